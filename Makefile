@@ -1,0 +1,12 @@
+# Each target is a command of run.py, which makes .venv first. Another Python: make report PY=python3.12
+PY ?= python3
+ARGS ?=
+
+.PHONY: report setup test lint lock notebooks
+
+report: ; @$(PY) run.py report $(ARGS)
+setup: ; @$(PY) run.py setup $(ARGS)
+test: ; @$(PY) run.py test $(ARGS)
+lint: ; @$(PY) run.py lint $(ARGS)
+lock: ; @$(PY) run.py lock $(ARGS)
+notebooks: ; @$(PY) run.py notebooks $(ARGS)
