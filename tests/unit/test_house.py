@@ -1,0 +1,343 @@
+"""The rules of the house that no other tool checks: floors, lengths, notebooks, pins, paths, versions."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import tomllib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from ruamel.yaml import YAML
+
+import revplan
+
+ROOT = Path(__file__).resolve().parents[2]
+GIVEN = {"jupyterlab", "pandas", "matplotlib", "ipywidgets", "scipy", "papermill", "nbval"}
+LONGEST_MODULE = 320
+
+FLOORS = [
+    {"errors"},
+    {"values"},
+    {"tables", "calendar", "yamlfile"},
+    {"lag"},
+    {"plan"},
+    {"model", "history", "tracking"},
+    {"workbook"},
+    {"report"},
+    {"app", "cli"},
+]
+FLOOR = {unit: number for number, units in enumerate(FLOORS) for unit in units}
+EXEMPT = {"__init__.py", "__main__.py"}
+
+STATEMENTS = (
+    ast.FunctionDef,
+    ast.AsyncFunctionDef,
+    ast.ClassDef,
+    ast.If,
+    ast.For,
+    ast.AsyncFor,
+    ast.While,
+    ast.Try,
+    ast.TryStar,
+    ast.Match,
+)
+# The folders of one machine: a slash that begins a path, a well-known first folder, a slash, a name.
+MACHINE_PATH = re.compile(r"(?<![\w.~)}>*-])/(?:home|root|work|tmp|Users|opt|mnt)/[\w.]")
+
+
+def project() -> dict:
+    """The [project] table of pyproject.toml."""
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def declared() -> list[Requirement]:
+    """All requirements of pyproject.toml: core, extras and what builds the project."""
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["build-system"]["requires"]
+    extras = [line for lines in project()["optional-dependencies"].values() for line in lines]
+    return [Requirement(line) for line in [*project()["dependencies"], *extras, *build]]
+
+
+# --- environment.yml and requirements.lock -------------------------------------------------------------------
+
+
+def conda() -> dict[str, str]:
+    """Package -> range in the conda part of environment.yml, and `pip:` -> its lines."""
+    content = YAML(typ="safe").load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+    lines = [Requirement(line) for line in content["dependencies"] if isinstance(line, str)]
+    return {line.name: str(line.specifier) for line in lines}
+
+
+def test_conda_gives_the_same_python() -> None:
+    assert (
+        Requirement(f"python{conda()['python']}").specifier
+        == Requirement(f"python{project()['requires-python']}").specifier
+    )
+
+
+def test_conda_gives_the_given_packages_in_the_same_ranges() -> None:
+    ranges = {line.name: str(line.specifier) for line in declared() if line.name in GIVEN}
+    assert set(ranges) == GIVEN
+    assert {name: text for name, text in conda().items() if name not in {"python", "pip"}} == ranges
+
+
+def test_conda_leaves_the_rest_to_pip() -> None:
+    content = YAML(typ="safe").load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+    assert content["dependencies"][-1] == {"pip": ["-e .[dev]"]}
+    assert (content["name"], content["channels"]) == ("revplan", ["conda-forge"])
+
+
+def lock() -> str:
+    """The text of requirements.lock."""
+    return (ROOT / "requirements.lock").read_text(encoding="utf-8")
+
+
+def pins(text: str) -> dict[str, list[str]]:
+    """Package -> the versions pinned (several, where they depend on the system)."""
+    found: dict[str, list[str]] = {}
+    for name, version in re.findall(r"^([\w.-]+)(?:\[.*\])?==([^\s;\\]+)", text, re.MULTILINE):
+        found.setdefault(canonicalize_name(name), []).append(version)
+    return found
+
+
+def test_lock_names_no_address_and_no_option() -> None:
+    lines = lock().splitlines()
+    assert [line for line in lines if "://" in line or line.startswith("-")] == []
+    assert [
+        line for line in lines if not re.match(r"[\w.\[\]-]+==|    --hash=sha256:[0-9a-f]{64}", line)
+    ] == []
+
+
+@pytest.mark.parametrize("wanted", declared(), ids=str)
+def test_lock_pins_what_is_declared(wanted: Requirement) -> None:
+    versions = pins(lock()).get(canonicalize_name(wanted.name), [])
+    assert versions, f"{wanted.name} is not in requirements.lock: make lock"
+    assert [v for v in versions if not wanted.specifier.contains(v)] == [], f"{wanted} is pinned elsewhere"
+
+
+# --- floors and lengths --------------------------------------------------------------------------------------
+
+
+def modules() -> list[Path]:
+    """Every module of the package."""
+    return sorted((ROOT / "revplan").rglob("*.py"))
+
+
+def imported(source: str, package: tuple[str, ...]) -> Iterator[str]:
+    """The parts of revplan that `source`, a module in `package`, imports; `""` is the package's front."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = [*package[: len(package) - node.level + 1]] if node.level else []
+            origin = ".".join([*base, *([node.module] if node.module else [])])
+            names = [f"{origin}.{alias.name}" for alias in node.names] if origin == "revplan" else [origin]
+        else:
+            continue
+        for name in names:
+            first, _, rest = name.partition(".")
+            if first == "revplan" and rest != "__version__":
+                yield rest.split(".")[0]
+
+
+def too_high(source: str, path: Path) -> list[str]:
+    """What the module at `path` (relative to the package) imports from its own floor or above."""
+    unit = path.with_suffix("").parts[0]
+    if unit not in FLOOR:
+        return [f"{path}: {unit} has no floor; say in FLOORS where it stands"]
+    units = imported(source, ("revplan", *path.parent.parts))
+    bad = {to for to in units if to != unit and FLOOR.get(to, len(FLOORS)) >= FLOOR[unit]}
+    return [
+        f"{path}: imports {to or 'the front of the package'}, which is not below {unit}" for to in sorted(bad)
+    ]
+
+
+def test_modules_import_only_from_lower_floors() -> None:
+    package = ROOT / "revplan"
+    checked = [
+        path.relative_to(package) for path in modules() if path.parent != package or path.name not in EXEMPT
+    ]
+    assert Path("errors.py") in checked
+    assert [
+        line for path in checked for line in too_high((package / path).read_text(encoding="utf-8"), path)
+    ] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("errors.py", "from revplan.tables import conform"),
+        ("calendar.py", "from revplan import lag"),
+        ("model/goal.py", "from revplan.history.rates import estimate"),
+        ("model/goal.py", "def f():\n    import revplan.tracking.pace"),
+        ("history/rates.py", "from ..model import funnel"),
+        ("tracking/pace.py", "from .. import workbook"),
+        ("plan/file.py", "from revplan import Plan"),
+        ("report/page.py", "import revplan"),
+        ("report/page.py", "import revplan.cli as c"),
+        ("gadgets.py", ""),
+    ],
+)
+def test_floor_check_sees_a_planted_violation(path: str, source: str) -> None:
+    assert len(too_high(source, Path(path))) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        (
+            "model/goal.py",
+            "from revplan.plan.model import Plan\nfrom revplan.model import funnel\nimport numpy",
+        ),
+        ("history/rates.py", "from .stages import history\nfrom ..errors import DataError"),
+        ("cli.py", "from revplan import __version__, workbook"),
+        ("calendar.py", "import calendar\nfrom calendar import monthrange"),
+    ],
+)
+def test_floor_check_lets_lower_floors_pass(path: str, source: str) -> None:
+    assert too_high(source, Path(path)) == []
+
+
+def test_modules_stay_short() -> None:
+    lengths = {
+        str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines()) for path in modules()
+    }
+    assert lengths
+    assert {path: length for path, length in lengths.items() if length > LONGEST_MODULE} == {}
+
+
+# --- notebooks -----------------------------------------------------------------------------------------------
+
+
+def notebook_faults(notebook: dict) -> list[str]:
+    """What keeps `notebook` from being thin, parameterised and executed."""
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    tagged = [cell for cell in code if "parameters" in cell["metadata"].get("tags", [])]
+    faults = [fault for number, cell in enumerate(code, start=1) for fault in cell_faults(number, cell)]
+    if len(tagged) != 1:
+        faults.append(f"{len(tagged)} cells are tagged parameters; one must be")
+    if not any(cell["outputs"] for cell in code):
+        faults.append("no cell has an output: make notebooks")
+    return faults
+
+
+def cell_faults(number: int, cell: dict) -> Iterator[str]:
+    """What is wrong with code cell `number`."""
+    if cell["execution_count"] is None:
+        yield f"code cell {number} was not run: make notebooks"
+    try:
+        tree = ast.parse("".join(cell["source"]))
+    except SyntaxError:
+        yield f"code cell {number} is not plain Python"
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, STATEMENTS):
+            yield f"code cell {number} holds a {type(node).__name__}: it belongs into revplan/"
+
+
+def test_notebooks_are_thin_parameterised_and_executed() -> None:
+    paths = sorted((ROOT / "notebooks").glob("*.ipynb"))
+    if not paths:
+        pytest.skip("no notebook is there yet")
+    found = {path.name: notebook_faults(json.loads(path.read_text(encoding="utf-8"))) for path in paths}
+    assert {name: faults for name, faults in found.items() if faults} == {}
+
+
+def _code(
+    source: str, count: int | None = 1, tags: Iterable[str] = (), outputs: Iterable[str] = ("42",)
+) -> dict:
+    return {
+        "cell_type": "code",
+        "source": source.splitlines(keepends=True),
+        "execution_count": count,
+        "metadata": {"tags": list(tags)},
+        "outputs": list(outputs),
+    }
+
+
+PARAMETERS = _code("plan = 'plan.yaml'", tags=["parameters"])
+
+
+@pytest.mark.parametrize(
+    ("cells", "fault"),
+    [
+        ([_code("x = 1")], "0 cells are tagged parameters"),
+        ([PARAMETERS, PARAMETERS], "2 cells are tagged parameters"),
+        ([PARAMETERS, _code("x", count=None)], "code cell 2 was not run"),
+        ([PARAMETERS, _code("%matplotlib inline")], "code cell 2 is not plain Python"),
+        ([_code("a = 1", tags=["parameters"], outputs=[])], "no cell has an output"),
+        *[
+            ([PARAMETERS, _code(source)], f"code cell 2 holds a {kind}")
+            for source, kind in [
+                ("def f():\n    pass", "FunctionDef"),
+                ("class A:\n    pass", "ClassDef"),
+                ("if x:\n    y", "If"),
+                ("for x in y:\n    x", "For"),
+                ("while x:\n    y", "While"),
+                ("try:\n    x\nfinally:\n    y", "Try"),
+                ("with x:\n    if y:\n        z", "If"),
+            ]
+        ],
+    ],
+)
+def test_notebook_check_sees_a_planted_fault(cells: list[dict], fault: str) -> None:
+    (found,) = notebook_faults({"cells": cells})
+    assert found.startswith(fault)
+
+
+def test_notebook_check_lets_a_thin_notebook_pass() -> None:
+    words = {"cell_type": "markdown", "source": ["# Which lead volume?"], "metadata": {}}
+    assert notebook_faults({"cells": [words, PARAMETERS, _code("commit_sheet(plan)")]}) == []
+
+
+# --- what is in git ------------------------------------------------------------------------------------------
+
+
+def tracked() -> list[Path]:
+    """The files git knows; the test is skipped where there is no git."""
+    try:
+        done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    except FileNotFoundError:
+        pytest.skip("git is not installed")
+    if done.returncode:
+        pytest.skip("this folder is not a git checkout")
+    return [ROOT / name for name in done.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+def machine_paths(content: bytes) -> list[str]:
+    """The lines of a text that name a folder of one machine; none for what is no text."""
+    lines = [] if b"\0" in content else content.decode("utf-8", errors="replace").splitlines()
+    return [line.strip()[:120] for line in lines if MACHINE_PATH.search(line)]
+
+
+def test_no_tracked_file_names_a_folder_of_one_machine() -> None:
+    found = {str(path.relative_to(ROOT)): machine_paths(path.read_bytes()) for path in tracked()}
+    assert {name: lines for name, lines in found.items() if lines} == {}
+
+
+@pytest.mark.parametrize("folder", ["home", "root", "work", "tmp"])
+def test_path_check_sees_a_planted_path(folder: str) -> None:
+    assert machine_paths(f'open("/{folder}/anna/plan.yaml")'.encode())
+    assert not machine_paths(f"see https://example.com/{folder}/plan and ./{folder}/plan".encode())
+
+
+def test_version_is_the_newest_of_the_changelog() -> None:
+    path = ROOT / "CHANGELOG.md"
+    if not path.exists():
+        pytest.skip("no CHANGELOG.md is there yet")
+    versions = re.findall(r"^##\s+\[?v?(\d+\.\d+[^\]\s]*)", path.read_text(encoding="utf-8"), re.MULTILINE)
+    assert versions[:1] == [revplan.__version__]
+
+
+def test_glossary_is_alphabetical_and_its_references_lead_somewhere() -> None:
+    text = (ROOT / "GLOSSARY.md").read_text(encoding="utf-8")
+    terms = [term.casefold() for term in re.findall(r"^\*\*(.+?)\.\*\*", text, re.MULTILINE)]
+    assert terms == sorted(set(terms))
+    references = re.findall(r"\b(?:[Ss]ee|Compare) \*(.+?)\*", text)
+    assert references
+    assert [word for word in references if word not in terms] == []
