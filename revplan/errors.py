@@ -1,0 +1,59 @@
+"""What can go wrong, by who must act.
+
+    RevplanError
+    ├── PlanError     the planner: the plan file, or what it asks for
+    ├── DataError     whoever exports the CRM: records, actuals
+    └── ReportError   whoever runs the machine: notebooks, kernels, folders
+
+An error carries every fault found, not only the first, and each fault says where
+it is, what came and what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+SHOWN_LENGTH = 60
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong: its place, and what came and what to do in words."""
+
+    place: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.message}" if self.place else self.message
+
+
+class RevplanError(Exception):
+    """Base of all errors a user can act on; `faults` holds every one found."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(str(fault) for fault in self.faults))
+
+    @classmethod
+    def at(cls, place: str, message: str) -> RevplanError:
+        """An error with one fault."""
+        return cls([Fault(place, message)])
+
+
+class PlanError(RevplanError):
+    """The plan is at fault: the planner must act."""
+
+
+class DataError(RevplanError):
+    """The records are at fault: whoever exports them must act."""
+
+
+class ReportError(RevplanError):
+    """The report could not be made: whoever runs the machine must act."""
+
+
+def shown(value: object) -> str:
+    """`value` as it appears in a message: one line, no control characters, at most 60 characters."""
+    text = "".join(c if c.isprintable() else "?" for c in str(value))
+    return text if len(text) <= SHOWN_LENGTH else text[: SHOWN_LENGTH - 1] + "…"

@@ -1,0 +1,246 @@
+"""How long a transition takes: the `Lag` value, and the delay of a whole path of them.
+
+A path is composed at day level and turned into months once, at the end: convolving delays
+that are already in months spreads the leads anew at every stage, and is several-fold wrong
+in the first months.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from math import log
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import Field, model_validator
+from scipy.special import ndtr
+
+from revplan.calendar import MONTH_DAYS
+from revplan.values import Number, Value
+
+MAX_MONTHS = 60  # the longest delay followed; what lies beyond is counted in its last month
+TAIL = 1e-4  # a delay ends in the first month that leaves less than this
+Z90 = 1.2815515655446004  # 90 % quantile of the standard normal
+GRID_DAYS = int(MAX_MONTHS * MONTH_DAYS) + 1
+Months = Annotated[int, Field(strict=True)]
+FFT_SIZE = 4096  # holds two delays of GRID_DAYS side by side
+
+
+class Lag(Value):
+    """The delay of the records that do convert, as it was written."""
+
+    months: Months | None = Field(default=None, ge=0, le=MAX_MONTHS)
+    """Whole months, the same for every record."""
+    median_days: Number | None = Field(default=None, gt=0, le=MAX_MONTHS * MONTH_DAYS)
+    """Half of the converting records take no longer than this; goes with p90_days."""
+    p90_days: Number | None = Field(default=None, gt=0, le=10 * MAX_MONTHS * MONTH_DAYS)
+    """Nine in ten of the converting records take no longer than this."""
+    weights: tuple[Number, ...] | None = Field(default=None, min_length=1, max_length=MAX_MONTHS + 1)
+    """Share that converts in the same month, one month later, two months later, ...; sums to 1."""
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Lag:
+        written = [self.months is not None, self.weights is not None, self._is_spread]
+        half_written = (self.median_days is None) != (self.p90_days is None)
+        if sum(written) != 1 or half_written:
+            raise ValueError("give one of: months; median_days with p90_days; weights")
+        if self.median_days is not None and self.p90_days is not None and self.p90_days <= self.median_days:
+            raise ValueError(
+                f"p90_days is {self.p90_days:g}, not longer than median_days {self.median_days:g}; "
+                "nine in ten records take longer than half of them do"
+            )
+        if self.weights is not None and (min(self.weights) < 0 or abs(sum(self.weights) - 1) > 1e-6):
+            raise ValueError(f"weights sum to {sum(self.weights):g}; they must be 0 or more and sum to 1")
+        return self
+
+    @property
+    def _is_spread(self) -> bool:
+        return self.median_days is not None and self.p90_days is not None
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether every record takes the same number of whole months."""
+        return self.months is not None
+
+    @property
+    def shift(self) -> tuple[float, ...]:
+        """Share moved by 0, 1, 2, ... whole months; (1,) for a log-normal delay."""
+        if self.months is not None:
+            return (0.0,) * self.months + (1.0,)
+        return self.weights or (1.0,)
+
+    @property
+    def log_normal(self) -> tuple[float, float] | None:
+        """Mean and standard deviation of the logarithm of the days; None where months were given."""
+        if self.median_days is None or self.p90_days is None:
+            return None
+        return log(self.median_days), log(self.p90_days / self.median_days) / Z90
+
+    def shares(self) -> np.ndarray:
+        """Share that converts 0, 1, 2, ... months after the month of entry; sums to 1."""
+        return path_shares((self,))
+
+    def cdf(self, days: Any) -> np.ndarray:
+        """Share of the converting records that have converted after `days`. [0-1]"""
+        days = np.asarray(days, dtype=float)
+        if self.log_normal is None:
+            steps = np.arange(len(self.shift)) * MONTH_DAYS
+            return np.concatenate([[0.0], np.cumsum(self.shift)])[np.searchsorted(steps, days, side="right")]
+        mean, spread = self.log_normal
+        return np.where(days > 0, ndtr((np.log(np.maximum(days, 1e-300)) - mean) / spread), 0.0)
+
+    def stretched(self, factor: float) -> Lag:
+        """The same delay, `factor` times as long; whole months become weights where they no longer fit."""
+        if self.median_days is not None and self.p90_days is not None:
+            return Lag(median_days=self.median_days * factor, p90_days=self.p90_days * factor)
+        moved = np.arange(len(self.shift)) * factor
+        return Lag(weights=tuple(_split_between_months(moved, np.asarray(self.shift))))
+
+
+INSTANT = Lag(months=0)
+
+
+@cache
+def path_shift(lags: tuple[Lag, ...]) -> np.ndarray:
+    """Share of a path's records moved by 0, 1, 2, ... whole months by its fixed and weighted lags."""
+    shift = np.ones(1)
+    for lag in lags:
+        shift = np.convolve(shift, lag.shift)
+    shift.flags.writeable = False
+    return shift
+
+
+@cache
+def path_days(lags: tuple[Lag, ...]) -> np.ndarray:
+    """Chance that the log-normal lags of a path take 0, 1, 2, ... days together; sums to 1.
+
+    What would take longer than 60 months is counted in the last day.
+    """
+    spread = tuple(lag for lag in lags if lag.log_normal)
+    if not spread:
+        days = np.zeros(GRID_DAYS)
+        days[0] = 1.0
+    elif len(spread) == 1:
+        days = _day_chances(spread[0])
+    else:
+        days = _convolved(path_days(spread[:1]), path_days(spread[1:]))
+    days.flags.writeable = False
+    return days
+
+
+@cache
+def path_shares(lags: tuple[Lag, ...], start: float = 0.0) -> np.ndarray:
+    """Share of a path's completions 0, 1, 2, ... months after the month of entry; sums to 1.
+
+    Records enter evenly between the moment when the share `start` of the month is over and the
+    month's end. Log-normal lags are composed in days first; fixed and weighted ones then move
+    whole months, exactly.
+
+    Parameters
+    ----------
+    lags
+        The lags of the path's transitions.
+    start
+        Share of the month of entry that is over before the first entry. [0-1)
+    """
+    spread = tuple(lag for lag in lags if lag.log_normal)
+    monthly = _log_normal_shares(spread[0], start) if len(spread) == 1 else _grid_shares(spread, start)
+    shares = np.convolve(path_shift(lags), _without_tail(monthly))
+    shares.flags.writeable = False
+    return shares
+
+
+def path_cdf(lags: tuple[Lag, ...], days: float) -> float:
+    """Share of a path's completions within `days` of entry. [0-1]"""
+    cumulated = np.cumsum(path_days(lags))
+    left = days - np.arange(len(path_shift(lags))) * MONTH_DAYS
+    done = np.where(left >= 0, cumulated[np.clip(left, 0, GRID_DAYS - 1).astype(int)], 0.0)
+    return float(path_shift(lags) @ done)
+
+
+def path_quantile(lags: tuple[Lag, ...], share: float) -> float:
+    """Days within which `share` of a path's completions happen. [days]"""
+    chances = path_day_chances(lags)
+    return float(np.searchsorted(np.cumsum(chances), share - 1e-12))
+
+
+def path_day_chances(lags: tuple[Lag, ...]) -> np.ndarray:
+    """Chance that a path takes 0, 1, 2, ... days, its whole-month lags included; sums to 1."""
+    shift, days = path_shift(lags), path_days(lags)
+    if len(shift) == 1:
+        return days
+    moves = _split_between_months(np.arange(len(shift)) * MONTH_DAYS, shift)
+    return np.convolve(moves, days)
+
+
+def tail_beyond(lag: Lag) -> float:
+    """Share of the converting records that take longer than 60 months, counted in the last month. [0-1]"""
+    return 0.0 if lag.log_normal is None else float(1 - lag.cdf(MAX_MONTHS * MONTH_DAYS))
+
+
+def _day_chances(lag: Lag) -> np.ndarray:
+    edges = np.concatenate([[0.0], np.arange(GRID_DAYS) + 0.5])
+    chances = np.diff(lag.cdf(edges))
+    chances[-1] += 1 - chances.sum()
+    return chances
+
+
+def _convolved(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    product = np.fft.irfft(_spectrum(first) * _spectrum(second), FFT_SIZE)
+    days = np.maximum(product[:GRID_DAYS], 0.0)
+    days[-1] += 1 - days.sum()
+    return days
+
+
+def _spectrum(days: np.ndarray) -> np.ndarray:
+    return np.fft.rfft(days, FFT_SIZE)
+
+
+def _log_normal_shares(lag: Lag, start: float) -> np.ndarray:
+    """The monthly shares in closed form: the integral of the distribution over the days of entry."""
+    k = np.arange(MAX_MONTHS + 1)
+
+    def integral(months: np.ndarray) -> np.ndarray:
+        return _integral_of_cdf(lag, months * MONTH_DAYS)
+
+    inside = integral(k + 1 - start) - integral(k) - integral(k - start) + integral(k - 1)
+    return inside / (MONTH_DAYS * (1 - start))
+
+
+def _integral_of_cdf(lag: Lag, days: np.ndarray) -> np.ndarray:
+    """Integral of the log-normal distribution function from 0 to `days`. [days]"""
+    assert lag.log_normal is not None
+    mean, spread = lag.log_normal
+    positive = np.maximum(days, 1e-300)
+    z = (np.log(positive) - mean) / spread
+    area = positive * ndtr(z) - np.exp(mean + spread**2 / 2) * ndtr(z - spread)
+    return np.where(days > 0, area, 0.0)
+
+
+def _grid_shares(spread: tuple[Lag, ...], start: float) -> np.ndarray:
+    """The monthly shares of composed delays: a delay of d months lands in month floor(u + d), u uniform."""
+    chances = path_days(spread)
+    earliest = start + np.arange(GRID_DAYS) / MONTH_DAYS
+    month = np.floor(earliest).astype(int)
+    latest = earliest + 1 - start
+    in_month = (np.minimum(month + 1, latest) - earliest) / (1 - start)
+    size = MAX_MONTHS + 3
+    shares = np.bincount(month, chances * in_month, size) + np.bincount(month + 1, chances * (1 - in_month), size)
+    return shares[: MAX_MONTHS + 1]
+
+
+def _without_tail(shares: np.ndarray) -> np.ndarray:
+    left = 1 - np.cumsum(shares)
+    last = int(np.argmax(left < TAIL)) if (left < TAIL).any() else len(shares) - 1
+    kept = np.maximum(shares[: last + 1], 0.0)
+    kept[-1] += 1 - kept.sum()
+    return kept
+
+
+def _split_between_months(positions: np.ndarray, chances: np.ndarray) -> np.ndarray:
+    """`chances` at fractional `positions` shared between the whole numbers beside them; the mean is kept."""
+    below = np.floor(positions).astype(int)
+    above = positions - below
+    size = int(below[-1]) + 2
+    split = np.bincount(below, chances * (1 - above), size) + np.bincount(below + 1, chances * above, size)
+    return np.trim_zeros(split, "b") if split.any() else split

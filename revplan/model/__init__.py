@@ -1,0 +1,1 @@
+"""What follows from a plan: pure functions from values to tables."""

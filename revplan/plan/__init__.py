@@ -1,0 +1,1 @@
+"""What we believe: the plan, its file and its checks."""

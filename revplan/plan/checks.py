@@ -1,0 +1,191 @@
+"""What must hold between the values of a plan; every fault is found, none hides another.
+
+The checks also run on what could be salvaged from a faulty file: a value that was wrong by
+itself is None there, and a check that needs it is silent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise, product
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from revplan.calendar import MONTHS_PER_YEAR
+from revplan.errors import Fault, shown
+from revplan.plan.bridge import BridgeFault, solve_bridge
+from revplan.plan.goal import SHARE_TOLERANCE
+
+if TYPE_CHECKING:
+    from revplan.plan.model import Plan, Scenario, Source, Transition, TransitionChange
+
+
+def consistency(plan: Plan) -> list[Fault]:
+    """All faults between the values of `plan`."""
+    checks = (_goal, _plan_date, _stages, _commit, _segments, _sources, _transitions, _paths, _scenarios)
+    return [fault for check in checks for fault in check(plan)]
+
+
+def _goal(plan: Plan) -> Iterator[Fault]:
+    if plan.goal is None or any(value is None for value in (plan.goal.expansion, plan.goal.contraction, plan.goal.churn)):
+        return
+    try:
+        solve_bridge(plan.goal)
+    except BridgeFault as error:
+        yield error.fault
+
+
+def _plan_date(plan: Plan) -> Iterator[Fault]:
+    if plan.plan_date is None or plan.year is None or plan.year.first_month is None:
+        return
+    last = (pd.Period(plan.year.first_month, freq="M") + MONTHS_PER_YEAR - 1).end_time.date()
+    if plan.plan_date > last:
+        yield Fault(
+            "plan_date",
+            f"{plan.plan_date} lies after the year, which ends on {last}; "
+            "nothing can be planned for it any more: move plan_date or year.first_month",
+        )
+
+
+def _stages(plan: Plan) -> Iterator[Fault]:
+    ids = [stage.id for stage in plan.stages or ()]
+    for id in sorted({id for id in ids if id is not None and ids.count(id) > 1}):
+        yield Fault("stages", f"{id!r} stands in the list twice; each stage has its own id")
+
+
+def _known_stages(plan: Plan) -> list[str]:
+    return [stage.id for stage in plan.stages or () if stage.id is not None]
+
+
+def _commit(plan: Plan) -> Iterator[Fault]:
+    stages = _known_stages(plan)
+    if plan.commit is None or plan.commit.stage is None or not stages:
+        return
+    if plan.commit.stage not in stages:
+        yield Fault("commit.stage", _unknown("stage", plan.commit.stage, stages))
+
+
+def _segments(plan: Plan) -> Iterator[Fault]:
+    shares = {name: segment and segment.share for name, segment in (plan.segments or {}).items()}
+    yield from _sum_to_one("segments", shares)
+
+
+def _sources(plan: Plan) -> Iterator[Fault]:
+    sources = {name: source for name, source in (plan.sources or {}).items() if source is not None}
+    for name, source in sources.items():
+        yield from _source(plan, name, source)
+    if len(sources) < len(plan.sources or {}) or any(source.share is None for source in sources.values()):
+        return
+    if any(isinstance(source.share, dict) for source in sources.values()):
+        for segment in plan.segments or {}:
+            yield from _sum_to_one("sources", {n: s.share_of(segment) for n, s in sources.items()}, f" in {segment}")
+    else:
+        yield from _sum_to_one("sources", {name: source.share_of("") for name, source in sources.items()})
+
+
+def _source(plan: Plan, name: str, source: Source) -> Iterator[Fault]:
+    stages = _known_stages(plan)
+    if source.enters is not None and stages and source.enters not in stages[:-1]:
+        yield Fault(f"sources.{shown(name)}.enters", _unknown("stage before won", source.enters, stages[:-1]))
+    if isinstance(source.share, dict) and plan.segments:
+        for segment in source.share:
+            if segment not in plan.segments:
+                yield Fault(f"sources.{shown(name)}.share", _unknown("segment", segment, plan.segments))
+
+
+def _sum_to_one(place: str, shares: dict[str, float | None], where: str = "") -> Iterator[Fault]:
+    known = {name: share for name, share in shares.items() if share is not None}
+    if not known or len(known) < len(shares):
+        return
+    total = sum(known.values())
+    if abs(total - 1) > SHARE_TOLERANCE:
+        listed = ", ".join(f"{shown(name)} {share:g}" for name, share in list(known.items())[:12])
+        more = f", and {len(known) - 12} more" if len(known) > 12 else ""
+        yield Fault(
+            place,
+            f"shares{where} sum to {total:.6g}; they must sum to 1, which this misses by {total - 1:+.6g} ({listed}{more})",
+        )
+
+
+def _transitions(plan: Plan) -> Iterator[Fault]:
+    seen: dict[tuple[str | None, ...], int] = {}
+    for index, transition in enumerate(plan.transitions or ()):
+        place = f"transitions[{index}]"
+        yield from _reference(plan, place, transition)
+        key = (transition.from_stage, transition.to_stage, transition.segment, transition.source)
+        if None not in key[:2] and key in seen:
+            yield Fault(place, f"says again what transitions[{seen[key]}] says; take one of them out")
+        seen.setdefault(key, index)
+
+
+def _reference(plan: Plan, place: str, transition: Transition | TransitionChange) -> Iterator[Fault]:
+    """Faults of what a transition points at: stages, segment, source."""
+    for kind, name, known in (("segment", transition.segment, plan.segments), ("source", transition.source, plan.sources)):
+        if name is not None and known and name not in known:
+            yield Fault(f"{place}.{kind}", _unknown(kind, name, known))
+    stages = _known_stages(plan)
+    pair = (transition.from_stage, transition.to_stage)
+    if not stages or len(stages) < len(plan.stages or ()) or None in pair:
+        return
+    unknown = [(key, stage) for key, stage in zip(("from", "to"), pair, strict=True) if stage not in stages]
+    for key, stage in unknown:
+        yield Fault(f"{place}.{key}", _unknown("stage", stage, stages))
+    if not unknown and pair not in set(pairwise(stages)):
+        yield Fault(place, _not_adjacent(pair, stages))
+
+
+def _not_adjacent(pair: tuple[str, str], stages: list[str]) -> str:
+    start, end = stages.index(pair[0]), stages.index(pair[1])
+    order = f"the stages are {' - '.join(stages)}"
+    if end < start:
+        return f"{pair[0]} comes after {pair[1]}: {order}; turn the pair round, or the order of the stages"
+    if end == start:
+        return f"goes from {pair[0]} to itself; {order}"
+    return (
+        f"{pair[0]} and {pair[1]} are not next to each other: {order}; "
+        f"give a rate for each step, starting with {pair[0]} to {stages[start + 1]}"
+    )
+
+
+def _paths(plan: Plan) -> Iterator[Fault]:
+    """A rate for every step that some cell takes, unless the history is to give it."""
+    stages = _known_stages(plan)
+    if plan.history is not None or not stages or not plan.segments or not plan.sources or plan.transitions is None:
+        return
+    if not plan.transitions:
+        yield Fault("transitions", f"is missing; give a rate for each step of {' - '.join(stages)}, or a history")
+        return
+    for pair in pairwise(stages):
+        lacking = [cell for cell in product(plan.segments, plan.sources) if _lacks(plan, stages, pair, cell)]
+        if lacking:
+            where = "any cell" if len(lacking) == len(plan.segments) * len(plan.sources) else _named(lacking)
+            yield Fault("transitions", f"no rate from {pair[0]} to {pair[1]} for {where}; add {{from: {pair[0]}, to: {pair[1]}, rate: ...}}")
+
+
+def _lacks(plan: Plan, stages: list[str], pair: tuple[str, str], cell: tuple[str, str]) -> bool:
+    source = plan.sources[cell[1]]
+    if source is None or plan.transition(pair, *cell) is not None:
+        return False
+    enters = stages.index(source.enters) if source.enters in stages else 0
+    return stages.index(pair[0]) >= enters
+
+
+def _named(cells: list[tuple[str, str]]) -> str:
+    first = ", ".join(f"{shown(segment)} x {shown(source)}" for segment, source in cells[:3])
+    return first if len(cells) <= 3 else f"{first} and {len(cells) - 3} more cells"
+
+
+def _scenarios(plan: Plan) -> Iterator[Fault]:
+    for name, scenario in (plan.scenarios or {}).items():
+        yield from _scenario(plan, f"scenarios.{shown(name)}", scenario)
+
+
+def _scenario(plan: Plan, place: str, scenario: Scenario | None) -> Iterator[Fault]:
+    for index, change in enumerate((scenario and scenario.changes) or ()):
+        yield from _reference(plan, f"{place}.changes[{index}]", change)
+
+
+def _unknown(kind: str, name: str, known: object) -> str:
+    names = [shown(each) for each in known][:12]  # type: ignore[attr-defined]
+    return f"{shown(name)!r} is no {kind} of this plan; it has {', '.join(names)}"

@@ -1,0 +1,204 @@
+"""The plan file: read with every fault at once, each with its line and its cure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from revplan.errors import Fault, PlanError, shown
+from revplan.plan.checks import consistency
+from revplan.plan.model import Plan
+from revplan.values import SALVAGE
+from revplan.yamlfile import Document, Place, dotted, read_yaml
+
+LATER = {"capacity", "budget"}
+
+
+def read_plan(path: Path) -> Plan:
+    """The plan in the file at `path`.
+
+    A plan that gives neither its year nor its date is taken to be made today, for the next
+    calendar year.
+
+    Raises
+    ------
+    PlanError
+        With every fault of the file: its line, what came and what to do.
+    """
+    document = read_yaml(Path(path), PlanError)
+    data = document.data
+    if not {"year", "plan_date"} & set(data):
+        data = {**data, "plan_date": date.today()}
+    try:
+        return Plan.model_validate(data)
+    except PlanError as error:
+        faults = list(error.faults)
+    except ValidationError as error:
+        faults = _field_faults(error, document) + _other_faults(data)
+    faults.sort(key=lambda fault: document.line(_as_place(fault.place)))
+    raise PlanError(Fault(document.where(_as_place(fault.place)), fault.message) for fault in faults)
+
+
+def _other_faults(data: Mapping[str, Any]) -> list[Fault]:
+    """Faults between the values that are sound by themselves."""
+    try:
+        return consistency(Plan.model_validate(data, context=SALVAGE))
+    except ValidationError:
+        return []
+
+
+def _as_place(text: str) -> Place:
+    keys = text.replace("[", ".").replace("]", "").split(".")
+    return tuple(int(key) if key.isdigit() else key for key in keys)
+
+
+def _field_faults(error: ValidationError, document: Document) -> list[Fault]:
+    """One fault per place: a value that fits none of several forms is one mistake."""
+    by_place: dict[Place, ErrorDetails] = {}
+    for detail in error.errors():
+        by_place.setdefault(_place(detail, document.data), detail)
+    deepest = [place for place in by_place if not any(_inside(other, place) for other in by_place)]
+    return [Fault(dotted(place), _cure(by_place[place], place)) for place in deepest]
+
+
+def _inside(place: Place, outer: Place) -> bool:
+    return len(place) > len(outer) and place[: len(outer)] == outer
+
+
+def _place(detail: ErrorDetails, data: Any) -> Place:
+    """Keys of the file that lead to the fault: pydantic's own names of alternatives are left out."""
+    place: list[str | int] = []
+    for index, key in enumerate(detail["loc"]):
+        last = index == len(detail["loc"]) - 1
+        if isinstance(data, Mapping) and key in data:
+            data = data[key]
+        elif isinstance(data, (list, tuple)) and isinstance(key, int) and key < len(data):
+            data = data[key]
+        elif not (last and detail["type"] == "missing"):
+            continue
+        place.append(key)
+    return tuple(place)
+
+
+def _cure(detail: ErrorDetails, place: Place) -> str:
+    """What came and what to do, in the planner's words."""
+    kind, came, limits = detail["type"], shown(_plain(detail["input"])), detail.get("ctx", {})
+    if kind == "missing":
+        return "is missing; add it" + _meaning(place)
+    if kind == "extra_forbidden":
+        return _unknown_key(place)
+    if kind == "value_error":
+        return str(limits["error"])
+    if kind == "finite_number":
+        return f"got {came}; it must be a finite number"
+    if kind in {"less_than_equal", "less_than", "greater_than", "greater_than_equal"}:
+        return _out_of_range(came, kind, limits, place)
+    if kind in {"string_pattern_mismatch", "date_from_datetime_parsing", "date_type", "date_parsing"}:
+        return f"got {came!r}; write it like {_example(place)}"
+    return f"got {came!r}; {_expected(kind, limits)}{_meaning(place)}"
+
+
+def _plain(value: Any) -> Any:
+    return f"{value:g}" if isinstance(value, float) else value
+
+
+def _out_of_range(came: str, kind: str, limits: Mapping[str, Any], place: Place) -> str:
+    bound = next(iter(limits.values()))
+    relation = {
+        "less_than_equal": "at most",
+        "less_than": "less than",
+        "greater_than": "more than",
+        "greater_than_equal": "at least",
+    }[kind]
+    message = f"got {came}; it must be {relation} {bound:g}"
+    if kind.startswith("less") and bound == 1 and place[-1] not in {"share"}:
+        return message + f": write {_as_fraction(came)} for {came} %" if _as_fraction(came) else message
+    return message + _meaning(place)
+
+
+def _as_fraction(came: str) -> str:
+    try:
+        return f"{float(came) / 100:g}" if 1 < float(came) <= 100 else ""
+    except ValueError:
+        return ""
+
+
+def _expected(kind: str, limits: Mapping[str, Any]) -> str:
+    if kind == "literal_error":
+        return f"it must be {limits['expected']}"
+    known = {
+        "float_type": "it must be a plain number, such as 8_000_000 or 0.25",
+        "int_type": "it must be a whole number; a delay in between is written as weights: [0.5, 0.5]",
+        "string_type": "it must be text; put it in quotes",
+        "dict_type": "it must be keys with values",
+        "model_type": "it must be a plain number, or keys with values",
+        "tuple_type": "it must be a list",
+        "too_short": f"it has {limits.get('actual_length')} entries and needs {limits.get('min_length')} or more",
+        "too_long": f"it has more entries than the {limits.get('max_length')} allowed",
+        "string_too_short": "it is empty",
+        "string_too_long": f"it is longer than {limits.get('max_length')} characters",
+    }
+    return known.get(kind, "that is not a value this key takes")
+
+
+def _example(place: Place) -> str:
+    return {"first_month": "2027-01", "currency": "USD", "id": "mql"}.get(str(place[-1]), "2026-11-15")
+
+
+def _unknown_key(place: Place) -> str:
+    if place[-1] in LATER and len(place) == 1:
+        return f"this version of revplan does not compute {place[-1]} yet; take the block out"
+    allowed = list(_schema_at(place[:-1]).get("properties", {}))
+    close = get_close_matches(str(place[-1]), allowed, 1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"unknown key {shown(place[-1])!r}; {hint}allowed here: {', '.join(allowed)}"
+
+
+def _meaning(place: Place) -> str:
+    meaning = _schema_at(place).get("description", "")
+    return f" ({meaning.rstrip('.')})" if meaning else ""
+
+
+@cache
+def plan_schema() -> dict[str, Any]:
+    """The JSON Schema of the plan file, for editors."""
+    schema = Plan.model_json_schema(mode="validation")
+    schema["required"] = ["goal", "segments", "sources"]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _schema_at(place: Place) -> dict[str, Any]:
+    """What the schema says of the key at `place`; its own description wins over its type's."""
+    node: dict[str, Any] = plan_schema()
+    for key in place:
+        found = [step for option in _options(node) if (step := _schema_step(option, key))]
+        if not found:
+            return {}
+        node = found[0]
+    options = _options(node)
+    return {**(options[-1] if options else {}), **node}
+
+
+def _options(node: dict[str, Any]) -> list[dict[str, Any]]:
+    """The node itself, or the forms it may take, references followed."""
+    if "$ref" in node:
+        node = {**plan_schema()["$defs"][node["$ref"].rsplit("/", 1)[-1]], "description": node.get("description", "")}
+    choices = [option for key in ("anyOf", "allOf") for each in node.get(key, []) for option in _options(each)]
+    return choices or [node]
+
+
+def _schema_step(node: dict[str, Any], key: str | int) -> dict[str, Any] | None:
+    if isinstance(key, int):
+        return node.get("items")
+    if key in node.get("properties", {}):
+        return node["properties"][key]
+    more = node.get("additionalProperties")
+    return more if isinstance(more, dict) else None
+

@@ -1,0 +1,269 @@
+"""The plan: what the planner believes, in frozen values named like the keys of the plan file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from functools import cached_property
+from itertools import pairwise, product
+from typing import Annotated, Any, Literal
+
+import pandas as pd
+from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
+
+from revplan.calendar import MONTHS_PER_YEAR, months_from
+from revplan.errors import PlanError
+from revplan.lag import INSTANT, Lag
+from revplan.plan.checks import consistency
+from revplan.plan.goal import Goal, Share
+from revplan.plan.stages import PRESETS, Stage, expand_preset
+from revplan.values import SALVAGE, FrozenDict, Number, Value, frozen
+
+Rate = Annotated[Number, Field(ge=1e-9, le=1)]
+Name = Annotated[str, Field(min_length=1, max_length=5000)]
+PresetName = Literal["saastr", "sirius", "hubspot", "single"]
+
+
+class Year(Value):
+    """The fiscal year planned for."""
+
+    first_month: str = Field(pattern=r"^[12][0-9]{3}-(0[1-9]|1[0-2])$")
+    """Its first month, such as 2027-01."""
+
+
+class Acv(Value):
+    """Annual contract value of a new customer."""
+
+    mean: Number = Field(gt=0, le=1e12)
+    """Mean annual value of a new contract, in the plan's currency."""
+    sd: Number | None = Field(default=None, ge=0, le=1e13)
+    """Standard deviation from contract to contract."""
+
+
+def _as_acv(value: Any) -> Any:
+    return {"mean": value} if isinstance(value, (int, float)) and not isinstance(value, bool) else value
+
+
+class Segment(Value):
+    """A part of the market with its own deal size."""
+
+    acv: Annotated[Acv, BeforeValidator(_as_acv, json_schema_input_type=Number | Acv)]
+    """Annual contract value: a number, or {mean, sd}."""
+    share: Share = 1.0
+    """Share of the year's new ARR; the segments sum to 1."""
+    basis: str = ""
+    """Where these figures come from, and of which day they are."""
+
+
+class Source(Value):
+    """Where records come from; sources exclude each other and together are all there is."""
+
+    share: Share | Annotated[dict[str, Share], frozen] = 1.0
+    """Share of each segment's new ARR, or {segment: share}; the sources sum to 1."""
+    enters: str | None = None
+    """Stage at which its records enter; the first one if left out."""
+    owner: str = "marketing"
+    """Who answers for its entries."""
+    cost_per_entry: Number | None = Field(default=None, ge=0, le=1e9)
+    """Programme spend per entry at the stage where it enters; unpriced (not free) if left out."""
+    max_per_month: Number | None = Field(default=None, ge=0, le=1e12)
+    """Most entries a month, over all segments."""
+    max_growth: Number | None = Field(default=None, ge=0, le=100)
+    """Largest growth of entries from one month to the next: 0.10 is 10 %."""
+    basis: str = ""
+    """Where these figures come from, and of which day they are."""
+
+    def share_of(self, segment: str) -> float:
+        """Share of the new ARR of `segment` that this source brings. [0-1]"""
+        return self.share.get(segment, 0.0) if isinstance(self.share, dict) else self.share
+
+
+class Transition(Value):
+    """From one stage to the next: how many get there, and how long that takes."""
+
+    from_stage: str = Field(alias="from")
+    """Stage left."""
+    to_stage: str = Field(alias="to")
+    """The stage right after it."""
+    segment: str | None = None
+    """Only for this segment; for all if left out."""
+    source: str | None = None
+    """Only for this source; for all if left out."""
+    rate: Rate
+    """Share of the entries that ever get there."""
+    evidence: Number | None = Field(default=None, gt=0, le=1e12)
+    """Effective number of records behind the rate; the rate is taken as certain if left out."""
+    lag: Lag = INSTANT
+    """How long those that get there take; none if left out."""
+    basis: str = ""
+    """Where these figures come from, and of which day they are."""
+
+
+class Commit(Value):
+    """Which stage marketing signs for, and how sure the year shall be."""
+
+    stage: str | None = None
+    """Stage of the commit; the third one (or the last before won in a short list) if left out."""
+    confidence: Number = Field(default=0.8, gt=0, lt=1)
+    """Chance of the goal that the signed commit shall give."""
+
+
+class History(Value):
+    """Where the records are."""
+
+    leads: str
+    """Path of the CRM file, from the plan file's folder."""
+
+
+class Uncertainty(Value):
+    """How far the year may stray, for the simulation."""
+
+    rho: Number = Field(default=0.3, ge=0, lt=1)
+    """Correlation of the rates through the shared market."""
+    lag_cv: Number = Field(default=0.15, ge=0, le=2)
+    """Coefficient of variation of the lags."""
+    volume_cv: Number = Field(default=0.05, ge=0, le=2)
+    """Coefficient of variation of the volume of entries."""
+
+
+class TransitionChange(Value):
+    """What a scenario changes in one transition."""
+
+    from_stage: str = Field(alias="from")
+    """Stage left."""
+    to_stage: str = Field(alias="to")
+    """The stage right after it."""
+    segment: str | None = None
+    """Only for this segment."""
+    source: str | None = None
+    """Only for this source."""
+    rate: Rate | None = None
+    """The rate in the scenario."""
+    lag: Lag | None = None
+    """The lag in the scenario."""
+
+
+class Scenario(Value):
+    """A named variation of the plan: its changes only."""
+
+    changes: tuple[TransitionChange, ...] = ()
+    """Transitions that differ."""
+    uncertainty: Uncertainty | None = None
+    """Uncertainty that differs."""
+
+
+class Plan(Value):
+    """An annual plan: goal, stages, segments, sources, transitions, and what they are based on."""
+
+    name: Name = "Plan"
+    """Name of the plan, shown on every page."""
+    currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$")
+    """Three-letter code of the plan's currency."""
+    year: Year
+    """The fiscal year; the calendar year after the plan date if left out."""
+    plan_date: date
+    """The day the plan is made: what entered before it is history. First day of the year if left out."""
+    goal: Goal
+    """What the year must bring."""
+    stages: Annotated[
+        tuple[Stage, ...],
+        BeforeValidator(expand_preset, json_schema_input_type=PresetName | list[Stage]),
+        Field(min_length=2, max_length=10),
+    ] = PRESETS["saastr"]
+    """A preset's name or a list of stages, from the first to won."""
+    commit: Commit = Commit()
+    """The stage to sign for and the confidence wanted."""
+    segments: Annotated[dict[Name, Segment], Field(min_length=1), frozen]
+    """Segments by name."""
+    sources: Annotated[dict[Name, Source], Field(min_length=1), frozen]
+    """Sources by name."""
+    transitions: tuple[Transition, ...] = ()
+    """Rates and lags; most specific wins: segment and source, segment, source, neither."""
+    rounding: Literal["none", "spreadsheet"] = "none"
+    """`spreadsheet` rounds half up at every stage and carries that."""
+    history: History | None = None
+    """Records that give the open pipeline, and the rates the plan does not state."""
+    actuals: str | None = None
+    """Path of a table of what came, from the plan file's folder."""
+    uncertainty: Uncertainty = Uncertainty()
+    """How far the year may stray."""
+    scenarios: Annotated[dict[Name, Scenario], frozen] = Field(default_factory=FrozenDict)
+    """Named variations of this plan."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _dates(cls, data: Any) -> Any:
+        """Plan date and year from each other where one is left out."""
+        if not isinstance(data, Mapping):
+            return data
+        year, day = data.get("year"), data.get("plan_date")
+        first = year.get("first_month") if isinstance(year, Mapping) else None
+        if day is None and "plan_date" not in data and isinstance(first, str):
+            return {**data, "plan_date": f"{first}-01"}
+        if year is None and "year" not in data and isinstance(day, date):
+            starts = day.year if (day.month, day.day) == (1, 1) else day.year + 1
+            return {**data, "year": {"first_month": f"{starts}-01"}}
+        return data
+
+    @model_validator(mode="after")
+    def _consistent(self, info: ValidationInfo) -> Plan:
+        if info.context != SALVAGE and (faults := consistency(self)):
+            raise PlanError(faults)
+        return self
+
+    @property
+    def first_month(self) -> pd.Period:
+        """First month of the fiscal year."""
+        return pd.Period(self.year.first_month, freq="M")
+
+    @property
+    def months(self) -> pd.PeriodIndex:
+        """The twelve months of the fiscal year."""
+        return months_from(self.first_month, MONTHS_PER_YEAR)
+
+    @property
+    def stage_ids(self) -> tuple[str, ...]:
+        """Ids of the stages, from the first to won."""
+        return tuple(stage.id for stage in self.stages)
+
+    @property
+    def commit_stage(self) -> str:
+        """The stage marketing signs for."""
+        return self.commit.stage or self.stage_ids[min(2, len(self.stages) - 2)]
+
+    def entry_stage(self, source: str) -> str:
+        """The stage at which records of `source` enter."""
+        return self.sources[source].enters or self.stage_ids[0]
+
+    def share(self, segment: str, source: str) -> float:
+        """Share of the year's new ARR that `source` brings in `segment`. [0-1]"""
+        return self.segments[segment].share * self.sources[source].share_of(segment)
+
+    @property
+    def cells(self) -> tuple[tuple[str, str], ...]:
+        """The pairs of segment and source that bring new ARR."""
+        return tuple(cell for cell in product(self.segments, self.sources) if self.share(*cell) > 0)
+
+    def transition(self, pair: tuple[str, str], segment: str, source: str) -> Transition | None:
+        """The most specific transition between the two stages of `pair` for a segment and source."""
+        wanted = ((segment, source), (segment, None), (None, source), (None, None))
+        return next((self._written[pair + key] for key in wanted if pair + key in self._written), None)
+
+    @cached_property
+    def _written(self) -> dict[tuple[str | None, ...], Transition]:
+        return {(each.from_stage, each.to_stage, each.segment, each.source): each for each in self.transitions}
+
+    def path(self, segment: str, source: str) -> tuple[Transition, ...]:
+        """The transitions from the stage where `source` enters to won.
+
+        Raises
+        ------
+        PlanError
+            If neither the plan nor its history states one of them.
+        """
+        entered = self.stage_ids[self.stage_ids.index(self.entry_stage(source)) :]
+        found = [(pair, self.transition(pair, segment, source)) for pair in pairwise(entered)]
+        faults = [pair for pair, transition in found if transition is None]
+        if faults:
+            raise PlanError.at("transitions", f"no rate for {faults[0]} of segment {segment}, source {source}")
+        return tuple(transition for _, transition in found if transition is not None)

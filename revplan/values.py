@@ -1,0 +1,77 @@
+"""The base of everything a planner believes: frozen, hashable values that refuse unknown keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
+
+# Validation context that keeps the sound parts of a faulty file: what is wrong becomes None,
+# so the checks that look at several values together can still look at the others.
+SALVAGE = {"salvage": True}
+
+Item = TypeVar("Item")
+
+# A number as a number: neither text ("12,000") nor true and false.
+Number = Annotated[float, Field(strict=True)]
+
+
+class Value(BaseModel):
+    """A frozen value whose attribute names are the keys of the plan file."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        populate_by_name=True,
+        str_max_length=5000,
+        ser_json_inf_nan="strings",
+        use_attribute_docstrings=True,
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keep_known_keys(cls, data: Any, info: ValidationInfo) -> Any:
+        if info.context != SALVAGE or not isinstance(data, Mapping):
+            return data
+        keys = {field.alias or name: field for name, field in cls.model_fields.items()}
+        return {key: data.get(key) for key, field in keys.items() if key in data or field.is_required()}
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _faulty_is_none(cls, value: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+        try:
+            return handler(value)
+        except ValidationError:
+            if info.context != SALVAGE:
+                raise
+            return None
+
+
+class FrozenDict(dict[str, Item]):
+    """A dict that cannot change and can be hashed, for values keyed by a name."""
+
+    def _refuse(self, *_: object, **__: object) -> None:
+        raise TypeError("a value of the plan cannot be changed; make a new one with model_copy(update=...)")
+
+    __setitem__ = __delitem__ = update = pop = popitem = clear = setdefault = _refuse  # type: ignore[assignment]
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(tuple(self.items()))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return FrozenDict, (dict(self),)
+
+
+frozen = AfterValidator(FrozenDict)

@@ -1,0 +1,142 @@
+"""YAML from strangers: read as plain data, with the line of every value, and nothing executed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
+
+from revplan.errors import RevplanError, shown
+
+MAX_BYTES = 2_000_000
+MAX_NODES = 200_000  # after aliases are expanded: a few lines of aliases can stand for billions
+
+Place = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Document:
+    """The data of a YAML file, and where its values stand."""
+
+    data: dict[str, Any]
+    name: str
+    root: Node
+
+    def where(self, place: Place) -> str:
+        """`place` for a person: the file, the line where it is written, and its keys."""
+        keys = dotted(place)
+        return f"{self.name} line {self.line(place)}{f', {keys}' if keys else ''}"
+
+    def line(self, place: Place) -> int:
+        """Line of the deepest key on the way to `place` that is written, counted from 1."""
+        return _line(self.root, place)
+
+
+def read_yaml(path: Path, error: type[RevplanError]) -> Document:
+    """The mapping that the YAML 1.2 file at `path` holds.
+
+    Raises
+    ------
+    RevplanError
+        Of the class `error`, if the file is missing, not text, not YAML, not a mapping, holds a key
+        twice, or a tag that asks for an object.
+    """
+    text = _text(path, error)
+    yaml = YAML(typ="safe", pure=True)
+    try:
+        root = yaml.compose(text)
+        if root is not None and _node_count(root, {}) > MAX_NODES:
+            raise error.at(path.name, "its aliases stand for more than a plan can hold; write the values out")
+        data = yaml.load(text)
+    except MarkedYAMLError as fault:
+        raise error.at(_marked(path, fault), _problem(fault)) from None
+    except (YAMLError, ValueError, RecursionError) as fault:
+        raise error.at(path.name, f"is not readable as YAML: {shown(fault)}") from None
+    if not isinstance(data, dict) or root is None:
+        raise error.at(path.name, f"holds {_kind(data)}; it must hold keys with values, such as `name: FY27 base`")
+    return Document(data, path.name, root)
+
+
+def dotted(place: Place) -> str:
+    """Keys of a place as one text: transitions[1].lag."""
+    text = ""
+    for key in place:
+        text += f"[{key}]" if isinstance(key, int) else f".{shown(key)}"
+    return text.lstrip(".")
+
+
+def _text(path: Path, error: type[RevplanError]) -> str:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise error.at(shown(path.name), f"there is no such file in {_folder(path)}; check the name") from None
+    except OSError as fault:
+        raise error.at(shown(path.name), f"cannot be read: {fault.strerror}") from None
+    if len(content) > MAX_BYTES:
+        raise error.at(path.name, f"has {len(content):,} bytes; more than {MAX_BYTES:,} is no plan")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as fault:
+        raise error.at(path.name, f"is not UTF-8 text (byte {fault.start}); save it as UTF-8") from None
+
+
+def _folder(path: Path) -> str:
+    return f"the folder {shown(path.parent.name)!r}" if path.parent.name else "this folder"
+
+
+def _marked(path: Path, fault: MarkedYAMLError) -> str:
+    mark = fault.problem_mark or fault.context_mark
+    return f"{path.name} line {mark.line + 1}" if mark else path.name
+
+
+def _problem(fault: MarkedYAMLError) -> str:
+    problem = str(fault.problem or fault.context or "is not readable")
+    if "constructor" in problem and "tag" in problem:
+        tag = problem.rsplit("tag", 1)[-1].strip(" '\"")
+        return f"has the tag {shown(tag)!r}, which asks for an object; take the tag out: values are plain here"
+    if "duplicate key" in problem:
+        return f"{shown(problem.splitlines()[0])}; keep one of the two"
+    return f"is not YAML: {shown(problem)}; check the indents, the colons and the quotes near it"
+
+
+def _kind(data: object) -> str:
+    return "nothing" if data is None else f"a {type(data).__name__}"
+
+
+def _children(node: Node) -> list[Node]:
+    if isinstance(node, MappingNode):
+        return [part for pair in node.value for part in pair]
+    return list(node.value) if isinstance(node, SequenceNode) else []
+
+
+def _node_count(node: Node, known: dict[int, int]) -> int:
+    """Nodes below `node` with every alias written out."""
+    if id(node) not in known:
+        known[id(node)] = 0  # a node inside itself adds nothing more here; loading refuses it
+        known[id(node)] = 1 + sum(_node_count(child, known) for child in _children(node))
+    return known[id(node)]
+
+
+def _line(node: Node, place: Sequence[str | int]) -> int:
+    """Line of the deepest node on the way to `place`, counted from 1."""
+    line = node.start_mark.line + 1
+    for key in place:
+        step = _step(node, key)
+        if step is None:
+            break
+        node, line = step
+    return line
+
+
+def _step(node: Node, key: str | int) -> tuple[Node, int] | None:
+    if isinstance(node, MappingNode):
+        pairs = ((value, name.start_mark.line + 1) for name, value in node.value if str(name.value) == str(key))
+        return next(pairs, None)
+    if isinstance(node, SequenceNode) and isinstance(key, int) and key < len(node.value):
+        return node.value[key], node.value[key].start_mark.line + 1
+    return None
