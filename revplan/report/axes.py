@@ -1,0 +1,82 @@
+"""What painters share: months and values along an axis, a key, labels that fit.
+
+Colours are named by what they mean and defined in `style/revplan.mplstyle`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from revplan.report.escaping import clean
+from revplan.report.formats import MONTHS, compact, show
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+PLAN, GAP, PAST, REQUIRED, ATTENTION, ACTUAL, OTHER, BACKGROUND = (f"C{number}" for number in range(8))
+
+_LABEL_WIDTH = 0.42
+_STEPS = (1, 2, 3, 6, 12, 24, 60)
+
+
+def month_axis(ax: Axes, months: Sequence[pd.Period] | pd.Series) -> None:
+    """Labels positions 0, 1, 2... of the x axis with `months`, as many as there is room for.
+
+    The year stands under the first label and under the first of each year.
+    """
+    periods = list(months)
+    room = max(1, int(_width(ax) * 0.86 / _LABEL_WIDTH))
+    step = next((step for step in _STEPS if len(periods) / step <= room), _STEPS[-1])
+    places = range(0, len(periods), step)
+    years = [periods[place].year for place in places]
+    named = [place == 0 or years[place] != years[place - 1] for place in range(len(years))]
+    labels = [
+        MONTHS[periods[at].month - 1] + (f"\n{year}" if new else "")
+        for at, year, new in zip(places, years, named, strict=True)
+    ]
+    ax.set_xticks(list(places), labels)
+
+
+def value_axis(ax: Axes, kind: str, currency: str = "", axis: str = "y") -> None:
+    """Writes the ticks of an axis the way values of `kind` are written, large ones compactly."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    def written(value: float, _: Any) -> str:
+        if kind == "share":
+            return show(round(value, 6), "share")
+        return compact(round(value, 9), currency if kind == "money" else "")
+
+    scale = ax.yaxis if axis == "y" else ax.xaxis
+    scale.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]))
+    scale.set_major_formatter(FuncFormatter(written))
+
+
+def key(ax: Axes) -> None:
+    """The key of the chart in one or two lines above it, where it hides nothing."""
+    narrow = is_narrow(ax)
+    handles, labels = ax.get_legend_handles_labels()
+    ax.legend(
+        handles,
+        [fitting(label, 26 if narrow else 40) for label in labels],
+        loc="lower left",
+        bbox_to_anchor=(0, 1.0),
+        ncols=2 if narrow else 5,
+    )
+
+
+def is_narrow(ax: Axes) -> bool:
+    """Whether the chart is drawn for a phone."""
+    return _width(ax) < 5
+
+
+def fitting(name: object, width: int = 22) -> str:
+    """`name` cleaned and cut to `width` characters, to label a tick or a line."""
+    text = clean(name)
+    return text if len(text) <= width else text[: width - 1].rstrip() + "…"
+
+
+def _width(ax: Axes) -> float:
+    """Width of the drawing. [inches]"""
+    return ax.get_figure(root=True).get_figwidth()  # type: ignore[union-attr]

@@ -1,0 +1,128 @@
+"""A chart as SVG text: the same bytes in every run, on every machine, in any page.
+
+Text is drawn as outlines (`svg.fonttype: path`), not as selectable text: a phone or a Windows
+reader has no DejaVu Sans, and with another font labels grow, collide and are cut off. The words
+stay selectable where they matter, in the headline above and in the tables. The same chart is
+drawn twice, for a page and for a phone: a page's chart squeezed to 390 pixels cannot be read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from revplan.errors import ReportError
+from revplan.report.escaping import clean
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+Paint = Callable[["Axes", "pd.DataFrame"], str]
+
+STYLE = Path(__file__).parent / "style" / "revplan.mplstyle"
+PAGE_WIDTH = 8.8
+PHONE_WIDTH = 3.75
+NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawing:
+    """A chart drawn twice, and the sentence it is there to say."""
+
+    message: str
+    page: str
+    phone: str
+    undrawable: bool
+    """Whether some characters have no outline in the font and show as boxes."""
+
+
+def drawing(paint: Paint, table: pd.DataFrame, name: str, height: float) -> Drawing:
+    """What `paint` draws of `table`, `height` inches high on a page.
+
+    Raises
+    ------
+    ReportError
+        If `paint` does not return a message, or not the same one for both sizes.
+    """
+    message, page, boxes = _drawn(paint, table, name, (PAGE_WIDTH, height))
+    again, phone, _ = _drawn(paint, table, name, (PHONE_WIDTH, height * 0.85))
+    if message != again:
+        raise ReportError.at(f"chart {name}", "its message depends on its size; compute it from the table alone")
+    return Drawing(message=message, page=page, phone=phone, undrawable=boxes)
+
+
+def _drawn(paint: Paint, table: pd.DataFrame, name: str, size: tuple[float, float]) -> tuple[str, str, bool]:
+    import matplotlib as mpl
+    from matplotlib import style
+    from matplotlib.figure import Figure
+
+    with style.context(["default", STYLE]), mpl.rc_context({"svg.hashsalt": name}):
+        figure = Figure(figsize=size)
+        message = _message(paint(figure.add_subplot(), table.copy()), name)
+        svg, boxes = _saved(figure)
+    return message, tidy(svg), boxes
+
+
+def _message(returned: object, name: str) -> str:
+    if not isinstance(returned, str) or not clean(returned):
+        raise ReportError.at(
+            f"chart {name}", "paint returned no message; return the one sentence the chart is there to say"
+        )
+    return clean(returned)
+
+
+def _saved(figure: object) -> tuple[str, bool]:
+    buffer = io.StringIO()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        figure.savefig(buffer, format="svg", metadata=NO_METADATA)  # type: ignore[attr-defined]
+    boxes = [w for w in caught if str(w.message).startswith("Glyph ")]
+    for other in [w for w in caught if w not in boxes]:
+        warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
+    return buffer.getvalue(), bool(boxes)
+
+
+def tidy(svg: str) -> str:
+    """The `<svg>` element alone, small, to be set into a page among others.
+
+    Declarations, comments (they repeat the labels), style sheets (they would reach the whole
+    page), sizes and unused ids go; ids that are used get a prefix made from the content, so
+    two charts of a page never share one by accident; coordinates keep two decimals.
+    """
+    element = svg[svg.index("<svg") :].strip()
+    element = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>|<style[^>]*>.*?</style>", "", element, flags=re.S)
+    element = re.sub(r">\s+<", "><", element)
+    element = re.sub(r'(?<= )d="([^"]*)"', lambda d: f'd="{_short(" ".join(d[1].split()))}"', element)
+    element = re.sub(r"translate\([^)]*\)", lambda move: _short(move[0]), element)
+    element = re.sub(r'(?<= )(x|y|width|height)="[-\d.]+"', lambda at: _short(at[0]), element)
+    element = re.sub(r"<defs></defs>|<defs/>", "", element)
+    return _opened(_renamed(element))
+
+
+def _short(numbers: str) -> str:
+    return re.sub(r"-?\d+\.\d+", lambda n: f"{float(n[0]):.2f}".rstrip("0").rstrip("."), numbers)
+
+
+def _renamed(element: str) -> str:
+    used = dict.fromkeys(re.findall(r'(?:href="|url\()#([^")]+)', element))
+    prefix = "r" + hashlib.sha256(element.encode()).hexdigest()[:8]
+    short = {name: f"{prefix}-{number}" for number, name in enumerate(used)}
+    element = re.sub(r' id="([^"]*)"', lambda i: f' id="{short[i[1]]}"' if i[1] in short else "", element)
+    return re.sub(r'(href="|url\()#([^")]+)', lambda use: f"{use[1]}#{short[use[2]]}", element)
+
+
+def _opened(element: str) -> str:
+    """The element with an opening tag of our own: it fills the width it is given."""
+    view = re.search(r'viewBox="([^"]*)"', element)
+    if view is None:
+        raise ReportError.at("chart", "matplotlib wrote an SVG without a viewBox; check its version")
+    namespaces = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+    looks = 'stroke-linejoin="round" stroke-linecap="butt"'
+    return f'<svg {namespaces} viewBox="{view[1]}" {looks}>' + element[element.index(">") + 1 :]

@@ -1,0 +1,39 @@
+"""Names made safe to print: they come from plan files and CRM exports, so from anyone."""
+
+from __future__ import annotations
+
+import html
+import unicodedata
+
+_HIDDEN = frozenset("\u200b\u200e\u200f\u061c\ufeff\ufffe\uffff") | frozenset(
+    chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
+)
+
+
+def clean(text: object) -> str:
+    """`text` on one line, without control characters, bidirectional overrides or half characters.
+
+    A right-to-left override in a name would turn around the digits that follow it.
+    """
+    kept = (" " if c.isspace() else c for c in str(text) if c not in _HIDDEN)
+    return " ".join("".join(_printable(c) for c in kept).split())
+
+
+def escape(text: object) -> str:
+    """`text` cleaned, for HTML: as content or between double quotes."""
+    return html.escape(clean(text), quote=True)
+
+
+def css_string(text: object) -> str:
+    """`text` cleaned, as a quoted CSS string: all but letters, digits and spaces as code points.
+
+    The space after a code point ends it and is not shown.
+    """
+    return '"' + "".join(c if c.isalnum() or c == " " else f"\\{ord(c):x} " for c in clean(text)) + '"'
+
+
+def _printable(character: str) -> str:
+    category = unicodedata.category(character)
+    if category == "Cs":
+        return "\ufffd"
+    return "" if category == "Cc" else character

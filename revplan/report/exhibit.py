@@ -1,0 +1,208 @@
+"""The exhibit: one thing a report shows, with the one sentence it is there to say.
+
+A notebook cell ends in an exhibit. What it prints as is decided here and in `markup`: plain
+text for tests and terminals, HTML for Jupyter and the page, and raw values as JSON, from
+which the other formats are made, so that their numbers cannot differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from revplan.errors import ReportError, shown
+from revplan.report import MIMETYPE, markup
+from revplan.report.drawing import Paint, drawing
+from revplan.report.escaping import clean
+from revplan.report.formats import KINDS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BOXES = "Some names use characters the chart's font lacks; they show as boxes."
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Exhibit:
+    """A chart, a table or a text, and its message. Made by `chart`, `table` and `text`.
+
+    Attributes
+    ----------
+    message
+        The conclusion in one sentence: headline, slide title, what a notebook test compares.
+    kind
+        What it is.
+    alt
+        What a reader who cannot see it is told; the message unless more is needed.
+    table
+        The rows behind it; a text keeps its facts here. None where there are none.
+    kinds
+        The kind of each column, by name, as in `tables.csv`.
+    labels
+        What a column is called on the page, where its name does not do.
+    totals
+        How many of the last rows are totals.
+    svg, svg_phone
+        The chart as it is drawn for a page, and for a phone.
+    notes
+        Sentences below it: sources, assumptions, what was left out.
+    header
+        The line a page names itself by (plan, date); the first one of a notebook counts.
+    """
+
+    message: str
+    kind: Literal["chart", "table", "text"]
+    alt: str
+    table: pd.DataFrame | None = None
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    totals: int = 0
+    svg: str | None = None
+    svg_phone: str | None = None
+    notes: tuple[str, ...] = ()
+    header: str = ""
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        return {
+            "text/plain": markup.plain(self),
+            "text/html": markup.page_html(self),
+            MIMETYPE: markup.raw(self),
+        }
+
+
+def chart(
+    paint: Paint,
+    frame: pd.DataFrame,
+    kinds: Mapping[str, str],
+    *,
+    notes: Sequence[str] = (),
+    height: float = 3.1,
+    name: str = "",
+) -> Exhibit:
+    """A chart of `frame`: what `paint(ax, frame)` draws, under the message it returns.
+
+    Parameters
+    ----------
+    paint
+        Draws into the axes it is given and returns the one sentence to say. It is called
+        twice, for a page and for a phone, and draws nothing `frame` lacks.
+    frame
+        The rows that are drawn.
+    kinds
+        The kind of each column, such as `kinds_of("pace")`.
+    notes
+        Sentences below the chart.
+    height
+        Height on a page. [inches]
+    name
+        Seeds the ids inside the drawing; the name of `paint` unless given.
+
+    Raises
+    ------
+    ReportError
+        If `paint` returns no message, or a column has no kind.
+    """
+    name = name or getattr(paint, "__name__", "chart")
+    _check_kinds(frame, kinds, f"chart {name}")
+    drawn = drawing(paint, frame, name, height)
+    return Exhibit(
+        message=drawn.message,
+        kind="chart",
+        alt=drawn.message,
+        table=frame.copy(),
+        kinds=dict(kinds),
+        svg=drawn.page,
+        svg_phone=drawn.phone,
+        notes=_lines([*notes, *([BOXES] if drawn.undrawable else [])]),
+    )
+
+
+def table(
+    frame: pd.DataFrame,
+    kinds: Mapping[str, str],
+    message: str,
+    *,
+    labels: Mapping[str, str] | None = None,
+    totals: int = 0,
+    notes: Sequence[str] = (),
+) -> Exhibit:
+    """A table of the rows of `frame`, its first column naming them, under `message`.
+
+    Parameters
+    ----------
+    frame
+        The rows, unrounded; the index is not shown.
+    kinds
+        The kind of each column: how its values are written.
+    message
+        The conclusion in one sentence.
+    labels
+        Column headings, where the column's name does not do.
+    totals
+        How many of the last rows are totals, set off from the others.
+    notes
+        Sentences below the table.
+
+    Raises
+    ------
+    ReportError
+        If there is no message, or a column has no kind.
+    """
+    said = _message(message, "table")
+    _check_kinds(frame, kinds, f"table {shown(said)!r}")
+    return Exhibit(
+        message=said,
+        kind="table",
+        alt=said,
+        table=frame.reset_index(drop=True),
+        kinds=dict(kinds),
+        labels=dict(labels or {}),
+        totals=totals,
+        notes=_lines(notes),
+    )
+
+
+def text(
+    message: str, facts: Mapping[str, str] | None = None, *, notes: Sequence[str] = (), header: str = ""
+) -> Exhibit:
+    """A statement, with the few facts it rests on, each a label and a formatted value.
+
+    The first one of a notebook with a `header` opens the page: `header` names the plan and its
+    date, and `message` is repeated at the top of every printed page.
+
+    Raises
+    ------
+    ReportError
+        If there is no message.
+    """
+    import pandas as pd
+
+    said = _message(message, "text")
+    pairs = [(clean(label), clean(value)) for label, value in (facts or {}).items()]
+    return Exhibit(
+        message=said,
+        kind="text",
+        alt=said,
+        table=pd.DataFrame(pairs, columns=["fact", "value"]) if pairs else None,
+        kinds={"fact": "text", "value": "figure"},
+        notes=_lines(notes),
+        header=clean(header),
+    )
+
+
+def _message(message: object, place: str) -> str:
+    if not isinstance(message, str) or not clean(message):
+        raise ReportError.at(place, "has no message; give the one sentence it is there to say")
+    return clean(message)
+
+
+def _lines(notes: Sequence[str]) -> tuple[str, ...]:
+    return tuple(clean(note) for note in notes)
+
+
+def _check_kinds(frame: pd.DataFrame, kinds: Mapping[str, str], place: str) -> None:
+    for name in frame.columns:
+        if kinds.get(name) not in KINDS:
+            came = f"has the unknown kind {shown(kinds[name])!r}" if name in kinds else "has no kind"
+            raise ReportError.at(place, f"column {shown(name)!r} {came}; the kinds are {', '.join(sorted(KINDS))}")

@@ -1,0 +1,154 @@
+"""An exhibit as plain text, as HTML and as raw values. Every name is escaped here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from revplan.report.escaping import clean, escape
+from revplan.report.formats import MINUS, column, is_missing, show
+from revplan.tables import NUMERIC
+
+if TYPE_CHECKING:
+    from revplan.report.exhibit import Exhibit
+
+Column = tuple[str, list[str], bool]
+"""A column as it is read: its label, its cells, and whether they are set as numbers."""
+
+PLAIN_ROWS = 40
+WIDE, VAST = 80, 115
+"""Characters in a row from which a table is set smaller, and on a page of its own on its side."""
+
+
+def plain(exhibit: Exhibit) -> str:
+    """The message, and below it the table in columns."""
+    if exhibit.table is None or exhibit.kind == "chart":
+        return exhibit.message
+    shown = _shown(exhibit)
+    columns = [_plain_column(label, cells, number) for label, cells, number in shown]
+    lines = [" | ".join(cells).rstrip() for cells in zip(*columns, strict=True)]
+    rest = len(exhibit.table) - PLAIN_ROWS
+    return "\n".join([exhibit.message, "", *lines, *([f"({rest} more rows)"] if rest > 0 else [])])
+
+
+def page_html(exhibit: Exhibit) -> str:
+    """The exhibit as one `<figure>` for Jupyter and the page."""
+    body = {"chart": _chart, "table": _table, "text": _text}[exhibit.kind](exhibit)
+    notes = "".join(f'<p class="note">{escape(note)}</p>' for note in exhibit.notes)
+    return f'<figure class="exhibit {exhibit.kind}">{body}{notes}</figure>'
+
+
+def raw(exhibit: Exhibit) -> dict[str, Any]:
+    """What other formats are made from: the message, and the values as they are, not as shown.
+
+    Numbers keep twelve significant digits, the precision everything is rounded from: digits
+    beyond that differ between machines.
+    """
+    frame = exhibit.table
+    names = [] if frame is None else list(frame.columns)
+    values = [] if frame is None else [[_value(cell) for cell in frame[name]] for name in names]
+    return {
+        "version": 1,
+        "kind": exhibit.kind,
+        "message": exhibit.message,
+        "alt": exhibit.alt,
+        "header": exhibit.header,
+        "notes": list(exhibit.notes),
+        "columns": [
+            {"name": clean(name), "label": _label(exhibit, name), "kind": exhibit.kinds[name]} for name in names
+        ],
+        "rows": [list(row) for row in zip(*values, strict=True)],
+        "totals": exhibit.totals,
+    }
+
+
+def _chart(exhibit: Exhibit) -> str:
+    alt = f'role="img" aria-label="{escape(exhibit.alt)}"'
+    page = (exhibit.svg or "").replace("<svg", f'<svg class="on-page" style="max-width:54rem" {alt}', 1)
+    phone = (exhibit.svg_phone or "").replace("<svg", f'<svg class="on-phone" style="display:none" {alt}', 1)
+    return f"<figcaption>{escape(exhibit.message)}</figcaption>{page}{phone}"
+
+
+def _text(exhibit: Exhibit) -> str:
+    headline = f"<figcaption>{escape(exhibit.message)}</figcaption>"
+    if exhibit.table is None:
+        return headline
+    pairs = zip(exhibit.table["fact"], exhibit.table["value"], strict=True)
+    facts = "".join(f"<div><dt>{escape(fact)}</dt><dd>{escape(value)}</dd></div>" for fact, value in pairs)
+    return f"{headline}<dl>{facts}</dl>"
+
+
+def _table(exhibit: Exhibit) -> str:
+    shown = _shown(exhibit)
+    head = "".join(_cell("th", escape(label), number, "col") for label, _, number in shown)
+    rows = [_row(cells, [number for _, _, number in shown]) for cells in zip(*(c for _, c, _ in shown), strict=True)]
+    split = len(rows) - exhibit.totals
+    foot = f"<tfoot>{''.join(rows[split:])}</tfoot>" if exhibit.totals else ""
+    message = escape(exhibit.message)
+    return (
+        f'<div class="scroll" role="region" tabindex="0" aria-label="{message}">'
+        f"<table{_breadth(shown)}><caption><span>{message}</span></caption>"
+        f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows[:split])}</tbody>{foot}</table></div>"
+    )
+
+
+def _row(cells: Iterable[str], numbers: Iterable[bool]) -> str:
+    tags = (
+        _cell("td" if place else "th", escape(cell), number, "" if place else "row")
+        for place, (cell, number) in enumerate(zip(cells, numbers, strict=True))
+    )
+    return f"<tr>{''.join(tags)}</tr>"
+
+
+def _cell(tag: str, content: str, number: bool, scope: str) -> str:
+    """One cell; Jupyter, which lacks the page's style, sets numbers right by itself but words too."""
+    scoped = f' scope="{scope}"' if scope else ""
+    minus = " minus" if content.startswith(MINUS) else ""
+    looks = f' class="n{minus}"' if number else ' style="text-align:left"'
+    return f"<{tag}{scoped}{looks}>{content}</{tag}>"
+
+
+def _breadth(shown: list[Column]) -> str:
+    longest = (max(map(len, [*label.split(), *cells]), default=0) for label, cells, _ in shown)
+    width = sum(length + 2 for length in longest)
+    return ' class="vast"' if width > VAST else ' class="wide"' if width > WIDE else ""
+
+
+def _shown(exhibit: Exhibit) -> list[Column]:
+    frame, kinds = exhibit.table, exhibit.kinds
+    if frame is None:
+        return []
+    return [
+        (_label(exhibit, name), column(frame[name], kinds[name]), kinds[name] in NUMERIC or kinds[name] == "figure")
+        for name in frame.columns
+    ]
+
+
+def _label(exhibit: Exhibit, name: Any) -> str:
+    if name in exhibit.labels:
+        return clean(exhibit.labels[name])
+    if type(name).__name__ == "Period":
+        return show(name, "month")
+    words = clean(name).replace("_", " ")
+    return words[:1].upper() + words[1:]
+
+
+def _plain_column(label: str, cells: list[str], number: bool) -> list[str]:
+    lines = [label, *cells[:PLAIN_ROWS]]
+    width = max(map(len, lines))
+    return [line.rjust(width) if number else line.ljust(width) for line in lines]
+
+
+def _value(cell: Any) -> Any:
+    """`cell` as JSON can hold it: months and days as text, no NaN."""
+    if is_missing(cell):
+        return None
+    if type(cell).__name__ == "Period":
+        return f"{cell.year:04d}-{cell.month:02d}"
+    if hasattr(cell, "isoformat"):
+        return cell.isoformat()[:10]
+    if hasattr(cell, "item"):
+        cell = cell.item()
+    if isinstance(cell, float):
+        return float(f"{cell:.12g}") if abs(cell) != float("inf") else None
+    return cell if isinstance(cell, bool | int) else clean(cell)
