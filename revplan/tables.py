@@ -42,9 +42,7 @@ def columns(table: str) -> tuple[Column, ...]:
     rows = [row for row in csv.DictReader(text.splitlines()) if row["table"] == table]
     if not rows:
         raise KeyError(f"tables.csv declares no table {table!r}")
-    return tuple(
-        Column(row["column"], row["kind"], row["required"] == "yes", row["description"]) for row in rows
-    )
+    return tuple(Column(row["column"], row["kind"], row["required"] == "yes", row["description"]) for row in rows)
 
 
 def conform(frame: pd.DataFrame, table: str) -> pd.DataFrame:

@@ -28,7 +28,9 @@ def consistency(plan: Plan) -> list[Fault]:
 
 
 def _goal(plan: Plan) -> Iterator[Fault]:
-    if plan.goal is None or any(value is None for value in (plan.goal.expansion, plan.goal.contraction, plan.goal.churn)):
+    if plan.goal is None or any(
+        value is None for value in (plan.goal.expansion, plan.goal.contraction, plan.goal.churn)
+    ):
         return
     try:
         solve_bridge(plan.goal)
@@ -121,7 +123,10 @@ def _transitions(plan: Plan) -> Iterator[Fault]:
 
 def _reference(plan: Plan, place: str, transition: Transition | TransitionChange) -> Iterator[Fault]:
     """Faults of what a transition points at: stages, segment, source."""
-    for kind, name, known in (("segment", transition.segment, plan.segments), ("source", transition.source, plan.sources)):
+    for kind, name, known in (
+        ("segment", transition.segment, plan.segments),
+        ("source", transition.source, plan.sources),
+    ):
         if name is not None and known and name not in known:
             yield Fault(f"{place}.{kind}", _unknown(kind, name, known))
     stages = _known_stages(plan)
@@ -160,7 +165,10 @@ def _paths(plan: Plan) -> Iterator[Fault]:
         lacking = [cell for cell in product(plan.segments, plan.sources) if _lacks(plan, stages, pair, cell)]
         if lacking:
             where = "any cell" if len(lacking) == len(plan.segments) * len(plan.sources) else _named(lacking)
-            yield Fault("transitions", f"no rate from {pair[0]} to {pair[1]} for {where}; add {{from: {pair[0]}, to: {pair[1]}, rate: ...}}")
+            yield Fault(
+                "transitions",
+                f"no rate from {pair[0]} to {pair[1]} for {where}; add {{from: {pair[0]}, to: {pair[1]}, rate: ...}}",
+            )
 
 
 def _lacks(plan: Plan, stages: list[str], pair: tuple[str, str], cell: tuple[str, str]) -> bool:

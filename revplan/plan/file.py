@@ -32,18 +32,43 @@ def read_plan(path: Path) -> Plan:
     PlanError
         With every fault of the file: its line, what came and what to do.
     """
+    plan, faults = checked_plan(path)
+    if plan is None or faults:
+        raise PlanError(faults)
+    return plan
+
+
+def checked_plan(path: Path) -> tuple[Plan | None, tuple[Fault, ...]]:
+    """The plan in the file at `path` and its faults; with faults, what of the plan names files is sound.
+
+    Raises
+    ------
+    PlanError
+        If the file cannot be read as YAML.
+    """
     document = read_yaml(Path(path), PlanError)
     data = document.data
     if not {"year", "plan_date"} & set(data):
         data = {**data, "plan_date": date.today()}
     try:
-        return Plan.model_validate(data)
+        return Plan.model_validate(data), ()
     except PlanError as error:
         faults = list(error.faults)
     except ValidationError as error:
         faults = _field_faults(error, document) + _other_faults(data)
     faults.sort(key=lambda fault: document.line(_as_place(fault.place)))
-    raise PlanError(Fault(document.where(_as_place(fault.place)), fault.message) for fault in faults)
+    located = tuple(Fault(document.where(_as_place(fault.place)), fault.message) for fault in faults)
+    return _sound_enough(data), located
+
+
+def _sound_enough(data: Mapping[str, Any]) -> Plan | None:
+    """What could be salvaged, if it tells how to read the files it names."""
+    try:
+        plan = Plan.model_validate(data, context=SALVAGE)
+    except ValidationError:
+        return None
+    needed = (plan.plan_date, plan.stages, plan.segments, plan.sources)
+    return None if any(part is None for part in needed) or None in plan.stage_ids else plan
 
 
 def _other_faults(data: Mapping[str, Any]) -> list[Fault]:
@@ -77,9 +102,9 @@ def _place(detail: ErrorDetails, data: Any) -> Place:
     place: list[str | int] = []
     for index, key in enumerate(detail["loc"]):
         last = index == len(detail["loc"]) - 1
-        if isinstance(data, Mapping) and key in data:
-            data = data[key]
-        elif isinstance(data, (list, tuple)) and isinstance(key, int) and key < len(data):
+        if (isinstance(data, Mapping) and key in data) or (
+            isinstance(data, (list, tuple)) and isinstance(key, int) and key < len(data)
+        ):
             data = data[key]
         elif not (last and detail["type"] == "missing"):
             continue
@@ -201,4 +226,3 @@ def _schema_step(node: dict[str, Any], key: str | int) -> dict[str, Any] | None:
         return node["properties"][key]
     more = node.get("additionalProperties")
     return more if isinstance(more, dict) else None
-

@@ -78,9 +78,7 @@ class Phasing(Value):
         """Share of the year's new ARR in each of its twelve months; sums to 1."""
         if self.months is not None:
             return self.months
-        return tuple(
-            self.quarters[month // 3] * self.within_quarter[month % 3] for month in range(MONTHS_PER_YEAR)
-        )
+        return tuple(self.quarters[month // 3] * self.within_quarter[month % 3] for month in range(MONTHS_PER_YEAR))
 
 
 class Goal(Value):

@@ -1,0 +1,140 @@
+"""The commands. Each prints for a person, or one JSON object with `--json`.
+
+Exit code 0: done; 2: the input is at fault, with a message on stderr; 1: anything else.
+Heavy imports stand inside the commands, so that `revplan --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from revplan import __version__
+from revplan.errors import PlanError, ReportError, RevplanError
+
+DONE, FAILED, INPUT_AT_FAULT = 0, 1, 2
+PATIENCE = 2.0  # seconds after which progress is shown
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit code of the command in `arguments`."""
+    given = _parser().parse_args(arguments)
+    try:
+        given.command(given)
+    except ReportError as error:
+        return _refused(error, FAILED)
+    except RevplanError as error:
+        return _refused(error, INPUT_AT_FAULT)
+    except BrokenPipeError:
+        sys.stderr.close()
+        return FAILED
+    except KeyboardInterrupt:
+        print("revplan: stopped", file=sys.stderr)
+        return FAILED
+    except Exception as error:
+        print(
+            f"revplan: a fault of revplan itself, not of your files: {type(error).__name__}: {error}", file=sys.stderr
+        )
+        return FAILED
+    return DONE
+
+
+def _refused(error: RevplanError, code: int) -> int:
+    count = f" ({len(error.faults)} faults)" if len(error.faults) > 1 else ""
+    what = "could not be done" if code == FAILED else "the input needs a change"
+    print(f"revplan: {what}{count}", *(f"  {fault}" for fault in error.faults), sep="\n", file=sys.stderr)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="revplan", description="From an ARR goal to one marketing commit.")
+    parser.add_argument("--version", action="version", version=f"revplan {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    init = _command(commands, "init", _init, "a new workspace: plan, CRM file, notebooks, example data")
+    init.add_argument("dir", type=Path, metavar="DIR", help="the folder to make")
+
+    check = _command(commands, "check", _check, "validate a plan and the files it names; every fault at once")
+    check.add_argument("plan", type=Path, metavar="PLAN", help="the plan file (YAML)")
+
+    plan = _command(commands, "plan", _plan, "goal to required entries and commit")
+    plan.add_argument("plan", type=Path, metavar="PLAN", help="the plan file (YAML)")
+
+    report = _command(commands, "report", _report, "run a notebook through papermill and print it")
+    report.add_argument("name", metavar="NAME", help="the report, such as annual_commit")
+    report.add_argument("plan", type=Path, metavar="PLAN", help="the plan file (YAML)")
+    report.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder to write to")
+    report.add_argument("--formats", default="html", metavar="LIST", help="comma-separated; html is available")
+    report.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a parameter of the notebook")
+    return parser
+
+
+def _command(
+    commands: Any, name: str, run: Callable[[argparse.Namespace], None], about: str
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=about, description=about)
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    parser.set_defaults(command=run)
+    return parser
+
+
+def _print(given: argparse.Namespace, answer: dict[str, Any], text: str) -> None:
+    print(json.dumps(answer, ensure_ascii=False, allow_nan=False) if given.json else text)
+
+
+def _init(given: argparse.Namespace) -> None:
+    from revplan.workspace import new_workspace
+
+    files = new_workspace(given.dir)
+    listed = "\n".join(f"  {path}" for path in files)
+    steps = f"Next: revplan report annual_commit {given.dir / 'plan.yaml'} --out {given.dir / 'reports'}"
+    _print(
+        given, {"dir": str(given.dir), "files": [str(path) for path in files]}, f"{given.dir} holds\n{listed}\n{steps}"
+    )
+
+
+def _check(given: argparse.Namespace) -> None:
+    from revplan.workbook import check_plan
+
+    report = check_plan(given.plan)
+    text = "\n".join([*report, f"{given.plan.name}: no faults"])
+    _print(given, {"ok": True, "faults": [], "import_report": list(report)}, text)
+
+
+def _plan(given: argparse.Namespace) -> None:
+    from revplan.workbook import open_workbook, plan_answer
+    from revplan.workbook_text import plan_text
+
+    book = open_workbook(given.plan, _progress())
+    _print(given, plan_answer(book), plan_text(book))
+
+
+def _progress() -> Callable[[int, int, str], None]:
+    """Says on stderr what is being solved, once it takes longer than a person waits gladly."""
+    begun = time.monotonic()
+
+    def tell(done: int, total: int, what: str) -> None:
+        if time.monotonic() - begun > PATIENCE:
+            print(f"commit: {done} of {total} sources, now {what}", file=sys.stderr, flush=True)
+
+    return tell
+
+
+def _report(given: argparse.Namespace) -> None:
+    from revplan.report.render import render
+
+    formats = tuple(part.strip() for part in given.formats.split(",") if part.strip())
+    written = render(given.name, given.plan, given.out, formats, _settings(given.set), sys.stderr)
+    _print(given, {"files": [str(path) for path in written]}, "\n".join(str(path) for path in written))
+
+
+def _settings(pairs: Sequence[str]) -> dict[str, object]:
+    lacking = [pair for pair in pairs if "=" not in pair]
+    if lacking:
+        raise PlanError.at("--set", f"got {lacking[0]!r}; write it as key=value")
+    return dict(pair.split("=", 1) for pair in pairs)

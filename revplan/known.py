@@ -1,0 +1,183 @@
+"""What the records say about a plan: its open pipeline, what is won, the rates it does not state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from revplan.errors import DataError, PlanError
+from revplan.history.rates import estimate_transitions, transitions_block
+from revplan.history.records import History, read_records
+from revplan.history.stages import loss_delays, open_items, stage_entries
+from revplan.model.funnel import HORIZON
+from revplan.model.pipeline import OpenGroup
+from revplan.model.year import CellName, Known
+from revplan.plan.model import Plan, Transition
+
+RECENT_MONTHS = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Records:
+    """The history behind a plan, in the plan's own names."""
+
+    history: History
+    entries: pd.DataFrame
+    """Table stage_entries."""
+    open_items: pd.DataFrame
+    """Table open_items: open on the evening before the plan date."""
+    losses: pd.DataFrame
+    """Table loss_delays."""
+    estimates: pd.DataFrame
+    """Table estimates: rates and lags the history supports."""
+
+
+def read_history(plan: Plan, folder: Path) -> Records | None:
+    """The records that `plan` names, as known on the evening before the plan date; None where it names none.
+
+    Raises
+    ------
+    DataError
+        If the CRM file or its data are at fault, or its stages are not the plan's.
+    """
+    if plan.history is None:
+        return None
+    history = read_records(folder / plan.history.leads, plan.plan_date - timedelta(days=1))
+    unknown = [stage for stage in history.stages if stage not in plan.stage_ids]
+    if unknown or history.stages[-1] != plan.stage_ids[-1]:
+        raise DataError.at(
+            f"{plan.history.leads}, stages",
+            f"the CRM file has {' - '.join(history.stages)}, the plan {' - '.join(plan.stage_ids)}; "
+            "use the plan's stage ids in the CRM file, the last one included",
+        )
+    return Records(
+        history=history,
+        entries=_planned(stage_entries(history), plan),
+        open_items=_planned(open_items(history, history.as_of), plan),
+        losses=loss_delays(history),
+        estimates=estimate_transitions(history, history.as_of),
+    )
+
+
+def _planned(frame: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    """A plan with one segment (or source) takes the records of all."""
+    only = {"segment": list(plan.segments), "source": list(plan.sources)}
+    return frame.assign(**{key: names[0] for key, names in only.items() if len(names) == 1})
+
+
+def with_history_rates(plan: Plan, records: Records | None) -> Plan:
+    """`plan` with the rates of its history for the steps it states no rate for.
+
+    Raises
+    ------
+    PlanError
+        If a step then still has no rate.
+    """
+    if records is None:
+        return plan
+    stated = {(each.from_stage, each.to_stage) for each in plan.transitions}
+    basis = f"CRM records to {records.history.as_of}"
+    found = [
+        Transition.model_validate({**block, "basis": basis})
+        for block in transitions_block(records.estimates)
+        if (block["from"], block["to"]) not in stated
+        and block.get("segment", next(iter(plan.segments))) in plan.segments
+        and block.get("source", next(iter(plan.sources))) in plan.sources
+    ]
+    known = stated | {(each.from_stage, each.to_stage) for each in found}
+    lacking = [pair for pair in pairwise(plan.stage_ids) if pair not in known]
+    if lacking:
+        steps = ", ".join(f"{start} to {end}" for start, end in lacking)
+        raise PlanError.at("transitions", f"neither the plan nor its records give a rate for {steps}; state one")
+    return plan.model_copy(update={"transitions": (*plan.transitions, *found)})
+
+
+def known(plan: Plan, records: Records | None) -> Known:
+    """What the records say on the plan date, cell by cell."""
+    if records is None:
+        return Known()
+    return Known(
+        open_groups=_open_groups(plan, records),
+        won=_won(plan, records),
+        last_month=_last_months(plan, records.entries),
+    )
+
+
+def outside(plan: Plan, records: Records | None) -> float:
+    """Open records of segments, sources or stages the plan has no cell for. [records]"""
+    if records is None:
+        return 0.0
+    inside = sum(group.items.sum() for groups in _open_groups(plan, records).values() for group in groups)
+    return float(records.open_items["items"].sum() - inside)
+
+
+def _open_groups(plan: Plan, records: Records) -> Mapping[CellName, tuple[OpenGroup, ...]]:
+    losses = {str(stage): _ages(rows) for stage, rows in records.losses.groupby("stage", observed=True)}
+    groups: dict[CellName, list[OpenGroup]] = {}
+    cells = set(plan.cells)
+    keys = ["segment", "source", "stage"]
+    for (segment, source, stage), rows in records.open_items.groupby(keys, observed=True, sort=False):
+        path = plan.stage_ids[plan.stage_ids.index(plan.entry_stage(source)) :] if (segment, source) in cells else ()
+        if stage in path[:-1]:
+            group = _group(rows, path.index(stage), plan.segments[segment].acv.mean, losses.get(stage, np.zeros(0)))
+            groups.setdefault((segment, source), []).append(group)
+    return {cell: tuple(found) for cell, found in groups.items()}
+
+
+def _group(rows: pd.DataFrame, stage: int, acv: float, loss_ages: np.ndarray) -> OpenGroup:
+    """Records without an amount are worth the segment's mean deal."""
+    by_age = rows.groupby("age_days")[["items", "amount", "items_with_amount"]].sum()
+    unpriced = by_age["items"] - by_age["items_with_amount"]
+    return OpenGroup(
+        stage=stage,
+        ages=by_age.index.to_numpy(dtype=float),
+        items=by_age["items"].to_numpy(dtype=float),
+        values=(by_age["amount"] + acv * unpriced).to_numpy(dtype=float),
+        loss_ages=loss_ages,
+    )
+
+
+def _ages(rows: pd.DataFrame) -> np.ndarray:
+    return np.sort(np.repeat(rows["age_days"].to_numpy(dtype=float), rows["items"].to_numpy(dtype=int)))
+
+
+def _won(plan: Plan, records: Records) -> Mapping[CellName, tuple[np.ndarray, np.ndarray]]:
+    """Wins and their ARR closed before the plan date, in the months of the two fiscal years."""
+    history = records.history
+    wins = history.stage_history[history.stage_history["stage"] == history.stages[-1]]
+    wins = _planned(wins.merge(history.records[["record", "amount"]], on="record"), plan)
+    month = (wins["entered_on"].dt.year - plan.first_month.year) * 12 + wins["entered_on"].dt.month
+    wins = wins.assign(month=month - plan.first_month.month)
+    wins = wins[(wins["month"] >= 0) & (wins["month"] < HORIZON)]
+    cells = set(plan.cells)
+    found = {}
+    for (segment, source), rows in wins.groupby(["segment", "source"], observed=True):
+        if (segment, source) in cells:
+            worth = rows["amount"].fillna(plan.segments[segment].acv.mean)
+            found[segment, source] = (
+                np.bincount(rows["month"], minlength=HORIZON).astype(float),
+                np.bincount(rows["month"], worth, minlength=HORIZON),
+            )
+    return found
+
+
+def _last_months(plan: Plan, entries: pd.DataFrame) -> Mapping[str, float]:
+    """Entries a month by source where it enters: the mean of the last three whole months. [records]"""
+    this = pd.Period(plan.plan_date, freq="M")
+    recent = entries[(entries["month"] < this) & (entries["month"] >= this - RECENT_MONTHS)]
+    means = {}
+    for source in plan.sources:
+        at_entry = recent[(recent["source"] == source) & (recent["stage"] == plan.entry_stage(source))]
+        means[source] = float(at_entry["entries"].sum()) / RECENT_MONTHS
+    return means
+
+
+def day_known(records: Records | None) -> date | None:
+    """The last day the records count; None without records."""
+    return records.history.as_of if records else None

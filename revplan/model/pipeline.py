@@ -1,0 +1,121 @@
+"""The open pipeline: what records that exist already will still bring, by their age."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from revplan.calendar import month_of
+from revplan.lag import GRID_DAYS, Lag
+from revplan.model.cells import Cell
+from revplan.model.funnel import HORIZON
+
+OLDER_THAN_ANY = 1e-3  # a record is dead once less than this share of the conversions take longer
+
+
+@dataclass(frozen=True)
+class OpenGroup:
+    """Open records of one cell and stage, by age."""
+
+    stage: int
+    """Index of the last stage reached, in the cell's stages."""
+    ages: np.ndarray
+    """Days since that stage was entered. [days]"""
+    items: np.ndarray
+    """Records of each age."""
+    values: np.ndarray
+    """What they are worth together if all are won. [plan currency]"""
+    loss_ages: np.ndarray
+    """Age at loss of records lost at this stage, sorted; empty where no loss is recorded. [days]"""
+
+
+@dataclass(frozen=True)
+class OpenYield:
+    """What a group of open records is expected to bring."""
+
+    wins: np.ndarray
+    """Expected wins in each of the 24 months. [deals]"""
+    arr: np.ndarray
+    """Expected ARR in each of the 24 months. [plan currency]"""
+    chance: float
+    """Expected wins at any time. [deals]"""
+    worth: float
+    """Expected ARR at any time. [plan currency]"""
+    dead_items: float
+    """Records older than any conversion: they count as nothing. [records]"""
+    dead_value: float
+    """What those would be worth. [plan currency]"""
+    overdue_items: float
+    """Records past a fixed lag: taken to convert at the full rate next month. [records]"""
+
+
+def open_yield(cell: Cell, group: OpenGroup, plan_date: date, first_month: pd.Period) -> OpenYield:
+    """Wins and ARR that open records still bring, month by month. [deals, plan currency]
+
+    A record of age a converts between d1 and d2 days from now with chance
+    r (F(a+d2) - F(a+d1)) / (1 - r F(a) - (1-r) G(a)): F is the delay of those who convert, G that of
+    those who are lost. What follows after the next stage is the composed path to won.
+    """
+    lag, rate = cell.lags[group.stage], cell.rates[group.stage]
+    past = group.ages * 1.0
+    done = lag.cdf(past)
+    dead = (1 - done < OLDER_THAN_ANY) & (not lag.is_fixed)
+    overdue = (done >= 1) & lag.is_fixed
+    alive = ~dead & ~overdue
+    still_open = 1 - rate * done - (1 - rate) * _lost_share(group)
+    scale = np.where(alive & (still_open > 1e-12), rate / np.maximum(still_open, 1e-12), 0.0)
+    rest = cell.rates_to_won[group.stage + 1]
+    totals, months = [], []
+    for weights in (group.items, group.values):
+        leaving = _leaving_days(lag, group.ages, weights * scale)
+        leaving = leaving + rate * float(weights @ overdue) * _next_month(plan_date)
+        totals.append(float(leaving.sum() * rest))
+        months.append(rest * _by_month(leaving, cell.days_to_won(group.stage + 1), plan_date, first_month))
+    return OpenYield(
+        wins=months[0],
+        arr=months[1],
+        chance=totals[0],
+        worth=totals[1],
+        dead_items=float(group.items @ dead),
+        dead_value=float(group.values @ dead),
+        overdue_items=float(group.items @ overdue),
+    )
+
+
+def _lost_share(group: OpenGroup) -> np.ndarray:
+    """Share of the recorded losses that come within each age: G. [0-1]"""
+    if not len(group.loss_ages):
+        return np.zeros(len(group.ages))
+    return np.searchsorted(group.loss_ages, group.ages, side="right") / len(group.loss_ages)
+
+
+def _leaving_days(lag: Lag, ages: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Expected records that go on to the next stage 0, 1, 2, ... days from now."""
+    oldest = int(ages.max(initial=0))
+    passed = np.diff(lag.cdf(np.arange(oldest + GRID_DAYS + 1.0)))
+    leaving = np.zeros(GRID_DAYS)
+    for age, weight in zip(ages.astype(int), weights, strict=True):
+        if weight:
+            leaving += weight * passed[age : age + GRID_DAYS]
+    return leaving
+
+
+def _next_month(plan_date: date) -> np.ndarray:
+    """Chance by day, evenly over the calendar month after the plan date; sums to 1."""
+    month = month_of(plan_date) + 1
+    start = (month.start_time.date() - plan_date).days
+    days = np.zeros(GRID_DAYS)
+    days[start : start + month.days_in_month] = 1 / month.days_in_month
+    return days
+
+
+def _by_month(leaving: np.ndarray, rest: np.ndarray, plan_date: date, first_month: pd.Period) -> np.ndarray:
+    """Arrivals at won by calendar month of the two fiscal years, for records that leave day by day."""
+    starts = [(first_month + month).start_time.date() for month in range(HORIZON + 1)]
+    edges = np.maximum([(start - plan_date).days for start in starts], 0)
+    arrived = np.convolve(leaving[: edges[-1]], rest[: edges[-1]])[: edges[-1]]
+    cumulated = np.concatenate([[0.0], np.cumsum(arrived)])
+    return np.diff(cumulated[np.minimum(edges, len(cumulated) - 1)])

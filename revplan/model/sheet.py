@@ -1,0 +1,90 @@
+"""The commit sheet: one plan stated in every stage, what an entry is worth, and which stage to sign."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from revplan.calendar import MONTHS_PER_YEAR
+from revplan.model.cells import Cell
+from revplan.plan.model import Plan
+
+# Deal sizes named by the SaaStr articles on one core marketing commit. [plan currency]
+OPPORTUNITY_COMMIT_FROM = 50_000
+NURTURED_FROM = 3_000
+
+
+def commitment(entries: float) -> float:
+    """A year's entries as they are signed: rounded up, a rounding error above a whole number forgiven."""
+    return float(np.ceil(entries - 1e-9 * max(1.0, entries)))
+
+
+def value_per_entry(cells: tuple[Cell, ...], wins: np.ndarray, stage: str) -> float:
+    """ARR of the wins that pass `stage`, per entry required there. [plan currency per record]
+
+    Parameters
+    ----------
+    cells
+        The cells of the plan.
+    wins
+        Wins of the year by cell. [deals]
+    stage
+        Id of the stage.
+    """
+    passing = [(cell, won) for cell, won in zip(cells, wins, strict=True) if stage in cell.stages]
+    arr = sum(cell.acv * won for cell, won in passing)
+    entries = sum(won / cell.rates_to_won[cell.stages.index(stage)] for cell, won in passing)
+    return arr / entries if entries > 0 else 0.0
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A stage marketing could sign for, and what speaks for and against it."""
+
+    stage: str
+    suggested: bool
+    reason: str
+
+
+def commit_choices(plan: Plan, mean_acv: float) -> tuple[Choice, ...]:
+    """What speaks for and against a commit at each stage; the planner decides.
+
+    The rule looks at the mean deal and the number of stages; it is drawn from the SaaStr articles
+    "Pick, and agree on, 1 core marketing commit" and "Your VP Sales and VP Marketing Should Be Your
+    Mom and Dad of Revenue".
+    """
+    suggested = _suggested(plan, mean_acv)
+    return tuple(Choice(stage, stage == suggested, _reason(plan, stage, mean_acv)) for stage in plan.stage_ids)
+
+
+def _suggested(plan: Plan, mean_acv: float) -> str:
+    stages = plan.stage_ids
+    if len(stages) == 2 or mean_acv < NURTURED_FROM:
+        return stages[min(1, len(stages) - 2)]
+    if mean_acv >= OPPORTUNITY_COMMIT_FROM:
+        return stages[-2]
+    return plan.commit_stage if plan.commit_stage in stages[1:-2] else stages[min(2, len(stages) - 2)]
+
+
+def _reason(plan: Plan, stage: str, mean_acv: float) -> str:
+    stages = plan.stage_ids
+    deal = f"a mean deal of {mean_acv:,.0f} {plan.currency}"
+    if stage == stages[-1]:
+        return "marketing shares this with sales: a commit here invites talk of best efforts"
+    if len(stages) == 2:
+        return "the one lead definition both teams share: right for transactional sales"
+    if stage == stages[0]:
+        nurture = "" if mean_acv < NURTURED_FROM else f", and with {deal} nurturing is not rewarded"
+        return f"easy to count, but invites disputes over quality{nurture}"
+    if stage == stages[-2]:
+        enough = mean_acv >= OPPORTUNITY_COMMIT_FROM
+        return f"{deal} is {'enough' if enough else 'too small'} for it: wanted are {OPPORTUNITY_COMMIT_FROM:,} and up"
+    if mean_acv < NURTURED_FROM:
+        return f"{deal}: one definition of a qualified lead is enough"
+    return "counts quality as well as volume, and marketing can still move it"
+
+
+def sums_by_quarter(months: np.ndarray) -> np.ndarray:
+    """Quarter sums of a year's months, along the last axis."""
+    return months.reshape(*months.shape[:-1], MONTHS_PER_YEAR // 3, 3).sum(axis=-1)

@@ -1,0 +1,211 @@
+"""The planned year in arrays: targets, what is required, what can be committed, what is coming."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from revplan.calendar import month_of, share_gone
+from revplan.model.cells import Cell, plan_cells, target_arr
+from revplan.model.commit import ALL_QUARTERS, LAST_MONTH, QUARTERS, Limits, Progress, Task, commit_entries
+from revplan.model.funnel import HORIZON, Required, forward, required_entries
+from revplan.model.pipeline import OpenGroup, OpenYield, open_yield
+from revplan.plan.bridge import Bridge, solve_bridge
+from revplan.plan.model import Plan
+
+CellName = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the records say on the plan date; nothing of it where there are no records."""
+
+    open_groups: Mapping[CellName, tuple[OpenGroup, ...]] = field(default_factory=dict)
+    """Open records by cell."""
+    won: Mapping[CellName, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    """Wins and their ARR in each of the 24 months, by cell: what is closed before the plan date."""
+    last_month: Mapping[str, float] = field(default_factory=dict)
+    """Entries a month by source, the mean of the last three whole months."""
+
+
+@dataclass(frozen=True)
+class PlannedYear:
+    """A plan computed: every array has one row per cell; money in the plan's currency."""
+
+    plan: Plan
+    bridge: Bridge
+    cells: tuple[Cell, ...]
+    first: int
+    """The plan month, counted from the first month of the year."""
+    start: float
+    """Share of the plan month that is over. [0-1)"""
+    targets: np.ndarray
+    """Shape (cells, 24): new ARR asked for."""
+    required: tuple[Required, ...]
+    flows: tuple[np.ndarray, ...]
+    """Per cell, shape (stages, months from the plan month to the end of next year): the commit."""
+    open_yields: tuple[tuple[tuple[OpenGroup, OpenYield], ...], ...]
+    """Per cell: each group of open records with what it brings."""
+    open_arr: np.ndarray
+    """Shape (cells, 24): ARR expected from open records."""
+    open_wins: np.ndarray
+    won_arr: np.ndarray
+    """Shape (cells, 24): ARR closed before the plan date."""
+    won_wins: np.ndarray
+
+    @property
+    def coming(self) -> np.ndarray:
+        """Shape (cells, 24): ARR that needs no new entries."""
+        return self.open_arr + self.won_arr
+
+    @property
+    def commit_wins(self) -> np.ndarray:
+        """Shape (cells, 24): wins from committed entries. [deals]"""
+        return np.stack([self._in_horizon(flow[-1]) for flow in self.flows])
+
+    @property
+    def commit_arr(self) -> np.ndarray:
+        """Shape (cells, 24): ARR from committed entries."""
+        return self.commit_wins * self.acv[:, None]
+
+    @property
+    def acv(self) -> np.ndarray:
+        """Mean value of a win of each cell."""
+        return np.array([cell.acv for cell in self.cells])
+
+    @property
+    def wins(self) -> np.ndarray:
+        """Shape (cells,): wins the goal of the year asks for, rounded where the plan rounds. [deals]"""
+        return np.array([required.this_year[-1].sum() for required in self.required])
+
+    def _in_horizon(self, flow: np.ndarray) -> np.ndarray:
+        """A flow from the plan month on, over the 24 months of the two years."""
+        inside = np.zeros(HORIZON)
+        begin = max(self.first, 0)
+        inside[begin:] = flow[begin - self.first :]
+        return inside
+
+
+def plan_year(plan: Plan, known: Known, progress: Progress | None = None) -> PlannedYear:
+    """The plan computed: required entries, the commit, and what comes without new entries."""
+    cells = plan_cells(plan)
+    first = (month_of(plan.plan_date) - plan.first_month).n
+    start = share_gone(plan.plan_date)
+    targets = target_arr(plan, cells)
+    opened = tuple(_opened(cell, plan, known) for cell in cells)
+    open_wins, open_arr = (_open_sum(opened, name) for name in ("wins", "arr"))
+    won_wins, won_arr = (_won(cells, known, index) for index in (0, 1))
+    entries = _commit(plan, cells, targets, open_arr + won_arr, known, progress)
+    return PlannedYear(
+        plan=plan,
+        bridge=solve_bridge(plan.goal),
+        cells=cells,
+        first=first,
+        start=start,
+        targets=targets,
+        required=required(plan, cells, targets),
+        flows=tuple(forward(cell, flow, start) for cell, flow in zip(cells, entries, strict=True)),
+        open_yields=opened,
+        open_arr=open_arr,
+        open_wins=open_wins,
+        won_arr=won_arr,
+        won_wins=won_wins,
+    )
+
+
+def required(plan: Plan, cells: tuple[Cell, ...], targets: np.ndarray) -> tuple[Required, ...]:
+    """What each cell must have enter for its targets. [records]"""
+    rounded = plan.rounding == "spreadsheet"
+    return tuple(
+        required_entries(cell, arr / cell.acv, round_up_chain=rounded) for cell, arr in zip(cells, targets, strict=True)
+    )
+
+
+def _opened(cell: Cell, plan: Plan, known: Known) -> tuple[tuple[OpenGroup, OpenYield], ...]:
+    groups = known.open_groups.get((cell.segment, cell.source), ())
+    return tuple((group, open_yield(cell, group, plan.plan_date, plan.first_month)) for group in groups)
+
+
+def _open_sum(opened: tuple[tuple[tuple[OpenGroup, OpenYield], ...], ...], name: str) -> np.ndarray:
+    nothing = np.zeros(HORIZON)
+    return np.stack([sum((getattr(found, name) for _, found in cell), nothing) for cell in opened])
+
+
+def _won(cells: tuple[Cell, ...], known: Known, index: int) -> np.ndarray:
+    nothing = (np.zeros(HORIZON), np.zeros(HORIZON))
+    return np.stack([known.won.get((cell.segment, cell.source), nothing)[index] for cell in cells])
+
+
+def by_quarter(months: np.ndarray) -> np.ndarray:
+    """The 24 months of each row as the six quarters the commit looks at."""
+    return months.reshape(len(months), HORIZON // 3, 3).sum(axis=2)[:, :ALL_QUARTERS]
+
+
+def _commit(
+    plan: Plan,
+    cells: tuple[Cell, ...],
+    targets: np.ndarray,
+    coming: np.ndarray,
+    known: Known,
+    progress: Progress | None,
+) -> list[np.ndarray]:
+    """Committed entries of each cell, from the plan month to the end of next year. [records]"""
+    first = (month_of(plan.plan_date) - plan.first_month).n
+    goals, without_entries = by_quarter(targets), by_quarter(coming)
+    names = [cell.source for cell in cells]
+    rows = {name: [row for row, each in enumerate(names) if each == name] for name in dict.fromkeys(names)}
+    tasks = [
+        Task(tuple(cells[row] for row in of), goals[of], without_entries[of], _limits(plan, name, known))
+        for name, of in rows.items()
+    ]
+    found = commit_entries(tasks, share_gone(plan.plan_date), first, progress)
+    entries = np.zeros((len(cells), HORIZON - first))
+    for of, flows in zip(rows.values(), found, strict=True):
+        entries[of, : LAST_MONTH - first] = flows
+    return list(entries)
+
+
+def _limits(plan: Plan, source: str, known: Known) -> Limits:
+    stated = plan.sources[source]
+    return Limits(stated.max_per_month, stated.max_growth, known.last_month.get(source, 0.0))
+
+
+@dataclass(frozen=True)
+class QuarterResult:
+    """How a quarter of the year comes out. [plan currency]"""
+
+    goal: float
+    committed: float
+    open_pipeline: float
+    won: float
+    shortfall: float
+    surplus: float
+    missed_so_far: float
+
+
+def quarter_results(year: PlannedYear) -> list[QuarterResult]:
+    """The four quarters: yield + open pipeline + won + shortfall - surplus = goal.
+
+    Shares bind, so shortfalls and surpluses are summed over the cells, not netted between them.
+    """
+    parts = [by_quarter(part) for part in (year.targets, year.commit_arr, year.open_arr, year.won_arr)]
+    gap = parts[0] - parts[1] - parts[2] - parts[3]
+    gap = np.where(np.abs(gap) > 1e-7 * max(year.bridge.new_arr, 1.0), gap, 0.0)
+    so_far = np.maximum(np.cumsum(gap, axis=1), 0.0)
+    sums = [part.sum(axis=0) for part in (*parts, np.maximum(gap, 0), np.maximum(-gap, 0), so_far)]
+    return [QuarterResult(*(float(part[quarter]) for part in sums)) for quarter in range(QUARTERS)]
+
+
+def recovered_by(results: list[QuarterResult], quarter: int) -> int | None:
+    """Index of the quarter that makes good what `quarter` misses; None where none does.
+
+    An earlier quarter's surplus counts: what is missed was then brought before.
+    """
+    tolerance = 1e-6 * max(sum(result.goal for result in results), 1.0)
+    if results[quarter].missed_so_far <= tolerance:
+        before = [index for index in range(quarter) if results[index].surplus > 0]
+        return before[-1] if before else quarter
+    later = range(quarter + 1, len(results))
+    return next((index for index in later if results[index].missed_so_far <= tolerance), None)

@@ -1,0 +1,234 @@
+"""What a reader must know beside the numbers: sentences computed from the planned year."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from revplan.lag import tail_beyond
+from revplan.model.funnel import YEAR
+from revplan.model.year import PlannedYear, by_quarter
+from revplan.plan.bridge import next_year_growth, next_year_new_arr
+from revplan.report.formats import compact, show
+
+NOTEWORTHY = 0.005  # share of a quarter's goal below which nothing is said
+STEEP = 3.0  # a commit month this many times the mean monthly need is named
+
+
+def notes(year: PlannedYear, quarters: pd.DataFrame, pipeline: pd.DataFrame, outside: float) -> tuple[str, ...]:
+    """All notes of a planned year, the most important first."""
+    parts = (
+        _misses(year, quarters),
+        _dependence(year, quarters),
+        _next_year(year),
+        _unpriced(year),
+        _steep(year),
+        _no_baseline(year),
+        _dead(year, pipeline),
+        _overdue(year),
+        _outside(outside),
+        _thin_evidence(year),
+        _tails(year),
+        _scenarios(year),
+    )
+    return tuple(note for part in parts for note in part)
+
+
+def headline(year: PlannedYear, quarters: pd.DataFrame, stages: pd.DataFrame) -> str:
+    """Goal, commit, largest gap, and one action with its owner, in one line."""
+    plan, money = year.plan, _money(year)
+    stage = next(each for each in plan.stages if each.id == plan.commit_stage)
+    commit = show(float(stages.set_index("stage")["commit"][stage.id]), "commitment")
+    goal = f"Goal: {money(year.bridge.new_arr)} new ARR"
+    if year.bridge.closing_arr is not None:
+        goal += f" to close at {money(year.bridge.closing_arr)}"
+    return f"{goal}. Commit: {commit} {stage.title}s. {_largest_gap(year, quarters)} Action: {action(year, quarters)}"
+
+
+def _money(year: PlannedYear):  # type: ignore[no-untyped-def]
+    return lambda amount: compact(amount, year.plan.currency)
+
+
+def _largest_gap(year: PlannedYear, quarters: pd.DataFrame) -> str:
+    worst = quarters.loc[quarters["shortfall"].idxmax()]
+    if worst["shortfall"] <= 0:
+        return "Largest gap: none, every quarter is reached in expectation."
+    return f"Largest gap: {worst['quarter']}, {_money(year)(worst['shortfall'])} short{_made_good(worst)}."
+
+
+def _made_good(quarter: pd.Series) -> str:
+    by = quarter["recovered_by"]
+    if not isinstance(by, str):
+        return ", not made good within the year"
+    return f", made good by {by}" if by > quarter["quarter"] else f", covered by {by}'s surplus"
+
+
+def action(year: PlannedYear, quarters: pd.DataFrame) -> str:
+    """The one thing to do next, and who does it."""
+    worst = int(quarters["shortfall"].to_numpy().argmax())
+    if quarters["shortfall"][worst] <= 0:
+        return _start(year)
+    source = _neediest(year, worst)
+    stated = year.plan.sources[source]
+    rows = [index for index, cell in enumerate(year.cells) if cell.source == source]
+    flow = sum(year.flows[row][0] for row in rows)
+    at_limit = stated.max_per_month is not None and bool((_whole(year, flow) > 0.999 * stated.max_per_month).any())
+    entry = _title(year, year.cells[rows[0]].stages[0])
+    if at_limit and stated.max_per_month is not None:
+        need = _mean_need(year, rows)
+        return (
+            f"{stated.owner} lifts {source} beyond {show(stated.max_per_month, 'count')} {entry}s a month "
+            f"(the goal needs {show(need, 'commitment')}), or its share of the goal moves elsewhere."
+        )
+    short = _money(year)(quarters["shortfall"][worst])
+    quarter = quarters["quarter"][worst]
+    if stated.max_growth is not None and year.first < 3 * worst:
+        return f"{stated.owner} starts {source} faster than {show(stated.max_growth, 'share')} a month, or sales closes {short} more of the open pipeline in {quarter}."
+    return f"sales closes {short} more of the open pipeline in {quarter}: new {entry}s come too late for it."
+
+
+def _title(year: PlannedYear, stage: str) -> str:
+    return next(each.title for each in year.plan.stages if each.id == stage)
+
+
+def _whole(year: PlannedYear, flow: np.ndarray) -> np.ndarray:
+    """Entries by month, the first one scaled up to a whole month."""
+    return np.append(flow[:1] / (1 - year.start), flow[1:])
+
+
+def _start(year: PlannedYear) -> str:
+    """Nothing is missed: the source that brings most begins with its first month."""
+    largest = max(year.plan.sources, key=lambda name: sum(cell.share for cell in year.cells if cell.source == name))
+    rows = [index for index, cell in enumerate(year.cells) if cell.source == largest]
+    flow = sum(year.flows[row][0] for row in rows)
+    busy = int(np.argmax(flow > 0)) if (flow > 0).any() else 0
+    month = year.plan.first_month + (year.first + busy)
+    entry = _title(year, year.cells[rows[0]].stages[0])
+    return f"{year.plan.sources[largest].owner} brings {show(float(flow[busy]), 'commitment')} {entry}s from {largest} in {show(month, 'month')}."
+
+
+def _neediest(year: PlannedYear, quarter: int) -> str:
+    gap = by_quarter(year.targets - year.commit_arr - year.coming)[:, quarter]
+    short = dict.fromkeys(year.plan.sources, 0.0)
+    for cell, missed in zip(year.cells, gap, strict=True):
+        short[cell.source] += max(float(missed), 0.0)
+    return max(short, key=lambda name: short[name])
+
+
+def _mean_need(year: PlannedYear, rows: list[int]) -> float:
+    """Entries a month that this year's wins trace back to. [records]"""
+    return sum(float(year.required[row].this_year[0].sum()) for row in rows) / YEAR
+
+
+def _misses(year: PlannedYear, quarters: pd.DataFrame) -> Iterator[str]:
+    money = _money(year)
+    for _, quarter in quarters.iterrows():
+        if quarter["shortfall"] <= NOTEWORTHY * quarter["goal"]:
+            continue
+        share = show(quarter["shortfall"] / quarter["goal"], "share")
+        text = f"{quarter['quarter']} misses by {money(quarter['shortfall'])} ({share} of its goal)"
+        if quarter["commit_arr"] <= NOTEWORTHY * quarter["goal"]:
+            text += " whatever marketing does from the plan date on: only the open pipeline can close in it"
+        yield f"{text}{_made_good(quarter)}."
+
+
+def _dependence(year: PlannedYear, quarters: pd.DataFrame) -> Iterator[str]:
+    """What of each quarter only records that exist already can bring."""
+    money = _money(year)
+    for _, quarter in quarters.iterrows():
+        past = quarter["before_plan_date"]
+        if past <= 0.05 * quarter["goal"]:
+            continue
+        share = show(past / quarter["goal"], "share")
+        text = (
+            f"{quarter['quarter']}: {money(past)} of its {money(quarter['goal'])} ({share}) depends on pipeline that "
+            f"exists already: at the plan's lags it traces back to entries before {year.plan.plan_date}"
+        )
+        yield f"{text}; {_expected(year, quarter)}."
+
+
+def _expected(year: PlannedYear, quarter: pd.Series) -> str:
+    if year.plan.history is None:
+        return "no records are named, so the open pipeline counts as 0"
+    won = f", and {_money(year)(quarter['won'])} is won" if quarter["won"] > 0 else ""
+    return f"the open pipeline is expected to bring {_money(year)(quarter['open_pipeline'])}{won}"
+
+
+def _next_year(year: PlannedYear) -> Iterator[str]:
+    growth = next_year_growth(year.plan.goal, year.bridge)
+    said = "as stated" if year.plan.goal.next_year_growth is not None else "assumed, since next_year_growth is left out"
+    amount = _money(year)(next_year_new_arr(year.plan.goal, year.bridge))
+    yield f"Next year's new ARR is taken as {amount} ({show(growth, 'share')} growth, {said}); later entries serve it."
+
+
+def _unpriced(year: PlannedYear) -> Iterator[str]:
+    names = [name for name, source in year.plan.sources.items() if source.cost_per_entry is None]
+    if names:
+        yield f"No cost per entry is given for {', '.join(names)}: unpriced, not free, and left out of budget and CAC."
+
+
+def _steep(year: PlannedYear) -> Iterator[str]:
+    for name, source in year.plan.sources.items():
+        rows = [index for index, cell in enumerate(year.cells) if cell.source == name]
+        need = _mean_need(year, rows)
+        if not rows or source.max_per_month is not None or need <= 0:
+            continue
+        flow = _whole(year, sum(year.flows[row][0] for row in rows))
+        peak = int(np.argmax(flow))
+        if flow[peak] > STEEP * need:
+            month = show(year.plan.first_month + (year.first + peak), "month")
+            yield (
+                f"{name} is asked for {show(float(flow[peak]), 'commitment')} entries in {month}, "
+                f"{flow[peak] / need:.1f} times its mean monthly need: state max_per_month or max_growth to see what is reachable."
+            )
+
+
+def _no_baseline(year: PlannedYear) -> Iterator[str]:
+    limited = [name for name, source in year.plan.sources.items() if source.max_growth is not None]
+    if limited and year.plan.history is None:
+        yield f"max_growth of {', '.join(limited)} counts from the first planned month: no records say what came before."
+
+
+def _dead(year: PlannedYear, pipeline: pd.DataFrame) -> Iterator[str]:
+    dead = float(pipeline["dead_items"].sum())
+    if dead:
+        yield (
+            f"{show(dead, 'count')} open records worth {_money(year)(float(pipeline['dead_amount'].sum()))} are older "
+            "than any conversion at the plan's lags: they count as 0."
+        )
+
+
+def _overdue(year: PlannedYear) -> Iterator[str]:
+    overdue = sum(found.overdue_items for cell in year.open_yields for _, found in cell)
+    if overdue:
+        yield f"{show(overdue, 'count')} open records are past a fixed lag: they are taken to convert at the full rate next month."
+
+
+def _outside(outside: float) -> Iterator[str]:
+    if outside:
+        yield f"{show(outside, 'count')} open records belong to no segment, source or stage of this plan: they count as 0."
+
+
+def _thin_evidence(year: PlannedYear) -> Iterator[str]:
+    for each in year.plan.transitions:
+        n = each.evidence
+        if n is not None and each.rate < 1 and min(each.rate * n, (1 - each.rate) * n) < 1:
+            where = " ".join(part for part in (each.segment, each.source) if part) or "all"
+            yield (
+                f"{each.from_stage} to {each.to_stage} ({where}): {show(each.rate, 'share')} rests on {n:g} records, "
+                "less than one of which went the rarer way."
+            )
+
+
+def _tails(year: PlannedYear) -> Iterator[str]:
+    lags = {lag for cell in year.cells for lag in cell.lags}
+    worst = max((tail_beyond(lag) for lag in lags), default=0.0)
+    if worst > 1e-3:
+        yield f"A lag has {show(worst, 'share')} of its conversions beyond 60 months; they are counted in month 60."
+
+
+def _scenarios(year: PlannedYear) -> Iterator[str]:
+    if year.plan.scenarios:
+        yield f"The plan names {len(year.plan.scenarios)} scenario(s); this page shows the base plan only."

@@ -1,0 +1,304 @@
+"""The tables of a planned year, as declared in the data dictionary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from revplan.calendar import months_from, quarter_label
+from revplan.lag import path_quantile
+from revplan.model.budget import spend
+from revplan.model.funnel import HORIZON, YEAR
+from revplan.model.ledger import arr_by_entry_month, last_useful_day, serves
+from revplan.model.sheet import commit_choices, commitment, value_per_entry
+from revplan.model.year import PlannedYear, quarter_results, recovered_by
+from revplan.plan.bridge import Bridge
+from revplan.tables import columns, conform, empty
+
+TRACE = 1e-9  # records: rows of the funnel with less than this are left out
+BRIDGE_TERMS = ("opening_arr", "new_arr", "expansion", "contraction", "churn", "closing_arr")
+
+
+def _table(name: str, rows: Iterable[tuple[Any, ...]]) -> pd.DataFrame:
+    made = list(rows)
+    return conform(pd.DataFrame(made, columns=[column.name for column in columns(name)]), name) if made else empty(name)
+
+
+def bridge_table(bridge: Bridge) -> pd.DataFrame:
+    """The ARR bridge, term by term."""
+    amounts = pd.Series([getattr(bridge, term) for term in BRIDGE_TERMS], dtype=float)
+    return conform(pd.DataFrame({"term": BRIDGE_TERMS, "amount": amounts}), "bridge")
+
+
+def targets_table(year: PlannedYear) -> pd.DataFrame:
+    """New ARR and wins asked for, by cell and month of this year and the next."""
+    months = months_from(year.plan.first_month, HORIZON)
+    return conform(
+        pd.DataFrame(
+            {
+                "segment": np.repeat([cell.segment for cell in year.cells], HORIZON),
+                "source": np.repeat([cell.source for cell in year.cells], HORIZON),
+                "month": months[np.tile(np.arange(HORIZON), len(year.cells))],
+                "new_arr": year.targets.ravel(),
+                "wins": (year.targets / year.acv[:, None]).ravel(),
+            }
+        ),
+        "targets",
+    )
+
+
+def funnel_table(year: PlannedYear) -> pd.DataFrame:
+    """Required and committed entries by cell, stage and month; months before and after the year included."""
+    begin = min(min(required.first for required in year.required), year.first)
+    width = HORIZON - begin
+    keys = [(cell, stage) for cell in year.cells for stage in cell.stages]
+    values = np.zeros((3, len(keys), width))
+    row = 0
+    for required, flow in zip(year.required, year.flows, strict=True):
+        rows = slice(row, row + len(flow))
+        values[0, rows, required.first - begin :] = required.this_year
+        values[1, rows, required.first - begin :] = required.next_year
+        values[2, rows, year.first - begin :] = flow
+        row += len(flow)
+    months = months_from(year.plan.first_month + begin, width)
+    frame = pd.DataFrame(
+        {
+            "segment": _repeated([cell.segment for cell, _ in keys], width),
+            "source": _repeated([cell.source for cell, _ in keys], width),
+            "stage": _repeated([stage for _, stage in keys], width),
+            "month": months[np.tile(np.arange(width), len(keys))],
+            "required": values[0].ravel(),
+            "required_next_year": values[1].ravel(),
+            "commit": values[2].ravel(),
+        }
+    )
+    return conform(frame[(values > TRACE).any(axis=0).ravel()], "funnel")
+
+
+def _repeated(names: list[str], times: int) -> pd.Categorical:
+    """Each name `times` over; a categorical, for the table may have hundreds of thousands of rows."""
+    known = {name: code for code, name in enumerate(dict.fromkeys(names))}
+    codes = np.repeat([known[name] for name in names], times)
+    return pd.Categorical.from_codes(codes, categories=list(known))
+
+
+def required_by_stage(year: PlannedYear) -> dict[str, float]:
+    """Entries at each stage that the year's wins trace back to, over all months. [records]"""
+    totals = dict.fromkeys(year.plan.stage_ids, 0.0)
+    for cell, required in zip(year.cells, year.required, strict=True):
+        for stage, entries in zip(cell.stages, required.this_year.sum(axis=1), strict=True):
+            totals[stage] += float(entries)
+    return totals
+
+
+def stages_table(year: PlannedYear) -> pd.DataFrame:
+    """The plan restated in every stage: required, commitment, commit, and what an entry is worth."""
+    required = required_by_stage(year)
+    commit = dict.fromkeys(year.plan.stage_ids, 0.0)
+    for cell, flow in zip(year.cells, year.flows, strict=True):
+        for stage, entries in zip(cell.stages, _within_year(year, flow).sum(axis=1), strict=True):
+            commit[stage] += float(entries)
+    wins = {stage: _passing(year, stage) for stage in year.plan.stage_ids}
+    return _table(
+        "stages",
+        (
+            (
+                stage,
+                required[stage],
+                commitment(required[stage]),
+                commit[stage],
+                min(wins[stage] / required[stage], 1.0) if required[stage] else 0.0,
+                value_per_entry(year.cells, year.wins, stage),
+                _days_to_won(year, stage),
+            )
+            for stage in year.plan.stage_ids
+        ),
+    )
+
+
+def _within_year(year: PlannedYear, flow: np.ndarray) -> np.ndarray:
+    begin = max(-year.first, 0)
+    return flow[:, begin : YEAR - year.first]
+
+
+def _passing(year: PlannedYear, stage: str) -> float:
+    """Wins of the year that pass `stage`. [deals]"""
+    return float(sum(won for cell, won in zip(year.cells, year.wins, strict=True) if stage in cell.stages))
+
+
+def _days_to_won(year: PlannedYear, stage: str) -> float:
+    """Median days from `stage` to won, over the cells weighted by their wins. [days]"""
+    passing = [(cell, won) for cell, won in zip(year.cells, year.wins, strict=True) if stage in cell.stages]
+    total = sum(won for _, won in passing)
+    if not total:
+        return 0.0
+    return sum(won * path_quantile(cell.lags[cell.stages.index(stage) :], 0.5) for cell, won in passing) / total
+
+
+def cell_values_table(year: PlannedYear) -> pd.DataFrame:
+    """What an entry is worth, by cell and stage."""
+    rows = (
+        (cell.segment, cell.source, stage, float(rate), float(rate * cell.acv))
+        for cell in year.cells
+        for stage, rate in zip(cell.stages, cell.rates_to_won, strict=True)
+    )
+    return _table("cell_values", rows)
+
+
+def quarters_table(year: PlannedYear) -> pd.DataFrame:
+    """How each quarter comes out, and how much of its goal only existing records can bring."""
+    results = quarter_results(year)
+    past = _before_plan_date(year)
+    names = [quarter_label(quarter, year.plan.first_month) for quarter in range(4)]
+    rows = []
+    for quarter, result in enumerate(results):
+        recovered = recovered_by(results, quarter) if result.shortfall > 0 else None
+        rows.append(
+            (
+                names[quarter],
+                result.goal,
+                result.committed,
+                result.open_pipeline,
+                result.won,
+                result.shortfall,
+                result.surplus,
+                past[quarter],
+                None if recovered is None else names[recovered],
+            )
+        )
+    frame = pd.DataFrame(rows, columns=[column.name for column in columns("quarters")])
+    return conform(frame.astype({"recovered_by": "str"}), "quarters")
+
+
+def _before_plan_date(year: PlannedYear) -> list[float]:
+    """ARR of each quarter's goal that traces back to entries before the plan date. [plan currency]"""
+    past = np.zeros(4)
+    for cell, arr in zip(year.cells, year.targets, strict=True):
+        shares = cell.shares_to_won(0)
+        for month in range(YEAR):
+            age = month - year.first  # delays longer than this reach back before the plan month
+            late = float(shares[max(age + 1, 0) :].sum())
+            at_edge = float(shares[age]) * year.start if 0 <= age < len(shares) else 0.0
+            past[month // 3] += arr[month] * (late + at_edge)
+    return [float(value) for value in past]
+
+
+def pipeline_table(year: PlannedYear) -> pd.DataFrame:
+    """The open records by cell and stage: what they are worth, and what they are expected to bring."""
+    rows = (
+        (
+            cell.segment,
+            cell.source,
+            cell.stages[group.stage],
+            float(group.items.sum()),
+            float(group.values.sum()),
+            found.chance,
+            found.worth,
+            float(found.arr[:YEAR].sum()),
+            found.dead_items,
+            found.dead_value,
+        )
+        for cell, groups in zip(year.cells, year.open_yields, strict=True)
+        for group, found in groups
+    )
+    return _table("pipeline", rows)
+
+
+def ledger_table(year: PlannedYear) -> pd.DataFrame:
+    """Carry-in and carry-out: when the records enter whose ARR this year counts, and whom this year's serve."""
+    carried = np.zeros(3)
+    for cell, arr in zip(year.cells, year.targets, strict=True):
+        entered = arr_by_entry_month(cell, arr)
+        carried += _split(entered, len(entered) - YEAR, year)
+    inside = after = 0.0
+    for cell, flow in zip(year.cells, year.flows, strict=True):
+        here, later = serves(cell, flow[0], year.first)
+        inside, after = inside + here, after + later
+    whens = ("before the plan date", "from the plan date until the year begins", "within the year")
+    rows = [(when, "this year", "required", float(arr)) for when, arr in zip(whens, carried, strict=True)]
+    rows += [("within the year", "this year", "commit", inside), ("within the year", "later years", "commit", after)]
+    return _table("ledger", rows)
+
+
+def _split(entered: np.ndarray, offset: int, year: PlannedYear) -> np.ndarray:
+    """ARR by month of entry, split at the plan date and at the start of the year."""
+    month = np.arange(len(entered)) - offset
+    past = np.clip(year.first + year.start - month, 0, 1)
+    before_year = month < 0
+    return np.array([entered @ past, entered @ (before_year * (1 - past)), entered @ (~before_year * (1 - past))])
+
+
+def last_useful_table(year: PlannedYear) -> pd.DataFrame:
+    """Until when a new entry still serves this year, by cell."""
+    end = year.plan.months[-1].end_time.date()
+    rows = (
+        (
+            cell.segment,
+            cell.source,
+            cell.stages[0],
+            pd.Timestamp(last_useful_day(cell, end)),
+            path_quantile(cell.lags, 0.5),
+        )
+        for cell in year.cells
+    )
+    return _table("last_useful", rows)
+
+
+def commit_choices_table(year: PlannedYear) -> pd.DataFrame:
+    """Which stage marketing could sign for, and why."""
+    mean_acv = float(year.wins @ year.acv / year.wins.sum()) if year.wins.sum() > 0 else float(year.acv.mean())
+    return _table(
+        "commit_choices",
+        (
+            (choice.stage, choice.suggested, choice.stage == year.plan.commit_stage, choice.reason)
+            for choice in commit_choices(year.plan, mean_acv)
+        ),
+    )
+
+
+def budget_table(year: PlannedYear) -> pd.DataFrame:
+    """Entries and programme spend by source and month of spending, from the plan month on."""
+    rows = []
+    for name, source in year.plan.sources.items():
+        cells = [index for index, cell in enumerate(year.cells) if cell.source == name]
+        if not cells:
+            continue
+        flows = sum(year.flows[index][0] for index in cells)
+        sunk = sum(_past_entries(year, index) for index in cells)
+        for offset, entries in enumerate(flows[: YEAR - year.first]):
+            month = year.plan.first_month + (year.first + offset)
+            cost = source.cost_per_entry
+            past = spend(sunk, cost) if offset == 0 else 0.0
+            rows.append((name, month, float(entries), spend(entries, cost), past, cost is not None))
+    frame = pd.DataFrame(rows, columns=[column.name for column in columns("budget")])
+    return conform(frame.assign(month=pd.PeriodIndex(frame["month"], freq="M")), "budget")
+
+
+def _past_entries(year: PlannedYear, index: int) -> float:
+    """Entries the year's wins trace back to that lie before the plan date. [records]"""
+    required = year.required[index]
+    month = np.arange(required.this_year.shape[1]) + required.first
+    return float(required.this_year[0] @ np.clip(year.first + year.start - month, 0, 1))
+
+
+def spend_of_year(budget: pd.DataFrame, year: PlannedYear) -> dict[str, float]:
+    """Programme spend of the fiscal year by priced source. [plan currency]"""
+    inside = budget[budget["month"].isin(year.plan.months) & budget["priced"]]
+    return {str(name): float(spent) for name, spent in inside.groupby("source", sort=False)["spend"].sum().items()}
+
+
+def wins_of_year(year: PlannedYear, sources: Iterable[str]) -> float:
+    """Wins of the year from `sources`: closed, from open records and from committed entries. [deals]"""
+    wanted = set(sources)
+    rows = [index for index, cell in enumerate(year.cells) if cell.source in wanted]
+    wins = year.commit_wins + year.open_wins + year.won_wins
+    return float(wins[rows, :YEAR].sum())
+
+
+def month_stage_sums(funnel: pd.DataFrame) -> pd.DataFrame:
+    """The funnel summed over segments and sources: one row per stage and month."""
+    values = ["required", "required_next_year", "commit"]
+    return funnel.groupby(["stage", "month"], sort=False, observed=True)[values].sum().reset_index()

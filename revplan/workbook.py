@@ -1,0 +1,202 @@
+"""A plan file in, all its tables out: what the notebooks, the commands and the app call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from revplan import sheets
+from revplan.actuals import read_actuals
+from revplan.errors import DataError, PlanError
+from revplan.known import Records, known, outside, read_history, with_history_rates
+from revplan.model.budget import program_cac
+from revplan.model.commit import Progress
+from revplan.model.year import PlannedYear, plan_year
+from revplan.notes import headline, notes
+from revplan.plan.file import checked_plan, read_plan
+from revplan.plan.model import Plan
+
+
+@dataclass(frozen=True, eq=False)
+class Workbook:
+    """A computed plan and its tables; each table is made when it is first asked for."""
+
+    year: PlannedYear
+    records: Records | None = None
+    actual: pd.DataFrame | None = None
+    """Table actuals: what came, where the plan names it."""
+
+    @property
+    def plan(self) -> Plan:
+        """The plan, with the rates of its history filled in."""
+        return self.year.plan
+
+    @cached_property
+    def bridge(self) -> pd.DataFrame:
+        """Table bridge."""
+        return sheets.bridge_table(self.year.bridge)
+
+    @cached_property
+    def targets(self) -> pd.DataFrame:
+        """Table targets."""
+        return sheets.targets_table(self.year)
+
+    @cached_property
+    def funnel(self) -> pd.DataFrame:
+        """Table funnel."""
+        return sheets.funnel_table(self.year)
+
+    @cached_property
+    def funnel_by_month(self) -> pd.DataFrame:
+        """Table funnel, summed over segments and sources."""
+        return sheets.month_stage_sums(self.funnel)
+
+    @cached_property
+    def stages(self) -> pd.DataFrame:
+        """Table stages."""
+        return sheets.stages_table(self.year)
+
+    @cached_property
+    def cell_values(self) -> pd.DataFrame:
+        """Table cell_values."""
+        return sheets.cell_values_table(self.year)
+
+    @cached_property
+    def quarters(self) -> pd.DataFrame:
+        """Table quarters."""
+        return sheets.quarters_table(self.year)
+
+    @cached_property
+    def pipeline(self) -> pd.DataFrame:
+        """Table pipeline."""
+        return sheets.pipeline_table(self.year)
+
+    @cached_property
+    def ledger(self) -> pd.DataFrame:
+        """Table ledger."""
+        return sheets.ledger_table(self.year)
+
+    @cached_property
+    def last_useful(self) -> pd.DataFrame:
+        """Table last_useful."""
+        return sheets.last_useful_table(self.year)
+
+    @cached_property
+    def commit_choices(self) -> pd.DataFrame:
+        """Table commit_choices."""
+        return sheets.commit_choices_table(self.year)
+
+    @cached_property
+    def budget(self) -> pd.DataFrame:
+        """Table budget."""
+        return sheets.budget_table(self.year)
+
+    @cached_property
+    def cac(self) -> float | None:
+        """Program CAC of the priced sources. [plan currency per deal]"""
+        spent = sheets.spend_of_year(self.budget, self.year)
+        return program_cac(sum(spent.values()), sheets.wins_of_year(self.year, spent)) if spent else None
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know beside the numbers, one sentence each."""
+        return notes(self.year, self.quarters, self.pipeline, outside=outside(self.plan, self.records))
+
+    @cached_property
+    def headline(self) -> str:
+        """Goal, commit, largest gap, and one action with its owner."""
+        return headline(self.year, self.quarters, self.stages)
+
+
+def open_workbook(path: str | Path, progress: Progress | None = None) -> Workbook:
+    """The computed workbook of the plan file at `path`.
+
+    Parameters
+    ----------
+    path
+        The plan file; the files it names are looked for in its folder.
+    progress
+        Called with done, total and what is being worked on, while the commit is solved.
+
+    Raises
+    ------
+    PlanError
+        If the plan is at fault.
+    DataError
+        If the records or actuals it names are.
+    """
+    path = Path(path)
+    plan = read_plan(path)
+    records = read_history(plan, path.parent)
+    plan = with_history_rates(plan, records)
+    year = plan_year(plan, known(plan, records), progress)
+    return Workbook(year=year, records=records, actual=read_actuals(plan, path.parent))
+
+
+def check_plan(path: str | Path) -> tuple[str, ...]:
+    """How the files of the plan at `path` were read, line by line, where none of them is at fault.
+
+    Raises
+    ------
+    RevplanError
+        With every fault of the plan and of the files it names; a DataError where only those are.
+    """
+    path = Path(path)
+    plan, faults = checked_plan(path)
+    if plan is None:
+        raise PlanError(faults)
+    records: Records | None = None
+    try:
+        records = read_history(plan, path.parent)
+    except DataError as error:
+        faults = (*faults, *error.faults)
+    try:
+        read_actuals(plan, path.parent)
+    except DataError as error:
+        faults = (*faults, *error.faults)
+    if faults:
+        raise PlanError(faults)
+    with_history_rates(plan, records)
+    return tuple(str(line) for line in records.history.report) if records else ()
+
+
+def plan_answer(book: Workbook) -> dict[str, Any]:
+    """What `revplan plan --json` prints."""
+    bridge, year = book.year.bridge, book.year
+    names = (
+        "opening_arr",
+        "new_arr",
+        "expansion",
+        "contraction",
+        "churn",
+        "closing_arr",
+        "grr",
+        "grr_churn_only",
+        "nrr",
+    )
+    stages = book.stages.set_index("stage")
+    return {
+        "goal": {name: getattr(bridge, name) for name in names},
+        "stages": list(book.plan.stage_ids),
+        "required": stages["required"].to_dict(),
+        "commitment": stages["commitment"].astype(int).to_dict(),
+        "by": _rows(book.funnel),
+        "budget": sheets.spend_of_year(book.budget, year),
+        "cac": book.cac,
+        "value_per_entry": stages["value_per_entry"].to_dict(),
+        "shortfall": _rows(book.quarters.rename(columns={"shortfall": "arr", "commit_arr": "yield"})),
+        "notes": list(book.notes),
+    }
+
+
+def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as plain values: months as text, gaps as None."""
+    plain = frame.assign(**{name: frame[name].astype(str) for name in frame if name == "month"})
+    return [
+        {key: None if value is None or value != value else value for key, value in row.items()}
+        for row in plain.to_dict("records")
+    ]

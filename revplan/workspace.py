@@ -1,0 +1,58 @@
+"""A new workspace: the example company's plan and records, and the notebooks, to start from."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from revplan.errors import PlanError, shown
+from revplan.plan.file import plan_schema
+
+PACKAGE = Path(__file__).parent
+SCHEMA = "plan.schema.json"
+EDITOR_HINT = f"# yaml-language-server: $schema={SCHEMA}\n"
+
+
+def new_workspace(folder: Path) -> list[Path]:
+    """The files of a new workspace in `folder`, which must be new or empty.
+
+    It is made aside and moved into place, so a stopped run leaves nothing half made.
+
+    Raises
+    ------
+    PlanError
+        If the folder holds something already, or cannot be made.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise PlanError.at(shown(folder), "holds something already; name a new or an empty folder")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=".revplan-", dir=folder.parent))
+    except OSError as error:
+        raise PlanError.at(shown(folder), f"cannot be made: {error.strerror}") from None
+    try:
+        _fill(made / "workspace")
+        if folder.exists():
+            folder.rmdir()
+        os.replace(made / "workspace", folder)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _fill(folder: Path) -> None:
+    example, notebooks = _shipped("data/example", "example"), _shipped("notebooks", "notebooks")
+    shutil.copytree(example, folder)
+    shutil.copytree(notebooks, folder / "notebooks", ignore=shutil.ignore_patterns(".*"))
+    plan = folder / "plan.yaml"
+    plan.write_text(EDITOR_HINT + plan.read_text(encoding="utf-8"), encoding="utf-8")
+    (folder / SCHEMA).write_text(json.dumps(plan_schema(), indent=1) + "\n", encoding="utf-8")
+
+
+def _shipped(in_checkout: str, in_package: str) -> Path:
+    """A folder of the checkout this runs from, or of the installed package."""
+    checkout = PACKAGE.parent / in_checkout
+    return checkout if checkout.is_dir() else PACKAGE / "shipped" / in_package
