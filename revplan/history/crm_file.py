@@ -1,0 +1,136 @@
+"""Reading a CRM file: every fault of it at once, each with its line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from revplan.errors import DataError, Fault, shown
+from revplan.history.crm import CrmFile, HistoryCrm, WideCrm, crm_labels, file_of, plain
+from revplan.values import SALVAGE
+from revplan.yamlfile import Document, read_yaml
+
+
+@dataclass(frozen=True)
+class CrmSource:
+    """A CRM file as read: what it says, where, and the line of each key for messages."""
+
+    crm: WideCrm | HistoryCrm
+    path: Path
+    document: Document
+
+    def place(self, key: str) -> str:
+        """File, line and key, for a message about what `key` says."""
+        return self.document.where(tuple(key.split(".")))
+
+
+FORMATS: dict[str, type[WideCrm] | type[HistoryCrm]] = {"wide": WideCrm, "history": HistoryCrm}
+
+
+def read_crm_file(path: Path) -> CrmSource:
+    """The CRM file at `path`.
+
+    Raises
+    ------
+    DataError
+        If it is not YAML, or says something unknown or impossible; every fault of the file at once.
+    """
+    document = read_yaml(path, DataError)
+    model = FORMATS.get(str(document.data.get("format")))
+    if model is None:
+        came = shown(document.data.get("format", "missing"))
+        raise DataError.at(document.where(("format",)), f"is {came}; it must be one of: {', '.join(FORMATS)}")
+    crm, faults = _validated(model, document)
+    faults += [Fault(document.where(tuple(key.split("."))), message) for key, message in _consistency(crm)]
+    if faults:
+        raise DataError(faults)
+    return CrmSource(crm, path, document)
+
+
+def _validated(model: type[WideCrm] | type[HistoryCrm], document: Document) -> tuple[WideCrm | HistoryCrm, list[Fault]]:
+    """What could be read, and what is wrong with the rest, which is None."""
+    try:
+        return model.model_validate(document.data), []
+    except ValidationError as error:
+        faults = [Fault(document.where(each["loc"]), _message(model, dict(each))) for each in error.errors()]
+        return model.model_validate(document.data, context=SALVAGE), faults
+
+
+def _message(model: type[CrmFile], error: Mapping[str, Any]) -> str:
+    where, came = error["loc"], error["input"]
+    if error["type"] == "missing":
+        return "is missing"
+    if error["type"] == "extra_forbidden":
+        known = [field.alias or name for name, field in model.model_fields.items()] if len(where) == 1 else []
+        return f"is no key of the CRM file{did_you_mean(str(where[-1]), known)}"
+    if error["type"] == "string_pattern_mismatch":
+        return f"is {shown(came)!r}; write file.column, such as leads.created"
+    if came is None:
+        return "is empty; give it a value or leave the key out"
+    if error["type"] == "string_type":
+        return f"is {shown(came)}, which is no text here; put it in quotes if it is one"
+    reason = error["msg"].removeprefix("Value error, ")
+    return f"{shown(came)!r}: {reason[:1].lower()}{reason[1:]}"
+
+
+def did_you_mean(name: str, known: list[str]) -> str:
+    """A hint for a message: the known name most like `name`, or what there is."""
+    close = get_close_matches(name.casefold(), [each.casefold() for each in known], n=1, cutoff=0.75)
+    if close:
+        return f"; did you mean {shown(next(each for each in known if each.casefold() == close[0]))!r}?"
+    listed = ", ".join(shown(each) for each in known[:12])
+    more = f" and {len(known) - 12} more" if len(known) > 12 else ""
+    return f"; it has {listed}{more}" if known else ""
+
+
+def _consistency(crm: CrmFile) -> Iterator[tuple[str, str]]:
+    """Key and message of whatever does not fit together; parts that are None were faulty themselves."""
+    yield from _files(crm)
+    yield from _days(crm)
+    for key in ("segment", "source"):
+        place = getattr(crm, key)
+        if place is not None and (place.column is None) == (place.value is None):
+            yield key, "give either a column (file.column) or {value: one label for all}"
+    if isinstance(crm, HistoryCrm):
+        yield from _changes(crm)
+
+
+def _files(crm: CrmFile) -> Iterator[tuple[str, str]]:
+    files = crm.data_files()
+    for name in files:
+        if "." in name:
+            yield f"files.{name}", "a file's name must not hold a dot: columns are written file.column"
+    for key, column in crm.columns().items():
+        file = file_of(column)
+        if file not in files and (files or isinstance(crm, HistoryCrm)):
+            yield key, f"{shown(file)!r} is none of the files{did_you_mean(file, list(files))}"
+
+
+def _days(crm: CrmFile) -> Iterator[tuple[str, str]]:
+    for key, day in crm.days().items():
+        if day.at is None:
+            yield key, "has no `at`; name the column with its day (file.column)"
+        if (day.field is None) != (day.is_ is None):
+            yield key, "give `field` and `is` together: only rows where the field is that label count"
+        if day.at and day.field and file_of(day.at) != file_of(day.field):
+            files = f"{file_of(day.at)} and {file_of(day.field)}"
+            yield key, f"`at` and `field` must stand in one file; these are {files}"
+
+
+def _changes(crm: HistoryCrm) -> Iterator[tuple[str, str]]:
+    if (crm.field is None) != (crm.is_ is None):
+        yield "field", "give `field` and `is` together: only changes of that field count"
+    for stage, entered in (crm.stages or {}).items():
+        if entered is not None and entered.at is None and entered.is_ is None:
+            yield f"stages.{stage}", "give the values changed to, or {at: records.column}"
+    meanings = [(label, f"stages.{stage}") for stage, labels in crm_labels(crm).items() for label in labels]
+    meanings += [(label, "lost") for label in crm.lost or ()]
+    seen: dict[str, str] = {}
+    for label, key in meanings:
+        if seen.setdefault(plain(label), key) != key:
+            yield key, f"{shown(label)!r} stands for {seen[plain(label)]} already; a value has one meaning"

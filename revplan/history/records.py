@@ -1,0 +1,193 @@
+"""Records and their stage history out of a CRM export, with a report of everything found on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from revplan.errors import DataError, Fault, shown
+from revplan.history.cells import UNKNOWN, Parsed
+from revplan.history.crm import Origin, file_of
+from revplan.history.crm_file import read_crm_file
+from revplan.history.events import Raw, read_events
+from revplan.history.files import Tables, per_record, read_tables
+from revplan.history.findings import Findings, ImportLine, counted
+from revplan.history.moments import Moments, first_moments, known_on, last_day, repaired, without_reopened
+from revplan.tables import conform
+
+EVERY = "all"  # the segment and the source of records where the CRM names none
+SILENT_DAYS = 7  # without any date at the end: the export may be older than the as-of day
+LABELS = ("segment", "source", "owner", "program")
+MONEY = ("amount", "cost")
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """What a CRM knew at the end of a day: stages entered, records, and how they were read."""
+
+    stages: tuple[str, ...]
+    stage_history: pd.DataFrame
+    records: pd.DataFrame
+    report: tuple[ImportLine, ...]
+    as_of: date
+    fingerprint: str
+    """sha256 of the CRM file and the files it names."""
+
+
+def read_records(crm_path: str | Path, as_of: date | None = None) -> History:
+    """The history in the files the CRM file at `crm_path` names, as known at the end of `as_of`.
+
+    Without `as_of` it is the last day the records know of. Amounts and labels carry no day of
+    their own: they are those of the export.
+
+    Raises
+    ------
+    DataError
+        If a file is at fault (each fault with its line), or no record can be used.
+    """
+    tables = read_tables(read_crm_file(Path(crm_path)))
+    raw = read_events(tables)
+    details = _details(tables, raw)
+    if len(raw.events.at) == 0:
+        raise _nothing_usable(tables, raw, "no row has a day on which a stage was entered")
+    day = as_of or last_day(raw.events)
+    stages = tables.source.crm.stage_ids()
+    moments = _moments(raw, day, stages, details.columns["source"])
+    if not moments.used.any():
+        raise _nothing_usable(tables, raw, f"no record has entered a stage by {day}")
+    return History(
+        stages=stages,
+        stage_history=_stage_history(raw.records, details.columns, moments, stages),
+        records=_records(raw.records, details.columns, moments),
+        report=_report(raw.found, details.found, moments.found, _kept(raw, moments, day)),
+        as_of=day,
+        fingerprint=_fingerprint(tables),
+    )
+
+
+def _nothing_usable(tables: Tables, raw: Raw, why: str) -> DataError:
+    lines = "; ".join(str(line) for line in raw.found.lines)
+    return DataError([Fault(tables.source.path.name, f"{why}; check its stages ({lines})")])
+
+
+def _fingerprint(tables: Tables) -> str:
+    digests = [sha256(tables.source.path.read_bytes()).hexdigest(), *(table.digest for table in tables.tables.values())]
+    return sha256("\n".join(digests).encode()).hexdigest()
+
+
+def _moments(raw: Raw, as_of: date, stages: tuple[str, ...], sources: np.ndarray) -> Moments:
+    """When each record entered each stage, as far as known on `as_of`, repaired."""
+    events, found = known_on(raw.events, as_of, stages)
+    if raw.logged:
+        events, reopened = without_reopened(events, len(raw.records))
+        found += reopened
+    return repaired(first_moments(events, len(raw.records), len(stages), found), stages, sources)
+
+
+def _kept(raw: Raw, moments: Moments, as_of: date) -> Findings:
+    used = int(moments.used.sum())
+    found = counted("records", "set aside: no stage entered by the as-of day", len(raw.records) - used)
+    silent = (as_of - last_day(raw.events)).days
+    if silent > SILENT_DAYS:
+        found += counted("records", "days without any date before the as-of day", silent, f"as of {as_of}")
+    return found + Findings(lines=(ImportLine("records", "kept", used),))
+
+
+def _report(*found: Findings) -> tuple[ImportLine, ...]:
+    """The lines of all steps in order, each once."""
+    return tuple(dict.fromkeys(line for each in found for line in each.lines))
+
+
+# --- labels and amounts -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Details:
+    """What the CRM says about each record besides its stages: column -> values in record order."""
+
+    columns: dict[str, np.ndarray]
+    found: Findings
+
+
+def _details(tables: Tables, raw: Raw) -> Details:
+    """Labels and amounts of the records.
+
+    Raises
+    ------
+    DataError
+        If amounts cannot be read or a label has another meaning here; all of them at once.
+    """
+    crm = tables.source.crm
+    details = Details({}, Findings())
+    for key in ("segment", "source"):
+        details = _with_label(details, tables, raw, key)
+    for key in ("owner", "program"):
+        if column := getattr(crm, key):
+            details = _with_values(details, raw, key, column, tables.labels(column), UNKNOWN)
+    for key in ("amount", "cost"):
+        if column := getattr(crm, key):
+            details = _with_values(details, raw, key, column, tables.amounts(column), np.nan)
+    if details.found.faults:
+        raise DataError(details.found.faults)
+    return details
+
+
+def _with_label(details: Details, tables: Tables, raw: Raw, key: str) -> Details:
+    origin: Origin | None = getattr(tables.source.crm, key)
+    if origin is None or origin.column is None:
+        value = origin.value if origin else EVERY
+        return Details({**details.columns, key: np.full(len(raw.records), value, dtype=object)}, details.found)
+    details = _with_values(details, raw, key, origin.column, tables.labels(origin.column), UNKNOWN)
+    values = set(details.columns[key])
+    if EVERY not in values or len(values) == 1:
+        return details
+    fault = Fault(tables.source.place(key), f"a {key} is called {EVERY!r}, which here means every {key}; rename it")
+    return Details(details.columns, details.found + Findings((fault,)))
+
+
+def _with_values(details: Details, raw: Raw, key: str, column: str, parsed: Parsed, missing: object) -> Details:
+    """`details` with the values of a column; records without a row in its file are counted."""
+    rows = raw.rows[file_of(column)]
+    values = per_record(parsed, rows, raw.records, missing)
+    rowless = len(raw.records) - len(rows.ids)
+    found = counted(key, f"missing: no row in {shown(file_of(column))}", rowless)
+    return Details({**details.columns, key: values}, details.found + parsed.found + found)
+
+
+# --- tables -------------------------------------------------------------------------------------------------
+
+
+def _stage_history(
+    ids: pd.Index, columns: dict[str, np.ndarray], moments: Moments, stages: tuple[str, ...]
+) -> pd.DataFrame:
+    """One row per stage entered, records in their order, stages in theirs."""
+    record, stage = np.nonzero(~np.isnat(moments.entered))
+    frame = pd.DataFrame(
+        {
+            "record": _text(ids.to_numpy()[record]),
+            "segment": _text(columns["segment"][record]),
+            "source": _text(columns["source"][record]),
+            "stage": _text(np.array(stages, dtype=object)[stage]),
+            "entered_on": moments.entered[record, stage],
+        }
+    )
+    return conform(frame, "stage_history")
+
+
+def _records(ids: pd.Index, columns: dict[str, np.ndarray], moments: Moments) -> pd.DataFrame:
+    used = moments.used
+    numbers = {"amount": np.full(len(ids), np.nan)} | {key: columns[key] for key in MONEY if key in columns}
+    labels = {key: _text(columns[key][used]) for key in LABELS if key in columns}
+    frame = pd.DataFrame({"record": _text(ids.to_numpy()[used]), **labels})
+    for key, values in numbers.items():
+        frame[key] = values[used]
+    return conform(frame.assign(lost_on=moments.lost[used]), "records")
+
+
+def _text(values: np.ndarray) -> pd.Series:
+    return pd.Series(values, dtype="str")
