@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 
 from revplan.errors import DataError, PlanError
+from revplan.history.losses import loss_incidence
 from revplan.history.rates import estimate_transitions, transitions_block
-from revplan.history.records import History, read_records
-from revplan.history.stages import loss_delays, open_items, stage_entries
+from revplan.history.records import EVERY, History, read_records
+from revplan.history.stages import open_items, stage_entries
 from revplan.model.funnel import HORIZON
 from revplan.model.pipeline import OpenGroup
 from revplan.model.year import CellName, Known
@@ -33,7 +34,7 @@ class Records:
     open_items: pd.DataFrame
     """Table open_items: open on the evening before the plan date."""
     losses: pd.DataFrame
-    """Table loss_delays."""
+    """Table loss_incidence."""
     estimates: pd.DataFrame
     """Table estimates: rates and lags the history supports."""
 
@@ -60,7 +61,7 @@ def read_history(plan: Plan, folder: Path) -> Records | None:
         history=history,
         entries=_planned(stage_entries(history), plan),
         open_items=_planned(open_items(history, history.as_of), plan),
-        losses=loss_delays(history),
+        losses=loss_incidence(history, history.as_of),
         estimates=estimate_transitions(history, history.as_of),
     )
 
@@ -105,7 +106,7 @@ def known(plan: Plan, records: Records | None) -> Known:
     return Known(
         open_groups=_open_groups(plan, records),
         won=_won(plan, records),
-        last_month=_last_months(plan, records.entries),
+        recent=_recent(plan, records.entries),
     )
 
 
@@ -118,19 +119,21 @@ def outside(plan: Plan, records: Records | None) -> float:
 
 
 def _open_groups(plan: Plan, records: Records) -> Mapping[CellName, tuple[OpenGroup, ...]]:
-    losses = {str(stage): _ages(rows) for stage, rows in records.losses.groupby("stage", observed=True)}
+    losses = {key: _by_day(rows) for key, rows in records.losses.groupby(["segment", "stage"], observed=True)}
+    none_recorded = np.zeros(1)
     groups: dict[CellName, list[OpenGroup]] = {}
     cells = set(plan.cells)
     keys = ["segment", "source", "stage"]
     for (segment, source, stage), rows in records.open_items.groupby(keys, observed=True, sort=False):
         path = plan.stage_ids[plan.stage_ids.index(plan.entry_stage(source)) :] if (segment, source) in cells else ()
         if stage in path[:-1]:
-            group = _group(rows, path.index(stage), plan.segments[segment].acv.mean, losses.get(stage, np.zeros(0)))
+            lost = losses.get((segment, stage), losses.get((EVERY, stage), none_recorded))
+            group = _group(rows, path.index(stage), plan.segments[segment].acv.mean, lost)
             groups.setdefault((segment, source), []).append(group)
     return {cell: tuple(found) for cell, found in groups.items()}
 
 
-def _group(rows: pd.DataFrame, stage: int, acv: float, loss_ages: np.ndarray) -> OpenGroup:
+def _group(rows: pd.DataFrame, stage: int, acv: float, lost: np.ndarray) -> OpenGroup:
     """Records without an amount are worth the segment's mean deal."""
     by_age = rows.groupby("age_days")[["items", "amount", "items_with_amount"]].sum()
     unpriced = by_age["items"] - by_age["items_with_amount"]
@@ -139,12 +142,15 @@ def _group(rows: pd.DataFrame, stage: int, acv: float, loss_ages: np.ndarray) ->
         ages=by_age.index.to_numpy(dtype=float),
         items=by_age["items"].to_numpy(dtype=float),
         values=(by_age["amount"] + acv * unpriced).to_numpy(dtype=float),
-        loss_ages=loss_ages,
+        lost=lost,
     )
 
 
-def _ages(rows: pd.DataFrame) -> np.ndarray:
-    return np.sort(np.repeat(rows["age_days"].to_numpy(dtype=float), rows["items"].to_numpy(dtype=int)))
+def _by_day(rows: pd.DataFrame) -> np.ndarray:
+    """The share recorded lost by each whole day of age, from the steps of the table."""
+    ages = rows["age_days"].to_numpy(dtype=int)
+    shares = np.concatenate([[0.0], rows["share"].to_numpy(dtype=float)])
+    return shares[np.searchsorted(ages, np.arange(ages[-1] + 1), side="right")]
 
 
 def _won(plan: Plan, records: Records) -> Mapping[CellName, tuple[np.ndarray, np.ndarray]]:
@@ -167,15 +173,13 @@ def _won(plan: Plan, records: Records) -> Mapping[CellName, tuple[np.ndarray, np
     return found
 
 
-def _last_months(plan: Plan, entries: pd.DataFrame) -> Mapping[str, float]:
-    """Entries a month by source where it enters: the mean of the last three whole months. [records]"""
+def _recent(plan: Plan, entries: pd.DataFrame) -> Mapping[CellName, float]:
+    """Entries a month of each cell where its source enters: the mean of the last three whole months. [records]"""
     this = pd.Period(plan.plan_date, freq="M")
     recent = entries[(entries["month"] < this) & (entries["month"] >= this - RECENT_MONTHS)]
-    means = {}
-    for source in plan.sources:
-        at_entry = recent[(recent["source"] == source) & (recent["stage"] == plan.entry_stage(source))]
-        means[source] = float(at_entry["entries"].sum()) / RECENT_MONTHS
-    return means
+    sums = recent.groupby(["segment", "source", "stage"], observed=True)["entries"].sum()
+    wanted = ((segment, source, plan.entry_stage(source)) for segment, source in plan.cells)
+    return {(cell[0], cell[1]): float(sums.get(cell, 0.0)) / RECENT_MONTHS for cell in wanted}
 
 
 def day_known(records: Records | None) -> date | None:

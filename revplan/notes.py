@@ -14,6 +14,7 @@ from revplan.plan.bridge import next_year_growth, next_year_new_arr
 from revplan.report.formats import compact, show
 
 NOTEWORTHY = 0.005  # share of a quarter's goal below which nothing is said
+LEANING = 0.25  # share of a quarter's goal from which the open pipeline is the first thing to see to
 STEEP = 3.0  # a commit month this many times the mean monthly need is named
 
 
@@ -22,6 +23,7 @@ def notes(year: PlannedYear, quarters: pd.DataFrame, pipeline: pd.DataFrame, out
     parts = (
         _misses(year, quarters),
         _dependence(year, quarters),
+        _below_share(year),
         _next_year(year),
         _unpriced(year),
         _steep(year),
@@ -68,25 +70,37 @@ def _made_good(quarter: pd.Series) -> str:
 def action(year: PlannedYear, quarters: pd.DataFrame) -> str:
     """The one thing to do next, and who does it."""
     worst = int(quarters["shortfall"].to_numpy().argmax())
-    if quarters["shortfall"][worst] <= 0:
-        return _start(year)
-    source = _neediest(year, worst)
+    row = quarters.loc[worst]
+    if row["shortfall"] > 0 and not _is_covered(row):
+        return _mend(year, row, worst)
+    leaning = quarters.loc[quarters["open_pipeline"].idxmax()]
+    if leaning["open_pipeline"] > LEANING * leaning["goal"]:
+        amount = _money(year)(leaning["open_pipeline"])
+        return f"sales closes the {amount} that {leaning['quarter']} expects of the open pipeline."
+    return _start(year)
+
+
+def _is_covered(quarter: pd.Series) -> bool:
+    """Whether a surplus of another quarter makes good what this one misses."""
+    return isinstance(quarter["recovered_by"], str)
+
+
+def _mend(year: PlannedYear, quarter: pd.Series, index: int) -> str:
+    source = _neediest(year, index)
     stated = year.plan.sources[source]
-    rows = [index for index, cell in enumerate(year.cells) if cell.source == source]
-    flow = sum(year.flows[row][0] for row in rows)
-    at_limit = stated.max_per_month is not None and bool((_whole(year, flow) > 0.999 * stated.max_per_month).any())
-    entry = _title(year, year.cells[rows[0]].stages[0])
-    if at_limit and stated.max_per_month is not None:
-        need = _mean_need(year, rows)
+    flow = _flow_of(year, source)
+    entry = _title(year, year.plan.entry_stage(source))
+    if stated.max_per_month is not None and (_whole(year, flow) > 0.999 * stated.max_per_month).any():
+        need = show(_mean_need(year, source), "commitment")
+        limit = show(stated.max_per_month, "count")
         return (
-            f"{stated.owner} lifts {source} beyond {show(stated.max_per_month, 'count')} {entry}s a month "
-            f"(the goal needs {show(need, 'commitment')}), or its share of the goal moves elsewhere."
+            f"{stated.owner} lifts {source} beyond {limit} {entry}s a month (the year needs {need} a month), "
+            "or its share of the goal moves elsewhere."
         )
-    short = _money(year)(quarters["shortfall"][worst])
-    quarter = quarters["quarter"][worst]
-    if stated.max_growth is not None and year.first < 3 * worst:
-        return f"{stated.owner} starts {source} faster than {show(stated.max_growth, 'share')} a month, or sales closes {short} more of the open pipeline in {quarter}."
-    return f"sales closes {short} more of the open pipeline in {quarter}: new {entry}s come too late for it."
+    short = f"sales closes {_money(year)(quarter['shortfall'])} more of the open pipeline in {quarter['quarter']}"
+    if stated.max_growth is not None:
+        return f"{stated.owner} grows {source} faster than {show(stated.max_growth, 'share')} a month, or {short}."
+    return f"{short}: new {entry}s come too late for it."
 
 
 def _title(year: PlannedYear, stage: str) -> str:
@@ -98,15 +112,22 @@ def _whole(year: PlannedYear, flow: np.ndarray) -> np.ndarray:
     return np.append(flow[:1] / (1 - year.start), flow[1:])
 
 
+def _flow_of(year: PlannedYear, source: str) -> np.ndarray:
+    """Committed entries of a source from the plan month on, all segments. [records]"""
+    flows = [flow[0] for cell, flow in zip(year.cells, year.flows, strict=True) if cell.source == source]
+    return np.sum(flows, axis=0) if flows else np.zeros(1)
+
+
 def _start(year: PlannedYear) -> str:
     """Nothing is missed: the source that brings most begins with its first month."""
-    largest = max(year.plan.sources, key=lambda name: sum(cell.share for cell in year.cells if cell.source == name))
-    rows = [index for index, cell in enumerate(year.cells) if cell.source == largest]
-    flow = sum(year.flows[row][0] for row in rows)
-    busy = int(np.argmax(flow > 0)) if (flow > 0).any() else 0
-    month = year.plan.first_month + (year.first + busy)
-    entry = _title(year, year.cells[rows[0]].stages[0])
-    return f"{year.plan.sources[largest].owner} brings {show(float(flow[busy]), 'commitment')} {entry}s from {largest} in {show(month, 'month')}."
+    source = max(year.plan.sources, key=lambda name: sum(cell.share for cell in year.cells if cell.source == name))
+    flow = _flow_of(year, source)
+    first = int(np.argmax(flow > 0))
+    month = show(year.plan.first_month + (year.first + first), "month")
+    entry = _title(year, year.plan.entry_stage(source))
+    return (
+        f"{year.plan.sources[source].owner} brings {show(flow[first], 'commitment')} {entry}s from {source} in {month}."
+    )
 
 
 def _neediest(year: PlannedYear, quarter: int) -> str:
@@ -117,9 +138,10 @@ def _neediest(year: PlannedYear, quarter: int) -> str:
     return max(short, key=lambda name: short[name])
 
 
-def _mean_need(year: PlannedYear, rows: list[int]) -> float:
+def _mean_need(year: PlannedYear, source: str) -> float:
     """Entries a month that this year's wins trace back to. [records]"""
-    return sum(float(year.required[row].this_year[0].sum()) for row in rows) / YEAR
+    of_source = zip(year.cells, year.required, strict=True)
+    return sum(float(required.this_year[0].sum()) for cell, required in of_source if cell.source == source) / YEAR
 
 
 def _misses(year: PlannedYear, quarters: pd.DataFrame) -> Iterator[str]:
@@ -156,6 +178,17 @@ def _expected(year: PlannedYear, quarter: pd.Series) -> str:
     return f"the open pipeline is expected to bring {_money(year)(quarter['open_pipeline'])}{won}"
 
 
+def _below_share(year: PlannedYear) -> Iterator[str]:
+    """Sources that miss their share of the year, though others may make it good."""
+    gap = (year.targets - year.commit_arr - year.coming)[:, :YEAR].sum(axis=1)
+    for name in year.plan.sources:
+        cells = [row for row, cell in enumerate(year.cells) if cell.source == name]
+        missed, asked = float(gap[cells].sum()), float(year.targets[cells, :YEAR].sum())
+        if missed > NOTEWORTHY * asked:
+            of = show(missed / asked, "share")
+            yield f"{name} misses its share of the year by {_money(year)(missed)} ({of}), whatever other sources bring."
+
+
 def _next_year(year: PlannedYear) -> Iterator[str]:
     growth = next_year_growth(year.plan.goal, year.bridge)
     said = "as stated" if year.plan.goal.next_year_growth is not None else "assumed, since next_year_growth is left out"
@@ -171,24 +204,22 @@ def _unpriced(year: PlannedYear) -> Iterator[str]:
 
 def _steep(year: PlannedYear) -> Iterator[str]:
     for name, source in year.plan.sources.items():
-        rows = [index for index, cell in enumerate(year.cells) if cell.source == name]
-        need = _mean_need(year, rows)
-        if not rows or source.max_per_month is not None or need <= 0:
+        need = _mean_need(year, name)
+        flow = _whole(year, _flow_of(year, name))
+        if source.max_per_month is not None or need <= 0 or flow.max() <= STEEP * need:
             continue
-        flow = _whole(year, sum(year.flows[row][0] for row in rows))
-        peak = int(np.argmax(flow))
-        if flow[peak] > STEEP * need:
-            month = show(year.plan.first_month + (year.first + peak), "month")
-            yield (
-                f"{name} is asked for {show(float(flow[peak]), 'commitment')} entries in {month}, "
-                f"{flow[peak] / need:.1f} times its mean monthly need: state max_per_month or max_growth to see what is reachable."
-            )
+        month = show(year.plan.first_month + (year.first + int(np.argmax(flow))), "month")
+        yield (
+            f"{name} is asked for {show(flow.max(), 'commitment')} entries in {month}, {flow.max() / need:.1f} times "
+            "its mean monthly need: state max_per_month or max_growth to see what is reachable."
+        )
 
 
 def _no_baseline(year: PlannedYear) -> Iterator[str]:
     limited = [name for name, source in year.plan.sources.items() if source.max_growth is not None]
     if limited and year.plan.history is None:
-        yield f"max_growth of {', '.join(limited)} counts from the first planned month: no records say what came before."
+        names = ", ".join(limited)
+        yield f"max_growth of {names} counts from the first planned month: no records say what came before."
 
 
 def _dead(year: PlannedYear, pipeline: pd.DataFrame) -> Iterator[str]:
@@ -203,12 +234,14 @@ def _dead(year: PlannedYear, pipeline: pd.DataFrame) -> Iterator[str]:
 def _overdue(year: PlannedYear) -> Iterator[str]:
     overdue = sum(found.overdue_items for cell in year.open_yields for _, found in cell)
     if overdue:
-        yield f"{show(overdue, 'count')} open records are past a fixed lag: they are taken to convert at the full rate next month."
+        count = show(overdue, "count")
+        yield f"{count} open records are past a fixed lag: they are taken to convert at the full rate next month."
 
 
 def _outside(outside: float) -> Iterator[str]:
     if outside:
-        yield f"{show(outside, 'count')} open records belong to no segment, source or stage of this plan: they count as 0."
+        count = show(outside, "count")
+        yield f"{count} open records belong to no segment, source or stage of this plan: they count as 0."
 
 
 def _thin_evidence(year: PlannedYear) -> Iterator[str]:

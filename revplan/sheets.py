@@ -165,6 +165,7 @@ def quarters_table(year: PlannedYear) -> pd.DataFrame:
                 result.won,
                 result.shortfall,
                 result.surplus,
+                result.below_share,
                 past[quarter],
                 None if recovered is None else names[recovered],
             )

@@ -1,16 +1,21 @@
 """The commit: entries from the plan date on that reach the goal as far as it can be reached.
 
-One linear programme per source (its segments share the source's limits; shares bind, so sources
-do not trade). In lexicographic order it minimises
+One linear programme per source: its segments share the source's limits, and shares bind, so sources
+do not trade. It first minimises the ARR the year misses. Among the flows that miss no more it
+minimises, in money, the sum of
 
-1. the ARR the year misses,
-2. the ARR missed so far, summed over the ends of the quarters,
-3. the ARR the first two quarters of next year miss, so the last months do not sink,
-4. the ARR that comes in another quarter than it was asked for: entries paid for without need,
-5. roughness: the sum of |second differences| of the monthly entries.
+- the ARR missed so far at the end of each quarter,
+- the ARR the first two quarters of next year miss, so that the last months do not sink,
+- the ARR that comes in another quarter than it was asked for (beyond the goal it is entries paid
+  for without need: a source has one cost per entry, so this is its cost),
+- a quarter of the roughness, the sum of |second differences| of the monthly entries, each worth what
+  it brings in the end; the months before the plan date count as its neighbours.
 
-Since a source has one cost per entry, the fourth aim is its cost. It is solved by HiGHS
-(Huangfu and Hall, 2018, https://doi.org/10.1007/s12532-017-0130-5) through scipy.
+Each is an exact penalty: it is met to the cent wherever that does not take a zigzag of months
+worth several times the gain. A strict order of the aims would buy the last dollar of a quarter
+with flows of 300, 0, 0 and 200 entries (DECISIONS.md).
+
+It is solved by HiGHS (Huangfu and Hall, 2018, https://doi.org/10.1007/s12532-017-0130-5) through scipy.
 """
 
 from __future__ import annotations
@@ -30,7 +35,12 @@ QUARTERS = 4  # of the year
 NEXT_QUARTERS = 2  # of the next year that the commit still serves
 ALL_QUARTERS = QUARTERS + NEXT_QUARTERS
 LAST_MONTH = 3 * ALL_QUARTERS  # one past the last month of entry
-TOLERANCE = 1e-9
+# What a unit costs in the second aim: missed so far at each quarter end; missed in a quarter, in one of
+# next year (it has no cumulated miss beside it); exceeded in a quarter; a bend of the monthly entries.
+REST = ((1.0, 1.0, 1.0, 1.0), 1.0, 2.0, 1.0, 0.25)
+
+# Of a mean month's goal: how far the second aim may spoil the first; the next where one cannot be solved.
+SLACKS = (1e-7, 1e-6, 1e-5, 1e-4)
 
 Progress = Callable[[int, int, str], None]
 
@@ -43,8 +53,6 @@ class Limits:
     """Most entries a month over all segments. [records]"""
     max_growth: float | None = None
     """Largest growth from month to month. [share]"""
-    last_month: float = 0.0
-    """Entries a month before the plan date, where the records say so. [records]"""
 
 
 @dataclass(frozen=True)
@@ -56,6 +64,8 @@ class Task:
     """Shape (cells, 6): ARR asked for by quarter. [plan currency]"""
     coming: np.ndarray
     """Shape (cells, 6): ARR that is won already or expected from open records. [plan currency]"""
+    recent: np.ndarray | None
+    """Shape (cells,): entries a month before the plan date; None where no records say. [records]"""
     limits: Limits
 
 
@@ -103,7 +113,7 @@ def quarter_yields(cell: Cell, months: int, first: int, start: float) -> np.ndar
 
 
 class _Programme:
-    """The linear programme of one source, in units in which goals and entries are about 1.
+    """The linear programme of one source, in units in which a month's goal and its entries are about 1.
 
     Columns, one block of each per cell: entries by month; ARR missed so far at the four quarter
     ends; ARR missed and exceeded in each of the six quarters; absolute second differences.
@@ -111,82 +121,90 @@ class _Programme:
 
     def __init__(self, task: Task, start: float, months: int, first: int) -> None:
         self.task, self.start, self.months, self.first = task, start, months, first
-        goal = task.goals.sum()
-        self.money = goal / task.goals.size if goal > 0 else 1.0
-        full = [cell.rates_to_won[0] * cell.acv for cell in task.cells]
-        self.unit = np.array([3 * self.money / worth for worth in full])  # entries that bring one quarter's goal
-        self.bends = max(months - 2, 0)
+        self.money = task.goals.sum() / LAST_MONTH if task.goals.sum() > 0 else 1.0  # a mean month's goal
+        self.unit = np.array([self.money / (cell.rates_to_won[0] * cell.acv) for cell in task.cells])
+        self.before = 0 if task.recent is None else 2  # months before the plan date that a bend looks back on
+        self.bends = max(months + self.before - 2, 0)
         self.sizes = (months, QUARTERS, ALL_QUARTERS, ALL_QUARTERS, self.bends)
         self.width = sum(self.sizes)
 
     def solve(self) -> np.ndarray:
-        count = len(self.task.cells)
-        if not (self.task.goals.sum() > 0):
-            return np.zeros((count, self.months))
+        """Entries by cell and month. [records]"""
+        if not self.task.goals.sum() > 0:
+            return np.zeros((len(self.task.cells), self.months))
         equal, equal_to = self._equalities()
         most, at_most = self._inequalities()
-        for aim in self._aims(equal, equal_to, most, at_most):
-            found = self._minimum(aim, equal, equal_to, most, at_most)
-            most = sparse.vstack([most, sparse.csr_array(aim[None, :])], format="csr")
-            at_most = np.append(at_most, found.fun + TOLERANCE * max(1.0, abs(found.fun)))
-        flows = found.x.reshape(count, self.width)[:, : self.months] * self.unit[:, None]
+        year = self._aim([0, 0, 0, 1])
+        found = linprog(year, most, at_most, equal, equal_to, method="highs")
+        most = sparse.vstack([most, sparse.csr_array(year[None, :])], format="csr")
+        for slack in SLACKS:
+            within = np.append(at_most, (found.fun or 0.0) + slack)
+            refined = linprog(self._aim(*REST), most, within, equal, equal_to, method="highs")
+            if found.status == refined.status == 0:
+                return self._entries(refined.x)
+        source = self.task.cells[0].source
+        raise PlanError.at(f"sources.{source}", f"its commit could not be solved: {refined.message}")
+
+    def _entries(self, x: np.ndarray) -> np.ndarray:
+        flows = x.reshape(len(self.task.cells), self.width)[:, : self.months] * self.unit[:, None]
         return np.where(flows > 1e-9 * self.unit[:, None], flows, 0.0)
 
-    def _aims(self, *system: np.ndarray) -> list[np.ndarray]:
-        """The objectives in their order; where nothing need be missed at all, the first three are one."""
-        year, so_far, next_year = self._aim(1, [0, 0, 0, 1]), self._aim(1), self._aim(2, [0, 0, 0, 0, 1, 1])
-        missed = year + so_far + next_year
-        together = self._minimum(missed, *system).fun < TOLERANCE
-        elsewhere = self._aim(2) + self._aim(3)
-        return [*([missed] if together else [year, so_far, next_year]), elsewhere, self._aim(4)]
-
-    def _minimum(self, aim: np.ndarray, equal: np.ndarray, equal_to: np.ndarray, most: np.ndarray, at_most: np.ndarray):  # type: ignore[no-untyped-def]
-        for tolerance in (1e-9, 1e-7):
-            options = {"primal_feasibility_tolerance": tolerance, "dual_feasibility_tolerance": tolerance}
-            found = linprog(aim, most, at_most, equal, equal_to, method="highs", options=options)
-            if found.status == 0:
-                return found
-        raise PlanError.at(f"sources.{self.task.cells[0].source}", f"the commit could not be solved: {found.message}")
-
-    def _aim(self, block: int, weights: Sequence[float] | None = None) -> np.ndarray:
-        aim = np.zeros((len(self.task.cells), self.width))
-        begin = sum(self.sizes[:block])
-        aim[:, begin : begin + self.sizes[block]] = 1.0 if weights is None else weights
-        return aim.ravel()
+    def _aim(
+        self,
+        so_far: Sequence[float],
+        missed: float = 0.0,
+        next_year: float = 0.0,
+        exceeded: float = 0.0,
+        bend: float = 0.0,
+    ) -> np.ndarray:
+        """What a unit of each column costs: none for the entries themselves."""
+        in_quarters = np.repeat([missed, next_year], [QUARTERS, NEXT_QUARTERS])
+        costs = (np.zeros(self.months), so_far, in_quarters, np.full(ALL_QUARTERS, exceeded), np.full(self.bends, bend))
+        return np.tile(np.concatenate(costs), len(self.task.cells))
 
     def _equalities(self) -> tuple[sparse.csr_array, np.ndarray]:
         """Per cell and quarter: yield + coming + missed - exceeded = goal."""
-        blocks, sides = [], []
-        for cell, unit, goals, coming in zip(
-            self.task.cells, self.unit, self.task.goals, self.task.coming, strict=True
-        ):
+        blocks = []
+        for cell, unit in zip(self.task.cells, self.unit, strict=True):
             row = np.zeros((ALL_QUARTERS, self.width))
             row[:, : self.months] = quarter_yields(cell, self.months, self.first, self.start) * unit / self.money
             missed = self.months + QUARTERS
             row[:, missed : missed + ALL_QUARTERS] = np.eye(ALL_QUARTERS)
             row[:, missed + ALL_QUARTERS : missed + 2 * ALL_QUARTERS] = -np.eye(ALL_QUARTERS)
-            blocks.append(row)
-            sides.append((goals - coming) / self.money)
-        return sparse.block_diag(blocks, format="csr"), np.concatenate(sides)
+            blocks.append(np.where(np.abs(row) > 1e-9, row, 0.0))
+        asked = (self.task.goals - self.task.coming) / self.money
+        return sparse.block_diag(blocks, format="csr"), asked.ravel()
 
     def _inequalities(self) -> tuple[sparse.csr_array, np.ndarray]:
-        per_cell = sparse.block_diag([self._cell_rows()] * len(self.task.cells), format="csr")
+        rows, sides = [], []
+        for index in range(len(self.task.cells)):
+            bend, at_most = self._bends(index)
+            rows.append(np.vstack([self._missed_so_far(), bend]))
+            sides.append(np.append(np.zeros(QUARTERS), at_most))
         shared, at_most = self._source_rows()
-        return sparse.vstack([per_cell, shared], format="csr"), np.append(np.zeros(per_cell.shape[0]), at_most)
+        per_cell = sparse.block_diag(rows, format="csr")
+        return sparse.vstack([per_cell, shared], format="csr"), np.concatenate([*sides, at_most])
 
-    def _cell_rows(self) -> np.ndarray:
-        """Missed so far is at least what the quarters missed less what they exceeded; bends have two sides."""
+    def _missed_so_far(self) -> np.ndarray:
+        """At each quarter end at least what the quarters missed less what they exceeded."""
         so_far = np.zeros((QUARTERS, self.width))
         missed = self.months + QUARTERS
         until = np.tri(QUARTERS)
         so_far[:, self.months : missed] = -np.eye(QUARTERS)
         so_far[:, missed : missed + QUARTERS] = until
         so_far[:, missed + ALL_QUARTERS : missed + ALL_QUARTERS + QUARTERS] = -until
+        return so_far
+
+    def _bends(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Each absolute second difference is at least the difference and its negative."""
+        differences = np.diff(np.eye(self.months + self.before), 2, axis=0)
+        recent = 0.0 if self.task.recent is None else self.task.recent[index] / self.unit[index]
+        known = differences[:, : self.before].sum(axis=1) * recent
         bend = np.zeros((self.bends, self.width))
-        bend[:, : self.months] = np.diff(np.eye(self.months), 2, axis=0) * self._per_whole_month()
+        bend[:, : self.months] = differences[:, self.before :] * self._per_whole_month()
         absolute = np.zeros_like(bend)
         absolute[:, self.width - self.bends :] = np.eye(self.bends)
-        return np.vstack([so_far, bend - absolute, -bend - absolute])
+        return np.vstack([bend - absolute, -bend - absolute]), np.concatenate([-known, known])
 
     def _per_whole_month(self) -> np.ndarray:
         """Factor that turns the entries of each month into a whole month's; the first may be a part."""
@@ -197,18 +215,18 @@ class _Programme:
     def _source_rows(self) -> tuple[np.ndarray, np.ndarray]:
         """Limits of the source, over the sum of its cells in whole-month terms."""
         whole = np.diag(self._per_whole_month())
-        limits = self.task.limits
+        limits, recent = self.task.limits, self.task.recent
         rows, at_most = np.zeros((0, self.months)), np.zeros(0)
         scale = float(self.unit.max())
         if limits.max_per_month is not None:
             rows, at_most = whole, np.full(self.months, limits.max_per_month / scale)
         if limits.max_growth is not None:
-            before = np.eye(self.months, k=-1) * (1 + limits.max_growth)
+            growth = (np.eye(self.months) - np.eye(self.months, k=-1) * (1 + limits.max_growth)) @ whole
             base = np.zeros(self.months)
-            base[0] = limits.last_month * (1 + limits.max_growth) / scale
-            growth = (np.eye(self.months) - before) @ whole
-            skip = 0 if limits.last_month > 0 else 1
-            rows, at_most = np.vstack([rows, growth[skip:]]), np.append(at_most, base[skip:])
+            before = 0.0 if recent is None else float(recent.sum())
+            base[0] = before * (1 + limits.max_growth) / scale
+            known = slice(0 if before > 0 else 1, None)
+            rows, at_most = np.vstack([rows, growth[known]]), np.append(at_most, base[known])
         wide = np.zeros((len(rows), len(self.task.cells), self.width))
         wide[:, :, : self.months] = rows[:, None, :] * (self.unit / scale)[None, :, None]
         return wide.reshape(len(rows), self.width * len(self.task.cells)), at_most

@@ -28,8 +28,8 @@ class OpenGroup:
     """Records of each age."""
     values: np.ndarray
     """What they are worth together if all are won. [plan currency]"""
-    loss_ages: np.ndarray
-    """Age at loss of records lost at this stage, sorted; empty where no loss is recorded. [days]"""
+    lost: np.ndarray
+    """Share of the stage's entries recorded lost by 0, 1, 2, ... days; the last holds on. [0-1]"""
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,10 @@ def open_yield(cell: Cell, group: OpenGroup, plan_date: date, first_month: pd.Pe
     """Wins and ARR that open records still bring, month by month. [deals, plan currency]
 
     A record of age a converts between d1 and d2 days from now with chance
-    r (F(a+d2) - F(a+d1)) / (1 - r F(a) - (1-r) G(a)): F is the delay of those who convert, G that of
-    those who are lost. What follows after the next stage is the composed path to won.
+    r (F(a+d2) - F(a+d1)) / (1 - r F(a) - L(a)): F is the delay of those who convert, L(a) the share
+    of all entries recorded lost by that age. L is (1-r) G(a) where every loss is recorded; where
+    some are not, (1-r) G would take every old record for a coming win. What follows after the next
+    stage is the composed path to won.
     """
     lag, rate = cell.lags[group.stage], cell.rates[group.stage]
     past = group.ages * 1.0
@@ -65,7 +67,7 @@ def open_yield(cell: Cell, group: OpenGroup, plan_date: date, first_month: pd.Pe
     dead = (1 - done < OLDER_THAN_ANY) & (not lag.is_fixed)
     overdue = (done >= 1) & lag.is_fixed
     alive = ~dead & ~overdue
-    still_open = 1 - rate * done - (1 - rate) * _lost_share(group)
+    still_open = 1 - rate * done - group.lost[np.minimum(group.ages, len(group.lost) - 1).astype(int)]
     scale = np.where(alive & (still_open > 1e-12), rate / np.maximum(still_open, 1e-12), 0.0)
     rest = cell.rates_to_won[group.stage + 1]
     totals, months = [], []
@@ -83,13 +85,6 @@ def open_yield(cell: Cell, group: OpenGroup, plan_date: date, first_month: pd.Pe
         dead_value=float(group.values @ dead),
         overdue_items=float(group.items @ overdue),
     )
-
-
-def _lost_share(group: OpenGroup) -> np.ndarray:
-    """Share of the recorded losses that come within each age: G. [0-1]"""
-    if not len(group.loss_ages):
-        return np.zeros(len(group.ages))
-    return np.searchsorted(group.loss_ages, group.ages, side="right") / len(group.loss_ages)
 
 
 def _leaving_days(lag: Lag, ages: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -17,6 +17,8 @@ from revplan.plan.model import Plan
 
 CellName = tuple[str, str]
 
+SETTLED = 1e-7  # share of the year's goal below which a quarter neither misses nor exceeds
+
 
 @dataclass(frozen=True)
 class Known:
@@ -26,8 +28,8 @@ class Known:
     """Open records by cell."""
     won: Mapping[CellName, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     """Wins and their ARR in each of the 24 months, by cell: what is closed before the plan date."""
-    last_month: Mapping[str, float] = field(default_factory=dict)
-    """Entries a month by source, the mean of the last three whole months."""
+    recent: Mapping[CellName, float] | None = None
+    """Entries a month by cell, the mean of the last three whole months; None where no records say."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,13 @@ def _commit(
     names = [cell.source for cell in cells]
     rows = {name: [row for row, each in enumerate(names) if each == name] for name in dict.fromkeys(names)}
     tasks = [
-        Task(tuple(cells[row] for row in of), goals[of], without_entries[of], _limits(plan, name, known))
+        Task(
+            tuple(cells[row] for row in of),
+            goals[of],
+            without_entries[of],
+            _recent(cells, of, known),
+            _limits(plan, name),
+        )
         for name, of in rows.items()
     ]
     found = commit_entries(tasks, share_gone(plan.plan_date), first, progress)
@@ -167,9 +175,14 @@ def _commit(
     return list(entries)
 
 
-def _limits(plan: Plan, source: str, known: Known) -> Limits:
-    stated = plan.sources[source]
-    return Limits(stated.max_per_month, stated.max_growth, known.last_month.get(source, 0.0))
+def _limits(plan: Plan, source: str) -> Limits:
+    return Limits(plan.sources[source].max_per_month, plan.sources[source].max_growth)
+
+
+def _recent(cells: tuple[Cell, ...], rows: list[int], known: Known) -> np.ndarray | None:
+    if known.recent is None:
+        return None
+    return np.array([known.recent.get((cells[row].segment, cells[row].source), 0.0) for row in rows])
 
 
 @dataclass(frozen=True)
@@ -183,19 +196,20 @@ class QuarterResult:
     shortfall: float
     surplus: float
     missed_so_far: float
+    below_share: float
+    """What cells miss of their shares of the quarter; others may bring more than theirs."""
 
 
 def quarter_results(year: PlannedYear) -> list[QuarterResult]:
-    """The four quarters: yield + open pipeline + won + shortfall - surplus = goal.
-
-    Shares bind, so shortfalls and surpluses are summed over the cells, not netted between them.
-    """
-    parts = [by_quarter(part) for part in (year.targets, year.commit_arr, year.open_arr, year.won_arr)]
-    gap = parts[0] - parts[1] - parts[2] - parts[3]
-    gap = np.where(np.abs(gap) > 1e-7 * max(year.bridge.new_arr, 1.0), gap, 0.0)
-    so_far = np.maximum(np.cumsum(gap, axis=1), 0.0)
-    sums = [part.sum(axis=0) for part in (*parts, np.maximum(gap, 0), np.maximum(-gap, 0), so_far)]
-    return [QuarterResult(*(float(part[quarter]) for part in sums)) for quarter in range(QUARTERS)]
+    """The four quarters: committed + open pipeline + won + shortfall - surplus = goal."""
+    parts = [by_quarter(part)[:, :QUARTERS] for part in (year.targets, year.commit_arr, year.open_arr, year.won_arr)]
+    gaps = parts[0] - parts[1] - parts[2] - parts[3]
+    gap = gaps.sum(axis=0)
+    gap = np.where(np.abs(gap) > SETTLED * max(year.bridge.new_arr, 1.0), gap, 0.0)
+    so_far = np.maximum(np.cumsum(gap), 0.0)
+    sums = [part.sum(axis=0) for part in parts]
+    columns = (*sums, np.maximum(gap, 0), np.maximum(-gap, 0), so_far, np.maximum(gaps, 0).sum(axis=0))
+    return [QuarterResult(*(float(column[quarter]) for column in columns)) for quarter in range(QUARTERS)]
 
 
 def recovered_by(results: list[QuarterResult], quarter: int) -> int | None:
@@ -203,7 +217,7 @@ def recovered_by(results: list[QuarterResult], quarter: int) -> int | None:
 
     An earlier quarter's surplus counts: what is missed was then brought before.
     """
-    tolerance = 1e-6 * max(sum(result.goal for result in results), 1.0)
+    tolerance = SETTLED * QUARTERS * max(sum(result.goal for result in results), 1.0)
     if results[quarter].missed_so_far <= tolerance:
         before = [index for index in range(quarter) if results[index].surplus > 0]
         return before[-1] if before else quarter

@@ -15,7 +15,7 @@ SIGNS = {"new_arr": 1.0, "expansion": 1.0, "contraction": -1.0, "churn": -1.0}
 Missing = Literal["solve"] | None
 
 
-class BridgeFault(ValueError):
+class BridgeError(ValueError):
     """The terms of the bridge contradict each other, or leave too much open."""
 
     def __init__(self, place: str, message: str) -> None:
@@ -76,7 +76,7 @@ def solve_bridge(goal: Goal) -> Bridge:
 
     Raises
     ------
-    BridgeFault
+    BridgeError
         If the given terms disagree by more than half a cent, if more than one is missing, or if
         the solved term is negative.
     """
@@ -86,7 +86,7 @@ def solve_bridge(goal: Goal) -> Bridge:
     if set(missing) == {"opening_arr", "closing_arr"} and "solve" not in (goal.opening_arr, goal.closing_arr):
         return _new_arr_alone(goal)
     if len(missing) > 1:
-        raise BridgeFault(
+        raise BridgeError(
             "goal",
             f"{' and '.join(missing)} are missing; give two of opening_arr, new_arr and closing_arr, "
             "and leave one term of the bridge to be solved",
@@ -115,7 +115,7 @@ def _agreeing(goal: Goal) -> Bridge:
     total = opening + sum(SIGNS[name] * value for name, value in terms.items())
     if abs(total - closing) > HALF_A_CENT:
         written = " ".join(f"{'+' if SIGNS[name] > 0 else '-'} {name} {value:,.2f}" for name, value in terms.items())
-        raise BridgeFault(
+        raise BridgeError(
             "goal.closing_arr",
             f"opening {opening:,.2f} {written} = {total:,.2f}, but closing_arr says {closing:,.2f} "
             f"({closing - total:+,.2f}); leave one of them out and it is solved",
@@ -137,7 +137,7 @@ def _solved(goal: Goal, missing: str) -> Bridge:
         terms[missing] = SIGNS[missing] * (closing - known)
     solved = {"opening_arr": opening, "closing_arr": closing, **terms}
     if solved[missing] < -HALF_A_CENT:
-        raise BridgeFault("goal", _negative(missing, solved[missing]))
+        raise BridgeError("goal", _negative(missing, solved[missing]))
     return Bridge(**{name: max(value, 0.0) if name == missing else value for name, value in solved.items()})
 
 
@@ -155,7 +155,7 @@ def _solved_opening(goal: Goal) -> float:
     slope = 1 + sum(SIGNS[name] * value for name, value in per_unit.items())
     rest = _number(goal.closing_arr) - sum(SIGNS[name] * value for name, value in fixed.items())
     if slope <= 0:
-        raise BridgeFault("goal.opening_arr", "cannot be solved: churn and contraction lose all of it")
+        raise BridgeError("goal.opening_arr", "cannot be solved: churn and contraction lose all of it")
     return rest / slope
 
 

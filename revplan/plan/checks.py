@@ -14,7 +14,7 @@ import pandas as pd
 
 from revplan.calendar import MONTHS_PER_YEAR
 from revplan.errors import Fault, shown
-from revplan.plan.bridge import BridgeFault, solve_bridge
+from revplan.plan.bridge import BridgeError, solve_bridge
 from revplan.plan.goal import SHARE_TOLERANCE
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def _goal(plan: Plan) -> Iterator[Fault]:
         return
     try:
         solve_bridge(plan.goal)
-    except BridgeFault as error:
+    except BridgeError as error:
         yield error.fault
 
 
@@ -106,7 +106,8 @@ def _sum_to_one(place: str, shares: dict[str, float | None], where: str = "") ->
         more = f", and {len(known) - 12} more" if len(known) > 12 else ""
         yield Fault(
             place,
-            f"shares{where} sum to {total:.6g}; they must sum to 1, which this misses by {total - 1:+.6g} ({listed}{more})",
+            f"shares{where} sum to {total:.6g}; they must sum to 1, which this misses by {total - 1:+.6g} "
+            f"({listed}{more})",
         )
 
 
