@@ -112,8 +112,10 @@ class DayLag:
 
     def quantile(self, share: float) -> float:
         """Days within which `share` of the conversions come, a whole day d reaching from d - 1/2 to d + 1/2."""
-        edges = np.append(0.0, np.arange(len(self.shares)) + 0.5)
-        return float(np.interp(share, np.append(0.0, np.cumsum(self.shares)), edges))
+        cumulated = np.append(0.0, np.cumsum(self.shares))
+        day = int(np.searchsorted(cumulated[1:], share - 1e-12))
+        start, end = max(day - 0.5, 0.0), day + 0.5
+        return start + (end - start) * float((share - cumulated[day]) / self.shares[day])
 
     def months(self) -> np.ndarray:
         """Share that converts 0, 1, 2, ... months after the month of entry, entries spread evenly in it."""

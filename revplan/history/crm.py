@@ -35,6 +35,7 @@ def _key_where_text(key: str) -> BeforeValidator:
     return BeforeValidator(lambda value: {key: value} if isinstance(value, str | bool) else value)
 
 
+Key = tuple[str, ...]  # the keys on the way to a value of the file
 Text = Annotated[str, Field(min_length=1)]
 Column = Annotated[str, Field(pattern=r"^[^.]+\..+$", description="file.column")]
 Label = Annotated[Text, BeforeValidator(_label)]
@@ -105,7 +106,7 @@ class CrmFile(Value):
         """The files by the name their columns are written with."""
         raise NotImplementedError
 
-    def days(self) -> dict[str, Entered]:
+    def days(self) -> dict[Key, Entered]:
         """Stages, and `lost`, whose day stands in a column."""
         raise NotImplementedError
 
@@ -113,12 +114,15 @@ class CrmFile(Value):
         """The stages, in the order of the CRM file."""
         raise NotImplementedError
 
-    def columns(self) -> dict[str, str]:
+    def columns(self) -> dict[Key, str]:
         """Every column the file names, by the key that names it."""
-        days = {f"{key}.{part}": getattr(day, part) for key, day in self.days().items() for part in ("at", "field")}
-        origins = {key: place.column for key in ("segment", "source") if (place := getattr(self, key))}
-        others = {key: getattr(self, key) for key in ("owner", "program", "amount", "cost")}
-        return {key: column for key, column in {**days, **origins, **others}.items() if column}
+        days = self.days().items()
+        named: dict[Key, str | None] = {
+            (*key, part): getattr(day, part) for key, day in days for part in ("at", "field")
+        }
+        named |= {(key,): place.column for key in ("segment", "source") if (place := getattr(self, key))}
+        named |= {(key,): getattr(self, key) for key in ("owner", "program", "amount", "cost")}
+        return {key: column for key, column in named.items() if column}
 
 
 class WideCrm(CrmFile):
@@ -139,9 +143,9 @@ class WideCrm(CrmFile):
     def data_files(self) -> dict[str, DataFile]:
         return dict(self.files or {})
 
-    def days(self) -> dict[str, Entered]:
-        stages = {f"stages.{stage}": day for stage, day in (self.stages or {}).items()}
-        return {key: day for key, day in {**stages, "lost": self.lost}.items() if day is not None}
+    def days(self) -> dict[Key, Entered]:
+        days: dict[Key, Entered | None] = {("stages", stage): day for stage, day in (self.stages or {}).items()}
+        return {key: day for key, day in {**days, ("lost",): self.lost}.items() if day is not None}
 
 
 class HistoryCrm(CrmFile):
@@ -174,8 +178,8 @@ class HistoryCrm(CrmFile):
     def data_files(self) -> dict[str, DataFile]:
         return {RECORDS: self.records} if self.records else {}
 
-    def days(self) -> dict[str, Entered]:
-        return {f"stages.{stage}": day for stage, day in (self.stages or {}).items() if day is not None and day.at}
+    def days(self) -> dict[Key, Entered]:
+        return {("stages", stage): day for stage, day in (self.stages or {}).items() if day is not None and day.at}
 
 
 def crm_labels(crm: HistoryCrm) -> dict[str, tuple[str, ...]]:

@@ -11,9 +11,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from revplan.errors import DataError, Fault, shown
-from revplan.history.crm import CrmFile, HistoryCrm, WideCrm, crm_labels, file_of, plain
+from revplan.history.crm import CrmFile, HistoryCrm, Key, WideCrm, crm_labels, file_of, plain
 from revplan.values import SALVAGE
-from revplan.yamlfile import Document, read_yaml
+from revplan.yamlfile import Document, dotted, read_yaml
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ class CrmSource:
     path: Path
     document: Document
 
-    def place(self, key: str) -> str:
+    def place(self, key: Key) -> str:
         """File, line and key, for a message about what `key` says."""
-        return self.document.where(tuple(key.split(".")))
+        return self.document.where(key)
 
 
 FORMATS: dict[str, type[WideCrm] | type[HistoryCrm]] = {"wide": WideCrm, "history": HistoryCrm}
@@ -46,7 +46,7 @@ def read_crm_file(path: Path) -> CrmSource:
         came = shown(document.data.get("format", "missing"))
         raise DataError.at(document.where(("format",)), f"is {came}; it must be one of: {', '.join(FORMATS)}")
     crm, faults = _validated(model, document)
-    faults += [Fault(document.where(tuple(key.split("."))), message) for key, message in _consistency(crm)]
+    faults += [Fault(document.where(key), message) for key, message in _consistency(crm)]
     if faults:
         raise DataError(faults)
     return CrmSource(crm, path, document)
@@ -88,30 +88,30 @@ def did_you_mean(name: str, known: list[str]) -> str:
     return f"; it has {listed}{more}" if known else ""
 
 
-def _consistency(crm: CrmFile) -> Iterator[tuple[str, str]]:
+def _consistency(crm: CrmFile) -> Iterator[tuple[Key, str]]:
     """Key and message of whatever does not fit together; parts that are None were faulty themselves."""
     yield from _files(crm)
     yield from _days(crm)
     for key in ("segment", "source"):
         place = getattr(crm, key)
         if place is not None and (place.column is None) == (place.value is None):
-            yield key, "give either a column (file.column) or {value: one label for all}"
+            yield (key,), "give either a column (file.column) or {value: one label for all}"
     if isinstance(crm, HistoryCrm):
         yield from _changes(crm)
 
 
-def _files(crm: CrmFile) -> Iterator[tuple[str, str]]:
+def _files(crm: CrmFile) -> Iterator[tuple[Key, str]]:
     files = crm.data_files()
     for name in files:
         if "." in name:
-            yield f"files.{name}", "a file's name must not hold a dot: columns are written file.column"
+            yield ("files", name), "a file's name must not hold a dot: columns are written file.column"
     for key, column in crm.columns().items():
         file = file_of(column)
         if file not in files and (files or isinstance(crm, HistoryCrm)):
             yield key, f"{shown(file)!r} is none of the files{did_you_mean(file, list(files))}"
 
 
-def _days(crm: CrmFile) -> Iterator[tuple[str, str]]:
+def _days(crm: CrmFile) -> Iterator[tuple[Key, str]]:
     for key, day in crm.days().items():
         if day.at is None:
             yield key, "has no `at`; name the column with its day (file.column)"
@@ -122,15 +122,17 @@ def _days(crm: CrmFile) -> Iterator[tuple[str, str]]:
             yield key, f"`at` and `field` must stand in one file; these are {files}"
 
 
-def _changes(crm: HistoryCrm) -> Iterator[tuple[str, str]]:
+def _changes(crm: HistoryCrm) -> Iterator[tuple[Key, str]]:
     if (crm.field is None) != (crm.is_ is None):
-        yield "field", "give `field` and `is` together: only changes of that field count"
+        yield ("field",), "give `field` and `is` together: only changes of that field count"
     for stage, entered in (crm.stages or {}).items():
         if entered is not None and entered.at is None and entered.is_ is None:
-            yield f"stages.{stage}", "give the values changed to, or {at: records.column}"
-    meanings = [(label, f"stages.{stage}") for stage, labels in crm_labels(crm).items() for label in labels]
-    meanings += [(label, "lost") for label in crm.lost or ()]
-    seen: dict[str, str] = {}
+            yield ("stages", stage), "give the values changed to, or {at: records.column}"
+    meanings: list[tuple[str, Key]] = [
+        (label, ("stages", stage)) for stage, labels in crm_labels(crm).items() for label in labels
+    ]
+    meanings += [(label, ("lost",)) for label in crm.lost or ()]
+    seen: dict[str, Key] = {}
     for label, key in meanings:
         if seen.setdefault(plain(label), key) != key:
-            yield key, f"{shown(label)!r} stands for {seen[plain(label)]} already; a value has one meaning"
+            yield key, f"{shown(label)!r} stands for {dotted(seen[plain(label)])} already; a value has one meaning"

@@ -123,8 +123,8 @@ def _strictly(raw: bytes, encoding: str, name: str) -> str:
         text = raw.decode(encoding)
     except UnicodeDecodeError as error:
         tried = "neither utf-8 nor cp1252" if encoding == "cp1252" else f"not {encoding}, as its first bytes say"
-        message = f"byte 0x{raw[error.start]:02x} is {tried}; export the file again as UTF-8"
-        raise DataError.at(_line_of(name, raw, error.start), message) from None
+        message = f"byte 0x{error.object[error.start]:02x} is {tried}; export the file again as UTF-8"
+        raise DataError.at(_line_of(name, error.object, error.start), message) from None
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise DataError.at(f"{name} line {line}", "holds a NUL character; export the file again as UTF-8")

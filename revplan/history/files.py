@@ -10,7 +10,7 @@ import pandas as pd
 
 from revplan.errors import DataError, Fault, shown
 from revplan.history.cells import Cells, Parsed, amounts, days, labels, stripped
-from revplan.history.crm import DataFile, HistoryCrm, column_of, file_of
+from revplan.history.crm import DataFile, HistoryCrm, Key, column_of, file_of
 from revplan.history.crm_file import CrmSource, did_you_mean
 from revplan.history.csv_text import TextTable, read_csv
 from revplan.history.findings import Findings, ImportLine, counted
@@ -88,30 +88,30 @@ def _entries(source: CrmSource) -> dict[str, DataFile]:
     return {**crm.data_files(), **changes}
 
 
-def _key_of(source: CrmSource, file: str) -> str:
-    """The key under which the CRM file describes `file`, with its dot."""
+def _key_of(source: CrmSource, file: str) -> Key:
+    """The keys under which the CRM file describes `file`."""
     if not isinstance(source.crm, HistoryCrm):
-        return f"files.{file}."
-    return f"{file}." if file else ""
+        return ("files", file)
+    return (file,) if file else ()
 
 
 def _table(source: CrmSource, file: str, entry: DataFile) -> TextTable:
     path = source.path.parent / entry.path
     if not path.is_file():
-        place = source.place(f"{_key_of(source, file)}path")
+        place = source.place((*_key_of(source, file), "path"))
         raise DataError.at(place, f"there is no file {shown(entry.path)!r}; its path counts from the CRM file's folder")
     return read_csv(path)
 
 
-def _wanted_columns(source: CrmSource) -> dict[str, tuple[str, str]]:
+def _wanted_columns(source: CrmSource) -> dict[Key, tuple[str, str]]:
     """Key of the CRM file -> the file and the column it needs."""
     crm = source.crm
-    ids = {f"{_key_of(source, file)}id": (file, entry.id) for file, entry in _entries(source).items()}
+    ids = {(*_key_of(source, file), "id"): (file, entry.id) for file, entry in _entries(source).items()}
     named = {key: (file_of(column), column_of(column)) for key, column in crm.columns().items()}
     if not isinstance(crm, HistoryCrm):
         return {**ids, **named}
     own = {"at": crm.at, "value": crm.value, "field": crm.field}
-    return {**ids, **named, **{key: (CHANGES, column) for key, column in own.items() if column}}
+    return {**ids, **named, **{(key,): (CHANGES, column) for key, column in own.items() if column}}
 
 
 def _no_column(place: str, table: TextTable, column: str) -> Fault:

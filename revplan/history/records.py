@@ -146,7 +146,7 @@ def _with_label(details: Details, tables: Tables, raw: Raw, key: str) -> Details
     values = set(details.columns[key])
     if EVERY not in values or len(values) == 1:
         return details
-    fault = Fault(tables.source.place(key), f"a {key} is called {EVERY!r}, which here means every {key}; rename it")
+    fault = Fault(tables.source.place((key,)), f"a {key} is called {EVERY!r}, which here means every {key}; rename it")
     return Details(details.columns, details.found + Findings((fault,)))
 
 

@@ -1,0 +1,168 @@
+"""What text cells mean: days, amounts, labels, and the cells that say nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from revplan.history.cells import Cells, Parsed, amounts, days, labels
+
+
+def column(*texts: str) -> Cells:
+    return Cells("deals.csv", "x", texts, range(2, 2 + len(texts)))
+
+
+def lines(parsed: Parsed) -> list[str]:
+    return [str(line) for line in parsed.found.lines]
+
+
+def faults(parsed: Parsed) -> list[str]:
+    return [str(fault) for fault in parsed.found.faults]
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2018-01-17", "2018-01-17T00:00:00"),
+        (" 2018-01-17 ", "2018-01-17T00:00:00"),
+        ("2018-01-17 13:51:03", "2018-01-17T13:51:03"),
+        ("2018-01-17 6:49:18", "2018-01-17T06:49:18"),
+        ("2018-01-17T13:51", "2018-01-17T13:51:00"),
+        ("2018-01-17T13:51:03Z", "2018-01-17T13:51:03"),
+        ("2018-01-17T13:51:03.000+0000", "2018-01-17T13:51:03"),
+        ("2018-01-17T23:51:03-02:00", "2018-01-18T01:51:03"),  # in UTC it is the next day
+        ("2020-02-29", "2020-02-29T00:00:00"),
+    ],
+)
+def test_iso_days_and_moments_are_read(text: str, moment: str) -> None:
+    parsed = days(column(text))
+    assert faults(parsed) == []
+    assert parsed.values[0] == np.datetime64(moment, "us")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "03/04/2026",
+        "2026-3-4",
+        "2026-02-30",
+        "2026-13-01",
+        "20260304",
+        "2026-03-04 25:00",
+        "２０２６-03-04",
+        "46085",
+        "May-20",
+        "1850-01-01",
+        "2150-01-01",
+        "tomorrow",
+        "2026-03-04 at noon",
+    ],
+)
+def test_anything_else_is_no_date(text: str) -> None:
+    (fault,) = faults(days(column("2026-01-01", text)))
+    assert fault == (
+        f"deals.csv line 3, x: {text!r} is not a date like 2026-03-31; correct it, or declare date_format in the CRM file"
+    )
+
+
+def test_a_declared_format_is_the_only_one_read() -> None:
+    parsed = days(column("04/03/2026", "2026-03-04", "31/12/9999"), "%d/%m/%Y")
+    assert parsed.values[0] == np.datetime64("2026-03-04", "us")
+    assert faults(parsed) == ["deals.csv line 3, x: '2026-03-04' is not a date written as %d/%m/%Y; correct it"]
+    assert np.isnat(parsed.values[2])
+
+
+def test_empty_cells_hidden_nulls_and_endless_days_are_missing_and_counted() -> None:
+    parsed = days(
+        column("2026-01-01", "", " ", "NULL", "None", "Select", "-", "N/A", "2050-01-01", "9999-12-31 00:00:00")
+    )
+    assert np.isnat(parsed.values).tolist() == [False] + [True] * 9
+    assert lines(parsed) == [
+        "deals.csv, x: empty cells: 2",
+        "deals.csv, x: hidden nulls, taken as missing: 5 (-, N/A, NULL)",
+        "deals.csv, x: days that mean none, taken as missing: 2 (2050-01-01)",
+    ]
+
+
+def test_three_faults_of_a_kind_are_shown_and_the_rest_counted() -> None:
+    found = faults(days(column(*["x"] * 10)))
+    assert len(found) == 4
+    assert found[-1] == "deals.csv line 4, x: and 7 more values that are no date"
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [
+        ("1200", 1200),
+        ("1,200", 1200),
+        ("$1,200.50", 1200.5),
+        ("€ 1,234,567", 1234567),
+        ("1,200 €", 1200),
+        ("(1,200)", -1200),
+        ("($1,200)", -1200),
+        ("-5", -5),
+        ("$-5", -5),
+        ("+5", 5),
+        ("0.0", 0),
+        ("1.2E+05", 120000),
+    ],
+)
+def test_amounts_are_read(text: str, amount: float) -> None:
+    parsed = amounts(column(text))
+    assert faults(parsed) == []
+    assert parsed.values[0] == amount
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "NaN",
+        "inf",
+        "1e309",
+        "1e13",
+        "12,00",
+        "1,2,3",
+        "1.234,56",
+        "１２３",
+        "1_000",
+        "$1,117.10K",
+        "(5",
+        "--5",
+        "-(5)-",
+        "5%",
+        "0x10",
+        ".",
+    ],
+)
+def test_anything_else_is_no_amount(text: str) -> None:
+    (fault,) = faults(amounts(column(text)))
+    assert fault.startswith(f"deals.csv line 2, x: {text!r} is not an amount like 1,200.50 up to 1e12; ")
+
+
+def test_a_declared_decimal_comma_turns_the_marks_round() -> None:
+    parsed = amounts(column("1.200,50", "3,5", "€ 7"), ",", ";")
+    assert faults(parsed) == []
+    assert parsed.values.tolist() == [1200.5, 3.5, 7]
+    assert len(faults(amounts(column("1,200.50"), ","))) == 1
+
+
+def test_a_doubtful_point_in_a_semicolon_file_must_be_declared() -> None:
+    cells = column("1.200", "12.5")
+    assert faults(amounts(cells, None, ",")) == []
+    (fault,) = faults(amounts(cells, None, ";"))
+    assert fault.startswith("deals.csv line 2, x: '1.200' can be thousands or a fraction")
+    assert amounts(cells, ".", ";").values.tolist() == [1.2, 12.5]
+
+
+def test_two_currencies_in_a_column_are_a_fault() -> None:
+    (fault,) = faults(amounts(column("$5", "$6", "7", "8 €")))
+    assert fault == "deals.csv line 5, x: amounts stand in several currencies ($ 2, € 1); export them in one"
+
+
+def test_negative_amounts_are_counted() -> None:
+    assert lines(amounts(column("(5)", "5", "-6"))) == ["deals.csv, x: negative amounts: 2 ((5))"]
+
+
+def test_missing_labels_are_unknown() -> None:
+    parsed = labels(column(" paid search ", "", "Select", "NA"))
+    assert parsed.values.tolist() == ["paid search", "unknown", "unknown", "NA"]

@@ -1,0 +1,122 @@
+"""The CSV reader: what it understands it reports, what it does not is a fault with its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from revplan.errors import DataError
+from revplan.history.csv_text import read_csv
+
+
+def written(tmp_path: Path, content: bytes | str) -> Path:
+    path = tmp_path / "leads.csv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def faults(tmp_path: Path, content: bytes | str) -> list[str]:
+    with pytest.raises(DataError) as caught:
+        read_csv(written(tmp_path, content))
+    return [str(fault) for fault in caught.value.faults]
+
+
+TEXT = "id,name\n1,Müller\n2,Ørsted\n"
+
+
+@pytest.mark.parametrize(
+    ("raw", "encoding"),
+    [
+        (TEXT.encode("utf-8"), "utf-8"),
+        (TEXT.encode("utf-8-sig"), "utf-8-sig"),
+        (TEXT.encode("utf-16"), "utf-16"),
+        (b"\xfe\xff" + TEXT.encode("utf-16-be"), "utf-16"),
+        (TEXT.encode("utf-16-le"), "utf-16-le"),
+        (TEXT.encode("utf-16-be"), "utf-16-be"),
+        (TEXT.encode("cp1252"), "cp1252"),
+    ],
+)
+def test_encoding_is_found_and_told(tmp_path: Path, raw: bytes, encoding: str) -> None:
+    table = read_csv(written(tmp_path, raw))
+    assert table.encoding == encoding
+    assert table.header == ("id", "name")
+    assert table.cells("name") == ["Müller", "Ørsted"]
+    assert encoding in table.report("leads")[0].example
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_separator_is_found_in_the_header(tmp_path: Path, separator: str) -> None:
+    table = read_csv(written(tmp_path, separator.join(["id", '"a,b;c"', "day"]) + "\n" + separator.join("123") + "\n"))
+    assert (table.separator, table.header) == (separator, ("id", "a,b;c", "day"))
+
+
+def test_a_first_line_may_name_the_separator(tmp_path: Path) -> None:
+    table = read_csv(written(tmp_path, "sep=;\r\nid;day\r\n1;2\r\n"))
+    assert (table.separator, table.rows, table.lines) == (";", [["1", "2"]], [3])
+
+
+def test_lines_are_those_of_the_file_also_after_cells_of_several_lines(tmp_path: Path) -> None:
+    table = read_csv(written(tmp_path, 'id,note\n1,"two\nlines"\n\n2,x\n,\n3,y\n'))
+    assert table.rows == [["1", "two\nlines"], ["2", "x"], ["3", "y"]]
+    assert table.lines == [2, 5, 7]
+    assert table.blank == 2  # line 4 is empty, line 6 holds a lone separator
+    assert [(line.what, line.count) for line in table.report("leads")] == [
+        ("rows read", 5),
+        ("set aside: rows without any value", 2),
+    ]
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
+def test_any_line_ending_is_read(tmp_path: Path, ending: str) -> None:
+    assert read_csv(written(tmp_path, ending.join(["a,b", "1,2", "3,4", ""]))).rows == [["1", "2"], ["3", "4"]]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "leads.csv: is empty; export it again, with a header row"),
+        ("\n\n  \n", "leads.csv: is empty; export it again, with a header row"),
+        ("id,day\n", "leads.csv line 1: has a header but no rows; export the file again"),
+        (b"PK\x03\x04rest", "leads.csv: is an Excel workbook (or another zip file), whatever its name says"),
+        (b"\xd0\xcf\x11\xe0rest", "leads.csv: is an old Excel workbook, whatever its name says"),
+        ("\n <!DOCTYPE html><html>", "leads.csv line 1: is a web page, not a table (<!DOCTYPE html><html>)"),
+        ("<table><tr>", "leads.csv line 1: is a web page, not a table"),
+        ("id,day\n1,2\n3,\0\n", "leads.csv line 3: holds a NUL byte"),
+        (b"id,day\n1,\x81\n", "leads.csv line 2: byte 0x81 is neither utf-8 nor cp1252"),
+        (b"\xef\xbb\xbfid,day\n1,\xff\n", "leads.csv line 2: byte 0xff is not utf-8-sig, as its first bytes say"),
+        (b"\xff\xfei\0d\0\n", "leads.csv line 1: byte 0x0a is not utf-16, as its first bytes say"),
+        ('id,day\n1,2\n3,"4\n5,6\n', "leads.csv line 3: a quote that opens in this row is never closed"),
+        (
+            'id,day\n1,"2"x\n',
+            'leads.csv line 2: has text after a closing quote; a quote inside a value must be doubled ("")',
+        ),
+        ("id,day,id\n1,2,3\n", "leads.csv line 1: column 'id' stands there more than once (columns 1, 3)"),
+        ("id,day\n1,2\n1,2,3\n", "leads.csv line 3: has 3 values where the header has 2 columns (1,2,3)"),
+        ("id,day\n1\n", "leads.csv line 2: has 1 values where the header has 2 columns (1)"),
+    ],
+)
+def test_what_is_no_sound_table_is_refused_with_its_line(tmp_path: Path, content: bytes | str, message: str) -> None:
+    (fault,) = faults(tmp_path, content)
+    assert fault.startswith(message)
+
+
+def test_all_kinds_of_fault_come_at_once_three_of_each_and_a_count(tmp_path: Path) -> None:
+    found = faults(tmp_path, "id,id\n" + "1,2\n" + "1,2,3\n" * 6)
+    assert [fault.split(":")[0] for fault in found] == [
+        "leads.csv line 1",
+        *(f"leads.csv line {n}" for n in (3, 4, 5, 5)),
+    ]
+    assert found[-1] == "leads.csv line 5: and 3 more rows of another length than the header"
+
+
+def test_values_shown_are_cut_and_made_printable(tmp_path: Path) -> None:
+    (fault,) = faults(tmp_path, "id,day\n1,2," + "x" * 500 + "\x07\n")
+    assert "x" * 40 in fault
+    assert "x" * 61 not in fault
+    assert "\x07" not in fault
+
+
+def test_a_missing_file_is_a_fault(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"none\.csv: cannot be read \(No such file or directory\)"):
+        read_csv(tmp_path / "none.csv")

@@ -1,0 +1,164 @@
+"""The CRM file: what may stand in it, and every fault of it at once, with its line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from revplan.errors import DataError
+from revplan.history.crm import HistoryCrm, WideCrm
+from revplan.history.crm_file import read_crm_file
+
+WIDE = """\
+format: wide
+files:
+  leads: {path: leads.csv, id: mql_id}
+  deals: {path: closed_deals.csv, id: mql_id}
+stages: {lead: leads.first_contact_date, won: deals.won_date}
+lost: leads.lost_date
+source: leads.origin
+segment: {value: all}
+"""
+
+HISTORY = """\
+format: history
+path: changes.csv
+id: LeadId
+at: CreatedDate
+field: Field
+is: Status
+value: NewValue
+stages: {lead: New, mql: [MQL, Marketing Qualified], won: Closed Won}
+lost: [Closed Lost, Disqualified]
+records: {path: leads.csv, id: Id, date_format: "%d/%m/%Y"}
+source: records.LeadSource
+"""
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "crm.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def faults(tmp_path: Path, text: str) -> list[str]:
+    with pytest.raises(DataError) as caught:
+        read_crm_file(written(tmp_path, text))
+    return [str(fault) for fault in caught.value.faults]
+
+
+def test_the_wide_format_of_the_interface(tmp_path: Path) -> None:
+    crm = read_crm_file(written(tmp_path, WIDE)).crm
+    assert isinstance(crm, WideCrm)
+    assert crm.stage_ids() == ("lead", "won")
+    assert crm.stages["won"].at == "deals.won_date"
+    assert crm.columns()["source",] == "leads.origin"
+    assert crm.segment is not None
+    assert crm.segment.value == "all"
+    assert isinstance(hash(crm), int)
+
+
+def test_the_history_format_of_the_interface(tmp_path: Path) -> None:
+    crm = read_crm_file(written(tmp_path, HISTORY)).crm
+    assert isinstance(crm, HistoryCrm)
+    assert crm.stages["mql"].is_ == ("MQL", "Marketing Qualified")
+    assert crm.lost == ("Closed Lost", "Disqualified")
+    assert crm.records is not None
+    assert crm.records.date_format == "%d/%m/%Y"
+
+
+def test_a_stage_may_take_only_the_rows_with_a_label(tmp_path: Path) -> None:
+    text = WIDE.replace("won: deals.won_date", "won: {at: deals.closed, field: deals.is_won, is: true}")
+    crm = read_crm_file(written(tmp_path, text)).crm
+    assert crm.days()["stages", "won"].is_ == ("true",)
+
+
+def test_every_fault_comes_at_once_with_its_line(tmp_path: Path) -> None:
+    text = """\
+format: wide
+files:
+  leads: {path: leads.csv, id: 5}
+stages: {lead: first_contact_date, won: deals.won_date}
+souce: leads.origin
+amount: leads.amount
+decimal: ";"
+date_format: "%d/%m"
+segment: {}
+"""
+    assert faults(tmp_path, text) == [
+        "crm.yaml line 8, date_format: '%d/%m': is no date format with year, month and day, such as %d/%m/%Y or %m/%d/%Y %H:%M",
+        "crm.yaml line 7, decimal: ';': input should be '.' or ','",
+        "crm.yaml line 3, files.leads.id: is 5, which is no text here; put it in quotes if it is one",
+        "crm.yaml line 4, stages.lead.at: is 'first_contact_date'; write file.column, such as leads.created",
+        "crm.yaml line 5, souce: is no key of the CRM file; did you mean 'source'?",
+        "crm.yaml line 4, stages.won.at: 'deals' is none of the files; it has leads",
+        "crm.yaml line 4, stages.lead: has no `at`; name the column with its day (file.column)",
+        "crm.yaml line 9, segment: give either a column (file.column) or {value: one label for all}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("format: tall\n", "crm.yaml line 1, format: is tall; it must be one of: wide, history"),
+        ("files: {}\n", "crm.yaml line 1, format: is missing; it must be one of: wide, history"),
+        (
+            WIDE.replace("{path: leads.csv, id: mql_id}", "{id: mql_id}"),
+            "crm.yaml line 3, files.leads.path: is missing",
+        ),
+        (WIDE.replace("leads:", "the.leads:"), "crm.yaml line 3, files.the.leads: a file's name must not hold a dot"),
+        (
+            WIDE.replace("won: deals.won_date", "won: {at: deals.d, field: leads.x, is: W}"),
+            "crm.yaml line 5, stages.won: `at` and `field` must stand in one file; these are deals and leads",
+        ),
+        (
+            WIDE.replace("won: deals.won_date", "won: {at: deals.d, is: W}"),
+            "crm.yaml line 5, stages.won: give `field` and `is` together",
+        ),
+        (HISTORY.replace("is: Status\n", ""), "crm.yaml line 5, field: give `field` and `is` together"),
+        (
+            HISTORY.replace("won: Closed Won", "won: closed  lost"),
+            "crm.yaml line 9, lost: 'Closed Lost' stands for stages.won already",
+        ),
+        (HISTORY.replace("lead: New", "lead: {}"), "crm.yaml line 8, stages.lead: give the values changed to"),
+        (
+            HISTORY.replace("lead: New", "lead: {at: leads.created}"),
+            "crm.yaml line 8, stages.lead.at: 'leads' is none of the files",
+        ),
+        (WIDE.replace("won: deals.won_date", ""), "crm.yaml line 5, stages: "),
+    ],
+)
+def test_what_does_not_fit_is_named(tmp_path: Path, text: str, message: str) -> None:
+    found = faults(tmp_path, text)
+    assert any(fault.startswith(message) for fault in found), found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "- wide\n",
+        "just text\n",
+        "format: wide\nformat: history\n",
+        "format: !!python/object/apply:os.getcwd []\n",
+        "format: [wide\n",
+        "a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\n",
+        "\x07",
+        "[" * 3000,
+    ],
+)
+def test_what_is_no_plain_mapping_is_refused(tmp_path: Path, text: str) -> None:
+    assert all(fault.startswith("crm.yaml") for fault in faults(tmp_path, text))
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "crm.yaml"
+    path.write_bytes(b"format: \xff\xfe")
+    with pytest.raises(DataError, match=r"crm\.yaml: is not UTF-8 text"):
+        read_crm_file(path)
+
+
+def test_a_missing_crm_file_is_a_fault(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="there is no such file"):
+        read_crm_file(tmp_path / "none.yaml")

@@ -1,0 +1,304 @@
+"""Records out of CRM files: what is read, repaired, set aside, and that all of it is counted."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from revplan.errors import DataError
+from revplan.history.records import History, read_records
+
+CRM = """\
+format: wide
+files:
+  leads: {path: leads.csv, id: id}
+  deals: {path: deals.csv, id: lead}
+stages: {lead: leads.created, sql: leads.sql, won: deals.won}
+lost: leads.lost
+source: leads.origin
+amount: deals.amount
+"""
+
+LEADS = """\
+id,created,sql,lost,origin
+1,2026-01-01,2026-01-05,,web
+2,2026-01-02,,2026-01-09,fair
+3,2026-01-03,,,Select
+4,2026-01-10,2026-01-08,,web
+5,,,,web
+,2026-01-01,,,web
+1,2026-02-02,,,fair
+6,2026-01-04,,2026-01-01,web
+"""
+
+DEALS = """\
+lead,won,amount
+1,2026-02-01,"1,200"
+3,2026-01-20,
+9,2026-01-21,500
+"""
+
+
+def workspace(folder: Path, **files: str) -> Path:
+    for name, text in files.items():
+        (folder / f"{name}.{'yaml' if name == 'crm' else 'csv'}").write_text(text, encoding="utf-8")
+    return folder / "crm.yaml"
+
+
+@pytest.fixture
+def crm(tmp_path: Path) -> Path:
+    return workspace(tmp_path, crm=CRM, leads=LEADS, deals=DEALS)
+
+
+def entered(history: History) -> dict[str, dict[str, str]]:
+    """Record -> stage -> day."""
+    table = history.stage_history.assign(day=history.stage_history["entered_on"].dt.strftime("%m-%d"))
+    return {record: dict(zip(rows["stage"], rows["day"], strict=True)) for record, rows in table.groupby("record")}
+
+
+def report(history: History) -> list[str]:
+    return [str(line) for line in history.report]
+
+
+def test_every_record_is_read_repaired_or_set_aside(crm: Path) -> None:
+    history = read_records(crm)
+    assert entered(history) == {
+        "1": {"lead": "01-01", "sql": "01-05", "won": "02-01"},
+        "2": {"lead": "01-02"},
+        "3": {"lead": "01-03", "sql": "01-20", "won": "01-20"},  # skipped sql: entered with won
+        "4": {"lead": "01-10", "sql": "01-10"},  # sql before lead: moved up to it
+        "6": {"lead": "01-04"},
+    }
+    assert history.stages == ("lead", "sql", "won")
+    assert history.as_of == date(2026, 2, 1)
+    records = history.records.set_index("record")
+    assert records["source"].to_dict() == {"1": "web", "2": "fair", "3": "unknown", "4": "web", "6": "web"}
+    assert records["segment"].unique().tolist() == ["all"]
+    assert records["amount"].dropna().to_dict() == {"1": 1200.0}
+    # the loss of record 6 lies before its lead: moved up to it
+    assert records["lost_on"].dropna().dt.strftime("%m-%d").to_dict() == {"2": "01-09", "6": "01-04"}
+
+
+def test_the_report_counts_everything(crm: Path) -> None:
+    assert report(read_records(crm)) == [
+        "leads: rows read: 8 (leads.csv: utf-8, separated by comma)",
+        "leads: set aside: no id: 1 (line 7: )",
+        "leads: set aside: id seen before: 1 (line 8: 1)",
+        "leads: rows kept: 6",
+        "deals: rows read: 3 (deals.csv: utf-8, separated by comma)",
+        "deals: set aside: no record of that id: 1 (line 4: 9)",
+        "deals: rows kept: 2",
+        "leads.csv, created: empty cells: 1",
+        "leads.csv, sql: empty cells: 6",
+        "leads.csv, lost: empty cells: 6",
+        "leads.csv, origin: hidden nulls, taken as missing: 1 (Select)",
+        "deals.csv, amount: empty cells: 1",
+        "amount: missing: no row in deals: 4",
+        "sql: dates before the previous stage, moved up to it: 1 (2026-01-08 after 2026-01-10)",
+        "sql: skipped, taken as entered with the next stage: 1",
+        "lost: dates before the previous stage, moved up to it: 1 (2026-01-01 after 2026-01-04)",
+        "records: set aside: no stage entered by the as-of day: 1",
+        "records: kept: 5",
+    ]
+
+
+def test_what_was_entered_after_the_as_of_day_is_not_known(crm: Path) -> None:
+    history = read_records(crm, date(2026, 1, 9))
+    assert entered(history) == {
+        "1": {"lead": "01-01", "sql": "01-05"},
+        "2": {"lead": "01-02"},
+        "3": {"lead": "01-03"},
+        "4": {"lead": "01-08", "sql": "01-08"},  # on the 9th only the sql was there
+        "6": {"lead": "01-04"},
+    }
+    assert history.as_of == date(2026, 1, 9)
+    assert history.records.set_index("record")["lost_on"].dropna().index.tolist() == ["2", "6"]
+    assert "won: dates after the as-of day, ignored: 2 (as of 2026-01-09)" in report(history)
+    assert "lead: dates after the as-of day, ignored: 1 (as of 2026-01-09)" in report(history)
+
+
+def test_the_as_of_day_counts_to_its_end(tmp_path: Path) -> None:
+    crm = workspace(
+        tmp_path,
+        crm=CRM,
+        leads="id,created,sql,lost,origin\n1,2026-01-01 23:59:59,,,x\n2,2026-01-02,,,x\n",
+        deals=DEALS,
+    )
+    assert list(entered(read_records(crm, date(2026, 1, 1)))) == ["1"]
+
+
+def test_an_export_much_older_than_the_as_of_day_is_told(crm: Path) -> None:
+    assert "records: days without any date before the as-of day: 27 (as of 2026-02-28)" in report(
+        read_records(crm, date(2026, 2, 28))
+    )
+
+
+def test_a_loss_of_a_won_record_is_ignored_and_counted(tmp_path: Path) -> None:
+    leads = "id,created,sql,lost,origin\n1,2026-01-01,2026-01-02,2026-03-01,x\n"
+    history = read_records(workspace(tmp_path, crm=CRM, leads=leads, deals=DEALS))
+    assert history.records["lost_on"].isna().all()
+    assert "lost: losses of records in won, ignored: 1" in report(history)
+
+
+def test_a_lone_day_in_the_far_future_is_not_the_day_of_the_export(tmp_path: Path) -> None:
+    rows = [f"{i},2026-01-{i % 28 + 1:02d},,,x" for i in range(1, 150)] + ["150,2062-01-01,,,x"]
+    crm = workspace(tmp_path, crm=CRM, leads="\n".join(["id,created,sql,lost,origin", *rows]), deals=DEALS)
+    history = read_records(crm)
+    assert history.as_of == date(2026, 2, 1)
+    assert "lead: dates after the as-of day, ignored: 1 (as of 2026-02-01)" in report(history)
+
+
+def test_a_source_that_enters_later_skips_nothing(tmp_path: Path) -> None:
+    # 30 inbound records with all days; 30 outbound ones that begin at sql, one of them with a lead day
+    inbound = [f"i{n},2026-01-01,2026-01-05,,inbound" for n in range(30)]
+    outbound = [f"o{n},{'2026-01-01' if n == 0 else ''},2026-01-05,,outbound" for n in range(30)]
+    leads = "\n".join(["id,created,sql,lost,origin", *inbound, *outbound])
+    history = read_records(workspace(tmp_path, crm=CRM, leads=leads, deals="lead,won,amount\ni1,2026-02-01,\n"))
+    days = entered(history)
+    assert days["o0"] == {"lead": "01-01", "sql": "01-05"}
+    assert days["o1"] == {"sql": "01-05"}
+    assert "sql: records of source outbound enter here: hardly any has a date before: 30" in report(history)
+
+
+def test_the_fingerprint_is_that_of_the_bytes(crm: Path) -> None:
+    first = read_records(crm).fingerprint
+    assert read_records(crm, date(2026, 1, 9)).fingerprint == first
+    (crm.parent / "deals.csv").write_text(DEALS + "2,2026-02-01,\n", encoding="utf-8")
+    assert read_records(crm).fingerprint != first
+
+
+def test_faults_of_all_files_come_at_once(tmp_path: Path) -> None:
+    crm = workspace(tmp_path, crm=CRM, leads=LEADS.replace("origin", "orgin"))
+    with pytest.raises(DataError) as caught:
+        read_records(crm)
+    assert [str(fault) for fault in caught.value.faults] == [
+        "crm.yaml line 4, files.deals.path: there is no file 'deals.csv'; its path counts from the CRM file's folder",
+        "crm.yaml line 7, source: leads.csv has no column 'origin'; did you mean 'orgin'?",
+    ]
+
+
+def test_faults_of_all_columns_come_at_once(crm: Path) -> None:
+    leads = LEADS.replace("2026-01-05", "05.01.2026").replace("2026-01-09", "9 Jan")
+    workspace(crm.parent, leads=leads)
+    with pytest.raises(DataError) as caught:
+        read_records(crm)
+    assert [fault.place for fault in caught.value.faults] == ["leads.csv line 2, sql", "leads.csv line 3, lost"]
+
+
+def test_an_export_without_a_usable_record_is_refused(tmp_path: Path, crm: Path) -> None:
+    with pytest.raises(DataError, match=r"crm\.yaml: no record has entered a stage by 2020-01-01; check its stages"):
+        read_records(crm, date(2020, 1, 1))
+    workspace(tmp_path, leads="id,created,sql,lost,origin\n77,,,,x\n")
+    with pytest.raises(DataError, match=r"crm\.yaml: no row has a day on which a stage was entered"):
+        read_records(crm)
+
+
+def test_a_label_that_means_every_source_is_refused(crm: Path) -> None:
+    workspace(crm.parent, leads=LEADS.replace("fair", "all"))
+    with pytest.raises(
+        DataError, match=r"crm\.yaml line 7, source: a source is called 'all', which here means every source"
+    ):
+        read_records(crm)
+
+
+# --- one file with the state, and the history format ---------------------------------------------------------
+
+
+def test_rows_can_be_chosen_by_their_state(tmp_path: Path) -> None:
+    crm = """\
+format: wide
+files: {pipeline: {path: pipeline.csv, id: id, decimal: ",", date_format: "%d.%m.%Y"}}
+stages:
+  engaged: pipeline.engaged
+  won: {at: pipeline.closed, field: pipeline.stage, is: Won}
+lost: {at: pipeline.closed, field: pipeline.stage, is: Lost}
+amount: pipeline.value
+"""
+    rows = "id;engaged;stage;closed;value\n1;01.02.2026;Won;03.02.2026;1.200,50\n2;01.02.2026;lost;04.02.2026;\n3;02.02.2026;Won;;\n"
+    history = read_records(workspace(tmp_path, crm=crm, pipeline=rows))
+    assert entered(history) == {
+        "1": {"engaged": "02-01", "won": "02-03"},
+        "2": {"engaged": "02-01"},
+        "3": {"engaged": "02-02"},
+    }
+    assert history.records["amount"].tolist()[0] == 1200.5
+    assert history.records.loc[history.records["record"] == "2", "lost_on"].item() == pd.Timestamp("2026-02-04")
+    assert "pipeline.csv, stage: rows that are Won without a day: 1" in report(history)
+
+
+CHANGES = """\
+Id,When,Field,New
+1,2026-01-02,Status,MQL
+1,2026-01-03,Owner,Ann
+1,2026-01-09,Status,Closed Won
+2,2026-01-02,Status,mql
+2,2026-01-04,Status,Closed Lost
+3,2026-01-05,Status,Closed Lost
+3,2026-01-06,Status,MQL
+3,2026-01-08,Status,MQL
+9,2026-01-05,Status,MQL
+4,2026-01-05,Status,Nurture
+,2026-01-05,Status,MQL
+2,,Status,MQL
+"""
+
+HISTORY = """\
+format: history
+path: changes.csv
+id: Id
+at: When
+field: Field
+is: Status
+value: New
+records: {path: leads.csv, id: Id}
+stages: {lead: {at: records.Created}, mql: MQL, won: Closed Won}
+lost: Closed Lost
+source: records.Origin
+"""
+
+
+def test_the_history_format(tmp_path: Path) -> None:
+    leads = "Id,Created,Origin\n1,2026-01-01,web\n2,2026-01-01,web\n3,2026-01-01,fair\n4,2026-01-01,fair\n"
+    history = read_records(workspace(tmp_path, crm=HISTORY, changes=CHANGES, leads=leads))
+    assert entered(history) == {
+        "1": {"lead": "01-01", "mql": "01-02", "won": "01-09"},
+        "2": {"lead": "01-01", "mql": "01-02"},
+        "3": {"lead": "01-01", "mql": "01-06"},  # the first of two entries counts
+        "4": {"lead": "01-01"},
+    }
+    assert history.records.set_index("record")["lost_on"].dropna().dt.day.to_dict() == {"2": 4}
+    assert report(history) == [
+        "records: rows read: 4 (leads.csv: utf-8, separated by comma)",
+        "records: rows kept: 4",
+        "changes.csv: rows read: 12 (changes.csv: utf-8, separated by comma)",
+        "changes.csv: set aside: no id: 1 ('MQL' 1)",
+        "changes.csv: set aside: another field: 1 ('Ann' 1)",
+        "changes.csv: set aside: a value that is no stage: 1 ('Nurture' 1)",
+        "changes.csv: set aside: no date: 1 ('2' 1)",
+        "changes.csv: set aside: no record of that id: 1 ('9' 1)",
+        "changes.csv: rows kept: 7",
+        "changes.csv, When: empty cells: 1",
+        "changes.csv, New: values matched despite case or spacing: 1 (mql)",
+        "lost: losses of records reopened later, ignored: 1",
+        "records: kept: 4",
+    ]
+
+
+def test_before_it_was_reopened_a_record_was_lost(tmp_path: Path) -> None:
+    leads = "Id,Created,Origin\n3,2026-01-01,fair\n"
+    history = read_records(workspace(tmp_path, crm=HISTORY, changes=CHANGES, leads=leads), date(2026, 1, 5))
+    assert history.records["lost_on"].tolist() == [pd.Timestamp("2026-01-05")]
+
+
+def test_without_a_records_file_the_changes_say_which_records_there_are(tmp_path: Path) -> None:
+    crm = (
+        HISTORY.replace("records: {path: leads.csv, id: Id}\n", "")
+        .replace("{at: records.Created}", "New")
+        .replace("source: records.Origin\n", "")
+    )
+    history = read_records(workspace(tmp_path, crm=crm, changes=CHANGES))
+    assert sorted(entered(history)) == ["1", "2", "3", "9"]
+    assert history.records["source"].unique().tolist() == ["all"]
