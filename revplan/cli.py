@@ -137,4 +137,8 @@ def _settings(pairs: Sequence[str]) -> dict[str, object]:
     lacking = [pair for pair in pairs if "=" not in pair]
     if lacking:
         raise PlanError.at("--set", f"got {lacking[0]!r}; write it as key=value")
-    return dict(pair.split("=", 1) for pair in pairs)
+    settings: dict[str, object] = {}
+    for pair in pairs:
+        key, value = pair.split("=", 1)
+        settings[key] = value
+    return settings

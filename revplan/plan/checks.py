@@ -69,7 +69,7 @@ def _commit(plan: Plan) -> Iterator[Fault]:
 
 
 def _segments(plan: Plan) -> Iterator[Fault]:
-    shares = {name: segment and segment.share for name, segment in (plan.segments or {}).items()}
+    shares = {name: segment.share if segment else None for name, segment in (plan.segments or {}).items()}
     yield from _sum_to_one("segments", shares)
 
 
@@ -83,7 +83,8 @@ def _sources(plan: Plan) -> Iterator[Fault]:
         for segment in plan.segments or {}:
             yield from _sum_to_one("sources", {n: s.share_of(segment) for n, s in sources.items()}, f" in {segment}")
     else:
-        yield from _sum_to_one("sources", {name: source.share_of("") for name, source in sources.items()})
+        shares: dict[str, float | None] = {name: source.share_of("") for name, source in sources.items()}
+        yield from _sum_to_one("sources", shares)
 
 
 def _source(plan: Plan, name: str, source: Source) -> Iterator[Fault]:

@@ -100,6 +100,7 @@ def _inside(place: Place, outer: Place) -> bool:
 def _place(detail: ErrorDetails, data: Any) -> Place:
     """Keys of the file that lead to the fault: pydantic's own names of alternatives are left out."""
     place: list[str | int] = []
+    key: Any
     for index, key in enumerate(detail["loc"]):
         last = index == len(detail["loc"]) - 1
         if (isinstance(data, Mapping) and key in data) or (

@@ -1,0 +1,298 @@
+"""The exhibits of the annual commit, in the order of its notebook. Each takes the computed workbook."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from revplan.report import charts
+from revplan.report.exhibit import Exhibit, chart, table, text
+from revplan.report.formats import commitment, compact, kinds_of, largest_remainder, show
+from revplan.workbook import Workbook
+
+MONTHS_SHOWN_BEFORE = 6
+
+
+def summary(book: Workbook) -> Exhibit:
+    """Goal, commit, largest gap and one action, over the facts they rest on."""
+    year, quarters = book.year, book.quarters
+    currency, bridge = book.plan.currency, year.bridge
+    title = _titles(book)[book.plan.commit_stage]
+    signed = book.stages.set_index("stage")["commit"][book.plan.commit_stage]
+    missing = float(quarters["shortfall"].sum() - quarters["surplus"].sum())
+    facts = {
+        "New ARR the goal asks for": compact(bridge.new_arr, currency),
+        "Closing ARR": "not given" if bridge.closing_arr is None else compact(bridge.closing_arr, currency),
+        f"{title}s to commit within the year": show(float(signed), "commitment"),
+        "The year in expectation": _over_or_under(missing, currency),
+        "Expected of the open pipeline within the year": compact(float(quarters["open_pipeline"].sum()), currency),
+        "Programme spend within the year": compact(_spend(book), currency),
+        "Program CAC": "not priced" if book.cac is None else compact(book.cac, currency),
+    }
+    header = f"{book.plan.name}, made on {show(book.plan.plan_date, 'date')}"
+    return text(book.headline, facts, header=header)
+
+
+def _over_or_under(missing: float, currency: str) -> str:
+    if abs(missing) < 1:
+        return "on goal"
+    return f"{compact(abs(missing), currency)} {'short of' if missing > 0 else 'above'} goal"
+
+
+def _spend(book: Workbook) -> float:
+    inside = book.budget[book.budget["month"].isin(book.plan.months)]
+    return float(inside["spend"].sum())
+
+
+def _titles(book: Workbook) -> dict[str, str]:
+    return {stage.id: stage.title for stage in book.plan.stages}
+
+
+def goal_bridge(book: Workbook) -> Exhibit:
+    """From opening to closing ARR."""
+    bridge = book.year.bridge
+    ratios = (("NRR", bridge.nrr), ("GRR", bridge.grr), ("GRR, churn only", bridge.grr_churn_only))
+    known = ", ".join(f"{name} {show(value, 'share')}" for name, value in ratios if value is not None)
+    notes = [known] if known else []
+    if book.plan.goal.basis:
+        notes.append(f"Source: {book.plan.goal.basis}")
+    return chart(charts.bridge(book.plan.currency), book.bridge, kinds_of("bridge"), notes=notes, name="bridge")
+
+
+def required_funnel(book: Workbook) -> Exhibit:
+    """What the year's wins trace back to, stage by stage."""
+    titles = _titles(book)
+    first, last = book.plan.stage_ids[0], book.plan.stage_ids[-1]
+    frame = book.stages[["stage", "required", "commitment", "commit", "rate_to_won", "value_per_entry", "days_to_won"]]
+    rows = frame.set_index("stage")
+    message = (
+        f"{show(rows['commitment'][last], 'commitment')} wins trace back to {show(rows['commitment'][first], 'commitment')} "
+        f"{titles[first]} entries and {show(rows['commitment'][book.plan.commit_stage], 'commitment')} "
+        f"{titles[book.plan.commit_stage]}s; the year's commit brings {show(rows['commit'][last], 'count')} of the wins."
+    )
+    entering = _entering(book)
+    notes = ["Required counts all months, those before the plan date too. " + entering] if entering else []
+    return table(
+        frame.assign(stage=[titles[stage] for stage in frame["stage"]]),
+        kinds_of("stages"),
+        message,
+        labels={
+            "stage": "Stage",
+            "required": "Required for the year",
+            "commitment": "Rounded up",
+            "commit": "Commit within the year",
+            "rate_to_won": "Won of entries",
+            "value_per_entry": f"Worth per entry ({book.plan.currency})",
+            "days_to_won": "Median days to won",
+        },
+        notes=notes,
+    )
+
+
+def _entering(book: Workbook) -> str:
+    titles, first = _titles(book), book.plan.stage_ids[0]
+    entries = {name: book.plan.entry_stage(name) for name in book.plan.sources}
+    later = [f"{name} at {titles[stage]}" for name, stage in entries.items() if stage != first]
+    return f"Sources that enter later count from there: {', '.join(later)}." if later else ""
+
+
+def commit_by_month(book: Workbook) -> Exhibit:
+    """The commit at its stage, month by month, against what is traced back."""
+    stage = book.plan.commit_stage
+    plan_month = book.plan.first_month + book.year.first
+    begin = min(plan_month, book.plan.first_month) - MONTHS_SHOWN_BEFORE
+    rows = book.funnel_by_month[book.funnel_by_month["stage"] == stage]
+    months = pd.period_range(begin, book.plan.months[-1], freq="M")
+    values = rows.set_index("month").drop(columns="stage").reindex(months, fill_value=0.0).reset_index(names="month")
+    return chart(
+        charts.commit_by_month(_titles(book)[stage], plan_month),
+        values,
+        {"month": "month", **kinds_of("funnel")},
+        height=3.4,
+        name="commit_by_month",
+    )
+
+
+def monthly_commit(book: Workbook) -> Exhibit:
+    """Entries to deliver each month at every stage; displayed months add up to the displayed year."""
+    titles = _titles(book)
+    rows = book.funnel_by_month[book.funnel_by_month["month"].isin(book.plan.months)]
+    wide = rows.pivot(index="stage", columns="month", values="commit").reindex(book.plan.stage_ids)
+    wide = wide.reindex(columns=book.plan.months).fillna(0.0)
+    totals = {stage: commitment(total) for stage, total in wide.sum(axis=1).items()}
+    shown = [largest_remainder(wide.loc[stage].to_numpy(), totals[stage]) for stage in wide.index]
+    names = [show(month, "month")[:3] for month in book.plan.months]
+    frame = pd.DataFrame(shown, columns=names)
+    frame.insert(0, "stage", [titles[stage] for stage in wide.index])
+    frame["year"] = [float(total) for total in totals.values()]
+    stage = book.plan.commit_stage
+    busiest = book.plan.months[int(wide.loc[stage].to_numpy().argmax())]
+    return table(
+        frame,
+        {"stage": "text", **dict.fromkeys([*names, "year"], "commitment")},
+        f"{titles[stage]}s to deliver run from {show(wide.loc[stage].min(), 'commitment')} a month to "
+        f"{show(wide.loc[stage].max(), 'commitment')} in {show(busiest, 'month')}, {totals[stage]:,} in the year.",
+        labels={"stage": "Entries", "year": "Year"},
+        notes=["The year is rounded up; months are apportioned so that they add up to it."],
+    )
+
+
+def quarters(book: Workbook) -> Exhibit:
+    """What each quarter is made of."""
+    return chart(charts.quarters(book.plan.currency), book.quarters, kinds_of("quarters"), name="quarters")
+
+
+def dependence(book: Workbook) -> Exhibit:
+    """What falls before the plan date, and what is expected of the records that exist."""
+    paint = charts.dependence(book.plan.currency, str(book.plan.plan_date), known=book.records is not None)
+    return chart(paint, book.quarters, kinds_of("quarters"), name="dependence")
+
+
+def open_pipeline(book: Workbook) -> Exhibit:
+    """What is in the pipe already, stage by stage."""
+    if book.pipeline.empty:
+        return text("No open records are known: the plan names no history, or the history holds none that are open.")
+    currency, titles = book.plan.currency, _titles(book)
+    values = ["items", "amount", "wins", "arr", "arr_in_year", "dead_items", "dead_amount"]
+    sums = book.pipeline.groupby("stage", sort=False, observed=True)[values].sum()
+    sums = sums.reindex([stage for stage in book.plan.stage_ids if stage in sums.index])
+    total = sums.sum()
+    frame = pd.concat([sums, total.to_frame("total").T]).reset_index(names="stage")
+    message = (
+        f"{show(total['items'], 'count')} open records worth {compact(total['amount'], currency)} are expected to bring "
+        f"{compact(total['arr'], currency)}, {compact(total['arr_in_year'], currency)} of it within the year; "
+        f"{show(total['dead_items'], 'count')} of them are older than any conversion."
+    )
+    return table(
+        frame.assign(stage=[titles.get(stage, "Total") for stage in frame["stage"]]),
+        kinds_of("pipeline"),
+        message,
+        labels={
+            "stage": "Last stage reached",
+            "items": "Open",
+            "amount": f"Worth if all won ({currency})",
+            "wins": "Wins expected",
+            "arr": f"ARR expected ({currency})",
+            "arr_in_year": "Within the year",
+            "dead_items": "Too old",
+            "dead_amount": "Worth",
+        },
+        totals=1,
+    )
+
+
+def carry_over(book: Workbook) -> Exhibit:
+    """The ledger: which year's ARR the entries serve."""
+    currency, ledger = book.plan.currency, book.ledger
+    required = ledger[ledger["basis"] == "required"]["arr"].to_numpy()
+    commit = ledger[ledger["basis"] == "commit"]["arr"].to_numpy()
+    if not required.sum() or not commit.sum():
+        return table(ledger, kinds_of("ledger"), "The year asks for no new ARR, so nothing is carried over.")
+    message = (
+        f"{show(required[:2].sum() / required.sum(), 'share')} of the year's new ARR traces back to entries before the year; "
+        f"{show(commit[1] / commit.sum(), 'share')} of what the year's own entries bring ({compact(commit[1], currency)}) "
+        "is won after it."
+    )
+    labels = {"entered": "Entries made", "serves": "Serve", "basis": "Basis", "arr": f"ARR ({currency})"}
+    return table(ledger, kinds_of("ledger"), message, labels=labels)
+
+
+def last_useful(book: Workbook) -> Exhibit:
+    """Until when a new entry still serves this year."""
+    left = len(book.last_useful) - charts.MOST_ROWS
+    notes = [f"The {charts.MOST_ROWS} that end first; {left} more end later."] if left > 0 else []
+    height = 0.9 + 0.26 * min(len(book.last_useful), charts.MOST_ROWS)
+    return chart(charts.last_useful, book.last_useful, kinds_of("last_useful"), notes=notes, height=height)
+
+
+def commit_sheet(book: Workbook) -> Exhibit:
+    """One plan in every stage by quarter, with what an entry is worth."""
+    titles, currency = _titles(book), book.plan.currency
+    rows = book.funnel_by_month[book.funnel_by_month["month"].isin(book.plan.months)]
+    quarter = {month: book.quarters["quarter"][place // 3] for place, month in enumerate(book.plan.months)}
+    wide = rows.assign(quarter=rows["month"].map(quarter)).pivot_table(
+        index="stage", columns="quarter", values="commit", aggfunc="sum", observed=True
+    )
+    wide = wide.reindex(book.plan.stage_ids, columns=book.quarters["quarter"]).fillna(0.0)
+    totals = [float(commitment(total)) for total in wide.sum(axis=1)]
+    shown = [
+        largest_remainder(wide.loc[stage].to_numpy(), total) for stage, total in zip(wide.index, totals, strict=True)
+    ]
+    frame = pd.DataFrame(shown, columns=list(wide.columns))
+    frame.insert(0, "stage", [titles[stage] for stage in wide.index])
+    frame["year"] = totals
+    frame["value_per_entry"] = book.stages["value_per_entry"]
+    frame = pd.concat([frame, _arr_row(book, list(wide.columns))], ignore_index=True)
+    worth = book.stages.set_index("stage")["value_per_entry"][book.plan.commit_stage]
+    stage = titles[book.plan.commit_stage]
+    return table(
+        frame,
+        {"stage": "text", **dict.fromkeys([*wide.columns, "year"], "commitment"), "value_per_entry": "money"},
+        f"One plan, stated in every stage: a {stage} is worth {compact(worth, currency)} of new ARR, the same money as "
+        f"{show(worth / book.stages['value_per_entry'].iloc[0], 'count')} {titles[book.plan.stage_ids[0]]} entries.",
+        labels={"stage": "Commit stated in", "year": "Year", "value_per_entry": f"Worth per entry ({currency})"},
+        notes=["These are the commit's flows in expectation; the signed number follows from the confidence wanted."],
+        totals=1,
+    )
+
+
+def _arr_row(book: Workbook, names: list[str]) -> pd.DataFrame:
+    """The same plan in ARR: what the committed entries bring in each quarter."""
+    arr = largest_remainder(book.quarters["commit_arr"].to_numpy())
+    row = {"stage": f"ARR won ({book.plan.currency})", **dict(zip(names, arr, strict=True)), "year": float(arr.sum())}
+    return pd.DataFrame([row])
+
+
+def commit_choice(book: Workbook) -> Exhibit:
+    """Which stage to sign for, with the reasons."""
+    titles = _titles(book)
+    frame = book.commit_choices
+    suggested = titles[frame.loc[frame["suggested"], "stage"].iloc[0]]
+    signed = titles[book.plan.commit_stage]
+    agreed = "as the rule suggests" if suggested == signed else f"where the rule suggests {suggested}"
+    return table(
+        frame.assign(stage=[titles[stage] for stage in frame["stage"]]),
+        kinds_of("commit_choices"),
+        f"The plan signs for {signed}s, {agreed}; the reasons are beside each stage, and you decide.",
+        labels={"stage": "Stage", "suggested": "Suggested", "signed": "In the plan", "reason": "For and against"},
+    )
+
+
+def budget(book: Workbook) -> Exhibit:
+    """Programme spend by month of spending."""
+    priced = book.budget[book.budget["priced"]]
+    if priced.empty or not priced["spend"].sum():
+        return text("No source states a cost per entry, so the commit has no budget yet.")
+    spent = priced[priced.groupby("source")["spend"].transform("sum") > 0]
+    return chart(charts.budget(book.plan.currency), spent, kinds_of("budget"), name="budget")
+
+
+def budget_by_quarter(book: Workbook) -> Exhibit:
+    """Programme spend by source and quarter of spending."""
+    currency, months = book.plan.currency, list(book.plan.months)
+    names = ["before", *book.quarters["quarter"]]
+    place = {month: names[1 + at // 3] for at, month in enumerate(months)}
+    rows = book.budget.assign(quarter=[place.get(month, "before") for month in book.budget["month"]])
+    wide = rows.pivot_table(index="source", columns="quarter", values="spend", aggfunc="sum", sort=False, observed=True)
+    wide = wide.reindex(columns=names).fillna(0.0)
+    wide["year"] = wide[names[1:]].sum(axis=1)
+    wide["sunk"] = rows.groupby("source", sort=False)["sunk"].sum()
+    frame = pd.concat([wide, wide.sum().to_frame("Total").T]).reset_index(names="source")
+    cac = "no priced source wins" if book.cac is None else f"program CAC is {compact(book.cac, currency)}"
+    unpriced = [name for name, source in book.plan.sources.items() if source.cost_per_entry is None]
+    return table(
+        frame,
+        {"source": "text", **dict.fromkeys([*names, "year", "sunk"], "money")},
+        f"The year's programme spend is {compact(wide['year'].sum(), currency)}; {cac}.",
+        labels={"source": f"Spend ({currency})", "before": "Before the year", "year": "Year", "sunk": "Sunk"},
+        notes=[
+            "Spend falls in the month of entry. Sunk: what the entries required before the plan date cost.",
+            *([f"Unpriced, not free: {', '.join(unpriced)}."] if unpriced else []),
+        ],
+        totals=1,
+    )
+
+
+def notes(book: Workbook) -> Exhibit:
+    """Everything a reader must know beside the numbers."""
+    first, *others = book.notes
+    return text(first, notes=others)

@@ -1,0 +1,259 @@
+"""The charts of the annual commit: each draws one table and returns what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from revplan.report.axes import (
+    ATTENTION,
+    BACKGROUND,
+    GAP,
+    PAST,
+    PLAN,
+    REQUIRED,
+    fitting,
+    is_narrow,
+    key,
+    month_axis,
+    value_axis,
+)
+from revplan.report.formats import compact, show
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+BAR = 0.62
+MOST_ROWS = 16
+TITLES = {
+    "opening_arr": "Opening",
+    "new_arr": "New",
+    "expansion": "Expansion",
+    "contraction": "Contraction",
+    "churn": "Churn",
+    "closing_arr": "Closing",
+}
+
+
+def bridge(currency: str) -> Callable[[Axes, pd.DataFrame], str]:
+    """A waterfall of table bridge."""
+
+    def paint(ax: Axes, table: pd.DataFrame) -> str:
+        terms = table.dropna(subset=["amount"])
+        amounts = dict(zip(terms["term"], terms["amount"], strict=True))
+        level = 0.0
+        for place, (term, amount) in enumerate(amounts.items()):
+            total = term in ("opening_arr", "closing_arr")
+            down = term in ("contraction", "churn")
+            base = 0.0 if total else level - (amount if down else 0.0)
+            ax.bar(place, amount, BAR, base, color=PLAN if total else GAP if down else REQUIRED)
+            label = ("−" if down else "" if total else "+") + compact(amount, currency)
+            ax.annotate(label, (place, base + amount), (0, 3), textcoords="offset points", ha="center")
+            level = amount if total else base if down else base + amount
+        ax.set_xticks(range(len(amounts)), [_short(TITLES[term], ax, 7) for term in amounts])
+        ax.margins(y=0.12)
+        value_axis(ax, "money", currency)
+        return _bridge_message(amounts, currency)
+
+    return paint
+
+
+def _short(title: str, ax: Axes, width: int) -> str:
+    return fitting(title, width) if is_narrow(ax) else title
+
+
+def _bridge_message(amounts: dict[str, float], currency: str) -> str:
+    new = compact(amounts["new_arr"], currency)
+    if "closing_arr" not in amounts:
+        return f"The year needs {new} of new ARR; opening and closing ARR are not given."
+    kept = sum(amounts.get(name, 0.0) * sign for name, sign in (("expansion", 1), ("contraction", -1), ("churn", -1)))
+    effect = "add" if kept >= 0 else "take away"
+    return (
+        f"{new} of new ARR must be won to go from {compact(amounts['opening_arr'], currency)} to "
+        f"{compact(amounts['closing_arr'], currency)}: existing customers {effect} {compact(abs(kept), currency)}."
+    )
+
+
+def quarters(currency: str) -> Callable[[Axes, pd.DataFrame], str]:
+    """What each quarter of table quarters is made of, against its goal."""
+
+    def paint(ax: Axes, table: pd.DataFrame) -> str:
+        places = np.arange(len(table))
+        base = np.zeros(len(table))
+        parts = (
+            ("won", "won before", PAST),
+            ("open_pipeline", "open pipeline", REQUIRED),
+            ("commit_arr", "commit", PLAN),
+        )
+        for column, label, color in (*parts, ("shortfall", "shortfall", GAP)):
+            values = table[column].to_numpy(dtype=float)
+            if values.any():
+                ax.bar(places, values, BAR, base, color=color, label=label, alpha=0.85 if column == "shortfall" else 1)
+            base = base + values
+        ax.plot(places, table["goal"], linestyle="none", marker="_", markersize=34, markeredgewidth=2.4, color="black")
+        ax.plot([], [], marker="_", linestyle="none", markersize=12, markeredgewidth=2.4, color="black", label="goal")
+        ax.set_xticks(places, table["quarter"])
+        value_axis(ax, "money", currency)
+        key(ax)
+        return quarters_message(table, currency)
+
+    return paint
+
+
+def quarters_message(table: pd.DataFrame, currency: str) -> str:
+    """Which quarter misses most, and whether another makes it good."""
+    worst = table.loc[table["shortfall"].idxmax()]
+    year = float(table["shortfall"].sum() - table["surplus"].sum())
+    if worst["shortfall"] <= 0:
+        return "Every quarter reaches its goal in expectation."
+    short = f"{worst['quarter']} is {compact(worst['shortfall'], currency)} short of its goal"
+    if year > 0:
+        return f"{short}; the year misses by {compact(year, currency)}."
+    return f"{short}, which {worst['recovered_by']} makes good: the year is reached in expectation."
+
+
+def commit_by_month(stage: str, plan_month: pd.Period) -> Callable[[Axes, pd.DataFrame], str]:
+    """Committed entries by month against what is traced back, for one stage of table funnel."""
+
+    def paint(ax: Axes, table: pd.DataFrame) -> str:
+        places = np.arange(len(table))
+        required = table["required"].to_numpy(dtype=float)
+        both = required + table["required_next_year"].to_numpy(dtype=float)
+        ax.bar(places, table["commit"], BAR, color=PLAN, label="commit")
+        ax.step(places, both, where="mid", color=ATTENTION, label="required, next year's goal added")
+        ax.step(places, required, where="mid", color=GAP, linestyle="--", label="required for this year")
+        past = int((table["month"] < plan_month).sum())
+        if past:
+            ax.axvspan(-0.5, past - 0.5, color=BACKGROUND, alpha=0.45, zorder=0, label="before the plan date")
+        month_axis(ax, table["month"])
+        value_axis(ax, "count")
+        ax.set_ylim(bottom=0)
+        key(ax)
+        return _commit_message(stage, table, plan_month)
+
+    return paint
+
+
+def _commit_message(stage: str, table: pd.DataFrame, plan_month: pd.Period) -> str:
+    asked = table[table["commit"] > 0]
+    if asked.empty:
+        return f"The commit asks for no new {stage} entries: what exists already covers the goal."
+    peak = asked.loc[asked["commit"].idxmax()]
+    mean = show(float(asked["commit"].mean()), "commitment")
+    past = float(table.loc[table["month"] < plan_month, "required"].sum())
+    total = float(table["required"].sum())
+    text = (
+        f"The commit needs {mean} {stage}s a month on average and {show(peak['commit'], 'commitment')} "
+        f"in {show(peak['month'], 'month')}, its busiest month"
+    )
+    if past > 0.005 * total:
+        text += f"; {show(past / total, 'share')} of what the year requires should have entered before the plan date"
+    return text + "."
+
+
+def dependence(currency: str, plan_date: str, *, known: bool) -> Callable[[Axes, pd.DataFrame], str]:
+    """ARR of each quarter that traces back to existing records, against what they are expected to bring."""
+
+    def paint(ax: Axes, table: pd.DataFrame) -> str:
+        places = np.arange(len(table))
+        ax.bar(places - 0.2, table["before_plan_date"], 0.36, color=ATTENTION, label="depends on existing records")
+        coming = table["open_pipeline"] + table["won"]
+        ax.bar(places + 0.2, coming, 0.36, color=REQUIRED, label="they are expected to bring")
+        ax.set_xticks(places, table["quarter"])
+        value_axis(ax, "money", currency)
+        key(ax)
+        return _dependence_message(table, currency, plan_date, known)
+
+    return paint
+
+
+def _dependence_message(table: pd.DataFrame, currency: str, plan_date: str, known: bool) -> str:
+    first = table.loc[table["before_plan_date"].idxmax()]
+    past, coming = float(first["before_plan_date"]), float(first["open_pipeline"] + first["won"])
+    if past < 0.005 * first["goal"]:
+        return "No quarter of the year depends on records that exist already."
+    text = (
+        f"{compact(past, currency)} of {first['quarter']}'s {compact(first['goal'], currency)} "
+        f"({show(past / first['goal'], 'share')}) can only come from records that entered before {plan_date}"
+    )
+    if not known:
+        return f"{text}; no records are named, so what they bring is not known."
+    gap = compact(abs(coming - past), currency)
+    return (
+        f"{text}; they are expected to bring {compact(coming, currency)}, {gap} {'more' if coming >= past else 'less'}."
+    )
+
+
+def last_useful(ax: Axes, table: pd.DataFrame) -> str:
+    """Until when a new entry still serves the year, the cells that end first on top."""
+    ordered = table.sort_values("last_useful_on").reset_index(drop=True)
+    drawn = ordered.head(MOST_ROWS)
+    places = np.arange(len(drawn))[::-1]
+    days = drawn["last_useful_on"]
+    ax.hlines(places, days.min() - (days.max() - days.min()) * 0.05, days, color=BACKGROUND, linewidth=2)
+    ax.plot(days, places, linestyle="none", marker="o", markersize=7, color=PLAN)
+    width = 20 if is_narrow(ax) else 34
+    names = [
+        fitting(f"{segment} x {source}", width)
+        for segment, source in zip(drawn["segment"], drawn["source"], strict=True)
+    ]
+    ax.set_yticks(places, names)
+    ax.grid(visible=True, axis="x")
+    ax.grid(visible=False, axis="y")
+    _day_axis(ax, days)
+    return _last_useful_message(ordered)
+
+
+def _day_axis(ax: Axes, days: pd.Series) -> None:
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    locator = AutoDateLocator(minticks=2, maxticks=4 if is_narrow(ax) else 8)  # type: ignore[no-untyped-call]
+    ax.xaxis.set_major_locator(locator)
+    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    if days.min() == days.max():
+        margin = np.timedelta64(30, "D")
+        ax.set_xlim(days.min() - margin, days.max() + margin)
+
+
+def _last_useful_message(ordered: pd.DataFrame) -> str:
+    first, last = ordered.iloc[0], ordered.iloc[-1]
+    text = (
+        f"After {show(first['last_useful_on'], 'date')} a new entry of {fitting(first['segment'])} x "
+        f"{fitting(first['source'])} adds less than a fifth of its ARR to this year"
+    )
+    if first["last_useful_on"] == last["last_useful_on"]:
+        return text + "."
+    return f"{text}; {fitting(last['segment'])} x {fitting(last['source'])} still helps until {show(last['last_useful_on'], 'date')}."
+
+
+def budget(currency: str) -> Callable[[Axes, pd.DataFrame], str]:
+    """Programme spend by month of spending, one colour per source."""
+
+    def paint(ax: Axes, table: pd.DataFrame) -> str:
+        months = sorted(table["month"].unique())
+        places = {month: place for place, month in enumerate(months)}
+        base = np.zeros(len(months))
+        for number, (source, rows) in enumerate(table.groupby("source", sort=False)):
+            values = np.zeros(len(months))
+            values[[places[month] for month in rows["month"]]] = rows["spend"]
+            ax.bar(range(len(months)), values, BAR, base, color=f"C{(0, 3, 5, 4, 6, 2)[number % 6]}", label=str(source))
+            base = base + values
+        month_axis(ax, months)
+        value_axis(ax, "money", currency)
+        key(ax)
+        return _budget_message(table, months, base, currency)
+
+    return paint
+
+
+def _budget_message(table: pd.DataFrame, months: list[pd.Period], total: np.ndarray, currency: str) -> str:
+    by_source = table.groupby("source", sort=False)["spend"].sum()
+    largest = by_source.idxmax()
+    return (
+        f"The commit costs {compact(float(by_source.sum()), currency)} from {show(months[0], 'month')} to "
+        f"{show(months[-1], 'month')}; {fitting(largest)} takes {show(by_source[largest] / by_source.sum(), 'share')} of it, "
+        f"and {show(months[int(total.argmax())], 'month')} is the dearest month."
+    )

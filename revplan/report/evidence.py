@@ -1,0 +1,208 @@
+"""The exhibits that let finance test a plan: its assumptions, its checks, where it comes from."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+import numpy as np
+import pandas as pd
+
+from revplan import __version__
+from revplan.lag import Lag
+from revplan.model.funnel import YEAR
+from revplan.plan.bridge import next_year_growth
+from revplan.plan.model import Plan, Transition
+from revplan.report.exhibit import Exhibit, table, text
+from revplan.report.formats import compact, kinds_of, show
+from revplan.workbook import Workbook
+
+EVERY = "all"
+OK, DIFFERS, NOT_GIVEN = "OK", "differs", "not given"
+TIES = 1e-6
+
+
+def assumptions(book: Workbook) -> Exhibit:
+    """Every assumption with its value, the records behind it, its source and date."""
+    rows = [*_goal_rows(book), *_share_rows(book.plan), *_transition_rows(book)]
+    frame = pd.DataFrame(rows, columns=["what", "value", "evidence", "records", "basis"])
+    bare = int((frame["basis"] == "").sum())
+    message = f"{len(frame)} assumptions carry this plan; " + (
+        "each names its source." if not bare else f"{bare} of them name no source: add `basis` in the plan file."
+    )
+    return table(
+        frame.astype({"evidence": float}),
+        {"what": "text", "value": "text", "evidence": "count", "records": "text", "basis": "text"},
+        message,
+        labels={
+            "what": "Assumption",
+            "value": "Value",
+            "evidence": "Records behind it",
+            "records": "The records say (P10 to P90)",
+            "basis": "Source and date",
+        },
+    )
+
+
+def _goal_rows(book: Workbook) -> list[tuple[object, ...]]:
+    plan, goal = book.plan, book.plan.goal
+    growth = next_year_growth(goal, book.year.bridge)
+    said = goal.basis if goal.next_year_growth is not None else "assumed: ARR grows at this year's rate"
+    return [
+        ("New ARR of the year", compact(book.year.bridge.new_arr, plan.currency), None, "", goal.basis),
+        ("Growth of new ARR next year", show(growth, "share"), None, "", said),
+    ]
+
+
+def _share_rows(plan: Plan) -> list[tuple[object, ...]]:
+    segments = [
+        (
+            f"Segment {name}",
+            f"{show(each.share, 'share')} of new ARR, deal {compact(each.acv.mean, plan.currency)}",
+            None,
+            "",
+            each.basis,
+        )
+        for name, each in plan.segments.items()
+    ]
+    sources = [
+        (f"Source {name}", _source_value(plan, name), None, "", each.basis) for name, each in plan.sources.items()
+    ]
+    return [*segments, *sources]
+
+
+def _source_value(plan: Plan, name: str) -> str:
+    source = plan.sources[name]
+    shares = source.share if isinstance(source.share, dict) else {"": source.share}
+    parts = ["/".join(show(share, "share") for share in shares.values()) + " of new ARR"]
+    if source.cost_per_entry is not None:
+        parts.append(f"{compact(source.cost_per_entry, plan.currency)} per entry")
+    if source.max_per_month is not None:
+        parts.append(f"at most {show(source.max_per_month, 'count')} a month")
+    if source.max_growth is not None:
+        parts.append(f"growing at most {show(source.max_growth, 'share')} a month")
+    return ", ".join(parts)
+
+
+def _transition_rows(book: Workbook) -> list[tuple[object, ...]]:
+    found = _estimates(book)
+    rows: list[tuple[object, ...]] = []
+    for each in book.plan.transitions:
+        cell = " x ".join(part for part in (each.segment, each.source) if part)
+        name = f"{each.from_stage} to {each.to_stage}" + (f", {cell}" if cell else "")
+        value = f"{show(each.rate, 'share')}, {_lag(each.lag)}"
+        rows.append((name, value, each.evidence, _said(found, each), each.basis))
+    return rows
+
+
+def _lag(lag: Lag) -> str:
+    if lag.months is not None:
+        return f"{lag.months} months" if lag.months else "at once"
+    if lag.weights is not None:
+        return "by month " + "/".join(show(weight, "share") for weight in lag.weights[:6])
+    return f"median {lag.median_days:g} days, P90 {lag.p90_days:g}"
+
+
+def _estimates(book: Workbook) -> pd.DataFrame | None:
+    if book.records is None:
+        return None
+    return book.records.estimates.set_index(["from_stage", "to_stage", "segment", "source"])
+
+
+def _said(found: pd.DataFrame | None, each: Transition) -> str:
+    """The rate the records support for the same step and cell, with its interval."""
+    key = (each.from_stage, each.to_stage, each.segment or EVERY, each.source or EVERY)
+    if found is None or key not in found.index:
+        return ""
+    row = found.loc[key]
+    young = "" if row["mature"] else ", immature"
+    return (
+        f"{show(row['rate'], 'share')} ({show(row['rate_low'], 'share')} to {show(row['rate_high'], 'share')}{young})"
+    )
+
+
+def checks(book: Workbook, billing_total: float = 0.0) -> Exhibit:
+    """What must tie, and whether it does.
+
+    Parameters
+    ----------
+    book
+        The computed workbook.
+    billing_total
+        New ARR that billing shows for the months of the actuals; 0 where it is not known. [plan currency]
+    """
+    frame = pd.DataFrame([*_sum_checks(book), _billing_check(book, billing_total)], columns=["check", "left", "right"])
+    frame = frame.astype({"left": float, "right": float})
+    frame["difference"] = frame["left"] - frame["right"]
+    scale = np.maximum(frame[["left", "right"]].abs().max(axis=1), 1.0)
+    frame["holds"] = np.where(frame["difference"].abs() <= TIES * scale, OK, DIFFERS)
+    frame.loc[frame["difference"].isna(), "holds"] = NOT_GIVEN
+    wrong = frame[frame["holds"] == DIFFERS]
+    count = int((frame["holds"] == OK).sum())
+    message = f"{count} of {len(frame)} checks hold" + (
+        f"; {wrong['check'].iloc[0]} differs by {show(wrong['difference'].iloc[0], 'number')}." if len(wrong) else "."
+    )
+    if (frame["holds"] == NOT_GIVEN).any():
+        message = message.rstrip(".") + "; the rest wait for a number to be typed in."
+    labels = {
+        "check": "Check",
+        "left": "One side",
+        "right": "Other side",
+        "difference": "Difference",
+        "holds": "Result",
+    }
+    return table(frame, {**kinds_of("checks"), "left": "money", "right": "money"}, message, labels=labels)
+
+
+def _sum_checks(book: Workbook) -> list[tuple[object, ...]]:
+    year, bridge, plan = book.year, book.year.bridge, book.plan
+    known = [bridge.opening_arr, bridge.expansion, bridge.contraction, bridge.churn]
+    tied = None
+    if all(part is not None for part in known):
+        opening, expansion, contraction, churn = (float(part or 0.0) for part in known)
+        tied = opening + bridge.new_arr + expansion - contraction - churn
+    required = float(book.funnel.loc[book.funnel["stage"] == plan.commit_stage, "required"].sum())
+    parts = (
+        book.quarters[["commit_arr", "open_pipeline", "won", "shortfall"]].sum().sum() - book.quarters["surplus"].sum()
+    )
+    by_stage = book.stages.set_index("stage")["required"]
+    shares = 100 * sum(segment.share for segment in plan.segments.values())
+    sourced = [100 * sum(each.share_of(name) for each in plan.sources.values()) for name in plan.segments]
+    return [
+        ("The bridge ties: opening + new + expansion - contraction - churn = closing", tied, bridge.closing_arr),
+        ("Segments' shares of new ARR (%) = 100", shares, 100.0),
+        (
+            "Sources' shares of new ARR in every segment (%) = 100",
+            max(sourced, key=lambda share: abs(share - 100)),
+            100.0,
+        ),
+        ("Segments and sources add up to the goal", float(year.targets[:, :YEAR].sum()), bridge.new_arr),
+        (
+            f"{plan.commit_stage} required by month, segment and source = {plan.commit_stage} required",
+            required,
+            float(by_stage[plan.commit_stage]),
+        ),
+        ("Quarters: commit + open pipeline + won + shortfall - surplus = goal", float(parts), bridge.new_arr),
+    ]
+
+
+def _billing_check(book: Workbook, billing_total: float) -> tuple[object, ...]:
+    if book.actual is None or book.actual.empty:
+        return ("Actual new ARR = what billing shows (the plan names no actuals)", None, None)
+    first, last = (show(month, "month") for month in (book.actual["month"].min(), book.actual["month"].max()))
+    name = f"Actual new ARR, {first} to {last} = what billing shows"
+    return (name, float(book.actual["new"].sum()), billing_total or None)
+
+
+def provenance(book: Workbook) -> Exhibit:
+    """From what this was made, so that it can be made again."""
+    plan = sha256(book.plan.model_dump_json(by_alias=True).encode()).hexdigest()
+    facts = {
+        "Plan": f"{book.plan.name}, made on {book.plan.plan_date}, content {plan[:12]}",
+        "revplan": __version__,
+    }
+    lines: list[str] = []
+    if book.records is not None:
+        history = book.records.history
+        facts["Records"] = f"known to {history.as_of}, content {history.fingerprint[:12]}"
+        lines = [str(line) for line in history.report]
+    return text("The same plan, records and version make this page again, byte for byte.", facts, notes=lines)
