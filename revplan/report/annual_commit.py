@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from revplan.model.sheet import sums_by_quarter
 from revplan.report import charts
 from revplan.report.exhibit import Exhibit, chart, table, text
 from revplan.report.formats import commitment, compact, kinds_of, largest_remainder, show
@@ -67,7 +68,7 @@ def required_funnel(book: Workbook) -> Exhibit:
     message = (
         f"{show(rows['commitment'][last], 'commitment')} wins trace back to {show(rows['commitment'][first], 'commitment')} "
         f"{titles[first]} entries and {show(rows['commitment'][book.plan.commit_stage], 'commitment')} "
-        f"{titles[book.plan.commit_stage]}s; the year's commit brings {show(rows['commit'][last], 'count')} of the wins."
+        f"{titles[book.plan.commit_stage]}s; the year's commit brings {show(rows['commit'][last], 'commitment')} of the wins."
     )
     entering = _entering(book)
     notes = ["Required counts all months, those before the plan date too. " + entering] if entering else []
@@ -112,25 +113,30 @@ def commit_by_month(book: Workbook) -> Exhibit:
     )
 
 
-def monthly_commit(book: Workbook) -> Exhibit:
-    """Entries to deliver each month at every stage; displayed months add up to the displayed year."""
-    titles = _titles(book)
+def _displayed_months(book: Workbook) -> pd.DataFrame:
+    """The commit by stage (rows) and month of the year as it is displayed everywhere. [records]
+
+    A stage's year is rounded up, and its months are apportioned so that they add up to it.
+    """
     rows = book.funnel_by_month[book.funnel_by_month["month"].isin(book.plan.months)]
-    wide = rows.pivot(index="stage", columns="month", values="commit").reindex(book.plan.stage_ids)
-    wide = wide.reindex(columns=book.plan.months).fillna(0.0)
-    totals = {stage: commitment(total) for stage, total in wide.sum(axis=1).items()}
-    shown = [largest_remainder(wide.loc[stage].to_numpy(), totals[stage]) for stage in wide.index]
-    names = [show(month, "month")[:3] for month in book.plan.months]
-    frame = pd.DataFrame(shown, columns=names)
-    frame.insert(0, "stage", [titles[stage] for stage in wide.index])
-    frame["year"] = [float(total) for total in totals.values()]
+    wide = rows.pivot(index="stage", columns="month", values="commit")
+    wide = wide.reindex(index=book.plan.stage_ids, columns=book.plan.months).fillna(0.0)
+    shown = [largest_remainder(row.to_numpy(), commitment(row.sum())) for _, row in wide.iterrows()]
+    return pd.DataFrame(shown, index=wide.index, columns=wide.columns)
+
+
+def monthly_commit(book: Workbook) -> Exhibit:
+    """Entries to deliver each month at every stage."""
+    titles, shown = _titles(book), _displayed_months(book)
+    names = [show(month, "month")[:3] for month in shown.columns]
+    frame = shown.set_axis(names, axis=1).assign(year=shown.sum(axis=1)).reset_index(names="stage")
     stage = book.plan.commit_stage
-    busiest = book.plan.months[int(wide.loc[stage].to_numpy().argmax())]
+    of_stage = shown.loc[stage]
     return table(
-        frame,
+        frame.assign(stage=[titles[each] for each in frame["stage"]]),
         {"stage": "text", **dict.fromkeys([*names, "year"], "commitment")},
-        f"{titles[stage]}s to deliver run from {show(wide.loc[stage].min(), 'commitment')} a month to "
-        f"{show(wide.loc[stage].max(), 'commitment')} in {show(busiest, 'month')}, {totals[stage]:,} in the year.",
+        f"{titles[stage]}s to deliver run from {show(of_stage.min(), 'commitment')} to "
+        f"{show(of_stage.max(), 'commitment')} a month, {show(of_stage.sum(), 'commitment')} in the year.",
         labels={"stage": "Entries", "year": "Year"},
         notes=["The year is rounded up; months are apportioned so that they add up to it."],
     )
@@ -155,6 +161,8 @@ def open_pipeline(book: Workbook) -> Exhibit:
     values = ["items", "amount", "wins", "arr", "arr_in_year", "dead_items", "dead_amount"]
     sums = book.pipeline.groupby("stage", sort=False, observed=True)[values].sum()
     sums = sums.reindex([stage for stage in book.plan.stage_ids if stage in sums.index])
+    money = ["amount", "arr", "arr_in_year", "dead_amount"]
+    sums[money] = sums[money].apply(lambda worth: pd.Series(largest_remainder(worth.to_numpy()), worth.index))
     total = sums.sum()
     frame = pd.concat([sums, total.to_frame("total").T]).reset_index(names="stage")
     message = (
@@ -206,29 +214,21 @@ def last_useful(book: Workbook) -> Exhibit:
 
 def commit_sheet(book: Workbook) -> Exhibit:
     """One plan in every stage by quarter, with what an entry is worth."""
-    titles, currency = _titles(book), book.plan.currency
-    rows = book.funnel_by_month[book.funnel_by_month["month"].isin(book.plan.months)]
-    quarter = {month: book.quarters["quarter"][place // 3] for place, month in enumerate(book.plan.months)}
-    wide = rows.assign(quarter=rows["month"].map(quarter)).pivot_table(
-        index="stage", columns="quarter", values="commit", aggfunc="sum", observed=True
-    )
-    wide = wide.reindex(book.plan.stage_ids, columns=book.quarters["quarter"]).fillna(0.0)
-    totals = [float(commitment(total)) for total in wide.sum(axis=1)]
-    shown = [
-        largest_remainder(wide.loc[stage].to_numpy(), total) for stage, total in zip(wide.index, totals, strict=True)
-    ]
-    frame = pd.DataFrame(shown, columns=list(wide.columns))
-    frame.insert(0, "stage", [titles[stage] for stage in wide.index])
-    frame["year"] = totals
+    titles, currency, names = _titles(book), book.plan.currency, list(book.quarters["quarter"])
+    shown = _displayed_months(book)
+    frame = pd.DataFrame(sums_by_quarter(shown.to_numpy()), columns=names)
+    frame.insert(0, "stage", [titles[stage] for stage in shown.index])
+    frame["year"] = shown.sum(axis=1).to_numpy()
     frame["value_per_entry"] = book.stages["value_per_entry"]
-    frame = pd.concat([frame, _arr_row(book, list(wide.columns))], ignore_index=True)
-    worth = book.stages.set_index("stage")["value_per_entry"][book.plan.commit_stage]
-    stage = titles[book.plan.commit_stage]
+    frame = pd.concat([frame, _arr_row(book, names)], ignore_index=True)
+    worth = book.stages.set_index("stage")["value_per_entry"]
+    stage, first = book.plan.commit_stage, book.plan.stage_ids[0]
+    equal = show(worth[stage] / worth[first], "count") if worth[first] else show(None, "count")
     return table(
         frame,
-        {"stage": "text", **dict.fromkeys([*wide.columns, "year"], "commitment"), "value_per_entry": "money"},
-        f"One plan, stated in every stage: a {stage} is worth {compact(worth, currency)} of new ARR, the same money as "
-        f"{show(worth / book.stages['value_per_entry'].iloc[0], 'count')} {titles[book.plan.stage_ids[0]]} entries.",
+        {"stage": "text", **dict.fromkeys([*names, "year"], "commitment"), "value_per_entry": "money"},
+        f"One plan, stated in every stage: one {titles[stage]} is worth {compact(worth[stage], currency)} of new ARR, "
+        f"as much as {equal} {titles[first]} entries.",
         labels={"stage": "Commit stated in", "year": "Year", "value_per_entry": f"Worth per entry ({currency})"},
         notes=["These are the commit's flows in expectation; the signed number follows from the confidence wanted."],
         totals=1,
@@ -274,8 +274,9 @@ def budget_by_quarter(book: Workbook) -> Exhibit:
     rows = book.budget.assign(quarter=[place.get(month, "before") for month in book.budget["month"]])
     wide = rows.pivot_table(index="source", columns="quarter", values="spend", aggfunc="sum", sort=False, observed=True)
     wide = wide.reindex(columns=names).fillna(0.0)
-    wide["year"] = wide[names[1:]].sum(axis=1)
     wide["sunk"] = rows.groupby("source", sort=False)["sunk"].sum()
+    wide = wide.apply(lambda spent: pd.Series(largest_remainder(spent.to_numpy()), spent.index))
+    wide.insert(len(names), "year", wide[names[1:]].sum(axis=1))
     frame = pd.concat([wide, wide.sum().to_frame("Total").T]).reset_index(names="source")
     cac = "no priced source wins" if book.cac is None else f"program CAC is {compact(book.cac, currency)}"
     unpriced = [name for name, source in book.plan.sources.items() if source.cost_per_entry is None]

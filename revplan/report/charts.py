@@ -44,14 +44,14 @@ def bridge(currency: str) -> Callable[[Axes, pd.DataFrame], str]:
     def paint(ax: Axes, table: pd.DataFrame) -> str:
         terms = table.dropna(subset=["amount"])
         amounts = dict(zip(terms["term"], terms["amount"], strict=True))
-        level = 0.0
+        level, size = 0.0, 7.5 if is_narrow(ax) else 9.5
         for place, (term, amount) in enumerate(amounts.items()):
             total = term in ("opening_arr", "closing_arr")
             down = term in ("contraction", "churn")
             base = 0.0 if total else level - (amount if down else 0.0)
             ax.bar(place, amount, BAR, base, color=PLAN if total else GAP if down else REQUIRED)
             label = ("−" if down else "" if total else "+") + compact(amount, currency)
-            ax.annotate(label, (place, base + amount), (0, 3), textcoords="offset points", ha="center")
+            ax.annotate(label, (place, base + amount), (0, 3), textcoords="offset points", ha="center", fontsize=size)
             level = amount if total else base if down else base + amount
         ax.set_xticks(range(len(amounts)), [_short(TITLES[term], ax, 7) for term in amounts])
         ax.margins(y=0.12)
@@ -123,11 +123,11 @@ def commit_by_month(stage: str, plan_month: pd.Period) -> Callable[[Axes, pd.Dat
         required = table["required"].to_numpy(dtype=float)
         both = required + table["required_next_year"].to_numpy(dtype=float)
         ax.bar(places, table["commit"], BAR, color=PLAN, label="commit")
-        ax.step(places, both, where="mid", color=ATTENTION, label="required, next year's goal added")
-        ax.step(places, required, where="mid", color=GAP, linestyle="--", label="required for this year")
+        ax.step(places, both, where="mid", color=ATTENTION, label="with next year")
+        ax.step(places, required, where="mid", color=GAP, linestyle="--", label="required")
         past = int((table["month"] < plan_month).sum())
         if past:
-            ax.axvspan(-0.5, past - 0.5, color=BACKGROUND, alpha=0.45, zorder=0, label="before the plan date")
+            ax.axvspan(-0.5, past - 0.5, color=BACKGROUND, alpha=0.45, zorder=0, label="past")
         month_axis(ax, table["month"])
         value_axis(ax, "count")
         ax.set_ylim(bottom=0)
@@ -159,9 +159,9 @@ def dependence(currency: str, plan_date: str, *, known: bool) -> Callable[[Axes,
 
     def paint(ax: Axes, table: pd.DataFrame) -> str:
         places = np.arange(len(table))
-        ax.bar(places - 0.2, table["before_plan_date"], 0.36, color=ATTENTION, label="depends on existing records")
+        ax.bar(places - 0.2, table["before_plan_date"], 0.36, color=ATTENTION, label="must come from them")
         coming = table["open_pipeline"] + table["won"]
-        ax.bar(places + 0.2, coming, 0.36, color=REQUIRED, label="they are expected to bring")
+        ax.bar(places + 0.2, coming, 0.36, color=REQUIRED, label="expected of them")
         ax.set_xticks(places, table["quarter"])
         value_axis(ax, "money", currency)
         key(ax)
