@@ -1,0 +1,85 @@
+"""Notebooks read and reports written: whole, or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any
+
+from revplan.errors import ReportError, shown
+
+PACKAGE = Path(__file__).resolve().parents[1]
+"""The folder of revplan itself."""
+
+REPOSITORY = PACKAGE.parent if (PACKAGE.parent / "pyproject.toml").is_file() else None
+"""The checkout revplan runs from; None where it is installed."""
+
+
+def notebook_in(path: Path) -> Any:
+    """The notebook in `path`, in the current notebook format.
+
+    Raises
+    ------
+    ReportError
+        If the file cannot be read as one.
+    """
+    import nbformat
+
+    try:
+        return nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)  # type: ignore[no-untyped-call]
+    except OSError as error:
+        raise ReportError.at(shown_path(path), f"cannot be read ({error.strerror}); check who may read it") from None
+    except Exception as error:  # nbformat raises whatever it meets, down to KeyError
+        reason = shown(error or type(error).__name__)
+        raise ReportError.at(shown_path(path), f"is not a notebook ({reason}); save it again from Jupyter") from None
+
+
+def check_folder(folder: Path) -> None:
+    """That files can be made in `folder`; it is made if it is missing.
+
+    Raises
+    ------
+    ReportError
+        If it is a file, or may not be written to.
+    """
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(dir=folder, prefix=".revplan-"):
+            pass
+
+
+def written(path: Path, text: str) -> Path:
+    """`path`, which now holds `text`: until the last moment it held what it held before.
+
+    Raises
+    ------
+    ReportError
+        If it cannot be written; its earlier content is kept.
+    """
+    with _writing(path.parent):
+        half = path.with_name(f".{path.name}.{os.getpid()}.half")
+        try:
+            half.write_bytes(text.encode("utf-8"))
+            os.replace(half, path)
+        finally:
+            half.unlink(missing_ok=True)
+    return path
+
+
+def shown_path(path: Path) -> str:
+    """A path in a message: whole, without control characters."""
+    return "".join(c if c.isprintable() else "?" for c in str(path))
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except (FileExistsError, NotADirectoryError):
+        raise ReportError.at(shown_path(folder), "is a file, not a folder; choose another folder") from None
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ReportError.at(shown_path(folder), f"cannot be written to ({reason}); choose another folder") from None

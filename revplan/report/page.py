@@ -1,0 +1,115 @@
+"""The executed notebook as one HTML file: no code, no script, nothing fetched from elsewhere.
+
+Two walls keep a hostile name from acting: every text is escaped where it is set (Jinja escapes
+by default here, Markdown passes no HTML through, exhibits escape their own), and the page's
+content security policy allows nothing but its own styles and pictures.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from revplan.report import MIMETYPE
+from revplan.report.escaping import clean, css_string
+
+STYLE = Path(__file__).parent / "style"
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+
+def page(notebook: Any, name: str) -> str:
+    """The page of an executed `notebook`; its first heading is the title, or else `name`.
+
+    The same notebook gives the same bytes.
+    """
+    from markupsafe import Markup
+
+    opening = _opening(notebook)
+    title = _title(notebook) or clean(name.replace("_", " ").capitalize())
+    resources = {
+        "policy": POLICY,
+        "title": title,
+        "header": opening.get("header", ""),
+        "style": Markup(_style() + _printed(title, opening)),
+    }
+    html, _ = _exporter().from_notebook_node(notebook, resources)
+    # HTML knows the namespaces of SVG by itself; without them the page holds no address at all.
+    return re.sub(r' xmlns(:xlink)?="http[^"]*"', "", html)
+
+
+def _opening(notebook: Any) -> dict[str, Any]:
+    """The exhibit that opens the page: the first one with a header."""
+    outputs = (output for cell in notebook.cells for output in cell.get("outputs", []))
+    exhibits = (output.get("data", {}).get(MIMETYPE) for output in outputs)
+    return next((exhibit for exhibit in exhibits if exhibit and exhibit.get("header")), {})
+
+
+def _title(notebook: Any) -> str:
+    sources = (cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    headings = (line[2:] for source in sources for line in source.splitlines() if line.startswith("# "))
+    return clean(next(headings, ""))
+
+
+def _style() -> str:
+    return (STYLE / "page.css").read_text(encoding="utf-8")
+
+
+def _printed(title: str, opening: dict[str, Any]) -> str:
+    """What stands at the edges of every printed page: the message at the top, the plan below."""
+    foot = " · ".join(filter(None, [title, clean(opening.get("header", ""))]))
+    message = clean(opening.get("message", ""))
+    return (
+        f"@page {{ @top-left {{ content: {css_string(message)}; }} @bottom-left {{ content: {css_string(foot)}; }} }}\n"
+        "@page :first { @top-left { content: none; } }\n"
+    )
+
+
+def _exporter() -> Any:
+    from jinja2 import DictLoader
+    from nbconvert.exporters import TemplateExporter
+
+    class PageExporter(TemplateExporter):
+        """nbconvert with our template, which escapes what is not marked as HTML."""
+
+        def _create_environment(self) -> Any:
+            environment = super()._create_environment()  # type: ignore[no-untyped-call]
+            environment.autoescape = True
+            environment.trim_blocks = environment.lstrip_blocks = True
+            return environment
+
+    template = (STYLE / "page.html.j2").read_text(encoding="utf-8")
+    return PageExporter(  # type: ignore[no-untyped-call]
+        extra_loaders=[DictLoader({"page.html.j2": template})],
+        template_file="page.html.j2",
+        file_extension=".html",
+        filters={"markdown": _markdown, "shown": _shown},
+    )
+
+
+def _shown(output: Any) -> Any:
+    """What of an output is printed: its HTML, Markdown or picture, else its text."""
+    from markupsafe import Markup
+
+    data = output.get("data", {})
+    if "text/html" in data:
+        return Markup(data["text/html"])
+    if "text/markdown" in data:
+        return _markdown(data["text/markdown"])
+    if "image/png" in data:
+        return Markup('<img alt="" src="data:image/png;base64,{}">').format(data["image/png"])
+    return Markup("<pre>{}</pre>").format(data["text/plain"]) if "text/plain" in data else ""
+
+
+def _markdown(source: str) -> Any:
+    from markupsafe import Markup
+
+    return Markup(_renderer()(source))
+
+
+@cache
+def _renderer() -> Any:
+    import mistune
+
+    return mistune.create_markdown(escape=True, plugins=["table", "strikethrough"])
