@@ -1,0 +1,131 @@
+"""Committed notebooks: run again where they stand, and the same to the byte."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from revplan.errors import PlanError, ReportError
+from revplan.report import refresh
+
+CELLS = [
+    'plan_path = "../plan.yaml"',
+    "import pandas as pd\nfrom revplan.report.exhibit import chart, text",
+    'text(open(plan_path).read(), {"set": str({"b", "a", "c", "d"})})',
+    'chart(lambda ax, t: str(ax.plot(t["x"]) and "It grows"), pd.DataFrame({"x": [1, 2]}), {"x": "count"})',
+    "import ipywidgets\nipywidgets.IntSlider(3)",
+    "print('a'); print('b')",
+]
+
+
+def committed(folder: Path, *sources: str) -> Path:
+    """A notebook beside a plan, as an author saves it: not run, with metadata of all sorts."""
+    cells = [new_markdown_cell("# T"), *map(new_code_cell, sources)]
+    cells[1].metadata["tags"] = ["parameters"]
+    cells[2].metadata["execution"] = {"iopub.status.busy": "2026-11-15T10:00:00"}
+    notebook = new_notebook(cells=cells, metadata={"language_info": {"name": "python", "version": "3.11.7"}})
+    (folder / "notebooks").mkdir()
+    (folder / "plan.yaml").write_text("name: FY27 base\n", encoding="utf-8")
+    path = folder / "notebooks" / "demo.ipynb"
+    nbformat.write(notebook, path)
+    return path
+
+
+def git(folder: Path, *words: str) -> str:
+    """What git says in `folder`."""
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+    done = subprocess.run(["git", *identity, *words], cwd=folder, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def test_running_twice_leaves_git_clean(tmp_path: Path) -> None:
+    path = committed(tmp_path, *CELLS)
+    git(tmp_path, "init", "-q")
+    assert refresh.refresh(path)
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-q", "-m", "made")
+    first = path.read_bytes()
+    assert not refresh.refresh(path)
+    assert path.read_bytes() == first
+    assert git(tmp_path, "status", "--porcelain") == ""
+
+
+def test_a_refreshed_notebook_has_outputs_and_no_times(tmp_path: Path) -> None:
+    path = committed(tmp_path, *CELLS)
+    refresh.refresh(path)
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    nbformat.validate(nbformat.read(path, as_version=4))
+    assert notebook["metadata"] == refresh.METADATA
+    assert [cell["metadata"] for cell in notebook["cells"]] == [{}, {"tags": ["parameters"]}, {}, {}, {}, {}, {}]
+    assert [cell["execution_count"] for cell in notebook["cells"][1:]] == [1, 2, 3, 4, 5, 6]
+    assert "name: FY27 base" in "".join(notebook["cells"][3]["outputs"][0]["data"]["text/plain"])
+    assert refresh.WIDGET not in notebook["cells"][5]["outputs"][0]["data"]
+    assert list((tmp_path / "notebooks").iterdir()) == [path]
+
+
+def test_cells_without_ids_get_them_by_place(tmp_path: Path) -> None:
+    path = committed(tmp_path, *CELLS[:3])
+    old = json.loads(path.read_text(encoding="utf-8"))
+    old["nbformat_minor"] = 4
+    for cell in old["cells"]:
+        del cell["id"]
+    path.write_text(json.dumps(old), encoding="utf-8")
+    assert refresh.refresh(path)
+    assert not refresh.refresh(path)
+    ids = [cell["id"] for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]]
+    assert ids == ["cell-0", "cell-1", "cell-2", "cell-3"]
+
+
+@pytest.mark.parametrize(
+    ("source", "kind", "message"),
+    [
+        ("1 / 0", ReportError, 'demo.ipynb, code cell 3 under "T": failed with ZeroDivisionError: division by zero'),
+        ("import warnings\nwarnings.warn('old')", ReportError, r"demo.ipynb, code cell 3: warned: "),
+        (
+            "from revplan.errors import PlanError\nraise PlanError.at('goal', 'is missing')",
+            PlanError,
+            "goal: is missing",
+        ),
+    ],
+    ids=["failing", "warning", "plan"],
+)
+def test_a_notebook_that_fails_is_left_as_it_was(
+    tmp_path: Path, source: str, kind: type[Exception], message: str
+) -> None:
+    path = committed(tmp_path, *CELLS[:2], source)
+    before = path.read_bytes()
+    with pytest.raises(kind) as error:
+        refresh.refresh(path)
+    assert str(error.value).startswith(message)
+    assert path.read_bytes() == before
+
+
+def test_the_command_names_what_it_did(tmp_path: Path) -> None:
+    path = committed(tmp_path, *CELLS[:3])
+    command = [sys.executable, "-m", "revplan.report.refresh", str(path)]
+    root = Path(__file__).resolve().parents[2]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    runs = [subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True) for _ in range(2)]
+    assert [run.returncode for run in runs] == [0, 0]
+    assert [run.stderr.split(": ")[-1] for run in runs] == ["refreshed\n", "unchanged\n"]
+
+
+def test_the_command_says_what_is_wrong(
+    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert refresh.main([str(tmp_path / "none.ipynb")]) == 1
+    assert "none.ipynb: cannot be read (No such file or directory); check" in capsys.readouterr().err
+    monkeypatch.setattr(refresh, "REPOSITORY", tmp_path)
+    assert refresh.main([]) == 1
+    assert "notebooks: holds no notebook" in capsys.readouterr().err
+    path = committed(tmp_path, *CELLS[:2], "from revplan.errors import PlanError\nraise PlanError.at('goal', 'is bad')")
+    assert refresh.main([]) == 2
+    assert "goal: is bad\n" in capsys.readouterr().err
+    assert path.exists()
