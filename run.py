@@ -41,6 +41,7 @@ NETWORK_WORDS = (
 ABOUT = {
     "setup": "make .venv, or bring it up to date",
     "report": "the annual commit of the example company, into reports/",
+    "revplan": "any revplan command, such as `run.py revplan plan data/example/plan.yaml`",
     "test": "all tests, the committed notebooks among them; arguments go to pytest",
     "lint": "ruff and mypy",
     "notebooks": "run the committed notebooks again and keep their outputs",
@@ -88,6 +89,7 @@ def commands(name: str, extra: list[str]) -> list[list[str]]:
         "report": [
             [python, "-m", "revplan", "report", "annual_commit", "data/example/plan.yaml", "--out", "reports"]
         ],
+        "revplan": [[python, "-m", "revplan"]],
         "test": [[python, "-m", "pytest", "--nbval", "--nbval-current-env", *test_paths(extra)]],
         "lint": [
             [python, "-m", "ruff", "check", "."],
