@@ -49,7 +49,9 @@ def large_plan(distinct: bool) -> Plan:
             "goal": {"opening_arr": 50e6, "new_arr": 30e6, "next_year_growth": 0.2},
             "stages": [{"id": stage} for stage in stages],
             "segments": {f"seg{g}": {"share": 1 / SEGMENTS, "acv": 10_000 * (1 + g)} for g in range(SEGMENTS)},
-            "sources": {f"src{c}": {"share": 1 / SOURCES, "cost_per_entry": 50, "max_growth": 0.2} for c in range(SOURCES)},
+            "sources": {
+                f"src{c}": {"share": 1 / SOURCES, "cost_per_entry": 50, "max_growth": 0.2} for c in range(SOURCES)
+            },
             "transitions": transitions,
         }
     )
@@ -86,11 +88,17 @@ def main() -> None:
     targets = timed("targets", lambda: target_arr(plan, cells))
     timed("kernels and required entries, cold", lambda: required(plan, cells, targets))
     flows = [np.ones(MONTHS) for _ in cells]
-    timed("forward flow of all stages", lambda: [forward(cell, flow, 0.0) for cell, flow in zip(cells, flows, strict=True)])
+    timed(
+        "forward flow of all stages",
+        lambda: [forward(cell, flow, 0.0) for cell, flow in zip(cells, flows, strict=True)],
+    )
     print(f"{'all without the linear programme':<58} {time.perf_counter() - begun:8.3f} s")
     timed("required entries again, kernels known", lambda: required(plan, cells, targets))
     wins = [arr / cell.acv for cell, arr in zip(cells, targets, strict=True)]
-    timed("alternative: months convolved stage by stage", lambda: [stage_by_stage(*each) for each in zip(cells, wins, strict=True)])
+    timed(
+        "alternative: months convolved stage by stage",
+        lambda: [stage_by_stage(*each) for each in zip(cells, wins, strict=True)],
+    )
     year = timed("all, with the linear programme", lambda: plan_year(plan, Known()))
     timed("funnel table", lambda: funnel_table(year))
     timed("the whole answer of revplan plan --json", lambda: plan_answer(Workbook(year=year)))

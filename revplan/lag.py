@@ -24,6 +24,7 @@ Z90 = 1.2815515655446004  # 90 % quantile of the standard normal
 GRID_DAYS = int(MAX_MONTHS * MONTH_DAYS) + 1
 Months = Annotated[int, Field(strict=True)]
 FFT_SIZE = 4096  # holds two delays of GRID_DAYS side by side
+STEPS = 32  # grid points a month where delays are composed by month
 
 
 class Lag(Value):
@@ -105,7 +106,8 @@ def path_shift(lags: tuple[Lag, ...]) -> np.ndarray:
     """Share of a path's records moved by 0, 1, 2, ... whole months by its fixed and weighted lags."""
     shift = np.ones(1)
     for lag in lags:
-        shift = np.convolve(shift, lag.shift)
+        if len(lag.shift) > 1:
+            shift = np.convolve(shift, lag.shift)
     shift.flags.writeable = False
     return shift
 
@@ -158,6 +160,7 @@ def path_cdf(lags: tuple[Lag, ...], days: float) -> float:
     return float(path_shift(lags) @ done)
 
 
+@cache
 def path_quantile(lags: tuple[Lag, ...], share: float) -> float:
     """Days within which `share` of a path's completions happen. [days]"""
     chances = path_day_chances(lags)
@@ -218,15 +221,54 @@ def _integral_of_cdf(lag: Lag, days: np.ndarray) -> np.ndarray:
 
 
 def _grid_shares(spread: tuple[Lag, ...], start: float) -> np.ndarray:
-    """The monthly shares of composed delays: a delay of d months lands in month floor(u + d), u uniform."""
-    chances = path_days(spread)
-    earliest = start + np.arange(GRID_DAYS) / MONTH_DAYS
-    month = np.floor(earliest).astype(int)
-    latest = earliest + 1 - start
-    in_month = (np.minimum(month + 1, latest) - earliest) / (1 - start)
-    size = MAX_MONTHS + 3
-    shares = np.bincount(month, chances * in_month, size) + np.bincount(month + 1, chances * (1 - in_month), size)
-    return shares[: MAX_MONTHS + 1]
+    """The monthly shares of composed delays: a delay of d months lands in month floor(u + d), u uniform.
+
+    The delays are composed as spectra on a grid of 1/32 month (less than a day), weighted with the
+    chance to land in a month, and only every 32nd point is transformed back.
+    """
+    size = _spectrum_size(spread)
+    spectrum = np.prod([_step_spectrum(lag, size) for lag in spread], axis=0) * _landing_spectrum(start, size)
+    both_halves = np.concatenate([spectrum, spectrum[-2:0:-1].conj()])
+    every_month = both_halves.reshape(STEPS, -1).mean(axis=0)
+    return np.fft.irfft(every_month[: len(every_month) // 2 + 1])[: MAX_MONTHS + 1]
+
+
+def _spectrum_size(spread: tuple[Lag, ...]) -> int:
+    """Grid points that hold all but a thousandth of the composed delay, by Chebyshev's inequality."""
+    moments = np.array([_step_moments(lag) for lag in spread]).reshape(-1, 2)
+    mean, variance = moments.sum(axis=0)
+    needed = min(mean + np.sqrt(variance / 1e-3), len(spread) * MAX_MONTHS * STEPS)
+    return max(FFT_SIZE, 2 ** int(np.ceil(np.log2(needed + 1))))
+
+
+def _step_chances(lag: Lag) -> np.ndarray:
+    """Chance of each step of 1/32 month; what is beyond 60 months is counted in the last."""
+    steps = np.concatenate([[0.0], np.arange(MAX_MONTHS * STEPS) + 0.5])
+    chances = np.diff(lag.cdf(steps * MONTH_DAYS / STEPS))
+    chances[-1] += 1 - chances.sum()
+    return chances
+
+
+def _step_moments(lag: Lag) -> tuple[float, float]:
+    """Mean and variance of a log-normal delay. [steps, steps squared]"""
+    mean, spread = lag.log_normal or (0.0, 0.0)
+    steps = np.exp(mean + spread**2 / 2) * STEPS / MONTH_DAYS
+    return steps, steps**2 * np.expm1(spread**2)
+
+
+@cache
+def _step_spectrum(lag: Lag, size: int) -> np.ndarray:
+    return np.fft.rfft(_step_chances(lag), size)
+
+
+@cache
+def _landing_spectrum(start: float, size: int) -> np.ndarray:
+    """Of the share that lands in month 0 of entries spread over [start, 1), by the delay before it."""
+    delay = np.arange(-STEPS, STEPS + 1) / STEPS
+    landing = np.clip(np.minimum(1 + delay, 1) - np.maximum(start + delay, 0), 0, None) / (1 - start)
+    around = np.zeros(size)
+    around[-np.arange(-STEPS, STEPS + 1)] = landing
+    return np.fft.rfft(around)
 
 
 def _without_tail(shares: np.ndarray) -> np.ndarray:

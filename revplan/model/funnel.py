@@ -105,23 +105,27 @@ def forward(cell: Cell, entries: Flow, start: float) -> np.ndarray:
     numpy.ndarray
         Shape (stages, months of the flow): what arrives later is cut off.
     """
-    return np.stack([rate * kernel @ entries for rate, kernel in _kernels(cell, len(entries), start)])
+    return np.stack([_arrivals(cell, stage, entries, start) for stage in range(cell.won + 1)])
 
 
-def _kernels(cell: Cell, months: int, start: float) -> list[tuple[float, np.ndarray]]:
-    stages = range(cell.won + 1)
-    return [(cell.rates_from_entry[stage], arrival_matrix(cell, stage, months, start)) for stage in stages]
+def _arrivals(cell: Cell, stage: int, entries: Flow, start: float) -> np.ndarray:
+    months = len(entries)
+    later = np.convolve(entries[1:], cell.shares_from_entry(stage, 0.0)[:months])[: months - 1]
+    first = entries[0] * _cut(cell.shares_from_entry(stage, start), months)
+    first[1:] += later
+    return cell.rates_from_entry[stage] * first
 
 
 def arrival_matrix(cell: Cell, stage: int, months: int, start: float) -> np.ndarray:
     """Share of the records entering in month j (column) that reach `stage` in month i (row), of those that do."""
-    matrix = np.zeros((months, months))
     whole = _cut(cell.shares_from_entry(stage, 0.0), months)
-    for month in range(1, months):
-        matrix[month:, month] = whole[: months - month]
+    age = np.subtract.outer(np.arange(months), np.arange(months))
+    matrix = np.where(age >= 0, whole[np.maximum(age, 0)], 0.0)
     matrix[:, 0] = _cut(cell.shares_from_entry(stage, start), months)
     return matrix
 
 
 def _cut(shares: np.ndarray, months: int) -> np.ndarray:
-    return np.pad(shares[:months], (0, max(0, months - len(shares))))
+    cut = np.zeros(months)
+    cut[: min(months, len(shares))] = shares[:months]
+    return cut
