@@ -6,6 +6,7 @@ Colours are named by what they mean and defined in `style/revplan.mplstyle`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from revplan.report.escaping import clean
@@ -57,13 +58,20 @@ def key(ax: Axes) -> None:
     """The key of the chart in one or two lines above it, where it hides nothing."""
     narrow = is_narrow(ax)
     handles, labels = ax.get_legend_handles_labels()
-    ax.legend(
-        handles,
-        [fitting(label, 26 if narrow else 40) for label in labels],
-        loc="lower left",
-        bbox_to_anchor=(0, 1.0),
-        ncols=2 if narrow else 5,
-    )
+    cut = [fitting(label, 26 if narrow else 40) for label in labels]
+    ax.legend(handles, cut, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=_key_columns(cut, narrow))
+
+
+def _key_columns(labels: list[str], narrow: bool) -> int:
+    """How many of `labels` stand side by side without reaching beyond the drawing."""
+    room = 44 if narrow else 120
+
+    def taken(columns: int) -> int:
+        size, longer = divmod(len(labels), columns)
+        ends = [column * size + min(column, longer) for column in range(columns + 1)]
+        return sum(max(map(len, labels[start:end])) + 6 for start, end in pairwise(ends))
+
+    return next((columns for columns in range(min(5, len(labels)), 1, -1) if taken(columns) <= room), 1)
 
 
 def is_narrow(ax: Axes) -> bool:

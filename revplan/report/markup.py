@@ -19,6 +19,12 @@ PLAIN_ROWS = 40
 WIDE, VAST = 80, 115
 """Characters in a row from which a table is set smaller, and on a page of its own on its side."""
 
+WORDS = 22
+"""Characters after which words are set in another line; numbers never are."""
+
+TILES = 5
+"""Most facts that stand side by side."""
+
 
 def plain(exhibit: Exhibit) -> str:
     """The message, and below it the table in columns."""
@@ -35,7 +41,7 @@ def page_html(exhibit: Exhibit) -> str:
     """The exhibit as one `<figure>` for Jupyter and the page."""
     body = {"chart": _chart, "table": _table, "text": _text}[exhibit.kind](exhibit)
     notes = "".join(f'<p class="note">{escape(note)}</p>' for note in exhibit.notes)
-    return f'<figure class="exhibit {exhibit.kind}">{body}{notes}</figure>'
+    return f'<figure class="exhibit {exhibit.kind}{_breadth(exhibit)}">{body}{notes}</figure>'
 
 
 def raw(exhibit: Exhibit) -> dict[str, Any]:
@@ -74,8 +80,11 @@ def _text(exhibit: Exhibit) -> str:
     if exhibit.table is None:
         return headline
     pairs = zip(exhibit.table["fact"], exhibit.table["value"], strict=True)
-    facts = "".join(f"<div><dt>{escape(fact)}</dt><dd>{escape(value)}</dd></div>" for fact, value in pairs)
-    return f"{headline}<dl>{facts}</dl>"
+    facts = "".join(
+        f"<div><dt>{escape(fact)}</dt><dd{_long(value, 18)}>{escape(value)}</dd></div>" for fact, value in pairs
+    )
+    rows = -(-len(exhibit.table) // TILES)
+    return f'{headline}<dl style="--tiles:{-(-len(exhibit.table) // rows)}">{facts}</dl>'
 
 
 def _table(exhibit: Exhibit) -> str:
@@ -87,7 +96,7 @@ def _table(exhibit: Exhibit) -> str:
     message = escape(exhibit.message)
     return (
         f'<div class="scroll" role="region" tabindex="0" aria-label="{message}">'
-        f"<table{_breadth(shown)}><caption><span>{message}</span></caption>"
+        f"<table><caption><span>{message}</span></caption>"
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows[:split])}</tbody>{foot}</table></div>"
     )
 
@@ -104,14 +113,25 @@ def _cell(tag: str, content: str, number: bool, scope: str) -> str:
     """One cell; Jupyter, which lacks the page's style, sets numbers right by itself but words too."""
     scoped = f' scope="{scope}"' if scope else ""
     minus = " minus" if content.startswith(MINUS) else ""
-    looks = f' class="n{minus}"' if number else ' style="text-align:left"'
+    looks = f' class="n{minus}"' if number else _long(content, WORDS) + ' style="text-align:left"'
     return f"<{tag}{scoped}{looks}>{content}</{tag}>"
 
 
-def _breadth(shown: list[Column]) -> str:
-    longest = (max(map(len, [*label.split(), *cells]), default=0) for label, cells, _ in shown)
-    width = sum(length + 2 for length in longest)
-    return ' class="vast"' if width > VAST else ' class="wide"' if width > WIDE else ""
+def _long(content: str, most: int) -> str:
+    """Marks what needs room to be set in more than one line."""
+    return ' class="long"' if len(content) > most else ""
+
+
+def _breadth(exhibit: Exhibit) -> str:
+    if exhibit.kind != "table":
+        return ""
+    width = sum(_width(label, cells, number) + 2 for label, cells, number in _shown(exhibit))
+    return " vast" if width > VAST else " wide" if width > WIDE else ""
+
+
+def _width(label: str, cells: list[str], number: bool) -> int:
+    longest = max(map(len, [*label.split(), *cells]), default=0)
+    return longest if number else min(longest, WORDS)
 
 
 def _shown(exhibit: Exhibit) -> list[Column]:

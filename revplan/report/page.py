@@ -89,7 +89,7 @@ def _exporter() -> Any:
 
 
 def _shown(output: Any) -> Any:
-    """What of an output is printed: its HTML, Markdown or picture, else its text."""
+    """What of an output is printed: its HTML, Markdown or picture, else its text; streams and errors have none."""
     from markupsafe import Markup
 
     data = output.get("data", {})

@@ -140,7 +140,8 @@ def test_the_notebook_beside_the_plan_comes_first(tmp_path: Path, monkeypatch: p
 # --- a report ------------------------------------------------------------------------------------
 
 
-def test_a_report_is_one_page_with_the_same_bytes_each_time(tmp_path: Path) -> None:
+def test_a_report_is_one_page_with_the_same_bytes_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     plan = workspace(tmp_path, *EXHIBITS, "print('noise')\nopen('beside.txt', 'w').write('x');")
     before = tree(tmp_path)
     settings = {"title": EVIL, "trials": "7"}

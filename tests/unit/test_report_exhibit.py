@@ -118,10 +118,17 @@ def test_a_table_with_many_columns_says_how_broad_it_is() -> None:
     broad = pd.DataFrame([["lead", *range(10_000, 10_015)]], columns=["stage", *months])
     kinds = dict.fromkeys(months, "count") | {"stage": "text"}
     html = bundle(table(broad, kinds, "Every month"))["text/html"]
-    assert '<table class="vast">' in html
+    assert html.startswith('<figure class="exhibit table vast">')
     assert '<th scope="col" class="n">Oct 2026</th>' in html
-    assert '<table class="wide">' in bundle(table(broad.iloc[:, :11], kinds, "Most months"))["text/html"]
-    assert "<table>" in bundle(table(broad.iloc[:, :4], kinds, "Some months"))["text/html"]
+    assert 'class="exhibit table wide"' in bundle(table(broad.iloc[:, :11], kinds, "Most months"))["text/html"]
+    assert 'class="exhibit table"' in bundle(table(broad.iloc[:, :4], kinds, "Some months"))["text/html"]
+
+
+def test_long_words_wrap_instead_of_making_a_table_broad() -> None:
+    words = pd.DataFrame({"stage": ["lead"], "why": ["easy to count, but invites disputes " * 5]})
+    html = bundle(table(words, {"stage": "text", "why": "text"}, "Reasons"))["text/html"]
+    assert 'class="exhibit table"' in html
+    assert '<td class="long" style="text-align:left">easy' in html
 
 
 def test_a_table_keeps_its_values_raw() -> None:
@@ -258,7 +265,7 @@ def test_an_svg_without_a_view_is_refused() -> None:
 def test_charts_look_the_same_whatever_the_user_has_set() -> None:
     import matplotlib as mpl
 
-    with mpl.rc_context({"font.size": 30, "axes.facecolor": "black", "svg.fonttype": "none"}):
+    with mpl.rc_context({"font.size": 30, "axes.labelpad": 40, "xtick.direction": "in", "axes.xmargin": 0.4}):
         loud = drawing(paint, frame(), "mine", 3.0)
     assert loud == drawing(paint, frame(), "mine", 3.0)
 
@@ -296,7 +303,7 @@ def test_a_text_states_and_lists_its_facts() -> None:
     exhibit = text("Commit 1,044 SQLs", {"Goal": "$5.64M", "Gap": "−$420k"}, header="FY27 base")
     shown = bundle(exhibit)
     assert shown["text/plain"] == "Commit 1,044 SQLs\n\nFact |  Value\nGoal | $5.64M\nGap  | −$420k"
-    assert "<dl><div><dt>Goal</dt><dd>$5.64M</dd></div>" in shown["text/html"]
+    assert '<dl style="--tiles:2"><div><dt>Goal</dt><dd>$5.64M</dd></div>' in shown["text/html"]
     assert shown[MIMETYPE]["header"] == "FY27 base"
     assert bundle(text("Only words"))["text/plain"] == "Only words"
 
@@ -345,3 +352,25 @@ def test_months_thin_out_and_keep_their_years() -> None:
 def test_long_names_are_cut_to_fit() -> None:
     assert axes.fitting("a" * 30, 10) == "a" * 9 + "…"
     assert axes.fitting("short\n name") == "short name"
+
+
+@pytest.mark.parametrize(
+    ("names", "width", "expected"),
+    [
+        (["goal", "commit", "gap"], 8.8, 3),
+        (["goal", "commit", "gap"], 3.75, 3),
+        (["must come from them", "expected of them"], 3.75, 1),
+        (["must come from them", "expected of them"], 8.8, 2),
+        (["a" * 60, "b"], 8.8, 2),
+        (["goal"], 8.8, 1),
+        (["goal", "open pipeline", "commit", "shortfall"], 3.75, 2),  # three are 13 + 6 + 9 letters and 3 x 6
+    ],
+)
+def test_a_key_takes_as_many_columns_as_fit(names: list[str], width: float, expected: int) -> None:
+    from matplotlib.figure import Figure
+
+    ax = Figure(figsize=(width, 3)).add_subplot()
+    for name in names:
+        ax.plot([1, 2], label=name)
+    axes.key(ax)
+    assert ax.get_legend()._ncols == expected
