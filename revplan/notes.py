@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from revplan.errors import shown
 from revplan.lag import tail_beyond
 from revplan.model.funnel import YEAR
 from revplan.model.year import PlannedYear, by_quarter
@@ -69,11 +70,15 @@ def _made_good(quarter: pd.Series) -> str:
 
 def action(year: PlannedYear, quarters: pd.DataFrame) -> str:
     """The one thing to do next, and who does it."""
-    worst = int(quarters["shortfall"].to_numpy().argmax())
+    ahead = quarters.loc[max(year.first, 0) // 3 :]
+    worst = int(ahead["shortfall"].idxmax())
     row = quarters.loc[worst]
     if row["shortfall"] > 0 and not _is_covered(row):
         return _mend(year, row, worst)
-    leaning = quarters.loc[quarters["open_pipeline"].idxmax()]
+    missed = float(quarters["shortfall"].sum() - quarters["surplus"].sum())
+    if missed > NOTEWORTHY * year.bridge.new_arr:
+        return f"marketing and sales agree the goal anew: {_money(year)(missed)} of it cannot be reached any more."
+    leaning = ahead.loc[ahead["open_pipeline"].idxmax()]
     if leaning["open_pipeline"] > LEANING * leaning["goal"]:
         amount = _money(year)(leaning["open_pipeline"])
         return f"sales closes the {amount} that {leaning['quarter']} expects of the open pipeline."
@@ -94,12 +99,12 @@ def _mend(year: PlannedYear, quarter: pd.Series, index: int) -> str:
         need = show(_mean_need(year, source), "commitment")
         limit = show(stated.max_per_month, "count")
         return (
-            f"{stated.owner} lifts {source} beyond {limit} {entry}s a month (the year needs {need} a month), "
+            f"{shown(stated.owner)} lifts {shown(source)} beyond {limit} {entry}s a month (the year needs {need} a month), "
             "or its share of the goal moves elsewhere."
         )
     short = f"sales closes {_money(year)(quarter['shortfall'])} more of the open pipeline in {quarter['quarter']}"
     if stated.max_growth is not None:
-        return f"{stated.owner} grows {source} faster than {show(stated.max_growth, 'share')} a month, or {short}."
+        return f"{shown(stated.owner)} grows {shown(source)} faster than {show(stated.max_growth, 'share')} a month, or {short}."
     return f"{short}: new {entry}s come too late for it."
 
 
@@ -122,12 +127,12 @@ def _start(year: PlannedYear) -> str:
     """Nothing is missed: the source that brings most begins with its first month."""
     source = max(year.plan.sources, key=lambda name: sum(cell.share for cell in year.cells if cell.source == name))
     flow = _flow_of(year, source)
+    if not flow.any():
+        return "none: what exists already covers the goal."
     first = int(np.argmax(flow > 0))
     month = show(year.plan.first_month + (year.first + first), "month")
     entry = _title(year, year.plan.entry_stage(source))
-    return (
-        f"{year.plan.sources[source].owner} brings {show(flow[first], 'commitment')} {entry}s from {source} in {month}."
-    )
+    return f"{shown(year.plan.sources[source].owner)} brings {show(flow[first], 'commitment')} {entry}s from {shown(source)} in {month}."
 
 
 def _neediest(year: PlannedYear, quarter: int) -> str:
@@ -186,7 +191,7 @@ def _below_share(year: PlannedYear) -> Iterator[str]:
         missed, asked = float(gap[cells].sum()), float(year.targets[cells, :YEAR].sum())
         if missed > NOTEWORTHY * asked:
             of = show(missed / asked, "share")
-            yield f"{name} misses its share of the year by {_money(year)(missed)} ({of}), whatever other sources bring."
+            yield f"{shown(name)} misses its share of the year by {_money(year)(missed)} ({of}), whatever other sources bring."
 
 
 def _next_year(year: PlannedYear) -> Iterator[str]:
@@ -199,7 +204,7 @@ def _next_year(year: PlannedYear) -> Iterator[str]:
 def _unpriced(year: PlannedYear) -> Iterator[str]:
     names = [name for name, source in year.plan.sources.items() if source.cost_per_entry is None]
     if names:
-        yield f"No cost per entry is given for {', '.join(names)}: unpriced, not free, and left out of budget and CAC."
+        yield f"No cost per entry is given for {', '.join(map(shown, names))}: unpriced, not free, and left out of budget and CAC."
 
 
 def _steep(year: PlannedYear) -> Iterator[str]:
@@ -210,7 +215,7 @@ def _steep(year: PlannedYear) -> Iterator[str]:
             continue
         month = show(year.plan.first_month + (year.first + int(np.argmax(flow))), "month")
         yield (
-            f"{name} is asked for {show(flow.max(), 'commitment')} entries in {month}, {flow.max() / need:.1f} times "
+            f"{shown(name)} is asked for {show(flow.max(), 'commitment')} entries in {month}, {flow.max() / need:.1f} times "
             "its mean monthly need: state max_per_month or max_growth to see what is reachable."
         )
 
@@ -218,7 +223,7 @@ def _steep(year: PlannedYear) -> Iterator[str]:
 def _no_baseline(year: PlannedYear) -> Iterator[str]:
     limited = [name for name, source in year.plan.sources.items() if source.max_growth is not None]
     if limited and year.plan.history is None:
-        names = ", ".join(limited)
+        names = ", ".join(map(shown, limited))
         yield f"max_growth of {names} counts from the first planned month: no records say what came before."
 
 
@@ -248,7 +253,7 @@ def _thin_evidence(year: PlannedYear) -> Iterator[str]:
     for each in year.plan.transitions:
         n = each.evidence
         if n is not None and each.rate < 1 and min(each.rate * n, (1 - each.rate) * n) < 1:
-            where = " ".join(part for part in (each.segment, each.source) if part) or "all"
+            where = " x ".join(shown(part) for part in (each.segment, each.source) if part) or "all"
             yield (
                 f"{each.from_stage} to {each.to_stage} ({where}): {show(each.rate, 'share')} rests on {n:g} records, "
                 "less than one of which went the rarer way."
