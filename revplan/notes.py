@@ -151,13 +151,15 @@ def _mean_need(year: PlannedYear, source: str) -> float:
 
 def _misses(year: PlannedYear, quarters: pd.DataFrame) -> Iterator[str]:
     money = _money(year)
-    for _, quarter in quarters.iterrows():
+    for index, (_, quarter) in enumerate(quarters.iterrows()):
         if quarter["shortfall"] <= NOTEWORTHY * quarter["goal"]:
             continue
         share = show(quarter["shortfall"] / quarter["goal"], "share")
         text = f"{quarter['quarter']} misses by {money(quarter['shortfall'])} ({share} of its goal)"
         if quarter["commit_arr"] <= NOTEWORTHY * quarter["goal"]:
             text += " whatever marketing does from the plan date on: only the open pipeline can close in it"
+        if index < year.first // 3 and year.plan.history is None:
+            text += ", is over, and no records say what was won"
         yield f"{text}{_made_good(quarter)}."
 
 
