@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from revplan.errors import shown
+from revplan.formats import compact, show
 from revplan.lag import tail_beyond
 from revplan.model.funnel import YEAR
 from revplan.model.year import PlannedYear, by_quarter
 from revplan.plan.bridge import next_year_growth, next_year_new_arr
-from revplan.report.formats import compact, show
 
 NOTEWORTHY = 0.005  # share of a quarter's goal below which nothing is said
 LEANING = 0.25  # share of a quarter's goal from which the open pipeline is the first thing to see to

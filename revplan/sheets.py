@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 
 from revplan.calendar import months_from, quarter_label
+from revplan.formats import commitment
 from revplan.lag import path_quantile
 from revplan.model.budget import spend
 from revplan.model.funnel import HORIZON, YEAR
 from revplan.model.ledger import arr_by_entry_month, last_useful_day, serves
-from revplan.model.sheet import commit_choices, commitment, value_per_entry
+from revplan.model.sheet import commit_choices, value_per_entry
 from revplan.model.year import PlannedYear, quarter_results, recovered_by
 from revplan.plan.bridge import Bridge
 from revplan.tables import columns, conform, empty
@@ -108,7 +109,7 @@ def stages_table(year: PlannedYear) -> pd.DataFrame:
             (
                 stage,
                 required[stage],
-                commitment(required[stage]),
+                float(commitment(required[stage])),
                 commit[stage],
                 min(wins[stage] / required[stage], 1.0) if required[stage] else 0.0,
                 value_per_entry(year.cells, year.wins, stage),

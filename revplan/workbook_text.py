@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from revplan.report.formats import column
+from revplan.formats import column
 from revplan.workbook import Workbook
 
-STAGE_COLUMNS = (("required", "count"), ("commitment", "commitment"), ("commit", "commitment"), ("value_per_entry", "money"))
+STAGE_COLUMNS = (
+    ("required", "count"),
+    ("commitment", "commitment"),
+    ("commit", "commitment"),
+    ("value_per_entry", "money"),
+)
 QUARTER_COLUMNS = ("goal", "commit_arr", "open_pipeline", "won", "shortfall", "surplus")
 
 

@@ -15,11 +15,6 @@ OPPORTUNITY_COMMIT_FROM = 50_000
 NURTURED_FROM = 3_000
 
 
-def commitment(entries: float) -> float:
-    """A year's entries as they are signed: rounded up, a rounding error above a whole number forgiven."""
-    return float(np.ceil(entries - 1e-9 * max(1.0, entries)))
-
-
 def value_per_entry(cells: tuple[Cell, ...], wins: np.ndarray, stage: str) -> float:
     """ARR of the wins that pass `stage`, per entry required there. [plan currency per record]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
+from revplan.formats import commitment, compact, kinds_of, largest_remainder, show
 from revplan.model.sheet import sums_by_quarter
 from revplan.report import charts
 from revplan.report.exhibit import Exhibit, chart, table, text
-from revplan.report.formats import commitment, compact, kinds_of, largest_remainder, show
 from revplan.workbook import Workbook
 
 MONTHS_SHOWN_BEFORE = 6

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from revplan.report.escaping import clean
-from revplan.report.formats import MONTHS, compact, show
+from revplan.escaping import clean
+from revplan.formats import MONTHS, compact, show
 
 if TYPE_CHECKING:
     import pandas as pd

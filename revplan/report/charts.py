@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from revplan.formats import compact, show
 from revplan.report.axes import (
     ATTENTION,
     BACKGROUND,
@@ -20,7 +21,6 @@ from revplan.report.axes import (
     month_axis,
     value_axis,
 )
-from revplan.report.formats import compact, show
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from revplan.errors import ReportError
-from revplan.report.escaping import clean
+from revplan.escaping import clean
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 
 from revplan import __version__
+from revplan.formats import compact, kinds_of, show
 from revplan.lag import Lag
 from revplan.model.funnel import YEAR
 from revplan.plan.bridge import next_year_growth
 from revplan.plan.model import Plan, Transition
 from revplan.report.exhibit import Exhibit, table, text
-from revplan.report.formats import compact, kinds_of, show
 from revplan.workbook import Workbook
 
 EVERY = "all"

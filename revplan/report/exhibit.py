@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from revplan.errors import ReportError, shown
+from revplan.escaping import clean
+from revplan.formats import KINDS
 from revplan.report import MIMETYPE, markup
 from revplan.report.drawing import Paint, drawing
-from revplan.report.escaping import clean
-from revplan.report.formats import KINDS
 
 if TYPE_CHECKING:
     import pandas as pd

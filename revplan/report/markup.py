@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from revplan.report.escaping import clean, escape
-from revplan.report.formats import MINUS, column, is_missing, show
+from revplan.escaping import clean, escape
+from revplan.formats import MINUS, column, is_missing, show
 from revplan.tables import NUMERIC
 
 if TYPE_CHECKING:

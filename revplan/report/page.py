@@ -12,8 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from revplan.escaping import clean, css_string
 from revplan.report import MIMETYPE
-from revplan.report.escaping import clean, css_string
 
 STYLE = Path(__file__).parent / "style"
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from revplan.cli import main
-from revplan.report.formats import show
+from revplan.formats import show
 from revplan.workbook import open_workbook, plan_answer
 
 ROOT = Path(__file__).parents[2]

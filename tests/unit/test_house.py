@@ -24,12 +24,14 @@ LONGEST_MODULE = 320
 FLOORS = [
     {"errors"},
     {"values"},
-    {"tables", "calendar", "yamlfile"},
-    {"lag"},
+    {"tables", "calendar", "yamlfile", "escaping"},
+    {"lag", "formats"},
     {"plan"},
     {"model", "history", "tracking"},
+    {"known", "actuals", "sheets", "notes"},
     {"workbook"},
     {"report"},
+    {"workbook_text", "history_text", "workspace"},
     {"app", "cli"},
 ]
 FLOOR = {unit: number for number, units in enumerate(FLOORS) for unit in units}

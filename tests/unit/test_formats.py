@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from revplan.report.escaping import clean, css_string, escape
-from revplan.report.formats import (
+from revplan.escaping import clean, css_string, escape
+from revplan.formats import (
     KINDS,
     column,
     commitment,

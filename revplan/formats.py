@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from decimal import ROUND_FLOOR, ROUND_HALF_UP, Context, Decimal
 from typing import TYPE_CHECKING, Any
 
-from revplan.report.escaping import clean
+from revplan.escaping import clean
 from revplan.tables import NUMERIC, columns
 
 if TYPE_CHECKING:
