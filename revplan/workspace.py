@@ -13,6 +13,7 @@ from revplan.plan.file import plan_schema
 
 PACKAGE = Path(__file__).parent
 SCHEMA = "plan.schema.json"
+PLAN_IN_CHECKOUT, PLAN_IN_WORKSPACE = "../data/example/plan.yaml", "../plan.yaml"  # as seen from the notebooks
 EDITOR_HINT = f"# yaml-language-server: $schema={SCHEMA}\n"
 
 
@@ -47,6 +48,9 @@ def _fill(folder: Path) -> None:
     example, notebooks = _shipped("data/example", "example"), _shipped("notebooks", "notebooks")
     shutil.copytree(example, folder)
     shutil.copytree(notebooks, folder / "notebooks", ignore=shutil.ignore_patterns(".*"))
+    for notebook in (folder / "notebooks").glob("*.ipynb"):
+        text = notebook.read_text(encoding="utf-8")
+        notebook.write_text(text.replace(PLAN_IN_CHECKOUT, PLAN_IN_WORKSPACE), encoding="utf-8")
     plan = folder / "plan.yaml"
     plan.write_text(EDITOR_HINT + plan.read_text(encoding="utf-8"), encoding="utf-8")
     (folder / SCHEMA).write_text(json.dumps(plan_schema(), indent=1) + "\n", encoding="utf-8")

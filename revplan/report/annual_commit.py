@@ -25,6 +25,7 @@ def summary(book: Workbook) -> Exhibit:
         "Closing ARR": "not given" if bridge.closing_arr is None else compact(bridge.closing_arr, currency),
         f"{title}s to commit within the year": show(float(signed), "commitment"),
         "The year in expectation": _over_or_under(missing, currency),
+        "Only existing records can bring": compact(float(quarters["before_plan_date"].sum()), currency),
         "Expected of the open pipeline within the year": compact(float(quarters["open_pipeline"].sum()), currency),
         "Programme spend within the year": compact(_spend(book), currency),
         "Program CAC": "not priced" if book.cac is None else compact(book.cac, currency),
