@@ -25,6 +25,11 @@ WORDS = 22
 TILES = 5
 """Most facts that stand side by side."""
 
+# JupyterLab has none of the page's style, so what a reader needs there stands in the elements.
+NO_MATHS = "tex2jax_ignore mathjax_ignore"
+"""Classes that keep Jupyter from setting `$5M to $10M` as a formula."""
+TILED = "display:grid;grid-template-columns:repeat(auto-fit,minmax(max(10rem,100%/var(--tiles) - 1px),1fr))"
+
 
 def plain(exhibit: Exhibit) -> str:
     """The message, and below it the table in columns."""
@@ -41,7 +46,7 @@ def page_html(exhibit: Exhibit) -> str:
     """The exhibit as one `<figure>` for Jupyter and the page."""
     body = {"chart": _chart, "table": _table, "text": _text}[exhibit.kind](exhibit)
     notes = "".join(f'<p class="note">{escape(note)}</p>' for note in exhibit.notes)
-    return f'<figure class="exhibit {exhibit.kind}{_breadth(exhibit)}">{body}{notes}</figure>'
+    return f'<figure class="exhibit {exhibit.kind}{_breadth(exhibit)} {NO_MATHS}">{body}{notes}</figure>'
 
 
 def raw(exhibit: Exhibit) -> dict[str, Any]:
@@ -72,19 +77,24 @@ def _chart(exhibit: Exhibit) -> str:
     alt = f'role="img" aria-label="{escape(exhibit.alt)}"'
     page = (exhibit.svg or "").replace("<svg", f'<svg class="on-page" style="max-width:54rem" {alt}', 1)
     phone = (exhibit.svg_phone or "").replace("<svg", f'<svg class="on-phone" style="display:none" {alt}', 1)
-    return f"<figcaption>{escape(exhibit.message)}</figcaption>{page}{phone}"
+    return f"{_headline(exhibit)}{page}{phone}"
+
+
+def _headline(exhibit: Exhibit) -> str:
+    return f'<figcaption style="font-weight:600">{escape(exhibit.message)}</figcaption>'
 
 
 def _text(exhibit: Exhibit) -> str:
-    headline = f"<figcaption>{escape(exhibit.message)}</figcaption>"
+    headline = _headline(exhibit)
     if exhibit.table is None:
         return headline
     pairs = zip(exhibit.table["fact"], exhibit.table["value"], strict=True)
     facts = "".join(
-        f"<div><dt>{escape(fact)}</dt><dd{_long(value, 18)}>{escape(value)}</dd></div>" for fact, value in pairs
+        f'<div><dt style="float:none;width:auto">{escape(fact)}</dt><dd{_long(value, 18)}>{escape(value)}</dd></div>'
+        for fact, value in pairs
     )
     rows = -(-len(exhibit.table) // TILES)
-    return f'{headline}<dl style="--tiles:{-(-len(exhibit.table) // rows)}">{facts}</dl>'
+    return f'{headline}<dl style="--tiles:{-(-len(exhibit.table) // rows)};{TILED}">{facts}</dl>'
 
 
 def _table(exhibit: Exhibit) -> str:
@@ -96,7 +106,7 @@ def _table(exhibit: Exhibit) -> str:
     message = escape(exhibit.message)
     return (
         f'<div class="scroll" role="region" tabindex="0" aria-label="{message}">'
-        f"<table><caption><span>{message}</span></caption>"
+        f'<table><caption style="text-align:left;font-weight:600"><span>{message}</span></caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows[:split])}</tbody>{foot}</table></div>"
     )
 
