@@ -76,9 +76,7 @@ def main(arguments: list[str]) -> int:
 
 def usage() -> str:
     """The commands, one a line."""
-    return "\n".join(
-        ["usage: python run.py COMMAND", *(f"  {name:<10} {what}" for name, what in ABOUT.items())]
-    )
+    return "\n".join(["usage: python run.py COMMAND", *(f"  {name:<10} {what}" for name, what in ABOUT.items())])
 
 
 def commands(name: str, extra: list[str]) -> list[list[str]]:
@@ -86,9 +84,7 @@ def commands(name: str, extra: list[str]) -> list[list[str]]:
     python = str(PYTHON)
     table = {
         "setup": [],
-        "report": [
-            [python, "-m", "revplan", "report", "annual_commit", "data/example/plan.yaml", "--out", "reports"]
-        ],
+        "report": [[python, "-m", "revplan", "report", "annual_commit", "data/example/plan.yaml", "--out", "reports"]],
         "revplan": [[python, "-m", "revplan"]],
         "test": [[python, "-m", "pytest", "--nbval", "--nbval-current-env", *test_paths(extra)]],
         "lint": [
@@ -110,12 +106,15 @@ def test_paths(extra: list[str]) -> list[str]:
 
 
 def lock_command() -> list[str]:
-    """The command that writes requirements.lock, without addresses, for every system."""
+    """The command that writes requirements.lock, without addresses, for every system.
+
+    The extra `warehouse` is left out: its packages would double the size of `.venv`.
+    """
     uv = shutil.which("uv")
     if not uv:
         raise SetupError("`lock` needs uv on the PATH: pip install uv", 2)
     return (
-        f"{uv} pip compile pyproject.toml --all-extras --python-version 3.11 --universal --generate-hashes "
+        f"{uv} pip compile pyproject.toml --extra dev --extra browser --python-version 3.11 --universal --generate-hashes "
         "--no-emit-index-url --no-header --no-annotate --quiet -o requirements.lock"
     ).split()
 
@@ -220,9 +219,7 @@ def install(what: str, command: list[str]) -> None:
     """Run one step of the set-up, with a sign of life now and then; stop if it fails."""
     started = time.monotonic()
     with LOG.open("w", encoding="utf-8") as log:
-        child = subprocess.Popen(
-            command, cwd=ROOT, env=child_environment(), stdout=log, stderr=subprocess.STDOUT
-        )
+        child = subprocess.Popen(command, cwd=ROOT, env=child_environment(), stdout=log, stderr=subprocess.STDOUT)
         while child.poll() is None:
             try:
                 child.wait(timeout=SIGN_OF_LIFE)
@@ -241,9 +238,7 @@ def explanation(what: str, output: str) -> str:
     """Why a step failed, in one line, from what the installer printed."""
     where = f"All it said is in {LOG.relative_to(ROOT)}"
     if any(word in output.lower() for word in NETWORK_WORDS):
-        return (
-            f"{what}: no connection to the package index. Check network and proxy, then run it again. {where}"
-        )
+        return f"{what}: no connection to the package index. Check network and proxy, then run it again. {where}"
     lines = [line.strip() for line in output.splitlines() if line.strip()] or ["no output"]
     telling = [line for line in lines if re.search(r"error: \S+ ", line, re.IGNORECASE)] or lines
     return f"{what} failed: {telling[-1].rstrip('.')}. {where}"
