@@ -57,8 +57,8 @@ def test_worked_by_hand() -> None:
     assert row["watched_days"] == 10
     assert row["recorded_from"] == pd.Timestamp(START)
     assert row["mature"]
-    # Beta(2 + 1/2, 2 + 1/2): a tenth of the area under (x (1 - x))^1.5 lies below 0.2245, summed over a fine grid
-    assert (row["rate_low"], row["rate_high"]) == pytest.approx((0.2245, 0.7755), abs=1e-4)
+    # Beta(2 + 1/2, 2 + 1/2): a tenth of the area under (x (1 - x))^1.5 lies below 0.22457, summed over a fine grid
+    assert (row["rate_low"], row["rate_high"]) == pytest.approx((0.22457, 0.77543), abs=1e-5)
 
 
 def test_lag_by_month_splits_a_delay_between_two_months() -> None:

@@ -1,0 +1,349 @@
+"""Laws of the import and the estimates, for any records: nothing is lost uncounted, no traceback reaches a user."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from revplan.errors import DataError
+from revplan.history.cells import Cells, amounts, days
+from revplan.history.crm_file import read_crm_file
+from revplan.history.csv_text import read_csv
+from revplan.history.rates import estimate_transitions, estimate_warnings, transitions_block
+from revplan.history.records import History, read_records
+from revplan.history.stages import loss_delays, open_items, stage_entries
+from revplan.lag import Lag
+
+quiet = settings(deadline=None, max_examples=150)
+FIRST = date(2026, 1, 1)
+
+WIDE = """\
+format: wide
+files:
+  leads: {path: leads.csv, id: id}
+  deals: {path: deals.csv, id: lead}
+stages: {lead: leads.created, sql: leads.sql, won: deals.won}
+lost: leads.lost
+source: leads.source
+amount: deals.amount
+"""
+
+HISTORY = """\
+format: history
+path: changes.csv
+id: id
+at: at
+field: field
+is: Status
+value: value
+stages: {lead: New, sql: [SQL, Qualified], won: Won}
+lost: [Lost, Dead]
+"""
+
+ids = st.sampled_from(["", "-", "1", "2", "3", "4", "5", " 2 ", "00123", "1E5"])
+day = st.one_of(
+    st.just(""),
+    st.sampled_from(["NULL", "9999-12-31"]),
+    st.integers(0, 60).map(lambda n: str(FIRST + timedelta(days=n))),
+    st.integers(0, 60).map(lambda n: f"{FIRST + timedelta(days=n)} 13:51:03"),
+)
+lead = st.tuples(ids, day, day, day, st.sampled_from(["web", "Fair", "", "Select"]))
+deal = st.tuples(ids, day, st.sampled_from(["", "1,200", "$5", "(7)"]))
+change = st.tuples(
+    ids,
+    day,
+    st.sampled_from(["Status", "status", "Owner"]),
+    st.sampled_from(["New", "SQL", "qualified", "Won", "Lost", "Nurture", ""]),
+)
+
+
+def as_csv(header: str, rows: list[tuple[str, ...]]) -> str:
+    text = io.StringIO()
+    csv.writer(text).writerows([header.split(","), *rows])
+    return text.getvalue()
+
+
+def in_folder(files: dict[str, str | bytes], read: Callable[[Path], History | None]) -> History | None:
+    """What `read` makes of a folder with `files`; None where it refuses them with a DataError."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        for file, content in files.items():
+            (folder / file).write_bytes(content if isinstance(content, bytes) else content.encode())
+        try:
+            return read(folder / "crm.yaml")
+        except DataError:
+            return None
+
+
+def counts(history: History, part: str) -> tuple[int, int, int]:
+    """Rows read, kept and set aside in a part of the report."""
+    lines = [line for line in history.report if line.part == part]
+    read = sum(line.count for line in lines if line.what == "rows read")
+    kept = sum(line.count for line in lines if line.what in ("rows kept", "kept"))
+    return read, kept, sum(line.count for line in lines if line.what.startswith("set aside"))
+
+
+def check_tables(history: History) -> None:
+    """Laws of the tables, whatever the records were."""
+    table, order = history.stage_history, {stage: n for n, stage in enumerate(history.stages)}
+    assert set(table["record"]) == set(history.records["record"])
+    assert not table.duplicated(["record", "stage"]).any()
+    assert table["entered_on"].dt.date.max() <= history.as_of
+    for _, rows in table.groupby("record"):
+        numbers = rows["stage"].map(order)
+        assert numbers.diff().dropna().eq(1).all()  # no gaps, in order
+        assert rows["entered_on"].is_monotonic_increasing
+        assert numbers.iloc[0] == 0  # fewer than 20 records: no source enters later
+    entries = stage_entries(history)
+    assert entries["entries"].sum() == len(table)
+    won = (table["stage"] == history.stages[-1]).sum()
+    lost = history.records["lost_on"].notna().sum()
+    assert open_items(history, history.as_of)["items"].sum() + won + lost == len(history.records)
+    assert loss_delays(history)["items"].sum() == lost
+    assert (loss_delays(history)["age_days"] >= 0).all()
+
+
+@quiet
+@given(
+    leads=st.lists(lead, min_size=1, max_size=12),
+    deals=st.lists(deal, min_size=1, max_size=6),
+    cut=st.none() | st.integers(0, 60),
+)
+def test_kept_and_set_aside_are_what_was_read(leads: list, deals: list, cut: int | None) -> None:
+    files = {
+        "crm.yaml": WIDE,
+        "leads.csv": as_csv("id,created,sql,lost,source", leads),
+        "deals.csv": as_csv("lead,won,amount", deals),
+    }
+    as_of = None if cut is None else FIRST + timedelta(days=cut)
+    history = in_folder(files, lambda path: read_records(path, as_of))
+    if history is None:
+        return
+    for part, rows in (("leads", leads), ("deals", deals)):
+        read, kept, aside = counts(history, part)
+        assert read == len(rows) == kept + aside
+    _, records, aside = counts(history, "records")
+    assert records == len(history.records)
+    assert records + aside == counts(history, "leads")[1]
+    check_tables(history)
+
+
+@quiet
+@given(changes=st.lists(change, min_size=1, max_size=20), cut=st.none() | st.integers(0, 60))
+def test_every_change_is_kept_or_set_aside(changes: list, cut: int | None) -> None:
+    files = {"crm.yaml": HISTORY, "changes.csv": as_csv("id,at,field,value", changes)}
+    as_of = None if cut is None else FIRST + timedelta(days=cut)
+    history = in_folder(files, lambda path: read_records(path, as_of))
+    if history is None:
+        return
+    read, kept, aside = counts(history, "changes.csv")
+    assert read == len(changes) == kept + aside
+    check_tables(history)
+
+
+@quiet
+@given(
+    leads=st.lists(lead, min_size=1, max_size=12), deals=st.lists(deal, min_size=1, max_size=6), cut=st.integers(0, 60)
+)
+def test_what_comes_later_does_not_change_what_was_known(leads: list, deals: list, cut: int) -> None:
+    """The history as of a day is the same, whether or not the export holds later days."""
+    as_of = FIRST + timedelta(days=cut)
+
+    def until(rows: list) -> list:
+        return [tuple("" if cell[:4] == "2026" and cell[:10] > str(as_of) else cell for cell in row) for row in rows]
+
+    def history(leads: list, deals: list) -> History | None:
+        files = {
+            "crm.yaml": WIDE,
+            "leads.csv": as_csv("id,created,sql,lost,source", leads),
+            "deals.csv": as_csv("lead,won,amount", deals),
+        }
+        return in_folder(files, lambda path: read_records(path, as_of))
+
+    leads, deals = [*leads, ("77", "", "", "", "web")], [*deals, ("77", "", "5")]  # no file without a value
+    whole, cut_off = history(leads, deals), history(until(leads), until(deals))
+    assert (whole is None) == (cut_off is None)
+    if whole is not None and cut_off is not None:
+        assert whole.stage_history.equals(cut_off.stage_history)
+        assert whole.records.equals(cut_off.records)
+
+
+# --- any text at all -----------------------------------------------------------------------------------------
+
+soup = st.one_of(
+    st.binary(max_size=200),
+    st.text(max_size=200).map(lambda text: text.encode("utf-8", "replace")),
+    st.text(alphabet='ab1,;\t|"\n\r -\0é', max_size=120).map(lambda text: text.encode("utf-16")),
+    st.lists(
+        st.sampled_from(["id", "created", "sql", ",", ";", "\n", '"', "2026-01-01", "1", "\r\n", "sep=;"]), max_size=60
+    ).map(lambda parts: "".join(parts).encode()),
+)
+
+
+@settings(deadline=None, max_examples=400)
+@given(content=soup)
+def test_any_bytes_are_a_table_or_a_data_error(content: bytes) -> None:
+    with TemporaryDirectory() as name:
+        path = Path(name) / "leads.csv"
+        path.write_bytes(content)
+        try:
+            table = read_csv(path)
+        except DataError:
+            return
+    assert all(len(row) == len(table.header) for row in table.rows)
+    assert len(table.lines) == len(table.rows)
+
+
+@settings(deadline=None, max_examples=300)
+@given(leads=soup, deals=soup)
+def test_any_files_are_a_history_or_a_data_error(leads: bytes, deals: bytes) -> None:
+    header = b"id,created,sql,lost,source\n1,2026-01-01,2026-01-02,,web\n"
+    files = {"crm.yaml": WIDE, "leads.csv": header + leads, "deals.csv": b"lead,won,amount\n" + deals}
+    in_folder(files, read_records)
+
+
+yaml_soup = st.lists(
+    st.sampled_from(
+        [
+            "format: wide",
+            "files:",
+            "  leads: {path: leads.csv, id: id}",
+            "stages:",
+            "  lead: leads.created",
+            "  won: {at: leads.won, is: x}",
+            "lost:",
+            "source: {value: all}",
+            "segment: leads",
+            "&a ",
+            "*a",
+            "!!python/name:os",
+            "? [1]",
+            "- ",
+            "  ",
+            ": ",
+            "{",
+            "}",
+            "[",
+            "]",
+            "decimal: ','",
+            "date_format: '%d.%m.%Y'",
+            "date_format: '%'",
+            "stages: {lead: 2026-13-45}",
+            "0x",
+            "1e999",
+            "~",
+            "\t",
+            "é",
+            "%YAML 1.1",
+        ]
+    ),
+    max_size=15,
+).map("\n".join)
+
+
+@pytest.mark.filterwarnings("ignore::ruamel.yaml.error.YAMLWarning")  # an anchor that is set twice
+@settings(deadline=None, max_examples=300)
+@given(text=st.one_of(yaml_soup, st.text(max_size=100), yaml_soup.map(lambda text: WIDE + text)))
+def test_any_text_is_a_crm_file_or_a_data_error(text: str) -> None:
+    def read(path: Path) -> None:
+        read_crm_file(path)
+
+    in_folder({"crm.yaml": text.encode("utf-8", "replace")}, read)
+
+
+@settings(deadline=None, max_examples=400)
+@given(
+    text=st.one_of(
+        st.text(max_size=30),
+        st.text(alphabet="0123456789-:T Z+.", max_size=25),
+        st.from_regex(
+            r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{1,2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?( ?(Z|[+-][0-9]{2}:?[0-9]{2}))?)?",
+            fullmatch=True,
+        ),
+        st.text(alphabet="0123456789.,$€£()-+eE ", max_size=15),
+    ),
+    date_format=st.sampled_from([None, "%d/%m/%Y", "%Y%m%d", "%d %b, %Y %H:%M:%S"]),
+    decimal=st.sampled_from([None, ".", ","]),
+)
+def test_any_cell_is_a_value_missing_or_a_fault(text: str, date_format: str | None, decimal: str | None) -> None:
+    cells = Cells("a.csv", "x", [text], [2])
+    for parsed in (days(cells, date_format), amounts(cells, decimal, ";")):
+        assert len(parsed.values) == 1
+    number = amounts(cells, decimal, ",").values[0]
+    assert np.isnan(number) or abs(number) <= 1e12 or amounts(cells, decimal, ",").found.faults
+
+
+@settings(deadline=None)
+@given(moment=st.datetimes(min_value=datetime(1980, 1, 2), max_value=datetime(2049, 1, 1)))
+def test_a_day_written_is_the_day_read(moment: datetime) -> None:
+    (value,) = days(Cells("a.csv", "x", [moment.isoformat(sep=" ")], [2])).values
+    assert value == np.datetime64(moment, "us")
+
+
+# --- estimates -----------------------------------------------------------------------------------------------
+
+record = st.tuples(
+    st.integers(0, 300),
+    st.none() | st.integers(0, 120),
+    st.none() | st.integers(0, 120),
+    st.sampled_from("ab"),
+    st.sampled_from("xy"),
+)
+
+
+def history_of(records: list[tuple]) -> History:
+    start = np.datetime64("2025-01-01")
+    rows = ["id,lead,sql,won,segment,source"]
+    for number, (lead_day, to_sql, to_won, segment, source) in enumerate(records):
+        sql = None if to_sql is None else lead_day + to_sql
+        won = None if sql is None or to_won is None else sql + to_won
+        cells = [str(start + n) if n is not None else "" for n in (lead_day, sql, won)]
+        rows.append(",".join([str(number), *cells, segment, source]))
+    crm = "format: wide\nfiles: {l: {path: l.csv, id: id}}\nstages: {lead: l.lead, sql: l.sql, won: l.won}\nsegment: l.segment\nsource: l.source\n"
+    history = in_folder(
+        {"crm.yaml": crm, "l.csv": "\n".join(rows)}, lambda path: read_records(path, date(2025, 10, 28))
+    )
+    assert history is not None
+    return history
+
+
+@quiet
+@given(records=st.lists(record, min_size=1, max_size=120))
+def test_estimates_are_rates_and_lags_a_plan_accepts(records: list[tuple]) -> None:
+    history = history_of(records)
+    estimates = estimate_transitions(history, history.as_of)
+    assert estimates["rate"].between(0, 1, inclusive="right").all()
+    assert (estimates["rate_low"] <= estimates["rate"]).all()
+    assert (estimates["rate"] <= estimates["rate_high"]).all()
+    assert (estimates["evidence"] > 0).all()
+    assert (estimates["evidence"] * estimates["rate"] <= estimates["conversions"] + 1e-6).all()
+    assert (estimates["p90_days"] >= estimates["median_days"]).all()
+    for shares in estimates["lag_months"]:
+        assert sum(map(float, shares.split())) == pytest.approx(1, abs=1e-4)
+    for block in transitions_block(estimates):
+        Lag(**block["lag"])
+        assert block["evidence"] > 0
+    assert all(estimate_warnings(history, estimates))
+
+
+@quiet
+@given(records=st.lists(record, min_size=1, max_size=60))
+def test_twice_the_records_are_the_same_rate_on_twice_the_evidence(records: list[tuple]) -> None:
+    """Where all outcomes count from the first entry on; the proof that recording began late grows with the records."""
+    once = estimate_transitions(history_of(records), date(2025, 10, 28))
+    twice = estimate_transitions(history_of(records * 2), date(2025, 10, 28))
+    first = once[(once["segment"] == "all") & (once["source"] == "all")].set_index("to_stage")
+    second = twice[(twice["segment"] == "all") & (twice["source"] == "all")].set_index("to_stage")
+    for stage in first.index:
+        if first.loc[stage, "recorded_from"] == second.loc[stage, "recorded_from"]:
+            assert second.loc[stage, "rate"] == pytest.approx(first.loc[stage, "rate"])
+            assert second.loc[stage, "evidence"] == pytest.approx(2 * first.loc[stage, "evidence"])
