@@ -11,6 +11,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,15 @@ def _parser() -> argparse.ArgumentParser:
     plan = _command(commands, "plan", _plan, "goal to required entries and commit")
     plan.add_argument("plan", type=Path, metavar="PLAN", help="the plan file (YAML)")
 
+    rates = _command(commands, "rates", _rates, "estimated transitions of a CRM history")
+    _crm(rates)
+    rates.add_argument("--out", type=Path, metavar="FILE", help="write them here, ready to paste into a plan")
+
+    forecast = _command(commands, "forecast", _forecast, "wins expected from records known, and with new arrivals")
+    _crm(forecast)
+    forecast.add_argument("--months", type=int, default=3, metavar="N", help="months ahead, 1 to 24; default 3")
+    forecast.add_argument("--by", choices=["source"], help="also by source")
+
     report = _command(commands, "report", _report, "run a notebook through papermill and print it")
     report.add_argument("name", metavar="NAME", help="the report, such as annual_commit")
     report.add_argument("plan", type=Path, metavar="PLAN", help="the plan file (YAML)")
@@ -81,6 +91,18 @@ def _command(
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     parser.set_defaults(command=run)
     return parser
+
+
+def _crm(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("crm", type=Path, metavar="CRM", help="the CRM file (YAML) that says how the records are read")
+    parser.add_argument("--as-of", type=_day, metavar="DAY", help="the last day known, such as 2018-01-31")
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no day; write it as 2018-01-31") from None
 
 
 def _print(given: argparse.Namespace, answer: dict[str, Any], text: str) -> None:
@@ -110,17 +132,30 @@ def _plan(given: argparse.Namespace) -> None:
     from revplan.workbook import open_workbook, plan_answer
     from revplan.workbook_text import plan_text
 
-    book = open_workbook(given.plan, _progress())
+    book = open_workbook(given.plan, _progress("commit: {done} of {total} sources, now {what}"))
     _print(given, plan_answer(book), plan_text(book))
 
 
-def _progress() -> Callable[[int, int, str], None]:
-    """Says on stderr what is being solved, once it takes longer than a person waits gladly."""
+def _rates(given: argparse.Namespace) -> None:
+    from revplan.history_text import rates_answer
+
+    _print(given, *rates_answer(given.crm, given.as_of, given.out))
+
+
+def _forecast(given: argparse.Namespace) -> None:
+    from revplan.history_text import forecast_report
+
+    tell = _progress("forecast: {done} of {total} {what}")
+    _print(given, *forecast_report(given.crm, given.as_of, given.months, given.by == "source", tell))
+
+
+def _progress(line: str) -> Callable[[int, int, str], None]:
+    """Says on stderr what is being done, as `line` words it, once it takes longer than a person waits gladly."""
     begun = time.monotonic()
 
     def tell(done: int, total: int, what: str) -> None:
         if time.monotonic() - begun > PATIENCE:
-            print(f"commit: {done} of {total} sources, now {what}", file=sys.stderr, flush=True)
+            print(line.format(done=done, total=total, what=what), file=sys.stderr, flush=True)
 
     return tell
 

@@ -1,0 +1,233 @@
+"""Wins and ARR of the next months: from the records known on a day, and with those still to come.
+
+Every open record goes on, or is lost, by the hazards of its stage, age and cell, through all stages
+that remain; new records join at the pace of recent ones. The interval carries chance and a level that
+is uncertain by as much as the company's own past forecasts were off.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import date, timedelta
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from revplan.errors import DataError
+from revplan.history.deals import deals_of
+from revplan.history.expected import (
+    Means,
+    Replay,
+    Told,
+    as_date,
+    by_month,
+    chosen_window,
+    means,
+    month_ends,
+    recordings_began,
+    replays,
+)
+from revplan.history.flow import open_records, wins_by_day
+from revplan.history.hazards import Hazards
+from revplan.history.predictive import USUAL_CV, Count, count_forecast, learnt_cv, money_forecast
+from revplan.history.records import History
+from revplan.history.spells import NEVER, Spells, spells_of
+
+MAX_MONTHS = 24
+MONTH_CV, SOURCE_CV = 0.18, 0.18  # usual variation of a month's and of a source's wins, beyond chance
+QUARTER = 3  # months whose variation is learnt
+SPREAD_PER_YEAR = 1.0  # growth of the variance of the level with every further year ahead
+FEW_REPLAYS = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Outlook:
+    """Wins of all months together, month by month, and the ARR of all months where amounts exist."""
+
+    wins: Count
+    by_month: tuple[Count, ...]
+    arr: Count | None
+
+
+@dataclass(frozen=True, eq=False)
+class Forecast:
+    """Wins of the `months` after `as_of`, and how they were told."""
+
+    as_of: date
+    months: int
+    ends: tuple[date, ...]
+    """Last day of each month ahead."""
+    from_known: Outlook
+    with_arrivals: Outlook
+    by_source: dict[str, tuple[Count, Count]]
+    """Source -> wins from known records, and with arrivals."""
+    window: int
+    """Days of history the hazards rest on; 0 for all that was recorded."""
+    cv: float
+    """Variation beyond chance of the wins of all months from known records."""
+    replays: int
+    """Past forecasts it was learnt from."""
+    warnings: tuple[str, ...]
+
+
+def forecast_wins(history: History, months: int, tell: Told | None = None) -> Forecast:
+    """Wins of the next `months` months, from what `history` knew on its last day. [records]
+
+    Raises
+    ------
+    DataError
+        If `months` is not 1 to 24, or no record has ever been won.
+    """
+    if not 1 <= months <= MAX_MONTHS:
+        raise DataError.at("months", f"got {months}; a forecast reaches 1 to {MAX_MONTHS} months")
+    spells = spells_of(history)
+    if not (spells.entered[:, -1] < NEVER).any():
+        raise DataError.at(
+            f"stage {history.stages[-1]}",
+            f"no record has entered it by {history.as_of}, so there is nothing to forecast from; "
+            "check the stages of the CRM file, or take a later day",
+        )
+    past = replays(spells, months, tell)
+    return _forecast(spells, months, past)
+
+
+def _forecast(spells: Spells, months: int, past: list[Replay]) -> Forecast:
+    window, began, ends = chosen_window(past), recordings_began(spells), month_ends(spells.day, months)
+    told = means(spells, int(ends[-1]), window, began)
+    spread = _Spread(past, window, told, months)
+    known, total = by_month(told.known, ends), by_month(told.wins, ends)
+    arr = _arr(spells, told, spread)
+    return Forecast(
+        as_of=as_date(spells.day),
+        months=months,
+        ends=tuple(as_date(spells.day + int(end)) for end in ends),
+        from_known=_outlook(known, spread.known, spread.known_month, arr[0]),
+        with_arrivals=_outlook(total, spread.total, spread.total_month, arr[1]),
+        by_source=_by_source(spells, known.sum(axis=1), total.sum(axis=1), spread),
+        window=window,
+        cv=spread.known,
+        replays=len(past),
+        warnings=tuple(_warnings(spells, began, past, told)),
+    )
+
+
+def _outlook(wins: np.ndarray, cv: float, month_cv: float, arr: Count | None) -> Outlook:
+    months = tuple(count_forecast(float(each), month_cv) for each in wins.sum(axis=0))
+    return Outlook(count_forecast(float(wins.sum()), cv), months, arr)
+
+
+# --- variation beyond chance ---------------------------------------------------------------------
+
+
+class _Spread:
+    """Coefficients of variation of a forecast's totals, months and sources, learnt from replays."""
+
+    def __init__(self, past: list[Replay], window: int, told: Means, months: int) -> None:
+        new = float(told.new.sum() / max(told.wins.sum(), 1e-9)) * told.arrivals.cv
+        further = 1 + SPREAD_PER_YEAR * max(months - QUARTER, 0) / 12
+        came, known = [each.came_known for each in past], [each.known[window] for each in past]
+        came_total, total = [each.came_total for each in past], [each.total[window] for each in past]
+        grown = float(np.sqrt(further))
+        self.known = grown * _learnt(came, known, (0, 1), USUAL_CV)
+        self.known_month = grown * _learnt(came, known, (0,), MONTH_CV)
+        self.known_source = grown * _learnt(came, known, (1,), SOURCE_CV)
+        self.total = grown * _learnt(came_total, total, (0, 1), float(np.hypot(USUAL_CV, new)))
+        self.total_month = grown * _learnt(came_total, total, (0,), float(np.hypot(MONTH_CV, new)))
+        self.total_source = grown * _learnt(came_total, total, (1,), float(np.hypot(SOURCE_CV, new)))
+
+
+def _learnt(came: list[np.ndarray], told: list[np.ndarray], summed: tuple[int, ...], usual: float) -> float:
+    if not came:
+        return usual
+    actual = np.concatenate([np.atleast_1d(each.sum(axis=summed)) for each in came])
+    mean = np.concatenate([np.atleast_1d(each.sum(axis=summed)) for each in told])
+    return learnt_cv(actual, mean, 1 / came[0].shape[1], usual)
+
+
+# --- money and sources ---------------------------------------------------------------------------
+
+
+def _arr(spells: Spells, told: Means, spread: _Spread) -> tuple[Count | None, Count | None]:
+    """ARR from known records, and with arrivals; none where too few wins carry an amount."""
+    deals = deals_of(spells)
+    if deals is None:
+        return None, None
+    chain: tuple[Hazards, ...] = told.chain
+    stock = [open_records(spells, stage, deals.worth) for stage in range(len(chain))]
+    known = wins_by_day(stock, np.zeros_like(told.arrivals.by_day), chain).sum(axis=1)
+    total = known + told.new.sum(axis=1) * deals.mean
+    size = 1 + deals.scatter
+
+    def amount(by_cell: np.ndarray, cv: float) -> Count:
+        chance = float(size * (by_cell @ deals.mean))
+        return money_forecast(float(by_cell.sum()), chance + (cv * float(by_cell.sum())) ** 2)
+
+    return amount(known, spread.known), amount(total, spread.total)
+
+
+def _by_source(spells: Spells, known: np.ndarray, total: np.ndarray, spread: _Spread) -> dict[str, tuple[Count, Count]]:
+    codes, names = spells.codes(1)
+    wins, every = np.bincount(codes, known), np.bincount(codes, total)
+    return {
+        name: (
+            count_forecast(float(wins[code]), spread.known_source),
+            count_forecast(float(every[code]), spread.total_source),
+        )
+        for code, name in enumerate(names)
+    }
+
+
+# --- for readers ---------------------------------------------------------------------------------
+
+
+def _warnings(spells: Spells, began: tuple[int, ...], past: list[Replay], told: Means) -> list[str]:
+    lines = []
+    for number, (pair, first) in enumerate(zip(pairwise(spells.stages), began, strict=True)):
+        started = int(spells.entered[:, number].min())
+        if first > started:
+            lines.append(
+                f"{pair[0]} to {pair[1]}: outcomes are recorded only from {as_date(first)}, though records start on "
+                f"{as_date(started)}; what came before is left out"
+            )
+    if len(past) < FEW_REPLAYS:
+        lines.append(
+            f"only {len(past)} past forecasts could be replayed; the intervals rest on the {USUAL_CV:.0%} by which "
+            "a quarter's wins usually vary beyond chance"
+        )
+    if told.wins.sum() > 0 and told.arrivals.cv > 0.5:
+        lines.append(
+            f"new records a month vary by {told.arrivals.cv:.0%} around what recent months lead to expect; "
+            "the forecast with arrivals is a guess"
+        )
+    return lines
+
+
+def forecast_answer(forecast: Forecast, by_source: bool) -> dict[str, Any]:
+    """The forecast as `revplan forecast --json` prints it."""
+    starts = [each + timedelta(days=1) for each in (forecast.as_of, *forecast.ends)]
+    spans = [
+        {"month": f"{end:%Y-%m}", "from": str(start), "to": str(end)}
+        for start, end in zip(starts, forecast.ends, strict=False)
+    ]
+
+    def outlook(each: Outlook) -> dict[str, Any]:
+        months = [{**span, **asdict(count)} for span, count in zip(spans, each.by_month, strict=True)]
+        arr = {} if each.arr is None else {"arr": asdict(each.arr)}
+        return {"wins": asdict(each.wins), **arr, "by_month": months}
+
+    sources = [
+        {"source": name, **asdict(known), "with_arrivals": asdict(total)}
+        for name, (known, total) in forecast.by_source.items()
+    ]
+    return {
+        "as_of": str(forecast.as_of),
+        "months": forecast.months,
+        "from_known": outlook(forecast.from_known),
+        "with_arrivals": outlook(forecast.with_arrivals),
+        **({"by": sources} if by_source else {}),
+        "window_days": forecast.window or None,
+        "cv": forecast.cv,
+        "replays": forecast.replays,
+        "warnings": list(forecast.warnings),
+    }

@@ -1,0 +1,177 @@
+"""What the commands on history answer: as JSON, as text for a terminal, and as a file to paste."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date
+from io import StringIO
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any
+
+import pandas as pd
+from ruamel.yaml import YAML
+
+from revplan.errors import DataError, shown
+from revplan.history.forecast import Forecast, forecast_answer, forecast_wins
+from revplan.history.predictive import Count
+from revplan.history.rates import estimate_transitions, estimate_warnings, transitions_block
+from revplan.history.records import History, read_records
+
+Told = Callable[[int, int, str], None]
+Answer = tuple[dict[str, Any], str]  # what --json prints, and the text
+
+
+# --- rates ---------------------------------------------------------------------------------------
+
+
+def rates_answer(crm: Path, as_of: date | None, out: Path | None) -> Answer:
+    """Estimated transitions of the records `crm` names; written to `out` as a plan takes them."""
+    history = read_records(crm, as_of)
+    estimates = estimate_transitions(history, history.as_of)
+    warnings = estimate_warnings(history, estimates)
+    if out is not None:
+        write_whole(out, rates_yaml(history, estimates, warnings))
+    rows = estimates.to_dict("records")
+    answer = {"as_of": str(history.as_of), "transitions": [_rate(row) for row in rows], "warnings": list(warnings)}
+    return answer, _rates_text(history, rows, warnings, out)
+
+
+def _rate(row: dict[Any, Any]) -> dict[str, Any]:
+    figures = ("rate", "rate_low", "rate_high", "evidence", "median_days", "p90_days")
+    return {
+        "from": row["from_stage"],
+        "to": row["to_stage"],
+        "segment": row["segment"],
+        "source": row["source"],
+        **{name: float(row[name]) for name in figures},
+        "lag_months": [float(share) for share in row["lag_months"].split()],
+        "mature": bool(row["mature"]),
+        "entries": int(row["entries"]),
+        "conversions": int(row["conversions"]),
+        "recorded_from": f"{row['recorded_from']:%Y-%m-%d}",
+    }
+
+
+def _rates_text(history: History, rows: list[dict], warnings: Iterable[str], out: Path | None) -> str:
+    heads = ("transition", "segment", "source", "rate", "P10", "P90", "evidence", "median days", "p90 days", "")
+    table = [
+        (
+            f"{row['from_stage']} to {row['to_stage']}",
+            row["segment"],
+            row["source"],
+            f"{row['rate']:.1%}",
+            f"{row['rate_low']:.1%}",
+            f"{row['rate_high']:.1%}",
+            f"{row['evidence']:,.0f}",
+            f"{row['median_days']:.0f}",
+            f"{row['p90_days']:.0f}",
+            "" if row["mature"] else "immature",
+        )
+        for row in rows
+    ]
+    parts = [f"Rates as of {history.as_of}, from {len(history.records):,} records", aligned(heads, table, 3)]
+    parts += [_listed(warnings)] if warnings else []
+    return "\n\n".join([*parts, *([f"written: {out}"] if out else [])])
+
+
+def rates_yaml(history: History, estimates: pd.DataFrame, warnings: Iterable[str]) -> str:
+    """The `transitions` block of a plan file, with what a reader must know above it."""
+    lines = [f"# Estimated from CRM records as of {history.as_of}. Paste into a plan file."]
+    lines += [f"# {' '.join(line.split())}" for line in warnings]
+    yaml = YAML()
+    yaml.width = 10_000
+    stream = StringIO()
+    yaml.dump({"transitions": [_flow(_rounded(each)) for each in transitions_block(estimates)]}, stream)
+    return "\n".join(lines) + "\n" + stream.getvalue()
+
+
+def _flow(block: dict[str, Any]) -> Any:
+    """One line of YAML per transition."""
+    from ruamel.yaml.comments import CommentedMap
+
+    line = CommentedMap(block)
+    line.fa.set_flow_style()
+    return line
+
+
+def _rounded(value: Any) -> Any:
+    """Five significant digits: more is not known."""
+    if isinstance(value, dict):
+        return {key: _rounded(each) for key, each in value.items()}
+    if isinstance(value, list):
+        shares = [round(float(each), 5) for each in value]
+        shares[shares.index(max(shares))] += 1 - sum(shares)
+        return [round(each, 5) for each in shares]
+    return float(f"{value:.5g}") if isinstance(value, float) else value
+
+
+def write_whole(path: Path, text: str) -> None:
+    """`text` in the file `path`, whole or not at all.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be written.
+    """
+    try:
+        with NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=".revplan-", delete=False) as file:
+            file.write(text)
+        os.chmod(file.name, 0o644)
+        os.replace(file.name, path)
+    except OSError as fault:
+        raise DataError.at(shown(path.name), f"cannot be written ({fault.strerror}); check the folder") from None
+
+
+# --- forecast ------------------------------------------------------------------------------------
+
+
+def forecast_report(crm: Path, as_of: date | None, months: int, by_source: bool, tell: Told | None = None) -> Answer:
+    """Wins of the next months from the records `crm` names."""
+    forecast = forecast_wins(read_records(crm, as_of), months, tell)
+    return forecast_answer(forecast, by_source), _forecast_text(forecast, by_source)
+
+
+def _forecast_text(forecast: Forecast, by_source: bool) -> str:
+    known, total = forecast.from_known, forecast.with_arrivals
+    rows = [("wins, all months", *_counts(known.wins), *_counts(total.wins))]
+    if known.arr and total.arr:
+        rows.append(("ARR, all months", *_counts(known.arr), *_counts(total.arr)))
+    months = zip(forecast.ends, known.by_month, total.by_month, strict=True)
+    rows += [(f"wins to {end}", *_counts(first), *_counts(second)) for end, first, second in months]
+    if by_source:
+        rows += [(f"wins, {name}", *_counts(a), *_counts(b)) for name, (a, b) in forecast.by_source.items()]
+    heads = ("", "from known", "P10", "P90", "with arrivals", "P10", "P90")
+    looked = f"{forecast.window} days" if forecast.window else "all days recorded"
+    basis = (
+        f"Hazards of the last {looked}; beyond chance the wins vary by {forecast.cv:.0%} "
+        f"({forecast.replays} past forecasts replayed)."
+    )
+    parts = [f"Wins of the {forecast.months} months after {forecast.as_of}", aligned(heads, rows, 1), basis]
+    return "\n\n".join([*parts, *([_listed(forecast.warnings)] if forecast.warnings else [])])
+
+
+def _counts(count: Count) -> tuple[str, str, str]:
+    decimals = 1 if count.mean < 100 else 0
+    return (f"{count.mean:,.{decimals}f}", f"{count.p10:,.{decimals}f}", f"{count.p90:,.{decimals}f}")
+
+
+# --- text ----------------------------------------------------------------------------------------
+
+
+def _listed(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def aligned(heads: Sequence[str], rows: Sequence[Sequence[str]], words: int) -> str:
+    """Rows of text side by side: the first `words` columns to the left, the others to the right."""
+    table = [tuple(heads), *map(tuple, rows)]
+    widths = [max(len(cell) for cell in column) for column in zip(*table, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if number < words else cell.rjust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in table
+    )
