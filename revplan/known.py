@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -180,8 +180,3 @@ def _recent(plan: Plan, entries: pd.DataFrame) -> Mapping[CellName, float]:
     sums = recent.groupby(["segment", "source", "stage"], observed=True)["entries"].sum()
     wanted = ((segment, source, plan.entry_stage(source)) for segment, source in plan.cells)
     return {(cell[0], cell[1]): float(sums.get(cell, 0.0)) / RECENT_MONTHS for cell in wanted}
-
-
-def day_known(records: Records | None) -> date | None:
-    """The last day the records count; None without records."""
-    return records.history.as_of if records else None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -50,8 +51,8 @@ def headline(year: PlannedYear, quarters: pd.DataFrame, stages: pd.DataFrame) ->
     return f"{goal}. Commit: {commit} {stage.title}s. {_largest_gap(year, quarters)} Action: {action(year, quarters)}"
 
 
-def _money(year: PlannedYear):  # type: ignore[no-untyped-def]
-    return lambda amount: compact(amount, year.plan.currency)
+def _money(year: PlannedYear) -> Callable[[float], str]:
+    return partial(compact, currency=year.plan.currency)
 
 
 def _largest_gap(year: PlannedYear, quarters: pd.DataFrame) -> str:

@@ -1,8 +1,8 @@
 """The commit: entries from the plan date on that reach the goal as far as it can be reached.
 
 One linear programme per source: its segments share the source's limits, and shares bind, so sources
-do not trade. It first minimises the ARR the year misses. Among the flows that miss no more it
-minimises, in money, the sum of
+do not trade. It first minimises the ARR the year misses. Among the flows that miss at most half a
+percent of the source's year more it minimises, in money, the sum of
 
 - the ARR missed so far at the end of each quarter,
 - the ARR the first two quarters of next year miss, so that the last months do not sink,
@@ -37,10 +37,14 @@ ALL_QUARTERS = QUARTERS + NEXT_QUARTERS
 LAST_MONTH = 3 * ALL_QUARTERS  # one past the last month of entry
 # What a unit costs in the second aim: missed so far at each quarter end; missed in a quarter, in one of
 # next year (it has no cumulated miss beside it); exceeded in a quarter; a bend of the monthly entries.
-REST = ((1.0, 1.0, 1.0, 1.0), 1.0, 2.0, 1.0, 0.25)
+REST = ((1.0, 1.0, 1.0, 10.0), 1.0, 2.0, 1.0, 0.25)
 
 # Of a mean month's goal: how far the second aim may spoil the first; the next where one cannot be solved.
 SLACKS = (1e-7, 1e-6, 1e-5, 1e-4)
+
+# Share of the source's year the second aim may give up: far below what any plan can know, and enough
+# to keep segments that share a ceiling from taking turns.
+LEEWAY = 0.005
 
 Progress = Callable[[int, int, str], None]
 
@@ -137,8 +141,9 @@ class _Programme:
         year = self._aim([0, 0, 0, 1])
         found = linprog(year, most, at_most, equal, equal_to, method="highs")
         most = sparse.vstack([most, sparse.csr_array(year[None, :])], format="csr")
+        leeway = LEEWAY * self.task.goals[:, :QUARTERS].sum() / self.money
         for slack in SLACKS:
-            within = np.append(at_most, (found.fun or 0.0) + slack)
+            within = np.append(at_most, (found.fun or 0.0) + leeway + slack)
             refined = linprog(self._aim(*REST), most, within, equal, equal_to, method="highs")
             if found.status == refined.status == 0:
                 return self._entries(refined.x)

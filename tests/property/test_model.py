@@ -14,6 +14,7 @@ from scipy.optimize import linprog
 
 from revplan.errors import PlanError
 from revplan.model.cells import plan_cells, target_arr
+from revplan.model.commit import LEEWAY
 from revplan.model.funnel import HORIZON, YEAR, forward
 from revplan.model.pipeline import OpenGroup
 from revplan.model.year import Known, PlannedYear, by_quarter, plan_year
@@ -26,12 +27,12 @@ settings.register_profile(
     "laws",
     deadline=None,
     derandomize=True,
-    max_examples=40,
+    max_examples=80,
     suppress_health_check=[HealthCheck.too_slow],
     database=None,
 )
 LAWS = settings.get_profile("laws")
-SLOW_LAWS = settings(LAWS, max_examples=25)
+SLOW_LAWS = settings(LAWS, max_examples=50)
 
 # --- random plans --------------------------------------------------------------------------------------------
 
@@ -461,7 +462,8 @@ def test_the_year_misses_no_more_than_it_must(data: dict[str, Any], draw: Any) -
     )
     year = plan_year(plan, Known(recent=recent))
     missed = np.maximum((year.targets - year.commit_arr)[:, :YEAR].sum(axis=1), 0).sum()
-    assert missed == pytest.approx(Least(data, plan, recent).missed(), abs=1e-6 * data["goal"]["new_arr"])
+    least, goal = Least(data, plan, recent).missed(), data["goal"]["new_arr"]
+    assert least - 1e-6 * goal <= missed <= least + (LEEWAY + 1e-6) * goal
 
 
 # --- the order of stages -------------------------------------------------------------------------------------
