@@ -75,6 +75,19 @@ def _parser() -> argparse.ArgumentParser:
     forecast.add_argument("--months", type=int, default=3, metavar="N", help="months ahead, 1 to 24; default 3")
     forecast.add_argument("--by", choices=["source"], help="also by source")
 
+    backtest = _command(commands, "backtest", _backtest, "replay the forecast at past days against what came")
+    backtest.add_argument(
+        "crm", type=Path, metavar="CRM", help="the CRM file (YAML) that says how the records are read"
+    )
+    backtest.add_argument(
+        "--from", type=_day, required=True, dest="first", metavar="DAY", help="the first day replayed"
+    )
+    backtest.add_argument(
+        "--to", type=_day, required=True, dest="last", metavar="DAY", help="no day after it is replayed"
+    )
+    backtest.add_argument("--every", choices=["month", "quarter"], default="quarter", help="how far apart they are")
+    backtest.add_argument("--months", type=int, default=3, metavar="N", help="months ahead, 1 to 24; default 3")
+
     report = _command(commands, "report", _report, "run a notebook through papermill and print it")
     report.add_argument("name", metavar="NAME", help="the report, such as annual_commit")
     report.add_argument("plan", type=Path, metavar="PLAN", help="the plan file (YAML)")
@@ -147,6 +160,13 @@ def _forecast(given: argparse.Namespace) -> None:
 
     tell = _progress("forecast: {done} of {total} {what}")
     _print(given, *forecast_report(given.crm, given.as_of, given.months, given.by == "source", tell))
+
+
+def _backtest(given: argparse.Namespace) -> None:
+    from revplan.history_text import backtest_report
+
+    span, tell = (given.first, given.last), _progress("backtest: {done} of {total} {what}")
+    _print(given, *backtest_report(given.crm, span, given.every, given.months, tell))
 
 
 def _progress(line: str) -> Callable[[int, int, str], None]:

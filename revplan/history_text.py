@@ -14,6 +14,8 @@ import pandas as pd
 from ruamel.yaml import YAML
 
 from revplan.errors import DataError, shown
+from revplan.history.backtest import MODEL, TARGETS, Backtest, Every, backtest, backtest_answer
+from revplan.history.baselines import NAMES
 from revplan.history.forecast import Forecast, forecast_answer, forecast_wins
 from revplan.history.predictive import Count
 from revplan.history.rates import estimate_transitions, estimate_warnings, transitions_block
@@ -145,7 +147,7 @@ def _forecast_text(forecast: Forecast, by_source: bool) -> str:
     heads = ("", "from known", "P10", "P90", "with arrivals", "P10", "P90")
     looked = f"{forecast.window} days" if forecast.window else "all days recorded"
     basis = (
-        f"Hazards of the last {looked}; beyond chance the wins vary by {forecast.cv:.0%} "
+        f"Hazards of the last {looked}; beyond chance the wins vary by {known.cv:.0%} "
         f"({forecast.replays} past forecasts replayed)."
     )
     parts = [f"Wins of the {forecast.months} months after {forecast.as_of}", aligned(heads, rows, 1), basis]
@@ -155,6 +157,53 @@ def _forecast_text(forecast: Forecast, by_source: bool) -> str:
 def _counts(count: Count) -> tuple[str, str, str]:
     decimals = 1 if count.mean < 100 else 0
     return (f"{count.mean:,.{decimals}f}", f"{count.p10:,.{decimals}f}", f"{count.p90:,.{decimals}f}")
+
+
+# --- backtest ------------------------------------------------------------------------------------
+
+
+def backtest_report(crm: Path, span: tuple[date, date], every: Every, months: int, tell: Told | None = None) -> Answer:
+    """Replays of the forecast against what came, beside the three baselines."""
+    done = backtest(crm, span, every, months, tell)
+    return backtest_answer(done), _backtest_text(done)
+
+
+def _backtest_text(done: Backtest) -> str:
+    parts = [
+        f"{len(done.origins)} forecasts of {done.months} months, made {done.origins[0].as_of} to {done.origins[-1].as_of}"
+    ]
+    for target, title in TARGETS.items():
+        parts += [title, _origins_table(done, target), _scores_table(done, target)]
+    each = done.by_source
+    parts.append(f"By source, from known records: WAPE {each.wape:.0%}, coverage {each.coverage:.0%}.")
+    return "\n\n".join([*parts, *([_listed(done.warnings)] if done.warnings else [])])
+
+
+def _origins_table(done: Backtest, target: str) -> str:
+    heads = ("as of", "came", MODEL, "P10", "P90", *NAMES.values())
+    rows = []
+    for origin in done.origins:
+        told = origin.told[target]
+        low, _, high = told[MODEL].quantiles()
+        figures = (told[MODEL].came, told[MODEL].mean, low, high, *(told[name].mean for name in NAMES))
+        rows.append((str(origin.as_of), *(f"{figure:,.1f}" for figure in figures)))
+    return aligned(heads, rows, 1)
+
+
+def _scores_table(done: Backtest, target: str) -> str:
+    heads = ("", "WAPE", "bias", "CRPS", "pinball P10", "P50", "P90", "coverage of 80 %", "width")
+    rows = []
+    for method, each in done.scores[target].items():
+        held = (
+            f"{each.coverage:.0%} ({each.coverage_low:.0%} to {each.coverage_high:.0%})"
+            if each.coverage is not None
+            else "-"
+        )
+        width = f"{each.width:.2f}" if each.width is not None else "-"
+        losses = (f"{loss:.2f}" for loss in each.pinball)
+        name = NAMES.get(method, method)
+        rows.append((name, f"{each.wape:.1%}", f"{each.bias:+.1%}", f"{each.crps:.2f}", *losses, held, width))
+    return aligned(heads, rows, 1)
 
 
 # --- text ----------------------------------------------------------------------------------------

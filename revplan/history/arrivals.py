@@ -1,6 +1,7 @@
 """New records of the next months: how many will come in, through which cell and stage, and how surely.
 
-Counts of the last 30-day blocks are smoothed with a damped trend in logarithms; how quickly the level
+Counts of the last 30-day blocks are smoothed with a damped trend, on the scale of their square roots,
+on which chance is the same everywhere; how quickly the level
 follows is whatever would have told each block best from those before it.
 
 Sources: E. Gardner and E. McKenzie, "Forecasting trends in time series", Management Science 31 (1985),
@@ -19,9 +20,10 @@ from revplan.history.spells import Spells
 BLOCK = 30  # days
 BLOCKS = 24  # looked back on
 FEWEST = 4  # blocks from which a trend is looked for
-LEVELS, TRENDS = (0.3, 0.5, 0.7, 0.9), (0.0, 0.2)  # weight of the last block in the level and in the trend
+LEVELS, TRENDS = (0.5, 0.7, 0.9), (0.0, 0.2)  # weight of the last block in the level and in the trend
 DAMPING = 0.8  # of the trend, from block to block
 RECENT = 90  # days over which arrivals are shared out to cells
+CHANCE = 0.25  # variance of the square root of a Poisson count
 USUAL_CV = 0.15  # of a block around its forecast, beyond chance, where too few blocks show it
 
 
@@ -65,24 +67,24 @@ def _blocks(days: np.ndarray, today: int) -> np.ndarray:
 
 def _smoothed(counts: np.ndarray, horizon: int) -> tuple[np.ndarray, float]:
     """Expected records per block, for each day ahead; and the variation of a block beyond chance."""
-    logs = np.log(counts + 1.0)
-    tries = [_followed(logs, level, trend) for level, trend in product(LEVELS, TRENDS)]
+    roots = np.sqrt(counts)
+    tries = [_followed(roots, level, trend) for level, trend in product(LEVELS, TRENDS)]
     level, trend, errors = min(tries, key=lambda each: float(np.sum(each[2] ** 2)))
     steps = np.arange(horizon) / BLOCK + 0.5
     damped = DAMPING * (1 - DAMPING**steps) / (1 - DAMPING)
-    beyond = float(np.mean(errors**2 - 1 / (counts[1:] + 1.0))) if len(errors) else 0.0
+    beyond = float(np.mean((errors**2 - CHANCE) / np.maximum(counts[1:], 1.0))) if len(errors) else 0.0
     weight = len(errors) / (len(errors) + FEWEST)
-    cv = np.sqrt(weight * max(beyond, 0.0) + (1 - weight) * USUAL_CV**2)
-    return np.maximum(np.exp(level + trend * damped) - 1.0, 0.0), float(cv)
+    cv = 2 * np.sqrt(weight * max(beyond, 0.0) + (1 - weight) * (USUAL_CV / 2) ** 2)
+    return np.maximum(level + trend * damped, 0.0) ** 2, float(cv)
 
 
-def _followed(logs: np.ndarray, follow: float, bend: float) -> tuple[float, float, np.ndarray]:
+def _followed(roots: np.ndarray, follow: float, bend: float) -> tuple[float, float, np.ndarray]:
     """Level and trend at the end, and the errors on the way."""
-    level, trend, errors = float(logs[0]), 0.0, []
-    for value in logs[1:]:
+    level, trend, errors = float(roots[0]), 0.0, []
+    for value in roots[1:]:
         told = level + DAMPING * trend
         errors.append(value - told)
         moved = told + follow * (value - told)
-        trend = (1 - bend) * DAMPING * trend + bend * (moved - level) if len(logs) >= FEWEST else 0.0
+        trend = (1 - bend) * DAMPING * trend + bend * (moved - level) if len(roots) >= FEWEST else 0.0
         level = moved
     return level, trend, np.array(errors)

@@ -46,6 +46,8 @@ class Outlook:
     """Wins of all months together, month by month, and the ARR of all months where amounts exist."""
 
     wins: Count
+    cv: float
+    """Variation of the wins of all months beyond chance."""
     by_month: tuple[Count, ...]
     arr: Count | None
 
@@ -62,12 +64,12 @@ class Forecast:
     with_arrivals: Outlook
     by_source: dict[str, tuple[Count, Count]]
     """Source -> wins from known records, and with arrivals."""
+    source_cv: float
+    """Variation of a source's wins from known records beyond chance."""
     window: int
     """Days of history the hazards rest on; 0 for all that was recorded."""
-    cv: float
-    """Variation beyond chance of the wins of all months from known records."""
     replays: int
-    """Past forecasts it was learnt from."""
+    """Past forecasts the variation beyond chance was learnt from."""
     warnings: tuple[str, ...]
 
 
@@ -105,8 +107,8 @@ def _forecast(spells: Spells, months: int, past: list[Replay]) -> Forecast:
         from_known=_outlook(known, spread.known, spread.known_month, arr[0]),
         with_arrivals=_outlook(total, spread.total, spread.total_month, arr[1]),
         by_source=_by_source(spells, known.sum(axis=1), total.sum(axis=1), spread),
+        source_cv=spread.known_source,
         window=window,
-        cv=spread.known,
         replays=len(past),
         warnings=tuple(_warnings(spells, began, past, told)),
     )
@@ -114,7 +116,7 @@ def _forecast(spells: Spells, months: int, past: list[Replay]) -> Forecast:
 
 def _outlook(wins: np.ndarray, cv: float, month_cv: float, arr: Count | None) -> Outlook:
     months = tuple(count_forecast(float(each), month_cv) for each in wins.sum(axis=0))
-    return Outlook(count_forecast(float(wins.sum()), cv), months, arr)
+    return Outlook(count_forecast(float(wins.sum()), cv), cv, months, arr)
 
 
 # --- variation beyond chance ---------------------------------------------------------------------
@@ -214,7 +216,7 @@ def forecast_answer(forecast: Forecast, by_source: bool) -> dict[str, Any]:
     def outlook(each: Outlook) -> dict[str, Any]:
         months = [{**span, **asdict(count)} for span, count in zip(spans, each.by_month, strict=True)]
         arr = {} if each.arr is None else {"arr": asdict(each.arr)}
-        return {"wins": asdict(each.wins), **arr, "by_month": months}
+        return {"wins": asdict(each.wins), **arr, "by_month": months, "cv": each.cv}
 
     sources = [
         {"source": name, **asdict(known), "with_arrivals": asdict(total)}
@@ -227,7 +229,6 @@ def forecast_answer(forecast: Forecast, by_source: bool) -> dict[str, Any]:
         "with_arrivals": outlook(forecast.with_arrivals),
         **({"by": sources} if by_source else {}),
         "window_days": forecast.window or None,
-        "cv": forecast.cv,
         "replays": forecast.replays,
         "warnings": list(forecast.warnings),
     }

@@ -1,0 +1,210 @@
+"""Replays of the forecast at past days, with only what was known then, against what came.
+
+Each past day reads the records as they were known at its end, forecasts, and is held against the
+latest records. Three baselines are replayed beside it; where one does better, it is named and offered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from revplan.errors import DataError
+from revplan.history.baselines import NAMES, baselines
+from revplan.history.expected import as_date, month_ends
+from revplan.history.forecast import Forecast, forecast_wins
+from revplan.history.records import History, read_records
+from revplan.history.scores import Scores, Told, scores
+from revplan.history.spells import Spells, day_number, spells_of
+
+Tell = Callable[[int, int, str], None]
+Every = Literal["month", "quarter"]
+STEPS = {"month": 1, "quarter": 3}
+MODEL = "revplan"
+TARGETS = {"from_known": "wins from known records", "with_arrivals": "wins with arrivals"}
+ENOUGH = 35  # independent forecasts that show an interval of 60 % for one of 80 % in four of five cases
+MAX_ORIGINS = 240
+
+
+@dataclass(frozen=True, eq=False)
+class Origin:
+    """A past day, what was forecast on it, and what came."""
+
+    as_of: date
+    forecast: Forecast
+    told: dict[str, dict[str, Told]]
+    """Target -> method -> forecast and outcome."""
+    by_source: tuple[Told, ...]
+    """Wins from known records, a source each."""
+
+
+@dataclass(frozen=True, eq=False)
+class Backtest:
+    """Replays and their scores."""
+
+    months: int
+    origins: tuple[Origin, ...]
+    scores: dict[str, dict[str, Scores]]
+    """Target -> method -> scores."""
+    by_source: Scores
+    better: dict[str, tuple[str, float]]
+    """Target -> the baseline that did better, and what it says of the months after the last day known."""
+    last_day: date
+    warnings: tuple[str, ...]
+
+
+def backtest(crm: Path, span: tuple[date, date], every: Every, months: int, tell: Tell | None = None) -> Backtest:
+    """Forecasts of `months` months made on days from `span[0]` to `span[1]`, held against what came.
+
+    Raises
+    ------
+    DataError
+        If the span is turned round, no day in it can be replayed, or the records are at fault.
+    """
+    latest = read_records(crm)
+    days = _days(span, every, months, latest)
+    origins, skipped = [], []
+    for number, day in enumerate(days):
+        if tell:
+            tell(number, len(days), f"days replayed, now {day}")
+        try:
+            origins.append(_origin(crm, day, months, latest))
+        except DataError as error:
+            skipped.append(f"{day} is left out: {error.faults[0]}")
+    if not origins:
+        raise DataError.at("--from", f"no day can be replayed ({skipped[0]}); take later days")
+    return _scored(tuple(origins), months, latest, skipped)
+
+
+def _days(span: tuple[date, date], every: Every, months: int, latest: History) -> list[date]:
+    """The days to replay: from the first on, each whose months ahead are over by the last day known."""
+    first, last = span
+    if first > last:
+        raise DataError.at("--from", f"{first} is after --to {last}; turn them round")
+    if not 1 <= months <= max(STEPS.values()) * 8:
+        raise DataError.at("--months", f"got {months}; a forecast reaches 1 to 24 months")
+    start, step = day_number(first), STEPS[every]
+    steps = np.append(0, month_ends(start, MAX_ORIGINS * step)[step - 1 :: step])
+    found = [start + int(each) for each in steps if start + int(each) <= day_number(last)]
+    over = [day for day in found if day + int(month_ends(day, months)[-1]) <= day_number(latest.as_of)]
+    if not over:
+        raise DataError.at(
+            "--from",
+            f"{months} months after {first} are not over on {latest.as_of}, the last day the records know; "
+            "take an earlier day or fewer months",
+        )
+    return [as_date(day) for day in over]
+
+
+def _origin(crm: Path, day: date, months: int, latest: History) -> Origin:
+    history = read_records(crm, day)
+    forecast = forecast_wins(history, months)
+    known, total = _came(history, latest, forecast.ends[-1])
+    rules = baselines(spells_of(history), months)
+    outlooks = {"from_known": forecast.from_known, "with_arrivals": forecast.with_arrivals}
+    came = {"from_known": float(known.sum()), "with_arrivals": total}
+    told = {target: {MODEL: Told(each.wins.mean, each.cv, came[target])} for target, each in outlooks.items()}
+    for name, rule in rules.items():
+        told["from_known"][name] = Told(rule.known, None, came["from_known"])
+        told["with_arrivals"][name] = Told(rule.total, None, came["with_arrivals"])
+    sources = tuple(
+        Told(known_wins.mean, forecast.source_cv, float(known.get(name, 0)))
+        for name, (known_wins, _) in forecast.by_source.items()
+    )
+    return Origin(day, forecast, told, sources)
+
+
+def _came(history: History, latest: History, end: date) -> tuple[pd.Series, float]:
+    """Wins after the history's day until `end`: of records known then by source, and of all records."""
+    rows = latest.stage_history
+    wins = rows[rows["stage"] == latest.stages[-1]]
+    day = wins["entered_on"].dt.floor("D")
+    wins = wins[(day > pd.Timestamp(history.as_of)) & (day <= pd.Timestamp(end))]
+    then = history.stage_history.drop_duplicates("record").set_index("record")["source"]
+    return then.reindex(wins["record"]).dropna().value_counts(), float(len(wins))
+
+
+def _scored(origins: tuple[Origin, ...], months: int, latest: History, skipped: list[str]) -> Backtest:
+    methods = (MODEL, *NAMES)
+    found = {
+        target: {method: scores([origin.told[target][method] for origin in origins]) for method in methods}
+        for target in TARGETS
+    }
+    better = _better(found, spells_of(latest), months)
+    return Backtest(
+        months=months,
+        origins=origins,
+        scores=found,
+        by_source=scores([each for origin in origins for each in origin.by_source]),
+        better=better,
+        last_day=latest.as_of,
+        warnings=(*skipped, *_warnings(len(origins), found, better, latest.as_of)),
+    )
+
+
+def _better(found: dict[str, dict[str, Scores]], spells: Spells, months: int) -> dict[str, tuple[str, float]]:
+    """By target, the baseline whose CRPS beats the model's, with its forecast from the last day known."""
+    now = baselines(spells, months)
+    better = {}
+    for target, by_method in found.items():
+        best = min(by_method, key=lambda method: by_method[method].crps)
+        if best != MODEL:
+            better[target] = (best, now[best].known if target == "from_known" else now[best].total)
+    return better
+
+
+def _warnings(
+    number: int, found: dict[str, dict[str, Scores]], better: dict[str, tuple[str, float]], last: date
+) -> list[str]:
+    lines = []
+    for target, (name, says) in better.items():
+        rule, model = found[target][name], found[target][MODEL]
+        lines.append(
+            f"{TARGETS[target]}: {NAMES[name]} did better (CRPS {rule.crps:.1f} against {model.crps:.1f}, WAPE "
+            f"{rule.wape:.0%} against {model.wape:.0%}); for the months after {last} it says {says:,.0f}"
+        )
+    if number < ENOUGH:
+        lines.append(
+            f"{number} forecasts say little about coverage: it takes {ENOUGH} independent ones to tell an interval "
+            "that holds 60 % from one that holds 80 %"
+        )
+    return lines
+
+
+def backtest_answer(done: Backtest) -> dict[str, Any]:
+    """The backtest as `revplan backtest --json` prints it."""
+    return {
+        "from": str(done.origins[0].as_of),
+        "to": str(done.origins[-1].as_of),
+        "months": done.months,
+        "origins": [_origin_answer(origin) for origin in done.origins],
+        "scores": {
+            target: {method: asdict(each) for method, each in by_method.items()}
+            for target, by_method in done.scores.items()
+        },
+        "by_source": asdict(done.by_source),
+        "better": {target: {"method": name, "forecast": says} for target, (name, says) in done.better.items()},
+        "last_day": str(done.last_day),
+        "warnings": list(done.warnings),
+    }
+
+
+def _origin_answer(origin: Origin) -> dict[str, Any]:
+    outlooks = {"from_known": origin.forecast.from_known, "with_arrivals": origin.forecast.with_arrivals}
+    return {
+        "as_of": str(origin.as_of),
+        **{
+            target: {
+                "actual": origin.told[target][MODEL].came,
+                **asdict(outlooks[target].wins),
+                "baselines": {name: origin.told[target][name].mean for name in NAMES},
+            }
+            for target in TARGETS
+        },
+    }
