@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from revplan.errors import RevplanError, shown
@@ -44,22 +46,38 @@ def read_yaml(path: Path, error: type[RevplanError]) -> Document:
     ------
     RevplanError
         Of the class `error`, if the file is missing, not text, not YAML, not a mapping, holds a key
-        twice, or a tag that asks for an object.
+        twice, an anchor twice, or a tag that asks for an object.
     """
     text = _text(path, error)
     yaml = YAML(typ="safe", pure=True)
     try:
-        root = yaml.compose(text)
+        root = _composed(yaml, text)
         if root is not None and _node_count(root, {}) > MAX_NODES:
             raise error.at(path.name, "its aliases stand for more than a plan can hold; write the values out")
         data = yaml.load(text)
     except MarkedYAMLError as fault:
         raise error.at(_marked(path, fault), _problem(fault)) from None
+    except ReusedAnchorWarning as fault:
+        raise error.at(*_anchor_twice(path, str(fault))) from None
     except (YAMLError, ValueError, RecursionError) as fault:
         raise error.at(path.name, f"is not readable as YAML: {shown(fault)}") from None
     if not isinstance(data, dict) or root is None:
         raise error.at(path.name, f"holds {_kind(data)}; it must hold keys with values, such as `name: FY27 base`")
     return Document(data, path.name, root)
+
+
+def _composed(yaml: YAML, text: str) -> Node | None:
+    """The nodes of `text`; an anchor that is set twice is refused: which of the two an alias means is easy to misread."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ReusedAnchorWarning)
+        return yaml.compose(text)
+
+
+def _anchor_twice(path: Path, warning: str) -> tuple[str, str]:
+    """Place and message of the second of two anchors of one name, from the two places `warning` names."""
+    lines = re.findall(r"line ([0-9]+)", warning)
+    place = f"{path.name} line {lines[-1]}" if lines else path.name
+    return place, f"sets an anchor (&) that line {lines[0] if lines else 'above'} sets already; give it another name"
 
 
 def dotted(place: Place) -> str:

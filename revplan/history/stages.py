@@ -1,4 +1,4 @@
-"""What the stage history says: entries by month, what is open and how old it is, and how long losses took."""
+"""What the stage history says: entries by month, what is open and how old it is."""
 
 from __future__ import annotations
 
@@ -33,15 +33,6 @@ def open_items(history: History, as_of: date) -> pd.DataFrame:
     groups = items.groupby(ITEM, observed=True)["amount"]
     table = groups.agg(items="size", amount="sum", items_with_amount="count").reset_index()
     return conform(_as_text(table), "open_items")
-
-
-def loss_delays(history: History) -> pd.DataFrame:
-    """Records lost, by the stage they were in and the whole days they had been in it."""
-    items = _last_stages(history, history.as_of)
-    lost = items[items["lost_on"].notna()]
-    lost = lost.assign(age_days=_days(lost["entered_on"], lost["lost_on"]))
-    table = lost.groupby(["stage", "age_days"], observed=True).size().rename("items").reset_index()
-    return conform(_as_text(table), "loss_delays")
 
 
 def _in_stage_order(frame: pd.DataFrame, history: History) -> pd.DataFrame:

@@ -20,7 +20,7 @@ from revplan.history.crm_file import read_crm_file
 from revplan.history.csv_text import read_csv
 from revplan.history.rates import estimate_transitions, estimate_warnings, transitions_block
 from revplan.history.records import History, read_records
-from revplan.history.stages import loss_delays, open_items, stage_entries
+from revplan.history.stages import open_items, stage_entries
 from revplan.lag import Lag
 
 quiet = settings(deadline=None, max_examples=150)
@@ -108,8 +108,6 @@ def check_tables(history: History) -> None:
     won = (table["stage"] == history.stages[-1]).sum()
     lost = history.records["lost_on"].notna().sum()
     assert open_items(history, history.as_of)["items"].sum() + won + lost == len(history.records)
-    assert loss_delays(history)["items"].sum() == lost
-    assert (loss_delays(history)["age_days"] >= 0).all()
 
 
 @quiet
@@ -250,7 +248,6 @@ yaml_soup = st.lists(
 ).map("\n".join)
 
 
-@pytest.mark.filterwarnings("ignore::ruamel.yaml.error.YAMLWarning")  # an anchor that is set twice
 @settings(deadline=None, max_examples=300)
 @given(text=st.one_of(yaml_soup, st.text(max_size=100), yaml_soup.map(lambda text: WIDE + text)))
 def test_any_text_is_a_crm_file_or_a_data_error(text: str) -> None:

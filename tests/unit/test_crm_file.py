@@ -152,6 +152,12 @@ def test_what_is_no_plain_mapping_is_refused(tmp_path: Path, text: str) -> None:
     assert all(fault.startswith("crm.yaml") for fault in faults(tmp_path, text))
 
 
+def test_an_anchor_set_twice_is_refused(tmp_path: Path) -> None:
+    assert faults(tmp_path, "format: wide\na: &x 1\nb: &x 2\nc: *x\n") == [
+        "crm.yaml line 3: sets an anchor (&) that line 2 sets already; give it another name"
+    ]
+
+
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "crm.yaml"
     path.write_bytes(b"format: \xff\xfe")

@@ -1,4 +1,4 @@
-"""Entries by month, open items by age, loss delays: worked by hand on six records."""
+"""Entries by month and open items by age: worked by hand on six records."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from revplan.history.records import History, read_records
-from revplan.history.stages import loss_delays, open_items, stage_entries
+from revplan.history.stages import open_items, stage_entries
 from revplan.tables import conform
 
 CRM = """\
@@ -73,9 +73,3 @@ def test_open_items_on_an_earlier_day(history: History) -> None:
         ("web", "sql", 14.0): 1,
         ("web", "sql", 0.0): 2,
     }
-
-
-def test_loss_delays(history: History) -> None:
-    table = loss_delays(history)
-    assert [tuple(row) for row in table.itertuples(index=False)] == [("lead", 4.0, 1), ("sql", 26.0, 1)]
-    conform(table, "loss_delays")
