@@ -66,10 +66,11 @@ def required_funnel(book: Workbook) -> Exhibit:
     first, last = book.plan.stage_ids[0], book.plan.stage_ids[-1]
     frame = book.stages[["stage", "required", "commitment", "commit", "rate_to_won", "value_per_entry", "days_to_won"]]
     rows = frame.set_index("stage")
+    of_commit = "" if first == book.plan.commit_stage else _and_commit_stage(book, rows)
     message = (
-        f"{show(rows['commitment'][last], 'commitment')} wins trace back to {show(rows['commitment'][first], 'commitment')} "
-        f"{titles[first]} entries and {show(rows['commitment'][book.plan.commit_stage], 'commitment')} "
-        f"{titles[book.plan.commit_stage]}s; the year's commit brings {show(rows['commit'][last], 'commitment')} of the wins."
+        f"{show(rows['commitment'][last], 'commitment')} wins trace back to "
+        f"{show(rows['commitment'][first], 'commitment')} {titles[first]} entries{of_commit}; "
+        f"the year's commit brings {show(rows['commit'][last], 'commitment')} of the wins."
     )
     entering = _entering(book)
     notes = ["Required counts all months, those before the plan date too. " + entering] if entering else []
@@ -88,6 +89,11 @@ def required_funnel(book: Workbook) -> Exhibit:
         },
         notes=notes,
     )
+
+
+def _and_commit_stage(book: Workbook, rows: pd.DataFrame) -> str:
+    stage = book.plan.commit_stage
+    return f" and {show(rows['commitment'][stage], 'commitment')} {_titles(book)[stage]}s"
 
 
 def _entering(book: Workbook) -> str:
@@ -208,7 +214,7 @@ def carry_over(book: Workbook) -> Exhibit:
 def last_useful(book: Workbook) -> Exhibit:
     """Until when a new entry still serves this year."""
     left = len(book.last_useful) - charts.MOST_ROWS
-    notes = [f"The {charts.MOST_ROWS} that end first; {left} more end later."] if left > 0 else []
+    notes = [f"The {charts.MOST_ROWS} that end first; {left} more are not drawn."] if left > 0 else []
     height = 0.9 + 0.26 * min(len(book.last_useful), charts.MOST_ROWS)
     return chart(charts.last_useful, book.last_useful, kinds_of("last_useful"), notes=notes, height=height)
 
@@ -224,12 +230,13 @@ def commit_sheet(book: Workbook) -> Exhibit:
     frame = pd.concat([frame, _arr_row(book, names)], ignore_index=True)
     worth = book.stages.set_index("stage")["value_per_entry"]
     stage, first = book.plan.commit_stage, book.plan.stage_ids[0]
-    equal = show(worth[stage] / worth[first], "count") if worth[first] else show(None, "count")
+    equal = show(worth[stage] / worth[first] if worth[first] else None, "count")
+    as_much = "" if stage == first else f", as much as {equal} {titles[first]} entries"
     return table(
         frame,
         {"stage": "text", **dict.fromkeys([*names, "year"], "commitment"), "value_per_entry": "money"},
-        f"One plan, stated in every stage: one {titles[stage]} is worth {compact(worth[stage], currency)} of new ARR, "
-        f"as much as {equal} {titles[first]} entries.",
+        f"One plan, stated in every stage: one {titles[stage]} is worth {compact(worth[stage], currency)} of new "
+        f"ARR{as_much}.",
         labels={"stage": "Commit stated in", "year": "Year", "value_per_entry": f"Worth per entry ({currency})"},
         notes=["These are the commit's flows in expectation; the signed number follows from the confidence wanted."],
         totals=1,

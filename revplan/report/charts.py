@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from revplan.formats import compact, show
 from revplan.report.axes import (
@@ -23,11 +24,12 @@ from revplan.report.axes import (
 )
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
 
 BAR = 0.62
 MOST_ROWS = 16
+MOST_COLORS = 6
+LEVELS = ("opening_arr", "new_arr", "closing_arr")
 TITLES = {
     "opening_arr": "Opening",
     "new_arr": "New",
@@ -42,11 +44,11 @@ def bridge(currency: str) -> Callable[[Axes, pd.DataFrame], str]:
     """A waterfall of table bridge."""
 
     def paint(ax: Axes, table: pd.DataFrame) -> str:
-        terms = table.dropna(subset=["amount"])
+        terms = table[table["term"].isin(LEVELS) | (table["amount"] != 0)].dropna(subset=["amount"])
         amounts = dict(zip(terms["term"], terms["amount"], strict=True))
         level, size = 0.0, 7.5 if is_narrow(ax) else 9.5
         for place, (term, amount) in enumerate(amounts.items()):
-            total = term in ("opening_arr", "closing_arr")
+            total = term in LEVELS and term != "new_arr"
             down = term in ("contraction", "churn")
             base = 0.0 if total else level - (amount if down else 0.0)
             ax.bar(place, amount, BAR, base, color=PLAN if total else GAP if down else REQUIRED)
@@ -236,10 +238,10 @@ def budget(currency: str) -> Callable[[Axes, pd.DataFrame], str]:
         months = sorted(table["month"].unique())
         places = {month: place for place, month in enumerate(months)}
         base = np.zeros(len(months))
-        for number, (source, rows) in enumerate(table.groupby("source", sort=False)):
+        for number, (source, rows) in enumerate(_few_sources(table).groupby("source", sort=False)):
             values = np.zeros(len(months))
-            values[[places[month] for month in rows["month"]]] = rows["spend"]
-            ax.bar(range(len(months)), values, BAR, base, color=f"C{(0, 3, 5, 4, 6, 2)[number % 6]}", label=str(source))
+            np.add.at(values, [places[month] for month in rows["month"]], rows["spend"])
+            ax.bar(range(len(months)), values, BAR, base, color=f"C{(0, 3, 5, 4, 6, 2)[number]}", label=str(source))
             base = base + values
         month_axis(ax, months)
         value_axis(ax, "money", currency)
@@ -247,6 +249,17 @@ def budget(currency: str) -> Callable[[Axes, pd.DataFrame], str]:
         return _budget_message(table, months, base, currency)
 
     return paint
+
+
+def _few_sources(table: pd.DataFrame) -> pd.DataFrame:
+    """As many sources as there are colours: the dearest, and the others as one."""
+    spent = table.groupby("source", sort=False)["spend"].sum()
+    if len(spent) <= MOST_COLORS:
+        return table
+    named = set(spent.nlargest(MOST_COLORS - 1).index)
+    others = f"{len(spent) - len(named)} others"
+    kept = table["source"].isin(named)
+    return pd.concat([table[kept], table[~kept].assign(source=others)])
 
 
 def _budget_message(table: pd.DataFrame, months: list[pd.Period], total: np.ndarray, currency: str) -> str:
