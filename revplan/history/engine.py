@@ -56,8 +56,7 @@ class Engine:
         try:
             return self.ask(question)
         except self.errors as error:
-            said = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-            raise DataError.at(f"stage history in {self.dialect}", f"{shown_line(said)}; check the query") from error
+            raise DataError.at(f"stage history in {self.dialect}", f"{first_line(error)}; check the query") from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,9 +89,10 @@ def label_text(column: str) -> str:
     return f"COALESCE(CAST({column} AS VARCHAR), '{UNKNOWN}')"
 
 
-def shown_line(text: str) -> str:
-    """One line of an engine's message."""
-    return "".join(c if c.isprintable() else "?" for c in text.strip().rstrip("."))[:200]
+def first_line(error: Exception) -> str:
+    """The first line an engine said, at most 200 characters of it."""
+    said = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return "".join(c if c.isprintable() else "?" for c in said.strip().rstrip("."))[:200]
 
 
 # --- where it may lie --------------------------------------------------------------------------------------
@@ -142,7 +142,7 @@ def moves_in_sql(connection: Any, entered: str, lost: str | None = None) -> Move
     Raises
     ------
     DataError
-        If the connection is of another kind, or cannot be made.
+        If the connection is of another kind; one that cannot be made is named when it is first needed.
     """
     return Moves(_engine_of(connection), entered.strip().rstrip(";"), lost.strip().rstrip(";") if lost else None)
 
@@ -225,17 +225,22 @@ def _engine_of(connection: Any) -> Engine:
 
 
 def _opened(place: str) -> Engine:
-    """The engine at an address or in a file; nothing is written there."""
+    """The engine at an address or in a file. Each question opens it and closes it again; nothing is written."""
     if place.startswith(("postgresql://", "postgres://")):
         return _postgres_at(place)
     if not place.endswith(FILES):
         raise DataError.at("connection", "the text is neither a postgresql:// address nor a DuckDB file (.duckdb)")
     import duckdb
 
-    try:
-        return _duckdb(duckdb.connect(place, read_only=True))
-    except duckdb.Error as error:
-        raise DataError.at("connection", f"{shown(place)} cannot be opened: {shown_line(str(error))}") from error
+    def ask(question: str) -> Sequence[tuple]:
+        try:
+            connection = duckdb.connect(place, read_only=True)
+        except duckdb.Error as error:
+            raise DataError.at("connection", f"{shown(place)} cannot be opened: {first_line(error)}") from error
+        with connection:
+            return connection.execute(question).fetchall()
+
+    return Engine("duckdb", ask, (duckdb.Error,))
 
 
 def _postgres_at(address: str) -> Engine:
@@ -243,9 +248,15 @@ def _postgres_at(address: str) -> Engine:
         import psycopg
     except ImportError:
         raise DataError.at("connection", "PostgreSQL needs psycopg: pip install 'revplan[warehouse]'") from None
-    try:
-        connection = psycopg.connect(address, options="-c TimeZone=UTC -c default_transaction_read_only=on")
-    except psycopg.Error:
-        # The driver's own message may repeat the address, and with it a password.
-        raise DataError.at("connection", "the PostgreSQL server did not let us in; check address and user") from None
-    return _postgres(connection)
+
+    def ask(question: str) -> Sequence[tuple]:
+        try:
+            connection = psycopg.connect(address, options="-c TimeZone=UTC -c default_transaction_read_only=on")
+        except psycopg.Error:
+            # The driver's own message may repeat the address, and with it a password.
+            todo = "the PostgreSQL server did not let us in; check address and user"
+            raise DataError.at("connection", todo) from None
+        with connection:
+            return connection.execute(question).fetchall()
+
+    return Engine("postgres", ask, (psycopg.Error,))

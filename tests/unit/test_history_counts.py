@@ -349,7 +349,7 @@ def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
 )
 def test_other_connections_are_refused(connection: object, words: str) -> None:
     with pytest.raises(DataError, match=words):
-        moves_in_sql(connection, "SELECT 1")
+        cohort_counts(moves_in_sql(connection, "SELECT 1"), STAGES, AS_OF)
 
 
 def test_a_memory_limit_must_be_a_size() -> None:
