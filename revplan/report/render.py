@@ -12,6 +12,7 @@ from revplan.errors import Fault, PlanError, shown
 from revplan.report.files import PACKAGE, REPOSITORY, check_folder, notebook_in, shown_path, written
 from revplan.report.parameters import checked, declared
 from revplan.report.progress import Progress
+from revplan.report.trust import check_trust
 
 FORMATS = ("html",)
 PLANNED = ("pdf", "pptx", "xlsx")
@@ -56,6 +57,7 @@ def render(
     _check_request(name, plan_path, formats)
     path = notebook_path(name, plan_path)
     notebook = notebook_in(path)
+    check_trust(notebook, path)
     known = declared(notebook, path.name)
     values = checked(settings or {}, known, name)
     if "plan_path" in known:

@@ -8,13 +8,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from nbformat import write
+from nbformat import read, write
+from nbformat.sign import NotebookNotary
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from revplan.errors import DataError, PlanError, ReportError
 from revplan.report import running
 from revplan.report.progress import Progress
 from revplan.report.render import notebook_path, render
+from revplan.workspace import new_workspace
 
 EVIL = "<script>alert(1)</script>"
 PARAMETERS = 'plan_path = "nowhere.yaml"\ntitle = "FY27 base"\ntrials = 3\nas_of = "2026-11-15"'
@@ -31,7 +33,9 @@ def workspace(folder: Path, *sources: str, name: str = "demo", parameters: str =
     cells = [new_markdown_cell("# Demo\n\nHow much?"), new_code_cell(parameters, metadata={"tags": ["parameters"]})]
     cells += [new_code_cell(IMPORTS), new_markdown_cell("## The point"), *map(new_code_cell, sources)]
     (folder / "notebooks").mkdir(parents=True, exist_ok=True)
-    write(new_notebook(cells=cells), folder / "notebooks" / f"{name}.ipynb")
+    notebook = new_notebook(cells=cells)
+    write(notebook, folder / "notebooks" / f"{name}.ipynb")
+    NotebookNotary().sign(notebook)  # as Jupyter does when its owner saves it
     plan = folder / "plan.yaml"
     plan.write_text("name: the plan\n", encoding="utf-8")
     return plan
@@ -40,6 +44,12 @@ def workspace(folder: Path, *sources: str, name: str = "demo", parameters: str =
 def tree(folder: Path) -> set[str]:
     """Every file under `folder`."""
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(autouse=True)
+def own_signatures(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jupyter's book of signatures in a folder of the test's own."""
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path_factory.mktemp("jupyter")))
 
 
 # --- what is refused before anything runs --------------------------------------------------------
@@ -123,6 +133,24 @@ def test_a_file_that_is_no_notebook_is_named(tmp_path: Path, content: str) -> No
     (tmp_path / "notebooks" / "demo.ipynb").write_text(content, encoding="utf-8")
     with pytest.raises(ReportError, match=r"demo\.ipynb: is not a notebook"):
         render("demo", plan, tmp_path / "out")
+
+
+@pytest.mark.usefixtures("no_kernel")
+def test_a_strangers_notebook_beside_the_plan_does_not_run(tmp_path: Path) -> None:
+    plan = workspace(tmp_path)
+    path = tmp_path / "notebooks" / "demo.ipynb"
+    strangers = read(path, as_version=4)
+    strangers.cells[-1].source = "import os"
+    write(strangers, path)
+    with pytest.raises(PlanError, match=r"demo\.ipynb: its code is not that of the report .* does not trust it"):
+        render("demo", plan, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unchanged_workspace_needs_no_trust(tmp_path: Path) -> None:
+    new_workspace(tmp_path / "mine")
+    (made,) = render("annual_commit", tmp_path / "mine" / "plan.yaml", tmp_path / "out")
+    assert made.is_file()
 
 
 def test_the_notebook_beside_the_plan_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,10 +29,10 @@ FLOORS = [
     {"lag", "formats"},
     {"plan"},
     {"model", "history", "tracking"},
-    {"known", "actuals", "sheets", "notes"},
+    {"known", "actuals", "sheets", "notes", "workspace"},
     {"workbook"},
     {"report"},
-    {"workbook_text", "history_text", "workspace"},
+    {"workbook_text", "history_text"},
     {"app", "cli"},
 ]
 FLOOR = {unit: number for number, units in enumerate(FLOORS) for unit in units}
