@@ -2,7 +2,7 @@
 
 Counts of the last 30-day blocks are smoothed with a damped trend, on the scale of their square roots,
 on which chance is the same everywhere; how quickly the level
-follows is whatever would have told each block best from those before it.
+follows is whatever would have told each block best from those before it, but a jump is a new level.
 
 Sources: E. Gardner and E. McKenzie, "Forecasting trends in time series", Management Science 31 (1985),
 doi.org/10.1287/mnsc.31.10.1237.
@@ -21,6 +21,7 @@ BLOCK = 30  # days
 BLOCKS = 24  # looked back on
 FEWEST = 4  # blocks from which a trend is looked for
 LEVELS, TRENDS = (0.5, 0.7, 0.9), (0.0, 0.2)  # weight of the last block in the level and in the trend
+JUMP = 3.0  # usual deviations from which a block counts as a new level
 DAMPING = 0.8  # of the trend, from block to block
 RECENT = 90  # days over which arrivals are shared out to cells
 CHANCE = 0.25  # variance of the square root of a Poisson count
@@ -84,7 +85,9 @@ def _followed(roots: np.ndarray, follow: float, bend: float) -> tuple[float, flo
     for value in roots[1:]:
         told = level + DAMPING * trend
         errors.append(value - told)
-        moved = told + follow * (value - told)
+        usual = np.sqrt(CHANCE + (USUAL_CV / 2 * told) ** 2)
+        step = max(follow, LEVELS[-1]) if abs(value - told) > JUMP * usual else follow
+        moved = told + step * (value - told)
         trend = (1 - bend) * DAMPING * trend + bend * (moved - level) if len(roots) >= FEWEST else 0.0
         level = moved
     return level, trend, np.array(errors)

@@ -1,8 +1,8 @@
 """Wins expected from the records known on a day, and from those still to come: the means of a forecast.
 
-How far back to look is chosen by replay: the window whose forecasts the company's own last year would
-have borne out best. Half a year is preferred unless another window is clearly better, because rates of
-real companies move.
+The shape of the hazards by age comes from all recorded history, their level from a recent window. Which
+one is chosen by replay: the window whose forecasts the company's own last year would have borne out
+best. Half a year is preferred unless another is clearly better, because rates of real companies move.
 """
 
 from __future__ import annotations
@@ -17,14 +17,13 @@ import pandas as pd
 from revplan.history.arrivals import Arrivals, expected_arrivals
 from revplan.history.cohorts import Cohort, recorded_window
 from revplan.history.flow import open_records, wins_by_day, won_by_day
-from revplan.history.hazards import Hazards, hazards, watched
+from revplan.history.hazards import Hazards, hazards, levelled, watched
 from revplan.history.predictive import USUAL_CV, count_log_likelihood
 from revplan.history.spells import NEVER, Spells, day_number
 
 Told = Callable[[int, int, str], None]  # done, total, what is under way
-WINDOWS = (180, 365, 0)  # days looked back on; 0 for all that was recorded; the first is preferred
+WINDOWS = (180, 365, 0)  # days the level rests on; 0 for all that was recorded; the first is preferred
 PREFERENCE = 2.0  # log likelihood another window must be better by
-FEWEST_EXITS = 30  # a stage with fewer in the window is looked at over all its time
 REPLAYS = 12  # months looked back on
 YOUNG = 60  # days of recording before a day is replayed
 LEARNT_MONTHS = 3  # the longest forecast that is replayed
@@ -76,7 +75,7 @@ def recordings_began(spells: Spells) -> tuple[int, ...]:
 
 
 def means(spells: Spells, horizon: int, window: int, began: tuple[int, ...]) -> Means:
-    """Wins expected in the next `horizon` days, by hazards of the last `window` days."""
+    """Wins expected in the next `horizon` days, their level by the last `window` days."""
     chain = tuple(_stage_hazards(spells, stage, window, first) for stage, first in enumerate(began))
     stock = [open_records(spells, stage) for stage in range(len(chain))]
     arrivals = expected_arrivals(spells, horizon)
@@ -88,11 +87,9 @@ def means(spells: Spells, horizon: int, window: int, began: tuple[int, ...]) -> 
 
 def _stage_hazards(spells: Spells, stage: int, window: int, first: int) -> Hazards:
     segment, source = spells.codes(0)[0], spells.codes(1)[0]
-    recent = max(first, spells.day - window + 1) if window else first
-    seen = watched(spells, stage, recent)
-    if recent > first and seen.went_on.sum() < FEWEST_EXITS:
-        seen = watched(spells, stage, first)
-    return hazards(seen, segment, source)
+    found = hazards(watched(spells, stage, first), segment, source)
+    recent = spells.day - window + 1
+    return found if window == 0 or recent <= first else levelled(found, watched(spells, stage, recent))
 
 
 # --- replays -------------------------------------------------------------------------------------

@@ -11,7 +11,9 @@ are each pulled towards what the level above leads to expect, E exits, with the 
 
     factor = (D + PRIOR) / (E + PRIOR)
 
-the posterior mean under a gamma prior with mean 1 (empirical Bayes for Poisson counts).
+the posterior mean under a gamma prior with mean 1 (empirical Bayes for Poisson counts). In the same way
+the level of the last half year is pulled towards that of all recorded history: the shape by age is known
+best from everything, the level from what is recent.
 
 Sources: E. Kaplan and P. Meier, "Nonparametric estimation from incomplete observations", JASA 53 (1958),
 doi.org/10.1080/01621459.1958.10501452; R. Prentice et al., "The analysis of failure times in the presence of
@@ -28,6 +30,7 @@ import numpy as np
 from revplan.history.spells import NEVER, Spells
 
 PRIOR = 10.0  # exits that the level above counts for
+RECENT_PRIOR = 15.0  # exits that all recorded history counts for against recent ones
 MOST = 0.999  # a day's hazards together never reach 1: a record still open is not proof of a fault
 BANDS = np.array([0, 1, 2, 3, 4, 6, 8, 11, 15, 21, 28, 36, 46, 61, 91, 121, 181, 271, 366, 731])
 
@@ -91,6 +94,17 @@ def hazards(seen: Watched, segment: np.ndarray, source: np.ndarray) -> Hazards:
     go = go * _factors(seen.went_on, go * seen.days, source)
     go = go * _factors(seen.went_on, go * seen.days, np.arange(len(go)))
     lose = _by_segment(seen.lost, seen.days, segment)
+    return _possible(go, lose)
+
+
+def levelled(found: Hazards, recent: Watched) -> Hazards:
+    """`found` with the level of `recent` exits, as far as there are enough of them."""
+    go = (recent.went_on.sum() + RECENT_PRIOR) / ((found.go * recent.days).sum() + RECENT_PRIOR)
+    lose = (recent.lost.sum() + RECENT_PRIOR) / ((found.lose * recent.days).sum() + RECENT_PRIOR)
+    return _possible(found.go * go, found.lose * lose)
+
+
+def _possible(go: np.ndarray, lose: np.ndarray) -> Hazards:
     scale = np.minimum(MOST / np.maximum(go + lose, 1e-300), 1.0)
     return Hazards(go * scale, lose * scale)
 
