@@ -16,6 +16,7 @@ asked for, or after the as-of day say nothing.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import date
 from functools import cache
@@ -32,6 +33,7 @@ OUTCOMES = ["went_on", "lost", "still_open"]
 CELL = ["segment", "source"]
 TRANSITION = [*CELL, "from_stage", "to_stage"]
 EPOCH_MONTH = 1970 * 12
+Days = tuple[date, date]
 
 
 def cohort_counts(moves: Moves, stages: Sequence[str], as_of: date) -> pd.DataFrame:
@@ -43,13 +45,17 @@ def cohort_counts(moves: Moves, stages: Sequence[str], as_of: date) -> pd.DataFr
     return month_counts(moves, tuple(stages), as_of)
 
 
-def month_counts(moves: Moves, stages: tuple[str, ...], as_of: date, changed_after: date | None = None) -> pd.DataFrame:
-    """`cohort_counts` of all records, or of those with a row later than `changed_after`."""
-    keys = (_month("entered"), f"{_month('ended')} - {_month('entered')}")
-    table = _counted(moves, definition(stages, as_of, keys, changed_after), stages)
+def month_counts(moves: Moves, stages: tuple[str, ...], as_of: date, changed: Days | None = None) -> pd.DataFrame:
+    """`cohort_counts` of all records, or of those with a row after the first and by the second day of `changed`."""
+    table = _counted(moves, month_definition(stages, as_of, changed), stages)
     months = pd.PeriodIndex.from_ordinals(table["key"].to_numpy() - EPOCH_MONTH, freq="M")
     table = table.assign(cohort_month=months).rename(columns={"lag": "lag_months"})
     return conform(in_order(table, stages), "cohort_counts")
+
+
+def month_definition(stages: tuple[str, ...], as_of: date, changed: Days | None = None) -> str:
+    """The definition with calendar months as keys."""
+    return definition(stages, as_of, (_month("entered"), f"{_month('ended')} - {_month('entered')}"), changed)
 
 
 def exposure_counts(moves: Moves, stages: Sequence[str], as_of: date, since: date | None = None) -> pd.DataFrame:
@@ -107,11 +113,18 @@ def _counted(moves: Moves, text: str, stages: tuple[str, ...]) -> pd.DataFrame:
 def asked(moves: Moves, text: str) -> str:
     """`text`, written for DuckDB, in the words of the engine where `moves` lie, asked of those moves."""
     dialect = moves.engine.dialect
-    events = _events(moves) if dialect == "duckdb" else _translated(_events(moves), dialect)
-    rest = text if dialect == "duckdb" else _translated(text, dialect)
+    return with_events(moves, text if dialect == "duckdb" else _translated(text, dialect), coded=True)
+
+
+def with_events(moves: Moves, text: str, *, coded: bool = False) -> str:
+    """`text`, already in the engine's own words, with the `events` it asks of; labels as codes where it can have them."""
+    events = _events(moves, coded)
+    if moves.engine.dialect != "duckdb":
+        events = _translated(events, moves.engine.dialect)
     # The user's own queries are never parsed, so whatever their engine understands may stand in them.
-    events = events.replace("entered_here", f"({moves.entered})").replace("lost_here", f"({moves.lost})")
-    return f"WITH events AS ({events}), {rest.removeprefix('WITH ')}"
+    own = {"entered": f"FROM ({moves.entered})", "lost": f"FROM ({moves.lost})"}
+    events = re.sub(r"\bFROM (entered|lost)_here\b", lambda found: own[found[1]], events)
+    return f"WITH events AS ({events}){', ' if text.startswith('WITH ') else ' '}{text.removeprefix('WITH ')}"
 
 
 @cache
@@ -122,9 +135,9 @@ def _translated(text: str, dialect: str) -> str:
 # --- the definition ----------------------------------------------------------------------------------------
 
 
-def _events(moves: Moves) -> str:
+def _events(moves: Moves, coded: bool) -> str:
     """A row per stage entered and per loss, the latter without a stage."""
-    labels = ", ".join(f"{_label(moves, name)} AS {name}" for name in CELL)
+    labels = ", ".join(f"{_label(moves, name, coded)} AS {name}" for name in CELL)
     entered = (
         f"SELECT record, {labels}, CAST(stage AS VARCHAR) AS stage, CAST(entered_on AS DATE) AS day "
         "FROM entered_here AS e WHERE NOT record IS NULL AND NOT stage IS NULL"
@@ -136,24 +149,22 @@ def _events(moves: Moves) -> str:
     return f"{entered} UNION ALL {lost}" if moves.lost else entered
 
 
-def _label(moves: Moves, column: str) -> str:
+def _label(moves: Moves, column: str, coded: bool) -> str:
     """SQL for a label whose smallest value is the same on every engine: compared byte by byte."""
-    text, names = label_text(column), moves.labels(column)
+    text, names = label_text(column), moves.labels(column) if coded else None
     if names is not None:
         return f"CAST({text} AS ENUM({', '.join(quoted(name) for name in names)}))"
     return f'{text} COLLATE "C"' if moves.engine.dialect == "postgres" else text
 
 
-def definition(stages: tuple[str, ...], as_of: date, keys: tuple[str, str], changed_after: date | None = None) -> str:
+def definition(stages: tuple[str, ...], as_of: date, keys: tuple[str, str], changed: Days | None = None) -> str:
     """The counts as one query on `events` (record, segment, source, stage, day), in DuckDB's words.
 
     `keys` are what is counted by besides cell, transition and outcome: two expressions of `entered` and
     `ended`. The outcomes are numbers: 0 went on, 1 lost, 2 still open.
     """
     _check(stages)
-    changed = (
-        f" AND record IN (SELECT record FROM events WHERE {_between(changed_after, as_of)})" if changed_after else ""
-    )
+    some = f" AND record IN (SELECT record FROM events WHERE {_between(changed)})" if changed else ""
     every, last = range(len(stages)), len(stages) - 1
     first = ", ".join(
         f"MIN(CASE WHEN stage = {quoted(stage)} THEN day END) AS d{at}" for at, stage in enumerate(stages)
@@ -165,7 +176,7 @@ def definition(stages: tuple[str, ...], as_of: date, keys: tuple[str, str], chan
     numbers = ", ".join(f"({at})" for at in range(last))
     return f"""WITH firsts AS (
   SELECT record, MIN(segment) AS segment, MIN(source) AS source, {first}, MAX(CASE WHEN stage IS NULL THEN day END) AS lost
-  FROM events WHERE day <= {_day(as_of)}{changed} GROUP BY record
+  FROM events WHERE day <= {_day(as_of)}{some} GROUP BY record
 ), moved AS (
   SELECT segment, source, lost, {days}, {moved} FROM firsts
 ), reached AS (
@@ -214,5 +225,5 @@ def _day(day: date) -> str:
     return f"DATE '{day:%Y-%m-%d}'"
 
 
-def _between(after: date, until: date) -> str:
-    return f"day > {_day(after)} AND day <= {_day(until)}"
+def _between(days: Days) -> str:
+    return f"day > {_day(days[0])} AND day <= {_day(days[1])}"

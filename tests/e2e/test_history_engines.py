@@ -23,6 +23,7 @@ import pandas as pd
 import pytest
 
 from revplan.errors import DataError
+from revplan.history.count_cache import kept_counts
 from revplan.history.counts import cohort_counts, exposure_counts
 from revplan.history.engine import Moves, moves_in_frames, moves_in_parquet, moves_in_sql
 
@@ -159,6 +160,16 @@ def _agrees(moves: Moves, seed: int) -> None:
     )
 
 
+def _is_kept(moves: Moves, folder: Path) -> None:
+    """Counts kept in a file and brought up to date are those counted anew; the second time they are believed."""
+    for day in (date(2023, 8, 31), date(2023, 12, 12), date(2023, 12, 12)):
+        kept = kept_counts(moves, STAGES, day, folder / "counts.csv")
+        pd.testing.assert_frame_equal(kept, cohort_counts(moves, STAGES, day))
+    written = (folder / "counts.csv").stat().st_mtime_ns
+    kept_counts(moves, STAGES, date(2023, 12, 12), folder / "counts.csv")
+    assert (folder / "counts.csv").stat().st_mtime_ns == written
+
+
 def _in_sql(connection: Any, seed: int) -> Moves:
     return moves_in_sql(connection, MOVES.format(seed=seed), LOSSES.format(seed=seed))
 
@@ -175,6 +186,10 @@ def test_parquet_gives_the_counts_of_the_oracle(seed: int, tmp_path: Path) -> No
 @pytest.mark.parametrize("seed", SEEDS)
 def test_postgres_gives_the_counts_of_the_oracle(seed: int, postgres: str) -> None:
     _agrees(_in_sql(postgres, seed), seed)
+
+
+def test_postgres_counts_are_kept(postgres: str, tmp_path: Path) -> None:
+    _is_kept(_in_sql(postgres, SEEDS[1]), tmp_path)
 
 
 def test_an_open_postgres_connection_is_left_as_it_was(postgres: str) -> None:
@@ -209,6 +224,12 @@ SOCKETS_LEFT_OPEN = pytest.mark.filterwarnings("ignore:.*socket:pytest.PytestUnr
 def test_spark_gives_the_counts_of_the_oracle(seed: int, spark: Any) -> None:
     _agrees(_in_sql(spark, seed), seed)
     gc.collect()  # here, not in another test
+
+
+@SOCKETS_LEFT_OPEN
+def test_spark_counts_are_kept(spark: Any, tmp_path: Path) -> None:
+    _is_kept(_in_sql(spark, SEEDS[1]), tmp_path)
+    gc.collect()
 
 
 @SOCKETS_LEFT_OPEN
