@@ -1,0 +1,93 @@
+"""The bank of standard normals a simulation draws on: the same seed gives the same bits.
+
+Trials come in blocks. Each block is one scrambled Sobol net (Matousek, 1998,
+https://doi.org/10.1006/jcom.1998.0487), moved by a digital shift of its own: every block is an
+unbiased replicate of the others (Owen, 1997, https://doi.org/10.1214/aos/1031594731), so the scatter
+between blocks gives the Monte-Carlo error of whatever is averaged over them. A block depends on
+nothing but the seed, its number and its size: not on how many are made at once, nor on who makes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from scipy.special import ndtri
+from scipy.stats import qmc
+
+from revplan.errors import Fault, PlanError, shown
+
+BLOCK = 1024  # trials of a block
+REPLICATES = 8  # blocks that even a small number of trials is split into
+MOST_TRIALS = 100_000_000
+MOST_SEED = 2**63 - 1
+WIDTH = 64  # nets are made for a multiple of this many drivers, so that one more keeps the others
+NET_BITS, BITS = 30, 53
+KEPT_BLOCKS, KEPT_NUMBERS = 32, 2**17  # blocks kept for the next run, and the largest block kept
+
+
+@dataclass(frozen=True)
+class Bank:
+    """`trials` trials of `drivers` independent standard normals each."""
+
+    trials: int
+    drivers: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        faults = [fault for fault in (_trials_fault(self.trials), _seed_fault(self.seed)) if fault]
+        if faults:
+            raise PlanError(faults)
+
+    @property
+    def size(self) -> int:
+        """Trials of a whole block."""
+        return min(BLOCK, 1 << max((self.trials // REPLICATES).bit_length() - 1, 0))
+
+    @property
+    def blocks(self) -> int:
+        """Number of blocks; the last one may be cut short."""
+        return -(-self.trials // self.size)
+
+    def block(self, number: int) -> np.ndarray:
+        """Standard normals of block `number`: shape (drivers, trials of the block)."""
+        keep = number < KEPT_BLOCKS // 2 and self.drivers * self.size <= KEPT_NUMBERS
+        normals = (_kept_block if keep else _made_block)(self.seed, self.drivers, self.size, number)
+        return normals[:, : self.trials - number * self.size]
+
+    def rounds(self, most: int) -> Iterator[range]:
+        """Numbers of the blocks, in rounds of at most `most` trials."""
+        step = max(most // self.size, 1)
+        return (range(start, min(start + step, self.blocks)) for start in range(0, self.blocks, step))
+
+
+def _trials_fault(trials: object) -> Fault | None:
+    if isinstance(trials, int) and not isinstance(trials, bool) and 2 <= trials <= MOST_TRIALS:
+        return None
+    return Fault("trials", f"got {shown(trials)}; it must be a whole number from 2 to {MOST_TRIALS:,}, such as 8192")
+
+
+def _seed_fault(seed: object) -> Fault | None:
+    if isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed <= MOST_SEED:
+        return None
+    return Fault("seed", f"got {shown(seed)}; it must be a whole number from 0 to {MOST_SEED}, such as 1")
+
+
+@lru_cache(maxsize=4)
+def _net(seed: int, width: int, size: int) -> np.ndarray:
+    """A scrambled Sobol net as whole numbers of 53 bits: shape (width, size)."""
+    points = qmc.Sobol(width, scramble=True, bits=NET_BITS, rng=np.random.default_rng([seed, 0])).random(size)
+    return (points.T * 2.0**NET_BITS).astype(np.uint64) << np.uint64(BITS - NET_BITS)
+
+
+def _made_block(seed: int, drivers: int, size: int, number: int) -> np.ndarray:
+    net = _net(seed, -(-drivers // WIDTH) * WIDTH, size)[:drivers]
+    shift = np.random.default_rng([seed, 1 + number]).integers(2**BITS, size=drivers, dtype=np.uint64)
+    normals = ndtri(((net ^ shift[:, None]).astype(float) + 0.5) * 2.0**-BITS)
+    normals.flags.writeable = False
+    return normals
+
+
+_kept_block = lru_cache(maxsize=KEPT_BLOCKS)(_made_block)

@@ -1,0 +1,99 @@
+"""The commit curve: how much more (or less) must enter for each confidence of the goal, in one pass.
+
+With common random numbers each trial's ARR rises with the scale s of the entries,
+ARR_i(s) = c_i + s m_i + sqrt(cv_i + s v_i) t_i, so each trial has the one scale at which it meets the
+goal, and quantiles of these scales answer for every confidence at once. The chance at these scales is
+then taken with the deals integrated out, and read back at the confidences asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.interpolate import PchipInterpolator
+from scipy.special import ndtri
+
+from revplan.model.outcome import Estimate, averaged
+from revplan.model.trials import Trials
+
+CONFIDENCES = (0.50, 0.55, 0.60, 0.65, 0.70, 0.75, 0.80, 0.85, 0.90, 0.95)
+NEVER = float("inf")
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """What a confidence asks for."""
+
+    confidence: float
+    scale: Estimate
+    """Times the committed entries; infinite where no volume gives the confidence. [ratio]"""
+
+
+def scales_needed(trials: Trials, goal: float) -> np.ndarray:
+    """The scale of the entries at which each trial just meets `goal`; infinite where none does. [ratio]
+
+    With d = goal - c it solves (d - s m)^2 = (cv + s v) t^2, taking the root on the side of t.
+    """
+    t = trials.odds.deviation(trials.luck)
+    (c, cv, _), (m, v, _) = trials.fixed, trials.scaled
+    missing = goal - c
+    half = m * missing + v * t**2 / 2
+    root = np.sqrt(np.maximum(half**2 - m**2 * (missing**2 - cv * t**2), 0.0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scale = np.where(m > 0, (half - np.sign(t) * root) / m**2, NEVER)
+    return np.where(c + np.sqrt(cv) * t >= goal, 0.0, np.maximum(scale, 0.0))
+
+
+def chance_of_goal(trials: Trials, goal: float, scale: float) -> np.ndarray:
+    """Chance in each trial that `scale` times the entries reach `goal`. [0-1]"""
+    return 1 - trials.odds_at(scale).below(goal)
+
+
+def commit_curve(trials: Trials, goal: float, confidences: Sequence[float]) -> tuple[CurvePoint, ...]:
+    """The scale of the entries that each confidence needs."""
+    ordered = np.array(sorted({*CONFIDENCES, *confidences}))
+    edges = (ordered[0] - 0.04 * ordered[0], ordered[-1] + 0.4 * (1 - ordered[-1]))
+    needed = np.sort(scales_needed(trials, goal))
+    nodes = _spread(needed, np.concatenate([edges[:1], ordered, edges[1:]]))
+    per_trial = [chance_of_goal(trials, goal, float(scale)) for scale in (0.0, *nodes)]
+    chances = np.array([float(each.mean()) for each in per_trial])
+    errors = np.array([trials.standard_error(each) for each in per_trial[1:]])
+    return tuple(CurvePoint(each, _scale(nodes, chances, errors, each)) for each in confidences)
+
+
+def _spread(needed: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Distinct finite scales around the quantiles of `needed`."""
+    places = np.minimum((shares * len(needed)).astype(int), len(needed) - 1)
+    found = np.unique(needed[places][np.isfinite(needed[places])])
+    return found[np.append(True, np.diff(found) > 1e-6 * np.maximum(found[:-1], 1e-6))] if len(found) else found
+
+
+def _scale(nodes: np.ndarray, chances: np.ndarray, errors: np.ndarray, confidence: float) -> Estimate:
+    """The scale at which the chance is `confidence`: the nodes joined by a monotone curve.
+
+    `chances` begins with the chance without any entries, before those at the nodes.
+    """
+    if chances[0] >= confidence:
+        return Estimate(0.0, 0.0)
+    rising = np.append(True, np.diff(np.maximum.accumulate(chances[1:])) > 1e-9)[: len(nodes)]
+    nodes, chances, errors = nodes[rising], np.clip(chances[1:][rising], 1e-12, 1 - 1e-12), errors[rising]
+    if len(nodes) == 0 or chances[-1] < confidence:
+        return Estimate(NEVER, float("nan"))
+    if len(nodes) == 1 or chances[0] > confidence:
+        return Estimate(float(nodes[0]), float("nan"))
+    curve = PchipInterpolator(ndtri(chances), nodes)
+    normal = ndtri(confidence)
+    density = np.exp(-(normal**2) / 2) / np.sqrt(2 * np.pi)
+    error = float(np.interp(confidence, chances, errors) * curve.derivative()(normal) / density)
+    return Estimate(float(curve(normal)), error)
+
+
+def merged_curve(curves: Iterable[tuple[int, tuple[CurvePoint, ...]]]) -> tuple[CurvePoint, ...]:
+    """One curve from those of independent rounds, weighted by their trials."""
+    counts, found = zip(*curves, strict=True)
+    return tuple(
+        CurvePoint(same[0].confidence, averaged([each.scale for each in same], counts))
+        for same in zip(*found, strict=True)
+    )

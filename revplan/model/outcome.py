@@ -1,0 +1,101 @@
+"""How the year may come out: bands, chances, shortfalls, each with its Monte-Carlo standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from revplan.model.trials import Trials
+
+LEVELS = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
+WORST = 0.10  # share of the years that the conditional value at risk averages over
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure of the simulation and how far it may be off for want of trials."""
+
+    value: float
+    standard_error: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The distribution of the year's new ARR. [plan currency]"""
+
+    mean: Estimate
+    sd: Estimate
+    bands: tuple[Estimate, ...]
+    """ARR that the year stays below with the chances LEVELS."""
+    chance_of_goal: Estimate
+    """Chance that new ARR reaches the goal. [0-1]"""
+    expected_shortfall: Estimate
+    """What is missed of the goal in expectation, E[max(goal - ARR, 0)]. [plan currency]"""
+    cvar_10: Estimate
+    """Mean of the worst tenth of the years. [plan currency]"""
+
+    @property
+    def p10(self) -> Estimate:
+        """ARR that nine years in ten exceed. [plan currency]"""
+        return self.bands[LEVELS.index(0.10)]
+
+    @property
+    def p50(self) -> Estimate:
+        """ARR that every second year exceeds. [plan currency]"""
+        return self.bands[LEVELS.index(0.50)]
+
+    @property
+    def p90(self) -> Estimate:
+        """ARR that one year in ten exceeds. [plan currency]"""
+        return self.bands[LEVELS.index(0.90)]
+
+
+def outcome(trials: Trials, goal: float) -> Outcome:
+    """The distribution of the year's ARR over `trials`, deals integrated out."""
+    odds, arr = trials.odds, np.sort(trials.arr)
+    mean = float(odds.mean.mean())
+    squares = odds.sd**2 + (odds.mean - mean) ** 2
+    sd = float(np.sqrt(squares.mean()))
+    bands = [_band(trials, share, float(arr[int(share * len(arr))])) for share in LEVELS]
+    p10 = bands[LEVELS.index(WORST)].value
+    missed = odds.shortfall(p10) / WORST
+    return Outcome(
+        mean=Estimate(mean, trials.standard_error(odds.mean)),
+        sd=Estimate(sd, trials.standard_error(squares) / (2 * sd) if sd > 0 else 0.0),
+        bands=tuple(bands),
+        chance_of_goal=estimate(trials, 1 - odds.below(goal)),
+        expected_shortfall=estimate(trials, odds.shortfall(goal)),
+        cvar_10=Estimate(max(p10 - float(missed.mean()), 0.0), trials.standard_error(missed)),
+    )
+
+
+def estimate(trials: Trials, per_trial: np.ndarray) -> Estimate:
+    """The mean of a quantity over the trials."""
+    return Estimate(float(per_trial.mean()), trials.standard_error(per_trial))
+
+
+def _band(trials: Trials, share: float, start: float) -> Estimate:
+    x = trials.odds.quantile_of_all(share, start)
+    error = trials.standard_error(trials.odds.below(x)) / max(float(trials.odds.density(x).mean()), 1e-300)
+    return Estimate(max(x, 0.0), error)
+
+
+def averaged(estimates: Sequence[Estimate], trials: Sequence[int]) -> Estimate:
+    """One estimate from those of independent rounds, weighted by their trials."""
+    weights = np.asarray(trials, dtype=float) / sum(trials)
+    values, errors = np.array([[each.value, each.standard_error] for each in estimates]).T
+    known = np.isfinite(errors)
+    error = float(np.sqrt(((weights * errors)[known] ** 2).sum())) if known.any() else float("nan")
+    return Estimate(float(weights @ values), error)
+
+
+def merged(outcomes: Iterable[tuple[int, Outcome]]) -> Outcome:
+    """One outcome from those of independent rounds, in their order."""
+    counts, found = zip(*outcomes, strict=True)
+    if len(found) == 1:
+        return found[0]
+    bands = tuple(averaged(same, counts) for same in zip(*(each.bands for each in found), strict=True))
+    names = [field.name for field in fields(Outcome) if field.name != "bands"]
+    return Outcome(bands=bands, **{name: averaged([getattr(each, name) for each in found], counts) for name in names})

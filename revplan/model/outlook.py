@@ -1,0 +1,197 @@
+"""The year as a simulation sees it: everything that does not change from trial to trial, worked out once.
+
+Given the rates, wins of the year are Poisson: Poisson entries thinned by rates and displaced by lags
+stay Poisson. So a cell needs one number, the wins its entries would bring if every rate were 1, times
+the product of its rates; months and stages need not be simulated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+
+from revplan.errors import shown
+from revplan.model.cells import Cell
+from revplan.model.funnel import YEAR
+from revplan.model.pipeline import OpenGroup, OpenYield
+from revplan.model.slip import LagScale, entries_landing, open_landing
+from revplan.model.uncertain import Rates
+from revplan.model.year import PlannedYear
+from revplan.plan.model import Plan, Transition
+
+
+@dataclass(frozen=True, eq=False)
+class Outlook:
+    """What a simulation needs to know of a year; a row is what one cell's entries or open records bring."""
+
+    goal: float
+    """New ARR the year must bring. [plan currency]"""
+    won: float
+    """New ARR closed before the plan date. [plan currency]"""
+    rates: Rates
+    paths: np.ndarray
+    """Shape (rows, steps): the rates a row's wins pass; the number of rates stands for none."""
+    landing: np.ndarray
+    """Shape (rows, lags): wins in the year if every rate were 1, on the grid of the lag scale. [deals]"""
+    is_open: np.ndarray
+    """Whether the row is open records, which do not grow with the entries."""
+    volumes: np.ndarray
+    """Which volume a row's entries stray with; the number of sources stands for none."""
+    value: np.ndarray
+    """Mean value of a win. [plan currency]"""
+    spread: np.ndarray
+    """Standard deviation of the value from win to win. [plan currency]"""
+    chance: np.ndarray
+    """Chance of a win of each single record where their number is known; 0 where it is not. [0-1]"""
+    rho: float
+    lags: LagScale
+    volume_cv: float
+    rate_names: tuple[str, ...] = ()
+    source_names: tuple[str, ...] = ()
+
+    @cached_property
+    def excess(self) -> np.ndarray:
+        """What the market adds to the expected product of each row's rates; taken out again. [ratio]"""
+        return self.rates.excess(self.paths, self.rho)
+
+    @cached_property
+    def path_rates(self) -> np.ndarray:
+        """Product of the mean rates of each row. [0-1]"""
+        return np.append(self.rates.mean, 1.0)[self.paths].prod(axis=1)
+
+    @property
+    def planned_wins(self) -> np.ndarray:
+        """Wins of each row at the mean rates and lags. [deals]"""
+        return self.lags.planned(self.landing) * self.path_rates
+
+    @property
+    def planned_arr(self) -> float:
+        """New ARR of the deterministic plan. [plan currency]"""
+        return float(self.won + self.planned_wins @ self.value)
+
+    @property
+    def expected_arr(self) -> float:
+        """Expected new ARR under uncertainty, without simulation. [plan currency]"""
+        return float(self.won + (self.lags.expected(self.landing) * self.path_rates) @ self.value)
+
+    @cached_property
+    def value_cumulants(self) -> np.ndarray:
+        """Shape (3, rows): what an expected win adds to the mean, variance and third cumulant of ARR.
+
+        A Poisson number of wins adds the raw moments of their value; of a known number of records,
+        each won with a chance p, the terms of the binomial law are taken off. Values are log-normal.
+        """
+        first, second = self.value, self.value**2 + self.spread**2
+        third = second**3 / first**3
+        p = self.chance
+        return np.stack([first, second - p * first**2, third - 3 * p * second * first + 2 * p**2 * first**3])
+
+
+def outlook(year: PlannedYear, given_stage: str | None = None) -> Outlook:
+    """What is uncertain about `year`, its committed entries included.
+
+    Parameters
+    ----------
+    year
+        The computed plan; its committed entries count as planned (scale 1).
+    given_stage
+        The stage whose commit is taken as hit: as many records as committed enter it, in every
+        month, and only what follows is uncertain. Sources that enter below it stay as they are.
+    """
+    plan = year.plan
+    transitions = _transitions(year)
+    lags = LagScale(plan.uncertainty.lag_cv)
+    number = {_key(each): index for index, each in enumerate(transitions)}
+    rows = list(_rows(year, given_stage, lags))
+    paths = np.full((len(rows), len(plan.stages) - 1), len(transitions))
+    for row, (cell, start, *_) in zip(paths, rows, strict=True):
+        steps = [number[_key(each)] for each in plan.path(cell.segment, cell.source)[start:]]
+        row[len(row) - len(steps) :] = steps
+    return Outlook(
+        goal=float(year.targets[:, :YEAR].sum()),
+        won=float(year.won_arr[:, :YEAR].sum()),
+        rates=Rates(np.array([each.rate for each in transitions]), np.array([_evidence(each) for each in transitions])),
+        paths=paths,
+        landing=np.stack([row[2] for row in rows]),
+        is_open=np.array([row[3] for row in rows]),
+        volumes=np.array([row[4] for row in rows]),
+        value=np.array([row[5] for row in rows]),
+        spread=np.array([_deal_cv(plan, row[0]) * row[5] for row in rows]),
+        chance=np.array([row[6] for row in rows]),
+        rho=plan.uncertainty.rho,
+        lags=lags,
+        volume_cv=plan.uncertainty.volume_cv,
+        rate_names=tuple(_named(each) for each in transitions),
+        source_names=tuple(plan.sources),
+    )
+
+
+def _transitions(year: PlannedYear) -> list[Transition]:
+    """The transitions the cells use, the last step first: rates close to the win rest on the fewest records."""
+    used = {_key(each): each for cell in year.cells for each in year.plan.path(cell.segment, cell.source)}
+    stated = [_key(each) for each in year.plan.transitions]
+    steps = list(pairwise(year.plan.stage_ids))
+    order = {key: (-steps.index((key[0] or "", key[1] or "")), stated.index(key)) for key in used}
+    return [used[key] for key in sorted(used, key=order.__getitem__)]
+
+
+def _key(transition: Transition) -> tuple[str | None, ...]:
+    return transition.from_stage, transition.to_stage, transition.segment, transition.source
+
+
+def _evidence(transition: Transition) -> float:
+    return np.inf if transition.evidence is None else transition.evidence
+
+
+def _named(transition: Transition) -> str:
+    where = [shown(part) for part in (transition.segment, transition.source) if part is not None]
+    return ", ".join([f"{transition.from_stage} to {transition.to_stage}", *where])
+
+
+def _deal_cv(plan: Plan, cell: Cell) -> float:
+    acv = plan.segments[cell.segment].acv
+    return (acv.sd or 0.0) / acv.mean
+
+
+_Row = tuple[Cell, int, np.ndarray, bool, int, float, float]
+
+
+def _rows(year: PlannedYear, given_stage: str | None, lags: LagScale) -> Iterator[_Row]:
+    """Cell, stage its records are in, landing, whether open, volume, value of a win, chance of a record."""
+    sources = list(year.plan.sources)
+    for cell, flow in zip(year.cells, year.flows, strict=True):
+        at = cell.stages.index(given_stage) if given_stage in cell.stages else None
+        start = at or 0
+        landing = _landing(year, cell, flow, start, lags)
+        volume = sources.index(cell.source) if at is None else len(sources)
+        entered = float(flow[start][: YEAR - year.first].sum())
+        won = float(lags.planned(landing[None, :])[0] * cell.rates_to_won[start])
+        chance = 0.0 if at is None or entered <= 0 else min(won / entered, 1.0)
+        yield cell, start, landing, False, volume, cell.acv, chance
+    for cell, groups in zip(year.cells, year.open_yields, strict=True):
+        for group, found in groups:
+            if found.wins[:YEAR].sum() > 0:
+                yield _open_row(year, cell, group, found, lags)
+
+
+def _landing(year: PlannedYear, cell: Cell, flow: np.ndarray, start: int, lags: LagScale) -> np.ndarray:
+    """Wins in the year if every rate after `start` were 1, by lag; at the planned lags exactly the plan's."""
+    wins = float(flow[-1][max(-year.first, 0) : YEAR - year.first].sum()) / cell.rates_to_won[start]
+    window = (-year.first, YEAR - year.first)
+    return lags.tied(entries_landing(cell.lags[start:], flow[start], year.start, window, lags), wins)
+
+
+def _open_row(year: PlannedYear, cell: Cell, group: OpenGroup, found: OpenYield, lags: LagScale) -> _Row:
+    """A group of open records: each a chance of its own, of a value the records know in the mean."""
+    wins = float(found.wins[:YEAR].sum())
+    rate = float(cell.rates_to_won[group.stage])
+    by_lag = open_landing(found, -year.first - year.start, lags) / rate
+    value = float(found.arr[:YEAR].sum()) / wins
+    items = float(group.items.sum()) - found.dead_items
+    chance = min(wins / items, 1.0) if items > 0 else 0.0
+    none = len(year.plan.sources)
+    return cell, group.stage, lags.tied(by_lag, wins / rate), True, none, value if value > 0 else cell.acv, chance
