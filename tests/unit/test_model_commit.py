@@ -132,6 +132,18 @@ def test_growth_counts_from_what_the_records_say_came_before() -> None:
     assert found[:4] == pytest.approx([11, 12.1, 13.31, 14.641], rel=1e-5)
 
 
+@pytest.mark.parametrize("before", [10.0, 24.0, 45.0, 60.0])
+def test_the_commit_bends_away_from_what_came_before(before: float) -> None:
+    """100 leads a quarter, even after other months: the first ones lead over from those, the bends add up to less."""
+    leads = list(commit_by_month(planned({"months": 0}, known=Known(recent={("all", "web"): before}))).values())
+    assert sum(leads[:3]) == pytest.approx(100, rel=1e-5)
+    assert min(before, 100 / 3) < leads[0] < max(before, 100 / 3)
+    even = np.append([before, before], np.full(18, 100 / 3))
+    assert np.abs(np.diff([before, before, *leads], 2)).sum() < np.abs(np.diff(even, 2)).sum()
+    same = commit_by_month(planned({"months": 0}, known=Known(recent={("all", "web"): 100 / 3})))
+    assert list(same.values()) == pytest.approx([100 / 3] * 18, rel=1e-5)
+
+
 def test_growth_within_a_month_begun_is_counted_in_whole_months() -> None:
     # half of June is over: 11 a month are 5.5 in its rest, and July may bring 12.1
     known = Known(recent={("all", "web"): 10.0})
@@ -285,6 +297,7 @@ def test_what_is_open_and_what_is_won_lower_the_commit() -> None:
     # 30,000 of the first quarter are won: 22 deals are still to bring, from 88 leads
     table = quarters(year)
     assert table["won"] == pytest.approx([30_000, 0, 0, 0])
+    assert table["shortfall"] == table["surplus"] == [0, 0, 0, 0]
     assert table["commit_arr"] == pytest.approx([220_000, 250_000, 250_000, 250_000], rel=1e-6)
     leads = commit_by_month(year)
     assert sum(leads[f"2027-{month:02d}"] for month in (1, 2, 3)) == pytest.approx(88, rel=1e-6)
@@ -415,6 +428,17 @@ def test_a_source_without_a_cost_is_unpriced_not_free() -> None:
     nothing = answer(planned({"months": 0}))
     assert nothing["budget"] == {}
     assert nothing["cac"] is None
+
+
+def test_cac_counts_every_win_of_the_year_of_the_priced_sources() -> None:
+    won = np.zeros(24)
+    won[0] = 3.0
+    known = Known(open_groups=with_open(31, 8).open_groups, won={("all", "web"): (won, won * 10_000)})
+    found = answer(planned({"months": 2}, known=known, source={"cost_per_entry": 85.0}))
+    # 3 deals are won, 2 come from what is open, the rest from the commit: ARR over 10,000 each
+    deals = sum(row["yield"] + row["open_pipeline"] + row["won"] for row in found["shortfall"]) / 10_000
+    assert deals > 5
+    assert found["cac"] == pytest.approx(found["budget"]["web"] / deals)
 
 
 def test_a_cost_of_nothing_is_a_price() -> None:

@@ -185,6 +185,11 @@ def test_a_step_without_a_rate(faults: Any) -> None:
     assert "{from: mql, to: sql, rate: ...}" in fault
 
 
+def test_a_source_needs_a_rate_from_the_stage_where_it_enters_on(faults: Any) -> None:
+    (fault,) = faults(PLAN.replace("  - from: sql\n    to: won\n", "  - from: sql\n    to: won\n    source: inbound\n"))
+    assert "no rate from sql to won for smb x outbound;" in fault  # mid has its own
+
+
 def test_a_transition_said_twice(faults: Any) -> None:
     (fault,) = faults(PLAN + "  - {from: lead, to: mql, rate: 0.3}\n")
     assert fault.startswith("plan.yaml line 24")
@@ -209,6 +214,7 @@ def test_what_must_be_there(faults: Any) -> None:
     found = faults("name: nothing\n")
     missing = [fault.split(":")[0].split(", ")[-1] for fault in found if "is missing" in fault]
     assert missing == ["goal", "segments", "sources"]
+    assert all(fault.startswith("plan.yaml line 1, ") for fault in found)
 
 
 # --- all at once ---------------------------------------------------------------------------------------------
@@ -313,7 +319,7 @@ def test_a_key_given_twice_is_refused(faults: Any) -> None:
 
 def test_a_few_lines_of_aliases_cannot_fill_the_memory(faults: Any) -> None:
     lines = ["a: &a [x, x, x, x, x, x, x, x, x, x]"]
-    lines += [f"{after}: &{after} [{', '.join([f'*{before}'] * 10)}]" for before, after in pairwise("abcdefghi")]
+    lines += [f"{after}: &{after} [{', '.join([f'*{before}'] * 10)}]" for before, after in pairwise("abcdef")]
     (fault,) = faults("\n".join(lines))
     assert "aliases stand for more than a plan can hold" in fault
 
