@@ -19,7 +19,7 @@ import pandas as pd
 from revplan.errors import Fault, shown
 from revplan.history.findings import Findings, counted, first_faults
 
-HIDDEN_NULLS = {"null", "(null)", "none", "--none--", "select", "-", "--", "n/a", "#n/a"}
+HIDDEN_NULLS = {"null", "(null)", "none", "--none--", "select", "-", "--", "n/a", "#n/a", "\\n"}
 OPEN_ENDED = np.array(  # days that mean "none"
     ["1900-01-01", "1970-01-01", "2050-01-01", "2099-12-31", "9999-12-31"], dtype="datetime64[D]"
 )
@@ -29,13 +29,19 @@ YEARS = (1970, 2100)
 
 ISO_DAY = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
-    r"(?:[T ][0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?: ?(?:Z|[+-][0-9]{2}:?[0-9]{2}))?)?"
+    r"(?:[T ][0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?: ?(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?))?)?"
+)
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+NAMED_DAY = re.compile(  # 15 Apr, 2021 00:03:00 and Apr 15, 2021: a month by its name has one meaning
+    r"(?:(?P<day>[0-9]{1,2})[ -](?P<month>[A-Za-z]{3}),?|(?P<month_first>[A-Za-z]{3}) (?P<day_after>[0-9]{1,2}),)"
+    r"[ -](?P<year>[0-9]{4})(?P<time> [0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?)?"
 )
 AMOUNT = re.compile(
     r"(?P<opening>[-+]?\(?)(?P<before>[$€£]?) ?-?"
     r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?(?:[eE]\+?[0-9]+)?"
-    r" ?(?P<after>[$€£]?)(?P<closing>\)?)"
+    r"(?P<scale>[KM]?) ?(?P<after>[$€£]?)(?P<closing>\)?)"
 )
+SCALES = {"": 1.0, "K": 1e3, "M": 1e6}
 THOUSAND_OR_FRACTION = re.compile(r"[-+(]*[$€£]? ?[0-9]{1,3}\.[0-9]{3}\)?")
 
 
@@ -47,10 +53,15 @@ class Cells:
     column: str
     texts: Sequence[str]
     lines: Sequence[int]
+    unit: str = "line"
+
+    def line(self, row: int) -> str:
+        """The line of the file, or row of the table, that `row` stands on."""
+        return f"{self.unit} {self.lines[row]}"
 
     def place(self, row: int) -> str:
         """File, line and column of `row`."""
-        return f"{self.file} line {self.lines[row]}, {shown(self.column)}"
+        return f"{self.file} {self.line(row)}, {shown(self.column)}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,11 +112,22 @@ def days(cells: Cells, date_format: str | None = None) -> Parsed:
 
 def _moments(texts: list[str], date_format: str | None) -> tuple[np.ndarray, np.ndarray]:
     """The moments written in `texts`, and which of the texts are a day between 1970 and 2100."""
+    texts = texts if date_format else [_month_as_number(text) for text in texts]
     fits = [text.isascii() if date_format else ISO_DAY.fullmatch(text) is not None for text in texts]
     readable = pd.Series([text if fit else None for text, fit in zip(texts, fits, strict=True)], dtype=object)
     parsed = pd.to_datetime(readable, format=date_format or "ISO8601", utc=True, errors="coerce")
     moments = parsed.dt.tz_localize(None).astype("datetime64[us]")
     return moments.to_numpy(), moments.dt.year.between(*YEARS).to_numpy()
+
+
+def _month_as_number(text: str) -> str:
+    """2021-04-15 00:03:00 for 15 Apr, 2021 00:03:00; any other text as it is."""
+    match = NAMED_DAY.fullmatch(text) if text[4:5] != "-" else None
+    month = (match["month"] or match["month_first"]).lower() if match else ""
+    if match is None or month not in MONTHS:
+        return text
+    day = int(match["day"] or match["day_after"])
+    return f"{match['year']}-{MONTHS.index(month) + 1:02d}-{day:02d}{match['time'] or ''}"
 
 
 def _day_fault(cells: Cells, date_format: str | None, row: int) -> Fault:
@@ -115,7 +137,7 @@ def _day_fault(cells: Cells, date_format: str | None, row: int) -> Fault:
 
 
 def amounts(cells: Cells, decimal: str | None = None, separator: str = ",") -> Parsed:
-    """The amounts of a column: `1200`, `$1,200.50`, `(1,200)` for a negative one.
+    """The amounts of a column: `1200`, `$1,200.50`, `$1,117.10K`, `(1,200)` for a negative one.
 
     With `decimal=","` point and comma change roles.
     """
@@ -130,7 +152,7 @@ def amounts(cells: Cells, decimal: str | None = None, separator: str = ",") -> P
     faults = first_faults(wrong, partial(_amount_fault, cells), "values that are no amount")
     faults += _two_meanings(cells, rows, written, decimal, separator)
     faults += _two_currencies(cells, rows, matches)
-    return Parsed(values, found + Findings(faults) + _negative(cells, values))
+    return Parsed(values, found + Findings(faults) + _negative(cells, values) + _scaled(cells, rows, matches))
 
 
 def _with_point(text: str, decimal: str | None) -> str:
@@ -141,7 +163,7 @@ def _number(match: re.Match[str] | None) -> float:
     """The amount a text says; not a number where it says none."""
     if match is None or ("(" in match[0]) != (")" in match[0]) or match[0].count("-") > 1:
         return np.nan
-    number = float(re.sub(r"[^0-9.eE]", "", match[0]))
+    number = float(re.sub(r"[^0-9.eE]", "", match[0])) * SCALES[match["scale"]]
     return -number if "-" in match[0] or "(" in match[0] else number
 
 
@@ -173,6 +195,13 @@ def _two_currencies(cells: Cells, rows: np.ndarray, matches: list[Any]) -> tuple
     row = rows[signs_of_rows.index(signs.most_common()[-1][0])]
     listed = ", ".join(f"{sign} {count}" for sign, count in signs.most_common())
     return (Fault(cells.place(row), f"amounts stand in several currencies ({listed}); export them in one"),)
+
+
+def _scaled(cells: Cells, rows: np.ndarray, matches: list[Any]) -> Findings:
+    scaled = [row for row, match in zip(rows.tolist(), matches, strict=True) if match and match["scale"]]
+    example = shown(cells.texts[scaled[0]]) if scaled else ""
+    what = "amounts written in thousands (K) or millions (M)"
+    return counted(f"{cells.file}, {shown(cells.column)}", what, len(scaled), example)
 
 
 def _negative(cells: Cells, values: np.ndarray) -> Findings:

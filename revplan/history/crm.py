@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -10,6 +11,9 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from revplan.values import FrozenDict, Value, frozen
 
 RECORDS = "records"  # the name the columns of the records file are written with in `format: history`
+ORIGINS = ("segment", "source")
+LABELS = ("owner", "program", "product")
+MONEY = ("amount", "cost")
 PROBE = datetime(2003, 2, 1)
 
 
@@ -21,6 +25,12 @@ def _known_format(text: str) -> str:
     if not same:
         raise ValueError("is no date format with year, month and day, such as %d/%m/%Y or %m/%d/%Y %H:%M")
     return text
+
+
+def _environment_url(url: str) -> str:
+    if not re.fullmatch(r"env:[A-Za-z_][A-Za-z0-9_]*", url):
+        raise ValueError("write env:NAME and keep the address in that environment variable: it may hold a password")
+    return url
 
 
 def _label(value: Any) -> Any:
@@ -44,6 +54,9 @@ DateFormat = Annotated[str, AfterValidator(_known_format)]
 DecimalMark = Literal[".", ","]
 
 
+EnvironmentUrl = Annotated[str, AfterValidator(_environment_url)]
+
+
 class Entered(Value):
     """When a record entered a stage, or was lost: a day in a column, a recorded change, or both."""
 
@@ -53,6 +66,13 @@ class Entered(Value):
     """Only rows where this column `is` one of the labels count; needs `is`."""
     is_: Labels | None = Field(default=None, alias="is")
     """The labels: of `field`, or in `format: history` the values changed to."""
+    where: Annotated[dict[Column, Labels] | None, frozen] = None
+    """Only rows where each of these columns is one of its labels count; in the file of `at`."""
+
+    def conditions(self) -> dict[str, tuple[str, ...]]:
+        """Column -> the labels of which it must be one."""
+        field = {self.field: self.is_} if self.field and self.is_ else {}
+        return {**field, **(self.where or {})}
 
 
 class Origin(Value):
@@ -64,13 +84,28 @@ class Origin(Value):
     """One label for all records."""
 
 
-class DataFile(Value):
+class Location(Value):
+    """Where a table stands: in a file, or in the answer of a query."""
+
+    path: Text | None = None
+    """Path, relative to the CRM file's folder: text (CSV), an Excel workbook, Parquet or a DuckDB file."""
+    sheet: Text | None = None
+    """Sheet of the Excel workbook; the first one if left out."""
+    table: Text | None = None
+    """Table of the DuckDB file."""
+    url: EnvironmentUrl | None = None
+    """env:NAME, the environment variable with the address of a warehouse; needs `sql`."""
+    sql: Text | None = None
+    """One SELECT, whose answer is the table."""
+
+
+class DataFile(Location):
     """A file of records."""
 
-    path: Text
-    """Path, relative to the CRM file's folder."""
-    id: Text
+    id: Text | None = None
     """Column that identifies the record."""
+    via: Column | None = None
+    """Column of the file with the records that holds this file's ids, such as leads.converted_opportunity_id."""
     date_format: DateFormat | None = None
     """How its days are written where not as 2018-01-31; beats the CRM file's."""
     decimal: DecimalMark | None = None
@@ -97,6 +132,16 @@ class CrmFile(Value):
     """Money the record is worth."""
     cost: Column | None = None
     """Money spent on the record."""
+    product: Column | None = None
+    """What the record is about to buy."""
+    probability: Column | None = None
+    """The CRM's own chance of winning, looked at for warnings only."""
+    merged: Column | None = None
+    """Ids of records that were merged into this one, separated by semicolons."""
+    expected: Annotated[dict[Literal["segment", "source", "owner", "program", "product"], Column] | None, frozen] = None
+    """Label -> column with all names it can have, such as owner: reps.name; names without a record are told too."""
+    merge_labels: bool = False
+    """Whether labels that differ only in case or spacing become one; otherwise this is only proposed."""
     date_format: DateFormat | None = None
     """How days are written where not as 2018-01-31, for example %d/%m/%Y."""
     decimal: DecimalMark | None = None
@@ -114,14 +159,23 @@ class CrmFile(Value):
         """The stages, in the order of the CRM file."""
         raise NotImplementedError
 
+    def lists(self) -> tuple[str, ...]:
+        """The files that only list expected names."""
+        others = {file_of(column) for key, column in self.columns().items() if key[0] != "expected"} | {RECORDS}
+        listed = [file_of(column) for column in (self.expected or {}).values() if column]
+        return tuple(dict.fromkeys(file for file in listed if file not in others))
+
     def columns(self) -> dict[Key, str]:
         """Every column the file names, by the key that names it."""
         days = self.days().items()
         named: dict[Key, str | None] = {
             (*key, part): getattr(day, part) for key, day in days for part in ("at", "field")
         }
-        named |= {(key,): place.column for key in ("segment", "source") if (place := getattr(self, key))}
-        named |= {(key,): getattr(self, key) for key in ("owner", "program", "amount", "cost")}
+        named |= {(*key, "where", column): column for key, day in days for column in day.where or ()}
+        named |= {("expected", label): column for label, column in (self.expected or {}).items()}
+        named |= {("files", name, "via"): file.via for name, file in self.data_files().items() if file}
+        named |= {(key,): place.column for key in ORIGINS if (place := getattr(self, key))}
+        named |= {(key,): getattr(self, key) for key in (*LABELS, *MONEY, "probability", "merged")}
         return {key: column for key, column in named.items() if column}
 
 
@@ -148,13 +202,11 @@ class WideCrm(CrmFile):
         return {key: day for key, day in {**days, ("lost",): self.lost}.items() if day is not None}
 
 
-class HistoryCrm(CrmFile):
-    """One row per change of stage."""
+class HistoryCrm(CrmFile, Location):
+    """One row per change of stage; `path` (or `url` and `sql`) says where the changes stand."""
 
     format: Literal["history"]
     """history."""
-    path: Text
-    """File with the changes, relative to the CRM file's folder."""
     id: Text
     """Column with the record's id."""
     at: Text
@@ -171,12 +223,14 @@ class HistoryCrm(CrmFile):
     """Values that mean the record was lost or disqualified."""
     records: DataFile | None = None
     """File with one row per record, for segment, source, amount; columns are written `records.column`."""
+    files: Annotated[dict[Text, DataFile] | None, frozen] = None
+    """Files with lists of expected names."""
 
     def stage_ids(self) -> tuple[str, ...]:
         return tuple(self.stages)
 
     def data_files(self) -> dict[str, DataFile]:
-        return {RECORDS: self.records} if self.records else {}
+        return {**({RECORDS: self.records} if self.records else {}), **(self.files or {})}
 
     def days(self) -> dict[Key, Entered]:
         return {("stages", stage): day for stage, day in (self.stages or {}).items() if day is not None and day.at}

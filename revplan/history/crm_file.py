@@ -11,7 +11,18 @@ from typing import Any
 from pydantic import ValidationError
 
 from revplan.errors import DataError, Fault, shown
-from revplan.history.crm import CrmFile, HistoryCrm, Key, WideCrm, crm_labels, file_of, plain
+from revplan.history.crm import (
+    RECORDS,
+    CrmFile,
+    DataFile,
+    HistoryCrm,
+    Key,
+    Location,
+    WideCrm,
+    crm_labels,
+    file_of,
+    plain,
+)
 from revplan.values import SALVAGE
 from revplan.yamlfile import Document, dotted, read_yaml
 
@@ -70,6 +81,8 @@ def _message(model: type[CrmFile], error: Mapping[str, Any]) -> str:
         return f"is no key of the CRM file{did_you_mean(str(where[-1]), known)}"
     if error["type"] == "string_pattern_mismatch":
         return f"is {shown(came)!r}; write file.column, such as leads.created"
+    if where[-1] == "url":
+        return "write env:NAME and keep the address in that environment variable: it may hold a password"
     if came is None:
         return "is empty; give it a value or leave the key out"
     if error["type"] == "string_type":
@@ -105,10 +118,35 @@ def _files(crm: CrmFile) -> Iterator[tuple[Key, str]]:
     for name in files:
         if "." in name:
             yield ("files", name), "a file's name must not hold a dot: columns are written file.column"
-    for key, column in crm.columns().items():
-        file = file_of(column)
-        if file not in files and (files or isinstance(crm, HistoryCrm)):
-            yield key, f"{shown(file)!r} is none of the files{did_you_mean(file, list(files))}"
+    lists = crm.lists()
+    for name, file in files.items():
+        key: Key = (name,) if file is getattr(crm, RECORDS, None) else ("files", name)
+        if file is not None:
+            yield from _location(key, file)
+            yield from _id(key, file, name in lists)
+    if isinstance(crm, HistoryCrm):
+        yield from _location((), crm)
+    for place, column in crm.columns().items():
+        if file_of(column) not in files and (files or isinstance(crm, HistoryCrm)):
+            yield place, f"{shown(file_of(column))!r} is none of the files{did_you_mean(file_of(column), list(files))}"
+
+
+def _location(key: Key, where: Location) -> Iterator[tuple[Key, str]]:
+    if not {"path", "sql", "url"} & where.model_fields_set:
+        yield (*key, "path"), "is missing; or give `url` and `sql`"
+    if where.path is not None and (where.sql is not None or where.url is not None):
+        yield (*key, "path"), "give either `path`, or `url` and `sql`"
+    if ("sql" in where.model_fields_set) != ("url" in where.model_fields_set):
+        yield (*key, "sql"), "give `url` and `sql` together: the environment variable with the address, and the query"
+    if where.sheet is not None and where.table is not None:
+        yield (*key, "sheet"), "a sheet is of an Excel workbook, a table of a DuckDB file; give one of them"
+
+
+def _id(key: Key, file: DataFile, is_list: bool) -> Iterator[tuple[Key, str]]:
+    if "id" not in file.model_fields_set and not is_list:
+        yield (*key, "id"), "is missing"
+    if file.via and file_of(file.via) == key[-1]:
+        yield (*key, "via"), "is a column of this file itself; name one of the file with the records"
 
 
 def _days(crm: CrmFile) -> Iterator[tuple[Key, str]]:
@@ -120,6 +158,8 @@ def _days(crm: CrmFile) -> Iterator[tuple[Key, str]]:
         if day.at and day.field and file_of(day.at) != file_of(day.field):
             files = f"{file_of(day.at)} and {file_of(day.field)}"
             yield key, f"`at` and `field` must stand in one file; these are {files}"
+        if day.at and any(file_of(column) != file_of(day.at) for column in day.where or ()):
+            yield (*key, "where"), f"its columns must stand in the file of `at`, {shown(file_of(day.at))}"
 
 
 def _changes(crm: HistoryCrm) -> Iterator[tuple[Key, str]]:

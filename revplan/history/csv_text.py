@@ -10,7 +10,7 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -39,29 +39,31 @@ NAMED_SEPARATOR = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)  # the first line E
 
 @dataclass(frozen=True, eq=False)
 class TextTable:
-    """Rows of text cells under a header, and how they were read."""
+    """Columns of text cells under a header, and how they were read."""
 
     name: str
     header: tuple[str, ...]
-    rows: list[list[str]]
-    lines: list[int]
-    """The line of the file each row begins on."""
-    encoding: str
-    separator: str
+    columns: Mapping[str, Sequence[str]]
+    """The cells by column, top to bottom; of a database only the columns asked for."""
+    lines: Sequence[int]
+    """The line of the file, or the row of the table, each row begins on."""
+    how: str
+    """How it was read: encoding and separator, or the sheet."""
     blank: int
     """Rows without any value, left out."""
     digest: str
-    """sha256 of the file's bytes."""
+    """sha256 of the bytes read."""
+    separator: str = ","
+    unit: str = "line"
+    """What `lines` count."""
 
-    def cells(self, column: str) -> list[str]:
+    def cells(self, column: str) -> Sequence[str]:
         """The cells of `column`, top to bottom."""
-        index = self.header.index(column)
-        return [row[index] for row in self.rows]
+        return self.columns[column]
 
     def report(self, part: str) -> tuple[ImportLine, ...]:
         """How the file was read, and how many rows it has."""
-        how = f"{self.encoding}, separated by {SEPARATORS.get(self.separator, shown(self.separator))}"
-        read = ImportLine(part, "rows read", len(self.rows) + self.blank, f"{shown(self.name)}: {how}")
+        read = ImportLine(part, "rows read", len(self.lines) + self.blank, f"{shown(self.name)}: {self.how}")
         blank = (ImportLine(part, "set aside: rows without any value", self.blank),) if self.blank else ()
         return (read, *blank)
 
@@ -83,10 +85,13 @@ def read_csv(path: Path) -> TextTable:
     if not records:
         raise DataError.at(path.name, "is empty; export it again, with a header row")
     header = tuple(cell.strip() for cell in records[0])
-    table = TextTable(path.name, header, records[1:], lines[1:], encoding, separator, blank, sha256(raw).hexdigest())
-    if faults := [*_header_faults(table), *_row_faults(table)]:
+    rows = records[1:]
+    faults = [*header_faults(path.name, header, len(rows)), *_row_faults(path.name, header, rows, lines[1:], separator)]
+    if faults:
         raise DataError(faults)
-    return table
+    columns = dict(zip(header, zip(*rows, strict=True), strict=True))
+    how = f"{encoding}, separated by {SEPARATORS[separator]}"
+    return TextTable(path.name, header, columns, lines[1:], how, blank, sha256(raw).hexdigest(), separator)
 
 
 def _bytes(path: Path) -> bytes:
@@ -194,23 +199,24 @@ def _quote_fault(error: csv.Error) -> str:
     return "a quote that opens in this row is never closed; close it, or double a quote inside a value"
 
 
-def _header_faults(table: TextTable) -> Iterator[Fault]:
-    place = f"{table.name} line 1"
-    for name in sorted({name for name in table.header if name and table.header.count(name) > 1}):
-        where = ", ".join(str(i + 1) for i, each in enumerate(table.header) if each == name)
-        yield Fault(place, f"column {shown(name)!r} stands there more than once (columns {where}); rename all but one")
-    if not table.rows:
-        yield Fault(place, "has a header but no rows; export the file again")
+def header_faults(name: str, header: Sequence[str], rows: int, place: str = "line 1") -> Iterator[Fault]:
+    """Faults of a header, and of a table without rows."""
+    for column in sorted({column for column in header if column and header.count(column) > 1}):
+        where = ", ".join(str(i + 1) for i, each in enumerate(header) if each == column)
+        message = f"column {shown(column)!r} stands there more than once (columns {where}); rename all but one"
+        yield Fault(f"{name} {place}", message)
+    if not rows:
+        yield Fault(f"{name} {place}", "has a header but no rows; export the file again")
 
 
-def _row_faults(table: TextTable) -> tuple[Fault, ...]:
-    width = len(table.header)
-    wrong = [i for i, row in enumerate(table.rows) if len(row) != width]
-    return first_faults(wrong, partial(_width_fault, table), "rows of another length than the header")
+def _row_faults(
+    name: str, header: Sequence[str], rows: list[list[str]], lines: list[int], separator: str
+) -> tuple[Fault, ...]:
+    wrong = [i for i, row in enumerate(rows) if len(row) != len(header)]
 
+    def fault(row: int) -> Fault:
+        came = f"has {len(rows[row])} values where the header has {len(header)} columns"
+        todo = "a separator or line break inside a value must stand in quotes"
+        return Fault(f"{name} line {lines[row]}", f"{came} ({shown(separator.join(rows[row]))}); {todo}")
 
-def _width_fault(table: TextTable, row: int) -> Fault:
-    values = table.rows[row]
-    came = f"has {len(values)} values where the header has {len(table.header)} columns"
-    todo = "a separator or line break inside a value must stand in quotes"
-    return Fault(f"{table.name} line {table.lines[row]}", f"{came} ({shown(table.separator.join(values))}); {todo}")
+    return first_faults(wrong, fault, "rows of another length than the header")

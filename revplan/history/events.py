@@ -74,7 +74,8 @@ def read_events(tables: Tables) -> Raw:
 def _of_columns(tables: Tables, crm: WideCrm) -> Raw:
     first = file_of(next(iter(crm.stages.values())).at or "")
     main = usable_rows(tables, first)
-    rows = {file: main if file == first else usable_rows(tables, file, main.ids) for file in crm.files}
+    files = [file for file in crm.files if file not in crm.lists()]
+    rows = {file: main if file == first else usable_rows(tables, file, main.ids) for file in files}
     raw = Raw(main.ids, NO_EVENTS, rows, sum((each.found for each in rows.values()), Findings()), False)
     for number, entered in enumerate(crm.stages.values()):
         raw = _with_column(raw, tables, number, entered)
@@ -94,14 +95,17 @@ def _with_column(raw: Raw, tables: Tables, stage: int, entered: Entered) -> Raw:
 def _moments(tables: Tables, file: str, entered: Entered) -> tuple[np.ndarray, Findings]:
     """The moments of a column, for the rows whose field is one of the labels."""
     parsed = tables.days(file, column_in(entered.at or ""))
-    if entered.field is None:
+    if not entered.conditions():
         return parsed.values, parsed.found
-    wanted = {plain(label) for label in entered.is_ or ()}
-    cells = tables.cells(file, column_in(entered.field))
-    chosen = np.array([plain(text) in wanted for text in cells.texts], dtype=bool)
+    chosen = np.ones(len(parsed.values), dtype=bool)
+    for column, names in entered.conditions().items():
+        wanted = {plain(label) for label in names}
+        chosen &= np.array([plain(text) in wanted for text in tables.cells(file, column_in(column)).texts], dtype=bool)
     dateless = chosen & np.isnat(parsed.values)
-    what = f"rows that are {shown(' or '.join(entered.is_ or ()))} without a day"
-    found = parsed.found + counted(f"{cells.file}, {shown(cells.column)}", what, dateless.sum())
+    columns = " and ".join(shown(column_in(column)) for column in entered.conditions())
+    labels = " and ".join(shown(" or ".join(names)) for names in entered.conditions().values())
+    part = f"{tables.tables[file].name}, {columns}"
+    found = parsed.found + counted(part, f"rows that are {labels} without a day", dateless.sum())
     return np.where(chosen, parsed.values, NEVER), found
 
 
@@ -165,7 +169,7 @@ def _stages(crm: HistoryCrm, cells: Cells) -> tuple[np.ndarray, Findings]:
 
 def _of_field(tables: Tables, crm: HistoryCrm) -> np.ndarray:
     if crm.field is None:
-        return np.ones(len(tables.tables[CHANGES].rows), dtype=bool)
+        return np.ones(len(tables.tables[CHANGES].lines), dtype=bool)
     wanted = {plain(label) for label in crm.is_ or ()}
     texts = tables.cells(CHANGES, crm.field).texts
     return np.array([plain(text) in wanted for text in texts], dtype=bool)

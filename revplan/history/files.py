@@ -10,10 +10,11 @@ import pandas as pd
 
 from revplan.errors import DataError, Fault, shown
 from revplan.history.cells import Cells, Parsed, amounts, days, labels, stripped
-from revplan.history.crm import DataFile, HistoryCrm, Key, column_of, file_of
+from revplan.history.crm import RECORDS, DataFile, HistoryCrm, Key, Location, column_of, file_of
 from revplan.history.crm_file import CrmSource, did_you_mean
-from revplan.history.csv_text import TextTable, read_csv
+from revplan.history.csv_text import TextTable
 from revplan.history.findings import Findings, ImportLine, counted
+from revplan.history.tables_in import Wanted, read_table
 
 CHANGES = ""  # the name of the file with the changes in `format: history`, which no column can be written with
 
@@ -32,7 +33,7 @@ class Tables:
     def cells(self, file: str, column: str) -> Cells:
         """A column as text, with its place for messages."""
         table = self.tables[file]
-        return Cells(table.name, column, table.cells(column), table.lines)
+        return Cells(table.name, column, table.cells(column), table.lines, table.unit)
 
     def labels(self, column: str) -> Parsed:
         """The labels of file.column, one per row of the file."""
@@ -69,12 +70,15 @@ def read_tables(source: CrmSource) -> Tables:
     """
     tables: dict[str, TextTable] = {}
     faults: list[Fault] = []
+    needed = _wanted_columns(source)
     for file, entry in _entries(source).items():
         try:
-            tables[file] = _table(source, file, entry)
+            tables[file] = table_of(
+                source, file, entry, {column for at, column in needed.values() if at == file}.__contains__
+            )
         except DataError as error:
             faults += error.faults
-    for key, (file, column) in _wanted_columns(source).items():
+    for key, (file, column) in needed.items():
         if file in tables and column not in tables[file].header:
             faults.append(_no_column(source.place(key), tables[file], column))
     if faults:
@@ -84,34 +88,44 @@ def read_tables(source: CrmSource) -> Tables:
 
 def _entries(source: CrmSource) -> dict[str, DataFile]:
     crm = source.crm
-    changes = {CHANGES: DataFile(path=crm.path, id=crm.id)} if isinstance(crm, HistoryCrm) else {}
-    return {**crm.data_files(), **changes}
+    if not isinstance(crm, HistoryCrm):
+        return crm.data_files()
+    place = {key: getattr(crm, key) for key in Location.model_fields}
+    return {**crm.data_files(), CHANGES: DataFile(**place, id=crm.id)}
 
 
 def _key_of(source: CrmSource, file: str) -> Key:
     """The keys under which the CRM file describes `file`."""
-    if not isinstance(source.crm, HistoryCrm):
+    if not isinstance(source.crm, HistoryCrm) or file not in (RECORDS, CHANGES):
         return ("files", file)
     return (file,) if file else ()
 
 
-def _table(source: CrmSource, file: str, entry: DataFile) -> TextTable:
-    path = source.path.parent / entry.path
-    if not path.is_file():
+def table_of(source: CrmSource, file: str, entry: DataFile, wanted: Wanted) -> TextTable:
+    """The table of one file the CRM file names.
+
+    Raises
+    ------
+    DataError
+        If it is missing or cannot be read.
+    """
+    folder = source.path.parent
+    if entry.path is not None and not (folder / entry.path).is_file():
         place = source.place((*_key_of(source, file), "path"))
         raise DataError.at(place, f"there is no file {shown(entry.path)!r}; its path counts from the CRM file's folder")
-    return read_csv(path)
+    return read_table(entry, folder, wanted)
 
 
 def _wanted_columns(source: CrmSource) -> dict[Key, tuple[str, str]]:
     """Key of the CRM file -> the file and the column it needs."""
     crm = source.crm
-    ids = {(*_key_of(source, file), "id"): (file, entry.id) for file, entry in _entries(source).items()}
-    named = {key: (file_of(column), column_of(column)) for key, column in crm.columns().items()}
-    if not isinstance(crm, HistoryCrm):
-        return {**ids, **named}
-    own = {"at": crm.at, "value": crm.value, "field": crm.field}
-    return {**ids, **named, **{(key,): (CHANGES, column) for key, column in own.items() if column}}
+    needed: dict[Key, tuple[str, str | None]] = {
+        (*_key_of(source, file), "id"): (file, entry.id) for file, entry in _entries(source).items()
+    }
+    needed |= {key: (file_of(column), column_of(column)) for key, column in crm.columns().items()}
+    if isinstance(crm, HistoryCrm):
+        needed |= {(key,): (CHANGES, getattr(crm, key)) for key in ("at", "value", "field")}
+    return {key: (file, column) for key, (file, column) in needed.items() if column}
 
 
 def _no_column(place: str, table: TextTable, column: str) -> Fault:
@@ -124,23 +138,44 @@ def usable_rows(tables: Tables, file: str, among: pd.Index | None = None) -> Row
 
     Every other row is set aside and counted.
     """
-    cells = tables.cells(file, tables.entry(file).id)
+    cells = tables.cells(file, tables.entry(file).id or "")
     texts, known, _ = stripped(cells)
-    ids = pd.Index(texts, dtype=object)
+    ids, shared = _record_ids(tables, file, texts)
     again = np.zeros(len(ids), dtype=bool)
-    again[known] = ids[known].duplicated()
+    again[known] = pd.Index(texts, dtype=object)[known].duplicated()
     strange = known & ~again & ~ids.isin(among) if among is not None else np.zeros(len(ids), dtype=bool)
     usable = np.flatnonzero(known & ~again & ~strange)
     found = Findings(lines=tables.tables[file].report(file or cells.file))
     aside = partial(_aside, file or cells.file, cells)
     found += aside("no id", ~known) + aside("id seen before", again) + aside("no record of that id", strange)
-    found += Findings(lines=(ImportLine(file or cells.file, "rows kept", len(usable)),))
+    found += Findings(lines=(ImportLine(file or cells.file, "rows kept", len(usable)),)) + shared
     return Rows(ids[usable], usable, found)
+
+
+def _record_ids(tables: Tables, file: str, texts: list[str]) -> tuple[pd.Index, Findings]:
+    """The ids of the records that rows belong to: the rows' own, or those of the records that name them in a column.
+
+    A row that several records name is the first one's: a deal counts once.
+    """
+    via = tables.entry(file).via
+    if via is None:
+        return pd.Index(texts, dtype=object), Findings()
+    main = file_of(via)
+    named, known, _ = stripped(tables.cells(main, column_of(via)))
+    records, _, _ = stripped(tables.cells(main, tables.entry(main).id or ""))
+    record_of: dict[str, str] = {}
+    again: list[str] = []
+    for name, record, here in zip(named, records, known, strict=True):
+        if here and record_of.setdefault(name, record) != record:
+            again.append(name)
+    what = f"records that share a row of {shown(file)} with an earlier record, which has it alone"
+    shared = counted(main, what, len(again), shown(again[0]) if again else "")
+    return pd.Index([record_of.get(text, "") for text in texts], dtype=object), shared
 
 
 def _aside(part: str, cells: Cells, why: str, rows: np.ndarray) -> Findings:
     first = int(np.argmax(rows)) if rows.any() else 0
-    example = f"line {cells.lines[first]}: {shown(cells.texts[first])}" if rows.any() else ""
+    example = f"{cells.line(first)}: {shown(cells.texts[first])}" if rows.any() else ""
     return counted(part, f"set aside: {why}", rows.sum(), example)
 
 

@@ -197,8 +197,8 @@ def test_any_bytes_are_a_table_or_a_data_error(content: bytes) -> None:
             table = read_csv(path)
         except DataError:
             return
-    assert all(len(row) == len(table.header) for row in table.rows)
-    assert len(table.lines) == len(table.rows)
+    assert set(table.columns) == set(table.header)
+    assert all(len(cells) == len(table.lines) for cells in table.columns.values())
 
 
 @settings(deadline=None, max_examples=300)

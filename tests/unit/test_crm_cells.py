@@ -32,6 +32,10 @@ def faults(parsed: Parsed) -> list[str]:
         ("2018-01-17T13:51:03.000+0000", "2018-01-17T13:51:03"),
         ("2018-01-17T23:51:03-02:00", "2018-01-18T01:51:03"),  # in UTC it is the next day
         ("2020-02-29", "2020-02-29T00:00:00"),
+        ("2018-01-17 13:51:03+00", "2018-01-17T13:51:03"),
+        ("15 Apr, 2021 00:03:00", "2021-04-15T00:03:00"),
+        ("1-may-2021", "2021-05-01T00:00:00"),
+        ("Dec 5, 2021", "2021-12-05T00:00:00"),
     ],
 )
 def test_iso_days_and_moments_are_read(text: str, moment: str) -> None:
@@ -52,6 +56,9 @@ def test_iso_days_and_moments_are_read(text: str, moment: str) -> None:
         "２０２６-03-04",
         "46085",
         "May-20",
+        "31 Feb 2021",
+        "15 Foo 2021",
+        "5 Apr 21",
         "1850-01-01",
         "2150-01-01",
         "tomorrow",
@@ -105,6 +112,8 @@ def test_three_faults_of_a_kind_are_shown_and_the_rest_counted() -> None:
         ("+5", 5),
         ("0.0", 0),
         ("1.2E+05", 120000),
+        ("$1,117.10K", 1117100),
+        ("(2M)", -2e6),
     ],
 )
 def test_amounts_are_read(text: str, amount: float) -> None:
@@ -125,7 +134,8 @@ def test_amounts_are_read(text: str, amount: float) -> None:
         "1.234,56",
         "１２３",
         "1_000",
-        "$1,117.10K",
+        "$1,117.10k",
+        "1.2MM",
         "(5",
         "--5",
         "-(5)-",
@@ -161,6 +171,11 @@ def test_two_currencies_in_a_column_are_a_fault() -> None:
 
 def test_negative_amounts_are_counted() -> None:
     assert lines(amounts(column("(5)", "5", "-6"))) == ["deals.csv, x: negative amounts: 2 ((5))"]
+
+
+def test_amounts_in_thousands_are_told() -> None:
+    told = "deals.csv, x: amounts written in thousands (K) or millions (M): 1 ($1,117.10K)"
+    assert lines(amounts(column("$1,117.10K", "5"))) == [told]
 
 
 def test_missing_labels_are_unknown() -> None:

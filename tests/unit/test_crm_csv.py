@@ -39,9 +39,9 @@ TEXT = "id,name\n1,Müller\n2,Ørsted\n"
 )
 def test_encoding_is_found_and_told(tmp_path: Path, raw: bytes, encoding: str) -> None:
     table = read_csv(written(tmp_path, raw))
-    assert table.encoding == encoding
+    assert table.how == f"{encoding}, separated by comma"
     assert table.header == ("id", "name")
-    assert table.cells("name") == ["Müller", "Ørsted"]
+    assert table.cells("name") == ("Müller", "Ørsted")
     assert encoding in table.report("leads")[0].example
 
 
@@ -53,12 +53,12 @@ def test_separator_is_found_in_the_header(tmp_path: Path, separator: str) -> Non
 
 def test_a_first_line_may_name_the_separator(tmp_path: Path) -> None:
     table = read_csv(written(tmp_path, "sep=;\r\nid;day\r\n1;2\r\n"))
-    assert (table.separator, table.rows, table.lines) == (";", [["1", "2"]], [3])
+    assert (table.separator, table.columns, table.lines) == (";", {"id": ("1",), "day": ("2",)}, [3])
 
 
 def test_lines_are_those_of_the_file_also_after_cells_of_several_lines(tmp_path: Path) -> None:
     table = read_csv(written(tmp_path, 'id,note\n1,"two\nlines"\n\n2,x\n,\n3,y\n'))
-    assert table.rows == [["1", "two\nlines"], ["2", "x"], ["3", "y"]]
+    assert table.columns == {"id": ("1", "2", "3"), "note": ("two\nlines", "x", "y")}
     assert table.lines == [2, 5, 7]
     assert table.blank == 2  # line 4 is empty, line 6 holds a lone separator
     assert [(line.what, line.count) for line in table.report("leads")] == [
@@ -69,7 +69,7 @@ def test_lines_are_those_of_the_file_also_after_cells_of_several_lines(tmp_path:
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
 def test_any_line_ending_is_read(tmp_path: Path, ending: str) -> None:
-    assert read_csv(written(tmp_path, ending.join(["a,b", "1,2", "3,4", ""]))).rows == [["1", "2"], ["3", "4"]]
+    assert read_csv(written(tmp_path, ending.join(["a,b", "1,2", "3,4", ""]))).columns == {"a": ("1", "3"), "b": ("2", "4")}
 
 
 @pytest.mark.parametrize(

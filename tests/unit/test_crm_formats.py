@@ -1,0 +1,206 @@
+"""The same records from text, Excel, Parquet, DuckDB and a query; and what each of them refuses."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import openpyxl
+import pytest
+
+from revplan.errors import DataError
+from revplan.history.records import History, read_records
+from revplan.history.tables_in_excel import as_text
+
+CRM = """\
+format: wide
+files: {leads: {WHERE, id: id}}
+stages: {lead: leads.lead, won: leads.won}
+lost: leads.lost
+source: leads.source
+amount: leads.amount
+"""
+
+HEADER = ("id", "lead", "won", "lost", "source", "amount")
+ROWS: list[tuple[Any, ...]] = [
+    (1, datetime(2026, 1, 1), datetime(2026, 1, 5, 12, 30), None, "web", 1200.5),
+    (2, datetime(2026, 1, 2), None, datetime(2026, 1, 8), "=cmd|' /C calc'!A0", None),
+    (3, datetime(2026, 1, 3), None, None, "Select", 7),
+]
+
+
+def write_csv(path: Path) -> None:
+    rows = [";".join("" if cell is None else str(cell) for cell in row) for row in [HEADER, *ROWS]]
+    path.write_text("\n".join(rows), encoding="utf-8")
+
+
+def write_excel(path: Path, *rows: tuple[Any, ...]) -> None:
+    workbook = openpyxl.Workbook()
+    sheet = workbook.active
+    sheet.title = "Leads"
+    for row in rows or [HEADER, *ROWS]:
+        sheet.append(row)
+    for cell in [cell for row in sheet.iter_rows() for cell in row if str(cell.value).startswith("=cmd")]:
+        cell.data_type = "s"
+    workbook.create_sheet("Empty")
+    workbook.save(path)
+
+
+def write_database(path: Path, *statements: str) -> None:
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(
+            "CREATE TABLE leads (id DOUBLE, lead DATE, won TIMESTAMP, lost TIMESTAMPTZ, source VARCHAR, amount DECIMAL(9, 2))"
+        )
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.executemany("INSERT INTO leads VALUES (?, ?, ?, ?, ?, ?)", ROWS)
+        for statement in statements:
+            connection.execute(statement)
+
+
+def written(folder: Path, where: str) -> Path:
+    path = folder / "crm.yaml"
+    path.write_text(CRM.replace("WHERE", where), encoding="utf-8")
+    return path
+
+
+def fault(folder: Path, where: str) -> str:
+    with pytest.raises(DataError) as caught:
+        read_records(written(folder, where))
+    return str(caught.value)
+
+
+def same_as_csv(folder: Path, history: History) -> bool:
+    write_csv(folder / "leads.csv")
+    expected = read_records(written(folder, 'path: leads.csv, decimal: "."'))
+    return history.stage_history.equals(expected.stage_history) and history.records.equals(expected.records)
+
+
+def test_excel_holds_the_same_records(tmp_path: Path) -> None:
+    write_excel(tmp_path / "leads.bin")  # the name says nothing, the content does
+    history = read_records(written(tmp_path, "path: leads.bin"))
+    assert same_as_csv(tmp_path, history)
+    assert history.records["source"].tolist()[1] == "=cmd|' /C calc'!A0"  # text stays text
+    assert str(history.report[0]) == "leads: rows read: 3 (leads.bin: Excel, sheet Leads)"
+
+
+def test_parquet_holds_the_same_records(tmp_path: Path) -> None:
+    write_database(tmp_path / "crm.duckdb", f"COPY leads TO '{tmp_path / 'leads[1].parquet'}' (FORMAT parquet)")
+    history = read_records(written(tmp_path, 'path: "leads[1].parquet"'))
+    assert same_as_csv(tmp_path, history)
+    assert str(history.report[0]) == "leads: rows read: 3 (leads[1].parquet: Parquet)"
+
+
+def test_duckdb_holds_the_same_records(tmp_path: Path) -> None:
+    write_database(tmp_path / "crm.duckdb", "CREATE TABLE other (x INTEGER)")
+    history = read_records(written(tmp_path, "path: crm.duckdb, table: LEADS"))
+    assert same_as_csv(tmp_path, history)
+    assert str(history.report[0]) == "leads: rows read: 3 (crm.duckdb leads: DuckDB, table leads)"
+
+
+def test_a_query_holds_the_same_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_database(tmp_path / "crm.duckdb")
+    monkeypatch.setenv("OUR_CRM", f"duckdb:///{tmp_path / 'crm.duckdb'}")
+    history = read_records(written(tmp_path, 'url: "env:OUR_CRM", sql: "SELECT * FROM leads ORDER BY id -- all"'))
+    assert same_as_csv(tmp_path, history)
+    told = "leads: rows read: 3 (query at env:OUR_CRM: duckdb, SELECT * FROM leads ORDER BY id -- all)"
+    assert str(history.report[0]) == told
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ("path: leads.xlsx, sheet: Deals", "leads.xlsx: has no sheet 'Deals'; it has Leads, Empty"),
+        ("path: leads.xlsx, sheet: empty", "leads.xlsx: its sheet 'Empty' is empty; name another with `sheet`"),
+        ("path: leads.xlsx, table: leads", "leads.xlsx: is Excel, which has no tables"),
+        ("path: crm.duckdb, sheet: Leads", "crm.duckdb: is DuckDB, which has no sheets"),
+        ("path: crm.duckdb, table: deals", "crm.duckdb: has no table 'deals'; it has leads, other"),
+        ("path: crm.duckdb", "crm.duckdb: has several tables; name one with `table`; it has leads, other"),
+        ("path: damaged.xlsx", "damaged.xlsx: is a damaged Excel workbook; open it in Excel and save it again"),
+        ("path: damaged.parquet", "damaged.parquet: cannot be read: "),
+        ("path: damaged.duckdb", "damaged.duckdb: cannot be opened as a DuckDB file: "),
+        ("path: leads.xlsx, sheet: a, table: b", "crm.yaml line 2, files.leads.sheet: a sheet is of an Excel workbook"),
+        ("sql: SELECT 1", "crm.yaml line 2, files.leads.sql: give `url` and `sql` together"),
+        ('path: a.csv, url: "env:A", sql: SELECT 1', "crm.yaml line 2, files.leads.path: give either `path`, or `url`"),
+        ("sheet: Leads", "crm.yaml line 2, files.leads.path: is missing; or give `url` and `sql`"),
+        (
+            'url: "env:NOT_SET_HERE", sql: SELECT 1',
+            "env:NOT_SET_HERE: the environment variable NOT_SET_HERE is not set",
+        ),
+        ('url: "env:OUR_CRM", sql: DELETE FROM leads', "sql: must be one SELECT and nothing else (DELETE FROM leads)"),
+        ('url: "env:OUR_CRM", sql: SELECT 1; SELECT 2', "sql: must be one SELECT and nothing else"),
+        ('url: "env:OUR_CRM", sql: SELECT FROM WHERE', "sql: is no SQL that can be read"),
+        ('url: "env:OUR_CRM", sql: SELECT * FROM deals', "query at env:OUR_CRM: cannot be read: Catalog Error"),
+    ],
+)
+def test_what_cannot_be_read_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str, message: str
+) -> None:
+    write_excel(tmp_path / "leads.xlsx")
+    write_database(tmp_path / "crm.duckdb", "CREATE TABLE other (x INTEGER)")
+    (tmp_path / "damaged.xlsx").write_bytes(b"PK\x03\x04 and no more")
+    (tmp_path / "damaged.parquet").write_bytes(b"PAR1 and no more")
+    (tmp_path / "damaged.duckdb").write_bytes(b"\0" * 8 + b"DUCK and no more")
+    monkeypatch.setenv("OUR_CRM", f"duckdb:///{tmp_path / 'crm.duckdb'}")
+    assert fault(tmp_path, where).startswith(message)
+
+
+def test_a_password_never_stands_in_a_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = fault(tmp_path, 'url: "postgresql://me:hunter2@host/crm", sql: SELECT 1')
+    assert told.startswith("crm.yaml line 2, files.leads.url: write env:NAME")
+    assert "hunter2" not in told
+    for address in ("postgresql://me:hunter2@127.0.0.1:1/crm", "mysql://me:hunter2@host/crm", "hunter2"):
+        monkeypatch.setenv("OUR_CRM", address)
+        assert "hunter2" not in fault(tmp_path, 'url: "env:OUR_CRM", sql: SELECT 1')
+
+
+def test_a_query_reads_no_other_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_database(tmp_path / "crm.duckdb")
+    (tmp_path / "secret.csv").write_text("id\n1\n", encoding="utf-8")
+    monkeypatch.setenv("OUR_CRM", f"duckdb:///{tmp_path / 'crm.duckdb'}")
+    told = fault(tmp_path, f"""url: "env:OUR_CRM", sql: "SELECT * FROM '{tmp_path / "secret.csv"}'" """)
+    assert "cannot be read: Permission Error" in told
+
+
+def test_a_formula_without_its_value_is_refused(tmp_path: Path) -> None:
+    write_excel(tmp_path / "leads.xlsx", HEADER, *ROWS, (4, "=TODAY()", None, None, "web", 1))
+    assert fault(tmp_path, "path: leads.xlsx") == (
+        "leads.xlsx row 5, lead: holds a formula without its value; the workbook was written by a program; "
+        "open it in Excel and save it once"
+    )
+
+
+def test_rows_of_a_sheet_are_counted_as_excel_counts_them(tmp_path: Path) -> None:
+    write_excel(tmp_path / "leads.xlsx", HEADER, (None,), ROWS[0], (2, "soon"))
+    assert fault(tmp_path, "path: leads.xlsx").startswith("leads.xlsx row 4, lead: 'soon' is not a date")
+    write_excel(tmp_path / "leads.xlsx", HEADER, (None,), ROWS[0], (*ROWS[1], "more"))
+    assert fault(tmp_path, "path: leads.xlsx").startswith("leads.xlsx row 4: has a value right of the header's last")
+    write_excel(tmp_path / "leads.xlsx", HEADER, (None,), ROWS[0], ROWS[1])
+    report = [str(line) for line in read_records(written(tmp_path, "path: leads.xlsx")).report]
+    assert report[:3] == [
+        "leads: rows read: 3 (leads.xlsx: Excel, sheet Leads)",
+        "leads: set aside: rows without any value: 1",
+        "leads: rows kept: 2",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, ""),
+        (True, "true"),
+        (5.0, "5"),
+        (5.25, "5.25"),
+        (1e300, "1e+300"),
+        (float("inf"), "inf"),
+        (Decimal("12.50"), "12.50"),
+        (datetime(2026, 1, 2), "2026-01-02"),
+        (datetime(2026, 1, 2, 3, 4), "2026-01-02 03:04:00"),
+        (date(2026, 1, 2), "2026-01-02"),
+        ("=1+1", "=1+1"),
+    ],
+)
+def test_values_as_text(value: object, text: str) -> None:
+    assert as_text(value) == text
