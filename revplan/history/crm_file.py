@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from revplan.history.crm import (
     file_of,
     plain,
 )
+from revplan.history.findings import Findings
 from revplan.values import SALVAGE
 from revplan.yamlfile import Document, dotted, read_yaml
 
@@ -34,6 +35,8 @@ class CrmSource:
     crm: WideCrm | HistoryCrm
     path: Path
     document: Document
+    found: Findings = field(default_factory=Findings)
+    """What a preset chose, for the report."""
 
     def place(self, key: Key) -> str:
         """File, line and key, for a message about what `key` says."""

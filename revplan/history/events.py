@@ -14,6 +14,7 @@ from revplan.history.crm import RECORDS, Entered, HistoryCrm, WideCrm, crm_label
 from revplan.history.crm import column_of as column_in
 from revplan.history.files import CHANGES, Rows, Tables, per_record, usable_rows
 from revplan.history.findings import Findings, ImportLine, counted
+from revplan.history.warts import snapshots
 
 LOST = -1  # the stage number of a loss
 NO_STAGE = -2  # the stage number of a change that leads to no stage
@@ -151,6 +152,9 @@ def _log(tables: Tables, crm: HistoryCrm, rows: dict[str, Rows]) -> _Log:
     found = read + _set_aside(aside)
     found += Findings(lines=(ImportLine(id_cells.file, "rows kept", int(kept.sum())),))
     found += moments.found + stage_found
+    of_stage = ~np.logical_or.reduce([rows for _, rows, _ in aside[:2]])
+    values = [value_cells.texts[row] for row in np.flatnonzero(of_stage).tolist()]
+    found += snapshots(id_cells.file, np.array(ids, dtype=object)[of_stage], moments.values[of_stage], values)
     return _Log(np.array(ids, dtype=object)[kept], stages[kept], moments.values[kept], found)
 
 

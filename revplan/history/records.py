@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from revplan.errors import DataError, Fault, shown
+from revplan.history import warts
 from revplan.history.cells import UNKNOWN, Parsed
-from revplan.history.crm import Origin, file_of
+from revplan.history.crm import LABELS, MONEY, ORIGINS, Origin, column_of, file_of
 from revplan.history.crm_file import read_crm_file
 from revplan.history.events import Raw, read_events
 from revplan.history.files import Tables, per_record, read_tables
@@ -22,8 +23,6 @@ from revplan.tables import conform
 
 EVERY = "all"  # the segment and the source of records where the CRM names none
 SILENT_DAYS = 7  # without any date at the end: the export may be older than the as-of day
-LABELS = ("segment", "source", "owner", "program")
-MONEY = ("amount", "cost")
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,14 +56,22 @@ def read_records(crm_path: str | Path, as_of: date | None = None) -> History:
         raise _nothing_usable(tables, raw, "no row has a day on which a stage was entered")
     day = as_of or last_day(raw.events)
     stages = tables.source.crm.stage_ids()
-    moments = _moments(raw, day, stages, details.columns["source"])
+    written, moments = _moments(raw, day, stages, details.columns["source"])
     if not moments.used.any():
         raise _nothing_usable(tables, raw, f"no record has entered a stage by {day}")
     return History(
         stages=stages,
         stage_history=_stage_history(raw.records, details.columns, moments, stages),
         records=_records(raw.records, details.columns, moments),
-        report=_report(raw.found, details.found, moments.found, _kept(raw, moments, day)),
+        report=_report(
+            tables.source.found,
+            raw.found,
+            details.found,
+            moments.found,
+            _warts(raw, written, moments, day, stages),
+            _money_warts(raw, moments, details),
+            _kept(raw, moments, day),
+        ),
         as_of=day,
         fingerprint=_fingerprint(tables),
     )
@@ -80,18 +87,38 @@ def _fingerprint(tables: Tables) -> str:
     return sha256("\n".join(digests).encode()).hexdigest()
 
 
-def _moments(raw: Raw, as_of: date, stages: tuple[str, ...], sources: np.ndarray) -> Moments:
-    """When each record entered each stage, as far as known on `as_of`, repaired."""
+def _moments(raw: Raw, as_of: date, stages: tuple[str, ...], sources: np.ndarray) -> tuple[Moments, Moments]:
+    """When each record entered each stage, as far as known on `as_of`: as written, and repaired."""
     events, found = known_on(raw.events, as_of, stages)
     if raw.logged:
         events, reopened = without_reopened(events, len(raw.records))
         found += reopened
-    return repaired(first_moments(events, len(raw.records), len(stages), found), stages, sources)
+    written = first_moments(events, len(raw.records), len(stages), found)
+    return written, repaired(written, stages, sources)
+
+
+def _warts(raw: Raw, written: Moments, moments: Moments, as_of: date, stages: tuple[str, ...]) -> Findings:
+    return (
+        warts.closed_before_created(written, stages, raw.records)
+        + warts.one_instant(written, stages)
+        + warts.late_outcomes(moments, stages, as_of)
+        + warts.losses_on_the_last_day(moments.lost)
+        + warts.zombies(moments, as_of)
+    )
+
+
+def _money_warts(raw: Raw, moments: Moments, details: Details) -> Findings:
+    if "amount" not in details.columns:
+        return Findings()
+    amount, won = details.columns["amount"], ~np.isnat(moments.entered[:, -1])
+    return warts.wins_without_amount(won, amount, raw.records) + warts.amounts_far_off(amount, raw.records)
 
 
 def _kept(raw: Raw, moments: Moments, as_of: date) -> Findings:
     used = int(moments.used.sum())
-    found = counted("records", "set aside: no stage entered by the as-of day", len(raw.records) - used)
+    dateless = len(raw.records) - len(np.unique(raw.events.record))
+    example = f"{dateless:,} without any day" if dateless else ""
+    found = counted("records", "set aside: no stage entered by the as-of day", len(raw.records) - used, example)
     silent = (as_of - last_day(raw.events)).days
     if silent > SILENT_DAYS:
         found += counted("records", "days without any date before the as-of day", silent, f"as of {as_of}")
@@ -124,17 +151,34 @@ def _details(tables: Tables, raw: Raw) -> Details:
     """
     crm = tables.source.crm
     details = Details({}, Findings())
-    for key in ("segment", "source"):
+    for key in ORIGINS:
         details = _with_label(details, tables, raw, key)
-    for key in ("owner", "program"):
+    for key in LABELS:
         if column := getattr(crm, key):
-            details = _with_values(details, raw, key, column, tables.labels(column), UNKNOWN)
-    for key in ("amount", "cost"):
+            details = _with_names(details, tables, raw, key, column)
+    for key in MONEY:
         if column := getattr(crm, key):
             details = _with_values(details, raw, key, column, tables.amounts(column), np.nan)
     if details.found.faults:
         raise DataError(details.found.faults)
-    return details
+    return Details(details.columns, details.found + _told_only(tables, raw))
+
+
+def _told_only(tables: Tables, raw: Raw) -> Findings:
+    """What the report says of columns that are looked at for warts only."""
+    crm = tables.source.crm
+    found = Findings()
+    if crm.probability:
+        cells = tables.cells(file_of(crm.probability), column_of(crm.probability))
+        found += warts.impossible_probabilities(f"{cells.file}, {shown(cells.column)}", cells.texts)
+    if crm.merged:
+        cells = tables.cells(file_of(crm.merged), column_of(crm.merged))
+        found += warts.merged_records(f"{cells.file}, {shown(cells.column)}", cells.texts, raw.records)
+    for file in crm.lists():
+        table = tables.tables[file]
+        listed = ImportLine(file, "rows kept, as a list of expected names", len(table.lines))
+        found += Findings(lines=(*table.report(file), listed))
+    return found
 
 
 def _with_label(details: Details, tables: Tables, raw: Raw, key: str) -> Details:
@@ -142,12 +186,31 @@ def _with_label(details: Details, tables: Tables, raw: Raw, key: str) -> Details
     if origin is None or origin.column is None:
         value = origin.value if origin else EVERY
         return Details({**details.columns, key: np.full(len(raw.records), value, dtype=object)}, details.found)
-    details = _with_values(details, raw, key, origin.column, tables.labels(origin.column), UNKNOWN)
+    details = _with_names(details, tables, raw, key, origin.column)
     values = set(details.columns[key])
     if EVERY not in values or len(values) == 1:
         return details
     fault = Fault(tables.source.place((key,)), f"a {key} is called {EVERY!r}, which here means every {key}; rename it")
     return Details(details.columns, details.found + Findings((fault,)))
+
+
+def _with_names(details: Details, tables: Tables, raw: Raw, key: str, column: str) -> Details:
+    """`details` with the labels of a column; what is strange about them is told, and merged where the CRM file says so."""
+    crm = tables.source.crm
+    details = _with_values(details, raw, key, column, tables.labels(column), UNKNOWN)
+    values = details.columns[key]
+    same, found = warts.label_variants(key, values)
+    found += warts.dates_as_labels(key, values)
+    if listed := {str(label): each for label, each in (crm.expected or {}).items()}.get(key):
+        expected = [name for name in tables.labels(listed).values.tolist() if name != UNKNOWN]
+        meant, strange = warts.unexpected_labels(key, values, expected)
+        same = {**{rare: meant.get(common, common) for rare, common in same.items()}, **meant}
+        found += strange + warts.idle_names(key, values, expected, same)
+    if crm.merge_labels and same:
+        merged = np.array([same.get(value, value) for value in values.tolist()], dtype=object)
+        found += counted(key, "labels merged, as merge_labels asks", (merged != values).sum())
+        values = merged
+    return Details({**details.columns, key: values}, details.found + found)
 
 
 def _with_values(details: Details, raw: Raw, key: str, column: str, parsed: Parsed, missing: object) -> Details:
@@ -182,7 +245,7 @@ def _stage_history(
 def _records(ids: pd.Index, columns: dict[str, np.ndarray], moments: Moments) -> pd.DataFrame:
     used = moments.used
     numbers = {"amount": np.full(len(ids), np.nan)} | {key: columns[key] for key in MONEY if key in columns}
-    labels = {key: _text(columns[key][used]) for key in LABELS if key in columns}
+    labels = {key: _text(columns[key][used]) for key in (*ORIGINS, *LABELS) if key in columns}
     frame = pd.DataFrame({"record": _text(ids.to_numpy()[used]), **labels})
     for key, values in numbers.items():
         frame[key] = values[used]

@@ -100,7 +100,9 @@ def test_the_report_counts_everything(crm: Path) -> None:
         "sql: dates before the previous stage, moved up to it: 1 (2026-01-08 after 2026-01-10)",
         "sql: skipped, taken as entered with the next stage: 1",
         "lost: dates before the previous stage, moved up to it: 1 (2026-01-01 after 2026-01-04)",
-        "records: set aside: no stage entered by the as-of day: 1",
+        "lost: closed before created: a day before that of lead: 1 (record 6: 2026-01-01, lead 2026-01-04)",
+        "amount: won without an amount: 1 (record 3)",
+        "records: set aside: no stage entered by the as-of day: 1 (1 without any day)",
         "records: kept: 5",
     ]
 
