@@ -103,6 +103,17 @@ def test_a_plan_made_after_a_quarter_catches_up_at_once() -> None:
     assert [value for value in table["recovered_by"][1:] if isinstance(value, str)] == []
 
 
+def test_the_year_goes_before_a_smooth_commit() -> None:
+    """On the year's last day all 400 leads are asked for at once, however steep that is."""
+    table = quarters(planned({"months": 0}, plan_date="2027-12-31"))
+    assert table["commit_arr"][3] == pytest.approx(1_000_000)
+    # 3,000 a month and no growth are 96.8 leads on one day: 241,935; at most half a percent of the year, 5,000,
+    # may be given up for smaller bends
+    known = Known(recent={("all", "web"): 3000.0})
+    table = quarters(planned({"months": 0}, "2027-12-31", known, source={"max_growth": 0.0}))
+    assert 0 <= 3000 / 31 * 2500 - table["commit_arr"][3] <= 5001
+
+
 def test_a_ceiling_leaves_the_rest_unreached() -> None:
     # 20 leads a month are 5 deals: 150,000 a quarter, 100,000 short
     year = planned({"months": 0}, source={"max_per_month": 20.0})
