@@ -17,11 +17,11 @@ import pandas as pd
 
 from revplan.errors import DataError
 from revplan.history.baselines import NAMES, baselines
-from revplan.history.expected import as_date, month_ends
+from revplan.history.expected import month_ends
 from revplan.history.forecast import Forecast, forecast_wins
 from revplan.history.records import History, read_records
 from revplan.history.scores import Scores, Told, scores
-from revplan.history.spells import Spells, day_number, spells_of
+from revplan.history.spells import Spells, as_date, day_number, spells_of
 
 Tell = Callable[[int, int, str], None]
 Every = Literal["month", "quarter"]

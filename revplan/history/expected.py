@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -163,8 +162,3 @@ def chosen_window(past: list[Replay]) -> int:
         scores[window] = share * float(count_log_likelihood(came, told, USUAL_CV).sum())
     best = max(scores, key=lambda window: scores[window])
     return best if scores[best] > scores[WINDOWS[0]] + PREFERENCE else WINDOWS[0]
-
-
-def as_date(day: int) -> date:
-    """The calendar day of a day number."""
-    return np.datetime64(day, "D").item()

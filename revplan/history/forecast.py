@@ -20,7 +20,6 @@ from revplan.history.expected import (
     Means,
     Replay,
     Told,
-    as_date,
     by_month,
     chosen_window,
     means,
@@ -32,7 +31,7 @@ from revplan.history.flow import open_records, wins_by_day
 from revplan.history.hazards import Hazards
 from revplan.history.predictive import USUAL_CV, Count, count_forecast, learnt_cv, money_forecast
 from revplan.history.records import History
-from revplan.history.spells import NEVER, Spells, spells_of
+from revplan.history.spells import NEVER, Spells, as_date, spells_of
 
 MAX_MONTHS = 24
 MONTH_CV, SOURCE_CV = 0.18, 0.18  # usual variation of a month's and of a source's wins, beyond chance

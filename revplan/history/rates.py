@@ -4,12 +4,16 @@ Wins / leads is wrong twice: young records have not had their time, and old ones
 converted before anyone recorded it. So a record only counts at the ages at which it was really
 watched: from the day outcomes began to be recorded to the as-of day.
 
-The method, with its sources, stands in `cohorts`.
+The whole's rate is the sum of the shares that convert at each age (`cohorts`), with what the records
+were too young to show (`tails`). A segment's, a source's and a cell's conversions are held against the
+records that had their time, sum_i F(age) - F(age before the first day watched), F being the lag of the
+segment, and drawn together (`shrinkage`). How far back to look is asked of the past (`recency`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 from typing import Any
@@ -19,32 +23,39 @@ import pandas as pd
 from scipy.special import betaincinv
 
 from revplan.calendar import MONTH_DAYS
-from revplan.history.cohorts import Cohort, DayLag, Estimate, estimate_by, own_estimate, recorded_window
+from revplan.history.cohorts import Cohort, DayLag, Estimate, own_estimate, recorded_window
+from revplan.history.recency import Drift, best_window, drift
 from revplan.history.records import EVERY, History
+from revplan.history.shrinkage import Cells, shrunk
+from revplan.history.spells import NEVER, Spells, as_date, day_number, spells_of
+from revplan.history.tails import mixed, with_tail
 from revplan.tables import conform, empty
 
-CELL_ENTRIES, CELL_CONVERSIONS = 20, 5  # a segment or source with less has no rate of its own
-OWN_LAG = 30  # conversions from which a cell has a lag of its own; below, its parent's
+CELL_ENTRIES = 20  # a segment, source or cell with less has no row of its own
+OWN_LAG = 10  # conversions from which a cell has a lag of its own; below, its parent's
+LAG_PRIOR = 10.0  # conversions its parent's lag counts for in it
 MATURE_AGE = 0.6  # a rate is mature when p90 of the lag lies within this share of the longest watch
-MATURE_EVIDENCE = 0.5  # and when its evidence is at least this share of the records
-CELLS = (["segment"], ["source"], ["segment", "source"])
+MATURE_EVIDENCE = 0.5  # and when the records that had their time are at least this share of those watched from entry
+PRICED = 0.8  # share of the entries that must carry an amount for a rate in money
+DRIFT_CHANCE = 0.01  # a difference this unlikely by chance is reported
 
 
 def estimate_transitions(history: History, as_of: date) -> pd.DataFrame:
-    """Rate and lag of every transition, for all records and for the segments and sources that bear it.
+    """Rate and lag of every transition, for all records and for segments, sources and both.
 
     The table `estimates`, from what was entered by `as_of`, or by the history's own day if that is
-    earlier. A transition without any recorded conversion has no row. A cell (a segment, a source, or
-    both) has one where at least 20 records entered and 5 converted. From 30 conversions it has its own
-    lag; with fewer, its rate is its conversions over the exposure
-    sum_i F(last age watched) - F(age before the first watched), F being the lag of its segment, or of all.
+    earlier. A transition without any recorded conversion has no row. A segment, a source, or a cell
+    of both has one where at least 20 records entered; its rate is drawn towards what the others lead
+    to expect, by as much as its own records leave open.
 
-    Evidence is the effective number of records: Kish's (sum w)^2 / sum w^2 conversions, w = 1 / N(a),
-    over the rate. The bounds are P10 and P90 of the Beta distribution it makes with a prior of half
-    a conversion and half a failure.
+    Evidence is the effective number of records behind the rate. For all records it is Kish's
+    (sum w)^2 / sum w^2 conversions, w = 1 / N(a), over the rate, less what an unseen tail leaves open;
+    for a cell the records that a Beta distribution as wide as its posterior stands for, borrowed ones
+    included. The bounds are P10 and P90.
     """
-    day = min(as_of, history.as_of)
-    rows = [row for pair in pairwise(history.stages) for row in _rows(history, pair, day)]
+    spells = spells_of(history)
+    spells = spells.known_on(min(spells.day, day_number(as_of)))
+    rows = [row for stage in range(len(history.stages) - 1) for row in _rows(spells, stage)]
     return conform(pd.DataFrame(rows), "estimates") if rows else empty("estimates")
 
 
@@ -53,7 +64,8 @@ def estimate_warnings(history: History, estimates: pd.DataFrame) -> tuple[str, .
     every = estimates[(estimates["segment"] == EVERY) & (estimates["source"] == EVERY)]
     rows = {(row["from_stage"], row["to_stage"]): row for row in every.to_dict("records")}
     started = history.stage_history.groupby("stage")["entered_on"].min()
-    return tuple(line for pair in pairwise(history.stages) for line in _warnings(pair, rows.get(pair), started))
+    day = pd.Timestamp(history.as_of)
+    return tuple(line for pair in pairwise(history.stages) for line in _warnings(pair, rows.get(pair), started, day))
 
 
 def transitions_block(estimates: pd.DataFrame) -> list[dict[str, Any]]:
@@ -64,78 +76,181 @@ def transitions_block(estimates: pd.DataFrame) -> list[dict[str, Any]]:
 # --- rows ----------------------------------------------------------------------------------------
 
 
-def _rows(history: History, pair: tuple[str, str], as_of: date) -> Iterator[dict[str, Any]]:
-    """The rows of one transition: all records, then every cell that bears a rate."""
-    entered = _entered(history, pair, as_of)
-    whole = _cohort(entered)
-    cohort = whole.since(recorded_window(whole))
+@dataclass(frozen=True, eq=False)
+class Entered:
+    """The records that entered a stage, by cell: age on the as-of day, delay or -1, and money."""
+
+    cell: np.ndarray
+    age: np.ndarray
+    delay: np.ndarray
+    amount: np.ndarray
+
+    def where(self, mask: np.ndarray) -> Entered:
+        """The records `mask` keeps."""
+        return Entered(self.cell[mask], self.age[mask], self.delay[mask], self.amount[mask])
+
+    def cohort(self, window: int | None = None) -> Cohort:
+        """Their counts, watched for the last `window` days, or for all days."""
+        converted = self.delay >= 0
+        entries = np.bincount(self.age)
+        cohort = Cohort(entries, self.age[converted], self.delay[converted], len(entries) - 1)
+        return cohort if window is None else cohort.since(window)
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A segment, a source, or a cell of both: its name, its records, and what its lag is."""
+
+    labels: dict[str, str]
+    cells: np.ndarray
+    """Whether each cell belongs to it."""
+    cohort: Cohort
+    lag: DayLag
+
+
+def _rows(spells: Spells, stage: int) -> Iterator[dict[str, Any]]:
+    """The rows of one transition: all records, then segments, sources, and cells of both."""
+    entered = _entered(spells, stage)
+    if len(entered.age) == 0:
+        return
+    whole = entered.cohort()
+    recorded = whole.since(recorded_window(whole))
+    cohort = recorded.since(best_window(recorded))
     estimate = own_estimate(cohort)
     if estimate is None:
         return
-    shared = {"from_stage": pair[0], "to_stage": pair[1], "recorded_from": _days_before(as_of, cohort.window)}
-    cells = _cells(entered, cohort.window, estimate.lag)
-    for labels, cell, found in [({}, cohort, estimate), *cells]:
-        yield {**shared, "segment": EVERY, "source": EVERY, **labels, **_figures(cell, found)}
+    estimate = with_tail(estimate, cohort)
+    shared = {
+        "from_stage": spells.stages[stage],
+        "to_stage": spells.stages[stage + 1],
+        "recorded_from": pd.Timestamp(as_date(spells.day - recorded.window)),
+        "window_days": cohort.window,
+    }
+    moved = _drift_columns(drift(recorded))
+    won = estimate.rate * estimate.evidence
+    bounds = _bounds(estimate.rate, won + 0.5, estimate.evidence - won + 0.5)
+    figures = _figures(cohort, estimate, bounds)
+    yield {
+        **shared,
+        "segment": EVERY,
+        "source": EVERY,
+        **figures,
+        **_money(entered, cohort.window, estimate.lag),
+        **moved,
+    }
+    for part, cell, limits in _parts(spells, entered, cohort.window, estimate):
+        mine = entered.where(part.cells[entered.cell])
+        yield {
+            **shared,
+            **part.labels,
+            **_figures(part.cohort, cell, limits),
+            **_money(mine, cohort.window, part.lag),
+            **_drift_columns(drift(part.cohort)),
+        }
 
 
-def _entered(history: History, pair: tuple[str, str], as_of: date) -> pd.DataFrame:
-    """The records that entered the first stage of `pair` by `as_of`: labels, age, and delay or -1."""
-    today = np.datetime64(as_of)
-    stages = history.stage_history.assign(day=history.stage_history["entered_on"].dt.floor("D"))
-    known = stages[stages["day"] <= pd.Timestamp(as_of)]
-    entered = known[known["stage"] == pair[0]]
-    converted = known[known["stage"] == pair[1]].set_index("record")["day"].reindex(entered["record"])
-    start, end = entered["day"].to_numpy(), converted.to_numpy()
-    delay = np.where(np.isnat(end), -1, _whole_days(start, end))
-    return entered[["segment", "source"]].assign(age=_whole_days(start, today), delay=delay)
+def _entered(spells: Spells, stage: int) -> Entered:
+    inside = spells.entered[:, stage] < NEVER
+    start, end = spells.entered[inside, stage], spells.entered[inside, stage + 1]
+    delay = np.where(end < NEVER, end - start, -1)
+    return Entered(spells.cell[inside], spells.day - start, delay, spells.amount[inside])
 
 
-def _whole_days(start: np.ndarray, end: np.ndarray | np.datetime64) -> np.ndarray:
-    return (end - start).astype("timedelta64[D]").astype(np.int64)
+# --- segments, sources and cells -----------------------------------------------------------------
 
 
-def _cohort(entered: pd.DataFrame, window: int | None = None) -> Cohort:
-    """The counts of `entered`, watched for the last `window` days, or for all days."""
-    converted = entered[entered["delay"] >= 0]
-    entries = np.bincount(entered["age"])
-    cohort = Cohort(entries, converted["age"].to_numpy(), converted["delay"].to_numpy(), len(entries) - 1)
-    return cohort if window is None else cohort.since(window)
+def _parts(
+    spells: Spells, entered: Entered, window: int, whole: Estimate
+) -> Iterator[tuple[Part, Estimate, tuple[float, float]]]:
+    """Every part with enough records, its estimate and its bounds."""
+    segment, segments = spells.codes(0)
+    source = spells.codes(1)[0]
+    if len(spells.cells) < 2:
+        return
+    by_segment = [entered.where(segment[entered.cell] == code).cohort(window) for code in range(len(segments))]
+    lags = [_lag(cohort, whole.lag) for cohort in by_segment]
+    reliance = [_reliance(cohort) for cohort in by_segment]
+    cells = _cells(entered, window, [lags[code] for code in segment], np.array([reliance[code] for code in segment]))
+    cells = Cells(cells.conversions, cells.exposure, segment, source)
+    parts = list(_named(spells, entered, window, lags, whole.lag))
+    if not parts:
+        return
+    recent = np.bincount(entered.cell[entered.age <= window], minlength=len(spells.cells))
+    weights = np.array([part.cells * np.maximum(recent, 1e-9) for part in parts])
+    rates = shrunk(cells, weights / weights.sum(axis=1, keepdims=True))
+    low, high = rates.bounds()
+    for number, part in enumerate(parts):
+        conversions = int((part.cohort.delay <= part.lag.horizon).sum())
+        estimate = Estimate(float(rates.mean[number]), float(rates.evidence()[number]), conversions, part.lag)
+        yield part, estimate, (float(low[number]), float(high[number]))
 
 
-def _days_before(as_of: date, days: int) -> pd.Timestamp:
-    return pd.Timestamp(as_of) - pd.Timedelta(days=days)
+def _named(spells: Spells, entered: Entered, window: int, lags: list[DayLag], whole: DayLag) -> Iterator[Part]:
+    """Segments, then sources, then cells of both, where 20 records or more entered."""
+    segment, segments = spells.codes(0)
+    source, sources = spells.codes(1)
+    wanted: list[tuple[dict[str, str], np.ndarray, DayLag]] = []
+    if len(segments) > 1:
+        wanted += [({"segment": name, "source": EVERY}, segment == code, whole) for code, name in enumerate(segments)]
+    if len(sources) > 1:
+        wanted += [({"segment": EVERY, "source": name}, source == code, whole) for code, name in enumerate(sources)]
+    if len(segments) > 1 and len(sources) > 1:
+        pairs = sorted(range(len(spells.cells)), key=lambda number: spells.cells[number])
+        for number in pairs:
+            labels = dict(zip(("segment", "source"), spells.cells[number], strict=True))
+            wanted.append((labels, np.arange(len(spells.cells)) == number, lags[segment[number]]))
+    for labels, mask, parent in wanted:
+        cohort = entered.where(mask[entered.cell]).cohort(window)
+        if cohort.entries.sum() >= CELL_ENTRIES:
+            yield Part(labels, mask, cohort, _lag(cohort, parent))
 
 
-def _cells(entered: pd.DataFrame, window: int, lag: DayLag) -> Iterator[tuple[dict[str, str], Cohort, Estimate]]:
-    """Labels, cohort and estimate of the cells that bear a rate: segments, sources, and both."""
-    lags: dict[str, DayLag] = {}
-    for keys in CELLS:
-        if min(entered[key].nunique() for key in keys) < 2:
-            continue
-        for values, records in entered.groupby(keys):
-            labels = {key: str(value) for key, value in zip(keys, values, strict=True)}
-            cohort = _cohort(records, window)
-            estimate = _cell_estimate(cohort, lags.get(labels.get("segment", EVERY), lag))
-            if estimate is not None:
-                yield labels, cohort, estimate
-            if estimate is not None and keys == ["segment"]:
-                lags[labels["segment"]] = estimate.lag
+def _lag(cohort: Cohort, parent: DayLag) -> DayLag:
+    """The lag of a part: its own where 10 conversions show it, steadied by its parent's."""
+    if len(cohort.delay) < OWN_LAG:
+        return parent
+    own = own_estimate(cohort)
+    if own is None:
+        return parent
+    return mixed(with_tail(own, cohort).lag, parent, own.conversions, LAG_PRIOR)
 
 
-def _cell_estimate(cell: Cohort, parent: DayLag) -> Estimate | None:
-    conversions = len(cell.delay)
-    if cell.entries.sum() < CELL_ENTRIES or conversions < CELL_CONVERSIONS:
-        return None
-    return own_estimate(cell) if conversions >= OWN_LAG else estimate_by(parent, cell)
+def _reliance(cohort: Cohort) -> float:
+    """Share of a segment's conversions that count, unequally weighted and with an unsure lag as they are."""
+    own = own_estimate(cohort)
+    if own is None or own.conversions == 0:
+        return 1.0
+    sure = with_tail(own, cohort)
+    return float(np.clip(sure.evidence * sure.rate / own.conversions, 0.05, 1.0))
 
 
-def _figures(cohort: Cohort, estimate: Estimate) -> dict[str, Any]:
+def _cells(entered: Entered, window: int, lags: list[DayLag], reliance: np.ndarray) -> Cells:
+    """Conversions and matured records of every cell."""
+    conversions, exposure = np.zeros(len(lags)), np.zeros(len(lags))
+    for number, lag in enumerate(lags):
+        mine = entered.where(entered.cell == number)
+        if len(mine.age):
+            cohort = mine.cohort(window)
+            conversions[number] = len(cohort.delay)
+            exposure[number] = _matured(cohort.entries.astype(float), lag, window)
+    return Cells(conversions * reliance, exposure * reliance, np.array([]), np.array([]))
+
+
+def _matured(entries: np.ndarray, lag: DayLag, window: int) -> float:
+    """Entries by age that stand for as many records watched for ever. [records, or money]"""
+    ages = np.arange(len(entries))
+    return float(entries @ (lag.by(ages) - lag.by(ages - window - 1)))
+
+
+# --- figures -------------------------------------------------------------------------------------
+
+
+def _figures(cohort: Cohort, estimate: Estimate, bounds: tuple[float, float]) -> dict[str, Any]:
     """The columns of a row that are figures."""
-    low, high = _bounds(estimate)
     return {
         "rate": estimate.rate,
-        "rate_low": low,
-        "rate_high": high,
+        "rate_low": bounds[0],
+        "rate_high": bounds[1],
         "evidence": estimate.evidence,
         "entries": int(cohort.entries.sum()),
         "conversions": estimate.conversions,
@@ -147,23 +262,37 @@ def _figures(cohort: Cohort, estimate: Estimate) -> dict[str, Any]:
     }
 
 
-def _bounds(estimate: Estimate) -> tuple[float, float]:
+def _bounds(rate: float, won: float, not_won: float) -> tuple[float, float]:
     """P10 and P90 of the rate; they enclose it. [0-1]"""
-    won = estimate.rate * estimate.evidence
-    low, high = betaincinv(won + 0.5, estimate.evidence - won + 0.5, [0.1, 0.9])
-    return min(float(low), estimate.rate), max(float(high), estimate.rate)
+    low, high = betaincinv(won, not_won, [0.1, 0.9])
+    return min(float(low), rate), max(float(high), rate)
 
 
 def _is_mature(estimate: Estimate, cohort: Cohort) -> bool:
     settled = estimate.lag.quantile(0.9) <= MATURE_AGE * min(estimate.lag.horizon, cohort.window)
-    watched_from_entry = int(cohort.entries[: cohort.window + 1].sum())
-    return settled and estimate.evidence >= MATURE_EVIDENCE * watched_from_entry
+    recent = cohort.entries[: cohort.window + 1]
+    return settled and _matured(recent.astype(float), estimate.lag, cohort.window) >= MATURE_EVIDENCE * recent.sum()
+
+
+def _money(entered: Entered, window: int, lag: DayLag) -> dict[str, Any]:
+    """The rate in money: amounts that convert over amounts that had their time; missing where few carry one."""
+    priced = entered.amount > 0
+    if priced.mean() < PRICED:
+        return {"dollar_rate": np.nan}
+    amount, age, delay = entered.amount[priced], entered.age[priced], entered.delay[priced]
+    won = float(amount[(delay >= 0) & (age - delay <= window)].sum())
+    matured = _matured(np.bincount(age, amount), lag, window)
+    return {"dollar_rate": min(won / matured, 1.0) if matured > 0 else np.nan}
+
+
+def _drift_columns(found: Drift | None) -> dict[str, float]:
+    return {"drift": found.ratio if found else np.nan, "drift_chance": found.chance if found else np.nan}
 
 
 # --- for readers and plans -----------------------------------------------------------------------
 
 
-def _warnings(pair: tuple[str, str], row: dict | None, started: pd.Series) -> Iterator[str]:
+def _warnings(pair: tuple[str, str], row: dict | None, started: pd.Series, history_day: pd.Timestamp) -> Iterator[str]:
     name = f"{pair[0]} to {pair[1]}"
     if row is None:
         yield f"{name}: no conversion is recorded, so there is no rate"
@@ -172,6 +301,16 @@ def _warnings(pair: tuple[str, str], row: dict | None, started: pd.Series) -> It
         yield (
             f"{name}: outcomes are recorded only from {row['recorded_from']:%Y-%m-%d}, though records start "
             f"on {started[pair[0]]:%Y-%m-%d}; what came before is left out"
+        )
+    if row["drift_chance"] < DRIFT_CHANCE:
+        yield (
+            f"{name}: drift: in the last 90 days {row['drift']:.2f} times as many went on as the days before lead to "
+            "expect, more than chance explains; plan with what is recent, and ask what changed"
+        )
+    if row["window_days"] < (history_day - row["recorded_from"]).days:
+        yield (
+            f"{name}: rates rest on the last {row['window_days']:.0f} days, which forecast the company's own past "
+            "better than all of it"
         )
     if row["p90_days"] > MATURE_AGE * row["watched_days"]:
         yield (

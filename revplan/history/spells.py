@@ -62,6 +62,11 @@ def day_number(day: date) -> int:
     return int(np.datetime64(day, "D").astype(np.int64))
 
 
+def as_date(day: int) -> date:
+    """The calendar day of a day number."""
+    return np.datetime64(day, "D").item()
+
+
 def spells_of(history: History) -> Spells:
     """The records of `history` as arrays, in the order of its stage history."""
     rows = history.stage_history

@@ -1,0 +1,105 @@
+"""What the records could not show yet: conversions later than any age that was watched.
+
+Up to the oldest age watched the delay is what the records show. Beyond it, it follows the curve
+(Weibull or log-normal, whichever fits better) that the records make most likely, each conversion
+having come by a given day at the exposure it really had. The likelihood alone would stretch a curve
+without end where records are young, so a tail is held small unless the records speak for it.
+
+Sources: J. Boag, "Maximum likelihood estimates of the proportion of patients cured by cancer therapy",
+Journal of the Royal Statistical Society B 11 (1949), www.jstor.org/stable/2983694; V. Farewell, "The use of
+mixture models for the analysis of survival data with long-term survivors", Biometrics 38 (1982),
+doi.org/10.2307/2529885.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import ndtr
+
+from revplan.history.cohorts import Cohort, DayLag, Estimate
+
+FEWEST = 50  # conversions from which a tail is looked for
+TAIL_SPREAD = 0.15  # standard deviation of the prior of log(1 / share within the ages watched)
+SETTLED = 0.4  # no tail is looked for where nine in ten come within this share of the ages watched
+SHAPE_SPREAD = 0.7  # and of the logarithm of the curve's shape
+LONGEST = 1827  # days followed
+LEAST_TAIL = 0.002  # a smaller one is none
+UNSURE = 0.5  # of the tail's size, how much is not known
+
+Curve = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+def _weibull(days: np.ndarray, at: np.ndarray) -> np.ndarray:
+    return -np.expm1(-((np.maximum(days, 0.0) / np.exp(at[0])) ** np.exp(at[1])))
+
+
+def _log_normal(days: np.ndarray, at: np.ndarray) -> np.ndarray:
+    return ndtr((np.log(np.maximum(days, 1e-9)) - at[0]) * np.exp(at[1]))
+
+
+CURVES: tuple[Curve, ...] = (_weibull, _log_normal)
+
+
+def with_tail(estimate: Estimate, cohort: Cohort) -> Estimate:
+    """`estimate` with the conversions still to come after the ages watched; evidence shrinks by what is unsure."""
+    if estimate.conversions < FEWEST or estimate.rate >= 1:
+        return estimate
+    horizon = estimate.lag.horizon
+    if estimate.lag.quantile(0.9) <= SETTLED * horizon:
+        return estimate
+    steps = _fitted(cohort, horizon)
+    share = float(steps[: horizon + 1].sum())
+    if 1 - share < LEAST_TAIL:
+        return estimate
+    shares = np.zeros(LONGEST + 1)
+    seen = estimate.lag.shares[: horizon + 1]
+    shares[: len(seen)] = seen * share
+    shares[horizon + 1 :] = steps[horizon + 1 :]
+    rate = min(estimate.rate / share, 1.0)
+    return Estimate(rate, _evidence(estimate, rate, share), estimate.conversions, _lag(shares, horizon))
+
+
+def _lag(shares: np.ndarray, horizon: int) -> DayLag:
+    return DayLag(shares / shares.sum(), horizon)
+
+
+def _evidence(estimate: Estimate, rate: float, share: float) -> float:
+    """Records behind a rate whose relative variance is that of its conversions and of its tail."""
+    won = estimate.rate * estimate.evidence
+    relative = (1 - rate) / won + (UNSURE * np.log(share)) ** 2
+    return min(max((1 - rate) / (rate * relative), 1e-3), won / rate) if rate < 1 else won
+
+
+def _fitted(cohort: Cohort, horizon: int) -> np.ndarray:
+    """Share of the conversions on each day after entry by the likeliest curve; sums to 1 over five years."""
+    edges = np.append(0.0, np.arange(LONGEST + 1) + 0.5)
+    seen = np.bincount(np.minimum(cohort.delay, LONGEST), minlength=LONGEST + 1).astype(float)
+    watched = np.zeros(LONGEST + 1)
+    known = cohort.watched()[: LONGEST + 1]
+    watched[: len(known)] = known
+    start = np.log(np.maximum(np.median(cohort.delay), 0.5))
+
+    def loss(at: np.ndarray, curve: Curve) -> float:
+        steps = np.maximum(np.diff(curve(edges, at)), 1e-12)
+        tail = np.log(max(float(steps[: horizon + 1].sum()), 1e-6)) / TAIL_SPREAD
+        likelihood = seen @ np.log(steps) - seen.sum() * np.log(watched @ steps)
+        return float(-likelihood + 0.5 * tail**2 + 0.5 * (at[1] / SHAPE_SPREAD) ** 2)
+
+    fits = [(minimize(loss, np.array([start, 0.0]), (curve,), method="Nelder-Mead"), curve) for curve in CURVES]
+    best, curve = min(fits, key=lambda each: float(each[0].fun))
+    steps = np.diff(curve(edges, best.x))
+    steps[-1] += 1 - steps.sum()
+    return np.maximum(steps, 0.0)
+
+
+def mixed(own: DayLag, parent: DayLag, conversions: float, weight: float) -> DayLag:
+    """The lag of a cell's own conversions with its parent's counting for `weight` conversions more."""
+    size = max(len(own.shares), len(parent.shares))
+    shares = np.zeros(size)
+    shares[: len(own.shares)] += conversions * own.shares
+    shares[: len(parent.shares)] += weight * parent.shares
+    return replace(own, shares=shares / shares.sum())

@@ -1,0 +1,171 @@
+"""Published cohort tables, cells drawn together, tails, recency, drift and money: rates beyond the whole."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from revplan.errors import DataError
+from revplan.history.cohort_tables import cohort_rates
+from revplan.history.rates import estimate_transitions, estimate_warnings
+from revplan.history.records import History
+from revplan.history.shrinkage import Cells, shrunk
+
+START = date(2024, 1, 1)
+GOLDEN = Path(__file__).parents[3] / "shared" / "golden" / "golden.json"
+
+
+def history(entered: np.ndarray, delay: np.ndarray, days: int, **labels: np.ndarray) -> History:
+    """Leads that entered on day numbers and were won after `delay` days (-1: never), as known on day `days`."""
+    size = len(entered)
+    frame = pd.DataFrame({"record": np.arange(size).astype(str), "segment": "all", "source": "all"})
+    for name in ("segment", "source"):
+        frame[name] = labels.get(name, frame[name])
+    origin = pd.Timestamp(START)
+    won = (delay >= 0) & (entered + delay <= days)
+    rows = [
+        frame.assign(stage="lead", entered_on=origin + pd.to_timedelta(entered, unit="D")),
+        frame.assign(stage="won", entered_on=origin + pd.to_timedelta(entered + delay, unit="D"))[won],
+    ]
+    amount = labels.get("amount", np.full(size, np.nan))
+    records = frame.assign(amount=amount, lost_on=np.datetime64("NaT", "us"))
+    return History(("lead", "won"), pd.concat(rows), records, (), START + timedelta(days=days), "")
+
+
+def estimates_of(known: History) -> pd.DataFrame:
+    return estimate_transitions(known, known.as_of)
+
+
+# --- published tables ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not GOLDEN.exists(), reason="the shared golden cases are not there")
+def test_the_published_cohort_table() -> None:
+    """COH-01: 18.1 % by columns, 18.7 % by mature rows, 14.7 % only by the naive mean."""
+    (case,) = [case for case in json.loads(GOLDEN.read_text(encoding="utf-8")) if case["id"] == "COH-01"]
+    table = pd.DataFrame({quarter: pd.Series(row, dtype=float) for quarter, row in case["inputs"]["rows"].items()}).T
+    rates = cohort_rates(table)
+    expected = case["expected"]
+    assert rates.rate == pytest.approx(expected["sum_of_column_averages_pct"])
+    assert rates.mature_rate == pytest.approx(expected["overall_pct_mature_rows_only"])
+    assert rates.mature_rows == 6
+    assert rates.naive_rate == pytest.approx(14.67, abs=0.005)
+    assert rates.column_averages == pytest.approx([expected[f"column_average_pct.{age}"] for age in range(7)])
+    counts = cohort_rates(table * 0.5, pd.Series(50.0, index=table.index))
+    assert counts.rate == pytest.approx(expected["sum_of_column_averages_pct"] / 100)
+
+
+def test_cohorts_weigh_by_their_entries() -> None:
+    """Age 0: (10 + 30) / (100 + 300); age 1: 20 / 100, as only the first cohort reached it."""
+    table = pd.DataFrame({0: [10, 30], 1: [20, np.nan]}, index=["a", "b"])
+    rates = cohort_rates(table, pd.Series({"a": 100, "b": 300}))
+    assert rates.column_averages == pytest.approx((0.1, 0.2))
+    assert (rates.rate, rates.mature_rate, rates.naive_rate) == pytest.approx((0.3, 0.3, 60 / 400))
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (pd.DataFrame(), "holds no cohort"),
+        (pd.DataFrame({0: [1.0], 1: [np.nan], 2: [3.0]}, index=["1Q17"]), "row 1Q17: has a gap"),
+        (pd.DataFrame({0: [np.nan]}, index=["1Q17"]), "row 1Q17: has a gap"),
+        (pd.DataFrame({0: [1.0], 1: [np.nan]}), "no cohort has reached"),
+    ],
+)
+def test_a_faulty_cohort_table_is_refused(table: pd.DataFrame, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        cohort_rates(table)
+
+
+# --- cells ---------------------------------------------------------------------------------------------------
+
+
+def test_cells_that_do_not_differ_are_drawn_together_and_cells_that_do_stay_apart() -> None:
+    alike = Cells(np.array([12.0, 8.0, 10.0, 11.0]), np.full(4, 100.0), np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1]))
+    apart = Cells(np.array([400.0, 100.0, 400.0, 100.0]), np.full(4, 1000.0), alike.segment, alike.source)
+    together, kept = shrunk(alike, np.eye(4)), shrunk(apart, np.eye(4))
+    assert np.ptp(together.mean) < 0.5 * np.ptp(alike.conversions / alike.exposure)
+    assert kept.mean == pytest.approx(apart.conversions / apart.exposure, rel=0.02)
+    assert (together.evidence() > 100).all()
+    low, high = kept.bounds()
+    assert ((low < kept.mean) & (kept.mean < high)).all()
+
+
+def test_a_cell_without_records_takes_what_its_segment_and_source_say() -> None:
+    """Rates 10, 20 % in one segment, 20, ? in the other: doubled odds twice over."""
+    cells = Cells(np.array([500.0, 1000.0, 1000.0, 0.0]), np.array([5e3, 5e3, 5e3, 0.0]), np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1]))  # fmt: skip
+    rates = shrunk(cells, np.eye(4))
+    assert rates.mean[3] > 0.23
+    assert rates.variance[3] > 20 * rates.variance[0]
+
+
+def test_many_cells_are_drawn_together_in_seconds() -> None:
+    rng = np.random.default_rng(3)
+    segment, source = np.repeat(np.arange(20), 30), np.tile(np.arange(30), 20)
+    exposure = rng.integers(5, 200, 600).astype(float)
+    rates = shrunk(Cells(rng.binomial(exposure.astype(int), 0.2).astype(float), exposure, segment, source), np.eye(600))
+    assert rates.mean == pytest.approx(np.full(600, 0.2), abs=0.06)
+
+
+# --- tails, recency, drift, money ----------------------------------------------------------------------------
+
+
+def test_what_records_were_too_young_to_show_is_added() -> None:
+    """Exponential delays of mean 100 days watched for 150: 22 % of the conversions have yet to come."""
+    rng = np.random.default_rng(5)
+    size = 20_000
+    delay = np.where(rng.random(size) < 0.3, rng.exponential(100, size).astype(int), -1)
+    (row,) = estimates_of(history(rng.integers(0, 150, size), delay, 150)).to_dict("records")
+    assert not row["mature"]
+    assert row["rate"] == pytest.approx(0.3, rel=0.1)
+    assert row["rate_low"] < 0.3 < row["rate_high"]
+
+
+def stepped(before: float, after: float) -> History:
+    """A thousand days of 20 leads a day that take 5 days; their rate changes 200 days before the end."""
+    entered = np.repeat(np.arange(1000), 20)
+    number = np.tile(np.arange(20), 1000)
+    rate = np.where(entered < 800, before, after)
+    return history(entered, np.where(number < 20 * rate, 5, -1), 1000)
+
+
+def test_a_rate_that_moved_is_taken_from_recent_records() -> None:
+    known = stepped(0.2, 0.4)
+    estimates = estimates_of(known)
+    (row,) = estimates.to_dict("records")
+    assert row["window_days"] == 180
+    assert row["rate"] == pytest.approx(0.4, abs=0.005)
+    assert row["drift"] > 1.3
+    text = " ".join(estimate_warnings(known, estimates))
+    assert "rates rest on the last 180 days" in text
+    assert "drift: in the last 90 days" in text
+
+
+def test_a_steady_rate_is_taken_from_all_records_without_alarm() -> None:
+    known = stepped(0.2, 0.2)
+    estimates = estimates_of(known)
+    (row,) = estimates.to_dict("records")
+    assert row["window_days"] == 1000
+    assert row["drift"] == pytest.approx(1.0, abs=0.01)
+    assert estimate_warnings(known, estimates) == ()
+
+
+def test_money_converts_at_a_rate_of_its_own() -> None:
+    """Half the leads are worth 100 and all convert, half 300 and none does: half the records, a quarter of the money."""
+    entered = np.repeat(np.arange(100), 2)
+    large = np.tile([False, True], 100)
+    known = history(entered, np.where(large, -1, 3), 200, amount=np.where(large, 300.0, 100.0))
+    (row,) = estimates_of(known).to_dict("records")
+    assert row["rate"] == pytest.approx(0.5)
+    assert row["dollar_rate"] == pytest.approx(0.25)
+
+
+def test_without_amounts_there_is_no_rate_in_money() -> None:
+    entered = np.repeat(np.arange(100), 2)
+    (row,) = estimates_of(history(entered, np.full(200, 3), 200)).to_dict("records")
+    assert np.isnan(row["dollar_rate"])
