@@ -88,32 +88,50 @@ def entries_landing(
     scale
         The lag factor.
     """
-    months = min(len(entries), max(window[1], 0))
-    begins = np.arange(months) + np.r_[start, np.zeros(max(months - 1, 0))][:months]
-    widths = np.arange(1, months + 1) - begins
-    density = entries[:months] / widths
-    by_end, before = (_arrived(lags, density, begins, edge, scale) for edge in (window[1], max(window[0], 0)))
+    months = np.array([max(window[0], 0), window[1]])
+    before, by_end = _arrived(lags, entries, start, months, scale.factors).T
     return by_end - before
 
 
-def _arrived(
-    lags: tuple[Lag, ...], density: np.ndarray, begins: np.ndarray, edge: float, scale: LagScale
+def entries_by_month(
+    lags: tuple[Lag, ...], entries: np.ndarray, start: float, begin: int, factors: np.ndarray
 ) -> np.ndarray:
-    """Records that have arrived by month `edge`, by lag factor; `density` a month from `begins` on."""
-    factors = scale.factors[:, None]
-    ends = np.floor(begins) + 1
-    gone = _integrated(lags, (edge - begins) / factors) - _integrated(lags, (edge - ends) / factors)
-    return (factors * gone) @ density
+    """Records of a flow that arrive in each month of the year: shape (factors, 12). [records]
+
+    `begin` is the first month of the year counted from the flow's first; negative where the year has begun.
+    """
+    edges = np.maximum(np.arange(begin, begin + YEAR + 1), 0)
+    return np.diff(_arrived(lags, entries, start, edges, factors), axis=1)
 
 
-def _integrated(lags: tuple[Lag, ...], months: np.ndarray) -> np.ndarray:
+def _arrived(
+    lags: tuple[Lag, ...], entries: np.ndarray, start: float, edges: np.ndarray, factors: np.ndarray
+) -> np.ndarray:
+    """Records that have arrived by each of the month edges: shape (factors, edges). [records]"""
+    months = min(len(entries), max(int(edges[-1]), 0))
+    begins = np.arange(months) * 1.0
+    begins[:1] += start
+    ends = np.arange(1, months + 1)
+    area = _area(lags)
+    left = edges[None, :, None] / factors[:, None, None]
+    gone = _integrated(area, left - begins / factors[:, None, None])
+    gone -= _integrated(area, left - ends / factors[:, None, None])
+    return factors[:, None] * (gone @ (entries[:months] / (ends - begins)))
+
+
+def _area(lags: tuple[Lag, ...]) -> np.ndarray:
+    """Integral of the path's distribution function from 0 to each whole day. [days]
+
+    Delays of a path sit on whole days, so it is straight in between.
+    """
+    return np.concatenate([[0.0], np.cumsum(np.cumsum(path_day_chances(lags)))])
+
+
+def _integrated(area: np.ndarray, months: np.ndarray) -> np.ndarray:
     """Integral of the path's distribution function from 0 to `months`. [months]"""
-    chances = path_day_chances(lags)
-    arrived = np.cumsum(chances)
-    area = np.concatenate([[0.0], np.cumsum(arrived)])  # at whole days: chances sit on whole days
     days = np.maximum(months * MONTH_DAYS, 0.0)
-    beyond = np.maximum(days - (len(area) - 1), 0.0) * arrived[-1]
-    return (np.interp(days, np.arange(len(area)), area) + beyond) / MONTH_DAYS
+    below = np.minimum(days, len(area) - 2).astype(np.intp)  # beyond the last day every record has arrived
+    return (area[below] + (days - below) * (area[below + 1] - area[below])) / MONTH_DAYS
 
 
 def open_landing(found: OpenYield, begin: float, scale: LagScale) -> np.ndarray:
@@ -128,15 +146,18 @@ def open_landing(found: OpenYield, begin: float, scale: LagScale) -> np.ndarray:
     scale
         The lag factor.
     """
+    return open_by_month(found, begin, scale.factors).sum(axis=1)
+
+
+def open_by_month(found: OpenYield, begin: float, factors: np.ndarray) -> np.ndarray:
+    """Wins from open records in each month of the year: shape (factors, 12). [deals]"""
     edges = np.maximum(begin + np.arange(HORIZON + 1), 0.0)
     kept = np.append(np.diff(edges) > 0, True)
-    before = max(found.chance - float(found.wins.sum()), 0.0)
-    early = before if begin > 0 else 0.0  # won before the year begins
+    early = max(found.chance - float(found.wins.sum()), 0.0) if begin > 0 else 0.0  # won before the year
     arrived = early + np.concatenate([[0.0], np.cumsum(found.wins)])
     times, wins = edges[kept], arrived[kept]
     if times[0] > 0:
         times, wins = np.insert(times, 0, 0.0), np.insert(wins, 0, 0.0)
-    curve = PchipInterpolator(times, np.maximum.accumulate(wins), extrapolate=False)
-    asked = np.array([max(begin, 0.0), begin + YEAR])[:, None] / scale.factors
-    landed = curve(np.clip(asked, times[0], times[-1]))
-    return landed[1] - landed[0]
+    curve = PchipInterpolator(times, np.maximum.accumulate(wins))
+    asked = edges[: YEAR + 1] / factors[:, None]
+    return np.diff(curve(np.minimum(asked, times[-1])), axis=1)

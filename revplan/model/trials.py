@@ -6,7 +6,6 @@ first three cumulants are matched and its chances integrated without drawing (`o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -61,13 +60,9 @@ def drivers(view: Outlook) -> int:
     return SHARED + len(view.source_names) + len(view.rates.mean)
 
 
-def rounds(view: Outlook, bank: Bank) -> Iterator[Trials]:
-    """The trials of `bank`, at most ROUND at a time."""
-    return (_trials(view, bank, numbers) for numbers in bank.rounds(ROUND))
-
-
-def _trials(view: Outlook, bank: Bank, numbers: range) -> Trials:
-    parts = [_block(view, bank.block(number)) for number in numbers]
+def trials_of(view: Outlook, bank: Bank, numbers: range | None = None) -> Trials:
+    """The trials of some blocks of `bank`; of all where none are named."""
+    parts = [_block(view, bank.block(number)) for number in (range(bank.blocks) if numbers is None else numbers)]
     fixed, scaled, luck = (np.concatenate(part, axis=-1) for part in zip(*parts, strict=True))
     return Trials(fixed, scaled, luck, bank.size)
 

@@ -12,7 +12,7 @@ https://doi.org/10.1080/03610918208812265).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from math import factorial
 
 import numpy as np
@@ -28,10 +28,13 @@ GRID = np.linspace(-6.0, 6.0, 1025)
 CERTAIN = 1e10  # evidence from which on a rate is taken as certain
 
 
+@cache
 def normal_quadrature(nodes: int) -> tuple[np.ndarray, np.ndarray]:
     """Points and weights (sum 1) of the Gauss-Hermite quadrature of a standard normal."""
     points, weights = hermegauss(nodes)
-    return points, weights / weights.sum()
+    weights = weights / weights.sum()
+    points.flags.writeable = weights.flags.writeable = False
+    return points, weights
 
 
 def hermite_projection(values: np.ndarray, nodes: int, degree: int) -> np.ndarray:

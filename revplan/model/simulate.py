@@ -1,0 +1,196 @@
+"""The simulated year: how likely the plan is, and what would make it as sure as wanted."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
+
+import numpy as np
+from scipy.special import ndtr
+
+from revplan.model.bank import Bank
+from revplan.model.curve import CONFIDENCES, CurvePoint, commit_curve, merged_curve
+from revplan.model.fan import Fan, fan
+from revplan.model.outcome import Outcome, merged, outcome
+from revplan.model.outlook import Outlook, outlook
+from revplan.model.seek import Sought, goal_seek
+from revplan.model.tornado import Swing, tornado
+from revplan.model.trials import ROUND, Trials, drivers, trials_of
+from revplan.model.year import PlannedYear
+
+TRIALS, SEED = 8192, 1
+DETAILED = 8192  # trials behind tornado, goal seek and the commit sheet, however many the bands have
+STRETCH = 0.5  # confidence of the stretch goal
+
+Progress = Callable[[int, int, str], None]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, eq=False)
+class Simulation:
+    """A planned year simulated; what is not asked for is not computed."""
+
+    year: PlannedYear
+    view: Outlook
+    trials: int
+    seed: int
+    outcome: Outcome
+    curve: tuple[CurvePoint, ...]
+    """What each confidence of CONFIDENCES asks for."""
+    signed: CurvePoint
+    """What the plan's own confidence asks for."""
+    stretch: CurvePoint
+    """What an even chance asks for."""
+
+    @property
+    def confidence(self) -> float:
+        """The confidence the plan asks for. [0-1]"""
+        return self.year.plan.commit.confidence
+
+    @property
+    def cost_of_uncertainty(self) -> float:
+        """What the plan loses in expectation because its lags are not certain. [plan currency]
+
+        Worked out by quadrature, not drawn; 0 where `lag_cv` is 0.
+        """
+        return self.view.planned_arr - self.view.expected_arr
+
+    @cached_property
+    def all_hold(self) -> tuple[int, float]:
+        """How many assumptions are uncertain, and the chance that none comes out worse than planned. [0-1]"""
+        return chance_all_hold(self.view)
+
+    @cached_property
+    def tornado(self) -> tuple[Swing, ...]:
+        """What each driver moves, the largest first."""
+        return tornado(self.view, self._detail, self._bank)
+
+    @cached_property
+    def goal_seek(self) -> tuple[Sought, ...]:
+        """Volume, deal size and win rate that would each give the plan's confidence."""
+        return goal_seek(self.view, self._detail, self._bank, self.confidence)
+
+    @cached_property
+    def fan(self) -> Fan:
+        """P10, P50 and P90 of every stage and month."""
+        return fan(self.year, self.view, self._bank)
+
+    @cached_property
+    def given_commit(self) -> dict[str, Outcome]:
+        """By stage: the year if exactly the commit enters it, so that only what follows is uncertain."""
+        views = {stage: outlook(self.year, stage) for stage in self.year.plan.stage_ids}
+        bank = Bank(self._bank.trials, drivers(self.view), self.seed)
+        return {stage: outcome(trials_of(view, bank), view.goal) for stage, view in views.items()}
+
+    @cached_property
+    def _bank(self) -> Bank:
+        return Bank(min(self.trials, DETAILED), drivers(self.view), self.seed)
+
+    @cached_property
+    def _detail(self) -> Trials:
+        return trials_of(self.view, self._bank)
+
+
+def simulate(year: PlannedYear, trials: int = TRIALS, seed: int = SEED, progress: Progress | None = None) -> Simulation:
+    """The distribution of the year's new ARR, its committed entries taken as planned.
+
+    Parameters
+    ----------
+    year
+        The computed plan.
+    trials
+        How many; memory does not grow with them.
+    seed
+        The same seed gives the same bits, whatever the machine's number of cores.
+    progress
+        Called with done, total and what is being worked on.
+
+    Raises
+    ------
+    PlanError
+        If trials or seed are no whole numbers within their limits.
+    """
+    view = outlook(year)
+    asked = (year.plan.commit.confidence, STRETCH, *CONFIDENCES)
+    found, (signed, stretch, *curve) = run(view, Bank(trials, drivers(view), seed), asked, progress)
+    return Simulation(year, view, trials, seed, found, tuple(curve), signed, stretch)
+
+
+def run(
+    view: Outlook, bank: Bank, confidences: Sequence[float], progress: Progress | None = None
+) -> tuple[Outcome, tuple[CurvePoint, ...]]:
+    """The outcome over all trials of `bank`, and the commit curve at `confidences`.
+
+    Rounds are independent: several are worked on at once, and averaged in their order.
+    """
+    rounds = list(bank.rounds(ROUND))
+
+    def one(numbers: range) -> tuple[int, Outcome, tuple[CurvePoint, ...]]:
+        trials = trials_of(view, bank, numbers)
+        return len(trials.luck), outcome(trials, view.goal), commit_curve(trials, view.goal, confidences)
+
+    results = list(_told(in_order(one, rounds), len(rounds), progress))
+    counts, outcomes, curves = zip(*results, strict=True)
+    return merged(zip(counts, outcomes, strict=True)), merged_curve(zip(counts, curves, strict=True))
+
+
+def sweep(views: Sequence[Outlook], bank: Bank, progress: Progress | None = None) -> tuple[Outcome, ...]:
+    """The outcome of each of many variations of a year, all with the same random numbers.
+
+    For thousands of scenarios: the variations are worked on in threads, one trial bank for all.
+    """
+
+    def one(view: Outlook) -> Outcome:
+        return merged((len(each.luck), outcome(each, view.goal)) for each in _rounds(view, bank))
+
+    return tuple(_told(in_order(one, views), len(views), progress))
+
+
+def _rounds(view: Outlook, bank: Bank) -> Iterator[Trials]:
+    return (trials_of(view, bank, numbers) for numbers in bank.rounds(ROUND))
+
+
+def in_order(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+    """Results of `work` in the order of `items`, worked out in as many threads as there are cores.
+
+    Only a few are begun ahead of the one that is awaited, so memory does not grow with their number.
+    """
+    workers = min(os.cpu_count() or 1, len(items))
+    if workers < 2:
+        yield from map(work, items)
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        begun: deque[Future[Result]] = deque()
+        for item in items:
+            begun.append(pool.submit(work, item))
+            if len(begun) > 2 * workers:
+                yield begun.popleft().result()
+        while begun:
+            yield begun.popleft().result()
+
+
+def _told(results: Iterable[Result], total: int, progress: Progress | None) -> Iterator[Result]:
+    for done, result in enumerate(results, 1):
+        if progress:
+            progress(done, total, "simulation")
+        yield result
+
+
+def chance_all_hold(view: Outlook) -> tuple[int, float]:
+    """How many assumptions are uncertain, and the chance that every one is met or exceeded. [0-1]
+
+    Each alone is met about every second time; rates share the market, volumes and lags do not.
+    """
+    count, chance = view.rates.chance_all_hold(view.rho)
+    if view.volume_cv > 0:
+        volumes = len(view.source_names)
+        count, chance = count + volumes, chance * float(ndtr(-np.sqrt(np.log1p(view.volume_cv**2)) / 2)) ** volumes
+    if view.lags.cv > 0:
+        count, chance = count + 1, chance * float(ndtr(view.lags.sigma / 2))
+    return count, chance
