@@ -15,7 +15,7 @@ import pandas as pd
 
 from revplan.history.arrivals import Arrivals, expected_arrivals
 from revplan.history.cohorts import Cohort, recorded_window
-from revplan.history.flow import open_records, wins_by_day, won_by_day
+from revplan.history.flow import Open, open_records, wins_by_day, won_by_day
 from revplan.history.hazards import Hazards, hazards, levelled, watched
 from revplan.history.predictive import USUAL_CV, count_log_likelihood
 from revplan.history.spells import NEVER, Spells, day_number
@@ -68,27 +68,38 @@ def recording_began(spells: Spells, stage: int) -> int:
     return spells.day - recorded_window(cohort)
 
 
-def recordings_began(spells: Spells) -> tuple[int, ...]:
-    """By stage before the last: the day from which going on has been recorded."""
-    return tuple(recording_began(spells, stage) for stage in range(len(spells.stages) - 1))
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What a day's records say before a window is chosen: hazards of all time, what is open, what will come in."""
+
+    spells: Spells
+    began: tuple[int, ...]
+    chain: tuple[Hazards, ...]
+    stock: tuple[Open, ...]
+    arrivals: Arrivals
 
 
-def means(spells: Spells, horizon: int, window: int, began: tuple[int, ...]) -> Means:
-    """Wins expected in the next `horizon` days, their level by the last `window` days."""
-    chain = tuple(_stage_hazards(spells, stage, window, first) for stage, first in enumerate(began))
-    stock = [open_records(spells, stage) for stage in range(len(chain))]
-    arrivals = expected_arrivals(spells, horizon)
-    none = np.zeros_like(arrivals.by_day)
-    empty = [each.without_records() for each in stock]
-    known, new = wins_by_day(stock, none, chain), wins_by_day(empty, arrivals.by_day, chain)
-    return Means(known, new, arrivals, chain)
-
-
-def _stage_hazards(spells: Spells, stage: int, window: int, first: int) -> Hazards:
+def known_of(spells: Spells, horizon: int) -> Known:
+    """The records known on the last day, with arrivals of the next `horizon` days."""
     segment, source = spells.codes(0)[0], spells.codes(1)[0]
-    found = hazards(watched(spells, stage, first), segment, source)
-    recent = spells.day - window + 1
-    return found if window == 0 or recent <= first else levelled(found, watched(spells, stage, recent))
+    stages = range(len(spells.stages) - 1)
+    began = tuple(recording_began(spells, stage) for stage in stages)
+    chain = tuple(hazards(watched(spells, stage, began[stage]), segment, source) for stage in stages)
+    stock = tuple(open_records(spells, stage) for stage in stages)
+    return Known(spells, began, chain, stock, expected_arrivals(spells, horizon))
+
+
+def means(known: Known, window: int) -> Means:
+    """Wins expected on each day ahead, the level of the hazards taken from the last `window` days."""
+    recent = known.spells.day - window + 1
+    chain = tuple(
+        found if window == 0 or recent <= first else levelled(found, watched(known.spells, stage, recent))
+        for stage, (found, first) in enumerate(zip(known.chain, known.began, strict=True))
+    )
+    arriving = known.arrivals.by_day
+    from_known = wins_by_day(known.stock, np.zeros_like(arriving), chain)
+    from_new = wins_by_day([each.without_records() for each in known.stock], arriving, chain)
+    return Means(from_known, from_new, known.arrivals, chain)
 
 
 # --- replays -------------------------------------------------------------------------------------
@@ -133,12 +144,12 @@ def _replay(spells: Spells, day: int, months: int) -> Replay | None:
     then = spells.known_on(day)
     if not (then.entered[:, -1] < NEVER).any():
         return None
-    began = recordings_began(then)
-    if day - max(began) < YOUNG:
-        return None
     ends = month_ends(day, months)
     ends[-1] = min(ends[-1], spells.day - day)
-    told = {window: means(then, int(ends[-1]), window, began) for window in WINDOWS}
+    known = known_of(then, int(ends[-1]))
+    if day - max(known.began) < YOUNG:
+        return None
+    told = {window: means(known, window) for window in WINDOWS}
     known_then = then.first_stage() < len(spells.stages)
     every = np.ones(len(known_then), dtype=bool)
     return Replay(

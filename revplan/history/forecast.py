@@ -22,9 +22,9 @@ from revplan.history.expected import (
     Told,
     by_month,
     chosen_window,
+    known_of,
     means,
     month_ends,
-    recordings_began,
     replays,
 )
 from revplan.history.flow import open_records, wins_by_day
@@ -94,8 +94,9 @@ def forecast_wins(history: History, months: int, tell: Told | None = None) -> Fo
 
 
 def _forecast(spells: Spells, months: int, past: list[Replay]) -> Forecast:
-    window, began, ends = chosen_window(past), recordings_began(spells), month_ends(spells.day, months)
-    told = means(spells, int(ends[-1]), window, began)
+    window, ends = chosen_window(past), month_ends(spells.day, months)
+    basis = known_of(spells, int(ends[-1]))
+    told = means(basis, window)
     spread = _Spread(past, window, told, months)
     known, total = by_month(told.known, ends), by_month(told.wins, ends)
     arr = _arr(spells, told, spread)
@@ -109,7 +110,7 @@ def _forecast(spells: Spells, months: int, past: list[Replay]) -> Forecast:
         source_cv=spread.known_source,
         window=window,
         replays=len(past),
-        warnings=tuple(_warnings(spells, began, past, told)),
+        warnings=tuple(_warnings(spells, basis.began, past, told)),
     )
 
 

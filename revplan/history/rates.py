@@ -85,9 +85,12 @@ class Entered:
     delay: np.ndarray
     amount: np.ndarray
 
-    def where(self, mask: np.ndarray) -> Entered:
-        """The records `mask` keeps."""
-        return Entered(self.cell[mask], self.age[mask], self.delay[mask], self.amount[mask])
+    def by_cell(self, cells: int) -> list[Entered]:
+        """The records of each cell."""
+        order = np.argsort(self.cell, kind="stable")
+        columns = (self.cell[order], self.age[order], self.delay[order], self.amount[order])
+        edges = np.searchsorted(columns[0], np.arange(cells + 1))
+        return [Entered(*(column[a:b] for column in columns)) for a, b in pairwise(edges)]
 
     def cohort(self, window: int | None = None) -> Cohort:
         """Their counts, watched for the last `window` days, or for all days."""
@@ -97,6 +100,13 @@ class Entered:
         return cohort if window is None else cohort.since(window)
 
 
+def _joined(cells: list[Entered], mask: np.ndarray) -> Entered:
+    """The records of the cells in `mask`; it holds one at least."""
+    chosen = [cells[number] for number in np.flatnonzero(mask)]
+    names = ("cell", "age", "delay", "amount")
+    return Entered(*(np.concatenate([getattr(each, name) for each in chosen]) for name in names))
+
+
 @dataclass(frozen=True, eq=False)
 class Part:
     """A segment, a source, or a cell of both: its name, its records, and what its lag is."""
@@ -104,6 +114,7 @@ class Part:
     labels: dict[str, str]
     cells: np.ndarray
     """Whether each cell belongs to it."""
+    entered: Entered
     cohort: Cohort
     lag: DayLag
 
@@ -139,12 +150,11 @@ def _rows(spells: Spells, stage: int) -> Iterator[dict[str, Any]]:
         **moved,
     }
     for part, cell, limits in _parts(spells, entered, cohort.window, estimate):
-        mine = entered.where(part.cells[entered.cell])
         yield {
             **shared,
             **part.labels,
             **_figures(part.cohort, cell, limits),
-            **_money(mine, cohort.window, part.lag),
+            **_money(part.entered, cohort.window, part.lag),
             **_drift_columns(drift(part.cohort)),
         }
 
@@ -167,12 +177,13 @@ def _parts(
     source = spells.codes(1)[0]
     if len(spells.cells) < 2:
         return
-    by_segment = [entered.where(segment[entered.cell] == code).cohort(window) for code in range(len(segments))]
+    by_cell = entered.by_cell(len(spells.cells))
+    by_segment = [_joined(by_cell, segment == code).cohort(window) for code in range(len(segments))]
     lags = [_lag(cohort, whole.lag) for cohort in by_segment]
     reliance = [_reliance(cohort) for cohort in by_segment]
-    cells = _cells(entered, window, [lags[code] for code in segment], np.array([reliance[code] for code in segment]))
+    cells = _cells(by_cell, window, [lags[code] for code in segment], np.array([reliance[code] for code in segment]))
     cells = Cells(cells.conversions, cells.exposure, segment, source)
-    parts = list(_named(spells, entered, window, lags, whole.lag))
+    parts = list(_named(spells, by_cell, window, lags, whole.lag))
     if not parts:
         return
     recent = np.bincount(entered.cell[entered.age <= window], minlength=len(spells.cells))
@@ -185,7 +196,7 @@ def _parts(
         yield part, estimate, (float(low[number]), float(high[number]))
 
 
-def _named(spells: Spells, entered: Entered, window: int, lags: list[DayLag], whole: DayLag) -> Iterator[Part]:
+def _named(spells: Spells, by_cell: list[Entered], window: int, lags: list[DayLag], whole: DayLag) -> Iterator[Part]:
     """Segments, then sources, then cells of both, where 20 records or more entered."""
     segment, segments = spells.codes(0)
     source, sources = spells.codes(1)
@@ -200,9 +211,10 @@ def _named(spells: Spells, entered: Entered, window: int, lags: list[DayLag], wh
             labels = dict(zip(("segment", "source"), spells.cells[number], strict=True))
             wanted.append((labels, np.arange(len(spells.cells)) == number, lags[segment[number]]))
     for labels, mask, parent in wanted:
-        cohort = entered.where(mask[entered.cell]).cohort(window)
-        if cohort.entries.sum() >= CELL_ENTRIES:
-            yield Part(labels, mask, cohort, _lag(cohort, parent))
+        entered = _joined(by_cell, mask)
+        if len(entered.age) >= CELL_ENTRIES:
+            cohort = entered.cohort(window)
+            yield Part(labels, mask, entered, cohort, _lag(cohort, parent))
 
 
 def _lag(cohort: Cohort, parent: DayLag) -> DayLag:
@@ -224,11 +236,10 @@ def _reliance(cohort: Cohort) -> float:
     return float(np.clip(sure.evidence * sure.rate / own.conversions, 0.05, 1.0))
 
 
-def _cells(entered: Entered, window: int, lags: list[DayLag], reliance: np.ndarray) -> Cells:
+def _cells(by_cell: list[Entered], window: int, lags: list[DayLag], reliance: np.ndarray) -> Cells:
     """Conversions and matured records of every cell."""
     conversions, exposure = np.zeros(len(lags)), np.zeros(len(lags))
-    for number, lag in enumerate(lags):
-        mine = entered.where(entered.cell == number)
+    for number, (mine, lag) in enumerate(zip(by_cell, lags, strict=True)):
         if len(mine.age):
             cohort = mine.cohort(window)
             conversions[number] = len(cohort.delay)

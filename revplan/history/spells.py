@@ -46,10 +46,13 @@ class Spells:
         return codes, tuple(str(name) for name in names)
 
     def exits(self, stage: int) -> tuple[np.ndarray, np.ndarray]:
-        """Day on which each record left `stage`, NEVER while it is there; and whether it went on."""
-        went_on = self.entered[:, stage + 1]
-        lost = np.where(self.entered[:, stage + 1 :].min(axis=1) == NEVER, self.lost, NEVER)
-        return np.minimum(went_on, lost), went_on < NEVER
+        """Day on which each record left `stage`, NEVER while it is there; and whether it went on.
+
+        Stages have no gaps: a record that has not entered the next one is in this one until it is lost.
+        """
+        onward = self.entered[:, stage + 1]
+        went_on = onward < NEVER
+        return np.where(went_on, onward, self.lost), went_on
 
     def first_stage(self) -> np.ndarray:
         """Number of the stage at which each record came in; the number of stages where it has none."""
