@@ -88,6 +88,11 @@ def _parser() -> argparse.ArgumentParser:
     backtest.add_argument("--every", choices=["month", "quarter"], default="quarter", help="how far apart they are")
     backtest.add_argument("--months", type=int, default=3, metavar="N", help="months ahead, 1 to 24; default 3")
 
+    simulate = _command(commands, "simulate", _simulate, "the distribution of the year, the commit curve, what decides")
+    simulate.add_argument("plan", type=Path, metavar="PLAN", help="the plan file (YAML)")
+    simulate.add_argument("--trials", type=int, default=8192, metavar="N", help="how many; default 8192")
+    simulate.add_argument("--seed", type=int, default=1, metavar="S", help="the same seed gives the same numbers")
+
     report = _command(commands, "report", _report, "run a notebook through papermill and print it")
     report.add_argument("name", metavar="NAME", help="the report, such as annual_commit")
     report.add_argument("plan", type=Path, metavar="PLAN", help="the plan file (YAML)")
@@ -178,6 +183,20 @@ def _progress(line: str) -> Callable[[int, int, str], None]:
             print(line.format(done=done, total=total, what=what), file=sys.stderr, flush=True)
 
     return tell
+
+
+def _simulate(given: argparse.Namespace) -> None:
+    from revplan.model.bank import Bank
+    from revplan.model.simulate import simulate
+    from revplan.simulation_text import simulation_answer, simulation_text
+    from revplan.workbook import open_workbook
+
+    Bank(given.trials, 1, given.seed)  # refuses what cannot be simulated before anything is solved
+    book = open_workbook(given.plan, _progress("commit: {done} of {total} sources, now {what}"))
+    told = _progress("simulation: {done} of {total} rounds")
+    found = simulate(book.year, given.trials, given.seed, told)
+    compared = book.compared(found, _progress("scenarios: {done} of {total}"))
+    _print(given, simulation_answer(found, compared), simulation_text(found, compared))
 
 
 def _report(given: argparse.Namespace) -> None:

@@ -15,6 +15,8 @@ from revplan.errors import DataError, PlanError
 from revplan.known import Records, known, outside, read_history, with_history_rates
 from revplan.model.budget import program_cac
 from revplan.model.commit import Progress
+from revplan.model.scenarios import Compared, compare
+from revplan.model.simulate import Simulation, simulate
 from revplan.model.year import PlannedYear, plan_year
 from revplan.notes import headline, notes
 from revplan.plan.file import checked_plan, read_plan
@@ -105,6 +107,20 @@ class Workbook:
     def notes(self) -> tuple[str, ...]:
         """What a reader must know beside the numbers, one sentence each."""
         return notes(self.year, self.quarters, self.pipeline, outside=outside(self.plan, self.records))
+
+    @cached_property
+    def simulation(self) -> Simulation:
+        """The year simulated, with the default trials and seed."""
+        return simulate(self.year)
+
+    @cached_property
+    def scenarios(self) -> tuple[Compared, ...]:
+        """The plan and its scenarios side by side."""
+        return self.compared(self.simulation)
+
+    def compared(self, simulation: Simulation, progress: Progress | None = None) -> tuple[Compared, ...]:
+        """The plan and its scenarios side by side, with the trials and the seed of `simulation`."""
+        return compare(simulation, known(self.plan, self.records), progress)
 
     @cached_property
     def headline(self) -> str:

@@ -35,7 +35,7 @@ def goal_seek(view: Outlook, trials: Trials, bank: Bank, confidence: float) -> t
     """Volume, deal size and win rate, each alone, that reach the goal with `confidence`."""
     rate = win_rate(view)
     return (
-        _sought("volume", float(_new(view).sum()), needed_volume(trials, view.goal, confidence)),
+        _sought("volume", 1.0, needed_volume(trials, view.goal, confidence)),
         _sought("acv", _mean_value(view), needed_value(trials, view.goal, confidence)),
         _sought("win rate", rate, needed_win_rate(view, bank, confidence), _win_rate_at(view, rate)),
     )

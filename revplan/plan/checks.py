@@ -6,7 +6,7 @@ itself is None there, and a check that needs it is silent.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import pairwise, product
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from revplan.calendar import MONTHS_PER_YEAR
 from revplan.errors import Fault, shown
 from revplan.plan.bridge import BridgeError, solve_bridge
 from revplan.plan.goal import SHARE_TOLERANCE
+from revplan.plan.scenario import scenario_faults
 
 if TYPE_CHECKING:
     from revplan.plan.model import Plan, Scenario, Source, Transition, TransitionChange
@@ -188,12 +189,36 @@ def _named(cells: list[tuple[str, str]]) -> str:
 
 def _scenarios(plan: Plan) -> Iterator[Fault]:
     for name, scenario in (plan.scenarios or {}).items():
-        yield from _scenario(plan, f"scenarios.{shown(name)}", scenario)
+        yield from _scenario(plan, name, scenario)
 
 
-def _scenario(plan: Plan, place: str, scenario: Scenario | None) -> Iterator[Fault]:
-    for index, change in enumerate((scenario and scenario.changes) or ()):
-        yield from _reference(plan, f"{place}.changes[{index}]", change)
+def _scenario(plan: Plan, name: str, scenario: Scenario | None) -> Iterator[Fault]:
+    if scenario is None:
+        return
+    place = f"scenarios.{shown(name)}"
+    faults = [
+        fault
+        for index, change in enumerate(scenario.changes or ())
+        for fault in _reference(plan, f"{place}.changes[{index}]", change)
+    ]
+    faults += _names(f"{place}.acv", "segment", scenario.acv, plan.segments)
+    faults += _names(f"{place}.volume", "source", scenario.volume, plan.sources)
+    yield from faults
+    if not faults and plan.history is None and not _incomplete(plan, scenario):
+        yield from scenario_faults(plan, name, scenario)
+
+
+def _names(place: str, kind: str, written: object, known: Mapping[str, object] | None) -> Iterator[Fault]:
+    """Faults of names that a scenario gives values for."""
+    for name in written if isinstance(written, dict) else ():
+        if known and name not in known:
+            yield Fault(place, _unknown(kind, name, known))
+
+
+def _incomplete(plan: Plan, scenario: Scenario) -> bool:
+    """Whether a value by itself is at fault, so that nothing can be said of how they go together."""
+    parts = (plan.goal, plan.transitions, scenario.changes, *(plan.transitions or ()), *(scenario.changes or ()))
+    return any(part is None for part in parts) or next(_goal(plan), None) is not None
 
 
 def _unknown(kind: str, name: str, known: object) -> str:

@@ -15,7 +15,7 @@ from revplan.calendar import MONTHS_PER_YEAR, months_from
 from revplan.errors import PlanError
 from revplan.lag import INSTANT, Lag
 from revplan.plan.checks import consistency
-from revplan.plan.goal import Goal, Share
+from revplan.plan.goal import Goal, Money, Share, Term
 from revplan.plan.stages import PRESETS, Stage, expand_preset
 from revplan.values import SALVAGE, FrozenDict, Number, Value, frozen
 
@@ -139,8 +139,38 @@ class TransitionChange(Value):
     """Only for this source."""
     rate: Rate | None = None
     """The rate in the scenario."""
+    evidence: Number | None = Field(default=None, gt=0, le=1e12)
+    """Effective number of records behind the rate in the scenario."""
     lag: Lag | None = None
     """The lag in the scenario."""
+
+    @model_validator(mode="after")
+    def _changes_something(self, info: ValidationInfo) -> TransitionChange:
+        if info.context != SALVAGE and self.rate is None and self.evidence is None and self.lag is None:
+            raise ValueError("changes nothing; give a rate, an evidence or a lag")
+        return self
+
+
+class GoalChange(Value):
+    """What a scenario changes in the goal: a new level replaces the one it contradicts."""
+
+    opening_arr: Money | None = None
+    """ARR when the year begins."""
+    new_arr: Money | None = None
+    """ARR of new customers in the year."""
+    closing_arr: Money | None = None
+    """ARR when the year ends."""
+    expansion: Term | None = None
+    """ARR added by existing customers."""
+    contraction: Term | None = None
+    """ARR lost to smaller contracts."""
+    churn: Term | None = None
+    """ARR lost to customers who leave."""
+    next_year_growth: Number | None = Field(default=None, gt=-1, le=10)
+    """New ARR of the following year over this year's."""
+
+
+Factor = Annotated[Number, Field(ge=0, le=1000)]
 
 
 class Scenario(Value):
@@ -148,8 +178,20 @@ class Scenario(Value):
 
     changes: tuple[TransitionChange, ...] = ()
     """Transitions that differ."""
+    goal: GoalChange | None = None
+    """Terms of the goal that differ."""
+    acv: Annotated[
+        dict[Name, Annotated[Acv, BeforeValidator(_as_acv, json_schema_input_type=Number | Acv)]], frozen
+    ] = Field(default_factory=FrozenDict)
+    """Annual contract value by segment; a number keeps the plan's spread in proportion."""
+    volume: Factor | Annotated[dict[Name, Factor], frozen] = 1.0
+    """Entries over the committed ones: a factor, or {source: factor}."""
     uncertainty: Uncertainty | None = None
-    """Uncertainty that differs."""
+    """Uncertainty that differs; what is left out stays the plan's."""
+
+    def volume_of(self, source: str) -> float:
+        """Entries from `source` over the committed ones. [ratio]"""
+        return self.volume.get(source, 1.0) if isinstance(self.volume, dict) else self.volume
 
 
 class Plan(Value):

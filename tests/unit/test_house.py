@@ -30,9 +30,9 @@ FLOORS = [
     {"plan"},
     {"model", "history", "tracking"},
     {"known", "actuals", "sheets", "notes", "workspace"},
-    {"workbook"},
+    {"workbook", "historybook"},
     {"report"},
-    {"workbook_text", "history_text"},
+    {"workbook_text", "history_text", "simulation_text"},
     {"app", "cli"},
 ]
 FLOOR = {unit: number for number, units in enumerate(FLOORS) for unit in units}

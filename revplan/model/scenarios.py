@@ -1,0 +1,145 @@
+"""Scenarios side by side: what each does to the signed commit, and what it would ask for instead.
+
+Two questions, two sets of numbers. The committed entries of the base plan are kept and the world is the
+scenario's: that is what a commit risks, in money. The scenario is planned anew: that is what it would
+take, in units. All scenarios see the same random numbers, so their differences are not luck.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from revplan.model.bank import Bank
+from revplan.model.budget import spend
+from revplan.model.cells import plan_cells, target_arr
+from revplan.model.curve import CurvePoint
+from revplan.model.funnel import YEAR, forward
+from revplan.model.outcome import Outcome
+from revplan.model.outlook import Outlook, outlook
+from revplan.model.simulate import Progress, Simulation, run
+from revplan.model.trials import drivers
+from revplan.model.year import Known, PlannedYear, plan_year
+from revplan.plan.model import Plan, Scenario
+from revplan.plan.scenario import scenario_plans
+
+BASE = "base"
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """One scenario beside the base plan."""
+
+    name: str
+    year: PlannedYear
+    """The scenario planned anew."""
+    view: Outlook
+    """The base plan's entries in the scenario's world."""
+    outcome: Outcome
+    """What becomes of the base plan's entries. [plan currency]"""
+    signed: CurvePoint
+    """Times the base plan's entries that the plan's confidence asks for."""
+    entries: Mapping[str, float]
+    """By stage: entries of the year that the base plan's commit brings. [records]"""
+    needed: Mapping[str, float]
+    """By stage: entries of the year that the scenario's own commit brings. [records]"""
+    spend: float
+    """Programme spend of the scenario's own commit in the year. [plan currency]"""
+
+
+def compare(simulation: Simulation, known: Known, progress: Progress | None = None) -> tuple[Compared, ...]:
+    """The base plan, then every scenario of its plan file, with the same random numbers.
+
+    Raises
+    ------
+    PlanError
+        If a scenario contradicts the plan.
+    """
+    base = simulation.year
+    plans = scenario_plans(base.plan)
+    found = [
+        _compared(BASE, base, base, simulation.view, (simulation.outcome, simulation.signed)),
+    ]
+    for done, (name, plan) in enumerate(plans.items()):
+        if progress:
+            progress(done, len(plans), "scenarios")
+        year = plan_year(plan, known)
+        held = with_entries(year, base, base.plan.scenarios[name])
+        view = outlook(held)
+        bank = Bank(simulation.trials, drivers(view), simulation.seed)
+        result, (signed,) = run(view, bank, (plan.commit.confidence,))
+        found.append(_compared(name, year, held, view, (result, signed)))
+    return tuple(found)
+
+
+def with_entries(year: PlannedYear, base: PlannedYear, scenario: Scenario) -> PlannedYear:
+    """`year` with the committed entries of `base` instead of its own, times the scenario's volumes."""
+    flows = tuple(
+        forward(cell, flow[0] * scenario.volume_of(cell.source), year.start)
+        for cell, flow in zip(year.cells, base.flows, strict=True)
+    )
+    return replace(year, flows=flows)
+
+
+def scenario_outlook(simulation: Simulation, plan: Plan, scenario: Scenario) -> Outlook:
+    """The base plan's entries in a scenario's world, without planning the scenario anew: for sweeps.
+
+    Open records bring what they bring in the base plan, times the change of the rates they still pass.
+    """
+    base, cells = simulation.year, plan_cells(plan)
+    world = replace(base, plan=plan, cells=cells, targets=target_arr(plan, cells))
+    view = outlook(with_entries(world, base, scenario))
+    moved = np.where(view.is_open, view.path_rates / simulation.view.path_rates, 1.0)
+    return replace(view, landing=view.landing * moved[:, None])
+
+
+def _compared(
+    name: str, year: PlannedYear, held: PlannedYear, view: Outlook, result: tuple[Outcome, CurvePoint]
+) -> Compared:
+    return Compared(
+        name=name,
+        year=year,
+        view=view,
+        outcome=result[0],
+        signed=result[1],
+        entries=entries_by_stage(held),
+        needed=entries_by_stage(year),
+        spend=spend_of_entries(year),
+    )
+
+
+def entries_by_stage(year: PlannedYear) -> dict[str, float]:
+    """Entries into each stage within the year that the committed entries bring. [records]"""
+    totals = dict.fromkeys(year.plan.stage_ids, 0.0)
+    for cell, flow in zip(year.cells, year.flows, strict=True):
+        for stage, months in zip(cell.stages, flow, strict=True):
+            totals[stage] += float(_in_year(year, months).sum())
+    return totals
+
+
+def spend_of_entries(year: PlannedYear) -> float:
+    """Programme spend on the committed entries of the year, over the priced sources. [plan currency]"""
+    return sum(
+        spend(float(_in_year(year, flow[0]).sum()), year.plan.sources[cell.source].cost_per_entry)
+        for cell, flow in zip(year.cells, year.flows, strict=True)
+    )
+
+
+def _in_year(year: PlannedYear, months: np.ndarray) -> np.ndarray:
+    return months[max(-year.first, 0) : YEAR - year.first]
+
+
+def largest_scale(year: PlannedYear) -> float:
+    """The factor up to which every source stays within its `max_per_month`; infinite without one. [ratio]"""
+    flows: dict[str, np.ndarray] = {}
+    for cell, flow in zip(year.cells, year.flows, strict=True):
+        whole = np.append(flow[0][:1] / (1 - year.start), flow[0][1 : YEAR - year.first])
+        flows[cell.source] = flows.get(cell.source, np.zeros(len(whole))) + whole
+    limits = [
+        limit / float(flow.max())
+        for name, flow in flows.items()
+        if (limit := year.plan.sources[name].max_per_month) is not None and flow.max() > 0
+    ]
+    return min(limits, default=float("inf"))

@@ -1,0 +1,238 @@
+"""The simulated year as text for a terminal, and as what `revplan simulate --json` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pandas as pd
+
+from revplan.errors import shown
+from revplan.formats import column, compact, show
+from revplan.model import simulate_tables as tables
+from revplan.model.curve import CurvePoint
+from revplan.model.scenarios import Compared, entries_by_stage, largest_scale
+from revplan.model.simulate import Simulation
+
+SHOWN_DRIVERS = 10
+FEW_WINS = 10  # expected wins below which bands of a year are rough: deals come whole
+AMOUNTS = {
+    "p10": "P10: nine years in ten bring more",
+    "p50": "P50: every second year brings more",
+    "p90": "P90: one year in ten brings more",
+    "mean": "mean",
+    "expected_shortfall": "missed of the goal, in expectation",
+    "cvar_10": "mean of the worst tenth of the years",
+}
+
+
+def simulation_answer(simulation: Simulation, compared: Sequence[Compared]) -> dict[str, Any]:
+    """What `revplan simulate --json` prints; a figure that does not exist is None."""
+    found = simulation.outcome
+    estimates = {name: getattr(found, name) for name in tables.AMOUNTS}
+    count, chance = simulation.all_hold
+    return {
+        "trials": simulation.trials,
+        "seed": simulation.seed,
+        "goal": simulation.view.goal,
+        "planned": simulation.view.planned_arr,
+        "new_arr": {
+            **{name: estimates[name].value for name in ("p10", "p50", "p90", "mean", "sd")},
+            "standard_error": tables.finite(found.mean.standard_error),
+        },
+        "standard_errors": {
+            **{name: tables.finite(each.standard_error) for name, each in estimates.items()},
+            "chance_of_goal": tables.finite(found.chance_of_goal.standard_error),
+        },
+        "chance_of_goal": found.chance_of_goal.value,
+        "expected_shortfall": found.expected_shortfall.value,
+        "cvar_10": found.cvar_10.value,
+        "cost_of_uncertainty": simulation.cost_of_uncertainty,
+        "assumptions": {"uncertain": count, "chance_all_met": chance},
+        "signed": _point(simulation, simulation.signed),
+        "stretch": _point(simulation, simulation.stretch),
+        "commit_curve": [_point(simulation, each) for each in simulation.curve],
+        "tornado": [
+            {"driver": each.driver, "low": each.low, "high": each.high, "share_of_variance": each.share}
+            for each in simulation.tornado
+        ],
+        "goal_seek": _records(tables.goal_seek_table(simulation)),
+        "commit_given": _records(tables.commit_given_table(simulation)),
+        "fan": _records(tables.fan_table(simulation)),
+        "fan_arr": _records(tables.fan_arr_table(simulation)),
+        "scenarios": _records(tables.scenarios_table(compared)),
+        "scenario_stages": _records(tables.scenario_stages_table(compared)),
+        "notes": list(simulation_notes(simulation)),
+    }
+
+
+def _point(simulation: Simulation, point: CurvePoint) -> dict[str, float | None]:
+    scale = point.scale.value
+    entries = {stage: tables.finite(scale * count) for stage, count in entries_by_stage(simulation.year).items()}
+    return {
+        "confidence": point.confidence,
+        "scale": tables.finite(scale),
+        **entries,
+        "standard_error": tables.finite(point.scale.standard_error),
+    }
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as plain values: months as text, gaps as None."""
+    plain = frame.assign(**{name: frame[name].astype(str) for name in frame if name == "month"})
+    return [
+        {key: None if value is None or value != value else value for key, value in row.items()}
+        for row in plain.to_dict("records")
+    ]
+
+
+def simulation_text(simulation: Simulation, compared: Sequence[Compared]) -> str:
+    """The year's bands, the commit curve, what decides, the scenarios, and the notes."""
+    plan = simulation.year.plan
+    parts = [
+        f"{plan.name}, as of {plan.plan_date}: {simulation.trials:,} trials, seed {simulation.seed}",
+        _headline(simulation),
+        _bands(simulation),
+        _curve(simulation),
+        _given(simulation),
+        _swings(simulation),
+        _seek(simulation),
+    ]
+    if len(compared) > 1:
+        parts.append(_scenarios(compared))
+    parts.append("\n".join(f"- {note}" for note in simulation_notes(simulation)))
+    return "\n\n".join(parts)
+
+
+def _headline(simulation: Simulation) -> str:
+    plan = simulation.year.plan
+    chance = show(simulation.outcome.chance_of_goal.value, "share")
+    goal = compact(simulation.view.goal, plan.currency)
+    said = f"The commit reaches {goal} new ARR in {chance} of the years."
+    return f"{said} {_asked(simulation, simulation.signed)}"
+
+
+def _asked(simulation: Simulation, point: CurvePoint) -> str:
+    """What a confidence asks for, in words."""
+    plan = simulation.year.plan
+    sure, scale = show(point.confidence, "share"), tables.finite(point.scale.value)
+    if scale is None:
+        return f"No volume gives {sure}."
+    stage = next(each for each in plan.stages if each.id == plan.commit_stage)
+    entries = entries_by_stage(simulation.year)[stage.id]
+    return (
+        f"For {sure} it takes {scale:.2f} times the entries: {show(scale * entries, 'commitment')} {stage.title}s "
+        f"instead of {show(entries, 'commitment')}."
+    )
+
+
+def _bands(simulation: Simulation) -> str:
+    values = [getattr(simulation.outcome, name).value for name in AMOUNTS]
+    errors = [tables.finite(getattr(simulation.outcome, name).standard_error) for name in AMOUNTS]
+    heads = ("new ARR of the year", simulation.year.plan.currency, "error ±")
+    return _aligned(heads, [list(AMOUNTS.values()), column(values, "money"), column(errors, "money")])
+
+
+def _curve(simulation: Simulation) -> str:
+    curve = tables.commit_curve_table(simulation)
+    stages = tables.commit_curve_stages_table(simulation).pivot(index="confidence", columns="stage", values="entries")
+    plan = simulation.year.plan
+    cells = [
+        column(curve["confidence"], "share"),
+        column(curve["scale"], "ratio"),
+        *(column(stages[stage], "commitment") for stage in plan.stage_ids),
+        column(curve["spend"], "money"),
+        column(curve["within_limits"], "yes"),
+    ]
+    return _aligned(("sure", "scale", *(stage.title for stage in plan.stages), "spend", "within limits"), cells)
+
+
+def _given(simulation: Simulation) -> str:
+    given = tables.commit_given_table(simulation)
+    titles = [stage.title for stage in simulation.year.plan.stages]
+    cells = [titles, *(column(given[name], "commitment") for name in ("commit", "signed"))]
+    cells += [column(given[name], "money") for name in ("arr_low", "arr_high")]
+    cells.append(column(given["variance_left"], "share"))
+    return _aligned(("commit at", "commit", "signed", "P10 if hit", "P90 if hit", "variance left"), cells)
+
+
+def _swings(simulation: Simulation) -> str:
+    swings = tables.tornado_table(simulation).head(SHOWN_DRIVERS)
+    cells = [list(swings["driver"])]
+    cells += [column(swings[name], "money") for name in ("arr_low", "arr_high")]
+    cells.append(column(swings["share_of_variance"].round(3), "share"))
+    return _aligned(("driver", "at its P10", "at its P90", "of variance"), cells)
+
+
+def _seek(simulation: Simulation) -> str:
+    kinds = {"volume": "ratio", "acv": "money", "win rate": "share"}
+    names = {"volume": "entries, times the commit", "acv": "mean value of a new deal", "win rate": "win rate"}
+    rows = [
+        (
+            names[each.driver],
+            show(each.planned, kinds[each.driver]),
+            "no value does" if each.needed is None else show(round(each.needed, 4), kinds[each.driver]),
+        )
+        for each in simulation.goal_seek
+    ]
+    sure = show(simulation.confidence, "share")
+    return _aligned((f"alone for {sure}", "planned", "needed"), [list(cells) for cells in zip(*rows, strict=True)])
+
+
+def _scenarios(compared: Sequence[Compared]) -> str:
+    table = tables.scenarios_table(compared)
+    money = ("goal", "mean", "mean_difference", "arr_low", "arr_high")
+    cells = [list(table["scenario"]), *(column(table[name], "money") for name in money)]
+    cells += [column(table["chance_of_goal"].round(3), "share"), column(table["scale"], "ratio")]
+    cells.append(column(table["spend_difference"], "money"))
+    heads = ("scenario", "goal", "mean", "to base", "P10", "P90", "chance", "scale", "spend, planned anew")
+    return _aligned(heads, cells)
+
+
+def simulation_notes(simulation: Simulation) -> Iterator[str]:
+    """What a reader must know beside the numbers, one sentence each."""
+    yield from _limits(simulation)
+    yield from _taken_as_certain(simulation)
+    cost, currency = simulation.cost_of_uncertainty, simulation.year.plan.currency
+    if abs(cost) >= 1:
+        verb = "cost" if cost > 0 else "add"
+        yield f"Uncertain lags {verb} {compact(abs(cost), currency)} of the plan's ARR in expectation."
+    count, chance = simulation.all_hold
+    if count:
+        met = show(chance, "share") if chance >= 0.001 else "less than 0.1%"
+        yield f"{count} assumptions are uncertain; the chance that every one is met is {met}."
+    if (wins := float(simulation.view.planned_wins.sum())) < FEW_WINS:
+        yield f"Only {show(wins, 'count')} wins are expected: deals come whole, so the bands are rough."
+
+
+def _limits(simulation: Simulation) -> Iterator[str]:
+    most, scale = largest_scale(simulation.year), tables.finite(simulation.signed.scale.value)
+    if scale is None:
+        yield f"No volume of entries gives {show(simulation.confidence, 'share')}: what is missing comes too late or not at all."
+    elif scale > most * tables.WITHIN:
+        yield f"{scale:.2f} times the entries is beyond max_per_month of a source, which allows {most:.2f} times."
+
+
+def _taken_as_certain(simulation: Simulation) -> Iterator[str]:
+    rates = simulation.view.rates
+    stated = int(((rates.evidence == float("inf")) & (rates.mean < 1)).sum())
+    if stated:
+        yield f"{stated} of {len(rates.mean)} rates are stated without evidence: they are taken as certain."
+    plan = simulation.year.plan
+    without = [name for name, segment in plan.segments.items() if segment.acv.sd is None]
+    if without:
+        yield f"No sd of the deal size is given for {', '.join(map(shown, without))}: every deal there counts as the mean."
+
+
+def _aligned(heads: Sequence[str], columns: Sequence[Sequence[str]]) -> str:
+    """Columns of text side by side: the first to the left, numbers to the right."""
+    filled = [[head, *cells] for head, cells in zip(heads, columns, strict=True)]
+    widths = [max(map(len, cells)) for cells in filled]
+    rows = zip(*filled, strict=True)
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if index else cell.ljust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    )
