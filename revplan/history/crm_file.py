@@ -23,7 +23,9 @@ from revplan.history.crm import (
     file_of,
     plain,
 )
+from revplan.history.csv_text import TextTable
 from revplan.history.findings import Findings
+from revplan.history.presets import expanded
 from revplan.values import SALVAGE
 from revplan.yamlfile import Document, dotted, read_yaml
 
@@ -37,6 +39,8 @@ class CrmSource:
     document: Document
     found: Findings = field(default_factory=Findings)
     """What a preset chose, for the report."""
+    tables: dict[str, TextTable] = field(default_factory=dict)
+    """Files a preset has read already."""
 
     def place(self, key: Key) -> str:
         """File, line and key, for a message about what `key` says."""
@@ -55,24 +59,33 @@ def read_crm_file(path: Path) -> CrmSource:
         If it is not YAML, or says something unknown or impossible; every fault of the file at once.
     """
     document = read_yaml(path, DataError)
-    model = FORMATS.get(str(document.data.get("format")))
+    if "preset" not in document.data:
+        return CrmSource(_checked(document.data, document), path, document)
+    preset = expanded(document, path.parent)
+    return CrmSource(_checked(preset.data, document), path, document, preset.found, preset.tables)
+
+
+def _checked(data: dict[str, Any], document: Document) -> WideCrm | HistoryCrm:
+    model = FORMATS.get(str(data.get("format")))
     if model is None:
-        came = shown(document.data.get("format", "missing"))
+        came = shown(data.get("format", "missing"))
         raise DataError.at(document.where(("format",)), f"is {came}; it must be one of: {', '.join(FORMATS)}")
-    crm, faults = _validated(model, document)
+    crm, faults = _validated(model, data, document)
     faults += [Fault(document.where(key), message) for key, message in _consistency(crm)]
     if faults:
         raise DataError(faults)
-    return CrmSource(crm, path, document)
+    return crm
 
 
-def _validated(model: type[WideCrm] | type[HistoryCrm], document: Document) -> tuple[WideCrm | HistoryCrm, list[Fault]]:
+def _validated(
+    model: type[WideCrm] | type[HistoryCrm], data: dict[str, Any], document: Document
+) -> tuple[WideCrm | HistoryCrm, list[Fault]]:
     """What could be read, and what is wrong with the rest, which is None."""
     try:
-        return model.model_validate(document.data), []
+        return model.model_validate(data), []
     except ValidationError as error:
         faults = [Fault(document.where(each["loc"]), _message(model, dict(each))) for each in error.errors()]
-        return model.model_validate(document.data, context=SALVAGE), faults
+        return model.model_validate(data, context=SALVAGE), faults
 
 
 def _message(model: type[CrmFile], error: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from revplan.history.crm import RECORDS, DataFile, HistoryCrm, Key, Location, co
 from revplan.history.crm_file import CrmSource, did_you_mean
 from revplan.history.csv_text import TextTable
 from revplan.history.findings import Findings, ImportLine, counted
-from revplan.history.tables_in import Wanted, read_table
+from revplan.history.tables_in import read_table
 
 CHANGES = ""  # the name of the file with the changes in `format: history`, which no column can be written with
 
@@ -73,9 +73,7 @@ def read_tables(source: CrmSource) -> Tables:
     needed = _wanted_columns(source)
     for file, entry in _entries(source).items():
         try:
-            tables[file] = table_of(
-                source, file, entry, {column for at, column in needed.values() if at == file}.__contains__
-            )
+            tables[file] = _table(source, file, entry, {column for at, column in needed.values() if at == file})
         except DataError as error:
             faults += error.faults
     for key, (file, column) in needed.items():
@@ -101,19 +99,15 @@ def _key_of(source: CrmSource, file: str) -> Key:
     return (file,) if file else ()
 
 
-def table_of(source: CrmSource, file: str, entry: DataFile, wanted: Wanted) -> TextTable:
-    """The table of one file the CRM file names.
-
-    Raises
-    ------
-    DataError
-        If it is missing or cannot be read.
-    """
+def _table(source: CrmSource, file: str, entry: DataFile, needed: set[str]) -> TextTable:
+    read = source.tables.get(file)
+    if read is not None and needed.intersection(read.header) <= set(read.columns):
+        return read
     folder = source.path.parent
     if entry.path is not None and not (folder / entry.path).is_file():
         place = source.place((*_key_of(source, file), "path"))
         raise DataError.at(place, f"there is no file {shown(entry.path)!r}; its path counts from the CRM file's folder")
-    return read_table(entry, folder, wanted)
+    return read_table(entry, folder, needed.__contains__)
 
 
 def _wanted_columns(source: CrmSource) -> dict[Key, tuple[str, str]]:
