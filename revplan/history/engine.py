@@ -20,7 +20,7 @@ from revplan.errors import DataError, shown
 from revplan.history.cells import UNKNOWN
 from revplan.history.records import EVERY
 
-MEMORY = "1GB"
+MEMORY = "1500MB"  # 10 million rows fit; more spill
 MOST_LABELS = 10_000  # more are no labels: they are left as text
 FILES = (".duckdb", ".ddb", ".db")
 
