@@ -1,0 +1,154 @@
+"""Segments, sources and cells of both: their records, their lags, and their rates drawn together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from revplan.history.cohorts import Cohort, DayLag, Estimate, own_estimate
+from revplan.history.records import EVERY
+from revplan.history.shrinkage import Cells, shrunk
+from revplan.history.spells import NEVER, Spells
+from revplan.history.tails import mixed, with_tail
+
+CELL_ENTRIES = 20  # a segment, source or cell with less has no row of its own
+OWN_LAG = 10  # conversions from which a cell has a lag of its own; below, its parent's
+LAG_PRIOR = 10.0  # conversions its parent's lag counts for in it
+
+
+@dataclass(frozen=True, eq=False)
+class Entered:
+    """The records that entered a stage, by cell: age on the as-of day, delay or -1, and money."""
+
+    cell: np.ndarray
+    age: np.ndarray
+    delay: np.ndarray
+    amount: np.ndarray
+
+    def by_cell(self, cells: int) -> list[Entered]:
+        """The records of each cell."""
+        order = np.argsort(self.cell, kind="stable")
+        columns = (self.cell[order], self.age[order], self.delay[order], self.amount[order])
+        edges = np.searchsorted(columns[0], np.arange(cells + 1))
+        return [Entered(*(column[a:b] for column in columns)) for a, b in pairwise(edges)]
+
+    def cohort(self, window: int | None = None) -> Cohort:
+        """Their counts, watched for the last `window` days, or for all days."""
+        converted = self.delay >= 0
+        entries = np.bincount(self.age)
+        cohort = Cohort(entries, self.age[converted], self.delay[converted], len(entries) - 1)
+        return cohort if window is None else cohort.since(window)
+
+
+def _joined(cells: list[Entered], mask: np.ndarray) -> Entered:
+    """The records of the cells in `mask`; it holds one at least."""
+    chosen = [cells[number] for number in np.flatnonzero(mask)]
+    names = ("cell", "age", "delay", "amount")
+    return Entered(*(np.concatenate([getattr(each, name) for each in chosen]) for name in names))
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A segment, a source, or a cell of both: its name, its records, and what its lag is."""
+
+    labels: dict[str, str]
+    cells: np.ndarray
+    """Whether each cell belongs to it."""
+    entered: Entered
+    cohort: Cohort
+    lag: DayLag
+
+
+def entered_stage(spells: Spells, stage: int) -> Entered:
+    """The records that have entered `stage`."""
+    inside = spells.entered[:, stage] < NEVER
+    start, end = spells.entered[inside, stage], spells.entered[inside, stage + 1]
+    delay = np.where(end < NEVER, end - start, -1)
+    return Entered(spells.cell[inside], spells.day - start, delay, spells.amount[inside])
+
+
+def parts_of(
+    spells: Spells, entered: Entered, window: int, whole: Estimate
+) -> Iterator[tuple[Part, Estimate, tuple[float, float]]]:
+    """Every part with enough records, its estimate and its bounds."""
+    segment, segments = spells.codes(0)
+    source = spells.codes(1)[0]
+    if len(spells.cells) < 2:
+        return
+    by_cell = entered.by_cell(len(spells.cells))
+    by_segment = [_joined(by_cell, segment == code).cohort(window) for code in range(len(segments))]
+    lags = [_lag(cohort, whole.lag) for cohort in by_segment]
+    reliance = [_reliance(cohort) for cohort in by_segment]
+    cells = _cells(by_cell, window, [lags[code] for code in segment], np.array([reliance[code] for code in segment]))
+    cells = Cells(cells.conversions, cells.exposure, segment, source)
+    parts = list(_named(spells, by_cell, window, lags, whole.lag))
+    if not parts:
+        return
+    recent = np.bincount(entered.cell[entered.age <= window], minlength=len(spells.cells))
+    weights = np.array([part.cells * np.maximum(recent, 1e-9) for part in parts])
+    rates = shrunk(cells, weights / weights.sum(axis=1, keepdims=True))
+    low, high = rates.bounds()
+    for number, part in enumerate(parts):
+        conversions = int((part.cohort.delay <= part.lag.horizon).sum())
+        estimate = Estimate(float(rates.mean[number]), float(rates.evidence()[number]), conversions, part.lag)
+        yield part, estimate, (float(low[number]), float(high[number]))
+
+
+def _named(spells: Spells, by_cell: list[Entered], window: int, lags: list[DayLag], whole: DayLag) -> Iterator[Part]:
+    """Segments, then sources, then cells of both, where 20 records or more entered."""
+    segment, segments = spells.codes(0)
+    source, sources = spells.codes(1)
+    wanted: list[tuple[dict[str, str], np.ndarray, DayLag]] = []
+    if len(segments) > 1:
+        wanted += [({"segment": name, "source": EVERY}, segment == code, whole) for code, name in enumerate(segments)]
+    if len(sources) > 1:
+        wanted += [({"segment": EVERY, "source": name}, source == code, whole) for code, name in enumerate(sources)]
+    if len(segments) > 1 and len(sources) > 1:
+        pairs = sorted(range(len(spells.cells)), key=lambda number: spells.cells[number])
+        for number in pairs:
+            labels = dict(zip(("segment", "source"), spells.cells[number], strict=True))
+            wanted.append((labels, np.arange(len(spells.cells)) == number, lags[segment[number]]))
+    for labels, mask, parent in wanted:
+        entered = _joined(by_cell, mask)
+        if len(entered.age) >= CELL_ENTRIES:
+            cohort = entered.cohort(window)
+            yield Part(labels, mask, entered, cohort, _lag(cohort, parent))
+
+
+def _lag(cohort: Cohort, parent: DayLag) -> DayLag:
+    """The lag of a part: its own where 10 conversions show it, steadied by its parent's."""
+    if len(cohort.delay) < OWN_LAG:
+        return parent
+    own = own_estimate(cohort)
+    if own is None:
+        return parent
+    return mixed(with_tail(own, cohort).lag, parent, own.conversions, LAG_PRIOR)
+
+
+def _reliance(cohort: Cohort) -> float:
+    """Share of a segment's conversions that count, unequally weighted and with an unsure lag as they are."""
+    own = own_estimate(cohort)
+    if own is None or own.conversions == 0:
+        return 1.0
+    sure = with_tail(own, cohort)
+    return float(np.clip(sure.evidence * sure.rate / own.conversions, 0.05, 1.0))
+
+
+def _cells(by_cell: list[Entered], window: int, lags: list[DayLag], reliance: np.ndarray) -> Cells:
+    """Conversions and matured records of every cell."""
+    conversions, exposure = np.zeros(len(lags)), np.zeros(len(lags))
+    for number, (mine, lag) in enumerate(zip(by_cell, lags, strict=True)):
+        if len(mine.age):
+            cohort = mine.cohort(window)
+            conversions[number] = len(cohort.delay)
+            exposure[number] = matured(cohort.entries.astype(float), lag, window)
+    return Cells(conversions * reliance, exposure * reliance, np.array([]), np.array([]))
+
+
+def matured(entries: np.ndarray, lag: DayLag, window: int) -> float:
+    """Entries by age that stand for as many records watched for ever. [records, or money]"""
+    ages = np.arange(len(entries))
+    return float(entries @ (lag.by(ages) - lag.by(ages - window - 1)))
