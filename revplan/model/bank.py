@@ -1,10 +1,11 @@
 """The bank of standard normals a simulation draws on: the same seed gives the same bits.
 
-Trials come in blocks. Each block is one scrambled Sobol net (Matousek, 1998,
-https://doi.org/10.1006/jcom.1998.0487), moved by a digital shift of its own: every block is an
-unbiased replicate of the others (Owen, 1997, https://doi.org/10.1214/aos/1031594731), so the scatter
-between blocks gives the Monte-Carlo error of whatever is averaged over them. A block depends on
-nothing but the seed, its number and its size: not on how many are made at once, nor on who makes them.
+Trials come in blocks. Eight blocks make up one scrambled Sobol net (Matousek, 1998,
+https://doi.org/10.1006/jcom.1998.0487); each further eight are the same net moved by a digital shift of
+their own, an unbiased replicate (Owen, 1997, https://doi.org/10.1214/aos/1031594731). The scatter
+between blocks gives the Monte-Carlo error of whatever is averaged over them, on the safe side: blocks
+of one net make good each other's errors. A block depends on nothing but the seed, its number and its
+size: not on how many are made at once, nor on who makes them.
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ from scipy.stats import qmc
 from revplan.errors import Fault, PlanError, shown
 
 BLOCK = 1024  # trials of a block
-REPLICATES = 8  # blocks that even a small number of trials is split into
+REPLICATES = 8  # blocks that even a small number of trials is split into, and blocks of a net
 MOST_TRIALS = 100_000_000
 MOST_SEED = 2**63 - 1
 WIDTH = 64  # nets are made for a multiple of this many drivers, so that one more keeps the others
 NET_BITS, BITS = 30, 53
+WIDEST = 1024  # drivers from which on a net is one block, so that it stays small
 KEPT_BLOCKS, KEPT_NUMBERS = 32, 2**17  # blocks kept for the next run, and the largest block kept
 
 
@@ -76,16 +78,19 @@ def _seed_fault(seed: object) -> Fault | None:
 
 
 @lru_cache(maxsize=4)
-def _net(seed: int, width: int, size: int) -> np.ndarray:
-    """A scrambled Sobol net as whole numbers of 53 bits: shape (width, size)."""
-    points = qmc.Sobol(width, scramble=True, bits=NET_BITS, rng=np.random.default_rng([seed, 0])).random(size)
-    return (points.T * 2.0**NET_BITS).astype(np.uint64) << np.uint64(BITS - NET_BITS)
+def _net(seed: int, width: int, points: int) -> np.ndarray:
+    """A scrambled Sobol net as whole numbers of 53 bits: shape (width, points)."""
+    made = qmc.Sobol(width, scramble=True, bits=NET_BITS, rng=np.random.default_rng([seed, 0])).random(points)
+    return (made.T * 2.0**NET_BITS).astype(np.uint64) << np.uint64(BITS - NET_BITS)
 
 
 def _made_block(seed: int, drivers: int, size: int, number: int) -> np.ndarray:
-    net = _net(seed, -(-drivers // WIDTH) * WIDTH, size)[:drivers]
-    shift = np.random.default_rng([seed, 1 + number]).integers(2**BITS, size=drivers, dtype=np.uint64)
-    normals = ndtri(((net ^ shift[:, None]).astype(float) + 0.5) * 2.0**-BITS)
+    width = -(-drivers // WIDTH) * WIDTH
+    replicate, part = divmod(number, REPLICATES if width <= WIDEST else 1)
+    net = _net(seed, width, size * (REPLICATES if width <= WIDEST else 1))
+    shift = np.random.default_rng([seed, 1 + replicate]).integers(2**BITS, size=drivers, dtype=np.uint64)
+    points = net[:drivers, part * size : (part + 1) * size] ^ shift[:, None]
+    normals = ndtri((points.astype(float) + 0.5) * 2.0**-BITS)
     normals.flags.writeable = False
     return normals
 
