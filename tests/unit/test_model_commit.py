@@ -345,7 +345,7 @@ def test_a_plan_made_in_november_says_in_money_what_of_q1_exists_already() -> No
     assert 400_000 < expected < 800_000
     assert quarters(year)["before_plan_date"][0] == pytest.approx(expected, rel=1e-4)
     (note,) = [note for note in answer(year)["notes"] if "depends on pipeline" in note and note.startswith("2027-Q1")]
-    money = re.search(r"^2027-Q1: \$([0-9]+)k of its \$1M \(([0-9.]+)%\) depends on pipeline that exists already", note)
+    money = re.search(r"\$([0-9]+)k of its \$1M \(([0-9.]+)%\) depends on pipeline that exists already", note)
     assert money
     assert float(money[1]) * 1000 == pytest.approx(expected, abs=501)
     assert float(money[2]) / 100 == pytest.approx(expected / 1_000_000, abs=0.00051)
@@ -358,7 +358,8 @@ def test_what_exists_already_is_set_against_what_it_is_expected_to_bring() -> No
     year = plan_year(plan, with_open(31, 8))
     (note,) = [note for note in answer(year)["notes"] if "depends on pipeline" in note]
     # January and February: two thirds of a quarter's 250,000
-    assert note.startswith("2027-Q1: $167k of its $250k (66.7%) depends on pipeline")
+    assert note.startswith("2027-Q1: ")
+    assert "$167k of its $250k (66.7%) depends on pipeline" in note
     assert "the open pipeline is expected to bring $20k" in note
 
 
@@ -389,7 +390,9 @@ def test_what_lies_beyond_sixty_months_is_named() -> None:
 def test_a_month_of_many_times_the_need_is_named() -> None:
     year = planned({"months": 0}, plan_date="2027-12-01")
     (note,) = [note for note in answer(year)["notes"] if "times its mean monthly need" in note]
-    assert note.startswith("web is asked for 400 entries in Dec 2027, 12.0 times")
+    assert note.startswith("web is asked for ")
+    assert "400" in note
+    assert "in Dec 2027, 12.0 times" in note
 
 
 # --- money ---------------------------------------------------------------------------------------------------
