@@ -157,9 +157,10 @@ def _record_ids(tables: Tables, file: str, texts: list[str]) -> tuple[pd.Index, 
     main = file_of(via)
     named, known, _ = stripped(tables.cells(main, column_of(via)))
     records, _, _ = stripped(tables.cells(main, tables.entry(main).id or ""))
+    first = ~pd.Index(records, dtype=object).duplicated()  # other rows of a record are set aside
     record_of: dict[str, str] = {}
     again: list[str] = []
-    for name, record, here in zip(named, records, known, strict=True):
+    for name, record, here in zip(named, records, known & first, strict=True):
         if here and record_of.setdefault(name, record) != record:
             again.append(name)
     what = f"records that share a row of {shown(file)} with an earlier record, which has it alone"

@@ -96,6 +96,14 @@ def test_leads_are_joined_with_the_opportunities_they_became(tmp_path: Path) -> 
     assert "leads: records that share a row of opps with an earlier record, which has it alone: 1 (O1)" in lines
 
 
+def test_only_the_first_row_of_a_lead_names_its_opportunity(tmp_path: Path) -> None:
+    again = LEADS + "L1,2026-01-01,true,2026-01-10,O3,Converted,Web,ann\n"
+    crm = written(tmp_path, preset("salesforce", "leads", "opps"), leads=again, opps=OPPORTUNITIES)
+    lines = report(read_records(crm))
+    assert "leads: set aside: id seen before: 1 (line 6: L1)" in lines
+    assert "opps: set aside: no record of that id: 1 (line 4: O3)" in lines
+
+
 def test_leads_alone_end_at_their_conversion(tmp_path: Path) -> None:
     history = read_records(written(tmp_path, preset("salesforce", "leads"), leads=LEADS))
     assert history.stages == ("lead", "opportunity")
