@@ -12,9 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.interpolate import PchipInterpolator
-from scipy.special import ndtri
 
+from revplan.model.odds import Inverse
 from revplan.model.outcome import Estimate, averaged
 from revplan.model.trials import Trials
 
@@ -77,17 +76,11 @@ def _scale(nodes: np.ndarray, chances: np.ndarray, errors: np.ndarray, confidenc
     """
     if chances[0] >= confidence:
         return Estimate(0.0, 0.0)
-    rising = np.append(True, np.diff(np.maximum.accumulate(chances[1:])) > 1e-9)[: len(nodes)]
-    nodes, chances, errors = nodes[rising], np.clip(chances[1:][rising], 1e-12, 1 - 1e-12), errors[rising]
-    if len(nodes) == 0 or chances[-1] < confidence:
+    if len(nodes) == 0 or chances.max() < confidence:
         return Estimate(NEVER, float("nan"))
-    if len(nodes) == 1 or chances[0] > confidence:
-        return Estimate(float(nodes[0]), float("nan"))
-    curve = PchipInterpolator(ndtri(chances), nodes)
-    normal = ndtri(confidence)
-    density = np.exp(-(normal**2) / 2) / np.sqrt(2 * np.pi)
-    error = float(np.interp(confidence, chances, errors) * curve.derivative()(normal) / density)
-    return Estimate(float(curve(normal)), error)
+    curve = Inverse.through(nodes, chances[1:])
+    error = float(np.interp(confidence, np.maximum.accumulate(chances[1:]), errors)) * curve.slope(confidence)
+    return Estimate(max(curve.at(confidence), 0.0), error)
 
 
 def merged_curve(curves: Iterable[tuple[int, tuple[CurvePoint, ...]]]) -> tuple[CurvePoint, ...]:

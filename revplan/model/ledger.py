@@ -26,22 +26,21 @@ def arr_by_entry_month(cell: Cell, arr: np.ndarray) -> np.ndarray:
 
 
 def serves(cell: Cell, entries: np.ndarray, first: int) -> tuple[float, float]:
-    """ARR that entries made within the year bring within the year, and after it. [plan currency]
+    """ARR that entries bring by the end of the year, and after it. [plan currency]
 
     Parameters
     ----------
     cell
         The cell with its rates and lags.
     entries
-        Entries by month.
+        Entries by month, none after the year.
     first
         Month of the first element, counted from the first month of the year.
     """
     months = np.arange(first, first + len(entries))
-    in_year = (months >= 0) & (months < YEAR)
     landed = np.cumsum(cell.shares_to_won(0))
     left = np.clip(YEAR - 1 - months, 0, len(landed) - 1)
-    worth = entries * in_year * cell.rates_to_won[0] * cell.acv
+    worth = entries * cell.rates_to_won[0] * cell.acv
     inside = float(worth @ landed[left])
     return inside, float(worth.sum()) - inside
 

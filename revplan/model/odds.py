@@ -9,13 +9,14 @@ sample: conditional Monte Carlo (Asmussen and Glynn, 2007, ISBN 978-0-387-69033-
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-from scipy.special import ndtr
+from scipy.interpolate import PchipInterpolator
+from scipy.special import ndtr, ndtri
 
 LEAST_SKEW = 1e-4  # below this the cubic is the normal itself, within rounding
-CLOSE = 1e-6  # a step of this size leaves an error of its square
-STEPS = 80
+LEAST_RISE = 1e-9  # chances closer than this to each other, or to 0 or 1, say nothing
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,16 +57,6 @@ class Odds:
         """Chance of less than `x` in each trial. [0-1]"""
         return ndtr(self._normal(x))
 
-    def density(self, x: float) -> np.ndarray:
-        """Density of ARR at `x` in each trial. [per plan currency]"""
-        return self._below_and_density(x)[1]
-
-    def _below_and_density(self, x: float) -> tuple[np.ndarray, np.ndarray]:
-        root = self._root(x)
-        normal = (root - 1 + self.bend**2) / self.bend
-        slope = np.sqrt(2 * np.pi) * self.sd * np.maximum(root**2, 1e-9)
-        return ndtr(normal), np.exp(-(normal**2) / 2) / slope
-
     def shortfall(self, x: float) -> np.ndarray:
         """Expected amount by which ARR misses `x` in each trial: E[max(x - ARR, 0)]. [plan currency]"""
         g, normal = self.bend, self._normal(x)
@@ -75,20 +66,35 @@ class Odds:
         deviation = (cube - part) / (3 * g) + g**5 / 3 * part
         return np.maximum((x - self.mean) * part - self.sd * deviation, 0.0)
 
-    def quantile_of_all(self, share: float, start: float) -> float:
-        """ARR that the mixture of all trials stays below with chance `share`. [plan currency]
 
-        Newton's method from `start`, kept inside the interval that is known to hold the root.
-        """
-        low, high = -np.inf, np.inf
-        x = start
-        for _ in range(STEPS):
-            below, density = (float(each.mean()) for each in self._below_and_density(x))
-            low, high = (low, x) if below > share else (x, high)
-            new = x - (below - share) / max(density, 1e-300)
-            if not low < new < high:
-                new = (low + high) / 2 if np.isfinite(low + high) else x + np.sign(share - below) * float(self.sd.max())
-            if abs(new - x) <= CLOSE * max(abs(x), 1.0):
-                return float(new)
-            x = new
-        return float(x)
+@dataclass(frozen=True, eq=False)
+class Inverse:
+    """A rising chance, known at some nodes, read backwards: a monotone curve through them.
+
+    Chances are joined in normal scores, in which the law of a year is nearly straight.
+    """
+
+    nodes: np.ndarray
+    chances: np.ndarray
+
+    @classmethod
+    def through(cls, nodes: np.ndarray, chances: np.ndarray) -> Inverse:
+        """The curve through the nodes at which the chance rises."""
+        rising = np.append(True, np.diff(np.maximum.accumulate(chances)) > LEAST_RISE)[: len(nodes)]
+        inside = rising & (chances > LEAST_RISE) & (chances < 1 - LEAST_RISE)
+        kept = inside if inside.any() else rising
+        return cls(nodes[kept], np.clip(chances[kept], LEAST_RISE, 1 - LEAST_RISE))
+
+    @cached_property
+    def _curve(self) -> PchipInterpolator:
+        return PchipInterpolator(ndtri(self.chances), self.nodes)
+
+    def at(self, chance: float) -> float:
+        """Where the chance is `chance`; beyond the nodes the curve goes on as it ends."""
+        return float(self._curve(ndtri(chance))) if len(self.nodes) > 1 else float(self.nodes[0])
+
+    def slope(self, chance: float) -> float:
+        """By how much more the place changes than the chance, there."""
+        normal = ndtri(chance)
+        density = np.exp(-(normal**2) / 2) / np.sqrt(2 * np.pi)
+        return float(self._curve.derivative()(normal) / density) if len(self.nodes) > 1 else 0.0

@@ -7,9 +7,11 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from revplan.model.odds import Inverse
 from revplan.model.trials import Trials
 
 LEVELS = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
+NEAR, TRIES = 0.01, 12  # how far a node's chance may lie from its share; how often it is looked for
 WORST = 0.10  # share of the years that the conditional value at risk averages over
 
 
@@ -54,17 +56,17 @@ class Outcome:
 
 def outcome(trials: Trials, goal: float) -> Outcome:
     """The distribution of the year's ARR over `trials`, deals integrated out."""
-    odds, arr = trials.odds, np.sort(trials.arr)
+    odds = trials.odds
     mean = float(odds.mean.mean())
     squares = odds.sd**2 + (odds.mean - mean) ** 2
     sd = float(np.sqrt(squares.mean()))
-    bands = [_band(trials, share, float(arr[int(share * len(arr))])) for share in LEVELS]
+    bands = _bands(trials)
     p10 = bands[LEVELS.index(WORST)].value
     missed = odds.shortfall(p10) / WORST
     return Outcome(
         mean=Estimate(mean, trials.standard_error(odds.mean)),
         sd=Estimate(sd, trials.standard_error(squares) / (2 * sd) if sd > 0 else 0.0),
-        bands=tuple(bands),
+        bands=bands,
         chance_of_goal=estimate(trials, 1 - odds.below(goal)),
         expected_shortfall=estimate(trials, odds.shortfall(goal)),
         cvar_10=Estimate(max(p10 - float(missed.mean()), 0.0), trials.standard_error(missed)),
@@ -76,10 +78,26 @@ def estimate(trials: Trials, per_trial: np.ndarray) -> Estimate:
     return Estimate(float(per_trial.mean()), trials.standard_error(per_trial))
 
 
-def _band(trials: Trials, share: float, start: float) -> Estimate:
-    x = trials.odds.quantile_of_all(share, start)
-    error = trials.standard_error(trials.odds.below(x)) / max(float(trials.odds.density(x).mean()), 1e-300)
-    return Estimate(max(x, 0.0), error)
+def _bands(trials: Trials) -> tuple[Estimate, ...]:
+    """ARR at each of LEVELS: the chances at the quantiles of the draws, deals integrated out, read backwards.
+
+    Where the trials are so few that those quantiles lie far off, the places found are tried again.
+    """
+    shares = np.array([LEVELS[0] / 2, *LEVELS, 1 - LEVELS[0] / 2])
+    draws = np.sort(trials.arr)
+    nodes = draws[(shares * len(draws)).astype(int)]
+    for _ in range(TRIES):
+        per_trial = [trials.odds.below(float(node)) for node in nodes]
+        chances = np.array([float(each.mean()) for each in per_trial])
+        inverse = Inverse.through(nodes, chances)
+        if np.abs(chances - shares).max() < NEAR:
+            break
+        nodes = np.maximum.accumulate([inverse.at(float(share)) for share in shares])
+    errors = [trials.standard_error(each) for each in per_trial[1:-1]]
+    return tuple(
+        Estimate(max(inverse.at(share), 0.0), error * inverse.slope(share))
+        for share, error in zip(LEVELS, errors, strict=True)
+    )
 
 
 def averaged(estimates: Sequence[Estimate], trials: Sequence[int]) -> Estimate:

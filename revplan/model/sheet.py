@@ -50,7 +50,9 @@ def commit_choices(plan: Plan, mean_acv: float) -> tuple[Choice, ...]:
     Mom and Dad of Revenue".
     """
     suggested = _suggested(plan, mean_acv)
-    return tuple(Choice(stage, stage == suggested, _reason(plan, stage, mean_acv)) for stage in plan.stage_ids)
+    return tuple(
+        Choice(stage, stage == suggested, _reason(plan, stage, suggested, mean_acv)) for stage in plan.stage_ids
+    )
 
 
 def _suggested(plan: Plan, mean_acv: float) -> str:
@@ -62,7 +64,7 @@ def _suggested(plan: Plan, mean_acv: float) -> str:
     return plan.commit_stage if plan.commit_stage in stages[1:-2] else stages[min(2, len(stages) - 2)]
 
 
-def _reason(plan: Plan, stage: str, mean_acv: float) -> str:
+def _reason(plan: Plan, stage: str, suggested: str, mean_acv: float) -> str:
     stages = plan.stage_ids
     deal = f"a mean deal of {mean_acv:,.0f} {plan.currency}"
     if stage == stages[-1]:
@@ -72,12 +74,16 @@ def _reason(plan: Plan, stage: str, mean_acv: float) -> str:
     if stage == stages[0]:
         nurture = "" if mean_acv < NURTURED_FROM else f", and with {deal} nurturing is not rewarded"
         return f"easy to count, but invites disputes over quality{nurture}"
-    if stage == stages[-2]:
+    if stage == stages[-2] and len(stages) > 3:
         enough = mean_acv >= OPPORTUNITY_COMMIT_FROM
         return f"{deal} is {'enough' if enough else 'too small'} for it: wanted are {OPPORTUNITY_COMMIT_FROM:,} and up"
     if mean_acv < NURTURED_FROM:
         return f"{deal}: one definition of a qualified lead is enough"
-    return "counts quality as well as volume, and marketing can still move it"
+    if stage == suggested:
+        return "counts quality as well as volume, and marketing can still move it"
+    if stages.index(stage) < stages.index(suggested):
+        return "quicker to count, but nearer to raw leads: it says less about quality"
+    return "nearer to the deal, but less of it is in marketing's hands"
 
 
 def sums_by_quarter(months: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from revplan.model.odds import Odds
 from revplan.model.outlook import Outlook
 
 MARKET, LAG, LUCK, SHARED = 0, 1, 2, 3  # drivers by row of the bank; then volumes by source, then rates
-ROUND = 2**16  # trials worked out together; more of them are averaged round by round
+ROUND = 2**15  # trials worked out together; more of them are averaged round by round
 
 
 @dataclass(frozen=True, eq=False)
