@@ -9,7 +9,9 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import duckdb
 import numpy as np
+import openpyxl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -135,6 +137,79 @@ def test_kept_and_set_aside_are_what_was_read(leads: list, deals: list, cut: int
     check_tables(history)
 
 
+def as_excel(header: str, rows: list[tuple[str, ...]]) -> bytes:
+    workbook, file = openpyxl.Workbook(), io.BytesIO()
+    for row in [header.split(","), *rows]:
+        workbook.active.append([cell or None for cell in row])
+    workbook.save(file)
+    return file.getvalue()
+
+
+def as_database(header: str, rows: list[tuple[str, ...]], name: str) -> bytes:
+    """A table as Parquet, or as a DuckDB file."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        with duckdb.connect(":memory:" if name.endswith("parquet") else str(path)) as connection:
+            connection.execute(f"CREATE TABLE t ({', '.join(f'{each} VARCHAR' for each in header.split(','))})")
+            connection.executemany(f"INSERT INTO t VALUES ({', '.join('?' * len(rows[0]))})", rows)
+            if name.endswith("parquet"):
+                connection.execute(f"COPY t TO '{path}' (FORMAT parquet)")
+        return path.read_bytes()
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    leads=st.lists(lead.filter(any), min_size=1, max_size=12),
+    deals=st.lists(deal.filter(any), min_size=1, max_size=6),
+    form=st.sampled_from(["xlsx", "parquet", "duckdb"]),
+)
+def test_every_format_holds_the_same_history(leads: list, deals: list, form: str) -> None:
+    tables = {"leads.csv": ("id,created,sql,lost,source", leads), "deals.csv": ("lead,won,amount", deals)}
+    text = {name: as_csv(*table) for name, table in tables.items()}
+    other = {
+        name: as_excel(*table) if form == "xlsx" else as_database(*table, f"t.{form}") for name, table in tables.items()
+    }
+    expected = in_folder({"crm.yaml": WIDE, **text}, read_records)
+    history = in_folder({"crm.yaml": WIDE, **other}, read_records)
+    assert (expected is None) == (history is None)
+    if expected is not None and history is not None:
+        assert history.stage_history.equals(expected.stage_history)
+        assert history.records.equals(expected.records)
+        for part, rows in (("leads", leads), ("deals", deals)):
+            read, kept, aside = counts(history, part)
+            assert read == len(rows) == kept + aside
+
+
+salesforce_lead = st.tuples(
+    ids, day, day, st.sampled_from(["true", "FALSE", ""]), ids, st.sampled_from(["web", "Web", ""])
+)
+opportunity = st.tuples(ids, day, day, st.sampled_from(["true", "FALSE"]), st.sampled_from(["true", "false"]))
+
+
+@quiet
+@given(
+    leads=st.lists(salesforce_lead, min_size=1, max_size=12),
+    deals=st.lists(opportunity, min_size=1, max_size=8),
+    merge=st.booleans(),
+)
+def test_a_preset_loses_nothing_uncounted(leads: list, deals: list, merge: bool) -> None:
+    crm = "preset: salesforce\nfiles: {leads: {path: l.csv}, deals: {path: d.csv}}\n" + "merge_labels: true\n" * merge
+    files = {
+        "crm.yaml": crm,
+        "l.csv": as_csv("Id,CreatedDate,ConvertedDate,IsConverted,ConvertedOpportunityId,LeadSource", leads),
+        "d.csv": as_csv("id,created_date,close_date,is_won,is_closed", deals),
+    }
+    history = in_folder(files, read_records)
+    if history is None:
+        return
+    for part, rows in (("leads", leads), ("deals", deals)):
+        read, kept, aside = counts(history, part)
+        assert read == len(rows) == kept + aside
+    check_tables(history)
+    sources = history.records["source"].unique().tolist()
+    assert not (merge and {"web", "Web"} <= set(sources))
+
+
 @quiet
 @given(changes=st.lists(change, min_size=1, max_size=20), cut=st.none() | st.integers(0, 60))
 def test_every_change_is_kept_or_set_aside(changes: list, cut: int | None) -> None:
@@ -233,6 +308,17 @@ yaml_soup = st.lists(
             "[",
             "]",
             "decimal: ','",
+            "preset: salesforce",
+            "preset: hubspot",
+            "preset: [x]",
+            "files: {leads: 5}",
+            "files: {leads: {path: crm.yaml}}",
+            "  leads: {url: 'env:NOT_SET', sql: select 1}",
+            "  won: {at: leads.won, where: {leads.x: [a]}}",
+            "expected: {owner: leads.x}",
+            "expected: 5",
+            "merge_labels: maybe",
+            "product: leads.x",
             "date_format: '%d.%m.%Y'",
             "date_format: '%'",
             "stages: {lead: 2026-13-45}",
