@@ -80,8 +80,9 @@ def parts_of(
         return
     by_cell = entered.by_cell(len(spells.cells))
     by_segment = [_joined(by_cell, segment == code).cohort(window) for code in range(len(segments))]
-    lags = [_lag(cohort, whole.lag) for cohort in by_segment]
-    reliance = [_reliance(cohort) for cohort in by_segment]
+    owns = [_own(cohort) for cohort in by_segment]
+    lags = [_lag(own, cohort, whole.lag) for own, cohort in zip(owns, by_segment, strict=True)]
+    reliance = [_reliance(own) for own in owns]
     cells = _cells(by_cell, window, [lags[code] for code in segment], np.array([reliance[code] for code in segment]))
     cells = Cells(cells.conversions, cells.exposure, segment, source)
     parts = list(_named(spells, by_cell, window, lags, whole.lag))
@@ -115,26 +116,27 @@ def _named(spells: Spells, by_cell: list[Entered], window: int, lags: list[DayLa
         entered = _joined(by_cell, mask)
         if len(entered.age) >= CELL_ENTRIES:
             cohort = entered.cohort(window)
-            yield Part(labels, mask, entered, cohort, _lag(cohort, parent))
+            yield Part(labels, mask, entered, cohort, _lag(own_estimate(cohort), cohort, parent))
 
 
-def _lag(cohort: Cohort, parent: DayLag) -> DayLag:
+def _own(cohort: Cohort) -> Estimate | None:
+    """The estimate of a segment by its records alone."""
+    own = own_estimate(cohort)
+    return own and with_tail(own, cohort)
+
+
+def _lag(own: Estimate | None, cohort: Cohort, parent: DayLag) -> DayLag:
     """The lag of a part: its own where 10 conversions show it, steadied by its parent's."""
-    if len(cohort.delay) < OWN_LAG:
+    if own is None or len(cohort.delay) < OWN_LAG:
         return parent
-    own = own_estimate(cohort)
-    if own is None:
-        return parent
-    return mixed(with_tail(own, cohort).lag, parent, own.conversions, LAG_PRIOR)
+    return mixed(own.lag, parent, own.conversions, LAG_PRIOR)
 
 
-def _reliance(cohort: Cohort) -> float:
+def _reliance(own: Estimate | None) -> float:
     """Share of a segment's conversions that count, unequally weighted and with an unsure lag as they are."""
-    own = own_estimate(cohort)
     if own is None or own.conversions == 0:
         return 1.0
-    sure = with_tail(own, cohort)
-    return float(np.clip(sure.evidence * sure.rate / own.conversions, 0.05, 1.0))
+    return float(np.clip(own.evidence * own.rate / own.conversions, 0.05, 1.0))
 
 
 def _cells(by_cell: list[Entered], window: int, lags: list[DayLag], reliance: np.ndarray) -> Cells:

@@ -17,7 +17,7 @@ import numpy as np
 from scipy.special import gammaln
 from scipy.stats import gamma, nbinom
 
-USUAL_CV, PRIOR_SPREAD = 0.14, 0.35  # of a quarter's wins, and the spread of its logarithm
+USUAL_CV, PRIOR_SPREAD = 0.14, 0.3  # of a quarter's wins, and the spread of its logarithm
 CVS = np.exp(np.linspace(np.log(0.02), np.log(0.8), 75))
 QUANTILES = (0.1, 0.5, 0.9)
 NO_CV = 1e-4

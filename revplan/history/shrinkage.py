@@ -23,7 +23,7 @@ from itertools import product
 import numpy as np
 from scipy.special import betaincinv, expit
 
-SCATTERS = (0.03, 0.1, 0.2, 0.4, 0.8)  # standard deviations of an effect that are tried
+SCATTERS = (0.04, 0.12, 0.3, 0.7)  # standard deviations of an effect that are tried
 MANY_CELLS, FEW_SCATTERS = 100, (0.05, 0.2, 0.6)  # with more cells than that, fewer are tried
 USUAL_SCATTER = 0.5  # of the half-normal prior of those
 LEVEL_PRIOR = 0.04  # precision of the level
@@ -64,13 +64,13 @@ def shrunk(cells: Cells, groups: np.ndarray) -> Rates:
     """Rates of `groups` of cells: each row of `groups` holds the weights of the cells, summing to 1."""
     design, kinds = _design(cells)
     values = SCATTERS if len(cells.conversions) <= MANY_CELLS else FEW_SCATTERS
-    tried = list(product(values, repeat=int(kinds.max()) + 1))
-    fits = [_fit(cells, design, _precision(kinds, scatters), groups) for scatters in tried]
-    prior = [sum(np.log(each) - 0.5 * (each / USUAL_SCATTER) ** 2 for each in scatters) for scatters in tried]
-    likely = np.array([fit[0] for fit in fits]) + np.array(prior)
+    tried = np.array(list(product(values, repeat=int(kinds.max()) + 1)))
+    shared_prior = np.hstack([np.full((len(tried), 1), LEVEL_PRIOR), 1 / tried[:, kinds[1:] - 1] ** 2])
+    fit = _fit(cells, design, shared_prior, 1 / tried[:, -1:] ** 2)
+    likely = fit.marginal + (np.log(tried) - 0.5 * (tried / USUAL_SCATTER) ** 2).sum(axis=1)
     weight = np.exp(likely - likely.max())
     weight /= weight.sum()
-    means, variances = np.array([fit[1] for fit in fits]), np.array([fit[2] for fit in fits])
+    means, variances = _group_moments(fit, groups)
     mean = weight @ means
     return Rates(mean, np.maximum(weight @ (variances + means**2) - mean**2, 1e-12))
 
@@ -88,61 +88,62 @@ def _design(cells: Cells) -> tuple[np.ndarray, np.ndarray]:
     return np.hstack(columns), np.array(kinds)
 
 
-def _precision(kinds: np.ndarray, scatters: tuple[float, ...]) -> tuple[np.ndarray, float]:
-    """Of the shared effects, and of a cell's own."""
-    precision = 1 / np.array(scatters) ** 2
-    return np.append(LEVEL_PRIOR, precision[kinds[1:] - 1]), float(precision[-1])
-
-
-def _fit(
-    cells: Cells, design: np.ndarray, precision: tuple[np.ndarray, float], groups: np.ndarray
-) -> tuple[float, np.ndarray, np.ndarray]:
-    """Log marginal likelihood, and mean and variance of the groups' rates, for given scatters.
-
-    Newton's method; own effects are eliminated first, so its equations are as many as shared effects.
-    """
-    records = np.maximum(cells.exposure, cells.conversions)
-    start = np.clip(cells.conversions.sum() / max(records.sum(), 1e-9), 1e-4, 1 - 1e-4)
-    centre, (shared_prior, own_prior) = np.log(start / (1 - start)), precision
-    shared, own = np.zeros(design.shape[1]), np.zeros(len(records))
-    for _ in range(STEPS):
-        rate = expit(centre + design @ shared + own)
-        weight, left = records * rate * (1 - rate), cells.conversions - records * rate
-        own_curve = weight + own_prior
-        curve = (design.T * (weight * own_prior / own_curve)) @ design + np.diag(shared_prior)
-        own_slope = left - own_prior * own
-        slope = design.T @ (left - weight / own_curve * own_slope) - shared_prior * shared
-        step = np.linalg.solve(curve, slope)
-        own_step = (own_slope - weight * (design @ step)) / own_curve
-        largest = max(float(np.abs(step).max()), float(np.abs(own_step).max()))
-        shared, own = (
-            shared + step * min(1.0, 2.0 / max(largest, 1e-12)),
-            own + own_step * min(1.0, 2.0 / max(largest, 1e-12)),
-        )
-        if largest < CLOSE:
-            break
-    logits = centre + design @ shared + own
-    marginal = (
-        float(cells.conversions @ logits - records @ np.logaddexp(0, logits))
-        - 0.5 * float(shared_prior @ shared**2 + own_prior * own @ own)
-        + 0.5 * float(np.log(shared_prior).sum() + len(own) * np.log(own_prior))
-        - 0.5 * float(np.linalg.slogdet(curve)[1] + np.log(own_curve).sum())
-    )
-    carried = design * (own_prior / own_curve)[:, None]
-    return marginal, *_group_moments(logits, (1 / own_curve, carried, np.linalg.inv(curve)), groups)
-
-
-def _group_moments(
-    logits: np.ndarray, spread: tuple[np.ndarray, np.ndarray, np.ndarray], groups: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance of the groups' rates, the logits being normal: means by quadrature, variance by slopes.
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """Posterior of the logits for every choice of scatters, the first axis.
 
     The covariance of the logits is diag(own) + carried @ shared @ carried'.
     """
-    own, carried, shared = spread
-    deviation = np.sqrt(own + np.einsum("ip,pq,iq->i", carried, shared, carried, optimize=True))
-    at = expit(logits[:, None] + deviation[:, None] * NODES)
+
+    marginal: np.ndarray
+    logits: np.ndarray
+    own: np.ndarray
+    carried: np.ndarray
+    shared: np.ndarray
+
+
+def _fit(cells: Cells, design: np.ndarray, shared_prior: np.ndarray, own_prior: np.ndarray) -> Fit:
+    """Mode and curvature for every choice of scatters at once, given as precisions of the effects.
+
+    Newton's method; own effects are eliminated first, so its equations are as many as shared effects.
+    """
+    won, records = cells.conversions, np.maximum(cells.exposure, cells.conversions)
+    start = np.clip(won.sum() / max(records.sum(), 1e-9), 1e-4, 1 - 1e-4)
+    centre = np.log(start / (1 - start))
+    shared, own = np.zeros(shared_prior.shape), np.zeros((len(own_prior), len(records)))
+    for _ in range(STEPS):
+        rate = expit(centre + shared @ design.T + own)
+        weight = records * rate * (1 - rate)
+        own_curve = weight + own_prior
+        curve = (design.T * (weight * own_prior / own_curve)[:, None, :]) @ design
+        curve = curve + shared_prior[:, :, None] * np.eye(len(design.T))
+        own_slope = won - records * rate - own_prior * own
+        slope = (won - records * rate - weight / own_curve * own_slope) @ design - shared_prior * shared
+        step = np.linalg.solve(curve, slope[:, :, None])[:, :, 0]
+        own_step = (own_slope - weight * (step @ design.T)) / own_curve
+        largest = np.maximum(np.abs(step).max(axis=1), np.abs(own_step).max(axis=1))
+        share = np.minimum(1.0, 2.0 / np.maximum(largest, 1e-12))[:, None]
+        shared, own = shared + step * share, own + own_step * share
+        if largest.max() < CLOSE:
+            break
+    logits = centre + shared @ design.T + own
+    marginal = (
+        (won * logits - records * np.logaddexp(0, logits)).sum(axis=1)
+        - 0.5 * (shared_prior * shared**2).sum(axis=1)
+        - 0.5 * (own_prior * own**2).sum(axis=1)
+        + 0.5 * (np.log(shared_prior).sum(axis=1) + len(records) * np.log(own_prior[:, 0]))
+        - 0.5 * (np.linalg.slogdet(curve)[1] + np.log(own_curve).sum(axis=1))
+    )
+    carried = design * (own_prior / own_curve)[:, :, None]
+    return Fit(marginal, logits, 1 / own_curve, carried, np.linalg.inv(curve))
+
+
+def _group_moments(fit: Fit, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance of the groups' rates: means by quadrature, variances by slopes."""
+    deviation = np.sqrt(fit.own + ((fit.carried @ fit.shared) * fit.carried).sum(axis=2))
+    at = expit(fit.logits[:, :, None] + deviation[:, :, None] * NODES)
     weights = WEIGHTS / WEIGHTS.sum()
-    slopes = groups * ((at * (1 - at)) @ weights)
-    through = slopes @ carried
-    return groups @ (at @ weights), slopes**2 @ own + np.einsum("gp,pq,gq->g", through, shared, through, optimize=True)
+    slopes = groups * ((at * (1 - at)) @ weights)[:, None, :]
+    through = slopes @ fit.carried
+    variance = (slopes**2 @ fit.own[:, :, None])[:, :, 0] + ((through @ fit.shared) * through).sum(axis=2)
+    return (at @ weights) @ groups.T, variance

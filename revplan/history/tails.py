@@ -97,9 +97,15 @@ def _fitted(cohort: Cohort, horizon: int) -> np.ndarray:
 
 
 def mixed(own: DayLag, parent: DayLag, conversions: float, weight: float) -> DayLag:
-    """The lag of a cell's own conversions with its parent's counting for `weight` conversions more."""
+    """The lag of a cell's own conversions with its parent's counting for `weight` conversions more.
+
+    What comes after the ages watched in the cell is its parent's.
+    """
     size = max(len(own.shares), len(parent.shares))
-    shares = np.zeros(size)
-    shares[: len(own.shares)] += conversions * own.shares
-    shares[: len(parent.shares)] += weight * parent.shares
+    shares, longer = np.zeros(size), np.zeros(size)
+    shares[: len(own.shares)], longer[: len(parent.shares)] = own.shares, parent.shares
+    later = np.arange(size) > own.horizon
+    if not shares[later].any():
+        shares = np.where(later, longer, shares * (1 - longer[later].sum()))
+    shares = conversions * shares + weight * longer
     return replace(own, shares=shares / shares.sum())
