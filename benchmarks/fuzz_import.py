@@ -155,7 +155,7 @@ def _table(data: Any, header: list[str]) -> bytes | list[list[str]]:
         raw = _as_csv(rows, data.PickValueInList(SEPARATORS)).encode(encoding, "replace")
         at = data.ConsumeIntInRange(0, len(raw))
         return raw[:at] + data.ConsumeBytes(data.ConsumeIntInRange(0, 12)) + raw[at:]
-    return rows if kind > 3 else _as_csv(rows, ",").encode("utf-8", "replace")
+    return rows if kind == 2 else _as_csv(rows, ",").encode("utf-8", "replace")
 
 
 def _plausible(column: str) -> list[str]:

@@ -112,6 +112,12 @@ def days(cells: Cells, date_format: str | None = None) -> Parsed:
 
 def _moments(texts: list[str], date_format: str | None) -> tuple[np.ndarray, np.ndarray]:
     """The moments written in `texts`, and which of the texts are a day between 1970 and 2100."""
+    codes, different = pd.factorize(np.array(texts, dtype=object))
+    moments, sound = _different_moments([str(text) for text in different], date_format)
+    return moments[codes], sound[codes]
+
+
+def _different_moments(texts: list[str], date_format: str | None) -> tuple[np.ndarray, np.ndarray]:
     texts = texts if date_format else [_month_as_number(text) for text in texts]
     fits = [text.isascii() if date_format else ISO_DAY.fullmatch(text) is not None for text in texts]
     readable = pd.Series([text if fit else None for text, fit in zip(texts, fits, strict=True)], dtype=object)

@@ -106,6 +106,8 @@ class DataFile(Location):
     """Column that identifies the record."""
     via: Column | None = None
     """Column of the file with the records that holds this file's ids, such as leads.converted_opportunity_id."""
+    split: Text | None = None
+    """What separates several ids in a cell of `id`; the row belongs to the first of them that is a record."""
     date_format: DateFormat | None = None
     """How its days are written where not as 2018-01-31; beats the CRM file's."""
     decimal: DecimalMark | None = None

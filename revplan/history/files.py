@@ -134,9 +134,9 @@ def usable_rows(tables: Tables, file: str, among: pd.Index | None = None) -> Row
     """
     cells = tables.cells(file, tables.entry(file).id or "")
     texts, known, _ = stripped(cells)
-    ids, shared = _record_ids(tables, file, texts)
+    ids, shared = _record_ids(tables, file, texts, among)
     again = np.zeros(len(ids), dtype=bool)
-    again[known] = pd.Index(texts, dtype=object)[known].duplicated()
+    again[known] = (ids if tables.entry(file).split else pd.Index(texts, dtype=object))[known].duplicated()
     strange = known & ~again & ~ids.isin(among) if among is not None else np.zeros(len(ids), dtype=bool)
     usable = np.flatnonzero(known & ~again & ~strange)
     found = Findings(lines=tables.tables[file].report(file or cells.file))
@@ -146,14 +146,14 @@ def usable_rows(tables: Tables, file: str, among: pd.Index | None = None) -> Row
     return Rows(ids[usable], usable, found)
 
 
-def _record_ids(tables: Tables, file: str, texts: list[str]) -> tuple[pd.Index, Findings]:
+def _record_ids(tables: Tables, file: str, texts: list[str], among: pd.Index | None) -> tuple[pd.Index, Findings]:
     """The ids of the records that rows belong to: the rows' own, or those of the records that name them in a column.
 
-    A row that several records name is the first one's: a deal counts once.
+    A row that several records name, or that names several, is the first one's: a deal counts once.
     """
-    via = tables.entry(file).via
+    via, split = tables.entry(file).via, tables.entry(file).split
     if via is None:
-        return pd.Index(texts, dtype=object), Findings()
+        return _first_ids(file, texts, split, among)
     main = file_of(via)
     named, known, _ = stripped(tables.cells(main, column_of(via)))
     records, _, _ = stripped(tables.cells(main, tables.entry(main).id or ""))
@@ -166,6 +166,18 @@ def _record_ids(tables: Tables, file: str, texts: list[str]) -> tuple[pd.Index, 
     what = f"records that share a row of {shown(file)} with an earlier record, which has it alone"
     shared = counted(main, what, len(again), shown(again[0]) if again else "")
     return pd.Index([record_of.get(text, "") for text in texts], dtype=object), shared
+
+
+def _first_ids(file: str, texts: list[str], split: str | None, among: pd.Index | None) -> tuple[pd.Index, Findings]:
+    """The first id of each cell that is a record's, where cells hold several."""
+    if split is None:
+        return pd.Index(texts, dtype=object), Findings()
+    cells = [[part.strip() for part in text.split(split) if part.strip()] or [text] for text in texts]
+    ids = [next((each for each in cell if among is not None and each in among), cell[0]) for cell in cells]
+    several = [text for text, cell in zip(texts, cells, strict=True) if len(cell) > 1]
+    what = "rows that name several records, given to the first of them"
+    found = counted(file, what, len(several), shown(several[0]) if several else "")
+    return pd.Index(ids, dtype=object), found
 
 
 def _aside(part: str, cells: Cells, why: str, rows: np.ndarray) -> Findings:

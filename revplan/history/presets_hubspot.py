@@ -108,7 +108,7 @@ def _joined(exports: Exports, contacts: Export, deals: Export, stages: Export | 
     via = None if named else contacts.at("deal", *DEALS_OF_CONTACT)
     if named is None and via is None:
         exports.need(deals, "the contact of a deal", *CONTACTS_OF_DEAL)
-    joined = {"id": named} if named else {**of_deals["files"][deals.name], "via": via}
+    joined = {"id": named, "split": ";"} if named else {**of_deals["files"][deals.name], "via": via}
     files = {contacts.name: {"id": exports.need(contacts, "id", *ID)}, deals.name: joined}
     own = {stage: column for stage, column in _life_cycle(contacts).items() if stage != END}
     later = {stage: day for stage, day in of_deals["stages"].items() if stage not in own}

@@ -102,6 +102,9 @@ def _joined(exports: Exports, lead: Export, deal: Export) -> dict[str, Any]:
     via = exports.need_at(lead, "opportunity", *OPPORTUNITY_OF_LEAD)
     written["files"][deal.name] = {"id": exports.need(deal, "id", "id", "opportunityid"), "via": via}
     written["stages"] |= {"won": _won(exports, deal)}
+    exports.notes.append(
+        "opportunities that no lead became are set aside; give the opportunities alone for rates of all"
+    )
     return {**_labels(deal), **written, **_lost(exports, deal)}
 
 

@@ -270,6 +270,14 @@ def test_contacts_with_their_deals(tmp_path: Path) -> None:
     assert history.records["lost_on"].notna().tolist() == [False, True]
 
 
+def test_a_deal_of_several_contacts_is_the_first_ones(tmp_path: Path) -> None:
+    deals = DEALS.replace(",,,1\n", ",,,77; 1;2\n")
+    crm = written(tmp_path, preset("hubspot", "contacts", "deals"), contacts=CONTACTS, deals=deals)
+    history = read_records(crm)
+    assert entered(history)["1"]["contract"] == "01-20"
+    assert "deals: rows that name several records, given to the first of them: 1 (77; 1;2)" in report(history)
+
+
 def test_contacts_without_the_days_of_stages_are_refused(tmp_path: Path) -> None:
     text = "Record ID,Email,Lifecycle Stage\n1,a@x,customer\n"
     assert fault(written(tmp_path, preset("hubspot", "contacts"), contacts=text)).startswith(
