@@ -162,10 +162,18 @@ class _Programme:
         exceeded: float = 0.0,
         bend: float = 0.0,
     ) -> np.ndarray:
-        """What a unit of each column costs: none for the entries themselves."""
+        """What a unit of each column costs; of the entries, what they bring before the year counts as exceeding it."""
         in_quarters = np.repeat([missed, next_year], [QUARTERS, NEXT_QUARTERS])
         costs = (np.zeros(self.months), so_far, in_quarters, np.full(ALL_QUARTERS, exceeded), np.full(self.bends, bend))
-        return np.tile(np.concatenate(costs), len(self.task.cells))
+        aim = np.tile(np.concatenate(costs), (len(self.task.cells), 1))
+        if exceeded:
+            aim[:, : self.months] = exceeded * np.stack([self._too_early(cell) for cell in self.task.cells])
+        return aim.ravel()
+
+    def _too_early(self, cell: Cell) -> np.ndarray:
+        """Share of what the entries of each month bring that comes before the year. [0-1]"""
+        arrivals = arrival_matrix(cell, cell.won, self.months, self.start)
+        return arrivals[: max(-self.first, 0)].sum(axis=0)
 
     def _equalities(self) -> tuple[sparse.csr_array, np.ndarray]:
         """Per cell and quarter: yield + coming + missed - exceeded = goal."""

@@ -15,7 +15,7 @@ from numpy.polynomial.hermite_e import hermevander
 
 from revplan.model.bank import Bank
 from revplan.model.funnel import YEAR
-from revplan.model.outlook import Outlook
+from revplan.model.outlook import Opened, Outlook, opened_rows
 from revplan.model.slip import LagScale, entries_by_month, open_by_month
 from revplan.model.trials import LAG, LUCK, MARKET, SHARED, volume_factors
 from revplan.model.uncertain import hermite_projection, normal_quadrature
@@ -62,9 +62,9 @@ class _Flow:
         return len(self.loads) > YEAR
 
 
-def fan(year: PlannedYear, view: Outlook, bank: Bank) -> Fan:
+def fan(year: PlannedYear, view: Outlook, opened: Opened, bank: Bank) -> Fan:
     """The bands of a planned year."""
-    flows = list(_flows(year, view))
+    flows = list(_flows(year, view, opened))
     blocks = range(min(bank.blocks, max(MOST_TRIALS // bank.size, 1)))
     parts = [_block(flows, view, bank.block(number), len(year.plan.stages)) for number in blocks]
     entries, arr = (np.concatenate(part, axis=-1) for part in zip(*parts, strict=True))
@@ -79,7 +79,7 @@ def fan(year: PlannedYear, view: Outlook, bank: Bank) -> Fan:
     return Fan(_bands(entries), planned, _bands(arr + won[:, None]), np.cumsum(money) + won)
 
 
-def _flows(year: PlannedYear, view: Outlook) -> Iterator[_Flow]:
+def _flows(year: PlannedYear, view: Outlook, opened: Opened) -> Iterator[_Flow]:
     stages = list(year.plan.stage_ids)
     new = np.flatnonzero(~view.is_open).tolist()
     for row, cell, flow in zip(new, year.cells, year.flows, strict=True):
@@ -93,14 +93,14 @@ def _flows(year: PlannedYear, view: Outlook) -> Iterator[_Flow]:
             if index == cell.won:
                 loads, value = _with_money(loads, view, row), float(view.value[row])
             yield _Flow(stages.index(stage), path[:index], loads, planned, volume, value)
-    yield from _open_flows(year, view)
+    yield from _open_flows(year, view, opened)
 
 
-def _open_flows(year: PlannedYear, view: Outlook) -> Iterator[_Flow]:
-    found = [each for groups in year.open_yields for _, each in groups if each.wins[:YEAR].sum() > 0]
-    for row, each in zip(np.flatnonzero(view.is_open).tolist(), found, strict=True):
-        rate, planned = float(view.path_rates[row]), each.wins[:YEAR]
-        months = open_by_month(each, -year.first - year.start, _factors(view.lags))
+def _open_flows(year: PlannedYear, view: Outlook, opened: Opened) -> Iterator[_Flow]:
+    rows = np.flatnonzero(view.is_open).tolist()
+    for row, (_, _, found), wins in zip(rows, opened_rows(year), opened, strict=True):
+        rate, planned = float(view.path_rates[row]), found.wins[:YEAR]
+        months = open_by_month(wins, year.start, -year.first, _factors(view.lags))
         loads = _with_money(_tied(months / rate, planned / rate, view.lags), view, row)
         none = len(view.source_names)
         yield _Flow(len(year.plan.stages) - 1, _steps(view, row), loads, planned, none, float(view.value[row]))

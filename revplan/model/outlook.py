@@ -14,11 +14,12 @@ from itertools import pairwise
 
 import numpy as np
 
+from revplan.calendar import month_of
 from revplan.errors import shown
 from revplan.model.cells import Cell
 from revplan.model.funnel import YEAR
-from revplan.model.pipeline import OpenGroup, OpenYield
-from revplan.model.slip import LagScale, entries_landing, open_landing
+from revplan.model.pipeline import OpenGroup, OpenYield, open_yield
+from revplan.model.slip import LagScale, entries_landing, open_by_month
 from revplan.model.uncertain import Rates
 from revplan.model.year import PlannedYear
 from revplan.plan.model import Plan, Transition
@@ -91,7 +92,30 @@ class Outlook:
         return np.stack([first, second - p * first**2, third - 3 * p * second * first + 2 * p**2 * first**3])
 
 
-def outlook(year: PlannedYear, given_stage: str | None = None) -> Outlook:
+Opened = tuple[np.ndarray, ...]
+"""Wins by month from the plan month on, one per group of open records that brings any in the year."""
+
+
+def open_months(year: PlannedYear) -> Opened:
+    """What open records bring month by month, the months before the year included. [deals]"""
+    first = month_of(year.plan.plan_date)
+    return tuple(
+        open_yield(cell, group, year.plan.plan_date, first).wins if year.first < 0 else found.wins[year.first :]
+        for cell, group, found in opened_rows(year)
+    )
+
+
+def opened_rows(year: PlannedYear) -> list[tuple[Cell, OpenGroup, OpenYield]]:
+    """The groups of open records that bring wins in the year, each with its cell."""
+    return [
+        (cell, group, found)
+        for cell, groups in zip(year.cells, year.open_yields, strict=True)
+        for group, found in groups
+        if found.wins[:YEAR].sum() > 0
+    ]
+
+
+def outlook(year: PlannedYear, given_stage: str | None = None, opened: Opened | None = None) -> Outlook:
     """What is uncertain about `year`, its committed entries included.
 
     Parameters
@@ -101,12 +125,16 @@ def outlook(year: PlannedYear, given_stage: str | None = None) -> Outlook:
     given_stage
         The stage whose commit is taken as hit: as many records as committed enter it, in every
         month, and only what follows is uncertain. Sources that enter below it stay as they are.
+    opened
+        What `open_months` gives, where it is known already.
     """
     plan = year.plan
     transitions = _transitions(year)
     lags = LagScale(plan.uncertainty.lag_cv)
     number = {_key(each): index for index, each in enumerate(transitions)}
-    rows = list(_rows(year, given_stage, lags))
+    if opened is None:
+        opened = open_months(year) if lags.cv > 0 else (np.zeros(YEAR),) * len(opened_rows(year))
+    rows = [*_new_rows(year, given_stage, lags), *_open_rows(year, lags, opened)]
     paths = np.full((len(rows), len(plan.stages) - 1), len(transitions))
     for row, (cell, start, *_) in zip(paths, rows, strict=True):
         steps = [number[_key(each)] for each in plan.path(cell.segment, cell.source)[start:]]
@@ -160,7 +188,7 @@ def _deal_cv(plan: Plan, cell: Cell) -> float:
 _Row = tuple[Cell, int, np.ndarray, bool, int, float, float]
 
 
-def _rows(year: PlannedYear, given_stage: str | None, lags: LagScale) -> Iterator[_Row]:
+def _new_rows(year: PlannedYear, given_stage: str | None, lags: LagScale) -> Iterator[_Row]:
     """Cell, stage its records are in, landing, whether open, volume, value of a win, chance of a record."""
     sources = list(year.plan.sources)
     for cell, flow in zip(year.cells, year.flows, strict=True):
@@ -172,10 +200,6 @@ def _rows(year: PlannedYear, given_stage: str | None, lags: LagScale) -> Iterato
         won = float(lags.planned(landing[None, :])[0] * cell.rates_to_won[start])
         chance = 0.0 if at is None or entered <= 0 else min(won / entered, 1.0)
         yield cell, start, landing, False, volume, cell.acv, chance
-    for cell, groups in zip(year.cells, year.open_yields, strict=True):
-        for group, found in groups:
-            if found.wins[:YEAR].sum() > 0:
-                yield _open_row(year, cell, group, found, lags)
 
 
 def _landing(year: PlannedYear, cell: Cell, flow: np.ndarray, start: int, lags: LagScale) -> np.ndarray:
@@ -185,13 +209,14 @@ def _landing(year: PlannedYear, cell: Cell, flow: np.ndarray, start: int, lags: 
     return lags.tied(entries_landing(cell.lags[start:], flow[start], year.start, window, lags), wins)
 
 
-def _open_row(year: PlannedYear, cell: Cell, group: OpenGroup, found: OpenYield, lags: LagScale) -> _Row:
-    """A group of open records: each a chance of its own, of a value the records know in the mean."""
-    wins = float(found.wins[:YEAR].sum())
-    rate = float(cell.rates_to_won[group.stage])
-    by_lag = open_landing(found, -year.first - year.start, lags) / rate
-    value = float(found.arr[:YEAR].sum()) / wins
-    items = float(group.items.sum()) - found.dead_items
-    chance = min(wins / items, 1.0) if items > 0 else 0.0
-    none = len(year.plan.sources)
-    return cell, group.stage, lags.tied(by_lag, wins / rate), True, none, value if value > 0 else cell.acv, chance
+def _open_rows(year: PlannedYear, lags: LagScale, opened: Opened) -> Iterator[_Row]:
+    """Groups of open records: each record a chance of its own, of a value known in the mean."""
+    for (cell, group, found), months in zip(opened_rows(year), opened, strict=True):
+        wins, rate = float(found.wins[:YEAR].sum()), float(cell.rates_to_won[group.stage])
+        by_lag = open_by_month(months, year.start, -year.first, lags.factors).sum(axis=1) / rate
+        value = float(found.arr[:YEAR].sum()) / wins
+        items = float(group.items.sum()) - found.dead_items
+        chance = min(wins / items, 1.0) if items > 0 else 0.0
+        none = len(year.plan.sources)
+        landing = lags.tied(by_lag, wins / rate)
+        yield cell, group.stage, landing, True, none, value if value > 0 else cell.acv, chance

@@ -90,7 +90,7 @@ def scenario_outlook(simulation: Simulation, plan: Plan, scenario: Scenario) -> 
     """
     base, cells = simulation.year, plan_cells(plan)
     world = replace(base, plan=plan, cells=cells, targets=target_arr(plan, cells))
-    view = outlook(with_entries(world, base, scenario))
+    view = outlook(with_entries(world, base, scenario), None, simulation.opened)
     moved = np.where(view.is_open, view.path_rates / simulation.view.path_rates, 1.0)
     return replace(view, landing=view.landing * moved[:, None])
 

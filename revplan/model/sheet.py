@@ -7,30 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from revplan.calendar import MONTHS_PER_YEAR
-from revplan.model.cells import Cell
 from revplan.plan.model import Plan
 
 # Deal sizes named by the SaaStr articles on one core marketing commit. [plan currency]
 OPPORTUNITY_COMMIT_FROM = 50_000
 NURTURED_FROM = 3_000
-
-
-def value_per_entry(cells: tuple[Cell, ...], wins: np.ndarray, stage: str) -> float:
-    """ARR of the wins that pass `stage`, per entry required there. [plan currency per record]
-
-    Parameters
-    ----------
-    cells
-        The cells of the plan.
-    wins
-        Wins of the year by cell. [deals]
-    stage
-        Id of the stage.
-    """
-    passing = [(cell, won) for cell, won in zip(cells, wins, strict=True) if stage in cell.stages]
-    arr = sum(cell.acv * won for cell, won in passing)
-    entries = sum(won / cell.rates_to_won[cell.stages.index(stage)] for cell, won in passing)
-    return arr / entries if entries > 0 else 0.0
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from revplan.model.bank import Bank
 from revplan.model.curve import CONFIDENCES, CurvePoint, commit_curve, merged_curve
 from revplan.model.fan import Fan, fan
 from revplan.model.outcome import Outcome, merged, outcome
-from revplan.model.outlook import Outlook, outlook
+from revplan.model.outlook import Opened, Outlook, open_months, outlook
 from revplan.model.seek import Sought, goal_seek
 from revplan.model.tornado import Swing, tornado
 from revplan.model.trials import ROUND, Trials, drivers, trials_of
@@ -38,6 +38,8 @@ class Simulation:
 
     year: PlannedYear
     view: Outlook
+    opened: Opened
+    """What open records bring by month."""
     trials: int
     seed: int
     outcome: Outcome
@@ -79,12 +81,12 @@ class Simulation:
     @cached_property
     def fan(self) -> Fan:
         """P10, P50 and P90 of every stage and month."""
-        return fan(self.year, self.view, self._bank)
+        return fan(self.year, self.view, self.opened, self._bank)
 
     @cached_property
     def given_commit(self) -> dict[str, Outcome]:
         """By stage: the year if exactly the commit enters it, so that only what follows is uncertain."""
-        views = {stage: outlook(self.year, stage) for stage in self.year.plan.stage_ids}
+        views = {stage: outlook(self.year, stage, self.opened) for stage in self.year.plan.stage_ids}
         bank = Bank(self._bank.trials, drivers(self.view), self.seed)
         return {stage: outcome(trials_of(view, bank), view.goal) for stage, view in views.items()}
 
@@ -116,10 +118,11 @@ def simulate(year: PlannedYear, trials: int = TRIALS, seed: int = SEED, progress
     PlanError
         If trials or seed are no whole numbers within their limits.
     """
-    view = outlook(year)
+    opened = open_months(year)
+    view = outlook(year, None, opened)
     asked = (year.plan.commit.confidence, STRETCH, *CONFIDENCES)
     found, (signed, stretch, *curve) = run(view, Bank(trials, drivers(view), seed), asked, progress)
-    return Simulation(year, view, trials, seed, found, tuple(curve), signed, stretch)
+    return Simulation(year, view, opened, trials, seed, found, tuple(curve), signed, stretch)
 
 
 def run(

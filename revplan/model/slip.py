@@ -14,8 +14,7 @@ from scipy.interpolate import PchipInterpolator
 
 from revplan.calendar import MONTH_DAYS
 from revplan.lag import Lag, path_day_chances
-from revplan.model.funnel import HORIZON, YEAR
-from revplan.model.pipeline import OpenYield
+from revplan.model.funnel import YEAR
 from revplan.model.uncertain import normal_quadrature
 
 GRID = np.linspace(-5.5, 5.5, 265)  # normals at which what lands is tabulated; 0 is one of them
@@ -134,30 +133,26 @@ def _integrated(area: np.ndarray, months: np.ndarray) -> np.ndarray:
     return (area[below] + (days - below) * (area[below + 1] - area[below])) / MONTH_DAYS
 
 
-def open_landing(found: OpenYield, begin: float, scale: LagScale) -> np.ndarray:
-    """Wins of the year from open records, by lag factor: what is left of their delay stretches. [deals]
+def open_by_month(wins: np.ndarray, start: float, begin: int, factors: np.ndarray) -> np.ndarray:
+    """Wins from open records in each month of the year, what is left of their delay stretched. [deals]
 
     Parameters
     ----------
-    found
-        What the records bring at the planned lags.
+    wins
+        Wins by month at the planned lags, from the plan month on.
+    start
+        Share of the plan month that is over on the plan date. [0-1)
     begin
-        When the year begins, counted from the plan date; negative where it has begun. [months]
-    scale
-        The lag factor.
+        First month of the year counted from the plan month; negative where the year has begun.
+    factors
+        The lag factors.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (factors, 12).
     """
-    return open_by_month(found, begin, scale.factors).sum(axis=1)
-
-
-def open_by_month(found: OpenYield, begin: float, factors: np.ndarray) -> np.ndarray:
-    """Wins from open records in each month of the year: shape (factors, 12). [deals]"""
-    edges = np.maximum(begin + np.arange(HORIZON + 1), 0.0)
-    kept = np.append(np.diff(edges) > 0, True)
-    early = max(found.chance - float(found.wins.sum()), 0.0) if begin > 0 else 0.0  # won before the year
-    arrived = early + np.concatenate([[0.0], np.cumsum(found.wins)])
-    times, wins = edges[kept], arrived[kept]
-    if times[0] > 0:
-        times, wins = np.insert(times, 0, 0.0), np.insert(wins, 0, 0.0)
-    curve = PchipInterpolator(times, np.maximum.accumulate(wins))
-    asked = edges[: YEAR + 1] / factors[:, None]
-    return np.diff(curve(np.minimum(asked, times[-1])), axis=1)
+    times = np.maximum(np.arange(len(wins) + 1) - start, 0.0)
+    curve = PchipInterpolator(times, np.concatenate([[0.0], np.cumsum(wins)]))
+    edges = np.maximum(np.arange(begin, begin + YEAR + 1) - start, 0.0) / factors[:, None]
+    return np.diff(curve(np.minimum(edges, times[-1])), axis=1)
