@@ -107,7 +107,13 @@ def _table(source: CrmSource, file: str, entry: DataFile, needed: set[str]) -> T
     if entry.path is not None and not (folder / entry.path).is_file():
         place = source.place((*_key_of(source, file), "path"))
         raise DataError.at(place, f"there is no file {shown(entry.path)!r}; its path counts from the CRM file's folder")
-    return read_table(entry, folder, needed.__contains__)
+    try:
+        return read_table(entry, folder, needed.__contains__)
+    except DataError as error:
+        if entry.sql is None:
+            raise
+        place = source.place((*_key_of(source, file), "sql"))
+        raise DataError(Fault(place, f"{fault.place}: {fault.message}") for fault in error.faults) from None
 
 
 def _wanted_columns(source: CrmSource) -> dict[Key, tuple[str, str]]:

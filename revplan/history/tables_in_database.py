@@ -180,11 +180,11 @@ def _refuse_other_than_select(sql: str, engine: str) -> None:
     try:
         trees = sqlglot.parse(sql, read="postgres" if engine in POSTGRESQL else "duckdb")
     except (SqlglotError, RecursionError) as fault:
-        raise DataError.at("sql", f"is no SQL that can be read: {_first_line(fault)}") from None
+        raise DataError.at("query", f"is no SQL that can be read: {_first_line(fault)}") from None
     writes = (exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Create, exp.Command, exp.Into)
     tree = trees[0] if len(trees) == 1 else None
     if not isinstance(tree, exp.Query) or tree.find(*writes):
-        raise DataError.at("sql", f"must be one SELECT and nothing else ({shown(' '.join(sql.split()))})")
+        raise DataError.at("query", f"must be one SELECT and nothing else ({shown(' '.join(sql.split()))})")
 
 
 Answer = tuple[tuple[str, ...], Sequence[Sequence[Any]]]

@@ -69,7 +69,10 @@ def test_lines_are_those_of_the_file_also_after_cells_of_several_lines(tmp_path:
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
 def test_any_line_ending_is_read(tmp_path: Path, ending: str) -> None:
-    assert read_csv(written(tmp_path, ending.join(["a,b", "1,2", "3,4", ""]))).columns == {"a": ("1", "3"), "b": ("2", "4")}
+    assert read_csv(written(tmp_path, ending.join(["a,b", "1,2", "3,4", ""]))).columns == {
+        "a": ("1", "3"),
+        "b": ("2", "4"),
+    }
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import duckdb
@@ -127,12 +129,24 @@ def test_a_query_holds_the_same_records(tmp_path: Path, monkeypatch: pytest.Monk
         ("sheet: Leads", "crm.yaml line 2, files.leads.path: is missing; or give `url` and `sql`"),
         (
             'url: "env:NOT_SET_HERE", sql: SELECT 1',
-            "env:NOT_SET_HERE: the environment variable NOT_SET_HERE is not set",
+            "crm.yaml line 2, files.leads.sql: env:NOT_SET_HERE: the environment variable NOT_SET_HERE is not set",
         ),
-        ('url: "env:OUR_CRM", sql: DELETE FROM leads', "sql: must be one SELECT and nothing else (DELETE FROM leads)"),
-        ('url: "env:OUR_CRM", sql: SELECT 1; SELECT 2', "sql: must be one SELECT and nothing else"),
-        ('url: "env:OUR_CRM", sql: SELECT FROM WHERE', "sql: is no SQL that can be read"),
-        ('url: "env:OUR_CRM", sql: SELECT * FROM deals', "query at env:OUR_CRM: cannot be read: Catalog Error"),
+        (
+            'url: "env:OUR_CRM", sql: DELETE FROM leads',
+            "crm.yaml line 2, files.leads.sql: query: must be one SELECT and nothing else (DELETE FROM leads)",
+        ),
+        (
+            'url: "env:OUR_CRM", sql: SELECT 1; SELECT 2',
+            "crm.yaml line 2, files.leads.sql: query: must be one SELECT and nothing else",
+        ),
+        (
+            'url: "env:OUR_CRM", sql: SELECT FROM WHERE',
+            "crm.yaml line 2, files.leads.sql: query: is no SQL that can be read",
+        ),
+        (
+            'url: "env:OUR_CRM", sql: SELECT * FROM deals',
+            "crm.yaml line 2, files.leads.sql: query at env:OUR_CRM: cannot be read: Catalog",
+        ),
     ],
 )
 def test_what_cannot_be_read_says_why(
@@ -154,6 +168,60 @@ def test_a_password_never_stands_in_a_message(tmp_path: Path, monkeypatch: pytes
     for address in ("postgresql://me:hunter2@127.0.0.1:1/crm", "mysql://me:hunter2@host/crm", "hunter2"):
         monkeypatch.setenv("OUR_CRM", address)
         assert "hunter2" not in fault(tmp_path, 'url: "env:OUR_CRM", sql: SELECT 1')
+
+
+class WarehouseError(Exception):
+    """The error of a driver."""
+
+
+class Warehouse:
+    """What is used of psycopg: a connection that answers one query."""
+
+    Error = WarehouseError
+    read_only = False
+
+    def __init__(self, fault: str = "") -> None:
+        self.fault = fault
+
+    def connect(self, address: str) -> Warehouse:
+        if self.fault:
+            raise WarehouseError(self.fault.replace("ADDRESS", address))
+        return self
+
+    def __enter__(self) -> Warehouse:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def execute(self, sql: bytes) -> Warehouse:
+        assert self.read_only
+        assert sql == b"SELECT * FROM leads"
+        return self
+
+    @property
+    def description(self) -> list[SimpleNamespace]:
+        return [SimpleNamespace(name=name) for name in HEADER]
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        return ROWS
+
+
+def test_a_query_to_postgresql_is_read_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", Warehouse())
+    monkeypatch.setenv("OUR_CRM", "postgresql://me:hunter2@host/crm")
+    history = read_records(written(tmp_path, 'url: "env:OUR_CRM", sql: SELECT * FROM leads'))
+    assert same_as_csv(tmp_path, history)
+    monkeypatch.setitem(sys.modules, "psycopg", Warehouse("no password for ADDRESS\nmore"))
+    told = fault(tmp_path, 'url: "env:OUR_CRM", sql: SELECT * FROM leads')
+    assert told.endswith("env:OUR_CRM: the query failed: no password for postgresql://me:***@host/crm")
+
+
+def test_without_its_driver_postgresql_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    monkeypatch.setenv("OUR_CRM", "postgresql://me@host/crm")
+    told = fault(tmp_path, 'url: "env:OUR_CRM", sql: SELECT 1')
+    assert told.endswith('psycopg is not installed; install the extra: pip install "revplan[warehouse]"')
 
 
 def test_a_query_reads_no_other_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
