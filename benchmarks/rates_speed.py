@@ -90,9 +90,7 @@ def ours(made: dict[str, np.ndarray]) -> None:
     from revplan.history.rates import estimate_transitions
 
     known = history(made)
-    begun = timed(
-        "rates of 4 transitions x 12 cells, from the stage history", lambda: estimate_transitions(known, known.as_of)
-    )
+    timed("rates of 4 transitions x 12 cells, from the stage history", lambda: estimate_transitions(known, known.as_of))
     few = history({name: values[:10_000] for name, values in made.items()})
     timed("the same for 10,000 records", lambda: estimate_transitions(few, few.as_of))
     frame = durations(made)
