@@ -130,7 +130,7 @@ def many(view: Outlook) -> None:
         for _ in range(1000)
     ]
     begun = time.perf_counter()
-    sweep(views, Bank(10_000, drivers(view), 1))
+    sweep(views, 10_000)
     say("RJ-1: 1,000 scenarios x 10,000 trials in threads [s]", f"{time.perf_counter() - begun:.1f}", "< 8")
 
 

@@ -54,11 +54,13 @@ class Odds:
         return (self._root(x) - 1 + self.bend**2) / self.bend
 
     def below(self, x: float) -> np.ndarray:
-        """Chance of less than `x` in each trial. [0-1]"""
-        return ndtr(self._normal(x))
+        """Chance of less than `x` in each trial; ARR is never below 0. [0-1]"""
+        return ndtr(self._normal(x)) if x > 0 else np.zeros(len(self.mean))
 
     def shortfall(self, x: float) -> np.ndarray:
         """Expected amount by which ARR misses `x` in each trial: E[max(x - ARR, 0)]. [plan currency]"""
+        if x <= 0:
+            return np.zeros(len(self.mean))
         g, normal = self.bend, self._normal(x)
         a, density, part = 1 - g**2, np.exp(-(normal**2) / 2) / np.sqrt(2 * np.pi), ndtr(normal)
         cube = a**3 * part - 3 * a**2 * g * density + 3 * a * g**2 * (part - normal * density)

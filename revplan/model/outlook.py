@@ -19,7 +19,7 @@ from revplan.errors import shown
 from revplan.model.cells import Cell
 from revplan.model.funnel import YEAR
 from revplan.model.pipeline import OpenGroup, OpenYield, open_yield
-from revplan.model.slip import LagScale, entries_landing, open_by_month
+from revplan.model.slip import LagScale, entries_landing, landing_chances, open_by_month
 from revplan.model.uncertain import Rates
 from revplan.model.year import PlannedYear
 from revplan.plan.model import Plan, Transition
@@ -196,10 +196,19 @@ def _new_rows(year: PlannedYear, given_stage: str | None, lags: LagScale) -> Ite
         start = at or 0
         landing = _landing(year, cell, flow, start, lags)
         volume = sources.index(cell.source) if at is None else len(sources)
-        entered = float(flow[start][: YEAR - year.first].sum())
-        won = float(lags.planned(landing[None, :])[0] * cell.rates_to_won[start])
-        chance = 0.0 if at is None or entered <= 0 else min(won / entered, 1.0)
+        chance = 0.0 if at is None else _chance(year, cell, flow[start], start)
         yield cell, start, landing, False, volume, cell.acv, chance
+
+
+def _chance(year: PlannedYear, cell: Cell, entries: np.ndarray, start: int) -> float:
+    """Chance of a win in the year of one record that enters at `start`, weighted by what it brings. [0-1]
+
+    Of a known number of entries e_t with chances p_t the wins have the variance sum e_t p_t (1 - p_t).
+    """
+    months = YEAR - year.first
+    chances = landing_chances(cell.lags[start:], months, year.start, (-year.first, months)) * cell.rates_to_won[start]
+    brought = entries[:months] * chances
+    return min(float(brought @ chances / brought.sum()), 1.0) if brought.sum() > 0 else 0.0
 
 
 def _landing(year: PlannedYear, cell: Cell, flow: np.ndarray, start: int, lags: LagScale) -> np.ndarray:

@@ -143,13 +143,16 @@ def run(
     return merged(zip(counts, outcomes, strict=True)), merged_curve(zip(counts, curves, strict=True))
 
 
-def sweep(views: Sequence[Outlook], bank: Bank, progress: Progress | None = None) -> tuple[Outcome, ...]:
+def sweep(
+    views: Sequence[Outlook], trials: int = TRIALS, seed: int = SEED, progress: Progress | None = None
+) -> tuple[Outcome, ...]:
     """The outcome of each of many variations of a year, all with the same random numbers.
 
-    For thousands of scenarios: the variations are worked on in threads, one trial bank for all.
+    For thousands of scenarios, which are worked on in threads.
     """
 
     def one(view: Outlook) -> Outcome:
+        bank = Bank(trials, drivers(view), seed)
         return merged((len(each.luck), outcome(each, view.goal)) for each in _rounds(view, bank))
 
     return tuple(_told(in_order(one, views), len(views), progress))

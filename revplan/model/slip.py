@@ -103,19 +103,29 @@ def entries_by_month(
     return np.diff(_arrived(lags, entries, start, edges, factors), axis=1)
 
 
+def landing_chances(lags: tuple[Lag, ...], months: int, start: float, window: tuple[int, int]) -> np.ndarray:
+    """Chance that a record entering in each of `months` arrives within the window, at the planned lags. [0-1]"""
+    edges = np.array([max(window[0], 0), window[1]])
+    before, by_end = _shares(lags, months, start, edges, np.ones(1))[0]
+    return by_end - before
+
+
 def _arrived(
     lags: tuple[Lag, ...], entries: np.ndarray, start: float, edges: np.ndarray, factors: np.ndarray
 ) -> np.ndarray:
     """Records that have arrived by each of the month edges: shape (factors, edges). [records]"""
     months = min(len(entries), max(int(edges[-1]), 0))
-    begins = np.arange(months) * 1.0
+    return _shares(lags, months, start, edges, factors) @ entries[:months]
+
+
+def _shares(lags: tuple[Lag, ...], months: int, start: float, edges: np.ndarray, factors: np.ndarray) -> np.ndarray:
+    """Share of each month's entries that has arrived by each edge: shape (factors, edges, months). [0-1]"""
+    begins, ends = np.arange(months) * 1.0, np.arange(1, months + 1)
     begins[:1] += start
-    ends = np.arange(1, months + 1)
-    area = _area(lags)
-    left = edges[None, :, None] / factors[:, None, None]
-    gone = _integrated(area, left - begins / factors[:, None, None])
-    gone -= _integrated(area, left - ends / factors[:, None, None])
-    return factors[:, None] * (gone @ (entries[:months] / (ends - begins)))
+    area, scale = _area(lags), factors[:, None, None]
+    left = edges[None, :, None] / scale
+    gone = _integrated(area, left - begins / scale) - _integrated(area, left - ends / scale)
+    return scale * gone / (ends - begins)
 
 
 def _area(lags: tuple[Lag, ...]) -> np.ndarray:

@@ -217,8 +217,9 @@ def _names(place: str, kind: str, written: object, known: Mapping[str, object] |
 
 def _incomplete(plan: Plan, scenario: Scenario) -> bool:
     """Whether a value by itself is at fault, so that nothing can be said of how they go together."""
-    parts = (plan.goal, plan.transitions, scenario.changes, *(plan.transitions or ()), *(scenario.changes or ()))
-    return any(part is None for part in parts) or next(_goal(plan), None) is not None
+    parts = (plan.goal, scenario.goal, plan.transitions, scenario.changes)
+    listed = (*(plan.transitions or ()), *(scenario.changes or ()))
+    return None in parts or None in listed or next(_goal(plan), None) is not None
 
 
 def _unknown(kind: str, name: str, known: object) -> str:

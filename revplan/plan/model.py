@@ -178,7 +178,7 @@ class Scenario(Value):
 
     changes: tuple[TransitionChange, ...] = ()
     """Transitions that differ."""
-    goal: GoalChange | None = None
+    goal: GoalChange = GoalChange()
     """Terms of the goal that differ."""
     acv: Annotated[
         dict[Name, Annotated[Acv, BeforeValidator(_as_acv, json_schema_input_type=Number | Acv)]], frozen
@@ -186,7 +186,7 @@ class Scenario(Value):
     """Annual contract value by segment; a number keeps the plan's spread in proportion."""
     volume: Factor | Annotated[dict[Name, Factor], frozen] = 1.0
     """Entries over the committed ones: a factor, or {source: factor}."""
-    uncertainty: Uncertainty | None = None
+    uncertainty: Uncertainty = Uncertainty()
     """Uncertainty that differs; what is left out stays the plan's."""
 
     def volume_of(self, source: str) -> float:

@@ -36,11 +36,10 @@ def scenario_faults(plan: Plan, name: str, scenario: Scenario) -> list[Fault]:
         if change.rate is None and _basis(plan, change) is None:
             step = f"{change.from_stage} to {change.to_stage}"
             faults.append(Fault(f"{place}.changes[{index}]", f"the plan states no rate from {step}; give one here"))
-    if scenario.goal is not None:
-        try:
-            solve_bridge(varied_goal(plan.goal, scenario.goal))
-        except BridgeError as error:
-            faults.append(Fault(f"{place}.{error.fault.place}", error.fault.message))
+    try:
+        varied_goal(plan.goal, scenario.goal)
+    except BridgeError as error:
+        faults.append(Fault(f"{place}.{error.fault.place}", error.fault.message))
     return faults
 
 
@@ -70,7 +69,7 @@ def varied_goal(goal: Goal, change: GoalChange) -> Goal:
 def _varied(plan: Plan, name: str, scenario: Scenario) -> Plan:
     update = {
         "name": f"{plan.name}: {name}",
-        "goal": plan.goal if scenario.goal is None else varied_goal(plan.goal, scenario.goal),
+        "goal": varied_goal(plan.goal, scenario.goal),
         "segments": type(plan.segments)(
             {
                 key: segment.model_copy(update={"acv": _acv(segment.acv, scenario.acv[key])})
@@ -94,9 +93,7 @@ def _acv(planned: Acv, changed: Acv) -> Acv:
     return changed.model_copy(update={"sd": planned.sd * changed.mean / planned.mean})
 
 
-def _uncertainty(planned: Uncertainty, changed: Uncertainty | None) -> Uncertainty:
-    if changed is None:
-        return planned
+def _uncertainty(planned: Uncertainty, changed: Uncertainty) -> Uncertainty:
     return planned.model_copy(update={key: getattr(changed, key) for key in changed.model_fields_set})
 
 
