@@ -66,7 +66,7 @@ def main(arguments: list[str]) -> int:
     try:
         if name != "lock":
             set_up()
-        return run_all(commands(name, extra))
+        return run_all(commands(name, extra), Path.cwd() if name == "revplan" else ROOT)
     except SetupError as error:
         print(f"run.py: {error}", file=sys.stderr)
         return error.code
@@ -119,9 +119,9 @@ def lock_command() -> list[str]:
     ).split()
 
 
-def run_all(chosen: list[list[str]]) -> int:
-    """The first exit code other than 0, after all of `chosen` have run."""
-    codes = [subprocess.run(command, cwd=ROOT).returncode for command in chosen]
+def run_all(chosen: list[list[str]], folder: Path) -> int:
+    """The first exit code other than 0, after all of `chosen` have run in `folder`."""
+    codes = [subprocess.run(command, cwd=folder).returncode for command in chosen]
     return next((code for code in codes if code), 0)
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 SHOWN_LENGTH = 60
+MOST_DIGITS = 10**SHOWN_LENGTH
 
 
 @dataclass(frozen=True)
@@ -55,5 +56,7 @@ class ReportError(RevplanError):
 
 def shown(value: object) -> str:
     """`value` as it appears in a message: one line, no control characters, at most 60 characters."""
+    if isinstance(value, int) and abs(value) > MOST_DIGITS:
+        return "a number of too many digits"
     text = "".join(c if c.isprintable() else "?" for c in str(value))
     return text if len(text) <= SHOWN_LENGTH else text[: SHOWN_LENGTH - 1] + "…"

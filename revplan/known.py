@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from revplan.errors import DataError, PlanError
+from revplan.errors import DataError, PlanError, shown
 from revplan.history.losses import loss_incidence
 from revplan.history.rates import estimate_transitions, transitions_block
 from revplan.history.records import EVERY, History, read_records
@@ -22,6 +22,8 @@ from revplan.model.year import CellName, Known
 from revplan.plan.model import Plan, Transition
 
 RECENT_MONTHS = 3
+FEWEST_DEALS = 5
+FAR_OFF = 3.0  # times its size from which a stated deal is named beside the records'
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,8 +87,10 @@ def with_history_rates(plan: Plan, records: Records | None) -> Plan:
     stated = {(each.from_stage, each.to_stage) for each in plan.transitions}
     basis = f"CRM records to {records.history.as_of}"
     found = [
-        Transition.model_validate({**block, "basis": basis})
-        for block in transitions_block(records.estimates)
+        Transition.model_validate({**block, "basis": f"{basis}, {conversions:,.0f} conversions"})
+        for block, conversions in zip(
+            transitions_block(records.estimates), records.estimates["conversions"], strict=True
+        )
         if (block["from"], block["to"]) not in stated
         and block.get("segment", next(iter(plan.segments))) in plan.segments
         and block.get("source", next(iter(plan.sources))) in plan.sources
@@ -110,12 +114,46 @@ def known(plan: Plan, records: Records | None) -> Known:
     )
 
 
-def outside(plan: Plan, records: Records | None) -> float:
-    """Open records of segments, sources or stages the plan has no cell for. [records]"""
+def contradictions(plan: Plan, records: Records | None) -> tuple[str, ...]:
+    """What the records say against the plan: names it lacks, deals of another size, a plan date long past."""
     if records is None:
-        return 0.0
+        return ()
+    parts = (_unknown_names(plan, records), _other_deals(plan, records), _left_out(records))
+    return tuple(line for part in parts for line in part)
+
+
+def _unknown_names(plan: Plan, records: Records) -> Iterator[str]:
+    for key, known_names in (("segment", plan.segments), ("source", plan.sources)):
+        counts = _planned(records.history.records, plan)[key].value_counts()
+        unknown = counts[[name not in known_names for name in counts.index]]
+        idle = [name for name in known_names if name not in counts.index]
+        if len(unknown):
+            names = ", ".join(shown(name) for name in unknown.index[:3])
+            text = f"{int(unknown.sum()):,} records are of {key} {names}, which the plan does not name: they count as 0"
+            yield f"{text}; no record is of {', '.join(map(shown, idle[:3]))}." if idle else f"{text}."
     inside = sum(group.items.sum() for groups in _open_groups(plan, records).values() for group in groups)
-    return float(records.open_items["items"].sum() - inside)
+    left = float(records.open_items["items"].sum() - inside)
+    if left:
+        yield f"{left:,.0f} open records belong to no segment, source or stage of this plan: they count as 0."
+
+
+def _other_deals(plan: Plan, records: Records) -> Iterator[str]:
+    """Segments whose mean deal is several times that of the won records, or a fraction of it."""
+    history = records.history
+    won = history.stage_history.loc[history.stage_history["stage"] == history.stages[-1], "record"]
+    deals = _planned(history.records[history.records["record"].isin(won)], plan).dropna(subset=["amount"])
+    for name, amounts in deals.groupby("segment")["amount"]:
+        if name in plan.segments and len(amounts) >= FEWEST_DEALS:
+            stated, seen = plan.segments[name].acv.mean, float(amounts.mean())
+            if not 1 / FAR_OFF < stated / max(seen, 1e-9) < FAR_OFF:
+                yield f"Segment {shown(name)}: a deal is {stated:,.0f} in the plan, and {seen:,.0f} in {len(amounts)} won records."
+
+
+def _left_out(records: Records) -> Iterator[str]:
+    later = sum(line.count for line in records.history.report if "after the as-of day" in line.what)
+    kept = len(records.history.records)
+    if later > kept / 10:
+        yield f"{later:,} entries of the records lie after the plan date and are not known on it; is the plan date right?"
 
 
 def _open_groups(plan: Plan, records: Records) -> Mapping[CellName, tuple[OpenGroup, ...]]:

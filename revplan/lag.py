@@ -7,7 +7,7 @@ in the first months.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 from math import log
 from typing import Annotated, Any
 
@@ -18,6 +18,7 @@ from scipy.special import ndtr
 from revplan.calendar import MONTH_DAYS
 from revplan.values import Number, Value
 
+KEPT = 8192  # results kept of each function, so that a long-lived app does not grow for ever
 MAX_MONTHS = 60  # the longest delay followed; what lies beyond is counted in its last month
 TAIL = 1e-4  # a delay ends in the first month that leaves less than this
 Z90 = 1.2815515655446004  # 90 % quantile of the standard normal
@@ -32,9 +33,9 @@ class Lag(Value):
 
     months: Months | None = Field(default=None, ge=0, le=MAX_MONTHS)
     """Whole months, the same for every record."""
-    median_days: Number | None = Field(default=None, gt=0, le=MAX_MONTHS * MONTH_DAYS)
+    median_days: Number | None = Field(default=None, ge=0.01, le=MAX_MONTHS * MONTH_DAYS)
     """Half of the converting records take no longer than this; goes with p90_days."""
-    p90_days: Number | None = Field(default=None, gt=0, le=10 * MAX_MONTHS * MONTH_DAYS)
+    p90_days: Number | None = Field(default=None, ge=0.01, le=10 * MAX_MONTHS * MONTH_DAYS)
     """Nine in ten of the converting records take no longer than this."""
     weights: tuple[Number, ...] | None = Field(default=None, min_length=1, max_length=MAX_MONTHS + 1)
     """Share that converts in the same month, one month later, two months later, ...; sums to 1."""
@@ -48,7 +49,7 @@ class Lag(Value):
         if self.median_days is not None and self.p90_days is not None and self.p90_days <= self.median_days:
             raise ValueError(
                 f"p90_days is {self.p90_days:g}, not longer than median_days {self.median_days:g}; "
-                "nine in ten records take longer than half of them do"
+                "nine in ten conversions cannot be done before half of them are"
             )
         if self.weights is not None and (min(self.weights) < 0 or abs(sum(self.weights) - 1) > 1e-6):
             raise ValueError(f"weights sum to {sum(self.weights):g}; they must be 0 or more and sum to 1")
@@ -91,17 +92,18 @@ class Lag(Value):
         return np.where(days > 0, ndtr((np.log(np.maximum(days, 1e-300)) - mean) / spread), 0.0)
 
     def stretched(self, factor: float) -> Lag:
-        """The same delay, `factor` times as long; whole months become weights where they no longer fit."""
+        """The same delay, `factor` times as long, up to 60 months; months become weights where they no longer fit."""
         if self.median_days is not None and self.p90_days is not None:
-            return Lag(median_days=self.median_days * factor, p90_days=self.p90_days * factor)
-        moved = np.arange(len(self.shift)) * factor
+            kept = min(factor, MAX_MONTHS * MONTH_DAYS / self.median_days)
+            return Lag(median_days=self.median_days * kept, p90_days=self.p90_days * kept)
+        moved = np.minimum(np.arange(len(self.shift)) * factor, MAX_MONTHS)
         return Lag(weights=tuple(_split_between_months(moved, np.asarray(self.shift))))
 
 
 INSTANT = Lag(months=0)
 
 
-@cache
+@lru_cache(maxsize=KEPT)
 def path_shift(lags: tuple[Lag, ...]) -> np.ndarray:
     """Share of a path's records moved by 0, 1, 2, ... whole months by its fixed and weighted lags."""
     shift = np.ones(1)
@@ -112,7 +114,7 @@ def path_shift(lags: tuple[Lag, ...]) -> np.ndarray:
     return shift
 
 
-@cache
+@lru_cache(maxsize=KEPT)
 def path_days(lags: tuple[Lag, ...]) -> np.ndarray:
     """Chance that the log-normal lags of a path take 0, 1, 2, ... days together; sums to 1.
 
@@ -123,14 +125,14 @@ def path_days(lags: tuple[Lag, ...]) -> np.ndarray:
         days = np.zeros(GRID_DAYS)
         days[0] = 1.0
     elif len(spread) == 1:
-        days = _day_chances(spread[0])
+        days = _grid_chances(spread[0], 1.0, GRID_DAYS)
     else:
         days = _convolved(path_days(spread[:1]), path_days(spread[1:]))
     days.flags.writeable = False
     return days
 
 
-@cache
+@lru_cache(maxsize=KEPT)
 def path_shares(lags: tuple[Lag, ...], start: float = 0.0) -> np.ndarray:
     """Share of a path's completions 0, 1, 2, ... months after the month of entry; sums to 1.
 
@@ -160,7 +162,7 @@ def path_cdf(lags: tuple[Lag, ...], days: float) -> float:
     return float(path_shift(lags) @ done)
 
 
-@cache
+@lru_cache(maxsize=KEPT)
 def path_quantile(lags: tuple[Lag, ...], share: float) -> float:
     """Days within which `share` of a path's completions happen. [days]"""
     chances = path_day_chances(lags)
@@ -179,13 +181,6 @@ def path_day_chances(lags: tuple[Lag, ...]) -> np.ndarray:
 def tail_beyond(lag: Lag) -> float:
     """Share of the converting records that take longer than 60 months, counted in the last month. [0-1]"""
     return 0.0 if lag.log_normal is None else float(1 - lag.cdf(MAX_MONTHS * MONTH_DAYS))
-
-
-def _day_chances(lag: Lag) -> np.ndarray:
-    edges = np.concatenate([[0.0], np.arange(GRID_DAYS) + 0.5])
-    chances = np.diff(lag.cdf(edges))
-    chances[-1] += 1 - chances.sum()
-    return chances
 
 
 def _convolved(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -243,8 +238,12 @@ def _spectrum_size(spread: tuple[Lag, ...]) -> int:
 
 def _step_chances(lag: Lag) -> np.ndarray:
     """Chance of each step of 1/32 month; what is beyond 60 months is counted in the last."""
-    steps = np.concatenate([[0.0], np.arange(MAX_MONTHS * STEPS) + 0.5])
-    chances = np.diff(lag.cdf(steps * MONTH_DAYS / STEPS))
+    return _grid_chances(lag, MONTH_DAYS / STEPS, MAX_MONTHS * STEPS)
+
+
+def _grid_chances(lag: Lag, step: float, size: int) -> np.ndarray:
+    """Chance of each multiple of `step` days: between two of them it is shared so that the mean is kept."""
+    chances = np.diff(_integral_of_cdf(lag, np.arange(-1, size + 1) * step), 2) / step
     chances[-1] += 1 - chances.sum()
     return chances
 
@@ -256,12 +255,12 @@ def _step_moments(lag: Lag) -> tuple[float, float]:
     return steps, steps**2 * np.expm1(spread**2)
 
 
-@cache
+@lru_cache(maxsize=KEPT)
 def _step_spectrum(lag: Lag, size: int) -> np.ndarray:
     return np.fft.rfft(_step_chances(lag), size)
 
 
-@cache
+@lru_cache(maxsize=KEPT)
 def _landing_spectrum(start: float, size: int) -> np.ndarray:
     """Of the share that lands in month 0 of entries spread over [start, 1), by the delay before it."""
     delay = np.arange(-STEPS, STEPS + 1) / STEPS

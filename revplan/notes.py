@@ -20,19 +20,22 @@ LEANING = 0.25  # share of a quarter's goal from which the open pipeline is the 
 STEEP = 3.0  # a commit month this many times the mean monthly need is named
 
 
-def notes(year: PlannedYear, quarters: pd.DataFrame, pipeline: pd.DataFrame, outside: float) -> tuple[str, ...]:
-    """All notes of a planned year, the most important first."""
+def notes(
+    year: PlannedYear, quarters: pd.DataFrame, pipeline: pd.DataFrame, of_records: tuple[str, ...]
+) -> tuple[str, ...]:
+    """All notes of a planned year, the most important first; `of_records` is what the records say against it."""
     parts = (
         _misses(year, quarters),
+        of_records,
         _dependence(year, quarters),
         _below_share(year),
         _next_year(year),
         _unpriced(year),
         _steep(year),
         _no_baseline(year),
+        _no_lags(year),
         _dead(year, pipeline),
         _overdue(year),
-        _outside(outside),
         _thin_evidence(year),
         _tails(year),
         _scenarios(year),
@@ -66,7 +69,7 @@ def _made_good(quarter: pd.Series) -> str:
     by = quarter["recovered_by"]
     if not isinstance(by, str):
         return ", not made good within the year"
-    return f", made good by {by}" if by > quarter["quarter"] else f", covered by {by}'s surplus"
+    return f", made good by {by}" if by > quarter["quarter"] else ", covered by the surplus of earlier quarters"
 
 
 def action(year: PlannedYear, quarters: pd.DataFrame) -> str:
@@ -96,7 +99,7 @@ def _mend(year: PlannedYear, quarter: pd.Series, index: int) -> str:
     stated = year.plan.sources[source]
     flow = _flow_of(year, source)
     entry = _title(year, year.plan.entry_stage(source))
-    if stated.max_per_month is not None and (_whole(year, flow) > 0.999 * stated.max_per_month).any():
+    if stated.max_per_month is not None and (_whole(year, flow) >= 0.999 * stated.max_per_month).any():
         need = show(_mean_need(year, source), "commitment")
         limit = show(stated.max_per_month, "count")
         return (
@@ -132,8 +135,10 @@ def _start(year: PlannedYear) -> str:
         return "none: what exists already covers the goal."
     first = int(np.argmax(flow > 0))
     month = show(year.plan.first_month + (year.first + first), "month")
+    when = f"the rest of {month}" if first == 0 and year.start > 0 else month
     entry = _title(year, year.plan.entry_stage(source))
-    return f"{shown(year.plan.sources[source].owner)} brings {show(flow[first], 'commitment')} {entry}s from {shown(source)} in {month}."
+    owner, count = shown(year.plan.sources[source].owner), show(flow[first], "commitment")
+    return f"{owner} brings {count} {entry}s from {shown(source)} in {when}."
 
 
 def _neediest(year: PlannedYear, quarter: int) -> str:
@@ -157,10 +162,11 @@ def _misses(year: PlannedYear, quarters: pd.DataFrame) -> Iterator[str]:
             continue
         share = show(quarter["shortfall"] / quarter["goal"], "share")
         text = f"{quarter['quarter']} misses by {money(quarter['shortfall'])} ({share} of its goal)"
-        if quarter["commit_arr"] <= NOTEWORTHY * quarter["goal"]:
+        over = index < year.first // 3
+        if over:
+            text += ", and is over" + (" (no records say what was won)" if year.plan.history is None else "")
+        elif quarter["commit_arr"] <= NOTEWORTHY * quarter["goal"]:
             text += " whatever marketing does from the plan date on: only the open pipeline can close in it"
-        if index < year.first // 3 and year.plan.history is None:
-            text += ", is over, and no records say what was won"
         yield f"{text}{_made_good(quarter)}."
 
 
@@ -173,15 +179,15 @@ def _dependence(year: PlannedYear, quarters: pd.DataFrame) -> Iterator[str]:
             continue
         share = show(past / quarter["goal"], "share")
         text = (
-            f"{quarter['quarter']}: {money(past)} of its {money(quarter['goal'])} ({share}) depends on pipeline that "
-            f"exists already: at the plan's lags it traces back to entries before {year.plan.plan_date}"
+            f"{quarter['quarter']}: at the plan's lags {money(past)} of its {money(quarter['goal'])} ({share}) depends on "
+            f"pipeline that exists already, entries before {year.plan.plan_date}"
         )
         yield f"{text}; {_expected(year, quarter)}."
 
 
 def _expected(year: PlannedYear, quarter: pd.Series) -> str:
     if year.plan.history is None:
-        return "no records are named, so the open pipeline counts as 0"
+        return "no records are named, so the open pipeline counts as 0 and new entries are asked for more"
     won = f", and {_money(year)(quarter['won'])} is won" if quarter["won"] > 0 else ""
     return f"the open pipeline is expected to bring {_money(year)(quarter['open_pipeline'])}{won}"
 
@@ -218,8 +224,8 @@ def _steep(year: PlannedYear) -> Iterator[str]:
             continue
         month = show(year.plan.first_month + (year.first + int(np.argmax(flow))), "month")
         yield (
-            f"{shown(name)} is asked for {show(flow.max(), 'commitment')} entries in {month}, {flow.max() / need:.1f} times "
-            "its mean monthly need: state max_per_month or max_growth to see what is reachable."
+            f"{shown(name)} is asked for entries at a pace of {show(flow.max(), 'commitment')} a month in {month}, "
+            f"{flow.max() / need:.1f} times its mean monthly need: state max_per_month or max_growth to see what is reachable."
         )
 
 
@@ -228,6 +234,11 @@ def _no_baseline(year: PlannedYear) -> Iterator[str]:
     if limited and year.plan.history is None:
         names = ", ".join(map(shown, limited))
         yield f"max_growth of {names} counts from the first planned month: no records say what came before."
+
+
+def _no_lags(year: PlannedYear) -> Iterator[str]:
+    if all(lag.shift == (1.0,) and lag.is_fixed for cell in year.cells for lag in cell.lags):
+        yield "The plan states no lags, so every step is taken to happen in the month of entry."
 
 
 def _dead(year: PlannedYear, pipeline: pd.DataFrame) -> Iterator[str]:
@@ -244,12 +255,6 @@ def _overdue(year: PlannedYear) -> Iterator[str]:
     if overdue:
         count = show(overdue, "count")
         yield f"{count} open records are past a fixed lag: they are taken to convert at the full rate next month."
-
-
-def _outside(outside: float) -> Iterator[str]:
-    if outside:
-        count = show(outside, "count")
-        yield f"{count} open records belong to no segment, source or stage of this plan: they count as 0."
 
 
 def _thin_evidence(year: PlannedYear) -> Iterator[str]:

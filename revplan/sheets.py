@@ -14,7 +14,7 @@ from revplan.lag import path_quantile
 from revplan.model.budget import spend
 from revplan.model.funnel import HORIZON, YEAR
 from revplan.model.ledger import arr_by_entry_month, last_useful_day, serves
-from revplan.model.sheet import commit_choices, value_per_entry
+from revplan.model.sheet import commit_choices
 from revplan.model.year import PlannedYear, quarter_results, recovered_by
 from revplan.plan.bridge import Bridge
 from revplan.tables import columns, conform, empty
@@ -112,7 +112,7 @@ def stages_table(year: PlannedYear) -> pd.DataFrame:
                 float(commitment(required[stage])),
                 commit[stage],
                 min(wins[stage] / required[stage], 1.0) if required[stage] else 0.0,
-                value_per_entry(year.cells, year.wins, stage),
+                _passing(year, stage, year.acv) / required[stage] if required[stage] else 0.0,
                 _days_to_won(year, stage),
             )
             for stage in year.plan.stage_ids
@@ -125,9 +125,10 @@ def _within_year(year: PlannedYear, flow: np.ndarray) -> np.ndarray:
     return flow[:, begin : YEAR - year.first]
 
 
-def _passing(year: PlannedYear, stage: str) -> float:
-    """Wins of the year that pass `stage`. [deals]"""
-    return float(sum(won for cell, won in zip(year.cells, year.wins, strict=True) if stage in cell.stages))
+def _passing(year: PlannedYear, stage: str, worth: np.ndarray | float = 1.0) -> float:
+    """What the wins of the year that pass `stage` are worth; their number, if each counts 1."""
+    passes = np.array([stage in cell.stages for cell in year.cells])
+    return float((year.wins * worth * passes).sum())
 
 
 def _days_to_won(year: PlannedYear, stage: str) -> float:
@@ -215,13 +216,18 @@ def ledger_table(year: PlannedYear) -> pd.DataFrame:
     for cell, arr in zip(year.cells, year.targets, strict=True):
         entered = arr_by_entry_month(cell, arr)
         carried += _split(entered, len(entered) - YEAR, year)
-    inside = after = 0.0
+    before, inside = np.zeros(2), np.zeros(2)
     for cell, flow in zip(year.cells, year.flows, strict=True):
-        here, later = serves(cell, flow[0], year.first)
-        inside, after = inside + here, after + later
+        months = np.arange(year.first, year.first + len(flow[0]))
+        before += serves(cell, flow[0] * (months < 0), year.first)
+        inside += serves(cell, flow[0] * ((months >= 0) & (months < YEAR)), year.first)
     whens = ("before the plan date", "from the plan date until the year begins", "within the year")
     rows = [(when, "this year", "required", float(arr)) for when, arr in zip(whens, carried, strict=True)]
-    rows += [("within the year", "this year", "commit", inside), ("within the year", "later years", "commit", after)]
+    rows += [
+        (whens[1], "this year", "commit", float(before[0])),
+        (whens[2], "this year", "commit", float(inside[0])),
+        (whens[2], "later years", "commit", float(inside[1])),
+    ]
     return _table("ledger", rows)
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from revplan import sheets
 from revplan.actuals import read_actuals
 from revplan.errors import DataError, PlanError
-from revplan.known import Records, known, outside, read_history, with_history_rates
+from revplan.known import Records, contradictions, known, read_history, with_history_rates
 from revplan.model.budget import program_cac
 from revplan.model.commit import Progress
 from revplan.model.scenarios import Compared, compare
@@ -106,7 +106,7 @@ class Workbook:
     @cached_property
     def notes(self) -> tuple[str, ...]:
         """What a reader must know beside the numbers, one sentence each."""
-        return notes(self.year, self.quarters, self.pipeline, outside=outside(self.plan, self.records))
+        return notes(self.year, self.quarters, self.pipeline, contradictions(self.plan, self.records))
 
     @cached_property
     def simulation(self) -> Simulation:
@@ -177,7 +177,10 @@ def check_plan(path: str | Path) -> tuple[str, ...]:
     if faults:
         raise PlanError(faults)
     with_history_rates(plan, records)
-    return tuple(str(line) for line in records.history.report) if records else ()
+    if records is None:
+        return ()
+    against = [f"look at this: {line}" for line in contradictions(plan, records)]
+    return (*(str(line) for line in records.history.report), *against)
 
 
 def plan_answer(book: Workbook) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from revplan.escaping import clean
 from revplan.formats import column
 from revplan.workbook import Workbook
 
@@ -24,11 +25,11 @@ def plan_text(book: Workbook) -> str:
     quarters = [list(book.quarters["quarter"]), *(column(book.quarters[name], "money") for name in QUARTER_COLUMNS)]
     quarter_heads = ("quarter", "goal", "from commit", "open pipeline", "won", "shortfall", "surplus")
     parts = [
-        f"{book.plan.name}, as of {book.plan.plan_date}",
-        book.headline,
+        f"{clean(book.plan.name)}, as of {book.plan.plan_date}",
+        clean(book.headline),
         _aligned(stage_heads, stages),
         _aligned(quarter_heads, quarters),
-        "\n".join(f"- {note}" for note in book.notes),
+        "\n".join(f"- {clean(note)}" for note in book.notes),
     ]
     return "\n\n".join(parts)
 

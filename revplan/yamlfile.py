@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from revplan.errors import RevplanError, shown
 
+DAY = re.compile(r"\b([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})\b")
 MAX_BYTES = 2_000_000
 MAX_NODES = 200_000  # after aliases are expanded: a few lines of aliases can stand for billions
 
@@ -60,9 +62,10 @@ def read_yaml(path: Path, error: type[RevplanError]) -> Document:
     except ReusedAnchorWarning as fault:
         raise error.at(*_anchor_twice(path, str(fault))) from None
     except (YAMLError, ValueError, RecursionError) as fault:
-        raise error.at(path.name, f"is not readable as YAML: {shown(fault)}") from None
+        place, what = _unreadable(path.name, text, fault)
+        raise error.at(place, what) from None
     if not isinstance(data, dict) or root is None:
-        raise error.at(path.name, f"holds {_kind(data)}; it must hold keys with values, such as `name: FY27 base`")
+        raise error.at(path.name, f"holds {_kind(data)}; it must hold keys with values, such as `name: value`")
     return Document(data, path.name, root)
 
 
@@ -115,11 +118,24 @@ def _marked(path: Path, fault: MarkedYAMLError) -> str:
 def _problem(fault: MarkedYAMLError) -> str:
     problem = str(fault.problem or fault.context or "is not readable")
     if "constructor" in problem and "tag" in problem:
-        tag = problem.rsplit("tag", 1)[-1].strip(" '\"")
+        tag = problem.rsplit("tag ", 1)[-1].strip(" '\"").removeprefix("tag:yaml.org,2002:")
         return f"has the tag {shown(tag)!r}, which asks for an object; take the tag out: values are plain here"
+    if "\\t" in problem:
+        return "has a tab where an indent should be; use spaces"
     if "duplicate key" in problem:
         return f"{shown(problem.splitlines()[0])}; keep one of the two"
     return f"is not YAML: {shown(problem)}; check the indents, the colons and the quotes near it"
+
+
+def _unreadable(name: str, text: str, fault: Exception) -> tuple[str, str]:
+    """Where and what: most often a day that no calendar has, of which YAML tells no line."""
+    for number, line in enumerate(text.splitlines(), 1):
+        for year, month, day in DAY.findall(line):
+            try:
+                date(int(year), int(month), int(day))
+            except ValueError:
+                return f"{name} line {number}", f"{year}-{month}-{day} is a day no calendar has; correct it"
+    return name, f"is not readable as YAML: {shown(fault)}"
 
 
 def _kind(data: object) -> str:

@@ -9,6 +9,7 @@ from revplan.errors import Fault
 from revplan.plan.goal import Change, Goal
 
 HALF_A_CENT = 0.005
+MOST_GROWTH = 10.0  # the most that next_year_growth may state, too
 LEVELS = ("opening_arr", "new_arr", "closing_arr")
 SIGNS = {"new_arr": 1.0, "expansion": 1.0, "contraction": -1.0, "churn": -1.0}
 
@@ -179,4 +180,4 @@ def next_year_growth(goal: Goal, bridge: Bridge) -> float:
         return goal.next_year_growth
     if not bridge.opening_arr or bridge.closing_arr is None:
         return 0.0
-    return bridge.closing_arr / bridge.opening_arr - 1
+    return min(bridge.closing_arr / bridge.opening_arr - 1, MOST_GROWTH)

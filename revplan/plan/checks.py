@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from revplan.plan.model import Plan, Scenario, Source, Transition, TransitionChange
 
 
+EARLIEST_YEARS = 3
+
+
 def consistency(plan: Plan) -> list[Fault]:
     """All faults between the values of `plan`."""
     checks = (_goal, _plan_date, _stages, _commit, _segments, _sources, _transitions, _paths, _scenarios)
@@ -42,7 +45,12 @@ def _goal(plan: Plan) -> Iterator[Fault]:
 def _plan_date(plan: Plan) -> Iterator[Fault]:
     if plan.plan_date is None or plan.year is None or plan.year.first_month is None:
         return
-    last = (pd.Period(plan.year.first_month, freq="M") + MONTHS_PER_YEAR - 1).end_time.date()
+    first = pd.Period(plan.year.first_month, freq="M")
+    if plan.plan_date.year < first.year - EARLIEST_YEARS:
+        yield Fault(
+            "plan_date", f"{plan.plan_date} lies years before the year, which begins {first}; check both for a slip"
+        )
+    last = (first + MONTHS_PER_YEAR - 1).end_time.date()
     if plan.plan_date > last:
         yield Fault(
             "plan_date",
@@ -160,6 +168,8 @@ def _paths(plan: Plan) -> Iterator[Fault]:
     """A rate for every step that some cell takes, unless the history is to give it."""
     stages = _known_stages(plan)
     if plan.history is not None or not stages or not plan.segments or not plan.sources or plan.transitions is None:
+        return
+    if len(stages) < len(plan.stages) or any(None in (each.from_stage, each.to_stage) for each in plan.transitions):
         return
     if not plan.transitions:
         yield Fault("transitions", f"is missing; give a rate for each step of {' - '.join(stages)}, or a history")

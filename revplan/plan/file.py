@@ -55,7 +55,9 @@ def checked_plan(path: Path) -> tuple[Plan | None, tuple[Fault, ...]]:
     except PlanError as error:
         faults = list(error.faults)
     except ValidationError as error:
-        faults = _field_faults(error, document) + _other_faults(data)
+        faults = _field_faults(error, document)
+        in_goal = any(fault.place.startswith("goal") for fault in faults)
+        faults += [fault for fault in _other_faults(data) if not (in_goal and fault.place.startswith("goal"))]
     faults.sort(key=lambda fault: document.line(_as_place(fault.place)))
     located = tuple(Fault(document.where(_as_place(fault.place)), fault.message) for fault in faults)
     return _sound_enough(data), located
@@ -131,8 +133,19 @@ def _cure(detail: ErrorDetails, place: Place) -> str:
     return f"got {came!r}; {_expected(kind, limits)}{_meaning(place)}"
 
 
+_FORMS = {
+    "Acv": "it must be a plain number, such as 9_000, or {mean: 9_000, sd: 4_000}",
+    "Change": "it must be a plain number, or {rate: 0.08}, {monthly_rate: 0.007}, {amount: 640_000}",
+    "Lag": "write {months: 1}, {median_days: 20, p90_days: 60} or {weights: [0.6, 0.4]}",
+    "Stage": "each stage is {id: demo, label: Demo}; or name a preset in place of the list: saastr",
+    "Year": "write {first_month: 2027-01}",
+    "History": "write {leads: crm.yaml}",
+    "Commit": "write {stage: sql, confidence: 0.8}",
+}
+
+
 def _plain(value: Any) -> Any:
-    return f"{value:g}" if isinstance(value, float) else value
+    return repr(value) if isinstance(value, float) else value
 
 
 def _out_of_range(came: str, kind: str, limits: Mapping[str, Any], place: Place) -> str:
@@ -144,7 +157,7 @@ def _out_of_range(came: str, kind: str, limits: Mapping[str, Any], place: Place)
         "greater_than_equal": "at least",
     }[kind]
     message = f"got {came}; it must be {relation} {bound:g}"
-    if kind.startswith("less") and bound == 1 and place[-1] not in {"share"}:
+    if kind.startswith("less") and bound == 1 and _last(place) not in {"share"}:
         return message + f": write {_as_fraction(came)} for {came} %" if _as_fraction(came) else message
     return message + _meaning(place)
 
@@ -159,32 +172,37 @@ def _as_fraction(came: str) -> str:
 def _expected(kind: str, limits: Mapping[str, Any]) -> str:
     if kind == "literal_error":
         return f"it must be {limits['expected']}"
+    if kind in {"model_type", "dict_type"}:
+        return _FORMS.get(limits.get("class_name", ""), "it must be keys with values")
     known = {
         "float_type": "it must be a plain number, such as 8_000_000 or 0.25",
         "int_type": "it must be a whole number; a delay in between is written as weights: [0.5, 0.5]",
         "string_type": "it must be text; put it in quotes",
-        "dict_type": "it must be keys with values",
-        "model_type": "it must be a plain number, or keys with values",
         "tuple_type": "it must be a list",
-        "too_short": f"it has {limits.get('actual_length')} entries and needs {limits.get('min_length')} or more",
+        "too_short": f"it has {limits.get('actual_length')} entries and needs {limits.get('min_length')}",
         "too_long": f"it has more entries than the {limits.get('max_length')} allowed",
+        "invalid_key": "that is no key; the decimal mark is a point: 0.08",
         "string_too_short": "it is empty",
         "string_too_long": f"it is longer than {limits.get('max_length')} characters",
     }
     return known.get(kind, "that is not a value this key takes")
 
 
+def _last(place: Place) -> str:
+    return str(place[-1]) if place else ""
+
+
 def _example(place: Place) -> str:
-    return {"first_month": "2027-01", "currency": "USD", "id": "mql"}.get(str(place[-1]), "2026-11-15")
+    return {"first_month": "2027-01", "currency": "USD", "id": "mql"}.get(_last(place), "2026-11-15")
 
 
 def _unknown_key(place: Place) -> str:
-    if place[-1] in LATER and len(place) == 1:
+    if _last(place) in LATER and len(place) == 1:
         return f"this version of revplan does not compute {place[-1]} yet; take the block out"
     allowed = list(_schema_at(place[:-1]).get("properties", {}))
-    close = get_close_matches(str(place[-1]), allowed, 1)
+    close = get_close_matches(_last(place), allowed, 1)
     hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"unknown key {shown(place[-1])!r}; {hint}allowed here: {', '.join(allowed)}"
+    return f"unknown key {shown(_last(place))!r}; {hint}allowed here: {', '.join(allowed)}"
 
 
 def _meaning(place: Place) -> str:

@@ -49,7 +49,7 @@ def _amount(value: Any) -> Any:
     return {"amount": value} if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
 
-Term = Annotated[Change | Solve, BeforeValidator(_amount, json_schema_input_type=Number | Change | Solve)]
+Term = Annotated[Change | Solve, BeforeValidator(_amount, json_schema_input_type=Money | Change | Solve)]
 NOTHING = Change(amount=0.0)
 
 

@@ -47,7 +47,7 @@ def _as_acv(value: Any) -> Any:
 class Segment(Value):
     """A part of the market with its own deal size."""
 
-    acv: Annotated[Acv, BeforeValidator(_as_acv, json_schema_input_type=Number | Acv)]
+    acv: Annotated[Acv, BeforeValidator(_as_acv, json_schema_input_type=Annotated[Number, Field(gt=0, le=1e12)] | Acv)]
     """Annual contract value: a number, or {mean, sd}."""
     share: Share = 1.0
     """Share of the year's new ARR; the segments sum to 1."""
@@ -181,7 +181,13 @@ class Scenario(Value):
     goal: GoalChange = GoalChange()
     """Terms of the goal that differ."""
     acv: Annotated[
-        dict[Name, Annotated[Acv, BeforeValidator(_as_acv, json_schema_input_type=Number | Acv)]], frozen
+        dict[
+            Name,
+            Annotated[
+                Acv, BeforeValidator(_as_acv, json_schema_input_type=Annotated[Number, Field(gt=0, le=1e12)] | Acv)
+            ],
+        ],
+        frozen,
     ] = Field(default_factory=FrozenDict)
     """Annual contract value by segment; a number keeps the plan's spread in proportion."""
     volume: Factor | Annotated[dict[Name, Factor], frozen] = 1.0

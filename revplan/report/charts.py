@@ -114,10 +114,12 @@ def quarters_message(table: pd.DataFrame, currency: str) -> str:
     short = f"{worst['quarter']} is {compact(worst['shortfall'], currency)} short of its goal"
     if year > 0:
         return f"{short}; the year misses by {compact(year, currency)}."
-    return f"{short}, which {worst['recovered_by']} makes good: the year is reached in expectation."
+    by = worst["recovered_by"]
+    who = by if by > worst["quarter"] else "the surplus of earlier quarters"
+    return f"{short}, which {who} makes good: the year is reached in expectation."
 
 
-def commit_by_month(stage: str, plan_month: pd.Period) -> Callable[[Axes, pd.DataFrame], str]:
+def commit_by_month(stage: str, plan_month: pd.Period, past: float) -> Callable[[Axes, pd.DataFrame], str]:
     """Committed entries by month against what is traced back, for one stage of table funnel."""
 
     def paint(ax: Axes, table: pd.DataFrame) -> str:
@@ -127,33 +129,29 @@ def commit_by_month(stage: str, plan_month: pd.Period) -> Callable[[Axes, pd.Dat
         ax.bar(places, table["commit"], BAR, color=PLAN, label="commit")
         ax.step(places, both, where="mid", color=ATTENTION, label="with next year")
         ax.step(places, required, where="mid", color=GAP, linestyle="--", label="required")
-        past = int((table["month"] < plan_month).sum())
-        if past:
-            ax.axvspan(-0.5, past - 0.5, color=BACKGROUND, alpha=0.45, zorder=0, label="past")
+        before = int((table["month"] < plan_month).sum())
+        if before:
+            ax.axvspan(-0.5, before - 0.5, color=BACKGROUND, alpha=0.45, zorder=0, label="past")
         month_axis(ax, table["month"])
         value_axis(ax, "count")
         ax.set_ylim(bottom=0)
         key(ax)
-        return _commit_message(stage, table, plan_month)
+        return _commit_message(stage, table, past)
 
     return paint
 
 
-def _commit_message(stage: str, table: pd.DataFrame, plan_month: pd.Period) -> str:
+def _commit_message(stage: str, table: pd.DataFrame, past: float) -> str:
     asked = table[table["commit"] > 0]
     if asked.empty:
-        return f"The commit asks for no new {stage} entries: what exists already covers the goal."
-    peak = asked.loc[asked["commit"].idxmax()]
-    mean = show(float(asked["commit"].mean()), "commitment")
-    past = float(table.loc[table["month"] < plan_month, "required"].sum())
-    total = float(table["required"].sum())
-    text = (
-        f"The commit needs {mean} {stage}s a month on average and {show(peak['commit'], 'commitment')} "
-        f"in {show(peak['month'], 'month')}, its busiest month"
+        return f"The commit asks for no new {stage}s: what exists already covers the goal."
+    peak = show(asked.loc[asked["commit"].idxmax(), "month"], "month")
+    if past < 0.005:
+        return f"The commit follows what the goal requires and is highest in {peak}."
+    return (
+        f"{show(past, 'share')} of the {stage}s that the year requires should have entered before the plan date; "
+        f"the commit starts from there and is highest in {peak}."
     )
-    if past > 0.005 * total:
-        text += f"; {show(past / total, 'share')} of what the year requires should have entered before the plan date"
-    return text + "."
 
 
 def dependence(currency: str, plan_date: str, *, known: bool) -> Callable[[Axes, pd.DataFrame], str]:
@@ -161,7 +159,7 @@ def dependence(currency: str, plan_date: str, *, known: bool) -> Callable[[Axes,
 
     def paint(ax: Axes, table: pd.DataFrame) -> str:
         places = np.arange(len(table))
-        ax.bar(places - 0.2, table["before_plan_date"], 0.36, color=ATTENTION, label="must come from them")
+        ax.bar(places - 0.2, table["before_plan_date"], 0.36, color=ATTENTION, label="traces back to them")
         coming = table["open_pipeline"] + table["won"]
         ax.bar(places + 0.2, coming, 0.36, color=REQUIRED, label="expected of them")
         ax.set_xticks(places, table["quarter"])
@@ -179,10 +177,10 @@ def _dependence_message(table: pd.DataFrame, currency: str, plan_date: str, know
         return "No quarter of the year depends on records that exist already."
     text = (
         f"{compact(past, currency)} of {first['quarter']}'s {compact(first['goal'], currency)} "
-        f"({show(past / first['goal'], 'share')}) can only come from records that entered before {plan_date}"
+        f"({show(past / first['goal'], 'share')}) traces back, at the plan's lags, to records from before {plan_date}"
     )
     if not known:
-        return f"{text}; no records are named, so what they bring is not known."
+        return f"{text}; no records are named, so new entries are asked to make up for it."
     gap = compact(abs(coming - past), currency)
     return (
         f"{text}; they are expected to bring {compact(coming, currency)}, {gap} {'more' if coming >= past else 'less'}."
@@ -203,6 +201,9 @@ def last_useful(ax: Axes, table: pd.DataFrame) -> str:
         for segment, source in zip(drawn["segment"], drawn["source"], strict=True)
     ]
     ax.set_yticks(places, names)
+    for place, day in zip(places, days, strict=True):
+        ax.annotate(show(day, "date")[:-5], (day, place), (7, -3), textcoords="offset points", fontsize=7.5)
+    ax.margins(x=0.12)
     ax.grid(visible=True, axis="x")
     ax.grid(visible=False, axis="y")
     _day_axis(ax, days)

@@ -218,7 +218,12 @@ def test_the_ledger_misses_nothing_of_the_year(lag: dict[str, Any], plan_date: s
     )
     # what this year's committed entries bring, this year and later, is all they are worth
     in_year = sheets.stages_table(year).set_index("stage")["commit"]["lead"]
-    committed = sum(arr for (_, _, basis), arr in found.items() if basis == "commit")
+    within = {
+        serves: arr
+        for (entered, serves, basis), arr in found.items()
+        if (entered, basis) == ("within the year", "commit")
+    }
+    committed = sum(within.values())
     assert committed == pytest.approx(in_year * 0.25 * 10_000)
 
 
@@ -226,9 +231,9 @@ def test_whom_a_year_of_entries_serves() -> None:
     cell = Cell(
         segment="all", source="web", stages=("lead", "won"), rates=(0.25,), lags=(Lag(weights=(0.5, 0.5)),), acv=1000.0, share=1.0
     )  # fmt: skip
-    # 10 leads a month from December before to January after, each lead worth 250: those of January to November
-    # close in the year, of December's only half do
-    inside, after = serves(cell, np.full(14, 10.0), -1)
+    # 10 leads a month from January to December, each lead worth 250: those of January to November close in the
+    # year, of December's only half do
+    inside, after = serves(cell, np.full(12, 10.0), 0)
     assert inside == pytest.approx(11 * 2500 + 1250)
     assert after == pytest.approx(1250)
 

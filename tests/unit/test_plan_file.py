@@ -277,7 +277,7 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
         (b"name: caf\xe9\n", ["not UTF-8", "byte 9", "save it as UTF-8"]),
         (SMALLEST.encode("utf-16"), ["not UTF-8"]),
         ("goal: {new_arr: 1\nname: x\n", ["line", "not YAML"]),
-        ("goal: 1\n\tname: x\n", ["line 2", "not YAML"]),
+        ("goal: 1\n\tname: x\n", ["line 2", "has a tab", "use spaces"]),
         (SMALLEST + "---\n" + SMALLEST, ["not YAML", "another document"]),
         ("a: " + "[" * 1500, ["not readable as YAML"]),
         (b"x" * 2_000_001, ["2,000,001 bytes", "no plan"]),
@@ -553,3 +553,33 @@ def test_the_example_company_s_plan_is_sound() -> None:
     plan = read_plan(ROOT / "data" / "example" / "plan.yaml")
     assert plan.stage_ids == ("lead", "mql", "sql", "sal", "sqo", "won")
     assert len(plan.cells) == 12
+
+
+# --- slips that once said something else ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"year": 2027}, ["year: got '2027'", "write {first_month: 2027-01}"]),
+        ({"stages": ["lead", "demo", "won"]}, ["stages[0]: got 'lead'", "{id: demo, label: Demo}"]),
+        ({"plan_date": date(1800, 1, 1), "year": {"first_month": "2027-01"}}, ["years before the year"]),
+        ({"goal": {"opening_arr": "8,180,000", "closing_arr": 9e6}}, ["goal.opening_arr", "plain number"]),
+    ],
+)
+def test_a_slip_is_met_with_its_cure(tmp_path: Path, change: dict[str, Any], words: list[str]) -> None:
+    data = YAML(typ="safe").load(SMALLEST) | change
+    path = tmp_path / "plan.yaml"
+    YAML().dump(data, path)
+    with pytest.raises(PlanError) as error:
+        read_plan(path)
+    said = str(error.value)
+    assert [word for word in words if word not in said] == []
+    assert "are missing; give two of" not in said  # a faulty amount is not a missing one
+
+
+def test_a_day_no_calendar_has_is_named_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "plan.yaml"
+    path.write_text(SMALLEST + "plan_date: 2026-11-31\n", encoding="utf-8")
+    with pytest.raises(PlanError, match=r"plan\.yaml line [0-9]+: 2026-11-31 is a day no calendar has"):
+        read_plan(path)

@@ -205,6 +205,6 @@ def test_unknown_command_is_the_callers_fault(run: ModuleType) -> None:
     assert run.main(["rpeort"]) == 2
 
 
-def test_all_commands_run_and_the_first_failure_counts(run: ModuleType) -> None:
+def test_all_commands_run_and_the_first_failure_counts(run: ModuleType, tmp_path: Path) -> None:
     exits = [[sys.executable, "-c", f"raise SystemExit({code})"] for code in (0, 3, 4)]
-    assert run.run_all(exits) == 3
+    assert run.run_all(exits, tmp_path) == 3

@@ -1,0 +1,165 @@
+"""What is to be delivered: the commit by month, by source and in every stage, and which stage to sign."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from revplan.formats import commitment, compact, kinds_of, largest_remainder, show
+from revplan.model.sheet import sums_by_quarter
+from revplan.report import charts
+from revplan.report.annual_commit import entering_later, titles_of
+from revplan.report.exhibit import Exhibit, chart, table
+from revplan.workbook import Workbook
+
+MONTHS_SHOWN_BEFORE = 6
+
+
+def commit_by_month(book: Workbook) -> Exhibit:
+    """The commit at its stage, month by month, against what is traced back."""
+    stage = book.plan.commit_stage
+    plan_month = book.plan.first_month + book.year.first
+    begin = min(plan_month, book.plan.first_month) - MONTHS_SHOWN_BEFORE
+    rows = book.funnel_by_month[book.funnel_by_month["stage"] == stage]
+    months = pd.period_range(begin, book.plan.months[-1], freq="M")
+    values = rows.set_index("month").drop(columns="stage").reindex(months, fill_value=0.0).reset_index(names="month")
+    past = np.clip(
+        book.year.first + book.year.start - (rows["month"] - book.plan.first_month).map(lambda gap: gap.n), 0, 1
+    )
+    share = float(rows["required"] @ past / rows["required"].sum()) if rows["required"].sum() else 0.0
+    return chart(
+        charts.commit_by_month(titles_of(book)[stage], plan_month, share),
+        values,
+        {"month": "month", **kinds_of("funnel")},
+        height=3.4,
+        name="commit_by_month",
+    )
+
+
+def _displayed_months(book: Workbook) -> pd.DataFrame:
+    """The commit by stage (rows) and month of the year as it is displayed everywhere. [records]
+
+    A stage's year is rounded up, and its months are apportioned so that they add up to it.
+    """
+    wide = book.funnel_by_month.pivot(index="stage", columns="month", values="commit")
+    return _apportioned(wide.reindex(index=book.plan.stage_ids), book)
+
+
+def _apportioned(wide: pd.DataFrame, book: Workbook) -> pd.DataFrame:
+    """The months of the year in whole entries that add up to the year, which is rounded up."""
+    inside = wide.reindex(columns=book.plan.months).fillna(0.0)
+    shown = [largest_remainder(row.to_numpy(), commitment(row.sum())) for _, row in inside.iterrows()]
+    return pd.DataFrame(shown, index=inside.index, columns=inside.columns)
+
+
+def monthly_commit(book: Workbook) -> Exhibit:
+    """Entries to deliver each month at every stage."""
+    titles, shown = titles_of(book), _displayed_months(book)
+    stage = book.plan.commit_stage
+    frame = _with_year(book, shown).assign(row=[titles[each] for each in shown.index])
+    of_stage = shown.loc[stage]
+    asked = of_stage[of_stage > 0]
+    low, high = (show(value, "commitment") for value in (asked.min(), asked.max())) if len(asked) else ("0", "0")
+    message = (
+        f"{titles[stage]}s to deliver run from {low} to {high} a month, "
+        f"{show(of_stage.sum(), 'commitment')} in the year{_before_text(frame, shown.index.get_loc(stage))}."
+    )
+    entering = entering_later(book)
+    return _monthly_table(frame, message, "Entries", [entering] if entering else [])
+
+
+def commit_by_source(book: Workbook) -> Exhibit:
+    """Who delivers what: entries of each source at the stage where it enters."""
+    titles, plan = titles_of(book), book.plan
+    rows = book.funnel[book.funnel["stage"].astype(str) == book.funnel["source"].map(plan.entry_stage).astype(str)]
+    wide = rows.groupby(["source", "month"], observed=True)["commit"].sum().unstack("month")
+    names = [name for name in plan.sources if name in wide.index]
+    shown = _apportioned(wide.reindex(names), book)
+    frame = _with_year(book, shown, wide).assign(
+        row=[f"{name}: {titles[plan.entry_stage(name)]}s ({plan.sources[name].owner})" for name in names]
+    )
+    total = frame["year"].sum()
+    largest = names[int(frame["year"].to_numpy().argmax())]
+    message = (
+        f"{largest} is the largest source, and {plan.sources[largest].owner} answers for it: "
+        f"{show(frame['year'].max(), 'commitment')} of the {show(total, 'commitment')} entries of the year."
+    )
+    return _monthly_table(frame, message, "Source: where it enters (owner)", [])
+
+
+def _with_year(book: Workbook, shown: pd.DataFrame, flows: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Displayed months with what comes before the year and the year's sum; months that are over are empty."""
+    plan_month = book.plan.first_month + book.year.first
+    months = shown.set_axis([show(month, "month")[:3] for month in shown.columns], axis=1)
+    over = [month < plan_month for month in shown.columns]
+    frame = months.mask(np.tile(over, (len(months), 1))).reset_index(drop=True)
+    frame["year"] = shown.sum(axis=1).to_numpy()
+    if book.year.first < 0:
+        wide = book.funnel_by_month.pivot(index="stage", columns="month", values="commit") if flows is None else flows
+        earlier = wide[[month for month in wide.columns if plan_month <= month < book.plan.first_month]]
+        frame.insert(0, "before", [float(commitment(value)) for value in earlier.reindex(shown.index).sum(axis=1)])
+    return frame
+
+
+def _before_text(frame: pd.DataFrame, row: int) -> str:
+    return f", and {show(frame['before'][row], 'commitment')} before it" if "before" in frame else ""
+
+
+def _monthly_table(frame: pd.DataFrame, message: str, head: str, notes: list[str]) -> Exhibit:
+    numbers = [name for name in frame.columns if name != "row"]
+    return table(
+        frame[["row", *numbers]],
+        {"row": "text", **dict.fromkeys(numbers, "commitment")},
+        message,
+        labels={"row": head, "before": "Before the year", "year": "Year"},
+        notes=["The year is rounded up; months are apportioned so that they add up to it.", *notes],
+    )
+
+
+def commit_sheet(book: Workbook) -> Exhibit:
+    """One plan in every stage by quarter, with what an entry is worth."""
+    titles, currency, names = titles_of(book), book.plan.currency, list(book.quarters["quarter"])
+    shown = _displayed_months(book)
+    frame = pd.DataFrame(sums_by_quarter(shown.to_numpy()), columns=names)
+    frame.insert(0, "stage", [titles[stage] for stage in shown.index])
+    frame["year"] = shown.sum(axis=1).to_numpy()
+    frame["value_per_entry"] = book.stages["value_per_entry"]
+    frame = pd.concat([frame, _arr_row(book, names)], ignore_index=True)
+    worth = book.stages.set_index("stage")["value_per_entry"]
+    stage, first = book.plan.commit_stage, book.plan.stage_ids[0]
+    equal = show(worth[stage] / worth[first] if worth[first] else None, "count")
+    as_much = "" if stage == first else f", as much as {equal} {titles[first]} entries"
+    return table(
+        frame,
+        {"stage": "text", **dict.fromkeys([*names, "year"], "commitment"), "value_per_entry": "money"},
+        f"One plan, stated in every stage: one {titles[stage]} is worth {compact(worth[stage], currency)} of new "
+        f"ARR{as_much}.",
+        labels={"stage": "Commit stated in", "year": "Year", "value_per_entry": f"Worth per entry ({currency})"},
+        notes=[
+            "These flows meet the goal in expectation, which is about an even chance. The number to sign at the plan's "
+            f"{show(book.plan.commit.confidence, 'share')} confidence comes from `revplan simulate`."
+        ],
+        totals=1,
+    )
+
+
+def _arr_row(book: Workbook, names: list[str]) -> pd.DataFrame:
+    """The same plan in ARR: what the committed entries bring in each quarter."""
+    arr = largest_remainder(book.quarters["commit_arr"].to_numpy())
+    row = {"stage": f"ARR won ({book.plan.currency})", **dict(zip(names, arr, strict=True)), "year": float(arr.sum())}
+    return pd.DataFrame([row])
+
+
+def commit_choice(book: Workbook) -> Exhibit:
+    """Which stage to sign for, with the reasons."""
+    titles = titles_of(book)
+    frame = book.commit_choices
+    suggested = titles[frame.loc[frame["suggested"], "stage"].iloc[0]]
+    signed = titles[book.plan.commit_stage]
+    agreed = "as the rule suggests" if suggested == signed else f"where the rule suggests {suggested}"
+    return table(
+        frame.assign(stage=[titles[stage] for stage in frame["stage"]]),
+        kinds_of("commit_choices"),
+        f"The plan signs for {signed}s, {agreed}; the reasons are beside each stage, and you decide.",
+        labels={"stage": "Stage", "suggested": "Suggested", "signed": "In the plan", "reason": "For and against"},
+    )
