@@ -207,7 +207,9 @@ def _answer_of_postgresql(address: str, sql: str, name: str) -> Answer:
         with psycopg.connect(address) as connection:
             connection.read_only = True
             cursor = connection.execute(sql.encode())
-            return tuple(each.name for each in cursor.description or ()), cursor.fetchall()
+            answer = tuple(each.name for each in cursor.description or ()), cursor.fetchall()
+            connection.rollback()  # some functions write in spite of read_only
+            return answer
     except psycopg.Error as fault:
         raise DataError.at(name, f"the query failed: {_without_password(_first_line(fault), address)}") from None
 

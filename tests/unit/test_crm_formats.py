@@ -179,6 +179,7 @@ class Warehouse:
 
     Error = WarehouseError
     read_only = False
+    rolled_back = False
 
     def __init__(self, fault: str = "") -> None:
         self.fault = fault
@@ -192,7 +193,10 @@ class Warehouse:
         return self
 
     def __exit__(self, *_: object) -> None:
-        pass
+        assert self.rolled_back
+
+    def rollback(self) -> None:
+        self.rolled_back = True
 
     def execute(self, sql: bytes) -> Warehouse:
         assert self.read_only
