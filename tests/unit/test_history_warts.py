@@ -120,6 +120,7 @@ def test_many_losses_on_the_last_day() -> None:
 
     (line,) = lines(warts.losses_on_the_last_day(lost(28)))
     assert line.endswith("may pose as the day they ended: 28 (2020-01-01; on no other day more than 4)")
+    assert len(lines(warts.losses_on_the_last_day(lost(12)))) == 1  # three times the busiest other day
     assert lines(warts.losses_on_the_last_day(lost(11))) == []
 
 
@@ -148,6 +149,8 @@ def test_a_log_with_a_row_per_record_and_month_is_snapshots() -> None:
     (line,) = told(rows)  # per record 5 steps, 4 of which change nothing
     assert line.endswith("a stage counts from its first: 20 (5 records on 6 days)")
     assert told([row for row in rows if row[1] in (months[0], months[4])]) == []
+    changes = [(f"r{n}", month, f"stage {number}") for n in range(5) for number, month in enumerate(months)]
+    assert told(changes) == []  # as dense, but every row changes something
 
 
 def test_outcomes_recorded_late() -> None:
