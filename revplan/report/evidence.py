@@ -26,9 +26,10 @@ def assumptions(book: Workbook) -> Exhibit:
     rows = [*_goal_rows(book), *_share_rows(book.plan), *_transition_rows(book)]
     frame = pd.DataFrame(rows, columns=["what", "value", "evidence", "records", "basis"])
     bare = int((frame["basis"] == "").sum())
-    message = f"{len(frame)} assumptions carry this plan; " + (
-        "each names its source." if not bare else f"{bare} of them name no source: add `basis` in the plan file."
-    )
+    sourced = "each names its source" if not bare else f"{bare} of them name no source: add `basis` in the plan file"
+    above, known = _above_records(book)
+    against = f"; {above} of {known} rates lie above what the records support (P90)" if known else ""
+    message = f"{len(frame)} assumptions carry this plan; {sourced}{against}."
     return table(
         frame.astype({"evidence": float}),
         {"what": "text", "value": "text", "evidence": "count", "records": "text", "basis": "text"},
@@ -40,7 +41,24 @@ def assumptions(book: Workbook) -> Exhibit:
             "records": "The records say (P10 to P90)",
             "basis": "Source and date",
         },
+        notes=[
+            "The records are those of the same step, segment and source, whatever other rows the plan has for them."
+        ],
     )
+
+
+def _above_records(book: Workbook) -> tuple[int, int]:
+    """How many of the plan's rates lie above the records' P90, and how many can be compared."""
+    found = _estimates(book)
+    if found is None:
+        return 0, 0
+    pairs = [(each.rate, _key(each)) for each in book.plan.transitions]
+    highs = [(rate, float(found.loc[key, "rate_high"])) for rate, key in pairs if key in found.index]
+    return sum(rate > high for rate, high in highs), len(highs)
+
+
+def _key(each: Transition) -> tuple[str, str, str, str]:
+    return each.from_stage, each.to_stage, each.segment or EVERY, each.source or EVERY
 
 
 def _goal_rows(book: Workbook) -> list[tuple[object, ...]]:
@@ -99,7 +117,7 @@ def _lag(lag: Lag) -> str:
         return f"{lag.months} months" if lag.months else "at once"
     if lag.weights is not None:
         return "by month " + "/".join(show(weight, "share") for weight in lag.weights[:6])
-    return f"median {lag.median_days:g} days, P90 {lag.p90_days:g}"
+    return f"median {lag.median_days:.3g} days, P90 {lag.p90_days:.3g}"
 
 
 def _estimates(book: Workbook) -> pd.DataFrame | None:
@@ -110,7 +128,7 @@ def _estimates(book: Workbook) -> pd.DataFrame | None:
 
 def _said(found: pd.DataFrame | None, each: Transition) -> str:
     """The rate the records support for the same step and cell, with its interval."""
-    key = (each.from_stage, each.to_stage, each.segment or EVERY, each.source or EVERY)
+    key = _key(each)
     if found is None or key not in found.index:
         return ""
     row = found.loc[key]
@@ -142,7 +160,7 @@ def checks(book: Workbook, billing_total: float = 0.0) -> Exhibit:
         f"; {wrong['check'].iloc[0]} differs by {show(wrong['difference'].iloc[0], 'number')}." if len(wrong) else "."
     )
     if (frame["holds"] == NOT_GIVEN).any():
-        message = message.rstrip(".") + "; the rest wait for a number to be typed in."
+        message = message.rstrip(".") + "; the rest wait for a number (billing: `--set billing_total=...`)."
     labels = {
         "check": "Check",
         "left": "One side",
