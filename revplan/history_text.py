@@ -172,8 +172,8 @@ def _backtest_text(done: Backtest) -> str:
     parts = [
         f"{len(done.origins)} forecasts of {done.months} months, made {done.origins[0].as_of} to {done.origins[-1].as_of}"
     ]
-    for target, title in TARGETS.items():
-        parts += [title, _origins_table(done, target), _scores_table(done, target)]
+    for target in done.scores:
+        parts += [TARGETS[target], _origins_table(done, target), _scores_table(done, target)]
     each = done.by_source
     parts.append(f"By source, from known records: WAPE {each.wape:.0%}, coverage {each.coverage:.0%}.")
     return "\n\n".join([*parts, *([_listed(done.warnings)] if done.warnings else [])])
@@ -186,7 +186,7 @@ def _origins_table(done: Backtest, target: str) -> str:
         told = origin.told[target]
         low, _, high = told[MODEL].quantiles()
         figures = (told[MODEL].came, told[MODEL].mean, low, high, *(told[name].mean for name in NAMES))
-        rows.append((str(origin.as_of), *(f"{figure:,.1f}" for figure in figures)))
+        rows.append((str(origin.as_of), *(_figure(figure) for figure in figures)))
     return aligned(heads, rows, 1)
 
 
@@ -200,10 +200,15 @@ def _scores_table(done: Backtest, target: str) -> str:
             else "-"
         )
         width = f"{each.width:.2f}" if each.width is not None else "-"
-        losses = (f"{loss:.2f}" for loss in each.pinball)
+        losses = (_figure(loss, 2) for loss in each.pinball)
         name = NAMES.get(method, method)
-        rows.append((name, f"{each.wape:.1%}", f"{each.bias:+.1%}", f"{each.crps:.2f}", *losses, held, width))
+        rows.append((name, f"{each.wape:.1%}", f"{each.bias:+.1%}", _figure(each.crps, 2), *losses, held, width))
     return aligned(heads, rows, 1)
+
+
+def _figure(value: float, decimals: int = 1) -> str:
+    """Whole where it is large."""
+    return f"{value:,.{decimals if abs(value) < 1000 else 0}f}"
 
 
 # --- text ----------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ import pandas as pd
 
 from revplan.errors import DataError
 from revplan.history.baselines import NAMES, baselines
+from revplan.history.deals import mean_deal
 from revplan.history.expected import month_ends
 from revplan.history.forecast import Forecast, forecast_wins
 from revplan.history.records import History, read_records
@@ -27,7 +28,12 @@ Tell = Callable[[int, int, str], None]
 Every = Literal["month", "quarter"]
 STEPS = {"month": 1, "quarter": 3}
 MODEL = "revplan"
-TARGETS = {"from_known": "wins from known records", "with_arrivals": "wins with arrivals"}
+TARGETS = {
+    "from_known": "wins from known records",
+    "with_arrivals": "wins with arrivals",
+    "arr_from_known": "ARR from known records",
+    "arr_with_arrivals": "ARR with arrivals",
+}
 ENOUGH = 35  # independent forecasts that show an interval of 60 % for one of 80 % in four of five cases
 MAX_ORIGINS = 240
 
@@ -105,29 +111,43 @@ def _days(span: tuple[date, date], every: Every, months: int, latest: History) -
 def _origin(crm: Path, day: date, months: int, latest: History) -> Origin:
     history = read_records(crm, day)
     forecast = forecast_wins(history, months)
-    known, total = _came(history, latest, forecast.ends[-1])
-    rules = baselines(spells_of(history), months)
-    outlooks = {"from_known": forecast.from_known, "with_arrivals": forecast.with_arrivals}
-    came = {"from_known": float(known.sum()), "with_arrivals": total}
-    told = {target: {MODEL: Told(each.wins.mean, each.cv, came[target])} for target, each in outlooks.items()}
-    for name, rule in rules.items():
-        told["from_known"][name] = Told(rule.known, None, came["from_known"])
-        told["with_arrivals"][name] = Told(rule.total, None, came["with_arrivals"])
+    spells = spells_of(history)
+    wins = _wins(history, latest, forecast.ends[-1])
+    rules = baselines(spells, months)
+    deal = mean_deal(spells)
+    told: dict[str, dict[str, Told]] = {}
+    for target, outlook, came in (
+        ("from_known", forecast.from_known, wins[wins["source"].notna()]),
+        ("with_arrivals", forecast.with_arrivals, wins),
+    ):
+        said = {name: rule.known if target == "from_known" else rule.total for name, rule in rules.items()}
+        number, money = float(len(came)), float(came["amount"].sum())
+        told[target] = {MODEL: Told(outlook.wins.mean, outlook.cv, number)}
+        told[target] |= {name: Told(count, None, number) for name, count in said.items()}
+        if outlook.arr and deal:
+            told[f"arr_{target}"] = {MODEL: Told(outlook.arr.mean, None, money, outlook.arr_variance)}
+            told[f"arr_{target}"] |= {name: Told(count * deal, None, money) for name, count in said.items()}
+    known = wins["source"].value_counts()
     sources = tuple(
-        Told(known_wins.mean, forecast.source_cv, float(known.get(name, 0)))
-        for name, (known_wins, _) in forecast.by_source.items()
+        Told(count.mean, forecast.source_cv, float(known.get(name, 0)))
+        for name, (count, _) in forecast.by_source.items()
     )
     return Origin(day, forecast, told, sources)
 
 
-def _came(history: History, latest: History, end: date) -> tuple[pd.Series, float]:
-    """Wins after the history's day until `end`: of records known then by source, and of all records."""
+def _wins(history: History, latest: History, end: date) -> pd.DataFrame:
+    """Wins after the history's day until `end`: the source where the record was known then, and the amount.
+
+    A win without an amount counts with the mean of those that carry one.
+    """
     rows = latest.stage_history
     wins = rows[rows["stage"] == latest.stages[-1]]
+    amounts = latest.records.set_index("record")["amount"].reindex(wins["record"])
     day = wins["entered_on"].dt.floor("D")
-    wins = wins[(day > pd.Timestamp(history.as_of)) & (day <= pd.Timestamp(end))]
+    inside = ((day > pd.Timestamp(history.as_of)) & (day <= pd.Timestamp(end))).to_numpy()
     then = history.stage_history.drop_duplicates("record").set_index("record")["source"]
-    return then.reindex(wins["record"]).dropna().value_counts(), float(len(wins))
+    source = then.reindex(wins["record"])
+    return pd.DataFrame({"source": source, "amount": amounts.fillna(amounts.mean()).fillna(0.0)})[inside]
 
 
 def _scored(origins: tuple[Origin, ...], months: int, latest: History, skipped: list[str]) -> Backtest:
@@ -135,6 +155,7 @@ def _scored(origins: tuple[Origin, ...], months: int, latest: History, skipped: 
     found = {
         target: {method: scores([origin.told[target][method] for origin in origins]) for method in methods}
         for target in TARGETS
+        if all(target in origin.told for origin in origins)
     }
     better = _better(found, spells_of(latest), months)
     return Backtest(
@@ -150,12 +171,13 @@ def _scored(origins: tuple[Origin, ...], months: int, latest: History, skipped: 
 
 def _better(found: dict[str, dict[str, Scores]], spells: Spells, months: int) -> dict[str, tuple[str, float]]:
     """By target, the baseline whose CRPS beats the model's, with its forecast from the last day known."""
-    now = baselines(spells, months)
+    now, deal = baselines(spells, months), mean_deal(spells) or 0.0
     better = {}
     for target, by_method in found.items():
         best = min(by_method, key=lambda method: by_method[method].crps)
         if best != MODEL:
-            better[target] = (best, now[best].known if target == "from_known" else now[best].total)
+            says = now[best].known if target.endswith("from_known") else now[best].total
+            better[target] = (best, says * deal if target.startswith("arr") else says)
     return better
 
 
@@ -166,7 +188,7 @@ def _warnings(
     for target, (name, says) in better.items():
         rule, model = found[target][name], found[target][MODEL]
         lines.append(
-            f"{TARGETS[target]}: {NAMES[name]} did better (CRPS {rule.crps:.1f} against {model.crps:.1f}, WAPE "
+            f"{TARGETS[target]}: {NAMES[name]} did better (CRPS {rule.crps:,.1f} against {model.crps:,.1f}, WAPE "
             f"{rule.wape:.0%} against {model.wape:.0%}); for the months after {last} it says {says:,.0f}"
         )
     if number < ENOUGH:
@@ -196,15 +218,11 @@ def backtest_answer(done: Backtest) -> dict[str, Any]:
 
 
 def _origin_answer(origin: Origin) -> dict[str, Any]:
-    outlooks = {"from_known": origin.forecast.from_known, "with_arrivals": origin.forecast.with_arrivals}
-    return {
-        "as_of": str(origin.as_of),
-        **{
-            target: {
-                "actual": origin.told[target][MODEL].came,
-                **asdict(outlooks[target].wins),
-                "baselines": {name: origin.told[target][name].mean for name in NAMES},
-            }
-            for target in TARGETS
-        },
-    }
+    return {"as_of": str(origin.as_of), **{target: _told_answer(told) for target, told in origin.told.items()}}
+
+
+def _told_answer(told: dict[str, Told]) -> dict[str, Any]:
+    model = told[MODEL]
+    quantiles = dict(zip(("p10", "p50", "p90"), model.quantiles().tolist(), strict=True))
+    rules = {name: told[name].mean for name in NAMES}
+    return {"actual": model.came, "mean": model.mean, **quantiles, "baselines": rules}

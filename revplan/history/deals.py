@@ -38,3 +38,10 @@ def deals_of(spells: Spells) -> Deals | None:
     mean = (np.bincount(cell, amount, cells) + PRIOR_DEALS * amount.mean()) / (number + PRIOR_DEALS)
     scatter = float(np.mean((amount / mean[cell] - 1) ** 2))
     return Deals(mean, scatter, np.where(priced, spells.amount, mean[spells.cell]))
+
+
+def mean_deal(spells: Spells) -> float | None:
+    """Mean amount of the records won; None where too few carry one."""
+    deals = deals_of(spells)
+    won = spells.entered[:, -1] < NEVER
+    return None if deals is None else float(deals.worth[won].mean())

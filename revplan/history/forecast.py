@@ -49,6 +49,7 @@ class Outlook:
     """Variation of the wins of all months beyond chance."""
     by_month: tuple[Count, ...]
     arr: Count | None
+    arr_variance: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,9 +115,10 @@ def _forecast(spells: Spells, months: int, past: list[Replay]) -> Forecast:
     )
 
 
-def _outlook(wins: np.ndarray, cv: float, month_cv: float, arr: Count | None) -> Outlook:
+def _outlook(wins: np.ndarray, cv: float, month_cv: float, arr: tuple[float, float] | None) -> Outlook:
     months = tuple(count_forecast(float(each), month_cv) for each in wins.sum(axis=0))
-    return Outlook(count_forecast(float(wins.sum()), cv), cv, months, arr)
+    money = (money_forecast(*arr), arr[1]) if arr else (None, None)
+    return Outlook(count_forecast(float(wins.sum()), cv), cv, months, *money)
 
 
 # --- variation beyond chance ---------------------------------------------------------------------
@@ -150,7 +152,10 @@ def _learnt(came: list[np.ndarray], told: list[np.ndarray], summed: tuple[int, .
 # --- money and sources ---------------------------------------------------------------------------
 
 
-def _arr(spells: Spells, told: Means, spread: _Spread) -> tuple[Count | None, Count | None]:
+Amount = tuple[float, float]  # mean and variance
+
+
+def _arr(spells: Spells, told: Means, spread: _Spread) -> tuple[Amount | None, Amount | None]:
     """ARR from known records, and with arrivals; none where too few wins carry an amount."""
     deals = deals_of(spells)
     if deals is None:
@@ -161,9 +166,9 @@ def _arr(spells: Spells, told: Means, spread: _Spread) -> tuple[Count | None, Co
     total = known + told.new.sum(axis=1) * deals.mean
     size = 1 + deals.scatter
 
-    def amount(by_cell: np.ndarray, cv: float) -> Count:
+    def amount(by_cell: np.ndarray, cv: float) -> Amount:
         chance = float(size * (by_cell @ deals.mean))
-        return money_forecast(float(by_cell.sum()), chance + (cv * float(by_cell.sum())) ** 2)
+        return float(by_cell.sum()), chance + (cv * float(by_cell.sum())) ** 2
 
     return amount(known, spread.known), amount(total, spread.total)
 

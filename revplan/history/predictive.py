@@ -55,10 +55,15 @@ def count_quantiles(mean: float, cv: float, shares: np.ndarray) -> np.ndarray:
 
 def money_forecast(mean: float, variance: float) -> Count:
     """Gamma forecast of an amount of given mean and variance."""
+    return Count(mean, *(float(each) for each in money_quantiles(mean, variance, np.array(QUANTILES))))
+
+
+def money_quantiles(mean: float, variance: float, shares: np.ndarray) -> np.ndarray:
+    """Quantiles of an amount that follows a gamma distribution of given mean and variance."""
     if mean <= 0 or variance <= 0:
-        return Count(max(mean, 0.0), *(max(mean, 0.0),) * 3)
+        return np.full(len(shares), max(mean, 0.0))
     shape = mean**2 / variance
-    return Count(mean, *(float(each) for each in gamma.ppf(QUANTILES, shape, scale=mean / shape)))
+    return gamma.ppf(shares, shape, scale=mean / shape)
 
 
 def count_log_likelihood(actual: np.ndarray, mean: np.ndarray, cv: np.ndarray | float) -> np.ndarray:

@@ -13,27 +13,38 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import beta
 
-from revplan.history.predictive import QUANTILES, count_quantiles
+from revplan.history.predictive import QUANTILES, count_quantiles, money_quantiles
 
 SAMPLE = (np.arange(400) + 0.5) / 400  # shares at which a forecast's distribution is read off
 
 
 @dataclass(frozen=True)
 class Told:
-    """A forecast and what came; a point forecast has no `cv`."""
+    """A forecast and what came: a count with `cv`, an amount with `variance`, or a point with neither."""
 
     mean: float
     cv: float | None
     came: float
+    variance: float | None = None
+
+    @property
+    def is_point(self) -> bool:
+        """Whether it has no distribution."""
+        return self.cv is None and self.variance is None
 
     def sample(self) -> np.ndarray:
         """The forecast's distribution as equally likely values, sorted."""
-        return np.array([self.mean]) if self.cv is None else count_quantiles(self.mean, self.cv, SAMPLE)
+        return self.at(SAMPLE[:1] if self.is_point else SAMPLE)
 
     def quantiles(self) -> np.ndarray:
         """P10, P50 and P90."""
-        shares = np.array(QUANTILES)
-        return np.full(3, self.mean) if self.cv is None else count_quantiles(self.mean, self.cv, shares)
+        return self.at(np.array(QUANTILES))
+
+    def at(self, shares: np.ndarray) -> np.ndarray:
+        """Its quantiles."""
+        if self.variance is not None:
+            return money_quantiles(self.mean, self.variance, shares)
+        return np.full(len(shares), self.mean) if self.cv is None else count_quantiles(self.mean, self.cv, shares)
 
 
 @dataclass(frozen=True)
@@ -45,7 +56,7 @@ class Scores:
     bias: float
     """Sum of errors of the means over the sum of what came; above 0: too much was forecast."""
     crps: float
-    """Mean continuous ranked probability score, in what is counted; the absolute error of a point forecast."""
+    """Mean continuous ranked probability score, in records or money; the absolute error of a point forecast."""
     pinball: tuple[float, float, float]
     """Mean pinball loss at P10, P50, P90."""
     coverage: float | None
@@ -87,7 +98,7 @@ def scores(told: Sequence[Told]) -> Scores:
 
 
 def _coverage(told: Sequence[Told], quantiles: np.ndarray, came: np.ndarray) -> dict[str, float | None]:
-    if any(each.cv is None for each in told):
+    if any(each.is_point for each in told):
         return dict.fromkeys(("coverage", "coverage_low", "coverage_high", "width"))
     held = int(((came >= quantiles[:, 0]) & (came <= quantiles[:, 2])).sum())
     low, high = proportion_interval(held, len(told))

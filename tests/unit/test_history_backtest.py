@@ -53,6 +53,8 @@ def test_scores_by_hand() -> None:
     spread = scores([Told(100, 0.1, 100), Told(100, 0.1, 200)])
     assert spread.coverage == 0.5
     # variance 100 + 10^2: sd 14.1, P90 - P10 = 2.56 of it
+    money = scores([Told(1000, None, 1100, 200.0**2)])
+    assert (money.coverage, money.width) == (1.0, pytest.approx(2.563 * 0.2, rel=0.02))
     assert spread.width == pytest.approx(2.563 * 2**0.5 * 0.1, rel=0.02)
 
 
@@ -134,6 +136,11 @@ def test_a_backtest_says_how_it_did(crm: Path) -> None:
     assert all(origin["with_arrivals"]["actual"] > known for origin, known in zip(answer["origins"], came, strict=True))
     assert answer["scores"]["from_known"][MODEL]["crps"] < answer["scores"]["from_known"]["rate_open"]["crps"]
     assert "35 independent ones" in " ".join(answer["warnings"])
+    # every deal is worth 1,000
+    assert answer["scores"]["arr_from_known"][MODEL]["wape"] == pytest.approx(
+        answer["scores"]["from_known"][MODEL]["wape"]
+    )
+    assert answer["origins"][0]["arr_with_arrivals"]["actual"] == 1000 * answer["origins"][0]["with_arrivals"]["actual"]
     json.dumps(answer, allow_nan=False)
 
 
@@ -279,3 +286,4 @@ source: leads.origin
     assert known["cohort_lag"].wape > 3 * known[MODEL].wape
     assert done.by_source.wape < 0.3
     assert done.better == {}
+    assert set(done.scores) == {"from_known", "with_arrivals"}
