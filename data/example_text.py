@@ -141,9 +141,7 @@ def transition_line(world: World, step: tuple[str, str], segment: str = "", sour
     )
 
 
-def cohort(
-    records: pd.DataFrame, step: tuple[str, str], segment: str, source: str
-) -> tuple[pd.DataFrame, pd.Period]:
+def cohort(records: pd.DataFrame, step: tuple[str, str], segment: str, source: str) -> tuple[pd.DataFrame, pd.Period]:
     """Records that entered `step[0]` at least 1.5 times the p90 lag ago, and the last month of them.
 
     A source that has its own line is left out of the lines without one.
