@@ -127,9 +127,7 @@ def cell_records(rng: np.random.Generator, segment: str, source: str) -> pd.Data
     return frame
 
 
-def _advance(
-    rng: np.random.Generator, frame: pd.DataFrame, step: tuple[str, str], segment: str, source: str
-) -> None:
+def _advance(rng: np.random.Generator, frame: pd.DataFrame, step: tuple[str, str], segment: str, source: str) -> None:
     """Moves each record of `step[0]` to the next stage, or loses it."""
     start = frame[step[0]].to_numpy()
     mu, sigma = lag(step, segment)
@@ -181,9 +179,7 @@ def subscriptions(rng: np.random.Generator, records: pd.DataFrame) -> pd.DataFra
     return pd.DataFrame(rows).astype({"ended_on": "Int64"})
 
 
-def _periods(
-    rng: np.random.Generator, start: int, arr: float, segment: str
-) -> list[tuple[int, int | None, float]]:
+def _periods(rng: np.random.Generator, start: int, arr: float, segment: str) -> list[tuple[int, int | None, float]]:
     """Periods (first day, day after the last or None, ARR) of one account; changes come at anniversaries."""
     churn, down, up = RENEWAL[segment]
     periods: list[tuple[int, int | None, float]] = []
