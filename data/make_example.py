@@ -108,9 +108,7 @@ def actuals(world: World, spent: pd.DataFrame) -> pd.DataFrame:
     index = pd.MultiIndex.from_product([ACTUAL_MONTHS, SEGMENTS, ENTERS], names=keys)
     won = world.records[(world.records["won"] < PLAN_DAY) & world.records["id"].notna()]
     new = won.assign(month=months(won["won"])).groupby(keys)["amount"].sum()
-    moved = movements(world.subscriptions).pivot_table(
-        index=keys, columns="kind", values="amount", aggfunc="sum"
-    )
+    moved = movements(world.subscriptions).pivot_table(index=keys, columns="kind", values="amount", aggfunc="sum")
     table = pd.DataFrame({"new": new}).reindex(index)
     for kind in ("expansion", "contraction", "churn"):
         table[kind] = moved[kind].reindex(index)
