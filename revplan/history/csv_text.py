@@ -99,7 +99,9 @@ def _bytes(path: Path) -> bytes:
         raw = path.read_bytes()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "no such path"
-        raise DataError.at(shown(path.name), f"cannot be read ({reason}); check its path in the file that names it") from None
+        raise DataError.at(
+            shown(path.name), f"cannot be read ({reason}); check its path in the file that names it"
+        ) from None
     for start, kind in NOT_TEXT.items():
         if raw.startswith(start):
             raise DataError.at(path.name, f"is {kind}, whatever its name says; save it as CSV (UTF-8)")
