@@ -120,8 +120,14 @@ def test_a_table_with_many_columns_says_how_broad_it_is() -> None:
     html = bundle(table(broad, kinds, "Every month"))["text/html"]
     assert html.startswith('<figure class="exhibit table vast ')
     assert '<th scope="col" class="n">Oct 2026</th>' in html
-    assert 'class="exhibit table wide tex2jax_ignore mathjax_ignore"' in bundle(table(broad.iloc[:, :11], kinds, "Most months"))["text/html"]
-    assert 'class="exhibit table tex2jax_ignore mathjax_ignore"' in bundle(table(broad.iloc[:, :4], kinds, "Some months"))["text/html"]
+    assert (
+        'class="exhibit table wide tex2jax_ignore mathjax_ignore"'
+        in bundle(table(broad.iloc[:, :11], kinds, "Most months"))["text/html"]
+    )
+    assert (
+        'class="exhibit table tex2jax_ignore mathjax_ignore"'
+        in bundle(table(broad.iloc[:, :4], kinds, "Some months"))["text/html"]
+    )
 
 
 def test_long_words_wrap_instead_of_making_a_table_broad() -> None:
