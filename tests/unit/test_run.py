@@ -84,9 +84,7 @@ def test_missing_module_is_one_line_and_nothing_is_written(checkout: Path, name:
 
 @pytest.mark.parametrize("version", [(3, 10), (3, 14)])
 def test_other_pythons_are_refused_by_name(run: ModuleType, version: tuple[int, int]) -> None:
-    with pytest.raises(
-        run.SetupError, match=rf"Python 3\.{version[1]} is outside 3\.11 to below 3\.14"
-    ) as caught:
+    with pytest.raises(run.SetupError, match=rf"Python 3\.{version[1]} is outside 3\.11 to below 3\.14") as caught:
         run.check_python(version)
     assert caught.value.code == 2
 
