@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 CHUNK = 1 << 20
+DAMAGED = (RuntimeError, ValueError)  # what else DuckDB raises over bytes that are no text
 POSTGRESQL = ("postgresql", "postgres")
 ENVIRONMENT = "env:"
 
@@ -70,7 +71,7 @@ def _connected(path: Path, name: str) -> DuckDBPyConnection:
     try:
         settings: dict[str, Any] = {"enable_external_access": "false", "autoload_known_extensions": "false"}
         return duckdb.connect(str(path), read_only=True, config=settings)
-    except duckdb.Error as fault:
+    except (duckdb.Error, *DAMAGED) as fault:
         raise DataError.at(shown(name), f"cannot be opened as a DuckDB file: {_first_line(fault)}") from None
 
 
@@ -80,7 +81,7 @@ def _of_names(connection: DuckDBPyConnection, name: str) -> list[str]:
     query = "SELECT schema_name, table_name FROM duckdb_tables() UNION ALL SELECT schema_name, view_name FROM duckdb_views() WHERE NOT internal"
     try:
         found = connection.execute(query).fetchall()
-    except duckdb.Error as fault:
+    except (duckdb.Error, *DAMAGED) as fault:
         raise DataError.at(name, f"cannot be read: {_first_line(fault)}") from None
     return sorted(table if schema == "main" else f"{schema}.{table}" for schema, table in found)
 
@@ -97,7 +98,7 @@ def _of_duckdb(
         chosen = [(each[0], str(each[1])) for each in described if wanted(each[0])]
         texts = ", ".join(_text_of(column, kind) for column, kind in chosen) or "''"
         rows = connection.execute(f"SELECT {texts} FROM {source}").fetchall()
-    except (duckdb.Error, UnicodeDecodeError) as fault:
+    except (duckdb.Error, *DAMAGED) as fault:
         raise DataError.at(name, f"cannot be read: {_first_line(fault)}") from None
     _refuse_faulty(name, header, len(rows))
     cells = list(zip(*rows, strict=True)) if rows else []

@@ -180,6 +180,25 @@ def test_every_format_holds_the_same_history(leads: list, deals: list, form: str
             assert read == len(rows) == kept + aside
 
 
+SOUND = [("1", "2026-01-01", "2026-01-02", "", "web"), ("2", "2026-01-03", "", "", "fair")]
+
+
+@settings(deadline=None, max_examples=120)
+@given(
+    form=st.sampled_from(["xlsx", "parquet", "duckdb"]),
+    flips=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=6),
+    length=st.none() | st.floats(0, 1),
+)
+def test_a_damaged_file_is_read_or_refused(form: str, flips: list, length: float | None) -> None:
+    header = "id,created,sql,lost,source"
+    raw = bytearray(as_excel(header, SOUND) if form == "xlsx" else as_database(header, SOUND, f"t.{form}"))
+    for place, value in flips:
+        raw[int(place * len(raw))] = value
+    raw = raw if length is None else raw[: int(length * len(raw))]
+    deals = as_csv("lead,won,amount", [("1", "2026-01-09", "5")])
+    in_folder({"crm.yaml": WIDE, "leads.csv": bytes(raw), "deals.csv": deals}, read_records)
+
+
 salesforce_lead = st.tuples(
     ids, day, day, st.sampled_from(["true", "FALSE", ""]), ids, st.sampled_from(["web", "Web", ""])
 )
