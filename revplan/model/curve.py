@@ -19,6 +19,7 @@ from revplan.model.trials import Trials
 
 CONFIDENCES = (0.50, 0.55, 0.60, 0.65, 0.70, 0.75, 0.80, 0.85, 0.90, 0.95)
 NEVER = float("inf")
+MOST = 1e6  # scale from which on a volume is none
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,9 @@ def commit_curve(trials: Trials, goal: float, confidences: Sequence[float]) -> t
     needed = np.sort(scales_needed(trials, goal))
     nodes = _spread(needed, np.concatenate([edges[:1], ordered, edges[1:]]))
     per_trial = [chance_of_goal(trials, goal, float(scale)) for scale in (0.0, *nodes)]
+    while len(nodes) and nodes[-1] < MOST and per_trial[-1].mean() < ordered[-1]:
+        nodes = np.append(nodes, 1.5 * nodes[-1] + 0.1)
+        per_trial.append(chance_of_goal(trials, goal, float(nodes[-1])))
     chances = np.array([float(each.mean()) for each in per_trial])
     errors = np.array([trials.standard_error(each) for each in per_trial[1:]])
     return tuple(CurvePoint(each, _scale(nodes, chances, errors, each)) for each in confidences)

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 from scipy.special import ndtr, ndtri
 
-LEAST_SKEW = 1e-4  # below this the cubic is the normal itself, within rounding
+LEAST_BEND, MOST_BEND = 1e-4, 0.5  # below, the cubic is the normal itself; above, less than one deal is expected
 LEAST_RISE = 1e-9  # chances closer than this to each other, or to 0 or 1, say nothing
 
 
@@ -33,12 +33,12 @@ class Odds:
         """The law with the given mean, variance and third cumulant: shape (3, trials)."""
         mean, variance, third = cumulants
         sd = np.sqrt(np.maximum(variance, 1e-24 * np.maximum(mean, 1.0) ** 2))
-        bend = third / (6 * sd**3)
-        return cls(mean, sd, np.where(np.abs(bend) < LEAST_SKEW, LEAST_SKEW, bend))
+        bend = np.clip(third / (6 * sd**3), -MOST_BEND, MOST_BEND)
+        return cls(mean, sd, np.where(np.abs(bend) < LEAST_BEND, LEAST_BEND, bend))
 
     def quantile(self, normal: np.ndarray) -> np.ndarray:
         """ARR of each trial at a standard normal of its own. [plan currency]"""
-        return self.mean + self.sd * self.deviation(normal)
+        return np.maximum(self.mean + self.sd * self.deviation(normal), 0.0)
 
     def deviation(self, normal: np.ndarray) -> np.ndarray:
         """How many standard deviations from its mean each trial's ARR lies at a standard normal."""
@@ -92,11 +92,15 @@ class Inverse:
         return PchipInterpolator(ndtri(self.chances), self.nodes)
 
     def at(self, chance: float) -> float:
-        """Where the chance is `chance`; beyond the nodes the curve goes on as it ends."""
-        return float(self._curve(ndtri(chance))) if len(self.nodes) > 1 else float(self.nodes[0])
+        """Where the chance is `chance`; beyond the nodes the last of them."""
+        if len(self.nodes) == 1:
+            return float(self.nodes[0])
+        return float(self._curve(ndtri(np.clip(chance, self.chances[0], self.chances[-1]))))
 
     def slope(self, chance: float) -> float:
-        """By how much more the place changes than the chance, there."""
+        """By how much more the place changes than the chance, there; 0 beyond the nodes."""
+        if len(self.nodes) == 1 or not self.chances[0] <= chance <= self.chances[-1]:
+            return 0.0
         normal = ndtri(chance)
         density = np.exp(-(normal**2) / 2) / np.sqrt(2 * np.pi)
-        return float(self._curve.derivative()(normal) / density) if len(self.nodes) > 1 else 0.0
+        return float(self._curve.derivative()(normal) / density)

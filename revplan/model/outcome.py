@@ -11,7 +11,7 @@ from revplan.model.odds import Inverse
 from revplan.model.trials import Trials
 
 LEVELS = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
-NEAR, TRIES = 0.01, 12  # how far a node's chance may lie from its share; how often it is looked for
+NEAR, HALVINGS = 0.01, 30  # how far the chance at a node may lie from its share; how often that is mended
 WORST = 0.10  # share of the years that the conditional value at risk averages over
 
 
@@ -79,25 +79,34 @@ def estimate(trials: Trials, per_trial: np.ndarray) -> Estimate:
 
 
 def _bands(trials: Trials) -> tuple[Estimate, ...]:
-    """ARR at each of LEVELS: the chances at the quantiles of the draws, deals integrated out, read backwards.
-
-    Where the trials are so few that those quantiles lie far off, the places found are tried again.
-    """
-    shares = np.array([LEVELS[0] / 2, *LEVELS, 1 - LEVELS[0] / 2])
+    """ARR at each of LEVELS: the chances at the quantiles of the draws, deals integrated out, read backwards."""
+    shares = (LEVELS[0] / 2, *LEVELS, 1 - LEVELS[0] / 2)
     draws = np.sort(trials.arr)
-    nodes = draws[(shares * len(draws)).astype(int)]
-    for _ in range(TRIES):
-        per_trial = [trials.odds.below(float(node)) for node in nodes]
-        chances = np.array([float(each.mean()) for each in per_trial])
-        inverse = Inverse.through(nodes, chances)
-        if np.abs(chances - shares).max() < NEAR:
-            break
-        nodes = np.maximum.accumulate([inverse.at(float(share)) for share in shares])
+    places, per_trial = zip(*(_place(trials, share, draws) for share in shares), strict=True)
+    inverse = Inverse.through(np.array(places), np.array([float(each.mean()) for each in per_trial]))
     errors = [trials.standard_error(each) for each in per_trial[1:-1]]
     return tuple(
         Estimate(max(inverse.at(share), 0.0), error * inverse.slope(share))
         for share, error in zip(LEVELS, errors, strict=True)
     )
+
+
+def _place(trials: Trials, share: float, draws: np.ndarray) -> tuple[float, np.ndarray]:
+    """ARR with about `share` of the years below it, and the chances of less in each trial.
+
+    The quantile of the draws; where they are so few, or so many of them nothing, that it lies far off,
+    it is looked for by halving.
+    """
+    low, high = 0.0, 2 * max(float(draws[-1]), 1.0)
+    place = min(max(float(draws[int(share * len(draws))]), low), high)
+    for _ in range(HALVINGS):
+        below = trials.odds.below(place)
+        miss = float(below.mean()) - share
+        if abs(miss) < NEAR:
+            break
+        low, high = (low, place) if miss > 0 else (place, high)
+        place = (low + high) / 2
+    return place, below
 
 
 def averaged(estimates: Sequence[Estimate], trials: Sequence[int]) -> Estimate:

@@ -171,11 +171,11 @@ def test_chance_that_all_hold() -> None:
 
 
 def test_odds_keep_the_moments_and_invert() -> None:
-    odds = Odds.of_cumulants(np.array([[100.0, 10.0], [400.0, 9.0], [4000.0, -8.0]]))
+    odds = Odds.of_cumulants(np.array([[200.0, 30.0], [400.0, 9.0], [4000.0, -8.0]]))
     points, weights = normal_quadrature(40)
     drawn = np.array([odds.quantile(np.full(2, point)) for point in points])
     mean = weights @ drawn
-    assert mean == pytest.approx([100.0, 10.0], rel=1e-6)
+    assert mean == pytest.approx([200.0, 30.0], rel=1e-6)
     assert weights @ (drawn - mean) ** 2 == pytest.approx([400.0, 9.0], rel=2e-3)
     assert weights @ (drawn - mean) ** 3 == pytest.approx([4000.0, -8.0], rel=2e-2)
     assert odds.below(float(odds.quantile(np.full(2, 0.7))[0]))[0] == pytest.approx(stats.norm.cdf(0.7), rel=1e-9)
