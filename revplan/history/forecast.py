@@ -133,10 +133,11 @@ class _Spread:
         came, known = [each.came_known for each in past], [each.known[window] for each in past]
         came_total, total = [each.came_total for each in past], [each.total[window] for each in past]
         grown = float(np.sqrt(further))
-        self.known = grown * _learnt(came, known, (0, 1), USUAL_CV)
+        usual = MONTH_CV + (USUAL_CV - MONTH_CV) * (min(months, QUARTER) - 1) / (QUARTER - 1)
+        self.known = grown * _learnt(came, known, (0, 1), usual)
         self.known_month = grown * _learnt(came, known, (0,), MONTH_CV)
         self.known_source = grown * _learnt(came, known, (1,), SOURCE_CV)
-        self.total = grown * _learnt(came_total, total, (0, 1), float(np.hypot(USUAL_CV, new)))
+        self.total = grown * _learnt(came_total, total, (0, 1), float(np.hypot(usual, new)))
         self.total_month = grown * _learnt(came_total, total, (0,), float(np.hypot(MONTH_CV, new)))
         self.total_source = grown * _learnt(came_total, total, (1,), float(np.hypot(SOURCE_CV, new)))
 

@@ -92,7 +92,8 @@ def hazards(seen: Watched, segment: np.ndarray, source: np.ndarray) -> Hazards:
     """
     go = _by_segment(seen.went_on, seen.days, segment)
     go = go * _factors(seen.went_on, go * seen.days, source)
-    go = go * _factors(seen.went_on, go * seen.days, np.arange(len(go)))
+    if segment.max() > 0 and source.max() > 0:
+        go = go * _factors(seen.went_on, go * seen.days, np.arange(len(go)))
     lose = _by_segment(seen.lost, seen.days, segment)
     return _possible(go, lose)
 
