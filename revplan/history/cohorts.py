@@ -149,13 +149,3 @@ def own_estimate(cohort: Cohort) -> Estimate | None:
     lag = DayLag(chances / total, int(np.flatnonzero(_enough(watched))[-1]))
     conversions = int(counted[cohort.delay].sum())
     return Estimate(rate, effective / rate, conversions, lag)
-
-
-def estimate_by(lag: DayLag, cohort: Cohort) -> Estimate | None:
-    """The rate of `cohort` if its conversions take as long as `lag` says; None without a conversion."""
-    conversions = int((np.append(lag.shares, 0.0)[np.minimum(cohort.delay, len(lag.shares))] > 0).sum())
-    if conversions == 0:
-        return None
-    ages = np.arange(len(cohort.entries))
-    exposure = float(cohort.entries @ (lag.by(ages) - lag.by(ages - cohort.window - 1)))
-    return Estimate(min(conversions / exposure, 1.0), max(exposure, conversions), conversions, lag)
