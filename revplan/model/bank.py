@@ -20,13 +20,13 @@ from scipy.stats import qmc
 
 from revplan.errors import Fault, PlanError, shown
 
-BLOCK = 1024  # trials of a block
+BLOCK, NUMBERS = 1024, 2**20  # most trials of a block, and most normals
 REPLICATES = 8  # blocks that even a small number of trials is split into, and blocks of a net
 MOST_TRIALS = 100_000_000
 MOST_SEED = 2**63 - 1
 WIDTH = 64  # nets are made for a multiple of this many drivers, so that one more keeps the others
 NET_BITS, BITS = 30, 53
-WIDEST = 1024  # drivers from which on a net is one block, so that it stays small
+MOST_DRIVERS = 21_201  # for which directions of the net are known
 KEPT_BLOCKS, KEPT_NUMBERS = 32, 2**17  # blocks kept for the next run, and the largest block kept
 
 
@@ -39,14 +39,16 @@ class Bank:
     seed: int
 
     def __post_init__(self) -> None:
-        faults = [fault for fault in (_trials_fault(self.trials), _seed_fault(self.seed)) if fault]
+        found = (_trials_fault(self.trials), _seed_fault(self.seed), _drivers_fault(self.drivers))
+        faults = [fault for fault in found if fault]
         if faults:
             raise PlanError(faults)
 
     @property
     def size(self) -> int:
         """Trials of a whole block."""
-        return min(BLOCK, 1 << max((self.trials // REPLICATES).bit_length() - 1, 0))
+        most = min(BLOCK, self.trials // REPLICATES, NUMBERS // max(self.drivers, 1))
+        return 1 << max(most.bit_length() - 1, 0)
 
     @property
     def blocks(self) -> int:
@@ -77,7 +79,13 @@ def _seed_fault(seed: object) -> Fault | None:
     return Fault("seed", f"got {shown(seed)}; it must be a whole number from 0 to {MOST_SEED}, such as 1")
 
 
-@lru_cache(maxsize=4)
+def _drivers_fault(drivers: int) -> Fault | None:
+    if drivers <= MOST_DRIVERS:
+        return None
+    return Fault("transitions", f"{drivers:,} figures are uncertain; no more than {MOST_DRIVERS:,} can be simulated")
+
+
+@lru_cache(maxsize=2)
 def _net(seed: int, width: int, points: int) -> np.ndarray:
     """A scrambled Sobol net as whole numbers of 53 bits: shape (width, points)."""
     made = qmc.Sobol(width, scramble=True, bits=NET_BITS, rng=np.random.default_rng([seed, 0])).random(points)
@@ -85,9 +93,9 @@ def _net(seed: int, width: int, points: int) -> np.ndarray:
 
 
 def _made_block(seed: int, drivers: int, size: int, number: int) -> np.ndarray:
-    width = -(-drivers // WIDTH) * WIDTH
-    replicate, part = divmod(number, REPLICATES if width <= WIDEST else 1)
-    net = _net(seed, width, size * (REPLICATES if width <= WIDEST else 1))
+    width = min(-(-drivers // WIDTH) * WIDTH, MOST_DRIVERS)
+    replicate, part = divmod(number, REPLICATES)
+    net = _net(seed, width, size * REPLICATES)
     shift = np.random.default_rng([seed, 1 + replicate]).integers(2**BITS, size=drivers, dtype=np.uint64)
     points = net[:drivers, part * size : (part + 1) * size] ^ shift[:, None]
     normals = ndtri((points.astype(float) + 0.5) * 2.0**-BITS)

@@ -24,7 +24,9 @@ from revplan.model.trials import ROUND, Trials, drivers, trials_of
 from revplan.model.year import PlannedYear
 
 TRIALS, SEED = 8192, 1
-DETAILED = 8192  # trials behind tornado, goal seek and the commit sheet, however many the bands have
+# Trials behind tornado, goal seek and the commit sheet, however many the bands have; fewer where a plan
+# has thousands of rates.
+DETAILED, LEAST_DETAILED, NORMALS = 8192, 1024, 2**23
 STRETCH = 0.5  # confidence of the stretch goal
 
 Progress = Callable[[int, int, str], None]
@@ -92,7 +94,9 @@ class Simulation:
 
     @cached_property
     def _bank(self) -> Bank:
-        return Bank(min(self.trials, DETAILED), drivers(self.view), self.seed)
+        wide = drivers(self.view)
+        most = max(min(DETAILED, NORMALS // wide), LEAST_DETAILED)
+        return Bank(min(self.trials, most), wide, self.seed)
 
     @cached_property
     def _detail(self) -> Trials:
