@@ -13,6 +13,7 @@ import pandas as pd
 from revplan.errors import DataError, PlanError
 from revplan.history.backtest import Backtest, backtest
 from revplan.history.counts import cohort_counts
+from revplan.history.differences import differences
 from revplan.history.engine import moves_in_frames
 from revplan.history.forecast import Forecast, forecast_wins
 from revplan.history.rates import estimate_transitions, estimate_warnings
@@ -56,6 +57,13 @@ class HistoryBook:
         """Table cohort_counts."""
         moves = moves_in_frames(self.history.stage_history, self.history.records)
         return cohort_counts(moves, self.history.stages, self.history.as_of)
+
+    @cached_property
+    def differences(self) -> pd.DataFrame:
+        """Table differences: whether segments and sources convert differently, beyond luck."""
+        moves = moves_in_frames(self.history.stage_history, self.history.records)
+        since = self.steps["recorded_from"].max()
+        return differences(moves, self.history.stages, self.history.as_of, None if pd.isna(since) else since.date())
 
     def curves(self, from_stage: str) -> pd.DataFrame:
         """Table cohort_curves: share of each quarter's entries into `from_stage` that went on, by months since.

@@ -99,6 +99,32 @@ def cells(book: HistoryBook) -> Exhibit:
     return table(named[columns], {**kinds_of("estimates"), "step": "text"}, message, labels=labels)
 
 
+def differences(book: HistoryBook) -> Exhibit:
+    """Whether one segment or source may be called better than another."""
+    found = book.differences
+    if found.empty:
+        return text("There is one segment and one source, or too few conversions to compare them.")
+    real = found[found["differs"]]
+    if real.empty:
+        message = "No segment and no source converts better than another beyond what luck explains: do not rank them."
+    else:
+        first = real.iloc[0]
+        message = (
+            f"{len(real)} of {len(found)} comparisons show more than luck; the surest: from {first['from_stage']} to "
+            f"{first['to_stage']}, {first['best']} converts {first['ratio']:.1f} times as often as {first['worst']}."
+        )
+    frame = found.assign(step=found["from_stage"] + " to " + found["to_stage"])
+    columns = ["step", "by", "best", "worst", "ratio", "chance", "differs"]
+    labels = {"step": "Step", "by": "Between", "best": "Most", "worst": "Least", "ratio": "Most over least"}
+    labels |= {"chance": "Chance if all were alike", "differs": "More than luck"}
+    notes = [
+        "Log-rank test of records of the same age, corrected for the number of comparisons (Holm). What is quicker to "
+        "convert counts as converting more."
+    ]
+    kinds = {**kinds_of("differences"), "step": "text"}
+    return table(frame[columns], kinds, message, labels=labels, notes=notes)
+
+
 def curves(book: HistoryBook, from_stage: str = "") -> Exhibit:
     """Conversion by age of one step, a line per quarter of entry; the last step if none is named."""
     stages = book.history.stages
