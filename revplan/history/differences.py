@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
+import numpy as np
 import pandas as pd
 from scipy.stats import chi2
 
@@ -34,7 +35,7 @@ def differences(moves: Moves, stages: tuple[str, ...], as_of: date, since: date 
         return empty("differences")
     names = ["from_stage", "to_stage", "by", "parts", "best", "worst", "ratio", "chance"]
     found = pd.DataFrame(rows, columns=names).sort_values("chance", ignore_index=True)
-    corrected = (found["chance"] * range(len(found), 0, -1)).cummax().clip(upper=1.0)
+    corrected = (found["chance"] * np.arange(len(found), 0, -1)).cummax().clip(upper=1.0)
     return conform(found.assign(chance=corrected, differs=corrected < SURE), "differences")
 
 

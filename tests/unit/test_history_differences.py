@@ -47,7 +47,7 @@ def test_a_real_difference_is_found_and_named() -> None:
     row = found({"a": 0.1, "b": 0.2, "c": 0.35}, 1)
     assert row["differs"]
     assert (row["best"], row["worst"]) == ("c", "a")
-    assert row["ratio"] == pytest.approx(3.5, rel=0.4)
+    assert 2.5 < row["ratio"] < 7  # 3.5 in rates; more by age, since those won early leave fewer at risk
     assert row["chance"] < 1e-6
 
 
