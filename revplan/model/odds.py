@@ -45,13 +45,22 @@ class Odds:
         g = self.bend
         return ((1 - g**2 + g * normal) ** 3 - 1) / (3 * g) + g**5 / 3
 
-    def _root(self, x: float) -> np.ndarray:
+    @cached_property
+    def _lines(self) -> tuple[np.ndarray, ...]:
+        """What the way back from an ARR to its normal needs: the cube of a root is a + b ARR, the normal c + d root."""
         g = self.bend
-        return np.cbrt(1 + 3 * g * ((x - self.mean) / self.sd - g**5 / 3))
+        slope = 3 * g / self.sd
+        return 1 - g**6 - slope * self.mean, slope, g - 1 / g, 1 / g
 
     def _normal(self, x: float) -> np.ndarray:
         """The standard normal at which each trial's ARR is x."""
-        return (self._root(x) - 1 + self.bend**2) / self.bend
+        a, b, c, d = self._lines
+        found = b * x
+        found += a
+        np.cbrt(found, out=found)
+        found *= d
+        found += c
+        return found
 
     def below(self, x: float) -> np.ndarray:
         """Chance of less than `x` in each trial; ARR is never below 0. [0-1]"""

@@ -20,6 +20,7 @@ from numpy.polynomial.hermite_e import herme2poly, hermegauss, hermevander
 from scipy.special import betainc, betaincc, betainccinv, betaincinv, ndtr, ndtri
 
 DEGREE = 7
+NEGLIGIBLE = 5e-4  # a term of less than this share of every rate's standard deviation is left out
 NODES = 17  # of the quadrature that fits a smooth curve
 ROUGH_NODES = 64
 MARKET_NODES = 48
@@ -80,8 +81,13 @@ class Rates:
 
     @cached_property
     def _powers(self) -> np.ndarray:
-        """Coefficients of 1, z, z^2, ...: shape (DEGREE + 1, rates, 1)."""
-        return (self.hermite @ _TO_POWERS).T[:, :, None]
+        """Coefficients of 1, z, z^2, ... as far as they matter: shape (degree + 1, rates, 1)."""
+        sizes = np.abs(self.hermite[~self.rough]) * np.sqrt([factorial(i) for i in range(DEGREE + 1)])
+        spread = np.sqrt((sizes[:, 1:] ** 2).sum(axis=1, keepdims=True))
+        matter = (sizes[:, 1:] > NEGLIGIBLE * spread).any(axis=0)
+        degree = max(int(np.flatnonzero(matter)[-1]) + 1 if matter.any() else 1, 1)
+        kept = self.hermite[:, : degree + 1] @ _TO_POWERS[: degree + 1, : degree + 1]
+        return kept.T[:, :, None]
 
     @cached_property
     def _tables(self) -> dict[int, np.ndarray]:
