@@ -149,13 +149,28 @@ def peers(job: Job) -> None:
     say("numpy, every lead followed: trials a second", f"{1000 / min(paths):,.0f}")
     say("this simulation: trials a second (10,000 re-simulated)", f"{1000 / min(ours):,.0f}")
     say("ratio to numpy paths", f"{min(paths) / min(ours):,.0f} x", ">= 400")
-    natural = squigglepy_milliseconds(job)
+    agreement("numpy paths", exact_paths(job, 4000, 9), view)
+    natural = squigglepy_trials(job)
     if natural:
-        say("ratio to squigglepy's natural model", f"{natural / min(ours):,.0f} x", ">= 1,000")
+        say("ratio to squigglepy's natural model", f"{natural[0] / min(ours):,.0f} x", ">= 1,000")
+        agreement("squigglepy", natural[1], view)
 
 
-def squigglepy_milliseconds(job: Job, trials: int = 200) -> float | None:
-    """Milliseconds a trial of the model as one writes it in squigglepy; None where it is not installed."""
+def agreement(name: str, drawn: np.ndarray, view: Outlook) -> None:
+    """Share of a peer's trials below our P10, P50, P90, in standard errors of that share from 10, 50, 90 %."""
+    found, _ = run(view, Bank(8192, drivers(view), 1), (0.8,))
+    bands = (found.p10, found.p50, found.p90)
+    off = [
+        ((drawn < band.value).mean() - share) / np.sqrt(share * (1 - share) / len(drawn))
+        for band, share in zip(bands, SHARES, strict=True)
+    ]
+    off.append((drawn.mean() - found.mean.value) / (drawn.std() / np.sqrt(len(drawn))))
+    text = " ".join(f"{each:+.1f}" for each in off)
+    say(f"{name}, {len(drawn)} trials: P10, P50, P90, mean [standard errors off]", text, "within 3")
+
+
+def squigglepy_trials(job: Job, trials: int = 400) -> tuple[float, np.ndarray] | None:
+    """Milliseconds a trial, and the trials, of the model as one writes it in squigglepy; None without it."""
     try:
         import squigglepy as sq
     except ImportError:
@@ -181,8 +196,8 @@ def squigglepy_milliseconds(job: Job, trials: int = 200) -> float | None:
         return total
 
     begun = time.perf_counter()
-    sq.sample(model, n=trials)
-    return 1000 * (time.perf_counter() - begun) / trials
+    drawn = np.asarray(sq.sample(model, n=trials))
+    return 1000 * (time.perf_counter() - begun) / trials, drawn
 
 
 def accuracy(name: str, job: Job, goal: float) -> None:
