@@ -173,7 +173,7 @@ def dependence(currency: str, plan_date: str, *, known: bool) -> Callable[[Axes,
 def _dependence_message(table: pd.DataFrame, currency: str, plan_date: str, known: bool) -> str:
     first = table.loc[table["before_plan_date"].idxmax()]
     past, coming = float(first["before_plan_date"]), float(first["open_pipeline"] + first["won"])
-    if past < 0.005 * first["goal"]:
+    if past <= 0.005 * first["goal"]:
         return "No quarter of the year depends on records that exist already."
     text = (
         f"{compact(past, currency)} of {first['quarter']}'s {compact(first['goal'], currency)} "

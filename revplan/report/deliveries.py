@@ -9,7 +9,7 @@ from revplan.formats import commitment, compact, kinds_of, largest_remainder, sh
 from revplan.model.sheet import sums_by_quarter
 from revplan.report import charts
 from revplan.report.annual_commit import entering_later, titles_of
-from revplan.report.exhibit import Exhibit, chart, table
+from revplan.report.exhibit import Exhibit, chart, table, text
 from revplan.workbook import Workbook
 
 MONTHS_SHOWN_BEFORE = 6
@@ -74,6 +74,8 @@ def commit_by_source(book: Workbook) -> Exhibit:
     rows = book.funnel[book.funnel["stage"].astype(str) == book.funnel["source"].map(plan.entry_stage).astype(str)]
     wide = rows.groupby(["source", "month"], observed=True)["commit"].sum().unstack("month")
     names = [name for name in plan.sources if name in wide.index]
+    if not wide.to_numpy().any():
+        return text("No source has anything to deliver: what exists already covers the goal.")
     shown = _apportioned(wide.reindex(names), book)
     frame = _with_year(book, shown, wide).assign(
         row=[f"{name}: {titles[plan.entry_stage(name)]}s ({plan.sources[name].owner})" for name in names]
@@ -136,8 +138,8 @@ def commit_sheet(book: Workbook) -> Exhibit:
         f"ARR{as_much}.",
         labels={"stage": "Commit stated in", "year": "Year", "value_per_entry": f"Worth per entry ({currency})"},
         notes=[
-            "These flows meet the goal in expectation, which is about an even chance. The number to sign at the plan's "
-            f"{show(book.plan.commit.confidence, 'share')} confidence comes from `revplan simulate`."
+            "These flows meet the goal in expectation, which is about an even chance; the number to sign for the plan's "
+            "confidence stands under How sure it is."
         ],
         totals=1,
     )

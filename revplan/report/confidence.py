@@ -1,0 +1,164 @@
+"""The exhibits of how sure a plan is: the commit at every confidence, what decides, what a commit leaves open."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from revplan.formats import compact, kinds_of, show
+from revplan.model import simulate_tables as tables
+from revplan.report.annual_commit import titles_of
+from revplan.report.axes import ATTENTION, GAP, PAST, PLAN, REQUIRED, fitting, is_narrow, key, value_axis
+from revplan.report.drawing import Paint
+from revplan.report.exhibit import Exhibit, chart, table, text
+from revplan.workbook import Workbook
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+MOST_DRIVERS = 8
+
+
+def sure(book: Workbook) -> Exhibit:
+    """How often the year reaches its goal, over the figures of its distribution."""
+    found, currency = book.simulation.outcome, book.plan.currency
+    if not book.simulation.view.goal > 0:
+        return text("The year asks for no new ARR, so it is reached.")
+    facts = {
+        "Chance of the goal": show(found.chance_of_goal.value, "share"),
+        "One year in ten brings less than": compact(found.p10.value, currency),
+        "Every second year brings more than": compact(found.p50.value, currency),
+        "One year in ten brings more than": compact(found.p90.value, currency),
+        "Missed of the goal, in expectation": compact(found.expected_shortfall.value, currency),
+    }
+    notes = [
+        f"{book.simulation.trials:,} trials, seed {book.simulation.seed}; rates vary by their evidence, and together."
+    ]
+    return text(_sure_message(book), facts, notes=notes)
+
+
+def _sure_message(book: Workbook) -> str:
+    simulation, stage = book.simulation, book.plan.commit_stage
+    title = titles_of(book)[stage]
+    commit = float(book.stages.set_index("stage")["commit"][stage])
+    reached = (
+        f"{show(commit, 'commitment')} {title}s reach the goal in "
+        f"{show(simulation.outcome.chance_of_goal.value, 'share')} of the years"
+    )
+    wanted, scale = show(simulation.confidence, "share"), simulation.signed.scale.value
+    if not math.isfinite(scale):
+        return f"{reached}; no volume makes it {wanted}."
+    return f"{reached}; to be {wanted} sure takes {show(scale * commit, 'commitment')} of them."
+
+
+def commit_curve(book: Workbook) -> Exhibit:
+    """Entries at the commit stage against the chance of the goal."""
+    simulation, stage = book.simulation, book.plan.commit_stage
+    if not simulation.view.goal > 0:
+        return text("There is no commit to be sure of.")
+    points = tables.commit_curve_table(simulation)
+    entries = float(book.stages.set_index("stage")["commit"][stage])
+    drawn = points.dropna(subset=["scale"])
+    if drawn.empty or not entries:
+        return text("No volume of entries gives an even chance of the goal.")
+    frame = drawn.assign(entries=drawn["scale"] * entries)
+    kinds = {**kinds_of("commit_curve"), "entries": "commitment"}
+    now = simulation.outcome.chance_of_goal.value
+    return chart(_curve(book, entries, now), frame, kinds, name="commit_curve")
+
+
+def _curve(book: Workbook, entries: float, now: float) -> Paint:
+    title = titles_of(book)[book.plan.commit_stage]
+    wanted, scale = book.simulation.confidence, book.simulation.signed.scale.value
+
+    def paint(ax: Axes, frame: pd.DataFrame) -> str:
+        ax.plot(
+            100 * frame["confidence"], frame["entries"], color=PLAN, marker="o", markersize=4, label=f"{title}s needed"
+        )
+        ax.plot([100 * now], [entries], "s", color=PAST, markersize=8, label="the commit")
+        if math.isfinite(scale):
+            ax.plot(
+                [100 * wanted],
+                [scale * entries],
+                "D",
+                color=ATTENTION,
+                markersize=8,
+                label=f"to sign at {show(wanted, 'share')}",
+            )
+        ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}%")
+        ax.set_xlabel("chance of the goal")
+        value_axis(ax, "count")
+        ax.set_ylim(bottom=0)
+        key(ax)
+        return _curve_message(frame, entries, title)
+
+    return paint
+
+
+def _curve_message(frame: pd.DataFrame, entries: float, title: str) -> str:
+    last = frame.iloc[-1]
+    more = last["entries"] / entries - 1
+    text = f"{show(last['confidence'], 'share')} sure takes {show(last['entries'], 'commitment')} {title}s, {show(more, 'share')} more than the commit"
+    over = frame.loc[~frame["within_limits"].astype(bool), "confidence"]
+    return (
+        f"{text}; from {show(over.min(), 'share')} on it is more than the sources' ceilings allow."
+        if len(over)
+        else f"{text}."
+    )
+
+
+def tornado(book: Workbook) -> Exhibit:
+    """What decides: each driver at its own P10 and P90."""
+    frame = tables.tornado_table(book.simulation)
+    frame = frame[(frame["arr_high"] - frame["arr_low"]).abs() > 0].head(MOST_DRIVERS)
+    if frame.empty:
+        return text("Nothing in this plan is uncertain: it states no evidence, so its rates are taken as certain.")
+    middle, currency = book.simulation.outcome.p50.value, book.plan.currency
+
+    def paint(ax: Axes, rows: pd.DataFrame) -> str:
+        places = np.arange(len(rows))[::-1]
+        ax.barh(places, rows["arr_low"] - middle, 0.6, middle, color=GAP, label="at its P10")
+        ax.barh(places, rows["arr_high"] - middle, 0.6, middle, color=REQUIRED, label="at its P90")
+        ax.set_yticks(places, [fitting(name, 18 if is_narrow(ax) else 38) for name in rows["driver"]])
+        value_axis(ax, "money", currency, "x")
+        ax.grid(visible=True, axis="x")
+        ax.grid(visible=False, axis="y")
+        key(ax)
+        first = rows.iloc[0]
+        return (
+            f"What decides most is {fitting(first['driver'], 60)}: between {compact(first['arr_low'], currency)} and "
+            f"{compact(first['arr_high'], currency)}, {show(first['share_of_variance'], 'share')} of the year's variance."
+        )
+
+    return chart(paint, frame, kinds_of("tornado"), height=0.9 + 0.34 * len(frame), name="tornado")
+
+
+def left_uncertain(book: Workbook) -> Exhibit:
+    """What a commit at each stage, hit exactly, leaves uncertain."""
+    if not book.simulation.view.goal > 0:
+        return text("There is no commit to compare.")
+    titles, currency = titles_of(book), book.plan.currency
+    frame = tables.commit_given_table(book.simulation)
+    row = frame.set_index("stage").loc[book.plan.commit_stage]
+    message = (
+        f"A commit at {titles[book.plan.commit_stage]}, hit exactly, leaves {show(row['variance_left'], 'share')} of the "
+        f"year's variance: between {compact(row['arr_low'], currency)} and {compact(row['arr_high'], currency)}."
+    )
+    labels = {
+        "stage": "Commit at",
+        "commit": "Commit",
+        "signed": f"To sign at {show(book.simulation.confidence, 'share')}",
+        "arr_low": f"P10 if hit ({currency})",
+        "arr_high": f"P90 if hit ({currency})",
+        "arr_sd": "Standard deviation",
+        "variance_left": "Variance left",
+    }
+    return table(
+        frame.assign(stage=[titles[stage] for stage in frame["stage"]]),
+        kinds_of("commit_given"),
+        message,
+        labels=labels,
+    )
