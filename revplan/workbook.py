@@ -21,6 +21,7 @@ from revplan.model.year import PlannedYear, plan_year
 from revplan.notes import headline, notes
 from revplan.plan.file import checked_plan, read_plan
 from revplan.plan.model import Plan
+from revplan.plan.scenario import scenario_plans
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,7 +177,7 @@ def check_plan(path: str | Path) -> tuple[str, ...]:
         faults = (*faults, *error.faults)
     if faults:
         raise PlanError(faults)
-    with_history_rates(plan, records)
+    scenario_plans(with_history_rates(plan, records))
     if records is None:
         return ()
     against = [f"look at this: {line}" for line in contradictions(plan, records)]

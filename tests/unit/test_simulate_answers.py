@@ -30,6 +30,7 @@ from revplan.plan.file import read_plan
 from revplan.plan.model import GoalChange, Plan
 from revplan.plan.scenario import scenario_plans, varied_goal
 from revplan.simulation_text import simulation_answer, simulation_text
+from revplan.workbook import Workbook
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "data" / "example" / "plan.yaml"
@@ -440,3 +441,37 @@ def test_the_example_company(capsys: pytest.CaptureFixture[str]) -> None:
     )
     assert found["signed"]["scale"] > 1
     assert sum(each["share_of_variance"] for each in found["tornado"]) == pytest.approx(1, abs=0.05)
+
+
+def test_the_workbook_simulates_once_and_compares_its_scenarios(scenarios: Plan) -> None:
+    book = Workbook(year=plan_year(scenarios, Known()))
+    assert book.simulation is book.simulation
+    assert book.simulation.trials == 8192
+    assert [each.name for each in book.scenarios] == ["base", *scenarios.scenarios]
+    assert book.scenarios[0].outcome is book.simulation.outcome
+
+
+def test_a_scenario_may_change_rates_that_come_from_records(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where rates come from records, what a scenario changes is known only once they are read."""
+    leads = "id,lead,sql,won\n" + "".join(
+        f"{number},2026-{1 + number % 6:02d}-05,2026-{1 + number % 6:02d}-20,{won}\n"
+        for number, won in enumerate(["2026-07-01", ""] * 60)
+    )
+    (tmp_path / "leads.csv").write_text(leads, encoding="utf-8")
+    crm = "format: wide\nfiles: {leads: {path: leads.csv, id: id}}\nstages: {lead: leads.lead, sql: leads.sql, won: leads.won}\n"
+    (tmp_path / "crm.yaml").write_text(crm, encoding="utf-8")
+    plan = """\
+year: {first_month: 2027-01}
+plan_date: 2026-11-15
+goal: {new_arr: 1_000_000}
+stages: [{id: lead}, {id: sql}, {id: won}]
+segments: {all: {acv: 10_000}}
+sources: {web: {}}
+history: {leads: crm.yaml}
+scenarios:
+  fine: {changes: [{from: sql, to: won, rate: 0.2}]}
+"""
+    (tmp_path / "plan.yaml").write_text(plan, encoding="utf-8")
+    assert main(["simulate", str(tmp_path / "plan.yaml"), "--trials", "500", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [each["scenario"] for each in found["scenarios"]] == ["base", "fine"]
