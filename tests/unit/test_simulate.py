@@ -330,3 +330,17 @@ def test_a_known_number_of_records_is_binomial() -> None:
     p, n = 0.25, 1e4
     wanted = [n, (1 - p) * n**2, (1 - p) * (1 - 2 * p) * n**3]  # cumulants of one record over its chance
     assert certain.value_cumulants[:, 0] == pytest.approx(wanted)
+
+
+def test_the_factor_of_the_lags_has_mean_one_and_the_stated_cv() -> None:
+    points, weights = normal_quadrature(40)
+    factors = LagScale(0.3).at(points)
+    mean = weights @ factors
+    assert mean == pytest.approx(1.0, rel=1e-9)
+    assert np.sqrt(weights @ (factors - mean) ** 2) == pytest.approx(0.3, rel=1e-9)
+
+
+def test_no_block_repeats_another() -> None:
+    bank = Bank(40_000, 5, 1)
+    first = [bank.block(number)[0, 0] for number in range(bank.blocks)]
+    assert len(set(first)) == bank.blocks == 40
