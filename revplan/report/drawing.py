@@ -99,7 +99,7 @@ def tidy(svg: str) -> str:
     element = svg[svg.index("<svg") :].strip()
     element = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>|<style[^>]*>.*?</style>", "", element, flags=re.S)
     element = re.sub(r">\s+<", "><", element)
-    element = re.sub(r'(?<= )d="([^"]*)"', lambda d: f'd="{_short(" ".join(d[1].split()))}"', element)
+    element = re.sub(r'(?<= )d="([^"]*)"', lambda d: f'd="{_tight(_short(" ".join(d[1].split())))}"', element)
     element = re.sub(r"translate\([^)]*\)", lambda move: _short(move[0]), element)
     element = re.sub(r'(?<= )(x|y|width|height)="[-\d.]+"', lambda at: _short(at[0]), element)
     element = re.sub(r"<defs></defs>|<defs/>", "", element)
@@ -108,6 +108,18 @@ def tidy(svg: str) -> str:
 
 def _short(numbers: str) -> str:
     return re.sub(r"-?\d+\.\d+", lambda n: f"{float(n[0]):.2f}".rstrip("0").rstrip("."), numbers)
+
+
+def _tight(path: str) -> str:
+    """A path without the spaces round its commands, and without a command that only says itself again."""
+    last = ""
+
+    def command(found: re.Match[str]) -> str:
+        nonlocal last
+        again, last = found[1] == last and found[1] in "LQ", found[1]
+        return " " if again else found[1]
+
+    return re.sub(r" ?([A-Za-z]) ?", command, path)
 
 
 def _renamed(element: str) -> str:
