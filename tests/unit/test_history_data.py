@@ -19,7 +19,10 @@ from revplan.lag import Lag
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared" / "data"
 
-needs_data = pytest.mark.skipif(not DATA.exists(), reason="the shared data are not there")
+FOLDERS = ("olist_asof", "maven_crm_sales_opportunities", "fivetran_salesforce_seeds", "fivetran_hubspot_seeds")
+needs_data = pytest.mark.skipif(
+    not all((DATA / folder).is_dir() for folder in FOLDERS), reason="the shared data are not all there"
+)
 
 
 def crm_file(folder: Path, text: str) -> Path:

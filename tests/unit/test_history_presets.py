@@ -309,7 +309,10 @@ def test_a_preset_reads_the_other_formats_too(tmp_path: Path) -> None:
 
 # --- the seeds of real schemas --------------------------------------------------------------------------------
 
-needs_data = pytest.mark.skipif(not DATA.exists(), reason="the shared data are not there")
+FOLDERS = ("fivetran_salesforce_seeds", "fivetran_hubspot_seeds")
+needs_data = pytest.mark.skipif(
+    not all((DATA / folder).is_dir() for folder in FOLDERS), reason="the shared data are not all there"
+)
 
 
 @needs_data

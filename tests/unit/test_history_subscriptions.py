@@ -16,7 +16,10 @@ from revplan.history.subscriptions import Periods, Subscriptions, arr_bridge, ch
 from revplan.tables import conform
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
-needs_data = pytest.mark.skipif(not DATA.exists(), reason="the shared data are not there")
+FOLDERS = ("dbt_mrr_playbook", "ravenstack_saas")
+needs_data = pytest.mark.skipif(
+    not all((DATA / folder).is_dir() for folder in FOLDERS), reason="the shared data are not all there"
+)
 
 COLUMNS = {"customer": "c", "start": "from", "end": "to", "amount": "mrr"}
 TERMS = ["new", "reactivation", "expansion", "contraction", "churn"]
