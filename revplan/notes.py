@@ -277,4 +277,4 @@ def _tails(year: PlannedYear) -> Iterator[str]:
 
 def _scenarios(year: PlannedYear) -> Iterator[str]:
     if year.plan.scenarios:
-        yield f"The plan names {len(year.plan.scenarios)} scenario(s); this page shows the base plan only."
+        yield f"The plan names {len(year.plan.scenarios)} scenario(s); this is the base plan: `revplan simulate` compares them."
