@@ -6,6 +6,7 @@ import pandas as pd
 
 from revplan.formats import compact, kinds_of, show
 from revplan.history.backtest import MODEL
+from revplan.history.baselines import NAMES
 from revplan.history.records import EVERY
 from revplan.historybook import HistoryBook
 from revplan.report import rate_charts
@@ -196,7 +197,7 @@ def backtest(book: HistoryBook) -> Exhibit:
         told = origin.told["with_arrivals"]
         low, _, high = told[MODEL].quantiles()
         day = pd.Timestamp(origin.as_of)
-        rows.append((day, told[MODEL].mean, low, high, told[MODEL].came, told[best].mean, best))
+        rows.append((day, told[MODEL].mean, low, high, told[MODEL].came, told[best].mean, NAMES[best]))
     names = ["as_of", "mean", "p10", "p90", "came", "baseline", "baseline_name"]
     kinds = {"as_of": "date", "baseline_name": "text"} | dict.fromkeys(names[1:-1], "count")
     return chart(rate_charts.replay, pd.DataFrame(rows, columns=names), kinds, notes=done.warnings)
@@ -208,7 +209,7 @@ def scores(book: HistoryBook) -> Exhibit:
     if done is None:
         return text("There are no scores without a replay.")
     rows = [
-        (name, score.wape, score.bias, score.crps, score.coverage, score.width)
+        (NAMES.get(name, name), score.wape, score.bias, score.crps, score.coverage, score.width)
         for name, score in done.scores["with_arrivals"].items()
     ]
     frame = pd.DataFrame(rows, columns=["method", "wape", "bias", "crps", "coverage", "width"])
@@ -217,7 +218,7 @@ def scores(book: HistoryBook) -> Exhibit:
     message = (
         f"Replayed at {len(done.origins)} past days, no baseline did better than the forecast."
         if better is None
-        else f"{better[0]} did better at past days: it says {better[1]:.0f} wins for the months ahead."
+        else f"{NAMES.get(better[0], better[0])} did better at past days: it says {better[1]:.0f} wins for the months ahead."
     )
     kinds = {"method": "text", "wape": "share", "bias": "ratio", "crps": "count", "coverage": "share", "width": "ratio"}
     labels = {
