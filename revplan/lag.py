@@ -7,7 +7,7 @@ in the first months.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from math import log
 from typing import Annotated, Any
 
@@ -18,10 +18,11 @@ from scipy.special import ndtr
 from revplan.calendar import MONTH_DAYS
 from revplan.values import Number, Value
 
-KEPT = 8192  # results kept of each function, so that a long-lived app does not grow for ever
+KEPT, KEPT_LARGE = 32_768, 8_192  # results kept, small and large ones: a long-lived app must not grow for ever
 MAX_MONTHS = 60  # the longest delay followed; what lies beyond is counted in its last month
 TAIL = 1e-4  # a delay ends in the first month that leaves less than this
 Z90 = 1.2815515655446004  # 90 % quantile of the standard normal
+Z_MILLIONTH = 4.753424308822899  # what a millionth of it exceeds
 GRID_DAYS = int(MAX_MONTHS * MONTH_DAYS) + 1
 Months = Annotated[int, Field(strict=True)]
 FFT_SIZE = 4096  # holds two delays of GRID_DAYS side by side
@@ -54,6 +55,13 @@ class Lag(Value):
         if self.weights is not None and (min(self.weights) < 0 or abs(sum(self.weights) - 1) > 1e-6):
             raise ValueError(f"weights sum to {sum(self.weights):g}; they must be 0 or more and sum to 1")
         return self
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.months, self.median_days, self.p90_days, self.weights))
+
+    def __hash__(self) -> int:  # asked for at every look-up of a kernel
+        return self._hash
 
     @property
     def _is_spread(self) -> bool:
@@ -114,7 +122,7 @@ def path_shift(lags: tuple[Lag, ...]) -> np.ndarray:
     return shift
 
 
-@lru_cache(maxsize=KEPT)
+@lru_cache(maxsize=KEPT_LARGE)
 def path_days(lags: tuple[Lag, ...]) -> np.ndarray:
     """Chance that the log-normal lags of a path take 0, 1, 2, ... days together; sums to 1.
 
@@ -242,9 +250,15 @@ def _step_chances(lag: Lag) -> np.ndarray:
 
 
 def _grid_chances(lag: Lag, step: float, size: int) -> np.ndarray:
-    """Chance of each multiple of `step` days: between two of them it is shared so that the mean is kept."""
-    chances = np.diff(_integral_of_cdf(lag, np.arange(-1, size + 1) * step), 2) / step
-    chances[-1] += 1 - chances.sum()
+    """Chance of each multiple of `step` days: between two of them it is shared so that the mean is kept.
+
+    The grid is followed until a millionth is left, which is counted in the last multiple followed.
+    """
+    mean, spread = lag.log_normal or (0.0, 0.0)
+    followed = int(min(size, np.exp(min(mean + Z_MILLIONTH * spread, 700)) / step + 2))
+    chances = np.zeros(size)
+    chances[:followed] = np.diff(_integral_of_cdf(lag, np.arange(-1, followed + 1) * step), 2) / step
+    chances[followed - 1] += 1 - chances.sum()
     return chances
 
 
@@ -255,7 +269,7 @@ def _step_moments(lag: Lag) -> tuple[float, float]:
     return steps, steps**2 * np.expm1(spread**2)
 
 
-@lru_cache(maxsize=KEPT)
+@lru_cache(maxsize=KEPT_LARGE)
 def _step_spectrum(lag: Lag, size: int) -> np.ndarray:
     return np.fft.rfft(_step_chances(lag), size)
 
