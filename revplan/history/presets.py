@@ -104,8 +104,10 @@ def _entries(document: Document) -> dict[str, DataFile]:
             entries[str(name)] = DataFile.model_validate(entry)
         except ValidationError as error:
             faults += [Fault(document.where(("files", name, *each["loc"])), each["msg"]) for each in error.errors()]
-        if "." in str(name) or str(name) == RECORDS:
-            faults.append(Fault(document.where(("files", name)), "choose a name without a dot, and not `records`"))
+        if not isinstance(name, str) or "." in name or name == RECORDS:
+            faults.append(
+                Fault(document.where(("files", str(name))), "choose a word as name, without a dot, and not `records`")
+            )
     if faults:
         raise DataError(faults)
     return entries

@@ -360,3 +360,11 @@ stages: {{lead: contacts.property_createdate, form: contacts.property_first_conv
     assert read_crm_file(path).crm.merged == "contacts.property_hs_merged_object_ids"
     (line,) = [line for line in report(read_records(path)) if "merged" in line and "still have" in line]
     assert "76340251" in line
+
+
+@pytest.mark.parametrize("name", ["null", "2026", "records", "a.b"])
+def test_a_file_is_named_by_a_word(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "crm.yaml"
+    path.write_text(f"preset: salesforce\nfiles: {{{name}: {{path: leads.csv}}}}\n", encoding="utf-8")
+    with pytest.raises(DataError, match="choose a word as name"):
+        read_records(path)
