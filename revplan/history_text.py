@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import date
 from io import StringIO
 from pathlib import Path
@@ -20,6 +20,7 @@ from revplan.history.forecast import Forecast, forecast_answer, forecast_wins
 from revplan.history.predictive import Count
 from revplan.history.rates import estimate_transitions, estimate_warnings, transitions_block
 from revplan.history.records import History, read_records
+from revplan.terminal import aligned
 
 Told = Callable[[int, int, str], None]
 Answer = tuple[dict[str, Any], str]  # what --json prints, and the text
@@ -216,16 +217,3 @@ def _figure(value: float, decimals: int = 1) -> str:
 
 def _listed(lines: Iterable[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
-
-
-def aligned(heads: Sequence[str], rows: Sequence[Sequence[str]], words: int) -> str:
-    """Rows of text side by side: the first `words` columns to the left, the others to the right."""
-    table = [tuple(heads), *map(tuple, rows)]
-    widths = [max(len(cell) for cell in column) for column in zip(*table, strict=True)]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if number < words else cell.rjust(width)
-            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in table
-    )

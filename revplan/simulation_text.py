@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import pandas as pd
-
 from revplan.errors import shown
 from revplan.formats import column, compact, show
 from revplan.model import simulate_tables as tables
 from revplan.model.curve import CurvePoint
 from revplan.model.scenarios import Compared, entries_by_stage, largest_scale
 from revplan.model.simulate import Simulation
+from revplan.terminal import aligned_columns, plain_rows
 
 SHOWN_DRIVERS = 10
 FEW_WINS = 10  # expected wins below which bands of a year are rough: deals come whole
@@ -56,12 +55,12 @@ def simulation_answer(simulation: Simulation, compared: Sequence[Compared]) -> d
             {"driver": each.driver, "low": each.low, "high": each.high, "share_of_variance": each.share}
             for each in simulation.tornado
         ],
-        "goal_seek": _records(tables.goal_seek_table(simulation)),
-        "commit_given": _records(tables.commit_given_table(simulation)),
-        "fan": _records(tables.fan_table(simulation)),
-        "fan_arr": _records(tables.fan_arr_table(simulation)),
-        "scenarios": _records(tables.scenarios_table(compared)),
-        "scenario_stages": _records(tables.scenario_stages_table(compared)),
+        "goal_seek": plain_rows(tables.goal_seek_table(simulation)),
+        "commit_given": plain_rows(tables.commit_given_table(simulation)),
+        "fan": plain_rows(tables.fan_table(simulation)),
+        "fan_arr": plain_rows(tables.fan_arr_table(simulation)),
+        "scenarios": plain_rows(tables.scenarios_table(compared)),
+        "scenario_stages": plain_rows(tables.scenario_stages_table(compared)),
         "notes": list(simulation_notes(simulation)),
     }
 
@@ -75,15 +74,6 @@ def _point(simulation: Simulation, point: CurvePoint) -> dict[str, float | None]
         **entries,
         "standard_error": tables.finite(point.scale.standard_error),
     }
-
-
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as plain values: months as text, gaps as None."""
-    plain = frame.assign(**{name: frame[name].astype(str) for name in frame if name == "month"})
-    return [
-        {key: None if value is None or value != value else value for key, value in row.items()}
-        for row in plain.to_dict("records")
-    ]
 
 
 def simulation_text(simulation: Simulation, compared: Sequence[Compared]) -> str:
@@ -130,7 +120,7 @@ def _bands(simulation: Simulation) -> str:
     values = [getattr(simulation.outcome, name).value for name in AMOUNTS]
     errors = [tables.finite(getattr(simulation.outcome, name).standard_error) for name in AMOUNTS]
     heads = ("new ARR of the year", simulation.year.plan.currency, "error ±")
-    return _aligned(heads, [list(AMOUNTS.values()), column(values, "money"), column(errors, "money")])
+    return aligned_columns(heads, [list(AMOUNTS.values()), column(values, "money"), column(errors, "money")])
 
 
 def _curve(simulation: Simulation) -> str:
@@ -144,7 +134,7 @@ def _curve(simulation: Simulation) -> str:
         column(curve["spend"], "money"),
         column(curve["within_limits"], "yes"),
     ]
-    return _aligned(("sure", "scale", *(stage.title for stage in plan.stages), "spend", "within limits"), cells)
+    return aligned_columns(("sure", "scale", *(stage.title for stage in plan.stages), "spend", "within limits"), cells)
 
 
 def _given(simulation: Simulation) -> str:
@@ -153,7 +143,7 @@ def _given(simulation: Simulation) -> str:
     cells = [titles, *(column(given[name], "commitment") for name in ("commit", "signed"))]
     cells += [column(given[name], "money") for name in ("arr_low", "arr_high")]
     cells.append(column(given["variance_left"], "share"))
-    return _aligned(("commit at", "commit", "signed", "P10 if hit", "P90 if hit", "variance left"), cells)
+    return aligned_columns(("commit at", "commit", "signed", "P10 if hit", "P90 if hit", "variance left"), cells)
 
 
 def _swings(simulation: Simulation) -> str:
@@ -161,7 +151,7 @@ def _swings(simulation: Simulation) -> str:
     cells = [list(swings["driver"])]
     cells += [column(swings[name], "money") for name in ("arr_low", "arr_high")]
     cells.append(column(swings["share_of_variance"].round(3), "share"))
-    return _aligned(("driver", "at its P10", "at its P90", "of variance"), cells)
+    return aligned_columns(("driver", "at its P10", "at its P90", "of variance"), cells)
 
 
 def _seek(simulation: Simulation) -> str:
@@ -176,7 +166,9 @@ def _seek(simulation: Simulation) -> str:
         for each in simulation.goal_seek
     ]
     sure = show(simulation.confidence, "share")
-    return _aligned((f"alone for {sure}", "planned", "needed"), [list(cells) for cells in zip(*rows, strict=True)])
+    return aligned_columns(
+        (f"alone for {sure}", "planned", "needed"), [list(cells) for cells in zip(*rows, strict=True)]
+    )
 
 
 def _scenarios(compared: Sequence[Compared]) -> str:
@@ -186,7 +178,7 @@ def _scenarios(compared: Sequence[Compared]) -> str:
     cells += [column(table["chance_of_goal"].round(3), "share"), column(table["scale"], "ratio")]
     cells.append(column(table["spend_difference"], "money"))
     heads = ("scenario", "goal", "mean", "to base", "P10", "P90", "chance", "scale", "spend, planned anew")
-    return _aligned(heads, cells)
+    return aligned_columns(heads, cells)
 
 
 def simulation_notes(simulation: Simulation) -> Iterator[str]:
@@ -222,17 +214,3 @@ def _taken_as_certain(simulation: Simulation) -> Iterator[str]:
     without = [name for name, segment in plan.segments.items() if segment.acv.sd is None]
     if without:
         yield f"No sd of the deal size is given for {', '.join(map(shown, without))}: every deal there counts as the mean."
-
-
-def _aligned(heads: Sequence[str], columns: Sequence[Sequence[str]]) -> str:
-    """Columns of text side by side: the first to the left, numbers to the right."""
-    filled = [[head, *cells] for head, cells in zip(heads, columns, strict=True)]
-    widths = [max(map(len, cells)) for cells in filled]
-    rows = zip(*filled, strict=True)
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) if index else cell.ljust(width)
-            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    )

@@ -22,6 +22,7 @@ from revplan.notes import headline, notes
 from revplan.plan.file import checked_plan, read_plan
 from revplan.plan.model import Plan
 from revplan.plan.scenario import scenario_plans
+from revplan.terminal import plain_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,19 +205,10 @@ def plan_answer(book: Workbook) -> dict[str, Any]:
         "stages": list(book.plan.stage_ids),
         "required": stages["required"].to_dict(),
         "commitment": stages["commitment"].astype(int).to_dict(),
-        "by": _rows(book.funnel),
+        "by": plain_rows(book.funnel),
         "budget": sheets.spend_of_year(book.budget, year),
         "cac": book.cac,
         "value_per_entry": stages["value_per_entry"].to_dict(),
-        "shortfall": _rows(book.quarters.rename(columns={"shortfall": "arr", "commit_arr": "yield"})),
+        "shortfall": plain_rows(book.quarters.rename(columns={"shortfall": "arr", "commit_arr": "yield"})),
         "notes": list(book.notes),
     }
-
-
-def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as plain values: months as text, gaps as None."""
-    plain = frame.assign(**{name: frame[name].astype(str) for name in frame if name == "month"})
-    return [
-        {key: None if value is None or value != value else value for key, value in row.items()}
-        for row in plain.to_dict("records")
-    ]

@@ -26,7 +26,7 @@ FLOORS = [
     {"errors"},
     {"values"},
     {"tables", "calendar", "yamlfile", "escaping"},
-    {"lag", "formats"},
+    {"lag", "formats", "terminal"},
     {"plan"},
     {"model", "history", "tracking"},
     {"known", "actuals", "sheets", "notes", "workspace"},
