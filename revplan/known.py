@@ -13,6 +13,7 @@ import pandas as pd
 
 from revplan.errors import DataError, PlanError, shown
 from revplan.history.losses import loss_incidence
+from revplan.history.parts import OWN_LAG
 from revplan.history.rates import estimate_transitions, transitions_block
 from revplan.history.records import EVERY, History, read_records
 from revplan.history.stages import open_items, stage_entries
@@ -87,7 +88,7 @@ def with_history_rates(plan: Plan, records: Records | None) -> Plan:
     stated = {(each.from_stage, each.to_stage) for each in plan.transitions}
     basis = f"CRM records to {records.history.as_of}"
     found = [
-        Transition.model_validate({**block, "basis": f"{basis}, {conversions:,.0f} conversions"})
+        Transition.model_validate({**block, "basis": f"{basis}, {_rests_on(block, conversions)}"})
         for block, conversions in zip(
             transitions_block(records.estimates), records.estimates["conversions"], strict=True
         )
@@ -101,6 +102,12 @@ def with_history_rates(plan: Plan, records: Records | None) -> Plan:
         steps = ", ".join(f"{start} to {end}" for start, end in lacking)
         raise PlanError.at("transitions", f"neither the plan nor its records give a rate for {steps}; state one")
     return plan.model_copy(update={"transitions": (*plan.transitions, *found)})
+
+
+def _rests_on(block: Mapping[str, object], conversions: float) -> str:
+    """How many conversions a rate rests on, and whether its delay is that of a wider group."""
+    borrowed = {"segment", "source"} & set(block) and conversions < OWN_LAG
+    return f"{conversions:,.0f} conversions" + (", the delay of a wider group" if borrowed else "")
 
 
 def known(plan: Plan, records: Records | None) -> Known:

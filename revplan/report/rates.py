@@ -7,6 +7,7 @@ import pandas as pd
 from revplan.formats import compact, kinds_of, show
 from revplan.history.backtest import MODEL
 from revplan.history.baselines import NAMES
+from revplan.history.parts import OWN_LAG
 from revplan.history.records import EVERY
 from revplan.historybook import HistoryBook
 from revplan.report import rate_charts
@@ -97,7 +98,8 @@ def cells(book: HistoryBook) -> Exhibit:
         "p90_days": "P90 days",
         "mature": "Settled",
     }
-    return table(named[columns], {**kinds_of("estimates"), "step": "text"}, message, labels=labels)
+    notes = [f"A part with fewer than {OWN_LAG} conversions has the delay of the wider group it belongs to."]
+    return table(named[columns], {**kinds_of("estimates"), "step": "text"}, message, labels=labels, notes=notes)
 
 
 def differences(book: HistoryBook) -> Exhibit:
