@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
-from revplan.errors import ReportError, shown
+from revplan.errors import PlanError, ReportError, shown
 
 PACKAGE = Path(__file__).resolve().parents[1]
 """The folder of revplan itself."""
@@ -42,8 +42,10 @@ def check_folder(folder: Path) -> None:
 
     Raises
     ------
+    PlanError
+        If it is a file, or lies in one.
     ReportError
-        If it is a file, or may not be written to.
+        If it may not be written to.
     """
     with _writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -78,8 +80,10 @@ def shown_path(path: Path) -> str:
 def _writing(folder: Path) -> Iterator[None]:
     try:
         yield
-    except (FileExistsError, NotADirectoryError):
-        raise ReportError.at(shown_path(folder), "is a file, not a folder; choose another folder") from None
+    except FileExistsError:
+        raise PlanError.at(shown_path(folder), "is a file, not a folder; choose another folder") from None
+    except NotADirectoryError:
+        raise PlanError.at(shown_path(folder), "lies in what is a file, not a folder; choose another folder") from None
     except OSError as error:
         reason = error.strerror or str(error)
         raise ReportError.at(shown_path(folder), f"cannot be written to ({reason}); choose another folder") from None

@@ -110,8 +110,8 @@ def test_settings_are_checked_before_papermill_sees_them(tmp_path: Path, setting
 @pytest.mark.usefixtures("no_kernel")
 def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
     plan = workspace(tmp_path)
-    for out in (plan, plan / "below"):
-        with pytest.raises(ReportError, match=r"plan\.yaml.*: is a file, not a folder; choose another folder"):
+    for out, problem in ((plan, "is a file"), (plan / "below", "lies in what is a file")):
+        with pytest.raises(PlanError, match=rf"plan\.yaml.*: {problem}, not a folder; choose another folder"):
             render("demo", plan, out)
     assert plan.read_text(encoding="utf-8") == "name: the plan\n"
 
