@@ -32,13 +32,3 @@ def quarter_label(index: int, first: pd.Period) -> str:
     A fiscal year is named after the calendar year in which it begins.
     """
     return f"{first.year + index // 4}-Q{index % 4 + 1}"
-
-
-def quarter_of(month: pd.Period, first: pd.Period) -> str:
-    """Name of the fiscal quarter `month` lies in, for a fiscal year that begins with `first`."""
-    return quarter_label((month - first).n // MONTHS_PER_QUARTER, first)
-
-
-def days_until(start: date, end: date) -> int:
-    """Days from `start` to `end`, negative when `end` is earlier. [days]"""
-    return (end - start).days

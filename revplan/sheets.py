@@ -234,7 +234,7 @@ def ledger_table(year: PlannedYear) -> pd.DataFrame:
 def _split(entered: np.ndarray, offset: int, year: PlannedYear) -> np.ndarray:
     """ARR by month of entry, split at the plan date and at the start of the year."""
     month = np.arange(len(entered)) - offset
-    past = np.clip(year.first + year.start - month, 0, 1)
+    past = year.past_share(month)
     before_year = month < 0
     return np.array([entered @ past, entered @ (before_year * (1 - past)), entered @ (~before_year * (1 - past))])
 
@@ -289,7 +289,7 @@ def _past_entries(year: PlannedYear, index: int) -> float:
     """Entries the year's wins trace back to that lie before the plan date. [records]"""
     required = year.required[index]
     month = np.arange(required.this_year.shape[1]) + required.first
-    return float(required.this_year[0] @ np.clip(year.first + year.start - month, 0, 1))
+    return float(required.this_year[0] @ year.past_share(month))
 
 
 def spend_of_year(budget: pd.DataFrame, year: PlannedYear) -> dict[str, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -47,6 +47,13 @@ class Value(BaseModel):
             return data
         keys = {field.alias or name: field for name, field in cls.model_fields.items()}
         return {key: data.get(key) for key, field in keys.items() if key in data or field.is_required()}
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A changed copy; what was worked out of the old value and kept with it stays behind."""
+        copy = super().model_copy(update=update, deep=deep)
+        for name in copy.__dict__.keys() - type(copy).model_fields.keys():
+            del copy.__dict__[name]
+        return copy
 
     @field_validator("*", mode="wrap")
     @classmethod

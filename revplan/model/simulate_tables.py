@@ -11,7 +11,6 @@ import pandas as pd
 from revplan.calendar import months_from
 from revplan.model.curve import CurvePoint
 from revplan.model.funnel import YEAR
-from revplan.model.outcome import Outcome
 from revplan.model.scenarios import Compared, entries_by_stage, largest_scale, spend_of_entries
 from revplan.model.simulate import Simulation
 from revplan.tables import columns, conform, empty
@@ -25,19 +24,6 @@ def _table(name: str, rows: Iterable[Sequence[Any]]) -> pd.DataFrame:
     frame = pd.DataFrame(made, columns=[column.name for column in declared])
     numbers = [column.name for column in declared if column.kind not in {"text", "month", "yes"}]
     return conform(frame.astype(dict.fromkeys(numbers, float)), name) if made else empty(name)
-
-
-def outcome_table(found: Outcome) -> pd.DataFrame:
-    """The figures of the year, each with its Monte-Carlo standard error."""
-    missing = float("nan")
-    rows = [(name, each.value, missing, each.standard_error, missing) for name, each in _amounts(found)]
-    chance = found.chance_of_goal
-    rows.append(("chance_of_goal", missing, chance.value, missing, chance.standard_error))
-    return _table("outcome", rows)
-
-
-def _amounts(found: Outcome) -> Iterable[tuple[str, Any]]:
-    return ((name, getattr(found, name)) for name in AMOUNTS)
 
 
 def finite(value: float) -> float | None:

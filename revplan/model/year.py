@@ -82,6 +82,10 @@ class PlannedYear:
         """Shape (cells,): wins the goal of the year asks for, rounded where the plan rounds. [deals]"""
         return np.array([required.this_year[-1].sum() for required in self.required])
 
+    def past_share(self, months: np.ndarray) -> np.ndarray:
+        """Share of each month (counted from the first of the year) that is over on the plan date. [0-1]"""
+        return np.clip(self.first + self.start - months, 0, 1)
+
     def _in_horizon(self, flow: np.ndarray) -> np.ndarray:
         """A flow from the plan month on, over the 24 months of the two years."""
         inside = np.zeros(HORIZON)

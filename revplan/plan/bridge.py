@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from revplan.errors import Fault
 from revplan.plan.goal import Change, Goal
@@ -12,8 +11,6 @@ HALF_A_CENT = 0.005
 MOST_GROWTH = 10.0  # the most that next_year_growth may state, too
 LEVELS = ("opening_arr", "new_arr", "closing_arr")
 SIGNS = {"new_arr": 1.0, "expansion": 1.0, "contraction": -1.0, "churn": -1.0}
-
-Missing = Literal["solve"] | None
 
 
 class BridgeError(ValueError):

@@ -82,8 +82,7 @@ def _varied(plan: Plan, name: str, scenario: Scenario) -> Plan:
         "uncertainty": _uncertainty(plan.uncertainty, scenario.uncertainty),
         "scenarios": type(plan.scenarios)(),
     }
-    fresh = {key: value for key, value in plan.model_copy(update=update) if key in type(plan).model_fields}
-    return type(plan).model_construct(**fresh)
+    return plan.model_copy(update=update)
 
 
 def _acv(planned: Acv, changed: Acv) -> Acv:

@@ -23,9 +23,7 @@ def commit_by_month(book: Workbook) -> Exhibit:
     rows = book.funnel_by_month[book.funnel_by_month["stage"] == stage]
     months = pd.period_range(begin, book.plan.months[-1], freq="M")
     values = rows.set_index("month").drop(columns="stage").reindex(months, fill_value=0.0).reset_index(names="month")
-    past = np.clip(
-        book.year.first + book.year.start - (rows["month"] - book.plan.first_month).map(lambda gap: gap.n), 0, 1
-    )
+    past = book.year.past_share((rows["month"] - book.plan.first_month).map(lambda gap: gap.n).to_numpy(dtype=float))
     share = float(rows["required"] @ past / rows["required"].sum()) if rows["required"].sum() else 0.0
     return chart(
         charts.commit_by_month(titles_of(book)[stage], plan_month, share),

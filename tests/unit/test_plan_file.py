@@ -583,3 +583,15 @@ def test_a_day_no_calendar_has_is_named_with_its_line(tmp_path: Path) -> None:
     path.write_text(SMALLEST + "plan_date: 2026-11-31\n", encoding="utf-8")
     with pytest.raises(PlanError, match=r"plan\.yaml line [0-9]+: 2026-11-31 is a day no calendar has"):
         read_plan(path)
+
+
+def test_a_changed_copy_forgets_what_was_worked_out_of_the_old_one() -> None:
+    plan = Plan.model_validate(YAML(typ="safe").load(SMALLEST) | {"year": {"first_month": "2027-01"}})
+    pair, cell = (plan.transitions[0].from_stage, plan.transitions[0].to_stage), plan.cells[0]
+    before = plan.transition(pair, *cell)
+    assert before is not None
+    hash(before.lag)
+    changed = before.model_copy(update={"rate": before.rate / 2})
+    found = plan.model_copy(update={"transitions": (changed, *plan.transitions[1:])}).transition(pair, *cell)
+    assert found is not None
+    assert found.rate == before.rate / 2
