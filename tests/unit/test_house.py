@@ -93,7 +93,7 @@ def test_conda_gives_the_given_packages_in_the_same_ranges() -> None:
 
 def test_conda_leaves_the_rest_to_pip() -> None:
     content = YAML(typ="safe").load((ROOT / "environment.yml").read_text(encoding="utf-8"))
-    assert content["dependencies"][-1] == {"pip": ["-e .[dev]"]}
+    assert content["dependencies"][-1] == {"pip": ["-e .[app,deck,excel,dev]"]}
     assert (content["name"], content["channels"]) == ("revplan", ["conda-forge"])
 
 
