@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from revplan.errors import ReportError
-from revplan.escaping import clean
+from revplan.report.figures import Sentence, as_sentence
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-Paint = Callable[["Axes", "pd.DataFrame"], str]
+Paint = Callable[["Axes", "pd.DataFrame"], str | Sentence]
 
 STYLE = Path(__file__).parent / "style" / "revplan.mplstyle"
 PAGE_WIDTH = 8.8
@@ -36,7 +36,7 @@ NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 class Drawing:
     """A chart drawn twice, and the sentence it is there to say."""
 
-    message: str
+    said: Sentence
     page: str
     phone: str
     undrawable: bool
@@ -51,31 +51,32 @@ def drawing(paint: Paint, table: pd.DataFrame, name: str, height: float) -> Draw
     ReportError
         If `paint` does not return a message, or not the same one for both sizes.
     """
-    message, page, boxes = _drawn(paint, table, name, (PAGE_WIDTH, height))
+    said, page, boxes = _drawn(paint, table, name, (PAGE_WIDTH, height))
     again, phone, _ = _drawn(paint, table, name, (PHONE_WIDTH, height * 0.85))
-    if message != again:
+    if said != again:
         raise ReportError.at(f"chart {name}", "its message depends on its size; compute it from the table alone")
-    return Drawing(message=message, page=page, phone=phone, undrawable=boxes)
+    return Drawing(said=said, page=page, phone=phone, undrawable=boxes)
 
 
-def _drawn(paint: Paint, table: pd.DataFrame, name: str, size: tuple[float, float]) -> tuple[str, str, bool]:
+def _drawn(paint: Paint, table: pd.DataFrame, name: str, size: tuple[float, float]) -> tuple[Sentence, str, bool]:
     import matplotlib as mpl
     from matplotlib import style
     from matplotlib.figure import Figure
 
     with style.context(["default", STYLE]), mpl.rc_context({"svg.hashsalt": name}):
         figure = Figure(figsize=size)
-        message = _message(paint(figure.add_subplot(), table.copy()), name)
+        said = _said(paint(figure.add_subplot(), table.copy()), name)
         svg, boxes = _saved(figure)
-    return message, tidy(svg), boxes
+    return said, tidy(svg), boxes
 
 
-def _message(returned: object, name: str) -> str:
-    if not isinstance(returned, str) or not clean(returned):
+def _said(returned: object, name: str) -> Sentence:
+    said = as_sentence(returned)
+    if said is None:
         raise ReportError.at(
             f"chart {name}", "paint returned no message; return the one sentence the chart is there to say"
         )
-    return clean(returned)
+    return said
 
 
 def _saved(figure: object) -> tuple[str, bool]:

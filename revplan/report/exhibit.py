@@ -8,7 +8,7 @@ which the other formats are made, so that their numbers cannot differ.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from revplan.errors import ReportError, shown
@@ -16,10 +16,12 @@ from revplan.escaping import clean
 from revplan.formats import KINDS
 from revplan.report import MIMETYPE, markup
 from revplan.report.drawing import Paint, drawing
+from revplan.report.figures import Cells, Figure, Sentence, as_sentence, cell_figures
 
 if TYPE_CHECKING:
     import pandas as pd
 
+SILENT = Sentence(text="")
 BOXES = "Some names use characters the chart's font lacks; they show as boxes."
 
 
@@ -62,6 +64,24 @@ class Exhibit:
     svg_phone: str | None = None
     notes: tuple[str, ...] = ()
     header: str = ""
+    said: Sentence = SILENT
+    """The message with the figures it quotes."""
+    facts: tuple[Figure, ...] = ()
+    """The figures a text rests on."""
+    cells: Cells | None = None
+    """What the numbers of the table are."""
+
+    def with_cells(self, cells: Cells) -> Exhibit:
+        """The same exhibit, the numbers of its table registered as figures."""
+        return replace(self, cells=cells)
+
+    @property
+    def figures(self) -> list[tuple[int | None, str, Figure]]:
+        """Every figure, with the row and the column it stands in; those of the message stand in none."""
+        quoted = [(None, "message", each) for each in self.said.figures]
+        rested = [(None, "fact", each) for each in self.facts]
+        placed = cell_figures(self.table, self.cells) if self.table is not None and self.cells else []
+        return [*quoted, *rested, *placed]
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         return {
@@ -107,9 +127,10 @@ def chart(
     _check_kinds(frame, kinds, f"chart {name}")
     drawn = drawing(paint, frame, name, height)
     return Exhibit(
-        message=drawn.message,
+        message=drawn.said.text,
         kind="chart",
-        alt=drawn.message,
+        alt=drawn.said.text,
+        said=drawn.said,
         table=frame.copy(),
         kinds=dict(kinds),
         svg=drawn.page,
@@ -121,7 +142,7 @@ def chart(
 def table(
     frame: pd.DataFrame,
     kinds: Mapping[str, str],
-    message: str,
+    message: str | Sentence,
     *,
     labels: Mapping[str, str] | None = None,
     totals: int = 0,
@@ -150,11 +171,12 @@ def table(
         If there is no message, or a column has no kind.
     """
     said = _message(message, "table")
-    _check_kinds(frame, kinds, f"table {shown(said)!r}")
+    _check_kinds(frame, kinds, f"table {shown(said.text)!r}")
     return Exhibit(
-        message=said,
+        message=said.text,
         kind="table",
-        alt=said,
+        alt=said.text,
+        said=said,
         table=frame.reset_index(drop=True),
         kinds=dict(kinds),
         labels=dict(labels or {}),
@@ -164,7 +186,11 @@ def table(
 
 
 def text(
-    message: str, facts: Mapping[str, str] | None = None, *, notes: Sequence[str] = (), header: str = ""
+    message: str | Sentence,
+    facts: Mapping[str, str | Figure] | None = None,
+    *,
+    notes: Sequence[str] = (),
+    header: str = "",
 ) -> Exhibit:
     """A statement, with the few facts it rests on, each a label and a formatted value.
 
@@ -179,11 +205,16 @@ def text(
     import pandas as pd
 
     said = _message(message, "text")
-    pairs = [(clean(label), clean(value)) for label, value in (facts or {}).items()]
+    given = facts or {}
+    pairs = [
+        (clean(label), value.text if isinstance(value, Figure) else clean(value)) for label, value in given.items()
+    ]
     return Exhibit(
-        message=said,
+        message=said.text,
         kind="text",
-        alt=said,
+        alt=said.text,
+        said=said,
+        facts=tuple(value for value in given.values() if isinstance(value, Figure)),
         table=pd.DataFrame(pairs, columns=["fact", "value"]) if pairs else None,
         kinds={"fact": "text", "value": "figure"},
         notes=_lines(notes),
@@ -191,10 +222,11 @@ def text(
     )
 
 
-def _message(message: object, place: str) -> str:
-    if not isinstance(message, str) or not clean(message):
+def _message(message: object, place: str) -> Sentence:
+    said = as_sentence(message)
+    if said is None:
         raise ReportError.at(place, "has no message; give the one sentence it is there to say")
-    return clean(message)
+    return said
 
 
 def _lines(notes: Sequence[str]) -> tuple[str, ...]:

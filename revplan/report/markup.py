@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from revplan.escaping import clean, escape
 from revplan.formats import MINUS, column, is_missing, show
+from revplan.report.figures import PRECISION, ROUNDING, Figure, Measure
 from revplan.tables import NUMERIC
 
 if TYPE_CHECKING:
@@ -53,13 +54,14 @@ def raw(exhibit: Exhibit) -> dict[str, Any]:
     """What other formats are made from: the message, and the values as they are, not as shown.
 
     Numbers keep twelve significant digits, the precision everything is rounded from: digits
-    beyond that differ between machines.
+    beyond that differ between machines. `shown` holds the rows of a table or a text as they are
+    displayed, so that no printing formats a number its own way.
     """
     frame = exhibit.table
     names = [] if frame is None else list(frame.columns)
     values = [] if frame is None else [[_value(cell) for cell in frame[name]] for name in names]
     return {
-        "version": 1,
+        "version": 2,
         "kind": exhibit.kind,
         "message": exhibit.message,
         "alt": exhibit.alt,
@@ -69,7 +71,49 @@ def raw(exhibit: Exhibit) -> dict[str, Any]:
             {"name": clean(name), "label": _label(exhibit, name), "kind": exhibit.kinds[name]} for name in names
         ],
         "rows": [list(row) for row in zip(*values, strict=True)],
+        "shown": [] if exhibit.kind == "chart" else [list(row) for row in zip(*_cells(exhibit), strict=True)],
         "totals": exhibit.totals,
+        **_registered(exhibit),
+    }
+
+
+def _cells(exhibit: Exhibit) -> list[list[str]]:
+    return [cells for _, cells, _ in _shown(exhibit)]
+
+
+def _registered(exhibit: Exhibit) -> dict[str, Any]:
+    """The figures of the exhibit, and the definitions of what they measure."""
+    found = exhibit.figures
+    return {
+        "registered": exhibit.said.registered,
+        "figures": [{**_figure(each), "row": row, "column": column} for row, column, each in found],
+        "definitions": {each.measure.name: _definition(each.measure) for _, _, each in found},
+    }
+
+
+def _figure(figure: Figure) -> dict[str, Any]:
+    return {
+        "id": figure.id,
+        "measure": figure.measure.name,
+        "label": figure.measure.label,
+        "of": dict(figure.of),
+        "period": figure.period,
+        "basis": figure.basis,
+        "kind": figure.measure.kind,
+        "value": figure.value,
+        "text": figure.text,
+    }
+
+
+def _definition(measure: Measure) -> dict[str, Any]:
+    return {
+        "label": measure.label,
+        "formula": measure.formula,
+        "unit": measure.kind,
+        "rounding": ROUNDING.get(measure.kind, "none"),
+        "source": measure.source,
+        "additive": measure.additive,
+        "at_most_one": measure.at_most_one,
     }
 
 
@@ -180,5 +224,5 @@ def _value(cell: Any) -> Any:
     if hasattr(cell, "item"):
         cell = cell.item()
     if isinstance(cell, float):
-        return float(f"{cell:.12g}") if abs(cell) != float("inf") else None
+        return float(f"{cell:.{PRECISION}g}") if abs(cell) != float("inf") else None
     return cell if isinstance(cell, bool | int) else clean(cell)
