@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from revplan.lag import GRID_DAYS, Lag
 from revplan.model.cells import Cell
 from revplan.model.funnel import HORIZON
 
+KEPT_EDGES, KEPT_LAGS = 16, 512  # results kept: a scenario asks for the same again and again
 OLDER_THAN_ANY = 1e-3  # a record is dead once less than this share of the conversions take longer
 
 
@@ -89,13 +91,20 @@ def open_yield(cell: Cell, group: OpenGroup, plan_date: date, first_month: pd.Pe
 
 def _leaving_days(lag: Lag, ages: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Expected records that go on to the next stage 0, 1, 2, ... days from now."""
-    oldest = int(ages.max(initial=0))
-    passed = np.diff(lag.cdf(np.arange(oldest + GRID_DAYS + 1.0)))
+    passed = _passed_by_day(lag, -(-int(ages.max(initial=0)) // GRID_DAYS) + 1)
     leaving = np.zeros(GRID_DAYS)
     for age, weight in zip(ages.astype(int), weights, strict=True):
         if weight:
             leaving += weight * passed[age : age + GRID_DAYS]
     return leaving
+
+
+@lru_cache(maxsize=KEPT_LAGS)
+def _passed_by_day(lag: Lag, grids: int) -> np.ndarray:
+    """Share of the converting records that take 0 to 1, 1 to 2, ... days, over some lengths of the grid."""
+    passed = np.diff(lag.cdf(np.arange(grids * GRID_DAYS + 1.0)))
+    passed.flags.writeable = False
+    return passed
 
 
 def _next_month(plan_date: date) -> np.ndarray:
@@ -109,8 +118,16 @@ def _next_month(plan_date: date) -> np.ndarray:
 
 def _by_month(leaving: np.ndarray, rest: np.ndarray, plan_date: date, first_month: pd.Period) -> np.ndarray:
     """Arrivals at won by calendar month of the two fiscal years, for records that leave day by day."""
-    starts = [(first_month + month).start_time.date() for month in range(HORIZON + 1)]
-    edges = np.maximum([(start - plan_date).days for start in starts], 0)
+    edges = _month_edges(plan_date, first_month)
     arrived = np.convolve(leaving[: edges[-1]], rest[: edges[-1]])[: edges[-1]]
     cumulated = np.concatenate([[0.0], np.cumsum(arrived)])
     return np.diff(cumulated[np.minimum(edges, len(cumulated) - 1)])
+
+
+@lru_cache(maxsize=KEPT_EDGES)
+def _month_edges(plan_date: date, first_month: pd.Period) -> np.ndarray:
+    """Days from the plan date to the first day of each month of the two years, and to the end of the last."""
+    starts = [(first_month + month).start_time.date() for month in range(HORIZON + 1)]
+    edges = np.maximum([(start - plan_date).days for start in starts], 0)
+    edges.flags.writeable = False
+    return edges

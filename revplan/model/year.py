@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -96,23 +96,28 @@ class PlannedYear:
 
 def plan_year(plan: Plan, known: Known, progress: Progress | None = None) -> PlannedYear:
     """The plan computed: required entries, the commit, and what comes without new entries."""
+    year = year_without_commit(plan, known)
+    entries = _commit(plan, year.cells, year.targets, year.coming, known, progress)
+    flows = tuple(forward(cell, flow, year.start) for cell, flow in zip(year.cells, entries, strict=True))
+    return replace(year, flows=flows)
+
+
+def year_without_commit(plan: Plan, known: Known) -> PlannedYear:
+    """The plan computed but for its commit: without flows, which take an optimisation."""
     cells = plan_cells(plan)
-    first = (month_of(plan.plan_date) - plan.first_month).n
-    start = share_gone(plan.plan_date)
     targets = target_arr(plan, cells)
     opened = tuple(_opened(cell, plan, known) for cell in cells)
     open_wins, open_arr = (_open_sum(opened, name) for name in ("wins", "arr"))
     won_wins, won_arr = (_won(cells, known, index) for index in (0, 1))
-    entries = _commit(plan, cells, targets, open_arr + won_arr, known, progress)
     return PlannedYear(
         plan=plan,
         bridge=solve_bridge(plan.goal),
         cells=cells,
-        first=first,
-        start=start,
+        first=(month_of(plan.plan_date) - plan.first_month).n,
+        start=share_gone(plan.plan_date),
         targets=targets,
         required=required(plan, cells, targets),
-        flows=tuple(forward(cell, flow, start) for cell, flow in zip(cells, entries, strict=True)),
+        flows=(),
         open_yields=opened,
         open_arr=open_arr,
         open_wins=open_wins,
