@@ -84,6 +84,12 @@ def read_tables(source: CrmSource) -> Tables:
     return Tables(source, tables)
 
 
+def data_paths(source: CrmSource) -> list[Path]:
+    """The files that the CRM file reads, each once, in its order; a table asked for by SQL has none."""
+    paths = [source.path.parent / entry.path for entry in _entries(source).values() if entry.path is not None]
+    return list(dict.fromkeys(paths))
+
+
 def _entries(source: CrmSource) -> dict[str, DataFile]:
     crm = source.crm
     if not isinstance(crm, HistoryCrm):

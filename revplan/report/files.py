@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import NamedTemporaryFile, TemporaryDirectory
 from typing import Any
 
 from revplan.errors import PlanError, ReportError, shown
@@ -61,14 +61,40 @@ def written(path: Path, text: str) -> Path:
     ReportError
         If it cannot be written; its earlier content is kept.
     """
-    with _writing(path.parent):
-        half = path.with_name(f".{path.name}.{os.getpid()}.half")
-        try:
-            half.write_bytes(text.encode("utf-8"))
-            os.replace(half, path)
-        finally:
-            half.unlink(missing_ok=True)
-    return path
+    return written_together(path.parent, path.stem, {path.name: text.encode("utf-8")})[0]
+
+
+def written_together(folder: Path, name: str, contents: Mapping[str, bytes]) -> list[Path]:
+    """Files of `folder` that replace their earlier versions together: the pack called `name`.
+
+    All are made in a folder of their own, which gets its final name once it is complete; then
+    they are moved out of it. Whoever is stopped before leaves the old pack; whoever is stopped
+    while moving is helped out by the next run of the same pack.
+
+    Raises
+    ------
+    ReportError
+        If they cannot be written; the earlier files are kept.
+    """
+    ready = folder / f".{name}.ready"
+    with _writing(folder):
+        _move_out(ready, folder)
+        with TemporaryDirectory(dir=folder, prefix=f".{name}-", ignore_cleanup_errors=True) as scratch:
+            half = Path(scratch) / "half"
+            half.mkdir()
+            for file, content in contents.items():
+                (half / file).write_bytes(content)
+            half.rename(ready)
+            _move_out(ready, folder)
+    return [folder / file for file in contents]
+
+
+def _move_out(ready: Path, folder: Path) -> None:
+    """Moves the files of a complete pack to where they belong."""
+    if ready.is_dir():
+        for path in sorted(ready.iterdir()):
+            os.replace(path, folder / path.name)
+        ready.rmdir()
 
 
 def shown_path(path: Path) -> str:

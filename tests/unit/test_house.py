@@ -29,7 +29,7 @@ FLOORS = [
     {"lag", "formats", "terminal"},
     {"plan"},
     {"model", "history", "tracking"},
-    {"known", "actuals", "sheets", "notes", "workspace"},
+    {"known", "actuals", "inputs", "sheets", "notes", "workspace"},
     {"workbook", "historybook"},
     {"report"},
     {"workbook_text", "history_text", "simulation_text"},
