@@ -97,7 +97,9 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("name", metavar="NAME", help="the report, such as annual_commit")
     report.add_argument("plan", type=Path, metavar="PLAN", help="the plan file (YAML)")
     report.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder to write to")
-    report.add_argument("--formats", default="html", metavar="LIST", help="comma-separated; html is available")
+    report.add_argument("--formats", default="html", metavar="LIST", help="comma-separated: html, pdf, pptx, xlsx")
+    report.add_argument("--against", type=Path, metavar="SIGNED", help="a signed plan to compare with")
+    report.add_argument("--template", type=Path, metavar="DECK", help="a company's own deck (pptx) for the slides")
     report.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a parameter of the notebook")
     return parser
 
@@ -200,10 +202,17 @@ def _simulate(given: argparse.Namespace) -> None:
 
 
 def _report(given: argparse.Namespace) -> None:
-    from revplan.report.render import render
+    from revplan.report.render import Request, render
 
-    formats = tuple(part.strip() for part in given.formats.split(",") if part.strip())
-    written = render(given.name, given.plan, given.out, formats, _settings(given.set), sys.stderr)
+    request = Request(
+        name=given.name,
+        plan_path=given.plan,
+        formats=tuple(part.strip() for part in given.formats.split(",") if part.strip()),
+        settings=_settings(given.set),
+        against=given.against,
+        template=given.template,
+    )
+    written = render(request, given.out, sys.stderr)
     _print(given, {"files": [str(path) for path in written]}, "\n".join(str(path) for path in written))
 
 

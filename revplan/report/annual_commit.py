@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from revplan.formats import compact, kinds_of, largest_remainder, show
-from revplan.report import charts
+from revplan.report import charts, native_plan
 from revplan.report.exhibit import Exhibit, chart, table, text
 from revplan.sheets import wins_of_year
 from revplan.workbook import Workbook
@@ -58,7 +58,9 @@ def goal_bridge(book: Workbook) -> Exhibit:
         notes = [f"Net revenue retention {kept}; gross {grr}, or {churn_only} if contraction is left out."]
     if book.plan.goal.basis:
         notes.append(f"Source: {book.plan.goal.basis}")
-    return chart(charts.bridge(book.plan.currency), book.bridge, kinds_of("bridge"), notes=notes, name="bridge")
+    return chart(
+        charts.bridge(book.plan.currency), book.bridge, kinds_of("bridge"), notes=notes, name="bridge"
+    ).with_native(native_plan.bridge(book.plan.currency))
 
 
 def required_funnel(book: Workbook) -> Exhibit:
@@ -106,13 +108,17 @@ def entering_later(book: Workbook) -> str:
 
 def quarters(book: Workbook) -> Exhibit:
     """What each quarter is made of."""
-    return chart(charts.quarters(book.plan.currency), book.quarters, kinds_of("quarters"), name="quarters")
+    return chart(charts.quarters(book.plan.currency), book.quarters, kinds_of("quarters"), name="quarters").with_native(
+        native_plan.quarters(book.plan.currency)
+    )
 
 
 def dependence(book: Workbook) -> Exhibit:
     """What falls before the plan date, and what is expected of the records that exist."""
     paint = charts.dependence(book.plan.currency, str(book.plan.plan_date), known=book.records is not None)
-    return chart(paint, book.quarters, kinds_of("quarters"), name="dependence")
+    return chart(paint, book.quarters, kinds_of("quarters"), name="dependence").with_native(
+        native_plan.dependence(book.plan.currency)
+    )
 
 
 def open_pipeline(book: Workbook) -> Exhibit:
@@ -171,7 +177,9 @@ def last_useful(book: Workbook) -> Exhibit:
     left = len(book.last_useful) - charts.MOST_ROWS
     notes = [f"The {charts.MOST_ROWS} that end first; {left} more are not drawn."] if left > 0 else []
     height = 0.9 + 0.26 * min(len(book.last_useful), charts.MOST_ROWS)
-    return chart(charts.last_useful, book.last_useful, kinds_of("last_useful"), notes=notes, height=height)
+    return chart(charts.last_useful, book.last_useful, kinds_of("last_useful"), notes=notes, height=height).with_native(
+        native_plan.last_useful
+    )
 
 
 def budget(book: Workbook) -> Exhibit:
@@ -180,7 +188,9 @@ def budget(book: Workbook) -> Exhibit:
     if priced.empty or not priced["spend"].sum():
         return text("No source states a cost per entry, so the commit has no budget yet.")
     spent = priced[priced.groupby("source")["spend"].transform("sum") > 0]
-    return chart(charts.budget(book.plan.currency), spent, kinds_of("budget"), name="budget")
+    return chart(charts.budget(book.plan.currency), spent, kinds_of("budget"), name="budget").with_native(
+        native_plan.budget(book.plan.currency)
+    )
 
 
 def budget_by_quarter(book: Workbook) -> Exhibit:

@@ -10,9 +10,11 @@ import pandas as pd
 
 from revplan.formats import compact, show
 from revplan.report.axes import (
+    ACTUAL,
     ATTENTION,
     BACKGROUND,
     GAP,
+    OTHER,
     PAST,
     PLAN,
     REQUIRED,
@@ -28,7 +30,8 @@ if TYPE_CHECKING:
 
 BAR = 0.62
 MOST_ROWS = 16
-MOST_COLORS = 6
+SOURCE_COLORS = (PLAN, REQUIRED, ACTUAL, ATTENTION, OTHER, PAST)
+MOST_COLORS = len(SOURCE_COLORS)
 LEVELS = ("opening_arr", "new_arr", "closing_arr")
 TITLES = {
     "opening_arr": "Opening",
@@ -44,7 +47,7 @@ def bridge(currency: str) -> Callable[[Axes, pd.DataFrame], str]:
     """A waterfall of table bridge."""
 
     def paint(ax: Axes, table: pd.DataFrame) -> str:
-        terms = table[table["term"].isin(LEVELS) | (table["amount"] != 0)].dropna(subset=["amount"])
+        terms = shown_terms(table)
         amounts = dict(zip(terms["term"], terms["amount"], strict=True))
         level, size = 0.0, 7.5 if is_narrow(ax) else 9.5
         for place, (term, amount) in enumerate(amounts.items()):
@@ -61,6 +64,11 @@ def bridge(currency: str) -> Callable[[Axes, pd.DataFrame], str]:
         return _bridge_message(amounts, currency)
 
     return paint
+
+
+def shown_terms(table: pd.DataFrame) -> pd.DataFrame:
+    """The terms of table bridge that are drawn: the levels, and what changes them."""
+    return table[table["term"].isin(LEVELS) | (table["amount"] != 0)].dropna(subset=["amount"])
 
 
 def _short(title: str, ax: Axes, width: int) -> str:
@@ -239,10 +247,10 @@ def budget(currency: str) -> Callable[[Axes, pd.DataFrame], str]:
         months = sorted(table["month"].unique())
         places = {month: place for place, month in enumerate(months)}
         base = np.zeros(len(months))
-        for number, (source, rows) in enumerate(_few_sources(table).groupby("source", sort=False)):
+        for number, (source, rows) in enumerate(few_sources(table).groupby("source", sort=False)):
             values = np.zeros(len(months))
             np.add.at(values, [places[month] for month in rows["month"]], rows["spend"])
-            ax.bar(range(len(months)), values, BAR, base, color=f"C{(0, 3, 5, 4, 6, 2)[number]}", label=str(source))
+            ax.bar(range(len(months)), values, BAR, base, color=SOURCE_COLORS[number], label=str(source))
             base = base + values
         month_axis(ax, months)
         value_axis(ax, "money", currency)
@@ -252,7 +260,7 @@ def budget(currency: str) -> Callable[[Axes, pd.DataFrame], str]:
     return paint
 
 
-def _few_sources(table: pd.DataFrame) -> pd.DataFrame:
+def few_sources(table: pd.DataFrame) -> pd.DataFrame:
     """As many sources as there are colours: the dearest, and the others as one."""
     spent = table.groupby("source", sort=False)["spend"].sum()
     if len(spent) <= MOST_COLORS:

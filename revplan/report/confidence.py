@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from revplan.formats import compact, kinds_of, show
 from revplan.model import simulate_tables as tables
+from revplan.report import native_plan
 from revplan.report.annual_commit import titles_of
 from revplan.report.axes import ATTENTION, GAP, PAST, PLAN, REQUIRED, fitting, is_narrow, key, value_axis
 from revplan.report.drawing import Paint
@@ -67,33 +69,28 @@ def commit_curve(book: Workbook) -> Exhibit:
     frame = drawn.assign(entries=drawn["scale"] * entries)
     kinds = {**kinds_of("commit_curve"), "entries": "commitment"}
     now = simulation.outcome.chance_of_goal.value
-    return chart(_curve(book, entries, now), frame, kinds, name="commit_curve")
-
-
-def _curve(book: Workbook, entries: float, now: float) -> Paint:
-    title = titles_of(book)[book.plan.commit_stage]
     wanted, scale = book.simulation.confidence, book.simulation.signed.scale.value
+    marked = {"the commit": (now, entries)}
+    if math.isfinite(scale):
+        marked[f"to sign at {show(wanted, 'share')}"] = (wanted, scale * entries)
+    title = titles_of(book)[book.plan.commit_stage]
+    drawn_so = native_plan.commit_curve(title, marked)
+    return chart(_curve(title, marked), frame, kinds, name="commit_curve").with_native(drawn_so)
 
+
+def _curve(title: str, marked: Mapping[str, tuple[float, float]]) -> Paint:
     def paint(ax: Axes, frame: pd.DataFrame) -> str:
         ax.plot(
             100 * frame["confidence"], frame["entries"], color=PLAN, marker="o", markersize=4, label=f"{title}s needed"
         )
-        ax.plot([100 * now], [entries], "s", color=PAST, markersize=8, label="the commit")
-        if math.isfinite(scale):
-            ax.plot(
-                [100 * wanted],
-                [scale * entries],
-                "D",
-                color=ATTENTION,
-                markersize=8,
-                label=f"to sign at {show(wanted, 'share')}",
-            )
+        for (name, (chance, entries)), shape, color in zip(marked.items(), "sD", (PAST, ATTENTION), strict=False):
+            ax.plot([100 * chance], [entries], shape, color=color, markersize=8, label=name)
         ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}%")
         ax.set_xlabel("chance of the goal")
         value_axis(ax, "count")
         ax.set_ylim(bottom=0)
         key(ax)
-        return _curve_message(frame, entries, title)
+        return _curve_message(frame, marked["the commit"][1], title)
 
     return paint
 
@@ -133,7 +130,9 @@ def tornado(book: Workbook) -> Exhibit:
             f"{compact(first['arr_high'], currency)}, {show(first['share_of_variance'], 'share')} of the year's variance."
         )
 
-    return chart(paint, frame, kinds_of("tornado"), height=0.9 + 0.34 * len(frame), name="tornado")
+    return chart(paint, frame, kinds_of("tornado"), height=0.9 + 0.34 * len(frame), name="tornado").with_native(
+        native_plan.tornado(middle, currency)
+    )
 
 
 def left_uncertain(book: Workbook) -> Exhibit:

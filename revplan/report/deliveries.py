@@ -7,7 +7,7 @@ import pandas as pd
 
 from revplan.formats import commitment, compact, kinds_of, largest_remainder, show
 from revplan.model.sheet import sums_by_quarter
-from revplan.report import charts
+from revplan.report import charts, native_plan
 from revplan.report.annual_commit import entering_later, titles_of
 from revplan.report.exhibit import Exhibit, chart, table, text
 from revplan.workbook import Workbook
@@ -31,7 +31,7 @@ def commit_by_month(book: Workbook) -> Exhibit:
         {"month": "month", **kinds_of("funnel")},
         height=3.4,
         name="commit_by_month",
-    )
+    ).with_native(native_plan.commit_by_month)
 
 
 def _displayed_months(book: Workbook) -> pd.DataFrame:

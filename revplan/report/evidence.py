@@ -9,10 +9,10 @@ import pandas as pd
 
 from revplan import __version__
 from revplan.formats import compact, kinds_of, show
-from revplan.lag import Lag
 from revplan.model.funnel import YEAR
 from revplan.plan.bridge import next_year_growth
 from revplan.plan.model import Plan, Transition
+from revplan.plan.words import lag_words
 from revplan.report.exhibit import Exhibit, table, text
 from revplan.workbook import Workbook
 
@@ -107,17 +107,9 @@ def _transition_rows(book: Workbook) -> list[tuple[object, ...]]:
     for each in book.plan.transitions:
         cell = " x ".join(part for part in (each.segment, each.source) if part)
         name = f"{each.from_stage} to {each.to_stage}" + (f", {cell}" if cell else "")
-        value = f"{show(each.rate, 'share')}, {_lag(each.lag)}"
+        value = f"{show(each.rate, 'share')}, {lag_words(each.lag)}"
         rows.append((name, value, each.evidence, _said(found, each), each.basis))
     return rows
-
-
-def _lag(lag: Lag) -> str:
-    if lag.months is not None:
-        return f"{lag.months} months" if lag.months else "at once"
-    if lag.weights is not None:
-        return "by month " + "/".join(show(weight, "share") for weight in lag.weights[:6])
-    return f"median {lag.median_days:.3g} days, P90 {lag.p90_days:.3g}"
 
 
 def _estimates(book: Workbook) -> pd.DataFrame | None:

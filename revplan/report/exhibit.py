@@ -17,6 +17,7 @@ from revplan.formats import KINDS
 from revplan.report import MIMETYPE, markup
 from revplan.report.drawing import Paint, drawing
 from revplan.report.figures import Cells, Figure, Sentence, as_sentence, cell_figures
+from revplan.report.native import Describe, Native, checked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,6 +71,20 @@ class Exhibit:
     """The figures a text rests on."""
     cells: Cells | None = None
     """What the numbers of the table are."""
+    native: Native | None = None
+    """The chart in numbers, for a presentation that draws it itself."""
+
+    def with_native(self, describe: Describe) -> Exhibit:
+        """The same chart, with what `describe(table)` gives beside its drawing: an editable chart of a presentation.
+
+        Raises
+        ------
+        ReportError
+            If a series of it does not have one value a category.
+        """
+        if self.table is None:
+            return self
+        return replace(self, native=checked(describe(self.table.copy()), f"chart {shown(self.message)!r}"))
 
     def with_cells(self, cells: Cells) -> Exhibit:
         """The same exhibit, the numbers of its table registered as figures."""

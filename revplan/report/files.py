@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -85,8 +86,18 @@ def written_together(folder: Path, name: str, contents: Mapping[str, bytes]) -> 
             for file, content in contents.items():
                 (half / file).write_bytes(content)
             half.rename(ready)
-            _move_out(ready, folder)
+            _publish(ready, folder, len(contents))
     return [folder / file for file in contents]
+
+
+def _publish(ready: Path, folder: Path, count: int) -> None:
+    """Moves a complete pack of `count` files out; where not even the first can be moved, none is kept."""
+    try:
+        _move_out(ready, folder)
+    except OSError:
+        if len(list(ready.iterdir())) == count:
+            shutil.rmtree(ready)
+        raise
 
 
 def _move_out(ready: Path, folder: Path) -> None:

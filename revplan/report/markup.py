@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from revplan.escaping import clean, escape
@@ -73,6 +74,7 @@ def raw(exhibit: Exhibit) -> dict[str, Any]:
         "rows": [list(row) for row in zip(*values, strict=True)],
         "shown": [] if exhibit.kind == "chart" else [list(row) for row in zip(*_cells(exhibit), strict=True)],
         "totals": exhibit.totals,
+        "native": asdict(exhibit.native) if exhibit.native else None,
         **_registered(exhibit),
     }
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from revplan.errors import Fault, PlanError, ReportError, shown
 
-RESERVED = ("plan_path",)
+RESERVED = ("plan_path", "against")
 """Parameters the renderer sets itself, in notebooks that declare them."""
 
 Value = str | int | float | bool

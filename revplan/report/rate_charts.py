@@ -13,6 +13,7 @@ from revplan.report.axes import (
     ATTENTION,
     BACKGROUND,
     GAP,
+    OTHER,
     PAST,
     PLAN,
     REQUIRED,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST_CURVES = 8
+LINE_COLORS = (PLAN, REQUIRED, ACTUAL, ATTENTION, OTHER, PAST, GAP)
 STEADY = 0.05  # chance above which a difference of the last months is taken for luck
 
 
@@ -108,7 +110,7 @@ def lags(ax: Axes, table: pd.DataFrame) -> str:
     names = list(dict.fromkeys(table["step"]))
     for number, name in enumerate(names):
         rows = table[table["step"] == name]
-        color = f"C{(0, 3, 5, 4, 6, 2, 1)[number % 7]}"
+        color = LINE_COLORS[number % len(LINE_COLORS)]
         ax.plot(
             rows["lag_months"],
             100 * rows["share"].cumsum(),

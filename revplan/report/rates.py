@@ -10,7 +10,7 @@ from revplan.history.baselines import NAMES
 from revplan.history.parts import OWN_LAG
 from revplan.history.records import EVERY
 from revplan.historybook import HistoryBook
-from revplan.report import rate_charts
+from revplan.report import native_rates, rate_charts
 from revplan.report.exhibit import Exhibit, chart, table, text
 
 SETTLED = 0.9
@@ -73,7 +73,9 @@ def rates(book: HistoryBook) -> Exhibit:
     if book.steps.empty:
         return text("No step shows a conversion, so there is no rate.")
     named = _named(book.steps)
-    return chart(rate_charts.rates, named, kinds, notes=book.warnings, height=0.9 + 0.42 * len(named))
+    return chart(rate_charts.rates, named, kinds, notes=book.warnings, height=0.9 + 0.42 * len(named)).with_native(
+        native_rates.rates
+    )
 
 
 def cells(book: HistoryBook) -> Exhibit:
@@ -138,7 +140,9 @@ def curves(book: HistoryBook, from_stage: str = "") -> Exhibit:
     if frame.empty:
         return text(f"{start} to {end}: the records are too young or too few for cohort curves.")
     settled = float(row["p90_days"].iloc[0]) / MONTH_DAYS
-    return chart(rate_charts.curves(start, end, settled), frame, kinds_of("cohort_curves"), name="curves", height=3.4)
+    return chart(
+        rate_charts.curves(start, end, settled), frame, kinds_of("cohort_curves"), name="curves", height=3.4
+    ).with_native(native_rates.curves(settled))
 
 
 def lags(book: HistoryBook) -> Exhibit:
@@ -152,7 +156,9 @@ def lags(book: HistoryBook) -> Exhibit:
         return text("No step shows a conversion, so there is no delay.")
     frame = pd.DataFrame(rows, columns=["step", "lag_months", "share"])
     kept = frame[frame["lag_months"] <= 18]
-    return chart(rate_charts.lags, kept, {"step": "text", "lag_months": "months", "share": "share"}, height=3.2)
+    return chart(
+        rate_charts.lags, kept, {"step": "text", "lag_months": "months", "share": "share"}, height=3.2
+    ).with_native(native_rates.lags)
 
 
 def drift(book: HistoryBook) -> Exhibit:
@@ -161,7 +167,7 @@ def drift(book: HistoryBook) -> Exhibit:
     if known.empty:
         return text("The records are too few, or too young, to tell whether the last 90 days differ.")
     kinds = {**kinds_of("estimates"), "step": "text"}
-    return chart(rate_charts.drift, known, kinds, height=0.9 + 0.36 * len(known))
+    return chart(rate_charts.drift, known, kinds, height=0.9 + 0.36 * len(known)).with_native(native_rates.drift)
 
 
 def forecast(book: HistoryBook) -> Exhibit:
@@ -184,7 +190,7 @@ def forecast(book: HistoryBook) -> Exhibit:
         low, high = compact(arr.p10, book.plan.currency), compact(arr.p90, book.plan.currency)
         notes.insert(0, f"In ARR: {compact(arr.mean, book.plan.currency)}, between {low} and {high}.")
     kinds = {"month_end": "date"} | dict.fromkeys(names[1:], "count")
-    return chart(rate_charts.forecast, frame, kinds, notes=notes)
+    return chart(rate_charts.forecast, frame, kinds, notes=notes).with_native(native_rates.forecast)
 
 
 def backtest(book: HistoryBook) -> Exhibit:
@@ -202,7 +208,9 @@ def backtest(book: HistoryBook) -> Exhibit:
         rows.append((day, told[MODEL].mean, low, high, told[MODEL].came, told[best].mean, NAMES[best]))
     names = ["as_of", "mean", "p10", "p90", "came", "baseline", "baseline_name"]
     kinds = {"as_of": "date", "baseline_name": "text"} | dict.fromkeys(names[1:-1], "count")
-    return chart(rate_charts.replay, pd.DataFrame(rows, columns=names), kinds, notes=done.warnings)
+    return chart(rate_charts.replay, pd.DataFrame(rows, columns=names), kinds, notes=done.warnings).with_native(
+        native_rates.replay
+    )
 
 
 def scores(book: HistoryBook) -> Exhibit:

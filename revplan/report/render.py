@@ -4,46 +4,55 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
 from revplan.errors import Fault, PlanError, shown
-from revplan.report.files import PACKAGE, REPOSITORY, check_folder, notebook_in, shown_path, written
+from revplan.inputs import input_files
+from revplan.plan.file import read_plan
+from revplan.report.blocks import exhibits
+from revplan.report.files import PACKAGE, REPOSITORY, check_folder, notebook_in, shown_path, written_together
 from revplan.report.parameters import checked, declared
 from revplan.report.progress import Progress
+from revplan.report.provenance import provenance
+from revplan.report.registry import registry
 from revplan.report.trust import check_trust
 
-FORMATS = ("html",)
-PLANNED = ("pdf", "pptx", "xlsx")
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
-def render(
-    name: str,
-    plan_path: Path,
-    out: Path,
-    formats: Sequence[str] = FORMATS,
-    settings: Mapping[str, object] | None = None,
-    progress: TextIO | None = None,
-) -> list[Path]:
-    """The files of report `name` on the plan in `plan_path`, written to the folder `out`.
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is asked of a report."""
 
-    Everything that can be checked is checked before the notebook runs; a file in `out` is
-    replaced when the report is complete, and not touched before.
+    name: str
+    """The notebook, without `.ipynb`. The plan's folder is searched first, in `notebooks`."""
+    plan_path: Path
+    """The plan file; given to the notebook as `plan_path`, if it declares that."""
+    formats: tuple[str, ...] = ("html",)
+    """Any of `FORMATS`."""
+    settings: Mapping[str, object] = field(default_factory=dict)
+    """Values for other parameters the notebook declares; texts are read as the declared type."""
+    against: Path | None = None
+    """A signed plan to compare with; given to the notebook as `against`."""
+    template: Path | None = None
+    """A company's own deck, whose layouts the slides take."""
+
+
+def render(request: Request, out: Path, progress: TextIO | None = None) -> list[Path]:
+    """The files of a report, written to the folder `out`.
+
+    Everything that can be checked is checked before the notebook runs; the files in `out` are
+    replaced together when all of them are complete, and not touched before.
 
     Parameters
     ----------
-    name
-        The notebook, without `.ipynb`. The plan's folder is searched first, in `notebooks`.
-    plan_path
-        The plan file; given to the notebook as `plan_path`, if it declares that.
+    request
+        The report, its plan and its formats.
     out
         The folder to write to, made if it is missing.
-    formats
-        Any of `FORMATS`.
-    settings
-        Values for other parameters the notebook declares; texts are read as the declared type.
     progress
         Where a person watches, such as `sys.stderr`.
 
@@ -52,19 +61,21 @@ def render(
     PlanError, DataError
         If the input is at fault: a name, a setting, a format, the plan, the records.
     ReportError
-        If the notebook, the kernel or the folder is.
+        If the notebook, the kernel or the folder is, or if two figures of the report disagree.
     """
-    _check_request(name, plan_path, formats)
-    path = notebook_path(name, plan_path)
+    _check_request(request)
+    path = notebook_path(request.name, request.plan_path)
     notebook = notebook_in(path)
     check_trust(notebook, path)
-    known = declared(notebook, path.name)
-    values = checked(settings or {}, known, name)
-    if "plan_path" in known:
-        values["plan_path"] = str(plan_path.resolve())
+    values = _parameters(request, notebook, path.name)
+    plan = read_plan(request.plan_path)
+    inputs = input_files(plan, request.plan_path.parent)
     check_folder(out)
-    html = _printed(name, _run(name, notebook, values, progress))
-    return [written(out / f"{name}.html", html)]
+    done = _run(request.name, notebook, values, progress)
+    registry(exhibits(done))
+    done.metadata["revplan"] = provenance(request.name, plan, request.plan_path, inputs, values)
+    files = {f"{request.name}.{kind}": PRINTINGS[kind](done, request) for kind in dict.fromkeys(request.formats)}
+    return written_together(out, request.name, files)
 
 
 def notebook_path(name: str, plan_path: Path) -> Path:
@@ -92,23 +103,35 @@ def notebook_folders(plan_path: Path) -> list[Path]:
     return [home / "notebooks" for home in homes]
 
 
-def _check_request(name: str, plan_path: Path, formats: Sequence[str]) -> None:
+def _check_request(request: Request) -> None:
     faults = []
-    if not NAME.fullmatch(name):
+    if not NAME.fullmatch(request.name):
         rule = "a report's name is up to 40 of a-z, 0-9 and _, a letter first"
-        faults.append(Fault("report", f"{shown(name)!r} is not a name; {rule}"))
-    if not plan_path.is_file():
-        faults.append(Fault(shown_path(plan_path), "is not a file; give the path of a plan file"))
-    faults += [_format_fault(kind) for kind in formats if kind not in FORMATS]
-    if not formats:
-        faults.append(Fault("formats", f"none given; available: {', '.join(FORMATS)}"))
+        faults.append(Fault("report", f"{shown(request.name)!r} is not a name; {rule}"))
+    if not request.plan_path.is_file():
+        faults.append(Fault(shown_path(request.plan_path), "is not a file; give the path of a plan file"))
+    available = ", ".join(PRINTINGS)
+    unknown = [kind for kind in request.formats if kind not in PRINTINGS]
+    faults += [Fault("formats", f"{shown(kind)} is not a format; available: {available}") for kind in unknown]
+    if not request.formats:
+        faults.append(Fault("formats", f"none given; available: {available}"))
+    if request.template and "pptx" not in request.formats:
+        faults.append(Fault("template", "is for slides; ask for the format pptx too"))
     if faults:
         raise PlanError(faults)
 
 
-def _format_fault(kind: str) -> Fault:
-    problem = "is not available yet" if kind in PLANNED else "is not a format"
-    return Fault("formats", f"{shown(kind)} {problem}; available: {', '.join(FORMATS)}")
+def _parameters(request: Request, notebook: Any, place: str) -> dict[str, object]:
+    """What the notebook runs with."""
+    known = declared(notebook, place)
+    values: dict[str, object] = dict(checked(request.settings, known, request.name))
+    if "plan_path" in known:
+        values["plan_path"] = str(request.plan_path.resolve())
+    if request.against and "against" not in known:
+        raise PlanError.at("against", f"the report {request.name} compares with no signed plan; leave it out")
+    if request.against:
+        values["against"] = str(request.against.resolve())
+    return values
 
 
 def _run(name: str, notebook: Any, values: Mapping[str, object], stream: TextIO | None) -> Any:
@@ -120,7 +143,35 @@ def _run(name: str, notebook: Any, values: Mapping[str, object], stream: TextIO 
     return done
 
 
-def _printed(name: str, notebook: Any) -> str:
+def _page(notebook: Any, request: Request) -> bytes:
     from revplan.report.page import page
 
-    return page(notebook, name)
+    return page(notebook, request.name).encode("utf-8")
+
+
+def _pdf(notebook: Any, request: Request) -> bytes:
+    from revplan.report.pdf import pdf
+
+    return pdf(notebook, request.name)
+
+
+def _deck(notebook: Any, request: Request) -> bytes:
+    from revplan.report.deck import deck
+
+    return deck(notebook, request.name, request.template)
+
+
+def _workbook(notebook: Any, request: Request) -> bytes:
+    from revplan.report.live import live_workbook
+    from revplan.workbook import open_workbook
+
+    return live_workbook(open_workbook(request.plan_path), exhibits(notebook), notebook.metadata["revplan"])
+
+
+PRINTINGS: Mapping[str, Callable[[Any, Request], bytes]] = {
+    "html": _page,
+    "pdf": _pdf,
+    "pptx": _deck,
+    "xlsx": _workbook,
+}
+"""How an executed notebook is printed, by format."""

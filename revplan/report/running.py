@@ -107,15 +107,27 @@ def _prepared(notebook: Any) -> Any:
     return notebook
 
 
-def _kernel_class(scratch: Path, log: Any) -> type:
+def kernel_spec(scratch: Path) -> Any:
+    """How Jupyter starts a kernel of this very interpreter, with its IPython profile in the folder `scratch`.
+
+    Raises
+    ------
+    ReportError
+        If ipykernel is missing here.
+    """
     try:
         from ipykernel.kernelspec import get_kernel_dict
     except ImportError:
         raise ReportError.at("kernel", f"ipykernel is missing in {sys.prefix}; install revplan there again") from None
     from jupyter_client.kernelspec import KernelSpec
-    from jupyter_client.manager import AsyncKernelManager
 
-    spec = KernelSpec(**{**get_kernel_dict(), "env": _environment(scratch)})
+    return KernelSpec(**{**get_kernel_dict(), "env": _environment(scratch)})
+
+
+def _kernel_class(scratch: Path, log: Any) -> type:
+    spec = kernel_spec(scratch)
+    from jupyter_client.kernelspec import KernelSpec
+    from jupyter_client.manager import AsyncKernelManager
 
     class OwnKernel(AsyncKernelManager):
         """Starts this interpreter, with its output in a log file and its connection encrypted."""

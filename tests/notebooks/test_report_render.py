@@ -15,17 +15,32 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from revplan.errors import DataError, PlanError, ReportError
 from revplan.report import running
 from revplan.report.progress import Progress
-from revplan.report.render import notebook_path, render
+from revplan.report import render as rendering
+from revplan.report.render import Request, notebook_path
 from revplan.workspace import new_workspace
 
+PLAN = """name: the plan
+year: {first_month: 2027-01}
+goal: {new_arr: 100_000}
+stages: single
+segments: {all: {acv: 10_000}}
+sources: {web: {}}
+transitions: [{from: lead, to: won, rate: 0.1}]
+"""
 EVIL = "<script>alert(1)</script>"
 PARAMETERS = 'plan_path = "nowhere.yaml"\ntitle = "FY27 base"\ntrials = 3\nas_of = "2026-11-15"'
 IMPORTS = "import pandas as pd\nfrom revplan.report.exhibit import chart, table, text"
 EXHIBITS = [
-    'text(f"{title}: {trials} trials on {as_of}", {"plan": open(plan_path).read()}, header=title)',
+    'text(f"{title}: {trials} trials on {as_of}", {"plan": open(plan_path).readline()}, header=title)',
     'table(pd.DataFrame({"name": list({title, "b", "c", "d"})}), {"name": "text"}, "Names are set")',
     'chart(lambda ax, t: str(ax.plot(t["x"], label=title) and "It grows"), pd.DataFrame({"x": [1, 2]}), {"x": "count"})',
 ]
+
+
+def render(name: str, plan: Path, out: Path, formats: tuple[str, ...] = ("html",), **rest: object) -> list[Path]:
+    """The files of report `name`; `rest` are settings and progress."""
+    request = Request(name=name, plan_path=plan, formats=tuple(formats), settings=rest.get("settings", {}))
+    return rendering.render(request, out, rest.get("progress"))
 
 
 def workspace(folder: Path, *sources: str, name: str = "demo", parameters: str = PARAMETERS) -> Path:
@@ -37,7 +52,7 @@ def workspace(folder: Path, *sources: str, name: str = "demo", parameters: str =
     write(notebook, folder / "notebooks" / f"{name}.ipynb")
     NotebookNotary().sign(notebook)  # as Jupyter does when its owner saves it
     plan = folder / "plan.yaml"
-    plan.write_text("name: the plan\n", encoding="utf-8")
+    plan.write_text(PLAN, encoding="utf-8")
     return plan
 
 
@@ -86,10 +101,9 @@ def test_every_fault_of_a_request_comes_at_once(tmp_path: Path) -> None:
     assert [fault.message for fault in error.value.faults] == [
         "'../x' is not a name; a report's name is up to 40 of a-z, 0-9 and _, a letter first",
         "is not a file; give the path of a plan file",
-        "pdf is not available yet; available: html",
-        "doc is not a format; available: html",
+        "doc is not a format; available: html, pdf, pptx, xlsx",
     ]
-    with pytest.raises(PlanError, match="formats: none given; available: html"):
+    with pytest.raises(PlanError, match="formats: none given; available: html, pdf, pptx, xlsx"):
         render("demo", workspace(tmp_path), tmp_path / "out", [])
 
 
@@ -113,7 +127,7 @@ def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
     for out, problem in ((plan, "is a file"), (plan / "below", "lies in what is a file")):
         with pytest.raises(PlanError, match=rf"plan\.yaml.*: {problem}, not a folder; choose another folder"):
             render("demo", plan, out)
-    assert plan.read_text(encoding="utf-8") == "name: the plan\n"
+    assert plan.read_text(encoding="utf-8") == PLAN
 
 
 @pytest.mark.usefixtures("no_kernel")
