@@ -37,22 +37,26 @@ from example_world import (
 
 COMPANY = "Orrinvale Software"
 CLOSING_ARR = 11_000_000
+BOARD_DAY = "2026-10-28"
 SEGMENT_SHARES = {"smb": 0.28, "mid": 0.42, "enterprise": 0.30}
 PLAN_DAY = day_of(PLAN_DATE)
 YEAR_START = pd.Timestamp("2027-01-01")
+PACE_MONTHS = pd.period_range("2026-04", "2026-09", freq="M")  # the last two complete quarters
 COST_MONTHS = pd.period_range("2025-11", "2026-10", freq="M")
 OWN_SEGMENTS = (("lead", "mql"), ("mql", "sql"), ("sal", "sqo"), ("sqo", "won"))  # steps estimated by segment
 OWN_SOURCES = {("lead", "mql"): "events", ("sal", "sqo"): "outbound"}  # and one source apart
+
+TEMPLATES = Path(__file__).parent / "templates"
 
 Tables = dict[str, pd.DataFrame]
 
 
 def texts(world: World, tables: Tables) -> dict[str, str]:
-    """The written files of the example by name."""
+    """The written files of the example by name, but for the plan of the year before."""
     truth = truth_values(world)
     values = {**plan_values(world, tables), **truth_texts(truth)}
-    folder = Path(__file__).parent / "templates"
-    files = {path.name: Template(path.read_text(encoding="utf-8")) for path in sorted(folder.iterdir())}
+    paths = [path for path in sorted(TEMPLATES.iterdir()) if path.name != "plan_fy26.yaml"]
+    files = {path.name: Template(path.read_text(encoding="utf-8")) for path in paths}
     filled = {name: text.substitute(values) for name, text in files.items()}
     return {**filled, "truth.json": json.dumps(truth, indent=1) + "\n"}
 
@@ -67,8 +71,8 @@ def plan_values(world: World, tables: Tables) -> dict[str, object]:
         "records": len(tables["leads"]),
         "closing_arr": f"{CLOSING_ARR:_}",
         **bridge(world, tables["actuals"]),
-        **costs(world, tables["spend"]),
-        "segments": "\n".join(segment_line(world, segment) for segment in SEGMENTS),
+        **costs(world, tables["spend"], COST_MONTHS),
+        "segments": "\n".join(segment_line(world, name, SEGMENT_SHARES, PLAN_DATE, BOARD_DAY) for name in SEGMENTS),
         "transitions": "\n".join(transition_lines(world)),
     }
 
@@ -83,36 +87,39 @@ def arr_on(subscriptions: pd.DataFrame, day: int) -> int:
 def bridge(world: World, actuals: pd.DataFrame) -> dict[str, object]:
     """Opening ARR projected to the year's start, and the yearly rates of the last twelve months."""
     now = arr_on(world.subscriptions, PLAN_DAY - 1)
-    net = int((actuals["new"] + actuals["expansion"] - actuals["contraction"] - actuals["churn"]).sum())
+    booked = actuals[actuals["month"].isin(PACE_MONTHS)]
+    net = int((booked["new"] + booked["expansion"] - booked["contraction"] - booked["churn"]).sum())
     ahead = (YEAR_START - PLAN_DATE).days
     opening = round(now + net / 183 * ahead, -4)  # 183 days from April to September
+    return {"opening_arr": f"{int(opening):_}", "arr_known": f"{now:,}", **bridge_rates(world, PLAN_DAY)}
+
+
+def bridge_rates(world: World, day: int) -> dict[str, str]:
+    """Churn, contraction and expansion of the twelve months before `day`, over the ARR they began with. [share]"""
     moved = movements(world.subscriptions)
-    year = moved[moved["day"] >= PLAN_DAY - 365].groupby("kind")["amount"].sum()
-    before = arr_on(world.subscriptions, PLAN_DAY - 366)
-    rates = {str(kind): f"{amount / before:.3f}" for kind, amount in year.items()}
-    return {"opening_arr": f"{int(opening):_}", "arr_known": f"{now:,}", **rates}
+    year = moved[(moved["day"] >= day - 365) & (moved["day"] < day)].groupby("kind")["amount"].sum()
+    before = arr_on(world.subscriptions, day - 366)
+    return {str(kind): f"{amount / before:.3f}" for kind, amount in year.items()}
 
 
-def costs(world: World, spent: pd.DataFrame) -> dict[str, object]:
-    """Spend per entry over the last twelve full months, by source. [money]"""
+def costs(world: World, spent: pd.DataFrame, wanted: pd.PeriodIndex) -> dict[str, object]:
+    """Spend per entry over the `wanted` months, by source. [money]"""
     crm = world.records[world.records["id"].notna()]
-    entries = crm[months(crm["first"]).isin(COST_MONTHS)].groupby("source").size()
-    money = spent[spent["month"].isin(COST_MONTHS)].groupby("source")["spend"].sum()
+    entries = crm[months(crm["first"]).isin(wanted)].groupby("source").size()
+    money = spent[spent["month"].isin(wanted)].groupby("source")["spend"].sum()
     each = money / entries.reindex(money.index)
     return {f"cost_{source}": round(cost) for source, cost in each.items()}
 
 
-def segment_line(world: World, segment: str) -> str:
+def segment_line(world: World, segment: str, shares: dict[str, float], plan_date: pd.Timestamp, board_day: str) -> str:
     """Share and deal size of a segment, from the opportunities' amounts."""
     records = world.records
-    seen = records["id"].notna() & (records["sqo"] < PLAN_DAY) & (records["segment"] == segment)
+    seen = records["id"].notna() & (records["sqo"] < day_of(plan_date)) & (records["segment"] == segment)
     amount = records.loc[seen, "amount"]
     mean, sd = (int(500 * round(value / 500)) for value in (amount.mean(), amount.std()))
-    basis = f"CRM, amounts of {len(amount)} opportunities to 2026-11-14; share: board 2026-10-28"
-    return (
-        f"  {segment}: {{share: {SEGMENT_SHARES[segment]:.2f}, acv: {{mean: {mean:_}, sd: {sd:_}}},\n"
-        f'    basis: "{basis}"}}'
-    )
+    known_to = (plan_date - pd.Timedelta(days=1)).date()
+    basis = f"CRM, amounts of {len(amount)} opportunities to {known_to}; share: board {board_day}"
+    return f'  {segment}: {{share: {shares[segment]:.2f}, acv: {{mean: {mean:_}, sd: {sd:_}}},\n    basis: "{basis}"}}'
 
 
 def transition_lines(world: World) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import example_fy26
 import example_text
 import numpy as np
 import pandas as pd
@@ -27,7 +28,7 @@ from example_world import (
     movements,
 )
 
-ACTUAL_MONTHS = pd.period_range("2026-04", "2026-09", freq="M")  # the last two complete quarters
+ACTUAL_MONTHS = pd.period_range("2026-01", "2026-09", freq="M")  # the complete quarters of the year that is running
 PLAN_DAY = day_of(PLAN_DATE)
 
 REPS = (  # rep, role, segment, started_on, left_on, quota a year
@@ -159,6 +160,7 @@ def main() -> None:
         write(folder, f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
     for name, text in example_text.texts(world, tables).items():
         write(folder, name, text)
+    write(folder, example_fy26.NAME, example_fy26.text(world, tables, folder))
 
 
 if __name__ == "__main__":
