@@ -194,6 +194,8 @@ class Scenario(Value):
     """Entries over the committed ones: a factor, or {source: factor}."""
     uncertainty: Uncertainty = Uncertainty()
     """Uncertainty that differs; what is left out stays the plan's."""
+    confidence: Number | None = Field(default=None, gt=0, lt=1)
+    """Chance of the goal that the signed commit shall give; the plan's if left out."""
 
     def volume_of(self, source: str) -> float:
         """Entries from `source` over the committed ones. [ratio]"""

@@ -9,7 +9,7 @@ from revplan.plan.bridge import LEVELS, BridgeError, solve_bridge
 from revplan.plan.goal import Goal
 
 if TYPE_CHECKING:
-    from revplan.plan.model import Acv, GoalChange, Plan, Scenario, Transition, TransitionChange, Uncertainty
+    from revplan.plan.model import Acv, Commit, GoalChange, Plan, Scenario, Transition, TransitionChange, Uncertainty
 
 
 def scenario_plans(plan: Plan) -> dict[str, Plan]:
@@ -26,7 +26,7 @@ def scenario_plans(plan: Plan) -> dict[str, Plan]:
     faults = [fault for name, scenario in plan.scenarios.items() for fault in scenario_faults(plan, name, scenario)]
     if faults:
         raise PlanError(faults)
-    return {name: _varied(plan, name, scenario) for name, scenario in plan.scenarios.items()}
+    return {name: varied(plan, name, scenario) for name, scenario in plan.scenarios.items()}
 
 
 def scenario_faults(plan: Plan, name: str, scenario: Scenario) -> list[Fault]:
@@ -66,7 +66,8 @@ def varied_goal(goal: Goal, change: GoalChange) -> Goal:
     raise errors[0]
 
 
-def _varied(plan: Plan, name: str, scenario: Scenario) -> Plan:
+def varied(plan: Plan, name: str, scenario: Scenario) -> Plan:
+    """`plan` with the changes of a scenario that does not contradict it, as a plan called `name`."""
     update = {
         "name": f"{plan.name}: {name}",
         "goal": varied_goal(plan.goal, scenario.goal),
@@ -80,6 +81,7 @@ def _varied(plan: Plan, name: str, scenario: Scenario) -> Plan:
         ),
         "transitions": _transitions(plan, scenario.changes),
         "uncertainty": _uncertainty(plan.uncertainty, scenario.uncertainty),
+        "commit": _commit(plan.commit, scenario.confidence),
         "scenarios": type(plan.scenarios)(),
     }
     return plan.model_copy(update=update)
@@ -94,6 +96,10 @@ def _acv(planned: Acv, changed: Acv) -> Acv:
 
 def _uncertainty(planned: Uncertainty, changed: Uncertainty) -> Uncertainty:
     return planned.model_copy(update={key: getattr(changed, key) for key in changed.model_fields_set})
+
+
+def _commit(planned: Commit, confidence: float | None) -> Commit:
+    return planned if confidence is None else planned.model_copy(update={"confidence": confidence})
 
 
 def _transitions(plan: Plan, changes: tuple[TransitionChange, ...]) -> tuple[Transition, ...]:

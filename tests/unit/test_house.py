@@ -33,7 +33,8 @@ FLOORS = [
     {"workbook", "historybook"},
     {"report"},
     {"workbook_text", "history_text", "simulation_text"},
-    {"app", "cli"},
+    {"app"},
+    {"cli"},
 ]
 FLOOR = {unit: number for number, units in enumerate(FLOORS) for unit in units}
 EXEMPT = {"__init__.py", "__main__.py"}

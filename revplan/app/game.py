@@ -1,0 +1,124 @@
+"""A plan opened to be played with: any scenario of it simulated, as `revplan simulate` would, in milliseconds.
+
+The base plan's entries are held, as where scenarios are compared: what changes is what becomes of them.
+All scenarios see the same random numbers, so a slider moved and moved back gives the same figures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+from revplan.errors import PlanError
+from revplan.known import known
+from revplan.model.bank import Bank
+from revplan.model.curve import CONFIDENCES
+from revplan.model.outlook import Opened, Outlook, open_months, outlook
+from revplan.model.scenarios import with_entries
+from revplan.model.simulate import SEED, STRETCH, TRIALS, Simulation, run
+from revplan.model.trials import drivers
+from revplan.model.year import Known, PlannedYear, year_without_commit
+from revplan.plan.model import Plan, Scenario
+from revplan.plan.scenario import scenario_faults, varied
+from revplan.workbook import Workbook, open_workbook
+
+KEPT, KEPT_WORLDS = 24, 4  # simulations kept for undo and for the table; worlds kept while volumes are moved
+PLAYED = "played"
+
+Volumes = tuple[float, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Game:
+    """A computed plan and what its scenarios come to."""
+
+    book: Workbook
+    path: Path
+    """The plan file."""
+
+    @property
+    def plan(self) -> Plan:
+        """The base plan."""
+        return self.book.plan
+
+    @property
+    def base(self) -> Simulation:
+        """The base plan simulated."""
+        return self.book.simulation
+
+    @cached_property
+    def named(self) -> dict[str, Simulation]:
+        """The scenarios of the plan file, simulated, by name."""
+        return {name: self.play(scenario) for name, scenario in self.plan.scenarios.items()}
+
+    def play(self, scenario: Scenario) -> Simulation:
+        """The base plan's entries in the world of `scenario`.
+
+        Raises
+        ------
+        PlanError
+            If the scenario contradicts the plan.
+        """
+        plan = self.varied(scenario)
+        volumes = tuple(scenario.volume_of(source) for source in plan.sources)
+        return self._simulated(plan, volumes)
+
+    def varied(self, scenario: Scenario) -> Plan:
+        """The base plan with the changes of `scenario`, its volumes left out.
+
+        Raises
+        ------
+        PlanError
+            If the scenario contradicts the plan.
+        """
+        faults = scenario_faults(self.plan, PLAYED, scenario)
+        if faults:
+            raise PlanError(faults)
+        return varied(self.plan, PLAYED, scenario)
+
+    @cached_property
+    def _simulated(self) -> Callable[[Plan, Volumes], Simulation]:
+        return lru_cache(maxsize=KEPT)(self._simulate)
+
+    @cached_property
+    def _world(self) -> Callable[[Plan], tuple[PlannedYear, Opened]]:
+        return lru_cache(maxsize=KEPT_WORLDS)(self._make_world)
+
+    @cached_property
+    def _view(self) -> Callable[[Plan, Volumes], tuple[PlannedYear, Outlook]]:
+        return lru_cache(maxsize=KEPT_WORLDS)(self._make_view)
+
+    @cached_property
+    def _known(self) -> Known:
+        return known(self.plan, self.book.records)
+
+    def _simulate(self, plan: Plan, volumes: Volumes) -> Simulation:
+        year, view = self._view(plan.model_copy(update={"commit": self.plan.commit}), volumes)
+        _, opened = self._world(year.plan)
+        asked = (plan.commit.confidence, STRETCH, *CONFIDENCES)
+        found, (signed, stretch, *curve) = run(view, Bank(TRIALS, drivers(view), SEED), asked)
+        year = replace(year, plan=plan)
+        return Simulation(year, view, opened, TRIALS, SEED, found, tuple(curve), signed, stretch)
+
+    def _make_view(self, plan: Plan, volumes: Volumes) -> tuple[PlannedYear, Outlook]:
+        world, opened = self._world(plan)
+        scaled = Scenario(volume=dict(zip(plan.sources, volumes, strict=True)))
+        year = with_entries(world, self.base.year, scaled)
+        return year, outlook(year, None, opened)
+
+    def _make_world(self, plan: Plan) -> tuple[PlannedYear, Opened]:
+        world = year_without_commit(plan, self._known)
+        return world, open_months(world)
+
+
+def open_game(path: str | Path) -> Game:
+    """The plan file at `path`, computed and simulated.
+
+    Raises
+    ------
+    RevplanError
+        If the plan or a file it names is at fault.
+    """
+    return Game(open_workbook(path), Path(path))
