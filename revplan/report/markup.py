@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from revplan.escaping import clean, escape
 from revplan.formats import MINUS, column, is_missing, show
 from revplan.report.figures import PRECISION, ROUNDING, Figure, Measure
+from revplan.report.native import as_raw
 from revplan.tables import NUMERIC
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def raw(exhibit: Exhibit) -> dict[str, Any]:
         "rows": [list(row) for row in zip(*values, strict=True)],
         "shown": [] if exhibit.kind == "chart" else [list(row) for row in zip(*_cells(exhibit), strict=True)],
         "totals": exhibit.totals,
-        "native": asdict(exhibit.native) if exhibit.native else None,
+        "native": as_raw(exhibit.native) if exhibit.native else None,
         **_registered(exhibit),
     }
 
