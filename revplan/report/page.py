@@ -14,6 +14,7 @@ from typing import Any
 
 from revplan.escaping import clean, css_string
 from revplan.report import MIMETYPE
+from revplan.report.provenance import colophon
 
 STYLE = Path(__file__).parent / "style"
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -32,6 +33,7 @@ def page(notebook: Any, name: str) -> str:
         "policy": POLICY,
         "title": title,
         "header": opening.get("header", ""),
+        "colophon": colophon(notebook),
         "style": Markup(_style() + _printed(title, opening)),
     }
     html, _ = _exporter().from_notebook_node(notebook, resources)

@@ -5,13 +5,27 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from revplan import __version__
+from revplan.escaping import clean
 from revplan.formats import show
 from revplan.plan.model import Plan
 
 LENGTH = 12
 """Hexadecimal digits of a fingerprint that are shown."""
+
+LABELS = {
+    "report": "Report",
+    "plan": "Plan",
+    "plan_date": "Plan date",
+    "as_of": "Known up to",
+    "against": "Compared with",
+    "plan_fingerprint": "Fingerprint of the plan",
+    "data_fingerprint": "Fingerprint of the data",
+    "revplan": "revplan",
+    "parameters": "Settings",
+}
 
 
 def provenance(
@@ -51,3 +65,9 @@ def fingerprint(paths: Iterable[Path]) -> str:
     for path in files:
         whole.update(hashlib.sha256(path.name.encode("utf-8") + b"\0" + path.read_bytes()).digest())
     return whole.hexdigest()[:LENGTH] if files else ""
+
+
+def colophon(notebook: Any) -> dict[str, str]:
+    """What every printing of an executed `notebook` says of its origin, by label; empty where it is not known."""
+    told = notebook.metadata.get("revplan", {})
+    return {label: clean(told[key]) for key, label in LABELS.items() if told.get(key)}

@@ -13,9 +13,9 @@ from nbformat.sign import NotebookNotary
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from revplan.errors import DataError, PlanError, ReportError
+from revplan.report import render as rendering
 from revplan.report import running
 from revplan.report.progress import Progress
-from revplan.report import render as rendering
 from revplan.report.render import Request, notebook_path
 from revplan.workspace import new_workspace
 
