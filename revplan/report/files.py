@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +16,9 @@ from revplan.errors import PlanError, ReportError, shown
 
 PACKAGE = Path(__file__).resolve().parents[1]
 """The folder of revplan itself."""
+
+ABANDONED = 3600
+"""Seconds after which a half-made pack belongs to nobody any more."""
 
 REPOSITORY = PACKAGE.parent if (PACKAGE.parent / "pyproject.toml").is_file() else None
 """The checkout revplan runs from; None where it is installed."""
@@ -80,6 +85,7 @@ def written_together(folder: Path, name: str, contents: Mapping[str, bytes]) -> 
     ready = folder / f".{name}.ready"
     with _writing(folder):
         _move_out(ready, folder)
+        _sweep(folder, name)
         with TemporaryDirectory(dir=folder, prefix=f".{name}-", ignore_cleanup_errors=True) as scratch:
             half = Path(scratch) / "half"
             half.mkdir()
@@ -88,6 +94,13 @@ def written_together(folder: Path, name: str, contents: Mapping[str, bytes]) -> 
             half.rename(ready)
             _publish(ready, folder, len(contents))
     return [folder / file for file in contents]
+
+
+def _sweep(folder: Path, name: str) -> None:
+    """Removes what runs of the same pack that were killed long ago left half made."""
+    for path in folder.glob(f".{glob.escape(name)}-*"):
+        if time.time() - path.stat().st_mtime > ABANDONED:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _publish(ready: Path, folder: Path, count: int) -> None:

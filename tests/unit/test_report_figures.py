@@ -1,0 +1,131 @@
+"""Figures and the registry: a report that contradicts itself is not printed, and says where."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from revplan.errors import ReportError
+from revplan.report import MIMETYPE
+from revplan.report.exhibit import Exhibit, table, text
+from revplan.report.figures import Cells, Figure, figure, joined, measures, say
+from revplan.report.registry import displayed, registry
+from revplan.tables import NUMERIC
+
+
+def raw(exhibit: Exhibit) -> dict:
+    """What a notebook keeps of `exhibit`."""
+    return exhibit._repr_mimebundle_()[MIMETYPE]
+
+
+def arr(value: float | None, period: str = "2026", basis: str = "promised", **of: str) -> Figure:
+    """New ARR."""
+    return figure("new_arr", value, period, basis, "USD", **of)
+
+
+def quarters(values: list[float], period: str = "2026", basis: str = "promised") -> Exhibit:
+    """New ARR by quarter, with the total."""
+    names = ["Q1", "Q2", "Q3", "Q4", "Year"]
+    rows = [{"period": f"{period}-{name}"} for name in names[:4]] + [{"period": period}]
+    columns = {"arr": {"measure": "new_arr", "basis": basis}}
+    frame = pd.DataFrame({"quarter": names, "arr": values})
+    made = table(
+        frame, {"quarter": "text", "arr": "money"}, say("The year brings {arr}.", arr=arr(values[-1])), totals=1
+    )
+    return made.with_cells(Cells(rows=rows, columns=columns, currency="USD"))
+
+
+def faults(*exhibits: Exhibit) -> list[str]:
+    """What the registry says of a report of `exhibits`."""
+    with pytest.raises(ReportError) as error:
+        registry([raw(each) for each in exhibits])
+    return [str(fault) for fault in error.value.faults]
+
+
+def test_a_figure_is_named_by_what_it_is() -> None:
+    assert arr(1.0, stage="sql", segment="mid").id == "new_arr [segment=mid,stage=sql] 2026 promised"
+    assert arr(1.0).id == "new_arr 2026 promised"
+
+
+def test_a_sentence_quotes_figures_and_names() -> None:
+    said = say("{who} brought {arr}.", who="Segment <b>7</b>", arr=arr(1_234_567))
+    assert said.text == "Segment <b>7</b> brought $1.23M."
+    assert [each.id for each in said.figures] == ["new_arr 2026 promised"]
+    both = joined(said, say("That is all."))
+    assert (both.text, both.figures, both.registered) == (said.text + " That is all.", said.figures, True)
+
+
+def test_a_sentence_states_no_number_of_its_own() -> None:
+    with pytest.raises(ReportError, match="states a number itself; hand it in as a figure"):
+        say("About 3 of them.")
+
+
+def test_an_undefined_measure_is_refused() -> None:
+    with pytest.raises(ReportError, match="figure 'luck': is not defined; add a row to measures.csv"):
+        figure("luck", 1.0, "2026")
+
+
+def test_every_measure_is_whole() -> None:
+    for each in measures().values():
+        assert each.kind in NUMERIC, each.name
+        assert all([each.label, each.formula, each.source]), each.name
+
+
+def test_a_report_that_agrees_with_itself_has_one_entry_an_id() -> None:
+    found = registry([raw(quarters([1.0, 2.0, 3.0, 4.0, 10.0])), raw(text(say("It is {arr}.", arr=arr(10.0))))])
+    assert sorted(found) == ["new_arr 2026 promised", *(f"new_arr 2026-Q{n} promised" for n in range(1, 5))]
+    assert found["new_arr 2026-Q3 promised"]["value"] == 3.0
+
+
+def test_a_report_without_figures_is_left_alone() -> None:
+    assert registry([raw(text("There are 7 of them.", {"deals": "7"}))]) == {}
+
+
+def test_one_id_with_two_values() -> None:
+    said = faults(quarters([1.0, 2.0, 3.0, 4.0, 10.0]), text(say("The board saw {arr}.", arr=arr(11.0))))
+    assert said[0] == (
+        "text 'The board saw $11.', new_arr 2026 promised: is $11 (11.0) here and $10 (10.0) in "
+        "table 'The year brings $10.'"
+    )
+
+
+def test_parts_that_do_not_add_up_to_their_total_and_to_the_year() -> None:
+    assert faults(quarters([1.0, 2.0, 3.0, 5.0, 10.0])) == [
+        "table 'The year brings $10.': column 'arr': the parts add up to 11, the total says 10",
+        "new_arr 2026 promised: is 10, but its quarters add up to 11",
+    ]
+
+
+def test_parts_count_as_displayed() -> None:
+    assert "the parts add up to 3, the total says 2" in faults(quarters([0.5, 0.5, 0.5, 0.4, 1.9]))[0]
+
+
+def test_a_figure_says_its_basis_and_its_period() -> None:
+    unlabelled = text(say("It is {a} or {b}.", a=arr(1.0, basis=""), b=arr(1.0, period="")))
+    assert [said.split(": ", 1)[1] for said in faults(unlabelled)] == ["says no basis", "says no period"]
+
+
+def test_a_share_above_one() -> None:
+    said = say("Of it came {share}.", share=figure("sourced_share", 1.02, "2026", "came"))
+    assert faults(text(said)) == [
+        "text 'Of it came 102%.', sourced_share 2026 came: is a share of a whole and comes to 102%"
+    ]
+
+
+def test_a_number_that_is_no_figure() -> None:
+    base = text(say("It is {arr}.", arr=arr(10.0)))
+    loose = table(pd.DataFrame({"name": ["a"], "n": [3.0]}), {"name": "text", "n": "count"}, "Some are left.")
+    assert faults(base, text("There are 7.")) == [
+        "text 'There are 7.': states a number that is no figure; make the sentence with `say`"
+    ]
+    assert faults(base, loose) == ["table 'Some are left.': column 'n' holds numbers that are no figures"]
+    assert faults(base, text("Facts", {"deals": "7", "made": "15 Nov 2026"})) == [
+        "text 'Facts': deals: '7' is no figure"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("shown", "value"), [("1,234", 1234.0), ("18.5%", 18.5), ("−3.2", -3.2), ("+4", 4.0), ("–", 0.0)]
+)
+def test_a_displayed_number_is_read_back(shown: str, value: float) -> None:
+    assert displayed(shown) == value
