@@ -143,7 +143,7 @@ def _init(given: argparse.Namespace) -> None:
 def _check(given: argparse.Namespace) -> None:
     from revplan.workbook import check_plan
 
-    report = check_plan(given.plan)
+    report = check_plan(given.plan, date.today())
     text = "\n".join([*report, f"{given.plan.name}: no faults"])
     _print(given, {"ok": True, "faults": [], "import_report": list(report)}, text)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pandas as pd
 
 from revplan import sheets
 from revplan.actuals import read_actuals
+from revplan.assumptions import expired
 from revplan.errors import DataError, PlanError
 from revplan.known import Records, contradictions, known, read_history, with_history_rates
 from revplan.model.budget import program_cac
@@ -155,8 +157,15 @@ def open_workbook(path: str | Path, progress: Progress | None = None) -> Workboo
     return Workbook(year=year, records=records, actual=read_actuals(plan, path.parent))
 
 
-def check_plan(path: str | Path) -> tuple[str, ...]:
+def check_plan(path: str | Path, on: date | None = None) -> tuple[str, ...]:
     """How the files of the plan at `path` were read, line by line, where none of them is at fault.
+
+    Parameters
+    ----------
+    path
+        The plan file.
+    on
+        The day on which its assumptions must still hold; the plan date if left out.
 
     Raises
     ------
@@ -179,10 +188,9 @@ def check_plan(path: str | Path) -> tuple[str, ...]:
     if faults:
         raise PlanError(faults)
     scenario_plans(with_history_rates(plan, records))
-    if records is None:
-        return ()
-    against = [f"look at this: {line}" for line in contradictions(plan, records)]
-    return (*(str(line) for line in records.history.report), *against)
+    report = () if records is None else tuple(str(line) for line in records.history.report)
+    doubts = (*contradictions(plan, records), *expired(plan, on or plan.plan_date))
+    return (*report, *(f"look at this: {line}" for line in doubts))
 
 
 def plan_answer(book: Workbook) -> dict[str, Any]:

@@ -7,6 +7,7 @@ itself is None there, and a check that needs it is silent.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from itertools import pairwise, product
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from revplan.calendar import MONTHS_PER_YEAR
 from revplan.errors import Fault, shown
 from revplan.plan.bridge import BridgeError, solve_bridge
 from revplan.plan.goal import SHARE_TOLERANCE
+from revplan.plan.places import places
 from revplan.plan.scenario import scenario_faults
 
 if TYPE_CHECKING:
@@ -27,8 +29,8 @@ EARLIEST_YEARS = 3
 
 def consistency(plan: Plan) -> list[Fault]:
     """All faults between the values of `plan`."""
-    checks = (_goal, _plan_date, _stages, _commit, _segments, _sources, _transitions, _paths, _scenarios)
-    return [fault for check in checks for fault in check(plan)]
+    rules = (_goal, _plan_date, _stages, _commit, _segments, _sources, _transitions, _paths, _scenarios, _assumptions)
+    return [fault for rule in rules for fault in rule(plan)]
 
 
 def _goal(plan: Plan) -> Iterator[Fault]:
@@ -230,6 +232,25 @@ def _incomplete(plan: Plan, scenario: Scenario) -> bool:
     parts = (plan.goal, scenario.goal, plan.transitions, scenario.changes)
     listed = (*(plan.transitions or ()), *(scenario.changes or ()))
     return None in parts or None in listed or next(_goal(plan), None) is not None
+
+
+def _assumptions(plan: Plan) -> Iterator[Fault]:
+    """Faults of the assumption log: places the plan does not have, and what is logged twice."""
+    logged = [(index, each.about) for index, each in enumerate(plan.assumptions or ()) if each and each.about]
+    known = places(plan) if logged else {}
+    seen: dict[str, int] = {}
+    for index, about in logged:
+        if about not in known:
+            yield Fault(f"assumptions[{index}].about", _no_place(about, known))
+        if seen.setdefault(about, index) != index:
+            place = f"assumptions[{index}].about"
+            yield Fault(place, f"{shown(about)} is logged in assumptions[{seen[about]}] already; make one of the two")
+
+
+def _no_place(about: str, known: Mapping[str, object]) -> str:
+    close = get_close_matches(about[:200], known, 1)
+    hint = f"did you mean {shown(close[0])}?" if close else "write it like goal.churn or transitions.sqo.won.mid"
+    return f"{shown(about)!r} is no place of this plan; {hint}"
 
 
 def _unknown(kind: str, name: str, known: object) -> str:

@@ -141,6 +141,7 @@ _FORMS = {
     "Year": "write {first_month: 2027-01}",
     "History": "write {leads: crm.yaml}",
     "Commit": "write {stage: sql, confidence: 0.8}",
+    "Assumption": "write {about: goal.churn, owner: finance, expires: 2027-03-31}",
 }
 
 

@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 from revplan.calendar import MONTHS_PER_YEAR, months_from
 from revplan.errors import PlanError
 from revplan.lag import INSTANT, Lag
+from revplan.plan.assumption import Assumption
 from revplan.plan.checks import consistency
 from revplan.plan.goal import Goal, Money, Share, Term
 from revplan.plan.stages import PRESETS, Stage, expand_preset
@@ -44,10 +45,13 @@ def _as_acv(value: Any) -> Any:
     return {"mean": value} if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
 
+Deal = Annotated[Acv, BeforeValidator(_as_acv, json_schema_input_type=Annotated[Number, Field(gt=0, le=1e12)] | Acv)]
+
+
 class Segment(Value):
     """A part of the market with its own deal size."""
 
-    acv: Annotated[Acv, BeforeValidator(_as_acv, json_schema_input_type=Annotated[Number, Field(gt=0, le=1e12)] | Acv)]
+    acv: Deal
     """Annual contract value: a number, or {mean, sd}."""
     share: Share = 1.0
     """Share of the year's new ARR; the segments sum to 1."""
@@ -180,15 +184,7 @@ class Scenario(Value):
     """Transitions that differ."""
     goal: GoalChange = GoalChange()
     """Terms of the goal that differ."""
-    acv: Annotated[
-        dict[
-            Name,
-            Annotated[
-                Acv, BeforeValidator(_as_acv, json_schema_input_type=Annotated[Number, Field(gt=0, le=1e12)] | Acv)
-            ],
-        ],
-        frozen,
-    ] = Field(default_factory=FrozenDict)
+    acv: Annotated[dict[Name, Deal], frozen] = Field(default_factory=FrozenDict)
     """Annual contract value by segment; a number keeps the plan's spread in proportion."""
     volume: Factor | Annotated[dict[Name, Factor], frozen] = 1.0
     """Entries over the committed ones: a factor, or {source: factor}."""
@@ -239,6 +235,8 @@ class Plan(Value):
     """How far the year may stray."""
     scenarios: Annotated[dict[Name, Scenario], frozen] = Field(default_factory=FrozenDict)
     """Named variations of this plan."""
+    assumptions: tuple[Assumption, ...] = ()
+    """The assumption log: owner, source and expiry of what the plan assumes."""
 
     @model_validator(mode="before")
     @classmethod

@@ -1,0 +1,105 @@
+"""What a plan says, in a reader's words: the value of each key, and the key itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+
+from revplan.errors import shown
+from revplan.formats import MISSING, compact, show
+from revplan.lag import Lag
+from revplan.plan.goal import Change, Phasing
+from revplan.plan.model import Acv, Transition
+from revplan.values import Value
+
+NAMES = {
+    "acv": "deal",
+    "opening_arr": "opening ARR",
+    "new_arr": "new ARR",
+    "closing_arr": "closing ARR",
+    "next_year_growth": "growth of new ARR next year",
+    "share": "share of new ARR",
+    "max_per_month": "most entries a month",
+    "max_growth": "largest growth of entries a month",
+    "enters": "enters at",
+    "rho": "correlation of the rates",
+    "lag_cv": "spread of the lags",
+    "volume_cv": "spread of the volume",
+    "quarters": "shares of the quarters",
+    "within_quarter": "shares of the months of a quarter",
+    "months": "shares of the months",
+}
+MONEY = {"opening_arr", "new_arr", "closing_arr", "amount", "mean", "sd", "cost_per_entry"}
+SHARES = {"share", "rate", "confidence", "max_growth", "next_year_growth", "quarters", "within_quarter", "months"}
+PERIODS = {"rate": "of opening ARR", "quarterly_rate": "a quarter", "monthly_rate": "a month"}
+
+
+def key_words(key: str) -> str:
+    """A key of the plan file as a reader calls it."""
+    return NAMES.get(key, key.replace("_", " "))
+
+
+def value_words(key: str, value: object, currency: str) -> str:
+    """What the plan says under `key`, on one line."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return show(value, "yes")
+    if isinstance(value, int | float):
+        return _number(key, float(value), currency)
+    if isinstance(value, date):
+        return show(value, "date")
+    return _composed(key, value, currency)
+
+
+def _number(key: str, value: float, currency: str) -> str:
+    if key in MONEY:
+        return compact(value, currency)
+    if key in SHARES:
+        return show(value, "share")
+    return f"{value:,.6g}"
+
+
+def _composed(key: str, value: object, currency: str) -> str:
+    if isinstance(value, Lag):
+        return lag_words(value)
+    if isinstance(value, Change):
+        return _change(value, currency)
+    if isinstance(value, Acv):
+        return compact(value.mean, currency) + (f" ± {compact(value.sd, currency)}" if value.sd is not None else "")
+    if isinstance(value, Transition):
+        return f"{show(value.rate, 'share')}, {lag_words(value.lag)}"
+    if isinstance(value, Value):
+        return _pairs(((name, getattr(value, name)) for name in _stated(value)), currency)
+    if isinstance(value, Mapping):
+        return _pairs(value.items(), currency)
+    if isinstance(value, tuple):
+        return " / ".join(value_words(key, each, currency) for each in value)
+    return shown(value) or MISSING
+
+
+def _stated(value: Value) -> Iterable[str]:
+    """The keys that are written; those that count where nothing is."""
+    written = [name for name in type(value).model_fields if name in value.model_fields_set]
+    return written or (["quarters"] if isinstance(value, Phasing) else list(type(value).model_fields))
+
+
+def _pairs(pairs: Iterable[tuple[str, object]], currency: str) -> str:
+    return ", ".join(f"{shown(key_words(key))} {value_words(key, each, currency)}" for key, each in pairs)
+
+
+def _change(change: Change, currency: str) -> str:
+    """Expansion, contraction or churn: an amount, or a rate with its period."""
+    if change.amount is not None:
+        return compact(change.amount, currency)
+    key = next(key for key in PERIODS if getattr(change, key) is not None)
+    return f"{show(getattr(change, key), 'share')} {PERIODS[key]}"
+
+
+def lag_words(lag: Lag) -> str:
+    """How long a transition takes."""
+    if lag.months is not None:
+        return f"{lag.months} month{'s' * (lag.months > 1)}" if lag.months else "at once"
+    if lag.weights is not None:
+        return "by month " + "/".join(show(weight, "share") for weight in lag.weights[:6])
+    return f"median {lag.median_days:.3g} days, P90 {lag.p90_days:.3g}"

@@ -1,0 +1,59 @@
+"""The exhibit of the assumption log: who answers for what, and what asks for another look."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pandas as pd
+
+from revplan.assumptions import EXPIRED, FEW, FEW_RECORDS, assumption_log, thin_and_unlogged
+from revplan.errors import shown
+from revplan.formats import kinds_of, show
+from revplan.report.exhibit import Exhibit, table, text
+from revplan.workbook import Workbook
+
+LABELS = {
+    "about": "Assumption",
+    "value": "Value",
+    "owner": "Owner",
+    "source": "Rests on",
+    "estimated_on": "Last estimated",
+    "expires_on": "Holds until",
+    "evidence": "Records",
+    "state": "State",
+    "note": "Note",
+}
+
+
+def log(book: Workbook, on: date | None = None) -> Exhibit:
+    """Every logged assumption with owner, source and expiry, as it stands on a day.
+
+    Parameters
+    ----------
+    book
+        The computed workbook.
+    on
+        The day; the plan date if left out.
+    """
+    day = on or book.plan.plan_date
+    frame = assumption_log(book.plan, day)
+    if frame.empty:
+        return text("No assumption is logged: add `assumptions` to the plan file, each with an owner and an expiry.")
+    order = frame["state"].str.contains(EXPIRED).sort_values(ascending=False, kind="stable").index
+    return table(frame.loc[order], kinds_of("assumption_log"), _message(frame, day), labels=LABELS, notes=_thin(book))
+
+
+def _message(frame: pd.DataFrame, day: date) -> str:
+    expired, few = (int(frame["state"].str.contains(state).sum()) for state in (EXPIRED, FEW))
+    held = f"{len(frame)} assumptions have an owner; {expired or 'none'} had expired on {show(day, 'date')}"
+    rest = "rests" if few == 1 else "rest"
+    return f"{held}, and {few or 'none'} {rest} on fewer than {FEW_RECORDS:.0f} records."
+
+
+def _thin(book: Workbook) -> list[str]:
+    """Rates on few records that nobody answers for."""
+    thin = thin_and_unlogged(book.plan)
+    cells = [" x ".join(shown(name) for name in (each.segment, each.source) if name) or "all" for each in thin]
+    steps = [f"{each.from_stage} to {each.to_stage} ({cell})" for each, cell in zip(thin, cells, strict=True)]
+    more = f" and {len(steps) - 5} more" if len(steps) > 5 else ""
+    return [f"On few records, and not in the log: {', '.join(steps[:5])}{more}."] if steps else []
