@@ -1,0 +1,129 @@
+"""Which font has the characters of a text: the one that is shipped, one that is installed, or one to ask for.
+
+DejaVu Sans comes with matplotlib; it holds Latin, Greek, Cyrillic, Arabic, Hebrew and more.
+For other characters the fonts of the machine are looked through. What none of them holds is
+written as code points, `[65E5 672C]`, beside a note that names the font to install: a reader
+can act on that, and cannot on an empty box.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+FAMILY = "DejaVu Sans"
+MONO = "DejaVu Sans Mono"
+EAST_ASIAN = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO", "IDEOGRAPHIC", "FULLWIDTH", "HALFWIDTH", "KANGXI")
+BLANK = ("Last Resort", "Adobe Blank", "Fallback BMP", "OpenSymbol")
+"""Families that claim characters they do not draw, or draw as something else."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Font:
+    """An installed font: its file, the face in it, and the names it goes by."""
+
+    path: str
+    index: int
+    family: str
+
+
+def folder() -> Path:
+    """Where DejaVu Sans lies."""
+    import matplotlib as mpl
+
+    return Path(mpl.get_data_path()) / "fonts" / "ttf"
+
+
+def lacking(texts: Iterable[str], face: str = "") -> frozenset[str]:
+    """The characters of `texts` that have no outline in DejaVu Sans, upright and bold, or in one `face` of it."""
+    faces = [face] if face else ["DejaVuSans", "DejaVuSans-Bold"]
+    held = frozenset.intersection(*(_characters(str(folder() / f"{name}.ttf")) for name in faces))
+    return frozenset(c for c in set().union(*texts) - held if not _invisible(c))
+
+
+@cache
+def covering(characters: frozenset[str]) -> tuple[Font, ...]:
+    """The installed fonts that together hold the most of `characters`, the most useful first."""
+    wanted = {c for c in characters if unicodedata.category(c) not in {"Co", "Cn"}}
+    found: list[Font] = []
+    while wanted:
+        best = min(_installed(), key=lambda font: (-len(wanted & _held(font)), *_rank(font)), default=None)
+        if best is None or not wanted & _held(best):
+            break
+        found.append(best)
+        wanted -= _held(best)
+    return tuple(found)
+
+
+def without_font(characters: frozenset[str]) -> frozenset[str]:
+    """Those of `characters` that no installed font holds."""
+    return characters.difference(*map(_held, covering(characters)))
+
+
+def legible(text: str, unknown: frozenset[str]) -> str:
+    """`text` with runs of `unknown` characters as code points in brackets."""
+    if not unknown.intersection(text):
+        return text
+    runs = f"[{re.escape(''.join(sorted(unknown)))}]+"
+    return re.sub(runs, lambda run: f"[{' '.join(f'{ord(c):04X}' for c in run[0])}]", text)
+
+
+def advice(unknown: frozenset[str]) -> str:
+    """The sentence that says why code points stand in brackets, and which font to install; empty if none do."""
+    if not unknown:
+        return ""
+    said = "No installed font has some characters of the names; they are written as code points in brackets."
+    names = sorted({name for name in map(_named, unknown) if name})
+    return f"{said} Install {' and '.join(names)} to see them." if names else said
+
+
+def _named(character: str) -> str:
+    """The font to ask for: Noto has one for each script."""
+    name = unicodedata.name(character, "")
+    if name.startswith(EAST_ASIAN):
+        return "Noto Sans CJK"
+    if unicodedata.category(character)[0] in "LMN":
+        return f"Noto Sans {name.split()[0].capitalize()}"
+    return "Noto Sans Symbols 2" if name else ""
+
+
+def _invisible(character: str) -> bool:
+    """Whether `character` is nothing to draw: formats, spaces, variation selectors."""
+    return unicodedata.category(character) in {"Cf", "Cc", "Zs", "Zl", "Zp"} or "VARIATION SELECTOR" in (
+        unicodedata.name(character, "")
+    )
+
+
+def _rank(font: Font) -> tuple[bool, bool, str, int]:
+    return not font.family.startswith("Noto Sans"), "Sans" not in font.family, font.path, font.index
+
+
+@cache
+def _installed() -> tuple[Font, ...]:
+    """The upright fonts of normal weight and width that have a file and outlines."""
+    import typst
+
+    fonts = typst.Fonts(include_embedded_fonts=False).fonts()
+    plain = [font for font in fonts if (font.style, font.stretch) == ("normal", 1.0) and 300 <= font.weight <= 500]
+    kept = [font for font in plain if font.path and not font.family.startswith(BLANK)]
+    return tuple(Font(path=str(font.path), index=font.index, family=font.family) for font in kept)
+
+
+def _held(font: Font) -> frozenset[str]:
+    return _characters(font.path, font.index)
+
+
+@cache
+def _characters(path: str, index: int = 0) -> frozenset[str]:
+    """What the font in `path` has outlines for; nothing where it holds pictures only, or cannot be read."""
+    from matplotlib.ft2font import FaceFlags, FT2Font
+
+    try:
+        font = FT2Font(path, face_index=index)
+    except (OSError, RuntimeError):
+        return frozenset()
+    return frozenset(map(chr, font.get_charmap())) if FaceFlags.SCALABLE in font.face_flags else frozenset()
