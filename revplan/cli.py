@@ -94,13 +94,18 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--seed", type=int, default=1, metavar="S", help="the same seed gives the same numbers")
 
     report = _command(commands, "report", _report, "run a notebook through papermill and print it")
-    report.add_argument("name", metavar="NAME", help="the report, such as annual_commit")
+    report.add_argument("name", metavar="NAME", help="the report, such as annual_commit; several with commas between")
     report.add_argument("plan", type=Path, metavar="PLAN", help="the plan file (YAML)")
     report.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder to write to")
     report.add_argument("--formats", default="html", metavar="LIST", help="comma-separated: html, pdf, pptx, xlsx")
     report.add_argument("--against", type=Path, metavar="SIGNED", help="a signed plan to compare with")
     report.add_argument("--template", type=Path, metavar="DECK", help="a company's own deck (pptx) for the slides")
     report.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a parameter of the notebook")
+
+    app = _command(commands, "app", _app, "the simulator in the browser, without code")
+    app.add_argument("plan", type=Path, metavar="PLAN", help="the plan file (YAML)")
+    app.add_argument("--port", type=int, metavar="N", help="where to listen on this machine; default 8866 or the next")
+    app.add_argument("--no-browser", action="store_true", help="print the address, open nothing")
     return parser
 
 
@@ -202,18 +207,40 @@ def _simulate(given: argparse.Namespace) -> None:
 
 
 def _report(given: argparse.Namespace) -> None:
-    from revplan.report.render import Request, render
+    from revplan.report.render import Request, render_all
 
-    request = Request(
-        name=given.name,
-        plan_path=given.plan,
-        formats=tuple(part.strip() for part in given.formats.split(",") if part.strip()),
-        settings=_settings(given.set),
-        against=given.against,
-        template=given.template,
-    )
-    written = render(request, given.out, sys.stderr)
+    requests = [
+        Request(
+            name=name,
+            plan_path=given.plan,
+            formats=_listed(given.formats),
+            settings=_settings(given.set),
+            against=given.against,
+            template=given.template,
+        )
+        for name in _listed(given.name) or [given.name]
+    ]
+    written = render_all(requests, given.out, sys.stderr)
     _print(given, {"files": [str(path) for path in written]}, "\n".join(str(path) for path in written))
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    """The parts of a comma-separated list, each once."""
+    return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+
+
+def _app(given: argparse.Namespace) -> None:
+    import webbrowser
+
+    from revplan.app.serve import serve
+
+    def ready(address: str) -> None:
+        _print(given, {"url": address}, f"The simulator is at {address}\nCtrl+C stops it.")
+        sys.stdout.flush()
+        if not given.no_browser:
+            webbrowser.open(address)
+
+    serve(given.plan, given.port, ready)
 
 
 def _settings(pairs: Sequence[str]) -> dict[str, object]:

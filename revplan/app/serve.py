@@ -1,0 +1,77 @@
+"""`revplan app`: the simulator of a plan in the browser of this machine, until Ctrl+C."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+from socket import socket
+from tempfile import TemporaryDirectory
+
+from revplan.app.door import HOST
+from revplan.errors import PlanError, ReportError
+from revplan.escaping import clean
+from revplan.plan.file import read_plan
+from revplan.workbook import check_plan
+
+PORT, TRIED = 8866, 20  # the first port tried, and how many
+
+
+def serve(plan: Path, port: int | None, ready: Callable[[str], None]) -> None:
+    """Serves the simulator of the plan at `plan` until it is stopped.
+
+    Parameters
+    ----------
+    plan
+        The plan file; checked before anything starts.
+    port
+        Where to listen, on this machine only; the first free one from 8866 on when left out, any when 0.
+    ready
+        Called with the address, once somebody can go there.
+
+    Raises
+    ------
+    PlanError, DataError
+        With every fault of the plan and of the files it names, before anything starts.
+    ReportError
+        If voila is missing or the port is taken.
+    """
+    check_plan(plan)
+    if find_spec("voila") is None:
+        raise ReportError.at("voila", "is missing; install revplan with it: pip install 'revplan[app]'")
+    sockets = _bound(port)
+    from revplan.app.server import Server
+
+    token = secrets.token_urlsafe(24)
+    address = f"http://{HOST}:{sockets[0].getsockname()[1]}/?token={token}"
+    with TemporaryDirectory(prefix="revplan-", ignore_cleanup_errors=True) as scratch:
+        notebook = _notebook(plan, Path(scratch, "simulator.ipynb"))
+        server = Server(notebook, sockets, token, lambda: ready(address))
+        server.initialize([])
+        server.start()
+
+
+def _bound(port: int | None) -> list[socket]:
+    from tornado.netutil import bind_sockets
+
+    if port is not None and not 0 <= port <= 65535:
+        raise PlanError.at("--port", f"got {port}; name a port from 1 to 65535, or leave it out")
+    tried = range(PORT, PORT + TRIED) if port is None else [port]
+    for number in tried:
+        with suppress(OSError):
+            return bind_sockets(number, HOST)
+    cure = "leave --port out, and a free one is found" if port is not None else "name a free one with --port"
+    raise ReportError.at(f"port {tried[0]}", f"is taken by another program, or not yours to use; {cure}")
+
+
+def _notebook(plan: Path, path: Path) -> Path:
+    """`path`, which now holds the notebook that each visit runs."""
+    import nbformat
+
+    source = f"from revplan.app.visit import visit\nvisit({str(plan.resolve())!r})"
+    cell = nbformat.v4.new_code_cell(source)
+    metadata = {"title": clean(read_plan(plan).name), "kernelspec": {"name": "python3", "display_name": "Python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata=metadata), path)
+    return path

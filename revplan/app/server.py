@@ -1,0 +1,114 @@
+"""Voila, set up to serve one plan's simulator: a kernel for each visit, behind a door, without the internet.
+
+A visit is one kernel, so visitors never share a state. One kernel is always kept warm for the next visitor. Kernels
+are of this very interpreter. No file of the user's Jupyter, of the working folder or of the plan's folder is read as
+configuration, and nothing is served but the page and what it needs.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from socket import socket
+from typing import Any
+
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from jupyter_core.utils import run_sync
+from tornado.httpserver import HTTPServer
+from tornado.ioloop import IOLoop
+from traitlets.config import Config
+from voila.app import Voila
+
+from revplan.app.door import CALL, HOST, Door
+from revplan.report.running import kernel_spec
+
+PAGE = Path(__file__).with_name("page")
+FRONT_END = ["@jupyter-widgets/jupyterlab-manager", "@voila-dashboards/widgets-manager8"]
+POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' ws://{host}; "
+    "object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""What the page may load: only what this server gives. 'unsafe-eval' is for the widgets' JSON checks."""
+LEFT_FOR, LOOKED_EVERY = (
+    300,
+    60,
+)  # seconds after which the kernel of a closed page ends, and how often that is looked at
+STOPS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+class OwnKernels(KernelSpecManager):  # type: ignore[misc]
+    """Knows one kernel: that of this interpreter."""
+
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+        """The one there is."""
+        return self.parent.kernel
+
+    def get_all_specs(self) -> dict[str, Any]:
+        """The one there is, by its name."""
+        return {"python3": {"resource_dir": "", "spec": self.parent.kernel.to_dict()}}
+
+
+class Server(Voila):  # type: ignore[misc]
+    """Serves the notebook at `notebook` on `sockets` to whoever has `token`; `ready` is called when it listens."""
+
+    def __init__(self, notebook: Path, sockets: list[socket], token: str, ready: Callable[[], None]) -> None:
+        super().__init__(config=_settings(notebook))
+        self.ready, self.sockets, self.door_token = ready, sockets, token
+        self.port = sockets[0].getsockname()[1]
+        self.kernel = kernel_spec(notebook.parent)
+        self.kernel.env[CALL] = (
+            f"ws://{HOST}:{self.port}/voila/query/{{kernel}}",
+            f"revplan-{self.port}={token}",
+        )
+        self.ioloop = IOLoop.current()
+        policy = POLICY.format(host=f"{HOST}:{self.port}")
+        self.tornado_settings = {"headers": {"Content-Security-Policy": policy}}
+        logging.getLogger().addHandler(logging.NullHandler())
+
+    def initialize(self, argv: Any = None) -> None:
+        """Puts the page of this package before voila's own."""
+        super().initialize(argv)
+        self.template_paths = [str(PAGE), *self.template_paths]
+
+    def listen(self) -> None:
+        """Serves until a signal stops it."""
+        HTTPServer(Door(self.app, self.port, self.door_token)).add_sockets(self.sockets)
+        for stop in STOPS:
+            signal.signal(stop, self._handle_signal_stop)
+        self.ready()
+        try:
+            self.ioloop.start()
+        finally:
+            self.stop()
+
+    def stop(self) -> None:
+        """Ends every kernel at once: what they hold is worth nothing without their page."""
+        run_sync(self.kernel_manager.shutdown_all)(now=True)
+
+
+def _settings(notebook: Path) -> Config:
+    return Config(
+        {
+            "Voila": {
+                "notebook_path": str(notebook),
+                "root_dir": str(notebook.parent),
+                "connection_dir_root": str(notebook.parent),
+                "config_file_paths": [],
+                "log_level": logging.CRITICAL,
+            },
+            "VoilaConfiguration": {
+                "preheat_kernel": True,
+                "kernel_spec_manager_class": OwnKernels,
+                "extension_allowlist": FRONT_END,
+                "file_allowlist": [],
+                "allow_template_override": "NO",
+                "allow_theme_override": "NO",
+            },
+            "MappingKernelManager": {"cull_idle_timeout": LEFT_FOR, "cull_interval": LOOKED_EVERY},
+            "KernelManager": {"transport_encryption": "auto"},
+            "NotebookNotary": {"db_file": ":memory:"},
+        }
+    )
