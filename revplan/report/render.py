@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from itertools import repeat
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TextIO
 
-from revplan.errors import Fault, PlanError, shown
+from revplan.errors import Fault, PlanError, RevplanError, shown
 from revplan.inputs import input_files
 from revplan.plan.file import read_plan
 from revplan.report.blocks import exhibits
@@ -76,6 +81,32 @@ def render(request: Request, out: Path, progress: TextIO | None = None) -> list[
     done.metadata["revplan"] = provenance(request.name, plan, request.plan_path, inputs, values)
     files = {f"{request.name}.{kind}": PRINTINGS[kind](done, request) for kind in dict.fromkeys(request.formats)}
     return written_together(out, request.name, files)
+
+
+def render_all(requests: Sequence[Request], out: Path, progress: TextIO | None = None) -> list[Path]:
+    """The files of several reports, which run beside each other, a process each.
+
+    Raises
+    ------
+    RevplanError
+        With the faults of all reports that failed; the others are written.
+    """
+    if len(requests) == 1:
+        return render(requests[0], out, progress)
+    with ProcessPoolExecutor(min(len(requests), os.cpu_count() or 1), get_context("spawn")) as workers:
+        results = list(workers.map(_attempt, requests, repeat(out), repeat(progress is not None)))
+    failed = [result for result in results if isinstance(result, tuple)]
+    if failed:
+        raise failed[0][0](dict.fromkeys(fault for _, faults in failed for fault in faults))
+    return [path for paths in results for path in paths if isinstance(path, Path)]
+
+
+def _attempt(request: Request, out: Path, shown: bool) -> list[Path] | tuple[type[RevplanError], tuple[Fault, ...]]:
+    """The files of a report, or why there are none, in a form that passes from process to process."""
+    try:
+        return render(request, out, sys.stderr if shown else None)
+    except RevplanError as error:
+        return type(error), error.faults
 
 
 def notebook_path(name: str, plan_path: Path) -> Path:
