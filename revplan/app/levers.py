@@ -1,0 +1,267 @@
+"""What can be moved: a lever for each rate, deal size, delay, volume and budget, goal and uncertainty.
+
+A lever is read and set in the unit it is shown in (percent, plan currency), and knows its range.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from math import floor, log10
+
+from revplan.app.game import Game
+from revplan.app.state import (
+    ACV,
+    CONFIDENCE,
+    GOAL,
+    LAG,
+    RATE,
+    UNCERTAIN,
+    VOLUME,
+    Key,
+    State,
+    cells_through,
+    moved_transitions,
+    scenario_of,
+    step_name,
+)
+from revplan.calendar import MONTH_DAYS
+from revplan.errors import shown
+from revplan.lag import Lag
+from revplan.model.funnel import YEAR
+from revplan.plan.bridge import solve_bridge
+from revplan.plan.model import Plan, Transition
+from revplan.plan.scenario import varied
+
+RATES, DEALS, DELAYS, VOLUMES, CERTAINTY = "Rates", "Deal size", "Delays", "Volume and budget", "Goal and certainty"
+GROUPS = (RATES, DEALS, DELAYS, VOLUMES, CERTAINTY)
+TIMES = 4.0  # how far above (and below) the plan a slider reaches
+UNCERTAIN_LABELS = {
+    "rho": "Rates move together (correlation, %)",
+    "lag_cv": "Delays stray by (%)",
+    "volume_cv": "Volumes stray by (%)",
+}
+
+
+@dataclass(frozen=True)
+class Lever:
+    """One thing that can be moved."""
+
+    key: Key
+    group: str
+    label: str
+    low: float
+    high: float
+    step: float
+    digits: int
+    """Decimals it is shown with."""
+    scale: float | None
+    """What is shown over what the plan file holds; None where a factor is set."""
+    unit: str = "%"
+
+    @property
+    def range(self) -> str:
+        """The range it accepts, in words."""
+        return f"{self.written(self.low)} to {self.written(self.high)} {self.unit}"
+
+    def written(self, value: float) -> str:
+        """A value as it is shown."""
+        return f"{round(value, self.digits) + 0.0:,.{self.digits}f}"
+
+
+@dataclass(frozen=True, eq=False)
+class Board:
+    """The levers of a game, read and set."""
+
+    game: Game
+
+    @cached_property
+    def entries(self) -> Mapping[tuple[str, str], Mapping[str, float]]:
+        """By cell and stage: entries of the base plan's year. [records]"""
+        year = self.game.base.year
+        inside = slice(max(-year.first, 0), YEAR - year.first)
+        return {
+            (cell.segment, cell.source): {
+                stage: float(months[inside].sum()) for stage, months in zip(cell.stages, flow, strict=True)
+            }
+            for cell, flow in zip(year.cells, year.flows, strict=True)
+        }
+
+    def levers(self, segment: str = "") -> tuple[Lever, ...]:
+        """Every lever; rates of all segments together, or of one."""
+        made = (self._rates(segment), self._deals(), self._delays(), self._volumes(), self._certainty())
+        return tuple(lever for part in made for lever in part)
+
+    def reading(self, state: State, lever: Lever) -> float:
+        """Where a lever stands, in the unit it is shown in."""
+        kind, name, segment = lever.key
+        if kind == RATE:
+            return 100 * self._mean_rate(self._moved(state), name, segment)
+        if kind == LAG:
+            return 100 * self._length(self._moved(state), name) / self._length(self.game.plan, name)
+        scenario = scenario_of(self.game.plan, state)
+        return (lever.scale or 1.0) * _value(varied(self.game.plan, "", scenario), scenario.volume_of(name), kind, name)
+
+    def set_to(self, state: State, lever: Lever, value: float) -> State:
+        """The state with a lever set to `value`, in the unit it is shown in."""
+        untouched = state.without(lever.key)
+        before = self.reading(untouched, lever)
+        if round(value, lever.digits) == round(before, lever.digits):
+            return untouched
+        return untouched.with_moved(lever.key, value / (lever.scale or before))
+
+    def _moved(self, state: State) -> Plan:
+        return self.game.plan.model_copy(update={"transitions": moved_transitions(self.game.plan, state)})
+
+    def _weights(self, step: str, segment: str = "") -> dict[tuple[str, str], float]:
+        """Records that take a step in the base plan's year, by cell; evenly where none do."""
+        pair = _pair(self.game.plan, step)
+        cells = [cell for cell in cells_through(self.game.plan, pair) if segment in ("", cell[0])]
+        weights = {cell: self.entries[cell][pair[0]] for cell in cells}
+        return weights if sum(weights.values()) > 0 else dict.fromkeys(cells, 1.0)
+
+    def _mean_rate(self, plan: Plan, step: str, segment: str) -> float:
+        weights, pair = self._weights(step, segment), _pair(plan, step)
+        passed = sum(weight * _taken(plan, cell, pair).rate for cell, weight in weights.items())
+        return passed / sum(weights.values())
+
+    def _length(self, plan: Plan, step: str) -> float:
+        """Median delay of a step, or of all steps together. [days]"""
+        steps = [step] if step else [step_name(pair) for pair in pairwise(plan.stage_ids)]
+        return sum(self._step_length(plan, each) for each in steps)
+
+    def _step_length(self, plan: Plan, step: str) -> float:
+        weights, pair = self._weights(step), _pair(plan, step)
+        days = sum(weight * _days(_taken(plan, cell, pair).lag) for cell, weight in weights.items())
+        return days / sum(weights.values()) if weights else 0.0
+
+    def _rates(self, segment: str) -> Iterator[Lever]:
+        plan = self.game.plan
+        for pair in pairwise(plan.stage_ids):
+            step = step_name(pair)
+            weights = self._weights(step, segment)
+            if not weights:
+                continue
+            base = 100 * self._mean_rate(plan, step, segment)
+            largest = max(_taken(plan, cell, pair).rate for cell in weights)
+            digits = 1 if base >= 2 else 2
+            span = _grid(round(base, digits), 0, base / largest, 10.0**-digits)
+            yield Lever((RATE, step, segment), RATES, f"{_step_title(plan, pair)} (%)", *span, digits, None)
+
+    def _deals(self) -> Iterator[Lever]:
+        plan = self.game.plan
+        for name, segment in plan.segments.items():
+            mean = segment.acv.mean
+            yield Lever(
+                (ACV, name, ""),
+                DEALS,
+                f"{shown(name)} ({plan.currency})",
+                *_around(mean),
+                _money_digits(mean),
+                1.0,
+                plan.currency,
+            )
+
+    def _delays(self) -> Iterator[Lever]:
+        plan = self.game.plan
+        names = {"": "All delays", **{step_name(pair): _step_title(plan, pair) for pair in pairwise(plan.stage_ids)}}
+        for step, label in names.items():
+            if self._length(plan, step) > 0:
+                yield Lever((LAG, step, ""), DELAYS, f"{label} (% of plan)", 25.0, 100 * TIMES, 1.0, 0, None)
+
+    def _volumes(self) -> Iterator[Lever]:
+        plan, spent = self.game.plan, self._spent()
+        for name in plan.sources:
+            yield Lever((VOLUME, name, ""), VOLUMES, f"Entries {shown(name)} (% of plan)", 0.0, 300.0, 1.0, 0, 100.0)
+            if spent.get(name, 0) > 0:
+                base = spent[name]
+                yield Lever(
+                    (VOLUME, name, ""),
+                    VOLUMES,
+                    f"Budget {shown(name)} ({plan.currency})",
+                    *_grid(base, 0, 3 * base, _nice(base / 100)),
+                    _money_digits(base),
+                    base,
+                    plan.currency,
+                )
+
+    def _spent(self) -> dict[str, float]:
+        """Programme spend of the base plan's year by source. [plan currency]"""
+        year = self.game.base.year
+        spent = dict.fromkeys(self.game.plan.sources, 0.0)
+        for (_, source), stages in self.entries.items():
+            cost = year.plan.sources[source].cost_per_entry or 0.0
+            spent[source] += cost * stages[year.plan.entry_stage(source)]
+        return spent
+
+    def _certainty(self) -> Iterator[Lever]:
+        plan = self.game.plan
+        goal = solve_bridge(plan.goal).new_arr
+        if goal > 0:
+            yield Lever(
+                (GOAL, "", ""),
+                CERTAINTY,
+                f"New ARR asked for ({plan.currency})",
+                *_around(goal),
+                _money_digits(goal),
+                1.0,
+                plan.currency,
+            )
+        yield Lever((CONFIDENCE, "", ""), CERTAINTY, "Sign with a confidence of (%)", 50.0, 95.0, 1.0, 0, 100.0)
+        for name in UNCERTAIN:
+            yield Lever(
+                (name, "", ""), CERTAINTY, UNCERTAIN_LABELS[name], 0.0, 95.0 if name == "rho" else 200.0, 1.0, 0, 100.0
+            )
+
+
+def _value(plan: Plan, volume: float, kind: str, name: str) -> float:
+    """The value of a lever that is no factor, in the unit of the plan file."""
+    if kind == VOLUME:
+        return volume
+    if kind == ACV:
+        return plan.segments[name].acv.mean
+    if kind == GOAL:
+        return solve_bridge(plan.goal).new_arr
+    return plan.commit.confidence if kind == CONFIDENCE else float(getattr(plan.uncertainty, kind))
+
+
+def _days(lag: Lag) -> float:
+    if lag.median_days is not None:
+        return lag.median_days
+    return MONTH_DAYS * sum(month * share for month, share in enumerate(lag.shift))
+
+
+def _pair(plan: Plan, step: str) -> tuple[str, str]:
+    return next(pair for pair in pairwise(plan.stage_ids) if step_name(pair) == step)
+
+
+def _taken(plan: Plan, cell: tuple[str, str], pair: tuple[str, str]) -> Transition:
+    """The transition that the records of a cell take from one stage of `pair` to the next."""
+    return next(each for each in plan.path(*cell) if each.from_stage == pair[0])
+
+
+def _step_title(plan: Plan, pair: tuple[str, str]) -> str:
+    titles = {stage.id: stage.title for stage in plan.stages}
+    return f"{shown(titles[pair[0]])} to {shown(titles[pair[1]])}"
+
+
+def _around(base: float) -> tuple[float, float, float]:
+    """Range and step of a slider for an amount."""
+    return _grid(base, base / TIMES, base * TIMES, _nice(base / 100))
+
+
+def _nice(size: float) -> float:
+    """The power of ten at or below `size`."""
+    return 10.0 ** floor(log10(size) + 1e-9)
+
+
+def _money_digits(base: float) -> int:
+    return 0 if base >= 100 else 2
+
+
+def _grid(base: float, low: float, high: float, step: float) -> tuple[float, float, float]:
+    """A range whose steps pass through `base`, and the step."""
+    lowest = base - step * floor((base - low) / step + 1e-9)
+    return lowest if lowest > 0 else lowest + step, base + step * floor((high - base) / step + 1e-9), step

@@ -1,0 +1,176 @@
+"""What the sliders say, as frozen values: a scenario to start from, what was moved, and the way there.
+
+A rate or a delay is moved by a factor, everything else to a value. A slider moved back to where it
+stood before it was touched counts as not moved, so that the same figures come out to the bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import pairwise
+
+from revplan.lag import INSTANT, Lag
+from revplan.plan.model import Acv, Plan, Scenario, Transition, TransitionChange
+from revplan.plan.scenario import varied
+from revplan.values import FrozenDict
+
+RATE, LAG, ACV, VOLUME, GOAL, CONFIDENCE = "rate", "lag", "acv", "volume", "goal", "confidence"
+UNCERTAIN = ("rho", "lag_cv", "volume_cv")
+MOST_PAST = 200
+DIGITS = 6  # significant digits of a rate or a delay as it is written into a scenario
+
+Key = tuple[str, str, str]
+"""What is moved: the kind, the step, segment or source it is of, and for rates the one segment."""
+
+Place = tuple[str | None, ...]
+
+
+@dataclass(frozen=True)
+class State:
+    """A scenario to start from, and what was moved since."""
+
+    start: Scenario = field(default_factory=Scenario)
+    moves: tuple[tuple[Key, float], ...] = ()
+    """What was moved, in the order of the keys: a factor on rates or delays, else the value in the plan file's unit."""
+
+    @cached_property
+    def moved(self) -> Mapping[Key, float]:
+        """What was moved, by key."""
+        return dict(self.moves)
+
+    def without(self, key: Key) -> State:
+        """The state as if `key` had never been moved."""
+        return replace(self, moves=tuple(move for move in self.moves if move[0] != key))
+
+    def with_moved(self, key: Key, setting: float) -> State:
+        """The state with `key` moved to `setting`."""
+        return replace(self, moves=tuple(sorted([*self.without(key).moves, (key, setting)])))
+
+
+@dataclass(frozen=True)
+class History:
+    """The state and the states before and after it; moves of one slider in a row are one step."""
+
+    now: State = field(default_factory=State)
+    past: tuple[State, ...] = ()
+    future: tuple[State, ...] = ()
+    last: Key | None = None
+
+    def then(self, state: State, key: Key | None = None) -> History:
+        """The history after a move to `state`, by the slider of `key` or by none."""
+        if state == self.now:
+            return self
+        if key is not None and key == self.last and self.past:
+            return replace(self, now=state, future=())
+        return History(state, (*self.past, self.now)[-MOST_PAST:], (), key)
+
+    def undone(self) -> History:
+        """One step back, if there is one."""
+        if not self.past:
+            return self
+        return History(self.past[-1], self.past[:-1], (self.now, *self.future))
+
+    def redone(self) -> History:
+        """One step forward again, if there is one."""
+        if not self.future:
+            return self
+        return History(self.future[0], (*self.past, self.now), self.future[1:])
+
+
+def scenario_of(plan: Plan, state: State) -> Scenario:
+    """The changes of `plan` that a state stands for."""
+    if not state.moves:
+        return state.start
+    start, moved = state.start, state.moved
+    changed = {name: moved[name, "", ""] for name in UNCERTAIN if (name, "", "") in moved}
+    acv = {segment: Acv(mean=value) for (kind, segment, _), value in moved.items() if kind == ACV}
+    update = {
+        "changes": tuple(_changes(plan, moved_transitions(plan, state))),
+        "acv": FrozenDict({**start.acv, **acv}),
+        "uncertainty": start.uncertainty.model_copy(update=changed),
+    }
+    if (CONFIDENCE, "", "") in moved:
+        update["confidence"] = moved[CONFIDENCE, "", ""]
+    if (GOAL, "", "") in moved:
+        update["goal"] = start.goal.model_copy(update={"new_arr": moved[GOAL, "", ""], "closing_arr": None})
+    if any(kind == VOLUME for kind, _, _ in moved):
+        update["volume"] = _volume(plan, state)
+    return start.model_copy(update={key: value for key, value in update.items() if value != getattr(start, key)})
+
+
+def _volume(plan: Plan, state: State) -> float | FrozenDict[float]:
+    volumes = {source: state.moved.get((VOLUME, source, ""), state.start.volume_of(source)) for source in plan.sources}
+    alike = set(volumes.values())
+    return alike.pop() if len(alike) == 1 else FrozenDict({name: each for name, each in volumes.items() if each != 1})
+
+
+def moved_transitions(plan: Plan, state: State) -> tuple[Transition, ...]:
+    """The transitions of `plan` in the state's scenario."""
+    begun = varied(plan, "", state.start)
+    found = {_place(each): each for each in begun.transitions}
+    for (kind, step, segment), factor in state.moves:
+        if kind == RATE and segment:
+            found |= {_place(each): each for each in _of_segment(begun, step, segment, factor)}
+    return tuple(_scaled(each, state) for each in found.values())
+
+
+def step_name(pair: tuple[str, str]) -> str:
+    """The name of a step in a key; no stage id holds a blank."""
+    return " ".join(pair)
+
+
+def cells_through(plan: Plan, pair: tuple[str, str]) -> Iterator[tuple[str, str]]:
+    """The cells whose records take the step from one stage of `pair` to the next."""
+    stages = plan.stage_ids
+    return (cell for cell in plan.cells if stages.index(plan.entry_stage(cell[1])) <= stages.index(pair[0]))
+
+
+def _of_segment(plan: Plan, step: str, segment: str, factor: float) -> Iterator[Transition]:
+    """The transitions of a step for one segment, its own even where the plan has one for all."""
+    pair = next(pair for pair in pairwise(plan.stage_ids) if step_name(pair) == step)
+    for name, source in cells_through(plan, pair):
+        used = plan.transition(pair, name, source)
+        if name == segment and used is not None:
+            yield used.model_copy(update={"segment": segment, "rate": _short(min(used.rate * factor, 1.0))})
+
+
+def _scaled(transition: Transition, state: State) -> Transition:
+    step = step_name((transition.from_stage, transition.to_stage))
+    rate = state.moved.get((RATE, step, ""), 1.0)
+    longer = state.moved.get((LAG, step, ""), 1.0) * state.moved.get((LAG, "", ""), 1.0)
+    update: dict[str, object] = {}
+    if rate != 1:
+        update["rate"] = _short(min(transition.rate * rate, 1.0))
+    if longer != 1 and transition.lag != INSTANT:
+        update["lag"] = _written(transition.lag.stretched(longer))
+    return transition.model_copy(update=update) if update else transition
+
+
+def _written(lag: Lag) -> Lag:
+    """The delay with as many digits as a person would write."""
+    if lag.median_days is None or lag.p90_days is None:
+        return lag
+    return Lag(median_days=_short(lag.median_days), p90_days=_short(lag.p90_days))
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.{DIGITS}g}")
+
+
+def _changes(plan: Plan, transitions: tuple[Transition, ...]) -> Iterator[TransitionChange]:
+    """What makes the plan's transitions into `transitions`."""
+    stated = {_place(each): each for each in plan.transitions}
+    for each in transitions:
+        before = stated.get(_place(each))
+        names = ("rate", "evidence", "lag")
+        written = {name: getattr(each, name) for name in names if getattr(each, name) != getattr(before, name, None)}
+        if written:
+            place = dict(zip(("from", "to", "segment", "source"), _place(each), strict=True))
+            kept = {key: value for key, value in (place | written).items() if value is not None}
+            yield TransitionChange.model_validate(kept)
+
+
+def _place(transition: Transition) -> Place:
+    return transition.from_stage, transition.to_stage, transition.segment, transition.source
