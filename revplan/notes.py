@@ -97,13 +97,13 @@ def _is_covered(quarter: pd.Series) -> bool:
 def _mend(year: PlannedYear, quarter: pd.Series, index: int) -> str:
     source = _neediest(year, index)
     stated = year.plan.sources[source]
-    flow = _flow_of(year, source)
     entry = _title(year, year.plan.entry_stage(source))
-    if stated.max_per_month is not None and (_whole(year, flow) >= 0.999 * stated.max_per_month).any():
-        need = show(_mean_need(year, source), "commitment")
+    need = _mean_need(year, source)
+    if stated.max_per_month is not None and need >= stated.max_per_month:
         limit = show(stated.max_per_month, "count")
         return (
-            f"{shown(stated.owner)} lifts {shown(source)} beyond {limit} {entry}s a month (the year needs {need} a month), "
+            f"{shown(stated.owner)} lifts {shown(source)} beyond {limit} {entry}s a month (the year needs "
+            f"{show(need, 'commitment')} a month), "
             "or its share of the goal moves elsewhere."
         )
     short = f"sales closes {_money(year)(quarter['shortfall'])} more of the open pipeline in {quarter['quarter']}"
