@@ -59,10 +59,7 @@ class Server(Voila):  # type: ignore[misc]
         self.ready, self.sockets, self.door_token = ready, sockets, token
         self.port = sockets[0].getsockname()[1]
         self.kernel = kernel_spec(notebook.parent)
-        self.kernel.env[CALL] = (
-            f"ws://{HOST}:{self.port}/voila/query/{{kernel}}",
-            f"revplan-{self.port}={token}",
-        )
+        self.kernel.env[CALL] = f"ws://{HOST}:{self.port}/voila/query/{{kernel}}?token={token}"
         self.ioloop = IOLoop.current()
         policy = POLICY.format(host=f"{HOST}:{self.port}")
         self.tornado_settings = {"headers": {"Content-Security-Policy": policy}}
