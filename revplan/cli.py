@@ -195,6 +195,7 @@ def _progress(line: str) -> Callable[[int, int, str], None]:
 def _simulate(given: argparse.Namespace) -> None:
     from revplan.model.bank import Bank
     from revplan.model.simulate import simulate
+    from revplan.realism_text import realism_answer, realism_text
     from revplan.simulation_text import simulation_answer, simulation_text
     from revplan.workbook import open_workbook
 
@@ -203,7 +204,8 @@ def _simulate(given: argparse.Namespace) -> None:
     told = _progress("simulation: {done} of {total} rounds")
     found = simulate(book.year, given.trials, given.seed, told)
     compared = book.compared(found, _progress("scenarios: {done} of {total}"))
-    _print(given, simulation_answer(found, compared), simulation_text(found, compared))
+    answer = {**simulation_answer(found, compared), "realism": realism_answer(found, book.realism)}
+    _print(given, answer, f"{simulation_text(found, compared)}\n\n{realism_text(found, book.realism)}")
 
 
 def _report(given: argparse.Namespace) -> None:

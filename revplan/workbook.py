@@ -24,6 +24,7 @@ from revplan.notes import headline, notes
 from revplan.plan.file import checked_plan, read_plan
 from revplan.plan.model import Plan
 from revplan.plan.scenario import scenario_plans
+from revplan.realism.answer import Realism, realism
 from revplan.terminal import plain_rows
 
 
@@ -116,6 +117,11 @@ class Workbook:
     def simulation(self) -> Simulation:
         """The year simulated, with the default trials and seed."""
         return simulate(self.year)
+
+    @cached_property
+    def realism(self) -> Realism | None:
+        """What the history says of the plan's assumptions; None where the plan names no records."""
+        return realism(self.year, self.records)
 
     @cached_property
     def scenarios(self) -> tuple[Compared, ...]:

@@ -12,7 +12,7 @@ segment, and drawn together (`shrinkage`). How far back to look is asked of the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from itertools import pairwise
 from typing import Any
@@ -33,6 +33,7 @@ from revplan.tables import conform, empty
 MATURE_AGE = 0.6  # a rate is mature when p90 of the lag lies within this share of the longest watch
 MATURE_EVIDENCE = 0.5  # and when the records that had their time are at least this share of those watched from entry
 PRICED = 0.8  # share of the entries that must carry an amount for a rate in money
+PRIOR_OF_ALL = 0.5  # conversions, and records that did not convert, added to those of all records (Jeffreys)
 DRIFT_CHANCE = 0.01  # a difference this unlikely by chance is reported
 
 
@@ -91,8 +92,7 @@ def _rows(spells: Spells, stage: int) -> Iterator[dict[str, Any]]:
         "window_days": cohort.window,
     }
     moved = _drift_columns(drift(recorded))
-    won = estimate.rate * estimate.evidence
-    bounds = _bounds(estimate.rate, won + 0.5, estimate.evidence - won + 0.5)
+    bounds = _bounds(estimate.rate, *_beta(estimate.rate, estimate.evidence, PRIOR_OF_ALL))
     figures = _figures(cohort, estimate, bounds)
     yield {
         **shared,
@@ -130,6 +130,16 @@ def _figures(cohort: Cohort, estimate: Estimate, bounds: tuple[float, float]) ->
         "watched_days": min(estimate.lag.horizon, cohort.window),
         "mature": _is_mature(estimate, cohort),
     }
+
+
+def rate_law(row: Mapping[Any, Any]) -> tuple[float, float]:
+    """Parameters of the Beta distribution that a row of `estimates` stands for; its bounds are P10 and P90 of it."""
+    of_all = row["segment"] == EVERY and row["source"] == EVERY
+    return _beta(row["rate"], row["evidence"], PRIOR_OF_ALL if of_all else 0.0)
+
+
+def _beta(rate: float, evidence: float, prior: float) -> tuple[float, float]:
+    return rate * evidence + prior, (1 - rate) * evidence + prior
 
 
 def _bounds(rate: float, won: float, not_won: float) -> tuple[float, float]:

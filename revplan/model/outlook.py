@@ -129,7 +129,7 @@ def outlook(year: PlannedYear, given_stage: str | None = None, opened: Opened | 
         What `open_months` gives, where it is known already.
     """
     plan = year.plan
-    transitions = _transitions(year)
+    transitions = used_transitions(year)
     lags = LagScale(plan.uncertainty.lag_cv)
     number = {_key(each): index for index, each in enumerate(transitions)}
     if opened is None:
@@ -153,12 +153,12 @@ def outlook(year: PlannedYear, given_stage: str | None = None, opened: Opened | 
         rho=plan.uncertainty.rho,
         lags=lags,
         volume_cv=plan.uncertainty.volume_cv,
-        rate_names=tuple(_named(each) for each in transitions),
+        rate_names=tuple(step_name(each) for each in transitions),
         source_names=tuple(plan.sources),
     )
 
 
-def _transitions(year: PlannedYear) -> list[Transition]:
+def used_transitions(year: PlannedYear) -> list[Transition]:
     """The transitions the cells use, the last step first: rates close to the win rest on the fewest records."""
     used = {_key(each): each for cell in year.cells for each in year.plan.path(cell.segment, cell.source)}
     stated = [_key(each) for each in year.plan.transitions]
@@ -175,7 +175,8 @@ def _evidence(transition: Transition) -> float:
     return np.inf if transition.evidence is None else transition.evidence
 
 
-def _named(transition: Transition) -> str:
+def step_name(transition: Transition) -> str:
+    """What a reader calls a transition: its stages, then the segment and source it is stated for."""
     where = [shown(part) for part in (transition.segment, transition.source) if part is not None]
     return ", ".join([f"{transition.from_stage} to {transition.to_stage}", *where])
 

@@ -144,6 +144,14 @@ class Rates:
         below = betainc(a[unsure], b[unsure], self.mean[unsure])
         above = betaincc(a[unsure], b[unsure], self.mean[unsure])
         threshold = np.where(below < 0.5, ndtri(below), -ndtri(above))
-        weights = np.exp(-(GRID**2) / 2)
-        beyond = ndtr((np.sqrt(rho) * GRID[:, None] - threshold) / np.sqrt(1 - rho))
-        return int(unsure.sum()), float(weights @ beyond.prod(axis=1) / weights.sum())
+        return int(unsure.sum()), chance_all_above(threshold, rho)
+
+
+def chance_all_above(thresholds: np.ndarray, rho: float) -> float:
+    """Chance that standard normals, coupled by one market factor, are all above their thresholds. [0-1]
+
+    Given the market they are independent, so one integral answers for any number of them.
+    """
+    weights = np.exp(-(GRID**2) / 2)
+    beyond = ndtr((np.sqrt(rho) * GRID[:, None] - thresholds) / np.sqrt(1 - rho))
+    return float(weights @ beyond.prod(axis=1) / weights.sum())

@@ -1,0 +1,1 @@
+"""What the company's own history says of a plan's assumptions."""

@@ -1,0 +1,94 @@
+"""What the history says of a plan's assumptions, in sentences that texts and exhibits share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from revplan.formats import compact, show
+from revplan.model.simulate import Simulation
+from revplan.plan.model import Plan
+from revplan.realism.answer import ASSUMED, Realism
+
+BOLD = 0.1  # chance of being met below which an assumption is called bold
+SMALL = 1e-3  # chances below this are told as one in so many
+
+
+def nothing_to_compare(simulation: Simulation) -> str:
+    """Why there is nothing to compare where no records are named, and what can be said without them."""
+    count, chance = simulation.all_hold
+    text = "The plan names no records, so there is no past of the company to hold its assumptions against"
+    if not count:
+        return f"{text}; it states no evidence either, so they count as certain."
+    return f"{text}; by their own evidence, the chance that all {count} are met is {chance_words(chance)}."
+
+
+def assumed(found: Realism) -> str:
+    """How many assumptions are bold, and the chance that all of them are met."""
+    rows = boldest(found)
+    if rows.empty:
+        return "The records are too few to hold any assumption against."
+    bold = rows[rows["chance"] < BOLD]
+    verb = "is" if len(bold) == 1 else "are"
+    first = (
+        f"{len(bold)} of {len(rows)} assumptions {verb} bold (met less than one time in ten), first of all {bold['assumption'].iloc[0]}"
+        if len(bold)
+        else f"None of {len(rows)} assumptions is bold (met less than one time in ten)"
+    )
+    together, apart = chance_words(found.chance_all_met), chance_words(found.chance_if_independent)
+    return f"{first}; all are met together with a chance of {together} ({apart} if each strayed by itself)."
+
+
+def boldest(found: Realism) -> pd.DataFrame:
+    """Rates, deal sizes and lags that can be held against the history, the boldest first."""
+    rows = found.assumptions
+    return rows[rows["about"].isin(ASSUMED) & rows["chance"].notna()].sort_values("chance", kind="stable")
+
+
+def stacked(found: Realism, plan: Plan) -> str:
+    """How much of what is asked for is buffer, and what most of it is in."""
+    if found.buffers.empty:
+        return "Rates, deal sizes and lags are those of the records: no buffer is stacked in this plan."
+    stage = next(each.title for each in plan.stages if each.id == plan.commit_stage)
+    asked = f"{show(found.commit, 'commitment')} committed {stage}s"
+    brings = compact(found.together.total, plan.currency)
+    share = f"{compact(abs(found.overshoot), plan.currency)} ({show(round(abs(found.overshoot) / max(found.planned.total, 1e-9), 3), 'share')})"
+    most = _most(found)
+    if found.overshoot >= 0:
+        less = show(found.commit - found.needed, "count")
+        return (
+            f"At the history's medians the {asked} bring {brings}, {share} more than planned: "
+            f"{less} of them are buffer, most of it in {most}."
+        )
+    needed = show(found.needed, "commitment") if np.isfinite(found.needed) else "more than any number of"
+    return (
+        f"No buffer: at the history's medians the {asked} bring {brings}, {share} less than planned; "
+        f"it would take {needed}, most of all for {most}."
+    )
+
+
+def _most(found: Realism) -> str:
+    """The assumptions that change most, by themselves, in the direction of the whole."""
+    rows = found.buffers.iloc[1:-1]
+    gains = (rows["arr_alone"] - found.planned.total) * (1 if found.overshoot >= 0 else -1)
+    return str(rows["assumptions"].iloc[int(gains.to_numpy().argmax())])
+
+
+def unreached(found: Realism) -> Iterator[str]:
+    """Volumes that no past month reached, and rates the records say nothing of."""
+    rows = found.assumptions
+    never = rows[rows["about"].eq("volume") & rows["periods_met"].eq(0)]
+    if len(never):
+        names = ", ".join(name.removeprefix("entries a month, ") for name in never["assumption"])
+        yield f"No past month brought as many entries as the commit asks a month of {names}."
+    if found.not_compared:
+        yield f"{len(found.not_compared)} uncertain rates have too few records to be held against."
+
+
+def chance_words(chance: float) -> str:
+    """A chance in words that stay readable when it is tiny."""
+    if chance >= SMALL:
+        return show(round(chance, 4), "share")
+    return f"1 in {compact(1 / chance)}" if chance > 1e-6 else "less than one in a million"
