@@ -18,17 +18,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from revplan.errors import ReportError
+from revplan.report import fonts
+from revplan.report.axes import fitting
 from revplan.report.figures import Sentence, as_sentence
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 Paint = Callable[["Axes", "pd.DataFrame"], str | Sentence]
 
 STYLE = Path(__file__).parent / "style" / "revplan.mplstyle"
 PAGE_WIDTH = 8.8
 PHONE_WIDTH = 3.75
+GLYPH = re.compile(r"Glyph (\d+) ")
 NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 
 
@@ -39,8 +43,8 @@ class Drawing:
     said: Sentence
     page: str
     phone: str
-    undrawable: bool
-    """Whether some characters have no outline in the font and show as boxes."""
+    unknown: frozenset[str]
+    """The characters that no font of this machine holds; they are written as code points."""
 
 
 def drawing(paint: Paint, table: pd.DataFrame, name: str, height: float) -> Drawing:
@@ -51,23 +55,55 @@ def drawing(paint: Paint, table: pd.DataFrame, name: str, height: float) -> Draw
     ReportError
         If `paint` does not return a message, or not the same one for both sizes.
     """
-    said, page, boxes = _drawn(paint, table, name, (PAGE_WIDTH, height))
+    said, page, unknown = _drawn(paint, table, name, (PAGE_WIDTH, height))
     again, phone, _ = _drawn(paint, table, name, (PHONE_WIDTH, height * 0.85))
     if said != again:
         raise ReportError.at(f"chart {name}", "its message depends on its size; compute it from the table alone")
-    return Drawing(said=said, page=page, phone=phone, undrawable=boxes)
+    return Drawing(said=said, page=page, phone=phone, unknown=unknown)
 
 
-def _drawn(paint: Paint, table: pd.DataFrame, name: str, size: tuple[float, float]) -> tuple[Sentence, str, bool]:
-    import matplotlib as mpl
-    from matplotlib import style
+def _drawn(
+    paint: Paint, table: pd.DataFrame, name: str, size: tuple[float, float]
+) -> tuple[Sentence, str, frozenset[str]]:
+    """What `paint` says and draws. Only where DejaVu Sans lacks a character, it is drawn again with other fonts."""
+    from matplotlib import rc_context, style
+
+    with style.context(["default", STYLE]), rc_context({"svg.hashsalt": name}):
+        said, svg, lacking = _painted(paint, table, name, size)
+        unknown = fonts.without_font(lacking)
+        if lacking:
+            with rc_context({"font.family": [fonts.FAMILY, *fonts.known_to_matplotlib(fonts.covering(lacking))]}):
+                _, svg, _ = _painted(paint, table, name, size, unknown)
+    return said, tidy(svg), unknown
+
+
+def _painted(
+    paint: Paint, table: pd.DataFrame, name: str, size: tuple[float, float], unknown: frozenset[str] = frozenset()
+) -> tuple[Sentence, str, frozenset[str]]:
     from matplotlib.figure import Figure
 
-    with style.context(["default", STYLE]), mpl.rc_context({"svg.hashsalt": name}):
-        figure = Figure(figsize=size)
-        said = _said(paint(figure.add_subplot(), table.copy()), name)
-        svg, boxes = _saved(figure)
-    return said, tidy(svg), boxes
+    figure = Figure(figsize=size)
+    said = _said(paint(figure.add_subplot(), table.copy()), name)
+    if unknown:
+        _spell_out(figure, unknown)
+    return (said, *_saved(figure))
+
+
+def _spell_out(figure: Figure, unknown: frozenset[str]) -> None:
+    """Writes what no font holds as code points, in every text of `figure`."""
+    from matplotlib.category import StrCategoryFormatter
+    from matplotlib.text import Text
+    from matplotlib.ticker import FixedFormatter, FuncFormatter
+
+    def spelled(text: str) -> str:
+        return fitting(fonts.legible(text, unknown)) if unknown.intersection(text) else text
+
+    for axis in (axis for ax in figure.axes for axis in (ax.xaxis, ax.yaxis)):
+        labels = axis.get_major_formatter()
+        if isinstance(labels, FixedFormatter | FuncFormatter | StrCategoryFormatter):
+            axis.set_major_formatter(FuncFormatter(lambda value, at, labels=labels: spelled(labels(value, at))))
+    for text in figure.findobj(Text):
+        text.set_text(spelled(text.get_text()))
 
 
 def _said(returned: object, name: str) -> Sentence:
@@ -79,15 +115,16 @@ def _said(returned: object, name: str) -> Sentence:
     return said
 
 
-def _saved(figure: object) -> tuple[str, bool]:
+def _saved(figure: Figure) -> tuple[str, frozenset[str]]:
+    """The figure as SVG, and the characters its fonts lack."""
     buffer = io.StringIO()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        figure.savefig(buffer, format="svg", metadata=NO_METADATA)  # type: ignore[attr-defined]
-    boxes = [w for w in caught if str(w.message).startswith("Glyph ")]
-    for other in [w for w in caught if w not in boxes]:
+        figure.savefig(buffer, format="svg", metadata=NO_METADATA)
+    boxes = {w: GLYPH.match(str(w.message)) for w in caught}
+    for other in [w for w, box in boxes.items() if not box]:
         warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
-    return buffer.getvalue(), bool(boxes)
+    return buffer.getvalue(), frozenset(chr(int(box[1])) for box in boxes.values() if box)
 
 
 def tidy(svg: str) -> str:

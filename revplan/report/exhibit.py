@@ -17,13 +17,13 @@ from revplan.formats import KINDS
 from revplan.report import MIMETYPE, markup
 from revplan.report.drawing import Paint, drawing
 from revplan.report.figures import Cells, Figure, Sentence, as_sentence, cell_figures
+from revplan.report.fonts import advice
 from revplan.report.native import Describe, Native, checked
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SILENT = Sentence(text="")
-BOXES = "Some names use characters the chart's font lacks; they show as boxes."
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -150,7 +150,7 @@ def chart(
         kinds=dict(kinds),
         svg=drawn.page,
         svg_phone=drawn.phone,
-        notes=_lines([*notes, *([BOXES] if drawn.undrawable else [])]),
+        notes=_lines([*notes, *filter(None, [advice(drawn.unknown)])]),
     )
 
 

@@ -64,6 +64,17 @@ def without_font(characters: frozenset[str]) -> frozenset[str]:
     return characters.difference(*map(_held, covering(characters)))
 
 
+def known_to_matplotlib(found: Iterable[Font]) -> list[str]:
+    """The names of fonts as matplotlib knows them, after it was told of their files."""
+    from matplotlib.font_manager import fontManager
+    from matplotlib.ft2font import FT2Font
+
+    for font in found:
+        if font.path not in {entry.fname for entry in fontManager.ttflist}:
+            fontManager.addfont(font.path)
+    return [FT2Font(font.path, face_index=font.index).family_name for font in found]
+
+
 def legible(text: str, unknown: frozenset[str]) -> str:
     """`text` with runs of `unknown` characters as code points in brackets."""
     if not unknown.intersection(text):

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
 from revplan.errors import ReportError, shown
 from revplan.escaping import clean
@@ -25,7 +25,7 @@ from revplan.tables import NUMERIC
 
 TEMPLATE = Path(__file__).parent / "style" / "report.typ"
 PAPERS = ("a4", "us-letter")
-STANDARD = "ua-1"
+STANDARD: Literal["ua-1"] = "ua-1"
 
 LINE = 110
 """Characters of a line at the edge of a page."""
@@ -205,8 +205,8 @@ def _compiled(document: Mapping[str, Any], found: Sequence[fonts.Font]) -> bytes
     import typst
 
     with TemporaryDirectory(prefix="revplan-") as place:
-        for font in found:
-            shutil.copy(font.path, place)
+        for number, font in enumerate(found):
+            shutil.copy(font.path, Path(place, f"{number}{Path(font.path).suffix}"))
         known = typst.Fonts(
             include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(fonts.folder()), place]
         )
@@ -214,8 +214,9 @@ def _compiled(document: Mapping[str, Any], found: Sequence[fonts.Font]) -> bytes
             TEMPLATE.read_bytes(), root=place, font_paths=known, sys_inputs={"report": json.dumps(document)}
         )
         try:
-            return compiler.compile(format="pdf", pdf_standards=STANDARD)
+            compiled: Any = compiler.compile(format="pdf", pdf_standards=STANDARD)
         except typst.TypstError as error:
             raise ReportError.at(
                 "pdf", f"typst refused the report ({shown(error.message)}); check its version"
             ) from None
+    return compiled

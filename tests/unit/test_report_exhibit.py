@@ -16,7 +16,7 @@ import pytest
 
 from revplan.errors import ReportError
 from revplan.formats import compact
-from revplan.report import MIMETYPE, axes
+from revplan.report import MIMETYPE, axes, fonts
 from revplan.report.drawing import STYLE, drawing, tidy
 from revplan.report.exhibit import Exhibit, chart, table, text
 
@@ -285,9 +285,18 @@ def test_no_chart_module_names_a_colour_or_a_font() -> None:
         assert not re.search(r"""["']#[0-9a-fA-F]{3,8}["']|pyplot|fontname|fontfamily""", source), path
 
 
-def test_characters_without_an_outline_are_owned_up_to() -> None:
+def test_a_character_no_font_holds_is_spelled_out_and_the_font_to_install_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fonts, "_installed", tuple)
+    fonts.covering.cache_clear()
     exhibit = chart(paint, frame().assign(stage=["日本", "mql"]), KINDS)
-    assert exhibit.notes == ("Some names use characters the chart's font lacks; they show as boxes.",)
+    fonts.covering.cache_clear()
+    assert exhibit.notes == (
+        "No installed font has some characters of the names; they are written as code points in brackets. "
+        "Install Noto Sans CJK to see them.",
+    )
+    assert exhibit.svg == chart(paint, frame().assign(stage=["[65E5 672C]", "mql"]), KINDS).svg
 
 
 def test_other_warnings_of_a_painter_come_through() -> None:
