@@ -89,13 +89,18 @@ def known_of(spells: Spells, horizon: int) -> Known:
     return Known(spells, began, chain, stock, expected_arrivals(spells, horizon))
 
 
-def means(known: Known, window: int) -> Means:
-    """Wins expected on each day ahead, the level of the hazards taken from the last `window` days."""
+def chain_of(known: Known, window: int) -> tuple[Hazards, ...]:
+    """The hazards of every stage, their level taken from the last `window` days; from all time if 0."""
     recent = known.spells.day - window + 1
-    chain = tuple(
+    return tuple(
         found if window == 0 or recent <= first else levelled(found, watched(known.spells, stage, recent))
         for stage, (found, first) in enumerate(zip(known.chain, known.began, strict=True))
     )
+
+
+def means(known: Known, window: int) -> Means:
+    """Wins expected on each day ahead, the level of the hazards taken from the last `window` days."""
+    chain = chain_of(known, window)
     arriving = known.arrivals.by_day
     from_known = wins_by_day(known.stock, np.zeros_like(arriving), chain)
     from_new = wins_by_day([each.without_records() for each in known.stock], arriving, chain)

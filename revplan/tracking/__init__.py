@@ -1,0 +1,1 @@
+"""How the year goes: what was promised, what came, and why."""

@@ -1,0 +1,104 @@
+"""The part of a fiscal year that a table counts: a quarter, or the year so far."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+
+import numpy as np
+import pandas as pd
+
+from revplan.calendar import MONTHS_PER_QUARTER, MONTHS_PER_YEAR, month_of, months_from, quarter_label, share_gone
+from revplan.errors import PlanError, shown
+
+QUARTER = re.compile(r"([12][0-9]{3})-Q([1-4])")
+
+
+@dataclass(frozen=True)
+class Span:
+    """Whole months, of which what lies after the last day known does not count yet."""
+
+    name: str
+    first: pd.Period
+    count: int
+    """Number of its months."""
+    as_of: date
+    """The last day known."""
+
+    @property
+    def months(self) -> pd.PeriodIndex:
+        """Its months."""
+        return months_from(self.first, self.count)
+
+    @property
+    def last(self) -> pd.Period:
+        """Its last month."""
+        return self.first + (self.count - 1)
+
+    @property
+    def last_day(self) -> date:
+        """The last day counted: its own last one, or the last one known."""
+        return min(self.last.end_time.date(), self.as_of)
+
+    @property
+    def label(self) -> str:
+        """Its name, with 'to date' where some of it is still to come."""
+        return self.name if self.last.end_time.date() <= self.as_of else f"{self.name} to date"
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether any of its days is known."""
+        return self.first.start_time.date() <= self.as_of
+
+    def shares(self, months: pd.PeriodIndex) -> np.ndarray:
+        """Share of each month that is over at the end of the last day counted; months after the span count 0. [0-1]"""
+        after = self.last_day + timedelta(days=1)
+        gone = (month_of(after) - self.first).n + share_gone(after)
+        return np.clip(gone - (months.asi8 - self.first.ordinal), 0, 1) * (months <= self.last)
+
+    def within(self, months: pd.Series) -> np.ndarray:
+        """Which of `months` it holds, up to that of the last day counted."""
+        return months.between(self.first, month_of(self.last_day)).to_numpy()
+
+    def until(self, as_of: date) -> Span:
+        """The same months as if `as_of` were the last day known."""
+        return replace(self, as_of=min(self.as_of, as_of))
+
+    def earlier(self, months: int) -> Span:
+        """The span of the same length that many months before."""
+        first = self.first - months
+        return Span(calendar_name(first), first, self.count, self.as_of)
+
+
+def calendar_name(first: pd.Period) -> str:
+    """Name of three months by their first and last, such as 2025-07 to 2025-09."""
+    return f"{first} to {first + (MONTHS_PER_QUARTER - 1)}"
+
+
+def quarter_span(quarter: str, first_month: pd.Period, as_of: date) -> Span:
+    """The fiscal quarter named `quarter`, such as 2026-Q3; the one that `as_of` lies in if nothing is named.
+
+    Raises
+    ------
+    PlanError
+        If it is no quarter of the year that `first_month` opens.
+    """
+    names = [quarter_label(index, first_month) for index in range(MONTHS_PER_YEAR // MONTHS_PER_QUARTER)]
+    gone = (month_of(as_of) - first_month).n // MONTHS_PER_QUARTER
+    wanted = quarter or names[min(max(gone, 0), len(names) - 1)]
+    if not QUARTER.fullmatch(wanted) or wanted not in names:
+        raise PlanError.at("quarter", f"got {shown(quarter)!r}; the plan's quarters are {', '.join(names)}")
+    return Span(wanted, first_month + MONTHS_PER_QUARTER * names.index(wanted), MONTHS_PER_QUARTER, as_of)
+
+
+def year_so_far(quarter: Span, first_month: pd.Period) -> Span:
+    """From the first month of the year to the end of `quarter`."""
+    return Span(
+        f"{first_month.year} to {quarter.name[5:]}", first_month, (quarter.last - first_month).n + 1, quarter.as_of
+    )
+
+
+def rest_of_year(first_month: pd.Period, as_of: date) -> Span:
+    """The whole fiscal year."""
+    return Span(str(first_month.year), first_month, MONTHS_PER_YEAR, as_of)

@@ -1,0 +1,145 @@
+"""What was promised and what came: entries of every stage, wins, money; by month for a curve."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from revplan.tables import conform, empty
+from revplan.tracking.periods import Span
+
+PARTS = ("all", "opening", "new")
+
+
+def promise(
+    promised: pd.DataFrame, came: pd.DataFrame | None, spans: list[Span], stages: tuple[str, ...]
+) -> pd.DataFrame:
+    """Table promise: entries promised and come, by stage, told apart by what was open already. [records]
+
+    Parameters
+    ----------
+    promised
+        Table flow of the plan.
+    came
+        Table flow of the records; None where no records are named: then what came is not known.
+    spans
+        The periods to count; what was promised counts up to the last day known.
+    stages
+        Stages in their order.
+    """
+    rows = [
+        _row(promised, came, span, stage, part)
+        for span in spans
+        for stage in stages
+        for part in PARTS
+        if part == "all" or stage_has_part(promised, came, stage, part)
+    ]
+    return conform(pd.DataFrame(rows), "promise") if rows else empty("promise")
+
+
+def stage_has_part(promised: pd.DataFrame, came: pd.DataFrame | None, stage: str, part: str) -> bool:
+    """Whether a stage has entries of the part at all, promised or come."""
+    return any(each is not None and _of(each, stage, part)["entries"].any() for each in (promised, came))
+
+
+def _of(flow: pd.DataFrame, stage: str, part: str) -> pd.DataFrame:
+    rows = flow[flow["stage"] == stage]
+    return rows if part == "all" else rows[rows["part"] == part]
+
+
+def _row(promised: pd.DataFrame, came: pd.DataFrame | None, span: Span, stage: str, part: str) -> dict[str, object]:
+    asked = counted(_of(promised, stage, part), span, "entries")
+    happened = np.nan if came is None else total(_of(came, stage, part), span, "entries")
+    return {
+        "period": span.label,
+        "stage": stage,
+        "part": part,
+        "promised": asked,
+        "came": happened,
+        "gap": happened - asked,
+        "reached": reached(asked, happened),
+        "promised_in_full": in_full(_of(promised, stage, part), span, "entries"),
+    }
+
+
+def reached(asked: float, happened: float) -> float:
+    """What came over what was promised; missing where nothing was. [ratio]"""
+    return happened / asked if asked > 0 else np.nan
+
+
+def total(flow: pd.DataFrame, span: Span, column: str) -> float:
+    """Sum of the months of `span` that are known."""
+    return float(flow.loc[span.within(flow["month"]), column].sum())
+
+
+def in_full(flow: pd.DataFrame, span: Span, column: str) -> float:
+    """Sum of all months of `span`, those still to come included."""
+    return float(flow.loc[flow["month"].between(span.first, span.last), column].sum())
+
+
+def counted(flow: pd.DataFrame, span: Span, column: str) -> float:
+    """Sum of the months of `span`, the running one by the share that is over."""
+    inside = flow[span.within(flow["month"])]
+    return float(inside[column] @ span.shares(pd.PeriodIndex(inside["month"], freq="M")))
+
+
+# --- money ---------------------------------------------------------------------------------------
+
+
+def money_row(span: Span, term: str, asked: float, happened: float, basis: str) -> dict[str, object]:
+    """A row of table promise_money; what is not known is NaN. [plan currency]"""
+    return {
+        "period": span.label,
+        "term": term,
+        "promised": asked,
+        "came": happened,
+        "gap": happened - asked,
+        "reached": reached(asked, happened),
+        "basis": basis,
+    }
+
+
+def promise_money(rows: list[dict[str, object]]) -> pd.DataFrame:
+    """Table promise_money."""
+    return conform(pd.DataFrame(rows), "promise_money") if rows else empty("promise_money")
+
+
+# --- by month ------------------------------------------------------------------------------------
+
+
+def reached_by_month(
+    goal: pd.DataFrame, promised: pd.DataFrame, came: pd.DataFrame | None, year: Span, stage: str
+) -> pd.DataFrame:
+    """Table reached_by_month: cumulated ARR and entries at `stage`, promised and come, of the year's months.
+
+    Parameters
+    ----------
+    goal
+        Table targets.
+    promised, came
+        Table flow of the plan and of the records.
+    year
+        The fiscal year; months after the last day known have nothing come.
+    stage
+        The stage of the commit.
+    """
+    months = year.months
+    known = months.start_time.date <= year.as_of
+
+    def cumulated(frame: pd.DataFrame | None, column: str) -> np.ndarray:
+        if frame is None:
+            return np.full(len(months), np.nan)
+        return np.cumsum(frame.groupby("month")[column].sum().reindex(months, fill_value=0.0).to_numpy(dtype=float))
+
+    def at_stage(frame: pd.DataFrame | None) -> pd.DataFrame | None:
+        return None if frame is None else frame[frame["stage"] == stage]
+
+    table = {
+        "month": months,
+        "goal_arr": cumulated(goal, "new_arr"),
+        "promised_arr": cumulated(promised, "arr"),
+        "came_arr": np.where(known, cumulated(came, "arr"), np.nan),
+        "promised_entries": cumulated(at_stage(promised), "entries"),
+        "came_entries": np.where(known, cumulated(at_stage(came), "entries"), np.nan),
+    }
+    return conform(pd.DataFrame(table), "reached_by_month")

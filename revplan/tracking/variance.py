@@ -1,0 +1,169 @@
+"""Why ARR differs from the plan: an exact bridge of five factors and the opening pipeline.
+
+ARR = open pipeline + sum over cells V * m * R * T * D: V entries at the commit stage, m the cell's share of
+them, R their eventual win rate, T the share of those wins that lands in the period, D ARR per win. The
+difference of each cell is split into the five by Shapley values: the mean, over all orders in which the
+factors could be moved from plan to actual one after the other, of what each move changes. So the parts
+add up to the difference, and none depends on the order.
+
+Sources: L. Shapley, "A value for n-person games", Contributions to the Theory of Games II (1953),
+doi.org/10.1515/9781400881970-018.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+from math import factorial
+
+import numpy as np
+import pandas as pd
+
+from revplan.formats import largest_remainder, round_half_up
+from revplan.tables import conform, empty
+from revplan.tracking.periods import Span
+
+FACTORS = ("volume", "mix", "win_rate", "timing", "deal_size")
+CELL = ["segment", "source"]
+LINES = {
+    "opening": "records open on the plan date: actual less planned ARR",
+    "volume": "more or fewer entries at the commit stage since the plan date",
+    "mix": "entries of other segments and sources than planned",
+    "win_rate": "another share of the entries that is won in the end",
+    "timing": "another share of those wins inside the period",
+    "deal_size": "other ARR per win",
+}
+
+
+def shapley(planned: np.ndarray, came: np.ndarray) -> np.ndarray:
+    """What each factor adds to the product of a column as all go from `planned` to `came`; same shape.
+
+    Rows are factors, columns cells. The sum over the rows is the difference of the products.
+    """
+    count = len(planned)
+    parts = np.zeros_like(planned, dtype=float)
+    for factor in range(count):
+        others = [each for each in range(count) if each != factor]
+        for size in range(count):
+            weight = factorial(size) * factorial(count - 1 - size) / factorial(count)
+            for moved in combinations(others, size):
+                stays = [each for each in others if each not in moved]
+                parts[factor] += weight * came[list(moved)].prod(axis=0) * planned[stays].prod(axis=0)
+    return parts * (came - planned)
+
+
+def factors(planned: pd.DataFrame, came: pd.DataFrame) -> pd.DataFrame:
+    """Table variance_factors: the five factors of every cell, planned and come.
+
+    A cell that one side lacks takes the other side's win rate, timing and deal, so that all its difference
+    is volume and mix; the same where a side leaves one of them open (no entries, no wins).
+
+    Parameters
+    ----------
+    planned, came
+        Table cohort_terms.
+    """
+    cells = planned[CELL].merge(came[CELL], on=CELL, how="outer")
+    planned, came = (cells.merge(side, on=CELL, how="left") for side in (planned, came))
+    sides = _agreed(_factors_of(planned), _factors_of(came))
+    table = cells.assign(
+        **{f"{name}_planned": row for name, row in zip(FACTORS, sides[0], strict=True)},
+        **{f"{name}_came": row for name, row in zip(FACTORS, sides[1], strict=True)},
+        opening_planned=planned["opening_arr"].fillna(0.0),
+        opening_came=came["opening_arr"].fillna(0.0),
+        provisional=came["provisional"].eq(True),
+    )
+    return conform(table, "variance_factors")
+
+
+def _factors_of(side: pd.DataFrame) -> np.ndarray:
+    """V, m, R, T, D by cell; NaN where the side leaves one open."""
+    entries, wins, arr, rate = (side[name].to_numpy(dtype=float) for name in ("entries", "wins", "arr", "win_rate"))
+    entries = np.nan_to_num(entries)
+    volume = entries.sum()
+    rate = np.where(entries > 0, rate, np.nan)
+    return np.stack(
+        [
+            np.full(len(side), volume),
+            entries / volume if volume > 0 else np.full(len(side), np.nan),
+            rate,
+            _ratio(wins, entries * rate),
+            _ratio(arr, wins),
+        ]
+    )
+
+
+def _ratio(over: np.ndarray, under: np.ndarray) -> np.ndarray:
+    known = np.nan_to_num(under) > 0
+    return np.divide(over, under, out=np.full(len(over), np.nan), where=known)
+
+
+def _agreed(planned: np.ndarray, came: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both sides with what one leaves open taken from the other, and 0 where both do."""
+    return (
+        np.nan_to_num(np.where(np.isnan(planned), came, planned)),
+        np.nan_to_num(np.where(np.isnan(came), planned, came)),
+    )
+
+
+def variance_cells(found: pd.DataFrame) -> pd.DataFrame:
+    """Table variance_cells: each cell's ARR planned and come, and what each factor adds. [plan currency]
+
+    Parameters
+    ----------
+    found
+        Table variance_factors.
+    """
+    planned, came = (
+        found[[f"{name}_{side}" for name in FACTORS]].to_numpy(dtype=float).T for side in ("planned", "came")
+    )
+    parts = dict(zip(FACTORS, shapley(planned, came), strict=True))
+    table = found[CELL].assign(
+        planned=planned.prod(axis=0) + found["opening_planned"],
+        opening=found["opening_came"] - found["opening_planned"],
+        **parts,
+        came=came.prod(axis=0) + found["opening_came"],
+        provisional=found["provisional"],
+    )
+    return conform(table, "variance_cells")
+
+
+def variance(cells: pd.DataFrame, span: Span) -> pd.DataFrame:
+    """Table variance: from the ARR planned for a period to the ARR that came, line by line. [plan currency]
+
+    `displayed` is rounded by largest remainder, so that the lines add up as shown.
+
+    Parameters
+    ----------
+    cells
+        Table variance_cells.
+    span
+        The period they count.
+    """
+    if cells.empty:
+        return empty("variance")
+    planned, came = float(cells["planned"].sum()), float(cells["came"].sum())
+    parts = [float(cells[name].sum()) for name in LINES]
+    ends = [round_half_up(planned), round_half_up(came)]
+    steps = largest_remainder(parts, ends[1] - ends[0])
+    table = pd.DataFrame(
+        {
+            "period": span.label,
+            "line": ["planned", *LINES, "came"],
+            "amount": [planned, *parts, came],
+            "displayed": [ends[0], *steps, ends[1]],
+            "provisional": [
+                False,
+                *(bool(cells["provisional"].any()) and name in PROVISIONAL for name in LINES),
+                False,
+            ],
+            "basis": [
+                "what the plan expects of its commit and its open records",
+                *LINES.values(),
+                "won in the records",
+            ],
+        }
+    )
+    return conform(table, "variance")
+
+
+PROVISIONAL = ("win_rate", "timing")  # lines that move as young entries come of age
