@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
-from revplan.app.svg import WIDTH, Scale, area, colour, key, levels, line, picture, scale_of, words
+from revplan.app.svg import (
+    INK,
+    WIDTH,
+    Scale,
+    area,
+    bar,
+    colour,
+    dot,
+    key,
+    levels,
+    line,
+    picture,
+    scale_of,
+    words,
+)
 from revplan.formats import MONTHS, compact, show
+from revplan.model.scenarios import entries_by_stage
 from revplan.model.simulate import Simulation
-from revplan.model.simulate_tables import fan_arr_table
-from revplan.report.axes import BACKGROUND, GAP, PAST, PLAN
+from revplan.model.simulate_tables import fan_arr_table, points
+from revplan.report.axes import ACTUAL, ATTENTION, BACKGROUND, GAP, PAST, PLAN, REQUIRED, fitting
+
+LEFT, RIGHT = 62, WIDTH - 12
+MOST_DRIVERS = 8
+ROW = 27
 
 Chart = tuple[str, str]
 """The sentence a chart says, and its drawing."""
@@ -20,27 +40,20 @@ def fan_chart(simulation: Simulation, base: Simulation) -> Chart:
     before = base.fan.arr[1]
     low, mid, high, goal = (frame[name].to_list() for name in ("arr_low", "arr_mid", "arr_high", "goal"))
     y = scale_of([*high, *goal, *before], height - 28, 28)
-    x = Scale(0, len(mid) - 1, 62, WIDTH - 12)
+    x = Scale(0, len(mid) - 1, LEFT + 10, RIGHT - 10)
 
     def along(values: Sequence[float]) -> list[tuple[float, float]]:
         return [(x.at(month), y.at(value)) for month, value in enumerate(values)]
 
     message = (
-        f"By {_month(frame['month'].iloc[-1])} new ARR is {compact(mid[-1], currency)} in the middle case, between "
-        f"{compact(low[-1], currency)} and {compact(high[-1], currency)} in eight years of ten; "
+        f"By the end of {show(frame['month'].iloc[-1], 'month')} new ARR is {compact(mid[-1], currency)} in the middle "
+        f"case, between {compact(low[-1], currency)} and {compact(high[-1], currency)} in eight years of ten; "
         f"the goal is {compact(goal[-1], currency)}."
     )
+    colours = {BACKGROUND: "P10 to P90", PLAN: "P50", PAST: "P50 of the base plan", GAP: "goal"}
     parts = [
-        key(
-            [
-                (colour(BACKGROUND), "P10 to P90"),
-                (colour(PLAN), "P50"),
-                (colour(PAST), "base P50"),
-                (colour(GAP), "goal"),
-            ],
-            62,
-        ),
-        levels(y, 62, WIDTH - 12, lambda value: compact(value, currency)),
+        key(colours, LEFT),
+        levels(y, LEFT, RIGHT, lambda value: compact(value, currency)),
         area(along(low), along(high), colour(BACKGROUND)),
         line(along(before), colour(PAST), 1.6, "2 4"),
         line(along(goal), colour(GAP), 1.8, "6 4"),
@@ -50,5 +63,129 @@ def fan_chart(simulation: Simulation, base: Simulation) -> Chart:
     return message, picture(height, message, parts)
 
 
-def _month(month: object) -> str:
-    return show(month, "month")
+def curve_chart(simulation: Simulation, base: Simulation) -> Chart:
+    """Entries at the commit stage that each chance of the goal asks for, beside those of the base plan."""
+    height, title = 250, commit_title(simulation)
+    entries, sure = commit_entries(simulation), simulation.confidence
+    now, before = _asked(simulation), _asked(base)
+    if not now:
+        message = f"No volume of {title}s gives an even chance of the goal."
+        return message, picture(60, message, [words(LEFT, 32, message, colour=INK)])
+    chance = simulation.outcome.chance_of_goal.value
+    y = scale_of([entries, *(asked for _, asked in (*now, *before))], height - 42, 28)
+    x = Scale(0.0, 1.0, LEFT + 10, RIGHT - 10)
+    asked = simulation.signed.scale.value * entries
+    message = (
+        f"To be {show(sure, 'share')} sure takes {show(asked, 'commitment')} {title}s; "
+        if math.isfinite(asked)
+        else f"No volume of {title}s makes it {show(sure, 'share')} sure; "
+    ) + f"the commit of {show(entries, 'commitment')} gives {show(chance, 'share')}."
+    colours = {
+        PLAN: f"{title}s needed",
+        PAST: "base plan",
+        ACTUAL: "the commit",
+        ATTENTION: f"{show(sure, 'share')} sure",
+    }
+    parts = [
+        key(colours, LEFT),
+        levels(y, LEFT, RIGHT, compact),
+        *(words(x.at(tick), height - 24, show(tick, "share"), "middle") for tick in (0, 0.25, 0.5, 0.75, 1)),
+        words((LEFT + RIGHT) / 2, height - 6, "chance of the goal", "middle"),
+        line([(x.at(each), y.at(count)) for each, count in before], colour(PAST), 1.6, "2 4"),
+        line([(x.at(each), y.at(count)) for each, count in now], colour(PLAN)),
+        dot(x.at(chance), y.at(entries), colour(ACTUAL)),
+        dot(x.at(sure), y.at(asked), colour(ATTENTION)) if math.isfinite(asked) else "",
+    ]
+    return message, picture(height, message, parts)
+
+
+def funnel_chart(simulation: Simulation, base: Simulation) -> Chart:
+    """Entries of each stage that the goal requires, beside those the base plan's goal requires."""
+    stages = simulation.year.plan.stages
+    now, before = required_by_stage(simulation), required_by_stage(base)
+    x = scale_of([*now.values(), *before.values()], 130, RIGHT - 120)
+    first = stages[0]
+    message = (
+        f"The goal requires {show(now[first.id], 'commitment')} {fitting(first.title)}s"
+        + _more(now[first.id], before[first.id])
+        + f", and {show(now[stages[-1].id], 'commitment')} wins"
+        + _more(now[stages[-1].id], before[stages[-1].id])
+        + "."
+    )
+    parts = [key({REQUIRED: "required now", PAST: "base plan"}, 130)]
+    for place, stage in enumerate(stages):
+        top = 28 + 1.5 * ROW * place
+        parts += [
+            words(122, top + 17, fitting(stage.title, 16), "end", INK),
+            bar(130, top, x.at(now[stage.id]) - 130, 14, colour(REQUIRED)),
+            bar(130, top + 16, x.at(before[stage.id]) - 130, 7, colour(PAST)),
+            words(
+                x.at(max(now[stage.id], before[stage.id])) + 8,
+                top + 13,
+                _counted(now[stage.id], before[stage.id]),
+                colour=INK,
+            ),
+        ]
+    return message, picture(34 + 1.5 * ROW * len(stages), message, parts)
+
+
+def tornado_chart(simulation: Simulation) -> Chart:
+    """What decides: the year with each driver at its P10 and at its P90."""
+    swings = [swing for swing in simulation.tornado if abs(swing.high - swing.low) > 0][:MOST_DRIVERS]
+    currency = simulation.year.plan.currency
+    if not swings:
+        message = "Nothing is uncertain here: every rate is taken as certain."
+        return message, picture(60, message, [words(LEFT, 32, message, colour=INK)])
+    x = scale_of([end for swing in swings for end in (swing.low, swing.high)], 222, RIGHT, from_zero=False)
+    middle, bottom = simulation.outcome.p50.value, 28 + ROW * len(swings)
+    first = swings[0]
+    message = (
+        f"What decides most is {fitting(first.driver, 60)}: between {compact(first.low, currency)} and "
+        f"{compact(first.high, currency)}."
+    )
+    parts = [key({GAP: "at its P10", REQUIRED: "at its P90"}, 222)]
+    for place, swing in enumerate(swings):
+        top = 28 + ROW * place
+        parts += [
+            words(214, top + 14, fitting(swing.driver, 30), "end", INK),
+            bar(x.at(middle), top, x.at(swing.low) - x.at(middle), 18, colour(GAP)),
+            bar(x.at(middle), top, x.at(swing.high) - x.at(middle), 18, colour(REQUIRED)),
+        ]
+    parts += [words(x.at(tick), bottom + 16, compact(tick, currency), "middle") for tick in x.ticks]
+    return message, picture(bottom + 24, message, parts)
+
+
+def commit_title(simulation: Simulation) -> str:
+    """What the commit stage is called."""
+    plan = simulation.year.plan
+    return fitting(next(stage.title for stage in plan.stages if stage.id == plan.commit_stage))
+
+
+def commit_entries(simulation: Simulation) -> float:
+    """Entries of the commit stage within the year. [records]"""
+    return entries_by_stage(simulation.year)[simulation.year.plan.commit_stage]
+
+
+def required_by_stage(simulation: Simulation) -> dict[str, float]:
+    """Entries of each stage that the wins of the year require, all cells together. [records]"""
+    totals = dict.fromkeys(simulation.year.plan.stage_ids, 0.0)
+    for cell, required in zip(simulation.year.cells, simulation.year.required, strict=True):
+        for stage, months in zip(cell.stages, required.this_year, strict=True):
+            totals[stage] += float(months.sum())
+    return totals
+
+
+def _asked(simulation: Simulation) -> list[tuple[float, float]]:
+    """Chance of the goal and entries of the commit stage, where some volume gives that chance."""
+    entries = commit_entries(simulation)
+    found = [(point.confidence, point.scale.value * entries) for point in points(simulation)]
+    return [(confidence, asked) for confidence, asked in found if math.isfinite(asked)]
+
+
+def _more(now: float, before: float) -> str:
+    difference = round(now) - round(before)
+    return f" ({show(difference, 'number')})" if difference else ""
+
+
+def _counted(now: float, before: float) -> str:
+    return show(now, "commitment") + _more(now, before)

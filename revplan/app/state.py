@@ -33,7 +33,7 @@ class State:
 
     start: Scenario = field(default_factory=Scenario)
     moves: tuple[tuple[Key, float], ...] = ()
-    """What was moved, in the order of the keys: a factor on rates or delays, else the value in the plan file's unit."""
+    """What was moved, sorted: a factor on rates or delays, else the value in the plan file's unit."""
 
     @cached_property
     def moved(self) -> Mapping[Key, float]:
@@ -60,7 +60,7 @@ class History:
 
     def then(self, state: State, key: Key | None = None) -> History:
         """The history after a move to `state`, by the slider of `key` or by none."""
-        if state == self.now:
+        if key is not None and state == self.now:
             return self
         if key is not None and key == self.last and self.past:
             return replace(self, now=state, future=())
@@ -81,23 +81,24 @@ class History:
 
 def scenario_of(plan: Plan, state: State) -> Scenario:
     """The changes of `plan` that a state stands for."""
-    if not state.moves:
-        return state.start
     start, moved = state.start, state.moved
-    changed = {name: moved[name, "", ""] for name in UNCERTAIN if (name, "", "") in moved}
-    acv = {segment: Acv(mean=value) for (kind, segment, _), value in moved.items() if kind == ACV}
-    update = {
-        "changes": tuple(_changes(plan, moved_transitions(plan, state))),
-        "acv": FrozenDict({**start.acv, **acv}),
-        "uncertainty": start.uncertainty.model_copy(update=changed),
-    }
-    if (CONFIDENCE, "", "") in moved:
-        update["confidence"] = moved[CONFIDENCE, "", ""]
-    if (GOAL, "", "") in moved:
-        update["goal"] = start.goal.model_copy(update={"new_arr": moved[GOAL, "", ""], "closing_arr": None})
-    if any(kind == VOLUME for kind, _, _ in moved):
+    kinds = {kind for kind, _, _ in moved}
+    update: dict[str, object] = {}
+    if kinds & {RATE, LAG}:
+        update["changes"] = tuple(_changes(plan, moved_transitions(plan, state)))
+    if ACV in kinds:
+        acv = {segment: Acv(mean=value) for (kind, segment, _), value in moved.items() if kind == ACV}
+        update["acv"] = FrozenDict({**start.acv, **acv})
+    if VOLUME in kinds:
         update["volume"] = _volume(plan, state)
-    return start.model_copy(update={key: value for key, value in update.items() if value != getattr(start, key)})
+    if GOAL in kinds:
+        update["goal"] = start.goal.model_copy(update={"new_arr": moved[GOAL, "", ""], "closing_arr": None})
+    if CONFIDENCE in kinds:
+        update["confidence"] = moved[CONFIDENCE, "", ""]
+    if kinds & set(UNCERTAIN):
+        strays = {name: moved[name, "", ""] for name in UNCERTAIN if name in kinds}
+        update["uncertainty"] = start.uncertainty.model_copy(update=strays)
+    return start.model_copy(update=update)
 
 
 def _volume(plan: Plan, state: State) -> float | FrozenDict[float]:

@@ -6,7 +6,7 @@ Coordinates have one decimal, so the same figures give the same bytes. Every tex
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import ceil, floor, log10
@@ -16,6 +16,7 @@ from revplan.report.drawing import STYLE
 
 INK, SOFT, LINE = "#22303c", "#4a5763", "#d5dce1"
 WIDTH, FONT = 560, 13
+LETTER = 6.8  # width of a letter of a key, on the wide side
 TICKS = 5
 
 
@@ -107,12 +108,12 @@ def levels(scale: Scale, left: float, right: float, written: Callable[[float], s
     )
 
 
-def key(entries: Sequence[tuple[str, str]], left: float = 0) -> str:
-    """Which colour is what, above the drawing."""
+def key(entries: Mapping[str, str], left: float) -> str:
+    """What each colour of the style sheet stands for, above the drawing."""
     parts, x = [], left
-    for colour, text in entries:
-        parts += [bar(x, 5, 12, 9, colour), words(x + 17, 14, text)]
-        x += 32 + 6.8 * len(text)
+    for name, text in entries.items():
+        parts += [bar(x, 5, 12, 9, colour(name)), words(x + 17, 14, text)]
+        x += 32 + LETTER * len(text)
     return "".join(parts)
 
 
