@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
@@ -68,10 +69,9 @@ def _bound(port: int | None) -> list[socket]:
 
 def _notebook(plan: Path, path: Path) -> Path:
     """`path`, which now holds the notebook that each visit runs."""
-    import nbformat
-
     source = f"from revplan.app.visit import visit\nvisit({str(plan.resolve())!r})"
-    cell = nbformat.v4.new_code_cell(source)
-    metadata = {"title": clean(read_plan(plan).name), "kernelspec": {"name": "python3", "display_name": "Python"}}
-    nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata=metadata), path)
+    cell = {"cell_type": "code", "source": source, "metadata": {}, "execution_count": None, "outputs": []}
+    named = {"title": clean(read_plan(plan).name), "kernelspec": {"name": "python3", "display_name": "Python"}}
+    notebook = {"nbformat": 4, "nbformat_minor": 4, "metadata": named, "cells": [cell]}
+    path.write_text(json.dumps(notebook), encoding="utf-8")
     return path

@@ -27,7 +27,7 @@ from revplan.report.running import kernel_spec
 PAGE = Path(__file__).with_name("page")
 FRONT_END = ["@jupyter-widgets/jupyterlab-manager", "@voila-dashboards/widgets-manager8"]
 POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' ws://{host}; "
     "object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
@@ -36,11 +36,14 @@ LEFT_FOR, LOOKED_EVERY = (
     300,
     60,
 )  # seconds after which the kernel of a closed page ends, and how often that is looked at
+NOT_STARTED = "The simulator could not be started: a fault of revplan itself, not of your files. Please report it."
 STOPS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
-class OwnKernels(KernelSpecManager):  # type: ignore[misc]
+class OwnKernels(KernelSpecManager):
     """Knows one kernel: that of this interpreter."""
+
+    parent: Any
 
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
         """The one there is."""
@@ -68,7 +71,7 @@ class Server(Voila):  # type: ignore[misc]
     def initialize(self, argv: Any = None) -> None:
         """Puts the page of this package before voila's own."""
         super().initialize(argv)
-        self.template_paths = [str(PAGE), *self.template_paths]
+        self.template_paths.insert(0, str(PAGE))
 
     def listen(self) -> None:
         """Serves until a signal stops it."""
@@ -106,6 +109,7 @@ def _settings(notebook: Path) -> Config:
             },
             "MappingKernelManager": {"cull_idle_timeout": LEFT_FOR, "cull_interval": LOOKED_EVERY},
             "KernelManager": {"transport_encryption": "auto"},
+            "VoilaExecutor": {"cell_error_instruction": NOT_STARTED},
             "NotebookNotary": {"db_file": ":memory:"},
         }
     )
