@@ -21,6 +21,7 @@ from revplan.history.predictive import Count
 from revplan.history.rates import estimate_transitions, estimate_warnings, transitions_block
 from revplan.history.records import History, read_records
 from revplan.terminal import aligned
+from revplan.yamlfile import on_one_line
 
 Told = Callable[[int, int, str], None]
 Answer = tuple[dict[str, Any], str]  # what --json prints, and the text
@@ -86,17 +87,8 @@ def rates_yaml(history: History, estimates: pd.DataFrame, warnings: Iterable[str
     yaml = YAML()
     yaml.width = 10_000
     stream = StringIO()
-    yaml.dump({"transitions": [_flow(_rounded(each)) for each in transitions_block(estimates)]}, stream)
+    yaml.dump({"transitions": [on_one_line(_rounded(each)) for each in transitions_block(estimates)]}, stream)
     return "\n".join(lines) + "\n" + stream.getvalue()
-
-
-def _flow(block: dict[str, Any]) -> Any:
-    """One line of YAML per transition."""
-    from ruamel.yaml.comments import CommentedMap
-
-    line = CommentedMap(block)
-    line.fa.set_flow_style()
-    return line
 
 
 def _rounded(value: Any) -> Any:

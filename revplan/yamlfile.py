@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
@@ -50,23 +51,34 @@ def read_yaml(path: Path, error: type[RevplanError]) -> Document:
         Of the class `error`, if the file is missing, not text, not YAML, not a mapping, holds a key
         twice, an anchor twice, or a tag that asks for an object.
     """
-    text = _text(path, error)
+    return yaml_document(_content(path, error), path.name, error)
+
+
+def yaml_document(content: bytes, name: str, error: type[RevplanError]) -> Document:
+    """The mapping that the YAML 1.2 file called `name` holds, which has this content.
+
+    Raises
+    ------
+    RevplanError
+        As `read_yaml` does.
+    """
+    text = _text(content, name, error)
     yaml = YAML(typ="safe", pure=True)
     try:
         root = _composed(yaml, text)
         if root is not None and _node_count(root, {}) > MAX_NODES:
-            raise error.at(path.name, "its aliases stand for more than a plan can hold; write the values out")
+            raise error.at(name, "its aliases stand for more than a plan can hold; write the values out")
         data = yaml.load(text)
     except MarkedYAMLError as fault:
-        raise error.at(_marked(path, fault), _problem(fault)) from None
+        raise error.at(_marked(name, fault), _problem(fault)) from None
     except ReusedAnchorWarning as fault:
-        raise error.at(*_anchor_twice(path, str(fault))) from None
+        raise error.at(*_anchor_twice(name, str(fault))) from None
     except (YAMLError, ValueError, RecursionError) as fault:
-        place, what = _unreadable(path.name, text, fault)
+        place, what = _unreadable(name, text, fault)
         raise error.at(place, what) from None
     if not isinstance(data, dict) or root is None:
-        raise error.at(path.name, f"holds {_kind(data)}; it must hold keys with values, such as `name: value`")
-    return Document(data, path.name, root)
+        raise error.at(name, f"holds {_kind(data)}; it must hold keys with values, such as `name: value`")
+    return Document(data, name, root)
 
 
 def _composed(yaml: YAML, text: str) -> Node | None:
@@ -76,11 +88,18 @@ def _composed(yaml: YAML, text: str) -> Node | None:
         return yaml.compose(text)
 
 
-def _anchor_twice(path: Path, warning: str) -> tuple[str, str]:
+def _anchor_twice(name: str, warning: str) -> tuple[str, str]:
     """Place and message of the second of two anchors of one name, from the two places `warning` names."""
     lines = re.findall(r"line ([0-9]+)", warning)
-    place = f"{path.name} line {lines[-1]}" if lines else path.name
+    place = f"{name} line {lines[-1]}" if lines else name
     return place, f"sets an anchor (&) that line {lines[0] if lines else 'above'} sets already; give it another name"
+
+
+def on_one_line(block: Mapping[str, Any]) -> Any:
+    """`block` as ruamel writes it on one line."""
+    line = CommentedMap(block)
+    line.fa.set_flow_style()
+    return line
 
 
 def dotted(place: Place) -> str:
@@ -91,28 +110,31 @@ def dotted(place: Place) -> str:
     return text.lstrip(".")
 
 
-def _text(path: Path, error: type[RevplanError]) -> str:
+def _content(path: Path, error: type[RevplanError]) -> bytes:
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError:
         raise error.at(shown(path.name), f"there is no such file in {_folder(path)}; check the name") from None
     except OSError as fault:
         raise error.at(shown(path.name), f"cannot be read: {fault.strerror}") from None
+
+
+def _text(content: bytes, name: str, error: type[RevplanError]) -> str:
     if len(content) > MAX_BYTES:
-        raise error.at(path.name, f"has {len(content):,} bytes; more than {MAX_BYTES:,} is no plan")
+        raise error.at(name, f"has {len(content):,} bytes; more than {MAX_BYTES:,} is no plan")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as fault:
-        raise error.at(path.name, f"is not UTF-8 text (byte {fault.start}); save it as UTF-8") from None
+        raise error.at(name, f"is not UTF-8 text (byte {fault.start}); save it as UTF-8") from None
 
 
 def _folder(path: Path) -> str:
     return f"the folder {shown(path.parent.name)!r}" if path.parent.name else "this folder"
 
 
-def _marked(path: Path, fault: MarkedYAMLError) -> str:
+def _marked(name: str, fault: MarkedYAMLError) -> str:
     mark = fault.problem_mark or fault.context_mark
-    return f"{path.name} line {mark.line + 1}" if mark else path.name
+    return f"{name} line {mark.line + 1}" if mark else name
 
 
 def _problem(fault: MarkedYAMLError) -> str:

@@ -22,6 +22,7 @@ from revplan.model.trials import drivers
 from revplan.model.year import Known, PlannedYear, year_without_commit
 from revplan.plan.model import Plan, Scenario
 from revplan.plan.scenario import scenario_faults, varied
+from revplan.report.provenance import fingerprint
 from revplan.workbook import Workbook, open_workbook
 
 KEPT, KEPT_WORLDS = 24, 4  # simulations kept for undo and for the table; worlds kept while volumes are moved
@@ -37,6 +38,8 @@ class Game:
     book: Workbook
     path: Path
     """The plan file."""
+    fingerprint: str
+    """Of the plan file as it was opened."""
 
     @property
     def plan(self) -> Plan:
@@ -121,4 +124,5 @@ def open_game(path: str | Path) -> Game:
     RevplanError
         If the plan or a file it names is at fault.
     """
-    return Game(open_workbook(path), Path(path))
+    path = Path(path)
+    return Game(open_workbook(path), path, fingerprint([path]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from difflib import get_close_matches
 from functools import cache
@@ -14,10 +14,12 @@ from pydantic_core import ErrorDetails
 
 from revplan.errors import Fault, PlanError, shown
 from revplan.plan.checks import consistency
-from revplan.plan.model import Plan
-from revplan.values import SALVAGE
+from revplan.plan.model import Plan, Scenario
+from revplan.plan.scenario import scenario_faults
+from revplan.values import SALVAGE, FrozenDict
 from revplan.yamlfile import Document, Place, dotted, read_yaml
 
+_ALONE = ("scenarios", "scenario")
 LATER = {"capacity", "budget"}
 
 
@@ -86,13 +88,39 @@ def _as_place(text: str) -> Place:
     return tuple(int(key) if key.isdigit() else key for key in keys)
 
 
-def _field_faults(error: ValidationError, document: Document) -> list[Fault]:
-    """One fault per place: a value that fits none of several forms is one mistake."""
+def scenario_in(document: Document, plan: Plan, header: Collection[str] = ()) -> Scenario:
+    """The scenario of `plan` that a document holds beside the keys of its `header`.
+
+    Raises
+    ------
+    PlanError
+        With every fault of the scenario's values, or else of how they fit the plan.
+    """
+    body = {key: value for key, value in document.data.items() if key not in header}
+    try:
+        scenario = Scenario.model_validate(body)
+    except ValidationError as error:
+        faults = _field_faults(error, document, _ALONE)
+    else:
+        alone = plan.model_copy(update={"scenarios": FrozenDict({_ALONE[1]: scenario})})
+        prefix = f"{dotted(_ALONE)}."
+        found = consistency(alone) or scenario_faults(plan, _ALONE[1], scenario)
+        faults = [Fault(fault.place.removeprefix(prefix), fault.message) for fault in found]
+    if faults:
+        raise PlanError(Fault(document.where(_as_place(fault.place)), fault.message) for fault in faults)
+    return scenario
+
+
+def _field_faults(error: ValidationError, document: Document, within: Place = ()) -> list[Fault]:
+    """One fault per place: a value that fits none of several forms is one mistake.
+
+    `within` is where in a plan file the document would stand.
+    """
     by_place: dict[Place, ErrorDetails] = {}
     for detail in error.errors():
         by_place.setdefault(_place(detail, document.data), detail)
     deepest = [place for place in by_place if not any(_inside(other, place) for other in by_place)]
-    return [Fault(dotted(place), _cure(by_place[place], place)) for place in deepest]
+    return [Fault(dotted(place), _cure(by_place[place], within + place)) for place in deepest]
 
 
 def _inside(place: Place, outer: Place) -> bool:
