@@ -275,7 +275,7 @@ def budget_table(year: PlannedYear) -> pd.DataFrame:
         if not cells:
             continue
         flows = sum(year.flows[index][0] for index in cells)
-        sunk = sum(_past_entries(year, index) for index in cells)
+        sunk = sum(past_entries(year, index) for index in cells)
         for offset, entries in enumerate(flows[: YEAR - year.first]):
             month = year.plan.first_month + (year.first + offset)
             cost = source.cost_per_entry
@@ -285,7 +285,7 @@ def budget_table(year: PlannedYear) -> pd.DataFrame:
     return conform(frame.assign(month=pd.PeriodIndex(frame["month"], freq="M")), "budget")
 
 
-def _past_entries(year: PlannedYear, index: int) -> float:
+def past_entries(year: PlannedYear, index: int) -> float:
     """Entries the year's wins trace back to that lie before the plan date. [records]"""
     required = year.required[index]
     month = np.arange(required.this_year.shape[1]) + required.first

@@ -1,0 +1,195 @@
+"""`live_workbook`: the plan and its exhibits as one workbook of Excel whose results are formulas."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from revplan.errors import ReportError
+from revplan.report.live.bridge_sheet import write_bridge
+from revplan.report.live.budget_sheet import write_budget
+from revplan.report.live.check_sheets import ALL_NAME, LAYOUT, OK, STALE_NAME, good_and_bad, write_check, write_solved
+from revplan.report.live.desk import Desk, Sheet
+from revplan.report.live.exhibit_sheets import write_exhibit
+from revplan.report.live.flow_sheets import write_commit, write_forward
+from revplan.report.live.goal_sheets import write_inputs
+from revplan.report.live.grid import MOST_ROWS, READ_ME, SHEETS, SOLVED, Grid
+from revplan.report.live.rate_sheets import write_composed, write_from_entry, write_rates, write_to_won
+from revplan.report.live.result_sheets import write_arr, write_quarters
+from revplan.report.live.target_sheets import write_required, write_targets
+from revplan.workbook import Workbook
+
+LABELS = {
+    "plan": "Plan",
+    "plan_date": "Plan date",
+    "as_of": "As of",
+    "against": "Compared with",
+    "plan_fingerprint": "Plan file",
+    "data_fingerprint": "Data",
+    "revplan": "revplan",
+    "report": "Report",
+    "parameters": "Parameters",
+}
+CALCULATIONS = SHEETS.index(SOLVED)
+PROVENANCE_TOP = 3
+LAYOUT_LABEL, FINGERPRINT_LABEL = "Layout", "Plan file"
+HOW = (
+    "Coloured cells are inputs: yellow from the plan, green from the records, violet from the optimisation. All else is formulas.",
+    "Change an input, and bridge, required entries, what the commit brings, quarters and budget follow.",
+    "The commit itself was found by optimisation, which no formula can do: once an input differs from what it was solved for, it is STALE.",
+    "Sheets are protected without a password, against slips: Review > Unprotect Sheet opens them.",
+    "`revplan import WORKBOOK PLAN` reads changed inputs back and shows them as a difference to the plan file.",
+)
+KEY = (
+    ("input", "input of the plan"),
+    ("records", "value from the records"),
+    ("commit", "committed entries, found by optimisation"),
+)
+NOT_LIVE = (
+    "Not recomputed here: the commit; what open records bring, which was worked out record by record at the plan's rates and delays; "
+    "the plan date; pairs of segment and source whose share was 0; confidence and simulation. Sales capacity is not part of the plan yet.",
+    "The exhibits at the end hold the values of the report and do not follow the inputs.",
+)
+
+
+def live_workbook(
+    book: Workbook, exhibits: Sequence[dict[str, Any]], provenance: Mapping[str, str], path: Path
+) -> None:
+    """Writes the plan, live, and the exhibits of its report to the workbook at `path`.
+
+    Parameters
+    ----------
+    book
+        The computed plan.
+    exhibits
+        Raw exhibits, one sheet each.
+    provenance
+        What it was made from, a text by its key, shown on the first sheet.
+    path
+        The file to write.
+
+    Raises
+    ------
+    ReportError
+        If xlsxwriter is not installed, or the file cannot be written.
+    """
+    try:
+        path.write_bytes(workbook_bytes(book, exhibits, provenance))
+    except OSError as error:
+        raise ReportError.at(path.name, f"cannot be written ({error.strerror}); close it in Excel") from None
+
+
+def workbook_bytes(book: Workbook, exhibits: Sequence[dict[str, Any]], provenance: Mapping[str, str]) -> bytes:
+    """The same as the content of a file.
+
+    Raises
+    ------
+    ReportError
+        If xlsxwriter is not installed.
+    """
+    content = BytesIO()
+    target = _opened(content)
+    plan_date = book.plan.plan_date
+    target.set_properties(
+        {
+            "title": provenance.get("plan", ""),
+            "comments": "made with revplan",
+            "created": datetime(plan_date.year, plan_date.month, plan_date.day),
+        }
+    )
+    target.set_calc_mode("auto")
+    desk = Desk(target, Grid(book.year))
+    live = len(desk.grid.rows) <= MOST_ROWS
+    first = Sheet(desk, READ_ME, provenance.get("plan") or book.plan.name)
+    if live:
+        _live_sheets(desk)
+    _read_me(first, provenance, live)
+    for number, exhibit in enumerate(exhibits, 1):
+        write_exhibit(desk, number, exhibit)
+    _in_order(desk)
+    target.close()
+    return content.getvalue()
+
+
+def _opened(content: BytesIO) -> Any:
+    try:
+        import xlsxwriter
+    except ImportError:
+        raise ReportError.at("xlsx", "needs the extra `excel`: pip install 'revplan[excel]'") from None
+    options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+    return xlsxwriter.Workbook(content, options)
+
+
+def _live_sheets(desk: Desk) -> None:
+    """Inputs first: the sheets after them point at them."""
+    write_inputs(desk)
+    write_rates(desk)
+    write_bridge(desk)
+    write_targets(desk)
+    write_composed(desk)
+    write_to_won(desk)
+    write_from_entry(desk)
+    write_required(desk, next_year=False)
+    write_required(desk, next_year=True)
+    write_commit(desk)
+    write_forward(desk)
+    write_arr(desk)
+    write_quarters(desk)
+    write_budget(desk)
+    write_solved(desk)
+    write_check(desk)
+
+
+def _read_me(sheet: Sheet, provenance: Mapping[str, str], live: bool) -> None:
+    """What the workbook is made from, whether its checks hold, and how to use it."""
+    desk = sheet.desk
+    sheet.heads(PROVENANCE_TOP - 1, ["What this is", ""])
+    told = [(LABELS.get(key, key), text) for key, text in provenance.items() if text]
+    row = PROVENANCE_TOP
+    for label, text in [*told, (LAYOUT_LABEL, str(LAYOUT))]:
+        sheet.text(row, 0, label)
+        sheet.text(row, 1, text)
+        row += 1
+    row = _verdicts(sheet, row + 1) if live else row
+    sheet.heads(row + 1, ["How to use it", ""])
+    lines = (*HOW, *NOT_LIVE) if live else _too_big(desk.grid)
+    row += 2
+    for line in lines:
+        sheet.paper.merge_range(row, 0, row, 1, "", desk.format("@", "wrap"))
+        sheet.text(row, 0, line, "wrap")
+        sheet.paper.set_row(row, 15 * (1 + len(line) // 105))
+        row += 1
+    for place, (look, words) in enumerate(KEY if live else (), row + 1):
+        sheet.number(place, 0, None, look=look)
+        sheet.text(place, 1, words)
+    sheet.widths(24, 96, 10)
+    sheet.freeze(1, 0)
+
+
+def _too_big(grid: Grid) -> tuple[str, ...]:
+    return (
+        f"This plan has {len(grid.cells):,} pairs of segment and source with {len(grid.rows):,} stages together. Formulas are "
+        f"written for up to {MOST_ROWS:,} such rows, beyond which a spreadsheet is slow to the point of being unusable.",
+        "So the sheets here hold values, not formulas, and nothing in them recomputes. To take the plan apart live, "
+        "make a workbook of a plan with fewer segments or sources; `revplan plan --json` gives every cell.",
+    )
+
+
+def _verdicts(sheet: Sheet, row: int) -> int:
+    """Whether every check holds, and whether the commit is stale; the row below."""
+    for words, name in (("All checks", ALL_NAME), ("The commit is", STALE_NAME)):
+        sheet.text(row, 0, words, "strong")
+        sheet.formula(row, 1, sheet.desk.cells[name][0], OK, look="strong")
+        good_and_bad(sheet, (row, 1), (row, 1))
+        row += 1
+    return row
+
+
+def _in_order(desk: Desk) -> None:
+    """Sheets in the order a reader wants them: the exhibits before the calculations."""
+    order = {name: place for place, name in enumerate(SHEETS)}
+    desk.book.worksheets_objs.sort(key=lambda sheet: order.get(sheet.get_name(), CALCULATIONS - 0.5))
+    desk.book.get_worksheet_by_name(READ_ME).activate()

@@ -1,0 +1,110 @@
+"""What was solved for which inputs, whether it still holds, and every identity checked."""
+
+from __future__ import annotations
+
+import json
+
+from revplan.report.live.address import cell, down, fixed
+from revplan.report.live.desk import ENTRIES, NUMBER, PLAN, RECORDS, Desk, Sheet
+from revplan.report.live.grid import CHECK, SOLVED
+
+LAYOUT = 1
+"""Version of the list of inputs that `revplan import` reads."""
+
+TOP = 9
+WHAT, PLACE, OWNER, SHEET, ADDRESS, WAS, NOW, CHANGED = range(8)
+NOTHING = "empty"
+OK, STALE = "OK", "STALE"
+STALE_NAME, ALL_NAME = "commit_is", "all_checks"
+
+
+def write_solved(desk: Desk) -> None:
+    """The list of all inputs: as they were when the commit was solved, as they are, and which have changed."""
+    about = (
+        "Every input: its value when the commit was solved, and its value now. The commit is good for the former only.",
+        "`revplan import WORKBOOK PLAN` shows the changed ones as a difference to the plan file.",
+    )
+    sheet = Sheet(desk, SOLVED, "What the commit was solved for", about)
+    sheet.heads(TOP - 1, ["Input", "Place", "Whose", "Sheet", "Cell", "As solved", "Now", "Changed"])
+    for row, each in enumerate(desk.inputs.values(), TOP):
+        known = fixed(each.row, each.col, each.sheet)
+        words = (each.what, json.dumps(each.place), each.owner, each.sheet, cell(each.row, each.col))
+        for col, text in enumerate(words):
+            sheet.paper.write_string(row, col, text, desk.format("@", ""))
+        if each.value is None:
+            sheet.text(row, WAS, NOTHING)
+        else:
+            sheet.number(row, WAS, each.value, NUMBER)
+        now = NOTHING if each.value is None else each.value
+        sheet.formula(row, NOW, f'IF(ISBLANK({known}),"{NOTHING}",{known})', now)
+        sheet.formula(row, CHANGED, f"IF({cell(row, NOW)}={cell(row, WAS)},0,1)", 0)
+    _verdicts(sheet, TOP + len(desk.inputs) - 1)
+    sheet.widths(46, 40, 10, 18, 9, 16, 16, 9)
+    sheet.freeze(TOP, 1)
+
+
+def _verdicts(sheet: Sheet, last: int) -> None:
+    """Above the list: how many inputs of each owner have changed, and what that means."""
+    owners, changed = down(OWNER, TOP, last), down(CHANGED, TOP, last)
+    counts = (
+        (PLAN, "Inputs of the plan changed"),
+        (RECORDS, "Values of the records changed"),
+        (ENTRIES, "Committed entries changed by hand"),
+    )
+    for row, (owner, words) in enumerate(counts, 4):
+        sheet.text(row, 0, words)
+        sheet.formula(row, 1, f'SUMIF({owners},"{owner}",{changed})', 0, NUMBER, "strong")
+    stale = f'IF({cell(4, 1)}+{cell(5, 1)}>0,"{STALE}","{OK}")'
+    sheet.formula(3, 1, stale, OK, NUMBER, "strong")
+    sheet.text(3, 0, "The commit is", "strong")
+    sheet.desk.name(STALE_NAME, sheet.name, 3, 1)
+    sheet.desk.cells[STALE_NAME] = (fixed(3, 1, sheet.name), None)
+    values = down(NOW, TOP, last, sheet.name)
+    text = f'SUMPRODUCT(ISTEXT({values})*({values}<>"{NOTHING}"))'
+    sheet.desk.check("Every input is a number or empty", (text, "0"), 0, 0)
+    growing = sheet.desk.inputs[("goal", "next_year_growth")]
+    negative = f'COUNTIF({values},"<0")-COUNTIF({growing.address},"<0")'
+    sheet.desk.check("No input is negative (growth may be)", (negative, "0"), 0, 0)
+
+
+def write_check(desk: Desk) -> None:
+    """Every identity with both its sides: OK, or what is wrong."""
+    sheet = Sheet(
+        desk, CHECK, "Checks", ("Every cell of the last column says OK, or by how much the two sides differ.",)
+    )
+    top = sheet.top + 3
+    sheet.heads(top - 1, ["What must hold", "Left", "Right", "May differ by", "Verdict"])
+    for row, check in enumerate(desk.checks, top):
+        sheet.text(row, 0, check.what, "wrap")
+        sheet.formula(row, 1, check.left, check.values[0])
+        sheet.formula(row, 2, check.right, check.values[1])
+        sheet.number(row, 3, check.slack)
+        near = f"ABS({cell(row, 1)}-{cell(row, 2)})<={cell(row, 3)}"
+        sheet.formula(
+            row,
+            4,
+            f'IF(ISNUMBER({cell(row, 1)}-{cell(row, 2)}),IF({near},"{OK}","differs by "&TEXT({cell(row, 1)}-{cell(row, 2)},"0.######")),"cannot be worked out")',
+            OK,
+        )
+    row = top + len(desk.checks)
+    sheet.text(row, 0, "The commit was solved for the inputs as they are now", "wrap")
+    sheet.formula(row, 4, f'IF({desk.cells[STALE_NAME][0]}="{OK}","{OK}","STALE: solve it again with revplan")', OK)
+    verdicts = down(4, top, row)
+    overall = f'IF(COUNTIF({verdicts},"{OK}")={row - top + 1},"{OK}",({row - top + 1}-COUNTIF({verdicts},"{OK}"))&" of {row - top + 1} checks fail")'
+    sheet.text(sheet.top, 0, "All checks", "strong")
+    sheet.formula(sheet.top, 4, overall, OK, NUMBER, "strong")
+    sheet.desk.name(ALL_NAME, CHECK, sheet.top, 4)
+    sheet.desk.cells[ALL_NAME] = (fixed(sheet.top, 4, CHECK), None)
+    for first, last in ((sheet.top, sheet.top), (top, row)):
+        good_and_bad(sheet, (first, 4), (last, 4))
+    sheet.widths(76, 16, 16, 13, 44)
+    sheet.freeze(top, 1)
+
+
+def good_and_bad(sheet: Sheet, first: tuple[int, int], last: tuple[int, int]) -> None:
+    """Green where a cell says OK, red where it says anything else."""
+    for criteria, back, ink in (("==", "#DDF0E0", "#1C6B2E"), ("!=", "#F8D7D3", "#9B1C1C")):
+        look = sheet.desk.book.add_format({"bg_color": back, "font_color": ink})
+        sheet.paper.conditional_format(
+            *first, *last, {"type": "cell", "criteria": criteria, "value": f'"{OK}"', "format": look}
+        )

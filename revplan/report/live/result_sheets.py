@@ -1,0 +1,221 @@
+"""ARR by month, the quarters, the budget: what comes of the commit, in money."""
+
+from __future__ import annotations
+
+from revplan.calendar import quarter_label
+from revplan.model.commit import QUARTERS as QUARTER_COUNT
+from revplan.model.funnel import HORIZON, YEAR
+from revplan.model.year import SETTLED, by_quarter, quarter_results, recovered_by
+from revplan.report.live.address import across, cell, down, fixed, span
+from revplan.report.live.desk import COUNT, MONEY, RECORDS, Desk, Rule, Sheet
+from revplan.report.live.flow_sheets import forward_col, forward_top
+from revplan.report.live.grid import ARR, FORWARD, QUARTERS, TARGETS, Grid
+from revplan.report.live.target_sheets import (
+    ACV_COL,
+    ARR_COL,
+    TARGET_TOP,
+    cell_names,
+    column_sums,
+)
+
+BLOCK = HORIZON + 1
+COMMITTED_COL, OPEN_COL, WON_COL, COUNTED_COL = 3, 3 + BLOCK, 3 + 2 * BLOCK, 3 + 3 * BLOCK
+GAP_COL = COUNTED_COL + 5
+ARR_RULE = Rule("ARR that comes without new entries: 0 or more.", 0, 1e15)
+WINS_RULE = Rule("Wins that come without new entries: 0 or more.", 0, 1e12)
+
+
+def write_arr(desk: Desk) -> None:
+    """ARR by cell and month: from the commit, from open records, won before the plan date."""
+    grid, year = desk.grid, desk.grid.year
+    about = (
+        "From the commit: wins on Forward x ACV. From open records and won: values found in the records on the plan date (green).",
+        "The open pipeline was worked out record by record at the plan's rates and delays: a change of those does not reach it here.",
+    )
+    sheet = Sheet(desk, ARR, f"New ARR by month ({grid.plan.currency})", about)
+    months = [grid.month(number) for number in range(HORIZON)]
+    for col, words in (
+        (COMMITTED_COL, "From the commit"),
+        (OPEN_COL, "From open records"),
+        (WON_COL, "Won before the plan date"),
+        (COUNTED_COL, "Wins of the year"),
+        (GAP_COL, "Goal less all of these"),
+    ):
+        sheet.text(TARGET_TOP - 2, col, words, "strong")
+    sheet.heads(TARGET_TOP - 1, ["Segment", "Source", "No."])
+    for col in (COMMITTED_COL, OPEN_COL, WON_COL):
+        sheet.heads(TARGET_TOP - 1, months, col)
+    sheet.heads(TARGET_TOP - 1, ["from the commit", "from open records", "won before", "in all"], COUNTED_COL)
+    sheet.heads(TARGET_TOP - 1, _quarter_names(grid), GAP_COL)
+    gaps = by_quarter(year.targets - year.commit_arr - year.coming)[:, :QUARTER_COUNT]
+    for at in range(len(grid.cells)):
+        row = TARGET_TOP + at
+        cell_names(sheet, row, at)
+        _committed(sheet, row, at)
+        _from_records(sheet, row, at)
+        _wins(sheet, row, at)
+        for quarter in range(QUARTER_COUNT):
+            target = across(row, ARR_COL + 3 * quarter, ARR_COL + 3 * quarter + 2, TARGETS)
+            parts = "".join(
+                f"-SUM({across(row, col + 3 * quarter, col + 3 * quarter + 2)})"
+                for col in (COMMITTED_COL, OPEN_COL, WON_COL)
+            )
+            sheet.formula(row, GAP_COL + quarter, f"SUM({target}){parts}", gaps[at, quarter], MONEY)
+    sums = {
+        col + month: (values[:, month].sum(), MONEY)
+        for col, values in ((COMMITTED_COL, year.commit_arr), (OPEN_COL, year.open_arr), (WON_COL, year.won_arr))
+        for month in range(HORIZON)
+    }
+    column_sums(sheet, TARGET_TOP, len(grid.cells), sums)
+    sheet.widths(16, 16, 5, 11)
+    sheet.freeze(TARGET_TOP, 2)
+
+
+def _quarter_names(grid: Grid) -> list[str]:
+    return [quarter_label(quarter, grid.plan.first_month) for quarter in range(QUARTER_COUNT)]
+
+
+def _won_row(grid: Grid, at: int) -> int:
+    return forward_top(grid) + grid.place(at, grid.cells[at].won)
+
+
+def _committed(sheet: Sheet, row: int, at: int) -> None:
+    grid = sheet.desk.grid
+    acv = fixed(TARGET_TOP + at, ACV_COL, TARGETS)
+    for month in range(max(grid.year.first, 0), HORIZON):
+        wins = cell(_won_row(grid, at), forward_col(grid, month), FORWARD)
+        sheet.formula(row, COMMITTED_COL + month, f"{wins}*{acv}", grid.year.commit_arr[at, month], MONEY)
+
+
+def _from_records(sheet: Sheet, row: int, at: int) -> None:
+    year, cell_of = sheet.desk.grid.year, sheet.desk.grid.cells[at]
+    for col, key, values in ((OPEN_COL, "open_arr", year.open_arr), (WON_COL, "won_arr", year.won_arr)):
+        for month in range(HORIZON):
+            place = (RECORDS, key, cell_of.segment, cell_of.source, month)
+            what = (
+                f"{key.replace('_arr', ' ARR')}, {cell_of.segment} x {cell_of.source}, {sheet.desk.grid.month(month)}"
+            )
+            sheet.input((row, col + month), float(values[at, month]), MONEY, ARR_RULE, (place, what))
+
+
+def _wins(sheet: Sheet, row: int, at: int) -> None:
+    """Wins of the year: of the commit, of open records, and won before the plan date."""
+    grid, year = sheet.desk.grid, sheet.desk.grid.year
+    cell_of, won = grid.cells[at], _won_row(grid, at)
+    inside = across(won, forward_col(grid, max(year.first, 0)), forward_col(grid, YEAR - 1), FORWARD)
+    counts = [float(values[at, :YEAR].sum()) for values in (year.commit_wins, year.open_wins, year.won_wins)]
+    sheet.formula(row, COUNTED_COL, f"SUM({inside})", counts[0], COUNT)
+    for col, key, value in ((1, "open_wins", counts[1]), (2, "won_wins", counts[2])):
+        place = (RECORDS, key, cell_of.segment, cell_of.source)
+        what = f"{key.replace('_', ' ')} of the year, {cell_of.segment} x {cell_of.source}"
+        sheet.input((row, COUNTED_COL + col), value, COUNT, WINS_RULE, (place, what))
+    sheet.formula(
+        row, COUNTED_COL + 3, f"SUM({across(row, COUNTED_COL, COUNTED_COL + 2)})", sum(counts), COUNT, "strong"
+    )
+
+
+# --- quarters ------------------------------------------------------------------------------------------------
+
+HEADS = (
+    "Quarter",
+    "Goal",
+    "From the commit",
+    "Open pipeline",
+    "Won before",
+    "Shortfall",
+    "Surplus",
+    "Missed so far",
+    "Cells below their share",
+    "Made good by",
+    "Gap",
+)
+GOAL, COMMITTED, OPEN, WON, SHORTFALL, SURPLUS, SO_FAR, BELOW, RECOVERED, GAP = range(1, 11)
+
+
+def write_quarters(desk: Desk) -> None:
+    """How each quarter comes out: commit + open pipeline + won + shortfall - surplus = goal."""
+    grid = desk.grid
+    results = quarter_results(grid.year)
+    sheet = Sheet(
+        desk,
+        QUARTERS,
+        f"Quarters ({grid.plan.currency})",
+        ("From the commit + open pipeline + won before + shortfall - surplus = goal.",),
+    )
+    top = sheet.top + 1
+    sheet.heads(top - 1, HEADS)
+    for quarter, name in enumerate(_quarter_names(grid)):
+        row, result = top + quarter, results[quarter]
+        sheet.text(row, 0, name, "strong")
+        _quarter_parts(sheet, row, quarter)
+        gap = cell(row, GAP)
+        settled = f"ABS({gap})>{SETTLED:.0E}*MAX({desk.cells['new_arr'][0]},1)"
+        sheet.formula(row, SHORTFALL, f"IF({settled},MAX({gap},0),0)", result.shortfall, MONEY)
+        sheet.formula(row, SURPLUS, f"IF({settled},MAX(-{gap},0),0)", result.surplus, MONEY)
+        running = "+".join(
+            f"{cell(top + before, SHORTFALL)}-{cell(top + before, SURPLUS)}" for before in range(quarter + 1)
+        )
+        sheet.formula(row, SO_FAR, f"MAX({running},0)", result.missed_so_far, MONEY)
+        recovered = recovered_by(results, quarter) if result.shortfall > 0 else None
+        sheet.formula(
+            row, RECOVERED, _recovered(top, quarter), "" if recovered is None else _quarter_names(grid)[recovered]
+        )
+        _identity(desk, row, name)
+    values = [
+        [getattr(result, key) for result in results]
+        for key in ("goal", "committed", "open_pipeline", "won", "shortfall", "surplus")
+    ]
+    column_sums(sheet, top, QUARTER_COUNT, {col: (sum(value), MONEY) for col, value in enumerate(values, 1)})
+    for name, col in (
+        ("shortfall_of_quarters", SHORTFALL),
+        ("surplus_of_quarters", SURPLUS),
+        ("committed_arr", COMMITTED),
+    ):
+        sheet.result(name, top + QUARTER_COUNT, col, sum(values[col - 1]))
+    sheet.widths(14, 14)
+    sheet.freeze(top, 1)
+
+
+def _quarter_parts(sheet: Sheet, row: int, quarter: int) -> None:
+    """Goal and what comes, summed over the cells and three months; the gap between them."""
+    grid = sheet.desk.grid
+    last = TARGET_TOP + len(grid.cells) - 1
+    result = quarter_results(grid.year)[quarter]
+    parts = (
+        (GOAL, ARR_COL, TARGETS, result.goal),
+        (COMMITTED, COMMITTED_COL, ARR, result.committed),
+        (OPEN, OPEN_COL, ARR, result.open_pipeline),
+        (WON, WON_COL, ARR, result.won),
+    )
+    for col, begin, where, value in parts:
+        block = span((TARGET_TOP, begin + 3 * quarter), (last, begin + 3 * quarter + 2), where)
+        sheet.formula(row, col, f"SUM({block})", value, MONEY)
+    below = f'SUMIF({down(GAP_COL + quarter, TARGET_TOP, last, ARR)},">0")'
+    sheet.formula(row, BELOW, below, result.below_share, MONEY)
+    gap = result.goal - result.committed - result.open_pipeline - result.won
+    formula = "-".join(cell(row, col) for col in (GOAL, COMMITTED, OPEN, WON))
+    sheet.formula(row, GAP, formula, gap, MONEY, "grey")
+
+
+def _recovered(top: int, quarter: int) -> str:
+    """The quarter that makes a shortfall good: the first later one with nothing missed so far; or the last earlier surplus."""
+
+    def name(index: int) -> str:
+        return f"${cell(top + index, 0)}"
+
+    enough = f"{SETTLED * QUARTER_COUNT:.0E}*MAX(SUM({down(GOAL, top, top + QUARTER_COUNT - 1)}),1)"
+    later = '""'
+    for index in reversed(range(quarter + 1, QUARTER_COUNT)):
+        later = f"IF({cell(top + index, SO_FAR)}<={enough},{name(index)},{later})"
+    before = name(quarter)
+    for index in range(quarter):
+        before = f"IF({cell(top + index, SURPLUS)}>0,{name(index)},{before})"
+    return f'IF({cell(top + quarter, SHORTFALL)}>0,IF({cell(top + quarter, SO_FAR)}<={enough},{before},{later}),"")'
+
+
+def _identity(desk: Desk, row: int, name: str) -> None:
+    at = {col: cell(row, col, QUARTERS) for col in range(1, GAP + 1)}
+    made = f"{at[COMMITTED]}+{at[OPEN]}+{at[WON]}+{at[SHORTFALL]}-{at[SURPLUS]}"
+    left = f"({made}-{at[GOAL]})/MAX({desk.cells['new_arr'][0]},1)"
+    words = f"{name}: commit + open pipeline + won + shortfall - surplus = goal, as a share of new ARR"
+    desk.check(words, (left, "0"), 0)
