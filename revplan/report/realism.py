@@ -11,6 +11,7 @@ from revplan.realism.words import assumed, nothing_to_compare, stacked, unreache
 from revplan.report.axes import ATTENTION, BACKGROUND, GAP, PLAN, REQUIRED, fitting, is_narrow, key, value_axis
 from revplan.report.drawing import Paint
 from revplan.report.exhibit import Exhibit, chart, table, text
+from revplan.report.native import Describe, Mark, Native, Series, names, numbers
 from revplan.workbook import Workbook
 
 if TYPE_CHECKING:
@@ -77,8 +78,9 @@ def stacked_buffers(book: Workbook) -> Exhibit:
         return text(stacked(found, book.plan))
     currency, message = book.plan.currency, stacked(found, book.plan)
     height = 1.1 + 0.36 * len(found.buffers)
-    return chart(
-        _waterfall(currency, message), found.buffers, kinds_of("buffers"), height=height, name="stacked_buffers"
+    drawn = _waterfall(currency, message)
+    return chart(drawn, found.buffers, kinds_of("buffers"), height=height, name="stacked_buffers").with_native(
+        _changes(currency)
     )
 
 
@@ -107,3 +109,30 @@ def _waterfall(currency: str, message: str) -> Paint:
         return message
 
     return paint
+
+
+def _changes(currency: str) -> Describe:
+    """The same in numbers: what each step adds or takes away, and what they come to."""
+
+    def describe(frame: pd.DataFrame) -> Native:
+        arr = frame["arr_together"].to_numpy(dtype=float)
+        step = np.append(np.diff(arr[:-1]), arr[-1] - arr[0])
+        last = np.arange(len(step)) == len(step) - 1
+        parts: tuple[tuple[str, np.ndarray, str, Mark], ...] = (
+            ("buffer", ~last & (step >= 0), REQUIRED, "bar"),
+            ("bolder than the history", ~last & (step < 0), GAP, "bar"),
+            ("all together", last, ATTENTION, "level"),
+        )
+        series = tuple(
+            Series(name=name, values=numbers(np.where(mine, step, np.nan)), color=color, mark=mark)
+            for name, mine, color, mark in parts
+        )
+        return Native(
+            form="waterfall",
+            categories=names(frame["assumptions"].iloc[1:]),
+            series=series,
+            kind="money",
+            currency=currency,
+        )
+
+    return describe

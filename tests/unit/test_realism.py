@@ -17,6 +17,7 @@ from scipy.special import betaincinv, ndtri
 from revplan.cli import main
 from revplan.history.pasts import monthly_entries, past_cohorts, won_deals
 from revplan.history.rates import rate_law
+from revplan.history.records import read_records
 from revplan.history.spells import spells_of
 from revplan.model.bank import Bank
 from revplan.model.buffers import World, Yield, buffers, step_of, yield_in
@@ -104,6 +105,29 @@ def test_a_cohort_too_young_to_be_watched_does_not_count(book: Workbook) -> None
     # those of December 2026 entered on the 9th and the 17th: not watched for 30 days by New Year's Eve
     assert found.set_index("cohort")["entries"].to_dict()["2026Q4"] == 40
     assert found.set_index("cohort")["entries"].to_dict()["2026Q3"] == 60
+
+
+def test_a_cohort_s_rate_and_delay_are_those_behind_it(tmp_path: Path) -> None:
+    """Log-normal delays, of which only what comes within P90 counts: both are made good for what comes later."""
+    rng = np.random.default_rng(2)
+    delay = np.where(rng.random(4000) < 0.5, np.round(30 * np.exp(0.75 * rng.standard_normal(4000))), 9e5)
+    start = np.datetime64("2025-01-01") + rng.integers(0, 90, 4000)
+    rows = [
+        f"{number},{day},{day + int(days) if days < 400 else ''},,"
+        for number, (day, days) in enumerate(zip(start, delay, strict=True))
+    ]
+    (tmp_path / "leads.csv").write_text("\n".join(["id,lead,sql,won,amount", *rows]) + "\n", encoding="utf-8")
+    (tmp_path / "crm.yaml").write_text(CRM, encoding="utf-8")
+    spells = spells_of(read_records(tmp_path / "crm.yaml", date(2026, 12, 31)))
+    row = {
+        "from_stage": "lead",
+        "recorded_from": pd.Timestamp("2025-01-01"),
+        "median_days": 30.0,
+        "p90_days": 30 * np.exp(0.75 * 1.2816),
+    }
+    (found,) = past_cohorts(spells, row, [("all", "all")]).to_dict("records")
+    assert found["rate"] == pytest.approx(0.5, abs=0.02)
+    assert found["median_days"] == pytest.approx(30, abs=2)
 
 
 def test_deals_are_those_won_in_two_years(book: Workbook) -> None:
@@ -289,7 +313,7 @@ def test_the_buffer_of_a_careful_plan_is_told_in_entries_and_money(book: Workboo
     assert yield_in(fewer, mids | World(lags=lags)).total == pytest.approx(found.planned.total)
     text = stacked(found, book.plan)
     assert text.startswith("At the history's medians")
-    assert "of them are buffer, most of it in rate" in text
+    assert f"{round(found.commit - found.needed)} of them are buffer, most of it in rate" in text
 
 
 def table_mid(book: Workbook, assumption: str) -> float:
@@ -378,3 +402,7 @@ def test_exhibits(book: Workbook) -> None:
     assert chart.message == stacked(book.realism, book.plan)
     assert chart.svg
     assert chart.svg_phone
+    assert chart.native is not None
+    steps = [value for series in chart.native.series for value in series.values if value is not None]
+    assert sum(steps[:-1]) == pytest.approx(steps[-1])  # the steps come to what all do together
+    assert steps[-1] == pytest.approx(book.realism.overshoot)

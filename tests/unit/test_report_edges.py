@@ -9,7 +9,7 @@ import pytest
 
 from revplan.model.year import Known, plan_year
 from revplan.plan.model import Plan
-from revplan.report import annual_commit, confidence, deliveries, evidence
+from revplan.report import annual_commit, confidence, deliveries, evidence, realism
 from revplan.workbook import Workbook
 
 SMALL: dict[str, Any] = {
@@ -70,6 +70,8 @@ EXHIBITS = [
     confidence.commit_curve,
     confidence.tornado,
     confidence.left_uncertain,
+    realism.against_history,
+    realism.stacked_buffers,
     annual_commit.budget,
     annual_commit.budget_by_quarter,
     annual_commit.notes,
