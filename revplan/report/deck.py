@@ -1,0 +1,227 @@
+"""The executed notebook as slides: one exhibit each, its message the title, charts and tables native.
+
+Every number is the exhibit's own: tables and facts are set as they are displayed everywhere, charts
+hold the rows that were drawn. What stands behind a figure is in the speaker notes.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from revplan.escaping import clean
+from revplan.formats import column
+from revplan.report.axes import fitting
+from revplan.report.blocks import Heading, Prose, Shown, blocks
+from revplan.report.native import from_raw
+from revplan.report.prose import words
+from revplan.report.provenance import LABELS, colophon
+from revplan.report.slide_chart import chart_parts
+from revplan.report.slide_file import settled_zip
+from revplan.report.slide_fit import cut
+from revplan.report.slide_notes import definitions, spoken
+from revplan.report.slide_page import Words, add_slide, content_area, filling, removed, write
+from revplan.report.slide_table import add_table, columns_of, sheets
+from revplan.report.slide_template import CONTENTS, Area, Template, area, kind, open_template
+from revplan.report.slide_tiles import add_lines, add_tiles, fill_lines
+from revplan.tables import NUMERIC
+
+NUMBERS = frozenset(NUMERIC) | {"figure"}
+MOST_TILES = 12
+LONGEST_ALT = 1_000
+UNDATED = datetime(2000, 1, 1)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Slide:
+    """An exhibit with the heading it stands under and what the notebook says about it."""
+
+    raw: dict[str, Any]
+    section: str
+    said: tuple[str, ...] = ()
+
+
+def deck(notebook: Any, name: str, template: Path | None = None) -> bytes:
+    """The slides of an executed `notebook` as a PowerPoint file.
+
+    Parameters
+    ----------
+    notebook
+        The notebook, run; its metadata `revplan` says what it was made from.
+    name
+        What the deck is called if the notebook has no heading.
+    template
+        A company's own template, .pptx or .potx, whose layouts and colours are taken; ours if None.
+
+    Raises
+    ------
+    PlanError
+        If the template is none, is damaged, carries macros, or lacks a layout with a title and room.
+    ReportError
+        If python-pptx is missing.
+    """
+    opened = open_template(template)
+    made_from = colophon(notebook)
+    slides = list(_slides(blocks(notebook)))
+    title = _title(notebook) or clean(name.replace("_", " ").capitalize())
+    opening = next((slide.raw for slide in slides if slide.raw.get("header")), {})
+    footer = _footer(made_from, opening.get("header", ""))
+    _open(opened, title, opening, _question(notebook))
+    for slide in slides:
+        _add(opened, slide, footer)
+    _close(opened, slides, made_from or {LABELS["report"]: name}, footer)
+    _stamp(opened.deck, title, made_from)
+    buffer = io.BytesIO()
+    opened.deck.save(buffer)
+    return settled_zip(buffer.getvalue())
+
+
+def _slides(shown: Sequence[Any]) -> Iterator[Slide]:
+    """Exhibits, each with the last heading before it and the prose since the exhibit before."""
+    section, said = "", []  # type: ignore[var-annotated]
+    for block in shown:
+        if isinstance(block, Heading):
+            section, said = words(block.text), []
+        elif isinstance(block, Prose):
+            said.append(clean(words(clean(block.source))))
+        elif isinstance(block, Shown):
+            yield Slide(raw=block.raw, section=section, said=tuple(said))
+            said = []
+
+
+def _title(notebook: Any) -> str:
+    return next((clean(words(each.text)) for each in blocks(notebook) if isinstance(each, Heading)), "")
+
+
+def _question(notebook: Any) -> str:
+    """What the notebook asks: its first prose, before any exhibit."""
+    first = next((each for each in blocks(notebook) if isinstance(each, Prose | Shown)), None)
+    return clean(words(clean(first.source))) if isinstance(first, Prose) else ""
+
+
+def _footer(made_from: dict[str, str], header: str) -> str:
+    dated = made_from.get(LABELS["as_of"]) or made_from.get(LABELS["plan_date"], "")
+    parts = [made_from.get(LABELS["plan"], ""), f"as of {dated}" if dated else ""]
+    return " · ".join(part for part in parts if part) or header
+
+
+def _open(template: Template, title: str, opening: dict[str, Any], question: str) -> None:
+    """The first slide: what the deck is called, the plan and its date, the question and the answer."""
+    slide = template.deck.slides.add_slide(template.opening)
+    size = min(40.0, template.title_size * 1.6)
+    write(slide.shapes.title.text_frame, cut(title, size, area(slide.shapes.title).width, 2), size)
+    texts = [text for text in (opening.get("header", ""), question, opening.get("message", "")) if text]
+    for shape in list(slide.placeholders):
+        if texts and kind(shape) in (*CONTENTS, "SUBTITLE"):
+            fill_lines(shape.text_frame, area(shape), texts)
+            texts = []
+        elif shape.placeholder_format.idx:
+            removed(shape)
+
+
+def _add(template: Template, slide: Slide, footer: str) -> None:
+    {"chart": _add_chart, "table": _add_table, "text": _add_text}[slide.raw["kind"]](template, slide, footer)
+
+
+def _words(slide: Slide, footer: str, note: str) -> Words:
+    raw = slide.raw
+    return Words(title=raw["message"], section=slide.section, footer=footer, note=note, spoken=spoken(raw, slide.said))
+
+
+def _add_chart(template: Template, slide: Slide, footer: str) -> None:
+    """A native chart; a chart that says nothing in numbers is shown as the table of its rows."""
+    if not slide.raw.get("native"):
+        _add_table(template, replace(slide, raw=_as_table(slide.raw)), footer)
+        return
+    page, place = add_slide(template, _words(slide, footer, " · ".join(slide.raw["notes"])))
+    drawn, book = chart_parts(from_raw(slide.raw["native"]))
+    _described(_framed(page, place, drawn, book), filling(page, template), slide.raw)
+
+
+def _as_table(raw: dict[str, Any]) -> dict[str, Any]:
+    cells = list(zip(*raw["rows"], strict=True))
+    kinds = [each["kind"] if each["kind"] in NUMERIC else "text" for each in raw["columns"]]
+    texts = [column(values, each) for values, each in zip(cells, kinds, strict=True)]
+    return {**raw, "kind": "table", "shown": list(zip(*texts, strict=True))}
+
+
+def _add_table(template: Template, slide: Slide, footer: str) -> None:
+    raw = slide.raw
+    told = _words(slide, footer, " · ".join(raw["notes"]))
+    found = columns_of(raw, NUMBERS)
+    parts = sheets(found, raw["totals"], content_area(template, told.note))
+    for number, part in enumerate(parts, start=1):
+        counted = f"{number} of {len(parts)}" if len(parts) > 1 else ""
+        page, place = add_slide(template, told, counted)
+        _described(add_table(page, place, part)._element, filling(page, template), raw)
+
+
+def _add_text(template: Template, slide: Slide, footer: str) -> None:
+    raw = slide.raw
+    facts = [(label, value) for label, value in raw["shown"]]
+    if len(facts) > MOST_TILES:
+        _add_table(template, slide, footer)
+        return
+    page, place = add_slide(template, _words(slide, footer, ""))
+    removed(filling(page, template))
+    left = add_tiles(page, place, facts) if facts else place
+    done = add_lines(page, left, raw["notes"])
+    while not facts and done < len(raw["notes"]):
+        page, place = add_slide(template, _words(slide, footer, ""), "continued")
+        removed(filling(page, template))
+        done += add_lines(page, place, raw["notes"][done:])
+
+
+def _framed(page: Any, place: Area, drawn: bytes, book: bytes) -> Any:
+    """The frame of a chart with its workbook."""
+    from pptx.opc.constants import CONTENT_TYPE, RELATIONSHIP_TYPE
+    from pptx.parts.chart import ChartPart
+
+    package = page.part.package
+    part = ChartPart.load(package.next_partname(ChartPart.partname_template), CONTENT_TYPE.DML_CHART, package, drawn)
+    part.chart_workbook.update_from_xlsx_blob(book)
+    return page.shapes._add_chart_graphicFrame(page.part.relate_to(part, RELATIONSHIP_TYPE.CHART), *place.emu())
+
+
+def _described(frame: Any, placeholder: Any, raw: dict[str, Any]) -> None:
+    """Gives a chart or a table the words for who cannot see it, and the place of the layout's placeholder."""
+    properties = frame.nvGraphicFramePr.cNvPr
+    properties.set("descr", fitting(raw["alt"], LONGEST_ALT))
+    if kind(placeholder) != "BODY":
+        frame.nvGraphicFramePr.nvPr.append(deepcopy(placeholder._element.nvSpPr.nvPr.ph))
+    removed(placeholder)
+
+
+def _close(template: Template, slides: Sequence[Slide], made_from: dict[str, str], footer: str) -> None:
+    """The last slides: what each figure is, and from what all this was made."""
+    measured = definitions(slide.raw for slide in slides)
+    if measured:
+        heads = ("Figure", "How it is worked out", "Rounding", "Source")
+        _add_plain(template, "What the figures are, and where they come from.", heads, measured, footer)
+    _add_plain(
+        template, "From what this was made, so that it can be made again.", ("", ""), list(made_from.items()), footer
+    )
+
+
+def _add_plain(
+    template: Template, message: str, heads: Sequence[str], rows: Sequence[Sequence[str]], footer: str
+) -> None:
+    """A table of texts that no exhibit holds."""
+    columns = [{"name": head, "label": head, "kind": "text"} for head in heads]
+    raw = {"kind": "table", "message": message, "alt": message, "notes": [], "columns": columns, "totals": 0}
+    _add_table(template, Slide(raw={**raw, "shown": rows}, section="Definitions and sources"), footer)
+
+
+def _stamp(presentation: Any, title: str, made_from: dict[str, str]) -> None:
+    """The file's own properties; no time, so that the same report is the same file."""
+    properties = presentation.core_properties
+    properties.title, properties.author = title[:200], "revplan"
+    properties.last_modified_by, properties.revision = "revplan", 1
+    properties.subject = made_from.get(LABELS["plan"], "")[:200]
+    properties.comments = "; ".join(f"{label}: {value}" for label, value in made_from.items())[:255]
+    properties.created = properties.modified = UNDATED

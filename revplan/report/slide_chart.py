@@ -1,0 +1,278 @@
+"""A chart in numbers as a native chart of PowerPoint, with its workbook: editable, never a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import count
+from typing import Any
+
+from lxml import etree
+
+from revplan.report.axes import fitting
+from revplan.report.native import Native, Series, Value
+from revplan.report.slide_series import (
+    LEAST_SEGMENT,
+    A,
+    C,
+    Drawn,
+    Sheet,
+    axis_format,
+    fill,
+    line,
+    nothing,
+    series_element,
+    text_look,
+    valued,
+    written,
+)
+
+LONGEST_NAME, LONGEST_CATEGORY = 48, 40
+MOST_LABELS = 26
+"""Bars beyond which numbers stand at an axis, not at each of them."""
+
+BAR_MARKS = ("bar", "level")
+CATEGORY_AXIS, VALUE_AXIS = "111111111", "222222222"
+BASE = "(below)"
+"""What the column is called on which the bars of a waterfall stand; it is not drawn."""
+
+
+def chart_parts(native: Native) -> tuple[bytes, bytes]:
+    """The chart's XML, and the workbook its data is edited in."""
+    native = _named(native)
+    drawn = _drawn(native)
+    sheet = Sheet(native.categories)
+    numbered = count()
+    bars = [each for each in drawn if each.series.mark in BAR_MARKS]
+    others = [each for each in drawn if each.series.mark not in BAR_MARKS]
+    plots = [_bar_plot(native, bars, sheet, numbered)] if bars else []
+    if others:
+        plots.append((_point_plot if native.form == "points" else _line_plot)(others, sheet, numbered))
+    labelled = bool(bars) and all(any(each.labels) or each.hidden for each in drawn)
+    space = C.chartSpace(
+        valued("date1904", 0),
+        valued("roundedCorners", 0),
+        C.chart(
+            valued("autoTitleDeleted", 1),
+            C.plotArea(C.layout(), *plots, *_axes(native, labelled), C.spPr(A.noFill(), nothing())),
+            *_legend([*bars, *others]),
+            valued("plotVisOnly", 1),
+            valued("dispBlanksAs", "gap"),
+        ),
+        C.spPr(A.noFill(), nothing()),
+        text_look(12),
+    )
+    return etree.tostring(space, xml_declaration=True, encoding="UTF-8", standalone=True), sheet.workbook()
+
+
+def _named(native: Native) -> Native:
+    """The chart with names that fit; they come from anyone."""
+    series = tuple(replace(each, name=fitting(each.name, LONGEST_NAME)) for each in native.series)
+    return replace(
+        native, categories=tuple(fitting(each, LONGEST_CATEGORY) for each in native.categories), series=series
+    )
+
+
+def _drawn(native: Native) -> list[Drawn]:
+    if native.form == "waterfall":
+        return list(_standing(native))
+    bars = [series for series in native.series if series.mark in BAR_MARKS]
+    if native.form == "stacked":
+        tallest = max(
+            (sum(filter(None, values)) for values in zip(*(s.values for s in bars), strict=True)), default=0.0
+        )
+        return [_segment(series, native, tallest) for series in native.series]
+    room = len(bars) * len(native.categories) <= MOST_LABELS
+    return [_labelled(series, native, room) for series in native.series]
+
+
+def _segment(series: Series, native: Native, tallest: float) -> Drawn:
+    if series.mark not in BAR_MARKS or len(native.categories) > MOST_LABELS // 2:
+        return Drawn(series=series)
+    labels = [written(value, native) if value and value > LEAST_SEGMENT * tallest else "" for value in series.values]
+    return Drawn(series=series, labels=tuple(labels), position="ctr")
+
+
+def _labelled(series: Series, native: Native, room: bool) -> Drawn:
+    bar = series.mark in BAR_MARKS
+    alone = native.form == "points" and len(series.values) == 1
+    few = series.mark in ("dots", "rings") and bool(series.low) and len(series.values) <= MOST_LABELS // 2
+    if not ((bar and room) or alone or few):
+        return Drawn(series=series)
+    position = "r" if not bar else "inBase" if series.low else "outEnd"
+    return Drawn(series=series, labels=tuple(written(value, native) for value in series.values), position=position)
+
+
+def _standing(native: Native) -> Iterator[Drawn]:
+    """The bars of a waterfall, each on an invisible one; those that pass below zero have a second part there.
+
+    Columns stack upwards from zero where they are positive and downwards where they are negative,
+    so a bar from `low` to `high` needs what lies between it and zero below it, and its own length.
+    """
+    ends = list(_ends(native))
+    base = [max(low, 0.0) + min(high, 0.0) for low, high in ends]
+    yield Drawn(series=Series(name=BASE, values=tuple(base)), hidden=True)
+    for series in native.series:
+        spans = list(zip(series.values, ends, strict=True))
+        above = [None if value is None else max(high, 0.0) - max(low, 0.0) for value, (low, high) in spans]
+        below = [None if value is None else min(low, 0.0) - min(high, 0.0) for value, (low, high) in spans]
+        crossing = [bool(up) and bool(down) for up, down in zip(above, below, strict=True)]
+        main = tuple(up if up or not down else down for up, down in zip(above, below, strict=True))
+        labels = tuple(written(value, native) for value in series.values)
+        yield Drawn(series=replace(series, values=main), labels=labels, position="ctr")
+        if any(crossing):
+            rest = tuple(down if both else None for down, both in zip(below, crossing, strict=True))
+            yield Drawn(series=replace(series, name=f"{series.name}, below zero", values=rest))
+
+
+def _ends(native: Native) -> Iterator[tuple[float, float]]:
+    """Lower and upper end of each bar of a waterfall."""
+    level = 0.0
+    for values in zip(*(series.values for series in native.series), strict=True):
+        place = next((at for at, value in enumerate(values) if value is not None), 0)
+        amount = values[place] or 0.0
+        start = 0.0 if native.series[place].mark == "level" else level
+        level = start + amount
+        yield min(start, level), max(start, level)
+
+
+def _bar_plot(native: Native, bars: Sequence[Drawn], sheet: Sheet, numbered: Iterator[int]) -> Any:
+    stacked = native.form in ("stacked", "waterfall")
+    return C.barChart(
+        valued("barDir", "bar" if native.form == "bars" else "col"),
+        valued("grouping", "stacked" if stacked else "clustered"),
+        valued("varyColors", 0),
+        *(series_element(each, next(numbered), sheet, True) for each in bars),
+        valued("gapWidth", 45 if native.form == "bars" else 60),
+        valued("overlap", 100 if stacked or native.form == "bars" else -5),
+        valued("axId", CATEGORY_AXIS),
+        valued("axId", VALUE_AXIS),
+    )
+
+
+def _line_plot(lines: Sequence[Drawn], sheet: Sheet, numbered: Iterator[int]) -> Any:
+    return C.lineChart(
+        valued("grouping", "standard"),
+        valued("varyColors", 0),
+        *(series_element(each, next(numbered), sheet, False) for each in lines),
+        valued("marker", 1),
+        valued("axId", CATEGORY_AXIS),
+        valued("axId", VALUE_AXIS),
+    )
+
+
+def _point_plot(lines: Sequence[Drawn], sheet: Sheet, numbered: Iterator[int]) -> Any:
+    return C.scatterChart(
+        valued("scatterStyle", "lineMarker"),
+        valued("varyColors", 0),
+        *(series_element(each, next(numbered), sheet, False) for each in lines),
+        valued("axId", CATEGORY_AXIS),
+        valued("axId", VALUE_AXIS),
+    )
+
+
+def _axes(native: Native, labelled: bool) -> list[Any]:
+    lying = native.form == "bars"
+    first = _x_axis(native) if native.form == "points" else _category_axis(native, lying)
+    largest = max((abs(value) for value in _values(native)), default=1.0)
+    values = C.valAx(
+        valued("axId", VALUE_AXIS),
+        C.scaling(valued("orientation", "minMax"), *_limits(native)),
+        valued("delete", int(labelled and native.kind != "date")),
+        valued("axPos", "b" if lying else "l"),
+        *([] if labelled else [C.majorGridlines(C.spPr(line("grey", 0.75)))]),
+        C.numFmt(formatCode=axis_format(native, largest), sourceLinked="0"),
+        valued("majorTickMark", "none"),
+        valued("minorTickMark", "none"),
+        valued("tickLblPos", "nextTo"),
+        C.spPr(nothing()),
+        text_look(12),
+        valued("crossAx", CATEGORY_AXIS),
+        valued("crosses", "max" if lying else "autoZero"),
+        valued("crossBetween", "midCat" if native.form == "points" else "between"),
+    )
+    return [first, values]
+
+
+def _category_axis(native: Native, lying: bool) -> Any:
+    size = 12 if len(native.categories) <= 12 else 10.5
+    crossing = valued("crosses", "autoZero") if native.start is None else valued("crossesAt", native.start)
+    return C.catAx(
+        valued("axId", CATEGORY_AXIS),
+        C.scaling(valued("orientation", "maxMin" if lying else "minMax")),
+        valued("delete", 0),
+        valued("axPos", "l" if lying else "b"),
+        *_axis_title(native.x_title),
+        C.numFmt(formatCode="General", sourceLinked="0"),
+        valued("majorTickMark", "none"),
+        valued("minorTickMark", "none"),
+        valued("tickLblPos", "low"),
+        C.spPr(line("grey", 1)),
+        text_look(size),
+        valued("crossAx", VALUE_AXIS),
+        crossing,
+        valued("auto", 0),
+        valued("lblAlgn", "ctr"),
+        valued("lblOffset", 100),
+        valued("noMultiLvlLbl", 1),
+    )
+
+
+def _x_axis(native: Native) -> Any:
+    places = [place for series in native.series for place in series.x if place is not None]
+    low, high = min(places, default=0.0), max(places, default=1.0)
+    step = 0.05 if native.x_kind == "share" else 1.0
+    return C.valAx(
+        valued("axId", CATEGORY_AXIS),
+        C.scaling(valued("orientation", "minMax"), valued("max", _up(high, step)), valued("min", _down(low, step))),
+        valued("delete", 0),
+        valued("axPos", "b"),
+        *_axis_title(native.x_title),
+        C.numFmt(formatCode="0%" if native.x_kind == "share" else "General", sourceLinked="0"),
+        valued("majorTickMark", "out"),
+        valued("minorTickMark", "none"),
+        valued("tickLblPos", "low"),
+        C.spPr(line("grey", 1)),
+        text_look(12),
+        valued("crossAx", VALUE_AXIS),
+        valued("crosses", "autoZero"),
+        valued("crossBetween", "midCat"),
+    )
+
+
+def _up(value: float, step: float) -> float:
+    return round(-(-value // step) * step, 9)
+
+
+def _down(value: float, step: float) -> float:
+    return round(value // step * step, 9)
+
+
+def _axis_title(title: str) -> list[Any]:
+    if not title:
+        return []
+    run = A.r(A.rPr(fill("ink"), lang="en-US", sz="1200", b="0"), A.t(fitting(title, 80)))
+    return [C.title(C.tx(C.rich(A.bodyPr(), A.lstStyle(), A.p(run))), valued("overlay", 0))]
+
+
+def _limits(native: Native) -> list[Any]:
+    """Where a value axis that does not begin at zero ends: as far from its start on both sides, or from a day on."""
+    if native.start is None:
+        return [] if any(value < 0 for value in _values(native)) or native.form == "waterfall" else [valued("min", 0)]
+    if native.kind == "date":
+        return [valued("min", native.start)]
+    reach = 1.3 * max((abs(value - native.start) for value in _values(native)), default=1.0)
+    return [valued("max", f"{native.start + reach:.12g}"), valued("min", f"{native.start - reach:.12g}")]
+
+
+def _values(native: Native) -> list[float]:
+    ends: list[tuple[Value, ...]] = [row for each in native.series for row in (each.values, each.low, each.high)]
+    return [value for row in ends for value in row if value is not None]
+
+
+def _legend(drawn: Sequence[Drawn]) -> list[Any]:
+    """The key above the chart; one series needs none, and what is not drawn has no entry."""
+    shown = [each for each in drawn if not each.hidden]
+    if len(shown) < 2 or any(each.hidden for each in drawn):
+        return []
+    return [C.legend(valued("legendPos", "t"), valued("overlay", 0), text_look(12))]

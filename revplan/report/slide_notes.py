@@ -1,0 +1,45 @@
+"""What a speaker needs beside a slide: what each figure is, how it is worked out and where it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from revplan.escaping import clean
+
+MOST_FIGURES = 12
+"""Figures of one measure beyond which they are read in the table, not named one by one."""
+
+
+def spoken(raw: dict[str, Any], said: Iterable[str] = ()) -> tuple[str, ...]:
+    """The speaker notes of an exhibit, a paragraph each."""
+    told = raw.get("definitions") or {}
+    each = (_measure(measure, raw["figures"], definition) for measure, definition in told.items())
+    return (*said, *raw["notes"], *each)
+
+
+def definitions(exhibits: Iterable[dict[str, Any]]) -> list[tuple[str, str, str, str]]:
+    """Every measure of a report once: what it is called, how it is worked out, its rounding, its source."""
+    told = {name: each for raw in exhibits for name, each in (raw.get("definitions") or {}).items()}
+    names = ("label", "formula", "rounding", "source")
+    rows = (tuple(clean(each.get(name, "")) for name in names) for each in told.values())
+    return sorted(rows)  # type: ignore[arg-type]
+
+
+def _measure(measure: str, figures: list[dict[str, Any]], definition: dict[str, Any]) -> str:
+    mine = [figure for figure in figures if figure["measure"] == measure]
+    some = dict.fromkeys(_figure(figure) for figure in mine)
+    values = "; ".join(some) if len(some) <= MOST_FIGURES else f"{len(some)} figures on the slide"
+    parts = [definition.get("formula", ""), _with("Rounded", definition), _with("Source", definition)]
+    return f"{definition['label']}: {values}. " + " ".join(f"{part.rstrip('.')}." for part in parts if part)
+
+
+def _with(word: str, definition: dict[str, Any]) -> str:
+    told = definition.get({"Rounded": "rounding"}.get(word, "source"), "")
+    return f"{word}: {told}" if told and told != "none" else ""
+
+
+def _figure(figure: dict[str, Any]) -> str:
+    which = [*figure.get("of", {}).values(), figure.get("period", ""), figure.get("basis", "")]
+    told = ", ".join(str(part) for part in which if part)
+    return f"{figure['text']} ({told})" if told else figure["text"]

@@ -1,0 +1,188 @@
+"""The deck that slides are added to: our master, or a company's own template, its parts found by what they are."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from revplan.errors import PlanError, ReportError, shown
+from revplan.report.files import shown_path
+from revplan.report.slide_file import MEND, template_bytes
+from revplan.report.slide_master import INCH, MASTER
+
+TITLES = ("TITLE",)
+OPENINGS = ("CENTER_TITLE",)
+CONTENTS = ("OBJECT", "CHART", "TABLE", "BODY")
+FOOTERS = ("FOOTER", "SLIDE_NUMBER", "DATE")
+OWN = ("Section", "Note")
+"""Names of placeholders that take the section's name and the exhibit's notes; a template may have them."""
+
+LEAST_WIDTH, LEAST_HEIGHT = 3.0, 1.5
+"""What a chart or a table needs. [inches]"""
+
+USUAL_TITLE = 44.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Area:
+    """A place on a slide. [inches]"""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+    def emu(self) -> tuple[int, int, int, int]:
+        """Left, top, width and height as PowerPoint counts them."""
+        left, top, right, bottom = (
+            round(each * INCH) for each in (self.left, self.top, self.left + self.width, self.top + self.height)
+        )
+        return left, top, right - left, bottom - top
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Template:
+    """An open deck without slides, and where things go in it.
+
+    Attributes
+    ----------
+    deck
+        The presentation, as python-pptx has it.
+    opening, exhibit
+        The layouts of the first slide, and of every other.
+    title, content
+        Where an exhibit's title and the exhibit stand.
+    content_index
+        The index of the placeholder the exhibit fills.
+    title_size
+        How large titles are set. [points]
+    """
+
+    deck: Any
+    opening: Any
+    exhibit: Any
+    title: Area
+    content: Area
+    content_index: int
+    title_size: float
+
+
+def open_template(path: Path | None) -> Template:
+    """The template in `path`, or ours; sample slides in it are taken out.
+
+    Raises
+    ------
+    PlanError
+        If it is no presentation, is damaged, carries code, or lacks a layout with a title and room for an exhibit.
+    ReportError
+        If python-pptx is missing, or the file cannot be read.
+    """
+    deck = _opened(path)
+    _emptied(deck)
+    exhibit = _exhibit_layout(deck, shown_path(path or MASTER))
+    content = _content(exhibit)
+    title = next(shape for shape in exhibit.placeholders if kind(shape) in TITLES)
+    return Template(
+        deck=deck,
+        opening=next((each for each in deck.slide_layouts if _has(each, OPENINGS)), exhibit),
+        exhibit=exhibit,
+        title=area(title),
+        content=area(content),
+        content_index=content.placeholder_format.idx,
+        title_size=_title_size(title, exhibit.slide_master),
+    )
+
+
+def kind(shape: Any) -> str:
+    """What a placeholder is for: TITLE, OBJECT, FOOTER..."""
+    return str(shape.placeholder_format.type.name)
+
+
+def area(shape: Any) -> Area:
+    """Where a shape stands."""
+    parts = (shape.left, shape.top, shape.width, shape.height)
+    left, top, width, height = (float(part or 0) / INCH for part in parts)
+    return Area(left=left, top=top, width=width, height=height)
+
+
+def _opened(path: Path | None) -> Any:
+    try:
+        from pptx import Presentation
+    except ImportError:
+        raise ReportError.at("pptx", "slides need python-pptx: pip install 'revplan[deck]'") from None
+    if path is None:
+        return Presentation(str(MASTER))
+    raw = template_bytes(path)
+    try:
+        return Presentation(io.BytesIO(raw))
+    except Exception as error:  # what a damaged part brings about, from KeyError to XMLSyntaxError
+        reason = shown(error or type(error).__name__)
+        raise PlanError.at(shown_path(path), f"is not a presentation, or is damaged ({reason}); {MEND}") from None
+
+
+def _emptied(deck: Any) -> None:
+    """Takes sample slides out, and what would still point at them."""
+    slides = deck.slides._sldIdLst
+    for slide in list(slides):
+        deck.part.drop_rel(slide.rId)
+        slides.remove(slide)
+    root = deck.part._element
+    for tag in ("custShowLst", "extLst"):
+        for element in root.findall(f"{{{root.nsmap['p']}}}{tag}"):
+            root.remove(element)
+
+
+def _exhibit_layout(deck: Any, place: str) -> Any:
+    """The layout with a title and the best place for an exhibit.
+
+    Raises
+    ------
+    PlanError
+        If there is none.
+    """
+    layouts = [each for each in deck.slide_layouts if _has(each, TITLES) and _content(each) is not None]
+    if not layouts:
+        had = "; ".join(f"{shown(each.name)} ({_parts(each)})" for each in deck.slide_layouts)
+        wanted = f"a title and a content placeholder of at least {LEAST_WIDTH:g} x {LEAST_HEIGHT:g} inches"
+        raise PlanError.at(place, f"has no layout with {wanted}; it has {had or 'no layouts'}. Add one in PowerPoint")
+    return max(layouts, key=_fitness)
+
+
+def _fitness(layout: Any) -> tuple[int, int, float]:
+    content = _content(layout)
+    place = area(content)
+    others = [
+        shape for shape in layout.placeholders if kind(shape) not in (*FOOTERS, *TITLES) and shape.name not in OWN
+    ]
+    return -len(others), kind(content) != "BODY", place.width * place.height
+
+
+def _content(layout: Any) -> Any:
+    """The largest placeholder an exhibit fits into."""
+    found = [shape for shape in layout.placeholders if kind(shape) in CONTENTS and shape.name not in OWN]
+    roomy = [shape for shape in found if area(shape).width >= LEAST_WIDTH and area(shape).height >= LEAST_HEIGHT]
+    return max(roomy, key=lambda shape: area(shape).width * area(shape).height, default=None)
+
+
+def _has(layout: Any, kinds: Iterable[str]) -> bool:
+    return any(kind(shape) in kinds for shape in layout.placeholders)
+
+
+def _parts(layout: Any) -> str:
+    return ", ".join(kind(shape).lower().replace("_", " ") for shape in layout.placeholders) or "empty"
+
+
+def _title_size(title: Any, slide_master: Any) -> float:
+    """The size titles inherit: from the layout, the master's title, or the master's style. [points]"""
+    names = {"a": "http://schemas.openxmlformats.org/drawingml/2006/main"}
+    masters = [shape for shape in slide_master.placeholders if kind(shape) in TITLES]
+    bodies = [shape._element for shape in (title, *masters)]
+    sized = [found for body in bodies for found in body.findall(".//a:lvl1pPr/a:defRPr[@sz]", names)]
+    style = f".//{{{slide_master._element.nsmap['p']}}}titleStyle"
+    sized += [
+        found for each in slide_master._element.iterfind(style) for found in each.findall(".//a:defRPr[@sz]", names)
+    ]
+    return float(sized[0].get("sz")) / 100 if sized else USUAL_TITLE
