@@ -32,7 +32,6 @@ Paint = Callable[["Axes", "pd.DataFrame"], str | Sentence]
 STYLE = Path(__file__).parent / "style" / "revplan.mplstyle"
 PAGE_WIDTH = 8.8
 PHONE_WIDTH = 3.75
-GLYPH = re.compile(r"Glyph (\d+) ")
 NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 
 
@@ -116,15 +115,14 @@ def _said(returned: object, name: str) -> Sentence:
 
 
 def _saved(figure: Figure) -> tuple[str, frozenset[str]]:
-    """The figure as SVG, and the characters its fonts lack."""
+    """The figure as SVG, and the characters DejaVu Sans lacks. (matplotlib warns of the first of a cluster only.)"""
+    from matplotlib.text import Text
+
     buffer = io.StringIO()
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph \d+ ")
         figure.savefig(buffer, format="svg", metadata=NO_METADATA)
-    boxes = {w: GLYPH.match(str(w.message)) for w in caught}
-    for other in [w for w, box in boxes.items() if not box]:
-        warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
-    return buffer.getvalue(), frozenset(chr(int(box[1])) for box in boxes.values() if box)
+    return buffer.getvalue(), fonts.lacking(text.get_text() for text in figure.findobj(Text))
 
 
 def tidy(svg: str) -> str:

@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 FAMILY = "DejaVu Sans"
 MONO = "DejaVu Sans Mono"
 EAST_ASIAN = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO", "IDEOGRAPHIC", "FULLWIDTH", "HALFWIDTH", "KANGXI")
-BLANK = ("Last Resort", "Adobe Blank", "Fallback BMP", "OpenSymbol")
-"""Families that claim characters they do not draw, or draw as something else."""
+BLANK = ("Last Resort", "Adobe Blank", "Fallback BMP", "OpenSymbol", FAMILY)
+"""Families that claim characters they do not draw, or draw as something else; and the one that was tried."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,30 +39,31 @@ def folder() -> Path:
     return Path(mpl.get_data_path()) / "fonts" / "ttf"
 
 
-def lacking(texts: Iterable[str], face: str = "") -> frozenset[str]:
-    """The characters of `texts` that have no outline in DejaVu Sans, upright and bold, or in one `face` of it."""
-    faces = [face] if face else ["DejaVuSans", "DejaVuSans-Bold"]
-    held = frozenset.intersection(*(_characters(str(folder() / f"{name}.ttf")) for name in faces))
+def lacking(texts: Iterable[str], faces: Sequence[str] = ("DejaVuSans", "DejaVuSans-Bold")) -> frozenset[str]:
+    """The characters of `texts` that have no outline in one of these `faces` of DejaVu Sans."""
+    held = frozenset.intersection(*map(_shipped, faces))
     return frozenset(c for c in set().union(*texts) - held if not _invisible(c))
 
 
 @cache
 def covering(characters: frozenset[str]) -> tuple[Font, ...]:
     """The installed fonts that together hold the most of `characters`, the most useful first."""
+    if not characters:
+        return ()
     wanted = {c for c in characters if unicodedata.category(c) not in {"Co", "Cn"}}
+    held = {font: wanted & _characters(font.path, font.index) for font in _installed()}
     found: list[Font] = []
-    while wanted:
-        best = min(_installed(), key=lambda font: (-len(wanted & _held(font)), *_rank(font)), default=None)
-        if best is None or not wanted & _held(best):
-            break
-        found.append(best)
-        wanted -= _held(best)
+    while any(wanted & some for some in held.values()):
+        found.append(max(held, key=lambda font: len(wanted & held[font])))
+        wanted -= held[found[-1]]
     return tuple(found)
 
 
 def without_font(characters: frozenset[str]) -> frozenset[str]:
-    """Those of `characters` that no installed font holds."""
-    return characters.difference(*map(_held, covering(characters)))
+    """Those of `characters` that no installed font holds; nobody knows what a private one means."""
+    shared = frozenset(c for c in characters if unicodedata.category(c) != "Co")
+    found = [shared & _characters(font.path, font.index) for font in covering(characters)]
+    return characters.difference(*found)
 
 
 def known_to_matplotlib(found: Iterable[Font]) -> list[str]:
@@ -89,7 +91,7 @@ def advice(unknown: frozenset[str]) -> str:
         return ""
     said = "No installed font has some characters of the names; they are written as code points in brackets."
     names = sorted({name for name in map(_named, unknown) if name})
-    return f"{said} Install {' and '.join(names)} to see them." if names else said
+    return f"{said} Fonts to install: {', '.join(names)}." if names else said
 
 
 def _named(character: str) -> str:
@@ -109,26 +111,27 @@ def _invisible(character: str) -> bool:
     )
 
 
-def _rank(font: Font) -> tuple[bool, bool, str, int]:
-    return not font.family.startswith("Noto Sans"), "Sans" not in font.family, font.path, font.index
-
-
 @cache
 def _installed() -> tuple[Font, ...]:
-    """The upright fonts of normal weight and width that have a file and outlines."""
+    """The upright fonts of the machine, those that go best with DejaVu Sans first."""
     import typst
 
     fonts = typst.Fonts(include_embedded_fonts=False).fonts()
-    plain = [font for font in fonts if (font.style, font.stretch) == ("normal", 1.0) and 300 <= font.weight <= 500]
-    kept = [font for font in plain if font.path and not font.family.startswith(BLANK)]
+    kept = [font for font in fonts if font.path and font.style == "normal" and not font.family.startswith(BLANK)]
+    kept.sort(key=_preference)
     return tuple(Font(path=str(font.path), index=font.index, family=font.family) for font in kept)
 
 
-def _held(font: Font) -> frozenset[str]:
-    return _characters(font.path, font.index)
+def _preference(font: Any) -> tuple[bool, bool, float, float, str, int]:
+    noto, sans = font.family.startswith("Noto Sans"), "Sans" in font.family
+    return not noto, not sans, abs(font.weight - 400), abs(font.stretch - 1), font.path, font.index
 
 
 @cache
+def _shipped(face: str) -> frozenset[str]:
+    return _characters(str(folder() / f"{face}.ttf"))
+
+
 def _characters(path: str, index: int = 0) -> frozenset[str]:
     """What the font in `path` has outlines for; nothing where it holds pictures only, or cannot be read."""
     from matplotlib.ft2font import FaceFlags, FT2Font

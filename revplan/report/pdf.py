@@ -161,7 +161,7 @@ def _readable(document: dict[str, Any]) -> tuple[dict[str, Any], tuple[fonts.Fon
     setting = {
         "fonts": [fonts.FAMILY, *(font.family for font in found)],
         "mono": fonts.MONO,
-        "upright": "".join(sorted(fonts.lacking(texts, "DejaVuSans-Oblique"))),
+        "upright": "".join(sorted(fonts.lacking(texts, ["DejaVuSans-Oblique"]))),
         "advice": fonts.advice(unknown),
     }
     return {**_mapped(cleaned, lambda text: _breaking(fonts.legible(text, unknown))), **setting}, found

@@ -294,7 +294,7 @@ def test_a_character_no_font_holds_is_spelled_out_and_the_font_to_install_named(
     fonts.covering.cache_clear()
     assert exhibit.notes == (
         "No installed font has some characters of the names; they are written as code points in brackets. "
-        "Install Noto Sans CJK to see them.",
+        "Fonts to install: Noto Sans CJK.",
     )
     assert exhibit.svg == chart(paint, frame().assign(stage=["[65E5 672C]", "mql"]), KINDS).svg
 
