@@ -93,6 +93,16 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--trials", type=int, default=8192, metavar="N", help="how many; default 8192")
     simulate.add_argument("--seed", type=int, default=1, metavar="S", help="the same seed gives the same numbers")
 
+    sign = _command(commands, "sign", _sign, "freeze a plan, its inputs and results as the plan of record")
+    sign.add_argument("plan", type=Path, metavar="PLAN", help="the plan file (YAML)")
+    sign.add_argument("--by", action="append", required=True, metavar="NAME", help="who signs; once for each")
+    sign.add_argument("--on", type=_day, default=date.today(), metavar="DAY", help="the day of signing; default today")
+    sign.add_argument("--out", type=Path, metavar="DIR", help="where to put it; default `signed` beside the plan")
+
+    diff = _command(commands, "diff", _diff, "what changed between two plans, in words and money")
+    for name in ("a", "b"):
+        diff.add_argument(name, type=Path, metavar=name.upper(), help="a plan file, or a folder that `sign` wrote")
+
     report = _command(commands, "report", _report, "run a notebook through papermill and print it")
     report.add_argument("name", metavar="NAME", help="the report, such as annual_commit; several with commas between")
     report.add_argument("plan", type=Path, metavar="PLAN", help="the plan file (YAML)")
@@ -206,6 +216,18 @@ def _simulate(given: argparse.Namespace) -> None:
     compared = book.compared(found, _progress("scenarios: {done} of {total}"))
     answer = {**simulation_answer(found, compared), "realism": realism_answer(found, book.realism)}
     _print(given, answer, f"{simulation_text(found, compared)}\n\n{realism_text(found, book.realism)}")
+
+
+def _sign(given: argparse.Namespace) -> None:
+    from revplan.record_text import sign_report
+
+    _print(given, *sign_report(given.plan, given.by, given.on, given.out))
+
+
+def _diff(given: argparse.Namespace) -> None:
+    from revplan.record_text import diff_report
+
+    _print(given, *diff_report(given.a, given.b, _progress("diff: {done} of {total} changes, now {what}")))
 
 
 def _report(given: argparse.Namespace) -> None:

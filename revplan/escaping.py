@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 import unicodedata
 
 _HIDDEN = frozenset("\u200b\u200e\u200f\u061c\ufeff\ufffe\uffff") | frozenset(
@@ -22,6 +23,16 @@ def clean(text: object) -> str:
 def escape(text: object) -> str:
     """`text` cleaned, for HTML: as content or between double quotes."""
     return html.escape(clean(text), quote=True)
+
+
+def markdown(text: object) -> str:
+    """`text` cleaned, for Markdown: shown as it is, neither markup nor HTML nor a link."""
+    return re.sub(r"([^\w\s&;,.'()%$€£±/])", r"\\\1", html.escape(clean(text), quote=False))
+
+
+def spreadsheet(text: str) -> str:
+    """`text` for a cell of a CSV file: a spreadsheet takes what begins with = + - @ for a formula."""
+    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
 
 
 def css_string(text: object) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -88,6 +89,11 @@ def data_paths(source: CrmSource) -> list[Path]:
     """The files that the CRM file reads, each once, in its order; a table asked for by SQL has none."""
     paths = [source.path.parent / entry.path for entry in _entries(source).values() if entry.path is not None]
     return list(dict.fromkeys(paths))
+
+
+def query_names(source: CrmSource) -> list[str]:
+    """The tables that the CRM file asks a database for, by the name it gives them."""
+    return [name or "the changes" for name, entry in _entries(source).items() if entry.sql is not None]
 
 
 def _entries(source: CrmSource) -> dict[str, DataFile]:

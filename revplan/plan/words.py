@@ -8,7 +8,7 @@ from datetime import date
 from revplan.errors import shown
 from revplan.formats import MISSING, compact, show
 from revplan.lag import Lag
-from revplan.plan.goal import Change, Phasing
+from revplan.plan.goal import Change
 from revplan.plan.model import Acv, Transition
 from revplan.values import Value
 
@@ -31,7 +31,7 @@ NAMES = {
 }
 MONEY = {"opening_arr", "new_arr", "closing_arr", "amount", "mean", "sd", "cost_per_entry"}
 SHARES = {"share", "rate", "confidence", "max_growth", "next_year_growth", "quarters", "within_quarter", "months"}
-PERIODS = {"rate": "of opening ARR", "quarterly_rate": "a quarter", "monthly_rate": "a month"}
+PERIODS = {"rate": "a year", "quarterly_rate": "a quarter", "monthly_rate": "a month"}
 
 
 def key_words(key: str) -> str:
@@ -79,9 +79,9 @@ def _composed(key: str, value: object, currency: str) -> str:
 
 
 def _stated(value: Value) -> Iterable[str]:
-    """The keys that are written; those that count where nothing is."""
-    written = [name for name in type(value).model_fields if name in value.model_fields_set]
-    return written or (["quarters"] if isinstance(value, Phasing) else list(type(value).model_fields))
+    """The keys that are written; all of them where none is."""
+    names = list(type(value).model_fields)
+    return [name for name in names if name in value.model_fields_set] or names
 
 
 def _pairs(pairs: Iterable[tuple[str, object]], currency: str) -> str:

@@ -1,0 +1,221 @@
+"""Two plans held against each other: every change with what it does alone, what all do together, and the rest."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from revplan.errors import PlanError
+from revplan.inputs import input_files
+from revplan.known import Records, known
+from revplan.model.funnel import YEAR
+from revplan.model.scenarios import entries_by_stage, spend_of_entries
+from revplan.model.simulate import simulate
+from revplan.model.year import PlannedYear, plan_year
+from revplan.plan.bridge import BridgeError
+from revplan.plan.model import Plan
+from revplan.record.changes import STAGES, TIME, Leaf, Together, applied, leaves
+from revplan.record.contents import digest
+from revplan.record.reading import Record, drift, read_record
+from revplan.record.wording import files_words, leaves_words
+from revplan.sheets import required_by_stage
+from revplan.workbook import Workbook, open_workbook
+
+Progress = Callable[[int, int, str], None]
+FIGURES = ("first", "commit", "budget", "arr", "signed")
+NOTHING = 1e-9  # share of a figure below which it did not move
+
+Figures = Mapping[str, float | None]
+"""What a plan comes to: entries required at the first and at the commit stage, spend and ARR of the
+year, entries to sign for; None where there is none."""
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """One of the two plans."""
+
+    book: Workbook
+    files: dict[str, str]
+    """Input files by name, with the SHA-256 of each."""
+    record: Record | None
+
+    @property
+    def plan(self) -> Plan:
+        """The plan, with the rates of its records."""
+        return self.book.plan
+
+
+@dataclass(frozen=True, eq=False)
+class Change:
+    """What differs, in words, and what it does alone."""
+
+    what: str
+    leaves: tuple[Leaf, ...]
+    takes_records: bool
+    """Whether the later plan's records come with it."""
+    effect: Figures | None = None
+    """Later less earlier, by figure; None where it cannot stand alone."""
+
+    @property
+    def is_words(self) -> bool:
+        """Whether no number follows from it."""
+        return not self.takes_records and all(leaf.is_words for leaf in self.leaves)
+
+    @property
+    def does_nothing(self) -> bool:
+        """Whether no figure moves."""
+        return self.effect is not None and not any(self.effect.values())
+
+
+@dataclass(frozen=True, eq=False)
+class Difference:
+    """Two plans compared. Figures are those of FIGURES."""
+
+    a: Side
+    b: Side
+    before: Figures
+    after: Figures
+    changes: tuple[Change, ...]
+    """The largest first; those that move nothing last."""
+    error: float
+    """Monte-Carlo error of an entry to sign for. [records]"""
+
+    @property
+    def together(self) -> Figures:
+        """What all changes do together."""
+        return difference(self.before, self.after)
+
+    @property
+    def interaction(self) -> Figures:
+        """What is left of it when each change's own part is taken off."""
+        alone = [change.effect for change in self.changes if change.effect is not None]
+        return {name: _rest(total, [each[name] for each in alone]) for name, total in self.together.items()}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Where a signed plan computes otherwise today."""
+        return tuple(
+            line for side in (self.a, self.b) if side.record is not None for line in drift(side.record, side.book)
+        )
+
+
+def compare(a: str | Path, b: str | Path, progress: Progress | None = None) -> Difference:
+    """What changed from plan `a` to plan `b`, each a plan file or a signed folder.
+
+    Every change is applied to `a` alone and the year planned anew; so the parts do not depend on
+    an order, and what they leave of the whole is named.
+
+    Raises
+    ------
+    RevplanError
+        If a plan, its files or a signed folder is at fault.
+    PlanError
+        If the two are in different currencies.
+    """
+    sides = _side(Path(a)), _side(Path(b))
+    currencies = [side.plan.currency for side in sides]
+    if currencies[0] != currencies[1]:
+        message = f"the plans are in {currencies[0]} and {currencies[1]}: money of two currencies is not compared"
+        raise PlanError.at("currency", message)
+    stage = sides[0].plan.commit_stage
+    before, after = (figures(side.book.year, sides[0].plan.stage_ids[0], stage) for side in sides)
+    changes = _effects(changes_of(*sides), sides, before, progress)
+    error = sides[0].book.simulation.signed.scale.standard_error * entries_by_stage(sides[0].book.year)[stage]
+    return Difference(*sides, before, after, tuple(sorted(changes, key=lambda each: -_size(each, before))), error)
+
+
+def _side(path: Path) -> Side:
+    record = read_record(path) if path.is_dir() else None
+    plan_path = path if record is None else record.plan_path
+    book = open_workbook(plan_path)
+    files = {
+        os.path.relpath(each, plan_path.parent).replace(os.sep, "/"): digest(each)
+        for each in input_files(book.plan, plan_path.parent)
+    }
+    return Side(book, files, record)
+
+
+def changes_of(a: Side, b: Side) -> list[Change]:
+    """Every difference in the parts that can stand alone, in the order of the plan file."""
+    together = Together(a.plan, b.plan)
+    grouped: dict[str, list[Leaf]] = {}
+    for leaf in leaves(a.plan, b.plan):
+        grouped.setdefault(together.group(leaf), []).append(leaf)
+    with_records = _other_records(a.book.records, b.book.records)
+    if with_records:
+        grouped.setdefault(STAGES if together.other_stages else TIME, [])
+    files = files_words(a.files, b.files)
+    made = []
+    for name, found in grouped.items():
+        takes = with_records and name == (STAGES if together.other_stages else TIME)
+        words = [leaves_words(found, a.plan), f"records: {files or 'read to another day'}" if takes else ""]
+        made.append(Change("; ".join(filter(None, words)), tuple(found), takes))
+    return made if with_records or not files else [*made, Change(f"files: {files}", (), False)]
+
+
+def _other_records(a: Records | None, b: Records | None) -> bool:
+    if a is None or b is None:
+        return a is not b
+    return (a.history.fingerprint, a.history.as_of) != (b.history.fingerprint, b.history.as_of)
+
+
+def figures(year: PlannedYear, first: str, stage: str) -> Figures:
+    """What a planned year comes to, its entries at the stages `first` and `stage`."""
+    required = required_by_stage(year)
+    signed = simulate(year).signed.scale.value * entries_by_stage(year).get(stage, math.nan)
+    return {
+        "first": required.get(first),
+        "commit": required.get(stage),
+        "budget": spend_of_entries(year),
+        "arr": float((year.commit_arr + year.coming)[:, :YEAR].sum()),
+        "signed": signed if math.isfinite(signed) else None,
+    }
+
+
+def _effects(
+    changes: list[Change], sides: tuple[Side, Side], before: Figures, progress: Progress | None
+) -> list[Change]:
+    found = []
+    for done, change in enumerate(changes):
+        if progress:
+            progress(done, len(changes), change.what)
+        effect = dict.fromkeys(FIGURES, 0.0) if change.is_words else _alone(change, sides, before)
+        found.append(Change(change.what, change.leaves, change.takes_records, effect))
+    return found
+
+
+def _alone(change: Change, sides: tuple[Side, Side], before: Figures) -> Figures | None:
+    a, b = sides
+    plan = applied(a.plan, list(change.leaves))
+    records = b.book.records if change.takes_records else a.book.records
+    try:
+        year = plan_year(plan, known(plan, records))
+    except (PlanError, BridgeError):
+        return None
+    return difference(before, figures(year, a.plan.stage_ids[0], a.plan.commit_stage))
+
+
+def difference(before: Figures, after: Figures) -> Figures:
+    """Later less earlier, by figure; what is less than a billionth of either is nothing."""
+    return {name: _less(after[name], before[name]) for name in FIGURES}
+
+
+def _less(after: float | None, before: float | None) -> float | None:
+    if after is None or before is None:
+        return 0.0 if after is before else None
+    return after - before if abs(after - before) > NOTHING * max(abs(after), abs(before), 1.0) else 0.0
+
+
+def _rest(total: float | None, parts: list[float | None]) -> float | None:
+    return None if total is None or None in parts else total - sum(part or 0.0 for part in parts)
+
+
+def _size(change: Change, before: Figures) -> float:
+    """The largest move of any figure, as a share of it; what cannot stand alone comes first."""
+    if change.effect is None:
+        return math.inf
+    moves = [(move, before[name]) for name, move in change.effect.items()]
+    return max(math.inf if move is None else abs(move) / max(abs(was or 0.0), 1.0) for move, was in moves)

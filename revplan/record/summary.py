@@ -1,0 +1,147 @@
+"""The page a signed folder opens with: what was promised, by whom, in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from revplan.escaping import markdown
+from revplan.formats import MISSING, commitment, compact, largest_remainder, show
+from revplan.plan.model import Plan
+from revplan.record.contents import CONTENTS, NO_HASH
+from revplan.record.promises import promises_table
+from revplan.record.signature import Signature
+from revplan.simulation_text import simulation_notes
+from revplan.workbook import Workbook
+
+FILES = {
+    "inputs/": "the plan file and every file it names, as they were",
+    "results/plan.json, results/simulate.json": "all results, as `revplan plan` and `revplan simulate` gave them",
+    "results/*.csv": "stages, quarters, budget and promises (entries by quarter, source and stage)",
+    "signature.json": "who signed what, when, and with which code",
+    "requirements.lock": "the packages the code was tested with, where it ran from a checkout",
+    CONTENTS: "every file with its SHA-256",
+}
+
+
+def titles(plan: Plan) -> dict[str, str]:
+    """How a reader calls each stage."""
+    return {stage.id: stage.title for stage in plan.stages}
+
+
+def signed_lines(signature: Signature, book: Workbook) -> tuple[str, ...]:
+    """Goal, commit, what was signed, and what a reader must know of it, one sentence each."""
+    bridge, money, title = book.year.bridge, book.plan.currency, titles(book.plan)[signature.stage]
+    goal = f"{compact(bridge.new_arr, money)} new ARR in the year that begins {show(book.plan.first_month, 'month')}"
+    if bridge.opening_arr is not None and bridge.closing_arr is not None:
+        goal += f", from {compact(bridge.opening_arr, money)} to {compact(bridge.closing_arr, money)}"
+    sure = show(signature.confidence, "share")
+    even = f"{show(signature.commit, 'commitment')} {title}s in the year reach the goal in expectation"
+    signed = (
+        f"no number of {title}s reaches the goal in {sure} of the years; the commit above stands"
+        if signature.signed is None
+        else f"{show(signature.signed, 'commitment')} {title}s in the year, which reach the goal in {sure} of the years"
+    )
+    return (
+        f"Goal: {goal}.",
+        f"Commit: {even}, and in {show(round(signature.chance_of_goal, 2), 'share')} of the years.",
+        f"Signed: {signed}.",
+        *simulation_notes(book.simulation),
+    )
+
+
+def by_line(signature: Signature) -> str:
+    """Who signed, and when."""
+    *others, last = signature.by
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def summary(signature: Signature, book: Workbook) -> str:
+    """The README of a signed folder, with zeros where its content hash goes."""
+    queries = f"\nNot frozen, because a database gives it: {markdown(', '.join(signature.queries))}.\n"
+    versions = signature.versions
+    parts = [
+        f"# Plan of record: {markdown(signature.plan)}",
+        f"Signed by {markdown(by_line(signature))} on {show(signature.on, 'date')}. "
+        f"The plan was made on {show(signature.plan_date, 'date')}.",
+        _listed(map(markdown, signed_lines(signature, book))),
+        "## In every stage",
+        _stages(signature, book),
+        "## By quarter and source",
+        _sources(signature, book),
+        "## What lies here",
+        _listed(f"`{name}`: {what}" for name, what in FILES.items()) + (queries if signature.queries else ""),
+        f"Computed with revplan {versions.revplan} (code {versions.code[:12]}) on Python {versions.python}.",
+        "## Whether it is unchanged",
+        f"`sha256sum -c {CONTENTS}` checks every file but this page, and `revplan diff` checks all before it compares.\n"
+        f"The content hash is the SHA-256 of `{CONTENTS}`; whoever has it from elsewhere can prove this folder:",
+        f"    {NO_HASH}",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _listed(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _grid(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table, its first column to the left, the others to the right."""
+    lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _stages(signature: Signature, book: Workbook) -> str:
+    names, sure = titles(book.plan), show(signature.confidence, "share")
+    scale = signature.scale
+    rows = [
+        (
+            f"**{markdown(names[stage])}** (signed for)" if stage == signature.stage else markdown(names[stage]),
+            show(commit, "commitment"),
+            MISSING if scale is None else show(scale * commit, "commitment"),
+        )
+        for stage, commit in zip(book.stages["stage"], book.stages["commit"], strict=True)
+    ]
+    return _grid(["entries in the year", "commit, in expectation", f"signed, {sure} sure"], rows)
+
+
+def _sources(signature: Signature, book: Workbook) -> str:
+    """Entries at the signed stage; of a source that enters later, where it enters."""
+    value = "commit" if signature.scale is None else "signed"
+    promises = promises_table(book)
+    order = book.plan.stage_ids
+    counted = {name: max(signature.stage, book.plan.entry_stage(name), key=order.index) for name in book.plan.sources}
+    rows = promises[promises["stage"] == promises["source"].map(counted)]
+    wide = rows.pivot(index="source", columns="quarter", values=value).fillna(0.0)
+    wide = wide.reindex([name for name in counted if name in wide.index])
+    shown = _whole(wide, pd.Series(counted)[wide.index], book)
+    heads = ["entries", *wide.columns, "year"]
+    names, inside = titles(book.plan), _in_year(wide, book)
+    lines = [
+        [
+            f"{markdown(name)} ({markdown(names[counted[name]])}s)",
+            *(f"{cell:,.0f}" for cell in row),
+            f"{row[inside].sum():,.0f}",
+        ]
+        for name, row in zip(wide.index, shown, strict=True)
+    ]
+    return _grid(heads, lines) if lines else "Nothing is to be delivered: what exists already covers the goal."
+
+
+def _in_year(wide: pd.DataFrame, book: Workbook) -> np.ndarray:
+    """Which of the quarters lie in the fiscal year."""
+    return np.array([label in set(book.quarters["quarter"]) for label in wide.columns], dtype=bool)
+
+
+def _whole(wide: pd.DataFrame, counted: pd.Series, book: Workbook) -> np.ndarray:
+    """Whole entries; those of the year add up to the year of their stage rounded up."""
+    shown, inside = (
+        np.array([[float(commitment(cell)) for cell in row] for row in wide.to_numpy()]),
+        _in_year(wide, book),
+    )
+    for stage in counted.unique():
+        block = np.ix_((counted == stage).to_numpy(), inside)
+        cells = wide.to_numpy()[block]
+        shown[block] = largest_remainder(cells.ravel(), commitment(cells.sum())).reshape(cells.shape)
+    return shown
