@@ -95,13 +95,15 @@ def advice(unknown: frozenset[str]) -> str:
 
 
 def _named(character: str) -> str:
-    """The font to ask for: Noto has one for each script."""
+    """The font to ask for: Noto has one for each script. Empty for a character without a name."""
     name = unicodedata.name(character, "")
+    if not name:
+        return ""
     if name.startswith(EAST_ASIAN):
         return "Noto Sans CJK"
     if unicodedata.category(character)[0] in "LMN":
         return f"Noto Sans {name.split()[0].capitalize()}"
-    return "Noto Sans Symbols 2" if name else ""
+    return "Noto Sans Symbols 2"
 
 
 def _invisible(character: str) -> bool:

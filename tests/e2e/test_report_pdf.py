@@ -1,0 +1,279 @@
+"""The PDF: what it says, how it is paged and tagged, with the worst names and the widest tables.
+
+What needs poppler's programs is skipped with a reason where they are missing.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from revplan.errors import ReportError
+from revplan.report import MIMETYPE, axes, fonts
+from revplan.report.blocks import exhibits
+from revplan.report.exhibit import Exhibit, chart, table, text
+from revplan.report.files import REPOSITORY, notebook_in
+from revplan.report.pdf import TEMPLATE, pdf
+
+EVIL = '#evil[x] #read("plan.yaml") <script>alert(1)</script> $x$ \\ {{ }} ../ =cmd|x \x00'
+SEEN = '#evil[x] #read("plan.yaml") <script>alert(1)</script> $x$ \\ {{ }} ../ =cmd|x'
+KINDS = {"name": "text", "arr": "money"}
+MADE = {
+    "report": "annual_commit",
+    "plan": "FY27",
+    "as_of": "15 Nov 2026",
+    "against": "",
+    "plan_fingerprint": "ab12cd34",
+}
+BLANKS = re.compile("[\\s\u200b]+")
+
+
+def paint(ax: object, rows: pd.DataFrame) -> str:
+    """Bars by name."""
+    places = list(range(len(rows)))
+    ax.barh(places, rows["arr"])
+    ax.set_yticks(places, [axes.fitting(name) for name in rows["name"]])
+    axes.value_axis(ax, "money", "USD", "x")
+    return f"{len(rows)} names"
+
+
+def named(*names: str) -> pd.DataFrame:
+    """One row for each name."""
+    return pd.DataFrame({"name": names, "arr": [12_345.0 * (place - 1) for place in range(len(names))]})
+
+
+def broad(rows: int, columns: list[Any], name: str = "segment") -> Exhibit:
+    """A table of millions: every column is as wide as numbers get."""
+    numbers = np.arange(rows * len(columns)).reshape(rows, -1) * 1_234.0 - 9_000_000
+    frame = pd.DataFrame(numbers, columns=columns)
+    frame.insert(0, "stage", [f"{name} {row}" for row in range(rows)])
+    return table(frame, dict.fromkeys(columns, "money") | {"stage": "text"}, f"{len(columns)} columns")
+
+
+def notebook(*shown: Exhibit, words: str = "# Annual commit", made: dict[str, str] | None = None) -> Any:
+    """An executed notebook that shows these exhibits under a title."""
+    outputs = [new_output("execute_result", each._repr_mimebundle_(), execution_count=1) for each in shown]
+    cells = [new_markdown_cell(words), *(new_code_cell("x", outputs=[output]) for output in outputs)]
+    return new_notebook(cells=cells, metadata={"revplan": made} if made else {})
+
+
+def poppler(program: str, made: bytes, folder: Path, *options: str) -> str:
+    """What a program of poppler says of a PDF."""
+    if not shutil.which(program):
+        pytest.skip(f"{program} (poppler) is not installed")
+    path = folder / "made.pdf"
+    path.write_bytes(made)
+    ends = ["-"] if program == "pdftotext" else []
+    done = subprocess.run([program, *options, str(path), *ends], capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def pages(made: bytes, folder: Path) -> list[str]:
+    """The words of each page."""
+    return poppler("pdftotext", made, folder, "-raw").split("\f")[:-1]
+
+
+def joined(words: str) -> str:
+    """Words without blanks and places to break."""
+    return BLANKS.sub("", words)
+
+
+def numbers(cells: list[str]) -> Counter[str]:
+    """The words with a digit, counted."""
+    return Counter(word for cell in cells for word in cell.split() if any(map(str.isdigit, word)))
+
+
+# --- what it says --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shown", [broad(3, list("abc")), broad(20, list("abcdefghijklmnop")), broad(9, [*range(40)])])
+def test_every_number_is_read_back_as_it_is_shown(shown: Exhibit, tmp_path: Path) -> None:
+    """Upright, on its side, and in parts: forty columns repeat the first one only."""
+    made = notebook(shown)
+    cells = [cell for raw in exhibits(made) for row in raw["shown"] for cell in row[1:]]
+    printed = numbers(pages(pdf(made, "x"), tmp_path))
+    assert cells
+    assert numbers(cells) <= printed
+
+
+@pytest.mark.parametrize("name", ["annual_commit", "rates"])
+def test_the_numbers_of_the_committed_notebooks_are_all_printed(name: str, tmp_path: Path) -> None:
+    made = notebook_in(Path(str(REPOSITORY), "notebooks", f"{name}.ipynb"))
+    printed = joined(" ".join(pages(pdf(made, name), tmp_path)))
+    said = [raw["message"] for raw in exhibits(made)]
+    cells = [cell for raw in exhibits(made) for row in raw["shown"] for cell in row]
+    assert [words for words in {*said, *cells} if joined(words) not in printed] == []
+
+
+def test_hostile_words_are_printed_and_nothing_is_run(tmp_path: Path) -> None:
+    shown = [text(EVIL, {EVIL: EVIL}, header=EVIL), table(named(EVIL), KINDS, EVIL, notes=[EVIL])]
+    made = pdf(notebook(*shown, words=f"# {EVIL}\n\n{EVIL}", made={"plan": EVIL}), "x")
+    assert joined(" ".join(pages(made, tmp_path))).count(joined(SEEN)) >= 9
+
+
+def test_the_template_reads_no_file_and_no_package() -> None:
+    source = TEMPLATE.read_text(encoding="utf-8")
+    assert not re.search(r"@preview|#import|#include|\bread\(|\beval\(", source)
+    assert set(re.findall(r"\b(?:image|json)\(\w+", source)) == {"image(bytes", "json(bytes"}
+
+
+def test_five_thousand_characters_break_no_page(tmp_path: Path) -> None:
+    long, words = "y" * 5_000, "word " * 1_000
+    made = pdf(notebook(text(words, header=long), table(named(long, words), KINDS, long)), "x")
+    printed = joined(" ".join(pages(made, tmp_path)))
+    assert printed.count("y") >= 10_000
+    assert printed.count("word") >= 2_000
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.text(max_size=40), st.text(max_size=40))
+def test_any_text_can_be_printed(name: str, words: str) -> None:
+    """PDF/UA-1 refuses a character without an outline, so this also says that there are no boxes."""
+    shown = table(named(name), KINDS, f"x{words}", labels={"name": words or "x"})
+    assert pdf(notebook(shown, words=f"# x{words}\n\n*{name}* `{words}`"), "x").startswith(b"%PDF")
+
+
+# --- pages ---------------------------------------------------------------------------------------------------
+
+
+def test_a_table_that_fits_a_page_is_not_split(tmp_path: Path) -> None:
+    short = table(named(*(f"short {place}" for place in range(30))), KINDS, "Thirty rows")
+    before = table(named(*(f"before {place}" for place in range(35))), KINDS, "Thirty-five rows")
+    first, second = pages(pdf(notebook(before, short), "x"), tmp_path)
+    assert "short" not in first
+    assert "short 0" in second
+    assert "short 29" in second
+
+
+def test_a_longer_one_repeats_its_header_and_keeps_its_totals_apart(tmp_path: Path) -> None:
+    shown = table(named(*(f"row {place}" for place in range(150))), KINDS, "Many rows", totals=1)
+    printed = pages(pdf(notebook(shown), "x"), tmp_path)
+    assert len(printed) == 4
+    assert all("Name Arr" in page for page in printed)
+    assert [page for page in printed if "row 149" in page] == printed[-1:]
+
+
+def test_edges_name_the_plan_and_count_the_pages(tmp_path: Path) -> None:
+    shown = [text("Commit 1,044 SQLs", header="FY27, made on 15 Nov 2026"), broad(60, ["a"])]
+    printed = pages(pdf(notebook(*shown), "annual_commit"), tmp_path)
+    assert len(printed) == 2
+    for number, page in enumerate(printed, 1):
+        assert "FY27, made on 15 Nov 2026" in page
+        assert f"{number} of 2" in page
+
+
+def test_a_table_too_wide_turns_its_page_on_its_side(tmp_path: Path) -> None:
+    made = pdf(notebook(text("Upright"), broad(3, list("abcdefghijklmnop"))), "x")
+    assert page_sizes(made, tmp_path) == [(595, 842), (842, 595)]
+
+
+@pytest.mark.parametrize(("paper", "size"), [("a4", (595, 842)), ("us-letter", (612, 792))])
+def test_papers(paper: str, size: tuple[int, int], tmp_path: Path) -> None:
+    assert page_sizes(pdf(notebook(text("One")), "x", paper), tmp_path) == [size]
+
+
+def page_sizes(made: bytes, folder: Path) -> list[tuple[int, int]]:
+    """Width and height of each page. [points]"""
+    found = re.findall(r"size: +([\d.]+) x ([\d.]+)", poppler("pdfinfo", made, folder, "-l", "99"))
+    return [(round(float(width)), round(float(height))) for width, height in found]
+
+
+def test_an_unknown_paper_is_refused() -> None:
+    with pytest.raises(ReportError, match="'foolscap' is not a paper; give one of a4, us-letter"):
+        pdf(notebook(text("One")), "x", "foolscap")
+
+
+# --- form ----------------------------------------------------------------------------------------------------
+
+
+def test_tags_bookmarks_language_and_standard(tmp_path: Path) -> None:
+    words = "# Annual commit\n\n#### The goal\n\nWords"
+    made = pdf(notebook(chart(paint, named("smb"), KINDS), words=words), "x")
+    structure = poppler("pdfinfo", made, tmp_path, "-struct")
+    assert all(tag in structure for tag in ('H1 "Annual commit"', 'H2 "The goal"', "Caption", "Figure"))
+    assert all(
+        mark in made for mark in (b"/Title(The goal)", b"/Lang(en)", b"/Marked true", b"pdfuaid:part>1", b"/Alt")
+    )
+
+
+def test_a_chart_without_words_is_refused() -> None:
+    made = notebook(chart(paint, named("smb"), KINDS))
+    made.cells[1].outputs[0].data[MIMETYPE]["alt"] = ""
+    with pytest.raises(ReportError, match="alt"):
+        pdf(made, "x")
+
+
+def test_all_fonts_are_embedded_and_charts_are_no_pictures(tmp_path: Path) -> None:
+    made = pdf(notebook(chart(paint, named("smb", "mid"), KINDS), words="# A *b* `c`"), "x")
+    faces = poppler("pdffonts", made, tmp_path).splitlines()[2:]
+    assert len(faces) >= 2
+    assert all(re.search(r"DejaVuSans.* yes yes yes ", face) for face in faces)
+    assert b"/Subtype/Image" not in made.replace(b" ", b"")
+
+
+def test_the_same_notebook_gives_the_same_bytes() -> None:
+    shown = [text("One", header="FY27"), chart(paint, named("smb", "mid"), KINDS), broad(3, ["a"])]
+    assert pdf(notebook(*shown), "x") == pdf(notebook(*shown), "x")
+
+
+def test_provenance_stands_at_the_end_and_in_the_metadata(tmp_path: Path) -> None:
+    made = pdf(notebook(text("One"), made=MADE), "x")
+    (page,) = pages(made, tmp_path)
+    assert "FY27, as of 15 Nov 2026" in page
+    assert page.index("Plan fingerprint") > page.index("One")
+    assert "Against" not in page
+    assert "Plan fingerprint: ab12cd34" in poppler("pdfinfo", made, tmp_path)
+
+
+# --- scripts -------------------------------------------------------------------------------------------------
+
+
+def test_right_to_left_names_are_words(tmp_path: Path) -> None:
+    (page,) = pages(pdf(notebook(table(named("שלום", "مبيعات"), KINDS, "Two names")), "x"), tmp_path)
+    assert "שלום" in page
+    assert "مبيعات" in page
+
+
+def test_what_no_font_holds_is_spelled_out_and_the_font_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fonts, "_installed", tuple)
+    fonts.covering.cache_clear()
+    (page,) = pages(pdf(notebook(table(named("日本 KK"), KINDS, "ไทย")), "x"), tmp_path)
+    fonts.covering.cache_clear()
+    assert "[65E5 672C] KK" in page
+    assert "[0E44 0E17 0E22]" in page
+    assert "Fonts to install: Noto Sans CJK, Noto Sans Thai." in page
+
+
+def test_an_installed_font_that_has_the_glyphs_is_used(tmp_path: Path) -> None:
+    if not fonts.covering(frozenset("日本")):
+        pytest.skip("no installed font has Chinese characters")
+    made = pdf(notebook(table(named("日本"), KINDS, "One name"), chart(paint, named("日本"), KINDS)), "x")
+    (page,) = pages(made, tmp_path)
+    assert "日本" in page
+    assert "Fonts to install" not in page
+
+
+@pytest.mark.parametrize("count", [1, 20])
+def test_one_segment_and_twenty(count: int, tmp_path: Path) -> None:
+    names = [f"enterprise_accounts_north_america_no_{place:02d}" for place in range(count)]
+    shown = [chart(paint, named(*names), KINDS, height=5.0), table(named(*names), KINDS, f"{count} segments")]
+    printed = joined(" ".join(pages(pdf(notebook(*shown), "x"), tmp_path)))
+    assert [name for name in names if name not in printed] == []
+
+
+def test_a_table_without_rows_and_a_report_without_exhibits(tmp_path: Path) -> None:
+    (page,) = pages(pdf(notebook(table(named(), KINDS, "Nothing yet")), "x"), tmp_path)
+    assert "Nothing yet" in page
+    (page,) = pages(pdf(new_notebook(cells=[]), "annual_commit"), tmp_path)
+    assert "Annual commit" in page
