@@ -51,11 +51,6 @@ class Game:
         """The base plan simulated."""
         return self.book.simulation
 
-    @cached_property
-    def named(self) -> dict[str, Simulation]:
-        """The scenarios of the plan file, simulated, by name."""
-        return {name: self.play(scenario) for name, scenario in self.plan.scenarios.items()}
-
     def play(self, scenario: Scenario) -> Simulation:
         """The base plan's entries in the world of `scenario`.
 

@@ -5,7 +5,7 @@ A lever is read and set in the unit it is shown in (percent, plan currency), and
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -23,7 +23,6 @@ from revplan.app.state import (
     Key,
     State,
     cells_through,
-    moved_transitions,
     scenario_of,
     step_name,
 )
@@ -32,7 +31,7 @@ from revplan.errors import shown
 from revplan.lag import Lag
 from revplan.model.funnel import YEAR
 from revplan.plan.bridge import solve_bridge
-from revplan.plan.model import Plan, Transition
+from revplan.plan.model import Plan, Scenario, Transition
 from revplan.plan.scenario import varied
 
 RATES, DEALS, DELAYS, VOLUMES, CERTAINTY = "Rates", "Deal size", "Delays", "Volume and budget", "Goal and certainty"
@@ -94,15 +93,23 @@ class Board:
         made = (self._rates(segment), self._deals(), self._delays(), self._volumes(), self._certainty())
         return tuple(lever for part in made for lever in part)
 
+    def readings(self, state: State, levers: Sequence[Lever]) -> list[float]:
+        """Where levers stand, each in the unit it is shown in."""
+        scenario = scenario_of(self.game.plan, state)
+        plan = varied(self.game.plan, "", scenario)
+        return [self._reading(plan, scenario, lever) for lever in levers]
+
     def reading(self, state: State, lever: Lever) -> float:
         """Where a lever stands, in the unit it is shown in."""
+        return self.readings(state, [lever])[0]
+
+    def _reading(self, plan: Plan, scenario: Scenario, lever: Lever) -> float:
         kind, name, segment = lever.key
         if kind == RATE:
-            return 100 * self._mean_rate(self._moved(state), name, segment)
+            return 100 * self._mean_rate(plan, name, segment)
         if kind == LAG:
-            return 100 * self._length(self._moved(state), name) / self._length(self.game.plan, name)
-        scenario = scenario_of(self.game.plan, state)
-        return (lever.scale or 1.0) * _value(varied(self.game.plan, "", scenario), scenario.volume_of(name), kind, name)
+            return 100 * self._length(plan, name) / self._length(self.game.plan, name)
+        return (lever.scale or 1.0) * _value(plan, scenario.volume_of(name), kind, name)
 
     def set_to(self, state: State, lever: Lever, value: float) -> State:
         """The state with a lever set to `value`, in the unit it is shown in."""
@@ -111,9 +118,6 @@ class Board:
         if round(value, lever.digits) == round(before, lever.digits):
             return untouched
         return untouched.with_moved(lever.key, value / (lever.scale or before))
-
-    def _moved(self, state: State) -> Plan:
-        return self.game.plan.model_copy(update={"transitions": moved_transitions(self.game.plan, state)})
 
     def _weights(self, step: str, segment: str = "") -> dict[tuple[str, str], float]:
         """Records that take a step in the base plan's year, by cell; evenly where none do."""

@@ -7,12 +7,19 @@ from pathlib import Path
 
 import ipywidgets as widgets
 
+from revplan.app.answers import headline, side_by_side, tiles, warnings
+from revplan.app.controls import Controls
 from revplan.app.game import Game, open_game
 from revplan.app.levers import Board, Lever
-from revplan.app.pictures import fan_chart
-from revplan.app.state import History, scenario_of
+from revplan.app.pictures import curve_chart, fan_chart, funnel_chart, tornado_chart
+from revplan.app.shelf import Shelf
+from revplan.app.state import History, State, scenario_of
+from revplan.errors import RevplanError
 from revplan.escaping import escape
-from revplan.formats import compact, show
+from revplan.model.simulate import Simulation
+from revplan.plan.model import Scenario
+
+STYLE = Path(__file__).parent / "panel.css"
 
 
 def panel(plan_path: str | Path) -> widgets.Widget:
@@ -26,42 +33,90 @@ def panel(plan_path: str | Path) -> widgets.Widget:
     return Panel(open_game(plan_path)).widget
 
 
-class Row:
-    """A lever on the screen."""
-
-    def __init__(self, lever: Lever, moved: Callable[[Lever, float], None]) -> None:
-        self.lever = lever
-        self.slider = widgets.FloatSlider(
-            description=lever.label, min=lever.low, max=lever.high, step=lever.step, readout_format=f",.{lever.digits}f"
-        )
-        self.slider.observe(lambda change: moved(self.lever, change["new"]), "value")
-
-
 class Panel:
     """What is on the screen, and the history of the state behind it."""
 
     def __init__(self, game: Game) -> None:
-        self.game, self.board, self.history, self.showing = game, Board(game), History(), False
-        self.rows = [Row(lever, self._moved) for lever in self.board.levers()]
-        self.headline, self.fan = widgets.HTML(), widgets.HTML()
-        controls = widgets.VBox([row.slider for row in self.rows], layout={"flex": "0 0 420px"})
-        charts = widgets.VBox([self.headline, self.fan], layout={"flex": "1 1 400px"})
-        self.widget = widgets.HBox([controls, charts])
+        self.game, self.board, self.history = game, Board(game), History()
+        self.controls = Controls(self.board, self._moved)
+        self.shelf = Shelf(game, self._scenario, self._opened, self._show_table)
+        self.undo = self._button("Undo", lambda history: history.undone())
+        self.redo = self._button("Redo", lambda history: history.redone())
+        self.reset = self._button("Reset to the plan", lambda history: history.then(State()))
+        self.words, self.table = widgets.HTML(), widgets.HTML()
+        self.charts = {name: widgets.HTML() for name in ("fan", "curve", "funnel", "tornado")}
+        self.widget = self._laid_out()
         self._show()
 
+    def _button(self, label: str, step: Callable[[History], History]) -> widgets.Button:
+        button = widgets.Button(description=label)
+        button.on_click(lambda _: self._go(step(self.history)))
+        return button
+
+    def _laid_out(self) -> widgets.Widget:
+        steps = widgets.HBox([self.undo, self.redo, self.reset])
+        style = widgets.HTML(f"<style>{STYLE.read_text(encoding='utf-8')}</style>")
+        body = _classed(
+            widgets.Box(
+                [
+                    widgets.VBox([steps, self.controls.widget, self.shelf.widget]),
+                    widgets.VBox([_classed(widgets.Box(list(self.charts.values())), "rp-charts"), self.table]),
+                ]
+            ),
+            "rp-body",
+        )
+        return _classed(widgets.VBox([style, _classed(widgets.Box([self.words]), "rp-top"), body]), "rp-app")
+
+    def _scenario(self) -> Scenario:
+        return scenario_of(self.game.plan, self.history.now)
+
     def _moved(self, lever: Lever, value: float) -> None:
-        if not self.showing:
-            self.history = self.history.then(self.board.set_to(self.history.now, lever, value), lever.key)
-            self._show()
+        """Moves a lever, or says in words why it cannot be moved there."""
+        state = self.board.set_to(self.history.now, lever, value)
+        try:
+            self.game.play(scenario_of(self.game.plan, state))
+        except RevplanError as error:
+            raise ValueError(str(error)) from None
+        self._go(self.history.then(state, lever.key))
+
+    def _opened(self, scenario: Scenario) -> None:
+        self.game.play(scenario)
+        self._go(self.history.then(State(scenario)))
+
+    def _go(self, history: History) -> None:
+        self.history = history
+        self._show()
 
     def _show(self) -> None:
-        self.showing = True
-        state = self.history.now
-        for row in self.rows:
-            row.slider.value = self.board.reading(state, row.lever)
-        simulation = self.game.play(scenario_of(self.game.plan, state))
-        chance = show(simulation.outcome.chance_of_goal.value, "share")
-        goal = compact(simulation.view.goal, self.game.plan.currency)
-        self.headline.value = f'<p role="status" aria-live="polite"><b>{escape(goal)} new ARR is reached in {chance} of the years.</b></p>'
-        self.fan.value = fan_chart(simulation, self.game.base)[1]
-        self.showing = False
+        """Shows the state: the words first, for they are quick and what is looked at."""
+        simulation, base = self.game.play(self._scenario()), self.game.base
+        self.words.value = _words(simulation, base)
+        self.undo.disabled, self.redo.disabled = not self.history.past, not self.history.future
+        self.controls.show(self.history.now)
+        self.shelf.stale()
+        self.charts["curve"].value = _figure(*curve_chart(simulation, base))
+        self.charts["funnel"].value = _figure(*funnel_chart(simulation, base))
+        self.charts["fan"].value = _figure(*fan_chart(simulation, base))
+        self.charts["tornado"].value = _figure(*tornado_chart(simulation))
+        self._show_table()
+
+    def _show_table(self) -> None:
+        """Shows base, present state and the scenarios at hand side by side."""
+        others = {name: self.game.play(scenario) for name, scenario in self.shelf.columns().items()}
+        columns = {"Base plan": self.game.base, "Now": self.game.play(self._scenario()), **others}
+        self.table.value = side_by_side(columns, self.game.base)
+
+
+def _words(simulation: Simulation, base: Simulation) -> str:
+    warned = "".join(f'<p class="rp-warning">{escape(line)}</p>' for line in warnings(simulation))
+    said = f'<p class="rp-headline" role="status" aria-live="polite">{escape(headline(simulation, base))}</p>'
+    return said + warned + tiles(simulation, base)
+
+
+def _figure(message: str, drawing: str) -> str:
+    return f"<figure><figcaption>{escape(message)}</figcaption>{drawing}</figure>"
+
+
+def _classed(widget: widgets.Box, name: str) -> widgets.Box:
+    widget.add_class(name)
+    return widget

@@ -1,0 +1,162 @@
+"""Scenarios put away and taken up again: kept beside the plan in the table, in files, as downloads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import ipywidgets as widgets
+
+from revplan.app.downloads import downloads
+from revplan.app.game import Game
+from revplan.app.scenario_file import checked_name, load, read_scenario, save, saved_names, scenario_path
+from revplan.errors import PlanError, RevplanError, shown
+from revplan.escaping import escape
+from revplan.plan.model import Scenario
+
+MOST_KEPT = 4
+PLAN, KEPT, FILE = "plan file", "kept", "file"
+NAMELESS = "scenario"
+
+Choice = tuple[str, str]
+"""Where a scenario lies, and its name."""
+
+
+class Shelf:
+    """The scenarios at hand, and the controls that put the present one there or take one up."""
+
+    def __init__(
+        self,
+        game: Game,
+        present: Callable[[], Scenario],
+        opened: Callable[[Scenario], None],
+        changed: Callable[[], None],
+    ) -> None:
+        self.game, self.present, self.opened, self.changed = game, present, opened, changed
+        self.kept: dict[str, Scenario] = {}
+        self.refused = ""
+        self.name = widgets.Text(description="Name", placeholder="such as Lower win rate")
+        self.choice = widgets.Dropdown(description="Scenario", options=self._choices())
+        self.upload = widgets.FileUpload(description="Open a file from your computer", accept=".yaml,.yml")
+        self.upload.observe(self._uploaded, "value")
+        self.said_of_name, self.said_of_choice, self.links = (widgets.HTML() for _ in range(3))
+        self.widget = self._laid_out()
+
+    def columns(self) -> Mapping[str, Scenario]:
+        """The scenarios to be shown side by side, by name: those kept, then those of the plan file."""
+        return {**self.kept, **{shown(name): each for name, each in self.game.plan.scenarios.items()}}
+
+    def stale(self) -> None:
+        """Takes back what was said of another state than the present one."""
+        self.said_of_name.value = self.said_of_choice.value = self.links.value = ""
+
+    def _laid_out(self) -> widgets.Widget:
+        named = widgets.Box(
+            [self._button("Save to a file", self._save), self._button("Keep beside the plan", self._keep)]
+        )
+        chosen = widgets.Box([self._button("Open", self._open), self._button("Forget those kept", self._forget)])
+        parts = [
+            widgets.HTML("<h2>Scenarios</h2>"),
+            self.name,
+            named,
+            self.said_of_name,
+            self.choice,
+            chosen,
+            self.upload,
+            self.said_of_choice,
+            self._button("Make downloads", self._download),
+            self.links,
+        ]
+        box = widgets.VBox(parts)
+        box.add_class("rp-files")
+        return box
+
+    def _button(self, label: str, work: Callable[[], None]) -> widgets.Button:
+        button = widgets.Button(description=label)
+        button.on_click(lambda _: work())
+        return button
+
+    def _choices(self) -> list[tuple[str, Choice]]:
+        names = {PLAN: self.game.plan.scenarios, KEPT: self.kept, FILE: saved_names(self.game)}
+        found = [(f"{shown(name)} ({where})", (where, name)) for where, listed in names.items() for name in listed]
+        return found or [("none yet", ("", ""))]
+
+    def _save(self) -> None:
+        def work() -> str:
+            name = checked_name(self.name.value)
+            if scenario_path(self.game, name).exists() and self.refused != name:
+                self.refused = name
+                raise PlanError.at(name, "is there already; press Save again to replace it, or choose another name")
+            self.refused = ""
+            path = save(self.game, name, self.present())
+            self._choose((FILE, name))
+            return f"Saved as {path.parent.name}/{path.name}, beside the plan."
+
+        _say(self.said_of_name, work)
+
+    def _keep(self) -> None:
+        def work() -> str:
+            name = checked_name(self.name.value or f"Kept {len(self.kept) + 1}")
+            if len(self.kept) == MOST_KEPT and name not in self.kept:
+                raise PlanError.at(name, f"{MOST_KEPT} are kept already; use one of their names, or forget those kept")
+            self.kept[name] = self.present()
+            self._choose((KEPT, name))
+            self.changed()
+            return f"{name} stands in the table until this page is closed."
+
+        _say(self.said_of_name, work)
+
+    def _forget(self) -> None:
+        self.kept.clear()
+        self.choice.options = self._choices()
+        self.changed()
+
+    def _open(self) -> None:
+        where, name = self.choice.value
+        _say(self.said_of_choice, lambda: self._take_up(name, *self._found(where, name)))
+
+    def _found(self, where: str, name: str) -> tuple[Scenario, str]:
+        if where == FILE:
+            return load(self.game, name)
+        scenarios = self.game.plan.scenarios if where == PLAN else self.kept
+        if name not in scenarios:
+            raise PlanError.at("scenarios", "none was saved or kept yet; move a slider, and save it under a name")
+        return scenarios[name], ""
+
+    def _uploaded(self, change: Mapping[str, Any]) -> None:
+        files = change["new"]
+        if files:
+            name, content = str(files[0]["name"]), bytes(files[0]["content"])
+            _say(self.said_of_choice, lambda: self._take_up(name, *read_scenario(self.game, name, content)))
+            self.upload.value = ()
+
+    def _take_up(self, name: str, scenario: Scenario, note: str) -> str:
+        self.opened(scenario)
+        return f"{shown(name)} is open. {note}"
+
+    def _download(self) -> None:
+        def work() -> str:
+            name = checked_name(self.name.value or NAMELESS)
+            return downloads(self.game, name, self.present())
+
+        try:
+            self.links.value = work()
+        except RevplanError as error:
+            self.links.value = _fault(error)
+
+    def _choose(self, choice: Choice) -> None:
+        self.choice.options = self._choices()
+        self.choice.value = choice
+
+
+def _say(place: widgets.HTML, work: Callable[[], str]) -> None:
+    """Does `work` and says how it went beside the control."""
+    try:
+        place.value = f'<span role="status">{escape(work())}</span>'
+    except RevplanError as error:
+        place.value = _fault(error)
+
+
+def _fault(error: RevplanError) -> str:
+    lines = "<br>".join(escape(fault) for fault in error.faults)
+    return f'<span class="rp-fault" role="alert">{lines}</span>'
