@@ -9,23 +9,28 @@ from pathlib import Path
 
 import pandas as pd
 
-from revplan import comparison
+from revplan import comparison, standing
 from revplan.actuals import read_actuals
+from revplan.calendar import MONTHS_PER_YEAR
 from revplan.comparison import Sides
-from revplan.errors import PlanError, shown
+from revplan.errors import Fault, PlanError, shown
 from revplan.formats import show
 from revplan.history.happened import Fates, came_flow, fates_of
 from revplan.history.records import History, read_records
-from revplan.known import known, read_history, with_history_rates
-from revplan.model.promised import narrowed, promised_flow
+from revplan.known import Records, known, read_history, with_history_rates
+from revplan.model.promised import narrowed, promised_flow, rest_of_year
 from revplan.model.year import PlannedYear, plan_year
 from revplan.plan.file import read_plan
 from revplan.plan.model import Plan
+from revplan.record.reading import read_record
+from revplan.record.summary import by_line
 from revplan.sheets import targets_table
 from revplan.tables import empty
+from revplan.tracking import coverage as covering
+from revplan.tracking import movements
 from revplan.tracking import promise as promising
 from revplan.tracking import variance as bridging
-from revplan.tracking.periods import Span, quarter_span, rest_of_year, year_so_far
+from revplan.tracking.periods import Span, quarter_span, whole_year, year_so_far
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +44,12 @@ class BoardBook:
     """The records as known on the day; None where the plan names none, or nothing can have come yet."""
     actual: pd.DataFrame | None
     segment: str
+    now: PlannedYear | None
+    """The rest of the year by today's records and rates; None where there are no records, or it has not begun."""
     signed: str
     """Who signed the promise and when; empty where nobody did."""
+    scale: float | None
+    """Times the committed entries that were signed for; None where nobody signed. [ratio]"""
 
     @property
     def plan(self) -> Plan:
@@ -80,7 +89,15 @@ class BoardBook:
             promised=promised_flow(self.year),
             came=_of_segment(came, self.segment),
             actual=_of_segment(self.actual, self.segment),
+            stage=self.stage,
         )
+
+    @property
+    def stage(self) -> str:
+        """The commit stage; the next one that the records know where they lack it."""
+        stages = self.plan.stage_ids[self.plan.stage_ids.index(self.plan.commit_stage) :]
+        recorded = self.history.stages if self.history else stages
+        return next(stage for stage in stages if stage in recorded)
 
     @cached_property
     def fates(self) -> Fates | None:
@@ -90,7 +107,10 @@ class BoardBook:
     @cached_property
     def promise(self) -> pd.DataFrame:
         """Table promise."""
-        return promising.promise(self.sides.promised, self.sides.came, self.spans, self.plan.stage_ids)
+        stages = self.plan.stage_ids
+        recorded = self.history.stages if self.history else stages
+        flows = promising.Flows(self.sides.promised, self.sides.came, stages, recorded, self.scale)
+        return promising.promise(flows, self.spans)
 
     @cached_property
     def promise_money(self) -> pd.DataFrame:
@@ -101,9 +121,9 @@ class BoardBook:
     @cached_property
     def reached_by_month(self) -> pd.DataFrame:
         """Table reached_by_month."""
-        year = rest_of_year(self.plan.first_month, self.as_of)
+        year = whole_year(self.plan.first_month, self.as_of)
         sides = self.sides
-        return promising.reached_by_month(sides.targets, sides.promised, sides.came, year, self.plan.commit_stage)
+        return promising.reached_by_month(sides.targets, sides.promised, sides.came, year, self.stage)
 
     @cached_property
     def variance(self) -> pd.DataFrame:
@@ -121,6 +141,41 @@ class BoardBook:
     def variance_cells(self, span: Span) -> pd.DataFrame:
         """Table variance_cells of a period."""
         return bridging.variance_cells(self.variance_factors(span))
+
+    @cached_property
+    def three_numbers(self) -> pd.DataFrame:
+        """Table three_numbers: flow, conversion and CAC."""
+        if self.fates is None or not self.spans:
+            return empty("three_numbers")
+        return standing.three_numbers(self.sides, self.fates, self.quarter, self.segment)
+
+    @cached_property
+    def coverage(self) -> pd.DataFrame:
+        """Table coverage: of the quarter that comes next or still runs, and of the rest of the year."""
+        if self.now is None or self.now.first >= MONTHS_PER_YEAR:
+            return empty("coverage")
+        coming = quarter_span("", self.plan.first_month, self.as_of + timedelta(days=1))
+        spans = [coming, whole_year(self.plan.first_month, self.as_of)]
+        return covering.coverage(standing.open_pipeline(self.now), standing.remaining(self.now, spans))
+
+    @cached_property
+    def landing(self) -> pd.DataFrame:
+        """Table landing: of the quarter and of the whole year."""
+        if self.now is None or self.history is None or not self.spans:
+            return empty("landing")
+        pace = standing.recent_pace(self.history, self.now, self.segment)
+        return standing.landing(self.now, [self.quarter, whole_year(self.plan.first_month, self.as_of)], pace)
+
+    @cached_property
+    def arr_bridge(self) -> pd.DataFrame:
+        """Table arr_bridge: of the quarter and of the year so far, as far as booked."""
+        booked = [comparison.booked_part(self.sides, span) for span in self.spans]
+        spans = [(span, basis) for span, basis in booked if span is not None]
+        if self.actual is None or not spans:
+            return empty("arr_bridge")
+        terms = standing.year_terms(self.year, self.segment)
+        planned = movements.planned_movements(terms, self.sides.targets, self.plan.months)
+        return movements.arr_bridge(terms.opening, planned, self.sides.actual, spans)
 
 
 def _of_segment(table: pd.DataFrame | None, segment: str) -> pd.DataFrame | None:
@@ -145,42 +200,62 @@ def open_boardbook(
     as_of
         The last day known: the quarter's last day, or the records' if that is earlier, if left out.
     against
-        The promise to hold it against, if not the plan itself: a plan file.
+        The promise to hold it against, if not the plan itself: a folder that `revplan sign` wrote, or a plan file.
     segment
         The one segment to look at; all if empty.
 
     Raises
     ------
     PlanError
-        If the plan, the quarter or the segment is at fault.
+        If the plan, the promise, the quarter or the segment is at fault.
     DataError
         If the records or actuals it names are.
     """
-    path = Path(plan_path)
-    promised = _promised(Path(against or path), segment)
-    plan, folder = promised.plan, path.parent
-    actual = read_actuals(plan, folder)
-    day = as_of or _last_day(plan, folder, actual, quarter)
-    begun = day >= plan.first_month.start_time.date()
+    live, folder = read_plan(Path(plan_path)), Path(plan_path).parent
+    promised, signed, scale = _promised(Path(against or plan_path))
+    _comparable(live, promised.plan, segment)
+    actual = read_actuals(live, folder)
+    day = as_of or _last_day(live, folder, actual, quarter)
+    records = _records(live, folder, day) if day >= live.first_month.start_time.date() else None
     return BoardBook(
-        year=promised,
-        quarter=quarter_span(quarter, plan.first_month, day),
-        history=_history(plan, folder, day) if begun else None,
+        year=narrowed(promised, segment) if segment else promised,
+        quarter=quarter_span(quarter, live.first_month, day),
+        history=None if records is None else _in_plan_names(records.history, promised.plan),
         actual=actual,
         segment=segment,
-        signed="",
+        now=_now(promised, records, day, segment),
+        signed=signed,
+        scale=scale,
     )
 
 
-def _promised(path: Path, segment: str) -> PlannedYear:
-    """The plan at `path` as computed on its plan date."""
+def _promised(path: Path) -> tuple[PlannedYear, str, float | None]:
+    """The promise at `path`, computed as on its plan date; who signed it, and for how many times its commit."""
+    signed, scale = "", None
+    if path.is_dir():
+        record = read_record(path)
+        by, day = by_line(record.signature), show(record.signature.on, "date")
+        path, signed, scale = record.plan_path, f"signed by {by} on {day}", record.signature.scale
     plan = read_plan(path)
-    if segment and segment not in plan.segments:
-        names = ", ".join(shown(name) for name in plan.segments)
-        raise PlanError.at("segment", f"got {shown(segment)!r}; the plan's segments are {names}")
     records = read_history(plan, path.parent)
-    year = plan_year(with_history_rates(plan, records), known(plan, records))
-    return narrowed(year, segment) if segment else year
+    return plan_year(with_history_rates(plan, records), known(plan, records)), signed, scale
+
+
+def _comparable(live: Plan, promised: Plan, segment: str) -> None:
+    """Refuses a promise of another year or of other stages, and a segment that it lacks."""
+    faults = []
+    if live.year != promised.year:
+        faults.append(
+            Fault("against", f"is of the year from {promised.first_month}, the plan of that from {live.first_month}")
+        )
+    if live.stage_ids != promised.stage_ids:
+        stages = f"{' - '.join(promised.stage_ids)}, the plan {' - '.join(live.stage_ids)}"
+        faults.append(Fault("against", f"has the stages {stages}; what came cannot be held against it"))
+    if segment and segment not in promised.segments:
+        names = ", ".join(shown(name) for name in promised.segments)
+        faults.append(Fault("segment", f"got {shown(segment)!r}; the plan's segments are {names}"))
+    if faults:
+        raise PlanError(faults)
 
 
 def _last_day(plan: Plan, folder: Path, actual: pd.DataFrame | None, quarter: str) -> date:
@@ -196,12 +271,13 @@ def _last_day(plan: Plan, folder: Path, actual: pd.DataFrame | None, quarter: st
     return min(last, quarter_span(quarter, plan.first_month, last).last.end_time.date())
 
 
-def _history(plan: Plan, folder: Path, day: date) -> History | None:
-    """The records as known on `day` in the plan's names; those without an amount are worth the segment's mean deal."""
-    records = read_history(plan.model_copy(update={"plan_date": day + timedelta(days=1)}), folder)
-    if records is None:
-        return None
-    history = records.history
+def _records(plan: Plan, folder: Path, day: date) -> Records | None:
+    """The records of the plan as known at the end of `day`."""
+    return read_history(plan.model_copy(update={"plan_date": day + timedelta(days=1)}), folder)
+
+
+def _in_plan_names(history: History, plan: Plan) -> History:
+    """The history in the plan's names; records without an amount are worth the segment's mean deal."""
     only = {
         key: next(iter(names))
         for key, names in (("segment", plan.segments), ("source", plan.sources))
@@ -211,3 +287,15 @@ def _history(plan: Plan, folder: Path, day: date) -> History | None:
     found = history.records.assign(**only)
     found["amount"] = found["amount"].fillna(found["segment"].map(deals))
     return replace(history, stage_history=history.stage_history.assign(**only), records=found)
+
+
+def _now(promised: PlannedYear, records: Records | None, day: date, segment: str) -> PlannedYear | None:
+    """The rest of the year: entries as promised, rates as the records give them now, the plan's where they give none."""
+    if records is None:
+        return None
+    pairs = set(zip(records.estimates["from_stage"], records.estimates["to_stage"], strict=True))
+    stated = tuple(each for each in promised.plan.transitions if (each.from_stage, each.to_stage) not in pairs)
+    plan = promised.plan.model_copy(update={"plan_date": day + timedelta(days=1), "transitions": stated})
+    plan = with_history_rates(plan, records)
+    now = rest_of_year(promised, plan, known(plan, records))
+    return narrowed(now, segment) if segment else now

@@ -36,6 +36,8 @@ class Sides:
     """Table flow of the records; None where the plan names none."""
     actual: pd.DataFrame | None
     """Table actuals; None where the plan names none."""
+    stage: str
+    """The commit stage; the next one that the records know where they lack it."""
 
     @property
     def plan(self) -> Plan:
@@ -137,7 +139,7 @@ def cac(spent: float, wins: float) -> float:
 
 def planned_terms(sides: Sides, span: Span) -> pd.DataFrame:
     """Table cohort_terms of the plan: entries since the plan date, and what of them lands in a period."""
-    rates = promised_rates(sides.year)
+    rates = promised_rates(sides.year, sides.stage)
     flow = sides.promised.assign(counts=span.shares(pd.PeriodIndex(sides.promised["month"], freq="M")))
     flow = flow.assign(entries=flow["entries"] * flow["counts"], arr=flow["arr"] * flow["counts"])
     at = rates.merge(flow[flow["part"] == "new"], on=[*CELL, "stage"])
@@ -147,7 +149,7 @@ def planned_terms(sides: Sides, span: Span) -> pd.DataFrame:
 
 def came_terms(sides: Sides, fates: Fates, span: Span, segment: str) -> pd.DataFrame:
     """Table cohort_terms of the records: the same for what came, win rates as far as they are known."""
-    chosen = since_plan_date(fates, sides.plan, span.last_day)
+    chosen = since_plan_date(fates, sides, span.last_day)
     cohort = fates.cohort(chosen)
     cohort = cohort[cohort["segment"].eq(segment) | (segment == "")]
     cohort = cohort.assign(
@@ -160,10 +162,10 @@ def came_terms(sides: Sides, fates: Fates, span: Span, segment: str) -> pd.DataF
     return conform(made.astype({"provisional": bool}), "cohort_terms")
 
 
-def since_plan_date(fates: Fates, plan: Plan, last_day: date) -> np.ndarray:
+def since_plan_date(fates: Fates, sides: Sides, last_day: date) -> np.ndarray:
     """Records first seen since the plan date that had entered the commit stage by `last_day`."""
-    seen = within(fates.known_since(), plan.plan_date, last_day)
-    return seen & within(fates.entered(plan.commit_stage), plan.plan_date, last_day)
+    first = sides.plan.plan_date
+    return within(fates.known_since(), first, last_day) & within(fates.entered(sides.stage), first, last_day)
 
 
 def _terms(cells: pd.DataFrame, entered: pd.DataFrame, landed: pd.DataFrame) -> pd.DataFrame:

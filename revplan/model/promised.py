@@ -10,13 +10,14 @@ import pandas as pd
 
 from revplan.calendar import months_from
 from revplan.model.cells import Cell
-from revplan.model.funnel import YEAR
+from revplan.model.funnel import HORIZON, YEAR, forward
 from revplan.model.pipeline import open_entries
-from revplan.model.year import PlannedYear
+from revplan.model.year import Known, PlannedYear, year_without_commit
+from revplan.plan.model import Plan
 from revplan.tables import conform
 
 CELL_ROWS = ("targets", "open_arr", "open_wins", "won_arr", "won_wins")
-CELL_TUPLES = ("cells", "required", "flows", "open_yields")
+CELL_TUPLES = ("cells", "required", "open_yields", "flows")
 
 
 def narrowed(year: PlannedYear, segment: str) -> PlannedYear:
@@ -62,14 +63,36 @@ def _cell_flow(year: PlannedYear, row: int, cell: Cell) -> pd.DataFrame:
     )
 
 
+def rest_of_year(year: PlannedYear, plan: Plan, known: Known) -> PlannedYear:
+    """The same promise as a later day sees it: entries as committed from then on, all else as is known now.
+
+    Parameters
+    ----------
+    year
+        The promise.
+    plan
+        The promised plan with the rates of today; its plan date is the first day not known yet.
+    known
+        What the records say on that day.
+    """
+    now = year_without_commit(plan, known)
+    flows = {}
+    for cell, flow in zip(year.cells, year.flows, strict=True):
+        entries = flow[0, now.first - year.first :].copy()
+        entries[0] *= 1 - now.start
+        flows[cell.segment, cell.source] = entries
+    none = np.zeros(HORIZON - now.first)
+    brought = (forward(cell, flows.get((cell.segment, cell.source), none), now.start) for cell in now.cells)
+    return replace(now, flows=tuple(brought))
+
+
 def commit_index(cell: Cell, stage: str) -> int:
     """Index of the commit stage in a cell's stages; of its first one where the source comes in later."""
     return cell.stages.index(stage) if stage in cell.stages else 0
 
 
-def promised_rates(year: PlannedYear) -> pd.DataFrame:
-    """Segment, source, stage at which the cell commits, and the planned share of its entries that is won."""
-    stage = year.plan.commit_stage
+def promised_rates(year: PlannedYear, stage: str) -> pd.DataFrame:
+    """Segment, source, `stage` (or where the cell comes in later), and the planned share won of its entries there."""
     rows = [(cell, commit_index(cell, stage)) for cell in year.cells]
     return pd.DataFrame(
         {

@@ -44,7 +44,12 @@ class Span:
     @property
     def label(self) -> str:
         """Its name, with 'to date' where some of it is still to come."""
-        return self.name if self.last.end_time.date() <= self.as_of else f"{self.name} to date"
+        return self.name if self.is_over else f"{self.name} to date"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all of its days are known."""
+        return self.last.end_time.date() <= self.as_of
 
     @property
     def has_begun(self) -> bool:
@@ -65,15 +70,19 @@ class Span:
         """The same months as if `as_of` were the last day known."""
         return replace(self, as_of=min(self.as_of, as_of))
 
-    def earlier(self, months: int) -> Span:
-        """The span of the same length that many months before."""
-        first = self.first - months
-        return Span(calendar_name(first), first, self.count, self.as_of)
+    def whole(self) -> Span:
+        """The same months with all of their days counted."""
+        return replace(self, as_of=max(self.as_of, self.last.end_time.date()))
 
-
-def calendar_name(first: pd.Period) -> str:
-    """Name of three months by their first and last, such as 2025-07 to 2025-09."""
-    return f"{first} to {first + (MONTHS_PER_QUARTER - 1)}"
+    def earlier(self, quarters: int) -> Span:
+        """The fiscal quarter that many before this one."""
+        year, number = int(self.name[:4]), int(self.name[-1]) - 1 - quarters
+        return Span(
+            f"{year + number // 4}-Q{number % 4 + 1}",
+            self.first - MONTHS_PER_QUARTER * quarters,
+            self.count,
+            self.as_of,
+        )
 
 
 def quarter_span(quarter: str, first_month: pd.Period, as_of: date) -> Span:
@@ -99,6 +108,6 @@ def year_so_far(quarter: Span, first_month: pd.Period) -> Span:
     )
 
 
-def rest_of_year(first_month: pd.Period, as_of: date) -> Span:
+def whole_year(first_month: pd.Period, as_of: date) -> Span:
     """The whole fiscal year."""
     return Span(str(first_month.year), first_month, MONTHS_PER_YEAR, as_of)

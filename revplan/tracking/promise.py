@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 
@@ -11,35 +13,41 @@ from revplan.tracking.periods import Span
 PARTS = ("all", "opening", "new")
 
 
-def promise(
-    promised: pd.DataFrame, came: pd.DataFrame | None, spans: list[Span], stages: tuple[str, ...]
-) -> pd.DataFrame:
+@dataclass(frozen=True, eq=False)
+class Flows:
+    """What was promised and what came, stage by stage."""
+
+    promised: pd.DataFrame
+    """Table flow of the plan."""
+    came: pd.DataFrame | None
+    """Table flow of the records; None where no records are named: then what came is not known."""
+    stages: tuple[str, ...]
+    """Stages in their order."""
+    recorded: tuple[str, ...]
+    """Those that the records know."""
+    scale: float | None
+    """Times the new entries that were signed for; None where nobody signed. [ratio]"""
+
+
+def promise(flows: Flows, spans: list[Span]) -> pd.DataFrame:
     """Table promise: entries promised and come, by stage, told apart by what was open already. [records]
 
-    Parameters
-    ----------
-    promised
-        Table flow of the plan.
-    came
-        Table flow of the records; None where no records are named: then what came is not known.
-    spans
-        The periods to count; what was promised counts up to the last day known.
-    stages
-        Stages in their order.
+    What was promised counts up to the last day known.
     """
     rows = [
-        _row(promised, came, span, stage, part)
+        _row(flows, span, stage, part)
         for span in spans
-        for stage in stages
+        for stage in flows.stages
         for part in PARTS
-        if part == "all" or stage_has_part(promised, came, stage, part)
+        if part == "all" or _has_part(flows, stage, part)
     ]
     return conform(pd.DataFrame(rows), "promise") if rows else empty("promise")
 
 
-def stage_has_part(promised: pd.DataFrame, came: pd.DataFrame | None, stage: str, part: str) -> bool:
+def _has_part(flows: Flows, stage: str, part: str) -> bool:
     """Whether a stage has entries of the part at all, promised or come."""
-    return any(each is not None and _of(each, stage, part)["entries"].any() for each in (promised, came))
+    sides = (flows.promised, flows.came)
+    return any(each is not None and _of(each, stage, part)["entries"].any() for each in sides)
 
 
 def _of(flow: pd.DataFrame, stage: str, part: str) -> pd.DataFrame:
@@ -47,9 +55,13 @@ def _of(flow: pd.DataFrame, stage: str, part: str) -> pd.DataFrame:
     return rows if part == "all" else rows[rows["part"] == part]
 
 
-def _row(promised: pd.DataFrame, came: pd.DataFrame | None, span: Span, stage: str, part: str) -> dict[str, object]:
-    asked = counted(_of(promised, stage, part), span, "entries")
-    happened = np.nan if came is None else total(_of(came, stage, part), span, "entries")
+def _row(flows: Flows, span: Span, stage: str, part: str) -> dict[str, object]:
+    of_stage = _of(flows.promised, stage, part)
+    asked = counted(of_stage, span, "entries")
+    happened = np.nan
+    if flows.came is not None and stage in flows.recorded:
+        happened = total(_of(flows.came, stage, part), span, "entries")
+    new = counted(of_stage[of_stage["part"] == "new"], span, "entries")
     return {
         "period": span.label,
         "stage": stage,
@@ -58,7 +70,8 @@ def _row(promised: pd.DataFrame, came: pd.DataFrame | None, span: Span, stage: s
         "came": happened,
         "gap": happened - asked,
         "reached": reached(asked, happened),
-        "promised_in_full": in_full(_of(promised, stage, part), span, "entries"),
+        "promised_in_full": in_full(of_stage, span, "entries"),
+        "signed": np.nan if flows.scale is None else asked + (flows.scale - 1) * new,
     }
 
 
