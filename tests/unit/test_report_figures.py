@@ -61,7 +61,7 @@ def test_a_sentence_states_no_number_of_its_own() -> None:
 
 
 def test_an_undefined_measure_is_refused() -> None:
-    with pytest.raises(ReportError, match="figure 'luck': is not defined; add a row to measures.csv"):
+    with pytest.raises(ReportError, match=r"figure 'luck': is not defined; add a row to measures\.csv"):
         figure("luck", 1.0, "2026")
 
 

@@ -1,0 +1,218 @@
+"""The exhibits of the board pack: what was promised, what came, why, and what to do. Each takes the board book.
+
+Every number is a figure (see `figures`), so that a pack whose parts disagree is not printed.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from revplan.boardbook import BoardBook
+from revplan.formats import kinds_of, round_half_up
+from revplan.report import board_charts as charts
+from revplan.report.exhibit import Exhibit, chart, table, text
+from revplan.report.figures import Cells, Figure, Sentence, figure, say
+
+PROMISED, CAME = "promised", "came"
+
+
+def promise(book: BoardBook) -> Exhibit:
+    """Entries of every stage, promised and come, in the quarter and in the year so far."""
+    if not book.spans:
+        return nothing_yet(book)
+    titles = {stage.id: stage.title for stage in book.plan.stages}
+    parts = [promised_entries(book, span.label) for span in book.spans]
+    frame = pd.concat([part.add_prefix(f"{at}_") for at, part in enumerate(parts)], axis=1)
+    frame.insert(0, "stage", [titles[stage] for stage in book.plan.stage_ids])
+    kinds = {"promised": "count", "came": "count", "gap": "number", "reached": "share"}
+    columns = {f"{at}_{name}": _entry_column(name, span.label) for at, span in enumerate(book.spans) for name in kinds}
+    labels = {
+        f"{at}_{name}": f"{span.label}: {name}" if name == "promised" else name.capitalize()
+        for at, span in enumerate(book.spans)
+        for name in kinds
+    }
+    made = table(
+        frame,
+        {"stage": "text", **{name: kinds[name[2:]] for name in columns}},
+        _promise_message(book),
+        labels={"stage": "Entries", **labels},
+        notes=[
+            "Promised: entries of the plan's commit and of the records open on its plan date. Gap: came less promised."
+        ],
+    )
+    rows = [{"stage": stage} for stage in book.plan.stage_ids]
+    return made.with_cells(Cells(rows=rows, columns=columns))
+
+
+def _entry_column(name: str, period: str) -> dict[str, str]:
+    if name in (PROMISED, CAME):
+        return {"measure": "entries", "period": period, "basis": name}
+    return {"measure": f"entries_{name}", "period": period}
+
+
+def promised_entries(book: BoardBook, period: str) -> pd.DataFrame:
+    """Entries by stage in whole records, as they are displayed: promised, came, gap, reached."""
+    rows = book.promise[(book.promise["period"] == period) & (book.promise["part"] == "all")]
+    rows = rows.set_index("stage").reindex(book.plan.stage_ids)
+    shown = pd.DataFrame({"promised": rows["promised"].map(round_half_up), "came": rows["came"]})
+    shown["gap"] = shown["came"] - shown["promised"]
+    shown["reached"] = (shown["came"] / shown["promised"]).where(shown["promised"] > 0)
+    return shown.reset_index(drop=True)
+
+
+def entries(book: BoardBook, stage: str, name: str, period: str) -> Figure:
+    """One number of `promise`, such as what came at a stage."""
+    row = promised_entries(book, period).iloc[book.plan.stage_ids.index(stage)]
+    described = _entry_column(name, period)
+    return figure(described.pop("measure"), row[name], described.pop("period"), described.get("basis", ""), stage=stage)
+
+
+def _promise_message(book: BoardBook) -> Sentence:
+    stage = book.plan.commit_stage
+    label = book.spans[0].label
+    came, asked, reached = (entries(book, stage, name, label) for name in (CAME, PROMISED, "reached"))
+    title = next(each.title for each in book.plan.stages if each.id == stage)
+    if came.value is None:
+        return say(
+            "{asked} {title}s were promised for {period}; the plan names no records to count.",
+            asked=asked,
+            title=title,
+            period=label,
+        )
+    return say(
+        "{came} of the {asked} {title}s promised for {period} came: {reached}.",
+        came=came,
+        asked=asked,
+        title=title,
+        period=label,
+        reached=reached,
+    )
+
+
+def nothing_yet(book: BoardBook) -> Exhibit:
+    """What is said where nothing can have come."""
+    return text(say("{state}", state=book.state))
+
+
+# --- money ---------------------------------------------------------------------------------------
+
+
+def money(book: BoardBook, measure: str, value: float | None, period: str, basis: str = "", **of: str) -> Figure:
+    """An amount in the plan's currency, in whole units."""
+    whole = None if value is None or pd.isna(value) else round_half_up(value)
+    return figure(measure, whole, period, basis, book.plan.currency, **of)
+
+
+def new_arr(book: BoardBook, period: str, basis: str) -> Figure:
+    """New ARR of a period: `promised`, `came`, or the `goal` by its phasing."""
+    rows = book.promise_money[book.promise_money["period"] == period].set_index("term")
+    value = rows["promised"]["goal"] if basis == "goal" else rows[basis]["new_arr"]
+    return money(book, "new_arr", value, period, basis)
+
+
+def so_far(book: BoardBook) -> Exhibit:
+    """New ARR since the year began, promised and come, month by month."""
+    year = str(book.plan.first_month.year)
+    frame = book.reached_by_month[["month", "goal_arr", "promised_arr", "came_arr"]].copy()
+    amounts = [name for name in frame.columns if name != "month"]
+    frame[amounts] = frame[amounts].map(lambda value: value if pd.isna(value) else round_half_up(value))
+    bases = {"goal_arr": "goal", "promised_arr": PROMISED, "came_arr": CAME}
+    made = chart(
+        charts.so_far(book.plan.currency, _so_far_message(book, frame, year)),
+        frame,
+        kinds_of("reached_by_month"),
+        name="so_far",
+    )
+    rows = [{"period": str(month)} for month in frame["month"]]
+    columns = {name: {"measure": "new_arr_so_far", "basis": basis} for name, basis in bases.items()}
+    return made.with_cells(Cells(rows=rows, columns=columns, currency=book.plan.currency)).with_native(
+        charts.so_far_native(book.plan.currency)
+    )
+
+
+def _so_far_message(book: BoardBook, frame: pd.DataFrame, year: str) -> Sentence:
+    """What the curve says on its last known month."""
+    known = frame.dropna(subset=["came_arr"])
+    if known.empty:
+        return say("{state}", state=book.state)
+    last = known.iloc[-1]
+    month = str(last["month"])
+    came, asked = (
+        figure("new_arr_so_far", last[f"{basis}_arr"], month, basis, book.plan.currency) for basis in (CAME, PROMISED)
+    )
+    gap = money(book, "new_arr_gap", last["came_arr"] - last["promised_arr"], f"{year} so far")
+    return say(
+        "The year has brought {came} of new ARR against {asked} promised by then ({gap}).",
+        came=came,
+        asked=asked,
+        gap=gap,
+    )
+
+
+# --- why -----------------------------------------------------------------------------------------
+
+STEPS = {
+    "planned": "Promised",
+    "opening": "Records open at the start",
+    "volume": "Number of entries",
+    "mix": "Mix",
+    "win_rate": "Win rate",
+    "timing": "Timing",
+    "deal_size": "Deal size",
+    "came": "Came",
+}
+
+
+def variance(book: BoardBook) -> Exhibit:
+    """From what was promised to what came, step by step."""
+    label = book.spans[0].label if book.spans else ""
+    rows = book.variance[book.variance["period"] == label]
+    if rows.empty:
+        return nothing_yet(book)
+    frame = pd.DataFrame({"line": [STEPS[line] for line in rows["line"]], "amount": rows["displayed"].to_numpy()})
+    described = [_step(line) for line in rows["line"]]
+    made = chart(
+        charts.variance(book.plan.currency, _variance_message(book, rows)),
+        frame,
+        {"line": "text", "amount": "money"},
+        name="variance",
+        notes=_variance_notes(rows),
+    )
+    columns = {"amount": {"period": label}}
+    return made.with_cells(Cells(rows=described, columns=columns, currency=book.plan.currency)).with_native(
+        charts.variance_native(book.plan.currency)
+    )
+
+
+def _step(line: str) -> dict[str, str]:
+    if line in ("planned", "came"):
+        return {"measure": "new_arr", "basis": PROMISED if line == "planned" else CAME}
+    return {"measure": "variance_step", "line": line}
+
+
+def _variance_notes(rows: pd.DataFrame) -> list[str]:
+    provisional = [STEPS[line] for line, young in zip(rows["line"], rows["provisional"], strict=True) if young]
+    young = (
+        [f"Provisional, for the youngest entries are still open: {' and '.join(provisional).lower()}."]
+        if provisional
+        else []
+    )
+    return ["Each step is the mean over all orders in which the factors could move from plan to actual.", *young]
+
+
+def _variance_message(book: BoardBook, rows: pd.DataFrame) -> Sentence:
+    steps = rows[~rows["line"].isin(["planned", "came"])]
+    largest = steps.loc[steps["displayed"].abs().sort_values(ascending=False, kind="stable").index[:2]]
+    label = rows["period"].iloc[0]
+    first, second = (money(book, "variance_step", row.displayed, label, line=row.line) for row in largest.itertuples())
+    one, other = (STEPS[line].lower() for line in largest["line"])
+    return say(
+        "{period} brought {came} of new ARR against {asked} promised; the largest steps are {one} ({first}) and {other} ({second}).",
+        period=label,
+        came=new_arr(book, label, CAME),
+        asked=new_arr(book, label, PROMISED),
+        one=one,
+        first=first,
+        other=other,
+        second=second,
+    )

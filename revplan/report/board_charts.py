@@ -1,0 +1,109 @@
+"""The charts of the board pack: as they are painted, and in numbers for a presentation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from revplan.formats import compact, show
+from revplan.report.axes import GAP, PAST, PLAN, REQUIRED, fitting, is_narrow, key, month_axis, value_axis
+from revplan.report.drawing import Paint
+from revplan.report.figures import Sentence
+from revplan.report.native import Describe, Native, Series, names, numbers
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+BAR = 0.62
+SO_FAR = (
+    ("goal_arr", "goal", PAST, "dashed"),
+    ("promised_arr", "promised", REQUIRED, "line"),
+    ("came_arr", "came", PLAN, "line"),
+)
+STYLES = {"dashed": "--", "line": "-"}
+
+
+def so_far(currency: str, said: Sentence) -> Paint:
+    """Three curves of cumulated ARR."""
+
+    def paint(ax: Axes, frame: pd.DataFrame) -> Sentence:
+        places = np.arange(len(frame))
+        for column, label, color, mark in SO_FAR:
+            width = 2.6 if column == "came_arr" else 1.6
+            ax.plot(places, frame[column].astype(float), STYLES[mark], color=color, linewidth=width, label=label)
+        month_axis(ax, frame["month"])
+        ax.set_ylim(bottom=0)
+        value_axis(ax, "money", currency)
+        key(ax)
+        return said
+
+    return paint
+
+
+def so_far_native(currency: str) -> Describe:
+    """The same in numbers."""
+
+    def describe(frame: pd.DataFrame) -> Native:
+        series = [
+            Series(name=label, values=numbers(frame[column]), color=color, mark=mark)  # type: ignore[arg-type]
+            for column, label, color, mark in SO_FAR
+        ]
+        months = tuple(show(month, "month") for month in frame["month"])
+        return Native(form="columns", categories=months, series=tuple(series), kind="money", currency=currency)
+
+    return describe
+
+
+def variance(currency: str, said: Sentence) -> Paint:
+    """A waterfall from the first row to the last; the axis begins near the lowest level, not at zero."""
+
+    def paint(ax: Axes, frame: pd.DataFrame) -> Sentence:
+        amounts, bases = frame["amount"].to_numpy(dtype=float), waterfall_bases(frame["amount"].to_numpy(dtype=float))
+        size = 6.5 if is_narrow(ax) else 9.0
+        for place, (amount, base) in enumerate(zip(amounts, bases, strict=True)):
+            ends = place in (0, len(amounts) - 1)
+            ax.bar(place, amount, BAR, base, color=PLAN if ends else GAP if amount < 0 else REQUIRED)
+            label = compact(amount, currency) if ends or amount <= 0 else f"+{compact(amount, currency)}"
+            top = base + max(amount, 0.0)
+            ax.annotate(label, (place, top), (0, 3), textcoords="offset points", ha="center", fontsize=size)
+        width = 8 if is_narrow(ax) else 14
+        ax.set_xticks(range(len(frame)), [_two_lines(line, width) for line in frame["line"]], fontsize=size)
+        ax.margins(y=0.14)
+        ax.set_ylim(bottom=min(0.0, *np.minimum(bases, bases + amounts)))
+        value_axis(ax, "money", currency)
+        return said
+
+    return paint
+
+
+def waterfall_bases(amounts: np.ndarray) -> np.ndarray:
+    """Where each bar of a waterfall stands: the first and the last on the ground, others on the level before."""
+    levels = np.cumsum(amounts[:-1])
+    return np.concatenate([[0.0], levels[:-1], [0.0]])
+
+
+def _two_lines(label: str, width: int) -> str:
+    """A label over two lines at most."""
+    words, lines = label.split(), [""]
+    for word in words:
+        lines = [*lines[:-1], f"{lines[-1]} {word}".strip()] if len(lines[-1]) + len(word) < width else [*lines, word]
+    lines = [line for line in lines if line]
+    return "\n".join(fitting(line, width) for line in [*lines[:1], *([" ".join(lines[1:])] if lines[1:] else [])])
+
+
+def variance_native(currency: str) -> Describe:
+    """The same in numbers."""
+
+    def describe(frame: pd.DataFrame) -> Native:
+        ends = pd.Series([place in (0, len(frame) - 1) for place in range(len(frame))])
+        amounts = frame["amount"].astype(float).reset_index(drop=True)
+        series = (
+            Series(name="New ARR", values=numbers(amounts.where(ends)), color=PLAN, mark="level"),
+            Series(name="adds", values=numbers(amounts.where(~ends & (amounts >= 0))), color=REQUIRED),
+            Series(name="takes away", values=numbers(amounts.where(~ends & (amounts < 0))), color=GAP),
+        )
+        return Native(form="waterfall", categories=names(frame["line"]), series=series, kind="money", currency=currency)
+
+    return describe
