@@ -1,8 +1,8 @@
-"""The door of the served simulator: nothing passes without the token, and nothing that was sent to another name.
+"""The door of the served simulator: nothing passes without the token, and nothing that a foreign page sends.
 
 It stands before the whole server, so pages, scripts, styles, kernels and websockets are behind it alike. A name
 that is not this machine's own is refused whatever it brings: a foreign page whose name is made to lead here
-(DNS rebinding) gets nothing.
+(DNS rebinding) gets nothing. So does a page of another port of this machine.
 """
 
 from __future__ import annotations
@@ -68,11 +68,15 @@ class Door(Router):
     def find_handler(self, request: HTTPServerRequest, **options: Any) -> Any:
         """What answers `request`."""
         in_address, in_cookie = self._token_in_address(request), self._token_in_cookie(request)
-        if request.host not in self.names or not (in_address or in_cookie):
+        if not self._is_from_here(request) or not (in_address or in_cookie):
             return self.outside.get_handler_delegate(request, Refusal)
         if in_address and request.path == "/":
             return self.outside.get_handler_delegate(request, Entrance)
         return self.inside.find_handler(request, **options)
+
+    def _is_from_here(self, request: HTTPServerRequest) -> bool:
+        origin = request.headers.get("Origin", f"http://{request.host}")
+        return request.host in self.names and origin == f"http://{request.host}"
 
     def _token_in_address(self, request: HTTPServerRequest) -> bool:
         return any(hmac.compare_digest(token, self.token) for token in request.query_arguments.get("token", []))

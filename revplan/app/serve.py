@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from socket import socket
+from socket import create_server, socket
 from tempfile import TemporaryDirectory
 
 from revplan.app.door import HOST
@@ -42,27 +42,25 @@ def serve(plan: Path, port: int | None, ready: Callable[[str], None]) -> None:
     check_plan(plan)
     if find_spec("voila") is None:
         raise ReportError.at("voila", "is missing; install revplan with it: pip install 'revplan[app]'")
-    sockets = _bound(port)
+    listening = _listening(port)
     from revplan.app.server import Server
 
     token = secrets.token_urlsafe(24)
-    address = f"http://{HOST}:{sockets[0].getsockname()[1]}/?token={token}"
+    address = f"http://{HOST}:{listening.getsockname()[1]}/?token={token}"
     with TemporaryDirectory(prefix="revplan-", ignore_cleanup_errors=True) as scratch:
         notebook = _notebook(plan, Path(scratch, "simulator.ipynb"))
-        server = Server(notebook, sockets, token, lambda: ready(address))
+        server = Server(notebook, listening, token, lambda: ready(address))
         server.initialize([])
         server.start()
 
 
-def _bound(port: int | None) -> list[socket]:
-    from tornado.netutil import bind_sockets
-
+def _listening(port: int | None) -> socket:
     if port is not None and not 0 <= port <= 65535:
         raise PlanError.at("--port", f"got {port}; name a port from 1 to 65535, or leave it out")
     tried = range(PORT, PORT + TRIED) if port is None else [port]
     for number in tried:
         with suppress(OSError):
-            return bind_sockets(number, HOST)
+            return create_server((HOST, number))
     cure = "leave --port out, and a free one is found" if port is not None else "name a free one with --port"
     raise ReportError.at(f"port {tried[0]}", f"is taken by another program, or not yours to use; {cure}")
 
@@ -70,7 +68,13 @@ def _bound(port: int | None) -> list[socket]:
 def _notebook(plan: Path, path: Path) -> Path:
     """`path`, which now holds the notebook that each visit runs."""
     source = f"from revplan.app.visit import visit\nvisit({str(plan.resolve())!r})"
-    cell = {"cell_type": "code", "source": source, "metadata": {}, "execution_count": None, "outputs": []}
+    cell: dict[str, object] = {
+        "cell_type": "code",
+        "source": source,
+        "metadata": {},
+        "execution_count": None,
+        "outputs": [],
+    }
     named = {"title": clean(read_plan(plan).name), "kernelspec": {"name": "python3", "display_name": "Python"}}
     notebook = {"nbformat": 4, "nbformat_minor": 4, "metadata": named, "cells": [cell]}
     path.write_text(json.dumps(notebook), encoding="utf-8")

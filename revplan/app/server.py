@@ -10,12 +10,15 @@ from __future__ import annotations
 import logging
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from socket import socket
+from subprocess import DEVNULL
 from typing import Any
 
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_core.utils import run_sync
+from jupyter_server.services.kernels.kernelmanager import ServerKernelManager
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
 from traitlets.config import Config
@@ -54,13 +57,21 @@ class OwnKernels(KernelSpecManager):
         return {"python3": {"resource_dir": "", "spec": self.parent.kernel.to_dict()}}
 
 
-class Server(Voila):  # type: ignore[misc]
-    """Serves the notebook at `notebook` on `sockets` to whoever has `token`; `ready` is called when it listens."""
+class QuietKernel(ServerKernelManager):
+    """A kernel that writes nothing into the terminal of `revplan app`."""
 
-    def __init__(self, notebook: Path, sockets: list[socket], token: str, ready: Callable[[], None]) -> None:
+    async def start_kernel(self, *given: Any, **options: Any) -> None:
+        """Starts it, with what it prints thrown away."""
+        await super().start_kernel(*given, **options, stdout=DEVNULL, stderr=DEVNULL)
+
+
+class Server(Voila):  # type: ignore[misc]
+    """Serves the notebook at `notebook` on `listening` to whoever has `token`; `ready` is called when it listens."""
+
+    def __init__(self, notebook: Path, listening: socket, token: str, ready: Callable[[], None]) -> None:
         super().__init__(config=_settings(notebook))
-        self.ready, self.sockets, self.door_token = ready, sockets, token
-        self.port = sockets[0].getsockname()[1]
+        self.ready, self.listening, self.door_token = ready, listening, token
+        self.port = listening.getsockname()[1]
         self.kernel = kernel_spec(notebook.parent)
         self.kernel.env[CALL] = f"ws://{HOST}:{self.port}/voila/query/{{kernel}}?token={token}"
         self.ioloop = IOLoop.current()
@@ -75,7 +86,8 @@ class Server(Voila):  # type: ignore[misc]
 
     def listen(self) -> None:
         """Serves until a signal stops it."""
-        HTTPServer(Door(self.app, self.port, self.door_token)).add_sockets(self.sockets)
+        self.listening.setblocking(False)
+        HTTPServer(Door(self.app, self.port, self.door_token)).add_socket(self.listening)
         for stop in STOPS:
             signal.signal(stop, self._handle_signal_stop)
         self.ready()
@@ -86,7 +98,14 @@ class Server(Voila):  # type: ignore[misc]
 
     def stop(self) -> None:
         """Ends every kernel at once: what they hold is worth nothing without their page."""
-        run_sync(self.kernel_manager.shutdown_all)(now=True)
+        run_sync(self._end_kernels)()
+
+    async def _end_kernels(self) -> None:
+        for kernel in self.kernel_manager.list_kernel_ids():
+            with suppress(
+                Exception
+            ):  # one that is only starting cannot be told; it ends itself when its parent is gone
+                await self.kernel_manager.shutdown_kernel(kernel, now=True)
 
 
 def _settings(notebook: Path) -> Config:
@@ -107,7 +126,11 @@ def _settings(notebook: Path) -> Config:
                 "allow_template_override": "NO",
                 "allow_theme_override": "NO",
             },
-            "MappingKernelManager": {"cull_idle_timeout": LEFT_FOR, "cull_interval": LOOKED_EVERY},
+            "MappingKernelManager": {
+                "kernel_manager_class": f"{__name__}.QuietKernel",
+                "cull_idle_timeout": LEFT_FOR,
+                "cull_interval": LOOKED_EVERY,
+            },
             "KernelManager": {"transport_encryption": "auto"},
             "VoilaExecutor": {"cell_error_instruction": NOT_STARTED},
             "NotebookNotary": {"db_file": ":memory:"},

@@ -5,10 +5,7 @@ Skipped with a reason where there is no browser, except in CI, where it fails.
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,26 +20,6 @@ from revplan.report.page import page
 pytestmark = pytest.mark.browser
 
 EVIL = '<script>document.title="owned"</script><img src=x onerror=\'document.title="owned"\'>'
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[object]:
-    """A headless Chromium."""
-    named = [os.environ.get("REVPLAN_CHROMIUM"), *map(shutil.which, ("chromium", "google-chrome", "msedge"))]
-    path = next(filter(None, named), None)
-    missing = "no Chromium found; set REVPLAN_CHROMIUM" if path is None else ""
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        missing = "playwright is not installed: the extra `browser`"
-    if missing and not os.environ.get("CI"):
-        pytest.skip(missing)
-    assert not missing, missing
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=flags)
-        yield chromium
-        chromium.close()
 
 
 def paint(ax: object, rows: pd.DataFrame) -> str:

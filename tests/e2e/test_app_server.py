@@ -1,0 +1,191 @@
+"""`revplan app` as a server: who gets in, where it listens, and that nothing is left when it stops."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from revplan.cli import main
+
+KERNEL = "11111111-1111-1111-1111-111111111111"
+PLACES = [
+    "/",
+    "/voila/static/voila.js",
+    "/voila/templates/lab/static/theme-light.css",
+    "/voila/labextensions/@jupyter-widgets/jupyterlab-manager/package.json",
+    "/voila/files/simulator.ipynb",
+    f"/voila/query/{KERNEL}",
+    f"/api/kernels/{KERNEL}",
+    f"/api/kernels/{KERNEL}/channels",
+    "/login",
+    "/nothing-here",
+]
+
+
+def ask(app: Any, path: str, method: str = "GET", **headers: str) -> tuple[int, http.client.HTTPMessage, str]:
+    """Status, headers and body of one request."""
+    with closing(http.client.HTTPConnection("127.0.0.1", app.port, timeout=30)) as connection:
+        connection.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+        with connection.getresponse() as answer:
+            return answer.status, answer.headers, answer.read().decode()
+
+
+def cookie(app: Any, token: str | None = None) -> str:
+    """The cookie of somebody who came with the token."""
+    return f"revplan-{app.port}={app.token if token is None else token}"
+
+
+@pytest.mark.parametrize("path", PLACES)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_nothing_passes_without_the_token(app: Any, path: str, method: str) -> None:
+    status, _, body = ask(app, path, method)
+    assert (status, "The address is not complete" in body) == (403, True)
+    assert ask(app, f"{path}?token=wrong", method)[0] == 403
+    assert ask(app, f"{path}?token=", method)[0] == 403
+    assert ask(app, path, method, Cookie=cookie(app, "wrong"))[0] == 403
+
+
+@pytest.mark.parametrize("path", [f"/voila/query/{KERNEL}", f"/api/kernels/{KERNEL}/channels"])
+def test_no_websocket_opens_without_the_token(app: Any, path: str) -> None:
+    upgrade = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec_WebSocket_Version": "13"}
+    assert ask(app, path, Sec_WebSocket_Key="x" * 22 + "==", **upgrade)[0] == 403
+
+
+def test_the_token_is_traded_for_a_cookie_no_script_reads(app: Any) -> None:
+    status, headers, _ = ask(app, f"/?token={app.token}")
+    assert (status, headers["Location"]) == (302, "/")
+    assert headers["Set-Cookie"].startswith(cookie(app))
+    assert "httponly" in headers["Set-Cookie"].lower()
+    assert "samesite=lax" in headers["Set-Cookie"].lower()
+    assert ask(app, "/voila/static/voila.js", Cookie=cookie(app))[0] == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1", "localhost.evil.example:{port}", "127.0.0.1:1", ""])
+def test_a_foreign_name_gets_nothing_even_with_the_token(app: Any, host: str) -> None:
+    named = host.format(port=app.port)
+    for path in PLACES:
+        assert ask(app, f"{path}?token={app.token}", Host=named, Cookie=cookie(app))[0] in (400, 403)
+
+
+def test_localhost_is_a_name_of_this_machine(app: Any) -> None:
+    assert ask(app, "/voila/static/voila.js", Host=f"localhost:{app.port}", Cookie=cookie(app))[0] == 200
+
+
+@pytest.mark.parametrize("origin", ["http://127.0.0.1:1", "http://evil.example", "https://127.0.0.1:{port}", "null"])
+def test_a_foreign_page_gets_nothing_even_with_the_cookie(app: Any, origin: str) -> None:
+    for path in PLACES:
+        assert ask(app, path, Origin=origin.format(port=app.port), Cookie=cookie(app))[0] == 403
+    own = f"http://127.0.0.1:{app.port}"
+    assert ask(app, "/voila/static/voila.js", Origin=own, Cookie=cookie(app))[0] == 200
+
+
+def test_no_file_of_the_disk_is_served(app: Any) -> None:
+    for path in ("/voila/files/simulator.ipynb", "/voila/files/../plan.yaml", "/voila/static/..%2f..%2fserver.py"):
+        assert ask(app, path, Cookie=cookie(app))[0] in (400, 403, 404)
+
+
+def test_what_is_missing_is_said_in_words_of_ours(app: Any) -> None:
+    status, headers, body = ask(app, f"/api/kernels/{KERNEL}", Cookie=cookie(app))
+    assert status == 404
+    status, headers, body = ask(app, "/voila/query", Cookie=cookie(app))
+    assert "://" not in body.replace("http://www.w3.org", "")
+    assert "Traceback" not in body
+    assert headers["Content-Security-Policy"].startswith("default-src 'self'; script-src 'self' 'unsafe-inline';")
+
+
+def test_only_this_machine_is_listened_to(app: Any) -> None:
+    others = {info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)} - {"127.0.0.1"}
+    for address in others:
+        with pytest.raises(OSError, match=r"refused|unreachable|timed out"):
+            socket.create_connection((address, app.port), timeout=2)
+
+
+def kernels_of(process: subprocess.Popen[str]) -> list[int]:
+    """The processes that `process` started, found where Linux lists them."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/status"):
+        try:
+            parent = re.search(r"^PPid:\s+(\d+)", status.read_text(encoding="utf-8"), re.MULTILINE)
+        except OSError:
+            continue
+        if parent and int(parent[1]) == process.pid:
+            found.append(int(status.parent.name))
+    return found
+
+
+def wait_until(true: object, seconds: float = 20) -> None:
+    """Returns as soon as `true()`; fails if that never comes."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.05)
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are looked up in /proc")
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_it_leaves_no_kernel_and_no_file(
+    start_app: Any, small_plan: Path, monkeypatch: pytest.MonkeyPatch, how: int
+) -> None:
+    scratch = small_plan.parent / "scratch"
+    scratch.mkdir()
+    monkeypatch.setenv("TMPDIR", str(scratch))
+    with start_app(small_plan) as app:
+        wait_until(lambda: kernels_of(app.process))
+        kernels = kernels_of(app.process)
+        app.process.send_signal(how)
+        assert app.process.wait(timeout=20) == 0, app.process.stderr.read()
+        said = app.process.stderr.read()
+    assert said == ""
+    wait_until(lambda: not any(Path(f"/proc/{kernel}").exists() for kernel in kernels))
+    assert os.listdir(scratch) == []
+    assert sorted(os.listdir(small_plan.parent)) == ["plan.yaml", "scratch"]
+
+
+def test_every_fault_is_said_before_anything_starts(small_plan: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = small_plan.read_text(encoding="utf-8")
+    small_plan.write_text(text.replace("rate: 0.4", "rate: 40").replace("acv: 10_000", "acv: -1"), encoding="utf-8")
+    assert main(["app", str(small_plan), "--no-browser"]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "(2 faults)" in printed.err
+
+
+def test_a_port_taken_is_said_and_without_a_choice_the_next_is_used(
+    small_plan: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from revplan.app import serve
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main(["app", str(small_plan), "--no-browser", "--port", str(port)]) == 1
+        assert (
+            f"port {port}: is taken by another program, or not yours to use; leave --port out"
+            in capsys.readouterr().err
+        )
+        monkeypatch.setattr(serve, "PORT", port)
+        bound = serve._listening(None)
+        assert bound.getsockname()[0] == "127.0.0.1"
+        assert bound.getsockname()[1] > port
+        bound.close()
+    assert main(["app", str(small_plan), "--no-browser", "--port", "70000"]) == 2
+    assert "--port: got 70000; name a port from 1 to 65535" in capsys.readouterr().err
+
+
+def test_without_voila_it_says_what_to_install(
+    small_plan: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from revplan.app import serve
+
+    monkeypatch.setattr(serve, "find_spec", lambda name: None)
+    assert main(["app", str(small_plan), "--no-browser"]) == 1
+    assert "voila: is missing; install revplan with it: pip install 'revplan[app]'" in capsys.readouterr().err
