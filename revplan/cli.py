@@ -92,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("plan", type=Path, metavar="PLAN", help="the plan file (YAML)")
     simulate.add_argument("--trials", type=int, default=8192, metavar="N", help="how many; default 8192")
     simulate.add_argument("--seed", type=int, default=1, metavar="S", help="the same seed gives the same numbers")
+    simulate.add_argument("--csv", type=Path, metavar="FILE", help="also write the scenarios here, a row each")
 
     sign = _command(commands, "sign", _sign, "freeze a plan, its inputs and results as the plan of record")
     sign.add_argument("plan", type=Path, metavar="PLAN", help="the plan file (YAML)")
@@ -206,14 +207,19 @@ def _simulate(given: argparse.Namespace) -> None:
     from revplan.model.bank import Bank
     from revplan.model.simulate import simulate
     from revplan.realism_text import realism_answer, realism_text
-    from revplan.simulation_text import simulation_answer, simulation_text
+    from revplan.report.files import check_file, written
+    from revplan.simulation_text import scenarios_csv, simulation_answer, simulation_text
     from revplan.workbook import open_workbook
 
     Bank(given.trials, 1, given.seed)  # refuses what cannot be simulated before anything is solved
+    if given.csv:
+        check_file(given.csv)
     book = open_workbook(given.plan, _progress("commit: {done} of {total} sources, now {what}"))
     told = _progress("simulation: {done} of {total} rounds")
     found = simulate(book.year, given.trials, given.seed, told)
     compared = book.compared(found, _progress("scenarios: {done} of {total}"))
+    if given.csv:
+        written(given.csv, scenarios_csv(compared))
     answer = {**simulation_answer(found, compared), "realism": realism_answer(found, book.realism)}
     _print(given, answer, f"{simulation_text(found, compared)}\n\n{realism_text(found, book.realism)}")
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from revplan.errors import shown
+from revplan.escaping import spreadsheet
 from revplan.formats import column, compact, show
 from revplan.model import simulate_tables as tables
 from revplan.model.curve import CurvePoint
@@ -15,6 +16,7 @@ from revplan.terminal import aligned_columns, plain_rows
 
 SHOWN_DRIVERS = 10
 FEW_WINS = 10  # expected wins below which bands of a year are rough: deals come whole
+NO_SCENARIOS = "The plan names no scenarios; `scenarios` in the plan file lays variations beside it."
 AMOUNTS = {
     "p10": "P10: nine years in ten bring more",
     "p50": "P50: every second year brings more",
@@ -88,8 +90,7 @@ def simulation_text(simulation: Simulation, compared: Sequence[Compared]) -> str
         _swings(simulation),
         _seek(simulation),
     ]
-    if len(compared) > 1:
-        parts.append(_scenarios(compared))
+    parts.append(_scenarios(compared) if len(compared) > 1 else NO_SCENARIOS)
     parts.append("\n".join(f"- {note}" for note in simulation_notes(simulation)))
     return "\n\n".join(parts)
 
@@ -172,13 +173,34 @@ def _seek(simulation: Simulation) -> str:
 
 
 def _scenarios(compared: Sequence[Compared]) -> str:
-    table = tables.scenarios_table(compared)
-    money = ("goal", "mean", "mean_difference", "arr_low", "arr_high")
-    cells = [list(table["scenario"]), *(column(table[name], "money") for name in money)]
-    cells += [column(table["chance_of_goal"].round(3), "share"), column(table["scale"], "ratio")]
-    cells.append(column(table["spend_difference"], "money"))
-    heads = ("scenario", "goal", "mean", "to base", "P10", "P90", "chance", "scale", "spend, planned anew")
-    return aligned_columns(heads, cells)
+    table, plan = tables.scenarios_table(compared), compared[0].year.plan
+    needed = [each.needed[plan.commit_stage] for each in compared]
+    title = next(each.title for each in plan.stages if each.id == plan.commit_stage)
+    cells = {
+        "scenario": [shown(name) for name in table["scenario"]],
+        "goal": column(table["goal"], "money"),
+        "mean": column(table["mean"], "money"),
+        "to base": column(table["mean_difference"], "number"),
+        "P10": column(table["arr_low"], "money"),
+        "P90": column(table["arr_high"], "money"),
+        "chance": column(table["chance_of_goal"].round(3), "share"),
+        "scale": column(table["scale"], "ratio"),
+        f"anew: {title}s": column(needed, "count"),
+        "more or less": column([each - needed[0] for each in needed], "number"),
+        "anew: spend": column(table["spend"], "money"),
+        "spend to base": column(table["spend_difference"], "number"),
+    }
+    return aligned_columns(list(cells), list(cells.values()))
+
+
+def scenarios_csv(compared: Sequence[Compared]) -> str:
+    """Scenarios side by side as a CSV file that spreadsheets open as it is: a row each, money, then units by stage."""
+    wide, stages = tables.scenarios_table(compared), tables.scenario_stages_table(compared)
+    for stage, rows in stages.groupby("stage", sort=False):
+        for name in ("entries", "entries_difference", "needed", "needed_difference"):
+            wide[f"{stage}_{name}"] = rows[name].to_numpy()
+    wide["scenario"] = [spreadsheet(name) for name in wide["scenario"]]
+    return "\ufeff" + wide.to_csv(index=False, lineterminator="\r\n")
 
 
 def simulation_notes(simulation: Simulation) -> Iterator[str]:

@@ -59,6 +59,21 @@ def check_folder(folder: Path) -> None:
             pass
 
 
+def check_file(path: Path) -> None:
+    """That a file can be written at `path`; its folder is made if it is missing.
+
+    Raises
+    ------
+    PlanError
+        If a folder is there, or its folder is a file.
+    ReportError
+        If the folder may not be written to.
+    """
+    if path.is_dir():
+        raise PlanError.at(shown_path(path), "is a folder; name a file in it")
+    check_folder(path.parent)
+
+
 def written(path: Path, text: str) -> Path:
     """`path`, which now holds `text`: until the last moment it held what it held before.
 

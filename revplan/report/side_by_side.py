@@ -1,0 +1,150 @@
+"""The exhibits of scenarios side by side: what each does to the commit in money, and what it would take in units."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from revplan.errors import shown
+from revplan.escaping import clean
+from revplan.formats import compact, kinds_of, show
+from revplan.model import simulate_tables as tables
+from revplan.report.axes import ATTENTION, BACKGROUND, PLAN, REQUIRED, fitting, is_narrow, key, value_axis
+from revplan.report.drawing import Paint
+from revplan.report.exhibit import Exhibit, chart, table, text
+from revplan.report.native import Describe, Native, Series, names, numbers
+from revplan.workbook import Workbook
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+MOST_DRAWN = 30
+NONE_NAMED = "The plan names no scenarios, so there is nothing to lay beside it; name some under `scenarios`."
+
+
+def ranges(book: Workbook) -> Exhibit:
+    """P10, P50 and P90 of each scenario's year against its goal, the base plan first."""
+    if len(book.scenarios) < 2:
+        return text(NONE_NAMED)
+    every = tables.scenarios_table(book.scenarios)
+    frame, notes = every.head(MOST_DRAWN + 1), []
+    if len(every) > len(frame):
+        notes.append(f"{len(every) - len(frame)} further scenarios are in the table only.")
+    currency, said = book.plan.currency, conclusion(every, book.plan.currency)
+    height = 0.9 + 0.27 * len(frame)
+    drawn = chart(_ranges(currency, said), frame, kinds_of("scenarios"), notes=notes, height=height, name="scenarios")
+    return drawn.with_native(_in_numbers(currency))
+
+
+def conclusion(frame: pd.DataFrame, currency: str) -> str:
+    """What the scenarios come to in one sentence: the chance of the base plan, the worst one and the best one."""
+    base, others = frame.iloc[0], frame.iloc[1:]
+    worst, best = others.loc[others["chance_of_goal"].idxmin()], others.loc[others["chance_of_goal"].idxmax()]
+    start = f"The commit reaches its goal with a chance of {show(round(base['chance_of_goal'], 3), 'share')}"
+    if len(others) == 1:
+        return f"{start}; {_case(worst, currency)}."
+    return f"{start}; at worst {_case(worst, currency)}, at best {_case(best, currency)}."
+
+
+def _case(row: pd.Series, currency: str) -> str:
+    change, more = row["mean_difference"], "more" if row["mean_difference"] >= 0 else "less"
+    expected = f"{compact(abs(change), currency)} {more} expected" if abs(change) >= 1 else "as much expected"
+    return (
+        f"{show(round(row['chance_of_goal'], 3), 'share')} in the scenario {fitting(row['scenario'], 40)} ({expected})"
+    )
+
+
+def _ranges(currency: str, said: str) -> Paint:
+    def paint(ax: Axes, frame: pd.DataFrame) -> str:
+        places = np.arange(len(frame))[::-1]
+        colors = [PLAN, *([REQUIRED] * (len(frame) - 1))]
+        ax.hlines(places, frame["arr_low"], frame["arr_high"], colors=colors, linewidth=5, alpha=0.55)
+        ax.plot([], [], color=REQUIRED, linewidth=5, alpha=0.55, label="P10 to P90")
+        ax.plot(frame["arr_mid"], places, "o", color=PLAN, markersize=6, label="P50")
+        ax.plot(frame["goal"], places, "|", color=ATTENTION, markersize=13, markeredgewidth=2.4, label="goal")
+        ax.axvline(float(frame["arr_mid"].iloc[0]), color=BACKGROUND, linewidth=1, zorder=0)
+        ax.set_yticks(places, [_label(name, 13 if is_narrow(ax) else 34) for name in frame["scenario"]])
+        ax.set_ylim(-0.7, len(frame) - 0.3)
+        value_axis(ax, "money", currency, "x")
+        ax.grid(visible=True, axis="x")
+        ax.grid(visible=False, axis="y")
+        key(ax)
+        return said
+
+    return paint
+
+
+def _label(name: object, width: int) -> str:
+    """A name cut in its middle: those of a series of scenarios differ at the end."""
+    text = clean(name)
+    half = width // 2
+    return text if len(text) <= width else f"{text[: width - half - 1].rstrip()}…{text[-half:].lstrip()}"
+
+
+def _in_numbers(currency: str) -> Describe:
+    def describe(frame: pd.DataFrame) -> Native:
+        middle, low, high = (numbers(frame[name]) for name in ("arr_mid", "arr_low", "arr_high"))
+        return Native(
+            form="bars",
+            categories=names(frame["scenario"]),
+            series=(
+                Series(name="P50, P10 to P90", values=middle, low=low, high=high, color=PLAN, mark="dots"),
+                Series(name="goal", values=numbers(frame["goal"]), color=ATTENTION, mark="dashes"),
+            ),
+            kind="money",
+            currency=currency,
+        )
+
+    return describe
+
+
+def in_money(book: Workbook) -> Exhibit:
+    """Each scenario's year in money, with its difference to the base plan."""
+    if len(book.scenarios) < 2:
+        return text(NONE_NAMED)
+    frame, currency = tables.scenarios_table(book.scenarios), book.plan.currency
+    labels = {
+        "scenario": "Scenario",
+        "goal": f"Goal ({currency})",
+        "mean": "Expected",
+        "mean_difference": "To base",
+        "arr_low": "P10",
+        "arr_mid": "P50",
+        "arr_high": "P90",
+        "chance_of_goal": "Chance of its goal",
+        "spend": "Spend, planned anew",
+        "spend_difference": "To base, spend",
+    }
+    kinds = {**kinds_of("scenarios"), "mean_difference": "number", "spend_difference": "number"}
+    rounded = frame.assign(chance_of_goal=frame["chance_of_goal"].round(3))
+    notes = [
+        "Expected, P10 to P90 and chance keep the base plan's entries; spend is that of the scenario planned anew."
+    ]
+    return table(rounded[list(labels)], kinds, conclusion(frame, currency), labels=labels, notes=notes)
+
+
+def in_units(book: Workbook) -> Exhibit:
+    """Entries of every stage that each scenario's own commit asks for, and the difference to the base plan."""
+    if len(book.scenarios) < 2:
+        return text(NONE_NAMED)
+    rows, stages = tables.scenario_stages_table(book.scenarios), book.plan.stages
+    order = [each.name for each in book.scenarios]
+    needed, change = (
+        rows.pivot(index="scenario", columns="stage", values=name).loc[order]
+        for name in ("needed", "needed_difference")
+    )
+    frame = needed[[each.id for each in stages]].reset_index().assign(change=change[book.plan.commit_stage].to_numpy())
+    title = next(each.title for each in stages if each.id == book.plan.commit_stage)
+    labels = {"scenario": "Scenario", **{each.id: each.title for each in stages}, "change": f"{title}, to base"}
+    kinds = {"scenario": "text", **{each.id: "count" for each in stages}, "change": "number"}
+    return table(frame[list(labels)], kinds, _units_message(frame.iloc[1:], title), labels=labels)
+
+
+def _units_message(others: pd.DataFrame, title: str) -> str:
+    most = others.loc[others["change"].abs().idxmax()]
+    more = "more" if most["change"] >= 0 else "fewer"
+    if abs(most["change"]) < 0.5:
+        return f"No scenario, planned anew, asks for another number of {title}s."
+    return f"Planned anew, {shown(most['scenario'])} asks for {show(abs(most['change']), 'count')} {more} {title}s than the base plan: the largest change."
