@@ -24,13 +24,14 @@ from revplan.plan.file import read_plan
 from revplan.plan.model import Plan
 from revplan.record.reading import read_record
 from revplan.record.summary import by_line
-from revplan.sheets import targets_table
+from revplan.sheets import cell_values_table, targets_table
 from revplan.tables import empty
 from revplan.tracking import coverage as covering
 from revplan.tracking import movements
 from revplan.tracking import promise as promising
 from revplan.tracking import variance as bridging
 from revplan.tracking.periods import Span, quarter_span, whole_year, year_so_far
+from revplan.tracking.sources import promise_by_source
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,6 +166,15 @@ class BoardBook:
             return empty("landing")
         pace = standing.recent_pace(self.history, self.now, self.segment)
         return standing.landing(self.now, [self.quarter, whole_year(self.plan.first_month, self.as_of)], pace)
+
+    @cached_property
+    def promise_by_source(self) -> pd.DataFrame:
+        """Table promise_by_source: of the quarter, every source where it enters."""
+        if self.sides.came is None or not self.spans:
+            return empty("promise_by_source")
+        entered = {name: self.plan.entry_stage(name) for name in self.plan.sources}
+        worth = cell_values_table(self.year)
+        return promise_by_source(self.sides.promised, self.sides.came, self.quarter, entered, worth)
 
     @cached_property
     def arr_bridge(self) -> pd.DataFrame:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from revplan.formats import compact, show
-from revplan.report.axes import GAP, PAST, PLAN, REQUIRED, fitting, is_narrow, key, month_axis, value_axis
+from revplan.report.axes import BACKGROUND, GAP, PAST, PLAN, REQUIRED, fitting, is_narrow, key, month_axis, value_axis
 from revplan.report.drawing import Paint
 from revplan.report.figures import Sentence
 from revplan.report.native import Describe, Native, Series, names, numbers
@@ -105,5 +105,51 @@ def variance_native(currency: str) -> Describe:
             Series(name="takes away", values=numbers(amounts.where(~ends & (amounts < 0))), color=GAP),
         )
         return Native(form="waterfall", categories=names(frame["line"]), series=series, kind="money", currency=currency)
+
+    return describe
+
+
+LANDING = (
+    ("closed", "won", PLAN),
+    ("from_open", "expected of open records", REQUIRED),
+    ("to_create", "still to create", BACKGROUND),
+)
+
+
+def landing(currency: str, said: Sentence) -> Paint:
+    """One bar of three parts, the band about its end, and the goal."""
+
+    def paint(ax: Axes, frame: pd.DataFrame) -> Sentence:
+        row, base = frame.iloc[0], 0.0
+        for column, label, color in LANDING:
+            ax.barh(0, row[column], 0.5, base, color=color, label=label)
+            base += row[column]
+        low, high = row["landing_low"], row["landing_high"]
+        ax.plot([low, high], [0, 0], color="black", linewidth=2, marker="|", markersize=16, label="8 of 10 cases")
+        ax.axvline(row["goal"], color=GAP, linewidth=2.4, label="goal")
+        ax.set_yticks([0], [row["year"]])
+        ax.set_ylim(-0.6, 0.6)
+        ax.set_xlim(left=0, right=1.06 * max(high, row["goal"], base))
+        value_axis(ax, "money", currency, "x")
+        ax.grid(visible=True, axis="x")
+        ax.grid(visible=False, axis="y")
+        key(ax)
+        return said
+
+    return paint
+
+
+def landing_native(currency: str) -> Describe:
+    """The same in numbers."""
+
+    def describe(frame: pd.DataFrame) -> Native:
+        parts = [Series(name=label, values=numbers(frame[column]), color=color) for column, label, color in LANDING]
+        ends = {end: numbers(frame[f"landing_{end}"]) for end in ("low", "high")}
+        series = (
+            *parts,
+            Series(name="landing, 8 of 10 cases", values=numbers(frame["landing"]), color="ink", mark="dots", **ends),
+            Series(name="goal", values=numbers(frame["goal"]), color=GAP, mark="dashes"),
+        )
+        return Native(form="stacked", categories=names(frame["year"]), series=series, kind="money", currency=currency)
 
     return describe

@@ -28,7 +28,7 @@ from revplan.report.slide_notes import definitions, spoken
 from revplan.report.slide_page import Words, add_slide, content_area, filling, removed, write
 from revplan.report.slide_table import add_table, columns_of, sheets
 from revplan.report.slide_template import CONTENTS, Area, Template, area, kind, open_template
-from revplan.report.slide_tiles import add_lines, add_tiles, fill_lines
+from revplan.report.slide_tiles import add_lines, add_tiles, fill_lines, fitting_lines
 from revplan.tables import NUMERIC
 
 NUMBERS = frozenset(NUMERIC) | {"figure"}
@@ -139,7 +139,7 @@ def _add_chart(template: Template, slide: Slide, footer: str) -> None:
         _add_table(template, replace(slide, raw=_as_table(slide.raw)), footer)
         return
     page, place = add_slide(template, _words(slide, footer, " · ".join(slide.raw["notes"])))
-    drawn, book = chart_parts(from_raw(slide.raw["native"]))
+    drawn, book = chart_parts(from_raw(slide.raw["native"]), template.inks, place.width)
     _described(_framed(page, place, drawn, book), filling(page, template), slide.raw)
 
 
@@ -170,11 +170,19 @@ def _add_text(template: Template, slide: Slide, footer: str) -> None:
     page, place = add_slide(template, _words(slide, footer, ""))
     removed(filling(page, template))
     left = add_tiles(page, place, facts) if facts else place
-    done = add_lines(page, left, raw["notes"])
+    done = add_lines(page, left, _within(raw["notes"], left) if facts else raw["notes"])
     while not facts and done < len(raw["notes"]):
         page, place = add_slide(template, _words(slide, footer, ""), "continued")
         removed(filling(page, template))
         done += add_lines(page, place, raw["notes"][done:])
+
+
+def _within(notes: Sequence[str], place: Area) -> list[str]:
+    """Notes that fit, and how many are left to the speaker notes."""
+    count = fitting_lines(notes, place)
+    if count == len(notes):
+        return list(notes)
+    return [*notes[: count - 1], f"{len(notes) - count + 1} more in the speaker notes."] if count else []
 
 
 def _framed(page: Any, place: Area, drawn: bytes, book: bytes) -> Any:
@@ -204,7 +212,11 @@ def _close(template: Template, slides: Sequence[Slide], made_from: dict[str, str
         heads = ("Figure", "How it is worked out", "Rounding", "Source")
         _add_plain(template, "What the figures are, and where they come from.", heads, measured, footer)
     _add_plain(
-        template, "From what this was made, so that it can be made again.", ("", ""), list(made_from.items()), footer
+        template,
+        "From what this was made, so that it can be made again.",
+        ("What", "Which"),
+        list(made_from.items()),
+        footer,
     )
 
 

@@ -155,10 +155,10 @@ def say(template: str, **parts: Figure | str) -> Sentence:
     return Sentence(text=clean(template.format_map(words)), figures=quoted, registered=True)
 
 
-def joined(*sentences: Sentence) -> Sentence:
+def joined(*sentences: Sentence, glue: str = " ") -> Sentence:
     """Sentences one after the other."""
     return Sentence(
-        text=" ".join(sentence.text for sentence in sentences),
+        text=glue.join(sentence.text for sentence in sentences),
         figures=tuple(figure for sentence in sentences for figure in sentence.figures),
         registered=all(sentence.registered for sentence in sentences),
     )

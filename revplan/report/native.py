@@ -23,7 +23,7 @@ Form = Literal["columns", "stacked", "bars", "waterfall", "points"]
 """How the bars of a chart stand: side by side, on each other, lying over each other, each on the
 last one's end; or no bars but points along a numeric axis."""
 
-Mark = Literal["bar", "level", "line", "dashed", "dots", "rings", "dashes", "crosses"]
+Mark = Literal["bar", "level", "line", "dashed", "dots", "dashes", "crosses"]
 """How a series is drawn; a level is the bar of a waterfall that stands on the ground."""
 
 Value = float | None

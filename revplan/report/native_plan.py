@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from revplan.formats import show
+from revplan.formats import commitment, show
 from revplan.report.axes import ATTENTION, GAP, PAST, PLAN, REQUIRED
 from revplan.report.charts import LEVELS, MOST_ROWS, SOURCE_COLORS, TITLES, few_sources, shown_terms
 from revplan.report.native import Describe, Mark, Native, Series, day_number, names, numbers
@@ -148,7 +148,7 @@ def commit_curve(title: str, marked: dict[str, tuple[float, float]]) -> Describe
             name=f"{title}s needed", x=numbers(table["confidence"]), values=numbers(table["entries"]), mark="line"
         )
         points = [
-            Series(name=name, x=(chance,), values=(entries,), color=color, mark="dots")
+            Series(name=name, x=(chance,), values=(float(commitment(entries)),), color=color, mark="dots")
             for (name, (chance, entries)), color in zip(marked.items(), (PAST, ATTENTION), strict=False)
         ]
         return Native(

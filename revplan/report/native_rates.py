@@ -8,7 +8,7 @@ import numpy as np
 
 from revplan.formats import show
 from revplan.report.axes import ACTUAL, ATTENTION, GAP, PAST, PLAN, REQUIRED
-from revplan.report.native import Describe, Mark, Native, Series, names, numbers
+from revplan.report.native import Describe, Native, Series, names, numbers
 from revplan.report.rate_charts import LINE_COLORS, MOST_CURVES, STEADY
 
 if TYPE_CHECKING:
@@ -16,15 +16,17 @@ if TYPE_CHECKING:
 
 
 def rates(table: pd.DataFrame) -> Native:
-    """Each step's rate with its interval; immature ones hollow."""
+    """Each step's rate with its interval; immature ones pale."""
     mature = table["mature"].astype(bool)
-    parts: tuple[tuple[str, pd.Series, Mark], ...] = (("settled", mature, "dots"), ("immature", ~mature, "rings"))
+    parts = (("settled", mature, PLAN), ("immature", ~mature, PAST))
     columns = ("rate", "rate_low", "rate_high")
     series = []
-    for name, some, mark in parts:
+    for name, some, color in parts:
         values, low, high = (numbers(table[column].where(some)) for column in columns)
         if some.any():
-            series.append(Series(name=f"{name}, P10 to P90", values=values, low=low, high=high, mark=mark))
+            series.append(
+                Series(name=f"{name}, P10 to P90", values=values, low=low, high=high, color=color, mark="dots")
+            )
     return Native(form="columns", categories=names(table["step"]), series=tuple(series), kind="share")
 
 

@@ -20,6 +20,7 @@ from typing import Any, Literal
 from revplan.errors import ReportError, shown
 from revplan.escaping import clean
 from revplan.report import fonts, prose
+from revplan.report.axes import fitting
 from revplan.report.blocks import Block, Heading, Prose, Shown, blocks
 from revplan.tables import NUMERIC
 
@@ -27,8 +28,8 @@ TEMPLATE = Path(__file__).parent / "style" / "report.typ"
 PAPERS = ("a4", "us-letter")
 STANDARD: Literal["ua-1"] = "ua-1"
 
-LINE = 110
-"""Characters of a line at the edge of a page."""
+EDGE, LABEL = 120, 200
+"""Most characters of a line at the edges of a page, and of a column's label."""
 
 WORD, PART = 24, 12
 """Words longer than this may break, after so many characters or after a mark."""
@@ -78,9 +79,9 @@ def _document(notebook: Any, name: str, paper: str) -> dict[str, Any]:
         "description": message,
         "keywords": [f"{label}: {value}" for label, value in made.items()],
         "edges": {
-            "title": _line(title),
-            "header": _line(opening.get("header") or _dated(made)),
-            "message": _line(message),
+            "title": fitting(title, EDGE),
+            "header": fitting(opening.get("header") or _dated(made), EDGE),
+            "message": fitting(message, EDGE),
         },
         "sections": _sections(found if headings else [Heading(level=1, text=title), *found]),
         "colophon": [[label, value] for label, value in made.items()],
@@ -96,10 +97,6 @@ def _provenance(notebook: Any) -> dict[str, str]:
 def _dated(made: Mapping[str, str]) -> str:
     date = f"as of {made['As of']}" if "As of" in made else made.get("Plan date", "")
     return ", ".join(filter(None, [made.get("Plan", ""), date]))
-
-
-def _line(text: str) -> str:
-    return text if len(text) <= LINE else text[: LINE - 1].rstrip() + "…"
 
 
 def _sections(found: Iterable[Block]) -> list[Section]:
@@ -143,7 +140,10 @@ def _exhibit(block: Shown) -> dict[str, Any]:
         **{key: raw[key] for key in ("kind", "message", "alt", "notes", "totals")},
         "svg": block.svg,
         "columns": [
-            {"label": column["label"], "number": column["kind"] in NUMERIC or column["kind"] == "figure"}
+            {
+                "label": fitting(column["label"], LABEL),
+                "number": column["kind"] in NUMERIC or column["kind"] == "figure",
+            }
             for column in raw["columns"]
         ],
         "rows": raw["shown"],

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 from typing import Any
@@ -11,6 +12,7 @@ from lxml import etree
 
 from revplan.report.axes import fitting
 from revplan.report.native import Native, Series, Value
+from revplan.report.slide_fit import width
 from revplan.report.slide_series import (
     LEAST_SEGMENT,
     A,
@@ -18,9 +20,9 @@ from revplan.report.slide_series import (
     Drawn,
     Sheet,
     axis_format,
-    fill,
     line,
     nothing,
+    rich_text,
     series_element,
     text_look,
     valued,
@@ -28,8 +30,14 @@ from revplan.report.slide_series import (
 )
 
 LONGEST_NAME, LONGEST_CATEGORY = 48, 40
-MOST_LABELS = 26
-"""Bars beyond which numbers stand at an axis, not at each of them."""
+FEW = 9
+"""Points that have room for a number each."""
+
+LABEL_SIZE, LETTER = 12, 0.095
+"""Size of numbers at bars [points], width of a letter below them [inches]."""
+
+BAR_SHARE = 0.58
+"""Share of a chart's width that its columns take."""
 
 BAR_MARKS = ("bar", "level")
 CATEGORY_AXIS, VALUE_AXIS = "111111111", "222222222"
@@ -37,10 +45,20 @@ BASE = "(below)"
 """What the column is called on which the bars of a waterfall stand; it is not drawn."""
 
 
-def chart_parts(native: Native) -> tuple[bytes, bytes]:
-    """The chart's XML, and the workbook its data is edited in."""
-    native = _named(native)
-    drawn = _drawn(native)
+def chart_parts(native: Native, inks: Mapping[str, str], room: float) -> tuple[bytes, bytes]:
+    """The chart's XML, and the workbook its data is edited in.
+
+    Parameters
+    ----------
+    native
+        The chart in numbers.
+    inks
+        For each colour, whether dark or light letters are legible on it.
+    room
+        Width of the chart. [inches]
+    """
+    native = _named(native, room)
+    drawn = [_inked(each, inks) for each in _drawn(native, room)]
     sheet = Sheet(native.categories)
     numbered = count()
     bars = [each for each in drawn if each.series.mark in BAR_MARKS]
@@ -48,7 +66,7 @@ def chart_parts(native: Native) -> tuple[bytes, bytes]:
     plots = [_bar_plot(native, bars, sheet, numbered)] if bars else []
     if others:
         plots.append((_point_plot if native.form == "points" else _line_plot)(others, sheet, numbered))
-    labelled = bool(bars) and all(any(each.labels) or each.hidden for each in drawn)
+    labelled = native.form == "waterfall" or (bool(bars) and all(any(each.labels) or each.hidden for each in drawn))
     space = C.chartSpace(
         valued("date1904", 0),
         valued("roundedCorners", 0),
@@ -65,15 +83,20 @@ def chart_parts(native: Native) -> tuple[bytes, bytes]:
     return etree.tostring(space, xml_declaration=True, encoding="UTF-8", standalone=True), sheet.workbook()
 
 
-def _named(native: Native) -> Native:
-    """The chart with names that fit; they come from anyone."""
+def _inked(drawn: Drawn, inks: Mapping[str, str]) -> Drawn:
+    inside = drawn.position in ("ctr", "inBase")
+    return replace(drawn, ink=inks[drawn.series.color]) if inside else drawn
+
+
+def _named(native: Native, room: float) -> Native:
+    """The chart with names that fit; they come from anyone. Those below columns may take three lines."""
+    below = int(3 * room / max(1, len(native.categories)) / LETTER)
+    longest = LONGEST_CATEGORY if native.form == "bars" else max(8, min(LONGEST_CATEGORY, below))
     series = tuple(replace(each, name=fitting(each.name, LONGEST_NAME)) for each in native.series)
-    return replace(
-        native, categories=tuple(fitting(each, LONGEST_CATEGORY) for each in native.categories), series=series
-    )
+    return replace(native, categories=tuple(fitting(each, longest) for each in native.categories), series=series)
 
 
-def _drawn(native: Native) -> list[Drawn]:
+def _drawn(native: Native, room: float) -> list[Drawn]:
     if native.form == "waterfall":
         return list(_standing(native))
     bars = [series for series in native.series if series.mark in BAR_MARKS]
@@ -81,25 +104,36 @@ def _drawn(native: Native) -> list[Drawn]:
         tallest = max(
             (sum(filter(None, values)) for values in zip(*(s.values for s in bars), strict=True)), default=0.0
         )
-        return [_segment(series, native, tallest) for series in native.series]
-    room = len(bars) * len(native.categories) <= MOST_LABELS
-    return [_labelled(series, native, room) for series in native.series]
+        return [
+            _segment(series, native, tallest if _labels_fit(native, bars, 1, room) else math.inf)
+            for series in native.series
+        ]
+    fits = len(bars) == len(native.series) and _labels_fit(native, bars, len(bars), room)
+    return [_labelled(series, native, fits) for series in native.series]
+
+
+def _labels_fit(native: Native, bars: Sequence[Series], beside: int, room: float) -> bool:
+    """Whether the numbers of columns, `beside` of them to a category, have room over or in each."""
+    if native.form == "bars":
+        return True
+    column = BAR_SHARE * room / max(1, beside * len(native.categories))
+    return all(width(written(value, native), LABEL_SIZE) <= column for series in bars for value in series.values)
 
 
 def _segment(series: Series, native: Native, tallest: float) -> Drawn:
-    if series.mark not in BAR_MARKS or len(native.categories) > MOST_LABELS // 2:
+    if series.mark not in BAR_MARKS:
         return Drawn(series=series)
     labels = [written(value, native) if value and value > LEAST_SEGMENT * tallest else "" for value in series.values]
     return Drawn(series=series, labels=tuple(labels), position="ctr")
 
 
-def _labelled(series: Series, native: Native, room: bool) -> Drawn:
+def _labelled(series: Series, native: Native, fits: bool) -> Drawn:
     bar = series.mark in BAR_MARKS
     alone = native.form == "points" and len(series.values) == 1
     few = series.mark in ("dots", "rings") and bool(series.low) and len(series.values) <= MOST_LABELS // 2
     if not ((bar and room) or alone or few):
         return Drawn(series=series)
-    position = "r" if not bar else "inBase" if series.low else "outEnd"
+    position = "t" if alone else "r" if few else "inBase" if series.low else "outEnd"
     return Drawn(series=series, labels=tuple(written(value, native) for value in series.values), position=position)
 
 
@@ -111,6 +145,7 @@ def _standing(native: Native) -> Iterator[Drawn]:
     """
     ends = list(_ends(native))
     base = [max(low, 0.0) + min(high, 0.0) for low, high in ends]
+    tallest = max((abs(end) for both in ends for end in both), default=0.0)
     yield Drawn(series=Series(name=BASE, values=tuple(base)), hidden=True)
     for series in native.series:
         spans = list(zip(series.values, ends, strict=True))
@@ -119,7 +154,10 @@ def _standing(native: Native) -> Iterator[Drawn]:
         crossing = [bool(up) and bool(down) for up, down in zip(above, below, strict=True)]
         main = tuple(up if up or not down else down for up, down in zip(above, below, strict=True))
         labels = tuple(written(value, native) for value in series.values)
-        yield Drawn(series=replace(series, values=main), labels=labels, position="ctr")
+        fixed = frozenset(place for place, both in enumerate(crossing) if both)
+        lengths = [abs(value or 0.0) for value in main]
+        thin = frozenset(place for place, length in enumerate(lengths) if length < LEAST_SEGMENT * tallest)
+        yield Drawn(series=replace(series, values=main), labels=labels, position="ctr", boxed=thin, fixed=fixed)
         if any(crossing):
             rest = tuple(down if both else None for down, both in zip(below, crossing, strict=True))
             yield Drawn(series=replace(series, name=f"{series.name}, below zero", values=rest))
@@ -178,7 +216,7 @@ def _axes(native: Native, labelled: bool) -> list[Any]:
     values = C.valAx(
         valued("axId", VALUE_AXIS),
         C.scaling(valued("orientation", "minMax"), *_limits(native)),
-        valued("delete", int(labelled and native.kind != "date")),
+        valued("delete", int(labelled)),
         valued("axPos", "b" if lying else "l"),
         *([] if labelled else [C.majorGridlines(C.spPr(line("grey", 0.75)))]),
         C.numFmt(formatCode=axis_format(native, largest), sourceLinked="0"),
@@ -251,18 +289,37 @@ def _down(value: float, step: float) -> float:
 def _axis_title(title: str) -> list[Any]:
     if not title:
         return []
-    run = A.r(A.rPr(fill("ink"), lang="en-US", sz="1200", b="0"), A.t(fitting(title, 80)))
-    return [C.title(C.tx(C.rich(A.bodyPr(), A.lstStyle(), A.p(run))), valued("overlay", 0))]
+    return [C.title(C.tx(rich_text(fitting(title, 80))), valued("overlay", 0))]
 
 
 def _limits(native: Native) -> list[Any]:
-    """Where a value axis that does not begin at zero ends: as far from its start on both sides, or from a day on."""
-    if native.start is None:
-        return [] if any(value < 0 for value in _values(native)) or native.form == "waterfall" else [valued("min", 0)]
-    if native.kind == "date":
-        return [valued("min", native.start)]
-    reach = 1.3 * max((abs(value - native.start) for value in _values(native)), default=1.0)
-    return [valued("max", f"{native.start + reach:.12g}"), valued("min", f"{native.start - reach:.12g}")]
+    """Ends of the value axis where those a program would choose leave no room for labels or intervals."""
+    values = _values(native)
+    low, high = min(values, default=0.0), max(values, default=0.0)
+    if native.start is not None:
+        reach = 1.3 * max(high - native.start, native.start - low)
+        return _ends_of_axis(native.start if native.kind == "date" else native.start - reach, native.start + reach)
+    if native.form == "waterfall":
+        return []
+    if native.form == "bars" and low < 0:
+        return _ends_of_axis(1.3 * low, 1.3 * max(high, -low / 4))
+    if native.kind == "share" and low >= 0 and 0.8 < high <= 1:
+        return _ends_of_axis(0.0, 1.0)
+    if any(series.low for series in native.series) and low >= 0:
+        return _ends_of_axis(0.0, _rounded_up(1.05 * high))
+    return [valued("min", 0)] if low >= 0 else []
+
+
+def _ends_of_axis(low: float, high: float) -> list[Any]:
+    return [valued("max", f"{high:.9g}"), valued("min", f"{low:.9g}")]
+
+
+def _rounded_up(value: float) -> float:
+    """The next number that is one of 1, 1.5, 2, 3, 4, 5, 6, 8 times a power of ten."""
+    if value <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(step * power for step in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if step * power >= value)
 
 
 def _values(native: Native) -> list[float]:
@@ -271,8 +328,8 @@ def _values(native: Native) -> list[float]:
 
 
 def _legend(drawn: Sequence[Drawn]) -> list[Any]:
-    """The key above the chart; one series needs none, and what is not drawn has no entry."""
+    """The key above the chart; one series needs none unless it has an interval, and a waterfall speaks for itself."""
     shown = [each for each in drawn if not each.hidden]
-    if len(shown) < 2 or any(each.hidden for each in drawn):
+    if any(each.hidden for each in drawn) or (len(shown) < 2 and not any(each.series.low for each in shown)):
         return []
     return [C.legend(valued("legendPos", "t"), valued("overlay", 0), text_look(12))]

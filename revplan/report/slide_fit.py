@@ -11,6 +11,12 @@ from functools import cache
 from typing import Any
 
 POINTS = 72
+SLACK = 1.02
+"""Room more than measured: programs round the widths of characters, each its own way."""
+
+BOLD = 1.12
+"""How much wider a bold font is, at most."""
+
 LEADING = 1.22
 """Height of a line over the size of its font."""
 
@@ -37,7 +43,7 @@ def _advance(character: str) -> float:
 
 def width(text: str, size: float) -> float:
     """Room that `text` takes in one line. [inches]"""
-    return sum(_advance(character) for character in text) * size / POINTS
+    return sum(_advance(character) for character in text) * size * SLACK / POINTS
 
 
 def lines(text: str, size: float, room: float) -> list[str]:

@@ -8,12 +8,15 @@ from typing import Any
 
 from revplan.escaping import clean
 from revplan.report.slide_fit import cut, height, lines
-from revplan.report.slide_template import OWN, Area, Template, kind
+from revplan.report.slide_template import OWN, Area, Template, area, kind
 
 TITLE_SIZES = (24.0, 22.0, 20.0, 18.0, 16.0)
 TITLE_LINES = 2
 SECTION_SIZE, NOTE_SIZE = 12.0, 10.0
-SECTION_HEIGHT = 0.28
+FOOTER_SIZES = (9.0, 8.0, 7.0)
+SECTION_HEIGHT, LEAST_ABOVE = 0.28, 0.45
+INSET = 0.1
+"""Room that PowerPoint leaves at either side of a text unless told otherwise. [inches]"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +66,13 @@ def footed(slide: Any, layout: Any, footer: str) -> None:
         slide.shapes._spTree.append(element)
         element.nvSpPr.cNvPr.set("id", str(900 + shape.placeholder_format.idx % 100))
         if kind(shape) == "FOOTER":
-            slide.shapes[-1].text_frame.text = footer
+            _foot(slide.shapes[-1].text_frame, footer, area(shape).width - 2 * INSET)
+
+
+def _foot(frame: Any, footer: str, room: float) -> None:
+    size = next((size for size in FOOTER_SIZES if len(lines(footer, size, room)) == 1), FOOTER_SIZES[-1])
+    write(frame, cut(footer, size, room, 1), size)
+    frame.paragraphs[0].runs[0].font.name = "+mn-lt"  # LibreOffice gives footers a font of its own
 
 
 def write(frame: Any, text: str, size: float, color: str = "", bold: bool | None = None) -> None:
@@ -103,7 +112,7 @@ def text_box(slide: Any, place: Area, name: str) -> Any:
 def _titled(slide: Any, template: Template, title: str, part: str) -> bool:
     """Sets the title as large as it fits; whether it had to be cut."""
     suffix = f" ({part})" if part else ""
-    room = template.title.width - 0.1
+    room = template.title.width - 2 * INSET
     sizes = [min(size, template.title_size) for size in TITLE_SIZES]
     size = next((size for size in sizes if _fits(title + suffix, size, template.title, room)), sizes[-1])
     most = max(1, min(TITLE_LINES, int(template.title.height / height(1, size))))
@@ -125,7 +134,7 @@ def _sectioned(slide: Any, template: Template, section: str) -> None:
     text = cut(section, SECTION_SIZE, template.title.width, 1)
     if own is not None:
         _fill(own, text, SECTION_SIZE)
-    elif text and template.title.top >= SECTION_HEIGHT:
+    elif text and template.title.top >= LEAST_ABOVE:
         place = replace(template.title, top=template.title.top - SECTION_HEIGHT, height=SECTION_HEIGHT)
         write(text_box(slide, place, OWN[0]), text, SECTION_SIZE, "ACCENT_1", True)
 

@@ -28,6 +28,7 @@ SCHEME = {
     "C6": "tx2",
     "C7": "bg2",
     "ink": "tx1",
+    "paper": "bg1",
     "grey": "bg1",
 }
 """What a colour means, as a colour of the theme: a company's template lends its own."""
@@ -36,7 +37,7 @@ POINT = 12_700
 """English metric units in a point."""
 
 UNITS = {"k": ",", "M": ",,", "B": ",,,"}
-MARKERS = {"dots": ("circle", 9), "rings": ("circle", 9), "dashes": ("dash", 22), "crosses": ("x", 8)}
+MARKERS = {"dots": ("circle", 9), "dashes": ("dash", 22), "crosses": ("x", 8)}
 LEAST_SEGMENT = 0.055
 """Share of the tallest bar below which a part has no room for its number."""
 
@@ -48,6 +49,12 @@ class Drawn:
     series: Series
     labels: tuple[str, ...] = ()
     position: str = "outEnd"
+    boxed: frozenset[int] = frozenset()
+    """Places of labels that a bar has no room for: they stand on a ground of their own."""
+    ink: str = "ink"
+    """The colour of labels inside bars."""
+    fixed: frozenset[int] = frozenset()
+    """Places of labels that no cell holds the number of: a bar in two parts."""
     hidden: bool = False
 
 
@@ -76,7 +83,13 @@ def nothing() -> Any:
 def text_look(size: float, color: str = "ink", bold: bool = False) -> Any:
     """How texts of a chart are set: in the font of the theme."""
     looks = A.defRPr(fill(color), sz=str(round(size * 100)), b=str(int(bold)))
-    return C.txPr(A.bodyPr(), A.lstStyle(), A.p(A.pPr(looks), A.endParaRPr(lang="en-US")))
+    return C.txPr(A.bodyPr(rot="0", vert="horz"), A.lstStyle(), A.p(A.pPr(looks), A.endParaRPr(lang="en-US")))
+
+
+def rich_text(text: str, color: str = "ink") -> Any:
+    """A text of its own in a chart."""
+    run = A.r(A.rPr(fill(color), lang="en-US", sz="1200", b="0"), A.t(text))
+    return C.rich(A.bodyPr(), A.lstStyle(), A.p(run))
 
 
 def valued(tag: str, value: object) -> Any:
@@ -222,29 +235,29 @@ def _marker(series: Series, categories: int) -> Any:
         return C.marker(valued("symbol", "none"))
     symbol, size = MARKERS[series.mark]
     if series.mark == "dashes":
-        size = max(10, min(60, 300 // max(1, categories)))
-    inside = fill("C7") if series.mark == "rings" else fill(series.color)
-    edge = line(series.color, 2.0) if series.mark in ("rings", "crosses") else nothing()
-    return C.marker(valued("symbol", symbol), valued("size", size), C.spPr(inside, edge))
+        size = max(8, min(26, 180 // max(1, categories)))
+    edge = line(series.color, 2.0) if series.mark == "crosses" else line("paper", 1.0)
+    return C.marker(valued("symbol", symbol), valued("size", size), C.spPr(fill(series.color), edge))
 
 
 def _labels(drawn: Drawn) -> list[Any]:
     if not any(drawn.labels):
         return []
-    color = "grey" if drawn.position in ("ctr", "inBase", "inEnd") else "ink"
-    each = [_label(place, text, drawn.position, color) for place, text in enumerate(drawn.labels)]
+    each = [_label(place, text, drawn) for place, text in enumerate(drawn.labels)]
     return [C.dLbls(*each, *_shows(value=False))]
 
 
-def _label(place: int, text: str, position: str, color: str) -> Any:
+def _label(place: int, text: str, drawn: Drawn) -> Any:
     if not text:
         return C.dLbl(valued("idx", place), valued("delete", 1))
+    boxed = place in drawn.boxed
     return C.dLbl(
         valued("idx", place),
+        *([C.tx(rich_text(text, drawn.ink))] if place in drawn.fixed else []),
         C.numFmt(formatCode=number_format(text), sourceLinked="0"),
-        C.spPr(A.noFill(), nothing()),
-        text_look(12, color),
-        valued("dLblPos", position),
+        C.spPr(fill("paper") if boxed else A.noFill(), nothing()),
+        text_look(12, "ink" if boxed else drawn.ink),
+        valued("dLblPos", drawn.position),
         *_shows(value=True),
     )
 

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from revplan.report.axes import fitting
-from revplan.report.slide_fit import height, lines, width
+from revplan.report.slide_fit import BOLD, height, lines, width
 from revplan.report.slide_page import write
 from revplan.report.slide_template import Area
 
 SIZES = (14.0, 13.0, 12.0, 11.0, 10.0, 9.0)
 PAGED_SIZES = (11.0, 10.0, 9.0)
-SIDE, ABOVE = 0.08, 0.035
-"""Room inside a cell. [inches]"""
+SIDE, ABOVE = 0.11, 0.035
+AIRY = 0.12
+"""Room inside a cell, and what a row gets more where there is room. [inches]"""
 
 LEAST_WORDS = 1.1
 """Width below which a column of words is not squeezed. [inches]"""
@@ -65,7 +66,8 @@ def sheets(columns: Sequence[Column], totals: int, place: Area) -> list[Sheet]:
         widths = _widths(columns, size, place.width)
         heights = _heights(columns, widths, size) if widths else []
         if widths and sum(heights) <= place.height:
-            return [_sheet(columns, range(count), totals, size, (widths, heights))]
+            more = min(AIRY, (place.height - sum(heights)) / len(heights))
+            return [_sheet(columns, range(count), totals, size, (widths, [each + more for each in heights]))]
     sized = next((size for size in PAGED_SIZES if _widths(columns, size, place.width)), None)
     parts = [list(columns)] if sized else _parts(columns, PAGED_SIZES[-1], place.width)
     return [sheet for part in parts for sheet in _paged(part, totals, sized or PAGED_SIZES[-1], place)]
@@ -107,8 +109,8 @@ def _filled(heights: Sequence[float], room: float) -> list[list[int]]:
 
 
 def _natural(column: Column, size: float) -> float:
-    words = max((width(word, size) for word in column.label.split()), default=0.0)
-    cells = max((width(cell, size) for cell in column.cells), default=0.0)
+    words = max((width(word, size * BOLD) for word in column.label.split()), default=0.0)
+    cells = max((width(cell, size * BOLD) for cell in column.cells), default=0.0)
     return max(words, cells) + 2 * SIDE + 0.02
 
 
@@ -156,9 +158,9 @@ def _parts(columns: Sequence[Column], size: float, room: float) -> list[list[Col
 def _heights(columns: Sequence[Column], widths: Sequence[float], size: float) -> list[float]:
     """Heights of the head and of every row."""
     rooms = [each - 2 * SIDE for each in widths]
-    head = max(len(lines(column.label, size, room)) for column, room in zip(columns, rooms, strict=True))
+    head = max(len(lines(column.label, size * BOLD, room)) for column, room in zip(columns, rooms, strict=True))
     rows = [
-        max(len(lines(cell, size, room)) for cell, room in zip(cells, rooms, strict=True))
+        max(len(lines(cell, size * BOLD, room)) for cell, room in zip(cells, rooms, strict=True))
         for cells in zip(*(column.cells for column in columns), strict=True)
     ]
     return [height(count, size) + 2 * ABOVE for count in (head, *rows)]

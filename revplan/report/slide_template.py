@@ -12,6 +12,7 @@ from revplan.errors import PlanError, ReportError, shown
 from revplan.report.files import shown_path
 from revplan.report.slide_file import MEND, template_bytes
 from revplan.report.slide_master import INCH, MASTER
+from revplan.report.slide_series import DRAWING, SCHEME
 
 TITLES = ("TITLE",)
 OPENINGS = ("CENTER_TITLE",)
@@ -59,6 +60,8 @@ class Template:
         The index of the placeholder the exhibit fills.
     title_size
         How large titles are set. [points]
+    inks
+        For each colour of a chart, whether dark (`ink`) or light (`paper`) letters are legible on it.
     """
 
     deck: Any
@@ -68,6 +71,7 @@ class Template:
     content: Area
     content_index: int
     title_size: float
+    inks: dict[str, str]
 
 
 def open_template(path: Path | None) -> Template:
@@ -93,6 +97,7 @@ def open_template(path: Path | None) -> Template:
         content=area(content),
         content_index=content.placeholder_format.idx,
         title_size=_title_size(title, exhibit.slide_master),
+        inks=_inks(exhibit.slide_master),
     )
 
 
@@ -186,3 +191,37 @@ def _title_size(title: Any, slide_master: Any) -> float:
         found for each in slide_master._element.iterfind(style) for found in each.findall(".//a:defRPr[@sz]", names)
     ]
     return float(sized[0].get("sz")) / 100 if sized else USUAL_TITLE
+
+
+def _inks(slide_master: Any) -> dict[str, str]:
+    """What is legible on each colour of the theme: the letters with the greater contrast (WCAG 2.2, 1.4.3)."""
+    light = {name: _luminance(color) for name, color in _palette(slide_master).items()}
+    paper, ink = light.get("lt1", 1.0), light.get("dk1", 0.0)
+    scheme = {"tx1": "dk1", "tx2": "dk2", "bg1": "lt1", "bg2": "lt2"}
+    grounds = {role: light.get(scheme.get(name, name), 0.0) for role, name in SCHEME.items()}
+    return {
+        role: "paper" if _contrast(paper, ground) >= _contrast(ink, ground) else "ink"
+        for role, ground in grounds.items()
+    }
+
+
+def _palette(slide_master: Any) -> dict[str, str]:
+    """Colours of the theme by name, as six digits."""
+    from lxml import etree
+    from pptx.opc.constants import RELATIONSHIP_TYPE
+
+    theme = etree.fromstring(
+        slide_master.part.part_related_by(RELATIONSHIP_TYPE.THEME).blob, etree.XMLParser(resolve_entities=False)
+    )
+    colors = theme.find(f".//{{{DRAWING}}}clrScheme")
+    return {etree.QName(each).localname: each[0].get("lastClr") or each[0].get("val") for each in colors}
+
+
+def _luminance(color: str) -> float:
+    parts = [int(color[place : place + 2], 16) / 255 for place in (0, 2, 4)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def _contrast(one: float, other: float) -> float:
+    return (max(one, other) + 0.05) / (min(one, other) + 0.05)

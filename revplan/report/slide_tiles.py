@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from revplan.report.slide_fit import cut, height, lines
+from revplan.report.slide_fit import BOLD, cut, height, lines
 from revplan.report.slide_page import text_box, write, write_more
 from revplan.report.slide_template import Area
 
@@ -54,7 +54,7 @@ def _size(texts: Sequence[str], sizes: Sequence[float], room: float, most: int, 
     """The largest size at which every text takes few enough lines; short texts stay in one."""
 
     def fits(text: str, size: float) -> bool:
-        count = len(lines(text, size, room))
+        count = len(lines(text, size * BOLD, room))
         allowed = 1 if len(text) <= 14 else most
         return count <= allowed and height(count, size) <= deep
 
@@ -82,7 +82,7 @@ def _tile(slide: Any, place: Area, fact: tuple[str, str], sizes: tuple[float, fl
     write(frame, cut(fact[0], sizes[0], room, LABEL_LINES), sizes[0], "TEXT_1", False)
     deep = place.height - 0.2 - height(len(lines(frame.text, sizes[0], room)), sizes[0])
     most = max(1, int(deep / height(1, sizes[1])))
-    write_more(frame, cut(fact[1], sizes[1], room, most), sizes[1], "ACCENT_1", True)
+    write_more(frame, cut(fact[1], sizes[1], room / BOLD, most), sizes[1], "ACCENT_1", True)
     for paragraph in frame.paragraphs:
         paragraph.alignment = 1
 
@@ -94,13 +94,22 @@ def add_lines(slide: Any, place: Area, texts: Sequence[str]) -> int:
 
 def fill_lines(frame: Any, place: Area, texts: Sequence[str]) -> int:
     """Sentences below each other, as large as they all fit, or as many as fit; how many were set."""
-    told = [cut(text, LINE_SIZES[-1], place.width - 0.1, LONGEST_NOTE) for text in texts]
+    told, count = _told(texts, place), fitting_lines(texts, place)
     size = next((size for size in LINE_SIZES if _deep(told, size, place.width) <= place.height), LINE_SIZES[-1])
-    count = next(count for count in range(len(told), -1, -1) if _deep(told[:count], size, place.width) <= place.height)
     for number, each in enumerate(told[:count]):
         (write_more if number else write)(frame, each, size)
         frame.paragraphs[-1].space_after = round(BETWEEN * 914_400)
     return count
+
+
+def fitting_lines(texts: Sequence[str], place: Area) -> int:
+    """How many sentences have room below each other."""
+    told, size = _told(texts, place), LINE_SIZES[-1]
+    return next(count for count in range(len(told), -1, -1) if _deep(told[:count], size, place.width) <= place.height)
+
+
+def _told(texts: Sequence[str], place: Area) -> list[str]:
+    return [cut(text, LINE_SIZES[-1], place.width - 0.1, LONGEST_NOTE) for text in texts]
 
 
 def _deep(texts: Sequence[str], size: float, room: float) -> float:

@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 from revplan.errors import ReportError
 from revplan.report.live.bridge_sheet import write_bridge
 from revplan.report.live.budget_sheet import write_budget
-from revplan.report.live.check_sheets import ALL_NAME, LAYOUT, OK, STALE_NAME, good_and_bad, write_check, write_solved
+from revplan.report.live.check_sheets import (
+    ALL_NAME,
+    LAYOUT,
+    LAYOUT_LABEL,
+    OK,
+    STALE_NAME,
+    good_and_bad,
+    write_check,
+    write_solved,
+)
 from revplan.report.live.desk import Desk, Sheet
 from revplan.report.live.exhibit_sheets import write_exhibit
 from revplan.report.live.flow_sheets import write_commit, write_forward
@@ -20,22 +28,11 @@ from revplan.report.live.grid import MOST_ROWS, READ_ME, SHEETS, SOLVED, Grid
 from revplan.report.live.rate_sheets import write_composed, write_from_entry, write_rates, write_to_won
 from revplan.report.live.result_sheets import write_arr, write_quarters
 from revplan.report.live.target_sheets import write_required, write_targets
+from revplan.report.provenance import LABELS
 from revplan.workbook import Workbook
 
-LABELS = {
-    "plan": "Plan",
-    "plan_date": "Plan date",
-    "as_of": "As of",
-    "against": "Compared with",
-    "plan_fingerprint": "Plan file",
-    "data_fingerprint": "Data",
-    "revplan": "revplan",
-    "report": "Report",
-    "parameters": "Parameters",
-}
 CALCULATIONS = SHEETS.index(SOLVED)
 PROVENANCE_TOP = 3
-LAYOUT_LABEL, FINGERPRINT_LABEL = "Layout", "Plan file"
 HOW = (
     "Coloured cells are inputs: yellow from the plan, green from the records, violet from the optimisation. All else is formulas.",
     "Change an input, and bridge, required entries, what the commit brings, quarters and budget follow.",
@@ -55,35 +52,18 @@ NOT_LIVE = (
 )
 
 
-def live_workbook(
-    book: Workbook, exhibits: Sequence[dict[str, Any]], provenance: Mapping[str, str], path: Path
-) -> None:
-    """Writes the plan, live, and the exhibits of its report to the workbook at `path`.
+def live_workbook(book: Workbook, exhibits: Sequence[dict[str, Any]], provenance: Mapping[str, str]) -> bytes:
+    """The plan, live, and the exhibits of its report: the content of a file for Excel and LibreOffice.
 
     Parameters
     ----------
     book
         The computed plan.
     exhibits
-        Raw exhibits, one sheet each.
+        Raw exhibits, as `markup.raw` tells them, one sheet each.
     provenance
-        What it was made from, a text by its key, shown on the first sheet.
-    path
-        The file to write.
-
-    Raises
-    ------
-    ReportError
-        If xlsxwriter is not installed, or the file cannot be written.
-    """
-    try:
-        path.write_bytes(workbook_bytes(book, exhibits, provenance))
-    except OSError as error:
-        raise ReportError.at(path.name, f"cannot be written ({error.strerror}); close it in Excel") from None
-
-
-def workbook_bytes(book: Workbook, exhibits: Sequence[dict[str, Any]], provenance: Mapping[str, str]) -> bytes:
-    """The same as the content of a file.
+        What it was made from, a text by its key, shown on the first sheet; `plan_fingerprint` is what
+        `revplan import` knows the plan by.
 
     Raises
     ------
@@ -147,7 +127,7 @@ def _read_me(sheet: Sheet, provenance: Mapping[str, str], live: bool) -> None:
     """What the workbook is made from, whether its checks hold, and how to use it."""
     desk = sheet.desk
     sheet.heads(PROVENANCE_TOP - 1, ["What this is", ""])
-    told = [(LABELS.get(key, key), text) for key, text in provenance.items() if text]
+    told = [(label, provenance[key]) for key, label in LABELS.items() if provenance.get(key)]
     row = PROVENANCE_TOP
     for label, text in [*told, (LAYOUT_LABEL, str(LAYOUT))]:
         sheet.text(row, 0, label)

@@ -20,7 +20,7 @@ def write_bridge(desk: Desk) -> None:
         "ARR bridge",
         ["closing = opening + new + expansion - contraction - churn; the term the plan leaves open is solved for."],
     )
-    sheet.heads(sheet.top, ["Term", f"Amount ({desk.grid.plan.currency})", "How"])
+    sheet.heads(sheet.top, ["Term", f"Amount ({desk.grid.plan.currency})", ""])
     first = sheet.top + 1
     at = {term: cell(first + place, 1) for place, term in enumerate(BRIDGE_TERMS)}
     for row, term in enumerate(BRIDGE_TERMS, first):
@@ -45,7 +45,7 @@ def _sheeted(formula: str, local: str) -> str:
 def _term(sheet: Sheet, row: int, term: str, at: dict[str, str]) -> None:
     goal, value = sheet.desk.grid.plan.goal, getattr(sheet.desk.grid.year.bridge, term)
     if value is None:
-        sheet.text(row, 1, "not given", "grey")
+        sheet.text(row, 1, "not given", "beside")
         return
     given = getattr(goal, term)
     if isinstance(given, Change):
@@ -57,7 +57,7 @@ def _term(sheet: Sheet, row: int, term: str, at: dict[str, str]) -> None:
         below = f"MIN({_solution(sheet.desk, term, at, BRIDGE)},0)"
         sheet.desk.check(f"{WORDS[term]} does not solve to less than 0", (below, "0"), 0, HALF_A_CENT)
     sheet.formula(row, 1, formula, value, CENTS, "strong" if term in LEVELS else "")
-    sheet.text(row, 2, how, "grey")
+    sheet.text(row, 2, how, "beside")
     sheet.result(term, row, 1, value)
 
 
@@ -116,7 +116,7 @@ def _retention(sheet: Sheet, row: int, at: dict[str, str], bridge: Bridge) -> in
         sheet.text(row, 0, words)
         value = getattr(bridge, name)
         if value is None:
-            sheet.text(row, 1, "not given", "grey")
+            sheet.text(row, 1, "not given", "beside")
             continue
         sheet.formula(row, 1, f'IF({opening}=0,"",({formula})/{opening})', value, RATIO)
         sheet.result(name, row, 1, value)

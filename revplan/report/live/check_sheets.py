@@ -8,7 +8,7 @@ from revplan.report.live.address import cell, down, fixed
 from revplan.report.live.desk import ENTRIES, NUMBER, PLAN, RECORDS, Desk, Sheet
 from revplan.report.live.grid import CHECK, SOLVED
 
-LAYOUT = 1
+LAYOUT, LAYOUT_LABEL = 1, "Layout"
 """Version of the list of inputs that `revplan import` reads."""
 
 TOP = 9
@@ -25,7 +25,7 @@ def write_solved(desk: Desk) -> None:
         "`revplan import WORKBOOK PLAN` shows the changed ones as a difference to the plan file.",
     )
     sheet = Sheet(desk, SOLVED, "What the commit was solved for", about)
-    sheet.heads(TOP - 1, ["Input", "Place", "Whose", "Sheet", "Cell", "As solved", "Now", "Changed"])
+    sheet.heads(TOP - 1, ["Input", "Place", "Whose", "Sheet", "Cell", "As solved", "Now", "Changed"], words=5)
     for row, each in enumerate(desk.inputs.values(), TOP):
         known = fixed(each.row, each.col, each.sheet)
         words = (each.what, json.dumps(each.place), each.owner, each.sheet, cell(each.row, each.col))
@@ -73,7 +73,8 @@ def write_check(desk: Desk) -> None:
         desk, CHECK, "Checks", ("Every cell of the last column says OK, or by how much the two sides differ.",)
     )
     top = sheet.top + 3
-    sheet.heads(top - 1, ["What must hold", "Left", "Right", "May differ by", "Verdict"])
+    sheet.heads(top - 1, ["What must hold", "Left", "Right", "May differ by"])
+    sheet.heads(top - 1, ["Verdict"], 4, words=5)
     for row, check in enumerate(desk.checks, top):
         sheet.text(row, 0, check.what, "wrap")
         sheet.formula(row, 1, check.left, check.values[0])

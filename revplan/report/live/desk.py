@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,6 +18,7 @@ Place = tuple[str | int, ...]
 """Keys of the plan file that lead to a value; see `changes`."""
 
 LONGEST_TEXT = 32_000
+PAGE_WIDTH = 190  # characters across a page, so that a sheet can be read on paper
 PLAN, RECORDS, ENTRIES = "plan", "records", "commit"
 """Whose an input is: the planner's, the records', or the optimisation's."""
 
@@ -44,8 +46,10 @@ FILLS: dict[str, dict[str, object]] = {
     "": {},
     "total": {"bold": True, "top": 1},
     "strong": {"bold": True},
-    "grey": {"font_color": "#767676"},
+    "grey": {"font_color": "#666666"},
+    "beside": {"font_color": "#666666", "indent": 1},
     "head": {"bold": True, "bg_color": "#E9EDF2", "bottom": 1, "text_wrap": True, "valign": "bottom"},
+    "number head": {"bold": True, "bg_color": "#E9EDF2", "bottom": 1, "text_wrap": True, "align": "right"},
     "title": {"bold": True, "font_size": 14},
     "wrap": {"text_wrap": True, "valign": "top"},
 }
@@ -141,7 +145,6 @@ class Sheet:
         self.paper.set_landscape()
         self.paper.set_paper(9)
         self.paper.set_margins(0.4, 0.4, 0.6, 0.6)
-        self.paper.fit_to_pages(1, 0)
         self.paper.set_footer(f"&L{printable(desk.grid.plan.name)}&C{printable(name)}&R&P / &N")
         self.paper.protect("", {"format_columns": True, "format_rows": True, "select_unlocked_cells": True})
         self.text(0, 0, title, "title")
@@ -161,7 +164,7 @@ class Sheet:
         else:
             self.paper.write_number(row, col, float(value), shape)
 
-    def month(self, row: int, col: int, month: pd.Period, look: str = "head") -> None:
+    def month(self, row: int, col: int, month: pd.Period, look: str = "number head") -> None:
         """A month, as the first of its days."""
         self.paper.write_datetime(row, col, datetime(month.year, month.month, 1), self.desk.format(MONTH, look))
 
@@ -198,19 +201,22 @@ class Sheet:
             },
         )
 
-    def heads(self, row: int, heads: Sequence[object], first: int = 0) -> None:
-        """A row of headings: words, or months."""
+    def heads(self, row: int, heads: Sequence[object], first: int = 0, words: int = 1) -> None:
+        """A row of headings, words or months: `words` columns of the sheet stand left, the others right."""
         for col, head in enumerate(heads, first):
             if isinstance(head, pd.Period):
                 self.month(row, col, head)
             else:
-                self.text(row, col, head, "head")
+                self.text(row, col, head, "head" if col < words else "number head")
 
     def widths(self, *widths: float) -> None:
         """Widths of the columns; the last holds for those that follow. [characters]"""
+        last = max(self.paper.dim_colmax or 0, len(widths) - 1)
         for col, width in enumerate(widths[:-1]):
             self.paper.set_column(col, col, width)
-        self.paper.set_column(len(widths) - 1, 16_000, widths[-1])
+        self.paper.set_column(len(widths) - 1, last, widths[-1])
+        broad = sum(widths[:-1]) + widths[-1] * (last + 2 - len(widths))
+        self.paper.fit_to_pages(max(1, math.ceil(broad / PAGE_WIDTH)), 0)
 
     def freeze(self, row: int, col: int) -> None:
         """What stays in sight, and is printed again on every page."""

@@ -30,7 +30,8 @@ def write_exhibit(desk: Desk, number: int, exhibit: dict[str, Any]) -> None:
     taken = [sheet.get_name() for sheet in desk.book.worksheets()]
     sheet = Sheet(desk, sheet_name(f"{number} {exhibit['message']}", taken), exhibit["message"])
     columns, rows = exhibit["columns"], exhibit["rows"]
-    sheet.heads(sheet.top, [column["label"] for column in columns])
+    for col, column in enumerate(columns):
+        sheet.text(sheet.top, col, column["label"], "number head" if column["kind"] in NUMBERS else "head")
     last = sheet.top + len(rows)
     for place, row in enumerate(rows, sheet.top + 1):
         look = "total" if place > last - exhibit["totals"] else ""

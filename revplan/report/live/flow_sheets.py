@@ -26,7 +26,7 @@ def write_commit(desk: Desk) -> None:
         "Change them freely: what they bring follows on Forward and Quarters. `revplan report` solves them again.",
     )
     sheet = Sheet(desk, COMMIT, "Commit: entries where a source enters", about)
-    sheet.heads(TARGET_TOP - 1, ["Segment", "Source", "No.", "Year", *(grid.month(month) for month in months)])
+    sheet.heads(TARGET_TOP - 1, ["Segment", "Source", "No.", "Year", *(grid.month(month) for month in months)], words=2)
     for at, flow in enumerate(year.flows):
         row = TARGET_TOP + at
         cell_names(sheet, row, at)
@@ -82,7 +82,7 @@ def write_forward(desk: Desk) -> None:
     top = forward_top(grid)
     heads = [*NAME_HEADS, "Of the entries", "Year", *(grid.month(month) for month in months)]
     sheet.heads(3, ["Stage", "", "", "No.", "", "Year", *(grid.month(month) for month in months)])
-    sheet.heads(top - 1, heads)
+    sheet.heads(top - 1, heads, words=3)
     for place, row in enumerate(grid.rows):
         names(sheet, top + place, row)
         _forward_row(sheet, top + place, row)

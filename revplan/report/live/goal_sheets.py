@@ -60,7 +60,7 @@ def write_inputs(desk: Desk) -> None:
 
 def _goal(sheet: Sheet, row: int) -> int:
     goal = sheet.desk.grid.plan.goal
-    sheet.heads(row, ["Goal", "Value", "What it is"])
+    sheet.heads(row, ["Goal", "Value", ""])
     for term in BRIDGE_TERMS:
         row += 1
         sheet.text(row, 0, WORDS[term])
@@ -69,17 +69,17 @@ def _goal(sheet: Sheet, row: int) -> int:
             form = next(iter(value.model_fields_set), "amount")
             kind, rule, meaning = CHANGES[form]
             sheet.input((row, 1), getattr(value, form), kind, rule, (("goal", term, form), f"{WORDS[term]}, {meaning}"))
-            sheet.text(row, 2, meaning, "grey")
+            sheet.text(row, 2, meaning, "beside")
         elif isinstance(value, float):
             sheet.input((row, 1), value, MONEY, AMOUNTS, (("goal", term), WORDS[term]))
         else:
-            sheet.text(row, 1, SOLVED_FOR, "grey")
+            sheet.text(row, 1, SOLVED_FOR, "beside")
     row += 1
     sheet.text(row, 0, "Growth of new ARR next year")
     sheet.input(
         (row, 1), goal.next_year_growth, SHARE, GROWTH, (("goal", "next_year_growth"), "Growth of new ARR next year")
     )
-    sheet.text(row, 2, "empty: ARR grows at this year's rate", "grey")
+    sheet.text(row, 2, "empty: ARR grows at this year's rate", "beside")
     return row + 1
 
 
@@ -146,7 +146,7 @@ def _sources(sheet: Sheet, row: int) -> None:
             sheet.input(
                 (row, col), value, kind, rule, (("sources", name, key), f"Source {name}, {key.replace('_', ' ')}")
             )
-        sheet.text(row, 5, source.owner, "grey")
+        sheet.text(row, 5, source.owner, "beside")
         _source_shares(sheet, row, name)
     for col, segment in enumerate(plan.segments, 6):
         total = sum(source.share_of(segment) for source in plan.sources.values())

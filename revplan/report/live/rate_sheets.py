@@ -69,7 +69,7 @@ def write_rates(desk: Desk) -> None:
     sheet = Sheet(desk, RATES, "Rates and delays", about)
     cols = rate_cols(grid)
     months = [f"{month} months later" if month else "same month" for month in range(grid.lag_months)]
-    sheet.heads(TOP - 1, [*NAME_HEADS, "To stage", "Rate", *months, "Sum", "Changed", "Bit", "Kept"])
+    sheet.heads(TOP - 1, [*NAME_HEADS, "To stage", "Rate", *months, "Sum", "Changed", "Bit", "Kept"], words=NAMES + 1)
     sheet.heads(TOP - 1, [f"as solved, {month}" for month in range(grid.lag_months)], cols.solved)
     for place, row in enumerate(grid.rows):
         names(sheet, TOP + place, row)
@@ -246,10 +246,10 @@ def write_from_entry(desk: Desk) -> None:
 
 
 def _block_heads(sheet: Sheet, *blocks: tuple[str, Block]) -> None:
-    sheet.heads(TOP - 1, [*NAME_HEADS, "Combination"])
+    sheet.heads(TOP - 1, [*NAME_HEADS, "Combination"], words=3)
     for words, block in blocks:
         for month in range(block.months):
-            sheet.text(TOP - 1, block.col(month), f"{words}: {month}", "head")
+            sheet.text(TOP - 1, block.col(month), f"{words}: {month}", "number head")
 
 
 def _mask(sheet: Sheet, at: int, steps: tuple[int, int], lags: tuple[Lag, ...]) -> None:

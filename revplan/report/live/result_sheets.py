@@ -42,7 +42,7 @@ def write_arr(desk: Desk) -> None:
         (GAP_COL, "Goal less all of these"),
     ):
         sheet.text(TARGET_TOP - 2, col, words, "strong")
-    sheet.heads(TARGET_TOP - 1, ["Segment", "Source", "No."])
+    sheet.heads(TARGET_TOP - 1, ["Segment", "Source", "No."], words=2)
     for col in (COMMITTED_COL, OPEN_COL, WON_COL):
         sheet.heads(TARGET_TOP - 1, months, col)
     sheet.heads(TARGET_TOP - 1, ["from the commit", "from open records", "won before", "in all"], COUNTED_COL)

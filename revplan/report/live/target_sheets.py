@@ -43,7 +43,7 @@ def write_targets(desk: Desk) -> None:
     months = [grid.month(number) for number in range(HORIZON)]
     sheet.text(TARGET_TOP - 2, ARR_COL, f"New ARR ({grid.plan.currency})", "strong")
     sheet.text(TARGET_TOP - 2, WINS_COL, "Wins", "strong")
-    sheet.heads(TARGET_TOP - 1, ["Segment", "Source", "No.", "Share", "ACV", *months])
+    sheet.heads(TARGET_TOP - 1, ["Segment", "Source", "No.", "Share", "ACV", *months], words=2)
     sheet.heads(TARGET_TOP - 1, [*months, "Wins of the year", "Wins of the next"], WINS_COL)
     wins = year.targets / year.acv[:, None]
     for at, cell_of in enumerate(grid.cells):
@@ -111,7 +111,7 @@ def write_required(desk: Desk, next_year: bool) -> None:
     for month in months:
         past = float(year.past_share(np.array([month]))[0])
         sheet.number(4, _month_col(grid, month), past, SHARE, "grey")
-    sheet.heads(top - 1, [*NAME_HEADS, *heads, *(grid.month(month) for month in months)])
+    sheet.heads(top - 1, [*NAME_HEADS, *heads, *(grid.month(month) for month in months)], words=3)
     for place, row in enumerate(grid.rows):
         names(sheet, top + place, row)
         _required_row(sheet, top + place, row, next_year)
