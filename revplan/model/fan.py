@@ -98,9 +98,9 @@ def _flows(year: PlannedYear, view: Outlook, opened: Opened) -> Iterator[_Flow]:
 
 def _open_flows(year: PlannedYear, view: Outlook, opened: Opened) -> Iterator[_Flow]:
     rows = np.flatnonzero(view.is_open).tolist()
-    for row, (_, _, found), wins in zip(rows, opened_rows(year), opened, strict=True):
+    stretched = open_by_month(opened, year.start, -year.first, _factors(view.lags))
+    for row, (_, _, found), months in zip(rows, opened_rows(year), stretched, strict=True):
         rate, planned = float(view.path_rates[row]), found.wins[:YEAR]
-        months = open_by_month(wins, year.start, -year.first, _factors(view.lags))
         loads = _with_money(_tied(months / rate, planned / rate, view.lags), view, row)
         none = len(view.source_names)
         yield _Flow(len(year.plan.stages) - 1, _steps(view, row), loads, planned, none, float(view.value[row]))

@@ -14,11 +14,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from revplan.calendar import month_of
 from revplan.errors import shown
 from revplan.model.cells import Cell
 from revplan.model.funnel import YEAR
-from revplan.model.pipeline import OpenGroup, OpenYield, open_yield
+from revplan.model.pipeline import OpenGroup, OpenYield
 from revplan.model.slip import LagScale, entries_landing, landing_chances, open_by_month
 from revplan.model.uncertain import Rates
 from revplan.model.year import PlannedYear
@@ -98,11 +97,7 @@ Opened = tuple[np.ndarray, ...]
 
 def open_months(year: PlannedYear) -> Opened:
     """What open records bring month by month, the months before the year included. [deals]"""
-    first = month_of(year.plan.plan_date)
-    return tuple(
-        open_yield(cell, group, year.plan.plan_date, first).wins if year.first < 0 else found.wins[year.first :]
-        for cell, group, found in opened_rows(year)
-    )
+    return tuple(found.coming if year.first < 0 else found.wins[year.first :] for _, _, found in opened_rows(year))
 
 
 def opened_rows(year: PlannedYear) -> list[tuple[Cell, OpenGroup, OpenYield]]:
@@ -221,9 +216,10 @@ def _landing(year: PlannedYear, cell: Cell, flow: np.ndarray, start: int, lags: 
 
 def _open_rows(year: PlannedYear, lags: LagScale, opened: Opened) -> Iterator[_Row]:
     """Groups of open records: each record a chance of its own, of a value known in the mean."""
-    for (cell, group, found), months in zip(opened_rows(year), opened, strict=True):
+    stretched = open_by_month(opened, year.start, -year.first, lags.factors)
+    for (cell, group, found), months in zip(opened_rows(year), stretched, strict=True):
         wins, rate = float(found.wins[:YEAR].sum()), float(cell.rates_to_won[group.stage])
-        by_lag = open_by_month(months, year.start, -year.first, lags.factors).sum(axis=1) / rate
+        by_lag = months.sum(axis=1) / rate
         value = float(found.arr[:YEAR].sum()) / wins
         items = float(group.items.sum()) - found.dead_items
         chance = min(wins / items, 1.0) if items > 0 else 0.0

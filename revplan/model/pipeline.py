@@ -42,6 +42,8 @@ class OpenYield:
     """Expected wins in each of the 24 months. [deals]"""
     arr: np.ndarray
     """Expected ARR in each of the 24 months. [plan currency]"""
+    coming: np.ndarray
+    """Expected wins in each of the 24 months from the plan month on, if that lies before the year. [deals]"""
     chance: float
     """Expected wins at any time. [deals]"""
     worth: float
@@ -72,15 +74,17 @@ def open_yield(cell: Cell, group: OpenGroup, plan_date: date, first_month: pd.Pe
     still_open = 1 - rate * done - group.lost[np.minimum(group.ages, len(group.lost) - 1).astype(int)]
     scale = np.where(alive & (still_open > 1e-12), rate / np.maximum(still_open, 1e-12), 0.0)
     rest = cell.rates_to_won[group.stage + 1]
-    totals, months = [], []
+    edges, totals, arrived = _month_edges(plan_date, first_month), [], []
     for weights in (group.items, group.values):
         leaving = _leaving_days(lag, group.ages, weights * scale)
-        leaving = leaving + rate * float(weights @ overdue) * _next_month(plan_date)
+        if overdue.any():
+            leaving += rate * float(weights @ overdue) * _next_month(plan_date)
         totals.append(float(leaving.sum() * rest))
-        months.append(rest * _by_month(leaving, cell.days_to_won(group.stage + 1), plan_date, first_month))
+        arrived.append(rest * _arrived(leaving, cell.days_to_won(group.stage + 1), edges[-1]))
     return OpenYield(
-        wins=months[0],
-        arr=months[1],
+        wins=_between(arrived[0], edges),
+        arr=_between(arrived[1], edges),
+        coming=_between(arrived[0], _month_edges(plan_date, month_of(plan_date))),
         chance=totals[0],
         worth=totals[1],
         dead_items=float(group.items @ dead),
@@ -116,12 +120,14 @@ def _next_month(plan_date: date) -> np.ndarray:
     return days
 
 
-def _by_month(leaving: np.ndarray, rest: np.ndarray, plan_date: date, first_month: pd.Period) -> np.ndarray:
-    """Arrivals at won by calendar month of the two fiscal years, for records that leave day by day."""
-    edges = _month_edges(plan_date, first_month)
-    arrived = np.convolve(leaving[: edges[-1]], rest[: edges[-1]])[: edges[-1]]
-    cumulated = np.concatenate([[0.0], np.cumsum(arrived)])
-    return np.diff(cumulated[np.minimum(edges, len(cumulated) - 1)])
+def _arrived(leaving: np.ndarray, rest: np.ndarray, days: int) -> np.ndarray:
+    """Arrivals at won by the end of 0, 1, 2, ... days from now, for records that leave day by day."""
+    return np.concatenate([[0.0], np.cumsum(np.convolve(leaving[:days], rest[:days])[:days])])
+
+
+def _between(arrived: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """What arrives between each two of the days in `edges`."""
+    return np.diff(arrived[np.minimum(edges, len(arrived) - 1)])
 
 
 @lru_cache(maxsize=KEPT_EDGES)

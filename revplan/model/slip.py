@@ -7,6 +7,7 @@ composed once, and what lands by a given time is read off its integrated distrib
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,7 @@ from revplan.model.uncertain import normal_quadrature
 
 GRID = np.linspace(-5.5, 5.5, 265)  # normals at which what lands is tabulated; 0 is one of them
 NODES = 64
+TOGETHER = 64  # groups of open records worked out at once
 
 
 @dataclass(frozen=True)
@@ -143,13 +145,13 @@ def _integrated(area: np.ndarray, months: np.ndarray) -> np.ndarray:
     return (area[below] + (days - below) * (area[below + 1] - area[below])) / MONTH_DAYS
 
 
-def open_by_month(wins: np.ndarray, start: float, begin: int, factors: np.ndarray) -> np.ndarray:
+def open_by_month(wins: Sequence[np.ndarray], start: float, begin: int, factors: np.ndarray) -> Iterator[np.ndarray]:
     """Wins from open records in each month of the year, what is left of their delay stretched. [deals]
 
     Parameters
     ----------
     wins
-        Wins by month at the planned lags, from the plan month on.
+        For each group of records, wins by month at the planned lags, from the plan month on.
     start
         Share of the plan month that is over on the plan date. [0-1)
     begin
@@ -157,12 +159,14 @@ def open_by_month(wins: np.ndarray, start: float, begin: int, factors: np.ndarra
     factors
         The lag factors.
 
-    Returns
-    -------
+    Yields
+    ------
     numpy.ndarray
-        Shape (factors, 12).
+        For each group, shape (factors, 12).
     """
-    times = np.maximum(np.arange(len(wins) + 1) - start, 0.0)
-    curve = PchipInterpolator(times, np.concatenate([[0.0], np.cumsum(wins)]))
-    edges = np.maximum(np.arange(begin, begin + YEAR + 1) - start, 0.0) / factors[:, None]
-    return np.diff(curve(np.minimum(edges, times[-1])), axis=1)
+    for begun in range(0, len(wins), TOGETHER):
+        months = np.stack(wins[begun : begun + TOGETHER])
+        times = np.maximum(np.arange(months.shape[1] + 1) - start, 0.0)
+        curves = PchipInterpolator(times, np.pad(np.cumsum(months, axis=1), ((0, 0), (1, 0))), axis=1)
+        edges = np.maximum(np.arange(begin, begin + YEAR + 1) - start, 0.0) / factors[:, None]
+        yield from np.diff(curves(np.minimum(edges, times[-1])), axis=2)

@@ -215,8 +215,8 @@ def test_open_records_come_later_where_lags_stretch() -> None:
     made = plan_year(first, Known(open_groups={("all", "web"): (group,)}))
     found = made.open_yields[0][0][1]
     scale = LagScale(0.2)
-    (months,) = open_months(made)
-    landing = open_by_month(months, made.start, 6, scale.factors).sum(axis=1)
+    (months,) = open_by_month(open_months(made), made.start, 6, scale.factors)
+    landing = months.sum(axis=1)
     assert landing[-1] == pytest.approx(found.wins[:YEAR].sum(), rel=1e-9)
     days = np.array([(made.plan.first_month.start_time.date() - made.plan.plan_date).days, 549])
     for place in (80, 132, 180):
