@@ -60,7 +60,7 @@ class OwnKernels(KernelSpecManager):
 class QuietKernel(ServerKernelManager):
     """A kernel that writes nothing into the terminal of `revplan app`."""
 
-    async def start_kernel(self, *given: Any, **options: Any) -> None:
+    async def start_kernel(self, *given: Any, **options: Any) -> None:  # type: ignore[override]
         """Starts it, with what it prints thrown away."""
         await super().start_kernel(*given, **options, stdout=DEVNULL, stderr=DEVNULL)
 
