@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,9 @@ MADE = {
     "against": "",
     "plan_fingerprint": "ab12cd34",
 }
+MARGIN = 42.5
+"""At the left and the right of a page. [points]"""
+
 BLANKS = re.compile("[\\s\u200b]+")
 
 
@@ -187,6 +191,39 @@ def page_sizes(made: bytes, folder: Path) -> list[tuple[int, int]]:
     """Width and height of each page. [points]"""
     found = re.findall(r"size: +([\d.]+) x ([\d.]+)", poppler("pdfinfo", made, folder, "-l", "99"))
     return [(round(float(width)), round(float(height))) for width, height in found]
+
+
+def hard() -> list[Exhibit]:
+    """What is too long, too wide, or too many."""
+    long = "y" * 5_000
+    months = list(pd.period_range("2026-09", periods=16, freq="M"))
+    return [
+        broad(20, months, "enterprise_accounts_north_america_no"),
+        broad(30, [f"c{number} {long[:60]}" for number in range(40)]),
+        table(named(long, "word " * 1_000), KINDS, long, labels={"name": long}, notes=[long]),
+        text(long, {long: long, "Goal": "$5.64M", "Closing": "9" * 40}, header=long),
+        text("Many notes", notes=[f"note {number} {'word ' * 40}" for number in range(70)]),
+        chart(paint, named(*(f"{long[:40]}{number}" for number in range(20))), KINDS, height=40.0),
+    ]
+
+
+@pytest.mark.parametrize("shown", hard(), ids=lambda shown: shown.message[:9])
+def test_nothing_reaches_beyond_the_margins(shown: Exhibit, tmp_path: Path) -> None:
+    made = pdf(notebook(shown, words=f"# {'x' * 300}\n\n- {'z' * 300}"), "x")
+    for width, height, words in boxes(poppler("pdftotext", made, tmp_path, "-bbox")):
+        left, top, right, bottom = (edge(sides) for edge, sides in zip((min, min, max, max), words, strict=True))
+        assert left >= MARGIN - 1
+        assert right <= width - MARGIN + 1
+        assert top >= MARGIN / 2
+        assert bottom <= height - MARGIN / 2
+
+
+def boxes(found: str) -> Iterator[tuple[float, float, list[tuple[float, ...]]]]:
+    """Width and height of each page, and the left, top, right and bottom edges of its words."""
+    for page in found.split("<page ")[1:]:
+        width, height = map(float, re.findall(r'(?:width|height)="([\d.]+)"', page)[:2])
+        words = [tuple(map(float, re.findall(r'"(-?[\d.]+)"', word))) for word in re.findall("<word [^>]*>", page)]
+        yield width, height, list(zip(*words, strict=True))
 
 
 def test_an_unknown_paper_is_refused() -> None:
