@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 
 from revplan.app.pictures import commit_entries, commit_title, required_by_stage
 from revplan.errors import shown
@@ -15,24 +16,22 @@ from revplan.model.simulate import Simulation
 from revplan.model.simulate_tables import WITHIN
 
 POINTS = 0.0005  # difference of two chances that shows
+TILES, KEPT = 6, 32  # figures shown as tiles; scenarios whose figures are kept
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure of a scenario: what it is called, its value, and how value and difference are written."""
+    """What one figure of a scenario is called, and how its value and a difference to another are written."""
 
     label: str
-    of: Callable[[Simulation], float]
     written: Callable[[float], str]
     difference: Callable[[float], str]
 
-    def cell(self, simulation: Simulation, base: Simulation) -> tuple[str, str]:
-        """Value, and the difference to the base plan where there is one."""
-        value, before = self.of(simulation), self.of(base)
+    def cell(self, value: float, before: float) -> tuple[str, str]:
+        """The value, and its difference to `before` where there is one."""
         if not math.isfinite(value):
             return "no volume gives it", ""
-        text = self.difference(value - before) if math.isfinite(before) and value != before else ""
-        return self.written(value), text
+        return self.written(value), self.difference(value - before) if math.isfinite(before) and value != before else ""
 
 
 def headline(simulation: Simulation, base: Simulation) -> str:
@@ -70,87 +69,92 @@ def warnings(simulation: Simulation) -> tuple[str, ...]:
     return ()
 
 
-def figures(base: Simulation) -> tuple[Figure, ...]:
-    """The figures of a scenario, those of the tiles first."""
-    plan = base.year.plan
-    title = commit_title(base)
+@lru_cache(maxsize=KEPT)
+def values(simulation: Simulation) -> tuple[float, ...]:
+    """The figures of a scenario, in the order of `figures`."""
+    found, entries = simulation.outcome, commit_entries(simulation)
+    return (
+        found.chance_of_goal.value,
+        found.p50.value,
+        found.p10.value,
+        entries,
+        simulation.signed.scale.value * entries,
+        spend_of_entries(simulation.year),
+        found.p90.value,
+        simulation.view.goal,
+        found.expected_shortfall.value,
+        simulation.confidence,
+        *required_by_stage(simulation).values(),
+    )
 
-    def amount(value: float) -> str:
-        return compact(value, plan.currency)
+
+@lru_cache(maxsize=1)
+def figures(base: Simulation) -> tuple[Figure, ...]:
+    """What the figures of a scenario are called; those of the tiles come first."""
+    plan, title = base.year.plan, commit_title(base)
+    amount = partial(compact, currency=plan.currency)
 
     def signed_amount(value: float) -> str:
         return ("+" if value > 0 else "") + money(round(value), plan.currency)
 
-    def count(value: float) -> str:
-        return show(value, "commitment")
-
-    def signed_count(value: float) -> str:
-        return show(round(value), "number")
-
-    def share(value: float) -> str:
-        return show(round(value, 3), "share")
-
-    def points(value: float) -> str:
-        return f"{show(round(100 * value, 1), 'number')} points"
-
-    stages = [
-        Figure(f"{shown(stage.title)} required", _required(stage.id), count, signed_count) for stage in plan.stages
-    ]
+    stages = [Figure(f"{shown(stage.title)} required", _count, _signed_count) for stage in plan.stages]
     return (
-        Figure("Chance of the goal", lambda each: each.outcome.chance_of_goal.value, share, points),
-        Figure("New ARR, middle case (P50)", lambda each: each.outcome.p50.value, amount, signed_amount),
-        Figure("New ARR, nine years in ten more (P10)", lambda each: each.outcome.p10.value, amount, signed_amount),
-        Figure(f"{title}s committed", commit_entries, count, signed_count),
-        Figure(f"{title}s to sign for", _to_sign, count, signed_count),
-        Figure("Budget of these entries", lambda each: spend_of_entries(each.year), amount, signed_amount),
-        Figure("New ARR, one year in ten more (P90)", lambda each: each.outcome.p90.value, amount, signed_amount),
-        Figure("New ARR asked for", lambda each: each.view.goal, amount, signed_amount),
-        Figure("Missed of the goal, in expectation", _missed, amount, signed_amount),
-        Figure("Confidence wanted", lambda each: each.confidence, share, points),
+        Figure("Chance of the goal", _share, _points),
+        Figure("New ARR in the middle case (P50)", amount, signed_amount),
+        Figure("New ARR nine years in ten exceed (P10)", amount, signed_amount),
+        Figure(f"{title}s committed", _count, _signed_count),
+        Figure(f"{title}s to sign for", _count, _signed_count),
+        Figure("Budget of these entries", amount, signed_amount),
+        Figure("New ARR one year in ten exceeds (P90)", amount, signed_amount),
+        Figure("New ARR asked for", amount, signed_amount),
+        Figure("Missed of the goal, in expectation", amount, signed_amount),
+        Figure("Confidence to sign with", _share, _points),
         *stages,
     )
 
 
-TILES = 6
+def _count(value: float) -> str:
+    return show(value, "commitment")
 
 
-def _required(stage: str) -> Callable[[Simulation], float]:
-    return lambda simulation: required_by_stage(simulation)[stage]
+def _signed_count(value: float) -> str:
+    return show(round(value), "number")
 
 
-def _to_sign(simulation: Simulation) -> float:
-    return simulation.signed.scale.value * commit_entries(simulation)
+def _share(value: float) -> str:
+    return show(round(value, 3), "share")
 
 
-def _missed(simulation: Simulation) -> float:
-    return simulation.outcome.expected_shortfall.value
+def _points(value: float) -> str:
+    return f"{show(round(100 * value, 1), 'number')} points"
 
 
 def tiles(simulation: Simulation, base: Simulation) -> str:
     """The main figures, each beside its value in the base plan."""
-    return f'<dl class="rp-tiles">{"".join(_tile(each, simulation, base) for each in figures(base)[:TILES])}</dl>'
+    parts = zip(figures(base)[:TILES], values(simulation), values(base), strict=False)
+    return f'<dl class="rp-tiles">{"".join(_tile(*part) for part in parts)}</dl>'
 
 
-def _tile(figure: Figure, simulation: Simulation, base: Simulation) -> str:
-    value, difference = figure.cell(simulation, base)
-    before = figure.cell(base, base)[0]
-    beside = f"base {before}" + (f", {difference}" if difference else "")
-    return f"<div><dt>{escape(figure.label)}</dt><dd>{escape(value)}<small>{escape(beside)}</small></dd></div>"
+def _tile(figure: Figure, value: float, before: float) -> str:
+    written, difference = figure.cell(value, before)
+    beside = f"base {figure.cell(before, before)[0]}" + (f", {difference}" if difference else "")
+    return f"<div><dt>{escape(figure.label)}</dt><dd>{escape(written)}<small>{escape(beside)}</small></dd></div>"
 
 
 def side_by_side(columns: Mapping[str, Simulation], base: Simulation) -> str:
     """A table of scenarios, one to a column, each figure with its difference to the base plan."""
     heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in columns)
-    rows = "".join(_row(figure, list(columns.values()), base) for figure in figures(base))
+    by_figure = zip(figures(base), values(base), *(values(each) for each in columns.values()), strict=True)
+    rows = "".join(_row(figure, before, found) for figure, before, *found in by_figure)
     return (
         '<div class="rp-scroll" tabindex="0" role="region" aria-label="Scenarios side by side"><table>'
-        f"<caption>Scenarios side by side; below each figure its difference to the base plan.</caption>"
+        "<caption>Scenarios side by side; below each figure its difference to the base plan.</caption>"
         f'<thead><tr><th scope="col">Figure</th>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
     )
 
 
-def _row(figure: Figure, simulations: Sequence[Simulation], base: Simulation) -> str:
-    cells = "".join(_cell(*figure.cell(each, base)) for each in simulations)
+def _row(figure: Figure, before: float, found: Sequence[float]) -> str:
+    cells = "".join(_cell(*figure.cell(value, before)) for value in found)
     return f'<tr><th scope="row">{escape(figure.label)}</th>{cells}</tr>'
 
 

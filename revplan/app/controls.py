@@ -104,13 +104,15 @@ class Controls:
         self.segment = widgets.Dropdown(
             description="Segment",
             options=[("all segments together", ""), *((shown(name), name) for name in board.game.plan.segments)],
+            layout={"width": "auto"},
         )
         self.segment.observe(self._choose, "value")
         self.group = widgets.ToggleButtons(options=GROUPS, description="", tooltips=[f"show {name}" for name in GROUPS])
         self.group.add_class("rp-groups")
-        self.stack = widgets.Stack([self._of(group) for group in GROUPS], selected_index=0)
-        self.group.observe(self._turn, "index")
-        self.widget = widgets.VBox([self.group, self.stack])
+        self.pages = [self._of(group) for group in GROUPS]
+        self.group.observe(lambda _: self._turn(), "index")
+        self.widget = widgets.VBox([self.group, *self.pages])
+        self._turn()
         self.show(self.state)
 
     def show(self, state: State) -> None:
@@ -124,8 +126,9 @@ class Controls:
         rows = [row.box for row in self.rows if row.lever.group == group]
         return widgets.VBox([self.segment, *rows] if group == RATES and len(self.segment.options) > 2 else rows)
 
-    def _turn(self, change: dict[str, int]) -> None:
-        self.stack.selected_index = change["new"]
+    def _turn(self) -> None:
+        for number, page in enumerate(self.pages):
+            page.layout.display = None if number == self.group.index else "none"
 
     def _choose(self, change: dict[str, str]) -> None:
         """Binds the rows of rates to those of the segment chosen; a step it does not take is not shown."""

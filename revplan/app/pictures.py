@@ -26,7 +26,8 @@ from revplan.model.simulate import Simulation
 from revplan.model.simulate_tables import fan_arr_table, points
 from revplan.report.axes import ACTUAL, ATTENTION, BACKGROUND, GAP, PAST, PLAN, REQUIRED, fitting
 
-LEFT, RIGHT = 62, WIDTH - 12
+LEFT, RIGHT = 54, WIDTH - 10
+NAMES, DRIVERS = 104, 190  # room for the names of stages, and of drivers
 MOST_DRIVERS = 8
 ROW = 27
 
@@ -45,14 +46,15 @@ def fan_chart(simulation: Simulation, base: Simulation) -> Chart:
     def along(values: Sequence[float]) -> list[tuple[float, float]]:
         return [(x.at(month), y.at(value)) for month, value in enumerate(values)]
 
+    found = simulation.outcome
     message = (
-        f"By the end of {show(frame['month'].iloc[-1], 'month')} new ARR is {compact(mid[-1], currency)} in the middle "
-        f"case, between {compact(low[-1], currency)} and {compact(high[-1], currency)} in eight years of ten; "
-        f"the goal is {compact(goal[-1], currency)}."
+        f"By the end of {show(frame['month'].iloc[-1], 'month')} new ARR is {compact(found.p50.value, currency)} in the "
+        f"middle case, between {compact(found.p10.value, currency)} and {compact(found.p90.value, currency)} in eight "
+        f"years of ten; the goal is {compact(goal[-1], currency)}."
     )
-    colours = {BACKGROUND: "P10 to P90", PLAN: "P50", PAST: "P50 of the base plan", GAP: "goal"}
+    colours = {BACKGROUND: "P10 to P90", PLAN: "P50", PAST: "base P50", GAP: "goal"}
     parts = [
-        key(colours, LEFT),
+        key(colours, 4),
         levels(y, LEFT, RIGHT, lambda value: compact(value, currency)),
         area(along(low), along(high), colour(BACKGROUND)),
         line(along(before), colour(PAST), 1.6, "2 4"),
@@ -87,7 +89,7 @@ def curve_chart(simulation: Simulation, base: Simulation) -> Chart:
         ATTENTION: f"{show(sure, 'share')} sure",
     }
     parts = [
-        key(colours, LEFT),
+        key(colours, 4),
         levels(y, LEFT, RIGHT, compact),
         *(words(x.at(tick), height - 24, show(tick, "share"), "middle") for tick in (0, 0.25, 0.5, 0.75, 1)),
         words((LEFT + RIGHT) / 2, height - 6, "chance of the goal", "middle"),
@@ -103,7 +105,7 @@ def funnel_chart(simulation: Simulation, base: Simulation) -> Chart:
     """Entries of each stage that the goal requires, beside those the base plan's goal requires."""
     stages = simulation.year.plan.stages
     now, before = required_by_stage(simulation), required_by_stage(base)
-    x = scale_of([*now.values(), *before.values()], 130, RIGHT - 120)
+    x = scale_of([*now.values(), *before.values()], NAMES + 8, RIGHT - 104)
     first = stages[0]
     message = (
         f"The goal requires {show(now[first.id], 'commitment')} {fitting(first.title)}s"
@@ -112,13 +114,13 @@ def funnel_chart(simulation: Simulation, base: Simulation) -> Chart:
         + _more(now[stages[-1].id], before[stages[-1].id])
         + "."
     )
-    parts = [key({REQUIRED: "required now", PAST: "base plan"}, 130)]
+    parts = [key({REQUIRED: "required now", PAST: "base plan"}, NAMES + 8)]
     for place, stage in enumerate(stages):
         top = 28 + 1.5 * ROW * place
         parts += [
-            words(122, top + 17, fitting(stage.title, 16), "end", INK),
-            bar(130, top, x.at(now[stage.id]) - 130, 14, colour(REQUIRED)),
-            bar(130, top + 16, x.at(before[stage.id]) - 130, 7, colour(PAST)),
+            words(NAMES, top + 17, fitting(stage.title, 14), "end", INK),
+            bar(NAMES + 8, top, x.at(now[stage.id]) - NAMES - 8, 14, colour(REQUIRED)),
+            bar(NAMES + 8, top + 16, x.at(before[stage.id]) - NAMES - 8, 7, colour(PAST)),
             words(
                 x.at(max(now[stage.id], before[stage.id])) + 8,
                 top + 13,
@@ -136,18 +138,18 @@ def tornado_chart(simulation: Simulation) -> Chart:
     if not swings:
         message = "Nothing is uncertain here: every rate is taken as certain."
         return message, picture(60, message, [words(LEFT, 32, message, colour=INK)])
-    x = scale_of([end for swing in swings for end in (swing.low, swing.high)], 222, RIGHT, from_zero=False)
+    x = scale_of([end for swing in swings for end in (swing.low, swing.high)], DRIVERS + 8, RIGHT - 14, from_zero=False)
     middle, bottom = simulation.outcome.p50.value, 28 + ROW * len(swings)
     first = swings[0]
     message = (
         f"What decides most is {fitting(first.driver, 60)}: between {compact(first.low, currency)} and "
         f"{compact(first.high, currency)}."
     )
-    parts = [key({GAP: "at its P10", REQUIRED: "at its P90"}, 222)]
+    parts = [key({GAP: "at its P10", REQUIRED: "at its P90"}, DRIVERS + 8)]
     for place, swing in enumerate(swings):
         top = 28 + ROW * place
         parts += [
-            words(214, top + 14, fitting(swing.driver, 30), "end", INK),
+            words(DRIVERS, top + 14, fitting(swing.driver, 27), "end", INK),
             bar(x.at(middle), top, x.at(swing.low) - x.at(middle), 18, colour(GAP)),
             bar(x.at(middle), top, x.at(swing.high) - x.at(middle), 18, colour(REQUIRED)),
         ]

@@ -37,7 +37,9 @@ class Shelf:
         self.refused = ""
         self.name = widgets.Text(description="Name", placeholder="such as Lower win rate")
         self.choice = widgets.Dropdown(description="Scenario", options=self._choices())
-        self.upload = widgets.FileUpload(description="Open a file from your computer", accept=".yaml,.yml")
+        self.upload = widgets.FileUpload(
+            description="Open a file from your computer", accept=".yaml,.yml", layout={"width": "auto"}
+        )
         self.upload.observe(self._uploaded, "value")
         self.said_of_name, self.said_of_choice, self.links = (widgets.HTML() for _ in range(3))
         self.widget = self._laid_out()

@@ -15,9 +15,9 @@ from revplan.escaping import escape
 from revplan.report.drawing import STYLE
 
 INK, SOFT, LINE = "#22303c", "#4a5763", "#d5dce1"
-WIDTH, FONT = 560, 13
-LETTER = 6.8  # width of a letter of a key, on the wide side
-TICKS = 5
+WIDTH, FONT = 440, 13
+LETTER = 7.5  # width of a letter of a key, on the wide side
+TICKS = 4
 
 
 @cache
@@ -113,7 +113,7 @@ def key(entries: Mapping[str, str], left: float) -> str:
     parts, x = [], left
     for name, text in entries.items():
         parts += [bar(x, 5, 12, 9, colour(name)), words(x + 17, 14, text)]
-        x += 32 + LETTER * len(text)
+        x += 28 + LETTER * len(text)
     return "".join(parts)
 
 
