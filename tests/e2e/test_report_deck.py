@@ -1,0 +1,600 @@
+"""The deck: native charts and tables with the numbers of the exhibits, in our master and in a company's own.
+
+Slides are opened in LibreOffice too; skipped with a reason where it is missing, except in CI, where it fails.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import subprocess
+import zipfile
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import numpy as np
+import openpyxl
+import pandas as pd
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from revplan.errors import PlanError, ReportError
+from revplan.formats import compact
+from revplan.report import charts, native_plan, native_rates, rate_charts
+from revplan.report.blocks import exhibits
+from revplan.report.deck import deck
+from revplan.report.exhibit import Exhibit, chart, table, text
+from revplan.report.native import Native, Series, checked, day_number, from_raw
+from revplan.report.slide_fit import cut, lines, width
+from revplan.report.slide_master import MASTER, master
+from revplan.report.slide_series import number_format
+from revplan.report.slide_template import open_template
+
+pptx = pytest.importorskip("pptx")
+
+ROOT = Path(__file__).resolve().parents[2]
+EVIL = "<script>alert(1)</script> =cmd|'/c calc'!A1 {{ 7*7 }} ../../x"
+LONG = "endless " * 600 + "x" * 5_000
+CJK, RTL = "株式会社の中堅企業向けセグメント", "القطاع المتوسط עברית"
+NAMES = [EVIL, "nul\x00 bell\x07 half\ud800", LONG, CJK, RTL, "=1+1", "\u202egnp.exe", "a & b < c"]
+PLAN = {"plan": "Example FY27", "plan_date": "15 Nov 2026", "plan_fingerprint": "0123456789ab", "revplan": "0.1"}
+
+
+def notebook(*shown: Exhibit | str) -> Any:
+    """An executed notebook of exhibits, and of Markdown where a text is given."""
+    cells = [
+        new_markdown_cell(each)
+        if isinstance(each, str)
+        else new_code_cell("x", outputs=[new_output("execute_result", each._repr_mimebundle_(), execution_count=1)])
+        for each in shown
+    ]
+    return new_notebook(cells=cells, metadata={"revplan": PLAN})
+
+
+def opened(raw: bytes) -> Any:
+    return pptx.Presentation(io.BytesIO(raw))
+
+
+def slides_of(*shown: Exhibit | str, template: Path | None = None) -> list[Any]:
+    """The slides of exhibits, without the first and the last."""
+    return list(opened(deck(notebook(*shown), "example", template)).slides)[1:-1]
+
+
+def frames(slide: Any) -> list[Any]:
+    return [shape for shape in slide.shapes if shape.has_chart or shape.has_table]
+
+
+def cells_of(slide: Any) -> list[list[str]]:
+    """The cells of a slide's table, row by row, without its head."""
+    grid = next(shape.table for shape in slide.shapes if shape.has_table)
+    return [[cell.text for cell in row.cells] for row in grid.rows][1:]
+
+
+def sheet_of(shape: Any) -> dict[str, list[Any]]:
+    """The columns of a chart's workbook by their heading; the categories have none."""
+    book = openpyxl.load_workbook(io.BytesIO(shape.chart.part.chart_workbook.xlsx_part.blob))
+    columns = [[cell.value for cell in column] for column in book["Sheet1"].iter_cols()]
+    return {column[0] or "": column[1:] for column in columns}
+
+
+def drawn_of(slide: Any) -> dict[str, list[Any]]:
+    """The series of a slide's chart by name, as PowerPoint reads them."""
+    shape = next(shape for shape in slide.shapes if shape.has_chart)
+    names = {"c": "http://schemas.openxmlformats.org/drawingml/2006/chart"}
+    found = {}
+    for series in shape.chart._chartSpace.iterfind(".//c:ser", names):
+        points = (
+            series.find("c:val", names) if series.find("c:val", names) is not None else series.find("c:yVal", names)
+        )
+        values = [None] * int(points.find(".//c:ptCount", names).get("val"))
+        for point in points.iterfind(".//c:pt", names):
+            values[int(point.get("idx"))] = float(point.find("c:v", names).text)
+        found[series.find("c:tx//c:v", names).text] = values
+    return found
+
+
+def everything(raw: bytes) -> list[str]:
+    """Every text of every slide: shapes, tables, notes."""
+    found = []
+    for slide in opened(raw).slides:
+        for shape in slide.shapes:
+            found += [shape.text_frame.text] if shape.has_text_frame else []
+            found += [cell.text for row in shape.table.rows for cell in row.cells] if shape.has_table else []
+        found += [slide.notes_slide.notes_text_frame.text] if slide.has_notes_slide else []
+    return found
+
+
+@pytest.fixture(scope="module")
+def reports() -> dict[str, Any]:
+    """The committed notebooks, as they were run."""
+    names = ("annual_commit", "rates")
+    return {name: nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4) for name in names}
+
+
+@pytest.fixture(scope="module")
+def decks(reports: dict[str, Any]) -> dict[str, bytes]:
+    return {name: deck(report, name) for name, report in reports.items()}
+
+
+# --- the numbers ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["annual_commit", "rates"])
+def test_every_chart_is_native_and_holds_the_exhibits_numbers(
+    name: str, reports: dict[str, Any], decks: dict[str, bytes]
+) -> None:
+    wanted = [raw for raw in exhibits(reports[name]) if raw["kind"] == "chart"]
+    slides = [slide for slide in opened(decks[name]).slides if any(shape.has_chart for shape in slide.shapes)]
+    assert len(slides) == len(wanted) > 4
+    assert not any(
+        shape.shape_type == 13 for slide in opened(decks[name]).slides for shape in slide.shapes
+    )  # a picture
+    for slide, raw in zip(slides, wanted, strict=True):
+        found, native = drawn_of(slide), from_raw(raw["native"])
+        if native.form != "waterfall":
+            assert found == {series.name: list(series.values) for series in native.series}
+        behind = sheet_of(frames(slide)[0])
+        assert {heading: values for heading, values in behind.items() if heading in found} == found
+
+
+@pytest.mark.parametrize("name", ["annual_commit", "rates"])
+def test_every_number_of_tables_and_tiles_is_the_one_displayed_everywhere(
+    name: str, reports: dict[str, Any], decks: dict[str, bytes]
+) -> None:
+    slides = list(opened(decks[name]).slides)
+    rows = [tuple(row) for slide in slides if any(s.has_table for s in slide.shapes) for row in cells_of(slide)]
+    tiles = [
+        tuple(each.text for each in shape.text_frame.paragraphs)
+        for slide in slides
+        for shape in slide.shapes
+        if shape.name == "Fact"
+    ]
+    for raw in exhibits(reports[name]):
+        if raw["kind"] == "table":
+            assert [row for row in map(tuple, raw["shown"]) if row not in rows] == []
+        if raw["kind"] == "text":
+            assert [fact for fact in map(tuple, raw["shown"]) if fact not in tiles] == []
+
+
+def test_charts_carry_raw_rows_of_every_drawn_table(reports: dict[str, Any]) -> None:
+    """Columns of the exhibit's own rows are found again among the native series, unrounded."""
+    raw = {each["native"]["form"]: each for each in exhibits(reports["annual_commit"]) if each["kind"] == "chart"}
+    tornado = next(
+        each
+        for each in exhibits(reports["annual_commit"])
+        if each["kind"] == "chart" and each["native"]["start"] and each["native"]["kind"] == "money"
+    )
+    at = [column["name"] for column in tornado["columns"]].index("arr_low")
+    assert tornado["native"]["series"][0]["values"] == [row[at] for row in tornado["rows"]]
+    bridge = raw["waterfall"]
+    amounts = [
+        next(filter(lambda v: v is not None, v))
+        for v in zip(*(s["values"] for s in bridge["native"]["series"]), strict=True)
+    ]
+    assert [abs(amount) for amount in amounts] == [row[1] for row in bridge["rows"] if row[1]]
+
+
+# --- waterfalls ------------------------------------------------------------------------------------------------
+
+
+def waterfall(*steps: tuple[str, float]) -> Exhibit:
+    """A waterfall of levels (`=`) and changes (`+`), drawn as nothing in particular."""
+    marks = [mark for mark, _ in steps]
+    values = {mark: tuple(value if each == mark else None for each, value in steps) for mark in "=+"}
+    native = Native(
+        form="waterfall",
+        categories=tuple(f"{place}" for place in range(len(marks))),
+        series=(Series(name="level", values=values["="], mark="level"), Series(name="change", values=values["+"])),
+        kind="money",
+        currency="USD",
+    )
+    frame = pd.DataFrame({"value": [value for _, value in steps]})
+    return chart(lambda ax, rows: "Falls", frame, {"value": "money"}).with_native(lambda rows: native)
+
+
+def spans(found: dict[str, list[Any]]) -> list[tuple[float, float]]:
+    """Lower and upper end of what is drawn at each place: positive parts stack up, negative ones down."""
+    columns = list(zip(*([value or 0.0 for value in values] for values in found.values()), strict=True))
+    ends = []
+    for base, *parts in columns:
+        up, down = max(base, 0.0), min(base, 0.0)
+        above, below = sum(p for p in parts if p > 0), sum(p for p in parts if p < 0)
+        ends.append((down + below if below else up, up + above if above else down))
+    return ends
+
+
+def test_a_waterfall_floats_above_and_below_zero() -> None:
+    # 100; +50: 100..150; -180: -30..150; -20: -50..-30; +80: -50..30; level 30
+    (slide,) = slides_of(waterfall(("=", 100), ("+", 50), ("+", -180), ("+", -20), ("+", 80), ("=", 30)))
+    found = drawn_of(slide)
+    assert list(found) == ["(below)", "level", "change", "change, below zero"]
+    assert found["(below)"] == [0, 100, 0, -30, 0, 0]
+    assert spans(found) == [(0, 100), (100, 150), (-30, 150), (-50, -30), (-50, 30), (0, 30)]
+
+
+def test_a_waterfall_above_zero_has_no_second_part() -> None:
+    (slide,) = slides_of(waterfall(("=", 8.0e6), ("+", 2.0e6), ("+", -1.0e6), ("=", 9.0e6)))
+    assert list(drawn_of(slide)) == ["(below)", "level", "change"]
+
+
+# --- what is written ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "wanted"),
+    [
+        (33_400, "USD", '"$"#,##0.0,"k"'),
+        (11_000_000, "USD", '"$"#,##0,,"M"'),
+        (1_250_000_000, "JPY", '"JPY "#,##0.00,,,"B"'),
+        (-81_800, "EUR", '"−€"#,##0.0,"k"'),
+        (420, "", "#,##0"),
+    ],
+)
+def test_labels_follow_their_cell_and_show_what_the_message_says(amount: float, currency: str, wanted: str) -> None:
+    assert number_format(compact(amount, currency)) == f"{wanted};{wanted}"
+
+
+def test_days_count_as_a_workbook_counts_them() -> None:
+    assert day_number(datetime(2027, 1, 1)) == 46_388.0
+    assert openpyxl.utils.datetime.from_excel(46_388) == datetime(2027, 1, 1)
+
+
+def test_a_series_without_one_value_a_category_is_refused() -> None:
+    native = Native(form="columns", categories=("a", "b"), series=(Series(name="x", values=(1.0,)),), kind="count")
+    with pytest.raises(ReportError, match="chart x: series 'x' has 1 values for 2 places"):
+        checked(native, "chart x")
+
+
+def test_a_chart_that_says_nothing_in_numbers_is_shown_as_its_rows() -> None:
+    frame = pd.DataFrame({"month": pd.period_range("2027-01", periods=2, freq="M"), "entries": [12.5, 13.0]})
+    bare = chart(lambda ax, rows: "Entries grow", frame, {"month": "month", "entries": "count"})
+    (slide,) = slides_of(bare)
+    assert cells_of(slide) == [["2027-01", "12.5"], ["2027-02", "13.0"]]
+
+
+@pytest.mark.parametrize("name", ["annual_commit", "rates"])
+def test_titles_alt_texts_and_notes(name: str, reports: dict[str, Any], decks: dict[str, bytes]) -> None:
+    slides = list(opened(decks[name]).slides)
+    told = [each["message"] for each in exhibits(reports[name])]
+    assert [shape for slide in slides for shape in frames(slide) if not alt(shape)] == []
+    for slide in slides[1:-1]:
+        title = slide.shapes.title
+        size = title.text_frame.paragraphs[0].runs[0].font.size.pt
+        assert len(lines(title.text, size, title.width / 914_400)) <= 2
+        assert any(title.text.startswith(message[:40]) for message in told) or "figures are" in title.text
+    whole = everything(decks[name])
+    assert [message for message in told if not any(message in each for each in whole)] == []
+
+
+def alt(shape: Any) -> str:
+    return shape._element.nvGraphicFramePr.cNvPr.get("descr", "")
+
+
+def test_a_message_too_long_for_its_title_is_spoken_whole() -> None:
+    message = "The commit holds; " + "and so on, without an end in sight, " * 12 + "which is the point."
+    (slide,) = slides_of(text(message, {"Goal": "$1M"}))
+    assert slide.shapes.title.text.endswith("…")
+    assert message in slide.notes_slide.notes_text_frame.text
+
+
+def test_notes_and_the_prose_before_an_exhibit_are_spoken() -> None:
+    frame = pd.DataFrame({"name": ["smb"], "arr": [1e6]})
+    shown = table(frame, {"name": "text", "arr": "money"}, "One segment", notes=["Source: billing", "Unaudited"])
+    (slide,) = slides_of("# Deck", "## Segments\n\nRead it from the *left*.", shown)
+    assert slide.notes_slide.notes_text_frame.text.splitlines() == [
+        "Read it from the left.",
+        "Source: billing",
+        "Unaudited",
+    ]
+    texts = [shape.text_frame.text for shape in slide.shapes if shape.has_text_frame]
+    assert {"Segments", "Source: billing · Unaudited", "Example FY27 · as of 15 Nov 2026"} <= set(texts)
+
+
+def test_the_first_slide_opens_and_the_last_says_what_it_was_made_from() -> None:
+    shown = text("Commit 766 SQLs.", {"Goal": "$2.9M"}, header="Example FY27, made on 15 Nov 2026")
+    made = opened(deck(notebook("# Annual commit\n\nHow many?", shown), "example"))
+    first, last = made.slides[0], made.slides[-1]
+    assert first.shapes.title.text == "Annual commit"
+    said = next(shape for shape in first.placeholders if shape.placeholder_format.idx == 1).text_frame.text
+    assert said.splitlines() == ["Example FY27, made on 15 Nov 2026", "How many?", "Commit 766 SQLs."]
+    assert ["Plan date", "15 Nov 2026"] in cells_of(last)
+    assert made.core_properties.title == "Annual commit"
+    assert "0123456789ab" in made.core_properties.comments
+
+
+def test_the_same_notebook_gives_the_same_bytes(reports: dict[str, Any], decks: dict[str, bytes]) -> None:
+    assert deck(reports["rates"], "rates") == decks["rates"]
+
+
+# --- what does not fit -----------------------------------------------------------------------------------------
+
+
+def test_a_table_of_a_hundred_rows_goes_on_and_its_total_stands_last() -> None:
+    frame = pd.DataFrame({"name": [f"segment {n}" for n in range(100)] + ["Total"], "arr": np.arange(101) * 1e4})
+    slides = slides_of(table(frame, {"name": "text", "arr": "money"}, "Many segments", totals=1))
+    assert [slide.shapes.title.text for slide in slides] == [f"Many segments ({n} of 6)" for n in range(1, 7)]
+    rows = [row for slide in slides for row in cells_of(slide)]
+    assert [row[0] for row in rows] == [*frame["name"]]
+    assert rows[-1] == ["Total", "1,000,000"]
+
+
+def test_a_table_of_forty_columns_goes_on_with_its_first_one_repeated() -> None:
+    months = [f"m{n}" for n in range(40)]
+    frame = pd.DataFrame([["Lead", *range(1_000_000, 1_000_040)]], columns=["stage", *months])
+    slides = slides_of(table(frame, dict.fromkeys(months, "count") | {"stage": "text"}, "Every month"))
+    rows = [cells_of(slide)[0] for slide in slides]
+    assert len(rows) > 1
+    assert {row[0] for row in rows} == {"Lead"}
+    assert [cell for row in rows for cell in row[1:]] == [f"{n:,}" for n in range(1_000_000, 1_000_040)]
+
+
+@pytest.mark.parametrize("text", ["plain words that are long enough for two lines", CJK * 3, "W" * 60, ""])
+def test_lines_hold_the_text_and_fit(text: str) -> None:
+    found = lines(text, 18, 3)
+    assert "".join(found).replace(" ", "") == text.replace(" ", "")
+    assert all(width(line, 18) <= 3 for line in found)
+
+
+def test_what_is_cut_ends_where_a_thought_ends() -> None:
+    said = "The first thought is here. The second one is much longer than any line could ever hold"
+    assert cut(said, 12, 3.2, 1) == "The first thought is here…"
+    assert cut("short", 12, 3.2, 1) == "short"
+
+
+def hard_exhibits(segments: int) -> list[Exhibit]:
+    """One of each kind with the worst names, of a company with few or many segments."""
+    names = (NAMES * 3)[:segments]
+    months = pd.period_range("2027-01", periods=12, freq="M")
+    spend = pd.DataFrame(
+        [(n, m, 5e3 + 9e3 * p) for p, n in enumerate(names) for m in months], columns=["source", "month", "spend"]
+    )
+    until = pd.DataFrame(
+        {"segment": names, "source": names, "last_useful_on": pd.date_range("2027-03-01", periods=segments, freq="17D")}
+    )
+    steps = pd.DataFrame(
+        {"step": names, "rate": 0.3, "rate_low": 0.2, "rate_high": 0.4, "mature": [n % 2 == 0 for n in range(segments)]}
+    )
+    bridge = pd.DataFrame(
+        {"term": ["opening_arr", "new_arr", "churn", "closing_arr"], "amount": [1e6, 2e5, 1.5e6, -3e5]}
+    )
+    wide = pd.DataFrame({"name": names, **{f"Q{n}": np.arange(segments) * 1e6 for n in range(1, 5)}})
+    budget = charts.budget("JPY")
+    return [
+        text(EVIL, {name[:80]: name for name in names[:8]}, notes=NAMES, header=EVIL),
+        chart(budget, spend, {"source": "text", "month": "month", "spend": "money"}, notes=NAMES).with_native(
+            native_plan.budget("JPY")
+        ),
+        chart(charts.last_useful, until, {"segment": "text", "source": "text", "last_useful_on": "date"}).with_native(
+            native_plan.last_useful
+        ),
+        chart(
+            rate_charts.rates,
+            steps,
+            {"step": "text", "mature": "yes", **dict.fromkeys(("rate", "rate_low", "rate_high"), "share")},
+        ).with_native(native_rates.rates),
+        chart(charts.bridge("JPY"), bridge, {"term": "text", "amount": "money"}).with_native(native_plan.bridge("JPY")),
+        table(wide, {"name": "text", **dict.fromkeys(wide.columns[1:], "money")}, LONG, totals=1, notes=NAMES),
+        text("Nothing but notes", notes=[LONG, *NAMES]),
+        text("Nothing at all"),
+    ]
+
+
+@pytest.fixture(scope="module")
+def hard() -> dict[int, bytes]:
+    return {count: deck(notebook(f"# {EVIL}\n\n{LONG}", *hard_exhibits(count)), "hard") for count in (1, 8, 20)}
+
+
+@pytest.mark.parametrize("segments", [1, 8, 20])
+def test_hostile_names_stay_text(segments: int, hard: dict[int, bytes]) -> None:
+    raw = hard[segments]
+    with zipfile.ZipFile(io.BytesIO(raw)) as parts:
+        assert not [name for name in parts.namelist() if ".." in name or "vba" in name.lower()]
+        xml = b"".join(parts.read(name) for name in parts.namelist() if name.endswith(".xml"))
+    assert b"<script>" not in xml
+    assert b"\xe2\x80\xae" not in xml  # the override that turns text around
+    for slide in opened(raw).slides:
+        for shape in frames(slide):
+            if shape.has_chart:
+                blob = shape.chart.part.chart_workbook.xlsx_part.blob
+                sheet = openpyxl.load_workbook(io.BytesIO(blob))["Sheet1"]
+                assert [
+                    cell for row in sheet.iter_rows() for cell in row if cell.data_type == "f" or cell.hyperlink
+                ] == []
+
+
+@pytest.mark.parametrize("segments", [1, 8, 20])
+def test_nothing_stands_outside_its_slide(segments: int, hard: dict[int, bytes]) -> None:
+    assert outside(hard[segments]) == []
+
+
+@pytest.mark.parametrize("name", ["annual_commit", "rates"])
+def test_nothing_of_a_report_stands_outside_its_slide(name: str, decks: dict[str, bytes]) -> None:
+    assert outside(decks[name]) == []
+
+
+def outside(raw: bytes) -> list[str]:
+    """Shapes that reach beyond their slide, and texts that reach beyond their shape."""
+    made = opened(raw)
+    found = []
+    for number, slide in enumerate(made.slides, start=1):
+        for shape in slide.shapes:
+            right, bottom = shape.left + shape.width, shape.top + shape.height
+            if shape.has_table:
+                right = shape.left + sum(column.width for column in shape.table.columns)
+                bottom = shape.top + sum(row.height for row in shape.table.rows)
+            if min(shape.left, shape.top) < 0 or right > made.slide_width + 9_144 or bottom > made.slide_height + 9_144:
+                found.append(f"slide {number}: {shape.name}")
+            if shape.has_text_frame and too_much(shape):
+                found.append(f"slide {number}: {shape.name} holds too much: {shape.text_frame.text[:40]}")
+    return found
+
+
+def too_much(shape: Any) -> bool:
+    """Whether texts of a shape, set as large as they are, take more room than it has."""
+    frame = shape.text_frame
+    room = (shape.width - frame.margin_left - frame.margin_right) / 914_400 if frame.margin_left is not None else 99
+    sized = [(each.text, each.runs[0].font.size) for each in frame.paragraphs if each.runs]
+    needed = sum(len(lines(text, size.pt, room)) * size.pt * 1.2 / 72 for text, size in sized if size)
+    return needed > shape.height / 914_400 + 0.02
+
+
+def test_gaps_are_gaps_and_hollow_is_not_settled() -> None:
+    frame = pd.DataFrame(
+        {
+            "step": ["a", "b"],
+            "rate": [0.3, 0.2],
+            "rate_low": [0.2, 0.1],
+            "rate_high": [0.5, 0.3],
+            "mature": [True, False],
+        }
+    )
+    kinds = {"step": "text", "mature": "yes", **dict.fromkeys(("rate", "rate_low", "rate_high"), "share")}
+    (slide,) = slides_of(chart(rate_charts.rates, frame, kinds).with_native(native_rates.rates))
+    assert drawn_of(slide) == {"settled, P10 to P90": [0.3, None], "immature, P10 to P90": [None, 0.2]}
+    behind = sheet_of(frames(slide)[0])
+    assert behind["settled, P10 to P90: up to P90"] == [pytest.approx(0.2), None]
+    assert behind["immature, P10 to P90: down to P10"] == [None, pytest.approx(0.1)]
+
+
+# --- a company's own template ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A 4:3 template of another make, with sample slides and sections."""
+    made = pptx.Presentation()
+    for layout in (0, 1, 6):
+        made.slides.add_slide(made.slide_layouts[layout]).name = "sample"
+    made.slides[0].shapes.title.text = "Lorem ipsum"
+    path = tmp_path_factory.mktemp("template") / "company.pptx"
+    made.save(str(path))
+    return path
+
+
+def test_a_companys_template_is_filled_through_its_placeholders(company: Path) -> None:
+    frame = pd.DataFrame({"name": ["smb", "mid"], "arr": [1e6, 2e6]})
+    shown = [
+        table(frame, {"name": "text", "arr": "money"}, "Two segments", notes=["Source: billing"]),
+        waterfall(("=", 8.0e6), ("+", 2.0e6)),
+        text("Facts", {"Goal": "$1M"}),
+    ]
+    raw = deck(notebook("# Board", *shown), "example", company)
+    made = opened(raw)
+    assert (made.slide_width, made.slide_height) == (9_144_000, 6_858_000)
+    assert len(made.slides) == 5
+    assert not any("Lorem" in each for each in everything(raw))
+    first, one, two, *_ = made.slides
+    assert first.slide_layout.name == "Title Slide"
+    assert one.slide_layout.name == two.slide_layout.name == "Title and Content"
+    assert [each.placeholder_format.idx for each in one.placeholders if each.is_placeholder][:2] == [0, 1]
+    assert frames(two)[0].is_placeholder
+    assert outside(raw) == []
+
+
+def test_hard_names_fit_a_template_of_another_shape(company: Path) -> None:
+    assert outside(deck(notebook("# Board", *hard_exhibits(8)), "hard", company)) == []
+
+
+def test_a_potx_is_a_template_too(company: Path, tmp_path: Path) -> None:
+    path = tmp_path / "company.potx"
+    retyped(company, path, "presentation.main+xml", "template.main+xml")
+    assert len(opened(deck(notebook("# Board", text("Fine")), "example", path)).slides) == 3
+
+
+def retyped(source: Path, target: Path, before: str, after: str, **others: bytes) -> None:
+    """A copy of a file with another content type, and parts more."""
+    with zipfile.ZipFile(source) as parts, zipfile.ZipFile(target, "w") as copy:
+        for name in parts.namelist():
+            raw = parts.read(name)
+            copy.writestr(name, raw.replace(before.encode(), after.encode()) if name.startswith("[Content") else raw)
+        for name, raw in others.items():
+            copy.writestr(name, raw)
+
+
+def broken_templates(folder: Path, company: Path) -> Iterator[tuple[Path, str]]:
+    """Files that are no template, and what is said of them."""
+    yield folder / "missing.pptx", "is not a file; give the path of a template"
+    (folder / "text.pptx").write_text("not a zip")
+    yield folder / "text.pptx", "is not a presentation, or is damaged"
+    (folder / "half.pptx").write_bytes(company.read_bytes()[:20_000])
+    yield folder / "half.pptx", "is not a presentation, or is damaged"
+    raw = bytearray(company.read_bytes())
+    raw[3_000:3_040] = bytes(40)
+    (folder / "torn.pptx").write_bytes(raw)
+    yield folder / "torn.pptx", "damaged"
+    retyped(
+        company,
+        folder / "macro.pptm",
+        "presentationml.presentation.main",
+        "ms-powerpoint.presentation.macroEnabled.main",
+    )
+    yield folder / "macro.pptm", "holds macros or controls, which are not carried"
+    retyped(company, folder / "hidden.pptx", "", "", **{"ppt/vbaProject.bin": b"x"})
+    yield folder / "hidden.pptx", "holds macros or controls, which are not carried"
+    with zipfile.ZipFile(folder / "bomb.pptx", "w", zipfile.ZIP_DEFLATED) as bomb:
+        bomb.writestr("[Content_Types].xml", bytes(310_000_000))
+    yield folder / "bomb.pptx", "unpacks to more than 300 MB"
+    with zipfile.ZipFile(folder / "sheet.pptx", "w") as other:
+        other.writestr("[Content_Types].xml", "<Types/>")
+    yield folder / "sheet.pptx", "is not a presentation; open it in PowerPoint"
+    with zipfile.ZipFile(folder / "empty.pptx", "w") as other:
+        other.writestr("[Content_Types].xml", "<Types>presentationml</Types>")
+    yield folder / "empty.pptx", "is not a presentation, or is damaged"
+    bare = pptx.Presentation()
+    for layout in list(bare.slide_layouts):
+        if layout.name not in ("Title Only", "Blank"):
+            bare.slide_layouts.remove(layout)
+    bare.save(str(folder / "bare.pptx"))
+    wanted = "has no layout with a title and a content placeholder of at least 3 x 1.5 inches; it has Title Only \\(title, date"
+    yield folder / "bare.pptx", wanted
+
+
+def test_a_template_that_is_none_says_what_it_lacks(tmp_path: Path, company: Path) -> None:
+    for path, wanted in broken_templates(tmp_path, company):
+        with pytest.raises(PlanError, match=wanted) as caught:
+            open_template(path)
+        assert str(path) in str(caught.value)
+
+
+def test_the_shipped_master_is_the_one_that_is_made() -> None:
+    assert MASTER.read_bytes() == master()
+
+
+def test_python_pptx_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "pptx", None)
+    with pytest.raises(ReportError, match=r"pptx: slides need python-pptx: pip install 'revplan\[deck\]'"):
+        open_template(None)
+
+
+# --- in LibreOffice --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def office() -> str:
+    path = shutil.which("soffice")
+    if path is None and not os.environ.get("CI"):
+        pytest.skip("no LibreOffice found")
+    assert path, "no LibreOffice found"
+    return path
+
+
+def test_libreoffice_opens_every_slide(
+    office: str, decks: dict[str, bytes], hard: dict[int, bytes], company: Path, tmp_path: Path
+) -> None:
+    own = deck(notebook("# Board", *hard_exhibits(8)), "hard", company)
+    raws = {**decks, "hard": hard[20], "company": own}
+    for name, raw in raws.items():
+        (tmp_path / f"{name}.pptx").write_bytes(raw)
+    profile = f"-env:UserInstallation={(tmp_path / 'profile').as_uri()}"
+    files = [str(tmp_path / f"{name}.pptx") for name in raws]
+    command = [office, profile, "--headless", "--convert-to", "pdf", "--outdir", str(tmp_path), *files]
+    subprocess.run(command, check=True, capture_output=True, timeout=180)
+    for name, raw in raws.items():
+        pages = (tmp_path / f"{name}.pdf").read_bytes().count(b"/Type/Page\n") or (
+            (tmp_path / f"{name}.pdf").read_bytes().count(b"/Type/Page/")
+        )
+        assert pages == len(opened(raw).slides)
