@@ -6,17 +6,21 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from revplan.escaping import clean
 from revplan.report.axes import fitting
 from revplan.report.native import Native, Series
-from revplan.report.slide_fit import width
+from revplan.report.slide_fit import cut, width
 from revplan.report.slide_series import LEAST_SEGMENT, Drawn, written
 
-LONGEST_NAME, LONGEST_CATEGORY = 48, 40
+LONGEST_NAME = 48
 FEW = 9
 """Points that have room for a number each."""
 
-LABEL_SIZE, LETTER = 12, 0.095
-"""Size of numbers at bars [points], width of a letter below them [inches]."""
+LABEL_SIZE = 12
+"""Size of numbers at bars and of names. [points]"""
+
+BESIDE, BELOW = 0.33, 0.85
+"""Shares of a chart's width that names beside lying bars, and those below columns, take."""
 
 BAR_SHARE = 0.58
 """Share of a chart's width that its columns take."""
@@ -38,10 +42,14 @@ def _inked(drawn: Drawn, inks: Mapping[str, str]) -> Drawn:
 
 def named(native: Native, room: float) -> Native:
     """The chart with names that fit; they come from anyone. Those below columns may take three lines."""
-    below = int(3 * room / max(1, len(native.categories)) / LETTER)
-    longest = LONGEST_CATEGORY if native.form == "bars" else max(8, min(LONGEST_CATEGORY, below))
+    lying = native.form == "bars"
+    across = room * BESIDE if lying else room * BELOW / max(1, len(native.categories))
     series = tuple(replace(each, name=fitting(each.name, LONGEST_NAME)) for each in native.series)
-    return replace(native, categories=tuple(fitting(each, longest) for each in native.categories), series=series)
+    return replace(
+        native,
+        categories=tuple(cut(clean(each), LABEL_SIZE, across, 1 if lying else 3) for each in native.categories),
+        series=series,
+    )
 
 
 def _drawn(native: Native, room: float) -> list[Drawn]:

@@ -88,9 +88,13 @@ def master() -> bytes:
 
 
 def _without_traces(deck: Any) -> None:
-    """Properties that say nothing of whoever made the template it began as."""
+    """Leaves out what tells of the machine of whoever made the template it began as."""
     from datetime import datetime
 
+    for owner in (deck.part, deck.part.package):
+        for name, relation in list(owner._rels.items()):
+            if relation.reltype.rpartition("/")[2] in ("printerSettings", "thumbnail"):
+                owner.drop_rel(name)
     properties = deck.core_properties
     properties.author = properties.last_modified_by = "revplan"
     properties.title, properties.revision = "", 1

@@ -10,7 +10,7 @@ from revplan.report.slide_fit import BOLD, cut, height, lines
 from revplan.report.slide_page import text_box, write, write_more
 from revplan.report.slide_template import Area
 
-GAP, INSIDE = 0.22, 0.16
+GAP, INSIDE, ABOVE = 0.22, 0.16, 0.12
 TALLEST, MOST_ACROSS = 1.5, 4
 LABEL_SIZES, VALUE_SIZES = (13.0, 12.0, 11.0, 10.0), (30.0, 26.0, 22.0, 18.0, 16.0, 14.0, 12.0, 11.0)
 LABEL_LINES, VALUE_LINES = 2, 2
@@ -21,7 +21,7 @@ LONGEST_NOTE = 4
 
 
 def add_tiles(slide: Any, place: Area, facts: Sequence[tuple[str, str]]) -> Area:
-    """Facts side by side; the place left below them."""
+    """Facts side by side, each a value over its label; the place left below them."""
     across, rows = _grid(len(facts))
     wide = (place.width - GAP * (across - 1)) / across
     deep = min(TALLEST, (place.height - GAP * (rows - 1)) / rows)
@@ -44,7 +44,7 @@ def _sizes(facts: Sequence[tuple[str, str]], room: float, deep: float) -> tuple[
     """Sizes of labels and of values, the same in every tile."""
     label = _size([label for label, _ in facts], LABEL_SIZES, room, LABEL_LINES)
     above = max(height(len(lines(cut(name, label, room, LABEL_LINES), label, room)), label) for name, _ in facts)
-    left = deep - 2 * 0.1 - above
+    left = deep - 2 * ABOVE - above
     fitting = [size for size in VALUE_SIZES if height(1, size) <= left]
     value = _size([value for _, value in facts], fitting or VALUE_SIZES[-1:], room, VALUE_LINES, left)
     return label, value
@@ -69,20 +69,21 @@ def _tile(slide: Any, place: Area, fact: tuple[str, str], sizes: tuple[float, fl
     room = place.width - 2 * INSIDE
     tile = slide.shapes.add_shape(MSO_SHAPE.RECTANGLE, *place.emu())
     tile.name = "Fact"
-    tile.shadow.inherit = False
+    tile._element.remove(tile._element.find(f"{{{tile._element.nsmap['p']}}}style"))  # shadows
     tile.line.fill.background()
     tile.fill.solid()
     tile.fill.fore_color.theme_color = MSO_THEME_COLOR_INDEX.BACKGROUND_1
     tile.fill.fore_color.brightness = -0.04
     frame = tile.text_frame
     frame.word_wrap = True
-    frame.vertical_anchor = MSO_ANCHOR.MIDDLE
+    frame.vertical_anchor = MSO_ANCHOR.TOP
     frame.margin_left = frame.margin_right = round(INSIDE * 914_400)
-    frame.margin_top = frame.margin_bottom = round(0.05 * 914_400)
-    write(frame, cut(fact[0], sizes[0], room, LABEL_LINES), sizes[0], "TEXT_1", False)
-    deep = place.height - 0.2 - height(len(lines(frame.text, sizes[0], room)), sizes[0])
+    frame.margin_top = frame.margin_bottom = round(ABOVE * 914_400)
+    label = cut(fact[0], sizes[0], room, LABEL_LINES)
+    deep = place.height - 2 * ABOVE - height(len(lines(label, sizes[0], room)), sizes[0])
     most = max(1, int(deep / height(1, sizes[1])))
-    write_more(frame, cut(fact[1], sizes[1], room / BOLD, most), sizes[1], "ACCENT_1", True)
+    write(frame, cut(fact[1], sizes[1], room / BOLD, most), sizes[1], "ACCENT_1", True)
+    write_more(frame, label, sizes[0], "TEXT_1", False)
     for paragraph in frame.paragraphs:
         paragraph.alignment = 1
 

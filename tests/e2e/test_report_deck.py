@@ -28,6 +28,7 @@ from revplan.report import charts, native_plan, native_rates, rate_charts
 from revplan.report.blocks import exhibits
 from revplan.report.deck import deck
 from revplan.report.exhibit import Exhibit, chart, table, text
+from revplan.report.figures import Cells, figure, say
 from revplan.report.native import Native, Series, checked, day_number, from_raw
 from revplan.report.slide_fit import cut, lines, width
 from revplan.report.slide_master import MASTER, master
@@ -157,7 +158,7 @@ def test_every_number_of_tables_and_tiles_is_the_one_displayed_everywhere(
         if raw["kind"] == "table":
             assert [row for row in map(tuple, raw["shown"]) if row not in rows] == []
         if raw["kind"] == "text":
-            assert [fact for fact in map(tuple, raw["shown"]) if fact not in tiles] == []
+            assert [fact for fact in map(tuple, raw["shown"]) if fact[::-1] not in tiles] == []
 
 
 def test_charts_carry_raw_rows_of_every_drawn_table(reports: dict[str, Any]) -> None:
@@ -292,6 +293,21 @@ def test_notes_and_the_prose_before_an_exhibit_are_spoken() -> None:
     ]
     texts = [shape.text_frame.text for shape in slide.shapes if shape.has_text_frame]
     assert {"Segments", "Source: billing · Unaudited", "Example FY27 · as of 15 Nov 2026"} <= set(texts)
+
+
+def test_every_figure_is_spoken_with_its_definition_and_source() -> None:
+    won = figure("new_arr", 684_000.0, "2026-Q3", "came", "USD")
+    frame = pd.DataFrame({"segment": [f"s{n}" for n in range(13)], "arr": np.arange(13) * 1e4})
+    rows = [{"segment": name} for name in frame["segment"]]
+    columns = {"arr": {"measure": "new_arr", "period": "2026-Q3", "basis": "promised"}}
+    by = table(frame, {"segment": "text", "arr": "money"}, "By segment").with_cells(Cells(rows=rows, columns=columns))
+    said, listed, defined = slides_of(text(say("{won} came", won=won), {"New ARR": won}), by)
+    spoken = said.notes_slide.notes_text_frame.text
+    assert spoken.startswith("New ARR: $684k (2026-Q3, came). annual value of the deals won in the period. Rounded: ")
+    assert "Source: promised: what the plan expects" in spoken
+    assert "New ARR: 13 figures on the slide. annual value" in listed.notes_slide.notes_text_frame.text
+    assert defined.shapes.title.text == "What the figures are, and where they come from."
+    assert [row[0] for row in cells_of(defined)] == ["New ARR"]
 
 
 def test_the_first_slide_opens_and_the_last_says_what_it_was_made_from() -> None:
@@ -460,6 +476,47 @@ def test_gaps_are_gaps_and_hollow_is_not_settled() -> None:
     assert behind["immature, P10 to P90: down to P10"] == [None, pytest.approx(0.1)]
 
 
+SEQUENCES = {
+    "chartSpace": "date1904 roundedCorners chart spPr txPr externalData",
+    "chart": "autoTitleDeleted plotArea legend plotVisOnly dispBlanksAs",
+    "plotArea": "layout barChart lineChart scatterChart catAx valAx spPr",
+    "barChart": "barDir grouping varyColors ser gapWidth overlap axId",
+    "lineChart": "grouping varyColors ser marker axId",
+    "scatterChart": "scatterStyle varyColors ser axId",
+    "ser": "idx order tx spPr invertIfNegative marker dLbls errBars cat val xVal yVal smooth",
+    "dLbls": "dLbl showLegendKey showVal showCatName showSerName showPercent showBubbleSize",
+    "dLbl": "idx delete tx numFmt spPr txPr dLblPos showLegendKey showVal showCatName showSerName showPercent showBubbleSize",
+    "errBars": "errDir errBarType errValType noEndCap plus minus spPr",
+    "catAx": "axId scaling delete axPos majorGridlines title numFmt majorTickMark minorTickMark tickLblPos spPr txPr crossAx "
+    "crosses crossesAt auto lblAlgn lblOffset noMultiLvlLbl",
+    "valAx": "axId scaling delete axPos majorGridlines title numFmt majorTickMark minorTickMark tickLblPos spPr txPr crossAx "
+    "crosses crossBetween",
+    "scaling": "orientation max min",
+    "legend": "legendPos overlay txPr",
+    "marker": "symbol size spPr",
+    "title": "tx overlay",
+    "numRef": "f numCache",
+    "numCache": "formatCode ptCount pt",
+    "strRef": "f strCache",
+    "strCache": "ptCount pt",
+}
+"""Order of the children of each element (ECMA-376 part 1, annex A): PowerPoint repairs any other."""
+
+
+@pytest.mark.parametrize("name", ["annual_commit", "rates"])
+def test_elements_of_charts_stand_in_the_order_of_the_schema(name: str, decks: dict[str, bytes]) -> None:
+    charts_seen = 0
+    for slide in opened(decks[name]).slides:
+        for shape in (shape for shape in slide.shapes if shape.has_chart):
+            charts_seen += 1
+            for element in shape.chart._chartSpace.iter():
+                tag = element.tag.rpartition("}")[2]
+                order = SEQUENCES.get(tag, "").split() if "chart}" in element.tag and len(element) else []
+                places = [order.index(child.tag.rpartition("}")[2]) for child in element if order]
+                assert places == sorted(places), tag
+    assert charts_seen
+
+
 # --- a company's own template ----------------------------------------------------------------------------------
 
 
@@ -497,6 +554,12 @@ def test_a_companys_template_is_filled_through_its_placeholders(company: Path) -
 
 def test_hard_names_fit_a_template_of_another_shape(company: Path) -> None:
     assert outside(deck(notebook("# Board", *hard_exhibits(8)), "hard", company)) == []
+
+
+def test_letters_on_a_companys_colours_are_legible(company: Path) -> None:
+    inks = open_template(company).inks
+    assert (inks["C0"], inks["C5"]) == ("ink", "ink")  # 4F81BD, F79646: black 5.1 and 9.4 to one, white 4.1 and 2.2
+    assert {open_template(None).inks[role] for role in ("C0", "C1", "C2")} == {"paper"}
 
 
 def test_a_potx_is_a_template_too(company: Path, tmp_path: Path) -> None:
