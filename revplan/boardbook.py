@@ -19,6 +19,7 @@ from revplan.history.happened import Fates, came_flow, fates_of
 from revplan.history.records import History, read_records
 from revplan.known import Records, known, read_history, with_history_rates
 from revplan.model.promised import narrowed, promised_flow, rest_of_year
+from revplan.model.simulate import simulate
 from revplan.model.year import PlannedYear, plan_year
 from revplan.plan.file import read_plan
 from revplan.plan.model import Plan
@@ -32,6 +33,7 @@ from revplan.tracking import promise as promising
 from revplan.tracking import variance as bridging
 from revplan.tracking.periods import Span, quarter_span, whole_year, year_so_far
 from revplan.tracking.sources import promise_by_source
+from revplan.what_if import what_if
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,6 +177,12 @@ class BoardBook:
         entered = {name: self.plan.entry_stage(name) for name in self.plan.sources}
         worth = cell_values_table(self.year)
         return promise_by_source(self.sides.promised, self.sides.came, self.quarter, entered, worth)
+
+    @cached_property
+    def what_if(self) -> pd.DataFrame:
+        """Table what_if: the plan's scenarios applied to what is left of the year, or to the plan before it begins."""
+        year = self.now or self.year
+        return what_if(simulate(year)) if self.plan.scenarios and year.first < MONTHS_PER_YEAR else empty("what_if")
 
     @cached_property
     def arr_bridge(self) -> pd.DataFrame:

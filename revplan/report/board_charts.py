@@ -144,10 +144,17 @@ def landing_native(currency: str) -> Describe:
 
     def describe(frame: pd.DataFrame) -> Native:
         parts = [Series(name=label, values=numbers(frame[column]), color=color) for column, label, color in LANDING]
-        ends = {end: numbers(frame[f"landing_{end}"]) for end in ("low", "high")}
+        low, high = (numbers(frame[f"landing_{end}"]) for end in ("low", "high"))
         series = (
             *parts,
-            Series(name="landing, 8 of 10 cases", values=numbers(frame["landing"]), color="ink", mark="dots", **ends),
+            Series(
+                name="landing, 8 of 10 cases",
+                values=numbers(frame["landing"]),
+                color="ink",
+                mark="dots",
+                low=low,
+                high=high,
+            ),
             Series(name="goal", values=numbers(frame["goal"]), color=GAP, mark="dashes"),
         )
         return Native(form="stacked", categories=names(frame["year"]), series=series, kind="money", currency=currency)

@@ -108,24 +108,19 @@ def _whole(value: float) -> float:
 
 # --- coverage ------------------------------------------------------------------------------------
 
+TOTAL = "Total"
 COVERAGE_MONEY = ("open_pipeline", "remaining", "in_time")
 
 
 def coverage(book: BoardBook) -> Exhibit:
     """The open pipeline over what is still to win in the year, by segment."""
-    rest = (
-        book.coverage[book.coverage["period"] == book.coverage["period"].iloc[-1]]
-        if len(book.coverage)
-        else book.coverage
-    )
-    if rest.empty:
+    if book.coverage.empty:
         return (
-            text(say("Nothing of the year is left to cover, or no records are known."))
+            text(say("No open records are known that could cover what is left of the year."))
             if book.spans
             else nothing_yet(book)
         )
-    frame = _coverage_rows(rest)
-    period = rest["period"].iloc[0]
+    frame, period = coverage_rows(book), coverage_period(book)
     made = table(
         frame,
         {
@@ -152,29 +147,43 @@ def coverage(book: BoardBook) -> Exhibit:
         ],
     )
     columns = {name: {"measure": name, "period": period} for name in (*COVERAGE_MONEY, "coverage", "coverage_needed")}
-    rows = [{} if name == "Total" else {"segment": name} for name in frame["segment"]]
+    rows = [{} if name == TOTAL else {"segment": name} for name in frame["segment"]]
     return made.with_cells(Cells(rows=rows, columns=columns, currency=book.plan.currency))
 
 
-def _coverage_rows(rest: pd.DataFrame) -> pd.DataFrame:
-    """Segments, then their total, amounts in whole units that add up."""
-    parts = rest[rest["segment"] != "all"] if len(rest) > 1 else rest
-    whole = rest[rest["segment"] == "all"] if len(rest) > 1 else rest
+def coverage_period(book: BoardBook) -> str:
+    """The rest of the year, as table coverage names it; empty where nothing is known of it."""
+    return "" if book.coverage.empty else str(book.coverage["period"].iloc[-1])
+
+
+def coverage_rows(book: BoardBook) -> pd.DataFrame:
+    """The rest of the year by segment, then in total, amounts in whole units that add up; without rows where none is known."""
+    if book.coverage.empty:
+        return pd.DataFrame(columns=["segment", "remaining", "enough"])
+    rest = book.coverage[book.coverage["period"] == coverage_period(book)]
+    parts, whole = (rest[1:], rest[:1]) if len(rest) > 1 else (rest, rest)
     amounts = {"open_pipeline": "open_amount", "remaining": "remaining", "in_time": "in_time"}
-    columns = {}
-    for name, column in amounts.items():
-        shown = largest_remainder(parts[column].to_numpy())
-        columns[name] = [*shown, float(shown.sum())]
+    shown = {name: largest_remainder(parts[column].to_numpy()) for name, column in amounts.items()}
     rows = pd.concat([parts, whole])
     return pd.DataFrame(
         {
-            "segment": [*parts["segment"], "Total"],
-            **columns,
+            "segment": [*parts["segment"], TOTAL],
+            **{name: [*column, float(column.sum())] for name, column in shown.items()},
             "coverage": rows["coverage"].to_numpy(),
             "coverage_needed": rows["needed"].to_numpy(),
             "enough": ["yes" if enough else "no" for enough in rows["enough"]],
         }
     )
+
+
+def uncovered(book: BoardBook) -> dict[str, Figure]:
+    """By segment whose pipeline is too thin: what is still to win less what is expected in time."""
+    rest, period = coverage_rows(book), coverage_period(book)
+    thin = rest[(rest["enough"] == "no") & (rest["segment"] != TOTAL)]
+    return {
+        row["segment"]: money(book, "uncovered", row["remaining"] - row["in_time"], period, segment=row["segment"])
+        for row in thin.to_dict("records")
+    }
 
 
 def _coverage_message(book: BoardBook, frame: pd.DataFrame, period: str) -> Sentence:
@@ -341,8 +350,10 @@ def source_rows(book: BoardBook) -> pd.DataFrame:
 
 def furthest_behind(book: BoardBook) -> tuple[pd.Series, dict[str, Figure]] | None:
     """The source whose gap costs most, with its figures; None where none is behind."""
-    frame = source_rows(book) if not book.promise_by_source.empty else pd.DataFrame(columns=["worth"])
-    if frame.empty or not frame["worth"].min() < 0:
+    if book.promise_by_source.empty:
+        return None
+    frame = source_rows(book)
+    if not frame["worth"].min() < 0:
         return None
     at = int(frame["worth"].to_numpy().argmin())
     row, period = frame.iloc[at], book.spans[0].label
@@ -361,7 +372,7 @@ def _sources_message(book: BoardBook, frame: pd.DataFrame, period: str) -> Sente
         return say("Every source brought in {period} what was promised.", period=period)
     row, figures = behind
     return say(
-        "{source} brought {came} of {asked} {stage}s, which costs {worth} of new ARR; {owner} answers for it.",
+        "{source} brought {came} of {asked} {stage}s, a gap worth {worth} of new ARR; {owner} answers for it.",
         source=row["source"],
         stage=row["stage"],
         owner=row["owner"],

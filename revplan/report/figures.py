@@ -97,7 +97,8 @@ class Sentence:
 class Cells:
     """What the numbers of a table are: each of a row and a column, each of which says its part.
 
-    A part may say `measure`, `period`, `basis`; every other key is what the number is of.
+    A part may say `measure`, `period`, `basis`; every other key is what the number is of. A cell without a
+    measure holds no figure.
     """
 
     rows: Sequence[Mapping[str, str]]

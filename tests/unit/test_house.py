@@ -30,7 +30,7 @@ FLOORS = [
     {"plan"},
     {"model", "history", "tracking"},
     {"known", "actuals", "comparison", "assumptions", "inputs", "sheets", "notes", "workspace"},
-    {"realism", "standing"},
+    {"realism", "standing", "what_if"},
     {"workbook", "historybook", "simulation_text", "realism_text"},
     {"record"},
     {"boardbook"},

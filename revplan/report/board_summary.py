@@ -1,0 +1,268 @@
+"""What a board reads first and asks last: the summary, what if, risks and asks, definitions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pandas as pd
+
+from revplan.boardbook import BoardBook
+from revplan.calendar import MONTHS_PER_YEAR
+from revplan.formats import commitment, round_half_up, show
+from revplan.report.board import CAME, PROMISED, entries, money, new_arr
+from revplan.report.board_standing import furthest_behind, landing_figures, landing_rows, stage_title, uncovered
+from revplan.report.exhibit import Exhibit, table, text
+from revplan.report.figures import Cells, Figure, Sentence, figure, joined, measures, say
+from revplan.sheets import stages_table
+
+
+def summary(book: BoardBook, before: BoardBook | None) -> Exhibit:
+    """Goal, commit, confidence, what came, where the year lands, what changed since, and one action with its owner.
+
+    Parameters
+    ----------
+    book
+        The year as known now.
+    before
+        The same as known when the quarter began; None where the year had not begun.
+    """
+    state = f"{book.plan.name}{f', {book.segment}' if book.segment else ''}"
+    header = f"{state}, as known on {show(book.as_of, 'date')}"
+    notes = [book.state] if book.spans else []
+    return text(_headline(book, before), _facts(book), header=header, notes=notes)
+
+
+def year_of(book: BoardBook) -> str:
+    """The fiscal year's name."""
+    return str(book.plan.first_month.year)
+
+
+def goal(book: BoardBook) -> Figure:
+    """New ARR the year asks for."""
+    return money(book, "goal", float(book.year.targets[:, :MONTHS_PER_YEAR].sum()), year_of(book))
+
+
+def _facts(book: BoardBook) -> dict[str, Figure]:
+    title, year = stage_title(book, book.plan.commit_stage), year_of(book)
+    facts = {
+        "Goal: new ARR of the year": goal(book),
+        f"{title}s committed for the year": figure("commit", _committed(book), year),
+        "Confidence wanted": figure("confidence", book.plan.commit.confidence, year),
+    }
+    if not book.spans:
+        return facts
+    label = book.spans[0].label
+    facts |= {
+        f"New ARR promised for {label}": new_arr(book, label, PROMISED),
+        "New ARR that came": new_arr(book, label, CAME),
+    }
+    facts |= {
+        f"{title}s promised for {label}": entries(book, book.plan.commit_stage, PROMISED, label),
+        f"{title}s that came": entries(book, book.plan.commit_stage, CAME, label),
+    }
+    if len(book.landing):
+        found = landing_figures(book)
+        facts |= {
+            "Landing of the year": found["landing"],
+            "Landing less goal": found["gap"],
+            "Chance of the goal": found["chance"],
+        }
+    return facts
+
+
+def _committed(book: BoardBook) -> int:
+    """Entries at the commit stage that the year was promised; as many times as were signed for."""
+    stages = stages_table(book.year).set_index("stage")["commit"]
+    return commitment(float(stages[book.plan.commit_stage]) * (book.scale or 1.0))
+
+
+def _headline(book: BoardBook, before: BoardBook | None) -> Sentence:
+    if not book.spans:
+        asked = say("{state} It asks for {goal} of new ARR.", state=book.state, goal=goal(book))
+        return asked
+    label = book.spans[0].label
+    came, asked_for = new_arr(book, label, CAME), new_arr(book, label, PROMISED)
+    parts = [say("{period} brought {came} of the {asked} promised.", period=label, came=came, asked=asked_for)]
+    if len(book.landing):
+        parts += [_lands(book), *_changed(book, before)]
+    parts += [say("Action: {ask} ({owner}).", ask=first.ask, owner=first.owner) for first in risks(book)[:1]]
+    return joined(*parts)
+
+
+def _lands(book: BoardBook) -> Sentence:
+    found = landing_figures(book)
+    if found["chance"].value is None:
+        return say("The year has ended at {landing} against {goal}.", landing=found["landing"], goal=found["goal"])
+    return say(
+        "The year lands at {landing} ({gap} against its goal, which it reaches with a chance of {chance}).",
+        landing=found["landing"],
+        gap=found["gap"],
+        chance=found["chance"],
+    )
+
+
+def _changed(book: BoardBook, before: BoardBook | None) -> Iterator[Sentence]:
+    """What changed since the quarter began."""
+    if before is None or before.landing.empty:
+        return
+    now, then = (landing_rows(each).iloc[0]["landing"] for each in (book, before))
+    known = f"as known on {show(before.as_of, 'date')}"
+    yield say(
+        "Since {day} the landing has moved by {change}.",
+        day=show(before.as_of, "date"),
+        change=money(book, "landing_change", now - then, year_of(book), known),
+    )
+
+
+# --- what if -------------------------------------------------------------------------------------
+
+
+def what_if(book: BoardBook) -> Exhibit:
+    """The plan's scenarios side by side: what each does to the landing."""
+    found = book.what_if
+    if found.empty:
+        return text(say("The plan names no scenarios that could still change the year."))
+    frame = _what_if_rows(book, found)
+    kinds = {
+        "scenario": "text",
+        **dict.fromkeys(("landing", "difference", "landing_low", "landing_high"), "money"),
+        "chance": "share",
+    }
+    made = table(
+        frame,
+        kinds,
+        _what_if_message(book, frame),
+        labels={
+            "scenario": "Scenario",
+            "landing": f"Landing ({book.plan.currency})",
+            "difference": "Less base",
+            "landing_low": "P10",
+            "landing_high": "P90",
+            "chance": "Chance of the goal",
+        },
+        notes=[
+            "The committed entries stay as they are; all scenarios see the same random numbers, so differences are not luck."
+        ],
+    )
+    columns = {name: {"measure": name} for name in ("landing", "landing_low", "landing_high", "chance")}
+    columns["difference"] = {"measure": "scenario_difference"}
+    rows = [_of(name, book) for name in frame["scenario"]]
+    return made.with_cells(Cells(rows=rows, columns=columns, currency=book.plan.currency))
+
+
+def _of(scenario: str, book: BoardBook) -> dict[str, str]:
+    period = {"period": year_of(book)}
+    return period if scenario == "base" else {**period, "scenario": scenario}
+
+
+def _what_if_rows(book: BoardBook, found: pd.DataFrame) -> pd.DataFrame:
+    base = landing_rows(book).iloc[0]["landing"] if len(book.landing) else round_half_up(found["landing"].iloc[0])
+    change = [round_half_up(value) for value in found["difference"]]
+    return pd.DataFrame(
+        {
+            "scenario": found["scenario"],
+            "landing": [base + each for each in change],
+            "difference": change,
+            "landing_low": [round_half_up(value) for value in found["landing_low"]],
+            "landing_high": [round_half_up(value) for value in found["landing_high"]],
+            "chance": [round_half_up(value, 3) for value in found["chance_of_goal"]],
+        }
+    )
+
+
+def _what_if_message(book: BoardBook, frame: pd.DataFrame) -> Sentence:
+    others = frame.iloc[1:]
+    row = others.loc[others["difference"].abs().idxmax()]
+    change = money(book, "scenario_difference", row["difference"], year_of(book), scenario=row["scenario"])
+    chance = figure("chance", row["chance"], year_of(book), scenario=row["scenario"])
+    return say(
+        "{name} moves the landing most: by {change}, to a chance of {chance}.",
+        name=row["scenario"],
+        change=change,
+        chance=chance,
+    )
+
+
+# --- risks and asks ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Risk:
+    """What stands between the year and its goal, who answers for it and what is asked of them."""
+
+    what: str
+    size: Figure | None
+    owner: str
+    ask: str
+
+
+def risks(book: BoardBook) -> list[Risk]:
+    """The risks of the year by size; those without one last."""
+    found = [*_behind(book), *_uncovered(book), *_expired(book)]
+    return sorted(found, key=lambda risk: -abs(risk.size.value or 0.0) if risk.size else 0.0)
+
+
+def _behind(book: BoardBook) -> Iterator[Risk]:
+    behind = furthest_behind(book)
+    if behind is not None:
+        row, figures = behind
+        ask = f"bring {row['source']} back to the {row['stage']}s it promised"
+        yield Risk(what=f"{row['source']} is behind", size=figures["worth"], owner=row["owner"], ask=ask)
+
+
+def _uncovered(book: BoardBook) -> Iterator[Risk]:
+    for segment, size in uncovered(book).items():
+        ask = f"build pipeline in {segment}, or win more of it"
+        yield Risk(what=f"Coverage of {segment} is too thin", size=size, owner="sales", ask=ask)
+
+
+def _expired(book: BoardBook) -> Iterator[Risk]:
+    for each in book.plan.assumptions:
+        if each.has_expired(book.as_of):
+            ask = "estimate it again"
+            yield Risk(what=f"The assumption {each.about} has expired", size=None, owner=each.owner, ask=ask)
+
+
+def risks_and_asks(book: BoardBook) -> Exhibit:
+    """Every risk with its size, its owner and what is asked."""
+    found = risks(book)
+    if not found:
+        return text(say("Nothing stands out that would need a decision."))
+    frame = pd.DataFrame(
+        {
+            "what": [risk.what for risk in found],
+            "size": [risk.size.value if risk.size else None for risk in found],
+            "owner": [risk.owner for risk in found],
+            "ask": [risk.ask for risk in found],
+        }
+    )
+    kinds = {"what": "text", "size": "money", "owner": "text", "ask": "text"}
+    labels = {"what": "Risk", "size": f"Size ({book.plan.currency})", "owner": "Owner", "ask": "Ask"}
+    first = found[0]
+    said = say("First of all: {owner} should {ask}.", owner=first.owner, ask=first.ask)
+    made = table(frame.astype({"size": float}), kinds, said, labels=labels)
+    rows = [_described(risk.size) for risk in found]
+    return made.with_cells(Cells(rows=rows, columns={"size": {}}, currency=book.plan.currency))
+
+
+def _described(size: Figure | None) -> dict[str, str]:
+    if size is None:
+        return {}
+    return {"measure": size.measure.name, "period": size.period, "basis": size.basis, **dict(size.of)}
+
+
+# --- definitions ---------------------------------------------------------------------------------
+
+
+def definitions() -> Exhibit:
+    """What every figure of the pack means, how it is computed and where it comes from."""
+    rows = [(each.label, each.formula, each.source) for each in measures().values()]
+    frame = pd.DataFrame(rows, columns=["figure", "computed", "source"])
+    labels = {"figure": "Figure", "computed": "How it is computed", "source": "Source"}
+    return table(
+        frame,
+        dict.fromkeys(labels, "text"),
+        "Every figure is defined once, and has one value wherever it stands.",
+        labels=labels,
+    )
