@@ -25,7 +25,7 @@ from revplan.plan.file import read_plan
 from revplan.plan.model import Plan
 from revplan.record.reading import read_record
 from revplan.record.summary import by_line
-from revplan.sheets import cell_values_table, targets_table
+from revplan.sheets import cell_values_table, quarters_table, targets_table
 from revplan.tables import empty
 from revplan.tracking import coverage as covering
 from revplan.tracking import movements
@@ -129,6 +129,11 @@ class BoardBook:
         return promising.reached_by_month(sides.targets, sides.promised, sides.came, year, self.stage)
 
     @cached_property
+    def quarters(self) -> pd.DataFrame:
+        """Table quarters, of the promise."""
+        return quarters_table(self.year)
+
+    @cached_property
     def variance(self) -> pd.DataFrame:
         """Table variance, of the quarter and of the year so far."""
         made = [bridging.variance(self.variance_cells(span), span) for span in self.spans if self.fates]
@@ -163,11 +168,14 @@ class BoardBook:
 
     @cached_property
     def landing(self) -> pd.DataFrame:
-        """Table landing: of the quarter and of the whole year."""
+        """Table landing: of the quarter and of the whole year; of the year as planned before it begins."""
+        whole = whole_year(self.plan.first_month, self.as_of)
+        if not whole.has_begun:
+            return standing.landing(self.year, [whole], float("nan"))
         if self.now is None or self.history is None or not self.spans:
             return empty("landing")
         pace = standing.recent_pace(self.history, self.now, self.segment)
-        return standing.landing(self.now, [self.quarter, whole_year(self.plan.first_month, self.as_of)], pace)
+        return standing.landing(self.now, [self.quarter, whole], pace)
 
     @cached_property
     def promise_by_source(self) -> pd.DataFrame:

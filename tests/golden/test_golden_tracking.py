@@ -1,0 +1,125 @@
+"""Published examples of mix shift, coverage, ARR bridge and linearity, recomputed with the running year's functions."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from revplan.tracking.coverage import coverage
+from revplan.tracking.movements import YearTerms, arr_bridge, planned_movements
+from revplan.tracking.periods import Span
+from revplan.tracking.promise import reached_by_month
+from revplan.tracking.variance import factors, shapley, variance_cells
+
+GOLDEN = Path(__file__).parents[3] / "shared" / "golden" / "golden.json"
+QUARTER = Span("2027-Q1", pd.Period("2027-01", freq="M"), 3, date(2027, 3, 31))
+
+
+@pytest.fixture(scope="module")
+def cases() -> dict[str, dict[str, Any]]:
+    if not GOLDEN.exists():
+        pytest.skip("the folder with the published examples is not here")
+    return {case["id"]: case for case in json.loads(GOLDEN.read_text(encoding="utf-8"))}
+
+
+def terms(sides: dict[str, list[float]]) -> pd.DataFrame:
+    """Table cohort_terms of visits that convert at once, each conversion worth 1."""
+    frame = pd.DataFrame(
+        [(name, "all", *pair) for name, pair in sides.items()], columns=["segment", "source", "entries", "win_rate"]
+    )
+    wins = frame["entries"] * frame["win_rate"]
+    return frame.astype({"entries": float}).assign(wins=wins, arr=wins, opening_arr=0.0, provisional=False)
+
+
+def test_every_segment_falls_and_the_blend_rises(cases: dict[str, Any]) -> None:
+    given, expected = cases["MIX-01"]["inputs"], cases["MIX-01"]["expected"]
+    cells = variance_cells(factors(terms(given["before"]), terms(given["after"])))
+    assert cells["planned"].sum() == pytest.approx(expected["before_conv"])
+    assert cells["came"].sum() == pytest.approx(expected["after_conv"])
+    assert (cells["win_rate"] < 0).all()
+    # Rate: 2 points less of (share before + share after) / 2 x 5,000 visits: -50 each. The rest of +350 is mix.
+    assert cells["win_rate"].sum() == pytest.approx(-100)
+    assert cells["mix"].sum() == pytest.approx(450)
+    assert cells["volume"].sum() == 0
+
+
+def test_mix_and_rate_leave_no_residual(cases: dict[str, Any]) -> None:
+    given, expected = cases["MIX-03"]["inputs"], cases["MIX-03"]["expected"]
+    visits = np.array([given["visits_last"], given["visits_this"]], dtype=float)
+    shares = visits / visits.sum(axis=1, keepdims=True)
+    rates = np.array([given["cvr_last_pct"], given["cvr_this_pct"]])
+    mix, rate = shapley(np.stack([shares[0], rates[0]]), np.stack([shares[1], rates[1]])).sum(axis=1)
+    assert mix + rate == pytest.approx(expected["total_change_pct"], abs=1e-12)
+    intra = shares[0] @ (rates[1] - rates[0])
+    interaction = (shares[1] - shares[0]) @ (rates[1] - rates[0])
+    assert rate == pytest.approx(intra + interaction / 2)  # what the page leaves over is shared evenly
+
+
+def test_coverage_is_held_against_the_win_rate(cases: dict[str, Any]) -> None:
+    given, expected = cases["PC-02"]["inputs"], cases["PC-02"]["expected"]
+    row = _coverage(given["open_pipeline"], given["remaining_quota"], given["win_rate"])
+    assert row["coverage"] == pytest.approx(expected["coverage"])
+    assert row["needed"] == pytest.approx(expected["required_coverage"])
+    assert row["expected_arr"] == pytest.approx(expected["expected_closed_won"])
+    assert row["expected_share"] == pytest.approx(expected["pct_of_remaining"])
+    assert not row["enough"]
+    for rate in ("0.33", "0.18", "0.12"):
+        assert _coverage(1.0, 1.0, float(rate))["needed"] == pytest.approx(expected[f"table.{rate}"])
+
+
+def test_three_times_is_not_enough_at_22_percent(cases: dict[str, Any]) -> None:
+    given, expected = cases["PC-05"]["inputs"], cases["PC-05"]["expected"]
+    row = _coverage(given["rule_of_thumb"] * given["quota"], given["quota"], given["win_rate"])
+    assert row["open_amount"] == expected["pipeline_at_3x"]
+    assert row["expected_arr"] == pytest.approx(expected["covered"])
+    assert row["remaining"] - row["expected_arr"] == pytest.approx(expected["short"])
+    assert row["coverage"] == row["customary"]
+    assert not row["enough"]
+
+
+def _coverage(amount: float, remaining: float, rate: float) -> pd.Series:
+    pipeline = pd.DataFrame(
+        {
+            "segment": ["all of it"],
+            "items": [1.0],
+            "open_amount": [float(amount)],
+            "dead_amount": [0.0],
+            "win_rate": [rate],
+        }
+    )
+    left = pd.DataFrame({"remaining": [float(remaining)], "in_time": [0.0]}, index=["all of it"])
+    return coverage(pipeline, {"rest": left}).iloc[0]
+
+
+def test_the_bridge_of_a_quarter(cases: dict[str, Any]) -> None:
+    given, expected = cases["ARR-02"]["inputs"], cases["ARR-02"]["expected"]
+    months = pd.period_range("2027-01", "2027-12", freq="M")
+    moves = {name: [given[name], 0, 0] for name in ("new", "expansion", "contraction", "churn")}
+    actual = pd.DataFrame({"month": months[:3], **moves}).astype(dict.fromkeys(moves, float))
+    planned = planned_movements(
+        YearTerms(opening=12e6, expansion=0, contraction=0, churn=0),
+        pd.DataFrame({"month": months, "new_arr": 0.0}),
+        months,
+    )
+    table = arr_bridge(given["starting_arr"], planned, actual, [(QUARTER, "booked")]).set_index("term")["came"]
+    assert table["closing"] == expected["ending_arr"]
+    assert table["closing"] - table["opening"] == expected["net_new_arr"]
+
+
+def test_linearity_of_a_quarter(cases: dict[str, Any]) -> None:
+    given, expected = cases["SEAS-01"]["inputs"], cases["SEAS-01"]["expected"]
+    months = QUARTER.months
+    came = pd.DataFrame(
+        {"month": months, "stage": "won", "entries": 1.0, "arr": [float(each) for each in given["months"]]}
+    )
+    goal = pd.DataFrame({"month": months, "new_arr": given["plan"] / 3})
+    table = reached_by_month(goal, came, came, QUARTER, "won")
+    shares = np.diff(table["came_arr"], prepend=0) / given["quarter"]
+    assert shares == pytest.approx([expected[f"shares.{month}"] for month in range(3)])
+    assert table["came_arr"].iloc[-1] > table["goal_arr"].iloc[-1]

@@ -1,0 +1,375 @@
+"""A running year held against its plan: the example company, and companies at the edges."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from revplan.boardbook import BoardBook, open_boardbook
+from revplan.errors import PlanError
+from revplan.record.signing import sign
+from revplan.tables import columns, conform
+from revplan.workbook import open_workbook
+
+EXAMPLE = Path(__file__).parents[2] / "data" / "example"
+FY26 = EXAMPLE / "plan_fy26.yaml"
+TABLES = (
+    "promise",
+    "promise_money",
+    "variance",
+    "three_numbers",
+    "coverage",
+    "landing",
+    "reached_by_month",
+    "arr_bridge",
+)
+END = date(2026, 9, 30)
+STEPS = ("opening", "volume", "mix", "win_rate", "timing", "deal_size")
+
+
+@pytest.fixture(scope="module")
+def book() -> BoardBook:
+    return open_boardbook(FY26, "2026-Q3")
+
+
+@pytest.fixture(scope="module")
+def leads() -> pd.DataFrame:
+    days = [f"{stage}_on" for stage in ("lead", "mql", "sql", "sal", "sqo", "won", "lost")]
+    return pd.read_csv(EXAMPLE / "leads.csv", parse_dates=days)
+
+
+def sound(book: BoardBook) -> BoardBook:
+    """`book` after every table was made and held against the data dictionary, and its bridge added up."""
+    for name in TABLES:
+        table = getattr(book, name)
+        conform(table, name)
+        assert list(table.columns) == [column.name for column in columns(name)], name
+    for _, lines in book.variance.set_index("line").groupby("period"):
+        shown = lines["displayed"]
+        assert shown["planned"] + shown[[*STEPS]].sum() == shown["came"]
+        assert lines["amount"]["came"] - lines["amount"]["planned"] == pytest.approx(
+            lines["amount"][[*STEPS]].sum(), abs=1e-6
+        )
+    return book
+
+
+# --- the example company -------------------------------------------------------------------------
+
+
+def test_every_table_is_as_declared(book: BoardBook) -> None:
+    sound(book)
+    assert all(len(getattr(book, name)) for name in TABLES)
+    assert book.state == "2026-Q3, as known on 30 Sep 2026; not signed, so the plan itself is the promise."
+
+
+def test_what_came_is_what_the_export_holds(book: BoardBook, leads: pd.DataFrame) -> None:
+    came = book.promise[book.promise["part"] == "all"].set_index(["period", "stage"])["came"]
+    for stage in book.plan.stage_ids:
+        inside = leads[f"{stage}_on"].between("2026-07-01", "2026-09-30")
+        assert came["2026-Q3", stage] == inside.sum()
+        assert came["2026 to Q3", stage] == leads[f"{stage}_on"].between("2026-01-01", "2026-09-30").sum()
+    money = book.promise_money.set_index(["period", "term"])["came"]
+    assert money["2026-Q3", "new_arr"] == leads.loc[leads["won_on"].between("2026-07-01", "2026-09-30"), "amount"].sum()
+
+
+def test_the_promise_is_the_commit_of_the_plan(book: BoardBook) -> None:
+    year = open_workbook(FY26)
+    commit = year.funnel.groupby(["stage", "month"], observed=True)["commit"].sum()
+    new = book.promise[book.promise["part"] == "new"].set_index(["period", "stage"])["promised"]
+    for stage in ("lead", "sql", "won"):
+        assert new["2026-Q3", stage] == pytest.approx(commit[stage]["2026-07":"2026-09"].sum())
+    quarter = year.quarters.set_index("quarter").loc["2026-Q3"]
+    planned = book.variance.set_index(["period", "line"])["amount"]["2026-Q3", "planned"]
+    assert planned == pytest.approx(quarter["commit_arr"] + quarter["open_pipeline"])
+    spent = year.budget[year.budget["month"].between(pd.Period("2026-07"), pd.Period("2026-09"))]["spend"].sum()
+    assert book.promise_money.set_index(["period", "term"])["promised"]["2026-Q3", "spend"] == pytest.approx(spent)
+
+
+def test_cac_is_spend_over_the_wins_of_what_was_paid_for(book: BoardBook, leads: pd.DataFrame) -> None:
+    spent = pd.read_csv(EXAMPLE / "spend.csv").query("'2026-07' <= month <= '2026-09'")["spend"].sum()
+    wins = (leads["won_on"].between("2026-07-01", END.isoformat()) & (leads["source"] != "partner")).sum()
+    assert book.promise_money.set_index(["period", "term"])["came"]["2026-Q3", "cac"] == pytest.approx(spent / wins)
+    now = book.three_numbers.set_index("quarter").loc["this quarter"]
+    assert (now["spend"], now["wins"], now["cac"]) == pytest.approx((spent, wins, spent / wins))
+
+
+def test_conversion_is_of_the_cohort_not_of_the_period(book: BoardBook, leads: pd.DataFrame) -> None:
+    table = book.three_numbers.set_index("quarter")
+    assert table["period"].tolist() == ["2026-Q3", "2026-Q2", "2025-Q3", "2026-Q3"]
+    old = table.loc["same quarter a year ago"]
+    cohort = leads[leads["sql_on"].between("2025-07-01", "2025-09-30")]
+    won = (cohort["won_on"] <= END.isoformat()).sum()
+    assert old["flow"] == len(cohort)
+    assert old["rate"] == pytest.approx(won / len(cohort), abs=0.001)  # nothing of it is still open to speak of
+    assert not old["provisional"]
+    assert np.isnan(old["cac"])
+    assert "spend not known" in old["basis"]
+    new = table.loc["this quarter"]
+    assert new["provisional"]
+    assert new["rate_low"] < new["rate"] < new["rate_high"]
+    assert new["rate"] > new["won_so_far"] / new["flow"]
+    assert new["period_ratio"] != pytest.approx(new["rate"], rel=0.01)
+
+
+def test_the_estimate_of_young_cohorts_holds_what_came_later(leads: pd.DataFrame) -> None:
+    # The cohorts of the four quarters before, estimated when they were young, against what was won by 2026-11-14.
+    early = open_boardbook(FY26, "2026-Q1").three_numbers.set_index("quarter")
+    cohort = leads[leads["sql_on"].between("2026-01-01", "2026-03-31")]
+    now = early.loc["this quarter"]
+    assert now["provisional"]
+    assert now["rate_low"] <= cohort["won_on"].notna().mean() <= now["rate_high"]
+
+
+def test_the_variance_starts_where_the_plan_is_and_ends_where_the_year_is(book: BoardBook) -> None:
+    lines = book.variance.set_index(["period", "line"])["amount"]
+    money = book.promise_money.set_index(["period", "term"])
+    for period in ("2026-Q3", "2026 to Q3"):
+        assert lines[period, "planned"] == pytest.approx(money["promised"][period, "new_arr"])
+        assert lines[period, "came"] == pytest.approx(money["came"][period, "new_arr"])
+
+
+def test_the_cells_of_the_variance_are_what_each_brought(book: BoardBook, leads: pd.DataFrame) -> None:
+    cells = book.variance_cells(book.spans[0]).set_index(["segment", "source"])
+    won = leads[leads["won_on"].between("2026-07-01", "2026-09-30")].groupby(["segment", "source"])["amount"].sum()
+    assert cells["came"].to_dict() == pytest.approx(won.reindex(cells.index, fill_value=0).to_dict())
+
+
+def test_segments_add_up_to_the_whole(book: BoardBook) -> None:
+    parts = [sound(open_boardbook(FY26, "2026-Q3", segment=name)) for name in book.plan.segments]
+    keys = ["period", "stage", "part"]
+    summed = sum(
+        part.promise.set_index(keys)[["promised", "came"]].reindex(book.promise.set_index(keys).index).fillna(0)
+        for part in parts
+    )
+    pd.testing.assert_frame_equal(summed, book.promise.set_index(keys)[["promised", "came"]])
+    landings = sum(
+        part.landing.set_index("period")[["closed", "from_open", "to_create", "landing", "goal"]] for part in parts
+    )
+    pd.testing.assert_frame_equal(landings, book.landing.set_index("period")[list(landings.columns)])
+    assert all(part.arr_bridge.set_index("term")["planned"].isna()["opening"].all() for part in parts)
+
+
+def test_the_landing_is_what_is_closed_open_and_to_come(book: BoardBook) -> None:
+    quarter, year = book.landing.to_dict("records")
+    assert quarter["landing"] == quarter["closed"] == quarter["landing_low"] == quarter["landing_high"]
+    assert year["landing"] == pytest.approx(year["closed"] + year["from_open"] + year["to_create"])
+    assert year["closed"] < year["landing_low"] < year["landing"] < year["landing_high"]
+    assert 0 < year["chance_of_goal"] < 1
+    assert year["at_recent_pace"] > year["closed"]
+    running = open_boardbook(FY26, "2026-Q3", date(2026, 8, 15)).landing.iloc[0]
+    assert running["closed"] < running["landing_low"] < running["landing"] < running["landing_high"]
+
+
+def test_the_bridge_of_the_actuals_is_that_of_the_subscriptions(book: BoardBook) -> None:
+    table = book.arr_bridge.set_index(["period", "term"])["came"]
+    subscriptions = pd.read_csv(EXAMPLE / "subscriptions.csv", parse_dates=["started_on", "ended_on"])
+
+    def arr(day: str) -> int:
+        gone = subscriptions["ended_on"] <= day
+        return int(subscriptions.loc[(subscriptions["started_on"] <= day) & ~gone, "arr"].sum())
+
+    assert table["2026-Q3", "closing"] - table["2026-Q3", "opening"] == arr("2026-09-30") - arr("2026-06-30")
+    assert table["2026 to Q3", "opening"] == 5_690_000
+
+
+def test_months_after_the_last_day_known_are_not_booked() -> None:
+    early = sound(open_boardbook(FY26, "2026-Q3", date(2026, 8, 15)))
+    money = early.promise_money.set_index(["period", "term"])
+    assert money["basis"]["2026-Q3 to date", "spend"].endswith("booked in the actuals to 31 Jul 2026")
+    july = pd.read_csv(EXAMPLE / "spend.csv").query("month == '2026-07'")["spend"].sum()
+    assert money["came"]["2026-Q3 to date", "spend"] == july
+    assert early.reached_by_month["came_arr"].isna().sum() == 4
+
+
+# --- before and between --------------------------------------------------------------------------
+
+
+def test_a_year_that_has_not_begun_has_empty_tables() -> None:
+    book = sound(open_boardbook(EXAMPLE / "plan.yaml"))
+    assert book.state == "The year begins on 1 Jan 2027; nothing can have come yet."
+    assert all(getattr(book, name).empty for name in TABLES if name != "reached_by_month")
+    assert book.reached_by_month["came_arr"].isna().all()
+
+
+def test_a_quarter_that_has_not_begun_has_empty_tables() -> None:
+    book = sound(open_boardbook(FY26, "2026-Q4", END))
+    assert book.state == "2026-Q4 begins on 1 Oct 2026; nothing of it can have come yet."
+    assert book.promise.empty
+    assert book.landing.empty
+    assert len(book.coverage) == 8  # what is open can be held against what remains at any time
+
+
+def test_a_year_that_is_over_lands_on_what_it_closed(tiny: Callable[..., BoardBook]) -> None:
+    book = sound(tiny(as_of=date(2027, 2, 1), quarter="2026-Q4"))
+    assert book.coverage.empty
+    year = book.landing.iloc[1]
+    assert year["landing"] == year["closed"] == year["landing_low"] == year["landing_high"] == 3000
+    assert np.isnan(year["chance_of_goal"])
+
+
+# --- small companies -----------------------------------------------------------------------------
+
+PLAN = """
+year: {{first_month: 2026-01}}
+plan_date: 2026-01-01
+goal: {{new_arr: {goal}}}
+stages: [{{id: lead}}, {{id: sql}}, {{id: won}}]
+commit: {{stage: sql}}
+segments: {{{segments}}}
+sources: {{web: {{cost_per_entry: 10}}}}
+transitions: [{{from: lead, to: sql, rate: 0.5, evidence: 40}}, {{from: sql, to: won, rate: 0.2, evidence: 20, lag: {{months: 1}}}}]
+{more}
+"""
+CRM = """
+format: wide
+files: {leads: {path: leads.csv, id: id}}
+stages: {lead: leads.lead, sql: leads.sql, won: leads.won}
+lost: leads.lost
+segment: leads.segment
+amount: leads.amount
+"""
+LEADS = """id,segment,lead,sql,won,lost,amount
+1,a,2025-11-03,2025-12-01,2026-01-20,,1000
+2,a,2026-01-05,2026-01-20,2026-03-02,,2000
+3,a,2026-01-08,2026-02-02,,2026-03-30,
+4,b,2026-02-08,2026-03-02,,,500
+5,,2026-03-08,,,,
+"""
+ACTUALS = """month,segment,source,new,expansion,contraction,churn,spend
+2026-01,a,web,1000,0,0,0,30
+2026-02,a,web,0,100,0,0,20
+"""
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Callable[..., BoardBook]:
+    """A small company's book; `more` are further lines of its plan."""
+
+    def make(*, goal: int = 12_000, segments: str = "a: {acv: 1000}", leads: str | None = LEADS, crm: str = CRM,
+             actuals: str | None = ACTUALS, as_of: date | None = date(2026, 3, 31), quarter: str = "", segment: str = "") -> BoardBook:  # fmt: skip
+        more = ""
+        if leads is not None:
+            (tmp_path / "leads.csv").write_text(leads, encoding="utf-8")
+            (tmp_path / "crm.yaml").write_text(crm, encoding="utf-8")
+            more += "history: {leads: crm.yaml}\n"
+        if actuals is not None:
+            (tmp_path / "actuals.csv").write_text(actuals, encoding="utf-8")
+            more += "actuals: actuals.csv\n"
+        plan = tmp_path / "plan.yaml"
+        plan.write_text(PLAN.format(goal=goal, segments=segments, more=more), encoding="utf-8")
+        return open_boardbook(plan, quarter, as_of, segment=segment)
+
+    return make
+
+
+def test_one_segment_takes_the_records_of_all(tiny: Callable[..., BoardBook]) -> None:
+    book = sound(tiny())
+    came = book.promise[book.promise["period"] == "2026-Q1"].set_index(["stage", "part"])["came"]
+    assert came["lead", "all"] == 4
+    assert came["sql", "all"] == 3
+    assert (came["won", "opening"], came["won", "new"]) == (1, 1)
+    assert book.promise_money.set_index(["period", "term"])["came"]["2026-Q1", "new_arr"] == 3000
+
+
+def test_spend_counts_the_months_booked(tiny: Callable[..., BoardBook]) -> None:
+    money = tiny().promise_money.set_index(["period", "term"])
+    assert money["came"]["2026-Q1", "spend"] == 50
+    assert money["came"]["2026-Q1", "cac"] == 50  # one win in January and February
+    assert "to 28 Feb 2026" in money["basis"]["2026-Q1", "cac"]
+
+
+def test_a_segment_the_plan_lacks_is_mix(tiny: Callable[..., BoardBook]) -> None:
+    book = sound(tiny(segments="a: {share: 0.5, acv: 1000}, c: {share: 0.5, acv: 3000}"))
+    cells = book.variance_cells(book.spans[0]).set_index("segment")
+    assert set(cells.index) >= {"a", "b", "c"}
+    assert cells.loc["b", "planned"] == 0
+    for name in ("win_rate", "timing", "deal_size"):
+        assert cells.loc[["b", "c"], name].abs().max() == 0
+
+
+def test_without_records_actuals_say_what_came(tiny: Callable[..., BoardBook]) -> None:
+    book = sound(tiny(leads=None))
+    assert book.promise["came"].isna().all()
+    money = book.promise_money.set_index(["period", "term"])
+    assert money["came"]["2026-Q1", "new_arr"] == 1000
+    assert np.isnan(money["came"]["2026-Q1", "cac"])
+    assert all(getattr(book, name).empty for name in ("variance", "three_numbers", "coverage", "landing"))
+
+
+def test_without_records_and_actuals_nothing_is_known(tiny: Callable[..., BoardBook]) -> None:
+    book = sound(tiny(leads=None, actuals=None))
+    assert book.promise_money["came"].isna().all()
+    assert book.promise_money["basis"].str.contains("the plan names no actuals").any()
+    assert book.arr_bridge.empty
+    assert sound(tiny(leads=None, actuals=None, as_of=None)).state.startswith("The year begins on 1 Jan 2026")
+
+
+def test_nothing_won_yet(tiny: Callable[..., BoardBook]) -> None:
+    kept = [line for line in LEADS.splitlines() if not line.startswith(("1,", "2,"))]
+    book = sound(tiny(leads="\n".join([*kept, "6,a,2025-11-03,,,2025-12-01,", ""])))
+    now = book.three_numbers.set_index("quarter").loc["this quarter"]
+    assert (now["flow"], now["wins"], now["rate"]) == (2, 0, 0)
+    assert now["provisional"]
+    assert np.isnan(now["cac"])
+    lines = book.variance.set_index(["period", "line"])["amount"]
+    assert lines["2026-Q1", "came"] == 0
+
+
+def test_nothing_asked_for(tiny: Callable[..., BoardBook]) -> None:
+    book = sound(tiny(goal=0))
+    new = book.promise[book.promise["part"] == "new"]
+    assert new["promised"].sum() == 0
+    assert new["reached"].isna().all()
+    assert book.landing.iloc[1]["goal"] == 0
+    assert book.coverage["enough"].all()
+
+
+def test_twenty_segments(tiny: Callable[..., BoardBook]) -> None:
+    names = [f"s{number}" for number in range(20)]
+    segments = ", ".join(f"{name}: {{share: 0.05, acv: {1000 + 100 * number}}}" for number, name in enumerate(names))
+    rows = [f"{number},{names[number % 20]},2026-01-05,2026-01-{10 + number % 20},{'2026-02-20' if number % 7 == 0 else ''},,900"
+            for number in range(2, 142)]  # fmt: skip
+    book = sound(tiny(segments=segments, leads="\n".join([*LEADS.splitlines()[:2], *rows, ""])))
+    assert set(book.variance_cells(book.spans[0])["segment"]) == {*names, "a"}  # a is in the records alone
+    assert len(book.coverage) == 42
+    one = sound(tiny(segments=segments, leads="\n".join([*LEADS.splitlines()[:2], *rows, ""]), segment="s3"))
+    assert set(one.variance_cells(one.spans[0])["segment"]) == {"s3"}
+
+
+def test_records_without_the_commit_stage_are_counted_at_the_next(tiny: Callable[..., BoardBook]) -> None:
+    book = sound(tiny(crm=CRM.replace("sql: leads.sql, ", "")))
+    came = book.promise.set_index(["period", "stage", "part"])["came"]
+    assert np.isnan(came["2026-Q1", "sql", "all"])
+    assert book.stage == "won"
+    assert book.three_numbers.set_index("quarter")["flow"]["this quarter"] == 2
+
+
+# --- the promise ---------------------------------------------------------------------------------
+
+
+def test_against_a_signed_plan(tmp_path: Path, book: BoardBook) -> None:
+    record = sign(FY26, ["Ada L."], date(2025, 11, 20), tmp_path)
+    signed = sound(open_boardbook(FY26, "2026-Q3", against=record.folder))
+    assert signed.state == "2026-Q3, as known on 30 Sep 2026; signed by Ada L. on 20 Nov 2025."
+    pd.testing.assert_frame_equal(signed.variance, book.variance)
+    if record.signature.scale is None:
+        assert signed.promise["signed"].isna().all()
+    else:
+        new = signed.promise[signed.promise["part"] == "new"]
+        assert (new["signed"] / new["promised"]).tolist() == pytest.approx([record.signature.scale] * len(new))
+
+
+def test_a_promise_of_another_year_or_other_stages_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PlanError) as caught:
+        open_boardbook(FY26, "2026-Q3", against=EXAMPLE / "plan.yaml")
+    assert str(caught.value) == "against: is of the year from 2027-01, the plan of that from 2026-01"
+
+
+def test_a_segment_of_no_plan_is_refused() -> None:
+    with pytest.raises(PlanError, match=r"segment: got .*smbb.*; the plan's segments are smb, mid, enterprise"):
+        open_boardbook(FY26, "2026-Q3", segment="smbb")

@@ -1,0 +1,203 @@
+"""Periods, promise, movements and coverage by hand."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from revplan.errors import PlanError
+from revplan.tracking.coverage import coverage
+from revplan.tracking.movements import YearTerms, arr_bridge, planned_movements
+from revplan.tracking.periods import Span, quarter_span, whole_year, year_so_far
+from revplan.tracking.promise import Flows, promise, reached_by_month
+from revplan.tracking.variance import factors, variance, variance_cells
+
+JANUARY = pd.Period("2026-01", freq="M")
+APRIL = pd.Period("2026-04", freq="M")
+
+
+def flow(rows: list[tuple[str, str, str, float, float]]) -> pd.DataFrame:
+    """Table flow of one cell: stage, month, part, entries, ARR."""
+    frame = pd.DataFrame(rows, columns=["stage", "month", "part", "entries", "arr"])
+    return frame.assign(segment="all", source="all", month=pd.PeriodIndex(frame["month"], freq="M"))
+
+
+# --- periods -------------------------------------------------------------------------------------
+
+
+def test_a_quarter_half_gone_counts_half_its_months() -> None:
+    span = quarter_span("2026-Q3", JANUARY, date(2026, 8, 15))
+    assert (span.label, span.last_day, span.has_begun, span.is_over) == (
+        "2026-Q3 to date",
+        date(2026, 8, 15),
+        True,
+        False,
+    )
+    months = pd.period_range("2026-05", "2026-10", freq="M")
+    # May to July are over; of August 15 of 31 days; September and October are still to come.
+    assert span.shares(months) == pytest.approx([1, 1, 1, 15 / 31, 0, 0])
+
+
+def test_months_after_the_quarter_never_count() -> None:
+    span = quarter_span("2026-Q1", JANUARY, date(2026, 11, 14))
+    assert span.shares(pd.period_range("2026-02", "2026-05", freq="M")).tolist() == [1, 1, 0, 0]
+    assert span.label == "2026-Q1"
+
+
+@pytest.mark.parametrize(
+    ("day", "name"),
+    [
+        ("2025-06-01", "2026-Q1"),
+        ("2026-04-01", "2026-Q1"),
+        ("2026-06-30", "2026-Q1"),
+        ("2026-07-01", "2026-Q2"),
+        ("2029-01-01", "2026-Q4"),
+    ],
+)
+def test_without_a_name_it_is_the_quarter_the_day_lies_in(day: str, name: str) -> None:
+    assert quarter_span("", APRIL, date.fromisoformat(day)).name == name
+
+
+@pytest.mark.parametrize("name", ["Q3", "2027-Q3", "2026-Q5", "2026-q3", "<script>", "2026-Q3 "])
+def test_a_quarter_of_another_year_is_refused(name: str) -> None:
+    with pytest.raises(PlanError, match="the plan's quarters are 2026-Q1, 2026-Q2, 2026-Q3, 2026-Q4"):
+        quarter_span(name, JANUARY, date(2026, 8, 15))
+
+
+def test_earlier_quarters_of_a_fiscal_year() -> None:
+    first = quarter_span("2026-Q1", APRIL, date(2026, 6, 30))
+    assert (first.earlier(1).name, first.earlier(1).first) == ("2025-Q4", pd.Period("2026-01", freq="M"))
+    assert (first.earlier(4).name, first.earlier(4).first) == ("2025-Q1", pd.Period("2025-04", freq="M"))
+    assert first.earlier(4).label == "2025-Q1"
+
+
+def test_the_year_so_far_ends_with_the_quarter() -> None:
+    span = year_so_far(quarter_span("2026-Q2", APRIL, date(2027, 1, 1)), APRIL)
+    assert (span.name, span.first, span.last) == ("2026 to Q2", APRIL, pd.Period("2026-09", freq="M"))
+    assert whole_year(APRIL, date(2026, 5, 1)).last == pd.Period("2027-03", freq="M")
+
+
+# --- promise -------------------------------------------------------------------------------------
+
+PROMISED = flow(
+    [
+        ("sql", "2026-01", "new", 10, 0),
+        ("sql", "2026-02", "new", 20, 0),
+        ("sql", "2026-01", "opening", 4, 0),
+        ("won", "2026-02", "new", 2, 200),
+    ]
+)
+CAME = flow([("sql", "2026-01", "new", 9, 0), ("sql", "2026-01", "opening", 6, 0), ("won", "2026-01", "new", 1, 90)])
+SPAN = Span("2026-Q1", JANUARY, 3, date(2026, 2, 14))  # 14 of February's 28 days
+
+
+def test_what_was_promised_counts_to_the_last_day_known() -> None:
+    table = promise(Flows(PROMISED, CAME, ("sql", "won"), ("sql", "won"), None), [SPAN]).set_index(["stage", "part"])
+    row = table.loc["sql", "all"]  # promised 10 + 4 + 20 / 2 = 24, came 15
+    assert (row["promised"], row["came"], row["gap"], row["promised_in_full"]) == (24, 15, -9, 34)
+    assert row["reached"] == pytest.approx(15 / 24)
+    assert table.loc["sql", "opening"][["promised", "came", "gap"]].tolist() == [4, 6, 2]
+    assert table.loc["won", "all"][["promised", "came"]].tolist() == [1, 1]
+    assert ("won", "opening") not in table.index
+    assert table["signed"].isna().all()
+
+
+def test_signed_are_more_of_the_new_entries_only() -> None:
+    table = promise(Flows(PROMISED, CAME, ("sql", "won"), ("sql", "won"), 1.5), [SPAN]).set_index(["stage", "part"])
+    assert table["signed"].loc["sql"].to_dict() == {"all": 34, "opening": 4, "new": 30}  # 4 + 1.5 x 20
+
+
+def test_a_stage_the_records_lack_is_not_known() -> None:
+    table = promise(Flows(PROMISED, CAME, ("sql", "won"), ("won",), None), [SPAN]).set_index(["stage", "part"])
+    assert np.isnan(table.loc["sql", "all"]["came"])
+    assert table.loc["won", "all"]["came"] == 1
+
+
+def test_without_records_nothing_that_came_is_known() -> None:
+    table = promise(Flows(PROMISED, None, ("sql", "won"), (), None), [SPAN])
+    assert table[["came", "gap", "reached"]].isna().all().all()
+    assert (table["promised"] > 0).all()
+
+
+def test_by_month_the_future_has_nothing_come() -> None:
+    goal = pd.DataFrame({"month": pd.period_range("2026-01", periods=12, freq="M"), "new_arr": 100.0})
+    table = reached_by_month(goal, PROMISED, CAME, whole_year(JANUARY, SPAN.as_of), "sql")
+    assert table["goal_arr"].tolist()[:3] == [100, 200, 300]
+    assert table["promised_arr"].tolist()[:3] == [0, 200, 200]
+    assert table["came_arr"].tolist()[:2] == [90, 90]
+    assert table["came_arr"][2:].isna().all()
+    assert table["promised_entries"].tolist()[:3] == [14, 34, 34]
+    assert table["came_entries"].tolist()[:2] == [15, 15]
+
+
+# --- variance ------------------------------------------------------------------------------------
+
+
+def test_one_cell_by_hand() -> None:
+    # Planned 100 entries x 20 % x half x 1,000 = 10,000 and 500 opening; came 80 x 25 % x half x 1,000 = 10,000 and 0.
+    def side(entries: float, rate: float, opening: float) -> pd.DataFrame:
+        wins = entries * rate / 2
+        row = ("all", "all", entries, rate, wins, wins * 1000, opening, True)
+        columns = ["segment", "source", "entries", "win_rate", "wins", "arr", "opening_arr", "provisional"]
+        return pd.DataFrame([row], columns=columns)
+
+    cells = variance_cells(factors(side(100, 0.20, 500), side(80, 0.25, 0)))
+    table = variance(cells, SPAN).set_index("line")
+    # V x R: volume -20 x (0.20 + 0.25) / 2 = -4.5, rate 0.05 x (100 + 80) / 2 = +4.5, each x half x 1,000.
+    assert table["amount"].round(6).to_dict() == {
+        "planned": 10_500, "opening": -500, "volume": -2250, "mix": 0, "win_rate": 2250, "timing": 0, "deal_size": 0, "came": 10_000
+    }  # fmt: skip
+    assert table["provisional"].to_dict() == {name: name in ("win_rate", "timing") for name in table.index}
+
+
+def test_no_cells_no_lines() -> None:
+    nothing = pd.DataFrame(
+        {name: pd.Series(dtype=float) for name in ("entries", "win_rate", "wins", "arr", "opening_arr")}
+    )
+    nothing = nothing.assign(
+        segment=pd.Series(dtype="str"), source=pd.Series(dtype="str"), provisional=pd.Series(dtype=bool)
+    )
+    assert variance(variance_cells(factors(nothing, nothing)), SPAN).empty
+
+
+# --- movements and coverage ----------------------------------------------------------------------
+
+
+def test_a_period_opens_with_what_was_booked_before_it() -> None:
+    months = pd.period_range("2026-01", "2026-12", freq="M")
+    goal = pd.DataFrame({"month": months, "new_arr": 50.0})
+    planned = planned_movements(YearTerms(opening=1000.0, expansion=120.0, contraction=12.0, churn=24.0), goal, months)
+    booked = {"new": 40.0, "expansion": 5.0, "contraction": 2.0, "churn": 3.0}
+    actual = pd.DataFrame({"month": months[:6], **booked})
+    spans = [(quarter_span("2026-Q2", JANUARY, date(2026, 6, 30)), "booked")]
+    table = arr_bridge(1000.0, planned, actual, spans).set_index("term")
+    # Planned a month: 50 + 10 - 1 - 2 = 57; booked 40 + 5 - 2 - 3 = 40.
+    assert table.loc["opening", ["planned", "came", "gap"]].tolist() == [1171, 1120, -51]
+    assert table.loc["new", ["planned", "came"]].tolist() == [150, 120]
+    assert table.loc["churn", ["planned", "came", "gap"]].tolist() == [6, 9, 3]
+    assert table.loc["closing", ["planned", "came"]].tolist() == [1342, 1240]
+    later = arr_bridge(1000.0, planned, actual[3:], spans).set_index("term")
+    assert np.isnan(later.loc["opening", "came"])
+    assert later.loc["new", "came"] == 120
+
+
+def test_nothing_left_to_win_needs_no_coverage() -> None:
+    pipeline = pd.DataFrame(
+        {
+            "segment": ["a", "b"],
+            "items": [1.0, 0.0],
+            "open_amount": [100.0, 0.0],
+            "dead_amount": [0.0, 7.0],
+            "win_rate": [0.25, 0.5],
+        }
+    )
+    left = pd.DataFrame({"remaining": [-10.0, 40.0], "in_time": [5.0, 0.0]}, index=["a", "b"])
+    table = coverage(pipeline, {"rest of 2026": left}).set_index("segment")
+    assert table["remaining"].to_dict() == {"all": 30, "a": 0, "b": 40}
+    assert np.isnan(table.loc["a", "coverage"])
+    assert table["enough"].to_dict() == {"all": False, "a": True, "b": False}
+    assert table.loc["all", ["win_rate", "needed", "expected_arr", "dead_amount"]].tolist() == [0.25, 4, 25, 7]
+    assert coverage(pipeline[:1], {"rest": left}).shape[0] == 1  # one segment is not said twice
