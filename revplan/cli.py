@@ -113,6 +113,15 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--template", type=Path, metavar="DECK", help="a company's own deck (pptx) for the slides")
     report.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a parameter of the notebook")
 
+    bring = _command(
+        commands, "import", _import, "changed inputs of a workbook as a reviewed difference to the plan file"
+    )
+    bring.add_argument(
+        "workbook", type=Path, metavar="WORKBOOK", help="a workbook of the plan (xlsx) with changed inputs"
+    )
+    bring.add_argument("plan", type=Path, metavar="PLAN", help="the plan file it was made from (YAML)")
+    bring.add_argument("--write", action="store_true", help="write the changes to the plan file; without it, show them")
+
     app = _command(commands, "app", _app, "the simulator in the browser, without code")
     app.add_argument("plan", type=Path, metavar="PLAN", help="the plan file (YAML)")
     app.add_argument("--port", type=int, metavar="N", help="where to listen on this machine; default 8866 or the next")
@@ -271,6 +280,12 @@ def _app(given: argparse.Namespace) -> None:
             webbrowser.open(address)
 
     serve(given.plan, given.port, ready)
+
+
+def _import(given: argparse.Namespace) -> None:
+    from revplan.report.live.changes import import_workbook
+
+    _print(given, *import_workbook(given.workbook, given.plan, given.write))
 
 
 def _settings(pairs: Sequence[str]) -> dict[str, object]:

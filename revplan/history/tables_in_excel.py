@@ -44,7 +44,7 @@ def read_excel(path: Path, sheet: str | None) -> TextTable:
         If it is no workbook, has no such sheet, no table in it, or formulas without a saved value.
     """
     raw = path.read_bytes()
-    _refuse_what_unpacks_too_far(raw, path.name)
+    refuse_what_unpacks_too_far(raw, path.name)
     name, rows = _rows(raw, path.name, sheet, True)
     filled = [(number, row) for number, row in enumerate(rows, start=1) if any(text.strip() for text in row)]
     if not filled:
@@ -67,13 +67,20 @@ def read_excel(path: Path, sheet: str | None) -> TextTable:
     return TextTable(path.name, header, columns, lines, how, blank, sha256(raw).hexdigest(), unit="row")
 
 
-def _refuse_what_unpacks_too_far(raw: bytes, name: str) -> None:
+def refuse_what_unpacks_too_far(raw: bytes, name: str, most: int = LARGEST_CONTENT) -> None:
+    """Nothing, where `raw` is a workbook that unpacks to no more than `most` bytes.
+
+    Raises
+    ------
+    DataError
+        If it is none, or unpacks to more.
+    """
     try:
         with ZipFile(BytesIO(raw)) as archive:
             content = sum(part.file_size for part in archive.infolist())
     except (BadZipFile, OSError, ValueError, NotImplementedError):
         raise DataError.at(name, "is a damaged Excel workbook; open it in Excel and save it again") from None
-    if content > LARGEST_CONTENT:
+    if content > most:
         raise DataError.at(name, f"unpacks to {content:,} bytes, more than is read; save the sheet as CSV (UTF-8)")
 
 
