@@ -33,6 +33,13 @@ def panel(plan_path: str | Path) -> widgets.Widget:
     return Panel(open_game(plan_path)).widget
 
 
+class Screen(widgets.VBox):
+    """The simulator where widgets live; elsewhere, as on a printed page, a sentence."""
+
+    def __repr__(self) -> str:
+        return "The simulator: it lives in Jupyter, where running this cell opens it, and in `revplan app`."
+
+
 class Panel:
     """What is on the screen, and the history of the state behind it."""
 
@@ -65,7 +72,7 @@ class Panel:
             ),
             "rp-body",
         )
-        return _classed(widgets.VBox([style, _classed(widgets.Box([self.words]), "rp-top"), body]), "rp-app")
+        return _classed(Screen([style, _classed(widgets.Box([self.words]), "rp-top"), body]), "rp-app")
 
     def _scenario(self) -> Scenario:
         return scenario_of(self.game.plan, self.history.now)

@@ -45,11 +45,20 @@ def checked_name(name: str) -> str:
 
 def scenario_block(scenario: Scenario) -> Any:
     """What stands under the scenario's name in a plan file, a transition to a line."""
-    block = scenario.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
+    block = _tidy(scenario.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True))
     block = {key: value for key, value in block.items() if value not in ({}, [])}
     if "changes" in block:
         block["changes"] = [on_one_line(change) for change in block["changes"]]
     return block
+
+
+def _tidy(value: Any) -> Any:
+    """Whole numbers without a decimal point, as a person writes them."""
+    if isinstance(value, dict):
+        return {key: _tidy(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_tidy(each) for each in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def scenario_text(game: Game, scenario: Scenario) -> str:
