@@ -33,7 +33,7 @@ def panel(plan_path: str | Path) -> widgets.Widget:
     return Panel(open_game(plan_path)).widget
 
 
-class Screen(widgets.VBox):
+class Screen(widgets.VBox):  # type: ignore[misc]
     """The simulator where widgets live; elsewhere, as on a printed page, a sentence."""
 
     def __repr__(self) -> str:
