@@ -1,0 +1,337 @@
+"""The simulator played with in a real browser, through both doors: served by `revplan app`, and in JupyterLab."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+WIN_RATE = "SQO to Won (%)"
+HEADLINE, CHARTS, TABLE = ".rp-headline", ".rp-charts", ".rp-scroll"
+SHOWN = "() => [...document.querySelectorAll('.rp-headline, .rp-tiles, .rp-charts, .rp-scroll')].map(e => e.innerHTML).join()"
+
+
+@pytest.fixture(scope="module")
+def visit(browser: Any, app: Any) -> Iterator[Callable[[str], Any]]:
+    """Opens a served simulator as a new visitor; nothing but this machine can be reached."""
+    visitors = []
+
+    def come(url: str) -> Any:
+        visitors.append(browser.new_context(viewport={"width": 1280, "height": 800}))
+        page = visitors[-1].new_page()
+        page.outside = []
+
+        def refuse(route: Any) -> None:
+            page.outside.append(route.request.url)
+            route.abort()
+
+        visitors[-1].route(re.compile(r"^(?!http://127\.0\.0\.1:|data:|blob:)"), refuse)
+        page.goto(url)
+        return ready(page)
+
+    yield come
+    for visitor in visitors:
+        visitor.close()
+
+
+@pytest.fixture(scope="module")
+def visitor(visit: Callable[[str], Any], app: Any) -> Any:
+    """One visitor of the served simulator."""
+    return visit(app.url)
+
+
+@pytest.fixture
+def page(visitor: Any) -> Any:
+    """The visitor's page, with every slider where the plan has it."""
+    visitor.set_viewport_size({"width": 1280, "height": 800})
+    visitor.get_by_role("button", name="Reset").click()
+    shown(visitor)
+    return visitor
+
+
+def ready(page: Any) -> Any:
+    """The page once everything is drawn."""
+    page.locator(f"{CHARTS} svg").first.wait_for()
+    shown(page)
+    return page
+
+
+def row(page: Any, label: str) -> Any:
+    """The slider, field and note of one lever."""
+    return page.locator(".rp-row", has_text=label)
+
+
+def press(page: Any, label: str, *keys: str) -> None:
+    """Presses keys on a slider, and waits until everything shown has followed."""
+    row(page, label).locator(".noUi-handle").focus()
+    for key in keys:
+        before = shown(page)
+        page.keyboard.press(key)
+        changed(page, before)
+
+
+def shown(page: Any) -> str:
+    """All figures and pictures, once they have come to rest."""
+    before = ""
+    while before != (before := page.evaluate(SHOWN)):
+        page.wait_for_timeout(120)
+    return before
+
+
+def changed(page: Any, before: str) -> str:
+    """What is shown once it is not what it was."""
+    page.wait_for_function(f"before => ({SHOWN})() !== before", arg=before)
+    return shown(page)
+
+
+def pictures(page: Any) -> str:
+    """The charts alone."""
+    return page.locator(CHARTS).inner_html()
+
+
+def headline(page: Any) -> str:
+    """The sentence at the top."""
+    return page.locator(HEADLINE).inner_text()
+
+
+# --- served ------------------------------------------------------------------------------------------------------
+
+
+def test_keys_move_a_slider_and_moved_back_all_is_as_before(page: Any) -> None:
+    before, said, drawn = shown(page), headline(page), pictures(page)
+    press(page, WIN_RATE, "ArrowRight", "ArrowRight")
+    assert headline(page) != said
+    assert pictures(page) != drawn
+    press(page, WIN_RATE, "ArrowLeft", "ArrowLeft")
+    assert shown(page) == before
+
+
+def test_the_mouse_moves_a_slider_and_reset_undo_redo_lead_back(page: Any) -> None:
+    before, said, drawn = shown(page), headline(page), pictures(page)
+    box = row(page, WIN_RATE).locator(".noUi-handle").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 40, box["y"] + box["height"] / 2, steps=4)
+    page.mouse.up()
+    moved = changed(page, before)
+    assert headline(page) != said
+    assert pictures(page) != drawn
+    page.get_by_role("button", name="Undo").click()
+    changed(page, moved)
+    assert shown(page) == before
+    page.get_by_role("button", name="Redo").click()
+    assert changed(page, before) == moved
+    page.get_by_role("button", name="Reset").click()
+    assert changed(page, moved) == before
+
+
+def test_a_scenario_saved_changed_and_opened_again_gives_the_same_figures(page: Any, app: Any) -> None:
+    press(page, WIN_RATE, "ArrowRight")
+    page.get_by_label("Name", exact=True).fill("From the browser")
+    page.get_by_role("button", name="Save to a file").click()
+    page.get_by_text("Saved as").wait_for()
+    saved = headline(page), pictures(page)
+    assert (app.plan.parent / "scenarios" / "From the browser.yaml").is_file()
+    press(page, WIN_RATE, "ArrowRight", "ArrowRight")
+    assert (headline(page), pictures(page)) != saved
+    before = shown(page)
+    page.get_by_label("Scenario", exact=True).select_option(label="From the browser (file)")
+    page.get_by_role("button", name="Open", exact=True).click()
+    changed(page, before)
+    assert (headline(page), pictures(page)) == saved
+
+
+def test_two_visitors_do_not_see_each_other_s_moves(page: Any, visit: Any, app: Any) -> None:
+    first, second = page, visit(app.url)
+    before = shown(second)
+    assert shown(first) == before
+    press(first, WIN_RATE, "ArrowRight", "ArrowRight")
+    assert shown(second) == before
+    press(second, WIN_RATE, "ArrowRight", "ArrowRight")
+    assert shown(second) == shown(first)
+
+
+@pytest.mark.parametrize(("typed", "words"), [("abc", "is no number"), ("310", "is outside")])
+def test_what_is_wrong_with_a_field_is_said_beside_it(page: Any, typed: str, words: str) -> None:
+    before = shown(page)
+    field = row(page, WIN_RATE).locator("input")
+    kept = field.input_value()
+    field.fill(typed)
+    field.press("Enter")
+    fault = row(page, WIN_RATE).get_by_role("alert")
+    fault.wait_for()
+    assert typed in fault.inner_text()
+    assert words in fault.inner_text()
+    assert page.locator(".rp-fault").count() == 1
+    assert (shown(page), field.input_value()) == (before, kept)
+    press(page, WIN_RATE, "ArrowRight")
+    assert fault.count() == 0
+
+
+@pytest.mark.parametrize("width", [820, 1024, 1280])
+def test_everything_fits_a_tablet_and_a_laptop(page: Any, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    press(page, WIN_RATE, "ArrowRight")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for handle in page.locator(".noUi-handle:visible").all():
+        box = handle.bounding_box()
+        assert 0 <= box["x"] <= box["x"] + box["width"] <= width
+    clipped = page.evaluate(
+        "[...document.querySelectorAll('button, label, caption, figcaption, .rp-tiles *')]"
+        ".filter(e => e.offsetParent && e.clientWidth > 1 && e.scrollWidth > e.clientWidth + 1).map(e => e.innerText)"
+    )
+    assert clipped == []
+
+
+def test_nothing_leaves_this_machine(page: Any) -> None:
+    press(page, WIN_RATE, "ArrowRight")
+    assert page.outside == []
+    page.evaluate("fetch('http://192.0.2.1/').catch(() => null)")
+    assert page.outside == [], "the policy of the page lets it out"
+
+
+def test_the_page_has_a_title_a_language_and_one_main_heading(page: Any) -> None:
+    assert page.title() == "Orrinvale Software FY27 · revplan"
+    assert page.locator("html").get_attribute("lang") == "en"
+    assert page.locator("h1").all_inner_texts() == ["Orrinvale Software FY27"]
+    assert "token" not in page.url
+    assert page.locator("main").count() == 1
+
+
+def test_all_controls_are_reached_by_tab_and_show_it(page: Any) -> None:
+    """In the order they stand in, each with a name, each with a visible mark."""
+    page.mouse.click(4, 4)
+    seen = []
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        focus = page.evaluate(
+            """() => {
+              const e = document.activeElement, s = getComputedStyle(e), b = e.getBoundingClientRect();
+              const label = e.labels?.[0]?.innerText ?? '';
+              const name = e.getAttribute('aria-label') || e.innerText || label || e.title;
+              return {tag: e.tagName, name: name.trim(), mark: s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 2,
+                      seen: b.width > 0 && b.top >= 0 && b.bottom <= innerHeight + 1}
+            }"""
+        )
+        if focus["tag"] == "BODY":
+            break
+        seen.append(focus)
+    assert len(seen) > 15
+    assert [each for each in seen if not (each["name"] and each["mark"] and each["seen"])] == []
+    names = [each["name"] for each in seen]
+    assert names.index("Reset to the plan") < names.index("Lead to MQL (%)") < names.index(WIN_RATE)
+
+
+def test_sliders_say_their_name_and_value(page: Any) -> None:
+    handle = page.get_by_role("slider", name=WIN_RATE)
+    value = row(page, WIN_RATE).locator("input").input_value()
+    assert handle.get_attribute("aria-valuetext") == value
+    press(page, WIN_RATE, "ArrowRight")
+    assert handle.get_attribute("aria-valuetext") == row(page, WIN_RATE).locator("input").input_value() != value
+
+
+def test_without_the_token_the_page_says_what_is_missing(browser: Any, app: Any) -> None:
+    page = browser.new_page()
+    answer = page.goto(app.url.partition("?")[0])
+    assert answer.status == 403
+    assert page.locator("h1").inner_text() == "The address is not complete"
+    page.close()
+
+
+def test_a_changed_plan_is_read_anew_and_a_faulty_one_explained(visit: Any, start_app: Any, small_plan: Path) -> None:
+    text = small_plan.read_text(encoding="utf-8")
+    with start_app(small_plan) as app:
+        page = visit(app.url)
+        assert "$1M" in headline(page)
+        small_plan.write_text(text.replace("1_000_000", "2_000_000"), encoding="utf-8")
+        page.reload()
+        page.get_by_text("$2M new ARR").first.wait_for()
+        small_plan.write_text(text.replace("rate: 0.4", "rate: 40"), encoding="utf-8")
+        page.reload()
+        said = page.get_by_role("alert").filter(has_text="The plan needs a change")
+        said.wait_for()
+        assert "transitions" in said.inner_text()
+        assert "Traceback" not in page.content()
+        app.process.terminate()
+        page.get_by_text("The simulator was stopped.").wait_for()
+
+
+# --- JupyterLab --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def lab(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the workspace's notebook in a JupyterLab without settings, news or the user's own files."""
+    home, token = tmp_path_factory.mktemp("home"), secrets.token_urlsafe(24)
+    off = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
+    (home / "labconfig").mkdir()
+    (home / "labconfig" / "page_config.json").write_text(json.dumps(off), encoding="utf-8")
+    own = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "HOME")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}", "--allow-root"]
+    command += [f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={workspace / 'notebooks'}"]
+    command += ["--ServerApp.port_retries=0", "--expose-app-in-browser"]
+    environment = {**os.environ, **dict.fromkeys(own, str(home))}
+    with (home / "lab.log").open("wb") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        try:
+            wait_for_port(process, port)
+            yield f"http://127.0.0.1:{port}/lab/tree/scenarios.ipynb?token={token}"
+        finally:
+            process.terminate()
+            process.wait(timeout=20)
+
+
+def wait_for_port(process: subprocess.Popen[bytes], port: int) -> None:
+    """Returns as soon as something listens there."""
+    for _ in range(600):
+        assert process.poll() is None, "JupyterLab did not start"
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    raise AssertionError("JupyterLab does not listen")
+
+
+def test_in_jupyterlab_the_notebook_runs_and_its_sliders_move(browser: Any, lab: str) -> None:
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    asked: list[str] = []
+    context.on("request", lambda request: asked.append(request.url))
+    page.goto(lab)
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    ready(page)
+    before, said, drawn = shown(page), headline(page), pictures(page)
+    press(page, WIN_RATE, "ArrowRight", "ArrowRight")
+    assert headline(page) != said
+    assert pictures(page) != drawn
+    press(page, WIN_RATE, "ArrowLeft", "ArrowLeft")
+    assert shown(page) == before
+    box = row(page, WIN_RATE).locator(".noUi-handle").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 40, box["y"] + box["height"] / 2, steps=4)
+    page.mouse.up()
+    assert changed(page, before) != before
+    field = row(page, WIN_RATE).locator("input")
+    field.fill("abc")
+    field.press("Enter")
+    row(page, WIN_RATE).get_by_role("alert").wait_for()
+    assert [url for url in asked if not re.match(r"(http|ws)://127\.0\.0\.1:|data:|blob:", url)] == []
+    context.close()
