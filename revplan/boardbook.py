@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from revplan import comparison, standing
+from revplan import standing_notes as said
 from revplan.actuals import read_actuals
 from revplan.calendar import MONTHS_PER_YEAR
 from revplan.comparison import Sides
@@ -203,6 +204,24 @@ class BoardBook:
         planned = movements.planned_movements(terms, self.sides.targets, self.plan.months)
         return movements.arr_bridge(terms.opening, planned, self.sides.actual, spans)
 
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know beside the tables, one sentence each; the state of things first."""
+        currency = self.plan.currency
+        if not self.spans:
+            return (self.state,)
+        parts = (
+            said.no_records(self.history),
+            said.silent_records(self.history, self.as_of),
+            said.two_books(self.sides, self.spans),
+            said.short_promise(self.promise_money, currency),
+            said.young_cohorts(self.three_numbers),
+            said.late_pipeline(self.coverage, currency),
+            said.unplanned(self.sides),
+            said.other_stage(self.sides),
+        )
+        return (self.state, *(note for part in parts for note in part))
+
 
 def _of_segment(table: pd.DataFrame | None, segment: str) -> pd.DataFrame | None:
     return table if table is None or not segment else table[table["segment"] == segment]
@@ -211,8 +230,8 @@ def _of_segment(table: pd.DataFrame | None, segment: str) -> pd.DataFrame | None
 def open_boardbook(
     plan_path: str | Path,
     quarter: str = "",
-    as_of: date | None = None,
-    against: Path | None = None,
+    as_of: date | str | None = None,
+    against: str | Path = "",
     segment: str = "",
 ) -> BoardBook:
     """The plan at `plan_path` held against its records and actuals.
@@ -224,7 +243,7 @@ def open_boardbook(
     quarter
         A quarter of the plan's year, such as 2026-Q3; the one the last day known lies in if empty.
     as_of
-        The last day known: the quarter's last day, or the records' if that is earlier, if left out.
+        The last day known, such as 2026-09-30: the quarter's last day, or the records' if that is earlier, if left out.
     against
         The promise to hold it against, if not the plan itself: a folder that `revplan sign` wrote, or a plan file.
     segment
@@ -241,7 +260,7 @@ def open_boardbook(
     promised, signed, scale = _promised(Path(against or plan_path))
     _comparable(live, promised.plan, segment)
     actual = read_actuals(live, folder)
-    day = as_of or _last_day(live, folder, actual, quarter)
+    day = _day(as_of) or _last_day(live, folder, actual, quarter)
     records = _records(live, folder, day) if day >= live.first_month.start_time.date() else None
     return BoardBook(
         year=narrowed(promised, segment) if segment else promised,
@@ -253,6 +272,16 @@ def open_boardbook(
         signed=signed,
         scale=scale,
     )
+
+
+def _day(as_of: date | str | None) -> date | None:
+    """A day that may be written as text; None where nothing is said."""
+    if not isinstance(as_of, str):
+        return as_of
+    try:
+        return date.fromisoformat(as_of) if as_of else None
+    except ValueError:
+        raise PlanError.at("as_of", f"got {shown(as_of)!r}; write the last day known as 2026-09-30") from None
 
 
 def _promised(path: Path) -> tuple[PlannedYear, str, float | None]:
@@ -325,3 +354,24 @@ def _now(promised: PlannedYear, records: Records | None, day: date, segment: str
     plan = with_history_rates(plan, records)
     now = rest_of_year(promised, plan, known(plan, records))
     return narrowed(now, segment) if segment else now
+
+
+def open_before(book: BoardBook, plan_path: str | Path, against: str | Path = "") -> BoardBook | None:
+    """The same year as known on the evening before the quarter of `book`; None where the year had not begun then.
+
+    Parameters
+    ----------
+    book
+        The year as known now.
+    plan_path, against
+        As for `open_boardbook`.
+
+    Raises
+    ------
+    PlanError, DataError
+        As `open_boardbook`.
+    """
+    evening = book.quarter.first.start_time.date() - timedelta(days=1)
+    if not book.spans or evening < book.plan.first_month.start_time.date():
+        return None
+    return open_boardbook(plan_path, as_of=evening, against=against, segment=book.segment)

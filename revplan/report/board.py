@@ -8,10 +8,12 @@ from __future__ import annotations
 import pandas as pd
 
 from revplan.boardbook import BoardBook
-from revplan.formats import kinds_of, round_half_up
+from revplan.formats import commitment, kinds_of, largest_remainder, round_half_up
+from revplan.model.sheet import sums_by_quarter
 from revplan.report import board_charts as charts
 from revplan.report.exhibit import Exhibit, chart, table, text
 from revplan.report.figures import Cells, Figure, Sentence, figure, say
+from revplan.sheets import stages_table
 
 PROMISED, CAME = "promised", "came"
 
@@ -19,7 +21,7 @@ PROMISED, CAME = "promised", "came"
 def promise(book: BoardBook) -> Exhibit:
     """Entries of every stage, promised and come, in the quarter and in the year so far."""
     if not book.spans:
-        return nothing_yet(book)
+        return promised_by_quarter(book)
     titles = {stage.id: stage.title for stage in book.plan.stages}
     parts = [promised_entries(book, span.label) for span in book.spans]
     frame = pd.concat([part.add_prefix(f"{at}_") for at, part in enumerate(parts)], axis=1)
@@ -89,9 +91,56 @@ def _promise_message(book: BoardBook) -> Sentence:
     )
 
 
-def nothing_yet(book: BoardBook) -> Exhibit:
-    """What is said where nothing can have come."""
-    return text(say("{state}", state=book.state))
+def nothing_yet(book: BoardBook, what: str) -> Exhibit:
+    """What is said where nothing can have come: the state of the year, and `what` waits for it."""
+    return text(say("{what} {state}", what=what, state=book.state))
+
+
+def promised_by_quarter(book: BoardBook) -> Exhibit:
+    """Before the year begins: entries promised of every stage, by quarter."""
+    titles = {stage.id: stage.title for stage in book.plan.stages}
+    year = str(book.plan.first_month.year)
+    frame = quarterly_promise(book)
+    names = [name for name in frame.columns if name != "stage"]
+    at = book.plan.stage_ids.index(book.plan.commit_stage)
+    said = say(
+        "{commit} {title}s are committed for the year; with those of records open already {promised} are expected, most of "
+        "them in {quarter}.",
+        commit=committed(book),
+        promised=figure("entries", frame["year"].iloc[at], year, PROMISED, stage=book.plan.commit_stage),
+        title=titles[book.plan.commit_stage],
+        quarter=max(names[:-1], key=lambda name: frame[name].iloc[at]),
+    )
+    made = table(
+        frame,
+        {"stage": "text", **dict.fromkeys(names, "count")},
+        said,
+        labels={"stage": "Entries promised", "year": "Year"},
+    )
+    columns = {
+        name: {"measure": "entries", "basis": PROMISED, "period": year if name == "year" else name} for name in names
+    }
+    return made.with_cells(Cells(rows=[{"stage": stage} for stage in book.plan.stage_ids], columns=columns))
+
+
+def committed(book: BoardBook) -> Figure:
+    """Entries at the commit stage that were promised for the year; as many times as were signed for."""
+    stages = stages_table(book.year).set_index("stage")["commit"]
+    entered = float(stages[book.plan.commit_stage]) * (book.scale or 1.0)
+    return figure("commit", commitment(entered), str(book.plan.first_month.year))
+
+
+def quarterly_promise(book: BoardBook) -> pd.DataFrame:
+    """Entries promised by stage and quarter in whole records that add up to the year."""
+    flow = book.sides.promised
+    rows = []
+    for stage in book.plan.stages:
+        months = (
+            flow[flow["stage"] == stage.id].groupby("month")["entries"].sum().reindex(book.plan.months, fill_value=0.0)
+        )
+        shown = largest_remainder(sums_by_quarter(months.to_numpy(dtype=float)))
+        rows.append([stage.title, *shown, float(shown.sum())])
+    return pd.DataFrame(rows, columns=["stage", *book.quarters["quarter"], "year"])
 
 
 # --- money ---------------------------------------------------------------------------------------
@@ -134,7 +183,7 @@ def _so_far_message(book: BoardBook, frame: pd.DataFrame, year: str) -> Sentence
     """What the curve says on its last known month."""
     known = frame.dropna(subset=["came_arr"])
     if known.empty:
-        return say("{state}", state=book.state)
+        return _promised_message(book, frame.iloc[-1])
     last = known.iloc[-1]
     month = str(last["month"])
     came, asked = (
@@ -146,6 +195,19 @@ def _so_far_message(book: BoardBook, frame: pd.DataFrame, year: str) -> Sentence
         came=came,
         asked=asked,
         gap=gap,
+    )
+
+
+def _promised_message(book: BoardBook, last: pd.Series) -> Sentence:
+    """What the curve says while nothing has come or is known."""
+    asked, wanted = (
+        figure("new_arr_so_far", last[f"{basis}_arr"], str(last["month"]), basis, book.plan.currency)
+        for basis in (PROMISED, "goal")
+    )
+    return say(
+        "The plan expects {asked} of new ARR by the end of the year against a goal of {wanted}.",
+        asked=asked,
+        wanted=wanted,
     )
 
 
@@ -168,7 +230,7 @@ def variance(book: BoardBook) -> Exhibit:
     label = book.spans[0].label if book.spans else ""
     rows = book.variance[book.variance["period"] == label]
     if rows.empty:
-        return nothing_yet(book)
+        return nothing_yet(book, "Nothing is there to explain.")
     frame = pd.DataFrame({"line": [STEPS[line] for line in rows["line"]], "amount": rows["displayed"].to_numpy()})
     described = [_step(line) for line in rows["line"]]
     made = chart(

@@ -9,12 +9,12 @@ import pandas as pd
 
 from revplan.boardbook import BoardBook
 from revplan.calendar import MONTHS_PER_YEAR
-from revplan.formats import commitment, round_half_up, show
-from revplan.report.board import CAME, PROMISED, entries, money, new_arr
-from revplan.report.board_standing import furthest_behind, landing_figures, landing_rows, stage_title, uncovered
+from revplan.formats import round_half_up, show
+from revplan.report.board import CAME, PROMISED, committed, entries, money, new_arr
+from revplan.report.board_outlook import landing_figures, landing_rows, uncovered
+from revplan.report.board_standing import furthest_behind, stage_title
 from revplan.report.exhibit import Exhibit, table, text
 from revplan.report.figures import Cells, Figure, Sentence, figure, joined, measures, say
-from revplan.sheets import stages_table
 
 
 def summary(book: BoardBook, before: BoardBook | None) -> Exhibit:
@@ -47,20 +47,10 @@ def _facts(book: BoardBook) -> dict[str, Figure]:
     title, year = stage_title(book, book.plan.commit_stage), year_of(book)
     facts = {
         "Goal: new ARR of the year": goal(book),
-        f"{title}s committed for the year": figure("commit", _committed(book), year),
+        f"{title}s committed for the year": committed(book),
         "Confidence wanted": figure("confidence", book.plan.commit.confidence, year),
     }
-    if not book.spans:
-        return facts
-    label = book.spans[0].label
-    facts |= {
-        f"New ARR promised for {label}": new_arr(book, label, PROMISED),
-        "New ARR that came": new_arr(book, label, CAME),
-    }
-    facts |= {
-        f"{title}s promised for {label}": entries(book, book.plan.commit_stage, PROMISED, label),
-        f"{title}s that came": entries(book, book.plan.commit_stage, CAME, label),
-    }
+    facts |= _quarter_facts(book, title) if book.spans else {}
     if len(book.landing):
         found = landing_figures(book)
         facts |= {
@@ -71,23 +61,30 @@ def _facts(book: BoardBook) -> dict[str, Figure]:
     return facts
 
 
-def _committed(book: BoardBook) -> int:
-    """Entries at the commit stage that the year was promised; as many times as were signed for."""
-    stages = stages_table(book.year).set_index("stage")["commit"]
-    return commitment(float(stages[book.plan.commit_stage]) * (book.scale or 1.0))
+def _quarter_facts(book: BoardBook, title: str) -> dict[str, Figure]:
+    label, stage = book.spans[0].label, book.plan.commit_stage
+    return {
+        f"New ARR promised for {label}": new_arr(book, label, PROMISED),
+        "New ARR that came": new_arr(book, label, CAME),
+        f"{title}s promised for {label}": entries(book, stage, PROMISED, label),
+        f"{title}s that came": entries(book, stage, CAME, label),
+    }
 
 
 def _headline(book: BoardBook, before: BoardBook | None) -> Sentence:
-    if not book.spans:
-        asked = say("{state} It asks for {goal} of new ARR.", state=book.state, goal=goal(book))
-        return asked
-    label = book.spans[0].label
-    came, asked_for = new_arr(book, label, CAME), new_arr(book, label, PROMISED)
-    parts = [say("{period} brought {came} of the {asked} promised.", period=label, came=came, asked=asked_for)]
+    parts = [_begun(book) if book.spans else say("{state}", state=book.state)]
     if len(book.landing):
         parts += [_lands(book), *_changed(book, before)]
     parts += [say("Action: {ask} ({owner}).", ask=first.ask, owner=first.owner) for first in risks(book)[:1]]
     return joined(*parts)
+
+
+def _begun(book: BoardBook) -> Sentence:
+    label = book.spans[0].label
+    came, asked = new_arr(book, label, CAME), new_arr(book, label, PROMISED)
+    if came.value is None:
+        return say("{period} promised {asked}; what came is not known.", period=label, asked=asked)
+    return say("{period} brought {came} of the {asked} promised.", period=label, came=came, asked=asked)
 
 
 def _lands(book: BoardBook) -> Sentence:
@@ -199,7 +196,7 @@ class Risk:
 
 def risks(book: BoardBook) -> list[Risk]:
     """The risks of the year by size; those without one last."""
-    found = [*_behind(book), *_uncovered(book), *_expired(book)]
+    found = [*_behind(book), *_uncovered(book), *_missed(book), *_expired(book)]
     return sorted(found, key=lambda risk: -abs(risk.size.value or 0.0) if risk.size else 0.0)
 
 
@@ -215,6 +212,16 @@ def _uncovered(book: BoardBook) -> Iterator[Risk]:
     for segment, size in uncovered(book).items():
         ask = f"build pipeline in {segment}, or win more of it"
         yield Risk(what=f"Coverage of {segment} is too thin", size=size, owner="sales", ask=ask)
+
+
+def _missed(book: BoardBook) -> Iterator[Risk]:
+    """Quarters that the plan itself misses; once the year runs the landing tells."""
+    if book.spans:
+        return
+    for row in book.quarters[book.quarters["shortfall"].round() > 0].itertuples():
+        size = money(book, "shortfall", row.shortfall, row.quarter)
+        ask = f"agree who brings what {row.quarter} lacks, or its goal anew"
+        yield Risk(what=f"{row.quarter} misses its goal by plan", size=size, owner="marketing and sales", ask=ask)
 
 
 def _expired(book: BoardBook) -> Iterator[Risk]:
