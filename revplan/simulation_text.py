@@ -15,7 +15,7 @@ from revplan.model.simulate import Simulation
 from revplan.terminal import aligned_columns, plain_rows
 
 SHOWN_DRIVERS = 10
-FEW_WINS = 10  # expected wins below which bands of a year are rough: deals come whole
+FEW_WINS = 30  # expected wins below which bands of a year are rough: deals come whole (DECISIONS.md, Simulation)
 NO_SCENARIOS = "The plan names no scenarios; `scenarios` in the plan file lays variations beside it."
 AMOUNTS = {
     "p10": "P10: nine years in ten bring more",
