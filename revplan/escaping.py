@@ -10,6 +10,9 @@ _HIDDEN = frozenset("\u200b\u200e\u200f\u061c\ufeff\ufffe\uffff") | frozenset(
     chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
 )
 
+MARKUP = re.compile(r"(^[-+]|[\\`*\[\]#|!~{}]|(?<!\w)_|_(?!\w)|:(?=//))")
+"""What Markdown takes for more than a character, where it does; < and > are HTML before."""
+
 
 def clean(text: object) -> str:
     """`text` on one line, without control characters, bidirectional overrides or half characters.
@@ -27,7 +30,7 @@ def escape(text: object) -> str:
 
 def markdown(text: object) -> str:
     """`text` cleaned, for Markdown: shown as it is, neither markup nor HTML nor a link."""
-    return re.sub(r"([^\w\s&;,.'()%$€£±/])", r"\\\1", html.escape(clean(text), quote=False))
+    return MARKUP.sub(r"\\\1", html.escape(clean(text), quote=False))
 
 
 def spreadsheet(text: str) -> str:

@@ -66,7 +66,7 @@ class Rates:
     @cached_property
     def rough(self) -> np.ndarray:
         """Whether each rate rests on so little that its curve is read from a table."""
-        return ~self.certain & (np.minimum(self.mean, 1 - self.mean) * self.evidence < ROUGH)
+        return ~self.certain & (np.minimum(self.mean, 1 - self.mean) < ROUGH / self.evidence)
 
     @cached_property
     def hermite(self) -> np.ndarray:

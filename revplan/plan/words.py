@@ -72,7 +72,7 @@ def _composed(key: str, value: object, currency: str) -> str:
     if isinstance(value, Value):
         return _pairs(((name, getattr(value, name)) for name in _stated(value)), currency)
     if isinstance(value, Mapping):
-        return _pairs(value.items(), currency)
+        return ", ".join(f"{shown(name)} {value_words(key, each, currency)}" for name, each in value.items())
     if isinstance(value, tuple):
         return " / ".join(value_words(key, each, currency) for each in value)
     return shown(value) or MISSING

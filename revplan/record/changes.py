@@ -9,6 +9,7 @@ from typing import Any
 from revplan.lag import Lag
 from revplan.plan.assumption import Assumption
 from revplan.plan.bridge import LEVELS
+from revplan.plan.checks import consistency
 from revplan.plan.goal import Change as Term
 from revplan.plan.goal import Goal
 from revplan.plan.model import Acv, Plan, Scenario, Transition
@@ -81,6 +82,15 @@ def applied(plan: Plan, changes: list[Leaf]) -> Plan:
     for leaf in changes:
         parts = _placed(parts, leaf.place, leaf.after)
     return plan.model_copy(update={**parts, "transitions": tuple(parts["transitions"].values())})
+
+
+def can_stand(plan: Plan) -> bool:
+    """Whether a plan made by `applied` holds together, every step of every cell with a rate.
+
+    Its scenarios and its assumption log may speak of what is gone: no number follows from them.
+    """
+    bare = plan.model_copy(update={"history": None, "scenarios": FrozenDict(), "assumptions": ()})
+    return not consistency(bare)
 
 
 def _keyed(plan: Plan) -> FrozenDict[Any]:

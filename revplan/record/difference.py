@@ -15,12 +15,11 @@ from revplan.model.funnel import YEAR
 from revplan.model.scenarios import entries_by_stage, spend_of_entries
 from revplan.model.simulate import simulate
 from revplan.model.year import PlannedYear, plan_year
-from revplan.plan.bridge import BridgeError
 from revplan.plan.model import Plan
-from revplan.record.changes import STAGES, TIME, Leaf, Together, applied, leaves
+from revplan.record.changes import STAGES, TIME, Leaf, Together, applied, can_stand, leaves
 from revplan.record.contents import digest
 from revplan.record.reading import Record, drift, read_record
-from revplan.record.wording import files_words, leaves_words
+from revplan.record.wording import Names, files_words, leaves_words
 from revplan.sheets import required_by_stage
 from revplan.workbook import Workbook, open_workbook
 
@@ -151,7 +150,10 @@ def changes_of(a: Side, b: Side) -> list[Change]:
     made = []
     for name, found in grouped.items():
         takes = with_records and name == (STAGES if together.other_stages else TIME)
-        words = [leaves_words(found, a.plan), f"records: {files or 'read to another day'}" if takes else ""]
+        words = [
+            leaves_words(found, Names.of(a.plan, b.plan)),
+            f"records: {files or 'read to another day'}" if takes else "",
+        ]
         made.append(Change("; ".join(filter(None, words)), tuple(found), takes))
     return made if with_records or not files else [*made, Change(f"files: {files}", (), False)]
 
@@ -190,11 +192,10 @@ def _effects(
 def _alone(change: Change, sides: tuple[Side, Side], before: Figures) -> Figures | None:
     a, b = sides
     plan = applied(a.plan, list(change.leaves))
-    records = b.book.records if change.takes_records else a.book.records
-    try:
-        year = plan_year(plan, known(plan, records))
-    except (PlanError, BridgeError):
+    if not can_stand(plan):
         return None
+    records = b.book.records if change.takes_records else a.book.records
+    year = plan_year(plan, known(plan, records))
     return difference(before, figures(year, a.plan.stage_ids[0], a.plan.commit_stage))
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from revplan.errors import shown
@@ -14,77 +15,83 @@ PARTS = {"segments": "segment", "sources": "source", "scenarios": "scenario"}
 LONGEST = 80
 
 
-def leaves_words(leaves: Sequence[Leaf], plan: Plan) -> str:
+@dataclass(frozen=True)
+class Names:
+    """How a reader calls the stages of both plans, and their money."""
+
+    titles: Mapping[str, str]
+    currency: str
+
+    @classmethod
+    def of(cls, a: Plan, b: Plan) -> Names:
+        """The names of two plans; the earlier one's count."""
+        return cls({stage.id: stage.title for stage in (*b.stages, *a.stages)}, a.currency)
+
+    def value(self, key: str, value: Any) -> str:
+        """A value as a reader writes it, cut where it is long."""
+        worded = self.titles.get(value, value) if key in {"enters", "stage"} else value
+        text = value_words(key, worded, self.currency)
+        return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+    def step(self, key: Key) -> str:
+        """A step and where it holds: SQO to Won, mid."""
+        step = " to ".join(self.titles.get(str(name), str(name)) for name in key[:2])
+        cell = " x ".join(shown(name) for name in key[2:] if name is not None)
+        return f"{step}, {cell}" if cell else step
+
+
+def leaves_words(leaves: Sequence[Leaf], names: Names) -> str:
     """Several differences that go together, on one line."""
     if leaves and all(leaf.field == "share" for leaf in leaves):
-        named = (f"{shown(leaf.place[1])} {_both(leaf, plan)}" for leaf in leaves)
+        named = (f"{shown(leaf.place[1])} {_both(leaf, names)}" for leaf in leaves)
         return f"shares of new ARR by {PARTS[leaves[0].place[0]]}: {', '.join(named)}"
-    return "; ".join(leaf_words(leaf, plan) for leaf in leaves)
+    return "; ".join(leaf_words(leaf, names) for leaf in leaves)
 
 
-def leaf_words(leaf: Leaf, plan: Plan) -> str:
-    """One difference: its subject, before and after; stages are called as `plan` calls them."""
+def leaf_words(leaf: Leaf, names: Names) -> str:
+    """One difference: its subject, before and after; stages and money by their `names`."""
     head, *rest = leaf.place
     if head == "transitions":
-        return _transition(leaf, plan)
+        return _transition(leaf, names)
     if head in PARTS and len(rest) == 1:
-        return f"{PARTS[head]} {shown(rest[0])} {_whole(leaf, plan)}"
+        return f"{PARTS[head]} {shown(rest[0])} {_whole(leaf, names)}"
     if head == "assumptions":
         return f"assumption log: {_logged(leaf)}"
     if head == "stages":
         orders = (" - ".join(stage.title for stage in stages) for stages in (leaf.before, leaf.after))
         return "stages " + " to ".join(dict.fromkeys(orders))
-    names = [shown(rest[0]) + ",", *rest[1:]] if head in PARTS else rest or [head]
-    subject = " ".join(key_words(name) for name in names)
-    return f"{'commit ' if leaf.place == ('commit', 'stage') else ''}{subject} {_both(leaf, plan)}"
+    keys = [f"{shown(rest[0])},", *rest[1:]] if head in PARTS else rest or [head]
+    subject = " ".join(key_words(key) for key in keys)
+    return f"{'commit ' if leaf.place == ('commit', 'stage') else ''}{subject} {_both(leaf, names)}"
 
 
-def _whole(leaf: Leaf, plan: Plan) -> str:
+def _whole(leaf: Leaf, names: Names) -> str:
     if leaf.is_added:
-        return f"added ({_short(value_words('', leaf.after, plan.currency))})"
+        return f"added ({names.value('', leaf.after)})"
     return "removed" if leaf.is_removed else "changed"
 
 
-def _both(leaf: Leaf, plan: Plan) -> str:
+def _both(leaf: Leaf, names: Names) -> str:
     """Before and after, told apart: two values that read alike are written out."""
     key = leaf.field or str(leaf.place[-1])
-    before, after = (
-        _short(value_words(key, _titled(key, each, plan), plan.currency)) for each in (leaf.before, leaf.after)
-    )
+    before, after = (names.value(key, each) for each in (leaf.before, leaf.after))
     if before == after and isinstance(leaf.before, float) and isinstance(leaf.after, float):
         return f"{leaf.before:.12g} to {leaf.after:.12g}"
     return "changed" if before == after or key == "basis" else f"{before} to {after}"
 
 
-def _titled(key: str, value: Any, plan: Plan) -> Any:
-    titles = {stage.id: stage.title for stage in plan.stages}
-    return titles.get(value, value) if key in {"enters", "stage"} else value
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
-
-
-def step_words(key: Key, plan: Plan) -> str:
-    """A step and where it holds: SQO to Won, mid."""
-    titles = {stage.id: stage.title for stage in plan.stages}
-    step = " to ".join(titles.get(str(name), str(name)) for name in key[:2])
-    cell = " x ".join(shown(name) for name in key[2:] if name is not None)
-    return f"{step}, {cell}" if cell else step
-
-
-def _transition(leaf: Leaf, plan: Plan) -> str:
-    step = step_words(leaf.place[1], plan)
+def _transition(leaf: Leaf, names: Names) -> str:
+    step = names.step(leaf.place[1])
     if leaf.is_added or leaf.is_removed:
-        return f"{step}: {_whole(leaf, plan)}"
-    return f"{step}: {', '.join(_fields(leaf.before, leaf.after, plan))}"
+        return f"{step}: {_whole(leaf, names)}"
+    return f"{step}: {', '.join(_fields(leaf.before, leaf.after, names))}"
 
 
-def _fields(before: Transition, after: Transition, plan: Plan) -> Iterator[str]:
+def _fields(before: Transition, after: Transition, names: Names) -> Iterator[str]:
     for name in ("rate", "lag", "evidence", "basis"):
         pair = getattr(before, name), getattr(after, name)
         if pair[0] != pair[1]:
-            yield f"{key_words(name)} {_both(Leaf((name,), *pair), plan)}"
+            yield f"{key_words(name)} {_both(Leaf((name,), *pair), names)}"
 
 
 def _logged(leaf: Leaf) -> str:
