@@ -140,23 +140,26 @@ def landing(currency: str, said: Sentence) -> Paint:
 
 
 def landing_native(currency: str) -> Describe:
-    """The same in numbers."""
+    """The same in numbers: the parts on each other up to the landing, and the goal beside it."""
 
     def describe(frame: pd.DataFrame) -> Native:
-        parts = [Series(name=label, values=numbers(frame[column]), color=color) for column, label, color in LANDING]
-        low, high = (numbers(frame[f"landing_{end}"]) for end in ("low", "high"))
+        row = frame.iloc[0]
+        labels = (*(label for _, label, _ in LANDING), "landing", "goal")
+        values = [*(row[column] for column, _, _ in LANDING), row["landing"], row["goal"]]
+        levels = ("won", "landing", "goal")
         series = (
-            *parts,
             Series(
-                name="landing, 8 of 10 cases",
-                values=numbers(frame["landing"]),
-                color="ink",
-                mark="dots",
-                low=low,
-                high=high,
+                name="New ARR",
+                values=numbers(value if label in levels else None for label, value in zip(labels, values, strict=True)),
+                color=PLAN,
+                mark="level",
             ),
-            Series(name="goal", values=numbers(frame["goal"]), color=GAP, mark="dashes"),
+            Series(
+                name="expected",
+                values=numbers(None if label in levels else value for label, value in zip(labels, values, strict=True)),
+                color=REQUIRED,
+            ),
         )
-        return Native(form="stacked", categories=names(frame["year"]), series=series, kind="money", currency=currency)
+        return Native(form="waterfall", categories=names(labels), series=series, kind="money", currency=currency)
 
     return describe

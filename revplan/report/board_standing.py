@@ -98,7 +98,8 @@ def _three_message(book: BoardBook, frame: pd.DataFrame) -> Sentence:
 def _three_notes(found: pd.DataFrame) -> list[str]:
     young = [period for period, open_ in zip(found["period"], found["provisional"], strict=True) if open_]
     notes = [f"Provisional, for part of the wins is still to come: {', '.join(dict.fromkeys(young))}."] if young else []
-    return [*notes, *dict.fromkeys(f"{basis}." for basis in found["basis"])]
+    told = found[found["cac"].isna() | (found.index == 0)]
+    return [*notes, *(f"{period}: {basis}." for period, basis in zip(told["period"], told["basis"], strict=True))]
 
 
 def _whole(value: float) -> float:
