@@ -11,8 +11,10 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +39,13 @@ FIRST = pd.Period("2025-11", freq="M")
 DAYS = (date(2026, 1, 15), date(2026, 4, 30), date(2026, 6, 15), date(2026, 7, 31))
 
 
-def plan() -> Plan:
+MARKETS = {
+    "as plans assume": {},
+    "as it is": {"rho": 0, "lag_cv": 0, "volume_cv": 0},
+}  # the truth has no market that moves
+
+
+def plan(market: str) -> Plan:
     """The example company's year from November 2025 to October 2026; rates come from its records."""
     segments = {name: {"share": 1 / 3, "acv": {"mean": mean, "sd": sd}} for name, (mean, sd) in truth.ACV.items()}
     sources = {name: {"share": 0.25, "enters": stage} for name, stage in truth.ENTERS.items()}
@@ -49,6 +57,7 @@ def plan() -> Plan:
             "segments": segments,
             "sources": sources,
             "history": {"leads": "crm.yaml"},
+            "uncertainty": MARKETS[market],
         }
     )
 
@@ -69,9 +78,9 @@ def committed(year: PlannedYear) -> PlannedYear:
     return replace(year, flows=tuple(flows))
 
 
-def told(folder: Path, day: date) -> pd.DataFrame:
+def told(folder: Path, day: date, market: str) -> pd.DataFrame:
     """Table landing as told on `day`: the quarter it lies in, and the year."""
-    stated = plan().model_copy(update={"plan_date": day + timedelta(days=1)})
+    stated = plan(market).model_copy(update={"plan_date": day + timedelta(days=1)})
     records = read_history(stated, folder)
     stated = with_history_rates(stated, records)
     known_now = known(stated, records)
@@ -89,6 +98,14 @@ def came(world: truth.World, first: pd.Period, months: int) -> float:
     return float(world.records.loc[won.index[inside], "amount"].sum())
 
 
+def held_against(world: truth.World, folder: Path, day: date, market: str) -> Iterator[dict[str, object]]:
+    """The rows of a landing, each with what came."""
+    for row in told(folder, day, market).to_dict("records"):
+        year = "Q" not in row["period"]
+        span = whole_year(FIRST, day) if year else quarter_span(row["period"], FIRST, day)
+        yield {"market": market, "day": str(day), "year": year, "came": came(world, span.first, span.count), **row}
+
+
 def main() -> None:
     """Prints coverage, bias and width of the bands."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -100,27 +117,17 @@ def main() -> None:
             folder = Path(name)
             write(folder, "leads.csv", leads(world).to_csv(index=False))
             write(folder, "crm.yaml", (DATA / "example" / "crm.yaml").read_text(encoding="utf-8"))
-            for day in DAYS:
-                for row in told(folder, day).to_dict("records"):
-                    span = (
-                        whole_year(FIRST, day) if "Q" not in row["period"] else quarter_span(row["period"], FIRST, day)
-                    )
-                    rows.append(
-                        {
-                            "day": str(day),
-                            "year": "Q" not in row["period"],
-                            "came": came(world, span.first, span.count),
-                            **row,
-                        }
-                    )
+            rows += [row for market, day in product(MARKETS, DAYS) for row in held_against(world, folder, day, market)]
     found = pd.DataFrame(rows)
     found["held"] = found["came"].between(found["landing_low"], found["landing_high"])
-    for (day, year), each in found[found["landing_low"] < found["landing_high"]].groupby(["day", "year"]):
+    for (market, day, year), each in found[found["landing_low"] < found["landing_high"]].groupby(
+        ["market", "day", "year"]
+    ):
         low, high = proportion_interval(int(each["held"].sum()), len(each))
         bias = each["landing"].sum() / each["came"].sum() - 1
         width = (each["landing_high"] - each["landing_low"]).mean() / each["landing"].mean()
         print(
-            f"{day} {'year' if year else 'quarter'}: held {each['held'].mean():.2f} ({low:.2f} to {high:.2f}), "
+            f"market {market}, {day} {'year' if year else 'quarter'}: held {each['held'].mean():.2f} ({low:.2f} to {high:.2f}), "
             f"bias {bias:+.3f}, width {width:.2f}, below {(each['came'] < each['landing_low']).mean():.2f}, {len(each)} worlds"
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -14,18 +14,23 @@ from revplan import standing_notes as said
 from revplan.actuals import read_actuals
 from revplan.calendar import MONTHS_PER_YEAR
 from revplan.comparison import Sides
-from revplan.errors import Fault, PlanError, shown
 from revplan.formats import show
+from revplan.held import (
+    day_written,
+    in_plan_names,
+    last_day_known,
+    promised_year,
+    records_on,
+    refuse_others,
+    year_from_here,
+)
 from revplan.history.happened import Fates, came_flow, fates_of
-from revplan.history.records import History, read_records
-from revplan.known import Records, known, read_history, with_history_rates
-from revplan.model.promised import narrowed, promised_flow, rest_of_year
+from revplan.history.records import History
+from revplan.model.promised import narrowed, promised_flow
 from revplan.model.simulate import simulate
-from revplan.model.year import PlannedYear, plan_year
+from revplan.model.year import PlannedYear
 from revplan.plan.file import read_plan
 from revplan.plan.model import Plan
-from revplan.record.reading import read_record
-from revplan.record.summary import by_line
 from revplan.sheets import cell_values_table, quarters_table, targets_table
 from revplan.tables import empty
 from revplan.tracking import coverage as covering
@@ -257,103 +262,21 @@ def open_boardbook(
         If the records or actuals it names are.
     """
     live, folder = read_plan(Path(plan_path)), Path(plan_path).parent
-    promised, signed, scale = _promised(Path(against or plan_path))
-    _comparable(live, promised.plan, segment)
+    promised, signed, scale = promised_year(Path(against or plan_path))
+    refuse_others(live, promised.plan, segment)
     actual = read_actuals(live, folder)
-    day = _day(as_of) or _last_day(live, folder, actual, quarter)
-    records = _records(live, folder, day) if day >= live.first_month.start_time.date() else None
+    day = day_written(as_of) or last_day_known(live, folder, actual, quarter)
+    records = records_on(live, folder, day) if day >= live.first_month.start_time.date() else None
     return BoardBook(
         year=narrowed(promised, segment) if segment else promised,
         quarter=quarter_span(quarter, live.first_month, day),
-        history=None if records is None else _in_plan_names(records.history, promised.plan),
+        history=None if records is None else in_plan_names(records.history, promised.plan),
         actual=actual,
         segment=segment,
-        now=_now(promised, records, day, segment),
+        now=year_from_here(promised, records, day, segment),
         signed=signed,
         scale=scale,
     )
-
-
-def _day(as_of: date | str | None) -> date | None:
-    """A day that may be written as text; None where nothing is said."""
-    if not isinstance(as_of, str):
-        return as_of
-    try:
-        return date.fromisoformat(as_of) if as_of else None
-    except ValueError:
-        raise PlanError.at("as_of", f"got {shown(as_of)!r}; write the last day known as 2026-09-30") from None
-
-
-def _promised(path: Path) -> tuple[PlannedYear, str, float | None]:
-    """The promise at `path`, computed as on its plan date; who signed it, and for how many times its commit."""
-    signed, scale = "", None
-    if path.is_dir():
-        record = read_record(path)
-        by, day = by_line(record.signature), show(record.signature.on, "date")
-        path, signed, scale = record.plan_path, f"signed by {by} on {day}", record.signature.scale
-    plan = read_plan(path)
-    records = read_history(plan, path.parent)
-    return plan_year(with_history_rates(plan, records), known(plan, records)), signed, scale
-
-
-def _comparable(live: Plan, promised: Plan, segment: str) -> None:
-    """Refuses a promise of another year or of other stages, and a segment that it lacks."""
-    faults = []
-    if live.year != promised.year:
-        faults.append(
-            Fault("against", f"is of the year from {promised.first_month}, the plan of that from {live.first_month}")
-        )
-    if live.stage_ids != promised.stage_ids:
-        stages = f"{' - '.join(promised.stage_ids)}, the plan {' - '.join(live.stage_ids)}"
-        faults.append(Fault("against", f"has the stages {stages}; what came cannot be held against it"))
-    if segment and segment not in promised.segments:
-        names = ", ".join(shown(name) for name in promised.segments)
-        faults.append(Fault("segment", f"got {shown(segment)!r}; the plan's segments are {names}"))
-    if faults:
-        raise PlanError(faults)
-
-
-def _last_day(plan: Plan, folder: Path, actual: pd.DataFrame | None, quarter: str) -> date:
-    """The last day that records or actuals know, or the last one of the quarter if that is earlier."""
-    if plan.history is not None:
-        last = read_records(folder / plan.history.leads).as_of
-    elif actual is not None and len(actual):
-        last = actual["month"].max().end_time.date()
-    else:
-        last = plan.plan_date - timedelta(days=1)
-    if not quarter:
-        return last
-    return min(last, quarter_span(quarter, plan.first_month, last).last.end_time.date())
-
-
-def _records(plan: Plan, folder: Path, day: date) -> Records | None:
-    """The records of the plan as known at the end of `day`."""
-    return read_history(plan.model_copy(update={"plan_date": day + timedelta(days=1)}), folder)
-
-
-def _in_plan_names(history: History, plan: Plan) -> History:
-    """The history in the plan's names; records without an amount are worth the segment's mean deal."""
-    only = {
-        key: next(iter(names))
-        for key, names in (("segment", plan.segments), ("source", plan.sources))
-        if len(names) == 1
-    }
-    deals = {name: segment.acv.mean for name, segment in plan.segments.items()}
-    found = history.records.assign(**only)
-    found["amount"] = found["amount"].fillna(found["segment"].map(deals))
-    return replace(history, stage_history=history.stage_history.assign(**only), records=found)
-
-
-def _now(promised: PlannedYear, records: Records | None, day: date, segment: str) -> PlannedYear | None:
-    """The rest of the year: entries as promised, rates as the records give them now, the plan's where they give none."""
-    if records is None:
-        return None
-    pairs = set(zip(records.estimates["from_stage"], records.estimates["to_stage"], strict=True))
-    stated = tuple(each for each in promised.plan.transitions if (each.from_stage, each.to_stage) not in pairs)
-    plan = promised.plan.model_copy(update={"plan_date": day + timedelta(days=1), "transitions": stated})
-    plan = with_history_rates(plan, records)
-    now = rest_of_year(promised, plan, known(plan, records))
-    return narrowed(now, segment) if segment else now
 
 
 def open_before(book: BoardBook, plan_path: str | Path, against: str | Path = "") -> BoardBook | None:

@@ -186,13 +186,31 @@ def test_months_after_the_last_day_known_are_not_booked() -> None:
     assert early.reached_by_month["came_arr"].isna().sum() == 4
 
 
+def test_what_a_reader_must_know_is_said(book: BoardBook) -> None:
+    said = "\n".join(book.notes)
+    assert book.notes[0] == book.state
+    assert "2026-Q3: the plan expected $9.22k less than its goal from the start." in said
+    assert (
+        "2026-Q3: of 171 entries 11 are won by now and 14.4 more expected; 14.8% is provisional (11.7% to 18.2%)."
+        in said
+    )
+    assert (
+        "The rest of 2026-Q4: coverage is enough, but open opportunities bring $291k in time, and $797k remains."
+        in said
+    )
+    assert "After sql come in: outbound; the flow leaves them out" in said
+    assert "records end" not in said
+    assert "actuals book" not in said
+
+
 # --- before and between --------------------------------------------------------------------------
 
 
 def test_a_year_that_has_not_begun_has_empty_tables() -> None:
     book = sound(open_boardbook(EXAMPLE / "plan.yaml"))
     assert book.state == "The year begins on 1 Jan 2027; nothing can have come yet."
-    assert all(getattr(book, name).empty for name in TABLES if name != "reached_by_month")
+    assert all(getattr(book, name).empty for name in TABLES if name not in ("reached_by_month", "landing"))
+    assert book.landing["closed"].tolist() == [0]  # the year as planned
     assert book.reached_by_month["came_arr"].isna().all()
 
 
@@ -277,10 +295,24 @@ def test_one_segment_takes_the_records_of_all(tiny: Callable[..., BoardBook]) ->
 
 
 def test_spend_counts_the_months_booked(tiny: Callable[..., BoardBook]) -> None:
-    money = tiny().promise_money.set_index(["period", "term"])
+    book = tiny()
+    money = book.promise_money.set_index(["period", "term"])
     assert money["came"]["2026-Q1", "spend"] == 50
     assert money["came"]["2026-Q1", "cac"] == 50  # one win in January and February
     assert "to 28 Feb 2026" in money["basis"]["2026-Q1", "cac"]
+    assert not [note for note in book.notes if "actuals book" in note]
+
+
+def test_two_books_that_differ_are_named(tiny: Callable[..., BoardBook]) -> None:
+    said = "\n".join(tiny(actuals=ACTUALS.replace("web,1000", "web,1100")).notes)
+    assert "2026-Q1: the actuals book 1.1k new ARR, the records show 1k; find out which is right." in said.replace(
+        "$", ""
+    )
+
+
+def test_records_that_end_early_are_named(tiny: Callable[..., BoardBook]) -> None:
+    said = "\n".join(tiny(as_of=date(2026, 6, 30), quarter="2026-Q1").notes)
+    assert "The records end on 8 Mar 2026, 114 days before 30 Jun 2026: what came since is not in them." in said
 
 
 def test_a_segment_the_plan_lacks_is_mix(tiny: Callable[..., BoardBook]) -> None:
@@ -288,6 +320,7 @@ def test_a_segment_the_plan_lacks_is_mix(tiny: Callable[..., BoardBook]) -> None
     cells = book.variance_cells(book.spans[0]).set_index("segment")
     assert set(cells.index) >= {"a", "b", "c"}
     assert cells.loc["b", "planned"] == 0
+    assert not [note for note in book.notes if "wins are of" in note]  # nothing of b is won
     for name in ("win_rate", "timing", "deal_size"):
         assert cells.loc[["b", "c"], name].abs().max() == 0
 
@@ -299,6 +332,7 @@ def test_without_records_actuals_say_what_came(tiny: Callable[..., BoardBook]) -
     assert money["came"]["2026-Q1", "new_arr"] == 1000
     assert np.isnan(money["came"]["2026-Q1", "cac"])
     assert all(getattr(book, name).empty for name in ("variance", "three_numbers", "coverage", "landing"))
+    assert "The plan names no records: entries, wins, variance, coverage and landing are not known." in book.notes
 
 
 def test_without_records_and_actuals_nothing_is_known(tiny: Callable[..., BoardBook]) -> None:
@@ -346,6 +380,7 @@ def test_records_without_the_commit_stage_are_counted_at_the_next(tiny: Callable
     came = book.promise.set_index(["period", "stage", "part"])["came"]
     assert np.isnan(came["2026-Q1", "sql", "all"])
     assert book.stage == "won"
+    assert "The records lack the commit stage sql: entries are counted at won." in book.notes
     assert book.three_numbers.set_index("quarter")["flow"]["this quarter"] == 2
 
 

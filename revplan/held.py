@@ -1,0 +1,123 @@
+"""What a board book is made of, read from files: the promise, the records of a day, the rest of the year."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import pandas as pd
+
+from revplan.errors import Fault, PlanError, shown
+from revplan.formats import show
+from revplan.history.records import History, read_records
+from revplan.known import Records, known, read_history, with_history_rates
+from revplan.model.promised import narrowed, rest_of_year
+from revplan.model.year import PlannedYear, plan_year
+from revplan.plan.file import read_plan
+from revplan.plan.model import Plan
+from revplan.record.reading import read_record
+from revplan.record.summary import by_line
+from revplan.tracking.periods import quarter_span
+
+
+def day_written(as_of: date | str | None) -> date | None:
+    """A day that may be written as text; None where nothing is said.
+
+    Raises
+    ------
+    PlanError
+        If the text is no day.
+    """
+    if not isinstance(as_of, str):
+        return as_of
+    try:
+        return date.fromisoformat(as_of) if as_of else None
+    except ValueError:
+        raise PlanError.at("as_of", f"got {shown(as_of)!r}; write the last day known as 2026-09-30") from None
+
+
+def promised_year(path: Path) -> tuple[PlannedYear, str, float | None]:
+    """The promise at `path`, computed as on its plan date; who signed it, and for how many times its commit.
+
+    Raises
+    ------
+    PlanError
+        If the plan is at fault, or the folder at `path` is no signed plan.
+    DataError
+        If the records it names are.
+    """
+    signed, scale = "", None
+    if path.is_dir():
+        record = read_record(path)
+        by, day = by_line(record.signature), show(record.signature.on, "date")
+        path, signed, scale = record.plan_path, f"signed by {by} on {day}", record.signature.scale
+    plan = read_plan(path)
+    records = read_history(plan, path.parent)
+    return plan_year(with_history_rates(plan, records), known(plan, records)), signed, scale
+
+
+def refuse_others(live: Plan, promised: Plan, segment: str) -> None:
+    """Refuses a promise of another year or of other stages, and a segment that it lacks.
+
+    Raises
+    ------
+    PlanError
+        With all of them at once.
+    """
+    faults = []
+    if live.year != promised.year:
+        faults.append(
+            Fault("against", f"is of the year from {promised.first_month}, the plan of that from {live.first_month}")
+        )
+    if live.stage_ids != promised.stage_ids:
+        stages = f"{' - '.join(promised.stage_ids)}, the plan {' - '.join(live.stage_ids)}"
+        faults.append(Fault("against", f"has the stages {stages}; what came cannot be held against it"))
+    if segment and segment not in promised.segments:
+        names = ", ".join(shown(name) for name in promised.segments)
+        faults.append(Fault("segment", f"got {shown(segment)!r}; the plan's segments are {names}"))
+    if faults:
+        raise PlanError(faults)
+
+
+def last_day_known(plan: Plan, folder: Path, actual: pd.DataFrame | None, quarter: str) -> date:
+    """The last day that records or actuals know, or the last one of the quarter if that is earlier."""
+    if plan.history is not None:
+        last = read_records(folder / plan.history.leads).as_of
+    elif actual is not None and len(actual):
+        last = actual["month"].max().end_time.date()
+    else:
+        last = plan.plan_date - timedelta(days=1)
+    if not quarter:
+        return last
+    return min(last, quarter_span(quarter, plan.first_month, last).last.end_time.date())
+
+
+def records_on(plan: Plan, folder: Path, day: date) -> Records | None:
+    """The records of the plan as known at the end of `day`."""
+    return read_history(plan.model_copy(update={"plan_date": day + timedelta(days=1)}), folder)
+
+
+def in_plan_names(history: History, plan: Plan) -> History:
+    """The history in the plan's names; records without an amount are worth the segment's mean deal."""
+    only = {
+        key: next(iter(names))
+        for key, names in (("segment", plan.segments), ("source", plan.sources))
+        if len(names) == 1
+    }
+    deals = {name: segment.acv.mean for name, segment in plan.segments.items()}
+    found = history.records.assign(**only)
+    found["amount"] = found["amount"].fillna(found["segment"].map(deals))
+    return replace(history, stage_history=history.stage_history.assign(**only), records=found)
+
+
+def year_from_here(promised: PlannedYear, records: Records | None, day: date, segment: str) -> PlannedYear | None:
+    """The rest of the year: entries as promised, rates as the records give them now, the plan's where they give none."""
+    if records is None:
+        return None
+    pairs = set(zip(records.estimates["from_stage"], records.estimates["to_stage"], strict=True))
+    stated = tuple(each for each in promised.plan.transitions if (each.from_stage, each.to_stage) not in pairs)
+    plan = promised.plan.model_copy(update={"plan_date": day + timedelta(days=1), "transitions": stated})
+    plan = with_history_rates(plan, records)
+    now = rest_of_year(promised, plan, known(plan, records))
+    return narrowed(now, segment) if segment else now

@@ -1,0 +1,99 @@
+"""What a reader must know beside the tables of a running year: sentences computed from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+
+import pandas as pd
+
+from revplan.comparison import Sides, booked_part
+from revplan.errors import shown
+from revplan.formats import compact, show
+from revplan.history.records import SILENT_DAYS, History
+from revplan.tracking.periods import Span
+from revplan.tracking.promise import total
+
+NOTEWORTHY = 0.005  # share of a period's ARR below which nothing is said
+
+
+def no_records(history: History | None) -> Iterator[str]:
+    """That nothing can be told without records."""
+    if history is None:
+        yield "The plan names no records: entries, wins, variance, coverage and landing are not known."
+
+
+def silent_records(history: History | None, as_of: date) -> Iterator[str]:
+    """Records that end long before the day they are asked about."""
+    if history is None:
+        return
+    last = history.stage_history["entered_on"].max().date()
+    silent = (as_of - last).days
+    if silent > SILENT_DAYS:
+        yield f"The records end on {show(last, 'date')}, {silent} days before {show(as_of, 'date')}: what came since is not in them."
+
+
+def other_stage(sides: Sides) -> Iterator[str]:
+    """That the commit stage is not recorded, and where sources that come in later are counted."""
+    plan = sides.plan
+    if sides.stage != plan.commit_stage:
+        yield f"The records lack the commit stage {plan.commit_stage}: entries are counted at {sides.stage}."
+    order = plan.stage_ids
+    later = [name for name in plan.sources if order.index(plan.entry_stage(name)) > order.index(sides.stage)]
+    if later:
+        names = ", ".join(map(shown, later))
+        yield f"After {sides.stage} come in: {names}; the flow leaves them out, the variance counts them where they come in."
+
+
+def unplanned(sides: Sides) -> Iterator[str]:
+    """Records of segments and sources that the plan does not have."""
+    if sides.came is None:
+        return
+    cells = set(sides.plan.cells)
+    won = sides.came[sides.came["stage"] == sides.won]
+    rows = won[[cell not in cells for cell in zip(won["segment"], won["source"], strict=True)]]
+    if len(rows):
+        pairs = sorted({f"{shown(row.segment)} x {shown(row.source)}" for row in rows.itertuples()})
+        wins = show(float(rows["entries"].sum()), "count")
+        yield f"{wins} wins are of {', '.join(pairs[:3])}, for which the plan has no share: in the variance they are volume and mix."
+
+
+def short_promise(money: pd.DataFrame, currency: str) -> Iterator[str]:
+    """What the plan itself expected to miss of its goal."""
+    for period, rows in money.groupby("period", sort=False):
+        asked = rows.set_index("term")["promised"]
+        missing = asked["goal"] - asked["new_arr"]
+        if missing > NOTEWORTHY * asked["goal"]:
+            yield f"{period}: the plan expected {compact(missing, currency)} less than its goal from the start."
+
+
+def young_cohorts(three: pd.DataFrame) -> Iterator[str]:
+    """Which conversions are estimates."""
+    for row in three.itertuples():
+        if row.provisional:
+            more = show(float(row.rate * row.flow - row.won_so_far), "count")
+            band = f"{show(row.rate_low, 'share')} to {show(row.rate_high, 'share')}"
+            flow, won, rate = show(row.flow, "count"), show(row.won_so_far, "count"), show(row.rate, "share")
+            yield f"{row.period}: of {flow} entries {won} are won by now and {more} more expected; {rate} is provisional ({band})."
+
+
+def late_pipeline(coverage: pd.DataFrame, currency: str) -> Iterator[str]:
+    """Coverage that is enough, and too late."""
+    for row in coverage[coverage["segment"] == "all"].itertuples():
+        if row.enough and row.in_time < row.remaining:
+            late = compact(float(row.in_time), currency), compact(float(row.remaining), currency)
+            yield f"The {row.period}: coverage is enough, but open opportunities bring {late[0]} in time, and {late[1]} remains."
+
+
+def two_books(sides: Sides, spans: list[Span]) -> Iterator[str]:
+    """Periods in which the actuals book other new ARR than the records show."""
+    if sides.came is None or sides.actual is None:
+        return
+    for span in spans:
+        booked, _ = booked_part(sides, span)
+        if booked is None:
+            continue
+        pair = total(sides.actual, booked, "new"), total(sides.came, booked, "arr")
+        if abs(pair[0] - pair[1]) > NOTEWORTHY * max(pair):
+            amounts = [compact(each, sides.plan.currency) for each in pair]
+            yield f"{span.label}: the actuals book {amounts[0]} new ARR, the records show {amounts[1]}; find out which is right."
