@@ -10,7 +10,7 @@ from revplan.escaping import clean
 from revplan.report.axes import fitting
 from revplan.report.native import Native, Series
 from revplan.report.slide_fit import cut, width
-from revplan.report.slide_series import LEAST_SEGMENT, Drawn, written
+from revplan.report.slide_series import LEAST_SEGMENT, Drawn, difference, written
 
 LONGEST_NAME = 48
 FEW = 9
@@ -100,13 +100,13 @@ def _standing(native: Native) -> Iterator[Drawn]:
     so a bar from `low` to `high` needs what lies between it and zero below it, and its own length.
     """
     ends = list(_ends(native))
-    base = [max(low, 0.0) + min(high, 0.0) for low, high in ends]
+    base = [difference(max(low, 0.0), -min(high, 0.0)) for low, high in ends]
     tallest = max((abs(end) for both in ends for end in both), default=0.0)
     yield Drawn(series=Series(name=BASE, values=tuple(base)), hidden=True)
     for series in native.series:
         spans = list(zip(series.values, ends, strict=True))
-        above = [None if value is None else max(high, 0.0) - max(low, 0.0) for value, (low, high) in spans]
-        below = [None if value is None else min(low, 0.0) - min(high, 0.0) for value, (low, high) in spans]
+        above = [None if value is None else difference(max(high, 0.0), max(low, 0.0)) for value, (low, high) in spans]
+        below = [None if value is None else difference(min(low, 0.0), min(high, 0.0)) for value, (low, high) in spans]
         crossing = [bool(up) and bool(down) for up, down in zip(above, below, strict=True)]
         main = tuple(up if up or not down else down for up, down in zip(above, below, strict=True))
         labels = tuple(written(value, native) for value in series.values)

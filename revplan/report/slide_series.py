@@ -16,6 +16,7 @@ from typing import Any
 from lxml.builder import ElementMaker
 
 from revplan.formats import MINUS, compact, show
+from revplan.report.figures import PRECISION
 from revplan.report.native import DAY_ZERO, Native, Series, Value
 
 CHART = "http://schemas.openxmlformats.org/drawingml/2006/chart"
@@ -267,13 +268,18 @@ def _shows(value: bool) -> list[Any]:
     return [valued(name, int(value and name == "showVal")) for name in names]
 
 
+def difference(one: Value, other: Value) -> Value:
+    """`one` less `other`, with the digits that both have."""
+    return None if one is None or other is None else float(f"{one - other:.{PRECISION}g}")
+
+
 def _interval(series: Series, sheet: Sheet, bars: bool) -> list[Any]:
     """The interval about each value as error bars that follow two columns of the workbook."""
     if not series.low or not series.high:
         return []
     ends = list(zip(series.values, series.low, series.high, strict=True))
-    up = tuple(None if value is None or high is None else high - value for value, _, high in ends)
-    down = tuple(None if value is None or low is None else value - low for value, low, _ in ends)
+    up = tuple(difference(high, value) for value, _, high in ends)
+    down = tuple(difference(value, low) for value, low, _ in ends)
     look = line("ink", 1.25) if bars else line("C3", 11, alpha=0.5)
     return [
         C.errBars(

@@ -12,7 +12,8 @@ from revplan.report.slide_page import write
 from revplan.report.slide_template import Area
 
 SIZES = (14.0, 13.0, 12.0, 11.0, 10.0, 9.0)
-PAGED_SIZES = (11.0, 10.0, 9.0)
+PAGED_SIZES = (10.0, 9.0)
+STEPS = 50
 SIDE, ABOVE = 0.11, 0.035
 AIRY = 0.12
 """Room inside a cell, and what a row gets more where there is room. [inches]"""
@@ -84,15 +85,18 @@ def _sheet(
 def _paged(columns: Sequence[Column], totals: int, size: float, place: Area) -> list[Sheet]:
     widths = _widths(columns, size, place.width) or _squeezed(columns, size, place.width)
     heights = _heights(columns, widths, size)
-    room = place.height - heights[0]
-    pages = len(_filled(heights[1:], room))
-    even = max(sum(heights[1:]) / pages + max(heights[1:], default=0.0), room / 2)
-    groups = _filled(heights[1:], min(room, even))
-    groups = groups if len(groups) == pages else _filled(heights[1:], room)
+    groups = _even(heights[1:], place.height - heights[0])
     last = groups[-1]
     return [
         _sheet(columns, rows, min(totals, len(rows)) if rows is last else 0, size, (widths, heights)) for rows in groups
     ]
+
+
+def _even(heights: Sequence[float], room: float) -> list[list[int]]:
+    """Rows by slide: on as few slides as possible, and on those alike."""
+    fewest = len(_filled(heights, room))
+    tries = (_filled(heights, room * step / STEPS) for step in range(1, STEPS + 1))
+    return next(groups for groups in tries if len(groups) == fewest)
 
 
 def _filled(heights: Sequence[float], room: float) -> list[list[int]]:
@@ -110,7 +114,8 @@ def _filled(heights: Sequence[float], room: float) -> list[list[int]]:
 
 def _natural(column: Column, size: float) -> float:
     words = max((width(word, size * BOLD) for word in column.label.split()), default=0.0)
-    cells = max((width(cell, size * BOLD) for cell in column.cells), default=0.0)
+    set_as = size * BOLD if column.number else size  # totals are bold
+    cells = max((width(cell, set_as) for cell in column.cells), default=0.0)
     return max(words, cells) + 2 * SIDE + 0.02
 
 
@@ -160,7 +165,7 @@ def _heights(columns: Sequence[Column], widths: Sequence[float], size: float) ->
     rooms = [each - 2 * SIDE for each in widths]
     head = max(len(lines(column.label, size * BOLD, room)) for column, room in zip(columns, rooms, strict=True))
     rows = [
-        max(len(lines(cell, size * BOLD, room)) for cell, room in zip(cells, rooms, strict=True))
+        max(len(lines(cell, size, room)) for cell, room in zip(cells, rooms, strict=True))
         for cells in zip(*(column.cells for column in columns), strict=True)
     ]
     return [height(count, size) + 2 * ABOVE for count in (head, *rows)]

@@ -26,6 +26,7 @@ def add_tiles(slide: Any, place: Area, facts: Sequence[tuple[str, str]]) -> Area
     wide = (place.width - GAP * (across - 1)) / across
     deep = min(TALLEST, (place.height - GAP * (rows - 1)) / rows)
     sizes = _sizes(facts, wide - 2 * INSIDE, deep)
+    deep = min(deep, max(_needed(fact, sizes, wide - 2 * INSIDE) for fact in facts))
     for number, fact in enumerate(facts):
         down, right = divmod(number, across)
         left, top = place.left + right * (wide + GAP), place.top + down * (deep + GAP)
@@ -48,6 +49,12 @@ def _sizes(facts: Sequence[tuple[str, str]], room: float, deep: float) -> tuple[
     fitting = [size for size in VALUE_SIZES if height(1, size) <= left]
     value = _size([value for _, value in facts], fitting or VALUE_SIZES[-1:], room, VALUE_LINES, left)
     return label, value
+
+
+def _needed(fact: tuple[str, str], sizes: tuple[float, float], room: float) -> float:
+    """Height of the tile that a fact needs. [inches]"""
+    label = height(len(lines(cut(fact[0], sizes[0], room, LABEL_LINES), sizes[0], room)), sizes[0])
+    return label + height(len(lines(fact[1], sizes[1] * BOLD, room)), sizes[1]) + 2 * ABOVE + 0.05
 
 
 def _size(texts: Sequence[str], sizes: Sequence[float], room: float, most: int, deep: float = 99.0) -> float:
