@@ -160,6 +160,15 @@ def test_a_table_that_fits_a_page_is_not_split(tmp_path: Path) -> None:
     assert "short 29" in second
 
 
+@pytest.mark.parametrize("rows", range(30, 50, 3))
+def test_a_heading_and_its_words_stay_with_what_they_lead_to(rows: int, tmp_path: Path) -> None:
+    before = table(named(*(f"before {place}" for place in range(rows))), KINDS, "Before")
+    made = notebook(before, table(named(*(f"after {place}" for place in range(60))), KINDS, "After"))
+    made.cells.insert(2, new_markdown_cell("## The heading\n\nIts words."))
+    (page,) = [page for page in pages(pdf(made, "x"), tmp_path) if "The heading" in page]
+    assert all(words in page for words in ("Its words.", "After\n", "Name Arr", "after 0", "after 3"))
+
+
 def test_a_longer_one_repeats_its_header_and_keeps_its_totals_apart(tmp_path: Path) -> None:
     shown = table(named(*(f"row {place}" for place in range(150))), KINDS, "Many rows", totals=1)
     printed = pages(pdf(notebook(shown), "x"), tmp_path)
@@ -199,6 +208,7 @@ def hard() -> list[Exhibit]:
     months = list(pd.period_range("2026-09", periods=16, freq="M"))
     return [
         broad(20, months, "enterprise_accounts_north_america_no"),
+        broad(2, months, long),
         broad(30, [f"c{number} {long[:60]}" for number in range(40)]),
         table(named(long, "word " * 1_000), KINDS, long, labels={"name": long}, notes=[long]),
         text(long, {long: long, "Goal": "$5.64M", "Closing": "9" * 40}, header=long),
@@ -216,6 +226,15 @@ def test_nothing_reaches_beyond_the_margins(shown: Exhibit, tmp_path: Path) -> N
         assert right <= width - MARGIN + 1
         assert top >= MARGIN / 2
         assert bottom <= height - MARGIN / 2
+
+
+def test_a_word_that_cannot_break_has_its_column_to_itself(tmp_path: Path) -> None:
+    made = pdf(notebook(broad(3, list("abcdefghij"), "W" * 24)), "x")
+    found = poppler("pdftotext", made, tmp_path, "-bbox")
+    names = [float(edge) for edge in re.findall(r'xMax="([\d.]+)" yMax="[\d.]+">W{24}<', found)]
+    numbers = [float(edge) for edge in re.findall(r'xMin="([\d.]+)" yMin="[\d.]+" [^>]*>\u2212[\d,]+<', found)]
+    assert len(names) == 3
+    assert max(names) < min(numbers)
 
 
 def boxes(found: str) -> Iterator[tuple[float, float, list[tuple[float, ...]]]]:
