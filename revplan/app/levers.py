@@ -108,7 +108,7 @@ class Board:
         if kind == RATE:
             return 100 * self._mean_rate(plan, name, segment)
         if kind == LAG:
-            return 100 * self._length(plan, name) / self._length(self.game.plan, name)
+            return 100 * (self._length(plan, name) / self._length(self.game.plan, name))
         return (lever.scale or 1.0) * _value(plan, scenario.volume_of(name), kind, name)
 
     def set_to(self, state: State, lever: Lever, value: float) -> State:

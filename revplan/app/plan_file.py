@@ -30,8 +30,8 @@ def with_scenario(game: Game, name: str, scenario: Scenario) -> str:
     PlanError
         If the file cannot be read any more, or not be changed in that place.
     """
-    text, document = plan_text(game.path), read_yaml(game.path, PlanError)
-    block = scenario_block(scenario)
+    document, block = read_yaml(game.path, PlanError), scenario_block(scenario)
+    text = plan_text(game.path)
     if "scenarios" in document.data or getattr(document.root, "flow_style", False):
         place = ("scenarios", name) if document.data.get("scenarios") else ("scenarios",)
         return edited(text, [(place, block if len(place) > 1 else {name: block})], game.path.name)

@@ -137,7 +137,7 @@ def _check_header(game: Game, document: Document) -> None:
     if version is None:
         message = f"is no scenario file: it says no `schema`; a file saved here begins with `schema: {SCHEMA}`"
         raise PlanError.at(document.name, message)
-    if version != SCHEMA:
+    if shown(version) != str(SCHEMA):
         message = f"is of version {shown(version)} of scenario files, and this revplan reads version {SCHEMA}"
         raise PlanError([Fault(document.where(("schema",)), f"{message}; save it anew with this revplan")])
     if plan != game.plan.name:

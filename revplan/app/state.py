@@ -19,7 +19,7 @@ from revplan.values import FrozenDict
 RATE, LAG, ACV, VOLUME, GOAL, CONFIDENCE = "rate", "lag", "acv", "volume", "goal", "confidence"
 UNCERTAIN = ("rho", "lag_cv", "volume_cv")
 MOST_PAST = 200
-DIGITS = 6  # significant digits of a rate or a delay as it is written into a scenario
+DIGITS, WEIGHT_DIGITS = 6, 9  # significant digits of a rate or a delay as it is written, and decimals of a share
 
 Key = tuple[str, str, str]
 """What is moved: the kind, the step, segment or source it is of, and for rates the one segment."""
@@ -152,7 +152,7 @@ def _scaled(transition: Transition, state: State) -> Transition:
 def _written(lag: Lag) -> Lag:
     """The delay with as many digits as a person would write."""
     if lag.median_days is None or lag.p90_days is None:
-        return lag
+        return Lag(weights=tuple(round(share, WEIGHT_DIGITS) for share in lag.shift))
     return Lag(median_days=_short(lag.median_days), p90_days=_short(lag.p90_days))
 
 

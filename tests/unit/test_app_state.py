@@ -1,0 +1,219 @@
+"""What the sliders say: moved and moved back is the same, undo and redo, and the scenario it stands for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from app_plan import small_game
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from revplan.app.game import Game
+from revplan.app.levers import CERTAINTY, RATES, VOLUMES, Board, Lever
+from revplan.app.pictures import curve_chart, fan_chart, funnel_chart, tornado_chart
+from revplan.app.scenario_file import read_scenario, scenario_text
+from revplan.app.state import LAG, RATE, VOLUME, History, State, scenario_of
+from revplan.lag import INSTANT
+from revplan.model.scenarios import compare
+from revplan.plan.model import Scenario
+from revplan.values import FrozenDict
+
+LAWS = settings(
+    deadline=None,
+    derandomize=True,
+    max_examples=25,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    database=None,
+)
+STEP = "sqo won"
+
+
+@pytest.fixture(scope="module")
+def game(tmp_path_factory: pytest.TempPathFactory) -> Game:
+    return small_game(tmp_path_factory.mktemp("state"))
+
+
+@pytest.fixture(scope="module")
+def board(game: Game) -> Board:
+    return Board(game)
+
+
+def lever(board: Board, kind: str, name: str = "", segment: str = "", unit: str = "%") -> Lever:
+    return next(
+        each for each in board.levers(segment) if each.key == (kind, name, segment) and unit in (each.unit, "any")
+    )
+
+
+def every(board: Board) -> list[Lever]:
+    return [*board.levers(), *(each for name in ("smb", "mid") for each in board.levers(name) if each.group == RATES)]
+
+
+@st.composite
+def moves(draw: st.DrawFn) -> list[tuple[int, float]]:
+    """Levers by their place, and where between their ends they are moved to."""
+    return draw(st.lists(st.tuples(st.integers(0, 99), st.floats(0.02, 0.98)), max_size=5))
+
+
+def after(board: Board, moved: list[tuple[int, float]]) -> State:
+    state, levers = State(), every(board)
+    for place, part in moved:
+        each = levers[place % len(levers)]
+        value = round(each.low + part * (each.high - each.low), each.digits)
+        state = board.set_to(state, each, min(max(value, each.low), each.high))
+    return state
+
+
+# --- what a state stands for ---------------------------------------------------------------------------------
+
+
+def test_nothing_moved_is_the_plan_to_the_bit(game: Game) -> None:
+    played = game.play(scenario_of(game.plan, State()))
+    assert (played.outcome, played.curve, played.signed) == (game.base.outcome, game.base.curve, game.base.signed)
+
+
+def test_a_step_moves_all_its_rates_in_proportion(board: Board, game: Game) -> None:
+    # Half the mean rate halves both: .3 for all and .2 for mid.
+    mean = board.reading(State(), lever(board, RATE, STEP))
+    state = board.set_to(State(), lever(board, RATE, STEP), mean / 2)
+    factor = state.moved[RATE, STEP, ""]
+    changes = {each.segment: each.rate for each in scenario_of(game.plan, state).changes}
+    assert changes == {None: pytest.approx(0.3 * factor), "mid": pytest.approx(0.2 * factor)}
+    assert factor == pytest.approx(0.5, abs=0.005)
+
+
+def test_one_segment_gets_a_rate_of_its_own_where_the_plan_has_one_for_all(board: Board, game: Game) -> None:
+    state = board.set_to(State(), lever(board, RATE, "lead sql", "smb"), 12.0)
+    (change,) = scenario_of(game.plan, state).changes
+    assert (change.segment, change.rate, change.evidence) == ("smb", pytest.approx(0.12), 2000)
+    assert board.reading(state, lever(board, RATE, "lead sql", "smb")) == pytest.approx(12.0)
+    assert board.reading(state, lever(board, RATE, "lead sql", "mid")) == pytest.approx(10.0)
+    between = board.reading(state, lever(board, RATE, "lead sql"))
+    assert 10.0 < between < 12.0
+
+
+def test_no_rate_is_moved_beyond_one(board: Board, game: Game) -> None:
+    state = board.set_to(State(), lever(board, RATE, STEP, "smb"), lever(board, RATE, STEP, "smb").high)
+    state = board.set_to(state, lever(board, RATE, STEP), lever(board, RATE, STEP).high)
+    rates = [each.rate for each in scenario_of(game.plan, state).changes]
+    assert max(rate for rate in rates if rate is not None) == 1.0
+
+
+def test_delays_of_a_step_and_of_all_multiply(board: Board, game: Game) -> None:
+    state = board.set_to(State(), lever(board, LAG), 200)
+    state = board.set_to(state, lever(board, LAG, "sql sqo"), 300)
+    assert state.moved[LAG, "", ""] * state.moved[LAG, "sql sqo", ""] == pytest.approx(3)
+    lags = {each.from_stage: each.lag or INSTANT for each in scenario_of(game.plan, state).changes}
+    assert lags["sql"].median_days == pytest.approx(60)
+    assert lags["lead"].shift[:3] == (0, 0, 1)
+
+
+def test_budget_is_volume_seen_in_money(board: Board, game: Game) -> None:
+    volume, budget = lever(board, VOLUME, "inbound"), lever(board, VOLUME, "inbound", unit="USD")
+    state = board.set_to(State(), volume, 150)
+    assert board.reading(state, budget) == pytest.approx(1.5 * board.reading(State(), budget))
+    state = board.set_to(state, budget, board.reading(State(), budget) * 2)
+    assert board.reading(state, volume) == pytest.approx(200, abs=0.01)
+    assert [each.label for each in board.levers() if each.group == VOLUMES] == [
+        "Entries inbound (% of plan)",
+        "Budget inbound (USD)",
+        "Entries partner (% of plan)",
+    ]
+
+
+def test_uncertainty_that_equals_the_default_but_not_the_plan_is_a_change(tmp_path: Path) -> None:
+    other = small_game(tmp_path, uncertainty={"volume_cv": 0.2})
+    board = Board(other)
+    state = board.set_to(State(), lever(board, "volume_cv"), 5)
+    assert scenario_of(other.plan, state).uncertainty.model_fields_set == {"volume_cv"}
+    assert other.play(scenario_of(other.plan, state)).view.volume_cv == 0.05
+
+
+def test_goal_and_confidence(board: Board, game: Game) -> None:
+    state = board.set_to(State(), lever(board, "goal", unit="USD"), 3_000_000)
+    state = board.set_to(state, lever(board, "confidence"), 90)
+    played = game.play(scenario_of(game.plan, state))
+    assert (played.view.goal, played.confidence) == (pytest.approx(3_000_000), 0.9)
+    assert [each.group for each in board.levers()][-1] == CERTAINTY
+
+
+# --- laws ----------------------------------------------------------------------------------------------------
+
+
+@LAWS
+@given(moved=moves(), place=st.integers(0, 99), part=st.floats(0.02, 0.98))
+def test_moved_and_moved_back_is_the_same_state(
+    board: Board, moved: list[tuple[int, float]], place: int, part: float
+) -> None:
+    levers = every(board)
+    each = levers[place % len(levers)]
+    start = after(board, moved).without(each.key)
+    shown = float(each.written(board.reading(start, each)).replace(",", ""))
+    away = board.set_to(start, each, round(each.low + part * (each.high - each.low), each.digits))
+    assert board.set_to(away, each, shown) == start
+
+
+def test_the_same_state_gives_the_same_pictures(tmp_path: Path) -> None:
+    first, second = (Board(small_game(tmp_path)) for _ in range(2))
+    state = first.set_to(State(), lever(first, RATE, STEP), 15.0)
+    drawings = []
+    for board in (first, second):
+        played, base = board.game.play(scenario_of(board.game.plan, state)), board.game.base
+        charts = (fan_chart(played, base), curve_chart(played, base), funnel_chart(played, base), tornado_chart(played))
+        drawings.append(charts)
+    assert drawings[0] == drawings[1]
+
+
+@LAWS
+@given(moved=moves())
+def test_save_then_load_is_the_identity(board: Board, game: Game, moved: list[tuple[int, float]]) -> None:
+    scenario = scenario_of(game.plan, after(board, moved))
+    loaded, note = read_scenario(game, "x.yaml", scenario_text(game, scenario).encode("utf-8"))
+    assert (loaded, note) == (scenario, "")
+    assert loaded.uncertainty.model_fields_set == scenario.uncertainty.model_fields_set
+    assert scenario_of(game.plan, State(loaded)) == scenario
+
+
+@settings(LAWS, max_examples=6)
+@given(moved=moves())
+def test_what_is_played_is_what_compare_says(board: Board, game: Game, moved: list[tuple[int, float]]) -> None:
+    scenario = scenario_of(game.plan, after(board, moved))
+    named = game.plan.model_copy(update={"scenarios": FrozenDict({"x": scenario})})
+    base = replace(game.base, year=replace(game.base.year, plan=named))
+    compared, played = compare(base, game._known)[1], game.play(scenario)
+    assert (played.outcome, played.signed) == (compared.outcome, compared.signed)
+
+
+# --- history -------------------------------------------------------------------------------------------------
+
+
+def test_moves_of_one_slider_in_a_row_are_one_step() -> None:
+    key, other = (RATE, STEP, ""), (LAG, "", "")
+    states = [State().with_moved(key, 1 + number / 10) for number in range(1, 4)]
+    history = History()
+    for state in states:
+        history = history.then(state, key)
+    history = history.then(states[-1].with_moved(other, 2.0), other)
+    assert len(history.past) == 2
+    assert history.undone().now == states[-1]
+    assert history.undone().undone().now == State()
+    assert history.undone().undone().redone().now == states[-1]
+    assert history.undone().undone().redone().redone() == replace(history, last=None)
+
+
+def test_a_move_after_undo_is_a_step_of_its_own_and_forgets_what_was_undone() -> None:
+    key = (RATE, STEP, "")
+    history = History().then(State().with_moved(key, 1.1), key).undone()
+    history = history.then(State().with_moved(key, 1.2), key)
+    assert (history.future, history.past) == ((), (State(),))
+
+
+def test_nothing_to_undo_or_redo_changes_nothing() -> None:
+    assert History().undone() == History() == History().redone()
+
+
+def test_opening_a_scenario_equal_but_for_what_it_says_is_a_step() -> None:
+    said = Scenario.model_validate({"uncertainty": {"volume_cv": 0.05}})
+    history = History().then(State(said))
+    assert history.now.start.uncertainty.model_fields_set == {"volume_cv"}
