@@ -114,16 +114,26 @@ def compare(a: str | Path, b: str | Path, progress: Progress | None = None) -> D
     PlanError
         If the two are in different currencies.
     """
-    sides = _side(Path(a)), _side(Path(b))
-    currencies = [side.plan.currency for side in sides]
+    return between(_side(Path(a)), _side(Path(b)), progress)
+
+
+def between(a: Side, b: Side, progress: Progress | None = None) -> Difference:
+    """What changed from one computed plan to another.
+
+    Raises
+    ------
+    PlanError
+        If the two are in different currencies.
+    """
+    currencies = [side.plan.currency for side in (a, b)]
     if currencies[0] != currencies[1]:
         message = f"the plans are in {currencies[0]} and {currencies[1]}: money of two currencies is not compared"
         raise PlanError.at("currency", message)
-    stage = sides[0].plan.commit_stage
-    before, after = (figures(side.book.year, sides[0].plan.stage_ids[0], stage) for side in sides)
-    changes = _effects(changes_of(*sides), sides, before, progress)
-    error = sides[0].book.simulation.signed.scale.standard_error * entries_by_stage(sides[0].book.year)[stage]
-    return Difference(*sides, before, after, tuple(sorted(changes, key=lambda each: -_size(each, before))), error)
+    first, stage = a.plan.stage_ids[0], a.plan.commit_stage
+    before, after = (figures(side.book.year, first, stage) for side in (a, b))
+    changes = _effects(changes_of(a, b), (a, b), before, progress)
+    error = a.book.simulation.signed.scale.standard_error * entries_by_stage(a.book.year)[stage]
+    return Difference(a, b, before, after, tuple(sorted(changes, key=lambda each: -_size(each, before))), error)
 
 
 def _side(path: Path) -> Side:
