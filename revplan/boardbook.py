@@ -196,7 +196,7 @@ class BoardBook:
     def what_if(self) -> pd.DataFrame:
         """Table what_if: the plan's scenarios applied to what is left of the year, or to the plan before it begins."""
         year = self.now or self.year
-        return what_if(simulate(year)) if self.plan.scenarios and year.first < MONTHS_PER_YEAR else empty("what_if")
+        return what_if(simulate(year), self.plan) if self.plan.scenarios and year.first < MONTHS_PER_YEAR else empty("what_if")
 
     @cached_property
     def arr_bridge(self) -> pd.DataFrame:

@@ -184,13 +184,18 @@ def cell_figures(frame: pd.DataFrame, cells: Cells) -> list[tuple[int, str, Figu
     """
     if len(cells.rows) != len(frame):
         raise ReportError.at("table", f"has {len(frame)} rows, of which {len(cells.rows)} are described")
-    return [
-        (row, column, _cell_figure(frame[column].iloc[row], {**cells.columns[column], **cells.rows[row]}, cells))
+    described = [
+        (row, column, {**cells.columns[column], **cells.rows[row]})
         for row in range(len(frame))
         for column in frame.columns
         if column in cells.columns
     ]
+    return [
+        (row, column, _cell_figure(frame[column].iloc[row], said, cells))
+        for row, column, said in described
+        if "measure" in said
+    ]
 
 
 def _cell_figure(value: Any, said: dict[str, str], cells: Cells) -> Figure:
-    return figure(said.pop("measure", ""), value, said.pop("period", ""), said.pop("basis", ""), cells.currency, **said)
+    return figure(said.pop("measure"), value, said.pop("period", ""), said.pop("basis", ""), cells.currency, **said)
