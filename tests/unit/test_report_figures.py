@@ -106,9 +106,9 @@ def test_a_figure_says_its_basis_and_its_period() -> None:
 
 
 def test_a_share_above_one() -> None:
-    said = say("Of it came {share}.", share=figure("sourced_share", 1.02, "2026", "came"))
+    said = say("Of it came {share}.", share=figure("conversion", 1.02, "2026", "came"))
     assert faults(text(said)) == [
-        "text 'Of it came 102%.', sourced_share 2026 came: is a share of a whole and comes to 102%"
+        "text 'Of it came 102%.', conversion 2026 came: is a share of a whole and comes to 102%"
     ]
 
 
