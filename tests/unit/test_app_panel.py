@@ -1,0 +1,357 @@
+"""The whole simulator, driven from Python: what is shown, what is refused in words, hostile names."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as widgets
+import pytest
+from app_plan import PLAN, plan_file, small_game
+
+from revplan.app.controls import Row
+from revplan.app.game import Game, open_game
+from revplan.app.panel import Panel, panel
+from revplan.app.pictures import commit_entries, required_by_stage
+from revplan.app.scenario_file import save
+from revplan.app.svg import Scale, colour, picture, scale_of, words
+from revplan.errors import PlanError
+from revplan.plan.model import Scenario
+from revplan.report.drawing import STYLE
+
+HOSTILE = "<script>alert(1)</script>\"' onload=x {{ 7*7 }} =cmd|'/c' ../ \u202e"
+
+
+@pytest.fixture(scope="module")
+def game(tmp_path_factory: pytest.TempPathFactory) -> Game:
+    return small_game(tmp_path_factory.mktemp("panel"))
+
+
+@pytest.fixture
+def shown(game: Game, tmp_path: Path) -> Panel:
+    """A screen of its own over the same plan, with a folder of its own to save in."""
+    return Panel(replace(game, path=plan_file(tmp_path)))
+
+
+def row(shown: Panel, label: str) -> Row:
+    return next(each for each in shown.controls.rows if each.lever.label == label)
+
+
+def plain(html: str) -> str:
+    return re.sub(r"<[^>]+>", " ", html)
+
+
+def drawings(shown: Panel) -> list[str]:
+    return [each.value for each in shown.charts.values()]
+
+
+def all_html(widget: widgets.Widget) -> str:
+    inside = "".join(all_html(child) for child in getattr(widget, "children", ()))
+    return inside + (str(widget.value) if isinstance(widget, widgets.HTML) else "")
+
+
+# --- what is shown -------------------------------------------------------------------------------------------
+
+
+def test_a_plan_opens_as_one_widget(tmp_path: Path) -> None:
+    assert isinstance(panel(str(plan_file(tmp_path))), widgets.VBox)
+    assert "running this cell opens it" in repr(panel(plan_file(tmp_path)))
+
+
+def test_a_faulty_plan_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PlanError, match="no such file"):
+        panel(tmp_path / "none.yaml")
+
+
+def test_the_headline_is_the_conclusion(shown: Panel) -> None:
+    assert "of the years, as in the base plan; to be 80% sure takes" in plain(shown.words.value)
+    row(shown, "SQO to WON (%)").field.value = "15"
+    assert re.search(r"[0-9.]+ points less than in the base plan", plain(shown.words.value))
+    assert 'role="status"' in shown.words.value
+
+
+def test_a_slider_moved_and_moved_back_gives_the_same_picture(shown: Panel) -> None:
+    before, moved = drawings(shown), row(shown, "SQO to WON (%)")
+    stood = moved.slider.value
+    moved.slider.value = 15.0
+    during = drawings(shown)
+    moved.slider.value = stood
+    assert drawings(shown) == before
+    assert all(now != then for now, then in zip(during, before, strict=True))
+
+
+def test_charts_say_their_message_to_who_cannot_see_them(shown: Panel) -> None:
+    for html in drawings(shown):
+        (label,) = re.findall(r'<svg [^>]*role="img" aria-label="([^"]+)"', html)
+        assert f"<figcaption>{label}</figcaption>" in html
+
+
+def test_the_table_holds_the_plan_the_present_and_the_scenarios_of_the_plan(shown: Panel) -> None:
+    heads = re.findall(r'<th scope="col">([^<]*)</th>', shown.table.value)
+    assert heads == ["Figure", "Base plan", "Now", "downside"]
+    chance = re.search(r"Chance of the goal</th>(.*?)</tr>", shown.table.value)
+    assert chance is not None
+    assert re.findall(r"[−+][0-9.]+ points", chance[1])
+
+
+def test_the_funnel_is_the_plan_traced_back(shown: Panel) -> None:
+    # smb: .4 * 2m / 10,000 = 80 wins, mid .6 * 2m / 40,000 = 30. SQOs: 80 / .3 + 30 / .2 = 416.7. SQLs: twice that.
+    # Leads: 70 % of the SQLs come from inbound, a tenth of whose leads become one: 833.3 * .7 / .1.
+    found = required_by_stage(shown.game.base)
+    assert found == {
+        "lead": pytest.approx(5833.33, abs=0.01),
+        "sql": pytest.approx(833.33, abs=0.01),
+        "sqo": pytest.approx(416.67, abs=0.01),
+        "won": pytest.approx(110),
+    }
+
+
+def test_twice_the_volume_is_twice_the_commit(shown: Panel) -> None:
+    for label in ("Entries inbound (% of plan)", "Entries partner (% of plan)"):
+        row(shown, label).slider.value = 200
+    played = shown.game.play(shown._scenario())
+    assert commit_entries(played) == pytest.approx(2 * commit_entries(shown.game.base))
+    assert row(shown, "Budget inbound (USD)").field.value.replace(",", "") == str(
+        round(2 * float(row(shown, "Budget inbound (USD)").planned))
+    )
+
+
+def test_a_volume_of_nothing_is_shown_too(shown: Panel) -> None:
+    for label in ("Entries inbound (% of plan)", "Entries partner (% of plan)"):
+        row(shown, label).slider.value = 0
+    assert "no volume makes it 80% sure" in plain(shown.words.value)
+
+
+def test_rates_of_one_segment(shown: Panel) -> None:
+    shown.controls.segment.value = "mid"
+    each = row(shown, "SQO to WON (%)")
+    assert each.field.value == "20.0"
+    each.field.value = "25"
+    assert [change.segment for change in shown._scenario().changes] == ["mid"]
+    shown.controls.segment.value = ""
+    assert row(shown, "SQO to WON (%)").lever.key[2] == ""
+
+
+def test_groups_are_shown_one_at_a_time(shown: Panel) -> None:
+    shown.controls.group.index = 3
+    assert [page.layout.display for page in shown.controls.pages] == ["none"] * 3 + [None, "none"]
+
+
+# --- what is refused -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("31x", "'31x' is no number; write it like 28.4. 10.0 is kept."),
+        ("", "nothing was written. 10.0 is kept."),
+        ("101", "101 is outside 0.1 to 100.0 %. 10.0 is kept."),
+        ("-1", "-1 is outside 0.1 to 100.0 %. 10.0 is kept."),
+        ("<b>", "'<b>' is no number; write it like 28.4. 10.0 is kept."),
+    ],
+)
+def test_an_error_in_a_field_is_explained_and_the_earlier_value_kept(shown: Panel, typed: str, said: str) -> None:
+    each, before = row(shown, "Lead to SQL (%)"), drawings(shown)
+    each.field.value = typed
+    if typed == "":
+        each.field.value = " "
+    assert plain(each.note.value).replace("&#x27;", "'").replace("&lt;", "<").replace("&gt;", ">").strip() == said
+    assert 'role="alert"' in each.note.value
+    assert (each.field.value, each.slider.value, drawings(shown)) == ("10.0", 10.0, before)
+    each.field.value = "12,5 %"
+    assert (each.slider.value, "alert" in each.note.value) == (12.5, False)
+
+
+# --- undo, redo, reset ---------------------------------------------------------------------------------------
+
+
+def test_undo_redo_and_reset(shown: Panel) -> None:
+    before, first, second = drawings(shown), row(shown, "Lead to SQL (%)"), row(shown, "smb (USD)")
+    assert (shown.undo.disabled, shown.redo.disabled) == (True, True)
+    for value in (11.0, 12.0, 13.0):
+        first.slider.value = value
+    second.field.value = "12,000"
+    moved = drawings(shown)
+    shown.undo.click()
+    assert (first.field.value, second.field.value) == ("13.0", "10,000")
+    shown.undo.click()
+    assert (first.field.value, drawings(shown) == before, shown.undo.disabled) == ("10.0", True, True)
+    shown.redo.click()
+    shown.redo.click()
+    assert (drawings(shown) == moved, shown.redo.disabled) == (True, True)
+    shown.reset.click()
+    assert drawings(shown) == before
+    shown.undo.click()
+    assert drawings(shown) == moved
+
+
+# --- scenarios put away and taken up -------------------------------------------------------------------------
+
+
+def press(shown: Panel, label: str, widget: Any = None) -> None:
+    for child in (widget or shown.shelf.widget).children:
+        if isinstance(child, widgets.Button) and child.description == label:
+            child.click()
+        elif hasattr(child, "children"):
+            press(shown, label, child)
+
+
+def test_saved_reset_and_opened_again(shown: Panel) -> None:
+    row(shown, "Lead to SQL (%)").slider.value = 13.0
+    moved = drawings(shown)
+    shown.shelf.name.value = "More leads"
+    press(shown, "Save to a file")
+    assert "Saved as scenarios/More leads.yaml, beside the plan." in shown.shelf.said_of_name.value
+    shown.reset.click()
+    assert shown.shelf.said_of_name.value == ""
+    assert shown.shelf.choice.value == ("file", "More leads")
+    press(shown, "Open")
+    assert drawings(shown) == moved
+    assert "More leads is open." in shown.shelf.said_of_choice.value
+    shown.undo.click()
+    assert row(shown, "Lead to SQL (%)").field.value == "10.0"
+
+
+def test_a_file_is_replaced_only_when_asked_twice(shown: Panel) -> None:
+    save(shown.game, "Mine", Scenario(volume=1.5))
+    shown.shelf.name.value = "Mine"
+    press(shown, "Save to a file")
+    assert "Mine: is there already; press Save again to replace it" in shown.shelf.said_of_name.value
+    press(shown, "Save to a file")
+    assert "Saved as" in shown.shelf.said_of_name.value
+
+
+def test_a_name_that_will_not_do_is_explained_beside_it(shown: Panel) -> None:
+    shown.shelf.name.value = "../../evil"
+    for button in ("Save to a file", "Keep beside the plan"):
+        press(shown, button)
+        assert "use up to 40 letters" in shown.shelf.said_of_name.value
+    press(shown, "Make downloads")
+    assert "use up to 40 letters" in shown.shelf.links.value
+
+
+def test_kept_beside_the_plan_and_forgotten(shown: Panel) -> None:
+    for number, value in enumerate((11.0, 12.0, 13.0, 14.0, 15.0), 1):
+        row(shown, "Lead to SQL (%)").slider.value = value
+        shown.shelf.name.value = f"Try {number}"
+        press(shown, "Keep beside the plan")
+    assert "4 are kept already" in shown.shelf.said_of_name.value
+    heads = re.findall(r'<th scope="col">([^<]*)</th>', shown.table.value)
+    assert heads == ["Figure", "Base plan", "Now", "Try 1", "Try 2", "Try 3", "Try 4", "downside"]
+    shown.shelf.choice.value = ("kept", "Try 2")
+    press(shown, "Open")
+    assert row(shown, "Lead to SQL (%)").field.value == "12.0"
+    press(shown, "Forget those kept")
+    assert "Try 1" not in shown.table.value
+
+
+def test_the_scenarios_of_the_plan_can_be_opened(shown: Panel) -> None:
+    shown.shelf.choice.value = ("plan file", "downside")
+    press(shown, "Open")
+    shown.controls.segment.value = "mid"
+    assert row(shown, "SQO to WON (%)").field.value == "15.0"
+
+
+def uploaded(shown: Panel, content: bytes) -> str:
+    shown.shelf.upload.value = (
+        {
+            "name": "<img src=x>.yaml",
+            "type": "",
+            "size": len(content),
+            "content": memoryview(content),
+            "last_modified": datetime(2026, 11, 15, tzinfo=UTC),
+        },
+    )
+    assert shown.shelf.upload.value == ()
+    return str(shown.shelf.said_of_choice.value)
+
+
+def test_a_file_from_elsewhere_is_opened_or_explained(shown: Panel) -> None:
+    row(shown, "Lead to SQL (%)").slider.value = 13.0
+    before = drawings(shown)
+    for content, words_said in [
+        (b"\x00garbage", "is not readable as YAML"),
+        (b"schema: 7", "is of version 7 of scenario files"),
+        (b"schema: 1\nplan: Other", "belongs to the plan"),
+        (b"schema: 1\nplan: Small plan\nfoo: 1", "unknown key"),
+    ]:
+        said = uploaded(shown, content)
+        assert words_said in said
+        assert "<img" not in said
+    assert drawings(shown) == before
+    said = uploaded(shown, b"schema: 1\nplan: Small plan\nvolume: 1.5\n")
+    assert "is open. The plan file has changed since" in said
+    assert row(shown, "Entries inbound (% of plan)").field.value == "150"
+
+
+def test_a_value_beyond_a_slider_is_shown_where_it_is(shown: Panel) -> None:
+    uploaded(shown, b"schema: 1\nplan: Small plan\nvolume: 9\n")
+    each = row(shown, "Entries inbound (% of plan)")
+    assert (each.slider.value, each.slider.max, each.field.value) == (900.0, 900.0, "900")
+
+
+# --- hostile names -------------------------------------------------------------------------------------------
+
+
+class Tags(HTMLParser):
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.seen: set[str] = set()
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.add(tag)
+        self.seen |= {name for name, _ in attrs if name.startswith("on")}
+
+
+def test_hostile_names_are_text(tmp_path: Path) -> None:
+    segments = {HOSTILE: {"share": 0.4, "acv": 10_000}, "mid": {"share": 0.6, "acv": 40_000}}
+    sources = {HOSTILE: {"share": 1.0, "cost_per_entry": 10}}
+    stages = [{"id": "lead", "label": HOSTILE}, {"id": "sql", "label": HOSTILE}, {"id": "sqo"}, {"id": "won"}]
+    transitions = [*PLAN["transitions"], {"from": "sqo", "to": "won", "segment": HOSTILE, "rate": 0.2, "evidence": 20}]
+    scenarios = {HOSTILE: {"volume": 1.2}}
+    path = plan_file(
+        tmp_path,
+        name=HOSTILE,
+        segments=segments,
+        sources=sources,
+        stages=stages,
+        transitions=transitions,
+        scenarios=scenarios,
+    )
+    shown = Panel(open_game(path))
+    shown.controls.segment.value = HOSTILE
+    shown.shelf.choice.value = ("plan file", HOSTILE)
+    press(shown, "Open")
+    press(shown, "Make downloads")
+    html = all_html(shown.widget)
+    assert "&lt;script&gt;" in html
+    assert "\u202e" not in html
+    allowed = "style p dl div dt dd small figure figcaption svg rect text polyline polygon circle table caption thead tbody tr th td span h2 a br"
+    assert Tags(html).seen <= set(allowed.split())
+
+
+# --- drawing -------------------------------------------------------------------------------------------------
+
+
+def test_colours_are_those_of_the_report() -> None:
+    assert colour("C0") == "#1f4e79"
+    assert colour("C0")[1:] in STYLE.read_text(encoding="utf-8")
+
+
+def test_a_scale_holds_its_values_and_ticks_are_round() -> None:
+    scale = scale_of([0, 730, 1204], 200, 0)
+    assert (scale.at(0), scale.at(1252.16)) == (200, 0)
+    assert scale.ticks == [0, 500, 1000]
+    assert Scale(0.0, 1.0, 0, 100).ticks == [0.0, 0.25, 0.5, 0.75, 1.0]
+    assert scale_of([], 0, 1).high > 0
+    assert scale.at(9e9) == 0
+
+
+def test_texts_in_drawings_are_escaped() -> None:
+    assert words(1, 2, '<a> & "b"').endswith(">&lt;a&gt; &amp; &quot;b&quot;</text>")
+    assert 'aria-label="&lt;a&gt;"' in picture(10, "<a>", [])
