@@ -36,6 +36,10 @@ class RevplanError(Exception):
         self.faults = tuple(faults)
         super().__init__("\n".join(str(fault) for fault in self.faults))
 
+    def __reduce__(self) -> tuple[type[RevplanError], tuple[tuple[Fault, ...]]]:
+        """As what an error travels from one process to another: its faults, not its text."""
+        return type(self), (self.faults,)
+
     @classmethod
     def at(cls, place: str, message: str) -> RevplanError:
         """An error with one fault."""

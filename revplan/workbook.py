@@ -19,6 +19,7 @@ from revplan.model.budget import program_cac
 from revplan.model.commit import Progress
 from revplan.model.scenarios import Compared, compare
 from revplan.model.simulate import Simulation, simulate
+from revplan.model.spread import Spread, in_order
 from revplan.model.year import PlannedYear, plan_year
 from revplan.notes import headline, notes
 from revplan.plan.file import checked_plan, read_plan
@@ -128,9 +129,11 @@ class Workbook:
         """The plan and its scenarios side by side."""
         return self.compared(self.simulation)
 
-    def compared(self, simulation: Simulation, progress: Progress | None = None) -> tuple[Compared, ...]:
+    def compared(
+        self, simulation: Simulation, progress: Progress | None = None, spread: Spread = in_order
+    ) -> tuple[Compared, ...]:
         """The plan and its scenarios side by side, with the trials and the seed of `simulation`."""
-        return compare(simulation, known(self.plan, self.records), progress)
+        return compare(simulation, known(self.plan, self.records), progress, spread)
 
     @cached_property
     def headline(self) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from revplan.model.funnel import YEAR, forward
 from revplan.model.outcome import Outcome
 from revplan.model.outlook import Outlook, outlook
 from revplan.model.simulate import Progress, Simulation, run
+from revplan.model.spread import Spread, in_order
 from revplan.model.trials import drivers
 from revplan.model.year import Known, PlannedYear, plan_year
 from revplan.plan.model import Plan, Scenario
@@ -49,29 +51,45 @@ class Compared:
     """Programme spend of the scenario's own commit in the year. [plan currency]"""
 
 
-def compare(simulation: Simulation, known: Known, progress: Progress | None = None) -> tuple[Compared, ...]:
+def compare(
+    simulation: Simulation, known: Known, progress: Progress | None = None, spread: Spread = in_order
+) -> tuple[Compared, ...]:
     """The base plan, then every scenario of its plan file, with the same random numbers.
+
+    Parameters
+    ----------
+    simulation
+        The base plan, simulated.
+    known
+        What the records say on the plan date.
+    progress
+        Called with done, total and what is being worked on.
+    spread
+        How the scenarios are worked on: in threads, or on a cluster (`revplan.model.cluster`).
 
     Raises
     ------
     PlanError
         If a scenario contradicts the plan.
     """
-    base = simulation.year
-    plans = scenario_plans(base.plan)
-    found = [
-        _compared(BASE, base, base, simulation.view, (simulation.outcome, simulation.signed)),
-    ]
-    for done, (name, plan) in enumerate(plans.items()):
+    base, plans = simulation.year, scenario_plans(simulation.year.plan)
+    work = partial(_beside, base, known, (simulation.trials, simulation.seed))
+    found = [_compared(BASE, base, base, simulation.view, (simulation.outcome, simulation.signed))]
+    for each in spread(work, list(plans.items())):
+        found.append(each)
         if progress:
-            progress(done, len(plans), "scenarios")
-        year = plan_year(plan, known)
-        held = with_entries(year, base, base.plan.scenarios[name])
-        view = outlook(held)
-        bank = Bank(simulation.trials, drivers(view), simulation.seed)
-        result, (signed,) = run(view, bank, (plan.commit.confidence,))
-        found.append(_compared(name, year, held, view, (result, signed)))
+            progress(len(found) - 1, len(plans), "scenarios")
     return tuple(found)
+
+
+def _beside(base: PlannedYear, known: Known, drawn: tuple[int, int], scenario: tuple[str, Plan]) -> Compared:
+    """One scenario beside `base`, with the trials and the seed of `drawn`."""
+    name, plan = scenario
+    year = plan_year(plan, known)
+    held = with_entries(year, base, base.plan.scenarios[name])
+    view = outlook(held)
+    result, (signed,) = run(view, Bank(drawn[0], drivers(view), drawn[1]), (plan.commit.confidence,))
+    return _compared(name, year, held, view, (result, signed))
 
 
 def with_entries(year: PlannedYear, base: PlannedYear, scenario: Scenario) -> PlannedYear:

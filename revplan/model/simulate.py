@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TypeVar
 
 import numpy as np
@@ -19,6 +16,7 @@ from revplan.model.fan import Fan, fan
 from revplan.model.outcome import Outcome, merged, outcome
 from revplan.model.outlook import Opened, Outlook, open_months, outlook
 from revplan.model.seek import Sought, goal_seek
+from revplan.model.spread import Spread, in_order
 from revplan.model.tornado import Swing, tornado
 from revplan.model.trials import ROUND, Trials, drivers, trials_of
 from revplan.model.year import PlannedYear
@@ -30,7 +28,6 @@ DETAILED, LEAST_DETAILED, NORMALS = 8192, 1024, 2**23
 STRETCH = 0.5  # confidence of the stretch goal
 
 Progress = Callable[[int, int, str], None]
-Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
@@ -148,41 +145,27 @@ def run(
 
 
 def sweep(
-    views: Sequence[Outlook], trials: int = TRIALS, seed: int = SEED, progress: Progress | None = None
+    views: Sequence[Outlook],
+    trials: int = TRIALS,
+    seed: int = SEED,
+    progress: Progress | None = None,
+    spread: Spread = in_order,
 ) -> tuple[Outcome, ...]:
     """The outcome of each of many variations of a year, all with the same random numbers.
 
-    For thousands of scenarios, which are worked on in threads.
+    For thousands of scenarios, which are worked on in threads, or as `spread` has it: on a cluster
+    (`revplan.model.cluster`) the results are the same to the bit.
     """
+    return tuple(_told(spread(partial(_swept, trials, seed), views), len(views), progress))
 
-    def one(view: Outlook) -> Outcome:
-        bank = Bank(trials, drivers(view), seed)
-        return merged((len(each.luck), outcome(each, view.goal)) for each in _rounds(view, bank))
 
-    return tuple(_told(in_order(one, views), len(views), progress))
+def _swept(trials: int, seed: int, view: Outlook) -> Outcome:
+    bank = Bank(trials, drivers(view), seed)
+    return merged((len(each.luck), outcome(each, view.goal)) for each in _rounds(view, bank))
 
 
 def _rounds(view: Outlook, bank: Bank) -> Iterator[Trials]:
     return (trials_of(view, bank, numbers) for numbers in bank.rounds(ROUND))
-
-
-def in_order(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
-    """Results of `work` in the order of `items`, worked out in as many threads as there are cores.
-
-    Only a few are begun ahead of the one that is awaited, so memory does not grow with their number.
-    """
-    workers = min(os.cpu_count() or 1, len(items))
-    if workers < 2:
-        yield from map(work, items)
-        return
-    with ThreadPoolExecutor(workers) as pool:
-        begun: deque[Future[Result]] = deque()
-        for item in items:
-            begun.append(pool.submit(work, item))
-            if len(begun) > 2 * workers:
-                yield begun.popleft().result()
-        while begun:
-            yield begun.popleft().result()
 
 
 def _told(results: Iterable[Result], total: int, progress: Progress | None) -> Iterator[Result]:
