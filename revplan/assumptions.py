@@ -23,7 +23,7 @@ HOLDS, EXPIRED, FEW = "holds", "expired", "few records"
 TABLE = "assumption_log"
 
 
-def assumption_log(plan: Plan, on: date) -> pd.DataFrame:
+def assumption_log_table(plan: Plan, on: date) -> pd.DataFrame:
     """Table assumption_log: every logged assumption, and whether it still holds on the day `on`."""
     said = places(plan)
     rows = [_row(plan, each, said[each.about], on) for each in plan.assumptions if each.about in said]

@@ -6,7 +6,7 @@ from datetime import date
 
 import pandas as pd
 
-from revplan.assumptions import EXPIRED, FEW, FEW_RECORDS, assumption_log, thin_and_unlogged
+from revplan.assumptions import EXPIRED, FEW, FEW_RECORDS, assumption_log_table, thin_and_unlogged
 from revplan.errors import shown
 from revplan.formats import kinds_of, show
 from revplan.report.exhibit import Exhibit, table, text
@@ -25,7 +25,7 @@ LABELS = {
 }
 
 
-def log(book: Workbook, on: date | None = None) -> Exhibit:
+def assumption_log(book: Workbook, on: date | None = None) -> Exhibit:
     """Every logged assumption with owner, source and expiry, as it stands on a day.
 
     Parameters
@@ -36,7 +36,7 @@ def log(book: Workbook, on: date | None = None) -> Exhibit:
         The day; the plan date if left out.
     """
     day = on or book.plan.plan_date
-    frame = assumption_log(book.plan, day)
+    frame = assumption_log_table(book.plan, day)
     if frame.empty:
         return text("No assumption is logged: add `assumptions` to the plan file, each with an owner and an expiry.")
     order = frame["state"].str.contains(EXPIRED).sort_values(ascending=False, kind="stable").index

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from revplan.assumptions import assumption_log, expired, thin_and_unlogged
+from revplan.assumptions import assumption_log_table, expired, thin_and_unlogged
 from revplan.errors import PlanError
 from revplan.plan.file import plan_schema, read_plan
 from revplan.plan.model import Plan
-from revplan.report.assumption_log import log
+from revplan.report.assumption_log import assumption_log
 from revplan.workbook import check_plan, open_workbook
 
 EXAMPLE = Path(__file__).parents[2] / "data" / "example" / "plan.yaml"
@@ -66,7 +66,7 @@ def faults(folder: Path, *lines: str) -> str:
     ],
 )
 def test_a_place_of_the_plan_shows_what_the_plan_says_there(tmp_path: Path, about: str, value: str) -> None:
-    frame = assumption_log(logged(tmp_path, f"{{about: {about}, owner: finance}}"), date(2027, 1, 1))
+    frame = assumption_log_table(logged(tmp_path, f"{{about: {about}, owner: finance}}"), date(2027, 1, 1))
     assert frame[["about", "value", "state"]].values.tolist()[0][:2] == [about, value]
 
 
@@ -124,7 +124,7 @@ def test_an_assumption_holds_to_the_end_of_its_last_day(tmp_path: Path) -> None:
     assert list(expired(plan, date(2027, 4, 1))) == [
         "The assumption goal.churn held until 31 Mar 2027, last estimated on 1 Oct 2026; ask Ann for a new one."
     ]
-    states = [assumption_log(plan, date(2027, month, 1))["state"][0] for month in (3, 4)]
+    states = [assumption_log_table(plan, date(2027, month, 1))["state"][0] for month in (3, 4)]
     assert states == ["holds", "expired"]
 
 
@@ -132,7 +132,7 @@ def test_thirty_records_are_enough_and_twenty_nine_are_not(tmp_path: Path) -> No
     """Evidence of the example above: lead to sql 30, sql to won 29, of mid 12; a cell's own counts, not its parent's."""
     places = ("lead.sql", "sql.won.rate", "sql.won.mid.lag")
     plan = logged(tmp_path, *(f"{{about: transitions.{place}, owner: a}}" for place in places))
-    frame = assumption_log(plan, date(2027, 1, 1))
+    frame = assumption_log_table(plan, date(2027, 1, 1))
     assert frame["evidence"].tolist() == [30, 29, 12]
     assert frame["state"].tolist() == ["holds", "few records", "few records"]
 
@@ -140,7 +140,7 @@ def test_thirty_records_are_enough_and_twenty_nine_are_not(tmp_path: Path) -> No
 def test_thin_rates_that_nobody_logged_are_named(tmp_path: Path) -> None:
     plan = logged(tmp_path, "{about: transitions.sql.won, owner: a}")
     assert [each.segment for each in thin_and_unlogged(plan)] == ["mid"]
-    exhibit = log(open_workbook(tmp_path / "plan.yaml"))
+    exhibit = assumption_log(open_workbook(tmp_path / "plan.yaml"))
     assert exhibit.notes == ("On few records, and not in the log: sql to won (mid).",)
 
 
@@ -156,16 +156,16 @@ def test_check_says_look_at_this_on_the_day_it_is_asked_for(tmp_path: Path) -> N
 
 def test_the_exhibit_counts_and_puts_the_expired_first() -> None:
     book = open_workbook(EXAMPLE)
-    exhibit = log(book, date(2027, 3, 1))
+    exhibit = assumption_log(book, date(2027, 3, 1))
     assert exhibit.message == (
         "8 assumptions have an owner; 2 had expired on 1 Mar 2027, and 1 rests on fewer than 30 records."
     )
     assert exhibit.table is not None
     assert exhibit.table["about"].tolist()[:2] == ["goal.opening_arr", "transitions.sqo.won.enterprise"]
-    assert "none had expired on 15 Nov 2026" in log(book).message
+    assert "none had expired on 15 Nov 2026" in assumption_log(book).message
 
 
 def test_a_plan_without_a_log_says_how_to_begin(tmp_path: Path) -> None:
     path = tmp_path / "plan.yaml"
     path.write_text(PLAN.removesuffix("assumptions:\n"), encoding="utf-8")
-    assert log(open_workbook(path)).message.startswith("No assumption is logged: add `assumptions`")
+    assert assumption_log(open_workbook(path)).message.startswith("No assumption is logged: add `assumptions`")
