@@ -74,7 +74,7 @@ def _bar_plot(native: Native, bars: Sequence[Drawn], sheet: Sheet, numbered: Ite
         valued("grouping", "stacked" if stacked else "clustered"),
         valued("varyColors", 0),
         *(series_element(each, next(numbered), sheet, True) for each in bars),
-        valued("gapWidth", 45 if native.form == "bars" else 60),
+        valued("gapWidth", max(50, 300 // max(1, len(native.categories)))),
         valued("overlap", 100 if stacked or native.form == "bars" else -5),
         valued("axId", CATEGORY_AXIS),
         valued("axId", VALUE_AXIS),

@@ -38,7 +38,9 @@ def template_bytes(path: Path) -> bytes:
             shown_path(path), f"cannot be read ({error.strerror or error}); check who may read it"
         ) from None
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
-        raise PlanError.at(shown_path(path), f"is not a presentation, or is damaged ({error}); {MEND}") from None
+        raise PlanError.at(
+            shown_path(path), f"is not a presentation, is protected or damaged ({error}); {MEND}"
+        ) from None
 
 
 def _checked(path: Path) -> bytes:

@@ -10,7 +10,7 @@ from revplan.escaping import clean
 from revplan.report.slide_fit import cut, height, lines
 from revplan.report.slide_template import OWN, Area, Template, area, kind
 
-TITLE_SIZES = (24.0, 22.0, 20.0, 18.0, 16.0)
+TITLE_SIZES = (24.0, 22.0, 20.0, 18.0, 16.0, 15.0, 14.0)
 TITLE_LINES = 2
 SECTION_SIZE, NOTE_SIZE = 12.0, 10.0
 FOOTER_SIZES = (9.0, 8.0, 7.0)

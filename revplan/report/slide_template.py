@@ -125,19 +125,21 @@ def _opened(path: Path | None) -> Any:
         return Presentation(io.BytesIO(raw))
     except Exception as error:  # what a damaged part brings about, from KeyError to XMLSyntaxError
         reason = shown(error or type(error).__name__)
-        raise PlanError.at(shown_path(path), f"is not a presentation, or is damaged ({reason}); {MEND}") from None
+        raise PlanError.at(
+            shown_path(path), f"is not a presentation, is protected or damaged ({reason}); {MEND}"
+        ) from None
 
 
 def _emptied(deck: Any) -> None:
-    """Takes sample slides out, and what would still point at them."""
-    slides = deck.slides._sldIdLst
-    for slide in list(slides):
-        deck.part.drop_rel(slide.rId)
-        slides.remove(slide)
+    """Takes sample slides out, and first what points at them: shows and sections."""
     root = deck.part._element
     for tag in ("custShowLst", "extLst"):
         for element in root.findall(f"{{{root.nsmap['p']}}}{tag}"):
             root.remove(element)
+    slides = deck.slides._sldIdLst
+    for slide in list(slides):
+        deck.part.drop_rel(slide.rId)
+        slides.remove(slide)
 
 
 def _exhibit_layout(deck: Any, place: str) -> Any:

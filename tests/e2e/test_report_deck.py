@@ -12,6 +12,7 @@ import subprocess
 import zipfile
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ import numpy as np
 import openpyxl
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lxml import etree
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from revplan.errors import PlanError, ReportError
@@ -30,9 +34,10 @@ from revplan.report.deck import deck
 from revplan.report.exhibit import Exhibit, chart, table, text
 from revplan.report.figures import Cells, figure, say
 from revplan.report.native import Native, Series, checked, day_number, from_raw
+from revplan.report.slide_chart import chart_parts
 from revplan.report.slide_fit import cut, lines, width
 from revplan.report.slide_master import MASTER, master
-from revplan.report.slide_series import number_format
+from revplan.report.slide_series import SCHEME, number_format
 from revplan.report.slide_template import open_template
 
 pptx = pytest.importorskip("pptx")
@@ -96,6 +101,12 @@ def drawn_of(slide: Any) -> dict[str, list[Any]]:
             values[int(point.get("idx"))] = float(point.find("c:v", names).text)
         found[series.find("c:tx//c:v", names).text] = values
     return found
+
+
+def xml_of(raw: bytes) -> bytes:
+    """All XML of a deck."""
+    with zipfile.ZipFile(io.BytesIO(raw)) as parts:
+        return b"".join(parts.read(name) for name in parts.namelist() if name.endswith(".xml"))
 
 
 def everything(raw: bytes) -> list[str]:
@@ -176,19 +187,22 @@ def test_charts_carry_raw_rows_of_every_drawn_table(reports: dict[str, Any]) -> 
 # --- waterfalls ------------------------------------------------------------------------------------------------
 
 
-def waterfall(*steps: tuple[str, float]) -> Exhibit:
-    """A waterfall of levels (`=`) and changes (`+`), drawn as nothing in particular."""
-    marks = [mark for mark, _ in steps]
+def falling(*steps: tuple[str, float]) -> Native:
+    """A waterfall of levels (`=`) and changes (`+`)."""
     values = {mark: tuple(value if each == mark else None for each, value in steps) for mark in "=+"}
-    native = Native(
+    return Native(
         form="waterfall",
-        categories=tuple(f"{place}" for place in range(len(marks))),
+        categories=tuple(f"{place}" for place in range(len(steps))),
         series=(Series(name="level", values=values["="], mark="level"), Series(name="change", values=values["+"])),
         kind="money",
         currency="USD",
     )
+
+
+def waterfall(*steps: tuple[str, float]) -> Exhibit:
+    """The same as an exhibit, drawn as nothing in particular."""
     frame = pd.DataFrame({"value": [value for _, value in steps]})
-    return chart(lambda ax, rows: "Falls", frame, {"value": "money"}).with_native(lambda rows: native)
+    return chart(lambda ax, rows: "Falls", frame, {"value": "money"}).with_native(lambda rows: falling(*steps))
 
 
 def spans(found: dict[str, list[Any]]) -> list[tuple[float, float]]:
@@ -209,6 +223,29 @@ def test_a_waterfall_floats_above_and_below_zero() -> None:
     assert list(found) == ["(below)", "level", "change", "change, below zero"]
     assert found["(below)"] == [0, 100, 0, -30, 0, 0]
     assert spans(found) == [(0, 100), (100, 150), (-30, 150), (-50, -30), (-50, 30), (0, 30)]
+
+
+@given(st.lists(st.integers(-1_000, 1_000).filter(bool), min_size=1, max_size=8))
+@settings(max_examples=40, deadline=None)
+def test_every_waterfall_leads_from_level_to_level(changes: list[int]) -> None:
+    """Each bar reaches from where the one before it ended to where the next begins."""
+    levels = list(accumulate(changes, initial=100))
+    shown = falling(("=", levels[0]), *(("+", change) for change in changes), ("=", levels[-1]))
+    drawn, book = chart_parts(shown, dict.fromkeys(SCHEME, "ink"), 12.0)
+    sheet = openpyxl.load_workbook(io.BytesIO(book))["Sheet1"]
+    columns = [[cell.value for cell in column[1:]] for column in sheet.iter_cols(min_col=2)]
+    found = spans(dict(enumerate(columns)))
+    steps = [(0, levels[0]), *pairwise(levels), (0, levels[-1])]
+    assert found == [(min(step), max(step)) for step in steps]
+    assert drawn.startswith(b"<?xml")
+
+
+@given(st.text(max_size=120), st.floats(8, 40), st.floats(0.8, 12))
+@settings(max_examples=80, deadline=None)
+def test_no_line_is_wider_than_its_room_and_no_letter_is_lost(words: str, size: float, room: float) -> None:
+    found = lines(words, size, room)
+    assert "".join("".join(found).split()) == "".join(words.split())
+    assert all(width(line, size) <= room for line in found)
 
 
 def test_a_waterfall_above_zero_has_no_second_part() -> None:
@@ -403,9 +440,8 @@ def test_hostile_names_stay_text(segments: int, hard: dict[int, bytes]) -> None:
     raw = hard[segments]
     with zipfile.ZipFile(io.BytesIO(raw)) as parts:
         assert not [name for name in parts.namelist() if ".." in name or "vba" in name.lower()]
-        xml = b"".join(parts.read(name) for name in parts.namelist() if name.endswith(".xml"))
-    assert b"<script>" not in xml
-    assert b"\xe2\x80\xae" not in xml  # the override that turns text around
+    assert b"<script>" not in xml_of(raw)
+    assert b"\xe2\x80\xae" not in xml_of(raw)  # the override that turns text around
     for slide in opened(raw).slides:
         for shape in frames(slide):
             if shape.has_chart:
@@ -521,6 +557,12 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for layout in (0, 1, 6):
         made.slides.add_slide(made.slide_layouts[layout]).name = "sample"
     made.slides[0].shapes.title.text = "Lorem ipsum"
+    shows = (
+        '<p:custShowLst xmlns:p="http://schemas.openxmlformats.org/presentationml/2006/main" '
+        'xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"><p:custShow name="Short" id="0">'
+        f'<p:sldLst><p:sld r:id="{made.slides._sldIdLst[0].rId}"/></p:sldLst></p:custShow></p:custShowLst>'
+    )
+    made.part._element.find(f"{{{made.part._element.nsmap['p']}}}notesSz").addnext(etree.fromstring(shows))
     path = tmp_path_factory.mktemp("template") / "company.pptx"
     made.save(str(path))
     return path
@@ -537,7 +579,8 @@ def test_a_companys_template_is_filled_through_its_placeholders(company: Path) -
     made = opened(raw)
     assert (made.slide_width, made.slide_height) == (9_144_000, 6_858_000)
     assert len(made.slides) == 5
-    assert not any("Lorem" in each for each in everything(raw))
+    assert b"Lorem" not in xml_of(raw)
+    assert b"custShow" not in xml_of(raw)
     first, one, two, *_ = made.slides
     assert first.slide_layout.name == "Title Slide"
     assert one.slide_layout.name == two.slide_layout.name == "Title and Content"
@@ -576,9 +619,9 @@ def broken_templates(folder: Path, company: Path) -> Iterator[tuple[Path, str]]:
     """Files that are no template, and what is said of them."""
     yield folder / "missing.pptx", "is not a file; give the path of a template"
     (folder / "text.pptx").write_text("not a zip")
-    yield folder / "text.pptx", "is not a presentation, or is damaged"
+    yield folder / "text.pptx", "is not a presentation, is protected or damaged"
     (folder / "half.pptx").write_bytes(company.read_bytes()[:20_000])
-    yield folder / "half.pptx", "is not a presentation, or is damaged"
+    yield folder / "half.pptx", "is not a presentation, is protected or damaged"
     raw = bytearray(company.read_bytes())
     raw[3_000:3_040] = bytes(40)
     (folder / "torn.pptx").write_bytes(raw)
@@ -600,7 +643,7 @@ def broken_templates(folder: Path, company: Path) -> Iterator[tuple[Path, str]]:
     yield folder / "sheet.pptx", "is not a presentation; open it in PowerPoint"
     with zipfile.ZipFile(folder / "empty.pptx", "w") as other:
         other.writestr("[Content_Types].xml", "<Types>presentationml</Types>")
-    yield folder / "empty.pptx", "is not a presentation, or is damaged"
+    yield folder / "empty.pptx", "is not a presentation, is protected or damaged"
     bare = pptx.Presentation()
     for layout in list(bare.slide_layouts):
         if layout.name not in ("Title Only", "Blank"):
