@@ -19,7 +19,10 @@ def clean(text: object) -> str:
 
     A right-to-left override in a name would turn around the digits that follow it.
     """
-    kept = (" " if c.isspace() else c for c in str(text) if c not in _HIDDEN)
+    text = str(text)
+    if text.isascii() and text.isprintable():
+        return " ".join(text.split())
+    kept = (" " if c.isspace() else c for c in text if c not in _HIDDEN)
     return " ".join("".join(_printable(c) for c in kept).split())
 
 

@@ -27,7 +27,7 @@ from revplan.app.state import (
     step_name,
 )
 from revplan.calendar import MONTH_DAYS
-from revplan.errors import shown
+from revplan.errors import PlanError, shown
 from revplan.lag import Lag
 from revplan.model.funnel import YEAR
 from revplan.plan.bridge import solve_bridge
@@ -243,7 +243,10 @@ def _pair(plan: Plan, step: str) -> tuple[str, str]:
 
 def _taken(plan: Plan, cell: tuple[str, str], pair: tuple[str, str]) -> Transition:
     """The transition that the records of a cell take from one stage of `pair` to the next."""
-    return next(each for each in plan.path(*cell) if each.from_stage == pair[0])
+    taken = plan.transition(pair, *cell)
+    if taken is None:
+        raise PlanError.at("transitions", f"no rate for {pair} of segment {cell[0]}, source {cell[1]}")
+    return taken
 
 
 def _step_title(plan: Plan, pair: tuple[str, str]) -> str:

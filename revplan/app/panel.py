@@ -95,16 +95,16 @@ class Panel:
         self._show()
 
     def _show(self) -> None:
-        """Shows the state: the words first, for they are quick and what is looked at."""
+        """Shows the state: the words and the charts first, for they are what is looked at."""
         simulation, base = self.game.play(self._scenario()), self.game.base
         self.words.value = _words(simulation, base)
+        self.charts["fan"].value = _figure(*fan_chart(simulation, base))
+        self.charts["curve"].value = _figure(*curve_chart(simulation, base))
+        self.charts["funnel"].value = _figure(*funnel_chart(simulation, base))
+        self.charts["tornado"].value = _figure(*tornado_chart(simulation))
         self.undo.disabled, self.redo.disabled = not self.history.past, not self.history.future
         self.controls.show(self.history.now)
         self.shelf.stale()
-        self.charts["curve"].value = _figure(*curve_chart(simulation, base))
-        self.charts["funnel"].value = _figure(*funnel_chart(simulation, base))
-        self.charts["fan"].value = _figure(*fan_chart(simulation, base))
-        self.charts["tornado"].value = _figure(*tornado_chart(simulation))
         self._show_table()
 
     def _show_table(self) -> None:

@@ -314,6 +314,7 @@ def test_in_jupyterlab_the_notebook_runs_and_its_sliders_move(browser: Any, lab:
     asked: list[str] = []
     context.on("request", lambda request: asked.append(request.url))
     page.goto(lab)
+    page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
     ready(page)

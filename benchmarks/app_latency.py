@@ -1,0 +1,164 @@
+"""From a key on a slider to what is seen: the simulator of the example company in a real browser, through both doors.
+
+Run: python benchmarks/app_latency.py [--presses 40]
+
+Needs Chromium (`REVPLAN_CHROMIUM` or on the path), playwright and voila. In the page itself, the milliseconds are
+taken from `keydown` until the headline, the fan chart, and the last chart were changed; presses are 200 ms apart
+once the last picture has come to rest. Prints median and 95th percentile for `revplan app` and for JupyterLab, what
+a picture costs in the kernel alone, and how long a page takes to come with a kernel kept warm and without.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from revplan.terminal import aligned
+from revplan.workspace import new_workspace
+
+SLIDER = "SQO to Won (%)"
+WATCHED = """
+() => {
+  const places = {number: '.rp-headline', fan: '.rp-charts > :first-child', last: '.rp-charts > :last-child'};
+  window.seen = [];
+  for (const [name, place] of Object.entries(places)) {
+    const node = document.querySelector(place);
+    new MutationObserver(() => window.seen.at(-1) && (window.seen.at(-1)[name] = performance.now()))
+      .observe(name === 'number' ? node.closest('.widget-html') : node, {childList: true, subtree: true, characterData: true});
+  }
+  document.addEventListener('keydown', () => window.seen.push({pressed: performance.now()}), true);
+}
+"""
+
+
+@contextmanager
+def app(folder: Path) -> Iterator[str]:
+    """The address of `revplan app`."""
+    command = [sys.executable, "-m", "revplan", "app", str(folder / "plan.yaml"), "--port", "0", "--no-browser"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield re.search(r"http\S+", process.stdout.readline())[0]  # type: ignore[index,union-attr]
+        finally:
+            process.terminate()
+
+
+@contextmanager
+def lab(folder: Path) -> Iterator[str]:
+    """The address of the workspace's notebook in JupyterLab."""
+    token = secrets.token_urlsafe(24)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}", "--allow-root"]
+    command += [f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={folder / 'notebooks'}"]
+    environment = {**os.environ, "JUPYTER_CONFIG_DIR": str(folder), "JUPYTER_RUNTIME_DIR": str(folder)}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
+        try:
+            while socket.socket().connect_ex(("127.0.0.1", port)):
+                time.sleep(0.1)
+            yield f"http://127.0.0.1:{port}/lab/tree/scenarios.ipynb?token={token}"
+        finally:
+            process.terminate()
+
+
+def run_all(page: Any) -> None:
+    """Runs the notebook that is open in JupyterLab."""
+    page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+
+
+def pressed(page: Any, presses: int) -> dict[str, np.ndarray]:
+    """Milliseconds from each press to each change, by what changed."""
+    page.locator(".rp-charts svg").first.wait_for()
+    page.wait_for_timeout(3000)
+    page.evaluate(WATCHED)
+    page.locator(".rp-row", has_text=SLIDER).locator(".noUi-handle").focus()
+    for number in range(presses):
+        page.keyboard.press("ArrowRight" if number < presses / 2 else "ArrowLeft")
+        page.wait_for_function("() => window.seen.at(-1).last")
+        page.wait_for_timeout(200)
+    seen = page.evaluate("window.seen")
+    return {name: np.array([each[name] - each["pressed"] for each in seen]) for name in ("number", "fan", "last")}
+
+
+def kernel_alone(folder: Path, presses: int) -> np.ndarray:
+    """Milliseconds the kernel works for one step of the same slider, without a browser."""
+    from revplan.app.game import open_game
+    from revplan.app.panel import Panel
+
+    panel = Panel(open_game(folder / "plan.yaml"))
+    slider = next(row.slider for row in panel.controls.rows if SLIDER in row.lever.label)
+    took = []
+    for _ in range(presses):
+        begun = time.perf_counter()
+        slider.value += slider.step
+        took.append(1000 * (time.perf_counter() - begun))
+    return np.array(took)
+
+
+def arrivals(browser: Any, url: str) -> tuple[float, float]:
+    """Seconds until a page can be played with: with a kernel kept warm, and right after another visitor took it."""
+    time.sleep(15)
+    warm, cold = (_arrival(browser, url) for _ in range(2))
+    return warm, cold
+
+
+def _arrival(browser: Any, url: str) -> float:
+    page = browser.new_context().new_page()
+    begun = time.perf_counter()
+    page.goto(url)
+    page.locator(".rp-charts svg").first.wait_for()
+    return time.perf_counter() - begun
+
+
+def measured(presses: int) -> str:
+    """The table of all doors, and the lines below it."""
+    from playwright.sync_api import sync_playwright
+
+    named = [os.environ.get("REVPLAN_CHROMIUM"), *map(shutil.which, ("chromium", "google-chrome", "msedge"))]
+    path = next(filter(None, named))
+    rows = []
+    with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
+        folder = Path(scratch, "workspace")
+        new_workspace(folder)
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        with app(folder) as url:
+            warm, cold = arrivals(browser, url)
+            page = browser.new_page(viewport={"width": 1280, "height": 800})
+            page.goto(url)
+            rows += [_row("revplan app", name, took) for name, took in pressed(page, presses).items()]
+        print(rows, warm, cold)
+        with lab(folder) as url:
+            page = browser.new_page(viewport={"width": 1280, "height": 800})
+            page.goto(url)
+            run_all(page)
+            rows += [_row("JupyterLab", name, took) for name, took in pressed(page, presses).items()]
+        browser.close()
+        rows.append(_row("kernel alone", "all", kernel_alone(folder, presses)))
+    table = aligned(["door", "what changed", "median ms", "95th ms", "presses"], rows, words=2)
+    return f"{table}\npage comes in {warm:.1f} s with a kernel kept warm, {cold:.1f} s without"
+
+
+def _row(door: str, name: str, took: np.ndarray) -> tuple[str, ...]:
+    shown = {"number": "headline", "fan": "fan chart", "last": "last chart", "all": "everything"}[name]
+    return door, shown, f"{np.median(took):.0f}", f"{np.quantile(took, 0.95):.0f}", str(len(took))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--presses", type=int, default=40)
+    print(measured(parser.parse_args().presses))
