@@ -19,7 +19,7 @@ from typing import Any
 FAMILY = "DejaVu Sans"
 MONO = "DejaVu Sans Mono"
 EAST_ASIAN = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO", "IDEOGRAPHIC", "FULLWIDTH", "HALFWIDTH", "KANGXI")
-BLANK = ("Last Resort", "Adobe Blank", "Fallback BMP", "OpenSymbol", FAMILY)
+BLANK = ("Last Resort", ".LastResort", "Adobe Blank", "Apple Color", "Noto Color", "OpenSymbol", FAMILY)
 """Families that claim characters they do not draw, or draw as something else; and the one that was tried."""
 
 
