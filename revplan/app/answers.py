@@ -141,14 +141,18 @@ def _tile(figure: Figure, value: float, before: float) -> str:
     return f"<div><dt>{escape(figure.label)}</dt><dd>{escape(written)}<small>{escape(beside)}</small></dd></div>"
 
 
-def side_by_side(columns: Mapping[str, Simulation], base: Simulation) -> str:
-    """A table of scenarios, one to a column, each figure with its difference to the base plan."""
+def side_by_side(columns: Mapping[str, Simulation], base: Simulation, left_out: int = 0) -> str:
+    """A table of scenarios, one to a column, each figure with its difference to the base plan.
+
+    `left_out` scenarios have no column; the caption says so.
+    """
+    more = f" {left_out} further scenarios of the plan can be opened." if left_out else ""
     heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in columns)
     by_figure = zip(figures(base), values(base), *(values(each) for each in columns.values()), strict=True)
     rows = "".join(_row(figure, before, found) for figure, before, *found in by_figure)
     return (
         '<div class="rp-scroll" tabindex="0" role="region" aria-label="Scenarios side by side"><table>'
-        "<caption>Scenarios side by side; below each figure its difference to the base plan.</caption>"
+        f"<caption>Scenarios side by side; below each figure its difference to the base plan.{more}</caption>"
         f'<thead><tr><th scope="col">Figure</th>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
     )
 

@@ -161,7 +161,7 @@ class Board:
             yield Lever(
                 (ACV, name, ""),
                 DEALS,
-                f"{shown(name)} ({plan.currency})",
+                f"Deal size {shown(name)} ({plan.currency})",
                 *_around(mean),
                 _money_digits(mean),
                 1.0,

@@ -111,7 +111,7 @@ class Panel:
         """Shows base, present state and the scenarios at hand side by side."""
         others = {name: self.game.play(scenario) for name, scenario in self.shelf.columns().items()}
         columns = {"Base plan": self.game.base, "Now": self.game.play(self._scenario()), **others}
-        self.table.value = side_by_side(columns, self.game.base)
+        self.table.value = side_by_side(columns, self.game.base, self.shelf.left_out)
 
 
 def _words(simulation: Simulation, base: Simulation) -> str:

@@ -14,7 +14,7 @@ from revplan.errors import PlanError, RevplanError, shown
 from revplan.escaping import escape
 from revplan.plan.model import Scenario
 
-MOST_KEPT = 4
+MOST_KEPT, MOST_NAMED = 4, 6  # columns of the table: scenarios kept, and scenarios of the plan file
 PLAN, KEPT, FILE = "plan file", "kept", "file"
 NAMELESS = "scenario"
 
@@ -45,8 +45,14 @@ class Shelf:
         self.widget = self._laid_out()
 
     def columns(self) -> Mapping[str, Scenario]:
-        """The scenarios to be shown side by side, by name: those kept, then those of the plan file."""
-        return {**self.kept, **{shown(name): each for name, each in self.game.plan.scenarios.items()}}
+        """The scenarios to be shown side by side, by name: those kept, then the first ones of the plan file."""
+        named = list(self.game.plan.scenarios.items())[:MOST_NAMED]
+        return {**self.kept, **{shown(name): each for name, each in named}}
+
+    @property
+    def left_out(self) -> int:
+        """How many scenarios of the plan file are not shown side by side."""
+        return max(len(self.game.plan.scenarios) - MOST_NAMED, 0)
 
     def stale(self) -> None:
         """Takes back what was said of another state than the present one."""

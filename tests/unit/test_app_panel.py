@@ -98,6 +98,13 @@ def test_the_table_holds_the_plan_the_present_and_the_scenarios_of_the_plan(show
     assert re.findall(r"[−+][0-9.]+ points", chance[1])
 
 
+def test_a_table_says_how_many_scenarios_it_leaves_out(tmp_path: Path) -> None:
+    named = {f"s{number}": {"volume": 1 + number / 10} for number in range(9)}
+    shown = Panel(open_game(plan_file(tmp_path, scenarios=named)))
+    assert "3 further scenarios of the plan can be opened." in shown.table.value
+    assert len(shown.shelf.choice.options) == 9
+
+
 def test_the_funnel_is_the_plan_traced_back(shown: Panel) -> None:
     # smb: .4 * 2m / 10,000 = 80 wins, mid .6 * 2m / 40,000 = 30. SQOs: 80 / .3 + 30 / .2 = 416.7. SQLs: twice that.
     # Leads: 70 % of the SQLs come from inbound, a tenth of whose leads become one: 833.3 * .7 / .1.
@@ -170,7 +177,7 @@ def test_an_error_in_a_field_is_explained_and_the_earlier_value_kept(shown: Pane
 
 
 def test_undo_redo_and_reset(shown: Panel) -> None:
-    before, first, second = drawings(shown), row(shown, "Lead to SQL (%)"), row(shown, "smb (USD)")
+    before, first, second = drawings(shown), row(shown, "Lead to SQL (%)"), row(shown, "Deal size smb (USD)")
     assert (shown.undo.disabled, shown.redo.disabled) == (True, True)
     for value in (11.0, 12.0, 13.0):
         first.slider.value = value
