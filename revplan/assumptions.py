@@ -13,7 +13,7 @@ from revplan.formats import show
 from revplan.plan.assumption import Assumption
 from revplan.plan.model import Plan, Transition
 from revplan.plan.places import places, transition_place
-from revplan.plan.words import value_words
+from revplan.plan.words import key_words, step_words, value_words
 from revplan.tables import columns, conform
 
 FEW_RECORDS = 30.0
@@ -40,7 +40,21 @@ def _row(plan: Plan, each: Assumption, value: object, on: date) -> tuple[Any, ..
     states = [state for state, applies in ((EXPIRED, each.has_expired(on)), (FEW, few)) if applies]
     words = value_words(each.about.rsplit(".", 1)[-1], value, plan.currency) if value is not None else ""
     state = ", ".join(states) or HOLDS
-    return each.about, words, each.owner, each.source, each.estimated, each.expires, evidence, state, each.note
+    dates = each.estimated, each.expires
+    return each.about, _what(plan, each.about), words, each.owner, each.source, *dates, evidence, state, each.note
+
+
+def _what(plan: Plan, about: str) -> str:
+    """A place in words: SQO to Won, mid; mid, deal; churn."""
+    head, *keys = about.split(".")
+    if head == "transitions":
+        step = [name for name in keys[2:] if name not in Transition.model_fields]
+        values = [name for name in keys[2:] if name in Transition.model_fields]
+        titles = {stage.id: stage.title for stage in plan.stages}
+        return ", ".join([step_words(titles, *keys[:2], *step), *map(key_words, values)])
+    if head in {"segments", "sources", "scenarios"} and keys:
+        return ", ".join([shown(keys[0]), *map(key_words, keys[1:])])
+    return " ".join(map(key_words, keys or [head]))
 
 
 def _evidence(plan: Plan, about: str) -> float | None:

@@ -39,6 +39,13 @@ def key_words(key: str) -> str:
     return NAMES.get(key, key.replace("_", " "))
 
 
+def step_words(titles: Mapping[str, str], *names: str | None) -> str:
+    """A step of the funnel and where it holds, such as SQO to Won, mid; stages are called by their `titles`."""
+    step = " to ".join(titles.get(str(name), str(name)) for name in names[:2])
+    cell = " x ".join(shown(name) for name in names[2:] if name is not None)
+    return f"{step}, {cell}" if cell else step
+
+
 def value_words(key: str, value: object, currency: str) -> str:
     """What the plan says under `key`, on one line."""
     if value is None:

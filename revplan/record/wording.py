@@ -8,8 +8,8 @@ from typing import Any
 
 from revplan.errors import shown
 from revplan.plan.model import Plan, Transition
-from revplan.plan.words import key_words, value_words
-from revplan.record.changes import Key, Leaf
+from revplan.plan.words import key_words, step_words, value_words
+from revplan.record.changes import Leaf
 
 PARTS = {"segments": "segment", "sources": "source", "scenarios": "scenario"}
 LONGEST = 80
@@ -32,12 +32,6 @@ class Names:
         worded = self.titles.get(value, value) if key in {"enters", "stage"} else value
         text = value_words(key, worded, self.currency)
         return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
-
-    def step(self, key: Key) -> str:
-        """A step and where it holds: SQO to Won, mid."""
-        step = " to ".join(self.titles.get(str(name), str(name)) for name in key[:2])
-        cell = " x ".join(shown(name) for name in key[2:] if name is not None)
-        return f"{step}, {cell}" if cell else step
 
 
 def leaves_words(leaves: Sequence[Leaf], names: Names) -> str:
@@ -81,7 +75,7 @@ def _both(leaf: Leaf, names: Names) -> str:
 
 
 def _transition(leaf: Leaf, names: Names) -> str:
-    step = names.step(leaf.place[1])
+    step = step_words(names.titles, *leaf.place[1])
     if leaf.is_added or leaf.is_removed:
         return f"{step}: {_whole(leaf, names)}"
     return f"{step}: {', '.join(_fields(leaf.before, leaf.after, names))}"

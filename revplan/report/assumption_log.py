@@ -13,15 +13,13 @@ from revplan.report.exhibit import Exhibit, table, text
 from revplan.workbook import Workbook
 
 LABELS = {
-    "about": "Assumption",
+    "what": "Assumption",
     "value": "Value",
     "owner": "Owner",
     "source": "Rests on",
     "estimated_on": "Last estimated",
     "expires_on": "Holds until",
-    "evidence": "Records",
     "state": "State",
-    "note": "Note",
 }
 
 
@@ -40,7 +38,22 @@ def assumption_log(book: Workbook, on: date | None = None) -> Exhibit:
     if frame.empty:
         return text("No assumption is logged: add `assumptions` to the plan file, each with an owner and an expiry.")
     order = frame["state"].str.contains(EXPIRED).sort_values(ascending=False, kind="stable").index
-    return table(frame.loc[order], kinds_of("assumption_log"), _message(frame, day), labels=LABELS, notes=_thin(book))
+    kinds = kinds_of("assumption_log")
+    rows = frame.assign(source=_rests_on(frame), state=_states(frame)).loc[order, list(LABELS)]
+    return table(rows, {name: kinds[name] for name in LABELS}, _message(frame, day), labels=LABELS, notes=_thin(book))
+
+
+def _rests_on(frame: pd.DataFrame) -> list[str]:
+    """Source and note in one column: the page is not wide enough for two."""
+    return [": ".join(filter(None, pair)) for pair in zip(frame["source"], frame["note"], strict=True)]
+
+
+def _states(frame: pd.DataFrame) -> list[str]:
+    """The state, with the number of records where they are few."""
+    return [
+        state.replace(FEW, f"{show(evidence, 'count')} records")
+        for state, evidence in zip(frame["state"], frame["evidence"], strict=True)
+    ]
 
 
 def _message(frame: pd.DataFrame, day: date) -> str:

@@ -50,24 +50,24 @@ def faults(folder: Path, *lines: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("about", "value"),
+    ("about", "what", "value"),
     [
-        ("goal.churn", "1% a month"),
-        ("goal.closing_arr", "$6M"),
-        ("segments.mid.acv", "$20k ± $8k"),
-        ("segments.mid.acv.sd", "$8k"),
-        ("sources.web.cost_per_entry", "$85"),
-        ("transitions.lead.sql", "40%, 1 month"),
-        ("transitions.sql.won.mid.rate", "20%"),
-        ("transitions.sql.won.lag", "median 60 days, P90 150"),
-        ("commit.confidence", "80%"),
-        ("uncertainty.rho", "0.3"),
-        ("plan_date", "15 Nov 2026"),
+        ("goal.churn", "churn", "1% a month"),
+        ("goal.closing_arr", "closing ARR", "$6M"),
+        ("segments.mid.acv", "mid, deal", "$20k ± $8k"),
+        ("segments.mid.acv.sd", "mid, deal, sd", "$8k"),
+        ("sources.web.cost_per_entry", "web, cost per entry", "$85"),
+        ("transitions.lead.sql", "Lead to SQL", "40%, 1 month"),
+        ("transitions.sql.won.mid.rate", "SQL to WON, mid, rate", "20%"),
+        ("transitions.sql.won.lag", "SQL to WON, lag", "median 60 days, P90 150"),
+        ("commit.confidence", "confidence", "80%"),
+        ("uncertainty.rho", "correlation of the rates", "0.3"),
+        ("plan_date", "plan date", "15 Nov 2026"),
     ],
 )
-def test_a_place_of_the_plan_shows_what_the_plan_says_there(tmp_path: Path, about: str, value: str) -> None:
+def test_a_place_of_the_plan_shows_what_the_plan_says_there(tmp_path: Path, about: str, what: str, value: str) -> None:
     frame = assumption_log_table(logged(tmp_path, f"{{about: {about}, owner: finance}}"), date(2027, 1, 1))
-    assert frame[["about", "value", "state"]].values.tolist()[0][:2] == [about, value]
+    assert frame[["about", "what", "value"]].values.tolist() == [[about, what, value]]
 
 
 def test_an_unknown_place_is_a_fault_with_the_nearest_one(tmp_path: Path) -> None:
@@ -161,7 +161,9 @@ def test_the_exhibit_counts_and_puts_the_expired_first() -> None:
         "8 assumptions have an owner; 2 had expired on 1 Mar 2027, and 1 rests on fewer than 30 records."
     )
     assert exhibit.table is not None
-    assert exhibit.table["about"].tolist()[:2] == ["goal.opening_arr", "transitions.sqo.won.enterprise"]
+    assert exhibit.table["what"].tolist()[:2] == ["opening ARR", "SQO to Won, enterprise"]
+    assert exhibit.table["state"].tolist()[:3] == ["expired", "expired, 27 records", "holds"]
+    assert exhibit.table["source"][0] == "subscriptions.csv: projected; the books of December replace it"
     assert "none had expired on 15 Nov 2026" in assumption_log(book).message
 
 
