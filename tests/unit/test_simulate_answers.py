@@ -421,6 +421,30 @@ def test_simulate_prints_for_a_person(tmp_path: Path, capsys: pytest.CaptureFixt
         ([], TEXT + "uncertainty: {rho: 2}\n", "uncertainty.rho: got 2; it must be less than 1"),
         ([], TEXT.replace("evidence: 400", "evidence: 0"), "evidence: got 0; it must be more than 0"),
         ([], TEXT + "scenarios: {odd: {changes: [{form: sql}]}}\n", "unknown key 'form'"),
+        (["--trials", "1"], TEXT, "trials: got 1; it must be a whole number from 2"),
+        (["--trials", "-8192"], TEXT, "trials: got -8192"),
+        (["--seed", str(2**63)], TEXT, "seed: got 9223372036854775808; it must be a whole number from 0"),
+        (["--cluster", "here"], TEXT, "cluster: got here; write the scheduler's address as tcp://127.0.0.1:8786"),
+        ([], TEXT + "uncertainty: {rho: 1}\n", "uncertainty.rho: got 1; it must be less than 1"),
+        ([], TEXT + "uncertainty: {rho: -0.1}\n", "uncertainty.rho: got -0.1"),
+        ([], TEXT + "uncertainty: {lag_cv: 9}\n", "uncertainty.lag_cv: got 9"),
+        ([], TEXT + "commit: {confidence: 1}\n", "commit.confidence: got 1; it must be less than 1"),
+        ([], TEXT.replace("evidence: 400", "evidence: -5"), "evidence: got -5; it must be more than 0"),
+        ([], TEXT.replace("evidence: 400", "evidence: many"), "evidence: got 'many'"),
+        ([], TEXT + "scenarios: {odd: {uncertainty: {rho: 2}}}\n", "scenarios.odd.uncertainty.rho: got 2"),
+        ([], TEXT + "scenarios: {odd: {prices: 3}}\n", "scenarios.odd.prices: unknown key 'prices'"),
+        ([], TEXT + "scenarios: {odd: {volume: {fairs: 2}}}\n", "'fairs' is no source of this plan"),
+        (
+            [],
+            TEXT + "scenarios: {odd: {goal: {new_arr: 1_000, closing_arr: 9_000_000, opening_arr: 1}}}\n",
+            "scenarios.odd.goal",
+        ),
+        (
+            [],
+            TEXT + "scenarios: {odd: {changes: [{from: sql, to: won, segment: huge, rate: 0.2}]}}\n",
+            "no segment of this plan",
+        ),
+        ([], TEXT + "scenarios: {odd: {changes: [{from: lead, to: won, rate: 0.2}]}}\n", "scenarios.odd.changes[0]"),
     ],
 )
 def test_what_cannot_be_simulated_is_refused(
@@ -431,6 +455,30 @@ def test_what_cannot_be_simulated_is_refused(
     said = capsys.readouterr()
     assert message in said.err
     assert (said.out, "Traceback" in said.err) == ("", False)
+
+
+@pytest.mark.parametrize("given", [["--trials", "many"], ["--trials", "1e3"], ["--seed"], ["--speed", "9"]])
+def test_what_is_no_number_or_no_option_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], given: list[str]
+) -> None:
+    plan_of(TEXT, tmp_path)
+    with pytest.raises(SystemExit) as left:
+        main(["simulate", str(tmp_path / "plan.yaml"), *given])
+    assert left.value.code == 2
+    said = capsys.readouterr()
+    assert given[0] in said.err
+    assert said.out == ""
+
+
+def test_the_faults_of_plan_and_scenarios_come_in_one_answer(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = TEXT.replace("evidence: 400", "evidence: 0") + "uncertainty: {rho: 2}\nscenarios: {odd: {volume: -1}}\n"
+    (tmp_path / "plan.yaml").write_text(text, encoding="utf-8")
+    assert main(["simulate", str(tmp_path / "plan.yaml")]) == 2
+    said = capsys.readouterr().err
+    assert "(3 faults)" in said
+    assert all(part in said for part in ("evidence: got 0", "rho: got 2", "scenarios.odd.volume"))
 
 
 def test_the_example_company(capsys: pytest.CaptureFixture[str]) -> None:
