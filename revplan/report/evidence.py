@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
 
 import numpy as np
 import pandas as pd
@@ -205,14 +204,10 @@ def _billing_check(book: Workbook, billing_total: float) -> tuple[object, ...]:
 
 def provenance(book: Workbook) -> Exhibit:
     """From what this was made, so that it can be made again."""
-    plan = sha256(book.plan.model_dump_json(by_alias=True).encode()).hexdigest()
-    facts = {
-        "Plan": f"{book.plan.name}, made on {book.plan.plan_date}, content {plan[:12]}",
-        "revplan": __version__,
-    }
+    facts = {"Plan": f"{book.plan.name}, made on {show(book.plan.plan_date, 'date')}", "revplan": __version__}
     lines: list[str] = []
     if book.records is not None:
         history = book.records.history
-        facts["Records"] = f"known to {history.as_of}, content {history.fingerprint[:12]}"
+        facts["Records"] = f"known to {show(history.as_of, 'date')}"
         lines = [str(line) for line in history.report]
     return text("The same plan, records and version make this page again, byte for byte.", facts, notes=lines)
