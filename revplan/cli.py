@@ -242,13 +242,14 @@ def _simulate(given: argparse.Namespace) -> None:
 def _sign(given: argparse.Namespace) -> None:
     from revplan.record_text import sign_report
 
-    _print(given, *sign_report(given.plan, given.by, given.on, given.out))
+    tell = _progress("commit: {done} of {total} sources, now {what}")
+    _print(given, *sign_report(given.plan, given.by, given.on, given.out, tell))
 
 
 def _diff(given: argparse.Namespace) -> None:
     from revplan.record_text import diff_report
 
-    _print(given, *diff_report(given.a, given.b, _progress("diff: {done} of {total} changes, now {what}")))
+    _print(given, *diff_report(given.a, given.b, _progress("diff: {done} of {total} done, now {what}")))
 
 
 def _spread(address: str | None) -> AbstractContextManager[Spread]:

@@ -9,8 +9,9 @@ from typing import Any
 
 from revplan.escaping import clean
 from revplan.formats import MINUS, compact, show
+from revplan.model.commit import Progress
 from revplan.record.contents import CONTENTS
-from revplan.record.difference import FIGURES, Change, Difference, Figures, Progress, compare
+from revplan.record.difference import FIGURES, Change, Difference, Figures, compare
 from revplan.record.reading import Record
 from revplan.record.signing import sign
 from revplan.record.summary import by_line, signed_lines
@@ -19,9 +20,11 @@ from revplan.workbook import open_workbook
 Answer = tuple[dict[str, Any], str]
 
 
-def sign_report(plan_path: Path, by: Sequence[str], on: date, out: Path | None) -> Answer:
+def sign_report(
+    plan_path: Path, by: Sequence[str], on: date, out: Path | None, progress: Progress | None = None
+) -> Answer:
     """Signs the plan; what `revplan sign` prints."""
-    record = sign(plan_path, by, on, out)
+    record = sign(plan_path, by, on, out, progress)
     return _signed_answer(record), _signed_text(record)
 
 

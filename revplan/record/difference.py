@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from revplan.errors import PlanError
+from revplan.escaping import clean
 from revplan.inputs import input_files
 from revplan.known import Records, known
+from revplan.model.commit import Progress
 from revplan.model.funnel import YEAR
 from revplan.model.scenarios import entries_by_stage, spend_of_entries
 from revplan.model.simulate import simulate
@@ -23,7 +25,6 @@ from revplan.record.wording import Names, files_words, leaves_words
 from revplan.sheets import required_by_stage
 from revplan.workbook import Workbook, open_workbook
 
-Progress = Callable[[int, int, str], None]
 FIGURES = ("first", "commit", "budget", "arr", "signed")
 NOTHING = 1e-9  # share of a figure below which it did not move
 
@@ -114,7 +115,12 @@ def compare(a: str | Path, b: str | Path, progress: Progress | None = None) -> D
     PlanError
         If the two are in different currencies.
     """
-    return between(_side(Path(a)), _side(Path(b)), progress)
+    sides = []
+    for done, path in enumerate((a, b)):
+        if progress:
+            progress(done, 2, f"reading {Path(path).name}")
+        sides.append(_side(Path(path)))
+    return between(sides[0], sides[1], progress)
 
 
 def between(a: Side, b: Side, progress: Progress | None = None) -> Difference:
@@ -193,7 +199,7 @@ def _effects(
     found = []
     for done, change in enumerate(changes):
         if progress:
-            progress(done, len(changes), change.what)
+            progress(done, len(changes), clean(change.what))
         effect = dict.fromkeys(FIGURES, 0.0) if change.is_words else _alone(change, sides, before)
         found.append(Change(change.what, change.leaves, change.takes_records, effect))
     return found

@@ -16,6 +16,7 @@ from typing import Any
 from revplan.errors import PlanError, ReportError, shown
 from revplan.escaping import clean, spreadsheet
 from revplan.inputs import input_files, queries
+from revplan.model.commit import Progress
 from revplan.model.scenarios import entries_by_stage
 from revplan.model.simulate_tables import finite
 from revplan.plan.file import read_plan
@@ -31,7 +32,13 @@ LOCK = PACKAGE.parent / "requirements.lock"
 LONGEST_NAME, LONGEST_SLUG = 200, 40
 
 
-def sign(plan_path: str | Path, by: Sequence[str], on: date, out: str | Path | None = None) -> Record:
+def sign(
+    plan_path: str | Path,
+    by: Sequence[str],
+    on: date,
+    out: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Record:
     """The record of the plan at `plan_path`, which is frozen with all it rests on.
 
     The inputs are copied first and the results computed from the copies, so the folder holds what
@@ -47,6 +54,8 @@ def sign(plan_path: str | Path, by: Sequence[str], on: date, out: str | Path | N
         The day of signing.
     out
         The folder to put the signed folder in; `signed` beside the plan if left out.
+    progress
+        Called with done, total and what is being worked on, while the commit is solved.
 
     Raises
     ------
@@ -61,7 +70,7 @@ def sign(plan_path: str | Path, by: Sequence[str], on: date, out: str | Path | N
     with _writing(out), TemporaryDirectory(dir=out, prefix=".signing-", ignore_cleanup_errors=True) as scratch:
         made = Path(scratch) / "record"
         frozen = _copied(path, made / INPUTS)
-        _fill(made, frozen, names, on)
+        _fill(made, open_workbook(frozen, progress), frozen, names, on)
         contents = (made / CONTENTS).read_text("utf-8")
         target = out / f"{_slug(read_plan(frozen).name)}-{on}-{content_hash(contents)[:8]}"
         return _placed(made, target)
@@ -115,10 +124,8 @@ def _lies_in(folder: Path, path: Path) -> bool:
     return Path(os.path.abspath(path)).is_relative_to(os.path.abspath(folder))
 
 
-def _fill(made: Path, frozen: Path, names: tuple[str, ...], on: date) -> None:
-    book = open_workbook(frozen)
-    plan = book.plan
-    found = book.simulation
+def _fill(made: Path, book: Workbook, frozen: Path, names: tuple[str, ...], on: date) -> None:
+    plan, found = book.plan, book.simulation
     commit, scale = entries_by_stage(book.year)[plan.commit_stage], finite(found.signed.scale.value)
     signature = Signature(
         plan=clean(plan.name) or "Plan",

@@ -15,6 +15,8 @@ import pytest
 
 from revplan.cli import main
 from revplan.errors import PlanError
+from revplan.inputs import queries
+from revplan.plan.file import read_plan
 from revplan.record.contents import CONTENTS, README
 from revplan.record.promises import against, against_arr
 from revplan.record.reading import Record, drift, read_record
@@ -419,3 +421,11 @@ def test_the_command_says_what_is_wrong(plan_file: Path, capsys: pytest.CaptureF
     assert "--by: a name is empty" in capsys.readouterr().err
     assert main(["sign", str(plan_file), "--by", "Anna", "--out", str(plan_file)]) == 2
     assert "is a file, or lies in one; choose another folder with --out" in capsys.readouterr().err
+
+
+def test_tables_of_a_database_are_named_as_not_frozen(plan_file: Path) -> None:
+    query = CRM.replace("{path: data/leads.csv, id: id}", "{url: 'env:CRM', sql: SELECT 1, id: id}")
+    write(plan_file.parents[1] / "crm" / "crm.yaml", query)
+    assert queries(read_plan(plan_file), plan_file.parent) == ("leads",)
+    write(plan_file.parents[1] / "crm" / "crm.yaml", CRM)
+    assert queries(read_plan(plan_file), plan_file.parent) == ()
