@@ -206,9 +206,9 @@ def _described(frame: Any, placeholder: Any, raw: dict[str, Any]) -> None:
 
 
 def _close(template: Template, slides: Sequence[Slide], made_from: dict[str, str], footer: str) -> None:
-    """The last slides: what each figure is, and from what all this was made."""
+    """The last slides: what each figure is, unless the notebook says so itself, and from what all this was made."""
     measured = definitions(slide.raw for slide in slides)
-    if measured:
+    if measured and not any("definition" in slide.section.lower() for slide in slides):
         heads = ("Figure", "How it is worked out", "Rounding", "Source")
         _add_plain(template, "What the figures are, and where they come from.", heads, measured, footer)
     _add_plain(

@@ -283,7 +283,7 @@ def _interval(series: Series, sheet: Sheet, bars: bool) -> list[Any]:
     look = line("ink", 1.25) if bars else line("C3", 11, alpha=0.5)
     return [
         C.errBars(
-            valued("errDir", "y"),
+            *([] if bars else [valued("errDir", "y")]),
             valued("errBarType", "both"),
             valued("errValType", "cust"),
             valued("noEndCap", 1),

@@ -69,9 +69,11 @@ def sheets(columns: Sequence[Column], totals: int, place: Area) -> list[Sheet]:
         if widths and sum(heights) <= place.height:
             more = min(AIRY, (place.height - sum(heights)) / len(heights))
             return [_sheet(columns, range(count), totals, size, (widths, [each + more for each in heights]))]
-    sized = next((size for size in PAGED_SIZES if _widths(columns, size, place.width)), None)
-    parts = [list(columns)] if sized else _parts(columns, PAGED_SIZES[-1], place.width)
-    return [sheet for part in parts for sheet in _paged(part, totals, sized or PAGED_SIZES[-1], place)]
+    whole = [_paged(columns, totals, size, place) for size in PAGED_SIZES if _widths(columns, size, place.width)]
+    if whole:
+        return min(whole, key=len)
+    parts = _parts(columns, PAGED_SIZES[-1], place.width)
+    return [sheet for part in parts for sheet in _paged(part, totals, PAGED_SIZES[-1], place)]
 
 
 def _sheet(

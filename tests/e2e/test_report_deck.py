@@ -339,6 +339,7 @@ def test_every_figure_is_spoken_with_its_definition_and_source() -> None:
     assert "New ARR: 13 figures on the slide. annual value" in listed.notes_slide.notes_text_frame.text
     assert defined.shapes.title.text == "What the figures are, and where they come from."
     assert [row[0] for row in cells_of(defined)] == ["New ARR"]
+    assert len(slides_of("## Definitions and sources", by)) == 1
 
 
 def test_the_first_slide_opens_and_the_last_says_what_it_was_made_from() -> None:
