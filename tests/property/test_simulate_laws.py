@@ -139,6 +139,68 @@ def test_the_commit_at_a_confidence_gives_it(data: dict[str, Any]) -> None:
 
 
 @LAWS
+@given(plans())
+def test_the_commit_at_a_confidence_gives_it_with_other_draws_too(data: dict[str, Any]) -> None:
+    found = simulate(year(data), 4 * TRIALS)
+    fresh = trials_of(found.view, Bank(4 * TRIALS, drivers(found.view), 2))
+    for point in (found.signed, found.stretch):
+        if 0 < point.scale.value < np.inf:
+            chances = chance_of_goal(fresh, found.view.goal, point.scale.value)
+            error = fresh.standard_error(chances)
+            assert float(chances.mean()) == pytest.approx(point.confidence, abs=6 * error + 2e-3)
+
+
+@LAWS
+@given(plans(rho=0.0, lag_cv=0.0, volume_cv=0.0))
+def test_without_uncertainty_and_with_small_deals_the_year_is_the_plan(data: dict[str, Any]) -> None:
+    certain = {**data, "transitions": [{**each, "evidence": None} for each in data["transitions"]]}
+    small = {name: {**each, "acv": {"mean": 0.1, "sd": 0.0}} for name, each in data["segments"].items()}
+    found = simulate(year({**certain, "segments": small}), 64)
+    planned = found.view.planned_arr
+    # millions of deals of ten cents: the law of large numbers leaves nothing to chance
+    assert found.outcome.p10.value == pytest.approx(planned, rel=2e-3)
+    assert found.outcome.p90.value == pytest.approx(planned, rel=2e-3)
+    assert found.outcome.mean.value == pytest.approx(planned, rel=1e-9)
+
+
+@LAWS
+@given(plans(rho=0.0, lag_cv=0.0, volume_cv=0.0))
+def test_without_uncertainty_the_scatter_is_that_of_the_deals(data: dict[str, Any]) -> None:
+    certain = {**data, "transitions": [{**each, "evidence": None} for each in data["transitions"]]}
+    view = simulate(year(certain), 64).view
+    spread = np.sqrt(view.planned_wins @ (view.value**2 + view.spread**2))
+    assert simulate(year(certain), 64).outcome.sd.value == pytest.approx(spread, rel=1e-6)
+
+
+@LAWS
+@given(plans())
+def test_endless_evidence_is_certainty(data: dict[str, Any]) -> None:
+    endless = {**data, "transitions": [{**each, "evidence": 1e9} for each in data["transitions"]]}
+    certain = {**data, "transitions": [{**each, "evidence": None} for each in data["transitions"]]}
+    found, known = simulate(year(endless), TRIALS), simulate(year(certain), TRIALS)
+    assert found.outcome.p10.value == pytest.approx(known.outcome.p10.value, rel=2e-3)
+    assert found.outcome.p90.value == pytest.approx(known.outcome.p90.value, rel=2e-3)
+
+
+@LAWS
+@given(plans(), st.floats(0.5, 0.99))
+def test_a_slider_moved_and_moved_back_gives_the_same_picture(data: dict[str, Any], factor: float) -> None:
+    moved = {**data, "transitions": [{**each, "rate": each["rate"] * factor} for each in data["transitions"]]}
+    before, between, after = (simulate(year(each), 500) for each in (data, moved, data))
+    assert (before.outcome, before.curve, before.tornado) == (after.outcome, after.curve, after.tornado)
+    assert np.array_equal(before.fan.arr, after.fan.arr)
+    assert all(np.array_equal(*pair) for pair in zip(before.fan.entries, after.fan.entries, strict=True))
+    assert between.view.rates.mean.tolist() != before.view.rates.mean.tolist()
+
+
+@LAWS
+@given(plans(rho=0.0, lag_cv=0.0))
+def test_more_stray_volumes_a_wider_year(data: dict[str, Any]) -> None:
+    spreads = [simulate(year(data, volume_cv=cv), TRIALS).outcome.sd.value for cv in (0.0, 0.2, 0.6)]
+    assert spreads[0] < 1.01 * spreads[1] < 1.02 * spreads[2]
+
+
+@LAWS
 @given(plans(), st.integers(0, 2**40))
 def test_same_seed_same_bits(data: dict[str, Any], seed: int) -> None:
     first, second = (simulate(year(data), 500, seed) for _ in range(2))

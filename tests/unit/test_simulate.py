@@ -250,7 +250,7 @@ def test_outcomes_do_not_depend_on_the_number_of_cores(monkeypatch: pytest.Monke
     made, found = year(evidence=30, uncertainty={"rho": 0.3}), []
     monkeypatch.setattr(module, "ROUND", 2 * BLOCK)
     for cores in (1, 2, 5):
-        monkeypatch.setattr(module.os, "cpu_count", lambda cores=cores: cores)
+        monkeypatch.setattr("os.cpu_count", lambda cores=cores: cores)
         result = simulate(made, 20_000)
         found.append((result.outcome, result.curve))
     assert found[0] == found[1] == found[2]
