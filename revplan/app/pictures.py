@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from revplan.app.svg import (
     INK,
     WIDTH,
@@ -21,9 +23,10 @@ from revplan.app.svg import (
     words,
 )
 from revplan.formats import MONTHS, compact, show
+from revplan.model.funnel import YEAR
 from revplan.model.scenarios import entries_by_stage
 from revplan.model.simulate import Simulation
-from revplan.model.simulate_tables import fan_arr_table, points
+from revplan.model.simulate_tables import points
 from revplan.report.axes import ACTUAL, ATTENTION, BACKGROUND, GAP, PAST, PLAN, REQUIRED, fitting
 
 LEFT, RIGHT = 54, WIDTH - 10
@@ -37,9 +40,10 @@ Chart = tuple[str, str]
 
 def fan_chart(simulation: Simulation, base: Simulation) -> Chart:
     """New ARR closed by the end of each month: P10, P50, P90, the goal, and the base plan's P50."""
-    frame, currency, height = fan_arr_table(simulation), simulation.year.plan.currency, 270
-    before = base.fan.arr[1]
-    low, mid, high, goal = (frame[name].to_list() for name in ("arr_low", "arr_mid", "arr_high", "goal"))
+    year, currency, height = simulation.year, simulation.year.plan.currency, 270
+    low, mid, high = simulation.arr_bands.tolist()
+    before, goal = base.arr_bands[1].tolist(), np.cumsum(year.targets[:, :YEAR].sum(axis=0)).tolist()
+    months = list(year.plan.months)
     y = scale_of([*high, *goal, *before], height - 28, 28)
     x = Scale(0, len(mid) - 1, LEFT + 10, RIGHT - 10)
 
@@ -48,7 +52,7 @@ def fan_chart(simulation: Simulation, base: Simulation) -> Chart:
 
     found = simulation.outcome
     message = (
-        f"By the end of {show(frame['month'].iloc[-1], 'month')} new ARR is {compact(found.p50.value, currency)} in the "
+        f"By the end of {show(months[-1], 'month')} new ARR is {compact(found.p50.value, currency)} in the "
         f"middle case, between {compact(found.p10.value, currency)} and {compact(found.p90.value, currency)} in eight "
         f"years of ten; the goal is {compact(goal[-1], currency)}."
     )
@@ -60,7 +64,7 @@ def fan_chart(simulation: Simulation, base: Simulation) -> Chart:
         line(along(before), colour(PAST), 1.6, "2 4"),
         line(along(goal), colour(GAP), 1.8, "6 4"),
         line(along(mid), colour(PLAN)),
-        *(words(x.at(at), height - 8, MONTHS[month.month - 1], "middle") for at, month in enumerate(frame["month"])),
+        *(words(x.at(at), height - 8, MONTHS[month.month - 1], "middle") for at, month in enumerate(months)),
     ]
     return message, picture(height, message, parts)
 

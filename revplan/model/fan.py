@@ -7,7 +7,7 @@ are marginal: each holds for its own stage and month, none for several at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,9 +64,8 @@ class _Flow:
 
 def fan(year: PlannedYear, view: Outlook, opened: Opened, bank: Bank) -> Fan:
     """The bands of a planned year."""
-    flows = list(_flows(year, view, opened))
-    blocks = range(min(bank.blocks, max(MOST_TRIALS // bank.size, 1)))
-    parts = [_block(flows, view, bank.block(number), len(year.plan.stages)) for number in blocks]
+    flows = list(_flows(year, view, opened, year.plan.stage_ids))
+    parts = [_block(flows, view, bank.block(number), len(year.plan.stages)) for number in _blocks(bank)]
     entries, arr = (np.concatenate(part, axis=-1) for part in zip(*parts, strict=True))
     planned = np.zeros((len(year.plan.stages), YEAR))
     money = np.zeros(YEAR)
@@ -79,12 +78,26 @@ def fan(year: PlannedYear, view: Outlook, opened: Opened, bank: Bank) -> Fan:
     return Fan(_bands(entries), planned, _bands(arr + won[:, None]), np.cumsum(money) + won)
 
 
-def _flows(year: PlannedYear, view: Outlook, opened: Opened) -> Iterator[_Flow]:
+def arr_bands(year: PlannedYear, view: Outlook, opened: Opened, bank: Bank) -> np.ndarray:
+    """What `fan` gives as `arr`, in a fraction of its time: shape (3, 12). [plan currency]"""
+    flows = list(_flows(year, view, opened, year.plan.stage_ids[-1:]))
+    arr = np.concatenate([_block(flows, view, bank.block(number), 1)[1] for number in _blocks(bank)], axis=-1)
+    return _bands(arr + np.cumsum(year.won_arr[:, :YEAR].sum(axis=0))[:, None])
+
+
+def _blocks(bank: Bank) -> range:
+    return range(min(bank.blocks, max(MOST_TRIALS // bank.size, 1)))
+
+
+def _flows(year: PlannedYear, view: Outlook, opened: Opened, wanted: Collection[str]) -> Iterator[_Flow]:
+    """The flows into the stages `wanted`."""
     stages = list(year.plan.stage_ids)
     new = np.flatnonzero(~view.is_open).tolist()
     for row, cell, flow in zip(new, year.cells, year.flows, strict=True):
         path = _steps(view, row)
         for index, stage in enumerate(cell.stages):
+            if stage not in wanted:
+                continue
             planned = flow[index][max(-year.first, 0) : YEAR - year.first]
             planned = np.append(np.zeros(YEAR - len(planned)), planned)
             months = entries_by_month(cell.lags[:index], flow[0], year.start, -year.first, _factors(view.lags))

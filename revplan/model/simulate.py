@@ -12,7 +12,7 @@ from scipy.special import ndtr
 
 from revplan.model.bank import Bank
 from revplan.model.curve import CONFIDENCES, CurvePoint, commit_curve, merged_curve
-from revplan.model.fan import Fan, fan
+from revplan.model.fan import Fan, arr_bands, fan
 from revplan.model.outcome import Outcome, merged, outcome
 from revplan.model.outlook import Opened, Outlook, open_months, outlook
 from revplan.model.seek import Sought, goal_seek
@@ -81,6 +81,11 @@ class Simulation:
     def fan(self) -> Fan:
         """P10, P50 and P90 of every stage and month."""
         return fan(self.year, self.view, self.opened, self._bank)
+
+    @cached_property
+    def arr_bands(self) -> np.ndarray:
+        """P10, P50 and P90 of the ARR closed by the end of each month, as in `fan`: shape (3, 12). [plan currency]"""
+        return arr_bands(self.year, self.view, self.opened, self._bank)
 
     @cached_property
     def given_commit(self) -> dict[str, Outcome]:

@@ -257,6 +257,10 @@ def test_the_fan_ends_where_the_year_does() -> None:
         assert fan.planned[data().stage_ids.index(stage)].sum() == pytest.approx(entries, rel=1e-9)
 
 
+def test_bands_of_arr_alone_are_those_of_the_fan() -> None:
+    np.testing.assert_allclose(simulation().arr_bands, simulation().fan.arr, rtol=1e-12)
+
+
 def test_fan_tables() -> None:
     table, arr = tables.fan_table(simulation()), tables.fan_arr_table(simulation())
     assert len(table) == 36
