@@ -60,7 +60,7 @@ class Span:
         """Share of each month that is over at the end of the last day counted; months after the span count 0. [0-1]"""
         after = self.last_day + timedelta(days=1)
         gone = (month_of(after) - self.first).n + share_gone(after)
-        return np.clip(gone - (months.asi8 - self.first.ordinal), 0, 1) * (months <= self.last)
+        return np.clip(gone - (months.asi8 - self.first.ordinal), 0, 1)
 
     def within(self, months: pd.Series) -> np.ndarray:
         """Which of `months` it holds, up to that of the last day counted."""

@@ -139,6 +139,16 @@ def test_the_cells_of_the_variance_are_what_each_brought(book: BoardBook, leads:
     assert cells["came"].to_dict() == pytest.approx(won.reindex(cells.index, fill_value=0).to_dict())
 
 
+def test_the_entries_of_the_variance_are_new_records_since_the_plan_date(book: BoardBook, leads: pd.DataFrame) -> None:
+    first = leads[["lead_on", "mql_on", "sql_on", "sal_on"]].min(axis=1)
+    at = leads["sal_on"].where(leads["source"] == "outbound", leads["sql_on"])
+    new = (first >= "2025-11-15") & (at <= END.isoformat())
+    found = book.variance_factors(book.spans[0]).set_index(["segment", "source"])
+    assert (found["volume_came"] == new.sum()).all()
+    shares = leads[new].groupby(["segment", "source"]).size() / new.sum()
+    assert found["mix_came"].to_dict() == pytest.approx(shares.to_dict())
+
+
 def test_segments_add_up_to_the_whole(book: BoardBook) -> None:
     parts = [sound(open_boardbook(FY26, "2026-Q3", segment=name)) for name in book.plan.segments]
     keys = ["period", "stage", "part"]

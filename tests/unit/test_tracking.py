@@ -153,6 +153,21 @@ def test_one_cell_by_hand() -> None:
     assert table["provisional"].to_dict() == {name: name in ("win_rate", "timing") for name in table.index}
 
 
+@pytest.mark.parametrize("entries", [None, 0.0])
+def test_a_cell_without_plan_is_volume_and_mix(entries: float | None) -> None:
+    columns = ["segment", "source", "entries", "win_rate", "wins", "arr", "opening_arr", "provisional"]
+    there = ("a", "all", 100.0, 0.2, 10.0, 1000.0, 0.0, False)
+    lacking = [] if entries is None else [("b", "all", entries, 0.9, 0.0, 0.0, 0.0, False)]
+    planned = pd.DataFrame([there, *lacking], columns=columns)
+    came = pd.DataFrame([there, ("b", "all", 50.0, 0.2, 5.0, 500.0, 0.0, False)], columns=columns)
+    for sides, sign in (((planned, came), 1), ((came, planned), -1)):
+        cells = variance_cells(factors(*sides)).set_index("segment")
+        # V 100 to 150, share of b 0 to 1/3, each entry worth 0.2 x half x 100 = 10: volume 50 x 1/6 x 10, mix 125 x 1/3 x 10.
+        assert cells.loc["b", "volume"] == pytest.approx(sign * 250 / 3)
+        assert cells.loc["b", "mix"] == pytest.approx(sign * 1250 / 3)
+        assert cells.loc["b", ["win_rate", "timing", "deal_size"]].tolist() == [0, 0, 0]
+
+
 def test_no_cells_no_lines() -> None:
     nothing = pd.DataFrame(
         {name: pd.Series(dtype=float) for name in ("entries", "win_rate", "wins", "arr", "opening_arr")}
