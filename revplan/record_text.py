@@ -17,6 +17,8 @@ from revplan.record.signing import sign
 from revplan.record.summary import by_line, signed_lines
 from revplan.workbook import open_workbook
 
+NAMED = 0.05  # records from which the error of the simulation is worth a line
+
 Answer = tuple[dict[str, Any], str]
 
 
@@ -78,14 +80,15 @@ def _diff_text(found: Difference) -> str:
         return "\n".join(["Nothing changed.", *notes])
     moving = [each for each in found.changes if not each.does_nothing]
     still = [f"  {clean(each.what)}" for each in found.changes if each.does_nothing]
-    lines = [f"{clean(found.a.plan.name)} to {clean(found.b.plan.name)}: {len(found.changes)} changes"]
+    count = len(found.changes)
+    lines = [f"{clean(found.a.plan.name)} to {clean(found.b.plan.name)}: {count} change{'s' * (count > 1)}"]
     lines += [_line(each, found) for each in moving]
     if moving:
         lines.append(f"All together: {effect_words(found.together, found) or 'no number moves'}.")
     if len(moving) > 1 and (rest := effect_words(found.interaction, found)):
         lines.append(f"Of that by acting on each other: {rest}.")
     lines += ["Without effect on the numbers:", *still] if still else []
-    if found.error and any(each.effect and each.effect["signed"] for each in found.changes):
+    if found.error >= NAMED and any(each.effect and each.effect["signed"] for each in found.changes):
         notes.append(f"- Numbers to sign come from a simulation: ±{show(found.error, 'count')} each.")
     return "\n".join([*lines, *notes])
 

@@ -139,10 +139,10 @@ class Rates:
 
     def chance_all_hold(self, rho: float) -> tuple[int, float]:
         """How many rates are uncertain, and the chance that every one is at least its mean. [0-1]"""
-        a, b = self.mean * self.evidence, (1 - self.mean) * self.evidence
         unsure = ~self.certain
-        below = betainc(a[unsure], b[unsure], self.mean[unsure])
-        above = betaincc(a[unsure], b[unsure], self.mean[unsure])
+        mean, evidence = self.mean[unsure], self.evidence[unsure]
+        a, b = mean * evidence, (1 - mean) * evidence
+        below, above = betainc(a, b, mean), betaincc(a, b, mean)
         threshold = np.where(below < 0.5, ndtri(below), -ndtri(above))
         return int(unsure.sum()), chance_all_above(threshold, rho)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from revplan.plan.words import key_words, step_words, value_words
 from revplan.record.changes import Leaf
 
 PARTS = {"segments": "segment", "sources": "source", "scenarios": "scenario"}
-LONGEST = 80
+LONGEST, MOST = 80, 8  # characters of a value, and differences on a line
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ class Names:
 def leaves_words(leaves: Sequence[Leaf], names: Names) -> str:
     """Several differences that go together, on one line."""
     if leaves and all(leaf.field == "share" for leaf in leaves):
-        named = (f"{shown(leaf.place[1])} {_both(leaf, names)}" for leaf in leaves)
-        return f"shares of new ARR by {PARTS[leaves[0].place[0]]}: {', '.join(named)}"
-    return "; ".join(leaf_words(leaf, names) for leaf in leaves)
+        named = [f"{shown(leaf.place[1])} {_both(leaf, names)}" for leaf in leaves]
+        return f"shares of new ARR by {PARTS[leaves[0].place[0]]}: {_cut(named, ', ')}"
+    return _cut([leaf_words(leaf, names) for leaf in leaves], "; ")
 
 
 def leaf_words(leaf: Leaf, names: Names) -> str:
@@ -92,12 +92,13 @@ def _logged(leaf: Leaf) -> str:
     """The places whose line of the log differs."""
     lines = [{each.about: each for each in log} for log in (leaf.before, leaf.after)]
     changed = [about for about in {**lines[0], **lines[1]} if lines[0].get(about) != lines[1].get(about)]
-    return _listed(changed) or "another order"
+    return _cut([shown(about) for about in changed]) or "another order"
 
 
-def _listed(names: Iterable[str], most: int = 5) -> str:
-    listed = [shown(name) for name in names]
-    return ", ".join(listed[:most]) + (f" and {len(listed) - most} more" if len(listed) > most else "")
+def _cut(parts: Sequence[str], between: str = ", ") -> str:
+    """The first of `parts`, and how many more there are."""
+    more = [f"and {len(parts) - MOST} more"] if len(parts) > MOST else []
+    return between.join([*parts[:MOST], *more])
 
 
 def files_words(before: dict[str, str], after: dict[str, str]) -> str:
@@ -106,4 +107,4 @@ def files_words(before: dict[str, str], after: dict[str, str]) -> str:
     states = {
         name: "changed" if name in before and name in after else "new" if name in after else "gone" for name in names
     }
-    return _listed(f"{name} {state}" for name, state in states.items())
+    return _cut([f"{shown(name)} {state}" for name, state in states.items()])
