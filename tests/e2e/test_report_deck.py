@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shutil
 import subprocess
 import zipfile
@@ -31,12 +32,13 @@ from revplan.formats import compact
 from revplan.report import charts, native_plan, native_rates, rate_charts
 from revplan.report.blocks import exhibits
 from revplan.report.deck import deck
+from revplan.report.drawing import STYLE
 from revplan.report.exhibit import Exhibit, chart, table, text
 from revplan.report.figures import Cells, figure, say
 from revplan.report.native import Native, Series, checked, day_number, from_raw
 from revplan.report.slide_chart import chart_parts
 from revplan.report.slide_fit import cut, lines, width
-from revplan.report.slide_master import MASTER, master
+from revplan.report.slide_master import COLORS, MASTER, master
 from revplan.report.slide_series import SCHEME, number_format
 from revplan.report.slide_template import open_template
 
@@ -251,6 +253,10 @@ def test_no_line_is_wider_than_its_room_and_no_letter_is_lost(words: str, size: 
 def test_a_waterfall_above_zero_has_no_second_part() -> None:
     (slide,) = slides_of(waterfall(("=", 8.0e6), ("+", 2.0e6), ("+", -1.0e6), ("=", 9.0e6)))
     assert list(drawn_of(slide)) == ["(below)", "level", "change"]
+    plot = frames(slide)[0].chart.plots[0]
+    assert (plot.overlap, plot._element.grouping.val) == (100, "stacked")
+    base = plot.series[0].format
+    assert (base.fill.type, base.line.fill.type) == (5, 5)  # MSO_FILL.BACKGROUND: not drawn
 
 
 # --- what is written ---------------------------------------------------------------------------------------------
@@ -332,14 +338,18 @@ def test_every_figure_is_spoken_with_its_definition_and_source() -> None:
     rows = [{"segment": name} for name in frame["segment"]]
     columns = {"arr": {"measure": "new_arr", "period": "2026-Q3", "basis": "promised"}}
     by = table(frame, {"segment": "text", "arr": "money"}, "By segment").with_cells(Cells(rows=rows, columns=columns))
-    said, listed, defined = slides_of(text(say("{won} came", won=won), {"New ARR": won}), by)
+    said, listed = slides_of(text(say("{won} came", won=won), {"New ARR": won}), by)
     spoken = said.notes_slide.notes_text_frame.text
     assert spoken.startswith("New ARR: $684k (2026-Q3, came). annual value of the deals won in the period. Rounded: ")
     assert "Source: promised: what the plan expects" in spoken
     assert "New ARR: 13 figures on the slide. annual value" in listed.notes_slide.notes_text_frame.text
-    assert defined.shapes.title.text == "What the figures are, and where they come from."
-    assert [row[0] for row in cells_of(defined)] == ["New ARR"]
-    assert len(slides_of("## Definitions and sources", by)) == 1
+    last = opened(deck(notebook(by), "example")).slides[-1].notes_slide.notes_text_frame.text
+    assert "New ARR: annual value of the deals won in the period. Rounded: " in last
+
+
+def test_an_appendix_is_no_slide() -> None:
+    by = table(pd.DataFrame({"segment": ["a"]}), {"segment": "text"}, "By segment")
+    assert len(slides_of(by, by.as_appendix())) == 1
 
 
 def test_the_first_slide_opens_and_the_last_says_what_it_was_made_from() -> None:
@@ -368,6 +378,13 @@ def test_a_table_of_a_hundred_rows_goes_on_and_its_total_stands_last() -> None:
     rows = [row for slide in slides for row in cells_of(slide)]
     assert [row[0] for row in rows] == [*frame["name"]]
     assert rows[-1] == ["Total", "1,000,000"]
+    bold = [
+        [row.cells[0].text_frame.paragraphs[0].runs[0].font.bold for row in frames(slide)[0].table.rows]
+        for slide in slides
+    ]
+    assert {tuple(each[1:]) for each in bold[:-1]} == {(False,) * (len(each) - 1) for each in bold[:-1]}
+    assert bold[-1][-2:] == [False, True]
+    assert [frames(slide)[0].table.last_row for slide in slides] == [False] * 5 + [True]
 
 
 def test_a_table_of_forty_columns_goes_on_with_its_first_one_repeated() -> None:
@@ -391,6 +408,12 @@ def test_what_is_cut_ends_where_a_thought_ends() -> None:
     said = "The first thought is here. The second one is much longer than any line could ever hold"
     assert cut(said, 12, 3.2, 1) == "The first thought is here…"
     assert cut("short", 12, 3.2, 1) == "short"
+
+
+@given(st.text("aW .,é日", min_size=1, max_size=90), st.floats(0.8, 4), st.integers(1, 3))
+@settings(max_examples=80, deadline=None)
+def test_what_is_cut_fits(words: str, room: float, most: int) -> None:
+    assert len(lines(cut(words, 18, room, most), 18, room)) <= most
 
 
 def hard_exhibits(segments: int) -> list[Exhibit]:
@@ -663,6 +686,14 @@ def test_a_template_that_is_none_says_what_it_lacks(tmp_path: Path, company: Pat
 
 def test_the_shipped_master_is_the_one_that_is_made() -> None:
     assert MASTER.read_bytes() == master()
+
+
+def test_the_masters_colours_are_those_of_the_charts() -> None:
+    style = STYLE.read_text(encoding="utf-8")
+    cycle = re.search(r"cycler\('color', \[(.*?)\]", style)
+    colors = [color.strip(" '").upper() for color in cycle[1].split(",")]
+    assert [COLORS[name] for name in (*(f"accent{n}" for n in range(1, 7)), "dk2", "lt2")] == colors
+    assert f"text.color: {COLORS['dk1'].lower()}" in style
 
 
 def test_python_pptx_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
