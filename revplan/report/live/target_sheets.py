@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 
 from revplan.formats import commitment
@@ -214,12 +212,7 @@ def _stage_sums(sheet: Sheet, top: int, next_year: bool) -> None:
             col = _month_col(grid, month)
             sheet.formula(row, col, summed(col), by_month[number - 1, month + grid.reach], COUNT)
         if not next_year:
-            sheet.result(_name(stage.id, number), row, TOTAL_COL, total)
-
-
-def _name(stage: str, number: int) -> str:
-    """The name of a stage's required entries: its id where Excel takes it, else its number."""
-    return f"required_{stage if re.fullmatch('[a-z][a-z0-9_]{0,40}', stage) else number}"
+            sheet.result(f"required_{stage.id}", row, TOTAL_COL, total)
 
 
 def _by_stage(grid: Grid, next_year: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
