@@ -404,6 +404,11 @@ def test_lines_hold_the_text_and_fit(text: str) -> None:
     assert all(width(line, 18) <= 3 for line in found)
 
 
+def test_ideographs_are_as_wide_as_they_are_high() -> None:
+    assert width("株式会社", 72) == pytest.approx(4 * 1.02)
+    assert width("iiii", 72) < 2 < width("WWWW", 72) < 4.1
+
+
 def test_what_is_cut_ends_where_a_thought_ends() -> None:
     said = "The first thought is here. The second one is much longer than any line could ever hold"
     assert cut(said, 12, 3.2, 1) == "The first thought is here…"
