@@ -32,10 +32,9 @@ def content_hash(contents: str) -> str:
 
 
 def names_in(folder: Path) -> list[str]:
-    """The files in `folder` by their paths with slashes, but for the list itself and what systems leave behind."""
-    paths = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    names = [path for path in paths if not (path.name.startswith(".") or path.name in LEFT_BY_SYSTEMS)]
-    return sorted(path.as_posix() for path in names if path.as_posix() != CONTENTS)
+    """The files in `folder` by their paths with slashes, but for the list itself."""
+    names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return sorted(name for name in names if name != CONTENTS)
 
 
 def _entry(folder: Path, name: str, stated: str = NO_HASH) -> str:
@@ -103,5 +102,10 @@ def _altered(folder: Path, contents: str, found: str) -> list[Fault]:
         for name, line in entries.items()
         if name in present and _entry(folder, name, found) != line
     ]
-    added = sorted(present - set(entries))
+    added = [name for name in sorted(present - set(entries)) if not _is_left_by_a_system(name)]
     return faults + [Fault(shown(name), "was not there when the plan was signed; take it out") for name in added]
+
+
+def _is_left_by_a_system(name: str) -> bool:
+    last = name.rsplit("/", 1)[-1]
+    return last.startswith(".") or last in LEFT_BY_SYSTEMS

@@ -106,6 +106,8 @@ def _copied(path: Path, inputs: Path) -> Path:
     """The copy of the plan file in `inputs`, beside copies of all files it names, each where the plan looks for it."""
     files = [Path(os.path.abspath(each)) for each in input_files(read_plan(path), path.parent)]
     root = Path(os.path.commonpath([path.parent, *(each.parent for each in files)]))
+    if odd := [each for each in files if not str(each.relative_to(root)).isprintable()]:
+        raise PlanError.at(path.name, f"names the file {shown(odd[0].name)!r}; give it a name of printable characters")
     for each in dict.fromkeys((path, *files)):
         copy = inputs / each.relative_to(root)
         copy.parent.mkdir(parents=True, exist_ok=True)

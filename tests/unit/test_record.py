@@ -235,6 +235,23 @@ def test_a_path_of_this_machine_is_refused(plan_file: Path) -> None:
     assert list((plan_file.parent / "signed").iterdir()) == []
 
 
+def test_hidden_inputs_are_guarded_too(plan_file: Path) -> None:
+    write(plan_file, PLAN.replace("actuals.csv", ".kept/.actuals.csv"))
+    write(plan_file.parent / ".kept" / ".actuals.csv", ACTUALS)
+    record = sign(plan_file, ["Anna"], DAY)
+    write(record.folder / "inputs/plans/.kept/.actuals.csv", ACTUALS.replace(",50", ",51"))
+    with pytest.raises(PlanError, match=r"inputs/plans/\.kept/\.actuals\.csv: was altered after signing"):
+        read_record(record.folder)
+
+
+def test_a_file_name_that_cannot_be_listed_is_refused(plan_file: Path) -> None:
+    write(plan_file, PLAN.replace("actuals.csv", '"actuals\\n.csv"'))
+    write(plan_file.parent / "actuals\n.csv", ACTUALS)
+    with pytest.raises(PlanError, match=r"names the file 'actuals\?\.csv'; give it a name of printable characters"):
+        sign(plan_file, ["Anna"], DAY)
+    assert list((plan_file.parent / "signed").iterdir()) == []
+
+
 def test_a_stopped_signing_leaves_nothing(plan_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def stopped(*_: object) -> str:
         raise KeyboardInterrupt
