@@ -77,13 +77,15 @@ def lab(folder: Path) -> Iterator[str]:
 def run_all(page: Any) -> None:
     """Runs the notebook that is open in JupyterLab."""
     page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
+    page.get_by_text("| Idle").wait_for()
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
 
 
 def pressed(page: Any, presses: int) -> dict[str, np.ndarray]:
     """Milliseconds from each press to each change, by what changed."""
-    page.locator(".rp-charts svg").first.wait_for()
+    page.locator(".rp-charts svg").first.wait_for(state="attached")
+    page.locator(".rp-charts").scroll_into_view_if_needed()
     page.wait_for_timeout(3000)
     page.evaluate(WATCHED)
     page.locator(".rp-row", has_text=SLIDER).locator(".noUi-handle").focus()
@@ -141,7 +143,6 @@ def measured(presses: int) -> str:
             page = browser.new_page(viewport={"width": 1280, "height": 800})
             page.goto(url)
             rows += [_row("revplan app", name, took) for name, took in pressed(page, presses).items()]
-        print(rows, warm, cold)
         with lab(folder) as url:
             page = browser.new_page(viewport={"width": 1280, "height": 800})
             page.goto(url)

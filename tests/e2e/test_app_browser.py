@@ -65,7 +65,8 @@ def page(visitor: Any) -> Any:
 
 def ready(page: Any) -> Any:
     """The page once everything is drawn."""
-    page.locator(f"{CHARTS} svg").first.wait_for()
+    page.locator(f"{CHARTS} svg").first.wait_for(state="attached")
+    page.locator(CHARTS).scroll_into_view_if_needed()
     shown(page)
     return page
 
@@ -82,6 +83,17 @@ def press(page: Any, label: str, *keys: str) -> None:
         before = shown(page)
         page.keyboard.press(key)
         changed(page, before)
+
+
+def drag(page: Any, label: str, pixels: int) -> None:
+    """Drags a slider's handle to the right with the mouse."""
+    handle = row(page, label).locator(".noUi-handle")
+    handle.scroll_into_view_if_needed()
+    box = handle.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + pixels, box["y"] + box["height"] / 2, steps=4)
+    page.mouse.up()
 
 
 def shown(page: Any) -> str:
@@ -122,11 +134,7 @@ def test_keys_move_a_slider_and_moved_back_all_is_as_before(page: Any) -> None:
 
 def test_the_mouse_moves_a_slider_and_reset_undo_redo_lead_back(page: Any) -> None:
     before, said, drawn = shown(page), headline(page), pictures(page)
-    box = row(page, WIN_RATE).locator(".noUi-handle").bounding_box()
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    page.mouse.down()
-    page.mouse.move(box["x"] + 40, box["y"] + box["height"] / 2, steps=4)
-    page.mouse.up()
+    drag(page, WIN_RATE, 40)
     moved = changed(page, before)
     assert headline(page) != said
     assert pictures(page) != drawn
@@ -321,6 +329,7 @@ def test_in_jupyterlab_the_notebook_runs_and_its_sliders_move(browser: Any, lab:
     context.on("request", lambda request: asked.append(request.url))
     page.goto(lab)
     page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
+    page.get_by_text("| Idle").wait_for()
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
     ready(page)
@@ -330,11 +339,7 @@ def test_in_jupyterlab_the_notebook_runs_and_its_sliders_move(browser: Any, lab:
     assert pictures(page) != drawn
     press(page, WIN_RATE, "ArrowLeft", "ArrowLeft")
     assert shown(page) == before
-    box = row(page, WIN_RATE).locator(".noUi-handle").bounding_box()
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    page.mouse.down()
-    page.mouse.move(box["x"] + 40, box["y"] + box["height"] / 2, steps=4)
-    page.mouse.up()
+    drag(page, WIN_RATE, 40)
     assert changed(page, before) != before
     field = row(page, WIN_RATE).locator("input")
     field.fill("abc")
