@@ -6,7 +6,7 @@ import pandas as pd
 
 from revplan.boardbook import BoardBook
 from revplan.formats import round_half_up
-from revplan.report.board import CAME, PROMISED, money, nothing_yet
+from revplan.report.board import CAME, PROMISED, entries, money, nothing_yet
 from revplan.report.exhibit import Exhibit, table
 from revplan.report.figures import Cells, Figure, Sentence, figure, joined, say
 
@@ -28,7 +28,9 @@ def three_numbers(book: BoardBook) -> Exhibit:
         return nothing_yet(book, "Flow, conversion and CAC cannot be counted yet.")
     frame = pd.DataFrame(
         {
-            "quarter": [f"{name} ({period})" for name, period in zip(found["quarter"], found["period"], strict=True)],
+            "quarter": [
+                f"{name} ({period})" for name, period in zip(found["quarter"], _periods(book, found), strict=True)
+            ],
             "entries": [_whole(value) for value in found["flow"]],
             "conversion": found["rate"],
             "conversion_low": found["rate_low"],
@@ -64,35 +66,39 @@ def three_numbers(book: BoardBook) -> Exhibit:
 
 def _three_cells(book: BoardBook, found: pd.DataFrame) -> Cells:
     bases = [PROMISED if name == "plan" else CAME for name in found["quarter"]]
-    rows = [{"period": period, "basis": basis} for period, basis in zip(found["period"], bases, strict=True)]
+    rows = [{"period": period, "basis": basis} for period, basis in zip(_periods(book, found), bases, strict=True)]
     columns = {name: {"measure": name} for name in (*RATES, "period_ratio", "cac")}
     columns["entries"] = {"measure": "entries", "stage": book.stage}
     return Cells(rows=rows, columns=columns, currency=book.plan.currency)
 
 
-def _three_message(book: BoardBook, frame: pd.DataFrame) -> Sentence:
-    now, plan = frame.iloc[0], frame.iloc[-1]
-    period = book.three_numbers["period"].iloc[0]
+def _periods(book: BoardBook, found: pd.DataFrame) -> list[str]:
+    """What each row counts: the plan's is always the whole quarter."""
+    return [*found["period"][:-1], book.quarter.name]
 
-    def both(measure: str, column: str, **of: str) -> tuple[Figure, Figure]:
-        return tuple(  # type: ignore[return-value]
-            figure(measure, row[column], period, basis, book.plan.currency, **of)
-            for row, basis in ((now, CAME), (plan, PROMISED))
+
+def _three_message(book: BoardBook, frame: pd.DataFrame) -> Sentence:
+    now, plan, label = frame.iloc[0], frame.iloc[-1], book.spans[0].label
+
+    def both(measure: str) -> tuple[Figure, Figure]:
+        currency = book.plan.currency
+        return (
+            figure(measure, now[measure], label, CAME, currency),
+            figure(measure, plan[measure], book.quarter.name, PROMISED, currency),
         )
 
-    flow, conversion = both("entries", "entries", stage=book.stage), both("conversion", "conversion")
+    conversion, cac = both("conversion"), both("cac")
     said = say(
         "{came} {title}s came where {asked} were promised, and {rate} of them are won in the end where the plan says {planned}",
-        came=flow[0],
+        came=entries(book, book.stage, CAME, label),
         title=stage_title(book, book.stage),
-        asked=flow[1],
+        asked=entries(book, book.stage, PROMISED, label),
         rate=conversion[0],
         planned=conversion[1],
     )
-    spent, planned = both("cac", "cac")
-    if spent.value is None:
+    if cac[0].value is None:
         return joined(said, say("; no spend is booked, so there is no CAC."), glue="")
-    return joined(said, say("; a customer costs {cac}, not {planned}.", cac=spent, planned=planned), glue="")
+    return joined(said, say("; a customer costs {cac}, not {planned}.", cac=cac[0], planned=cac[1]), glue="")
 
 
 def _three_notes(found: pd.DataFrame) -> list[str]:

@@ -267,9 +267,5 @@ def definitions() -> Exhibit:
     rows = [(each.label, each.formula, each.source) for each in measures().values()]
     frame = pd.DataFrame(rows, columns=["figure", "computed", "source"])
     labels = {"figure": "Figure", "computed": "How it is computed", "source": "Source"}
-    return table(
-        frame,
-        dict.fromkeys(labels, "text"),
-        "Every figure is defined once, and has one value wherever it stands.",
-        labels=labels,
-    )
+    said = "Every figure is defined once, and has one value wherever it stands."
+    return table(frame, dict.fromkeys(labels, "text"), said, labels=labels).as_appendix()

@@ -67,7 +67,8 @@ def deck(notebook: Any, name: str, template: Path | None = None) -> bytes:
     """
     opened = open_template(template)
     made_from = colophon(notebook)
-    slides = list(_slides(blocks(notebook)))
+    every = list(_slides(blocks(notebook)))
+    slides = [slide for slide in every if not slide.raw.get("appendix")]
     title = _title(notebook) or clean(name.replace("_", " ").capitalize())
     opening = next((slide.raw for slide in slides if slide.raw.get("header")), {})
     footer = _footer(made_from, opening.get("header", ""))
@@ -206,27 +207,22 @@ def _described(frame: Any, placeholder: Any, raw: dict[str, Any]) -> None:
 
 
 def _close(template: Template, slides: Sequence[Slide], made_from: dict[str, str], footer: str) -> None:
-    """The last slides: what each figure is, unless the notebook says so itself, and from what all this was made."""
+    """The last slide: from what all this was made; its notes say what each figure of the deck is."""
+    rows = list(made_from.items())
+    columns = [{"name": head, "label": head, "kind": "text"} for head in ("What", "Which")]
+    message = "From what this was made, so that it can be made again."
+    notes = ["What each figure is stands in the notes of its slide, and of all figures in the notes of this one."]
     measured = definitions(slide.raw for slide in slides)
-    if measured and not any("definition" in slide.section.lower() for slide in slides):
-        heads = ("Figure", "How it is worked out", "Rounding", "Source")
-        _add_plain(template, "What the figures are, and where they come from.", heads, measured, footer)
-    _add_plain(
-        template,
-        "From what this was made, so that it can be made again.",
-        ("What", "Which"),
-        list(made_from.items()),
-        footer,
-    )
-
-
-def _add_plain(
-    template: Template, message: str, heads: Sequence[str], rows: Sequence[Sequence[str]], footer: str
-) -> None:
-    """A table of texts that no exhibit holds."""
-    columns = [{"name": head, "label": head, "kind": "text"} for head in heads]
-    raw = {"kind": "table", "message": message, "alt": message, "notes": [], "columns": columns, "totals": 0}
-    _add_table(template, Slide(raw={**raw, "shown": rows}, section="Definitions and sources"), footer)
+    raw = {
+        "kind": "table",
+        "message": message,
+        "alt": message,
+        "notes": notes if measured else [],
+        "columns": columns,
+        "totals": 0,
+        "shown": rows,
+    }
+    _add_table(template, Slide(raw=raw, section="Definitions and sources", said=tuple(measured)), footer)
 
 
 def _stamp(presentation: Any, title: str, made_from: dict[str, str]) -> None:

@@ -8,13 +8,15 @@ import pandas as pd
 from revplan import __version__
 from revplan.formats import compact, kinds_of, show
 from revplan.model.funnel import YEAR
+from revplan.model.outlook import step_name
 from revplan.plan.bridge import next_year_growth
 from revplan.plan.model import Plan, Transition
 from revplan.plan.words import lag_words
 from revplan.report.exhibit import Exhibit, table, text
+from revplan.tables import empty
 from revplan.workbook import Workbook
 
-EVERY = "all"
+ABOVE = 0.9  # percentile from which a rate lies above what the records support
 OK, DIFFERS, NOT_GIVEN = "OK", "differs", "not given"
 TIES = 1e-6
 
@@ -25,8 +27,9 @@ def assumptions(book: Workbook) -> Exhibit:
     frame = pd.DataFrame(rows, columns=["what", "value", "evidence", "records", "basis"])
     bare = int((frame["basis"] == "").sum())
     sourced = "each names its source" if not bare else f"{bare} of them name no source: add `basis` in the plan file"
-    above, known = _above_records(book)
-    against = f"; {above} of {known} rates lie above what the records support (P90)" if known else ""
+    said = _rates_said(book)
+    above = int((said["percentile"] > ABOVE).sum())
+    against = f"; {above} of {len(said)} rates lie above what the records support (P90)" if len(said) else ""
     message = f"{len(frame)} assumptions carry this plan; {sourced}{against}."
     return table(
         frame.astype({"evidence": float}),
@@ -40,23 +43,18 @@ def assumptions(book: Workbook) -> Exhibit:
             "basis": "Source and date",
         },
         notes=[
-            "The records are those of the same step, segment and source, whatever other rows the plan has for them."
+            "The records are those the rate is used for: where other rows override it, without theirs; "
+            "a rate that others override everywhere has none."
         ],
     )
 
 
-def _above_records(book: Workbook) -> tuple[int, int]:
-    """How many of the plan's rates lie above the records' P90, and how many can be compared."""
-    found = _estimates(book)
-    if found is None:
-        return 0, 0
-    pairs = [(each.rate, _key(each)) for each in book.plan.transitions]
-    highs = [(rate, float(found.loc[key, "rate_high"])) for rate, key in pairs if key in found.index]
-    return sum(rate > high for rate, high in highs), len(highs)
-
-
-def _key(each: Transition) -> tuple[str, str, str, str]:
-    return each.from_stage, each.to_stage, each.segment or EVERY, each.source or EVERY
+def _rates_said(book: Workbook) -> pd.DataFrame:
+    """Rows of the table realism for rates, by their names; none without records."""
+    if book.realism is None:
+        return empty("realism").set_index("assumption")
+    rows = book.realism.assumptions
+    return rows[rows["about"] == "rate"].set_index("assumption")
 
 
 def _goal_rows(book: Workbook) -> list[tuple[object, ...]]:
@@ -100,7 +98,7 @@ def _source_value(plan: Plan, name: str) -> str:
 
 
 def _transition_rows(book: Workbook) -> list[tuple[object, ...]]:
-    found = _estimates(book)
+    found = _rates_said(book)
     rows: list[tuple[object, ...]] = []
     for each in book.plan.transitions:
         cell = " x ".join(part for part in (each.segment, each.source) if part)
@@ -110,22 +108,14 @@ def _transition_rows(book: Workbook) -> list[tuple[object, ...]]:
     return rows
 
 
-def _estimates(book: Workbook) -> pd.DataFrame | None:
-    if book.records is None:
-        return None
-    return book.records.estimates.set_index(["from_stage", "to_stage", "segment", "source"])
-
-
-def _said(found: pd.DataFrame | None, each: Transition) -> str:
-    """The rate the records support for the same step and cell, with its interval."""
-    key = _key(each)
-    if found is None or key not in found.index:
+def _said(found: pd.DataFrame, each: Transition) -> str:
+    """The rate that the records behind a transition support, with its interval."""
+    name = f"rate {step_name(each)}"
+    if name not in found.index:
         return ""
-    row = found.loc[key]
-    young = "" if row["mature"] else ", immature"
-    return (
-        f"{show(row['rate'], 'share')} ({show(row['rate_low'], 'share')} to {show(row['rate_high'], 'share')}{young})"
-    )
+    row = found.loc[name]
+    low, mid, high = (show(row[f"history_{part}"], "share") for part in ("low", "mid", "high"))
+    return f"{mid} ({low} to {high}), {row['basis']}"
 
 
 def checks(book: Workbook, billing_total: float = 0.0) -> Exhibit:

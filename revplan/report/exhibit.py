@@ -71,6 +71,8 @@ class Exhibit:
     """The figures a text rests on."""
     cells: Cells | None = None
     """What the numbers of the table are."""
+    appendix: bool = False
+    """Whether it is there to be looked up, not to be shown."""
     native: Native | None = None
     """The chart in numbers, for a presentation that draws it itself."""
 
@@ -85,6 +87,10 @@ class Exhibit:
         if self.table is None:
             return self
         return replace(self, native=checked(describe(self.table.copy()), f"chart {shown(self.message)!r}"))
+
+    def as_appendix(self) -> Exhibit:
+        """The same exhibit for readers who look things up: a page has it, a deck has it in its notes."""
+        return replace(self, appendix=True)
 
     def with_cells(self, cells: Cells) -> Exhibit:
         """The same exhibit, the numbers of its table registered as figures."""

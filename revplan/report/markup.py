@@ -74,6 +74,7 @@ def raw(exhibit: Exhibit) -> dict[str, Any]:
         "rows": [list(row) for row in zip(*values, strict=True)],
         "shown": [] if exhibit.kind == "chart" else [list(row) for row in zip(*_cells(exhibit), strict=True)],
         "totals": exhibit.totals,
+        "appendix": exhibit.appendix,
         "native": as_raw(exhibit.native) if exhibit.native else None,
         **_registered(exhibit),
     }

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from revplan.escaping import clean
-
 MOST_FIGURES = 12
 """Figures of one measure beyond which they are read in the table, not named one by one."""
 
@@ -18,20 +16,22 @@ def spoken(raw: dict[str, Any], said: Iterable[str] = ()) -> tuple[str, ...]:
     return (*said, *raw["notes"], *each)
 
 
-def definitions(exhibits: Iterable[dict[str, Any]]) -> list[tuple[str, str, str, str]]:
-    """Every measure of a report once: what it is called, how it is worked out, its rounding, its source."""
+def definitions(exhibits: Iterable[dict[str, Any]]) -> list[str]:
+    """Every measure of a report once, a paragraph each: what it is called, how it is worked out, its source."""
     told = {name: each for raw in exhibits for name, each in (raw.get("definitions") or {}).items()}
-    names = ("label", "formula", "rounding", "source")
-    rows = (tuple(clean(each.get(name, "")) for name in names) for each in told.values())
-    return sorted(rows)  # type: ignore[arg-type]
+    return sorted(f"{each['label']}: {_definition(each)}" for each in told.values())
 
 
 def _measure(measure: str, figures: list[dict[str, Any]], definition: dict[str, Any]) -> str:
     mine = [figure for figure in figures if figure["measure"] == measure]
     some = dict.fromkeys(_figure(figure) for figure in mine)
     values = "; ".join(some) if len(some) <= MOST_FIGURES else f"{len(some)} figures on the slide"
+    return f"{definition['label']}: {values}. {_definition(definition)}"
+
+
+def _definition(definition: dict[str, Any]) -> str:
     parts = [definition.get("formula", ""), _with("Rounded", definition), _with("Source", definition)]
-    return f"{definition['label']}: {values}. " + " ".join(f"{part.rstrip('.')}." for part in parts if part)
+    return " ".join(f"{part.rstrip('.')}." for part in parts if part)
 
 
 def _with(word: str, definition: dict[str, Any]) -> str:
