@@ -151,6 +151,12 @@ def test_each_change_in_words(tmp_path: Path, old: str, new: str, words: str) ->
     assert words in [change.what for change in changes_of(*(Side(book, {}, None) for book in books))]
 
 
+def test_less_evidence_asks_for_more_to_sign_and_nothing_else(changed) -> None:
+    (change,) = changed(("evidence: 60", "evidence: 8")).changes
+    assert change.effect["signed"] > 1
+    assert [change.effect[name] for name in ("first", "commit", "budget", "arr")] == [0, 0, 0, 0]
+
+
 def test_changes_without_effect_are_listed_as_such(changed, tmp_path: Path) -> None:
     found = changed(
         ("name: FY27 base", "name: FY27 next"),
