@@ -40,7 +40,7 @@ def rate_rows(steps: list[Compared]) -> Iterator[dict[str, Any]]:
             "chance": float(betaincc(*law, planned)),
             "periods": len(each.cohorts),
             "periods_met": int((each.cohorts["rate"] >= planned).sum()),
-            "basis": f"{each.row['conversions']:,.0f} conversions",
+            "basis": f"{each.row['conversions']:,.0f} conversions" + ("" if each.row["mature"] else ", immature"),
         }
 
 

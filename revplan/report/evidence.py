@@ -29,7 +29,10 @@ def assumptions(book: Workbook) -> Exhibit:
     sourced = "each names its source" if not bare else f"{bare} of them name no source: add `basis` in the plan file"
     said = _rates_said(book)
     above = int((said["percentile"] > ABOVE).sum())
-    against = f"; {above} of {len(said)} rates lie above what the records support (P90)" if len(said) else ""
+    lie = (
+        f"{above or 'none'} of {len(said)} rates {'lies' if above < 2 else 'lie'} above what the records support (P90)"
+    )
+    against = f"; {lie}" if len(said) else ""
     message = f"{len(frame)} assumptions carry this plan; {sourced}{against}."
     return table(
         frame.astype({"evidence": float}),

@@ -137,6 +137,8 @@ def test_json_and_text_carry_the_variances(path: Path, capsys: pytest.CaptureFix
     assert main(arguments) == 0
     said = capsys.readouterr().out
     assert "anew: SQLs" in said
+    (line,) = [line for line in said.splitlines() if line.startswith("weak")]
+    assert f"{asked['needed_difference']:+.0f}" in line.split()
     assert "@sum, of?two" in said  # a name on one line
 
 
