@@ -12,6 +12,7 @@ from revplan.errors import Fault, PlanError, shown
 from revplan.formats import show
 from revplan.history.records import History, read_records
 from revplan.known import Records, known, read_history, with_history_rates
+from revplan.model.funnel import HORIZON
 from revplan.model.promised import narrowed, rest_of_year
 from revplan.model.year import PlannedYear, plan_year
 from revplan.plan.file import read_plan
@@ -117,7 +118,11 @@ def year_from_here(promised: PlannedYear, records: Records | None, day: date, se
         return None
     pairs = set(zip(records.estimates["from_stage"], records.estimates["to_stage"], strict=True))
     stated = tuple(each for each in promised.plan.transitions if (each.from_stage, each.to_stage) not in pairs)
-    plan = promised.plan.model_copy(update={"plan_date": day + timedelta(days=1), "transitions": stated})
+    latest = promised.plan.first_month + (
+        HORIZON - 2
+    )  # a year long over is looked at within what plans are followed for
+    seen_on = min(day + timedelta(days=1), latest.start_time.date())
+    plan = promised.plan.model_copy(update={"plan_date": seen_on, "transitions": stated})
     plan = with_history_rates(plan, records)
     now = rest_of_year(promised, plan, known(plan, records))
     return narrowed(now, segment) if segment else now

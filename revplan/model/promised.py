@@ -79,7 +79,8 @@ def rest_of_year(year: PlannedYear, plan: Plan, known: Known) -> PlannedYear:
     flows = {}
     for cell, flow in zip(year.cells, year.flows, strict=True):
         entries = flow[0, now.first - year.first :].copy()
-        entries[0] *= 1 - now.start
+        over = year.start if now.first == year.first else 0.0  # of the plan month only a part was committed
+        entries[0] *= (1 - now.start) / (1 - over)
         flows[cell.segment, cell.source] = entries
     none = np.zeros(HORIZON - now.first)
     brought = (forward(cell, flows.get((cell.segment, cell.source), none), now.start) for cell in now.cells)

@@ -164,6 +164,20 @@ def test_segments_add_up_to_the_whole(book: BoardBook) -> None:
     assert all(part.arr_bridge.set_index("term")["planned"].isna()["opening"].all() for part in parts)
 
 
+def test_coverage_is_of_what_remains_of_the_goal(book: BoardBook, leads: pd.DataFrame) -> None:
+    table = book.coverage.set_index(["period", "segment"])
+    year = book.landing.set_index("period").loc["2026"]
+    assert table["remaining"]["rest of 2026", "all"] == pytest.approx(year["goal"] - year["closed"])
+    sqo = leads[
+        (leads["sqo_on"] <= END.isoformat())
+        & ~(leads["won_on"] <= END.isoformat())
+        & ~(leads["lost_on"] <= END.isoformat())
+    ]
+    amounts = table[["open_amount", "dead_amount"]].sum(axis=1)
+    assert amounts["rest of 2026-Q4"].drop("all").to_dict() == sqo.groupby("segment")["amount"].sum().to_dict()
+    assert (table["in_time"] < table["open_amount"]).all()
+
+
 def test_the_landing_is_what_is_closed_open_and_to_come(book: BoardBook) -> None:
     quarter, year = book.landing.to_dict("records")
     assert quarter["landing"] == quarter["closed"] == quarter["landing_low"] == quarter["landing_high"]
@@ -232,8 +246,9 @@ def test_a_quarter_that_has_not_begun_has_empty_tables() -> None:
     assert len(book.coverage) == 8  # what is open can be held against what remains at any time
 
 
-def test_a_year_that_is_over_lands_on_what_it_closed(tiny: Callable[..., BoardBook]) -> None:
-    book = sound(tiny(as_of=date(2027, 2, 1), quarter="2026-Q4"))
+@pytest.mark.parametrize("day", [date(2027, 2, 1), date(2031, 5, 17)])
+def test_a_year_that_is_over_lands_on_what_it_closed(tiny: Callable[..., BoardBook], day: date) -> None:
+    book = sound(tiny(as_of=day, quarter="2026-Q4"))
     assert book.coverage.empty
     year = book.landing.iloc[1]
     assert year["landing"] == year["closed"] == year["landing_low"] == year["landing_high"] == 3000
@@ -244,7 +259,7 @@ def test_a_year_that_is_over_lands_on_what_it_closed(tiny: Callable[..., BoardBo
 
 PLAN = """
 year: {{first_month: 2026-01}}
-plan_date: 2026-01-01
+plan_date: {plan_date}
 goal: {{new_arr: {goal}}}
 stages: [{{id: lead}}, {{id: sql}}, {{id: won}}]
 commit: {{stage: sql}}
@@ -279,7 +294,7 @@ def tiny(tmp_path: Path) -> Callable[..., BoardBook]:
     """A small company's book; `more` are further lines of its plan."""
 
     def make(*, goal: int = 12_000, segments: str = "a: {acv: 1000}", leads: str | None = LEADS, crm: str = CRM,
-             actuals: str | None = ACTUALS, as_of: date | None = date(2026, 3, 31), quarter: str = "", segment: str = "") -> BoardBook:  # fmt: skip
+             actuals: str | None = ACTUALS, as_of: date | None = date(2026, 3, 31), quarter: str = "", segment: str = "", plan_date: str = "2026-01-01") -> BoardBook:  # fmt: skip
         more = ""
         if leads is not None:
             (tmp_path / "leads.csv").write_text(leads, encoding="utf-8")
@@ -289,7 +304,7 @@ def tiny(tmp_path: Path) -> Callable[..., BoardBook]:
             (tmp_path / "actuals.csv").write_text(actuals, encoding="utf-8")
             more += "actuals: actuals.csv\n"
         plan = tmp_path / "plan.yaml"
-        plan.write_text(PLAN.format(goal=goal, segments=segments, more=more), encoding="utf-8")
+        plan.write_text(PLAN.format(goal=goal, segments=segments, more=more, plan_date=plan_date), encoding="utf-8")
         return open_boardbook(plan, quarter, as_of, segment=segment)
 
     return make
@@ -302,6 +317,15 @@ def test_one_segment_takes_the_records_of_all(tiny: Callable[..., BoardBook]) ->
     assert came["sql", "all"] == 3
     assert (came["won", "opening"], came["won", "new"]) == (1, 1)
     assert book.promise_money.set_index(["period", "term"])["came"]["2026-Q1", "new_arr"] == 3000
+
+
+def test_a_plan_made_within_its_year_counts_what_was_won_before_it(tiny: Callable[..., BoardBook]) -> None:
+    book = sound(tiny(plan_date="2026-02-01"))
+    rows = book.promise[book.promise["period"] == "2026-Q1"].set_index(["stage", "part"])
+    assert rows["came"]["won", "opening"] == 2  # 20 January and 2 March, both of records known before February
+    assert rows["promised"]["won", "opening"] > 1  # that of 20 January was won already
+    assert rows["came"]["sql", "all"] == 2  # on 2 February and 2 March; what entered before the plan date is no promise
+    assert rows["came"]["sql", "new"] == 1
 
 
 def test_spend_counts_the_months_booked(tiny: Callable[..., BoardBook]) -> None:
