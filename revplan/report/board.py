@@ -124,10 +124,19 @@ def promised_by_quarter(book: BoardBook) -> Exhibit:
 
 
 def committed(book: BoardBook) -> Figure:
-    """Entries at the commit stage that were promised for the year; as many times as were signed for."""
-    stages = stages_table(book.year).set_index("stage")["commit"]
-    entered = float(stages[book.plan.commit_stage]) * (book.scale or 1.0)
-    return figure("commit", commitment(entered), str(book.plan.first_month.year))
+    """Entries at the commit stage that the plan promises for the year."""
+    return figure("commit", commitment(_entered(book)), str(book.plan.first_month.year))
+
+
+def signed(book: BoardBook) -> Figure | None:
+    """The same as signed for the plan's confidence; None where nobody signed, or no volume gives it."""
+    if book.scale is None:
+        return None
+    return figure("signed", commitment(_entered(book) * book.scale), str(book.plan.first_month.year))
+
+
+def _entered(book: BoardBook) -> float:
+    return float(stages_table(book.year).set_index("stage")["commit"][book.plan.commit_stage])
 
 
 def quarterly_promise(book: BoardBook) -> pd.DataFrame:

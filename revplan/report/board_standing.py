@@ -197,7 +197,7 @@ def _sources_message(book: BoardBook, frame: pd.DataFrame, period: str) -> Sente
         return say("Every source brought in {period} what was promised.", period=period)
     row, figures = behind
     return say(
-        "{source} brought {came} of {asked} {stage}s, a gap worth {worth} of new ARR; {owner} answers for it.",
+        "Source {source} brought {came} of {asked} {stage}s, a gap worth {worth} of new ARR; {owner} answers for it.",
         source=row["source"],
         stage=row["stage"],
         owner=row["owner"],

@@ -10,7 +10,7 @@ import pandas as pd
 from revplan.boardbook import BoardBook
 from revplan.calendar import MONTHS_PER_YEAR
 from revplan.formats import round_half_up, show
-from revplan.report.board import CAME, PROMISED, committed, entries, money, new_arr
+from revplan.report.board import CAME, PROMISED, committed, entries, money, new_arr, signed
 from revplan.report.board_outlook import landing_figures, landing_rows, uncovered
 from revplan.report.board_standing import furthest_behind, stage_title
 from revplan.report.exhibit import Exhibit, table, text
@@ -50,6 +50,8 @@ def _facts(book: BoardBook) -> dict[str, Figure]:
         f"{title}s committed for the year": committed(book),
         "Confidence wanted": figure("confidence", book.plan.commit.confidence, year),
     }
+    under = signed(book)
+    facts |= {f"{title}s signed for that confidence": under} if under else {}
     facts |= _quarter_facts(book, title) if book.spans else {}
     if len(book.landing):
         found = landing_figures(book)
@@ -174,7 +176,7 @@ def _what_if_message(book: BoardBook, frame: pd.DataFrame) -> Sentence:
     change = money(book, "scenario_difference", row["difference"], year_of(book), scenario=row["scenario"])
     chance = figure("chance", row["chance"], year_of(book), scenario=row["scenario"])
     return say(
-        "{name} moves the landing most: by {change}, to a chance of {chance}.",
+        "Scenario {name} moves the landing most: by {change}, to a chance of {chance}.",
         name=row["scenario"],
         change=change,
         chance=chance,

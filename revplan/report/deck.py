@@ -25,7 +25,7 @@ from revplan.report.slide_chart import chart_parts
 from revplan.report.slide_file import settled_zip
 from revplan.report.slide_fit import cut
 from revplan.report.slide_notes import definitions, spoken
-from revplan.report.slide_page import Words, add_slide, content_area, filling, removed, write
+from revplan.report.slide_page import Words, add_slide, as_statement, content_area, filling, removed, write
 from revplan.report.slide_table import add_table, columns_of, sheets
 from revplan.report.slide_template import CONTENTS, Area, Template, area, kind, open_template
 from revplan.report.slide_tiles import add_lines, add_tiles, fill_lines, fitting_lines
@@ -106,9 +106,9 @@ def _question(notebook: Any) -> str:
 
 
 def _footer(made_from: dict[str, str], header: str) -> str:
-    dated = made_from.get(LABELS["as_of"]) or made_from.get(LABELS["plan_date"], "")
-    parts = [made_from.get(LABELS["plan"], ""), f"as of {dated}" if dated else ""]
-    return " · ".join(part for part in parts if part) or header
+    """The line a page names itself by, else plan and plan date."""
+    dated = made_from.get(LABELS["plan_date"], "")
+    return header or " · ".join(filter(None, [made_from.get(LABELS["plan"], ""), dated and f"as of {dated}"]))
 
 
 def _open(template: Template, title: str, opening: dict[str, Any], question: str) -> None:
@@ -170,6 +170,9 @@ def _add_text(template: Template, slide: Slide, footer: str) -> None:
         return
     page, place = add_slide(template, _words(slide, footer, ""))
     removed(filling(page, template))
+    if not facts and not raw["notes"]:
+        as_statement(page, template, raw["message"])
+        return
     left = add_tiles(page, place, facts) if facts else place
     done = add_lines(page, left, _within(raw["notes"], left) if facts else raw["notes"])
     while not facts and done < len(raw["notes"]):
