@@ -12,6 +12,7 @@ from revplan.report.slide_template import OWN, Area, Template, area, kind
 
 TITLE_SIZES = (24.0, 22.0, 20.0, 18.0, 16.0, 15.0, 14.0)
 TITLE_LINES = 2
+STATEMENT_SIZES = (32.0, 28.0, 24.0, 20.0, 16.0)
 SECTION_SIZE, NOTE_SIZE = 12.0, 10.0
 FOOTER_SIZES = (9.0, 8.0, 7.0)
 SECTION_HEIGHT, LEAST_ABOVE = 0.28, 0.45
@@ -55,6 +56,21 @@ def add_slide(template: Template, words: Words, part: str = "") -> tuple[Any, Ar
     if spoken:
         slide.notes_slide.notes_text_frame.text = "\n".join(clean(each) for each in spoken)
     return slide, content_area(template, words.note)
+
+
+def as_statement(slide: Any, template: Template, message: str) -> None:
+    """Sets a title that stands alone large in the middle: a slide would look unfinished without an exhibit."""
+    content = template.content
+    place = replace(content, top=content.top + content.height / 6, height=content.height / 2)
+    title = slide.shapes.title
+    title.left, title.top, title.width, title.height = place.emu()
+    size = next((size for size in STATEMENT_SIZES if _deep(message, size, place) <= place.height), STATEMENT_SIZES[-1])
+    most = int(place.height / height(1, size))
+    write(title.text_frame, cut(message, size, place.width - 2 * INSET, most), size)
+
+
+def _deep(text: str, size: float, place: Area) -> float:
+    return height(len(lines(text, size, place.width - 2 * INSET)), size)
 
 
 def footed(slide: Any, layout: Any, footer: str) -> None:

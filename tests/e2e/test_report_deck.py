@@ -183,7 +183,41 @@ def test_charts_carry_raw_rows_of_every_drawn_table(reports: dict[str, Any]) -> 
     assert tornado["native"]["series"][0]["values"] == [row[at] for row in tornado["rows"]]
     places = zip(*(series["values"] for series in bridge["native"]["series"]), strict=True)
     amounts = [next(value for value in values if value is not None) for values in places]
-    assert [abs(amount) for amount in amounts] == [row[1] for row in bridge["rows"] if row[1]]
+    less = [-1 if row[0] in ("churn", "contraction") else 1 for row in bridge["rows"]]
+    assert amounts == [sign * row[1] for sign, row in zip(less, bridge["rows"], strict=True) if row[1]]
+
+
+def test_native_charts_of_quarters_by_hand() -> None:
+    table = pd.DataFrame(
+        {
+            "quarter": ["2027-Q1", "2027-Q2"],
+            "goal": [100.0, 120.0],
+            "commit_arr": [50.0, 110.0],
+            "open_pipeline": [30.0, 10.0],
+            "won": [5.0, 0.0],
+            "shortfall": [15.0, 0.0],
+            "before_plan_date": [60.0, 20.0],
+        }
+    )
+    made = native_plan.quarters("USD")(table)
+    assert {each.name: each.values for each in made.series} == {
+        "won before": (5.0, 0.0),
+        "open pipeline": (30.0, 10.0),
+        "commit": (50.0, 110.0),
+        "shortfall": (15.0, 0.0),
+        "goal": (100.0, 120.0),
+    }
+    assert [each.values for each in native_plan.dependence("USD")(table).series] == [(60.0, 20.0), (35.0, 10.0)]
+
+
+def test_native_budget_adds_up_by_hand() -> None:
+    months = pd.period_range("2027-01", periods=2, freq="M")
+    rows = [(f"s{n}", month, 10.0 * (n + 1)) for n in range(8) for month in months] + [("s7", months[1], 5.0)]
+    made = native_plan.budget("USD")(pd.DataFrame(rows, columns=["source", "month", "spend"]))
+    # the five dearest of eight by name (s3 to s7: 40 to 80), the others as one: 10 + 20 + 30
+    assert [each.name for each in made.series] == ["s3", "s4", "s5", "s6", "s7", "3 others"]
+    assert [each.values for each in made.series][-2:] == [(80.0, 85.0), (60.0, 60.0)]
+    assert made.categories == ("Jan 2027", "Feb 2027")
 
 
 # --- waterfalls ------------------------------------------------------------------------------------------------
@@ -317,6 +351,13 @@ def test_a_message_too_long_for_its_title_is_spoken_whole() -> None:
     (slide,) = slides_of(text(message, {"Goal": "$1M"}))
     assert slide.shapes.title.text.endswith("…")
     assert message in slide.notes_slide.notes_text_frame.text
+
+
+def test_a_message_alone_stands_large_on_its_slide() -> None:
+    (slide,) = slides_of(text("No record is known."))
+    assert slide.shapes.title.text == "No record is known."
+    assert slide.shapes.title.text_frame.paragraphs[0].runs[0].font.size.pt == 32
+    assert slide.shapes.title.top > 2 * 914_400
 
 
 def test_notes_and_the_prose_before_an_exhibit_are_spoken() -> None:
