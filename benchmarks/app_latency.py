@@ -1,6 +1,7 @@
 """From a key on a slider to what is seen: the simulator of the example company in a real browser, through both doors.
 
 Run: python benchmarks/app_latency.py [--presses 40]
+     python benchmarks/app_latency.py --picture reports/sample/app.png     # takes the README's picture instead
 
 Needs Chromium (`REVPLAN_CHROMIUM` or on the path), playwright and voila. In the page itself, the milliseconds are
 taken from `keydown` until the headline, the fan chart, and the last chart were changed; presses are 200 ms apart
@@ -86,11 +87,11 @@ def pressed(page: Any, presses: int) -> dict[str, np.ndarray]:
     """Milliseconds from each press to each change, by what changed."""
     page.locator(".rp-charts svg").first.wait_for(state="attached")
     page.locator(".rp-charts").scroll_into_view_if_needed()
-    page.wait_for_timeout(3000)
+    page.wait_for_timeout(5000)
     page.evaluate(WATCHED)
-    page.locator(".rp-row", has_text=SLIDER).locator(".noUi-handle").focus()
+    handle = page.locator(".rp-row", has_text=SLIDER).locator(".noUi-handle")
     for number in range(presses):
-        page.keyboard.press("ArrowRight" if number < presses / 2 else "ArrowLeft")
+        handle.press("ArrowRight" if number < presses / 2 else "ArrowLeft")
         page.wait_for_function("() => window.seen.at(-1).last")
         page.wait_for_timeout(200)
     seen = page.evaluate("window.seen")
@@ -127,17 +128,37 @@ def _arrival(browser: Any, url: str) -> float:
     return time.perf_counter() - begun
 
 
-def measured(presses: int) -> str:
-    """The table of all doors, and the lines below it."""
+@contextmanager
+def chromium() -> Iterator[tuple[Any, Path]]:
+    """A headless browser, and a workspace of the example company."""
     from playwright.sync_api import sync_playwright
 
     named = [os.environ.get("REVPLAN_CHROMIUM"), *map(shutil.which, ("chromium", "google-chrome", "msedge"))]
     path = next(filter(None, named))
-    rows = []
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
         folder = Path(scratch, "workspace")
         new_workspace(folder)
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser, folder
+        browser.close()
+
+
+def picture(file: Path) -> None:
+    """Takes the simulator's picture on a laptop, a slider moved."""
+    with chromium() as (browser, folder), app(folder) as url:
+        page = browser.new_page(viewport={"width": 1280, "height": 960})
+        page.goto(url)
+        page.locator(".rp-charts svg").first.wait_for()
+        for _ in range(15):
+            page.locator(".rp-row", has_text=SLIDER).locator(".noUi-handle").press("ArrowLeft")
+        page.wait_for_timeout(3000)
+        page.screenshot(path=file)
+
+
+def measured(presses: int) -> str:
+    """The table of all doors, and the lines below it."""
+    rows = []
+    with chromium() as (browser, folder):
         with app(folder) as url:
             warm, cold = arrivals(browser, url)
             page = browser.new_page(viewport={"width": 1280, "height": 800})
@@ -148,7 +169,6 @@ def measured(presses: int) -> str:
             page.goto(url)
             run_all(page)
             rows += [_row("JupyterLab", name, took) for name, took in pressed(page, presses).items()]
-        browser.close()
         rows.append(_row("kernel alone", "all", kernel_alone(folder, presses)))
     table = aligned(["door", "what changed", "median ms", "95th ms", "presses"], rows, words=2)
     return f"{table}\npage comes in {warm:.1f} s with a kernel kept warm, {cold:.1f} s without"
@@ -162,4 +182,6 @@ def _row(door: str, name: str, took: np.ndarray) -> tuple[str, ...]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--presses", type=int, default=40)
-    print(measured(parser.parse_args().presses))
+    parser.add_argument("--picture", type=Path)
+    given = parser.parse_args()
+    picture(given.picture) if given.picture else print(measured(given.presses))
