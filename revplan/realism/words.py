@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
 import pandas as pd
 
 from revplan.formats import compact, show
@@ -13,13 +12,15 @@ from revplan.plan.model import Plan
 from revplan.realism.answer import ASSUMED, Realism
 
 BOLD = 0.1  # chance of being met below which an assumption is called bold
+MOST = 100  # times the commit beyond which a number of entries is no answer
 SMALL = 1e-3  # chances below this are told as one in so many
 
 
 def nothing_to_compare(simulation: Simulation) -> str:
     """Why there is nothing to compare where no records are named, and what can be said without them."""
     count, chance = simulation.all_hold
-    text = "The plan names no records, so there is no past of the company to hold its assumptions against"
+    lacking = "names no records" if simulation.year.plan.history is None else "has no conversion in its records"
+    text = f"The plan {lacking}, so there is no past of the company to hold its assumptions against"
     if not count:
         return f"{text}; it states no evidence either, so they count as certain."
     return f"{text}; by their own evidence, the chance that all {count} are met is {chance_words(chance)}."
@@ -35,7 +36,7 @@ def assumed(found: Realism) -> str:
     first = (
         f"{len(bold)} of {len(rows)} assumptions {verb} bold (met less than one time in ten), first of all {bold['assumption'].iloc[0]}"
         if len(bold)
-        else f"None of {len(rows)} assumptions is bold (met less than one time in ten)"
+        else f"No assumption of {len(rows)} is bold (met less than one time in ten)"
     )
     together, apart = chance_words(found.chance_all_met), chance_words(found.chance_if_independent)
     return f"{first}; all are met together with a chance of {together} ({apart} if each strayed by itself)."
@@ -62,7 +63,7 @@ def stacked(found: Realism, plan: Plan) -> str:
             f"At the history's medians the {asked} bring {brings}, {share} more than planned: "
             f"{less} of them are buffer, most of it in {most}."
         )
-    needed = show(found.needed, "commitment") if np.isfinite(found.needed) else "more than any number of"
+    needed = show(found.needed, "commitment") if found.needed < MOST * found.commit else "more than can be entered"
     return (
         f"No buffer: at the history's medians the {asked} bring {brings}, {share} less than planned; "
         f"it would take {needed}, most of all for {most}."

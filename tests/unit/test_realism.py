@@ -344,7 +344,7 @@ def test_rates_taken_from_the_records_hide_nothing(folder: Path, tmp_path: Path)
 def test_sentences(book: Workbook) -> None:
     found = book.realism
     assert found is not None
-    assert assumed(found).startswith("None of 5 assumptions is bold")
+    assert assumed(found).startswith("No assumption of 5 is bold")
     bold = replace(
         found, assumptions=found.assumptions.assign(chance=[0.05, 0.2, 0.5, 0.5, 0.5, 0.5, 0.5], periods_met=0.0)
     )
@@ -354,7 +354,7 @@ def test_sentences(book: Workbook) -> None:
     less = replace(found, together=Yield(found.planned.coming, 0.9 * found.planned.entries))
     assert stacked(less, book.plan).startswith("No buffer: at the history's medians")
     none = replace(less, together=Yield(0.0, 0.0))
-    assert "more than any number" in stacked(none, book.plan)
+    assert "it would take more than can be entered" in stacked(none, book.plan)
     assert [chance_words(each) for each in (0.25, 2e-4, 1e-9)] == ["25%", "1 in 5k", "less than one in a million"]
 
 
