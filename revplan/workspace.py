@@ -13,7 +13,7 @@ from revplan.plan.file import plan_schema
 
 PACKAGE = Path(__file__).parent
 SCHEMA = "plan.schema.json"
-PLAN_IN_CHECKOUT, PLAN_IN_WORKSPACE = "../data/example/plan.yaml", "../plan.yaml"  # as seen from the notebooks
+PLANS = ("plan.yaml", "plan_fy26.yaml")  # of the example company
 EDITOR_HINT = f"# yaml-language-server: $schema={SCHEMA}\n"
 
 
@@ -50,10 +50,17 @@ def _fill(folder: Path) -> None:
     shutil.copytree(notebooks, folder / "notebooks", ignore=shutil.ignore_patterns(".*"))
     for notebook in (folder / "notebooks").glob("*.ipynb"):
         text = notebook.read_text(encoding="utf-8")
-        notebook.write_text(text.replace(PLAN_IN_CHECKOUT, PLAN_IN_WORKSPACE), encoding="utf-8")
-    plan = folder / "plan.yaml"
-    plan.write_text(EDITOR_HINT + plan.read_text(encoding="utf-8"), encoding="utf-8")
+        notebook.write_text(in_workspace(text), encoding="utf-8")
+    for plan in (folder / name for name in PLANS):
+        plan.write_text(EDITOR_HINT + plan.read_text(encoding="utf-8"), encoding="utf-8")
     (folder / SCHEMA).write_text(json.dumps(plan_schema(), indent=1) + "\n", encoding="utf-8")
+
+
+def in_workspace(text: str) -> str:
+    """`text` of a notebook of the checkout, with the plans where a workspace has them."""
+    for name in PLANS:
+        text = text.replace(f"../data/example/{name}", f"../{name}")
+    return text
 
 
 def _shipped(in_checkout: str, in_package: str) -> Path:

@@ -10,7 +10,7 @@ from typing import Any
 
 from revplan.errors import PlanError
 from revplan.report.files import PACKAGE, REPOSITORY, notebook_in, shown_path
-from revplan.workspace import PLAN_IN_CHECKOUT, PLAN_IN_WORKSPACE
+from revplan.workspace import in_workspace
 
 
 def check_trust(notebook: Any, path: Path) -> None:
@@ -38,4 +38,4 @@ def check_trust(notebook: Any, path: Path) -> None:
 def _code(notebook: Any) -> list[str]:
     """The code cells; the place of the plan, which differs between a checkout and a workspace, as one."""
     sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-    return [source.replace(f'"{PLAN_IN_CHECKOUT}"', f'"{PLAN_IN_WORKSPACE}"') for source in sources]
+    return [in_workspace(source) for source in sources]

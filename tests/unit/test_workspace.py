@@ -20,7 +20,9 @@ def test_the_notebooks_open_the_workspaces_own_plan(tmp_path: Path) -> None:
     assert notebooks
     for path in notebooks:
         parameters = declared(nbformat.read(path, as_version=4), path.name)  # type: ignore[no-untyped-call]
-        assert (path.parent / str(parameters["plan_path"].default)).resolve() == folder / "plan.yaml"
+        plan = (path.parent / str(parameters["plan_path"].default)).resolve()
+        assert plan.parent == folder
+        assert plan.read_text(encoding="utf-8").startswith("# yaml-language-server")
 
 
 def test_a_folder_in_use_is_left_alone(tmp_path: Path) -> None:
