@@ -12,6 +12,7 @@ from typing import Any
 
 from revplan.errors import DataError, Fault, PlanError, RevplanError, shown
 from revplan.known import read_history, with_history_rates
+from revplan.lag import MAX_MONTHS
 from revplan.plan.edit import Edit, edited, flow, plan_text
 from revplan.plan.file import checked_plan, read_plan
 from revplan.plan.model import Plan, Transition
@@ -149,9 +150,13 @@ def _damaged(each: Changed) -> RevplanError:
 
 def _phasing(plan: Plan, changed: Sequence[Changed]) -> Iterator[tuple[Edit, Any]]:
     """The twelve months together: they sum to 1 together."""
-    moved = {each.place[2]: each.now for each in changed if each.place[:2] == ("goal", "phasing")}
-    if moved:
-        before = plan.goal.phasing.by_month()
+    before = plan.goal.phasing.by_month()
+    own = [each for each in changed if each.place[:2] == ("goal", "phasing")]
+    for each in own:
+        if each.place[2:] not in [(month,) for month in range(len(before))]:
+            raise _damaged(each)
+    if own:
+        moved = {each.place[2]: each.now for each in own}
         months = [moved.get(month, share) for month, share in enumerate(before)]
         yield (("goal", "phasing"), {"months": months}), {"months": list(before)}
 
@@ -165,15 +170,24 @@ def _moved(whole: Plan, changed: Sequence[Changed]) -> dict[str, Moved]:
     for each in changed:
         if each.place[0] != "rates":
             continue
-        _, segment, source, stage, key, *month = each.place
-        if (segment, source) not in whole.cells or stage not in whole.stage_ids[:-1]:
-            raise _damaged(each)
-        keys = moved.setdefault(str(stage), {}).setdefault((str(segment), str(source)), {})
-        if key == "rate":
-            keys["rate"] = each.now
-        else:
-            keys.setdefault("lag", {})[month[0]] = each.now
+        match each.place:
+            case "rates", str(segment), str(source), str(stage), "rate":
+                keys = _keys_of(moved, whole, (segment, source, stage), each)
+                keys["rate"] = each.now
+            case "rates", str(segment), str(source), str(stage), "lag", int(month) if 0 <= month <= MAX_MONTHS:
+                keys = _keys_of(moved, whole, (segment, source, stage), each)
+                keys.setdefault("lag", {})[month] = each.now
+            case _:
+                raise _damaged(each)
     return moved
+
+
+def _keys_of(moved: dict[str, Moved], whole: Plan, of: tuple[str, str, str], each: Changed) -> dict[str, Any]:
+    """The changed keys of a cell's step, so far."""
+    segment, source, stage = of
+    if (segment, source) not in whole.cells or stage not in whole.stage_ids[:-1]:
+        raise _damaged(each)
+    return moved.setdefault(stage, {}).setdefault((segment, source), {})
 
 
 def _transitions(plan: Plan, whole: Plan, moved: dict[str, Moved]) -> Iterator[tuple[Edit, Any]]:

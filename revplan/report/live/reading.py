@@ -34,6 +34,8 @@ ENCRYPTED = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 SAME = 1e-12
 """Share by which a number may differ and still be the same: LibreOffice saves fifteen digits."""
 
+DAMAGED = "the list of inputs is damaged here; make the workbook again"
+
 Cells = dict[tuple[int, int], Any]
 
 
@@ -159,26 +161,43 @@ def _where(sheets: dict[str, Cells], row: int) -> str:
 def _input(sheets: dict[str, Cells], row: int, text: str) -> Changed | None:
     """The input in a row of the list, if it has changed; a ValueError says what is wrong with it."""
     from openpyxl.utils.cell import coordinate_to_tuple
+    from openpyxl.utils.exceptions import CellCoordinatesException
 
     listed = sheets[SOLVED]
-    place, owner = json.loads(text), listed.get((row, OWNER))
+    place, owner = _place(text), listed.get((row, OWNER))
     sheet, address = str(listed.get((row, SHEET))), str(listed.get((row, ADDRESS)))
-    if not isinstance(place, list) or owner not in (PLAN, RECORDS, ENTRIES) or sheet not in sheets:
-        raise ValueError("the list of inputs is damaged here; make the workbook again")
-    at, col = coordinate_to_tuple(address)
+    if owner not in (PLAN, RECORDS, ENTRIES) or sheet not in sheets:
+        raise ValueError(DAMAGED)
+    try:
+        at, col = coordinate_to_tuple(address)
+    except (CellCoordinatesException, ValueError):
+        raise ValueError(DAMAGED) from None
     was, now = listed.get((row, WAS), NOTHING), sheets[sheet].get((at - 1, col - 1))
     if not isinstance(now, int | float | None) or isinstance(now, bool):
         raise ValueError(f"holds {shown(now)!r}, which is no number; type one, such as 1200 or 25%")
+    if not isinstance(was, int | float) and was != NOTHING:
+        raise ValueError(DAMAGED)
     before = None if was == NOTHING else float(was)
     if now is None and before is not None and not _may_be_empty(place):
         raise ValueError("is empty; type a number")
     after = None if now is None else float(now)
     if _same(before, after):
         return None
-    return Changed(tuple(place), str(listed.get((row, WHAT), "")), str(owner), before, after)
+    return Changed(place, str(listed.get((row, WHAT), "")), str(owner), before, after)
 
 
-def _may_be_empty(place: list[Any]) -> bool:
+def _place(text: str) -> Place:
+    """Keys of the plan file, as the list of inputs writes them."""
+    try:
+        keys = json.loads(text)
+    except (ValueError, RecursionError):
+        raise ValueError(DAMAGED) from None
+    if not isinstance(keys, list) or not keys or not all(isinstance(key, str | int) for key in keys):
+        raise ValueError(DAMAGED)
+    return tuple(keys)
+
+
+def _may_be_empty(place: Place) -> bool:
     return place[-1] in ("next_year_growth", "cost_per_entry", "max_per_month", "max_growth")
 
 
