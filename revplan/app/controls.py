@@ -52,7 +52,8 @@ class Row:
         self.value = round(value, self.lever.digits)
         with self._quietly():
             self.slider.min, self.slider.max = min(self.lever.low, self.value), max(self.lever.high, self.value)
-            self.slider.value = self.value
+            if abs(self.slider.value - self.value) > self.lever.step / 100:  # else a slider on the move is set back
+                self.slider.value = self.value
             self.field.value = self.lever.written(value)
         self.note.value = f"{escape(self.lever.range)}; plan {escape(self.lever.written(self.planned))}"
 

@@ -132,6 +132,20 @@ def test_keys_move_a_slider_and_moved_back_all_is_as_before(page: Any) -> None:
     assert shown(page) == before
 
 
+def test_a_key_held_down_loses_no_step(page: Any) -> None:
+    """An answer that comes late must not set the slider back to where it was."""
+    field = row(page, WIN_RATE).locator("input")
+    began = float(field.input_value())
+    row(page, WIN_RATE).locator(".noUi-handle").focus()
+    for _ in range(15):
+        page.keyboard.press("ArrowLeft")
+        page.wait_for_timeout(30)
+    page.wait_for_function(
+        "([field, value]) => field.value === value", arg=[field.element_handle(), f"{began - 1.5:.1f}"]
+    )
+    shown(page)
+
+
 def test_the_mouse_moves_a_slider_and_reset_undo_redo_lead_back(page: Any) -> None:
     before, said, drawn = shown(page), headline(page), pictures(page)
     drag(page, WIN_RATE, 40)
