@@ -210,6 +210,17 @@ def test_native_charts_of_quarters_by_hand() -> None:
     assert [each.values for each in native_plan.dependence("USD")(table).series] == [(60.0, 20.0), (35.0, 10.0)]
 
 
+def test_native_bridge_by_hand() -> None:
+    terms = ("opening_arr", "new_arr", "expansion", "contraction", "churn", "closing_arr")
+    made = native_plan.bridge("USD")(pd.DataFrame({"term": terms, "amount": [100.0, 30.0, 0.0, 5.0, 10.0, 115.0]}))
+    assert made.categories == ("Opening", "New", "Contraction", "Churn", "Closing")
+    assert {each.name: each.values for each in made.series} == {
+        "ARR": (100.0, None, None, None, 115.0),
+        "adds": (None, 30.0, None, None, None),
+        "takes away": (None, None, -5.0, -10.0, None),
+    }
+
+
 def test_native_budget_adds_up_by_hand() -> None:
     months = pd.period_range("2027-01", periods=2, freq="M")
     rows = [(f"s{n}", month, 10.0 * (n + 1)) for n in range(8) for month in months] + [("s7", months[1], 5.0)]
