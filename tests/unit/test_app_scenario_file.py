@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ SAID = Scenario.model_validate(
         "confidence": 0.9,
     }
 )
+EXAMPLE = Path(__file__).resolve().parents[2] / "data" / "example"
 HEADER = "schema: 1\nplan: Small plan\n"
 
 
@@ -197,6 +199,28 @@ def test_the_plan_with_the_changes_made(commented: Game) -> None:
     assert made.segments["smb"].acv == wanted.segments["smb"].acv
     comments = ("# Written by hand.", "# paid search", "# from the records", "# asked for by the board")
     assert [comment for comment in comments if comment not in text] == []
+
+
+def test_a_step_left_to_the_records_is_written_out_whole(tmp_path: Path) -> None:
+    shutil.copytree(EXAMPLE, tmp_path, dirs_exist_ok=True)
+    path = tmp_path / "plan.yaml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(
+        text[: text.index("transitions:")] + text[text.index("rounding:") : text.index("assumptions:")], "utf-8"
+    )
+    game = open_game(path)
+    said = Scenario.model_validate({"changes": [{"from": "sqo", "to": "won", "segment": "mid", "rate": 0.2}]})
+    made = reread(game, as_plan(game, "Try", said))
+    whole = [each for each in game.plan.transitions if each.from_stage == "sqo"]
+    assert len(made.transitions) == len(whole) > 1
+    assert {each.from_stage for each in made.transitions} == {"sqo"}
+    assert next(each.rate for each in made.transitions if (each.segment, each.source) == ("mid", None)) == 0.2
+
+
+def test_a_level_that_is_contradicted_is_emptied(tmp_path: Path) -> None:
+    game = small_game(tmp_path, goal={"opening_arr": 1_000_000, "closing_arr": 3_000_000})
+    made = reread(game, as_plan(game, "Try", Scenario.model_validate({"goal": {"new_arr": 2_500_000}})))
+    assert (made.goal.new_arr, made.goal.closing_arr, made.goal.opening_arr) == (2_500_000, None, 1_000_000)
 
 
 def test_downloads_hold_the_files_and_no_address(commented: Game) -> None:

@@ -89,8 +89,15 @@ def test_one_segment_gets_a_rate_of_its_own_where_the_plan_has_one_for_all(board
     assert (change.segment, change.rate, change.evidence) == ("smb", pytest.approx(0.12), 2000)
     assert board.reading(state, lever(board, RATE, "lead sql", "smb")) == pytest.approx(12.0)
     assert board.reading(state, lever(board, RATE, "lead sql", "mid")) == pytest.approx(10.0)
+    assert len(scenario_of(game.plan, state).changes) == 1
     between = board.reading(state, lever(board, RATE, "lead sql"))
     assert 10.0 < between < 12.0
+
+
+def test_one_segment_alone_is_moved_where_another_has_a_rate_of_its_own(board: Board, game: Game) -> None:
+    state = board.set_to(State(), lever(board, RATE, STEP, "smb"), 24.0)
+    (change,) = scenario_of(game.plan, state).changes
+    assert (change.segment, change.rate) == ("smb", pytest.approx(0.24))
 
 
 def test_no_rate_is_moved_beyond_one(board: Board, game: Game) -> None:
@@ -128,6 +135,37 @@ def test_uncertainty_that_equals_the_default_but_not_the_plan_is_a_change(tmp_pa
     state = board.set_to(State(), lever(board, "volume_cv"), 5)
     assert scenario_of(other.plan, state).uncertainty.model_fields_set == {"volume_cv"}
     assert other.play(scenario_of(other.plan, state)).view.volume_cv == 0.05
+
+
+def test_only_the_sources_that_move_are_written(board: Board, game: Game) -> None:
+    state = board.set_to(State(), lever(board, VOLUME, "inbound"), 150)
+    assert scenario_of(game.plan, state).volume == {"inbound": 1.5}
+    both = board.set_to(state, lever(board, VOLUME, "partner"), 150)
+    assert scenario_of(game.plan, both).volume == 1.5
+
+
+def test_another_goal_takes_the_place_of_a_closing_arr(board: Board, game: Game) -> None:
+    start = Scenario.model_validate({"goal": {"opening_arr": 1_000_000, "closing_arr": 3_500_000}})
+    state = board.set_to(State(start), lever(board, "goal", unit="USD"), 3_000_000)
+    goal = scenario_of(game.plan, state).goal
+    assert (goal.new_arr, goal.closing_arr, goal.opening_arr) == (3_000_000, None, 1_000_000)
+    assert game.play(scenario_of(game.plan, state)).view.goal == pytest.approx(3_000_000)
+
+
+def test_a_budget_reaches_three_times_the_plan(board: Board) -> None:
+    budget = lever(board, VOLUME, "inbound", unit="USD")
+    assert budget.high == pytest.approx(3 * board.reading(State(), budget), rel=0.01)
+    assert (budget.high - board.reading(State(), budget)) / budget.step == pytest.approx(
+        round((budget.high - board.reading(State(), budget)) / budget.step)
+    )
+
+
+def test_confidence_changes_what_is_asked_and_nothing_else(board: Board, game: Game) -> None:
+    state = board.set_to(State(), lever(board, "confidence"), 90)
+    played = game.play(scenario_of(game.plan, state))
+    assert played.signed == next(point for point in game.base.curve if point.confidence == 0.9)
+    assert played.outcome == game.base.outcome
+    assert played.view is game.play(Scenario()).view
 
 
 def test_goal_and_confidence(board: Board, game: Game) -> None:
