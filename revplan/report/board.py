@@ -170,13 +170,12 @@ def new_arr(book: BoardBook, period: str, basis: str) -> Figure:
 
 def so_far(book: BoardBook) -> Exhibit:
     """New ARR since the year began, promised and come, month by month."""
-    year = str(book.plan.first_month.year)
     frame = book.reached_by_month[["month", "goal_arr", "promised_arr", "came_arr"]].copy()
     amounts = [name for name in frame.columns if name != "month"]
     frame[amounts] = frame[amounts].map(lambda value: value if pd.isna(value) else round_half_up(value))
     bases = {"goal_arr": "goal", "promised_arr": PROMISED, "came_arr": CAME}
     made = chart(
-        charts.so_far(book.plan.currency, _so_far_message(book, frame, year)),
+        charts.so_far(book.plan.currency, _so_far_message(book, frame)),
         frame,
         kinds_of("reached_by_month"),
         name="so_far",
@@ -188,19 +187,16 @@ def so_far(book: BoardBook) -> Exhibit:
     )
 
 
-def _so_far_message(book: BoardBook, frame: pd.DataFrame, year: str) -> Sentence:
-    """What the curve says on its last known month."""
-    known = frame.dropna(subset=["came_arr"])
-    if known.empty:
+def _so_far_message(book: BoardBook, frame: pd.DataFrame) -> Sentence:
+    """What the curve says by the last day known."""
+    if not book.spans or frame["came_arr"].isna().all():
         return _promised_message(book, frame.iloc[-1])
-    last = known.iloc[-1]
-    month = str(last["month"])
-    came, asked = (
-        figure("new_arr_so_far", last[f"{basis}_arr"], month, basis, book.plan.currency) for basis in (CAME, PROMISED)
-    )
-    gap = money(book, "new_arr_gap", last["came_arr"] - last["promised_arr"], f"{year} so far")
+    label = book.spans[-1].label
+    came, asked = new_arr(book, label, CAME), new_arr(book, label, PROMISED)
+    gap = money(book, "new_arr_gap", (came.value or 0.0) - (asked.value or 0.0), label)
     return say(
-        "The year has brought {came} of new ARR against {asked} promised by then ({gap}).",
+        "{period} brought {came} of new ARR against {asked} promised ({gap}).",
+        period=label,
         came=came,
         asked=asked,
         gap=gap,

@@ -22,6 +22,7 @@ from revplan.escaping import clean
 from revplan.report import fonts, prose
 from revplan.report.axes import fitting
 from revplan.report.blocks import Block, Heading, Prose, Shown, blocks
+from revplan.report.provenance import LABELS, colophon
 from revplan.tables import NUMERIC
 
 TEMPLATE = Path(__file__).parent / "style" / "report.typ"
@@ -62,13 +63,32 @@ def pdf(notebook: Any, name: str, paper: str = "a4") -> bytes:
     """
     if paper not in PAPERS:
         raise ReportError.at("pdf", f"{shown(paper)!r} is not a paper; give one of {', '.join(PAPERS)}")
-    return _compiled(*_readable(_document(notebook, name, paper)))
+    return bytes(_compiled(*_readable(_document(notebook, name, paper)), format="pdf", pdf_standards=STANDARD))
+
+
+def pictures(notebook: Any, name: str, resolution: float = 80.0) -> list[bytes]:
+    """The pages of the same report as PNG pictures.
+
+    Parameters
+    ----------
+    notebook, name
+        As for `pdf`.
+    resolution
+        Pixels an inch.
+
+    Raises
+    ------
+    ReportError
+        If typst refuses the report.
+    """
+    made = _compiled(*_readable(_document(notebook, name, "a4")), format="png", ppi=resolution)
+    return list(made) if isinstance(made, list) else [made]
 
 
 def _document(notebook: Any, name: str, paper: str) -> dict[str, Any]:
     """What the template sets."""
     found = blocks(notebook)
-    made = _provenance(notebook)
+    made = colophon(notebook)
     opening = next((block.raw for block in found if isinstance(block, Shown) and block.raw.get("header")), {})
     headings = [block.text for block in found if isinstance(block, Heading) and block.level == 1]
     title = prose.words(headings[0]) if headings else name.replace("_", " ").capitalize()
@@ -80,23 +100,12 @@ def _document(notebook: Any, name: str, paper: str) -> dict[str, Any]:
         "keywords": [f"{label}: {value}" for label, value in made.items()],
         "edges": {
             "title": fitting(title, EDGE),
-            "header": fitting(opening.get("header") or _dated(made), EDGE),
+            "header": fitting(opening.get("header") or made.get(LABELS["plan"], ""), EDGE),
             "message": fitting(message, EDGE),
         },
         "sections": _sections(found if headings else [Heading(level=1, text=title), *found]),
         "colophon": [[label, value] for label, value in made.items()],
     }
-
-
-def _provenance(notebook: Any) -> dict[str, str]:
-    """What the report was made from, by its label."""
-    told = notebook.metadata.get("revplan", {})
-    return {clean(key).replace("_", " ").capitalize(): clean(value) for key, value in told.items() if clean(value)}
-
-
-def _dated(made: Mapping[str, str]) -> str:
-    date = f"as of {made['As of']}" if "As of" in made else made.get("Plan date", "")
-    return ", ".join(filter(None, [made.get("Plan", ""), date]))
 
 
 def _sections(found: Iterable[Block]) -> list[Section]:
@@ -201,7 +210,7 @@ def _parted(word: str) -> str:
     return re.sub(rf"\S{{1,{PART - 1}}}[-_./:]|\S{{{PART}}}", "\\g<0>\u200b", word)
 
 
-def _compiled(document: Mapping[str, Any], found: Sequence[fonts.Font]) -> bytes:
+def _compiled(document: Mapping[str, Any], found: Sequence[fonts.Font], **form: Any) -> Any:
     import typst
 
     with TemporaryDirectory(prefix="revplan-") as place:
@@ -214,9 +223,8 @@ def _compiled(document: Mapping[str, Any], found: Sequence[fonts.Font]) -> bytes
             TEMPLATE.read_bytes(), root=place, font_paths=known, sys_inputs={"report": json.dumps(document)}
         )
         try:
-            compiled: Any = compiler.compile(format="pdf", pdf_standards=STANDARD)
+            return compiler.compile(**form)
         except typst.TypstError as error:
             raise ReportError.at(
                 "pdf", f"typst refused the report ({shown(error.message)}); check its version"
             ) from None
-    return compiled

@@ -17,12 +17,14 @@ from typing import Any, TextIO
 from revplan.errors import Fault, PlanError, RevplanError, shown
 from revplan.inputs import input_files
 from revplan.plan.file import read_plan
+from revplan.plan.model import Plan
 from revplan.report.blocks import exhibits
 from revplan.report.files import PACKAGE, REPOSITORY, check_folder, notebook_in, shown_path, written_together
 from revplan.report.parameters import checked, declared
 from revplan.report.progress import Progress
 from revplan.report.provenance import provenance
 from revplan.report.registry import registry
+from revplan.report.running import executed
 from revplan.report.trust import check_trust
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -68,6 +70,32 @@ def render(request: Request, out: Path, progress: TextIO | None = None) -> list[
     ReportError
         If the notebook, the kernel or the folder is, or if two figures of the report disagree.
     """
+    ready = prepared(request)
+    check_folder(out)
+    return printed(run(ready, progress), request, out)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Ready:
+    """A report of which everything is checked that can be before it runs."""
+
+    request: Request
+    notebook: Any
+    values: Mapping[str, object]
+    plan: Plan
+    inputs: list[Path]
+
+
+def prepared(request: Request) -> Ready:
+    """The report that `request` asks for, ready to run.
+
+    Raises
+    ------
+    PlanError, DataError
+        If the input is at fault.
+    ReportError
+        If the notebook is.
+    """
     _check_request(request)
     path = notebook_path(request.name, request.plan_path)
     notebook = notebook_in(path)
@@ -75,11 +103,35 @@ def render(request: Request, out: Path, progress: TextIO | None = None) -> list[
     values = _parameters(request, notebook, path.name)
     plan = read_plan(request.plan_path)
     inputs = input_files(plan, request.plan_path.parent)
-    check_folder(out)
-    done = _run(request.name, notebook, values, progress)
+    return Ready(request=request, notebook=notebook, values=values, plan=plan, inputs=inputs)
+
+
+def run(ready: Ready, progress: TextIO | None = None) -> Any:
+    """The executed notebook of a report, its figures checked and its origin noted, to be printed.
+
+    Raises
+    ------
+    PlanError, DataError, ReportError
+        If a cell fails, or if two figures of the report disagree.
+    """
+    request = ready.request
+    shown = Progress(request.name, len(ready.notebook.cells), progress)
+    done = executed(ready.notebook, ready.values, shown)
+    shown.finish("done")
     registry(exhibits(done))
-    done.metadata["revplan"] = provenance(request.name, plan, request.plan_path, inputs, values)
-    files = {f"{request.name}.{kind}": PRINTINGS[kind](done, request) for kind in dict.fromkeys(request.formats)}
+    done.metadata["revplan"] = provenance(request.name, ready.plan, request.plan_path, ready.inputs, ready.values)
+    return done
+
+
+def printed(notebook: Any, request: Request, out: Path) -> list[Path]:
+    """The executed `notebook` in every format of `request`, written to the folder `out` together.
+
+    Raises
+    ------
+    ReportError
+        If the folder cannot be written to, or a printing fails; the earlier files are kept.
+    """
+    files = {f"{request.name}.{kind}": PRINTINGS[kind](notebook, request) for kind in dict.fromkeys(request.formats)}
     return written_together(out, request.name, files)
 
 
@@ -95,18 +147,18 @@ def render_all(requests: Sequence[Request], out: Path, progress: TextIO | None =
         return render(requests[0], out, progress)
     with ProcessPoolExecutor(min(len(requests), os.cpu_count() or 1), get_context("spawn")) as workers:
         results = list(workers.map(_attempt, requests, repeat(out), repeat(progress is not None)))
-    failed = [result for result in results if isinstance(result, tuple)]
+    failed = [result for result in results if isinstance(result, RevplanError)]
     if failed:
-        raise failed[0][0](dict.fromkeys(fault for _, faults in failed for fault in faults))
-    return [path for paths in results for path in paths if isinstance(path, Path)]
+        raise type(failed[0])(dict.fromkeys(fault for error in failed for fault in error.faults))
+    return [path for paths in results if isinstance(paths, list) for path in paths]
 
 
-def _attempt(request: Request, out: Path, shown: bool) -> list[Path] | tuple[type[RevplanError], tuple[Fault, ...]]:
-    """The files of a report, or why there are none, in a form that passes from process to process."""
+def _attempt(request: Request, out: Path, shown: bool) -> list[Path] | RevplanError:
+    """The files of a report, or why there are none."""
     try:
         return render(request, out, sys.stderr if shown else None)
     except RevplanError as error:
-        return type(error), error.faults
+        return error
 
 
 def notebook_path(name: str, plan_path: Path) -> Path:
@@ -163,15 +215,6 @@ def _parameters(request: Request, notebook: Any, place: str) -> dict[str, object
     if request.against:
         values["against"] = str(request.against.resolve())
     return values
-
-
-def _run(name: str, notebook: Any, values: Mapping[str, object], stream: TextIO | None) -> Any:
-    from revplan.report.running import executed
-
-    progress = Progress(name, len(notebook.cells), stream)
-    done = executed(notebook, values, progress)
-    progress.finish("done")
-    return done
 
 
 def _page(notebook: Any, request: Request) -> bytes:

@@ -286,10 +286,10 @@ def test_the_same_notebook_gives_the_same_bytes() -> None:
 def test_provenance_stands_at_the_end_and_in_the_metadata(tmp_path: Path) -> None:
     made = pdf(notebook(text("One"), made=MADE), "x")
     (page,) = pages(made, tmp_path)
-    assert "FY27, as of 15 Nov 2026" in page
-    assert page.index("Plan fingerprint") > page.index("One")
+    assert "Known up to 15 Nov 2026" in page
+    assert page.index("Fingerprint of the plan") > page.index("One")
     assert "Against" not in page
-    assert "Plan fingerprint: ab12cd34" in poppler("pdfinfo", made, tmp_path)
+    assert "Fingerprint of the plan: ab12cd34" in poppler("pdfinfo", made, tmp_path)
 
 
 # --- scripts -------------------------------------------------------------------------------------------------

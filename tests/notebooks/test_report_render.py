@@ -73,7 +73,7 @@ def own_signatures(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest
 @pytest.fixture
 def no_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test that never gets as far as running a notebook."""
-    monkeypatch.setattr(running, "executed", lambda *_: pytest.fail("the notebook was run"))
+    monkeypatch.setattr(rendering, "executed", lambda *_: pytest.fail("the notebook was run"))
 
 
 @pytest.mark.usefixtures("no_kernel")

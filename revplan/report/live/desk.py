@@ -209,14 +209,14 @@ class Sheet:
             else:
                 self.text(row, col, head, "head" if col < words else "number head")
 
-    def widths(self, *widths: float) -> None:
-        """Widths of the columns; the last holds for those that follow. [characters]"""
+    def widths(self, *widths: float, pages: int | None = None) -> None:
+        """Widths of the columns; the last holds for those that follow; pages side by side, as many as it takes. [characters]"""
         last = max(self.paper.dim_colmax or 0, len(widths) - 1)
         for col, width in enumerate(widths[:-1]):
             self.paper.set_column(col, col, width)
         self.paper.set_column(len(widths) - 1, last, widths[-1])
         broad = sum(widths[:-1]) + widths[-1] * (last + 2 - len(widths))
-        self.paper.fit_to_pages(max(1, math.ceil(broad / PAGE_WIDTH)), 0)
+        self.paper.fit_to_pages(pages or max(1, math.ceil(broad / PAGE_WIDTH)), 0)
 
     def freeze(self, row: int, col: int) -> None:
         """What stays in sight, and is printed again on every page."""

@@ -73,7 +73,9 @@ def write_rates(desk: Desk) -> None:
     sheet.heads(TOP - 1, [f"as solved, {month}" for month in range(grid.lag_months)], cols.solved)
     for place, row in enumerate(grid.rows):
         names(sheet, TOP + place, row)
-        if not grid.is_won(row):
+        if grid.is_won(row):
+            sheet.paper.set_row(TOP + place, None, None, {"hidden": True})
+        else:
             _step(sheet, TOP + place, row, cols)
     last = TOP + len(grid.rows) - 1
     rates, sums = (down(col, TOP, last, RATES) for col in (RATE_COL, cols.total))
@@ -82,6 +84,7 @@ def write_rates(desk: Desk) -> None:
     outside = f'COUNTIF({rates},"<=0")+COUNTIF({rates},">1")'
     desk.check("Every rate is above 0 and at most 1: rows that are not", (outside, "0"), 0, 0)
     sheet.widths(16, 16, 16, 5, 16, 9, *[9] * grid.lag_months, 9)
+    sheet.paper.print_area(0, 0, TOP + len(grid.rows) - 1, cols.total)
     sheet.freeze(TOP, TO_COL)
 
 
@@ -129,7 +132,7 @@ def write_composed(desk: Desk) -> None:
                 for month, share in enumerate(path_shares(lags, start)[:width]):
                     sheet.number(TOP + row, begin + month, float(share), SHARE)
             row += 1
-    sheet.widths(8, 12, 8)
+    sheet.widths(8, 12, 8, pages=1)
     sheet.freeze(TOP, 1)
 
 
@@ -210,7 +213,7 @@ def write_to_won(desk: Desk) -> None:
         _moves(sheet, moves, at, lags, None if grid.is_won(row) else (at + 1, at))
         _composed(sheet, composed, at, row, lags)
         _both(sheet, (moves, composed, both), at, path_shares(lags))
-    sheet.widths(14, 14, 14, 5, 7)
+    sheet.widths(14, 14, 14, 5, 7, pages=1)
     sheet.freeze(TOP, NAMES)
 
 
@@ -241,7 +244,7 @@ def write_from_entry(desk: Desk) -> None:
         _composed(sheet, part, at, row, lags, partial=True)
         _both(sheet, (moves, whole, both), at, path_shares(lags, 0.0))
         _both(sheet, (moves, part, both_part), at, path_shares(lags, grid.year.start))
-    sheet.widths(14, 14, 14, 5, 7)
+    sheet.widths(14, 14, 14, 5, 7, pages=1)
     sheet.freeze(TOP, NAMES)
 
 
