@@ -202,6 +202,10 @@ def _check_request(request: Request) -> None:
         faults.append(Fault("template", "is for slides; ask for the format pptx too"))
     if faults:
         raise PlanError(faults)
+    if request.template:
+        from revplan.report.slide_template import open_template
+
+        open_template(request.template)
 
 
 def _parameters(request: Request, notebook: Any, place: str) -> dict[str, object]:
