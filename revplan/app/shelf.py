@@ -9,6 +9,7 @@ import ipywidgets as widgets
 
 from revplan.app.downloads import downloads
 from revplan.app.game import Game
+from revplan.app.printing import Printer
 from revplan.app.scenario_file import checked_name, load, read_scenario, save, saved_names, scenario_path
 from revplan.errors import PlanError, RevplanError, shown
 from revplan.escaping import escape
@@ -74,6 +75,7 @@ class Shelf:
             self.said_of_choice,
             self._button("Make downloads", self._download),
             self.links,
+            Printer(self.game, lambda: (self._name(), self.present())).widget,
         ]
         box = widgets.VBox(parts)
         box.add_class("rp-files")
@@ -144,13 +146,15 @@ class Shelf:
 
     def _download(self) -> None:
         def work() -> str:
-            name = checked_name(self.name.value or NAMELESS)
-            return downloads(self.game, name, self.present())
+            return downloads(self.game, self._name(), self.present())
 
         try:
             self.links.value = work()
         except RevplanError as error:
             self.links.value = _fault(error)
+
+    def _name(self) -> str:
+        return checked_name(self.name.value or NAMELESS)
 
     def _choose(self, choice: Choice) -> None:
         self.choice.options = self._choices()

@@ -69,7 +69,7 @@ def sign(
     out = path.parent / "signed" if out is None else Path(out)
     with _writing(out), TemporaryDirectory(dir=out, prefix=".signing-", ignore_cleanup_errors=True) as scratch:
         made = Path(scratch) / "record"
-        frozen = _copied(path, made / INPUTS)
+        frozen = copied_inputs(path, made / INPUTS)
         _fill(made, open_workbook(frozen, progress), frozen, names, on)
         contents = (made / CONTENTS).read_text("utf-8")
         target = out / f"{_slug(read_plan(frozen).name)}-{on}-{content_hash(contents)[:8]}"
@@ -102,8 +102,14 @@ def _slug(name: str) -> str:
     return "-".join(words)[:LONGEST_SLUG].strip("-") or "plan"
 
 
-def _copied(path: Path, inputs: Path) -> Path:
-    """The copy of the plan file in `inputs`, beside copies of all files it names, each where the plan looks for it."""
+def copied_inputs(path: Path, inputs: Path) -> Path:
+    """The copy of the plan file in `inputs`, beside copies of all files it names, each where the plan looks for it.
+
+    Raises
+    ------
+    RevplanError
+        If the plan or its CRM file is at fault, or names a file in a way that leads out of `inputs`.
+    """
     files = [Path(os.path.abspath(each)) for each in input_files(read_plan(path), path.parent)]
     root = Path(os.path.commonpath([path.parent, *(each.parent for each in files)]))
     if odd := [each for each in files if not str(each.relative_to(root)).isprintable()]:

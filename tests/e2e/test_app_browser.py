@@ -177,6 +177,20 @@ def test_a_scenario_saved_changed_and_opened_again_gives_the_same_figures(page: 
     assert (headline(page), pictures(page)) == saved
 
 
+def test_the_report_of_what_is_shown_comes_as_a_pdf_while_playing_on(page: Any) -> None:
+    press(page, WIN_RATE, "ArrowLeft")
+    page.get_by_label("Name", exact=True).fill("For the board")
+    page.get_by_role("button", name="Report (PDF)").click()
+    page.get_by_text("The report is being made").wait_for()
+    press(page, WIN_RATE, "ArrowLeft")
+    link = page.get_by_role("link", name="For the board.pdf")
+    link.wait_for()
+    with page.expect_download() as download:
+        link.click()
+    assert download.value.suggested_filename == "For the board.pdf"
+    assert Path(download.value.path()).read_bytes().startswith(b"%PDF-")
+
+
 def test_two_visitors_do_not_see_each_other_s_moves(page: Any, visit: Any, app: Any) -> None:
     first, second = page, visit(app.url)
     before = shown(second)

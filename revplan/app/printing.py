@@ -1,0 +1,92 @@
+"""The report of what is on the screen as a PDF, made beside the simulator while it is played on."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from base64 import b64encode
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Thread
+
+import ipywidgets as widgets
+
+from revplan.app.game import Game
+from revplan.app.plan_file import as_plan
+from revplan.errors import Fault, ReportError, RevplanError
+from revplan.escaping import escape
+from revplan.plan.model import Scenario
+from revplan.record.signing import copied_inputs
+
+REPORT = "annual_commit"
+BEGUN = "The report is being made, which takes about a quarter of a minute. Play on meanwhile."
+
+
+class Printer:
+    """A button that makes the report of the present scenario, and words on how far it is."""
+
+    def __init__(self, game: Game, present: Callable[[], tuple[str, Scenario]]) -> None:
+        self.game, self.present = game, present
+        self.button, self.said = widgets.Button(description="Report (PDF)"), widgets.HTML()
+        self.button.on_click(lambda _: self._begin())
+        self.widget = widgets.VBox([self.button, self.said])
+
+    def _begin(self) -> None:
+        try:
+            name, scenario = self.present()
+            text = as_plan(self.game, name, scenario)
+        except RevplanError as error:
+            self._refuse(error)
+            return
+        self.button.disabled = True
+        self._say(BEGUN)
+        Thread(target=self._finish, args=(name, text), daemon=True).start()
+
+    def _finish(self, name: str, text: str) -> None:
+        try:
+            held = b64encode(report_pdf(self.game.path, text, self._say)).decode("ascii")
+            file = escape(f"{name}.pdf")
+            self.said.value = f'<a download="{file}" href="data:application/pdf;base64,{held}">The report: {file}</a>'
+        except RevplanError as error:
+            self._refuse(error)
+        finally:
+            self.button.disabled = False
+
+    def _say(self, words: str) -> None:
+        self.said.value = f'<span role="status">{escape(words)}</span>'
+
+    def _refuse(self, error: RevplanError) -> None:
+        lines = "<br>".join(escape(fault) for fault in error.faults)
+        self.said.value = f'<span class="rp-fault" role="alert">{lines}</span>'
+
+
+def report_pdf(path: Path, text: str, tell: Callable[[str], None]) -> bytes:
+    """The annual commit of the plan `text`, which stands in for the plan file at `path`, as a PDF.
+
+    It is made by `revplan report` in a process of its own, from copies of all the plan names.
+
+    Raises
+    ------
+    RevplanError
+        If the plan or a file it names is at fault, or the report cannot be made.
+    """
+    with TemporaryDirectory(prefix="revplan-", ignore_cleanup_errors=True) as scratch:
+        plan = copied_inputs(path.absolute(), Path(scratch, "plan"))
+        plan.write_text(text, encoding="utf-8")
+        command = [sys.executable, "-m", "revplan", "report", REPORT, str(plan), "--out", scratch, "--formats", "pdf"]
+        said = _followed(command, tell)
+        made = Path(scratch, f"{REPORT}.pdf")
+        if not made.is_file():
+            raise ReportError(Fault("", line.strip()) for line in said[-10:] or ["the report could not be made"])
+        return made.read_bytes()
+
+
+def _followed(command: list[str], tell: Callable[[str], None]) -> list[str]:
+    """What a command says while it runs; each line is told as it comes."""
+    said = []
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        for line in process.stderr or ():
+            said.append(line)
+            tell(line.strip())
+    return said
