@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import zipfile
+from datetime import date
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,16 @@ from openpyxl import load_workbook
 
 from revplan.cli import main
 from revplan.errors import DataError, PlanError
+from revplan.model.year import Known, plan_year
 from revplan.plan.edit import edited
 from revplan.plan.file import read_plan
+from revplan.plan.model import Plan
 from revplan.report.live import live_workbook, reading
 from revplan.report.live.address import column, sheet_name
 from revplan.report.live.changes import import_workbook
 from revplan.report.live.grid import READ_ME, SOLVED
 from revplan.report.provenance import fingerprint
-from revplan.workbook import open_workbook
+from revplan.workbook import Workbook, open_workbook
 
 PLAN = """\
 # the plan of a small company
@@ -319,3 +322,45 @@ def test_columns_are_lettered_as_in_excel() -> None:
 )
 def test_sheet_names_are_what_excel_takes(wanted: str, name: str) -> None:
     assert sheet_name(wanted, [READ_ME]) == name
+
+
+# --- another program's opinion -------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_library_formulas_computes_the_same(tmp_path: Path) -> None:
+    """A third implementation of Excel's functions, on the smallest plan there is."""
+    formulas = pytest.importorskip("formulas")
+    plan = {
+        "year": {"first_month": "2027-01"},
+        "plan_date": date(2026, 12, 15),
+        "goal": {"opening_arr": 1e6, "closing_arr": 2e6, "churn": {"rate": 0.1}},
+        "stages": [{"id": "lead"}, {"id": "won"}],
+        "segments": {"all": {"acv": 1e4}},
+        "sources": {"web": {"cost_per_entry": 5.0}},
+        "transitions": [{"from": "lead", "to": "won", "rate": 0.25, "lag": {"months": 1}}],
+    }
+    book = Workbook(year=plan_year(Plan.model_validate(plan), Known()))
+    path = tmp_path / "tiny.xlsx"
+    path.write_bytes(live_workbook(book, [], {}))
+    found = formulas.ExcelModel().loads(str(path)).finish().calculate()
+    computed = {
+        str(key).upper(): value.value[0, 0]
+        for key, value in found.items()
+        if hasattr(value, "value") and ":" not in str(key)
+    }
+    values = load_workbook(path, data_only=True)
+    sheets = ("Bridge", "Quarters", "Budget", "Required", "Forward")
+    texts = load_workbook(path)
+    compared = 0
+    for sheet in sheets:
+        for row in texts[sheet].iter_rows():
+            for each in (each for each in row if each.data_type == "f"):
+                saved, other = (
+                    values[sheet][each.coordinate].value,
+                    computed[f"'[TINY.XLSX]{sheet.upper()}'!{each.coordinate}"],
+                )
+                if isinstance(saved, int | float):
+                    assert float(other) == pytest.approx(saved, rel=1e-9, abs=1e-6), (sheet, each.coordinate)
+                    compared += 1
+    assert compared > 100

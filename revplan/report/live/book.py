@@ -35,7 +35,7 @@ CALCULATIONS = SHEETS.index(SOLVED)
 PROVENANCE_TOP = 3
 HOW = (
     "Coloured cells are inputs: yellow from the plan, green from the records, violet from the optimisation. All else is formulas.",
-    "Change an input, and bridge, required entries, what the commit brings, quarters and budget follow.",
+    "Change an input, and bridge, required entries, what the commit brings, quarters and budget follow; it turns orange (delays: see Changed beside them).",
     "The commit itself was found by optimisation, which no formula can do: once an input differs from what it was solved for, it is STALE.",
     "Sheets are protected without a password, against slips: Review > Unprotect Sheet opens them.",
     "`revplan import WORKBOOK PLAN` reads changed inputs back and shows them as a difference to the plan file.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from revplan.report.live.address import cell, down, fixed
-from revplan.report.live.desk import ENTRIES, NUMBER, PLAN, RECORDS, Desk, Sheet
+from revplan.report.live.desk import ENTRIES, NUMBER, PLAN, PRECISE, RECORDS, Desk, Sheet
 from revplan.report.live.grid import CHECK, SOLVED
 
 LAYOUT, LAYOUT_LABEL = 1, "Layout"
@@ -77,9 +77,9 @@ def write_check(desk: Desk) -> None:
     sheet.heads(top - 1, ["Verdict"], 4, words=5)
     for row, check in enumerate(desk.checks, top):
         sheet.text(row, 0, check.what, "wrap")
-        sheet.formula(row, 1, check.left, check.values[0])
-        sheet.formula(row, 2, check.right, check.values[1])
-        sheet.number(row, 3, check.slack)
+        sheet.formula(row, 1, check.left, check.values[0], PRECISE)
+        sheet.formula(row, 2, check.right, check.values[1], PRECISE)
+        sheet.number(row, 3, check.slack, PRECISE)
         near = f"ABS({cell(row, 1)}-{cell(row, 2)})<={cell(row, 3)}"
         sheet.formula(
             row,

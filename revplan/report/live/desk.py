@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -18,6 +19,7 @@ Place = tuple[str | int, ...]
 """Keys of the plan file that lead to a value; see `changes`."""
 
 LONGEST_TEXT = 32_000
+SAME = 1e-9  # share by which an input may differ and not be shown as changed
 PAGE_WIDTH = 190  # characters across a page, so that a sheet can be read on paper
 PLAN, RECORDS, ENTRIES = "plan", "records", "commit"
 """Whose an input is: the planner's, the records', or the optimisation's."""
@@ -31,6 +33,7 @@ MONEY, COUNT, WHOLE, SHARE, RATE, RATIO = (
     "0.000",
 )
 MONTH, DAY, NUMBER, TEXT = "mmm yyyy", "d mmm yyyy", "General", "@"
+PRECISE = "#,##0.00####"
 CENTS = "#,##0.00;[Red]-#,##0.00;0"
 
 FILLS: dict[str, dict[str, object]] = {
@@ -112,6 +115,11 @@ class Desk:
     """Results by name: address and value."""
     formats: dict[tuple[str, str], Any] = field(default_factory=dict)
 
+    @cached_property
+    def changed(self) -> Any:
+        """The look of an input that has been changed."""
+        return self.book.add_format({"bg_color": "#FFD9A8", "bold": True})
+
     def format(self, number: str, look: str) -> Any:
         """The cell format of a number format and a look, made once."""
         if (number, look) not in self.formats:
@@ -182,6 +190,15 @@ class Sheet:
         self.number(*at, value, kind, {PLAN: "input"}.get(owner, owner))
         self.desk.inputs[place] = Input(place, what, owner, self.name, *at, value)
         self.guard(at, at, rule)
+        if value is not None and owner == PLAN and "lag" not in place:
+            self._mark_change(at, value)
+
+    def _mark_change(self, at: tuple[int, int], value: float) -> None:
+        """Sets an input off once it is no longer what the commit was solved for."""
+        least, most = sorted((value * (1 - SAME), value * (1 + SAME)))
+        look = self.desk.changed
+        rule = {"type": "cell", "criteria": "not between", "minimum": least, "maximum": most, "format": look}
+        self.paper.conditional_format(*at, *at, rule)
 
     def guard(self, first: tuple[int, int], last: tuple[int, int], rule: Rule) -> None:
         """Refuses what `rule` does not take, and says why."""
