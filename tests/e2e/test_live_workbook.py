@@ -34,7 +34,7 @@ from revplan.model.year import Known, PlannedYear, plan_year, year_without_commi
 from revplan.plan.edit import flow
 from revplan.plan.file import read_plan
 from revplan.plan.model import Plan
-from revplan.report.live import live_workbook
+from revplan.report.live import grid, live_workbook
 from revplan.report.live.changes import import_workbook
 from revplan.report.live.grid import (
     ARR,
@@ -43,6 +43,7 @@ from revplan.report.live.grid import (
     CHECK,
     FORWARD,
     QUARTERS,
+    RATES,
     REQUIRED,
     REQUIRED_NEXT,
     SOLVED,
@@ -328,8 +329,11 @@ class Batch:
             self.plans[name] = folder / f"{name}.yaml"
             self.plans[name].write_text(yaml_of(data), encoding="utf-8")
             self._add(name, book_of(data), {"plan_fingerprint": fingerprint([self.plans[name]])})
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(grid, "MOST_COMPOSED", 1)
+            self._add("delays shown", self.books["steady"], {})
         self._add("hostile", book_of(hostile()), {"plan": EVIL[0], "report": EVIL[1]})
-        for name, book in [("hostile", "hostile"), ("untouched", "steady")]:
+        for name, book in [("hostile", "hostile"), ("untouched", "steady"), ("delays shown", "delays shown")]:
             files.append(folder / f"{name}.xlsx")
             files[-1].write_bytes(with_wrong_values(self.written[book]))
         for name, data, values, _ in CHANGES:
@@ -406,7 +410,7 @@ def close(left: Any, right: Any) -> bool:
     return (left or "") == (right or "")
 
 
-FRESH = [*(f"random{seed}" for seed in range(RANDOM_PLANS)), "untouched", "hostile"]
+FRESH = [*(f"random{seed}" for seed in range(RANDOM_PLANS)), "untouched", "hostile", "delays shown"]
 
 
 @pytest.mark.parametrize("name", FRESH)
@@ -469,9 +473,9 @@ def test_a_changed_input_does_what_the_same_change_of_the_plan_does(
 ) -> None:
     name, data, _, act = change
     base = batch.books["steady" if data is STEADY else "by_segment"]
-    grid = Grid(base.year)
+    written = Grid(base.year)
     for width in ("reach", "lag_months"):  # as wide as the workbook that was changed
-        monkeypatch.setattr(Grid, width, getattr(grid, width))
+        monkeypatch.setattr(Grid, width, getattr(written, width))
     expected = formula_cells(live_workbook(changed_book(base, changed_plan(data, act)), [], {}))
     assert differing(expected, batch.values(name), RESULTS) == []
 
@@ -546,3 +550,9 @@ def test_a_fault_shows_on_the_sheet_of_checks(batch: Batch, name: str, says: str
         if sheet == CHECK and verdict(at) and value != "OK"
     ]
     assert any(what.startswith(says) for what in bad)
+
+
+def test_delays_that_are_no_inputs_are_said_to_be_none(batch: Batch) -> None:
+    values = batch.values("delays shown")
+    assert any("The delays are no inputs here" in str(value) for at, value in values.items() if at[0] == RATES)
+    assert not any('"lag"' in str(value) for at, value in values.items() if at[0] == SOLVED)

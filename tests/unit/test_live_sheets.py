@@ -1,0 +1,169 @@
+"""The live workbook as a file: exhibits as numbers, hostile text as text, limits said, same content every time."""
+
+from __future__ import annotations
+
+import builtins
+import re
+import zipfile
+from datetime import date, datetime
+from io import BytesIO
+from typing import Any
+from xml.etree import ElementTree
+
+import pandas as pd
+import pytest
+from openpyxl import load_workbook
+
+from revplan.errors import ReportError
+from revplan.formats import KINDS
+from revplan.model.year import Known, plan_year
+from revplan.plan.model import Plan
+from revplan.report.exhibit import table, text
+from revplan.report.live import book as live_book
+from revplan.report.live import live_workbook
+from revplan.report.live.exhibit_sheets import DATES, NUMBERS
+from revplan.report.live.grid import INPUTS, READ_ME, SHEETS
+from revplan.report.markup import raw
+from revplan.tables import NUMERIC
+from revplan.workbook import Workbook
+
+EVIL = "=cmd|' /C calc'!A0"
+PLAN: dict[str, Any] = {
+    "name": "</x>&<b>\u0000\u0007 " + "x" * 4000,
+    "year": {"first_month": "2027-01"},
+    "plan_date": date(2026, 12, 15),
+    "goal": {"opening_arr": 1e6, "closing_arr": 2e6},
+    "stages": [{"id": "lead", "label": EVIL}, {"id": "won"}],
+    "segments": {"+1+1": {"acv": 1e4}},
+    "sources": {"@SUM(A1)": {"cost_per_entry": 5.0}, "https://example.org": {"share": 0.0}},
+    "transitions": [{"from": "lead", "to": "won", "rate": 0.25}],
+}
+
+
+@pytest.fixture(scope="module")
+def plan_book() -> Workbook:
+    """A small plan with hostile names."""
+    return Workbook(year=plan_year(Plan.model_validate(PLAN), Known()))
+
+
+def exhibits() -> list[dict[str, Any]]:
+    """A table with a column of every kind, and a text."""
+    frame = pd.DataFrame(
+        {
+            "name": [EVIL, "-2+3"],
+            "when": pd.PeriodIndex(["2027-01", "2027-02"], freq="M"),
+            "day": pd.to_datetime(["2027-01-31", None]),
+            "holds": [True, False],
+            "amount": [1234567.891, float("nan")],
+            "rate": [0.25, -0.5],
+        }
+    )
+    kinds = {"name": "text", "when": "month", "day": "date", "holds": "yes", "amount": "money", "rate": "share"}
+    shown = [table(frame, kinds, "Everything: [all] of/it* is ? here\\now", totals=1, notes=["A note & more"])] * 2
+    return [raw(each) for each in [*shown, text(EVIL, {"fact": "1,234"})]]
+
+
+@pytest.fixture(scope="module")
+def content(plan_book: Workbook) -> bytes:
+    """The workbook with exhibits."""
+    return live_workbook(plan_book, exhibits(), {"plan": EVIL, "as_of": "x" * 40_000})
+
+
+def test_every_kind_has_a_number_format() -> None:
+    assert set(NUMBERS) == set(NUMERIC)
+    assert {*NUMBERS, *DATES, "text", "figure", "yes"} == KINDS
+
+
+def test_exhibits_stand_as_what_they_are(content: bytes) -> None:
+    book = load_workbook(BytesIO(content))
+    names = [name for name in book.sheetnames if name not in SHEETS]
+    assert names == ["1 Everything all of it is here", "2 Everything all of it is here", "3 =cmd| C calc !A0"]
+    sheet = book[names[0]]
+    rows = [[cell.value for cell in row[:6]] for row in sheet.iter_rows(min_row=3, max_row=7)]
+    assert rows[0] == ["Name", "When", "Day", "Holds", "Amount", "Rate"]
+    assert rows[1] == [EVIL, datetime(2027, 1, 1), datetime(2027, 1, 31), "yes", 1234567.891, 0.25]
+    assert rows[2] == ["-2+3", datetime(2027, 2, 1), None, "no", None, -0.5]
+    assert rows[4][0] == "A note & more"
+    assert [sheet["E4"].number_format[:5], sheet["F4"].number_format[:4], sheet["B4"].number_format] == [
+        "#,##0",
+        "0.0%",
+        "mmm yyyy",
+    ]
+    assert sheet["A5"].font.bold
+
+
+def test_hostile_text_is_text(content: bytes) -> None:
+    book = load_workbook(BytesIO(content))
+    for sheet in book.worksheets:
+        for row in sheet.iter_rows():
+            for each in row:
+                assert each.hyperlink is None
+                assert each.data_type != "f" or not str(each.value).startswith(("=cmd", "=-2", "=+1", "=@"))
+    with zipfile.ZipFile(BytesIO(content)) as archive:
+        for name in archive.namelist():
+            ElementTree.fromstring(archive.read(name))
+        assert not [name for name in archive.namelist() if "vba" in name.lower() or "external" in name.lower()]
+
+
+def test_only_inputs_are_unlocked_and_guarded(content: bytes) -> None:
+    book = load_workbook(BytesIO(content))
+    assert all(sheet.protection.sheet and not sheet.protection.password for sheet in book.worksheets)
+    open_cells = {each.coordinate for row in book[INPUTS].iter_rows() for each in row if not each.protection.locked}
+    guarded = {str(each.sqref) for each in book[INPUTS].data_validations.dataValidation}
+    assert open_cells == guarded
+    assert len(open_cells) > 20
+    formulas = [each for sheet in book.worksheets for row in sheet.iter_rows() for each in row if each.data_type == "f"]
+    assert all(each.protection.locked for each in formulas)
+
+
+def test_sheets_print_and_stay_readable(content: bytes) -> None:
+    for sheet in load_workbook(BytesIO(content)).worksheets:
+        assert sheet.page_setup.orientation == "landscape"
+        assert sheet.sheet_properties.pageSetUpPr.fitToPage
+        assert sheet.freeze_panes is not None
+        assert len(sheet.title) <= 31
+
+
+def test_formulas_are_such_as_every_program_knows(content: bytes) -> None:
+    book = load_workbook(BytesIO(content))
+    texts = [
+        str(each.value)
+        for sheet in book.worksheets
+        for row in sheet.iter_rows()
+        for each in row
+        if each.data_type == "f"
+    ]
+    used = {name for text in texts for name in re.findall(r"([A-Z][A-Z.]+)\(", re.sub(r"'[^']*'|\"[^\"]*\"", "", text))}
+    assert used <= {"SUM", "SUMIF", "SUMPRODUCT", "INDEX", "IF", "MAX", "MIN", "ABS", "INT", "COUNTIF", "ISNUMBER", "ISTEXT", "ISBLANK", "TEXT"}  # fmt: skip
+    assert max(map(len, texts)) < 8192
+
+
+def test_the_same_plan_makes_the_same_file(plan_book: Workbook, content: bytes) -> None:
+    assert live_workbook(plan_book, exhibits(), {"plan": EVIL, "as_of": "x" * 40_000}) == content
+
+
+def test_a_plan_too_big_says_so(plan_book: Workbook, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_book, "MOST_ROWS", 1)
+    book = load_workbook(BytesIO(live_workbook(plan_book, exhibits(), {})))
+    assert book.sheetnames[0] == READ_ME
+    assert len(book.sheetnames) == 4
+    words = " ".join(str(each.value) for row in book[READ_ME].iter_rows() for each in row if each.value)
+    assert (
+        "This plan has 1 pairs of segment and source with 2 stages together. Formulas are written for up to 1 such rows"
+        in words
+    )
+    assert "hold values, not formulas" in words
+    assert not [each for row in book[READ_ME].iter_rows() for each in row if each.data_type == "f"]
+
+
+def test_a_missing_package_is_named(plan_book: Workbook, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = builtins.__import__
+
+    def without(name: str, *args: Any, **kwargs: Any) -> Any:
+        if name == "xlsxwriter":
+            raise ImportError
+        return known(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(ReportError, match=r"xlsx: needs the extra `excel`: pip install 'revplan\[excel\]'"):
+        live_workbook(plan_book, [], {})
