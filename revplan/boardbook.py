@@ -194,9 +194,14 @@ class BoardBook:
 
     @cached_property
     def what_if(self) -> pd.DataFrame:
-        """Table what_if: the plan's scenarios applied to what is left of the year, or to the plan before it begins."""
+        """Table what_if: the plan's scenarios applied to what is left of the year, or to the plan before it begins.
+
+        Empty where one segment is looked at: scenarios are of the whole company.
+        """
         year = self.now or self.year
-        return what_if(simulate(year), self.plan) if self.plan.scenarios and year.first < MONTHS_PER_YEAR else empty("what_if")
+        if not self.plan.scenarios or self.segment or year.first >= MONTHS_PER_YEAR:
+            return empty("what_if")
+        return what_if(simulate(year), self.plan)
 
     @cached_property
     def arr_bridge(self) -> pd.DataFrame:

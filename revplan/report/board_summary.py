@@ -29,7 +29,7 @@ def summary(book: BoardBook, before: BoardBook | None) -> Exhibit:
     """
     state = f"{book.plan.name}{f', {book.segment}' if book.segment else ''}"
     header = f"{state}, as known on {show(book.as_of, 'date')}"
-    notes = [book.state] if book.spans else []
+    notes = book.notes if book.spans else ()
     return text(_headline(book, before), _facts(book), header=header, notes=notes)
 
 
@@ -114,6 +114,9 @@ def _changed(book: BoardBook, before: BoardBook | None) -> Iterator[Sentence]:
     )
 
 
+NO_SCENARIOS = "Either the plan names no scenarios, or nothing of the year is left, or one segment is looked at: no scenario to compare."
+
+
 # --- what if -------------------------------------------------------------------------------------
 
 
@@ -121,7 +124,7 @@ def what_if(book: BoardBook) -> Exhibit:
     """The plan's scenarios side by side: what each does to the landing."""
     found = book.what_if
     if found.empty:
-        return text(say("The plan names no scenarios that could still change the year."))
+        return text(say(NO_SCENARIOS))
     frame = _what_if_rows(book, found)
     kinds = {
         "scenario": "text",

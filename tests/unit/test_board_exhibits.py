@@ -1,0 +1,133 @@
+"""The exhibits of the board pack, for companies at the edges: no part of a pack may contradict another."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_company import LEADS, small_book
+
+from revplan.boardbook import BoardBook, open_before, open_boardbook
+from revplan.report import MIMETYPE, board, board_outlook, board_standing, board_summary
+from revplan.report.exhibit import Exhibit
+from revplan.report.figures import measures
+from revplan.report.registry import registry
+
+EXAMPLE = Path(__file__).parents[2] / "data" / "example"
+FY26 = EXAMPLE / "plan_fy26.yaml"
+HOSTILE = "<script>alert(1)</script> =cmd|'/c calc'!A0 {{ 7*7 }} ../../x 50% of Q3 株式会社 עברית"
+
+
+def pack(book: BoardBook, before: BoardBook | None = None) -> list[Exhibit]:
+    """Every exhibit of the notebook, in order."""
+    made = [
+        board.promise,
+        board.so_far,
+        board.variance,
+        board_standing.three_numbers,
+        board_standing.sources,
+        board_outlook.coverage,
+        board_outlook.landing,
+        board_summary.what_if,
+        board_summary.risks_and_asks,
+    ]
+    return [board_summary.summary(book, before), *(each(book) for each in made), board_summary.definitions()]
+
+
+def raws(exhibits: list[Exhibit]) -> list[dict[str, Any]]:
+    """What a notebook keeps of them."""
+    return [each._repr_mimebundle_()[MIMETYPE] for each in exhibits]
+
+
+def checked(book: BoardBook, before: BoardBook | None = None) -> list[Exhibit]:
+    """The pack of `book`, once its registry has found no contradiction."""
+    made = pack(book, before)
+    assert registry(raws(made))
+    return made
+
+
+@pytest.fixture(scope="module")
+def example() -> list[Exhibit]:
+    """The example company's third quarter."""
+    book = open_boardbook(FY26, "2026-Q3")
+    return checked(book, open_before(book, FY26))
+
+
+def test_the_summary_says_what_came_where_it_lands_what_changed_and_what_to_do(example: list[Exhibit]) -> None:
+    said = example[0].message
+    assert said.startswith(
+        "2026-Q3 brought $728k of the $731k promised. The year lands at $2.59M (−$259k against its goal"
+    )
+    assert "Since 30 Jun 2026 the landing has moved by −$72.4k." in said
+    assert said.endswith("Action: build pipeline in smb, or win more of it (sales).")
+    assert example[0].header == "Orrinvale Software FY26, as known on 30 Sep 2026"
+
+
+def test_every_measure_that_is_defined_is_used_somewhere(example: list[Exhibit], tmp_path: Path) -> None:
+    planned, signed = pack(open_boardbook(EXAMPLE / "plan.yaml")), {"signed"}
+    used = {figure.measure.name for each in [*example, *planned] for _, _, figure in each.figures}
+    assert used | signed == set(measures())
+
+
+def test_what_is_displayed_adds_up(example: list[Exhibit]) -> None:
+    waterfall = next(each for each in example if each.message.startswith("2026-Q3 brought $728k of new ARR"))
+    amounts = waterfall.table["amount"]
+    assert amounts[:-1].sum() == amounts.iloc[-1] == 728_390
+    landing = next(each for each in example if each.message.startswith("The year is expected to land")).table.iloc[0]
+    assert landing["closed"] + landing["from_open"] + landing["to_create"] == landing["landing"]
+
+
+@pytest.mark.parametrize("quarter", ["2026-Q1", "2026-Q2", "2026-Q3", "2026-Q4"])
+def test_every_quarter_of_the_example(quarter: str) -> None:
+    checked(open_boardbook(FY26, quarter))
+
+
+@pytest.mark.parametrize("segment", ["smb", "enterprise"])
+def test_one_segment_of_the_example(segment: str) -> None:
+    made = checked(open_boardbook(FY26, "2026-Q3", segment=segment))
+    assert made[0].header.startswith(f"Orrinvale Software FY26, {segment}, as known")
+
+
+def test_a_year_that_has_not_begun_shows_what_is_promised() -> None:
+    made = checked(open_boardbook(EXAMPLE / "plan.yaml"))
+    assert made[0].message.startswith("The year begins on 1 Jan 2027; nothing can have come yet. The year lands at")
+    assert "766 SQLs are committed for the year; with those of records open already 768 are expected" in made[1].message
+
+
+@pytest.mark.parametrize(
+    "company",
+    [
+        {},
+        {"quarter": "2026-Q4", "as_of": date(2027, 2, 1)},
+        {"as_of": date(2026, 2, 10)},
+        {"leads": None},
+        {"actuals": None},
+        {"leads": None, "actuals": None},
+        {"goal": 0},
+        {"leads": LEADS.splitlines()[0] + "\n8,a,2025-12-05,,,,\n9,a,2026-01-05,2026-02-02,,,\n"},
+        {"segments": "a: {acv: 1000, share: 0.5}\n  , b: {acv: 500, share: 0.5}"},
+        {"segments": ", ".join(f"segment number {n}: {{acv: 1000, share: 0.05}}" for n in range(20))},
+        {"segments": '"' + HOSTILE + '": {acv: 1000}'},
+        {"more": "currency: JPY\nname: 'FY27 50% of 3'\n"},
+        {"more": "scenarios: {'=cmd|x 7': {changes: [{from: sql, to: won, rate: 0.1}]}, twice: {volume: 2}}\n"},
+    ],
+    ids=lambda company: "-".join(map(str, company))[:40] or "as it is",
+)
+def test_companies_at_the_edges_have_packs_that_agree(tmp_path: Path, company: dict[str, Any]) -> None:
+    made = checked(small_book(tmp_path, **company))
+    assert all("nan" not in cell.lower().split() for raw in raws(made) for row in raw["shown"] for cell in row)
+
+
+def test_a_scenario_that_changes_a_rate_moves_the_landing(tmp_path: Path) -> None:
+    lower = "scenarios: {lower: {changes: [{from: sql, to: won, rate: 0.1}]}, same: {changes: [{from: sql, to: won, rate: 0.2}]}}\n"
+    found = small_book(tmp_path, more=lower, as_of=date(2026, 3, 31)).what_if.set_index("scenario")
+    assert found["difference"]["lower"] < 0
+    assert found["difference"]["same"] == 0
+    assert found["landing_low"]["same"] == found["landing_low"]["base"]
+
+
+def test_a_day_that_is_none_is_refused() -> None:
+    with pytest.raises(Exception, match="as_of: got 'soon'; write the last day known as 2026-09-30"):
+        open_boardbook(FY26, as_of="soon")
