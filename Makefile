@@ -2,7 +2,7 @@
 PY ?= python3
 ARGS ?=
 
-.PHONY: report setup test lint lock notebooks
+.PHONY: report setup test lint lock notebooks sample
 
 report: ; @$(PY) run.py report $(ARGS)
 setup: ; @$(PY) run.py setup $(ARGS)
@@ -10,3 +10,4 @@ test: ; @$(PY) run.py test $(ARGS)
 lint: ; @$(PY) run.py lint $(ARGS)
 lock: ; @$(PY) run.py lock $(ARGS)
 notebooks: ; @$(PY) run.py notebooks $(ARGS)
+sample: ; @$(PY) run.py sample $(ARGS)

@@ -45,6 +45,7 @@ ABOUT = {
     "test": "all tests, the committed notebooks among them; arguments go to pytest",
     "lint": "ruff and mypy",
     "notebooks": "run the committed notebooks again and keep their outputs",
+    "sample": "the example company's board pack and the README's pictures, into reports/sample/",
     "lock": "pin all dependencies again (needs uv); --upgrade takes newer ones",
 }
 
@@ -93,6 +94,7 @@ def commands(name: str, extra: list[str]) -> list[list[str]]:
             [python, "-m", "mypy"],
         ],
         "notebooks": [[python, "-m", "revplan.report.refresh"]],
+        "sample": [[python, "-m", "revplan.report.sample"]],
         "lock": [lock_command()] if name == "lock" else [],
     }
     chosen = table[name]
