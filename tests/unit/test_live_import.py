@@ -21,7 +21,7 @@ from revplan.plan.file import read_plan
 from revplan.plan.model import Plan
 from revplan.report.live import live_workbook, reading
 from revplan.report.live.address import column, sheet_name
-from revplan.report.live.changes import import_workbook
+from revplan.report.live.changes import difference, import_workbook
 from revplan.report.live.grid import READ_ME, SOLVED
 from revplan.report.provenance import fingerprint
 from revplan.workbook import Workbook, open_workbook
@@ -149,6 +149,36 @@ def test_a_rate_changed_in_one_cell_adds_a_transition_for_it(
     assert (added.rate, added.evidence, added.lag.months, added.segment, added.source) == (0.25, 40, 1, "mid", "web")
     assert [plan.transition(("lead", "won"), *cell).rate for cell in CELLS] == [0.2, 0.2, 0.25, 0.2]  # type: ignore[union-attr]
     assert "# one rate for all\n  - {from" in files[0].read_text(encoding="utf-8")
+
+
+def test_cells_changed_differently_keep_the_transition(made: tuple[Path, bytes], files: tuple[Path, Path]) -> None:
+    rates = dict(zip(CELLS, (0.25, 0.25, 0.25, 0.3), strict=True))
+    found, _ = answer(
+        files, typed(made[1], [(["rates", *cell, "lead", "rate"], rate) for cell, rate in rates.items()]), True
+    )
+    assert [each["place"] for each in found["changes"]] == [f"transitions[{number}]" for number in (1, 2, 3, 4)]
+    plan = read_plan(files[0])
+    assert {cell: plan.path(*cell)[0].rate for cell in CELLS} == rates
+
+
+def test_the_commit_is_no_input_of_a_plan(made: tuple[Path, bytes], files: tuple[Path, Path]) -> None:
+    found, text = answer(files, typed(made[1], [(["commit", "smb", "web", 0], 7.0), (["goal", "new_arr"], 2e6)]))
+    assert ([each["place"] for each in found["changes"]], found["left_alone"]["commit"]) == (["goal.new_arr"], 1)
+    assert "Left alone, for they are no inputs of a plan: committed entries (1)." in text
+
+
+def test_a_rate_from_records_writes_the_whole_step(files: tuple[Path, Path]) -> None:
+    """Else the records' rates for the other cells would no longer count: a plan that states a step states all of it."""
+    stated = PLAN.replace("  - {from: lead, to: won", "  - {from: lead, to: mql, rate: 0.5}\n  - {from: mql, to: won")
+    files[0].write_text(stated.replace("{id: lead}, {id: won}", "{id: lead}, {id: mql}, {id: won}"), encoding="utf-8")
+    whole = read_plan(files[0])
+    plan = whole.model_copy(update={"transitions": whole.transitions[1:]})
+    place = ("rates", "smb", "web", "lead", "rate")
+    changed = [reading.Changed(place, "lead to mql", "plan", 0.5, 0.4)]
+    edits = difference({"transitions": []}, plan, whole, changed).edits
+    assert [place for (place, _), _ in edits] == [("transitions", 1), ("transitions", 2)]
+    assert [value.get("segment") for (_, value), _ in edits] == [None, "smb"]
+    assert [value["rate"] for (_, value), _ in edits] == [0.5, 0.4]
 
 
 def test_changed_shares_become_the_weights_of_the_delay(made: tuple[Path, bytes], files: tuple[Path, Path]) -> None:
