@@ -203,7 +203,7 @@ def _check_request(request: Request) -> None:
     if faults:
         raise PlanError(faults)
     if request.template:
-        from revplan.report.slide_template import open_template
+        from revplan.report.slides.template import open_template
 
         open_template(request.template)
 
@@ -234,7 +234,7 @@ def _pdf(notebook: Any, request: Request) -> bytes:
 
 
 def _deck(notebook: Any, request: Request) -> bytes:
-    from revplan.report.deck import deck
+    from revplan.report.slides.deck import deck
 
     return deck(notebook, request.name, request.template)
 

@@ -31,16 +31,16 @@ from revplan.errors import PlanError, ReportError
 from revplan.formats import compact
 from revplan.report import charts, native_plan, native_rates, rate_charts
 from revplan.report.blocks import exhibits
-from revplan.report.deck import deck
 from revplan.report.drawing import STYLE
 from revplan.report.exhibit import Exhibit, chart, table, text
 from revplan.report.figures import Cells, figure, say
 from revplan.report.native import Native, Series, checked, day_number, from_raw
-from revplan.report.slide_chart import chart_parts
-from revplan.report.slide_fit import cut, lines, width
-from revplan.report.slide_master import COLORS, MASTER, master
-from revplan.report.slide_series import SCHEME, number_format
-from revplan.report.slide_template import open_template
+from revplan.report.slides.chart import chart_parts
+from revplan.report.slides.deck import deck
+from revplan.report.slides.fit import cut, lines, width
+from revplan.report.slides.master import COLORS, MASTER, master
+from revplan.report.slides.series import SCHEME, number_format
+from revplan.report.slides.template import open_template
 
 pptx = pytest.importorskip("pptx")
 

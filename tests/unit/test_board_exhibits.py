@@ -10,7 +10,8 @@ import pytest
 from small_company import LEADS, small_book
 
 from revplan.boardbook import BoardBook, open_before, open_boardbook
-from revplan.report import MIMETYPE, board, board_outlook, board_standing, board_summary
+from revplan.report import MIMETYPE
+from revplan.report.board import outlook, promised, standing, summary
 from revplan.report.exhibit import Exhibit
 from revplan.report.figures import measures
 from revplan.report.registry import registry
@@ -23,17 +24,17 @@ HOSTILE = "<script>alert(1)</script> =cmd|'/c calc'!A0 {{ 7*7 }} ../../x 50% of 
 def pack(book: BoardBook, before: BoardBook | None = None) -> list[Exhibit]:
     """Every exhibit of the notebook, in order."""
     made = [
-        board.promise,
-        board.so_far,
-        board.variance,
-        board_standing.three_numbers,
-        board_standing.sources,
-        board_outlook.coverage,
-        board_outlook.landing,
-        board_summary.what_if,
-        board_summary.risks_and_asks,
+        promised.promise,
+        promised.so_far,
+        promised.variance,
+        standing.three_numbers,
+        standing.sources,
+        outlook.coverage,
+        outlook.landing,
+        summary.what_if,
+        summary.risks_and_asks,
     ]
-    return [board_summary.summary(book, before), *(each(book) for each in made), board_summary.definitions()]
+    return [summary.summary(book, before), *(each(book) for each in made), summary.definitions()]
 
 
 def raws(exhibits: list[Exhibit]) -> list[dict[str, Any]]:

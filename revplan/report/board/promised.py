@@ -10,7 +10,7 @@ import pandas as pd
 from revplan.boardbook import BoardBook
 from revplan.formats import commitment, kinds_of, largest_remainder, round_half_up
 from revplan.model.sheet import sums_by_quarter
-from revplan.report import board_charts as charts
+from revplan.report.board import charts
 from revplan.report.exhibit import Exhibit, chart, table, text
 from revplan.report.figures import Cells, Figure, Sentence, figure, say
 from revplan.sheets import stages_table

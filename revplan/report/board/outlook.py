@@ -6,8 +6,8 @@ import pandas as pd
 
 from revplan.boardbook import BoardBook
 from revplan.formats import largest_remainder, round_half_up
-from revplan.report import board_charts as charts
-from revplan.report.board import money, nothing_yet
+from revplan.report.board import charts
+from revplan.report.board.promised import money, nothing_yet
 from revplan.report.exhibit import Exhibit, chart, table
 from revplan.report.figures import Cells, Figure, Sentence, figure, say
 

@@ -11,8 +11,8 @@ from lxml import etree
 
 from revplan.report.axes import fitting
 from revplan.report.native import Native, Value
-from revplan.report.slide_drawn import BAR_MARKS, drawn_series, named
-from revplan.report.slide_series import (
+from revplan.report.slides.drawn import BAR_MARKS, drawn_series, named
+from revplan.report.slides.series import (
     A,
     C,
     Drawn,

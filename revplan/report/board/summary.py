@@ -10,9 +10,9 @@ import pandas as pd
 from revplan.boardbook import BoardBook
 from revplan.calendar import MONTHS_PER_YEAR
 from revplan.formats import round_half_up, show
-from revplan.report.board import CAME, PROMISED, committed, entries, money, new_arr, signed
-from revplan.report.board_outlook import landing_figures, landing_rows, uncovered
-from revplan.report.board_standing import furthest_behind, stage_title
+from revplan.report.board.outlook import landing_figures, landing_rows, uncovered
+from revplan.report.board.promised import CAME, PROMISED, committed, entries, money, new_arr, signed
+from revplan.report.board.standing import furthest_behind, stage_title
 from revplan.report.exhibit import Exhibit, table, text
 from revplan.report.figures import Cells, Figure, Sentence, figure, joined, measures, say
 

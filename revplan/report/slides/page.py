@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from revplan.escaping import clean
-from revplan.report.slide_fit import cut, height, lines
-from revplan.report.slide_template import OWN, Area, Template, area, kind
+from revplan.report.slides.fit import cut, height, lines
+from revplan.report.slides.template import OWN, Area, Template, area, kind
 
 TITLE_SIZES = (24.0, 22.0, 20.0, 18.0, 16.0, 15.0, 14.0)
 TITLE_LINES = 2

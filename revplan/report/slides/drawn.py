@@ -9,8 +9,8 @@ from dataclasses import replace
 from revplan.escaping import clean
 from revplan.report.axes import fitting
 from revplan.report.native import Native, Series
-from revplan.report.slide_fit import cut, width
-from revplan.report.slide_series import LEAST_SEGMENT, Drawn, difference, written
+from revplan.report.slides.fit import cut, width
+from revplan.report.slides.series import LEAST_SEGMENT, Drawn, difference, written
 
 LONGEST_NAME = 48
 FEW = 9

@@ -6,7 +6,7 @@ import pandas as pd
 
 from revplan.boardbook import BoardBook
 from revplan.formats import round_half_up
-from revplan.report.board import CAME, PROMISED, entries, money, nothing_yet
+from revplan.report.board.promised import CAME, PROMISED, entries, money, nothing_yet
 from revplan.report.exhibit import Exhibit, table
 from revplan.report.figures import Cells, Figure, Sentence, figure, joined, say
 

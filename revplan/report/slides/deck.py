@@ -21,14 +21,14 @@ from revplan.report.blocks import Heading, Prose, Shown, blocks
 from revplan.report.native import from_raw
 from revplan.report.prose import words
 from revplan.report.provenance import LABELS, colophon
-from revplan.report.slide_chart import chart_parts
-from revplan.report.slide_file import settled_zip
-from revplan.report.slide_fit import cut
-from revplan.report.slide_notes import definitions, spoken
-from revplan.report.slide_page import Words, add_slide, as_statement, content_area, filling, removed, write
-from revplan.report.slide_table import add_table, columns_of, sheets
-from revplan.report.slide_template import CONTENTS, Area, Template, area, kind, open_template
-from revplan.report.slide_tiles import add_lines, add_tiles, fill_lines, fitting_lines
+from revplan.report.slides.chart import chart_parts
+from revplan.report.slides.file import settled_zip
+from revplan.report.slides.fit import cut
+from revplan.report.slides.notes import definitions, spoken
+from revplan.report.slides.page import Words, add_slide, as_statement, content_area, filling, removed, write
+from revplan.report.slides.table import add_table, columns_of, sheets
+from revplan.report.slides.template import CONTENTS, Area, Template, area, kind, open_template
+from revplan.report.slides.tiles import add_lines, add_tiles, fill_lines, fitting_lines
 from revplan.tables import NUMERIC
 
 NUMBERS = frozenset(NUMERIC) | {"figure"}

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from revplan.report.slide_fit import BOLD, cut, height, lines
-from revplan.report.slide_page import text_box, write, write_more
-from revplan.report.slide_template import Area
+from revplan.report.slides.fit import BOLD, cut, height, lines
+from revplan.report.slides.page import text_box, write, write_more
+from revplan.report.slides.template import Area
 
 GAP, INSIDE, ABOVE = 0.22, 0.16, 0.12
 TALLEST, MOST_ACROSS = 1.5, 4

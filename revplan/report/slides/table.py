@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from revplan.report.axes import fitting
-from revplan.report.slide_fit import BOLD, height, lines, width
-from revplan.report.slide_page import write
-from revplan.report.slide_template import Area
+from revplan.report.slides.fit import BOLD, height, lines, width
+from revplan.report.slides.page import write
+from revplan.report.slides.template import Area
 
 SIZES = (14.0, 13.0, 12.0, 11.0, 10.0, 9.0)
 PAGED_SIZES = (10.0, 9.0)
@@ -208,7 +208,7 @@ def _cell(cell: Any, text: str, column: Column, size: float, role: str) -> None:
 
 def _ruled(cell: Any, color: str, points: float) -> None:
     """A line below the cell, which stands before its fill in the schema."""
-    from revplan.report.slide_series import A
+    from revplan.report.slides.series import A
 
     line = A.lnB(A.solidFill(A.schemeClr(val=color)), w=str(round(points * 12_700)), cap="flat", cmpd="sng")
     cell._tc.get_or_add_tcPr().insert(0, line)

@@ -1,4 +1,4 @@
-"""`python -m revplan.report.slide_master`: the master of our slides, made anew.
+"""`python -m revplan.report.slides.master`: the master of our slides, made anew.
 
 A clean 16:9 deck without slides: white, one accent, theme fonts every machine has, two layouts. A
 company puts its own in its place (`--template`). The file is shipped; a test holds it against this.
@@ -12,9 +12,9 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from revplan.report.slide_file import settled_zip
+from revplan.report.slides.file import settled_zip
 
-MASTER = Path(__file__).parent / "style" / "master.pptx"
+MASTER = Path(__file__).parents[1] / "style" / "master.pptx"
 WIDTH, HEIGHT = 12_192_000, 6_858_000
 INCH = 914_400
 COLORS = {

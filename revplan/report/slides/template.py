@@ -10,9 +10,9 @@ from typing import Any
 
 from revplan.errors import PlanError, ReportError, shown
 from revplan.report.files import shown_path
-from revplan.report.slide_file import MEND, template_bytes
-from revplan.report.slide_master import INCH, MASTER
-from revplan.report.slide_series import DRAWING, SCHEME
+from revplan.report.slides.file import MEND, template_bytes
+from revplan.report.slides.master import INCH, MASTER
+from revplan.report.slides.series import DRAWING, SCHEME
 
 TITLES = ("TITLE",)
 OPENINGS = ("CENTER_TITLE",)

@@ -1,0 +1,1 @@
+"""The executed notebook as an editable presentation."""
