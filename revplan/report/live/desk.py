@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from revplan.escaping import clean
+from revplan.formats import show
 from revplan.report.live.address import cell, fixed
 from revplan.report.live.grid import Grid
 
@@ -19,6 +20,7 @@ Place = tuple[str | int, ...]
 """Keys of the plan file that lead to a value; see `changes`."""
 
 LONGEST_TEXT = 32_000
+FIRST_YEAR = 1900  # in which the calendar of Excel begins
 SAME = 1e-9  # share by which an input may differ and not be shown as changed
 PAGE_WIDTH = 190  # characters across a page, so that a sheet can be read on paper
 PLAN, RECORDS, ENTRIES = "plan", "records", "commit"
@@ -173,8 +175,11 @@ class Sheet:
             self.paper.write_number(row, col, float(value), shape)
 
     def month(self, row: int, col: int, month: pd.Period, look: str = "number head") -> None:
-        """A month, as the first of its days."""
-        self.paper.write_datetime(row, col, datetime(month.year, month.month, 1), self.desk.format(MONTH, look))
+        """A month, as the first of its days; in words before Excel's calendar begins."""
+        if month.year < FIRST_YEAR:
+            self.text(row, col, show(month, "month"), look)
+        else:
+            self.paper.write_datetime(row, col, datetime(month.year, month.month, 1), self.desk.format(MONTH, look))
 
     def formula(
         self, row: int, col: int, formula: str, value: float | str | None, kind: str = NUMBER, look: str = ""

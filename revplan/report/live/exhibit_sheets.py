@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from revplan.report.live.address import sheet_name
-from revplan.report.live.desk import COUNT, DAY, MONEY, MONTH, RATIO, SHARE, WHOLE, Desk, Sheet
+from revplan.report.live.desk import COUNT, DAY, FIRST_YEAR, MONEY, MONTH, RATIO, SHARE, WHOLE, Desk, Sheet
 
 NUMBERS = {
     "count": COUNT,
@@ -63,7 +63,7 @@ def _day(value: Any, kind: str) -> datetime | None:
         day = datetime.strptime(str(value), DATES[kind][1])
     except ValueError:
         return None
-    return day if day.year >= 1900 else None
+    return day if day.year >= FIRST_YEAR else None
 
 
 def _width(exhibit: dict[str, Any], col: int) -> float:
