@@ -22,7 +22,9 @@ def test_a_page_has_nothing_that_shuts_anybody_out(browser: object, tmp_path: Pa
     made = tmp_path / "page.html"
     html = page(notebook_in(path), path.stem)
     # The check is a script, which the page's own policy keeps out; nothing else differs.
-    made.write_text(html.replace("default-src 'none'", "default-src 'none'; script-src 'unsafe-inline'"), encoding="utf-8")
+    made.write_text(
+        html.replace("default-src 'none'", "default-src 'none'; script-src 'unsafe-inline'"), encoding="utf-8"
+    )
     opened = browser.new_page(viewport={"width": width, "height": 900})
     try:
         opened.goto(made.as_uri())
