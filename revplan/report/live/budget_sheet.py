@@ -20,47 +20,41 @@ SUNK_COL, YEAR_COL, WINS_COL, ABOVE_COL, SPEND_COL = 1, 2, 3, 4, 5
 def write_budget(desk: Desk) -> None:
     """Programme spend by source and month of entry; sunk; the program CAC."""
     grid = desk.grid
-    year, plan, months = grid.year, grid.plan, range(grid.year.first, YEAR)
+    year, plan = grid.year, grid.plan
     about = (
         "Entries x cost per entry, in the month of entry. Sunk: what the entries required before the plan date cost.",
         "A source without a cost is unpriced, not free: it is left out of spend and CAC.",
     )
     sheet = Sheet(desk, BUDGET, f"Budget ({plan.currency})", about)
     top = sheet.top + 1
-    sheet.heads(
-        top - 1,
-        [
-            "Source",
-            "Sunk",
-            "Year",
-            "Wins of the year",
-            "Months above the ceiling",
-            *(grid.month(month) for month in months),
-        ],
-    )
+    heads = ["Source", "Sunk", "Year", "Wins of the year", "Months above the ceiling"]
+    sheet.heads(top - 1, [*heads, *(grid.month(month) for month in range(year.first, YEAR))])
     for number, name in enumerate(plan.sources):
         _source(sheet, top + number, name, number + 1)
     last = top + len(plan.sources) - 1
-
-    table = budget_table(year)
-    spent = spend_of_year(table, year)
-    wins = wins_of_year(year, spent)
-    sheet.text(last + 1, 0, "Sum", "total")
-    sheet.formula(
-        last + 1, YEAR_COL, f"SUM({span((top, YEAR_COL), (last, YEAR_COL))})", sum(spent.values()), MONEY, "total"
-    )
-    sheet.result("programme_spend", last + 1, YEAR_COL, sum(spent.values()))
-    sheet.text(last + 3, 0, "Program CAC")
-    costs = [desk.inputs["sources", name, "cost_per_entry"] for name in plan.sources]
-    stated = down(costs[0].col, costs[0].row, costs[-1].row, INPUTS)
-    priced = f"SUMPRODUCT(ISNUMBER({stated})*{span((top, WINS_COL), (last, WINS_COL))})"
-    cac = program_cac(sum(spent.values()), wins) if spent else None
-    sheet.formula(last + 3, YEAR_COL, f'IF({priced}>0,{cell(last + 1, YEAR_COL)}/{priced},"")', cac, CENTS, "strong")
-    sheet.result("program_cac", last + 3, YEAR_COL, cac)
+    _spend_and_cac(sheet, top, last)
     above = f"SUM({span((top, ABOVE_COL), (last, ABOVE_COL), BUDGET)})"
     desk.check("No source is committed above its ceiling: months that are", (above, "0"), 0, 0)
     sheet.widths(26, 14, 14, 12, 12, 11)
     sheet.freeze(top, 1)
+
+
+def _spend_and_cac(sheet: Sheet, top: int, last: int) -> None:
+    """The year's spend, and over the wins of the priced sources the program CAC."""
+    desk, year = sheet.desk, sheet.desk.grid.year
+    spent = spend_of_year(budget_table(year), year)
+    whole, wins = sum(spent.values()), wins_of_year(year, spent)
+    sheet.text(last + 1, 0, "Sum", "total")
+    years = f"SUM({span((top, YEAR_COL), (last, YEAR_COL))})"
+    sheet.formula(last + 1, YEAR_COL, years, whole, MONEY, "total")
+    sheet.result("programme_spend", last + 1, YEAR_COL, whole)
+    sheet.text(last + 3, 0, "Program CAC")
+    costs = [desk.inputs["sources", name, "cost_per_entry"] for name in desk.grid.plan.sources]
+    stated = down(costs[0].col, costs[0].row, costs[-1].row, INPUTS)
+    priced = f"SUMPRODUCT(ISNUMBER({stated})*{span((top, WINS_COL), (last, WINS_COL))})"
+    cac = program_cac(whole, wins) if spent else None
+    sheet.formula(last + 3, YEAR_COL, f'IF({priced}>0,{cell(last + 1, YEAR_COL)}/{priced},"")', cac, CENTS, "strong")
+    sheet.result("program_cac", last + 3, YEAR_COL, cac)
 
 
 def _source(sheet: Sheet, row: int, name: str, number: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from revplan.calendar import quarter_label
 from revplan.model.commit import QUARTERS as QUARTER_COUNT
 from revplan.model.funnel import HORIZON, YEAR
@@ -33,20 +35,7 @@ def write_arr(desk: Desk) -> None:
         "The open pipeline was worked out record by record at the plan's rates and delays: a change of those does not reach it here.",
     )
     sheet = Sheet(desk, ARR, f"New ARR by month ({grid.plan.currency})", about)
-    months = [grid.month(number) for number in range(HORIZON)]
-    for col, words in (
-        (COMMITTED_COL, "From the commit"),
-        (OPEN_COL, "From open records"),
-        (WON_COL, "Won before the plan date"),
-        (COUNTED_COL, "Wins of the year"),
-        (GAP_COL, "Goal less all of these"),
-    ):
-        sheet.text(TARGET_TOP - 2, col, words, "strong")
-    sheet.heads(TARGET_TOP - 1, ["Segment", "Source", "No."], words=2)
-    for col in (COMMITTED_COL, OPEN_COL, WON_COL):
-        sheet.heads(TARGET_TOP - 1, months, col)
-    sheet.heads(TARGET_TOP - 1, ["from the commit", "from open records", "won before", "in all"], COUNTED_COL)
-    sheet.heads(TARGET_TOP - 1, _quarter_names(grid), GAP_COL)
+    _arr_heads(sheet)
     gaps = by_quarter(year.targets - year.commit_arr - year.coming)[:, :QUARTER_COUNT]
     for at in range(len(grid.cells)):
         row = TARGET_TOP + at
@@ -54,13 +43,7 @@ def write_arr(desk: Desk) -> None:
         _committed(sheet, row, at)
         _from_records(sheet, row, at)
         _wins(sheet, row, at)
-        for quarter in range(QUARTER_COUNT):
-            target = across(row, ARR_COL + 3 * quarter, ARR_COL + 3 * quarter + 2, TARGETS)
-            parts = "".join(
-                f"-SUM({across(row, col + 3 * quarter, col + 3 * quarter + 2)})"
-                for col in (COMMITTED_COL, OPEN_COL, WON_COL)
-            )
-            sheet.formula(row, GAP_COL + quarter, f"SUM({target}){parts}", gaps[at, quarter], MONEY)
+        _gaps(sheet, row, gaps[at])
     sums = {
         col + month: (values[:, month].sum(), MONEY)
         for col, values in ((COMMITTED_COL, year.commit_arr), (OPEN_COL, year.open_arr), (WON_COL, year.won_arr))
@@ -69,6 +52,32 @@ def write_arr(desk: Desk) -> None:
     column_sums(sheet, TARGET_TOP, len(grid.cells), sums)
     sheet.widths(16, 16, 5, 11)
     sheet.freeze(TARGET_TOP, 2)
+
+
+def _arr_heads(sheet: Sheet) -> None:
+    grid, row = sheet.desk.grid, TARGET_TOP - 1
+    months = [grid.month(number) for number in range(HORIZON)]
+    blocks = (
+        (COMMITTED_COL, "From the commit", months),
+        (OPEN_COL, "From open records", months),
+        (WON_COL, "Won before the plan date", months),
+        (COUNTED_COL, "Wins of the year", ["from the commit", "from open records", "won before", "in all"]),
+        (GAP_COL, "Goal less all of these", _quarter_names(grid)),
+    )
+    sheet.heads(row, ["Segment", "Source", "No."], words=2)
+    for col, words, heads in blocks:
+        sheet.text(row - 1, col, words, "strong")
+        sheet.heads(row, heads, col)
+
+
+def _gaps(sheet: Sheet, row: int, gaps: np.ndarray) -> None:
+    """What a cell's quarters miss of their targets; less than 0 where they bring more."""
+    for quarter, gap in enumerate(gaps):
+        first = 3 * quarter
+        target = across(row, ARR_COL + first, ARR_COL + first + 2, TARGETS)
+        blocks = [across(row, col + first, col + first + 2) for col in (COMMITTED_COL, OPEN_COL, WON_COL)]
+        parts = "".join(f"-SUM({block})" for block in blocks)
+        sheet.formula(row, GAP_COL + quarter, f"SUM({target}){parts}", float(gap), MONEY)
 
 
 def _quarter_names(grid: Grid) -> list[str]:

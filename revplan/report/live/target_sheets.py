@@ -43,27 +43,8 @@ def write_targets(desk: Desk) -> None:
     sheet.text(TARGET_TOP - 2, WINS_COL, "Wins", "strong")
     sheet.heads(TARGET_TOP - 1, ["Segment", "Source", "No.", "Share", "ACV", *months], words=2)
     sheet.heads(TARGET_TOP - 1, [*months, "Wins of the year", "Wins of the next"], WINS_COL)
-    wins = year.targets / year.acv[:, None]
-    for at, cell_of in enumerate(grid.cells):
-        row = TARGET_TOP + at
-        cell_names(sheet, row, at)
-        shares = (
-            f"{desk.at('segments', cell_of.segment, 'share')}*{source_share(desk, cell_of.source, cell_of.segment)}"
-        )
-        sheet.formula(row, SHARE_COL, shares, cell_of.share, SHARE)
-        sheet.formula(row, ACV_COL, desk.at("segments", cell_of.segment, "acv"), cell_of.acv, MONEY)
-        for month in range(HORIZON):
-            size = desk.cells["new_arr" if month < YEAR else "next_year_new_arr"][0]
-            formula = f"{size}*{desk.at('goal', 'phasing', month % YEAR)}*{fixed(row, SHARE_COL)}"
-            sheet.formula(row, ARR_COL + month, formula, year.targets[at, month], MONEY)
-            worth = f"{cell(row, ARR_COL + month)}/{fixed(row, ACV_COL)}"
-            sheet.formula(row, WINS_COL + month, worth, wins[at, month], COUNT)
-        for next_year in (0, 1):
-            begin = WINS_COL + YEAR * next_year
-            total = float(wins[at, YEAR * next_year : YEAR * (next_year + 1)].sum())
-            sheet.formula(
-                row, WINS_YEAR_COL + next_year, f"SUM({across(row, begin, begin + YEAR - 1)})", total, COUNT, "strong"
-            )
+    for at in range(len(grid.cells)):
+        _target_row(sheet, at)
     column_sums(
         sheet,
         TARGET_TOP,
@@ -78,7 +59,29 @@ def write_targets(desk: Desk) -> None:
     sheet.freeze(TARGET_TOP, 2)
 
 
+def _target_row(sheet: Sheet, at: int) -> None:
+    """Share, deal, new ARR by month and the wins that make it, of one cell."""
+    desk, row = sheet.desk, TARGET_TOP + at
+    cell_of, targets = desk.grid.cells[at], desk.grid.year.targets[at]
+    wins = targets / cell_of.acv
+    cell_names(sheet, row, at)
+    part, size = desk.at("segments", cell_of.segment, "share"), desk.at("segments", cell_of.segment, "acv")
+    shares = f"{part}*{source_share(desk, cell_of.source, cell_of.segment)}"
+    sheet.formula(row, SHARE_COL, shares, cell_of.share, SHARE)
+    sheet.formula(row, ACV_COL, size, cell_of.acv, MONEY)
+    for month in range(HORIZON):
+        asked = desk.cells["new_arr" if month < YEAR else "next_year_new_arr"][0]
+        formula = f"{asked}*{desk.at('goal', 'phasing', month % YEAR)}*{fixed(row, SHARE_COL)}"
+        sheet.formula(row, ARR_COL + month, formula, targets[month], MONEY)
+        worth = f"{cell(row, ARR_COL + month)}/{fixed(row, ACV_COL)}"
+        sheet.formula(row, WINS_COL + month, worth, wins[month], COUNT)
+    for col, begin in ((WINS_YEAR_COL, 0), (WINS_YEAR_COL + 1, YEAR)):
+        months = across(row, WINS_COL + begin, WINS_COL + begin + YEAR - 1)
+        sheet.formula(row, col, f"SUM({months})", float(wins[begin : begin + YEAR].sum()), COUNT, "strong")
+
+
 def column_sums(sheet: Sheet, top: int, rows: int, columns: dict[int, tuple[float, str]]) -> None:
+    """Sums below the rows: column to value and number format."""
     sheet.text(top + rows, 0, "Sum", "total")
     for col, (value, kind) in columns.items():
         sheet.formula(top + rows, col, f"SUM({cell(top, col)}:{cell(top + rows - 1, col)})", value, kind, "total")
