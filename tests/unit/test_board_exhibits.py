@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import pytest
 from small_company import LEADS, small_book
 
 from revplan.boardbook import BoardBook, open_before, open_boardbook
+from revplan.errors import PlanError
 from revplan.report import MIMETYPE
-from revplan.report.board import outlook, promised, standing, summary
+from revplan.report.board import detail, outlook, promised, standing, summary
 from revplan.report.exhibit import Exhibit
 from revplan.report.figures import measures
 from revplan.report.registry import registry
@@ -28,7 +30,7 @@ def pack(book: BoardBook, before: BoardBook | None = None) -> list[Exhibit]:
         promised.so_far,
         promised.variance,
         standing.three_numbers,
-        standing.sources,
+        *(partial(detail.detail, audience=each) for each in detail.AUDIENCES),
         outlook.coverage,
         outlook.landing,
         summary.what_if,
@@ -132,3 +134,22 @@ def test_a_scenario_that_changes_a_rate_moves_the_landing(tmp_path: Path) -> Non
 def test_a_day_that_is_none_is_refused() -> None:
     with pytest.raises(Exception, match="as_of: got 'soon'; write the last day known as 2026-09-30"):
         open_boardbook(FY26, as_of="soon")
+
+
+def test_an_audience_of_another_name_is_refused() -> None:
+    with pytest.raises(PlanError, match="audience: got 'press'; it is one of board, finance, team"):
+        detail.detail(open_boardbook(FY26, "2026-Q3"), "press")
+
+
+def test_finance_sees_a_bridge_that_adds_up_as_displayed() -> None:
+    rows = detail.arr_bridge(open_boardbook(FY26, "2026-Q3")).table.set_index("term")
+    for side in ("planned", "came"):
+        kept = rows[side]["Opening ARR"] + rows[side]["New"] + rows[side]["Expansion"]
+        assert kept - rows[side]["Contraction"] - rows[side]["Churn"] == rows[side]["Closing ARR"]
+
+
+def test_the_team_sees_cells_whose_steps_add_up_to_their_gap() -> None:
+    rows = detail.cells(open_boardbook(FY26, "2026-Q3")).table
+    steps = rows.drop(columns=["cell", "gap"])
+    assert (steps.sum(axis=1) == rows["gap"]).all()
+    assert rows["gap"].sum() == pytest.approx(728_390 - 730_797, abs=len(rows))
