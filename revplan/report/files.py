@@ -5,14 +5,15 @@ from __future__ import annotations
 import glob
 import os
 import shutil
+import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryDirectory
 from typing import Any
 
-from revplan.errors import PlanError, ReportError, shown
+from revplan.errors import PlanError, ReportError, RevplanError, shown
 
 PACKAGE = Path(__file__).resolve().parents[1]
 """The folder of revplan itself."""
@@ -90,18 +91,21 @@ def written_together(folder: Path, name: str, contents: Mapping[str, bytes]) -> 
 
     All are made in a folder of their own, which gets its final name once it is complete; then
     they are moved out of it. Whoever is stopped before leaves the old pack; whoever is stopped
-    while moving is helped out by the next run of the same pack.
+    while moving is helped out by the next run of the same pack. Two that write at once wait for
+    each other.
 
     Raises
     ------
+    PlanError
+        If a folder stands where a file belongs.
     ReportError
         If they cannot be written; the earlier files are kept.
     """
-    ready = folder / f".{name}.ready"
-    with _writing(folder):
+    ready = folder / f".revplan-{name}.ready"
+    with _writing(folder), _alone(folder):
         _move_out(ready, folder)
         _sweep(folder, name)
-        with TemporaryDirectory(dir=folder, prefix=f".{name}-", ignore_cleanup_errors=True) as scratch:
+        with TemporaryDirectory(dir=folder, prefix=f".revplan-{name}-", ignore_cleanup_errors=True) as scratch:
             half = Path(scratch) / "half"
             half.mkdir()
             for file, content in contents.items():
@@ -111,9 +115,30 @@ def written_together(folder: Path, name: str, contents: Mapping[str, bytes]) -> 
     return [folder / file for file in contents]
 
 
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """While it lasts nobody else writes a pack into `folder`; where locks are not known, nobody is kept off."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        with (folder / ".revplan.lock").open("wb") as file:
+            msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
+            yield
+        return
+    import fcntl
+
+    place = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(place, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(place)
+
+
 def _sweep(folder: Path, name: str) -> None:
     """Removes what runs of the same pack that were killed long ago left half made."""
-    for path in folder.glob(f".{glob.escape(name)}-*"):
+    for path in folder.glob(f".revplan-{glob.escape(name)}-*"):
         if time.time() - path.stat().st_mtime > ABANDONED:
             shutil.rmtree(path, ignore_errors=True)
 
@@ -122,7 +147,7 @@ def _publish(ready: Path, folder: Path, count: int) -> None:
     """Moves a complete pack of `count` files out; where not even the first can be moved, none is kept."""
     try:
         _move_out(ready, folder)
-    except OSError:
+    except (OSError, RevplanError):
         if len(list(ready.iterdir())) == count:
             shutil.rmtree(ready)
         raise
@@ -131,9 +156,23 @@ def _publish(ready: Path, folder: Path, count: int) -> None:
 def _move_out(ready: Path, folder: Path) -> None:
     """Moves the files of a complete pack to where they belong."""
     if ready.is_dir():
-        for path in sorted(ready.iterdir()):
+        files = sorted(ready.iterdir())
+        for path in files:
+            _check_free(folder / path.name)
+        for path in files:
             os.replace(path, folder / path.name)
         ready.rmdir()
+
+
+def _check_free(path: Path) -> None:
+    """That the file at `path` can be replaced: Windows refuses to move what another program holds open."""
+    if path.is_dir():
+        raise PlanError.at(shown_path(path), "is a folder where a file belongs; choose another folder")
+    try:
+        with suppress(FileNotFoundError):
+            os.replace(path, path)
+    except PermissionError:
+        raise ReportError.at(shown_path(path), "is open in another program; close it there and run again") from None
 
 
 def shown_path(path: Path) -> str:
