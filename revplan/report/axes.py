@@ -54,6 +54,12 @@ def value_axis(ax: Axes, kind: str, currency: str = "", axis: str = "y") -> None
     scale.set_major_formatter(FuncFormatter(written))
 
 
+def grid_along_x(ax: Axes) -> None:
+    """Lines to read values off the x axis, for charts whose bars lie."""
+    ax.grid(visible=True, axis="x")
+    ax.grid(visible=False, axis="y")
+
+
 def key(ax: Axes) -> None:
     """The key of the chart in one or two lines above it, where it hides nothing."""
     narrow = is_narrow(ax)

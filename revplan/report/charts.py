@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from revplan.formats import compact, show
+from revplan.formats import compact, plural, show
 from revplan.report.axes import (
     ACTUAL,
     ATTENTION,
@@ -19,6 +19,7 @@ from revplan.report.axes import (
     PLAN,
     REQUIRED,
     fitting,
+    grid_along_x,
     is_narrow,
     key,
     month_axis,
@@ -81,6 +82,11 @@ def _bridge_message(amounts: dict[str, float], currency: str) -> str:
         return f"The year needs {new} of new ARR; opening and closing ARR are not given."
     kept = sum(amounts.get(name, 0.0) * sign for name, sign in (("expansion", 1), ("contraction", -1), ("churn", -1)))
     effect = "add" if kept >= 0 else "take away"
+    if amounts["closing_arr"] < amounts["opening_arr"]:
+        return (
+            f"ARR falls from {compact(amounts['opening_arr'], currency)} to {compact(amounts['closing_arr'], currency)}: "
+            f"existing customers {effect} {compact(abs(kept), currency)}, and {new} of new ARR does not make up for it."
+        )
     return (
         f"{new} of new ARR must be won to go from {compact(amounts['opening_arr'], currency)} to "
         f"{compact(amounts['closing_arr'], currency)}: existing customers {effect} {compact(abs(kept), currency)}."
@@ -120,7 +126,7 @@ def quarters_message(table: pd.DataFrame, currency: str) -> str:
     if worst["shortfall"] <= 0:
         return "Every quarter reaches its goal in expectation."
     short = f"{worst['quarter']} is {compact(worst['shortfall'], currency)} short of its goal"
-    if year > 0:
+    if year >= 0.5:
         return f"{short}; the year misses by {compact(year, currency)}."
     by = worst["recovered_by"]
     who = by if by > worst["quarter"] else "the surplus of earlier quarters"
@@ -152,12 +158,12 @@ def commit_by_month(stage: str, plan_month: pd.Period, past: float) -> Callable[
 def _commit_message(stage: str, table: pd.DataFrame, past: float) -> str:
     asked = table[table["commit"] > 0]
     if asked.empty:
-        return f"The commit asks for no new {stage}s: what exists already covers the goal."
+        return f"The commit asks for no new {plural(stage)}: what exists already covers the goal."
     peak = show(asked.loc[asked["commit"].idxmax(), "month"], "month")
     if past < 0.005:
         return f"The commit follows what the goal requires and is highest in {peak}."
     return (
-        f"{show(past, 'share')} of the {stage}s that the year requires should have entered before the plan date; "
+        f"{show(past, 'share')} of the {plural(stage)} that the year requires should have entered before the plan date; "
         f"the commit starts from there and is highest in {peak}."
     )
 
@@ -212,8 +218,7 @@ def last_useful(ax: Axes, table: pd.DataFrame) -> str:
     for place, day in zip(places, days, strict=True):
         ax.annotate(show(day, "date")[:-5], (day, place), (7, -3), textcoords="offset points", fontsize=7.5)
     ax.margins(x=0.12)
-    ax.grid(visible=True, axis="x")
-    ax.grid(visible=False, axis="y")
+    grid_along_x(ax)
     _day_axis(ax, days)
     return _last_useful_message(ordered)
 
@@ -274,8 +279,9 @@ def few_sources(table: pd.DataFrame) -> pd.DataFrame:
 def _budget_message(table: pd.DataFrame, months: list[pd.Period], total: np.ndarray, currency: str) -> str:
     by_source = table.groupby("source", sort=False)["spend"].sum()
     largest = by_source.idxmax()
+    share = show(by_source[largest] / by_source.sum(), "share")
+    part = f"{fitting(largest)} takes {share} of it, and " if len(by_source) > 1 else ""
     return (
         f"The commit costs {compact(float(by_source.sum()), currency)} from {show(months[0], 'month')} to "
-        f"{show(months[-1], 'month')}; {fitting(largest)} takes {show(by_source[largest] / by_source.sum(), 'share')} of it, "
-        f"and {show(months[int(total.argmax())], 'month')} is the dearest month."
+        f"{show(months[-1], 'month')}; {part}{show(months[int(total.argmax())], 'month')} is the dearest month."
     )

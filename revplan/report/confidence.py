@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from revplan.formats import compact, kinds_of, show
+from revplan.formats import compact, kinds_of, plural, show
 from revplan.model import simulate_tables as tables
 from revplan.report import native_plan
 from revplan.report.annual_commit import titles_of
-from revplan.report.axes import ATTENTION, GAP, PAST, PLAN, REQUIRED, fitting, is_narrow, key, value_axis
+from revplan.report.axes import ATTENTION, GAP, PAST, PLAN, REQUIRED, fitting, grid_along_x, is_narrow, key, value_axis
 from revplan.report.drawing import Paint
 from revplan.report.exhibit import Exhibit, chart, table, text
 from revplan.workbook import Workbook
@@ -47,7 +47,7 @@ def _sure_message(book: Workbook) -> str:
     title = titles_of(book)[stage]
     commit = float(book.stages.set_index("stage")["commit"][stage])
     reached = (
-        f"{show(commit, 'commitment')} {title}s reach the goal in "
+        f"{show(commit, 'commitment')} {plural(title)} reach the goal in "
         f"{show(simulation.outcome.chance_of_goal.value, 'share')} of the years"
     )
     wanted, scale = show(simulation.confidence, "share"), simulation.signed.scale.value
@@ -81,7 +81,12 @@ def commit_curve(book: Workbook) -> Exhibit:
 def _curve(title: str, marked: Mapping[str, tuple[float, float]]) -> Paint:
     def paint(ax: Axes, frame: pd.DataFrame) -> str:
         ax.plot(
-            100 * frame["confidence"], frame["entries"], color=PLAN, marker="o", markersize=4, label=f"{title}s needed"
+            100 * frame["confidence"],
+            frame["entries"],
+            color=PLAN,
+            marker="o",
+            markersize=4,
+            label=f"{plural(title)} needed",
         )
         for (name, (chance, entries)), shape, color in zip(marked.items(), "sD", (PAST, ATTENTION), strict=False):
             ax.plot([100 * chance], [entries], shape, color=color, markersize=8, label=name)
@@ -98,7 +103,7 @@ def _curve(title: str, marked: Mapping[str, tuple[float, float]]) -> Paint:
 def _curve_message(frame: pd.DataFrame, entries: float, title: str) -> str:
     last = frame.iloc[-1]
     more = last["entries"] / entries - 1
-    text = f"{show(last['confidence'], 'share')} sure takes {show(last['entries'], 'commitment')} {title}s, {show(more, 'share')} more than the commit"
+    text = f"{show(last['confidence'], 'share')} sure takes {show(last['entries'], 'commitment')} {plural(title)}, {show(more, 'share')} more than the commit"
     over = frame.loc[~frame["within_limits"].astype(bool), "confidence"]
     return (
         f"{text}; from {show(over.min(), 'share')} on it is more than the sources' ceilings allow."
@@ -121,8 +126,7 @@ def tornado(book: Workbook) -> Exhibit:
         ax.barh(places, rows["arr_high"] - middle, 0.6, middle, color=REQUIRED, label="at its P90")
         ax.set_yticks(places, [fitting(name, 18 if is_narrow(ax) else 38) for name in rows["driver"]])
         value_axis(ax, "money", currency, "x")
-        ax.grid(visible=True, axis="x")
-        ax.grid(visible=False, axis="y")
+        grid_along_x(ax)
         key(ax)
         first = rows.iloc[0]
         return (

@@ -18,6 +18,7 @@ from revplan.report.axes import (
     PLAN,
     REQUIRED,
     fitting,
+    grid_along_x,
     is_narrow,
     key,
     value_axis,
@@ -51,8 +52,7 @@ def rates(ax: Axes, table: pd.DataFrame) -> str:
     ax.set_yticks(places, [fitting(name, 16 if is_narrow(ax) else 30) for name in table["step"]])
     ax.set_xlim(0, min(100, 115 * float(table["rate_high"].max())))
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}%")
-    ax.grid(visible=True, axis="x")
-    ax.grid(visible=False, axis="y")
+    grid_along_x(ax)
     key(ax)
     return _rates_message(table)
 
@@ -139,8 +139,7 @@ def drift(ax: Axes, table: pd.DataFrame) -> str:
     ax.axvline(0, color="black", linewidth=0.8)
     ax.set_yticks(places, [fitting(name, 16 if is_narrow(ax) else 30) for name in table["step"]])
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:+g}%")
-    ax.grid(visible=True, axis="x")
-    ax.grid(visible=False, axis="y")
+    grid_along_x(ax)
     named = table[moved]
     if named.empty:
         return "No step converted differently in the last 90 days than before, beyond what luck explains."

@@ -8,7 +8,18 @@ import numpy as np
 
 from revplan.formats import compact, kinds_of, show
 from revplan.realism.words import assumed, nothing_to_compare, stacked, unreached
-from revplan.report.axes import ATTENTION, BACKGROUND, GAP, PLAN, REQUIRED, fitting, is_narrow, key, value_axis
+from revplan.report.axes import (
+    ATTENTION,
+    BACKGROUND,
+    GAP,
+    PLAN,
+    REQUIRED,
+    fitting,
+    grid_along_x,
+    is_narrow,
+    key,
+    value_axis,
+)
 from revplan.report.drawing import Paint
 from revplan.report.exhibit import Exhibit, chart, table, text
 from revplan.report.native import Describe, Mark, Native, Series, names, numbers
@@ -103,8 +114,7 @@ def _waterfall(currency: str, message: str) -> Paint:
         ax.use_sticky_edges = False
         ax.margins(x=0.3 if is_narrow(ax) else 0.14)
         value_axis(ax, "money", currency, "x")
-        ax.grid(visible=True, axis="x")
-        ax.grid(visible=False, axis="y")
+        grid_along_x(ax)
         key(ax)
         return message
 

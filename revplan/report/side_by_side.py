@@ -8,9 +8,9 @@ import numpy as np
 
 from revplan.errors import shown
 from revplan.escaping import clean
-from revplan.formats import compact, kinds_of, show
+from revplan.formats import compact, kinds_of, plural, show
 from revplan.model import simulate_tables as tables
-from revplan.report.axes import ATTENTION, BACKGROUND, PLAN, REQUIRED, fitting, is_narrow, key, value_axis
+from revplan.report.axes import ATTENTION, BACKGROUND, PLAN, REQUIRED, fitting, grid_along_x, is_narrow, key, value_axis
 from revplan.report.drawing import Paint
 from revplan.report.exhibit import Exhibit, chart, table, text
 from revplan.report.native import Describe, Native, Series, names, numbers
@@ -68,8 +68,7 @@ def _ranges(currency: str, said: str) -> Paint:
         ax.set_yticks(places, [_label(name, 13 if is_narrow(ax) else 34) for name in frame["scenario"]])
         ax.set_ylim(-0.7, len(frame) - 0.3)
         value_axis(ax, "money", currency, "x")
-        ax.grid(visible=True, axis="x")
-        ax.grid(visible=False, axis="y")
+        grid_along_x(ax)
         key(ax)
         return said
 
@@ -146,5 +145,5 @@ def _units_message(others: pd.DataFrame, title: str) -> str:
     most = others.loc[others["change"].abs().idxmax()]
     more = "more" if most["change"] >= 0 else "fewer"
     if abs(most["change"]) < 0.5:
-        return f"No scenario, planned anew, asks for another number of {title}s."
-    return f"Planned anew, {shown(most['scenario'])} asks for {show(abs(most['change']), 'count')} {more} {title}s than the base plan: the largest change."
+        return f"No scenario, planned anew, asks for another number of {plural(title)}."
+    return f"Planned anew, {shown(most['scenario'])} asks for {show(abs(most['change']), 'count')} {more} {plural(title)} than the base plan: the largest change."

@@ -8,7 +8,19 @@ import numpy as np
 import pandas as pd
 
 from revplan.formats import compact, show
-from revplan.report.axes import BACKGROUND, GAP, PAST, PLAN, REQUIRED, fitting, is_narrow, key, month_axis, value_axis
+from revplan.report.axes import (
+    BACKGROUND,
+    GAP,
+    PAST,
+    PLAN,
+    REQUIRED,
+    fitting,
+    grid_along_x,
+    is_narrow,
+    key,
+    month_axis,
+    value_axis,
+)
 from revplan.report.drawing import Paint
 from revplan.report.figures import Sentence
 from revplan.report.native import Describe, Native, Series, names, numbers
@@ -131,8 +143,7 @@ def landing(currency: str, said: Sentence) -> Paint:
         ax.set_ylim(-0.6, 0.6)
         ax.set_xlim(left=0, right=1.06 * max(high, row["goal"], base))
         value_axis(ax, "money", currency, "x")
-        ax.grid(visible=True, axis="x")
-        ax.grid(visible=False, axis="y")
+        grid_along_x(ax)
         key(ax)
         return said
 
