@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import pairwise
 
 import pandas as pd
 
-from revplan.model.bank import Bank
 from revplan.model.outcome import Outcome
 from revplan.model.scenarios import BASE, scenario_outlook
-from revplan.model.simulate import Simulation, run
-from revplan.model.trials import drivers
+from revplan.model.simulate import Simulation, sweep
 from revplan.plan.model import Plan, Transition
 from revplan.plan.scenario import scenario_plans
 from revplan.tables import conform, empty
@@ -21,7 +18,8 @@ def what_if(simulation: Simulation, promised: Plan) -> pd.DataFrame:
     """Table what_if: the landing as it stands, then in the world of every scenario of the promised plan.
 
     A scenario changes today's rates by as much as it changes the promised ones. The entries still committed are
-    kept, and all see the same random numbers, so that the differences are not luck.
+    kept, and open records keep their amounts and delays: only the rates they still pass change. All see the same
+    random numbers, so that the differences are not luck.
 
     Parameters
     ----------
@@ -35,17 +33,16 @@ def what_if(simulation: Simulation, promised: Plan) -> pd.DataFrame:
     PlanError
         If a scenario contradicts the plan.
     """
-    rows = [_row(name, outcome, simulation.outcome) for name, outcome in _outcomes(simulation, promised)]
-    return conform(pd.DataFrame(rows), "what_if") if len(rows) > 1 else empty("what_if")
-
-
-def _outcomes(simulation: Simulation, promised: Plan) -> Iterator[tuple[str, Outcome]]:
-    yield BASE, simulation.outcome
-    for name, varied in scenario_plans(promised).items():
-        today = in_todays_world(simulation.year.plan, promised, varied)
-        view = scenario_outlook(simulation, today, promised.scenarios[name])
-        outcome, _ = run(view, Bank(simulation.trials, drivers(view), simulation.seed), (varied.commit.confidence,))
-        yield name, outcome
+    plans, now = scenario_plans(promised), simulation.year.plan
+    if not plans:
+        return empty("what_if")
+    views = [
+        scenario_outlook(simulation, in_todays_world(now, promised, varied), promised.scenarios[name])
+        for name, varied in plans.items()
+    ]
+    outcomes = (simulation.outcome, *sweep(views, simulation.trials, simulation.seed))
+    rows = [_row(name, found, outcomes[0]) for name, found in zip((BASE, *plans), outcomes, strict=True)]
+    return conform(pd.DataFrame(rows), "what_if")
 
 
 def in_todays_world(now: Plan, promised: Plan, varied: Plan) -> Plan:

@@ -44,12 +44,12 @@ def _together(pipeline: pd.DataFrame) -> dict[str, object]:
 
 
 def _row(period: str, found: dict, left: pd.Series) -> dict[str, object]:
-    target, amount, rate = max(float(left["remaining"]), 0.0), float(found["open_amount"]), float(found["win_rate"])
-    expected = amount * rate
+    remaining, amount, rate = float(left["remaining"]), float(found["open_amount"]), float(found["win_rate"])
+    target, expected = max(remaining, 0.0), amount * rate
     return {
         "period": period,
         **{name: found[name] for name in ("segment", "items", "open_amount", "dead_amount")},
-        "remaining": target,
+        "remaining": remaining,
         "coverage": amount / target if target > 0 else np.nan,
         "win_rate": rate,
         "needed": 1 / rate if rate > 0 else np.nan,

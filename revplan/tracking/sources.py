@@ -23,26 +23,32 @@ def promise_by_source(
     entered
         Source -> the stage where its records enter.
     worth
-        Table cell_values of the plan: ARR per entry by segment, source and stage.
+        Table cell_values of the plan: ARR per entry by segment, source and stage. Entries of other cells are
+        counted, and worth nothing.
     """
-    rows = [_row(_at(promised, name, stage), _at(came, name, stage), span, worth) for name, stage in entered.items()]
+    rows = [
+        _row(_at(promised, name, stage), _at(came, name, stage), _at(worth, name, stage), span)
+        for name, stage in entered.items()
+    ]
     frame = pd.DataFrame(rows, columns=["promised", "came", "gap", "worth"])
     frame.insert(0, "source", list(entered))
     frame.insert(1, "stage", list(entered.values()))
     return conform(frame, "promise_by_source")
 
 
-def _at(flow: pd.DataFrame, source: str, stage: str) -> pd.DataFrame:
-    return flow[(flow["source"] == source) & (flow["stage"] == stage)]
+def _at(table: pd.DataFrame, source: str, stage: str) -> pd.DataFrame:
+    return table[(table["source"] == source) & (table["stage"] == stage)]
 
 
-def _row(promised: pd.DataFrame, came: pd.DataFrame, span: Span, worth: pd.DataFrame) -> tuple[float, ...]:
+def _row(promised: pd.DataFrame, came: pd.DataFrame, worth: pd.DataFrame, span: Span) -> tuple[float, ...]:
     asked, happened = counted(promised, span, "entries"), total(came, span, "entries")
-    per_cell = worth.set_index(["segment", "source", "stage"])["value_per_entry"]
-    gaps = {
-        key: total(came[came["segment"] == key[0]], span, "entries")
-        - counted(promised[promised["segment"] == key[0]], span, "entries")
-        for key in per_cell.index
-        if key[1:] in set(zip(promised["source"], promised["stage"], strict=True))
-    }
-    return asked, happened, happened - asked, sum(gap * float(per_cell[key]) for key, gap in gaps.items())
+    worths = (
+        row.value_per_entry
+        * (total(_of(came, row.segment), span, "entries") - counted(_of(promised, row.segment), span, "entries"))
+        for row in worth.itertuples()
+    )
+    return asked, happened, happened - asked, sum(worths)
+
+
+def _of(flow: pd.DataFrame, segment: str) -> pd.DataFrame:
+    return flow[flow["segment"] == segment]

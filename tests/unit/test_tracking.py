@@ -211,7 +211,7 @@ def test_nothing_left_to_win_needs_no_coverage() -> None:
     )
     left = pd.DataFrame({"remaining": [-10.0, 40.0], "in_time": [5.0, 0.0]}, index=["a", "b"])
     table = coverage(pipeline, {"rest of 2026": left}).set_index("segment")
-    assert table["remaining"].to_dict() == {"all": 30, "a": 0, "b": 40}
+    assert table["remaining"].to_dict() == {"all": 30, "a": -10, "b": 40}
     assert np.isnan(table.loc["a", "coverage"])
     assert table["enough"].to_dict() == {"all": False, "a": True, "b": False}
     assert table.loc["all", ["win_rate", "needed", "expected_arr", "dead_amount"]].tolist() == [0.25, 4, 25, 7]
