@@ -8,6 +8,7 @@ One rule per kind, used by tables, charts and messages alike: numbers are rounde
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from decimal import ROUND_FLOOR, ROUND_HALF_UP, Context, Decimal
 from typing import TYPE_CHECKING, Any
@@ -78,6 +79,15 @@ def compact(amount: float, currency: str = "") -> str:
 def commitment(value: float) -> int:
     """`value` rounded up, as a promise is: 41.2 deals are 42, and 42.0000000001 are 42."""
     return math.ceil(value - 1e-9 * max(1.0, value))
+
+
+def plural(name: str) -> str:
+    """Several of what `name` names: SQL, SQLs; Inquiry, Inquiries. A name in another script stays as it is."""
+    if name == "Won" or not re.search(r"[A-Za-z]$", name):
+        return name.replace("Won", "Wins")
+    if re.search(r"[^aeiouAEIOU]y$", name):
+        return f"{name[:-1]}ies"
+    return f"{name}es" if re.search(r"(s|x|z|ch|sh)$", name) else f"{name}s"
 
 
 def round_half_up(value: float, digits: int = 0) -> float:

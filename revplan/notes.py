@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from revplan.errors import shown
-from revplan.formats import compact, show
+from revplan.formats import compact, plural, show
 from revplan.lag import tail_beyond
 from revplan.model.funnel import YEAR
 from revplan.model.year import PlannedYear, by_quarter
@@ -51,7 +51,7 @@ def headline(year: PlannedYear, quarters: pd.DataFrame, stages: pd.DataFrame) ->
     goal = f"Goal: {money(year.bridge.new_arr)} new ARR"
     if year.bridge.closing_arr is not None:
         goal += f" to close at {money(year.bridge.closing_arr)}"
-    return f"{goal}. Commit: {commit} {stage.title}s. {_largest_gap(year, quarters)} Action: {action(year, quarters)}"
+    return f"{goal}. Commit: {commit} {plural(stage.title)}. {_largest_gap(year, quarters)} Action: {action(year, quarters)}"
 
 
 def _money(year: PlannedYear) -> Callable[[float], str]:
@@ -102,14 +102,14 @@ def _mend(year: PlannedYear, quarter: pd.Series, index: int) -> str:
     if stated.max_per_month is not None and need >= stated.max_per_month:
         limit = show(stated.max_per_month, "count")
         return (
-            f"{shown(stated.owner)} lifts {shown(source)} beyond {limit} {entry}s a month (the year needs "
+            f"{shown(stated.owner)} lifts {shown(source)} beyond {limit} {plural(entry)} a month (the year needs "
             f"{show(need, 'commitment')} a month), "
             "or its share of the goal moves elsewhere."
         )
     short = f"sales closes {_money(year)(quarter['shortfall'])} more of the open pipeline in {quarter['quarter']}"
     if stated.max_growth is not None:
         return f"{shown(stated.owner)} grows {shown(source)} faster than {show(stated.max_growth, 'share')} a month, or {short}."
-    return f"{short}: new {entry}s come too late for it."
+    return f"{short}: new {plural(entry)} come too late for it."
 
 
 def _title(year: PlannedYear, stage: str) -> str:
@@ -138,7 +138,7 @@ def _start(year: PlannedYear) -> str:
     when = f"the rest of {month}" if first == 0 and year.start > 0 else month
     entry = _title(year, year.plan.entry_stage(source))
     owner, count = shown(year.plan.sources[source].owner), show(flow[first], "commitment")
-    return f"{owner} brings {count} {entry}s from {shown(source)} in {when}."
+    return f"{owner} brings {count} {plural(entry)} from {shown(source)} in {when}."
 
 
 def _neediest(year: PlannedYear, quarter: int) -> str:
@@ -244,10 +244,9 @@ def _no_lags(year: PlannedYear) -> Iterator[str]:
 def _dead(year: PlannedYear, pipeline: pd.DataFrame) -> Iterator[str]:
     dead = float(pipeline["dead_items"].sum())
     if dead:
-        yield (
-            f"{show(dead, 'count')} open records worth {_money(year)(float(pipeline['dead_amount'].sum()))} are older "
-            "than any conversion at the plan's lags: they count as 0."
-        )
+        worth = f"worth {_money(year)(float(pipeline['dead_amount'].sum()))}"
+        lie = f"1 open record {worth} is" if dead == 1 else f"{show(dead, 'count')} open records {worth} are"
+        yield f"{lie} older than any conversion at the plan's lags: {'it counts' if dead == 1 else 'they count'} as 0."
 
 
 def _overdue(year: PlannedYear) -> Iterator[str]:
@@ -277,4 +276,6 @@ def _tails(year: PlannedYear) -> Iterator[str]:
 
 def _scenarios(year: PlannedYear) -> Iterator[str]:
     if year.plan.scenarios:
-        yield f"The plan names {len(year.plan.scenarios)} scenario(s); this is the base plan: `revplan simulate` compares them."
+        count = len(year.plan.scenarios)
+        named = "1 scenario" if count == 1 else f"{count} scenarios"
+        yield f"The plan names {named}; this is the base plan: `revplan simulate` compares them."

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from revplan.escaping import clean
-from revplan.formats import MINUS, compact, show
+from revplan.formats import MINUS, compact, plural, show
 from revplan.model.commit import Progress
 from revplan.record.contents import CONTENTS
 from revplan.record.difference import FIGURES, Change, Difference, Figures, compare
@@ -115,7 +115,7 @@ def effect_words(effect: Figures, found: Difference) -> str:
 
 def _entries(move: float | None, title: str, end: str = "") -> str:
     if move is None:
-        return f"{title}s{end} cannot be compared"
+        return f"{plural(title)}{end} cannot be compared"
     size = show(round(abs(move)), "count") if abs(move) >= 1 else f"{abs(move):.1g}"
     return f"{size} {'more' if move > 0 else 'fewer'} {title}{'s' * (size != '1')}{end}"
 

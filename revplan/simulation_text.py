@@ -7,7 +7,7 @@ from typing import Any
 
 from revplan.errors import shown
 from revplan.escaping import spreadsheet
-from revplan.formats import column, compact, show
+from revplan.formats import column, compact, plural, show
 from revplan.model import simulate_tables as tables
 from revplan.model.curve import CurvePoint
 from revplan.model.scenarios import Compared, entries_by_stage, largest_scale
@@ -112,7 +112,7 @@ def _asked(simulation: Simulation, point: CurvePoint) -> str:
     stage = next(each for each in plan.stages if each.id == plan.commit_stage)
     entries = entries_by_stage(simulation.year)[stage.id]
     return (
-        f"For {sure} it takes {scale:.2f} times the entries: {show(scale * entries, 'commitment')} {stage.title}s "
+        f"For {sure} it takes {scale:.2f} times the entries: {show(scale * entries, 'commitment')} {plural(stage.title)} "
         f"instead of {show(entries, 'commitment')}."
     )
 
@@ -185,7 +185,7 @@ def _scenarios(compared: Sequence[Compared]) -> str:
         "P90": column(table["arr_high"], "money"),
         "chance": column(table["chance_of_goal"].round(3), "share"),
         "scale": column(table["scale"], "ratio"),
-        f"anew: {title}s": column(needed, "count"),
+        f"anew: {plural(title)}": column(needed, "count"),
         "more or less": column([each - needed[0] for each in needed], "number"),
         "anew: spend": column(table["spend"], "money"),
         "spend to base": column(table["spend_difference"], "number"),

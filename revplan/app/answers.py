@@ -10,7 +10,7 @@ from functools import lru_cache, partial
 from revplan.app.pictures import commit_entries, commit_title, required_by_stage
 from revplan.errors import shown
 from revplan.escaping import escape
-from revplan.formats import compact, money, show
+from revplan.formats import compact, money, plural, show
 from revplan.model.scenarios import largest_scale, spend_of_entries
 from revplan.model.simulate import Simulation
 from revplan.model.simulate_tables import WITHIN
@@ -42,7 +42,7 @@ def headline(simulation: Simulation, base: Simulation) -> str:
     chance, before = (each.outcome.chance_of_goal.value for each in (simulation, base))
     entries = commit_entries(simulation)
     said = (
-        f"{show(entries, 'commitment')} {title}s reach {compact(simulation.view.goal, plan.currency)} new ARR in "
+        f"{show(entries, 'commitment')} {plural(title)} reach {compact(simulation.view.goal, plan.currency)} new ARR in "
         f"{show(chance, 'share')} of the years{_than_base(chance, before)}"
     )
     sure, asked = show(simulation.confidence, "share"), simulation.signed.scale.value * entries
@@ -102,8 +102,8 @@ def figures(base: Simulation) -> tuple[Figure, ...]:
         Figure("Chance of the goal", _share, _points),
         Figure("New ARR in the middle case (P50)", amount, signed_amount),
         Figure("New ARR nine years in ten exceed (P10)", amount, signed_amount),
-        Figure(f"{title}s committed", _count, _signed_count),
-        Figure(f"{title}s to sign for", _count, _signed_count),
+        Figure(f"{plural(title)} committed", _count, _signed_count),
+        Figure(f"{plural(title)} to sign for", _count, _signed_count),
         Figure("Budget of these entries", amount, signed_amount),
         Figure("New ARR one year in ten exceeds (P90)", amount, signed_amount),
         Figure("New ARR asked for", amount, signed_amount),

@@ -22,7 +22,7 @@ from revplan.app.svg import (
     scale_of,
     words,
 )
-from revplan.formats import MONTHS, compact, show
+from revplan.formats import MONTHS, compact, plural, show
 from revplan.model.funnel import YEAR
 from revplan.model.scenarios import entries_by_stage
 from revplan.model.simulate import Simulation
@@ -75,19 +75,19 @@ def curve_chart(simulation: Simulation, base: Simulation) -> Chart:
     entries, sure = commit_entries(simulation), simulation.confidence
     now, before = _asked(simulation), _asked(base)
     if not now:
-        message = f"No volume of {title}s gives an even chance of the goal."
+        message = f"No volume of {plural(title)} gives an even chance of the goal."
         return message, picture(60, message, [words(LEFT, 32, message, colour=INK)])
     chance = simulation.outcome.chance_of_goal.value
     y = scale_of([entries, *(asked for _, asked in (*now, *before))], height - 42, 28)
     x = Scale(0.0, 1.0, LEFT + 10, RIGHT - 10)
     asked = simulation.signed.scale.value * entries
     message = (
-        f"To be {show(sure, 'share')} sure takes {show(asked, 'commitment')} {title}s; "
+        f"To be {show(sure, 'share')} sure takes {show(asked, 'commitment')} {plural(title)}; "
         if math.isfinite(asked)
-        else f"No volume of {title}s makes it {show(sure, 'share')} sure; "
+        else f"No volume of {plural(title)} makes it {show(sure, 'share')} sure; "
     ) + f"the commit of {show(entries, 'commitment')} gives {show(chance, 'share')}."
     colours = {
-        PLAN: f"{title}s needed",
+        PLAN: f"{plural(title)} needed",
         PAST: "base plan",
         ACTUAL: "the commit",
         ATTENTION: f"{show(sure, 'share')} sure",
@@ -112,7 +112,7 @@ def funnel_chart(simulation: Simulation, base: Simulation) -> Chart:
     x = scale_of([*now.values(), *before.values()], NAMES + 8, RIGHT - 104)
     first = stages[0]
     message = (
-        f"The goal requires {show(now[first.id], 'commitment')} {fitting(first.title)}s"
+        f"The goal requires {show(now[first.id], 'commitment')} {plural(fitting(first.title))}"
         + _more(now[first.id], before[first.id])
         + f", and {show(now[stages[-1].id], 'commitment')} wins"
         + _more(now[stages[-1].id], before[stages[-1].id])

@@ -18,7 +18,7 @@ class Stage(Value):
     id: str = Field(pattern=r"^[a-z][a-z0-9_]{0,29}$")
     """Short name used in transitions and tables: small letters, digits and _."""
     label: str = ""
-    """How reports name it; the id in capitals if left out."""
+    """How reports name it; if left out the id, a short one in capitals."""
     counts: Counts = "person"
     """What one entry is: a person, an account or an opportunity."""
     owner: str = "marketing"
@@ -31,7 +31,8 @@ class Stage(Value):
     @property
     def title(self) -> str:
         """How reports name the stage."""
-        return self.label or (self.id.upper() if len(self.id) <= 3 else self.id.capitalize())
+        initials = len(self.id) <= 3 and self.id != "won"
+        return self.label or (self.id.upper() if initials else self.id.capitalize())
 
 
 def _stage(id: str, label: str, counts: Counts, owner: str, entered_when: str) -> Stage:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from revplan.formats import compact, show
+from revplan.formats import compact, plural, show
 from revplan.model.simulate import Simulation
 from revplan.plan.model import Plan
 from revplan.realism.answer import ASSUMED, Realism
@@ -53,7 +53,7 @@ def stacked(found: Realism, plan: Plan) -> str:
     if found.buffers.empty:
         return "Rates, deal sizes and lags are those of the records: no buffer is stacked in this plan."
     stage = next(each.title for each in plan.stages if each.id == plan.commit_stage)
-    asked = f"{show(found.commit, 'commitment')} committed {stage}s"
+    asked = f"{show(found.commit, 'commitment')} committed {plural(stage)}"
     brings = compact(found.together.total, plan.currency)
     share = f"{compact(abs(found.overshoot), plan.currency)} ({show(round(abs(found.overshoot) / max(found.planned.total, 1e-9), 3), 'share')})"
     most = _most(found)

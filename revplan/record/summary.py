@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from revplan.escaping import markdown
-from revplan.formats import MISSING, commitment, compact, largest_remainder, show
+from revplan.formats import MISSING, commitment, compact, largest_remainder, plural, show
 from revplan.plan.model import Plan
 from revplan.record.contents import CONTENTS, NO_HASH
 from revplan.record.promises import promises_table
@@ -38,11 +38,11 @@ def signed_lines(signature: Signature, book: Workbook) -> tuple[str, ...]:
     if bridge.opening_arr is not None and bridge.closing_arr is not None:
         goal += f", from {compact(bridge.opening_arr, money)} to {compact(bridge.closing_arr, money)}"
     sure = show(signature.confidence, "share")
-    even = f"{show(signature.commit, 'commitment')} {title}s in the year reach the goal in expectation"
+    even = f"{show(signature.commit, 'commitment')} {plural(title)} in the year reach the goal in expectation"
     signed = (
-        f"no number of {title}s reaches the goal in {sure} of the years; the commit above stands"
+        f"no number of {plural(title)} reaches the goal in {sure} of the years; the commit above stands"
         if signature.signed is None
-        else f"{show(signature.signed, 'commitment')} {title}s in the year, which reach the goal in {sure} of the years"
+        else f"{show(signature.signed, 'commitment')} {plural(title)} in the year, which reach the goal in {sure} of the years"
     )
     return (
         f"Goal: {goal}.",
@@ -120,7 +120,7 @@ def _sources(signature: Signature, book: Workbook) -> str:
     names, inside = titles(book.plan), _in_year(wide, book)
     lines = [
         [
-            f"{markdown(name)} ({markdown(names[counted[name]])}s)",
+            f"{markdown(name)} ({markdown(plural(names[counted[name]]))})",
             *(f"{cell:,.0f}" for cell in row),
             f"{row[inside].sum():,.0f}",
         ]

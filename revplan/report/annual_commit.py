@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from revplan.formats import compact, kinds_of, largest_remainder, show
+from revplan.formats import compact, kinds_of, largest_remainder, plural, show
 from revplan.report import charts, native_plan
 from revplan.report.exhibit import Exhibit, chart, table, text
 from revplan.sheets import wins_of_year
@@ -23,7 +23,7 @@ def summary(book: Workbook) -> Exhibit:
     facts = {
         "New ARR the goal asks for": compact(bridge.new_arr, currency),
         "Closing ARR": "not given" if bridge.closing_arr is None else compact(bridge.closing_arr, currency),
-        f"{title}s to commit within the year": show(float(signed), "commitment"),
+        f"{plural(title)} to commit within the year": show(float(signed), "commitment"),
         "The year in expectation": _over_or_under(missing, currency),
         "Traces back to before the plan date": compact(float(quarters["before_plan_date"].sum()), currency),
         "Won, and expected of open records": "not known" if book.records is None else compact(coming, currency),
@@ -96,7 +96,7 @@ def required_funnel(book: Workbook) -> Exhibit:
 
 def _and_commit_stage(book: Workbook, rows: pd.DataFrame) -> str:
     stage = book.plan.commit_stage
-    return f" and {show(rows['commitment'][stage], 'commitment')} {titles_of(book)[stage]}s"
+    return f" and {show(rows['commitment'][stage], 'commitment')} {plural(titles_of(book)[stage])}"
 
 
 def entering_later(book: Workbook) -> str:
@@ -111,6 +111,10 @@ def quarters(book: Workbook) -> Exhibit:
     return chart(charts.quarters(book.plan.currency), book.quarters, kinds_of("quarters"), name="quarters").with_native(
         native_plan.quarters(book.plan.currency)
     )
+
+
+def _too_old(items: float) -> str:
+    return "1 of them is" if items == 1 else f"{show(items, 'count')} of them are"
 
 
 def dependence(book: Workbook) -> Exhibit:
@@ -136,7 +140,7 @@ def open_pipeline(book: Workbook) -> Exhibit:
     message = (
         f"{show(total['items'], 'count')} open records worth {compact(total['amount'], currency)} are expected to bring "
         f"{compact(total['arr'], currency)}, {compact(total['arr_in_year'], currency)} of it within the year; "
-        f"{show(total['dead_items'], 'count')} of them are older than any conversion."
+        f"{_too_old(float(total['dead_items']))} older than any conversion."
     )
     return table(
         frame.assign(stage=[titles.get(stage, "Total") for stage in frame["stage"]]),

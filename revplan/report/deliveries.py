@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from revplan.formats import commitment, compact, kinds_of, largest_remainder, show
+from revplan.formats import commitment, compact, kinds_of, largest_remainder, plural, show
 from revplan.model.sheet import sums_by_quarter
 from revplan.report import charts, native_plan
 from revplan.report.annual_commit import entering_later, titles_of
+from revplan.report.axes import fitting
 from revplan.report.exhibit import Exhibit, chart, table, text
 from revplan.workbook import Workbook
 
@@ -59,7 +60,7 @@ def monthly_commit(book: Workbook) -> Exhibit:
     asked = of_stage[of_stage > 0]
     low, high = (show(value, "commitment") for value in (asked.min(), asked.max())) if len(asked) else ("0", "0")
     message = (
-        f"{titles[stage]}s to deliver run from {low} to {high} a month, "
+        f"{plural(titles[stage])} to deliver run from {low} to {high} a month, "
         f"{show(of_stage.sum(), 'commitment')} in the year{_before_text(frame, shown.index.get_loc(stage))}."
     )
     entering = entering_later(book)
@@ -76,13 +77,16 @@ def commit_by_source(book: Workbook) -> Exhibit:
         return text("No source has anything to deliver: what exists already covers the goal.")
     shown = _apportioned(wide.reindex(names), book)
     frame = _with_year(book, shown, wide).assign(
-        row=[f"{name}: {titles[plan.entry_stage(name)]}s ({plan.sources[name].owner})" for name in names]
+        row=[f"{name}: {plural(titles[plan.entry_stage(name)])} ({plan.sources[name].owner})" for name in names]
     )
     total = frame["year"].sum()
     largest = names[int(frame["year"].to_numpy().argmax())]
+    most, owner = show(frame["year"].max(), "commitment"), plan.sources[largest].owner
     message = (
-        f"{largest} is the largest source, and {plan.sources[largest].owner} answers for it: "
-        f"{show(frame['year'].max(), 'commitment')} of the {show(total, 'commitment')} entries of the year."
+        f"{fitting(largest)} is the largest source, and {fitting(owner)} answers for it: {most} of the "
+        f"{show(total, 'commitment')} entries of the year."
+        if len(names) > 1
+        else f"All {most} entries of the year come from {fitting(largest)}, and {fitting(owner)} answers for them."
     )
     return _monthly_table(frame, message, "Source: where it enters (owner)", [])
 
@@ -160,6 +164,6 @@ def commit_choice(book: Workbook) -> Exhibit:
     return table(
         frame.assign(stage=[titles[stage] for stage in frame["stage"]]),
         kinds_of("commit_choices"),
-        f"The plan signs for {signed}s, {agreed}; the reasons are beside each stage, and you decide.",
+        f"The plan signs for {plural(signed)}, {agreed}; the reasons are beside each stage, and you decide.",
         labels={"stage": "Stage", "suggested": "Suggested", "signed": "In the plan", "reason": "For and against"},
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from revplan.formats import commitment, show
+from revplan.formats import commitment, plural, show
 from revplan.report.axes import ATTENTION, GAP, PAST, PLAN, REQUIRED, fitting
 from revplan.report.charts import LEVELS, MOST_ROWS, SOURCE_COLORS, TITLES, few_sources, shown_terms
 from revplan.report.native import Describe, Mark, Native, Series, day_number, names, numbers
@@ -148,7 +148,10 @@ def commit_curve(title: str, marked: dict[str, tuple[float, float]]) -> Describe
 
     def describe(table: pd.DataFrame) -> Native:
         curve = Series(
-            name=f"{title}s needed", x=numbers(table["confidence"]), values=numbers(table["entries"]), mark="line"
+            name=f"{plural(title)} needed",
+            x=numbers(table["confidence"]),
+            values=numbers(table["entries"]),
+            mark="line",
         )
         points = [
             Series(name=name, x=(chance,), values=(float(commitment(entries)),), color=color, mark="dots")

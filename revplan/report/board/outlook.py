@@ -6,14 +6,18 @@ import pandas as pd
 
 from revplan.boardbook import BoardBook
 from revplan.formats import largest_remainder, round_half_up
+from revplan.report.axes import fitting
 from revplan.report.board import charts
-from revplan.report.board.promised import money, nothing_yet
+from revplan.report.board.promised import NAME, money, nothing_yet
 from revplan.report.exhibit import Exhibit, chart, table
 from revplan.report.figures import Cells, Figure, Sentence, figure, say
 
 # --- coverage ------------------------------------------------------------------------------------
 
 TOTAL = "Total"
+FEW = 3
+"""Most segments that a sentence names."""
+
 COVERAGE_MONEY = ("open_pipeline", "remaining", "in_time")
 
 
@@ -94,16 +98,28 @@ def _coverage_message(book: BoardBook, frame: pd.DataFrame, period: str) -> Sent
     if has.value is None:
         return say("Nothing is left to win of the goal of the {period}.", period=period)
     thin = frame[:-1].loc[frame["enough"][:-1] == "no", "segment"]
-    lacking = f"; too thin in {', '.join(thin)}" if len(thin) and len(frame) > 2 else ""
+    lacking = f"; too thin in {_some(list(thin))}" if len(thin) and len(frame) > 2 else ""
+    enough = (coming.value or 0.0) > (left.value or 0.0)
     return say(
         "The open pipeline is {has} times what is still to win, where the win rate asks for {needs}{lacking}; "
-        "{coming} of the {left} is expected in time.",
+        + (
+            "{coming} is expected in time where {left} is left."
+            if enough
+            else "{coming} of the {left} is expected in time."
+        ),
         has=has,
         needs=needs,
         lacking=lacking,
         coming=coming,
         left=left,
     )
+
+
+def _some(names: list[str]) -> str:
+    """The names, or the first of many."""
+    few = names if len(names) <= FEW else [*names[: FEW - 1], "others"]
+    told = [fitting(name, NAME) for name in few]
+    return " and ".join(filter(None, [", ".join(told[:-1]), told[-1]]))
 
 
 # --- landing -------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pandas as pd
 
 from revplan.boardbook import BoardBook
-from revplan.formats import commitment, kinds_of, largest_remainder, round_half_up
+from revplan.formats import commitment, kinds_of, largest_remainder, plural, round_half_up
 from revplan.model.sheet import sums_by_quarter
 from revplan.report.board import charts
 from revplan.report.exhibit import Exhibit, chart, table, text
@@ -16,6 +16,8 @@ from revplan.report.figures import Cells, Figure, Sentence, figure, say
 from revplan.sheets import stages_table
 
 PROMISED, CAME = "promised", "came"
+NAME = 48
+"""Most characters of a name in a sentence; a table has all of them."""
 
 
 def promise(book: BoardBook) -> Exhibit:
@@ -73,22 +75,14 @@ def _promise_message(book: BoardBook) -> Sentence:
     stage = book.plan.commit_stage
     label = book.spans[0].label
     came, asked, reached = (entries(book, stage, name, label) for name in (CAME, PROMISED, "reached"))
-    title = next(each.title for each in book.plan.stages if each.id == stage)
+    counted = plural(next(each.title for each in book.plan.stages if each.id == stage))
     if came.value is None:
-        return say(
-            "{asked} {title}s were promised for {period}; the plan names no records to count.",
-            asked=asked,
-            title=title,
-            period=label,
-        )
-    return say(
-        "{came} of the {asked} {title}s promised for {period} came: {reached}.",
-        came=came,
-        asked=asked,
-        title=title,
-        period=label,
-        reached=reached,
-    )
+        said = "{asked} {counted} were promised for {period}; the plan names no records to count."
+    elif came.value > (asked.value or 0.0):
+        said = "{came} {counted} came where {asked} were promised for {period}: {reached}."
+    else:
+        said = "{came} of the {asked} {counted} promised for {period} came: {reached}."
+    return say(said, came=came, asked=asked, counted=counted, period=label, reached=reached)
 
 
 def nothing_yet(book: BoardBook, what: str) -> Exhibit:
@@ -98,19 +92,10 @@ def nothing_yet(book: BoardBook, what: str) -> Exhibit:
 
 def promised_by_quarter(book: BoardBook) -> Exhibit:
     """Before the year begins: entries promised of every stage, by quarter."""
-    titles = {stage.id: stage.title for stage in book.plan.stages}
     year = str(book.plan.first_month.year)
     frame = quarterly_promise(book)
     names = [name for name in frame.columns if name != "stage"]
-    at = book.plan.stage_ids.index(book.plan.commit_stage)
-    said = say(
-        "{commit} {title}s are committed for the year; with those of records open already {promised} are expected, most of "
-        "them in {quarter}.",
-        commit=committed(book),
-        promised=figure("entries", frame["year"].iloc[at], year, PROMISED, stage=book.plan.commit_stage),
-        title=titles[book.plan.commit_stage],
-        quarter=max(names[:-1], key=lambda name: frame[name].iloc[at]),
-    )
+    said = _quarterly_message(book, frame, names[:-1])
     made = table(
         frame,
         {"stage": "text", **dict.fromkeys(names, "count")},
@@ -121,6 +106,19 @@ def promised_by_quarter(book: BoardBook) -> Exhibit:
         name: {"measure": "entries", "basis": PROMISED, "period": year if name == "year" else name} for name in names
     }
     return made.with_cells(Cells(rows=[{"stage": stage} for stage in book.plan.stage_ids], columns=columns))
+
+
+def _quarterly_message(book: BoardBook, frame: pd.DataFrame, quarters: list[str]) -> Sentence:
+    stage = book.plan.stages[book.plan.stage_ids.index(book.plan.commit_stage)]
+    row = frame.iloc[book.plan.stage_ids.index(stage.id)]
+    already = "; with those of records open already {promised} are expected" if any(book.year.open_yields) else ""
+    return say(
+        f"{{commit}} {{counted}} are committed for the year{already}, the most of them in {{quarter}}.",
+        commit=committed(book),
+        promised=figure("entries", row["year"], str(book.plan.first_month.year), PROMISED, stage=stage.id),
+        counted=plural(stage.title),
+        quarter=max(quarters, key=lambda name: float(row[name])),
+    )
 
 
 def committed(book: BoardBook) -> Figure:

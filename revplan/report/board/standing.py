@@ -5,8 +5,9 @@ from __future__ import annotations
 import pandas as pd
 
 from revplan.boardbook import BoardBook
-from revplan.formats import round_half_up
-from revplan.report.board.promised import CAME, PROMISED, entries, money, nothing_yet
+from revplan.formats import plural, round_half_up
+from revplan.report.axes import fitting
+from revplan.report.board.promised import CAME, NAME, PROMISED, entries, money, nothing_yet
 from revplan.report.exhibit import Exhibit, table
 from revplan.report.figures import Cells, Figure, Sentence, figure, joined, say
 
@@ -52,7 +53,7 @@ def three_numbers(book: BoardBook) -> Exhibit:
         _three_message(book, frame),
         labels={
             "quarter": "Quarter",
-            "entries": f"Flow: {title}s",
+            "entries": f"Flow: {plural(title)}",
             "conversion": "Conversion to won",
             "conversion_low": "P10",
             "conversion_high": "P90",
@@ -88,10 +89,11 @@ def _three_message(book: BoardBook, frame: pd.DataFrame) -> Sentence:
         )
 
     conversion, cac = both("conversion"), both("cac")
+    title = stage_title(book, book.stage)
     said = say(
-        "{came} {title}s came where {asked} were promised, and {rate} of them are won in the end where the plan says {planned}",
+        "{came} {counted} came where {asked} were promised, and {rate} of them are won in the end where the plan says {planned}",
         came=entries(book, book.stage, CAME, label),
-        title=stage_title(book, book.stage),
+        counted=plural(title),
         asked=entries(book, book.stage, PROMISED, label),
         rate=conversion[0],
         planned=conversion[1],
@@ -197,9 +199,9 @@ def _sources_message(book: BoardBook, frame: pd.DataFrame, period: str) -> Sente
         return say("Every source brought in {period} what was promised.", period=period)
     row, figures = behind
     return say(
-        "Source {source} brought {came} of {asked} {stage}s, a gap worth {worth} of new ARR; {owner} answers for it.",
-        source=row["source"],
-        stage=row["stage"],
-        owner=row["owner"],
+        "Source {source} brought {came} of {asked} {counted}, a gap worth {worth} of new ARR; {owner} answers for it.",
+        source=fitting(row["source"], NAME),
+        counted=plural(row["stage"]),
+        owner=fitting(row["owner"], NAME),
         **figures,
     )

@@ -9,9 +9,10 @@ import pandas as pd
 
 from revplan.boardbook import BoardBook
 from revplan.calendar import MONTHS_PER_YEAR
-from revplan.formats import round_half_up, show
+from revplan.formats import plural, round_half_up, show
+from revplan.report.axes import fitting
 from revplan.report.board.outlook import landing_figures, landing_rows, uncovered
-from revplan.report.board.promised import CAME, PROMISED, committed, entries, money, new_arr, signed
+from revplan.report.board.promised import CAME, NAME, PROMISED, committed, entries, money, new_arr, signed
 from revplan.report.board.standing import furthest_behind, stage_title
 from revplan.report.exhibit import Exhibit, table, text
 from revplan.report.figures import Cells, Figure, Sentence, figure, joined, measures, say
@@ -47,11 +48,11 @@ def _facts(book: BoardBook) -> dict[str, Figure]:
     title, year = stage_title(book, book.plan.commit_stage), year_of(book)
     facts = {
         "Goal: new ARR of the year": goal(book),
-        f"{title}s committed for the year": committed(book),
+        f"{plural(title)} committed for the year": committed(book),
         "Confidence wanted": figure("confidence", book.plan.commit.confidence, year),
     }
     under = signed(book)
-    facts |= {f"{title}s signed for that confidence": under} if under else {}
+    facts |= {f"{plural(title)} signed for that confidence": under} if under else {}
     facts |= _quarter_facts(book, title) if book.spans else {}
     if len(book.landing):
         found = landing_figures(book)
@@ -68,8 +69,8 @@ def _quarter_facts(book: BoardBook, title: str) -> dict[str, Figure]:
     return {
         f"New ARR promised for {label}": new_arr(book, label, PROMISED),
         "New ARR that came": new_arr(book, label, CAME),
-        f"{title}s promised for {label}": entries(book, stage, PROMISED, label),
-        f"{title}s that came": entries(book, stage, CAME, label),
+        f"{plural(title)} promised for {label}": entries(book, stage, PROMISED, label),
+        f"{plural(title)} that came": entries(book, stage, CAME, label),
     }
 
 
@@ -77,7 +78,9 @@ def _headline(book: BoardBook, before: BoardBook | None) -> Sentence:
     parts = [_begun(book) if book.spans else say("{state}", state=book.state)]
     if len(book.landing):
         parts += [_lands(book), *_changed(book, before)]
-    parts += [say("Action: {ask} ({owner}).", ask=first.ask, owner=first.owner) for first in risks(book)[:1]]
+    parts += [
+        say("Action: {ask} ({owner}).", ask=first.ask, owner=fitting(first.owner, NAME)) for first in risks(book)[:1]
+    ]
     return joined(*parts)
 
 
@@ -180,7 +183,7 @@ def _what_if_message(book: BoardBook, frame: pd.DataFrame) -> Sentence:
     chance = figure("chance", row["chance"], year_of(book), scenario=row["scenario"])
     return say(
         "Scenario {name} moves the landing most: by {change}, to a chance of {chance}.",
-        name=row["scenario"],
+        name=fitting(row["scenario"], NAME),
         change=change,
         chance=chance,
     )
@@ -209,13 +212,13 @@ def _behind(book: BoardBook) -> Iterator[Risk]:
     behind = furthest_behind(book)
     if behind is not None:
         row, figures = behind
-        ask = f"bring {row['source']} back to the {row['stage']}s it promised"
+        ask = f"bring {fitting(row['source'], NAME)} back to the {plural(row['stage'])} it promised"
         yield Risk(what=f"{row['source']} is behind", size=figures["worth"], owner=row["owner"], ask=ask)
 
 
 def _uncovered(book: BoardBook) -> Iterator[Risk]:
     for segment, size in uncovered(book).items():
-        ask = f"build pipeline in {segment}, or win more of it"
+        ask = f"build pipeline in {fitting(segment, NAME)}, or win more of it"
         yield Risk(what=f"Coverage of {segment} is too thin", size=size, owner="sales", ask=ask)
 
 
@@ -252,7 +255,7 @@ def risks_and_asks(book: BoardBook) -> Exhibit:
     kinds = {"what": "text", "size": "money", "owner": "text", "ask": "text"}
     labels = {"what": "Risk", "size": f"Size ({book.plan.currency})", "owner": "Owner", "ask": "Ask"}
     first = found[0]
-    said = say("First of all: {owner} should {ask}.", owner=first.owner, ask=first.ask)
+    said = say("First of all: {owner} should {ask}.", owner=fitting(first.owner, NAME), ask=first.ask)
     made = table(frame.astype({"size": float}), kinds, said, labels=labels)
     rows = [_described(risk.size) for risk in found]
     return made.with_cells(Cells(rows=rows, columns={"size": {}}, currency=book.plan.currency))
