@@ -1,0 +1,123 @@
+"""A report by its parts: where its seconds go, and what one kernel for all formats and reports beside each other save.
+
+Run: python benchmarks/report_parts.py [--runs 3]
+
+Medians of wall and processor seconds, kernels and other processes of a part included; the last column is the share of
+the whole command, which is `revplan report board_report` in all four formats. Then the same by other ways: a run of its
+own for every format, and two reports one after the other against both at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from nbformat.v4 import new_code_cell, new_notebook
+
+from revplan.report.files import written_together
+from revplan.report.progress import Progress
+from revplan.report.render import PRINTINGS, Request, prepared, render, render_all, run
+from revplan.report.running import executed
+from revplan.terminal import aligned
+
+EXAMPLE = Path(__file__).parents[1] / "data" / "example"
+FORMATS = tuple(PRINTINGS)
+Cost = tuple[float, float]
+
+
+def asked(name: str, formats: tuple[str, ...] = FORMATS) -> Request:
+    """A report of the example company."""
+    plan = "plan_fy26.yaml" if name == "board_report" else "plan.yaml"
+    return Request(name=name, plan_path=EXAMPLE / plan, formats=formats)
+
+
+def processor_seconds() -> float:
+    """Spent by this process and by those it started that have ended. [seconds]"""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
+
+
+def cost(work: Callable[[], object], runs: int) -> Cost:
+    """Median wall and processor seconds of `work`. [seconds]"""
+    found = []
+    for _ in range(runs):
+        begun = time.perf_counter(), processor_seconds()
+        work()
+        found.append((time.perf_counter() - begun[0], processor_seconds() - begun[1]))
+    wall, used = zip(*found, strict=True)
+    return statistics.median(wall), statistics.median(used)
+
+
+def python(*words: str) -> None:
+    """A Python of its own, as a command starts one."""
+    subprocess.run([sys.executable, *words], check=True, capture_output=True)
+
+
+def command(out: Path, *formats: str) -> None:
+    """`revplan report board_report` in `formats`."""
+    plan = str(EXAMPLE / "plan_fy26.yaml")
+    python("-m", "revplan", "report", "board_report", plan, "--formats", ",".join(formats), "--out", str(out))
+
+
+def parts(out: Path, runs: int) -> dict[str, Cost]:
+    """What each part of the command costs."""
+    request = asked("board_report")
+    ready = prepared(request)
+    notebook = run(ready)
+    empty = new_notebook(cells=[new_code_cell("pass")])
+    made = {kind: printing(notebook, request) for kind, printing in PRINTINGS.items()}
+    printings = {
+        f"printed: {kind}, {len(made[kind]) // 1000} kB": cost(
+            lambda kind=kind: PRINTINGS[kind](notebook, request), runs
+        )
+        for kind in FORMATS
+    }
+    return {
+        "Python started, commands imported": cost(lambda: python("-c", "import revplan.cli"), runs),
+        "papermill imported": cost(lambda: python("-c", "import papermill"), runs),
+        "checked: plan, notebook, settings": cost(lambda: prepared(request), runs),
+        "kernel and papermill, one empty cell": cost(lambda: executed(empty, {}, Progress("empty", 1, None)), runs),
+        "kernel and papermill, all cells": cost(lambda: run(ready), runs),
+        **printings,
+        "written together": cost(lambda: written_together(out, "pack", made), runs),
+        "the whole command": cost(lambda: command(out, *FORMATS), runs),
+    }
+
+
+def other_ways(out: Path, runs: int) -> dict[str, Cost]:
+    """The same by other ways."""
+    both = [asked("board_report", ("html",)), asked("annual_commit", ("html",))]
+    return {
+        "four formats, a run each": cost(lambda: [command(out, kind) for kind in FORMATS], runs),
+        "two reports, one after the other": cost(lambda: [render(each, out) for each in both], runs),
+        "two reports at once": cost(lambda: render_all(both, out), runs),
+    }
+
+
+def printed_table(found: dict[str, Cost], whole: Cost) -> str:
+    """The costs with their ratio to the whole command."""
+    rows = [(name, f"{wall:.2f}", f"{used:.2f}", f"{wall / whole[0]:.2f}") for name, (wall, used) in found.items()]
+    return aligned(("part", "wall s", "processor s", "of the whole"), rows)
+
+
+def main() -> None:
+    """Prints both tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=3, help="how often each part is done")
+    runs = parser.parse_args().runs
+    with tempfile.TemporaryDirectory(prefix="revplan-") as place:
+        found = parts(Path(place), runs)
+        whole = found["the whole command"]
+        print(printed_table(found, whole), flush=True)
+        print("\n" + printed_table(other_ways(Path(place), runs), whole))
+
+
+if __name__ == "__main__":
+    main()
