@@ -1,7 +1,7 @@
 """The number registry: every figure of a report by its id, held against itself before anything is printed.
 
-A report that registers figures registers all of them. It is not printed if a number has no id, if
-one id has two values, if a figure lacks its period or its basis, if parts do not add up to their
+A report that registers figures registers all of them. It is not printed if a number of a sentence, a
+fact or a table has no id (notes below an exhibit are free to quote what they like), if one id has two values, if a figure lacks its period or its basis, if parts do not add up to their
 total as displayed, or if a share of a whole exceeds 100 %.
 """
 
@@ -66,7 +66,7 @@ def _unregistered(exhibit: Raw) -> Iterator[str]:
     if exhibit["kind"] == "text":
         texts = {figure["text"] for figure in exhibit["figures"]}
         for label, value in exhibit["shown"]:
-            if re.search(r"\d", value) and value not in texts and not DAY.search(value):
+            if re.search(r"\d", value) and value not in texts and not DAY.fullmatch(value):
                 yield f"{label}: {value!r} is no figure"
         return
     known = {(figure["row"], figure["column"]) for figure in exhibit["figures"]}

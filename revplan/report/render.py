@@ -8,13 +8,14 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from itertools import repeat
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TextIO
 
-from revplan.errors import Fault, PlanError, RevplanError, shown
+from revplan.errors import Fault, PlanError, ReportError, RevplanError, shown
 from revplan.inputs import input_files
 from revplan.plan.file import read_plan
 from revplan.plan.model import Plan
@@ -115,9 +116,9 @@ def run(ready: Ready, progress: TextIO | None = None) -> Any:
         If a cell fails, or if two figures of the report disagree.
     """
     request = ready.request
-    shown = Progress(request.name, len(ready.notebook.cells), progress)
-    done = executed(ready.notebook, ready.values, shown)
-    shown.finish("done")
+    told = Progress(request.name, len(ready.notebook.cells), progress)
+    done = executed(ready.notebook, ready.values, told)
+    told.finish("done")
     registry(exhibits(done))
     done.metadata["revplan"] = provenance(request.name, ready.plan, request.plan_path, ready.inputs, ready.values)
     return done
@@ -142,11 +143,18 @@ def render_all(requests: Sequence[Request], out: Path, progress: TextIO | None =
     ------
     RevplanError
         With the faults of all reports that failed; the others are written.
+    ReportError
+        If one of the processes was ended from outside; reports that were done by then are written.
     """
     if len(requests) == 1:
         return render(requests[0], out, progress)
-    with ProcessPoolExecutor(min(len(requests), os.cpu_count() or 1), get_context("spawn")) as workers:
-        results = list(workers.map(_attempt, requests, repeat(out), repeat(progress is not None)))
+    try:
+        with ProcessPoolExecutor(min(len(requests), os.cpu_count() or 1), get_context("spawn")) as workers:
+            results = list(workers.map(_attempt, requests, repeat(out), repeat(progress is not None)))
+    except BrokenProcessPool:
+        names = ", ".join(request.name for request in requests)
+        cure = "if memory ran out, close programs or ask for one report at a time; then run again"
+        raise ReportError.at(names, f"a process that made one of them was ended; {cure}") from None
     failed = [result for result in results if isinstance(result, RevplanError)]
     if failed:
         raise type(failed[0])(dict.fromkeys(fault for error in failed for fault in error.faults))

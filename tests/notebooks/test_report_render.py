@@ -14,7 +14,6 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from revplan.errors import DataError, PlanError, ReportError
 from revplan.report import render as rendering
-from revplan.report import running
 from revplan.report.progress import Progress
 from revplan.report.render import Request, notebook_path
 from revplan.workspace import new_workspace
@@ -65,6 +64,40 @@ def tree(folder: Path) -> set[str]:
 def own_signatures(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Jupyter's book of signatures in a folder of the test's own."""
     monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path_factory.mktemp("jupyter")))
+
+
+# --- several reports -----------------------------------------------------------------------------
+
+
+def together(plan: Path, out: Path, *names: str) -> list[Path]:
+    """The files of several reports."""
+    return rendering.render_all([Request(name=name, plan_path=plan) for name in names], out)
+
+
+def test_reports_run_beside_each_other_and_are_what_each_is_alone(tmp_path: Path) -> None:
+    plan = workspace(tmp_path, EXHIBITS[0], name="one")
+    workspace(tmp_path, EXHIBITS[1], name="two")
+    made = together(plan, tmp_path / "both", "one", "two")
+    assert [path.name for path in made] == ["one.html", "two.html"]
+    alone = [render(name, plan, tmp_path / "alone")[0] for name in ("one", "two")]
+    assert [path.read_bytes() for path in made] == [path.read_bytes() for path in alone]
+
+
+def test_of_reports_that_fail_all_faults_are_told_and_the_others_are_written(tmp_path: Path) -> None:
+    plan = workspace(tmp_path, EXHIBITS[0], name="one")
+    workspace(tmp_path, "1 / 0", name="two")
+    with pytest.raises(PlanError) as error:
+        together(plan, tmp_path / "out", "none", "one", "two")
+    assert [fault.place for fault in error.value.faults] == ["report", 'two.ipynb, code cell 3 under "The point"']
+    assert tree(tmp_path / "out") == {"one.html"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process of another is ended by a signal")
+def test_a_process_that_is_ended_from_outside_is_told_without_a_traceback(tmp_path: Path) -> None:
+    plan = workspace(tmp_path, EXHIBITS[0], name="one")
+    workspace(tmp_path, "import os; os.kill(os.getppid(), 9)", name="two")
+    with pytest.raises(ReportError, match="one, two: a process that made one of them was ended; if memory ran out"):
+        together(plan, tmp_path / "out", "one", "two")
 
 
 # --- what is refused before anything runs --------------------------------------------------------

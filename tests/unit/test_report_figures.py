@@ -8,7 +8,7 @@ import pytest
 from revplan.errors import ReportError
 from revplan.report import MIMETYPE
 from revplan.report.exhibit import Exhibit, table, text
-from revplan.report.figures import Cells, Figure, figure, joined, measures, say
+from revplan.report.figures import Cells, Figure, as_sentence, figure, joined, measures, say
 from revplan.report.registry import displayed, registry
 from revplan.tables import NUMERIC
 
@@ -53,6 +53,20 @@ def test_a_sentence_quotes_figures_and_names() -> None:
     assert [each.id for each in said.figures] == ["new_arr 2026 promised"]
     both = joined(said, say("That is all."))
     assert (both.text, both.figures, both.registered) == (said.text + " That is all.", said.figures, True)
+
+
+def test_a_joined_sentence_is_registered_if_all_its_parts_are() -> None:
+    loose = as_sentence("There are 7.")
+    assert loose is not None
+    assert not joined(say("That is all."), loose).registered
+    assert not joined(loose, say("That is all.")).registered
+
+
+def test_a_table_of_other_rows_than_described_is_refused() -> None:
+    frame = pd.DataFrame({"n": [1.0, 2.0]})
+    made = table(frame, {"n": "count"}, "Some.").with_cells(Cells(rows=[{}], columns={"n": {"measure": "entries"}}))
+    with pytest.raises(ReportError, match="table: has 2 rows, of which 1 are described"):
+        raw(made)
 
 
 def test_a_sentence_states_no_number_of_its_own() -> None:
@@ -121,6 +135,9 @@ def test_a_number_that_is_no_figure() -> None:
     assert faults(base, loose) == ["table 'Some are left.': column 'n' holds numbers that are no figures"]
     assert faults(base, text("Facts", {"deals": "7", "made": "15 Nov 2026"})) == [
         "text 'Facts': deals: '7' is no figure"
+    ]
+    assert faults(base, text("Facts", {"made": "7 since 15 Nov 2026"})) == [
+        "text 'Facts': made: '7 since 15 Nov 2026' is no figure"
     ]
 
 
