@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from revplan.report.live.address import cell, down, fixed
-from revplan.report.live.desk import ENTRIES, NUMBER, PLAN, PRECISE, RECORDS, Desk, Sheet
+from revplan.report.live.desk import ENTRIES, LOOKS, NUMBER, PLAN, PRECISE, RECORDS, Desk, Sheet
 from revplan.report.live.grid import CHECK, SOLVED
 
 LAYOUT, LAYOUT_LABEL = 1, "Layout"
@@ -104,8 +104,8 @@ def write_check(desk: Desk) -> None:
 
 def good_and_bad(sheet: Sheet, first: tuple[int, int], last: tuple[int, int]) -> None:
     """Green where a cell says OK, red where it says anything else."""
-    for criteria, back, ink in (("==", "#DDF0E0", "#1C6B2E"), ("!=", "#F8D7D3", "#9B1C1C")):
-        look = sheet.desk.book.add_format({"bg_color": back, "font_color": ink})
+    for criteria, name in (("==", "good"), ("!=", "bad")):
+        look = sheet.desk.book.add_format(LOOKS[name])
         sheet.paper.conditional_format(
             *first, *last, {"type": "cell", "criteria": criteria, "value": f'"{OK}"', "format": look}
         )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -38,26 +40,10 @@ MONTH, DAY, NUMBER, TEXT = "mmm yyyy", "d mmm yyyy", "General", "@"
 PRECISE = "#,##0.00####"
 CENTS = "#,##0.00;[Red]-#,##0.00;0"
 
-FILLS: dict[str, dict[str, object]] = {
-    "input": {"bg_color": "#FFF6D6", "font_color": "#1F3FBF", "locked": False, "border": 1, "border_color": "#D9C98A"},
-    "records": {
-        "bg_color": "#E4F2E7",
-        "font_color": "#1F3FBF",
-        "locked": False,
-        "border": 1,
-        "border_color": "#B5D3BB",
-    },
-    "commit": {"bg_color": "#E8E6F8", "font_color": "#1F3FBF", "locked": False, "border": 1, "border_color": "#BDB8E0"},
-    "": {},
-    "total": {"bold": True, "top": 1},
-    "strong": {"bold": True},
-    "grey": {"font_color": "#666666"},
-    "beside": {"font_color": "#666666", "indent": 1},
-    "head": {"bold": True, "bg_color": "#E9EDF2", "bottom": 1, "text_wrap": True, "valign": "bottom"},
-    "number head": {"bold": True, "bg_color": "#E9EDF2", "bottom": 1, "text_wrap": True, "align": "right"},
-    "title": {"bold": True, "font_size": 14},
-    "wrap": {"text_wrap": True, "valign": "top"},
-}
+LOOKS: dict[str, dict[str, object]] = json.loads(
+    (Path(__file__).parents[1] / "style" / "workbook.json").read_text(encoding="utf-8")
+)
+"""How cells look, by what they are."""
 
 
 @dataclass(frozen=True)
@@ -120,13 +106,13 @@ class Desk:
     @cached_property
     def changed(self) -> Any:
         """The look of an input that has been changed."""
-        return self.book.add_format({"bg_color": "#FFD9A8", "bold": True})
+        return self.book.add_format(LOOKS["changed"])
 
     def format(self, number: str, look: str) -> Any:
         """The cell format of a number format and a look, made once."""
         if (number, look) not in self.formats:
             base = {"font_name": "Arial", "font_size": 10, "num_format": number}
-            self.formats[number, look] = self.book.add_format({**base, **FILLS[look]})
+            self.formats[number, look] = self.book.add_format({**base, **LOOKS[look]})
         return self.formats[number, look]
 
     def at(self, *place: str | int) -> str:
