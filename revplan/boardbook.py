@@ -223,6 +223,7 @@ class BoardBook:
         parts = (
             said.no_records(self.history),
             said.silent_records(self.history, self.as_of),
+            said.never_won(self.history),
             said.two_books(self.sides, self.spans),
             said.short_promise(self.promise_money, currency),
             said.young_cohorts(self.three_numbers),

@@ -14,6 +14,11 @@ MARKUP = re.compile(r"(^[-+]|[\\`*\[\]#|!~{}]|(?<!\w)_|_(?!\w)|:(?=//))")
 """What Markdown takes for more than a character, where it does; < and > are HTML before."""
 
 
+LONGEST_WORD = 100
+LONG_WORD = re.compile(rf"([^\s\u3000-\u303f\uff00-\uffef]{{{LONGEST_WORD - 1}}})[^\s\u3000-\u303f\uff00-\uffef]{{2,}}")
+"""A word no line holds. East Asian sentences have no spaces; their commas and stops end a word here."""
+
+
 def clean(text: object) -> str:
     """`text` on one line, without control characters, bidirectional overrides or half characters.
 
@@ -24,6 +29,11 @@ def clean(text: object) -> str:
         return " ".join(text.split())
     kept = (" " if c.isspace() else c for c in text if c not in _HIDDEN)
     return " ".join("".join(_printable(c) for c in kept).split())
+
+
+def cut_words(text: str) -> str:
+    """`text` with every word of more than a hundred characters cut: it would fill a page and say nothing."""
+    return LONG_WORD.sub("\\1…", text) if len(text) > LONGEST_WORD else text
 
 
 def escape(text: object) -> str:

@@ -55,7 +55,7 @@ def _quarter_row(sides: Sides, fates: Fates, name: str, span: Span, segment: str
     if began > span.first.start_time.date():
         return {**empty_row, "basis": f"not known: the records begin on {show(began, 'date')}"}
     cohort = _of_stage(fates, sides.stage, span, segment)
-    rate, low, high = eventual_rate(cohort)
+    rate, low, high = eventual_rate(cohort) if fates.ever_won else (np.nan,) * 3
     flow, wins = float(cohort["entries"].sum()), _wins(fates, sides, span, segment)
     spent, basis = _spent(sides, span)
     return {

@@ -67,10 +67,18 @@ def short_promise(money: pd.DataFrame, currency: str) -> Iterator[str]:
             yield f"{period}: the plan expected {compact(missing, currency)} less than its goal from the start."
 
 
+def never_won(history: History | None) -> Iterator[str]:
+    """That the records hold no win, so that they tell no rate and no delay of one."""
+    if history is not None and not (history.stage_history["stage"] == history.stages[-1]).any():
+        yield (
+            "No record was ever won: how many will be is not known from the records; coverage and landing go by the plan's rates."
+        )
+
+
 def young_cohorts(three: pd.DataFrame) -> Iterator[str]:
     """Which conversions are estimates."""
     for row in three.itertuples():
-        if row.provisional:
+        if row.provisional and pd.notna(row.rate):
             more = show(float(row.rate * row.flow - row.won_so_far), "count")
             band = f"{show(row.rate_low, 'share')} to {show(row.rate_high, 'share')}"
             flow, won, rate = show(row.flow, "count"), show(row.won_so_far, "count"), show(row.rate, "share")

@@ -51,6 +51,11 @@ class Fates:
     chain: tuple[Hazards, ...]
 
     @property
+    def ever_won(self) -> bool:
+        """Whether any record was ever won: where none was, nothing tells how many will be."""
+        return bool((self.spells.entered[:, -1] < NEVER).any())
+
+    @property
     def keys(self) -> pd.DataFrame:
         """Segment and source of every cell."""
         return pd.DataFrame(self.spells.cells, columns=["segment", "source"])

@@ -53,6 +53,8 @@ def _sure_message(book: Workbook) -> str:
     wanted, scale = show(simulation.confidence, "share"), simulation.signed.scale.value
     if not math.isfinite(scale):
         return f"{reached}; no volume makes it {wanted}."
+    if not scale * commit > 0:
+        return f"{reached}; what exists already makes it {wanted} sure without any of them."
     return f"{reached}; to be {wanted} sure takes {show(scale * commit, 'commitment')} of them."
 
 
@@ -102,8 +104,13 @@ def _curve(title: str, marked: Mapping[str, tuple[float, float]]) -> Paint:
 
 def _curve_message(frame: pd.DataFrame, entries: float, title: str) -> str:
     last = frame.iloc[-1]
+    if not last["entries"] > 0:
+        return f"The goal is {show(last['confidence'], 'share')} sure without new {plural(title)}: what exists already brings it."
     more = last["entries"] / entries - 1
-    text = f"{show(last['confidence'], 'share')} sure takes {show(last['entries'], 'commitment')} {plural(title)}, {show(more, 'share')} more than the commit"
+    text = (
+        f"{show(last['confidence'], 'share')} sure takes {show(last['entries'], 'commitment')} {plural(title)}, "
+        f"{show(abs(more), 'share')} {'more' if more >= 0 else 'fewer'} than the commit"
+    )
     over = frame.loc[~frame["within_limits"].astype(bool), "confidence"]
     return (
         f"{text}; from {show(over.min(), 'share')} on it is more than the sources' ceilings allow."

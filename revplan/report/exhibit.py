@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from revplan.errors import ReportError, shown
-from revplan.escaping import clean
+from revplan.escaping import clean, cut_words
 from revplan.formats import KINDS
 from revplan.report import MIMETYPE, markup
 from revplan.report.drawing import Paint, drawing
@@ -73,6 +73,8 @@ class Exhibit:
     """What the numbers of the table are."""
     appendix: bool = False
     """Whether it is there to be looked up, not to be shown."""
+    brief: bool = False
+    """Whether one slide has to do: rows that it cannot hold stand in the other printings."""
     native: Native | None = None
     """The chart in numbers, for a presentation that draws it itself."""
 
@@ -91,6 +93,10 @@ class Exhibit:
     def as_appendix(self) -> Exhibit:
         """The same exhibit for readers who look things up: a page has it, a deck has it in its notes."""
         return replace(self, appendix=True)
+
+    def as_brief(self) -> Exhibit:
+        """The same table for a deck of few slides: as much of it as one slide holds."""
+        return replace(self, brief=True)
 
     def with_cells(self, cells: Cells) -> Exhibit:
         """The same exhibit, the numbers of its table registered as figures."""
@@ -228,7 +234,8 @@ def text(
     said = _message(message, "text")
     given = facts or {}
     pairs = [
-        (clean(label), value.text if isinstance(value, Figure) else clean(value)) for label, value in given.items()
+        (cut_words(clean(label)), value.text if isinstance(value, Figure) else cut_words(clean(value)))
+        for label, value in given.items()
     ]
     return Exhibit(
         message=said.text,
@@ -239,7 +246,7 @@ def text(
         table=pd.DataFrame(pairs, columns=["fact", "value"]) if pairs else None,
         kinds={"fact": "text", "value": "figure"},
         notes=_lines(notes),
-        header=clean(header),
+        header=cut_words(clean(header)),
     )
 
 
@@ -251,7 +258,7 @@ def _message(message: object, place: str) -> Sentence:
 
 
 def _lines(notes: Sequence[str]) -> tuple[str, ...]:
-    return tuple(clean(note) for note in notes)
+    return tuple(cut_words(clean(note)) for note in notes)
 
 
 def _check_kinds(frame: pd.DataFrame, kinds: Mapping[str, str], place: str) -> None:

@@ -15,7 +15,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from revplan.errors import ReportError, shown
-from revplan.escaping import clean
+from revplan.escaping import clean, cut_words
 from revplan.formats import compact, is_missing, show
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ class Measure:
     label: str
     kind: str
     """The kind of its values, as in `tables.csv`."""
+    signed: bool
+    """Whether it is a difference, of which a sentence says + too."""
     additive: bool
     """Whether parts add up to their total."""
     at_most_one: bool
@@ -79,7 +81,8 @@ class Figure:
     def text(self) -> str:
         """The figure as a sentence says it."""
         if self.measure.kind == "money" and self.value is not None:
-            return compact(self.value, self.currency)
+            plus = "+" if self.measure.signed and self.value > 0 else ""
+            return f"{plus}{compact(self.value, self.currency)}"
         return show(self.value, self.measure.kind)
 
 
@@ -115,9 +118,8 @@ def measures() -> Mapping[str, Measure]:
 
 def _measure(row: Mapping[str, str]) -> Measure:
     words = {key: row[key] for key in ("label", "kind", "basis", "formula", "source")}
-    return Measure(
-        name=row["measure"], additive=row["additive"] == "yes", at_most_one=row["at_most_one"] == "yes", **words
-    )
+    flags = {key: row[key] == "yes" for key in ("signed", "additive", "at_most_one")}
+    return Measure(name=row["measure"], **words, **flags)
 
 
 def figure(measure: str, value: float | None, period: str, basis: str = "", currency: str = "", **of: str) -> Figure:
@@ -153,7 +155,7 @@ def say(template: str, **parts: Figure | str) -> Sentence:
         raise ReportError.at(f"sentence {shown(template)!r}", "states a number itself; hand it in as a figure")
     words = {name: part.text if isinstance(part, Figure) else clean(part) for name, part in parts.items()}
     quoted = tuple(part for part in parts.values() if isinstance(part, Figure))
-    return Sentence(text=clean(template.format_map(words)), figures=quoted, registered=True)
+    return Sentence(text=cut_words(clean(template.format_map(words))), figures=quoted, registered=True)
 
 
 def joined(*sentences: Sentence, glue: str = " ") -> Sentence:
@@ -171,7 +173,7 @@ def as_sentence(message: object) -> Sentence | None:
         return message if message.text else None
     if not isinstance(message, str) or not clean(message):
         return None
-    return Sentence(text=clean(message), registered=not re.search(r"\d", message))
+    return Sentence(text=cut_words(clean(message)), registered=not re.search(r"\d", message))
 
 
 def cell_figures(frame: pd.DataFrame, cells: Cells) -> list[tuple[int, str, Figure]]:

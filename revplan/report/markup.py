@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from revplan.escaping import clean, escape
+from revplan.escaping import clean, cut_words, escape
 from revplan.formats import MINUS, column, is_missing, show
 from revplan.report.figures import PRECISION, ROUNDING, Figure, Measure
 from revplan.report.native import as_raw
@@ -76,6 +76,7 @@ def raw(exhibit: Exhibit) -> dict[str, Any]:
         "totals": exhibit.totals,
         "appendix": exhibit.appendix,
         "native": as_raw(exhibit.native) if exhibit.native else None,
+        **({"brief": True} if exhibit.brief else {}),
         **_registered(exhibit),
     }
 
@@ -196,14 +197,18 @@ def _shown(exhibit: Exhibit) -> list[Column]:
     if frame is None:
         return []
     return [
-        (_label(exhibit, name), column(frame[name], kinds[name]), kinds[name] in NUMERIC or kinds[name] == "figure")
+        (_label(exhibit, name), list(map(cut_words, column(frame[name], kinds[name]))), _set_as_number(kinds[name]))
         for name in frame.columns
     ]
 
 
+def _set_as_number(kind: str) -> bool:
+    return kind in NUMERIC or kind == "figure"
+
+
 def _label(exhibit: Exhibit, name: Any) -> str:
     if name in exhibit.labels:
-        return clean(exhibit.labels[name])
+        return cut_words(clean(exhibit.labels[name]))
     if type(name).__name__ == "Period":
         return show(name, "month")
     words = clean(name).replace("_", " ")

@@ -17,6 +17,10 @@ from revplan.report import MIMETYPE
 from revplan.report.provenance import colophon
 
 STYLE = Path(__file__).parent / "style"
+MESSAGE = re.compile(r"(<figcaption[^>]*>|<caption[^>]*><span>)([^<]*)(</)")
+AMOUNT = re.compile(r"\(?[−+]?(?:[$€£]|\b[A-Z]{3} )[\d.,]*\d[kMB]?[).,;:]*")
+"""An amount in a message, with what belongs to it: no line ends within it."""
+
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
@@ -38,7 +42,10 @@ def page(notebook: Any, name: str) -> str:
     }
     html, _ = _exporter().from_notebook_node(notebook, resources)
     # HTML knows the namespaces of SVG by itself; without them the page holds no address at all.
-    return re.sub(r' xmlns(:xlink)?="http[^"]*"', "", html)
+    html = re.sub(r' xmlns(:xlink)?="http[^"]*"', "", html)
+    return MESSAGE.sub(
+        lambda found: found[1] + AMOUNT.sub(r'<span class="amount">\g<0></span>', found[2]) + found[3], html
+    )
 
 
 def _opening(notebook: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from revplan import __version__
-from revplan.escaping import clean
+from revplan.escaping import clean, cut_words
 from revplan.formats import show
 from revplan.plan.model import Plan
 
@@ -70,4 +70,4 @@ def fingerprint(paths: Iterable[Path]) -> str:
 def colophon(notebook: Any) -> dict[str, str]:
     """What every printing of an executed `notebook` says of its origin, by label; empty where it is not known."""
     told = notebook.metadata.get("revplan", {})
-    return {label: clean(told[key]) for key, label in LABELS.items() if told.get(key)}
+    return {label: cut_words(clean(told[key])) for key, label in LABELS.items() if told.get(key)}

@@ -347,7 +347,7 @@ def test_titles_alt_texts_and_notes(name: str, reports: dict[str, Any], decks: d
     for slide in slides[1:-1]:
         title = slide.shapes.title
         size = title.text_frame.paragraphs[0].runs[0].font.size.pt
-        assert len(lines(title.text, size, title.width / 914_400)) <= 2
+        assert len(lines(title.text, size, title.width / 914_400)) <= 3
         assert any(title.text.startswith(message[:40]) for message in told) or "figures are" in title.text
     whole = everything(decks[name])
     assert [message for message in told if not any(message in each for each in whole)] == []

@@ -136,7 +136,7 @@ def test_five_thousand_characters_break_no_page(tmp_path: Path) -> None:
     long, words = "y" * 5_000, "word " * 1_000
     made = pdf(notebook(text(words, header=long), table(named(long, words), KINDS, long)), "x")
     printed = joined(" ".join(pages(made, tmp_path)))
-    assert printed.count("y") >= 10_000
+    assert 250 <= printed.count("y") <= 1_000  # a word that no line holds is cut where it stands
     assert printed.count("word") >= 2_000
 
 

@@ -337,7 +337,9 @@ def test_nothing_won_yet(tiny: Callable[..., BoardBook]) -> None:
     kept = [line for line in LEADS.splitlines() if not line.startswith(("1,", "2,"))]
     book = sound(tiny(leads="\n".join([*kept, "6,a,2025-11-03,,,2025-12-01,", ""])))
     now = book.three_numbers.set_index("quarter").loc["this quarter"]
-    assert (now["flow"], now["wins"], now["rate"]) == (2, 0, 0)
+    assert (now["flow"], now["wins"]) == (2, 0)
+    assert np.isnan(now["rate"])  # no record of any quarter was won: nothing tells how many will be
+    assert any(note.startswith("No record was ever won") for note in book.notes)
     assert now["provisional"]
     assert np.isnan(now["cac"])
     lines = book.variance.set_index(["period", "line"])["amount"]

@@ -42,7 +42,7 @@ def so_far(currency: str, said: Sentence) -> Paint:
 
     def paint(ax: Axes, frame: pd.DataFrame) -> Sentence:
         places = np.arange(len(frame))
-        for column, label, color, mark in SO_FAR:
+        for column, label, color, mark in _known(frame):
             width = 2.6 if column == "came_arr" else 1.6
             ax.plot(places, frame[column].astype(float), STYLES[mark], color=color, linewidth=width, label=label)
         month_axis(ax, frame["month"])
@@ -54,13 +54,18 @@ def so_far(currency: str, said: Sentence) -> Paint:
     return paint
 
 
+def _known(frame: pd.DataFrame) -> list[tuple[str, str, str, str]]:
+    """The curves of which any month is known."""
+    return [each for each in SO_FAR if frame[each[0]].notna().any()]
+
+
 def so_far_native(currency: str) -> Describe:
     """The same in numbers."""
 
     def describe(frame: pd.DataFrame) -> Native:
         series = [
             Series(name=label, values=numbers(frame[column]), color=color, mark=mark)  # type: ignore[arg-type]
-            for column, label, color, mark in SO_FAR
+            for column, label, color, mark in _known(frame)
         ]
         months = tuple(show(month, "month") for month in frame["month"])
         return Native(form="columns", categories=months, series=tuple(series), kind="money", currency=currency)

@@ -53,7 +53,7 @@ def coverage(book: BoardBook) -> Exhibit:
     )
     columns = {name: {"measure": name, "period": period} for name in (*COVERAGE_MONEY, "coverage", "coverage_needed")}
     rows = [{} if name == TOTAL else {"segment": name} for name in frame["segment"]]
-    return made.with_cells(Cells(rows=rows, columns=columns, currency=book.plan.currency))
+    return made.with_cells(Cells(rows=rows, columns=columns, currency=book.plan.currency)).as_brief()
 
 
 def coverage_period(book: BoardBook) -> str:

@@ -87,7 +87,7 @@ def _promise_message(book: BoardBook) -> Sentence:
 
 def nothing_yet(book: BoardBook, what: str) -> Exhibit:
     """What is said where nothing can have come: the state of the year, and `what` waits for it."""
-    return text(say("{what} {state}", what=what, state=book.state))
+    return text(say("{what} {state}", what=what, state=book.state)).as_appendix()
 
 
 def promised_by_quarter(book: BoardBook) -> Exhibit:

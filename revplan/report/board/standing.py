@@ -90,8 +90,13 @@ def _three_message(book: BoardBook, frame: pd.DataFrame) -> Sentence:
 
     conversion, cac = both("conversion"), both("cac")
     title = stage_title(book, book.stage)
+    known = (
+        "{rate} of them are won in the end"
+        if conversion[0].value is not None
+        else "how many of them are won is not known"
+    )
     said = say(
-        "{came} {counted} came where {asked} were promised, and {rate} of them are won in the end where the plan says {planned}",
+        f"{{came}} {{counted}} came where {{asked}} were promised, and {known} where the plan says {{planned}}",
         came=entries(book, book.stage, CAME, label),
         counted=plural(title),
         asked=entries(book, book.stage, PROMISED, label),
@@ -99,13 +104,20 @@ def _three_message(book: BoardBook, frame: pd.DataFrame) -> Sentence:
         planned=conversion[1],
     )
     if cac[0].value is None:
-        return joined(said, say("; no spend is booked, so there is no CAC."), glue="")
+        lacking = "no customer was won" if book.three_numbers["spend"].iloc[0] > 0 else "no spend is booked"
+        return joined(said, say(f"; {lacking}, so there is no CAC."), glue="")
+    if cac[1].value is None:
+        return joined(said, say("; a customer costs {cac}.", cac=cac[0]), glue="")
     return joined(said, say("; a customer costs {cac}, not {planned}.", cac=cac[0], planned=cac[1]), glue="")
 
 
 def _three_notes(found: pd.DataFrame) -> list[str]:
-    young = [period for period, open_ in zip(found["period"], found["provisional"], strict=True) if open_]
-    notes = [f"Provisional, for part of the wins is still to come: {', '.join(dict.fromkeys(young))}."] if young else []
+    young = found.loc[found["provisional"] & found["rate"].notna(), "period"]
+    notes = (
+        [f"Provisional, for part of the wins is still to come: {', '.join(dict.fromkeys(young))}."]
+        if len(young)
+        else []
+    )
     told = found[found["cac"].isna() | (found.index == 0)]
     return [*notes, *(f"{period}: {basis}." for period, basis in zip(told["period"], told["basis"], strict=True))]
 
@@ -155,7 +167,7 @@ def sources(book: BoardBook) -> Exhibit:
         "worth": {"measure": "gap_worth", "period": period},
     }
     rows = [{"source": name, "stage": stage} for name, stage in zip(found["source"], found["stage"], strict=True)]
-    return made.with_cells(Cells(rows=rows, columns=columns, currency=book.plan.currency))
+    return made.with_cells(Cells(rows=rows, columns=columns, currency=book.plan.currency)).as_brief()
 
 
 def source_rows(book: BoardBook) -> pd.DataFrame:

@@ -127,7 +127,7 @@ def what_if(book: BoardBook) -> Exhibit:
     """The plan's scenarios side by side: what each does to the landing."""
     found = book.what_if
     if found.empty:
-        return text(say(NO_SCENARIOS))
+        return text(say(NO_SCENARIOS)).as_appendix()
     frame = _what_if_rows(book, found)
     kinds = {
         "scenario": "text",
@@ -153,7 +153,7 @@ def what_if(book: BoardBook) -> Exhibit:
     columns = {name: {"measure": name} for name in ("landing", "landing_low", "landing_high", "chance")}
     columns["difference"] = {"measure": "scenario_difference"}
     rows = [_of(name, book) for name in frame["scenario"]]
-    return made.with_cells(Cells(rows=rows, columns=columns, currency=book.plan.currency))
+    return made.with_cells(Cells(rows=rows, columns=columns, currency=book.plan.currency)).as_brief()
 
 
 def _of(scenario: str, book: BoardBook) -> dict[str, str]:
@@ -258,7 +258,7 @@ def risks_and_asks(book: BoardBook) -> Exhibit:
     said = say("First of all: {owner} should {ask}.", owner=fitting(first.owner, NAME), ask=first.ask)
     made = table(frame.astype({"size": float}), kinds, said, labels=labels)
     rows = [_described(risk.size) for risk in found]
-    return made.with_cells(Cells(rows=rows, columns={"size": {}}, currency=book.plan.currency))
+    return made.with_cells(Cells(rows=rows, columns={"size": {}}, currency=book.plan.currency)).as_brief()
 
 
 def _described(size: Figure | None) -> dict[str, str]:

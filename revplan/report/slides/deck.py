@@ -26,7 +26,7 @@ from revplan.report.slides.file import settled_zip
 from revplan.report.slides.fit import cut
 from revplan.report.slides.notes import definitions, spoken
 from revplan.report.slides.page import Words, add_slide, as_statement, content_area, filling, removed, write
-from revplan.report.slides.table import add_table, columns_of, sheets
+from revplan.report.slides.table import add_table, columns_of, sheets, shortened
 from revplan.report.slides.template import CONTENTS, Area, Template, area, kind, open_template
 from revplan.report.slides.tiles import add_lines, add_tiles, fill_lines, fitting_lines
 from revplan.tables import NUMERIC
@@ -34,6 +34,7 @@ from revplan.tables import NUMERIC
 NUMBERS = frozenset(NUMERIC) | {"figure"}
 MOST_TILES = 12
 LONGEST_ALT = 1_000
+REST = "Rows that do not fit here stand in the page, the PDF and the workbook."
 UNDATED = datetime(2000, 1, 1)
 
 
@@ -156,6 +157,9 @@ def _add_table(template: Template, slide: Slide, footer: str) -> None:
     told = _words(slide, footer, " · ".join(raw["notes"]))
     found = columns_of(raw, NUMBERS)
     parts = sheets(found, raw["totals"], content_area(template, told.note))
+    if len(parts) > 1 and raw.get("brief"):
+        told = replace(told, note=" · ".join([REST, *raw["notes"]]))
+        parts = [shortened(found, raw["totals"], content_area(template, told.note))]
     for number, part in enumerate(parts, start=1):
         counted = f"{number} of {len(parts)}" if len(parts) > 1 else ""
         page, place = add_slide(template, told, counted)

@@ -6,6 +6,7 @@ text font, so a text that fits by this measure fits. Ideographs are as wide as t
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from functools import cache
 from typing import Any
@@ -57,6 +58,11 @@ def lines(text: str, size: float, room: float) -> list[str]:
         parts = _broken(word, size, room)
         found = [*(line for line in found if line), *parts]
     return found
+
+
+def unbroken(text: str) -> str:
+    """`text` with its amounts held together: programs break a line between a sign and a currency, or after that."""
+    return re.sub(r"\b([A-Z]{3}) (?=\d)", "\\1\u00a0", re.sub("−(?=[$€£A-Z])", "−\u2060", text))
 
 
 def height(count: int, size: float) -> float:

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from revplan.escaping import clean
-from revplan.report.slides.fit import cut, height, lines
+from revplan.report.slides.fit import cut, height, lines, unbroken
 from revplan.report.slides.template import OWN, Area, Template, area, kind
 
 TITLE_SIZES = (24.0, 22.0, 20.0, 18.0, 16.0, 15.0, 14.0)
-TITLE_LINES = 2
+TITLE_LINES, MOST_TITLE_LINES = 2, 3
 STATEMENT_SIZES = (32.0, 28.0, 24.0, 20.0, 16.0)
 SECTION_SIZE, NOTE_SIZE = 12.0, 10.0
 FOOTER_SIZES = (9.0, 8.0, 7.0)
@@ -131,12 +131,12 @@ def _titled(slide: Any, template: Template, title: str, part: str) -> bool:
     room = template.title.width - 2 * INSET
     sizes = [min(size, template.title_size) for size in TITLE_SIZES]
     size = next((size for size in sizes if _fits(title + suffix, size, template.title, room)), sizes[-1])
-    most = max(1, min(TITLE_LINES, int(template.title.height / height(1, size))))
+    most = max(1, min(MOST_TITLE_LINES, int(template.title.height / height(1, size))))
     told = title
     if len(lines(told + suffix, size, room)) > most:
         told = cut(title, size, room - len(suffix) * size / 72, most)
     frame = slide.shapes.title.text_frame
-    write(frame, told + suffix, size)
+    write(frame, unbroken(told + suffix), size)
     return told != title
 
 

@@ -14,9 +14,9 @@ from revplan.report.slides.template import Area
 SIZES = (14.0, 13.0, 12.0, 11.0, 10.0, 9.0)
 PAGED_SIZES = (10.0, 9.0)
 STEPS = 50
-SIDE, ABOVE = 0.11, 0.035
+SIDE, ABOVE, TIGHT = 0.11, 0.035, 0.018
 AIRY = 0.12
-"""Room inside a cell, and what a row gets more where there is room. [inches]"""
+"""Room inside a cell; above its text at least, and where a table would not fit otherwise; more where there is room. [inches]"""
 
 LEAST_WORDS = 1.1
 """Width below which a column of words is not squeezed. [inches]"""
@@ -69,11 +69,31 @@ def sheets(columns: Sequence[Column], totals: int, place: Area) -> list[Sheet]:
         if widths and sum(heights) <= place.height:
             more = min(AIRY, (place.height - sum(heights)) / len(heights))
             return [_sheet(columns, range(count), totals, size, (widths, [each + more for each in heights]))]
+    dense = _dense(columns, place)
+    if dense and sum(dense[1]) <= place.height:
+        return [_sheet(columns, range(count), totals, SIZES[-1], dense)]
     whole = [_paged(columns, totals, size, place) for size in PAGED_SIZES if _widths(columns, size, place.width)]
     if whole:
         return min(whole, key=len)
     parts = _parts(columns, PAGED_SIZES[-1], place.width)
     return [sheet for part in parts for sheet in _paged(part, totals, PAGED_SIZES[-1], place)]
+
+
+def shortened(columns: Sequence[Column], totals: int, place: Area) -> Sheet:
+    """As many rows as stand on one slide, and the totals."""
+    widths, heights = _dense(columns, place) or _dense(columns[:1], place)
+    held, count = columns[: len(widths)], len(columns[0].cells)
+    last = range(count - totals, count)
+    room = place.height - heights[0] - sum(heights[1 + row] for row in last)
+    first = _filled(heights[1 : count - totals + 1], room)[0]
+    return _sheet(held, [*first, *last], totals, SIZES[-1], (widths, heights))
+
+
+def _dense(columns: Sequence[Column], place: Area) -> tuple[list[float], list[float]] | None:
+    """Widths and heights in the smallest letters with the least room about them; None where words would be squeezed."""
+    widths = _widths(columns, SIZES[-1], place.width)
+    spare = 2 * (ABOVE - TIGHT)
+    return (widths, [each - spare for each in _heights(columns, widths, SIZES[-1])]) if widths else None
 
 
 def _sheet(
@@ -177,6 +197,7 @@ def add_table(slide: Any, place: Area, sheet: Sheet) -> Any:
     """The table as a native one; its frame."""
     left, top, wide, _ = place.emu()
     deep = round(sum(sheet.heights) * 914_400)
+    above = min(ABOVE, (min(sheet.heights) - height(1, sheet.size)) / 2)
     frame = slide.shapes.add_table(len(sheet.rows) + 1, len(sheet.columns), left, top, wide, deep)
     table = frame.table
     table._tbl.tblPr.find(f"{{{table._tbl.nsmap['a']}}}tableStyleId").text = NO_STYLE
@@ -188,18 +209,19 @@ def add_table(slide: Any, place: Area, sheet: Sheet) -> Any:
     table.last_row = bool(sheet.totals)
     split = len(sheet.rows) - sheet.totals
     for at, column in enumerate(sheet.columns):
-        _cell(table.cell(0, at), column.label, column, sheet.size, "head")
+        _cell(table.cell(0, at), column.label, column, (sheet.size, above), "head")
         for row, number in enumerate(sheet.rows, start=1):
             role = "total" if row > split else "last" if row == split and sheet.totals else "row"
-            _cell(table.cell(row, at), column.cells[number], column, sheet.size, role)
+            _cell(table.cell(row, at), column.cells[number], column, (sheet.size, above), role)
     return frame
 
 
-def _cell(cell: Any, text: str, column: Column, size: float, role: str) -> None:
+def _cell(cell: Any, text: str, column: Column, setting: tuple[float, float], role: str) -> None:
     from pptx.enum.text import MSO_ANCHOR, PP_ALIGN
 
+    size, above = setting
     cell.margin_left = cell.margin_right = round(SIDE * 914_400)
-    cell.margin_top = cell.margin_bottom = round(ABOVE * 914_400)
+    cell.margin_top = cell.margin_bottom = round(above * 914_400)
     cell.vertical_anchor = MSO_ANCHOR.BOTTOM if role == "head" else MSO_ANCHOR.MIDDLE
     write(cell.text_frame, text, size, "ACCENT_1" if role == "head" else "TEXT_1", role in ("head", "total"))
     cell.text_frame.paragraphs[0].alignment = PP_ALIGN.RIGHT if column.number else PP_ALIGN.LEFT

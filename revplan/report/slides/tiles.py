@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from revplan.report.slides.fit import BOLD, cut, height, lines
+from revplan.report.slides.fit import BOLD, cut, height, lines, unbroken
 from revplan.report.slides.page import text_box, write, write_more
 from revplan.report.slides.template import Area
 
@@ -105,7 +105,7 @@ def fill_lines(frame: Any, place: Area, texts: Sequence[str]) -> int:
     told, count = _told(texts, place), fitting_lines(texts, place)
     size = next((size for size in LINE_SIZES if _deep(told, size, place.width) <= place.height), LINE_SIZES[-1])
     for number, each in enumerate(told[:count]):
-        (write_more if number else write)(frame, each, size)
+        (write_more if number else write)(frame, unbroken(each), size)
         frame.paragraphs[-1].space_after = round(BETWEEN * 914_400)
     return count
 
