@@ -118,8 +118,13 @@ def measures() -> Mapping[str, Measure]:
 
 def _measure(row: Mapping[str, str]) -> Measure:
     words = {key: row[key] for key in ("label", "kind", "basis", "formula", "source")}
-    flags = {key: row[key] == "yes" for key in ("signed", "additive", "at_most_one")}
-    return Measure(name=row["measure"], **words, **flags)
+    return Measure(
+        name=row["measure"],
+        signed=row["signed"] == "yes",
+        additive=row["additive"] == "yes",
+        at_most_one=row["at_most_one"] == "yes",
+        **words,
+    )
 
 
 def figure(measure: str, value: float | None, period: str, basis: str = "", currency: str = "", **of: str) -> Figure:

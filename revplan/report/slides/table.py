@@ -70,7 +70,7 @@ def sheets(columns: Sequence[Column], totals: int, place: Area) -> list[Sheet]:
             more = min(AIRY, (place.height - sum(heights)) / len(heights))
             return [_sheet(columns, range(count), totals, size, (widths, [each + more for each in heights]))]
     dense = _dense(columns, place)
-    if dense and sum(dense[1]) <= place.height:
+    if _widths(columns, SIZES[-1], place.width) and sum(dense[1]) <= place.height:
         return [_sheet(columns, range(count), totals, SIZES[-1], dense)]
     whole = [_paged(columns, totals, size, place) for size in PAGED_SIZES if _widths(columns, size, place.width)]
     if whole:
@@ -80,20 +80,22 @@ def sheets(columns: Sequence[Column], totals: int, place: Area) -> list[Sheet]:
 
 
 def shortened(columns: Sequence[Column], totals: int, place: Area) -> Sheet:
-    """As many rows as stand on one slide, and the totals."""
-    widths, heights = _dense(columns, place) or _dense(columns[:1], place)
-    held, count = columns[: len(widths)], len(columns[0].cells)
+    """As many rows as stand on one slide, and the totals; where words would be squeezed, as many columns as have room."""
+    whole = _widths(columns, SIZES[-1], place.width)
+    held = columns if whole else _parts(columns, SIZES[-1], place.width)[0]
+    widths, heights = _dense(held, place)
+    count = len(held[0].cells)
     last = range(count - totals, count)
     room = place.height - heights[0] - sum(heights[1 + row] for row in last)
     first = _filled(heights[1 : count - totals + 1], room)[0]
     return _sheet(held, [*first, *last], totals, SIZES[-1], (widths, heights))
 
 
-def _dense(columns: Sequence[Column], place: Area) -> tuple[list[float], list[float]] | None:
-    """Widths and heights in the smallest letters with the least room about them; None where words would be squeezed."""
-    widths = _widths(columns, SIZES[-1], place.width)
+def _dense(columns: Sequence[Column], place: Area) -> tuple[list[float], list[float]]:
+    """Widths and heights in the smallest letters with the least room about them."""
+    widths = _widths(columns, SIZES[-1], place.width) or _squeezed(columns, SIZES[-1], place.width)
     spare = 2 * (ABOVE - TIGHT)
-    return (widths, [each - spare for each in _heights(columns, widths, SIZES[-1])]) if widths else None
+    return widths, [each - spare for each in _heights(columns, widths, SIZES[-1])]
 
 
 def _sheet(
