@@ -79,7 +79,7 @@ def test_what_is_displayed_adds_up(example: list[Exhibit]) -> None:
     amounts = waterfall.table["amount"]
     assert amounts[:-1].sum() == amounts.iloc[-1] == 728_390
     landing = next(each for each in example if each.message.startswith("The year is expected to land")).table.iloc[0]
-    assert landing["closed"] + landing["from_open"] + landing["to_create"] == landing["landing"]
+    assert landing["won"] + landing["open_records"] + landing["still_to_create"] == landing["landing"]
 
 
 @pytest.mark.parametrize("quarter", ["2026-Q1", "2026-Q2", "2026-Q3", "2026-Q4"])

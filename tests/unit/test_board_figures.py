@@ -166,6 +166,22 @@ def test_a_gap_is_worth_the_entries_of_each_segment_times_rates_and_deal(
         assert value(found, f"gap_worth {place} at the plan's values") == pytest.approx(worth, abs=1)
 
 
+def test_no_source_is_called_complete_that_brought_fewer_than_promised(tmp_path: Path) -> None:
+    # To 14 November inbound, events and partner brought fewer, but of segments that are worth more.
+    found = standing.sources(open_boardbook(FY26, "2026-Q4", "2026-11-14"))
+    assert found.table is not None
+    fewer = found.table.loc[found.table["gap"] < 0, "source"].tolist()
+    assert fewer == ["inbound", "events", "partner"]
+    assert (found.table["worth"] > 0).all()
+    assert found.message == (
+        "No source is behind in 2026-Q4 to date in what its entries are worth, "
+        "though fewer than promised came from inbound, events, partner."
+    )
+    leads = LEADS + "".join(f"{at},a,2026-01-05,2026-01-20,,,900\n" for at in range(100, 400))
+    all_came = standing.sources(small_book(tmp_path, leads=leads))
+    assert all_came.message == "Every source brought in 2026-Q1 what was promised."
+
+
 # --- what is still to win ------------------------------------------------------------------------
 
 
@@ -204,6 +220,10 @@ def test_a_segment_that_won_more_than_its_goal_lessens_what_is_left_of_all(tmp_p
     assert found.table is not None
     assert found.table["remaining"].tolist() == [6_000 - 93_000, 6_000, 12_000 - 93_000]
     assert registry([raw(found), raw(outlook.landing(book))])
+
+
+def test_the_landing_says_how_it_was_simulated(book: BoardBook) -> None:
+    assert outlook.landing(book).notes[0].endswith("8,192 years are simulated, from the seed 1.")
 
 
 def raw(exhibit: Exhibit) -> dict[str, Any]:

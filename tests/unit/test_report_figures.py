@@ -69,6 +69,15 @@ def test_a_table_of_other_rows_than_described_is_refused() -> None:
         raw(made)
 
 
+def test_a_row_says_more_than_its_column_and_a_cell_without_a_measure_is_no_figure() -> None:
+    columns = {"n": {"measure": "entries", "basis": "promised", "period": "2026"}, "m": {"period": "2026"}}
+    frame = pd.DataFrame({"n": [1.0], "m": [2.0]})
+    made = table(frame, {"n": "count", "m": "count"}, "Some.").with_cells(
+        Cells(rows=[{"basis": "came"}], columns=columns)
+    )
+    assert [each.id for _, _, each in made.figures] == ["entries 2026 came"]
+
+
 def test_a_sentence_states_no_number_of_its_own() -> None:
     with pytest.raises(ReportError, match="states a number itself; hand it in as a figure"):
         say("About 3 of them.")

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 BAR = 0.62
 SO_FAR = (
-    ("goal_arr", "goal", PAST, "dashed"),
-    ("promised_arr", "promised", REQUIRED, "line"),
-    ("came_arr", "came", PLAN, "line"),
+    ("goal", PAST, "dashed"),
+    ("promised", REQUIRED, "line"),
+    ("came", PLAN, "line"),
 )
 STYLES = {"dashed": "--", "line": "-"}
 
@@ -42,9 +42,9 @@ def so_far(currency: str, said: Sentence) -> Paint:
 
     def paint(ax: Axes, frame: pd.DataFrame) -> Sentence:
         places = np.arange(len(frame))
-        for column, label, color, mark in _known(frame):
-            width = 2.6 if column == "came_arr" else 1.6
-            ax.plot(places, frame[column].astype(float), STYLES[mark], color=color, linewidth=width, label=label)
+        for name, color, mark in _known(frame):
+            width = 2.6 if name == "came" else 1.6
+            ax.plot(places, frame[name].astype(float), STYLES[mark], color=color, linewidth=width, label=name)
         month_axis(ax, frame["month"])
         ax.set_ylim(bottom=0)
         value_axis(ax, "money", currency)
@@ -54,7 +54,7 @@ def so_far(currency: str, said: Sentence) -> Paint:
     return paint
 
 
-def _known(frame: pd.DataFrame) -> list[tuple[str, str, str, str]]:
+def _known(frame: pd.DataFrame) -> list[tuple[str, str, str]]:
     """The curves of which any month is known."""
     return [each for each in SO_FAR if frame[each[0]].notna().any()]
 
@@ -64,8 +64,8 @@ def so_far_native(currency: str) -> Describe:
 
     def describe(frame: pd.DataFrame) -> Native:
         series = [
-            Series(name=label, values=numbers(frame[column]), color=color, mark=mark)  # type: ignore[arg-type]
-            for column, label, color, mark in _known(frame)
+            Series(name=name, values=numbers(frame[name]), color=color, mark=mark)  # type: ignore[arg-type]
+            for name, color, mark in _known(frame)
         ]
         months = tuple(show(month, "month") for month in frame["month"])
         return Native(form="columns", categories=months, series=tuple(series), kind="money", currency=currency)
@@ -74,7 +74,7 @@ def so_far_native(currency: str) -> Describe:
 
 
 def variance(currency: str, said: Sentence) -> Paint:
-    """A waterfall from the first row to the last; the axis begins near the lowest level, not at zero."""
+    """A waterfall from the first row to the last; the axis begins at zero, or below it where a level is."""
 
     def paint(ax: Axes, frame: pd.DataFrame) -> Sentence:
         amounts, bases = frame["amount"].to_numpy(dtype=float), waterfall_bases(frame["amount"].to_numpy(dtype=float))
@@ -127,9 +127,9 @@ def variance_native(currency: str) -> Describe:
 
 
 LANDING = (
-    ("closed", "won", PLAN),
-    ("from_open", "expected of open records", REQUIRED),
-    ("to_create", "still to create", BACKGROUND),
+    ("won", "won", PLAN),
+    ("open_records", "expected of open records", REQUIRED),
+    ("still_to_create", "still to create", BACKGROUND),
 )
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from revplan.boardbook import BoardBook
 from revplan.errors import PlanError, shown
 from revplan.formats import largest_remainder, round_half_up
-from revplan.report.board.promised import CAME, PROMISED, STEPS, money, new_arr, nothing_yet
+from revplan.report.board.promised import CAME, PROMISED, STEPS, money, new_arr, nothing_yet, whole
 from revplan.report.board.standing import sources
 from revplan.report.exhibit import Exhibit, table
 from revplan.report.figures import Cells, Sentence, say
@@ -80,9 +80,9 @@ def _bridge_rows(found: pd.DataFrame) -> pd.DataFrame:
 
 
 def _adding_up(terms: pd.Series) -> pd.Series:
-    whole = terms.map(lambda value: value if pd.isna(value) else round_half_up(value))
-    signed = [-whole[term] if term in LESS else whole[term] for term in TERMS if term != "closing"]
-    return whole.where(whole.index != "closing", sum(signed))
+    rounded = terms.map(whole)
+    signed = [-rounded[term] if term in LESS else rounded[term] for term in TERMS if term != "closing"]
+    return rounded.where(rounded.index != "closing", sum(signed))
 
 
 def _bridge_message(book: BoardBook, frame: pd.DataFrame, label: str) -> Sentence:
@@ -109,13 +109,13 @@ def cells(book: BoardBook) -> Exhibit:
     if found.empty:
         return nothing_yet(book, "Nothing is there to explain.")
     label, steps = book.spans[0].label, [step for step in STEPS if step not in ("planned", "came")]
-    whole = pd.DataFrame(
+    steps_of = pd.DataFrame(
         [largest_remainder(found.loc[at, steps], round_half_up(found.loc[at, steps].sum())) for at in found.index],
         columns=steps,
     )
-    gaps = whole.sum(axis=1)
+    gaps = steps_of.sum(axis=1)
     order = gaps.abs().sort_values(ascending=False, kind="stable").index[:MOST_CELLS]
-    frame = whole.assign(gap=gaps).loc[order].reset_index(drop=True)
+    frame = steps_of.assign(gap=gaps).loc[order].reset_index(drop=True)
     names = [f"{found.loc[at, 'segment']} x {found.loc[at, 'source']}" for at in order]
     frame.insert(0, "cell", names)
     left = len(found) - len(frame)

@@ -6,6 +6,7 @@ import pandas as pd
 
 from revplan.boardbook import BoardBook
 from revplan.formats import largest_remainder, round_half_up
+from revplan.model.simulate import SEED, TRIALS
 from revplan.report.axes import fitting
 from revplan.report.board import charts
 from revplan.report.board.promised import NAME, money, nothing_yet
@@ -124,7 +125,8 @@ def _some(names: list[str]) -> str:
 
 # --- landing -------------------------------------------------------------------------------------
 
-PARTS = {"closed": "won", "from_open": "open records", "to_create": "still to create"}
+PARTS = {"won": "closed", "open_records": "from_open", "still_to_create": "to_create"}
+"""Parts of the landing, each with its column of table landing."""
 
 
 def landing(book: BoardBook) -> Exhibit:
@@ -138,7 +140,7 @@ def landing(book: BoardBook) -> Exhibit:
     made = chart(
         charts.landing(book.plan.currency, said), frame, kinds, height=2.1, name="landing", notes=_landing_notes(book)
     )
-    columns = {name: {"measure": "landing_part", "basis": label} for name, label in PARTS.items()}
+    columns = {name: {"measure": "landing_part", "basis": name.replace("_", " ")} for name in PARTS}
     columns |= {name: {"measure": name} for name in ("landing", "landing_low", "landing_high", "goal")}
     return made.with_cells(Cells(rows=[{"period": year}], columns=columns, currency=book.plan.currency)).with_native(
         charts.landing_native(book.plan.currency)
@@ -148,7 +150,7 @@ def landing(book: BoardBook) -> Exhibit:
 def landing_rows(book: BoardBook) -> pd.DataFrame:
     """The year's row of table landing in whole units that add up."""
     row = book.landing.iloc[-1]
-    parts = largest_remainder([row[name] for name in PARTS])
+    parts = largest_remainder([row[column] for column in PARTS.values()])
     return pd.DataFrame(
         [
             {
@@ -200,5 +202,5 @@ def _landing_message(book: BoardBook) -> Sentence:
 def _landing_notes(book: BoardBook) -> list[str]:
     return [
         "Won so far, expected of open records at today's rates, and expected of the entries still committed: one simulation, so "
-        "that the band shares their rates, delays and market."
+        f"that the band shares their rates, delays and market. {TRIALS:,} years are simulated, from the seed {SEED}."
     ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pandas as pd
 
 from revplan.boardbook import BoardBook
-from revplan.formats import commitment, kinds_of, largest_remainder, plural, round_half_up
+from revplan.formats import commitment, largest_remainder, plural, round_half_up
 from revplan.model.sheet import sums_by_quarter
 from revplan.report.board import charts
 from revplan.report.exhibit import Exhibit, chart, table, text
@@ -20,14 +20,21 @@ NAME = 48
 """Most characters of a name in a sentence; a table has all of them."""
 
 
+def stage_title(book: BoardBook, stage: str) -> str:
+    """What a stage is called."""
+    return next(each.title for each in book.plan.stages if each.id == stage)
+
+
+# --- entries -------------------------------------------------------------------------------------
+
+
 def promise(book: BoardBook) -> Exhibit:
     """Entries of every stage, promised and come, in the quarter and in the year so far."""
     if not book.spans:
         return promised_by_quarter(book)
-    titles = {stage.id: stage.title for stage in book.plan.stages}
     parts = [promised_entries(book, span.label) for span in book.spans]
     frame = pd.concat([part.add_prefix(f"{at}_") for at, part in enumerate(parts)], axis=1)
-    frame.insert(0, "stage", [titles[stage] for stage in book.plan.stage_ids])
+    frame.insert(0, "stage", [stage.title for stage in book.plan.stages])
     kinds = {"promised": "count", "came": "count", "gap": "number", "reached": "share"}
     columns = {f"{at}_{name}": _entry_column(name, span.label) for at, span in enumerate(book.spans) for name in kinds}
     labels = {
@@ -75,7 +82,7 @@ def _promise_message(book: BoardBook) -> Sentence:
     stage = book.plan.commit_stage
     label = book.spans[0].label
     came, asked, reached = (entries(book, stage, name, label) for name in (CAME, PROMISED, "reached"))
-    counted = plural(next(each.title for each in book.plan.stages if each.id == stage))
+    counted = plural(stage_title(book, stage))
     if came.value is None:
         said = "{asked} {counted} were promised for {period}; the plan names no records to count."
     elif came.value > (asked.value or 0.0):
@@ -109,14 +116,14 @@ def promised_by_quarter(book: BoardBook) -> Exhibit:
 
 
 def _quarterly_message(book: BoardBook, frame: pd.DataFrame, quarters: list[str]) -> Sentence:
-    stage = book.plan.stages[book.plan.stage_ids.index(book.plan.commit_stage)]
-    row = frame.iloc[book.plan.stage_ids.index(stage.id)]
+    stage = book.plan.commit_stage
+    row = frame.iloc[book.plan.stage_ids.index(stage)]
     already = "; with those of records open already {promised} are expected" if any(book.year.open_yields) else ""
     return say(
-        f"{{commit}} {{counted}} are committed for the year{already}, the most of them in {{quarter}}.",
+        f"{{commit}} {{counted}} are committed for the year{already}, the largest part of them in {{quarter}}.",
         commit=committed(book),
-        promised=figure("entries", row["year"], str(book.plan.first_month.year), PROMISED, stage=stage.id),
-        counted=plural(stage.title),
+        promised=figure("entries", row["year"], str(book.plan.first_month.year), PROMISED, stage=stage),
+        counted=plural(stage_title(book, stage)),
         quarter=max(quarters, key=lambda name: float(row[name])),
     )
 
@@ -153,10 +160,14 @@ def quarterly_promise(book: BoardBook) -> pd.DataFrame:
 # --- money ---------------------------------------------------------------------------------------
 
 
-def money(book: BoardBook, measure: str, value: float | None, period: str, basis: str = "", **of: str) -> Figure:
+def whole(value: float) -> float:
+    """An amount in whole units; NaN where there is none."""
+    return value if pd.isna(value) else round_half_up(value)
+
+
+def money(book: BoardBook, measure: str, value: float, period: str, basis: str = "", **of: str) -> Figure:
     """An amount in the plan's currency, in whole units."""
-    whole = None if value is None or pd.isna(value) else round_half_up(value)
-    return figure(measure, whole, period, basis, book.plan.currency, **of)
+    return figure(measure, whole(value), period, basis, book.plan.currency, **of)
 
 
 def new_arr(book: BoardBook, period: str, basis: str) -> Figure:
@@ -168,18 +179,17 @@ def new_arr(book: BoardBook, period: str, basis: str) -> Figure:
 
 def so_far(book: BoardBook) -> Exhibit:
     """New ARR since the year began, promised and come, month by month."""
-    frame = book.reached_by_month[["month", "goal_arr", "promised_arr", "came_arr"]].copy()
-    amounts = [name for name in frame.columns if name != "month"]
-    frame[amounts] = frame[amounts].map(lambda value: value if pd.isna(value) else round_half_up(value))
-    bases = {"goal_arr": "goal", "promised_arr": PROMISED, "came_arr": CAME}
+    bases = ("goal", PROMISED, CAME)
+    amounts = {basis: book.reached_by_month[f"{basis}_arr"].map(whole) for basis in bases}
+    frame = pd.DataFrame({"month": book.reached_by_month["month"], **amounts})
     made = chart(
         charts.so_far(book.plan.currency, _so_far_message(book, frame)),
         frame,
-        kinds_of("reached_by_month"),
+        {"month": "month", **dict.fromkeys(bases, "money")},
         name="so_far",
     )
     rows = [{"period": str(month)} for month in frame["month"]]
-    columns = {name: {"measure": "new_arr_so_far", "basis": basis} for name, basis in bases.items()}
+    columns = {basis: {"measure": "new_arr_so_far", "basis": basis} for basis in bases}
     return made.with_cells(Cells(rows=rows, columns=columns, currency=book.plan.currency)).with_native(
         charts.so_far_native(book.plan.currency)
     )
@@ -187,7 +197,7 @@ def so_far(book: BoardBook) -> Exhibit:
 
 def _so_far_message(book: BoardBook, frame: pd.DataFrame) -> Sentence:
     """What the curve says by the last day known."""
-    if not book.spans or frame["came_arr"].isna().all():
+    if not book.spans or frame[CAME].isna().all():
         return _promised_message(book, frame.iloc[-1])
     label = book.spans[-1].label
     came, asked = new_arr(book, label, CAME), new_arr(book, label, PROMISED)
@@ -204,7 +214,7 @@ def _so_far_message(book: BoardBook, frame: pd.DataFrame) -> Sentence:
 def _promised_message(book: BoardBook, last: pd.Series) -> Sentence:
     """What the curve says while nothing has come or is known."""
     asked, wanted = (
-        figure("new_arr_so_far", last[f"{basis}_arr"], str(last["month"]), basis, book.plan.currency)
+        figure("new_arr_so_far", last[basis], str(last["month"]), basis, book.plan.currency)
         for basis in (PROMISED, "goal")
     )
     return say(

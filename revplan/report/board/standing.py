@@ -7,16 +7,11 @@ import pandas as pd
 from revplan.boardbook import BoardBook
 from revplan.formats import plural, round_half_up
 from revplan.report.axes import fitting
-from revplan.report.board.promised import CAME, NAME, PROMISED, entries, money, nothing_yet
+from revplan.report.board.promised import CAME, NAME, PROMISED, entries, money, nothing_yet, stage_title, whole
 from revplan.report.exhibit import Exhibit, table
 from revplan.report.figures import Cells, Figure, Sentence, figure, joined, say
 
 RATES = ("conversion", "conversion_low", "conversion_high")
-
-
-def stage_title(book: BoardBook, stage: str) -> str:
-    """What a stage is called."""
-    return next(each.title for each in book.plan.stages if each.id == stage)
 
 
 # --- three numbers -------------------------------------------------------------------------------
@@ -32,12 +27,12 @@ def three_numbers(book: BoardBook) -> Exhibit:
             "quarter": [
                 f"{name} ({period})" for name, period in zip(found["quarter"], _periods(book, found), strict=True)
             ],
-            "entries": [_whole(value) for value in found["flow"]],
+            "entries": [whole(value) for value in found["flow"]],
             "conversion": found["rate"],
             "conversion_low": found["rate_low"],
             "conversion_high": found["rate_high"],
             "period_ratio": found["period_ratio"],
-            "cac": [_whole(value) for value in found["cac"]],
+            "cac": [whole(value) for value in found["cac"]],
         }
     )
     title = stage_title(book, book.stage)
@@ -122,10 +117,6 @@ def _three_notes(found: pd.DataFrame) -> list[str]:
     return [*notes, *(f"{period}: {basis}." for period, basis in zip(told["period"], told["basis"], strict=True))]
 
 
-def _whole(value: float) -> float:
-    return value if pd.isna(value) else round_half_up(value)
-
-
 # --- sources -------------------------------------------------------------------------------------
 
 
@@ -208,7 +199,7 @@ def furthest_behind(book: BoardBook) -> tuple[pd.Series, dict[str, Figure]] | No
 def _sources_message(book: BoardBook, frame: pd.DataFrame, period: str) -> Sentence:
     behind = furthest_behind(book)
     if behind is None:
-        return say("Every source brought in {period} what was promised.", period=period)
+        return _none_behind(frame, period)
     row, figures = behind
     return say(
         "Source {source} brought {came} of {asked} {counted}, a gap worth {worth} of new ARR; {owner} answers for it.",
@@ -216,4 +207,16 @@ def _sources_message(book: BoardBook, frame: pd.DataFrame, period: str) -> Sente
         counted=plural(row["stage"]),
         owner=fitting(row["owner"], NAME),
         **figures,
+    )
+
+
+def _none_behind(frame: pd.DataFrame, period: str) -> Sentence:
+    """What is said where no gap costs anything: entries may lack all the same, of segments that are worth less."""
+    fewer = [fitting(name, NAME) for name in frame.loc[frame["gap"] < 0, "source"]]
+    if not fewer:
+        return say("Every source brought in {period} what was promised.", period=period)
+    return say(
+        "No source is behind in {period} in what its entries are worth, though fewer than promised came from {sources}.",
+        period=period,
+        sources=", ".join(fewer),
     )

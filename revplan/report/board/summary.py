@@ -12,8 +12,8 @@ from revplan.calendar import MONTHS_PER_YEAR
 from revplan.formats import plural, round_half_up, show
 from revplan.report.axes import fitting
 from revplan.report.board.outlook import landing_figures, landing_rows, uncovered
-from revplan.report.board.promised import CAME, NAME, PROMISED, committed, entries, money, new_arr, signed
-from revplan.report.board.standing import furthest_behind, stage_title
+from revplan.report.board.promised import CAME, NAME, PROMISED, committed, entries, money, new_arr, signed, stage_title
+from revplan.report.board.standing import furthest_behind
 from revplan.report.exhibit import Exhibit, table, text
 from revplan.report.figures import Cells, Figure, Sentence, figure, joined, measures, say
 
@@ -147,7 +147,8 @@ def what_if(book: BoardBook) -> Exhibit:
             "chance": "Chance of the goal",
         },
         notes=[
-            "The committed entries stay as they are; all scenarios see the same random numbers, so differences are not luck."
+            "The committed entries stay as they are, and open records keep their amounts and delays: a scenario changes the "
+            "rates they still pass. All see the same random numbers, so differences are not luck."
         ],
     )
     columns = {name: {"measure": name} for name in ("landing", "landing_low", "landing_high", "chance")}
