@@ -46,7 +46,7 @@ class Company:
         default_factory=lambda: {"opening_arr": 2_000_000, "new_arr": 900_000, "churn": {"rate": 0.08}}
     )
     more: Mapping[str, Any] = field(default_factory=dict)
-    leads: int = 700
+    leads: int = 400
     wins: bool = True
     recorded: bool = True
     begun: bool = True
@@ -61,7 +61,7 @@ COMPANIES: dict[str, Company] = {
         more={"name": "The Consolidated International Subscription Software Holding Company of Northern Europe, fiscal year 2026, second revision"},
     ),
     "one segment": Company(segments=("all",), sources=("web",)),
-    "twenty segments": Company(segments=tuple(f"region {n:02d}" for n in range(1, 21)), leads=1500),
+    "twenty segments": Company(segments=tuple(f"region {n:02d}" for n in range(1, 21)), sources=("web",)),
     "no records": Company(recorded=False),
     "not begun": Company(begun=False),
     "zero wins": Company(wins=False),

@@ -7,14 +7,15 @@ import io
 import re
 import shutil
 import subprocess
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import nbformat
-import openpyxl
 import pytest
 from hard_companies import COMPANIES, HOSTILE, SCRIPTS, plan_of
+from lxml import etree
 from lxml import html as lxml_html
 
 from revplan.report.blocks import exhibits
@@ -27,8 +28,10 @@ pptx = pytest.importorskip("pptx")
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 REPORTS = ("board_report", "annual_commit")
-CASES = [(name, report) for name in COMPANIES for report in REPORTS]
-HEAVY = {("twenty segments", "annual_commit")}  # ten seconds more, and no exhibit that grows with the segments
+TRIED = ("one segment", "shrinking", "other scripts", "hostile")
+CASES = [(name, report) for name in COMPANIES for report in REPORTS if report == "board_report" or name in TRIED]
+"""Every company's board pack, and the annual commit where it says something else than the others'."""
+
 MOST_SLIDES = {"board_report": 12, "annual_commit": 40}
 MOST_PAGES = {"board_report": 8, "annual_commit": 14}
 UNSAID = re.compile(
@@ -68,7 +71,7 @@ def shown(source: str, space: dict[str, Any]) -> list[Any]:
     return [nbformat.v4.new_output("display_data", value._repr_mimebundle_())]
 
 
-@pytest.fixture(scope="module", params=[case for case in CASES if case not in HEAVY], ids="-".join)
+@pytest.fixture(scope="module", params=CASES, ids="-".join)
 def printed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Printed:
     """One report of one company in all formats."""
     name, report = request.param
@@ -134,13 +137,16 @@ def deep(shape: Any) -> int:
 
 
 def check_workbook(printed: Printed) -> None:
-    book = openpyxl.load_workbook(io.BytesIO(printed.files["xlsx"]))
-    heads = {sheet["A1"].value for sheet in book.worksheets}
-    assert {each["message"] for each in printed.raw} <= heads
-    formulas = [
-        cell.value for sheet in book.worksheets for row in sheet.iter_rows() for cell in row if cell.data_type == "f"
-    ]
-    assert not [each for each in formulas if "cmd|" in str(each) or "HYPERLINK" in str(each)]
+    """Read as it lies in the file: a library takes as long to load it as all else here."""
+    with zipfile.ZipFile(io.BytesIO(printed.files["xlsx"])) as book:
+        texts = etree.fromstring(book.read("xl/sharedStrings.xml")).iter("{*}si")
+        told = {"".join(each.itertext()) for each in texts}
+        sheets = [book.read(name) for name in book.namelist() if name.startswith("xl/worksheets/sheet")]
+        assert not [name for name in book.namelist() if "vba" in name.lower() or "externalLink" in name]
+    assert {each["message"] for each in printed.raw} <= told
+    formulas = [formula for sheet in sheets for formula in re.findall(rb"<f>(.*?)</f>", sheet)]
+    assert formulas
+    assert not [formula for formula in formulas if b"cmd" in formula or b"HYPERLINK" in formula]
 
 
 def check_paper(printed: Printed, folder: Path) -> None:
