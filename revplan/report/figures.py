@@ -158,7 +158,7 @@ def say(template: str, **parts: Figure | str) -> Sentence:
     """
     if re.search(r"\d", re.sub(r"\{\w+\}", "", template)):
         raise ReportError.at(f"sentence {shown(template)!r}", "states a number itself; hand it in as a figure")
-    words = {name: part.text if isinstance(part, Figure) else clean(part) for name, part in parts.items()}
+    words = {name: part.text if isinstance(part, Figure) else part for name, part in parts.items()}
     quoted = tuple(part for part in parts.values() if isinstance(part, Figure))
     return Sentence(text=cut_words(clean(template.format_map(words))), figures=quoted, registered=True)
 

@@ -90,7 +90,7 @@ def _problems(figure: Raw, definitions: Raw) -> Iterator[str]:
 
 def _totals(exhibit: Raw) -> Iterator[str]:
     """Columns of which the parts, as displayed, do not add up to the total as displayed."""
-    if exhibit["kind"] != "table" or exhibit["totals"] != 1:
+    if exhibit["totals"] != 1:
         return
     additive = {
         figure["column"] for figure in exhibit["figures"] if exhibit["definitions"][figure["measure"]]["additive"]

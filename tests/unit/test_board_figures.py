@@ -6,6 +6,8 @@ where that is possible; what came is counted in the export.
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +121,9 @@ def test_the_steps_lead_from_what_was_promised_to_what_came(book: BoardBook, lea
     old = leads[["lead_on", "mql_on", "sql_on", "sal_on"]].min(axis=1) < "2025-11-15"
     opening = won_in(leads[old], QUARTER)["amount"].sum() - promised_of_open(book)
     assert steps["variance_step [line=opening] 2026-Q3 estimated"] == pytest.approx(opening, abs=1)
+    first, second = sorted(steps, key=lambda name: -abs(steps[name] or 0.0))[:2]
+    quoted = [each.id for _, column, each in found if column == "message"]
+    assert quoted[2:] == [first, second]
 
 
 def promised_of_open(book: BoardBook) -> float:
@@ -164,6 +169,8 @@ def test_a_gap_is_worth_the_entries_of_each_segment_times_rates_and_deal(
             worth += (came - asked) * worth_of_an_entry(plan, segment, source)
         place = f"[source={source},stage={stage}] 2026-Q3"
         assert value(found, f"gap_worth {place} at the plan's values") == pytest.approx(worth, abs=1)
+    table = book.promise_by_source
+    assert table["gap"].tolist() == (table["came"] - table["promised"]).tolist()
 
 
 def test_no_source_is_called_complete_that_brought_fewer_than_promised(tmp_path: Path) -> None:
@@ -180,6 +187,25 @@ def test_no_source_is_called_complete_that_brought_fewer_than_promised(tmp_path:
     leads = LEADS + "".join(f"{at},a,2026-01-05,2026-01-20,,,900\n" for at in range(100, 400))
     all_came = standing.sources(small_book(tmp_path, leads=leads))
     assert all_came.message == "Every source brought in 2026-Q1 what was promised."
+
+
+# --- what is committed ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["plan_fy26.yaml", "plan.yaml"])
+def test_what_is_committed_and_signed_is_rounded_up(name: str) -> None:
+    committed = open_boardbook(EXAMPLE / name)
+    first = -committed.year.first
+    entered = sum(
+        float(flow[cell.stages.index("sql"), max(first, 0) : first + 12].sum())
+        for cell, flow in zip(committed.year.cells, committed.year.flows, strict=True)
+        if "sql" in cell.stages
+    )
+    assert promised.committed(committed).value == math.ceil(entered)
+    assert promised.signed(committed) is None
+    signed = promised.signed(replace(committed, scale=1.25))
+    assert signed is not None
+    assert signed.value == math.ceil(1.25 * entered)
 
 
 # --- what is still to win ------------------------------------------------------------------------

@@ -119,6 +119,32 @@ def test_parts_that_do_not_add_up_to_their_total_and_to_the_year() -> None:
     ]
 
 
+def test_a_year_is_held_against_four_quarters_of_the_same_thing_only() -> None:
+    two = {"Q1": 1.0, "Q2": 2.0, "": 9.0}
+    said = [say("It is {arr}.", arr=arr(value, f"2026-{name}".rstrip("-"))) for name, value in two.items()]
+    assert len(registry([raw(text(each)) for each in said])) == 3
+    parts = [(of, basis, share) for of, share in (("a", 1.0), ("b", 3.0)) for basis in ("came", "promised")]
+    shares = [
+        arr(share * (2.0 if basis == "came" else 1.0) * value, f"2026{name}", basis, segment=of)
+        for of, basis, share in parts
+        for name, value in (("-Q1", 1.0), ("-Q2", 2.0), ("-Q3", 3.0), ("-Q4", 4.0), ("", 10.0))
+    ]
+    assert len(registry([raw(text(say("It is {arr}.", arr=each))) for each in shares])) == 20
+
+
+def test_one_id_with_a_value_and_without_one() -> None:
+    known, unknown = (text(say("It is {arr}.", arr=arr(value))) for value in (10.0, None))
+    assert len(registry([raw(unknown), raw(unknown)])) == 1
+    assert faults(known, unknown) == [
+        "text 'It is –.', new_arr 2026 promised: is – (None) here and $10 (10.0) in text 'It is $10.'"
+    ]
+
+
+def test_a_fact_that_is_a_figure_needs_no_other_id() -> None:
+    facts = text("Facts", {"New ARR": arr(10.0), "Made": "15 Nov 2026", "By": "finance"})
+    assert list(registry([raw(facts)])) == ["new_arr 2026 promised"]
+
+
 def test_parts_count_as_displayed() -> None:
     assert "the parts add up to 3, the total says 2" in faults(quarters([0.5, 0.5, 0.5, 0.4, 1.9]))[0]
 

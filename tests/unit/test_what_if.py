@@ -67,6 +67,7 @@ def test_no_rate_exceeds_one_and_goal_deals_and_uncertainty_are_the_scenarios(tm
     assert found.loc["more asked", "chance_of_goal"] < found.loc["base", "chance_of_goal"]
     band = found["landing_high"] - found["landing_low"]
     assert band["wilder"] > 1.2 * band["base"]
+    assert found.loc["wilder", "landing_low"] < found.loc["base", "landing_low"]
     assert found["difference"]["larger deals"] > 0.2 * found["landing"]["base"]  # nearly all is still to come
     assert found["difference"].to_dict() == pytest.approx((found["landing"] - found["landing"]["base"]).to_dict())
     assert (found["landing_low"] < found["landing"]).all()
