@@ -169,6 +169,9 @@ def test_a_gap_is_worth_the_entries_of_each_segment_times_rates_and_deal(
             worth += (came - asked) * worth_of_an_entry(plan, segment, source)
         place = f"[source={source},stage={stage}] 2026-Q3"
         assert value(found, f"gap_worth {place} at the plan's values") == pytest.approx(worth, abs=1)
+    worths = {each.of: each.value for _, _, each in found if each.measure.name == "gap_worth"}
+    quoted = next(each for _, column, each in found if column == "message" and each.measure.name == "gap_worth")
+    assert quoted.value == min(worth for worth in worths.values() if worth is not None)
     table = book.promise_by_source
     assert table["gap"].tolist() == (table["came"] - table["promised"]).tolist()
 
@@ -215,7 +218,8 @@ def test_coverage_is_the_open_pipeline_over_what_is_left_of_the_goal(
     book: BoardBook, leads: pd.DataFrame, plan: Any
 ) -> None:
     found = outlook.coverage(book).figures
-    won = won_in(leads, SO_FAR).groupby("segment")["amount"].sum()
+    assert book.now is not None
+    won, cells = won_in(leads, SO_FAR).groupby("segment")["amount"].sum(), book.now.cells
     for segment, stated in plan["segments"].items():
         place = f"[segment={segment}] rest of 2026"
         left = GOAL * stated["share"] - won[segment]
@@ -230,6 +234,8 @@ def test_coverage_is_the_open_pipeline_over_what_is_left_of_the_goal(
         assert 0 < pipeline <= sqo["amount"].sum()
         assert value(found, f"coverage {place} open over remaining") == pytest.approx(pipeline / left, rel=1e-5)
         needed = value(found, f"coverage_needed {place} one over the win rate")
+        rates = [cell.rates_to_won[cell.stages.index("sqo")] for cell in cells if cell.segment == segment]
+        assert min(rates) <= 1 / needed <= max(rates)
         assert 0 < coming < pipeline / needed
     total = value(found, "remaining rest of 2026 goal less won")
     assert total == round(GOAL - won_in(leads, SO_FAR)["amount"].sum())
