@@ -27,11 +27,12 @@ PRECISION = 12
 ROUNDING = {
     "money": "whole units; in sentences three digits",
     "commitment": "rounded up",
-    "share": "one decimal of a percent, none where all are whole",
-    "count": "one decimal below a hundred",
-    "ratio": "three digits",
-    "days": "one decimal below a hundred",
+    "share": "one decimal of a percent; none where all are whole, two where one is below 0.1%",
+    "count": "one decimal below a hundred, none where all are whole",
+    "number": "one decimal below a hundred, none where all are whole",
+    "ratio": "three decimals below 2, two below 10, one above",
 }
+"""How the values of each kind are rounded for display, in words; `formats` does it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +63,7 @@ class Figure:
 
     measure: Measure
     value: float | None
-    """As displayed to the last digit; None where there is none."""
+    """To twelve digits; already rounded where parts must add up as displayed. None where there is none."""
     period: str
     """When it counts, such as 2026-Q3."""
     basis: str
@@ -128,7 +129,7 @@ def _measure(row: Mapping[str, str]) -> Measure:
 
 
 def figure(measure: str, value: float | None, period: str, basis: str = "", currency: str = "", **of: str) -> Figure:
-    """The value of `measure` in `period`. Its basis is the measure's own where it has one.
+    """The value of `measure` in `period`. Its basis is the measure's own where none is given.
 
     Raises
     ------

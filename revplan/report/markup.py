@@ -114,7 +114,7 @@ def _definition(measure: Measure) -> dict[str, Any]:
         "label": measure.label,
         "formula": measure.formula,
         "unit": measure.kind,
-        "rounding": ROUNDING.get(measure.kind, "none"),
+        "rounding": ROUNDING[measure.kind],
         "source": measure.source,
         "additive": measure.additive,
         "at_most_one": measure.at_most_one,

@@ -151,6 +151,8 @@ def test_cac_is_what_was_spent_on_priced_sources_over_their_wins(
         passed = won_in(leads, period)["sql_on"].notna().sum()
         assert value(found, f"period_ratio {label} came") == pytest.approx(passed / flow.sum())
         so_far = leads.loc[flow, "won_on"].notna().mean()
+        band = [value(found, f"conversion_{end} {label} came") for end in ("low", "high")]
+        assert so_far <= band[0] < value(found, f"conversion {label} came") < band[1]
         assert so_far < value(found, f"conversion {label} came") < so_far + leads.loc[flow, "lost_on"].isna().mean()
 
 
@@ -168,6 +170,9 @@ def test_a_gap_is_worth_the_entries_of_each_segment_times_rates_and_deal(
             came = cell[f"{stage}_on"].between(*QUARTER).sum()
             worth += (came - asked) * worth_of_an_entry(plan, segment, source)
         place = f"[source={source},stage={stage}] 2026-Q3"
+        came, asked = (value(found, f"entries {place} {basis}") for basis in ("came", "promised"))
+        assert came == leads.loc[leads["source"] == source, f"{stage}_on"].between(*QUARTER).sum()
+        assert value(found, f"entries_gap {place} came less promised") == came - asked
         assert value(found, f"gap_worth {place} at the plan's values") == pytest.approx(worth, abs=1)
     worths = {each.of: each.value for _, _, each in found if each.measure.name == "gap_worth"}
     quoted = next(each for _, column, each in found if column == "message" and each.measure.name == "gap_worth")

@@ -8,9 +8,11 @@ import pytest
 from revplan.errors import ReportError
 from revplan.report import MIMETYPE
 from revplan.report.exhibit import Exhibit, table, text
-from revplan.report.figures import Cells, Figure, as_sentence, figure, joined, measures, say
+from revplan.report.figures import ROUNDING, Cells, Figure, as_sentence, figure, joined, measures, say
 from revplan.report.registry import displayed, registry
 from revplan.tables import NUMERIC
+
+ALL_YEAR = ("-Q1", "-Q2", "-Q3", "-Q4", "")
 
 
 def raw(exhibit: Exhibit) -> dict:
@@ -91,6 +93,7 @@ def test_an_undefined_measure_is_refused() -> None:
 def test_every_measure_is_whole() -> None:
     for each in measures().values():
         assert each.kind in NUMERIC, each.name
+        assert each.kind in ROUNDING, each.name
         assert all([each.label, each.formula, each.source]), each.name
 
 
@@ -123,13 +126,11 @@ def test_a_year_is_held_against_four_quarters_of_the_same_thing_only() -> None:
     two = {"Q1": 1.0, "Q2": 2.0, "": 9.0}
     said = [say("It is {arr}.", arr=arr(value, f"2026-{name}".rstrip("-"))) for name, value in two.items()]
     assert len(registry([raw(text(each)) for each in said])) == 3
-    parts = [(of, basis, share) for of, share in (("a", 1.0), ("b", 3.0)) for basis in ("came", "promised")]
-    shares = [
-        arr(share * (2.0 if basis == "came" else 1.0) * value, f"2026{name}", basis, segment=of)
-        for of, basis, share in parts
-        for name, value in (("-Q1", 1.0), ("-Q2", 2.0), ("-Q3", 3.0), ("-Q4", 4.0), ("", 10.0))
+    whole = [
+        arr(value, f"2026{name}", segment="a") for name, value in zip(ALL_YEAR, (1.0, 2.0, 3.0, 4.0, 10.0), strict=True)
     ]
-    assert len(registry([raw(text(say("It is {arr}.", arr=each))) for each in shares])) == 20
+    others = [arr(99.0, segment="b"), arr(98.0, basis="came", segment="a"), figure("goal", 97.0, "2026", segment="a")]
+    assert len(registry([raw(text(say("It is {arr}.", arr=each))) for each in (*whole, *others)])) == 8
 
 
 def test_one_id_with_a_value_and_without_one() -> None:
