@@ -305,3 +305,23 @@ def test_a_scenario_moves_the_landing_by_what_its_changes_are_worth(book: BoardB
 def rate(plan: Any, pair: tuple[str, str], key: tuple[str, str]) -> float:
     """The rate of a step of one cell."""
     return float(plan.transition(pair, *key).rate)
+
+
+def test_scenarios_start_from_the_landing_and_the_largest_is_named(book: BoardBook) -> None:
+    found = summary.what_if(book)
+    assert found.table is not None
+    rows = found.table.set_index("scenario")
+    base = outlook.landing_rows(book).iloc[0]["landing"]
+    assert rows["landing"].tolist() == (base + rows["difference"]).tolist()
+    assert found.message.startswith("Scenario win rate down a fifth moves the landing most: by −$")
+    assert rows["difference"].abs().idxmax() == "win rate down a fifth" != rows["difference"].idxmax()
+
+
+# --- risks ---------------------------------------------------------------------------------------
+
+
+def test_assumptions_that_have_expired_are_risks(book: BoardBook, plan: Any) -> None:
+    gone = [each["about"] for each in plan["assumptions"] if str(each["expires"]) < QUARTER[1]]
+    assert len(gone) == 2
+    told = [risk.what for risk in summary.risks(book) if risk.size is None]
+    assert told == [f"The assumption {about} has expired" for about in gone]
