@@ -90,6 +90,12 @@ def plural(name: str) -> str:
     return f"{name}es" if re.search(r"(s|x|z|ch|sh)$", name) else f"{name}s"
 
 
+def listed(names: Sequence[str]) -> str:
+    """Names in a sentence: inbound, events and outbound."""
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
+
+
 def round_half_up(value: float, digits: int = 0) -> float:
     """`value` rounded to `digits` decimals, halves away from zero: 2.5 is 3, -2.5 is -3."""
     return float(_rounded(_exact(value), digits)) + 0.0

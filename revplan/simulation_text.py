@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from revplan.errors import shown
 from revplan.escaping import spreadsheet
-from revplan.formats import column, compact, plural, show
+from revplan.formats import column, compact, listed, plural, show
 from revplan.model import simulate_tables as tables
 from revplan.model.curve import CurvePoint
-from revplan.model.scenarios import Compared, entries_by_stage, largest_scale
+from revplan.model.scenarios import Compared, entries_by_stage, largest_scale, largest_scales
 from revplan.model.simulate import Simulation
 from revplan.terminal import aligned_columns, plain_rows
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SHOWN_DRIVERS = 10
 FEW_WINS = 30  # expected wins below which bands of a year are rough: deals come whole (DECISIONS.md, Simulation)
@@ -135,7 +138,16 @@ def _curve(simulation: Simulation) -> str:
         column(curve["spend"], "money"),
         column(curve["within_limits"], "yes"),
     ]
-    return aligned_columns(("sure", "scale", *(stage.title for stage in plan.stages), "spend", "within limits"), cells)
+    heads = ("sure", "scale", *(stage.title for stage in plan.stages), "spend", "within limits")
+    return "\n\n".join([aligned_columns(heads, cells), *_beyond(simulation, curve)])
+
+
+def _beyond(simulation: Simulation, curve: pd.DataFrame) -> Iterator[str]:
+    """From which confidence on a source's ceiling is passed, and whose."""
+    over = curve.loc[~curve["within_limits"].astype(bool), "confidence"]
+    if len(over):
+        first = "No row is" if len(over) == len(curve) else f"From {show(over.min(), 'share')} on no row is"
+        yield f"{first} within limits: {_ceilings(simulation)}."
 
 
 def _given(simulation: Simulation) -> str:
@@ -224,7 +236,19 @@ def _limits(simulation: Simulation) -> Iterator[str]:
     if scale is None:
         yield f"No volume of entries gives {show(simulation.confidence, 'share')}: what is missing comes too late or not at all."
     elif scale > most * tables.WITHIN:
-        yield f"{scale:.2f} times the entries is beyond max_per_month of a source, which allows {most:.2f} times."
+        yield (
+            f"The signed commit asks for {scale:.2f} times the entries; {_ceilings(simulation)}: "
+            "raise a ceiling, find another source, or lower goal or confidence."
+        )
+
+
+def _ceilings(simulation: Simulation) -> str:
+    """The sources whose ceiling is reached first, and what it allows."""
+    scales = largest_scales(simulation.year)
+    allows = f"{min(scales.values()):.2f}"
+    first = listed([shown(name) for name, scale in scales.items() if f"{scale:.2f}" == allows])
+    allow = "allow" if " and " in first else "allows"
+    return f"{first} {allow} at most {allows} times (max_per_month)"
 
 
 def _taken_as_certain(simulation: Simulation) -> Iterator[str]:

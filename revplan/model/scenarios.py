@@ -151,13 +151,17 @@ def _in_year(year: PlannedYear, months: np.ndarray) -> np.ndarray:
 
 def largest_scale(year: PlannedYear) -> float:
     """The factor up to which every source stays within its `max_per_month`; infinite without one. [ratio]"""
+    return min(largest_scales(year).values(), default=float("inf"))
+
+
+def largest_scales(year: PlannedYear) -> dict[str, float]:
+    """By source with a `max_per_month`: the factor up to which it stays within it. [ratio]"""
     flows: dict[str, np.ndarray] = {}
     for cell, flow in zip(year.cells, year.flows, strict=True):
         whole = np.append(flow[0][:1] / (1 - year.start), flow[0][1 : YEAR - year.first])
         flows[cell.source] = flows.get(cell.source, np.zeros(len(whole))) + whole
-    limits = [
-        limit / float(flow.max())
+    return {
+        name: limit / float(flow.max())
         for name, flow in flows.items()
         if (limit := year.plan.sources[name].max_per_month) is not None and flow.max() > 0
-    ]
-    return min(limits, default=float("inf"))
+    }

@@ -8,13 +8,15 @@ import numpy as np
 import pandas as pd
 
 from revplan.escaping import markdown
-from revplan.formats import MISSING, commitment, compact, largest_remainder, plural, show
+from revplan.formats import MISSING, commitment, compact, largest_remainder, listed, plural, show
 from revplan.plan.model import Plan
 from revplan.record.contents import CONTENTS, NO_HASH
 from revplan.record.promises import promises_table
 from revplan.record.signature import Signature
 from revplan.simulation_text import simulation_notes
 from revplan.workbook import Workbook
+
+MET = 0.005  # share of the goal that may be missing in expectation and the goal still count as met
 
 FILES = {
     "inputs/": "the plan file and every file it names, as they were",
@@ -38,7 +40,7 @@ def signed_lines(signature: Signature, book: Workbook) -> tuple[str, ...]:
     if bridge.opening_arr is not None and bridge.closing_arr is not None:
         goal += f", from {compact(bridge.opening_arr, money)} to {compact(bridge.closing_arr, money)}"
     sure = show(signature.confidence, "share")
-    even = f"{show(signature.commit, 'commitment')} {plural(title)} in the year reach the goal in expectation"
+    even = f"{show(signature.commit, 'commitment')} {plural(title)} in the year {_brings(book)}"
     signed = (
         f"no number of {plural(title)} reaches the goal in {sure} of the years; the commit above stands"
         if signature.signed is None
@@ -46,16 +48,24 @@ def signed_lines(signature: Signature, book: Workbook) -> tuple[str, ...]:
     )
     return (
         f"Goal: {goal}.",
-        f"Commit: {even}, and in {show(round(signature.chance_of_goal, 2), 'share')} of the years.",
+        f"Commit: {even} in {show(round(signature.chance_of_goal, 2), 'share')} of the years.",
         f"Signed: {signed}.",
         *simulation_notes(book.simulation),
     )
 
 
+def _brings(book: Workbook) -> str:
+    """What the commit brings in expectation, of a goal that it may miss; ends where the chance of the goal follows."""
+    found, money = book.simulation, book.plan.currency
+    mean, goal = found.outcome.mean.value, found.view.goal
+    if mean >= (1 - MET) * goal:
+        return "reach the goal in expectation, and"
+    return f"bring {compact(mean, money)} of the {compact(goal, money)} in expectation, and reach the goal"
+
+
 def by_line(signature: Signature) -> str:
     """Who signed, and when."""
-    *others, last = signature.by
-    return f"{', '.join(others)} and {last}" if others else last
+    return listed(signature.by)
 
 
 def summary(signature: Signature, book: Workbook) -> str:

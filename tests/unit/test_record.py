@@ -15,6 +15,7 @@ import pytest
 
 from revplan.cli import main
 from revplan.errors import PlanError
+from revplan.formats import compact, show
 from revplan.inputs import queries
 from revplan.plan.file import read_plan
 from revplan.record.contents import CONTENTS, README
@@ -124,6 +125,22 @@ def test_both_numbers_are_signed_and_the_stage_is_named(signed: Record) -> None:
     assert told.signed == pytest.approx(commit * book.simulation.signed.scale.value, rel=1e-12)
     assert told.versions.python.startswith("3.")
     assert {"numpy", "pandas", "scipy"} <= set(told.versions.packages)
+
+
+def test_a_commit_that_misses_the_goal_in_expectation_is_not_said_to_reach_it(
+    signed: Record, plan_file: Path, tmp_path: Path
+) -> None:
+    before = (signed.folder / README).read_text(encoding="utf-8")
+    assert re.search(r"SQLs in the year reach the goal in expectation, and in [0-9]+% of the years\.", before)
+    low = PLAN.replace("enters: sql", "enters: sql, max_per_month: 5").replace("cost_per_entry: 85", "max_per_month: 8")
+    plan_file.write_text(low, encoding="utf-8")
+    missed = sign(plan_file, ["Anna Berg"], DAY, tmp_path / "low")
+    book, text = open_workbook(missed.plan_path), (missed.folder / README).read_text(encoding="utf-8")
+    mean = compact(book.simulation.outcome.mean.value, "USD")
+    chance = show(round(book.simulation.outcome.chance_of_goal.value, 2), "share")
+    bring = f"SQLs in the year bring {mean} of the $1M in expectation, and reach the goal in {chance} of the years."
+    assert bring in text
+    assert "reach the goal in expectation" not in text
 
 
 def test_the_page_says_who_what_and_when(signed: Record) -> None:

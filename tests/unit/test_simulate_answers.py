@@ -416,6 +416,21 @@ def test_simulate_prints_for_a_person(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "no sd" not in out.lower()
 
 
+def test_sources_whose_ceiling_is_passed_first_are_named(tmp_path: Path) -> None:
+    low = TEXT.replace("max_per_month: 500", "max_per_month: 4").replace("cost_per_entry: 85", "max_per_month: 30")
+    tight = simulate(plan_year(plan_of(low, tmp_path), Known()))
+    text = simulation_text(tight, ())
+    most = f"{largest_scale(tight.year):.2f}"
+    assert f"No row is within limits: web and outbound allow at most {most} times (max_per_month)." in text
+    assert (
+        f"The signed commit asks for {tight.signed.scale.value:.2f} times the entries; web and outbound allow at most "
+        f"{most} times (max_per_month): raise a ceiling, find another source, or lower goal or confidence."
+    ) in text
+    one = simulate(plan_year(plan_of(low.replace("max_per_month: 30", "max_per_month: 3000"), tmp_path), Known()))
+    assert "outbound allows at most" in simulation_text(one, ())
+    assert "within limits:" not in simulation_text(simulation(), ())
+
+
 @pytest.mark.parametrize(
     ("given", "text", "message"),
     [
