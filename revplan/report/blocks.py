@@ -71,6 +71,5 @@ def _of_markdown(source: str) -> list[Block]:
 
 
 def _shown(data: Any) -> Shown:
-    raw = data[MIMETYPE]
-    drawing = PAGE_DRAWING.search(data.get("text/html", "")) if raw["kind"] == "chart" else None
-    return Shown(raw=raw, svg=drawing[0] if drawing else None)
+    drawing = PAGE_DRAWING.search(data.get("text/html", ""))
+    return Shown(raw=data[MIMETYPE], svg=drawing[0] if drawing else None)
