@@ -226,7 +226,7 @@ class BoardBook:
             said.never_won(self.history),
             said.two_books(self.sides, self.spans),
             said.short_promise(self.promise_money, currency),
-            said.young_cohorts(self.three_numbers),
+            said.young_cohorts(self.three_numbers, self.sides),
             said.late_pipeline(self.coverage, currency),
             said.unplanned(self.sides),
             said.other_stage(self.sides),

@@ -9,7 +9,7 @@ import pandas as pd
 
 from revplan.comparison import Sides, booked_part
 from revplan.errors import shown
-from revplan.formats import compact, show
+from revplan.formats import compact, plural, show
 from revplan.history.records import SILENT_DAYS, History
 from revplan.tracking.periods import Span
 from revplan.tracking.promise import total
@@ -37,12 +37,17 @@ def other_stage(sides: Sides) -> Iterator[str]:
     """That the commit stage is not recorded, and where sources that come in later are counted."""
     plan = sides.plan
     if sides.stage != plan.commit_stage:
-        yield f"The records lack the commit stage {plan.commit_stage}: entries are counted at {sides.stage}."
+        lacking, counted = _title(sides, plan.commit_stage), _title(sides, sides.stage)
+        yield f"The records lack the commit stage {lacking}: entries are counted at {counted}."
     order = plan.stage_ids
     later = [name for name in plan.sources if order.index(plan.entry_stage(name)) > order.index(sides.stage)]
     if later:
         names = ", ".join(map(shown, later))
-        yield f"After {sides.stage} come in: {names}; the flow leaves them out, the variance counts them where they come in."
+        yield f"After {_title(sides, sides.stage)} come in: {names}; the flow leaves them out, the variance counts them where they come in."
+
+
+def _title(sides: Sides, stage: str) -> str:
+    return next(each.title for each in sides.plan.stages if each.id == stage)
 
 
 def unplanned(sides: Sides) -> Iterator[str]:
@@ -75,14 +80,18 @@ def never_won(history: History | None) -> Iterator[str]:
         )
 
 
-def young_cohorts(three: pd.DataFrame) -> Iterator[str]:
+def young_cohorts(three: pd.DataFrame, sides: Sides) -> Iterator[str]:
     """Which conversions are estimates."""
+    stage = plural(_title(sides, sides.stage))
     for row in three.itertuples():
         if row.provisional and pd.notna(row.rate):
             more = show(float(row.rate * row.flow - row.won_so_far), "count")
             band = f"{show(row.rate_low, 'share')} to {show(row.rate_high, 'share')}"
             flow, won, rate = show(row.flow, "count"), show(row.won_so_far, "count"), show(row.rate, "share")
-            yield f"{row.period}: of {flow} entries {won} are won by now and {more} more expected; {rate} is provisional ({band})."
+            yield (
+                f"Conversion to won of {row.period} is provisional: of {flow} {stage}, {won} won by now, "
+                f"{more} more expected: {rate} in all ({band})."
+            )
 
 
 def late_pipeline(coverage: pd.DataFrame, currency: str) -> Iterator[str]:
@@ -90,7 +99,7 @@ def late_pipeline(coverage: pd.DataFrame, currency: str) -> Iterator[str]:
     for row in coverage[coverage["segment"] == "all"].itertuples():
         if row.enough and row.in_time < row.remaining:
             late = compact(float(row.in_time), currency), compact(float(row.remaining), currency)
-            yield f"The {row.period}: coverage is enough, but open opportunities bring {late[0]} in time, and {late[1]} remains."
+            yield f"The {row.period}: coverage is enough, but open opportunities bring {late[0]} of the missing {late[1]} in time."
 
 
 def two_books(sides: Sides, spans: list[Span]) -> Iterator[str]:

@@ -29,7 +29,7 @@ def nothing_to_compare(simulation: Simulation) -> str:
 def assumed(found: Realism) -> str:
     """How many assumptions are bold, and the chance that all of them are met."""
     rows = boldest(found)
-    if rows.empty:
+    if rows["chance"].isna().all():
         return "The records are too few to hold any assumption against."
     bold = rows[rows["chance"] < BOLD]
     verb = "is" if len(bold) == 1 else "are"
@@ -38,14 +38,22 @@ def assumed(found: Realism) -> str:
         if len(bold)
         else f"No assumption of {len(rows)} is bold (met less than one time in ten)"
     )
+    return f"{first}{_all_met(rows, found)}."
+
+
+def _all_met(rows: pd.DataFrame, found: Realism) -> str:
+    """The chance that all hold but the volumes: those are what the commit asks for, not what it takes for granted."""
+    count = int((rows["about"].isin(ASSUMED) & rows["chance"].notna()).sum())
+    if not count:
+        return ""
     together, apart = chance_words(found.chance_all_met), chance_words(found.chance_if_independent)
-    return f"{first}; all are met together with a chance of {together} ({apart} if each strayed by itself)."
+    who = f"the {count} rates, deal sizes and lags among them are all met" if count < len(rows) else "all are met"
+    return f"; {who} together with a chance of {together} ({apart} if each strayed by itself)"
 
 
 def boldest(found: Realism) -> pd.DataFrame:
-    """Rates, deal sizes and lags that can be held against the history, the boldest first."""
-    rows = found.assumptions
-    return rows[rows["about"].isin(ASSUMED) & rows["chance"].notna()].sort_values("chance", kind="stable")
+    """The assumptions that are held against the history, the boldest first."""
+    return found.assumptions.sort_values("chance", kind="stable")
 
 
 def stacked(found: Realism, plan: Plan) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from revplan.formats import compact, kinds_of, show
-from revplan.realism.words import assumed, nothing_to_compare, stacked, unreached
+from revplan.realism.words import assumed, boldest, nothing_to_compare, stacked, unreached
 from revplan.report.axes import (
     ATTENTION,
     BACKGROUND,
@@ -37,7 +37,7 @@ def against_history(book: Workbook) -> Exhibit:
     found = book.realism
     if found is None:
         return text(nothing_to_compare(book.simulation))
-    rows = found.assumptions.sort_values("chance", kind="stable").head(MOST_ROWS)
+    rows = boldest(found).head(MOST_ROWS)
     notes = [
         *unreached(found),
         "A rate or deal size is met where it comes out at least as high, a lag where it comes out no longer.",

