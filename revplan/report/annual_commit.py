@@ -114,7 +114,7 @@ def quarters(book: Workbook) -> Exhibit:
 
 
 def _too_old(items: float) -> str:
-    return "1 of them is" if items == 1 else f"{show(items, 'count')} of them are"
+    return "none of them is" if not items else "1 of them is" if items == 1 else f"{show(items, 'count')} of them are"
 
 
 def dependence(book: Workbook) -> Exhibit:
