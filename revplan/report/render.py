@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import repeat
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeVar
 
 from revplan.errors import Fault, PlanError, ReportError, RevplanError, shown
 from revplan.inputs import input_files
@@ -27,6 +27,8 @@ from revplan.report.provenance import provenance
 from revplan.report.registry import registry
 from revplan.report.running import executed
 from revplan.report.trust import check_trust
+
+T = TypeVar("T")
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
@@ -139,34 +141,46 @@ def printed(notebook: Any, request: Request, out: Path) -> list[Path]:
 def render_all(requests: Sequence[Request], out: Path, progress: TextIO | None = None) -> list[Path]:
     """The files of several reports, which run beside each other, a process each.
 
+    All are checked before the first one runs: a name that is not known costs no minute of the others.
+
     Raises
     ------
     RevplanError
-        With the faults of all reports that failed; the others are written.
+        With the faults of all that were asked for, none being run; or of all that failed, the others being written.
     ReportError
         If one of the processes was ended from outside; reports that were done by then are written.
     """
     if len(requests) == 1:
         return render(requests[0], out, progress)
+    _succeeded([_attempt(prepared, request) for request in requests])
     try:
         with ProcessPoolExecutor(min(len(requests), os.cpu_count() or 1), get_context("spawn")) as workers:
-            results = list(workers.map(_attempt, requests, repeat(out), repeat(progress is not None)))
+            results = list(workers.map(_rendered, requests, repeat(out), repeat(progress is not None)))
     except BrokenProcessPool:
         names = ", ".join(request.name for request in requests)
         cure = "if memory ran out, close programs or ask for one report at a time; then run again"
         raise ReportError.at(names, f"a process that made one of them was ended; {cure}") from None
+    return [path for paths in _succeeded(results) for path in paths]
+
+
+def _rendered(request: Request, out: Path, shown: bool) -> list[Path] | RevplanError:
+    return _attempt(render, request, out, sys.stderr if shown else None)
+
+
+def _attempt(work: Callable[..., T], *given: object) -> T | RevplanError:
+    """What `work` gives, or why it gives nothing."""
+    try:
+        return work(*given)
+    except RevplanError as error:
+        return error
+
+
+def _succeeded(results: Sequence[T | RevplanError]) -> list[T]:
+    """The results, if nothing failed; else the faults of all, each once."""
     failed = [result for result in results if isinstance(result, RevplanError)]
     if failed:
         raise type(failed[0])(dict.fromkeys(fault for error in failed for fault in error.faults))
-    return [path for paths in results if isinstance(paths, list) for path in paths]
-
-
-def _attempt(request: Request, out: Path, shown: bool) -> list[Path] | RevplanError:
-    """The files of a report, or why there are none."""
-    try:
-        return render(request, out, sys.stderr if shown else None)
-    except RevplanError as error:
-        return error
+    return [result for result in results if not isinstance(result, RevplanError)]
 
 
 def notebook_path(name: str, plan_path: Path) -> Path:

@@ -86,10 +86,22 @@ def test_reports_run_beside_each_other_and_are_what_each_is_alone(tmp_path: Path
 def test_of_reports_that_fail_all_faults_are_told_and_the_others_are_written(tmp_path: Path) -> None:
     plan = workspace(tmp_path, EXHIBITS[0], name="one")
     workspace(tmp_path, "1 / 0", name="two")
-    with pytest.raises(PlanError) as error:
-        together(plan, tmp_path / "out", "none", "one", "two")
-    assert [fault.place for fault in error.value.faults] == ["report", 'two.ipynb, code cell 3 under "The point"']
+    with pytest.raises(ReportError) as error:
+        together(plan, tmp_path / "out", "one", "two")
+    assert [fault.place for fault in error.value.faults] == ['two.ipynb, code cell 3 under "The point"']
     assert tree(tmp_path / "out") == {"one.html"}
+
+
+def test_if_one_report_cannot_be_prepared_none_runs_and_all_faults_are_told(tmp_path: Path) -> None:
+    plan = workspace(tmp_path, f"open({str(tmp_path / 'ran')!r}, 'w').close()", name="one")
+    with pytest.raises(PlanError) as error:
+        together(plan, tmp_path / "out", "one", "xx", "../x")
+    assert [fault.message.partition(";")[0] for fault in error.value.faults] == [
+        "'xx' is not known",
+        "'../x' is not a name",
+    ]
+    assert not (tmp_path / "ran").exists()
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a process of another is ended by a signal")
