@@ -46,7 +46,7 @@ class Company:
         default_factory=lambda: {"opening_arr": 2_000_000, "new_arr": 900_000, "churn": {"rate": 0.08}}
     )
     more: Mapping[str, Any] = field(default_factory=dict)
-    leads: int = 400
+    leads: int = 300
     wins: bool = True
     recorded: bool = True
     begun: bool = True

@@ -8,7 +8,9 @@ import re
 import shutil
 import subprocess
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,7 @@ TRIED = ("one segment", "shrinking", "other scripts", "hostile")
 CASES = [(name, report) for name in COMPANIES for report in REPORTS if report == "board_report" or name in TRIED]
 """Every company's board pack, and the annual commit where it says something else than the others'."""
 
+Run = Callable[[str, str], tuple[Path, Any]]
 MOST_SLIDES = {"board_report": 12, "annual_commit": 40}
 MOST_PAGES = {"board_report": 8, "annual_commit": 14}
 UNSAID = re.compile(
@@ -49,15 +52,23 @@ class Printed:
     report: str
 
 
-def executed(report: str, plan: Path) -> Any:
-    """The notebook as a kernel would leave it, run in this very process."""
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Runs a report of a company, once, and gives its plan too."""
+    return cache(lambda name, report: executed(name, report, tmp_path_factory.mktemp("company") / "plans"))
+
+
+def executed(name: str, report: str, folder: Path) -> tuple[Path, Any]:
+    """The plan of a company, and the notebook as a kernel would leave it, run in this very process."""
+    folder.mkdir()
+    plan = plan_of(COMPANIES[name], folder)
     notebook, space = notebook_in(NOTEBOOKS / f"{report}.ipynb"), {}
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs = shown(cell.source, space)
             space["plan_path"] = str(plan)
     notebook.metadata["revplan"] = {"report": report, "plan": plan.parent.name, "revplan": "test"}
-    return notebook
+    return plan, notebook
 
 
 def shown(source: str, space: dict[str, Any]) -> list[Any]:
@@ -72,15 +83,12 @@ def shown(source: str, space: dict[str, Any]) -> list[Any]:
 
 
 @pytest.fixture(scope="module", params=CASES, ids="-".join)
-def printed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Printed:
+def printed(request: pytest.FixtureRequest, run: Run) -> Printed:
     """One report of one company in all formats."""
     name, report = request.param
-    folder = tmp_path_factory.mktemp("company") / "plans"
-    folder.mkdir()
-    plan = plan_of(COMPANIES[name], folder)
-    notebook = executed(report, plan)
+    plan, notebook = run(name, report)
     files = {kind: made(notebook, Request(name=report, plan_path=plan)) for kind, made in PRINTINGS.items()}
-    return Printed(folder, exhibits(notebook), files, report)
+    return Printed(plan.parent, exhibits(notebook), files, report)
 
 
 def words_of(printed: Printed) -> list[str]:
@@ -180,11 +188,13 @@ def squeezed(text: str) -> str:
 
 @pytest.mark.browser
 @pytest.mark.parametrize("name", ["hostile", "other scripts", "long names"])
-def test_nothing_of_a_name_is_executed_and_nobody_is_shut_out(browser: Any, tmp_path: Path, name: str) -> None:
+def test_nothing_of_a_name_is_executed_and_nobody_is_shut_out(
+    browser: Any, tmp_path: Path, run: Run, name: str
+) -> None:
     from revplan.report.page import page
 
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    html = page(executed("board_report", plan_of(COMPANIES[name], tmp_path)), "board_report")
+    html = page(run(name, "board_report")[1], "board_report")
     # Once as it is, once without the policy that would have kept scripts out anyway.
     open_to_all = html.replace("default-src 'none'", "default-src * 'unsafe-inline'")
     for number, text in enumerate((html, open_to_all)):
