@@ -250,6 +250,14 @@ def test_coverage_is_the_open_pipeline_over_what_is_left_of_the_goal(
         rates = [cell.rates_to_won[cell.stages.index("sqo")] for cell in cells if cell.segment == segment]
         assert min(rates) <= 1 / needed <= max(rates)
         assert 0 < coming < pipeline / needed
+    thin = outlook.uncovered(book)
+    assert set(thin) == {
+        row.segment for row in book.coverage[1:].itertuples() if row.period == "rest of 2026" and not row.enough
+    } - {"all"}
+    for segment, size in thin.items():
+        place = f"[segment={segment}] rest of 2026"
+        lacks = value(found, f"remaining {place} goal less won") - value(found, f"in_time {place} expected")
+        assert size.value == lacks > 0
     total = value(found, "remaining rest of 2026 goal less won")
     assert total == round(goal - won_in(leads, SO_FAR)["amount"].sum())
     ratio = value(found, "coverage rest of 2026 open over remaining")
