@@ -25,7 +25,7 @@ from revplan.held import (
     year_from_here,
 )
 from revplan.history.happened import Fates, came_flow, fates_of
-from revplan.history.records import History
+from revplan.history.records import History, stale
 from revplan.model.promised import narrowed, promised_flow
 from revplan.model.simulate import simulate
 from revplan.model.year import PlannedYear
@@ -81,6 +81,11 @@ class BoardBook:
             return f"{self.quarter.name} begins on {begins}; nothing of it can have come yet."
         promise = self.signed or "not signed, so the plan itself is the promise"
         return f"{self.quarter.label}, as known on {show(self.as_of, 'date')}; {promise}."
+
+    @property
+    def stale(self) -> str:
+        """That the records end long before the last day known, so that all is too low; empty where they do not."""
+        return "" if self.history is None else stale(self.history)
 
     @cached_property
     def spans(self) -> list[Span]:
@@ -174,14 +179,14 @@ class BoardBook:
 
     @cached_property
     def landing(self) -> pd.DataFrame:
-        """Table landing: of the quarter and of the whole year; of the year as planned before it begins."""
+        """Table landing: of the quarter, once it has begun, and of the whole year; of the year as planned before it begins."""
         whole = whole_year(self.plan.first_month, self.as_of)
         if not whole.has_begun:
             return standing.landing(self.year, [whole], float("nan"))
-        if self.now is None or self.history is None or not self.spans:
+        if self.now is None or self.history is None:
             return empty("landing")
         pace = standing.recent_pace(self.history, self.now, self.segment)
-        return standing.landing(self.now, [self.quarter, whole], pace)
+        return standing.landing(self.now, [*self.spans[:1], whole], pace)
 
     @cached_property
     def promise_by_source(self) -> pd.DataFrame:

@@ -173,21 +173,19 @@ def _open_groups(plan: Plan, records: Records) -> Mapping[CellName, tuple[OpenGr
         path = plan.stage_ids[plan.stage_ids.index(plan.entry_stage(source)) :] if (segment, source) in cells else ()
         if stage in path[:-1]:
             lost = losses.get((segment, stage), losses.get((EVERY, stage), none_recorded))
-            group = _group(rows, path.index(stage), plan.segments[segment].acv.mean, lost)
-            groups.setdefault((segment, source), []).append(group)
+            groups.setdefault((segment, source), []).append(_group(rows, path.index(stage), lost))
     return {cell: tuple(found) for cell, found in groups.items()}
 
 
-def _group(rows: pd.DataFrame, stage: int, acv: float, lost: np.ndarray) -> OpenGroup:
-    """Records without an amount are worth the segment's mean deal."""
+def _group(rows: pd.DataFrame, stage: int, lost: np.ndarray) -> OpenGroup:
     by_age = rows.groupby("age_days")[["items", "amount", "items_with_amount"]].sum()
-    unpriced = by_age["items"] - by_age["items_with_amount"]
     return OpenGroup(
         stage=stage,
         ages=by_age.index.to_numpy(dtype=float),
         items=by_age["items"].to_numpy(dtype=float),
-        values=(by_age["amount"] + acv * unpriced).to_numpy(dtype=float),
+        values=by_age["amount"].to_numpy(dtype=float),
         lost=lost,
+        unpriced=(by_age["items"] - by_age["items_with_amount"]).to_numpy(dtype=float),
     )
 
 

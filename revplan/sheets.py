@@ -197,7 +197,7 @@ def pipeline_table(year: PlannedYear) -> pd.DataFrame:
             cell.source,
             cell.stages[group.stage],
             float(group.items.sum()),
-            float(group.values.sum()),
+            float(group.worth(cell.acv).sum()),
             found.chance,
             found.worth,
             float(found.arr[:YEAR].sum()),

@@ -158,7 +158,7 @@ def _open_rows(cell: Cell, groups: Opened, from_stage: str) -> Iterator[tuple[ob
     yield cell.segment, 0.0, 0.0, 0.0, 1e-6 * cell.share, 1e-6 * cell.share * rate
     for group, found in groups:
         if group.stage >= index:
-            amount = float(group.values.sum()) - found.dead_value
+            amount = float(group.worth(cell.acv).sum()) - found.dead_value
             items = float(group.items.sum()) - found.dead_items
             yield cell.segment, items, amount, found.dead_value, amount, amount * rate
 

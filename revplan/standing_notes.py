@@ -10,7 +10,7 @@ import pandas as pd
 from revplan.comparison import Sides, booked_part
 from revplan.errors import shown
 from revplan.formats import compact, plural, show
-from revplan.history.records import SILENT_DAYS, History
+from revplan.history.records import SILENT_DAYS, History, last_recorded, stale
 from revplan.tracking.periods import Span
 from revplan.tracking.promise import total
 
@@ -27,9 +27,11 @@ def silent_records(history: History | None, as_of: date) -> Iterator[str]:
     """Records that end long before the day they are asked about."""
     if history is None:
         return
-    last = history.stage_history["entered_on"].max().date()
+    last = last_recorded(history)
     silent = (as_of - last).days
-    if silent > SILENT_DAYS:
+    if said := stale(history):
+        yield said
+    elif silent > SILENT_DAYS:
         yield f"The records end on {show(last, 'date')}, {silent} days before {show(as_of, 'date')}: what came since is not in them."
 
 
@@ -96,7 +98,7 @@ def young_cohorts(three: pd.DataFrame, sides: Sides) -> Iterator[str]:
 
 def late_pipeline(coverage: pd.DataFrame, currency: str) -> Iterator[str]:
     """Coverage that is enough, and too late."""
-    for row in coverage[coverage["segment"] == "all"].itertuples():
+    for row in coverage.drop_duplicates("period").itertuples():  # the first row of each period is the whole
         if row.enough and row.in_time < row.remaining:
             late = compact(float(row.in_time), currency), compact(float(row.remaining), currency)
             yield f"The {row.period}: coverage is enough, but open opportunities bring {late[0]} of the missing {late[1]} in time."

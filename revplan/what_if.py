@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import pairwise, product, repeat
 
 import pandas as pd
 
 from revplan.model.outcome import Outcome
-from revplan.model.scenarios import BASE, scenario_outlook
+from revplan.model.outlook import outlook
+from revplan.model.scenarios import BASE, with_entries
 from revplan.model.simulate import Simulation, sweep
+from revplan.model.year import year_without_commit
 from revplan.plan.model import Plan, Transition
 from revplan.plan.scenario import scenario_plans
 from revplan.tables import conform, empty
@@ -18,8 +20,9 @@ def what_if(simulation: Simulation, promised: Plan) -> pd.DataFrame:
     """Table what_if: the landing as it stands, then in the world of every scenario of the promised plan.
 
     A scenario changes today's rates by as much as it changes the promised ones. The entries still committed are
-    kept, and open records keep their amounts and delays: only the rates they still pass change. All see the same
-    random numbers, so that the differences are not luck.
+    kept; open records are worked out anew by the scenario's rates, delays and deals, and keep the amounts they
+    carry. All see the same random numbers, so that the differences are not luck. Before the year begins this is
+    what `revplan.model.scenarios.compare` says, to the bit.
 
     Parameters
     ----------
@@ -33,39 +36,55 @@ def what_if(simulation: Simulation, promised: Plan) -> pd.DataFrame:
     PlanError
         If a scenario contradicts the plan.
     """
-    plans, now = scenario_plans(promised), simulation.year.plan
+    plans, now = scenario_plans(promised), simulation.year
     if not plans:
         return empty("what_if")
-    views = [
-        scenario_outlook(simulation, in_todays_world(now, promised, varied), promised.scenarios[name])
-        for name, varied in plans.items()
-    ]
+    worlds = [year_without_commit(in_todays_world(now.plan, promised, varied), now.known) for varied in plans.values()]
+    scenarios = [promised.scenarios[name] for name in plans]
+    views = [outlook(with_entries(*each)) for each in zip(worlds, repeat(now), scenarios)]
     outcomes = (simulation.outcome, *sweep(views, simulation.trials, simulation.seed))
     rows = [_row(name, found, outcomes[0]) for name, found in zip((BASE, *plans), outcomes, strict=True)]
     return conform(pd.DataFrame(rows), "what_if")
 
 
 def in_todays_world(now: Plan, promised: Plan, varied: Plan) -> Plan:
-    """`now` changed by as much as `varied` differs from `promised`: rates in proportion, lags and deals as they are written."""
-    steps = [(pair, cell) for cell in now.cells for pair in pairwise(now.stage_ids)]
-    moved = [_moved([plan.transition(pair, *cell) for plan in (now, promised, varied)], cell) for pair, cell in steps]
-    specific = {_key(each): each for each in [*now.transitions, *moved] if each is not None}
+    """`now` changed by as much as `varied` differs from `promised`: rates in proportion, lags and deals as they are written.
+
+    A changed transition is written for as wide a place as both today's and the scenario's hold in: cells that
+    share a rate go on sharing it, and stray together.
+    """
+    if now == promised:
+        return varied
+    written = {_key(each): each for each in now.transitions}
+    for pair, cell in product(pairwise(now.stage_ids), now.cells):
+        today, planned, other = (plan.transition(pair, *cell) for plan in (now, promised, varied))
+        if today and planned and other and _said(planned) != _said(other):
+            moved = _moved(today, planned, other)
+            written[_key(moved)] = moved
     update = {"segments": varied.segments, "goal": varied.goal, "uncertainty": varied.uncertainty}
-    return now.model_copy(update={**update, "transitions": tuple(specific.values())})
+    return now.model_copy(update={**update, "transitions": tuple(written.values())})
 
 
 def _key(transition: Transition) -> tuple[str | None, ...]:
     return transition.from_stage, transition.to_stage, transition.segment, transition.source
 
 
-def _moved(stated: list[Transition | None], cell: tuple[str, str]) -> Transition | None:
-    """Today's transition of a cell as a scenario moves it; None where the scenario leaves it alone."""
-    today, planned, varied = stated
-    if today is None or planned is None or varied is None or (planned.rate, planned.lag) == (varied.rate, varied.lag):
-        return None
-    rate = min(today.rate * varied.rate / planned.rate, 1.0)
-    lag = today.lag if varied.lag == planned.lag else varied.lag
-    return today.model_copy(update={"segment": cell[0], "source": cell[1], "rate": rate, "lag": lag})
+def _said(transition: Transition) -> tuple[object, ...]:
+    return transition.rate, transition.lag, transition.evidence
+
+
+def _moved(today: Transition, planned: Transition, varied: Transition) -> Transition:
+    """Today's transition as a scenario moves it, for the place that all three hold in."""
+    stated = (today, planned, varied)
+    return today.model_copy(
+        update={
+            "segment": next((each.segment for each in stated if each.segment), None),
+            "source": next((each.source for each in stated if each.source), None),
+            "rate": min(today.rate * varied.rate / planned.rate, 1.0),
+            "lag": today.lag if varied.lag == planned.lag else varied.lag,
+            "evidence": today.evidence if varied.evidence == planned.evidence else varied.evidence,
+        }
+    )
 
 
 def _row(name: str, found: Outcome, base: Outcome) -> dict[str, object]:

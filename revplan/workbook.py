@@ -133,7 +133,7 @@ class Workbook:
         self, simulation: Simulation, progress: Progress | None = None, spread: Spread = in_order
     ) -> tuple[Compared, ...]:
         """The plan and its scenarios side by side, with the trials and the seed of `simulation`."""
-        return compare(simulation, known(self.plan, self.records), progress, spread)
+        return compare(simulation, progress, spread)
 
     @cached_property
     def headline(self) -> str:

@@ -12,14 +12,13 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 from revplan.errors import PlanError
-from revplan.known import known
 from revplan.model.bank import Bank
 from revplan.model.curve import CONFIDENCES
 from revplan.model.outlook import Opened, Outlook, open_months, outlook
 from revplan.model.scenarios import with_entries
 from revplan.model.simulate import SEED, STRETCH, TRIALS, Simulation, run
 from revplan.model.trials import drivers
-from revplan.model.year import Known, PlannedYear, year_without_commit
+from revplan.model.year import PlannedYear, year_without_commit
 from revplan.plan.model import Plan, Scenario
 from revplan.plan.scenario import scenario_faults, varied
 from revplan.report.provenance import fingerprint
@@ -88,10 +87,6 @@ class Game:
     def _view(self) -> Callable[[Plan, Volumes], tuple[PlannedYear, Outlook]]:
         return lru_cache(maxsize=KEPT_WORLDS)(self._make_view)
 
-    @cached_property
-    def _known(self) -> Known:
-        return known(self.plan, self.book.records)
-
     def _simulate(self, plan: Plan, volumes: Volumes) -> Simulation:
         year, view = self._view(plan.model_copy(update={"commit": self.plan.commit}), volumes)
         _, opened = self._world(year.plan)
@@ -107,7 +102,7 @@ class Game:
         return year, outlook(year, None, opened)
 
     def _make_world(self, plan: Plan) -> tuple[PlannedYear, Opened]:
-        world = year_without_commit(plan, self._known)
+        world = year_without_commit(plan, self.base.year.known)
         return world, open_months(world)
 
 

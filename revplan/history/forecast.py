@@ -7,7 +7,7 @@ is uncertain by as much as the company's own past forecasts were off.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any
@@ -30,7 +30,7 @@ from revplan.history.expected import (
 from revplan.history.flow import open_records, wins_by_day
 from revplan.history.hazards import Hazards
 from revplan.history.predictive import USUAL_CV, Count, count_forecast, learnt_cv, money_forecast
-from revplan.history.records import History
+from revplan.history.records import History, stale
 from revplan.history.spells import NEVER, Spells, as_date, spells_of
 
 MAX_MONTHS = 24
@@ -91,7 +91,8 @@ def forecast_wins(history: History, months: int, tell: Told | None = None) -> Fo
             "check the stages of the CRM file, or take a later day",
         )
     past = replays(spells, months, tell)
-    return _forecast(spells, months, past)
+    told = _forecast(spells, months, past)
+    return replace(told, warnings=tuple(filter(None, (stale(history), *told.warnings))))
 
 
 def _forecast(spells: Spells, months: int, past: list[Replay]) -> Forecast:

@@ -25,7 +25,7 @@ from revplan.calendar import MONTH_DAYS
 from revplan.history.cohorts import Cohort, DayLag, Estimate, own_estimate, recorded_window
 from revplan.history.parts import Entered, entered_stage, matured, parts_of
 from revplan.history.recency import Drift, best_window, drift
-from revplan.history.records import EVERY, History
+from revplan.history.records import EVERY, History, stale
 from revplan.history.spells import Spells, as_date, day_number, spells_of
 from revplan.history.tails import with_tail
 from revplan.tables import conform, empty
@@ -62,7 +62,8 @@ def estimate_warnings(history: History, estimates: pd.DataFrame) -> tuple[str, .
     rows = {(row["from_stage"], row["to_stage"]): row for row in every.to_dict("records")}
     started = history.stage_history.groupby("stage")["entered_on"].min()
     day = pd.Timestamp(history.as_of)
-    return tuple(line for pair in pairwise(history.stages) for line in _warnings(pair, rows.get(pair), started, day))
+    steps = [line for pair in pairwise(history.stages) for line in _warnings(pair, rows.get(pair), started, day)]
+    return tuple(filter(None, (stale(history), *steps)))
 
 
 def transitions_block(estimates: pd.DataFrame) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from revplan.errors import DataError, Fault, shown
+from revplan.formats import show
 from revplan.history import warts
 from revplan.history.cells import UNKNOWN, Parsed
 from revplan.history.crm import LABELS, MONEY, ORIGINS, Origin, column_of, file_of
@@ -22,6 +23,7 @@ from revplan.history.moments import Moments, first_moments, known_on, last_day, 
 from revplan.tables import conform
 
 EVERY = "all"  # the segment and the source of records where the CRM names none
+STALE_DAYS = 31  # without any date at the end: whatever is counted or estimated is too low
 SILENT_DAYS = 7  # without any date at the end: the export may be older than the as-of day
 
 
@@ -74,6 +76,25 @@ def read_records(crm_path: str | Path, as_of: date | None = None) -> History:
         ),
         as_of=day,
         fingerprint=_fingerprint(tables),
+    )
+
+
+def last_recorded(history: History) -> date:
+    """The last day on which a record entered a stage or was lost."""
+    days = history.stage_history["entered_on"].max(), *history.records.filter(["lost_on"]).max()
+    last: pd.Timestamp = max(day for day in days if pd.notna(day))
+    return last.date()
+
+
+def stale(history: History) -> str:
+    """That the records end long before their as-of day, in one sentence; empty where they do not."""
+    last = last_recorded(history)
+    silent = (history.as_of - last).days
+    if silent <= STALE_DAYS:
+        return ""
+    return (
+        f"The records end on {show(last, 'date')}, {silent:,} days before {show(history.as_of, 'date')}: "
+        "what came later is not in them, and all that follows is too low."
     )
 
 

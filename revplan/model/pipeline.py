@@ -29,9 +29,15 @@ class OpenGroup:
     items: np.ndarray
     """Records of each age."""
     values: np.ndarray
-    """What they are worth together if all are won. [plan currency]"""
+    """What those with an amount are worth together if all are won. [plan currency]"""
     lost: np.ndarray
     """Share of the stage's entries recorded lost by 0, 1, 2, ... days; the last holds on. [0-1]"""
+    unpriced: np.ndarray | float = 0.0
+    """Records of each age without an amount."""
+
+    def worth(self, acv: float) -> np.ndarray:
+        """What the records of each age are worth if all are won; `acv` each where they carry no amount. [plan currency]"""
+        return self.values + acv * self.unpriced
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,7 @@ def open_yield(cell: Cell, group: OpenGroup, plan_date: date, first_month: pd.Pe
     some are not, (1-r) G would take every old record for a coming win. What follows after the next
     stage is the composed path to won.
     """
-    lag, rate = cell.lags[group.stage], cell.rates[group.stage]
+    lag, rate, worth = cell.lags[group.stage], cell.rates[group.stage], group.worth(cell.acv)
     past = group.ages * 1.0
     done = lag.cdf(past)
     dead = (1 - done < OLDER_THAN_ANY) & (not lag.is_fixed)
@@ -75,7 +81,7 @@ def open_yield(cell: Cell, group: OpenGroup, plan_date: date, first_month: pd.Pe
     scale = np.where(alive & (still_open > 1e-12), rate / np.maximum(still_open, 1e-12), 0.0)
     rest = cell.rates_to_won[group.stage + 1]
     edges, totals, arrived = _month_edges(plan_date, first_month), [], []
-    for weights in (group.items, group.values):
+    for weights in (group.items, worth):
         leaving = _leaving_days(lag, group.ages, weights * scale)
         if overdue.any():
             leaving += rate * float(weights @ overdue) * _next_month(plan_date)
@@ -88,7 +94,7 @@ def open_yield(cell: Cell, group: OpenGroup, plan_date: date, first_month: pd.Pe
         chance=totals[0],
         worth=totals[1],
         dead_items=float(group.items @ dead),
-        dead_value=float(group.values @ dead),
+        dead_value=float(worth @ dead),
         overdue_items=float(group.items @ overdue),
     )
 

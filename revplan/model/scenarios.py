@@ -15,7 +15,6 @@ import numpy as np
 
 from revplan.model.bank import Bank
 from revplan.model.budget import spend
-from revplan.model.cells import plan_cells, target_arr
 from revplan.model.curve import CurvePoint
 from revplan.model.funnel import YEAR, forward
 from revplan.model.outcome import Outcome
@@ -23,7 +22,7 @@ from revplan.model.outlook import Outlook, outlook
 from revplan.model.simulate import Progress, Simulation, run
 from revplan.model.spread import Spread, in_order
 from revplan.model.trials import drivers
-from revplan.model.year import Known, PlannedYear, plan_year
+from revplan.model.year import PlannedYear, plan_year
 from revplan.plan.model import Plan, Scenario
 from revplan.plan.scenario import scenario_plans
 
@@ -52,7 +51,7 @@ class Compared:
 
 
 def compare(
-    simulation: Simulation, known: Known, progress: Progress | None = None, spread: Spread = in_order
+    simulation: Simulation, progress: Progress | None = None, spread: Spread = in_order
 ) -> tuple[Compared, ...]:
     """The base plan, then every scenario of its plan file, with the same random numbers.
 
@@ -60,8 +59,6 @@ def compare(
     ----------
     simulation
         The base plan, simulated.
-    known
-        What the records say on the plan date.
     progress
         Called with done, total and what is being worked on.
     spread
@@ -73,7 +70,7 @@ def compare(
         If a scenario contradicts the plan.
     """
     base, plans = simulation.year, scenario_plans(simulation.year.plan)
-    work = partial(_beside, base, known, (simulation.trials, simulation.seed))
+    work = partial(_beside, base, (simulation.trials, simulation.seed))
     found = [_compared(BASE, base, base, simulation.view, (simulation.outcome, simulation.signed))]
     for each in spread(work, list(plans.items())):
         found.append(each)
@@ -82,10 +79,10 @@ def compare(
     return tuple(found)
 
 
-def _beside(base: PlannedYear, known: Known, drawn: tuple[int, int], scenario: tuple[str, Plan]) -> Compared:
+def _beside(base: PlannedYear, drawn: tuple[int, int], scenario: tuple[str, Plan]) -> Compared:
     """One scenario beside `base`, with the trials and the seed of `drawn`."""
     name, plan = scenario
-    year = plan_year(plan, known)
+    year = plan_year(plan, base.known)
     held = with_entries(year, base, base.plan.scenarios[name])
     view = outlook(held)
     result, (signed,) = run(view, Bank(drawn[0], drivers(view), drawn[1]), (plan.commit.confidence,))
@@ -99,18 +96,6 @@ def with_entries(year: PlannedYear, base: PlannedYear, scenario: Scenario) -> Pl
         for cell, flow in zip(year.cells, base.flows, strict=True)
     )
     return replace(year, flows=flows)
-
-
-def scenario_outlook(simulation: Simulation, plan: Plan, scenario: Scenario) -> Outlook:
-    """The base plan's entries in a scenario's world, without planning the scenario anew: for sweeps.
-
-    Open records bring what they bring in the base plan, times the change of the rates they still pass.
-    """
-    base, cells = simulation.year, plan_cells(plan)
-    world = replace(base, plan=plan, cells=cells, targets=target_arr(plan, cells))
-    view = outlook(with_entries(world, base, scenario), None, simulation.opened)
-    moved = np.where(view.is_open, view.path_rates / simulation.view.path_rates, 1.0)
-    return replace(view, landing=view.landing * moved[:, None])
 
 
 def _compared(

@@ -37,6 +37,8 @@ class PlannedYear:
     """A plan computed: every array has one row per cell; money in the plan's currency."""
 
     plan: Plan
+    known: Known
+    """What the records said on its plan date: by it another plan can be computed as of the same day."""
     bridge: Bridge
     cells: tuple[Cell, ...]
     first: int
@@ -111,6 +113,7 @@ def year_without_commit(plan: Plan, known: Known) -> PlannedYear:
     won_wins, won_arr = (_won(cells, known, index) for index in (0, 1))
     return PlannedYear(
         plan=plan,
+        known=known,
         bridge=solve_bridge(plan.goal),
         cells=cells,
         first=(month_of(plan.plan_date) - plan.first_month).n,

@@ -17,6 +17,8 @@ EVERY = "all"
 def coverage(pipeline: pd.DataFrame, remaining: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Table coverage: by period and segment, the open pipeline over the remaining target.
 
+    All segments together come first, where there is more than one.
+
     Parameters
     ----------
     pipeline
@@ -27,11 +29,12 @@ def coverage(pipeline: pd.DataFrame, remaining: dict[str, pd.DataFrame]) -> pd.D
     """
     if pipeline.empty or not remaining:
         return empty("coverage")
-    by_segment = [*pipeline.to_dict("records")] if len(pipeline) > 1 else []
+    by_segment: list[dict] = pipeline.to_dict("records")
+    together = [_together(pipeline)] if len(by_segment) > 1 else []
     rows = [
         _row(period, found, left.sum() if found["segment"] == EVERY else left.loc[found["segment"]])
         for period, left in remaining.items()
-        for found in (_together(pipeline), *by_segment)
+        for found in (*together, *by_segment)
     ]
     return conform(pd.DataFrame(rows), "coverage")
 

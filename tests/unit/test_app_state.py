@@ -219,7 +219,7 @@ def test_what_is_played_is_what_compare_says(board: Board, game: Game, moved: li
     scenario = scenario_of(game.plan, after(board, moved))
     named = game.plan.model_copy(update={"scenarios": FrozenDict({"x": scenario})})
     base = replace(game.base, year=replace(game.base.year, plan=named))
-    compared, played = compare(base, game._known)[1], game.play(scenario)
+    compared, played = compare(base)[1], game.play(scenario)
     assert (played.outcome, played.signed) == (compared.outcome, compared.signed)
 
 

@@ -161,6 +161,10 @@ def test_segments_add_up_to_the_whole(book: BoardBook) -> None:
         for part in parts
     )
     pd.testing.assert_frame_equal(summed, book.promise.set_index(keys)[["promised", "came"]])
+    assert [part.coverage["segment"].unique().tolist() for part in parts] == [[name] for name in book.plan.segments]
+    covered = sum(part.coverage.set_index("period")[["items", "open_amount", "remaining", "in_time"]] for part in parts)
+    of_all = book.coverage[book.coverage["segment"] == "all"].set_index("period")[list(covered.columns)]
+    pd.testing.assert_frame_equal(covered, of_all)
     landings = sum(
         part.landing.set_index("period")[["closed", "from_open", "to_create", "landing", "goal"]] for part in parts
     )
@@ -250,11 +254,13 @@ def test_a_year_that_has_not_begun_has_empty_tables() -> None:
     assert book.reached_by_month["came_arr"].isna().all()
 
 
-def test_a_quarter_that_has_not_begun_has_empty_tables() -> None:
+def test_of_a_quarter_that_has_not_begun_only_the_year_lands() -> None:
     book = sound(open_boardbook(FY26, "2026-Q4", END))
     assert book.state == "2026-Q4 begins on 1 Oct 2026; nothing of it can have come yet."
     assert book.promise.empty
-    assert book.landing.empty
+    whole = open_boardbook(FY26, "2026-Q3", END).landing
+    assert book.landing["period"].tolist() == ["2026"]
+    pd.testing.assert_frame_equal(book.landing, whole[1:].reset_index(drop=True))
     assert len(book.coverage) == 8  # what is open can be held against what remains at any time
 
 
@@ -312,7 +318,28 @@ def test_two_books_that_differ_are_named(tiny: Callable[..., BoardBook]) -> None
 
 def test_records_that_end_early_are_named(tiny: Callable[..., BoardBook]) -> None:
     said = "\n".join(tiny(as_of=date(2026, 6, 30), quarter="2026-Q1").notes)
-    assert "The records end on 8 Mar 2026, 114 days before 30 Jun 2026: what came since is not in them." in said
+    early = "The records end on 30 Mar 2026, 92 days before 30 Jun 2026: what came later is not in them, and all that follows is too low."
+    assert early in said
+    assert said.count("The records end") == 1
+
+
+def test_records_a_month_old_are_named_and_not_called_too_low(tiny: Callable[..., BoardBook]) -> None:
+    month = tiny(as_of=date(2026, 4, 30), quarter="2026-Q1")  # the last entry is the loss of 30 March: 31 days
+    assert month.stale == ""
+    said = "\n".join(month.notes)
+    assert "The records end on 30 Mar 2026, 31 days before 30 Apr 2026: what came since is not in them." in said
+    later = tiny(as_of=date(2026, 5, 1), quarter="2026-Q1")
+    assert later.stale.startswith("The records end on 30 Mar 2026, 32 days before 1 May 2026: ")
+    assert tiny(leads=None).stale == ""
+
+
+def test_a_last_day_far_beyond_the_records_is_said() -> None:
+    found = open_boardbook(FY26, as_of="2027-05-05").stale
+    assert found == (
+        "The records end on 14 Nov 2026, 172 days before 5 May 2027: what came later is not in them, "
+        "and all that follows is too low."
+    )
+    assert open_boardbook(EXAMPLE / "plan.yaml", as_of="2026-12-31").stale == ""  # nothing can have come yet
 
 
 def test_a_segment_the_plan_lacks_is_mix(tiny: Callable[..., BoardBook]) -> None:

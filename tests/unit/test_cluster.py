@@ -102,8 +102,8 @@ def test_a_sweep_is_the_same_to_the_bit(address: str, simulation: Any) -> None:
 
 def test_scenarios_are_the_same_to_the_bit(address: str, simulation: Any) -> None:
     with on_cluster(address) as spread:
-        there = compare(simulation, Known(), None, spread)
-    here = compare(simulation, Known())
+        there = compare(simulation, None, spread)
+    here = compare(simulation)
     assert [each.name for each in there] == ["base", "weak", "large", "more"]
     for one, other in zip(here, there, strict=True):
         assert (one.outcome, one.signed, one.needed, one.spend) == (

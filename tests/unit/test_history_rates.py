@@ -110,10 +110,18 @@ def test_a_long_delay_is_no_late_recording() -> None:
 
 
 def test_a_transition_without_conversions_has_no_row_but_a_warning() -> None:
-    history = history_of([{"lead": 0, "sql": 1}] * 30, 50, ("lead", "sql", "won"))
+    lacking = "sql to won: no conversion is recorded, so there is no rate"
+    history = history_of([{"lead": 0, "sql": 1}] * 30, 30, ("lead", "sql", "won"))
     estimates = estimate_transitions(history, history.as_of)
     assert estimates["to_stage"].tolist() == ["sql"]
-    assert estimate_warnings(history, estimates) == ("sql to won: no conversion is recorded, so there is no rate",)
+    assert estimate_warnings(history, estimates) == (lacking,)
+    later = history_of([{"lead": 0, "sql": 1}] * 30, 50, ("lead", "sql", "won"))
+    early, *others = estimate_warnings(later, estimate_transitions(later, later.as_of))
+    assert early == (
+        "The records end on 2 Jan 2025, 49 days before 20 Feb 2025: what came later is not in them, "
+        "and all that follows is too low."
+    )
+    assert others == [lacking]
 
 
 def test_a_history_watched_too_briefly_is_immature() -> None:

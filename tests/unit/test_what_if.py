@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from small_company import small_book
 
 from revplan.boardbook import BoardBook, open_boardbook
-from revplan.plan.model import Plan
+from revplan.model.pipeline import open_yield
+from revplan.model.scenarios import compare
+from revplan.model.simulate import simulate
+from revplan.model.year import PlannedYear
+from revplan.plan.model import Plan, Scenario
 from revplan.plan.scenario import scenario_plans
-from revplan.what_if import in_todays_world
+from revplan.values import FrozenDict
+from revplan.what_if import in_todays_world, what_if
 
-FY26 = Path(__file__).parents[2] / "data" / "example" / "plan_fy26.yaml"
+EXAMPLE = Path(__file__).parents[2] / "data" / "example"
+FY26 = EXAMPLE / "plan_fy26.yaml"
 SCENARIOS = """scenarios:
   sure: {changes: [{from: sql, to: won, rate: 1.0}]}
   more asked: {goal: {new_arr: 40_000}}
@@ -77,6 +89,139 @@ def test_the_same_world_has_the_same_luck(tmp_path: Path) -> None:
     same = "scenarios: {same: {changes: [{from: sql, to: won, rate: 0.2}]}}\n"
     found = small_book(tmp_path, more=same).what_if.drop(columns="scenario")
     assert found.iloc[0].to_dict() == found.iloc[1].to_dict() | {"difference": 0.0}
+
+
+@pytest.fixture(scope="module")
+def year_to_come() -> BoardBook:
+    return open_boardbook(EXAMPLE / "plan.yaml")
+
+
+def says_what_compare_says(year: PlannedYear) -> None:
+    """Mean difference, band and chance of every scenario, to the bit."""
+    simulation = simulate(year, 1024)
+    compared = compare(simulation)
+    base = compared[0].outcome.mean.value
+    found = what_if(simulation, year.plan)
+    assert found["scenario"].tolist() == [each.name for each in compared]
+    columns = ["landing", "difference", "landing_low", "landing_high", "chance_of_goal"]
+    told = [
+        (
+            each.outcome.mean.value,
+            each.outcome.mean.value - base,
+            each.outcome.p10.value,
+            each.outcome.p90.value,
+            each.outcome.chance_of_goal.value,
+        )
+        for each in compared
+    ]
+    assert list(found[columns].itertuples(index=False, name=None)) == told
+
+
+def test_before_the_year_it_says_what_the_simulator_says(year_to_come: BoardBook) -> None:
+    assert len(year_to_come.plan.scenarios) == 4
+    says_what_compare_says(year_to_come.year)
+
+
+@settings(max_examples=6, deadline=None)
+@given(
+    rate=st.floats(0.05, 0.6),
+    days=st.integers(10, 300),
+    deal=st.floats(10_000, 90_000),
+    volume=st.floats(0.2, 2.0),
+    segment=st.sampled_from([None, "smb", "enterprise"]),
+)
+def test_whatever_the_scenario_it_says_what_the_simulator_says(
+    year_to_come: BoardBook, rate: float, days: int, deal: float, volume: float, segment: str | None
+) -> None:
+    lag = {"median_days": days, "p90_days": 2 * days}
+    change = {"from": "sqo", "to": "won", "rate": rate, "lag": lag} | ({"segment": segment} if segment else {})
+    scenario = Scenario.model_validate({"changes": [change], "acv": {"mid": deal}, "volume": {"inbound": volume}})
+    says_what_compare_says(with_scenarios(year_to_come.year, x=scenario))
+
+
+def with_scenarios(year: PlannedYear, **scenarios: Scenario) -> PlannedYear:
+    """The year with other scenarios in its plan."""
+    return replace(year, plan=year.plan.model_copy(update={"scenarios": FrozenDict(scenarios)}))
+
+
+def told(book: BoardBook, scenario: dict[str, Any]) -> pd.Series:
+    """The row of one scenario of a running year, whose lags do not stray."""
+    assert book.now is not None
+    promised = with_scenarios(book.year, x=Scenario.model_validate(scenario)).plan
+    sure = {"uncertainty": book.now.plan.uncertainty.model_copy(update={"lag_cv": 0.0})}
+    now = replace(book.now, plan=book.now.plan.model_copy(update=sure))
+    found = what_if(simulate(now, 1024), promised.model_copy(update=sure))
+    return found.set_index("scenario").loc["x"]
+
+
+def test_a_scenario_that_changes_nothing_changes_nothing(book: BoardBook) -> None:
+    steps = [{"from": "sqo", "to": "won", "segment": "smb", "rate": 0.304}, {"from": "sal", "to": "sqo", "rate": 0.571}]
+    row = told(book, {"changes": steps, "acv": {"mid": {"mean": 29_500, "sd": 13_500}}, "volume": {"inbound": 1.0}})
+    assert row["difference"] == 0.0
+
+
+def test_larger_deals_are_those_of_new_entries_and_of_open_records_without_an_amount(book: BoardBook) -> None:
+    # By hand: each coming win without an amount on record is worth 3,500 more; those with one keep it.
+    now = book.now
+    assert now is not None
+    wins = 0.0
+    for row, cell in enumerate(now.cells):
+        if cell.segment == "mid":
+            wins += float(now.commit_wins[row, :12].sum())
+            for group, _ in now.open_yields[row]:
+                alone = replace(group, items=np.asarray(group.unpriced), values=np.zeros(len(group.ages)))
+                wins += float(open_yield(cell, alone, now.plan.plan_date, now.plan.first_month).wins[:12].sum())
+    row = told(book, {"acv": {"mid": {"mean": 33_000, "sd": 13_500}}})
+    assert row["difference"] == pytest.approx(3_500 * wins, rel=0.01)
+    assert 1.3 * 3_500 * float(now.commit_wins[4:8, :12].sum()) < row["difference"]  # new entries alone bring less
+
+
+def test_amounts_on_record_are_kept(book: BoardBook) -> None:
+    assert book.now is not None
+    groups = [(cell, group) for cell, row in zip(book.now.cells, book.now.open_yields, strict=True) for group, _ in row]
+    priced = [(cell, group) for cell, group in groups if group.stage == cell.won - 1]
+    assert all((group.worth(1.0) == group.worth(9.0)).all() for _, group in priced)  # every SQO has one
+    leads = [group for cell, group in groups if cell.stages[group.stage] == "lead"]
+    none = np.concatenate([group.worth(2.0) - 2 * np.asarray(group.items) for group in leads if not group.values.any()])
+    assert not none.any()
+
+
+@pytest.mark.parametrize("share", [0.9, 0.6])
+@pytest.mark.parametrize(("start", "end"), [("lead", "mql"), ("sal", "sqo"), ("sqo", "won")])
+def test_lower_rates_lower_the_landing(book: BoardBook, start: str, end: str, share: float) -> None:
+    stated = [each for each in book.plan.transitions if (each.from_stage, each.to_stage) == (start, end)]
+    changes = [
+        {"from": start, "to": end, "rate": each.rate * share}
+        | {key: value for key, value in (("segment", each.segment), ("source", each.source)) if value}
+        for each in stated
+    ]
+    row = told(book, {"changes": changes})
+    assert row["difference"] < 0
+    assert row["landing_high"] < told(book, {"volume": 1.0})["landing_high"]
+
+
+def test_longer_delays_lower_the_landing(tmp_path: Path) -> None:
+    later = {"changes": [{"from": "sql", "to": "won", "lag": {"months": 7}}]}
+    longest = {"changes": [{"from": "sql", "to": "won", "lag": {"months": 11}}]}
+    book = small_book(tmp_path)
+    falls = [told(book, each)["difference"] for each in (later, longest)]
+    assert falls[1] < falls[0] < 0
+
+
+def test_cells_that_share_a_rate_go_on_sharing_it(book: BoardBook) -> None:
+    today, moved, _, _ = worlds(book, "win rate down a fifth")
+    assert [places(plan) for plan in (today, moved)] == [places(today)] * 2
+    general = [each for each in today.transitions if each.segment is None and each.source is None]
+    coarse = today.model_copy(update={"transitions": tuple(general)})
+    scenario = Scenario.model_validate({"changes": [{"from": "sqo", "to": "won", "segment": "mid", "rate": 0.2}]})
+    varied = scenario_plans(with_scenarios(book.year, x=scenario).plan)["x"]
+    added = places(in_todays_world(coarse, book.plan, varied))[len(general) :]
+    assert added == [("sqo", "won", "mid", None)]
+
+
+def places(plan: Plan) -> list[tuple[str | None, ...]]:
+    """Where the transitions of a plan hold."""
+    return [(each.from_stage, each.to_stage, each.segment, each.source) for each in plan.transitions]
 
 
 def test_without_scenarios_there_is_nothing_to_compare(tmp_path: Path) -> None:
