@@ -48,6 +48,17 @@ def exhibits(notebook: Any) -> list[dict[str, Any]]:
     return [block.raw for block in blocks(notebook) if isinstance(block, Shown)]
 
 
+def under_headings(notebook: Any) -> list[dict[str, Any]]:
+    """The same, each with the `heading` it stands under."""
+    heading, found = "", []
+    for block in blocks(notebook):
+        if isinstance(block, Heading):
+            heading = block.text
+        elif isinstance(block, Shown):
+            found.append({**block.raw, "heading": heading})
+    return found
+
+
 def _of_cell(cell: Any) -> list[Block]:
     if cell.cell_type == "markdown":
         return _of_markdown(cell.source)

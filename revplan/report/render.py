@@ -19,7 +19,7 @@ from revplan.errors import Fault, PlanError, ReportError, RevplanError, shown
 from revplan.inputs import input_files
 from revplan.plan.file import read_plan
 from revplan.plan.model import Plan
-from revplan.report.blocks import exhibits
+from revplan.report.blocks import exhibits, under_headings
 from revplan.report.files import PACKAGE, REPOSITORY, check_folder, notebook_in, shown_path, written_together
 from revplan.report.parameters import checked, declared
 from revplan.report.progress import Progress
@@ -265,7 +265,7 @@ def _workbook(notebook: Any, request: Request) -> bytes:
     from revplan.report.live import live_workbook
     from revplan.workbook import open_workbook
 
-    return live_workbook(open_workbook(request.plan_path), exhibits(notebook), notebook.metadata["revplan"])
+    return live_workbook(open_workbook(request.plan_path), under_headings(notebook), notebook.metadata["revplan"])
 
 
 PRINTINGS: Mapping[str, Callable[[Any, Request], bytes]] = {

@@ -343,6 +343,10 @@ def test_columns_are_lettered_as_in_excel() -> None:
     [
         ("1 Goal: $2.9M [all]", "1 Goal $2.9M all"),
         ("x" * 40, "x" * 31),
+        ("4 Why the quarter differs from the plan", "4 Why the quarter differs from"),
+        ("4 Why the quarter differs, and how much", "4 Why the quarter differs, and"),
+        ("12 What to know beside - numbers", "12 What to know beside"),
+        ("1 " + "x" * 40, "1 " + "x" * 29),
         ("\U0001f600" * 20, "\U0001f600" * 15),
         ("history", "history 2"),
         ("'quoted'", "quoted"),

@@ -97,12 +97,39 @@ def test_hostile_text_is_text(content: bytes) -> None:
     for sheet in book.worksheets:
         for row in sheet.iter_rows():
             for each in row:
-                assert each.hyperlink is None
+                assert each.hyperlink is None or sheet.title == READ_ME
                 assert each.data_type != "f" or not str(each.value).startswith(("=cmd", "=-2", "=+1", "=@"))
     with zipfile.ZipFile(BytesIO(content)) as archive:
         for name in archive.namelist():
             ElementTree.fromstring(archive.read(name))
         assert not [name for name in archive.namelist() if "vba" in name.lower() or "external" in name.lower()]
+
+
+def test_the_first_sheet_lists_the_others_and_leads_there(content: bytes) -> None:
+    book = load_workbook(BytesIO(content))
+    links = [(row[0].hyperlink, row[0].value, row[1].value) for row in book[READ_ME].iter_rows() if row[0].hyperlink]
+    assert [name for _, name, _ in links] == book.sheetnames[1:]
+    assert all(link.location == f"'{name}'!A1" and link.id is None for link, name, _ in links)
+    held = {name: words for _, name, words in links}
+    assert held["Bridge"].startswith("closing = opening + new")
+    assert held["1 Everything all of it is here"] == "Everything: [all] of/it* is ? here\\now"
+    assert held["3 =cmd| C calc !A0"] == EVIL
+
+
+def test_a_sheet_is_called_by_the_heading_it_stands_under(plan_book: Workbook) -> None:
+    headed = [{**exhibits()[0], "heading": "What falls before the plan date, by quarter"}]
+    assert "1 What falls before the plan" in load_workbook(BytesIO(live_workbook(plan_book, headed, {}))).sheetnames
+
+
+def test_what_nobody_reads_on_paper_is_a_page(content: bytes) -> None:
+    book = load_workbook(BytesIO(content))
+    for name in (*SHEETS[SHEETS.index("Solved for") :], "Required next year"):
+        assert re.fullmatch(r"'.*'!\$A\$1:\$[A-Z]+\$[0-9]{1,2}", book[name].print_area), name
+        assert book[name].page_setup.fitToWidth in (None, 1)
+    shares = [cell.column_letter for cell in book["Rates and delays"][5] if str(cell.value).endswith("later")]
+    assert book["Rates and delays"].print_area.split("$")[-2] < shares[-1]
+    assert not book["Bridge"].print_area
+    assert (book["Check"].print_title_rows, book["Check"]["A6"].value) == ("$6:$6", "What must hold")
 
 
 def test_only_inputs_are_unlocked_and_guarded(content: bytes) -> None:

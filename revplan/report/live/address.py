@@ -63,7 +63,10 @@ def sheet_name(wanted: str, taken: Iterable[str]) -> str:
 
 
 def _cut(text: str, units: int) -> str:
-    """As much of `text` as fits: Excel counts UTF-16 units."""
-    while len(text.encode("utf-16-le")) > 2 * units:
-        text = text[:-1]
-    return text.strip()
+    """As many words of `text` as fit, or as much of its only one: Excel counts UTF-16 units."""
+    fitting = text
+    while len(fitting.encode("utf-16-le")) > 2 * units:
+        fitting = fitting[:-1]
+    whole = text[len(fitting) : len(fitting) + 1].strip() == ""
+    words = fitting if whole else fitting.rpartition(" ")[0]
+    return (words if len(words) > units // 2 else fitting).strip(" ,;:-")

@@ -48,7 +48,7 @@ KEY = (
 NOT_LIVE = (
     "Not recomputed here: the commit; what open records bring, which was worked out record by record at the plan's rates and delays; "
     "the plan date; pairs of segment and source whose share was 0; confidence and simulation. Sales capacity is not part of the plan yet.",
-    "The exhibits at the end hold the values of the report and do not follow the inputs.",
+    "The numbered sheets hold the values of the report and do not follow the inputs.",
 )
 
 
@@ -60,7 +60,7 @@ def live_workbook(book: Workbook, exhibits: Sequence[dict[str, Any]], provenance
     book
         The computed plan.
     exhibits
-        Raw exhibits, as `markup.raw` tells them, one sheet each.
+        Raw exhibits, as `markup.raw` tells them, one sheet each; with the `heading` it stands under, if there is one.
     provenance
         What it was made from, a text by its key, shown on the first sheet; `plan_fingerprint` is what
         `revplan import` knows the plan by.
@@ -86,10 +86,10 @@ def live_workbook(book: Workbook, exhibits: Sequence[dict[str, Any]], provenance
     first = Sheet(desk, READ_ME, provenance.get("plan") or book.plan.name)
     if live:
         _live_sheets(desk)
-    _read_me(first, provenance, live)
     for number, exhibit in enumerate(exhibits, 1):
         write_exhibit(desk, number, exhibit)
     _in_order(desk)
+    _read_me(first, provenance, live)
     target.close()
     return content.getvalue()
 
@@ -145,8 +145,17 @@ def _read_me(sheet: Sheet, provenance: Mapping[str, str], live: bool) -> None:
     for place, (look, words) in enumerate(KEY if live else (), row + 1):
         sheet.number(place, 0, None, look=look)
         sheet.text(place, 1, words)
-    sheet.widths(24, 96, 10)
+    _contents(sheet, row + (len(KEY) if live else 0) + 2)
+    sheet.widths(34, 96, 10)
     sheet.freeze(1, 0)
+
+
+def _contents(sheet: Sheet, row: int) -> None:
+    """Every other sheet in its order, with what it is and a link to it."""
+    sheet.heads(row, ["Sheet", "What it holds"], words=2)
+    for place, other in enumerate(sheet.desk.book.worksheets()[1:], row + 1):
+        sheet.link(place, 0, other.get_name())
+        sheet.text(place, 1, sheet.desk.contents[other.get_name()], "wrap")
 
 
 def _too_big(grid: Grid) -> tuple[str, ...]:
@@ -169,7 +178,12 @@ def _verdicts(sheet: Sheet, row: int) -> int:
 
 
 def _in_order(desk: Desk) -> None:
-    """Sheets in the order a reader wants them: the exhibits before the calculations."""
+    """Sheets in the order a reader wants them: the exhibits before the calculations.
+
+    What a sheet prints is kept by its number, so sheets are numbered anew.
+    """
     order = {name: place for place, name in enumerate(SHEETS)}
     desk.book.worksheets_objs.sort(key=lambda sheet: order.get(sheet.get_name(), CALCULATIONS - 0.5))
+    for number, sheet in enumerate(desk.book.worksheets()):
+        sheet.index = number
     desk.book.get_worksheet_by_name(READ_ME).activate()

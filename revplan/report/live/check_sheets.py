@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from revplan.report.live.address import cell, down, fixed
-from revplan.report.live.desk import ENTRIES, LOOKS, NUMBER, PLAN, PRECISE, RECORDS, Desk, Sheet
+from revplan.report.live.desk import ENTRIES, FEW_ROWS, LOOKS, NUMBER, PLAN, PRECISE, RECORDS, Desk, Sheet
 from revplan.report.live.grid import CHECK, SOLVED
 
 LAYOUT, LAYOUT_LABEL = 1, "Layout"
@@ -40,6 +40,7 @@ def write_solved(desk: Desk) -> None:
         sheet.formula(row, CHANGED, f"IF({cell(row, NOW)}={cell(row, WAS)},0,1)", 0)
     _verdicts(sheet, TOP + len(desk.inputs) - 1)
     sheet.widths(46, 40, 10, 18, 9, 16, 16, 9)
+    sheet.print_only(FEW_ROWS)
     sheet.freeze(TOP, 1)
 
 

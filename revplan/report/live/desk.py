@@ -25,6 +25,7 @@ LONGEST_TEXT = 32_000
 FIRST_YEAR = 1900  # in which the calendar of Excel begins
 SAME = 1e-9  # share by which an input may differ and not be shown as changed
 PAGE_WIDTH = 190  # characters across a page, so that a sheet can be read on paper
+FEW_ROWS = 40  # of a sheet that nobody reads on paper, rows that are printed all the same: a sheet cannot be left out
 PLAN, RECORDS, ENTRIES = "plan", "records", "commit"
 """Whose an input is: the planner's, the records', or the optimisation's."""
 
@@ -101,6 +102,8 @@ class Desk:
     checks: list[Check] = field(default_factory=list)
     cells: dict[str, tuple[str, float | None]] = field(default_factory=dict)
     """Results by name: address and value."""
+    contents: dict[str, str] = field(default_factory=dict)
+    """What each sheet is, in a line, by its name."""
     formats: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     @cached_property
@@ -144,6 +147,7 @@ class Sheet:
         self.paper.set_footer(f"&L{printable(desk.grid.plan.name)}&C{printable(name)}&R&P / &N")
         self.paper.protect("", {"format_columns": True, "format_rows": True, "select_unlocked_cells": True})
         self.text(0, 0, title, "title")
+        desk.contents[name] = about[0] if about else title
         for row, line in enumerate(about, 1):
             self.text(row, 0, line, "grey")
         self.top = len(about) + 2
@@ -151,6 +155,10 @@ class Sheet:
     def text(self, row: int, col: int, text: object, look: str = "") -> None:
         """Words, never a formula."""
         self.paper.write_string(row, col, clean(text)[:LONGEST_TEXT], self.desk.format(TEXT, look))
+
+    def link(self, row: int, col: int, sheet: str) -> None:
+        """The name of another sheet, which leads there."""
+        self.paper.write_url(row, col, f"internal:'{sheet}'!A1", self.desk.format(TEXT, "link"), sheet)
 
     def number(self, row: int, col: int, value: float | None, kind: str = NUMBER, look: str = "") -> None:
         """A number that is no input; nothing where there is none."""
@@ -217,14 +225,19 @@ class Sheet:
             else:
                 self.text(row, col, head, "head" if col < words else "number head")
 
-    def widths(self, *widths: float, pages: int | None = None) -> None:
+    def widths(self, *widths: float) -> None:
         """Widths of the columns; the last holds for those that follow; pages side by side, as many as it takes. [characters]"""
         last = max(self.paper.dim_colmax or 0, len(widths) - 1)
         for col, width in enumerate(widths[:-1]):
             self.paper.set_column(col, col, width)
         self.paper.set_column(len(widths) - 1, last, widths[-1])
         broad = sum(widths[:-1]) + widths[-1] * (last + 2 - len(widths))
-        self.paper.fit_to_pages(pages or max(1, math.ceil(broad / PAGE_WIDTH)), 0)
+        self.paper.fit_to_pages(max(1, math.ceil(broad / PAGE_WIDTH)), 0)
+
+    def print_only(self, rows: int, columns: int | None = None) -> None:
+        """Leaves out of printing what lies below `rows` and right of `columns`; the rest is a page wide."""
+        self.paper.print_area(0, 0, rows - 1, self.paper.dim_colmax if columns is None else columns - 1)
+        self.paper.fit_to_pages(1, 0)
 
     def freeze(self, row: int, col: int) -> None:
         """What stays in sight, and is printed again on every page."""

@@ -28,7 +28,9 @@ WIDEST = 60
 def write_exhibit(desk: Desk, number: int, exhibit: dict[str, Any]) -> None:
     """The sheet of one exhibit, as `markup.raw` tells it."""
     taken = [sheet.get_name() for sheet in desk.book.worksheets()]
-    sheet = Sheet(desk, sheet_name(f"{number} {exhibit['message']}", taken), exhibit["message"])
+    sheet = Sheet(
+        desk, sheet_name(f"{number} {exhibit.get('heading') or exhibit['message']}", taken), exhibit["message"]
+    )
     columns, rows = exhibit["columns"], exhibit["rows"]
     for col, column in enumerate(columns):
         sheet.text(sheet.top, col, column["label"], "number head" if column["kind"] in NUMBERS else "head")

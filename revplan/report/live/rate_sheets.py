@@ -15,7 +15,7 @@ import numpy as np
 from revplan.lag import Lag, path_shares, path_shift
 from revplan.plan.goal import SHARE_TOLERANCE
 from revplan.report.live.address import across, cell, column, down, fixed
-from revplan.report.live.desk import RATE, SHARE, SHARES, Desk, Rule, Sheet
+from revplan.report.live.desk import FEW_ROWS, RATE, SHARE, SHARES, Desk, Rule, Sheet
 from revplan.report.live.grid import COMPOSED, FROM_ENTRY, RATES, TO_WON, Grid, Row, padded, spread
 
 NAMES = 4  # columns that name a row: segment, source, stage, the stage's number
@@ -84,7 +84,8 @@ def write_rates(desk: Desk) -> None:
     outside = f'COUNTIF({rates},"<=0")+COUNTIF({rates},">1")'
     desk.check("Every rate is above 0 and at most 1: rows that are not", (outside, "0"), 0, 0)
     sheet.widths(16, 16, 16, 5, 16, 9, *[9] * grid.lag_months, 9)
-    sheet.paper.print_area(0, 0, TOP + len(grid.rows) - 1, cols.total)
+    longest = max(len(lag.shares()) for cell in grid.cells for lag in cell.lags)
+    sheet.print_only(TOP + len(grid.rows), LAG_COL + longest)
     sheet.freeze(TOP, TO_COL)
 
 
@@ -132,7 +133,8 @@ def write_composed(desk: Desk) -> None:
                 for month, share in enumerate(path_shares(lags, start)[:width]):
                     sheet.number(TOP + row, begin + month, float(share), SHARE)
             row += 1
-    sheet.widths(8, 12, 8, pages=1)
+    sheet.widths(8, 12, 8)
+    sheet.print_only(FEW_ROWS)
     sheet.freeze(TOP, 1)
 
 
@@ -213,7 +215,8 @@ def write_to_won(desk: Desk) -> None:
         _moves(sheet, moves, at, lags, None if grid.is_won(row) else (at + 1, at))
         _composed(sheet, composed, at, row, lags)
         _both(sheet, (moves, composed, both), at, path_shares(lags))
-    sheet.widths(14, 14, 14, 5, 7, pages=1)
+    sheet.widths(14, 14, 14, 5, 7)
+    sheet.print_only(FEW_ROWS)
     sheet.freeze(TOP, NAMES)
 
 
@@ -244,7 +247,8 @@ def write_from_entry(desk: Desk) -> None:
         _composed(sheet, part, at, row, lags, partial=True)
         _both(sheet, (moves, whole, both), at, path_shares(lags, 0.0))
         _both(sheet, (moves, part, both_part), at, path_shares(lags, grid.year.start))
-    sheet.widths(14, 14, 14, 5, 7, pages=1)
+    sheet.widths(14, 14, 14, 5, 7)
+    sheet.print_only(FEW_ROWS)
     sheet.freeze(TOP, NAMES)
 
 

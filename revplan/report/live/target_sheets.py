@@ -119,6 +119,8 @@ def write_required(desk: Desk, next_year: bool) -> None:
     _stage_sums(sheet, top, next_year)
     _required_checks(sheet, top, served)
     sheet.widths(16, 16, 14, 5, 10, 11, 11, 10, 7, 10, 9)
+    if next_year:
+        sheet.print_only(top - 1)
     sheet.freeze(top, 3)
 
 
