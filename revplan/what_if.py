@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise, product, repeat
 
 import pandas as pd
@@ -10,7 +11,7 @@ from revplan.model.outcome import Outcome
 from revplan.model.outlook import outlook
 from revplan.model.scenarios import BASE, with_entries
 from revplan.model.simulate import Simulation, sweep
-from revplan.model.year import year_without_commit
+from revplan.model.year import PlannedYear, year_without_commit
 from revplan.plan.model import Plan, Transition
 from revplan.plan.scenario import scenario_plans
 from revplan.tables import conform, empty
@@ -20,9 +21,10 @@ def what_if(simulation: Simulation, promised: Plan) -> pd.DataFrame:
     """Table what_if: the landing as it stands, then in the world of every scenario of the promised plan.
 
     A scenario changes today's rates by as much as it changes the promised ones. The entries still committed are
-    kept; open records are worked out anew by the scenario's rates, delays and deals, and keep the amounts they
-    carry. All see the same random numbers, so that the differences are not luck. Before the year begins this is
-    what `revplan.model.scenarios.compare` says, to the bit.
+    kept; open records are worked out anew by the scenario's rates and deals, and keep the amounts they carry. All
+    see the same random numbers, so that the differences are not luck. Before the year begins this is what
+    `revplan.model.scenarios.compare` says, to the bit; once it runs, open records keep the delays measured today,
+    since a longer one would make old records look alive again.
 
     Parameters
     ----------
@@ -39,12 +41,30 @@ def what_if(simulation: Simulation, promised: Plan) -> pd.DataFrame:
     plans, now = scenario_plans(promised), simulation.year
     if not plans:
         return empty("what_if")
-    worlds = [year_without_commit(in_todays_world(now.plan, promised, varied), now.known) for varied in plans.values()]
+    worlds = [_world(now, promised, varied) for varied in plans.values()]
     scenarios = [promised.scenarios[name] for name in plans]
     views = [outlook(with_entries(*each)) for each in zip(worlds, repeat(now), scenarios)]
     outcomes = (simulation.outcome, *sweep(views, simulation.trials, simulation.seed))
     rows = [_row(name, found, outcomes[0]) for name, found in zip((BASE, *plans), outcomes, strict=True)]
     return conform(pd.DataFrame(rows), "what_if")
+
+
+def _world(now: PlannedYear, promised: Plan, varied: Plan) -> PlannedYear:
+    """The year in the world of a scenario, without the commit."""
+    world = year_without_commit(in_todays_world(now.plan, promised, varied), now.known)
+    if now.plan == promised:
+        return world
+    opened = year_without_commit(_with_lags_of(now.plan, world.plan), now.known)
+    return replace(world, open_yields=opened.open_yields, open_arr=opened.open_arr, open_wins=opened.open_wins)
+
+
+def _with_lags_of(today: Plan, changed: Plan) -> Plan:
+    """`changed` with the delays that hold in the same places of `today`."""
+    places = [((each.from_stage, each.to_stage), each.segment or "", each.source or "") for each in changed.transitions]
+    held = [today.transition(*place) for place in places]
+    pairs = zip(changed.transitions, held, strict=True)
+    kept = [each.model_copy(update={"lag": was.lag}) if was else each for each, was in pairs]
+    return changed.model_copy(update={"transitions": tuple(kept)})
 
 
 def in_todays_world(now: Plan, promised: Plan, varied: Plan) -> Plan:
