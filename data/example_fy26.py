@@ -20,7 +20,7 @@ from revplan.history.records import EVERY, read_records
 NAME = "plan_fy26.yaml"
 PLAN_DATE = pd.Timestamp("2025-11-15")
 KNOWN_TO = date(2025, 11, 14)
-CLOSING_ARR = 8_500_000
+CLOSING_ARR = 8_600_000
 SEGMENT_SHARES = {"smb": 0.32, "mid": 0.40, "enterprise": 0.28}
 COST_MONTHS = pd.period_range("2024-12", "2025-10", freq="M")
 PACE = (pd.Timestamp("2025-04-01"), pd.Timestamp("2025-10-01"))  # the last two complete quarters

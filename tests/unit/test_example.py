@@ -190,7 +190,7 @@ def test_the_year_it_planned_is_neither_perfect_nor_absurd(leads):
     new_arr = goal["closing_arr"] - goal["opening_arr"] * (1 - lost)
     won = leads[leads["won_on"].between("2026-01-01", "2026-09-30")]
     came = won.groupby(won["won_on"].dt.quarter)["amount"].sum() / (new_arr * pd.Series(phasing[:3], index=[1, 2, 3]))
-    assert came.between(0.7, 1.25).all()
+    assert came.between(0.7, 1.3).all()
     assert 0.9 < won["amount"].sum() / (new_arr * sum(phasing[:3])) < 0.99
 
 

@@ -25,7 +25,7 @@ COVERAGE_MONEY = ("open_pipeline", "remaining", "in_time")
 def coverage(book: BoardBook) -> Exhibit:
     """The open pipeline over what is still to win in the year, by segment."""
     if book.coverage.empty:
-        return nothing_yet(book, "No open records are known that could cover what is left of the year.")
+        return nothing_yet(book, _why_no_coverage(book))
     frame, period = coverage_rows(book), coverage_period(book)
     made = table(
         frame,
@@ -55,6 +55,12 @@ def coverage(book: BoardBook) -> Exhibit:
     columns = {name: {"measure": name, "period": period} for name in (*COVERAGE_MONEY, "coverage", "coverage_needed")}
     rows = [{} if name == TOTAL else {"segment": name} for name in frame["segment"]]
     return made.with_cells(Cells(rows=rows, columns=columns, currency=book.plan.currency)).as_brief()
+
+
+def _why_no_coverage(book: BoardBook) -> str:
+    if book.history is None and book.spans:
+        return "No records are named, so what is open is not known."
+    return "Open records are held against what is left to win while the year runs."
 
 
 def coverage_period(book: BoardBook) -> str:

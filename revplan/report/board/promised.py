@@ -8,14 +8,14 @@ from __future__ import annotations
 import pandas as pd
 
 from revplan.boardbook import BoardBook
-from revplan.formats import commitment, largest_remainder, plural, round_half_up
+from revplan.formats import commitment, largest_remainder, plural, round_half_up, show
 from revplan.model.sheet import sums_by_quarter
 from revplan.report.board import charts
 from revplan.report.exhibit import Exhibit, chart, table, text
-from revplan.report.figures import Cells, Figure, Sentence, figure, say
+from revplan.report.figures import Cells, Figure, Sentence, figure, joined, say
 from revplan.sheets import stages_table
 
-PROMISED, CAME = "promised", "came"
+PROMISED, CAME, SIGNED = "promised", "came", "signed"
 NAME = 48
 """Most characters of a name in a sentence; a table has all of them."""
 
@@ -36,9 +36,10 @@ def promise(book: BoardBook) -> Exhibit:
     frame = pd.concat([part.add_prefix(f"{at}_") for at, part in enumerate(parts)], axis=1)
     frame.insert(0, "stage", [stage.title for stage in book.plan.stages])
     kinds = {"promised": "count", "came": "count", "gap": "number", "reached": "share"}
+    kinds = kinds if book.scale is None else {"signed": "count", **kinds}
     columns = {f"{at}_{name}": _entry_column(name, span.label) for at, span in enumerate(book.spans) for name in kinds}
     labels = {
-        f"{at}_{name}": f"{span.label}: {name}" if name == "promised" else name.capitalize()
+        f"{at}_{name}": f"{span.label}: {name}" if name == next(iter(kinds)) else name.capitalize()
         for at, span in enumerate(book.spans)
         for name in kinds
     }
@@ -47,16 +48,24 @@ def promise(book: BoardBook) -> Exhibit:
         {"stage": "text", **{name: kinds[name[2:]] for name in columns}},
         _promise_message(book),
         labels={"stage": "Entries", **labels},
-        notes=[
-            "Promised: entries of the plan's commit and of the records open on its plan date. Gap: came less promised."
-        ],
+        notes=_promise_notes(book),
     )
     rows = [{"stage": stage} for stage in book.plan.stage_ids]
     return made.with_cells(Cells(rows=rows, columns=columns))
 
 
+def _promise_notes(book: BoardBook) -> list[str]:
+    notes = [
+        "Promised: entries of the plan's commit and of the records open on its plan date. Gap: came less promised."
+    ]
+    if book.scale is None:
+        return notes
+    wanted = show(book.plan.commit.confidence, "share")
+    return [*notes, f"Signed: what makes the goal {wanted} sure, {show(book.scale, 'ratio')} times the plan's commit."]
+
+
 def _entry_column(name: str, period: str) -> dict[str, str]:
-    if name in (PROMISED, CAME):
+    if name in (PROMISED, CAME, SIGNED):
         return {"measure": "entries", "period": period, "basis": name}
     return {"measure": f"entries_{name}", "period": period}
 
@@ -68,6 +77,8 @@ def promised_entries(book: BoardBook, period: str) -> pd.DataFrame:
     shown = pd.DataFrame({"promised": rows["promised"].map(round_half_up), "came": rows["came"]})
     shown["gap"] = shown["came"] - shown["promised"]
     shown["reached"] = (shown["came"] / shown["promised"]).where(shown["promised"] > 0)
+    if book.scale is not None:
+        shown.insert(0, SIGNED, rows["signed"].map(round_half_up))
     return shown.reset_index(drop=True)
 
 
@@ -89,7 +100,10 @@ def _promise_message(book: BoardBook) -> Sentence:
         said = "{came} {counted} came where {asked} were promised for {period}: {reached}."
     else:
         said = "{came} of the {asked} {counted} promised for {period} came: {reached}."
-    return say(said, came=came, asked=asked, counted=counted, period=label, reached=reached)
+    against = say(said, came=came, asked=asked, counted=counted, period=label, reached=reached)
+    if book.scale is None:
+        return against
+    return joined(against, say("Signed for were {signed}.", signed=entries(book, stage, SIGNED, label)))
 
 
 def nothing_yet(book: BoardBook, what: str) -> Exhibit:
@@ -118,10 +132,12 @@ def promised_by_quarter(book: BoardBook) -> Exhibit:
 def _quarterly_message(book: BoardBook, frame: pd.DataFrame, quarters: list[str]) -> Sentence:
     stage = book.plan.commit_stage
     row = frame.iloc[book.plan.stage_ids.index(stage)]
-    already = "; with those of records open already {promised} are expected" if any(book.year.open_yields) else ""
+    commit = committed(book)
+    more = row["year"] > (commit.value or 0.0)
+    already = "; with those of records open already {promised} are expected" if more else ""
     return say(
         f"{{commit}} {{counted}} are committed for the year{already}, the largest part of them in {{quarter}}.",
-        commit=committed(book),
+        commit=commit,
         promised=figure("entries", row["year"], str(book.plan.first_month.year), PROMISED, stage=stage),
         counted=plural(stage_title(book, stage)),
         quarter=max(quarters, key=lambda name: float(row[name])),

@@ -30,8 +30,8 @@ def summary(book: BoardBook, before: BoardBook | None) -> Exhibit:
     """
     state = f"{book.plan.name}{f', {book.segment}' if book.segment else ''}"
     header = f"{state}, as known on {show(book.as_of, 'date')}"
-    notes = book.notes if book.spans else ()
-    return text(_headline(book, before), _facts(book), header=header, notes=notes)
+    facts = {**_facts(book), **_changed(book, before)}
+    return text(_headline(book), facts, header=header, notes=[book.state] if book.spans else ())
 
 
 def year_of(book: BoardBook) -> str:
@@ -74,10 +74,11 @@ def _quarter_facts(book: BoardBook, title: str) -> dict[str, Figure]:
     }
 
 
-def _headline(book: BoardBook, before: BoardBook | None) -> Sentence:
-    parts = [_begun(book) if book.spans else say("{state}", state=book.state)]
+def _headline(book: BoardBook) -> Sentence:
+    parts = [say("{stale}", stale=book.stale)] if book.stale else []
+    parts.append(_begun(book) if book.spans else say("{state}", state=book.state))
     if len(book.landing):
-        parts += [_lands(book), *_changed(book, before)]
+        parts.append(_lands(book))
     parts += [
         say("Action: {ask} ({owner}).", ask=first.ask, owner=fitting(first.owner, NAME)) for first in risks(book)[:1]
     ]
@@ -89,6 +90,8 @@ def _begun(book: BoardBook) -> Sentence:
     came, asked = new_arr(book, label, CAME), new_arr(book, label, PROMISED)
     if came.value is None:
         return say("{period} promised {asked}; what came is not known.", period=label, asked=asked)
+    if came.value > (asked.value or 0.0):
+        return say("{period} brought {came} where {asked} was promised.", period=label, came=came, asked=asked)
     return say("{period} brought {came} of the {asked} promised.", period=label, came=came, asked=asked)
 
 
@@ -96,28 +99,23 @@ def _lands(book: BoardBook) -> Sentence:
     found = landing_figures(book)
     if found["chance"].value is None:
         return say("The year has ended at {landing} against {goal}.", landing=found["landing"], goal=found["goal"])
+    side = "above its goal" if (found["gap"].value or 0.0) > 0 else "against its goal"
     return say(
-        "The year lands at {landing} ({gap} against its goal, which it reaches with a chance of {chance}).",
+        f"The year lands at {{landing}} ({{gap}} {side}, which it reaches with a chance of {{chance}}).",
         landing=found["landing"],
         gap=found["gap"],
         chance=found["chance"],
     )
 
 
-def _changed(book: BoardBook, before: BoardBook | None) -> Iterator[Sentence]:
+def _changed(book: BoardBook, before: BoardBook | None) -> dict[str, Figure]:
     """What changed since the quarter began."""
-    if before is None or before.landing.empty:
-        return
+    if before is None or before.landing.empty or book.landing.empty:
+        return {}
     now, then = (landing_rows(each).iloc[0]["landing"] for each in (book, before))
-    known = f"as known on {show(before.as_of, 'date')}"
-    yield say(
-        "Since {day} the landing has moved by {change}.",
-        day=show(before.as_of, "date"),
-        change=money(book, "landing_change", now - then, year_of(book), known),
-    )
-
-
-NO_SCENARIOS = "Either the plan names no scenarios, or nothing of the year is left, or one segment is looked at: no scenario to compare."
+    day = show(before.as_of, "date")
+    change = money(book, "landing_change", now - then, year_of(book), f"as known on {day}")
+    return {f"Change of the landing since {day}": change}
 
 
 # --- what if -------------------------------------------------------------------------------------
@@ -127,7 +125,7 @@ def what_if(book: BoardBook) -> Exhibit:
     """The plan's scenarios side by side: what each does to the landing."""
     found = book.what_if
     if found.empty:
-        return text(say(NO_SCENARIOS)).as_appendix()
+        return text(say(_why_no_scenarios(book))).as_appendix()
     frame = _what_if_rows(book, found)
     kinds = {
         "scenario": "text",
@@ -147,14 +145,22 @@ def what_if(book: BoardBook) -> Exhibit:
             "chance": "Chance of the goal",
         },
         notes=[
-            "The committed entries stay as they are, and open records keep their amounts and delays: a scenario changes the "
-            "rates they still pass. All see the same random numbers, so differences are not luck."
+            "The committed entries stay as they are; what is open is worked out anew in the world of each scenario, but keeps "
+            "its amounts and, once the year runs, its delays. All see the same random numbers, so differences are not luck."
         ],
     )
     columns = {name: {"measure": name} for name in ("landing", "landing_low", "landing_high", "chance")}
     columns["difference"] = {"measure": "scenario_difference"}
     rows = [_of(name, book) for name in frame["scenario"]]
     return made.with_cells(Cells(rows=rows, columns=columns, currency=book.plan.currency)).as_brief()
+
+
+def _why_no_scenarios(book: BoardBook) -> str:
+    if not book.plan.scenarios:
+        return "The plan names no scenarios, so there is nothing to lay beside it."
+    if book.segment:
+        return "Scenarios are of the whole company, and this is one segment."
+    return "Nothing of the year is left that a scenario could change."
 
 
 def _of(scenario: str, book: BoardBook) -> dict[str, str]:
@@ -206,7 +212,7 @@ class Risk:
 def risks(book: BoardBook) -> list[Risk]:
     """The risks of the year by size; those without one last."""
     found = [*_behind(book), *_uncovered(book), *_missed(book), *_expired(book)]
-    return sorted(found, key=lambda risk: -abs(risk.size.value or 0.0) if risk.size else 0.0)
+    return sorted(found, key=lambda risk: -(risk.size.value or 0.0) if risk.size else 0.0)
 
 
 def _behind(book: BoardBook) -> Iterator[Risk]:
@@ -214,7 +220,9 @@ def _behind(book: BoardBook) -> Iterator[Risk]:
     if behind is not None:
         row, figures = behind
         ask = f"bring {fitting(row['source'], NAME)} back to the {plural(row['stage'])} it promised"
-        yield Risk(what=f"{row['source']} is behind", size=figures["worth"], owner=row["owner"], ask=ask)
+        lost = figures["worth"]
+        size = money(book, "at_stake", abs(lost.value or 0.0), lost.period, **dict(lost.of))
+        yield Risk(what=f"{row['source']} is behind", size=size, owner=row["owner"], ask=ask)
 
 
 def _uncovered(book: BoardBook) -> Iterator[Risk]:
@@ -235,16 +243,22 @@ def _missed(book: BoardBook) -> Iterator[Risk]:
 
 def _expired(book: BoardBook) -> Iterator[Risk]:
     for each in book.plan.assumptions:
-        if each.has_expired(book.as_of):
+        if each.has_expired(book.as_of) and _concerns(book, each.about):
             ask = "estimate it again"
             yield Risk(what=f"The assumption {each.about} has expired", size=None, owner=each.owner, ask=ask)
+
+
+def _concerns(book: BoardBook, about: str) -> bool:
+    """Whether an assumption is of what the pack looks at: all of it, unless one segment is looked at."""
+    others = [name for name in book.plan.segments if name != book.segment]
+    return not book.segment or not any(name in about.split(".") for name in others)
 
 
 def risks_and_asks(book: BoardBook) -> Exhibit:
     """Every risk with its size, its owner and what is asked."""
     found = risks(book)
     if not found:
-        return text(say("Nothing stands out that would need a decision."))
+        return text(say("Nothing stands out that would need a decision."), notes=book.notes[1:])
     frame = pd.DataFrame(
         {
             "what": [risk.what for risk in found],
@@ -254,10 +268,10 @@ def risks_and_asks(book: BoardBook) -> Exhibit:
         }
     )
     kinds = {"what": "text", "size": "money", "owner": "text", "ask": "text"}
-    labels = {"what": "Risk", "size": f"Size ({book.plan.currency})", "owner": "Owner", "ask": "Ask"}
+    labels = {"what": "Risk", "size": f"At stake ({book.plan.currency})", "owner": "Owner", "ask": "Ask"}
     first = found[0]
     said = say("First of all: {owner} should {ask}.", owner=fitting(first.owner, NAME), ask=first.ask)
-    made = table(frame.astype({"size": float}), kinds, said, labels=labels)
+    made = table(frame.astype({"size": float}), kinds, said, labels=labels, notes=book.notes[1:])
     rows = [_described(risk.size) for risk in found]
     return made.with_cells(Cells(rows=rows, columns={"size": {}}, currency=book.plan.currency)).as_brief()
 
