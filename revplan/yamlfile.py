@@ -14,12 +14,17 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
+from ruamel.yaml.reader import ReaderError
 
 from revplan.errors import RevplanError, shown
 
 DAY = re.compile(r"\b([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})\b")
+TABLES = {".csv", ".tsv", ".xlsx", ".parquet", ".duckdb"}
+MOST_NAMED = 3
 MAX_BYTES = 2_000_000
 MAX_NODES = 200_000  # after aliases are expanded: a few lines of aliases can stand for billions
+
+A_FILE = "a YAML file"
 
 Place = tuple[str | int, ...]
 
@@ -42,8 +47,8 @@ class Document:
         return _line(self.root, place)
 
 
-def read_yaml(path: Path, error: type[RevplanError]) -> Document:
-    """The mapping that the YAML 1.2 file at `path` holds.
+def read_yaml(path: Path, error: type[RevplanError], wanted: str = A_FILE) -> Document:
+    """The mapping that the YAML 1.2 file at `path` holds; `wanted` is how a reader is asked for such a file.
 
     Raises
     ------
@@ -51,10 +56,13 @@ def read_yaml(path: Path, error: type[RevplanError]) -> Document:
         Of the class `error`, if the file is missing, not text, not YAML, not a mapping, holds a key
         twice, an anchor twice, or a tag that asks for an object.
     """
-    return yaml_document(_content(path, error), path.name, error)
+    content = _content(path, error)
+    if path.suffix.casefold() in TABLES:
+        raise error.at(shown(path.name), f"is a table of data; give {wanted}")
+    return yaml_document(content, path.name, error, wanted)
 
 
-def yaml_document(content: bytes, name: str, error: type[RevplanError]) -> Document:
+def yaml_document(content: bytes, name: str, error: type[RevplanError], wanted: str = A_FILE) -> Document:
     """The mapping that the YAML 1.2 file called `name` holds, which has this content.
 
     Raises
@@ -76,6 +84,8 @@ def yaml_document(content: bytes, name: str, error: type[RevplanError]) -> Docum
     except (YAMLError, ValueError, RecursionError) as fault:
         place, what = _unreadable(name, text, fault)
         raise error.at(place, what) from None
+    if isinstance(data, str):
+        raise error.at(name, f"holds plain text; give {wanted}")
     if not isinstance(data, dict) or root is None:
         raise error.at(name, f"holds {_kind(data)}; it must hold keys with values, such as `name: value`")
     return Document(data, name, root)
@@ -111,6 +121,8 @@ def dotted(place: Place) -> str:
 
 
 def _content(path: Path, error: type[RevplanError]) -> bytes:
+    if path.is_dir():
+        raise error.at(shown(path.name), _instead_of_folder(path))
     try:
         return path.read_bytes()
     except FileNotFoundError:
@@ -126,6 +138,13 @@ def _text(content: bytes, name: str, error: type[RevplanError]) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as fault:
         raise error.at(name, f"is not UTF-8 text (byte {fault.start}); save it as UTF-8") from None
+
+
+def _instead_of_folder(path: Path) -> str:
+    """Which file to give where a folder was given."""
+    inside = sorted(path.glob("*.yaml"))[:MOST_NAMED]
+    names = " or ".join(shown(f"{path.name}/{each.name}") for each in inside)
+    return f"is a folder; give the file in it{f': {names}' if names else ''}"
 
 
 def _folder(path: Path) -> str:
@@ -145,12 +164,15 @@ def _problem(fault: MarkedYAMLError) -> str:
     if "\\t" in problem:
         return "has a tab where an indent should be; use spaces"
     if "duplicate key" in problem:
-        return f"{shown(problem.splitlines()[0])}; keep one of the two"
+        key = problem.partition('duplicate key "')[2].partition('" with value')[0]
+        return f"{shown(key)!r} is given twice; keep one"
     return f"is not YAML: {shown(problem)}; check the indents, the colons and the quotes near it"
 
 
 def _unreadable(name: str, text: str, fault: Exception) -> tuple[str, str]:
-    """Where and what: most often a day that no calendar has, of which YAML tells no line."""
+    """Where and what: an invisible character, or a day that no calendar has; YAML tells the line of neither."""
+    if isinstance(fault, ReaderError):
+        return _invisible(name, text, chr(fault.character))
     for number, line in enumerate(text.splitlines(), 1):
         for year, month, day in DAY.findall(line):
             try:
@@ -158,6 +180,12 @@ def _unreadable(name: str, text: str, fault: Exception) -> tuple[str, str]:
             except ValueError:
                 return f"{name} line {number}", f"{year}-{month}-{day} is a day no calendar has; correct it"
     return name, f"is not readable as YAML: {shown(fault)}"
+
+
+def _invisible(name: str, text: str, odd: str) -> tuple[str, str]:
+    line = text.count("\n", 0, text.index(odd)) + 1
+    what = f"holds an invisible character (U+{ord(odd):04X}) that YAML does not allow; delete it"
+    return f"{name} line {line}", what
 
 
 def _kind(data: object) -> str:

@@ -47,6 +47,8 @@ class CrmSource:
         return self.document.where(key)
 
 
+WANTED = "the CRM file (YAML)"
+
 FORMATS: dict[str, type[WideCrm] | type[HistoryCrm]] = {"wide": WideCrm, "history": HistoryCrm}
 
 
@@ -58,11 +60,20 @@ def read_crm_file(path: Path) -> CrmSource:
     DataError
         If it is not YAML, or says something unknown or impossible; every fault of the file at once.
     """
-    document = read_yaml(path, DataError)
+    document = read_yaml(path, DataError, WANTED)
+    if "goal" in document.data and not {"format", "preset"} & set(document.data):
+        raise DataError.at(document.name, f"is a plan; give {WANTED}{_named_by(document.data)}")
     if "preset" not in document.data:
         return CrmSource(_checked(document.data, document), path, document)
     preset = expanded(document, path.parent)
     return CrmSource(_checked(preset.data, document), path, document, preset.found, preset.tables)
+
+
+def _named_by(plan: dict[str, Any]) -> str:
+    """The CRM file that a plan names, for a message."""
+    history = plan.get("history")
+    named = history.get("leads") if isinstance(history, dict) else None
+    return f" that it names: {shown(named)}" if named else ""
 
 
 def _checked(data: dict[str, Any], document: Document) -> WideCrm | HistoryCrm:

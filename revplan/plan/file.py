@@ -20,6 +20,10 @@ from revplan.values import SALVAGE, FrozenDict
 from revplan.yamlfile import Document, Place, dotted, read_yaml
 
 _ALONE = ("scenarios", "scenario")
+WANTED = "the plan file (YAML), whose `history: {leads: ...}` names the CRM file"
+OF_RECORDS = {"format", "files", "preset"}
+"""Keys by which a CRM file is told from a plan."""
+
 LATER = {"capacity", "budget"}
 
 
@@ -48,8 +52,10 @@ def checked_plan(path: Path) -> tuple[Plan | None, tuple[Fault, ...]]:
     PlanError
         If the file cannot be read as YAML.
     """
-    document = read_yaml(Path(path), PlanError)
+    document = read_yaml(Path(path), PlanError, WANTED)
     data = document.data
+    if "goal" not in data and OF_RECORDS & set(data):
+        raise PlanError.at(document.name, f"is a CRM file, which says how records are read; give {WANTED}")
     if not {"year", "plan_date"} & set(data):
         data = {**data, "plan_date": date.today()}
     try:

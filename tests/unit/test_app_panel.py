@@ -281,7 +281,7 @@ def test_a_file_from_elsewhere_is_opened_or_explained(shown: Panel) -> None:
     row(shown, "Lead to SQL (%)").slider.value = 13.0
     before = drawings(shown)
     for content, words_said in [
-        (b"\x00garbage", "is not readable as YAML"),
+        (b"\x00garbage", "holds an invisible character"),
         (b"schema: 7", "is of version 7 of scenario files"),
         (b"schema: 1\nplan: Other", "belongs to the plan"),
         (b"schema: 1\nplan: Small plan\nfoo: 1", "unknown key"),

@@ -103,6 +103,12 @@ segment: {}
     [
         ("format: tall\n", "crm.yaml line 1, format: is tall; it must be one of: wide, history"),
         ("files: {}\n", "crm.yaml line 1, format: is missing; it must be one of: wide, history"),
+        ("root:x:0:0:root:/root:/bin/bash\n", "crm.yaml: holds plain text; give the CRM file (YAML)"),
+        ("goal: {new_arr: 5}\n", "crm.yaml: is a plan; give the CRM file (YAML)"),
+        (
+            "goal: {}\nhistory: {leads: my.yaml}\n",
+            "crm.yaml: is a plan; give the CRM file (YAML) that it names: my.yaml",
+        ),
         (
             WIDE.replace("{path: leads.csv, id: mql_id}", "{id: mql_id}"),
             "crm.yaml line 3, files.leads.path: is missing",

@@ -264,7 +264,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
-    with pytest.raises(PlanError, match="cannot be read"):
+    with pytest.raises(PlanError, match="is a folder; give the file in it"):
         read_plan(tmp_path)
 
 
@@ -273,7 +273,7 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
     [
         ("", ["holds nothing", "must hold keys"]),
         ("- a\n- b\n", ["holds a list", "must hold keys"]),
-        ("just text", ["holds a str"]),
+        ("just text", ["holds plain text; give the plan file (YAML)"]),
         (b"name: caf\xe9\n", ["not UTF-8", "byte 9", "save it as UTF-8"]),
         (SMALLEST.encode("utf-16"), ["not UTF-8"]),
         ("goal: {new_arr: 1\nname: x\n", ["line", "not YAML"]),
@@ -313,8 +313,33 @@ def test_a_tag_that_asks_for_an_object_is_refused_and_nothing_runs(
 def test_a_key_given_twice_is_refused(faults: Any) -> None:
     (fault,) = faults(SMALLEST + "goal: {new_arr: 5}\n")
     assert fault.startswith("plan.yaml line 7")
-    assert 'duplicate key "goal"' in fault
-    assert "keep one" in fault
+    assert fault.endswith(": 'goal' is given twice; keep one")
+
+
+@pytest.mark.parametrize(("odd", "name"), [("\0", "U+0000"), ("\x07", "U+0007")])
+def test_an_invisible_character_is_told_with_its_line(faults: Any, odd: str, name: str) -> None:
+    (fault,) = faults(f"name: a\nowner: b{odd}c\n")
+    assert fault == f"plan.yaml line 2: holds an invisible character ({name}) that YAML does not allow; delete it"
+
+
+def test_a_folder_a_table_and_a_crm_file_are_no_plan(tmp_path: Path) -> None:
+    folder = tmp_path / "my plan"
+    folder.mkdir()
+    wanted = "give the plan file (YAML), whose `history: {leads: ...}` names the CRM file"
+    (tmp_path / "leads.csv").write_text("id,created\n1,2026-01-01 10:00\n")
+    (tmp_path / "crm.yaml").write_text("format: wide\nfiles: {leads: {path: leads.csv, id: id}}\n")
+    said = {
+        folder: "my plan: is a folder; give the file in it",
+        tmp_path / "leads.csv": f"leads.csv: is a table of data; {wanted}",
+        tmp_path / "crm.yaml": f"crm.yaml: is a CRM file, which says how records are read; {wanted}",
+    }
+    for path, message in said.items():
+        with pytest.raises(PlanError) as error:
+            read_plan(path)
+        assert str(error.value) == message
+    (folder / "plan.yaml").touch()
+    with pytest.raises(PlanError, match=r"give the file in it: my plan/plan\.yaml$"):
+        read_plan(folder)
 
 
 def test_a_few_lines_of_aliases_cannot_fill_the_memory(faults: Any) -> None:

@@ -140,7 +140,7 @@ def _read_me(sheet: Sheet, provenance: Mapping[str, str], live: bool) -> None:
     for line in lines:
         sheet.paper.merge_range(row, 0, row, 1, "", desk.format("@", "wrap"))
         sheet.text(row, 0, line, "wrap")
-        sheet.paper.set_row(row, 15 * (1 + len(line) // 105))
+        _room(sheet, row, line)
         row += 1
     for place, (look, words) in enumerate(KEY if live else (), row + 1):
         sheet.number(place, 0, None, look=look)
@@ -156,6 +156,12 @@ def _contents(sheet: Sheet, row: int) -> None:
     for place, other in enumerate(sheet.desk.book.worksheets()[1:], row + 1):
         sheet.link(place, 0, other.get_name())
         sheet.text(place, 1, sheet.desk.contents[other.get_name()], "wrap")
+        _room(sheet, place, sheet.desk.contents[other.get_name()])
+
+
+def _room(sheet: Sheet, row: int, line: str) -> None:
+    """Height for all of a wrapped line."""
+    sheet.paper.set_row(row, 15 * (1 + len(line) // 105))
 
 
 def _too_big(grid: Grid) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from revplan.report.live.grid import COMPOSED, FROM_ENTRY, RATES, TO_WON, Grid, 
 NAMES = 4  # columns that name a row: segment, source, stage, the stage's number
 TOP = 5  # first row of the sheets of this module that hold one row per cell and stage
 RATE_COL, TO_COL, LAG_COL = NAMES + 1, NAMES, NAMES + 2
+SEEN = 0.005  # a month is printed if in it converts at least this share of some step
 RATES_TAKEN = Rule("A rate: above 0, up to 1 (100%).", 1e-9, 1)
 
 
@@ -84,8 +85,8 @@ def write_rates(desk: Desk) -> None:
     outside = f'COUNTIF({rates},"<=0")+COUNTIF({rates},">1")'
     desk.check("Every rate is above 0 and at most 1: rows that are not", (outside, "0"), 0, 0)
     sheet.widths(16, 16, 16, 5, 16, 9, *[9] * grid.lag_months, 9)
-    longest = max(len(lag.shares()) for cell in grid.cells for lag in cell.lags)
-    sheet.print_only(TOP + len(grid.rows), LAG_COL + longest)
+    shown = [np.flatnonzero(lag.shares() >= SEEN)[-1] for cell in grid.cells for lag in cell.lags]
+    sheet.print_only(TOP + len(grid.rows), LAG_COL + 1 + int(max(shown)))
     sheet.freeze(TOP, TO_COL)
 
 
