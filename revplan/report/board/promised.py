@@ -103,7 +103,7 @@ def _promise_message(book: BoardBook) -> Sentence:
     against = say(said, came=came, asked=asked, counted=counted, period=label, reached=reached)
     if book.scale is None:
         return against
-    return joined(against, say("Signed for were {signed}.", signed=entries(book, stage, SIGNED, label)))
+    return joined(against, say("{signed} were signed for.", signed=entries(book, stage, SIGNED, label)))
 
 
 def nothing_yet(book: BoardBook, what: str) -> Exhibit:
