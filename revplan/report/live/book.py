@@ -33,6 +33,7 @@ from revplan.workbook import Workbook
 
 CALCULATIONS = SHEETS.index(SOLVED)
 PROVENANCE_TOP = 3
+SECOND_COLUMN, BOTH_COLUMNS = 120, 150  # characters on a line of the first sheet
 HOW = (
     "Coloured cells are inputs: yellow from the plan, green from the records, violet from the optimisation. All else is formulas.",
     "Change an input, and bridge, required entries, what the commit brings, quarters and budget follow; it turns orange (delays: see Changed beside them).",
@@ -140,7 +141,7 @@ def _read_me(sheet: Sheet, provenance: Mapping[str, str], live: bool) -> None:
     for line in lines:
         sheet.paper.merge_range(row, 0, row, 1, "", desk.format("@", "wrap"))
         sheet.text(row, 0, line, "wrap")
-        _room(sheet, row, line)
+        _room(sheet, row, line, BOTH_COLUMNS)
         row += 1
     for place, (look, words) in enumerate(KEY if live else (), row + 1):
         sheet.number(place, 0, None, look=look)
@@ -156,12 +157,12 @@ def _contents(sheet: Sheet, row: int) -> None:
     for place, other in enumerate(sheet.desk.book.worksheets()[1:], row + 1):
         sheet.link(place, 0, other.get_name())
         sheet.text(place, 1, sheet.desk.contents[other.get_name()], "wrap")
-        _room(sheet, place, sheet.desk.contents[other.get_name()])
+        _room(sheet, place, sheet.desk.contents[other.get_name()], SECOND_COLUMN)
 
 
-def _room(sheet: Sheet, row: int, line: str) -> None:
-    """Height for all of a wrapped line."""
-    sheet.paper.set_row(row, 15 * (1 + len(line) // 105))
+def _room(sheet: Sheet, row: int, line: str, width: int) -> None:
+    """Height for all of a line that wraps after `width` characters."""
+    sheet.paper.set_row(row, 15 * (1 + len(line) // width))
 
 
 def _too_big(grid: Grid) -> tuple[str, ...]:
