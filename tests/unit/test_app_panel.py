@@ -69,13 +69,13 @@ def test_a_faulty_plan_is_refused(tmp_path: Path) -> None:
 
 def test_the_headline_is_the_conclusion(shown: Panel) -> None:
     assert "of the years, as in the base plan; to be 80% sure takes" in plain(shown.words.value)
-    row(shown, "SQO to WON (%)").field.value = "15"
+    row(shown, "SQO to Won (%)").field.value = "15"
     assert re.search(r"[0-9.]+ points less than in the base plan", plain(shown.words.value))
     assert 'role="status"' in shown.words.value
 
 
 def test_a_slider_moved_and_moved_back_gives_the_same_picture(shown: Panel) -> None:
-    before, moved = drawings(shown), row(shown, "SQO to WON (%)")
+    before, moved = drawings(shown), row(shown, "SQO to Won (%)")
     stood = moved.slider.value
     moved.slider.value = 15.0
     during = drawings(shown)
@@ -135,12 +135,12 @@ def test_a_volume_of_nothing_is_shown_too(shown: Panel) -> None:
 
 def test_rates_of_one_segment(shown: Panel) -> None:
     shown.controls.segment.value = "mid"
-    each = row(shown, "SQO to WON (%)")
+    each = row(shown, "SQO to Won (%)")
     assert each.field.value == "20.0"
     each.field.value = "25"
     assert [change.segment for change in shown._scenario().changes] == ["mid"]
     shown.controls.segment.value = ""
-    assert row(shown, "SQO to WON (%)").lever.key[2] == ""
+    assert row(shown, "SQO to Won (%)").lever.key[2] == ""
 
 
 def test_groups_are_shown_one_at_a_time(shown: Panel) -> None:
@@ -260,7 +260,7 @@ def test_the_scenarios_of_the_plan_can_be_opened(shown: Panel) -> None:
     shown.shelf.choice.value = ("plan file", "downside")
     press(shown, "Open")
     shown.controls.segment.value = "mid"
-    assert row(shown, "SQO to WON (%)").field.value == "15.0"
+    assert row(shown, "SQO to Won (%)").field.value == "15.0"
 
 
 def uploaded(shown: Panel, content: bytes) -> str:
