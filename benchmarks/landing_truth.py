@@ -30,6 +30,7 @@ from revplan.history.scores import proportion_interval  # noqa: E402
 from revplan.known import known, read_history, with_history_rates  # noqa: E402
 from revplan.model.funnel import HORIZON, forward  # noqa: E402
 from revplan.model.promised import rest_of_year  # noqa: E402
+from revplan.model.simulate import simulate  # noqa: E402
 from revplan.model.year import PlannedYear, year_without_commit  # noqa: E402
 from revplan.plan.model import Plan  # noqa: E402
 from revplan.standing import landing  # noqa: E402
@@ -88,7 +89,7 @@ def told(folder: Path, day: date, market: str) -> pd.DataFrame:
         year_without_commit(stated.model_copy(update={"plan_date": FIRST.start_time.date()}), known_now)
     )
     now = rest_of_year(promised, stated, known_now)
-    return landing(now, [quarter_span("", FIRST, day), whole_year(FIRST, day)], np.nan)
+    return landing(now, simulate(now), [quarter_span("", FIRST, day), whole_year(FIRST, day)], np.nan)
 
 
 def came(world: truth.World, first: pd.Period, months: int) -> float:

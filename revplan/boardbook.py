@@ -27,7 +27,7 @@ from revplan.held import (
 from revplan.history.happened import Fates, came_flow, fates_of
 from revplan.history.records import History, stale
 from revplan.model.promised import narrowed, promised_flow
-from revplan.model.simulate import simulate
+from revplan.model.simulate import Simulation, simulate
 from revplan.model.year import PlannedYear
 from revplan.plan.file import read_plan
 from revplan.plan.model import Plan
@@ -178,15 +178,21 @@ class BoardBook:
         return covering.coverage(standing.open_pipeline(self.now), standing.remaining(self.now, spans))
 
     @cached_property
+    def simulation(self) -> Simulation | None:
+        """What is left of the year simulated, or the plan before the year begins; None where nothing is left."""
+        year = self.now or self.year
+        return simulate(year) if year.first < MONTHS_PER_YEAR else None
+
+    @cached_property
     def landing(self) -> pd.DataFrame:
         """Table landing: of the quarter, once it has begun, and of the whole year; of the year as planned before it begins."""
         whole = whole_year(self.plan.first_month, self.as_of)
         if not whole.has_begun:
-            return standing.landing(self.year, [whole], float("nan"))
+            return standing.landing(self.year, self.simulation, [whole], float("nan"))
         if self.now is None or self.history is None:
             return empty("landing")
         pace = standing.recent_pace(self.history, self.now, self.segment)
-        return standing.landing(self.now, [*self.spans[:1], whole], pace)
+        return standing.landing(self.now, self.simulation, [*self.spans[:1], whole], pace)
 
     @cached_property
     def promise_by_source(self) -> pd.DataFrame:
@@ -203,10 +209,9 @@ class BoardBook:
 
         Empty where one segment is looked at: scenarios are of the whole company.
         """
-        year = self.now or self.year
-        if not self.plan.scenarios or self.segment or year.first >= MONTHS_PER_YEAR:
+        if not self.plan.scenarios or self.segment or self.simulation is None:
             return empty("what_if")
-        return what_if(simulate(year), self.plan)
+        return what_if(self.simulation, self.plan)
 
     @cached_property
     def arr_bridge(self) -> pd.DataFrame:

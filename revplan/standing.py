@@ -28,7 +28,7 @@ from revplan.model.cells import Cell
 from revplan.model.funnel import YEAR
 from revplan.model.pipeline import OpenGroup, OpenYield
 from revplan.model.promised import promised_rates
-from revplan.model.simulate import Simulation, simulate
+from revplan.model.simulate import Simulation
 from revplan.model.year import PlannedYear
 from revplan.plan.model import Plan
 from revplan.tables import conform, empty
@@ -200,7 +200,7 @@ def months_of(now: PlannedYear, span: Span) -> slice:
 # --- landing -------------------------------------------------------------------------------------
 
 
-def landing(now: PlannedYear, spans: list[Span], pace: float) -> pd.DataFrame:
+def landing(now: PlannedYear, made: Simulation | None, spans: list[Span], pace: float) -> pd.DataFrame:
     """Table landing: where each period comes out, with the band that holds it in 8 of 10 cases. [plan currency]
 
     Closed, expected of open records by the rates known today, and expected of the entries still
@@ -210,12 +210,13 @@ def landing(now: PlannedYear, spans: list[Span], pace: float) -> pd.DataFrame:
     ----------
     now
         The rest of the year as known today.
+    made
+        The same simulated; None where nothing of the year is left.
     spans
         The periods; the whole year last.
     pace
         New ARR still to come by the end of the year if new records come in at the recent pace; NaN where not known.
     """
-    made = simulate(now) if now.first < YEAR else None
     rows = []
     for span in spans:
         months = months_of(now, span)
