@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 PLAN, GAP, PAST, REQUIRED, ATTENTION, ACTUAL, OTHER, BACKGROUND = (f"C{number}" for number in range(8))
 
+BAR = 0.62
+"""Width of a bar, where bars are 1 apart."""
+
 _LABEL_WIDTH = 0.42
 _STEPS = (1, 2, 3, 6, 12, 24, 60)
 

@@ -13,6 +13,7 @@ from revplan.report.axes import (
     ACTUAL,
     ATTENTION,
     BACKGROUND,
+    BAR,
     GAP,
     OTHER,
     PAST,
@@ -29,7 +30,6 @@ from revplan.report.axes import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-BAR = 0.62
 MOST_ROWS = 16
 SOURCE_COLORS = (PLAN, REQUIRED, ACTUAL, ATTENTION, OTHER, PAST)
 MOST_COLORS = len(SOURCE_COLORS)

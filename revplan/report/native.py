@@ -112,6 +112,26 @@ def names(values: Iterable[object]) -> tuple[str, ...]:
     return tuple(clean(value) for value in values)
 
 
+def waterfall(
+    categories: Iterable[object],
+    amounts: Iterable[Any],
+    parts: Iterable[tuple[str, Iterable[bool], str, Mark]],
+    currency: str,
+) -> Native:
+    """A waterfall of money: each part is named, says which of the `amounts` are its own, and has a colour and a mark."""
+    values = numbers(amounts)
+    series = tuple(
+        Series(
+            name=name,
+            values=tuple(value if own else None for value, own in zip(values, mine, strict=True)),
+            color=color,
+            mark=mark,
+        )
+        for name, mine, color, mark in parts
+    )
+    return Native(form="waterfall", categories=names(categories), series=series, kind="money", currency=currency)
+
+
 def checked(native: Native, place: str) -> Native:
     """`native`, if each series has one value a category, or a point.
 

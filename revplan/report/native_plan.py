@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from revplan.formats import commitment, plural, show
 from revplan.report.axes import ATTENTION, GAP, PAST, PLAN, REQUIRED, fitting
 from revplan.report.charts import LEVELS, MOST_ROWS, SOURCE_COLORS, TITLES, few_sources, shown_terms
-from revplan.report.native import Describe, Mark, Native, Series, day_number, names, numbers
+from revplan.report.native import Describe, Mark, Native, Series, day_number, names, numbers, waterfall
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,17 +34,7 @@ def bridge(currency: str) -> Describe:
             ("adds", ~level & ~down, REQUIRED, "bar"),
             ("takes away", down, GAP, "bar"),
         )
-        series = [
-            Series(name=name, values=numbers(amounts.where(some)), color=color, mark=mark)
-            for name, some, color, mark in parts
-        ]
-        return Native(
-            form="waterfall",
-            categories=tuple(TITLES[term] for term in terms["term"]),
-            series=tuple(series),
-            kind="money",
-            currency=currency,
-        )
+        return waterfall([TITLES[term] for term in terms["term"]], amounts, parts, currency)
 
     return describe
 

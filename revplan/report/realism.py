@@ -22,7 +22,7 @@ from revplan.report.axes import (
 )
 from revplan.report.drawing import Paint
 from revplan.report.exhibit import Exhibit, chart, table, text
-from revplan.report.native import Describe, Mark, Native, Series, names, numbers
+from revplan.report.native import Describe, Mark, Native, waterfall
 from revplan.workbook import Workbook
 
 if TYPE_CHECKING:
@@ -133,16 +133,6 @@ def _changes(currency: str) -> Describe:
             ("bolder than the history", ~last & (step < 0), GAP, "bar"),
             ("all together", last, ATTENTION, "level"),
         )
-        series = tuple(
-            Series(name=name, values=numbers(np.where(mine, step, np.nan)), color=color, mark=mark)
-            for name, mine, color, mark in parts
-        )
-        return Native(
-            form="waterfall",
-            categories=names(frame["assumptions"].iloc[1:]),
-            series=series,
-            kind="money",
-            currency=currency,
-        )
+        return waterfall(frame["assumptions"].iloc[1:], step, parts, currency)
 
     return describe

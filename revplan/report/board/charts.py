@@ -10,6 +10,7 @@ import pandas as pd
 from revplan.formats import compact, show
 from revplan.report.axes import (
     BACKGROUND,
+    BAR,
     GAP,
     PAST,
     PLAN,
@@ -23,12 +24,11 @@ from revplan.report.axes import (
 )
 from revplan.report.drawing import Paint
 from revplan.report.figures import Sentence
-from revplan.report.native import Describe, Native, Series, names, numbers
+from revplan.report.native import Describe, Mark, Native, Series, numbers, waterfall
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-BAR = 0.62
 SO_FAR = (
     ("goal", PAST, "dashed"),
     ("promised", REQUIRED, "line"),
@@ -114,14 +114,14 @@ def variance_native(currency: str) -> Describe:
     """The same in numbers."""
 
     def describe(frame: pd.DataFrame) -> Native:
-        ends = pd.Series([place in (0, len(frame) - 1) for place in range(len(frame))])
-        amounts = frame["amount"].astype(float).reset_index(drop=True)
-        series = (
-            Series(name="New ARR", values=numbers(amounts.where(ends)), color=PLAN, mark="level"),
-            Series(name="adds", values=numbers(amounts.where(~ends & (amounts >= 0))), color=REQUIRED),
-            Series(name="takes away", values=numbers(amounts.where(~ends & (amounts < 0))), color=GAP),
+        ends = np.isin(np.arange(len(frame)), (0, len(frame) - 1))
+        down = (frame["amount"] < 0).to_numpy()
+        parts: tuple[tuple[str, np.ndarray, str, Mark], ...] = (
+            ("New ARR", ends, PLAN, "level"),
+            ("adds", ~ends & ~down, REQUIRED, "bar"),
+            ("takes away", ~ends & down, GAP, "bar"),
         )
-        return Native(form="waterfall", categories=names(frame["line"]), series=series, kind="money", currency=currency)
+        return waterfall(frame["line"], frame["amount"], parts, currency)
 
     return describe
 
@@ -160,22 +160,13 @@ def landing_native(currency: str) -> Describe:
 
     def describe(frame: pd.DataFrame) -> Native:
         row = frame.iloc[0]
-        labels = (*(label for _, label, _ in LANDING), "landing", "goal")
-        values = [*(row[column] for column, _, _ in LANDING), row["landing"], row["goal"]]
-        levels = ("won", "landing", "goal")
-        series = (
-            Series(
-                name="New ARR",
-                values=numbers(value if label in levels else None for label, value in zip(labels, values, strict=True)),
-                color=PLAN,
-                mark="level",
-            ),
-            Series(
-                name="expected",
-                values=numbers(None if label in levels else value for label, value in zip(labels, values, strict=True)),
-                color=REQUIRED,
-            ),
+        labels = [*(label for _, label, _ in LANDING), "landing", "goal"]
+        amounts = [*(row[column] for column, _, _ in LANDING), row["landing"], row["goal"]]
+        level = np.isin(labels, ("won", "landing", "goal"))
+        parts: tuple[tuple[str, np.ndarray, str, Mark], ...] = (
+            ("New ARR", level, PLAN, "level"),
+            ("expected", ~level, REQUIRED, "bar"),
         )
-        return Native(form="waterfall", categories=names(labels), series=series, kind="money", currency=currency)
+        return waterfall(labels, amounts, parts, currency)
 
     return describe
