@@ -13,6 +13,7 @@ from revplan.formats import show
 from revplan.plan.assumption import Assumption
 from revplan.plan.model import Plan, Transition
 from revplan.plan.places import places, transition_place
+from revplan.plan.stages import titles_of
 from revplan.plan.words import key_words, step_words, value_words
 from revplan.tables import columns, conform
 
@@ -50,7 +51,7 @@ def _what(plan: Plan, about: str) -> str:
     if head == "transitions":
         step = [name for name in keys[2:] if name not in Transition.model_fields]
         values = [name for name in keys[2:] if name in Transition.model_fields]
-        titles = {stage.id: stage.title for stage in plan.stages}
+        titles = titles_of(plan.stages)
         return ", ".join([step_words(titles, *keys[:2], *step), *map(key_words, values)])
     if head in {"segments", "sources", "scenarios"} and keys:
         return ", ".join([shown(keys[0]), *map(key_words, keys[1:])])

@@ -14,6 +14,7 @@ from revplan.lag import tail_beyond
 from revplan.model.funnel import YEAR
 from revplan.model.year import PlannedYear, by_quarter
 from revplan.plan.bridge import next_year_growth, next_year_new_arr
+from revplan.plan.stages import titles_of
 
 NOTEWORTHY = 0.005  # share of a quarter's goal below which nothing is said
 LEANING = 0.25  # share of a quarter's goal from which the open pipeline is the first thing to see to
@@ -97,7 +98,7 @@ def _is_covered(quarter: pd.Series) -> bool:
 def _mend(year: PlannedYear, quarter: pd.Series, index: int) -> str:
     source = _neediest(year, index)
     stated = year.plan.sources[source]
-    entry = _title(year, year.plan.entry_stage(source))
+    entry = titles_of(year.plan.stages)[year.plan.entry_stage(source)]
     need = _mean_need(year, source)
     if stated.max_per_month is not None and need >= stated.max_per_month:
         limit = show(stated.max_per_month, "count")
@@ -110,10 +111,6 @@ def _mend(year: PlannedYear, quarter: pd.Series, index: int) -> str:
     if stated.max_growth is not None:
         return f"{shown(stated.owner)} grows {shown(source)} faster than {show(stated.max_growth, 'share')} a month, or {short}."
     return f"{short}: new {plural(entry)} come too late for it."
-
-
-def _title(year: PlannedYear, stage: str) -> str:
-    return next(each.title for each in year.plan.stages if each.id == stage)
 
 
 def _whole(year: PlannedYear, flow: np.ndarray) -> np.ndarray:
@@ -136,7 +133,7 @@ def _start(year: PlannedYear) -> str:
     first = int(np.argmax(flow > 0))
     month = show(year.plan.first_month + (year.first + first), "month")
     when = f"the rest of {month}" if first == 0 and year.start > 0 else month
-    entry = _title(year, year.plan.entry_stage(source))
+    entry = titles_of(year.plan.stages)[year.plan.entry_stage(source)]
     owner, count = shown(year.plan.sources[source].owner), show(flow[first], "commitment")
     return f"{owner} brings {count} {plural(entry)} from {shown(source)} in {when}."
 

@@ -10,6 +10,7 @@ from typing import Any
 from revplan.escaping import clean
 from revplan.formats import MINUS, compact, plural, show
 from revplan.model.commit import Progress
+from revplan.plan.stages import titles_of
 from revplan.record.contents import CONTENTS
 from revplan.record.difference import FIGURES, Change, Difference, Figures, compare
 from revplan.record.reading import Record
@@ -100,7 +101,7 @@ def _line(change: Change, found: Difference) -> str:
 
 def effect_words(effect: Figures, found: Difference) -> str:
     """What moves, in entries and money: 310 more Leads, +$26k budget; empty where nothing does."""
-    titles = {stage.id: stage.title for stage in found.a.plan.stages}
+    titles = titles_of(found.a.plan.stages)
     first, commit = titles[found.a.plan.stage_ids[0]], titles[found.a.plan.commit_stage]
     currency = found.a.plan.currency
     words = {

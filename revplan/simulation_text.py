@@ -12,6 +12,7 @@ from revplan.model import simulate_tables as tables
 from revplan.model.curve import CurvePoint
 from revplan.model.scenarios import Compared, entries_by_stage, largest_scale, largest_scales
 from revplan.model.simulate import Simulation
+from revplan.plan.stages import titles_of
 from revplan.terminal import aligned_columns, plain_rows
 
 if TYPE_CHECKING:
@@ -187,7 +188,7 @@ def _seek(simulation: Simulation) -> str:
 def _scenarios(compared: Sequence[Compared]) -> str:
     table, plan = tables.scenarios_table(compared), compared[0].year.plan
     needed = [each.needed[plan.commit_stage] for each in compared]
-    title = next(each.title for each in plan.stages if each.id == plan.commit_stage)
+    title = titles_of(plan.stages)[plan.commit_stage]
     cells = {
         "scenario": [shown(name) for name in table["scenario"]],
         "goal": column(table["goal"], "money"),

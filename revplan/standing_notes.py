@@ -11,6 +11,7 @@ from revplan.comparison import Sides, booked_part
 from revplan.errors import shown
 from revplan.formats import compact, plural, show
 from revplan.history.records import SILENT_DAYS, History, last_recorded, stale
+from revplan.plan.stages import titles_of
 from revplan.tracking.periods import Span
 from revplan.tracking.promise import total
 
@@ -39,17 +40,13 @@ def other_stage(sides: Sides) -> Iterator[str]:
     """That the commit stage is not recorded, and where sources that come in later are counted."""
     plan = sides.plan
     if sides.stage != plan.commit_stage:
-        lacking, counted = _title(sides, plan.commit_stage), _title(sides, sides.stage)
+        lacking, counted = titles_of(sides.plan.stages)[plan.commit_stage], titles_of(sides.plan.stages)[sides.stage]
         yield f"The records lack the commit stage {lacking}: entries are counted at {counted}."
     order = plan.stage_ids
     later = [name for name in plan.sources if order.index(plan.entry_stage(name)) > order.index(sides.stage)]
     if later:
         names = ", ".join(map(shown, later))
-        yield f"After {_title(sides, sides.stage)} come in: {names}; the flow leaves them out, the variance counts them where they come in."
-
-
-def _title(sides: Sides, stage: str) -> str:
-    return next(each.title for each in sides.plan.stages if each.id == stage)
+        yield f"After {titles_of(sides.plan.stages)[sides.stage]} come in: {names}; the flow leaves them out, the variance counts them where they come in."
 
 
 def unplanned(sides: Sides) -> Iterator[str]:
@@ -84,7 +81,7 @@ def never_won(history: History | None) -> Iterator[str]:
 
 def young_cohorts(three: pd.DataFrame, sides: Sides) -> Iterator[str]:
     """Which conversions are estimates."""
-    stage = plural(_title(sides, sides.stage))
+    stage = plural(titles_of(sides.plan.stages)[sides.stage])
     for row in three.itertuples():
         if row.provisional and pd.notna(row.rate):
             more = show(float(row.rate * row.flow - row.won_so_far), "count")

@@ -33,6 +33,7 @@ from revplan.model.funnel import YEAR
 from revplan.plan.bridge import solve_bridge
 from revplan.plan.model import Plan, Scenario, Transition
 from revplan.plan.scenario import varied
+from revplan.plan.stages import titles_of
 
 RATES, DEALS, DELAYS, VOLUMES, CERTAINTY = "Rates", "Deal size", "Delays", "Volume and budget", "Goal and certainty"
 GROUPS = (RATES, DEALS, DELAYS, VOLUMES, CERTAINTY)
@@ -250,7 +251,7 @@ def _taken(plan: Plan, cell: tuple[str, str], pair: tuple[str, str]) -> Transiti
 
 
 def _step_title(plan: Plan, pair: tuple[str, str]) -> str:
-    titles = {stage.id: stage.title for stage in plan.stages}
+    titles = titles_of(plan.stages)
     return f"{shown(titles[pair[0]])} to {shown(titles[pair[1]])}"
 
 

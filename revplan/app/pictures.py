@@ -27,6 +27,7 @@ from revplan.model.funnel import YEAR
 from revplan.model.scenarios import entries_by_stage
 from revplan.model.simulate import Simulation
 from revplan.model.simulate_tables import points
+from revplan.plan.stages import titles_of
 from revplan.report.axes import ACTUAL, ATTENTION, BACKGROUND, GAP, PAST, PLAN, REQUIRED, fitting
 
 LEFT, RIGHT = 54, WIDTH - 10
@@ -164,7 +165,7 @@ def tornado_chart(simulation: Simulation) -> Chart:
 def commit_title(simulation: Simulation) -> str:
     """What the commit stage is called."""
     plan = simulation.year.plan
-    return fitting(next(stage.title for stage in plan.stages if stage.id == plan.commit_stage))
+    return fitting(titles_of(plan.stages)[plan.commit_stage])
 
 
 def commit_entries(simulation: Simulation) -> float:

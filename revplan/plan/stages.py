@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from typing import Any, Literal
 
@@ -89,3 +90,8 @@ def expand_preset(value: Any) -> Any:
     if value not in PRESETS:
         raise ValueError(f"there is no preset {value[:40]!r}; write one of {', '.join(PRESETS)}, or a list of stages")
     return PRESETS[value]
+
+
+def titles_of(stages: Iterable[Stage]) -> dict[str, str]:
+    """What a reader calls each stage, by its id."""
+    return {stage.id: stage.title for stage in stages}

@@ -9,6 +9,7 @@ import pandas as pd
 from revplan.formats import compact, plural, show
 from revplan.model.simulate import Simulation
 from revplan.plan.model import Plan
+from revplan.plan.stages import titles_of
 from revplan.realism.answer import ASSUMED, Realism
 
 BOLD = 0.1  # chance of being met below which an assumption is called bold
@@ -60,7 +61,7 @@ def stacked(found: Realism, plan: Plan) -> str:
     """How much of what is asked for is buffer, and what most of it is in."""
     if found.buffers.empty:
         return "Rates, deal sizes and lags are those of the records: no buffer is stacked in this plan."
-    stage = next(each.title for each in plan.stages if each.id == plan.commit_stage)
+    stage = titles_of(plan.stages)[plan.commit_stage]
     asked = f"{show(found.commit, 'commitment')} committed {plural(stage)}"
     brings = compact(found.together.total, plan.currency)
     share = f"{compact(abs(found.overshoot), plan.currency)} ({show(round(abs(found.overshoot) / max(found.planned.total, 1e-9), 3), 'share')})"

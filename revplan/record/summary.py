@@ -9,7 +9,7 @@ import pandas as pd
 
 from revplan.escaping import markdown
 from revplan.formats import MISSING, commitment, compact, largest_remainder, listed, plural, show
-from revplan.plan.model import Plan
+from revplan.plan.stages import titles_of
 from revplan.record.contents import CONTENTS, NO_HASH
 from revplan.record.promises import promises_table
 from revplan.record.signature import Signature
@@ -28,14 +28,9 @@ FILES = {
 }
 
 
-def titles(plan: Plan) -> dict[str, str]:
-    """How a reader calls each stage."""
-    return {stage.id: stage.title for stage in plan.stages}
-
-
 def signed_lines(signature: Signature, book: Workbook) -> tuple[str, ...]:
     """Goal, commit, what was signed, and what a reader must know of it, one sentence each."""
-    bridge, money, title = book.year.bridge, book.plan.currency, titles(book.plan)[signature.stage]
+    bridge, money, title = book.year.bridge, book.plan.currency, titles_of(book.plan.stages)[signature.stage]
     goal = f"{compact(bridge.new_arr, money)} new ARR in the year that begins {show(book.plan.first_month, 'month')}"
     if bridge.opening_arr is not None and bridge.closing_arr is not None:
         goal += f", from {compact(bridge.opening_arr, money)} to {compact(bridge.closing_arr, money)}"
@@ -103,7 +98,7 @@ def _grid(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _stages(signature: Signature, book: Workbook) -> str:
-    names, sure = titles(book.plan), show(signature.confidence, "share")
+    names, sure = titles_of(book.plan.stages), show(signature.confidence, "share")
     scale = signature.scale
     rows = [
         (
@@ -127,7 +122,7 @@ def _sources(signature: Signature, book: Workbook) -> str:
     wide = wide.reindex([name for name in counted if name in wide.index])
     shown = _whole(wide, pd.Series(counted)[wide.index], book)
     heads = ["entries", *wide.columns, "year"]
-    names, inside = titles(book.plan), _in_year(wide, book)
+    names, inside = titles_of(book.plan.stages), _in_year(wide, book)
     lines = [
         [
             f"{markdown(name)} ({markdown(plural(names[counted[name]]))})",

@@ -8,6 +8,7 @@ from typing import Any
 
 from revplan.errors import shown
 from revplan.plan.model import Plan, Transition
+from revplan.plan.stages import titles_of
 from revplan.plan.words import key_words, step_words, value_words
 from revplan.record.changes import Leaf
 
@@ -25,7 +26,7 @@ class Names:
     @classmethod
     def of(cls, a: Plan, b: Plan) -> Names:
         """The names of two plans; the earlier one's count."""
-        return cls({stage.id: stage.title for stage in (*b.stages, *a.stages)}, a.currency)
+        return cls(titles_of((*b.stages, *a.stages)), a.currency)
 
     def value(self, key: str, value: Any) -> str:
         """A value as a reader writes it, cut where it is long."""

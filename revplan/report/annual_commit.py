@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from revplan.formats import compact, kinds_of, largest_remainder, plural, show
+from revplan.plan.stages import titles_of
 from revplan.report import charts, native_plan
 from revplan.report.exhibit import Exhibit, chart, table, text
 from revplan.sheets import wins_of_year
@@ -15,7 +16,7 @@ def summary(book: Workbook) -> Exhibit:
     """Goal, commit, largest gap and one action, over the facts they rest on."""
     year, quarters = book.year, book.quarters
     currency, bridge = book.plan.currency, year.bridge
-    title = titles_of(book)[book.plan.commit_stage]
+    title = titles_of(book.plan.stages)[book.plan.commit_stage]
     signed = book.stages.set_index("stage")["commit"][book.plan.commit_stage]
     missing = float(quarters["shortfall"].sum() - quarters["surplus"].sum())
     priced = any(source.cost_per_entry is not None for source in book.plan.sources.values())
@@ -45,10 +46,6 @@ def _spend(book: Workbook) -> float:
     return float(inside["spend"].sum())
 
 
-def titles_of(book: Workbook) -> dict[str, str]:
-    return {stage.id: stage.title for stage in book.plan.stages}
-
-
 def goal_bridge(book: Workbook) -> Exhibit:
     """From opening to closing ARR."""
     bridge = book.year.bridge
@@ -65,7 +62,7 @@ def goal_bridge(book: Workbook) -> Exhibit:
 
 def required_funnel(book: Workbook) -> Exhibit:
     """What the year's wins trace back to, stage by stage."""
-    titles = titles_of(book)
+    titles = titles_of(book.plan.stages)
     first, last = book.plan.stage_ids[0], book.plan.stage_ids[-1]
     frame = book.stages[["stage", "required", "commitment", "commit", "rate_to_won", "value_per_entry", "days_to_won"]]
     rows = frame.set_index("stage")
@@ -96,11 +93,11 @@ def required_funnel(book: Workbook) -> Exhibit:
 
 def _and_commit_stage(book: Workbook, rows: pd.DataFrame) -> str:
     stage = book.plan.commit_stage
-    return f" and {show(rows['commitment'][stage], 'commitment')} {plural(titles_of(book)[stage])}"
+    return f" and {show(rows['commitment'][stage], 'commitment')} {plural(titles_of(book.plan.stages)[stage])}"
 
 
 def entering_later(book: Workbook) -> str:
-    titles, first = titles_of(book), book.plan.stage_ids[0]
+    titles, first = titles_of(book.plan.stages), book.plan.stage_ids[0]
     entries = {name: book.plan.entry_stage(name) for name in book.plan.sources}
     later = [f"{name} at {titles[stage]}" for name, stage in entries.items() if stage != first]
     return f"Sources that enter later count from there: {', '.join(later)}." if later else ""
@@ -129,7 +126,7 @@ def open_pipeline(book: Workbook) -> Exhibit:
     """What is in the pipe already, stage by stage."""
     if book.pipeline.empty:
         return text("No open records are known: the plan names no history, or the history holds none that are open.")
-    currency, titles = book.plan.currency, titles_of(book)
+    currency, titles = book.plan.currency, titles_of(book.plan.stages)
     values = ["items", "amount", "wins", "arr", "arr_in_year", "dead_items", "dead_amount"]
     sums = book.pipeline.groupby("stage", sort=False, observed=True)[values].sum()
     sums = sums.reindex([stage for stage in book.plan.stage_ids if stage in sums.index])

@@ -10,8 +10,8 @@ import numpy as np
 
 from revplan.formats import compact, kinds_of, plural, show
 from revplan.model import simulate_tables as tables
+from revplan.plan.stages import titles_of
 from revplan.report import native_plan
-from revplan.report.annual_commit import titles_of
 from revplan.report.axes import ATTENTION, GAP, PAST, PLAN, REQUIRED, fitting, grid_along_x, is_narrow, key, value_axis
 from revplan.report.drawing import Paint
 from revplan.report.exhibit import Exhibit, chart, table, text
@@ -44,7 +44,7 @@ def sure(book: Workbook) -> Exhibit:
 
 def _sure_message(book: Workbook) -> str:
     simulation, stage = book.simulation, book.plan.commit_stage
-    title = titles_of(book)[stage]
+    title = titles_of(book.plan.stages)[stage]
     commit = float(book.stages.set_index("stage")["commit"][stage])
     reached = (
         f"{show(commit, 'commitment')} {plural(title)} reach the goal in "
@@ -75,7 +75,7 @@ def commit_curve(book: Workbook) -> Exhibit:
     marked = {"the commit": (now, entries)}
     if math.isfinite(scale):
         marked[f"to sign at {show(wanted, 'share')}"] = (wanted, scale * entries)
-    title = titles_of(book)[book.plan.commit_stage]
+    title = titles_of(book.plan.stages)[book.plan.commit_stage]
     drawn_so = native_plan.commit_curve(title, marked)
     return chart(_curve(title, marked), frame, kinds, name="commit_curve").with_native(drawn_so)
 
@@ -150,7 +150,7 @@ def left_uncertain(book: Workbook) -> Exhibit:
     """What a commit at each stage, hit exactly, leaves uncertain."""
     if not book.simulation.view.goal > 0:
         return text("There is no commit to compare.")
-    titles, currency = titles_of(book), book.plan.currency
+    titles, currency = titles_of(book.plan.stages), book.plan.currency
     frame = tables.commit_given_table(book.simulation)
     row = frame.set_index("stage").loc[book.plan.commit_stage]
     message = (

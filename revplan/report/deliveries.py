@@ -7,8 +7,9 @@ import pandas as pd
 
 from revplan.formats import commitment, compact, kinds_of, largest_remainder, plural, show
 from revplan.model.sheet import sums_by_quarter
+from revplan.plan.stages import titles_of
 from revplan.report import charts, native_plan
-from revplan.report.annual_commit import entering_later, titles_of
+from revplan.report.annual_commit import entering_later
 from revplan.report.axes import fitting
 from revplan.report.exhibit import Exhibit, chart, table, text
 from revplan.workbook import Workbook
@@ -27,7 +28,7 @@ def commit_by_month(book: Workbook) -> Exhibit:
     past = book.year.past_share((rows["month"] - book.plan.first_month).map(lambda gap: gap.n).to_numpy(dtype=float))
     share = float(rows["required"] @ past / rows["required"].sum()) if rows["required"].sum() else 0.0
     return chart(
-        charts.commit_by_month(titles_of(book)[stage], plan_month, share),
+        charts.commit_by_month(titles_of(book.plan.stages)[stage], plan_month, share),
         values,
         {"month": "month", **kinds_of("funnel")},
         height=3.4,
@@ -53,7 +54,7 @@ def _apportioned(wide: pd.DataFrame, book: Workbook) -> pd.DataFrame:
 
 def monthly_commit(book: Workbook) -> Exhibit:
     """Entries to deliver each month at every stage."""
-    titles, shown = titles_of(book), _displayed_months(book)
+    titles, shown = titles_of(book.plan.stages), _displayed_months(book)
     stage = book.plan.commit_stage
     frame = _with_year(book, shown).assign(row=[titles[each] for each in shown.index])
     of_stage = shown.loc[stage]
@@ -69,7 +70,7 @@ def monthly_commit(book: Workbook) -> Exhibit:
 
 def commit_by_source(book: Workbook) -> Exhibit:
     """Who delivers what: entries of each source at the stage where it enters."""
-    titles, plan = titles_of(book), book.plan
+    titles, plan = titles_of(book.plan.stages), book.plan
     rows = book.funnel[book.funnel["stage"].astype(str) == book.funnel["source"].map(plan.entry_stage).astype(str)]
     wide = rows.groupby(["source", "month"], observed=True)["commit"].sum().unstack("month")
     names = [name for name in plan.sources if name in wide.index]
@@ -122,7 +123,7 @@ def _monthly_table(frame: pd.DataFrame, message: str, head: str, notes: list[str
 
 def commit_sheet(book: Workbook) -> Exhibit:
     """One plan in every stage by quarter, with what an entry is worth."""
-    titles, currency, names = titles_of(book), book.plan.currency, list(book.quarters["quarter"])
+    titles, currency, names = titles_of(book.plan.stages), book.plan.currency, list(book.quarters["quarter"])
     shown = _displayed_months(book)
     frame = pd.DataFrame(sums_by_quarter(shown.to_numpy()), columns=names)
     frame.insert(0, "stage", [titles[stage] for stage in shown.index])
@@ -156,7 +157,7 @@ def _arr_row(book: Workbook, names: list[str]) -> pd.DataFrame:
 
 def commit_choice(book: Workbook) -> Exhibit:
     """Which stage to sign for, with the reasons."""
-    titles = titles_of(book)
+    titles = titles_of(book.plan.stages)
     frame = book.commit_choices
     suggested = titles[frame.loc[frame["suggested"], "stage"].iloc[0]]
     signed = titles[book.plan.commit_stage]

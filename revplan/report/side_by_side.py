@@ -10,6 +10,7 @@ from revplan.errors import shown
 from revplan.escaping import clean
 from revplan.formats import compact, kinds_of, plural, show
 from revplan.model import simulate_tables as tables
+from revplan.plan.stages import titles_of
 from revplan.report.axes import ATTENTION, BACKGROUND, PLAN, REQUIRED, fitting, grid_along_x, is_narrow, key, value_axis
 from revplan.report.drawing import Paint
 from revplan.report.exhibit import Exhibit, chart, table, text
@@ -135,8 +136,9 @@ def in_units(book: Workbook) -> Exhibit:
         for name in ("needed", "needed_difference")
     )
     frame = needed[[each.id for each in stages]].reset_index().assign(change=change[book.plan.commit_stage].to_numpy())
-    title = next(each.title for each in stages if each.id == book.plan.commit_stage)
-    labels = {"scenario": "Scenario", **{each.id: each.title for each in stages}, "change": f"{title}, to base"}
+    titles = titles_of(stages)
+    title = titles[book.plan.commit_stage]
+    labels = {"scenario": "Scenario", **titles, "change": f"{title}, to base"}
     kinds = {"scenario": "text", **{each.id: "count" for each in stages}, "change": "number"}
     return table(frame[list(labels)], kinds, _units_message(frame.iloc[1:], title), labels=labels)
 

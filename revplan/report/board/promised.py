@@ -10,6 +10,7 @@ import pandas as pd
 from revplan.boardbook import BoardBook
 from revplan.formats import commitment, largest_remainder, plural, round_half_up, show
 from revplan.model.sheet import sums_by_quarter
+from revplan.plan.stages import titles_of
 from revplan.report.board import charts
 from revplan.report.exhibit import Exhibit, chart, table, text
 from revplan.report.figures import Cells, Figure, Sentence, figure, joined, say
@@ -18,11 +19,6 @@ from revplan.sheets import stages_table
 PROMISED, CAME, SIGNED = "promised", "came", "signed"
 NAME = 48
 """Most characters of a name in a sentence; a table has all of them."""
-
-
-def stage_title(book: BoardBook, stage: str) -> str:
-    """What a stage is called."""
-    return next(each.title for each in book.plan.stages if each.id == stage)
 
 
 # --- entries -------------------------------------------------------------------------------------
@@ -93,7 +89,7 @@ def _promise_message(book: BoardBook) -> Sentence:
     stage = book.plan.commit_stage
     label = book.spans[0].label
     came, asked, reached = (entries(book, stage, name, label) for name in (CAME, PROMISED, "reached"))
-    counted = plural(stage_title(book, stage))
+    counted = plural(titles_of(book.plan.stages)[stage])
     if came.value is None:
         said = "{asked} {counted} were promised for {period}; the plan names no records to count."
     elif came.value > (asked.value or 0.0):
@@ -139,7 +135,7 @@ def _quarterly_message(book: BoardBook, frame: pd.DataFrame, quarters: list[str]
         f"{{commit}} {{counted}} are committed for the year{already}, the largest part of them in {{quarter}}.",
         commit=commit,
         promised=figure("entries", row["year"], str(book.plan.first_month.year), PROMISED, stage=stage),
-        counted=plural(stage_title(book, stage)),
+        counted=plural(titles_of(book.plan.stages)[stage]),
         quarter=max(quarters, key=lambda name: float(row[name])),
     )
 

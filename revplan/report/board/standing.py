@@ -6,8 +6,9 @@ import pandas as pd
 
 from revplan.boardbook import BoardBook
 from revplan.formats import plural, round_half_up
+from revplan.plan.stages import titles_of
 from revplan.report.axes import fitting
-from revplan.report.board.promised import CAME, NAME, PROMISED, entries, money, nothing_yet, stage_title, whole
+from revplan.report.board.promised import CAME, NAME, PROMISED, entries, money, nothing_yet, whole
 from revplan.report.exhibit import Exhibit, table
 from revplan.report.figures import Cells, Figure, Sentence, figure, joined, say
 
@@ -35,7 +36,7 @@ def three_numbers(book: BoardBook) -> Exhibit:
             "cac": [whole(value) for value in found["cac"]],
         }
     )
-    title = stage_title(book, book.stage)
+    title = titles_of(book.plan.stages)[book.stage]
     made = table(
         frame,
         {
@@ -84,7 +85,7 @@ def _three_message(book: BoardBook, frame: pd.DataFrame) -> Sentence:
         )
 
     conversion, cac = both("conversion"), both("cac")
-    title = stage_title(book, book.stage)
+    title = titles_of(book.plan.stages)[book.stage]
     known = (
         "{rate} of them are won in the end"
         if conversion[0].value is not None
@@ -169,7 +170,7 @@ def source_rows(book: BoardBook) -> pd.DataFrame:
         {
             "source": found["source"],
             "owner": [book.plan.sources[name].owner for name in found["source"]],
-            "stage": [stage_title(book, stage) for stage in found["stage"]],
+            "stage": [titles_of(book.plan.stages)[stage] for stage in found["stage"]],
             "promised": asked,
             "came": found["came"],
             "gap": found["came"] - asked,

@@ -10,9 +10,10 @@ import pandas as pd
 from revplan.boardbook import BoardBook
 from revplan.calendar import MONTHS_PER_YEAR
 from revplan.formats import plural, round_half_up, show
+from revplan.plan.stages import titles_of
 from revplan.report.axes import fitting
 from revplan.report.board.outlook import landing_figures, landing_rows, uncovered
-from revplan.report.board.promised import CAME, NAME, PROMISED, committed, entries, money, new_arr, signed, stage_title
+from revplan.report.board.promised import CAME, NAME, PROMISED, committed, entries, money, new_arr, signed
 from revplan.report.board.standing import furthest_behind
 from revplan.report.exhibit import Exhibit, table, text
 from revplan.report.figures import Cells, Figure, Sentence, figure, joined, measures, say
@@ -45,7 +46,7 @@ def goal(book: BoardBook) -> Figure:
 
 
 def _facts(book: BoardBook) -> dict[str, Figure]:
-    title, year = stage_title(book, book.plan.commit_stage), year_of(book)
+    title, year = titles_of(book.plan.stages)[book.plan.commit_stage], year_of(book)
     facts = {
         "Goal: new ARR of the year": goal(book),
         f"{plural(title)} committed for the year": committed(book),
