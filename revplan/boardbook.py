@@ -78,9 +78,18 @@ class BoardBook:
             return f"The year begins on {show(start, 'date')}; nothing can have come yet."
         if not self.quarter.has_begun:
             begins = show(self.quarter.first.start_time.date(), "date")
-            return f"{self.quarter.name} begins on {begins}; nothing of it can have come yet."
+            return f"{self.plan.period_label(self.quarter.name)} begins on {begins}; nothing of it can have come yet."
         promise = self.signed or "not signed, so the plan itself is the promise"
-        return f"{self.quarter.label}, as known on {show(self.as_of, 'date')}; {promise}."
+        return f"{self.plan.period_label(self.quarter.label)}, as known on {show(self.as_of, 'date')}; {promise}."
+
+    @property
+    def period_labels(self) -> dict[str, str]:
+        """Id to what a reader calls it, of every period that a table may name."""
+        spans = [self.quarter, *(self.quarter.earlier(back) for back in (1, 4)), *self.spans]
+        ids = {*self.quarters["quarter"], *(name for span in spans for name in (span.name, span.label))}
+        ids |= {str(self.plan.first_month.year), *self.coverage["period"], *self.landing["period"]}
+        months = {str(month): show(month, "month") for month in self.plan.months}
+        return {**{name: self.plan.period_label(name) for name in sorted(ids)}, **months}
 
     @property
     def stale(self) -> str:
@@ -227,7 +236,6 @@ class BoardBook:
     @cached_property
     def notes(self) -> tuple[str, ...]:
         """What a reader must know beside the tables, one sentence each; the state of things first."""
-        currency = self.plan.currency
         if not self.spans:
             return (self.state,)
         parts = (
@@ -235,9 +243,9 @@ class BoardBook:
             said.silent_records(self.history, self.as_of),
             said.never_won(self.history),
             said.two_books(self.sides, self.spans),
-            said.short_promise(self.promise_money, currency),
+            said.short_promise(self.promise_money, self.plan),
             said.young_cohorts(self.three_numbers, self.sides),
-            said.late_pipeline(self.coverage, currency),
+            said.late_pipeline(self.coverage, self.plan),
             said.unplanned(self.sides),
             said.other_stage(self.sides),
         )
@@ -262,7 +270,7 @@ def open_boardbook(
     plan_path
         The plan file; the files it names are looked for in its folder.
     quarter
-        A quarter of the plan's year, such as 2026-Q3; the one the last day known lies in if empty.
+        A quarter of the plan's year, such as Q3 FY26 or 2026-Q3; the one the last day known lies in if empty.
     as_of
         The last day known, such as 2026-09-30: the quarter's last day, or the records' if that is earlier, if left out.
     against
@@ -285,7 +293,7 @@ def open_boardbook(
     records = records_on(live, folder, day) if day >= live.first_month.start_time.date() else None
     return BoardBook(
         year=narrowed(promised, segment) if segment else promised,
-        quarter=quarter_span(quarter, live.first_month, day),
+        quarter=quarter_span(quarter, live.first_month, day, live.fiscal_year.names),
         history=None if records is None else in_plan_names(records.history, promised.plan),
         actual=actual,
         segment=segment,

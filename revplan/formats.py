@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from decimal import ROUND_FLOOR, ROUND_HALF_UP, Context, Decimal
 from typing import TYPE_CHECKING, Any
 
+from revplan.calendar import MONTHS
 from revplan.escaping import clean
 from revplan.tables import NUMERIC, columns
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 MISSING = "–"
 MINUS = "−"
-MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£"}
 KINDS = frozenset(NUMERIC) | {"text", "date", "month", "yes", "figure"}
 """Kinds of `tables.csv`, and `figure`: text that was formatted already and is set like a number."""

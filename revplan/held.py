@@ -91,7 +91,7 @@ def last_day_known(plan: Plan, folder: Path, actual: pd.DataFrame | None, quarte
         last = plan.plan_date - timedelta(days=1)
     if not quarter:
         return last
-    return min(last, quarter_span(quarter, plan.first_month, last).last.end_time.date())
+    return min(last, quarter_span(quarter, plan.first_month, last, plan.fiscal_year.names).last.end_time.date())
 
 
 def records_on(plan: Plan, folder: Path, day: date) -> Records | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from revplan.calendar import MONTHS_PER_QUARTER, months_label
 from revplan.errors import DataError, PlanError
 from revplan.history.backtest import Backtest, backtest
 from revplan.history.counts import cohort_counts
@@ -75,7 +76,10 @@ class HistoryBook:
         in_window = (self.counts["from_stage"] == from_stage) & (self.counts["cohort_month"] >= since)
         of_stage = self.counts[in_window]
         quarter = of_stage["cohort_month"].dt.asfreq("Q").rename("cohort")
-        made = [_curve(str(name), rows, self.history.as_of) for name, rows in of_stage.groupby(quarter)]
+        made = [
+            _curve(months_label(name.asfreq("M", "start"), MONTHS_PER_QUARTER), rows, self.history.as_of)
+            for name, rows in of_stage.groupby(quarter)
+        ]
         known = [curve for curve in made if len(curve)]
         return conform(pd.concat(known), "cohort_curves") if known else empty("cohort_curves")
 

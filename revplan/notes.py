@@ -63,14 +63,16 @@ def _largest_gap(year: PlannedYear, quarters: pd.DataFrame) -> str:
     worst = quarters.loc[quarters["shortfall"].idxmax()]
     if worst["shortfall"] <= 0:
         return "Largest gap: none, every quarter is reached in expectation."
-    return f"Largest gap: {worst['quarter']}, {_money(year)(worst['shortfall'])} short{_made_good(worst)}."
+    return f"Largest gap: {worst['label']}, {_money(year)(worst['shortfall'])} short{_made_good(year, worst)}."
 
 
-def _made_good(quarter: pd.Series) -> str:
+def _made_good(year: PlannedYear, quarter: pd.Series) -> str:
     by = quarter["recovered_by"]
     if not isinstance(by, str):
         return ", not made good within the year"
-    return f", made good by {by}" if by > quarter["quarter"] else ", covered by the surplus of earlier quarters"
+    if by <= quarter["quarter"]:
+        return ", covered by the surplus of earlier quarters"
+    return f", made good by {year.plan.period_label(by)}"
 
 
 def action(year: PlannedYear, quarters: pd.DataFrame) -> str:
@@ -86,7 +88,7 @@ def action(year: PlannedYear, quarters: pd.DataFrame) -> str:
     leaning = ahead.loc[ahead["open_pipeline"].idxmax()]
     if leaning["open_pipeline"] > LEANING * leaning["goal"]:
         amount = _money(year)(leaning["open_pipeline"])
-        return f"sales closes the {amount} that {leaning['quarter']} expects of the open pipeline."
+        return f"sales closes the {amount} that {leaning['label']} expects of the open pipeline."
     return _start(year)
 
 
@@ -107,7 +109,7 @@ def _mend(year: PlannedYear, quarter: pd.Series, index: int) -> str:
             f"{show(need, 'commitment')} a month), "
             "or its share of the goal moves elsewhere."
         )
-    short = f"sales closes {_money(year)(quarter['shortfall'])} more of the open pipeline in {quarter['quarter']}"
+    short = f"sales closes {_money(year)(quarter['shortfall'])} more of the open pipeline in {quarter['label']}"
     if stated.max_growth is not None:
         return f"{shown(stated.owner)} grows {shown(source)} faster than {show(stated.max_growth, 'share')} a month, or {short}."
     return f"{short}: new {plural(entry)} come too late for it."
@@ -158,13 +160,13 @@ def _misses(year: PlannedYear, quarters: pd.DataFrame) -> Iterator[str]:
         if quarter["shortfall"] <= NOTEWORTHY * quarter["goal"]:
             continue
         share = show(quarter["shortfall"] / quarter["goal"], "share")
-        text = f"{quarter['quarter']} misses by {money(quarter['shortfall'])} ({share} of its goal)"
+        text = f"{quarter['label']} misses by {money(quarter['shortfall'])} ({share} of its goal)"
         over = index < year.first // 3
         if over:
             text += ", and is over" + (" (no records say what was won)" if year.plan.history is None else "")
         elif quarter["commit_arr"] <= NOTEWORTHY * quarter["goal"]:
             text += " whatever marketing does from the plan date on: only the open pipeline can close in it"
-        yield f"{text}{_made_good(quarter)}."
+        yield f"{text}{_made_good(year, quarter)}."
 
 
 def _dependence(year: PlannedYear, quarters: pd.DataFrame) -> Iterator[str]:
@@ -176,7 +178,7 @@ def _dependence(year: PlannedYear, quarters: pd.DataFrame) -> Iterator[str]:
             continue
         share = show(past / quarter["goal"], "share")
         text = (
-            f"{quarter['quarter']}: at the plan's lags {money(past)} of its {money(quarter['goal'])} ({share}) depends on "
+            f"{quarter['label']}: at the plan's lags {money(past)} of its {money(quarter['goal'])} ({share}) depends on "
             f"pipeline that exists already, entries before {year.plan.plan_date}"
         )
         yield f"{text}; {_expected(year, quarter)}."

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from revplan.calendar import months_from, quarter_label
+from revplan.calendar import months_from, quarter_id
 from revplan.formats import commitment
 from revplan.lag import path_quantile
 from revplan.model.budget import spend
@@ -154,13 +154,14 @@ def quarters_table(year: PlannedYear) -> pd.DataFrame:
     """How each quarter comes out, and how much of its goal only existing records can bring."""
     results = quarter_results(year)
     past = _before_plan_date(year)
-    names = [quarter_label(quarter, year.plan.first_month) for quarter in range(4)]
+    names = [quarter_id(quarter, year.plan.first_month) for quarter in range(4)]
     rows = []
     for quarter, result in enumerate(results):
         recovered = recovered_by(results, quarter) if result.shortfall > 0 else None
         rows.append(
             (
                 names[quarter],
+                year.plan.quarter_label(quarter),
                 result.goal,
                 result.committed,
                 result.open_pipeline,

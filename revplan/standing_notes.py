@@ -11,6 +11,7 @@ from revplan.comparison import Sides, booked_part
 from revplan.errors import shown
 from revplan.formats import compact, plural, show
 from revplan.history.records import SILENT_DAYS, History, last_recorded, stale
+from revplan.plan.model import Plan
 from revplan.plan.stages import titles_of
 from revplan.tracking.periods import Span
 from revplan.tracking.promise import total
@@ -62,13 +63,14 @@ def unplanned(sides: Sides) -> Iterator[str]:
         yield f"{wins} wins are of {', '.join(pairs[:3])}, for which the plan has no share: in the variance they are volume and mix."
 
 
-def short_promise(money: pd.DataFrame, currency: str) -> Iterator[str]:
+def short_promise(money: pd.DataFrame, plan: Plan) -> Iterator[str]:
     """What the plan itself expected to miss of its goal."""
     for period, rows in money.groupby("period", sort=False):
         asked = rows.set_index("term")["promised"]
         missing = asked["goal"] - asked["new_arr"]
         if missing > NOTEWORTHY * asked["goal"]:
-            yield f"{period}: the plan expected {compact(missing, currency)} less than its goal from the start."
+            label = plan.period_label(str(period))
+            yield f"{label}: the plan expected {compact(missing, plan.currency)} less than its goal from the start."
 
 
 def never_won(history: History | None) -> Iterator[str]:
@@ -88,17 +90,18 @@ def young_cohorts(three: pd.DataFrame, sides: Sides) -> Iterator[str]:
             band = f"{show(row.rate_low, 'share')} to {show(row.rate_high, 'share')}"
             flow, won, rate = show(row.flow, "count"), show(row.won_so_far, "count"), show(row.rate, "share")
             yield (
-                f"Conversion to won of {row.period} is provisional: of {flow} {stage}, {won} won by now, "
+                f"Conversion to won of {sides.plan.period_label(row.period)} is provisional: of {flow} {stage}, {won} won by now, "
                 f"{more} more expected: {rate} in all ({band})."
             )
 
 
-def late_pipeline(coverage: pd.DataFrame, currency: str) -> Iterator[str]:
+def late_pipeline(coverage: pd.DataFrame, plan: Plan) -> Iterator[str]:
     """Coverage that is enough, and too late."""
     for row in coverage.drop_duplicates("period").itertuples():  # the first row of each period is the whole
         if row.enough and row.in_time < row.remaining:
-            late = compact(float(row.in_time), currency), compact(float(row.remaining), currency)
-            yield f"The {row.period}: coverage is enough, but open opportunities bring {late[0]} of the missing {late[1]} in time."
+            late = [compact(float(each), plan.currency) for each in (row.in_time, row.remaining)]
+            period = plan.period_label(row.period)
+            yield f"The {period}: coverage is enough, but open opportunities bring {late[0]} of the missing {late[1]} in time."
 
 
 def two_books(sides: Sides, spans: list[Span]) -> Iterator[str]:
@@ -112,4 +115,5 @@ def two_books(sides: Sides, spans: list[Span]) -> Iterator[str]:
         pair = total(sides.actual, booked, "new"), total(sides.came, booked, "arr")
         if abs(pair[0] - pair[1]) > NOTEWORTHY * max(pair):
             amounts = [compact(each, sides.plan.currency) for each in pair]
-            yield f"{span.label}: the actuals book {amounts[0]} new ARR, the records show {amounts[1]}; find out which is right."
+            period = sides.plan.period_label(span.label)
+            yield f"{period}: the actuals book {amounts[0]} new ARR, the records show {amounts[1]}; find out which is right."

@@ -21,7 +21,7 @@ def plan_text(book: Workbook) -> str:
     titles = [stage.title for stage in book.plan.stages]
     stages = [titles, *(column(book.stages[name], kind) for name, kind in STAGE_COLUMNS)]
     stage_heads = ("stage", "required", "commitment", "commit in year", f"{book.plan.currency} per entry")
-    quarters = [list(book.quarters["quarter"]), *(column(book.quarters[name], "money") for name in QUARTER_COLUMNS)]
+    quarters = [list(book.quarters["label"]), *(column(book.quarters[name], "money") for name in QUARTER_COLUMNS)]
     quarter_heads = ("quarter", "goal", "from commit", "open pipeline", "won", "shortfall", "surplus")
     parts = [
         f"{clean(book.plan.name)}, as of {book.plan.plan_date}",

@@ -22,7 +22,8 @@ from revplan.app.svg import (
     scale_of,
     words,
 )
-from revplan.formats import MONTHS, compact, plural, show
+from revplan.calendar import MONTHS
+from revplan.formats import compact, plural, show
 from revplan.model.funnel import YEAR
 from revplan.model.scenarios import entries_by_stage
 from revplan.model.simulate import Simulation

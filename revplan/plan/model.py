@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import pandas as pd
 from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 
-from revplan.calendar import MONTHS_PER_YEAR, months_from
+from revplan.calendar import MONTHS_PER_YEAR, Names, months_from, period_label, quarter_label, quarter_short
 from revplan.errors import PlanError
 from revplan.lag import INSTANT, Lag
 from revplan.plan.assumption import Assumption
@@ -30,6 +30,13 @@ class Year(Value):
 
     first_month: str = Field(pattern=r"^[12][0-9]{3}-(0[1-9]|1[0-2])$")
     """Its first month, such as 2027-01."""
+
+
+class FiscalYear(Value):
+    """What the fiscal year is called."""
+
+    names: Names = "start"
+    """The calendar year it is called after: the one it starts in, or the one it ends in."""
 
 
 class Acv(Value):
@@ -207,6 +214,8 @@ class Plan(Value):
     """Three-letter code of the plan's currency."""
     year: Year
     """The fiscal year; the calendar year after the plan date if left out."""
+    fiscal_year: FiscalYear = FiscalYear()
+    """Whether a fiscal year is called after the calendar year it starts or ends in."""
     plan_date: date
     """The day the plan is made: what entered before it is history. First day of the year if left out."""
     goal: Goal
@@ -268,6 +277,18 @@ class Plan(Value):
     def months(self) -> pd.PeriodIndex:
         """The twelve months of the fiscal year."""
         return months_from(self.first_month, MONTHS_PER_YEAR)
+
+    def quarter_label(self, index: int) -> str:
+        """What a reader calls quarter `index` of the year: Jan-Mar 2027 (Q1 FY27)."""
+        return quarter_label(index, self.first_month, self.fiscal_year.names)
+
+    def quarter_short(self, index: int) -> str:
+        """The same where space is tight: Q1 FY27."""
+        return quarter_short(index, self.first_month, self.fiscal_year.names)
+
+    def period_label(self, period: str) -> str:
+        """What a reader calls a period that a table names by its id, such as 2027-Q1 or 2027 to Q3."""
+        return period_label(period, self.first_month, self.fiscal_year.names)
 
     @property
     def stage_ids(self) -> tuple[str, ...]:

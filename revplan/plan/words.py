@@ -22,6 +22,7 @@ NAMES = {
     "max_per_month": "most entries a month",
     "max_growth": "largest growth of entries a month",
     "enters": "enters at",
+    "names": "called after the calendar year of its",
     "rho": "correlation of the rates",
     "lag_cv": "spread of the lags",
     "volume_cv": "spread of the volume",

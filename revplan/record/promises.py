@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from revplan.calendar import quarter_label
+from revplan.calendar import quarter_id
 from revplan.tables import conform
 from revplan.workbook import Workbook
 
@@ -26,9 +26,9 @@ def promises_table(book: Workbook) -> pd.DataFrame:
     sums = rows.groupby(KEYS)["commit"].sum().reset_index()
     order = {name: number for number, name in enumerate((*book.plan.sources, *book.plan.stage_ids))}
     sums = sums.sort_values(KEYS, key=lambda column: column.map(order) if column.name != "quarter" else column)
-    labels = [quarter_label(number, first) for number in sums["quarter"]]
+    ids = [quarter_id(number, first) for number in sums["quarter"]]
     return conform(
-        sums.assign(quarter=pd.Series(labels, index=sums.index, dtype="str"), signed=_signed(book, sums)), "promises"
+        sums.assign(quarter=pd.Series(ids, index=sums.index, dtype="str"), signed=_signed(book, sums)), "promises"
     )
 
 

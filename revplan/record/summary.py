@@ -121,7 +121,7 @@ def _sources(signature: Signature, book: Workbook) -> str:
     wide = rows.pivot(index="source", columns="quarter", values=value).fillna(0.0)
     wide = wide.reindex([name for name in counted if name in wide.index])
     shown = _whole(wide, pd.Series(counted)[wide.index], book)
-    heads = ["entries", *wide.columns, "year"]
+    heads = ["entries", *map(book.plan.period_label, wide.columns), "year"]
     names, inside = titles_of(book.plan.stages), _in_year(wide, book)
     lines = [
         [

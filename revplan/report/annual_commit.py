@@ -215,6 +215,7 @@ def budget_by_quarter(book: Workbook) -> Exhibit:
         labels={
             "source": f"Spend ({currency})",
             "before": "Before the year",
+            **dict(zip(book.quarters["quarter"], book.quarters["label"], strict=True)),
             "year": "Year",
             "sunk": "Required earlier",
         },

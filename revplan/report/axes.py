@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from revplan.calendar import MONTHS
 from revplan.escaping import clean
-from revplan.formats import MONTHS, compact, show
+from revplan.formats import compact, show
 
 if TYPE_CHECKING:
     import pandas as pd

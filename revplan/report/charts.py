@@ -111,12 +111,17 @@ def quarters(currency: str) -> Callable[[Axes, pd.DataFrame], str]:
             base = base + values
         ax.plot(places, table["goal"], linestyle="none", marker="_", markersize=34, markeredgewidth=2.4, color="black")
         ax.plot([], [], marker="_", linestyle="none", markersize=12, markeredgewidth=2.4, color="black", label="goal")
-        ax.set_xticks(places, table["quarter"])
+        ax.set_xticks(places, quarter_ticks(table))
         value_axis(ax, "money", currency)
         key(ax)
         return quarters_message(table, currency)
 
     return paint
+
+
+def quarter_ticks(table: pd.DataFrame) -> list[str]:
+    """The quarters of table quarters for an axis: the months, and below them what the quarter is called."""
+    return [label.replace(" (", "\n(") for label in table["label"]]
 
 
 def quarters_message(table: pd.DataFrame, currency: str) -> str:
@@ -125,11 +130,12 @@ def quarters_message(table: pd.DataFrame, currency: str) -> str:
     year = float(table["shortfall"].sum() - table["surplus"].sum())
     if worst["shortfall"] <= 0:
         return "Every quarter reaches its goal in expectation."
-    short = f"{worst['quarter']} is {compact(worst['shortfall'], currency)} short of its goal"
+    short = f"{worst['label']} is {compact(worst['shortfall'], currency)} short of its goal"
     if year >= 0.5:
         return f"{short}; the year misses by {compact(year, currency)}."
     by = worst["recovered_by"]
-    who = by if by > worst["quarter"] else "the surplus of earlier quarters"
+    later = by > worst["quarter"]
+    who = table.set_index("quarter")["label"][by] if later else "the surplus of earlier quarters"
     return f"{short}, which {who} makes good: the year is reached in expectation."
 
 
@@ -176,7 +182,7 @@ def dependence(currency: str, plan_date: str, *, known: bool) -> Callable[[Axes,
         ax.bar(places - 0.2, table["before_plan_date"], 0.36, color=ATTENTION, label="traces back to them")
         coming = table["open_pipeline"] + table["won"]
         ax.bar(places + 0.2, coming, 0.36, color=REQUIRED, label="expected of them")
-        ax.set_xticks(places, table["quarter"])
+        ax.set_xticks(places, quarter_ticks(table))
         value_axis(ax, "money", currency)
         key(ax)
         return _dependence_message(table, currency, plan_date, known)
@@ -190,7 +196,7 @@ def _dependence_message(table: pd.DataFrame, currency: str, plan_date: str, know
     if past <= 0.005 * first["goal"]:
         return "No quarter of the year depends on records that exist already."
     text = (
-        f"{compact(past, currency)} of {first['quarter']}'s {compact(first['goal'], currency)} "
+        f"{compact(past, currency)} of the {compact(first['goal'], currency)} of {first['label']} "
         f"({show(past / first['goal'], 'share')}) traces back, at the plan's lags, to records from before {plan_date}"
     )
     if not known:

@@ -139,7 +139,12 @@ def commit_sheet(book: Workbook) -> Exhibit:
         {"stage": "text", **dict.fromkeys([*names, "year"], "commitment"), "value_per_entry": "money"},
         f"One plan, stated in every stage: one {titles[stage]} is worth {compact(worth[stage], currency)} of new "
         f"ARR{as_much}.",
-        labels={"stage": "Commit stated in", "year": "Year", "value_per_entry": f"Worth per entry ({currency})"},
+        labels={
+            "stage": "Commit stated in",
+            **dict(zip(names, book.quarters["label"], strict=True)),
+            "year": "Year",
+            "value_per_entry": f"Worth per entry ({currency})",
+        },
         notes=[
             "These flows meet the goal in expectation, which is about an even chance; the number to sign for the plan's "
             "confidence stands under How sure it is."

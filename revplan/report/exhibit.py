@@ -77,6 +77,8 @@ class Exhibit:
     """Whether one slide has to do: rows that it cannot hold stand in the other printings."""
     native: Native | None = None
     """The chart in numbers, for a presentation that draws it itself."""
+    periods: Mapping[str, str] = field(default_factory=dict)
+    """Id to label of the periods that the figures of its report name."""
 
     def with_native(self, describe: Describe) -> Exhibit:
         """The same chart, with what `describe(table)` gives beside its drawing: an editable chart of a presentation.
@@ -101,6 +103,10 @@ class Exhibit:
     def with_cells(self, cells: Cells) -> Exhibit:
         """The same exhibit, the numbers of its table registered as figures."""
         return replace(self, cells=cells)
+
+    def with_periods(self, labels: Mapping[str, str]) -> Exhibit:
+        """The same exhibit, telling what readers call the periods that figures of its report name by their ids."""
+        return replace(self, periods=dict(labels))
 
     @property
     def figures(self) -> list[tuple[int | None, str, Figure]]:

@@ -77,6 +77,7 @@ def raw(exhibit: Exhibit) -> dict[str, Any]:
         "appendix": exhibit.appendix,
         "native": as_raw(exhibit.native) if exhibit.native else None,
         **({"brief": True} if exhibit.brief else {}),
+        **({"periods": dict(exhibit.periods)} if exhibit.periods else {}),
         **_registered(exhibit),
     }
 

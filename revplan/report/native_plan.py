@@ -51,7 +51,7 @@ def quarters(currency: str) -> Describe:
         goal = Series(name="goal", values=numbers(table["goal"]), color="ink", mark="dashes")
         return Native(
             form="stacked",
-            categories=names(table["quarter"]),
+            categories=names(table["label"]),
             series=(*parts, goal),
             kind="money",
             currency=currency,
@@ -82,7 +82,7 @@ def dependence(currency: str) -> Describe:
         traced, coming = numbers(table["before_plan_date"]), numbers(table["open_pipeline"] + table["won"])
         return Native(
             form="columns",
-            categories=names(table["quarter"]),
+            categories=names(table["label"]),
             series=(
                 Series(name="traces back to them", values=traced, color=ATTENTION),
                 Series(name="expected of them", values=coming, color=REQUIRED),

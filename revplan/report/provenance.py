@@ -45,6 +45,8 @@ def provenance(
         The parameters the notebook ran with; paths are left out, for they tell of one machine.
     """
     told = {key: str(value) for key, value in settings.items() if not key.endswith("_path") and value != ""}
+    if "quarter" in told:
+        told["quarter"] = plan.period_label(told["quarter"])
     return {
         "report": report,
         "plan": plan.name,

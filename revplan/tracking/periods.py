@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
 
-from revplan.calendar import MONTHS_PER_QUARTER, MONTHS_PER_YEAR, month_of, months_from, quarter_label, share_gone
+from revplan.calendar import (
+    MONTHS_PER_QUARTER,
+    MONTHS_PER_YEAR,
+    Names,
+    month_of,
+    months_from,
+    quarter_id,
+    quarter_label,
+    share_gone,
+)
 from revplan.errors import PlanError, shown
-
-QUARTER = re.compile(r"([12][0-9]{3})-Q([1-4])")
 
 
 @dataclass(frozen=True)
@@ -20,6 +26,7 @@ class Span:
     """Whole months, of which what lies after the last day known does not count yet."""
 
     name: str
+    """Its id, as tables and figures hold it; `Plan.period_label` says what a reader calls it."""
     first: pd.Period
     count: int
     """Number of its months."""
@@ -43,7 +50,7 @@ class Span:
 
     @property
     def label(self) -> str:
-        """Its name, with 'to date' where some of it is still to come."""
+        """Its id, with 'to date' where some of it is still to come."""
         return self.name if self.is_over else f"{self.name} to date"
 
     @property
@@ -85,20 +92,36 @@ class Span:
         )
 
 
-def quarter_span(quarter: str, first_month: pd.Period, as_of: date) -> Span:
-    """The fiscal quarter named `quarter`, such as 2026-Q3; the one that `as_of` lies in if nothing is named.
+def quarter_span(quarter: str, first_month: pd.Period, as_of: date, names: Names = "start") -> Span:
+    """The fiscal quarter that is called `quarter`; the one that `as_of` lies in if nothing is named.
+
+    A quarter is called by its id 2026-Q3, by its label Jul-Sep 2026 (Q3 FY26), or by either half of the label.
 
     Raises
     ------
     PlanError
         If it is no quarter of the year that `first_month` opens.
     """
-    names = [quarter_label(index, first_month) for index in range(MONTHS_PER_YEAR // MONTHS_PER_QUARTER)]
+    indices = range(MONTHS_PER_YEAR // MONTHS_PER_QUARTER)
+    labels = [quarter_label(index, first_month, names) for index in indices]
     gone = (month_of(as_of) - first_month).n // MONTHS_PER_QUARTER
-    wanted = quarter or names[min(max(gone, 0), len(names) - 1)]
-    if not QUARTER.fullmatch(wanted) or wanted not in names:
-        raise PlanError.at("quarter", f"got {shown(quarter)!r}; the plan's quarters are {', '.join(names)}")
-    return Span(wanted, first_month + MONTHS_PER_QUARTER * names.index(wanted), MONTHS_PER_QUARTER, as_of)
+    called = {form: index for index in indices for form in _forms(quarter_id(index, first_month), labels[index])}
+    index = called.get(_plain(quarter)) if quarter else min(max(gone, 0), len(labels) - 1)
+    if index is None:
+        ids = [quarter_id(each, first_month) for each in indices]
+        told = ", ".join(f"{label} or {name}" for label, name in zip(labels, ids, strict=True))
+        raise PlanError.at("quarter", f"got {shown(quarter)!r}; the plan's quarters are {told}")
+    return Span(quarter_id(index, first_month), first_month + MONTHS_PER_QUARTER * index, MONTHS_PER_QUARTER, as_of)
+
+
+def _forms(name: str, label: str) -> list[str]:
+    months, short = label.removesuffix(")").split(" (")
+    return [_plain(form) for form in (name, label, months, short)]
+
+
+def _plain(text: str) -> str:
+    """A quarter's name as it is compared: without regard to case, spaces or the kind of dash."""
+    return "".join(text.casefold().replace("–", "-").split())
 
 
 def year_so_far(quarter: Span, first_month: pd.Period) -> Span:

@@ -191,6 +191,7 @@ def test_native_charts_of_quarters_by_hand() -> None:
     table = pd.DataFrame(
         {
             "quarter": ["2027-Q1", "2027-Q2"],
+            "label": ["Jan-Mar 2027 (Q1 FY27)", "Apr-Jun 2027 (Q2 FY27)"],
             "goal": [100.0, 120.0],
             "commit_arr": [50.0, 110.0],
             "open_pipeline": [30.0, 10.0],
@@ -200,6 +201,7 @@ def test_native_charts_of_quarters_by_hand() -> None:
         }
     )
     made = native_plan.quarters("USD")(table)
+    assert made.categories == tuple(table["label"])
     assert {each.name: each.values for each in made.series} == {
         "won before": (5.0, 0.0),
         "open pipeline": (30.0, 10.0),

@@ -61,7 +61,7 @@ def example() -> list[Exhibit]:
 def test_the_summary_says_what_came_where_it_lands_what_changed_and_what_to_do(example: list[Exhibit]) -> None:
     said = example[0].message
     assert said.startswith(
-        "2026-Q3 brought $728k of the $749k promised. The year lands at $2.59M (−$209k against its goal"
+        "Jul-Sep 2026 (Q3 FY26) brought $728k of the $749k promised. The year lands at $2.59M (−$209k against its goal"
     )
     assert said.endswith("Action: build pipeline in smb, or win more of it (sales).")
     assert ("Change of the landing since 30 Jun 2026", "−$262k") in [
@@ -77,7 +77,9 @@ def test_every_measure_that_is_defined_is_used_somewhere(example: list[Exhibit],
 
 
 def test_what_is_displayed_adds_up(example: list[Exhibit]) -> None:
-    waterfall = next(each for each in example if each.message.startswith("2026-Q3 brought $728k of new ARR"))
+    waterfall = next(
+        each for each in example if each.message.startswith("Jul-Sep 2026 (Q3 FY26) brought $728k of new ARR")
+    )
     amounts = waterfall.table["amount"]
     assert amounts[:-1].sum() == amounts.iloc[-1] == 728_390
     landing = next(each for each in example if each.message.startswith("The year is expected to land")).table.iloc[0]

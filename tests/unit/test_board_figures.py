@@ -198,11 +198,11 @@ def test_no_source_is_called_complete_that_brought_fewer_than_promised(tmp_path:
     assert found.table is not None
     assert found.table["gap"].iloc[0] < 0 < found.table["worth"].iloc[0]
     assert found.message == (
-        "No source is behind in 2026-Q1 in what its entries are worth, though fewer than promised came from web."
+        "No source is behind in Jan-Mar 2026 (Q1 FY26) in what its entries are worth, though fewer than promised came from web."
     )
     leads = LEADS + "".join(f"{at},a,2026-01-05,2026-01-20,,,900\n" for at in range(100, 400))
     all_came = standing.sources(small_book(tmp_path, leads=leads))
-    assert all_came.message == "Every source brought in 2026-Q1 what was promised."
+    assert all_came.message == "Every source brought in Jan-Mar 2026 (Q1 FY26) what was promised."
 
 
 # --- what is committed ---------------------------------------------------------------------------
@@ -269,7 +269,7 @@ def test_a_segment_that_won_more_than_its_goal_lessens_what_is_left_of_all(tmp_p
     leads = LEADS + "50,b,2026-01-05,2026-01-20,,,800\n60,a,2026-01-05,2026-01-20,2026-02-20,,90000\n"
     book = small_book(tmp_path, segments="a: {acv: 1000, share: 0.5}, b: {acv: 500, share: 0.5}", leads=leads)
     found = outlook.coverage(book)
-    assert found.message == "Nothing is left to win of the goal of the rest of 2026."
+    assert found.message == "Nothing is left to win of the goal of the rest of FY26."
     assert found.table is not None
     assert found.table["remaining"].tolist() == [6_000 - 93_000, 6_000, 12_000 - 93_000]
     assert registry([raw(found), raw(outlook.landing(book))])

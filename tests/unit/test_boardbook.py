@@ -15,6 +15,7 @@ from small_company import ACTUALS, CRM, LEADS, small_book
 
 from revplan.boardbook import BoardBook, open_boardbook
 from revplan.errors import PlanError
+from revplan.plan.file import read_plan
 from revplan.record.signing import sign
 from revplan.standing_notes import short_promise
 from revplan.tables import columns, conform
@@ -68,7 +69,9 @@ def sound(book: BoardBook) -> BoardBook:
 def test_every_table_is_as_declared(book: BoardBook) -> None:
     sound(book)
     assert all(len(getattr(book, name)) for name in TABLES)
-    assert book.state == "2026-Q3, as known on 30 Sep 2026; not signed, so the plan itself is the promise."
+    assert (
+        book.state == "Jul-Sep 2026 (Q3 FY26), as known on 30 Sep 2026; not signed, so the plan itself is the promise."
+    )
 
 
 def test_what_came_is_what_the_export_holds(book: BoardBook, leads: pd.DataFrame) -> None:
@@ -221,12 +224,14 @@ def test_months_after_the_last_day_known_are_not_booked() -> None:
 def test_what_a_reader_must_know_is_said(book: BoardBook) -> None:
     said = "\n".join(book.notes)
     assert book.notes[0] == book.state
-    provisional = (
-        r"2026-Q3 is provisional: of [0-9]+ SQLs, [0-9]+ won by now, [0-9.]+ more expected: [0-9.]+% in all \(.*%\)\."
-    )
+    provisional = r"Jul-Sep 2026 \(Q3 FY26\) is provisional: of [0-9]+ SQLs, [0-9]+ won by now, [0-9.]+ more expected: [0-9.]+% in all \(.*%\)\."
     assert re.search(rf"^Conversion to won of {provisional}$", said, re.MULTILINE)
     late = "coverage is enough, but open opportunities bring"
-    assert re.search(rf"^The rest of 2026-Q4: {late} \$[0-9]+k of the missing \$[0-9]+k in time\.$", said, re.MULTILINE)
+    assert re.search(
+        rf"^The rest of Oct-Dec 2026 \(Q4 FY26\): {late} \$[0-9]+k of the missing \$[0-9]+k in time\.$",
+        said,
+        re.MULTILINE,
+    )
     assert "After SQL come in: outbound; the flow leaves them out" in said
     assert "records end" not in said
     assert "actuals book" not in said
@@ -240,7 +245,9 @@ def test_a_plan_that_expects_less_than_its_goal_is_named() -> None:
         ("2026", "goal", 10.0),
     ]
     money = pd.DataFrame(rows, columns=["period", "term", "promised"])
-    assert list(short_promise(money, "USD")) == ["2026-Q3: the plan expected $9.22k less than its goal from the start."]
+    assert list(short_promise(money, read_plan(FY26))) == [
+        "Jul-Sep 2026 (Q3 FY26): the plan expected $9.22k less than its goal from the start."
+    ]
 
 
 # --- before and between --------------------------------------------------------------------------
@@ -256,7 +263,7 @@ def test_a_year_that_has_not_begun_has_empty_tables() -> None:
 
 def test_of_a_quarter_that_has_not_begun_only_the_year_lands() -> None:
     book = sound(open_boardbook(FY26, "2026-Q4", END))
-    assert book.state == "2026-Q4 begins on 1 Oct 2026; nothing of it can have come yet."
+    assert book.state == "Oct-Dec 2026 (Q4 FY26) begins on 1 Oct 2026; nothing of it can have come yet."
     assert book.promise.empty
     whole = open_boardbook(FY26, "2026-Q3", END).landing
     assert book.landing["period"].tolist() == ["2026"]
@@ -311,8 +318,9 @@ def test_spend_counts_the_months_booked(tiny: Callable[..., BoardBook]) -> None:
 
 def test_two_books_that_differ_are_named(tiny: Callable[..., BoardBook]) -> None:
     said = "\n".join(tiny(actuals=ACTUALS.replace("web,1000", "web,1100")).notes)
-    assert "2026-Q1: the actuals book 1.1k new ARR, the records show 1k; find out which is right." in said.replace(
-        "$", ""
+    assert (
+        "Jan-Mar 2026 (Q1 FY26): the actuals book 1.1k new ARR, the records show 1k; find out which is right."
+        in said.replace("$", "")
     )
 
 
@@ -419,7 +427,7 @@ def test_records_without_the_commit_stage_are_counted_at_the_next(tiny: Callable
 def test_against_a_signed_plan(tmp_path: Path, book: BoardBook) -> None:
     record = sign(FY26, ["Ada L."], date(2025, 11, 20), tmp_path)
     signed = sound(open_boardbook(FY26, "2026-Q3", against=record.folder))
-    assert signed.state == "2026-Q3, as known on 30 Sep 2026; signed by Ada L. on 20 Nov 2025."
+    assert signed.state == "Jul-Sep 2026 (Q3 FY26), as known on 30 Sep 2026; signed by Ada L. on 20 Nov 2025."
     pd.testing.assert_frame_equal(signed.variance, book.variance)
     if record.signature.scale is None:
         assert signed.promise["signed"].isna().all()

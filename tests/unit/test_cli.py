@@ -119,13 +119,15 @@ def test_plan_s_rows_have_the_promised_keys(plan_file: Path, capsys: pytest.Capt
         assert set(row) >= {"quarter", "goal", "yield", "open_pipeline", "won", "arr", "surplus", "recovered_by"}
         assert set(row) >= {"below_share", "before_plan_date"}
     assert [row["quarter"] for row in found["shortfall"]] == [f"2027-Q{quarter}" for quarter in (1, 2, 3, 4)]
+    assert [row["label"] for row in found["shortfall"]][::3] == ["Jan-Mar 2027 (Q1 FY27)", "Oct-Dec 2027 (Q4 FY27)"]
 
 
 def test_plan_prints_for_a_person(plan_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", str(plan_file)]) == 0
     said = capsys.readouterr().out
     assert "Goal: $1M new ARR" in said
-    assert "2027-Q1" in said
+    assert "Jan-Mar 2027 (Q1 FY27)" in said
+    assert "2027-Q1" not in said
     assert "750" in said
     with pytest.raises(json.JSONDecodeError):
         json.loads(said)

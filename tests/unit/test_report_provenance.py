@@ -51,7 +51,7 @@ def test_the_settings_are_told_but_no_place_of_this_machine(tmp_path: Path) -> N
         "plan_fingerprint": fingerprint([FY26]),
         "data_fingerprint": "",
         "revplan": __version__,
-        "parameters": "audience=board, quarter=2026-Q3",
+        "parameters": "audience=board, quarter=Jul-Sep 2026 (Q3 FY26)",
     }
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from revplan.calendar import Names, period_label, quarter_label
 from revplan.errors import PlanError
 from revplan.tracking.coverage import coverage
 from revplan.tracking.movements import YearTerms, arr_bridge, planned_movements
@@ -61,9 +62,57 @@ def test_without_a_name_it_is_the_quarter_the_day_lies_in(day: str, name: str) -
     assert quarter_span("", APRIL, date.fromisoformat(day)).name == name
 
 
-@pytest.mark.parametrize("name", ["Q3", "2027-Q3", "2026-Q5", "2026-q3", "<script>", "2026-Q3 "])
+@pytest.mark.parametrize(
+    "name", ["2026-Q3", "2026-q3 ", "Q3 FY26", "q3 fy26", "Jul–Sep 2026", "Jul-Sep 2026 (Q3 FY26)"]
+)
+def test_a_quarter_is_found_by_its_id_and_by_what_it_is_called(name: str) -> None:
+    assert quarter_span(name, JANUARY, date(2026, 8, 15)) == quarter_span("2026-Q3", JANUARY, date(2026, 8, 15))
+
+
+def test_a_year_called_after_its_end_has_its_quarters_called_so() -> None:
+    span = quarter_span("Q1 FY27", APRIL, date(2026, 8, 15), "end")
+    assert (span.name, span.first) == ("2026-Q1", APRIL)
+    with pytest.raises(PlanError):
+        quarter_span("Q1 FY26", APRIL, date(2026, 8, 15), "end")
+    assert quarter_span("Q1 FY26", APRIL, date(2026, 8, 15)) == span
+
+
+@pytest.mark.parametrize(
+    ("first", "names", "index", "label"),
+    [
+        ("2027-01", "start", 0, "Jan-Mar 2027 (Q1 FY27)"),
+        ("2027-01", "end", 3, "Oct-Dec 2027 (Q4 FY27)"),
+        ("2026-04", "start", 3, "Jan-Mar 2027 (Q4 FY26)"),
+        ("2026-04", "end", 3, "Jan-Mar 2027 (Q4 FY27)"),
+        ("2026-11", "end", 0, "Nov 2026-Jan 2027 (Q1 FY27)"),
+        ("2026-04", "end", -1, "Jan-Mar 2026 (Q4 FY26)"),
+        ("2099-07", "end", 4, "Jul-Sep 2100 (Q1 FY01)"),
+    ],
+)
+def test_a_quarter_is_called_by_its_months_and_its_year(first: str, names: Names, index: int, label: str) -> None:
+    assert quarter_label(index, pd.Period(first, freq="M"), names) == label
+
+
+@pytest.mark.parametrize(
+    ("period", "label"),
+    [
+        ("2026-Q2", "Jul-Sep 2026 (Q2 FY27)"),
+        ("2025-Q4 to date", "Jan-Mar 2026 (Q4 FY26) to date"),
+        ("2026 to Q3", "Apr-Dec 2026 (FY27 to Q3)"),
+        ("rest of 2026-Q4", "rest of Jan-Mar 2027 (Q4 FY27)"),
+        ("rest of 2026", "rest of FY27"),
+        ("2026", "FY27"),
+        ("2026-07", "2026-07"),
+        ("plan", "plan"),
+    ],
+)
+def test_a_period_of_a_table_is_called_by_words(period: str, label: str) -> None:
+    assert period_label(period, APRIL, "end") == label
+
+
+@pytest.mark.parametrize("name", ["Q3", "2027-Q3", "2026-Q5", "<script>", "Q3 FY27", "Aug-Oct 2026"])
 def test_a_quarter_of_another_year_is_refused(name: str) -> None:
-    with pytest.raises(PlanError, match="the plan's quarters are 2026-Q1, 2026-Q2, 2026-Q3, 2026-Q4"):
+    with pytest.raises(PlanError, match=r"the plan's quarters are Jan-Mar 2026 \(Q1 FY26\) or 2026-Q1, Apr-Jun"):
         quarter_span(name, JANUARY, date(2026, 8, 15))
 
 

@@ -133,8 +133,8 @@ LANDING = (
 )
 
 
-def landing(currency: str, said: Sentence) -> Paint:
-    """One bar of three parts, the band about its end, and the goal."""
+def landing(currency: str, said: Sentence, year: str) -> Paint:
+    """One bar of three parts, the band about its end, and the goal; `year` is what the fiscal year is called."""
 
     def paint(ax: Axes, frame: pd.DataFrame) -> Sentence:
         row, base = frame.iloc[0], 0.0
@@ -144,7 +144,7 @@ def landing(currency: str, said: Sentence) -> Paint:
         low, high = row["landing_low"], row["landing_high"]
         ax.plot([low, high], [0, 0], color="black", linewidth=2, marker="|", markersize=16, label="8 of 10 cases")
         ax.axvline(row["goal"], color=GAP, linewidth=2.4, label="goal")
-        ax.set_yticks([0], [row["year"]])
+        ax.set_yticks([0], [year])
         ax.set_ylim(-0.6, 0.6)
         ax.set_xlim(left=0, right=1.06 * max(high, row["goal"], base))
         value_axis(ax, "money", currency, "x")

@@ -59,7 +59,12 @@ def arr_bridge(book: BoardBook) -> Exhibit:
         frame,
         {"term": "text", **dict.fromkeys((PLANNED, CAME, "gap"), "money")},
         _bridge_message(book, frame, label),
-        labels={"term": f"ARR of {label} ({book.plan.currency})", PLANNED: "Planned", CAME: "Came", "gap": "Gap"},
+        labels={
+            "term": f"ARR of {book.plan.period_label(label)} ({book.plan.currency})",
+            PLANNED: "Planned",
+            CAME: "Came",
+            "gap": "Gap",
+        },
         notes=[f"Contraction and churn are what is lost. {found['basis'].iloc[0]}."],
     )
     columns: dict[str, dict[str, str]] = {
@@ -89,11 +94,14 @@ def _bridge_message(book: BoardBook, frame: pd.DataFrame, label: str) -> Sentenc
     closing = frame[frame["term"] == TERMS["closing"]].iloc[0]
     came, planned = (money(book, "arr_term", closing[basis], label, basis, term="closing") for basis in (CAME, PLANNED))
     if came.value is None or planned.value is None:
-        return say("Closing ARR of {period} cannot be told: a term of its bridge is not known.", period=label)
+        return say(
+            "Closing ARR of {period} cannot be told: a term of its bridge is not known.",
+            period=book.plan.period_label(label),
+        )
     gap = money(book, "arr_term_gap", closing["gap"], label, term="closing")
     return say(
         "{period} closes at {came} of ARR against {planned} planned: {gap}.",
-        period=label,
+        period=book.plan.period_label(label),
         came=came,
         planned=planned,
         gap=gap,
@@ -126,7 +134,7 @@ def cells(book: BoardBook) -> Exhibit:
         labels={
             "cell": "Segment x source",
             **{step: STEPS[step] for step in steps},
-            "gap": f"Gap of {label} ({book.plan.currency})",
+            "gap": f"Gap of {book.plan.period_label(label)} ({book.plan.currency})",
         },
         notes=[f"{left} further cells have smaller gaps."] if left else [],
     )
@@ -145,7 +153,7 @@ def _cells_message(book: BoardBook, frame: pd.DataFrame, cell: pd.Series, label:
         cell=frame["cell"].iloc[0],
         gap=gap,
         came=new_arr(book, label, CAME),
-        period=label,
+        period=book.plan.period_label(label),
         asked=new_arr(book, label, PROMISED),
     )
 

@@ -103,7 +103,7 @@ def _coverage_message(book: BoardBook, frame: pd.DataFrame, period: str) -> Sent
     has, needs = (figure(name, total[name], period) for name in ("coverage", "coverage_needed"))
     left, coming = (money(book, name, total[name], period) for name in ("remaining", "in_time"))
     if has.value is None:
-        return say("Nothing is left to win of the goal of the {period}.", period=period)
+        return say("Nothing is left to win of the goal of the {period}.", period=book.plan.period_label(period))
     thin = frame[:-1].loc[frame["enough"][:-1] == "no", "segment"]
     lacking = f"; too thin in {_some(list(thin))}" if len(thin) and len(frame) > 2 else ""
     enough = (coming.value or 0.0) > (left.value or 0.0)
@@ -144,7 +144,12 @@ def landing(book: BoardBook) -> Exhibit:
     said = _landing_message(book)
     kinds = {"year": "text", **dict.fromkeys([name for name in frame.columns if name != "year"], "money")}
     made = chart(
-        charts.landing(book.plan.currency, said), frame, kinds, height=2.1, name="landing", notes=_landing_notes(book)
+        charts.landing(book.plan.currency, said, book.plan.period_label(year)),
+        frame,
+        kinds,
+        height=2.1,
+        name="landing",
+        notes=_landing_notes(book),
     )
     columns = {name: {"measure": "landing_part", "basis": name.replace("_", " ")} for name in PARTS}
     columns |= {name: {"measure": name} for name in ("landing", "landing_low", "landing_high", "goal")}

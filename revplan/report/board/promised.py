@@ -35,7 +35,9 @@ def promise(book: BoardBook) -> Exhibit:
     kinds = kinds if book.scale is None else {"signed": "count", **kinds}
     columns = {f"{at}_{name}": _entry_column(name, span.label) for at, span in enumerate(book.spans) for name in kinds}
     labels = {
-        f"{at}_{name}": f"{span.label}: {name}" if name == next(iter(kinds)) else name.capitalize()
+        f"{at}_{name}": f"{book.plan.period_label(span.label)}: {name}"
+        if name == next(iter(kinds))
+        else name.capitalize()
         for at, span in enumerate(book.spans)
         for name in kinds
     }
@@ -96,7 +98,7 @@ def _promise_message(book: BoardBook) -> Sentence:
         said = "{came} {counted} came where {asked} were promised for {period}: {reached}."
     else:
         said = "{came} of the {asked} {counted} promised for {period} came: {reached}."
-    against = say(said, came=came, asked=asked, counted=counted, period=label, reached=reached)
+    against = say(said, came=came, asked=asked, counted=counted, period=book.plan.period_label(label), reached=reached)
     if book.scale is None:
         return against
     return joined(against, say("{signed} were signed for.", signed=entries(book, stage, SIGNED, label)))
@@ -117,7 +119,11 @@ def promised_by_quarter(book: BoardBook) -> Exhibit:
         frame,
         {"stage": "text", **dict.fromkeys(names, "count")},
         said,
-        labels={"stage": "Entries promised", "year": "Year"},
+        labels={
+            "stage": "Entries promised",
+            **dict(zip(book.quarters["quarter"], book.quarters["label"], strict=True)),
+            "year": "Year",
+        },
     )
     columns = {
         name: {"measure": "entries", "basis": PROMISED, "period": year if name == "year" else name} for name in names
@@ -136,7 +142,7 @@ def _quarterly_message(book: BoardBook, frame: pd.DataFrame, quarters: list[str]
         commit=commit,
         promised=figure("entries", row["year"], str(book.plan.first_month.year), PROMISED, stage=stage),
         counted=plural(titles_of(book.plan.stages)[stage]),
-        quarter=max(quarters, key=lambda name: float(row[name])),
+        quarter=book.plan.period_label(max(quarters, key=lambda name: float(row[name]))),
     )
 
 
@@ -216,7 +222,7 @@ def _so_far_message(book: BoardBook, frame: pd.DataFrame) -> Sentence:
     gap = money(book, "new_arr_gap", (came.value or 0.0) - (asked.value or 0.0), label)
     return say(
         "{period} brought {came} of new ARR against {asked} promised ({gap}).",
-        period=label,
+        period=book.plan.period_label(label),
         came=came,
         asked=asked,
         gap=gap,
@@ -295,7 +301,7 @@ def _variance_message(book: BoardBook, rows: pd.DataFrame) -> Sentence:
     one, other = (STEPS[line].lower() for line in largest["line"])
     return say(
         "{period} brought {came} of new ARR against {asked} promised; the largest steps are {one} ({first}) and {other} ({second}).",
-        period=label,
+        period=book.plan.period_label(label),
         came=new_arr(book, label, CAME),
         asked=new_arr(book, label, PROMISED),
         one=one,

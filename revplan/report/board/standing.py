@@ -26,7 +26,8 @@ def three_numbers(book: BoardBook) -> Exhibit:
     frame = pd.DataFrame(
         {
             "quarter": [
-                f"{name} ({period})" for name, period in zip(found["quarter"], _periods(book, found), strict=True)
+                f"{name}: {book.plan.period_label(period)}"
+                for name, period in zip(found["quarter"], _periods(book, found), strict=True)
             ],
             "entries": [whole(value) for value in found["flow"]],
             "conversion": found["rate"],
@@ -56,7 +57,7 @@ def three_numbers(book: BoardBook) -> Exhibit:
             "period_ratio": "Wins over entries",
             "cac": f"Programme CAC ({book.plan.currency})",
         },
-        notes=_three_notes(found),
+        notes=_three_notes(book, found),
     )
     return made.with_cells(_three_cells(book, found))
 
@@ -107,15 +108,23 @@ def _three_message(book: BoardBook, frame: pd.DataFrame) -> Sentence:
     return joined(said, say("; a customer costs {cac}, not {planned}.", cac=cac[0], planned=cac[1]), glue="")
 
 
-def _three_notes(found: pd.DataFrame) -> list[str]:
+def _three_notes(book: BoardBook, found: pd.DataFrame) -> list[str]:
     young = found.loc[found["provisional"] & found["rate"].notna(), "period"]
     notes = (
-        [f"Provisional, for part of the wins is still to come: {', '.join(dict.fromkeys(young))}."]
+        [
+            f"Provisional, for part of the wins is still to come: {', '.join(map(book.plan.period_label, dict.fromkeys(young)))}."
+        ]
         if len(young)
         else []
     )
     told = found[found["cac"].isna() | (found.index == 0)]
-    return [*notes, *(f"{period}: {basis}." for period, basis in zip(told["period"], told["basis"], strict=True))]
+    return [
+        *notes,
+        *(
+            f"{book.plan.period_label(period)}: {basis}."
+            for period, basis in zip(told["period"], told["basis"], strict=True)
+        ),
+    ]
 
 
 # --- sources -------------------------------------------------------------------------------------
@@ -144,7 +153,7 @@ def sources(book: BoardBook) -> Exhibit:
             "source": "Source",
             "owner": "Owner",
             "stage": "Counted as",
-            "promised": f"Promised for {period}",
+            "promised": f"Promised for {book.plan.period_label(period)}",
             "came": "Came",
             "gap": "Gap",
             "worth": f"Gap in new ARR ({book.plan.currency})",
@@ -200,7 +209,7 @@ def furthest_behind(book: BoardBook) -> tuple[pd.Series, dict[str, Figure]] | No
 def _sources_message(book: BoardBook, frame: pd.DataFrame, period: str) -> Sentence:
     behind = furthest_behind(book)
     if behind is None:
-        return _none_behind(frame, period)
+        return _none_behind(frame, book.plan.period_label(period))
     row, figures = behind
     return say(
         "Source {source} brought {came} of {asked} {counted}, a gap worth {worth} of new ARR; {owner} answers for it.",

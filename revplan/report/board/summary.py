@@ -32,11 +32,12 @@ def summary(book: BoardBook, before: BoardBook | None) -> Exhibit:
     state = f"{book.plan.name}{f', {book.segment}' if book.segment else ''}"
     header = f"{state}, as known on {show(book.as_of, 'date')}"
     facts = {**_facts(book), **_changed(book, before)}
-    return text(_headline(book), facts, header=header, notes=[book.state] if book.spans else ())
+    made = text(_headline(book), facts, header=header, notes=[book.state] if book.spans else ())
+    return made.with_periods(book.period_labels)
 
 
 def year_of(book: BoardBook) -> str:
-    """The fiscal year's name."""
+    """The fiscal year's id."""
     return str(book.plan.first_month.year)
 
 
@@ -67,10 +68,11 @@ def _facts(book: BoardBook) -> dict[str, Figure]:
 
 def _quarter_facts(book: BoardBook, title: str) -> dict[str, Figure]:
     label, stage = book.spans[0].label, book.plan.commit_stage
+    period = book.plan.period_label(label)
     return {
-        f"New ARR promised for {label}": new_arr(book, label, PROMISED),
+        f"New ARR promised for {period}": new_arr(book, label, PROMISED),
         "New ARR that came": new_arr(book, label, CAME),
-        f"{plural(title)} promised for {label}": entries(book, stage, PROMISED, label),
+        f"{plural(title)} promised for {period}": entries(book, stage, PROMISED, label),
         f"{plural(title)} that came": entries(book, stage, CAME, label),
     }
 
@@ -90,10 +92,19 @@ def _begun(book: BoardBook) -> Sentence:
     label = book.spans[0].label
     came, asked = new_arr(book, label, CAME), new_arr(book, label, PROMISED)
     if came.value is None:
-        return say("{period} promised {asked}; what came is not known.", period=label, asked=asked)
+        return say(
+            "{period} promised {asked}; what came is not known.", period=book.plan.period_label(label), asked=asked
+        )
     if came.value > (asked.value or 0.0):
-        return say("{period} brought {came} where {asked} was promised.", period=label, came=came, asked=asked)
-    return say("{period} brought {came} of the {asked} promised.", period=label, came=came, asked=asked)
+        return say(
+            "{period} brought {came} where {asked} was promised.",
+            period=book.plan.period_label(label),
+            came=came,
+            asked=asked,
+        )
+    return say(
+        "{period} brought {came} of the {asked} promised.", period=book.plan.period_label(label), came=came, asked=asked
+    )
 
 
 def _lands(book: BoardBook) -> Sentence:
@@ -238,8 +249,8 @@ def _missed(book: BoardBook) -> Iterator[Risk]:
         return
     for row in book.quarters[book.quarters["shortfall"].round() > 0].itertuples():
         size = money(book, "shortfall", row.shortfall, row.quarter)
-        ask = f"agree who brings what {row.quarter} lacks, or its goal anew"
-        yield Risk(what=f"{row.quarter} misses its goal by plan", size=size, owner="marketing and sales", ask=ask)
+        ask = f"agree who brings what {row.label} lacks, or its goal anew"
+        yield Risk(what=f"{row.label} misses its goal by plan", size=size, owner="marketing and sales", ask=ask)
 
 
 def _expired(book: BoardBook) -> Iterator[Risk]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from revplan.calendar import quarter_label
 from revplan.model.commit import QUARTERS as QUARTER_COUNT
 from revplan.model.funnel import HORIZON, YEAR
 from revplan.model.year import SETTLED, by_quarter, quarter_results, recovered_by
@@ -81,7 +80,7 @@ def _gaps(sheet: Sheet, row: int, gaps: np.ndarray) -> None:
 
 
 def _quarter_names(grid: Grid) -> list[str]:
-    return [quarter_label(quarter, grid.plan.first_month) for quarter in range(QUARTER_COUNT)]
+    return [grid.plan.quarter_label(quarter) for quarter in range(QUARTER_COUNT)]
 
 
 def _won_row(grid: Grid, at: int) -> int:

@@ -7,9 +7,9 @@ hold the rows that were drawn. What stands behind a figure is in the speaker not
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,8 @@ class Slide:
     raw: dict[str, Any]
     section: str
     said: tuple[str, ...] = ()
+    periods: Mapping[str, str] = field(default_factory=dict)
+    """What readers call the periods that figures name by their ids."""
 
 
 def deck(notebook: Any, name: str, template: Path | None = None) -> bytes:
@@ -69,7 +71,8 @@ def deck(notebook: Any, name: str, template: Path | None = None) -> bytes:
     opened = open_template(template)
     made_from = colophon(notebook)
     every = list(_slides(blocks(notebook)))
-    slides = [slide for slide in every if not slide.raw.get("appendix")]
+    periods = {name: label for slide in every for name, label in slide.raw.get("periods", {}).items()}
+    slides = [replace(slide, periods=periods) for slide in every if not slide.raw.get("appendix")]
     title = _title(notebook) or clean(name.replace("_", " ").capitalize())
     opening = next((slide.raw for slide in slides if slide.raw.get("header")), {})
     footer = _footer(made_from, opening.get("header", ""))
@@ -132,7 +135,13 @@ def _add(template: Template, slide: Slide, footer: str) -> None:
 
 def _words(slide: Slide, footer: str, note: str) -> Words:
     raw = slide.raw
-    return Words(title=raw["message"], section=slide.section, footer=footer, note=note, spoken=spoken(raw, slide.said))
+    return Words(
+        title=raw["message"],
+        section=slide.section,
+        footer=footer,
+        note=note,
+        spoken=spoken(raw, slide.said, slide.periods),
+    )
 
 
 def _add_chart(template: Template, slide: Slide, footer: str) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
+NONE: Mapping[str, str] = MappingProxyType({})
 MOST_FIGURES = 12
 """Figures of one measure beyond which they are read in the table, not named one by one."""
 
 
-def spoken(raw: dict[str, Any], said: Iterable[str] = ()) -> tuple[str, ...]:
-    """The speaker notes of an exhibit, a paragraph each."""
+def spoken(raw: dict[str, Any], said: Iterable[str] = (), periods: Mapping[str, str] = NONE) -> tuple[str, ...]:
+    """The speaker notes of an exhibit, a paragraph each; `periods` says what a period is called by its id."""
     told = raw.get("definitions") or {}
-    each = (_measure(measure, raw["figures"], definition) for measure, definition in told.items())
+    each = (_measure(measure, raw["figures"], definition, periods) for measure, definition in told.items())
     return (*said, *raw["notes"], *each)
 
 
@@ -22,9 +24,11 @@ def definitions(exhibits: Iterable[dict[str, Any]]) -> list[str]:
     return sorted(f"{each['label']}: {_definition(each)}" for each in told.values())
 
 
-def _measure(measure: str, figures: list[dict[str, Any]], definition: dict[str, Any]) -> str:
+def _measure(
+    measure: str, figures: list[dict[str, Any]], definition: dict[str, Any], periods: Mapping[str, str]
+) -> str:
     mine = [figure for figure in figures if figure["measure"] == measure]
-    some = dict.fromkeys(_figure(figure) for figure in mine)
+    some = dict.fromkeys(_figure(figure, periods) for figure in mine)
     values = "; ".join(some) if len(some) <= MOST_FIGURES else f"{len(some)} figures on the slide"
     return f"{definition['label']}: {values}. {_definition(definition)}"
 
@@ -39,7 +43,8 @@ def _with(word: str, definition: dict[str, Any]) -> str:
     return f"{word}: {told}" if told and told != "none" else ""
 
 
-def _figure(figure: dict[str, Any]) -> str:
-    which = [*figure.get("of", {}).values(), figure.get("period", ""), figure.get("basis", "")]
+def _figure(figure: dict[str, Any], periods: Mapping[str, str]) -> str:
+    period = figure.get("period", "")
+    which = [*figure.get("of", {}).values(), periods.get(period, period), figure.get("basis", "")]
     told = ", ".join(str(part) for part in which if part)
     return f"{figure['text']} ({told})" if told else figure["text"]
