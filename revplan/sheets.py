@@ -220,8 +220,8 @@ def ledger_table(year: PlannedYear) -> pd.DataFrame:
     before, inside = np.zeros(2), np.zeros(2)
     for cell, flow in zip(year.cells, year.flows, strict=True):
         months = np.arange(year.first, year.first + len(flow[0]))
-        before += serves(cell, flow[0] * (months < 0), year.first)
-        inside += serves(cell, flow[0] * ((months >= 0) & (months < YEAR)), year.first)
+        before += serves(cell, flow[0] * (months < 0), year.first, year.start)
+        inside += serves(cell, flow[0] * ((months >= 0) & (months < YEAR)), year.first, year.start)
     whens = ("before the plan date", "from the plan date until the year begins", "within the year")
     rows = [(when, "this year", "required", float(arr)) for when, arr in zip(whens, carried, strict=True)]
     rows += [

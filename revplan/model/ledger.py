@@ -9,7 +9,7 @@ import pandas as pd
 
 from revplan.lag import path_quantile, path_shift
 from revplan.model.cells import Cell
-from revplan.model.funnel import YEAR
+from revplan.model.funnel import YEAR, forward
 
 USEFUL_SHARE = 0.2
 
@@ -25,24 +25,25 @@ def arr_by_entry_month(cell: Cell, arr: np.ndarray) -> np.ndarray:
     return np.convolve(arr[:YEAR], cell.shares_to_won(0)[::-1])
 
 
-def serves(cell: Cell, entries: np.ndarray, first: int) -> tuple[float, float]:
-    """ARR that entries bring by the end of the year, and after it. [plan currency]
+def serves(cell: Cell, entries: np.ndarray, first: int, start: float) -> tuple[float, float]:
+    """ARR that entries bring within the year, and after it. [plan currency]
 
     Parameters
     ----------
     cell
         The cell with its rates and lags.
     entries
-        Entries by month, none after the year.
+        Entries by month, at least to the end of the year.
     first
         Month of the first element, counted from the first month of the year.
+    start
+        Share of that month that is over before the first record enters, as `forward` takes it. [0-1)
     """
+    won = forward(cell, entries, start)[-1] * cell.acv
     months = np.arange(first, first + len(entries))
-    landed = np.cumsum(cell.shares_to_won(0))
-    left = np.clip(YEAR - 1 - months, 0, len(landed) - 1)
-    worth = entries * cell.rates_to_won[0] * cell.acv
-    inside = float(worth @ landed[left])
-    return inside, float(worth.sum()) - inside
+    inside = float(won[(months >= 0) & (months < YEAR)].sum())
+    worth = float(entries.sum()) * float(cell.rates_to_won[0]) * cell.acv
+    return inside, worth - float(won[months < YEAR].sum())
 
 
 def last_useful_day(cell: Cell, year_end: date, share: float = USEFUL_SHARE) -> date:

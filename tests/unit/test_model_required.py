@@ -225,6 +225,12 @@ def test_the_ledger_misses_nothing_of_the_year(lag: dict[str, Any], plan_date: s
     }
     committed = sum(within.values())
     assert committed == pytest.approx(in_year * 0.25 * 10_000)
+    # one fact, one number: what the commit brings this year is what the quarters say it brings
+    served = sum(arr for (_, serves, basis), arr in found.items() if (serves, basis) == ("this year", "commit"))
+    assert served == pytest.approx(sheets.quarters_table(year)["commit_arr"].sum())
+    # one fact, one number: what the commit brings this year is what the quarters say it brings
+    served = sum(arr for (_, serves, basis), arr in found.items() if (serves, basis) == ("this year", "commit"))
+    assert served == pytest.approx(sheets.quarters_table(year)["commit_arr"].sum())
 
 
 def test_whom_a_year_of_entries_serves() -> None:
@@ -233,7 +239,7 @@ def test_whom_a_year_of_entries_serves() -> None:
     )  # fmt: skip
     # 10 leads a month from January to December, each lead worth 250: those of January to November close in the
     # year, of December's only half do
-    inside, after = serves(cell, np.full(12, 10.0), 0)
+    inside, after = serves(cell, np.full(12, 10.0), 0, 0.0)
     assert inside == pytest.approx(11 * 2500 + 1250)
     assert after == pytest.approx(1250)
 
