@@ -8,7 +8,7 @@ in the first months.
 from __future__ import annotations
 
 from functools import cached_property, lru_cache
-from math import log
+from math import exp, log
 from typing import Annotated, Any
 
 import numpy as np
@@ -98,6 +98,30 @@ class Lag(Value):
             return np.concatenate([[0.0], np.cumsum(self.shift)])[np.searchsorted(steps, days, side="right")]
         mean, spread = self.log_normal
         return np.where(days > 0, ndtr((np.log(np.maximum(days, 1e-300)) - mean) / spread), 0.0)
+
+    @property
+    def length_days(self) -> float:
+        """The median of a log-normal delay, the mean of any other. [days]"""
+        if self.median_days is not None:
+            return self.median_days
+        return MONTH_DAYS * sum(month * share for month, share in enumerate(self.shift))
+
+    def moved(self, before: Lag, after: Lag) -> Lag:
+        """This delay, changed as another was from `before` to `after`: as much longer, as much wider.
+
+        What is in proportion to nothing (no delay, or another shape of the same length) is taken as it is written.
+        """
+        if before.length_days == 0 or after.length_days == 0:
+            return after
+        factor = after.length_days / before.length_days
+        lags = (self, before, after)
+        widths = [log(lag.p90_days / lag.median_days) for lag in lags if lag.median_days and lag.p90_days]
+        if len(widths) < len(lags):
+            return after if factor == 1 and self.length_days > 0 else self.stretched(factor)
+        longer = self.stretched(factor)
+        width = widths[0] * widths[2] / widths[1]
+        p90 = min((longer.median_days or 0.0) * exp(width), 10 * MAX_MONTHS * MONTH_DAYS)
+        return longer.model_copy(update={"p90_days": p90})
 
     def stretched(self, factor: float) -> Lag:
         """The same delay, `factor` times as long, up to 60 months; months become weights where they no longer fit."""

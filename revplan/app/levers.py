@@ -22,17 +22,14 @@ from revplan.app.state import (
     VOLUME,
     Key,
     State,
-    cells_through,
     scenario_of,
     step_name,
 )
-from revplan.calendar import MONTH_DAYS
 from revplan.errors import PlanError, shown
-from revplan.lag import Lag
 from revplan.model.funnel import YEAR
 from revplan.plan.bridge import solve_bridge
 from revplan.plan.model import Plan, Scenario, Transition
-from revplan.plan.scenario import varied
+from revplan.plan.scenario import cells_through, varied
 from revplan.plan.stages import titles_of
 
 RATES, DEALS, DELAYS, VOLUMES, CERTAINTY = "Rates", "Deal size", "Delays", "Volume and budget", "Goal and certainty"
@@ -139,7 +136,7 @@ class Board:
 
     def _step_length(self, plan: Plan, step: str) -> float:
         weights, pair = self._weights(step), _pair(plan, step)
-        days = sum(weight * _days(_taken(plan, cell, pair).lag) for cell, weight in weights.items())
+        days = sum(weight * _taken(plan, cell, pair).lag.length_days for cell, weight in weights.items())
         return days / sum(weights.values()) if weights else 0.0
 
     def _rates(self, segment: str) -> Iterator[Lever]:
@@ -230,12 +227,6 @@ def _value(plan: Plan, volume: float, kind: str, name: str) -> float:
     if kind == GOAL:
         return solve_bridge(plan.goal).new_arr
     return plan.commit.confidence if kind == CONFIDENCE else float(getattr(plan.uncertainty, kind))
-
-
-def _days(lag: Lag) -> float:
-    if lag.median_days is not None:
-        return lag.median_days
-    return MONTH_DAYS * sum(month * share for month, share in enumerate(lag.shift))
 
 
 def _pair(plan: Plan, step: str) -> tuple[str, str]:

@@ -56,7 +56,7 @@ def as_plan(game: Game, name: str, scenario: Scenario) -> str:
     edits = [
         (("name",), plan.name),
         *_goal_edits(plan, scenario),
-        *_transition_edits(data, plan, scenario, basis),
+        *_transition_edits(data, game.plan, plan, basis),
         *((("segments", key), data["segments"][key] | _deal(plan, key, basis)) for key in scenario.acv),
     ]
     strays = scenario.uncertainty.model_dump(exclude_unset=True)
@@ -78,8 +78,8 @@ def _goal_edits(plan: Plan, scenario: Scenario) -> Iterator[Edit]:
             yield ("goal", level), None
 
 
-def _transition_edits(data: Mapping[str, Any], plan: Plan, scenario: Scenario, basis: str) -> Iterator[Edit]:
-    """Changed lines, and new ones for what has none.
+def _transition_edits(data: Mapping[str, Any], base: Plan, plan: Plan, basis: str) -> Iterator[Edit]:
+    """Changed lines, those that follow a wider change among them, and new ones for what has none.
 
     A step that the file leaves to the records is written out whole: what a plan states of a step
     stands for all of it.
@@ -87,7 +87,12 @@ def _transition_edits(data: Mapping[str, Any], plan: Plan, scenario: Scenario, b
     listed = data.get("transitions") or []
     lines = {tuple(line.get(key) for key in PLACE): index for index, line in enumerate(listed)}
     stated = {place[:2] for place in lines}
-    changed = {(each.from_stage, each.to_stage, each.segment, each.source): each for each in scenario.changes}
+    before = set(base.transitions)
+    changed = {
+        (each.from_stage, each.to_stage, each.segment, each.source)
+        for each in plan.transitions
+        if each not in before
+    }
     steps, added = {place[:2] for place in changed}, []
     for each in plan.transitions:
         place = (each.from_stage, each.to_stage, each.segment, each.source)

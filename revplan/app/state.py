@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from revplan.lag import INSTANT, Lag
 from revplan.plan.model import Acv, Plan, Scenario, Transition, TransitionChange
-from revplan.plan.scenario import varied
+from revplan.plan.scenario import cells_through, varied
 from revplan.values import FrozenDict
 
 RATE, LAG, ACV, VOLUME, GOAL, CONFIDENCE = "rate", "lag", "acv", "volume", "goal", "confidence"
@@ -120,12 +120,6 @@ def moved_transitions(plan: Plan, state: State) -> tuple[Transition, ...]:
 def step_name(pair: tuple[str, str]) -> str:
     """The name of a step in a key; no stage id holds a blank."""
     return " ".join(pair)
-
-
-def cells_through(plan: Plan, pair: tuple[str, str]) -> Iterator[tuple[str, str]]:
-    """The cells whose records take the step from one stage of `pair` to the next."""
-    stages = plan.stage_ids
-    return (cell for cell in plan.cells if stages.index(plan.entry_stage(cell[1])) <= stages.index(pair[0]))
 
 
 def _of_segment(plan: Plan, step: str, segment: str, factor: float) -> Iterator[Transition]:

@@ -138,7 +138,7 @@ class Uncertainty(Value):
 
 
 class TransitionChange(Value):
-    """What a scenario changes in one transition."""
+    """What a scenario changes in one transition; more specific ones follow in proportion."""
 
     from_stage: str = Field(alias="from")
     """Stage left."""
@@ -149,11 +149,11 @@ class TransitionChange(Value):
     source: str | None = None
     """Only for this source."""
     rate: Rate | None = None
-    """The rate in the scenario."""
+    """The rate in the scenario; more specific rates move in proportion."""
     evidence: Number | None = Field(default=None, gt=0, le=1e12)
     """Effective number of records behind the rate in the scenario."""
     lag: Lag | None = None
-    """The lag in the scenario."""
+    """The lag in the scenario; more specific lags are stretched in proportion."""
 
     @model_validator(mode="after")
     def _changes_something(self, info: ValidationInfo) -> TransitionChange:

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from revplan.errors import Fault, PlanError, shown
+from revplan.formats import listed
 from revplan.plan.bridge import LEVELS, BridgeError, solve_bridge
 from revplan.plan.goal import Goal
 
 if TYPE_CHECKING:
-    from revplan.plan.model import Acv, Commit, GoalChange, Plan, Scenario, Transition, TransitionChange, Uncertainty
+    from revplan.plan.model import (
+        Acv,
+        Commit,
+        GoalChange,
+        Plan,
+        Scenario,
+        Transition,
+        TransitionChange,
+        Uncertainty,
+    )
+
+Key = tuple[str | None, ...]
+"""From, to, segment and source of a transition."""
 
 
 def scenario_plans(plan: Plan) -> dict[str, Plan]:
@@ -32,15 +46,41 @@ def scenario_plans(plan: Plan) -> dict[str, Plan]:
 def scenario_faults(plan: Plan, name: str, scenario: Scenario) -> list[Fault]:
     """What keeps a scenario, sound by itself, from being a variation of `plan`."""
     place, faults = f"scenarios.{shown(name)}", []
+    found = {_key(each): each for each in plan.transitions}
+    seen: dict[Key, int] = {}
     for index, change in enumerate(scenario.changes):
-        if change.rate is None and _basis(plan, change) is None:
+        line = f"{place}.changes[{index}]"
+        if change.rate is None and _held(found, change, change.segment, change.source) is None:
             step = f"{change.from_stage} to {change.to_stage}"
-            faults.append(Fault(f"{place}.changes[{index}]", f"the plan states no rate from {step}; give one here"))
+            faults.append(Fault(line, f"the plan states no rate from {step}; give one here"))
+        elif reason := _in_proportion_to_none(plan, found, change):
+            faults.append(Fault(line, reason))
+        elif seen.setdefault(_key(change), index) != index:
+            faults.append(Fault(line, f"is of the same place as changes[{seen[_key(change)]}]; make one of the two"))
     try:
         varied_goal(plan.goal, scenario.goal)
     except BridgeError as error:
         faults.append(Fault(f"{place}.{error.fault.place}", error.fault.message))
     return faults
+
+
+def _in_proportion_to_none(plan: Plan, found: Mapping[Key, Transition], change: TransitionChange) -> str:
+    """What to say of a change that is wider than all the plan states of its step; empty where none is."""
+    if _held(found, change, change.segment, change.source) is not None:
+        return ""
+    stated = list(_followers(plan, found, change))
+    if not stated:
+        return ""
+    names = listed(list(dict.fromkeys(map(_named, stated))))
+    keys = [f"{key}: {shown(name)}" for key in ("segment", "source") if (name := getattr(stated[0], key))]
+    return (
+        f"the plan states {change.from_stage} to {change.to_stage} for {names} alone, so that a rate for "
+        f"{_named(change) or 'all'} is in proportion to none; say whose changes, such as {', '.join(keys)}"
+    )
+
+
+def _named(each: Transition | TransitionChange) -> str:
+    return " x ".join(shown(part) for part in (each.segment, each.source) if part is not None)
 
 
 def varied_goal(goal: Goal, change: GoalChange) -> Goal:
@@ -103,27 +143,84 @@ def _commit(planned: Commit, confidence: float | None) -> Commit:
 
 
 def _transitions(plan: Plan, changes: tuple[TransitionChange, ...]) -> tuple[Transition, ...]:
-    """The plan's transitions with the changes; one the plan has only in general is added for its own place."""
-    found = {_key(each): each for each in plan.transitions}
-    for change in changes:
-        place = {key: getattr(change, key) for key in ("from_stage", "to_stage", "segment", "source")}
-        written = {key: value for key, value in change if key not in place and value is not None}
-        basis = found.get(_key(change)) or _basis(plan, change)
-        if basis is None:
-            from revplan.plan.model import Transition
+    """The plan's transitions with the changes; one the plan has only in general is added for its own place.
 
-            basis = Transition.model_validate({**place, "rate": change.rate})
-        found[_key(change)] = basis.model_copy(update={**place, **written})
+    What is more specific follows a change: rates and evidence in proportion, lags stretched as much. So a rate
+    for all segments moves them all, whether the plan states theirs or its records gave them. Wide changes come
+    first, and a narrower one has the last word.
+    """
+    found = {_key(each): each for each in plan.transitions}
+    for change in sorted(changes, key=_narrowness):
+        basis = _held(found, change, change.segment, change.source)
+        moved = [_following(each, change, basis) for each in _followers(plan, found, change)] if basis else []
+        found |= {_key(each): each for each in (_changed(change, basis), *moved)}
     return tuple(found.values())
 
 
-def _key(transition: Transition | TransitionChange) -> tuple[str | None, ...]:
+def _followers(plan: Plan, found: Mapping[Key, Transition], change: TransitionChange) -> Iterator[Transition]:
+    """What goes before a change in a part of its place, for just that part."""
+    for place, each in found.items():
+        if _is_within(each, change) and place != _key(change):
+            yield each
+    for cell in _cells_of(plan, change):
+        used = _held(found, change, *cell)
+        if used is not None and change.segment is None is not used.segment and not _is_within(used, change):
+            yield used.model_copy(update={"source": cell[1]})  # the whole segment's, changed for one source of it
+
+
+def _held(found: Mapping[Key, Transition], change: TransitionChange, *place: str | None) -> Transition | None:
+    """The most specific transition of a change's step for a segment and a source; the widest for None of them."""
+    segment, source = place
+    wanted = ((segment, source), (segment, None), (None, source), (None, None))
+    pair = (change.from_stage, change.to_stage)
+    return next((found[pair + each] for each in wanted if pair + each in found), None)
+
+
+def cells_through(plan: Plan, pair: tuple[str, str]) -> Iterator[tuple[str, str]]:
+    """The cells whose records take the step from one stage of `pair` to the next."""
+    stages = plan.stage_ids
+    return (cell for cell in plan.cells if stages.index(plan.entry_stage(cell[1])) <= stages.index(pair[0]))
+
+
+def _cells_of(plan: Plan, change: TransitionChange) -> list[tuple[str, str]]:
+    """The cells whose records take the step of a change in its place."""
+    cells = cells_through(plan, (change.from_stage, change.to_stage))
+    return [cell for cell in cells if change.segment in (None, cell[0]) and change.source in (None, cell[1])]
+
+
+def _key(transition: Transition | TransitionChange) -> Key:
     return transition.from_stage, transition.to_stage, transition.segment, transition.source
 
 
-def _basis(plan: Plan, change: TransitionChange) -> Transition | None:
-    """The plan's transition that a change starts from: the one that holds in its place today."""
-    wanted = ((change.segment, change.source), (change.segment, None), (None, change.source), (None, None))
-    stated = {_key(each): each for each in plan.transitions}
-    pair = (change.from_stage, change.to_stage)
-    return next((stated[pair + place] for place in wanted if pair + place in stated), None)
+def _narrowness(change: TransitionChange) -> int:
+    return 2 * (change.segment is not None) + (change.source is not None)
+
+
+def _changed(change: TransitionChange, basis: Transition | None) -> Transition:
+    """What holds in the place of a change: what it writes, and for the rest what held there before."""
+    from revplan.plan.model import Transition
+
+    place = {key: getattr(change, key) for key in ("from_stage", "to_stage", "segment", "source")}
+    written = {key: value for key, value in change if key not in place and value is not None}
+    if basis is None:
+        return Transition.model_validate({**place, **written})
+    return basis.model_copy(update={**place, **written})
+
+
+def _is_within(each: Transition, change: TransitionChange) -> bool:
+    """Whether a transition is of a change's step, for a segment and source that the change covers."""
+    covered = change.segment in (None, each.segment) and change.source in (None, each.source)
+    return covered and _key(each)[:2] == _key(change)[:2]
+
+
+def _following(each: Transition, change: TransitionChange, basis: Transition) -> Transition:
+    """A transition moved by as much as `change` moves `basis`, which held in the change's place."""
+    update: dict[str, object] = {}
+    if change.rate is not None:
+        update["rate"] = min(each.rate * change.rate / basis.rate, 1.0)
+    if change.evidence is not None:
+        times = change.evidence / basis.evidence if basis.evidence else None
+        update["evidence"] = each.evidence * times if each.evidence and times else change.evidence
+    if change.lag is not None:
+        update["lag"] = each.lag.moved(basis.lag, change.lag)
+    return each.model_copy(update=update)
