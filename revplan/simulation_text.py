@@ -10,7 +10,7 @@ from revplan.escaping import spreadsheet
 from revplan.formats import column, compact, listed, plural, show
 from revplan.model import simulate_tables as tables
 from revplan.model.curve import CurvePoint
-from revplan.model.scenarios import Compared, entries_by_stage, largest_scale, largest_scales
+from revplan.model.scenarios import Compared, entries_by_stage, largest_scale, largest_scales, scenario_notes
 from revplan.model.simulate import Simulation
 from revplan.plan.stages import titles_of
 from revplan.terminal import aligned_columns, plain_rows
@@ -67,7 +67,7 @@ def simulation_answer(simulation: Simulation, compared: Sequence[Compared]) -> d
         "fan_arr": plain_rows(tables.fan_arr_table(simulation)),
         "scenarios": plain_rows(tables.scenarios_table(compared)),
         "scenario_stages": plain_rows(tables.scenario_stages_table(compared)),
-        "notes": list(simulation_notes(simulation)),
+        "notes": [*simulation_notes(simulation), *scenario_notes(compared)],
     }
 
 
@@ -95,7 +95,7 @@ def simulation_text(simulation: Simulation, compared: Sequence[Compared]) -> str
         _seek(simulation),
     ]
     parts.append(_scenarios(compared) if len(compared) > 1 else NO_SCENARIOS)
-    parts.append("\n".join(f"- {note}" for note in simulation_notes(simulation)))
+    parts.append("\n".join(f"- {note}" for note in (*simulation_notes(simulation), *scenario_notes(compared))))
     return "\n\n".join(parts)
 
 

@@ -22,6 +22,7 @@ from revplan.model.simulate import Simulation, simulate
 from revplan.model.spread import Spread, in_order
 from revplan.model.year import PlannedYear, plan_year
 from revplan.notes import headline, notes
+from revplan.plan.effect import idle, idle_uncertainty, scenario_effects
 from revplan.plan.file import checked_plan, read_plan
 from revplan.plan.model import Plan
 from revplan.plan.scenario import scenario_plans
@@ -196,9 +197,11 @@ def check_plan(path: str | Path, on: date | None = None) -> tuple[str, ...]:
         faults = (*faults, *error.faults)
     if faults:
         raise PlanError(faults)
-    scenario_plans(with_history_rates(plan, records))
+    whole = with_history_rates(plan, records)
+    scenario_plans(whole)
     report = () if records is None else tuple(str(line) for line in records.history.report)
-    doubts = (*contradictions(plan, records), *expired(plan, on or plan.plan_date))
+    doubts = [*contradictions(plan, records), *expired(plan, on or plan.plan_date), *idle(plan), *idle_uncertainty(whole)]
+    doubts += [line for name in whole.scenarios for line in scenario_effects(whole, name)]
     return (*report, *(f"look at this: {line}" for line in doubts))
 
 

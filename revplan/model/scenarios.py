@@ -7,12 +7,13 @@ take, in units. All scenarios see the same random numbers, so their differences 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
+from revplan.errors import shown
 from revplan.model.bank import Bank
 from revplan.model.budget import spend
 from revplan.model.curve import CurvePoint
@@ -23,6 +24,7 @@ from revplan.model.simulate import Progress, Simulation, run
 from revplan.model.spread import Spread, in_order
 from revplan.model.trials import drivers
 from revplan.model.year import PlannedYear, plan_year
+from revplan.plan.effect import scenario_effects
 from revplan.plan.model import Plan, Scenario
 from revplan.plan.scenario import scenario_plans
 
@@ -77,6 +79,25 @@ def compare(
         if progress:
             progress(len(found) - 1, len(plans), "scenarios")
     return tuple(found)
+
+
+def scenario_notes(compared: Sequence[Compared]) -> tuple[str, ...]:
+    """What a reader must know of scenarios laid beside their plan: what changes nothing, what moves with what."""
+    base, plan = compared[0], compared[0].year.plan
+    found = []
+    for each in compared[1:]:
+        told = list(scenario_effects(plan, each.name))
+        if _figures(each) == _figures(base) and not any("changes nothing" in line for line in told):
+            told.insert(0, f"Scenario {shown(each.name)} comes to what the plan comes to: what it changes touches nothing.")
+        found += told
+    return tuple(found)
+
+
+def _figures(each: Compared) -> tuple[object, ...]:
+    """What is shown of a scenario; equal to the bit where nothing moved, since all see the same random numbers."""
+    found, kept = each.outcome, (*each.entries.values(), *each.needed.values())
+    values = (found.mean.value, found.p10.value, found.p50.value, found.p90.value, each.view.goal, each.spend, *kept)
+    return *values, each.signed.confidence, each.signed.scale.value
 
 
 def _beside(base: PlannedYear, drawn: tuple[int, int], scenario: tuple[str, Plan]) -> Compared:

@@ -68,7 +68,7 @@ def _in_proportion_to_none(plan: Plan, found: Mapping[Key, Transition], change: 
     """What to say of a change that is wider than all the plan states of its step; empty where none is."""
     if _held(found, change, change.segment, change.source) is not None:
         return ""
-    stated = list(_followers(plan, found, change))
+    stated = list(followers(plan, found, change))
     if not stated:
         return ""
     names = listed(list(dict.fromkeys(map(_named, stated))))
@@ -152,12 +152,12 @@ def _transitions(plan: Plan, changes: tuple[TransitionChange, ...]) -> tuple[Tra
     found = {_key(each): each for each in plan.transitions}
     for change in sorted(changes, key=_narrowness):
         basis = _held(found, change, change.segment, change.source)
-        moved = [_following(each, change, basis) for each in _followers(plan, found, change)] if basis else []
+        moved = [_following(each, change, basis) for each in followers(plan, found, change)] if basis else []
         found |= {_key(each): each for each in (_changed(change, basis), *moved)}
     return tuple(found.values())
 
 
-def _followers(plan: Plan, found: Mapping[Key, Transition], change: TransitionChange) -> Iterator[Transition]:
+def followers(plan: Plan, found: Mapping[Key, Transition], change: TransitionChange) -> Iterator[Transition]:
     """What goes before a change in a part of its place, for just that part."""
     for place, each in found.items():
         if _is_within(each, change) and place != _key(change):

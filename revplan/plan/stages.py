@@ -35,6 +35,14 @@ class Stage(Value):
         initials = len(self.id) <= 3 and self.id != "won"
         return self.label or (self.id.upper() if initials else self.id.capitalize())
 
+    @property
+    def definition(self) -> str:
+        """What an entry is, who answers for it and when it counts, in one sentence."""
+        what = {"person": "a person", "account": "an account", "opportunity": "an opportunity"}[self.counts]
+        when = f", once {self.entered_when}" if self.entered_when else ""
+        since = f" (defined so since {self.valid_from})" if self.valid_from else ""
+        return f"{self.title}: {what}{when}; {self.owner} answers for it{since}."
+
 
 def _stage(id: str, label: str, counts: Counts, owner: str, entered_when: str) -> Stage:
     return Stage(id=id, label=label, counts=counts, owner=owner, entered_when=entered_when)

@@ -172,4 +172,5 @@ def commit_choice(book: Workbook) -> Exhibit:
         kinds_of("commit_choices"),
         f"The plan signs for {plural(signed)}, {agreed}; the reasons are beside each stage, and you decide.",
         labels={"stage": "Stage", "suggested": "Suggested", "signed": "In the plan", "reason": "For and against"},
+        notes=[stage.definition for stage in book.plan.stages],
     )

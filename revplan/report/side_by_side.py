@@ -10,6 +10,7 @@ from revplan.errors import shown
 from revplan.escaping import clean
 from revplan.formats import compact, kinds_of, plural, show
 from revplan.model import simulate_tables as tables
+from revplan.model.scenarios import scenario_notes
 from revplan.plan.stages import titles_of
 from revplan.report.axes import ATTENTION, BACKGROUND, PLAN, REQUIRED, fitting, grid_along_x, is_narrow, key, value_axis
 from revplan.report.drawing import Paint
@@ -120,7 +121,8 @@ def in_money(book: Workbook) -> Exhibit:
     kinds = {**kinds_of("scenarios"), "mean_difference": "number", "spend_difference": "number"}
     rounded = frame.assign(chance_of_goal=frame["chance_of_goal"].round(3))
     notes = [
-        "Expected, P10 to P90 and chance keep the base plan's entries; spend is that of the scenario planned anew."
+        "Expected, P10 to P90 and chance keep the base plan's entries; spend is that of the scenario planned anew.",
+        *scenario_notes(book.scenarios),
     ]
     return table(rounded[list(labels)], kinds, conclusion(frame, currency), labels=labels, notes=notes)
 

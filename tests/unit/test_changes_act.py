@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from copy import deepcopy
 from datetime import date, timedelta
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from revplan.errors import PlanError
 from revplan.known import read_history, with_history_rates
-from revplan.model.scenarios import compare
+from revplan.model.scenarios import compare, scenario_notes
 from revplan.model.simulate import simulate
-from revplan.plan.file import read_plan
+from revplan.plan.file import plan_schema, read_plan
 from revplan.plan.model import Plan
 from revplan.plan.scenario import scenario_plans
-from revplan.workbook import Workbook, check_plan, open_workbook
+from revplan.report import deliveries, evidence
+from revplan.report.assumption_log import assumption_log
+from revplan.simulation_text import simulation_answer
+from revplan.workbook import Workbook, check_plan, open_workbook, plan_answer
+from revplan.workbook_text import plan_text
 
 TRIALS = 256
 PLAN = """\
@@ -205,3 +215,211 @@ def test_two_changes_of_one_place_are_a_fault(folder: Path) -> None:
     path.write_text(PLAN + f"scenarios: {{other: {{changes: [{lines}]}}}}\n", encoding="utf-8")
     with pytest.raises(PlanError, match="is of the same place as changes"):
         check_plan(path)
+
+
+# --- what changes nothing is told ----------------------------------------------------------------------------
+
+
+def told(folder: Path, more: str, plan: str = PLAN) -> list[str]:
+    """What `revplan simulate` says of the scenarios, `check` among it."""
+    made = book(folder, more, plan)
+    notes = scenario_notes(compare(simulate(made.year, TRIALS, 1)))
+    checked = check_plan(folder / "plan.yaml")
+    assert {f"look at this: {line}" for line in notes if "comes to what" not in line} <= set(checked)
+    return list(notes)
+
+
+def test_what_moves_in_proportion_is_told(folder: Path) -> None:
+    (line,) = told(folder, change("rate: 0.1"))
+    assert line == (
+        "In scenario other, sql to won (all) at 10% moves what is more specific in proportion: "
+        "mid, smb, inbound and 5 more."
+    )
+    assert told(folder, change("segment: mid, source: partner, rate: 0.1")) == []
+
+
+@pytest.mark.parametrize(
+    ("scenario", "words"),
+    [
+        ("{}", "it writes nothing"),
+        ("{goal: {new_arr: 1_000_000}}", "goal.new_arr is the plan's own"),
+        ("{acv: {mid: 40_000}}", "the deal size of mid is the plan's own"),
+        ("{volume: 1}", "the volume is 1, which leaves it as planned"),
+        ("{volume: {partner: 1}}", "the volume of partner is 1, which leaves it as planned"),
+        ("{confidence: 0.8}", "the confidence is the plan's own"),
+        ("{uncertainty: {rho: 0.3}}", "uncertainty.rho is the plan's own"),
+    ],
+)
+def test_a_scenario_that_comes_to_the_plan_says_so(folder: Path, scenario: str, words: str) -> None:
+    assert told(folder, f"scenarios: {{other: {scenario}}}\n") == [f"Scenario other changes nothing: {words}."]
+
+
+def test_a_rate_that_holds_anyway_and_evidence_of_a_certain_rate_are_told(folder: Path) -> None:
+    stated = STATED % "{from: sql, to: won, rate: 1, evidence: 30}"
+    (line,) = told(folder, stated + change("rate: 1"))
+    assert line == "Scenario other changes nothing: sql to won (all) at 100% is what holds anyway."
+    (line,) = told(folder, stated + change("evidence: 10"))
+    assert line == "Scenario other changes nothing: sql to won (all) with an evidence of 10 is what holds anyway."
+
+
+def test_one_idle_part_among_others_is_told(folder: Path) -> None:
+    (line,) = told(folder, "scenarios: {other: {confidence: 0.8, volume: 0.9}}\n")
+    assert line == "In scenario other, the confidence is the plan's own."
+
+
+DEAD = PLAN.replace("segments: {", "segments: {dead: {share: 0, acv: 5_000}, ").replace(
+    "sources: {", "sources: {ghost: {share: 0, cost_per_entry: 50, max_per_month: 5}, "
+)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "words"),
+    [
+        ("{acv: {dead: 4_000}}", "the deal size of dead counts for nothing, since dead brings no new ARR"),
+        ("{volume: {ghost: 0.5}}", "the volume of ghost counts for nothing, since ghost brings no new ARR"),
+        (
+            "{changes: [{from: sql, to: won, segment: dead, rate: 0.1}]}",
+            "sql to won (dead) at 10% counts for nothing, since no new ARR of that kind is planned to take this step",
+        ),
+    ],
+)
+def test_what_no_arr_is_planned_for_is_told(folder: Path, scenario: str, words: str) -> None:
+    assert told(folder, f"scenarios: {{other: {scenario}}}\n", DEAD) == [f"Scenario other changes nothing: {words}."]
+    said = check_plan(folder / "plan.yaml")
+    for name in ("Segment dead", "Source ghost"):
+        line = f"look at this: {name} brings no new ARR (its share is 0), so that nothing else said of it counts."
+        assert line in said
+
+
+def test_rates_that_others_go_before_are_told(folder: Path) -> None:
+    stated = STATED % (
+        "{from: sql, to: won, rate: 0.3}, {from: sql, to: won, segment: mid, rate: 0.2}, "
+        "{from: sql, to: won, segment: smb, rate: 0.25}"
+    )
+    (folder / "plan.yaml").write_text(PLAN + stated, encoding="utf-8")
+    said = [line for line in check_plan(folder / "plan.yaml") if "for nothing" in line]
+    assert said == [
+        "look at this: 1 rate counts for nothing, since more specific ones go before, or no record takes the step: "
+        "sql to won (all)."
+    ]
+
+
+def test_uncertainty_of_what_is_certain_is_told(folder: Path) -> None:
+    plan = PLAN.replace("history: {leads: crm.yaml}\n", "")
+    certain = "transitions: [{from: lead, to: sql, rate: 0.4}, {from: sql, to: won, rate: 0.3}]\n"
+    (folder / "plan.yaml").write_text(plan + certain + "uncertainty: {rho: 0.2, lag_cv: 0.1}\n", encoding="utf-8")
+    assert [line for line in check_plan(folder / "plan.yaml") if "uncertainty." in line] == [
+        "look at this: uncertainty.rho counts for nothing, since no rate has `evidence`: all are taken as certain.",
+        "look at this: uncertainty.lag_cv counts for nothing, since no step takes time.",
+    ]
+    (folder / "plan.yaml").write_text(plan + certain.replace("0.3}", "0.3, evidence: 9, lag: {months: 1}}"), encoding="utf-8")
+    assert [line for line in check_plan(folder / "plan.yaml") if "uncertainty." in line] == []
+
+
+# --- every key of the plan file moves something --------------------------------------------------------------
+
+WORLD = """\
+name: Two by two
+currency: USD
+year: {first_month: 2027-01}
+plan_date: 2026-11-15
+goal:
+  opening_arr: 5_000_000
+  closing_arr: 6_000_000
+  new_arr: solve
+  churn: {rate: 0.05}
+  expansion: {quarterly_rate: 0.01}
+  contraction: {monthly_rate: 0.001}
+  phasing: {quarters: [0.2, 0.25, 0.25, 0.3], within_quarter: [0.3, 0.3, 0.4]}
+  next_year_growth: 0.1
+  basis: board
+stages:
+  - {id: lead, label: Lead, counts: person, owner: marketing, entered_when: wanted, valid_from: 2026-01-01}
+  - {id: sql, label: SQL, counts: account, owner: sales, entered_when: called}
+  - {id: won, label: Won}
+commit: {stage: sql, confidence: 0.8}
+segments: {smb: {share: 0.4, acv: {mean: 10_000, sd: 4_000}, basis: crm}, mid: {share: 0.6, acv: {mean: 40_000, sd: 9_000}}}
+sources:
+  inbound: {owner: marketing, share: 0.7, cost_per_entry: 100, max_per_month: 40, max_growth: 0.1, basis: crm}
+  partner: {owner: partner, share: 0.3, enters: lead}
+transitions:
+  - {from: lead, to: sql, rate: 0.4, evidence: 100, lag: {median_days: 10, p90_days: 20}, basis: crm}
+  - {from: lead, to: sql, segment: mid, source: partner, rate: 0.35, evidence: 60, lag: {weights: [0.5, 0.5]}}
+rounding: none
+history: {leads: crm.yaml}
+actuals: actuals.csv
+uncertainty: {rho: 0.3, lag_cv: 0.15, volume_cv: 0.05}
+scenarios:
+  other:
+    changes: [{from: sql, to: won, rate: 0.1, evidence: 20, lag: {months: 2}}]
+    goal: {closing_arr: 6_100_000, churn: {amount: 240_000}, next_year_growth: 0.2}
+    acv: {mid: 30_000}
+    volume: {inbound: 0.9}
+    uncertainty: {rho: 0.4, lag_cv: 0.2, volume_cv: 0.1}
+    confidence: 0.7
+assumptions: [{about: goal.churn, owner: finance, source: books, estimated: 2026-11-01, expires: 2027-06-30, note: seen}]
+"""
+ACTUALS = "month,segment,source,new,expansion,contraction,churn,spend\n" + "".join(
+    f"2026-{month:02d},smb,inbound,{{new}},0,0,0,500\n" for month in range(1, 11)
+)
+OTHER: dict[str, Any] = {
+    "leads": "other.yaml", "actuals": "other.csv", "currency": "EUR", "first_month": "2026-12", "plan_date": "2026-10-15",
+    "estimated": "2026-10-30", "expires": "2026-11-10", "valid_from": "2026-02-01", "about": "goal.expansion", "rounding": "spreadsheet",
+    "stage": "lead", "enters": "sql", "counts": "opportunity", "quarters": [0.3, 0.25, 0.25, 0.2], "months": 3,
+    "within_quarter": [0.2, 0.3, 0.5], "weights": [0.2, 0.8], "new_arr": 1_200_000,
+}  # fmt: skip
+PLACES = {"from", "to", "id", "segment", "source", "share"}  # what a value is of: another is another value
+
+
+def leaves(data: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    pairs = data.items() if isinstance(data, dict) else enumerate(data)
+    for key, value in pairs:
+        nested = isinstance(value, dict) or (isinstance(value, list) and isinstance(value[0], dict))
+        yield from leaves(value, (*place, key)) if nested else [((*place, key), value)]
+
+
+def other_value(place: tuple[Any, ...], value: Any) -> Any:
+    if place[-1] == "source" and place[0] == "assumptions":
+        return "a study"
+    if place[-1] in OTHER:
+        return OTHER[place[-1]]
+    return f"another {value}" if isinstance(value, str) else 1.1 * value
+
+
+def answers(path: Path) -> Iterator[Any]:
+    """What revplan says of a plan, the quick first: commands, then what of its pages tells of words."""
+    made = open_workbook(path)
+    yield plan_answer(made), plan_text(made)
+    found = simulate(made.year, TRIALS, 1)
+    yield simulation_answer(found, compare(found))
+    yield check_plan(path, date(2026, 11, 15))
+    exhibits = (evidence.assumptions, evidence.checks, deliveries.commit_choice, deliveries.commit_by_source, assumption_log)
+    yield [show(made)._repr_mimebundle_() for show in exhibits]
+
+
+def test_every_key_of_the_plan_file_moves_something(folder: Path) -> None:
+    for name, text in (("actuals", ACTUALS.replace("{new}", "20000")), ("other", ACTUALS.replace("{new}", "30000"))):
+        (folder / f"{name}.csv").write_text(text, encoding="utf-8")
+    (folder / "other.yaml").write_text(CRM.replace("leads.csv", "others.csv"), encoding="utf-8")
+    (folder / "others.csv").write_text(records(9), encoding="utf-8")
+    path, yaml = folder / "plan.yaml", YAML(typ="safe")
+    world = yaml.load(WORLD)
+    yaml.dump(world, path)
+    base = list(answers(path))
+    for place, value in leaves(world):
+        if place[-1] in PLACES and place[0] != "assumptions":
+            continue
+        other = deepcopy(world)
+        reduce(getitem, place[:-1], other)[place[-1]] = other_value(place, value)
+        if place == ("goal", "new_arr"):
+            other["goal"]["closing_arr"] = "solve"
+        yaml.dump(other, path)
+        assert any(now != then for now, then in zip(answers(path), base, strict=True)), f"{place} moves nothing"
+
+
+def test_that_world_has_every_key_there_is() -> None:
+    schema = plan_schema()
+    known = {key for part in (schema, *schema["$defs"].values()) for key in part.get("properties", {})}
+    world = YAML(typ="safe").load(WORLD)
+    written = {key for place, _ in leaves(world) for key in place if isinstance(key, str)}
+    assert known - written == set()

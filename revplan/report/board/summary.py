@@ -10,6 +10,7 @@ import pandas as pd
 from revplan.boardbook import BoardBook
 from revplan.calendar import MONTHS_PER_YEAR
 from revplan.formats import plural, round_half_up, show
+from revplan.plan.effect import scenario_effects
 from revplan.plan.stages import titles_of
 from revplan.report.axes import fitting
 from revplan.report.board.outlook import landing_figures, landing_rows, uncovered
@@ -158,7 +159,8 @@ def what_if(book: BoardBook) -> Exhibit:
         },
         notes=[
             "The committed entries stay as they are; what is open is worked out anew in the world of each scenario, but keeps "
-            "its amounts and, once the year runs, its delays. All see the same random numbers, so differences are not luck."
+            "its amounts and, once the year runs, its delays. All see the same random numbers, so differences are not luck.",
+            *(line for name in book.plan.scenarios for line in scenario_effects(book.plan, name)),
         ],
     )
     columns = {name: {"measure": name} for name in ("landing", "landing_low", "landing_high", "chance")}

@@ -1,0 +1,135 @@
+"""What of a plan moves no number, and what a scenario moves besides what it writes: a sentence each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from revplan.errors import shown
+from revplan.formats import listed, show
+from revplan.plan.scenario import cells_through, followers, varied
+
+if TYPE_CHECKING:
+    from revplan.plan.model import Plan, Scenario, Transition, TransitionChange
+
+NAMED = 3
+
+
+def idle(plan: Plan) -> Iterator[str]:
+    """What is written in `plan` and counts for nothing."""
+    for kind, names, place in (("Segment", plan.segments, 0), ("Source", plan.sources, 1)):
+        for name in (name for name in names if name not in {cell[place] for cell in plan.cells}):
+            yield f"{kind} {shown(name)} brings no new ARR (its share is 0), so that nothing else said of it counts."
+    used = {each for pair in pairwise(plan.stage_ids) for each in _used(plan, pair)}
+    unused = [each for each in plan.transitions if each not in used]
+    if unused:
+        verb = "1 rate counts" if len(unused) == 1 else f"{len(unused)} rates count"
+        names = [_named(each) for each in unused[:NAMED]]
+        more = [f"{len(unused) - NAMED} more"] if len(unused) > NAMED else []
+        yield f"{verb} for nothing, since more specific ones go before, or no record takes the step: {listed([*names, *more])}."
+    certain = [each for each in plan.transitions if each.rate == 1 and each.evidence is not None]
+    if certain:
+        yield f"{listed([_named(each) for each in certain[:NAMED]])}: a rate of 100% is certain, whatever its evidence."
+
+
+def idle_uncertainty(plan: Plan) -> Iterator[str]:
+    """What is written under `uncertainty` and counts for nothing, in a plan with all its rates."""
+    used = {each for pair in pairwise(plan.stage_ids) for each in _used(plan, pair)}
+    written = plan.uncertainty.model_fields_set
+    if "rho" in written and not any(each.evidence is not None and each.rate < 1 for each in used):
+        yield "uncertainty.rho counts for nothing, since no rate has `evidence`: all are taken as certain."
+    if "lag_cv" in written and not any(each.lag.length_days > 0 for each in used):
+        yield "uncertainty.lag_cv counts for nothing, since no step takes time."
+
+
+def scenario_effects(plan: Plan, name: str) -> Iterator[str]:
+    """What a scenario of `plan` writes in vain, and what it moves besides what it writes."""
+    scenario = plan.scenarios[name]
+    vain = list(_in_vain(plan, scenario))
+    if len(vain) == _written(scenario):
+        yield f"Scenario {shown(name)} changes nothing: {'; '.join(vain) or 'it writes nothing'}."
+        return
+    yield from (f"In scenario {shown(name)}, {reason}." for reason in vain)
+    found = {(each.from_stage, each.to_stage, each.segment, each.source): each for each in plan.transitions}
+    for change in scenario.changes:
+        moved = list(followers(plan, found, change))
+        if moved:
+            where = [_place(each) for each in moved[:NAMED]]
+            more = [f"{len(moved) - NAMED} more"] if len(moved) > NAMED else []
+            yield (
+                f"In scenario {shown(name)}, {_what(change)} moves what is more specific in proportion: "
+                f"{listed([*where, *more])}."
+            )
+
+
+def _written(scenario: Scenario) -> int:
+    """How many things a scenario writes."""
+    volumes = len(scenario.volume) if isinstance(scenario.volume, dict) else int("volume" in scenario.model_fields_set)
+    goal = sum(value is not None for _, value in scenario.goal)
+    parts = (len(scenario.changes), goal, len(scenario.acv), volumes, len(scenario.uncertainty.model_fields_set))
+    return sum(parts) + (scenario.confidence is not None)
+
+
+def _in_vain(plan: Plan, scenario: Scenario) -> Iterator[str]:
+    segments, sources = ({cell[place] for cell in plan.cells} for place in (0, 1))
+    for change in scenario.changes:
+        yield from _change_in_vain(plan, scenario, change)
+    for key, value in scenario.goal:
+        if value is not None and value == getattr(plan.goal, key):
+            yield f"goal.{key} is the plan's own"
+    for name, acv in scenario.acv.items():
+        if name not in segments:
+            yield f"the deal size of {shown(name)} counts for nothing, since {shown(name)} brings no new ARR"
+        elif acv.mean == plan.segments[name].acv.mean and acv.sd in (None, plan.segments[name].acv.sd):
+            yield f"the deal size of {shown(name)} is the plan's own"
+    if isinstance(scenario.volume, dict):
+        for name, factor in scenario.volume.items():
+            if name not in sources:
+                yield f"the volume of {shown(name)} counts for nothing, since {shown(name)} brings no new ARR"
+            elif factor == 1:
+                yield f"the volume of {shown(name)} is 1, which leaves it as planned"
+    elif scenario.volume == 1 and "volume" in scenario.model_fields_set:
+        yield "the volume is 1, which leaves it as planned"
+    for key in scenario.uncertainty.model_fields_set:
+        if getattr(scenario.uncertainty, key) == getattr(plan.uncertainty, key):
+            yield f"uncertainty.{key} is the plan's own"
+    if scenario.confidence == plan.commit.confidence:
+        yield "the confidence is the plan's own"
+
+
+def _change_in_vain(plan: Plan, scenario: Scenario, change: TransitionChange) -> Iterator[str]:
+    pair = (change.from_stage, change.to_stage)
+    alone = varied(plan, "", scenario.model_copy(update={"changes": (change,)}))
+    if not any(
+        change.segment in (None, cell[0]) and change.source in (None, cell[1]) for cell in cells_through(plan, pair)
+    ):
+        yield f"{_what(change)} counts for nothing, since no new ARR of that kind is planned to take this step"
+    elif [_said(each) for each in _used(plan, pair)] == [_said(each) for each in _used(alone, pair)]:
+        yield f"{_what(change)} is what holds anyway"
+
+
+def _used(plan: Plan, pair: tuple[str, str]) -> list[Transition]:
+    """What the cells use of a step."""
+    found = (plan.transition(pair, *cell) for cell in cells_through(plan, pair))
+    return [each for each in found if each is not None]
+
+
+def _said(each: Transition) -> tuple[object, ...]:
+    """What of a transition counts; evidence for a rate of 100 % does not."""
+    return each.rate, each.lag, None if each.rate == 1 else each.evidence
+
+
+def _what(change: TransitionChange) -> str:
+    values = [f"at {show(change.rate, 'share')}"] if change.rate is not None else []
+    values += [f"with an evidence of {change.evidence:g}"] if change.evidence is not None else []
+    values += ["with another delay"] if change.lag is not None else []
+    return f"{_named(change)} {listed(values)}"
+
+
+def _named(each: Transition | TransitionChange) -> str:
+    return f"{each.from_stage} to {each.to_stage} ({_place(each)})"
+
+
+def _place(each: Transition | TransitionChange) -> str:
+    return " x ".join(shown(part) for part in (each.segment, each.source) if part is not None) or "all"
