@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from revplan.calendar import MONTHS_PER_QUARTER, months_label
-from revplan.errors import DataError, PlanError
+from revplan.errors import DataError, PlanError, shown
 from revplan.history.backtest import Backtest, backtest
 from revplan.history.counts import cohort_counts
 from revplan.history.differences import differences
@@ -124,7 +124,10 @@ def open_history(plan_path: str | Path, as_of: str = "", months: int = QUARTER_M
     plan = read_plan(path)
     if plan.history is None:
         raise PlanError.at(f"{path.name}, history", "is missing; name the CRM file: `history: {leads: crm.yaml}`")
-    day = date.fromisoformat(as_of) if as_of else plan.plan_date - timedelta(days=1)
+    try:
+        day = date.fromisoformat(as_of) if as_of else plan.plan_date - timedelta(days=1)
+    except ValueError:
+        raise PlanError.at("as_of", f"got {shown(as_of)!r}; write the last day known as 2026-09-30") from None
     crm = path.parent / plan.history.leads
     return HistoryBook(plan=plan, crm=crm, history=read_records(crm, day), months=months)
 

@@ -200,7 +200,12 @@ def check_plan(path: str | Path, on: date | None = None) -> tuple[str, ...]:
     whole = with_history_rates(plan, records)
     scenario_plans(whole)
     report = () if records is None else tuple(str(line) for line in records.history.report)
-    doubts = [*contradictions(plan, records), *expired(plan, on or plan.plan_date), *idle(plan), *idle_uncertainty(whole)]
+    doubts = [
+        *contradictions(plan, records),
+        *expired(plan, on or plan.plan_date),
+        *idle(plan),
+        *idle_uncertainty(whole),
+    ]
     doubts += [line for name in whole.scenarios for line in scenario_effects(whole, name)]
     return (*report, *(f"look at this: {line}" for line in doubts))
 

@@ -89,9 +89,7 @@ def _transition_edits(data: Mapping[str, Any], base: Plan, plan: Plan, basis: st
     stated = {place[:2] for place in lines}
     before = set(base.transitions)
     changed = {
-        (each.from_stage, each.to_stage, each.segment, each.source)
-        for each in plan.transitions
-        if each not in before
+        (each.from_stage, each.to_stage, each.segment, each.source) for each in plan.transitions if each not in before
     }
     steps, added = {place[:2] for place in changed}, []
     for each in plan.transitions:

@@ -88,7 +88,9 @@ def scenario_notes(compared: Sequence[Compared]) -> tuple[str, ...]:
     for each in compared[1:]:
         told = list(scenario_effects(plan, each.name))
         if _figures(each) == _figures(base) and not any("changes nothing" in line for line in told):
-            told.insert(0, f"Scenario {shown(each.name)} comes to what the plan comes to: what it changes touches nothing.")
+            told.insert(
+                0, f"Scenario {shown(each.name)} comes to what the plan comes to: what it changes touches nothing."
+            )
         found += told
     return tuple(found)
 

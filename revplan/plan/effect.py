@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from revplan.errors import shown
 from revplan.formats import listed, show
-from revplan.plan.scenario import cells_through, followers, varied
+from revplan.plan.scenario import Key, cells_through, followers, transition_key, varied
 
 if TYPE_CHECKING:
     from revplan.plan.model import Plan, Scenario, Transition, TransitionChange
@@ -18,19 +18,19 @@ NAMED = 3
 
 def idle(plan: Plan) -> Iterator[str]:
     """What is written in `plan` and counts for nothing."""
-    for kind, names, place in (("Segment", plan.segments, 0), ("Source", plan.sources, 1)):
-        for name in (name for name in names if name not in {cell[place] for cell in plan.cells}):
+    parts = [("Segment", name, 0) for name in plan.segments] + [("Source", name, 1) for name in plan.sources]
+    for kind, name, place in parts:
+        if name not in {cell[place] for cell in plan.cells}:
             yield f"{kind} {shown(name)} brings no new ARR (its share is 0), so that nothing else said of it counts."
     used = {each for pair in pairwise(plan.stage_ids) for each in _used(plan, pair)}
     unused = [each for each in plan.transitions if each not in used]
     if unused:
         verb = "1 rate counts" if len(unused) == 1 else f"{len(unused)} rates count"
-        names = [_named(each) for each in unused[:NAMED]]
-        more = [f"{len(unused) - NAMED} more"] if len(unused) > NAMED else []
-        yield f"{verb} for nothing, since more specific ones go before, or no record takes the step: {listed([*names, *more])}."
+        names = _some([_named(each) for each in unused])
+        yield f"{verb} for nothing, since more specific ones go before, or no record takes the step: {names}."
     certain = [each for each in plan.transitions if each.rate == 1 and each.evidence is not None]
     if certain:
-        yield f"{listed([_named(each) for each in certain[:NAMED]])}: a rate of 100% is certain, whatever its evidence."
+        yield f"{_some([_named(each) for each in certain])}: a rate of 100% is certain, whatever its evidence."
 
 
 def idle_uncertainty(plan: Plan) -> Iterator[str]:
@@ -51,16 +51,12 @@ def scenario_effects(plan: Plan, name: str) -> Iterator[str]:
         yield f"Scenario {shown(name)} changes nothing: {'; '.join(vain) or 'it writes nothing'}."
         return
     yield from (f"In scenario {shown(name)}, {reason}." for reason in vain)
-    found = {(each.from_stage, each.to_stage, each.segment, each.source): each for each in plan.transitions}
+    found: dict[Key, Transition] = {transition_key(each): each for each in plan.transitions}
     for change in scenario.changes:
         moved = list(followers(plan, found, change))
         if moved:
-            where = [_place(each) for each in moved[:NAMED]]
-            more = [f"{len(moved) - NAMED} more"] if len(moved) > NAMED else []
-            yield (
-                f"In scenario {shown(name)}, {_what(change)} moves what is more specific in proportion: "
-                f"{listed([*where, *more])}."
-            )
+            where = _some([_place(each) for each in moved])
+            yield f"In scenario {shown(name)}, {_what(change)} moves what is more specific in proportion: {where}."
 
 
 def _written(scenario: Scenario) -> int:
@@ -72,30 +68,38 @@ def _written(scenario: Scenario) -> int:
 
 
 def _in_vain(plan: Plan, scenario: Scenario) -> Iterator[str]:
-    segments, sources = ({cell[place] for cell in plan.cells} for place in (0, 1))
     for change in scenario.changes:
         yield from _change_in_vain(plan, scenario, change)
-    for key, value in scenario.goal:
-        if value is not None and value == getattr(plan.goal, key):
-            yield f"goal.{key} is the plan's own"
+    yield from _deals_in_vain(plan, scenario)
+    yield from _volume_in_vain(plan, scenario)
+    same = [f"goal.{key}" for key, value in scenario.goal if value is not None and value == getattr(plan.goal, key)]
+    strays = sorted(scenario.uncertainty.model_fields_set)
+    same += [
+        f"uncertainty.{key}" for key in strays if getattr(scenario.uncertainty, key) == getattr(plan.uncertainty, key)
+    ]
+    same += ["the confidence"] if scenario.confidence == plan.commit.confidence else []
+    yield from (f"{name} is the plan's own" for name in same)
+
+
+def _deals_in_vain(plan: Plan, scenario: Scenario) -> Iterator[str]:
     for name, acv in scenario.acv.items():
-        if name not in segments:
+        planned = plan.segments[name].acv
+        if name not in {segment for segment, _ in plan.cells}:
             yield f"the deal size of {shown(name)} counts for nothing, since {shown(name)} brings no new ARR"
-        elif acv.mean == plan.segments[name].acv.mean and acv.sd in (None, plan.segments[name].acv.sd):
+        elif acv.mean == planned.mean and acv.sd in (None, planned.sd):
             yield f"the deal size of {shown(name)} is the plan's own"
-    if isinstance(scenario.volume, dict):
-        for name, factor in scenario.volume.items():
-            if name not in sources:
-                yield f"the volume of {shown(name)} counts for nothing, since {shown(name)} brings no new ARR"
-            elif factor == 1:
-                yield f"the volume of {shown(name)} is 1, which leaves it as planned"
-    elif scenario.volume == 1 and "volume" in scenario.model_fields_set:
-        yield "the volume is 1, which leaves it as planned"
-    for key in scenario.uncertainty.model_fields_set:
-        if getattr(scenario.uncertainty, key) == getattr(plan.uncertainty, key):
-            yield f"uncertainty.{key} is the plan's own"
-    if scenario.confidence == plan.commit.confidence:
-        yield "the confidence is the plan's own"
+
+
+def _volume_in_vain(plan: Plan, scenario: Scenario) -> Iterator[str]:
+    if not isinstance(scenario.volume, dict):
+        if scenario.volume == 1 and "volume" in scenario.model_fields_set:
+            yield "the volume is 1, which leaves it as planned"
+        return
+    for name, factor in scenario.volume.items():
+        if name not in {source for _, source in plan.cells}:
+            yield f"the volume of {shown(name)} counts for nothing, since {shown(name)} brings no new ARR"
+        elif factor == 1:
+            yield f"the volume of {shown(name)} is 1, which leaves it as planned"
 
 
 def _change_in_vain(plan: Plan, scenario: Scenario, change: TransitionChange) -> Iterator[str]:
@@ -125,6 +129,12 @@ def _what(change: TransitionChange) -> str:
     values += [f"with an evidence of {change.evidence:g}"] if change.evidence is not None else []
     values += ["with another delay"] if change.lag is not None else []
     return f"{_named(change)} {listed(values)}"
+
+
+def _some(names: list[str]) -> str:
+    """The first names of a list, and how many more there are."""
+    more = len(names) - NAMED
+    return listed([*names[:NAMED], f"{more} more"] if more > 0 else names)
 
 
 def _named(each: Transition | TransitionChange) -> str:

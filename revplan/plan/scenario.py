@@ -46,7 +46,7 @@ def scenario_plans(plan: Plan) -> dict[str, Plan]:
 def scenario_faults(plan: Plan, name: str, scenario: Scenario) -> list[Fault]:
     """What keeps a scenario, sound by itself, from being a variation of `plan`."""
     place, faults = f"scenarios.{shown(name)}", []
-    found = {_key(each): each for each in plan.transitions}
+    found = {transition_key(each): each for each in plan.transitions}
     seen: dict[Key, int] = {}
     for index, change in enumerate(scenario.changes):
         line = f"{place}.changes[{index}]"
@@ -55,8 +55,10 @@ def scenario_faults(plan: Plan, name: str, scenario: Scenario) -> list[Fault]:
             faults.append(Fault(line, f"the plan states no rate from {step}; give one here"))
         elif reason := _in_proportion_to_none(plan, found, change):
             faults.append(Fault(line, reason))
-        elif seen.setdefault(_key(change), index) != index:
-            faults.append(Fault(line, f"is of the same place as changes[{seen[_key(change)]}]; make one of the two"))
+        elif seen.setdefault(transition_key(change), index) != index:
+            faults.append(
+                Fault(line, f"is of the same place as changes[{seen[transition_key(change)]}]; make one of the two")
+            )
     try:
         varied_goal(plan.goal, scenario.goal)
     except BridgeError as error:
@@ -149,18 +151,18 @@ def _transitions(plan: Plan, changes: tuple[TransitionChange, ...]) -> tuple[Tra
     for all segments moves them all, whether the plan states theirs or its records gave them. Wide changes come
     first, and a narrower one has the last word.
     """
-    found = {_key(each): each for each in plan.transitions}
+    found = {transition_key(each): each for each in plan.transitions}
     for change in sorted(changes, key=_narrowness):
         basis = _held(found, change, change.segment, change.source)
         moved = [_following(each, change, basis) for each in followers(plan, found, change)] if basis else []
-        found |= {_key(each): each for each in (_changed(change, basis), *moved)}
+        found |= {transition_key(each): each for each in (_changed(change, basis), *moved)}
     return tuple(found.values())
 
 
 def followers(plan: Plan, found: Mapping[Key, Transition], change: TransitionChange) -> Iterator[Transition]:
     """What goes before a change in a part of its place, for just that part."""
     for place, each in found.items():
-        if _is_within(each, change) and place != _key(change):
+        if _is_within(each, change) and place != transition_key(change):
             yield each
     for cell in _cells_of(plan, change):
         used = _held(found, change, *cell)
@@ -188,7 +190,8 @@ def _cells_of(plan: Plan, change: TransitionChange) -> list[tuple[str, str]]:
     return [cell for cell in cells if change.segment in (None, cell[0]) and change.source in (None, cell[1])]
 
 
-def _key(transition: Transition | TransitionChange) -> Key:
+def transition_key(transition: Transition | TransitionChange) -> Key:
+    """What a transition or its change is about."""
     return transition.from_stage, transition.to_stage, transition.segment, transition.source
 
 
@@ -210,7 +213,7 @@ def _changed(change: TransitionChange, basis: Transition | None) -> Transition:
 def _is_within(each: Transition, change: TransitionChange) -> bool:
     """Whether a transition is of a change's step, for a segment and source that the change covers."""
     covered = change.segment in (None, each.segment) and change.source in (None, each.source)
-    return covered and _key(each)[:2] == _key(change)[:2]
+    return covered and transition_key(each)[:2] == transition_key(change)[:2]
 
 
 def _following(each: Transition, change: TransitionChange, basis: Transition) -> Transition:

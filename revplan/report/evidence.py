@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from revplan import __version__
+from revplan.errors import PlanError
 from revplan.formats import compact, kinds_of, show
 from revplan.model.funnel import YEAR
 from revplan.model.outlook import step_name
@@ -188,6 +189,8 @@ def _sum_checks(book: Workbook) -> list[tuple[object, ...]]:
 
 def _billing_check(book: Workbook, billing_total: float) -> tuple[object, ...]:
     if book.actual is None or book.actual.empty:
+        if billing_total:
+            raise PlanError.at("billing_total", "is held against actuals, and the plan names none; add `actuals` to it")
         return ("Actual new ARR = what billing shows (the plan names no actuals)", None, None)
     first, last = (show(month, "month") for month in (book.actual["month"].min(), book.actual["month"].max()))
     name = f"Actual new ARR, {first} to {last} = what billing shows"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from revplan.errors import PlanError, shown
 from revplan.formats import compact, kinds_of, show
 from revplan.history.backtest import MODEL
 from revplan.history.baselines import NAMES
@@ -131,9 +132,17 @@ def differences(book: HistoryBook) -> Exhibit:
 
 
 def curves(book: HistoryBook, from_stage: str = "") -> Exhibit:
-    """Conversion by age of one step, a line per quarter of entry; the last step if none is named."""
+    """Conversion by age of one step, a line per quarter of entry; the last step if none is named.
+
+    Raises
+    ------
+    PlanError
+        If the stage named is none that records leave.
+    """
     stages = book.history.stages
-    start = from_stage if from_stage in stages[:-1] else stages[-2]
+    if from_stage and from_stage not in stages[:-1]:
+        raise PlanError.at("from_stage", f"got {shown(from_stage)!r}; it is one of {', '.join(stages[:-1])}")
+    start = from_stage or stages[-2]
     end = stages[stages.index(start) + 1]
     row = book.steps[book.steps["from_stage"] == start]
     frame = book.curves(start) if len(row) else pd.DataFrame()

@@ -15,6 +15,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from revplan.errors import PlanError
+from revplan.historybook import open_history
 from revplan.known import read_history, with_history_rates
 from revplan.model.scenarios import compare, scenario_notes
 from revplan.model.simulate import simulate
@@ -22,6 +23,7 @@ from revplan.plan.file import plan_schema, read_plan
 from revplan.plan.model import Plan
 from revplan.plan.scenario import scenario_plans
 from revplan.report import deliveries, evidence
+from revplan.report import rates as rate_exhibits
 from revplan.report.assumption_log import assumption_log
 from revplan.simulation_text import simulation_answer
 from revplan.workbook import Workbook, check_plan, open_workbook, plan_answer
@@ -130,7 +132,9 @@ def test_a_narrower_change_has_the_last_word(folder: Path) -> None:
     lines = "{from: sql, to: won, segment: mid, rate: 0.2}, {from: sql, to: won, rate: 0.1}"
     plan = merged(folder, f"scenarios: {{other: {{changes: [{lines}]}}}}\n")
     other = scenario_plans(plan)["other"]
-    mid = next(each for each in plan.transitions if (each.from_stage, each.segment, each.source) == ("sql", "mid", None))
+    mid = next(
+        each for each in plan.transitions if (each.from_stage, each.segment, each.source) == ("sql", "mid", None)
+    )
     for source in ("inbound", "partner"):
         assert rates(other)["mid", source] == pytest.approx(rates(plan)["mid", source] * 0.2 / mid.rate)
 
@@ -312,7 +316,9 @@ def test_uncertainty_of_what_is_certain_is_told(folder: Path) -> None:
         "look at this: uncertainty.rho counts for nothing, since no rate has `evidence`: all are taken as certain.",
         "look at this: uncertainty.lag_cv counts for nothing, since no step takes time.",
     ]
-    (folder / "plan.yaml").write_text(plan + certain.replace("0.3}", "0.3, evidence: 9, lag: {months: 1}}"), encoding="utf-8")
+    (folder / "plan.yaml").write_text(
+        plan + certain.replace("0.3}", "0.3, evidence: 9, lag: {months: 1}}"), encoding="utf-8"
+    )
     assert [line for line in check_plan(folder / "plan.yaml") if "uncertainty." in line] == []
 
 
@@ -393,7 +399,13 @@ def answers(path: Path) -> Iterator[Any]:
     found = simulate(made.year, TRIALS, 1)
     yield simulation_answer(found, compare(found))
     yield check_plan(path, date(2026, 11, 15))
-    exhibits = (evidence.assumptions, evidence.checks, deliveries.commit_choice, deliveries.commit_by_source, assumption_log)
+    exhibits = (
+        evidence.assumptions,
+        evidence.checks,
+        deliveries.commit_choice,
+        deliveries.commit_by_source,
+        assumption_log,
+    )
     yield [show(made)._repr_mimebundle_() for show in exhibits]
 
 
@@ -423,3 +435,16 @@ def test_that_world_has_every_key_there_is() -> None:
     world = YAML(typ="safe").load(WORLD)
     written = {key for place, _ in leaves(world) for key in place if isinstance(key, str)}
     assert known - written == set()
+
+
+# --- settings of reports -------------------------------------------------------------------------------------
+
+
+def test_settings_that_could_not_act_are_refused(folder: Path) -> None:
+    made = book(folder)
+    with pytest.raises(PlanError, match="billing_total: is held against actuals, and the plan names none"):
+        evidence.checks(made, 1000.0)
+    with pytest.raises(PlanError, match="from_stage: got 'sqll'; it is one of lead, sql"):
+        rate_exhibits.curves(open_history(folder / "plan.yaml"), "sqll")
+    with pytest.raises(PlanError, match="as_of: got 'June'; write the last day known as 2026-09-30"):
+        open_history(folder / "plan.yaml", "June")

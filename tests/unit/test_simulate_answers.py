@@ -307,7 +307,9 @@ def test_a_change_for_one_place_starts_from_what_holds_there(scenarios: Plan) ->
     found = scenario_plans(scenarios)["outbound wins"]
     assert found.transition(("sql", "won"), "smb", "outbound").rate == 0.3
     assert found.transition(("sql", "won"), "smb", "outbound").evidence == 120
-    assert found.transition(("sql", "won"), "mid", "outbound").rate == pytest.approx(0.24)  # mid's 0.2, moved as 0.25 to 0.3
+    assert found.transition(("sql", "won"), "mid", "outbound").rate == pytest.approx(
+        0.24
+    )  # mid's 0.2, moved as 0.25 to 0.3
     assert found.transition(("sql", "won"), "mid", "web").rate == 0.2
 
 
