@@ -28,6 +28,8 @@ def idle(plan: Plan) -> Iterator[str]:
         verb = "1 rate counts" if len(unused) == 1 else f"{len(unused)} rates count"
         names = _some([_named(each) for each in unused])
         yield f"{verb} for nothing, since more specific ones go before, or no record takes the step: {names}."
+    if "names" in plan.fiscal_year.model_fields_set and plan.first_month.month == 1:
+        yield "fiscal_year.names counts for nothing, since the year begins in January."
     certain = [each for each in plan.transitions if each.rate == 1 and each.evidence is not None]
     if certain:
         yield f"{_some([_named(each) for each in certain])}: a rate of 100% is certain, whatever its evidence."

@@ -327,7 +327,8 @@ def test_uncertainty_of_what_is_certain_is_told(folder: Path) -> None:
 WORLD = """\
 name: Two by two
 currency: USD
-year: {first_month: 2027-01}
+year: {first_month: 2027-02}
+fiscal_year: {names: end}
 plan_date: 2026-11-15
 goal:
   opening_arr: 5_000_000
@@ -369,9 +370,9 @@ ACTUALS = "month,segment,source,new,expansion,contraction,churn,spend\n" + "".jo
     f"2026-{month:02d},smb,inbound,{{new}},0,0,0,500\n" for month in range(1, 11)
 )
 OTHER: dict[str, Any] = {
-    "leads": "other.yaml", "actuals": "other.csv", "currency": "EUR", "first_month": "2026-12", "plan_date": "2026-10-15",
+    "leads": "other.yaml", "actuals": "other.csv", "currency": "EUR", "first_month": "2027-01", "plan_date": "2026-10-15",
     "estimated": "2026-10-30", "expires": "2026-11-10", "valid_from": "2026-02-01", "about": "goal.expansion", "rounding": "spreadsheet",
-    "stage": "lead", "enters": "sql", "counts": "opportunity", "quarters": [0.3, 0.25, 0.25, 0.2], "months": 3,
+    "names": "start", "stage": "lead", "enters": "sql", "counts": "opportunity", "quarters": [0.3, 0.25, 0.25, 0.2], "months": 3,
     "within_quarter": [0.2, 0.3, 0.5], "weights": [0.2, 0.8], "new_arr": 1_200_000,
 }  # fmt: skip
 PLACES = {"from", "to", "id", "segment", "source", "share"}  # what a value is of: another is another value
@@ -448,3 +449,13 @@ def test_settings_that_could_not_act_are_refused(folder: Path) -> None:
         rate_exhibits.curves(open_history(folder / "plan.yaml"), "sqll")
     with pytest.raises(PlanError, match="as_of: got 'June'; write the last day known as 2026-09-30"):
         open_history(folder / "plan.yaml", "June")
+
+
+def test_the_name_of_a_year_that_begins_in_january_is_told_to_be_the_same(folder: Path) -> None:
+    (folder / "plan.yaml").write_text(PLAN + "fiscal_year: {names: end}\n", encoding="utf-8")
+    line = "look at this: fiscal_year.names counts for nothing, since the year begins in January."
+    assert line in check_plan(folder / "plan.yaml")
+    (folder / "plan.yaml").write_text(
+        PLAN.replace("2027-01", "2027-02") + "fiscal_year: {names: end}\n", encoding="utf-8"
+    )
+    assert line not in check_plan(folder / "plan.yaml")
