@@ -17,11 +17,11 @@ from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
 from revplan.errors import RevplanError, shown
+from revplan.files import PLAN_MB, content_of, megabytes
 
 DAY = re.compile(r"\b([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})\b")
 TABLES = {".csv", ".tsv", ".xlsx", ".parquet", ".duckdb"}
 MOST_NAMED = 3
-MAX_BYTES = 2_000_000
 MAX_NODES = 200_000  # after aliases are expanded: a few lines of aliases can stand for billions
 
 A_FILE = "a YAML file"
@@ -124,7 +124,7 @@ def _content(path: Path, error: type[RevplanError]) -> bytes:
     if path.is_dir():
         raise error.at(shown(path.name), _instead_of_folder(path))
     try:
-        return path.read_bytes()
+        return content_of(path, error, megabytes(PLAN_MB))
     except FileNotFoundError:
         raise error.at(shown(path.name), f"there is no such file in {_folder(path)}; check the name") from None
     except OSError as fault:
@@ -132,8 +132,9 @@ def _content(path: Path, error: type[RevplanError]) -> bytes:
 
 
 def _text(content: bytes, name: str, error: type[RevplanError]) -> str:
-    if len(content) > MAX_BYTES:
-        raise error.at(name, f"has {len(content):,} bytes; more than {MAX_BYTES:,} is no plan")
+    limit = megabytes(PLAN_MB)
+    if len(content) > limit.value * 1_000_000:
+        raise error.at(name, limit.refusal("has more than"))
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as fault:

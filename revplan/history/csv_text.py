@@ -10,13 +10,14 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
 from revplan.errors import DataError, Fault, shown
+from revplan.files import COLUMNS, content_of, within_limits
 from revplan.history.findings import ImportLine, first_faults
 
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
@@ -32,6 +33,7 @@ NOT_TEXT = {
     b"%PDF": "a PDF",
     b"\x1f\x8b": "a gzip file",
 }
+LINE = re.compile(r"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+")
 LONGEST_HEADER = 100_000  # characters looked at for the separator
 MARKUP = re.compile(r"\s*<(!doctype|html|head|body|table|meta|\?xml|!--)", re.IGNORECASE)
 NAMED_SEPARATOR = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)  # the first line Excel writes in some countries
@@ -68,8 +70,8 @@ class TextTable:
         return (read, *blank)
 
 
-def read_csv(path: Path) -> TextTable:
-    """The table in the text file at `path`.
+def read_csv(path: Path, wanted: Callable[[str], bool] | None = None) -> TextTable:
+    """The table in the text file at `path`; of one with none of the columns `wanted`, messages show no content.
 
     Raises
     ------
@@ -87,6 +89,9 @@ def read_csv(path: Path) -> TextTable:
     header = tuple(cell.strip() for cell in records[0])
     rows = records[1:]
     faults = [*header_faults(path.name, header, len(rows)), *_row_faults(path.name, header, rows, lines[1:], separator)]
+    if faults and wanted is not None and not any(map(wanted, header)):
+        message = "is not the table that is described: its first line has none of the columns asked for; check its path"
+        raise DataError.at(path.name, message)
     if faults:
         raise DataError(faults)
     columns = dict(zip(header, zip(*rows, strict=True), strict=True))
@@ -96,7 +101,7 @@ def read_csv(path: Path) -> TextTable:
 
 def _bytes(path: Path) -> bytes:
     try:
-        raw = path.read_bytes()
+        raw = content_of(path, DataError)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "no such path"
         raise DataError.at(
@@ -156,7 +161,7 @@ def _refuse_other_kinds(text: str, name: str) -> None:
     if MARKUP.match(text):
         raise DataError.at(
             f"{name} line 1",
-            f"is a web page, not a table ({shown(text.strip())}); export the records as CSV",
+            "is a web page, not a table; export the records as CSV",
         )
 
 
@@ -178,12 +183,12 @@ def _header_width(text: str, separator: str) -> int:
 
 def _records(text: str, separator: str, name: str, first_line: int) -> tuple[list[list[str]], list[int], int]:
     """The rows with a value, the line each begins on, and the number of rows without any."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    reader = csv.reader(_lines(text, separator, name, first_line), delimiter=separator, strict=True)
     rows: list[list[str]] = []
     lines: list[int] = []
     blank, start = 0, first_line
     try:
-        for row in reader:
+        for row in within_limits(reader, name):
             if any(row) and (len(row) > 1 or row[0].strip()):
                 rows.append(row)
                 lines.append(start)
@@ -193,6 +198,19 @@ def _records(text: str, separator: str, name: str, first_line: int) -> tuple[lis
     except csv.Error as error:
         raise DataError.at(f"{name} line {start}", _quote_fault(error)) from None
     return rows, lines, blank
+
+
+def _lines(text: str, separator: str, name: str, first_line: int) -> Iterator[str]:
+    """The lines of `text`, one at a time: a copy of the whole would take four times its memory.
+
+    A line with more separators than a table has columns is refused before it becomes a list.
+    """
+    most = COLUMNS.value
+    for number, found in enumerate(LINE.finditer(text), start=first_line):
+        line = found[0]
+        if len(line) > most and line.count(separator) >= most:
+            raise DataError.at(f"{name} line {number}", COLUMNS.refusal("has more than"))
+        yield line
 
 
 def _quote_fault(error: csv.Error) -> str:

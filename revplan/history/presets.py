@@ -129,8 +129,10 @@ def _recognised(
         kind = preset.kind({squeezed_header(column) for column in table.header})
         exports.append(Export(name, kind or LIST, table))
         if kind is None and not _is_mentioned(name, mentioned):
+            known = any(squeezed_header(column) in preset.columns for column in table.header)
             listed = ", ".join(shown(column) for column in table.header[:20])
-            faults.append(Fault(place, f"{shown(table.name)} is none of {preset.kinds}; it has {listed}"))
+            has = f"it has {listed}" if known else "none of its columns is one of theirs, so check its path"
+            faults.append(Fault(place, f"{shown(table.name)} is none of {preset.kinds}; {has}"))
     if faults:
         raise DataError(faults)
     return tuple(exports)

@@ -35,7 +35,7 @@ def read_table(where: Location, folder: Path, wanted: Wanted) -> TextTable:
         return read_excel(path, where.sheet)
     if kind == PARQUET:
         return read_parquet(path, wanted)
-    return read_duckdb(path, where.table, wanted) if kind == DUCKDB else read_csv(path)
+    return read_duckdb(path, where.table, wanted) if kind == DUCKDB else read_csv(path, wanted)
 
 
 def _kind(path: Path) -> str:

@@ -1,19 +1,22 @@
 """Parquet and DuckDB files, and queries against a warehouse, as text cells.
 
 Nothing a file or query says can write, or read another file: connections are read-only, what is not
-one SELECT is refused, and DuckDB may not leave the database it opened.
+one SELECT is refused, DuckDB may not leave the database it opened, and PostgreSQL is asked which functions
+may act before one is called. Rows, cells, seconds and memory are limited (`revplan/files.py`).
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from revplan.errors import DataError, shown
+from revplan.files import MEMORY_MB, ROWS, SECONDS, stopped_in_time, within_limits, within_memory
 from revplan.history.csv_text import TextTable, header_faults
 from revplan.history.tables_in_excel import as_text
 
@@ -21,9 +24,13 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 CHUNK = 1 << 20
-DAMAGED = (RuntimeError, ValueError)  # what else DuckDB raises over bytes that are no text
+FETCHED = 10_000  # rows taken from an engine at a time
+DAMAGED = (RuntimeError, ValueError, MemoryError)  # what else DuckDB raises: over bytes that are no text, out of memory
+BOUNDS: dict[str, Any] = {"memory_limit": f"{MEMORY_MB.default * 2 // 3}MB", "max_temp_directory_size": "0KB"}
 POSTGRESQL = ("postgresql", "postgres")
 ENVIRONMENT = "env:"
+CALLED = re.compile(r"""([\w$]+)"?\s*(?=\(|/\*|--)""")
+ESCAPED_NAME = re.compile(r"""\bU&\s*["']""", re.IGNORECASE)
 
 
 def read_parquet(path: Path, wanted: Callable[[str], bool]) -> TextTable:
@@ -37,7 +44,7 @@ def read_parquet(path: Path, wanted: Callable[[str], bool]) -> TextTable:
     import duckdb
 
     literal = "".join(f"[{c}]" if c in "*?[" else c for c in str(path.resolve())).replace("'", "''")
-    with duckdb.connect(":memory:") as connection:
+    with duckdb.connect(":memory:", config=BOUNDS) as connection:
         source = f"read_parquet('{literal}', hive_partitioning = false)"
         return _of_duckdb(connection, source, path, path.name, "Parquet", wanted)
 
@@ -69,7 +76,7 @@ def _connected(path: Path, name: str) -> DuckDBPyConnection:
     if not path.is_file():
         raise DataError.at(shown(name), "is no file; check the path of the database")
     try:
-        settings: dict[str, Any] = {"enable_external_access": "false", "autoload_known_extensions": "false"}
+        settings = BOUNDS | {"enable_external_access": "false", "autoload_known_extensions": "false"}
         return duckdb.connect(str(path), read_only=True, config=settings)
     except (duckdb.Error, *DAMAGED) as fault:
         raise DataError.at(shown(name), f"cannot be opened as a DuckDB file: {_first_line(fault)}") from None
@@ -91,19 +98,36 @@ def _of_duckdb(
 ) -> TextTable:
     import duckdb
 
-    try:
-        connection.execute("SET TimeZone = 'UTC'")
-        described = connection.execute(f"SELECT * FROM {source} LIMIT 0").description or []
-        header = tuple(str(each[0]) for each in described)
-        chosen = [(each[0], str(each[1])) for each in described if wanted(each[0])]
-        texts = ", ".join(_text_of(column, kind) for column, kind in chosen) or "''"
-        rows = connection.execute(f"SELECT {texts} FROM {source}").fetchall()
-    except (duckdb.Error, *DAMAGED) as fault:
-        raise DataError.at(name, f"cannot be read: {_first_line(fault)}") from None
+    with stopped_in_time(connection.interrupt) as is_late:
+        try:
+            connection.execute("SET TimeZone = 'UTC'")
+            described = connection.execute(f"SELECT * FROM {source} LIMIT 0").description or []
+            header = tuple(str(each[0]) for each in described)
+            chosen = [(each[0], str(each[1])) for each in described if wanted(each[0])]
+            texts = ", ".join(_text_of(column, kind) for column, kind in chosen) or "''"
+            with within_memory():
+                answer = connection.execute(f"SELECT {texts} FROM {source} LIMIT {ROWS.value + 1}")
+                rows = list(within_limits(_fetched(answer), name))
+        except (duckdb.Error, *DAMAGED) as fault:
+            raise DataError.at(name, _because(fault, is_late())) from None
     _refuse_faulty(name, header, len(rows))
     cells = list(zip(*rows, strict=True)) if rows else []
     columns = {column: cells[number] for number, (column, _) in enumerate(chosen)}
     return TextTable(name, header, columns, range(1, len(rows) + 1), how, 0, _digest(path), unit="row")
+
+
+def _fetched(answer: DuckDBPyConnection) -> Iterator[tuple[str, ...]]:
+    while rows := answer.fetchmany(FETCHED):
+        yield from rows
+
+
+def _because(fault: Exception, late: bool) -> str:
+    """Why an engine gave no answer, and what to do where a limit of ours stopped it."""
+    if late:
+        return SECONDS.refusal("takes longer to answer than")
+    if isinstance(fault, MemoryError) or "memory" in str(fault).lower():
+        return MEMORY_MB.refusal("takes more than")
+    return f"cannot be read: {_first_line(fault)}"
 
 
 def quoted(name: str) -> str:
@@ -136,7 +160,8 @@ def _digest(path: Path) -> str:
 
 
 def _first_line(fault: object) -> str:
-    return shown((str(fault).strip() or type(fault).__name__).splitlines()[0])
+    line = (str(fault).strip() or type(fault).__name__).splitlines()[0]
+    return shown(line.rpartition("FATAL:")[2].strip())  # what a server says stands behind where it stands
 
 
 # --- a query against a warehouse ----------------------------------------------------------------------------
@@ -205,14 +230,49 @@ def _answer_of_postgresql(address: str, sql: str, name: str) -> Answer:
         todo = 'install the extra: pip install "revplan[warehouse]"'
         raise DataError.at(name, f"is a PostgreSQL address, and psycopg is not installed; {todo}") from None
     try:
-        with psycopg.connect(address) as connection:
+        with psycopg.connect(address, connect_timeout=SECONDS.value) as connection:
             connection.read_only = True
-            cursor = connection.execute(sql.encode())
-            answer = tuple(each.name for each in cursor.description or ()), cursor.fetchall()
+            connection.execute(f"SET LOCAL statement_timeout = '{SECONDS.value}s'")
+            _refuse_what_acts(connection, sql)
+            with connection.cursor("revplan") as cursor:  # on the server: no more rows come than are taken
+                cursor.itersize = FETCHED
+                cursor.execute(f"{sql.rstrip().rstrip(';')}\n".encode())
+                rows = list(within_limits(cursor, name))
+                answer = tuple(each.name for each in cursor.description or ()), rows
             connection.rollback()  # some functions write in spite of read_only
             return answer
+    except psycopg.errors.QueryCanceled:
+        raise DataError.at(name, SECONDS.refusal("takes longer to answer than")) from None
     except psycopg.Error as fault:
         raise DataError.at(name, f"the query failed: {_without_password(_first_line(fault), address)}") from None
+
+
+def _refuse_what_acts(connection: Any, sql: str) -> None:
+    """Stop at a function that the server itself calls volatile: it may wait, write, read files or reach another server.
+
+    Raises
+    ------
+    DataError
+        With every such function.
+    """
+    called = _called(sql)
+    query = "SELECT DISTINCT proname FROM pg_catalog.pg_proc WHERE proname = ANY(%s) AND provolatile = 'v' ORDER BY 1"
+    acting = [str(each[0]) for each in connection.execute(query, [called]).fetchall()]
+    if acting:
+        todo = "ask for columns, constants and functions that give the same answer each time"
+        raise DataError.at("query", f"calls {', '.join(map(shown, acting))}, which may do more than read; {todo}")
+
+
+def _called(sql: str) -> list[str]:
+    """The words in `sql` that may name a function: those before a parenthesis or a comment.
+
+    Looked for in the text as it stands, strings and comments too: whoever knows where a server and a parser
+    disagree on what is a string could hide a call in one.
+    """
+    if ESCAPED_NAME.search(sql):
+        raise DataError.at("query", 'holds a name in escapes (U&"..."); write it out')
+    words = CALLED.findall(sql)
+    return sorted({*words, *(word.lower() for word in words)})
 
 
 def _without_password(text: str, address: str) -> str:

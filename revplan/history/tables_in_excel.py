@@ -13,11 +13,12 @@ from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 from revplan.errors import DataError, Fault, shown
+from revplan.files import UNPACKED_MB, content_of, megabytes, within_limits
 from revplan.history.csv_text import TextTable, header_faults
 from revplan.history.findings import first_faults
 
 LONGEST_WHOLE = 1_000_000_000_000_000  # up to here a fraction holds whole numbers exactly
-LARGEST_CONTENT = 2_000_000_000  # bytes once unpacked: a small file can unpack to more than a machine holds
+LAST_ROW = 1_048_576  # of a sheet in Excel; a file that names a later row is damaged or made to be endless
 
 
 def as_text(value: Any) -> str:
@@ -43,7 +44,7 @@ def read_excel(path: Path, sheet: str | None) -> TextTable:
     DataError
         If it is no workbook, has no such sheet, no table in it, or formulas without a saved value.
     """
-    raw = path.read_bytes()
+    raw = content_of(path, DataError)
     refuse_what_unpacks_too_far(raw, path.name)
     name, rows = _rows(raw, path.name, sheet, True)
     filled = [(number, row) for number, row in enumerate(rows, start=1) if any(text.strip() for text in row)]
@@ -67,8 +68,8 @@ def read_excel(path: Path, sheet: str | None) -> TextTable:
     return TextTable(path.name, header, columns, lines, how, blank, sha256(raw).hexdigest(), unit="row")
 
 
-def refuse_what_unpacks_too_far(raw: bytes, name: str, most: int = LARGEST_CONTENT) -> None:
-    """Nothing, where `raw` is a workbook that unpacks to no more than `most` bytes.
+def refuse_what_unpacks_too_far(raw: bytes, name: str) -> None:
+    """Nothing, where `raw` is a workbook that unpacks to no more than UNPACKED_MB.
 
     Raises
     ------
@@ -80,8 +81,10 @@ def refuse_what_unpacks_too_far(raw: bytes, name: str, most: int = LARGEST_CONTE
             content = sum(part.file_size for part in archive.infolist())
     except (BadZipFile, OSError, ValueError, NotImplementedError):
         raise DataError.at(name, "is a damaged Excel workbook; open it in Excel and save it again") from None
-    if content > most:
-        raise DataError.at(name, f"unpacks to {content:,} bytes, more than is read; save the sheet as CSV (UTF-8)")
+    limit = megabytes(UNPACKED_MB)
+    if content > limit.value * 1_000_000:
+        what = f"unpacks to {content / 1e6:,.0f} MB, more than"
+        raise DataError.at(name, f"{limit.refusal(what)}, or save the sheet as CSV (UTF-8)")
 
 
 def _rows(raw: bytes, name: str, sheet: str | None, saved_values: bool) -> tuple[str, list[list[str]]]:
@@ -94,14 +97,25 @@ def _rows(raw: bytes, name: str, sheet: str | None, saved_values: bool) -> tuple
             workbook = load_workbook(BytesIO(raw), read_only=True, data_only=saved_values, keep_links=False)
             sheets = {each.title: each for each in workbook.worksheets}
             chosen = _chosen(name, sheet, list(sheets))
-            sheets[chosen].reset_dimensions()
-            rows = [_texts(row) for row in sheets[chosen].iter_rows(values_only=True)]
+            rows = [_texts(row) for row in rows_of(sheets[chosen], name)]
         except DataError:
             raise
         except Exception as fault:  # openpyxl names no errors of its own for damaged files
             message = f"cannot be read as an Excel workbook ({shown(fault)}); open it in Excel and save it again"
             raise DataError.at(name, message) from None
     return chosen, rows
+
+
+def rows_of(sheet: Any, name: str) -> Iterator[tuple[Any, ...]]:
+    """The rows of a sheet of the workbook called `name`, empty ones included, within the limits of a file.
+
+    Raises
+    ------
+    DataError
+        Where the sheet goes beyond one of them.
+    """
+    sheet.reset_dimensions()
+    return within_limits(sheet.iter_rows(values_only=True), name, LAST_ROW)
 
 
 def _texts(row: Sequence[Any]) -> list[str]:

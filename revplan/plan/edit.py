@@ -16,6 +16,7 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from revplan.errors import PlanError, shown
+from revplan.files import PLAN_MB, content_of, megabytes
 from revplan.yamlfile import Place, dotted
 
 Edit = tuple[Place, Any]
@@ -51,7 +52,7 @@ def plan_text(path: Path) -> str:
         If it cannot be read.
     """
     try:
-        return path.read_bytes().decode("utf-8")
+        return content_of(path, PlanError, megabytes(PLAN_MB)).decode("utf-8")
     except (OSError, UnicodeDecodeError) as fault:
         raise PlanError.at(shown(path.name), f"cannot be read ({shown(fault)})") from None
 

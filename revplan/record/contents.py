@@ -8,16 +8,18 @@ listed, in a comment, as it reads with zeros in the place of the hash.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
 from revplan.errors import Fault, PlanError, shown
+from revplan.files import MEGABYTES, PLAN_MB, SIGNED_MB, content_of, megabytes
 
 CONTENTS, README = "CONTENTS.sha256", "README.md"
 NO_HASH = "0" * 64
 LINE = re.compile(r"(# )?([0-9a-f]{64})  (\S.*)")
 LEFT_BY_SYSTEMS = {"Thumbs.db", "desktop.ini"}
-MAX_BYTES = 1_000_000
+MOST_FILES = 10_000  # of a signed folder; revplan writes some dozens
 AGAIN = "take the folder again from whoever signed it, unchanged (line ends count), or sign anew"
 
 
@@ -32,14 +34,28 @@ def content_hash(contents: str) -> str:
 
 
 def names_in(folder: Path) -> list[str]:
-    """The files in `folder` by their paths with slashes, but for the list itself."""
-    names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    """The files in `folder` by their paths with slashes, but for the list itself.
+
+    Raises
+    ------
+    PlanError
+        If they are more, or larger together, than what revplan signs.
+    """
+    names, size, most = [], 0, 4 * MEGABYTES.value * 1_000_000
+    for path in folder.rglob("*"):
+        if path.is_file():
+            names.append(path.relative_to(folder).as_posix())
+            size += path.stat().st_size
+        if len(names) > MOST_FILES:
+            raise PlanError.at(shown(folder.name), f"has more than {MOST_FILES:,} files, so it is no signed plan")
+        if size > most:
+            raise PlanError.at(shown(folder.name), MEGABYTES.refusal("its files have together more than 4 times"))
     return sorted(name for name in names if name != CONTENTS)
 
 
 def _entry(folder: Path, name: str, stated: str = NO_HASH) -> str:
-    content = (folder / name).read_bytes()
     if name == README:
+        content = content_of(folder / name, PlanError, megabytes(SIGNED_MB), name)
         return f"# {sha256(content.replace(stated.encode(), NO_HASH.encode())).hexdigest()}  {name}"
     return f"{digest(folder / name)}  {name}"
 
@@ -70,12 +86,8 @@ def verified(folder: Path) -> str:
 
 
 def _contents(folder: Path) -> str:
-    try:
-        content = (folder / CONTENTS).read_bytes()
-        if len(content) <= MAX_BYTES:
-            return content.decode("utf-8")
-    except (OSError, UnicodeDecodeError):
-        pass
+    with suppress(OSError, UnicodeDecodeError):
+        return content_of(folder / CONTENTS, PlanError, megabytes(PLAN_MB)).decode("utf-8")
     message = f"is no signed plan: it has no readable {CONTENTS}; name a folder that `revplan sign` wrote"
     raise PlanError.at(shown(folder.name), message)
 

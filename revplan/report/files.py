@@ -14,6 +14,7 @@ from tempfile import NamedTemporaryFile, TemporaryDirectory
 from typing import Any
 
 from revplan.errors import PlanError, ReportError, RevplanError, shown
+from revplan.files import NOTEBOOK_MB, content_of, megabytes
 
 PACKAGE = Path(__file__).resolve().parents[1]
 """The folder of revplan itself."""
@@ -36,7 +37,10 @@ def notebook_in(path: Path) -> Any:
     import nbformat
 
     try:
-        return nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)  # type: ignore[no-untyped-call]
+        content = content_of(path, ReportError, megabytes(NOTEBOOK_MB), shown_path(path))
+        return nbformat.reads(content.decode("utf-8"), as_version=4)  # type: ignore[no-untyped-call]
+    except ReportError:
+        raise
     except OSError as error:
         raise ReportError.at(shown_path(path), f"cannot be read ({error.strerror}); check who may read it") from None
     except Exception as error:  # nbformat raises whatever it meets, down to KeyError

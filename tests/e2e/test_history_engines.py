@@ -26,6 +26,7 @@ from revplan.errors import DataError
 from revplan.history.count_cache import kept_counts
 from revplan.history.counts import cohort_counts, exposure_counts
 from revplan.history.engine import Moves, moves_in_frames, moves_in_parquet, moves_in_sql
+from revplan.history.tables_in_database import read_query
 
 UNIT = Path(__file__).resolve().parents[1] / "unit" / "test_history_counts.py"
 SEEDS = (21, 22, 23)
@@ -236,3 +237,64 @@ def test_spark_counts_are_kept(spark: Any, tmp_path: Path) -> None:
 def test_a_wrong_query_on_spark_is_one_line(spark: Any) -> None:
     with pytest.raises(DataError, match=r"^stage history in spark: .*nowhere.*; check the query$"):
         cohort_counts(moves_in_sql(spark, "SELECT * FROM nowhere"), STAGES, AS_OF)
+
+
+# --- queries against the user's own server -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("query", "function"),
+    [
+        ("SELECT pg_sleep(60)", "pg_sleep"),
+        ("SELECT pg_terminate_backend(pid) FROM pg_stat_activity", "pg_terminate_backend"),
+        ("SELECT pg_read_file('/etc/hostname')", "pg_read_file"),
+        ('SELECT * FROM "pg_catalog"."pg_ls_dir"(\'.\')', "pg_ls_dir"),
+        ("SELECT pg_sleep /* a remark */ (60)", "pg_sleep"),
+        ("SELECT 1 WHERE (SELECT set_config('statement_timeout', '0', false)) = '0'", "set_config"),
+        ("SELECT lo_import('/etc/hostname')", "lo_import"),
+        ("SELECT nextval('numbers')", "nextval"),
+        ("SELECT query_to_xml('SELECT 1', true, true, '')", "query_to_xml"),
+    ],
+)
+def test_a_function_that_acts_is_refused(
+    query: str, function: str, postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRM", postgres)
+    with pytest.raises(DataError, match=f"query: calls {function}, which may do more than read"):
+        read_query("env:CRM", query)
+
+
+def test_a_name_in_escapes_is_refused(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRM", postgres)
+    with pytest.raises(DataError, match="holds a name in escapes"):
+        read_query("env:CRM", 'SELECT U&"\\0070g_sleep"(60)')
+
+
+def test_an_answer_without_end_is_stopped(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRM", postgres)
+    monkeypatch.setenv("REVPLAN_MAX_SECONDS", "2")
+    with pytest.raises(DataError, match="takes longer to answer than 2 seconds"):
+        read_query("env:CRM", "SELECT count(*) FROM generate_series(1, 1000000000000) a")
+    monkeypatch.setenv("REVPLAN_MAX_ROWS", "1000")
+    with pytest.raises(DataError, match="has more than 1,000 rows"):
+        read_query("env:CRM", "SELECT a FROM generate_series(1, 100000) a")
+
+
+def test_ordinary_functions_are_answered(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRM", postgres)
+    query = "SELECT lower('ID-1') AS id, to_char(date_trunc('month', DATE '2026-03-04'), 'YYYY-MM-DD') AS day -- (x)"
+    assert read_query("env:CRM", query).columns == {"id": ("id-1",), "day": ("2026-03-01",)}
+
+
+def test_an_answer_of_a_server_reads_as_any_other_table(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRM", postgres)
+    query = "SELECT 7::bigint AS id, DATE '2026-03-04' AS lead, 1200.50 AS amount, NULL::date AS won, true AS mine;"
+    found = read_query("env:CRM", query)
+    assert found.header == ("id", "lead", "amount", "won", "mine")
+    assert [found.cells(column) for column in found.header] == [("7",), ("2026-03-04",), ("1200.50",), ("",), ("true",)]
+
+
+def test_a_refusal_of_the_server_keeps_the_password(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRM", postgres.replace("planner@", "planner:hunter2@").replace("/postgres", "/hunter2"))
+    with pytest.raises(DataError, match=r'env:CRM: the query failed: .*database "\*\*\*" does not exist'):
+        read_query("env:CRM", "SELECT 1 AS id")

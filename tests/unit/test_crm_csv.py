@@ -83,7 +83,7 @@ def test_any_line_ending_is_read(tmp_path: Path, ending: str) -> None:
         ("id,day\n", "leads.csv line 1: has a header but no rows; export the file again"),
         (b"PK\x03\x04rest", "leads.csv: is an Excel workbook (or another zip file), whatever its name says"),
         (b"\xd0\xcf\x11\xe0rest", "leads.csv: is an old Excel workbook, whatever its name says"),
-        ("\n <!DOCTYPE html><html>", "leads.csv line 1: is a web page, not a table (<!DOCTYPE html><html>)"),
+        ("\n <!DOCTYPE html><html>", "leads.csv line 1: is a web page, not a table"),
         ("<table><tr>", "leads.csv line 1: is a web page, not a table"),
         ("id,day\n1,2\n3,\0\n", "leads.csv line 3: holds a NUL byte"),
         (b"id,day\n1,\x81\n", "leads.csv line 2: byte 0x81 is neither utf-8 nor cp1252"),

@@ -6,7 +6,6 @@ import sys
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import duckdb
@@ -168,57 +167,6 @@ def test_a_password_never_stands_in_a_message(tmp_path: Path, monkeypatch: pytes
     for address in ("postgresql://me:hunter2@127.0.0.1:1/crm", "mysql://me:hunter2@host/crm", "hunter2"):
         monkeypatch.setenv("OUR_CRM", address)
         assert "hunter2" not in fault(tmp_path, 'url: "env:OUR_CRM", sql: SELECT 1')
-
-
-class WarehouseError(Exception):
-    """The error of a driver."""
-
-
-class Warehouse:
-    """What is used of psycopg: a connection that answers one query."""
-
-    Error = WarehouseError
-    read_only = False
-    rolled_back = False
-
-    def __init__(self, fault: str = "") -> None:
-        self.fault = fault
-
-    def connect(self, address: str) -> Warehouse:
-        if self.fault:
-            raise WarehouseError(self.fault.replace("ADDRESS", address))
-        return self
-
-    def __enter__(self) -> Warehouse:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        assert self.rolled_back
-
-    def rollback(self) -> None:
-        self.rolled_back = True
-
-    def execute(self, sql: bytes) -> Warehouse:
-        assert self.read_only
-        assert sql == b"SELECT * FROM leads"
-        return self
-
-    @property
-    def description(self) -> list[SimpleNamespace]:
-        return [SimpleNamespace(name=name) for name in HEADER]
-
-    def fetchall(self) -> list[tuple[Any, ...]]:
-        return ROWS
-
-
-def test_a_query_to_postgresql_is_read_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "psycopg", Warehouse())
-    monkeypatch.setenv("OUR_CRM", "postgresql://me:hunter2@host/crm")
-    history = read_records(written(tmp_path, 'url: "env:OUR_CRM", sql: SELECT * FROM leads'))
-    assert same_as_csv(tmp_path, history)
-    monkeypatch.setitem(sys.modules, "psycopg", Warehouse("no password for ADDRESS\nmore"))
-    told = fault(tmp_path, 'url: "env:OUR_CRM", sql: SELECT * FROM leads')
-    assert told.endswith("env:OUR_CRM: the query failed: no password for postgresql://me:***@host/crm")
 
 
 def test_without_its_driver_postgresql_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -205,8 +205,10 @@ def test_what_a_preset_cannot_use(tmp_path: Path) -> None:
     )
     assert fault(written(tmp_path, preset("salesforce", "x"), x="a,b\n1,2\n")) == (
         "crm.yaml line 2, files.x: x.csv is none of Lead, Opportunity, LeadHistory, OpportunityFieldHistory or "
-        "OpportunityHistory; it has a, b"
+        "OpportunityHistory; none of its columns is one of theirs, so check its path"
     )
+    strange = fault(written(tmp_path, preset("salesforce", "x"), x="Id,b\n1,2\n"))
+    assert strange.endswith("OpportunityHistory; it has Id, b")
     both = written(tmp_path, preset("salesforce", "opps", "more"), more=OPPORTUNITIES)
     assert fault(both) == "more.csv: is Opportunity like another file (opps and more); keep one of them"
     assert "is no key of the CRM file; did you mean 'source'?" in fault(

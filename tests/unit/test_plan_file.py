@@ -280,7 +280,7 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
         ("goal: 1\n\tname: x\n", ["line 2", "has a tab", "use spaces"]),
         (SMALLEST + "---\n" + SMALLEST, ["not YAML", "another document"]),
         ("a: " + "[" * 1500, ["not readable as YAML"]),
-        (b"x" * 2_000_001, ["2,000,001 bytes", "no plan"]),
+        (b"x" * 2_000_001, ["has more than 2 MB", "REVPLAN_MAX_MB"]),
     ],
     ids=["empty", "list", "text", "latin-1", "utf-16", "brace", "tab", "two documents", "deep", "large"],
 )

@@ -11,7 +11,8 @@ from typing import Any
 from zipfile import ZipFile
 
 from revplan.errors import DataError, Fault, shown
-from revplan.history.tables_in_excel import refuse_what_unpacks_too_far
+from revplan.files import WORKBOOK_MB, content_of, megabytes
+from revplan.history.tables_in_excel import refuse_what_unpacks_too_far, rows_of
 from revplan.report.live.check_sheets import (
     ADDRESS,
     LAYOUT,
@@ -29,7 +30,6 @@ from revplan.report.live.desk import ENTRIES, PLAN, RECORDS, Place
 from revplan.report.live.grid import READ_ME, SOLVED
 from revplan.report.provenance import LABELS
 
-LARGEST_FILE, LARGEST_CONTENT = 60_000_000, 600_000_000
 ENCRYPTED = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 SAME = 1e-12
 """Share by which a number may differ and still be the same: LibreOffice saves fifteen digits."""
@@ -72,10 +72,12 @@ def read_filled(path: Path) -> Filled:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what a workbook holds besides its cells is of no interest here
         try:
-            sheets = _sheets(raw)
+            sheets = _sheets(raw, path.name)
             told = {row: str(value) for row, value in _column(sheets.get(READ_ME, {}), 0)}
             values = dict(_column(sheets.get(READ_ME, {}), 1))
             about = {label: values.get(row) for row, label in reversed(told.items())}
+        except DataError:
+            raise
         except Exception as fault:  # openpyxl names no errors of its own for damaged files
             message = f"cannot be read as an Excel workbook ({shown(fault)}); open it in Excel and save it again"
             raise DataError.at(path.name, message) from None
@@ -84,16 +86,14 @@ def read_filled(path: Path) -> Filled:
 
 
 def _content(path: Path) -> bytes:
-    name = shown(path.name)
+    name, limit = shown(path.name), megabytes(WORKBOOK_MB)
     try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise DataError.at(name, f"has more than {LARGEST_FILE:,} bytes; a workbook of revplan has fewer")
-        raw = path.read_bytes()
+        raw = content_of(path, DataError, limit)
     except OSError as fault:
         raise DataError.at(name, f"cannot be read: {fault.strerror}") from None
     if raw.startswith(ENCRYPTED):
         raise DataError.at(name, "is encrypted, or an old .xls; save it as .xlsx without a password")
-    refuse_what_unpacks_too_far(raw, name, LARGEST_CONTENT)
+    refuse_what_unpacks_too_far(raw, name)
     with ZipFile(BytesIO(raw)) as archive:
         parts = [part for part in archive.namelist() if part.endswith((".xml", ".rels"))]
         if any(b"<!DOCTYPE" in archive.open(part).read(4096) for part in parts):
@@ -101,20 +101,19 @@ def _content(path: Path) -> bytes:
     return raw
 
 
-def _sheets(raw: bytes) -> dict[str, Cells]:
+def _sheets(raw: bytes, name: str) -> dict[str, Cells]:
     """The cells of the sheets that matter: the first one, the list of inputs, and those it names."""
     from openpyxl import load_workbook
 
     book = load_workbook(BytesIO(raw), read_only=True, data_only=True, keep_links=False)
     known = {sheet.title: sheet for sheet in book.worksheets}
-    found = {name: _cells(known[name]) for name in (READ_ME, SOLVED) if name in known}
+    found = {each: _cells(known[each], name) for each in (READ_ME, SOLVED) if each in known}
     named = {str(value) for _, value in _column(found.get(SOLVED, {}), SHEET)}
-    return {**{name: _cells(known[name]) for name in named if name in known}, **found}
+    return {**{each: _cells(known[each], name) for each in named if each in known}, **found}
 
 
-def _cells(sheet: Any) -> Cells:
-    sheet.reset_dimensions()
-    rows = enumerate(sheet.iter_rows(values_only=True))
+def _cells(sheet: Any, name: str) -> Cells:
+    rows = enumerate(rows_of(sheet, name))
     return {(row, col): value for row, cells in rows for col, value in enumerate(cells) if value is not None}
 
 

@@ -7,9 +7,10 @@ import zipfile
 from pathlib import Path
 
 from revplan.errors import PlanError, ReportError
+from revplan.files import TEMPLATE_MB, UNPACKED_MB, content_of, megabytes
 from revplan.report.files import shown_path
 
-MOST_PARTS, MOST_BYTES = 5_000, 300_000_000
+MOST_PARTS, MOST_TEXT_MB = 5_000, 60  # of a template: files in it, and what is not a picture or a film
 TYPES = "[Content_Types].xml"
 DECK = "application/vnd.openxmlformats-officedocument.presentationml.presentation.main+xml"
 TEMPLATE = "application/vnd.openxmlformats-officedocument.presentationml.template.main+xml"
@@ -45,13 +46,9 @@ def template_bytes(path: Path) -> bytes:
 
 def _checked(path: Path) -> bytes:
     place = shown_path(path)
-    if path.stat().st_size > MOST_BYTES:
-        raise PlanError.at(place, f"is larger than {MOST_BYTES // 10**6} MB; take out its pictures")
-    raw = path.read_bytes()
+    raw = content_of(path, PlanError, megabytes(TEMPLATE_MB), place)
     with zipfile.ZipFile(io.BytesIO(raw)) as parts:
-        sizes = [part.file_size for part in parts.infolist()]
-        if len(sizes) > MOST_PARTS or sum(sizes) > MOST_BYTES:
-            raise PlanError.at(place, f"unpacks to more than {MOST_BYTES // 10**6} MB or {MOST_PARTS:,} parts; {MEND}")
+        _refuse_what_unpacks_too_far(parts, place)
         names = {name.lower() for name in parts.namelist()}
         types = parts.read(TYPES).decode("utf-8", "replace") if TYPES in parts.namelist() else ""
     if "macroEnabled" in types or any(word in name for word in ACTIVE for name in names):
@@ -59,6 +56,17 @@ def _checked(path: Path) -> bytes:
     if "presentationml" not in types:
         raise PlanError.at(place, f"is not a presentation; {MEND}")
     return _repacked(raw, {TYPES: types.replace(TEMPLATE, DECK).encode("utf-8")})
+
+
+def _refuse_what_unpacks_too_far(parts: zipfile.ZipFile, place: str) -> None:
+    found = parts.infolist()
+    if len(found) > MOST_PARTS:
+        raise PlanError.at(place, f"has more than {MOST_PARTS:,} parts; {MEND}")
+    texts = (part.file_size for part in found if part.filename.endswith((".xml", ".rels")))
+    for sizes, most in ((texts, MOST_TEXT_MB), ((part.file_size for part in found), UNPACKED_MB)):
+        limit = megabytes(most)
+        if sum(sizes) > limit.value * 1_000_000:
+            raise PlanError.at(place, f"{limit.refusal('unpacks to more than')}, or take out its pictures")
 
 
 def settled_zip(raw: bytes) -> bytes:

@@ -1,0 +1,173 @@
+"""Files of strangers, read within limits: how many bytes, rows, cells and seconds, and how to raise each.
+
+A limit is there so that a file that is damaged, endless or made to be so costs no more than about 2 GB
+and a minute. Each can be raised by an environment variable, which the message names.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from revplan.errors import DataError, RevplanError, shown
+
+Cells = TypeVar("Cells", bound=Sequence[object])
+LOOK_EVERY = 1_000  # rows between two looks at the clock
+
+
+@dataclass(frozen=True)
+class Limit:
+    """How much of a file is read where nobody said otherwise, and the variable that says otherwise."""
+
+    variable: str
+    default: int
+    unit: str
+
+    @property
+    def value(self) -> int:
+        """What holds now.
+
+        Raises
+        ------
+        DataError
+            If the variable holds no positive whole number.
+        """
+        text = os.environ.get(self.variable, "").strip().replace("_", "")
+        if not text:
+            return self.default
+        if not (text.isascii() and text.isdigit() and len(text) < 16 and int(text)):
+            raise DataError.at(self.variable, f"got {shown(text)!r}; set it to a positive whole number of {self.unit}")
+        return int(text)
+
+    def refusal(self, what: str) -> str:
+        """What a file that goes beyond the limit is told: `what` it does, the limit, how to raise it."""
+        return f"{what} {self.value:,} {self.unit}; if it is right, set {self.variable} to a larger number"
+
+
+MEGABYTES = Limit("REVPLAN_MAX_MB", 250, "MB")
+ROWS = Limit("REVPLAN_MAX_ROWS", 5_000_000, "rows")
+COLUMNS = Limit("REVPLAN_MAX_COLUMNS", 16_384, "columns")
+CELLS = Limit("REVPLAN_MAX_CELLS", 12_000_000, "cells")
+SECONDS = Limit("REVPLAN_MAX_SECONDS", 60, "seconds")
+MEMORY_MB = Limit("REVPLAN_MAX_MEMORY_MB", 1_500, "MB of memory")
+
+PLAN_MB, SIGNED_MB, NOTEBOOK_MB, WORKBOOK_MB, TEMPLATE_MB = 2, 20, 50, 60, 100  # files that no CRM writes are smaller
+UNPACKED_MB = 300  # of a workbook: a small file can unpack to more than a machine holds
+
+
+def megabytes(default: int) -> Limit:
+    """The limit of files that have at most `default` MB unless the user says otherwise."""
+    return Limit(MEGABYTES.variable, default, MEGABYTES.unit)
+
+
+def content_of(path: Path, error: type[RevplanError], limit: Limit = MEGABYTES, place: str = "") -> bytes:
+    """The bytes of the ordinary file at `path`, which `place` names to a reader (left out: its name).
+
+    A link counts as what it leads to. Devices and pipes are never read, so nothing waits for them.
+
+    Raises
+    ------
+    OSError
+        If there is no such file, or it may not be read.
+    RevplanError
+        Of the class `error`, if it is no ordinary file or larger than `limit`.
+    """
+    place = place or shown(path.name)
+    most = limit.value * 1_000_000
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise error.at(place, f"is {_kind(found.st_mode)}, not a file with content; give the file itself")
+    with open(path, "rb", opener=_without_waiting) as file:
+        content = file.read(most + 1) if found.st_size <= most else b""
+        if found.st_size > most or len(content) > most:
+            raise error.at(place, limit.refusal("has more than"))
+    return content
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """A handle of a file; one that became a pipe since it was looked at does not keep us waiting."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _kind(mode: int) -> str:
+    kinds = {stat.S_ISDIR: "a folder", stat.S_ISFIFO: "a pipe", stat.S_ISSOCK: "a socket"}
+    return next((name for holds, name in kinds.items() if holds(mode)), "a device")
+
+
+def within_limits(rows: Iterable[Cells], name: str, most_rows: int | None = None) -> Iterator[Cells]:
+    """`rows` of the table called `name`, one after the other, until they go beyond a limit.
+
+    Raises
+    ------
+    DataError
+        At the first row beyond `most_rows` (left out: ROWS), CELLS or SECONDS.
+    """
+    limit, cells, deadline = ROWS.value, 0, time.monotonic() + SECONDS.value
+    most_cells = CELLS.value
+    for number, row in enumerate(rows, start=1):
+        cells += len(row)
+        if number > limit or (most_rows is not None and number > most_rows):
+            what = ROWS.refusal("has more than") if number > limit else f"has more than {most_rows:,} rows"
+            raise DataError.at(name, what)
+        if cells > most_cells:
+            raise DataError.at(name, CELLS.refusal("has more than"))
+        if number % LOOK_EVERY == 0 and time.monotonic() > deadline:
+            raise DataError.at(name, SECONDS.refusal("takes longer to read than"))
+        yield row
+
+
+@contextmanager
+def stopped_in_time(stop: Callable[[], object]) -> Iterator[Callable[[], bool]]:
+    """Calls `stop` when SECONDS have passed in the block; tells whether it did."""
+    late = threading.Event()
+
+    def act() -> None:
+        late.set()
+        stop()
+
+    timer = threading.Timer(SECONDS.value, act)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield late.is_set
+    finally:
+        timer.cancel()
+
+
+@contextmanager
+def within_memory() -> Iterator[None]:
+    """No more than MEMORY_MB beyond what is in use can be taken in the block; what takes more fails.
+
+    For engines that run what a stranger wrote and keep their own limit only in part (DuckDB counts blocks of
+    a table, not a text of a gigabyte). Windows and macOS know no such limit, and there nothing is done.
+    """
+    used = _memory_used()
+    if used is None:
+        yield
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    most = used + MEMORY_MB.value * 1_000_000
+    if hard != resource.RLIM_INFINITY:
+        most = min(most, hard)
+    try:
+        resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def _memory_used() -> int | None:
+    """The address space of this process [bytes], where the system tells."""
+    try:
+        return int(Path("/proc/self/statm").read_text("ascii").split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, AttributeError):
+        return None
