@@ -395,7 +395,7 @@ def landed(made: World, day: date, market: dict[str, float]) -> tuple[pd.DataFra
         history=known_then,
         entries=stage_entries(known_then),
         open_items=open_items(known_then, day),
-        losses=losses_of(known_then, day, estimates),
+        losses=loss_incidence(known_then, day, estimates),
         estimates=estimates,
     )
     stated = with_history_rates(stated, records)
@@ -410,11 +410,6 @@ def landed(made: World, day: date, market: dict[str, float]) -> tuple[pd.DataFra
     large = [cell.segment == "large" for cell in now.cells]
     table["large"] = [now.open_arr[large][:, each].sum() for each in (slice(quarter_start(ahead), quarter_start(ahead) + 3), slice(0, 12))]  # fmt: skip
     return table, known_then, estimates
-
-
-def losses_of(known_then: History, day: date, estimates: pd.DataFrame) -> pd.DataFrame:
-    """Table loss_incidence."""
-    return loss_incidence(known_then, day)
 
 
 def quarter_start(month: pd.Period) -> int:
@@ -486,7 +481,13 @@ def rate_rows(made: World, estimates: pd.DataFrame, known_then: History) -> Iter
         yield {
             "what": "rate",
             "day": str(known_then.as_of),
-            "part": "all" if row["segment"] == row["source"] == EVERY else "large" if row["segment"] == "large" and row["source"] == EVERY else "segment" if row["source"] == EVERY else "other",  # fmt: skip
+            "part": "all"
+            if row["segment"] == row["source"] == EVERY
+            else "large"
+            if row["segment"] == "large" and row["source"] == EVERY
+            else "segment"
+            if row["source"] == EVERY
+            else "other",  # fmt: skip
             "last": step == len(truth.stages) - 2,
             "told": row["rate"],
             "low": row["rate_low"],
@@ -525,7 +526,6 @@ def forecast_rows(made: World, known_then: History, day: date) -> Iterator[dict[
         "seconds": seconds,
         "warned": " ".join(made_forecast.warnings)[:400],
     }
-
 
 
 MARKETS = {"still": {"rho": 0.0, "lag_cv": 0.0, "volume_cv": 0.0}, "moving": {}}
@@ -589,7 +589,9 @@ def _print(kind: str, rows: pd.DataFrame) -> None:
 def _print_rates(rows: pd.DataFrame) -> None:
     late = rows[rows["day"] == rows["day"].max()]
     for (part, last), each in late.groupby(["part", "last"]):
-        print(f"rate of {part:8s} {'last step' if last else 'others   '} {summary(each)}, mature {each['mature'].mean():.2f}")
+        print(
+            f"rate of {part:8s} {'last step' if last else 'others   '} {summary(each)}, mature {each['mature'].mean():.2f}"
+        )
     whole = late[late["part"] == "all"]
     wrong = whole["mature"] & (whole["told"] < 0.97 * whole["came"])
     print(f"labels: mature though 3 % low {wrong.mean():.2f}; drifting {whole['drifting'].mean():.2f} of rows, "

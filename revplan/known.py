@@ -60,12 +60,13 @@ def read_history(plan: Plan, folder: Path) -> Records | None:
             f"the CRM file has {' - '.join(history.stages)}, the plan {' - '.join(plan.stage_ids)}; "
             "use the plan's stage ids in the CRM file, the last one included",
         )
+    estimates = estimate_transitions(history, history.as_of)
     return Records(
         history=history,
         entries=_planned(stage_entries(history), plan),
         open_items=_planned(open_items(history, history.as_of), plan),
-        losses=loss_incidence(history, history.as_of),
-        estimates=estimate_transitions(history, history.as_of),
+        losses=loss_incidence(history, history.as_of, estimates),
+        estimates=estimates,
     )
 
 
@@ -165,6 +166,8 @@ def _left_out(records: Records) -> Iterator[str]:
 
 def _open_groups(plan: Plan, records: Records) -> Mapping[CellName, tuple[OpenGroup, ...]]:
     losses = {key: _by_day(rows) for key, rows in records.losses.groupby(["segment", "stage"], observed=True)}
+    whole = records.estimates[records.estimates["source"] == EVERY]
+    rates = dict(zip(zip(whole["segment"], whole["from_stage"], strict=True), whole["rate"], strict=True))
     none_recorded = np.zeros(1)
     groups: dict[CellName, list[OpenGroup]] = {}
     cells = set(plan.cells)
@@ -172,12 +175,13 @@ def _open_groups(plan: Plan, records: Records) -> Mapping[CellName, tuple[OpenGr
     for (segment, source, stage), rows in records.open_items.groupby(keys, observed=True, sort=False):
         path = plan.stage_ids[plan.stage_ids.index(plan.entry_stage(source)) :] if (segment, source) in cells else ()
         if stage in path[:-1]:
-            lost = losses.get((segment, stage), losses.get((EVERY, stage), none_recorded))
-            groups.setdefault((segment, source), []).append(_group(rows, path.index(stage), lost))
+            of = segment if (segment, stage) in losses else EVERY
+            lost, went_on = losses.get((of, stage), none_recorded), rates.get((of, stage), rates.get((EVERY, stage)))
+            groups.setdefault((segment, source), []).append(_group(rows, path.index(stage), lost, went_on))
     return {cell: tuple(found) for cell, found in groups.items()}
 
 
-def _group(rows: pd.DataFrame, stage: int, lost: np.ndarray) -> OpenGroup:
+def _group(rows: pd.DataFrame, stage: int, lost: np.ndarray, went_on: float | None) -> OpenGroup:
     by_age = rows.groupby("age_days")[["items", "amount", "items_with_amount"]].sum()
     return OpenGroup(
         stage=stage,
@@ -185,6 +189,7 @@ def _group(rows: pd.DataFrame, stage: int, lost: np.ndarray) -> OpenGroup:
         items=by_age["items"].to_numpy(dtype=float),
         values=by_age["amount"].to_numpy(dtype=float),
         lost=lost,
+        lost_beside=went_on,
         unpriced=(by_age["items"] - by_age["items_with_amount"]).to_numpy(dtype=float),
     )
 

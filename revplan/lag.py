@@ -91,8 +91,15 @@ class Lag(Value):
         return path_shares((self,))
 
     def cdf(self, days: Any) -> np.ndarray:
-        """Share of the converting records that have converted after `days`. [0-1]"""
+        """Share of the converting records that have converted after `days`. [0-1]
+
+        Weights say in which month records convert that enter evenly over one, so the share of the first k + 1
+        of them is the mean of this one over month k: it is reached in its middle, and straight in between.
+        """
         days = np.asarray(days, dtype=float)
+        if self.weights is not None:
+            middles = np.append(0.0, (np.arange(len(self.weights)) + 0.5) * MONTH_DAYS)
+            return np.interp(days, middles, np.append(0.0, np.cumsum(self.weights)))
         if self.log_normal is None:
             steps = np.arange(len(self.shift)) * MONTH_DAYS
             return np.concatenate([[0.0], np.cumsum(self.shift)])[np.searchsorted(steps, days, side="right")]

@@ -10,10 +10,10 @@ import pandas as pd
 from revplan.history.records import EVERY, History
 from revplan.tables import conform
 
-FEWEST_EXITS = 30  # a segment with fewer takes the figures of all
+FEWEST_EXITS = 5  # a segment with fewer takes the figures of all, at its own pace
 
 
-def loss_incidence(history: History, as_of: date) -> pd.DataFrame:
+def loss_incidence(history: History, as_of: date, estimates: pd.DataFrame) -> pd.DataFrame:
     """Share of the entries into a stage that are recorded lost there by each age. [share]
 
     The cumulative incidence of loss with going on as the competing exit and records still open as
@@ -24,14 +24,34 @@ def loss_incidence(history: History, as_of: date) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Table loss_incidence: a row per age at which a loss is recorded. Segment `all` holds every
-        record; a segment of its own has rows where at least 30 of its records have left the stage.
+        record. A segment with at least 5 records that have left the stage has rows of its own; one with
+        fewer has those of all, stretched as its delay is against that of all (table `estimates`).
     """
     stays = _stays(history, as_of)
-    found = [_incidence(rows, EVERY, str(stage)) for stage, rows in stays.groupby("stage", observed=True)]
+    every = {str(stage): _incidence(rows, EVERY, str(stage)) for stage, rows in stays.groupby("stage", observed=True)}
+    found = list(every.values())
     for (stage, segment), rows in stays.groupby(["stage", "segment"], observed=True):
-        if segment != EVERY and (rows["went_on"] | rows["lost"]).sum() >= FEWEST_EXITS:
+        if segment == EVERY:
+            continue
+        if (rows["went_on"] | rows["lost"]).sum() >= FEWEST_EXITS:
             found.append(_incidence(rows, str(segment), str(stage)))
+        else:
+            found.append(_stretched(every[str(stage)], str(segment), _pace(estimates, str(stage), str(segment))))
     return conform(pd.concat(found), "loss_incidence")
+
+
+def _pace(estimates: pd.DataFrame, stage: str, segment: str) -> float:
+    """How many times as long as all records' a segment's delay in a stage is; 1 where it is not known."""
+    rows = estimates[(estimates["from_stage"] == stage) & (estimates["source"] == EVERY)].set_index("segment")
+    if segment not in rows.index or not rows.loc[EVERY, "median_days"] > 0:
+        return 1.0
+    return float(rows.loc[segment, "median_days"] / rows.loc[EVERY, "median_days"])
+
+
+def _stretched(rows: pd.DataFrame, segment: str, pace: float) -> pd.DataFrame:
+    later = np.ceil(rows["age_days"] * pace)
+    moved = pd.DataFrame({"segment": segment, "stage": rows["stage"], "age_days": later, "share": rows["share"]})
+    return moved.drop_duplicates("age_days", keep="last")
 
 
 def _stays(history: History, as_of: date) -> pd.DataFrame:

@@ -12,11 +12,11 @@ from revplan.history.cohorts import Cohort, DayLag, Estimate, own_estimate
 from revplan.history.records import EVERY
 from revplan.history.shrinkage import Cells, shrunk
 from revplan.history.spells import NEVER, Spells
-from revplan.history.tails import mixed, with_tail
+from revplan.history.tails import curve_of_part, mixed, with_tail
 
 CELL_ENTRIES = 20  # a segment, source or cell with less has no row of its own
-OWN_LAG = 10  # conversions from which a cell has a lag of its own; below, its parent's
-LAG_PRIOR = 10.0  # conversions its parent's lag counts for in it
+OWN_LAG = 10  # conversions from which a part's delay is said to be its own
+CURVE_WEIGHT = 10.0  # conversions its curve counts for beside its own
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,10 +126,9 @@ def _own(cohort: Cohort) -> Estimate | None:
 
 
 def _lag(own: Estimate | None, cohort: Cohort, parent: DayLag) -> DayLag:
-    """The lag of a part: its own where 10 conversions show it, steadied by its parent's."""
-    if own is None or len(cohort.delay) < OWN_LAG:
-        return parent
-    return mixed(own.lag, parent, own.conversions, LAG_PRIOR)
+    """The lag of a part: its own conversions, steadied by a curve between theirs and its parent's."""
+    curve = curve_of_part(cohort, parent)
+    return curve if own is None else mixed(own.lag, curve, own.conversions, CURVE_WEIGHT)
 
 
 def _reliance(own: Estimate | None) -> float:

@@ -4,10 +4,11 @@ Conversions D_c out of E_c matured records of cell c (segment s, source q) follo
 
     logit rate_c = level + segment_s + source_q + own_c
 
-the three effects being normal around 0. How widely they scatter is integrated over a grid, each point
-weighted with its marginal likelihood (Laplace's approximation); so cells that really differ stay apart
-and cells that only seem to are drawn together. The rate of a segment or a source is the mean of its
-cells by matured records.
+the three effects being normal around 0. How widely sources and cells scatter is integrated over a grid, each
+point weighted with its marginal likelihood (Laplace's approximation); so cells that really differ stay apart
+and cells that only seem to are drawn together. The grid reaches far: a dead source is a hundred times less
+likely to convert than a live one. A few segments scatter by 1 on the logit: they are made because they differ.
+The rate of a segment or a source is the mean of its cells by matured records.
 
 Sources: R. Morris, "Parametric empirical Bayes inference", JASA 78 (1983), doi.org/10.1080/01621459.1983.10477920;
 N. Breslow and D. Clayton, "Approximate inference in generalized linear mixed models", JASA 88 (1993),
@@ -23,9 +24,11 @@ from itertools import product
 import numpy as np
 from scipy.special import betaincinv, expit
 
-SCATTERS = (0.04, 0.12, 0.3, 0.7)  # standard deviations of an effect that are tried
-MANY_CELLS, FEW_SCATTERS = 100, (0.05, 0.2, 0.6)  # with more cells than that, fewer are tried
-USUAL_SCATTER = 0.5  # of the half-normal prior of those
+SCATTERS = (0.03, 0.08, 0.2, 0.5, 1.2, 2.8)  # standard deviations of an effect that are tried
+MANY_CELLS, FEW_SCATTERS = 100, (0.05, 0.2, 0.7, 2.2)  # with more cells than that, fewer are tried
+USUAL_SCATTER = 1.0  # of the half-normal prior of those
+SEGMENT_SCATTER = 1.0  # of segments, which are too few to teach theirs, and are made because they differ
+FEW_SEGMENTS = 8  # so many, and fewer, do not
 LEVEL_PRIOR = 0.04  # precision of the level
 STEPS, CLOSE = 30, 1e-6  # of Newton's method
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(9)
@@ -63,8 +66,7 @@ class Cells:
 def shrunk(cells: Cells, groups: np.ndarray) -> Rates:
     """Rates of `groups` of cells: each row of `groups` holds the weights of the cells, summing to 1."""
     design, kinds = _design(cells)
-    values = SCATTERS if len(cells.conversions) <= MANY_CELLS else FEW_SCATTERS
-    tried = np.array(list(product(values, repeat=int(kinds.max()) + 1)))
+    tried = np.array(list(product(*_scatters(cells))))
     shared_prior = np.hstack([np.full((len(tried), 1), LEVEL_PRIOR), 1 / tried[:, kinds[1:] - 1] ** 2])
     fit = _fit(cells, design, shared_prior, 1 / tried[:, -1:] ** 2)
     likely = fit.marginal + (np.log(tried) - 0.5 * (tried / USUAL_SCATTER) ** 2).sum(axis=1)
@@ -73,6 +75,19 @@ def shrunk(cells: Cells, groups: np.ndarray) -> Rates:
     means, variances = _group_moments(fit, groups)
     mean = weight @ means
     return Rates(mean, np.maximum(weight @ (variances + means**2) - mean**2, 1e-12))
+
+
+def _scatters(cells: Cells) -> list[tuple[float, ...]]:
+    """Standard deviations tried of each kind of effect: segments and sources where they cross, and cells last.
+
+    Three segments cannot say how widely segments scatter, and what they say draws the largest deals, which
+    convert least, up to the others; so theirs is taken as known.
+    """
+    learnt = SCATTERS if len(cells.conversions) <= MANY_CELLS else FEW_SCATTERS
+    of_segments = (SEGMENT_SCATTER,) if cells.segment.max() < FEW_SEGMENTS else learnt
+    if cells.source.max() == 0:
+        return [of_segments]
+    return [of_segments, learnt, learnt] if cells.segment.max() > 0 else [learnt]
 
 
 def _design(cells: Cells) -> tuple[np.ndarray, np.ndarray]:

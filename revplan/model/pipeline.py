@@ -15,6 +15,7 @@ from revplan.model.cells import Cell
 from revplan.model.funnel import HORIZON
 
 KEPT_EDGES, KEPT_LAGS = 16, 512  # results kept: a scenario asks for the same again and again
+HALF_DAY = 0.5  # by which a record known at the end of a day is older, on average, than its whole days
 OLDER_THAN_ANY = 1e-3  # a record is dead once less than this share of the conversions take longer
 
 
@@ -34,6 +35,14 @@ class OpenGroup:
     """Share of the stage's entries recorded lost by 0, 1, 2, ... days; the last holds on. [0-1]"""
     unpriced: np.ndarray | float = 0.0
     """Records of each age without an amount."""
+    lost_beside: float | None = None
+    """Share that goes on of the records `lost` was counted of; None where the cell's own rate is taken. [0-1]"""
+
+    def lost_by(self, ages: np.ndarray, rate: float) -> np.ndarray:
+        """Share of the entries recorded lost by `ages` where `rate` go on: of those who do not, as many as elsewhere. [0-1]"""
+        share = self.lost[np.minimum(ages, len(self.lost) - 1).astype(int)]
+        beside = self.lost_beside
+        return share if beside is None or beside >= 1 else share * (1 - rate) / (1 - beside)
 
     def worth(self, acv: float) -> np.ndarray:
         """What the records of each age are worth if all are won; `acv` each where they carry no amount. [plan currency]"""
@@ -66,19 +75,21 @@ def open_yield(cell: Cell, group: OpenGroup, plan_date: date, first_month: pd.Pe
     """Wins and ARR that open records still bring, month by month. [deals, plan currency]
 
     A record of age a converts between d1 and d2 days from now with chance
-    r (F(a+d2) - F(a+d1)) / (1 - r F(a) - L(a)): F is the delay of those who convert, L(a) the share
-    of all entries recorded lost by that age. L is (1-r) G(a) where every loss is recorded; where
-    some are not, (1-r) G would take every old record for a coming win. What follows after the next
-    stage is the composed path to won.
+    r (F(a+d2) - F(a+d1)) / max(1 - r F(a) - L(a), r (1 - F(a))): F is the delay of those who convert,
+    L(a) the share of all entries recorded lost by that age. L is (1-r) G(a) where every loss is
+    recorded; where some are not, (1-r) G would take every old record for a coming win. Rates and losses
+    are estimates, so what they leave open may be less than what is still to convert: then the record is
+    taken to convert, once. A record known at the end of a day is half a day older than its whole days.
+    What follows after the next stage is the composed path to won.
     """
     lag, rate, worth = cell.lags[group.stage], cell.rates[group.stage], group.worth(cell.acv)
-    past = group.ages * 1.0
-    done = lag.cdf(past)
+    done = lag.cdf(group.ages + HALF_DAY)
     dead = (1 - done < OLDER_THAN_ANY) & (not lag.is_fixed)
     overdue = (done >= 1) & lag.is_fixed
     alive = ~dead & ~overdue
-    still_open = 1 - rate * done - group.lost[np.minimum(group.ages, len(group.lost) - 1).astype(int)]
-    scale = np.where(alive & (still_open > 1e-12), rate / np.maximum(still_open, 1e-12), 0.0)
+    to_come = rate * (1 - done)
+    still_open = np.maximum(1 - rate * done - group.lost_by(group.ages, rate), to_come)
+    scale = np.where(alive & (still_open > 0), rate / np.where(still_open > 0, still_open, 1.0), 0.0)
     rest = cell.rates_to_won[group.stage + 1]
     edges, totals, arrived = _month_edges(plan_date, first_month), [], []
     for weights in (group.items, worth):
@@ -111,8 +122,8 @@ def _leaving_days(lag: Lag, ages: np.ndarray, weights: np.ndarray) -> np.ndarray
 
 @lru_cache(maxsize=KEPT_LAGS)
 def _passed_by_day(lag: Lag, grids: int) -> np.ndarray:
-    """Share of the converting records that take 0 to 1, 1 to 2, ... days, over some lengths of the grid."""
-    passed = np.diff(lag.cdf(np.arange(grids * GRID_DAYS + 1.0)))
+    """Share of the converting records that take 1/2 to 3/2, 3/2 to 5/2, ... days, over some lengths of the grid."""
+    passed = np.diff(lag.cdf(np.arange(grids * GRID_DAYS + 1.0) + HALF_DAY))
     passed.flags.writeable = False
     return passed
 

@@ -173,7 +173,12 @@ def test_half_have_converted_at_the_median_and_nine_in_ten_at_p90() -> None:
 def test_whole_months_convert_at_once_when_they_are_over() -> None:
     # two months are 60.875 days
     assert Lag(months=2).cdf([0, 60, 60.9, 400]).tolist() == [0, 0, 1, 1]
-    assert Lag(weights=(0.5, 0.25, 0.25)).cdf([-1, 0, 30, 31, 61]).tolist() == [0, 0.5, 0.5, 0.75, 1]
+
+
+def test_weights_convert_over_their_months_and_not_on_their_first_day() -> None:
+    """Half by the middle of the first month (15.21875 days), three quarters by the middle of the second, straight between."""
+    found = Lag(weights=(0.5, 0.25, 0.25)).cdf([-1, 0, 15.21875, 30.4375, 45.65625, 76.09375, 400])
+    assert found == pytest.approx([0, 0, 0.5, 0.625, 0.75, 1, 1])
 
 
 @pytest.mark.parametrize(

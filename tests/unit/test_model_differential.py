@@ -6,6 +6,7 @@ takes its own log-normal time, and only the moments of arrival are sorted into m
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from math import log
 
@@ -146,13 +147,15 @@ def open_items_followed(age: float, rest: Path, seed: int) -> tuple[int, np.ndar
     """How many of 400,000 records are still open at `age`, and how many of those are won in each month.
 
     A record either converts, with its delay, or is lost, with another one; who is open at `age` is
-    whom neither has happened to yet.
+    whom neither has happened to yet. Records come in at any hour of a day, and what is open is known at
+    the end of one: a record of `age` whole days is up to a day older.
     """
     rng = np.random.default_rng(seed)
     converts = rng.random(4 * LEADS) < RATE
     leaves = np.where(converts, delays(CONVERTS, 4 * LEADS, rng), delays(LOSES, 4 * LEADS, rng))
-    still_open = leaves > age
-    at = leaves[still_open & converts] - age
+    really = age + rng.random(4 * LEADS)
+    still_open = leaves > really
+    at = (leaves - really)[still_open & converts]
     for rate, lag in rest:
         at = at[rng.random(len(at)) < rate]
         at = at + delays(lag, len(at), rng)
@@ -160,8 +163,8 @@ def open_items_followed(age: float, rest: Path, seed: int) -> tuple[int, np.ndar
 
 
 def lost_by_day(share_recorded: float) -> np.ndarray:
-    """Share of all entries recorded lost by each whole day."""
-    return share_recorded * (1 - RATE) * LOSES.cdf(np.arange(2000.0))
+    """Share of all entries recorded lost by each whole day: half a day later where days of entry and loss are counted."""
+    return share_recorded * (1 - RATE) * LOSES.cdf(np.arange(2000.0) + 0.5)
 
 
 @pytest.mark.parametrize("rest", [(), ((0.7, Lag(median_days=20, p90_days=60)),)], ids=["next is won", "two steps"])
@@ -193,8 +196,43 @@ def test_where_no_loss_is_recorded_an_open_record_may_be_a_lost_one() -> None:
     """Records that never leave: an open one of age a converts with r (1 - F(a)) / (1 - r F(a))."""
     age, rng = 75.0, np.random.default_rng(5)
     converts = rng.random(4 * LEADS) < RATE
-    still_open = ~converts | (delays(CONVERTS, 4 * LEADS, rng) > age)
+    still_open = ~converts | (delays(CONVERTS, 4 * LEADS, rng) > age + rng.random(4 * LEADS))
     group = OpenGroup(stage=0, ages=np.array([age]), items=np.ones(1), values=np.ones(1), lost=np.zeros(1))
     found = open_yield(cell_of(((RATE, CONVERTS),)), group, PLAN_DATE, FIRST_MONTH)
     share = (still_open & converts).sum() / still_open.sum()
     assert found.chance == pytest.approx(share, abs=SIGMAS * np.sqrt(share * (1 - share) / still_open.sum()))
+
+
+def test_no_open_record_counts_for_more_than_one() -> None:
+    """Rates and losses are estimates: where they leave less open than is still to convert, the record converts once."""
+    lost = np.full(400, 0.7)  # with a rate of 0.4 that leaves fewer open than there were entries
+    ages = np.array([30.0, 74.0, 110.0])
+    group = OpenGroup(stage=0, ages=ages, items=np.ones(3), values=np.ones(3), lost=lost)
+    for number, age in enumerate(ages):
+        alone = replace(group, ages=ages[number : number + 1], items=np.ones(1), values=np.ones(1))
+        assert 0.9 < open_yield(cell_of(((RATE, CONVERTS),)), alone, PLAN_DATE, FIRST_MONTH).chance <= 1 + 1e-9, age
+    assert open_yield(cell_of(((RATE, CONVERTS),)), group, PLAN_DATE, FIRST_MONTH).chance <= 3 + 1e-9
+
+
+def test_open_records_of_a_lag_by_month_convert_over_their_first_month() -> None:
+    """Evenly spread over a month, half of the conversions come in the month of entry: one month to a record at most.
+
+    Single records: entries of the last 15 days of a month, delays even over 0 to 1 month, none lost.
+    """
+    rng = np.random.default_rng(8)
+    entered, delay = 15 * rng.random(4 * LEADS), MONTH * rng.random(4 * LEADS)  # days before now, and from entry
+    converts = rng.random(4 * LEADS) < RATE
+    still_open = ~converts | (delay > entered)
+    ages = np.floor(entered[still_open])
+    number = np.bincount(ages.astype(int), minlength=15).astype(float)
+    group = OpenGroup(stage=0, ages=np.arange(15.0), items=number, values=number, lost=np.zeros(1))
+    found = open_yield(cell_of(((RATE, Lag(weights=(0.5, 0.5))),)), group, PLAN_DATE, FIRST_MONTH)
+    assert found.chance == pytest.approx((still_open & converts).sum(), rel=0.03)
+
+
+def test_losses_of_a_cell_follow_its_own_rate() -> None:
+    """Of those who do not go on as many are recorded lost as elsewhere: 0.3 of 0.6 there, 0.4 of 0.8 here."""
+    group = OpenGroup(
+        stage=0, ages=np.zeros(1), items=np.ones(1), values=np.ones(1), lost=np.array([0.3]), lost_beside=0.4
+    )
+    assert group.lost_by(np.array([5.0]), 0.2) == pytest.approx([0.4])
