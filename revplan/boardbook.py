@@ -14,6 +14,7 @@ from revplan import standing_notes as said
 from revplan.actuals import read_actuals
 from revplan.calendar import MONTHS_PER_YEAR
 from revplan.comparison import Sides
+from revplan.fit import doubts
 from revplan.formats import show
 from revplan.held import (
     day_written,
@@ -59,6 +60,10 @@ class BoardBook:
     """Who signed the promise and when; empty where nobody did."""
     scale: float | None
     """Times the committed entries that were signed for; None where nobody signed. [ratio]"""
+    doubts: tuple[str, ...] = ()
+    """What is doubtful about how plan, records and actuals go together: it comes first."""
+    read: tuple[str, ...] = ()
+    """What was understood of the actuals, and how."""
 
     @property
     def plan(self) -> Plan:
@@ -237,7 +242,7 @@ class BoardBook:
     def notes(self) -> tuple[str, ...]:
         """What a reader must know beside the tables, one sentence each; the state of things first."""
         if not self.spans:
-            return (self.state,)
+            return (self.state, *self.doubts)
         parts = (
             said.no_records(self.history),
             said.silent_records(self.history, self.as_of),
@@ -249,7 +254,7 @@ class BoardBook:
             said.unplanned(self.sides),
             said.other_stage(self.sides),
         )
-        return (self.state, *(note for part in parts for note in part))
+        return (self.state, *self.doubts, *(note for part in parts for note in part), *self.read)
 
 
 def _of_segment(table: pd.DataFrame | None, segment: str) -> pd.DataFrame | None:
@@ -286,9 +291,10 @@ def open_boardbook(
         If the records or actuals it names are.
     """
     live, folder = read_plan(Path(plan_path)), Path(plan_path).parent
-    promised, signed, scale = promised_year(Path(against or plan_path))
+    promised, signed, scale, of_promise = promised_year(Path(against or plan_path))
     refuse_others(live, promised.plan, segment)
-    actual = read_actuals(live, folder)
+    actuals = read_actuals(live, folder)
+    actual = None if actuals is None else actuals.table
     day = day_written(as_of) or last_day_known(live, folder, actual, quarter)
     records = records_on(live, folder, day) if day >= live.first_month.start_time.date() else None
     return BoardBook(
@@ -300,6 +306,10 @@ def open_boardbook(
         now=year_from_here(promised, records, day, segment),
         signed=signed,
         scale=scale,
+        doubts=tuple(
+            dict.fromkeys((*(() if records else of_promise), *doubts(live, records, actuals, Path(plan_path))))
+        ),
+        read=() if actuals is None else actuals.read,
     )
 
 

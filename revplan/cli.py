@@ -171,11 +171,12 @@ def _init(given: argparse.Namespace) -> None:
 
 
 def _check(given: argparse.Namespace) -> None:
-    from revplan.workbook import check_plan
+    from revplan.workbook import LOOK, check_plan
 
     report = check_plan(given.plan, date.today())
     text = "\n".join([*report, f"{given.plan.name}: no faults"])
-    _print(given, {"ok": True, "faults": [], "import_report": list(report)}, text)
+    notes = [line.removeprefix(LOOK) for line in report if line.startswith(LOOK)]
+    _print(given, {"ok": True, "faults": [], "import_report": list(report), "notes": notes}, text)
 
 
 def _plan(given: argparse.Namespace) -> None:
@@ -218,6 +219,7 @@ def _progress(line: str) -> Callable[[int, int, str], None]:
 
 
 def _simulate(given: argparse.Namespace) -> None:
+    from revplan.escaping import clean
     from revplan.model.bank import Bank
     from revplan.model.simulate import simulate
     from revplan.realism_text import realism_answer, realism_text
@@ -236,7 +238,9 @@ def _simulate(given: argparse.Namespace) -> None:
     if given.csv:
         written(given.csv, scenarios_csv(compared))
     answer = {**simulation_answer(found, compared), "realism": realism_answer(found, book.realism)}
-    _print(given, answer, f"{simulation_text(found, compared)}\n\n{realism_text(found, book.realism)}")
+    answer["notes"] = [*book.doubts, *answer["notes"]]
+    doubtful = "".join(f"Look at this first: {clean(line)}\n" for line in book.doubts)
+    _print(given, answer, f"{doubtful}{simulation_text(found, compared)}\n\n{realism_text(found, book.realism)}")
 
 
 def _sign(given: argparse.Namespace) -> None:

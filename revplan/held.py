@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from revplan.errors import Fault, PlanError, shown
+from revplan.fit import doubts
 from revplan.formats import show
 from revplan.history.records import History, read_records
 from revplan.known import Records, known, read_history, with_history_rates
@@ -38,13 +39,13 @@ def day_written(as_of: date | str | None) -> date | None:
         raise PlanError.at("as_of", f"got {shown(as_of)!r}; write the last day known as 2026-09-30") from None
 
 
-def promised_year(path: Path) -> tuple[PlannedYear, str, float | None]:
-    """The promise at `path`, computed as on its plan date; who signed it, and for how many times its commit.
+def promised_year(path: Path) -> tuple[PlannedYear, str, float | None, tuple[str, ...]]:
+    """The promise at `path`, computed as on its plan date; who signed it, for how many times its commit, and doubts.
 
     Raises
     ------
     PlanError
-        If the plan is at fault, or the folder at `path` is no signed plan.
+        If the plan is at fault, its records do not fit it, or the folder at `path` is no signed plan.
     DataError
         If the records it names are.
     """
@@ -55,7 +56,8 @@ def promised_year(path: Path) -> tuple[PlannedYear, str, float | None]:
         path, signed, scale = record.plan_path, f"signed by {by} on {day}", record.signature.scale
     plan = read_plan(path)
     records = read_history(plan, path.parent)
-    return plan_year(with_history_rates(plan, records), known(plan, records)), signed, scale
+    doubtful = () if signed else doubts(plan, records, None, path)  # what was signed stands as it was
+    return plan_year(with_history_rates(plan, records), known(plan, records)), signed, scale, doubtful
 
 
 def refuse_others(live: Plan, promised: Plan, segment: str) -> None:

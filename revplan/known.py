@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from revplan.errors import DataError, PlanError, shown
+from revplan.errors import DataError, PlanError
+from revplan.history.crm import in_spelling_of
 from revplan.history.losses import loss_incidence
 from revplan.history.parts import OWN_LAG
 from revplan.history.rates import estimate_transitions, transitions_block
@@ -23,8 +24,6 @@ from revplan.model.year import CellName, Known
 from revplan.plan.model import Plan, Transition
 
 RECENT_MONTHS = 3
-FEWEST_DEALS = 5
-FAR_OFF = 3.0  # times its size from which a stated deal is named beside the records'
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +51,7 @@ def read_history(plan: Plan, folder: Path) -> Records | None:
     """
     if plan.history is None:
         return None
-    history = read_records(folder / plan.history.leads, plan.plan_date - timedelta(days=1))
+    history = _spelled(read_records(folder / plan.history.leads, plan.plan_date - timedelta(days=1)), plan)
     unknown = [stage for stage in history.stages if stage not in plan.stage_ids]
     if unknown or history.stages[-1] != plan.stage_ids[-1]:
         raise DataError.at(
@@ -63,15 +62,28 @@ def read_history(plan: Plan, folder: Path) -> Records | None:
     estimates = estimate_transitions(history, history.as_of)
     return Records(
         history=history,
-        entries=_planned(stage_entries(history), plan),
-        open_items=_planned(open_items(history, history.as_of), plan),
+        entries=in_plan(stage_entries(history), plan),
+        open_items=in_plan(open_items(history, history.as_of), plan),
         losses=loss_incidence(history, history.as_of, estimates),
         estimates=estimates,
     )
 
 
-def _planned(frame: pd.DataFrame, plan: Plan) -> pd.DataFrame:
-    """A plan with one segment (or source) takes the records of all."""
+def _spelled(history: History, plan: Plan) -> History:
+    """`history` with segments and sources written as the plan writes them, where only what cannot be seen differs."""
+    tables = (history.stage_history, history.records)
+    named = [
+        table.assign(
+            segment=in_spelling_of(plan.segments, table["segment"]),
+            source=in_spelling_of(plan.sources, table["source"]),
+        )
+        for table in tables
+    ]
+    return replace(history, stage_history=named[0], records=named[1])
+
+
+def in_plan(frame: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    """`frame` with the plan's names: a plan with one segment (or source) takes the records of all."""
     only = {"segment": list(plan.segments), "source": list(plan.sources)}
     return frame.assign(**{key: names[0] for key, names in only.items() if len(names) == 1})
 
@@ -122,48 +134,6 @@ def known(plan: Plan, records: Records | None) -> Known:
     )
 
 
-def contradictions(plan: Plan, records: Records | None) -> tuple[str, ...]:
-    """What the records say against the plan: names it lacks, deals of another size, a plan date long past."""
-    if records is None:
-        return ()
-    parts = (_unknown_names(plan, records), _other_deals(plan, records), _left_out(records))
-    return tuple(line for part in parts for line in part)
-
-
-def _unknown_names(plan: Plan, records: Records) -> Iterator[str]:
-    for key, known_names in (("segment", plan.segments), ("source", plan.sources)):
-        counts = _planned(records.history.records, plan)[key].value_counts()
-        unknown = counts[[name not in known_names for name in counts.index]]
-        idle = [name for name in known_names if name not in counts.index]
-        if len(unknown):
-            names = ", ".join(shown(name) for name in unknown.index[:3])
-            text = f"{int(unknown.sum()):,} records are of {key} {names}, which the plan does not name: they count as 0"
-            yield f"{text}; no record is of {', '.join(map(shown, idle[:3]))}." if idle else f"{text}."
-    inside = sum(group.items.sum() for groups in _open_groups(plan, records).values() for group in groups)
-    left = float(records.open_items["items"].sum() - inside)
-    if left:
-        yield f"{left:,.0f} open records belong to no segment, source or stage of this plan: they count as 0."
-
-
-def _other_deals(plan: Plan, records: Records) -> Iterator[str]:
-    """Segments whose mean deal is several times that of the won records, or a fraction of it."""
-    history = records.history
-    won = history.stage_history.loc[history.stage_history["stage"] == history.stages[-1], "record"]
-    deals = _planned(history.records[history.records["record"].isin(won)], plan).dropna(subset=["amount"])
-    for name, amounts in deals.groupby("segment")["amount"]:
-        if name in plan.segments and len(amounts) >= FEWEST_DEALS:
-            stated, seen = plan.segments[name].acv.mean, float(amounts.mean())
-            if not 1 / FAR_OFF < stated / max(seen, 1e-9) < FAR_OFF:
-                yield f"Segment {shown(name)}: a deal is {stated:,.0f} in the plan, and {seen:,.0f} in {len(amounts)} won records."
-
-
-def _left_out(records: Records) -> Iterator[str]:
-    later = sum(line.count for line in records.history.report if "after the as-of day" in line.what)
-    kept = len(records.history.records)
-    if later > kept / 10:
-        yield f"{later:,} entries of the records lie after the plan date and are not known on it; is the plan date right?"
-
-
 def _open_groups(plan: Plan, records: Records) -> Mapping[CellName, tuple[OpenGroup, ...]]:
     losses = {key: _by_day(rows) for key, rows in records.losses.groupby(["segment", "stage"], observed=True)}
     whole = records.estimates[records.estimates["source"] == EVERY]
@@ -205,7 +175,7 @@ def _won(plan: Plan, records: Records) -> Mapping[CellName, tuple[np.ndarray, np
     """Wins and their ARR closed before the plan date, in the months of the two fiscal years."""
     history = records.history
     wins = history.stage_history[history.stage_history["stage"] == history.stages[-1]]
-    wins = _planned(wins.merge(history.records[["record", "amount"]], on="record"), plan)
+    wins = in_plan(wins.merge(history.records[["record", "amount"]], on="record"), plan)
     month = (wins["entered_on"].dt.year - plan.first_month.year) * 12 + wins["entered_on"].dt.month
     wins = wins.assign(month=month - plan.first_month.month)
     wins = wins[(wins["month"] >= 0) & (wins["month"] < HORIZON)]

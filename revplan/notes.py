@@ -21,13 +21,10 @@ LEANING = 0.25  # share of a quarter's goal from which the open pipeline is the 
 STEEP = 3.0  # a commit month this many times the mean monthly need is named
 
 
-def notes(
-    year: PlannedYear, quarters: pd.DataFrame, pipeline: pd.DataFrame, of_records: tuple[str, ...]
-) -> tuple[str, ...]:
-    """All notes of a planned year, the most important first; `of_records` is what the records say against it."""
+def notes(year: PlannedYear, quarters: pd.DataFrame, pipeline: pd.DataFrame) -> tuple[str, ...]:
+    """All notes of a planned year, the most important first."""
     parts = (
         _misses(year, quarters),
-        of_records,
         _dependence(year, quarters),
         _below_share(year),
         _next_year(year),

@@ -11,10 +11,11 @@ from typing import Any
 import pandas as pd
 
 from revplan import sheets
-from revplan.actuals import read_actuals
+from revplan.actuals import Actuals, read_actuals
 from revplan.assumptions import expired
-from revplan.errors import DataError, PlanError
-from revplan.known import Records, contradictions, known, read_history, with_history_rates
+from revplan.errors import DataError, Fault, PlanError
+from revplan.fit import look_first, misfits
+from revplan.known import Records, known, read_history, with_history_rates
 from revplan.model.budget import program_cac
 from revplan.model.commit import Progress
 from revplan.model.scenarios import Compared, compare
@@ -23,11 +24,14 @@ from revplan.model.spread import Spread, in_order
 from revplan.model.year import PlannedYear, plan_year
 from revplan.notes import headline, notes
 from revplan.plan.effect import idle, idle_uncertainty, scenario_effects
-from revplan.plan.file import checked_plan, read_plan
+from revplan.plan.file import checked_plan, located
 from revplan.plan.model import Plan
 from revplan.plan.scenario import scenario_plans
 from revplan.realism.answer import Realism, realism
 from revplan.terminal import plain_rows
+
+LOOK = "look at this: "
+"""How a line of `check` begins that says what is doubtful."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +42,10 @@ class Workbook:
     records: Records | None = None
     actual: pd.DataFrame | None = None
     """Table actuals: what came, where the plan names it."""
+    doubts: tuple[str, ...] = ()
+    """What is doubtful about how plan, records and actuals go together: it comes first wherever the plan is shown."""
+    read: tuple[str, ...] = ()
+    """What was understood of the actuals, and how."""
 
     @property
     def plan(self) -> Plan:
@@ -113,7 +121,7 @@ class Workbook:
     @cached_property
     def notes(self) -> tuple[str, ...]:
         """What a reader must know beside the numbers, one sentence each."""
-        return notes(self.year, self.quarters, self.pipeline, contradictions(self.plan, self.records))
+        return (*self.doubts, *notes(self.year, self.quarters, self.pipeline), *self.read)
 
     @cached_property
     def simulation(self) -> Simulation:
@@ -138,8 +146,8 @@ class Workbook:
 
     @cached_property
     def headline(self) -> str:
-        """Goal, commit, largest gap, and one action with its owner."""
-        return headline(self.year, self.quarters, self.stages)
+        """What is doubtful, if anything is; goal, commit, largest gap, and one action with its owner."""
+        return " ".join([*look_first(self.doubts), headline(self.year, self.quarters, self.stages)])
 
 
 def open_workbook(path: str | Path, progress: Progress | None = None) -> Workbook:
@@ -155,16 +163,46 @@ def open_workbook(path: str | Path, progress: Progress | None = None) -> Workboo
     Raises
     ------
     PlanError
-        If the plan is at fault.
+        If the plan is at fault, or what it names does not fit it.
     DataError
         If the records or actuals it names are.
     """
-    path = Path(path)
-    plan = read_plan(path)
-    records = read_history(plan, path.parent)
+    plan, records, actuals, doubtful = _inputs(Path(path))
     plan = with_history_rates(plan, records)
     year = plan_year(plan, known(plan, records), progress)
-    return Workbook(year=year, records=records, actual=read_actuals(plan, path.parent))
+    if actuals is None:
+        return Workbook(year=year, records=records, doubts=doubtful)
+    return Workbook(year=year, records=records, actual=actuals.table, doubts=doubtful, read=actuals.read)
+
+
+def _inputs(path: Path) -> tuple[Plan, Records | None, Actuals | None, tuple[str, ...]]:
+    """The plan at `path`, its records, its actuals, and what is doubtful about how they go together.
+
+    Raises
+    ------
+    RevplanError
+        With the faults of all of them, and of how they fit each other, at once.
+    """
+    plan, of_plan = checked_plan(path)
+    if plan is None:
+        raise PlanError(of_plan)
+    of_data: tuple[Fault, ...] = ()
+    records: Records | None = None
+    actuals: Actuals | None = None
+    try:
+        records = read_history(plan, path.parent)
+    except DataError as error:
+        of_data = error.faults
+    try:
+        actuals = read_actuals(plan, path.parent)
+    except DataError as error:
+        of_data = (*of_data, *error.faults)
+    unfit, doubtful = ((), ()) if of_plan else misfits(plan, records, actuals)
+    if of_plan or unfit:
+        raise PlanError((*of_plan, *of_data, *located(path, unfit)))
+    if of_data:
+        raise DataError(of_data)
+    return plan, records, actuals, doubtful
 
 
 def check_plan(path: str | Path, on: date | None = None) -> tuple[str, ...]:
@@ -180,34 +218,16 @@ def check_plan(path: str | Path, on: date | None = None) -> tuple[str, ...]:
     Raises
     ------
     RevplanError
-        With every fault of the plan and of the files it names; a DataError where only those are.
+        With every fault of the plan, of the files it names and of how they fit; a DataError where only the files are.
     """
-    path = Path(path)
-    plan, faults = checked_plan(path)
-    if plan is None:
-        raise PlanError(faults)
-    records: Records | None = None
-    try:
-        records = read_history(plan, path.parent)
-    except DataError as error:
-        faults = (*faults, *error.faults)
-    try:
-        read_actuals(plan, path.parent)
-    except DataError as error:
-        faults = (*faults, *error.faults)
-    if faults:
-        raise PlanError(faults)
+    plan, records, actuals, doubtful = _inputs(Path(path))
     whole = with_history_rates(plan, records)
     scenario_plans(whole)
     report = () if records is None else tuple(str(line) for line in records.history.report)
-    doubts = [
-        *contradictions(plan, records),
-        *expired(plan, on or plan.plan_date),
-        *idle(plan),
-        *idle_uncertainty(whole),
-    ]
-    doubts += [line for name in whole.scenarios for line in scenario_effects(whole, name)]
-    return (*report, *(f"look at this: {line}" for line in doubts))
+    read = () if actuals is None else actuals.read
+    look = [*doubtful, *expired(plan, on or plan.plan_date), *idle(plan), *idle_uncertainty(whole)]
+    look += [line for name in whole.scenarios for line in scenario_effects(whole, name)]
+    return (*(f"{LOOK}{line}" for line in look), *report, *read)
 
 
 def plan_answer(book: Workbook) -> dict[str, Any]:

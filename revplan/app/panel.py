@@ -97,7 +97,7 @@ class Panel:
     def _show(self) -> None:
         """Shows the state: the words and the charts first, for they are what is looked at."""
         simulation, base = self.game.play(self._scenario()), self.game.base
-        self.words.value = _words(simulation, base)
+        self.words.value = _words(simulation, base, self.game.book.doubts)
         self.charts["fan"].value = _figure(*fan_chart(simulation, base))
         self.charts["curve"].value = _figure(*curve_chart(simulation, base))
         self.charts["funnel"].value = _figure(*funnel_chart(simulation, base))
@@ -114,10 +114,11 @@ class Panel:
         self.table.value = side_by_side(columns, self.game.base, self.shelf.left_out)
 
 
-def _words(simulation: Simulation, base: Simulation) -> str:
+def _words(simulation: Simulation, base: Simulation, doubts: tuple[str, ...]) -> str:
+    doubtful = "".join(f'<p class="rp-warning">Look at this first: {escape(line)}</p>' for line in doubts)
     warned = "".join(f'<p class="rp-warning">{escape(line)}</p>' for line in warnings(simulation))
     said = f'<p class="rp-headline" role="status" aria-live="polite">{escape(headline(simulation, base))}</p>'
-    return said + warned + tiles(simulation, base)
+    return doubtful + said + warned + tiles(simulation, base)
 
 
 def _figure(message: str, drawing: str) -> str:

@@ -70,6 +70,8 @@ class Parsed:
 
     values: np.ndarray
     found: Findings
+    sign: str = ""
+    """The sign of a currency that amounts are written with."""
 
 
 def stripped(cells: Cells) -> tuple[list[str], np.ndarray, Findings]:
@@ -158,7 +160,9 @@ def amounts(cells: Cells, decimal: str | None = None, separator: str = ",") -> P
     faults = first_faults(wrong, partial(_amount_fault, cells), "values that are no amount")
     faults += _two_meanings(cells, rows, written, decimal, separator)
     faults += _two_currencies(cells, rows, matches)
-    return Parsed(values, found + Findings(faults) + _negative(cells, values) + _scaled(cells, rows, matches))
+    found += Findings(faults) + _negative(cells, values) + _scaled(cells, rows, matches)
+    signs = (sign for match in matches if match for sign in (match["before"] or match["after"],) if sign)
+    return Parsed(values, found, next(signs, ""))
 
 
 def _with_point(text: str, decimal: str | None) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
+import pandas as pd
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from revplan.values import FrozenDict, Value, frozen
+from revplan.values import FrozenDict, Number, Value, frozen
 
 RECORDS = "records"  # the name the columns of the records file are written with in `format: history`
 ORIGINS = ("segment", "source")
@@ -142,6 +145,14 @@ class CrmFile(Value):
     """Ids of records that were merged into this one, separated by semicolons."""
     expected: Annotated[dict[Literal["segment", "source", "owner", "program", "product"], Column] | None, frozen] = None
     """Label -> column with all names it can have, such as owner: reps.name; names without a record are told too."""
+    names: Annotated[dict[Literal["segment", "source"], dict[Label, Text | None]] | None, frozen] = None
+    """Label of the export -> the plan's name, such as source: {Webseite: web}; null leaves its records out, and says so."""
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$|^[^.]+\..+$", description="a code or file.column")] | None = (
+        None
+    )
+    """Currency of the amounts: one code for all, or the column (file.column) with each record's."""
+    rates: Annotated[dict[str, Annotated[Number, Field(gt=0, le=1e9)]] | None, frozen] = None
+    """Code of a currency -> what one unit of it is worth in the plan's, for amounts that are in it."""
     merge_labels: bool = False
     """Whether labels that differ only in case or spacing become one; otherwise this is only proposed."""
     date_format: DateFormat | None = None
@@ -177,6 +188,7 @@ class CrmFile(Value):
         named |= {("expected", label): column for label, column in (self.expected or {}).items()}
         named |= {("files", name, "via"): file.via for name, file in self.data_files().items() if file}
         named |= {(key,): place.column for key in ORIGINS if (place := getattr(self, key))}
+        named |= {("currency",): self.currency if self.currency and "." in self.currency else None}
         named |= {(key,): getattr(self, key) for key in (*LABELS, *MONEY, "probability", "merged")}
         return {key: column for key, column in named.items() if column}
 
@@ -250,6 +262,19 @@ def crm_labels(crm: HistoryCrm) -> dict[str, tuple[str, ...]]:
 def plain(label: str) -> str:
     """`label` without differences of case and spacing."""
     return " ".join(label.split()).casefold()
+
+
+def tidy(label: str) -> str:
+    """`label` as names are compared: composed letters, single spaces, nothing that cannot be seen."""
+    spaced = "".join(" " if c.isspace() else c for c in unicodedata.normalize("NFC", label))
+    seen = "".join(c for c in spaced if unicodedata.category(c) not in {"Cc", "Cf"})
+    return " ".join(seen.split())
+
+
+def in_spelling_of(names: Iterable[str], labels: pd.Series) -> pd.Series:
+    """`labels`, those that are one of `names` written as it is."""
+    known = {tidy(name): name for name in names}
+    return labels.map({label: known.get(tidy(label), label) for label in labels.unique()}).astype("str")
 
 
 def file_of(column: str) -> str:

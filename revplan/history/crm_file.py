@@ -106,6 +106,10 @@ def _message(model: type[CrmFile], error: Mapping[str, Any]) -> str:
     if error["type"] == "extra_forbidden":
         known = [field.alias or name for name, field in model.model_fields.items()] if len(where) == 1 else []
         return f"is no key of the CRM file{did_you_mean(str(where[-1]), known)}"
+    if error["type"] == "string_pattern_mismatch" and where[-1] == "currency":
+        return (
+            f"is {shown(came)!r}; write a code such as EUR for all amounts, or file.column with the code of each record"
+        )
     if error["type"] == "string_pattern_mismatch":
         return f"is {shown(came)!r}; write file.column, such as leads.created"
     if where[-1] == "url":

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from datetime import date
 from hashlib import sha256
 from pathlib import Path
@@ -14,8 +16,8 @@ from revplan.errors import DataError, Fault, shown
 from revplan.formats import show
 from revplan.history import warts
 from revplan.history.cells import UNKNOWN, Parsed
-from revplan.history.crm import LABELS, MONEY, ORIGINS, Origin, column_of, file_of
-from revplan.history.crm_file import read_crm_file
+from revplan.history.crm import LABELS, MONEY, ORIGINS, CrmFile, Origin, column_of, file_of, tidy
+from revplan.history.crm_file import did_you_mean, read_crm_file
 from revplan.history.events import Raw, read_events
 from revplan.history.files import Tables, per_record, read_tables
 from revplan.history.findings import Findings, ImportLine, counted
@@ -38,6 +40,8 @@ class History:
     as_of: date
     fingerprint: str
     """sha256 of the CRM file and the files it names."""
+    currency: str = ""
+    """Code or sign of the currency of the amounts; empty where nothing says it."""
 
 
 def read_records(crm_path: str | Path, as_of: date | None = None) -> History:
@@ -54,6 +58,7 @@ def read_records(crm_path: str | Path, as_of: date | None = None) -> History:
     tables = read_tables(read_crm_file(Path(crm_path)))
     raw = read_events(tables)
     details = _details(tables, raw)
+    raw = replace(raw, events=raw.events.where(~details.left_out[raw.events.record]))
     if len(raw.events.at) == 0:
         raise _nothing_usable(tables, raw, "no row has a day on which a stage was entered")
     day = as_of or last_day(raw.events)
@@ -72,10 +77,11 @@ def read_records(crm_path: str | Path, as_of: date | None = None) -> History:
             moments.found,
             _warts(raw, written, moments, day, stages),
             _money_warts(raw, moments, details),
-            _kept(raw, moments, day),
+            _kept(raw, moments, day, details.left_out),
         ),
         as_of=day,
         fingerprint=_fingerprint(tables),
+        currency=details.currency,
     )
 
 
@@ -135,11 +141,11 @@ def _money_warts(raw: Raw, moments: Moments, details: Details) -> Findings:
     return warts.wins_without_amount(won, amount, raw.records) + warts.amounts_far_off(amount, raw.records)
 
 
-def _kept(raw: Raw, moments: Moments, as_of: date) -> Findings:
-    used = int(moments.used.sum())
-    dateless = len(raw.records) - len(np.unique(raw.events.record))
+def _kept(raw: Raw, moments: Moments, as_of: date, left_out: np.ndarray) -> Findings:
+    used, asked = int(moments.used.sum()), len(raw.records) - int(left_out.sum())
+    dateless = asked - len(np.unique(raw.events.record))
     example = f"{dateless:,} without any day" if dateless else ""
-    found = counted("records", "set aside: no stage entered by the as-of day", len(raw.records) - used, example)
+    found = counted("records", "set aside: no stage entered by the as-of day", asked - used, example)
     silent = (as_of - last_day(raw.events)).days
     if silent > SILENT_DAYS:
         found += counted("records", "days without any date before the as-of day", silent, f"as of {as_of}")
@@ -160,6 +166,9 @@ class Details:
 
     columns: dict[str, np.ndarray]
     found: Findings
+    currency: str = ""
+    left_out: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
+    """Which records `names` leaves out."""
 
 
 def _details(tables: Tables, raw: Raw) -> Details:
@@ -180,9 +189,114 @@ def _details(tables: Tables, raw: Raw) -> Details:
     for key in MONEY:
         if column := getattr(crm, key):
             details = _with_values(details, raw, key, column, tables.amounts(column), np.nan)
+    details = _in_one_currency(_renamed(details, tables, len(raw.records)), tables, raw)
     if details.found.faults:
         raise DataError(details.found.faults)
-    return Details(details.columns, details.found + _told_only(tables, raw))
+    return replace(details, found=details.found + _told_only(tables, raw))
+
+
+def _renamed(details: Details, tables: Tables, records: int) -> Details:
+    """`details` with segments and sources called as `names` says, and the records it leaves out."""
+    columns, found, left_out = dict(details.columns), details.found, np.zeros(records, dtype=bool)
+    for key, names in (tables.source.crm.names or {}).items():
+        if names is None:
+            continue
+        wanted, values = {tidy(label): label for label in names}, columns[key].tolist()
+        labels = [wanted.get(tidy(value)) for value in values]
+        lacking = [label for label in names if label not in set(labels)]
+        hints = [did_you_mean(label, sorted(set(values))) for label in lacking]
+        place = [tables.source.place(("names", key, label)) for label in lacking]
+        found += Findings(
+            tuple(
+                Fault(at, f"no record is of {key} {shown(label)!r}{hint}")
+                for at, label, hint in zip(place, lacking, hints, strict=True)
+            )
+        )
+        told = Counter(label for label in labels if label is not None)
+        renamed = [
+            f"{shown(label)!r} {told[label]:,} to {shown(name)!r}" for label, name in names.items() if name is not None
+        ]
+        out = [label is not None and names[label] is None for label in labels]
+        example = ", ".join(f"{shown(label)!r} {told[label]:,}" for label, name in names.items() if name is None)
+        found += counted(key, "renamed, as names asks", sum(told.values()) - sum(out), "; ".join(renamed[:3]))
+        found += counted(
+            "records", f"set aside: of a {key} that names leaves out", sum(np.array(out) & ~left_out), example
+        )
+        columns[key] = np.array(
+            [value if label is None else names[label] or value for value, label in zip(values, labels, strict=True)],
+            dtype=object,
+        )
+        left_out = left_out | np.array(out, dtype=bool)
+    return replace(details, columns=columns, found=found, left_out=left_out)
+
+
+# --- currencies ---------------------------------------------------------------------------------------------
+
+CURRENCY = re.compile(r"curr|währung|waehrung|devise|moneda|moeda|valuta", re.IGNORECASE)
+"""What a column with currencies is called."""
+CONVERTED = re.compile(r"convert|company|home|base|reporting", re.IGNORECASE)
+"""What a column with amounts is called that are in one currency already."""
+CODE = re.compile(r"\b[A-Z]{3}\b|[$€£¥]")
+
+
+def _in_one_currency(details: Details, tables: Tables, raw: Raw) -> Details:
+    """`details` with amounts in one currency, and which it is; a fault where several would be added up."""
+    crm = tables.source.crm
+    if not crm.amount or "amount" not in details.columns:
+        return details
+    codes, column = _codes(tables, raw, crm)
+    rates = dict(crm.rates or {})
+    priced = ~np.isnan(details.columns["amount"]) & (details.columns["amount"] != 0) & (codes != "")
+    counts = Counter(codes[priced].tolist())
+    others = [code for code in counts if code not in rates]
+    if len(others) > 1:
+        listed = ", ".join(f"{code} {count:,}" for code, count in counts.most_common(6))
+        main = counts.most_common(1)[0][0]
+        wanted = ", ".join(f"{code}: ..." for code in counts if code != main)
+        where = f"currency: {column}, " if column and not crm.currency else ""
+        message = (
+            f"amounts are in several currencies ({listed}), which must not be added; give what one unit of each is worth in the plan's: "
+            f"{where}rates: {{{wanted}}}; or name a column of converted amounts"
+        )
+        return replace(details, found=details.found + Findings((Fault(tables.source.place(("amount",)), message),)))
+    factors = np.array([rates.get(code, 1.0) for code in codes.tolist()])
+    columns = {**details.columns, **{key: details.columns[key] * factors for key in MONEY if key in details.columns}}
+    changed = int((priced & np.isin(codes, list(rates))).sum())
+    found = details.found + counted(
+        "amount", "converted, as rates asks", changed, ", ".join(f"{code} at {rate:g}" for code, rate in rates.items())
+    )
+    return replace(details, columns=columns, found=found, currency=next(iter(others), ""))
+
+
+def _codes(tables: Tables, raw: Raw, crm: CrmFile) -> tuple[np.ndarray, str]:
+    """The currency of each record's amount, empty where nothing says it; and the column that says it."""
+    amount = crm.amount or ""
+    file, name = file_of(amount), column_of(amount)
+    if crm.currency and "." not in crm.currency:
+        return np.full(len(raw.records), crm.currency, dtype=object), ""
+    column = crm.currency or _currency_column(tables, file, name)
+    if not column:
+        return np.full(len(raw.records), tables.amounts(amount).sign, dtype=object), ""
+    texts = tables.labels(column)
+    values = per_record(texts, raw.rows[file_of(column)], raw.records, UNKNOWN)
+    found = [CODE.search(str(value)) for value in values]
+    return np.array([match[0] if match else "" for match in found], dtype=object), column
+
+
+def _currency_column(tables: Tables, file: str, amount: str) -> str:
+    """The column beside the amounts that says their currency; empty where there is none, or amounts are converted."""
+    table = tables.tables[file]
+    if CONVERTED.search(amount):
+        return ""
+    named = [
+        each for each in table.header if CURRENCY.search(each) and not CONVERTED.search(each) and each in table.columns
+    ]
+    named.sort(key=lambda each: each.casefold() != f"{amount} currency".casefold())
+    for each in named:
+        cells = [cell.strip() for cell in table.cells(each) if cell.strip()]
+        if cells and sum(CODE.search(cell) is not None and len(cell) < 40 for cell in cells) > len(cells) / 2:
+            return f"{file}.{each}"
+    return ""
 
 
 def _told_only(tables: Tables, raw: Raw) -> Findings:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from difflib import get_close_matches
 from functools import cache
@@ -23,6 +23,20 @@ _ALONE = ("scenarios", "scenario")
 WANTED = "the plan file (YAML), whose `history: {leads: ...}` names the CRM file"
 OF_RECORDS = {"format", "files", "preset"}
 """Keys by which a CRM file is told from a plan."""
+
+SHARES = {
+    "rate",
+    "quarterly_rate",
+    "monthly_rate",
+    "share",
+    "quarters",
+    "within_quarter",
+    "months",
+    "confidence",
+    "rho",
+}
+SHARES |= {"lag_cv", "volume_cv", "max_growth", "next_year_growth", "volume"}
+"""Keys of shares and ratios, of which somebody may write the percentage."""
 
 LATER = {"capacity", "budget"}
 
@@ -69,6 +83,16 @@ def checked_plan(path: Path) -> tuple[Plan | None, tuple[Fault, ...]]:
     faults.sort(key=lambda fault: document.line(_as_place(fault.place)))
     located = tuple(Fault(document.where(_as_place(fault.place)), fault.message) for fault in faults)
     return _sound_enough(data), located
+
+
+def located(path: Path, faults: Iterable[Fault]) -> tuple[Fault, ...]:
+    """`faults`, those whose place is a key of the plan at `path` with its file and line."""
+    document = read_yaml(Path(path), PlanError, WANTED)
+    keys = Plan.model_fields.keys() - {"actuals", "history"}  # which begin the names of files
+    return tuple(
+        Fault(document.where(place), fault.message) if (place := _as_place(fault.place))[0] in keys else fault
+        for fault in faults
+    )
 
 
 def _sound_enough(data: Mapping[str, Any]) -> Plan | None:
@@ -192,8 +216,8 @@ def _out_of_range(came: str, kind: str, limits: Mapping[str, Any], place: Place)
         "greater_than_equal": "at least",
     }[kind]
     message = f"got {came}; it must be {relation} {bound:g}"
-    if kind.startswith("less") and bound == 1 and _last(place) not in {"share"}:
-        return message + f": write {_as_fraction(came)} for {came} %" if _as_fraction(came) else message
+    if kind.startswith("less") and SHARES.intersection(map(str, place)) and (fraction := _as_fraction(came)):
+        return f"{message}: write {fraction} for {came} %"
     return message + _meaning(place)
 
 

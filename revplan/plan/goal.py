@@ -10,6 +10,7 @@ from revplan.calendar import MONTHS_PER_YEAR
 from revplan.values import Number, Value
 
 SHARE_TOLERANCE = 1e-6
+MOST_GROWTH = 5.0  # of new ARR from one year to the next: more is a percentage written without its sign
 
 Solve = Literal["solve"]
 Money = Annotated[Number, Field(ge=0, le=1e15)]
@@ -23,8 +24,8 @@ class Change(Value):
 
     amount: Money | None = None
     """ARR over the year, in the plan's currency."""
-    rate: Number | None = Field(default=None, ge=0, le=10)
-    """Share of opening ARR over the year."""
+    rate: Number | None = Field(default=None, ge=0, le=1)
+    """Share of opening ARR over the year; write what is more than all of it as an amount."""
     quarterly_rate: Number | None = Field(default=None, ge=0, le=1)
     """Share of ARR in a quarter; compounds over four."""
     monthly_rate: Number | None = Field(default=None, ge=0, le=1)
@@ -98,7 +99,7 @@ class Goal(Value):
     """ARR lost to customers who leave."""
     phasing: Phasing = Phasing()
     """How new ARR falls on the months of the year."""
-    next_year_growth: Number | None = Field(default=None, gt=-1, le=10)
+    next_year_growth: Number | None = Field(default=None, gt=-1, le=MOST_GROWTH)
     """New ARR of the following year over this year's; if left out, ARR grows at this year's rate."""
     basis: str = ""
     """Where the goal comes from, and of which day it is."""

@@ -16,7 +16,7 @@ from revplan.errors import PlanError
 from revplan.lag import INSTANT, Lag
 from revplan.plan.assumption import Assumption
 from revplan.plan.checks import consistency
-from revplan.plan.goal import Goal, Money, Share, Term
+from revplan.plan.goal import MOST_GROWTH, Goal, Money, Share, Term
 from revplan.plan.stages import PRESETS, Stage, expand_preset
 from revplan.values import SALVAGE, FrozenDict, Number, Value, frozen
 
@@ -79,7 +79,7 @@ class Source(Value):
     """Programme spend per entry at the stage where it enters; unpriced (not free) if left out."""
     max_per_month: Number | None = Field(default=None, ge=0, le=1e12)
     """Most entries a month, over all segments."""
-    max_growth: Number | None = Field(default=None, ge=0, le=100)
+    max_growth: Number | None = Field(default=None, ge=0, le=1)
     """Largest growth of entries from one month to the next: 0.10 is 10 %."""
     basis: str = ""
     """Where these figures come from, and of which day they are."""
@@ -177,11 +177,11 @@ class GoalChange(Value):
     """ARR lost to smaller contracts."""
     churn: Term | None = None
     """ARR lost to customers who leave."""
-    next_year_growth: Number | None = Field(default=None, gt=-1, le=10)
+    next_year_growth: Number | None = Field(default=None, gt=-1, le=MOST_GROWTH)
     """New ARR of the following year over this year's."""
 
 
-Factor = Annotated[Number, Field(ge=0, le=1000)]
+Factor = Annotated[Number, Field(ge=0, le=10)]
 
 
 class Scenario(Value):

@@ -96,10 +96,11 @@ class Difference:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Where a signed plan computes otherwise today."""
-        return tuple(
-            line for side in (self.a, self.b) if side.record is not None for line in drift(side.record, side.book)
-        )
+        """What is doubtful about either plan, and where a signed one computes otherwise today."""
+        sides = (self.a, self.b)
+        doubtful = [f"{side.plan.name}: {line}" for side in sides for line in side.book.doubts]
+        moved = [line for side in sides if side.record is not None for line in drift(side.record, side.book)]
+        return tuple(dict.fromkeys([*doubtful, *moved]))
 
 
 def compare(a: str | Path, b: str | Path, progress: Progress | None = None) -> Difference:

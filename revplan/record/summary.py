@@ -29,7 +29,7 @@ FILES = {
 
 
 def signed_lines(signature: Signature, book: Workbook) -> tuple[str, ...]:
-    """Goal, commit, what was signed, and what a reader must know of it, one sentence each."""
+    """What is doubtful, goal, commit, what was signed, and what a reader must know of it, one sentence each."""
     bridge, money, title = book.year.bridge, book.plan.currency, titles_of(book.plan.stages)[signature.stage]
     goal = f"{compact(bridge.new_arr, money)} new ARR in the year that begins {show(book.plan.first_month, 'month')}"
     if bridge.opening_arr is not None and bridge.closing_arr is not None:
@@ -42,6 +42,7 @@ def signed_lines(signature: Signature, book: Workbook) -> tuple[str, ...]:
         else f"{show(signature.signed, 'commitment')} {plural(title)} in the year, which reach the goal in {sure} of the years"
     )
     return (
+        *(f"Look at this first: {line}" for line in book.doubts),
         f"Goal: {goal}.",
         f"Commit: {even} in {show(round(signature.chance_of_goal, 2), 'share')} of the years.",
         f"Signed: {signed}.",

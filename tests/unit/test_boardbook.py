@@ -351,7 +351,8 @@ def test_a_last_day_far_beyond_the_records_is_said() -> None:
 
 
 def test_a_segment_the_plan_lacks_is_mix(tiny: Callable[..., BoardBook]) -> None:
-    book = sound(tiny(segments="a: {share: 0.5, acv: 1000}, c: {share: 0.5, acv: 3000}"))
+    more = "".join(f"{number},a,2026-01-05,,,,\n" for number in range(6, 66))  # so that those of b are a few per cent
+    book = sound(tiny(segments="a: {share: 0.5, acv: 1000}, c: {share: 0.5, acv: 3000}", leads=LEADS + more))
     cells = book.variance_cells(book.spans[0]).set_index("segment")
     assert set(cells.index) >= {"a", "b", "c"}
     assert cells.loc["b", "planned"] == 0
@@ -405,10 +406,13 @@ def test_twenty_segments(tiny: Callable[..., BoardBook]) -> None:
     segments = ", ".join(f"{name}: {{share: 0.05, acv: {1000 + 100 * number}}}" for number, name in enumerate(names))
     rows = [f"{number},{names[number % 20]},2026-01-05,2026-01-{10 + number % 20},{'2026-02-20' if number % 7 == 0 else ''},,900"
             for number in range(2, 142)]  # fmt: skip
-    book = sound(tiny(segments=segments, leads="\n".join([*LEADS.splitlines()[:2], *rows, ""])))
+    booked = ACTUALS.replace(",a,", ",s1,")
+    book = sound(tiny(segments=segments, leads="\n".join([*LEADS.splitlines()[:2], *rows, ""]), actuals=booked))
     assert set(book.variance_cells(book.spans[0])["segment"]) == {*names, "a"}  # a is in the records alone
     assert len(book.coverage) == 42
-    one = sound(tiny(segments=segments, leads="\n".join([*LEADS.splitlines()[:2], *rows, ""]), segment="s3"))
+    one = sound(
+        tiny(segments=segments, leads="\n".join([*LEADS.splitlines()[:2], *rows, ""]), actuals=booked, segment="s3")
+    )
     assert set(one.variance_cells(one.spans[0])["segment"]) == {"s3"}
 
 

@@ -31,7 +31,7 @@ FLOORS = [
     {"plan"},
     {"model", "history", "tracking"},
     {"known", "actuals", "comparison", "assumptions", "inputs", "sheets", "notes", "workspace"},
-    {"realism", "standing", "what_if"},
+    {"realism", "standing", "what_if", "fit"},
     {"workbook", "historybook", "standing_notes", "simulation_text", "realism_text"},
     {"record"},
     {"held"},

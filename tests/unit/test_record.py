@@ -288,6 +288,7 @@ def test_hostile_names_stay_text(plan_file: Path) -> None:
         .replace("source: leads.source", ""),
     )
     write(plan_file.parents[1] / "crm/data/leads.csv", LEADS.replace("web", "=cmd|web"))
+    write(plan_file.parent / "actuals.csv", ACTUALS.replace("web", "=cmd|web"))
     record = sign(plan_file, [name + "\nsecond line", "x" * 200], DAY)
     assert record.folder.parent == plan_file.parent / "signed"
     assert re.fullmatch(r"[\w-]{1,40}-2026-11-22-[0-9a-f]{8}", record.folder.name)

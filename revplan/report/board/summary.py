@@ -9,6 +9,7 @@ import pandas as pd
 
 from revplan.boardbook import BoardBook
 from revplan.calendar import MONTHS_PER_YEAR
+from revplan.fit import look_first
 from revplan.formats import plural, round_half_up, show
 from revplan.plan.effect import scenario_effects
 from revplan.plan.stages import titles_of
@@ -79,7 +80,7 @@ def _quarter_facts(book: BoardBook, title: str) -> dict[str, Figure]:
 
 
 def _headline(book: BoardBook) -> Sentence:
-    parts = [say("{stale}", stale=book.stale)] if book.stale else []
+    parts = [say("{doubt}", doubt=line) for line in (*look_first(book.doubts), book.stale) if line]
     parts.append(_begun(book) if book.spans else say("{state}", state=book.state))
     if len(book.landing):
         parts.append(_lands(book))
