@@ -6,7 +6,7 @@ latest records. Three baselines are replayed beside it; where one does better, i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
@@ -174,11 +174,17 @@ def _better(found: dict[str, dict[str, Scores]], spells: Spells, months: int) ->
     now, deal = baselines(spells, months), mean_deal(spells) or 0.0
     better = {}
     for target, by_method in found.items():
-        best = min(by_method, key=lambda method: by_method[method].crps)
-        if best != MODEL:
+        best = beaten_by(by_method, "crps")
+        if best is not None:
             says = now[best].known if target.endswith("from_known") else now[best].total
             better[target] = (best, says * deal if target.startswith("arr") else says)
     return better
+
+
+def beaten_by(by_method: Mapping[str, Scores], measure: Literal["wape", "crps"]) -> str | None:
+    """The baseline that is best by a measure, if it is better than the model; None where none is."""
+    best = min(by_method, key=lambda method: getattr(by_method[method], measure))
+    return best if getattr(by_method[best], measure) < getattr(by_method[MODEL], measure) else None
 
 
 def _warnings(

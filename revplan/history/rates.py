@@ -62,7 +62,11 @@ def estimate_warnings(history: History, estimates: pd.DataFrame) -> tuple[str, .
     rows = {(row["from_stage"], row["to_stage"]): row for row in every.to_dict("records")}
     started = history.stage_history.groupby("stage")["entered_on"].min()
     day = pd.Timestamp(history.as_of)
-    steps = [line for pair in pairwise(history.stages) for line in _warnings(pair, rows.get(pair), started, day)]
+    steps = [
+        line
+        for pair in pairwise(history.stages)
+        for line in _warnings(pair, rows.get(pair), started, day, _earlier(history, pair, rows.get(pair)))
+    ]
     return tuple(filter(None, (stale(history), *steps)))
 
 
@@ -173,16 +177,31 @@ def _drift_columns(found: Drift | None) -> dict[str, float]:
 # --- for readers and plans -----------------------------------------------------------------------
 
 
-def _warnings(pair: tuple[str, str], row: dict | None, started: pd.Series, history_day: pd.Timestamp) -> Iterator[str]:
+def _earlier(history: History, pair: tuple[str, str], row: dict | None) -> int:
+    """Conversions on file from before the day outcomes count from: too few to say that they were recorded then."""
+    if row is None:
+        return 0
+    start, end = (history.stage_history[history.stage_history["stage"] == stage] for stage in pair)
+    came = end.loc[end["record"].isin(start["record"]), "entered_on"]
+    return int((came.dt.floor("D") < row["recorded_from"]).sum())
+
+
+def _warnings(
+    pair: tuple[str, str], row: dict | None, started: pd.Series, history_day: pd.Timestamp, earlier: int
+) -> Iterator[str]:
     name = f"{pair[0]} to {pair[1]}"
     if row is None:
         yield f"{name}: no conversion is recorded, so there is no rate"
         return
     if row["recorded_from"] > started[pair[0]]:
-        yield (
-            f"{name}: outcomes are recorded only from {row['recorded_from']:%Y-%m-%d}, though records start "
-            f"on {started[pair[0]]:%Y-%m-%d}; what came before is left out"
+        day = f"{row['recorded_from']:%Y-%m-%d}"
+        few = "1 outcome is" if earlier == 1 else f"{earlier:,} outcomes are"
+        recorded = (
+            f"only {few} recorded before {day}, far fewer than later ones lead to expect"
+            if earlier
+            else f"outcomes are recorded only from {day}"
         )
+        yield f"{name}: {recorded}, though records start on {started[pair[0]]:%Y-%m-%d}; what came before is left out"
     if row["drift_chance"] < DRIFT_CHANCE:
         yield (
             f"{name}: drift: in the last 90 days {row['drift']:.2f} times as many went on as the days before lead to "
@@ -196,12 +215,12 @@ def _warnings(pair: tuple[str, str], row: dict | None, started: pd.Series, histo
     if row["p90_days"] > MATURE_AGE * row["watched_days"]:
         yield (
             f"{name}: immature: one in ten conversions takes over {row['p90_days']:.0f} days, and records were "
-            f"watched for {row['watched_days']:.0f}; the rate of {row['rate']:.3f} may rise"
+            f"watched for {row['watched_days']:.0f}; the rate of {row['rate']:.3f} is not final"
         )
     elif not row["mature"]:
         yield (
-            f"{name}: immature: the rate of {row['rate']:.3f} rests on {row['evidence']:.0f} effective records, "
-            "fewer than half of those watched from their entry"
+            f"{name}: immature: fewer than half of the records watched from their entry had the time a conversion takes; "
+            f"the rate of {row['rate']:.3f} is not final"
         )
 
 

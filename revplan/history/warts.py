@@ -209,7 +209,7 @@ def snapshots(part: str, ids: np.ndarray, at: np.ndarray, values: Sequence[str])
 
 
 def late_outcomes(moments: Moments, stages: Sequence[str], as_of: date) -> Findings:
-    """Stages whose entries were recorded only from some day on, while the records before them go back further."""
+    """Stages whose entries were recorded only, or but for a few, from some day on, while the records before them go back further."""
     found = Findings()
     ages = (np.datetime64(as_of, "D") - moments.entered.astype("datetime64[D]")).astype("timedelta64[D]")
     for number, stage in enumerate(stages[1:]):
@@ -223,7 +223,13 @@ def late_outcomes(moments: Moments, stages: Sequence[str], as_of: date) -> Findi
         window = recorded_window(cohort)
         if len(entries) - 1 - window > LATE:
             start, first = as_of - timedelta(days=window), as_of - timedelta(days=len(entries) - 1)
-            what = f"recorded only from {start} on; {stages[number]} before then only looks as if it never led here"
+            earlier = int((then[converted] > window).sum())
+            what = (
+                f"hardly recorded before {start} ({earlier:,} of {converted.sum():,}); {stages[number]} before then only looks as "
+                "if it seldom led here"
+                if earlier
+                else f"recorded only from {start} on; {stages[number]} before then only looks as if it never led here"
+            )
             found += counted(stage, what, (age[entered] > window).sum(), f"{stages[number]} from {first}")
     return found
 

@@ -9,7 +9,7 @@ import numpy as np
 from revplan.formats import show
 from revplan.report.axes import ACTUAL, ATTENTION, GAP, PAST, PLAN, REQUIRED
 from revplan.report.native import Describe, Native, Series, names, numbers
-from revplan.report.rate_charts import LINE_COLORS, MOST_CURVES, STEADY
+from revplan.report.rate_charts import LINE_COLORS, STEADY, drawn_cohorts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +34,7 @@ def curves(settled: float) -> Describe:
     """Conversion by months since entry, a line per quarter of entry."""
 
     def describe(table: pd.DataFrame) -> Native:
-        cohorts = list(dict.fromkeys(table["cohort"]))[-MOST_CURVES:]
+        cohorts = drawn_cohorts(table)
         shares = table.pivot(index="lag_months", columns="cohort", values="share").sort_index()
         shades = np.linspace(0.25, 1.0, len(cohorts))
         return Native(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -60,12 +60,13 @@ def rates(ax: Axes, table: pd.DataFrame) -> str:
 def _rates_message(table: pd.DataFrame) -> str:
     widest = table.loc[((table["rate_high"] - table["rate_low"]) / table["rate"]).idxmax()]
     young = table.loc[~table["mature"].astype(bool), "step"]
+    who = "The least certain step is " if len(table) > 1 else ""
     text = (
-        f"The least certain step is {fitting(widest['step'], 40)}: {show(widest['rate'], 'share')}, "
+        f"{who}{fitting(widest['step'], 40)}: {show(widest['rate'], 'share')}, "
         f"between {show(widest['rate_low'], 'share')} and {show(widest['rate_high'], 'share')} in four of five cases"
     )
     if young.empty:
-        return text + "; every step had time to settle."
+        return text + ("; every step shown had time to settle." if len(table) > 1 else "; it had time to settle.")
     return f"{text}; {fitting(', '.join(young), 60)} had not had time to settle."
 
 
@@ -73,7 +74,7 @@ def curves(start: str, end: str, settled: float) -> Callable[[Axes, pd.DataFrame
     """Conversion by months since entry, a line per quarter of entry; young cohorts end early."""
 
     def paint(ax: Axes, table: pd.DataFrame) -> str:
-        cohorts = list(dict.fromkeys(table["cohort"]))[-MOST_CURVES:]
+        cohorts = drawn_cohorts(table)
         shades = np.linspace(0.25, 1.0, len(cohorts))
         for cohort, shade in zip(cohorts, shades, strict=True):
             rows = table[table["cohort"] == cohort]
@@ -91,22 +92,40 @@ def curves(start: str, end: str, settled: float) -> Callable[[Axes, pd.DataFrame
     return paint
 
 
+def drawn_cohorts(table: pd.DataFrame) -> list[str]:
+    """The latest cohorts, as many as are drawn."""
+    return list(dict.fromkeys(table["cohort"]))[-MOST_CURVES:]
+
+
 def _curves_message(table: pd.DataFrame, start: str, end: str, settled: float) -> str:
-    last = table.groupby("cohort", sort=False).last()
+    """What the curves that are drawn reached, those that had time for it."""
+    last = table[table["cohort"].isin(drawn_cohorts(table))].groupby("cohort", sort=False).last()
     done = last[last["lag_months"] >= settled]
     young = len(last) - len(done)
     name = f"{start} to {end}"
     if done.empty:
-        return f"{name}: no cohort is old enough to show its whole rate; 9 in 10 conversions take {settled:.0f} months."
+        months = show(settled, "months")
+        return f"{name}: no cohort drawn is old enough to show its whole rate; 9 in 10 conversions come within {months} months."
     low, high = show(done["share"].min(), "share"), show(done["share"].max(), "share")
-    return (
-        f"{name}: cohorts that had time to settle reached {low} to {high}; "
-        f"{young} younger ones look worse only because they are younger."
-    )
+    who = "the one cohort" if len(done) == 1 else f"the {len(done)} cohorts drawn"
+    reached = f"{name}: {who} that had time to settle reached {low if low == high else f'{low} to {high}'}"
+    if not young:
+        return f"{reached}."
+    more = "1 younger one still grows" if young == 1 else f"{young} younger ones still grow"
+    return f"{reached}; {more} and cannot be compared with {'it' if len(done) == 1 else 'them'} yet."
 
 
-def lags(ax: Axes, table: pd.DataFrame) -> str:
-    """Share of each step's conversions by months after entry."""
+def lags(medians: Mapping[str, float]) -> Callable[[Axes, pd.DataFrame], str]:
+    """Share of each step's conversions by months after entry; `medians` are the days by which half of them came."""
+
+    def paint(ax: Axes, table: pd.DataFrame) -> str:
+        _draw_lags(ax, table)
+        return _lags_message(medians)
+
+    return paint
+
+
+def _draw_lags(ax: Axes, table: pd.DataFrame) -> None:
     names = list(dict.fromkeys(table["step"]))
     for number, name in enumerate(names):
         rows = table[table["step"] == name]
@@ -123,12 +142,18 @@ def lags(ax: Axes, table: pd.DataFrame) -> str:
     ax.set_xlabel("months after the month of entry")
     ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}%")
     key(ax)
-    first = table[table["lag_months"] == 0].set_index("step")["share"]
-    slowest, fastest = first.idxmin(), first.idxmax()
-    text = f"{fitting(slowest, 30)} is the slowest step: {show(first[slowest], 'share')} of it happens in the month of entry"
-    return (
-        f"{text}, against {show(first[fastest], 'share')} of {fitting(fastest, 30)}." if len(first) > 1 else f"{text}."
-    )
+
+
+def _lags_message(medians: Mapping[str, float]) -> str:
+    """Which step takes longest and which is quickest, by the days within which half of the conversions come."""
+    slowest, quickest = max(medians, key=lambda step: medians[step]), min(medians, key=lambda step: medians[step])
+    long, short = (f"{fitting(step, 30)}" for step in (slowest, quickest))
+    days, fewest = (show(medians[step], "days") for step in (slowest, quickest))
+    if len(medians) == 1:
+        return f"Half of the conversions from {long} come within {days} days."
+    if days == fewest:
+        return f"No step is slower than another: half of each step's conversions come within {days} days."
+    return f"{long} takes longest: half of its conversions come within {days} days, those of {short} within {fewest}."
 
 
 def drift(ax: Axes, table: pd.DataFrame) -> str:
@@ -142,7 +167,9 @@ def drift(ax: Axes, table: pd.DataFrame) -> str:
     grid_along_x(ax)
     named = table[moved]
     if named.empty:
-        return "No step converted differently in the last 90 days than before, beyond what luck explains."
+        one = len(table) == 1
+        who = f"{fitting(str(table['step'].iloc[0]), 40)} did not convert" if one else "No step shown converted"
+        return f"{who} differently in the last 90 days than before, beyond what luck explains."
     worst = named.loc[(named["drift"] - 1).abs().idxmax()]
     change = f"{100 * abs(worst['drift'] - 1):.0f} % {'more' if worst['drift'] > 1 else 'less'}"
     return (
@@ -151,8 +178,23 @@ def drift(ax: Axes, table: pd.DataFrame) -> str:
     )
 
 
-def replay(ax: Axes, table: pd.DataFrame) -> str:
-    """Past forecasts with their intervals against what came."""
+def replay(errors: tuple[float, float]) -> Callable[[Axes, pd.DataFrame], str]:
+    """Past forecasts with their intervals against what came.
+
+    Parameters
+    ----------
+    errors
+        Of the forecast and of the baseline drawn: the sum of what it was off by over the sum of what came. [share]
+    """
+
+    def paint(ax: Axes, table: pd.DataFrame) -> str:
+        _draw_replay(ax, table)
+        return _replay_message(table, errors)
+
+    return paint
+
+
+def _draw_replay(ax: Axes, table: pd.DataFrame) -> None:
     places = np.arange(len(table))
     ax.vlines(places, table["p10"], table["p90"], color=REQUIRED, linewidth=9, alpha=0.55, label="P10 to P90")
     ax.plot(places, table["mean"], "_", markersize=16, markeredgewidth=2.4, color=PLAN, label="forecast")
@@ -165,14 +207,17 @@ def replay(ax: Axes, table: pd.DataFrame) -> str:
     value_axis(ax, "count")
     ax.set_ylim(bottom=0)
     key(ax)
+
+
+def _replay_message(table: pd.DataFrame, errors: tuple[float, float]) -> str:
     held = ((table["came"] >= table["p10"]) & (table["came"] <= table["p90"])).sum()
-    error = float((table["mean"] - table["came"]).abs().sum() / max(table["came"].sum(), 1))
-    other = float((table["baseline"] - table["came"]).abs().sum() / max(table["came"].sum(), 1))
+    replays = "1 replay" if len(table) == 1 else f"{len(table)} replays"
+    within = f"{held or 'none'} of {len(table)} outcomes lay within P10 to P90"
+    if not table["came"].sum() > 0:
+        return f"In {replays} no win came, so that no error can be told as a share; {within}."
+    error, other = (show(each, "share") for each in errors)
     name = table["baseline_name"].iloc[0]
-    return (
-        f"In {len(table)} replays the forecast was off by {show(error, 'share')} (the best baseline, {name}, by "
-        f"{show(other, 'share')}), and {held} outcomes lay within P10 to P90."
-    )
+    return f"In {replays} the forecast was off by {error} (of the baselines {name} by least, {other}), and {within}."
 
 
 def forecast(ax: Axes, table: pd.DataFrame) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from revplan.errors import PlanError, shown
-from revplan.formats import compact, kinds_of, show
-from revplan.history.backtest import MODEL
+from revplan.formats import compact, kinds_of, listed, show
+from revplan.history.backtest import MODEL, Backtest, beaten_by
 from revplan.history.baselines import NAMES
 from revplan.history.parts import OWN_LAG
 from revplan.history.records import EVERY
@@ -36,15 +36,16 @@ def summary(book: HistoryBook) -> Exhibit:
     message = f"{len(history.records):,} records support {settled} of {wanted} steps with rates that had time to settle"
     young = steps.loc[~steps["mature"].astype(bool)]
     if len(young):
-        row = young.iloc[-1]
-        message += f"; {row['from_stage']} to {row['to_stage']} is still young"
+        steps_named = listed((young["from_stage"] + " to " + young["to_stage"]).tolist())
+        message += f"; {steps_named} {'is' if len(young) == 1 else 'are'} still young"
     if len(steps) < wanted:
-        message += f"; {wanted - len(steps)} show no conversion at all"
+        none = wanted - len(steps)
+        message += f"; {none} {'shows' if none == 1 else 'show'} no conversion at all"
     facts = {
         "Records": f"{len(history.records):,}",
         "Known to": show(history.as_of, "date"),
-        "Outcomes recorded from": show(steps["recorded_from"].max(), "date") if len(steps) else "–",
-        "Rates rest on the last": f"{steps['window_days'].max():.0f} days" if len(steps) else "–",
+        "Rates rest on outcomes from": _range(steps["recorded_from"], "date") if len(steps) else "–",
+        "Rates rest on the last": f"{_range(steps['window_days'], 'days')} days" if len(steps) else "–",
     }
     if book.forecast is not None:
         wins = book.forecast.with_arrivals.wins
@@ -55,13 +56,19 @@ def summary(book: HistoryBook) -> Exhibit:
     return text(message + ".", facts, header=f"{book.plan.name}: what the records support")
 
 
+def _range(values: pd.Series, kind: str) -> str:
+    """The value of all steps, or the smallest and the largest where they differ."""
+    low, high = show(values.min(), kind), show(values.max(), kind)
+    return low if low == high else f"{low} to {high}"
+
+
 def import_report(book: HistoryBook) -> Exhibit:
     """How the files were read, and everything found on the way."""
     lines = [(line.part, line.what, float(line.count), line.example) for line in book.history.report]
     frame = pd.DataFrame(lines, columns=["part", "what", "count", "example"])
     read = sum(line.count for line in book.history.report if line.what.startswith("rows read"))
     aside = sum(line.count for line in book.history.report if "set aside" in line.what)
-    message = f"{read:,} rows were read and {aside:,} set aside; every finding is counted here with an example."
+    message = f"{read:,} rows were read and {aside:,} set aside; every finding is counted here."
     kinds = {"part": "text", "what": "text", "count": "count", "example": "text"}
     return table(
         frame, kinds, message, labels={"part": "Where", "what": "What", "count": "How many", "example": "Example"}
@@ -110,25 +117,54 @@ def differences(book: HistoryBook) -> Exhibit:
     found = book.differences
     if found.empty:
         return text("There is one segment and one source, or too few conversions to compare them.")
+    found = found.assign(
+        step=found["from_stage"] + " to " + found["to_stage"], **{end: _rates_of(book, found, end) for end in ENDS}
+    )
     real = found[found["differs"]]
     if real.empty:
-        message = "No segment and no source converts better than another beyond what luck explains: do not rank them."
+        none = "The one comparison" if len(found) == 1 else f"Not one of {len(found)} comparisons"
+        message = f"{none} shows{' no' if len(found) == 1 else ' a'} difference of segments or sources beyond what luck explains: do not rank them."
     else:
-        first = real.iloc[0]
-        message = (
-            f"{len(real)} of {len(found)} comparisons show more than luck; the surest: from {first['from_stage']} to "
-            f"{first['to_stage']}, {first['best']} converts {first['ratio']:.1f} times as often as {first['worst']}."
-        )
-    frame = found.assign(step=found["from_stage"] + " to " + found["to_stage"])
-    columns = ["step", "by", "best", "worst", "ratio", "chance", "differs"]
-    labels = {"step": "Step", "by": "Between", "best": "Most", "worst": "Least", "ratio": "Most over least"}
+        number = "1 comparison shows" if len(real) == 1 else f"{len(real)} comparisons show"
+        message = f"{number} more than luck, of {len(found)} made; the surest: {_surest(real.iloc[0])}."
+    columns = ["step", "by", "best", "best_rate", "worst", "worst_rate", "chance", "differs"]
+    labels = {"step": "Step", "by": "Between", "best": "Most at the same age", "best_rate": "Its rate"}
+    labels |= {"worst": "Least at the same age", "worst_rate": "Rate of that one"}
     labels |= {"chance": "Chance if all were alike", "differs": "More than luck"}
     notes = [
         "Log-rank test of records of the same age, corrected for the number of comparisons (Holm). What is quicker to "
-        "convert counts as converting more."
+        "convert counts as converting more, so rates can lie nearer together, or the other way round."
     ]
-    kinds = {**kinds_of("differences"), "step": "text"}
-    return table(frame[columns], kinds, message, labels=labels, notes=notes)
+    kinds = {**kinds_of("differences"), "step": "text", "best_rate": "share", "worst_rate": "share"}
+    return table(found[columns], kinds, message, labels=labels, notes=notes)
+
+
+ENDS = {"best_rate": "best", "worst_rate": "worst"}
+
+
+def _rates_of(book: HistoryBook, found: pd.DataFrame, end: str) -> list[float]:
+    """The rate of the best or worst part of each comparison, as the table of rates has it; NaN where it has none."""
+    keys = ["from_stage", "segment", "source"]
+    rate = book.estimates.set_index(keys)["rate"]
+    parts = [
+        (row["from_stage"], *((row[ENDS[end]], EVERY) if row["by"] == "segment" else (EVERY, row[ENDS[end]])))
+        for row in found.to_dict("records")
+    ]
+    return [float(rate.get(part, float("nan"))) for part in parts]
+
+
+def _surest(row: pd.Series) -> str:
+    """Who converts more than whom, in the rates the report has for them."""
+    best, worst = row["best"], row["worst"]
+    rates = [show(row[end], "share") for end in ENDS]
+    step = f"from {row['from_stage']} to {row['to_stage']}"
+    if pd.isna(row["best_rate"]) or pd.isna(row["worst_rate"]):
+        return f"{step}, {best} converts more, or sooner, than {worst}"
+    if rates[0] == rates[1] or row["best_rate"] < row["worst_rate"]:
+        return (
+            f"{step}, {best} converts sooner than {worst} (in the end {rates[0]} of it do, and {rates[1]} of the other)"
+        )
+    return f"{step}, {rates[0]} of {best} convert, and {rates[1]} of {worst}"
 
 
 def curves(book: HistoryBook, from_stage: str = "") -> Exhibit:
@@ -165,9 +201,9 @@ def lags(book: HistoryBook) -> Exhibit:
         return text("No step shows a conversion, so there is no delay.")
     frame = pd.DataFrame(rows, columns=["step", "lag_months", "share"])
     kept = frame[frame["lag_months"] <= 18]
-    return chart(
-        rate_charts.lags, kept, {"step": "text", "lag_months": "months", "share": "share"}, height=3.2
-    ).with_native(native_rates.lags)
+    medians = dict(zip(_named(book.steps)["step"], book.steps["median_days"], strict=True))
+    kinds = {"step": "text", "lag_months": "months", "share": "share"}
+    return chart(rate_charts.lags(medians), kept, kinds, height=3.2, name="lags").with_native(native_rates.lags)
 
 
 def drift(book: HistoryBook) -> Exhibit:
@@ -208,7 +244,7 @@ def backtest(book: HistoryBook) -> Exhibit:
     if done is None:
         return text("No past day can be replayed yet: the records are too young.")
     scores = done.scores["with_arrivals"]
-    best = min((name for name in scores if name != MODEL), key=lambda name: scores[name].crps)
+    best = min((name for name in scores if name != MODEL), key=lambda name: scores[name].wape)
     rows = []
     for origin in done.origins:
         told = origin.told["with_arrivals"]
@@ -217,9 +253,10 @@ def backtest(book: HistoryBook) -> Exhibit:
         rows.append((day, told[MODEL].mean, low, high, told[MODEL].came, told[best].mean, NAMES[best]))
     names = ["as_of", "mean", "p10", "p90", "came", "baseline", "baseline_name"]
     kinds = {"as_of": "date", "baseline_name": "text"} | dict.fromkeys(names[1:-1], "count")
-    return chart(rate_charts.replay, pd.DataFrame(rows, columns=names), kinds, notes=done.warnings).with_native(
-        native_rates.replay
-    )
+    errors = scores[MODEL].wape, scores[best].wape
+    frame = pd.DataFrame(rows, columns=names)
+    drawn = chart(rate_charts.replay(errors), frame, kinds, notes=done.warnings, name="replay")
+    return drawn.with_native(native_rates.replay)
 
 
 def scores(book: HistoryBook) -> Exhibit:
@@ -233,12 +270,7 @@ def scores(book: HistoryBook) -> Exhibit:
     ]
     frame = pd.DataFrame(rows, columns=["method", "wape", "bias", "crps", "coverage", "width"])
     frame = frame.astype(dict.fromkeys(["wape", "bias", "crps", "coverage", "width"], float))
-    better = done.better.get("with_arrivals")
-    message = (
-        f"Replayed at {len(done.origins)} past days, no baseline did better than the forecast."
-        if better is None
-        else f"{NAMES.get(better[0], better[0])} did better at past days: it says {better[1]:.0f} wins for the months ahead."
-    )
+    message = _score_message(done)
     kinds = {"method": "text", "wape": "share", "bias": "ratio", "crps": "count", "coverage": "share", "width": "ratio"}
     labels = {
         "method": "Method",
@@ -249,3 +281,26 @@ def scores(book: HistoryBook) -> Exhibit:
         "width": "Width over mean",
     }
     return table(frame, kinds, message, labels=labels)
+
+
+def _score_message(done: Backtest) -> str:
+    """Whether any baseline did better, by the error of its means or by the score of the whole forecast."""
+    found, days = done.scores["with_arrivals"], _days(len(done.origins))
+    by_error, by_score = (beaten_by(found, measure) for measure in ("wape", "crps"))
+    if by_error is None and by_score is None:
+        return f"Replayed {days}, no baseline did better than the forecast, by error or by CRPS."
+    said = []
+    if by_error is not None:
+        errors = show(found[by_error].wape, "share"), show(found[MODEL].wape, "share")
+        said.append(f"{NAMES[by_error]} was off by less than the forecast ({errors[0]} against {errors[1]})")
+    if by_score is not None:
+        crps = f"{found[by_score].crps:,.2f} against {found[MODEL].crps:,.2f}"
+        said.append(f"{NAMES[by_score]} had the better CRPS ({crps})")
+    better = done.better.get("with_arrivals")
+    ahead = f": it says {better[1]:,.0f} for the months ahead" if better else ""
+    rest = "" if len(said) == 2 else ", by error none" if by_error is None else ", by CRPS none"
+    return f"Replayed {days}, {' and '.join(said)}{ahead}{rest}."
+
+
+def _days(number: int) -> str:
+    return "at 1 past day" if number == 1 else f"at {number} past days"

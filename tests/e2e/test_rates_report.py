@@ -39,7 +39,7 @@ def test_the_page_shows_the_rates_of_the_records(tmp_path: Path) -> None:
 
 def test_another_step_and_day_may_be_asked_for(tmp_path: Path) -> None:
     words = rendered(EXAMPLE, tmp_path, "--set", "from_stage=sal", "--set", "as_of=2026-06-30")
-    assert "sal to sqo: cohorts that had time to settle" in words
+    assert re.search(r"sal to sqo: the \d cohorts drawn that had time to settle reached", words)
     assert "30 Jun 2026" in words
 
 
