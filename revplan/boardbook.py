@@ -26,7 +26,7 @@ from revplan.held import (
     year_from_here,
 )
 from revplan.history.happened import Fates, came_flow, fates_of
-from revplan.history.records import History, stale
+from revplan.history.records import STALE_DAYS, History, last_recorded, stale
 from revplan.model.promised import narrowed, promised_flow
 from revplan.model.simulate import Simulation, simulate
 from revplan.model.year import PlannedYear
@@ -100,6 +100,21 @@ class BoardBook:
     def stale(self) -> str:
         """That the records end long before the last day known, so that all is too low; empty where they do not."""
         return "" if self.history is None else stale(self.history)
+
+    @property
+    def lacking_of_year(self) -> str:
+        """What the records lack of a year that is over, in words; empty where they reach from its first days to its last."""
+        if self.history is None:
+            return "no records are named"
+        whole = whole_year(self.plan.first_month, self.as_of)
+        entered = self.history.stage_history["entered_on"]
+        begin, end = entered.min().date(), last_recorded(self.history)
+        if begin > whole.first.start_time.date() + timedelta(days=STALE_DAYS):
+            return f"the records begin on {show(begin, 'date')}"
+        if end < whole.last.end_time.date() - timedelta(days=STALE_DAYS):
+            return f"the records end on {show(end, 'date')}"
+        inside = whole.within(entered.dt.to_period("M"))
+        return "" if inside.any() else "the records hold nothing of it"
 
     @cached_property
     def spans(self) -> list[Span]:

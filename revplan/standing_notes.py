@@ -77,7 +77,8 @@ def never_won(history: History | None) -> Iterator[str]:
     """That the records hold no win, so that they tell no rate and no delay of one."""
     if history is not None and not (history.stage_history["stage"] == history.stages[-1]).any():
         yield (
-            "No record was ever won: how many will be is not known from the records; coverage and landing go by the plan's rates."
+            "No record was ever won: how many will be is not known from the records; where they show no conversion, "
+            "coverage and landing go by the plan's rates."
         )
 
 

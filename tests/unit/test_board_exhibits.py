@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -161,3 +162,96 @@ def test_the_team_sees_cells_whose_steps_add_up_to_their_gap() -> None:
     steps = rows.drop(columns=["cell", "gap"])
     assert (steps.sum(axis=1) == rows["gap"]).all()
     assert rows["gap"].sum() == pytest.approx(quarter["gap"], abs=len(rows))
+
+
+# --- every sentence in a world in which it would be false ------------------------------------------------------
+
+LAST_WIN = "6,a,2026-12-01,2026-12-10,2026-12-20,,700\n"
+OVER = date(2027, 1, 31)
+LATE = LEADS.splitlines()[0] + "\n7,a,2026-08-03,2026-08-05,,,900\n" + LAST_WIN
+ACTUALS_OF_QUARTER = "month,segment,source,new,expansion,contraction,churn,spend\n" + "".join(
+    f"2026-0{month},a,web,0,0,0,0,30\n" for month in (1, 2, 3)
+)
+
+
+@pytest.mark.parametrize(
+    ("leads", "said"),
+    [
+        (LEADS + LAST_WIN, "The year has ended at $3.7k of new ARR against a goal of $12k."),
+        (LEADS, "The year is over, but the records end on 30 Mar 2026: $3k of new ARR is on record"),
+        (LATE, "The year is over, but the records begin on 3 Aug 2026: $700 of new ARR"),
+        (LEADS.replace("2026-", "2027-"), "The year is over, but the records hold nothing of it: $0 of new ARR"),
+    ],
+)
+def test_a_year_ends_at_what_the_records_hold_only_if_they_hold_all_of_it(
+    tmp_path: Path, leads: str, said: str
+) -> None:
+    day = "2026-09-01" if leads == LATE else "2026-01-01"
+    book = small_book(tmp_path, leads=leads, as_of=date(2027, 6, 1) if "2027" in leads else OVER, plan_date=day)
+    (page, *_) = checked(book)
+    assert outlook.landing(book).message.startswith(said)
+    assert outlook.landing(book).message in page.message
+
+
+WHAT_IF = "scenarios:\n  calm: {{changes: [{{from: sql, to: won, rate: {one}}}]}}\n  same: {{changes: [{{from: sql, to: won, rate: {other}}}]}}\n"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "said"),
+    [
+        (0.2, 0.2, "No scenario moves the landing."),
+        (0.1, 0.1, "Scenario calm moves the landing by "),
+        (0.1, 0.15, "Scenario calm moves the landing most: by "),
+    ],
+)
+def test_the_scenario_that_moves_most_is_the_only_one_to(tmp_path: Path, one: float, other: float, said: str) -> None:
+    book = small_book(tmp_path, more=WHAT_IF.format(one=one, other=other))
+    checked(book)
+    assert summary.what_if(book).message.startswith(said)
+
+
+def test_a_customer_that_costs_what_was_planned_is_not_said_to_cost_another_sum(tmp_path: Path) -> None:
+    book = small_book(tmp_path)
+    frame = standing.three_numbers(book).table
+    assert frame is not None
+    same = frame.assign(cac=frame["cac"].iloc[-1])
+    assert standing._three_message(book, same).text.endswith(", as planned.")
+
+
+@pytest.mark.parametrize(
+    ("actuals", "said"),
+    [
+        (None, "; the spend of the whole period is not booked, so there is no CAC."),
+        (ACTUALS_OF_QUARTER, "; no customer was won from the sources with a cost per entry, so there is no CAC."),
+    ],
+)
+def test_why_there_is_no_cac(tmp_path: Path, actuals: str | None, said: str) -> None:
+    book = small_book(tmp_path, leads=LEADS.replace("2026-01-20,,1000", ",,1000").replace("2026-03-02,,2000", ",,2000"), actuals=actuals)  # fmt: skip
+    assert standing.three_numbers(book).message.endswith(said)
+
+
+def test_cells_that_brought_what_was_promised_differ_from_nothing(tmp_path: Path) -> None:
+    book = small_book(tmp_path, segments="a: {acv: 1000, share: 0.5}, b: {acv: 500, share: 0.5}")
+    found = detail.cells(book).table
+    assert found is not None
+    rows = book.variance_cells(book.spans[0])
+    told = {gap: detail._cells_message(book, found.assign(gap=gap), rows.iloc[0], book.spans[0].label).text for gap in (0.0, 5.0)}  # fmt: skip
+    assert told[0.0].startswith("No segment and source brought")
+    assert "differs as much as any from" in told[5.0]
+
+
+def test_a_year_that_misses_its_goal_is_not_said_to_need_no_decision(tmp_path: Path) -> None:
+    book = small_book(tmp_path, goal=90_000, as_of=date(2026, 12, 28))
+    assert book.landing["gap"].iloc[-1] < 0
+    assert "yet the year lands at" in summary._no_risk(book).text
+    assert summary._no_risk(small_book(tmp_path, goal=100)).text.startswith("Nothing stands out")
+
+
+def test_a_source_that_brought_more_of_what_is_worth_less_did_not_bring_fewer(tmp_path: Path) -> None:
+    book = small_book(tmp_path)
+    frame = standing.source_rows(book)
+    more = frame.assign(came=frame["promised"] + 2, gap=2.0, worth=-50.0)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(standing, "source_rows", lambda _: more)
+        said = standing._sources_message(book, more, book.spans[0].label).text
+    assert re.search(r"brought \d+ Leads, \d+ promised, in a mix worth −\$50 of new ARR", said)

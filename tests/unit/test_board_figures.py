@@ -269,7 +269,9 @@ def test_a_segment_that_won_more_than_its_goal_lessens_what_is_left_of_all(tmp_p
     leads = LEADS + "50,b,2026-01-05,2026-01-20,,,800\n60,a,2026-01-05,2026-01-20,2026-02-20,,90000\n"
     book = small_book(tmp_path, segments="a: {acv: 1000, share: 0.5}, b: {acv: 500, share: 0.5}", leads=leads)
     found = outlook.coverage(book)
-    assert found.message == "Nothing is left to win of the goal of the rest of FY26."
+    assert (
+        found.message == "In all nothing is left to win of the goal of the rest of FY26; segments short of theirs: b."
+    )
     assert found.table is not None
     assert found.table["remaining"].tolist() == [6_000 - 93_000, 6_000, 12_000 - 93_000]
     assert registry([raw(found), raw(outlook.landing(book))])

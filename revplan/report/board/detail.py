@@ -145,11 +145,19 @@ def cells(book: BoardBook) -> Exhibit:
 
 
 def _cells_message(book: BoardBook, frame: pd.DataFrame, cell: pd.Series, label: str) -> Sentence:
+    if not frame["gap"].iloc[0]:
+        return say(
+            "No segment and source brought in {period} another amount than was promised.",
+            period=book.plan.period_label(label),
+        )
+    first = frame["gap"].abs() == abs(frame["gap"].iloc[0])
+    most = "differs most from" if first.sum() == 1 else "differs as much as any from"
     gap = money(
         book, "new_arr_gap", frame["gap"].iloc[0], label, segment=str(cell["segment"]), source=str(cell["source"])
     )
     return say(
-        "{cell} differs most from what was promised: {gap} of the {came} that came in {period} against {asked}.",
+        f"{{cell}} {most} what was promised: {{gap}} of new ARR, where in all "
+        "{came} came in {period} against {asked}.",
         cell=frame["cell"].iloc[0],
         gap=gap,
         came=new_arr(book, label, CAME),

@@ -39,7 +39,7 @@ def coverage(book: BoardBook) -> Exhibit:
         _coverage_message(book, frame, period),
         labels={
             "segment": "Segment",
-            "open_pipeline": f"Open pipeline ({book.plan.currency})",
+            "open_pipeline": f"Open opportunities ({book.plan.currency})",
             "remaining": "Still to win",
             "in_time": "Expected in time",
             "coverage": "Coverage",
@@ -95,6 +95,7 @@ def uncovered(book: BoardBook) -> dict[str, Figure]:
     return {
         row["segment"]: money(book, "uncovered", row["remaining"] - row["in_time"], period, segment=row["segment"])
         for row in thin.to_dict("records")
+        if row["remaining"] > row["in_time"]
     }
 
 
@@ -103,12 +104,12 @@ def _coverage_message(book: BoardBook, frame: pd.DataFrame, period: str) -> Sent
     has, needs = (figure(name, total[name], period) for name in ("coverage", "coverage_needed"))
     left, coming = (money(book, name, total[name], period) for name in ("remaining", "in_time"))
     if has.value is None:
-        return say("Nothing is left to win of the goal of the {period}.", period=book.plan.period_label(period))
+        return _all_won(frame, book.plan.period_label(period))
     thin = frame[:-1].loc[frame["enough"][:-1] == "no", "segment"]
     lacking = f"; too thin in {_some(list(thin))}" if len(thin) and len(frame) > 2 else ""
     enough = (coming.value or 0.0) > (left.value or 0.0)
     return say(
-        "The open pipeline is {has} times what is still to win, where the win rate asks for {needs}{lacking}; "
+        "Open opportunities are {has} times what is still to win, where the win rate asks for {needs}{lacking}; "
         + (
             "{coming} is expected in time where {left} is left."
             if enough
@@ -119,6 +120,18 @@ def _coverage_message(book: BoardBook, frame: pd.DataFrame, period: str) -> Sent
         lacking=lacking,
         coming=coming,
         left=left,
+    )
+
+
+def _all_won(frame: pd.DataFrame, period: str) -> Sentence:
+    """What is said where the goal is won in all; of single segments some of it may be left."""
+    left = [fitting(name, NAME) for name in frame.loc[frame["remaining"] > 0, "segment"] if name != TOTAL]
+    if not left:
+        return say("Nothing is left to win of the goal of the {period}.", period=period)
+    return say(
+        "In all nothing is left to win of the goal of the {period}; segments short of theirs: {left}.",
+        period=period,
+        left=_some(left),
     )
 
 
@@ -194,11 +207,7 @@ def _percent(value: float) -> float | None:
 def _landing_message(book: BoardBook) -> Sentence:
     found = landing_figures(book)
     if found["chance"].value is None:
-        return say(
-            "The year has ended at {landing} of new ARR against a goal of {goal}.",
-            landing=found["landing"],
-            goal=found["goal"],
-        )
+        return ended(book)
     return say(
         "The year is expected to land at {landing} ({low} to {high} in eight of ten cases) against a goal of {goal}; "
         "it reaches it with a chance of {chance}.",
@@ -207,6 +216,19 @@ def _landing_message(book: BoardBook) -> Sentence:
         high=found["landing_high"],
         goal=found["goal"],
         chance=found["chance"],
+    )
+
+
+def ended(book: BoardBook) -> Sentence:
+    """What is said of a year that is over: what it came to, or that the records do not hold all of it."""
+    found, lacking = landing_figures(book), book.lacking_of_year
+    figures = {"landing": found["landing"], "goal": found["goal"]}
+    if not lacking:
+        return say("The year has ended at {landing} of new ARR against a goal of {goal}.", **figures)
+    return say(
+        "The year is over, but {lacking}: {landing} of new ARR is on record against a goal of {goal}.",
+        lacking=lacking,
+        **figures,
     )
 
 

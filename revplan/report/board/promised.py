@@ -137,12 +137,14 @@ def _quarterly_message(book: BoardBook, frame: pd.DataFrame, quarters: list[str]
     commit = committed(book)
     more = row["year"] > (commit.value or 0.0)
     already = "; with those of records open already {promised} are expected" if more else ""
+    largest = [name for name in quarters if row[name] == max(row[each] for each in quarters)]
+    part = ", the largest part of them in {quarter}" if len(largest) == 1 else ""
     return say(
-        f"{{commit}} {{counted}} are committed for the year{already}, the largest part of them in {{quarter}}.",
+        f"{{commit}} {{counted}} are committed for the year{already}{part}.",
         commit=commit,
         promised=figure("entries", row["year"], str(book.plan.first_month.year), PROMISED, stage=stage),
         counted=plural(titles_of(book.plan.stages)[stage]),
-        quarter=book.plan.period_label(max(quarters, key=lambda name: float(row[name]))),
+        quarter=book.plan.period_label(largest[0]),
     )
 
 
@@ -294,18 +296,21 @@ def _variance_notes(rows: pd.DataFrame) -> list[str]:
 
 
 def _variance_message(book: BoardBook, rows: pd.DataFrame) -> Sentence:
-    steps = rows[~rows["line"].isin(["planned", "came"])]
+    steps = rows[~rows["line"].isin(["planned", "came"]) & (rows["displayed"] != 0)]
     largest = steps.loc[steps["displayed"].abs().sort_values(ascending=False, kind="stable").index[:2]]
     label = rows["period"].iloc[0]
-    first, second = (money(book, "variance_step", row.displayed, label, line=row.line) for row in largest.itertuples())
-    one, other = (STEPS[line].lower() for line in largest["line"])
+    sizes = [money(book, "variance_step", row.displayed, label, line=row.line) for row in largest.itertuples()]
+    names = [STEPS[line].lower() for line in largest["line"]]
+    said = {
+        0: "no step changes it",
+        1: "the one step is {one} ({first})",
+        2: "the largest steps are {one} ({first}) and {other} ({second})",
+    }
+    told = dict(zip(("first", "second"), sizes, strict=False)) | dict(zip(("one", "other"), names, strict=False))
     return say(
-        "{period} brought {came} of new ARR against {asked} promised; the largest steps are {one} ({first}) and {other} ({second}).",
+        f"{{period}} brought {{came}} of new ARR against {{asked}} promised; {said[len(largest)]}.",
         period=book.plan.period_label(label),
         came=new_arr(book, label, CAME),
         asked=new_arr(book, label, PROMISED),
-        one=one,
-        first=first,
-        other=other,
-        second=second,
+        **told,
     )

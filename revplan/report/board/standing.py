@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from revplan.boardbook import BoardBook
+from revplan.comparison import priced
 from revplan.formats import plural, round_half_up
 from revplan.plan.stages import titles_of
 from revplan.report.axes import fitting
@@ -88,7 +89,7 @@ def _three_message(book: BoardBook, frame: pd.DataFrame) -> Sentence:
     conversion, cac = both("conversion"), both("cac")
     title = titles_of(book.plan.stages)[book.stage]
     known = (
-        "{rate} of them are won in the end"
+        "{rate} of them are expected to be won in the end"
         if conversion[0].value is not None
         else "how many of them are won is not known"
     )
@@ -101,11 +102,22 @@ def _three_message(book: BoardBook, frame: pd.DataFrame) -> Sentence:
         planned=conversion[1],
     )
     if cac[0].value is None:
-        lacking = "no customer was won" if book.three_numbers["spend"].iloc[0] > 0 else "no spend is booked"
-        return joined(said, say(f"; {lacking}, so there is no CAC."), glue="")
+        return joined(said, say(f"; {_no_cac(book)}, so there is no CAC."), glue="")
+    if cac[1].text == cac[0].text:
+        return joined(said, say("; a customer costs {cac}, as planned.", cac=cac[0]), glue="")
     if cac[1].value is None:
         return joined(said, say("; a customer costs {cac}.", cac=cac[0]), glue="")
     return joined(said, say("; a customer costs {cac}, not {planned}.", cac=cac[0], planned=cac[1]), glue="")
+
+
+def _no_cac(book: BoardBook) -> str:
+    """What lacks for a CAC: wins of sources with a cost, or the spend of the whole period."""
+    if not priced(book.plan):
+        return "no source has a cost per entry"
+    spent = book.three_numbers["spend"].iloc[0]
+    if pd.isna(spent):
+        return "the spend of the whole period is not booked"
+    return "no customer was won from the sources with a cost per entry"
 
 
 def _three_notes(book: BoardBook, found: pd.DataFrame) -> list[str]:
@@ -211,8 +223,9 @@ def _sources_message(book: BoardBook, frame: pd.DataFrame, period: str) -> Sente
     if behind is None:
         return _none_behind(frame, book.plan.period_label(period))
     row, figures = behind
+    brought = "{came} of {asked} {counted}, a gap" if row["gap"] < 0 else "{came} {counted}, {asked} promised, in a mix"
     return say(
-        "Source {source} brought {came} of {asked} {counted}, a gap worth {worth} of new ARR; {owner} answers for it.",
+        f"Source {{source}} brought {brought} worth {{worth}} of new ARR; {{owner}} answers for it.",
         source=fitting(row["source"], NAME),
         counted=plural(row["stage"]),
         owner=fitting(row["owner"], NAME),

@@ -14,7 +14,7 @@ from revplan.formats import plural, round_half_up, show
 from revplan.plan.effect import scenario_effects
 from revplan.plan.stages import titles_of
 from revplan.report.axes import fitting
-from revplan.report.board.outlook import landing_figures, landing_rows, uncovered
+from revplan.report.board.outlook import ended, landing_figures, landing_rows, uncovered
 from revplan.report.board.promised import CAME, NAME, PROMISED, committed, entries, money, new_arr, signed
 from revplan.report.board.standing import furthest_behind
 from revplan.report.exhibit import Exhibit, table, text
@@ -112,7 +112,7 @@ def _begun(book: BoardBook) -> Sentence:
 def _lands(book: BoardBook) -> Sentence:
     found = landing_figures(book)
     if found["chance"].value is None:
-        return say("The year has ended at {landing} against {goal}.", landing=found["landing"], goal=found["goal"])
+        return ended(book)
     side = "above its goal" if (found["gap"].value or 0.0) > 0 else "against its goal"
     return say(
         f"The year lands at {{landing}} ({{gap}} {side}, which it reaches with a chance of {{chance}}).",
@@ -200,11 +200,15 @@ def _what_if_rows(book: BoardBook, found: pd.DataFrame) -> pd.DataFrame:
 
 def _what_if_message(book: BoardBook, frame: pd.DataFrame) -> Sentence:
     others = frame.iloc[1:]
+    if not others["difference"].any():
+        return say("No scenario moves the landing.")
     row = others.loc[others["difference"].abs().idxmax()]
     change = money(book, "scenario_difference", row["difference"], year_of(book), scenario=row["scenario"])
     chance = figure("chance", row["chance"], year_of(book), scenario=row["scenario"])
+    size = others["difference"].abs()
+    most = " most:" if (size == size.max()).sum() == 1 and len(others) > 1 else ""
     return say(
-        "Scenario {name} moves the landing most: by {change}, to a chance of {chance}.",
+        f"Scenario {{name}} moves the landing{most} by {{change}}, to a chance of {{chance}}.",
         name=fitting(row["scenario"], NAME),
         change=change,
         chance=chance,
@@ -273,7 +277,7 @@ def risks_and_asks(book: BoardBook) -> Exhibit:
     """Every risk with its size, its owner and what is asked."""
     found = risks(book)
     if not found:
-        return text(say("Nothing stands out that would need a decision."), notes=book.notes[1:])
+        return text(_no_risk(book), notes=book.notes[1:])
     frame = pd.DataFrame(
         {
             "what": [risk.what for risk in found],
@@ -289,6 +293,18 @@ def risks_and_asks(book: BoardBook) -> Exhibit:
     made = table(frame.astype({"size": float}), kinds, said, labels=labels, notes=book.notes[1:])
     rows = [_described(risk.size) for risk in found]
     return made.with_cells(Cells(rows=rows, columns={"size": {}}, currency=book.plan.currency)).as_brief()
+
+
+def _no_risk(book: BoardBook) -> Sentence:
+    """What is said where no source, segment or assumption stands out: the year may miss its goal all the same."""
+    found = landing_figures(book) if len(book.landing) else None
+    if found is None or not (found["gap"].value or 0.0) < 0:
+        return say("Nothing stands out that would need a decision.")
+    return say(
+        "No source, segment or assumption stands out by itself, and yet the year lands at {landing} against a goal of {goal}.",
+        landing=found["landing"],
+        goal=found["goal"],
+    )
 
 
 def _described(size: Figure | None) -> dict[str, str]:
