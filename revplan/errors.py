@@ -11,8 +11,10 @@ it is, what came and what to do.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 
 SHOWN_LENGTH = 60
 MOST_DIGITS = 10**SHOWN_LENGTH
@@ -56,6 +58,11 @@ class DataError(RevplanError):
 
 class ReportError(RevplanError):
     """The report could not be made: whoever runs the machine must act."""
+
+
+def digits(value: float) -> str:
+    """A number as a message writes it: six significant digits, with thousands separators and no exponent: 1,830, 0.00012."""
+    return f"{Decimal(f'{value:.6g}'):,f}" if math.isfinite(value) else str(value)
 
 
 def shown(value: object) -> str:

@@ -26,6 +26,8 @@ SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£"}
 KINDS = frozenset(NUMERIC) | {"text", "date", "month", "yes", "figure"}
 """Kinds of `tables.csv`, and `figure`: text that was formatted already and is set like a number."""
 
+_DONE = {"sent", "held", "lost", "met", "made", "done", "set"}
+_DOERS = {"marketing", "sales", "product", "fully", "highly"}
 _EXACT = Context(prec=400)
 _UNITS = ((Decimal(1), ""), (Decimal(1000), "k"), (Decimal(10**6), "M"), (Decimal(10**9), "B"))
 
@@ -76,18 +78,44 @@ def compact(amount: float, currency: str = "") -> str:
     return _with_currency(amount, (text.rstrip("0").rstrip(".") if "." in text else text) + letter, currency)
 
 
+def with_sign(amount: float, currency: str = "") -> str:
+    """A difference as `compact` writes it, with its sign: +$26k, −$5k, $0."""
+    text = compact(amount, currency)
+    return f"+{text}" if amount > 0 and any(digit in "123456789∞" for digit in text) else text
+
+
 def commitment(value: float) -> int:
     """`value` rounded up, as a promise is: 41.2 deals are 42, and 42.0000000001 are 42."""
     return math.ceil(value - 1e-9 * max(1.0, value))
 
 
 def plural(name: str) -> str:
-    """Several of what `name` names: SQL, SQLs; Inquiry, Inquiries. A name in another script stays as it is."""
-    if name == "Won" or not re.search(r"[A-Za-z]$", name):
-        return name.replace("Won", "Wins")
+    """Several of what `name` names: SQL, SQLs; Inquiry, Inquiries; Demo booked, Demos booked; Lead (raw), Leads (raw).
+
+    What is several already (MQLs, Meetings) stays as it is, and so does a name that ends in another script or alphabet.
+    """
+    if aside := re.fullmatch(r"(.*\S)(\s*[(\[][^()\[\]]*[)\]])", name):
+        return plural(aside[1]) + aside[2]
+    if re.search(r"\bwon$", name, re.IGNORECASE):
+        return re.sub(r"on$", "ins", name)
+    first, _, last = name.rpartition(" ")
+    if last.lower() in _DONE or re.search(
+        r"[a-z]{2}[^\We]ed$", last
+    ):  # booked, sent: what was done to the thing before
+        return f"{plural(first)} {last}" if first and first.lower() not in _DOERS else name
+    if not name.isascii() or not re.search(r"[A-Za-z]$", name) or re.search(r"[^siu]s$", name):
+        return name
     if re.search(r"[^aeiouAEIOU]y$", name):
         return f"{name[:-1]}ies"
+    if name.endswith("sis"):
+        return f"{name[:-2]}es"
     return f"{name}es" if re.search(r"(s|x|z|ch|sh)$", name) else f"{name}s"
+
+
+def counted(number: float, one: str, several: str = "", kind: str = "count") -> str:
+    """`number` and the words that agree with it: 1 win is, 3 wins are. `several` is the plural of `one` where left out."""
+    text = show(number, kind)
+    return f"{text} {one if text == '1' else several or plural(one)}"
 
 
 def listed(names: Sequence[str]) -> str:

@@ -14,6 +14,7 @@ import pandas as pd
 from ruamel.yaml import YAML
 
 from revplan.errors import DataError, shown
+from revplan.formats import counted, show
 from revplan.history.backtest import MODEL, TARGETS, Backtest, Every, backtest, backtest_answer
 from revplan.history.baselines import NAMES
 from revplan.history.forecast import Forecast, forecast_answer, forecast_wins
@@ -59,7 +60,7 @@ def _rate(row: dict[Any, Any]) -> dict[str, Any]:
 
 
 def _rates_text(history: History, rows: list[dict], warnings: Iterable[str], out: Path | None) -> str:
-    heads = ("transition", "segment", "source", "rate", "P10", "P90", "evidence", "median days", "p90 days", "")
+    heads = ("step", "segment", "source", "rate", "P10", "P90", "records behind it", "median days", "P90 days", "")
     table = [
         (
             f"{row['from_stage']} to {row['to_stage']}",
@@ -71,11 +72,11 @@ def _rates_text(history: History, rows: list[dict], warnings: Iterable[str], out
             f"{row['evidence']:,.0f}",
             f"{row['median_days']:.0f}",
             f"{row['p90_days']:.0f}",
-            "" if row["mature"] else "immature",
+            "" if row["mature"] else "not settled",
         )
         for row in rows
     ]
-    parts = [f"Rates as of {history.as_of}, from {len(history.records):,} records", aligned(heads, table, 3)]
+    parts = [f"Rates as of {history.as_of}, from {counted(len(history.records), 'record')}", aligned(heads, table, 3)]
     parts += [_listed(warnings)] if warnings else []
     return "\n\n".join([*parts, *([f"written: {out}"] if out else [])])
 
@@ -138,12 +139,12 @@ def _forecast_text(forecast: Forecast, by_source: bool) -> str:
     if by_source:
         rows += [(f"wins, {name}", *_counts(a), *_counts(b)) for name, (a, b) in forecast.by_source.items()]
     heads = ("", "from known", "P10", "P90", "with arrivals", "P10", "P90")
-    looked = f"{forecast.window} days" if forecast.window else "all days recorded"
+    looked = f"in the last {counted(forecast.window, 'day')}" if forecast.window else "in all days recorded"
     basis = (
-        f"Hazards of the last {looked}; beyond chance the wins vary by {known.cv:.0%} "
-        f"({forecast.replays} past forecasts replayed)."
+        f"By how records went on {looked}; beyond luck the wins vary by {known.cv:.0%} "
+        f"({counted(forecast.replays, 'past forecast')} replayed)."
     )
-    parts = [f"Wins of the {forecast.months} months after {forecast.as_of}", aligned(heads, rows, 1), basis]
+    parts = [f"Wins of the {counted(forecast.months, 'month')} after {forecast.as_of}", aligned(heads, rows, 1), basis]
     return "\n\n".join([*parts, *([_listed(forecast.warnings)] if forecast.warnings else [])])
 
 
@@ -154,6 +155,11 @@ def _counts(count: Count) -> tuple[str, str, str]:
 
 # --- backtest ------------------------------------------------------------------------------------
 
+SCORED = (
+    "Missed by: all misses added up, over all that came. Miss with band: how far off on average, counting in how sure it said "
+    "it was; less is better. The band is P10 to P90 and should hold 80 %."
+)
+
 
 def backtest_report(crm: Path, span: tuple[date, date], every: Every, months: int, tell: Told | None = None) -> Answer:
     """Replays of the forecast against what came, beside the three baselines."""
@@ -163,12 +169,15 @@ def backtest_report(crm: Path, span: tuple[date, date], every: Every, months: in
 
 def _backtest_text(done: Backtest) -> str:
     parts = [
-        f"{len(done.origins)} forecasts of {done.months} months, made {done.origins[0].as_of} to {done.origins[-1].as_of}"
+        f"{counted(len(done.origins), 'forecast')} of {counted(done.months, 'month')}, made {done.origins[0].as_of} to {done.origins[-1].as_of}"
     ]
     for target in done.scores:
         parts += [TARGETS[target], _origins_table(done, target), _scores_table(done, target)]
     each = done.by_source
-    parts.append(f"By source, from known records: WAPE {each.wape:.0%}, coverage {each.coverage:.0%}.")
+    parts.append(SCORED)
+    parts.append(
+        f"By source, from known records: missed by {each.wape:.0%} of what came; {each.coverage:.0%} of the outcomes lay in the band."
+    )
     return "\n\n".join([*parts, *([_listed(done.warnings)] if done.warnings else [])])
 
 
@@ -184,7 +193,7 @@ def _origins_table(done: Backtest, target: str) -> str:
 
 
 def _scores_table(done: Backtest, target: str) -> str:
-    heads = ("", "WAPE", "bias", "CRPS", "pinball P10", "P50", "P90", "coverage of 80 %", "width")
+    heads = ("", "missed by", "too much (+)", "miss with band", "came in band", "band over forecast")
     rows = []
     for method, each in done.scores[target].items():
         held = (
@@ -193,9 +202,9 @@ def _scores_table(done: Backtest, target: str) -> str:
             else "-"
         )
         width = f"{each.width:.2f}" if each.width is not None else "-"
-        losses = (_figure(loss, 2) for loss in each.pinball)
         name = NAMES.get(method, method)
-        rows.append((name, f"{each.wape:.1%}", f"{each.bias:+.1%}", _figure(each.crps, 2), *losses, held, width))
+        lean = f"{'+' if each.bias >= 0.0005 else ''}{show(round(each.bias, 3), 'share')}"
+        rows.append((name, f"{each.wape:.1%}", lean, _figure(each.crps, 2), held, width))
     return aligned(heads, rows, 1)
 
 

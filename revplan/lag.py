@@ -16,6 +16,7 @@ from pydantic import Field, model_validator
 from scipy.special import ndtr
 
 from revplan.calendar import MONTH_DAYS
+from revplan.errors import digits
 from revplan.values import Number, Value
 
 KEPT, KEPT_LARGE = 32_768, 8_192  # results kept, small and large ones: a long-lived app must not grow for ever
@@ -49,11 +50,11 @@ class Lag(Value):
             raise ValueError("give one of: months; median_days with p90_days; weights")
         if self.median_days is not None and self.p90_days is not None and self.p90_days <= self.median_days:
             raise ValueError(
-                f"p90_days is {self.p90_days:g}, not longer than median_days {self.median_days:g}; "
+                f"p90_days is {digits(self.p90_days)}, not longer than median_days {digits(self.median_days)}; "
                 "nine in ten conversions cannot be done before half of them are"
             )
         if self.weights is not None and (min(self.weights) < 0 or abs(sum(self.weights) - 1) > 1e-6):
-            raise ValueError(f"weights sum to {sum(self.weights):g}; they must be 0 or more and sum to 1")
+            raise ValueError(f"weights sum to {digits(sum(self.weights))}; they must be 0 or more and sum to 1")
         return self
 
     @cached_property

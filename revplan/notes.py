@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from revplan.errors import shown
-from revplan.formats import compact, plural, show
+from revplan.formats import compact, counted, plural, show
 from revplan.lag import tail_beyond
 from revplan.model.funnel import YEAR
 from revplan.model.year import PlannedYear, by_quarter
@@ -45,11 +45,11 @@ def headline(year: PlannedYear, quarters: pd.DataFrame, stages: pd.DataFrame) ->
     """Goal, commit, largest gap, and one action with its owner, in one line."""
     plan, money = year.plan, _money(year)
     stage = next(each for each in plan.stages if each.id == plan.commit_stage)
-    commit = show(float(stages.set_index("stage")["commit"][stage.id]), "commitment")
+    commit = counted(float(stages.set_index("stage")["commit"][stage.id]), stage.title, kind="commitment")
     goal = f"Goal: {money(year.bridge.new_arr)} new ARR"
     if year.bridge.closing_arr is not None:
         goal += f" to close at {money(year.bridge.closing_arr)}"
-    return f"{goal}. Commit: {commit} {plural(stage.title)}. {_largest_gap(year, quarters)} Action: {action(year, quarters)}"
+    return f"{goal}. Commit: {commit}. {_largest_gap(year, quarters)} Action: {action(year, quarters)}"
 
 
 def _money(year: PlannedYear) -> Callable[[float], str]:
@@ -81,7 +81,7 @@ def action(year: PlannedYear, quarters: pd.DataFrame) -> str:
         return _mend(year, row, worst)
     missed = float(quarters["shortfall"].sum() - quarters["surplus"].sum())
     if missed > NOTEWORTHY * year.bridge.new_arr:
-        return f"marketing and sales agree the goal anew: {_money(year)(missed)} of it cannot be reached any more."
+        return f"marketing and sales agree a new goal: {_money(year)(missed)} of it cannot be reached any more."
     leaning = ahead.loc[ahead["open_pipeline"].idxmax()]
     if leaning["open_pipeline"] > LEANING * leaning["goal"]:
         amount = _money(year)(leaning["open_pipeline"])
@@ -100,9 +100,9 @@ def _mend(year: PlannedYear, quarter: pd.Series, index: int) -> str:
     entry = titles_of(year.plan.stages)[year.plan.entry_stage(source)]
     need = _mean_need(year, source)
     if stated.max_per_month is not None and need >= stated.max_per_month:
-        limit = show(stated.max_per_month, "count")
+        limit = counted(stated.max_per_month, entry)
         return (
-            f"{shown(stated.owner)} lifts {shown(source)} beyond {limit} {plural(entry)} a month (the year needs "
+            f"{shown(stated.owner)} lifts {shown(source)} beyond {limit} a month (the year needs "
             f"{show(need, 'commitment')} a month), "
             "or its share of the goal moves elsewhere."
         )
@@ -133,8 +133,8 @@ def _start(year: PlannedYear) -> str:
     month = show(year.plan.first_month + (year.first + first), "month")
     when = f"the rest of {month}" if first == 0 and year.start > 0 else month
     entry = titles_of(year.plan.stages)[year.plan.entry_stage(source)]
-    owner, count = shown(year.plan.sources[source].owner), show(flow[first], "commitment")
-    return f"{owner} brings {count} {plural(entry)} from {shown(source)} in {when}."
+    owner, brought = shown(year.plan.sources[source].owner), counted(flow[first], entry, kind="commitment")
+    return f"{owner} brings {brought} from {shown(source)} in {when}."
 
 
 def _neediest(year: PlannedYear, quarter: int) -> str:
@@ -241,15 +241,15 @@ def _dead(year: PlannedYear, pipeline: pd.DataFrame) -> Iterator[str]:
     dead = float(pipeline["dead_items"].sum())
     if dead:
         worth = f"worth {_money(year)(float(pipeline['dead_amount'].sum()))}"
-        lie = f"1 open record {worth} is" if dead == 1 else f"{show(dead, 'count')} open records {worth} are"
-        yield f"{lie} older than any conversion at the plan's lags: {'it counts' if dead == 1 else 'they count'} as 0."
+        lie = counted(dead, f"open record {worth} is", f"open records {worth} are")
+        yield f"{lie} older than any conversion at the plan's lags: {'it counts' if lie.startswith('1 ') else 'they count'} as 0."
 
 
 def _overdue(year: PlannedYear) -> Iterator[str]:
     overdue = sum(found.overdue_items for cell in year.open_yields for _, found in cell)
     if overdue:
-        count = show(overdue, "count")
-        yield f"{count} open records are past a fixed lag: they are taken to convert at the full rate next month."
+        late = counted(overdue, "open record is past a fixed lag: it is", "open records are past a fixed lag: they are")
+        yield f"{late} taken to convert at the full rate next month."
 
 
 def _thin_evidence(year: PlannedYear) -> Iterator[str]:
@@ -258,7 +258,7 @@ def _thin_evidence(year: PlannedYear) -> Iterator[str]:
         if n is not None and each.rate < 1 and min(each.rate * n, (1 - each.rate) * n) < 1:
             where = " x ".join(shown(part) for part in (each.segment, each.source) if part) or "all"
             yield (
-                f"{each.from_stage} to {each.to_stage} ({where}): {show(each.rate, 'share')} rests on {n:g} records, "
+                f"{each.from_stage} to {each.to_stage} ({where}): {show(each.rate, 'share')} rests on {counted(n, 'record')}, "
                 "less than one of which went the rarer way."
             )
 
@@ -272,6 +272,4 @@ def _tails(year: PlannedYear) -> Iterator[str]:
 
 def _scenarios(year: PlannedYear) -> Iterator[str]:
     if year.plan.scenarios:
-        count = len(year.plan.scenarios)
-        named = "1 scenario" if count == 1 else f"{count} scenarios"
-        yield f"The plan names {named}; this is the base plan: `revplan simulate` compares them."
+        yield f"The plan names {counted(len(year.plan.scenarios), 'scenario')}; this is the base plan: `revplan simulate` compares them."

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from revplan.escaping import clean
-from revplan.formats import MINUS, compact, plural, show
+from revplan.formats import MINUS, counted, plural, show, with_sign
 from revplan.model.commit import Progress
 from revplan.plan.stages import titles_of
 from revplan.record.contents import CONTENTS
@@ -82,7 +82,7 @@ def _diff_text(found: Difference) -> str:
     moving = [each for each in found.changes if not each.does_nothing]
     still = [f"  {clean(each.what)}" for each in found.changes if each.does_nothing]
     count = len(found.changes)
-    lines = [f"{clean(found.a.plan.name)} to {clean(found.b.plan.name)}: {count} change{'s' * (count > 1)}"]
+    lines = [f"{clean(found.a.plan.name)} to {clean(found.b.plan.name)}: {counted(count, 'change')}"]
     lines += [_line(each, found) for each in moving]
     if moving:
         lines.append(f"All together: {effect_words(found.together, found) or 'no number moves'}.")
@@ -117,11 +117,13 @@ def effect_words(effect: Figures, found: Difference) -> str:
 def _entries(move: float | None, title: str, end: str = "") -> str:
     if move is None:
         return f"{plural(title)}{end} cannot be compared"
-    size = show(round(abs(move)), "count") if abs(move) >= 1 else f"{abs(move):.1g}"
-    return f"{size} {'more' if move > 0 else 'fewer'} {title}{'s' * (size != '1')}{end}"
+    size = round(abs(move)) if abs(move) >= 1 else round(abs(move), 1)
+    more = "more" if move > 0 else "fewer"
+    return counted(size, f"{more} {title}", f"{more} {plural(title)}") + end if size else ""
 
 
 def _money(move: float | None, currency: str, what: str) -> str:
     if move is None:
         return f"{what} cannot be compared"
-    return f"{MINUS if move < 0 else '+'}{compact(abs(move), currency)} {what}"
+    text = with_sign(move, currency)
+    return f"{text} {what}" if text[0] in f"+{MINUS}" else ""

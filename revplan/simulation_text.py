@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from revplan.errors import shown
 from revplan.escaping import spreadsheet
-from revplan.formats import column, compact, listed, plural, show
+from revplan.formats import column, compact, counted, listed, plural, show
 from revplan.model import simulate_tables as tables
 from revplan.model.curve import CurvePoint
 from revplan.model.scenarios import Compared, entries_by_stage, largest_scale, largest_scales, scenario_notes
@@ -86,7 +86,7 @@ def simulation_text(simulation: Simulation, compared: Sequence[Compared]) -> str
     """The year's bands, the commit curve, what decides, the scenarios, and the notes."""
     plan = simulation.year.plan
     parts = [
-        f"{plan.name}, as of {plan.plan_date}: {simulation.trials:,} trials, seed {simulation.seed}",
+        f"{plan.name}, as of {plan.plan_date}: {simulation.trials:,} simulated years (--seed {simulation.seed})",
         _headline(simulation),
         _bands(simulation),
         _curve(simulation),
@@ -116,7 +116,7 @@ def _asked(simulation: Simulation, point: CurvePoint) -> str:
     stage = next(each for each in plan.stages if each.id == plan.commit_stage)
     entries = entries_by_stage(simulation.year)[stage.id]
     return (
-        f"For {sure} it takes {scale:.2f} times the entries: {show(scale * entries, 'commitment')} {plural(stage.title)} "
+        f"For {sure} it takes {scale:.2f} times the entries: {counted(scale * entries, stage.title, kind='commitment')} "
         f"instead of {show(entries, 'commitment')}."
     )
 
@@ -139,7 +139,7 @@ def _curve(simulation: Simulation) -> str:
         column(curve["spend"], "money"),
         column(curve["within_limits"], "yes"),
     ]
-    heads = ("sure", "scale", *(stage.title for stage in plan.stages), "spend", "within limits")
+    heads = ("sure", "times commit", *(stage.title for stage in plan.stages), "spend", "within limits")
     return "\n\n".join([aligned_columns(heads, cells), *_beyond(simulation, curve)])
 
 
@@ -157,7 +157,7 @@ def _given(simulation: Simulation) -> str:
     cells = [titles, *(column(given[name], "commitment") for name in ("commit", "signed"))]
     cells += [column(given[name], "money") for name in ("arr_low", "arr_high")]
     cells.append(column(given["variance_left"], "share"))
-    return aligned_columns(("commit at", "commit", "signed", "P10 if hit", "P90 if hit", "variance left"), cells)
+    return aligned_columns(("commit at", "commit", "signed", "P10 if hit", "P90 if hit", "uncertainty left"), cells)
 
 
 def _swings(simulation: Simulation) -> str:
@@ -165,7 +165,7 @@ def _swings(simulation: Simulation) -> str:
     cells = [list(swings["driver"])]
     cells += [column(swings[name], "money") for name in ("arr_low", "arr_high")]
     cells.append(column(swings["share_of_variance"].round(3), "share"))
-    return aligned_columns(("driver", "at its P10", "at its P90", "of variance"), cells)
+    return aligned_columns(("driver", "at its P10", "at its P90", "of the uncertainty"), cells)
 
 
 def _seek(simulation: Simulation) -> str:
@@ -197,10 +197,10 @@ def _scenarios(compared: Sequence[Compared]) -> str:
         "P10": column(table["arr_low"], "money"),
         "P90": column(table["arr_high"], "money"),
         "chance": column(table["chance_of_goal"].round(3), "share"),
-        "scale": column(table["scale"], "ratio"),
-        f"anew: {plural(title)}": column(needed, "count"),
+        "times commit": column(table["scale"], "ratio"),
+        f"replanned: {plural(title)}": column(needed, "count"),
         "more or less": column([each - needed[0] for each in needed], "number"),
-        "anew: spend": column(table["spend"], "money"),
+        "replanned: spend": column(table["spend"], "money"),
         "spend to base": column(table["spend_difference"], "number"),
     }
     return aligned_columns(list(cells), list(cells.values()))
@@ -223,13 +223,13 @@ def simulation_notes(simulation: Simulation) -> Iterator[str]:
     cost, currency = simulation.cost_of_uncertainty, simulation.year.plan.currency
     if abs(cost) >= 1:
         verb = "cost" if cost > 0 else "add"
-        yield f"Uncertain lags {verb} {compact(abs(cost), currency)} of the plan's ARR in expectation."
+        yield f"Uncertain delays {verb} {compact(abs(cost), currency)} of the plan's ARR in expectation."
     count, chance = simulation.all_hold
     if count:
         met = show(chance, "share") if chance >= 0.001 else "less than 0.1%"
-        yield f"{count} assumptions are uncertain; the chance that every one is met is {met}."
+        yield f"{counted(count, 'assumption is', 'assumptions are')} uncertain; the chance that every one is met is {met}."
     if (wins := float(simulation.view.planned_wins.sum())) < FEW_WINS:
-        yield f"Only {show(wins, 'count')} wins are expected: deals come whole, so the bands are rough."
+        yield f"Only {counted(wins, 'win is', 'wins are')} expected: deals come whole, so the bands are rough."
 
 
 def _limits(simulation: Simulation) -> Iterator[str]:
@@ -256,8 +256,8 @@ def _taken_as_certain(simulation: Simulation) -> Iterator[str]:
     rates = simulation.view.rates
     stated = int(((rates.evidence == float("inf")) & (rates.mean < 1)).sum())
     if stated:
-        yield f"{stated} of {len(rates.mean)} rates are stated without evidence: they are taken as certain."
+        yield f"{stated} of {counted(len(rates.mean), 'rate')} {'is' if stated == 1 else 'are'} stated without evidence, and so taken as certain."
     plan = simulation.year.plan
     without = [name for name, segment in plan.segments.items() if segment.acv.sd is None]
     if without:
-        yield f"No sd of the deal size is given for {', '.join(map(shown, without))}: every deal there counts as the mean."
+        yield f"No spread (sd) of the deal size is given for {', '.join(map(shown, without))}: every deal there counts as the mean."

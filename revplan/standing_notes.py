@@ -9,7 +9,7 @@ import pandas as pd
 
 from revplan.comparison import Sides, booked_part
 from revplan.errors import shown
-from revplan.formats import compact, plural, show
+from revplan.formats import compact, counted, show
 from revplan.history.records import SILENT_DAYS, History, last_recorded, stale
 from revplan.plan.model import Plan
 from revplan.plan.stages import titles_of
@@ -59,8 +59,8 @@ def unplanned(sides: Sides) -> Iterator[str]:
     rows = won[[cell not in cells for cell in zip(won["segment"], won["source"], strict=True)]]
     if len(rows):
         pairs = sorted({f"{shown(row.segment)} x {shown(row.source)}" for row in rows.itertuples()})
-        wins = show(float(rows["entries"].sum()), "count")
-        yield f"{wins} wins are of {', '.join(pairs[:3])}, for which the plan has no share: in the variance they are volume and mix."
+        wins = counted(float(rows["entries"].sum()), "win is", "wins are")
+        yield f"{wins} of {', '.join(pairs[:3])}, for which the plan has no share: in the variance this is volume and mix."
 
 
 def short_promise(money: pd.DataFrame, plan: Plan) -> Iterator[str]:
@@ -84,14 +84,14 @@ def never_won(history: History | None) -> Iterator[str]:
 
 def young_cohorts(three: pd.DataFrame, sides: Sides) -> Iterator[str]:
     """Which conversions are estimates."""
-    stage = plural(titles_of(sides.plan.stages)[sides.stage])
+    title = titles_of(sides.plan.stages)[sides.stage]
     for row in three.itertuples():
         if row.provisional and pd.notna(row.rate):
             more = show(float(row.rate * row.flow - row.won_so_far), "count")
             band = f"{show(row.rate_low, 'share')} to {show(row.rate_high, 'share')}"
-            flow, won, rate = show(row.flow, "count"), show(row.won_so_far, "count"), show(row.rate, "share")
+            flow, won, rate = counted(row.flow, title), show(row.won_so_far, "count"), show(row.rate, "share")
             yield (
-                f"Conversion to won of {sides.plan.period_label(row.period)} is provisional: of {flow} {stage}, {won} won by now, "
+                f"Conversion to won of {sides.plan.period_label(row.period)} is provisional: of {flow}, {won} won by now, "
                 f"{more} more expected: {rate} in all ({band})."
             )
 

@@ -10,7 +10,7 @@ from functools import lru_cache, partial
 from revplan.app.pictures import commit_entries, commit_title, required_by_stage
 from revplan.errors import shown
 from revplan.escaping import escape
-from revplan.formats import compact, money, plural, show
+from revplan.formats import compact, counted, money, plural, show
 from revplan.model.scenarios import largest_scale, spend_of_entries
 from revplan.model.simulate import Simulation
 from revplan.model.simulate_tables import WITHIN
@@ -42,7 +42,7 @@ def headline(simulation: Simulation, base: Simulation) -> str:
     chance, before = (each.outcome.chance_of_goal.value for each in (simulation, base))
     entries = commit_entries(simulation)
     said = (
-        f"{show(entries, 'commitment')} {plural(title)} reach {compact(simulation.view.goal, plan.currency)} new ARR in "
+        f"{counted(entries, title, kind='commitment')} {'reaches' if entries <= 1 else 'reach'} {compact(simulation.view.goal, plan.currency)} new ARR in "
         f"{show(chance, 'share')} of the years{_than_base(chance, before)}"
     )
     sure, asked = show(simulation.confidence, "share"), simulation.signed.scale.value * entries
@@ -55,7 +55,7 @@ def _than_base(chance: float, before: float) -> str:
     difference = chance - before
     if abs(difference) < POINTS:
         return ", as in the base plan"
-    return f", {100 * abs(difference):.1f} points {'more' if difference > 0 else 'less'} than in the base plan"
+    return f", {counted(round(100 * abs(difference), 1), 'point')} {'more' if difference > 0 else 'less'} than in the base plan"
 
 
 def warnings(simulation: Simulation) -> tuple[str, ...]:
@@ -126,7 +126,7 @@ def _share(value: float) -> str:
 
 
 def _points(value: float) -> str:
-    return f"{show(round(100 * value, 1), 'number')} points"
+    return counted(round(100 * value, 1), "point", kind="number")
 
 
 def tiles(simulation: Simulation, base: Simulation) -> str:
@@ -146,7 +146,7 @@ def side_by_side(columns: Mapping[str, Simulation], base: Simulation, left_out: 
 
     `left_out` scenarios have no column; the caption says so.
     """
-    more = f" {left_out} further scenarios of the plan can be opened." if left_out else ""
+    more = f" {counted(left_out, 'further scenario')} of the plan can be opened." if left_out else ""
     heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in columns)
     by_figure = zip(figures(base), values(base), *(values(each) for each in columns.values()), strict=True)
     rows = "".join(_row(figure, before, found) for figure, before, *found in by_figure)

@@ -23,13 +23,13 @@ from revplan.app.svg import (
     words,
 )
 from revplan.calendar import MONTHS
-from revplan.formats import compact, plural, show
+from revplan.formats import compact, counted, plural, show
 from revplan.model.funnel import YEAR
 from revplan.model.scenarios import entries_by_stage
 from revplan.model.simulate import Simulation
 from revplan.model.simulate_tables import points
 from revplan.plan.stages import titles_of
-from revplan.report.axes import ACTUAL, ATTENTION, BACKGROUND, GAP, PAST, PLAN, REQUIRED, fitting
+from revplan.report.axes import ACTUAL, ATTENTION, BACKGROUND, GAP, PAST, PLAN, REQUIRED, fitting, fitting_names
 
 LEFT, RIGHT = 54, WIDTH - 10
 NAMES, DRIVERS = 104, 190  # room for the names of stages, and of drivers
@@ -84,7 +84,7 @@ def curve_chart(simulation: Simulation, base: Simulation) -> Chart:
     x = Scale(0.0, 1.0, LEFT + 10, RIGHT - 10)
     asked = simulation.signed.scale.value * entries
     message = (
-        f"To be {show(sure, 'share')} sure takes {show(asked, 'commitment')} {plural(title)}; "
+        f"To be {show(sure, 'share')} sure takes {counted(asked, title, kind='commitment')}; "
         if math.isfinite(asked)
         else f"No volume of {plural(title)} makes it {show(sure, 'share')} sure; "
     ) + f"the commit of {show(entries, 'commitment')} gives {show(chance, 'share')}."
@@ -114,17 +114,18 @@ def funnel_chart(simulation: Simulation, base: Simulation) -> Chart:
     x = scale_of([*now.values(), *before.values()], NAMES + 8, RIGHT - 104)
     first = stages[0]
     message = (
-        f"The goal requires {show(now[first.id], 'commitment')} {plural(fitting(first.title))}"
+        f"The goal requires {counted(now[first.id], fitting(first.title), kind='commitment')}"
         + _more(now[first.id], before[first.id])
-        + f", and {show(now[stages[-1].id], 'commitment')} wins"
+        + f", and {counted(now[stages[-1].id], 'win', kind='commitment')}"
         + _more(now[stages[-1].id], before[stages[-1].id])
         + "."
     )
     parts = [key({REQUIRED: "required now", PAST: "base plan"}, NAMES + 8)]
+    titles = fitting_names([stage.title for stage in stages], 14)
     for place, stage in enumerate(stages):
         top = 28 + 1.5 * ROW * place
         parts += [
-            words(NAMES, top + 17, fitting(stage.title, 14), "end", INK),
+            words(NAMES, top + 17, titles[place], "end", INK),
             bar(NAMES + 8, top, x.at(now[stage.id]) - NAMES - 8, 14, colour(REQUIRED)),
             bar(NAMES + 8, top + 16, x.at(before[stage.id]) - NAMES - 8, 7, colour(PAST)),
             words(
@@ -152,10 +153,11 @@ def tornado_chart(simulation: Simulation) -> Chart:
         f"{compact(first.high, currency)}."
     )
     parts = [key({GAP: "at its P10", REQUIRED: "at its P90"}, DRIVERS + 8)]
+    drivers = fitting_names([swing.driver for swing in swings], 27)
     for place, swing in enumerate(swings):
         top = 28 + ROW * place
         parts += [
-            words(DRIVERS, top + 14, fitting(swing.driver, 27), "end", INK),
+            words(DRIVERS, top + 14, drivers[place], "end", INK),
             bar(x.at(middle), top, x.at(swing.low) - x.at(middle), 18, colour(GAP)),
             bar(x.at(middle), top, x.at(swing.high) - x.at(middle), 18, colour(REQUIRED)),
         ]

@@ -139,7 +139,7 @@ def _check_header(game: Game, document: Document) -> None:
         raise PlanError.at(document.name, message)
     if shown(version) != str(SCHEMA):
         message = f"is of version {shown(version)} of scenario files, and this revplan reads version {SCHEMA}"
-        raise PlanError([Fault(document.where(("schema",)), f"{message}; save it anew with this revplan")])
+        raise PlanError([Fault(document.where(("schema",)), f"{message}; save it again with this revplan")])
     if plan != game.plan.name:
         message = f"belongs to the plan {shown(plan)!r}, and this plan is {shown(game.plan.name)!r}; open it there"
         raise PlanError([Fault(document.where(("plan",)), message)])

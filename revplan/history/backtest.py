@@ -194,13 +194,13 @@ def _warnings(
     for target, (name, says) in better.items():
         rule, model = found[target][name], found[target][MODEL]
         lines.append(
-            f"{TARGETS[target]}: {NAMES[name]} did better (CRPS {rule.crps:,.1f} against {model.crps:,.1f}, WAPE "
-            f"{rule.wape:.0%} against {model.wape:.0%}); for the months after {last} it says {says:,.0f}"
+            f"{TARGETS[target]}: {NAMES[name]} did better: with its band it missed by {rule.crps:,.1f} on average, the "
+            f"forecast by {model.crps:,.1f} (without, by {rule.wape:.0%} and {model.wape:.0%} of what came); for the months after {last} it says {says:,.0f}"
         )
     if number < ENOUGH:
         lines.append(
-            f"{number} forecasts say little about coverage: it takes {ENOUGH} independent ones to tell an interval "
-            "that holds 60 % from one that holds 80 %"
+            f"{number} {'forecast says' if number == 1 else 'forecasts say'} little of how often the band holds: it takes "
+            f"{ENOUGH} independent ones to tell a band that holds 60 % from one that holds 80 %"
         )
     return lines
 

@@ -201,8 +201,8 @@ def _warnings(spells: Spells, began: tuple[int, ...], past: list[Replay], told: 
             )
     if len(past) < FEW_REPLAYS:
         lines.append(
-            f"only {len(past)} past forecasts could be replayed; the intervals rest on the {USUAL_CV:.0%} by which "
-            "a quarter's wins usually vary beyond chance"
+            f"only {len(past)} past {'forecast' if len(past) == 1 else 'forecasts'} could be replayed; the intervals rest on the {USUAL_CV:.0%} by which "
+            "a quarter's wins usually vary beyond luck"
         )
     if told.wins.sum() > 0 and told.arrivals.cv > 0.5:
         lines.append(

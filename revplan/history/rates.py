@@ -204,8 +204,8 @@ def _warnings(
         yield f"{name}: {recorded}, though records start on {started[pair[0]]:%Y-%m-%d}; what came before is left out"
     if row["drift_chance"] < DRIFT_CHANCE:
         yield (
-            f"{name}: drift: in the last 90 days {row['drift']:.2f} times as many went on as the days before lead to "
-            "expect, more than chance explains; plan with what is recent, and ask what changed"
+            f"{name}: changed lately: in the last 90 days {row['drift']:.2f} times as many went on as the days before lead to "
+            "expect, more than luck explains; plan with what is recent, and ask what changed"
         )
     if row["window_days"] < (history_day - row["recorded_from"]).days:
         yield (
@@ -214,13 +214,13 @@ def _warnings(
         )
     if row["p90_days"] > MATURE_AGE * row["watched_days"]:
         yield (
-            f"{name}: immature: one in ten conversions takes over {row['p90_days']:.0f} days, and records were "
-            f"watched for {row['watched_days']:.0f}; the rate of {row['rate']:.3f} is not final"
+            f"{name}: not settled: one in ten conversions takes over {row['p90_days']:.0f} days, and records were "
+            f"watched for {row['watched_days']:.0f}; the rate of {row['rate']:.1%} is not final"
         )
     elif not row["mature"]:
         yield (
-            f"{name}: immature: fewer than half of the records watched from their entry had the time a conversion takes; "
-            f"the rate of {row['rate']:.3f} is not final"
+            f"{name}: not settled: fewer than half of the records watched from their entry had the time a conversion takes; "
+            f"the rate of {row['rate']:.1%} is not final"
         )
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from revplan.calendar import MONTHS_PER_YEAR
-from revplan.errors import Fault, shown
+from revplan.errors import Fault, digits, shown
 from revplan.plan.bridge import BridgeError, solve_bridge
 from revplan.plan.goal import SHARE_TOLERANCE
 from revplan.plan.places import places
@@ -114,11 +114,11 @@ def _sum_to_one(place: str, shares: dict[str, float | None], where: str = "") ->
         return
     total = sum(known.values())
     if abs(total - 1) > SHARE_TOLERANCE:
-        listed = ", ".join(f"{shown(name)} {share:g}" for name, share in list(known.items())[:12])
+        listed = ", ".join(f"{shown(name)} {digits(share)}" for name, share in list(known.items())[:12])
         more = f", and {len(known) - 12} more" if len(known) > 12 else ""
         yield Fault(
             place,
-            f"shares{where} sum to {total:.6g}; they must sum to 1, which this misses by {total - 1:+.6g} "
+            f"shares{where} sum to {digits(total)}; they must sum to 1, which is {digits(abs(total - 1))} too {'much' if total > 1 else 'little'} "
             f"({listed}{more})",
         )
 

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from revplan.errors import Fault, PlanError, shown
+from revplan.errors import Fault, PlanError, digits, shown
 from revplan.plan.checks import consistency
 from revplan.plan.model import Plan, Scenario
 from revplan.plan.scenario import scenario_faults
@@ -215,7 +215,7 @@ def _out_of_range(came: str, kind: str, limits: Mapping[str, Any], place: Place)
         "greater_than": "more than",
         "greater_than_equal": "at least",
     }[kind]
-    message = f"got {came}; it must be {relation} {bound:g}"
+    message = f"got {came}; it must be {relation} {digits(bound)}"
     if kind.startswith("less") and SHARES.intersection(map(str, place)) and (fraction := _as_fraction(came)):
         return f"{message}: write {fraction} for {came} %"
     return message + _meaning(place)
@@ -223,7 +223,7 @@ def _out_of_range(came: str, kind: str, limits: Mapping[str, Any], place: Place)
 
 def _as_fraction(came: str) -> str:
     try:
-        return f"{float(came) / 100:g}" if 1 < float(came) <= 100 else ""
+        return digits(float(came) / 100) if 1 < float(came) <= 100 else ""
     except ValueError:
         return ""
 

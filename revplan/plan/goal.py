@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from revplan.calendar import MONTHS_PER_YEAR
+from revplan.errors import digits
 from revplan.values import Number, Value
 
 SHARE_TOLERANCE = 1e-6
@@ -70,7 +71,9 @@ class Phasing(Value):
             shares = getattr(self, name)
             if shares is not None and abs(sum(shares) - 1) > SHARE_TOLERANCE:
                 miss = sum(shares) - 1
-                raise ValueError(f"{name} sum to {sum(shares):.6g}; they must sum to 1 ({miss:+.6g} too much)")
+                raise ValueError(
+                    f"{name} sum to {digits(sum(shares))}; they must sum to 1 ({digits(abs(miss))} too {'much' if miss > 0 else 'little'})"
+                )
         if self.months is not None and self.model_fields_set & {"quarters", "within_quarter"}:
             raise ValueError("give months, or quarters with within_quarter, not both")
         return self

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import date
 
-from revplan.errors import shown
-from revplan.formats import MISSING, compact, show
+from revplan.errors import digits, shown
+from revplan.formats import MISSING, compact, counted, show
 from revplan.lag import Lag
 from revplan.plan.goal import Change
 from revplan.plan.model import Acv, Transition
@@ -23,8 +23,8 @@ NAMES = {
     "max_growth": "largest growth of entries a month",
     "enters": "enters at",
     "names": "called after the calendar year of its",
-    "rho": "correlation of the rates",
-    "lag_cv": "spread of the lags",
+    "rho": "how far rates move together",
+    "lag_cv": "spread of the delays",
     "volume_cv": "spread of the volume",
     "quarters": "shares of the quarters",
     "within_quarter": "shares of the months of a quarter",
@@ -65,7 +65,7 @@ def _number(key: str, value: float, currency: str) -> str:
         return compact(value, currency)
     if key in SHARES:
         return show(value, "share")
-    return f"{value:,.6g}"
+    return digits(value)
 
 
 def _composed(key: str, value: object, currency: str) -> str:
@@ -107,7 +107,7 @@ def _change(change: Change, currency: str) -> str:
 def lag_words(lag: Lag) -> str:
     """How long a transition takes."""
     if lag.months is not None:
-        return f"{lag.months} month{'s' * (lag.months > 1)}" if lag.months else "at once"
+        return counted(lag.months, "month") if lag.months else "at once"
     if lag.weights is not None:
         return "by month " + "/".join(show(weight, "share") for weight in lag.weights[:6])
-    return f"median {lag.median_days:.3g} days, P90 {lag.p90_days:.3g}"
+    return f"median {counted(lag.median_days or 0.0, 'day', kind='days')}, P90 {show(lag.p90_days, 'days')}"

@@ -11,6 +11,7 @@ from scipy.special import betainc, betaincc, betaincinv, ndtr, ndtri
 
 from revplan.calendar import MONTH_DAYS, MONTHS_PER_YEAR, month_of
 from revplan.errors import shown
+from revplan.formats import counted, show
 from revplan.history.pasts import monthly_entries
 from revplan.history.rates import rate_law
 from revplan.known import Records
@@ -40,7 +41,8 @@ def rate_rows(steps: list[Compared]) -> Iterator[dict[str, Any]]:
             "chance": float(betaincc(*law, planned)),
             "periods": len(each.cohorts),
             "periods_met": int((each.cohorts["rate"] >= planned).sum()),
-            "basis": f"{each.row['conversions']:,.0f} conversions" + ("" if each.row["mature"] else ", immature"),
+            "basis": counted(round(each.row["conversions"]), "conversion")
+            + ("" if each.row["mature"] else ", not settled"),
         }
 
 
@@ -62,7 +64,8 @@ def lag_rows(plan: Plan, steps: list[Compared]) -> Iterator[dict[str, Any]]:
             "chance": chance,
             "periods": len(medians),
             "periods_met": int((medians <= planned).sum()),
-            "basis": f"{each.row['conversions']:,.0f} conversions, lag_cv {plan.uncertainty.lag_cv:g}",
+            "basis": f"{counted(round(each.row['conversions']), 'conversion')}; delays are taken to vary by "
+            + show(plan.uncertainty.lag_cv, "share"),
         }
 
 

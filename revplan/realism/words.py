@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from revplan.formats import compact, plural, show
+from revplan.formats import compact, counted, plural, show
 from revplan.model.simulate import Simulation
 from revplan.plan.model import Plan
 from revplan.plan.stages import titles_of
@@ -33,9 +33,8 @@ def assumed(found: Realism) -> str:
     if rows["chance"].isna().all():
         return "The records are too few to hold any assumption against."
     bold = rows[rows["chance"] < BOLD]
-    verb = "is" if len(bold) == 1 else "are"
     first = (
-        f"{len(bold)} of {len(rows)} assumptions {verb} bold (met less than one time in ten), first of all {bold['assumption'].iloc[0]}"
+        f"{len(bold)} of {counted(len(rows), 'assumption')} {'is' if len(bold) == 1 else 'are'} bold (met less than one time in ten), first of all {bold['assumption'].iloc[0]}"
         if len(bold)
         else f"No assumption of {len(rows)} is bold (met less than one time in ten)"
     )
@@ -62,7 +61,7 @@ def stacked(found: Realism, plan: Plan) -> str:
     if found.buffers.empty:
         return "Rates, deal sizes and lags are those of the records: no buffer is stacked in this plan."
     stage = titles_of(plan.stages)[plan.commit_stage]
-    asked = f"{show(found.commit, 'commitment')} committed {plural(stage)}"
+    asked = counted(found.commit, f"committed {stage}", f"committed {plural(stage)}", "commitment")
     brings = compact(found.together.total, plan.currency)
     share = f"{compact(abs(found.overshoot), plan.currency)} ({show(round(abs(found.overshoot) / max(found.planned.total, 1e-9), 3), 'share')})"
     most = _most(found)
@@ -94,7 +93,8 @@ def unreached(found: Realism) -> Iterator[str]:
         names = ", ".join(name.removeprefix("entries a month, ") for name in never["assumption"])
         yield f"No past month brought as many entries as the commit asks a month of {names}."
     if found.not_compared:
-        yield f"{len(found.not_compared)} uncertain rates have too few records to be held against."
+        few = counted(len(found.not_compared), "uncertain rate has", "uncertain rates have")
+        yield f"{few} too few records to be held against."
 
 
 def chance_words(chance: float) -> str:

@@ -20,7 +20,7 @@ NO_HASH = "0" * 64
 LINE = re.compile(r"(# )?([0-9a-f]{64})  (\S.*)")
 LEFT_BY_SYSTEMS = {"Thumbs.db", "desktop.ini"}
 MOST_FILES = 10_000  # of a signed folder; revplan writes some dozens
-AGAIN = "take the folder again from whoever signed it, unchanged (line ends count), or sign anew"
+AGAIN = "take the folder again from whoever signed it, unchanged (line ends count), or sign again"
 
 
 def listing(folder: Path) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 from pydantic import ValidationError
 
-from revplan.errors import PlanError, shown
+from revplan.errors import PlanError, digits, shown
 from revplan.formats import show
 from revplan.record.contents import AGAIN, verified
 from revplan.record.signature import Signature, versions
@@ -133,7 +133,7 @@ def _same(then: float | None, now: float | None) -> bool:
 
 
 def _number(value: float | None) -> str:
-    return "none" if value is None else show(value, "count") if abs(value) >= 100 else f"{value:.6g}"
+    return "none" if value is None else show(value, "count") if abs(value) >= 100 else digits(value)
 
 
 def _why(record: Record) -> Iterator[str]:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from revplan.escaping import markdown
-from revplan.formats import MISSING, commitment, compact, largest_remainder, listed, plural, show
+from revplan.formats import MISSING, commitment, compact, counted, largest_remainder, listed, plural, show
 from revplan.plan.stages import titles_of
 from revplan.record.contents import CONTENTS, NO_HASH
 from revplan.record.promises import promises_table
@@ -35,11 +35,11 @@ def signed_lines(signature: Signature, book: Workbook) -> tuple[str, ...]:
     if bridge.opening_arr is not None and bridge.closing_arr is not None:
         goal += f", from {compact(bridge.opening_arr, money)} to {compact(bridge.closing_arr, money)}"
     sure = show(signature.confidence, "share")
-    even = f"{show(signature.commit, 'commitment')} {plural(title)} in the year {_brings(book)}"
+    even = f"{counted(signature.commit, title, kind='commitment')} in the year {_brings(book)}"
     signed = (
         f"no number of {plural(title)} reaches the goal in {sure} of the years; the commit above stands"
         if signature.signed is None
-        else f"{show(signature.signed, 'commitment')} {plural(title)} in the year, which reach the goal in {sure} of the years"
+        else f"{counted(signature.signed, title, kind='commitment')} in the year, which {'reaches' if signature.signed <= 1 else 'reach'} the goal in {sure} of the years"
     )
     return (
         *(f"Look at this first: {line}" for line in book.doubts),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from revplan.errors import shown
@@ -71,7 +72,7 @@ def _both(leaf: Leaf, names: Names) -> str:
     key = leaf.field or str(leaf.place[-1])
     before, after = (names.value(key, each) for each in (leaf.before, leaf.after))
     if before == after and isinstance(leaf.before, float) and isinstance(leaf.after, float):
-        return f"{leaf.before:.12g} to {leaf.after:.12g}"
+        return " to ".join(f"{Decimal(f'{each:.12g}'):,f}" for each in (leaf.before, leaf.after))
     return "changed" if before == after or key == "basis" else f"{before} to {after}"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from revplan.formats import compact, kinds_of, largest_remainder, plural, show
+from revplan.formats import compact, counted, kinds_of, largest_remainder, plural, show
 from revplan.plan.stages import titles_of
 from revplan.report import charts, native_plan
 from revplan.report.exhibit import Exhibit, chart, table, text
@@ -68,8 +68,8 @@ def required_funnel(book: Workbook) -> Exhibit:
     rows = frame.set_index("stage")
     of_commit = "" if first == book.plan.commit_stage else _and_commit_stage(book, rows)
     message = (
-        f"{show(rows['commitment'][last], 'commitment')} wins trace back to "
-        f"{show(rows['commitment'][first], 'commitment')} {titles[first]} entries{of_commit}; "
+        f"{counted(rows['commitment'][last], 'win traces', 'wins trace', 'commitment')} back to "
+        f"{counted(rows['commitment'][first], titles[first], kind='commitment')}{of_commit}; "
         f"the year's commit brings {show(rows['commit'][last], 'commitment')} of the wins."
     )
     entering = entering_later(book)
@@ -93,7 +93,7 @@ def required_funnel(book: Workbook) -> Exhibit:
 
 def _and_commit_stage(book: Workbook, rows: pd.DataFrame) -> str:
     stage = book.plan.commit_stage
-    return f" and {show(rows['commitment'][stage], 'commitment')} {plural(titles_of(book.plan.stages)[stage])}"
+    return f" and {counted(rows['commitment'][stage], titles_of(book.plan.stages)[stage], kind='commitment')}"
 
 
 def entering_later(book: Workbook) -> str:
@@ -134,8 +134,9 @@ def open_pipeline(book: Workbook) -> Exhibit:
     sums[money] = sums[money].apply(lambda worth: pd.Series(largest_remainder(worth.to_numpy()), worth.index))
     total = sums.sum()
     frame = pd.concat([sums, total.to_frame("total").T]).reset_index(names="stage")
+    worth = f"worth {compact(total['amount'], currency)}"
     message = (
-        f"{show(total['items'], 'count')} open records worth {compact(total['amount'], currency)} are expected to bring "
+        f"{counted(total['items'], f'open record {worth} is', f'open records {worth} are')} expected to bring "
         f"{compact(total['arr'], currency)}, {compact(total['arr_in_year'], currency)} of it within the year; "
         f"{_too_old(float(total['dead_items']))} older than any conversion."
     )
@@ -230,8 +231,8 @@ def budget_by_quarter(book: Workbook) -> Exhibit:
 
 def _cac_text(book: Workbook) -> str:
     priced = [name for name, source in book.plan.sources.items() if source.cost_per_entry is not None]
-    wins = show(wins_of_year(book.year, priced), "count")
-    return f"over {wins} wins of the priced sources the programme CAC is {compact(book.cac or 0.0, book.plan.currency)}"
+    wins = counted(wins_of_year(book.year, priced), "win")
+    return f"over {wins} of the priced sources the programme CAC is {compact(book.cac or 0.0, book.plan.currency)}"
 
 
 def notes(book: Workbook) -> Exhibit:

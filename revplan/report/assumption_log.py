@@ -8,7 +8,7 @@ import pandas as pd
 
 from revplan.assumptions import EXPIRED, FEW, FEW_RECORDS, assumption_log_table, thin_and_unlogged
 from revplan.errors import shown
-from revplan.formats import kinds_of, show
+from revplan.formats import counted, kinds_of, show
 from revplan.report.exhibit import Exhibit, table, text
 from revplan.workbook import Workbook
 
@@ -51,14 +51,14 @@ def _rests_on(frame: pd.DataFrame) -> list[str]:
 def _states(frame: pd.DataFrame) -> list[str]:
     """The state, with the number of records where they are few."""
     return [
-        state.replace(FEW, f"{show(evidence, 'count')} records")
+        state.replace(FEW, counted(evidence, "record"))
         for state, evidence in zip(frame["state"], frame["evidence"], strict=True)
     ]
 
 
 def _message(frame: pd.DataFrame, day: date) -> str:
     expired, few = (int(frame["state"].str.contains(state).sum()) for state in (EXPIRED, FEW))
-    held = f"{len(frame)} assumptions have an owner; {expired or 'none'} had expired on {show(day, 'date')}"
+    held = f"{counted(len(frame), 'assumption has', 'assumptions have')} an owner; {expired or 'none'} had expired on {show(day, 'date')}"
     rest = "rests" if few == 1 else "rest"
     return f"{held}, and {few or 'none'} {rest} on fewer than {FEW_RECORDS:.0f} records."
 

@@ -5,7 +5,7 @@ Colours are named by what they mean and defined in `style/revplan.mplstyle`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +68,7 @@ def key(ax: Axes) -> None:
     """The key of the chart in one or two lines above it, where it hides nothing."""
     narrow = is_narrow(ax)
     handles, labels = ax.get_legend_handles_labels()
-    cut = [fitting(label, 26 if narrow else 40) for label in labels]
+    cut = fitting_names(labels, 26 if narrow else 40)
     ax.legend(handles, cut, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=_key_columns(cut, narrow))
 
 
@@ -90,9 +90,47 @@ def is_narrow(ax: Axes) -> bool:
 
 
 def fitting(name: object, width: int = 22) -> str:
-    """`name` cleaned and cut to `width` characters, to label a tick or a line."""
+    """`name` cleaned and cut to `width` characters; where it stands among others, `fitting_names` keeps them apart."""
     text = clean(name)
     return text if len(text) <= width else text[: width - 1].rstrip() + "…"
+
+
+def fitting_names(names: Iterable[object], width: int = 22) -> list[str]:
+    """The names of one chart or table cleaned and cut to `width` characters, so that different ones still read differently.
+
+    Names whose beginnings are alike are cut in the middle, and those that even so are alike get a number.
+    """
+    texts = [clean(name) for name in names]
+    labels = _apart(dict.fromkeys(texts), width)
+    return [labels[text] for text in texts]
+
+
+def _apart(texts: Iterable[str], width: int) -> dict[str, str]:
+    alike: dict[str, list[str]] = {}
+    for text in texts:
+        alike.setdefault(fitting(text, width), []).append(text)
+    labels: dict[str, str] = {}
+    for label, group in alike.items():
+        labels |= {group[0]: label} if len(group) == 1 else _in_the_middle(group, width)
+    used: dict[str, int] = {}
+    for text, label in labels.items():
+        used[label] = number = used.get(label, 0) + 1
+        if number > 1:
+            mark = f" ({number})"
+            labels[text] = f"{fitting(label, width - len(mark))}{mark}"
+    return labels
+
+
+def _in_the_middle(group: list[str], width: int) -> dict[str, str]:
+    """Beginning and differing part of names that begin alike."""
+    shortest = min(map(len, group))
+    same = next((at for at in range(shortest) if len({text[at] for text in group}) > 1), shortest)
+    begin = max(group[0].rfind(" ", 0, same) + 1, same - width // 3)  # from a word's beginning, if one is near
+    room = width - width // 3 - 1
+    rests = {text: text[begin:] or text[-room:] for text in group}
+    cut = _apart(dict.fromkeys(rests.values()), room)
+    head = group[0][: width - 1 - max(map(len, cut.values()))].rstrip()
+    return {text: f"{head}…{cut[rest]}" for text, rest in rests.items()}
 
 
 def _width(ax: Axes) -> float:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from revplan.formats import compact, plural, show
+from revplan.formats import compact, counted, plural, show
 from revplan.report.axes import (
     ACTUAL,
     ATTENTION,
@@ -20,6 +20,7 @@ from revplan.report.axes import (
     PLAN,
     REQUIRED,
     fitting,
+    fitting_names,
     grid_along_x,
     is_narrow,
     key,
@@ -216,10 +217,8 @@ def last_useful(ax: Axes, table: pd.DataFrame) -> str:
     ax.hlines(places, days.min() - (days.max() - days.min()) * 0.05, days, color=BACKGROUND, linewidth=2)
     ax.plot(days, places, linestyle="none", marker="o", markersize=7, color=PLAN)
     width = 20 if is_narrow(ax) else 34
-    names = [
-        fitting(f"{segment} x {source}", width)
-        for segment, source in zip(drawn["segment"], drawn["source"], strict=True)
-    ]
+    pairs = zip(drawn["segment"], drawn["source"], strict=True)
+    names = fitting_names([f"{segment} x {source}" for segment, source in pairs], width)
     ax.set_yticks(places, names)
     for place, day in zip(places, days, strict=True):
         ax.annotate(show(day, "date")[:-5], (day, place), (7, -3), textcoords="offset points", fontsize=7.5)
@@ -277,7 +276,7 @@ def few_sources(table: pd.DataFrame) -> pd.DataFrame:
     if len(spent) <= MOST_COLORS:
         return table
     named = set(spent.nlargest(MOST_COLORS - 1).index)
-    others = f"{len(spent) - len(named)} others"
+    others = counted(len(spent) - len(named), "other")
     kept = table["source"].isin(named)
     return pd.concat([table[kept], table[~kept].assign(source=others)])
 

@@ -8,11 +8,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from revplan.formats import compact, kinds_of, plural, show
+from revplan.formats import compact, counted, kinds_of, plural, show
 from revplan.model import simulate_tables as tables
 from revplan.plan.stages import titles_of
 from revplan.report import native_plan
-from revplan.report.axes import ATTENTION, GAP, PAST, PLAN, REQUIRED, fitting, grid_along_x, is_narrow, key, value_axis
+from revplan.report.axes import (
+    ATTENTION,
+    GAP,
+    PAST,
+    PLAN,
+    REQUIRED,
+    fitting,
+    fitting_names,
+    grid_along_x,
+    is_narrow,
+    key,
+    value_axis,
+)
 from revplan.report.drawing import Paint
 from revplan.report.exhibit import Exhibit, chart, table, text
 from revplan.workbook import Workbook
@@ -37,7 +49,8 @@ def sure(book: Workbook) -> Exhibit:
         "Missed of the goal, in expectation": compact(found.expected_shortfall.value, currency),
     }
     notes = [
-        f"{book.simulation.trials:,} trials, seed {book.simulation.seed}; rates vary by their evidence, and together."
+        f"{book.simulation.trials:,} years are simulated, and the same plan gives the same numbers; rates vary as far as the "
+        "records behind them leave open, and together."
     ]
     return text(_sure_message(book), facts, notes=notes)
 
@@ -47,7 +60,7 @@ def _sure_message(book: Workbook) -> str:
     title = titles_of(book.plan.stages)[stage]
     commit = float(book.stages.set_index("stage")["commit"][stage])
     reached = (
-        f"{show(commit, 'commitment')} {plural(title)} reach the goal in "
+        f"{counted(commit, title, kind='commitment')} {'reaches' if commit <= 1 else 'reach'} the goal in "
         f"{show(simulation.outcome.chance_of_goal.value, 'share')} of the years"
     )
     wanted, scale = show(simulation.confidence, "share"), simulation.signed.scale.value
@@ -108,7 +121,7 @@ def _curve_message(frame: pd.DataFrame, entries: float, title: str) -> str:
         return f"The goal is {show(last['confidence'], 'share')} sure without new {plural(title)}: what exists already brings it."
     more = last["entries"] / entries - 1
     text = (
-        f"{show(last['confidence'], 'share')} sure takes {show(last['entries'], 'commitment')} {plural(title)}, "
+        f"{show(last['confidence'], 'share')} sure takes {counted(last['entries'], title, kind='commitment')}, "
         f"{show(abs(more), 'share')} {'more' if more >= 0 else 'fewer'} than the commit"
     )
     over = frame.loc[~frame["within_limits"].astype(bool), "confidence"]
@@ -131,14 +144,14 @@ def tornado(book: Workbook) -> Exhibit:
         places = np.arange(len(rows))[::-1]
         ax.barh(places, rows["arr_low"] - middle, 0.6, middle, color=GAP, label="at its P10")
         ax.barh(places, rows["arr_high"] - middle, 0.6, middle, color=REQUIRED, label="at its P90")
-        ax.set_yticks(places, [fitting(name, 18 if is_narrow(ax) else 38) for name in rows["driver"]])
+        ax.set_yticks(places, fitting_names(rows["driver"], 18 if is_narrow(ax) else 38))
         value_axis(ax, "money", currency, "x")
         grid_along_x(ax)
         key(ax)
         first = rows.iloc[0]
         return (
             f"What decides most is {fitting(first['driver'], 60)}: between {compact(first['arr_low'], currency)} and "
-            f"{compact(first['arr_high'], currency)}, {show(first['share_of_variance'], 'share')} of the year's variance."
+            f"{compact(first['arr_high'], currency)}, {show(first['share_of_variance'], 'share')} of the year's uncertainty."
         )
 
     return chart(paint, frame, kinds_of("tornado"), height=0.9 + 0.34 * len(frame), name="tornado").with_native(
@@ -155,7 +168,7 @@ def left_uncertain(book: Workbook) -> Exhibit:
     row = frame.set_index("stage").loc[book.plan.commit_stage]
     message = (
         f"A commit at {titles[book.plan.commit_stage]}, hit exactly, leaves {show(row['variance_left'], 'share')} of the "
-        f"year's variance: between {compact(row['arr_low'], currency)} and {compact(row['arr_high'], currency)}."
+        f"year's uncertainty: between {compact(row['arr_low'], currency)} and {compact(row['arr_high'], currency)}."
     )
     labels = {
         "stage": "Commit at",
@@ -163,8 +176,8 @@ def left_uncertain(book: Workbook) -> Exhibit:
         "signed": f"To sign at {show(book.simulation.confidence, 'share')}",
         "arr_low": f"P10 if hit ({currency})",
         "arr_high": f"P90 if hit ({currency})",
-        "arr_sd": "Standard deviation",
-        "variance_left": "Variance left",
+        "arr_sd": "Spread (standard deviation)",
+        "variance_left": "Uncertainty left",
     }
     return table(
         frame.assign(stage=[titles[stage] for stage in frame["stage"]]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from revplan.formats import commitment, compact, kinds_of, largest_remainder, plural, show
+from revplan.formats import commitment, compact, counted, kinds_of, largest_remainder, plural, show
 from revplan.model.sheet import sums_by_quarter
 from revplan.plan.stages import titles_of
 from revplan.report import charts, native_plan
@@ -85,9 +85,10 @@ def commit_by_source(book: Workbook) -> Exhibit:
     most, owner = show(frame["year"].max(), "commitment"), plan.sources[largest].owner
     message = (
         f"{fitting(largest)} is the largest source, and {fitting(owner)} answers for it: {most} of the "
-        f"{show(total, 'commitment')} entries of the year."
+        f"{counted(total, 'entry', kind='commitment')} of the year."
         if len(names) > 1
-        else f"All {most} entries of the year come from {fitting(largest)}, and {fitting(owner)} answers for them."
+        else f"{counted(total, 'entry of the year comes', 'entries of the year come', 'commitment')} from {fitting(largest)} alone, and {fitting(owner)} answers for "
+        f"{'it' if total <= 1 else 'them'}."
     )
     return _monthly_table(frame, message, "Source: where it enters (owner)", [])
 
@@ -132,8 +133,8 @@ def commit_sheet(book: Workbook) -> Exhibit:
     frame = pd.concat([frame, _arr_row(book, names)], ignore_index=True)
     worth = book.stages.set_index("stage")["value_per_entry"]
     stage, first = book.plan.commit_stage, book.plan.stage_ids[0]
-    equal = show(worth[stage] / worth[first] if worth[first] else None, "count")
-    as_much = "" if stage == first else f", as much as {equal} {titles[first]} entries"
+    equal = counted(worth[stage] / worth[first] if worth[first] else 0.0, titles[first])
+    as_much = "" if stage == first else f", as much as {equal}"
     return table(
         frame,
         {"stage": "text", **dict.fromkeys([*names, "year"], "commitment"), "value_per_entry": "money"},

@@ -7,7 +7,7 @@ import pandas as pd
 
 from revplan import __version__
 from revplan.errors import PlanError
-from revplan.formats import compact, kinds_of, show
+from revplan.formats import compact, counted, kinds_of, show
 from revplan.model.funnel import YEAR
 from revplan.model.outlook import step_name
 from revplan.plan.bridge import next_year_growth
@@ -27,14 +27,16 @@ def assumptions(book: Workbook) -> Exhibit:
     rows = [*_goal_rows(book), *_share_rows(book.plan), *_transition_rows(book)]
     frame = pd.DataFrame(rows, columns=["what", "value", "evidence", "records", "basis"])
     bare = int((frame["basis"] == "").sum())
-    sourced = "each names its source" if not bare else f"{bare} of them name no source: add `basis` in the plan file"
+    sourced = (
+        "each names its source"
+        if not bare
+        else f"{bare} of them {'names' if bare == 1 else 'name'} no source: add `basis` in the plan file"
+    )
     said = _rates_said(book)
     above = int((said["percentile"] > ABOVE).sum())
-    lie = (
-        f"{above or 'none'} of {len(said)} rates {'lies' if above < 2 else 'lie'} above what the records support (P90)"
-    )
+    lie = f"{above or 'none'} of {counted(len(said), 'rate')} {'lies' if above < 2 else 'lie'} above what the records support (P90)"
     against = f"; {lie}" if len(said) else ""
-    message = f"{len(frame)} assumptions carry this plan; {sourced}{against}."
+    message = f"{counted(len(frame), 'assumption carries', 'assumptions carry')} this plan; {sourced}{against}."
     return table(
         frame.astype({"evidence": float}),
         {"what": "text", "value": "text", "evidence": "count", "records": "text", "basis": "text"},
@@ -140,7 +142,7 @@ def checks(book: Workbook, billing_total: float = 0.0) -> Exhibit:
     frame.loc[frame["difference"].isna(), "holds"] = NOT_GIVEN
     wrong = frame[frame["holds"] == DIFFERS]
     count = int((frame["holds"] == OK).sum())
-    message = f"{count} of {len(frame)} checks hold" + (
+    message = f"{count} of {len(frame)} checks {'holds' if count == 1 else 'hold'}" + (
         f"; {wrong['check'].iloc[0]} differs by {show(wrong['difference'].iloc[0], 'number')}." if len(wrong) else "."
     )
     if (frame["holds"] == NOT_GIVEN).any():

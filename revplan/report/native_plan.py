@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from revplan.formats import commitment, plural, show
-from revplan.report.axes import ATTENTION, GAP, PAST, PLAN, REQUIRED, fitting
+from revplan.report.axes import ATTENTION, GAP, PAST, PLAN, REQUIRED, fitting_names
 from revplan.report.charts import LEVELS, MOST_ROWS, SOURCE_COLORS, TITLES, few_sources, shown_terms
 from revplan.report.native import Describe, Mark, Native, Series, day_number, names, numbers, waterfall
 
@@ -98,10 +98,8 @@ def last_useful(table: pd.DataFrame) -> Native:
     """Until when a new entry still serves the year, the cells that end first on top."""
     rows = table.sort_values("last_useful_on").head(MOST_ROWS)
     until = rows["last_useful_on"]
-    cells = [
-        f"{fitting(segment)} x {fitting(source)}"
-        for segment, source in zip(rows["segment"], rows["source"], strict=True)
-    ]
+    pairs = zip(rows["segment"], rows["source"], strict=True)
+    cells = fitting_names([f"{segment} x {source}" for segment, source in pairs], 48)
     first, last = day_number(until.min()), day_number(until.max())
     return Native(
         form="bars",

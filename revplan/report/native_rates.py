@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def rates(table: pd.DataFrame) -> Native:
     """Each step's rate with its interval; immature ones pale."""
     mature = table["mature"].astype(bool)
-    parts = (("settled", mature, PLAN), ("immature", ~mature, PAST))
+    parts = (("settled", mature, PLAN), ("not settled", ~mature, PAST))
     columns = ("rate", "rate_low", "rate_high")
     series = []
     for name, some, color in parts:
@@ -45,7 +45,7 @@ def curves(settled: float) -> Describe:
                 for name, cohort, shade in zip(names(cohorts), cohorts, shades, strict=True)
             ),
             kind="share",
-            x_title=f"months since entry (settled from {settled:.1f} on)",
+            x_title=f"months since entry (settled from {show(round(settled, 1), 'months')} on)",
         )
 
     return describe

@@ -20,7 +20,7 @@ from typing import Any, Literal
 from revplan.errors import ReportError, shown
 from revplan.escaping import clean
 from revplan.report import fonts, prose
-from revplan.report.axes import fitting
+from revplan.report.axes import fitting, fitting_names
 from revplan.report.blocks import Block, Heading, Prose, Shown, blocks
 from revplan.report.provenance import LABELS, colophon
 from revplan.tables import NUMERIC
@@ -145,15 +145,16 @@ def _add(section: Section, block: Block) -> None:
 
 def _exhibit(block: Shown) -> dict[str, Any]:
     raw = block.raw
+    labels = fitting_names([column["label"] for column in raw["columns"]], LABEL)
     return {
         **{key: raw[key] for key in ("kind", "message", "alt", "notes", "totals")},
         "svg": block.svg,
         "columns": [
             {
-                "label": fitting(column["label"], LABEL),
+                "label": label,
                 "number": column["kind"] in NUMERIC or column["kind"] == "figure",
             }
-            for column in raw["columns"]
+            for label, column in zip(labels, raw["columns"], strict=True)
         ],
         "rows": raw["shown"],
         "giant": any(len(cell) > GIANT for row in raw["shown"] for cell in row),

@@ -18,6 +18,7 @@ from revplan.report.axes import (
     PLAN,
     REQUIRED,
     fitting,
+    fitting_names,
     grid_along_x,
     is_narrow,
     key,
@@ -38,7 +39,7 @@ def rates(ax: Axes, table: pd.DataFrame) -> str:
     places = np.arange(len(table))[::-1]
     ax.hlines(places, 100 * table["rate_low"], 100 * table["rate_high"], color=REQUIRED, linewidth=5, alpha=0.6)
     mature = table["mature"].to_numpy(dtype=bool)
-    for some, face, label in ((mature, PLAN, "settled"), (~mature, "white", "immature")):
+    for some, face, label in ((mature, PLAN, "settled"), (~mature, "white", "not settled")):
         if some.any():
             ax.plot(
                 100 * table["rate"][some],
@@ -49,7 +50,7 @@ def rates(ax: Axes, table: pd.DataFrame) -> str:
                 markerfacecolor=face,
                 label=label,
             )
-    ax.set_yticks(places, [fitting(name, 16 if is_narrow(ax) else 30) for name in table["step"]])
+    ax.set_yticks(places, fitting_names(table["step"], 16 if is_narrow(ax) else 30))
     ax.set_xlim(0, min(100, 115 * float(table["rate_high"].max())))
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}%")
     grid_along_x(ax)
@@ -162,8 +163,8 @@ def drift(ax: Axes, table: pd.DataFrame) -> str:
     moved = table["drift_chance"].to_numpy() < STEADY
     ax.barh(places, 100 * (table["drift"] - 1), 0.5, color=np.where(moved, GAP, PAST))
     ax.axvline(0, color="black", linewidth=0.8)
-    ax.set_yticks(places, [fitting(name, 16 if is_narrow(ax) else 30) for name in table["step"]])
-    ax.xaxis.set_major_formatter(lambda value, _: f"{value:+g}%")
+    ax.set_yticks(places, fitting_names(table["step"], 16 if is_narrow(ax) else 30))
+    ax.xaxis.set_major_formatter(lambda value, _: f"{show(round(value), 'number')}%")
     grid_along_x(ax)
     named = table[moved]
     if named.empty:
@@ -171,7 +172,7 @@ def drift(ax: Axes, table: pd.DataFrame) -> str:
         who = f"{fitting(str(table['step'].iloc[0]), 40)} did not convert" if one else "No step shown converted"
         return f"{who} differently in the last 90 days than before, beyond what luck explains."
     worst = named.loc[(named["drift"] - 1).abs().idxmax()]
-    change = f"{100 * abs(worst['drift'] - 1):.0f} % {'more' if worst['drift'] > 1 else 'less'}"
+    change = f"{show(round(abs(worst['drift'] - 1), 2), 'share')} {'more' if worst['drift'] > 1 else 'less'}"
     return (
         f"{fitting(worst['step'], 40)} converted {change} in the last 90 days than the days before lead to expect "
         f"(chance {show(worst['drift_chance'], 'share')} if nothing had changed): plan with the recent rate."
@@ -237,6 +238,6 @@ def forecast(ax: Axes, table: pd.DataFrame) -> str:
     key(ax)
     known, total = float(table["known"].sum()), float(table["all"].sum())
     return (
-        f"{compact(total)} wins are expected by {show(table['month_end'].iloc[-1], 'date')}, "
+        f"{compact(total)} {'win is' if compact(total) == '1' else 'wins are'} expected by {show(table['month_end'].iloc[-1], 'date')}, "
         f"{compact(known)} of them from records that exist already."
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from revplan.errors import PlanError, shown
-from revplan.formats import compact, kinds_of, listed, show
+from revplan.formats import compact, counted, kinds_of, listed, show
 from revplan.history.backtest import MODEL, Backtest, beaten_by
 from revplan.history.baselines import NAMES
 from revplan.history.parts import OWN_LAG
@@ -33,7 +33,8 @@ def summary(book: HistoryBook) -> Exhibit:
     history, steps = book.history, book.steps
     settled = int(steps["mature"].sum())
     wanted = len(history.stages) - 1
-    message = f"{len(history.records):,} records support {settled} of {wanted} steps with rates that had time to settle"
+    support = counted(len(history.records), "record supports", "records support")
+    message = f"{support} {settled} of {counted(wanted, 'step')} with rates that had time to settle"
     young = steps.loc[~steps["mature"].astype(bool)]
     if len(young):
         steps_named = listed((young["from_stage"] + " to " + young["to_stage"]).tolist())
@@ -49,7 +50,8 @@ def summary(book: HistoryBook) -> Exhibit:
     }
     if book.forecast is not None:
         wins = book.forecast.with_arrivals.wins
-        facts[f"Wins of the next {book.months} months"] = f"{wins.mean:.0f} ({wins.p10:.0f} to {wins.p90:.0f})"
+        ahead = "month" if book.months == 1 else f"{book.months} months"
+        facts[f"Wins of the next {ahead}"] = f"{wins.mean:.0f} ({wins.p10:.0f} to {wins.p90:.0f})"
     if book.backtest is not None:
         score = book.backtest.scores["with_arrivals"][MODEL]
         facts["Error of past forecasts"] = show(score.wape, "share")
@@ -68,7 +70,7 @@ def import_report(book: HistoryBook) -> Exhibit:
     frame = pd.DataFrame(lines, columns=["part", "what", "count", "example"])
     read = sum(line.count for line in book.history.report if line.what.startswith("rows read"))
     aside = sum(line.count for line in book.history.report if "set aside" in line.what)
-    message = f"{read:,} rows were read and {aside:,} set aside; every finding is counted here."
+    message = f"{counted(read, 'row was', 'rows were')} read and {aside:,} set aside; every finding is counted here."
     kinds = {"part": "text", "what": "text", "count": "count", "example": "text"}
     return table(
         frame, kinds, message, labels={"part": "Where", "what": "What", "count": "How many", "example": "Example"}
@@ -94,8 +96,8 @@ def cells(book: HistoryBook) -> Exhibit:
     columns = ["step", "rate", "rate_low", "rate_high", "evidence", "conversions", "median_days", "p90_days", "mature"]
     thin = int((named["conversions"] < 10).sum())
     message = (
-        f"{len(named)} rates by step, segment and source; {thin} rest on fewer than 10 conversions and lean on the "
-        "rates of their segment, their source and all records."
+        f"{counted(len(named), 'rate')} by step, segment and source; {counted(thin, 'rests', 'rest')} on fewer than 10 "
+        "conversions and so leans on the segment, the source and all records."
     )
     labels = {
         "step": "Step",
@@ -132,8 +134,8 @@ def differences(book: HistoryBook) -> Exhibit:
     labels |= {"worst": "Least at the same age", "worst_rate": "Rate of that one"}
     labels |= {"chance": "Chance if all were alike", "differs": "More than luck"}
     notes = [
-        "Log-rank test of records of the same age, corrected for the number of comparisons (Holm). What is quicker to "
-        "convert counts as converting more, so rates can lie nearer together, or the other way round."
+        "Records of the same age are compared; the more comparisons there are, the clearer each must be to count as more than "
+        "luck. What is quicker to convert counts as converting more, so rates can lie nearer together, or the other way round."
     ]
     kinds = {**kinds_of("differences"), "step": "text", "best_rate": "share", "worst_rate": "share"}
     return table(found[columns], kinds, message, labels=labels, notes=notes)
@@ -183,7 +185,7 @@ def curves(book: HistoryBook, from_stage: str = "") -> Exhibit:
     row = book.steps[book.steps["from_stage"] == start]
     frame = book.curves(start) if len(row) else pd.DataFrame()
     if frame.empty:
-        return text(f"{start} to {end}: the records are too young or too few for cohort curves.")
+        return text(f"{start} to {end}: the records are too young or too few to draw its curves.")
     settled = float(row["p90_days"].iloc[0]) / MONTH_DAYS
     return chart(
         rate_charts.curves(start, end, settled), frame, kinds_of("cohort_curves"), name="curves", height=3.4
@@ -227,7 +229,7 @@ def forecast(book: HistoryBook) -> Exhibit:
     names = ["month_end", "known", "known_p10", "known_p90", "all", "all_p10", "all_p90"]
     frame = pd.DataFrame(rows, columns=names)
     notes = [
-        f"Bars are means, lines P10 to P90; beyond chance wins vary by {show(told.from_known.cv, 'share')}.",
+        f"Bars are means, lines P10 to P90; beyond luck wins vary by {show(told.from_known.cv, 'share')}.",
         *told.warnings,
     ]
     if told.with_arrivals.arr is not None:
@@ -271,16 +273,20 @@ def scores(book: HistoryBook) -> Exhibit:
     frame = pd.DataFrame(rows, columns=["method", "wape", "bias", "crps", "coverage", "width"])
     frame = frame.astype(dict.fromkeys(["wape", "bias", "crps", "coverage", "width"], float))
     message = _score_message(done)
-    kinds = {"method": "text", "wape": "share", "bias": "ratio", "crps": "count", "coverage": "share", "width": "ratio"}
+    kinds = {"method": "text", "wape": "share", "bias": "share", "crps": "count", "coverage": "share", "width": "ratio"}
     labels = {
         "method": "Method",
-        "wape": "Error (WAPE)",
-        "bias": "Bias",
-        "crps": "CRPS (wins)",
+        "wape": "Missed by, of what came",
+        "bias": "Too much (+) or too little (−)",
+        "crps": "Miss with its band (wins)",
         "coverage": "Came within P10 to P90",
-        "width": "Width over mean",
+        "width": "Band over forecast",
     }
-    return table(frame, kinds, message, labels=labels)
+    notes = [
+        "Missed by: all misses added up, over all that came. Miss with its band: how far off it was on average, counting in "
+        "how sure it said it was; less is better."
+    ]
+    return table(frame, kinds, message, labels=labels, notes=notes)
 
 
 def _score_message(done: Backtest) -> str:
@@ -288,17 +294,17 @@ def _score_message(done: Backtest) -> str:
     found, days = done.scores["with_arrivals"], _days(len(done.origins))
     by_error, by_score = (beaten_by(found, measure) for measure in ("wape", "crps"))
     if by_error is None and by_score is None:
-        return f"Replayed {days}, no baseline did better than the forecast, by error or by CRPS."
+        return f"Replayed {days}, no baseline did better than the forecast, with its band or without."
     said = []
     if by_error is not None:
         errors = show(found[by_error].wape, "share"), show(found[MODEL].wape, "share")
         said.append(f"{NAMES[by_error]} was off by less than the forecast ({errors[0]} against {errors[1]})")
     if by_score is not None:
-        crps = f"{found[by_score].crps:,.2f} against {found[MODEL].crps:,.2f}"
-        said.append(f"{NAMES[by_score]} had the better CRPS ({crps})")
+        missed = f"{found[by_score].crps:,.2f} against {found[MODEL].crps:,.2f}"
+        said.append(f"{NAMES[by_score]} missed by less with its band counted in ({missed} wins)")
     better = done.better.get("with_arrivals")
     ahead = f": it says {better[1]:,.0f} for the months ahead" if better else ""
-    rest = "" if len(said) == 2 else ", by error none" if by_error is None else ", by CRPS none"
+    rest = "" if len(said) == 2 else ", without the band none" if by_error is None else ", with the band none"
     return f"Replayed {days}, {' and '.join(said)}{ahead}{rest}."
 
 

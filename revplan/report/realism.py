@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from revplan.formats import compact, kinds_of, show
+from revplan.formats import counted, kinds_of, show, with_sign
 from revplan.realism.words import assumed, boldest, nothing_to_compare, stacked, unreached
 from revplan.report.axes import (
     ATTENTION,
@@ -14,7 +14,7 @@ from revplan.report.axes import (
     GAP,
     PLAN,
     REQUIRED,
-    fitting,
+    fitting_names,
     grid_along_x,
     is_narrow,
     key,
@@ -41,10 +41,12 @@ def against_history(book: Workbook) -> Exhibit:
     notes = [
         *unreached(found),
         "A rate or deal size is met where it comes out at least as high, a lag where it comes out no longer.",
-        "Percentiles are those of what the records support; past quarters count by their own cohorts, volumes by months.",
+        "Percentile: how much of what the records support lies below the planned value; past quarters count by the records that "
+        "entered in them, volumes by months.",
     ]
     if (left := len(found.assumptions) - len(rows)) > 0:
-        notes.append(f"{left} further assumptions are less bold; `revplan simulate --json` lists them all.")
+        less = counted(left, "further assumption is", "further assumptions are")
+        notes.append(f"{less} less bold; `revplan simulate --json` lists every one.")
     if rows.empty:
         return text(assumed(found), notes=notes)
     labels = {
@@ -104,13 +106,13 @@ def _waterfall(currency: str, message: str) -> Paint:
             if (mine := change * sign > 0).any():
                 ax.barh(places[1:-1][mine], change[mine], 0.6, arr[:-2][mine], color=color, label=label)
         for place, start, step in zip(places[1:-1], arr, change, strict=False):
-            said = ("+" if step >= 0 else "−") + compact(abs(step), currency)
+            said = with_sign(step, currency)
             end = (max(start, start + step), place)
             ax.annotate(said, end, (4, 0), textcoords="offset points", va="center", fontsize=8)
         ax.vlines(arr[:-1], places[1:] - 0.3, places[:-1] + 0.3, color=BACKGROUND, linewidth=1.2, zorder=0)
         ax.plot(arr[:1], places[:1], "s", color=PLAN, markersize=9, label="as planned")
         ax.plot(arr[-1:], places[-1:], "D", color=ATTENTION, markersize=9, label="at the history's medians")
-        ax.set_yticks(places, [fitting(name, 18 if is_narrow(ax) else 38) for name in frame["assumptions"]])
+        ax.set_yticks(places, fitting_names(frame["assumptions"], 18 if is_narrow(ax) else 38))
         ax.use_sticky_edges = False
         ax.margins(x=0.3 if is_narrow(ax) else 0.14)
         value_axis(ax, "money", currency, "x")

@@ -7,12 +7,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from revplan.errors import shown
-from revplan.escaping import clean
-from revplan.formats import compact, kinds_of, plural, show
+from revplan.formats import compact, counted, kinds_of, plural, show
 from revplan.model import simulate_tables as tables
 from revplan.model.scenarios import scenario_notes
 from revplan.plan.stages import titles_of
-from revplan.report.axes import ATTENTION, BACKGROUND, PLAN, REQUIRED, fitting, grid_along_x, is_narrow, key, value_axis
+from revplan.report.axes import (
+    ATTENTION,
+    BACKGROUND,
+    PLAN,
+    REQUIRED,
+    fitting,
+    fitting_names,
+    grid_along_x,
+    is_narrow,
+    key,
+    value_axis,
+)
 from revplan.report.drawing import Paint
 from revplan.report.exhibit import Exhibit, chart, table, text
 from revplan.report.native import Describe, Native, Series, names, numbers
@@ -67,7 +77,7 @@ def _ranges(currency: str, said: str) -> Paint:
         ax.plot(frame["arr_mid"], places, "o", color=PLAN, markersize=6, label="P50")
         ax.plot(frame["goal"], places, "|", color=ATTENTION, markersize=13, markeredgewidth=2.4, label="goal")
         ax.axvline(float(frame["arr_mid"].iloc[0]), color=BACKGROUND, linewidth=1, zorder=0)
-        ax.set_yticks(places, [_label(name, 13 if is_narrow(ax) else 34) for name in frame["scenario"]])
+        ax.set_yticks(places, fitting_names(frame["scenario"], 13 if is_narrow(ax) else 34))
         ax.set_ylim(-0.7, len(frame) - 0.3)
         value_axis(ax, "money", currency, "x")
         grid_along_x(ax)
@@ -75,13 +85,6 @@ def _ranges(currency: str, said: str) -> Paint:
         return said
 
     return paint
-
-
-def _label(name: object, width: int) -> str:
-    """A name cut in its middle: those of a series of scenarios differ at the end."""
-    text = clean(name)
-    half = width // 2
-    return text if len(text) <= width else f"{text[: width - half - 1].rstrip()}…{text[-half:].lstrip()}"
 
 
 def _in_numbers(currency: str) -> Describe:
@@ -115,13 +118,13 @@ def in_money(book: Workbook) -> Exhibit:
         "arr_mid": "P50",
         "arr_high": "P90",
         "chance_of_goal": "Chance of its goal",
-        "spend": "Spend, planned anew",
+        "spend": "Spend if replanned",
         "spend_difference": "To base, spend",
     }
     kinds = {**kinds_of("scenarios"), "mean_difference": "number", "spend_difference": "number"}
     rounded = frame.assign(chance_of_goal=frame["chance_of_goal"].round(3))
     notes = [
-        "Expected, P10 to P90 and chance keep the base plan's entries; spend is that of the scenario planned anew.",
+        "Expected, P10 to P90 and chance keep the base plan's entries; spend is what a plan made for the scenario costs.",
         *scenario_notes(book.scenarios),
     ]
     return table(rounded[list(labels)], kinds, conclusion(frame, currency), labels=labels, notes=notes)
@@ -149,5 +152,6 @@ def _units_message(others: pd.DataFrame, title: str) -> str:
     most = others.loc[others["change"].abs().idxmax()]
     more = "more" if most["change"] >= 0 else "fewer"
     if abs(most["change"]) < 0.5:
-        return f"No scenario, planned anew, asks for another number of {plural(title)}."
-    return f"Planned anew, {shown(most['scenario'])} asks for {show(abs(most['change']), 'count')} {more} {plural(title)} than the base plan: the largest change."
+        return f"No scenario, replanned, asks for another number of {plural(title)}."
+    asked = counted(abs(most["change"]), f"{more} {title}", f"{more} {plural(title)}")
+    return f"Replanned, {shown(most['scenario'])} asks for {asked} than the base plan: the largest change."

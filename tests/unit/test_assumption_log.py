@@ -61,7 +61,7 @@ def faults(folder: Path, *lines: str) -> str:
         ("transitions.sql.won.mid.rate", "SQL to Won, mid, rate", "20%"),
         ("transitions.sql.won.lag", "SQL to Won, lag", "median 60 days, P90 150"),
         ("commit.confidence", "confidence", "80%"),
-        ("uncertainty.rho", "correlation of the rates", "0.3"),
+        ("uncertainty.rho", "how far rates move together", "0.3"),
         ("plan_date", "plan date", "15 Nov 2026"),
     ],
 )

@@ -59,7 +59,7 @@ def test_a_native_waterfall_tells_what_adds_from_what_takes_away() -> None:
 
 def test_parts_of_the_landing_stand_beside_each_other_up_to_it() -> None:
     ax = axes()
-    charts.landing("USD", SAID)(ax, LANDING)
+    charts.landing("USD", SAID, "FY26")(ax, LANDING)
     spans = [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in ax.patches]  # type: ignore[attr-defined]
     assert spans == [(0, 50), (50, 70), (70, 80)]
     lines = {line.get_label(): list(line.get_xdata()) for line in ax.lines}  # type: ignore[call-overload]

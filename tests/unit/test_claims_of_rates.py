@@ -141,7 +141,7 @@ def test_no_baseline_did_better_only_where_none_did(found: list[tuple[float, flo
     better = [min(each[at] for each in others) < by_name[MODEL][at] for at in (0, 1)]
     assert ("no baseline did better" in message) == (not any(better))
     assert ("was off by less" in message) == better[0]
-    assert ("had the better CRPS" in message) == better[1]
+    assert ("missed by less with its band" in message) == better[1]
 
 
 def test_replays_in_which_nothing_came_have_no_error_as_a_share() -> None:

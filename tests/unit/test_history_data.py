@@ -66,9 +66,9 @@ def test_olist_outcomes_were_recorded_late(tmp_path: Path) -> None:
     assert date(2017, 12, 5) <= row["recorded_from"].date() <= date(2018, 1, 15)
     assert row["rate"] > 4 * 76 / 3143
     assert not row["mature"]
-    late, immature = estimate_warnings(history, estimates)
+    late, young = estimate_warnings(history, estimates)
     assert "outcomes are recorded only from 2018-01" in late
-    assert "immature" in immature
+    assert "not settled" in young
 
 
 @needs_data

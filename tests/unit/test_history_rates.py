@@ -124,13 +124,13 @@ def test_a_transition_without_conversions_has_no_row_but_a_warning() -> None:
     assert others == [lacking]
 
 
-def test_a_history_watched_too_briefly_is_immature() -> None:
+def test_a_history_watched_too_briefly_has_not_settled() -> None:
     records = [{"lead": day, "won": day + 30} for day in range(40)]
     history = history_of(records, 40)
     estimates = estimate_transitions(history, history.as_of)
     assert not estimates["mature"].any()
     (line,) = estimate_warnings(history, estimates)
-    assert line.startswith("lead to won: immature: one in ten conversions takes over 30 days")
+    assert line.startswith("lead to won: not settled: one in ten conversions takes over 30 days")
 
 
 def test_what_came_after_the_as_of_day_is_not_used() -> None:

@@ -171,7 +171,7 @@ def test_a_rate_that_moved_is_taken_from_recent_records() -> None:
     assert row["drift"] > 1.3
     text = " ".join(estimate_warnings(known, estimates))
     assert "rates rest on the last 180 days" in text
-    assert "drift: in the last 90 days" in text
+    assert "changed lately: in the last 90 days" in text
 
 
 def test_a_steady_rate_is_taken_from_all_records_without_alarm() -> None:

@@ -137,7 +137,7 @@ def test_together_is_what_the_two_plans_say(changed, tmp_path: Path) -> None:
         ("segment: mid, rate: 0.20", "segment: mid, source: web, rate: 0.20", "SQL to Won, mid x web: added (20%, at once)"),
         ("stage: sql", "stage: lead", "commit stage SQL to Lead"),
         ("confidence: 0.8", "confidence: 0.9", "confidence 80% to 90%"),
-        ("rho: 0.3", "rho: 0.5", "correlation of the rates 0.3 to 0.5"),
+        ("rho: 0.3", "rho: 0.5", "how far rates move together 0.3 to 0.5"),
         ("plan_date: 2026-11-15", "plan_date: 2026-12-01", "plan date 15 Nov 2026 to 1 Dec 2026"),
         ("stages: [{id: lead}", "rounding: spreadsheet\nstages: [{id: lead}", "rounding none to spreadsheet"),
         ("label: Won", "label: Signed", "stages Lead - SQL - Won to Lead - SQL - Signed"),

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from lxml import html
 
-from revplan.escaping import LONGEST_WORD, cut_words
-from revplan.formats import plural
+from revplan.errors import digits
+from revplan.escaping import LONGEST_WORD, clean, cut_words
+from revplan.formats import counted, plural, with_sign
+from revplan.lag import Lag
 from revplan.plan.stages import PRESETS, Stage
+from revplan.plan.words import lag_words
+from revplan.report.axes import fitting_names
 from revplan.report.figures import figure
+from revplan.report.native import Native
 from revplan.report.page import AMOUNT, MESSAGE
+from revplan.report.slides.drawn import named
 from revplan.report.slides.fit import unbroken
 from revplan.report.slides.table import Column, sheets, shortened
 from revplan.report.slides.template import Area
@@ -28,10 +36,83 @@ PLACE = Area(left=0.5, top=1.7, width=12.3, height=4.6)
         ("Won", "Wins"),
         ("商談", "商談"),
         ("Stage 2", "Stage 2"),
+        ("MQLs", "MQLs"),
+        ("Meetings", "Meetings"),
+        ("Company", "Companies"),
+        ("Lead (raw)", "Leads (raw)"),
+        ("Demo booked", "Demos booked"),
+        ("Proposal sent", "Proposals sent"),
+        ("Sales Qualified", "Sales Qualified"),
+        ("Marketing Qualified Lead", "Marketing Qualified Leads"),
+        ("Closed Won", "Closed Wins"),
+        ("Business", "Businesses"),
+        ("Analysis", "Analyses"),
+        ("Client", "Clients"),
+        ("SMS", "SMSs"),
+        ("עסקים", "עסקים"),
+        ("Möglichkeit", "Möglichkeit"),
     ],
 )
 def test_several_of_a_stage(name: str, several: str) -> None:
     assert plural(name) == several
+
+
+def test_words_agree_with_their_number() -> None:
+    told = [counted(number, "win is", "wins are") for number in (0, 1, 1.04, 2, 0.5, 1_200)]
+    assert told == ["0 wins are", "1 win is", "1.0 wins are", "2 wins are", "0.5 wins are", "1,200 wins are"]
+    assert counted(0.2, "MQL", kind="commitment") == "1 MQL"
+    assert counted(31.2, "MQL", kind="commitment") == "32 MQLs"
+
+
+def test_a_number_in_a_message_has_no_exponent() -> None:
+    assert [digits(value) for value in (1830.0, 1e9, 0.00012, 1e-9, 0.3, 1234567.0, -5.0)] == [
+        "1,830",
+        "1,000,000,000",
+        "0.00012",
+        "0.000000001",
+        "0.3",
+        "1,234,570",
+        "-5",
+    ]
+
+
+def test_a_difference_has_its_sign_and_nothing_has_none() -> None:
+    assert [with_sign(value, "EUR") for value in (5000, -5000, 0.0, -0.0, -1e-9, 1e-9)] == ["+€5k", "−€5k", *["€0"] * 4]
+
+
+def test_a_lag_of_years_is_told_in_days() -> None:
+    assert lag_words(Lag(median_days=1825.0, p90_days=4000.0)) == "median 1,825 days, P90 4,000"
+    assert lag_words(Lag(median_days=1.0, p90_days=4.0)) == "median 1 day, P90 4"
+
+
+ALIKE = [
+    "rate lead to sql, Small and medium-sized businesses of the manufacturing industry x Field events",
+    "rate lead to sql, Small and medium-sized businesses of the manufacturing industry x Organic search",
+    "rate lead to sql, Small and medium-sized businesses of the manufacturing industry",
+    "rate sqo to won, Small",
+]
+
+
+def test_names_that_begin_alike_are_cut_where_they_differ() -> None:
+    assert fitting_names(ALIKE, 38) == [
+        "rate lead to…industry x Field events",
+        "rate lead to…industry x Organic search",
+        "rate lead to…industry",
+        "rate sqo to won, Small",
+    ]
+    assert fitting_names(["mid", "mid"], 38) == ["mid", "mid"]
+
+
+@given(st.lists(st.text(alphabet="ab w", min_size=1, max_size=60), min_size=1, max_size=9), st.integers(10, 40))
+def test_different_names_stay_different_and_fit(names: list[str], width: int) -> None:
+    told = fitting_names(names, width)
+    assert max(map(len, told)) <= width
+    assert len(set(told)) == len({clean(name) for name in names})
+
+
+def test_bars_of_a_slide_read_differently() -> None:
+    bars = Native(form="bars", categories=tuple(ALIKE), series=(), kind="money")
+    assert len(set(named(bars, 9.0).categories)) == len(ALIKE)
 
 
 def test_no_preset_has_a_stage_in_broken_english() -> None:

@@ -13,6 +13,7 @@ import pytest
 from revplan.cli import main
 from revplan.model import simulate_tables as tables
 from revplan.report import side_by_side as show
+from revplan.report.axes import fitting_names
 from revplan.workbook import Workbook, open_workbook
 
 PLAN = """\
@@ -101,12 +102,12 @@ def test_thirty_scenarios_can_still_be_read_and_more_are_left_to_the_table(tmp_p
     assert (len(drawn.table), len(table)) == (31, 36)
     assert drawn.notes[0] == "5 further scenarios are in the table only."
     assert "in the scenario variation 34" in drawn.message
-    assert show.in_units(book).message == "No scenario, planned anew, asks for another number of SQLs."
+    assert show.in_units(book).message == "No scenario, replanned, asks for another number of SQLs."
 
 
-@pytest.mark.parametrize(("name", "label"), [("short", "short"), ("variation number 17", "variat…mber 17")])
-def test_names_differ_at_their_end_and_so_do_labels(name: str, label: str) -> None:
-    assert show._label(name, 14) == label
+def test_names_differ_at_their_end_and_so_do_labels() -> None:
+    names = ["short", *(f"variation number {number}" for number in (16, 17, 18))]
+    assert fitting_names(names, 14) == ["short", "variation n…16", "variation n…17", "variation n…18"]
 
 
 def test_a_plan_without_scenarios_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -136,7 +137,7 @@ def test_json_and_text_carry_the_variances(path: Path, capsys: pytest.CaptureFix
     assert asked["needed_difference"] > 0
     assert main(arguments) == 0
     said = capsys.readouterr().out
-    assert "anew: SQLs" in said
+    assert "replanned: SQLs" in said
     (line,) = [line for line in said.splitlines() if line.startswith("weak")]
     assert f"{asked['needed_difference']:+.0f}" in line.split()
     assert "@sum, of?two" in said  # a name on one line

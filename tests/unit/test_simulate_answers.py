@@ -403,9 +403,9 @@ def test_simulate_prints_for_a_person(tmp_path: Path, capsys: pytest.CaptureFixt
     plan_of(TEXT, tmp_path)
     assert main(["simulate", str(tmp_path / "plan.yaml")]) == 0
     out = capsys.readouterr().out
-    assert "8,192 trials, seed 1" in out
+    assert "8,192 simulated years (--seed 1)" in out
     assert "For 80% it takes" in out
-    assert "variance left" in out
+    assert "uncertainty left" in out
     assert "no sd" not in out.lower()
 
 

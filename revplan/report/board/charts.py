@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from revplan.formats import compact, show
+from revplan.formats import compact, show, with_sign
 from revplan.report.axes import (
     BACKGROUND,
     BAR,
@@ -82,7 +82,7 @@ def variance(currency: str, said: Sentence) -> Paint:
         for place, (amount, base) in enumerate(zip(amounts, bases, strict=True)):
             ends = place in (0, len(amounts) - 1)
             ax.bar(place, amount, BAR, base, color=PLAN if ends else GAP if amount < 0 else REQUIRED)
-            label = compact(amount, currency) if ends or amount <= 0 else f"+{compact(amount, currency)}"
+            label = compact(amount, currency) if ends else with_sign(amount, currency)
             top = base + max(amount, 0.0)
             ax.annotate(label, (place, top), (0, 3), textcoords="offset points", ha="center", fontsize=size)
         width = 8 if is_narrow(ax) else 14

@@ -8,7 +8,7 @@ import pandas as pd
 
 from revplan.boardbook import BoardBook
 from revplan.errors import PlanError, shown
-from revplan.formats import largest_remainder, round_half_up
+from revplan.formats import counted, largest_remainder, round_half_up
 from revplan.report.board.promised import CAME, PROMISED, STEPS, money, new_arr, nothing_yet, whole
 from revplan.report.board.standing import sources
 from revplan.report.exhibit import Exhibit, table
@@ -136,7 +136,11 @@ def cells(book: BoardBook) -> Exhibit:
             **{step: STEPS[step] for step in steps},
             "gap": f"Gap of {book.plan.period_label(label)} ({book.plan.currency})",
         },
-        notes=[f"{left} further cells have smaller gaps."] if left else [],
+        notes=[
+            counted(left, "further pair has a smaller gap.", "further pairs of segment and source have smaller gaps.")
+        ]
+        if left
+        else [],
     )
     rows = [{"segment": str(found.loc[at, "segment"]), "source": str(found.loc[at, "source"])} for at in order]
     columns = {step: {"measure": "variance_step", "period": label, "line": step} for step in steps}

@@ -6,8 +6,8 @@ import pandas as pd
 
 from revplan.boardbook import BoardBook
 from revplan.formats import largest_remainder, round_half_up
-from revplan.model.simulate import SEED, TRIALS
-from revplan.report.axes import fitting
+from revplan.model.simulate import TRIALS
+from revplan.report.axes import fitting_names
 from revplan.report.board import charts
 from revplan.report.board.promised import NAME, money, nothing_yet
 from revplan.report.exhibit import Exhibit, chart, table
@@ -125,7 +125,7 @@ def _coverage_message(book: BoardBook, frame: pd.DataFrame, period: str) -> Sent
 
 def _all_won(frame: pd.DataFrame, period: str) -> Sentence:
     """What is said where the goal is won in all; of single segments some of it may be left."""
-    left = [fitting(name, NAME) for name in frame.loc[frame["remaining"] > 0, "segment"] if name != TOTAL]
+    left = fitting_names([name for name in frame.loc[frame["remaining"] > 0, "segment"] if name != TOTAL], NAME)
     if not left:
         return say("Nothing is left to win of the goal of the {period}.", period=period)
     return say(
@@ -138,7 +138,7 @@ def _all_won(frame: pd.DataFrame, period: str) -> Sentence:
 def _some(names: list[str]) -> str:
     """The names, or the first of many."""
     few = names if len(names) <= FEW else [*names[: FEW - 1], "others"]
-    told = [fitting(name, NAME) for name in few]
+    told = fitting_names(few, NAME)
     return " and ".join(filter(None, [", ".join(told[:-1]), told[-1]]))
 
 
@@ -235,5 +235,5 @@ def ended(book: BoardBook) -> Sentence:
 def _landing_notes(book: BoardBook) -> list[str]:
     return [
         "Won so far, expected of open records at today's rates, and expected of the entries still committed: one simulation, so "
-        f"that the band shares their rates, delays and market. {TRIALS:,} years are simulated, from the seed {SEED}."
+        f"that the band shares their rates, delays and market. {TRIALS:,} years are simulated; the same records give the same band."
     ]

@@ -91,17 +91,26 @@ def _promise_message(book: BoardBook) -> Sentence:
     stage = book.plan.commit_stage
     label = book.spans[0].label
     came, asked, reached = (entries(book, stage, name, label) for name in (CAME, PROMISED, "reached"))
-    counted = plural(titles_of(book.plan.stages)[stage])
+    words = agreeing(asked, titles_of(book.plan.stages)[stage])
     if came.value is None:
-        said = "{asked} {counted} were promised for {period}; the plan names no records to count."
+        said = "{asked} {counted} {were} promised for {period}; the plan names no records to count."
     elif came.value > (asked.value or 0.0):
-        said = "{came} {counted} came where {asked} were promised for {period}: {reached}."
+        said = "{came} {counted} came where {asked} {were} promised for {period}: {reached}."
     else:
         said = "{came} of the {asked} {counted} promised for {period} came: {reached}."
-    against = say(said, came=came, asked=asked, counted=counted, period=book.plan.period_label(label), reached=reached)
+    if came.value is not None and came.value > (asked.value or 0.0):
+        words["counted"] = agreeing(came, titles_of(book.plan.stages)[stage])["counted"]
+    against = say(said, came=came, asked=asked, **words, period=book.plan.period_label(label), reached=reached)
     if book.scale is None:
         return against
-    return joined(against, say("{signed} were signed for.", signed=entries(book, stage, SIGNED, label)))
+    under = entries(book, stage, SIGNED, label)
+    return joined(against, say("{signed} {were} signed for.", signed=under, **agreeing(under, "")))
+
+
+def agreeing(number: Figure, title: str) -> dict[str, str]:
+    """The words of a sentence that agree with a number of entries."""
+    one = number.text == "1"
+    return {"counted": title if one else plural(title), "were": "was" if one else "were", "are": "is" if one else "are"}
 
 
 def nothing_yet(book: BoardBook, what: str) -> Exhibit:
@@ -140,10 +149,10 @@ def _quarterly_message(book: BoardBook, frame: pd.DataFrame, quarters: list[str]
     largest = [name for name in quarters if row[name] == max(row[each] for each in quarters)]
     part = ", the largest part of them in {quarter}" if len(largest) == 1 else ""
     return say(
-        f"{{commit}} {{counted}} are committed for the year{already}{part}.",
+        f"{{commit}} {{counted}} {{are}} committed for the year{already}{part}.",
         commit=commit,
         promised=figure("entries", row["year"], str(book.plan.first_month.year), PROMISED, stage=stage),
-        counted=plural(titles_of(book.plan.stages)[stage]),
+        **agreeing(commit, titles_of(book.plan.stages)[stage]),
         quarter=book.plan.period_label(largest[0]),
     )
 

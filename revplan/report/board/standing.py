@@ -9,7 +9,7 @@ from revplan.comparison import priced
 from revplan.formats import plural, round_half_up
 from revplan.plan.stages import titles_of
 from revplan.report.axes import fitting
-from revplan.report.board.promised import CAME, NAME, PROMISED, entries, money, nothing_yet, whole
+from revplan.report.board.promised import CAME, NAME, PROMISED, agreeing, entries, money, nothing_yet, whole
 from revplan.report.exhibit import Exhibit, table
 from revplan.report.figures import Cells, Figure, Sentence, figure, joined, say
 
@@ -88,16 +88,18 @@ def _three_message(book: BoardBook, frame: pd.DataFrame) -> Sentence:
 
     conversion, cac = both("conversion"), both("cac")
     title = titles_of(book.plan.stages)[book.stage]
+    came, asked = (entries(book, book.stage, basis, label) for basis in (CAME, PROMISED))
     known = (
         "{rate} of them are expected to be won in the end"
         if conversion[0].value is not None
         else "how many of them are won is not known"
     )
     said = say(
-        f"{{came}} {{counted}} came where {{asked}} were promised, and {known} where the plan says {{planned}}",
-        came=entries(book, book.stage, CAME, label),
-        counted=plural(title),
-        asked=entries(book, book.stage, PROMISED, label),
+        f"{{came}} {{counted}} came where {{asked}} {{were}} promised, and {known} where the plan says {{planned}}",
+        came=came,
+        counted=agreeing(came, title)["counted"],
+        were=agreeing(asked, title)["were"],
+        asked=asked,
         rate=conversion[0],
         planned=conversion[1],
     )
@@ -227,7 +229,7 @@ def _sources_message(book: BoardBook, frame: pd.DataFrame, period: str) -> Sente
     return say(
         f"Source {{source}} brought {brought} worth {{worth}} of new ARR; {{owner}} answers for it.",
         source=fitting(row["source"], NAME),
-        counted=plural(row["stage"]),
+        counted=agreeing(figures["asked"], row["stage"])["counted"],
         owner=fitting(row["owner"], NAME),
         **figures,
     )

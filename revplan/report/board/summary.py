@@ -159,7 +159,7 @@ def what_if(book: BoardBook) -> Exhibit:
             "chance": "Chance of the goal",
         },
         notes=[
-            "The committed entries stay as they are; what is open is worked out anew in the world of each scenario, but keeps "
+            "The committed entries stay as they are; what is open is worked out again in the world of each scenario, but keeps "
             "its amounts and, once the year runs, its delays. All see the same random numbers, so differences are not luck.",
             *(line for name in book.plan.scenarios for line in scenario_effects(book.plan, name)),
         ],
@@ -256,7 +256,7 @@ def _missed(book: BoardBook) -> Iterator[Risk]:
         return
     for row in book.quarters[book.quarters["shortfall"].round() > 0].itertuples():
         size = money(book, "shortfall", row.shortfall, row.quarter)
-        ask = f"agree who brings what {row.label} lacks, or its goal anew"
+        ask = f"agree who brings what {row.label} lacks, or a new goal for it"
         yield Risk(what=f"{row.label} misses its goal by plan", size=size, owner="marketing and sales", ask=ask)
 
 

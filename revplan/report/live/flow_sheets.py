@@ -22,7 +22,7 @@ def write_commit(desk: Desk) -> None:
     grid = desk.grid
     year, months = grid.year, range(grid.year.first, HORIZON)
     about = (
-        f"Entries found by optimisation on {grid.plan.plan_date.isoformat()} (plan date), for the inputs of that day. A formula cannot find them anew.",
+        f"Entries found by optimisation on {grid.plan.plan_date.isoformat()} (plan date), for the inputs of that day. A formula cannot find them again.",
         "Change them freely: what they bring follows on Forward and Quarters. `revplan report` solves them again.",
     )
     sheet = Sheet(desk, COMMIT, "Commit: entries where a source enters", about)

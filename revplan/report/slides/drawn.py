@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from revplan.escaping import clean
-from revplan.report.axes import fitting
+from revplan.report.axes import fitting_names
 from revplan.report.native import Native, Series
 from revplan.report.slides.fit import cut, width
 from revplan.report.slides.series import LEAST_SEGMENT, Drawn, difference, written
@@ -44,10 +44,14 @@ def named(native: Native, room: float) -> Native:
     """The chart with names that fit; they come from anyone. Those below columns may take three lines."""
     lying = native.form == "bars"
     across = room * BESIDE if lying else room * BELOW / max(1, len(native.categories))
-    series = tuple(replace(each, name=fitting(each.name, LONGEST_NAME)) for each in native.series)
+    told = fitting_names([each.name for each in native.series], LONGEST_NAME)
+    series = tuple(replace(each, name=name) for each, name in zip(native.series, told, strict=True))
+    labels = [cut(clean(each), LABEL_SIZE, across, 1 if lying else 3) for each in native.categories]
+    if len(set(labels)) < len(set(native.categories)):
+        labels = fitting_names(native.categories, max(8, min(map(len, labels))))
     return replace(
         native,
-        categories=tuple(cut(clean(each), LABEL_SIZE, across, 1 if lying else 3) for each in native.categories),
+        categories=tuple(labels),
         series=series,
     )
 

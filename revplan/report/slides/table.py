@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from revplan.report.axes import fitting
+from revplan.report.axes import fitting_names
 from revplan.report.slides.fit import BOLD, height, lines, width
 from revplan.report.slides.page import write
 from revplan.report.slides.template import Area
@@ -50,13 +50,14 @@ class Sheet:
 def columns_of(raw: dict[str, Any], numeric: frozenset[str]) -> list[Column]:
     """The columns of an exhibit, as `markup.raw` wrote them."""
     cells = list(zip(*raw["shown"], strict=True)) or [()] * len(raw["columns"])
+    labels = fitting_names([column["label"] for column in raw["columns"]], LONGEST_CELL // 4)
     return [
         Column(
-            label=fitting(column["label"], LONGEST_CELL // 4),
-            cells=tuple(fitting(cell, LONGEST_CELL) for cell in texts),
+            label=label,
+            cells=tuple(fitting_names(texts, LONGEST_CELL)),
             number=column["kind"] in numeric,
         )
-        for column, texts in zip(raw["columns"], cells, strict=True)
+        for label, column, texts in zip(labels, raw["columns"], cells, strict=True)
     ]
 
 
