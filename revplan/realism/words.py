@@ -47,7 +47,13 @@ def _all_met(rows: pd.DataFrame, found: Realism) -> str:
     if not count:
         return ""
     together, apart = chance_words(found.chance_all_met), chance_words(found.chance_if_independent)
-    who = f"the {count} rates, deal sizes and lags among them are all met" if count < len(rows) else "all are met"
+    who = "all are met"
+    if count < len(rows):
+        who = (
+            "the one rate, deal size or lag among them is met"
+            if count == 1
+            else f"the {count} rates, deal sizes and lags among them are all met"
+        )
     return f"; {who} together with a chance of {together} ({apart} if each strayed by itself)"
 
 

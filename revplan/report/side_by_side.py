@@ -43,7 +43,8 @@ def ranges(book: Workbook) -> Exhibit:
     every = tables.scenarios_table(book.scenarios)
     frame, notes = every.head(MOST_DRAWN + 1), []
     if len(every) > len(frame):
-        notes.append(f"{len(every) - len(frame)} further scenarios are in the table only.")
+        left = counted(len(every) - len(frame), "further scenario is", "further scenarios are")
+        notes.append(f"{left} in the table only.")
     currency, said = book.plan.currency, conclusion(every, book.plan.currency)
     height = 0.9 + 0.27 * len(frame)
     drawn = chart(_ranges(currency, said), frame, kinds_of("scenarios"), notes=notes, height=height, name="scenarios")

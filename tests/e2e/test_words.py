@@ -24,7 +24,7 @@ REPORTS = ("annual_commit", "board_report", "rates", "scenarios")
 TRIED = ("one segment", "zero wins", "long names", "not begun")
 
 FORBIDDEN = {
-    "jargon": r"(?i)\b(wape|crps|holm|lag_cv|rho|anew|pinball|censor\w*|hazards?|shapley|beta|copula|log-normal|lognormal|"
+    "jargon": r"(?i)(?<!uncertainty\.)\b(wape|crps|holm|lag_cv|rho|anew|pinball|censor\w*|hazards?|shapley|beta|copula|log-normal|lognormal|"
     r"monte.carlo|quantiles?|immature|likelihood|poisson|binomial|bootstrap|posterior|sobol|(?<!-)seed \d)\b(?!\.)",
     "the column of a table": r"^(Scale|Scale error|Arr sd|Driver index)$",
     "a number with an exponent": r"\d[eE][+-]\d",
