@@ -30,7 +30,7 @@ from revplan.history.records import STALE_DAYS, History, last_recorded, stale
 from revplan.model.promised import narrowed, promised_flow
 from revplan.model.simulate import Simulation, simulate
 from revplan.model.year import PlannedYear
-from revplan.plan.file import read_plan
+from revplan.plan.file import read_plan, real_path
 from revplan.plan.model import Plan
 from revplan.sheets import cell_values_table, quarters_table, targets_table
 from revplan.tables import empty
@@ -305,8 +305,9 @@ def open_boardbook(
     DataError
         If the records or actuals it names are.
     """
-    live, folder = read_plan(Path(plan_path)), Path(plan_path).parent
-    promised, signed, scale, of_promise = promised_year(Path(against or plan_path))
+    path = real_path(plan_path)
+    live, folder = read_plan(path), path.parent
+    promised, signed, scale, of_promise = promised_year(real_path(against or path))
     refuse_others(live, promised.plan, segment)
     actuals = read_actuals(live, folder)
     actual = None if actuals is None else actuals.table

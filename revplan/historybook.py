@@ -19,7 +19,7 @@ from revplan.history.engine import moves_in_frames
 from revplan.history.forecast import Forecast, forecast_wins
 from revplan.history.rates import estimate_transitions, estimate_warnings
 from revplan.history.records import EVERY, History, read_records
-from revplan.plan.file import read_plan
+from revplan.plan.file import read_plan, real_path
 from revplan.plan.model import Plan
 from revplan.tables import conform, empty
 
@@ -120,7 +120,7 @@ def open_history(plan_path: str | Path, as_of: str = "", months: int = QUARTER_M
     DataError
         If the records are.
     """
-    path = Path(plan_path)
+    path = real_path(plan_path)
     plan = read_plan(path)
     if plan.history is None:
         raise PlanError.at(f"{path.name}, history", "is missing; name the CRM file: `history: {leads: crm.yaml}`")

@@ -1,12 +1,18 @@
-"""Which files a plan rests on."""
+"""Which files a plan rests on, and copies of them that nobody changes while they are worked with."""
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
+from revplan.errors import PlanError, shown
 from revplan.history.crm_file import read_crm_file
 from revplan.history.files import data_paths, query_names
+from revplan.plan.file import read_plan, real_path
 from revplan.plan.model import Plan
+
+TRIES = 5  # a plan may be saved while it is copied, and name other files than a moment ago
 
 
 def input_files(plan: Plan, folder: Path) -> list[Path]:
@@ -32,3 +38,63 @@ def queries(plan: Plan, folder: Path) -> tuple[str, ...]:
         If the CRM file is at fault.
     """
     return () if plan.history is None else tuple(query_names(read_crm_file(folder / plan.history.leads)))
+
+
+def frozen_inputs(path: Path, folder: Path) -> Path:
+    """The copy of the plan file in `folder`, beside copies of all files it names, each where the plan looks for it.
+
+    A plan given by a link is the file that the link leads to, and names files from the folder of that one. What is
+    copied belongs together: the copied plan names the files that were copied with it.
+
+    Raises
+    ------
+    RevplanError
+        If the plan or its CRM file is at fault, or names a file that cannot be copied.
+    """
+    path = real_path(path)
+    named = _named_by(path)
+    for _ in range(TRIES):
+        root = Path(os.path.commonpath([path.parent, *(each.parent for each in named)]))
+        shutil.rmtree(folder, ignore_errors=True)
+        for each in dict.fromkeys((path, *named)):
+            _copy(each, folder / each.relative_to(root), path.name)
+        copy = folder / path.relative_to(root)
+        copies = {folder / each.relative_to(root) for each in named}
+        if {
+            each if _lies_in(folder, each) else folder / os.path.relpath(each, root) for each in _named_by(copy)
+        } == copies:
+            return copy
+        named = _named_by(path)
+    raise PlanError.at(path.name, "was changed again and again while it was read; try again once it is saved")
+
+
+def named_outside(copy: Path, folder: Path) -> list[Path]:
+    """The files that a copied plan names by their place on this machine, so that it would read them there.
+
+    Raises
+    ------
+    RevplanError
+        If the plan or its CRM file is at fault.
+    """
+    return [each for each in _named_by(copy) if not _lies_in(folder, each)]
+
+
+def _named_by(path: Path) -> list[Path]:
+    return [Path(os.path.abspath(each)) for each in input_files(read_plan(path), path.parent)]
+
+
+def _copy(path: Path, copy: Path, plan: str) -> None:
+    """Copies a file; one that is not there is left for its reader to name."""
+    if not copy.name.isprintable():
+        raise PlanError.at(plan, f"names the file {shown(path.name)!r}; give it a name of printable characters")
+    try:
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise PlanError.at(shown(path.name), f"cannot be copied ({error.strerror or error})") from None
+
+
+def _lies_in(folder: Path, path: Path) -> bool:
+    return Path(os.path.abspath(path)).is_relative_to(os.path.abspath(folder))

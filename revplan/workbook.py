@@ -24,7 +24,7 @@ from revplan.model.spread import Spread, in_order
 from revplan.model.year import PlannedYear, plan_year
 from revplan.notes import headline, notes
 from revplan.plan.effect import idle, idle_uncertainty, scenario_effects
-from revplan.plan.file import checked_plan, located
+from revplan.plan.file import checked_plan, located, real_path
 from revplan.plan.model import Plan
 from revplan.plan.scenario import scenario_plans
 from revplan.realism.answer import Realism, realism
@@ -167,7 +167,7 @@ def open_workbook(path: str | Path, progress: Progress | None = None) -> Workboo
     DataError
         If the records or actuals it names are.
     """
-    plan, records, actuals, doubtful = _inputs(Path(path))
+    plan, records, actuals, doubtful = _inputs(real_path(path))
     plan = with_history_rates(plan, records)
     year = plan_year(plan, known(plan, records), progress)
     if actuals is None:
@@ -220,7 +220,7 @@ def check_plan(path: str | Path, on: date | None = None) -> tuple[str, ...]:
     RevplanError
         With every fault of the plan, of the files it names and of how they fit; a DataError where only the files are.
     """
-    plan, records, actuals, doubtful = _inputs(Path(path))
+    plan, records, actuals, doubtful = _inputs(real_path(path))
     whole = with_history_rates(plan, records)
     scenario_plans(whole)
     report = () if records is None else tuple(str(line) for line in records.history.report)

@@ -10,8 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from revplan.errors import PlanError
+from revplan.inputs import frozen_inputs
 from revplan.model.bank import Bank
 from revplan.model.curve import CONFIDENCES
 from revplan.model.outlook import Opened, Outlook, open_months, outlook
@@ -19,6 +21,7 @@ from revplan.model.scenarios import with_entries
 from revplan.model.simulate import SEED, STRETCH, TRIALS, Simulation, run
 from revplan.model.trials import drivers
 from revplan.model.year import PlannedYear, year_without_commit
+from revplan.plan.file import real_path
 from revplan.plan.model import Plan, Scenario
 from revplan.plan.scenario import scenario_faults, varied
 from revplan.report.provenance import fingerprint
@@ -114,5 +117,7 @@ def open_game(path: str | Path) -> Game:
     RevplanError
         If the plan or a file it names is at fault.
     """
-    path = Path(path)
-    return Game(open_workbook(path), path, fingerprint([path]))
+    path = real_path(path)
+    with TemporaryDirectory(prefix="revplan-", ignore_cleanup_errors=True) as scratch:
+        copy = frozen_inputs(path, Path(scratch, "plan"))
+        return Game(open_workbook(copy), path, fingerprint([copy]))

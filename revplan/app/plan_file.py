@@ -16,8 +16,9 @@ from revplan.plan.bridge import LEVELS
 from revplan.plan.edit import Edit, edited, plan_text
 from revplan.plan.model import Plan, Scenario
 from revplan.plan.scenario import varied
+from revplan.report.provenance import fingerprint
 from revplan.values import Value
-from revplan.yamlfile import read_yaml
+from revplan.yamlfile import yaml_document
 
 PLACE = ("from", "to", "segment", "source")
 
@@ -30,8 +31,8 @@ def with_scenario(game: Game, name: str, scenario: Scenario) -> str:
     PlanError
         If the file cannot be read any more, or not be changed in that place.
     """
-    document, block = read_yaml(game.path, PlanError), scenario_block(scenario)
-    text = plan_text(game.path)
+    text, block = _text_as_opened(game), scenario_block(scenario)
+    document = yaml_document(text.encode("utf-8"), game.path.name, PlanError)
     if "scenarios" in document.data or getattr(document.root, "flow_style", False):
         place = ("scenarios", name) if document.data.get("scenarios") else ("scenarios",)
         return edited(text, [(place, block if len(place) > 1 else {name: block})], game.path.name)
@@ -51,7 +52,8 @@ def as_plan(game: Game, name: str, scenario: Scenario) -> str:
     PlanError
         If the file cannot be read any more, or not be changed in some place.
     """
-    data, plan = read_yaml(game.path, PlanError).data, varied(game.plan, name, scenario)
+    text, plan = _text_as_opened(game), varied(game.plan, name, scenario)
+    data = yaml_document(text.encode("utf-8"), game.path.name, PlanError).data
     basis = f"scenario {name}"
     edits = [
         (("name",), plan.name),
@@ -64,7 +66,15 @@ def as_plan(game: Game, name: str, scenario: Scenario) -> str:
         edits.append((("uncertainty",), (data.get("uncertainty") or {}) | strays))
     if scenario.confidence is not None:
         edits.append((("commit",), (data.get("commit") or {}) | {"confidence": scenario.confidence}))
-    return edited(plan_text(game.path), edits, game.path.name)
+    return edited(text, edits, game.path.name)
+
+
+def _text_as_opened(game: Game) -> str:
+    """The plan file, if it is the one whose figures are shown."""
+    text = plan_text(game.path)
+    if fingerprint([game.path]) != game.fingerprint:
+        raise PlanError.at(game.path.name, "was changed since it was opened here; load the page again")
+    return text
 
 
 def _goal_edits(plan: Plan, scenario: Scenario) -> Iterator[Edit]:

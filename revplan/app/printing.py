@@ -16,8 +16,8 @@ from revplan.app.game import Game
 from revplan.app.plan_file import as_plan
 from revplan.errors import Fault, ReportError, RevplanError
 from revplan.escaping import escape
+from revplan.inputs import frozen_inputs
 from revplan.plan.model import Scenario
-from revplan.record.signing import copied_inputs
 
 REPORT = "annual_commit"
 BEGUN = "The report is being made, which takes about a quarter of a minute. Play on meanwhile."
@@ -72,7 +72,7 @@ def report_pdf(path: Path, text: str, tell: Callable[[str], None]) -> bytes:
         If the plan or a file it names is at fault, or the report cannot be made.
     """
     with TemporaryDirectory(prefix="revplan-", ignore_cleanup_errors=True) as scratch:
-        plan = copied_inputs(path.absolute(), Path(scratch, "plan"))
+        plan = frozen_inputs(path, Path(scratch, "plan"))
         plan.write_text(text, encoding="utf-8")
         command = [sys.executable, "-m", "revplan", "report", REPORT, str(plan), "--out", scratch, "--formats", "pdf"]
         said = _followed(command, tell)

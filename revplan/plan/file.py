@@ -58,6 +58,14 @@ def read_plan(path: Path) -> Plan:
     return plan
 
 
+def real_path(path: str | Path) -> Path:
+    """Where a file really lies: a link is followed once, and what the file names is looked for beside it."""
+    try:
+        return Path(path).resolve()
+    except (OSError, RuntimeError, ValueError):
+        return Path(path)  # whose reader says what is wrong
+
+
 def checked_plan(path: Path) -> tuple[Plan | None, tuple[Fault, ...]]:
     """The plan in the file at `path` and its faults; with faults, what of the plan names files is sound.
 

@@ -7,10 +7,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from revplan.errors import PlanError
 from revplan.escaping import clean
-from revplan.inputs import input_files
+from revplan.inputs import frozen_inputs, input_files, named_outside
 from revplan.known import Records, known
 from revplan.model.commit import Progress
 from revplan.model.funnel import YEAR
@@ -144,13 +145,17 @@ def between(a: Side, b: Side, progress: Progress | None = None) -> Difference:
 
 
 def _side(path: Path) -> Side:
+    """One of the two plans, computed from copies, so that the files it is told by are the ones it was read from."""
     record = read_record(path) if path.is_dir() else None
-    plan_path = path if record is None else record.plan_path
-    book = open_workbook(plan_path)
-    files = {
-        os.path.relpath(each, plan_path.parent).replace(os.sep, "/"): digest(each)
-        for each in input_files(book.plan, plan_path.parent)
-    }
+    with TemporaryDirectory(prefix="revplan-", ignore_cleanup_errors=True) as scratch:
+        folder = Path(scratch, "plan")
+        copy = frozen_inputs(path if record is None else record.plan_path, folder)
+        book = open_workbook(copy)
+        elsewhere = named_outside(copy, folder)
+        files = {
+            str(each) if each in elsewhere else os.path.relpath(each, copy.parent).replace(os.sep, "/"): digest(each)
+            for each in input_files(book.plan, copy.parent)
+        }
     return Side(book, files, record)
 
 

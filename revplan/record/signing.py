@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -15,11 +14,11 @@ from typing import Any
 
 from revplan.errors import PlanError, ReportError, shown
 from revplan.escaping import clean, spreadsheet
-from revplan.inputs import input_files, queries
+from revplan.inputs import frozen_inputs, named_outside, queries
 from revplan.model.commit import Progress
 from revplan.model.scenarios import entries_by_stage
 from revplan.model.simulate_tables import finite
-from revplan.plan.file import read_plan
+from revplan.plan.file import read_plan, real_path
 from revplan.record.contents import CONTENTS, NO_HASH, README, content_hash, listing
 from revplan.record.promises import promises_table
 from revplan.record.reading import INPUTS, RESULTS, SIGNATURE, TABLES, Record, read_record
@@ -64,12 +63,12 @@ def sign(
     ReportError
         If the folder cannot be written.
     """
-    names, path = _names(by), Path(os.path.abspath(plan_path))
+    names, path = _names(by), real_path(plan_path)
     check_plan(path)
     out = path.parent / "signed" if out is None else Path(out)
     with _writing(out), TemporaryDirectory(dir=out, prefix=".signing-", ignore_cleanup_errors=True) as scratch:
         made = Path(scratch) / "record"
-        frozen = copied_inputs(path, made / INPUTS)
+        frozen = _copied(path, made / INPUTS)
         _fill(made, open_workbook(frozen, progress), frozen, names, on)
         contents = (made / CONTENTS).read_text("utf-8")
         target = out / f"{_slug(read_plan(frozen).name)}-{on}-{content_hash(contents)[:8]}"
@@ -102,34 +101,21 @@ def _slug(name: str) -> str:
     return "-".join(words)[:LONGEST_SLUG].strip("-") or "plan"
 
 
-def copied_inputs(path: Path, inputs: Path) -> Path:
-    """The copy of the plan file in `inputs`, beside copies of all files it names, each where the plan looks for it.
+def _copied(path: Path, inputs: Path) -> Path:
+    """The copy of the plan file in `inputs`, with all it rests on.
 
     Raises
     ------
-    RevplanError
-        If the plan or its CRM file is at fault, or names a file in a way that leads out of `inputs`.
+    PlanError
+        If the plan names a file by its place on this machine, which a copy elsewhere would not find.
     """
-    files = [Path(os.path.abspath(each)) for each in input_files(read_plan(path), path.parent)]
-    root = Path(os.path.commonpath([path.parent, *(each.parent for each in files)]))
-    if odd := [each for each in files if not str(each.relative_to(root)).isprintable()]:
-        raise PlanError.at(path.name, f"names the file {shown(odd[0].name)!r}; give it a name of printable characters")
-    for each in dict.fromkeys((path, *files)):
-        copy = inputs / each.relative_to(root)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(each, copy)
-    frozen = inputs / path.relative_to(root)
-    outside = [each for each in input_files(read_plan(frozen), frozen.parent) if not _lies_in(inputs, each)]
+    frozen = frozen_inputs(path, inputs)
+    outside = named_outside(frozen, inputs)
     if outside:
-        place = (
-            f"names {shown(outside[0].name)} by its place on this machine; write the path from the file that names it"
-        )
-        raise PlanError.at(path.name, place)
+        name = shown(outside[0].name)
+        message = f"names {name} by its place on this machine; write the path from the file that names it"
+        raise PlanError.at(path.name, message)
     return frozen
-
-
-def _lies_in(folder: Path, path: Path) -> bool:
-    return Path(os.path.abspath(path)).is_relative_to(os.path.abspath(folder))
 
 
 def _fill(made: Path, book: Workbook, frozen: Path, names: tuple[str, ...], on: date) -> None:

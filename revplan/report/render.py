@@ -5,20 +5,25 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from itertools import repeat
 from multiprocessing import get_context
 from pathlib import Path
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any, TextIO, TypeVar
 
 from revplan.errors import Fault, PlanError, ReportError, RevplanError, shown
-from revplan.inputs import input_files
-from revplan.plan.file import read_plan
+from revplan.inputs import frozen_inputs, input_files, named_outside
+from revplan.plan.file import read_plan, real_path
 from revplan.plan.model import Plan
+from revplan.record.contents import CONTENTS, digest, names_in
+from revplan.record.reading import read_record
 from revplan.report.blocks import exhibits, under_headings
 from revplan.report.files import PACKAGE, REPOSITORY, check_folder, notebook_in, shown_path, written_together
 from revplan.report.parameters import checked, declared
@@ -49,6 +54,65 @@ class Request:
     """A signed plan to compare with; given to the notebook as `against`."""
     template: Path | None = None
     """A company's own deck, whose layouts the slides take."""
+    given: Path | None = None
+    """The plan file as it was given, where `plan_path` is a copy of it: notebooks are looked for beside it."""
+    outside: Mapping[Path, str] = field(default_factory=dict)
+    """Files that the copy names by their place on this machine, and their SHA-256 when it was made."""
+
+
+@contextmanager
+def frozen(requests: Sequence[Request]) -> Iterator[list[Request]]:
+    """The same requests on copies of the files they read: what is changed meanwhile is of the next report.
+
+    All printings of all of them are made from the same copies, and these are what is stamped.
+
+    Raises
+    ------
+    RevplanError
+        With the faults of all requests that cannot be met, before anything is copied; or if a plan is at fault.
+    """
+    _succeeded([_attempt(_notebook_and_values, request) for request in requests])
+    with TemporaryDirectory(prefix="revplan-", ignore_cleanup_errors=True) as scratch:
+        plans = {path: _frozen_plan(path, scratch) for path in {each.plan_path: None for each in requests}}
+        signed = {path: _frozen_promise(path, scratch) for path in {each.against: None for each in requests} if path}
+        decks = {path: _frozen_file(path, scratch) for path in {each.template: None for each in requests} if path}
+        yield [
+            replace(
+                each,
+                plan_path=plans[each.plan_path][0],
+                outside=plans[each.plan_path][1],
+                against=each.against and signed[each.against],
+                template=each.template and decks[each.template],
+                given=each.plan_path,
+            )
+            for each in requests
+        ]
+
+
+def _frozen_plan(path: Path, scratch: str) -> tuple[Path, dict[Path, str]]:
+    """The copy of a plan file, and the hashes of what it reads elsewhere."""
+    folder = Path(mkdtemp(dir=scratch), real_path(path).parent.name or "plan")
+    copy = frozen_inputs(path, folder)
+    return copy, {each: digest(each) for each in named_outside(copy, folder) if each.is_file()}
+
+
+def _frozen_promise(path: Path, scratch: str) -> Path:
+    """The copy of a signed folder, every byte as it was signed, or of a plan file; what is neither as it is."""
+    if path.is_file():
+        return _frozen_plan(path, scratch)[0]
+    if not path.is_dir():
+        return path
+    read_record(path)
+    real = real_path(path)
+    copy = Path(mkdtemp(dir=scratch), real.name)
+    for name in (*names_in(real), CONTENTS):
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(real / name, copy / name)
+    return copy
+
+
+def _frozen_file(path: Path, scratch: str) -> Path:
+    return Path(shutil.copyfile(path, Path(mkdtemp(dir=scratch), path.name)))
 
 
 def render(request: Request, out: Path, progress: TextIO | None = None) -> list[Path]:
@@ -73,9 +137,14 @@ def render(request: Request, out: Path, progress: TextIO | None = None) -> list[
     ReportError
         If the notebook, the kernel or the folder is, or if two figures of the report disagree.
     """
-    ready = prepared(request)
+    with frozen([request]) as (held,):
+        return _rendered(held, out, progress)
+
+
+def _rendered(held: Request, out: Path, progress: TextIO | None) -> list[Path]:
+    ready = prepared(held)
     check_folder(out)
-    return printed(run(ready, progress), request, out)
+    return printed(run(ready, progress), held, out)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -99,14 +168,19 @@ def prepared(request: Request) -> Ready:
     ReportError
         If the notebook is.
     """
-    _check_request(request)
-    path = notebook_path(request.name, request.plan_path)
-    notebook = notebook_in(path)
-    check_trust(notebook, path)
-    values = _parameters(request, notebook, path.name)
+    notebook, values = _notebook_and_values(request)
     plan = read_plan(request.plan_path)
     inputs = input_files(plan, request.plan_path.parent)
     return Ready(request=request, notebook=notebook, values=values, plan=plan, inputs=inputs)
+
+
+def _notebook_and_values(request: Request) -> tuple[Any, dict[str, object]]:
+    """The notebook a request asks for and what it runs with, if it may run."""
+    _check_request(request)
+    path = notebook_path(request.name, request.given or request.plan_path)
+    notebook = notebook_in(path)
+    check_trust(notebook, path)
+    return notebook, _parameters(request, notebook, path.name)
 
 
 def run(ready: Ready, progress: TextIO | None = None) -> Any:
@@ -135,6 +209,9 @@ def printed(notebook: Any, request: Request, out: Path) -> list[Path]:
         If the folder cannot be written to, or a printing fails; the earlier files are kept.
     """
     files = {f"{request.name}.{kind}": PRINTINGS[kind](notebook, request) for kind in dict.fromkeys(request.formats)}
+    changed = [path for path, was in request.outside.items() if not path.is_file() or digest(path) != was]
+    if changed:
+        raise ReportError.at(shown(changed[0].name), "was changed while the report was made from it; run it again")
     return written_together(out, request.name, files)
 
 
@@ -152,19 +229,24 @@ def render_all(requests: Sequence[Request], out: Path, progress: TextIO | None =
     """
     if len(requests) == 1:
         return render(requests[0], out, progress)
-    _succeeded([_attempt(prepared, request) for request in requests])
-    try:
-        with ProcessPoolExecutor(min(len(requests), os.cpu_count() or 1), get_context("spawn")) as workers:
-            results = list(workers.map(_rendered, requests, repeat(out), repeat(progress is not None)))
-    except BrokenProcessPool:
-        names = ", ".join(request.name for request in requests)
-        cure = "if memory ran out, close programs or ask for one report at a time; then run again"
-        raise ReportError.at(names, f"a process that made one of them was ended; {cure}") from None
+    with frozen(requests) as held:
+        _succeeded([_attempt(prepared, request) for request in held])
+        results = _beside_each_other(held, out, progress is not None)
     return [path for paths in _succeeded(results) for path in paths]
 
 
-def _rendered(request: Request, out: Path, shown: bool) -> list[Path] | RevplanError:
-    return _attempt(render, request, out, sys.stderr if shown else None)
+def _beside_each_other(held: Sequence[Request], out: Path, told: bool) -> list[list[Path] | RevplanError]:
+    try:
+        with ProcessPoolExecutor(min(len(held), os.cpu_count() or 1), get_context("spawn")) as workers:
+            return list(workers.map(_attempted, held, repeat(out), repeat(told)))
+    except BrokenProcessPool:
+        names = ", ".join(request.name for request in held)
+        cure = "if memory ran out, close programs or ask for one report at a time; then run again"
+        raise ReportError.at(names, f"a process that made one of them was ended; {cure}") from None
+
+
+def _attempted(held: Request, out: Path, told: bool) -> list[Path] | RevplanError:
+    return _attempt(_rendered, held, out, sys.stderr if told else None)
 
 
 def _attempt(work: Callable[..., T], *given: object) -> T | RevplanError:
@@ -204,7 +286,7 @@ def notebook_path(name: str, plan_path: Path) -> Path:
 
 def notebook_folders(plan_path: Path) -> list[Path]:
     """Where notebooks are looked for, in this order."""
-    homes = [plan_path.resolve().parent, *([REPOSITORY] if REPOSITORY else []), PACKAGE / "shipped"]
+    homes = [real_path(plan_path).parent, *([REPOSITORY] if REPOSITORY else []), PACKAGE / "shipped"]
     return [home / "notebooks" for home in homes]
 
 

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from revplan.record.signing import sign
 from revplan.report.files import REPOSITORY, notebook_in, written_together
 from revplan.report.pdf import pictures
-from revplan.report.render import Request, prepared, printed, run
+from revplan.report.render import Request, frozen, prepared, printed, run
 
 SIGNED_BY = ("Chief Marketing Officer", "Head of Sales")
 SIGNED_ON = date(2025, 11, 28)
@@ -36,8 +36,9 @@ def main() -> int:
             settings={"quarter": QUARTER},
             against=record.folder,
         )
-        notebook = run(prepared(asked), sys.stderr)
-        files = printed(notebook, asked, out)
+        with frozen([asked]) as (held,):
+            notebook = run(prepared(held), sys.stderr)
+            files = printed(notebook, held, out)
     shown = {"board_report": notebook, "annual_commit": notebook_in(REPOSITORY / "notebooks" / "annual_commit.ipynb")}
     for name, each in shown.items():
         files += written_together(out, name, {f"{name}.png": pictures(each, name)[0]})

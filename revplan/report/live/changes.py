@@ -11,10 +11,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from revplan.errors import DataError, Fault, PlanError, RevplanError, shown
+from revplan.inputs import frozen_inputs
 from revplan.known import read_history, with_history_rates
 from revplan.lag import MAX_MONTHS
 from revplan.plan.edit import Edit, edited, flow, plan_text
-from revplan.plan.file import checked_plan, read_plan
+from revplan.plan.file import checked_plan, read_plan, real_path
 from revplan.plan.model import Plan, Transition
 from revplan.report.files import written
 from revplan.report.live.desk import ENTRIES, PLAN, RECORDS, Place
@@ -54,8 +55,20 @@ def import_workbook(workbook: Path, plan_path: Path, write: bool) -> tuple[dict[
     DataError
         If the workbook is none, or was made from another plan.
     """
-    plan = read_plan(plan_path)
-    filled = read_filled(workbook)
+    path = real_path(plan_path)
+    with TemporaryDirectory(prefix="revplan-", ignore_cleanup_errors=True) as scratch:
+        copy = frozen_inputs(path, Path(scratch, "plan"))
+        found, text = _read_back(workbook, copy)
+        if write and text:
+            if fingerprint([path]) != fingerprint([copy]):
+                raise PlanError.at(shown(path.name), "was changed while the workbook was read back; run it again")
+            written(path, text)
+    return _answer(found, workbook, path, write), _text(found, workbook, path, write)
+
+
+def _read_back(workbook: Path, plan_path: Path) -> tuple[Difference, str]:
+    """What changed in the workbook, and the text of the plan file with it; empty where nothing did."""
+    plan, filled = read_plan(plan_path), read_filled(workbook)
     if filled.fingerprint != fingerprint([plan_path]):
         raise DataError.at(
             shown(workbook.name),
@@ -64,12 +77,11 @@ def import_workbook(workbook: Path, plan_path: Path, write: bool) -> tuple[dict[
         )
     whole = with_history_rates(plan, read_history(plan, plan_path.parent))
     found = difference(read_yaml(plan_path, PlanError).data, plan, whole, filled.changed)
-    if found.edits:
-        text = edited(plan_text(plan_path), (edit for edit, _ in found.edits), shown(plan_path.name))
-        _check(text, plan_path.name, shown(workbook.name))
-        if write:
-            written(plan_path.resolve(), text)
-    return _answer(found, workbook, plan_path, write), _text(found, workbook, plan_path, write)
+    if not found.edits:
+        return found, ""
+    text = edited(plan_text(plan_path), (edit for edit, _ in found.edits), shown(plan_path.name))
+    _check(text, plan_path.name, shown(workbook.name))
+    return found, text
 
 
 def _check(text: str, plan: str, workbook: str) -> None:
