@@ -19,7 +19,7 @@ from revplan.model.year import Known, plan_year
 from revplan.plan.edit import edited
 from revplan.plan.file import read_plan
 from revplan.plan.model import Plan
-from revplan.report.live import live_workbook, reading
+from revplan.report.live import changes, live_workbook, reading
 from revplan.report.live.address import column, sheet_name
 from revplan.report.live.changes import difference, import_workbook
 from revplan.report.live.grid import READ_ME, SOLVED
@@ -398,3 +398,19 @@ def test_the_library_formulas_computes_the_same(tmp_path: Path) -> None:
                     assert float(other) == pytest.approx(saved, rel=1e-9, abs=1e-6), (sheet, each.coordinate)
                     compared += 1
     assert compared > 100
+
+
+def test_a_plan_saved_meanwhile_is_not_written_over(
+    made: tuple[Path, bytes], files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved, read_back = PLAN + "# saved by a colleague\n", changes._read_back
+
+    def meanwhile(workbook: Path, copy: Path) -> Any:
+        found = read_back(workbook, copy)
+        files[0].write_text(saved, encoding="utf-8")
+        return found
+
+    monkeypatch.setattr(changes, "_read_back", meanwhile)
+    with pytest.raises(PlanError, match="was changed while the workbook was read back; run it again"):
+        answer(files, typed(made[1], [(["goal", "new_arr"], 900_000)]), write=True)
+    assert files[0].read_text("utf-8") == saved

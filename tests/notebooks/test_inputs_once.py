@@ -1,0 +1,187 @@
+"""Inputs read once: whatever is changed while a command runs, its numbers are of one plan, and that one is stamped."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+
+import pytest
+from nbformat import write
+from nbformat.sign import NotebookNotary
+from nbformat.v4 import new_code_cell, new_notebook
+from openpyxl import load_workbook
+
+from revplan.app.game import open_game
+from revplan.app.plan_file import as_plan
+from revplan.cli import main
+from revplan.errors import PlanError, ReportError
+from revplan.plan.model import Scenario
+from revplan.record.signing import sign
+from revplan.report.provenance import fingerprint
+from revplan.report.render import Request, render
+
+PLAN = """\
+name: the plan
+year: {first_month: 2027-01}
+plan_date: 2026-11-15
+goal: {new_arr: 100_000}
+stages: [{id: lead}, {id: sql}, {id: won}]
+segments: {smb: {acv: 10_000}}
+sources: {web: {cost_per_entry: 10}}
+transitions:
+  - {from: lead, to: sql, rate: 0.4, lag: {months: 1}}
+  - {from: sql, to: won, rate: 0.25, lag: {median_days: 60, p90_days: 150}}
+history: {leads: crm.yaml}
+"""
+CRM = """\
+format: wide
+files: {leads: {path: leads.csv, id: id}}
+stages: {lead: leads.lead, sql: leads.sql, won: leads.won}
+"""
+LEADS = "id,lead,sql,won\n1,2026-01-05,2026-01-20,2026-02-10\n2,2026-01-05,2026-02-03,\n" + "".join(
+    f"{number},2026-10-01,2026-10-20,\n" for number in range(3, 40)
+)
+FEW = "\n".join(LEADS.splitlines()[:5]) + "\n"
+CELLS = [
+    'plan_path = "nowhere.yaml"',
+    "from revplan.workbook import open_workbook\nfrom revplan.report.exhibit import text\nbook = open_workbook(plan_path)",
+    'text(f"goal {book.year.bridge.new_arr:.0f}, open {len(book.records.history.records)}")',
+]
+
+
+@pytest.fixture(autouse=True)
+def own_signatures(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jupyter's book of signatures in a folder of the test's own."""
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path_factory.mktemp("jupyter")))
+
+
+def company(folder: Path, *more: str, plan: str = PLAN, leads: str = LEADS) -> Path:
+    """A plan with records and a report `demo` that says the goal and how many records there are, then runs `more`."""
+    (folder / "notebooks").mkdir(parents=True)
+    (folder / "plan.yaml").write_text(plan, encoding="utf-8")
+    (folder / "crm.yaml").write_text(CRM, encoding="utf-8")
+    (folder / "leads.csv").write_text(leads, encoding="utf-8")
+    tags = {"tags": ["parameters"]}
+    notebook = new_notebook(cells=[new_code_cell(CELLS[0], metadata=tags), *map(new_code_cell, (*CELLS[1:], *more))])
+    write(notebook, folder / "notebooks" / "demo.ipynb")
+    NotebookNotary().sign(notebook)
+    return folder / "plan.yaml"
+
+
+def told(plan: Path, out: Path) -> tuple[str, list[list[object]]]:
+    """The page and the cells of the workbook of one pack."""
+    page, book = render(Request(name="demo", plan_path=plan, formats=("html", "xlsx")), out)
+    sheets = load_workbook(book).worksheets
+    return page.read_text("utf-8"), [[cell for row in sheet.iter_rows(values_only=True) for cell in row] for sheet in sheets]
+
+
+@pytest.mark.parametrize("linked", ["plan.yaml", "folder"])
+def test_a_link_is_the_plan_it_leads_to_in_every_printing(tmp_path: Path, linked: str) -> None:
+    """Beside the link lies another company's data, which page or workbook took for the plan's."""
+    real = company(tmp_path / "real")
+    if linked == "folder":
+        (tmp_path / "link").symlink_to(tmp_path / "real", target_is_directory=True)
+    else:
+        company(tmp_path / "link", leads=FEW)
+        (tmp_path / "link" / "plan.yaml").unlink()
+        (tmp_path / "link" / "plan.yaml").symlink_to(real)
+    assert told(tmp_path / "link" / "plan.yaml", tmp_path / "a") == told(real, tmp_path / "b")
+
+
+@pytest.mark.parametrize("command", ["plan", "check", "simulate"])
+def test_commands_follow_the_link_too(tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str) -> None:
+    real = company(tmp_path / "real")
+    company(tmp_path / "link", leads=FEW)
+    (tmp_path / "link" / "plan.yaml").unlink()
+    (tmp_path / "link" / "plan.yaml").symlink_to(real)
+    said = []
+    for path in (real, tmp_path / "link" / "plan.yaml"):
+        more = ["--trials", "256"] if command == "simulate" else []
+        assert main([command, str(path), "--json", *more]) == 0
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1]
+
+
+def test_a_plan_saved_while_its_report_runs_is_of_the_next_report(tmp_path: Path) -> None:
+    plan = tmp_path / "w" / "plan.yaml"
+    later = PLAN.replace("100_000", "900_000")
+    company(tmp_path / "w", f"import pathlib\n_ = pathlib.Path({str(plan)!r}).write_text({later!r})")
+    before = fingerprint([plan])
+    page, sheets = told(plan, tmp_path / "out")
+    assert "900_000" in plan.read_text("utf-8"), "the cell did not change it"
+    assert "goal 100000" in page
+    assert before in page
+    assert any(before in map(str, sheet) for sheet in sheets)
+    assert any(100_000 in sheet for sheet in sheets)
+    assert not any(900_000 in sheet for sheet in sheets)
+    again, _ = told(plan, tmp_path / "again")
+    assert "goal 900000" in again
+
+
+def test_records_replaced_while_a_report_runs_are_of_the_next_report(tmp_path: Path) -> None:
+    leads = tmp_path / "w" / "leads.csv"
+    plan = company(tmp_path / "w", f"import pathlib\n_ = pathlib.Path({str(leads)!r}).write_text({FEW!r})")
+    still = company(tmp_path / "still", "0")
+    assert told(plan, tmp_path / "a")[1] == told(still, tmp_path / "b")[1]
+    assert leads.read_text("utf-8") == FEW
+
+
+def test_a_file_named_by_its_place_on_this_machine_may_not_change_meanwhile(tmp_path: Path) -> None:
+    leads = tmp_path / "leads.csv"
+    leads.write_text(LEADS, encoding="utf-8")
+    plan = company(tmp_path / "w", f"import pathlib\n_ = pathlib.Path({str(leads)!r}).write_text({FEW!r})")
+    (tmp_path / "w" / "crm.yaml").write_text(CRM.replace("leads.csv", str(leads)), encoding="utf-8")
+    with pytest.raises(ReportError, match=r"leads\.csv: was changed while the report was made from it; run it again"):
+        told(plan, tmp_path / "out")
+    assert not list((tmp_path / "out").glob("demo*"))
+    leads.write_text(FEW, encoding="utf-8")
+    assert "open 4" in told(plan, tmp_path / "out")[0]
+
+
+def test_two_reports_of_one_command_are_of_one_plan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan = tmp_path / "w" / "plan.yaml"
+    company(tmp_path / "w", f"import pathlib\n_ = pathlib.Path({str(plan)!r}).write_text({PLAN.replace('100_', '900_')!r})")
+    notebooks = tmp_path / "w" / "notebooks"
+    (notebooks / "other.ipynb").write_bytes((notebooks / "demo.ipynb").read_bytes())
+    before = fingerprint([plan])
+    assert main(["report", "demo,other", str(plan), "--out", str(tmp_path / "out"), "--json"]) == 0
+    for path in json.loads(capsys.readouterr().out)["files"]:
+        assert before in Path(path).read_text("utf-8")
+        assert "goal 100000" in Path(path).read_text("utf-8")
+
+
+def test_what_is_signed_is_what_was_computed(tmp_path: Path) -> None:
+    real = company(tmp_path / "real")
+    (tmp_path / "plan.yaml").symlink_to(real)
+
+    def save(*_: object) -> None:
+        real.write_text(PLAN.replace("100_000", "900_000"), encoding="utf-8")
+
+    record = sign(tmp_path / "plan.yaml", ["Ann"], date(2026, 11, 20), None, save)
+    assert record.folder.parent == tmp_path / "real" / "signed"
+    assert "100_000" in record.plan_path.read_text("utf-8")
+    assert record.results["plan"]["goal"]["new_arr"] == pytest.approx(100_000)
+    assert "900_000" in real.read_text("utf-8")
+
+
+def test_a_difference_is_told_of_the_plans_as_they_were_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    real, other = company(tmp_path / "real"), company(tmp_path / "other", plan=PLAN.replace("0.25", "0.2"))
+    company(tmp_path / "link", leads=FEW)
+    (tmp_path / "link" / "plan.yaml").unlink()
+    (tmp_path / "link" / "plan.yaml").symlink_to(real)
+    said = []
+    for path in (real, tmp_path / "link" / "plan.yaml"):
+        assert main(["diff", str(path), str(other), "--json"]) == 0
+        said.append(json.loads(capsys.readouterr().out)["changes"])
+    assert said[0] == said[1]
+
+
+def test_the_simulator_gives_no_file_of_another_plan_than_it_shows(tmp_path: Path) -> None:
+    plan = company(tmp_path / "w")
+    game = open_game(plan)
+    assert game.fingerprint == fingerprint([plan])
+    as_plan(game, "x", Scenario())
+    plan.write_text(PLAN.replace("100_000", "900_000"), encoding="utf-8")
+    with pytest.raises(PlanError, match="was changed since it was opened here; load the page again"):
+        as_plan(game, "x", Scenario())
