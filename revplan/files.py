@@ -91,6 +91,31 @@ def content_of(path: Path, error: type[RevplanError], limit: Limit = MEGABYTES, 
     return content
 
 
+def copied(path: Path, copy: Path, error: type[RevplanError]) -> Path:
+    """`copy`, which holds what the ordinary file at `path` held; its folder is made if it is missing.
+
+    Raises
+    ------
+    OSError
+        If there is no such file, it may not be read, or there is no room for the copy.
+    RevplanError
+        Of the class `error`, if it is no ordinary file.
+    """
+    with open(path, "rb", opener=_without_waiting) as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise error.at(
+                shown(path.name), f"is {_kind(found.st_mode)}, not a file with content; give the file itself"
+            )
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        with copy.open("wb") as into:
+            left = found.st_size
+            while part := file.read(min(left, 1 << 20)):
+                into.write(part)
+                left -= len(part)
+    return copy
+
+
 def _without_waiting(path: str, flags: int) -> int:
     """A handle of a file; one that became a pipe since it was looked at does not keep us waiting."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 from revplan.errors import PlanError, shown
+from revplan.files import MEGABYTES, copied
 from revplan.history.crm_file import read_crm_file
 from revplan.history.files import data_paths, query_names
 from revplan.plan.file import read_plan, real_path
@@ -69,14 +70,14 @@ def frozen_inputs(path: Path, folder: Path) -> Path:
 
 
 def named_outside(copy: Path, folder: Path) -> list[Path]:
-    """The files that a copied plan names by their place on this machine, so that it would read them there.
+    """The files that a copied plan would read where they lie: too large to copy, or named by their place on this machine.
 
     Raises
     ------
     RevplanError
         If the plan or its CRM file is at fault.
     """
-    return [each for each in _named_by(copy) if not _lies_in(folder, each)]
+    return [each for each in _named_by(copy) if each.is_symlink() or not _lies_in(folder, each)]
 
 
 def _named_by(path: Path) -> list[Path]:
@@ -84,16 +85,19 @@ def _named_by(path: Path) -> list[Path]:
 
 
 def _copy(path: Path, copy: Path, plan: str) -> None:
-    """Copies a file; one that is not there is left for its reader to name."""
+    """Copies a file, or links to one too large for that; one that is not there is left for its reader to name."""
     if not copy.name.isprintable():
         raise PlanError.at(plan, f"names the file {shown(path.name)!r}; give it a name of printable characters")
     try:
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, copy)
+        if path.is_file() and path.stat().st_size > MEGABYTES.value * 1_000_000:
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.symlink_to(path)
+        else:
+            copied(path, copy, PlanError)
     except FileNotFoundError:
         return
     except OSError as error:
-        raise PlanError.at(shown(path.name), f"cannot be copied ({error.strerror or error})") from None
+        raise PlanError.at(shown(path.name), f"cannot be read ({error.strerror or error})") from None
 
 
 def _lies_in(folder: Path, path: Path) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 
 from revplan.errors import PlanError, ReportError, shown
 from revplan.escaping import clean, spreadsheet
+from revplan.files import MEGABYTES
 from revplan.inputs import frozen_inputs, named_outside, queries
 from revplan.model.commit import Progress
 from revplan.model.scenarios import entries_by_stage
@@ -113,6 +114,8 @@ def _copied(path: Path, inputs: Path) -> Path:
     outside = named_outside(frozen, inputs)
     if outside:
         name = shown(outside[0].name)
+        if outside[0].is_symlink():
+            raise PlanError.at(name, MEGABYTES.refusal("cannot be signed: it has more than"))
         message = f"names {name} by its place on this machine; write the path from the file that names it"
         raise PlanError.at(path.name, message)
     return frozen

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -19,6 +18,7 @@ from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any, TextIO, TypeVar
 
 from revplan.errors import Fault, PlanError, ReportError, RevplanError, shown
+from revplan.files import copied
 from revplan.inputs import frozen_inputs, input_files, named_outside
 from revplan.plan.file import read_plan, real_path
 from revplan.plan.model import Plan
@@ -106,13 +106,12 @@ def _frozen_promise(path: Path, scratch: str) -> Path:
     real = real_path(path)
     copy = Path(mkdtemp(dir=scratch), real.name)
     for name in (*names_in(real), CONTENTS):
-        (copy / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(real / name, copy / name)
+        copied(real / name, copy / name, PlanError)
     return copy
 
 
 def _frozen_file(path: Path, scratch: str) -> Path:
-    return Path(shutil.copyfile(path, Path(mkdtemp(dir=scratch), path.name)))
+    return copied(path, Path(mkdtemp(dir=scratch), path.name), PlanError)
 
 
 def render(request: Request, out: Path, progress: TextIO | None = None) -> list[Path]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from datetime import date
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from revplan.app.game import open_game
 from revplan.app.plan_file import as_plan
 from revplan.cli import main
 from revplan.errors import PlanError, ReportError
+from revplan.inputs import frozen_inputs, named_outside
 from revplan.plan.model import Scenario
 from revplan.record.signing import sign
 from revplan.report.provenance import fingerprint
@@ -137,6 +140,24 @@ def test_a_file_named_by_its_place_on_this_machine_may_not_change_meanwhile(tmp_
     assert not list((tmp_path / "out").glob("demo*"))
     leads.write_text(FEW, encoding="utf-8")
     assert "open 4" in told(plan, tmp_path / "out")[0]
+
+
+def test_a_file_too_large_to_copy_may_not_change_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    leads = tmp_path / "w" / "leads.csv"
+    many = LEADS + "".join(f"{number},2024-10-01,,\n" for number in range(100, 60_000))
+    plan = company(tmp_path / "w", f"import pathlib\n_ = pathlib.Path({str(leads)!r}).write_text({FEW!r})", leads=many)
+    monkeypatch.setenv("REVPLAN_MAX_MB", "1")
+    assert named_outside(frozen_inputs(plan, tmp_path / "copy"), tmp_path / "copy") == [tmp_path / "copy" / "leads.csv"]
+    with pytest.raises(PlanError, match=r"leads\.csv: cannot be signed: it has more than 1 MB"):
+        sign(plan, ["Ann"], date(2026, 11, 20))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pipes in the file system")
+def test_a_pipe_in_the_place_of_a_file_is_refused_at_once(tmp_path: Path) -> None:
+    plan = company(tmp_path / "w", "0", plan=PLAN + "actuals: actuals.csv\n")
+    os.mkfifo(plan.parent / "actuals.csv")
+    with pytest.raises(PlanError, match=r"actuals\.csv: is a pipe, not a file with content"):
+        told(plan, tmp_path / "out")
 
 
 def test_two_reports_of_one_command_are_of_one_plan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
