@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
 from datetime import date
 from pathlib import Path
 
+import duckdb
+import pandas as pd
 import pytest
 from nbformat import write
 from nbformat.sign import NotebookNotary
@@ -18,7 +21,6 @@ from revplan.app.game import open_game
 from revplan.app.plan_file import as_plan
 from revplan.cli import main
 from revplan.errors import PlanError, ReportError
-from revplan.inputs import frozen_inputs, named_outside
 from revplan.plan.model import Scenario
 from revplan.record.signing import sign
 from revplan.report.provenance import fingerprint
@@ -76,7 +78,9 @@ def told(plan: Path, out: Path) -> tuple[str, list[list[object]]]:
     """The page and the cells of the workbook of one pack."""
     page, book = render(Request(name="demo", plan_path=plan, formats=("html", "xlsx")), out)
     sheets = load_workbook(book).worksheets
-    return page.read_text("utf-8"), [[cell for row in sheet.iter_rows(values_only=True) for cell in row] for sheet in sheets]
+    return page.read_text("utf-8"), [
+        [cell for row in sheet.iter_rows(values_only=True) for cell in row] for sheet in sheets
+    ]
 
 
 @pytest.mark.parametrize("linked", ["plan.yaml", "folder"])
@@ -142,14 +146,21 @@ def test_a_file_named_by_its_place_on_this_machine_may_not_change_meanwhile(tmp_
     assert "open 4" in told(plan, tmp_path / "out")[0]
 
 
-def test_a_file_too_large_to_copy_may_not_change_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    leads = tmp_path / "w" / "leads.csv"
-    many = LEADS + "".join(f"{number},2024-10-01,,\n" for number in range(100, 60_000))
-    plan = company(tmp_path / "w", f"import pathlib\n_ = pathlib.Path({str(leads)!r}).write_text({FEW!r})", leads=many)
+def test_a_file_too_large_to_copy_is_watched_instead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    leads, few = tmp_path / "w" / "leads.parquet", tmp_path / "few.parquet"
+    plan = company(tmp_path / "w", f"import shutil\n_ = shutil.copyfile({str(few)!r}, {str(leads)!r})")
+    (plan.parent / "crm.yaml").write_text(CRM.replace("leads.csv", "leads.parquet"), encoding="utf-8")
+    frame = pd.read_csv(io.StringIO(LEADS), dtype=str)
+    padded = frame.assign(padding=[os.urandom(20_000).hex() for _ in frame.index])
+    for path, rows in ((few, frame.head(4)), (leads, padded)):
+        duckdb.from_df(rows).write_parquet(str(path))
+    assert leads.stat().st_size > 1_000_000
     monkeypatch.setenv("REVPLAN_MAX_MB", "1")
-    assert named_outside(frozen_inputs(plan, tmp_path / "copy"), tmp_path / "copy") == [tmp_path / "copy" / "leads.csv"]
-    with pytest.raises(PlanError, match=r"leads\.csv: cannot be signed: it has more than 1 MB"):
+    with pytest.raises(PlanError, match=r"leads\.parquet: cannot be signed: it has more than 1 MB"):
         sign(plan, ["Ann"], date(2026, 11, 20))
+    with pytest.raises(ReportError, match=r"leads\.parquet: was changed while the report was made from it"):
+        told(plan, tmp_path / "out")
+    assert "open 4" in told(plan, tmp_path / "again")[0]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no pipes in the file system")
@@ -162,7 +173,9 @@ def test_a_pipe_in_the_place_of_a_file_is_refused_at_once(tmp_path: Path) -> Non
 
 def test_two_reports_of_one_command_are_of_one_plan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     plan = tmp_path / "w" / "plan.yaml"
-    company(tmp_path / "w", f"import pathlib\n_ = pathlib.Path({str(plan)!r}).write_text({PLAN.replace('100_', '900_')!r})")
+    company(
+        tmp_path / "w", f"import pathlib\n_ = pathlib.Path({str(plan)!r}).write_text({PLAN.replace('100_', '900_')!r})"
+    )
     notebooks = tmp_path / "w" / "notebooks"
     (notebooks / "other.ipynb").write_bytes((notebooks / "demo.ipynb").read_bytes())
     before = fingerprint([plan])
@@ -186,7 +199,9 @@ def test_what_is_signed_is_what_was_computed(tmp_path: Path) -> None:
     assert "900_000" in real.read_text("utf-8")
 
 
-def test_a_difference_is_told_of_the_plans_as_they_were_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_difference_is_told_of_the_plans_as_they_were_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     real, other = company(tmp_path / "real"), company(tmp_path / "other", plan=PLAN.replace("0.25", "0.2"))
     company(tmp_path / "link", leads=FEW)
     (tmp_path / "link" / "plan.yaml").unlink()
