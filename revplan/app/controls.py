@@ -14,67 +14,64 @@ from revplan.errors import shown
 from revplan.escaping import escape
 
 Moved = Callable[[Lever, float], None]
-"""What is called when a lever was moved.
-
-Raises
-------
-ValueError
-    In words, if it cannot be moved there.
-"""
+"""What is called when a value was typed; it raises a ValueError, in words, if the lever cannot be moved there."""
+Slid = Callable[[Lever, int], None]
+"""What is called when somebody moved a slider to a position; it raises as `Moved` does."""
 
 
 class Row:
-    """One lever on the screen: its slider, a field to type into, and its range or what is wrong."""
+    """One lever on the screen: its slider, a field to type into, and its range or what is wrong.
 
-    def __init__(self, lever: Lever, planned: float, moved: Moved) -> None:
-        self.moved, self.quiet, self.value = moved, False, lever.low
-        self.slider = widgets.FloatSlider(layout={"width": "auto"})
+    The slider is only a picture of the value: it holds whole steps, which a browser gives back as it got them. A
+    slider of the values themselves would snap them to its steps and send that back as if somebody had moved it.
+    """
+
+    def __init__(self, lever: Lever, planned: float, typed: Moved, slid: Slid) -> None:
+        self.typed, self.slid, self.quiet, self.value = typed, slid, False, lever.low
+        self.slider = widgets.IntSlider(readout_format="d", layout={"width": "auto"})
         self.field = widgets.Text(continuous_update=False, layout={"width": "auto"})
         self.note = widgets.HTML()
         self.box = widgets.Box([self.slider, self.field, self.note])
         self.box.add_class("rp-row")
         self.bind(lever, planned)
-        self.slider.observe(lambda change: self._ask(change["new"]), "value")
+        self.slider.observe(lambda change: self._slid(change["new"]), "value")
         self.field.observe(lambda change: self._typed(change["new"]), "value")
 
     def bind(self, lever: Lever, planned: float) -> None:
         """Makes this the row of another lever, which stands at `planned` in the plan."""
         self.lever, self.planned = lever, planned
-        with self._quietly():
-            self.slider.min, self.slider.max = min(lever.low, self.slider.min), max(lever.high, self.slider.max)
-            self.slider.value = lever.low
-            self.slider.min, self.slider.max, self.slider.step = lever.low, lever.high, lever.step
-            self.slider.readout_format = f",.{lever.digits}f"
+        low, high = lever.positions
+        with self._quietly(), self.slider.hold_sync():  # the browser gets ends and value at once, or it would clamp
+            self.slider.min, self.slider.max = min(low, self.slider.min), max(high, self.slider.max)
+            self.slider.value = lever.position(planned)
+            self.slider.min, self.slider.max = low, high
             self.slider.description = self.field.description = lever.label
 
     def show(self, value: float) -> None:
         """Shows where the lever stands."""
-        self.value = round(value, self.lever.digits)
+        self.value = value
         with self._quietly():
-            self.slider.min, self.slider.max = min(self.lever.low, self.value), max(self.lever.high, self.value)
-            if abs(self.slider.value - self.value) > self.lever.step / 100:  # else a slider on the move is set back
-                self.slider.value = self.value
-            self.field.value = self.lever.written(value)
-        self.note.value = f"{escape(self.lever.range)}; plan {escape(self.lever.written(self.planned))}"
+            self.slider.value, self.field.value = self.lever.position(value), self.lever.written(value)
+        steps = f'data-step="{self.lever.step:.12g}" data-digits="{self.lever.digits}"'
+        range_ = f"{self.lever.range}; plan {self.lever.written(self.planned)}"
+        self.note.value = f"<span {steps}>{escape(range_)}</span>"
 
     def _typed(self, text: str) -> None:
         if self.quiet:
             return
         try:
             value = typed_number(text)
+            if not self.lever.low <= value <= self.lever.high:
+                raise ValueError(f"{shown(text)} is outside {self.lever.range}")
+            self.typed(self.lever, value)
         except ValueError as error:
             self._explain(str(error))
-        else:
-            if self.lever.low <= value <= self.lever.high:
-                self._ask(value)
-            else:
-                self._explain(f"{shown(text)} is outside {self.lever.range}")
 
-    def _ask(self, value: float) -> None:
+    def _slid(self, position: int) -> None:
         if self.quiet:
             return
         try:
-            self.moved(self.lever, value)
+            self.slid(self.lever, position)
         except ValueError as error:
             self._explain(str(error))
 
@@ -82,7 +79,7 @@ class Row:
         """Says what is wrong; the lever stays where it was."""
         kept = self.lever.written(self.value)
         with self._quietly():
-            self.slider.value, self.field.value = self.value, kept
+            self.slider.value, self.field.value = self.lever.position(self.value), kept
         self.note.value = f'<span class="rp-fault" role="alert">{escape(fault)}. {escape(kept)} is kept.</span>'
 
     @contextmanager
@@ -97,11 +94,11 @@ class Row:
 class Controls:
     """All levers of a plan, a group at a time."""
 
-    def __init__(self, board: Board, moved: Moved) -> None:
+    def __init__(self, board: Board, typed: Moved, slid: Slid) -> None:
         self.board, self.state = board, State()
         levers = board.levers()
         planned = board.readings(self.state, levers)
-        self.rows = [Row(lever, value, moved) for lever, value in zip(levers, planned, strict=True)]
+        self.rows = [Row(lever, value, typed, slid) for lever, value in zip(levers, planned, strict=True)]
         self.segment = widgets.Dropdown(
             description="Segment",
             options=[("all segments together", ""), *((shown(name), name) for name in board.game.plan.segments)],

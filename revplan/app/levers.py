@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from math import floor, log10
+from math import ceil, floor, isclose, log10
 
 from revplan.app.game import Game
 from revplan.app.state import (
@@ -26,6 +26,7 @@ from revplan.app.state import (
     step_name,
 )
 from revplan.errors import PlanError, shown
+from revplan.lag import MAX_MONTHS
 from revplan.model.funnel import YEAR
 from revplan.plan.bridge import solve_bridge
 from revplan.plan.model import Plan, Scenario, Transition
@@ -35,6 +36,9 @@ from revplan.plan.stages import titles_of
 RATES, DEALS, DELAYS, VOLUMES, CERTAINTY = "Rates", "Deal size", "Delays", "Volume and budget", "Goal and certainty"
 GROUPS = (RATES, DEALS, DELAYS, VOLUMES, CERTAINTY)
 TIMES = 4.0  # how far above (and below) the plan a slider reaches
+GRID_DIGITS = 9  # decimals of a slider's values: takes the noise of binary fractions off
+MORE_DIGITS, SHORT_DIGITS = 4, 7  # further decimals with which a value is shown that has so few digits
+SAME, REACHED = 1e-9, 1e-6  # relative difference below which two settings are one, and below which one was reached
 UNCERTAIN_LABELS = {
     "rho": "Rates move together (correlation, %)",
     "lag_cv": "Delays stray by (%)",
@@ -52,8 +56,9 @@ class Lever:
     low: float
     high: float
     step: float
+    """What one key press on the slider moves it by; `low` and `high` are multiples of it."""
     digits: int
-    """Decimals it is shown with."""
+    """Least decimals it is shown with."""
     scale: float | None
     """What is shown over what the plan file holds; None where a factor is set."""
     unit: str = "%"
@@ -63,9 +68,25 @@ class Lever:
         """The range it accepts, in words."""
         return f"{self.written(self.low)} to {self.written(self.high)} {self.unit}"
 
+    @property
+    def positions(self) -> tuple[int, int]:
+        """The slider's ends, counted in steps from 0."""
+        return round(self.low / self.step), round(self.high / self.step)
+
+    def position(self, value: float) -> int:
+        """Where the slider stands for a value: the nearest step, at an end where the value lies beyond it."""
+        lowest, highest = self.positions
+        return min(max(round(value / self.step), lowest), highest)
+
+    def at(self, position: int) -> float:
+        """The value of a position of the slider."""
+        return round(position * self.step, GRID_DIGITS)
+
     def written(self, value: float) -> str:
-        """A value as it is shown."""
-        return f"{round(value, self.digits) + 0.0:,.{self.digits}f}"
+        """A value as it is shown: to its last decimal where it has few, else rounded."""
+        tried = range(self.digits, self.digits + MORE_DIGITS + 1)
+        decimals = next((each for each in tried if _ends(value, each)), self.digits)
+        return f"{round(value, decimals) + 0.0:,.{decimals}f}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,12 +131,42 @@ class Board:
         return (lever.scale or 1.0) * _value(plan, scenario.volume_of(name), kind, name)
 
     def set_to(self, state: State, lever: Lever, value: float) -> State:
-        """The state with a lever set to `value`, in the unit it is shown in."""
+        """The state with a lever set to exactly `value`, in the unit it is shown in.
+
+        What was shown before the lever was touched takes the move back.
+
+        Raises
+        ------
+        ValueError
+            In words, if the scenario cannot take that value.
+        """
         untouched = state.without(lever.key)
         before = self.reading(untouched, lever)
-        if round(value, lever.digits) == round(before, lever.digits):
+        if isclose(value, before, rel_tol=SAME) or value == float(lever.written(before).replace(",", "")):
             return untouched
-        return untouched.with_moved(lever.key, value / (lever.scale or before))
+        if lever.scale is None and not before > 0:
+            raise ValueError(f"in this scenario {lever.label} is 0, and no share of 0 is anything else")
+        moved = untouched.with_moved(lever.key, value / (lever.scale or before))
+        came = self.reading(moved, lever)
+        if not isclose(came, value, rel_tol=REACHED, abs_tol=REACHED):
+            bound = "a rate would pass 100 %" if lever.key[0] == RATE else f"a delay would pass {MAX_MONTHS} months"
+            raise ValueError(
+                f"{lever.written(value)} is too much for this scenario, {lever.written(came)} is not: {bound}"
+            )
+        return moved
+
+    def slid_to(self, state: State, lever: Lever, position: int) -> State:
+        """The state with a slider at a position; where it stood before it was touched takes the move back.
+
+        Raises
+        ------
+        ValueError
+            In words, if the scenario cannot take the position's value.
+        """
+        untouched = state.without(lever.key)
+        if position == lever.position(self.reading(untouched, lever)):
+            return untouched
+        return self.set_to(state, lever, lever.at(position))
 
     def _weights(self, step: str, segment: str = "") -> dict[tuple[str, str], float]:
         """Records that take a step in the base plan's year, by cell; evenly where none do."""
@@ -149,12 +200,16 @@ class Board:
             base = 100 * self._mean_rate(plan, step, segment)
             largest = max(_taken(plan, cell, pair).rate for cell in weights)
             digits = 1 if base >= 2 else 2
-            span = _grid(round(base, digits), 0, base / largest, 10.0**-digits)
+            fine = 10.0**-digits
+            span = _grid(fine, base / largest, fine)
             yield Lever((RATE, step, segment), RATES, f"{_step_title(plan, pair)} (%)", *span, digits, None)
 
     def _deals(self) -> Iterator[Lever]:
         plan = self.game.plan
+        brings = {segment for segment, _ in plan.cells}
         for name, segment in plan.segments.items():
+            if name not in brings:  # no share of the goal: its deal size decides nothing
+                continue
             mean = segment.acv.mean
             yield Lever(
                 (ACV, name, ""),
@@ -175,7 +230,7 @@ class Board:
 
     def _volumes(self) -> Iterator[Lever]:
         plan, spent = self.game.plan, self._spent()
-        for name in plan.sources:
+        for name in self._committed:
             yield Lever((VOLUME, name, ""), VOLUMES, f"Entries {shown(name)} (% of plan)", 0.0, 300.0, 1.0, 0, 100.0)
             if spent.get(name, 0) > 0:
                 base = spent[name]
@@ -183,11 +238,18 @@ class Board:
                     (VOLUME, name, ""),
                     VOLUMES,
                     f"Budget {shown(name)} ({plan.currency})",
-                    *_grid(base, 0, 3 * base, _nice(base / 100)),
+                    *_grid(0.0, 3 * base, _nice(base / 100)),
                     _money_digits(base),
                     base,
                     plan.currency,
                 )
+
+    @cached_property
+    def _committed(self) -> tuple[str, ...]:
+        """The sources that the base plan commits entries of; of the others nothing could be more or less."""
+        year = self.game.base.year
+        some = {cell.source for cell, flow in zip(year.cells, year.flows, strict=True) if flow[0].any()}
+        return tuple(name for name in self.game.plan.sources if name in some)
 
     def _spent(self) -> dict[str, float]:
         """Programme spend of the base plan's year by source. [plan currency]"""
@@ -212,7 +274,14 @@ class Board:
                 plan.currency,
             )
         yield Lever((CONFIDENCE, "", ""), CERTAINTY, "Sign with a confidence of (%)", 50.0, 95.0, 1.0, 0, 100.0)
+        strays = {
+            "rho": any(each.evidence is not None for each in plan.transitions),
+            "lag_cv": self._length(plan, "") > 0,
+            "volume_cv": bool(self._committed),
+        }
         for name in UNCERTAIN:
+            if not strays[name]:  # nothing that it could move
+                continue
             yield Lever(
                 (name, "", ""), CERTAINTY, UNCERTAIN_LABELS[name], 0.0, 95.0 if name == "rho" else 200.0, 1.0, 0, 100.0
             )
@@ -248,7 +317,7 @@ def _step_title(plan: Plan, pair: tuple[str, str]) -> str:
 
 def _around(base: float) -> tuple[float, float, float]:
     """Range and step of a slider for an amount."""
-    return _grid(base, base / TIMES, base * TIMES, _nice(base / 100))
+    return _grid(base / TIMES, base * TIMES, _nice(base / 100))
 
 
 def _nice(size: float) -> float:
@@ -260,7 +329,13 @@ def _money_digits(base: float) -> int:
     return 0 if base >= 100 else 2
 
 
-def _grid(base: float, low: float, high: float, step: float) -> tuple[float, float, float]:
-    """A range whose steps pass through `base`, and the step."""
-    lowest = base - step * floor((base - low) / step + 1e-9)
-    return lowest if lowest > 0 else lowest + step, base + step * floor((high - base) / step + 1e-9), step
+def _grid(low: float, high: float, step: float) -> tuple[float, float, float]:
+    """The multiples of `step` between two values: the lowest, the highest, and the step."""
+    lowest, highest = ceil(low / step - 1e-9), floor(high / step + 1e-9)
+    return round(lowest * step, GRID_DIGITS), round(highest * step, GRID_DIGITS), step
+
+
+def _ends(value: float, decimals: int) -> bool:
+    """Whether a value of few digits has no more than these decimals."""
+    short = float(f"{value:.{SHORT_DIGITS}g}")
+    return isclose(short, value, rel_tol=SAME) and isclose(round(short, decimals), short, rel_tol=SAME)

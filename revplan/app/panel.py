@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from time import monotonic
 
 import ipywidgets as widgets
 
@@ -12,8 +14,8 @@ from revplan.app.controls import Controls
 from revplan.app.game import Game, open_game
 from revplan.app.levers import Board, Lever
 from revplan.app.pictures import curve_chart, fan_chart, funnel_chart, tornado_chart
-from revplan.app.shelf import Shelf
-from revplan.app.state import History, State, scenario_of
+from revplan.app.shelf import BASE_COLUMN, NOW_COLUMN, Shelf
+from revplan.app.state import Gesture, History, State, Step, scenario_of
 from revplan.errors import RevplanError
 from revplan.escaping import escape
 from revplan.model.simulate import Simulation
@@ -45,7 +47,8 @@ class Panel:
 
     def __init__(self, game: Game) -> None:
         self.game, self.board, self.history = game, Board(game), History()
-        self.controls = Controls(self.board, self._moved)
+        self.controls = Controls(self.board, self._typed, self._slid)
+        self.gesture = Gesture()
         self.shelf = Shelf(game, self._scenario, self._opened, self._show_table)
         self.undo = self._button("Undo", lambda history: history.undone())
         self.redo = self._button("Redo", lambda history: history.redone())
@@ -77,14 +80,23 @@ class Panel:
     def _scenario(self) -> Scenario:
         return scenario_of(self.game.plan, self.history.now)
 
-    def _moved(self, lever: Lever, value: float) -> None:
-        """Moves a lever, or says in words why it cannot be moved there."""
-        state = self.board.set_to(self.history.now, lever, value)
+    def _typed(self, lever: Lever, value: float) -> None:
+        """Sets a lever to what was typed, or says in words why it cannot stand there."""
+        self._move(self.board.set_to(self.history.now, lever, value))
+
+    def _slid(self, lever: Lever, position: int) -> None:
+        """Moves a lever with its slider, or says in words why it cannot be moved there."""
+        state = self.board.slid_to(self.history.now, lever, position)
+        self.gesture = self.gesture.of(lever.key, monotonic())
+        self._move(state, self.gesture.step)
+        self.gesture = replace(self.gesture, ended=monotonic())
+
+    def _move(self, state: State, step: Step | None = None) -> None:
         try:
             self.game.play(scenario_of(self.game.plan, state))
         except RevplanError as error:
             raise ValueError(str(error)) from None
-        self._go(self.history.then(state, lever.key))
+        self._go(self.history.then(state, step))
 
     def _opened(self, scenario: Scenario) -> None:
         self.game.play(scenario)
@@ -110,7 +122,7 @@ class Panel:
     def _show_table(self) -> None:
         """Shows base, present state and the scenarios at hand side by side."""
         others = {name: self.game.play(scenario) for name, scenario in self.shelf.columns().items()}
-        columns = {"Base plan": self.game.base, "Now": self.game.play(self._scenario()), **others}
+        columns = {BASE_COLUMN: self.game.base, NOW_COLUMN: self.game.play(self._scenario()), **others}
         self.table.value = side_by_side(columns, self.game.base, self.shelf.left_out)
 
 

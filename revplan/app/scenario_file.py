@@ -10,6 +10,7 @@ import re
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from unicodedata import category, normalize
 
 from ruamel.yaml import YAML
 
@@ -23,24 +24,45 @@ from revplan.yamlfile import Document, on_one_line, yaml_document
 SCHEMA = 1
 HEADER = ("schema", "plan", "fingerprint")
 FOLDER = "scenarios"
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _-]{0,39}")
+LONGEST = 40  # characters of a name
+ALLOWED = "use up to 40 letters, digits, blanks, - and _, beginning with a letter or a digit"
+DEVICES = re.compile(r"con|prn|aux|nul|(com|lpt)[0-9]", re.IGNORECASE)  # what no file of Windows may be called
 
 
 def checked_name(name: str) -> str:
-    """`name`, if a scenario and its file may be called so.
+    """`name` in its composed form (NFC), if a scenario and its file may be called so.
 
     Raises
     ------
     PlanError
         If not: other characters could lead out of the folder.
     """
-    tidy = name.strip()
-    if not NAME.fullmatch(tidy):
-        came = f"got {shown(tidy)!r}" if tidy else "is empty"
-        raise PlanError.at(
-            "name", f"{came}; use up to 40 letters, digits, blanks, - and _, beginning with a letter or a digit"
-        )
+    tidy = normalize("NFC", name.strip())
+    fault = _fault_of(tidy)
+    if fault:
+        came = f"got {shown(tidy)!r}, which {fault}" if tidy else fault
+        raise PlanError.at("name", f"{came}; {ALLOWED}")
     return tidy
+
+
+def _fault_of(name: str) -> str:
+    """Why nothing may be called `name`; empty where something may."""
+    wrong = next(
+        (each for each in name if each not in " _-" and category(each)[0] not in "LM" and not _digit(each)), ""
+    )
+    if not name:
+        return "is empty"
+    if len(name) > LONGEST:
+        return f"has {len(name)} characters"
+    if wrong:
+        return f"holds {wrong!r}" if wrong.isprintable() else "holds an invisible character"
+    if category(name[0])[0] != "L" and not _digit(name[0]):
+        return f"begins with {name[0]!r}"
+    return "Windows keeps for a device" if DEVICES.fullmatch(name) else ""
+
+
+def _digit(character: str) -> bool:
+    return category(character) == "Nd"
 
 
 def scenario_block(scenario: Scenario) -> Any:
@@ -79,12 +101,16 @@ def scenario_path(game: Game, name: str) -> Path:
     PlanError
         If nothing may be called so.
     """
-    return game.path.parent / FOLDER / f"{checked_name(name)}.yaml"
+    checked = checked_name(name)
+    folder = game.path.parent / FOLDER
+    known = (path for path in folder.glob("*.yaml") if normalize("NFC", path.stem) == checked)
+    return next(known, folder / f"{checked}.yaml")  # a file from another system may write an umlaut as two characters
 
 
 def saved_names(game: Game) -> list[str]:
     """The names of the scenarios kept beside the plan."""
-    return sorted(path.stem for path in (game.path.parent / FOLDER).glob("*.yaml") if NAME.fullmatch(path.stem))
+    names = (normalize("NFC", path.stem) for path in (game.path.parent / FOLDER).glob("*.yaml"))
+    return sorted(name for name in names if not _fault_of(name))
 
 
 def save(game: Game, name: str, scenario: Scenario) -> Path:

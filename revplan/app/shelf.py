@@ -1,8 +1,9 @@
-"""Scenarios put away and taken up again: kept beside the plan in the table, in files, as downloads."""
+"""Scenarios put away and taken up again: in files beside the plan, in the table, as downloads."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import count
 from typing import Any
 
 import ipywidgets as widgets
@@ -10,14 +11,15 @@ import ipywidgets as widgets
 from revplan.app.downloads import downloads
 from revplan.app.game import Game
 from revplan.app.printing import Printer
-from revplan.app.scenario_file import checked_name, load, read_scenario, save, saved_names, scenario_path
+from revplan.app.scenario_file import FOLDER, checked_name, load, read_scenario, save, saved_names, scenario_path
 from revplan.errors import PlanError, RevplanError, shown
 from revplan.escaping import escape
 from revplan.plan.model import Scenario
 
 MOST_KEPT, MOST_NAMED = 4, 6  # columns of the table: scenarios kept, and scenarios of the plan file
-PLAN, KEPT, FILE = "plan file", "kept", "file"
+PLAN, FILE = "plan file", "file"
 NAMELESS = "scenario"
+BASE_COLUMN, NOW_COLUMN = "Base plan", "Now"
 
 Choice = tuple[str, str]
 """Where a scenario lies, and its name."""
@@ -47,8 +49,9 @@ class Shelf:
 
     def columns(self) -> Mapping[str, Scenario]:
         """The scenarios to be shown side by side, by name: those kept, then the first ones of the plan file."""
-        named = list(self.game.plan.scenarios.items())[:MOST_NAMED]
-        return {**self.kept, **{shown(name): each for name, each in named}}
+        named = {shown(name): each for name, each in list(self.game.plan.scenarios.items())[:MOST_NAMED]}
+        taken = {BASE_COLUMN, NOW_COLUMN, *named}
+        return {**{f"{name} (kept)" if name in taken else name: each for name, each in self.kept.items()}, **named}
 
     @property
     def left_out(self) -> int:
@@ -87,39 +90,47 @@ class Shelf:
         return button
 
     def _choices(self) -> list[tuple[str, Choice]]:
-        names = {PLAN: self.game.plan.scenarios, KEPT: self.kept, FILE: saved_names(self.game)}
+        names = {PLAN: self.game.plan.scenarios, FILE: saved_names(self.game)}
         found = [(f"{shown(name)} ({where})", (where, name)) for where, listed in names.items() for name in listed]
         return found or [("none yet", ("", ""))]
 
     def _save(self) -> None:
-        def work() -> str:
-            name = checked_name(self.name.value)
-            if scenario_path(self.game, name).exists() and self.refused != name:
-                self.refused = name
-                raise PlanError.at(name, "is there already; press Save again to replace it, or choose another name")
-            self.refused = ""
-            path = save(self.game, name, self.present())
-            self._choose((FILE, name))
-            return f"Saved as {path.parent.name}/{path.name}, beside the plan."
-
-        _say(self.said_of_name, work)
+        _say(self.said_of_name, lambda: f"Saved as {self._put_away(self.name.value)}, beside the plan.")
 
     def _keep(self) -> None:
         def work() -> str:
-            name = checked_name(self.name.value or f"Kept {len(self.kept) + 1}")
+            name = checked_name(self.name.value or self._free_name())
             if len(self.kept) == MOST_KEPT and name not in self.kept:
-                raise PlanError.at(name, f"{MOST_KEPT} are kept already; use one of their names, or forget those kept")
-            self.kept[name] = self.present()
-            self._choose((KEPT, name))
+                reason = f"{MOST_KEPT} stand in the table already; use one of their names, or forget those kept"
+                raise PlanError.at(name, reason)
+            file, self.kept[name] = self._put_away(name), self.present()
             self.changed()
-            return f"{name} stands in the table until this page is closed."
+            return f"{name} stands in the table, and is kept as {file}, beside the plan."
 
         _say(self.said_of_name, work)
 
+    def _free_name(self) -> str:
+        return next(name for number in count(1) if not scenario_path(self.game, name := f"Kept {number}").exists())
+
+    def _put_away(self, given: str) -> str:
+        """The file beside the plan that now holds the present scenario; one that is there is replaced when asked twice."""
+        name = checked_name(given)
+        if scenario_path(self.game, name).exists() and self.refused != name:
+            self.refused = name
+            raise PlanError.at(name, "is there already; press again to replace it, or choose another name")
+        self.refused = ""
+        path = save(self.game, name, self.present())
+        self._choose((FILE, name))
+        return f"{path.parent.name}/{path.name}"
+
     def _forget(self) -> None:
-        self.kept.clear()
-        self.choice.options = self._choices()
-        self.changed()
+        def work() -> str:
+            names = ", ".join(self.kept)
+            self.kept.clear()
+            self.changed()
+            return f"{names}: taken out of the table; the files in {FOLDER}/ stay." if names else "None was kept."
+
+        _say(self.said_of_name, work)
 
     def _open(self) -> None:
         where, name = self.choice.value
@@ -128,10 +139,9 @@ class Shelf:
     def _found(self, where: str, name: str) -> tuple[Scenario, str]:
         if where == FILE:
             return load(self.game, name)
-        scenarios = self.game.plan.scenarios if where == PLAN else self.kept
-        if name not in scenarios:
-            raise PlanError.at("scenarios", "none was saved or kept yet; move a slider, and save it under a name")
-        return scenarios[name], ""
+        if where != PLAN:
+            raise PlanError.at("scenarios", "none was saved yet; move a slider, and save it under a name")
+        return self.game.plan.scenarios[name], ""
 
     def _uploaded(self, change: Mapping[str, Any]) -> None:
         files = change["new"]

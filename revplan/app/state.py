@@ -19,7 +19,8 @@ from revplan.values import FrozenDict
 RATE, LAG, ACV, VOLUME, GOAL, CONFIDENCE = "rate", "lag", "acv", "volume", "goal", "confidence"
 UNCERTAIN = ("rho", "lag_cv", "volume_cv")
 MOST_PAST = 200
-DIGITS, WEIGHT_DIGITS = 6, 9  # significant digits of a rate or a delay as it is written, and decimals of a share
+DIGITS, WEIGHT_DIGITS = 12, 12  # significant digits of a rate or a delay as it is written, and decimals of a share
+PAUSE = 1.0  # seconds after which another move of the same slider is a step of its own
 
 Key = tuple[str, str, str]
 """What is moved: the kind, the step, segment or source it is of, and for rates the one segment."""
@@ -49,22 +50,47 @@ class State:
         return replace(self, moves=tuple(sorted([*self.without(key).moves, (key, setting)])))
 
 
+Step = tuple[Key, int]
+"""One movement of a slider, however many values it passes on its way: the slider, and a count."""
+
+
+@dataclass(frozen=True)
+class Gesture:
+    """The last movement of a slider: a drag, or a key held down."""
+
+    key: Key | None = None
+    number: int = 0
+    ended: float = 0.0
+    """When it was last answered. [seconds]"""
+
+    @property
+    def step(self) -> Step | None:
+        """What its moves have in common."""
+        return None if self.key is None else (self.key, self.number)
+
+    def of(self, key: Key, now: float) -> Gesture:
+        """The gesture that a move of the slider of `key` belongs to: this one, unless there was a pause."""
+        return self if key == self.key and now - self.ended < PAUSE else Gesture(key, self.number + 1, now)
+
+
 @dataclass(frozen=True)
 class History:
-    """The state and the states before and after it; moves of one slider in a row are one step."""
+    """The state and the states before and after it; one movement of a slider is one step."""
 
     now: State = field(default_factory=State)
     past: tuple[State, ...] = ()
     future: tuple[State, ...] = ()
-    last: Key | None = None
+    last: Step | None = None
 
-    def then(self, state: State, key: Key | None = None) -> History:
-        """The history after a move to `state`, by the slider of `key` or by none."""
-        if key is not None and state == self.now:
+    def then(self, state: State, step: Step | None = None) -> History:
+        """The history after a move to `state`, as a part of the movement `step` or by itself."""
+        if _alike(state, self.now):
             return self
-        if key is not None and key == self.last and self.past:
-            return replace(self, now=state, future=())
-        return History(state, (*self.past, self.now)[-MOST_PAST:], (), key)
+        if step is None or step != self.last or not self.past:
+            return History(state, (*self.past, self.now)[-MOST_PAST:], (), step)
+        if _alike(state, self.past[-1]):  # the slider is back where it began: there is nothing to undo
+            return History(self.past[-1], self.past[:-1])
+        return replace(self, now=state, future=())
 
     def undone(self) -> History:
         """One step back, if there is one."""
@@ -77,6 +103,12 @@ class History:
         if not self.future:
             return self
         return History(self.future[0], (*self.past, self.now), self.future[1:])
+
+
+def _alike(one: State, other: State) -> bool:
+    """Whether two states are one, in what their scenarios say as well as in what they come to."""
+    said = (each.start.uncertainty.model_fields_set for each in (one, other))
+    return one == other and next(said) == next(said)
 
 
 def scenario_of(plan: Plan, state: State) -> Scenario:

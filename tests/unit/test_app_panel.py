@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import ipywidgets as widgets
@@ -17,7 +18,7 @@ from revplan.app.controls import Row
 from revplan.app.game import Game, open_game
 from revplan.app.panel import Panel, panel
 from revplan.app.pictures import commit_entries, required_by_stage
-from revplan.app.scenario_file import save
+from revplan.app.scenario_file import load, save, saved_names, scenario_text
 from revplan.app.svg import Scale, colour, picture, scale_of, words
 from revplan.errors import PlanError
 from revplan.plan.model import Scenario
@@ -39,6 +40,11 @@ def shown(game: Game, tmp_path: Path) -> Panel:
 
 def row(shown: Panel, label: str) -> Row:
     return next(each for each in shown.controls.rows if each.lever.label == label)
+
+
+def slide(each: Row, value: float) -> None:
+    """Moves a slider as somebody with a mouse would, to the step nearest to a value."""
+    each.slider.value = each.lever.position(value)
 
 
 def plain(html: str) -> str:
@@ -77,7 +83,7 @@ def test_the_headline_is_the_conclusion(shown: Panel) -> None:
 def test_a_slider_moved_and_moved_back_gives_the_same_picture(shown: Panel) -> None:
     before, moved = drawings(shown), row(shown, "SQO to Won (%)")
     stood = moved.slider.value
-    moved.slider.value = 15.0
+    slide(moved, 15.0)
     during = drawings(shown)
     moved.slider.value = stood
     assert drawings(shown) == before
@@ -119,7 +125,7 @@ def test_the_funnel_is_the_plan_traced_back(shown: Panel) -> None:
 
 def test_twice_the_volume_is_twice_the_commit(shown: Panel) -> None:
     for label in ("Entries inbound (% of plan)", "Entries partner (% of plan)"):
-        row(shown, label).slider.value = 200
+        slide(row(shown, label), 200)
     played = shown.game.play(shown._scenario())
     assert commit_entries(played) == pytest.approx(2 * commit_entries(shown.game.base))
     assert row(shown, "Budget inbound (USD)").field.value.replace(",", "") == str(
@@ -129,7 +135,7 @@ def test_twice_the_volume_is_twice_the_commit(shown: Panel) -> None:
 
 def test_a_volume_of_nothing_is_shown_too(shown: Panel) -> None:
     for label in ("Entries inbound (% of plan)", "Entries partner (% of plan)"):
-        row(shown, label).slider.value = 0
+        slide(row(shown, label), 0)
     assert "no volume makes it 80% sure" in plain(shown.words.value)
 
 
@@ -168,9 +174,101 @@ def test_an_error_in_a_field_is_explained_and_the_earlier_value_kept(shown: Pane
         each.field.value = " "
     assert plain(each.note.value).replace("&#x27;", "'").replace("&lt;", "<").replace("&gt;", ">").strip() == said
     assert 'role="alert"' in each.note.value
-    assert (each.field.value, each.slider.value, drawings(shown)) == ("10.0", 10.0, before)
+    assert (each.field.value, each.slider.value, drawings(shown)) == ("10.0", 100, before)
     each.field.value = "12,5 %"
-    assert (each.slider.value, "alert" in each.note.value) == (12.5, False)
+    assert (each.slider.value, "alert" in each.note.value) == (125, False)
+
+
+@pytest.mark.parametrize(
+    ("label", "typed"),
+    [
+        ("Entries inbound (% of plan)", "0"),
+        ("Entries inbound (% of plan)", "110"),
+        ("Entries inbound (% of plan)", "84.942"),
+        ("Budget inbound (USD)", "200,000"),
+        ("New ARR asked for (USD)", "3,000,000"),
+        ("New ARR asked for (USD)", "3,001,800"),
+        ("Deal size mid (USD)", "41,234.5"),
+        ("SQO to Won (%)", "21.75"),
+        ("All delays (% of plan)", "123"),
+    ],
+)
+def test_what_was_typed_stays_though_the_browser_sends_back_what_its_sliders_show(
+    shown: Panel, label: str, typed: str
+) -> None:
+    row(shown, label).field.value = typed
+    said = scenario_text(shown.game, shown._scenario())
+    for each in shown.controls.rows:
+        each.slider.set_state({"value": each.slider.value})
+    assert row(shown, label).field.value == typed
+    assert scenario_text(shown.game, shown._scenario()) == said
+    shown.undo.click()
+    assert (shown._scenario(), shown.undo.disabled) == (Scenario(), True)
+
+
+def test_a_channel_can_be_stopped(shown: Panel) -> None:
+    """The question `what if we stop it` is asked with 0, in the file too."""
+    row(shown, "Entries partner (% of plan)").field.value = "0"
+    played = shown.game.play(shown._scenario())
+    by_source = {cell.source: flow[0].sum() for cell, flow in zip(played.year.cells, played.year.flows, strict=True)}
+    assert (by_source["partner"], by_source["inbound"] > 0) == (0, True)
+    shown.shelf.name.value = "Without partners"
+    press(shown, "Save to a file")
+    assert load(shown.game, "Without partners")[0].volume == {"partner": 0.0}
+    shown.reset.click()
+    press(shown, "Open")
+    assert row(shown, "Entries partner (% of plan)").field.value == "0"
+
+
+SCENARIOS = [
+    {"volume": {"inbound": 0.85}},
+    {"volume": 0},
+    {"volume": {"partner": 0, "inbound": 1.1}},
+    {"goal": {"new_arr": 3_000_000}, "acv": {"smb": 9_999.99}},
+    {"changes": [{"from": "sqo", "to": "won", "segment": "mid", "rate": 0.1234567891}], "confidence": 0.97},
+    {"changes": [{"from": "sql", "to": "sqo", "lag": {"median_days": 33.3, "p90_days": 71}, "evidence": 12}]},
+    {"uncertainty": {"rho": 0.123, "lag_cv": 0.015, "volume_cv": 0.05}, "acv": {"mid": {"mean": 41_000, "sd": 1}}},
+]
+
+
+@pytest.mark.parametrize("said", SCENARIOS)
+def test_opened_and_saved_again_a_scenario_is_the_same_file(shown: Panel, said: dict[str, Any]) -> None:
+    first = save(shown.game, "First", Scenario.model_validate(said))
+    shown.shelf.choice.options = shown.shelf._choices()
+    shown.shelf.choice.value = ("file", "First")
+    press(shown, "Open")
+    for each in shown.controls.rows:
+        each.slider.set_state({"value": each.slider.value})
+    shown.shelf.name.value = "Second"
+    press(shown, "Save to a file")
+    assert first.with_stem("Second").read_bytes() == first.read_bytes()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_any_moves_undone_and_redone_lead_through_every_state_once(shown: Panel, seed: int) -> None:
+    """Held against a list of the states and a place in it."""
+    draw, states, place = Random(seed), [scenario_text(shown.game, shown._scenario())], 0
+    for _ in range(25):
+        each, work = (
+            draw.choice(shown.controls.rows),
+            draw.choice(["type", "slide", "undo", "undo", "redo", "open", "echo"]),
+        )
+        if work == "type":
+            each.field.value = f"{draw.uniform(each.lever.low, each.lever.high):.3f}"
+        elif work == "slide":
+            shown.gesture = replace(shown.gesture, ended=0.0)
+            each.slider.set_state({"value": draw.randint(*each.lever.positions)})
+        elif work == "open":
+            shown._opened(Scenario.model_validate(draw.choice(SCENARIOS)))
+        elif work == "echo":
+            each.slider.set_state({"value": each.slider.value})
+        else:
+            (shown.undo if work == "undo" else shown.redo).click()
+            place = max(place - 1, 0) if work == "undo" else min(place + 1, len(states) - 1)
+        now = scenario_text(shown.game, shown._scenario())
+        if work not in ("undo", "redo") and now != states[place]:
+            states, place = [*states[: place + 1], now], place + 1
+        assert (now, shown.undo.disabled, shown.redo.disabled) == (states[place], place == 0, place == len(states) - 1)
 
 
 # --- undo, redo, reset ---------------------------------------------------------------------------------------
@@ -180,7 +278,7 @@ def test_undo_redo_and_reset(shown: Panel) -> None:
     before, first, second = drawings(shown), row(shown, "Lead to SQL (%)"), row(shown, "Deal size smb (USD)")
     assert (shown.undo.disabled, shown.redo.disabled) == (True, True)
     for value in (11.0, 12.0, 13.0):
-        first.slider.value = value
+        slide(first, value)
     second.field.value = "12,000"
     moved = drawings(shown)
     shown.undo.click()
@@ -208,7 +306,7 @@ def press(shown: Panel, label: str, widget: Any = None) -> None:
 
 
 def test_saved_reset_and_opened_again(shown: Panel) -> None:
-    row(shown, "Lead to SQL (%)").slider.value = 13.0
+    slide(row(shown, "Lead to SQL (%)"), 13.0)
     moved = drawings(shown)
     shown.shelf.name.value = "More leads"
     press(shown, "Save to a file")
@@ -227,7 +325,7 @@ def test_a_file_is_replaced_only_when_asked_twice(shown: Panel) -> None:
     save(shown.game, "Mine", Scenario(volume=1.5))
     shown.shelf.name.value = "Mine"
     press(shown, "Save to a file")
-    assert "Mine: is there already; press Save again to replace it" in shown.shelf.said_of_name.value
+    assert "Mine: is there already; press again to replace it" in shown.shelf.said_of_name.value
     press(shown, "Save to a file")
     assert "Saved as" in shown.shelf.said_of_name.value
 
@@ -243,17 +341,40 @@ def test_a_name_that_will_not_do_is_explained_beside_it(shown: Panel) -> None:
 
 def test_kept_beside_the_plan_and_forgotten(shown: Panel) -> None:
     for number, value in enumerate((11.0, 12.0, 13.0, 14.0, 15.0), 1):
-        row(shown, "Lead to SQL (%)").slider.value = value
+        slide(row(shown, "Lead to SQL (%)"), value)
         shown.shelf.name.value = f"Try {number}"
         press(shown, "Keep beside the plan")
-    assert "4 are kept already" in shown.shelf.said_of_name.value
+        if number == 2:
+            assert "and is kept as scenarios/Try 2.yaml, beside the plan" in shown.shelf.said_of_name.value
+    assert "4 stand in the table already" in shown.shelf.said_of_name.value
     heads = re.findall(r'<th scope="col">([^<]*)</th>', shown.table.value)
     assert heads == ["Figure", "Base plan", "Now", "Try 1", "Try 2", "Try 3", "Try 4", "downside"]
-    shown.shelf.choice.value = ("kept", "Try 2")
+    shown.shelf.choice.value = ("file", "Try 2")
     press(shown, "Open")
     assert row(shown, "Lead to SQL (%)").field.value == "12.0"
     press(shown, "Forget those kept")
     assert "Try 1" not in shown.table.value
+    assert "the files in scenarios/ stay" in shown.shelf.said_of_name.value
+    assert saved_names(shown.game) == ["Try 1", "Try 2", "Try 3", "Try 4"]
+
+
+def test_kept_without_a_name_or_under_that_of_a_column(shown: Panel) -> None:
+    press(shown, "Keep beside the plan")
+    press(shown, "Keep beside the plan")
+    for name in ("Now", "downside"):
+        shown.shelf.name.value = name
+        press(shown, "Keep beside the plan")
+    heads = re.findall(r'<th scope="col">([^<]*)</th>', shown.table.value)
+    assert heads[1:] == ["Base plan", "Now", "Kept 1", "Kept 2", "Now (kept)", "downside (kept)", "downside"]
+
+
+def test_a_folder_that_takes_no_file_is_told_and_nothing_is_said_to_be_kept(shown: Panel) -> None:
+    (shown.game.path.parent / "scenarios").write_text("a file in its place", encoding="utf-8")
+    shown.shelf.name.value = "Mine"
+    for button in ("Keep beside the plan", "Save to a file"):
+        press(shown, button)
+        assert "scenarios: is a file, not a folder" in shown.shelf.said_of_name.value
+    assert ("Mine" in shown.table.value, shown.shelf.kept) == (False, {})
 
 
 def test_the_scenarios_of_the_plan_can_be_opened(shown: Panel) -> None:
@@ -278,7 +399,7 @@ def uploaded(shown: Panel, content: bytes) -> str:
 
 
 def test_a_file_from_elsewhere_is_opened_or_explained(shown: Panel) -> None:
-    row(shown, "Lead to SQL (%)").slider.value = 13.0
+    slide(row(shown, "Lead to SQL (%)"), 13.0)
     before = drawings(shown)
     for content, words_said in [
         (b"\x00garbage", "holds an invisible character"),
@@ -298,7 +419,7 @@ def test_a_file_from_elsewhere_is_opened_or_explained(shown: Panel) -> None:
 def test_a_value_beyond_a_slider_is_shown_where_it_is(shown: Panel) -> None:
     uploaded(shown, b"schema: 1\nplan: Small plan\nvolume: 9\n")
     each = row(shown, "Entries inbound (% of plan)")
-    assert (each.slider.value, each.slider.max, each.field.value) == (900.0, 900.0, "900")
+    assert (each.slider.value, each.slider.max, each.field.value) == (300, 300, "900")
 
 
 # --- hostile names -------------------------------------------------------------------------------------------

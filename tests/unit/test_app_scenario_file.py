@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import pytest
 from app_plan import PLAN, plan_file, small_game
@@ -60,13 +62,41 @@ def test_saved_beside_the_plan_and_loaded(game: Game) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "../evil", "a/b", "a\\b", ".hidden", "x" * 41, "a.b", "<script>", "nul\0", "-x", "ä"]
+    "name",
+    ["", "../evil", "a/b", "a\\b", ".hidden", "x" * 41, "a.b", "<script>", "nul\0", "-x", "nul", "COM1", "a\u202eb"],
 )
 def test_names_that_could_lead_elsewhere_are_refused(game: Game, name: str) -> None:
     for use in (lambda: save(game, name, SAID), lambda: load(game, name)):
         with pytest.raises(PlanError, match="use up to 40 letters, digits, blanks, - and _"):
             use()
     assert sorted(path.name for path in game.path.parent.iterdir()) == ["plan.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("", "name: is empty; use"),
+        ("a/b", "which holds '/'; use"),
+        ("-x", "which begins with '-'; use"),
+        ("ä" * 41, "which has 41 characters; use"),
+        ("a\u202eb", "which holds an invisible character; use"),
+        ("Aux", "which Windows keeps for a device; use"),
+    ],
+)
+def test_a_name_is_refused_with_the_true_reason(game: Game, name: str, reason: str) -> None:
+    with pytest.raises(PlanError, match=re.escape(reason)):
+        save(game, name, SAID)
+
+
+@pytest.mark.parametrize("name", ["Größere Abschlüsse", "Mehr Umsätze 2", "Łódź", "目標", "Ça va", "हिन्दी"])
+def test_letters_of_every_language_make_a_name(game: Game, name: str) -> None:
+    path = save(game, normalize("NFD", name), SAID)
+    assert (path.stem, saved_names(game)) == (normalize("NFC", name), [normalize("NFC", name)])
+    assert load(game, name) == (SAID, "")
+    path.rename(path.with_stem(normalize("NFD", name)))
+    assert load(game, name) == (SAID, ""), "as a file from a Mac has it"
+    assert reread(game, with_scenario(game, name, SAID)).scenarios[name] == SAID
+    assert reread(game, as_plan(game, name, SAID)).name == f"Small plan: {name}"
 
 
 def test_a_file_that_is_gone(game: Game) -> None:

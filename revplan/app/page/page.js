@@ -4,11 +4,17 @@ function nameSliders() {
   for (const box of document.querySelectorAll(".widget-slider, .widget-hslider")) {
     const handle = box.querySelector(".noUi-handle");
     const label = box.querySelector(".widget-label");
-    const readout = box.querySelector(".widget-readout");
     if (!handle) continue;
     if (label) set(handle, "aria-label", label.textContent);
-    if (readout) set(handle, "aria-valuetext", readout.textContent);
+    set(handle, "aria-valuetext", valueText(box.parentElement, box.querySelector(".widget-readout").textContent));
   }
+}
+// What the field beside says, or what it will say: a slider holds steps, and an answer is still on its way.
+function valueText(row, position) {
+  const field = row.querySelector("input"), {step, digits} = row.querySelector("[data-step]")?.dataset ?? {};
+  if (!step || Math.round(field.value.replaceAll(",", "") / step) === Number(position)) return field.value;
+  const fraction = {minimumFractionDigits: digits, maximumFractionDigits: digits};
+  return (position * step).toLocaleString("en-US", fraction);
 }
 function set(node, name, value) {
   if (node.getAttribute(name) !== value) node.setAttribute(name, value);
