@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 pytestmark = pytest.mark.browser
 
 WIN_RATE = "SQO to Won (%)"
 HEADLINE, CHARTS = ".rp-headline", ".rp-charts"
 PATIENCE = 60_000  # milliseconds for anything to appear; much less is needed unless the machine is busy
+REST = 0.4  # seconds without a change after which an answer is taken for complete
 SHOWN = "() => [...document.querySelectorAll('.rp-headline, .rp-tiles, .rp-charts, .rp-scroll')].map(e => e.innerHTML).join()"
 
 
@@ -97,9 +99,11 @@ def drag(page: Any, label: str, pixels: int) -> None:
 
 def shown(page: Any) -> str:
     """All figures and pictures, once they have come to rest."""
-    before = ""
-    while before != (before := page.evaluate(SHOWN)):
-        page.wait_for_timeout(120)
+    before, since = page.evaluate(SHOWN), time.monotonic()
+    while time.monotonic() - since < REST:
+        page.wait_for_timeout(60)
+        if before != (before := page.evaluate(SHOWN)):
+            since = time.monotonic()
     return before
 
 
@@ -174,6 +178,69 @@ def test_a_scenario_saved_changed_and_opened_again_gives_the_same_figures(page: 
     page.get_by_role("button", name="Open", exact=True).click()
     changed(page, before)
     assert (headline(page), pictures(page)) == saved
+
+
+def typed(page: Any, label: str, value: str) -> None:
+    """Types a value into a lever's field, and waits until everything shown has followed."""
+    before = shown(page)
+    row(page, label).locator("input").fill(value)
+    row(page, label).locator("input").press("Enter")
+    changed(page, before)
+
+
+def field(page: Any, label: str) -> str:
+    """What a lever's field shows."""
+    return row(page, label).locator("input").input_value()
+
+
+def labels(page: Any, group: str) -> list[str]:
+    """The levers of a group, which is shown from now on."""
+    page.get_by_role("button", name=group, exact=True).click()
+    page.locator(".rp-row .noUi-handle:visible").first.wait_for()
+    return page.locator(".rp-row .widget-hslider .widget-label:visible").all_inner_texts()
+
+
+def test_what_is_typed_or_opened_stays_and_undo_leads_through_every_state(page: Any, app: Any) -> None:
+    """Sliders snap what they show to their steps and send that back: it must not count as a move."""
+    volumes = labels(page, "Volume and budget")
+    entries = next(each for each in volumes if each.startswith("Entries"))
+    budget = next(each for each in volumes if each.startswith("Budget"))
+    steps = [(entries, "110"), (entries, "0"), (entries, "84.942"), (budget, "200,000"), (budget, "0")]
+    fields, figures = [(field(page, entries), field(page, budget))], [shown(page)]
+    for label, value in steps:
+        typed(page, label, value)
+        assert field(page, label) == value
+        fields.append((field(page, entries), field(page, budget)))
+        figures.append(shown(page))
+    for back in range(len(steps) - 1, -1, -1):
+        page.get_by_role("button", name="Undo").click()
+        changed(page, figures[back + 1])
+        assert ((field(page, entries), field(page, budget)), shown(page)) == (fields[back], figures[back])
+    for forward in range(1, len(steps) + 1):
+        page.get_by_role("button", name="Redo").click()
+        changed(page, figures[forward - 1])
+        assert ((field(page, entries), field(page, budget)), shown(page)) == (fields[forward], figures[forward])
+    labels(page, "Rates")
+
+
+def test_a_scenario_opened_and_saved_again_is_the_same_file(page: Any, app: Any) -> None:
+    labels(page, "Rates")
+    page.get_by_label("Name", exact=True).fill("Übertrag")
+    page.get_by_role("button", name="Save to a file").click()
+    page.get_by_text("Saved as").wait_for()
+    first = app.plan.parent / "scenarios" / "Übertrag.yaml"
+    with first.open("a", encoding="utf-8") as file:
+        file.write("goal:\n  new_arr: 3000000\nvolume: 0.85\nconfidence: 0.777\n")
+    before = shown(page)
+    page.get_by_label("Scenario", exact=True).select_option(label="Übertrag (file)")
+    page.get_by_role("button", name="Open", exact=True).click()
+    changed(page, before)
+    page.get_by_label("Name", exact=True).fill("Again")
+    page.get_by_role("button", name="Keep beside the plan").click()
+    page.get_by_text("is kept as scenarios/Again.yaml").wait_for()
+    assert yaml.safe_load(first.with_stem("Again").read_text()) == yaml.safe_load(first.read_text())
+    press(page, WIN_RATE, "ArrowRight")
+    assert field(page, WIN_RATE) == row(page, WIN_RATE).get_by_role("slider").get_attribute("aria-valuetext")
 
 
 def test_the_report_of_what_is_shown_comes_as_a_pdf_while_playing_on(page: Any) -> None:
