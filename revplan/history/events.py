@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from revplan.errors import DataError, shown
+from revplan.errors import DataError, Fault, shown
 from revplan.history.cells import Cells, Parsed, stripped
 from revplan.history.crm import RECORDS, Entered, HistoryCrm, WideCrm, crm_labels, file_of, plain
 from revplan.history.crm import column_of as column_in
+from revplan.history.crm_file import did_you_mean
 from revplan.history.files import CHANGES, Rows, Tables, per_record, usable_rows
 from revplan.history.findings import Findings, ImportLine, counted
 from revplan.history.warts import snapshots
@@ -139,6 +140,7 @@ def _log(tables: Tables, crm: HistoryCrm, rows: dict[str, Rows]) -> _Log:
     ids, known, _ = stripped(id_cells)
     moments = tables.days(CHANGES, crm.at)
     stages, stage_found = _stages(crm, value_cells)
+    stage_found += _never_met(tables, crm, value_cells, stages)
     records = rows[RECORDS].ids if rows else pd.Index(ids, dtype=object)
     aside = [
         ("no id", ~known, value_cells),
@@ -169,6 +171,28 @@ def _stages(crm: HistoryCrm, cells: Cells) -> tuple[np.ndarray, Findings]:
     example = shown(cells.texts[inexact[0]]) if inexact else ""
     part = f"{cells.file}, {shown(cells.column)}"
     return numbers, counted(part, "values matched despite case or spacing", len(inexact), example)
+
+
+def _never_met(tables: Tables, crm: HistoryCrm, cells: Cells, numbers: np.ndarray) -> Findings:
+    """Faults of stages that records passed unseen, because no row has their label; or none, but one nearly like it.
+
+    A log may begin after the first stage, and nothing may have come as far as the last ones yet.
+    """
+    furthest, labelled = int(numbers.max(initial=LOST)), crm_labels(crm)
+    texts = [cells.texts[row].strip() for row in np.flatnonzero(_of_field(tables, crm)).tolist()]
+    strange = [text for text, _ in Counter(texts).most_common() if text]
+    faults = []
+    for number, stage in enumerate(crm.stages):
+        if stage not in labelled or (numbers == number).any():
+            continue
+        hint = did_you_mean(labelled[stage][0], strange)
+        if 0 < number < furthest or "did you mean" in hint:
+            faults.append(
+                Fault(
+                    tables.source.place(("stages", stage)), f"no row is {shown(' or '.join(labelled[stage]))!r}{hint}"
+                )
+            )
+    return Findings(tuple(faults))
 
 
 def _of_field(tables: Tables, crm: HistoryCrm) -> np.ndarray:

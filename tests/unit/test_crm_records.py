@@ -304,3 +304,19 @@ def test_without_a_records_file_the_changes_say_which_records_there_are(tmp_path
     history = read_records(workspace(tmp_path, crm=crm, changes=CHANGES))
     assert sorted(entered(history)) == ["1", "2", "3", "9"]
     assert history.records["source"].unique().tolist() == ["all"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("mql: MQL", "mql: Demo", "stages.mql: no row is 'Demo'; it has"),
+        ("won: Closed Won", "won: Closed-Wonn", "stages.won: no row is 'Closed-Wonn'; did you mean 'Closed Won'?"),
+    ],
+)
+def test_a_stage_whose_label_no_row_has_is_refused(tmp_path: Path, old: str, new: str, said: str) -> None:
+    assert old in HISTORY
+    leads = "Id,Created,Origin\n1,2026-01-01,web\n2,2026-01-01,web\n3,2026-01-01,fair\n"
+    crm = workspace(tmp_path, crm=HISTORY.replace(old, new), changes=CHANGES, leads=leads)
+    with pytest.raises(DataError) as caught:
+        read_records(crm)
+    assert said in str(caught.value)
