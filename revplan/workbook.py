@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -13,19 +13,20 @@ import pandas as pd
 from revplan import sheets
 from revplan.actuals import Actuals, read_actuals
 from revplan.assumptions import expired
-from revplan.errors import DataError, Fault, PlanError
+from revplan.errors import DataError, Fault, PlanError, shown
+from revplan.formats import show
 from revplan.fit import look_first, misfits
 from revplan.known import Records, known, read_history, with_history_rates
 from revplan.model.budget import program_cac
 from revplan.model.commit import Progress
-from revplan.model.scenarios import Compared, compare
+from revplan.model.scenarios import Compared, compare, held_year
 from revplan.model.simulate import Simulation, simulate
 from revplan.model.spread import Spread, in_order
 from revplan.model.year import PlannedYear, plan_year
 from revplan.notes import headline, notes
 from revplan.plan.effect import idle, idle_uncertainty, scenario_effects
 from revplan.plan.file import checked_plan, located, real_path
-from revplan.plan.model import Plan
+from revplan.plan.model import Plan, Scenario
 from revplan.plan.scenario import scenario_plans
 from revplan.realism.answer import Realism, realism
 from revplan.terminal import plain_rows
@@ -46,6 +47,8 @@ class Workbook:
     """What is doubtful about how plan, records and actuals go together: it comes first wherever the plan is shown."""
     read: tuple[str, ...] = ()
     """What was understood of the actuals, and how."""
+    held: str = ""
+    """Whose entries these are, in a sentence, where they are not the plan's own commit."""
 
     @property
     def plan(self) -> Plan:
@@ -121,7 +124,8 @@ class Workbook:
     @cached_property
     def notes(self) -> tuple[str, ...]:
         """What a reader must know beside the numbers, one sentence each."""
-        return (*self.doubts, *notes(self.year, self.quarters, self.pipeline), *self.read)
+        held = [self.held] if self.held else []
+        return (*self.doubts, *held, *notes(self.year, self.quarters, self.pipeline), *self.read)
 
     @cached_property
     def simulation(self) -> Simulation:
@@ -144,13 +148,37 @@ class Workbook:
         """The plan and its scenarios side by side, with the trials and the seed of `simulation`."""
         return compare(simulation, progress, spread)
 
+    def in_scenario(self, name: str) -> Workbook:
+        """This plan's committed entries in the world of one of its scenarios: what the simulator shows of it.
+
+        Raises
+        ------
+        PlanError
+            If the plan names no such scenario.
+        """
+        if name not in self.plan.scenarios:
+            known = ", ".join(map(shown, self.plan.scenarios)) or "none"
+            raise PlanError.at("scenario", f"{shown(name)!r} is no scenario of this plan; it has {known}")
+        scenario, plan = self.plan.scenarios[name], scenario_plans(self.plan)[name]
+        return replace(self, year=held_year(self.year, plan, scenario), held=_held_words(self.plan, name, scenario))
+
     @cached_property
     def headline(self) -> str:
         """What is doubtful, if anything is; goal, commit, largest gap, and one action with its owner."""
         return " ".join([*look_first(self.doubts), headline(self.year, self.quarters, self.stages)])
 
 
-def open_workbook(path: str | Path, progress: Progress | None = None) -> Workbook:
+def _held_words(plan: Plan, name: str, scenario: Scenario) -> str:
+    volumes = {source: scenario.volume_of(source) for source in plan.sources}
+    moved = [f"{shown(source)} {show(volume, 'share')} of them" for source, volume in volumes.items() if volume != 1]
+    of_them = f", {', '.join(moved)}" if moved else ""
+    return (
+        f"Scenario {shown(name)}, as the simulator shows it: the entries are those that the base plan commits{of_them}; "
+        "planned anew, it would ask for others."
+    )
+
+
+def open_workbook(path: str | Path, progress: Progress | None = None, scenario: str = "") -> Workbook:
     """The computed workbook of the plan file at `path`.
 
     Parameters
@@ -159,20 +187,22 @@ def open_workbook(path: str | Path, progress: Progress | None = None) -> Workboo
         The plan file; the files it names are looked for in its folder.
     progress
         Called with done, total and what is being worked on, while the commit is solved.
+    scenario
+        The name of one of its scenarios, in whose world the plan's committed entries are then shown.
 
     Raises
     ------
     PlanError
-        If the plan is at fault, or what it names does not fit it.
+        If the plan is at fault, what it names does not fit it, or it has no such scenario.
     DataError
         If the records or actuals it names are.
     """
     plan, records, actuals, doubtful = _inputs(real_path(path))
     plan = with_history_rates(plan, records)
     year = plan_year(plan, known(plan, records), progress)
-    if actuals is None:
-        return Workbook(year=year, records=records, doubts=doubtful)
-    return Workbook(year=year, records=records, actual=actuals.table, doubts=doubtful, read=actuals.read)
+    table, read = (None, ()) if actuals is None else (actuals.table, actuals.read)
+    book = Workbook(year=year, records=records, actual=table, doubts=doubtful, read=read)
+    return book.in_scenario(scenario) if scenario else book
 
 
 def _inputs(path: Path) -> tuple[Plan, Records | None, Actuals | None, tuple[str, ...]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from revplan.errors import PlanError
-from revplan.inputs import frozen_inputs
+from revplan.inputs import frozen_inputs, input_files
 from revplan.model.bank import Bank
 from revplan.model.curve import CONFIDENCES
 from revplan.model.outlook import Opened, Outlook, open_months, outlook
@@ -21,7 +21,7 @@ from revplan.model.scenarios import with_entries
 from revplan.model.simulate import SEED, STRETCH, TRIALS, Simulation, run
 from revplan.model.trials import drivers
 from revplan.model.year import PlannedYear, year_without_commit
-from revplan.plan.file import real_path
+from revplan.plan.file import read_plan, real_path
 from revplan.plan.model import Plan, Scenario
 from revplan.plan.scenario import scenario_faults, varied
 from revplan.report.provenance import fingerprint
@@ -42,6 +42,8 @@ class Game:
     """The plan file."""
     fingerprint: str
     """Of the plan file as it was opened."""
+    stamp: str
+    """Of the plan file and all files it names, as they were opened."""
 
     @property
     def plan(self) -> Plan:
@@ -120,4 +122,15 @@ def open_game(path: str | Path) -> Game:
     path = real_path(path)
     with TemporaryDirectory(prefix="revplan-", ignore_cleanup_errors=True) as scratch:
         copy = frozen_inputs(path, Path(scratch, "plan"))
-        return Game(open_workbook(copy), path, fingerprint([copy]))
+        return Game(open_workbook(copy), path, fingerprint([copy]), stamp(copy))
+
+
+def stamp(path: Path) -> str:
+    """The fingerprint of a plan file and of all files it names.
+
+    Raises
+    ------
+    RevplanError
+        If the plan or its CRM file is at fault.
+    """
+    return fingerprint([path, *input_files(read_plan(path), path.parent)])

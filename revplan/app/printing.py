@@ -1,4 +1,4 @@
-"""The report of what is on the screen as a PDF, made beside the simulator while it is played on."""
+"""The report of exactly what is on the screen as a PDF, made beside the simulator while it is played on."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import subprocess
 import sys
 from base64 import b64encode
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Thread
 
 import ipywidgets as widgets
 
-from revplan.app.game import Game
-from revplan.app.plan_file import as_plan
-from revplan.errors import Fault, ReportError, RevplanError
+from revplan.app.game import Game, stamp
+from revplan.app.plan_file import with_scenario
+from revplan.errors import Fault, PlanError, ReportError, RevplanError
 from revplan.escaping import escape
 from revplan.inputs import frozen_inputs
 from revplan.plan.model import Scenario
@@ -35,17 +36,16 @@ class Printer:
     def _begin(self) -> None:
         try:
             name, scenario = self.present()
-            text = as_plan(self.game, name, scenario)
         except RevplanError as error:
             self._refuse(error)
             return
         self.button.disabled = True
         self._say(BEGUN)
-        Thread(target=self._finish, args=(name, text), daemon=True).start()
+        Thread(target=self._finish, args=(name, scenario), daemon=True).start()
 
-    def _finish(self, name: str, text: str) -> None:
+    def _finish(self, name: str, scenario: Scenario) -> None:
         try:
-            held = b64encode(report_pdf(self.game.path, text, self._say)).decode("ascii")
+            held = b64encode(report_pdf(self.game, name, scenario, self._say)).decode("ascii")
             file = escape(f"{name}.pdf")
             self.said.value = f'<a download="{file}" href="data:application/pdf;base64,{held}">The report: {file}</a>'
         except RevplanError as error:
@@ -61,20 +61,26 @@ class Printer:
         self.said.value = f'<span class="rp-fault" role="alert">{lines}</span>'
 
 
-def report_pdf(path: Path, text: str, tell: Callable[[str], None]) -> bytes:
-    """The annual commit of the plan `text`, which stands in for the plan file at `path`, as a PDF.
+def report_pdf(game: Game, name: str, scenario: Scenario, tell: Callable[[str], None]) -> bytes:
+    """The annual commit in the world of `scenario`, with the entries, trials and seed of the screen, as a PDF.
 
     It is made by `revplan report` in a process of its own, from copies of all the plan names.
 
     Raises
     ------
     RevplanError
-        If the plan or a file it names is at fault, or the report cannot be made.
+        If a file has changed since the screen was opened, or is at fault, or the report cannot be made.
     """
     with TemporaryDirectory(prefix="revplan-", ignore_cleanup_errors=True) as scratch:
-        plan = frozen_inputs(path, Path(scratch, "plan"))
-        plan.write_text(text, encoding="utf-8")
+        plan = frozen_inputs(game.path, Path(scratch, "plan"))
+        if stamp(plan) != game.stamp:
+            reason = "has changed since this page was opened, or a file it names has; load the page again"
+            raise PlanError.at(game.path.name, reason)
         command = [sys.executable, "-m", "revplan", "report", REPORT, str(plan), "--out", scratch, "--formats", "pdf"]
+        if scenario != Scenario():
+            text = with_scenario(replace(game, path=plan), name, scenario)
+            plan.write_text(text, encoding="utf-8", newline="")
+            command += ["--set", f"scenario={name}"]
         said = _followed(command, tell)
         made = Path(scratch, f"{REPORT}.pdf")
         if not made.is_file():

@@ -23,7 +23,7 @@ from revplan.model.outlook import Outlook, outlook
 from revplan.model.simulate import Progress, Simulation, run
 from revplan.model.spread import Spread, in_order
 from revplan.model.trials import drivers
-from revplan.model.year import PlannedYear, plan_year
+from revplan.model.year import PlannedYear, plan_year, year_without_commit
 from revplan.plan.effect import scenario_effects
 from revplan.plan.model import Plan, Scenario
 from revplan.plan.scenario import scenario_plans
@@ -110,6 +110,11 @@ def _beside(base: PlannedYear, drawn: tuple[int, int], scenario: tuple[str, Plan
     view = outlook(held)
     result, (signed,) = run(view, Bank(drawn[0], drivers(view), drawn[1]), (plan.commit.confidence,))
     return _compared(name, year, held, view, (result, signed))
+
+
+def held_year(base: PlannedYear, plan: Plan, scenario: Scenario) -> PlannedYear:
+    """The entries that `base` commits, times the scenario's volumes, in the world of `plan`, its plan."""
+    return with_entries(year_without_commit(plan, base.known), base, scenario)
 
 
 def with_entries(year: PlannedYear, base: PlannedYear, scenario: Scenario) -> PlannedYear:

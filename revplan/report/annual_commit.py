@@ -32,7 +32,7 @@ def summary(book: Workbook) -> Exhibit:
         "Programme CAC": "not priced" if book.cac is None else compact(book.cac, currency),
     }
     header = f"{book.plan.name}, made on {show(book.plan.plan_date, 'date')}"
-    return text(book.headline, facts, header=header)
+    return text(book.headline, facts, header=header, notes=[book.held] if book.held else [])
 
 
 def _over_or_under(missing: float, currency: str) -> str:

@@ -321,6 +321,9 @@ def _parameters(request: Request, notebook: Any, place: str) -> dict[str, object
         raise PlanError.at("against", f"the report {request.name} compares with no signed plan; leave it out")
     if request.against:
         values["against"] = str(request.against.resolve())
+    if values.get("scenario") and "xlsx" in request.formats:
+        reason = "the live workbook is of the plan itself; leave the format xlsx out"
+        raise PlanError.at(f"{request.name}, setting scenario", reason)
     return values
 
 

@@ -137,7 +137,7 @@ def test_a_file_that_is_gone(game: Game) -> None:
         ("{", "is not YAML"),
         ("a: !!python/object/apply:os.system [ls]", "asks for an object; take the tag out"),
         (b"\xff\xfe\x00", "is not UTF-8 text"),
-        (b"a" * 2_000_001, "more than 2,000,000 is no plan"),
+        (b"a" * 2_000_001, "has more than 2 MB; if it is right, set REVPLAN_MAX_MB to a larger number"),
     ],
 )
 def test_what_is_no_scenario_of_this_plan(game: Game, content: str | bytes, words: str) -> None:
