@@ -14,8 +14,8 @@ from revplan import sheets
 from revplan.actuals import Actuals, read_actuals
 from revplan.assumptions import expired
 from revplan.errors import DataError, Fault, PlanError, shown
-from revplan.formats import show
 from revplan.fit import look_first, misfits
+from revplan.formats import show
 from revplan.known import Records, known, read_history, with_history_rates
 from revplan.model.budget import program_cac
 from revplan.model.commit import Progress

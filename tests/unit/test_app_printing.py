@@ -63,7 +63,7 @@ def test_the_report_says_what_the_screen_says(plan: Path, tmp_path: Path) -> Non
 def test_a_plan_that_has_changed_since_is_not_printed_as_if_it_were_the_one_shown(plan: Path) -> None:
     game = open_game(plan)
     plan.write_text(plan.read_text(encoding="utf-8").replace("confidence: 0.8}", "confidence: 0.7}"), encoding="utf-8")
-    with pytest.raises(RevplanError, match="plan.yaml: has changed since this page was opened"):
+    with pytest.raises(RevplanError, match=r"plan\.yaml: has changed since this page was opened"):
         report_pdf(game, "x", Scenario(), [].append)
 
 
