@@ -40,7 +40,7 @@ def page(notebook: Any, name: str) -> str:
         "colophon": colophon(notebook),
         "style": Markup(_style() + _printed(title, opening)),
     }
-    html, _ = _exporter().from_notebook_node(notebook, resources)
+    html = _filled(notebook, resources)
     # HTML knows the namespaces of SVG by itself; without them the page holds no address at all.
     html = re.sub(r' xmlns(:xlink)?="http[^"]*"', "", html)
     return MESSAGE.sub(
@@ -75,26 +75,17 @@ def _printed(title: str, opening: dict[str, Any]) -> str:
     )
 
 
-def _exporter() -> Any:
-    from jinja2 import DictLoader
-    from nbconvert.exporters import TemplateExporter
+def _filled(notebook: Any, resources: dict[str, Any]) -> str:
+    """Our template with an executed notebook in it; what is not marked as HTML is escaped.
 
-    class PageExporter(TemplateExporter):
-        """nbconvert with our template, which escapes what is not marked as HTML."""
+    Jinja alone, because nbconvert looks for settings in the current folder and runs what they name.
+    """
+    from jinja2 import Environment
 
-        def _create_environment(self) -> Any:
-            environment = super()._create_environment()  # type: ignore[no-untyped-call]
-            environment.autoescape = True
-            environment.trim_blocks = environment.lstrip_blocks = True
-            return environment
-
-    template = (STYLE / "page.html.j2").read_text(encoding="utf-8")
-    return PageExporter(  # type: ignore[no-untyped-call]
-        extra_loaders=[DictLoader({"page.html.j2": template})],
-        template_file="page.html.j2",
-        file_extension=".html",
-        filters={"markdown": _markdown, "shown": _shown},
-    )
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"markdown": _markdown, "shown": _shown}
+    template = environment.from_string((STYLE / "page.html.j2").read_text(encoding="utf-8"))
+    return template.render(nb=notebook, resources=resources)
 
 
 def _shown(output: Any) -> Any:
