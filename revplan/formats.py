@@ -19,6 +19,7 @@ from revplan.tables import NUMERIC, columns
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
 
 MISSING = "–"
 MINUS = "−"
@@ -159,9 +160,34 @@ def largest_remainder(values: Sequence[float] | np.ndarray, total: float | None 
     missing = int(_rounded(whole, 0) - sum(floors))
     if abs(whole - exact) >= 1 or not 0 <= missing <= len(parts):
         raise ValueError(f"the parts add up to {exact:g}, not to the total {whole:g} (in units of the last digit)")
-    order = sorted(range(len(parts)), key=lambda i: (floors[i] - parts[i], i))
-    served = set(order[:missing])
+    order = steady_order([float(floor - part) for floor, part in zip(floors, parts, strict=True)])
+    served = set(order[:missing].tolist())
     return np.array([float((floor + (i in served)).scaleb(-digits)) for i, floor in enumerate(floors)])
+
+
+TIE = 1e-9
+"""Share of a value below which another is equal to it: what processors make different lies far below, real gaps above."""
+
+
+def first_largest(values: Sequence[float] | pd.Series | np.ndarray) -> int:
+    """Position of the first of the largest values; equal ones may differ in their last digits, as processors do."""
+    import numpy as np
+
+    found = np.asarray(values, dtype=float)
+    largest = np.nanmax(found)
+    return int(np.flatnonzero(found >= largest - TIE * abs(largest))[0])
+
+
+def steady_order(values: Sequence[float] | pd.Series | np.ndarray) -> np.ndarray:
+    """Positions of the values from the smallest on; equal ones stay as they stand, whatever their last digits."""
+    import numpy as np
+
+    found = np.asarray(values, dtype=float)
+    order = np.argsort(found, kind="stable")
+    rising = found[order]
+    larger = ~(np.diff(rising) <= TIE * np.maximum(np.abs(rising[1:]), np.abs(rising[:-1])))
+    places = np.concatenate([[0], np.cumsum(larger)])[: len(found)]
+    return order[np.lexsort((order, places))]
 
 
 def is_missing(value: Any) -> bool:

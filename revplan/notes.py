@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from revplan.errors import shown
-from revplan.formats import compact, counted, plural, show
+from revplan.formats import compact, counted, first_largest, plural, show
 from revplan.lag import tail_beyond
 from revplan.model.funnel import YEAR
 from revplan.model.year import PlannedYear, by_quarter
@@ -57,7 +57,7 @@ def _money(year: PlannedYear) -> Callable[[float], str]:
 
 
 def _largest_gap(year: PlannedYear, quarters: pd.DataFrame) -> str:
-    worst = quarters.loc[quarters["shortfall"].idxmax()]
+    worst = quarters.iloc[first_largest(quarters["shortfall"])]
     if worst["shortfall"] <= 0:
         return "Largest gap: none, every quarter is reached in expectation."
     return f"Largest gap: {worst['label']}, {_money(year)(worst['shortfall'])} short{_made_good(year, worst)}."
@@ -75,14 +75,14 @@ def _made_good(year: PlannedYear, quarter: pd.Series) -> str:
 def action(year: PlannedYear, quarters: pd.DataFrame) -> str:
     """The one thing to do next, and who does it."""
     ahead = quarters.loc[max(year.first, 0) // 3 :]
-    worst = int(ahead["shortfall"].idxmax())
+    worst = int(ahead.index[first_largest(ahead["shortfall"])])
     row = quarters.loc[worst]
     if row["shortfall"] > 0 and not _is_covered(row):
         return _mend(year, row, worst)
     missed = float(quarters["shortfall"].sum() - quarters["surplus"].sum())
     if missed > NOTEWORTHY * year.bridge.new_arr:
         return f"marketing and sales agree a new goal: {_money(year)(missed)} of it cannot be reached any more."
-    leaning = ahead.loc[ahead["open_pipeline"].idxmax()]
+    leaning = ahead.iloc[first_largest(ahead["open_pipeline"])]
     if leaning["open_pipeline"] > LEANING * leaning["goal"]:
         amount = _money(year)(leaning["open_pipeline"])
         return f"sales closes the {amount} that {leaning['label']} expects of the open pipeline."
@@ -125,7 +125,8 @@ def _flow_of(year: PlannedYear, source: str) -> np.ndarray:
 
 def _start(year: PlannedYear) -> str:
     """Nothing is missed: the source that brings most begins with its first month."""
-    source = max(year.plan.sources, key=lambda name: sum(cell.share for cell in year.cells if cell.source == name))
+    names = list(year.plan.sources)
+    source = names[first_largest([sum(cell.share for cell in year.cells if cell.source == name) for name in names])]
     flow = _flow_of(year, source)
     if not flow.any():
         return "none: what exists already covers the goal."
@@ -142,7 +143,7 @@ def _neediest(year: PlannedYear, quarter: int) -> str:
     short = dict.fromkeys(year.plan.sources, 0.0)
     for cell, missed in zip(year.cells, gap, strict=True):
         short[cell.source] += max(float(missed), 0.0)
-    return max(short, key=lambda name: short[name])
+    return list(short)[first_largest(list(short.values()))]
 
 
 def _mean_need(year: PlannedYear, source: str) -> float:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi2
 
+from revplan.formats import first_largest, steady_order
 from revplan.history.counts import exposure_counts
 from revplan.history.engine import Moves
 from revplan.tables import conform, empty
@@ -34,7 +35,8 @@ def differences(moves: Moves, stages: tuple[str, ...], as_of: date, since: date 
     if not rows:
         return empty("differences")
     names = ["from_stage", "to_stage", "by", "parts", "best", "worst", "ratio", "chance"]
-    found = pd.DataFrame(rows, columns=names).sort_values("chance", ignore_index=True)
+    found = pd.DataFrame(rows, columns=names)
+    found = found.iloc[steady_order(found["chance"])].reset_index(drop=True)
     corrected = (found["chance"] * np.arange(len(found), 0, -1)).cummax().clip(upper=1.0)
     return conform(found.assign(chance=corrected, differs=corrected < SURE), "differences")
 
@@ -51,5 +53,5 @@ def _compared(start: str, end: str, by: str, step: pd.DataFrame) -> tuple[object
     statistic = float(((parts["went_on"] - parts["expected"]) ** 2 / parts["expected"]).sum())
     level = parts["went_on"] / parts["expected"]
     ratio = float(level.max() / level.min()) if level.min() > 0 else float("inf")
-    best, worst = str(level.idxmax()), str(level.idxmin())
+    best, worst = (str(level.index[first_largest(each)]) for each in (level, -level))
     return start, end, by, float(len(parts)), best, worst, min(ratio, 1e6), float(chi2.sf(statistic, len(parts) - 1))

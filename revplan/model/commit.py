@@ -15,6 +15,11 @@ Each is an exact penalty: it is met to the cent wherever that does not take a zi
 worth several times the gain. A strict order of the aims would buy the last dollar of a quarter
 with flows of 300, 0, 0 and 200 entries (DECISIONS.md).
 
+Several flows are often equally good: segments alike under one ceiling, months within a quarter. Which of
+them a solver returns would hang on the last bit of its input, so on the processor. So two costs far below
+the others choose one: at each quarter end the largest share of its goal that a segment misses is as small
+as can be (segments alike get the same), and each entry has a small cost of its own.
+
 It is solved by HiGHS (Huangfu and Hall, 2018, https://doi.org/10.1007/s12532-017-0130-5) through scipy.
 """
 
@@ -38,6 +43,14 @@ LAST_MONTH = 3 * ALL_QUARTERS  # one past the last month of entry
 # What a unit costs in the second aim: missed so far at each quarter end; missed in a quarter, in one of
 # next year (it has no cumulated miss beside it); exceeded in a quarter; a bend of the monthly entries.
 REST = ((1.0, 1.0, 1.0, 10.0), 1.0, 2.0, 1.0, 0.25)
+
+# What breaks ties: the largest missed share of a segment's goal so far, and an entry. Both far below a real
+# gain, and far above what the solver takes for equal (1e-7).
+EVEN, FIRST_OF_EQUALS = 1e-2, 1e-4
+DECIMALS = 8  # of an entry: beyond them stands the solver's rounding, which would lift 12 to 13 where it is rounded up
+GOLDEN = (1 + 5**0.5) / 2
+
+EXACT = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}  # the least HiGHS allows
 
 # Of a mean month's goal: how far the second aim may spoil the first; the next where one cannot be solved.
 SLACKS = (1e-7, 1e-6, 1e-5, 1e-4)
@@ -120,7 +133,8 @@ class _Programme:
     """The linear programme of one source, in units in which a month's goal and its entries are about 1.
 
     Columns, one block of each per cell: entries by month; ARR missed so far at the four quarter
-    ends; ARR missed and exceeded in each of the six quarters; absolute second differences.
+    ends; ARR missed and exceeded in each of the six quarters; absolute second differences. Last come
+    the largest shares missed of any cell's goal at the four quarter ends.
     """
 
     def __init__(self, task: Task, start: float, months: int, first: int) -> None:
@@ -139,20 +153,22 @@ class _Programme:
         equal, equal_to = self._equalities()
         most, at_most = self._inequalities()
         year = self._aim([0, 0, 0, 1])
-        found = linprog(year, most, at_most, equal, equal_to, method="highs")
+        found = linprog(year, most, at_most, equal, equal_to, method="highs", options=EXACT)
         most = sparse.vstack([most, sparse.csr_array(year[None, :])], format="csr")
         leeway = LEEWAY * self.task.goals[:, :QUARTERS].sum() / self.money
         for slack in SLACKS:
             within = np.append(at_most, (found.fun or 0.0) + leeway + slack)
-            refined = linprog(self._aim(*REST), most, within, equal, equal_to, method="highs")
+            refined = linprog(
+                self._aim(*REST) + self._ties(), most, within, equal, equal_to, method="highs", options=EXACT
+            )
             if found.status == refined.status == 0:
                 return self._entries(refined.x)
         source = self.task.cells[0].source
         raise PlanError.at(f"sources.{source}", f"its commit could not be solved: {refined.message}")
 
     def _entries(self, x: np.ndarray) -> np.ndarray:
-        flows = x.reshape(len(self.task.cells), self.width)[:, : self.months] * self.unit[:, None]
-        return np.where(flows > 1e-9 * self.unit[:, None], flows, 0.0)
+        flows = x[:-QUARTERS].reshape(len(self.task.cells), self.width)[:, : self.months] * self.unit[:, None]
+        return np.round(np.where(flows > 1e-9 * self.unit[:, None], flows, 0.0), DECIMALS)
 
     def _aim(
         self,
@@ -168,7 +184,15 @@ class _Programme:
         aim = np.tile(np.concatenate(costs), (len(self.task.cells), 1))
         if exceeded:
             aim[:, : self.months] = exceeded * np.stack([self._too_early(cell) for cell in self.task.cells])
-        return aim.ravel()
+        return np.append(aim.ravel(), np.zeros(QUARTERS))
+
+    def _ties(self) -> np.ndarray:
+        """What chooses between flows that are equally good; golden parts of squares are in no simple ratio."""
+        count = len(self.task.cells) * self.months
+        each = (GOLDEN * np.arange(1, count + 1) ** 2 % 1).reshape(-1, self.months)
+        costs = np.zeros((len(self.task.cells), self.width))
+        costs[:, : self.months] = FIRST_OF_EQUALS * each
+        return np.append(costs.ravel(), np.full(QUARTERS, EVEN))
 
     def _too_early(self, cell: Cell) -> np.ndarray:
         """Share of what the entries of each month bring that comes before the year. [0-1]"""
@@ -186,7 +210,12 @@ class _Programme:
             row[:, missed + ALL_QUARTERS : missed + 2 * ALL_QUARTERS] = -np.eye(ALL_QUARTERS)
             blocks.append(np.where(np.abs(row) > 1e-9, row, 0.0))
         asked = (self.task.goals - self.task.coming) / self.money
-        return sparse.block_diag(blocks, format="csr"), asked.ravel()
+        return self._widened(sparse.block_diag(blocks)), asked.ravel()
+
+    @staticmethod
+    def _widened(rows: sparse.sparray) -> sparse.csr_array:
+        """Rows of the cells' columns, with the columns of the shares missed."""
+        return sparse.hstack([rows, sparse.csr_array((rows.shape[0], QUARTERS))], format="csr")
 
     def _inequalities(self) -> tuple[sparse.csr_array, np.ndarray]:
         rows, sides = [], []
@@ -195,8 +224,21 @@ class _Programme:
             rows.append(np.vstack([self._missed_so_far(), bend]))
             sides.append(np.append(np.zeros(QUARTERS), at_most))
         shared, at_most = self._source_rows()
-        per_cell = sparse.block_diag(rows, format="csr")
-        return sparse.vstack([per_cell, shared], format="csr"), np.concatenate([*sides, at_most])
+        of_cells = self._widened(sparse.vstack([sparse.block_diag(rows), shared]))
+        shares = self._shares_missed()
+        at_most = np.concatenate([*sides, at_most, np.zeros(len(shares))])
+        return sparse.vstack([of_cells, sparse.csr_array(shares)], format="csr"), at_most
+
+    def _shares_missed(self) -> np.ndarray:
+        """At each quarter end no cell misses a larger share of its goal so far than the largest."""
+        rows = []
+        for index, goals in enumerate(np.cumsum(self.task.goals[:, :QUARTERS], axis=1) / self.money):
+            for quarter in np.flatnonzero(goals > 1e-9):
+                row = np.zeros(self.width * len(self.task.cells) + QUARTERS)
+                row[index * self.width + self.months + quarter] = 1 / goals[quarter]
+                row[quarter - QUARTERS] = -1
+                rows.append(row)
+        return np.array(rows)
 
     def _missed_so_far(self) -> np.ndarray:
         """At each quarter end at least what the quarters missed less what they exceeded."""

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from revplan.errors import shown
+from revplan.formats import steady_order
 from revplan.model.bank import Bank
 from revplan.model.odds import Odds
 from revplan.model.outlook import Outlook
@@ -40,7 +41,8 @@ def tornado(view: Outlook, trials: Trials, bank: Bank) -> tuple[Swing, ...]:
         Swing(name, float(low), float(high), float(shares[number]))
         for (number, name), (low, high) in zip(named, arr, strict=True)
     ]
-    return tuple(sorted(swings, key=lambda swing: -abs(swing.high - swing.low)))
+    order = steady_order([-abs(swing.high - swing.low) for swing in swings])
+    return tuple(swings[number] for number in order)
 
 
 def _named(view: Outlook) -> Iterator[tuple[int, str]]:

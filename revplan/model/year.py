@@ -216,9 +216,11 @@ def quarter_results(year: PlannedYear) -> list[QuarterResult]:
     """The four quarters: committed + open pipeline + won + shortfall - surplus = goal."""
     parts = [by_quarter(part)[:, :QUARTERS] for part in (year.targets, year.commit_arr, year.open_arr, year.won_arr)]
     gaps = parts[0] - parts[1] - parts[2] - parts[3]
-    gap = gaps.sum(axis=0)
-    gap = np.where(np.abs(gap) > SETTLED * max(year.bridge.new_arr, 1.0), gap, 0.0)
-    so_far = np.maximum(np.cumsum(gap), 0.0)
+    least = SETTLED * max(year.bridge.new_arr, 1.0)
+    gap, gaps, so_far = (
+        np.where(np.abs(each) > least, each, 0.0) for each in (gaps.sum(axis=0), gaps, np.cumsum(gaps.sum(axis=0)))
+    )
+    so_far = np.maximum(so_far, 0.0)
     sums = [part.sum(axis=0) for part in parts]
     columns = (*sums, np.maximum(gap, 0), np.maximum(-gap, 0), so_far, np.maximum(gaps, 0).sum(axis=0))
     return [QuarterResult(*(float(column[quarter]) for column in columns)) for quarter in range(QUARTERS)]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from revplan.formats import first_largest
 from revplan.history.parts import OWN_LAG
 from revplan.history.pasts import FEWEST_DEALS, Part, past_cohorts
 from revplan.history.rates import transitions_block
@@ -92,7 +93,7 @@ def _pooled(rows: list[dict[Any, Any]]) -> dict[Any, Any]:
     variance = float(weights**2 @ (frame["rate"] * (1 - frame["rate"]) / (frame["evidence"] + 1)))
     counts = frame["conversions"] + 1
     delays = {name: float(np.average(frame[name], weights=counts)) for name in ("median_days", "p90_days")}
-    largest = rows[int(frame["entries"].to_numpy().argmax())]
+    largest = rows[first_largest(frame["entries"])]
     return {
         **largest,
         **delays,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from revplan.formats import compact, counted, plural, show
+from revplan.formats import compact, counted, first_largest, plural, show, steady_order
 from revplan.model.simulate import Simulation
 from revplan.plan.model import Plan
 from revplan.plan.stages import titles_of
@@ -59,7 +59,7 @@ def _all_met(rows: pd.DataFrame, found: Realism) -> str:
 
 def boldest(found: Realism) -> pd.DataFrame:
     """The assumptions that are held against the history, the boldest first."""
-    return found.assumptions.sort_values("chance", kind="stable")
+    return found.assumptions.iloc[steady_order(found.assumptions["chance"])]
 
 
 def stacked(found: Realism, plan: Plan) -> str:
@@ -88,7 +88,7 @@ def _most(found: Realism) -> str:
     """The assumptions that change most, by themselves, in the direction of the whole."""
     rows = found.buffers.iloc[1:-1]
     gains = (rows["arr_alone"] - found.planned.total) * (1 if found.overshoot >= 0 else -1)
-    return str(rows["assumptions"].iloc[int(gains.to_numpy().argmax())])
+    return str(rows["assumptions"].iloc[first_largest(gains)])
 
 
 def unreached(found: Realism) -> Iterator[str]:

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 from revplan.errors import PlanError
 from revplan.escaping import clean
+from revplan.formats import steady_order
 from revplan.inputs import frozen_inputs, input_files, named_outside
 from revplan.known import Records, known
 from revplan.model.commit import Progress
@@ -141,7 +142,8 @@ def between(a: Side, b: Side, progress: Progress | None = None) -> Difference:
     before, after = (figures(side.book.year, first, stage) for side in (a, b))
     changes = _effects(changes_of(a, b), (a, b), before, progress)
     error = a.book.simulation.signed.scale.standard_error * entries_by_stage(a.book.year)[stage]
-    return Difference(a, b, before, after, tuple(sorted(changes, key=lambda each: -_size(each, before))), error)
+    order = steady_order([-_size(each, before) for each in changes])
+    return Difference(a, b, before, after, tuple(changes[number] for number in order), error)
 
 
 def _side(path: Path) -> Side:

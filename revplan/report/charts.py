@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from revplan.formats import compact, counted, plural, show
+from revplan.formats import compact, counted, first_largest, plural, show, steady_order
 from revplan.report.axes import (
     ACTUAL,
     ATTENTION,
@@ -127,7 +127,7 @@ def quarter_ticks(table: pd.DataFrame) -> list[str]:
 
 def quarters_message(table: pd.DataFrame, currency: str) -> str:
     """Which quarter misses most, and whether another makes it good."""
-    worst = table.loc[table["shortfall"].idxmax()]
+    worst = table.iloc[first_largest(table["shortfall"])]
     year = float(table["shortfall"].sum() - table["surplus"].sum())
     if worst["shortfall"] <= 0:
         return "Every quarter reaches its goal in expectation."
@@ -166,7 +166,7 @@ def _commit_message(stage: str, table: pd.DataFrame, past: float) -> str:
     asked = table[table["commit"] > 0]
     if asked.empty:
         return f"The commit asks for no new {plural(stage)}: what exists already covers the goal."
-    peak = show(asked.loc[asked["commit"].idxmax(), "month"], "month")
+    peak = show(asked["month"].iloc[first_largest(asked["commit"])], "month")
     if past < 0.005:
         return f"The commit follows what the goal requires and is highest in {peak}."
     return (
@@ -192,7 +192,7 @@ def dependence(currency: str, plan_date: str, *, known: bool) -> Callable[[Axes,
 
 
 def _dependence_message(table: pd.DataFrame, currency: str, plan_date: str, known: bool) -> str:
-    first = table.loc[table["before_plan_date"].idxmax()]
+    first = table.iloc[first_largest(table["before_plan_date"])]
     past, coming = float(first["before_plan_date"]), float(first["open_pipeline"] + first["won"])
     if past <= 0.005 * first["goal"]:
         return "No quarter of the year depends on records that exist already."
@@ -210,7 +210,7 @@ def _dependence_message(table: pd.DataFrame, currency: str, plan_date: str, know
 
 def last_useful(ax: Axes, table: pd.DataFrame) -> str:
     """Until when a new entry still serves the year, the cells that end first on top."""
-    ordered = table.sort_values("last_useful_on").reset_index(drop=True)
+    ordered = table.sort_values("last_useful_on", kind="stable").reset_index(drop=True)
     drawn = ordered.head(MOST_ROWS)
     places = np.arange(len(drawn))[::-1]
     days = drawn["last_useful_on"]
@@ -275,7 +275,7 @@ def few_sources(table: pd.DataFrame) -> pd.DataFrame:
     spent = table.groupby("source", sort=False)["spend"].sum()
     if len(spent) <= MOST_COLORS:
         return table
-    named = set(spent.nlargest(MOST_COLORS - 1).index)
+    named = set(spent.index[steady_order(-spent)[: MOST_COLORS - 1]])
     others = counted(len(spent) - len(named), "other")
     kept = table["source"].isin(named)
     return pd.concat([table[kept], table[~kept].assign(source=others)])
@@ -283,10 +283,10 @@ def few_sources(table: pd.DataFrame) -> pd.DataFrame:
 
 def _budget_message(table: pd.DataFrame, months: list[pd.Period], total: np.ndarray, currency: str) -> str:
     by_source = table.groupby("source", sort=False)["spend"].sum()
-    largest = by_source.idxmax()
+    largest = by_source.index[first_largest(by_source)]
     share = show(by_source[largest] / by_source.sum(), "share")
     part = f"{fitting(largest)} takes {share} of it, and " if len(by_source) > 1 else ""
     return (
         f"The commit costs {compact(float(by_source.sum()), currency)} from {show(months[0], 'month')} to "
-        f"{show(months[-1], 'month')}; {part}{show(months[int(total.argmax())], 'month')} is the dearest month."
+        f"{show(months[-1], 'month')}; {part}{show(months[first_largest(total)], 'month')} is the dearest month."
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from revplan.formats import commitment, compact, counted, kinds_of, largest_remainder, plural, show
+from revplan.formats import commitment, compact, counted, first_largest, kinds_of, largest_remainder, plural, show
 from revplan.model.sheet import sums_by_quarter
 from revplan.plan.stages import titles_of
 from revplan.report import charts, native_plan
@@ -81,7 +81,7 @@ def commit_by_source(book: Workbook) -> Exhibit:
         row=[f"{name}: {plural(titles[plan.entry_stage(name)])} ({plan.sources[name].owner})" for name in names]
     )
     total = frame["year"].sum()
-    largest = names[int(frame["year"].to_numpy().argmax())]
+    largest = names[first_largest(frame["year"])]
     most, owner = show(frame["year"].max(), "commitment"), plan.sources[largest].owner
     message = (
         f"{fitting(largest)} is the largest source, and {fitting(owner)} answers for it: {most} of the "

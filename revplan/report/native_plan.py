@@ -96,7 +96,7 @@ def dependence(currency: str) -> Describe:
 
 def last_useful(table: pd.DataFrame) -> Native:
     """Until when a new entry still serves the year, the cells that end first on top."""
-    rows = table.sort_values("last_useful_on").head(MOST_ROWS)
+    rows = table.sort_values("last_useful_on", kind="stable").head(MOST_ROWS)
     until = rows["last_useful_on"]
     pairs = zip(rows["segment"], rows["source"], strict=True)
     cells = fitting_names([f"{segment} x {source}" for segment, source in pairs], 48)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from revplan.formats import compact, show
+from revplan.formats import compact, first_largest, show
 from revplan.report.axes import (
     ACTUAL,
     ATTENTION,
@@ -59,7 +59,7 @@ def rates(ax: Axes, table: pd.DataFrame) -> str:
 
 
 def _rates_message(table: pd.DataFrame) -> str:
-    widest = table.loc[((table["rate_high"] - table["rate_low"]) / table["rate"]).idxmax()]
+    widest = table.iloc[first_largest((table["rate_high"] - table["rate_low"]) / table["rate"])]
     young = table.loc[~table["mature"].astype(bool), "step"]
     who = "The least certain step is " if len(table) > 1 else ""
     text = (
@@ -147,7 +147,8 @@ def _draw_lags(ax: Axes, table: pd.DataFrame) -> None:
 
 def _lags_message(medians: Mapping[str, float]) -> str:
     """Which step takes longest and which is quickest, by the days within which half of the conversions come."""
-    slowest, quickest = max(medians, key=lambda step: medians[step]), min(medians, key=lambda step: medians[step])
+    steps, days_of = list(medians), np.array(list(medians.values()))
+    slowest, quickest = steps[first_largest(days_of)], steps[first_largest(-days_of)]
     long, short = (f"{fitting(step, 30)}" for step in (slowest, quickest))
     days, fewest = (show(medians[step], "days") for step in (slowest, quickest))
     if len(medians) == 1:
@@ -171,7 +172,7 @@ def drift(ax: Axes, table: pd.DataFrame) -> str:
         one = len(table) == 1
         who = f"{fitting(str(table['step'].iloc[0]), 40)} did not convert" if one else "No step shown converted"
         return f"{who} differently in the last 90 days than before, beyond what luck explains."
-    worst = named.loc[(named["drift"] - 1).abs().idxmax()]
+    worst = named.iloc[first_largest((named["drift"] - 1).abs())]
     change = f"{show(round(abs(worst['drift'] - 1), 2), 'share')} {'more' if worst['drift'] > 1 else 'less'}"
     return (
         f"{fitting(worst['step'], 40)} converted {change} in the last 90 days than the days before lead to expect "

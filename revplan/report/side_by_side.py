@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from revplan.errors import shown
-from revplan.formats import compact, counted, kinds_of, plural, show
+from revplan.formats import compact, counted, first_largest, kinds_of, plural, show
 from revplan.model import simulate_tables as tables
 from revplan.model.scenarios import scenario_notes
 from revplan.plan.stages import titles_of
@@ -54,7 +54,8 @@ def ranges(book: Workbook) -> Exhibit:
 def conclusion(frame: pd.DataFrame, currency: str) -> str:
     """What the scenarios come to in one sentence: the chance of the base plan, the worst one and the best one."""
     base, others = frame.iloc[0], frame.iloc[1:]
-    worst, best = others.loc[others["chance_of_goal"].idxmin()], others.loc[others["chance_of_goal"].idxmax()]
+    chances = others["chance_of_goal"]
+    worst, best = others.iloc[first_largest(-chances)], others.iloc[first_largest(chances)]
     start = f"The commit reaches its goal with a chance of {show(round(base['chance_of_goal'], 3), 'share')}"
     if len(others) == 1:
         return f"{start}; {_case(worst, currency)}."
@@ -150,7 +151,7 @@ def in_units(book: Workbook) -> Exhibit:
 
 
 def _units_message(others: pd.DataFrame, title: str) -> str:
-    most = others.loc[others["change"].abs().idxmax()]
+    most = others.iloc[first_largest(others["change"].abs())]
     more = "more" if most["change"] >= 0 else "fewer"
     if abs(most["change"]) < 0.5:
         return f"No scenario, replanned, asks for another number of {plural(title)}."

@@ -14,11 +14,13 @@ from revplan.formats import (
     column,
     commitment,
     compact,
+    first_largest,
     kinds_of,
     largest_remainder,
     money,
     round_half_up,
     show,
+    steady_order,
 )
 from revplan.tables import NUMERIC
 
@@ -199,3 +201,24 @@ def test_names_lose_what_does_not_print(name: str, expected: str) -> None:
 def test_names_are_escaped() -> None:
     assert escape('<b title="x">\'&') == "&lt;b title=&quot;x&quot;&gt;&#x27;&amp;"
     assert css_string('a"}</style>') == '"a\\22 \\7d \\3c \\2f style\\3e "'
+
+
+NOISE = 3e-14  # what processors make different
+
+
+def test_of_equal_values_the_first_is_the_largest_whatever_their_last_digits() -> None:
+    assert first_largest([1.0, 100 / 3, 100 / 3 * (1 + NOISE), 2.0]) == 1
+    assert first_largest(pd.Series([math.nan, -5.0 * (1 + NOISE), -5.0])) == 1
+    assert first_largest([3.0, 3.0001]) == 1
+
+
+def test_equal_values_stay_as_they_stand_whatever_their_last_digits() -> None:
+    values = [2 * (1 + NOISE), 2.0, 1.0, 0.0, 1.0 * (1 - NOISE), -1.0, 2 * (1 - NOISE)]
+    assert steady_order(values).tolist() == [5, 3, 2, 4, 0, 1, 6]
+    assert steady_order([1e-12, 1e-15]).tolist() == [1, 0]
+    assert steady_order([]).tolist() == []
+
+
+def test_of_equal_remainders_the_earlier_is_served_whatever_their_last_digits() -> None:
+    assert largest_remainder([1.5, 1.5 * (1 + 1e-11), 1.0], 4).tolist() == [2, 1, 1]
+    assert largest_remainder([1.5 * (1 + 1e-11), 1.5, 1.0], 4).tolist() == [2, 1, 1]

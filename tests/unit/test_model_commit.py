@@ -578,3 +578,46 @@ def test_a_fiscal_year_may_begin_in_april() -> None:
     months = commit_by_month(year)  # the first quarter's deals come from leads of March to May
     assert sum(months[month] for month in ("2027-03", "2027-04", "2027-05")) == pytest.approx(100)
     assert months.get("2027-02", 0) == pytest.approx(0)  # what it brings comes before the year
+
+
+# --- several commits are equally good ------------------------------------------------------------------------
+
+
+def under_one_ceiling(noise: float = 0.0, **source: Any) -> np.ndarray:
+    """The commit of three segments alike, by segment and month; a relative `noise` is on every deal's size."""
+    deals = {"a": 1.0, "b": -0.7, "c": 0.4}
+    steps = [
+        {"from": "lead", "to": "sql", "rate": 0.4, "lag": {"months": 1}},
+        {"from": "sql", "to": "won", "rate": 0.25, "lag": {"median_days": 60, "p90_days": 150}},
+    ]
+    year = planned(
+        {},
+        "2026-11-15",
+        stages=[{"id": "lead"}, {"id": "sql"}, {"id": "won"}],
+        segments={
+            name: {"share": 0.3334 if name == "c" else 0.3333, "acv": 10_000 * (1 + noise * by)}
+            for name, by in deals.items()
+        },
+        sources={"web": source},
+        transitions=steps,
+    )
+    return np.array([flow[0] for flow in year.flows])
+
+
+@pytest.mark.parametrize("source", [{"max_per_month": 60}, {"max_per_month": 60, "max_growth": 0.1}])
+def test_segments_alike_get_the_same_of_what_a_source_can_take(source: dict[str, Any]) -> None:
+    found = under_one_ceiling(**source)
+    assert found.sum() > 100
+    assert found == pytest.approx(np.tile(found.mean(axis=0), (3, 1)), rel=1e-3)
+
+
+@pytest.mark.parametrize("source", [{"max_per_month": 125}, {"max_per_month": 100, "max_growth": 0.1}, {}])
+@pytest.mark.parametrize("noise", [1e-13, -1e-13, 1e-12])
+def test_which_of_equal_commits_is_chosen_does_not_hang_on_the_last_digits(
+    source: dict[str, Any], noise: float
+) -> None:
+    assert under_one_ceiling(noise, **source) == pytest.approx(under_one_ceiling(**source), rel=1e-7, abs=1e-7)
+
+
+def test_a_quarter_reached_to_the_cent_misses_nothing_of_any_share() -> None:
+    assert quarters(planned({"months": 0}))["below_share"] == [0, 0, 0, 0]

@@ -8,7 +8,7 @@ import pandas as pd
 
 from revplan.boardbook import BoardBook
 from revplan.errors import PlanError, shown
-from revplan.formats import counted, largest_remainder, round_half_up
+from revplan.formats import counted, largest_remainder, round_half_up, steady_order
 from revplan.report.board.promised import CAME, PROMISED, STEPS, money, new_arr, nothing_yet, whole
 from revplan.report.board.standing import sources
 from revplan.report.exhibit import Exhibit, table
@@ -122,7 +122,7 @@ def cells(book: BoardBook) -> Exhibit:
         columns=steps,
     )
     gaps = steps_of.sum(axis=1)
-    order = gaps.abs().sort_values(ascending=False, kind="stable").index[:MOST_CELLS]
+    order = gaps.index[steady_order(-gaps.abs())[:MOST_CELLS]]
     frame = steps_of.assign(gap=gaps).loc[order].reset_index(drop=True)
     names = [f"{found.loc[at, 'segment']} x {found.loc[at, 'source']}" for at in order]
     frame.insert(0, "cell", names)

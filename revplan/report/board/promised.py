@@ -8,7 +8,7 @@ from __future__ import annotations
 import pandas as pd
 
 from revplan.boardbook import BoardBook
-from revplan.formats import commitment, largest_remainder, plural, round_half_up, show
+from revplan.formats import commitment, largest_remainder, plural, round_half_up, show, steady_order
 from revplan.model.sheet import sums_by_quarter
 from revplan.plan.stages import titles_of
 from revplan.report.board import charts
@@ -306,7 +306,7 @@ def _variance_notes(rows: pd.DataFrame) -> list[str]:
 
 def _variance_message(book: BoardBook, rows: pd.DataFrame) -> Sentence:
     steps = rows[~rows["line"].isin(["planned", "came"]) & (rows["displayed"] != 0)]
-    largest = steps.loc[steps["displayed"].abs().sort_values(ascending=False, kind="stable").index[:2]]
+    largest = steps.iloc[steady_order(-steps["displayed"].abs())[:2]]
     label = rows["period"].iloc[0]
     sizes = [money(book, "variance_step", row.displayed, label, line=row.line) for row in largest.itertuples()]
     names = [STEPS[line].lower() for line in largest["line"]]

@@ -10,7 +10,7 @@ import pandas as pd
 from revplan.boardbook import BoardBook
 from revplan.calendar import MONTHS_PER_YEAR
 from revplan.fit import look_first
-from revplan.formats import plural, round_half_up, show
+from revplan.formats import TIE, first_largest, plural, round_half_up, show, steady_order
 from revplan.plan.effect import scenario_effects
 from revplan.plan.stages import titles_of
 from revplan.report.axes import fitting
@@ -200,13 +200,13 @@ def _what_if_rows(book: BoardBook, found: pd.DataFrame) -> pd.DataFrame:
 
 def _what_if_message(book: BoardBook, frame: pd.DataFrame) -> Sentence:
     others = frame.iloc[1:]
-    if not others["difference"].any():
+    size = others["difference"].abs()
+    if not size.round(6).any():
         return say("No scenario moves the landing.")
-    row = others.loc[others["difference"].abs().idxmax()]
+    row = others.iloc[first_largest(size)]
     change = money(book, "scenario_difference", row["difference"], year_of(book), scenario=row["scenario"])
     chance = figure("chance", row["chance"], year_of(book), scenario=row["scenario"])
-    size = others["difference"].abs()
-    most = " most:" if (size == size.max()).sum() == 1 and len(others) > 1 else ""
+    most = " most:" if (size >= size.max() * (1 - TIE)).sum() == 1 and len(others) > 1 else ""
     return say(
         f"Scenario {{name}} moves the landing{most} by {{change}}, to a chance of {{chance}}.",
         name=fitting(row["scenario"], NAME),
@@ -231,7 +231,8 @@ class Risk:
 def risks(book: BoardBook) -> list[Risk]:
     """The risks of the year by size; those without one last."""
     found = [*_behind(book), *_uncovered(book), *_missed(book), *_expired(book)]
-    return sorted(found, key=lambda risk: -(risk.size.value or 0.0) if risk.size else 0.0)
+    order = steady_order([-(risk.size.value or 0.0) if risk.size else 0.0 for risk in found])
+    return [found[number] for number in order]
 
 
 def _behind(book: BoardBook) -> Iterator[Risk]:
