@@ -143,7 +143,8 @@ def tidy(svg: str) -> str:
 
 
 def _short(numbers: str) -> str:
-    return re.sub(r"-?\d+\.\d+", lambda n: f"{float(n[0]):.2f}".rstrip("0").rstrip("."), numbers)
+    """Numbers to two decimals; what rounds to zero has no sign."""
+    return re.sub(r"-?\d+\.\d+", lambda n: f"{round(float(n[0]), 2) + 0.0:.2f}".rstrip("0").rstrip("."), numbers)
 
 
 def _tight(path: str) -> str:

@@ -1,13 +1,16 @@
 """`python -m revplan.report.refresh`: the committed notebooks run again, outputs and all.
 
 A notebook is committed as a reader finds it: with outputs, and without times, durations,
-versions and random ids, so that running it again changes nothing unless a result changed.
+versions and random ids, so that running it again changes nothing unless a result changed. The
+last digits of a float are no result: they differ between processors (`differences`).
 """
 
 from __future__ import annotations
 
+import math
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, TextIO
@@ -22,6 +25,15 @@ METADATA = {
 }
 TIMED = ("papermill", "execution", "ExecuteTime")
 WIDGET = "application/vnd.jupyter.widget-view+json"
+
+CLOSE = 1e-6
+"""How far a raw value may be off: of itself, or of one. Processors differ by 1e-11; what is displayed is compared as text."""
+UNSEEN = 0.05
+"""How far a place in a drawing may be off, which no eye sees. [points]"""
+DRAWING = re.compile(r"<svg.*?</svg>", re.S)
+PLACES = re.compile(r'(?<= )(d|x|y|width|height|transform)="([^"]*)"')
+NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+OWN_ID = re.compile(r"\br[0-9a-f]{8}-")
 
 
 def refresh(path: Path, progress: TextIO | None = None) -> bool:
@@ -64,8 +76,50 @@ def settled(notebook: Any, run: Any, name: str) -> Any:
             cell.metadata.pop(key, None)
         if cell.cell_type == "code":
             cell.execution_count = done.execution_count
-            cell.outputs = [_kept(output, f"{name}, code cell {done.execution_count}") for output in done.outputs]
+            outputs = [_kept(output, f"{name}, code cell {done.execution_count}") for output in done.outputs]
+            if any(differences(list(cell.outputs), outputs)):
+                cell.outputs = outputs
     return result
+
+
+def differences(before: Any, after: Any, place: str = "") -> Iterator[str]:
+    """What a reader would see changed between two outputs of a cell: where, what it was and what it is.
+
+    Words and displayed digits must be alike, raw values within `CLOSE`, places in drawings within `UNSEEN`.
+    """
+    if isinstance(before, dict) and isinstance(after, dict) and before.keys() == after.keys():
+        for key in before:
+            yield from differences(before[key], after[key], f"{place}/{key}")
+    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        for number, pair in enumerate(zip(before, after, strict=True)):
+            yield from differences(*pair, f"{place}/{number}")
+    elif not _alike(before, after):
+        yield f"{place}: was {shown(before)!r}, is {shown(after)!r}"
+
+
+def _alike(before: Any, after: Any) -> bool:
+    if all(isinstance(each, str) for each in (before, after)):
+        if _without_places(before) != _without_places(after):
+            return False
+        return all(abs(a - b) <= UNSEEN for a, b in zip(_places(before), _places(after), strict=True))
+    if all(isinstance(each, int | float) and not isinstance(each, bool) for each in (before, after)):
+        return math.isclose(before, after, rel_tol=CLOSE, abs_tol=CLOSE)
+    return bool(before == after) and isinstance(before, bool) == isinstance(after, bool)
+
+
+def _without_places(page: str) -> str:
+    """`page` with the numbers in its drawings left out, and the ids that are made from them."""
+
+    def blank(drawing: re.Match[str]) -> str:
+        return PLACES.sub(lambda found: f'{found[1]}="{NUMBER.sub("0", found[2])}"', OWN_ID.sub("r-", drawing[0]))
+
+    return DRAWING.sub(blank, page)
+
+
+def _places(page: str) -> list[float]:
+    """The numbers left out, in order."""
+    found = (places[1] for drawing in DRAWING.findall(page) for places in PLACES.findall(drawing))
+    return [float(number) for places in found for number in NUMBER.findall(places)]
 
 
 def _kept(output: Any, place: str) -> Any:

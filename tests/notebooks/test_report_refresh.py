@@ -1,4 +1,4 @@
-"""Committed notebooks: run again where they stand, and the same to the byte."""
+"""Committed notebooks: run again where they stand, and the same to all that a reader sees."""
 
 from __future__ import annotations
 
@@ -129,3 +129,74 @@ def test_the_command_says_what_is_wrong(
     assert refresh.main([]) == 2
     assert "goal: is bad\n" in capsys.readouterr().err
     assert path.exists()
+
+
+# --- what counts as changed: what a reader sees, not the last digits, which differ between processors ----------
+
+SVG = '<b>46.7 %</b><svg viewBox="0 0 9 9"><path id="{id}-0" d="M1.5 {y}L2 -0" stroke="#1f4e79"/></svg>'
+
+
+def drawn(y: str, own_id: str = "r12345678") -> str:
+    return SVG.format(y=y, id=own_id)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"rows": [[1780.12380142, "mid"]]}, {"rows": [[1780.12380141, "mid"]]}),
+        ([7.3e-12, 1e6, 3], [-3.0e-11, 1e6 + 1e-5, 3.0]),
+        (drawn("46.73"), drawn("46.74")),
+        (drawn("0.01"), drawn("0", "r87654321")),
+    ],
+    ids=["raw", "nothing", "drawn", "id"],
+)
+def test_what_no_reader_sees_is_no_change(before: object, after: object) -> None:
+    assert list(refresh.differences(before, after)) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "place"),
+    [
+        ({"rows": [[1780.1, "mid"]]}, {"rows": [[1780.2, "mid"]]}, "/rows/0/0: was '1780.1', is '1780.2'"),
+        ({"rows": [[1, 2]]}, {"rows": [[1, 2], [3, 4]]}, "/rows: was"),
+        ({"a": 1}, {"b": 1}, ": was"),
+        ([True], [1], "/0: was"),
+        ([None], [0.0], "/0: was"),
+        (["0.0"], ["0"], "/0: was '0.0', is '0'"),
+        (drawn("46.7"), drawn("46.9"), ": was"),
+        (drawn("46.7"), drawn("46.7").replace("46.7 %", "46.8 %"), ": was"),
+        (drawn("46.7"), drawn("46.7").replace("1f4e79", "1f4e78"), ": was"),
+        (drawn("46.7"), drawn("46.7").replace("L2", "L2 3L2"), ": was"),
+    ],
+    ids=["raw", "row", "key", "truth", "missing", "digits", "moved", "words", "colour", "points"],
+)
+def test_what_a_reader_sees_is_told_with_its_place(before: object, after: object, place: str) -> None:
+    assert [told[: len(place)] for told in refresh.differences(before, after)] == [place]
+
+
+NUMBER = "from revplan.report.exhibit import table\nimport pandas as pd\n" + (
+    'table(pd.DataFrame({"a": ["x"], "n": [NUMBER]}), {"a": "text", "n": "number"}, "One row")'
+)
+
+
+def kept_with(path: Path, number: str) -> None:
+    """The outputs stay, the code now computes another `number`."""
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[2].source = NUMBER.replace("NUMBER", number)
+    nbformat.write(notebook, path)
+
+
+@pytest.mark.parametrize(("number", "same"), [("1.2500000000007", True), ("1.2501", False), ("1.36", False)])
+def test_last_digits_fail_no_committed_notebook_and_real_changes_do(tmp_path: Path, number: str, same: bool) -> None:
+    path = committed(tmp_path, "x = 1", NUMBER.replace("NUMBER", "1.25"))
+    refresh.refresh(path)
+    kept_with(path, number)
+    root = Path(__file__).resolve().parents[2]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "-p", "conftest", "-p", "no:cacheprovider"]
+    done = subprocess.run([*command, str(path)], env=environment, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == (0 if same else 1), done.stdout
+    assert ("/rows/0/1: was '1.25'" in done.stdout) is not same
+    before = path.read_bytes()
+    assert refresh.refresh(path) is not same
+    assert (path.read_bytes() == before) is same

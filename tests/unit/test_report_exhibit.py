@@ -269,6 +269,10 @@ def test_an_svg_without_a_view_is_refused() -> None:
         tidy("<?xml version='1.0'?><svg width='1'></svg>")
 
 
+def test_a_place_that_rounds_to_zero_has_no_sign() -> None:
+    assert 'd="M0 0L-0.01 2"' in tidy('<svg viewBox="0 0 9 9"><path d="M -0.0004 0.004 L -0.006 2.0"/></svg>')
+
+
 def test_charts_look_the_same_whatever_the_user_has_set() -> None:
     import matplotlib as mpl
 
