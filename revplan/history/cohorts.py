@@ -85,17 +85,24 @@ def recorded_window(cohort: Cohort) -> int:
 def _silence_before(cohort: Cohort, window: int) -> float:
     """Logarithm of the likelihood ratio of fewer conversions before the last `window` days; 0 where not silent."""
     recent = cohort.since(window)
+    recorded = len(cohort.delay) - len(recent.delay)
+    before = float(cohort.entries[window + 1 :].sum())
+    if not _silent(recorded, before):  # not even if all of them were to convert: most windows end here, unestimated
+        return 0.0
     estimate = own_estimate(recent)
     if estimate is None:
         return 0.0
     ages_then = np.arange(len(cohort.entries)) - window - 1
     expected = estimate.rate * float(cohort.entries @ estimate.lag.by(ages_then))
-    recorded = len(cohort.delay) - len(recent.delay)
-    if expected < recorded + SILENCE or recorded > SILENT_SHARE * expected:
+    if not _silent(recorded, expected):
         return 0.0
     total = len(cohort.delay)
     level = (expected + len(recent.delay)) / total
     return float(total * np.log(level) + xlogy(recorded, recorded / expected))
+
+
+def _silent(recorded: int, expected: float) -> bool:
+    return expected >= recorded + SILENCE and recorded <= SILENT_SHARE * expected
 
 
 @dataclass(frozen=True, eq=False)
