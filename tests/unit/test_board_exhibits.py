@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -53,10 +54,9 @@ def checked(book: BoardBook, before: BoardBook | None = None) -> list[Exhibit]:
 
 
 @pytest.fixture(scope="module")
-def example() -> list[Exhibit]:
+def example(q3: BoardBook) -> list[Exhibit]:
     """The example company's third quarter."""
-    book = open_boardbook(FY26, "2026-Q3")
-    return checked(book, open_before(book, FY26))
+    return checked(q3, open_before(q3, FY26))
 
 
 def test_the_summary_says_what_came_where_it_lands_what_changed_and_what_to_do(example: list[Exhibit]) -> None:
@@ -88,13 +88,13 @@ def test_what_is_displayed_adds_up(example: list[Exhibit]) -> None:
 
 
 @pytest.mark.parametrize("quarter", ["2026-Q1", "2026-Q2", "2026-Q3", "2026-Q4"])
-def test_every_quarter_of_the_example(quarter: str) -> None:
-    checked(open_boardbook(FY26, quarter))
+def test_every_quarter_of_the_example(quarter: str, opened: Callable[..., BoardBook]) -> None:
+    checked(opened(quarter))
 
 
 @pytest.mark.parametrize("segment", ["smb", "enterprise"])
-def test_one_segment_of_the_example(segment: str) -> None:
-    made = checked(open_boardbook(FY26, "2026-Q3", segment=segment))
+def test_one_segment_of_the_example(segment: str, opened: Callable[..., BoardBook]) -> None:
+    made = checked(opened("2026-Q3", segment=segment))
     assert made[0].header.startswith(f"Orrinvale Software FY26, {segment}, as known")
 
 
@@ -141,23 +141,22 @@ def test_a_day_that_is_none_is_refused() -> None:
         open_boardbook(FY26, as_of="soon")
 
 
-def test_an_audience_of_another_name_is_refused() -> None:
+def test_an_audience_of_another_name_is_refused(q3: BoardBook) -> None:
     with pytest.raises(PlanError, match="audience: got 'press'; it is one of board, finance, team"):
-        detail.detail(open_boardbook(FY26, "2026-Q3"), "press")
+        detail.detail(q3, "press")
 
 
-def test_finance_sees_a_bridge_that_adds_up_as_displayed() -> None:
-    rows = detail.arr_bridge(open_boardbook(FY26, "2026-Q3")).table.set_index("term")
+def test_finance_sees_a_bridge_that_adds_up_as_displayed(q3: BoardBook) -> None:
+    rows = detail.arr_bridge(q3).table.set_index("term")
     for side in ("planned", "came"):
         kept = rows[side]["Opening ARR"] + rows[side]["New"] + rows[side]["Expansion"]
         assert kept - rows[side]["Contraction"] - rows[side]["Churn"] == rows[side]["Closing ARR"]
 
 
-def test_the_team_sees_cells_whose_steps_add_up_to_their_gap() -> None:
-    book = open_boardbook(FY26, "2026-Q3")
+def test_the_team_sees_cells_whose_steps_add_up_to_their_gap(q3: BoardBook) -> None:
     rows, quarter = (
-        detail.cells(book).table,
-        book.promise_money.set_index(["period", "term"]).loc[("2026-Q3", "new_arr")],
+        detail.cells(q3).table,
+        q3.promise_money.set_index(["period", "term"]).loc[("2026-Q3", "new_arr")],
     )
     steps = rows.drop(columns=["cell", "gap"])
     assert (steps.sum(axis=1) == rows["gap"]).all()

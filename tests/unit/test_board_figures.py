@@ -56,8 +56,8 @@ def leads() -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def book() -> BoardBook:
-    return open_boardbook(FY26, "2026-Q3")
+def book(q3: BoardBook) -> BoardBook:
+    return q3
 
 
 def value(figures: list[tuple[int | None, str, Figure]], name: str) -> float:

@@ -38,8 +38,8 @@ STEPS = ("opening", "volume", "mix", "win_rate", "timing", "deal_size")
 
 
 @pytest.fixture(scope="module")
-def book() -> BoardBook:
-    return open_boardbook(FY26, "2026-Q3")
+def book(q3: BoardBook) -> BoardBook:
+    return q3
 
 
 @pytest.fixture(scope="module")
@@ -123,9 +123,11 @@ def test_conversion_is_of_the_cohort_not_of_the_period(book: BoardBook, leads: p
     assert new["period_ratio"] != pytest.approx(new["rate"], rel=0.01)
 
 
-def test_the_estimate_of_young_cohorts_holds_what_came_later(leads: pd.DataFrame) -> None:
+def test_the_estimate_of_young_cohorts_holds_what_came_later(
+    opened: Callable[..., BoardBook], leads: pd.DataFrame
+) -> None:
     # The cohorts of the four quarters before, estimated when they were young, against what was won by 2026-11-14.
-    early = open_boardbook(FY26, "2026-Q1").three_numbers.set_index("quarter")
+    early = opened("2026-Q1").three_numbers.set_index("quarter")
     cohort = leads[leads["sql_on"].between("2026-01-01", "2026-03-31")]
     now = early.loc["this quarter"]
     assert now["provisional"]
@@ -156,8 +158,8 @@ def test_the_entries_of_the_variance_are_new_records_since_the_plan_date(book: B
     assert found["mix_came"].to_dict() == pytest.approx(shares.to_dict())
 
 
-def test_segments_add_up_to_the_whole(book: BoardBook) -> None:
-    parts = [sound(open_boardbook(FY26, "2026-Q3", segment=name)) for name in book.plan.segments]
+def test_segments_add_up_to_the_whole(book: BoardBook, opened: Callable[..., BoardBook]) -> None:
+    parts = [sound(opened("2026-Q3", segment=name)) for name in book.plan.segments]
     keys = ["period", "stage", "part"]
     summed = sum(
         part.promise.set_index(keys)[["promised", "came"]].reindex(book.promise.set_index(keys).index).fillna(0)

@@ -38,8 +38,8 @@ WAITS = {"changes": [{"from": "sqo", "to": "won", "segment": "enterprise", "lag"
 
 
 @pytest.fixture(scope="module")
-def book() -> BoardBook:
-    return open_boardbook(FY26, "2026-Q3")
+def book(q3: BoardBook) -> BoardBook:
+    return q3
 
 
 def worlds(book: BoardBook, name: str) -> tuple[Plan, Plan, Plan, Plan]:
