@@ -124,7 +124,7 @@ def company(seed: int, kind: str) -> Truth:
     """The company of a seed, in a world of a kind."""
     rng = np.random.default_rng([seed, KINDS.index(kind)])
     steps = int(rng.integers(2, 5))
-    stages = ("lead", "mql", "sql", "sqo")[:steps] + ("won",)
+    stages = (*("lead", "mql", "sql", "sqo")[:steps], "won")
     sparse = kind == "sparse"
     size = np.array([0.66, 0.27, 0.07]) * normal(rng, 0.3, 3)
     shares = np.array([0.55, 0.35, 0.10]) * normal(rng, 0.3, 3)

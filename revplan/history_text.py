@@ -139,10 +139,9 @@ def _forecast_text(forecast: Forecast, by_source: bool) -> str:
     if by_source:
         rows += [(f"wins, {name}", *_counts(a), *_counts(b)) for name, (a, b) in forecast.by_source.items()]
     heads = ("", "from known", "P10", "P90", "with arrivals", "P10", "P90")
-    looked = f"in the last {counted(forecast.window, 'day')}" if forecast.window else "in all days recorded"
     basis = (
-        f"By how records went on {looked}; beyond luck the wins vary by {known.cv:.0%} "
-        f"({counted(forecast.replays, 'past forecast')} replayed)."
+        "By how records went on: the mean level of the last 180 days, the last 365 and all days recorded; beyond luck the wins "
+        f"vary by {known.cv:.0%} ({counted(forecast.replays, 'past forecast')} replayed)."
     )
     parts = [f"Wins of the {counted(forecast.months, 'month')} after {forecast.as_of}", aligned(heads, rows, 1), basis]
     return "\n\n".join([*parts, *([_listed(forecast.warnings)] if forecast.warnings else [])])

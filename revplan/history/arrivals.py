@@ -15,6 +15,7 @@ from itertools import product
 
 import numpy as np
 
+from revplan.history.hazards import LONGEST_PAST
 from revplan.history.spells import Spells
 
 BLOCK = 30  # days
@@ -36,34 +37,33 @@ class Arrivals:
     cv: float
 
 
-def expected_arrivals(spells: Spells, horizon: int) -> Arrivals:
-    """New records by the stage they come in at, for the `horizon` days after the last day known. [records]"""
-    first, day = _first_entries(spells)
-    shape = (len(spells.stages) - 1, len(spells.cells), horizon)
-    counts = _blocks(day, spells.day)
-    level, cv = _smoothed(counts, horizon)
-    recent = day > spells.day - RECENT
-    inside = first < shape[0]
-    place = (first * shape[1] + spells.cell)[recent & inside]
-    shares = np.bincount(place, minlength=shape[0] * shape[1]) / max(len(place), 1)
-    return Arrivals(shares.reshape(shape[0], shape[1], 1) * level / BLOCK, cv)
-
-
-def _first_entries(spells: Spells) -> tuple[np.ndarray, np.ndarray]:
-    """By record: number of its first stage, and the day it was entered (long ago where none is known)."""
+def entries_by_day(spells: Spells) -> tuple[np.ndarray, int]:
+    """Records by the stage they came in at, their cell and the day; and the first of those days."""
     first = spells.first_stage()
-    known = first < len(spells.stages)
-    day = np.full(len(first), -(10**9))
-    day[known] = spells.entered[known, first[known]]
-    return first, day
+    known = np.flatnonzero(first < len(spells.stages) - 1)
+    day = spells.entered[known, first[known]]
+    start = int(max(day.min(initial=spells.day), spells.day - LONGEST_PAST))
+    kept = day >= start
+    shape = (len(spells.stages) - 1, len(spells.cells), spells.day - start + 1)
+    place = (first[known][kept] * shape[1] + spells.cell[known][kept]) * shape[2] + day[kept] - start
+    return np.bincount(place, minlength=int(np.prod(shape))).reshape(shape), start
 
 
-def _blocks(days: np.ndarray, today: int) -> np.ndarray:
+def expected_arrivals(entries: np.ndarray, horizon: int) -> Arrivals:
+    """New records by the stage they come in at, for the `horizon` days after the last one of `entries`. [records]"""
+    totals = entries.sum(axis=(0, 1))
+    level, cv = _smoothed(_blocks(totals), horizon)
+    recent = entries[:, :, -RECENT:].sum(axis=2)
+    shares = recent / max(float(recent.sum()), 1.0)
+    return Arrivals(shares[:, :, None] * level / BLOCK, cv)
+
+
+def _blocks(totals: np.ndarray) -> np.ndarray:
     """Records that came in during the last whole blocks of 30 days, oldest first."""
-    known = days[days > -(10**8)]
-    whole = min(max((today - int(known.min(initial=today)) + 1) // BLOCK, 1), BLOCKS)
-    ago = (today - known) // BLOCK
-    return np.bincount(ago[ago < whole], minlength=whole)[::-1].astype(float)
+    first = int(np.argmax(totals > 0)) if totals.any() else len(totals) - 1
+    whole = min(max((len(totals) - first) // BLOCK, 1), BLOCKS)
+    recent = np.pad(totals, (max(whole * BLOCK - len(totals), 0), 0))[-whole * BLOCK :]
+    return recent.reshape(whole, BLOCK).sum(axis=1).astype(float)
 
 
 def _smoothed(counts: np.ndarray, horizon: int) -> tuple[np.ndarray, float]:

@@ -1,28 +1,25 @@
 """Wins expected from the records known on a day, and from those still to come: the means of a forecast.
 
-The shape of the hazards by age comes from all recorded history, their level from a recent window. Which
-one is chosen by replay: the window whose forecasts the company's own last year would have borne out
-best. Half a year is preferred unless another is clearly better, because rates of real companies move.
+The hazards and the open records of a day, and of as many past days as are replayed, come out of one count of the
+records: what a past day knew is the same count up to that day. Only from when outcomes were recorded is taken
+from today, as it says something of the records and not of what came.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from revplan.history.arrivals import Arrivals, expected_arrivals
+from revplan.history.arrivals import Arrivals, entries_by_day, expected_arrivals
 from revplan.history.cohorts import Cohort, recorded_window
-from revplan.history.flow import Open, open_records, wins_by_day, won_by_day
-from revplan.history.hazards import Hazards, hazards, levelled, watched
-from revplan.history.predictive import USUAL_CV, count_log_likelihood
+from revplan.history.flow import Open, open_on, wins_by_day
+from revplan.history.hazards import Hazards, hazards_on, stays_of
 from revplan.history.spells import NEVER, Spells, day_number
 
 Told = Callable[[int, int, str], None]  # done, total, what is under way
-WINDOWS = (180, 365, 0)  # days the level rests on; 0 for all that was recorded; the first is preferred
-PREFERENCE = 2.0  # log likelihood another window must be better by
 REPLAYS = 12  # months looked back on
 YOUNG = 60  # days of recording before a day is replayed
 LEARNT_MONTHS = 3  # the longest forecast that is replayed
@@ -45,11 +42,11 @@ class Means:
 
 @dataclass(frozen=True, eq=False)
 class Replay:
-    """A past day: what would have been forecast by each window, and what came. Arrays are cell x month."""
+    """A past day: what would have been forecast, and what came. Arrays are cell x month."""
 
     day: int
-    known: dict[int, np.ndarray]
-    total: dict[int, np.ndarray]
+    known: np.ndarray
+    total: np.ndarray
     came_known: np.ndarray
     came_total: np.ndarray
 
@@ -70,41 +67,43 @@ def recording_began(spells: Spells, stage: int) -> int:
 
 @dataclass(frozen=True, eq=False)
 class Known:
-    """What a day's records say before a window is chosen: hazards of all time, what is open, what will come in."""
+    """What a day's records say: their hazards, what is open, what will come in."""
 
-    spells: Spells
+    day: int
     began: tuple[int, ...]
+    """By step, the day from which outcomes are recorded."""
     chain: tuple[Hazards, ...]
     stock: tuple[Open, ...]
     arrivals: Arrivals
 
 
-def known_of(spells: Spells, horizon: int) -> Known:
-    """The records known on the last day, with arrivals of the next `horizon` days."""
+def known_on(spells: Spells, days: Sequence[int], horizon: int) -> list[Known]:
+    """What was known at the end of each of `days`, with arrivals of the next `horizon` days."""
     segment, source = spells.codes(0)[0], spells.codes(1)[0]
-    stages = range(len(spells.stages) - 1)
-    began = tuple(recording_began(spells, stage) for stage in stages)
-    chain = tuple(hazards(watched(spells, stage, began[stage]), segment, source) for stage in stages)
-    stock = tuple(open_records(spells, stage) for stage in stages)
-    return Known(spells, began, chain, stock, expected_arrivals(spells, horizon))
+    steps = range(len(spells.stages) - 1)
+    began = tuple(recording_began(spells, step) for step in steps)
+    chains, stocks = [], []
+    for step in steps:
+        stays = stays_of(spells, step)
+        chains.append(hazards_on(stays, days, began[step], segment, source))
+        stocks.append(open_on(stays, days))
+    entries, start = entries_by_day(spells)
+    arrivals = [expected_arrivals(entries[:, :, : max(day - start + 1, 1)], horizon) for day in days]
+    pairs = zip(days, zip(*chains, strict=True), zip(*stocks, strict=True), arrivals, strict=True)
+    return [Known(day, began, chain, stock, coming) for day, chain, stock, coming in pairs]
 
 
-def chain_of(known: Known, window: int) -> tuple[Hazards, ...]:
-    """The hazards of every stage, their level taken from the last `window` days; from all time if 0."""
-    recent = known.spells.day - window + 1
-    return tuple(
-        found if window == 0 or recent <= first else levelled(found, watched(known.spells, stage, recent))
-        for stage, (found, first) in enumerate(zip(known.chain, known.began, strict=True))
-    )
+def known_of(spells: Spells, horizon: int) -> Known:
+    """What is known at the end of the last day."""
+    return known_on(spells, [spells.day], horizon)[0]
 
 
-def means(known: Known, window: int) -> Means:
-    """Wins expected on each day ahead, the level of the hazards taken from the last `window` days."""
-    chain = chain_of(known, window)
+def means(known: Known) -> Means:
+    """Wins expected on each day ahead."""
     arriving = known.arrivals.by_day
-    from_known = wins_by_day(known.stock, np.zeros_like(arriving), chain)
-    from_new = wins_by_day([each.without_records() for each in known.stock], arriving, chain)
-    return Means(from_known, from_new, known.arrivals, chain)
+    from_known = wins_by_day(known.stock, np.zeros_like(arriving), known.chain)
+    from_new = wins_by_day([each.without_records() for each in known.stock], arriving, known.chain)
+    return Means(from_known, from_new, known.arrivals, known.chain)
 
 
 # --- replays -------------------------------------------------------------------------------------
@@ -130,51 +129,58 @@ def by_month(days: np.ndarray, ends: np.ndarray) -> np.ndarray:
     return np.add.reduceat(days[..., : ends[-1]], np.append(0, ends[:-1]), axis=-1)
 
 
-def replays(spells: Spells, months: int, tell: Told | None = None) -> list[Replay]:
-    """Forecasts of up to `months` months (3 at most) as they would have been made a month apart in the last year."""
+def replays(spells: Spells, months: int, tell: Told | None = None) -> tuple[Known, list[Replay]]:
+    """What is known today, and forecasts of up to `months` months (3 at most) as of a month apart in the last year."""
     ahead = min(months, LEARNT_MONTHS)
+    days = [months_before(spells.day, ahead + step) for step in range(REPLAYS)]
+    horizon = int(month_ends(spells.day, months)[-1])
+    now, *past = known_on(spells, [spells.day, *days], horizon)
+    won = _Won(spells)
     done = []
-    for step in range(REPLAYS):
+    for step, then in enumerate(past):
         if tell:
             tell(step, REPLAYS, "past forecasts replayed")
-        replay = _replay(spells, months_before(spells.day, ahead + step), ahead)
-        if replay is None:
+        if not won.any_by(then.day) or then.day - max(then.began) < YOUNG:
             break
-        done.append(replay)
-    return done
+        done.append(_replay(then, won, ahead, spells.day))
+    return now, done
 
 
-def _replay(spells: Spells, day: int, months: int) -> Replay | None:
-    """The replay of `day`; None where too little was recorded by then."""
-    then = spells.known_on(day)
-    if not (then.entered[:, -1] < NEVER).any():
-        return None
-    ends = month_ends(day, months)
-    ends[-1] = min(ends[-1], spells.day - day)
-    known = known_of(then, int(ends[-1]))
-    if day - max(known.began) < YOUNG:
-        return None
-    told = {window: means(known, window) for window in WINDOWS}
-    known_then = then.first_stage() < len(spells.stages)
-    every = np.ones(len(known_then), dtype=bool)
+def _replay(then: Known, won: _Won, months: int, today: int) -> Replay:
+    ends = month_ends(then.day, months)
+    ends[-1] = min(ends[-1], today - then.day)
+    told, horizon = means(_shortened(then, int(ends[-1]))), int(ends[-1])
     return Replay(
-        day,
-        {window: by_month(each.known, ends) for window, each in told.items()},
-        {window: by_month(each.wins, ends) for window, each in told.items()},
-        by_month(won_by_day(spells, day, int(ends[-1]), known_then), ends),
-        by_month(won_by_day(spells, day, int(ends[-1]), every), ends),
+        then.day,
+        by_month(told.known, ends),
+        by_month(told.wins, ends),
+        by_month(won.by_day(then.day, horizon, then.day), ends),
+        by_month(won.by_day(then.day, horizon, today), ends),
     )
 
 
-def chosen_window(past: list[Replay]) -> int:
-    """The window whose forecasts were borne out best; half a year unless another is clearly better. [days]"""
-    if not past:
-        return WINDOWS[0]
-    share = 1 / past[0].came_known.shape[1]
-    came = np.array([each.came_known.sum() for each in past])
-    scores = {}
-    for window in WINDOWS:
-        told = np.array([each.known[window].sum() for each in past])
-        scores[window] = share * float(count_log_likelihood(came, told, USUAL_CV).sum())
-    best = max(scores, key=lambda window: scores[window])
-    return best if scores[best] > scores[WINDOWS[0]] + PREFERENCE else WINDOWS[0]
+def _shortened(known: Known, horizon: int) -> Known:
+    """The same with the arrivals of fewer days."""
+    shorter = Arrivals(known.arrivals.by_day[:, :, :horizon], known.arrivals.cv)
+    return replace(known, arrivals=shorter)
+
+
+class _Won:
+    """The records that were won: when they came in, when they were won, and their cells."""
+
+    def __init__(self, spells: Spells) -> None:
+        rows = np.flatnonzero(spells.entered[:, -1] <= spells.day)
+        self.first = spells.entered[rows].min(axis=1)
+        self.won = spells.entered[rows, -1]
+        self.cell = spells.cell[rows]
+        self.cells = len(spells.cells)
+
+    def any_by(self, day: int) -> bool:
+        """Whether one was won by the end of `day`."""
+        return bool((self.won <= day).any())
+
+    def by_day(self, after: int, horizon: int, known: int) -> np.ndarray:
+        """Wins, cell x day, in the `horizon` days after `after`, of the records that had come in by `known`."""
+        inside = (self.won > after) & (self.won <= after + horizon) & (self.first <= known)
+        place = self.cell[inside] * horizon + (self.won[inside] - after - 1)
+        return np.bincount(place, minlength=self.cells * horizon).reshape(-1, horizon).astype(float)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from revplan.history.hazards import Hazards, bands_of
+from revplan.history.hazards import Hazards, Stays, bands_of
 from revplan.history.spells import NEVER, Spells
 
 ALIVE = 1e-6  # share of the entries still open below which a stage counts as left
@@ -33,6 +33,25 @@ def open_records(spells: Spells, stage: int, worth: np.ndarray | None = None) ->
     inside = (entered <= spells.day) & (left > spells.day)
     counted = np.ones(len(entered)) if worth is None else worth
     return Open(spells.cell[inside], spells.day - entered[inside], counted[inside])
+
+
+def open_on(stays: Stays, days: Sequence[int]) -> list[Open]:
+    """The records in the stage at the end of each of `days`, counted by cell and age."""
+    order = np.argsort(np.asarray(days), kind="stable")
+    edges = np.asarray(days)[order] - stays.start
+    size = stays.cells * stays.size
+    place = stays.cell * stays.size + stays.entered
+    leave = np.searchsorted(edges, stays.left, side="left")  # the first of the days by whose end it is gone
+    number = len(edges)
+    gone = np.bincount(leave * size + place, minlength=(number + 1) * size)[: number * size]
+    gone = gone.reshape(number, stays.cells, stays.size).cumsum(axis=0)
+    came = np.bincount(place, minlength=size).reshape(stays.cells, stays.size)
+    found: list[Open] = [Open(*np.zeros((3, 0)))] * number
+    for at, edge in enumerate(edges.tolist()):
+        here = (came - gone[at])[:, : max(edge + 1, 0)]
+        cell, entered = np.nonzero(here)
+        found[int(order[at])] = Open(cell, edge - entered, here[cell, entered].astype(float))
+    return found
 
 
 def carried(items: Open, entries: np.ndarray, hazards: Hazards) -> np.ndarray:

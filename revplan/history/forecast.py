@@ -16,17 +16,7 @@ import numpy as np
 
 from revplan.errors import DataError
 from revplan.history.deals import deals_of
-from revplan.history.expected import (
-    Means,
-    Replay,
-    Told,
-    by_month,
-    chosen_window,
-    known_of,
-    means,
-    month_ends,
-    replays,
-)
+from revplan.history.expected import Known, Means, Replay, Told, by_month, means, month_ends, replays
 from revplan.history.flow import open_records, wins_by_day
 from revplan.history.hazards import Hazards
 from revplan.history.predictive import USUAL_CV, Count, count_forecast, learnt_cv, money_forecast
@@ -66,8 +56,6 @@ class Forecast:
     """Source -> wins from known records, and with arrivals."""
     source_cv: float
     """Variation of a source's wins from known records beyond chance."""
-    window: int
-    """Days of history the hazards rest on; 0 for all that was recorded."""
     replays: int
     """Past forecasts the variation beyond chance was learnt from."""
     warnings: tuple[str, ...]
@@ -90,16 +78,14 @@ def forecast_wins(history: History, months: int, tell: Told | None = None) -> Fo
             f"no record has entered it by {history.as_of}, so there is nothing to forecast from; "
             "check the stages of the CRM file, or take a later day",
         )
-    past = replays(spells, months, tell)
-    told = _forecast(spells, months, past)
+    known, past = replays(spells, months, tell)
+    told = _forecast(spells, months, known, past)
     return replace(told, warnings=tuple(filter(None, (stale(history), *told.warnings))))
 
 
-def _forecast(spells: Spells, months: int, past: list[Replay]) -> Forecast:
-    window, ends = chosen_window(past), month_ends(spells.day, months)
-    basis = known_of(spells, int(ends[-1]))
-    told = means(basis, window)
-    spread = _Spread(past, window, told, months)
+def _forecast(spells: Spells, months: int, basis: Known, past: list[Replay]) -> Forecast:
+    ends, told = month_ends(spells.day, months), means(basis)
+    spread = _Spread(past, told, months)
     known, total = by_month(told.known, ends), by_month(told.wins, ends)
     arr = _arr(spells, told, spread)
     return Forecast(
@@ -110,7 +96,6 @@ def _forecast(spells: Spells, months: int, past: list[Replay]) -> Forecast:
         with_arrivals=_outlook(total, spread.total, spread.total_month, arr[1]),
         by_source=_by_source(spells, known.sum(axis=1), total.sum(axis=1), spread),
         source_cv=spread.known_source,
-        window=window,
         replays=len(past),
         warnings=tuple(_warnings(spells, basis.began, past, told)),
     )
@@ -128,11 +113,11 @@ def _outlook(wins: np.ndarray, cv: float, month_cv: float, arr: tuple[float, flo
 class _Spread:
     """Coefficients of variation of a forecast's totals, months and sources, learnt from replays."""
 
-    def __init__(self, past: list[Replay], window: int, told: Means, months: int) -> None:
+    def __init__(self, past: list[Replay], told: Means, months: int) -> None:
         new = float(told.new.sum() / max(told.wins.sum(), 1e-9)) * told.arrivals.cv
         further = 1 + SPREAD_PER_YEAR * max(months - QUARTER, 0) / 12
-        came, known = [each.came_known for each in past], [each.known[window] for each in past]
-        came_total, total = [each.came_total for each in past], [each.total[window] for each in past]
+        came, known = [each.came_known for each in past], [each.known for each in past]
+        came_total, total = [each.came_total for each in past], [each.total for each in past]
         grown = float(np.sqrt(further))
         usual = MONTH_CV + (USUAL_CV - MONTH_CV) * (min(months, QUARTER) - 1) / (QUARTER - 1)
         self.known = grown * _learnt(came, known, (0, 1), usual)
@@ -235,7 +220,7 @@ def forecast_answer(forecast: Forecast, by_source: bool) -> dict[str, Any]:
         "from_known": outlook(forecast.from_known),
         "with_arrivals": outlook(forecast.with_arrivals),
         **({"by": sources} if by_source else {}),
-        "window_days": forecast.window or None,
+        "window_days": None,  # the level is the mean of three windows'
         "replays": forecast.replays,
         "warnings": list(forecast.warnings),
     }

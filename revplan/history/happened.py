@@ -8,7 +8,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from revplan.history.expected import chain_of, chosen_window, known_of, replays
+from revplan.history.expected import known_of
 from revplan.history.flow import open_records, wins_by_day
 from revplan.history.hazards import Hazards
 from revplan.history.predictive import USUAL_CV, count_quantiles
@@ -17,7 +17,6 @@ from revplan.history.spells import NEVER, Spells, day_number, spells_of
 from revplan.tables import conform
 
 AHEAD = 1095  # days for which open records are followed; nothing much is won later
-REPLAYED_MONTHS = 3
 SETTLED = 0.05  # share of a cohort's wins still to come below which its rate is final
 LOW_HIGH = np.array([0.1, 0.9])
 
@@ -87,11 +86,9 @@ class Fates:
 
 
 def fates_of(history: History) -> Fates:
-    """The records of `history`, and their hazards, levelled on the window that past forecasts bear out best."""
+    """The records of `history`, and their hazards."""
     spells = spells_of(history)
-    ever_won = bool((spells.entered[:, -1] < NEVER).any())
-    window = chosen_window(replays(spells, REPLAYED_MONTHS)) if ever_won else 0
-    return Fates(spells, chain_of(known_of(spells, 1), window))
+    return Fates(spells, known_of(spells, 1).chain)
 
 
 def within(days: np.ndarray, first: date, last: date) -> np.ndarray:

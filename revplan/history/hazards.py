@@ -6,33 +6,45 @@ window's first day on, and those still open up to the last: nothing is taken for
 time, or no witness. Of Y days watched at an age and D exits, the daily hazard is D / Y; ages are
 taken together in bands that widen with age.
 
-Cells share the shape of the whole. A segment's hazard in a band, a source's level and a cell's level
-are each pulled towards what the level above leads to expect, E exits, with the weight of PRIOR exits:
+Cells share the shape of the whole. A segment has a level and a pace of its own: its hazard is the whole's times
+exp(level + slope x log age + bend x log age squared), all three drawn towards 0, because that is the ratio of two
+log-normal delays. A source's level, and a cell's, are pulled towards what the level above leads to expect, E
+exits, with the weight of PRIOR exits, counted with a half-life of 180 days, because channels change:
 
     factor = (D + PRIOR) / (E + PRIOR)
 
-the posterior mean under a gamma prior with mean 1 (empirical Bayes for Poisson counts). In the same way
-the level of the last half year is pulled towards that of all recorded history: the shape by age is known
-best from everything, the level from what is recent.
+the posterior mean under a gamma prior with mean 1 (empirical Bayes for Poisson counts). The level of all is the mean
+of those of the last 180 days, the last 365 and all that was recorded, each pulled towards the long run by RECENT_PRIOR
+exits: no one window is best, and their mean errs less than a choice among them.
 
 Sources: E. Kaplan and P. Meier, "Nonparametric estimation from incomplete observations", JASA 53 (1958),
 doi.org/10.1080/01621459.1958.10501452; R. Prentice et al., "The analysis of failure times in the presence of
 competing risks", Biometrics 34 (1978), doi.org/10.2307/2530374; D. Clayton and J. Kaldor, "Empirical Bayes
-estimates of age-standardized relative risks", Biometrics 43 (1987), doi.org/10.2307/2532003.
+estimates of age-standardized relative risks", Biometrics 43 (1987), doi.org/10.2307/2532003; G. Tutz and M. Schmid,
+"Modeling discrete time-to-event data" (2016), doi.org/10.1007/978-3-319-28158-2, for penalised hazards in bands;
+J. Bates and C. Granger, "The combination of forecasts", Operational Research Quarterly 20 (1969),
+doi.org/10.1057/jors.1969.103, and R. Clemen, "Combining forecasts", International Journal of Forecasting 5 (1989),
+doi.org/10.1016/0169-2070(89)90012-5, for equal weights.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from revplan.history.spells import NEVER, Spells
+from revplan.history.spells import Spells
 
 PRIOR = 10.0  # exits that the level above counts for
 RECENT_PRIOR = 15.0  # exits that all recorded history counts for against recent ones
+WINDOWS = (180, 365)  # days whose levels are averaged with that of all that was recorded
+HALF_LIFE = 180.0  # days after which an exit counts half for the level of a source or a cell
+SPREADS = (0.7, 0.5, 0.2)  # of a segment's level, slope and bend, before a look
+STEPS = 25  # of Newton's method
 MOST = 0.999  # a day's hazards together never reach 1: a record still open is not proof of a fault
 BANDS = np.array([0, 1, 2, 3, 4, 6, 8, 11, 15, 21, 28, 36, 46, 61, 91, 121, 181, 271, 366, 731])
+LONGEST_PAST = 3653  # days looked back on: who came in before that is no longer watched
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,57 +64,115 @@ class Hazards:
     lose: np.ndarray
 
 
+@dataclass(frozen=True, eq=False)
+class Stays:
+    """Stays in one stage: cells, first day and last day as numbers from `start` on, and how they ended."""
+
+    start: int
+    size: int
+    """Days from `start` to the last one known."""
+    cells: int
+    cell: np.ndarray
+    entered: np.ndarray
+    left: np.ndarray
+    """`size` where the record is still there."""
+    went_on: np.ndarray
+
+
 def bands_of(ages: np.ndarray) -> np.ndarray:
     """Number of the band each age lies in."""
     return np.searchsorted(BANDS, ages, side="right") - 1
 
 
-def watched(spells: Spells, stage: int, first_day: int) -> Watched:
-    """What was watched of `stage` from `first_day` to the last day known."""
-    entered = spells.entered[:, stage]
+def stays_of(spells: Spells, stage: int) -> Stays:
+    """The stays in `stage` as known on the last day."""
     left, went_on = spells.exits(stage)
-    inside = (entered <= spells.day) & (left >= first_day)
-    entered, left, went_on, cell = entered[inside], left[inside], went_on[inside], spells.cell[inside]
-    last = np.minimum(left, spells.day) - entered
-    gone = left < NEVER
-    size = (len(spells.cells), len(BANDS))
-    place = cell * len(BANDS) + bands_of(last)
-
-    def count(which: np.ndarray) -> np.ndarray:
-        return np.bincount(place[which], minlength=size[0] * size[1]).reshape(size).astype(float)
-
-    days = _days_by_band(np.maximum(first_day - entered, 0), last, cell, len(spells.cells))
-    return Watched(days, count(gone & went_on), count(gone & ~went_on))
+    entered = spells.entered[:, stage]
+    inside = (entered <= spells.day) & (entered > spells.day - LONGEST_PAST)
+    entered, left = entered[inside], left[inside]
+    start = int(entered.min(initial=spells.day))
+    size = spells.day - start + 1
+    left = np.where(left > spells.day, size, left - start)
+    return Stays(start, size, len(spells.cells), spells.cell[inside], entered - start, left, went_on[inside])
 
 
-def _days_by_band(start: np.ndarray, last: np.ndarray, cell: np.ndarray, cells: int) -> np.ndarray:
-    """Days watched in each band by records watched from age `start` to age `last`, both included."""
-    longest = int(last.max(initial=0)) + 2
-    begun = np.bincount(cell * longest + start, minlength=cells * longest).reshape(cells, longest)
-    ended = np.bincount(cell * longest + last + 1, minlength=cells * longest).reshape(cells, longest)
-    by_age = np.cumsum(begun - ended, axis=1).astype(float)
-    bands = bands_of(np.arange(longest))
-    return np.stack([np.bincount(bands, row, len(BANDS)) for row in by_age])
+def watched(stays: Stays, weights: np.ndarray) -> list[Watched]:
+    """What was watched, each calendar day counting with its weight: one result for each column of `weights`.
+
+    Counted once by cell, band and day, so that many past days are looked back from at the price of one. On
+    day d the records of band b are those that have reached its first age, less those that have reached the
+    next band's or have left.
+    """
+    cells, size, bands = stays.cells, stays.size, len(BANDS)
+    gone = stays.left < size
+    last = np.minimum(stays.left, size - 1)
+    place = (bands_of(last - stays.entered) * cells + stays.cell) * size
+    shape = (bands, cells, size)
+
+    def count(day: np.ndarray, which: np.ndarray | slice) -> np.ndarray:
+        return np.bincount(place[which] + day[which], minlength=bands * cells * size).reshape(shape)
+
+    went_on, lost = count(last, gone & stays.went_on), count(last, gone & ~stays.went_on)
+    reached = count(stays.entered, slice(None))[::-1].cumsum(axis=0)[::-1]
+    days = np.zeros((bands, cells, weights.shape[1]))
+    for band in range(bands):
+        steps = _later(reached[band], BANDS[band]) - _later(went_on[band] + lost[band], 1)
+        if band + 1 < bands:
+            steps = steps - _later(reached[band + 1], BANDS[band + 1])
+        days[band] = np.cumsum(steps, axis=1) @ weights
+    columns = [days, went_on @ weights, lost @ weights]
+    return [Watched(*(each[:, :, number].T for each in columns)) for number in range(weights.shape[1])]
 
 
-def hazards(seen: Watched, segment: np.ndarray, source: np.ndarray) -> Hazards:
-    """Hazards of every cell, pulled towards those of its segment, its source and the whole.
+def _later(counts: np.ndarray, days: int) -> np.ndarray:
+    """Counts by day, `days` days later; what would come after the last day is left out."""
+    moved = np.zeros_like(counts)
+    if days < counts.shape[1]:
+        moved[:, days:] = counts[:, : counts.shape[1] - days]
+    return moved
+
+
+def hazards_on(stays: Stays, days: Sequence[int], began: int, segment: np.ndarray, source: np.ndarray) -> list[Hazards]:
+    """The hazards as they were known at the end of each of `days`, outcomes recorded from day `began` on.
 
     `segment` and `source` number the segment and the source of every cell.
     """
-    go = _by_segment(seen.went_on, seen.days, segment)
-    go = go * _factors(seen.went_on, go * seen.days, source)
+    day = stays.start + np.arange(stays.size)
+    columns = []
+    for last in days:
+        known = (day >= began) & (day <= last)
+        columns += [known, known * 0.5 ** ((last - day) / HALF_LIFE)]
+        columns += [known & (day > last - window) for window in WINDOWS]
+    seen = watched(stays, np.stack(columns, axis=1).astype(float))
+    width = 2 + len(WINDOWS)
+    found = []
+    for number, last in enumerate(days):
+        every, lately, *recent = seen[number * width : (number + 1) * width]
+        used = [each for each, window in zip(recent, WINDOWS, strict=True) if last - window >= began]
+        found.append(levelled(hazards(every, lately, segment, source), used))
+    return found
+
+
+def hazards(every: Watched, lately: Watched, segment: np.ndarray, source: np.ndarray) -> Hazards:
+    """Hazards of every cell: the whole's, at the pace of its segment, and at the levels of its source and its own.
+
+    `every` is what was watched at any time, `lately` the same with what is recent counting most.
+    """
+    go = _paced(every.went_on, every.days, segment)
+    go = go * _factors(lately.went_on, go * lately.days, source)
     if segment.max() > 0 and source.max() > 0:
-        go = go * _factors(seen.went_on, go * seen.days, np.arange(len(go)))
-    lose = _by_segment(seen.lost, seen.days, segment)
+        go = go * _factors(lately.went_on, go * lately.days, np.arange(len(go)))
+    lose = _paced(every.lost, every.days, segment)
     return _possible(go, lose)
 
 
-def levelled(found: Hazards, recent: Watched) -> Hazards:
-    """`found` with the level of `recent` exits, as far as there are enough of them."""
-    go = (recent.went_on.sum() + RECENT_PRIOR) / ((found.go * recent.days).sum() + RECENT_PRIOR)
-    lose = (recent.lost.sum() + RECENT_PRIOR) / ((found.lose * recent.days).sum() + RECENT_PRIOR)
-    return _possible(found.go * go, found.lose * lose)
+def levelled(found: Hazards, recent: Sequence[Watched]) -> Hazards:
+    """`found` at the mean of its own level and those of the recent windows, as far as these have enough exits."""
+    go, lose = np.ones((2, len(recent) + 1))
+    for number, seen in enumerate(recent):
+        go[number] = (seen.went_on.sum() + RECENT_PRIOR) / ((found.go * seen.days).sum() + RECENT_PRIOR)
+        lose[number] = (seen.lost.sum() + RECENT_PRIOR) / ((found.lose * seen.days).sum() + RECENT_PRIOR)
+    return _possible(found.go * go.mean(), found.lose * lose.mean())
 
 
 def _possible(go: np.ndarray, lose: np.ndarray) -> Hazards:
@@ -110,13 +180,30 @@ def _possible(go: np.ndarray, lose: np.ndarray) -> Hazards:
     return Hazards(go * scale, lose * scale)
 
 
-def _by_segment(exits: np.ndarray, days: np.ndarray, segment: np.ndarray) -> np.ndarray:
-    """Hazard by cell and band: the whole's, times the factor of the segment in the band."""
-    whole = np.divide(exits.sum(axis=0), days.sum(axis=0), out=np.zeros(len(BANDS)), where=days.sum(axis=0) > 0)
+def _paced(exits: np.ndarray, days: np.ndarray, segment: np.ndarray) -> np.ndarray:
+    """Hazard by cell and band: the whole's, times the level and the pace of its segment.
+
+    Poisson regression of a segment's exits on those expected, with a normal prior for its three figures.
+    """
+    total, at_risk = exits.sum(axis=0), days.sum(axis=0)
+    whole = np.divide(total, at_risk, out=np.zeros(len(BANDS)), where=at_risk > 0)
     if segment.max() == 0:
         return np.tile(whole, (len(segment), 1))
     own, expected = _grouped(exits, segment), _grouped(days, segment) * whole
-    return (whole * (own + PRIOR) / (expected + PRIOR))[segment]
+    ages = np.log(np.append((BANDS[:-1] + BANDS[1:]) / 2, 1.5 * BANDS[-1]))
+    ages = ages - (total @ ages / total.sum() if total.sum() > 0 else 0.0)
+    design = np.stack([np.ones(len(BANDS)), ages, ages**2])
+    prior = np.array(SPREADS) ** -2.0
+    at = np.zeros((len(own), len(prior)))
+    for _ in range(STEPS):
+        told = expected * np.exp(np.clip(at @ design, -10, 10))
+        slope = (own - told) @ design.T - prior * at
+        curve = np.einsum("sb,ib,jb->sij", told, design, design) + np.diag(prior)
+        step = np.linalg.solve(curve, slope[:, :, None])[:, :, 0]
+        at = at + np.clip(step, -1, 1)
+        if np.abs(step).max() < 1e-8:
+            break
+    return (whole * np.exp(np.clip(at @ design, -10, 10)))[segment]
 
 
 def _factors(exits: np.ndarray, expected: np.ndarray, group: np.ndarray) -> np.ndarray:

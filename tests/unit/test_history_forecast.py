@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 
 from revplan.errors import DataError
-from revplan.history.arrivals import expected_arrivals
-from revplan.history.expected import known_of, means, month_ends
-from revplan.history.flow import Open, carried, won_by_day
+from revplan.history.arrivals import Arrivals, entries_by_day, expected_arrivals
+from revplan.history.expected import known_of, known_on, means, month_ends
+from revplan.history.flow import Open, carried, open_on, open_records, won_by_day
 from revplan.history.forecast import forecast_answer, forecast_wins
-from revplan.history.hazards import BANDS, Hazards, Watched, hazards, levelled, watched
+from revplan.history.hazards import BANDS, HALF_LIFE, Hazards, Watched, hazards, levelled, stays_of, watched
 from revplan.history.predictive import count_forecast, count_quantiles, learnt_cv, money_forecast
 from revplan.history.records import History, read_records
 from revplan.history.spells import NEVER, Spells, day_number, spells_of
@@ -51,7 +51,8 @@ def test_days_watched_and_exits_by_hand() -> None:
     In on day 1, on from day 3: gone before. Bands: 0, 1, 2, 3, 4-5, ...
     """
     lost = np.array([NEVER, NEVER, 6, NEVER])
-    seen = watched(spells([[0, 5], [8, None], [3, None], [1, 3]], 10, lost=lost), 0, 4)
+    stays = stays_of(spells([[0, 5], [8, None], [3, None], [1, 3]], 10, lost=lost), 0)
+    (seen,) = watched(stays, (np.arange(11) >= 4).astype(float)[:, None])
     assert seen.days[0, :6].tolist() == [1, 2, 2, 1, 2, 0]
     assert seen.went_on[0, :6].tolist() == [0, 0, 0, 0, 1, 0]
     assert seen.lost[0, :6].tolist() == [0, 0, 0, 1, 0, 0]
@@ -65,21 +66,105 @@ def two_sources(first: float, second: float) -> Watched:
     return Watched(days, went_on, np.zeros_like(days))
 
 
+def test_what_was_watched_is_what_following_every_record_day_by_day_counts() -> None:
+    """Random stays in two cells, days weighted at random: each record at each of its days, one by one."""
+    rng = np.random.default_rng(6)
+    start, stay = rng.integers(0, 400, 300), rng.integers(0, 300, 300)
+    end, fate, cell = start + stay, rng.integers(0, 3, 300), rng.integers(0, 2, 300)
+    rows = [[int(a), int(b) if f == 0 else None] for a, b, f in zip(start, end, fate, strict=True)]
+    lost = np.where(fate == 1, end, NEVER)
+    stays = stays_of(spells(rows, 450, lost=lost, cell=cell), 0)
+    weights = rng.random((stays.size, 2))
+    found = watched(stays, weights)
+    for column, seen in enumerate(found):
+        days, went_on, gone = np.zeros((3, 2, len(BANDS)))
+        for a, b, f, c in zip(start, end, fate, cell, strict=True):
+            last = min(b, 450) if f < 2 else 450
+            for day in range(a, last + 1):
+                days[c, np.searchsorted(BANDS, day - a, side="right") - 1] += weights[day - stays.start, column]
+            if f < 2 and b <= 450:
+                (went_on, gone)[f][c, np.searchsorted(BANDS, b - a, side="right") - 1] += weights[
+                    b - stays.start, column
+                ]
+        assert seen.days == pytest.approx(days)
+        assert seen.went_on == pytest.approx(went_on)
+        assert seen.lost == pytest.approx(gone)
+
+
+def test_a_past_day_knows_what_a_history_cut_there_knows() -> None:
+    every = world(np.random.default_rng(12), 500, 4.0)
+    days = [DAY0 + 300, DAY0 + 480, DAY0 + 400]
+    latest = every.known_on(DAY0 + 480)
+    for day, then in zip(days, known_on(latest, days, 60), strict=True):
+        cut = known_of(latest.known_on(day), 60)
+        for step, (mine, theirs) in enumerate(zip(then.stock, cut.stock, strict=True)):
+            alone = open_records(latest.known_on(day), step)
+            assert mine.worth.sum() == theirs.worth.sum() == len(alone.age)
+            assert (mine.age @ mine.worth, mine.cell @ mine.worth) == (alone.age.sum(), alone.cell.sum())
+        for mine, theirs in zip(then.chain, cut.chain, strict=True):
+            assert mine.go == pytest.approx(theirs.go, rel=0.02)
+        assert then.arrivals.by_day == pytest.approx(cut.arrivals.by_day)
+
+
+def test_open_records_of_several_days_by_hand() -> None:
+    """In on days 0, 2 and 5; the first leaves on day 3: open on day 2 are two, on day 5 two others."""
+    stays = stays_of(spells([[0, 3], [2, None], [5, None]], 9), 0)
+    late, early = open_on(stays, [5, 2])
+    assert (late.age.tolist(), late.worth.tolist()) == ([3, 0], [1, 1])
+    assert (early.age.tolist(), early.worth.tolist()) == ([2, 0], [1, 1])
+
+
 def test_a_source_is_drawn_towards_the_whole_by_ten_exits() -> None:
     """30 and 10 exits in 1000 days each: 20 are expected; (30 + 10) / (20 + 10) = 4/3 times 0.02."""
-    found = hazards(two_sources(30, 10), np.zeros(2, dtype=int), np.array([0, 1]))
+    seen = two_sources(30, 10)
+    found = hazards(seen, seen, np.zeros(2, dtype=int), np.array([0, 1]))
     assert found.go[:, 0] == pytest.approx([0.02 * 40 / 30, 0.02 * 20 / 30])
 
 
-def test_the_level_follows_recent_exits_by_fifteen() -> None:
-    found = hazards(two_sources(20, 20), np.zeros(2, dtype=int), np.array([0, 1]))
+def test_what_a_source_did_lately_counts_most() -> None:
+    """An exit 180 days ago counts half: 30 and 10 exits then against 10 and 30 now."""
+    assert HALF_LIFE == 180
+    every, now = two_sources(40, 40), two_sources(0.5 * 30 + 10, 0.5 * 10 + 30)
+    lately = Watched(now.days * 0.75, now.went_on, now.lost)  # 40 / 2000 x 750 = 15 are expected of each
+    found = hazards(every, lately, np.zeros(2, dtype=int), np.array([0, 1]))
+    assert found.go[:, 0] == pytest.approx([0.04 * (25 + 10) / (30 + 10), 0.04 * (35 + 10) / (30 + 10)])
+
+
+def test_a_slow_segment_has_a_pace_of_its_own() -> None:
+    """Log-normal delays of 30 and 110 days (median), 25 % go on; the slow segment has a twelfth of the records.
+
+    The segment's open records then bring within 90 days, and in all, what single ones followed on bring.
+    """
+    rng = np.random.default_rng(4)
+    size, days = 13_000, 700
+    slow = np.arange(size) % 13 == 0
+    start = rng.integers(0, days, size)
+    delay = np.where(slow, 110, 30) * np.exp(0.6 * rng.standard_normal(size))
+    goes = rng.random(size) < 0.25
+    out = np.where(goes, delay, 1.4 * delay).astype(int)
+    rows = [[int(a), int(a + b) if g else None] for a, b, g in zip(start, out, goes, strict=True)]
+    lost = np.where(goes, NEVER, start + out)
+    every = spells(rows, 5 * days, lost=lost, cell=slow.astype(int))
+    every = replace(every, cells=(("fast", "all"), ("slow", "all")))
+    told = means(known_of(every.known_on(days), 365)).known
+    assert told.shape == (2, 365)
+    real = won_by_day(every, days, 365, every.entered[:, 0] <= days)
+    assert told[1].sum() == pytest.approx(real[1].sum(), rel=0.15)
+    assert told[1, :90].sum() == pytest.approx(real[1, :90].sum(), rel=0.2)
+    assert told[0].sum() == pytest.approx(real[0].sum(), rel=0.1)
+
+
+def test_the_level_is_the_mean_of_the_long_run_and_of_recent_exits_drawn_to_it_by_fifteen() -> None:
+    seen = two_sources(20, 20)
+    found = hazards(seen, seen, np.zeros(2, dtype=int), np.array([0, 1]))
     recent = two_sources(40, 40)  # twice the 40 expected
-    assert levelled(found, recent).go[0, 0] == pytest.approx(0.02 * (80 + 15) / (40 + 15))
+    level = (1 + (80 + 15) / (40 + 15)) / 2
+    assert levelled(found, [recent]).go[0, 0] == pytest.approx(0.02 * level)
 
 
 def test_hazards_never_exceed_one() -> None:
     seen = Watched(np.full((1, len(BANDS)), 10.0), np.full((1, len(BANDS)), 10.0), np.full((1, len(BANDS)), 10.0))
-    found = hazards(seen, np.zeros(1, dtype=int), np.zeros(1, dtype=int))
+    found = hazards(seen, seen, np.zeros(1, dtype=int), np.zeros(1, dtype=int))
     assert (found.go + found.lose).max() < 1
 
 
@@ -112,19 +197,21 @@ def test_carried_agrees_with_each_record_followed_day_by_day() -> None:
 # --- arrivals ------------------------------------------------------------------------------------------------
 
 
-def arriving(per_day: list[int]) -> Spells:
+def arriving(per_day: list[int], horizon: int) -> Arrivals:
     days = np.repeat(np.arange(len(per_day)), per_day)
-    return spells([[int(day), None] for day in days], len(per_day) - 1)
+    entries, start = entries_by_day(spells([[int(day), None] for day in days], len(per_day) - 1))
+    assert (start, entries.shape) == (0, (1, 1, len(per_day)))
+    return expected_arrivals(entries, horizon)
 
 
 def test_steady_arrivals_stay() -> None:
-    found = expected_arrivals(arriving([10] * 360), 90)
+    found = arriving([10] * 360, 90)
     assert found.by_day.sum() == pytest.approx(900, rel=0.02)
     assert found.cv < 0.1
 
 
 def test_a_jump_of_arrivals_is_a_new_level() -> None:
-    found = expected_arrivals(arriving([10] * 330 + [50] * 30), 30)
+    found = arriving([10] * 330 + [50] * 30, 30)
     assert found.by_day.sum() > 0.8 * 1500
     assert found.cv > 0.25
 
@@ -132,7 +219,7 @@ def test_a_jump_of_arrivals_is_a_new_level() -> None:
 def test_a_trend_of_arrivals_is_damped() -> None:
     """Growing by 2 a block of 30 days: a straight line would go on to 53 a day after a year more."""
     rising = [5 + 2 * (day // 30) for day in range(360)]
-    ahead = expected_arrivals(arriving(rising), 360).by_day.sum(axis=(0, 1))
+    ahead = arriving(rising, 360).by_day.sum(axis=(0, 1))
     assert 26 < ahead[15] < 32
     assert ahead[-1] < 45
 
@@ -215,7 +302,7 @@ def test_forecasts_hold_what_they_claim_in_a_world_that_stands_still(recorded_fr
     for _ in range(40):
         every = world(rng, 500, 8.0, recorded_from)
         then = every.known_on(DAY0 + 480)
-        found = means(known_of(then, 90), 180)
+        found = means(known_of(then, 90))
         real = won_by_day(every, then.day, 90, then.first_stage() < 4).sum()
         interval = count_forecast(float(found.known.sum()), 0.14)
         told, came = told + interval.mean, came + real
