@@ -48,7 +48,10 @@ class BoardBook:
     """A plan's year as known on a day; each table is made when it is first asked for."""
 
     year: PlannedYear
-    """The promise: the plan as it was computed on its plan date; of one segment where one is named."""
+    """What was signed, or is to be: the plan as computed on its plan date, its entries those of the promise; of one
+    segment where one is named."""
+    expected: PlannedYear
+    """The same with the entries of the expected commit."""
     quarter: Span
     history: History | None
     """The records as known on the day; None where the plan names none, or nothing can have come yet."""
@@ -59,7 +62,7 @@ class BoardBook:
     signed: str
     """Who signed the promise and when; empty where nobody did."""
     scale: float | None
-    """Times the committed entries that were signed for; None where nobody signed. [ratio]"""
+    """Times the expected commit that is promised; None where no volume gives the confidence. [ratio]"""
     doubts: tuple[str, ...] = ()
     """What is doubtful about how plan, records and actuals go together: it comes first."""
     read: tuple[str, ...] = ()
@@ -84,8 +87,16 @@ class BoardBook:
         if not self.quarter.has_begun:
             begins = show(self.quarter.first.start_time.date(), "date")
             return f"{self.plan.period_label(self.quarter.name)} begins on {begins}; nothing of it can have come yet."
-        promise = self.signed or "not signed, so the plan itself is the promise"
+        promise = self.signed or self._unsigned
         return f"{self.plan.period_label(self.quarter.label)}, as known on {show(self.as_of, 'date')}; {promise}."
+
+    @property
+    def _unsigned(self) -> str:
+        """What a year is held against that nobody signed."""
+        sure = show(self.plan.commit.confidence, "share")
+        if self.scale is None:
+            return f"not signed: no volume gives {sure}, so it is held against the expected commit"
+        return f"held against what is to sign for {sure}, not signed"
 
     @property
     def period_labels(self) -> dict[str, str]:
@@ -152,7 +163,7 @@ class BoardBook:
         """Table promise."""
         stages = self.plan.stage_ids
         recorded = self.history.stages if self.history else stages
-        flows = promising.Flows(self.sides.promised, self.sides.came, stages, recorded, self.scale)
+        flows = promising.Flows(self.sides.promised, self.sides.came, stages, recorded)
         return promising.promise(flows, self.spans)
 
     @cached_property
@@ -170,8 +181,8 @@ class BoardBook:
 
     @cached_property
     def quarters(self) -> pd.DataFrame:
-        """Table quarters, of the promise."""
-        return quarters_table(self.year)
+        """Table quarters, of the expected commit."""
+        return quarters_table(self.expected)
 
     @cached_property
     def variance(self) -> pd.DataFrame:
@@ -307,7 +318,8 @@ def open_boardbook(
     """
     path = real_path(plan_path)
     live, folder = read_plan(path), path.parent
-    promised, signed, scale, of_promise = promised_year(real_path(against or path))
+    promise = promised_year(real_path(against or path))
+    promised, of_promise = promise.year, promise.doubts
     refuse_others(live, promised.plan, segment)
     actuals = read_actuals(live, folder)
     actual = None if actuals is None else actuals.table
@@ -315,13 +327,14 @@ def open_boardbook(
     records = records_on(live, folder, day) if day >= live.first_month.start_time.date() else None
     return BoardBook(
         year=narrowed(promised, segment) if segment else promised,
+        expected=narrowed(promise.expected, segment) if segment else promise.expected,
         quarter=quarter_span(quarter, live.first_month, day, live.fiscal_year.names),
         history=None if records is None else in_plan_names(records.history, promised.plan),
         actual=actual,
         segment=segment,
         now=year_from_here(promised, records, day, segment),
-        signed=signed,
-        scale=scale,
+        signed=promise.signed,
+        scale=promise.scale,
         doubts=tuple(
             dict.fromkeys((*(() if records else of_promise), *doubts(live, records, actuals, Path(plan_path))))
         ),

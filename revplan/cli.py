@@ -104,6 +104,10 @@ def _parser() -> argparse.ArgumentParser:
     sign.add_argument("--by", action="append", required=True, metavar="NAME", help="who signs; once for each")
     sign.add_argument("--on", type=_day, default=date.today(), metavar="DAY", help="the day of signing; default today")
     sign.add_argument("--out", type=Path, metavar="DIR", help="where to put it; default `signed` beside the plan")
+    sign.add_argument(
+        "--confidence", type=_confidence, metavar="Q", help="sign at this chance of the goal, not the plan's"
+    )
+    sign.add_argument("--above-ceilings", action="store_true", help="sign more than the sources' ceilings allow")
 
     diff = _command(commands, "diff", _diff, "what changed between two plans, in words and money")
     for name in ("a", "b"):
@@ -153,6 +157,16 @@ def _day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no day; write it as 2018-01-31") from None
+
+
+def _confidence(text: str) -> float:
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if not 0 < found < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no chance between 0 and 1; write it as 0.62")
+    return found
 
 
 def _print(given: argparse.Namespace, answer: dict[str, Any], text: str) -> None:
@@ -244,10 +258,22 @@ def _simulate(given: argparse.Namespace) -> None:
 
 
 def _sign(given: argparse.Namespace) -> None:
+    from revplan.record.signing import Terms
     from revplan.record_text import sign_report
 
     tell = _progress("commit: {done} of {total} sources, now {what}")
-    _print(given, *sign_report(given.plan, given.by, given.on, given.out, tell))
+    somebody_is_there = sys.stdin.isatty() and sys.stderr.isatty() and not given.json
+    terms = Terms(
+        confidence=given.confidence,
+        above_ceilings=given.above_ceilings,
+        ask=_answered_yes if somebody_is_there else None,
+    )
+    _print(given, *sign_report(given.plan, given.by, given.on, given.out, tell, terms))
+
+
+def _answered_yes(question: str) -> bool:
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
 def _diff(given: argparse.Namespace) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MISSING = "–"
+MOST_DECIMALS = 6  # of an amount of money, which may be written in millions
 MINUS = "−"
 SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£"}
 KINDS = frozenset(NUMERIC) | {"text", "date", "month", "yes", "figure"}
@@ -61,7 +62,7 @@ def kinds_of(table: str) -> dict[str, str]:
 
 
 def money(amount: float, currency: str = "") -> str:
-    """`amount` in whole currency units with thousands separators: $1,234,567."""
+    """`amount` with thousands separators, in whole units from 100 on: $1,234,567."""
     return _with_currency(amount, show(abs(amount), "money"), currency)
 
 
@@ -83,6 +84,20 @@ def with_sign(amount: float, currency: str = "") -> str:
     """A difference as `compact` writes it, with its sign: +$26k, −$5k, $0."""
     text = compact(amount, currency)
     return f"+{text}" if amount > 0 and any(digit in "123456789∞" for digit in text) else text
+
+
+def money_digits(largest: float) -> int:
+    """Decimals that leave amounts up to `largest` three significant digits, whatever unit a plan counts in.
+
+    None from 100 on, six at most; none for less than those can tell from nothing.
+    """
+    size = abs(_exact(largest))
+    return min(max(2 - size.adjusted(), 0), MOST_DECIMALS) if _rounded(size, MOST_DECIMALS) else 0
+
+
+def whole_amounts(amounts: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Amounts rounded so that they add up to their rounded sum, at the decimals that `money_digits` leaves it."""
+    return largest_remainder(amounts, digits=money_digits(max((abs(float(each)) for each in amounts), default=0.0)))
 
 
 def commitment(value: float) -> int:
@@ -111,6 +126,11 @@ def plural(name: str) -> str:
     if name.endswith("sis"):
         return f"{name[:-2]}es"
     return f"{name}es" if re.search(r"(s|x|z|ch|sh)$", name) else f"{name}s"
+
+
+def lowered(sentence: str) -> str:
+    """A sentence as it goes on after a semicolon; an abbreviation at its start stays as it is."""
+    return sentence[:1].lower() + sentence[1:] if sentence[1:2].islower() else sentence
 
 
 def counted(number: float, one: str, several: str = "", kind: str = "count") -> str:
@@ -213,8 +233,11 @@ def _rounded(value: Decimal, digits: int) -> Decimal:
 def _digits(values: list[Decimal], kind: str) -> int:
     """Decimals a column of `kind` needs."""
     largest = max((abs(value) for value in values), default=Decimal(0))
-    if kind in {"money", "commitment"}:
+    if kind == "commitment":
         return 0
+    if kind == "money":
+        needed = max((-int(value.normalize().as_tuple().exponent) for value in values if value), default=0)
+        return min(money_digits(float(largest)), max(needed, 0))
     if kind == "share":
         return _share_digits(values)
     if kind == "ratio":
@@ -257,7 +280,8 @@ def _unit(size: Decimal) -> tuple[Decimal, str]:
 
 
 def _compact_digits(scaled: Decimal) -> int:
-    return 2 if scaled < 10 else 1 if scaled < 100 else 0
+    """Three significant digits; of an amount far below one unit what is left of it at six decimals."""
+    return min(max(2 - scaled.adjusted(), 0), MOST_DECIMALS) if scaled else 0
 
 
 def _with_currency(amount: float, text: str, currency: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from revplan.history.records import History, read_records
 from revplan.known import Records, known, read_history, with_history_rates
 from revplan.model.funnel import HORIZON
 from revplan.model.promised import narrowed, rest_of_year
+from revplan.model.signing import ToSign, scaled
+from revplan.model.simulate import simulate
 from revplan.model.year import PlannedYear, plan_year
 from revplan.plan.file import read_plan
 from revplan.plan.model import Plan
@@ -39,8 +41,23 @@ def day_written(as_of: date | str | None) -> date | None:
         raise PlanError.at("as_of", f"got {shown(as_of)!r}; write the last day known as 2026-09-30") from None
 
 
-def promised_year(path: Path) -> tuple[PlannedYear, str, float | None, tuple[str, ...]]:
-    """The promise at `path`, computed as on its plan date; who signed it, for how many times its commit, and doubts.
+@dataclass(frozen=True, eq=False)
+class Promise:
+    """What a running year is held against: what was signed, or what is to be signed."""
+
+    year: PlannedYear
+    """The plan as it was computed on its plan date, with the entries that were signed."""
+    expected: PlannedYear
+    """The same with those of its expected commit."""
+    signed: str
+    """Who signed, and when; empty where nobody did."""
+    scale: float | None
+    """Times the expected commit; None where no volume gives the confidence: the expected commit stands. [ratio]"""
+    doubts: tuple[str, ...]
+
+
+def promised_year(path: Path) -> Promise:
+    """The promise at `path`: what was signed, of a signed folder; what is to be signed, of a plan file.
 
     Raises
     ------
@@ -50,6 +67,7 @@ def promised_year(path: Path) -> tuple[PlannedYear, str, float | None, tuple[str
         If the records it names are.
     """
     signed, scale = "", None
+    record = None
     if path.is_dir():
         record = read_record(path)
         by, day = by_line(record.signature), show(record.signature.on, "date")
@@ -57,7 +75,11 @@ def promised_year(path: Path) -> tuple[PlannedYear, str, float | None, tuple[str
     plan = read_plan(path)
     records = read_history(plan, path.parent)
     doubtful = () if signed else doubts(plan, records, None, path)  # what was signed stands as it was
-    return plan_year(with_history_rates(plan, records), known(plan, records)), signed, scale, doubtful
+    expected = plan_year(with_history_rates(plan, records), known(plan, records))
+    if record is None:
+        scale = ToSign(simulate(expected)).scale
+    year = scaled(expected, 1.0 if scale is None else scale)
+    return Promise(year, expected, signed, scale, doubtful)
 
 
 def refuse_others(live: Plan, promised: Plan, segment: str) -> None:

@@ -12,11 +12,14 @@ from revplan.errors import shown
 from revplan.formats import compact, counted, first_largest, plural, show
 from revplan.lag import tail_beyond
 from revplan.model.funnel import YEAR
+from revplan.model.signing import ToSign, sentence
 from revplan.model.year import PlannedYear, by_quarter
 from revplan.plan.bridge import next_year_growth, next_year_new_arr
 from revplan.plan.stages import titles_of
+from revplan.sheets import missed_in_year
 
 NOTEWORTHY = 0.005  # share of a quarter's goal below which nothing is said
+UNREACHED = 0.05  # share of a goal that is missed from which seeing to it comes before all else
 LEANING = 0.25  # share of a quarter's goal from which the open pipeline is the first thing to see to
 STEEP = 3.0  # a commit month this many times the mean monthly need is named
 
@@ -41,15 +44,13 @@ def notes(year: PlannedYear, quarters: pd.DataFrame, pipeline: pd.DataFrame) -> 
     return tuple(note for part in parts for note in part)
 
 
-def headline(year: PlannedYear, quarters: pd.DataFrame, stages: pd.DataFrame) -> str:
-    """Goal, commit, largest gap, and one action with its owner, in one line."""
-    plan, money = year.plan, _money(year)
-    stage = next(each for each in plan.stages if each.id == plan.commit_stage)
-    commit = counted(float(stages.set_index("stage")["commit"][stage.id]), stage.title, kind="commitment")
+def headline(year: PlannedYear, quarters: pd.DataFrame, asked: ToSign, stretch: str = "") -> str:
+    """Goal, what to sign, largest gap, and one action with its owner, in one line; `stretch` as for `action`."""
+    money = _money(year)
     goal = f"Goal: {money(year.bridge.new_arr)} new ARR"
     if year.bridge.closing_arr is not None:
         goal += f" to close at {money(year.bridge.closing_arr)}"
-    return f"{goal}. Commit: {commit}. {_largest_gap(year, quarters)} Action: {action(year, quarters)}"
+    return f"{goal}. {sentence(asked)} {_largest_gap(year, quarters)} Action: {action(year, quarters, stretch)}"
 
 
 def _money(year: PlannedYear) -> Callable[[float], str]:
@@ -60,38 +61,42 @@ def _largest_gap(year: PlannedYear, quarters: pd.DataFrame) -> str:
     worst = quarters.iloc[first_largest(quarters["shortfall"])]
     if worst["shortfall"] <= 0:
         return "Largest gap: none, every quarter is reached in expectation."
-    return f"Largest gap: {worst['label']}, {_money(year)(worst['shortfall'])} short{_made_good(year, worst)}."
+    return f"Largest gap: {worst['label']}, {_money(year)(worst['shortfall'])} short{made_good(quarters, worst)}."
 
 
-def _made_good(year: PlannedYear, quarter: pd.Series) -> str:
+def made_good(quarters: pd.DataFrame, quarter: pd.Series) -> str:
+    """By whom what a row of table quarters misses is made good, as the end of a sentence; empty where it misses nothing."""
+    if quarter["shortfall"] <= 0:
+        return ""
     by = quarter["recovered_by"]
     if not isinstance(by, str):
         return ", not made good within the year"
     if by <= quarter["quarter"]:
         return ", covered by the surplus of earlier quarters"
-    return f", made good by {year.plan.period_label(by)}"
+    return f", made good by {quarters.set_index('quarter')['label'][by]}"
 
 
-def action(year: PlannedYear, quarters: pd.DataFrame) -> str:
-    """The one thing to do next, and who does it."""
+def action(year: PlannedYear, quarters: pd.DataFrame, stretch: str = "") -> str:
+    """The one thing to do next, and who does it.
+
+    A quarter or a year that cannot be reached comes first; then `stretch`, what the company's own past did not bring.
+    """
     ahead = quarters.loc[max(year.first, 0) // 3 :]
     worst = int(ahead.index[first_largest(ahead["shortfall"])])
     row = quarters.loc[worst]
-    if row["shortfall"] > 0 and not _is_covered(row):
+    least = UNREACHED if stretch else NOTEWORTHY
+    if row["shortfall"] > least * row["goal"] and not isinstance(row["recovered_by"], str):
         return _mend(year, row, worst)
-    missed = float(quarters["shortfall"].sum() - quarters["surplus"].sum())
-    if missed > NOTEWORTHY * year.bridge.new_arr:
+    missed = missed_in_year(quarters)
+    if missed > least * year.bridge.new_arr:
         return f"marketing and sales agree a new goal: {_money(year)(missed)} of it cannot be reached any more."
+    if stretch:
+        return stretch
     leaning = ahead.iloc[first_largest(ahead["open_pipeline"])]
     if leaning["open_pipeline"] > LEANING * leaning["goal"]:
         amount = _money(year)(leaning["open_pipeline"])
         return f"sales closes the {amount} that {leaning['label']} expects of the open pipeline."
     return _start(year)
-
-
-def _is_covered(quarter: pd.Series) -> bool:
-    """Whether a surplus of another quarter makes good what this one misses."""
-    return isinstance(quarter["recovered_by"], str)
 
 
 def _mend(year: PlannedYear, quarter: pd.Series, index: int) -> str:
@@ -164,7 +169,7 @@ def _misses(year: PlannedYear, quarters: pd.DataFrame) -> Iterator[str]:
             text += ", and is over" + (" (no records say what was won)" if year.plan.history is None else "")
         elif quarter["commit_arr"] <= NOTEWORTHY * quarter["goal"]:
             text += " whatever marketing does from the plan date on: only the open pipeline can close in it"
-        yield f"{text}{_made_good(year, quarter)}."
+        yield f"{text}{made_good(quarters, quarter)}."
 
 
 def _dependence(year: PlannedYear, quarters: pd.DataFrame) -> Iterator[str]:
@@ -219,7 +224,7 @@ def _steep(year: PlannedYear) -> Iterator[str]:
         flow = _whole(year, _flow_of(year, name))
         if source.max_per_month is not None or need <= 0 or flow.max() <= STEEP * need:
             continue
-        month = show(year.plan.first_month + (year.first + int(np.argmax(flow))), "month")
+        month = show(year.plan.first_month + (year.first + first_largest(flow)), "month")
         yield (
             f"{shown(name)} is asked for entries at a pace of {show(flow.max(), 'commitment')} a month in {month}, "
             f"{flow.max() / need:.1f} times its mean monthly need: state max_per_month or max_growth to see what is reachable."

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from revplan.escaping import clean
-from revplan.formats import MINUS, counted, plural, show, with_sign
+from revplan.formats import MINUS, commitment, counted, plural, show, with_sign
 from revplan.model.commit import Progress
 from revplan.plan.stages import titles_of
 from revplan.record.contents import CONTENTS
 from revplan.record.difference import FIGURES, Change, Difference, Figures, compare
 from revplan.record.reading import Record
-from revplan.record.signing import sign
+from revplan.record.signing import AS_PLANNED, Terms, sign
 from revplan.record.summary import by_line, signed_lines
 from revplan.workbook import open_workbook
 
@@ -24,10 +24,15 @@ Answer = tuple[dict[str, Any], str]
 
 
 def sign_report(
-    plan_path: Path, by: Sequence[str], on: date, out: Path | None, progress: Progress | None = None
+    plan_path: Path,
+    by: Sequence[str],
+    on: date,
+    out: Path | None,
+    progress: Progress | None = None,
+    terms: Terms = AS_PLANNED,
 ) -> Answer:
     """Signs the plan; what `revplan sign` prints."""
-    record = sign(plan_path, by, on, out, progress)
+    record = sign(plan_path, by, on, out, progress, terms)
     return _signed_answer(record), _signed_text(record)
 
 
@@ -72,7 +77,10 @@ def _diff_answer(found: Difference) -> dict[str, Any]:
 def _named(found: Difference, side: str) -> dict[str, Any]:
     of = getattr(found, side)
     hashed = None if of.record is None else of.record.content_hash
-    return {"plan": of.plan.name, "signed": hashed, "figures": dict(found.before if side == "a" else found.after)}
+    figures = dict(found.before if side == "a" else found.after)
+    signed = figures["signed"]
+    figures["signed"] = None if signed is None else commitment(signed)  # as the plan's page and its folder say it
+    return {"plan": of.plan.name, "signed": hashed, "figures": figures}
 
 
 def _diff_text(found: Difference) -> str:

@@ -15,7 +15,7 @@ from revplan.model.budget import spend
 from revplan.model.funnel import HORIZON, YEAR
 from revplan.model.ledger import arr_by_entry_month, last_useful_day, serves
 from revplan.model.sheet import commit_choices
-from revplan.model.year import PlannedYear, quarter_results, recovered_by
+from revplan.model.year import SETTLED, PlannedYear, quarter_results, recovered_by
 from revplan.plan.bridge import Bridge
 from revplan.tables import columns, conform, empty
 
@@ -157,7 +157,7 @@ def quarters_table(year: PlannedYear) -> pd.DataFrame:
     names = [quarter_id(quarter, year.plan.first_month) for quarter in range(4)]
     rows = []
     for quarter, result in enumerate(results):
-        recovered = recovered_by(results, quarter) if result.shortfall > 0 else None
+        recovered = recovered_by(results, quarter)
         rows.append(
             (
                 names[quarter],
@@ -175,6 +175,12 @@ def quarters_table(year: PlannedYear) -> pd.DataFrame:
         )
     frame = pd.DataFrame(rows, columns=[column.name for column in columns("quarters")])
     return conform(frame.astype({"recovered_by": "str"}), "quarters")
+
+
+def missed_in_year(quarters: pd.DataFrame) -> float:
+    """What the year misses of its goal in expectation; below 0 what it exceeds; 0 within a rounding. [plan currency]"""
+    missed = float(quarters["shortfall"].sum() - quarters["surplus"].sum())
+    return missed if abs(missed) > SETTLED * float(quarters["goal"].sum()) else 0.0
 
 
 def _before_plan_date(year: PlannedYear) -> list[float]:

@@ -10,8 +10,10 @@ from revplan.escaping import spreadsheet
 from revplan.formats import column, compact, counted, listed, plural, show
 from revplan.model import simulate_tables as tables
 from revplan.model.curve import CurvePoint
-from revplan.model.scenarios import Compared, entries_by_stage, largest_scale, largest_scales, scenario_notes
+from revplan.model.scenarios import Compared, entries_by_stage, scenario_notes
+from revplan.model.signing import ToSign, sentence
 from revplan.model.simulate import Simulation
+from revplan.model.year import SETTLED
 from revplan.plan.stages import titles_of
 from revplan.terminal import aligned_columns, plain_rows
 
@@ -54,7 +56,7 @@ def simulation_answer(simulation: Simulation, compared: Sequence[Compared]) -> d
         "cvar_10": found.cvar_10.value,
         "cost_of_uncertainty": simulation.cost_of_uncertainty,
         "assumptions": {"uncertain": count, "chance_all_met": chance},
-        "signed": _point(simulation, simulation.signed),
+        "signed": _signed(ToSign(simulation)),
         "stretch": _point(simulation, simulation.stretch),
         "commit_curve": [_point(simulation, each) for each in simulation.curve],
         "tornado": [
@@ -69,6 +71,12 @@ def simulation_answer(simulation: Simulation, compared: Sequence[Compared]) -> d
         "scenario_stages": plain_rows(tables.scenario_stages_table(compared)),
         "notes": [*simulation_notes(simulation), *scenario_notes(compared)],
     }
+
+
+def _signed(asked: ToSign) -> dict[str, float | None]:
+    """What `sign` signs, in whole entries."""
+    error = tables.finite(asked.simulation.signed.scale.standard_error)
+    return {"confidence": asked.confidence, "scale": asked.scale, **asked.entries, "standard_error": error}
 
 
 def _point(simulation: Simulation, point: CurvePoint) -> dict[str, float | None]:
@@ -87,7 +95,7 @@ def simulation_text(simulation: Simulation, compared: Sequence[Compared]) -> str
     plan = simulation.year.plan
     parts = [
         f"{plan.name}, as of {plan.plan_date}: {simulation.trials:,} simulated years (--seed {simulation.seed})",
-        _headline(simulation),
+        sentence(ToSign(simulation)),
         _bands(simulation),
         _curve(simulation),
         _given(simulation),
@@ -97,28 +105,6 @@ def simulation_text(simulation: Simulation, compared: Sequence[Compared]) -> str
     parts.append(_scenarios(compared) if len(compared) > 1 else NO_SCENARIOS)
     parts.append("\n".join(f"- {note}" for note in (*simulation_notes(simulation), *scenario_notes(compared))))
     return "\n\n".join(parts)
-
-
-def _headline(simulation: Simulation) -> str:
-    plan = simulation.year.plan
-    chance = show(simulation.outcome.chance_of_goal.value, "share")
-    goal = compact(simulation.view.goal, plan.currency)
-    said = f"The commit reaches {goal} new ARR in {chance} of the years."
-    return f"{said} {_asked(simulation, simulation.signed)}"
-
-
-def _asked(simulation: Simulation, point: CurvePoint) -> str:
-    """What a confidence asks for, in words."""
-    plan = simulation.year.plan
-    sure, scale = show(point.confidence, "share"), tables.finite(point.scale.value)
-    if scale is None:
-        return f"No volume gives {sure}."
-    stage = next(each for each in plan.stages if each.id == plan.commit_stage)
-    entries = entries_by_stage(simulation.year)[stage.id]
-    return (
-        f"For {sure} it takes {scale:.2f} times the entries: {counted(scale * entries, stage.title, kind='commitment')} "
-        f"instead of {show(entries, 'commitment')}."
-    )
 
 
 def _bands(simulation: Simulation) -> str:
@@ -148,7 +134,7 @@ def _beyond(simulation: Simulation, curve: pd.DataFrame) -> Iterator[str]:
     over = curve.loc[~curve["within_limits"].astype(bool), "confidence"]
     if len(over):
         first = "No row is" if len(over) == len(curve) else f"From {show(over.min(), 'share')} on no row is"
-        yield f"{first} within limits: {_ceilings(simulation)}."
+        yield f"{first} within limits: {_ceilings(ToSign(simulation))}."
 
 
 def _given(simulation: Simulation) -> str:
@@ -157,7 +143,9 @@ def _given(simulation: Simulation) -> str:
     cells = [titles, *(column(given[name], "commitment") for name in ("commit", "signed"))]
     cells += [column(given[name], "money") for name in ("arr_low", "arr_high")]
     cells.append(column(given["variance_left"], "share"))
-    return aligned_columns(("commit at", "commit", "signed", "P10 if hit", "P90 if hit", "uncertainty left"), cells)
+    return aligned_columns(
+        ("commit at", "expected commit", "to sign", "P10 if hit", "P90 if hit", "uncertainty left"), cells
+    )
 
 
 def _swings(simulation: Simulation) -> str:
@@ -170,7 +158,7 @@ def _swings(simulation: Simulation) -> str:
 
 def _seek(simulation: Simulation) -> str:
     kinds = {"volume": "ratio", "acv": "money", "win rate": "share"}
-    names = {"volume": "entries, times the commit", "acv": "mean value of a new deal", "win rate": "win rate"}
+    names = {"volume": "entries, times the expected commit", "acv": "mean value of a new deal", "win rate": "win rate"}
     rows = [
         (
             names[each.driver],
@@ -218,10 +206,10 @@ def scenarios_csv(compared: Sequence[Compared]) -> str:
 
 def simulation_notes(simulation: Simulation) -> Iterator[str]:
     """What a reader must know beside the numbers, one sentence each."""
-    yield from _limits(simulation)
+    yield from _limits(ToSign(simulation))
     yield from _taken_as_certain(simulation)
     cost, currency = simulation.cost_of_uncertainty, simulation.year.plan.currency
-    if abs(cost) >= 1:
+    if abs(cost) > SETTLED * simulation.view.goal:
         verb = "cost" if cost > 0 else "add"
         yield f"Uncertain delays {verb} {compact(abs(cost), currency)} of the plan's ARR in expectation."
     count, chance = simulation.all_hold
@@ -232,24 +220,20 @@ def simulation_notes(simulation: Simulation) -> Iterator[str]:
         yield f"Only {counted(wins, 'win is', 'wins are')} expected: deals come whole, so the bands are rough."
 
 
-def _limits(simulation: Simulation) -> Iterator[str]:
-    most, scale = largest_scale(simulation.year), tables.finite(simulation.signed.scale.value)
-    if scale is None:
-        yield f"No volume of entries gives {show(simulation.confidence, 'share')}: what is missing comes too late or not at all."
-    elif scale > most * tables.WITHIN:
+def _limits(asked: ToSign) -> Iterator[str]:
+    if asked.scale is None:
+        yield f"No volume of entries gives {show(asked.confidence, 'share')}: what is missing comes too late or not at all."
+    elif asked.is_above_ceilings:
         yield (
-            f"The signed commit asks for {scale:.2f} times the entries; {_ceilings(simulation)}: "
+            f"What is to sign is {asked.scale:.2f} times the expected commit; {_ceilings(asked)}: "
             "raise a ceiling, find another source, or lower goal or confidence."
         )
 
 
-def _ceilings(simulation: Simulation) -> str:
+def _ceilings(asked: ToSign) -> str:
     """The sources whose ceiling is reached first, and what it allows."""
-    scales = largest_scales(simulation.year)
-    allows = f"{min(scales.values()):.2f}"
-    first = listed([shown(name) for name, scale in scales.items() if f"{scale:.2f}" == allows])
-    allow = "allow" if " and " in first else "allows"
-    return f"{first} {allow} at most {allows} times (max_per_month)"
+    names = listed([shown(name) for name in asked.binding])
+    return f"{names} {'allow' if len(asked.binding) > 1 else 'allows'} at most {asked.most:.2f} times (max_per_month, max_growth)"
 
 
 def _taken_as_certain(simulation: Simulation) -> Iterator[str]:

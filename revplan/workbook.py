@@ -20,6 +20,7 @@ from revplan.known import Records, known, read_history, with_history_rates
 from revplan.model.budget import program_cac
 from revplan.model.commit import Progress
 from revplan.model.scenarios import Compared, compare, held_year
+from revplan.model.signing import ToSign, signed_year
 from revplan.model.simulate import Simulation, simulate
 from revplan.model.spread import Spread, in_order
 from revplan.model.year import PlannedYear, plan_year
@@ -29,6 +30,7 @@ from revplan.plan.file import checked_plan, located, real_path
 from revplan.plan.model import Plan, Scenario
 from revplan.plan.scenario import scenario_plans
 from revplan.realism.answer import Realism, realism
+from revplan.realism.words import stretch
 from revplan.terminal import plain_rows
 
 LOOK = "look at this: "
@@ -133,9 +135,20 @@ class Workbook:
         return simulate(self.year)
 
     @cached_property
+    def to_sign(self) -> ToSign:
+        """The number to sign, beside the expected commit and what the ceilings allow."""
+        return ToSign(self.simulation)
+
+    @cached_property
+    def to_deliver(self) -> pd.DataFrame:
+        """Table funnel, its commit times what is to sign; the expected commit where no volume gives the confidence."""
+        scale = self.to_sign.scale
+        return self.funnel.assign(commit=self.funnel["commit"] * (1.0 if scale is None else scale))
+
+    @cached_property
     def realism(self) -> Realism | None:
         """What the history says of the plan's assumptions; None where the plan names no records."""
-        return realism(self.year, self.records)
+        return realism(self.year, self.records, signed_year(self.to_sign))
 
     @cached_property
     def scenarios(self) -> tuple[Compared, ...]:
@@ -164,8 +177,13 @@ class Workbook:
 
     @cached_property
     def headline(self) -> str:
-        """What is doubtful, if anything is; goal, commit, largest gap, and one action with its owner."""
-        return " ".join([*look_first(self.doubts), headline(self.year, self.quarters, self.stages)])
+        """What is doubtful, if anything is; goal, what to sign, largest gap, and one action with its owner."""
+        return " ".join(
+            [
+                *look_first(self.doubts),
+                headline(self.year, self.quarters, self.to_sign, stretch(signed_year(self.to_sign), self.records)),
+            ]
+        )
 
 
 def _held_words(plan: Plan, name: str, scenario: Scenario) -> str:
@@ -280,6 +298,11 @@ def plan_answer(book: Workbook) -> dict[str, Any]:
         "stages": list(book.plan.stage_ids),
         "required": stages["required"].to_dict(),
         "commitment": stages["commitment"].astype(int).to_dict(),
+        "sign": {
+            "confidence": book.to_sign.confidence,
+            "highest_within_ceilings": book.to_sign.highest_within_ceilings,
+            **book.to_sign.entries,
+        },
         "by": plain_rows(book.funnel),
         "budget": sheets.spend_of_year(book.budget, year),
         "cac": book.cac,

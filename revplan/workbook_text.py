@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from revplan.escaping import clean
-from revplan.formats import column
+from revplan.formats import column, show
 from revplan.terminal import aligned_columns
 from revplan.workbook import Workbook
 
@@ -11,6 +13,7 @@ STAGE_COLUMNS = (
     ("required", "count"),
     ("commitment", "commitment"),
     ("commit", "commitment"),
+    ("to_sign", "commitment"),
     ("value_per_entry", "money"),
 )
 QUARTER_COLUMNS = ("goal", "commit_arr", "open_pipeline", "won", "shortfall", "surplus")
@@ -19,10 +22,12 @@ QUARTER_COLUMNS = ("goal", "commit_arr", "open_pipeline", "won", "shortfall", "s
 def plan_text(book: Workbook) -> str:
     """Headline, the plan in every stage, the quarters, and the notes."""
     titles = [stage.title for stage in book.plan.stages]
-    stages = [titles, *(column(book.stages[name], kind) for name, kind in STAGE_COLUMNS)]
-    stage_heads = ("stage", "required", "commitment", "commit in year", f"{book.plan.currency} per entry")
+    told = book.stages.assign(to_sign=pd.Series(list(book.to_sign.entries.values()), dtype=float))
+    stages = [titles, *(column(told[name], kind) for name, kind in STAGE_COLUMNS)]
+    sure = f"to sign, {show(book.to_sign.confidence, 'share')} sure"
+    stage_heads = ("stage", "required", "rounded up", "expected commit", sure, f"{book.plan.currency} per entry")
     quarters = [list(book.quarters["label"]), *(column(book.quarters[name], "money") for name in QUARTER_COLUMNS)]
-    quarter_heads = ("quarter", "goal", "from commit", "open pipeline", "won", "shortfall", "surplus")
+    quarter_heads = ("quarter", "goal", "expected commit", "open pipeline", "won", "shortfall", "surplus")
     parts = [
         f"{clean(book.plan.name)}, as of {book.plan.plan_date}",
         clean(book.headline),

@@ -83,8 +83,11 @@ def _scale(nodes: np.ndarray, chances: np.ndarray, errors: np.ndarray, confidenc
     if len(nodes) == 0 or chances.max() < confidence:
         return Estimate(NEVER, float("nan"))
     curve = Inverse.through(nodes, chances[1:])
+    scale = max(curve.at(confidence), 0.0)
+    if scale > MOST:
+        return Estimate(NEVER, float("nan"))
     error = float(np.interp(confidence, np.maximum.accumulate(chances[1:]), errors)) * curve.slope(confidence)
-    return Estimate(max(curve.at(confidence), 0.0), error)
+    return Estimate(scale, error)
 
 
 def merged_curve(curves: Iterable[tuple[int, tuple[CurvePoint, ...]]]) -> tuple[CurvePoint, ...]:

@@ -97,7 +97,7 @@ def _place(trials: Trials, share: float, draws: np.ndarray) -> tuple[float, np.n
     The quantile of the draws; where they are so few, or so many of them nothing, that it lies far off,
     it is looked for by halving.
     """
-    low, high = 0.0, 2 * max(float(draws[-1]), 1.0)
+    low, high = 0.0, 2 * (float(draws[-1]) or 1.0)
     place = min(max(float(draws[int(share * len(draws))]), low), high)
     for _ in range(HALVINGS):
         below = trials.odds.below(place)

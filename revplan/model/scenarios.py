@@ -23,7 +23,7 @@ from revplan.model.outlook import Outlook, outlook
 from revplan.model.simulate import Progress, Simulation, run
 from revplan.model.spread import Spread, in_order
 from revplan.model.trials import drivers
-from revplan.model.year import PlannedYear, plan_year, year_without_commit
+from revplan.model.year import PlannedYear, plan_year, recent_of, year_without_commit
 from revplan.plan.effect import scenario_effects
 from revplan.plan.model import Plan, Scenario
 from revplan.plan.scenario import scenario_plans
@@ -163,18 +163,29 @@ def _in_year(year: PlannedYear, months: np.ndarray) -> np.ndarray:
 
 
 def largest_scale(year: PlannedYear) -> float:
-    """The factor up to which every source stays within its `max_per_month`; infinite without one. [ratio]"""
+    """The factor up to which every source stays within its ceilings; infinite without one. [ratio]"""
     return min(largest_scales(year).values(), default=float("inf"))
 
 
 def largest_scales(year: PlannedYear) -> dict[str, float]:
-    """By source with a `max_per_month`: the factor up to which it stays within it. [ratio]"""
+    """By source with a ceiling: the factor up to which it keeps its `max_per_month`, and `max_growth` in the plan month.
+
+    From month to month a factor changes no growth, so that `max_growth` binds against what came before only.
+    """
     flows: dict[str, np.ndarray] = {}
     for cell, flow in zip(year.cells, year.flows, strict=True):
         whole = np.append(flow[0][:1] / (1 - year.start), flow[0][1 : YEAR - year.first])
         flows[cell.source] = flows.get(cell.source, np.zeros(len(whole))) + whole
-    return {
-        name: limit / float(flow.max())
-        for name, flow in flows.items()
-        if (limit := year.plan.sources[name].max_per_month) is not None and flow.max() > 0
-    }
+    found = {name: _kept_up_to(year, name, flow) for name, flow in flows.items()}
+    return {name: scale for name, scale in found.items() if scale is not None}
+
+
+def _kept_up_to(year: PlannedYear, name: str, flow: np.ndarray) -> float | None:
+    """The factor of a source's whole-month entries up to which it keeps its ceilings; None where none is met. [ratio]"""
+    source, scales = year.plan.sources[name], []
+    if source.max_per_month is not None and flow.max() > 0:
+        scales.append(source.max_per_month / float(flow.max()))
+    before = recent_of(year.known, year.cells, name)
+    if source.max_growth is not None and before and flow[0] > 0:
+        scales.append(before * (1 + source.max_growth) / float(flow[0]))
+    return min(scales, default=None)

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from revplan.calendar import MONTHS_PER_YEAR
+from revplan.formats import money
 from revplan.plan.model import Plan
 
-# Deal sizes named by the SaaStr articles on one core marketing commit. [plan currency]
+# Deal sizes named by the SaaStr articles on one core marketing commit. [whole dollars, or what is worth as much]
 OPPORTUNITY_COMMIT_FROM = 50_000
 NURTURED_FROM = 3_000
+SOLD_FROM = 100
+"""Mean deal below which amounts are taken to be written in thousands or millions; the rule is left out then."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ def commit_choices(plan: Plan, mean_acv: float) -> tuple[Choice, ...]:
 
 def _suggested(plan: Plan, mean_acv: float) -> str:
     stages = plan.stage_ids
-    if len(stages) == 2 or mean_acv < NURTURED_FROM:
+    if len(stages) == 2 or SOLD_FROM <= mean_acv < NURTURED_FROM:
         return stages[min(1, len(stages) - 2)]
     if mean_acv >= OPPORTUNITY_COMMIT_FROM:
         return stages[-2]
@@ -47,7 +50,7 @@ def _suggested(plan: Plan, mean_acv: float) -> str:
 
 def _reason(plan: Plan, stage: str, suggested: str, mean_acv: float) -> str:
     stages = plan.stage_ids
-    deal = f"a mean deal of {mean_acv:,.0f} {plan.currency}"
+    deal = f"a mean deal of {money(mean_acv, plan.currency)}"
     if stage == stages[-1]:
         return "marketing shares this with sales: a commit here invites talk of best efforts"
     if len(stages) == 2:
@@ -56,15 +59,21 @@ def _reason(plan: Plan, stage: str, suggested: str, mean_acv: float) -> str:
         nurture = "" if mean_acv < NURTURED_FROM else f", and with {deal} nurturing is not rewarded"
         return f"easy to count, but invites disputes over quality{nurture}"
     if stage == stages[-2] and len(stages) > 3:
-        enough = mean_acv >= OPPORTUNITY_COMMIT_FROM
-        return f"{deal} is {'enough' if enough else 'too small'} for it: wanted are {OPPORTUNITY_COMMIT_FROM:,} and up"
-    if mean_acv < NURTURED_FROM:
+        return _of_opportunities(mean_acv, deal)
+    if SOLD_FROM <= mean_acv < NURTURED_FROM:
         return f"{deal}: one definition of a qualified lead is enough"
     if stage == suggested:
         return "counts quality as well as volume, and marketing can still move it"
     if stages.index(stage) < stages.index(suggested):
         return "quicker to count, but nearer to raw leads: it says less about quality"
     return "nearer to the deal, but less of it is in marketing's hands"
+
+
+def _of_opportunities(mean_acv: float, deal: str) -> str:
+    if mean_acv < SOLD_FROM:
+        return f"right for large deals; {deal} reads as if in thousands or millions, so deal sizes are left out"
+    enough = mean_acv >= OPPORTUNITY_COMMIT_FROM
+    return f"{deal} is {'enough' if enough else 'too small'} for it: wanted are {OPPORTUNITY_COMMIT_FROM:,} and up"
 
 
 def sums_by_quarter(months: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import TypeVar
 
@@ -11,9 +11,9 @@ import numpy as np
 from scipy.special import ndtr
 
 from revplan.model.bank import Bank
-from revplan.model.curve import CONFIDENCES, CurvePoint, commit_curve, merged_curve
+from revplan.model.curve import CONFIDENCES, CurvePoint, chance_of_goal, commit_curve, merged_curve
 from revplan.model.fan import Fan, arr_bands, fan
-from revplan.model.outcome import Outcome, merged, outcome
+from revplan.model.outcome import Outcome, averaged, estimate, merged, outcome
 from revplan.model.outlook import Opened, Outlook, open_months, outlook
 from revplan.model.seek import Sought, goal_seek
 from revplan.model.spread import Spread, in_order
@@ -53,6 +53,21 @@ class Simulation:
     def confidence(self) -> float:
         """The confidence the plan asks for. [0-1]"""
         return self.year.plan.commit.confidence
+
+    def chance_at(self, scale: float) -> float:
+        """Chance of the goal with `scale` times the committed entries. [0-1]"""
+        rounds = [
+            (len(each.luck), estimate(each, chance_of_goal(each, self.view.goal, scale)))
+            for each in _rounds(self.view, Bank(self.trials, drivers(self.view), self.seed))
+        ]
+        return averaged([chance for _, chance in rounds], [count for count, _ in rounds]).value
+
+    def at_confidence(self, confidence: float) -> Simulation:
+        """The same year with the same trials and seed, to be signed at another confidence."""
+        plan = self.year.plan
+        commit = plan.commit.model_copy(update={"confidence": confidence})
+        year = replace(self.year, plan=plan.model_copy(update={"commit": commit}))
+        return simulate(year, self.trials, self.seed)
 
     @property
     def cost_of_uncertainty(self) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -17,7 +17,7 @@ from revplan.plan.model import Plan
 
 CellName = tuple[str, str]
 
-SETTLED = 1e-7  # share of the year's goal below which a quarter neither misses nor exceeds
+SETTLED = 4e-7  # share of the year's goal below which a quarter, or the year, neither misses nor exceeds
 
 
 @dataclass(frozen=True)
@@ -191,6 +191,13 @@ def _limits(plan: Plan, source: str) -> Limits:
     return Limits(plan.sources[source].max_per_month, plan.sources[source].max_growth)
 
 
+def recent_of(known: Known, cells: tuple[Cell, ...], source: str) -> float | None:
+    """Entries a month of a source before the plan date, over its cells; None where no records say. [records]"""
+    rows = [row for row, cell in enumerate(cells) if cell.source == source]
+    found = _recent(cells, rows, known)
+    return None if found is None else float(found.sum())
+
+
 def _recent(cells: tuple[Cell, ...], rows: list[int], known: Known) -> np.ndarray | None:
     if known.recent is None:
         return None
@@ -216,24 +223,24 @@ def quarter_results(year: PlannedYear) -> list[QuarterResult]:
     """The four quarters: committed + open pipeline + won + shortfall - surplus = goal."""
     parts = [by_quarter(part)[:, :QUARTERS] for part in (year.targets, year.commit_arr, year.open_arr, year.won_arr)]
     gaps = parts[0] - parts[1] - parts[2] - parts[3]
-    least = SETTLED * max(year.bridge.new_arr, 1.0)
-    gap, gaps, so_far = (
-        np.where(np.abs(each) > least, each, 0.0) for each in (gaps.sum(axis=0), gaps, np.cumsum(gaps.sum(axis=0)))
-    )
-    so_far = np.maximum(so_far, 0.0)
     sums = [part.sum(axis=0) for part in parts]
+    dust = SETTLED * float(sums[0].sum())  # a share of the goal: amounts may be written in any unit
+    gap, gaps = (np.where(np.abs(each) > dust, each, 0.0) for each in (gaps.sum(axis=0), gaps))
+    so_far = np.cumsum(gap)
+    so_far = np.where(so_far > dust, so_far, 0.0)
     columns = (*sums, np.maximum(gap, 0), np.maximum(-gap, 0), so_far, np.maximum(gaps, 0).sum(axis=0))
     return [QuarterResult(*(float(column[quarter]) for column in columns)) for quarter in range(QUARTERS)]
 
 
-def recovered_by(results: list[QuarterResult], quarter: int) -> int | None:
-    """Index of the quarter that makes good what `quarter` misses; None where none does.
+def recovered_by(results: Sequence[QuarterResult], quarter: int) -> int | None:
+    """Index of the quarter that makes good what `quarter` misses; None where none does, or nothing is missed.
 
-    An earlier quarter's surplus counts: what is missed was then brought before.
+    The first later quarter at whose end nothing is missed so far; or an earlier one's surplus, where what is
+    missed was brought before.
     """
-    tolerance = SETTLED * QUARTERS * max(sum(result.goal for result in results), 1.0)
-    if results[quarter].missed_so_far <= tolerance:
-        before = [index for index in range(quarter) if results[index].surplus > 0]
-        return before[-1] if before else quarter
+    if results[quarter].shortfall <= 0:
+        return None
+    if results[quarter].missed_so_far <= 0:
+        return max(index for index in range(quarter) if results[index].surplus > 0)
     later = range(quarter + 1, len(results))
-    return next((index for index in later if results[index].missed_so_far <= tolerance), None)
+    return next((index for index in later if results[index].missed_so_far <= 0), None)

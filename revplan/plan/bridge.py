@@ -8,6 +8,7 @@ from revplan.errors import Fault
 from revplan.plan.goal import Change, Goal
 
 HALF_A_CENT = 0.005
+SAME = 1e-6  # share of closing ARR up to which terms agree: where amounts are in millions, half a cent is 5,000
 MOST_GROWTH = 10.0  # the most that next_year_growth may state, too
 LEVELS = ("opening_arr", "new_arr", "closing_arr")
 SIGNS = {"new_arr": 1.0, "expansion": 1.0, "contraction": -1.0, "churn": -1.0}
@@ -111,12 +112,15 @@ def _agreeing(goal: Goal) -> Bridge:
     opening, closing = _number(goal.opening_arr), _number(goal.closing_arr)
     terms = _terms(goal, opening)
     total = opening + sum(SIGNS[name] * value for name, value in terms.items())
-    if abs(total - closing) > HALF_A_CENT:
-        written = " ".join(f"{'+' if SIGNS[name] > 0 else '-'} {name} {value:,.2f}" for name, value in terms.items())
+    if abs(total - closing) > min(HALF_A_CENT, SAME * max(abs(total), closing)):
+        cents = 2 if closing >= 1000 else 6  # of amounts in millions more decimals differ
+        written = " ".join(
+            f"{'+' if SIGNS[name] > 0 else '-'} {name} {value:,.{cents}f}" for name, value in terms.items()
+        )
         raise BridgeError(
             "goal.closing_arr",
-            f"opening {opening:,.2f} {written} = {total:,.2f}, but closing_arr says {closing:,.2f} "
-            f"({closing - total:+,.2f}); leave one of them out and it is solved",
+            f"opening {opening:,.{cents}f} {written} = {total:,.{cents}f}, but closing_arr says {closing:,.{cents}f} "
+            f"({closing - total:+,.{cents}f}); leave one of them out and it is solved",
         )
     return Bridge(opening_arr=opening, closing_arr=closing, **terms)
 
@@ -134,7 +138,7 @@ def _solved(goal: Goal, missing: str) -> Bridge:
     if missing in SIGNS:
         terms[missing] = SIGNS[missing] * (closing - known)
     solved = {"opening_arr": opening, "closing_arr": closing, **terms}
-    if solved[missing] < -HALF_A_CENT:
+    if solved[missing] < -min(HALF_A_CENT, SAME * max(map(abs, solved.values()))):
         raise BridgeError("goal", _negative(missing, solved[missing]))
     return Bridge(**{name: max(value, 0.0) if name == missing else value for name, value in solved.items()})
 

@@ -66,15 +66,18 @@ class Realism:
         return self.commit * self.together.scale_for(self.planned.total)
 
 
-def realism(year: PlannedYear, records: Records | None) -> Realism | None:
-    """What the history says of the assumptions of `year`; None where it has no records to say it with."""
+def realism(year: PlannedYear, records: Records | None, to_sign: PlannedYear | None = None) -> Realism | None:
+    """What the history says of the assumptions of `year`; None where it has no records to say it with.
+
+    Volumes are those of `to_sign`, the same year with the entries that are to sign, where it is given.
+    """
     if records is None or records.estimates.empty:
         return None
     spells = spells_of(records.history)
     steps = compared_steps(year, records.estimates, spells)
     deals = deal_laws(year.plan, won_deals(spells))
     assumed = [*rate_rows(steps), *deal_rows(year.plan, deals), *lag_rows(year.plan, steps)]
-    frame = _table([*assumed, *volume_rows(year, records), *growth_rows(year, records)])
+    frame = _table([*assumed, *volume_rows(to_sign or year, records), *growth_rows(to_sign or year, records)])
     found = buffers(year, list(_worlds(year.plan, steps, deals)))
     planned = yield_in(year, World())
     return Realism(

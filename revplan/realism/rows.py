@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -95,13 +96,49 @@ def deal_rows(plan: Plan, deals: dict[str, Deals]) -> Iterator[dict[str, Any]]:
         }
 
 
-def volume_rows(year: PlannedYear, records: Records) -> Iterator[dict[str, Any]]:
-    """Committed entries a month by source, against past months."""
+@dataclass(frozen=True, kw_only=True)
+class Stretch:
+    """What a source is asked for a month, beside what its past months brought. [records]"""
+
+    source: str
+    asked: float
+    """Mean of the whole months from `since` to the end of the year."""
+    months: np.ndarray
+    """Entries of each past whole month, the last one at the end."""
+    since: pd.Period
+    """The first whole month."""
+
+    @property
+    def met(self) -> int:
+        """Past months that brought as many."""
+        return int((self.months >= self.asked).sum())
+
+    @property
+    def is_one(self) -> bool:
+        """Whether less than every second past month brought as many."""
+        return 2 * self.met < len(self.months)
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """How far it reaches: the share of months that brought less, then what is asked over the mean month."""
+        return 1 - self.met / len(self.months), self.asked / max(float(self.months.mean()), 1e-9)
+
+
+def stretches(year: PlannedYear, records: Records) -> Iterator[Stretch]:
+    """What each source is asked for a month, against past months; those with too few are left out."""
+    cut = int(year.start > 0)
     for name, (past, planned) in _volumes(year, records).items():
         months, asked = past.iloc[-RECENT_MONTHS:].to_numpy(), planned[: _whole_months(year)]
-        if len(months) >= FEWEST_MONTHS and len(asked):
-            about = ("volume", "count", "past months")
-            yield _against_periods(f"entries a month, {shown(name)}", about, asked.mean(), months)
+        if len(months) >= FEWEST_MONTHS and len(asked) and asked.any():
+            since = year.plan.first_month + (year.first + cut)
+            yield Stretch(source=name, asked=float(asked.mean()), months=months, since=since)
+
+
+def volume_rows(year: PlannedYear, records: Records) -> Iterator[dict[str, Any]]:
+    """Entries a month by source, as `year` asks for them, against past months."""
+    for each in stretches(year, records):
+        about = ("volume", "count", "past months")
+        yield _against_periods(f"entries a month, {shown(each.source)}", about, each.asked, each.months)
 
 
 def growth_rows(year: PlannedYear, records: Records) -> Iterator[dict[str, Any]]:
@@ -121,7 +158,7 @@ def _whole_months(year: PlannedYear) -> int:
 
 
 def _volumes(year: PlannedYear, records: Records) -> dict[str, tuple[pd.Series, np.ndarray]]:
-    """By source: entries of each past whole month, and committed entries of each whole month to come. [records]"""
+    """By source: entries of each past whole month, and entries that `year` asks for in each to come. [records]"""
     plan, cut = year.plan, int(year.start > 0)
     return {
         name: (

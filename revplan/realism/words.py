@@ -6,11 +6,15 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from revplan.errors import shown
 from revplan.formats import compact, counted, first_largest, plural, show, steady_order
+from revplan.known import Records
 from revplan.model.simulate import Simulation
+from revplan.model.year import PlannedYear
 from revplan.plan.model import Plan
 from revplan.plan.stages import titles_of
 from revplan.realism.answer import ASSUMED, Realism
+from revplan.realism.rows import stretches
 
 BOLD = 0.1  # chance of being met below which an assumption is called bold
 MOST = 100  # times the commit beyond which a number of entries is no answer
@@ -69,7 +73,7 @@ def stacked(found: Realism, plan: Plan) -> str:
     stage = titles_of(plan.stages)[plan.commit_stage]
     asked = counted(found.commit, f"committed {stage}", f"committed {plural(stage)}", "commitment")
     brings = compact(found.together.total, plan.currency)
-    share = f"{compact(abs(found.overshoot), plan.currency)} ({show(round(abs(found.overshoot) / max(found.planned.total, 1e-9), 3), 'share')})"
+    share = f"{compact(abs(found.overshoot), plan.currency)} ({show(round(abs(found.overshoot) / (found.planned.total or 1.0), 3), 'share')})"
     most = _most(found)
     if found.overshoot >= 0:
         less = show(found.commit - found.needed, "count")
@@ -97,10 +101,24 @@ def unreached(found: Realism) -> Iterator[str]:
     never = rows[rows["about"].eq("volume") & rows["periods_met"].eq(0)]
     if len(never):
         names = ", ".join(name.removeprefix("entries a month, ") for name in never["assumption"])
-        yield f"No past month brought as many entries as the commit asks a month of {names}."
+        yield f"No past month brought as many entries as are to sign a month of {names}."
     if found.not_compared:
         few = counted(len(found.not_compared), "uncertain rate has", "uncertain rates have")
         yield f"{few} too few records to be held against."
+
+
+def stretch(year: PlannedYear, records: Records | None) -> str:
+    """What the source asked for most against its own past must bring, and how often it did; empty where none is stretched."""
+    found = [] if records is None else [each for each in stretches(year, records) if each.is_one]
+    if not found:
+        return ""
+    most = max(found, key=lambda each: each.size)
+    stated = year.plan.sources[most.source]
+    entry = titles_of(year.plan.stages)[year.plan.entry_stage(most.source)]
+    return (
+        f"{shown(stated.owner)} brings {counted(most.asked, entry, kind='commitment')} a month from {shown(most.source)}, from "
+        f"{show(most.since, 'month')} on; reached in {most.met} of the last {len(most.months)} months."
+    )
 
 
 def chance_words(chance: float) -> str:

@@ -17,6 +17,7 @@ from revplan.known import Records, known
 from revplan.model.commit import Progress
 from revplan.model.funnel import YEAR
 from revplan.model.scenarios import entries_by_stage, spend_of_entries
+from revplan.model.signing import ToSign
 from revplan.model.simulate import simulate
 from revplan.model.year import PlannedYear, plan_year
 from revplan.plan.model import Plan
@@ -32,7 +33,7 @@ NOTHING = 1e-9  # share of a figure below which it did not move
 
 Figures = Mapping[str, float | None]
 """What a plan comes to: entries required at the first and at the commit stage, spend and ARR of the
-year, entries to sign for; None where there is none."""
+year, entries to sign before they are rounded up; None where there is none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,13 +192,14 @@ def _other_records(a: Records | None, b: Records | None) -> bool:
 def figures(year: PlannedYear, first: str, stage: str) -> Figures:
     """What a planned year comes to, its entries at the stages `first` and `stage`."""
     required = required_by_stage(year)
-    signed = simulate(year).signed.scale.value * entries_by_stage(year).get(stage, math.nan)
+    asked = ToSign(simulate(year))
+    signed = None if asked.scale is None or stage not in asked.expected else asked.scale * asked.expected[stage]
     return {
         "first": required.get(first),
         "commit": required.get(stage),
         "budget": spend_of_entries(year),
         "arr": float((year.commit_arr + year.coming)[:, :YEAR].sum()),
-        "signed": signed if math.isfinite(signed) else None,
+        "signed": signed,
     }
 
 
@@ -231,7 +233,7 @@ def difference(before: Figures, after: Figures) -> Figures:
 def _less(after: float | None, before: float | None) -> float | None:
     if after is None or before is None:
         return 0.0 if after is before else None
-    return after - before if abs(after - before) > NOTHING * max(abs(after), abs(before), 1.0) else 0.0
+    return after - before if abs(after - before) > NOTHING * max(abs(after), abs(before)) else 0.0
 
 
 def _rest(total: float | None, parts: list[float | None]) -> float | None:
@@ -243,4 +245,4 @@ def _size(change: Change, before: Figures) -> float:
     if change.effect is None:
         return math.inf
     moves = [(move, before[name]) for name, move in change.effect.items()]
-    return max(math.inf if move is None else abs(move) / max(abs(was or 0.0), 1.0) for move, was in moves)
+    return max(math.inf if move is None else abs(move) / (abs(was or 0.0) or abs(move) or 1.0) for move, was in moves)

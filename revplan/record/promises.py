@@ -38,16 +38,17 @@ def _signed(book: Workbook, sums: pd.DataFrame) -> pd.Series:
 
 
 def against(record: Record, book: Workbook) -> pd.DataFrame:
-    """Table against: what was promised by quarter and stage, and what `book` commits to now. [records]
+    """Table against: what was signed by quarter and stage, and what `book` asks to be signed now. [records]
 
     Quarters before the fiscal year are those between the plan date and its first month.
     """
     keys = ["quarter", "stage"]
     then = record.promises.groupby(keys)[["commit", "signed"]].sum(min_count=1)
-    now = promises_table(book).groupby(keys)["commit"].sum()
-    frame = then.rename(columns={"commit": "promised"}).join(now.rename("now"), how="outer")
-    frame = frame.fillna({"promised": 0.0, "now": 0.0}).reset_index()
-    frame["difference"] = frame["now"] - frame["promised"]
+    asked = promises_table(book)
+    now = asked["signed"].fillna(asked["commit"]).groupby([asked[key] for key in keys]).sum()
+    frame = then.rename(columns={"commit": "promised"}).join(now.rename("now"), how="outer").fillna({"now": 0.0})
+    frame["difference"] = frame["now"] - frame["signed"].fillna(frame["promised"]).fillna(0.0)
+    frame = frame.fillna({"promised": 0.0}).reset_index()
     stages = dict.fromkeys((*record.stages["stage"], *book.plan.stage_ids))
     order = {name: number for number, name in enumerate(stages)}
     frame = frame.sort_values(keys, key=lambda column: column.map(order) if column.name == "stage" else column)

@@ -13,7 +13,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from revplan.errors import PlanError, digits, shown
-from revplan.formats import show
+from revplan.formats import commitment, show
 from revplan.record.contents import AGAIN, verified
 from revplan.record.signature import Signature, versions
 from revplan.tables import columns, conform
@@ -106,7 +106,9 @@ def drift(record: Record, book: Workbook) -> tuple[str, ...]:
 
     Empty where the results are the same.
     """
-    then, now = _figures(record.stages, record.signature.signed), _figures(book.stages, _signed_now(record, book))
+    signed = record.signature.signed  # older folders hold it unrounded
+    then = _figures(record.stages, None if signed is None else commitment(signed))
+    now = _figures(book.stages, book.to_sign.entries.get(record.signature.stage))
     moved = [key for key in then if not _same(then[key], now.get(key))]
     lines = [f"{key}: {_number(then[key])} when signed, {_number(now.get(key))} now." for key in moved]
     return (*_why(record), *lines) if lines else ()
@@ -118,12 +120,6 @@ def _figures(stages: pd.DataFrame, signed: float | None) -> dict[str, float | No
         figures[f"{row.stage} required"] = float(row.required)
         figures[f"{row.stage} committed"] = float(row.commit)
     return {**figures, "signed": signed}
-
-
-def _signed_now(record: Record, book: Workbook) -> float | None:
-    scale = book.simulation.signed.scale.value
-    commit = float(book.stages.set_index("stage")["commit"][record.signature.stage])
-    return commit * scale if scale < float("inf") else None
 
 
 def _same(then: float | None, now: float | None) -> bool:

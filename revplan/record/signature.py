@@ -49,11 +49,11 @@ class Signature(Value):
     confidence: Number
     """Chance of the goal that the signed commit gives."""
     commit: Number
-    """Entries of that stage that reach the goal in expectation."""
+    """Entries of that stage that reach the goal in expectation: the expected commit."""
     signed: Number | None
-    """Entries of that stage at the confidence; None where no volume gives it."""
+    """Entries of that stage at the confidence, rounded up; None where no volume gives it (revplan asks before that)."""
     scale: Number | None
-    """Signed over commit."""
+    """Times the expected commit that were signed, before rounding up."""
     chance_of_goal: Number
     """Chance of the goal with the commit itself."""
     queries: tuple[str, ...] = ()

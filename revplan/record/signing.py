@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,11 +16,13 @@ from typing import Any
 from revplan.errors import PlanError, ReportError, shown
 from revplan.escaping import clean, spreadsheet
 from revplan.files import MEGABYTES
+from revplan.formats import counted, lowered, show
 from revplan.inputs import frozen_inputs, named_outside, queries
 from revplan.model.commit import Progress
-from revplan.model.scenarios import entries_by_stage
-from revplan.model.simulate_tables import finite
+from revplan.model.signing import ToSign, at_confidence, ceiling_words, to_sign_words
+from revplan.plan.edit import edited, plan_text
 from revplan.plan.file import read_plan, real_path
+from revplan.plan.stages import titles_of
 from revplan.record.contents import CONTENTS, NO_HASH, README, content_hash, listing
 from revplan.record.promises import promises_table
 from revplan.record.reading import INPUTS, RESULTS, SIGNATURE, TABLES, Record, read_record
@@ -27,9 +30,26 @@ from revplan.record.signature import PACKAGE, Signature, versions
 from revplan.record.summary import summary
 from revplan.simulation_text import simulation_answer
 from revplan.workbook import Workbook, check_plan, open_workbook, plan_answer
+from revplan.yamlfile import read_yaml
 
 LOCK = PACKAGE.parent / "requirements.lock"
 LONGEST_NAME, LONGEST_SLUG = 200, 40
+NO_WAY = "Nothing was signed: lower the goal, or find what brings more of it within the year"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """On which terms a plan is signed."""
+
+    confidence: float | None = None
+    """The confidence to sign at; the plan's if left out. [0-1]"""
+    above_ceilings: bool = False
+    """Whether the number may ask a source for more than its ceiling allows."""
+    ask: Callable[[str], bool] | None = None
+    """Asks whoever signs, where somebody is there to answer."""
+
+
+AS_PLANNED = Terms()
 
 
 def sign(
@@ -38,6 +58,7 @@ def sign(
     on: date,
     out: str | Path | None = None,
     progress: Progress | None = None,
+    terms: Terms = AS_PLANNED,
 ) -> Record:
     """The record of the plan at `plan_path`, which is frozen with all it rests on.
 
@@ -56,11 +77,14 @@ def sign(
         The folder to put the signed folder in; `signed` beside the plan if left out.
     progress
         Called with done, total and what is being worked on, while the commit is solved.
+    terms
+        At which confidence, and whether above the sources' ceilings.
 
     Raises
     ------
     PlanError
-        If the plan or a file it names is at fault, or a name is empty.
+        If the plan or a file it names is at fault, or a name is empty; if the number to sign is above the
+        ceilings or does not exist, and nobody agreed to that.
     ReportError
         If the folder cannot be written.
     """
@@ -70,10 +94,64 @@ def sign(
     with _writing(out), TemporaryDirectory(dir=out, prefix=".signing-", ignore_cleanup_errors=True) as scratch:
         made = Path(scratch) / "record"
         frozen = _copied(path, made / INPUTS)
-        _fill(made, open_workbook(frozen, progress), frozen, names, on)
+        _fill(made, _agreed(frozen, terms, progress), frozen, names, on)
         contents = (made / CONTENTS).read_text("utf-8")
         target = out / f"{_slug(read_plan(frozen).name)}-{on}-{content_hash(contents)[:8]}"
         return _placed(made, target)
+
+
+def _agreed(frozen: Path, terms: Terms, progress: Progress | None) -> Workbook:
+    """The frozen plan computed, once what it asks to be signed is agreed.
+
+    Raises
+    ------
+    PlanError
+        With the options to add to the command, if nobody can be asked or the answer is no.
+    """
+    if terms.confidence is not None:
+        _set_confidence(frozen, terms.confidence)
+    book = open_workbook(frozen, progress)
+    asked = book.to_sign
+    if asked.scale is not None and (terms.above_ceilings or not asked.is_above_ceilings):
+        return book
+    asks = terms.ask or (lambda _: False)
+    if asked.scale is not None and asks(f"{_above(asked)}. Sign it all the same?"):
+        return book
+    if asked.scale is None and asked.offered and asks(f"{_none(asked)}. Sign {_within(asked, asked.offered)} instead?"):
+        return _agreed(frozen, replace(terms, confidence=asked.offered), progress)
+    raise PlanError.at("--confidence", _what_to_add(asked))
+
+
+def _above(asked: ToSign) -> str:
+    return f"To sign are {to_sign_words(asked)}; {lowered(ceiling_words(asked))}"
+
+
+def _none(asked: ToSign) -> str:
+    return f"There is no number to sign: {to_sign_words(asked)}; {lowered(ceiling_words(asked))}"
+
+
+def _within(asked: ToSign, confidence: float) -> str:
+    """What is signed at a confidence within the ceilings."""
+    number = at_confidence(asked.simulation, confidence).number or 0
+    return f"{counted(number, titles_of(asked.simulation.year.plan.stages)[asked.stage], kind='commitment')} for {show(confidence, 'share')}"
+
+
+def _what_to_add(asked: ToSign) -> str:
+    """What is wrong with what is to be signed, and each option that settles it."""
+    options = [f"--confidence {asked.offered:g} signs {_within(asked, asked.offered)}"] if asked.offered else []
+    if asked.scale is None:
+        said = _none(asked)
+    else:
+        said, options = _above(asked), [*options, f"--above-ceilings signs {asked.number:,} all the same"]
+    return f"{said}. Nothing was signed. Add one of:\n    " + "\n    ".join(options) if options else f"{said}. {NO_WAY}"
+
+
+def _set_confidence(frozen: Path, confidence: float) -> None:
+    """Writes the confidence that is signed into the frozen plan file, so that all that is read of it says the same."""
+    text = plan_text(frozen)
+    if read_plan(frozen).commit.confidence != confidence:
+        stated = read_yaml(frozen, PlanError).data.get("commit") or {}
+        frozen.write_bytes(edited(text, [(("commit",), {**stated, "confidence": confidence})], frozen.name).encode())
 
 
 def _placed(made: Path, target: Path) -> Record:
@@ -122,8 +200,7 @@ def _copied(path: Path, inputs: Path) -> Path:
 
 
 def _fill(made: Path, book: Workbook, frozen: Path, names: tuple[str, ...], on: date) -> None:
-    plan, found = book.plan, book.simulation
-    commit, scale = entries_by_stage(book.year)[plan.commit_stage], finite(found.signed.scale.value)
+    plan, asked = book.plan, book.to_sign
     signature = Signature(
         plan=clean(plan.name) or "Plan",
         plan_file=frozen.relative_to(made).as_posix(),
@@ -131,11 +208,11 @@ def _fill(made: Path, book: Workbook, frozen: Path, names: tuple[str, ...], on: 
         on=on,
         plan_date=plan.plan_date,
         stage=plan.commit_stage,
-        confidence=found.confidence,
-        commit=commit,
-        signed=None if scale is None else scale * commit,
-        scale=scale,
-        chance_of_goal=found.outcome.chance_of_goal.value,
+        confidence=asked.confidence,
+        commit=asked.expected[asked.stage],
+        signed=asked.number,
+        scale=asked.scale,
+        chance_of_goal=asked.chance,
         queries=queries(plan, frozen.parent),
         versions=versions(),
     )

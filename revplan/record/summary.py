@@ -9,6 +9,7 @@ import pandas as pd
 
 from revplan.escaping import markdown
 from revplan.formats import MISSING, commitment, compact, counted, largest_remainder, listed, plural, show
+from revplan.model.signing import ceiling_words
 from revplan.plan.stages import titles_of
 from revplan.record.contents import CONTENTS, NO_HASH
 from revplan.record.promises import promises_table
@@ -19,7 +20,7 @@ from revplan.workbook import Workbook
 MET = 0.005  # share of the goal that may be missing in expectation and the goal still count as met
 
 FILES = {
-    "inputs/": "the plan file and every file it names, as they were",
+    "inputs/": "the plan file and every file it names, as they were (the plan with the confidence it was signed at)",
     "results/plan.json, results/simulate.json": "all results, as `revplan plan` and `revplan simulate` gave them",
     "results/*.csv": "stages, quarters, budget and promises (entries by quarter, source and stage)",
     "signature.json": "who signed what, when, and with which code",
@@ -29,7 +30,7 @@ FILES = {
 
 
 def signed_lines(signature: Signature, book: Workbook) -> tuple[str, ...]:
-    """What is doubtful, goal, commit, what was signed, and what a reader must know of it, one sentence each."""
+    """What is doubtful, goal, what was signed, the expected commit, and what a reader must know of it, one sentence each."""
     bridge, money, title = book.year.bridge, book.plan.currency, titles_of(book.plan.stages)[signature.stage]
     goal = f"{compact(bridge.new_arr, money)} new ARR in the year that begins {show(book.plan.first_month, 'month')}"
     if bridge.opening_arr is not None and bridge.closing_arr is not None:
@@ -37,15 +38,16 @@ def signed_lines(signature: Signature, book: Workbook) -> tuple[str, ...]:
     sure = show(signature.confidence, "share")
     even = f"{counted(signature.commit, title, kind='commitment')} in the year {_brings(book)}"
     signed = (
-        f"no number of {plural(title)} reaches the goal in {sure} of the years; the commit above stands"
+        f"no number of {plural(title)} reaches the goal in {sure} of the years; the expected commit stands"
         if signature.signed is None
         else f"{counted(signature.signed, title, kind='commitment')} in the year, which {'reaches' if signature.signed <= 1 else 'reach'} the goal in {sure} of the years"
     )
     return (
         *(f"Look at this first: {line}" for line in book.doubts),
         f"Goal: {goal}.",
-        f"Commit: {even} in {show(round(signature.chance_of_goal, 2), 'share')} of the years.",
         f"Signed: {signed}.",
+        f"Expected commit: {even} in {show(round(signature.chance_of_goal, 3), 'share')} of the years.",
+        f"{ceiling_words(book.to_sign)}.",
         *simulation_notes(book.simulation),
     )
 
@@ -109,7 +111,7 @@ def _stages(signature: Signature, book: Workbook) -> str:
         )
         for stage, commit in zip(book.stages["stage"], book.stages["commit"], strict=True)
     ]
-    return _grid(["entries in the year", "commit, in expectation", f"signed, {sure} sure"], rows)
+    return _grid(["entries in the year", "expected commit", f"signed, {sure} sure"], rows)
 
 
 def _sources(signature: Signature, book: Workbook) -> str:

@@ -4,46 +4,61 @@ from __future__ import annotations
 
 import pandas as pd
 
-from revplan.formats import compact, counted, kinds_of, largest_remainder, plural, show
+from revplan.formats import compact, counted, kinds_of, plural, show, whole_amounts
+from revplan.model.scenarios import spend_of_entries
+from revplan.model.signing import ToSign
 from revplan.plan.stages import titles_of
 from revplan.report import charts, native_plan
 from revplan.report.exhibit import Exhibit, chart, table, text
-from revplan.sheets import wins_of_year
+from revplan.sheets import missed_in_year, wins_of_year
 from revplan.workbook import Workbook
 
 
 def summary(book: Workbook) -> Exhibit:
-    """Goal, commit, largest gap and one action, over the facts they rest on."""
+    """Goal, what to sign, largest gap and one action, over the facts they rest on."""
     year, quarters = book.year, book.quarters
     currency, bridge = book.plan.currency, year.bridge
     title = titles_of(book.plan.stages)[book.plan.commit_stage]
-    signed = book.stages.set_index("stage")["commit"][book.plan.commit_stage]
-    missing = float(quarters["shortfall"].sum() - quarters["surplus"].sum())
-    priced = any(source.cost_per_entry is not None for source in book.plan.sources.values())
+    asked = book.to_sign
+    missing = missed_in_year(quarters)
     coming = float((quarters["open_pipeline"] + quarters["won"]).sum())
     facts = {
         "New ARR the goal asks for": compact(bridge.new_arr, currency),
         "Closing ARR": "not given" if bridge.closing_arr is None else compact(bridge.closing_arr, currency),
-        f"{plural(title)} to commit within the year": show(float(signed), "commitment"),
+        f"{plural(title)} to sign, {show(asked.confidence, 'share')} sure": show(asked.number, "commitment"),
+        f"{plural(title)} of the expected commit": f"{show(asked.expected[asked.stage], 'commitment')}, "
+        f"{show(round(asked.chance, 3), 'share')} sure",
+        "The ceilings allow": _ceilings(asked),
         "The year in expectation": _over_or_under(missing, currency),
         "Traces back to before the plan date": compact(float(quarters["before_plan_date"].sum()), currency),
         "Won, and expected of open records": "not known" if book.records is None else compact(coming, currency),
-        "Programme spend within the year": compact(_spend(book), currency) if priced else "not priced",
-        "Programme CAC": "not priced" if book.cac is None else compact(book.cac, currency),
+        "Programme spend to sign": _spend_words(book),
+        "Programme CAC of the expected commit": "not priced" if book.cac is None else compact(book.cac, currency),
     }
     header = f"{book.plan.name}, made on {show(book.plan.plan_date, 'date')}"
     return text(book.headline, facts, header=header, notes=[book.held] if book.held else [])
 
 
 def _over_or_under(missing: float, currency: str) -> str:
-    if abs(missing) < 1:
+    if not missing:
         return "on goal"
     return f"{compact(abs(missing), currency)} {'short of' if missing > 0 else 'above'} goal"
 
 
-def _spend(book: Workbook) -> float:
-    inside = book.budget[book.budget["month"].isin(book.plan.months)]
-    return float(inside["spend"].sum())
+def _ceilings(asked: ToSign) -> str:
+    """Up to which confidence the ceilings allow, in few words."""
+    return (
+        f"up to {show(round(asked.highest_within_ceilings, 3), 'share')} sure" if asked.ceilings else "none is stated"
+    )
+
+
+def _spend_words(book: Workbook) -> str:
+    """The year's programme spend on what is to sign, beside that of the expected commit."""
+    if all(source.cost_per_entry is None for source in book.plan.sources.values()):
+        return "not priced"
+    spent, currency, scale = spend_of_entries(book.year), book.plan.currency, book.to_sign.scale
+    expected = f"{compact(spent, currency)} for the expected commit"
+    return expected if scale is None else f"{compact(scale * spent, currency)}; {expected}"
 
 
 def goal_bridge(book: Workbook) -> Exhibit:
@@ -66,23 +81,25 @@ def required_funnel(book: Workbook) -> Exhibit:
     first, last = book.plan.stage_ids[0], book.plan.stage_ids[-1]
     frame = book.stages[["stage", "required", "commitment", "commit", "rate_to_won", "value_per_entry", "days_to_won"]]
     rows = frame.set_index("stage")
+    frame.insert(4, "to_sign", pd.Series(list(book.to_sign.entries.values()), dtype=float))
     of_commit = "" if first == book.plan.commit_stage else _and_commit_stage(book, rows)
     message = (
         f"{counted(rows['commitment'][last], 'win traces', 'wins trace', 'commitment')} back to "
         f"{counted(rows['commitment'][first], titles[first], kind='commitment')}{of_commit}; "
-        f"the year's commit brings {show(rows['commit'][last], 'commitment')} of the wins."
+        f"the expected commit brings {show(rows['commit'][last], 'commitment')} of the wins."
     )
     entering = entering_later(book)
     notes = ["Required counts all months, those before the plan date too. " + entering] if entering else []
     return table(
         frame.assign(stage=[titles[stage] for stage in frame["stage"]]),
-        kinds_of("stages"),
+        {**kinds_of("stages"), "to_sign": "commitment"},
         message,
         labels={
             "stage": "Stage",
             "required": "Required for the year",
             "commitment": "Rounded up",
-            "commit": "Commit within the year",
+            "commit": "Expected commit",
+            "to_sign": f"To sign, {show(book.to_sign.confidence, 'share')} sure",
             "rate_to_won": "Won of entries",
             "value_per_entry": f"Worth per entry ({book.plan.currency})",
             "days_to_won": "Median days to won",
@@ -131,7 +148,7 @@ def open_pipeline(book: Workbook) -> Exhibit:
     sums = book.pipeline.groupby("stage", sort=False, observed=True)[values].sum()
     sums = sums.reindex([stage for stage in book.plan.stage_ids if stage in sums.index])
     money = ["amount", "arr", "arr_in_year", "dead_amount"]
-    sums[money] = sums[money].apply(lambda worth: pd.Series(largest_remainder(worth.to_numpy()), worth.index))
+    sums[money] = sums[money].apply(lambda worth: pd.Series(whole_amounts(worth.to_numpy()), worth.index))
     total = sums.sum()
     frame = pd.concat([sums, total.to_frame("total").T]).reset_index(names="stage")
     worth = f"worth {compact(total['amount'], currency)}"
@@ -188,7 +205,7 @@ def budget(book: Workbook) -> Exhibit:
     """Programme spend by month of spending."""
     priced = book.budget[book.budget["priced"]]
     if priced.empty or not priced["spend"].sum():
-        return text("No source states a cost per entry, so the commit has no budget yet.")
+        return text("No source states a cost per entry, so what is to sign has no budget yet.")
     spent = priced[priced.groupby("source")["spend"].transform("sum") > 0]
     return chart(charts.budget(book.plan.currency), spent, kinds_of("budget"), name="budget").with_native(
         native_plan.budget(book.plan.currency)
@@ -204,7 +221,7 @@ def budget_by_quarter(book: Workbook) -> Exhibit:
     wide = rows.pivot_table(index="source", columns="quarter", values="spend", aggfunc="sum", sort=False, observed=True)
     wide = wide.reindex(columns=names).fillna(0.0)
     wide["sunk"] = rows.groupby("source", sort=False)["sunk"].sum()
-    wide = wide.apply(lambda spent: pd.Series(largest_remainder(spent.to_numpy()), spent.index))
+    wide = wide.apply(lambda spent: pd.Series(whole_amounts(spent.to_numpy()), spent.index))
     wide.insert(len(names), "year", wide[names[1:]].sum(axis=1))
     frame = pd.concat([wide, wide.sum().to_frame("Total").T]).reset_index(names="source")
     cac = "no priced source wins" if book.cac is None else _cac_text(book)
@@ -212,7 +229,8 @@ def budget_by_quarter(book: Workbook) -> Exhibit:
     return table(
         frame,
         {"source": "text", **dict.fromkeys([*names, "year", "sunk"], "money")},
-        f"The year's programme spend is {compact(wide['year'].sum(), currency)}; {cac}.",
+        f"The expected commit takes {compact(wide['year'].sum(), currency)} of programme spend in the year"
+        f"{_to_sign_spend(book, float(wide['year'].sum()))}; {cac}.",
         labels={
             "source": f"Spend ({currency})",
             "before": "Before the year",
@@ -227,6 +245,11 @@ def budget_by_quarter(book: Workbook) -> Exhibit:
         ],
         totals=1,
     )
+
+
+def _to_sign_spend(book: Workbook, spent: float) -> str:
+    scale = book.to_sign.scale
+    return "" if scale is None else f", what is to sign {compact(scale * spent, book.plan.currency)}"
 
 
 def _cac_text(book: Workbook) -> str:

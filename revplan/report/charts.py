@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from revplan.formats import compact, counted, first_largest, plural, show, steady_order
+from revplan.notes import made_good
 from revplan.report.axes import (
     ACTUAL,
     ATTENTION,
@@ -27,6 +28,7 @@ from revplan.report.axes import (
     month_axis,
     value_axis,
 )
+from revplan.sheets import missed_in_year
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -103,7 +105,7 @@ def quarters(currency: str) -> Callable[[Axes, pd.DataFrame], str]:
         parts = (
             ("won", "won before", PAST),
             ("open_pipeline", "open pipeline", REQUIRED),
-            ("commit_arr", "commit", PLAN),
+            ("commit_arr", "expected commit", PLAN),
         )
         for column, label, color in (*parts, ("shortfall", "shortfall", GAP)):
             values = table[column].to_numpy(dtype=float)
@@ -128,16 +130,12 @@ def quarter_ticks(table: pd.DataFrame) -> list[str]:
 def quarters_message(table: pd.DataFrame, currency: str) -> str:
     """Which quarter misses most, and whether another makes it good."""
     worst = table.iloc[first_largest(table["shortfall"])]
-    year = float(table["shortfall"].sum() - table["surplus"].sum())
     if worst["shortfall"] <= 0:
         return "Every quarter reaches its goal in expectation."
     short = f"{worst['label']} is {compact(worst['shortfall'], currency)} short of its goal"
-    if year >= 0.5:
-        return f"{short}; the year misses by {compact(year, currency)}."
-    by = worst["recovered_by"]
-    later = by > worst["quarter"]
-    who = table.set_index("quarter")["label"][by] if later else "the surplus of earlier quarters"
-    return f"{short}, which {who} makes good: the year is reached in expectation."
+    missed = missed_in_year(table)
+    year = f"; the year misses by {compact(missed, currency)}" if missed > 0 else ": the year is reached in expectation"
+    return f"{short}{made_good(table, worst)}{year}."
 
 
 def commit_by_month(stage: str, plan_month: pd.Period, past: float) -> Callable[[Axes, pd.DataFrame], str]:
@@ -147,7 +145,7 @@ def commit_by_month(stage: str, plan_month: pd.Period, past: float) -> Callable[
         places = np.arange(len(table))
         required = table["required"].to_numpy(dtype=float)
         both = required + table["required_next_year"].to_numpy(dtype=float)
-        ax.bar(places, table["commit"], BAR, color=PLAN, label="commit")
+        ax.bar(places, table["commit"], BAR, color=PLAN, label="expected commit")
         ax.step(places, both, where="mid", color=ATTENTION, label="with next year")
         ax.step(places, required, where="mid", color=GAP, linestyle="--", label="required")
         before = int((table["month"] < plan_month).sum())
@@ -165,13 +163,13 @@ def commit_by_month(stage: str, plan_month: pd.Period, past: float) -> Callable[
 def _commit_message(stage: str, table: pd.DataFrame, past: float) -> str:
     asked = table[table["commit"] > 0]
     if asked.empty:
-        return f"The commit asks for no new {plural(stage)}: what exists already covers the goal."
+        return f"The expected commit asks for no new {plural(stage)}: what exists already covers the goal."
     peak = show(asked["month"].iloc[first_largest(asked["commit"])], "month")
     if past < 0.005:
-        return f"The commit follows what the goal requires and is highest in {peak}."
+        return f"The expected commit follows what the goal requires and is highest in {peak}."
     return (
         f"{show(past, 'share')} of the {plural(stage)} that the year requires should have entered before the plan date; "
-        f"the commit starts from there and is highest in {peak}."
+        f"the expected commit starts from there and is highest in {peak}."
     )
 
 
@@ -287,6 +285,6 @@ def _budget_message(table: pd.DataFrame, months: list[pd.Period], total: np.ndar
     share = show(by_source[largest] / by_source.sum(), "share")
     part = f"{fitting(largest)} takes {share} of it, and " if len(by_source) > 1 else ""
     return (
-        f"The commit costs {compact(float(by_source.sum()), currency)} from {show(months[0], 'month')} to "
+        f"The expected commit costs {compact(float(by_source.sum()), currency)} from {show(months[0], 'month')} to "
         f"{show(months[-1], 'month')}; {part}{show(months[first_largest(total)], 'month')} is the dearest month."
     )

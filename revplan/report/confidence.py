@@ -10,6 +10,7 @@ import numpy as np
 
 from revplan.formats import compact, counted, kinds_of, plural, show
 from revplan.model import simulate_tables as tables
+from revplan.model.signing import sentence
 from revplan.plan.stages import titles_of
 from revplan.report import native_plan
 from revplan.report.axes import (
@@ -52,30 +53,14 @@ def sure(book: Workbook) -> Exhibit:
         f"{book.simulation.trials:,} years are simulated, and the same plan gives the same numbers; rates vary as far as the "
         "records behind them leave open, and together."
     ]
-    return text(_sure_message(book), facts, notes=notes)
-
-
-def _sure_message(book: Workbook) -> str:
-    simulation, stage = book.simulation, book.plan.commit_stage
-    title = titles_of(book.plan.stages)[stage]
-    commit = float(book.stages.set_index("stage")["commit"][stage])
-    reached = (
-        f"{counted(commit, title, kind='commitment')} {'reaches' if commit <= 1 else 'reach'} the goal in "
-        f"{show(simulation.outcome.chance_of_goal.value, 'share')} of the years"
-    )
-    wanted, scale = show(simulation.confidence, "share"), simulation.signed.scale.value
-    if not math.isfinite(scale):
-        return f"{reached}; no volume makes it {wanted}."
-    if not scale * commit > 0:
-        return f"{reached}; what exists already makes it {wanted} sure without any of them."
-    return f"{reached}; to be {wanted} sure takes {show(scale * commit, 'commitment')} of them."
+    return text(sentence(book.to_sign), facts, notes=notes)
 
 
 def commit_curve(book: Workbook) -> Exhibit:
     """Entries at the commit stage against the chance of the goal."""
     simulation, stage = book.simulation, book.plan.commit_stage
     if not simulation.view.goal > 0:
-        return text("There is no commit to be sure of.")
+        return text("There is nothing to sign to be sure of.")
     points = tables.commit_curve_table(simulation)
     entries = float(book.stages.set_index("stage")["commit"][stage])
     drawn = points.dropna(subset=["scale"])
@@ -85,7 +70,7 @@ def commit_curve(book: Workbook) -> Exhibit:
     kinds = {**kinds_of("commit_curve"), "entries": "commitment"}
     now = simulation.outcome.chance_of_goal.value
     wanted, scale = book.simulation.confidence, book.simulation.signed.scale.value
-    marked = {"the commit": (now, entries)}
+    marked = {"the expected commit": (now, entries)}
     if math.isfinite(scale):
         marked[f"to sign at {show(wanted, 'share')}"] = (wanted, scale * entries)
     title = titles_of(book.plan.stages)[book.plan.commit_stage]
@@ -110,7 +95,7 @@ def _curve(title: str, marked: Mapping[str, tuple[float, float]]) -> Paint:
         value_axis(ax, "count")
         ax.set_ylim(bottom=0)
         key(ax)
-        return _curve_message(frame, marked["the commit"][1], title)
+        return _curve_message(frame, marked["the expected commit"][1], title)
 
     return paint
 
@@ -122,7 +107,7 @@ def _curve_message(frame: pd.DataFrame, entries: float, title: str) -> str:
     more = last["entries"] / entries - 1
     text = (
         f"{show(last['confidence'], 'share')} sure takes {counted(last['entries'], title, kind='commitment')}, "
-        f"{show(abs(more), 'share')} {'more' if more >= 0 else 'fewer'} than the commit"
+        f"{show(abs(more), 'share')} {'more' if more >= 0 else 'fewer'} than the expected commit"
     )
     over = frame.loc[~frame["within_limits"].astype(bool), "confidence"]
     return (
@@ -162,7 +147,7 @@ def tornado(book: Workbook) -> Exhibit:
 def left_uncertain(book: Workbook) -> Exhibit:
     """What a commit at each stage, hit exactly, leaves uncertain."""
     if not book.simulation.view.goal > 0:
-        return text("There is no commit to compare.")
+        return text("There is nothing to sign to compare.")
     titles, currency = titles_of(book.plan.stages), book.plan.currency
     frame = tables.commit_given_table(book.simulation)
     row = frame.set_index("stage").loc[book.plan.commit_stage]
@@ -172,7 +157,7 @@ def left_uncertain(book: Workbook) -> Exhibit:
     )
     labels = {
         "stage": "Commit at",
-        "commit": "Commit",
+        "commit": "Expected commit",
         "signed": f"To sign at {show(book.simulation.confidence, 'share')}",
         "arr_low": f"P10 if hit ({currency})",
         "arr_high": f"P90 if hit ({currency})",

@@ -1,24 +1,35 @@
-"""What is to be delivered: the commit by month, by source and in every stage, and which stage to sign."""
+"""What is to be delivered: the number to sign by month, by source and in every stage, and which stage to sign."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
-from revplan.formats import commitment, compact, counted, first_largest, kinds_of, largest_remainder, plural, show
+from revplan.formats import (
+    commitment,
+    compact,
+    counted,
+    first_largest,
+    kinds_of,
+    largest_remainder,
+    plural,
+    show,
+    whole_amounts,
+)
 from revplan.model.sheet import sums_by_quarter
 from revplan.plan.stages import titles_of
 from revplan.report import charts, native_plan
 from revplan.report.annual_commit import entering_later
 from revplan.report.axes import fitting
 from revplan.report.exhibit import Exhibit, chart, table, text
+from revplan.sheets import month_stage_sums
 from revplan.workbook import Workbook
 
 MONTHS_SHOWN_BEFORE = 6
 
 
 def commit_by_month(book: Workbook) -> Exhibit:
-    """The commit at its stage, month by month, against what is traced back."""
+    """The expected commit at its stage, month by month, against what is traced back."""
     stage = book.plan.commit_stage
     plan_month = book.plan.first_month + book.year.first
     begin = min(plan_month, book.plan.first_month) - MONTHS_SHOWN_BEFORE
@@ -37,12 +48,17 @@ def commit_by_month(book: Workbook) -> Exhibit:
 
 
 def _displayed_months(book: Workbook) -> pd.DataFrame:
-    """The commit by stage (rows) and month of the year as it is displayed everywhere. [records]
+    """What is to sign by stage (rows) and month of the year as it is displayed everywhere. [records]
 
     A stage's year is rounded up, and its months are apportioned so that they add up to it.
     """
-    wide = book.funnel_by_month.pivot(index="stage", columns="month", values="commit")
-    return _apportioned(wide.reindex(index=book.plan.stage_ids), book)
+    return _apportioned(_by_month(book).reindex(index=book.plan.stage_ids), book)
+
+
+def _by_month(book: Workbook) -> pd.DataFrame:
+    """What is to sign by stage (rows) and month, in and outside the year. [records]"""
+    rows = month_stage_sums(book.to_deliver)
+    return rows.pivot(index="stage", columns="month", values="commit")
 
 
 def _apportioned(wide: pd.DataFrame, book: Workbook) -> pd.DataFrame:
@@ -61,17 +77,18 @@ def monthly_commit(book: Workbook) -> Exhibit:
     asked = of_stage[of_stage > 0]
     low, high = (show(value, "commitment") for value in (asked.min(), asked.max())) if len(asked) else ("0", "0")
     message = (
-        f"{plural(titles[stage])} to deliver run from {low} to {high} a month, "
+        f"{plural(titles[stage])} {_basis(book)} run from {low} to {high} a month, "
         f"{show(of_stage.sum(), 'commitment')} in the year{_before_text(frame, shown.index.get_loc(stage))}."
     )
     entering = entering_later(book)
-    return _monthly_table(frame, message, "Entries", [entering] if entering else [])
+    return _monthly_table(book, frame, message, "Entries", [entering] if entering else [])
 
 
 def commit_by_source(book: Workbook) -> Exhibit:
     """Who delivers what: entries of each source at the stage where it enters."""
     titles, plan = titles_of(book.plan.stages), book.plan
-    rows = book.funnel[book.funnel["stage"].astype(str) == book.funnel["source"].map(plan.entry_stage).astype(str)]
+    rows = book.to_deliver
+    rows = rows[rows["stage"].astype(str) == rows["source"].map(plan.entry_stage).astype(str)]
     wide = rows.groupby(["source", "month"], observed=True)["commit"].sum().unstack("month")
     names = [name for name in plan.sources if name in wide.index]
     if not wide.to_numpy().any():
@@ -90,7 +107,7 @@ def commit_by_source(book: Workbook) -> Exhibit:
         else f"{counted(total, 'entry of the year comes', 'entries of the year come', 'commitment')} from {fitting(largest)} alone, and {fitting(owner)} answers for "
         f"{'it' if total <= 1 else 'them'}."
     )
-    return _monthly_table(frame, message, "Source: where it enters (owner)", [])
+    return _monthly_table(book, frame, message, "Source: where it enters (owner)", [])
 
 
 def _with_year(book: Workbook, shown: pd.DataFrame, flows: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -101,24 +118,35 @@ def _with_year(book: Workbook, shown: pd.DataFrame, flows: pd.DataFrame | None =
     frame = months.mask(np.tile(over, (len(months), 1))).reset_index(drop=True)
     frame["year"] = shown.sum(axis=1).to_numpy()
     if book.year.first < 0:
-        wide = book.funnel_by_month.pivot(index="stage", columns="month", values="commit") if flows is None else flows
+        wide = _by_month(book) if flows is None else flows
         earlier = wide[[month for month in wide.columns if plan_month <= month < book.plan.first_month]]
         frame.insert(0, "before", [float(commitment(value)) for value in earlier.reindex(shown.index).sum(axis=1)])
     return frame
+
+
+def _basis(book: Workbook) -> str:
+    """What the tables of this section hold, in words."""
+    asked = book.to_sign
+    if asked.number is None:
+        return f"of the expected commit (no volume gives {show(asked.confidence, 'share')})"
+    return f"to sign ({show(asked.confidence, 'share')} sure)"
 
 
 def _before_text(frame: pd.DataFrame, row: int) -> str:
     return f", and {show(frame['before'][row], 'commitment')} before it" if "before" in frame else ""
 
 
-def _monthly_table(frame: pd.DataFrame, message: str, head: str, notes: list[str]) -> Exhibit:
+def _monthly_table(book: Workbook, frame: pd.DataFrame, message: str, head: str, notes: list[str]) -> Exhibit:
     numbers = [name for name in frame.columns if name != "row"]
     return table(
         frame[["row", *numbers]],
         {"row": "text", **dict.fromkeys(numbers, "commitment")},
         message,
         labels={"row": head, "before": "Before the year", "year": "Year"},
-        notes=["The year is rounded up; months are apportioned so that they add up to it.", *notes],
+        notes=[
+            f"Entries {_basis(book)}. The year is rounded up; months are apportioned so that they add up to it.",
+            *notes,
+        ],
     )
 
 
@@ -141,22 +169,22 @@ def commit_sheet(book: Workbook) -> Exhibit:
         f"One plan, stated in every stage: one {titles[stage]} is worth {compact(worth[stage], currency)} of new "
         f"ARR{as_much}.",
         labels={
-            "stage": "Commit stated in",
+            "stage": "To sign, stated in",
             **dict(zip(names, book.quarters["label"], strict=True)),
             "year": "Year",
             "value_per_entry": f"Worth per entry ({currency})",
         },
         notes=[
-            "These flows meet the goal in expectation, which is about an even chance; the number to sign for the plan's "
-            "confidence stands under How sure it is."
+            f"Entries {_basis(book)}, and the ARR they bring in expectation; the year is rounded up, parts add up to it."
         ],
         totals=1,
     )
 
 
 def _arr_row(book: Workbook, names: list[str]) -> pd.DataFrame:
-    """The same plan in ARR: what the committed entries bring in each quarter."""
-    arr = largest_remainder(book.quarters["commit_arr"].to_numpy())
+    """The same plan in ARR: what the entries to sign bring in each quarter, in expectation."""
+    scale = book.to_sign.scale
+    arr = whole_amounts(book.quarters["commit_arr"].to_numpy() * (1.0 if scale is None else scale))
     row = {"stage": f"ARR won ({book.plan.currency})", **dict(zip(names, arr, strict=True)), "year": float(arr.sum())}
     return pd.DataFrame([row])
 

@@ -137,7 +137,7 @@ def checks(book: Workbook, billing_total: float = 0.0) -> Exhibit:
     frame = pd.DataFrame([*_sum_checks(book), _billing_check(book, billing_total)], columns=["check", "left", "right"])
     frame = frame.astype({"left": float, "right": float})
     difference = frame["left"] - frame["right"]
-    ties = difference.abs() <= TIES * np.maximum(frame[["left", "right"]].abs().max(axis=1), 1.0)
+    ties = difference.abs() <= TIES * frame[["left", "right"]].abs().max(axis=1)
     frame["difference"] = difference.mask(ties, 0.0)  # what rounding leaves of it differs between processors
     frame["holds"] = np.where(ties, OK, DIFFERS)
     frame.loc[frame["difference"].isna(), "holds"] = NOT_GIVEN

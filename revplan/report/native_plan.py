@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 PARTS = (
     ("won", "won before", PAST),
     ("open_pipeline", "open pipeline", REQUIRED),
-    ("commit_arr", "commit", PLAN),
+    ("commit_arr", "expected commit", PLAN),
     ("shortfall", "shortfall", GAP),
 )
 
@@ -67,7 +67,7 @@ def commit_by_month(table: pd.DataFrame) -> Native:
         form="columns",
         categories=tuple(show(month, "month") for month in table["month"]),
         series=(
-            Series(name="commit", values=numbers(table["commit"])),
+            Series(name="expected commit", values=numbers(table["commit"])),
             Series(name="required, with next year", values=numbers(both), color=ATTENTION, mark="line"),
             Series(name="required", values=numbers(table["required"]), color=GAP, mark="dashed"),
         ),

@@ -10,7 +10,7 @@ import sys
 from datetime import date
 from tempfile import TemporaryDirectory
 
-from revplan.record.signing import sign
+from revplan.record.signing import Terms, sign
 from revplan.report.files import REPOSITORY, notebook_in, written_together
 from revplan.report.pdf import pictures
 from revplan.report.render import Request, frozen, prepared, printed, run
@@ -28,7 +28,7 @@ def main() -> int:
     out = REPOSITORY / "reports" / "sample"
     plan = REPOSITORY / "data" / "example" / "plan_fy26.yaml"
     with TemporaryDirectory(prefix="revplan-") as place:
-        record = sign(plan, SIGNED_BY, SIGNED_ON, place)
+        record = sign(plan, SIGNED_BY, SIGNED_ON, place, terms=Terms(above_ceilings=True))
         asked = Request(
             name="board_report",
             plan_path=plan,

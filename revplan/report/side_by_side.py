@@ -10,6 +10,7 @@ from revplan.errors import shown
 from revplan.formats import compact, counted, first_largest, kinds_of, plural, show
 from revplan.model import simulate_tables as tables
 from revplan.model.scenarios import scenario_notes
+from revplan.model.year import SETTLED
 from revplan.plan.stages import titles_of
 from revplan.report.axes import (
     ATTENTION,
@@ -56,7 +57,7 @@ def conclusion(frame: pd.DataFrame, currency: str) -> str:
     base, others = frame.iloc[0], frame.iloc[1:]
     chances = others["chance_of_goal"]
     worst, best = others.iloc[first_largest(-chances)], others.iloc[first_largest(chances)]
-    start = f"The commit reaches its goal with a chance of {show(round(base['chance_of_goal'], 3), 'share')}"
+    start = f"The expected commit reaches its goal with a chance of {show(round(base['chance_of_goal'], 3), 'share')}"
     if len(others) == 1:
         return f"{start}; {_case(worst, currency)}."
     return f"{start}; at worst {_case(worst, currency)}, at best {_case(best, currency)}."
@@ -64,7 +65,8 @@ def conclusion(frame: pd.DataFrame, currency: str) -> str:
 
 def _case(row: pd.Series, currency: str) -> str:
     change, more = row["mean_difference"], "more" if row["mean_difference"] >= 0 else "less"
-    expected = f"{compact(abs(change), currency)} {more} expected" if abs(change) >= 1 else "as much expected"
+    moves = abs(change) > SETTLED * row["goal"]
+    expected = f"{compact(abs(change), currency)} {more} expected" if moves else "as much expected"
     return (
         f"{show(round(row['chance_of_goal'], 3), 'share')} in the scenario {fitting(row['scenario'], 40)} ({expected})"
     )

@@ -25,8 +25,6 @@ class Flows:
     """Stages in their order."""
     recorded: tuple[str, ...]
     """Those that the records know."""
-    scale: float | None
-    """Times the new entries that were signed for; None where nobody signed. [ratio]"""
 
 
 def promise(flows: Flows, spans: list[Span]) -> pd.DataFrame:
@@ -61,7 +59,6 @@ def _row(flows: Flows, span: Span, stage: str, part: str) -> dict[str, object]:
     happened = np.nan
     if flows.came is not None and stage in flows.recorded:
         happened = total(_of(flows.came, stage, part), span, "entries")
-    new = counted(of_stage[of_stage["part"] == "new"], span, "entries")
     return {
         "period": span.label,
         "stage": stage,
@@ -71,7 +68,6 @@ def _row(flows: Flows, span: Span, stage: str, part: str) -> dict[str, object]:
         "gap": happened - asked,
         "reached": reached(asked, happened),
         "promised_in_full": in_full(of_stage, span, "entries"),
-        "signed": np.nan if flows.scale is None else asked + (flows.scale - 1) * new,
     }
 
 

@@ -217,11 +217,10 @@ def test_what_is_committed_and_signed_is_rounded_up(name: str) -> None:
         for cell, flow in zip(committed.year.cells, committed.year.flows, strict=True)
         if "sql" in cell.stages
     )
-    assert promised.committed(committed).value == math.ceil(entered)
-    assert promised.signed(committed) is None
-    signed = promised.signed(replace(committed, scale=1.25))
-    assert signed is not None
-    assert signed.value == math.ceil(1.25 * entered)
+    assert promised.signed(committed).value == math.ceil(entered)
+    assert promised.signed(committed).basis == "to sign"
+    assert promised.signed(replace(committed, signed="signed by Anna")).basis == "signed"
+    assert promised.committed(committed).value == math.ceil(entered / committed.scale)
 
 
 # --- what is still to win ------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from datetime import date
@@ -16,7 +17,8 @@ from small_company import ACTUALS, CRM, LEADS, small_book
 from revplan.boardbook import BoardBook, open_boardbook
 from revplan.errors import PlanError
 from revplan.plan.file import read_plan
-from revplan.record.signing import sign
+from revplan.record.signing import Terms, sign
+from revplan.report.board import promised
 from revplan.standing_notes import short_promise
 from revplan.tables import columns, conform
 from revplan.workbook import open_workbook
@@ -70,7 +72,8 @@ def test_every_table_is_as_declared(book: BoardBook) -> None:
     sound(book)
     assert all(len(getattr(book, name)) for name in TABLES)
     assert (
-        book.state == "Jul-Sep 2026 (Q3 FY26), as known on 30 Sep 2026; not signed, so the plan itself is the promise."
+        book.state
+        == "Jul-Sep 2026 (Q3 FY26), as known on 30 Sep 2026; held against what is to sign for 80%, not signed."
     )
 
 
@@ -84,17 +87,21 @@ def test_what_came_is_what_the_export_holds(book: BoardBook, leads: pd.DataFrame
     assert money["2026-Q3", "new_arr"] == leads.loc[leads["won_on"].between("2026-07-01", "2026-09-30"), "amount"].sum()
 
 
-def test_the_promise_is_the_commit_of_the_plan(book: BoardBook) -> None:
+def test_the_promise_is_what_is_to_sign(book: BoardBook) -> None:
     year = open_workbook(FY26)
-    commit = year.funnel.groupby(["stage", "month"], observed=True)["commit"].sum()
+    scale = year.to_sign.scale
+    assert scale is not None
+    commit = year.to_deliver.groupby(["stage", "month"], observed=True)["commit"].sum()
     new = book.promise[book.promise["part"] == "new"].set_index(["period", "stage"])["promised"]
     for stage in ("lead", "sql", "won"):
         assert new["2026-Q3", stage] == pytest.approx(commit[stage]["2026-07":"2026-09"].sum())
     quarter = year.quarters.set_index("quarter").loc["2026-Q3"]
     planned = book.variance.set_index(["period", "line"])["amount"]["2026-Q3", "planned"]
-    assert planned == pytest.approx(quarter["commit_arr"] + quarter["open_pipeline"])
+    assert planned == pytest.approx(scale * quarter["commit_arr"] + quarter["open_pipeline"])
     spent = year.budget[year.budget["month"].between(pd.Period("2026-07"), pd.Period("2026-09"))]["spend"].sum()
-    assert book.promise_money.set_index(["period", "term"])["promised"]["2026-Q3", "spend"] == pytest.approx(spent)
+    assert book.promise_money.set_index(["period", "term"])["promised"]["2026-Q3", "spend"] == pytest.approx(
+        scale * spent
+    )
 
 
 def test_cac_is_spend_over_the_wins_of_what_was_paid_for(book: BoardBook, leads: pd.DataFrame) -> None:
@@ -431,15 +438,21 @@ def test_records_without_the_commit_stage_are_counted_at_the_next(tiny: Callable
 
 
 def test_against_a_signed_plan(tmp_path: Path, book: BoardBook) -> None:
-    record = sign(FY26, ["Ada L."], date(2025, 11, 20), tmp_path)
+    record = sign(FY26, ["Ada L."], date(2025, 11, 20), tmp_path, terms=Terms(above_ceilings=True))
     signed = sound(open_boardbook(FY26, "2026-Q3", against=record.folder))
     assert signed.state == "Jul-Sep 2026 (Q3 FY26), as known on 30 Sep 2026; signed by Ada L. on 20 Nov 2025."
     pd.testing.assert_frame_equal(signed.variance, book.variance)
-    if record.signature.scale is None:
-        assert signed.promise["signed"].isna().all()
-    else:
-        new = signed.promise[signed.promise["part"] == "new"]
-        assert (new["signed"] / new["promised"]).tolist() == pytest.approx([record.signature.scale] * len(new))
+    pd.testing.assert_frame_equal(signed.promise, book.promise)  # what is to sign was signed
+    assert promised.signed(signed).value == record.signature.signed == open_workbook(FY26).to_sign.number
+    lower = sign(FY26, ["Ada L."], date(2025, 11, 20), tmp_path, terms=Terms(confidence=0.45))
+    held = open_boardbook(FY26, "2026-Q3", against=lower.folder)
+    assert promised.signed(held).value == lower.signature.signed
+    assert promised.committed(held).value == promised.committed(signed).value == math.ceil(lower.signature.commit)
+    new = [each.promise[each.promise["part"] == "new"]["promised"] for each in (held, signed)]
+    scales = [each.signature.scale for each in (lower, record)]
+    assert (new[0] / new[1]).tolist() == pytest.approx([scales[0] / scales[1]] * len(new[0]))
+    came = [each.promise_money.set_index(["term", "period"])["came"] for each in (held, signed)]
+    pd.testing.assert_series_equal(*came)
 
 
 def test_a_promise_of_another_year_or_other_stages_is_refused(tmp_path: Path) -> None:

@@ -92,6 +92,15 @@ def test_terms_that_contradict_each_other_show_the_sum(miss: float) -> None:
     assert "leave one of them out" in said
 
 
+def test_in_millions_half_a_cent_would_be_five_thousand() -> None:
+    in_millions = {name: value / 1e6 if isinstance(value, float) else value for name, value in WHOLE.items()}
+    in_millions |= {name: {key: (amount / 1e6 if key == "amount" else amount) for key, amount in value.items()}
+                    for name, value in WHOLE.items() if isinstance(value, dict)}  # fmt: skip
+    assert bridge(**in_millions | {"closing_arr": 11.660_000_4}).closing_arr == 11.660_000_4
+    with pytest.raises(BridgeError, match=r"= 11\.660000, but closing_arr says 11\.664000 \(\+0\.004000\)"):
+        bridge(**in_millions | {"closing_arr": 11.664})
+
+
 @pytest.mark.parametrize(
     ("terms", "named"),
     [

@@ -44,7 +44,7 @@ def test_rounding_is_half_up(value: float, digits: int, expected: float) -> None
 
 def test_rounding_to_zero_has_no_sign() -> None:
     assert math.copysign(1, round_half_up(-0.4)) == 1
-    assert [show(-0.4, kind) for kind in ("money", "share")] == ["0", "−40%"]
+    assert [show(-0.0000004, kind) for kind in ("money", "share")] == ["0", "0.00%"]
     assert column([-0.04, -12.5], "number") == ["0.0", "−12.5"]
 
 
@@ -142,7 +142,8 @@ def test_compact_has_three_significant_digits(amount: float, expected: str) -> N
 def test_money_carries_its_currency() -> None:
     assert money(-1234.5, "EUR") == "−€1,235"
     assert money(1234.5) == "1,235"
-    assert money(-0.2, "USD") == "$0"
+    assert money(-0.0000004, "USD") == "$0"
+    assert money(-0.2, "USD") == "−$0.2"  # a plan may count in millions
     assert compact(5.64e6, "USD") == "$5.64M"
     assert compact(5.64e6, "CHF") == "CHF 5.64M"
     assert money(math.nan, "USD") == "–"

@@ -557,7 +557,7 @@ def test_the_reasons_against_leads_and_against_arr_are_said() -> None:
     assert "disputes over quality" in reasons["lead"]
     assert "nurturing is not rewarded" in reasons["lead"]
     assert "best efforts" in reasons["won"]
-    assert "20,000 USD is too small" in reasons["sqo"]
+    assert "$20,000 is too small" in reasons["sqo"]
     assert "50,000" in reasons["sqo"]
     assert "enough for it" in {choice.stage: choice.reason for choice in commit_choices(chain(), 80_000.0)}["sqo"]
 

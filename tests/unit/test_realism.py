@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from datetime import date, timedelta
 from functools import cache
@@ -22,8 +23,11 @@ from revplan.history.spells import spells_of
 from revplan.model.bank import Bank
 from revplan.model.buffers import World, Yield, buffers, step_of, yield_in
 from revplan.model.funnel import YEAR, forward
+from revplan.model.signing import scaled, signed_year
 from revplan.model.uncertain import chance_all_above
-from revplan.realism.words import assumed, boldest, chance_words, stacked, unreached
+from revplan.notes import action
+from revplan.realism.rows import Stretch
+from revplan.realism.words import assumed, boldest, chance_words, stacked, stretch, unreached
 from revplan.report import realism as show
 from revplan.workbook import Workbook, open_workbook
 
@@ -185,7 +189,7 @@ def test_volume_and_growth_are_held_against_past_months(book: Workbook) -> None:
     assert book.realism is not None
     found = book.realism.assumptions.set_index("assumption")
     volume = found.loc["entries a month, web"]
-    (flow,) = book.year.flows
+    (flow,) = signed_year(book.to_sign).flows
     assert volume["planned"] == pytest.approx(flow[0][:YEAR].mean())
     assert (volume["history_low"], volume["history_high"], volume["periods"]) == (40, 40, 23)
     growth = found.loc["growth of entries"]
@@ -361,7 +365,7 @@ def test_sentences(book: Workbook) -> None:
         "7 of 7 assumptions are bold (met less than one time in ten), first of all entries a month, web;"
     )
     assert boldest(bolder)["assumption"].iloc[0] == "entries a month, web"
-    assert list(unreached(bold)) == ["No past month brought as many entries as the commit asks a month of web."]
+    assert list(unreached(bold)) == ["No past month brought as many entries as are to sign a month of web."]
     less = replace(found, together=Yield(found.planned.coming, 0.9 * found.planned.entries))
     assert stacked(less, book.plan).startswith("No buffer: at the history's medians")
     none = replace(less, together=Yield(0.0, 0.0))
@@ -417,3 +421,48 @@ def test_exhibits(book: Workbook) -> None:
     steps = [value for series in chart.native.series for value in series.values if value is not None]
     assert sum(steps[:-1]) == pytest.approx(steps[-1])  # the steps come to what all do together
     assert steps[-1] == pytest.approx(book.realism.overshoot)
+
+
+# --- the largest stretch -------------------------------------------------------------------------
+
+
+def test_the_action_is_the_largest_stretch_against_the_own_past() -> None:
+    book = open_workbook(EXAMPLE)
+    scale = book.to_sign.scale
+    assert scale is not None
+    whole = slice(int(book.year.start > 0), 12 - book.year.first)
+    shares = {}
+    for name, source in book.plan.sources.items():
+        asked = scale * sum(
+            f[0][whole] for c, f in zip(book.year.cells, book.year.flows, strict=True) if c.source == name
+        )
+        entries = book.records.entries
+        of = entries[(entries["stage"] == book.plan.entry_stage(name)) & (entries["source"] == name)]
+        months = pd.period_range(entries["month"].min() + 1, pd.Period(book.plan.plan_date, "M") - 1, freq="M")[-24:]
+        past = of.groupby("month")["entries"].sum().reindex(months, fill_value=0)
+        shares[name] = (int((past >= asked.mean()).sum()), len(past), asked.mean(), past.mean(), source.owner)
+    fewest = min(met for met, *_ in shares.values())
+    name = max((n for n, each in shares.items() if each[0] == fewest), key=lambda n: shares[n][2] / shares[n][3])
+    met, months, asked, _, owner = shares[name]
+    assert f"Action: {owner} brings {math.ceil(asked)} " in book.headline
+    assert book.headline.endswith(f"from {name}, from Dec 2026 on; reached in {met} of the last {months} months.")
+
+
+def test_no_stretch_is_named_where_most_months_brought_as_much(book: Workbook) -> None:
+    easy = Stretch(source="web", asked=9.0, months=np.array([10.0] * 13 + [5.0] * 11), since=pd.Period("2027-01"))
+    assert (easy.met, easy.is_one) == (13, False)
+    hard = Stretch(source="web", asked=11.0, months=easy.months, since=easy.since)
+    assert hard.is_one
+    assert hard.size > easy.size
+    none = scaled(book.year, 0.01)
+    assert stretch(none, book.records) == ""
+    assert stretch(book.year, None) == ""
+
+
+def test_a_quarter_that_cannot_be_reached_comes_before_a_stretch(book: Workbook) -> None:
+    said = "marketing brings 9 Leads a month."
+    missed = book.quarters.assign(
+        shortfall=[0.0, 0.0, 0.0, 0.2 * book.quarters["goal"].iloc[-1]], surplus=0.0, recovered_by=None
+    )
+    assert action(book.year, book.quarters, said) == said
+    assert action(book.year, missed, said) != said

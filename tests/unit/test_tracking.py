@@ -144,29 +144,23 @@ SPAN = Span("2026-Q1", JANUARY, 3, date(2026, 2, 14))  # 14 of February's 28 day
 
 
 def test_what_was_promised_counts_to_the_last_day_known() -> None:
-    table = promise(Flows(PROMISED, CAME, ("sql", "won"), ("sql", "won"), None), [SPAN]).set_index(["stage", "part"])
+    table = promise(Flows(PROMISED, CAME, ("sql", "won"), ("sql", "won")), [SPAN]).set_index(["stage", "part"])
     row = table.loc["sql", "all"]  # promised 10 + 4 + 20 / 2 = 24, came 15
     assert (row["promised"], row["came"], row["gap"], row["promised_in_full"]) == (24, 15, -9, 34)
     assert row["reached"] == pytest.approx(15 / 24)
     assert table.loc["sql", "opening"][["promised", "came", "gap"]].tolist() == [4, 6, 2]
     assert table.loc["won", "all"][["promised", "came"]].tolist() == [1, 1]
     assert ("won", "opening") not in table.index
-    assert table["signed"].isna().all()
-
-
-def test_signed_are_more_of_the_new_entries_only() -> None:
-    table = promise(Flows(PROMISED, CAME, ("sql", "won"), ("sql", "won"), 1.5), [SPAN]).set_index(["stage", "part"])
-    assert table["signed"].loc["sql"].to_dict() == {"all": 34, "opening": 4, "new": 30}  # 4 + 1.5 x 20
 
 
 def test_a_stage_the_records_lack_is_not_known() -> None:
-    table = promise(Flows(PROMISED, CAME, ("sql", "won"), ("won",), None), [SPAN]).set_index(["stage", "part"])
+    table = promise(Flows(PROMISED, CAME, ("sql", "won"), ("won",)), [SPAN]).set_index(["stage", "part"])
     assert np.isnan(table.loc["sql", "all"]["came"])
     assert table.loc["won", "all"]["came"] == 1
 
 
 def test_without_records_nothing_that_came_is_known() -> None:
-    table = promise(Flows(PROMISED, None, ("sql", "won"), (), None), [SPAN])
+    table = promise(Flows(PROMISED, None, ("sql", "won"), ()), [SPAN])
     assert table[["came", "gap", "reached"]].isna().all().all()
     assert (table["promised"] > 0).all()
 

@@ -9,12 +9,13 @@ import pandas as pd
 
 from revplan.boardbook import BoardBook
 from revplan.formats import commitment, largest_remainder, plural, round_half_up, show, steady_order
+from revplan.model.scenarios import entries_by_stage
 from revplan.model.sheet import sums_by_quarter
+from revplan.model.year import PlannedYear
 from revplan.plan.stages import titles_of
 from revplan.report.board import charts
 from revplan.report.exhibit import Exhibit, chart, table, text
-from revplan.report.figures import Cells, Figure, Sentence, figure, joined, say
-from revplan.sheets import stages_table
+from revplan.report.figures import Cells, Figure, Sentence, figure, say
 
 PROMISED, CAME, SIGNED = "promised", "came", "signed"
 NAME = 48
@@ -32,7 +33,6 @@ def promise(book: BoardBook) -> Exhibit:
     frame = pd.concat([part.add_prefix(f"{at}_") for at, part in enumerate(parts)], axis=1)
     frame.insert(0, "stage", [stage.title for stage in book.plan.stages])
     kinds = {"promised": "count", "came": "count", "gap": "number", "reached": "share"}
-    kinds = kinds if book.scale is None else {"signed": "count", **kinds}
     columns = {f"{at}_{name}": _entry_column(name, span.label) for at, span in enumerate(book.spans) for name in kinds}
     labels = {
         f"{at}_{name}": f"{book.plan.period_label(span.label)}: {name}"
@@ -53,17 +53,21 @@ def promise(book: BoardBook) -> Exhibit:
 
 
 def _promise_notes(book: BoardBook) -> list[str]:
-    notes = [
-        "Promised: entries of the plan's commit and of the records open on its plan date. Gap: came less promised."
+    return [
+        f"Promised: {_what_is_promised(book)}, and entries of the records open on its plan date. Gap: came less promised."
     ]
-    if book.scale is None:
-        return notes
+
+
+def _what_is_promised(book: BoardBook) -> str:
     wanted = show(book.plan.commit.confidence, "share")
-    return [*notes, f"Signed: what makes the goal {wanted} sure, {show(book.scale, 'ratio')} times the plan's commit."]
+    if book.scale is None:
+        return "the expected commit"
+    what = "what was signed" if book.signed else "what is to sign, not signed"
+    return f"{what} ({wanted} sure, {show(book.scale, 'ratio')} times the expected commit)"
 
 
 def _entry_column(name: str, period: str) -> dict[str, str]:
-    if name in (PROMISED, CAME, SIGNED):
+    if name in (PROMISED, CAME):
         return {"measure": "entries", "period": period, "basis": name}
     return {"measure": f"entries_{name}", "period": period}
 
@@ -75,8 +79,6 @@ def promised_entries(book: BoardBook, period: str) -> pd.DataFrame:
     shown = pd.DataFrame({"promised": rows["promised"].map(round_half_up), "came": rows["came"]})
     shown["gap"] = shown["came"] - shown["promised"]
     shown["reached"] = (shown["came"] / shown["promised"]).where(shown["promised"] > 0)
-    if book.scale is not None:
-        shown.insert(0, SIGNED, rows["signed"].map(round_half_up))
     return shown.reset_index(drop=True)
 
 
@@ -100,11 +102,7 @@ def _promise_message(book: BoardBook) -> Sentence:
         said = "{came} of the {asked} {counted} promised for {period} came: {reached}."
     if came.value is not None and came.value > (asked.value or 0.0):
         words["counted"] = agreeing(came, titles_of(book.plan.stages)[stage])["counted"]
-    against = say(said, came=came, asked=asked, **words, period=book.plan.period_label(label), reached=reached)
-    if book.scale is None:
-        return against
-    under = entries(book, stage, SIGNED, label)
-    return joined(against, say("{signed} {were} signed for.", signed=under, **agreeing(under, "")))
+    return say(said, came=came, asked=asked, **words, period=book.plan.period_label(label), reached=reached)
 
 
 def agreeing(number: Figure, title: str) -> dict[str, str]:
@@ -143,13 +141,14 @@ def promised_by_quarter(book: BoardBook) -> Exhibit:
 def _quarterly_message(book: BoardBook, frame: pd.DataFrame, quarters: list[str]) -> Sentence:
     stage = book.plan.commit_stage
     row = frame.iloc[book.plan.stage_ids.index(stage)]
-    commit = committed(book)
+    commit = signed(book)
     more = row["year"] > (commit.value or 0.0)
     already = "; with those of records open already {promised} are expected" if more else ""
     largest = [name for name in quarters if row[name] == max(row[each] for each in quarters)]
+    verb = "{were} signed" if book.signed else "{are} to sign"
     part = ", the largest part of them in {quarter}" if len(largest) == 1 else ""
     return say(
-        f"{{commit}} {{counted}} {{are}} committed for the year{already}{part}.",
+        f"{{commit}} {{counted}} {verb} for the year{already}{part}.",
         commit=commit,
         promised=figure("entries", row["year"], str(book.plan.first_month.year), PROMISED, stage=stage),
         **agreeing(commit, titles_of(book.plan.stages)[stage]),
@@ -158,19 +157,18 @@ def _quarterly_message(book: BoardBook, frame: pd.DataFrame, quarters: list[str]
 
 
 def committed(book: BoardBook) -> Figure:
-    """Entries at the commit stage that the plan promises for the year."""
-    return figure("commit", commitment(_entered(book)), str(book.plan.first_month.year))
+    """Entries of the expected commit at its stage for the year."""
+    return figure("commit", commitment(_entered(book, book.expected)), str(book.plan.first_month.year))
 
 
-def signed(book: BoardBook) -> Figure | None:
-    """The same as signed for the plan's confidence; None where nobody signed, or no volume gives it."""
-    if book.scale is None:
-        return None
-    return figure("signed", commitment(_entered(book) * book.scale), str(book.plan.first_month.year))
+def signed(book: BoardBook) -> Figure:
+    """Entries at the commit stage for the year that were signed, or are to sign."""
+    basis = SIGNED if book.signed else "to sign"
+    return figure("signed", commitment(_entered(book, book.year)), str(book.plan.first_month.year), basis)
 
 
-def _entered(book: BoardBook) -> float:
-    return float(stages_table(book.year).set_index("stage")["commit"][book.plan.commit_stage])
+def _entered(book: BoardBook, year: PlannedYear) -> float:
+    return entries_by_stage(year)[book.plan.commit_stage]
 
 
 def quarterly_promise(book: BoardBook) -> pd.DataFrame:

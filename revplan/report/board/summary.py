@@ -52,11 +52,10 @@ def _facts(book: BoardBook) -> dict[str, Figure]:
     title, year = titles_of(book.plan.stages)[book.plan.commit_stage], year_of(book)
     facts = {
         "Goal: new ARR of the year": goal(book),
-        f"{plural(title)} committed for the year": committed(book),
+        f"{plural(title)} {'signed' if book.signed else 'to sign, not signed,'} for the year": signed(book),
+        f"{plural(title)} of the expected commit": committed(book),
         "Confidence wanted": figure("confidence", book.plan.commit.confidence, year),
     }
-    under = signed(book)
-    facts |= {f"{plural(title)} signed for that confidence": under} if under else {}
     facts |= _quarter_facts(book, title) if book.spans else {}
     if len(book.landing):
         found = landing_figures(book)
@@ -255,7 +254,7 @@ def _missed(book: BoardBook) -> Iterator[Risk]:
     """Quarters that the plan itself misses; once the year runs the landing tells."""
     if book.spans:
         return
-    for row in book.quarters[book.quarters["shortfall"].round() > 0].itertuples():
+    for row in book.quarters[book.quarters["shortfall"] > 0].itertuples():
         size = money(book, "shortfall", row.shortfall, row.quarter)
         ask = f"agree who brings what {row.label} lacks, or a new goal for it"
         yield Risk(what=f"{row.label} misses its goal by plan", size=size, owner="marketing and sales", ask=ask)

@@ -157,14 +157,15 @@ def write_quarters(desk: Desk) -> None:
         sheet.text(row, 0, name, "strong")
         _quarter_parts(sheet, row, quarter)
         gap = cell(row, GAP)
-        settled = f"ABS({gap})>{SETTLED:.0E}*MAX({desk.cells['new_arr'][0]},1)"
+        dust = _dust(desk)
+        settled = f"ABS({gap})>{dust}"
         sheet.formula(row, SHORTFALL, f"IF({settled},MAX({gap},0),0)", result.shortfall, MONEY)
         sheet.formula(row, SURPLUS, f"IF({settled},MAX(-{gap},0),0)", result.surplus, MONEY)
         running = "+".join(
             f"{cell(top + before, SHORTFALL)}-{cell(top + before, SURPLUS)}" for before in range(quarter + 1)
         )
-        sheet.formula(row, SO_FAR, f"MAX({running},0)", result.missed_so_far, MONEY)
-        recovered = recovered_by(results, quarter) if result.shortfall > 0 else None
+        sheet.formula(row, SO_FAR, f"IF({running}>{dust},{running},0)", result.missed_so_far, MONEY)
+        recovered = recovered_by(results, quarter)
         sheet.formula(
             row, RECOVERED, _recovered(top, quarter), "" if recovered is None else _quarter_names(grid)[recovered]
         )
@@ -182,6 +183,11 @@ def write_quarters(desk: Desk) -> None:
         sheet.result(name, top + QUARTER_COUNT, col, sum(values[col - 1]))
     sheet.widths(14, 14)
     sheet.freeze(top, 1)
+
+
+def _dust(desk: Desk) -> str:
+    """The amount up to which a quarter neither misses nor exceeds its goal, as a formula."""
+    return f"{SETTLED:.0E}*{desk.cells['new_arr'][0]}"
 
 
 def _quarter_parts(sheet: Sheet, row: int, quarter: int) -> None:
@@ -211,19 +217,19 @@ def _recovered(top: int, quarter: int) -> str:
     def name(index: int) -> str:
         return f"${cell(top + index, 0)}"
 
-    enough = f"{SETTLED * QUARTER_COUNT:.0E}*MAX(SUM({down(GOAL, top, top + QUARTER_COUNT - 1)}),1)"
     later = '""'
     for index in reversed(range(quarter + 1, QUARTER_COUNT)):
-        later = f"IF({cell(top + index, SO_FAR)}<={enough},{name(index)},{later})"
+        later = f"IF({cell(top + index, SO_FAR)}<=0,{name(index)},{later})"
     before = name(quarter)
     for index in range(quarter):
         before = f"IF({cell(top + index, SURPLUS)}>0,{name(index)},{before})"
-    return f'IF({cell(top + quarter, SHORTFALL)}>0,IF({cell(top + quarter, SO_FAR)}<={enough},{before},{later}),"")'
+    return f'IF({cell(top + quarter, SHORTFALL)}>0,IF({cell(top + quarter, SO_FAR)}<=0,{before},{later}),"")'
 
 
 def _identity(desk: Desk, row: int, name: str) -> None:
     at = {col: cell(row, col, QUARTERS) for col in range(1, GAP + 1)}
     made = f"{at[COMMITTED]}+{at[OPEN]}+{at[WON]}+{at[SHORTFALL]}-{at[SURPLUS]}"
-    left = f"({made}-{at[GOAL]})/MAX({desk.cells['new_arr'][0]},1)"
+    goal = desk.cells["new_arr"][0]
+    left = f"({made}-{at[GOAL]})/IF({goal}>0,{goal},1)"
     words = f"{name}: commit + open pipeline + won + shortfall - surplus = goal, as a share of new ARR"
     desk.check(words, (left, "0"), 0)
