@@ -487,7 +487,7 @@ def rate_rows(made: World, estimates: pd.DataFrame, known_then: History) -> Iter
             if row["segment"] == "large" and row["source"] == EVERY
             else "segment"
             if row["source"] == EVERY
-            else "other",  # fmt: skip
+            else "other",
             "last": step == len(truth.stages) - 2,
             "told": row["rate"],
             "low": row["rate_low"],

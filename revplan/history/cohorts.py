@@ -29,7 +29,7 @@ from revplan.calendar import MONTH_DAYS
 
 WATCHED_SHARE = 0.05  # ages watched for less than this share of the best-watched age are left out
 SILENCE = 5.0  # conversions missing where none are recorded: by chance once in exp(5) = 150 times
-SILENT_SHARE = 0.1  # a time with at most this share of the conversions expected was not recorded
+SILENT_SHARE = 0.02  # a time with at most this share of the conversions expected was not recorded
 CANDIDATES = 60  # first days with a conversion that are tried as the day recording began
 LONGEST_LAG = 60  # months
 
@@ -73,7 +73,7 @@ def recorded_window(cohort: Cohort) -> int:
     """Days for which conversions have really been recorded. [days]
 
     The longest window, unless recording began late. Then the time before it is next to silent: it has
-    at most a tenth of the conversions, and five or more fewer, than rate and lag from then on lead to
+    at most a fiftieth of the conversions, and five or more fewer, than rate and lag from then on lead to
     expect. Of the days with a conversion it is the one at which a change of level is most likely:
     the largest likelihood ratio of the Poisson scan statistic.
     """

@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 
 from revplan.errors import DataError
+from revplan.history.arrivals import load_notes
 from revplan.history.deals import deals_of
 from revplan.history.expected import Known, Means, Replay, Told, by_month, means, month_ends, replays
 from revplan.history.flow import open_records, wins_by_day
 from revplan.history.hazards import Hazards
 from revplan.history.predictive import USUAL_CV, Count, count_forecast, learnt_cv, money_forecast
-from revplan.history.records import History, stale
+from revplan.history.rates import recorded_only
+from revplan.history.records import History, silence, stale
 from revplan.history.spells import NEVER, Spells, as_date, spells_of
 
 MAX_MONTHS = 24
@@ -80,7 +82,8 @@ def forecast_wins(history: History, months: int, tell: Told | None = None) -> Fo
         )
     known, past = replays(spells, months, tell)
     told = _forecast(spells, months, known, past)
-    return replace(told, warnings=tuple(filter(None, (stale(history), *told.warnings))))
+    doubts = (stale(history) or silence(history), *load_notes(history), *told.warnings)
+    return replace(told, warnings=tuple(filter(None, doubts)))
 
 
 def _forecast(spells: Spells, months: int, basis: Known, past: list[Replay]) -> Forecast:
@@ -180,8 +183,9 @@ def _warnings(spells: Spells, began: tuple[int, ...], past: list[Replay], told: 
     for number, (pair, first) in enumerate(zip(pairwise(spells.stages), began, strict=True)):
         started = int(spells.entered[:, number].min())
         if first > started:
+            earlier = int(((spells.entered[:, number] < NEVER) & (spells.entered[:, number + 1] < first)).sum())
             lines.append(
-                f"{pair[0]} to {pair[1]}: outcomes are recorded only from {as_date(first)}, though records start on "
+                f"{pair[0]} to {pair[1]}: {recorded_only(as_date(first), earlier)}, though records start on "
                 f"{as_date(started)}; what came before is left out"
             )
     if len(past) < FEW_REPLAYS:

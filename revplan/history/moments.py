@@ -20,6 +20,12 @@ from revplan.history.findings import Findings, counted
 DAY = np.timedelta64(1, "D")
 FAR_AHEAD = 366 * DAY
 ENTRY_RECORDS, ENTRY_SHARE = 20, 0.05  # see _first_stage
+RECENT, FEWEST_WATCHED, FEWEST_DAYS = (
+    90 * DAY,
+    30.0,
+    10,
+)  # time whose pace is the usual one; days with entries that show it
+SHORT_SILENCE, MISSED = 7, 10.0  # days of silence, and records missing in them, from which records no longer come in
 MANY = 100  # events from which a lone day far in the future is told from the last day of the export
 
 
@@ -42,10 +48,43 @@ def last_day(events: Events) -> date:
 
     Of 100 events or more, those over a year after 99.9 % of all are taken for typing errors.
     """
+    return _last(events).astype("datetime64[D]").item()
+
+
+def last_usual_day(events: Events) -> date:
+    """The last day the events know of; the last on which records still came in, where they stop coming in before it.
+
+    They do where at the pace of the 90 days before ten or more would have come since: then the export of the
+    first stage ends there, and what is counted later has no beginning.
+    """
+    last, came = _last(events), _came_in(events)
+    came = came[came <= last]
+    ends = len(came) > 0 and records_missing(came, last) >= MISSED
+    return (came.max() if ends else last).astype("datetime64[D]").item()
+
+
+def records_missing(came: np.ndarray, until: np.datetime64) -> float:
+    """Records that would have come in since the last moment in `came`, at the pace of the 90 days before; 0 within a week."""
+    last = came.max()
+    recent = came[came > last - RECENT]
+    silent, watched = (until - last) / DAY, max((last - recent.min()) / DAY, FEWEST_WATCHED)
+    flows = len(np.unique(recent.astype("datetime64[D]"))) >= FEWEST_DAYS
+    return len(recent) / watched * silent if flows and silent >= SHORT_SILENCE else 0.0
+
+
+def _last(events: Events) -> np.datetime64:
+    """The last moment, typing errors left out."""
     at = np.sort(events.at)
     usual = at[int(0.999 * (len(at) - 1))]
-    last = at[at <= usual + FAR_AHEAD][-1] if len(at) >= MANY else at[-1]
-    return last.astype("datetime64[D]").item()
+    return at[at <= usual + FAR_AHEAD][-1] if len(at) >= MANY else at[-1]
+
+
+def _came_in(events: Events) -> np.ndarray:
+    """The first moment of each record that has entered a stage."""
+    rows = events.stage != LOST
+    order = np.lexsort((events.at[rows], events.record[rows]))
+    record, at = events.record[rows][order], events.at[rows][order]
+    return at[np.append(True, record[1:] != record[:-1])] if len(at) else events.at[:1]
 
 
 def known_on(events: Events, as_of: date, stages: Sequence[str]) -> tuple[Events, Findings]:

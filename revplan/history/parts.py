@@ -21,18 +21,19 @@ CURVE_WEIGHT = 10.0  # conversions its curve counts for beside its own
 
 @dataclass(frozen=True, eq=False)
 class Entered:
-    """The records that entered a stage, by cell: age on the as-of day, delay or -1, and money."""
+    """The records that entered a stage, by cell: age on the as-of day, delay or -1, days to loss or -1, and money."""
 
     cell: np.ndarray
     age: np.ndarray
     delay: np.ndarray
+    lost: np.ndarray
     amount: np.ndarray
 
-    def by_cell(self, cells: int) -> list[Entered]:
-        """The records of each cell."""
-        order = np.argsort(self.cell, kind="stable")
-        columns = (self.cell[order], self.age[order], self.delay[order], self.amount[order])
-        edges = np.searchsorted(columns[0], np.arange(cells + 1))
+    def by(self, group: np.ndarray, groups: int) -> list[Entered]:
+        """The records of each group, given its number by record."""
+        order = np.argsort(group, kind="stable")
+        columns = tuple(getattr(self, name)[order] for name in COLUMNS)
+        edges = np.searchsorted(group[order], np.arange(groups + 1))
         return [Entered(*(column[a:b] for column in columns)) for a, b in pairwise(edges)]
 
     def cohort(self, window: int | None = None) -> Cohort:
@@ -42,12 +43,30 @@ class Entered:
         cohort = Cohort(entries, self.age[converted], self.delay[converted], len(entries) - 1)
         return cohort if window is None else cohort.since(window)
 
+    def losses(self, window: int) -> Cohort:
+        """The same with losses in the place of conversions."""
+        lost = self.lost >= 0
+        entries = np.bincount(self.age)
+        return Cohort(entries, self.age[lost], self.lost[lost], len(entries) - 1).since(window)
+
+
+COLUMNS = ("cell", "age", "delay", "lost", "amount")
+
 
 def _joined(cells: list[Entered], mask: np.ndarray) -> Entered:
     """The records of the cells in `mask`; it holds one at least."""
     chosen = [cells[number] for number in np.flatnonzero(mask)]
-    names = ("cell", "age", "delay", "amount")
-    return Entered(*(np.concatenate([getattr(each, name) for each in chosen]) for name in names))
+    return Entered(*(np.concatenate([getattr(each, name) for each in chosen]) for name in COLUMNS))
+
+
+def by_source(spells: Spells, entered: Entered, window: int) -> list[Cohort]:
+    """The records of each source that has any, watched for the last `window` days."""
+    codes, names = spells.codes(1)
+    numbers = codes[entered.cell]
+    if len(names) == 1:
+        return [entered.cohort(window)]
+    parts = entered.by(numbers, len(names))
+    return [each.cohort(window) for each in parts if len(each.age)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,25 +86,33 @@ def entered_stage(spells: Spells, stage: int) -> Entered:
     inside = spells.entered[:, stage] < NEVER
     start, end = spells.entered[inside, stage], spells.entered[inside, stage + 1]
     delay = np.where(end < NEVER, end - start, -1)
-    return Entered(spells.cell[inside], spells.day - start, delay, spells.amount[inside])
+    gone = spells.lost[inside]
+    lost = np.where((end == NEVER) & (gone < NEVER), np.maximum(gone - start, 0), -1)
+    return Entered(spells.cell[inside], spells.day - start, delay, lost, spells.amount[inside])
 
 
 def parts_of(
-    spells: Spells, entered: Entered, window: int, whole: Estimate
+    spells: Spells, entered: Entered, windows: tuple[int, int], whole: Estimate
 ) -> Iterator[tuple[Part, Estimate, tuple[float, float]]]:
-    """Every part with enough records, its estimate and its bounds."""
+    """Every part with enough records, its estimate and its bounds.
+
+    `windows` are the days looked back on and all that were recorded: where hardly anything entered lately, as of a
+    list that was bought once, a cell is looked at in all of them.
+    """
+    window, recorded = windows
     segment, segments = spells.codes(0)
     source = spells.codes(1)[0]
     if len(spells.cells) < 2:
         return
-    by_cell = entered.by_cell(len(spells.cells))
+    by_cell = entered.by(entered.cell, len(spells.cells))
+    looked = [window if (each.age <= window).sum() >= CELL_ENTRIES else recorded for each in by_cell]
     by_segment = [_joined(by_cell, segment == code).cohort(window) for code in range(len(segments))]
     owns = [_own(cohort) for cohort in by_segment]
     lags = [_lag(own, cohort, whole.lag) for own, cohort in zip(owns, by_segment, strict=True)]
     reliance = [_reliance(own) for own in owns]
-    cells = _cells(by_cell, window, [lags[code] for code in segment], np.array([reliance[code] for code in segment]))
+    cells = _cells(by_cell, looked, [lags[code] for code in segment], np.array([reliance[code] for code in segment]))
     cells = Cells(cells.conversions, cells.exposure, segment, source)
-    parts = list(_named(spells, by_cell, window, lags, whole.lag))
+    parts = list(_named(spells, by_cell, looked, lags, whole.lag))
     if not parts:
         return
     recent = np.bincount(entered.cell[entered.age <= window], minlength=len(spells.cells))
@@ -98,7 +125,9 @@ def parts_of(
         yield part, estimate, (float(low[number]), float(high[number]))
 
 
-def _named(spells: Spells, by_cell: list[Entered], window: int, lags: list[DayLag], whole: DayLag) -> Iterator[Part]:
+def _named(
+    spells: Spells, by_cell: list[Entered], windows: list[int], lags: list[DayLag], whole: DayLag
+) -> Iterator[Part]:
     """Segments, then sources, then cells of both, where 20 records or more entered."""
     segment, segments = spells.codes(0)
     source, sources = spells.codes(1)
@@ -115,7 +144,7 @@ def _named(spells: Spells, by_cell: list[Entered], window: int, lags: list[DayLa
     for labels, mask, parent in wanted:
         entered = _joined(by_cell, mask)
         if len(entered.age) >= CELL_ENTRIES:
-            cohort = entered.cohort(window)
+            cohort = entered.cohort(max(windows[number] for number in np.flatnonzero(mask)))
             yield Part(labels, mask, entered, cohort, _lag(own_estimate(cohort), cohort, parent))
 
 
@@ -138,10 +167,10 @@ def _reliance(own: Estimate | None) -> float:
     return float(np.clip(own.evidence * own.rate / own.conversions, 0.05, 1.0))
 
 
-def _cells(by_cell: list[Entered], window: int, lags: list[DayLag], reliance: np.ndarray) -> Cells:
+def _cells(by_cell: list[Entered], windows: list[int], lags: list[DayLag], reliance: np.ndarray) -> Cells:
     """Conversions and matured records of every cell."""
     conversions, exposure = np.zeros(len(lags)), np.zeros(len(lags))
-    for number, (mine, lag) in enumerate(zip(by_cell, lags, strict=True)):
+    for number, (mine, window, lag) in enumerate(zip(by_cell, windows, lags, strict=True)):
         if len(mine.age):
             cohort = mine.cohort(window)
             conversions[number] = len(cohort.delay)

@@ -13,6 +13,7 @@ segment, and drawn together (`shrinkage`). How far back to look is asked of the 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import date
 from itertools import pairwise
 from typing import Any
@@ -22,10 +23,11 @@ import pandas as pd
 from scipy.special import betaincinv
 
 from revplan.calendar import MONTH_DAYS
+from revplan.history.arrivals import load_notes
 from revplan.history.cohorts import Cohort, DayLag, Estimate, own_estimate, recorded_window
-from revplan.history.parts import Entered, entered_stage, matured, parts_of
+from revplan.history.parts import Entered, by_source, entered_stage, matured, parts_of
 from revplan.history.recency import Drift, best_window, drift
-from revplan.history.records import EVERY, History, stale
+from revplan.history.records import EVERY, History, silence, stale
 from revplan.history.spells import Spells, as_date, day_number, spells_of
 from revplan.history.tails import with_tail
 from revplan.tables import conform, empty
@@ -34,6 +36,7 @@ MATURE_AGE = 0.6  # a rate is mature when p90 of the lag lies within this share 
 MATURE_EVIDENCE = 0.5  # and when the records that had their time are at least this share of those watched from entry
 PRICED = 0.8  # share of the entries that must carry an amount for a rate in money
 PRIOR_OF_ALL = 0.5  # conversions, and records that did not convert, added to those of all records (Jeffreys)
+ROOM = 1.1  # shares that go on and that are lost together, from which they contradict each other
 DRIFT_CHANCE = 0.01  # a difference this unlikely by chance is reported
 
 
@@ -67,7 +70,7 @@ def estimate_warnings(history: History, estimates: pd.DataFrame) -> tuple[str, .
         for pair in pairwise(history.stages)
         for line in _warnings(pair, rows.get(pair), started, day, _earlier(history, pair, rows.get(pair)))
     ]
-    return tuple(filter(None, (stale(history), *steps)))
+    return tuple(filter(None, (stale(history) or silence(history), *load_notes(history), *steps)))
 
 
 def transitions_block(estimates: pd.DataFrame) -> list[dict[str, Any]]:
@@ -85,19 +88,22 @@ def _rows(spells: Spells, stage: int) -> Iterator[dict[str, Any]]:
         return
     whole = entered.cohort()
     recorded = whole.since(recorded_window(whole))
-    cohort = recorded.since(best_window(recorded))
+    sources = by_source(spells, entered, recorded.window)
+    cohort = recorded.since(best_window(recorded, sources))
     estimate = own_estimate(cohort)
     if estimate is None:
         return
-    estimate = with_tail(estimate, cohort)
+    possible = _possible(estimate.rate, entered, cohort.window)
+    estimate = with_tail(estimate, cohort) if possible == estimate.rate else replace(estimate, rate=possible)
     shared = {
         "from_stage": spells.stages[stage],
         "to_stage": spells.stages[stage + 1],
         "recorded_from": pd.Timestamp(as_date(spells.day - recorded.window)),
         "window_days": cohort.window,
     }
-    moved = _drift_columns(drift(recorded))
+    moved = _drift_columns(drift(recorded, sources))
     bounds = _bounds(estimate.rate, *_beta(estimate.rate, estimate.evidence, PRIOR_OF_ALL))
+    bounds = bounds[0], min(bounds[1], _most(entered))
     figures = _figures(cohort, estimate, bounds)
     yield {
         **shared,
@@ -107,14 +113,37 @@ def _rows(spells: Spells, stage: int) -> Iterator[dict[str, Any]]:
         **_money(entered, cohort.window, estimate.lag),
         **moved,
     }
-    for part, cell, limits in parts_of(spells, entered, cohort.window, estimate):
+    for part, cell, limits in parts_of(spells, entered, (cohort.window, recorded.window), estimate):
+        possible = _possible(cell.rate, part.entered, part.cohort.window)
+        if possible < cell.rate:
+            cell = replace(cell, rate=possible)
+            limits = _bounds(possible, *_beta(possible, cell.evidence, 0.0))
         yield {
             **shared,
             **part.labels,
-            **_figures(part.cohort, cell, limits),
-            **_money(part.entered, cohort.window, part.lag),
-            **_drift_columns(drift(part.cohort)),
+            **_figures(part.cohort, cell, (limits[0], max(min(limits[1], _most(part.entered)), cell.rate))),
+            **_money(part.entered, part.cohort.window, part.lag),
+            **_drift_columns(drift(part.cohort, [part.cohort])),
         }
+
+
+def _possible(rate: float, entered: Entered, window: int) -> float:
+    """`rate` where the recorded losses leave room for it, otherwise what they leave. [0-1]
+
+    Who is lost did not go on. Where the shares that go on and that are lost, each summed over the ages it was watched
+    at, come to clearly more than 1, delays were not the same at all times (as where an older system's outcomes were
+    entered late), and each is taken as its part of the fates on file.
+    """
+    lost = float(entered.losses(window).chances().sum())
+    if rate + lost > ROOM:
+        rate = rate / (rate + lost)
+    return min(rate, 1 - float((entered.lost >= 0).mean()))
+
+
+def _most(entered: Entered) -> float:
+    """The most a rate may be told as: P90 of the share of the entries that is not recorded lost. [0-1]"""
+    lost = float((entered.lost >= 0).sum())
+    return float(betaincinv(len(entered.age) - lost + 0.5, lost + 0.5, 0.9))
 
 
 # --- figures -------------------------------------------------------------------------------------
@@ -186,6 +215,14 @@ def _earlier(history: History, pair: tuple[str, str], row: dict | None) -> int:
     return int((came.dt.floor("D") < row["recorded_from"]).sum())
 
 
+def recorded_only(day: date, earlier: int) -> str:
+    """That outcomes count from `day` on only; where some are on file from before it, how few."""
+    if not earlier:
+        return f"outcomes are recorded only from {day}"
+    few = "1 outcome is" if earlier == 1 else f"{earlier:,} outcomes are"
+    return f"only {few} recorded before {day}, far fewer than later ones lead to expect"
+
+
 def _warnings(
     pair: tuple[str, str], row: dict | None, started: pd.Series, history_day: pd.Timestamp, earlier: int
 ) -> Iterator[str]:
@@ -194,13 +231,7 @@ def _warnings(
         yield f"{name}: no conversion is recorded, so there is no rate"
         return
     if row["recorded_from"] > started[pair[0]]:
-        day = f"{row['recorded_from']:%Y-%m-%d}"
-        few = "1 outcome is" if earlier == 1 else f"{earlier:,} outcomes are"
-        recorded = (
-            f"only {few} recorded before {day}, far fewer than later ones lead to expect"
-            if earlier
-            else f"outcomes are recorded only from {day}"
-        )
+        recorded = recorded_only(row["recorded_from"].date(), earlier)
         yield f"{name}: {recorded}, though records start on {started[pair[0]]:%Y-%m-%d}; what came before is left out"
     if row["drift_chance"] < DRIFT_CHANCE:
         yield (

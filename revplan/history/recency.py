@@ -1,16 +1,22 @@
-"""How far back a rate should look, and whether its last months differ from before.
+"""How far back a rate should look, and whether it moved.
 
 A shorter window follows a rate that moves, a longer one has more to go by. Which is better is asked of
 the company's own past: each window forecasts, month by month, the conversions of the three months that
 followed, from records known then; all of the history is kept unless a shorter window is clearly better.
+Sources are told apart: where one that hardly converts was loaded and another one came later, the mix
+moved and no rate did.
+
+Sources: P. Armitage, "Tests for linear trends in proportions and frequencies", Biometrics 11 (1955),
+doi.org/10.2307/3001775, for the test of a steady drift.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import xlogy
+from scipy.special import ndtr, xlogy
 from scipy.stats import binomtest
 
 from revplan.history.cohorts import Cohort
@@ -20,6 +26,7 @@ PREFERENCE = 3.0  # log likelihood by which a shorter window must be better
 REPLAYS, STEP, AHEAD = 12, 30, 90  # days replayed, how far apart, and days forecast
 FEWEST = 30  # conversions a window needs, now and in every replay
 LATELY = 90  # days that are compared with those before
+LEVEL = 10.0  # conversions that the level of all sources counts for in that of one
 
 
 @dataclass(frozen=True)
@@ -30,8 +37,11 @@ class Drift:
     chance: float
 
 
-def best_window(cohort: Cohort) -> int:
-    """The days a rate should look back on, at most those recorded. [days]"""
+def best_window(cohort: Cohort, sources: Sequence[Cohort]) -> int:
+    """The days a rate should look back on, at most those recorded. [days]
+
+    `sources` are the same records, source by source.
+    """
     windows = [cohort.window, *(window for window in WINDOWS if window < cohort.window)]
     scores = dict.fromkeys(windows, 0.0)
     for ago in range(AHEAD, AHEAD + REPLAYS * STEP, STEP):
@@ -40,8 +50,9 @@ def best_window(cohort: Cohort) -> int:
         if then.window < min(WINDOWS) or min(counts) < FEWEST:
             break
         came = _came(cohort, ago)
+        parts = [_as_known(each, ago) for each in sources]
         for window in windows:
-            told = max(_told(then, window), 1e-9)
+            told = max(_told(then, parts, min(window, then.window)), 1e-9)
             scores[window] += (xlogy(came, told) - told) * STEP / AHEAD
     best = max(scores, key=lambda window: scores[window])
     return best if scores[best] > scores[cohort.window] + PREFERENCE else cohort.window
@@ -54,13 +65,25 @@ def _as_known(cohort: Cohort, ago: int) -> Cohort:
     return Cohort(entries, cohort.age[known] - ago, cohort.delay[known], max(cohort.window - ago, 0))
 
 
-def _told(then: Cohort, window: int) -> float:
-    """Conversions forecast for the days that followed, of the records known then."""
-    chances = then.since(min(window, then.window)).chances()
+def _told(then: Cohort, sources: Sequence[Cohort], window: int) -> float:
+    """Conversions forecast for the days that followed, of the records known then, each source at its own level."""
+    chances = then.since(window).chances()
     by = np.append(0.0, np.cumsum(chances))
-    ages = np.arange(len(then.entries))
     last = len(by) - 1
-    return float(then.entries @ (by[np.minimum(ages + AHEAD + 1, last)] - by[np.minimum(ages + 1, last)]))
+    told = 0.0
+    for each in sources:
+        ages = np.arange(len(each.entries))
+        ahead = float(each.entries @ (by[np.minimum(ages + AHEAD + 1, last)] - by[np.minimum(ages + 1, last)]))
+        told += ahead * _level(each.since(window), chances)
+    return told
+
+
+def _level(source: Cohort, chances: np.ndarray) -> float:
+    """A source's conversions over those that `chances` by age lead to expect, drawn towards 1."""
+    watched = source.watched()
+    expected = float(chances[: len(watched)] @ watched[: len(chances)])
+    counted = int((source.delay < len(chances)).sum())
+    return (counted + LEVEL) / (expected + LEVEL)
 
 
 def _came(cohort: Cohort, ago: int) -> int:
@@ -69,22 +92,40 @@ def _came(cohort: Cohort, ago: int) -> int:
     return int(((when < ago) & (when >= ago - AHEAD) & (cohort.age >= ago)).sum())
 
 
-def drift(cohort: Cohort) -> Drift | None:
+def drift(cohort: Cohort, sources: Sequence[Cohort]) -> Drift | None:
     """The last 90 days against the days before, given the ages of the records; None where either is too thin.
 
-    Were the chances by age the same throughout, each conversion would fall into the last 90 days with
-    the share of them that these expect: a binomial test, exact given the number of conversions.
+    Were the chances by age the same throughout, each conversion would fall on a day with the share of them
+    that this day expects. Two tests, given the number of conversions: how many fell into the last 90 days
+    (binomial, exact), which sees a jump, and how late they fell on the average (Armitage), which sees a steady drift.
+    The chance is that of the clearer of the two, doubled because there are two.
     """
     if cohort.window < 2 * LATELY:
         return None
     chances = cohort.chances()
-    expected = float(chances @ cohort.since(LATELY - 1).watched())
-    every = float(chances @ cohort.watched())
     counted = chances[cohort.delay] > 0
-    lately = int((counted & (cohort.age - cohort.delay < LATELY)).sum())
-    number = int(counted.sum())
-    before, expected_before = number - lately, every - expected
-    if min(expected, expected_before) < FEWEST or before == 0:
+    ago = (cohort.age - cohort.delay)[counted]
+    expected = np.zeros(cohort.window + 1)
+    for each in sources:
+        expected += _level(each, chances) * _by_day(each.entries, chances, cohort.window)
+    lately, every, number = float(expected[:LATELY].sum()), float(expected.sum()), len(ago)
+    came = int((ago < LATELY).sum())
+    if min(lately, every - lately) < FEWEST or number == came:
         return None
-    test = binomtest(lately, number, min(expected / every, 1.0))
-    return Drift(lately / before * expected_before / expected, float(test.pvalue))
+    jump = float(binomtest(came, number, min(lately / every, 1.0)).pvalue)
+    days, share = np.arange(len(expected)), expected / every
+    middle = float(share @ days)
+    spread = np.sqrt(float(share @ (days - middle) ** 2) / number)
+    trend = 2 * float(ndtr(-abs(float(ago.mean()) - middle) / spread))
+    ratio = came / (number - came) * (every - lately) / lately
+    return Drift(ratio, min(2 * min(jump, trend), 1.0))
+
+
+def _by_day(entries: np.ndarray, chances: np.ndarray, window: int) -> np.ndarray:
+    """Conversions expected 0, 1, 2, ... days ago, up to `window`, of records that entered so many days ago."""
+    size = 2 ** int(np.ceil(np.log2(2 * max(len(entries), len(chances)))))
+    product = np.fft.irfft(np.fft.rfft(entries, size) * np.fft.rfft(chances, size).conj(), size)
+    days = np.zeros(window + 1)
+    kept = min(window + 1, len(entries))
+    days[:kept] = np.maximum(product[:kept], 0.0)
+    return days

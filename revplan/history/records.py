@@ -21,11 +21,22 @@ from revplan.history.crm_file import did_you_mean, read_crm_file
 from revplan.history.events import Raw, read_events
 from revplan.history.files import Tables, per_record, read_tables
 from revplan.history.findings import Findings, ImportLine, counted
-from revplan.history.moments import Moments, first_moments, known_on, last_day, repaired, without_reopened
+from revplan.history.moments import (
+    MISSED,
+    Moments,
+    first_moments,
+    known_on,
+    last_day,
+    last_usual_day,
+    records_missing,
+    repaired,
+    without_reopened,
+)
 from revplan.tables import conform
 
 EVERY = "all"  # the segment and the source of records where the CRM names none
 STALE_DAYS = 31  # without any date at the end: whatever is counted or estimated is too low
+NO_LONGER = "no new record since"  # begins what is said where records stop coming in
 SILENT_DAYS = 7  # without any date at the end: the export may be older than the as-of day
 
 
@@ -47,7 +58,7 @@ class History:
 def read_records(crm_path: str | Path, as_of: date | None = None) -> History:
     """The history in the files the CRM file at `crm_path` names, as known at the end of `as_of`.
 
-    Without `as_of` it is the last day the records know of. Amounts and labels carry no day of
+    Without `as_of` it is the last day the records know of, or the last on which records still came in. Amounts and labels carry no day of
     their own: they are those of the export.
 
     Raises
@@ -61,7 +72,7 @@ def read_records(crm_path: str | Path, as_of: date | None = None) -> History:
     raw = replace(raw, events=raw.events.where(~details.left_out[raw.events.record]))
     if len(raw.events.at) == 0:
         raise _nothing_usable(tables, raw, "no row has a day on which a stage was entered")
-    day = as_of or last_day(raw.events)
+    day = as_of or last_usual_day(raw.events)
     stages = tables.source.crm.stage_ids()
     written, moments = _moments(raw, day, stages, details.columns["source"])
     if not moments.used.any():
@@ -78,6 +89,7 @@ def read_records(crm_path: str | Path, as_of: date | None = None) -> History:
             _warts(raw, written, moments, day, stages),
             _money_warts(raw, moments, details),
             _kept(raw, moments, day, details.left_out),
+            Findings() if as_of else _no_longer_coming(raw, day),
         ),
         as_of=day,
         fingerprint=_fingerprint(tables),
@@ -150,6 +162,36 @@ def _kept(raw: Raw, moments: Moments, as_of: date, left_out: np.ndarray) -> Find
     if silent > SILENT_DAYS:
         found += counted("records", "days without any date before the as-of day", silent, f"as of {as_of}")
     return found + Findings(lines=(ImportLine("records", "kept", used),))
+
+
+def _no_longer_coming(raw: Raw, day: date) -> Findings:
+    """That records stopped coming in on `day`, though others went on; empty where they did not."""
+    last = last_day(raw.events)
+    later = int((raw.events.at >= np.datetime64(day) + np.timedelta64(1, "D")).sum())
+    what = f"{NO_LONGER} {show(day, 'date')}, though others go on to {show(last, 'date')}: later dates are left out"
+    return counted(
+        "records", what, later if last > day else 0, f"{(last - day).days} days; another as-of day counts them"
+    )
+
+
+def silence(history: History) -> str:
+    """That no new record came in towards the end, though others went on; empty where they did. One sentence.
+
+    Without new records every forecast that counts on some is too low, and what was recorded late looks lost.
+    """
+    told = [line for line in history.report if line.what.startswith(NO_LONGER)]
+    if told:
+        return f"{told[0].what[0].upper()}{told[0].what[1:]} ({told[0].count:,})."
+    first = history.stage_history.loc[~history.stage_history["record"].duplicated(), "entered_on"]
+    missing = records_missing(first.to_numpy(), np.datetime64(history.as_of))
+    if missing < MISSED:
+        return ""
+    last = first.max().date()
+    silent = (history.as_of - last).days
+    return (
+        f"{NO_LONGER[0].upper()}{NO_LONGER[1:]} {show(last, 'date')}, {silent:,} days before {show(history.as_of, 'date')}, "
+        f"where about {missing:,.0f} were to be expected: the export may end there, and what counts on new records is too low."
+    )
 
 
 def _report(*found: Findings) -> tuple[ImportLine, ...]:

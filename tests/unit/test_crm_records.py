@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from revplan.errors import DataError
-from revplan.history.records import History, read_records
+from revplan.history.records import History, read_records, silence
 
 CRM = """\
 format: wide
@@ -320,3 +320,25 @@ def test_a_stage_whose_label_no_row_has_is_refused(tmp_path: Path, old: str, new
     with pytest.raises(DataError) as caught:
         read_records(crm)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(("until", "day"), [(90, "2026-03-31"), (None, "2026-05-10")])
+def test_today_is_the_last_day_on_which_records_still_came_in(tmp_path: Path, until: int | None, day: str) -> None:
+    """Three leads a day, each won after 40 days: where leads end on 31 March the wins of April and May have no beginning."""
+    days = pd.date_range("2026-01-01", "2026-05-10")
+    created = days[:until] if until else days
+    rows = [f"{n},{each:%Y-%m-%d},{each + pd.Timedelta(days=40):%Y-%m-%d}" for n, each in enumerate(created.repeat(3))]
+    rows = [row if row[-10:] <= "2026-05-10" else row[:-10] for row in rows]
+    (tmp_path / "leads.csv").write_text("\n".join(["id,created,won", *rows]) + "\n", encoding="utf-8")
+    crm = "format: wide\nfiles: {d: {path: leads.csv, id: id}}\nstages: {lead: d.created, won: d.won}\n"
+    (tmp_path / "crm.yaml").write_text(crm, encoding="utf-8")
+    history = read_records(tmp_path / "crm.yaml")
+    assert str(history.as_of) == day
+    assert silence(history).startswith("No new record since 31 Mar 2026, though others go on to 10 May 2026") == bool(
+        until
+    )
+    later = read_records(tmp_path / "crm.yaml", date(2026, 5, 10))
+    told = silence(later)
+    assert told.startswith("No new record since 31 Mar 2026, 40 days before 10 May 2026, where about 121") == bool(
+        until
+    ), told

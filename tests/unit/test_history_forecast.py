@@ -224,6 +224,12 @@ def test_a_trend_of_arrivals_is_damped() -> None:
     assert ahead[-1] < 45
 
 
+def test_a_list_loaded_at_once_is_no_flow() -> None:
+    """Ten a day, and five thousand on one day of the last month: ten a day are still to come."""
+    found = arriving([10] * 350 + [5000] + [10] * 9, 90)
+    assert found.by_day.sum() == pytest.approx(900, rel=0.03)
+
+
 # --- variation beyond chance ---------------------------------------------------------------------------------
 
 
