@@ -494,7 +494,7 @@ def rate_rows(made: World, estimates: pd.DataFrame, known_then: History) -> Iter
             "high": row["rate_high"],
             "came": float((rates * share).sum() / share.sum()),
             "mature": bool(row["mature"]),
-            "drifting": f"{name}: drift" in warned,
+            "drifting": f"{name}: changed over time" in warned,
             "recorded_from": f"{name}: outcomes are recorded only" in warned,
             "median": row["median_days"],
         }

@@ -235,8 +235,8 @@ def _warnings(
         yield f"{name}: {recorded}, though records start on {started[pair[0]]:%Y-%m-%d}; what came before is left out"
     if row["drift_chance"] < DRIFT_CHANCE:
         yield (
-            f"{name}: changed lately: in the last 90 days {row['drift']:.2f} times as many went on as the days before lead to "
-            "expect, more than luck explains; plan with what is recent, and ask what changed"
+            f"{name}: changed over time by more than luck explains: in the last 90 days {row['drift']:.2f} times as many went on as "
+            "the days before lead to expect; plan with what is recent, and ask what changed"
         )
     if row["window_days"] < (history_day - row["recorded_from"]).days:
         yield (
