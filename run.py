@@ -86,7 +86,7 @@ def commands(name: str, extra: list[str]) -> list[list[str]]:
     table = {
         "setup": [],
         "report": [[python, "-m", "revplan", "report", "annual_commit", "data/example/plan.yaml", "--out", "reports"]],
-        "revplan": [[python, "-m", "revplan"]],
+        "revplan": [[python, "-P", "-m", "revplan"]],  # -P: nothing is imported from the folder it is called in
         "test": [[python, "-m", "pytest", "--nbval", "--nbval-current-env", *test_paths(extra)]],
         "lint": [
             [python, "-m", "ruff", "check", "."],

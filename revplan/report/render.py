@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import repeat
 from multiprocessing import get_context
@@ -141,9 +141,29 @@ def render(request: Request, out: Path, progress: TextIO | None = None) -> list[
 
 
 def _rendered(held: Request, out: Path, progress: TextIO | None) -> list[Path]:
+    with _own_folder():
+        import matplotlib  # noqa: F401 - the first import reads a `matplotlibrc` in the current folder
     ready = prepared(held)
     check_folder(out)
     return printed(run(ready, progress), held, out)
+
+
+@contextmanager
+def _own_folder() -> Iterator[None]:
+    """While it lasts, the current folder is an empty one of ours, and Python imports nothing from it.
+
+    The folder a command is called in may be a stranger's, and programs look there for settings and modules.
+    """
+    before = os.environ.get("PYTHONSAFEPATH")
+    with TemporaryDirectory(prefix="revplan-", ignore_cleanup_errors=True) as empty, chdir(empty):
+        os.environ["PYTHONSAFEPATH"] = "1"
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ["PYTHONSAFEPATH"]
+            else:
+                os.environ["PYTHONSAFEPATH"] = before
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -235,13 +255,16 @@ def render_all(requests: Sequence[Request], out: Path, progress: TextIO | None =
 
 
 def _beside_each_other(held: Sequence[Request], out: Path, told: bool) -> list[list[Path] | RevplanError]:
+    whole = [replace(each, given=each.given and each.given.absolute()) for each in held]
+    target, count = out.absolute(), min(len(held), os.cpu_count() or 1)
     try:
-        with ProcessPoolExecutor(min(len(held), os.cpu_count() or 1), get_context("spawn")) as workers:
-            return list(workers.map(_attempted, held, repeat(out), repeat(told)))
+        with _own_folder(), ProcessPoolExecutor(count, get_context("spawn")) as workers:
+            found = list(workers.map(_attempted, whole, repeat(target), repeat(told)))
     except BrokenProcessPool:
         names = ", ".join(request.name for request in held)
         cure = "if memory ran out, close programs or ask for one report at a time; then run again"
         raise ReportError.at(names, f"a process that made one of them was ended; {cure}") from None
+    return [each if isinstance(each, RevplanError) else [out / path.name for path in each] for each in found]
 
 
 def _attempted(held: Request, out: Path, told: bool) -> list[Path] | RevplanError:

@@ -152,6 +152,7 @@ def _environment(scratch: Path) -> dict[str, str]:
     return {
         "PYTHONPATH": os.pathsep.join(filter(None, paths)),
         "PYTHONHASHSEED": "0",
+        "PYTHONSAFEPATH": "1",
         "IPYTHONDIR": str(scratch / "ipython"),
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
     }
