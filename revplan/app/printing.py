@@ -76,7 +76,19 @@ def report_pdf(game: Game, name: str, scenario: Scenario, tell: Callable[[str], 
         if stamp(plan) != game.stamp:
             reason = "has changed since this page was opened, or a file it names has; load the page again"
             raise PlanError.at(game.path.name, reason)
-        command = [sys.executable, "-P", "-m", "revplan", "report", REPORT, str(plan), "--out", scratch, "--formats", "pdf"]
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "revplan",
+            "report",
+            REPORT,
+            str(plan),
+            "--out",
+            scratch,
+            "--formats",
+            "pdf",
+        ]
         if scenario != Scenario():
             text = with_scenario(replace(game, path=plan), name, scenario)
             plan.write_text(text, encoding="utf-8", newline="")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import glob
 import os
 import shutil
+import stat
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryDirectory
@@ -21,6 +22,9 @@ PACKAGE = Path(__file__).resolve().parents[1]
 
 ABANDONED = 3600
 """Seconds after which a half-made pack belongs to nobody any more."""
+
+PRINTED = (".html", ".pdf", ".pptx", ".xlsx", ".png")
+"""What the files of a pack end with."""
 
 REPOSITORY = PACKAGE.parent if (PACKAGE.parent / "pyproject.toml").is_file() else None
 """The checkout revplan runs from; None where it is installed."""
@@ -107,16 +111,41 @@ def written_together(folder: Path, name: str, contents: Mapping[str, bytes]) -> 
     """
     ready = folder / f".revplan-{name}.ready"
     with _writing(folder), _alone(folder):
-        _move_out(ready, folder)
+        if _is_ours(ready, name, PRINTED):
+            _move_out(ready, folder)
         _sweep(folder, name)
         with TemporaryDirectory(dir=folder, prefix=f".revplan-{name}-", ignore_cleanup_errors=True) as scratch:
             half = Path(scratch) / "half"
             half.mkdir()
             for file, content in contents.items():
                 (half / file).write_bytes(content)
-            half.rename(ready)
-            _publish(ready, folder, len(contents))
+            if len(contents) == 1:  # one file is replaced in one step, and no run of later has anything to complete
+                _move_out(half, folder)
+                half.mkdir()
+            elif os.path.lexists(ready):
+                message = "stands where a finished report waits to be moved, and revplan did not make it; take it away"
+                raise PlanError.at(shown_path(ready), message)
+            elif contents:
+                half.rename(ready)
+                _publish(ready, folder, len(contents))
     return [folder / file for file in contents]
+
+
+def _is_ours(path: Path, name: str, suffixes: Collection[str]) -> bool:
+    """Whether `path` is what a run of the pack `name` leaves: a real folder with nothing but files of that pack.
+
+    A folder may come from a stranger: a link in it could lead to anybody's files, and other files are not ours.
+    """
+    if not os.path.lexists(path) or path.is_symlink() or not path.is_dir():
+        return False
+    if hasattr(os, "getuid") and path.lstat().st_uid != os.getuid():
+        return False
+    return all(
+        stat.S_ISREG(each.lstat().st_mode)
+        and each.name.startswith(f"{name}.")
+        and (not suffixes or each.name.removeprefix(name) in suffixes)
+        for each in path.iterdir()
+    )
 
 
 @contextmanager
@@ -143,7 +172,11 @@ def _alone(folder: Path) -> Iterator[None]:
 def _sweep(folder: Path, name: str) -> None:
     """Removes what runs of the same pack that were killed long ago left half made."""
     for path in folder.glob(f".revplan-{glob.escape(name)}-*"):
-        if time.time() - path.stat().st_mtime > ABANDONED:
+        half = path / "half"
+        known = _is_ours(half, name, ()) or not os.path.lexists(half)
+        if path.is_symlink() or not path.is_dir() or not known or any(each != half for each in path.iterdir()):
+            continue
+        if time.time() - path.lstat().st_mtime > ABANDONED:
             shutil.rmtree(path, ignore_errors=True)
 
 
@@ -159,13 +192,12 @@ def _publish(ready: Path, folder: Path, count: int) -> None:
 
 def _move_out(ready: Path, folder: Path) -> None:
     """Moves the files of a complete pack to where they belong."""
-    if ready.is_dir():
-        files = sorted(ready.iterdir())
-        for path in files:
-            _check_free(folder / path.name)
-        for path in files:
-            os.replace(path, folder / path.name)
-        ready.rmdir()
+    files = sorted(ready.iterdir())
+    for path in files:
+        _check_free(folder / path.name)
+    for path in files:
+        os.replace(path, folder / path.name)
+    ready.rmdir()
 
 
 def _check_free(path: Path) -> None:

@@ -112,4 +112,12 @@ def _markdown(source: str) -> Any:
 def _renderer() -> Any:
     import mistune
 
-    return mistune.create_markdown(escape=True, plugins=["table", "strikethrough"])
+    class Words(mistune.HTMLRenderer):
+        """Markdown in which a picture from elsewhere is its words: a page loads nothing."""
+
+        def image(self, text: str, url: str, title: str | None = None) -> str:
+            if url.startswith("data:image/"):
+                return super().image(text, url, title)
+            return mistune.escape(text)
+
+    return mistune.create_markdown(escape=True, renderer=Words(escape=True), plugins=["table", "strikethrough"])

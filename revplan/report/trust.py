@@ -19,23 +19,31 @@ def check_trust(notebook: Any, path: Path) -> None:
     Raises
     ------
     PlanError
-        If it lies beside the plan, its code is not that of the notebook revplan ships under its
-        name, and Jupyter has not been told to trust it.
+        If it lies beside the plan, its cells are not those of the notebook revplan ships under its
+        name (code, words, and tags, which can keep code from running), and Jupyter has not been told
+        to trust it.
     """
     from nbformat.sign import NotebookNotary
 
     shipped = [home / "notebooks" / path.name for home in (REPOSITORY, PACKAGE / "shipped") if home]
-    if path in shipped or any(_code(notebook) == _code(notebook_in(own)) for own in shipped if own.is_file()):
+    if path in shipped:
         return
-    if not NotebookNotary().check_signature(notebook):  # type: ignore[no-untyped-call]
-        raise PlanError.at(
-            shown_path(path),
-            "its code is not that of the report revplan ships, and Jupyter on this machine does not trust it; "
-            "read it, then run and save it in JupyterLab (or `jupyter trust` it), or delete it to run the shipped one",
-        )
+    others = [notebook_in(own) for own in shipped if own.is_file()]
+    if any(_cells(notebook) == _cells(own) for own in others) or NotebookNotary().check_signature(notebook):  # type: ignore[no-untyped-call]
+        return
+    same_code = any(_code(notebook) == _code(own) for own in others)
+    differs = "its words or tags are not those" if same_code else "its code is not that"
+    raise PlanError.at(
+        shown_path(path),
+        f"{differs} of the report revplan ships, and Jupyter on this machine does not trust it; "
+        "read it, then run and save it in JupyterLab (or `jupyter trust` it), or delete it to run the shipped one",
+    )
+
+
+def _cells(notebook: Any) -> list[tuple[str, str, list[str]]]:
+    """The cells as far as they say what is run and printed; the place of the plan, which differs, as one."""
+    return [(cell.cell_type, in_workspace(cell.source), list(cell.metadata.get("tags", []))) for cell in notebook.cells]
 
 
 def _code(notebook: Any) -> list[str]:
-    """The code cells; the place of the plan, which differs between a checkout and a workspace, as one."""
-    sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-    return [in_workspace(source) for source in sources]
+    return [source for kind, source, _ in _cells(notebook) if kind == "code"]

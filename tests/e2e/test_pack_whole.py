@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from revplan.errors import PlanError, ReportError
-from revplan.report.files import written_together
+from revplan.report.files import written, written_together
 
 FILES = ("pack.html", "pack.pdf", "pack.pptx", "pack.xlsx")
 WRITER = """
@@ -121,3 +121,81 @@ def test_what_a_killed_run_left_half_made_is_swept_up(tmp_path: Path) -> None:
         os.utime(folder, (0, 0))
     written_together(tmp_path, "pack", {"pack.html": b"x"})
     assert sorted(path.name for path in tmp_path.iterdir()) == [".pack-backup", ".revplan-pack-young", "pack.html"]
+
+
+# --- folders of strangers ------------------------------------------------------------------------------------
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """Every file under `folder` and what it holds; a link by where it leads."""
+    return {
+        str(path.relative_to(folder)): os.readlink(path).encode() if path.is_symlink() else path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_symlink() or path.is_file()
+    }
+
+
+@pytest.mark.parametrize("names", [["pack.html"], list(FILES)])
+def test_a_link_in_the_place_of_a_finished_pack_moves_nobody_s_files(tmp_path: Path, names: list[str]) -> None:
+    mine, out = tmp_path / "mine", tmp_path / "out"
+    for folder in (mine, out):
+        folder.mkdir()
+    (mine / "pack.pdf").write_bytes(b"my own")
+    (mine / "letters.txt").write_bytes(b"my own")
+    (out / ".revplan-pack.ready").symlink_to(mine, target_is_directory=True)
+    if len(names) == 1:
+        written_together(out, "pack", dict.fromkeys(names, b"new"))
+        assert (out / "pack.html").read_bytes() == b"new"
+    else:
+        with pytest.raises(PlanError, match=r"\.revplan-pack\.ready: stands where a finished report waits"):
+            written_together(out, "pack", dict.fromkeys(names, b"new"))
+    assert tree(mine) == {"pack.pdf": b"my own", "letters.txt": b"my own"}
+    assert not (out / "letters.txt").exists()
+
+
+@pytest.mark.parametrize("planted", ["plan.yaml", "pack.yaml", "pack.ipynb", "packed.html"])
+def test_only_printings_of_the_pack_are_moved_out_of_a_finished_one(tmp_path: Path, planted: str) -> None:
+    (tmp_path / planted).write_bytes(b"my own")
+    ready = tmp_path / ".revplan-pack.ready"
+    ready.mkdir()
+    (ready / planted).write_bytes(b"a stranger's")
+    (ready / "pack.pdf").write_bytes(b"a stranger's")
+    written_together(tmp_path, "pack", {"pack.html": b"new"})
+    assert (tmp_path / planted).read_bytes() == b"my own"
+    assert not (tmp_path / "pack.pdf").exists()
+    with pytest.raises(PlanError, match="revplan did not make it; take it away"):
+        written_together(tmp_path, "pack", dict.fromkeys(FILES, b"new"))
+
+
+def test_a_link_in_a_finished_pack_is_not_moved_out(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b"my own")
+    ready = tmp_path / "out" / ".revplan-pack.ready"
+    ready.mkdir(parents=True)
+    (ready / "pack.pdf").symlink_to(tmp_path / "secret")
+    written_together(tmp_path / "out", "pack", {"pack.html": b"new"})
+    assert not os.path.lexists(tmp_path / "out" / "pack.pdf")
+
+
+def test_a_file_that_is_replaced_alone_leaves_a_finished_pack_of_its_name_alone(tmp_path: Path) -> None:
+    """`import --write` on plan.yaml, in a folder with a stranger's `.revplan-plan.ready`."""
+    ready = tmp_path / ".revplan-plan.ready"
+    ready.mkdir()
+    (ready / "plan.yaml").write_bytes(b"a stranger's")
+    written(tmp_path / "plan.yaml", "mine")
+    assert tree(tmp_path) == {"plan.yaml": b"mine", ".revplan-plan.ready/plan.yaml": b"a stranger's"}
+
+
+def test_only_what_a_killed_run_leaves_is_swept(tmp_path: Path) -> None:
+    out, mine = tmp_path / "out", tmp_path / "mine"
+    for folder in (out / ".revplan-pack-notes", out / ".revplan-pack-half" / "half", mine):
+        folder.mkdir(parents=True)
+        (folder / "notes.txt").write_bytes(b"my own")
+    (out / ".revplan-pack-link").symlink_to(mine, target_is_directory=True)
+    (out / ".revplan-pack-deep" / "half").mkdir(parents=True)
+    (out / ".revplan-pack-deep" / "half" / "pack.html").symlink_to(mine / "notes.txt")
+    before = tree(tmp_path)
+    for path in out.iterdir():
+        os.utime(path, (0, 0), follow_symlinks=False)
+    os.utime(mine, (0, 0))
+    written_together(out, "pack", {"pack.html": b"new"})
+    assert tree(tmp_path) == {**before, "out/pack.html": b"new"}

@@ -698,6 +698,18 @@ def retyped(source: Path, target: Path, before: str, after: str, **others: bytes
             copy.writestr(name, raw)
 
 
+def linked(source: Path, target: Path, address: str) -> Path:
+    """A copy of a template, one of whose layouts takes a picture from elsewhere, or leads there."""
+    with zipfile.ZipFile(source) as parts, zipfile.ZipFile(target, "w") as copy:
+        rels = next(name for name in parts.namelist() if name.startswith("ppt/slideLayouts/_rels/"))
+        kind = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/image"
+        link = f'<Relationship Id="rId99" Type="{kind}" Target="{address}" TargetMode="External"/></Relationships>'
+        for name in parts.namelist():
+            raw = parts.read(name)
+            copy.writestr(name, raw.replace(b"</Relationships>", link.encode()) if name == rels else raw)
+    return target
+
+
 def broken_templates(folder: Path, company: Path) -> Iterator[tuple[Path, str]]:
     """Files that are no template, and what is said of them."""
     yield folder / "missing.pptx", "is not a file; give the path of a template"
@@ -718,9 +730,16 @@ def broken_templates(folder: Path, company: Path) -> Iterator[tuple[Path, str]]:
     yield folder / "macro.pptm", "holds macros or controls, which are not carried"
     retyped(company, folder / "hidden.pptx", "", "", **{"ppt/vbaProject.bin": b"x"})
     yield folder / "hidden.pptx", "holds macros or controls, which are not carried"
+    for number, address in enumerate(
+        ("http://192.0.2.1/logo.png", "file://server/share/logo.png", "https://example.com")
+    ):
+        yield (
+            linked(company, folder / f"linked{number}.pptx", address),
+            f"links to {re.escape(address)} in /ppt/slideLayouts",
+        )
     with zipfile.ZipFile(folder / "bomb.pptx", "w", zipfile.ZIP_DEFLATED) as bomb:
         bomb.writestr("[Content_Types].xml", bytes(310_000_000))
-    yield folder / "bomb.pptx", "unpacks to more than 300 MB"
+    yield folder / "bomb.pptx", "unpacks to more than 60 MB"
     with zipfile.ZipFile(folder / "sheet.pptx", "w") as other:
         other.writestr("[Content_Types].xml", "<Types/>")
     yield folder / "sheet.pptx", "is not a presentation; open it in PowerPoint"

@@ -16,6 +16,7 @@ from revplan.errors import DataError, PlanError, ReportError
 from revplan.report import render as rendering
 from revplan.report.progress import Progress
 from revplan.report.render import Request, notebook_path
+from revplan.report.trust import check_trust
 from revplan.workspace import new_workspace
 
 PLAN = """name: the plan
@@ -204,6 +205,29 @@ def test_a_strangers_notebook_beside_the_plan_does_not_run(tmp_path: Path) -> No
     with pytest.raises(PlanError, match=r"demo\.ipynb: its code is not that of the report .* does not trust it"):
         render("demo", plan, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("change", ["tag", "words", "cell", "raw"])
+def test_a_shipped_notebook_is_its_words_and_tags_too(tmp_path: Path, change: str) -> None:
+    """A tag drops a section of the report, and words such as "Approved by the board" are printed as the report's."""
+    new_workspace(tmp_path / "mine")
+    path = tmp_path / "mine" / "notebooks" / "annual_commit.ipynb"
+    strangers = read(path, as_version=4)
+    words = next(cell for cell in strangers.cells if cell.cell_type == "markdown")
+    if change == "tag":
+        code = [cell for cell in strangers.cells if cell.cell_type == "code"]
+        code[-1].metadata["tags"] = ["skip-execution"]
+    elif change == "words":
+        words.source += "\n\nApproved by the board"
+    else:
+        added = new_markdown_cell("Approved by the board")
+        added.cell_type = "markdown" if change == "cell" else "raw"
+        strangers.cells.append(added)
+    write(strangers, path)
+    with pytest.raises(PlanError, match="its words or tags are not those of the report revplan ships"):
+        render("annual_commit", tmp_path / "mine" / "plan.yaml", tmp_path / "out")
+    NotebookNotary().sign(strangers)  # its owner saved it
+    check_trust(strangers, path)
 
 
 def test_an_unchanged_workspace_needs_no_trust(tmp_path: Path) -> None:

@@ -77,6 +77,24 @@ def test_markdown_has_tables_and_lists_but_no_html() -> None:
     assert "javascript:" not in html
 
 
+@pytest.mark.parametrize(
+    "address", ["https://example.com/x.png", "//example.com/x.png", "file:///etc/x.png", "x.png", "DATA:text/html,x"]
+)
+def test_a_picture_from_elsewhere_is_its_words(address: str) -> None:
+    cells = (
+        new_markdown_cell(f"![the *logo*]({address})"),
+        code(new_output("display_data", {"text/markdown": f'![mine]({address} "t")'})),
+    )
+    html = printed(*cells)
+    assert "<img" not in html
+    assert address not in html
+    assert "logo" in html
+    assert "mine" in html
+    assert '<img src="data:image/png;base64,iVBORw0KGgo="' in printed(
+        new_markdown_cell("![x](data:image/png;base64,iVBORw0KGgo=)")
+    )
+
+
 @pytest.mark.parametrize("name", [EVIL, '"}</style><script>alert(1)</script>', "\u202e{{ 7 * 7 }} {% raw %}"])
 def test_a_hostile_plan_name_is_words_everywhere(name: str) -> None:
     rows = pd.DataFrame({"plan": [name]})

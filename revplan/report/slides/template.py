@@ -86,6 +86,7 @@ def open_template(path: Path | None) -> Template:
     """
     deck = _opened(path)
     _emptied(deck)
+    _refuse_links(deck, shown_path(path or MASTER))
     exhibit = _exhibit_layout(deck, shown_path(path or MASTER))
     content = _content(exhibit)
     title = next(shape for shape in exhibit.placeholders if kind(shape) in TITLES)
@@ -140,6 +141,20 @@ def _emptied(deck: Any) -> None:
     for slide in list(slides):
         deck.part.drop_rel(slide.rId)
         slides.remove(slide)
+
+
+def _refuse_links(deck: Any, place: str) -> None:
+    """Refuses what would lead out of the deck from its layouts: it is loaded or followed wherever the deck is shown."""
+    package = deck.part.package
+    owners = [("the file", package._rels), *((part.partname, part.rels) for part in package.iter_parts())]
+    found = [(name, each.target_ref) for name, rels in owners for each in rels.values() if each.is_external]
+    if found:
+        name, address = found[0]
+        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        message = (
+            f"links to {shown(address)} in {shown(name)}{more}, which is not carried; take the links out of its layouts"
+        )
+        raise PlanError.at(place, f"{message} and masters")
 
 
 def _exhibit_layout(deck: Any, place: str) -> Any:
