@@ -53,6 +53,8 @@ def plan_text(path: Path) -> str:
     """
     try:
         return content_of(path, PlanError, megabytes(PLAN_MB)).decode("utf-8")
+    except FileNotFoundError:
+        raise PlanError.at(shown(path.name), "there is no such file any more; put it back") from None
     except (OSError, UnicodeDecodeError) as fault:
         raise PlanError.at(shown(path.name), f"cannot be read ({shown(fault)})") from None
 
