@@ -56,7 +56,8 @@ def plan_text(path: Path) -> str:
     except FileNotFoundError:
         raise PlanError.at(shown(path.name), "there is no such file any more; put it back") from None
     except (OSError, UnicodeDecodeError) as fault:
-        raise PlanError.at(shown(path.name), f"cannot be read ({shown(fault)})") from None
+        reason = fault.strerror if isinstance(fault, OSError) and fault.strerror else shown(fault)
+        raise PlanError.at(shown(path.name), f"cannot be read ({reason})") from None
 
 
 def _yaml() -> YAML:
