@@ -2,11 +2,12 @@
 PY ?= python3
 ARGS ?=
 
-.PHONY: report setup test lint lock notebooks sample
+.PHONY: report setup test processors lint lock notebooks sample
 
 report: ; @$(PY) run.py report $(ARGS)
 setup: ; @$(PY) run.py setup $(ARGS)
 test: ; @$(PY) run.py test $(ARGS)
+processors: ; @$(PY) run.py processors $(ARGS)
 lint: ; @$(PY) run.py lint $(ARGS)
 lock: ; @$(PY) run.py lock $(ARGS)
 notebooks: ; @$(PY) run.py notebooks $(ARGS)

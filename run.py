@@ -38,11 +38,15 @@ NETWORK_WORDS = (
     "timed out",
 )
 
+# A file of tests, or a notebook, at a time in each process. In one process, as for --pdb: `run.py test -n0`.
+SIDE_BY_SIDE = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile"]
+
 ABOUT = {
     "setup": "make .venv, or bring it up to date",
     "report": "the annual commit of the example company, into reports/",
     "revplan": "any revplan command, such as `run.py revplan plan data/example/plan.yaml`",
     "test": "all tests, the committed notebooks among them; arguments go to pytest",
+    "processors": "notebooks and computing tests as twelve other processors would run them (an hour; --two: two, in minutes)",
     "lint": "ruff and mypy",
     "notebooks": "run the committed notebooks again and keep their outputs",
     "sample": "the example company's board pack and the README's pictures, into reports/sample/",
@@ -87,7 +91,8 @@ def commands(name: str, extra: list[str]) -> list[list[str]]:
         "setup": [],
         "report": [[python, "-m", "revplan", "report", "annual_commit", "data/example/plan.yaml", "--out", "reports"]],
         "revplan": [[python, "-P", "-m", "revplan"]],  # -P: nothing is imported from the folder it is called in
-        "test": [[python, "-m", "pytest", "--nbval", "--nbval-current-env", *test_paths(extra)]],
+        "test": [[python, "-m", "pytest", "--nbval", "--nbval-current-env", *everything_unless_named(extra)]],
+        "processors": [[python, "tests/processors.py"]],
         "lint": [
             [python, "-m", "ruff", "check", "."],
             [python, "-m", "ruff", "format", "--check", "."],
@@ -101,10 +106,10 @@ def commands(name: str, extra: list[str]) -> list[list[str]]:
     return [*chosen[:-1], [*chosen[-1], *extra]] if chosen else []
 
 
-def test_paths(extra: list[str]) -> list[str]:
-    """Where pytest looks, unless `extra` names a place itself."""
+def everything_unless_named(extra: list[str]) -> list[str]:
+    """What pytest is told besides `extra`: to run all there is, side by side, unless `extra` names a place itself."""
     named = any((ROOT / word.split("::")[0]).exists() for word in extra if not word.startswith("-"))
-    return [] if named else ["tests", "notebooks"]
+    return [] if named else [*SIDE_BY_SIDE, "tests", "notebooks"]
 
 
 def lock_command() -> list[str]:

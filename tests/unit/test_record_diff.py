@@ -154,7 +154,7 @@ def test_each_change_in_words(tmp_path: Path, old: str, new: str, words: str) ->
 def test_less_evidence_asks_for_more_to_sign_and_nothing_else(changed) -> None:
     (change,) = changed(("evidence: 60", "evidence: 8")).changes
     assert change.effect["signed"] > 1
-    assert [change.effect[name] for name in ("first", "commit", "budget", "arr")] == [0, 0, 0, 0]
+    assert [change.effect[name] for name in ("first", "commit", "budget", "arr")] == pytest.approx([0] * 4, abs=1e-6)
 
 
 def test_changes_without_effect_are_listed_as_such(changed, tmp_path: Path) -> None:

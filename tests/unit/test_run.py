@@ -189,6 +189,8 @@ def test_compiled_files_are_written_whatever_the_environment_says(
 def test_test_command_covers_notebooks_unless_a_place_is_named(run: ModuleType, checkout: Path) -> None:
     (checkout / "tests").mkdir()
     assert run.commands("test", ["-x"])[-1][-3:] == ["tests", "notebooks", "-x"]
+    assert "--dist" in run.commands("test", ["-x"])[-1]
+    assert "--dist" not in run.commands("test", ["tests::test_one"])[-1]  # starting two processes takes longer
     assert run.commands("test", ["tests::test_one"])[-1][-1] == "tests::test_one"
     assert "notebooks" not in run.commands("test", ["tests::test_one"])[-1]
 
@@ -206,3 +208,82 @@ def test_unknown_command_is_the_callers_fault(run: ModuleType) -> None:
 def test_all_commands_run_and_the_first_failure_counts(run: ModuleType, tmp_path: Path) -> None:
     exits = [[sys.executable, "-c", f"raise SystemExit({code})"] for code in (0, 3, 4)]
     assert run.run_all(exits, tmp_path) == 3
+
+
+# --- other processors ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def processors() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("processors", ROOT / "tests" / "processors.py")
+    assert spec
+    assert spec.loader
+    module = sys.modules["processors"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+AVX512 = ["X86_V2", "X86_V3", "X86_V4", "AVX512_ICL"]
+
+
+@pytest.mark.parametrize(
+    ("features", "possible", "two"),
+    [
+        (AVX512, 12, [("Nehalem", "X86_V3 X86_V4 AVX512_ICL"), ("SkylakeX", "")]),
+        (AVX512[:3], 4, [("Nehalem", ""), ("SkylakeX", "")]),
+        (AVX512[:2], 3, [("Nehalem", ""), ("Haswell", "")]),
+        (["ASIMD"], 0, []),
+    ],
+    ids=["icelake", "skylake", "haswell", "arm"],
+)
+def test_a_machine_stands_for_the_processors_whose_instructions_it_has(
+    processors: ModuleType, features: list[str], possible: int, two: list[tuple[str, str]]
+) -> None:
+    reasons = [each.lacking(features) for each in processors.ALL]
+    assert len(reasons) == 12
+    assert reasons.count("") == possible
+    assert all(reason.startswith("this machine has no ") for reason in reasons if reason)
+    assert [(each.kernels, each.without) for each in processors.most_different(features)] == two
+
+
+def test_the_environment_says_which_processor_is_stood_for(
+    processors: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NPY_DISABLE_CPU_FEATURES", "X86_V4")
+    found = {str(each): each.environment for each in processors.ALL}
+    old = found["OpenBLAS as on Nehalem, numpy without X86_V4 AVX512_ICL"]
+    assert (old["OPENBLAS_CORETYPE"], old["NPY_DISABLE_CPU_FEATURES"]) == ("Nehalem", "X86_V4 AVX512_ICL")
+    assert "NPY_DISABLE_CPU_FEATURES" not in found["OpenBLAS as on Zen, numpy with all it has"]
+
+
+def test_what_cannot_be_stood_for_is_named_and_no_failure(
+    processors: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(processors, "features_here", lambda: ["ASIMD"])
+    assert processors.main([]) == 0
+    assert capsys.readouterr().out.count(": skipped, this machine has no ") == 12
+
+
+def test_a_failure_on_one_processor_fails_the_command(
+    processors: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    there = tmp_path / "test_kernels.py"
+    there.write_text("import os\ndef test_it(): assert os.environ['OPENBLAS_CORETYPE'] != 'Haswell'\n")
+    monkeypatch.setattr(processors, "PYTEST", [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"])
+    monkeypatch.setattr(processors, "ALL", [each for each in processors.ALL if not each.without])
+    monkeypatch.setattr(processors, "features_here", lambda: AVX512[:2])
+    assert processors.main([str(there)]) == 1
+    closing = capsys.readouterr().out.strip().splitlines()[-4:]
+    assert [line.split(": ")[1].split(" ")[0].rstrip(",") for line in closing] == [
+        "passed",
+        "FAILED",
+        "skipped",
+        "passed",
+    ]
+
+
+def test_the_tests_of_floats_are_there(processors: ModuleType) -> None:
+    found = processors.float_heavy()
+    assert all((ROOT / path).exists() for path in found)
+    assert {"notebooks", "tests/unit/test_what_if.py", "tests/unit/test_model_commit.py"} < set(found)
+    assert all(any((ROOT / "tests/unit").glob(f"test_{each}*.py")) for each in processors.SUBJECTS)
