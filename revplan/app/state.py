@@ -1,7 +1,7 @@
 """What the sliders say, as frozen values: a scenario to start from, what was moved, and the way there.
 
 A rate or a delay is moved by a factor, everything else to a value. A slider moved back to where it
-stood before it was touched counts as not moved, so that the same figures come out to the bit.
+stood before it was touched counts as not moved, so that the same figures come out.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A chart as SVG text: the same bytes in every run, on every machine, in any page.
+"""A chart as SVG text: the same bytes in every run on one machine, the same to the eye on every one, in any page.
 
 Text is drawn as outlines (`svg.fonttype: path`), not as selectable text: a phone or a Windows
 reader has no DejaVu Sans, and with another font labels grow, collide and are cut off. The words

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
+from dataclasses import replace
 from datetime import date
 from hashlib import sha256
 from pathlib import Path
@@ -19,6 +22,7 @@ from revplan.formats import commitment, compact, show
 from revplan.inputs import queries
 from revplan.plan.file import read_plan
 from revplan.record.contents import CONTENTS, README
+from revplan.record.difference import compare
 from revplan.record.promises import against, against_arr
 from revplan.record.reading import Record, drift, read_record
 from revplan.record.signing import Terms, sign
@@ -181,6 +185,28 @@ def test_the_frozen_plan_gives_the_same_results(signed: Record) -> None:
     assert drift(signed, book) == ()
     for name in ("stages", "quarters"):
         pd.testing.assert_frame_equal(getattr(signed, name), getattr(book, name), rtol=1e-12)
+
+
+OLD = {"OPENBLAS_CORETYPE": "Nehalem", "NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL"}
+
+
+def test_a_folder_signed_on_another_kind_of_processor_checks_out_here(plan_file: Path) -> None:
+    command = [sys.executable, "-W", "ignore", "-m", "revplan", "sign", str(plan_file), "--by", "Anna"]
+    done = subprocess.run(command, env={**os.environ, **OLD}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (folder,) = (plan_file.parent / "signed").iterdir()
+    record = read_record(folder)
+    assert drift(record, open_workbook(record.plan_path)) == ()
+    assert compare(folder, plan_file).changes == ()
+    here = sign(plan_file, ["Anna"], record.signature.on)
+    assert here.stages["commit"].tolist() == pytest.approx(record.stages["commit"].tolist(), rel=1e-6)
+
+
+@pytest.mark.parametrize(("by", "told"), [(1e-8, False), (1e-4, True)])
+def test_last_digits_are_no_drift_and_what_a_reader_sees_is(signed: Record, by: float, told: bool) -> None:
+    book = open_workbook(signed.plan_path)
+    signed_then = signed.signature.model_copy(update={"signed": signed.signature.signed * (1 + by)})
+    assert bool(drift(replace(signed, signature=signed_then), book)) is told
 
 
 def test_promises_add_up_to_the_commit(signed: Record) -> None:
