@@ -20,7 +20,7 @@ from revplan.history.baselines import NAMES, baselines
 from revplan.history.deals import mean_deal
 from revplan.history.expected import month_ends
 from revplan.history.forecast import Forecast, forecast_wins
-from revplan.history.records import History, read_records
+from revplan.history.records import Export, History, known_by, read_export
 from revplan.history.scores import Scores, Told, scores
 from revplan.history.spells import Spells, as_date, day_number, spells_of
 
@@ -73,14 +73,15 @@ def backtest(crm: Path, span: tuple[date, date], every: Every, months: int, tell
     DataError
         If the span is turned round, no day in it can be replayed, or the records are at fault.
     """
-    latest = read_records(crm)
+    export = read_export(crm)
+    latest = known_by(export)
     days = _days(span, every, months, latest)
     origins, skipped = [], []
     for number, day in enumerate(days):
         if tell:
             tell(number, len(days), f"days replayed, now {day}")
         try:
-            origins.append(_origin(crm, day, months, latest))
+            origins.append(_origin(export, day, months, latest))
         except DataError as error:
             skipped.append(f"{day} is left out: {error.faults[0]}")
     if not origins:
@@ -108,8 +109,8 @@ def _days(span: tuple[date, date], every: Every, months: int, latest: History) -
     return [as_date(day) for day in over]
 
 
-def _origin(crm: Path, day: date, months: int, latest: History) -> Origin:
-    history = read_records(crm, day)
+def _origin(export: Export, day: date, months: int, latest: History) -> Origin:
+    history = known_by(export, day)
     forecast = forecast_wins(history, months)
     spells = spells_of(history)
     wins = _wins(history, latest, forecast.ends[-1])

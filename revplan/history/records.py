@@ -66,12 +66,44 @@ def read_records(crm_path: str | Path, as_of: date | None = None) -> History:
     DataError
         If a file is at fault (each fault with its line), or no record can be used.
     """
+    return known_by(read_export(crm_path), as_of)
+
+
+@dataclass(frozen=True, eq=False)
+class Export:
+    """The files of a CRM, read; what they knew on any day is a view of them (`known_by`)."""
+
+    tables: Tables
+    raw: Raw
+    details: Details
+
+
+def read_export(crm_path: str | Path) -> Export:
+    """The files the CRM file at `crm_path` names.
+
+    Raises
+    ------
+    DataError
+        If a file is at fault (each fault with its line), or no row has a day.
+    """
     tables = read_tables(read_crm_file(Path(crm_path)))
     raw = read_events(tables)
     details = _details(tables, raw)
     raw = replace(raw, events=raw.events.where(~details.left_out[raw.events.record]))
     if len(raw.events.at) == 0:
         raise _nothing_usable(tables, raw, "no row has a day on which a stage was entered")
+    return Export(tables, raw, details)
+
+
+def known_by(export: Export, as_of: date | None = None) -> History:
+    """The history in `export` as known at the end of `as_of`, or of the last day it knows of.
+
+    Raises
+    ------
+    DataError
+        If no record can be used.
+    """
+    tables, raw, details = export.tables, export.raw, export.details
     day = as_of or last_usual_day(raw.events)
     stages = tables.source.crm.stage_ids()
     written, moments = _moments(raw, day, stages, details.columns["source"])

@@ -208,4 +208,8 @@ def provenance(book: Workbook) -> Exhibit:
         history = book.records.history
         facts["Records"] = f"known to {show(history.as_of, 'date')}"
         lines = [str(line) for line in history.report]
-    return text("The same plan, records and version make this page again: the same digits on every machine, the same bytes on one.", facts, notes=lines)
+    return text(
+        "The same plan, records and version make this page again: the same digits on every machine, the same bytes on one.",
+        facts,
+        notes=lines,
+    )

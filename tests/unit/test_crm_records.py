@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from revplan.errors import DataError
-from revplan.history.records import History, read_records, silence
+from revplan.history.records import History, known_by, read_export, read_records, silence
 
 CRM = """\
 format: wide
@@ -342,3 +342,14 @@ def test_today_is_the_last_day_on_which_records_still_came_in(tmp_path: Path, un
     assert told.startswith("No new record since 31 Mar 2026, 40 days before 10 May 2026, where about 121") == bool(
         until
     ), told
+
+
+def test_what_an_export_knew_on_a_day_is_a_view_of_it() -> None:
+    """Whatever was looked at before: the export is read once and nothing of it changes."""
+    crm = Path(__file__).parents[2] / "data" / "example" / "crm.yaml"
+    export, days = read_export(crm), [date(2026, 6, 30), date(2025, 9, 30), None, date(2026, 6, 30)]
+    for day in days:
+        view, alone = known_by(export, day), read_records(crm, day)
+        pd.testing.assert_frame_equal(view.stage_history, alone.stage_history)
+        pd.testing.assert_frame_equal(view.records, alone.records)
+        assert (view.as_of, view.report, view.fingerprint) == (alone.as_of, alone.report, alone.fingerprint)
