@@ -8,7 +8,7 @@ from __future__ import annotations
 import pandas as pd
 
 from revplan.boardbook import BoardBook
-from revplan.formats import commitment, largest_remainder, plural, round_half_up, show, steady_order
+from revplan.formats import TIE, commitment, largest_remainder, plural, round_half_up, show, steady_order
 from revplan.model.scenarios import entries_by_stage
 from revplan.model.sheet import sums_by_quarter
 from revplan.model.year import PlannedYear
@@ -144,7 +144,7 @@ def _quarterly_message(book: BoardBook, frame: pd.DataFrame, quarters: list[str]
     commit = signed(book)
     more = row["year"] > (commit.value or 0.0)
     already = "; with those of records open already {promised} are expected" if more else ""
-    largest = [name for name in quarters if row[name] == max(row[each] for each in quarters)]
+    largest = [name for name in quarters if row[name] >= (1 - TIE) * max(row[each] for each in quarters)]
     verb = "{were} signed" if book.signed else "{are} to sign"
     part = ", the largest part of them in {quarter}" if len(largest) == 1 else ""
     return say(
