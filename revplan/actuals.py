@@ -17,6 +17,7 @@ import pandas as pd
 
 from revplan.calendar import month_of, months_from
 from revplan.errors import DataError, Fault, shown
+from revplan.files import told_of
 from revplan.formats import listed, show
 from revplan.history.cells import Cells, amounts
 from revplan.history.crm import in_spelling_of, tidy
@@ -75,7 +76,13 @@ def read_actuals(plan: Plan, folder: Path) -> Actuals | None:
     """
     if plan.actuals is None:
         return None
-    text = read_csv(folder / plan.actuals)
+    path = folder / plan.actuals
+    with told_of(DataError, shown(path.name), "export it again as CSV, with a header row"):
+        return _read(path, plan)
+
+
+def _read(path: Path, plan: Plan) -> Actuals:
+    text = read_csv(path)
     if missing := [each.name for each in columns(TABLE) if each.name not in text.header]:
         raise DataError.at(text.name, f"lacks the columns {', '.join(missing)}; it has {', '.join(text.header[:20])}")
     rows, signs, faults = _rows(text, plan)

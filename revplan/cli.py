@@ -7,17 +7,19 @@ Heavy imports stand inside the commands, so that `revplan --help` answers at onc
 from __future__ import annotations
 
 import argparse
+import errno
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from revplan import __version__
-from revplan.errors import PlanError, ReportError, RevplanError
+from revplan.errors import PlanError, ReportError, RevplanError, shown
 
 if TYPE_CHECKING:
     from revplan.model.spread import Spread
@@ -31,29 +33,87 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
         given.command(given)
+        sys.stdout.flush()  # what cannot be written is told here, not when Python ends
     except ReportError as error:
         return _refused(error, FAILED)
     except RevplanError as error:
         return _refused(error, INPUT_AT_FAULT)
     except BrokenPipeError:
-        sys.stderr.close()
+        _silenced(sys.stdout)
         return FAILED
     except KeyboardInterrupt:
-        print("revplan: stopped", file=sys.stderr)
+        _tell("revplan: stopped")
         return FAILED
     except Exception as error:
-        print(
-            f"revplan: a fault of revplan itself, not of your files: {type(error).__name__}: {error}", file=sys.stderr
-        )
-        return FAILED
+        _silenced(sys.stdout)
+        return _surprised(error)
     return DONE
 
 
 def _refused(error: RevplanError, code: int) -> int:
     count = f" ({len(error.faults)} faults)" if len(error.faults) > 1 else ""
     what = "could not be done" if code == FAILED else "the input needs a change"
-    print(f"revplan: {what}{count}", *(f"  {fault}" for fault in error.faults), sep="\n", file=sys.stderr)
+    _tell(f"revplan: {what}{count}", *(f"  {fault}" for fault in error.faults))
     return code
+
+
+def _surprised(error: Exception) -> int:
+    """What nobody foresaw, by who can do something about it: whoever runs the machine, or whoever writes revplan."""
+    cure = _cure(error)
+    if cure:
+        code = INPUT_AT_FAULT if getattr(error, "errno", None) == errno.ENAMETOOLONG else FAILED
+        return _refused(ReportError.at(_place(error), cure), code)
+    _tell(f"revplan: a fault of revplan itself, not of your files: {type(error).__name__}: {shown(error)}")
+    return FAILED
+
+
+def _place(error: Exception) -> str:
+    name = getattr(error, "filename", None)
+    return shown(name) if name else "this machine"
+
+
+def _cure(error: Exception) -> str:
+    """What to do about what the system or the installation refuses; empty where it is neither."""
+    stated = (
+        f" (PYTHONPATH is set to {shown(os.environ['PYTHONPATH'])!r}: unset it)" if os.environ.get("PYTHONPATH") else ""
+    )
+    if isinstance(error, ImportError | SyntaxError) or (stated and _is_from_elsewhere(error)):
+        return f"a package cannot be loaded ({shown(error)}); install revplan again, as its README says{stated}"
+    if isinstance(error, MemoryError):
+        return "there is not enough memory; close other programs, or ask for less at a time"
+    if not isinstance(error, OSError):
+        return ""
+    known = {
+        errno.ENOSPC: "nothing more can be written: the disk is full; make room and run again",
+        errno.EDQUOT: "nothing more can be written: your share of the disk is used up; make room and run again",
+        errno.EMFILE: "no more files can be opened; allow more with `ulimit -n 1024` and run again",
+        errno.ENFILE: "no more files can be opened; close other programs and run again",
+        errno.ENAMETOOLONG: "the path is longer than the system takes; check it",
+    }
+    return known.get(error.errno or 0, f"cannot be read or written ({error.strerror or shown(error)}); check who may")
+
+
+def _is_from_elsewhere(error: Exception) -> bool:
+    """Whether it was raised by a file in a folder of PYTHONPATH."""
+    folders = [os.path.abspath(each) + os.sep for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each]
+    last, at = "", error.__traceback__
+    while at is not None:
+        last, at = at.tb_frame.f_code.co_filename, at.tb_next
+    return any(os.path.abspath(last).startswith(each) for each in folders)
+
+
+def _tell(*lines: str) -> None:
+    """`lines` on stderr; where that cannot be written to, the exit code is all that is told."""
+    try:
+        print(*lines, sep="\n", file=sys.stderr, flush=True)
+    except OSError:
+        _silenced(sys.stderr)
+
+
+def _silenced(stream: TextIO) -> None:
+    """Keeps Python from complaining, as it ends, of what could not be written to `stream`."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -227,7 +287,7 @@ def _progress(line: str) -> Callable[[int, int, str], None]:
 
     def tell(done: int, total: int, what: str) -> None:
         if time.monotonic() - begun > PATIENCE:
-            print(line.format(done=done, total=total, what=what), file=sys.stderr, flush=True)
+            _tell(line.format(done=done, total=total, what=what))
 
     return tell
 

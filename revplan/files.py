@@ -6,6 +6,7 @@ and a minute. Each can be raised by an environment variable, which the message n
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import threading
@@ -114,6 +115,39 @@ def copied(path: Path, copy: Path, error: type[RevplanError]) -> Path:
                 into.write(part)
                 left -= len(part)
     return copy
+
+
+OF_THE_MACHINE = {
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EIO,
+    errno.ENOMEM,
+    errno.EACCES,
+    errno.EPERM,
+}
+"""What a system refuses whatever a file holds."""
+
+
+@contextmanager
+def told_of(error: type[RevplanError], place: str, cure: str) -> Iterator[None]:
+    """Whatever surprises a reader in the block becomes the fault of the file it reads: `place`, why, `cure`.
+
+    A stranger's file can be damaged in more ways than a reader foresees, and the libraries below name no errors of
+    their own for most of them. What a reader did foresee, and what the machine refuses, passes as it is.
+    """
+    try:
+        yield
+    except (RevplanError, MemoryError):
+        raise
+    except OSError as fault:
+        if fault.errno in OF_THE_MACHINE:
+            raise
+        raise error.at(place, f"cannot be read ({shown(fault.strerror or fault)}); {cure}") from None
+    except Exception as fault:
+        reason = shown(str(fault) or type(fault).__name__)
+        raise error.at(place, f"cannot be read ({reason}); {cure}") from None
 
 
 def _without_waiting(path: str, flags: int) -> int:

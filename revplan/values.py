@@ -21,10 +21,27 @@ from pydantic import (
 # so the checks that look at several values together can still look at the others.
 SALVAGE = {"salvage": True}
 
+LONGEST_NAME = 255  # bytes of one name in a path
+
 Item = TypeVar("Item")
 
 # A number as a number: neither text ("12,000") nor true and false.
 Number = Annotated[float, Field(strict=True)]
+
+
+def _a_path(text: str) -> str:
+    """`text`, if a system can look for a file of that name."""
+    if not text.strip():
+        raise ValueError("is empty; give the path of a file, or leave the key out")
+    if any(character < " " or character == "\x7f" for character in text):
+        raise ValueError("holds a character that no path has; write the path as the system shows it")
+    if max(len(part.encode("utf-8", "replace")) for part in text.replace("\\", "/").split("/")) > LONGEST_NAME:
+        raise ValueError(f"holds a name longer than the {LONGEST_NAME} bytes a system takes; check the path")
+    return text
+
+
+PathText = Annotated[str, AfterValidator(_a_path)]
+"""The path of a file, from the folder of the file that names it."""
 
 
 class Value(BaseModel):

@@ -12,7 +12,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
-from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
+from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
@@ -81,7 +81,7 @@ def yaml_document(content: bytes, name: str, error: type[RevplanError], wanted: 
         raise error.at(_marked(name, fault), _problem(fault)) from None
     except ReusedAnchorWarning as fault:
         raise error.at(*_anchor_twice(name, str(fault))) from None
-    except (YAMLError, ValueError, RecursionError) as fault:
+    except Exception as fault:  # YAML's own errors, and whatever a tag such as !!bool brings about
         place, what = _unreadable(name, text, fault)
         raise error.at(place, what) from None
     if isinstance(data, str):

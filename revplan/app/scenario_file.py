@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 
 from revplan.app.game import Game
 from revplan.errors import Fault, PlanError, shown
+from revplan.files import told_of
 from revplan.plan.file import scenario_in
 from revplan.plan.model import Scenario
 from revplan.report.files import check_folder, written
@@ -150,6 +151,11 @@ def read_scenario(game: Game, name: str, content: bytes) -> tuple[Scenario, str]
     PlanError
         If it is too large, not YAML, of another version of this form or of another plan, or does not fit the plan.
     """
+    with told_of(PlanError, shown(name), "save it again from the simulator"):
+        return _scenario(game, content, name)
+
+
+def _scenario(game: Game, content: bytes, name: str) -> tuple[Scenario, str]:
     document = yaml_document(content, shown(name), PlanError)
     _check_header(game, document)
     scenario = scenario_in(document, game.plan, HEADER)

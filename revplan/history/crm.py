@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import pandas as pd
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from revplan.values import FrozenDict, Number, Value, frozen
+from revplan.values import FrozenDict, Number, PathText, Value, frozen
 
 RECORDS = "records"  # the name the columns of the records file are written with in `format: history`
 ORIGINS = ("segment", "source")
@@ -90,7 +90,7 @@ class Origin(Value):
 class Location(Value):
     """Where a table stands: in a file, or in the answer of a query."""
 
-    path: Text | None = None
+    path: PathText | None = None
     """Path, relative to the CRM file's folder: text (CSV), an Excel workbook, Parquet or a DuckDB file."""
     sheet: Text | None = None
     """Sheet of the Excel workbook; the first one if left out."""

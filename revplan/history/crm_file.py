@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from revplan.errors import DataError, Fault, shown
+from revplan.files import told_of
 from revplan.history.crm import (
     RECORDS,
     CrmFile,
@@ -60,6 +61,11 @@ def read_crm_file(path: Path) -> CrmSource:
     DataError
         If it is not YAML, or says something unknown or impossible; every fault of the file at once.
     """
+    with told_of(DataError, shown(path.name), "look for a value of an odd form, and write it plainly"):
+        return _source(path)
+
+
+def _source(path: Path) -> CrmSource:
     document = read_yaml(path, DataError, WANTED)
     if "goal" in document.data and not {"format", "preset"} & set(document.data):
         raise DataError.at(document.name, f"is a plan; give {WANTED}{_named_by(document.data)}")

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from revplan.errors import DataError, Fault, shown
+from revplan.files import told_of
 from revplan.formats import show
 from revplan.history import warts
 from revplan.history.cells import UNKNOWN, Parsed
@@ -66,7 +67,9 @@ def read_records(crm_path: str | Path, as_of: date | None = None) -> History:
     DataError
         If a file is at fault (each fault with its line), or no record can be used.
     """
-    return known_by(read_export(crm_path), as_of)
+    name = shown(Path(crm_path).name)
+    with told_of(DataError, name, "look for days, amounts or labels of an odd form in the files it names"):
+        return known_by(read_export(crm_path), as_of)
 
 
 @dataclass(frozen=True, eq=False)

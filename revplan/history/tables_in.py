@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from revplan.errors import DataError, shown
+from revplan.files import told_of
 from revplan.history.crm import Location
 from revplan.history.csv_text import TextTable, read_csv
 from revplan.history.tables_in_database import read_duckdb, read_parquet, read_query
@@ -31,11 +32,14 @@ def read_table(where: Location, folder: Path, wanted: Wanted) -> TextTable:
     for key, of in (("sheet", EXCEL), ("table", DUCKDB)):
         if getattr(where, key) and kind != of:
             raise DataError.at(shown(path.name), f"is {kind}, which has no {key}s; take `{key}` out of the CRM file")
-    if kind == EXCEL:
-        return read_excel(path, where.sheet)
-    if kind == PARQUET:
-        return read_parquet(path, wanted)
-    return read_duckdb(path, where.table, wanted) if kind == DUCKDB else read_csv(path, wanted)
+    with told_of(
+        DataError, shown(path.name), f"it is {kind}, and damaged or of an odd kind: export it again, or as CSV"
+    ):
+        if kind == EXCEL:
+            return read_excel(path, where.sheet)
+        if kind == PARQUET:
+            return read_parquet(path, wanted)
+        return read_duckdb(path, where.table, wanted) if kind == DUCKDB else read_csv(path, wanted)
 
 
 def _kind(path: Path) -> str:

@@ -96,8 +96,8 @@ class Rates:
 
     def quantiles(self, normal: np.ndarray, which: np.ndarray) -> np.ndarray:
         """Exact rates at given normals: shape (chosen rates, normals). [0-1]"""
-        a = (self.mean * self.evidence)[which, None]
-        b = ((1 - self.mean) * self.evidence)[which, None]
+        mean, evidence = self.mean[which, None], self.evidence[which, None]
+        a, b = mean * evidence, (1 - mean) * evidence
         lower = normal < 0
         found = np.empty((len(a), len(normal)))
         found[:, lower] = betaincinv(a, b, ndtr(normal[lower]))

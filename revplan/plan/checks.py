@@ -231,7 +231,8 @@ def _incomplete(plan: Plan, scenario: Scenario) -> bool:
     """Whether a value by itself is at fault, so that nothing can be said of how they go together."""
     parts = (plan.goal, scenario.goal, plan.transitions, scenario.changes)
     listed = (*(plan.transitions or ()), *(scenario.changes or ()))
-    return None in parts or None in listed or next(_goal(plan), None) is not None
+    terms = [getattr(plan.goal, name, None) for name in ("expansion", "contraction", "churn")]
+    return None in (*parts, *terms) or None in listed or next(_goal(plan), None) is not None
 
 
 def _assumptions(plan: Plan) -> Iterator[Fault]:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from revplan.errors import Fault, PlanError, digits, shown
+from revplan.files import told_of
 from revplan.plan.checks import consistency
 from revplan.plan.model import Plan, Scenario
 from revplan.plan.scenario import scenario_faults
@@ -75,6 +76,11 @@ def checked_plan(path: Path) -> tuple[Plan | None, tuple[Fault, ...]]:
         If the file cannot be read as YAML.
     """
     document = read_yaml(Path(path), PlanError, WANTED)
+    with told_of(PlanError, document.name, "look for a value of an odd form, and write it plainly"):
+        return _checked(document)
+
+
+def _checked(document: Document) -> tuple[Plan | None, tuple[Fault, ...]]:
     data = document.data
     if "goal" not in data and OF_RECORDS & set(data):
         raise PlanError.at(document.name, f"is a CRM file, which says how records are read; give {WANTED}")
@@ -110,14 +116,17 @@ def _sound_enough(data: Mapping[str, Any]) -> Plan | None:
     except ValidationError:
         return None
     needed = (plan.plan_date, plan.stages, plan.segments, plan.sources)
-    return None if any(part is None for part in needed) or None in plan.stage_ids else plan
+    if any(part is None for part in needed) or None in plan.stage_ids:
+        return None
+    unnamed = plan.history is not None and plan.history.leads is None
+    return plan.model_copy(update={"history": None}) if unnamed else plan
 
 
 def _other_faults(data: Mapping[str, Any]) -> list[Fault]:
     """Faults between the values that are sound by themselves."""
     try:
         return consistency(Plan.model_validate(data, context=SALVAGE))
-    except ValidationError:
+    except Exception:  # a rule met a value that is None for being at fault: that fault is told already
         return []
 
 

@@ -18,7 +18,10 @@ from revplan.plan.assumption import Assumption
 from revplan.plan.checks import consistency
 from revplan.plan.goal import MOST_GROWTH, Goal, Money, Share, Term
 from revplan.plan.stages import PRESETS, Stage, expand_preset
-from revplan.values import SALVAGE, FrozenDict, Number, Value, frozen
+from revplan.values import SALVAGE, FrozenDict, Number, PathText, Value, frozen
+
+LEAST_DEAL = 0.01  # of any currency; less is a slip, and no number of such deals can be planned
+LEAST_EVIDENCE = 0.001  # records; what says less than that says nothing
 
 Rate = Annotated[Number, Field(ge=1e-9, le=1)]
 Name = Annotated[str, Field(min_length=1, max_length=5000)]
@@ -42,7 +45,7 @@ class FiscalYear(Value):
 class Acv(Value):
     """Annual contract value of a new customer."""
 
-    mean: Number = Field(gt=0, le=1e12)
+    mean: Number = Field(ge=LEAST_DEAL, le=1e12)
     """Mean annual value of a new contract, in the plan's currency."""
     sd: Number | None = Field(default=None, ge=0, le=1e13)
     """Standard deviation from contract to contract."""
@@ -52,7 +55,9 @@ def _as_acv(value: Any) -> Any:
     return {"mean": value} if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
 
-Deal = Annotated[Acv, BeforeValidator(_as_acv, json_schema_input_type=Annotated[Number, Field(gt=0, le=1e12)] | Acv)]
+Deal = Annotated[
+    Acv, BeforeValidator(_as_acv, json_schema_input_type=Annotated[Number, Field(ge=LEAST_DEAL, le=1e12)] | Acv)
+]
 
 
 class Segment(Value):
@@ -102,7 +107,7 @@ class Transition(Value):
     """Only for this source; for all if left out."""
     rate: Rate
     """Share of the entries that ever get there."""
-    evidence: Number | None = Field(default=None, gt=0, le=1e12)
+    evidence: Number | None = Field(default=None, ge=LEAST_EVIDENCE, le=1e12)
     """Effective number of records behind the rate; the rate is taken as certain if left out."""
     lag: Lag = INSTANT
     """How long those that get there take; none if left out."""
@@ -122,7 +127,7 @@ class Commit(Value):
 class History(Value):
     """Where the records are."""
 
-    leads: str
+    leads: PathText
     """Path of the CRM file, from the plan file's folder."""
 
 
@@ -150,7 +155,7 @@ class TransitionChange(Value):
     """Only for this source."""
     rate: Rate | None = None
     """The rate in the scenario; more specific rates move in proportion."""
-    evidence: Number | None = Field(default=None, gt=0, le=1e12)
+    evidence: Number | None = Field(default=None, ge=LEAST_EVIDENCE, le=1e12)
     """Effective number of records behind the rate in the scenario."""
     lag: Lag | None = None
     """The lag in the scenario; more specific lags are stretched in proportion."""
@@ -238,7 +243,7 @@ class Plan(Value):
     """`spreadsheet` rounds half up at every stage and carries that."""
     history: History | None = None
     """Records that give the open pipeline, and the rates the plan does not state."""
-    actuals: str | None = None
+    actuals: PathText | None = None
     """Path of a table of what came, from the plan file's folder."""
     uncertainty: Uncertainty = Uncertainty()
     """How far the year may stray."""

@@ -13,6 +13,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from revplan.errors import PlanError, digits, shown
+from revplan.files import told_of
 from revplan.formats import commitment, show
 from revplan.record.contents import AGAIN, verified
 from revplan.record.signature import Signature, versions
@@ -76,6 +77,11 @@ def read_record(folder: str | Path) -> Record:
         If the folder is no signed plan, or a file was altered, lost or added: each is named.
     """
     folder = Path(folder)
+    with told_of(PlanError, shown(folder.name), AGAIN):
+        return _record(folder)
+
+
+def _record(folder: Path) -> Record:
     found = verified(folder)
     try:
         signature = Signature.model_validate_json((folder / SIGNATURE).read_text("utf-8"))
@@ -94,6 +100,11 @@ def _unreadable(error: OSError | ValidationError) -> str:
 
 
 def _table(folder: Path, name: str) -> pd.DataFrame:
+    with told_of(PlanError, f"{RESULTS}/{name}.csv", AGAIN):
+        return _results(folder, name)
+
+
+def _results(folder: Path, name: str) -> pd.DataFrame:
     kinds = {column.name: column.kind for column in columns(name)}
     words = {key: "str" for key, kind in kinds.items() if kind in {"text", "month"}}
     frame = pd.read_csv(folder / RESULTS / f"{name}.csv", dtype=words, keep_default_na=False, na_values=[""])

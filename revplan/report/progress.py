@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import Any, TextIO
 
 from revplan.errors import shown
@@ -48,16 +49,21 @@ class Progress:
         """Says how it ended."""
         if self._stream:
             lead = "\r" if self._in_place else ""
-            print(f"{lead}{self._line()}: {outcome}\x1b[K" if lead else f"{self._line()}: {outcome}", file=self._stream)
+            self._print(f"{lead}{self._line()}: {outcome}\x1b[K" if lead else f"{self._line()}: {outcome}", "\n")
 
     def _tell(self) -> None:
         if self._stream is None:
             return
         if self._in_place:
-            print(f"\r{self._line()}\x1b[K", end="", file=self._stream, flush=True)
+            self._print(f"\r{self._line()}\x1b[K", "")
         elif time.monotonic() - self._told >= EVERY:
             self._told = time.monotonic()
-            print(self._line(), file=self._stream, flush=True)
+            self._print(self._line(), "\n")
+
+    def _print(self, text: str, end: str) -> None:
+        """Says `text`; a report does not fail because nobody can be told how far it is."""
+        with suppress(OSError):
+            print(text, end=end, file=self._stream, flush=True)
 
     def _line(self) -> str:
         return f"{self.name}: {self.done} of {self.cells} cells, {time.monotonic() - self._begun:.0f} s"

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from revplan.errors import DataError, Fault, PlanError, RevplanError, shown
+from revplan.files import told_of
 from revplan.inputs import frozen_inputs
 from revplan.known import read_history, with_history_rates
 from revplan.lag import MAX_MONTHS
@@ -76,7 +77,8 @@ def _read_back(workbook: Path, plan_path: Path) -> tuple[Difference, str]:
             f"(fingerprint {shown(filled.fingerprint) or 'none'}); make the workbook again, or import into the plan it was made from",
         )
     whole = with_history_rates(plan, read_history(plan, plan_path.parent))
-    found = difference(read_yaml(plan_path, PlanError).data, plan, whole, filled.changed)
+    with told_of(DataError, shown(workbook.name), "its list of inputs is damaged; make the workbook again"):
+        found = difference(read_yaml(plan_path, PlanError).data, plan, whole, filled.changed)
     if not found.edits:
         return found, ""
     text = edited(plan_text(plan_path), (edit for edit, _ in found.edits), shown(plan_path.name))

@@ -11,7 +11,7 @@ from typing import Any
 from zipfile import ZipFile
 
 from revplan.errors import DataError, Fault, shown
-from revplan.files import WORKBOOK_MB, content_of, megabytes
+from revplan.files import WORKBOOK_MB, content_of, megabytes, told_of
 from revplan.history.tables_in_excel import refuse_what_unpacks_too_far, rows_of
 from revplan.report.live.check_sheets import (
     ADDRESS,
@@ -68,19 +68,20 @@ def read_filled(path: Path) -> Filled:
         If it is no workbook of revplan, of an unknown layout, without calculated values, or if an input
         holds no number.
     """
+    with told_of(
+        DataError, shown(path.name), "open it in Excel and save it again, or make it again with `revplan report`"
+    ):
+        return _filled(path)
+
+
+def _filled(path: Path) -> Filled:
     raw = _content(path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what a workbook holds besides its cells is of no interest here
-        try:
-            sheets = _sheets(raw, path.name)
-            told = {row: str(value) for row, value in _column(sheets.get(READ_ME, {}), 0)}
-            values = dict(_column(sheets.get(READ_ME, {}), 1))
-            about = {label: values.get(row) for row, label in reversed(told.items())}
-        except DataError:
-            raise
-        except Exception as fault:  # openpyxl names no errors of its own for damaged files
-            message = f"cannot be read as an Excel workbook ({shown(fault)}); open it in Excel and save it again"
-            raise DataError.at(path.name, message) from None
+        sheets = _sheets(raw, path.name)
+    told = {row: str(value) for row, value in _column(sheets.get(READ_ME, {}), 0)}
+    values = dict(_column(sheets.get(READ_ME, {}), 1))
+    about = {label: values.get(row) for row, label in reversed(told.items())}
     _refuse_others(path.name, sheets, about)
     return Filled(str(about.get(LABELS["plan_fingerprint"], "")), _changed(path.name, sheets))
 

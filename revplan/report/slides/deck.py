@@ -14,15 +14,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from revplan.errors import PlanError
 from revplan.escaping import clean
+from revplan.files import told_of
 from revplan.formats import column
 from revplan.report.axes import fitting
 from revplan.report.blocks import Heading, Prose, Shown, blocks
+from revplan.report.files import shown_path
 from revplan.report.native import from_raw
 from revplan.report.prose import words
 from revplan.report.provenance import LABELS, colophon
 from revplan.report.slides.chart import chart_parts
-from revplan.report.slides.file import settled_zip
+from revplan.report.slides.file import MEND, settled_zip
 from revplan.report.slides.fit import cut
 from revplan.report.slides.notes import definitions, spoken
 from revplan.report.slides.page import Words, add_slide, as_statement, content_area, filling, removed, write
@@ -68,6 +71,15 @@ def deck(notebook: Any, name: str, template: Path | None = None) -> bytes:
     ReportError
         If python-pptx is missing.
     """
+    if template is None:
+        return _written(notebook, name, None)
+    with told_of(
+        PlanError, shown_path(template), f"slides cannot be made with a part of it that is missing or damaged: {MEND}"
+    ):
+        return _written(notebook, name, template)
+
+
+def _written(notebook: Any, name: str, template: Path | None) -> bytes:
     opened = open_template(template)
     made_from = colophon(notebook)
     every = list(_slides(blocks(notebook)))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from revplan.errors import PlanError, ReportError, shown
+from revplan.files import told_of
 from revplan.report.files import shown_path
 from revplan.report.slides.file import MEND, template_bytes
 from revplan.report.slides.master import INCH, MASTER
@@ -84,6 +85,13 @@ def open_template(path: Path | None) -> Template:
     ReportError
         If python-pptx is missing, or the file cannot be read.
     """
+    if path is None:
+        return _found(None)
+    with told_of(PlanError, shown_path(path), f"a part of it is missing or damaged: {MEND}"):
+        return _found(path)
+
+
+def _found(path: Path | None) -> Template:
     deck = _opened(path)
     _emptied(deck)
     _refuse_links(deck, shown_path(path or MASTER))
