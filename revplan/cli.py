@@ -94,12 +94,15 @@ def _cure(error: Exception) -> str:
 
 
 def _is_from_elsewhere(error: Exception) -> bool:
-    """Whether it was raised by a file in a folder of PYTHONPATH."""
+    """Whether it was raised by a file in a folder of PYTHONPATH, or while another module than ours was taken from there."""
     folders = [os.path.abspath(each) + os.sep for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each]
     last, at = "", error.__traceback__
     while at is not None:
         last, at = at.tb_frame.f_code.co_filename, at.tb_next
-    return any(os.path.abspath(last).startswith(each) for each in folders)
+    taken = [
+        str(getattr(module, "__file__", "")) for name, module in sys.modules.items() if not name.startswith("revplan")
+    ]
+    return any(os.path.abspath(file).startswith(tuple(folders)) for file in (last, *taken) if file)
 
 
 def _tell(*lines: str) -> None:

@@ -21,6 +21,9 @@ from revplan.errors import DataError, Fault, PlanError, ReportError, RevplanErro
 from revplan.report.files import REPOSITORY
 from revplan.report.progress import Progress
 
+HANDLES = 256
+"""Files that a report has open at a time, with a wide margin."""
+
 INPUT_ERRORS: dict[str, type[RevplanError]] = {"PlanError": PlanError, "DataError": DataError}
 """Errors of a cell that are the user's to mend: they are passed on as they are."""
 
@@ -46,11 +49,33 @@ def executed(notebook: Any, parameters: Mapping[str, object], progress: Progress
     ReportError
         If a cell failed otherwise, or the kernel did not start or died.
     """
+    _enough_handles(progress.name)
     try:
         return _in_scratch(notebook, parameters, progress, folder)
     except RevplanError:
         progress.finish("stopped")
         raise
+
+
+def _enough_handles(name: str) -> None:
+    """That a kernel can be talked to: the library below ends the whole program where it cannot open what it needs.
+
+    Raises
+    ------
+    ReportError
+        If fewer files may be open at a time than that takes, and the system does not allow more.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows, which knows no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= HANDLES:
+        return
+    if hard != resource.RLIM_INFINITY and hard < HANDLES:
+        cure = f"a report needs {HANDLES}; allow more with `ulimit -n 1024` and run again"
+        raise ReportError.at(name, f"only {hard} files may be open at a time here, and {cure}")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (HANDLES, hard))
 
 
 def _in_scratch(notebook: Any, parameters: Mapping[str, object], progress: Progress, folder: Path | None) -> Any:
