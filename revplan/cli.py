@@ -127,8 +127,12 @@ def _parser() -> argparse.ArgumentParser:
     init = _command(commands, "init", _init, "a new workspace: plan, CRM file, notebooks, example data")
     init.add_argument("dir", type=Path, metavar="DIR", help="the folder to make")
 
-    check = _command(commands, "check", _check, "validate a plan and the files it names; every fault at once")
-    check.add_argument("plan", type=Path, metavar="PLAN", help="the plan file (YAML)")
+    check = _command(
+        commands, "check", _check, "validate a plan and the files it names, or a folder of reports; every fault at once"
+    )
+    check.add_argument(
+        "plan", type=Path, metavar="PLAN", help="the plan file (YAML), or a folder that reports were written to"
+    )
 
     plan = _command(commands, "plan", _plan, "goal to required entries and commit")
     plan.add_argument("plan", type=Path, metavar="PLAN", help="the plan file (YAML)")
@@ -248,8 +252,13 @@ def _init(given: argparse.Namespace) -> None:
 
 
 def _check(given: argparse.Namespace) -> None:
+    from revplan.report.files import checked_packs
     from revplan.workbook import LOOK, check_plan
 
+    if given.plan.is_dir() and any(given.plan.glob(".revplan-*.pack")):
+        packs = checked_packs(given.plan)
+        _print(given, {"ok": True, "faults": [], "packs": packs}, "\n".join(packs))
+        return
     report = check_plan(given.plan, date.today())
     text = "\n".join([*report, f"{given.plan.name}: no faults"])
     notes = [line.removeprefix(LOOK) for line in report if line.startswith(LOOK)]

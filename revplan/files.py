@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from tempfile import TemporaryDirectory, gettempdir
+from typing import IO, TypeVar
 
 from revplan.errors import DataError, RevplanError, shown
 
@@ -230,3 +233,77 @@ def _memory_used() -> int | None:
         return int(Path("/proc/self/statm").read_text("ascii").split()[0]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, AttributeError):
         return None
+
+
+OWNER = ".revplan-owner"
+"""The file by which a folder is known as ours, and by its lock as in use."""
+
+JUST_MADE = 60  # seconds in which a folder without a file may be about to get its owner's
+
+
+@contextmanager
+def scratch_folder(prefix: str, folder: Path | None = None) -> Iterator[Path]:
+    """A new folder in `folder` (left out: the system's for temporary files), named from `prefix` on, gone afterwards.
+
+    Those that killed runs left behind go first: the lock on the file in each tells whether somebody still works in it.
+    """
+    base = folder or Path(gettempdir())
+    sweep(base, prefix)
+    made = TemporaryDirectory(dir=base, prefix=prefix, ignore_cleanup_errors=True)
+    with made as place, open(Path(place, OWNER), "wb") as owner:
+        _is_locked(owner)
+        try:
+            yield Path(place)
+        finally:
+            _emptied(Path(place))  # but for the owner's file, by which a folder that was not removed is known
+
+
+def _emptied(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name != OWNER:
+            path.unlink(missing_ok=True)
+
+
+def sweep(base: Path, prefix: str) -> None:
+    """Removes the folders in `base`, named from `prefix` on, that killed runs of this user left."""
+    with suppress(OSError):
+        for path in base.iterdir():
+            if path.name.startswith(prefix):
+                with suppress(OSError):
+                    _removed_if_abandoned(path)
+
+
+def _removed_if_abandoned(path: Path) -> None:
+    found = path.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != getattr(os, "getuid", lambda: found.st_uid)():
+        return  # a link, a file, or somebody else's
+    owner = path / OWNER
+    if not os.path.lexists(owner):
+        files = any(each.is_symlink() or not each.is_dir() for each in path.rglob("*"))
+        if not files and time.time() - found.st_mtime > JUST_MADE:
+            shutil.rmtree(path, ignore_errors=True)
+        return
+    if not stat.S_ISREG(owner.lstat().st_mode):
+        return
+    with open(owner, "rb+") as file:
+        free = _is_locked(file)
+    if free:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_locked(file: IO[bytes]) -> bool:
+    """Whether the lock on `file` could be had: it is held until the file is closed, by us or by the system."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

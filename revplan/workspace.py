@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
 from revplan.errors import PlanError, shown
+from revplan.files import scratch_folder
 from revplan.plan.file import plan_schema
 
 PACKAGE = Path(__file__).parent
@@ -31,16 +31,13 @@ def new_workspace(folder: Path) -> list[Path]:
         raise PlanError.at(shown(folder), "holds something already; name a new or an empty folder")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(prefix=".revplan-", dir=folder.parent))
+        with scratch_folder(".revplan-", folder.parent) as made:
+            _fill(made / "workspace")
+            if folder.exists():
+                folder.rmdir()
+            os.replace(made / "workspace", folder)
     except OSError as error:
-        raise PlanError.at(shown(folder), f"cannot be made: {error.strerror}") from None
-    try:
-        _fill(made / "workspace")
-        if folder.exists():
-            folder.rmdir()
-        os.replace(made / "workspace", folder)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
+        raise PlanError.at(shown(folder), f"cannot be made: {error.strerror or shown(error)}") from None
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 

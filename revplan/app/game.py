@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from revplan.errors import PlanError
+from revplan.files import scratch_folder
 from revplan.inputs import frozen_inputs, input_files
 from revplan.model.bank import Bank
 from revplan.model.curve import CONFIDENCES
@@ -120,7 +120,7 @@ def open_game(path: str | Path) -> Game:
         If the plan or a file it names is at fault.
     """
     path = real_path(path)
-    with TemporaryDirectory(prefix="revplan-", ignore_cleanup_errors=True) as scratch:
+    with scratch_folder("revplan-") as scratch:
         copy = frozen_inputs(path, Path(scratch, "plan"))
         return Game(open_workbook(copy), path, fingerprint([copy]), stamp(copy))
 

@@ -8,7 +8,6 @@ from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import Thread
 
 import ipywidgets as widgets
@@ -17,6 +16,7 @@ from revplan.app.game import Game, stamp
 from revplan.app.plan_file import with_scenario
 from revplan.errors import Fault, PlanError, ReportError, RevplanError
 from revplan.escaping import escape
+from revplan.files import scratch_folder
 from revplan.inputs import frozen_inputs
 from revplan.plan.model import Scenario
 
@@ -71,7 +71,7 @@ def report_pdf(game: Game, name: str, scenario: Scenario, tell: Callable[[str], 
     RevplanError
         If a file has changed since the screen was opened, or is at fault, or the report cannot be made.
     """
-    with TemporaryDirectory(prefix="revplan-", ignore_cleanup_errors=True) as scratch:
+    with scratch_folder("revplan-") as scratch:
         plan = frozen_inputs(game.path, Path(scratch, "plan"))
         if stamp(plan) != game.stamp:
             reason = "has changed since this page was opened, or a file it names has; load the page again"
@@ -85,7 +85,7 @@ def report_pdf(game: Game, name: str, scenario: Scenario, tell: Callable[[str], 
             REPORT,
             str(plan),
             "--out",
-            scratch,
+            str(scratch),
             "--formats",
             "pdf",
         ]

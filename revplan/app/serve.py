@@ -9,11 +9,11 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from socket import create_server, socket
-from tempfile import TemporaryDirectory
 
 from revplan.app.door import HOST
 from revplan.errors import PlanError, ReportError
 from revplan.escaping import clean
+from revplan.files import scratch_folder
 from revplan.plan.file import read_plan
 from revplan.workbook import check_plan
 
@@ -47,7 +47,7 @@ def serve(plan: Path, port: int | None, ready: Callable[[str], None]) -> None:
 
     token = secrets.token_urlsafe(24)
     address = f"http://{HOST}:{listening.getsockname()[1]}/?token={token}"
-    with TemporaryDirectory(prefix="revplan-", ignore_cleanup_errors=True) as scratch:
+    with scratch_folder("revplan-") as scratch:
         notebook = _notebook(plan, Path(scratch, "simulator.ipynb"))
         server = Server(notebook, listening, token, lambda: ready(address))
         server.initialize([])

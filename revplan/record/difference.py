@@ -7,10 +7,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from revplan.errors import PlanError
 from revplan.escaping import clean
+from revplan.files import scratch_folder
 from revplan.formats import steady_order
 from revplan.inputs import frozen_inputs, input_files, named_outside
 from revplan.known import Records, known
@@ -150,7 +150,7 @@ def between(a: Side, b: Side, progress: Progress | None = None) -> Difference:
 def _side(path: Path) -> Side:
     """One of the two plans, computed from copies, so that the files it is told by are the ones it was read from."""
     record = read_record(path) if path.is_dir() else None
-    with TemporaryDirectory(prefix="revplan-", ignore_cleanup_errors=True) as scratch:
+    with scratch_folder("revplan-") as scratch:
         folder = Path(scratch, "plan")
         copy = frozen_inputs(path if record is None else record.plan_path, folder)
         book = open_workbook(copy)

@@ -10,12 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from revplan.errors import PlanError, ReportError, shown
 from revplan.escaping import clean, spreadsheet
-from revplan.files import MEGABYTES
+from revplan.files import MEGABYTES, scratch_folder
 from revplan.formats import counted, lowered, show
 from revplan.inputs import frozen_inputs, named_outside, queries
 from revplan.model.commit import Progress
@@ -91,8 +90,8 @@ def sign(
     names, path = _names(by), real_path(plan_path)
     check_plan(path)
     out = path.parent / "signed" if out is None else Path(out)
-    with _writing(out), TemporaryDirectory(dir=out, prefix=".signing-", ignore_cleanup_errors=True) as scratch:
-        made = Path(scratch) / "record"
+    with _writing(out), scratch_folder(".signing-", out) as scratch:
+        made = scratch / "record"
         frozen = _copied(path, made / INPUTS)
         _fill(made, _agreed(frozen, terms, progress), frozen, names, on)
         contents = (made / CONTENTS).read_text("utf-8")

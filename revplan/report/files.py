@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import glob
+import json
 import os
 import shutil
 import stat
 import sys
-import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
-from tempfile import NamedTemporaryFile, TemporaryDirectory
+from tempfile import NamedTemporaryFile
 from typing import Any
 
-from revplan.errors import PlanError, ReportError, RevplanError, shown
-from revplan.files import NOTEBOOK_MB, content_of, megabytes
+from revplan.errors import Fault, PlanError, ReportError, RevplanError, shown
+from revplan.files import NOTEBOOK_MB, content_of, megabytes, scratch_folder, told_of
 
 PACKAGE = Path(__file__).resolve().parents[1]
 """The folder of revplan itself."""
 
-ABANDONED = 3600
-"""Seconds after which a half-made pack belongs to nobody any more."""
+ENDINGS = (".html", ".pdf", ".pptx", ".xlsx")
+"""Of the printings of a report."""
 
-PRINTED = (".html", ".pdf", ".pptx", ".xlsx", ".png")
-"""What the files of a pack end with."""
+PRINTED = (*ENDINGS, ".png")
+"""The same, and of the pictures of a README."""
 
 REPOSITORY = PACKAGE.parent if (PACKAGE.parent / "pyproject.toml").is_file() else None
 """The checkout revplan runs from; None where it is installed."""
@@ -86,21 +87,45 @@ def check_file(path: Path) -> None:
 def written(path: Path, text: str) -> Path:
     """`path`, which now holds `text`: until the last moment it held what it held before.
 
+    What else is known of it stays: links lead there as before, and who may read it is who might before. A file with
+    several names is written where it lies, for all of them.
+
     Raises
     ------
+    PlanError
+        If a folder stands there.
     ReportError
         If it cannot be written; its earlier content is kept.
     """
-    return written_together(path.parent, path.stem, {path.name: text.encode("utf-8")})[0]
+    real = Path(os.path.realpath(path))
+    with _writing(real.parent), scratch_folder(".revplan-", real.parent) as scratch:
+        new = scratch / real.name
+        _stored(new, text.encode("utf-8"))
+        _check_free(real)
+        if real.exists() and real.stat().st_nlink > 1:
+            _written_over(real, text.encode("utf-8"))
+        else:
+            _take_place(new, real)
+    return path
 
 
-def written_together(folder: Path, name: str, contents: Mapping[str, bytes]) -> list[Path]:
+def written_together(folder: Path, name: str, contents: Mapping[str, bytes], pack: str = "") -> list[Path]:
     """Files of `folder` that replace their earlier versions together: the pack called `name`.
 
-    All are made in a folder of their own, which gets its final name once it is complete; then
-    they are moved out of it. Whoever is stopped before leaves the old pack; whoever is stopped
-    while moving is helped out by the next run of the same pack. Two that write at once wait for
-    each other.
+    All are made in a folder of their own, which gets its final name once it is complete and stored; then
+    they are moved out of it, and with them, as the last, the list of what belongs together. Whoever is stopped
+    before leaves the old pack; whoever is stopped while moving leaves files that the list tells apart
+    (`checked_packs`), and is helped out by the next run of the same pack. Where one file cannot be replaced,
+    those before it are put back. Two that write at once wait for each other.
+
+    Parameters
+    ----------
+    folder, name
+        Where, and what the files are called but for their endings.
+    contents
+        Each file's content.
+    pack
+        The id that the files carry; without one no list is kept.
 
     Raises
     ------
@@ -111,27 +136,31 @@ def written_together(folder: Path, name: str, contents: Mapping[str, bytes]) -> 
     """
     ready = folder / f".revplan-{name}.ready"
     with _writing(folder), _alone(folder):
-        if _is_ours(ready, name, PRINTED):
-            _move_out(ready, folder)
-        _sweep(folder, name)
-        with TemporaryDirectory(dir=folder, prefix=f".revplan-{name}-", ignore_cleanup_errors=True) as scratch:
-            half = Path(scratch) / "half"
+        if _is_ours(ready, name):
+            _move_out(ready, folder, name)
+        with scratch_folder(f".revplan-{name}-", folder) as scratch:
+            half = scratch / "half"
             half.mkdir()
             for file, content in contents.items():
-                (half / file).write_bytes(content)
-            if len(contents) == 1:  # one file is replaced in one step, and no run of later has anything to complete
-                _move_out(half, folder)
-                half.mkdir()
-            elif os.path.lexists(ready):
+                _stored(half / file, content)
+            if pack:
+                _stored(half / _list_name(name), _listed(pack, contents))
+            _synced(half)
+            if (
+                len(contents) == 1 and not pack
+            ):  # one file is replaced in one step: no later run has anything to complete
+                _move_out(half, folder, name)
+            elif contents and os.path.lexists(ready):
                 message = "stands where a finished report waits to be moved, and revplan did not make it; take it away"
                 raise PlanError.at(shown_path(ready), message)
             elif contents:
                 half.rename(ready)
-                _publish(ready, folder, len(contents))
+                _synced(folder)
+                _move_out(ready, folder, name, keep=False)
     return [folder / file for file in contents]
 
 
-def _is_ours(path: Path, name: str, suffixes: Collection[str]) -> bool:
+def _is_ours(path: Path, name: str) -> bool:
     """Whether `path` is what a run of the pack `name` leaves: a real folder with nothing but files of that pack.
 
     A folder may come from a stranger: a link in it could lead to anybody's files, and other files are not ours.
@@ -140,12 +169,61 @@ def _is_ours(path: Path, name: str, suffixes: Collection[str]) -> bool:
         return False
     if hasattr(os, "getuid") and path.lstat().st_uid != os.getuid():
         return False
-    return all(
-        stat.S_ISREG(each.lstat().st_mode)
-        and each.name.startswith(f"{name}.")
-        and (not suffixes or each.name.removeprefix(name) in suffixes)
-        for each in path.iterdir()
-    )
+    known = {*(f"{name}{ending}" for ending in PRINTED), _list_name(name)}
+    return all(stat.S_ISREG(each.lstat().st_mode) and each.name in known for each in path.iterdir())
+
+
+def _list_name(name: str) -> str:
+    return f".revplan-{name}.pack"
+
+
+def _listed(pack: str, contents: Mapping[str, bytes]) -> bytes:
+    files = {file: sha256(content).hexdigest() for file, content in contents.items()}
+    return (json.dumps({"pack": pack, "files": files}, indent=1) + "\n").encode("utf-8")
+
+
+def checked_packs(folder: Path) -> list[str]:
+    """What is in each pack that revplan wrote into `folder`, in words.
+
+    Raises
+    ------
+    PlanError
+        If there is none, or with every file that is not of the pack it lies in: left by a run that was stopped, made by
+        another run, or changed since.
+    """
+    lists = sorted(folder.glob(".revplan-*.pack"))
+    if not lists:
+        raise PlanError.at(
+            shown_path(folder), "is a folder without a report of revplan; give a plan file, or a folder of reports"
+        )
+    told, faults = [], []
+    for path in lists:
+        name = path.name.removeprefix(".revplan-").removesuffix(".pack")
+        beside = {each.name for each in folder.glob(f"{glob.escape(name)}.*") if each.suffix in ENDINGS}
+        moving = folder / f".revplan-{name}.ready" / path.name  # of a run stopped when all but this was moved
+        wrong: list[str] = []
+        for each in (path, moving):
+            if each.is_file() and (wrong or each == path):
+                with told_of(PlanError, shown(path.name), f"run `revplan report {shown(name)}` again"):
+                    listed = json.loads(content_of(each, PlanError, megabytes(1)))
+                    files, pack = dict(listed["files"]), str(listed["pack"])
+                among = sorted({*files, *beside})
+                wrong = [file for file in among if not _is_as_listed(folder / file, files.get(file))]
+        cure = f"run `revplan report {shown(name)}` again with all formats"
+        faults += [
+            Fault(shown(file), f"is not of pack {shown(pack)}, as the other files are; {cure}") for file in wrong
+        ]
+        told.append(f"{shown(name)}: whole, pack {shown(pack)}: {', '.join(shown(file) for file in files)}")
+    if faults:
+        raise PlanError(faults)
+    return told
+
+
+def _is_as_listed(path: Path, digest: str | None) -> bool:
+    try:
+        return digest == sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return False
 
 
 @contextmanager
@@ -169,35 +247,90 @@ def _alone(folder: Path) -> Iterator[None]:
         os.close(place)
 
 
-def _sweep(folder: Path, name: str) -> None:
-    """Removes what runs of the same pack that were killed long ago left half made."""
-    for path in folder.glob(f".revplan-{glob.escape(name)}-*"):
-        half = path / "half"
-        known = _is_ours(half, name, ()) or not os.path.lexists(half)
-        if path.is_symlink() or not path.is_dir() or not known or any(each != half for each in path.iterdir()):
-            continue
-        if time.time() - path.lstat().st_mtime > ABANDONED:
-            shutil.rmtree(path, ignore_errors=True)
+def _stored(path: Path, content: bytes) -> None:
+    """Writes a new file and waits until it is on the disk: a name must never point at what a power cut lost."""
+    with path.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
-def _publish(ready: Path, folder: Path, count: int) -> None:
-    """Moves a complete pack of `count` files out; where not even the first can be moved, none is kept."""
+def _synced(folder: Path) -> None:
+    """Waits until the names in `folder` are on the disk, where the system knows how."""
+    if sys.platform != "win32":
+        place = os.open(folder, os.O_RDONLY)
+        with suppress(OSError):
+            os.fsync(place)
+        os.close(place)
+
+
+def _move_out(ready: Path, folder: Path, name: str, *, keep: bool = True) -> None:
+    """Moves the files of a complete pack to where they belong, or none of them; its list is the last.
+
+    Where one cannot be moved, those moved before are put back; the rest stays for another run if `keep`, and goes
+    otherwise.
+    """
+    files = sorted(ready.iterdir(), key=lambda path: (path.name == _list_name(name), path.name))
+    with scratch_folder(f".revplan-{name}-", folder) as before:
+        moved: list[Path] = []
+        try:
+            for path in files:
+                _check_free(folder / path.name)
+            for path in files:
+                target = folder / path.name
+                if target.exists():
+                    _kept(target, before / path.name)
+                _take_place(path, target)
+                moved.append(target)
+        except (OSError, RevplanError):
+            for target in reversed(moved):
+                _put_back(before / target.name, target)
+            if not keep:
+                shutil.rmtree(ready, ignore_errors=True)
+            raise
+        _synced(folder)
+    shutil.rmtree(ready, ignore_errors=True)
+
+
+def _written_over(path: Path, content: bytes) -> None:
+    with path.open("r+b") as file:
+        file.write(content)
+        file.truncate()
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _kept(target: Path, copy: Path) -> None:
+    """What is about to be replaced, by a second name; a copy where the disk knows no such thing."""
     try:
-        _move_out(ready, folder)
-    except (OSError, RevplanError):
-        if len(list(ready.iterdir())) == count:
-            shutil.rmtree(ready)
-        raise
+        os.link(target, copy)
+    except OSError:
+        shutil.copy2(target, copy)
 
 
-def _move_out(ready: Path, folder: Path) -> None:
-    """Moves the files of a complete pack to where they belong."""
-    files = sorted(ready.iterdir())
-    for path in files:
-        _check_free(folder / path.name)
-    for path in files:
-        os.replace(path, folder / path.name)
-    ready.rmdir()
+def _put_back(copy: Path, target: Path) -> None:
+    if copy.exists():
+        os.replace(copy, target)
+    else:
+        target.unlink(missing_ok=True)
+
+
+def _take_place(new: Path, target: Path) -> None:
+    """`new` under the name `target`: with the mode and the owner of what was there."""
+    try:
+        was = target.stat()
+    except FileNotFoundError:
+        os.replace(new, target)
+        return
+    os.chmod(new, stat.S_IMODE(was.st_mode))
+    if sys.platform != "win32":
+        with suppress(OSError):  # only some may give a file away; then it is ours
+            os.chown(new, was.st_uid, was.st_gid)
+    try:
+        os.replace(new, target)
+    except PermissionError:
+        message = "cannot be replaced: it is open in another program, or belongs to somebody else; close it, or choose another folder"
+        raise ReportError.at(shown_path(target), message) from None
 
 
 def _check_free(path: Path) -> None:

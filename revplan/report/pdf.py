@@ -14,11 +14,11 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from revplan.errors import ReportError, shown
 from revplan.escaping import clean
+from revplan.files import scratch_folder
 from revplan.report import fonts, prose
 from revplan.report.axes import fitting, fitting_names
 from revplan.report.blocks import Block, Heading, Prose, Shown, blocks
@@ -214,14 +214,14 @@ def _parted(word: str) -> str:
 def _compiled(document: Mapping[str, Any], found: Sequence[fonts.Font], **form: Any) -> Any:
     import typst
 
-    with TemporaryDirectory(prefix="revplan-") as place:
+    with scratch_folder("revplan-") as place:
         for number, font in enumerate(found):
             shutil.copy(font.path, Path(place, f"{number}{Path(font.path).suffix}"))
         known = typst.Fonts(
-            include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(fonts.folder()), place]
+            include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(fonts.folder()), str(place)]
         )
         compiler = typst.Compiler(
-            TEMPLATE.read_bytes(), root=place, font_paths=known, sys_inputs={"report": json.dumps(document)}
+            TEMPLATE.read_bytes(), root=str(place), font_paths=known, sys_inputs={"report": json.dumps(document)}
         )
         try:
             return compiler.compile(**form)

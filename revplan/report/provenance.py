@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ LABELS = {
     "data_fingerprint": "Fingerprint of the data",
     "revplan": "revplan",
     "parameters": "Settings",
+    "pack": "Pack",
 }
 
 
@@ -58,6 +60,13 @@ def provenance(
         "revplan": __version__,
         "parameters": ", ".join(f"{key}={value}" for key, value in sorted(told.items())),
     }
+
+
+def pack_id(exhibits: Iterable[Mapping[str, Any]], told: Mapping[str, str]) -> str:
+    """What the printings of one run have in common and those of another have not: of what is shown, and from what it was made."""
+    shown = [[each[key] for key in ("message", "header", "notes", "shown", "columns")] for each in exhibits]
+    text = json.dumps([shown, dict(told)], sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:LENGTH]
 
 
 def fingerprint(paths: Iterable[Path]) -> str:

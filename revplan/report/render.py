@@ -14,11 +14,11 @@ from dataclasses import dataclass, field, replace
 from itertools import repeat
 from multiprocessing import get_context
 from pathlib import Path
-from tempfile import TemporaryDirectory, mkdtemp
+from tempfile import mkdtemp
 from typing import Any, TextIO, TypeVar
 
 from revplan.errors import Fault, PlanError, ReportError, RevplanError, shown
-from revplan.files import copied
+from revplan.files import copied, scratch_folder
 from revplan.inputs import frozen_inputs, input_files, named_outside
 from revplan.plan.file import read_plan, real_path
 from revplan.plan.model import Plan
@@ -28,7 +28,7 @@ from revplan.report.blocks import exhibits, under_headings
 from revplan.report.files import PACKAGE, REPOSITORY, check_folder, notebook_in, shown_path, written_together
 from revplan.report.parameters import checked, declared
 from revplan.report.progress import Progress
-from revplan.report.provenance import provenance
+from revplan.report.provenance import pack_id, provenance
 from revplan.report.registry import registry
 from revplan.report.running import executed
 from revplan.report.trust import check_trust
@@ -72,7 +72,7 @@ def frozen(requests: Sequence[Request]) -> Iterator[list[Request]]:
         With the faults of all requests that cannot be met, before anything is copied; or if a plan is at fault.
     """
     _succeeded([_attempt(_notebook_and_values, request) for request in requests])
-    with TemporaryDirectory(prefix="revplan-", ignore_cleanup_errors=True) as scratch:
+    with scratch_folder("revplan-") as scratch:
         plans = {path: _frozen_plan(path, scratch) for path in {each.plan_path: None for each in requests}}
         signed = {path: _frozen_promise(path, scratch) for path in {each.against: None for each in requests} if path}
         decks = {path: _frozen_file(path, scratch) for path in {each.template: None for each in requests} if path}
@@ -89,14 +89,14 @@ def frozen(requests: Sequence[Request]) -> Iterator[list[Request]]:
         ]
 
 
-def _frozen_plan(path: Path, scratch: str) -> tuple[Path, dict[Path, str]]:
+def _frozen_plan(path: Path, scratch: Path) -> tuple[Path, dict[Path, str]]:
     """The copy of a plan file, and the hashes of what it reads elsewhere."""
     folder = Path(mkdtemp(dir=scratch), real_path(path).parent.name or "plan")
     copy = frozen_inputs(path, folder)
     return copy, {each: digest(each) for each in named_outside(copy, folder) if each.is_file()}
 
 
-def _frozen_promise(path: Path, scratch: str) -> Path:
+def _frozen_promise(path: Path, scratch: Path) -> Path:
     """The copy of a signed folder, every byte as it was signed, or of a plan file; what is neither as it is."""
     if path.is_file():
         return _frozen_plan(path, scratch)[0]
@@ -110,7 +110,7 @@ def _frozen_promise(path: Path, scratch: str) -> Path:
     return copy
 
 
-def _frozen_file(path: Path, scratch: str) -> Path:
+def _frozen_file(path: Path, scratch: Path) -> Path:
     return copied(path, Path(mkdtemp(dir=scratch), path.name), PlanError)
 
 
@@ -155,7 +155,7 @@ def _own_folder() -> Iterator[None]:
     The folder a command is called in may be a stranger's, and programs look there for settings and modules.
     """
     before = os.environ.get("PYTHONSAFEPATH")
-    with TemporaryDirectory(prefix="revplan-", ignore_cleanup_errors=True) as empty, chdir(empty):
+    with scratch_folder("revplan-") as empty, chdir(empty):
         os.environ["PYTHONSAFEPATH"] = "1"
         try:
             yield
@@ -215,7 +215,8 @@ def run(ready: Ready, progress: TextIO | None = None) -> Any:
     done = executed(ready.notebook, ready.values, told)
     told.finish("done")
     registry(exhibits(done))
-    done.metadata["revplan"] = provenance(request.name, ready.plan, request.plan_path, ready.inputs, ready.values)
+    made_from = provenance(request.name, ready.plan, request.plan_path, ready.inputs, ready.values)
+    done.metadata["revplan"] = {**made_from, "pack": pack_id(exhibits(done), made_from)}
     return done
 
 
@@ -231,7 +232,7 @@ def printed(notebook: Any, request: Request, out: Path) -> list[Path]:
     changed = [path for path, was in request.outside.items() if not path.is_file() or digest(path) != was]
     if changed:
         raise ReportError.at(shown(changed[0].name), "was changed while the report was made from it; run it again")
-    return written_together(out, request.name, files)
+    return written_together(out, request.name, files, notebook.metadata["revplan"]["pack"])
 
 
 def render_all(requests: Sequence[Request], out: Path, progress: TextIO | None = None) -> list[Path]:

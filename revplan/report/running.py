@@ -14,10 +14,10 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from revplan.errors import DataError, Fault, PlanError, ReportError, RevplanError, shown
+from revplan.files import scratch_folder
 from revplan.report.files import REPOSITORY
 from revplan.report.progress import Progress
 
@@ -79,7 +79,7 @@ def _enough_handles(name: str) -> None:
 
 
 def _in_scratch(notebook: Any, parameters: Mapping[str, object], progress: Progress, folder: Path | None) -> Any:
-    with TemporaryDirectory(prefix="revplan-", ignore_cleanup_errors=True) as scratch:
+    with scratch_folder("revplan-") as scratch:
         log = Path(scratch, "kernel.log")
         try:
             with log.open("wb") as stream:

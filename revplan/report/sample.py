@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import sys
 from datetime import date
-from tempfile import TemporaryDirectory
 
+from revplan.files import scratch_folder
 from revplan.record.signing import Terms, sign
 from revplan.report.files import REPOSITORY, notebook_in, written_together
 from revplan.report.pdf import pictures
@@ -27,7 +27,7 @@ def main() -> int:
         return 2
     out = REPOSITORY / "reports" / "sample"
     plan = REPOSITORY / "data" / "example" / "plan_fy26.yaml"
-    with TemporaryDirectory(prefix="revplan-") as place:
+    with scratch_folder("revplan-") as place:
         record = sign(plan, SIGNED_BY, SIGNED_ON, place, terms=Terms(above_ceilings=True))
         asked = Request(
             name="board_report",

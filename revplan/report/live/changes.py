@@ -7,11 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from revplan.errors import DataError, Fault, PlanError, RevplanError, shown
-from revplan.files import told_of
+from revplan.files import scratch_folder, told_of
 from revplan.inputs import frozen_inputs
 from revplan.known import read_history, with_history_rates
 from revplan.lag import MAX_MONTHS
@@ -57,7 +56,7 @@ def import_workbook(workbook: Path, plan_path: Path, write: bool) -> tuple[dict[
         If the workbook is none, or was made from another plan.
     """
     path = real_path(plan_path)
-    with TemporaryDirectory(prefix="revplan-", ignore_cleanup_errors=True) as scratch:
+    with scratch_folder("revplan-") as scratch:
         copy = frozen_inputs(path, Path(scratch, "plan"))
         found, text = _read_back(workbook, copy)
         if write and text:
@@ -88,7 +87,7 @@ def _read_back(workbook: Path, plan_path: Path) -> tuple[Difference, str]:
 
 def _check(text: str, plan: str, workbook: str) -> None:
     """Raises every fault that the plan would have with the changes."""
-    with TemporaryDirectory(prefix="revplan-") as folder:
+    with scratch_folder("revplan-") as folder:
         path = Path(folder) / plan
         path.write_bytes(text.encode("utf-8"))
         _, faults = checked_plan(path)
