@@ -7,7 +7,7 @@ import os
 import shutil
 from pathlib import Path
 
-from revplan.errors import PlanError, shown
+from revplan.errors import PlanError, ReportError, shown
 from revplan.files import scratch_folder
 from revplan.plan.file import plan_schema
 
@@ -25,7 +25,9 @@ def new_workspace(folder: Path) -> list[Path]:
     Raises
     ------
     PlanError
-        If the folder holds something already, or cannot be made.
+        If the folder holds something already, or lies in a file.
+    ReportError
+        If it cannot be made.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise PlanError.at(shown(folder), "holds something already; name a new or an empty folder")
@@ -36,8 +38,14 @@ def new_workspace(folder: Path) -> list[Path]:
             if folder.exists():
                 folder.rmdir()
             os.replace(made / "workspace", folder)
+    except (FileExistsError, NotADirectoryError):
+        raise PlanError.at(
+            shown(folder), "cannot be made: it lies in what is a file, not a folder; name another one"
+        ) from None
     except OSError as error:
-        raise PlanError.at(shown(folder), f"cannot be made: {error.strerror or shown(error)}") from None
+        raise ReportError.at(
+            shown(folder), f"cannot be made ({error.strerror or shown(error)}); make room there, or name another one"
+        ) from None
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 

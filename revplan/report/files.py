@@ -144,11 +144,9 @@ def written_together(folder: Path, name: str, contents: Mapping[str, bytes], pac
             for file, content in contents.items():
                 _stored(half / file, content)
             if pack:
-                _stored(half / _list_name(name), _listed(pack, contents))
+                _stored(half / _list_name(name), _listed(pack, contents, folder / _list_name(name)))
             _synced(half)
-            if (
-                len(contents) == 1 and not pack
-            ):  # one file is replaced in one step: no later run has anything to complete
+            if len(contents) == 1 and not pack:  # replaced in one step: no later run has anything to complete
                 _move_out(half, folder, name)
             elif contents and os.path.lexists(ready):
                 message = "stands where a finished report waits to be moved, and revplan did not make it; take it away"
@@ -177,8 +175,12 @@ def _list_name(name: str) -> str:
     return f".revplan-{name}.pack"
 
 
-def _listed(pack: str, contents: Mapping[str, bytes]) -> bytes:
+def _listed(pack: str, contents: Mapping[str, bytes], before: Path) -> bytes:
+    """The list of what belongs together; files of the same pack that were printed before still do."""
     files = {file: sha256(content).hexdigest() for file, content in contents.items()}
+    with suppress(OSError, ValueError, KeyError, TypeError, RevplanError):
+        earlier = json.loads(content_of(before, PlanError, megabytes(1)))
+        files = {**dict(earlier["files"]), **files} if earlier["pack"] == pack else files
     return (json.dumps({"pack": pack, "files": files}, indent=1) + "\n").encode("utf-8")
 
 

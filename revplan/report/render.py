@@ -232,7 +232,7 @@ def printed(notebook: Any, request: Request, out: Path) -> list[Path]:
     changed = [path for path, was in request.outside.items() if not path.is_file() or digest(path) != was]
     if changed:
         raise ReportError.at(shown(changed[0].name), "was changed while the report was made from it; run it again")
-    return written_together(out, request.name, files, notebook.metadata["revplan"]["pack"])
+    return written_together(out, request.name, files, notebook.metadata.get("revplan", {}).get("pack", ""))
 
 
 def render_all(requests: Sequence[Request], out: Path, progress: TextIO | None = None) -> list[Path]:

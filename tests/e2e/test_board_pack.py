@@ -29,13 +29,19 @@ pptx = pytest.importorskip("pptx")
 ROOT = Path(__file__).resolve().parents[2]
 PLAN = ROOT / "data" / "example" / "plan_fy26.yaml"
 MOST_SLIDES = 12
+PACK = "0fb1c2d3e4a5"
 
 
 @pytest.fixture(scope="module")
 def notebook() -> Any:
     """The committed board report."""
     found = notebook_in(ROOT / "notebooks" / "board_report.ipynb")
-    found.metadata["revplan"] = {"report": "board_report", "plan": "Orrinvale Software FY26", "revplan": "test"}
+    found.metadata["revplan"] = {
+        "report": "board_report",
+        "plan": "Orrinvale Software FY26",
+        "revplan": "test",
+        "pack": PACK,
+    }
     return found
 
 
@@ -194,6 +200,13 @@ def test_every_printing_says_what_it_was_made_from(printed: dict[str, bytes], tm
         for cell in row.cells
     ]
     assert "Orrinvale Software FY26" in last
+    assert (PACK in cells, PACK in last, PACK.encode() in printed["html"]) == (True, True, True)
+
+
+def test_the_pdf_carries_the_id_of_its_pack(printed: dict[str, bytes], tmp_path: Path) -> None:
+    (tmp_path / "a.pdf").write_bytes(printed["pdf"])
+    text = subprocess.run(["pdftotext", tmp_path / "a.pdf", "-"], capture_output=True, text=True, check=True).stdout
+    assert PACK in text
 
 
 def test_page_and_pdf_have_the_same_bytes_each_time(notebook: Any, printed: dict[str, bytes]) -> None:

@@ -312,6 +312,8 @@ def test_a_file_of_another_run_beside_a_pack_is_told(tmp_path: Path) -> None:
     written_together(tmp_path, "pack", {"pack.html": b"new"}, "newnew")
     with pytest.raises(PlanError, match=r"pack\.pdf: is not of pack newnew"):
         checked_packs(tmp_path)
+    written_together(tmp_path, "pack", dict.fromkeys(FILES[1:], b"new"), "newnew")
+    assert "whole" in checked_packs(tmp_path)[0]  # printed one after the other, and of one pack
     (tmp_path / "empty").mkdir()
     with pytest.raises(PlanError, match="without a report"):
         checked_packs(tmp_path / "empty")

@@ -14,6 +14,8 @@ import pytest
 
 from revplan import __version__
 from revplan.cli import main
+from revplan.errors import ReportError
+from revplan.report import running
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "data" / "example" / "plan.yaml"
@@ -398,3 +400,81 @@ def test_a_reader_that_stops_reading_is_no_fault(plan_file: Path) -> None:
     )
     done = started("-c", code)
     assert "Traceback" not in done.stderr
+
+
+# --- what nobody meant to write, and what a machine refuses ------------------------------------------------------
+
+STRANGE = {
+    "a share where a rate belongs, in a scenario too": (
+        "{new_arr: 1_000_000}",
+        "{opening_arr: 8e6, new_arr: 1e6, churn: 8%}",
+    ),
+    "no file named": ("{new_arr: 1_000_000}", "{new_arr: 1_000_000}\nhistory: {leads: }"),
+    "a file named by nothing": ("{new_arr: 1_000_000}", "{new_arr: 1_000_000}\nactuals: ''"),
+    "a character no path has": ("{new_arr: 1_000_000}", '{new_arr: 1_000_000}\nhistory: {leads: "a\\0b"}'),
+    "a path of 300 letters": ("{new_arr: 1_000_000}", f"{{new_arr: 1_000_000}}\nactuals: {'x' * 300}"),
+    "a tag that does not fit": ("{new_arr: 1_000_000}", "{new_arr: 1_000_000}\nrounding: !!bool abc"),
+    "a number of 4,300 digits": ("10_000", "9" * 4301),
+    "the year 1": ("2027-01", "0001-01"),
+    "the year 9999": ("2027-01", "9999-01"),
+    "a deal of nearly nothing": ("10_000", "5e-324"),
+    "evidence of nearly nothing": ("rate: 0.4,", "rate: 0.4, evidence: 5e-324,"),
+    "an id left empty": ("{id: lead}", "{id: }"),
+}
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_whatever_a_plan_says_is_no_fault_of_revplan(
+    name: str, plan_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scenario = "scenarios: {low: {changes: [{from: sql, to: won, rate: 0.2}]}}\n"
+    plan_file.write_text(PLAN.replace(*STRANGE[name]) + scenario, encoding="utf-8")
+    for command in ("check", "plan", "simulate"):
+        assert main([command, str(plan_file)]) == 2
+        said = capsys.readouterr().err
+        assert "plan.yaml" in said
+        assert "revplan itself" not in said
+        assert len(said) < 2000
+
+
+def ran(plan: Path, *arguments: str, **options: Any) -> tuple[int, str]:
+    """Exit code of `revplan plan` as a process of its own, and what it says on stderr where that is caught."""
+    options = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, **options}
+    done = subprocess.run(
+        [sys.executable, "-m", "revplan", "plan", str(plan), *arguments], text=True, check=False, **options
+    )
+    return done.returncode, done.stderr or ""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
+def test_a_full_disk_is_told_where_it_can_be(plan_file: Path) -> None:
+    with open("/dev/full", "w") as full:
+        code, said = ran(plan_file, stdout=full)
+        assert (code, "the disk is full" in said, "Traceback" in said) == (1, True, False)
+        assert ran(plan_file, stderr=full)[0] == 0
+        assert ran(plan_file.with_name("none.yaml"), stderr=full)[0] == 2
+        assert ran(plan_file, stdout=full, stderr=full)[0] == 1
+
+
+@pytest.mark.parametrize("content", ["def (", "raise RuntimeError('junk')", "x = 1"])
+def test_packages_from_elsewhere_are_told(content: str, plan_file: Path) -> None:
+    junk = plan_file.parent / "junk"
+    junk.mkdir()
+    (junk / "numpy.py").write_text(content, encoding="utf-8")
+    code, said = ran(plan_file, env={**os.environ, "PYTHONPATH": str(junk)})
+    assert code == 1
+    assert "PYTHONPATH is set to" in said
+    assert "Traceback" not in said
+    assert ran(plan_file, env={**os.environ, "PYTHONPATH": f"/dev/null{os.pathsep}{junk / 'none'}"})[0] == 0
+
+
+def test_a_path_that_no_system_takes_is_the_inputs_fault(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "x" * 5000]) == 2
+    assert "longer than the system takes" in capsys.readouterr().err
+
+
+def test_too_few_files_at_a_time_are_told(plan_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    resource = pytest.importorskip("resource")
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (20, 20))
+    with pytest.raises(ReportError, match="only 20 files may be open at a time here, and a report needs"):
+        running._enough_handles("scenarios")
