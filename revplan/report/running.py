@@ -180,7 +180,23 @@ def _environment(scratch: Path) -> dict[str, str]:
         "PYTHONSAFEPATH": "1",
         "IPYTHONDIR": str(scratch / "ipython"),
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        **({} if _home_takes_files() else {"MPLCONFIGDIR": str(scratch / "matplotlib")}),
     }
+
+
+def _home_takes_files() -> bool:
+    """Whether matplotlib can keep its fonts where it does; where it cannot, it would say so in the middle of a page."""
+    if "MPLCONFIGDIR" in os.environ:
+        return True
+    for variable, usual in (("XDG_CONFIG_HOME", ".config"), ("XDG_CACHE_HOME", ".cache")):
+        folder = Path(os.environ.get(variable) or Path.home() / usual) / "matplotlib"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            return False
+        if not os.access(folder, os.W_OK):
+            return False
+    return True
 
 
 def _cell_failure(error: Any, progress: Progress) -> RevplanError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import sys
 from pathlib import Path
@@ -90,7 +91,7 @@ def test_of_reports_that_fail_all_faults_are_told_and_the_others_are_written(tmp
     with pytest.raises(ReportError) as error:
         together(plan, tmp_path / "out", "one", "two")
     assert [fault.place for fault in error.value.faults] == ['two.ipynb, code cell 3 under "The point"']
-    assert tree(tmp_path / "out") == {"one.html"}
+    assert tree(tmp_path / "out") == {"one.html", ".revplan-one.pack"}
 
 
 def test_if_one_report_cannot_be_prepared_none_runs_and_all_faults_are_told(tmp_path: Path) -> None:
@@ -265,7 +266,13 @@ def test_a_report_is_one_page_with_the_same_bytes_each_time(tmp_path: Path, monk
     assert "<dd>name: the plan</dd>" in html
     assert "Content-Security-Policy" in html
     assert not re.search(r"<script|https?:|noise|import pandas", html)
-    assert tree(tmp_path) - before == {"one/demo.html", "two/deep/demo.html"}
+    packs = {f"{out}/.revplan-demo.pack" for out in ("one", "two/deep")}
+    assert tree(tmp_path) - before == {"one/demo.html", "two/deep/demo.html", *packs}
+    monkeypatch.setenv("HOME", os.devnull)  # a home that takes no file
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    (page,) = render("demo", plan, tmp_path / "three", settings=settings)
+    assert page.read_bytes() == first
 
 
 def test_a_value_that_is_code_stays_a_text(tmp_path: Path) -> None:
