@@ -43,7 +43,11 @@ def notebook_in(path: Path) -> Any:
 
     try:
         content = content_of(path, ReportError, megabytes(NOTEBOOK_MB), shown_path(path))
-        return nbformat.reads(content.decode("utf-8"), as_version=4)  # type: ignore[no-untyped-call]
+        notebook = nbformat.reads(content.decode("utf-8"), as_version=4)  # type: ignore[no-untyped-call]
+        odd = [number for number, cell in enumerate(notebook.cells, start=1) if not _is_cell(cell)]
+        if odd:
+            raise ReportError.at(shown_path(path), f"has a damaged cell, number {odd[0]}; save it again from Jupyter")
+        return notebook
     except ReportError:
         raise
     except OSError as error:
@@ -51,6 +55,16 @@ def notebook_in(path: Path) -> Any:
     except Exception as error:  # nbformat raises whatever it meets, down to KeyError
         reason = shown(error or type(error).__name__)
         raise ReportError.at(shown_path(path), f"is not a notebook ({reason}); save it again from Jupyter") from None
+
+
+def _is_cell(cell: Any) -> bool:
+    """Whether a cell has what every reader of it asks for."""
+    tags = cell.get("metadata", {}).get("tags", [])
+    if not isinstance(cell.get("source"), str) or not isinstance(tags, list):
+        return False
+    if cell.get("cell_type") == "code":
+        return all(isinstance(each.get("output_type"), str) for each in cell.get("outputs", []))
+    return cell.get("cell_type") in ("markdown", "raw")
 
 
 def check_folder(folder: Path) -> None:
