@@ -134,8 +134,8 @@ OF_THE_MACHINE = {
 
 
 @contextmanager
-def told_of(error: type[RevplanError], place: str, cure: str) -> Iterator[None]:
-    """Whatever surprises a reader in the block becomes the fault of the file it reads: `place`, why, `cure`.
+def told_of(error: type[RevplanError], place: str, cure: str, what: str = "cannot be read") -> Iterator[None]:
+    """Whatever surprises a reader in the block becomes the fault of the file it reads: `place`, `what`, why, `cure`.
 
     A stranger's file can be damaged in more ways than a reader foresees, and the libraries below name no errors of
     their own for most of them. What a reader did foresee, and what the machine refuses, passes as it is.
@@ -147,10 +147,10 @@ def told_of(error: type[RevplanError], place: str, cure: str) -> Iterator[None]:
     except OSError as fault:
         if fault.errno in OF_THE_MACHINE:
             raise
-        raise error.at(place, f"cannot be read ({shown(fault.strerror or fault)}); {cure}") from None
+        raise error.at(place, f"{what} ({shown(fault.strerror or fault)}); {cure}") from None
     except Exception as fault:
         reason = shown(str(fault) or type(fault).__name__)
-        raise error.at(place, f"cannot be read ({reason}); {cure}") from None
+        raise error.at(place, f"{what} ({reason}); {cure}") from None
 
 
 def _without_waiting(path: str, flags: int) -> int:

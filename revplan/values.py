@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import (
@@ -16,6 +16,8 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+
+from revplan.errors import digits
 
 # Validation context that keeps the sound parts of a faulty file: what is wrong becomes None,
 # so the checks that look at several values together can still look at the others.
@@ -33,7 +35,7 @@ def _a_path(text: str) -> str:
     """`text`, if a system can look for a file of that name."""
     if not text.strip():
         raise ValueError("is empty; give the path of a file, or leave the key out")
-    if any(character < " " or character == "\x7f" for character in text):
+    if "\0" in text:
         raise ValueError("holds a character that no path has; write the path as the system shows it")
     if max(len(part.encode("utf-8", "replace")) for part in text.replace("\\", "/").split("/")) > LONGEST_NAME:
         raise ValueError(f"holds a name longer than the {LONGEST_NAME} bytes a system takes; check the path")
@@ -42,6 +44,17 @@ def _a_path(text: str) -> str:
 
 PathText = Annotated[str, AfterValidator(_a_path)]
 """The path of a file, from the folder of the file that names it."""
+
+
+def at_least(least: float) -> Callable[[float], float]:
+    """A check that refuses a number above 0 and below `least`: a slip of the pen that no result could rest on."""
+
+    def checked(value: float) -> float:
+        if value < least:
+            raise ValueError(f"got {value:.3g}, which is nearly nothing; it must be at least {digits(least)}")
+        return value
+
+    return checked
 
 
 class Value(BaseModel):

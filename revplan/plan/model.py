@@ -9,7 +9,7 @@ from itertools import pairwise, product
 from typing import Annotated, Any, Literal
 
 import pandas as pd
-from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
 from revplan.calendar import MONTHS_PER_YEAR, Names, months_from, period_label, quarter_label, quarter_short
 from revplan.errors import PlanError
@@ -18,7 +18,7 @@ from revplan.plan.assumption import Assumption
 from revplan.plan.checks import consistency
 from revplan.plan.goal import MOST_GROWTH, Goal, Money, Share, Term
 from revplan.plan.stages import PRESETS, Stage, expand_preset
-from revplan.values import SALVAGE, FrozenDict, Number, PathText, Value, frozen
+from revplan.values import SALVAGE, FrozenDict, Number, PathText, Value, at_least, frozen
 
 LEAST_DEAL = 0.01  # of any currency; less is a slip, and no number of such deals can be planned
 LEAST_EVIDENCE = 0.001  # records; what says less than that says nothing
@@ -45,7 +45,7 @@ class FiscalYear(Value):
 class Acv(Value):
     """Annual contract value of a new customer."""
 
-    mean: Number = Field(ge=LEAST_DEAL, le=1e12)
+    mean: Annotated[Number, Field(gt=0, le=1e12), AfterValidator(at_least(LEAST_DEAL))]
     """Mean annual value of a new contract, in the plan's currency."""
     sd: Number | None = Field(default=None, ge=0, le=1e13)
     """Standard deviation from contract to contract."""
@@ -55,9 +55,7 @@ def _as_acv(value: Any) -> Any:
     return {"mean": value} if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
 
-Deal = Annotated[
-    Acv, BeforeValidator(_as_acv, json_schema_input_type=Annotated[Number, Field(ge=LEAST_DEAL, le=1e12)] | Acv)
-]
+Deal = Annotated[Acv, BeforeValidator(_as_acv, json_schema_input_type=Annotated[Number, Field(gt=0, le=1e12)] | Acv)]
 
 
 class Segment(Value):
@@ -107,7 +105,7 @@ class Transition(Value):
     """Only for this source; for all if left out."""
     rate: Rate
     """Share of the entries that ever get there."""
-    evidence: Number | None = Field(default=None, ge=LEAST_EVIDENCE, le=1e12)
+    evidence: Annotated[Number, Field(gt=0, le=1e12), AfterValidator(at_least(LEAST_EVIDENCE))] | None = None
     """Effective number of records behind the rate; the rate is taken as certain if left out."""
     lag: Lag = INSTANT
     """How long those that get there take; none if left out."""
@@ -155,7 +153,7 @@ class TransitionChange(Value):
     """Only for this source."""
     rate: Rate | None = None
     """The rate in the scenario; more specific rates move in proportion."""
-    evidence: Number | None = Field(default=None, ge=LEAST_EVIDENCE, le=1e12)
+    evidence: Annotated[Number, Field(gt=0, le=1e12), AfterValidator(at_least(LEAST_EVIDENCE))] | None = None
     """Effective number of records behind the rate in the scenario."""
     lag: Lag | None = None
     """The lag in the scenario; more specific lags are stretched in proportion."""

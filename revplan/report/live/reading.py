@@ -68,9 +68,8 @@ def read_filled(path: Path) -> Filled:
         If it is no workbook of revplan, of an unknown layout, without calculated values, or if an input
         holds no number.
     """
-    with told_of(
-        DataError, shown(path.name), "open it in Excel and save it again, or make it again with `revplan report`"
-    ):
+    cure = "open it in Excel and save it again, or make it again with `revplan report`"
+    with told_of(DataError, shown(path.name), cure, "cannot be read as an Excel workbook"):
         return _filled(path)
 
 
