@@ -107,7 +107,7 @@ CONFIGS = [
     "conftest.py",
 ]
 COMMAND = "touch {mark}/shell"
-CONF = {"preprocessors": {"1": {"type": "subprocess.Popen", "args": COMMAND, "shell": True}}, "base_template": "evil"}
+CONF = {"preprocessors": {"1": {"type": "subprocess.Popen", "args": COMMAND, "shell": True}}}
 TEXTS = {
     "conf.json": json.dumps(CONF),
     "nbconvert/templates/evil/conf.json": json.dumps(CONF),
@@ -227,7 +227,7 @@ def test_the_watch_sees_what_is_opened_and_the_traps_go_off(stranger: Stranger) 
     ids=lambda words: words[0],
 )
 def test_a_command_in_a_strangers_folder_runs_and_reads_nothing_else(stranger: Stranger, words: list[str]) -> None:
-    run(stranger, *words)
+    run(stranger, *words, door="run.py" if words[0] == "plan" else "the command")
     stranger.unharmed()
     assert words[0] == "init" or stranger.opened() & NAMED  # the watch was on
 
@@ -236,7 +236,7 @@ def test_reports_in_a_strangers_folder_run_and_read_nothing_else(stranger: Stran
     run(stranger, "report", "annual_commit", "plan.yaml", "--out", ".", "--formats", "html,pdf,pptx,xlsx")
     stranger.unharmed()
     assert "stranger" not in (stranger.folder / "annual_commit.html").read_text("utf-8")
-    run(stranger, "report", "annual_commit,rates", "plan.yaml", "--out", ".", door="run.py")
+    run(stranger, "report", "annual_commit,rates", "plan.yaml", "--out", ".")
     stranger.unharmed()
     assert (stranger.folder / "rates.html").is_file()
     shutil.copyfile(stranger.folder / "annual_commit.xlsx", stranger.folder / "made.xlsx")
