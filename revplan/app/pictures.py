@@ -87,11 +87,11 @@ def curve_chart(simulation: Simulation, base: Simulation) -> Chart:
         f"To be {show(sure, 'share')} sure takes {counted(asked, title, kind='commitment')}; "
         if math.isfinite(asked)
         else f"No volume of {plural(title)} makes it {show(sure, 'share')} sure; "
-    ) + f"the commit of {show(entries, 'commitment')} gives {show(chance, 'share')}."
+    ) + f"the expected commit of {show(entries, 'commitment')} gives {show(chance, 'share')}."
     colours = {
         PLAN: f"{plural(title)} needed",
         PAST: "base plan",
-        ACTUAL: "the commit",
+        ACTUAL: "expected commit",
         ATTENTION: f"{show(sure, 'share')} sure",
     }
     parts = [

@@ -87,7 +87,19 @@ def test_plan_prints_one_json_object(plan_file: Path, capsys: pytest.CaptureFixt
     assert said.err == ""
     found = one_json_object(said.out)
     assert set(found) == {
-        *("goal", "stages", "required", "commitment", "by", "budget", "cac", "value_per_entry", "shortfall", "notes"),
+        *(
+            "goal",
+            "stages",
+            "required",
+            "commitment",
+            "by",
+            "budget",
+            "cac",
+            "value_per_entry",
+            "shortfall",
+            "notes",
+            "sign",
+        ),
     }
     assert set(found["goal"]) == {
         *("opening_arr", "new_arr", "expansion", "contraction", "churn", "closing_arr", "grr", "grr_churn_only", "nrr"),

@@ -118,7 +118,7 @@ def test_no_volume_gives_it_where_nothing_lands_in_the_year(tmp_path: Path) -> N
     assert answer["signed"]["lead"] is None
     json.dumps(answer, allow_nan=False)
     text = simulation_text(found, compare(found))
-    assert "No volume gives 80%" in text
+    assert "reaches the goal in 80% of the years" in text
     assert "no value does" in text
 
 
@@ -404,7 +404,7 @@ def test_simulate_prints_for_a_person(tmp_path: Path, capsys: pytest.CaptureFixt
     assert main(["simulate", str(tmp_path / "plan.yaml")]) == 0
     out = capsys.readouterr().out
     assert "8,192 simulated years (--seed 1)" in out
-    assert "For 80% it takes" in out
+    assert "To sign: 412 SQLs, which reach the goal in 80% of the years." in out
     assert "uncertainty left" in out
     assert "no sd" not in out.lower()
 
@@ -412,16 +412,16 @@ def test_simulate_prints_for_a_person(tmp_path: Path, capsys: pytest.CaptureFixt
 def test_sources_whose_ceiling_is_passed_first_are_named(tmp_path: Path) -> None:
     low = TEXT.replace("max_per_month: 500", "max_per_month: 4").replace("cost_per_entry: 85", "max_per_month: 30")
     tight = simulate(plan_year(plan_of(low, tmp_path), Known()))
-    text = simulation_text(tight, ())
+    text = simulation_text(tight, compare(tight))
     most = f"{largest_scale(tight.year):.2f}"
-    assert f"No row is within limits: web and outbound allow at most {most} times (max_per_month)." in text
+    assert f"No row is within limits: web and outbound allow at most {most} times (max_per_month, max_growth)." in text
     assert (
-        f"The signed commit asks for {tight.signed.scale.value:.2f} times the entries; web and outbound allow at most "
-        f"{most} times (max_per_month): raise a ceiling, find another source, or lower goal or confidence."
+        f"What is to sign is {tight.signed.scale.value:.2f} times the expected commit; web and outbound allow at most "
+        f"{most} times (max_per_month, max_growth): raise a ceiling, find another source, or lower goal or confidence."
     ) in text
     one = simulate(plan_year(plan_of(low.replace("max_per_month: 30", "max_per_month: 3000"), tmp_path), Known()))
-    assert "outbound allows at most" in simulation_text(one, ())
-    assert "within limits:" not in simulation_text(simulation(), ())
+    assert "outbound allows at most" in simulation_text(one, compare(one))
+    assert "within limits:" not in simulation_text(simulation(), compare(simulation()))
 
 
 @pytest.mark.parametrize(
