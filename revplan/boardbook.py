@@ -15,7 +15,7 @@ from revplan.actuals import read_actuals
 from revplan.calendar import MONTHS_PER_YEAR
 from revplan.comparison import Sides
 from revplan.fit import doubts
-from revplan.formats import show
+from revplan.formats import money_digits, show
 from revplan.held import (
     day_written,
     in_plan_names,
@@ -72,6 +72,11 @@ class BoardBook:
     def plan(self) -> Plan:
         """The promised plan."""
         return self.year.plan
+
+    @property
+    def decimals(self) -> int:
+        """Decimals of its amounts of money: none from a goal of 1,000 on, more where a plan counts in millions."""
+        return money_digits(self.year.bridge.new_arr / 10)
 
     @property
     def as_of(self) -> date:
@@ -187,7 +192,7 @@ class BoardBook:
     @cached_property
     def variance(self) -> pd.DataFrame:
         """Table variance, of the quarter and of the year so far."""
-        made = [bridging.variance(self.variance_cells(span), span) for span in self.spans if self.fates]
+        made = [bridging.variance(self.variance_cells(span), span, self.decimals) for span in self.spans if self.fates]
         return pd.concat(made, ignore_index=True) if made else empty("variance")
 
     def variance_factors(self, span: Span) -> pd.DataFrame:

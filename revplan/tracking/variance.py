@@ -127,7 +127,7 @@ def variance_cells(found: pd.DataFrame) -> pd.DataFrame:
     return conform(table, "variance_cells")
 
 
-def variance(cells: pd.DataFrame, span: Span) -> pd.DataFrame:
+def variance(cells: pd.DataFrame, span: Span, decimals: int = 0) -> pd.DataFrame:
     """Table variance: from the ARR planned for a period to the ARR that came, line by line. [plan currency]
 
     `displayed` is rounded by largest remainder, so that the lines add up as shown.
@@ -138,13 +138,15 @@ def variance(cells: pd.DataFrame, span: Span) -> pd.DataFrame:
         Table variance_cells.
     span
         The period they count.
+    decimals
+        Of the amounts displayed.
     """
     if cells.empty:
         return empty("variance")
     planned, came = float(cells["planned"].sum()), float(cells["came"].sum())
     parts = [float(cells[name].sum()) for name in LINES]
-    ends = [round_half_up(planned), round_half_up(came)]
-    steps = largest_remainder(parts, ends[1] - ends[0])
+    ends = [round_half_up(planned, decimals), round_half_up(came, decimals)]
+    steps = largest_remainder(parts, ends[1] - ends[0], decimals)
     table = pd.DataFrame(
         {
             "period": span.label,

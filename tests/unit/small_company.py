@@ -39,7 +39,7 @@ ACTUALS = """month,segment,source,new,expansion,contraction,churn,spend
 """
 
 
-def small_book(folder: Path, *, goal: int = 12_000, segments: str = "a: {acv: 1000}", leads: str | None = LEADS, crm: str = CRM,
+def small_book(folder: Path, *, goal: float = 12_000, segments: str = "a: {acv: 1000}", leads: str | None = LEADS, crm: str = CRM,
                actuals: str | None = ACTUALS, as_of: date | None = date(2026, 3, 31), quarter: str = "", segment: str = "",
                plan_date: str = "2026-01-01", more: str = "") -> BoardBook:  # fmt: skip
     """The company's book; `more` are further lines of its plan."""

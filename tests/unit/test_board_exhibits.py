@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_company import LEADS, small_book
+import small_company
+from small_company import ACTUALS, LEADS, small_book
 
 from revplan.boardbook import BoardBook, open_before, open_boardbook
 from revplan.errors import PlanError
@@ -254,3 +255,22 @@ def test_a_source_that_brought_more_of_what_is_worth_less_did_not_bring_fewer(tm
         patched.setattr(standing, "source_rows", lambda _: more)
         said = standing._sources_message(book, more, book.spans[0].label).text
     assert re.search(r"brought \d+ Leads, \d+ promised, in a mix worth −\$50 of new ARR", said)
+
+
+def test_a_pack_in_millions_says_what_one_in_dollars_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    amount = re.compile(r"[−+]?\$[\d.,]*\d[kMB]?")
+    text, said = small_company.PLAN, {}
+    for unit in (1, 1_000_000):
+        folder = tmp_path / str(unit)
+        folder.mkdir()
+        monkeypatch.setattr(small_company, "PLAN", text.replace("cost_per_entry: 10", f"cost_per_entry: {10 / unit}"))
+        amounts = partial(re.sub, flags=re.M, repl=lambda found, unit=unit: f"{float(found[0]) / unit:.9f}")
+        leads = amounts(r"(?<=,)\d+$", string=LEADS.replace("5,,2026-03-08,,,,\n", ""))
+        actuals = amounts(r"(?<=,)\d+(?=[,\n])", string=ACTUALS)
+        segments = f"a: {{acv: {1000 / unit}, share: 0.5}}, b: {{acv: {500 / unit}, share: 0.5}}"
+        book = small_book(folder, goal=12_000 / unit, segments=segments, leads=leads, actuals=actuals)
+        assert book.decimals == (0 if unit == 1 else 5)
+        said[unit] = [each.message for each in checked(book)]
+    assert [amount.sub("$", line) for line in said[1_000_000]] == [amount.sub("$", line) for line in said[1]]
+    nothing = [sum(len(re.findall(r"\$0(?![\d.])", line)) for line in lines) for lines in said.values()]
+    assert nothing[1] <= nothing[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import pandas as pd
 
@@ -54,7 +55,7 @@ def arr_bridge(book: BoardBook) -> Exhibit:
     found = book.arr_bridge[book.arr_bridge["period"] == label]
     if found.empty:
         return nothing_yet(book, "No ARR movements are booked that the bridge could be made of.")
-    frame = _bridge_rows(found)
+    frame = _bridge_rows(found, book.decimals)
     made = table(
         frame,
         {"term": "text", **dict.fromkeys((PLANNED, CAME, "gap"), "money")},
@@ -75,17 +76,17 @@ def arr_bridge(book: BoardBook) -> Exhibit:
     return made.with_cells(Cells(rows=rows, columns=columns, currency=book.plan.currency))
 
 
-def _bridge_rows(found: pd.DataFrame) -> pd.DataFrame:
+def _bridge_rows(found: pd.DataFrame, decimals: int) -> pd.DataFrame:
     """The terms in whole units; the closing ARR is what the displayed terms come to."""
-    shown_terms = {name: _adding_up(found.set_index("term")[name]) for name in (PLANNED, CAME)}
+    shown_terms = {name: _adding_up(found.set_index("term")[name], decimals) for name in (PLANNED, CAME)}
     frame = pd.DataFrame(shown_terms).loc[list(found["term"])]
     frame["gap"] = frame[CAME] - frame[PLANNED]
     frame.insert(0, "term", [TERMS[term] for term in frame.index])
     return frame.reset_index(drop=True)
 
 
-def _adding_up(terms: pd.Series) -> pd.Series:
-    rounded = terms.map(whole)
+def _adding_up(terms: pd.Series, decimals: int) -> pd.Series:
+    rounded = terms.map(partial(whole, decimals=decimals))
     signed = [-rounded[term] if term in LESS else rounded[term] for term in TERMS if term != "closing"]
     return rounded.where(rounded.index != "closing", sum(signed))
 
@@ -117,8 +118,12 @@ def cells(book: BoardBook) -> Exhibit:
     if found.empty:
         return nothing_yet(book, "Nothing is there to explain.")
     label, steps = book.spans[0].label, [step for step in STEPS if step not in ("planned", "came")]
+    digits = book.decimals
     steps_of = pd.DataFrame(
-        [largest_remainder(found.loc[at, steps], round_half_up(found.loc[at, steps].sum())) for at in found.index],
+        [
+            largest_remainder(found.loc[at, steps], round_half_up(found.loc[at, steps].sum(), digits), digits)
+            for at in found.index
+        ],
         columns=steps,
     )
     gaps = steps_of.sum(axis=1)

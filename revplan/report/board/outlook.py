@@ -75,7 +75,9 @@ def coverage_rows(book: BoardBook) -> pd.DataFrame:
     rest = book.coverage[book.coverage["period"] == coverage_period(book)]
     parts, whole = (rest[1:], rest[:1]) if len(rest) > 1 else (rest, rest)
     amounts = {"open_pipeline": "open_amount", "remaining": "remaining", "in_time": "in_time"}
-    shown = {name: largest_remainder(parts[column].to_numpy()) for name, column in amounts.items()}
+    shown = {
+        name: largest_remainder(parts[column].to_numpy(), digits=book.decimals) for name, column in amounts.items()
+    }
     rows = pd.concat([parts, whole])
     return pd.DataFrame(
         {
@@ -174,16 +176,16 @@ def landing(book: BoardBook) -> Exhibit:
 def landing_rows(book: BoardBook) -> pd.DataFrame:
     """The year's row of table landing in whole units that add up."""
     row = book.landing.iloc[-1]
-    parts = largest_remainder([row[column] for column in PARTS.values()])
+    parts = largest_remainder([row[column] for column in PARTS.values()], digits=book.decimals)
     return pd.DataFrame(
         [
             {
                 "year": row["period"],
                 **dict(zip(PARTS, parts, strict=True)),
                 "landing": float(parts.sum()),
-                "landing_low": round_half_up(row["landing_low"]),
-                "landing_high": round_half_up(row["landing_high"]),
-                "goal": round_half_up(row["goal"]),
+                "landing_low": round_half_up(row["landing_low"], book.decimals),
+                "landing_high": round_half_up(row["landing_high"], book.decimals),
+                "goal": round_half_up(row["goal"], book.decimals),
             }
         ]
     )

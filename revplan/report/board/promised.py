@@ -5,6 +5,8 @@ Every number is a figure (see `figures`), so that a pack whose parts disagree is
 
 from __future__ import annotations
 
+from functools import partial
+
 import pandas as pd
 
 from revplan.boardbook import BoardBook
@@ -187,14 +189,14 @@ def quarterly_promise(book: BoardBook) -> pd.DataFrame:
 # --- money ---------------------------------------------------------------------------------------
 
 
-def whole(value: float) -> float:
+def whole(value: float, decimals: int = 0) -> float:
     """An amount in whole units; NaN where there is none."""
-    return value if pd.isna(value) else round_half_up(value)
+    return value if pd.isna(value) else round_half_up(value, decimals)
 
 
 def money(book: BoardBook, measure: str, value: float, period: str, basis: str = "", **of: str) -> Figure:
     """An amount in the plan's currency, in whole units."""
-    return figure(measure, whole(value), period, basis, book.plan.currency, **of)
+    return figure(measure, whole(value, book.decimals), period, basis, book.plan.currency, **of)
 
 
 def new_arr(book: BoardBook, period: str, basis: str) -> Figure:
@@ -207,7 +209,9 @@ def new_arr(book: BoardBook, period: str, basis: str) -> Figure:
 def so_far(book: BoardBook) -> Exhibit:
     """New ARR since the year began, promised and come, month by month."""
     bases = ("goal", PROMISED, CAME)
-    amounts = {basis: book.reached_by_month[f"{basis}_arr"].map(whole) for basis in bases}
+    amounts = {
+        basis: book.reached_by_month[f"{basis}_arr"].map(partial(whole, decimals=book.decimals)) for basis in bases
+    }
     frame = pd.DataFrame({"month": book.reached_by_month["month"], **amounts})
     made = chart(
         charts.so_far(book.plan.currency, _so_far_message(book, frame)),

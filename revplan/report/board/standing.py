@@ -35,7 +35,7 @@ def three_numbers(book: BoardBook) -> Exhibit:
             "conversion_low": found["rate_low"],
             "conversion_high": found["rate_high"],
             "period_ratio": found["period_ratio"],
-            "cac": [whole(value) for value in found["cac"]],
+            "cac": [whole(value, book.decimals) for value in found["cac"]],
         }
     )
     title = titles_of(book.plan.stages)[book.stage]
@@ -197,7 +197,7 @@ def source_rows(book: BoardBook) -> pd.DataFrame:
             "promised": asked,
             "came": found["came"],
             "gap": found["came"] - asked,
-            "worth": [round_half_up(value) for value in found["worth"]],
+            "worth": [round_half_up(value, book.decimals) for value in found["worth"]],
         }
     )
 

@@ -183,15 +183,19 @@ def _of(scenario: str, book: BoardBook) -> dict[str, str]:
 
 
 def _what_if_rows(book: BoardBook, found: pd.DataFrame) -> pd.DataFrame:
-    base = landing_rows(book).iloc[0]["landing"] if len(book.landing) else round_half_up(found["landing"].iloc[0])
-    change = [round_half_up(value) for value in found["difference"]]
+    base = (
+        landing_rows(book).iloc[0]["landing"]
+        if len(book.landing)
+        else round_half_up(found["landing"].iloc[0], book.decimals)
+    )
+    change = [round_half_up(value, book.decimals) for value in found["difference"]]
     return pd.DataFrame(
         {
             "scenario": found["scenario"],
             "landing": [base + each for each in change],
             "difference": change,
-            "landing_low": [round_half_up(value) for value in found["landing_low"]],
-            "landing_high": [round_half_up(value) for value in found["landing_high"]],
+            "landing_low": [round_half_up(value, book.decimals) for value in found["landing_low"]],
+            "landing_high": [round_half_up(value, book.decimals) for value in found["landing_high"]],
             "chance": [round_half_up(value, 3) for value in found["chance_of_goal"]],
         }
     )
