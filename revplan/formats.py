@@ -95,9 +95,10 @@ def money_digits(largest: float) -> int:
     return min(max(2 - size.adjusted(), 0), MOST_DECIMALS) if _rounded(size, MOST_DECIMALS) else 0
 
 
-def whole_amounts(amounts: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Amounts rounded so that they add up to their rounded sum, at the decimals that `money_digits` leaves it."""
-    return largest_remainder(amounts, digits=money_digits(max((abs(float(each)) for each in amounts), default=0.0)))
+def whole_amounts(amounts: Sequence[float] | np.ndarray, total: float | None = None) -> np.ndarray:
+    """Amounts rounded so that they add up to their rounded sum, or to `total`, at the decimals that `money_digits` leaves."""
+    digits = money_digits(max((abs(float(each)) for each in amounts), default=0.0))
+    return largest_remainder(amounts, total, digits)
 
 
 def commitment(value: float) -> int:

@@ -240,15 +240,15 @@ def _no_baseline(year: PlannedYear) -> Iterator[str]:
 
 def _no_lags(year: PlannedYear) -> Iterator[str]:
     if all(lag.shift == (1.0,) and lag.is_fixed for cell in year.cells for lag in cell.lags):
-        yield "The plan states no lags, so every step is taken to happen in the month of entry."
+        yield "Every step is taken to happen in the month of entry: the plan's lags are left out or 0."
 
 
 def _dead(year: PlannedYear, pipeline: pd.DataFrame) -> Iterator[str]:
     dead = float(pipeline["dead_items"].sum())
     if dead:
         worth = f"worth {_money(year)(float(pipeline['dead_amount'].sum()))}"
-        lie = counted(dead, f"open record {worth} is", f"open records {worth} are")
-        yield f"{lie} older than any conversion at the plan's lags: {'it counts' if lie.startswith('1 ') else 'they count'} as 0."
+        lie = counted(dead, f"open record {worth} has", f"open records {worth} have")
+        yield f"{lie} waited longer than the plan's delays allow: {'it counts' if lie.startswith('1 ') else 'they count'} as 0."
 
 
 def _overdue(year: PlannedYear) -> Iterator[str]:

@@ -215,7 +215,8 @@ def simulation_notes(simulation: Simulation) -> Iterator[str]:
     count, chance = simulation.all_hold
     if count:
         met = show(chance, "share") if chance >= 0.001 else "less than 0.1%"
-        yield f"{counted(count, 'assumption is', 'assumptions are')} uncertain; the chance that every one is met is {met}."
+        vary = counted(count, "rate, volume or delay varies", "rates, volumes and delays vary")
+        yield f"{vary} in the simulation; the chance that every one is met is {met}."
     if (wins := float(simulation.view.planned_wins.sum())) < FEW_WINS:
         yield f"Only {counted(wins, 'win is', 'wins are')} expected: deals come whole, so the bands are rough."
 

@@ -28,7 +28,7 @@ def nothing_to_compare(simulation: Simulation) -> str:
     text = f"The plan {lacking}, so there is no past of the company to hold its assumptions against"
     if not count:
         return f"{text}; it states no evidence either, so they count as certain."
-    return f"{text}; by their own evidence, the chance that all {count} are met is {chance_words(chance)}."
+    return f"{text}; by their own evidence, the chance that all {count} rates, volumes and delays that vary are met is {chance_words(chance)}."
 
 
 def assumed(found: Realism) -> str:
@@ -38,9 +38,10 @@ def assumed(found: Realism) -> str:
         return "The records are too few to hold any assumption against."
     bold = rows[rows["chance"] < BOLD]
     first = (
-        f"{len(bold)} of {counted(len(rows), 'assumption')} {'is' if len(bold) == 1 else 'are'} bold (met less than one time in ten), first of all {bold['assumption'].iloc[0]}"
+        f"{len(bold)} of {counted(len(rows), 'value')} held against the records {'is' if len(bold) == 1 else 'are'} bold (met less than one time in ten), first of all "
+        f"{bold['assumption'].iloc[0]}"
         if len(bold)
-        else f"No assumption of {len(rows)} is bold (met less than one time in ten)"
+        else f"No value of {len(rows)} held against the records is bold (met less than one time in ten)"
     )
     return f"{first}{_all_met(rows, found)}."
 

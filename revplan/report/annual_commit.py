@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+import numpy as np
 import pandas as pd
 
 from revplan.formats import compact, counted, kinds_of, plural, show, whole_amounts
@@ -10,8 +13,13 @@ from revplan.model.signing import ToSign
 from revplan.plan.stages import titles_of
 from revplan.report import charts, native_plan
 from revplan.report.exhibit import Exhibit, chart, table, text
+from revplan.report.figures import Figure
+from revplan.report.shared import TO_SIGN, in_whole_units, of_year, quarter_cells, year_cells
 from revplan.sheets import missed_in_year, wins_of_year
 from revplan.workbook import Workbook
+
+OF_STAGE = {"commit": "stage_commit", "value_per_entry": "value_per_entry"}
+OF_PIPELINE = {"items": "open_records", "amount": "open_worth", "arr_in_year": "open_arr", "dead_items": "past_delays"}
 
 
 def summary(book: Workbook) -> Exhibit:
@@ -36,7 +44,16 @@ def summary(book: Workbook) -> Exhibit:
         "Programme CAC of the expected commit": "not priced" if book.cac is None else compact(book.cac, currency),
     }
     header = f"{book.plan.name}, made on {show(book.plan.plan_date, 'date')}"
-    return text(book.headline, facts, header=header, notes=[book.held] if book.held else [])
+    of = partial(of_year, book.plan)
+    stated = [
+        of("goal", bridge.new_arr),
+        of("commit", asked.expected[asked.stage]),
+        *([] if asked.number is None else [of("signed", float(asked.number), TO_SIGN)]),
+        of("landing_gap", -missing),
+        of("before_plan_date", float(quarters["before_plan_date"].sum())),
+        of("spend", spend_of_entries(book.year)),
+    ]
+    return text(book.headline, facts, header=header, notes=[book.held] if book.held else []).sharing(*stated)
 
 
 def _over_or_under(missing: float, currency: str) -> str:
@@ -70,9 +87,11 @@ def goal_bridge(book: Workbook) -> Exhibit:
         notes = [f"Net revenue retention {kept}; gross {grr}, or {churn_only} if contraction is left out."]
     if book.plan.goal.basis:
         notes.append(f"Source: {book.plan.goal.basis}")
-    return chart(
-        charts.bridge(book.plan.currency), book.bridge, kinds_of("bridge"), notes=notes, name="bridge"
-    ).with_native(native_plan.bridge(book.plan.currency))
+    made = chart(charts.bridge(book.plan.currency), book.bridge, kinds_of("bridge"), notes=notes, name="bridge")
+    terms = [{"term": term.removesuffix("_arr")} for term in book.bridge["term"]]
+    cells = year_cells(book.plan, terms, {"amount": "arr_term"}, "planned")
+    drawn = made.with_native(native_plan.bridge(book.plan.currency))
+    return drawn.sharing(of_year(book.plan, "goal", bridge.new_arr), cells=cells)
 
 
 def required_funnel(book: Workbook) -> Exhibit:
@@ -86,7 +105,7 @@ def required_funnel(book: Workbook) -> Exhibit:
     message = (
         f"{counted(rows['commitment'][last], 'win traces', 'wins trace', 'commitment')} back to "
         f"{counted(rows['commitment'][first], titles[first], kind='commitment')}{of_commit}; "
-        f"the expected commit brings {show(rows['commit'][last], 'commitment')} of the wins."
+        f"the expected commit brings {counted(rows['commit'][last], 'win', kind='commitment')} within the year."
     )
     entering = entering_later(book)
     notes = ["Required counts all months, those before the plan date too. " + entering] if entering else []
@@ -105,6 +124,9 @@ def required_funnel(book: Workbook) -> Exhibit:
             "days_to_won": "Median days to won",
         },
         notes=notes,
+    ).sharing(
+        of_year(book.plan, "commit", rows["commit"][book.plan.commit_stage]),
+        cells=year_cells(book.plan, [{"stage": stage} for stage in frame["stage"]], OF_STAGE),
     )
 
 
@@ -122,21 +144,32 @@ def entering_later(book: Workbook) -> str:
 
 def quarters(book: Workbook) -> Exhibit:
     """What each quarter is made of."""
-    return chart(charts.quarters(book.plan.currency), book.quarters, kinds_of("quarters"), name="quarters").with_native(
-        native_plan.quarters(book.plan.currency)
+    frame = in_whole_units(book.quarters)
+    made = chart(charts.quarters(book.plan.currency), frame, kinds_of("quarters"), name="quarters")
+    drawn = made.with_native(native_plan.quarters(book.plan.currency))
+    return drawn.sharing(*_year_sums(book, frame), cells=quarter_cells(book.plan, frame))
+
+
+def _year_sums(book: Workbook, frame: pd.DataFrame) -> list[Figure]:
+    """What the quarters come to: those the landing and the carry-over state too."""
+    names = {"commit_arr": "commit_arr", "open_pipeline": "open_arr", "won": "won_arr"}
+    sums = [of_year(book.plan, measure, float(frame[name].sum())) for name, measure in names.items()]
+    return [*sums, of_year(book.plan, "goal", float(frame["goal"].sum()))]
+
+
+def _past_delays(items: float) -> str:
+    return (
+        "none of them has" if not items else "1 of them has" if items == 1 else f"{show(items, 'count')} of them have"
     )
-
-
-def _too_old(items: float) -> str:
-    return "none of them is" if not items else "1 of them is" if items == 1 else f"{show(items, 'count')} of them are"
 
 
 def dependence(book: Workbook) -> Exhibit:
     """What falls before the plan date, and what is expected of the records that exist."""
     paint = charts.dependence(book.plan.currency, str(book.plan.plan_date), known=book.records is not None)
-    return chart(paint, book.quarters, kinds_of("quarters"), name="dependence").with_native(
-        native_plan.dependence(book.plan.currency)
-    )
+    frame = in_whole_units(book.quarters)
+    made = chart(paint, frame, kinds_of("quarters"), name="dependence")
+    drawn = made.with_native(native_plan.dependence(book.plan.currency))
+    return drawn.sharing(cells=quarter_cells(book.plan, frame))
 
 
 def open_pipeline(book: Workbook) -> Exhibit:
@@ -155,7 +188,7 @@ def open_pipeline(book: Workbook) -> Exhibit:
     message = (
         f"{counted(total['items'], f'open record {worth} is', f'open records {worth} are')} expected to bring "
         f"{compact(total['arr'], currency)}, {compact(total['arr_in_year'], currency)} of it within the year; "
-        f"{_too_old(float(total['dead_items']))} older than any conversion."
+        f"{_past_delays(float(total['dead_items']))} waited longer than the plan's delays allow."
     )
     return table(
         frame.assign(stage=[titles.get(stage, "Total") for stage in frame["stage"]]),
@@ -168,11 +201,29 @@ def open_pipeline(book: Workbook) -> Exhibit:
             "wins": "Wins expected",
             "arr": f"ARR expected ({currency})",
             "arr_in_year": "Within the year",
-            "dead_items": "Too old",
+            "dead_items": "Past the plan's delays",
             "dead_amount": "Worth",
         },
         totals=1,
+        notes=_of_other_plans(book, float(total["items"])),
+    ).sharing(
+        of_year(book.plan, "open_arr", float(total["arr_in_year"])),
+        cells=year_cells(
+            book.plan, [{"stage": stage} if stage in titles else {} for stage in frame["stage"]], OF_PIPELINE
+        ),
     )
+
+
+def _of_other_plans(book: Workbook, counted: float) -> list[str]:
+    """How many more records are open that the plan has no place for, and how these differ from the import's."""
+    every = 0.0 if book.records is None else float(book.records.open_items["items"].sum())
+    left = f"{show(every - counted, 'count')} of {show(every, 'count')} open records" if every > counted else ""
+    told = [f"{left} belong to no segment, source or stage of this plan and are left out."] if left else []
+    return [
+        *told,
+        "Past the plan's delays: longer in the stage than any conversion takes at the plan's lags, so that they count as 0. "
+        "The import report counts others: records open longer than any that was ever won or lost.",
+    ]
 
 
 def carry_over(book: Workbook) -> Exhibit:
@@ -180,15 +231,28 @@ def carry_over(book: Workbook) -> Exhibit:
     currency, ledger = book.plan.currency, book.ledger
     required = ledger[ledger["basis"] == "required"]["arr"].to_numpy()
     commit = ledger[ledger["basis"] == "commit"]["arr"].to_numpy()
-    if not required.sum() or not commit[1:].sum():
-        return table(ledger, kinds_of("ledger"), "The year asks for no new ARR, so nothing is carried over.")
-    message = (
-        f"{show(required[:2].sum() / required.sum(), 'share')} of the year's new ARR traces back to entries before the year; "
-        f"{show(commit[2] / commit[1:].sum(), 'share')} of what the year's own entries bring ({compact(commit[2], currency)}) "
-        "is won after it."
-    )
     labels = {"entered": "Entries made", "serves": "Serve", "basis": "Basis", "arr": f"ARR ({currency})"}
-    return table(ledger, kinds_of("ledger"), message, labels=labels)
+    made = table(ledger, kinds_of("ledger"), _carried(required, commit, currency), labels=labels)
+    rows = [
+        {"entered": row["entered"], "serves": row["serves"], "basis": row["basis"]} for row in ledger.to_dict("records")
+    ]
+    return made.sharing(
+        of_year(book.plan, "commit_arr", float(commit[:2].sum())),
+        cells=year_cells(book.plan, rows, {"arr": "served"}),
+    )
+
+
+def _carried(required: np.ndarray, commit: np.ndarray, currency: str) -> str:
+    """What the year owes to entries before it, and what its own entries leave to later years."""
+    if not required.sum() > 0:
+        return "The year asks for no new ARR, so nothing of it traces back to entries before the year."
+    before = f"{show(required[:2].sum() / required.sum(), 'share')} of the year's new ARR traces back to entries before the year"
+    if not commit[1:].sum() > 0:
+        return f"{before}; the commit asks for no entries within it, so that none serve later years."
+    return (
+        f"{before}; {show(commit[2] / commit[1:].sum(), 'share')} of what the year's own entries bring "
+        f"({compact(commit[2], currency)}) is won after it."
+    )
 
 
 def last_useful(book: Workbook) -> Exhibit:
@@ -207,9 +271,8 @@ def budget(book: Workbook) -> Exhibit:
     if priced.empty or not priced["spend"].sum():
         return text("No source states a cost per entry, so what is to sign has no budget yet.")
     spent = priced[priced.groupby("source")["spend"].transform("sum") > 0]
-    return chart(charts.budget(book.plan.currency), spent, kinds_of("budget"), name="budget").with_native(
-        native_plan.budget(book.plan.currency)
-    )
+    made = chart(charts.budget(book.plan.currency), spent, kinds_of("budget"), name="budget")
+    return made.with_native(native_plan.budget(book.plan.currency))
 
 
 def budget_by_quarter(book: Workbook) -> Exhibit:
@@ -221,7 +284,9 @@ def budget_by_quarter(book: Workbook) -> Exhibit:
     wide = rows.pivot_table(index="source", columns="quarter", values="spend", aggfunc="sum", sort=False, observed=True)
     wide = wide.reindex(columns=names).fillna(0.0)
     wide["sunk"] = rows.groupby("source", sort=False)["sunk"].sum()
-    wide = wide.apply(lambda spent: pd.Series(whole_amounts(spent.to_numpy()), spent.index))
+    inside = names[1:]
+    totals = dict(zip(inside, whole_amounts(wide[inside].sum().to_numpy()), strict=True))
+    wide = wide.apply(lambda spent: pd.Series(whole_amounts(spent.to_numpy(), totals.get(spent.name)), spent.index))
     wide.insert(len(names), "year", wide[names[1:]].sum(axis=1))
     frame = pd.concat([wide, wide.sum().to_frame("Total").T]).reset_index(names="source")
     cac = "no priced source wins" if book.cac is None else _cac_text(book)
@@ -244,6 +309,8 @@ def budget_by_quarter(book: Workbook) -> Exhibit:
             *([f"Unpriced, not free: {', '.join(unpriced)}."] if unpriced else []),
         ],
         totals=1,
+    ).sharing(
+        cells=year_cells(book.plan, [*({"source": name} for name in wide.index), {}], {"year": "spend"}),
     )
 
 

@@ -10,6 +10,7 @@ from revplan.assumptions import EXPIRED, FEW, FEW_RECORDS, assumption_log_table,
 from revplan.errors import shown
 from revplan.formats import counted, kinds_of, show
 from revplan.report.exhibit import Exhibit, table, text
+from revplan.report.shared import of_year
 from revplan.workbook import Workbook
 
 LABELS = {
@@ -40,7 +41,9 @@ def assumption_log(book: Workbook, on: date | None = None) -> Exhibit:
     order = frame["state"].str.contains(EXPIRED).sort_values(ascending=False, kind="stable").index
     kinds = kinds_of("assumption_log")
     rows = frame.assign(source=_rests_on(frame), state=_states(frame)).loc[order, list(LABELS)]
-    return table(rows, {name: kinds[name] for name in LABELS}, _message(frame, day), labels=LABELS, notes=_thin(book))
+    kept = {name: kinds[name] for name in LABELS}
+    made = table(rows, kept, _message(frame, day), labels=LABELS, notes=_thin(book))
+    return made.sharing(of_year(book.plan, "assumptions_logged", float(len(frame))))
 
 
 def _rests_on(frame: pd.DataFrame) -> list[str]:
@@ -58,7 +61,9 @@ def _states(frame: pd.DataFrame) -> list[str]:
 
 def _message(frame: pd.DataFrame, day: date) -> str:
     expired, few = (int(frame["state"].str.contains(state).sum()) for state in (EXPIRED, FEW))
-    held = f"{counted(len(frame), 'assumption has', 'assumptions have')} an owner; {expired or 'none'} had expired on {show(day, 'date')}"
+    log = "of the assumption log"
+    entries = counted(len(frame), f"entry {log} has", f"entries {log} have")
+    held = f"{entries} an owner; {expired or 'none'} had expired on {show(day, 'date')}"
     rest = "rests" if few == 1 else "rest"
     return f"{held}, and {few or 'none'} {rest} on fewer than {FEW_RECORDS:.0f} records."
 

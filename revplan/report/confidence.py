@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,6 +29,8 @@ from revplan.report.axes import (
 )
 from revplan.report.drawing import Paint
 from revplan.report.exhibit import Exhibit, chart, table, text
+from revplan.report.figures import Figure
+from revplan.report.shared import of_year, year_cells
 from revplan.workbook import Workbook
 
 if TYPE_CHECKING:
@@ -53,7 +56,23 @@ def sure(book: Workbook) -> Exhibit:
         f"{book.simulation.trials:,} years are simulated, and the same plan gives the same numbers; rates vary as far as the "
         "records behind them leave open, and together."
     ]
-    return text(sentence(book.to_sign), facts, notes=notes)
+    of = partial(of_year, book.plan)
+    stated = [of("chance", found.chance_of_goal.value), of("landing_low", found.p10.value)]
+    return text(sentence(book.to_sign), facts, notes=notes).sharing(
+        *stated, of("landing_high", found.p90.value), of("commit", _commit(book)), *_for_confidence(book)
+    )
+
+
+def _commit(book: Workbook) -> float:
+    """Entries of the commit at its stage within the year. [records]"""
+    return float(book.stages.set_index("stage")["commit"][book.plan.commit_stage])
+
+
+def _for_confidence(book: Workbook) -> list[Figure]:
+    """The commit for the plan's confidence; none where no volume gives it."""
+    entries = book.simulation.signed.scale.value * _commit(book)
+    told = {"stage": book.plan.commit_stage, "confidence": show(book.simulation.confidence, "share")}
+    return [of_year(book.plan, "commit_for", entries, **told)] if math.isfinite(entries) else []
 
 
 def commit_curve(book: Workbook) -> Exhibit:
@@ -64,8 +83,12 @@ def commit_curve(book: Workbook) -> Exhibit:
     points = tables.commit_curve_table(simulation)
     entries = float(book.stages.set_index("stage")["commit"][stage])
     drawn = points.dropna(subset=["scale"])
-    if drawn.empty or not entries:
-        return text("No volume of entries gives an even chance of the goal.")
+    if not entries:
+        return text(
+            f"The commit asks for no new {plural(titles_of(book.plan.stages)[stage])}, so there is no curve of them."
+        )
+    if drawn.empty:
+        return text(f"No volume of entries gives a chance of {show(points['confidence'].min(), 'share')} of the goal.")
     frame = drawn.assign(entries=drawn["scale"] * entries)
     kinds = {**kinds_of("commit_curve"), "entries": "commitment"}
     now = simulation.outcome.chance_of_goal.value
@@ -75,7 +98,9 @@ def commit_curve(book: Workbook) -> Exhibit:
         marked[f"to sign at {show(wanted, 'share')}"] = (wanted, scale * entries)
     title = titles_of(book.plan.stages)[book.plan.commit_stage]
     drawn_so = native_plan.commit_curve(title, marked)
-    return chart(_curve(title, marked), frame, kinds, name="commit_curve").with_native(drawn_so)
+    rows = [{"stage": stage, "confidence": show(each, "share")} for each in frame["confidence"]]
+    made = chart(_curve(title, marked), frame, kinds, name="commit_curve").with_native(drawn_so)
+    return made.sharing(*_for_confidence(book), cells=year_cells(book.plan, rows, {"entries": "commit_for"}))
 
 
 def _curve(title: str, marked: Mapping[str, tuple[float, float]]) -> Paint:
@@ -164,9 +189,12 @@ def left_uncertain(book: Workbook) -> Exhibit:
         "arr_sd": "Spread (standard deviation)",
         "variance_left": "Uncertainty left",
     }
-    return table(
+    made = table(
         frame.assign(stage=[titles[stage] for stage in frame["stage"]]),
         kinds_of("commit_given"),
         message,
         labels=labels,
     )
+    rows = [{"stage": stage} for stage in frame["stage"]]
+    wanted = {"measure": "commit_for", "confidence": show(book.simulation.confidence, "share")}
+    return made.sharing(cells=year_cells(book.plan, rows, {"commit": "stage_commit", "signed": wanted}))

@@ -22,6 +22,8 @@ from revplan.report import charts, native_plan
 from revplan.report.annual_commit import entering_later
 from revplan.report.axes import fitting
 from revplan.report.exhibit import Exhibit, chart, table, text
+from revplan.report.figures import Cells, Figure, figure
+from revplan.report.shared import TO_SIGN, of_year, year_cells, year_id
 from revplan.sheets import month_stage_sums
 from revplan.workbook import Workbook
 
@@ -81,7 +83,13 @@ def monthly_commit(book: Workbook) -> Exhibit:
         f"{show(of_stage.sum(), 'commitment')} in the year{_before_text(frame, shown.index.get_loc(stage))}."
     )
     entering = entering_later(book)
-    return _monthly_table(book, frame, message, "Entries", [entering] if entering else [])
+    made = _monthly_table(book, frame, message, "Entries", [entering] if entering else [])
+    return made.sharing(
+        _year_of(book, float(of_stage.sum())),
+        cells=year_cells(
+            book.plan, [{"stage": each} for each in shown.index], {"year": "stage_commit"}, _known_as(book)
+        ),
+    )
 
 
 def commit_by_source(book: Workbook) -> Exhibit:
@@ -107,7 +115,21 @@ def commit_by_source(book: Workbook) -> Exhibit:
         else f"{counted(total, 'entry of the year comes', 'entries of the year come', 'commitment')} from {fitting(largest)} alone, and {fitting(owner)} answers for "
         f"{'it' if total <= 1 else 'them'}."
     )
-    return _monthly_table(book, frame, message, "Source: where it enters (owner)", [])
+    made = _monthly_table(book, frame, message, "Source: where it enters (owner)", [])
+    rows = [{"source": name} for name in names]
+    return made.sharing(cells=year_cells(book.plan, rows, {"year": "source_commit"}, _known_as(book)))
+
+
+def _known_as(book: Workbook) -> str:
+    """The basis of what is to be delivered: what is to sign, or the expected commit where no volume gives the confidence."""
+    return "commit" if book.to_sign.scale is None else TO_SIGN
+
+
+def _year_of(book: Workbook, entries: float) -> Figure:
+    """The year's entries at the commit stage, as page one states them."""
+    if book.to_sign.scale is None:
+        return of_year(book.plan, "commit", entries)
+    return of_year(book.plan, "signed", entries, TO_SIGN)
 
 
 def _with_year(book: Workbook, shown: pd.DataFrame, flows: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -178,7 +200,24 @@ def commit_sheet(book: Workbook) -> Exhibit:
             f"Entries {_basis(book)}, and the ARR they bring in expectation; the year is rounded up, parts add up to it."
         ],
         totals=1,
+    ).sharing(
+        _year_of(book, float(shown.loc[stage].sum())),
+        *_arr_figures(book, frame.iloc[-1], names),
+        cells=Cells(
+            rows=[
+                *({"measure": "stage_commit", "stage": each, "basis": _known_as(book)} for each in shown.index),
+                {},
+            ],
+            columns={"year": {"period": year_id(book.plan)}, **{name: {"period": name} for name in names}},
+        ),
     )
+
+
+def _arr_figures(book: Workbook, row: pd.Series, names: list[str]) -> list[Figure]:
+    """What the commit brings by quarter, as the last row of the sheet shows it."""
+    basis = "" if book.to_sign.scale is None else TO_SIGN
+    year = of_year(book.plan, "commit_arr", row["year"], basis)
+    return [year, *(figure("commit_arr", row[name], name, basis, book.plan.currency) for name in names)]
 
 
 def _arr_row(book: Workbook, names: list[str]) -> pd.DataFrame:

@@ -7,13 +7,14 @@ import pandas as pd
 
 from revplan import __version__
 from revplan.errors import PlanError
-from revplan.formats import compact, counted, kinds_of, show
+from revplan.formats import compact, counted, kinds_of, listed, show
 from revplan.model.funnel import YEAR
 from revplan.model.outlook import step_name
 from revplan.plan.bridge import next_year_growth
 from revplan.plan.model import Plan, Transition
 from revplan.plan.words import lag_words
 from revplan.report.exhibit import Exhibit, table, text
+from revplan.report.shared import of_year
 from revplan.tables import empty
 from revplan.workbook import Workbook
 
@@ -36,8 +37,8 @@ def assumptions(book: Workbook) -> Exhibit:
     above = int((said["percentile"] > ABOVE).sum())
     lie = f"{above or 'none'} of {counted(len(said), 'rate')} {'lies' if above < 2 else 'lie'} above what the records support (P90)"
     against = f"; {lie}" if len(said) else ""
-    message = f"{counted(len(frame), 'assumption carries', 'assumptions carry')} this plan; {sourced}{against}."
-    return table(
+    message = f"The plan states {counted(len(frame), 'assumption')}; {sourced}{against}."
+    made = table(
         frame.astype({"evidence": float}),
         {"what": "text", "value": "text", "evidence": "count", "records": "text", "basis": "text"},
         message,
@@ -50,9 +51,12 @@ def assumptions(book: Workbook) -> Exhibit:
         },
         notes=[
             "The records are those the rate is used for: where other rows override it, without theirs; "
-            "a rate that others override everywhere has none."
+            "a rate that others override everywhere has none.",
+            "Counted are goal, growth, segments, sources and transitions, one each. The assumption log counts its entries, the "
+            "comparison with the records the values they say something of.",
         ],
     )
+    return made.sharing(of_year(book.plan, "assumptions_stated", float(len(frame))))
 
 
 def _rates_said(book: Workbook) -> pd.DataFrame:
@@ -143,10 +147,16 @@ def checks(book: Workbook, billing_total: float = 0.0) -> Exhibit:
     frame.loc[frame["difference"].isna(), "holds"] = NOT_GIVEN
     wrong = frame[frame["holds"] == DIFFERS]
     count = int((frame["holds"] == OK).sum())
+    more = f", and {len(wrong) - 1} more {'differs' if len(wrong) == 2 else 'differ'}" if len(wrong) > 1 else ""
     message = f"{count} of {len(frame)} checks {'holds' if count == 1 else 'hold'}" + (
-        f"; {wrong['check'].iloc[0]} differs by {show(wrong['difference'].iloc[0], 'number')}." if len(wrong) else "."
+        f"; {wrong['check'].iloc[0]} differs by {show(wrong['difference'].iloc[0], 'number')}{more}."
+        if len(wrong)
+        else "."
     )
-    if (frame["holds"] == NOT_GIVEN).any():
+    waiting = frame.loc[frame["holds"] == NOT_GIVEN, "check"].tolist()
+    if [name for name in waiting if "billing" not in name]:
+        message = f"{message.rstrip('.')}; without a number on either side: {listed(waiting)}."
+    elif waiting:
         message = message.rstrip(".") + "; the rest wait for a number (billing: `--set billing_total=...`)."
     labels = {
         "check": "Check",

@@ -71,6 +71,10 @@ class Exhibit:
     """The figures a text rests on."""
     cells: Cells | None = None
     """What the numbers of the table are."""
+    shared: tuple[Figure, ...] = ()
+    """Further figures it states: those that other exhibits or reports state too."""
+    complete: bool = True
+    """Whether every number of it is a figure; otherwise those it shares with others are."""
     appendix: bool = False
     """Whether it is there to be looked up, not to be shown."""
     brief: bool = False
@@ -108,11 +112,15 @@ class Exhibit:
         """The same exhibit, telling what readers call the periods that figures of its report name by their ids."""
         return replace(self, periods=dict(labels))
 
+    def sharing(self, *figures: Figure, cells: Cells | None = None) -> Exhibit:
+        """The same exhibit, those of its numbers registered that other exhibits or reports state too."""
+        return replace(self, shared=figures, cells=cells, complete=False)
+
     @property
     def figures(self) -> list[tuple[int | None, str, Figure]]:
         """Every figure, with the row and the column it stands in; those of the message stand in none."""
         quoted = [(None, "message", each) for each in self.said.figures]
-        rested = [(None, "fact", each) for each in self.facts]
+        rested = [(None, "fact", each) for each in (*self.facts, *self.shared)]
         placed = cell_figures(self.table, self.cells) if self.table is not None and self.cells else []
         return [*quoted, *rested, *placed]
 

@@ -91,6 +91,7 @@ def _registered(exhibit: Exhibit) -> dict[str, Any]:
     found = exhibit.figures
     return {
         "registered": exhibit.said.registered,
+        "complete": exhibit.complete,
         "figures": [{**_figure(each), "row": row, "column": column} for row, column, each in found],
         "definitions": {each.measure.name: _definition(each.measure) for _, _, each in found},
     }

@@ -13,6 +13,7 @@ from revplan.history.records import EVERY
 from revplan.historybook import HistoryBook
 from revplan.report import native_rates, rate_charts
 from revplan.report.exhibit import Exhibit, chart, table, text
+from revplan.report.figures import Cells, Figure, figure
 
 SETTLED = 0.9
 MONTH_DAYS = 30.4375
@@ -55,7 +56,26 @@ def summary(book: HistoryBook) -> Exhibit:
     if book.backtest is not None:
         score = book.backtest.scores["with_arrivals"][MODEL]
         facts["Error of past forecasts"] = show(score.wape, "share")
-    return text(message + ".", facts, header=f"{book.plan.name}: what the records support")
+    stated = [_of(book, "records_known", float(len(history.records)))]
+    if book.forecast is not None:
+        stated.append(_of(book, "wins_ahead", book.forecast.with_arrivals.wins.mean))
+    if book.backtest is not None:
+        stated.append(_of(book, "forecast_error", book.backtest.scores["with_arrivals"][MODEL].wape))
+    return text(message + ".", facts, header=f"{book.plan.name}: what the records support").sharing(*stated)
+
+
+def _of(book: HistoryBook, measure: str, value: float) -> Figure:
+    """A figure of the records as known on their last day."""
+    return figure(measure, value, f"to {book.history.as_of}")
+
+
+def _rate_cells(book: HistoryBook, rows: pd.DataFrame) -> Cells:
+    """What a table of estimates holds: the rate of each step and part, and what it rests on."""
+    names = {"step": "from_stage", "segment": "segment", "source": "source"}
+    said = [{key: str(row[name]) for key, name in names.items()} for row in rows.to_dict("records")]
+    columns = {"rate": "rate_known", "conversions": "conversions_known"}
+    period = {"period": f"to {book.history.as_of}"}
+    return Cells(rows=said, columns={name: {"measure": each, **period} for name, each in columns.items()})
 
 
 def _range(values: pd.Series, kind: str) -> str:
@@ -83,9 +103,8 @@ def rates(book: HistoryBook) -> Exhibit:
     if book.steps.empty:
         return text("No step shows a conversion, so there is no rate.")
     named = _named(book.steps)
-    return chart(rate_charts.rates, named, kinds, notes=book.warnings, height=0.9 + 0.42 * len(named)).with_native(
-        native_rates.rates
-    )
+    made = chart(rate_charts.rates, named, kinds, notes=book.warnings, height=0.9 + 0.42 * len(named))
+    return made.with_native(native_rates.rates).sharing(cells=_rate_cells(book, named))
 
 
 def cells(book: HistoryBook) -> Exhibit:
@@ -111,7 +130,8 @@ def cells(book: HistoryBook) -> Exhibit:
         "mature": "Settled",
     }
     notes = [f"A part with fewer than {OWN_LAG} conversions has the delay of the wider group it belongs to."]
-    return table(named[columns], {**kinds_of("estimates"), "step": "text"}, message, labels=labels, notes=notes)
+    made = table(named[columns], {**kinds_of("estimates"), "step": "text"}, message, labels=labels, notes=notes)
+    return made.sharing(cells=_rate_cells(book, named))
 
 
 def differences(book: HistoryBook) -> Exhibit:
@@ -138,7 +158,16 @@ def differences(book: HistoryBook) -> Exhibit:
         "luck. What is quicker to convert counts as converting more, so rates can lie nearer together, or the other way round."
     ]
     kinds = {**kinds_of("differences"), "step": "text", "best_rate": "share", "worst_rate": "share"}
-    return table(found[columns], kinds, message, labels=labels, notes=notes)
+    made = table(found[columns], kinds, message, labels=labels, notes=notes)
+    parts = [part for end in ENDS for part in _parts(found, end)]
+    rates_shown = [rate for end in ENDS for rate in found[end]]
+    keys = ("step", "segment", "source")
+    told = [
+        figure("rate_known", rate, f"to {book.history.as_of}", **dict(zip(keys, part, strict=True)))
+        for part, rate in zip(parts, rates_shown, strict=True)
+        if pd.notna(rate)
+    ]
+    return made.sharing(*told)
 
 
 ENDS = {"best_rate": "best", "worst_rate": "worst"}
@@ -146,13 +175,20 @@ ENDS = {"best_rate": "best", "worst_rate": "worst"}
 
 def _rates_of(book: HistoryBook, found: pd.DataFrame, end: str) -> list[float]:
     """The rate of the best or worst part of each comparison, as the table of rates has it; NaN where it has none."""
-    keys = ["from_stage", "segment", "source"]
-    rate = book.estimates.set_index(keys)["rate"]
-    parts = [
-        (row["from_stage"], *((row[ENDS[end]], EVERY) if row["by"] == "segment" else (EVERY, row[ENDS[end]])))
+    rate = book.estimates.set_index(["from_stage", "segment", "source"])["rate"]
+    return [float(rate.get(part, float("nan"))) for part in _parts(found, end)]
+
+
+def _parts(found: pd.DataFrame, end: str) -> list[tuple[str, str, str]]:
+    """Step, segment and source of the best or worst part of each comparison."""
+    return [
+        (
+            row["from_stage"],
+            row[ENDS[end]] if row["by"] == "segment" else EVERY,
+            row[ENDS[end]] if row["by"] == "source" else EVERY,
+        )
         for row in found.to_dict("records")
     ]
-    return [float(rate.get(part, float("nan"))) for part in parts]
 
 
 def _surest(row: pd.Series) -> str:
@@ -237,7 +273,8 @@ def forecast(book: HistoryBook) -> Exhibit:
         low, high = compact(arr.p10, book.plan.currency), compact(arr.p90, book.plan.currency)
         notes.insert(0, f"In ARR: {compact(arr.mean, book.plan.currency)}, between {low} and {high}.")
     kinds = {"month_end": "date"} | dict.fromkeys(names[1:], "count")
-    return chart(rate_charts.forecast, frame, kinds, notes=notes).with_native(native_rates.forecast)
+    drawn = chart(rate_charts.forecast, frame, kinds, notes=notes).with_native(native_rates.forecast)
+    return drawn.sharing(_of(book, "wins_ahead", float(frame["all"].sum())))
 
 
 def backtest(book: HistoryBook) -> Exhibit:
@@ -258,7 +295,7 @@ def backtest(book: HistoryBook) -> Exhibit:
     errors = scores[MODEL].wape, scores[best].wape
     frame = pd.DataFrame(rows, columns=names)
     drawn = chart(rate_charts.replay(errors), frame, kinds, notes=done.warnings, name="replay")
-    return drawn.with_native(native_rates.replay)
+    return drawn.with_native(native_rates.replay).sharing(_of(book, "forecast_error", errors[0]))
 
 
 def scores(book: HistoryBook) -> Exhibit:
@@ -286,7 +323,8 @@ def scores(book: HistoryBook) -> Exhibit:
         "Missed by: all misses added up, over all that came. Miss with its band: how far off it was on average, counting in "
         "how sure it said it was; less is better."
     ]
-    return table(frame, kinds, message, labels=labels, notes=notes)
+    error = _of(book, "forecast_error", float(frame.loc[frame["method"] == MODEL, "wape"].iloc[0]))
+    return table(frame, kinds, message, labels=labels, notes=notes).sharing(error)
 
 
 def _score_message(done: Backtest) -> str:

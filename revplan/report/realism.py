@@ -23,6 +23,7 @@ from revplan.report.axes import (
 from revplan.report.drawing import Paint
 from revplan.report.exhibit import Exhibit, chart, table, text
 from revplan.report.native import Describe, Mark, Native, waterfall
+from revplan.report.shared import of_year
 from revplan.workbook import Workbook
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ def against_history(book: Workbook) -> Exhibit:
         "entered in them, volumes by months.",
     ]
     if (left := len(found.assumptions) - len(rows)) > 0:
-        less = counted(left, "further assumption is", "further assumptions are")
-        notes.append(f"{less} less bold; `revplan simulate --json` lists every one.")
+        further = counted(left, "further value is", "further values are")
+        notes.append(f"{further} less bold, or not comparable; `revplan simulate --json` lists every one.")
     if rows.empty:
         return text(assumed(found), notes=notes)
     labels = {
@@ -62,13 +63,14 @@ def against_history(book: Workbook) -> Exhibit:
     }
     frame = _written(rows)
     kinds = dict.fromkeys(labels, "figure") | {"assumption": "text", "basis": "text"}
-    return table(
+    made = table(
         frame[list(labels)],
         {**kinds, "percentile": "share", "chance": "share"},
         assumed(found),
         labels=labels,
         notes=notes,
     )
+    return made.sharing(of_year(book.plan, "values_compared", float(len(found.assumptions))))
 
 
 def _written(rows: pd.DataFrame) -> pd.DataFrame:
@@ -92,9 +94,10 @@ def stacked_buffers(book: Workbook) -> Exhibit:
     currency, message = book.plan.currency, stacked(found, book.plan)
     height = 1.1 + 0.36 * len(found.buffers)
     drawn = _waterfall(currency, message)
-    return chart(drawn, found.buffers, kinds_of("buffers"), height=height, name="stacked_buffers").with_native(
-        _changes(currency)
-    )
+    made = chart(drawn, found.buffers, kinds_of("buffers"), height=height, name="stacked_buffers")
+    planned = found.planned.total - book.year.bridge.new_arr
+    stated = of_year(book.plan, "commit", found.commit), of_year(book.plan, "landing_gap", planned)
+    return made.with_native(_changes(currency)).sharing(*stated)
 
 
 def _waterfall(currency: str, message: str) -> Paint:

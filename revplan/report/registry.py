@@ -1,8 +1,9 @@
 """The number registry: every figure of a report by its id, held against itself before anything is printed.
 
-A report that registers figures registers all of them. It is not printed if a number of a sentence, a
-fact or a table has no id (notes below an exhibit are free to quote what they like), if one id has two values, if a figure lacks its period or its basis, if parts do not add up to their
-total as displayed, or if a share of a whole exceeds 100 %.
+A report is not printed if one id shows two values, if a figure lacks its period or its basis, if parts do not
+add up to their total as displayed, or if a share of a whole exceeds 100 %. A report whose exhibits all register
+every figure (the board pack does) is not printed either if a number of a sentence, a fact or a table has no id;
+notes below an exhibit are free to quote what they like. The others register the figures that their exhibits share.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ def registry(exhibits: Sequence[Raw]) -> dict[str, Raw]:
     """
     if not any(exhibit["figures"] for exhibit in exhibits):
         return {}
-    faults = [fault for exhibit in exhibits for fault in _faults(exhibit)]
+    whole = all(exhibit.get("complete", True) for exhibit in exhibits)
+    faults = [fault for exhibit in exhibits for fault in _faults(exhibit, whole=whole)]
     faults += [*_disagreements(exhibits), *_quarters_missing_the_year(exhibits)]
     if faults:
         raise ReportError(faults)
@@ -52,11 +54,11 @@ def _place(exhibit: Raw) -> str:
     return f"{exhibit['kind']} {shown(exhibit['message'])!r}"
 
 
-def _faults(exhibit: Raw) -> Iterator[Fault]:
+def _faults(exhibit: Raw, *, whole: bool) -> Iterator[Fault]:
     place = _place(exhibit)
-    if not exhibit["registered"]:
+    if whole and not exhibit["registered"]:
         yield Fault(place, "states a number that is no figure; make the sentence with `say`")
-    yield from (Fault(place, problem) for problem in _unregistered(exhibit))
+    yield from (Fault(place, problem) for problem in (_unregistered(exhibit) if whole else ()))
     for figure in exhibit["figures"]:
         yield from (Fault(f"{place}, {figure['id']}", problem) for problem in _problems(figure, exhibit["definitions"]))
     yield from (Fault(place, problem) for problem in _totals(exhibit))
@@ -90,7 +92,7 @@ def _problems(figure: Raw, definitions: Raw) -> Iterator[str]:
 
 def _totals(exhibit: Raw) -> Iterator[str]:
     """Columns of which the parts, as displayed, do not add up to the total as displayed."""
-    if exhibit["totals"] != 1:
+    if exhibit["totals"] != 1 or not exhibit["shown"]:
         return
     additive = {
         figure["column"] for figure in exhibit["figures"] if exhibit["definitions"][figure["measure"]]["additive"]
@@ -115,8 +117,11 @@ def _disagreements(exhibits: Sequence[Raw]) -> Iterator[Fault]:
 
 
 def _same(figure: Raw, other: Raw) -> bool:
+    """Whether a reader of a table sees the same value."""
     if figure["value"] is None or other["value"] is None:
         return figure["value"] is other["value"]
+    if show(figure["value"], figure["kind"]) == show(other["value"], other["kind"]):
+        return True
     return math.isclose(figure["value"], other["value"], rel_tol=1e-9, abs_tol=1e-9)
 
 

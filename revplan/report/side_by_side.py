@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from revplan.errors import shown
-from revplan.formats import compact, counted, first_largest, kinds_of, plural, show
+from revplan.formats import commitment, compact, counted, first_largest, kinds_of, plural, show
 from revplan.model import simulate_tables as tables
 from revplan.model.scenarios import scenario_notes
 from revplan.model.year import SETTLED
@@ -26,7 +26,9 @@ from revplan.report.axes import (
 )
 from revplan.report.drawing import Paint
 from revplan.report.exhibit import Exhibit, chart, table, text
+from revplan.report.figures import Cells
 from revplan.report.native import Describe, Native, Series, names, numbers
+from revplan.report.shared import of_year, year_cells
 from revplan.workbook import Workbook
 
 if TYPE_CHECKING:
@@ -49,24 +51,41 @@ def ranges(book: Workbook) -> Exhibit:
     currency, said = book.plan.currency, conclusion(every, book.plan.currency)
     height = 0.9 + 0.27 * len(frame)
     drawn = chart(_ranges(currency, said), frame, kinds_of("scenarios"), notes=notes, height=height, name="scenarios")
-    return drawn.with_native(_in_numbers(currency))
+    return drawn.with_native(_in_numbers(currency)).sharing(cells=_cells(book, frame))
+
+
+OF_SCENARIO = {
+    "goal": "goal",
+    "mean": "simulated_mean",
+    "arr_low": "landing_low",
+    "arr_high": "landing_high",
+    "chance_of_goal": "chance",
+}
+
+
+def _cells(book: Workbook, frame: pd.DataFrame) -> Cells:
+    """What a table of scenarios holds; the base plan's figures are those of the plan."""
+    rows = [{} if at == 0 else {"scenario": str(name)} for at, name in enumerate(frame["scenario"])]
+    return year_cells(book.plan, rows, OF_SCENARIO)
 
 
 def conclusion(frame: pd.DataFrame, currency: str) -> str:
     """What the scenarios come to in one sentence: the chance of the base plan, the worst one and the best one."""
     base, others = frame.iloc[0], frame.iloc[1:]
-    chances = others["chance_of_goal"]
+    chances = others["chance_of_goal"].round(3)
     worst, best = others.iloc[first_largest(-chances)], others.iloc[first_largest(chances)]
     start = f"The expected commit reaches its goal with a chance of {show(round(base['chance_of_goal'], 3), 'share')}"
     if len(others) == 1:
         return f"{start}; {_case(worst, currency)}."
+    if chances.min() == chances.max():
+        return f"{start}; {show(chances.min(), 'share')} in each of the {len(others)} scenarios."
     return f"{start}; at worst {_case(worst, currency)}, at best {_case(best, currency)}."
 
 
 def _case(row: pd.Series, currency: str) -> str:
     change, more = row["mean_difference"], "more" if row["mean_difference"] >= 0 else "less"
     moves = abs(change) > SETTLED * row["goal"]
-    expected = f"{compact(abs(change), currency)} {more} expected" if moves else "as much expected"
+    expected = f"{compact(abs(change), currency)} {more} on average" if moves else "as much on average"
     return (
         f"{show(round(row['chance_of_goal'], 3), 'share')} in the scenario {fitting(row['scenario'], 40)} ({expected})"
     )
@@ -116,7 +135,7 @@ def in_money(book: Workbook) -> Exhibit:
     labels = {
         "scenario": "Scenario",
         "goal": f"Goal ({currency})",
-        "mean": "Expected",
+        "mean": "Mean of the simulated years",
         "mean_difference": "To base",
         "arr_low": "P10",
         "arr_mid": "P50",
@@ -128,10 +147,12 @@ def in_money(book: Workbook) -> Exhibit:
     kinds = {**kinds_of("scenarios"), "mean_difference": "number", "spend_difference": "number"}
     rounded = frame.assign(chance_of_goal=frame["chance_of_goal"].round(3))
     notes = [
-        "Expected, P10 to P90 and chance keep the base plan's entries; spend is what a plan made for the scenario costs.",
+        "Mean, P10 to P90 and chance keep the base plan's entries; spend is what a plan made for the scenario costs. The mean of "
+        "the simulated years is not the plan's expectation: rates, lags and volumes vary in it.",
         *scenario_notes(book.scenarios),
     ]
-    return table(rounded[list(labels)], kinds, conclusion(frame, currency), labels=labels, notes=notes)
+    made = table(rounded[list(labels)], kinds, conclusion(frame, currency), labels=labels, notes=notes)
+    return made.sharing(cells=_cells(book, frame))
 
 
 def in_units(book: Workbook) -> Exhibit:
@@ -140,22 +161,25 @@ def in_units(book: Workbook) -> Exhibit:
         return text(NONE_NAMED)
     rows, stages = tables.scenario_stages_table(book.scenarios), book.plan.stages
     order = [each.name for each in book.scenarios]
-    needed, change = (
-        rows.pivot(index="scenario", columns="stage", values=name).loc[order]
-        for name in ("needed", "needed_difference")
-    )
-    frame = needed[[each.id for each in stages]].reset_index().assign(change=change[book.plan.commit_stage].to_numpy())
+    needed = rows.pivot(index="scenario", columns="stage", values="needed").loc[order].map(commitment).astype(float)
+    asked = needed[book.plan.commit_stage].to_numpy()
+    frame = needed[[each.id for each in stages]].reset_index().assign(change=asked - asked[0])
     titles = titles_of(stages)
     title = titles[book.plan.commit_stage]
     labels = {"scenario": "Scenario", **titles, "change": f"{title}, to base"}
-    kinds = {"scenario": "text", **{each.id: "count" for each in stages}, "change": "number"}
-    return table(frame[list(labels)], kinds, _units_message(frame.iloc[1:], title), labels=labels)
+    kinds = {"scenario": "text", **{each.id: "commitment" for each in stages}, "change": "number"}
+    made = table(frame[list(labels)], kinds, _units_message(frame.iloc[1:], title), labels=labels)
+    scenarios = [{} if at == 0 else {"scenario": str(name)} for at, name in enumerate(frame["scenario"])]
+    columns = {each.id: {"measure": "stage_commit", "stage": each.id} for each in stages}
+    return made.sharing(of_year(book.plan, "commit", asked[0]), cells=year_cells(book.plan, scenarios, columns))
 
 
 def _units_message(others: pd.DataFrame, title: str) -> str:
-    most = others.iloc[first_largest(others["change"].abs())]
-    more = "more" if most["change"] >= 0 else "fewer"
-    if abs(most["change"]) < 0.5:
+    size = others["change"].abs()
+    most = others.iloc[first_largest(size)]
+    if not most["change"]:
         return f"No scenario, replanned, asks for another number of {plural(title)}."
-    asked = counted(abs(most["change"]), f"{more} {title}", f"{more} {plural(title)}")
-    return f"Replanned, {shown(most['scenario'])} asks for {asked} than the base plan: the largest change."
+    more = "more" if most["change"] > 0 else "fewer"
+    largest = ": the largest change" if len(others) > 1 and (size == size.max()).sum() == 1 else ""
+    asks = counted(abs(most["change"]), f"{more} {title}", f"{more} {plural(title)}")
+    return f"Replanned, {shown(most['scenario'])} asks for {asks} than the base plan{largest}."

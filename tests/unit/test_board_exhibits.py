@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import small_company
+from every_exhibit import reports
 from small_company import ACTUALS, LEADS, small_book
 
 from revplan.boardbook import BoardBook, open_before, open_boardbook
@@ -74,7 +75,8 @@ def test_the_summary_says_what_came_where_it_lands_what_changed_and_what_to_do(e
 
 def test_every_measure_that_is_defined_is_used_somewhere(example: list[Exhibit], tmp_path: Path) -> None:
     planned = pack(open_boardbook(EXAMPLE / "plan.yaml"))
-    used = {figure.measure.name for each in [*example, *planned] for _, _, figure in each.figures}
+    others = [each for made in reports(EXAMPLE / "plan.yaml").values() for each in made]
+    used = {figure.measure.name for each in [*example, *planned, *others] for _, _, figure in each.figures}
     assert used == set(measures())
 
 

@@ -268,7 +268,7 @@ def test_records_older_than_any_conversion_count_nothing_and_are_named() -> None
     assert year.open_wins.sum() == 0
     table = sheets.pipeline_table(year)
     assert (table["dead_items"][0], table["dead_amount"][0]) == (30, 300_000)
-    (note,) = [note for note in answer(year)["notes"] if "older than any conversion" in note]
+    (note,) = [note for note in answer(year)["notes"] if "longer than the plan's delays allow" in note]
     assert "30 open records worth $300k" in note
 
 

@@ -349,7 +349,7 @@ def test_sentences(book: Workbook) -> None:
     found = book.realism
     assert found is not None
     assert assumed(found).startswith(
-        "2 of 7 assumptions are bold (met less than one time in ten), first of all entries"
+        "2 of 7 values held against the records are bold (met less than one time in ten), first of all entries"
     )
     none = replace(found, assumptions=found.assumptions.assign(chance=0.5))
     assert assumed(none).startswith("No assumption of 7 is bold")
@@ -362,7 +362,7 @@ def test_sentences(book: Workbook) -> None:
     volume = found.assumptions["about"].eq("volume")
     bolder = replace(found, assumptions=found.assumptions.assign(chance=np.where(volume, 0.01, 0.05)))
     assert assumed(bolder).startswith(
-        "7 of 7 assumptions are bold (met less than one time in ten), first of all entries a month, web;"
+        "7 of 7 values held against the records are bold (met less than one time in ten), first of all entries a month, web;"
     )
     assert boldest(bolder)["assumption"].iloc[0] == "entries a month, web"
     assert list(unreached(bold)) == ["No past month brought as many entries as are to sign a month of web."]
