@@ -120,7 +120,7 @@ def _same(figure: Raw, other: Raw) -> bool:
     """Whether a reader of a table sees the same value."""
     if figure["value"] is None or other["value"] is None:
         return figure["value"] is other["value"]
-    if show(figure["value"], figure["kind"]) == show(other["value"], other["kind"]):
+    if _rounded(figure) == _rounded(other):  # 47% and 47.0% are one
         return True
     return math.isclose(figure["value"], other["value"], rel_tol=1e-9, abs_tol=1e-9)
 

@@ -10,6 +10,8 @@ from revplan.formats import whole_amounts
 from revplan.plan.model import Plan
 from revplan.report.figures import Cells, Figure, figure
 
+AS_PLANNED = "as planned"
+"""Basis of what the plan expects on its plan date: once the year runs, a landing says something else."""
 TO_SIGN = "to sign"
 """Basis of what is to be signed for the plan's confidence, as the board pack calls it."""
 OF_QUARTER = {

@@ -28,7 +28,7 @@ from revplan.report.drawing import Paint
 from revplan.report.exhibit import Exhibit, chart, table, text
 from revplan.report.figures import Cells
 from revplan.report.native import Describe, Native, Series, names, numbers
-from revplan.report.shared import of_year, year_cells
+from revplan.report.shared import AS_PLANNED, of_year, year_cells
 from revplan.workbook import Workbook
 
 if TYPE_CHECKING:
@@ -55,11 +55,11 @@ def ranges(book: Workbook) -> Exhibit:
 
 
 OF_SCENARIO = {
-    "goal": "goal",
-    "mean": "simulated_mean",
-    "arr_low": "landing_low",
-    "arr_high": "landing_high",
-    "chance_of_goal": "chance",
+    "goal": {"measure": "goal"},
+    "mean": {"measure": "simulated_mean"},
+    "arr_low": {"measure": "landing_low", "basis": AS_PLANNED},
+    "arr_high": {"measure": "landing_high", "basis": AS_PLANNED},
+    "chance_of_goal": {"measure": "chance", "basis": AS_PLANNED},
 }
 
 

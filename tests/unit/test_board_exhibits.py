@@ -233,7 +233,8 @@ def test_why_there_is_no_cac(tmp_path: Path, actuals: str | None, said: str) -> 
 
 
 def test_cells_that_brought_what_was_promised_differ_from_nothing(tmp_path: Path) -> None:
-    book = small_book(tmp_path, segments="a: {acv: 1000, share: 0.5}, b: {acv: 500, share: 0.5}")
+    leads = LEADS.replace("5,,2026", "5,b,2026")
+    book = small_book(tmp_path, segments="a: {acv: 1000, share: 0.5}, b: {acv: 500, share: 0.5}", leads=leads)
     found = detail.cells(book).table
     assert found is not None
     rows = book.variance_cells(book.spans[0])

@@ -352,12 +352,14 @@ def test_sentences(book: Workbook) -> None:
         "2 of 7 values held against the records are bold (met less than one time in ten), first of all entries"
     )
     none = replace(found, assumptions=found.assumptions.assign(chance=0.5))
-    assert assumed(none).startswith("No assumption of 7 is bold")
+    assert assumed(none).startswith("No value of 7 held against the records is bold")
     assert "; the 5 rates, deal sizes and lags among them are all met together with a chance of " in assumed(found)
     bold = replace(
         found, assumptions=found.assumptions.assign(chance=[0.05, 0.2, 0.5, 0.5, 0.5, 0.5, 0.5], periods_met=0.0)
     )
-    assert assumed(bold).startswith("1 of 7 assumptions is bold (met less than one time in ten), first of all")
+    assert assumed(bold).startswith(
+        "1 of 7 values held against the records is bold (met less than one time in ten), first of all"
+    )
     assert boldest(bold)["chance"].is_monotonic_increasing
     volume = found.assumptions["about"].eq("volume")
     bolder = replace(found, assumptions=found.assumptions.assign(chance=np.where(volume, 0.01, 0.05)))
@@ -397,7 +399,7 @@ def test_without_history_it_says_why_there_is_nothing_to_compare(
     assert book.realism is None
     text = show.against_history(book).message
     assert text.startswith("The plan names no records")
-    assert "all 3 are met is" in text
+    assert "all 3 rates, volumes and delays that vary are met is" in text
     assert show.stacked_buffers(book).kind == "text"
     assert main(["simulate", str(tmp_path / "plan.yaml"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["realism"] == {"says": [text], "assumptions": [], "buffers": []}
