@@ -11,6 +11,7 @@ import pandas as pd
 from revplan.errors import shown
 from revplan.formats import compact, counted, first_largest, plural, show
 from revplan.lag import tail_beyond
+from revplan.model.commit import LAST_MONTH, quarter_yields
 from revplan.model.funnel import YEAR
 from revplan.model.signing import ToSign, sentence
 from revplan.model.year import PlannedYear, by_quarter
@@ -168,8 +169,21 @@ def _misses(year: PlannedYear, quarters: pd.DataFrame) -> Iterator[str]:
         if over:
             text += ", and is over" + (" (no records say what was won)" if year.plan.history is None else "")
         elif quarter["commit_arr"] <= NOTEWORTHY * quarter["goal"]:
-            text += " whatever marketing does from the plan date on: only the open pipeline can close in it"
+            text += _why_no_commit(year, index)
         yield f"{text}{made_good(quarters, quarter)}."
+
+
+def _why_no_commit(year: PlannedYear, quarter: int) -> str:
+    """Why the commit brings next to nothing in a quarter: entries come too late for it, or are not asked for."""
+    months = LAST_MONTH - year.first
+    landing = [
+        quarter_yields(cell, months, year.first, year.start)[quarter].max() / (cell.rates_to_won[0] * cell.acv)
+        for cell in year.cells
+        if cell.rates_to_won[0] * cell.acv > 0
+    ]
+    if max(landing, default=0.0) <= NOTEWORTHY:
+        return " whatever marketing does from the plan date on: only the open pipeline can close in it"
+    return "; the commit brings next to nothing in it"
 
 
 def _dependence(year: PlannedYear, quarters: pd.DataFrame) -> Iterator[str]:

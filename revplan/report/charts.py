@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST_ROWS = 16
+EVEN = 1e-6  # months that differ by a smaller share are the same
 SOURCE_COLORS = (PLAN, REQUIRED, ACTUAL, ATTENTION, OTHER, PAST)
 MOST_COLORS = len(SOURCE_COLORS)
 LEVELS = ("opening_arr", "new_arr", "closing_arr")
@@ -84,15 +85,16 @@ def _bridge_message(amounts: dict[str, float], currency: str) -> str:
     if "closing_arr" not in amounts:
         return f"The year needs {new} of new ARR; opening and closing ARR are not given."
     kept = sum(amounts.get(name, 0.0) * sign for name, sign in (("expansion", 1), ("contraction", -1), ("churn", -1)))
-    effect = "add" if kept >= 0 else "take away"
+    amount = compact(abs(kept), currency)
+    moved = f"{'add' if kept > 0 else 'take away'} {amount}" if kept else "neither add nor take away"
     if amounts["closing_arr"] < amounts["opening_arr"]:
         return (
             f"ARR falls from {compact(amounts['opening_arr'], currency)} to {compact(amounts['closing_arr'], currency)}: "
-            f"existing customers {effect} {compact(abs(kept), currency)}, and {new} of new ARR does not make up for it."
+            f"existing customers {moved}, and {new} of new ARR does not make up for it."
         )
     return (
         f"{new} of new ARR must be won to go from {compact(amounts['opening_arr'], currency)} to "
-        f"{compact(amounts['closing_arr'], currency)}: existing customers {effect} {compact(abs(kept), currency)}."
+        f"{compact(amounts['closing_arr'], currency)}: existing customers {moved}."
     )
 
 
@@ -163,13 +165,15 @@ def commit_by_month(stage: str, plan_month: pd.Period, past: float) -> Callable[
 def _commit_message(stage: str, table: pd.DataFrame, past: float) -> str:
     asked = table[table["commit"] > 0]
     if asked.empty:
-        return f"The expected commit asks for no new {plural(stage)}: what exists already covers the goal."
-    peak = show(asked["month"].iloc[first_largest(asked["commit"])], "month")
+        return f"The expected commit asks for no new {plural(stage)}."
+    peak = f"highest in {show(asked['month'].iloc[first_largest(asked['commit'])], 'month')}"
+    if len(asked) > 1 and asked["commit"].max() - asked["commit"].min() <= EVEN * asked["commit"].max():
+        peak = "the same every month"
     if past < 0.005:
-        return f"The expected commit follows what the goal requires and is highest in {peak}."
+        return f"Next to nothing of what the year requires should have entered before the plan date; the expected commit is {peak}."
     return (
         f"{show(past, 'share')} of the {plural(stage)} that the year requires should have entered before the plan date; "
-        f"the expected commit starts from there and is highest in {peak}."
+        f"the expected commit starts from there and is {peak}."
     )
 
 
@@ -190,10 +194,10 @@ def dependence(currency: str, plan_date: str, *, known: bool) -> Callable[[Axes,
 
 
 def _dependence_message(table: pd.DataFrame, currency: str, plan_date: str, known: bool) -> str:
+    if not (table["before_plan_date"] > 0.005 * table["goal"]).any():
+        return "No quarter of the year depends, by more than a trifle, on records that exist already."
     first = table.iloc[first_largest(table["before_plan_date"])]
     past, coming = float(first["before_plan_date"]), float(first["open_pipeline"] + first["won"])
-    if past <= 0.005 * first["goal"]:
-        return "No quarter of the year depends on records that exist already."
     text = (
         f"{compact(past, currency)} of the {compact(first['goal'], currency)} of {first['label']} "
         f"({show(past / first['goal'], 'share')}) traces back, at the plan's lags, to records from before {plan_date}"
@@ -283,8 +287,11 @@ def _budget_message(table: pd.DataFrame, months: list[pd.Period], total: np.ndar
     by_source = table.groupby("source", sort=False)["spend"].sum()
     largest = by_source.index[first_largest(by_source)]
     share = show(by_source[largest] / by_source.sum(), "share")
+    dearest = f"{show(months[first_largest(total)], 'month')} is the dearest month"
+    if total.max() - total.min() <= EVEN * total.max():
+        dearest = "every month costs the same"
     part = f"{fitting(largest)} takes {share} of it, and " if len(by_source) > 1 else ""
     return (
         f"The expected commit costs {compact(float(by_source.sum()), currency)} from {show(months[0], 'month')} to "
-        f"{show(months[-1], 'month')}; {part}{show(months[first_largest(total)], 'month')} is the dearest month."
+        f"{show(months[-1], 'month')}; {part}{dearest}."
     )

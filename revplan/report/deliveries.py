@@ -100,7 +100,7 @@ def commit_by_source(book: Workbook) -> Exhibit:
     wide = rows.groupby(["source", "month"], observed=True)["commit"].sum().unstack("month")
     names = [name for name in plan.sources if name in wide.index]
     if not wide.to_numpy().any():
-        return text("No source has anything to deliver: what exists already covers the goal.")
+        return text("The commit asks for no entries, so no source has anything to deliver.")
     shown = _apportioned(wide.reindex(names), book)
     frame = _with_year(book, shown, wide).assign(
         row=[f"{name}: {plural(titles[plan.entry_stage(name)])} ({plan.sources[name].owner})" for name in names]

@@ -116,7 +116,7 @@ def cells(book: HistoryBook) -> Exhibit:
     thin = int((named["conversions"] < 10).sum())
     message = (
         f"{counted(len(named), 'rate')} by step, segment and source; {counted(thin, 'rests', 'rest')} on fewer than 10 "
-        "conversions and so leans on the segment, the source and all records."
+        f"conversions and so {'leans' if thin == 1 else 'lean'} on the segment, the source and all records."
     )
     labels = {
         "step": "Step",

@@ -158,7 +158,7 @@ def test_the_exhibit_counts_and_puts_the_expired_first() -> None:
     book = open_workbook(EXAMPLE)
     exhibit = assumption_log(book, date(2027, 3, 1))
     assert exhibit.message == (
-        "The 8 entries of the assumption log have an owner; 2 had expired on 1 Mar 2027, and 1 rests on fewer than 30 records."
+        "8 entries of the assumption log have an owner; 2 had expired on 1 Mar 2027, and 1 rests on fewer than 30 records."
     )
     assert exhibit.table is not None
     assert exhibit.table["what"].tolist()[:2] == ["opening ARR", "SQO to Won, enterprise"]
