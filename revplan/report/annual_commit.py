@@ -14,7 +14,7 @@ from revplan.plan.stages import titles_of
 from revplan.report import charts, native_plan
 from revplan.report.exhibit import Exhibit, chart, table, text
 from revplan.report.figures import Figure
-from revplan.report.shared import AS_PLANNED, TO_SIGN, in_whole_units, of_year, quarter_cells, year_cells
+from revplan.report.shared import OF_EXPECTED, TO_SIGN, in_whole_units, of_year, quarter_cells, year_cells
 from revplan.sheets import missed_in_year, wins_of_year
 from revplan.workbook import Workbook
 
@@ -49,7 +49,7 @@ def summary(book: Workbook) -> Exhibit:
         of("goal", bridge.new_arr),
         of("commit", asked.expected[asked.stage]),
         *([] if asked.number is None else [of("signed", float(asked.number), TO_SIGN)]),
-        of("landing_gap", -missing, AS_PLANNED),
+        of("landing_gap", -missing, OF_EXPECTED),
         of("before_plan_date", float(quarters["before_plan_date"].sum())),
         of("spend", spend_of_entries(book.year)),
     ]

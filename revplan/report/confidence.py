@@ -30,7 +30,7 @@ from revplan.report.axes import (
 from revplan.report.drawing import Paint
 from revplan.report.exhibit import Exhibit, chart, table, text
 from revplan.report.figures import Figure
-from revplan.report.shared import AS_PLANNED, of_year, year_cells
+from revplan.report.shared import OF_EXPECTED, of_year, year_cells
 from revplan.workbook import Workbook
 
 if TYPE_CHECKING:
@@ -57,9 +57,9 @@ def sure(book: Workbook) -> Exhibit:
         "records behind them leave open, and together."
     ]
     of = partial(of_year, book.plan)
-    stated = [of("chance", found.chance_of_goal.value, AS_PLANNED), of("landing_low", found.p10.value, AS_PLANNED)]
+    stated = [of("chance", found.chance_of_goal.value, OF_EXPECTED), of("landing_low", found.p10.value, OF_EXPECTED)]
     return text(sentence(book.to_sign), facts, notes=notes).sharing(
-        *stated, of("landing_high", found.p90.value, AS_PLANNED), of("commit", _commit(book)), *_for_confidence(book)
+        *stated, of("landing_high", found.p90.value, OF_EXPECTED), of("commit", _commit(book)), *_for_confidence(book)
     )
 
 

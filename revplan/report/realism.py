@@ -23,7 +23,7 @@ from revplan.report.axes import (
 from revplan.report.drawing import Paint
 from revplan.report.exhibit import Exhibit, chart, table, text
 from revplan.report.native import Describe, Mark, Native, waterfall
-from revplan.report.shared import AS_PLANNED, of_year
+from revplan.report.shared import of_year
 from revplan.workbook import Workbook
 
 if TYPE_CHECKING:
@@ -95,9 +95,7 @@ def stacked_buffers(book: Workbook) -> Exhibit:
     height = 1.1 + 0.36 * len(found.buffers)
     drawn = _waterfall(currency, message)
     made = chart(drawn, found.buffers, kinds_of("buffers"), height=height, name="stacked_buffers")
-    planned = found.planned.total - book.year.bridge.new_arr
-    stated = of_year(book.plan, "commit", found.commit), of_year(book.plan, "landing_gap", planned, AS_PLANNED)
-    return made.with_native(_changes(currency)).sharing(*stated)
+    return made.with_native(_changes(currency)).sharing(of_year(book.plan, "commit", found.commit))
 
 
 def _waterfall(currency: str, message: str) -> Paint:

@@ -10,8 +10,8 @@ from revplan.formats import whole_amounts
 from revplan.plan.model import Plan
 from revplan.report.figures import Cells, Figure, figure
 
-AS_PLANNED = "as planned"
-"""Basis of what the plan expects on its plan date: once the year runs, a landing says something else."""
+OF_EXPECTED = "of the expected commit"
+"""Basis of what the expected commit brings: a landing, which goes by what is signed and by today, says something else."""
 TO_SIGN = "to sign"
 """Basis of what is to be signed for the plan's confidence, as the board pack calls it."""
 OF_QUARTER = {

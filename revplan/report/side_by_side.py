@@ -28,7 +28,7 @@ from revplan.report.drawing import Paint
 from revplan.report.exhibit import Exhibit, chart, table, text
 from revplan.report.figures import Cells
 from revplan.report.native import Describe, Native, Series, names, numbers
-from revplan.report.shared import AS_PLANNED, of_year, year_cells
+from revplan.report.shared import OF_EXPECTED, of_year, year_cells
 from revplan.workbook import Workbook
 
 if TYPE_CHECKING:
@@ -57,9 +57,9 @@ def ranges(book: Workbook) -> Exhibit:
 OF_SCENARIO = {
     "goal": {"measure": "goal"},
     "mean": {"measure": "simulated_mean"},
-    "arr_low": {"measure": "landing_low", "basis": AS_PLANNED},
-    "arr_high": {"measure": "landing_high", "basis": AS_PLANNED},
-    "chance_of_goal": {"measure": "chance", "basis": AS_PLANNED},
+    "arr_low": {"measure": "landing_low", "basis": OF_EXPECTED},
+    "arr_high": {"measure": "landing_high", "basis": OF_EXPECTED},
+    "chance_of_goal": {"measure": "chance", "basis": OF_EXPECTED},
 }
 
 

@@ -64,13 +64,13 @@ def test_the_board_pack_before_the_year_agrees_with_the_annual_commit() -> None:
     board = [markup.raw(each) for each in pack(open_boardbook(plan))]
     shared = set(registry(exhibits)) & set(registry(board))
     assert {
-        f"{name} 2027 {basis}" for name, basis in (("goal", "plan"), ("commit", "promised"), ("chance", "as planned"))
+        f"{name} 2027 {basis}" for name, basis in (("goal", "plan"), ("commit", "expected"), ("signed", "to sign"))
     } <= shared
     assert registry([*exhibits, *board])
     (landing,) = [raw for raw in board if "open_records" in [column["name"] for column in raw["columns"]]]
     parts = {column["name"]: value for column, value in zip(landing["columns"], landing["rows"][0], strict=True)}
     found = registry(exhibits)
-    assert parts["still_to_create"] == pytest.approx(found["commit_arr 2027 at the plan's rates"]["value"])
+    assert parts["still_to_create"] == pytest.approx(found["commit_arr 2027 to sign"]["value"])
     assert parts["open_records"] == pytest.approx(found["open_arr 2027 at the plan's rates"]["value"])
 
 

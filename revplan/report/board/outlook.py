@@ -12,7 +12,6 @@ from revplan.report.board import charts
 from revplan.report.board.promised import NAME, money, nothing_yet
 from revplan.report.exhibit import Exhibit, chart, table
 from revplan.report.figures import Cells, Figure, Sentence, figure, say
-from revplan.report.shared import AS_PLANNED
 
 # --- coverage ------------------------------------------------------------------------------------
 
@@ -168,8 +167,7 @@ def landing(book: BoardBook) -> Exhibit:
         notes=_landing_notes(book),
     )
     columns = {name: {"measure": "landing_part", "basis": name.replace("_", " ")} for name in PARTS}
-    columns |= {name: {"measure": name, **known_as(book)} for name in ("landing", "landing_low", "landing_high")}
-    columns["goal"] = {"measure": "goal"}
+    columns |= {name: {"measure": name} for name in ("landing", "landing_low", "landing_high", "goal")}
     return made.with_cells(Cells(rows=[{"period": year}], columns=columns, currency=book.plan.currency)).with_native(
         charts.landing_native(book.plan.currency)
     )
@@ -196,18 +194,12 @@ def landing_rows(book: BoardBook) -> pd.DataFrame:
 def landing_figures(book: BoardBook) -> dict[str, Figure]:
     """Landing, its band, the goal and what lies between, and the chance of the goal."""
     row = landing_rows(book).iloc[0]
-    of = {"period": row["year"], **known_as(book)}
-    found = {name: money(book, name, row[name], **of) for name in ("landing", "landing_low", "landing_high")}
-    found["goal"] = money(book, "goal", row["goal"], row["year"])
-    found["gap"] = money(book, "landing_gap", row["landing"] - row["goal"], **of)
-    found["chance"] = figure("chance", _percent(book.landing["chance_of_goal"].iloc[-1]), **of)
+    found = {
+        name: money(book, name, row[name], row["year"]) for name in ("landing", "landing_low", "landing_high", "goal")
+    }
+    found["gap"] = money(book, "landing_gap", row["landing"] - row["goal"], row["year"])
+    found["chance"] = figure("chance", _percent(book.landing["chance_of_goal"].iloc[-1]), row["year"])
     return found
-
-
-def known_as(book: BoardBook) -> dict[str, str]:
-    """The basis of a landing before the year begins: what the plan expects; its measure's own afterwards."""
-    begun = book.as_of >= book.plan.first_month.start_time.date()
-    return {} if begun else {"basis": AS_PLANNED}
 
 
 def _percent(value: float) -> float | None:

@@ -14,7 +14,7 @@ from revplan.formats import TIE, first_largest, plural, round_half_up, show, ste
 from revplan.plan.effect import scenario_effects
 from revplan.plan.stages import titles_of
 from revplan.report.axes import fitting
-from revplan.report.board.outlook import ended, known_as, landing_figures, landing_rows, uncovered
+from revplan.report.board.outlook import ended, landing_figures, landing_rows, uncovered
 from revplan.report.board.promised import CAME, NAME, PROMISED, committed, entries, money, new_arr, signed
 from revplan.report.board.standing import furthest_behind
 from revplan.report.exhibit import Exhibit, table, text
@@ -178,7 +178,7 @@ def _why_no_scenarios(book: BoardBook) -> str:
 
 
 def _of(scenario: str, book: BoardBook) -> dict[str, str]:
-    period = {"period": year_of(book), **known_as(book)}
+    period = {"period": year_of(book)}
     return period if scenario == "base" else {**period, "scenario": scenario}
 
 
