@@ -14,7 +14,8 @@ from pydantic import ValidationError
 
 from revplan.errors import PlanError, digits, shown
 from revplan.files import told_of
-from revplan.formats import commitment, show
+from revplan.formats import show
+from revplan.model.signing import ToSign
 from revplan.record.contents import AGAIN, verified
 from revplan.record.signature import Signature, versions
 from revplan.tables import columns, conform
@@ -117,9 +118,8 @@ def drift(record: Record, book: Workbook) -> tuple[str, ...]:
 
     Empty where the results are the same.
     """
-    signed = record.signature.signed  # older folders hold it unrounded
-    then = _figures(record.stages, None if signed is None else commitment(signed))
-    now = _figures(book.stages, book.to_sign.entries.get(record.signature.stage))
+    then = _figures(record.stages, record.signature.signed)
+    now = _figures(book.stages, _signed_now(record.signature, book.to_sign))
     moved = [key for key in then if not _same(then[key], now.get(key))]
     lines = [f"{key}: {_number(then[key])} when signed, {_number(now.get(key))} now." for key in moved]
     return (*_why(record), *lines) if lines else ()
@@ -131,6 +131,13 @@ def _figures(stages: pd.DataFrame, signed: float | None) -> dict[str, float | No
         figures[f"{row.stage} required"] = float(row.required)
         figures[f"{row.stage} committed"] = float(row.commit)
     return {**figures, "signed": signed}
+
+
+def _signed_now(signature: Signature, asked: ToSign) -> float | None:
+    """What would be signed now; as older folders hold it, before it is rounded up, where this one does."""
+    if asked.scale is None or signature.signed is None or _same(signature.signed, round(signature.signed)):
+        return asked.entries[signature.stage]
+    return asked.scale * asked.expected[signature.stage]
 
 
 def _same(then: float | None, now: float | None) -> bool:

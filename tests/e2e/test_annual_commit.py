@@ -37,7 +37,7 @@ def test_the_first_line_says_goal_commit_gap_and_action(page: str) -> None:
     words = _words(page)
     book = open_workbook(EXAMPLE)
     assert book.headline in words
-    for part in ("Goal:", "Commit:", "Largest gap:", "Action:"):
+    for part in ("Goal:", "To sign:", "Expected commit:", "Largest gap:", "Action:"):
         assert part in book.headline
     assert words.index(book.headline) < words.index("The goal ")
 
