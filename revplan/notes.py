@@ -14,7 +14,7 @@ from revplan.lag import tail_beyond
 from revplan.model.commit import LAST_MONTH, quarter_yields
 from revplan.model.funnel import YEAR
 from revplan.model.signing import ToSign, sentence
-from revplan.model.year import PlannedYear, by_quarter
+from revplan.model.year import PlannedYear, by_quarter, too_late
 from revplan.plan.bridge import next_year_growth, next_year_new_arr
 from revplan.plan.stages import titles_of
 from revplan.sheets import missed_in_year
@@ -29,6 +29,7 @@ def notes(year: PlannedYear, quarters: pd.DataFrame, pipeline: pd.DataFrame) -> 
     """All notes of a planned year, the most important first."""
     parts = (
         _misses(year, quarters),
+        _too_dear(year),
         _dependence(year, quarters),
         _below_share(year),
         _next_year(year),
@@ -63,6 +64,24 @@ def _largest_gap(year: PlannedYear, quarters: pd.DataFrame) -> str:
     if worst["shortfall"] <= 0:
         return "Largest gap: none, every quarter is reached in expectation."
     return f"Largest gap: {worst['label']}, {_money(year)(worst['shortfall'])} short{made_good(quarters, worst)}."
+
+
+def _too_dear(year: PlannedYear) -> Iterator[str]:
+    """Where the commit stops because more entries would cost more than they bring."""
+    money = _money(year)
+    for each in too_late(year):
+        entry = titles_of(year.plan.stages)[year.plan.entry_stage(each.source)]
+        if each.first is None:
+            why = f"one costs {money(each.cost or 0.0)} and brings {money(each.worth)} of ARR in the end"
+        elif each.cost is None:
+            why = f"one that enters from {show(year.plan.first_month + each.first, 'month')} on brings {money(each.worth)} within the year at most"
+        else:
+            month = show(year.plan.first_month + each.first, "month")
+            why = f"one that enters from {month} on costs {money(each.cost)} and brings {money(each.worth)} within the year at most"
+        yield (
+            f"{money(each.missed)} of the goal of {shown(each.source)} cannot be reached at a price that pays: {why}, so no more "
+            f"{plural(entry)} are asked for on this year's account. commit: {{at_any_cost: true}} asks for them."
+        )
 
 
 def made_good(quarters: pd.DataFrame, quarter: pd.Series) -> str:

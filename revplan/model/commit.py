@@ -11,7 +11,12 @@ percent of the source's year more it minimises, in money, the sum of
 - a quarter of the roughness, the sum of |second differences| of the monthly entries, each worth what
   it brings in the end; the months before the plan date count as its neighbours.
 
-Each is an exact penalty: it is met to the cent wherever that does not take a zigzag of months
+Entries that come too late to bring what they cost within the year are not asked for on the year's account, however
+much it misses: together they bring next year's first two quarters no more than these ask for. Of a source without
+a cost the same holds of entries that bring less than a tenth of their ARR within the year. A source whose entries
+never bring what they cost has none. The plan may say otherwise (`commit: {at_any_cost: true}`).
+
+Each aim is an exact penalty: it is met to the cent wherever that does not take a zigzag of months
 worth several times the gain. A strict order of the aims would buy the last dollar of a quarter
 with flows of 300, 0, 0 and 200 entries (DECISIONS.md).
 
@@ -59,6 +64,10 @@ SLACKS = (1e-7, 1e-6, 1e-5, 1e-4)
 # to keep segments that share a ceiling from taking turns.
 LEEWAY = 0.005
 
+# Share of its ARR that an entry without a cost brings within the year at least, to be asked for on its account.
+LEAST_IN_YEAR = 0.1
+NEXT_TO_NOTHING = 1e-3  # share of a mean month's goal that entries too late for both years count for, so that they end
+
 Progress = Callable[[int, int, str], None]
 
 
@@ -84,6 +93,44 @@ class Task:
     recent: np.ndarray | None
     """Shape (cells,): entries a month before the plan date; None where no records say. [records]"""
     limits: Limits
+    cost: float | None = None
+    """Of an entry; None where it is not known. [plan currency]"""
+    at_any_cost: bool = False
+    """Whether entries are asked for that cost more than they bring."""
+
+
+@dataclass(frozen=True)
+class Worth:
+    """What an entry of a source brings, by cell and month of entry. Segments share the source's cost by what they bring."""
+
+    in_year: np.ndarray
+    """Shape (cells, months): share of its ARR that comes within the year. [0-1]"""
+    ever: float
+    """ARR in the end of an entry of the source, its segments mixed as their goals ask. [plan currency]"""
+    least: float
+    """Share of its ARR that comes within the year from which an entry brings what it costs. [0-1]"""
+
+    @property
+    def is_late(self) -> np.ndarray:
+        """Whether an entry of each cell and month brings less within the year than it costs."""
+        return self.in_year < self.least
+
+    @property
+    def never_pays(self) -> bool:
+        """Whether an entry of the source costs more than it ever brings."""
+        return self.least > 1
+
+
+def worth(cells: Sequence[Cell], goals: np.ndarray, cost: float | None, span: tuple[int, int, float]) -> Worth:
+    """What an entry of a source brings, and what it must bring to be asked for on the year's account.
+
+    `goals` are the cells' ARR of the year; `span` holds months, the first of them, and the share of it that is over.
+    """
+    months, first, start = span
+    each = np.array([cell.rates_to_won[0] * cell.acv for cell in cells])
+    in_year = np.stack([quarter_yields(cell, months, first, start)[:QUARTERS].sum(axis=0) for cell in cells])
+    ever = float(goals.sum() / (goals / each).sum()) if goals.sum() > 0 else float(each.mean())
+    return Worth(in_year / each[:, None], ever, LEAST_IN_YEAR if cost is None else cost / ever)
 
 
 def commit_entries(
@@ -145,6 +192,8 @@ class _Programme:
         self.bends = max(months + self.before - 2, 0)
         self.sizes = (months, QUARTERS, ALL_QUARTERS, ALL_QUARTERS, self.bends)
         self.width = sum(self.sizes)
+        in_year = task.goals[:, :QUARTERS].sum(axis=1)
+        self.worth = worth(task.cells, in_year, task.cost, (months, first, start))
 
     def solve(self) -> np.ndarray:
         """Entries by cell and month. [records]"""
@@ -223,6 +272,9 @@ class _Programme:
             bend, at_most = self._bends(index)
             rows.append(np.vstack([self._missed_so_far(), bend]))
             sides.append(np.append(np.zeros(QUARTERS), at_most))
+            if not self.task.at_any_cost:
+                late, most = self._late(index)
+                rows[-1], sides[-1] = np.vstack([rows[-1], late]), np.append(sides[-1], most)
         shared, at_most = self._source_rows()
         of_cells = self._widened(sparse.vstack([sparse.block_diag(rows), shared]))
         shares = self._shares_missed()
@@ -239,6 +291,22 @@ class _Programme:
                 row[quarter - QUARTERS] = -1
                 rows.append(row)
         return np.array(rows)
+
+    def _late(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """What entries that come too late for the year bring next year's first quarters: at most what these ask for.
+
+        A source that never pays has no entries at all.
+        """
+        row = np.zeros((1, self.width))
+        if self.worth.never_pays:
+            row[0, : self.months] = 1.0
+            return row, np.zeros(1)
+        asked = np.maximum(self.task.goals[index] - self.task.coming[index], 0.0)[QUARTERS:].sum()
+        brings = quarter_yields(self.task.cells[index], self.months, self.first, self.start)[QUARTERS:].sum(axis=0)
+        share = np.maximum(brings * self.unit[index] / self.money, NEXT_TO_NOTHING)
+        of_year = np.arange(self.first, self.first + self.months) < 3 * QUARTERS
+        row[0, : self.months] = np.where(self.worth.is_late[index] & of_year, share, 0.0)
+        return row, np.array([asked / self.money])
 
     def _missed_so_far(self) -> np.ndarray:
         """At each quarter end at least what the quarters missed less what they exceeded."""

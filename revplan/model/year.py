@@ -9,14 +9,15 @@ import numpy as np
 
 from revplan.calendar import month_of, share_gone
 from revplan.model.cells import Cell, plan_cells, target_arr
-from revplan.model.commit import ALL_QUARTERS, LAST_MONTH, QUARTERS, Limits, Progress, Task, commit_entries
-from revplan.model.funnel import HORIZON, Required, forward, required_entries
+from revplan.model.commit import ALL_QUARTERS, LAST_MONTH, QUARTERS, Limits, Progress, Task, commit_entries, worth
+from revplan.model.funnel import HORIZON, YEAR, Required, forward, required_entries
 from revplan.model.pipeline import OpenGroup, OpenYield, open_yield
 from revplan.plan.bridge import Bridge, solve_bridge
 from revplan.plan.model import Plan
 
 CellName = tuple[str, str]
 
+MISSED = 0.02  # share of its own goal from which what a cell misses is told
 SETTLED = 4e-7  # share of the year's goal below which a quarter, or the year, neither misses nor exceeds
 
 
@@ -177,6 +178,8 @@ def _commit(
             without_entries[of],
             _recent(cells, of, known),
             _limits(plan, name),
+            plan.sources[name].cost_per_entry,
+            plan.commit.at_any_cost,
         )
         for name, of in rows.items()
     ]
@@ -202,6 +205,44 @@ def _recent(cells: tuple[Cell, ...], rows: list[int], known: Known) -> np.ndarra
     if known.recent is None:
         return None
     return np.array([known.recent.get((cells[row].segment, cells[row].source), 0.0) for row in rows])
+
+
+@dataclass(frozen=True)
+class TooLate:
+    """Entries of a source that are not asked for because they bring less within the year than they cost."""
+
+    source: str
+    cost: float | None
+    """Of an entry; None where the plan states none. [plan currency]"""
+    first: int | None
+    """First month of entry of which that holds in every segment that misses, counted from the first of the year; None where none pays."""
+    missed: float
+    """ARR of the year that the source's cells miss. [plan currency]"""
+    worth: float
+    """ARR an entry of that month brings within the year at most; in the end where none pays. [plan currency]"""
+
+
+def too_late(year: PlannedYear) -> list[TooLate]:
+    """Where the commit stops short of the goal because more entries would cost more than they bring."""
+    if year.plan.commit.at_any_cost:
+        return []
+    asked = year.targets[:, :YEAR].sum(axis=1)
+    gaps = asked - (year.commit_arr + year.coming)[:, :YEAR].sum(axis=1)
+    span = (YEAR - year.first, year.first, year.start)
+    found = []
+    for name, source in year.plan.sources.items():
+        rows = np.array([row for row, cell in enumerate(year.cells) if cell.source == name], dtype=int)
+        if not asked[rows].sum() > 0:
+            continue
+        mine = worth([year.cells[row] for row in rows], asked[rows], source.cost_per_entry, span)
+        short = gaps[rows] > MISSED * asked[rows]
+        late = mine.is_late[short].all(axis=0)
+        if short.any() and late.any():
+            at = None if mine.never_pays else int(np.argmax(late))
+            brings = mine.ever * (1.0 if at is None else float(mine.in_year[short, at].max()))
+            first = None if at is None else year.first + at
+            found.append(TooLate(name, source.cost_per_entry, first, float(gaps[rows][short].sum()), brings))
+    return found
 
 
 @dataclass(frozen=True)

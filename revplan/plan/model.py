@@ -120,6 +120,8 @@ class Commit(Value):
     """Stage of the commit; the third one (or the last before won in a short list) if left out."""
     confidence: Number = Field(default=0.8, gt=0, lt=1)
     """Chance of the goal that the signed commit shall give."""
+    at_any_cost: bool = False
+    """Whether entries are asked for that cost more than the new ARR they bring."""
 
 
 class History(Value):

@@ -36,7 +36,7 @@ year: {first_month: 2027-01}
 plan_date: 2026-11-15
 goal: {opening_arr: 5_000_000, new_arr: 1_000_000, next_year_growth: 0.1}
 stages: [{id: lead}, {id: sql}, {id: won}]
-commit: {stage: sql, confidence: 0.8}
+commit: {stage: sql, confidence: 0.8, at_any_cost: false}
 segments: {smb: {share: 0.4, acv: {mean: 10_000, sd: 4_000}}, mid: {share: 0.6, acv: {mean: 40_000, sd: 9_000}}}
 sources: {inbound: {share: 0.7, cost_per_entry: 100}, partner: {share: 0.3}}
 history: {leads: crm.yaml}
@@ -344,7 +344,7 @@ stages:
   - {id: lead, label: Lead, counts: person, owner: marketing, entered_when: wanted, valid_from: 2026-01-01}
   - {id: sql, label: SQL, counts: account, owner: sales, entered_when: called}
   - {id: won, label: Won}
-commit: {stage: sql, confidence: 0.8}
+commit: {stage: sql, confidence: 0.8, at_any_cost: false}
 segments: {smb: {share: 0.4, acv: {mean: 10_000, sd: 4_000}, basis: crm}, mid: {share: 0.6, acv: {mean: 40_000, sd: 9_000}}}
 sources:
   inbound: {owner: marketing, share: 0.7, cost_per_entry: 100, max_per_month: 40, max_growth: 0.1, basis: crm}
@@ -373,7 +373,7 @@ OTHER: dict[str, Any] = {
     "leads": "other.yaml", "actuals": "other.csv", "currency": "EUR", "first_month": "2027-01", "plan_date": "2026-10-15",
     "estimated": "2026-10-30", "expires": "2026-11-10", "valid_from": "2026-02-01", "about": "goal.expansion", "rounding": "spreadsheet",
     "names": "start", "stage": "lead", "enters": "sql", "counts": "opportunity", "quarters": [0.3, 0.25, 0.25, 0.2], "months": 3,
-    "within_quarter": [0.2, 0.3, 0.5], "weights": [0.2, 0.8], "new_arr": 1_200_000,
+    "at_any_cost": True, "within_quarter": [0.2, 0.3, 0.5], "weights": [0.2, 0.8], "new_arr": 1_200_000,
 }  # fmt: skip
 PLACES = {"from", "to", "id", "segment", "source", "share"}  # what a value is of: another is another value
 
