@@ -11,7 +11,7 @@ from revplan.formats import column, compact, counted, listed, plural, show
 from revplan.model import simulate_tables as tables
 from revplan.model.curve import CurvePoint
 from revplan.model.scenarios import Compared, entries_by_stage, scenario_notes
-from revplan.model.signing import ToSign, sentence
+from revplan.model.signing import ToSign, in_parts, sentence
 from revplan.model.simulate import Simulation
 from revplan.model.year import SETTLED
 from revplan.plan.stages import titles_of
@@ -57,6 +57,10 @@ def simulation_answer(simulation: Simulation, compared: Sequence[Compared]) -> d
         "cost_of_uncertainty": simulation.cost_of_uncertainty,
         "assumptions": {"uncertain": count, "chance_all_met": chance},
         "signed": _signed(ToSign(simulation)),
+        "signed_parts": {
+            **{name: tables.finite(step) for name, step in simulation.signed_parts.steps.items()},
+            "market_cv": simulation.signed_parts.market_cv,
+        },
         "stretch": _point(simulation, simulation.stretch),
         "commit_curve": [_point(simulation, each) for each in simulation.curve],
         "tornado": [
@@ -95,7 +99,7 @@ def simulation_text(simulation: Simulation, compared: Sequence[Compared]) -> str
     plan = simulation.year.plan
     parts = [
         f"{plan.name}, as of {plan.plan_date}: {simulation.trials:,} simulated years (--seed {simulation.seed})",
-        sentence(ToSign(simulation)),
+        " ".join(filter(None, (sentence(ToSign(simulation)), in_parts(ToSign(simulation))))),
         _bands(simulation),
         _curve(simulation),
         _given(simulation),

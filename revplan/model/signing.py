@@ -110,6 +110,19 @@ def at_confidence(simulation: Simulation, confidence: float) -> ToSign:
     return ToSign(simulation.at_confidence(confidence))
 
 
+def in_parts(asked: ToSign) -> str:
+    """What of the number to sign is luck, ignorance and insurance, in one sentence; empty where no volume is enough."""
+    parts, given = asked.simulation.signed_parts, asked.simulation.year.plan.uncertainty
+    if asked.scale is None or not parts.luck > 0:
+        return ""
+    luck, ignorance, insurance = (f"{parts.steps[name]:+.0%}" for name in ("luck", "ignorance", "insurance"))
+    market = f"rho {given.rho:g}, lag_cv {given.lag_cv:g}, volume_cv {given.volume_cv:g}"
+    return (
+        f"Against the expected commit that is {luck} for luck (how many deals come, and how large), {ignorance} because the rates "
+        f"are estimates, {insurance} as insurance against a market that moves ({market})."
+    )
+
+
 def signed_year(asked: ToSign) -> PlannedYear:
     """The year with the entries to sign in the place of the expected commit; as it is where no volume gives the confidence."""
     return scaled(asked.simulation.year, 1.0 if asked.scale is None else asked.scale)

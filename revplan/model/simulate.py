@@ -16,9 +16,11 @@ from revplan.model.fan import Fan, arr_bands, fan
 from revplan.model.outcome import Outcome, averaged, estimate, merged, outcome
 from revplan.model.outlook import Opened, Outlook, open_months, outlook
 from revplan.model.seek import Sought, goal_seek
+from revplan.model.slip import LagScale
 from revplan.model.spread import Spread, in_order
 from revplan.model.tornado import Swing, tornado
 from revplan.model.trials import ROUND, Trials, drivers, trials_of
+from revplan.model.uncertain import Rates
 from revplan.model.year import PlannedYear
 
 TRIALS, SEED = 8192, 1
@@ -29,6 +31,32 @@ STRETCH = 0.5  # confidence of the stretch goal
 
 Progress = Callable[[int, int, str], None]
 Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class SignedParts:
+    """What of the number to sign answers for what: scales that each confidence of the plan would ask for. [ratio]
+
+    Infinite where no volume gives the confidence.
+    """
+
+    luck: float
+    """Were rates and market known: only how many deals come, and how large they are."""
+    known_market: float
+    """Were the market known to stand still: luck, and rates that are estimates."""
+    all: float
+    """With a market that may move: the number to sign."""
+    market_cv: float
+    """What the market's movement adds to the scatter of the year's new ARR, over its mean. [ratio]"""
+
+    @property
+    def steps(self) -> dict[str, float]:
+        """Added to the commit (1) by luck, by ignorance of the rates, and as insurance against a moving market. [ratio]"""
+        return {
+            "luck": self.luck - 1,
+            "ignorance": self.known_market - self.luck,
+            "insurance": self.all - self.known_market,
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +109,21 @@ class Simulation:
     def all_hold(self) -> tuple[int, float]:
         """How many assumptions are uncertain, and the chance that none comes out worse than planned. [0-1]"""
         return chance_all_hold(self.view)
+
+    @cached_property
+    def signed_parts(self) -> SignedParts:
+        """The number to sign, in parts: with the same seed, the market held still, then the rates known too."""
+        still = replace(self.view, rho=0.0, lags=LagScale(0.0), landing=self.view.landing[:, -1:], volume_cv=0.0)
+        certain = replace(still, rates=Rates(still.rates.mean, np.full(len(still.rates.mean), np.inf)))
+        scales, scatter = [], []
+        for view in (certain, still, self.view):
+            trials = self._detail if view is self.view else trials_of(view, self._bank)
+            (point,) = commit_curve(trials, view.goal, (self.confidence,))
+            scales.append(point.scale.value)
+            scatter.append(float(trials.arr.var()))
+        moved = float(np.sqrt(max(scatter[2] - scatter[1], 0.0))) / max(self.outcome.mean.value, 1e-9)
+        luck, known_market, everything = scales
+        return SignedParts(luck, known_market, everything, moved)
 
     @cached_property
     def tornado(self) -> tuple[Swing, ...]:

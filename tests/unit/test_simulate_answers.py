@@ -22,12 +22,13 @@ from revplan.model.funnel import YEAR
 from revplan.model.outlook import outlook
 from revplan.model.scenarios import compare, entries_by_stage, largest_scale, spend_of_entries
 from revplan.model.seek import win_rate
+from revplan.model.signing import ToSign, in_parts
 from revplan.model.simulate import Simulation, simulate
 from revplan.model.trials import drivers, trials_of
 from revplan.model.year import Known, plan_year
 from revplan.plan.bridge import solve_bridge
 from revplan.plan.file import read_plan
-from revplan.plan.model import GoalChange, Plan
+from revplan.plan.model import GoalChange, Plan, Uncertainty
 from revplan.plan.scenario import scenario_plans, varied_goal
 from revplan.simulation_text import simulation_answer, simulation_text
 from revplan.workbook import Workbook
@@ -535,3 +536,33 @@ scenarios:
     assert main(["simulate", str(tmp_path / "plan.yaml"), "--trials", "500", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert [each["scenario"] for each in found["scenarios"]] == ["base", "fine"]
+
+
+def test_the_number_to_sign_in_parts() -> None:
+    """Each part is what a plan without the others asks for: certain rates, then a market that stands still, then all."""
+    book = simulate(plan_year(data(), Known()), 4096, 3)
+    parts = book.signed_parts
+    still = {"rho": 0.0, "lag_cv": 0.0, "volume_cv": 0.0}
+    certain = [each.model_copy(update={"evidence": None}) for each in data().transitions]
+
+    def asked(**changes: Any) -> float:
+        plan = data().model_copy(update=changes)
+        return simulate(plan_year(plan, Known()), 4096, 3).signed.scale.value
+
+    market = Uncertainty.model_validate(still)
+    assert parts.all == pytest.approx(book.signed.scale.value, rel=0.002)
+    assert parts.known_market == pytest.approx(asked(uncertainty=market), rel=0.005)
+    assert parts.luck == pytest.approx(asked(uncertainty=market, transitions=tuple(certain)), rel=0.005)
+    assert 1 < parts.luck < parts.known_market < parts.all
+    assert sum(parts.steps.values()) == pytest.approx(parts.all - 1)
+    assert 0 < parts.market_cv < 0.5
+    answer = simulation_answer(book, compare(book))["signed_parts"]
+    assert answer["insurance"] == pytest.approx(parts.all - parts.known_market)
+    assert f"{parts.steps['insurance']:+.0%} as insurance against a market that moves" in in_parts(ToSign(book))
+
+
+def test_a_market_that_stands_still_needs_no_insurance() -> None:
+    plan = data().model_copy(update={"uncertainty": Uncertainty(rho=0.0, lag_cv=0.0, volume_cv=0.0)})
+    parts = simulate(plan_year(plan, Known()), 2048, 3).signed_parts
+    assert parts.steps["insurance"] == pytest.approx(0)
+    assert parts.market_cv == pytest.approx(0)
