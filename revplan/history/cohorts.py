@@ -21,6 +21,7 @@ doi.org/10.1080/03610929708831995, for the day recording began.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.special import xlogy
@@ -46,11 +47,29 @@ class Cohort:
     """Days it took to convert."""
     window: int
     """Days for which outcomes have been recorded."""
+    latest_first: bool = False
+    """Whether the conversions stand in the order in which they came, the last one first."""
+
+    def ordered(self) -> Cohort:
+        """The same with its conversions in order, for those who look back from many days."""
+        order = np.argsort(self.age - self.delay, kind="stable")
+        return Cohort(self.entries, self.age[order], self.delay[order], self.window, latest_first=True)
+
+    def came(self, first: int, last: int) -> slice | np.ndarray:
+        """The conversions of `first` to `last` days ago, both included."""
+        if not self.latest_first:
+            return (self.ago >= first) & (self.ago <= last)
+        return slice(*np.searchsorted(self.ago, [first, last + 1]).tolist())
+
+    @cached_property
+    def ago(self) -> np.ndarray:
+        """Days since each conversion."""
+        return self.age - self.delay
 
     def since(self, window: int) -> Cohort:
         """The same records, watched only for the last `window` days."""
-        recent = self.age - self.delay <= window
-        return Cohort(self.entries, self.age[recent], self.delay[recent], window)
+        recent = self.came(0, window)
+        return Cohort(self.entries, self.age[recent], self.delay[recent], window, self.latest_first)
 
     def watched(self) -> np.ndarray:
         """Records watched at age 0, 1, 2, ... days: neither younger, nor older when the window began."""
@@ -77,6 +96,7 @@ def recorded_window(cohort: Cohort) -> int:
     expect. Of the days with a conversion it is the one at which a change of level is most likely:
     the largest likelihood ratio of the Poisson scan statistic.
     """
+    cohort = cohort if cohort.latest_first else cohort.ordered()
     days_ago = np.unique(cohort.age - cohort.delay)[::-1][:CANDIDATES].tolist()
     silences = [(_silence_before(cohort, window), window) for window in days_ago]
     return max(silences, default=(0.0, cohort.window))[1] if any(each for each, _ in silences) else cohort.window
@@ -142,6 +162,8 @@ class Estimate:
     evidence: float
     conversions: int
     lag: DayLag
+    unseen: float = 0.0
+    """Share of the conversions that may come at ages nobody was watched at, by the longest curve that is about as likely. [0-1]"""
 
 
 def own_estimate(cohort: Cohort) -> Estimate | None:

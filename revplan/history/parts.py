@@ -64,9 +64,9 @@ def by_source(spells: Spells, entered: Entered, window: int) -> list[Cohort]:
     codes, names = spells.codes(1)
     numbers = codes[entered.cell]
     if len(names) == 1:
-        return [entered.cohort(window)]
+        return [entered.cohort(window).ordered()]
     parts = entered.by(numbers, len(names))
-    return [each.cohort(window) for each in parts if len(each.age)]
+    return [each.cohort(window).ordered() for each in parts if len(each.age)]
 
 
 @dataclass(frozen=True, eq=False)

@@ -33,11 +33,12 @@ from revplan.history.tails import with_tail
 from revplan.tables import conform, empty
 
 MATURE_AGE = 0.6  # a rate is mature when p90 of the lag lies within this share of the longest watch
+MATURE_UNSEEN = 0.02  # and when no more than this share of the conversions is expected at ages nobody was watched at
 MATURE_EVIDENCE = 0.5  # and when the records that had their time are at least this share of those watched from entry
 PRICED = 0.8  # share of the entries that must carry an amount for a rate in money
 PRIOR_OF_ALL = 0.5  # conversions, and records that did not convert, added to those of all records (Jeffreys)
 ROOM = 1.1  # shares that go on and that are lost together, from which they contradict each other
-DRIFT_CHANCE = 0.01  # a difference this unlikely by chance is reported
+DRIFT_CHANCE = 0.05  # a difference this unlikely by chance is reported
 
 
 def estimate_transitions(history: History, as_of: date) -> pd.DataFrame:
@@ -86,7 +87,7 @@ def _rows(spells: Spells, stage: int) -> Iterator[dict[str, Any]]:
     entered = entered_stage(spells, stage)
     if len(entered.age) == 0:
         return
-    whole = entered.cohort()
+    whole = entered.cohort().ordered()
     recorded = whole.since(recorded_window(whole))
     sources = by_source(spells, entered, recorded.window)
     cohort = recorded.since(best_window(recorded, sources))
@@ -183,9 +184,13 @@ def _bounds(rate: float, won: float, not_won: float) -> tuple[float, float]:
 
 
 def _is_mature(estimate: Estimate, cohort: Cohort) -> bool:
-    settled = estimate.lag.quantile(0.9) <= MATURE_AGE * min(estimate.lag.horizon, cohort.window)
+    """Whether the delay lies well within the ages watched, hardly a conversion is expected beyond them, and records had their time."""
+    watched = min(estimate.lag.horizon, cohort.window)
+    settled = estimate.lag.quantile(0.9) <= MATURE_AGE * watched
+    unseen = max(estimate.unseen, 1 - float(estimate.lag.by(np.array([watched]))[0]))
     recent = cohort.entries[: cohort.window + 1]
-    return settled and matured(recent.astype(float), estimate.lag, cohort.window) >= MATURE_EVIDENCE * recent.sum()
+    had_time = matured(recent.astype(float), estimate.lag, cohort.window) >= MATURE_EVIDENCE * recent.sum()
+    return settled and unseen <= MATURE_UNSEEN and had_time
 
 
 def _money(entered: Entered, window: int, lag: DayLag) -> dict[str, Any]:

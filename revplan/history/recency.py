@@ -46,7 +46,7 @@ def best_window(cohort: Cohort, sources: Sequence[Cohort]) -> int:
     scores = dict.fromkeys(windows, 0.0)
     for ago in range(AHEAD, AHEAD + REPLAYS * STEP, STEP):
         then = _as_known(cohort, ago)
-        counts = [int((then.age - then.delay <= window).sum()) for window in windows]
+        counts = [int((then.ago <= window).sum()) for window in windows]
         if then.window < min(WINDOWS) or min(counts) < FEWEST:
             break
         came = _came(cohort, ago)
@@ -60,9 +60,10 @@ def best_window(cohort: Cohort, sources: Sequence[Cohort]) -> int:
 
 def _as_known(cohort: Cohort, ago: int) -> Cohort:
     """What was known `ago` days earlier."""
-    known = cohort.age - cohort.delay >= ago
+    known = cohort.came(ago, len(cohort.entries))
     entries = cohort.entries[ago:] if ago < len(cohort.entries) else np.zeros(1)
-    return Cohort(entries, cohort.age[known] - ago, cohort.delay[known], max(cohort.window - ago, 0))
+    window = max(cohort.window - ago, 0)
+    return Cohort(entries, cohort.age[known] - ago, cohort.delay[known], window, cohort.latest_first)
 
 
 def _told(then: Cohort, sources: Sequence[Cohort], window: int) -> float:

@@ -24,11 +24,12 @@ from revplan.history.cohorts import Cohort, DayLag, Estimate
 
 FEWEST = 50  # conversions from which a tail is looked for
 TAIL_SPREAD = 0.15  # standard deviation of the prior of log(1 / share within the ages watched)
-SETTLED = 0.4  # no tail is looked for where nine in ten come within this share of the ages watched
 SHAPE_SPREAD = 0.7  # and of the logarithm of the curve's shape
+LARGEST_SHAPE = 6.0  # logarithm; delays that are all but the same need no sharper curve
 LONGEST = 1827  # days followed
 LEAST_TAIL = 0.002  # a smaller one is none
-UNSURE = 0.5  # of the tail's size, how much is not known
+UNSURE = 1.0  # of the tail's size, how much is not known
+PLAUSIBLE = 4.0  # log likelihood by which a curve may be less likely and still be thought of for what is unseen
 PART_SPREADS = np.array([0.6, 0.25])  # of a part's location and of the logarithm of its spread, around its parent's
 NARROWER = 0.1  # by how much that logarithm is less: the parent mixes parts
 Z90 = 1.2815515655446004  # 90 % quantile of the standard normal
@@ -37,11 +38,12 @@ Curve = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def _weibull(days: np.ndarray, at: np.ndarray) -> np.ndarray:
-    return -np.expm1(-((np.maximum(days, 0.0) / np.exp(at[0])) ** np.exp(at[1])))
+    power = (np.log(np.maximum(days, 1e-9)) - at[0]) * np.exp(min(at[1], LARGEST_SHAPE))
+    return np.where(days > 0, -np.expm1(-np.exp(np.minimum(power, 50.0))), 0.0)
 
 
 def _log_normal(days: np.ndarray, at: np.ndarray) -> np.ndarray:
-    return ndtr((np.log(np.maximum(days, 1e-9)) - at[0]) * np.exp(at[1]))
+    return ndtr((np.log(np.maximum(days, 1e-9)) - at[0]) * np.exp(min(at[1], LARGEST_SHAPE)))
 
 
 CURVES: tuple[Curve, ...] = (_weibull, _log_normal)
@@ -52,18 +54,17 @@ def with_tail(estimate: Estimate, cohort: Cohort) -> Estimate:
     if estimate.conversions < FEWEST or estimate.rate >= 1:
         return estimate
     horizon = estimate.lag.horizon
-    if estimate.lag.quantile(0.9) <= SETTLED * horizon:
-        return estimate
-    steps = _fitted(cohort, horizon)
+    steps, unseen = _fitted(cohort, horizon)
     share = float(steps[: horizon + 1].sum())
     if 1 - share < LEAST_TAIL:
-        return estimate
+        return replace(estimate, unseen=unseen)
     shares = np.zeros(LONGEST + 1)
     seen = estimate.lag.shares[: horizon + 1]
     shares[: len(seen)] = seen * share
     shares[horizon + 1 :] = steps[horizon + 1 :]
     rate = min(estimate.rate / share, 1.0)
-    return Estimate(rate, _evidence(estimate, rate, share), estimate.conversions, _lag(shares, horizon))
+    lag = _lag(shares, horizon)
+    return Estimate(rate, _evidence(estimate, rate, share), estimate.conversions, lag, unseen)
 
 
 def _lag(shares: np.ndarray, horizon: int) -> DayLag:
@@ -77,8 +78,11 @@ def _evidence(estimate: Estimate, rate: float, share: float) -> float:
     return min(max((1 - rate) / (rate * relative), 1e-3), won / rate) if rate < 1 else won
 
 
-def _fitted(cohort: Cohort, horizon: int) -> np.ndarray:
-    """Share of the conversions on each day after entry by the likeliest curve; sums to 1 over five years."""
+def _fitted(cohort: Cohort, horizon: int) -> tuple[np.ndarray, float]:
+    """Share of the conversions on each day after entry by the likeliest curve, summing to 1 over five years.
+
+    And the share that comes after `horizon` by the curve that leaves most there, among those about as likely.
+    """
     edges = np.append(0.0, np.arange(LONGEST + 1) + 0.5)
     seen = np.bincount(np.minimum(cohort.delay, LONGEST), minlength=LONGEST + 1).astype(float)
     watched = np.zeros(LONGEST + 1)
@@ -93,8 +97,15 @@ def _fitted(cohort: Cohort, horizon: int) -> np.ndarray:
         return float(-likelihood + 0.5 * tail**2 + 0.5 * (at[1] / SHAPE_SPREAD) ** 2)
 
     fits = [(minimize(loss, np.array([start, 0.0]), (curve,), method="Nelder-Mead"), curve) for curve in CURVES]
-    best, curve = min(fits, key=lambda each: float(each[0].fun))
-    steps = np.diff(curve(edges, best.x))
+    told = [(float(found.fun), _steps(curve, edges, found.x)) for found, curve in fits]
+    best, steps = min(told, key=lambda each: each[0])
+    unseen = max(float(each[horizon + 1 :].sum()) for cost, each in told if cost <= best + PLAUSIBLE)
+    return steps, unseen
+
+
+def _steps(curve: Curve, edges: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Share of the conversions on each day; what would come later is counted on the last one."""
+    steps = np.diff(curve(edges, at))
     steps[-1] += 1 - steps.sum()
     return np.maximum(steps, 0.0)
 
