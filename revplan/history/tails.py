@@ -83,20 +83,19 @@ def _fitted(cohort: Cohort, horizon: int) -> tuple[np.ndarray, float]:
 
     And the share that comes after `horizon` by the curve that leaves most there, among those about as likely.
     """
-    edges = np.append(0.0, np.arange(LONGEST + 1) + 0.5)
-    seen = np.bincount(np.minimum(cohort.delay, LONGEST), minlength=LONGEST + 1).astype(float)
-    watched = np.zeros(LONGEST + 1)
-    known = cohort.watched()[: LONGEST + 1]
-    watched[: len(known)] = known
+    edges, watched, starts = _binned(cohort.watched(), horizon)
+    seen = np.add.reduceat(np.bincount(np.minimum(cohort.delay, LONGEST), minlength=LONGEST + 1).astype(float), starts)
+    inside = starts <= horizon
     start = np.log(np.maximum(np.median(cohort.delay), 0.5))
 
     def loss(at: np.ndarray, curve: Curve) -> float:
         steps = np.maximum(np.diff(curve(edges, at)), 1e-12)
-        tail = np.log(max(float(steps[: horizon + 1].sum()), 1e-6)) / TAIL_SPREAD
+        tail = np.log(max(float(steps[inside].sum()), 1e-6)) / TAIL_SPREAD
         likelihood = seen @ np.log(steps) - seen.sum() * np.log(watched @ steps)
         return float(-likelihood + 0.5 * tail**2 + 0.5 * (at[1] / SHAPE_SPREAD) ** 2)
 
     fits = [(minimize(loss, np.array([start, 0.0]), (curve,), method="Nelder-Mead"), curve) for curve in CURVES]
+    edges = np.append(0.0, np.arange(LONGEST + 1) + 0.5)
     told = [(float(found.fun), _steps(curve, edges, found.x)) for found, curve in fits]
     best, steps = min(told, key=lambda each: each[0])
     unseen = max(float(each[horizon + 1 :].sum()) for cost, each in told if cost <= best + PLAUSIBLE)
@@ -130,7 +129,7 @@ def curve_of_part(cohort: Cohort, parent: DayLag) -> DayLag:
         return parent
     expected = np.array([np.log(median), np.log(np.log(p90 / median) / Z90) - NARROWER])
     days, times = np.unique(np.minimum(cohort.delay, LONGEST), return_counts=True)
-    edges, watched = _binned(cohort.watched())
+    edges, watched, _ = _binned(cohort.watched())
 
     def loss(at: np.ndarray) -> float:
         location, spread = at[0], np.exp(-at[1])
@@ -150,14 +149,17 @@ def _between_days(days: np.ndarray, location: float, spread: float) -> np.ndarra
     return ndtr((above - location) * spread) - ndtr((below - location) * spread)
 
 
-def _binned(watched: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Edges of bins of age that widen, and the mean number of records watched in each."""
-    size = min(len(watched), LONGEST + 1)
-    starts = np.unique(np.append(np.arange(min(size, 8)), np.geomspace(8, max(size, 9), 60).astype(int)))
-    starts = starts[starts < size]
-    ends = np.append(starts[1:], size)
-    sums = np.add.reduceat(watched[:size].astype(float), starts)
-    return np.append(0.0, ends - 0.5), sums / (ends - starts)
+def _binned(watched: np.ndarray, horizon: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Edges of bins of age that widen, the mean number of records watched in each, and their first ages.
+
+    The bins reach over all the days followed; one begins right after `horizon`.
+    """
+    every = np.zeros(LONGEST + 1)
+    every[: min(len(watched), LONGEST + 1)] = watched[: LONGEST + 1]
+    ages = np.append(np.arange(8), np.geomspace(8, LONGEST, 80).astype(int))
+    starts = np.unique(np.append(ages, min(horizon + 1, LONGEST)))
+    ends = np.append(starts[1:], LONGEST + 1)
+    return np.append(0.0, ends - 0.5), np.add.reduceat(every, starts) / (ends - starts), starts
 
 
 def mixed(own: DayLag, curve: DayLag, conversions: float, weight: float) -> DayLag:
