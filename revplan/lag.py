@@ -19,7 +19,7 @@ from revplan.calendar import MONTH_DAYS
 from revplan.errors import digits
 from revplan.values import Number, Value
 
-KEPT, KEPT_LARGE = 32_768, 8_192  # results kept, small and large ones: a long-lived app must not grow for ever
+KEPT, KEPT_LARGE = 32_768, 8_192  # results kept, small and large ones, of the delays of the largest plans
 MAX_MONTHS = 60  # the longest delay followed; what lies beyond is counted in its last month
 TAIL = 1e-4  # a delay ends in the first month that leaves less than this
 Z90 = 1.2815515655446004  # 90 % quantile of the standard normal
@@ -207,6 +207,16 @@ def path_quantile(lags: tuple[Lag, ...], share: float) -> float:
     """Days within which `share` of a path's completions happen. [days]"""
     chances = path_day_chances(lags)
     return float(np.searchsorted(np.cumsum(chances), share - 1e-12))
+
+
+def forget(most: int) -> None:
+    """Lets go of what is kept of delays where it is more than `most` large results, of up to 15 kB each.
+
+    A plan asks for those of its own delays again and again; a slider asks for new ones with every step.
+    """
+    if path_days.cache_info().currsize + _step_spectrum.cache_info().currsize > most:
+        for kept in (path_shift, path_days, path_shares, path_quantile, _step_spectrum, _landing_spectrum):
+            kept.cache_clear()
 
 
 def path_day_chances(lags: tuple[Lag, ...]) -> np.ndarray:

@@ -16,7 +16,7 @@ from revplan.model.simulate import Simulation
 from revplan.model.simulate_tables import WITHIN
 
 POINTS = 0.0005  # difference of two chances that shows
-TILES, KEPT = 6, 32  # figures shown as tiles; scenarios whose figures are kept
+TILES = 6  # figures shown as tiles
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,6 @@ def warnings(simulation: Simulation) -> tuple[str, ...]:
     return ()
 
 
-@lru_cache(maxsize=KEPT)
 def values(simulation: Simulation) -> tuple[float, ...]:
     """The figures of a scenario, in the order of `figures`."""
     found, entries = simulation.outcome, commit_entries(simulation)
@@ -141,14 +140,14 @@ def _tile(figure: Figure, value: float, before: float) -> str:
     return f"<div><dt>{escape(figure.label)}</dt><dd>{escape(written)}<small>{escape(beside)}</small></dd></div>"
 
 
-def side_by_side(columns: Mapping[str, Simulation], base: Simulation, left_out: int = 0) -> str:
-    """A table of scenarios, one to a column, each figure with its difference to the base plan.
+def side_by_side(columns: Mapping[str, tuple[float, ...]], base: Simulation, left_out: int = 0) -> str:
+    """A table of the figures of scenarios, one to a column, each with its difference to the base plan.
 
     `left_out` scenarios have no column; the caption says so.
     """
     more = f" {counted(left_out, 'further scenario')} of the plan can be opened." if left_out else ""
     heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in columns)
-    by_figure = zip(figures(base), values(base), *(values(each) for each in columns.values()), strict=True)
+    by_figure = zip(figures(base), values(base), *columns.values(), strict=True)
     rows = "".join(_row(figure, before, found) for figure, before, *found in by_figure)
     return (
         '<div class="rp-scroll" tabindex="0" role="region" aria-label="Scenarios side by side"><table>'

@@ -2,12 +2,17 @@
 
 It stands before the whole server, so pages, scripts, styles, kernels and websockets are behind it alike. A name
 that is not this machine's own is refused whatever it brings: a foreign page whose name is made to lead here
-(DNS rebinding) gets nothing. So does a page of another port of this machine.
+(DNS rebinding) gets nothing. So does a page of another port of this machine, though a browser takes it for the same
+site and sends the cookie along, without an Origin where it asks for a picture: browsers say what they ask for and for
+whom (Sec-Fetch), and a visit begins only with a ticket, which stands in a page that no foreign page can read.
 """
 
 from __future__ import annotations
 
 import hmac
+import secrets
+from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from tornado.httputil import HTTPServerRequest
@@ -15,15 +20,38 @@ from tornado.routing import Router
 from tornado.web import Application, RequestHandler
 
 HOST = "127.0.0.1"
-CALL = "REVPLAN_CALL"
-"""Environment variable: where a waiting kernel hears that its visitor has come."""
-REFUSED = """<!DOCTYPE html>
-<html lang="en"><meta charset="utf-8"><title>revplan: the address is not complete</title>
+TICKETS = 256  # given out and not yet used
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+}
+PAGE = """<!DOCTYPE html>
+<html lang="en"><meta charset="utf-8"><title>revplan: {title}</title><link rel="icon" href="data:,">
 <body style="font: 1.1rem/1.5 sans-serif; max-width: 38em; margin: 3em auto; padding: 0 1em">
-<h1>The address is not complete</h1>
-<p>The simulator opens only with the whole address that <code>revplan app</code> printed in its window, with the part
-after <code>token=</code>. Copy it from there, or start the command again.</p>
+<h1>{title}</h1>
+<p>{words}</p>
 """
+REFUSED = PAGE.format(
+    title="The address is not complete",
+    words="The simulator opens only with the whole address that <code>revplan app</code> printed in its window, with the "
+    "part after <code>token=</code>. Copy it from there, or start the command again.",
+)
+FROM_ELSEWHERE = PAGE.format(
+    title="Another page led here",
+    words='If you wanted to come, <a href="/">open the simulator</a>.',
+)
+FULL = PAGE.format(
+    title="All places are taken",
+    words="{most} visits of this plan are open, which is as many as are let in. Who closes the page makes room at once, "
+    'who moves nothing for {rested} does so too: <a href="/">try again</a> soon. To let in more, start '
+    "<code>revplan app</code> with <code>{key}</code> set to a larger number.",
+)
+OPENING = PAGE.format(
+    title="Opening the simulator",
+    words='One moment.<script>location.replace("/?visit={ticket}")</script>'
+    "<noscript>The simulator needs JavaScript. Allow it for this address, then load the page again.</noscript>",
+)
 
 
 class Entrance(RequestHandler):
@@ -36,13 +64,19 @@ class Entrance(RequestHandler):
         self.redirect("/")
 
 
-class Refusal(RequestHandler):
-    """Says why nothing is shown."""
+class Answer(RequestHandler):
+    """Says something instead of what was asked for."""
+
+    def initialize(self, status: int, page: str) -> None:
+        """What it says."""
+        self.status, self.page = status, page
 
     def prepare(self) -> None:
-        """403 for every method."""
-        self.set_status(403)
-        self.finish(REFUSED)
+        """The same for every method."""
+        self.set_status(self.status)
+        for name, value in HEADERS.items():
+            self.set_header(name, value)
+        self.finish(self.page)
 
 
 class Door(Router):
@@ -56,26 +90,50 @@ class Door(Router):
         Where it listens on 127.0.0.1.
     token
         What opens it.
+    full
+        The page that says so, while there is no room for another visit; empty while there is.
     """
 
-    def __init__(self, inside: Application, port: int, token: str) -> None:
-        self.inside = inside
+    def __init__(self, inside: Application, port: int, token: str, full: Callable[[], str]) -> None:
+        self.inside, self.full = inside, full
         self.outside = Application()
         self.names = {f"{HOST}:{port}", f"localhost:{port}"}
         self.cookie = _cookie(port)
         self.token = token.encode()
+        self.tickets: deque[str] = deque(maxlen=TICKETS)
 
     def find_handler(self, request: HTTPServerRequest, **options: Any) -> Any:
         """What answers `request`."""
         in_address, in_cookie = self._token_in_address(request), self._token_in_cookie(request)
         if not self._is_from_here(request) or not (in_address or in_cookie):
-            return self.outside.get_handler_delegate(request, Refusal)
+            return self._answer(request, 403, REFUSED)
         if in_address and request.path == "/":
             return self.outside.get_handler_delegate(request, Entrance)
-        return self.inside.find_handler(request, **options)
+        if _asked_by(request) in ("same-site", "cross-site"):
+            return self._answer(request, *((200, FROM_ELSEWHERE) if _is_visit(request) else (403, REFUSED)))
+        return self._visit(request) if request.path == "/" else self.inside.find_handler(request, **options)
+
+    def _visit(self, request: HTTPServerRequest) -> Any:
+        """A new visit, for who has a ticket; who has none gets one, in a page that comes back with it."""
+        ticket = request.query_arguments.get("visit", [b""])[-1].decode("ascii", "replace")
+        if not _is_visit(request):
+            return self._answer(request, 403, REFUSED)
+        if ticket not in self.tickets:
+            self.tickets.append(secrets.token_urlsafe(16))
+            return self._answer(request, 200, OPENING.format(ticket=self.tickets[-1]))
+        if full := self.full():
+            return self._answer(request, 503, full)
+        self.tickets.remove(ticket)
+        return self.inside.find_handler(request)
+
+    def _answer(self, request: HTTPServerRequest, status: int, page: str) -> Any:
+        return self.outside.get_handler_delegate(request, Answer, {"status": status, "page": page})
 
     def _is_from_here(self, request: HTTPServerRequest) -> bool:
-        origin = request.headers.get("Origin", f"http://{request.host}")
+        unsaid = (
+            f"http://{request.host}" if request.method in ("GET", "HEAD") else ""
+        )  # what changes something names it
+        origin = request.headers.get("Origin", unsaid)
         return request.host in self.names and origin == f"http://{request.host}"
 
     def _token_in_address(self, request: HTTPServerRequest) -> bool:
@@ -84,6 +142,17 @@ class Door(Router):
     def _token_in_cookie(self, request: HTTPServerRequest) -> bool:
         cookie = request.cookies.get(self.cookie)
         return cookie is not None and hmac.compare_digest(cookie.value.encode(), self.token)
+
+
+def _asked_by(request: HTTPServerRequest) -> str:
+    """Whose page asks, as the browser says; a page of its own or nobody's where it says nothing."""
+    return request.headers.get("Sec-Fetch-Site", "none")
+
+
+def _is_visit(request: HTTPServerRequest) -> bool:
+    """Whether somebody goes to the page in a window, and no page asks for it as a picture, a frame or data."""
+    asked = request.headers.get("Sec-Fetch-Mode", "navigate"), request.headers.get("Sec-Fetch-Dest", "document")
+    return request.method == "GET" and request.path == "/" and asked == ("navigate", "document")
 
 
 def _cookie(port: int | str) -> str:

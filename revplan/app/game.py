@@ -11,9 +11,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 
+from revplan.app.answers import values
 from revplan.errors import PlanError
 from revplan.files import scratch_folder
 from revplan.inputs import frozen_inputs, input_files
+from revplan.lag import forget
 from revplan.model.bank import Bank
 from revplan.model.curve import CONFIDENCES
 from revplan.model.outlook import Opened, Outlook, open_months, outlook
@@ -27,7 +29,9 @@ from revplan.plan.scenario import scenario_faults, varied
 from revplan.report.provenance import fingerprint
 from revplan.workbook import Workbook, open_workbook
 
-KEPT, KEPT_WORLDS = 24, 4  # simulations kept for undo and for the table; worlds kept while volumes are moved
+KEPT = 2  # simulations and worlds: of the move before, for a volume moves within one world
+KEPT_FIGURES = 64  # scenarios whose figures are kept for the table: a simulation takes a megabyte, its figures nothing
+KEPT_DELAYS = 400  # large results kept of delays
 PLAYED = "played"
 
 Volumes = tuple[float, ...]
@@ -63,9 +67,21 @@ class Game:
         PlanError
             If the scenario contradicts the plan.
         """
+        return self._simulated(*self._played(scenario))
+
+    def figures(self, scenario: Scenario) -> tuple[float, ...]:
+        """The figures of `scenario` in the table, kept longer than its simulation.
+
+        Raises
+        ------
+        PlanError
+            If the scenario contradicts the plan.
+        """
+        return self._figures(*self._played(scenario))
+
+    def _played(self, scenario: Scenario) -> tuple[Plan, Volumes]:
         plan = self.varied(scenario)
-        volumes = tuple(scenario.volume_of(source) for source in plan.sources)
-        return self._simulated(plan, volumes)
+        return plan, tuple(scenario.volume_of(source) for source in plan.sources)
 
     def varied(self, scenario: Scenario) -> Plan:
         """The base plan with the changes of `scenario`, its volumes left out.
@@ -85,12 +101,16 @@ class Game:
         return lru_cache(maxsize=KEPT)(self._simulate)
 
     @cached_property
+    def _figures(self) -> Callable[[Plan, Volumes], tuple[float, ...]]:
+        return lru_cache(maxsize=KEPT_FIGURES)(lambda plan, volumes: values(self._simulated(plan, volumes)))
+
+    @cached_property
     def _world(self) -> Callable[[Plan], tuple[PlannedYear, Opened]]:
-        return lru_cache(maxsize=KEPT_WORLDS)(self._make_world)
+        return lru_cache(maxsize=KEPT)(self._make_world)
 
     @cached_property
     def _view(self) -> Callable[[Plan, Volumes], tuple[PlannedYear, Outlook]]:
-        return lru_cache(maxsize=KEPT_WORLDS)(self._make_view)
+        return lru_cache(maxsize=KEPT)(self._make_view)
 
     def _simulate(self, plan: Plan, volumes: Volumes) -> Simulation:
         year, view = self._view(plan.model_copy(update={"commit": self.plan.commit}), volumes)
@@ -107,6 +127,7 @@ class Game:
         return year, outlook(year, None, opened)
 
     def _make_world(self, plan: Plan) -> tuple[PlannedYear, Opened]:
+        forget(KEPT_DELAYS)
         world = year_without_commit(plan, self.base.year.known)
         return world, open_months(world)
 

@@ -14,6 +14,7 @@ from revplan.app.controls import Controls
 from revplan.app.game import Game, open_game
 from revplan.app.levers import Board, Lever
 from revplan.app.pictures import curve_chart, fan_chart, funnel_chart, tornado_chart
+from revplan.app.scenario_file import read_scenario, scenario_text
 from revplan.app.shelf import BASE_COLUMN, NOW_COLUMN, Shelf
 from revplan.app.state import Gesture, History, State, Step, scenario_of
 from revplan.errors import RevplanError
@@ -53,7 +54,9 @@ class Panel:
         self.undo = self._button("Undo", lambda history: history.undone())
         self.redo = self._button("Redo", lambda history: history.redone())
         self.reset = self._button("Reset to the plan", lambda history: history.then(State()))
-        self.words, self.table = widgets.HTML(), widgets.HTML()
+        self.words, self.table, self.fault = widgets.HTML(), widgets.HTML(), widgets.HTML()
+        self.place, self.placing = widgets.Textarea(continuous_update=False), False
+        self.place.observe(lambda change: self._taken_up(change["new"]), "value")
         self.charts = {name: widgets.HTML() for name in ("fan", "curve", "funnel", "tornado")}
         self.widget = self._laid_out()
         self._show()
@@ -75,7 +78,18 @@ class Panel:
             ),
             "rp-body",
         )
-        return _classed(Screen([style, _classed(widgets.Box([self.words]), "rp-top"), body]), "rp-app")
+        return _classed(
+            Screen(
+                [
+                    style,
+                    self.fault,
+                    _classed(widgets.Box([self.words]), "rp-top"),
+                    body,
+                    _classed(widgets.Box([self.place]), "rp-place"),
+                ]
+            ),
+            "rp-app",
+        )
 
     def _scenario(self) -> Scenario:
         return scenario_of(self.game.plan, self.history.now)
@@ -102,6 +116,24 @@ class Panel:
         self.game.play(scenario)
         self._go(self.history.then(State(scenario)))
 
+    def _taken_up(self, text: str) -> None:
+        """Goes on where another visit stood, whose page kept what this one's keeps in `place`."""
+        if self.placing or not text:
+            return
+        try:
+            scenario, note = read_scenario(self.game, "your last visit", text.encode("utf-8"))
+            self._opened(scenario)
+        except RevplanError as error:
+            note = " ".join(map(str, error.faults))
+        self.fault.value = f'<p class="rp-warning" role="status">{escape(note)}</p>' if note else ""
+
+    def _leave_a_trace(self) -> None:
+        """Leaves on the page what the scenario is, so that it outlives this process; nothing while nothing was moved."""
+        changed = self.history.now != State()
+        self.placing = True
+        self.place.value = scenario_text(self.game, self._scenario()) if changed else ""
+        self.placing = False
+
     def _go(self, history: History) -> None:
         self.history = history
         self._show()
@@ -116,14 +148,16 @@ class Panel:
         self.charts["tornado"].value = _figure(*tornado_chart(simulation))
         self.undo.disabled, self.redo.disabled = not self.history.past, not self.history.future
         self.controls.show(self.history.now)
+        self._leave_a_trace()
         self.shelf.stale()
+        self.fault.value = ""
         self._show_table()
 
     def _show_table(self) -> None:
         """Shows base, present state and the scenarios at hand side by side."""
-        others = {name: self.game.play(scenario) for name, scenario in self.shelf.columns().items()}
-        columns = {BASE_COLUMN: self.game.base, NOW_COLUMN: self.game.play(self._scenario()), **others}
-        self.table.value = side_by_side(columns, self.game.base, self.shelf.left_out)
+        columns = {BASE_COLUMN: Scenario(), NOW_COLUMN: self._scenario(), **self.shelf.columns()}
+        figures = {name: self.game.figures(scenario) for name, scenario in columns.items()}
+        self.table.value = side_by_side(figures, self.game.base, self.shelf.left_out)
 
 
 def _words(simulation: Simulation, base: Simulation, doubts: tuple[str, ...]) -> str:

@@ -49,7 +49,7 @@ def serve(plan: Path, port: int | None, ready: Callable[[str], None]) -> None:
     address = f"http://{HOST}:{listening.getsockname()[1]}/?token={token}"
     with scratch_folder("revplan-") as scratch:
         notebook = _notebook(plan, Path(scratch, "simulator.ipynb"))
-        server = Server(notebook, listening, token, lambda: ready(address))
+        server = Server(plan.resolve(), notebook, listening, token, lambda: ready(address))
         server.initialize([])
         server.start()
 

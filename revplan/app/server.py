@@ -1,7 +1,7 @@
 """Voila, set up to serve one plan's simulator: a kernel for each visit, behind a door, without the internet.
 
-A visit is one kernel, so visitors never share a state. One kernel is always kept warm for the next visitor. Kernels
-are of this very interpreter. No file of the user's Jupyter, of the working folder or of the plan's folder is read as
+A visit is one kernel, so visitors never share a state. Kernels are of this very interpreter, forked where that can be
+from a process that has worked the plan out (`warm.py`); there are only so many at once. No file of the user's Jupyter, of the working folder or of the plan's folder is read as
 configuration, and nothing is served but the page and what it needs.
 """
 
@@ -14,17 +14,19 @@ from contextlib import suppress
 from pathlib import Path
 from socket import socket
 from subprocess import DEVNULL
-from typing import Any
+from typing import Any, ClassVar
 
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_core.utils import run_sync
 from jupyter_server.services.kernels.kernelmanager import ServerKernelManager
 from tornado.httpserver import HTTPServer
-from tornado.ioloop import IOLoop
+from tornado.ioloop import IOLoop, PeriodicCallback
 from traitlets.config import Config
 from voila.app import Voila
 
-from revplan.app.door import CALL, HOST, Door
+from revplan.app.door import FULL, HOST, Door
+from revplan.app.warm import FORKS, Forker, Warm
+from revplan.files import Limit
 from revplan.report.running import kernel_spec
 
 PAGE = Path(__file__).with_name("page")
@@ -35,10 +37,9 @@ POLICY = (
     "object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 """What the page may load: only what this server gives. 'unsafe-eval' is for the widgets' JSON checks."""
-LEFT_FOR, LOOKED_EVERY = (
-    300,
-    60,
-)  # seconds after which the kernel of a closed page ends, and how often that is looked at
+VISITS = Limit("REVPLAN_MAX_VISITS", 64, "visits")
+RESTED, LOOKED_EVERY = 600, 30  # seconds without a move after which a visit ends, and how often that is looked at
+CHECKED_EVERY = 1.0  # seconds between two looks for kernels that died
 NOT_STARTED = "The simulator could not be started: a fault of revplan itself, not of your files. Please report it."
 STOPS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
@@ -60,23 +61,37 @@ class OwnKernels(KernelSpecManager):
 class QuietKernel(ServerKernelManager):
     """A kernel that writes nothing into the terminal of `revplan app`."""
 
+    starting: ClassVar[int] = 0
+    """How many are on their way and not listed yet."""
+
     async def start_kernel(self, *given: Any, **options: Any) -> None:  # type: ignore[override]
         """Starts it, with what it prints thrown away."""
-        await super().start_kernel(*given, **options, stdout=DEVNULL, stderr=DEVNULL)
+        kernels: Any = self.parent
+        self.provisioner = Forker(kernel_id=options.get("kernel_id", ""), kernel_spec=self.kernel_spec, parent=self)
+        self.provisioner.warm = kernels.parent.warm
+        QuietKernel.starting += 1
+        try:
+            await super().start_kernel(*given, **options, stdout=DEVNULL, stderr=DEVNULL)
+        finally:
+            QuietKernel.starting -= 1
 
 
 class Server(Voila):  # type: ignore[misc]
-    """Serves the notebook at `notebook` on `listening` to whoever has `token`; `ready` is called when it listens."""
+    """Serves the notebook of `plan` on `listening` to whoever has `token`; `ready` is called when it listens."""
 
-    def __init__(self, notebook: Path, listening: socket, token: str, ready: Callable[[], None]) -> None:
+    def __init__(self, plan: Path, notebook: Path, listening: socket, token: str, ready: Callable[[], None]) -> None:
+        self.most = VISITS.value
         super().__init__(config=_settings(notebook))
         self.ready, self.listening, self.door_token = ready, listening, token
         self.port = listening.getsockname()[1]
         self.kernel = kernel_spec(notebook.parent)
-        self.kernel.env[CALL] = f"ws://{HOST}:{self.port}/voila/query/{{kernel}}?token={token}"
+        self.warm = Warm(plan, notebook.parent, self.kernel.env) if FORKS else None
         self.ioloop = IOLoop.current()
         policy = POLICY.format(host=f"{HOST}:{self.port}")
-        self.tornado_settings = {"headers": {"Content-Security-Policy": policy}}
+        self.tornado_settings = {
+            "headers": {"Content-Security-Policy": policy},
+            "disable_check_xsrf": True,  # the door has checked who asks; the page has no such cookie when it is closed
+        }
         logging.getLogger().addHandler(logging.NullHandler())
 
     def initialize(self, argv: Any = None) -> None:
@@ -87,7 +102,8 @@ class Server(Voila):  # type: ignore[misc]
     def listen(self) -> None:
         """Serves until a signal stops it."""
         self.listening.setblocking(False)
-        HTTPServer(Door(self.app, self.port, self.door_token)).add_socket(self.listening)
+        HTTPServer(Door(self.app, self.port, self.door_token, self._full)).add_socket(self.listening)
+        PeriodicCallback(self._drop_dead_kernels, 1000 * CHECKED_EVERY).start()
         for stop in STOPS:
             signal.signal(stop, self._handle_signal_stop)
         self.ready()
@@ -99,6 +115,21 @@ class Server(Voila):  # type: ignore[misc]
     def stop(self) -> None:
         """Ends every kernel at once: what they hold is worth nothing without their page."""
         run_sync(self._end_kernels)()
+        if self.warm is not None:
+            self.warm.close()
+
+    def _full(self) -> str:
+        """The page that says that there is no room for another visit; empty while there is."""
+        taken = len(self.kernel_manager.list_kernel_ids()) + QuietKernel.starting
+        full = FULL.format(most=f"{self.most:,}", rested=f"{RESTED // 60} minutes", key=VISITS.variable)
+        return full if taken >= self.most else ""
+
+    async def _drop_dead_kernels(self) -> None:
+        """Takes kernels off the list that died, so that their pages hear of it when they ask."""
+        for kernel in list(self.kernel_manager.list_kernel_ids()):
+            with suppress(Exception):  # one that is just ending
+                if not await self.kernel_manager.get_kernel(kernel).is_alive():
+                    await self.kernel_manager.shutdown_kernel(kernel, now=True)
 
     async def _end_kernels(self) -> None:
         for kernel in self.kernel_manager.list_kernel_ids():
@@ -119,7 +150,6 @@ def _settings(notebook: Path) -> Config:
                 "log_level": logging.CRITICAL,
             },
             "VoilaConfiguration": {
-                "preheat_kernel": True,
                 "kernel_spec_manager_class": OwnKernels,
                 "extension_allowlist": FRONT_END,
                 "file_allowlist": [],
@@ -128,10 +158,11 @@ def _settings(notebook: Path) -> Config:
             },
             "MappingKernelManager": {
                 "kernel_manager_class": f"{__name__}.QuietKernel",
-                "cull_idle_timeout": LEFT_FOR,
+                "cull_idle_timeout": RESTED,
                 "cull_interval": LOOKED_EVERY,
+                "cull_connected": True,
             },
-            "KernelManager": {"transport_encryption": "auto"},
+            "KernelManager": {"transport_encryption": "auto", "autorestart": False},
             "VoilaExecutor": {"cell_error_instruction": NOT_STARTED},
             "NotebookNotary": {"db_file": ":memory:"},
         }

@@ -14,6 +14,7 @@ from revplan.app.printing import Printer
 from revplan.app.scenario_file import FOLDER, checked_name, load, read_scenario, save, saved_names, scenario_path
 from revplan.errors import PlanError, RevplanError, shown
 from revplan.escaping import escape
+from revplan.files import PLAN_MB
 from revplan.plan.model import Scenario
 
 MOST_KEPT, MOST_NAMED = 4, 6  # columns of the table: scenarios kept, and scenarios of the plan file
@@ -41,7 +42,7 @@ class Shelf:
         self.name = widgets.Text(description="Name", placeholder="such as Lower win rate")
         self.choice = widgets.Dropdown(description="Scenario", options=self._choices())
         self.upload = widgets.FileUpload(
-            description="Open a file from your computer", accept=".yaml,.yml", layout={"width": "auto"}
+            description=f"Open a file (at most {PLAN_MB} MB)", accept=".yaml,.yml", layout={"width": "auto"}
         )
         self.upload.observe(self._uploaded, "value")
         self.said_of_name, self.said_of_choice, self.links = (widgets.HTML() for _ in range(3))
@@ -147,8 +148,16 @@ class Shelf:
         files = change["new"]
         if files:
             name, content = str(files[0]["name"]), bytes(files[0]["content"])
-            _say(self.said_of_choice, lambda: self._take_up(name, *read_scenario(self.game, name, content)))
+            size = int(files[0]["size"])
+            _say(self.said_of_choice, lambda: self._take_up(name, *self._sent(name, content, size)))
             self.upload.value = ()
+
+    def _sent(self, name: str, content: bytes, size: int) -> tuple[Scenario, str]:
+        """The scenario in a file that was sent; of one too large the page sends the size alone."""
+        if size > len(content):
+            reason = f"has {size / 1e6:,.1f} MB, and a scenario file has at most {PLAN_MB} MB; choose another file"
+            raise PlanError.at(shown(name), reason)
+        return read_scenario(self.game, name, content)
 
     def _take_up(self, name: str, scenario: Scenario, note: str) -> str:
         self.opened(scenario)

@@ -2,43 +2,67 @@
 
 from __future__ import annotations
 
-import os
+import time
 from collections.abc import Iterable
-from contextlib import suppress
-from pathlib import Path
 
-from ipywidgets import HTML, Widget
+from ipywidgets import HTML
+from ipywidgets.widgets.widget import Widget
 
-from revplan.app.door import CALL
-from revplan.app.panel import panel
+from revplan.app.game import Game, open_game
+from revplan.app.panel import Panel
 from revplan.errors import RevplanError
 from revplan.escaping import escape
-from revplan.workbook import open_workbook
+from revplan.inputs import input_files, queries
+from revplan.plan.file import read_plan, real_path
+
+ASKED_EVERY = 60  # seconds
+
+Seen = tuple[tuple[str, int, int], ...]
+"""Files with their times and sizes, by which a change of one is noticed."""
+
+_prepared: dict[str, tuple[Game, Seen]] = {}
 
 
 def visit(plan: str) -> Widget:
-    """The simulator of the plan at `plan` as it is when the visitor comes, or what is wrong with it.
-
-    A kernel that was started before its visitor works the plan out once, so that everything is loaded, and waits.
-    """
-    if os.environ.get("VOILA_PREHEAT") == "True":
-        with suppress(RevplanError):
-            _ = open_workbook(plan).simulation
-        _wait_for_visitor(os.environ[CALL].format(kernel=os.environ["VOILA_KERNEL_ID"]))
+    """The simulator of the plan at `plan` as it is when the visitor comes, or what is wrong with it."""
     try:
-        return panel(Path(plan))
-    except RevplanError as error:
-        return _words("The plan needs a change", map(str, error.faults), "Mend it, then load this page again.")
+        prepare(plan)
+        return Panel(_prepared[plan][0]).widget
+    except (RevplanError, OSError) as error:
+        faults = error.faults if isinstance(error, RevplanError) else [error]
+        return _words("The plan needs a change", map(str, faults), "Mend it, then load this page again.")
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
         return _words("A fault of revplan itself, not of your files", [reason], "Please report it with your plan.")
 
 
-def _wait_for_visitor(address: str) -> None:
-    from websockets.sync.client import connect
+def prepare(plan: str) -> bool:
+    """Works the plan out unless that was done with the files as they are now; whether it was necessary.
 
-    with connect(address, proxy=None, open_timeout=None, ping_interval=None) as door:
-        door.recv()
+    Raises
+    ------
+    RevplanError
+        If the plan or a file it names is at fault.
+    """
+    seen = _seen(plan)
+    if plan in _prepared and _prepared[plan][1] == seen:
+        return False
+    _prepared.pop(plan, None)
+    game = open_game(plan)
+    _ = Panel(game)  # what is loaded and worked out at the first showing, no visit need do again
+    Widget.close_all()
+    _prepared[plan] = game, seen
+    return True
+
+
+def _seen(plan: str) -> Seen:
+    path = real_path(plan)
+    read = read_plan(path)
+    files = [path, *input_files(read, path.parent)]
+    found = [(str(file), stat.st_mtime_ns, stat.st_size) for file in files if (stat := file.stat())]
+    if queries(read, path.parent):  # a database says of no change: it is asked again
+        found.append(("", int(time.time() / ASKED_EVERY), 0))
+    return tuple(found)
 
 
 def _words(what: str, reasons: Iterable[str], cure: str) -> Widget:

@@ -89,6 +89,55 @@ def test_a_foreign_page_gets_nothing_even_with_the_cookie(app: Any, origin: str)
     assert ask(app, "/voila/static/voila.js", Origin=own, Cookie=cookie(app))[0] == 200
 
 
+FOREIGN = [
+    {"Sec_Fetch_Site": "same-site", "Sec_Fetch_Mode": "no-cors", "Sec_Fetch_Dest": "image"},
+    {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "no-cors", "Sec_Fetch_Dest": "script"},
+    {"Sec_Fetch_Site": "same-site", "Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "iframe"},
+    {"Sec_Fetch_Site": "same-site", "Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "document"},
+    {},
+]
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are looked up in /proc")
+@pytest.mark.parametrize("sent", FOREIGN)
+def test_what_a_foreign_page_can_send_starts_no_visit(app: Any, sent: dict[str, str]) -> None:
+    """A page on another port of this machine is the same site: its requests bring the cookie, and no Origin."""
+    before = visits_of(app.process)
+    for path in ("/", "/?visit=guessed", "/?visit="):
+        status, _, body = ask(app, path, Cookie=cookie(app), **sent)
+        assert (status, "jupyter-config-data" in body) == (
+            403 if sent.get("Sec_Fetch_Dest", "document") != "document" else 200,
+            False,
+        )
+    time.sleep(1)
+    assert visits_of(app.process) <= before
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are looked up in /proc")
+def test_a_ticket_begins_one_visit_and_there_is_a_bound(
+    start_app: Any, small_plan: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REVPLAN_MAX_VISITS", "2")
+    with start_app(small_plan) as app:
+
+        def come(**sent: str) -> tuple[int, str, str]:
+            ticket = re.search(r"visit=([\w-]+)", ask(app, "/", Cookie=cookie(app), **sent)[2])[1]
+            status, _, body = ask(app, f"/?visit={ticket}", Cookie=cookie(app), **sent)
+            return status, ticket, body
+
+        status, ticket, body = come()
+        assert (status, "jupyter-config-data" in body, len(visits_of(app.process))) == (200, True, 1)
+        assert "jupyter-config-data" not in ask(app, f"/?visit={ticket}", Cookie=cookie(app))[2]
+        own = {"Sec_Fetch_Site": "same-origin", "Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "document"}
+        assert come(**own)[0] == 200
+        status, _, body = come(**own)
+        assert (status, "All places are taken" in body, "REVPLAN_MAX_VISITS" in body) == (503, True, True)
+        assert len(visits_of(app.process)) == 2
+        os.kill(next(iter(visits_of(app.process))), signal.SIGKILL)
+        wait_until(lambda: come()[0] == 200)
+        assert len(visits_of(app.process)) == 2
+
+
 def test_no_file_of_the_disk_is_served(app: Any) -> None:
     for path in ("/voila/files/simulator.ipynb", "/voila/files/../plan.yaml", "/voila/static/..%2f..%2fserver.py"):
         assert ask(app, path, Cookie=cookie(app))[0] in (400, 403, 404)
@@ -110,16 +159,25 @@ def test_only_this_machine_is_listened_to(app: Any) -> None:
             socket.create_connection((address, app.port), timeout=2)
 
 
-def kernels_of(process: subprocess.Popen[str]) -> list[int]:
+def kernels_of(process: subprocess.Popen[str] | int) -> list[int]:
     """The processes that `process` started, found where Linux lists them."""
-    found = []
+    found, started_by = [], process if isinstance(process, int) else process.pid
     for status in Path("/proc").glob("[0-9]*/status"):
         try:
             parent = re.search(r"^PPid:\s+(\d+)", status.read_text(encoding="utf-8"), re.MULTILINE)
         except OSError:
             continue
-        if parent and int(parent[1]) == process.pid:
+        if parent and int(parent[1]) == started_by:
             found.append(int(status.parent.name))
+    return found
+
+
+def visits_of(process: subprocess.Popen[str]) -> set[int]:
+    """The processes of visits: those that the one which `process` started has forked, or on other systems its own."""
+    found = set()
+    for kernel in kernels_of(process):
+        forked = "revplan.app.warm" in Path(f"/proc/{kernel}/cmdline").read_text(encoding="utf-8")
+        found |= set(kernels_of(kernel)) if forked else {kernel}
     return found
 
 

@@ -21,15 +21,56 @@ function set(node, name, value) {
 }
 new MutationObserver(nameSliders).observe(document.body, {childList: true, subtree: true, characterData: true});
 
-// Says when the simulator behind the page is gone.
+// Says when the simulator behind the page is gone, and leads back to where the visitor stood: the page has it in words.
 const kernel = JSON.parse(document.getElementById("jupyter-config-data").textContent).kernelId;
-const lost = document.getElementById("lost");
+const lost = document.getElementById("lost"), earlier = document.getElementById("earlier");
+const KEPT = "revplan " + document.title, GO_ON = KEPT + " go on";
+history.replaceState(null, "", "/");
+
+function place() { return document.querySelector(".rp-place textarea"); }
+function takeUp() {
+  place().value = sessionStorage.getItem(KEPT);
+  for (const kind of ["input", "change"]) place().dispatchEvent(new Event(kind, {bubbles: true}));
+}
+function goOn() {
+  sessionStorage.setItem(GO_ON, "yes");
+  location.reload();
+}
+lost.querySelector("button").onclick = goOn;
+earlier.querySelector("button").onclick = takeUp;
+
+const begun = setInterval(() => {
+  if (!place() || !document.querySelector(".rp-charts svg")) return;
+  clearInterval(begun);
+  if (!sessionStorage.getItem(KEPT)) return;
+  if (sessionStorage.getItem(GO_ON)) takeUp(); else earlier.hidden = false;
+  sessionStorage.removeItem(GO_ON);
+}, 200);
+
 setInterval(async () => {
+  const now = place()?.value;
+  if (now) {
+    earlier.hidden = true;
+    sessionStorage.setItem(KEPT, now);
+  }
   const answer = await fetch(`api/kernels/${kernel}`).catch(() => null);
-  lost.hidden = answer !== null && answer.ok;
-  if (lost.hidden) return;
+  const gone = answer === null || !answer.ok;
+  document.getElementById("rendered_cells").inert = gone;
+  lost.hidden = !gone;
+  if (!gone) return;
   const words = answer === null
     ? "The simulator was stopped. Start it again with revplan app, and open the address it prints."
-    : "This visit has ended. Load the page again to begin a new one.";
-  if (lost.textContent !== words) lost.textContent = words;
-}, 5000);
+    : "This visit has ended: the simulator behind this page is gone, or nothing was moved for a while.";
+  const said = lost.querySelector("span");
+  if (said.textContent !== words) said.textContent = words;
+  lost.querySelector("button").hidden = answer === null;
+  const file = lost.querySelector("a");
+  file.hidden = !now;
+  file.href = "data:application/yaml;charset=utf-8," + encodeURIComponent(now ?? "");
+}, 2000);
+
+// A file too large to be a scenario is not sent, only how large it is: the server would close the line without a word.
+const read = FileReader.prototype.readAsArrayBuffer, MOST = 2e6;
+FileReader.prototype.readAsArrayBuffer = function (file) {
+  return read.call(this, file.size > MOST ? new Blob([]) : file);
+};
