@@ -456,7 +456,7 @@ def test_results_are_those_of_the_command(batch: Batch) -> None:
     values = batch.values("untouched")
     for row, quarter in enumerate(batch.books["steady"].quarters.to_dict("records"), 5):
         keys = ("goal", "commit_arr", "open_pipeline", "won", "shortfall", "surplus")
-        assert values[QUARTERS, f"A{row}"] == quarter["quarter"]
+        assert values[QUARTERS, f"A{row}"] == quarter["label"]
         found = [values[QUARTERS, f"{letter}{row}"] for letter in "BCDEFG"]
         assert found == pytest.approx([quarter[key] for key in keys], rel=1e-9, abs=1e-6)
 

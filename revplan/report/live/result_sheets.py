@@ -204,7 +204,8 @@ def _quarter_parts(sheet: Sheet, row: int, quarter: int) -> None:
     for col, begin, where, value in parts:
         block = span((TARGET_TOP, begin + 3 * quarter), (last, begin + 3 * quarter + 2), where)
         sheet.formula(row, col, f"SUM({block})", value, MONEY)
-    below = f'SUMIF({down(GAP_COL + quarter, TARGET_TOP, last, ARR)},">0")'
+    gaps = down(GAP_COL + quarter, TARGET_TOP, last, ARR)
+    below = f"SUMPRODUCT(({gaps}>{_dust(sheet.desk)})*{gaps})"
     sheet.formula(row, BELOW, below, result.below_share, MONEY)
     gap = result.goal - result.committed - result.open_pipeline - result.won
     formula = "-".join(cell(row, col) for col in (GOAL, COMMITTED, OPEN, WON))
