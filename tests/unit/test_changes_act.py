@@ -347,7 +347,7 @@ stages:
 commit: {stage: sql, confidence: 0.8, at_any_cost: false}
 segments: {smb: {share: 0.4, acv: {mean: 10_000, sd: 4_000}, basis: crm}, mid: {share: 0.6, acv: {mean: 40_000, sd: 9_000}}}
 sources:
-  inbound: {owner: marketing, share: 0.7, cost_per_entry: 100, max_per_month: 40, max_growth: 0.1, basis: crm}
+  inbound: {owner: marketing, share: 0.7, cost_per_entry: 2000, max_per_month: 40, max_growth: 0.1, basis: crm}
   partner: {owner: partner, share: 0.3, enters: lead}
 transitions:
   - {from: lead, to: sql, rate: 0.4, evidence: 100, lag: {median_days: 10, p90_days: 20}, basis: crm}
