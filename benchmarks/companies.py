@@ -495,6 +495,7 @@ def rate_rows(made: World, estimates: pd.DataFrame, known_then: History) -> Iter
             "came": float((rates * share).sum() / share.sum()),
             "mature": bool(row["mature"]),
             "drifting": f"{name}: changed over time" in warned,
+            "bunched": "Wins bunch" in warned,
             "recorded_from": f"{name}: outcomes are recorded only" in warned,
             "median": row["median_days"],
         }
@@ -595,7 +596,7 @@ def _print_rates(rows: pd.DataFrame) -> None:
     whole = late[late["part"] == "all"]
     wrong = whole["mature"] & (whole["told"] < 0.97 * whole["came"])
     print(f"labels: mature though 3 % low {wrong.mean():.2f}; drifting {whole['drifting'].mean():.2f} of rows, "
-          f"{whole.groupby('seed')['drifting'].any().mean():.2f} of companies; recorded only from {whole['recorded_from'].mean():.2f}")  # fmt: skip
+          f"{whole.groupby('seed')['drifting'].any().mean():.2f} of companies; bunched {whole['bunched'].mean():.2f}; recorded only from {whole['recorded_from'].mean():.2f}")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from revplan.history.flow import open_records, wins_by_day
 from revplan.history.hazards import Hazards
 from revplan.history.predictive import USUAL_CV, Count, count_forecast, learnt_cv, money_forecast
 from revplan.history.rates import recorded_only
+from revplan.history.recency import closing_notes
 from revplan.history.records import History, silence, stale
 from revplan.history.spells import NEVER, Spells, as_date, spells_of
 
@@ -82,7 +83,7 @@ def forecast_wins(history: History, months: int, tell: Told | None = None) -> Fo
         )
     known, past = replays(spells, months, tell)
     told = _forecast(spells, months, known, past)
-    doubts = (stale(history) or silence(history), *load_notes(history), *told.warnings)
+    doubts = (stale(history) or silence(history), *load_notes(history), *closing_notes(history), *told.warnings)
     return replace(told, warnings=tuple(filter(None, doubts)))
 
 

@@ -26,7 +26,7 @@ from revplan.calendar import MONTH_DAYS
 from revplan.history.arrivals import load_notes
 from revplan.history.cohorts import Cohort, DayLag, Estimate, own_estimate, recorded_window
 from revplan.history.parts import Entered, by_source, entered_stage, matured, parts_of
-from revplan.history.recency import Drift, best_window, drift
+from revplan.history.recency import Drift, best_window, closing_notes, drift
 from revplan.history.records import EVERY, History, silence, stale
 from revplan.history.spells import Spells, as_date, day_number, spells_of
 from revplan.history.tails import with_tail
@@ -71,7 +71,9 @@ def estimate_warnings(history: History, estimates: pd.DataFrame) -> tuple[str, .
         for pair in pairwise(history.stages)
         for line in _warnings(pair, rows.get(pair), started, day, _earlier(history, pair, rows.get(pair)))
     ]
-    return tuple(filter(None, (stale(history) or silence(history), *load_notes(history), *steps)))
+    return tuple(
+        filter(None, (stale(history) or silence(history), *load_notes(history), *closing_notes(history), *steps))
+    )
 
 
 def transitions_block(estimates: pd.DataFrame) -> list[dict[str, Any]]:

@@ -16,16 +16,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from scipy.special import ndtr, xlogy
 from scipy.stats import binomtest
 
 from revplan.history.cohorts import Cohort
+from revplan.history.records import History
 
 WINDOWS = (365, 180)  # days tried beside all that was recorded
 PREFERENCE = 3.0  # log likelihood by which a shorter window must be better
 REPLAYS, STEP, AHEAD = 12, 30, 90  # days replayed, how far apart, and days forecast
 FEWEST = 30  # conversions a window needs, now and in every replay
 LATELY = 90  # days that are compared with those before
+# Days at its end in which wins may bunch, times their share of the days from which they do; and the chance of it by luck.
+CLOSINGS = {"month": (2, 3.0), "quarter": (12, 1.5)}
+UNLIKELY = 0.001
 LEVEL = 10.0  # conversions that the level of all sources counts for in that of one
 
 
@@ -35,6 +40,30 @@ class Drift:
 
     ratio: float
     chance: float
+
+
+def closing_notes(history: History) -> tuple[str, ...]:
+    """That wins bunch at the ends of quarters or of months, in a sentence; nothing where they do not.
+
+    Delays by age know nothing of the calendar. Where deals are closed, or dated, towards an end, what is open right
+    after it has just been passed over: whole quarters come out right, parts of them and months do not.
+    """
+    rows = history.stage_history
+    won = pd.DatetimeIndex(rows.loc[rows["stage"] == history.stages[-1], "entered_on"]).normalize()
+    if len(won) < FEWEST or (won.max() - won.min()).days < 2 * LATELY:
+        return ()
+    days = pd.date_range(won.min(), won.max())
+    ends = pd.offsets.MonthEnd(0), pd.offsets.QuarterEnd(0)
+    for (name, (last, times)), end in zip(CLOSINGS.items(), ends, strict=True):
+        counted, usual = (float(((each + end - each).days < last).mean()) for each in (won, days))
+        chance = float(binomtest(round(counted * len(won)), len(won), usual, alternative="greater").pvalue)
+        if counted >= times * usual and chance < UNLIKELY:
+            return (
+                f"Wins bunch: {counted:.0%} of them fall on the last {last} days of a {name}, which are {usual:.0%} of all days. "
+                "Whole quarters are told as they come; what is told of a part of one, or of the open pipeline right after its end, "
+                "is off by more than its band says.",
+            )
+    return ()
 
 
 def best_window(cohort: Cohort, sources: Sequence[Cohort]) -> int:

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -275,3 +276,24 @@ def test_a_steady_drift_is_seen_though_the_last_days_differ_little() -> None:
     entered = np.repeat(np.arange(730), 8)
     known = history(entered, np.where(rng.random(len(entered)) < 0.3 - 0.1 * entered / 730, 12, -1), 730)
     assert "changed over time" in " ".join(estimate_warnings(known, estimates_of(known)))
+
+
+@pytest.mark.parametrize(
+    ("speed", "said"),
+    [
+        (lambda day: np.where((day + pd.offsets.QuarterEnd(0) - day).days < 12, 4.0, 1.0), "of a quarter"),
+        (lambda day: np.where((day + pd.offsets.MonthEnd(0) - day).days < 1, 60.0, 1.0), "of a month"),
+        (lambda day: np.ones(len(day)), ""),
+    ],
+)
+def test_wins_that_bunch_at_an_end_are_named(speed: Any, said: str) -> None:
+    """Deals whose clock runs faster at the end of a quarter, or of a month; and deals that know no calendar."""
+    rng = np.random.default_rng(23)
+    days = pd.date_range(START, periods=1200)
+    clock = np.append(0.0, np.cumsum(speed(days) / np.mean(speed(days))))
+    entered = np.repeat(np.arange(700), 4)
+    done = np.interp(np.interp(entered, np.arange(1201), clock) + rng.exponential(40, 2800), clock, np.arange(1201.0))
+    known = history(entered, np.where(rng.random(2800) < 0.25, done.astype(int) - entered, -1), 700)
+    bunched = [line for line in estimate_warnings(known, estimates_of(known)) if line.startswith("Wins bunch")]
+    assert len(bunched) == bool(said)
+    assert said in "".join(bunched)
