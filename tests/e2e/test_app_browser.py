@@ -6,16 +6,21 @@ import json
 import os
 import re
 import secrets
+import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 import yaml
+from test_app_server import visits_of, wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -241,6 +246,8 @@ def test_a_scenario_opened_and_saved_again_is_the_same_file(page: Any, app: Any)
     assert yaml.safe_load(first.with_stem("Again").read_text()) == yaml.safe_load(first.read_text())
     press(page, WIN_RATE, "ArrowRight")
     assert field(page, WIN_RATE) == row(page, WIN_RATE).get_by_role("slider").get_attribute("aria-valuetext")
+    page.get_by_role("button", name="Forget those kept").click()
+    page.get_by_text("taken out of the table").wait_for()
 
 
 def test_the_report_of_what_is_shown_comes_as_a_pdf_while_playing_on(page: Any) -> None:
@@ -355,6 +362,74 @@ def test_without_the_token_the_page_says_what_is_missing(browser: Any, app: Any)
     assert answer.status == 403
     assert page.locator("h1").inner_text() == "The address is not complete"
     page.close()
+
+
+def test_a_page_on_another_port_starts_no_visit(page: Any, app: Any) -> None:
+    """It is the same site to the browser, which sends the cookie along."""
+    before = visits_of(app.process)
+    pictures = "".join(f'<img src="http://127.0.0.1:{app.port}/?{number}">' for number in range(8))
+    frame = f'<iframe src="http://127.0.0.1:{app.port}/"></iframe>'
+
+    class Foreign(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write((pictures + frame).encode())
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Foreign) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        other = page.context.new_page()
+        other.goto(f"http://127.0.0.1:{server.server_port}/")
+        other.wait_for_timeout(1500)
+        popup = f"window.open('http://127.0.0.1:{app.port}/')"
+        with page.context.expect_page() as opened:
+            other.evaluate(popup)
+        opened.value.get_by_role("link", name="open the simulator").wait_for()
+        assert visits_of(app.process) <= before
+        opened.value.close()
+        other.close()
+        server.shutdown()
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are looked up in /proc")
+def test_a_kernel_that_died_is_told_at_once_and_the_visitor_goes_on_where_he_was(
+    visit: Any, start_app: Any, small_plan: Path
+) -> None:
+    with start_app(small_plan) as app:
+        page = visit(app.url)
+        typed(page, "Lead to Sql (%)", "31.25")
+        before = shown(page)
+        (kernel,) = visits_of(app.process)
+        os.kill(kernel, signal.SIGKILL)
+        began = time.monotonic()
+        page.get_by_role("alert").get_by_text("This visit has ended").wait_for()
+        assert time.monotonic() - began < 10
+        assert page.locator("#rendered_cells").evaluate("e => e.inert"), "sliders go on moving"
+        assert "rate: 0.3125" in unquote(page.locator("#lost a").get_attribute("href"))
+        page.locator("#lost").get_by_role("button", name="Go on where you were").click()
+        page.wait_for_function(f"before => ({SHOWN})() === before", arg=before)
+        assert field(page, "Lead to Sql (%)") == "31.25"
+        page.reload()
+        page.locator("#earlier").get_by_role("button", name="Go on where you were").click()
+        page.wait_for_function(f"before => ({SHOWN})() === before", arg=before)
+        wait_until(lambda: len(visits_of(app.process)) == 1)
+        page.goto("about:blank")
+        wait_until(lambda: not visits_of(app.process))
+
+
+def test_a_file_too_large_to_be_a_scenario_is_told(page: Any, tmp_path: Path) -> None:
+    (tmp_path / "large.yaml").write_bytes(b"a" * 20_000_000)
+    before = shown(page)
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Open a file").click()
+    chooser.value.set_files(tmp_path / "large.yaml")
+    page.get_by_text("large.yaml: has 20.0 MB, and a scenario file has at most 2 MB").wait_for()
+    assert shown(page) == before
+    typed(page, WIN_RATE, "25.5")
 
 
 def test_a_changed_plan_is_read_anew_and_a_faulty_one_explained(visit: Any, start_app: Any, small_plan: Path) -> None:

@@ -27,6 +27,9 @@ const lost = document.getElementById("lost"), earlier = document.getElementById(
 const KEPT = "revplan " + document.title, GO_ON = KEPT + " go on";
 history.replaceState(null, "", "/");
 
+// Whoever leaves makes room for another; a browser may leave out the event before, on which the widgets do so.
+addEventListener("pagehide", () => navigator.sendBeacon(`voila/api/shutdown/${kernel}`));
+
 function place() { return document.querySelector(".rp-place textarea"); }
 function takeUp() {
   place().value = sessionStorage.getItem(KEPT);
