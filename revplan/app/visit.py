@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from ipywidgets import HTML
+from ipywidgets import HTML, register_comm_target
 from ipywidgets.widgets.widget import Widget
 
 from revplan.app.game import Game, open_game
@@ -25,6 +25,7 @@ _prepared: dict[str, tuple[Game, Seen]] = {}
 
 def visit(plan: str) -> Widget:
     """The simulator of the plan at `plan` as it is when the visitor comes, or what is wrong with it."""
+    register_comm_target()  # as ipywidgets does where it is loaded by a kernel; a forked one has it loaded before
     try:
         prepare(plan)
         return Panel(_prepared[plan][0]).widget
