@@ -65,7 +65,7 @@ def transition_lines(estimates: pd.DataFrame) -> list[str]:
 def transition_line(row: dict) -> str:
     """One estimate with its evidence and what it rests on."""
     scope = "".join(f", {key}: {row[key]}" for key in ("segment", "source") if row[key] != EVERY)
-    borrowed = ", the delay of a wider group" if scope and row["conversions"] < OWN_LAG else ""
+    borrowed = ", the delay near that of a wider group" if scope and row["conversions"] < OWN_LAG else ""
     return (
         f"  - {{from: {row['from_stage']}, to: {row['to_stage']}{scope}, rate: {row['rate']:.3f}, "
         f"evidence: {row['evidence']:.0f}, lag: {{median_days: {row['median_days']:.0f}, p90_days: {row['p90_days']:.0f}}},\n"

@@ -121,7 +121,7 @@ def with_history_rates(plan: Plan, records: Records | None) -> Plan:
 def _rests_on(block: Mapping[str, object], conversions: float) -> str:
     """How many conversions a rate rests on, and whether its delay is that of a wider group."""
     borrowed = {"segment", "source"} & set(block) and conversions < OWN_LAG
-    return counted(round(conversions), "conversion") + (", the delay of a wider group" if borrowed else "")
+    return counted(round(conversions), "conversion") + (", the delay near that of a wider group" if borrowed else "")
 
 
 def known(plan: Plan, records: Records | None) -> Known:

@@ -17,5 +17,5 @@ def test_a_rate_from_the_records_says_what_it_rests_on(tmp_path: Path) -> None:
     plan.write_text(text[: text.index("transitions:")] + text[text.index("rounding: none") :], encoding="utf-8")
     book = open_workbook(plan)
     basis = {(each.from_stage, each.segment, each.source): each.basis for each in book.plan.transitions}
-    assert basis["sqo", "enterprise", None].endswith("9 conversions, the delay of a wider group")
+    assert basis["sqo", "enterprise", None].endswith("9 conversions, the delay near that of a wider group")
     assert basis["lead", None, None].endswith("conversions")
