@@ -11,7 +11,8 @@ from revplan.app.pictures import commit_entries, commit_title, required_by_stage
 from revplan.errors import shown
 from revplan.escaping import escape
 from revplan.formats import compact, counted, money, plural, show
-from revplan.model.scenarios import largest_scale, spend_of_entries
+from revplan.model.scenarios import spend_of_entries
+from revplan.model.signing import ToSign, ceiling_words, expected_words, sentence, to_sign_words
 from revplan.model.simulate import Simulation
 from revplan.model.simulate_tables import WITHIN
 
@@ -35,20 +36,14 @@ class Figure:
 
 
 def headline(simulation: Simulation, base: Simulation) -> str:
-    """The conclusion: how likely the goal is, compared with the base plan, and what would make it as sure as wanted."""
+    """The conclusion, in the words of page one: what to sign, how likely the goal is, also beside the base plan."""
+    asked = ToSign(simulation)
     if not simulation.view.goal > 0:
-        return "The year asks for no new ARR, so it is reached."
-    plan, title = simulation.year.plan, commit_title(simulation)
-    chance, before = (each.outcome.chance_of_goal.value for each in (simulation, base))
-    entries = commit_entries(simulation)
-    said = (
-        f"{counted(entries, title, kind='commitment')} {'reaches' if entries <= 1 else 'reach'} {compact(simulation.view.goal, plan.currency)} new ARR in "
-        f"{show(chance, 'share')} of the years{_than_base(chance, before)}"
-    )
-    sure, asked = show(simulation.confidence, "share"), simulation.signed.scale.value * entries
-    if not math.isfinite(asked):
-        return f"{said}; no volume makes it {sure} sure."
-    return f"{said}; to be {sure} sure takes {show(asked, 'commitment')} of them."
+        return sentence(asked)
+    goal = compact(simulation.view.goal, simulation.year.plan.currency)
+    beside = _than_base(asked.chance, ToSign(base).chance)
+    expected = f"{expected_words(asked)}{beside}"
+    return f"Goal: {goal} new ARR. To sign: {to_sign_words(asked)}. {expected}. {ceiling_words(asked)}."
 
 
 def _than_base(chance: float, before: float) -> str:
@@ -60,12 +55,11 @@ def _than_base(chance: float, before: float) -> str:
 
 def warnings(simulation: Simulation) -> tuple[str, ...]:
     """What a reader must know beside the figures: sources asked for more than they can take."""
-    most = largest_scale(simulation.year) * WITHIN
-    if most < 1:
+    asked = ToSign(simulation)
+    if asked.most * WITHIN < 1:
         return ("These volumes are more than a source's ceiling in the plan allows.",)
-    asked = simulation.signed.scale.value
-    if math.isfinite(asked) and asked > most:
-        return (f"What {show(simulation.confidence, 'share')} asks for is more than a source's ceiling allows.",)
+    if asked.is_above_ceilings:
+        return (f"What {show(asked.confidence, 'share')} asks for is more than a source's ceiling allows.",)
     return ()
 
 
@@ -103,7 +97,7 @@ def figures(base: Simulation) -> tuple[Figure, ...]:
         Figure("New ARR nine years in ten exceed (P10)", amount, signed_amount),
         Figure(f"{plural(title)} of the expected commit", _count, _signed_count),
         Figure(f"{plural(title)} to sign", _count, _signed_count),
-        Figure("Budget of these entries", amount, signed_amount),
+        Figure("Programme spend for the expected commit", amount, signed_amount),
         Figure("New ARR one year in ten exceeds (P90)", amount, signed_amount),
         Figure("New ARR asked for", amount, signed_amount),
         Figure("Missed of the goal, in expectation", amount, signed_amount),

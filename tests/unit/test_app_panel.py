@@ -74,7 +74,10 @@ def test_a_faulty_plan_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_headline_is_the_conclusion(shown: Panel) -> None:
-    assert "of the years, as in the base plan; to be 80% sure takes" in plain(shown.words.value)
+    assert re.search(
+        r"Goal: \$2M new ARR\. To sign: [\d,]+ SQLs, which reach the goal in 80% of", plain(shown.words.value)
+    )
+    assert re.search(r"Expected commit: [\d,]+ SQLs, [^.]*\.?[^.]*, as in the base plan\. ", plain(shown.words.value))
     row(shown, "SQO to Won (%)").field.value = "15"
     assert re.search(r"[0-9.]+ points less than in the base plan", plain(shown.words.value))
     assert 'role="status"' in shown.words.value
@@ -136,7 +139,7 @@ def test_twice_the_volume_is_twice_the_commit(shown: Panel) -> None:
 def test_a_volume_of_nothing_is_shown_too(shown: Panel) -> None:
     for label in ("Entries inbound (% of plan)", "Entries partner (% of plan)"):
         slide(row(shown, label), 0)
-    assert "no volume makes it 80% sure" in plain(shown.words.value)
+    assert "To sign: no number of SQLs reaches the goal in 80% of the years" in plain(shown.words.value)
 
 
 def test_rates_of_one_segment(shown: Panel) -> None:

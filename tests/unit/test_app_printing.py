@@ -12,6 +12,7 @@ from revplan.app.answers import figures, headline, values
 from revplan.app.game import open_game
 from revplan.app.printing import Printer, report_pdf
 from revplan.errors import RevplanError
+from revplan.model.signing import ToSign, expected_words
 from revplan.plan.model import Scenario
 from revplan.report.render import Request, render
 from revplan.workbook import open_workbook
@@ -53,7 +54,9 @@ def test_the_report_says_what_the_screen_says(plan: Path, tmp_path: Path) -> Non
     shown = dict(zip((each.label for each in figures(game.base)), values(played), strict=True))
     written = {each.label: each.cell(shown[each.label], shown[each.label])[0] for each in figures(game.base)}
     assert [each for each in written.items() if each[1] not in paper] == []
-    assert headline(played, game.base).partition(" of the years")[0].rpartition(" ")[2] in paper
+    for words in headline(played, game.base).partition(". Expected")[0].split(". "):
+        assert words in paper
+    assert expected_words(ToSign(played)) in paper
     assert f"{game.plan.name}: Größer" in paper
     assert "Scenario Größer, as the simulator shows it" in paper
     assert told

@@ -264,5 +264,5 @@ def test_downloads_hold_the_files_and_no_address(commented: Game) -> None:
 def test_a_plan_file_that_is_gone_is_said(tmp_path: Path) -> None:
     game = open_game(plan_file(tmp_path))
     game.path.unlink()
-    with pytest.raises(PlanError, match=r"plan\.yaml: cannot be read \(No such file or directory\)"):
+    with pytest.raises(PlanError, match=r"plan\.yaml: there is no such file any more; put it back"):
         downloads(game, "Try", SAID)
