@@ -6,7 +6,7 @@ Run: python benchmarks/app_latency.py [--presses 40]
 Needs Chromium (`REVPLAN_CHROMIUM` or on the path), playwright and voila. In the page itself, the milliseconds are
 taken from `keydown` until the headline, the fan chart, and the last chart were changed; presses are 200 ms apart
 once the last picture has come to rest. Prints median and 95th percentile for `revplan app` and for JupyterLab, what
-a picture costs in the kernel alone, and how long a page takes to come with a kernel kept warm and without.
+a picture costs in the kernel alone, and how long a page takes to come.
 """
 
 from __future__ import annotations
@@ -113,14 +113,9 @@ def kernel_alone(folder: Path, presses: int) -> np.ndarray:
     return np.array(took)
 
 
-def arrivals(browser: Any, url: str) -> tuple[float, float]:
-    """Seconds until a page can be played with: with a kernel kept warm, and right after another visitor took it."""
+def arrival(browser: Any, url: str) -> float:
+    """Seconds until a page can be played with, once the server has had time to work the plan out."""
     time.sleep(15)
-    warm, cold = (_arrival(browser, url) for _ in range(2))
-    return warm, cold
-
-
-def _arrival(browser: Any, url: str) -> float:
     page = browser.new_context().new_page()
     begun = time.perf_counter()
     page.goto(url)
@@ -160,7 +155,7 @@ def measured(presses: int) -> str:
     rows = []
     with chromium() as (browser, folder):
         with app(folder) as url:
-            warm, cold = arrivals(browser, url)
+            came = arrival(browser, url)
             page = browser.new_page(viewport={"width": 1280, "height": 800})
             page.goto(url)
             rows += [_row("revplan app", name, took) for name, took in pressed(page, presses).items()]
@@ -171,7 +166,7 @@ def measured(presses: int) -> str:
             rows += [_row("JupyterLab", name, took) for name, took in pressed(page, presses).items()]
         rows.append(_row("kernel alone", "all", kernel_alone(folder, presses)))
     table = aligned(["door", "what changed", "median ms", "95th ms", "presses"], rows, words=2)
-    return f"{table}\npage comes in {warm:.1f} s with a kernel kept warm, {cold:.1f} s without"
+    return f"{table}\na page comes in {came:.1f} s"
 
 
 def _row(door: str, name: str, took: np.ndarray) -> tuple[str, ...]:

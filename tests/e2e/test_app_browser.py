@@ -198,16 +198,16 @@ def field(page: Any, label: str) -> str:
     return row(page, label).locator("input").input_value()
 
 
-def labels(page: Any, group: str) -> list[str]:
-    """The levers of a group, which is shown from now on."""
+def labels(page: Any, group: str, one: str) -> list[str]:
+    """The levers of a group, `one` among them, which is shown from now on."""
     page.get_by_role("button", name=group, exact=True).click()
-    page.locator(".rp-row .noUi-handle:visible").first.wait_for()
+    row(page, one).first.wait_for()
     return page.locator(".rp-row .widget-hslider .widget-label:visible").all_inner_texts()
 
 
 def test_what_is_typed_or_opened_stays_and_undo_leads_through_every_state(page: Any, app: Any) -> None:
     """Sliders snap what they show to their steps and send that back: it must not count as a move."""
-    volumes = labels(page, "Volume and budget")
+    volumes = labels(page, "Volume and budget", "Entries")
     entries = next(each for each in volumes if each.startswith("Entries"))
     budget = next(each for each in volumes if each.startswith("Budget"))
     steps = [(entries, "110"), (entries, "0"), (entries, "84.942"), (budget, "200,000"), (budget, "0")]
@@ -225,11 +225,11 @@ def test_what_is_typed_or_opened_stays_and_undo_leads_through_every_state(page: 
         page.get_by_role("button", name="Redo").click()
         changed(page, figures[forward - 1])
         assert ((field(page, entries), field(page, budget)), shown(page)) == (fields[forward], figures[forward])
-    labels(page, "Rates")
+    labels(page, "Rates", WIN_RATE)
 
 
 def test_a_scenario_opened_and_saved_again_is_the_same_file(page: Any, app: Any) -> None:
-    labels(page, "Rates")
+    labels(page, "Rates", WIN_RATE)
     page.get_by_label("Name", exact=True).fill("Übertrag")
     page.get_by_role("button", name="Save to a file").click()
     page.get_by_text("Saved as").wait_for()
