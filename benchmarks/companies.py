@@ -475,6 +475,8 @@ def rate_rows(made: World, estimates: pd.DataFrame, known_then: History) -> Iter
         for i, j in np.ndindex(3, 3):
             reach[i, j] = truth.rates[i, j, truth.enters[j] : step].prod()
         share = weight * reach * mask
+        if not share.sum() > 0:
+            continue
         at = np.full(9, float(day_of(known_then.as_of)))
         rates = truth.rate(np.arange(9), step, at).reshape(3, 3)
         name = f"{row['from_stage']} to {row['to_stage']}"

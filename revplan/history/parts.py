@@ -12,7 +12,7 @@ from revplan.history.cohorts import Cohort, DayLag, Estimate, own_estimate
 from revplan.history.records import EVERY
 from revplan.history.shrinkage import Cells, shrunk
 from revplan.history.spells import NEVER, Spells
-from revplan.history.tails import curve_of_part, mixed, with_tail
+from revplan.history.tails import FEWEST, curve_of_part, mixed, with_tail
 
 CELL_ENTRIES = 20  # a segment, source or cell with less has no row of its own
 OWN_LAG = 10  # conversions from which a part's delay is said to be its own
@@ -157,7 +157,10 @@ def _own(cohort: Cohort) -> Estimate | None:
 def _lag(own: Estimate | None, cohort: Cohort, parent: DayLag) -> DayLag:
     """The lag of a part: its own conversions, steadied by a curve between theirs and its parent's."""
     curve = curve_of_part(cohort, parent)
-    return curve if own is None else mixed(own.lag, curve, own.conversions, CURVE_WEIGHT)
+    if own is None:
+        return curve
+    later = parent if own.conversions >= FEWEST else curve  # of many, a tail of their own was looked for
+    return mixed(own.lag, curve, later, own.conversions, CURVE_WEIGHT)
 
 
 def _reliance(own: Estimate | None) -> float:

@@ -162,16 +162,15 @@ def _binned(watched: np.ndarray, horizon: int = 0) -> tuple[np.ndarray, np.ndarr
     return np.append(0.0, ends - 0.5), np.add.reduceat(every, starts) / (ends - starts), starts
 
 
-def mixed(own: DayLag, curve: DayLag, conversions: float, weight: float) -> DayLag:
+def mixed(own: DayLag, curve: DayLag, later: DayLag, conversions: float, weight: float) -> DayLag:
     """The lag of a part's own conversions with its curve counting for `weight` conversions more.
 
-    What comes after the ages watched in the part is its curve's.
+    What comes after the ages watched in the part is as in `later`.
     """
-    size = max(len(own.shares), len(curve.shares))
-    shares, longer = np.zeros(size), np.zeros(size)
-    shares[: len(own.shares)], longer[: len(curve.shares)] = own.shares, curve.shares
-    later = np.arange(size) > own.horizon
-    if not shares[later].any():
-        shares = np.where(later, longer, shares * (1 - longer[later].sum()))
-    shares = conversions * shares + weight * longer
+    size = max(len(own.shares), len(curve.shares), len(later.shares))
+    shares, drawn, longer = (np.pad(each.shares, (0, size - len(each.shares))) for each in (own, curve, later))
+    beyond = np.arange(size) > own.horizon
+    if not shares[beyond].any():
+        shares = np.where(beyond, longer, shares * (1 - longer[beyond].sum()))
+    shares = conversions * shares + weight * drawn
     return replace(own, shares=shares / shares.sum())
