@@ -160,7 +160,11 @@ def told(book: BoardBook, scenario: dict[str, Any]) -> pd.Series:
 
 
 def test_a_scenario_that_changes_nothing_changes_nothing(book: BoardBook) -> None:
-    steps = [{"from": "sqo", "to": "won", "segment": "smb", "rate": 0.310}, {"from": "sal", "to": "sqo", "rate": 0.571}]
+    stated = {(each.from_stage, each.to_stage, each.segment, each.source): each.rate for each in book.plan.transitions}
+    steps = [
+        {"from": "sqo", "to": "won", "segment": "smb", "rate": stated["sqo", "won", "smb", None]},
+        {"from": "sal", "to": "sqo", "rate": stated["sal", "sqo", None, None]},
+    ]
     row = told(book, {"changes": steps, "acv": {"mid": {"mean": 29_500, "sd": 13_500}}, "volume": {"inbound": 1.0}})
     assert row["difference"] == pytest.approx(0.0, abs=1e-9 * row["landing"])
 
