@@ -106,7 +106,7 @@ def _rows(spells: Spells, stage: int) -> Iterator[dict[str, Any]]:
     }
     moved = _drift_columns(drift(recorded, sources))
     bounds = _bounds(estimate.rate, *_beta(estimate.rate, estimate.evidence, PRIOR_OF_ALL))
-    bounds = bounds[0], min(bounds[1], _most(entered))
+    bounds = bounds[0], max(min(bounds[1], _most(entered)), estimate.rate)
     figures = _figures(cohort, estimate, bounds)
     yield {
         **shared,
@@ -140,7 +140,8 @@ def _possible(rate: float, entered: Entered, window: int) -> float:
     lost = float(entered.losses(window).chances().sum())
     if rate + lost > ROOM:
         rate = rate / (rate + lost)
-    return min(rate, 1 - float((entered.lost >= 0).mean()))
+    count, kept = len(entered.age), int((entered.lost < 0).sum())
+    return min(rate, max(kept / count, 0.5 / (count + 1)))  # where all were lost the next may still go on
 
 
 def _most(entered: Entered) -> float:

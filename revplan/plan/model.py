@@ -20,7 +20,7 @@ from revplan.plan.goal import MOST_GROWTH, Goal, Money, Share, Term
 from revplan.plan.stages import PRESETS, Stage, expand_preset
 from revplan.values import SALVAGE, FrozenDict, Number, PathText, Value, at_least, frozen
 
-LEAST_DEAL = 0.01  # of any currency; less is a slip, and no number of such deals can be planned
+LEAST_DEAL = 1e-6  # of the unit a plan is written in, which may be a million; less is a slip of the pen
 LEAST_EVIDENCE = 0.001  # records; what says less than that says nothing
 
 Rate = Annotated[Number, Field(ge=1e-9, le=1)]

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from revplan.formats import compact, counted, kinds_of, plural, show, whole_amounts
+from revplan.formats import compact, counted, kinds_of, largest_remainder, money_digits, plural, show, whole_amounts
 from revplan.model.scenarios import spend_of_entries
 from revplan.model.signing import ToSign
 from revplan.plan.stages import titles_of
@@ -165,7 +165,8 @@ def _past_delays(items: float) -> str:
 
 def dependence(book: Workbook) -> Exhibit:
     """What falls before the plan date, and what is expected of the records that exist."""
-    paint = charts.dependence(book.plan.currency, str(book.plan.plan_date), known=book.records is not None)
+    known = book.records is not None
+    paint = charts.dependence(book.quarters, book.plan.currency, str(book.plan.plan_date), known=known)
     frame = in_whole_units(book.quarters)
     made = chart(paint, frame, kinds_of("quarters"), name="dependence")
     drawn = made.with_native(native_plan.dependence(book.plan.currency))
@@ -285,8 +286,11 @@ def budget_by_quarter(book: Workbook) -> Exhibit:
     wide = wide.reindex(columns=names).fillna(0.0)
     wide["sunk"] = rows.groupby("source", sort=False)["sunk"].sum()
     inside = names[1:]
-    totals = dict(zip(inside, whole_amounts(wide[inside].sum().to_numpy()), strict=True))
-    wide = wide.apply(lambda spent: pd.Series(whole_amounts(spent.to_numpy(), totals.get(spent.name)), spent.index))
+    digits = money_digits(float(wide[inside].to_numpy().max()))  # of all amounts alike, so that parts and totals add up
+    totals = dict(zip(inside, largest_remainder(wide[inside].sum().to_numpy(), digits=digits), strict=True))
+    wide = wide.apply(
+        lambda spent: pd.Series(largest_remainder(spent.to_numpy(), totals.get(spent.name), digits), spent.index)
+    )
     wide.insert(len(names), "year", wide[names[1:]].sum(axis=1))
     frame = pd.concat([wide, wide.sum().to_frame("Total").T]).reset_index(names="source")
     cac = "no priced source wins" if book.cac is None else _cac_text(book)

@@ -177,8 +177,13 @@ def _commit_message(stage: str, table: pd.DataFrame, past: float) -> str:
     )
 
 
-def dependence(currency: str, plan_date: str, *, known: bool) -> Callable[[Axes, pd.DataFrame], str]:
-    """ARR of each quarter that traces back to existing records, against what they are expected to bring."""
+def dependence(
+    exact: pd.DataFrame, currency: str, plan_date: str, *, known: bool
+) -> Callable[[Axes, pd.DataFrame], str]:
+    """ARR of each quarter that traces back to existing records, against what they are expected to bring.
+
+    Its sentence is of `exact`, the quarters unrounded: a share of amounts in millions is not one of their few digits.
+    """
 
     def paint(ax: Axes, table: pd.DataFrame) -> str:
         places = np.arange(len(table))
@@ -188,7 +193,7 @@ def dependence(currency: str, plan_date: str, *, known: bool) -> Callable[[Axes,
         ax.set_xticks(places, quarter_ticks(table))
         value_axis(ax, "money", currency)
         key(ax)
-        return _dependence_message(table, currency, plan_date, known)
+        return _dependence_message(exact, currency, plan_date, known)
 
     return paint
 

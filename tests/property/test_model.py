@@ -93,6 +93,7 @@ def plans(draw: Any, lags: Any = ANY_LAG, limited: bool = False) -> dict[str, An
         },
         "sources": stated,
         "transitions": transitions,
+        "commit": {"at_any_cost": True},  # what can be reached, whatever an entry costs
     }
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import small_company
 from every_exhibit import reports
-from small_company import ACTUALS, LEADS, small_book
+from small_company import ACTUALS, LEADS, NAMELESS, small_book
 
 from revplan.boardbook import BoardBook, open_before, open_boardbook
 from revplan.errors import PlanError
@@ -118,8 +118,12 @@ def test_a_year_that_has_not_begun_shows_what_is_promised() -> None:
         {"leads": None, "actuals": None},
         {"goal": 0},
         {"leads": LEADS.splitlines()[0] + "\n8,a,2025-12-05,,,,\n9,a,2026-01-05,2026-02-02,,,\n"},
-        {"segments": "a: {acv: 1000, share: 0.5}\n  , b: {acv: 500, share: 0.5}"},
-        {"segments": ", ".join(f"segment number {n}: {{acv: 1000, share: 0.05}}" for n in range(20))},
+        {"segments": "a: {acv: 1000, share: 0.5}\n  , b: {acv: 500, share: 0.5}", "crm": small_company.CRM + NAMELESS},
+        {
+            "segments": ", ".join(f"segment number {n}: {{acv: 1000, share: 0.05}}" for n in range(20)),
+            "crm": small_company.CRM + "names: {segment: {a: segment number 0, b: segment number 1, unknown: null}}\n",
+            "actuals": ACTUALS.replace(",a,", ",segment number 0,"),
+        },
         {"segments": '"' + HOSTILE + '": {acv: 1000}'},
         {"more": "currency: JPY\nname: 'FY27 50% of 3'\n"},
         {"more": "scenarios: {'=cmd|x 7': {changes: [{from: sql, to: won, rate: 0.1}]}, twice: {volume: 2}}\n"},

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from ruamel.yaml import YAML
-from small_company import LEADS, small_book
+from small_company import CRM, LEADS, NAMELESS, small_book
 
 from revplan.boardbook import BoardBook, open_boardbook
 from revplan.plan.scenario import scenario_plans
@@ -194,7 +194,7 @@ def test_no_source_is_called_complete_that_brought_fewer_than_promised(tmp_path:
     # Promised for the quarter: 1.5 leads of a, each worth 1,000, and 150 of b, each worth 10; 8 of a and 2 of b came.
     segments = "a: {acv: 10_000, share: 0.5}, b: {acv: 100, share: 0.5}"
     came = "".join(f"{at},{'b' if at > 25 else 'a'},2026-01-05,,,,\n" for at in range(20, 28))
-    found = standing.sources(small_book(tmp_path, segments=segments, leads=LEADS + came))
+    found = standing.sources(small_book(tmp_path, crm=CRM + NAMELESS, segments=segments, leads=LEADS + came))
     assert found.table is not None
     assert found.table["gap"].iloc[0] < 0 < found.table["worth"].iloc[0]
     assert found.message == (
@@ -266,7 +266,9 @@ def test_coverage_is_the_open_pipeline_over_what_is_left_of_the_goal(
 def test_a_segment_that_won_more_than_its_goal_lessens_what_is_left_of_all(tmp_path: Path) -> None:
     # Goal 12,000, half of it each; a has won 93,000 of its 6,000, b nothing.
     leads = LEADS + "50,b,2026-01-05,2026-01-20,,,800\n60,a,2026-01-05,2026-01-20,2026-02-20,,90000\n"
-    book = small_book(tmp_path, segments="a: {acv: 1000, share: 0.5}, b: {acv: 500, share: 0.5}", leads=leads)
+    book = small_book(
+        tmp_path, crm=CRM + NAMELESS, segments="a: {acv: 1000, share: 0.5}, b: {acv: 500, share: 0.5}", leads=leads
+    )
     found = outlook.coverage(book)
     assert (
         found.message == "In all nothing is left to win of the goal of the rest of FY26; segments short of theirs: b."

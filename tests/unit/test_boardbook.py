@@ -416,12 +416,11 @@ def test_twenty_segments(tiny: Callable[..., BoardBook]) -> None:
     rows = [f"{number},{names[number % 20]},2026-01-05,2026-01-{10 + number % 20},{'2026-02-20' if number % 7 == 0 else ''},,900"
             for number in range(2, 142)]  # fmt: skip
     booked = ACTUALS.replace(",a,", ",s1,")
-    book = sound(tiny(segments=segments, leads="\n".join([*LEADS.splitlines()[:2], *rows, ""]), actuals=booked))
-    assert set(book.variance_cells(book.spans[0])["segment"]) == {*names, "a"}  # a is in the records alone
+    crm, leads = CRM + "names: {segment: {a: s1}}\n", "\n".join([*LEADS.splitlines()[:2], *rows, ""])
+    book = sound(tiny(segments=segments, crm=crm, leads=leads, actuals=booked))
+    assert set(book.variance_cells(book.spans[0])["segment"]) == set(names)
     assert len(book.coverage) == 42
-    one = sound(
-        tiny(segments=segments, leads="\n".join([*LEADS.splitlines()[:2], *rows, ""]), actuals=booked, segment="s3")
-    )
+    one = sound(tiny(segments=segments, crm=crm, leads=leads, actuals=booked, segment="s3"))
     assert set(one.variance_cells(one.spans[0])["segment"]) == {"s3"}
 
 

@@ -90,7 +90,7 @@ def test_a_command_does_not_wait_for_a_pipe_or_read_a_device(kind: str, where: s
         (folder / where).symlink_to("/dev/zero")
     done = run_here(folder, "check", plan)
     assert (done.returncode, "Traceback" in done.stderr) == (2, False)
-    assert where in done.stderr
+    assert (where if where != "plan.yaml" or kind == "pipe" else "zero: is a device") in done.stderr
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes and devices as files")

@@ -147,7 +147,7 @@ def test_a_fact_that_is_a_figure_needs_no_other_id() -> None:
 
 
 def test_parts_count_as_displayed() -> None:
-    assert "the parts add up to 3, the total says 2" in faults(quarters([0.5, 0.5, 0.5, 0.4, 1.9]))[0]
+    assert "the parts add up to 403, the total says 402" in faults(quarters([100.5, 100.5, 100.5, 100.4, 401.9]))[0]
 
 
 def test_a_figure_says_its_basis_and_its_period() -> None:
