@@ -17,6 +17,7 @@ import numpy as np
 
 from revplan.errors import shown
 from revplan.formats import show
+from revplan.history.cohorts import LOADED, LOADED_RECORDS
 from revplan.history.hazards import LONGEST_PAST
 from revplan.history.records import EVERY, History
 from revplan.history.spells import Spells, as_date
@@ -29,7 +30,6 @@ JUMP = 3.0  # usual deviations from which a block counts as a new level
 DAMPING = 0.8  # of the trend, from block to block
 RECENT = 90  # days over which arrivals are shared out to cells
 CHANCE = 0.25  # variance of the square root of a Poisson count
-BULK, BULK_RECORDS = 10.0, 100  # times a usual day's entries, and entries, from which a day is a bulk load
 BULK_DAYS, BULK_GAP = 20, 3  # days with entries that show what is usual; days apart that are still one load
 USUAL_CV = 0.15  # of a block around its forecast, beyond chance, where too few blocks show it
 
@@ -69,7 +69,7 @@ def bulk_loads(entries: np.ndarray, start: int) -> list[Load]:
     """Loads of records: days in a row with more than ten times the usual entries, a hundred at least."""
     totals = entries.sum(axis=(0, 1)) if entries.ndim > 1 else entries
     usual = _usual(totals)
-    above = np.flatnonzero(totals > max(BULK * usual, BULK_RECORDS))
+    above = np.flatnonzero(totals > max(LOADED * usual, LOADED_RECORDS))
     runs = np.split(above, np.flatnonzero(np.diff(above) > BULK_GAP) + 1) if len(above) else []
     return [Load(start + int(run[0]), start + int(run[-1]), int(totals[run].sum()), usual) for run in runs]
 
@@ -103,7 +103,7 @@ def without_loads(entries: np.ndarray) -> np.ndarray:
     """`entries` by day with those of bulk loads cut down to a usual day's."""
     totals = entries.sum(axis=(0, 1))
     usual = _usual(totals)
-    loaded = totals > max(BULK * usual, BULK_RECORDS)
+    loaded = totals > max(LOADED * usual, LOADED_RECORDS)
     if not loaded.any():
         return entries
     return entries * np.where(loaded, usual / np.maximum(totals, 1.0), 1.0)

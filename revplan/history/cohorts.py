@@ -20,7 +20,7 @@ doi.org/10.1080/03610929708831995, for the day recording began.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -33,6 +33,7 @@ SILENCE = 5.0  # conversions missing where none are recorded: by chance once in 
 SILENT_SHARE = 0.02  # a time with at most this share of the conversions expected was not recorded
 CANDIDATES = 60  # first days with a conversion that are tried as the day recording began
 LONGEST_LAG = 60  # months
+LOADED, LOADED_RECORDS = 10.0, 100.0  # times a usual day's entries, and entries, from which a day is no flow
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +55,15 @@ class Cohort:
         """The same with its conversions in order, for those who look back from many days."""
         order = np.argsort(self.age - self.delay, kind="stable")
         return Cohort(self.entries, self.age[order], self.delay[order], self.window, latest_first=True)
+
+    def as_flow(self) -> Cohort:
+        """The same with the entries of days on which a list was loaded cut to the most a day of a flow has.
+
+        Records bought and never touched convert at no time: that they do not says nothing of when outcomes were recorded.
+        """
+        busy = self.entries[self.entries > 0]
+        most = max(LOADED * float(np.median(busy)), LOADED_RECORDS) if len(busy) else 0.0
+        return replace(self, entries=np.minimum(self.entries, most)) if (self.entries > most).any() else self
 
     def came(self, first: int, last: int) -> slice | np.ndarray:
         """The conversions of `first` to `last` days ago, both included."""
@@ -96,7 +106,7 @@ def recorded_window(cohort: Cohort) -> int:
     expect. Of the days with a conversion it is the one at which a change of level is most likely:
     the largest likelihood ratio of the Poisson scan statistic.
     """
-    cohort = cohort if cohort.latest_first else cohort.ordered()
+    cohort = (cohort if cohort.latest_first else cohort.ordered()).as_flow()
     days_ago = np.unique(cohort.age - cohort.delay)[::-1][:CANDIDATES].tolist()
     silences = [(_silence_before(cohort, window), window) for window in days_ago]
     return max(silences, default=(0.0, cohort.window))[1] if any(each for each, _ in silences) else cohort.window

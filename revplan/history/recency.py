@@ -132,6 +132,7 @@ def drift(cohort: Cohort, sources: Sequence[Cohort]) -> Drift | None:
     """
     if cohort.window < 2 * LATELY:
         return None
+    cohort, sources = cohort.as_flow(), [each.as_flow() for each in sources]
     chances = cohort.chances()
     counted = chances[cohort.delay] > 0
     ago = (cohort.age - cohort.delay)[counted]
