@@ -236,7 +236,7 @@ def tail_beyond(lag: Lag) -> float:
 def _convolved(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     product = np.fft.irfft(_spectrum(first) * _spectrum(second), FFT_SIZE)
     days = np.maximum(product[:GRID_DAYS], 0.0)
-    days[-1] += 1 - days.sum()
+    days[-1] = max(days[-1] + 1 - days.sum(), 0.0)  # the sum may exceed 1 in its last digit
     return days
 
 
