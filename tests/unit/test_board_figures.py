@@ -191,9 +191,10 @@ def test_a_gap_is_worth_the_entries_of_each_segment_times_rates_and_deal(
 
 
 def test_no_source_is_called_complete_that_brought_fewer_than_promised(tmp_path: Path) -> None:
-    # Promised for the quarter: 1.5 leads of a, each worth 1,000, and 150 of b, each worth 10; 8 of a and 2 of b came.
+    # Expected of the quarter: 1.5 leads of a, each worth 1,000, and 150 of b, each worth 10, and to sign some times
+    # as many; 38 of a and 2 of b came: few, but worth more.
     segments = "a: {acv: 10_000, share: 0.5}, b: {acv: 100, share: 0.5}"
-    came = "".join(f"{at},{'b' if at > 25 else 'a'},2026-01-05,,,,\n" for at in range(20, 28))
+    came = "".join(f"{at},{'b' if at > 55 else 'a'},2026-01-05,,,,\n" for at in range(20, 58))
     found = standing.sources(small_book(tmp_path, crm=CRM + NAMELESS, segments=segments, leads=LEADS + came))
     assert found.table is not None
     assert found.table["gap"].iloc[0] < 0 < found.table["worth"].iloc[0]
