@@ -116,7 +116,9 @@ def in_parts(asked: ToSign) -> str:
     if asked.scale is None or not parts.luck > 0:
         return ""
     luck, ignorance, insurance = (f"{parts.steps[name]:+.0%}" for name in ("luck", "ignorance", "insurance"))
-    market = f"rho {given.rho:g}, lag_cv {given.lag_cv:g}, volume_cv {given.volume_cv:g}"
+    market = (
+        f"rates move together at {given.rho:.0%}, delays stray by {given.lag_cv:.0%}, volumes by {given.volume_cv:.0%}"
+    )
     return (
         f"Against the expected commit that is {luck} for luck (how many deals come, and how large), {ignorance} because the rates "
         f"are estimates, {insurance} as insurance against a market that moves ({market})."

@@ -29,7 +29,7 @@ def _words(page: str) -> str:
 def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     out = tmp_path_factory.mktemp("reports")
     assert main(["report", "annual_commit", str(EXAMPLE), "--out", str(out)]) == 0
-    assert [path.name for path in out.iterdir()] == ["annual_commit.html"]
+    assert sorted(path.name for path in out.iterdir()) == [".revplan-annual_commit.pack", "annual_commit.html"]
     return (out / "annual_commit.html").read_text(encoding="utf-8")
 
 

@@ -46,6 +46,6 @@ def test_another_step_and_day_may_be_asked_for(tmp_path: Path) -> None:
 @pytest.mark.skipif(not OLIST_DATA.is_dir(), reason="the public records are not beside this project")
 def test_late_recording_is_said_and_not_drawn_as_failure(tmp_path: Path) -> None:
     words = rendered(OLIST, tmp_path)
-    assert "3,143 records support 0 of 1 steps" in words
-    assert "outcomes are recorded only from 2018-01-08" in words
-    assert "too young or too few for cohort curves" in words
+    assert "3,143 records support 0 of 1 step with rates that had time to settle" in words
+    assert "only 3 outcomes are recorded before 2018-01-08, far fewer than later ones lead to expect" in words
+    assert "the records are too young or too few to draw its curves" in words

@@ -205,7 +205,7 @@ def test_native_charts_of_quarters_by_hand() -> None:
     assert {each.name: each.values for each in made.series} == {
         "won before": (5.0, 0.0),
         "open pipeline": (30.0, 10.0),
-        "commit": (50.0, 110.0),
+        "expected commit": (50.0, 110.0),
         "shortfall": (15.0, 0.0),
         "goal": (100.0, 120.0),
     }
@@ -583,10 +583,10 @@ def test_gaps_are_gaps_and_hollow_is_not_settled() -> None:
     )
     kinds = {"step": "text", "mature": "yes", **dict.fromkeys(("rate", "rate_low", "rate_high"), "share")}
     (slide,) = slides_of(chart(rate_charts.rates, frame, kinds).with_native(native_rates.rates))
-    assert drawn_of(slide) == {"settled, P10 to P90": [0.3, None], "immature, P10 to P90": [None, 0.2]}
+    assert drawn_of(slide) == {"settled, P10 to P90": [0.3, None], "not settled, P10 to P90": [None, 0.2]}
     behind = sheet_of(frames(slide)[0])
     assert behind["settled, P10 to P90: up to P90"] == [pytest.approx(0.2), None]
-    assert behind["immature, P10 to P90: down to P10"] == [None, pytest.approx(0.1)]
+    assert behind["not settled, P10 to P90: down to P10"] == [None, pytest.approx(0.1)]
 
 
 SEQUENCES = {

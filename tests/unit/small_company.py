@@ -26,7 +26,9 @@ lost: leads.lost
 segment: leads.segment
 amount: leads.amount
 """
-NAMELESS = "names: {segment: {unknown: null}}\n"  # leaves out records without a segment, which a plan of several refuses
+NAMELESS = (
+    "names: {segment: {unknown: null}}\n"  # leaves out records without a segment, which a plan of several refuses
+)
 LEADS = """id,segment,lead,sql,won,lost,amount
 1,a,2025-11-03,2025-12-01,2026-01-20,,1000
 2,a,2026-01-05,2026-01-20,2026-03-02,,2000
