@@ -16,6 +16,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from revplan import __version__
 from revplan.cli import main
 from revplan.errors import PlanError
 from revplan.formats import commitment, compact, show
@@ -428,7 +429,7 @@ def test_other_numbers_by_other_code_are_told_with_both(signed: Record) -> None:
     )
     older.__dict__["stages"] = stages
     first, *lines = drift(older, book)
-    assert first == "The code of revplan changed since signing (revplan 0.0.9 then, 0.1.0 now)."
+    assert first == f"The code of revplan changed since signing (revplan 0.0.9 then, {__version__} now)."
     assert [line.partition(":")[0] for line in lines] == ["lead committed", "sql committed", "won committed", "signed"]
     assert lines[-1].startswith("signed: none when signed, ")
 
