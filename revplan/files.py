@@ -86,8 +86,7 @@ def content_of(path: Path, error: type[RevplanError], limit: Limit = MEGABYTES, 
     place = place or shown(path.name)
     most = limit.value * 1_000_000
     found = path.stat()
-    if not stat.S_ISREG(found.st_mode):
-        raise error.at(place, f"is {_kind(found.st_mode)}, not a file with content; give the file itself")
+    _refuse_other_than_files(found, error, place)
     with open(path, "rb", opener=_without_waiting) as file:
         content = file.read(most + 1) if found.st_size <= most else b""
         if found.st_size > most or len(content) > most:
@@ -107,10 +106,7 @@ def copied(path: Path, copy: Path, error: type[RevplanError]) -> Path:
     """
     with open(path, "rb", opener=_without_waiting) as file:
         found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            raise error.at(
-                shown(path.name), f"is {_kind(found.st_mode)}, not a file with content; give the file itself"
-            )
+        _refuse_other_than_files(found, error, shown(path.name))
         copy.parent.mkdir(parents=True, exist_ok=True)
         with copy.open("wb") as into:
             left = found.st_size
@@ -158,9 +154,12 @@ def _without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def _kind(mode: int) -> str:
+def _refuse_other_than_files(found: os.stat_result, error: type[RevplanError], place: str) -> None:
+    if stat.S_ISREG(found.st_mode):
+        return
     kinds = {stat.S_ISDIR: "a folder", stat.S_ISFIFO: "a pipe", stat.S_ISSOCK: "a socket"}
-    return next((name for holds, name in kinds.items() if holds(mode)), "a device")
+    kind = next((name for holds, name in kinds.items() if holds(found.st_mode)), "a device")
+    raise error.at(place, f"is {kind}, not a file with content; give the file itself")
 
 
 def within_limits(rows: Iterable[Cells], name: str, most_rows: int | None = None) -> Iterator[Cells]:

@@ -65,13 +65,13 @@ def warnings(simulation: Simulation) -> tuple[str, ...]:
 
 def values(simulation: Simulation) -> tuple[float, ...]:
     """The figures of a scenario, in the order of `figures`."""
-    found, entries = simulation.outcome, commit_entries(simulation)
+    found, number = simulation.outcome, ToSign(simulation).number
     return (
         found.chance_of_goal.value,
         found.p50.value,
         found.p10.value,
-        entries,
-        simulation.signed.scale.value * entries,
+        commit_entries(simulation),
+        math.inf if number is None else number,
         spend_of_entries(simulation.year),
         found.p90.value,
         simulation.view.goal,

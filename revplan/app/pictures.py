@@ -26,6 +26,7 @@ from revplan.calendar import MONTHS
 from revplan.formats import compact, counted, plural, show
 from revplan.model.funnel import YEAR
 from revplan.model.scenarios import entries_by_stage
+from revplan.model.signing import ToSign
 from revplan.model.simulate import Simulation
 from revplan.model.simulate_tables import points
 from revplan.plan.stages import titles_of
@@ -82,10 +83,10 @@ def curve_chart(simulation: Simulation, base: Simulation) -> Chart:
     chance = simulation.outcome.chance_of_goal.value
     y = scale_of([entries, *(asked for _, asked in (*now, *before))], height - 42, 28)
     x = Scale(0.0, 1.0, LEFT + 10, RIGHT - 10)
-    asked = simulation.signed.scale.value * entries
+    asked = ToSign(simulation).number
     message = (
         f"To be {show(sure, 'share')} sure takes {counted(asked, title, kind='commitment')}; "
-        if math.isfinite(asked)
+        if asked is not None
         else f"No volume of {plural(title)} makes it {show(sure, 'share')} sure; "
     ) + f"the expected commit of {show(entries, 'commitment')} gives {show(chance, 'share')}."
     colours = {
@@ -102,7 +103,7 @@ def curve_chart(simulation: Simulation, base: Simulation) -> Chart:
         line([(x.at(each), y.at(count)) for each, count in before], colour(PAST), 1.6, "2 4"),
         line([(x.at(each), y.at(count)) for each, count in now], colour(PLAN)),
         dot(x.at(chance), y.at(entries), colour(ACTUAL)),
-        dot(x.at(sure), y.at(asked), colour(ATTENTION)) if math.isfinite(asked) else "",
+        dot(x.at(sure), y.at(asked), colour(ATTENTION)) if asked is not None else "",
     ]
     return message, picture(height, message, parts)
 

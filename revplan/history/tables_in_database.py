@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 CHUNK = 1 << 20
 FETCHED = 10_000  # rows taken from an engine at a time
 DAMAGED = (RuntimeError, ValueError, MemoryError)  # what else DuckDB raises: over bytes that are no text, out of memory
-BOUNDS: dict[str, Any] = {"memory_limit": f"{MEMORY_MB.default * 2 // 3}MB", "max_temp_directory_size": "0KB"}
 POSTGRESQL = ("postgresql", "postgres")
 ENVIRONMENT = "env:"
 CALLED = re.compile(r"""([\w$]+)"?\s*(?=\(|/\*|--)""")
@@ -44,9 +43,14 @@ def read_parquet(path: Path, wanted: Callable[[str], bool]) -> TextTable:
     import duckdb
 
     literal = "".join(f"[{c}]" if c in "*?[" else c for c in str(path.resolve())).replace("'", "''")
-    with duckdb.connect(":memory:", config=BOUNDS) as connection:
+    with duckdb.connect(":memory:", config=_bounds()) as connection:
         source = f"read_parquet('{literal}', hive_partitioning = false)"
         return _of_duckdb(connection, source, path, path.name, "Parquet", wanted)
+
+
+def _bounds() -> dict[str, Any]:
+    """What DuckDB may take: two thirds of the memory for its blocks, for it counts no texts, and nothing of the disk."""
+    return {"memory_limit": f"{MEMORY_MB.value * 2 // 3}MB", "max_temp_directory_size": "0KB"}
 
 
 def read_duckdb(path: Path, table: str | None, wanted: Callable[[str], bool]) -> TextTable:
@@ -76,7 +80,7 @@ def _connected(path: Path, name: str) -> DuckDBPyConnection:
     if not path.is_file():
         raise DataError.at(shown(name), "is no file; check the path of the database")
     try:
-        settings = BOUNDS | {"enable_external_access": "false", "autoload_known_extensions": "false"}
+        settings = _bounds() | {"enable_external_access": "false", "autoload_known_extensions": "false"}
         return duckdb.connect(str(path), read_only=True, config=settings)
     except (duckdb.Error, *DAMAGED) as fault:
         raise DataError.at(shown(name), f"cannot be opened as a DuckDB file: {_first_line(fault)}") from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -33,8 +32,8 @@ def promises_table(book: Workbook) -> pd.DataFrame:
 
 
 def _signed(book: Workbook, sums: pd.DataFrame) -> pd.Series:
-    scale = book.simulation.signed.scale.value
-    return sums["commit"] * (scale if math.isfinite(scale) else float("nan"))
+    scale = book.to_sign.scale
+    return sums["commit"] * (float("nan") if scale is None else scale)
 
 
 def against(record: Record, book: Workbook) -> pd.DataFrame:

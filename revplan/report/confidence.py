@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
@@ -64,15 +63,15 @@ def sure(book: Workbook) -> Exhibit:
 
 
 def _commit(book: Workbook) -> float:
-    """Entries of the commit at its stage within the year. [records]"""
-    return float(book.stages.set_index("stage")["commit"][book.plan.commit_stage])
+    """Entries of the expected commit at its stage within the year. [records]"""
+    return book.to_sign.expected[book.to_sign.stage]
 
 
 def _for_confidence(book: Workbook) -> list[Figure]:
     """The commit for the plan's confidence; none where no volume gives it."""
-    entries = book.simulation.signed.scale.value * _commit(book)
-    told = {"stage": book.plan.commit_stage, "confidence": show(book.simulation.confidence, "share")}
-    return [of_year(book.plan, "commit_for", entries, **told)] if math.isfinite(entries) else []
+    asked = book.to_sign
+    told = {"stage": asked.stage, "confidence": show(asked.confidence, "share")}
+    return [] if asked.scale is None else [of_year(book.plan, "commit_for", asked.scale * _commit(book), **told)]
 
 
 def commit_curve(book: Workbook) -> Exhibit:
@@ -81,7 +80,7 @@ def commit_curve(book: Workbook) -> Exhibit:
     if not simulation.view.goal > 0:
         return text("There is nothing to sign to be sure of.")
     points = tables.commit_curve_table(simulation)
-    entries = float(book.stages.set_index("stage")["commit"][stage])
+    entries = _commit(book)
     drawn = points.dropna(subset=["scale"])
     if not entries:
         return text(
@@ -92,9 +91,9 @@ def commit_curve(book: Workbook) -> Exhibit:
     frame = drawn.assign(entries=drawn["scale"] * entries)
     kinds = {**kinds_of("commit_curve"), "entries": "commitment"}
     now = simulation.outcome.chance_of_goal.value
-    wanted, scale = book.simulation.confidence, book.simulation.signed.scale.value
+    wanted, scale = book.to_sign.confidence, book.to_sign.scale
     marked = {"the expected commit": (now, entries)}
-    if math.isfinite(scale):
+    if scale is not None:
         marked[f"to sign at {show(wanted, 'share')}"] = (wanted, scale * entries)
     title = titles_of(book.plan.stages)[book.plan.commit_stage]
     drawn_so = native_plan.commit_curve(title, marked)

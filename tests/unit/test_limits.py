@@ -245,6 +245,17 @@ def test_a_view_or_query_without_end_is_stopped(name: str, tmp_path: Path, monke
     assert len(read_duckdb(path, "one", lambda _: True).lines) == 1  # what stopped one query leaves the next alone
 
 
+@pytest.mark.parametrize(("most", "told"), [("600", "381.4 MiB"), ("3000", "1.8 GiB")])
+def test_the_memory_that_is_raised_is_raised_in_the_engine_too(
+    most: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with duckdb.connect(str(tmp_path / "crm.duckdb")) as connection:
+        connection.execute("CREATE TABLE one AS SELECT 1 AS id")
+    monkeypatch.setenv("CRM", f"duckdb:///{tmp_path / 'crm.duckdb'}")
+    monkeypatch.setenv("REVPLAN_MAX_MEMORY_MB", most)
+    assert read_query("env:CRM", "SELECT current_setting('memory_limit') AS id").cells("id") == (told,)
+
+
 # --- what a message may show -----------------------------------------------------------------------------------
 
 

@@ -6,10 +6,12 @@ import re
 from typing import Any
 
 import pytest
+from every_exhibit import ANNUAL_COMMIT
 
 from revplan.model.year import Known, plan_year
 from revplan.plan.model import Plan
-from revplan.report import annual_commit, confidence, deliveries, evidence, realism, side_by_side
+from revplan.report import annual_commit, deliveries, side_by_side
+from revplan.report.assumption_log import assumption_log
 from revplan.sheets import missed_in_year
 from revplan.simulation_text import simulation_notes
 from revplan.workbook import Workbook
@@ -54,33 +56,7 @@ EDGES: dict[str, dict[str, Any]] = {
         ],
     },
 }
-EXHIBITS = [
-    annual_commit.summary,
-    annual_commit.goal_bridge,
-    annual_commit.quarters,
-    deliveries.monthly_commit,
-    deliveries.commit_by_source,
-    deliveries.commit_by_month,
-    annual_commit.required_funnel,
-    annual_commit.open_pipeline,
-    annual_commit.dependence,
-    annual_commit.carry_over,
-    annual_commit.last_useful,
-    deliveries.commit_sheet,
-    deliveries.commit_choice,
-    confidence.sure,
-    confidence.commit_curve,
-    confidence.tornado,
-    confidence.left_uncertain,
-    realism.against_history,
-    realism.stacked_buffers,
-    annual_commit.budget,
-    annual_commit.budget_by_quarter,
-    annual_commit.notes,
-    evidence.assumptions,
-    evidence.checks,
-    evidence.provenance,
-]
+EXHIBITS = [each for each in ANNUAL_COMMIT if each is not assumption_log]  # the plans here have no log
 
 
 def _book(plan: dict[str, Any]) -> Workbook:
