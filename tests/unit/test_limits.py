@@ -28,7 +28,7 @@ NOT_ORDINARY = ["pipe", "device", "link to a device", "folder", "socket"]
 
 
 @pytest.fixture(params=NOT_ORDINARY)
-def odd(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+def odd(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Something at a path that is no file with content."""
     path = tmp_path / "odd"
     if request.param == "pipe":
@@ -37,7 +37,7 @@ def odd(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
         path.mkdir()
     elif request.param == "socket":
         with socket.socket(socket.AF_UNIX) as server:
-            os.chdir(tmp_path)  # addresses of sockets are short
+            monkeypatch.chdir(tmp_path)  # addresses of sockets are short
             server.bind("odd")
             yield path
         return
@@ -69,7 +69,7 @@ def run_here(folder: Path, *words: str, **environment: str) -> subprocess.Comple
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes and devices as files")
-def test_what_is_no_ordinary_file_is_never_read(odd: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_no_ordinary_file_is_never_read(odd: Path) -> None:
     with pytest.raises((PlanError, OSError)) as caught:
         content_of(odd, PlanError)
     assert isinstance(caught.value, PlanError)
