@@ -11,7 +11,9 @@ from revplan.errors import PlanError, ReportError, shown
 from revplan.files import scratch_folder
 from revplan.plan.file import plan_schema
 
-PACKAGE = Path(__file__).parent
+PACKAGE = Path(__file__).resolve().parent
+"""The folder of revplan itself."""
+
 SCHEMA = "plan.schema.json"
 PLANS = ("plan.yaml", "plan_fy26.yaml")  # of the example company
 EDITOR_HINT = f"# yaml-language-server: $schema={SCHEMA}\n"

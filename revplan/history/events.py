@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,11 +16,12 @@ from revplan.history.crm import column_of as column_in
 from revplan.history.crm_file import did_you_mean
 from revplan.history.files import CHANGES, Rows, Tables, per_record, usable_rows
 from revplan.history.findings import Findings, ImportLine, counted
-from revplan.history.warts import snapshots
 
 LOST = -1  # the stage number of a loss
 NO_STAGE = -2  # the stage number of a change that leads to no stage
 NEVER = np.datetime64("NaT", "us")
+FEW_ROWS = 20  # of a log: fewer do not show whether it is one of snapshots
+MOST_ALIKE = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +158,7 @@ def _log(tables: Tables, crm: HistoryCrm, rows: dict[str, Rows]) -> _Log:
     found += moments.found + stage_found
     of_stage = ~np.logical_or.reduce([rows for _, rows, _ in aside[:2]])
     values = [value_cells.texts[row] for row in np.flatnonzero(of_stage).tolist()]
-    found += snapshots(id_cells.file, np.array(ids, dtype=object)[of_stage], moments.values[of_stage], values)
+    found += _snapshots(id_cells.file, np.array(ids, dtype=object)[of_stage], moments.values[of_stage], values)
     return _Log(np.array(ids, dtype=object)[kept], stages[kept], moments.values[kept], found)
 
 
@@ -213,3 +215,21 @@ def _set_aside(aside: list[tuple[str, np.ndarray, Cells]]) -> Findings:
         found += counted(cells.file, f"set aside: {why}", (rows & ~done).sum(), example)
         done |= rows
     return found
+
+
+def _snapshots(part: str, ids: np.ndarray, at: np.ndarray, values: Sequence[str]) -> Findings:
+    """A log with a row for every record and period, most of which change nothing: snapshots, not changes."""
+    rows = pd.DataFrame({"id": ids, "day": at.astype("datetime64[D]"), "value": list(values)})
+    rows = rows[rows["day"].notna()].sort_values(["id", "day"], kind="stable")
+    again = rows["id"].eq(rows["id"].shift())
+    same = again & rows["value"].eq(rows["value"].shift())
+    periods, records = rows["day"].nunique(), rows["id"].nunique()
+    if (
+        len(rows) < FEW_ROWS
+        or periods < 3
+        or same.sum() <= MOST_ALIKE * again.sum()
+        or len(rows) <= MOST_ALIKE * periods * records
+    ):
+        return Findings()
+    what = "rows that change nothing: these are snapshots, one per record and period; a stage counts from its first"
+    return counted(part, what, same.sum(), f"{records:,} records on {periods:,} days")

@@ -29,7 +29,7 @@ def open_items(history: History, as_of: date) -> pd.DataFrame:
     """Records neither won nor lost at the end of `as_of`, by last stage reached and age in whole days."""
     items = _last_stages(history, as_of)
     is_open = (items["stage"] != history.stages[-1]) & ~(items["lost_on"] < _end(as_of))
-    items = items[is_open].assign(age_days=lambda each: _days(each["entered_on"], _start(as_of)))
+    items = items[is_open].assign(age_days=lambda each: _days_between(each["entered_on"], _start(as_of)))
     groups = items.groupby(ITEM, observed=True)["amount"]
     table = groups.agg(items="size", amount="sum", items_with_amount="count").reset_index()
     return conform(_as_text(table), "open_items")
@@ -52,7 +52,7 @@ def _last_stages(history: History, as_of: date) -> pd.DataFrame:
     return last.merge(history.records[["record", "amount", "lost_on"]], on="record")
 
 
-def _days(start: pd.Series, end: pd.Series | np.datetime64) -> pd.Series:
+def _days_between(start: pd.Series, end: pd.Series | np.datetime64) -> pd.Series:
     """Calendar days from `start` to `end`. [days]"""
     days = np.asarray(end, dtype="datetime64[D]") - start.to_numpy().astype("datetime64[D]")
     return pd.Series(days / DAY, index=start.index)

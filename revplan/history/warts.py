@@ -195,19 +195,6 @@ def one_instant(raw: Moments, stages: Sequence[str]) -> Findings:
     return found
 
 
-def snapshots(part: str, ids: np.ndarray, at: np.ndarray, values: Sequence[str]) -> Findings:
-    """A log with a row for every record and period, most of which change nothing: snapshots, not changes."""
-    rows = pd.DataFrame({"id": ids, "day": at.astype("datetime64[D]"), "value": list(values)})
-    rows = rows[rows["day"].notna()].sort_values(["id", "day"], kind="stable")
-    again = rows["id"].eq(rows["id"].shift())
-    same = again & rows["value"].eq(rows["value"].shift())
-    periods, records = rows["day"].nunique(), rows["id"].nunique()
-    if len(rows) < FEW or periods < 3 or same.sum() <= MOST * again.sum() or len(rows) <= MOST * periods * records:
-        return Findings()
-    what = "rows that change nothing: these are snapshots, one per record and period; a stage counts from its first"
-    return counted(part, what, same.sum(), f"{records:,} records on {periods:,} days")
-
-
 def late_outcomes(moments: Moments, stages: Sequence[str], as_of: date) -> Findings:
     """Stages whose entries were recorded only, or but for a few, from some day on, while the records before them go back further."""
     found = Findings()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import TypeVar
 
 import numpy as np
 from scipy.special import ndtr
@@ -17,7 +16,7 @@ from revplan.model.outcome import Outcome, averaged, estimate, merged, outcome
 from revplan.model.outlook import Opened, Outlook, open_months, outlook
 from revplan.model.seek import Sought, goal_seek
 from revplan.model.slip import LagScale
-from revplan.model.spread import Spread, in_order
+from revplan.model.spread import Result, Spread, in_order
 from revplan.model.tornado import Swing, tornado
 from revplan.model.trials import ROUND, Trials, drivers, trials_of
 from revplan.model.uncertain import Rates
@@ -30,7 +29,6 @@ DETAILED, LEAST_DETAILED, NORMALS = 8192, 1024, 2**23
 STRETCH = 0.5  # confidence of the stretch goal
 
 Progress = Callable[[int, int, str], None]
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from revplan.plan.goal import Change, Goal
 
 HALF_A_CENT = 0.005
 SAME = 1e-6  # share of closing ARR up to which terms agree: where amounts are in millions, half a cent is 5,000
-MOST_GROWTH = 10.0  # the most that next_year_growth may state, too
+MOST_NEXT_GROWTH = 10.0  # the most that next_year_growth may state, too
 LEVELS = ("opening_arr", "new_arr", "closing_arr")
 SIGNS = {"new_arr": 1.0, "expansion": 1.0, "contraction": -1.0, "churn": -1.0}
 
@@ -181,4 +181,4 @@ def next_year_growth(goal: Goal, bridge: Bridge) -> float:
         return goal.next_year_growth
     if not bridge.opening_arr or bridge.closing_arr is None:
         return 0.0
-    return min(bridge.closing_arr / bridge.opening_arr - 1, MOST_GROWTH)
+    return min(bridge.closing_arr / bridge.opening_arr - 1, MOST_NEXT_GROWTH)

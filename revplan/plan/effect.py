@@ -26,13 +26,13 @@ def idle(plan: Plan) -> Iterator[str]:
     unused = [each for each in plan.transitions if each not in used]
     if unused:
         verb = "1 rate counts" if len(unused) == 1 else f"{len(unused)} rates count"
-        names = _some([_named(each) for each in unused])
+        names = _some([_step_named(each) for each in unused])
         yield f"{verb} for nothing, since more specific ones go before, or no record takes the step: {names}."
     if "names" in plan.fiscal_year.model_fields_set and plan.first_month.month == 1:
         yield "fiscal_year.names counts for nothing, since the year begins in January."
     certain = [each for each in plan.transitions if each.rate == 1 and each.evidence is not None]
     if certain:
-        yield f"{_some([_named(each) for each in certain])}: a rate of 100% is certain, whatever its evidence."
+        yield f"{_some([_step_named(each) for each in certain])}: a rate of 100% is certain, whatever its evidence."
 
 
 def idle_uncertainty(plan: Plan) -> Iterator[str]:
@@ -130,7 +130,7 @@ def _what(change: TransitionChange) -> str:
     values = [f"at {show(change.rate, 'share')}"] if change.rate is not None else []
     values += [f"with an evidence of {change.evidence:g}"] if change.evidence is not None else []
     values += ["with another delay"] if change.lag is not None else []
-    return f"{_named(change)} {listed(values)}"
+    return f"{_step_named(change)} {listed(values)}"
 
 
 def _some(names: list[str]) -> str:
@@ -139,7 +139,7 @@ def _some(names: list[str]) -> str:
     return listed([*names[:NAMED], f"{more} more"] if more > 0 else names)
 
 
-def _named(each: Transition | TransitionChange) -> str:
+def _step_named(each: Transition | TransitionChange) -> str:
     return f"{each.from_stage} to {each.to_stage} ({_place(each)})"
 
 

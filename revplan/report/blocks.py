@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from revplan.report import MIMETYPE
+from revplan.report.figures import MIMETYPE
 
 HEADING = re.compile(r"(#{1,6}) +(.+)")
 PAGE_DRAWING = re.compile(r'<svg class="on-page".*?</svg>', re.DOTALL)

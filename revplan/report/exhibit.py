@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from revplan.errors import ReportError, shown
 from revplan.escaping import clean, cut_words
 from revplan.formats import KINDS
-from revplan.report import MIMETYPE, markup
+from revplan.report import markup
 from revplan.report.drawing import Paint, drawing
-from revplan.report.figures import Cells, Figure, Sentence, as_sentence, cell_figures
+from revplan.report.figures import MIMETYPE, Cells, Figure, Sentence, as_sentence, cell_figures
 from revplan.report.fonts import advice
 from revplan.report.native import Describe, Native, checked
 

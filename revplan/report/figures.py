@@ -21,6 +21,9 @@ from revplan.formats import compact, is_missing, show
 if TYPE_CHECKING:
     import pandas as pd
 
+MIMETYPE = "application/vnd.revplan.exhibit+json"
+"""Under which a notebook keeps an exhibit's values: every format is made from them."""
+
 PRECISION = 12
 """Significant digits a value is kept with: those beyond differ between machines."""
 

@@ -1,4 +1,4 @@
-"""Notebooks read and reports written: whole, or not at all."""
+"""Files written whole, or not at all: one, or the printings of a report together."""
 
 from __future__ import annotations
 
@@ -13,58 +13,15 @@ from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Any
 
 from revplan.errors import Fault, PlanError, ReportError, RevplanError, shown
-from revplan.files import NOTEBOOK_MB, content_of, megabytes, scratch_folder, told_of
-
-PACKAGE = Path(__file__).resolve().parents[1]
-"""The folder of revplan itself."""
+from revplan.files import content_of, megabytes, scratch_folder, told_of
 
 ENDINGS = (".html", ".pdf", ".pptx", ".xlsx")
 """Of the printings of a report."""
 
 PRINTED = (*ENDINGS, ".png")
 """The same, and of the pictures of a README."""
-
-REPOSITORY = PACKAGE.parent if (PACKAGE.parent / "pyproject.toml").is_file() else None
-"""The checkout revplan runs from; None where it is installed."""
-
-
-def notebook_in(path: Path) -> Any:
-    """The notebook in `path`, in the current notebook format.
-
-    Raises
-    ------
-    ReportError
-        If the file cannot be read as one.
-    """
-    import nbformat
-
-    try:
-        content = content_of(path, ReportError, megabytes(NOTEBOOK_MB), shown_path(path))
-        notebook = nbformat.reads(content.decode("utf-8"), as_version=4)  # type: ignore[no-untyped-call]
-        odd = [number for number, cell in enumerate(notebook.cells, start=1) if not _is_cell(cell)]
-        if odd:
-            raise ReportError.at(shown_path(path), f"has a damaged cell, number {odd[0]}; save it again from Jupyter")
-        return notebook
-    except ReportError:
-        raise
-    except OSError as error:
-        raise ReportError.at(shown_path(path), f"cannot be read ({error.strerror}); check who may read it") from None
-    except Exception as error:  # nbformat raises whatever it meets, down to KeyError
-        reason = shown(error or type(error).__name__)
-        raise ReportError.at(shown_path(path), f"is not a notebook ({reason}); save it again from Jupyter") from None
-
-
-def _is_cell(cell: Any) -> bool:
-    """Whether a cell has what every reader of it asks for."""
-    tags = cell.get("metadata", {}).get("tags", [])
-    if not isinstance(cell.get("source"), str) or not isinstance(tags, list):
-        return False
-    if cell.get("cell_type") == "code":
-        return all(isinstance(each.get("output_type"), str) for each in cell.get("outputs", []))
-    return cell.get("cell_type") in ("markdown", "raw")
 
 
 def check_folder(folder: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from revplan.escaping import clean, css_string
-from revplan.report import MIMETYPE
+from revplan.report.figures import MIMETYPE
 from revplan.report.provenance import colophon
 
 STYLE = Path(__file__).parent / "style"

@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from revplan.errors import PlanError, ReportError, RevplanError, shown
-from revplan.report.files import PACKAGE, REPOSITORY, notebook_in, shown_path, written
+from revplan.report.files import shown_path, written
 from revplan.report.progress import Progress
+from revplan.report.trust import REPOSITORY, notebook_in
+from revplan.workspace import PACKAGE
 
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},

@@ -25,13 +25,14 @@ from revplan.plan.model import Plan
 from revplan.record.contents import CONTENTS, digest, names_in
 from revplan.record.reading import read_record
 from revplan.report.blocks import exhibits, under_headings
-from revplan.report.files import PACKAGE, REPOSITORY, check_folder, notebook_in, shown_path, written_together
+from revplan.report.files import check_folder, shown_path, written_together
 from revplan.report.parameters import checked, declared
 from revplan.report.progress import Progress
 from revplan.report.provenance import pack_id, provenance
 from revplan.report.registry import registry
 from revplan.report.running import executed
-from revplan.report.trust import check_trust
+from revplan.report.trust import REPOSITORY, check_trust, notebook_in
+from revplan.workspace import PACKAGE
 
 T = TypeVar("T")
 
@@ -370,7 +371,7 @@ def _deck(notebook: Any, request: Request) -> bytes:
 
 
 def _workbook(notebook: Any, request: Request) -> bytes:
-    from revplan.report.live import live_workbook
+    from revplan.report.live.book import live_workbook
     from revplan.workbook import open_workbook
 
     return live_workbook(open_workbook(request.plan_path), under_headings(notebook), notebook.metadata["revplan"])

@@ -18,8 +18,8 @@ from typing import Any
 
 from revplan.errors import DataError, Fault, PlanError, ReportError, RevplanError, shown
 from revplan.files import scratch_folder
-from revplan.report.files import REPOSITORY
 from revplan.report.progress import Progress
+from revplan.report.trust import REPOSITORY
 
 HANDLES = 256
 """Files that a report has open at a time, with a wide margin."""

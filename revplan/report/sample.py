@@ -11,9 +11,10 @@ from datetime import date
 
 from revplan.files import scratch_folder
 from revplan.record.signing import Terms, sign
-from revplan.report.files import REPOSITORY, notebook_in, written_together
+from revplan.report.files import written_together
 from revplan.report.pdf import pictures
 from revplan.report.render import Request, frozen, prepared, printed, run
+from revplan.report.trust import REPOSITORY, notebook_in
 
 SIGNED_BY = ("Chief Marketing Officer", "Head of Sales")
 SIGNED_ON = date(2025, 11, 28)

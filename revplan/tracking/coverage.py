@@ -32,7 +32,7 @@ def coverage(pipeline: pd.DataFrame, remaining: dict[str, pd.DataFrame]) -> pd.D
     by_segment: list[dict] = pipeline.to_dict("records")
     together = [_together(pipeline)] if len(by_segment) > 1 else []
     rows = [
-        _row(period, found, left.sum() if found["segment"] == EVERY else left.loc[found["segment"]])
+        _coverage_row(period, found, left.sum() if found["segment"] == EVERY else left.loc[found["segment"]])
         for period, left in remaining.items()
         for found in (*together, *by_segment)
     ]
@@ -46,7 +46,7 @@ def _together(pipeline: pd.DataFrame) -> dict[str, object]:
     return {"segment": EVERY, **sums, "win_rate": float(np.average(pipeline["win_rate"], weights=weights))}
 
 
-def _row(period: str, found: dict, left: pd.Series) -> dict[str, object]:
+def _coverage_row(period: str, found: dict, left: pd.Series) -> dict[str, object]:
     remaining, amount, rate = float(left["remaining"]), float(found["open_amount"]), float(found["win_rate"])
     target, expected = max(remaining, 0.0), amount * rate
     return {

@@ -27,7 +27,7 @@ def promise_by_source(
         counted, and worth nothing.
     """
     rows = [
-        _row(_at(promised, name, stage), _at(came, name, stage), _at(worth, name, stage), span)
+        _source_row(_at(promised, name, stage), _at(came, name, stage), _at(worth, name, stage), span)
         for name, stage in entered.items()
     ]
     frame = pd.DataFrame(rows, columns=["promised", "came", "gap", "worth"])
@@ -40,7 +40,7 @@ def _at(table: pd.DataFrame, source: str, stage: str) -> pd.DataFrame:
     return table[(table["source"] == source) & (table["stage"] == stage)]
 
 
-def _row(promised: pd.DataFrame, came: pd.DataFrame, worth: pd.DataFrame, span: Span) -> tuple[float, ...]:
+def _source_row(promised: pd.DataFrame, came: pd.DataFrame, worth: pd.DataFrame, span: Span) -> tuple[float, ...]:
     asked, happened = counted(promised, span, "entries"), total(came, span, "entries")
     worths = (
         row.value_per_entry

@@ -21,10 +21,10 @@ from lxml import etree
 from lxml import html as lxml_html
 
 from revplan.report.blocks import exhibits
-from revplan.report.files import notebook_in
 from revplan.report.fonts import lacking, without_font
 from revplan.report.registry import registry
 from revplan.report.render import PRINTINGS, Request
+from revplan.report.trust import notebook_in
 
 pptx = pytest.importorskip("pptx")
 

@@ -19,9 +19,9 @@ from lxml import html as lxml_html
 
 from revplan.formats import MISSING
 from revplan.report.blocks import exhibits
-from revplan.report.files import notebook_in
 from revplan.report.registry import displayed, registry
 from revplan.report.render import PRINTINGS, Request
+from revplan.report.trust import notebook_in
 from revplan.tables import NUMERIC
 
 pptx = pytest.importorskip("pptx")

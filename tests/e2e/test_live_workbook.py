@@ -34,7 +34,8 @@ from revplan.model.year import Known, PlannedYear, plan_year, year_without_commi
 from revplan.plan.edit import flow
 from revplan.plan.file import read_plan
 from revplan.plan.model import Plan
-from revplan.report.live import grid, live_workbook
+from revplan.report.live import grid
+from revplan.report.live.book import live_workbook
 from revplan.report.live.changes import import_workbook
 from revplan.report.live.grid import (
     ARR,

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from revplan.report.files import notebook_in
 from revplan.report.page import page
+from revplan.report.trust import notebook_in
 
 pytestmark = pytest.mark.browser
 

@@ -21,11 +21,12 @@ from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from revplan.errors import ReportError
-from revplan.report import MIMETYPE, axes, fonts
+from revplan.report import axes, fonts
 from revplan.report.blocks import exhibits
 from revplan.report.exhibit import Exhibit, chart, table, text
-from revplan.report.files import REPOSITORY, notebook_in
+from revplan.report.figures import MIMETYPE
 from revplan.report.pdf import TEMPLATE, pdf
+from revplan.report.trust import REPOSITORY, notebook_in
 
 EVIL = '#evil[x] #read("plan.yaml") <script>alert(1)</script> $x$ \\ {{ }} ../ =cmd|x \x00'
 SEEN = '#evil[x] #read("plan.yaml") <script>alert(1)</script> $x$ \\ {{ }} ../ =cmd|x'

@@ -29,12 +29,12 @@ from revplan.cli import DONE, INPUT_AT_FAULT, main
 from revplan.errors import PlanError, RevplanError
 from revplan.record.contents import CONTENTS, NO_HASH, README, listing
 from revplan.report.exhibit import table
-from revplan.report.files import notebook_in
-from revplan.report.live import live_workbook
+from revplan.report.live.book import live_workbook
 from revplan.report.parameters import declared
 from revplan.report.provenance import provenance
 from revplan.report.slides.deck import deck
 from revplan.report.slides.master import MASTER
+from revplan.report.trust import notebook_in
 from revplan.workbook import open_workbook
 
 MUTANTS = int(os.environ.get("REVPLAN_MUTANTS", "25"))

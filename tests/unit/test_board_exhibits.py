@@ -16,10 +16,9 @@ from small_company import ACTUALS, LEADS, NAMELESS, small_book
 
 from revplan.boardbook import BoardBook, open_before, open_boardbook
 from revplan.errors import PlanError
-from revplan.report import MIMETYPE
 from revplan.report.board import detail, outlook, promised, standing, summary
 from revplan.report.exhibit import Exhibit
-from revplan.report.figures import measures
+from revplan.report.figures import MIMETYPE, measures
 from revplan.report.registry import registry
 
 EXAMPLE = Path(__file__).parents[2] / "data" / "example"

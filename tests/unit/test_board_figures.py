@@ -19,10 +19,9 @@ from small_company import CRM, LEADS, NAMELESS, small_book
 
 from revplan.boardbook import BoardBook, open_boardbook
 from revplan.plan.scenario import scenario_plans
-from revplan.report import MIMETYPE
 from revplan.report.board import outlook, promised, standing, summary
 from revplan.report.exhibit import Exhibit
-from revplan.report.figures import Figure
+from revplan.report.figures import MIMETYPE, Figure
 from revplan.report.registry import registry
 
 EXAMPLE = Path(__file__).parents[2] / "data" / "example"

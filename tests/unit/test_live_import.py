@@ -19,8 +19,9 @@ from revplan.model.year import Known, plan_year
 from revplan.plan.edit import edited
 from revplan.plan.file import read_plan
 from revplan.plan.model import Plan
-from revplan.report.live import changes, live_workbook, reading
+from revplan.report.live import changes, reading
 from revplan.report.live.address import column, sheet_name
+from revplan.report.live.book import live_workbook
 from revplan.report.live.changes import difference, import_workbook
 from revplan.report.live.grid import READ_ME, SOLVED
 from revplan.report.provenance import fingerprint

@@ -20,7 +20,7 @@ from revplan.model.year import Known, plan_year
 from revplan.plan.model import Plan
 from revplan.report.exhibit import table, text
 from revplan.report.live import book as live_book
-from revplan.report.live import live_workbook
+from revplan.report.live.book import live_workbook
 from revplan.report.live.exhibit_sheets import DATES, NUMBERS
 from revplan.report.live.grid import INPUTS, READ_ME, SHEETS
 from revplan.report.markup import raw

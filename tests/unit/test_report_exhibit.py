@@ -16,9 +16,10 @@ import pytest
 
 from revplan.errors import ReportError
 from revplan.formats import compact
-from revplan.report import MIMETYPE, axes, fonts
+from revplan.report import axes, fonts
 from revplan.report.drawing import STYLE, drawing, tidy
 from revplan.report.exhibit import Exhibit, chart, table, text
+from revplan.report.figures import MIMETYPE
 
 ROOT = Path(__file__).resolve().parents[2]
 EVIL = '<script>alert(1)</script>"><img src=x onerror=alert(1)> --> $x^{$ \u202e\x00'

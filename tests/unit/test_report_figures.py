@@ -6,9 +6,8 @@ import pandas as pd
 import pytest
 
 from revplan.errors import ReportError
-from revplan.report import MIMETYPE
 from revplan.report.exhibit import Exhibit, table, text
-from revplan.report.figures import ROUNDING, Cells, Figure, as_sentence, figure, joined, measures, say
+from revplan.report.figures import MIMETYPE, ROUNDING, Cells, Figure, as_sentence, figure, joined, measures, say
 from revplan.report.registry import displayed, registry
 from revplan.tables import NUMERIC
 

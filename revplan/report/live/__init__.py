@@ -1,5 +1,1 @@
 """The plan as a workbook of Excel: inputs in cells, every result a formula, every formula's value the package's own."""
-
-from revplan.report.live.book import live_workbook
-
-__all__ = ["live_workbook"]

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from revplan.plan.bridge import HALF_A_CENT, LEVELS, MOST_GROWTH, SIGNS, Bridge, next_year_growth, next_year_new_arr
+from revplan.plan.bridge import (
+    HALF_A_CENT,
+    LEVELS,
+    MOST_NEXT_GROWTH,
+    SIGNS,
+    Bridge,
+    next_year_growth,
+    next_year_new_arr,
+)
 from revplan.plan.goal import Change
 from revplan.report.live.address import cell
 from revplan.report.live.desk import CENTS, RATE, RATIO, Desk, Sheet
@@ -126,7 +134,7 @@ def _retention(sheet: Sheet, row: int, at: dict[str, str], bridge: Bridge) -> in
 def _next_year(sheet: Sheet, row: int, at: dict[str, str]) -> None:
     goal, bridge = sheet.desk.grid.plan.goal, sheet.desk.grid.year.bridge
     given = sheet.desk.at("goal", "next_year_growth")
-    growth = f"IF({at['opening_arr']}=0,0,MIN({at['closing_arr']}/{at['opening_arr']}-1,{MOST_GROWTH:g}))"
+    growth = f"IF({at['opening_arr']}=0,0,MIN({at['closing_arr']}/{at['opening_arr']}-1,{MOST_NEXT_GROWTH:g}))"
     default = "0" if bridge.opening_arr is None else growth
     sheet.heads(row, ["Next year", "Assumed"])
     sheet.text(row + 1, 0, "Growth of new ARR")

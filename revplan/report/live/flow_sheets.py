@@ -10,9 +10,8 @@ from revplan.report.live.desk import COUNT, ENTRIES, RATE, Desk, Rule, Sheet
 from revplan.report.live.grid import COMMIT, FORWARD, FROM_ENTRY, RATES, Grid, Row
 from revplan.report.live.rate_sheets import NAME_HEADS, RATE_COL, from_entry_blocks, names
 from revplan.report.live.rate_sheets import TOP as DELAYS_TOP
-from revplan.report.live.target_sheets import TARGET_TOP, cell_names, column_sums
+from revplan.report.live.target_sheets import RATES_TOP, TARGET_TOP, cell_names, column_sums
 
-RATES_TOP = DELAYS_TOP
 ENTRY_RULE = Rule("Entries of the month, 0 or more.", 0, 1e12)
 FLOW_COL = 4
 
