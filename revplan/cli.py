@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from revplan import __version__
-from revplan.errors import PlanError, ReportError, RevplanError, shown
+from revplan.ground.errors import PlanError, ReportError, RevplanError, shown
 
 if TYPE_CHECKING:
-    from revplan.model.spread import Spread
+    from revplan.simulation.simulate import Spread
 
 DONE, FAILED, INPUT_AT_FAULT = 0, 1, 2
 PATIENCE = 2.0  # seconds after which progress is shown
@@ -241,7 +241,7 @@ def _print(given: argparse.Namespace, answer: dict[str, Any], text: str) -> None
 
 
 def _init(given: argparse.Namespace) -> None:
-    from revplan.workspace import new_workspace
+    from revplan.run.notebooks import new_workspace
 
     files = new_workspace(given.dir)
     listed = "\n".join(f"  {path}" for path in files)
@@ -252,8 +252,8 @@ def _init(given: argparse.Namespace) -> None:
 
 
 def _check(given: argparse.Namespace) -> None:
-    from revplan.report.files import checked_packs
-    from revplan.workbook import LOOK, check_plan
+    from revplan.ground.written import checked_packs
+    from revplan.workbook.workbook import LOOK, check_plan
 
     if given.plan.is_dir() and any(given.plan.glob(".revplan-*.pack")):
         packs = checked_packs(given.plan)
@@ -266,28 +266,28 @@ def _check(given: argparse.Namespace) -> None:
 
 
 def _plan(given: argparse.Namespace) -> None:
-    from revplan.workbook import open_workbook, plan_answer
-    from revplan.workbook_text import plan_text
+    from revplan.workbook.answer import plan_text
+    from revplan.workbook.workbook import open_workbook, plan_answer
 
     book = open_workbook(given.plan, _progress("commit: {done} of {total} sources, now {what}"))
     _print(given, plan_answer(book), plan_text(book))
 
 
 def _rates(given: argparse.Namespace) -> None:
-    from revplan.history_text import rates_answer
+    from revplan.rates.answer import rates_answer
 
     _print(given, *rates_answer(given.crm, given.as_of, given.out))
 
 
 def _forecast(given: argparse.Namespace) -> None:
-    from revplan.history_text import forecast_report
+    from revplan.rates.answer import forecast_report
 
     tell = _progress("forecast: {done} of {total} {what}")
     _print(given, *forecast_report(given.crm, given.as_of, given.months, given.by == "source", tell))
 
 
 def _backtest(given: argparse.Namespace) -> None:
-    from revplan.history_text import backtest_report
+    from revplan.rates.answer import backtest_report
 
     span, tell = (given.first, given.last), _progress("backtest: {done} of {total} {what}")
     _print(given, *backtest_report(given.crm, span, given.every, given.months, tell))
@@ -305,13 +305,13 @@ def _progress(line: str) -> Callable[[int, int, str], None]:
 
 
 def _simulate(given: argparse.Namespace) -> None:
-    from revplan.escaping import clean
-    from revplan.model.bank import Bank
-    from revplan.model.simulate import simulate
-    from revplan.realism_text import realism_answer, realism_text
-    from revplan.report.files import check_file, written
-    from revplan.simulation_text import scenarios_csv, simulation_answer, simulation_text
-    from revplan.workbook import open_workbook
+    from revplan.ground.escaping import clean
+    from revplan.ground.written import check_file, written
+    from revplan.simulation.answer import scenarios_csv, simulation_answer, simulation_text
+    from revplan.simulation.draws import Bank
+    from revplan.simulation.realism_answer import realism_answer, realism_text
+    from revplan.simulation.simulate import simulate
+    from revplan.workbook.workbook import open_workbook
 
     Bank(given.trials, 1, given.seed)  # refuses what cannot be simulated before anything is solved
     if given.csv:
@@ -330,8 +330,8 @@ def _simulate(given: argparse.Namespace) -> None:
 
 
 def _sign(given: argparse.Namespace) -> None:
+    from revplan.record.answer import sign_report
     from revplan.record.signing import Terms
-    from revplan.record_text import sign_report
 
     tell = _progress("commit: {done} of {total} sources, now {what}")
     somebody_is_there = sys.stdin.isatty() and sys.stderr.isatty() and not given.json
@@ -349,21 +349,21 @@ def _answered_yes(question: str) -> bool:
 
 
 def _diff(given: argparse.Namespace) -> None:
-    from revplan.record_text import diff_report
+    from revplan.record.answer import diff_report
 
     _print(given, *diff_report(given.a, given.b, _progress("diff: {done} of {total} done, now {what}")))
 
 
 def _spread(address: str | None) -> AbstractContextManager[Spread]:
     """How scenarios are worked on: in threads here, or on the cluster at `address`."""
-    from revplan.model.cluster import on_cluster
-    from revplan.model.spread import in_order
+    from revplan.simulation.cluster import on_cluster
+    from revplan.simulation.simulate import in_order
 
     return on_cluster(address) if address is not None else nullcontext(in_order)
 
 
 def _report(given: argparse.Namespace) -> None:
-    from revplan.report.render import Request, render_all
+    from revplan.run.render import Request, render_all
 
     requests = [
         Request(
@@ -400,7 +400,7 @@ def _app(given: argparse.Namespace) -> None:
 
 
 def _import(given: argparse.Namespace) -> None:
-    from revplan.report.live.changes import import_workbook
+    from revplan.excel.changes import import_workbook
 
     _print(given, *import_workbook(given.workbook, given.plan, given.write))
 

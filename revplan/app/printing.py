@@ -13,11 +13,11 @@ from threading import Thread
 import ipywidgets as widgets
 
 from revplan.app.game import Game, stamp
-from revplan.app.plan_file import with_scenario
-from revplan.errors import Fault, PlanError, ReportError, RevplanError
-from revplan.escaping import escape
-from revplan.files import scratch_folder
-from revplan.inputs import frozen_inputs
+from revplan.app.scenario_files import with_scenario
+from revplan.crm.inputs import frozen_inputs
+from revplan.ground.errors import Fault, PlanError, ReportError, RevplanError
+from revplan.ground.escaping import escape
+from revplan.ground.files import scratch_folder
 from revplan.plan.model import Scenario
 
 REPORT = "annual_commit"

@@ -1,4 +1,7 @@
-"""The plan: what the planner believes, in frozen values named like the keys of the plan file."""
+"""The assumption log: who answers for what the plan assumes, what it rests on, and until when it holds.
+
+The plan: what the planner believes, in frozen values named like the keys of the plan file.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,44 @@ from typing import Annotated, Any, Literal
 import pandas as pd
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
-from revplan.calendar import MONTHS_PER_YEAR, Names, months_from, period_label, quarter_label, quarter_short
-from revplan.errors import PlanError
-from revplan.lag import INSTANT, Lag
-from revplan.plan.assumption import Assumption
+from revplan.ground.calendar import MONTHS_PER_YEAR, Names, months_from, period_label, quarter_label, quarter_short
+from revplan.ground.errors import PlanError
+from revplan.ground.lag import INSTANT, Lag
+from revplan.ground.values import SALVAGE, FrozenDict, Number, PathText, Value, at_least, frozen
 from revplan.plan.checks import consistency
 from revplan.plan.goal import MOST_GROWTH, Goal, Money, Share, Term
 from revplan.plan.stages import PRESETS, Stage, expand_preset
-from revplan.values import SALVAGE, FrozenDict, Number, PathText, Value, at_least, frozen
+
+Line = Annotated[str, Field(min_length=1, max_length=1000)]
+
+
+class Assumption(Value):
+    """One line of the assumption log."""
+
+    about: Line
+    """Place in the plan, keys with points between: goal.churn, segments.mid.acv, transitions.sqo.won.mid."""
+    owner: Line
+    """Who answers for it."""
+    source: str = ""
+    """What it rests on: a report, a conversation, a study, with its day."""
+    estimated: date | None = None
+    """The day it was last estimated."""
+    expires: date | None = None
+    """The last day it may be used without another look."""
+    note: str = ""
+    """What a reader should know besides."""
+
+    @model_validator(mode="after")
+    def _in_order(self, info: ValidationInfo) -> Assumption:
+        known = self.expires is not None and self.estimated is not None
+        if info.context != SALVAGE and known and self.expires < self.estimated:  # type: ignore[operator]
+            raise ValueError(f"expires on {self.expires}, before it was estimated on {self.estimated}; correct one")
+        return self
+
+    def has_expired(self, on: date) -> bool:
+        """Whether it asks for another look on the day `on`."""
+        return self.expires is not None and self.expires < on
+
 
 LEAST_DEAL = 1e-6  # of the unit a plan is written in, which may be a million; less is a slip of the pen
 LEAST_EVIDENCE = 0.001  # records; what says less than that says nothing

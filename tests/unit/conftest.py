@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from revplan.boardbook import BoardBook, open_boardbook
+from revplan.tracking.book import BoardBook, open_boardbook
 
 FY26 = Path(__file__).parents[2] / "data" / "example" / "plan_fy26.yaml"
 

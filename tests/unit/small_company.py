@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
-from revplan.boardbook import BoardBook, open_boardbook
+from revplan.tracking.book import BoardBook, open_boardbook
 
 PLAN = """
 year: {{first_month: 2026-01}}

@@ -14,12 +14,12 @@ import small_company
 from every_exhibit import reports
 from small_company import ACTUALS, LEADS, NAMELESS, small_book
 
-from revplan.boardbook import BoardBook, open_before, open_boardbook
-from revplan.errors import PlanError
-from revplan.report.board import detail, outlook, promised, standing, summary
-from revplan.report.exhibit import Exhibit
-from revplan.report.figures import MIMETYPE, measures
-from revplan.report.registry import registry
+from revplan.exhibits import detail, outlook, promised, standing, summary
+from revplan.exhibits.exhibit import Exhibit
+from revplan.exhibits.figures import MIMETYPE, measures
+from revplan.ground.errors import PlanError
+from revplan.printing.registry import registry
+from revplan.tracking.book import BoardBook, open_before, open_boardbook
 
 EXAMPLE = Path(__file__).parents[2] / "data" / "example"
 FY26 = EXAMPLE / "plan_fy26.yaml"

@@ -17,12 +17,12 @@ import pytest
 from ruamel.yaml import YAML
 from small_company import CRM, LEADS, NAMELESS, small_book
 
-from revplan.boardbook import BoardBook, open_boardbook
+from revplan.exhibits import outlook, promised, standing, summary
+from revplan.exhibits.exhibit import Exhibit
+from revplan.exhibits.figures import MIMETYPE, Figure
 from revplan.plan.scenario import scenario_plans
-from revplan.report.board import outlook, promised, standing, summary
-from revplan.report.exhibit import Exhibit
-from revplan.report.figures import MIMETYPE, Figure
-from revplan.report.registry import registry
+from revplan.printing.registry import registry
+from revplan.tracking.book import BoardBook, open_boardbook
 
 EXAMPLE = Path(__file__).parents[2] / "data" / "example"
 FY26 = EXAMPLE / "plan_fy26.yaml"

@@ -14,14 +14,14 @@ import pandas as pd
 import pytest
 from small_company import ACTUALS, CRM, LEADS, small_book
 
-from revplan.boardbook import BoardBook, open_boardbook
-from revplan.errors import PlanError
+from revplan.exhibits import promised
+from revplan.ground.errors import PlanError
+from revplan.ground.tables import columns, conform
 from revplan.plan.file import read_plan
 from revplan.record.signing import Terms, sign
-from revplan.report.board import promised
-from revplan.standing_notes import short_promise
-from revplan.tables import columns, conform
-from revplan.workbook import open_workbook
+from revplan.tracking.book import BoardBook, open_boardbook
+from revplan.tracking.notes import short_promise
+from revplan.workbook.workbook import open_workbook
 
 EXAMPLE = Path(__file__).parents[2] / "data" / "example"
 FY26 = EXAMPLE / "plan_fy26.yaml"

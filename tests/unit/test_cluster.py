@@ -16,14 +16,14 @@ import numpy as np
 import pytest
 
 from revplan.cli import main
-from revplan.errors import DataError, Fault, PlanError, ReportError
-from revplan.model import cluster
-from revplan.model.cluster import on_cluster
-from revplan.model.scenarios import compare
-from revplan.model.simulate import simulate, sweep
-from revplan.model.uncertain import Rates
-from revplan.model.year import Known, plan_year
+from revplan.funnel.year import Known, plan_year
+from revplan.ground.errors import DataError, Fault, PlanError, ReportError
 from revplan.plan.file import read_plan
+from revplan.simulation import cluster
+from revplan.simulation.cluster import on_cluster
+from revplan.simulation.draws import Rates
+from revplan.simulation.scenarios import compare
+from revplan.simulation.simulate import simulate, sweep
 
 distributed = pytest.importorskip("distributed", reason="needs the extra dask")
 dask = pytest.importorskip("dask")

@@ -14,11 +14,11 @@ from ruamel.yaml import YAML
 
 from revplan.app.game import open_game
 from revplan.app.panel import Panel
-from revplan.boardbook import open_boardbook
 from revplan.cli import main
-from revplan.errors import RevplanError
-from revplan.report.annual_commit import summary
-from revplan.workbook import check_plan, open_workbook
+from revplan.exhibits.annual_commit import summary
+from revplan.ground.errors import RevplanError
+from revplan.tracking.book import open_boardbook
+from revplan.workbook.workbook import check_plan, open_workbook
 
 EXAMPLE = Path(__file__).parents[2] / "data" / "example"
 SEGMENTS, SOURCES = ("smb", "mid"), ("web", "events")

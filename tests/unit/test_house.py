@@ -180,9 +180,9 @@ def test_modules_import_only_from_lower_floors() -> None:
 @pytest.mark.parametrize(
     ("path", "source"),
     [
-        ("errors.py", "from revplan.tables import conform"),
+        ("errors.py", "from revplan.ground.tables import conform"),
         ("calendar.py", "from revplan import lag"),
-        ("model/goal.py", "from revplan.history.rates import estimate"),
+        ("model/goal.py", "from revplan.rates.estimates import estimate"),
         ("model/goal.py", "def f():\n    import revplan.tracking.pace"),
         ("history/rates.py", "from ..model import funnel"),
         ("tracking/pace.py", "from .. import workbook"),

@@ -11,13 +11,13 @@ import pytest
 from every_exhibit import reports
 from test_board_exhibits import pack
 
-from revplan.boardbook import open_boardbook
-from revplan.errors import ReportError
-from revplan.formats import commitment, show
-from revplan.report import markup
-from revplan.report.exhibit import Exhibit
-from revplan.report.registry import registry
-from revplan.workbook import open_workbook, plan_answer
+from revplan.exhibits import markup
+from revplan.exhibits.exhibit import Exhibit
+from revplan.ground.errors import ReportError
+from revplan.ground.formats import commitment, show
+from revplan.printing.registry import registry
+from revplan.tracking.book import open_boardbook
+from revplan.workbook.workbook import open_workbook, plan_answer
 
 EXAMPLE = Path(__file__).parents[2] / "data" / "example"
 PLANS = ("plan.yaml", "plan_fy26.yaml")
