@@ -27,7 +27,7 @@ from make_example import leads, write  # noqa: E402
 
 from revplan.funnel.funnel import HORIZON, forward  # noqa: E402
 from revplan.funnel.year import PlannedYear, year_without_commit  # noqa: E402
-from revplan.plan.model import Plan  # noqa: E402
+from revplan.plan.parts import Plan  # noqa: E402
 from revplan.rates.backtest import proportion_interval  # noqa: E402
 from revplan.simulation.simulate import simulate  # noqa: E402
 from revplan.snapshot.state import known, read_history, with_history_rates  # noqa: E402

@@ -19,7 +19,8 @@ from revplan.ground.errors import PlanError
 from revplan.ground.files import scratch_folder
 from revplan.ground.lag import forget
 from revplan.plan.file import read_plan, real_path
-from revplan.plan.model import Plan, Scenario
+from revplan.plan.model import Plan
+from revplan.plan.parts import Scenario
 from revplan.plan.scenario import scenario_faults, varied
 from revplan.simulation.curve import CONFIDENCES
 from revplan.simulation.draws import Bank

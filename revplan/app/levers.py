@@ -17,7 +17,8 @@ from revplan.funnel.funnel import YEAR
 from revplan.ground.errors import PlanError, shown
 from revplan.ground.lag import MAX_MONTHS
 from revplan.plan.goal import solve_bridge
-from revplan.plan.model import Plan, Scenario, Transition
+from revplan.plan.model import Plan
+from revplan.plan.parts import Scenario, Transition
 from revplan.plan.scenario import cells_through, varied
 from revplan.plan.stages import titles_of
 

@@ -19,7 +19,7 @@ from revplan.app.shelf import BASE_COLUMN, NOW_COLUMN, Shelf
 from revplan.app.state import Gesture, History, State, Step, scenario_of
 from revplan.ground.errors import RevplanError
 from revplan.ground.escaping import escape
-from revplan.plan.model import Scenario
+from revplan.plan.parts import Scenario
 from revplan.simulation.simulate import Simulation
 
 STYLE = Path(__file__).parent / "panel.css"

@@ -18,7 +18,7 @@ from revplan.crm.inputs import frozen_inputs
 from revplan.ground.errors import Fault, PlanError, ReportError, RevplanError
 from revplan.ground.escaping import escape
 from revplan.ground.files import scratch_folder
-from revplan.plan.model import Scenario
+from revplan.plan.parts import Scenario
 
 REPORT = "annual_commit"
 BEGUN = "The report is being made, which takes about a quarter of a minute. Play on meanwhile."

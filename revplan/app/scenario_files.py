@@ -32,7 +32,8 @@ from revplan.ground.yamlfile import Document, on_one_line, yaml_document
 from revplan.plan.edit import Edit, edited, plan_text
 from revplan.plan.file import scenario_in
 from revplan.plan.goal import LEVELS
-from revplan.plan.model import Plan, Scenario
+from revplan.plan.model import Plan
+from revplan.plan.parts import Scenario
 from revplan.plan.scenario import varied
 
 SCHEMA = 1

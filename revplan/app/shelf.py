@@ -23,7 +23,7 @@ from revplan.app.scenario_files import (
 from revplan.ground.errors import PlanError, RevplanError, shown
 from revplan.ground.escaping import escape
 from revplan.ground.files import PLAN_MB
-from revplan.plan.model import Scenario
+from revplan.plan.parts import Scenario
 
 MOST_KEPT, MOST_NAMED = 4, 6  # columns of the table: scenarios kept, and scenarios of the plan file
 PLAN, FILE = "plan file", "file"

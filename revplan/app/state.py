@@ -13,7 +13,8 @@ from itertools import pairwise
 
 from revplan.ground.lag import INSTANT, Lag
 from revplan.ground.values import FrozenDict
-from revplan.plan.model import Acv, Plan, Scenario, Transition, TransitionChange
+from revplan.plan.model import Plan
+from revplan.plan.parts import Acv, Scenario, Transition, TransitionChange
 from revplan.plan.scenario import cells_through, varied
 
 RATE, LAG, ACV, VOLUME, GOAL, CONFIDENCE = "rate", "lag", "acv", "volume", "goal", "confidence"

@@ -58,7 +58,7 @@ def live_workbook(book: Workbook, exhibits: Sequence[dict[str, Any]], provenance
     book
         The computed plan.
     exhibits
-        Raw exhibits, as `markup.raw` tells them, one sheet each; with the `heading` it stands under, if there is one.
+        Raw exhibits, as `raw` tells them, one sheet each; with the `heading` it stands under, if there is one.
     provenance
         What it was made from, a text by its key, shown on the first sheet; `plan_fingerprint` is what
         `revplan import` knows the plan by.

@@ -23,7 +23,8 @@ from revplan.ground.written import written
 from revplan.ground.yamlfile import dotted, read_yaml
 from revplan.plan.edit import Edit, edited, flow, plan_text
 from revplan.plan.file import checked_plan, read_plan, real_path
-from revplan.plan.model import Plan, Transition
+from revplan.plan.model import Plan
+from revplan.plan.parts import Transition
 from revplan.snapshot.state import read_history, with_history_rates
 
 LEFT_ALONE = {ENTRIES: "committed entries", RECORDS: "values of the records"}

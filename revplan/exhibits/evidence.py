@@ -18,7 +18,8 @@ from revplan.ground.errors import PlanError, shown
 from revplan.ground.formats import compact, counted, kinds_of, listed, show
 from revplan.ground.tables import empty
 from revplan.plan.goal import next_year_growth
-from revplan.plan.model import Plan, Transition
+from revplan.plan.model import Plan
+from revplan.plan.parts import Transition
 from revplan.plan.words import lag_words
 from revplan.simulation.outlook import step_name
 from revplan.workbook.workbook import EXPIRED, FEW, FEW_RECORDS, Workbook, assumption_log_table, thin_and_unlogged

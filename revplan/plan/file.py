@@ -17,7 +17,8 @@ from revplan.ground.files import told_of
 from revplan.ground.values import SALVAGE, FrozenDict
 from revplan.ground.yamlfile import Document, Place, dotted, read_yaml
 from revplan.plan.checks import consistency
-from revplan.plan.model import Plan, Scenario
+from revplan.plan.model import Plan
+from revplan.plan.parts import Scenario
 from revplan.plan.scenario import scenario_faults
 
 _ALONE = ("scenarios", "scenario")

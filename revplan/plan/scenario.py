@@ -7,21 +7,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
 from revplan.ground.errors import Fault, PlanError, shown
 from revplan.ground.formats import listed, show
 from revplan.plan.goal import LEVELS, BridgeError, Goal, solve_bridge
+from revplan.plan.parts import (
+    Acv,
+    Commit,
+    GoalChange,
+    Scenario,
+    Transition,
+    TransitionChange,
+    Uncertainty,
+    UncheckedPlan,
+)
 
-if TYPE_CHECKING:
-    from revplan.plan.model import Acv, Commit, GoalChange, Plan, Scenario, Transition, TransitionChange, Uncertainty
-
+AnyPlan = TypeVar("AnyPlan", bound=UncheckedPlan)
 
 Key = tuple[str | None, ...]
 """From, to, segment and source of a transition."""
 
 
-def scenario_plans(plan: Plan) -> dict[str, Plan]:
+def scenario_plans(plan: AnyPlan) -> dict[str, AnyPlan]:
     """The plan of each scenario of `plan`, by the scenario's name.
 
     A scenario's `volume` is no value of a plan, whose entries are what is solved for: it scales the
@@ -38,7 +46,7 @@ def scenario_plans(plan: Plan) -> dict[str, Plan]:
     return {name: varied(plan, name, scenario) for name, scenario in plan.scenarios.items()}
 
 
-def scenario_faults(plan: Plan, name: str, scenario: Scenario) -> list[Fault]:
+def scenario_faults(plan: UncheckedPlan, name: str, scenario: Scenario) -> list[Fault]:
     """What keeps a scenario, sound by itself, from being a variation of `plan`."""
     place, faults = f"scenarios.{shown(name)}", []
     found = {transition_key(each): each for each in plan.transitions}
@@ -61,7 +69,7 @@ def scenario_faults(plan: Plan, name: str, scenario: Scenario) -> list[Fault]:
     return faults
 
 
-def _in_proportion_to_none(plan: Plan, found: Mapping[Key, Transition], change: TransitionChange) -> str:
+def _in_proportion_to_none(plan: UncheckedPlan, found: Mapping[Key, Transition], change: TransitionChange) -> str:
     """What to say of a change that is wider than all the plan states of its step; empty where none is."""
     if _held(found, change, change.segment, change.source) is not None:
         return ""
@@ -103,7 +111,7 @@ def varied_goal(goal: Goal, change: GoalChange) -> Goal:
     raise errors[0]
 
 
-def varied(plan: Plan, name: str, scenario: Scenario) -> Plan:
+def varied(plan: AnyPlan, name: str, scenario: Scenario) -> AnyPlan:
     """`plan` with the changes of a scenario that does not contradict it, as a plan called `name`."""
     update = {
         "name": f"{plan.name}: {name}",
@@ -139,7 +147,7 @@ def _commit(planned: Commit, confidence: float | None) -> Commit:
     return planned if confidence is None else planned.model_copy(update={"confidence": confidence})
 
 
-def _transitions(plan: Plan, changes: tuple[TransitionChange, ...]) -> tuple[Transition, ...]:
+def _transitions(plan: UncheckedPlan, changes: tuple[TransitionChange, ...]) -> tuple[Transition, ...]:
     """The plan's transitions with the changes; one the plan has only in general is added for its own place.
 
     What is more specific follows a change: rates and evidence in proportion, lags stretched as much. So a rate
@@ -154,7 +162,7 @@ def _transitions(plan: Plan, changes: tuple[TransitionChange, ...]) -> tuple[Tra
     return tuple(found.values())
 
 
-def followers(plan: Plan, found: Mapping[Key, Transition], change: TransitionChange) -> Iterator[Transition]:
+def followers(plan: UncheckedPlan, found: Mapping[Key, Transition], change: TransitionChange) -> Iterator[Transition]:
     """What goes before a change in a part of its place, for just that part."""
     for place, each in found.items():
         if _is_within(each, change) and place != transition_key(change):
@@ -173,13 +181,13 @@ def _held(found: Mapping[Key, Transition], change: TransitionChange, *place: str
     return next((found[pair + each] for each in wanted if pair + each in found), None)
 
 
-def cells_through(plan: Plan, pair: tuple[str, str]) -> Iterator[tuple[str, str]]:
+def cells_through(plan: UncheckedPlan, pair: tuple[str, str]) -> Iterator[tuple[str, str]]:
     """The cells whose records take the step from one stage of `pair` to the next."""
     stages = plan.stage_ids
     return (cell for cell in plan.cells if stages.index(plan.entry_stage(cell[1])) <= stages.index(pair[0]))
 
 
-def _cells_of(plan: Plan, change: TransitionChange) -> list[tuple[str, str]]:
+def _cells_of(plan: UncheckedPlan, change: TransitionChange) -> list[tuple[str, str]]:
     """The cells whose records take the step of a change in its place."""
     cells = cells_through(plan, (change.from_stage, change.to_stage))
     return [cell for cell in cells if change.segment in (None, cell[0]) and change.source in (None, cell[1])]
@@ -196,7 +204,7 @@ def _narrowness(change: TransitionChange) -> int:
 
 def _changed(change: TransitionChange, basis: Transition | None) -> Transition:
     """What holds in the place of a change: what it writes, and for the rest what held there before."""
-    from revplan.plan.model import Transition
+    from revplan.plan.parts import Transition
 
     place = {key: getattr(change, key) for key in ("from_stage", "to_stage", "segment", "source")}
     written = {key: value for key, value in change if key not in place and value is not None}
@@ -227,7 +235,7 @@ def _following(each: Transition, change: TransitionChange, basis: Transition) ->
 NAMED = 3
 
 
-def idle(plan: Plan) -> Iterator[str]:
+def idle(plan: UncheckedPlan) -> Iterator[str]:
     """What is written in `plan` and counts for nothing."""
     parts = [("Segment", name, 0) for name in plan.segments] + [("Source", name, 1) for name in plan.sources]
     for kind, name, place in parts:
@@ -246,7 +254,7 @@ def idle(plan: Plan) -> Iterator[str]:
         yield f"{_some([_step_named(each) for each in certain])}: a rate of 100% is certain, whatever its evidence."
 
 
-def idle_uncertainty(plan: Plan) -> Iterator[str]:
+def idle_uncertainty(plan: UncheckedPlan) -> Iterator[str]:
     """What is written under `uncertainty` and counts for nothing, in a plan with all its rates."""
     used = {each for pair in pairwise(plan.stage_ids) for each in _used(plan, pair)}
     written = plan.uncertainty.model_fields_set
@@ -256,7 +264,7 @@ def idle_uncertainty(plan: Plan) -> Iterator[str]:
         yield "uncertainty.lag_cv counts for nothing, since no step takes time."
 
 
-def scenario_effects(plan: Plan, name: str) -> Iterator[str]:
+def scenario_effects(plan: UncheckedPlan, name: str) -> Iterator[str]:
     """What a scenario of `plan` writes in vain, and what it moves besides what it writes."""
     scenario = plan.scenarios[name]
     vain = list(_in_vain(plan, scenario))
@@ -280,7 +288,7 @@ def _written(scenario: Scenario) -> int:
     return sum(parts) + (scenario.confidence is not None)
 
 
-def _in_vain(plan: Plan, scenario: Scenario) -> Iterator[str]:
+def _in_vain(plan: UncheckedPlan, scenario: Scenario) -> Iterator[str]:
     for change in scenario.changes:
         yield from _change_in_vain(plan, scenario, change)
     yield from _deals_in_vain(plan, scenario)
@@ -294,7 +302,7 @@ def _in_vain(plan: Plan, scenario: Scenario) -> Iterator[str]:
     yield from (f"{name} is the plan's own" for name in same)
 
 
-def _deals_in_vain(plan: Plan, scenario: Scenario) -> Iterator[str]:
+def _deals_in_vain(plan: UncheckedPlan, scenario: Scenario) -> Iterator[str]:
     for name, acv in scenario.acv.items():
         planned = plan.segments[name].acv
         if name not in {segment for segment, _ in plan.cells}:
@@ -303,7 +311,7 @@ def _deals_in_vain(plan: Plan, scenario: Scenario) -> Iterator[str]:
             yield f"the deal size of {shown(name)} is the plan's own"
 
 
-def _volume_in_vain(plan: Plan, scenario: Scenario) -> Iterator[str]:
+def _volume_in_vain(plan: UncheckedPlan, scenario: Scenario) -> Iterator[str]:
     if not isinstance(scenario.volume, dict):
         if scenario.volume == 1 and "volume" in scenario.model_fields_set:
             yield "the volume is 1, which leaves it as planned"
@@ -315,7 +323,7 @@ def _volume_in_vain(plan: Plan, scenario: Scenario) -> Iterator[str]:
             yield f"the volume of {shown(name)} is 1, which leaves it as planned"
 
 
-def _change_in_vain(plan: Plan, scenario: Scenario, change: TransitionChange) -> Iterator[str]:
+def _change_in_vain(plan: UncheckedPlan, scenario: Scenario, change: TransitionChange) -> Iterator[str]:
     pair = (change.from_stage, change.to_stage)
     alone = varied(plan, "", scenario.model_copy(update={"changes": (change,)}))
     if not any(
@@ -326,7 +334,7 @@ def _change_in_vain(plan: Plan, scenario: Scenario, change: TransitionChange) ->
         yield f"{_what(change)} is what holds anyway"
 
 
-def _used(plan: Plan, pair: tuple[str, str]) -> list[Transition]:
+def _used(plan: UncheckedPlan, pair: tuple[str, str]) -> list[Transition]:
     """What the cells use of a step."""
     found = (plan.transition(pair, *cell) for cell in cells_through(plan, pair))
     return [each for each in found if each is not None]

@@ -10,7 +10,7 @@ from revplan.ground.formats import MISSING, compact, counted, show
 from revplan.ground.lag import Lag
 from revplan.ground.values import Value
 from revplan.plan.goal import Change
-from revplan.plan.model import Acv, Transition
+from revplan.plan.parts import Acv, Transition
 
 NAMES = {
     "acv": "deal",

@@ -127,7 +127,7 @@ class Prose:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Shown:
-    """An exhibit: its raw values, as `markup.raw` writes them, and its drawing where it is a chart."""
+    """An exhibit: its raw values, as `raw` writes them, and its drawing where it is a chart."""
 
     raw: dict[str, Any]
     svg: str | None

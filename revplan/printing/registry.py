@@ -22,7 +22,7 @@ DAY = re.compile(r"\d{1,2} [A-Z][a-z]{2} \d{4}")
 QUARTERS = ("Q1", "Q2", "Q3", "Q4")
 
 Raw = dict[str, Any]
-"""An exhibit or a figure as `markup.raw` writes it."""
+"""An exhibit or a figure as `raw` writes it."""
 
 
 def registry(exhibits: Sequence[Raw]) -> dict[str, Raw]:

@@ -16,7 +16,8 @@ from revplan.ground.values import FrozenDict, Value
 from revplan.plan.checks import consistency
 from revplan.plan.goal import LEVELS, Goal
 from revplan.plan.goal import Change as Term
-from revplan.plan.model import Acv, Assumption, Plan, Scenario, Transition
+from revplan.plan.model import Plan
+from revplan.plan.parts import Acv, Assumption, Scenario, Transition
 from revplan.plan.stages import titles_of
 from revplan.plan.words import key_words, step_words, value_words
 

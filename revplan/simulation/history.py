@@ -30,7 +30,8 @@ from revplan.funnel.year import PlannedYear
 from revplan.ground.formats import first_largest
 from revplan.ground.lag import Lag
 from revplan.ground.tables import conform, empty
-from revplan.plan.model import Plan, Transition
+from revplan.plan.model import Plan
+from revplan.plan.parts import Transition
 from revplan.rates.estimates import transitions_block
 from revplan.rates.parts import OWN_LAG
 from revplan.rates.spells import NEVER, Spells

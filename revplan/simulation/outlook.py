@@ -27,7 +27,8 @@ from revplan.funnel.year import PlannedYear
 from revplan.ground.calendar import MONTH_DAYS
 from revplan.ground.errors import shown
 from revplan.ground.lag import Lag, path_day_chances
-from revplan.plan.model import Plan, Transition
+from revplan.plan.model import Plan
+from revplan.plan.parts import Transition
 from revplan.simulation.draws import Rates, normal_quadrature
 
 GRID = np.linspace(-5.5, 5.5, 265)  # normals at which what lands is tabulated; 0 is one of them

@@ -22,7 +22,8 @@ from revplan.funnel.tables import spend
 from revplan.funnel.year import PlannedYear, plan_year, recent_of, year_without_commit
 from revplan.ground.errors import shown
 from revplan.ground.tables import conform, empty
-from revplan.plan.model import Plan, Scenario, Transition
+from revplan.plan.model import Plan
+from revplan.plan.parts import Scenario, Transition
 from revplan.plan.scenario import scenario_effects, scenario_plans
 from revplan.simulation.curve import CurvePoint
 from revplan.simulation.draws import Bank

@@ -22,7 +22,8 @@ from revplan.funnel.year import CellName, Known
 from revplan.ground.errors import DataError, PlanError
 from revplan.ground.formats import counted
 from revplan.ground.tables import conform
-from revplan.plan.model import Plan, Transition
+from revplan.plan.model import Plan
+from revplan.plan.parts import Transition
 from revplan.rates.estimates import estimate_transitions, transitions_block
 from revplan.rates.expected import known_of
 from revplan.rates.forecast import USUAL_CV, count_quantiles

@@ -25,7 +25,8 @@ from revplan.ground.tables import columns, conform
 from revplan.ground.terminal import plain_rows
 from revplan.plan.checks import places, transition_place
 from revplan.plan.file import checked_plan, located, real_path
-from revplan.plan.model import Assumption, Plan, Scenario, Transition
+from revplan.plan.model import Plan
+from revplan.plan.parts import Assumption, Scenario, Transition
 from revplan.plan.scenario import idle, idle_uncertainty, scenario_effects, scenario_plans
 from revplan.plan.stages import titles_of
 from revplan.plan.words import key_words, step_words, value_words

@@ -21,7 +21,7 @@ from revplan.app.game import open_game
 from revplan.app.scenario_files import as_plan
 from revplan.cli import main
 from revplan.ground.errors import PlanError, ReportError
-from revplan.plan.model import Scenario
+from revplan.plan.parts import Scenario
 from revplan.record.signing import sign
 from revplan.exhibits.provenance import fingerprint
 from revplan.run.render import Request, render

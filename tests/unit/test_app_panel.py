@@ -21,7 +21,7 @@ from revplan.app.pictures import Scale, colour, commit_entries, picture, require
 from revplan.app.scenario_files import load, save, saved_names, scenario_text
 from revplan.exhibits.drawing import STYLE
 from revplan.ground.errors import PlanError
-from revplan.plan.model import Scenario
+from revplan.plan.parts import Scenario
 
 HOSTILE = "<script>alert(1)</script>\"' onload=x {{ 7*7 }} =cmd|'/c' ../ \u202e"
 

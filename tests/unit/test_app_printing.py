@@ -12,7 +12,7 @@ from revplan.app.answers import figures, headline, values
 from revplan.app.game import open_game
 from revplan.app.printing import Printer, report_pdf
 from revplan.ground.errors import RevplanError
-from revplan.plan.model import Scenario
+from revplan.plan.parts import Scenario
 from revplan.run.notebooks import new_workspace
 from revplan.run.render import Request, render
 from revplan.simulation.signing import ToSign, expected_words

@@ -26,7 +26,7 @@ from revplan.app.scenario_files import (
 )
 from revplan.ground.errors import PlanError
 from revplan.plan.file import read_plan
-from revplan.plan.model import Scenario
+from revplan.plan.parts import Scenario
 from revplan.plan.scenario import varied
 
 SAID = Scenario.model_validate(

@@ -19,7 +19,7 @@ from revplan.app.scenario_files import read_scenario, scenario_text
 from revplan.app.state import LAG, RATE, VOLUME, Gesture, History, State, scenario_of
 from revplan.ground.lag import INSTANT
 from revplan.ground.values import FrozenDict
-from revplan.plan.model import Scenario
+from revplan.plan.parts import Scenario
 from revplan.simulation.scenarios import compare
 
 LAWS = settings(

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 
 from revplan.cli import main
 from revplan.ground.errors import DataError
-from revplan.plan.model import Transition
+from revplan.plan.parts import Transition
 from revplan.rates.backtest import (
     MODEL,
     Told,

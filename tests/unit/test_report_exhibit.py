@@ -224,7 +224,7 @@ def test_a_painter_cannot_change_the_rows() -> None:
 def test_drawings_repeat_in_one_process_and_in_the_next(tmp_path: Path) -> None:
     script = (
         "import sys, pandas as pd\n"
-        "from revplan.report import axes\n"
+        "from revplan.exhibits import axes\n"
         "from revplan.exhibits.drawing import drawing\n"
         "def paint(ax, rows):\n"
         "    ax.fill_between(rows.x, rows.x, label='a'); ax.plot(rows.x, marker='o', label='b')\n"

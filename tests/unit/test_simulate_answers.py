@@ -19,7 +19,8 @@ from revplan.funnel.year import Known, plan_year
 from revplan.ground.errors import PlanError
 from revplan.plan.file import read_plan
 from revplan.plan.goal import solve_bridge
-from revplan.plan.model import GoalChange, Plan, Uncertainty
+from revplan.plan.model import Plan
+from revplan.plan.parts import GoalChange, Uncertainty
 from revplan.plan.scenario import scenario_plans, varied_goal
 from revplan.simulation import tables
 from revplan.simulation.answer import simulation_answer, simulation_text

@@ -17,7 +17,8 @@ from small_company import small_book
 from revplan.funnel.pipeline import open_yield
 from revplan.funnel.year import PlannedYear
 from revplan.ground.values import FrozenDict
-from revplan.plan.model import Plan, Scenario
+from revplan.plan.model import Plan
+from revplan.plan.parts import Scenario
 from revplan.plan.scenario import scenario_plans
 from revplan.simulation.scenarios import compare, in_todays_world, what_if
 from revplan.simulation.simulate import simulate

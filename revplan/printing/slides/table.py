@@ -51,7 +51,7 @@ class Sheet:
 
 
 def columns_of(raw: dict[str, Any], numeric: frozenset[str]) -> list[Column]:
-    """The columns of an exhibit, as `markup.raw` wrote them."""
+    """The columns of an exhibit, as `raw` wrote them."""
     cells = list(zip(*raw["shown"], strict=True)) or [()] * len(raw["columns"])
     labels = fitting_names([column["label"] for column in raw["columns"]], LONGEST_CELL // 4)
     return [
