@@ -18,8 +18,8 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from revplan import __version__
 from revplan.ground.errors import PlanError, ReportError, RevplanError, shown
+from revplan.ground.version import __version__
 
 if TYPE_CHECKING:
     from revplan.simulation.simulate import Spread

@@ -10,13 +10,13 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from revplan import __version__
 from revplan.exhibits.exhibit import Exhibit, table, text
 from revplan.exhibits.figures import of_year
 from revplan.funnel.funnel import YEAR
 from revplan.ground.errors import PlanError, shown
 from revplan.ground.formats import compact, counted, kinds_of, listed, show
 from revplan.ground.tables import empty
+from revplan.ground.version import __version__
 from revplan.plan.goal import next_year_growth
 from revplan.plan.model import Plan
 from revplan.plan.parts import Transition

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from revplan import __version__
 from revplan.ground.escaping import clean, cut_words
 from revplan.ground.formats import show
+from revplan.ground.version import __version__
 from revplan.plan.model import Plan
 
 LENGTH = 12

@@ -26,7 +26,7 @@ REPLAYED_DAYS = 480
 QUARTER_MONTHS = 3
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class HistoryBook:
     """The records behind a plan as known on a day; each table is made when it is first asked for."""
 
@@ -35,6 +35,9 @@ class HistoryBook:
     history: History
     months: int
     """Months the forecast looks ahead."""
+
+    def __repr__(self) -> str:
+        return f"<HistoryBook {self.plan.name}: {len(self.history.records):,} records, as of {self.history.as_of}>"
 
     @cached_property
     def estimates(self) -> pd.DataFrame:

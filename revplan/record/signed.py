@@ -27,12 +27,12 @@ from typing import Annotated, Any, Literal
 import pandas as pd
 from pydantic import ValidationError
 
-from revplan import __version__
 from revplan.ground.errors import Fault, PlanError, digits, shown
 from revplan.ground.files import MEGABYTES, PLAN_MB, SIGNED_MB, content_of, megabytes, told_of
 from revplan.ground.formats import show
 from revplan.ground.tables import columns, conform
 from revplan.ground.values import FrozenDict, Number, Value, frozen
+from revplan.ground.version import __version__
 from revplan.simulation.signing import ToSign
 from revplan.workbook.workbook import Workbook
 

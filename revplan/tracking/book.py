@@ -44,7 +44,7 @@ from revplan.tracking.promise import narrowed, promised_flow
 from revplan.tracking.scorecard import promise_by_source
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class BoardBook:
     """A plan's year as known on a day; each table is made when it is first asked for."""
 
@@ -68,6 +68,9 @@ class BoardBook:
     """What is doubtful about how plan, records and actuals go together: it comes first."""
     read: tuple[str, ...] = ()
     """What was understood of the actuals, and how."""
+
+    def __repr__(self) -> str:
+        return f"<BoardBook {self.plan.name}: {self.plan.period_label(self.quarter.name)}, as of {self.as_of}>"
 
     @property
     def plan(self) -> Plan:
@@ -293,7 +296,7 @@ def _of_segment(table: pd.DataFrame | None, segment: str) -> pd.DataFrame | None
     return table if table is None or not segment else table[table["segment"] == segment]
 
 
-def open_boardbook(
+def open_board(
     plan_path: str | Path,
     quarter: str = "",
     as_of: date | str | None = None,
@@ -356,14 +359,14 @@ def open_before(book: BoardBook, plan_path: str | Path, against: str | Path = ""
     book
         The year as known now.
     plan_path, against
-        As for `open_boardbook`.
+        As for `open_board`.
 
     Raises
     ------
     PlanError, DataError
-        As `open_boardbook`.
+        As `open_board`.
     """
     evening = book.quarter.first.start_time.date() - timedelta(days=1)
     if not book.spans or evening < book.plan.first_month.start_time.date():
         return None
-    return open_boardbook(plan_path, as_of=evening, against=against, segment=book.segment)
+    return open_board(plan_path, as_of=evening, against=against, segment=book.segment)

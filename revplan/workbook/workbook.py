@@ -33,7 +33,7 @@ from revplan.plan.words import key_words, step_words, value_words
 from revplan.simulation.realism import Realism, realism, stretch
 from revplan.simulation.scenarios import Compared, compare, held_year
 from revplan.simulation.signing import ToSign, signed_year
-from revplan.simulation.simulate import Simulation, Spread, in_order, simulate
+from revplan.simulation.simulate import SEED, TRIALS, Simulation, Spread, in_order, simulate
 from revplan.snapshot.fit import look_first, misfits
 from revplan.snapshot.state import Records, known, read_history, with_history_rates
 from revplan.workbook.notes import headline, notes
@@ -109,7 +109,7 @@ LOOK = "look at this: "
 """How a line of `check` begins that says what is doubtful."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Workbook:
     """A computed plan and its tables; each table is made when it is first asked for."""
 
@@ -123,6 +123,9 @@ class Workbook:
     """What was understood of the actuals, and how."""
     held: str = ""
     """Whose entries these are, in a sentence, where they are not the plan's own commit."""
+
+    def __repr__(self) -> str:
+        return f"<Workbook {self.plan.name}: {self.headline}>"
 
     @property
     def plan(self) -> Plan:
@@ -216,6 +219,23 @@ class Workbook:
         """Table funnel, its commit times what is to sign; the expected commit where no volume gives the confidence."""
         scale = self.to_sign.scale
         return self.funnel.assign(commit=self.funnel["commit"] * (1.0 if scale is None else scale))
+
+    @cached_property
+    def commit(self) -> pd.DataFrame:
+        """What is to sign for the year: entries of the commit stage by segment, source and month. [records]"""
+        rows = self.to_deliver
+        rows = rows[(rows["stage"] == self.plan.commit_stage) & rows["month"].isin(self.plan.months)]
+        return rows[["segment", "source", "month", "commit"]].reset_index(drop=True)
+
+    def simulate(self, trials: int = TRIALS, seed: int = SEED) -> Simulation:
+        """The year simulated with `trials` trials, as `seed` draws them.
+
+        Raises
+        ------
+        PlanError
+            If there are too few trials, or more than fit.
+        """
+        return simulate(self.year, trials=trials, seed=seed)
 
     @cached_property
     def realism(self) -> Realism | None:

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from revplan import __version__
 from revplan.cli import main
 from revplan.ground.errors import ReportError
+from revplan.ground.version import __version__
 from revplan.run import running
 
 ROOT = Path(__file__).resolve().parents[2]

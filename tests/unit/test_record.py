@@ -16,11 +16,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from revplan import __version__
 from revplan.cli import main
 from revplan.crm.inputs import queries
 from revplan.ground.errors import PlanError
 from revplan.ground.formats import commitment, compact, show
+from revplan.ground.version import __version__
 from revplan.plan.file import read_plan
 from revplan.record.difference import compare
 from revplan.record.signed import CONTENTS, README, Record, drift, read_record

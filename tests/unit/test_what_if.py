@@ -22,7 +22,7 @@ from revplan.plan.parts import Scenario
 from revplan.plan.scenario import scenario_plans
 from revplan.simulation.scenarios import compare, in_todays_world, what_if
 from revplan.simulation.simulate import simulate
-from revplan.tracking.book import BoardBook, open_boardbook
+from revplan.tracking.book import BoardBook, open_board
 
 EXAMPLE = Path(__file__).parents[2] / "data" / "example"
 FY26 = EXAMPLE / "plan_fy26.yaml"
@@ -100,7 +100,7 @@ def test_the_same_world_has_the_same_luck(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def year_to_come() -> BoardBook:
-    return open_boardbook(EXAMPLE / "plan.yaml")
+    return open_board(EXAMPLE / "plan.yaml")
 
 
 def says_what_compare_says(year: PlannedYear) -> None:
