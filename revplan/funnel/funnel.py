@@ -168,7 +168,11 @@ def _rounded_totals(cell: Cell, wins: float) -> np.ndarray:
 
 
 def half_up(value: float) -> float:
-    """The nearest whole number, halves up; a value a rounding error short of the half counts as the half."""
+    """The nearest whole number, halves up; a value a rounding error short of the half counts as the half.
+
+    >>> half_up(2.5)
+    3.0
+    """
     return float(np.floor(value + 0.5 + 1e-9 * max(1.0, abs(value))))
 
 

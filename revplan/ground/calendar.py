@@ -31,7 +31,11 @@ def share_gone(day: date) -> float:
 
 
 def months_from(first: pd.Period, count: int) -> pd.PeriodIndex:
-    """`count` months, the first of them `first`."""
+    """`count` months, the first of them `first`.
+
+    >>> [str(month) for month in months_from(pd.Period("2027-11", "M"), 3)]
+    ['2027-11', '2027-12', '2028-01']
+    """
     return pd.period_range(first, periods=count, freq="M")
 
 
@@ -44,7 +48,11 @@ def quarter_id(index: int, first: pd.Period) -> str:
 
 
 def quarter_label(index: int, first: pd.Period, names: Names = "start") -> str:
-    """Fiscal quarter `index` as a reader calls it: 'Jan-Mar 2027 (Q1 FY27)'. `names` is the plan's `fiscal_year.names`."""
+    """Fiscal quarter `index` as a reader calls it: 'Jan-Mar 2027 (Q1 FY27)'. `names` is the plan's `fiscal_year.names`.
+
+    >>> quarter_label(3, pd.Period("2027-01", "M"))
+    'Oct-Dec 2027 (Q4 FY27)'
+    """
     begin = first + MONTHS_PER_QUARTER * index
     return f"{months_label(begin, MONTHS_PER_QUARTER)} ({quarter_short(index, first, names)})"
 

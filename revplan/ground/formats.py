@@ -35,7 +35,11 @@ _UNITS = ((Decimal(1), ""), (Decimal(1000), "k"), (Decimal(10**6), "M"), (Decima
 
 
 def show(value: object, kind: str) -> str:
-    """`value` as a reader sees it, by the rule of its kind."""
+    """`value` as a reader sees it, by the rule of its kind.
+
+    >>> show(0.1234, "share"), show(1234567, "money")
+    ('12.3%', '1,234,567')
+    """
     return column([value], kind)[0]
 
 
@@ -102,7 +106,11 @@ def whole_amounts(amounts: Sequence[float] | np.ndarray, total: float | None = N
 
 
 def commitment(value: float) -> int:
-    """`value` rounded up, as a promise is: 41.2 deals are 42, and 42.0000000001 are 42."""
+    """`value` rounded up, as a promise is: 41.2 deals are 42, and 42.0000000001 are 42.
+
+    >>> commitment(994.2)
+    995
+    """
     return math.ceil(value - 1e-9 * max(1.0, value))
 
 
@@ -171,6 +179,10 @@ def largest_remainder(values: Sequence[float] | np.ndarray, total: float | None 
     ------
     ValueError
         If a part is not finite, or the total is further away than rounding can explain.
+
+    >>> import numpy as np
+    >>> largest_remainder(np.array([1.5, 1.5, 2.0]), 5).tolist()
+    [2.0, 1.0, 2.0]
     """
     import numpy as np
 

@@ -109,7 +109,11 @@ class Lag(Value):
 
     @property
     def length_days(self) -> float:
-        """The median of a log-normal delay, the mean of any other. [days]"""
+        """The median of a log-normal delay, the mean of any other. [days]
+
+        >>> round(Lag(median_days=60, p90_days=150).length_days, 1)
+        60.0
+        """
         if self.median_days is not None:
             return self.median_days
         return MONTH_DAYS * sum(month * share for month, share in enumerate(self.shift))
@@ -186,6 +190,9 @@ def path_shares(lags: tuple[Lag, ...], start: float = 0.0) -> np.ndarray:
         The lags of the path's transitions.
     start
         Share of the month of entry that is over before the first entry. [0-1)
+
+    >>> path_shares((Lag(months=1), Lag(months=2))).tolist()
+    [0.0, 0.0, 0.0, 1.0]
     """
     spread = tuple(lag for lag in lags if lag.log_normal)
     monthly = _log_normal_shares(spread[0], start) if len(spread) == 1 else _grid_shares(spread, start)
