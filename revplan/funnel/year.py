@@ -11,6 +11,7 @@ from revplan.funnel.commit import ALL_QUARTERS, LAST_MONTH, QUARTERS, Limits, Pr
 from revplan.funnel.funnel import HORIZON, YEAR, Cell, Required, forward, plan_cells, required_entries, target_arr
 from revplan.funnel.pipeline import OpenGroup, OpenYield, open_yield
 from revplan.ground.calendar import month_of, share_gone
+from revplan.ground.clock import Clock
 from revplan.plan.goal import Bridge, solve_bridge
 from revplan.plan.model import Plan
 
@@ -30,6 +31,8 @@ class Known:
     """Wins and their ARR in each of the 24 months, by cell: what is closed before the plan date."""
     recent: Mapping[CellName, float] | None = None
     """Entries a month by cell, the mean of the last three whole months; None where no records say."""
+    clock: Clock | None = None
+    """By which the last step takes its time, the ages of its open records among them; None where that is days."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +142,7 @@ def required(plan: Plan, cells: tuple[Cell, ...], targets: np.ndarray) -> tuple[
 
 def _opened(cell: Cell, plan: Plan, known: Known) -> tuple[tuple[OpenGroup, OpenYield], ...]:
     groups = known.open_groups.get((cell.segment, cell.source), ())
-    return tuple((group, open_yield(cell, group, plan.plan_date, plan.first_month)) for group in groups)
+    return tuple((group, open_yield(cell, group, plan.plan_date, plan.first_month, known.clock)) for group in groups)
 
 
 def _open_sum(opened: tuple[tuple[tuple[OpenGroup, OpenYield], ...], ...], name: str) -> np.ndarray:

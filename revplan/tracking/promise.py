@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from revplan.funnel.funnel import HORIZON, YEAR, Cell, forward
-from revplan.funnel.pipeline import open_entries
+from revplan.funnel.pipeline import new_wins, open_entries
 from revplan.funnel.year import Known, PlannedYear, year_without_commit
 from revplan.ground.calendar import months_from
 from revplan.ground.tables import conform, empty
@@ -48,7 +48,9 @@ def _cell_flow(year: PlannedYear, row: int, cell: Cell) -> pd.DataFrame:
     new, opening = np.zeros((2, len(cell.stages), width))
     new[:, year.first - first :] = year.flows[row][:, : YEAR - year.first]
     for group, _ in year.open_yields[row]:
-        opening[:, -first:] += open_entries(cell, group, year.plan.plan_date, year.plan.first_month)[:, :YEAR]
+        opening[:, -first:] += open_entries(cell, group, year.plan.plan_date, year.plan.first_month, year.known.clock)[
+            :, :YEAR
+        ]
     opening[-1, -first:] += year.won_wins[row, :YEAR]
     arr = np.zeros((2, len(cell.stages), width))
     arr[0, -1] = new[-1] * cell.acv
@@ -86,7 +88,13 @@ def rest_of_year(year: PlannedYear, plan: Plan, known: Known) -> PlannedYear:
         entries[0] *= (1 - now.start) / (1 - over)
         flows[cell.segment, cell.source] = entries
     none = np.zeros(HORIZON - now.first)
-    brought = (forward(cell, flows.get((cell.segment, cell.source), none), now.start) for cell in now.cells)
+    brought = []
+    for cell in now.cells:
+        entries = flows.get((cell.segment, cell.source), none)
+        stages = forward(cell, entries, now.start)
+        if known.clock is not None:
+            stages[-1] = new_wins(cell, entries, plan.plan_date, known.clock)
+        brought.append(stages)
     return replace(now, flows=tuple(brought))
 
 
