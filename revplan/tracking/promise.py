@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from revplan.funnel.funnel import HORIZON, YEAR, Cell, forward
-from revplan.funnel.pipeline import new_wins, open_entries
+from revplan.funnel.funnel import HORIZON, YEAR, Cell
+from revplan.funnel.pipeline import open_entries
 from revplan.funnel.year import Known, PlannedYear, year_without_commit
 from revplan.ground.calendar import months_from
 from revplan.ground.tables import conform, empty
@@ -80,7 +80,7 @@ def rest_of_year(year: PlannedYear, plan: Plan, known: Known) -> PlannedYear:
     known
         What the records say on that day.
     """
-    now = year_without_commit(plan, known)
+    now = replace(year_without_commit(plan, known), clock=known.clock)
     flows = {}
     for cell, flow in zip(year.cells, year.flows, strict=True):
         entries = flow[0, now.first - year.first :].copy()
@@ -88,13 +88,7 @@ def rest_of_year(year: PlannedYear, plan: Plan, known: Known) -> PlannedYear:
         entries[0] *= (1 - now.start) / (1 - over)
         flows[cell.segment, cell.source] = entries
     none = np.zeros(HORIZON - now.first)
-    brought = []
-    for cell in now.cells:
-        entries = flows.get((cell.segment, cell.source), none)
-        stages = forward(cell, entries, now.start)
-        if known.clock is not None:
-            stages[-1] = new_wins(cell, entries, plan.plan_date, known.clock)
-        brought.append(stages)
+    brought = (now.brought(cell, flows.get((cell.segment, cell.source), none)) for cell in now.cells)
     return replace(now, flows=tuple(brought))
 
 

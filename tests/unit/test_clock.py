@@ -12,16 +12,34 @@ import pytest
 from revplan.crm.records import History
 from revplan.funnel.funnel import Cell, forward
 from revplan.funnel.pipeline import OpenGroup, new_wins, open_yield
+from revplan.funnel.year import Known, plan_year
 from revplan.ground.clock import Ahead, Clock, days_left
 from revplan.ground.lag import Lag
+from revplan.plan.model import Plan
+from revplan.plan.parts import Scenario
 from revplan.rates.closings import bunching, clock_of, closing_notes
 from revplan.rates.estimates import estimate_transitions
 from revplan.rates.forecast import forecast_wins
+from revplan.simulation.scenarios import held_year
+from revplan.tracking.promise import rest_of_year
 
 START = np.datetime64("2024-01-01")
 EVEN = Clock((1.0,) * 31, (1.0,) * 92, 0)
 QUARTERS = Clock((1.0,) * 31, (4.0,) * 12 + (1.0,) * 80, 0)
 MONTHS = Clock((31.0,) + (0.0,) * 30, (1.0,) * 92, 0)
+PLAN = {
+    "year": {"first_month": "2026-01"},
+    "plan_date": date(2026, 1, 1),
+    "goal": {"new_arr": 100_000},
+    "stages": [{"id": stage, "label": stage} for stage in ("lead", "sql", "won")],
+    "commit": {"stage": "sql"},
+    "transitions": [
+        {"from": "lead", "to": "sql", "rate": 0.4, "lag": {"median_days": 12, "p90_days": 40}},
+        {"from": "sql", "to": "won", "rate": 0.3, "lag": {"median_days": 45, "p90_days": 130}},
+    ],
+    "segments": {"all": {"share": 1.0, "acv": {"mean": 1000.0}}},
+    "sources": {"web": {"share": 1.0, "enters": "lead"}},
+}
 CELL = Cell("all", "web", ("lead", "sql", "won"), (0.4, 0.3), (Lag(median_days=12, p90_days=40), Lag(median_days=45, p90_days=130)), 1000.0, 1.0)  # fmt: skip
 
 
@@ -161,3 +179,15 @@ def test_a_forecast_right_after_a_burst_expects_less_than_one_before_it() -> Non
         before, after = (forecast_wins(lived(clock, 13, 6000, days), 1).from_known.wins.mean for days in (789, 820))
         said[name] = after / before
     assert said["bursts"] < 0.7 * said["even"]
+
+
+def test_a_running_year_has_one_landing_by_its_clock_whoever_asks() -> None:
+    """What is committed lands as the clock has it; a scenario that changes nothing lands there too."""
+    plan = Plan.model_validate(PLAN)
+    promised = plan_year(plan, Known())
+    later = plan.model_copy(update={"plan_date": date(2026, 2, 10)})
+    plain, told = (rest_of_year(promised, later, Known(clock=each)) for each in (None, QUARTERS))
+    quarter = slice(1, 3)  # the rest of the first quarter, of which the burst is still to come
+    assert told.commit_wins[0, quarter].sum() > 1.05 * plain.commit_wins[0, quarter].sum()
+    again = held_year(told, told.plan, Scenario())
+    assert again.commit_wins == pytest.approx(told.commit_wins)
