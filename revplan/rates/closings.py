@@ -76,8 +76,8 @@ def closing_notes(history: History) -> tuple[str, ...]:
     days = "the last day" if found.last == 1 else f"the last {found.last} days"
     return (
         f"Wins bunch: {found.share:.0%} of them fall on {days} of a {found.of}, which {'is' if found.last == 1 else 'are'} "
-        f"{found.usual:.0%} of all days. Delays of the last step are counted at that pace, so wins are expected when they usually come; "
-        "what is open right after such an end has just been passed over.",
+        f"{found.usual:.0%} of all days. Delays of the last step are counted at that pace: the forecast, the open pipeline and the "
+        "landing expect wins when they usually come. The wins of a plan's commit are spread without it.",
     )
 
 
