@@ -54,9 +54,9 @@ class Clock:
         inside = np.clip(moments, first, first + len(done) - 1)
         return np.interp(inside, first + np.arange(len(done)), done) + (moments - inside)
 
-    def of(self, days: np.ndarray) -> np.ndarray:
-        """The day of work in the middle of each of `days`. [days since 1970]"""
-        return np.floor(self.worked(np.asarray(days) + 0.5) + ROUNDING).astype(np.int64)
+    def of(self, days: np.ndarray, within: np.ndarray | float = 0.5) -> np.ndarray:
+        """The day of work when a part `within` of each of `days` is over. [days since 1970]"""
+        return np.floor(self.worked(np.asarray(days) + within) + ROUNDING).astype(np.int64)
 
     def by_evening(self, days: np.ndarray) -> np.ndarray:
         """The last day of work that is over in the evening of each of `days`. [days since 1970]"""

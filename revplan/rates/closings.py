@@ -33,6 +33,7 @@ UNLIKELY = 0.001  # chance of it by luck
 MONTH_BINS = np.array([0, 1, 2, 4, 8, 15])  # days left, from which on speeds are told together
 QUARTER_BINS = np.array([0, 1, 3, 6, 9, 12, 16, 21, 31, 61])
 ROUNDS = 30  # of fitting in turn
+GOLDEN = 0.6180339887498949  # whose multiples, less their whole parts, are spread evenly
 
 _found: WeakKeyDictionary[History, Bunching | None] = WeakKeyDictionary()  # a history is asked by all who read its ages
 
@@ -82,17 +83,25 @@ def closing_notes(history: History) -> tuple[str, ...]:
 
 
 def on_clock(spells: Spells, clock: Clock) -> Spells:
-    """`spells` with the days of the last step told in days of work."""
-    entered = spells.entered.copy()
-    for column in (-2, -1):
-        entered[:, column] = _told(spells.entered[:, column], clock)
+    """`spells` with the days of the last step told in days of work.
+
+    A day may hold the work of a month: what ended on it is spread evenly over that work, so that delays are smooth.
+    """
     day = int(clock.by_evening(np.array(spells.day)))
-    return replace(spells, day=day, entered=entered, lost=_told(spells.lost, clock))
+    within = (np.arange(len(spells.entered)) * GOLDEN) % 1.0
+    entered = spells.entered.copy()
+    entered[:, -2] = _told(spells.entered[:, -2], clock, 0.5)
+    ended = [_told(each, clock, within) for each in (spells.entered[:, -1], spells.lost)]
+    began = np.where(entered[:, -2] < NEVER, entered[:, -2], 0)
+    won, lost = (np.where(each < NEVER, np.clip(each, np.minimum(began, day), day), NEVER) for each in ended)
+    entered[:, -1] = won
+    return replace(spells, day=day, entered=entered, lost=lost)
 
 
-def _told(days: np.ndarray, clock: Clock) -> np.ndarray:
+def _told(days: np.ndarray, clock: Clock, within: np.ndarray | float) -> np.ndarray:
+    """Days of work of what happened on `days`, each when a part `within` of it was over."""
     known = days < NEVER
-    return np.where(known, clock.of(np.where(known, days, 0)), NEVER)
+    return np.where(known, clock.of(np.where(known, days, 0), within), NEVER)
 
 
 def bunching_of(spells: Spells) -> Bunching | None:

@@ -84,6 +84,15 @@ def test_a_clock_agrees_with_time_at_the_ends_of_quarters_and_runs_faster_before
     assert later.worked(np.array([day("2026-02-01"), day("2026-05-01")])) == pytest.approx([day("2026-02-01"), day("2026-05-01")])  # fmt: skip
 
 
+def test_a_day_of_much_work_is_over_in_its_evening_only() -> None:
+    """31 March brings 3 days of work in a burst, and a month's where wins are dated at its end."""
+    last = np.array([day("2026-03-31")])
+    for clock, before in ((QUARTERS, 1), (MONTHS, 14)):
+        assert clock.by_evening(last)[0] == last[0]
+        assert clock.of(last)[0] <= last[0] - before
+        assert clock.by_evening(last + 1)[0] >= last[0]
+
+
 def test_an_even_clock_is_the_calendar() -> None:
     days = np.arange(day("2023-12-20"), day("2025-03-04"))
     assert (EVEN.of(days) == days).all()
@@ -164,11 +173,15 @@ def in_work(history: History) -> Any:
     return estimate_transitions(history, history.as_of).iloc[0]
 
 
-def test_delays_dated_at_month_ends_are_not_told_longer_and_the_rate_not_lower_in_mid_month() -> None:
+def test_wins_dated_at_month_ends_leave_delays_smooth_and_the_rate_as_it_is_in_mid_month() -> None:
     """700 days end on 1 December 2025, 714 in its middle, when a fortnight's wins are not on file yet."""
     for days in (700, 714):
         row = in_work(lived(EVEN, 11, 8000, days, dated="month"))
         assert row["rate"] == pytest.approx(0.25, rel=0.07)
+        assert row["median_days"] == pytest.approx(
+            40 * np.log(2) + 15, abs=5
+        )  # counted from the beginning of the month of entry
+        assert row["p90_days"] == pytest.approx(40 * np.log(10) + 15, abs=9)
         assert row["recorded_from"] <= pd.Timestamp("2024-02-01")
 
 
