@@ -76,7 +76,7 @@ def yaml_document(content: bytes, name: str, error: type[RevplanError], wanted: 
         root = _composed(yaml, text)
         if root is not None and _node_count(root, {}) > MAX_NODES:
             raise error.at(name, "its aliases stand for more than a plan can hold; write the values out")
-        data = yaml.load(text)
+        data = None if root is None else yaml.constructor.construct_document(root)  # what was composed: not read twice
     except MarkedYAMLError as fault:
         raise error.at(_marked(name, fault), _problem(fault)) from None
     except ReusedAnchorWarning as fault:

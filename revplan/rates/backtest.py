@@ -29,7 +29,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from revplan.crm.records import Export, History, known_by, read_export
 from revplan.ground.calendar import MONTH_DAYS
@@ -203,8 +203,8 @@ def _coverage(told: Sequence[Told], quantiles: np.ndarray, came: np.ndarray) -> 
 
 def proportion_interval(held: int, number: int) -> tuple[float, float]:
     """90 % interval of a proportion of which `held` of `number` were seen (Clopper and Pearson)."""
-    low = float(beta.ppf(0.05, held, number - held + 1)) if held else 0.0
-    high = float(beta.ppf(0.95, held + 1, number - held)) if held < number else 1.0
+    low = float(betaincinv(held, number - held + 1, 0.05)) if held else 0.0
+    high = float(betaincinv(held + 1, number - held, 0.95)) if held < number else 1.0
     return low, high
 
 

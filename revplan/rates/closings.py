@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from scipy.stats import binomtest
+from scipy.special import bdtrc
 
 from revplan.crm.records import History
 from revplan.ground.clock import MONTH_LONGEST, QUARTER_LONGEST, Clock, days_left
@@ -142,7 +142,7 @@ def _bunched(came: np.ndarray, told: np.ndarray, left: np.ndarray, ends: tuple[i
         number, share = round(float(came.sum())), float(told[inside].sum()) / max(float(told.sum()), 1e-9)
         counted = round(float(came[inside].sum()))
         if number and 0 < share < 1:
-            chance = float(binomtest(counted, number, share, alternative="greater").pvalue)
+            chance = float(bdtrc(counted - 1, number, share))
             tests.append((chance, last, counted / number / share))
     return min(tests, default=(1.0, 0, 1.0))
 

@@ -31,8 +31,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import betaincinv, ndtr, xlogy
-from scipy.stats import binomtest
+from scipy.special import betaincinv, gammaln, ndtr, xlog1py, xlogy
 
 from revplan.crm.records import EVERY, History, silence, stale
 from revplan.ground.calendar import MONTH_DAYS
@@ -138,13 +137,24 @@ def drift(cohort: Cohort, sources: Sequence[Cohort]) -> Drift | None:
     came = int((ago < LATELY).sum())
     if min(lately, every - lately) < FEWEST or number == came:
         return None
-    jump = float(binomtest(came, number, min(lately / every, 1.0)).pvalue)
+    jump = as_unlikely(came, number, min(lately / every, 1.0))
     days, share = np.arange(len(expected)), expected / every
     middle = float(share @ days)
     spread = np.sqrt(float(share @ (days - middle) ** 2) / number)
     trend = 2 * float(ndtr(-abs(float(ago.mean()) - middle) / spread))
     ratio = came / (number - came) * (every - lately) / lately
     return Drift(ratio, min(2 * min(jump, trend), 1.0))
+
+
+def as_unlikely(came: int, number: int, share: float) -> float:
+    """The chance of a count out of `number` that is no likelier than `came`, where each counts with chance `share`.
+
+    The exact two-sided binomial test, as `scipy.stats.binomtest` has it, whose module takes a quarter of a second to load.
+    """
+    counts = np.arange(number + 1)
+    ways = gammaln(number + 1) - gammaln(counts + 1) - gammaln(number - counts + 1)
+    chances = np.exp(ways + xlogy(counts, share) + xlog1py(number - counts, -share))
+    return min(float(chances[chances <= chances[came] * (1 + 1e-7)].sum()), 1.0)
 
 
 MATURE_AGE = 0.6  # a rate is mature when p90 of the lag lies within this share of the longest watch

@@ -23,8 +23,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from scipy.special import gammaln
-from scipy.stats import gamma, nbinom
+from scipy.special import gammaincinv, gammaln
 
 from revplan.crm.records import History, silence, stale
 from revplan.ground.errors import DataError
@@ -63,6 +62,8 @@ def count_quantiles(mean: float, cv: float, shares: np.ndarray) -> np.ndarray:
     """
     if mean <= 0:
         return np.zeros(len(shares))
+    from scipy.stats import nbinom  # takes a quarter of a second, which most commands need not wait for
+
     size = 1 / max(cv, NO_CV) ** 2
     chance = size / (size + mean)
     above = nbinom.ppf(shares, size, chance)
@@ -81,7 +82,7 @@ def money_quantiles(mean: float, variance: float, shares: np.ndarray) -> np.ndar
     if mean <= 0 or variance <= 0:
         return np.full(len(shares), max(mean, 0.0))
     shape = mean**2 / variance
-    return gamma.ppf(shares, shape, scale=mean / shape)
+    return gammaincinv(shape, shares) * (mean / shape)
 
 
 def count_log_likelihood(actual: np.ndarray, mean: np.ndarray, cv: np.ndarray | float) -> np.ndarray:

@@ -28,7 +28,6 @@ from math import factorial
 import numpy as np
 from numpy.polynomial.hermite_e import herme2poly, hermegauss, hermevander
 from scipy.special import betainc, betaincc, betainccinv, betaincinv, ndtr, ndtri
-from scipy.stats import qmc
 
 from revplan.ground.errors import Fault, PlanError, shown
 
@@ -100,6 +99,8 @@ def _drivers_fault(drivers: int) -> Fault | None:
 @lru_cache(maxsize=2)
 def _net(seed: int, width: int, points: int) -> np.ndarray:
     """A scrambled Sobol net as whole numbers of 53 bits: shape (width, points)."""
+    from scipy.stats import qmc  # takes a quarter of a second, which most commands need not wait for
+
     made = qmc.Sobol(width, scramble=True, bits=NET_BITS, rng=np.random.default_rng([seed, 0])).random(points)
     return (made.T * 2.0**NET_BITS).astype(np.uint64) << np.uint64(BITS - NET_BITS)
 

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import beta
+from scipy.stats import beta, binomtest
 
 from revplan.crm.records import History
 from revplan.ground.errors import DataError
-from revplan.rates.estimates import estimate_transitions, estimate_warnings
+from revplan.rates.estimates import as_unlikely, estimate_transitions, estimate_warnings
 from revplan.rates.parts import LEVEL_PRIOR, SCATTERS, Cells, shrunk
 from revplan.rates.tails import cohort_rates
 
@@ -155,6 +155,12 @@ def test_what_records_were_too_young_to_show_is_added() -> None:
     assert not row["mature"]
     assert row["rate"] == pytest.approx(0.3, rel=0.1)
     assert row["rate_low"] < 0.3 < row["rate_high"]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.09, 0.5, 0.93, 1.0])
+@pytest.mark.parametrize(("came", "number"), [(0, 1), (3, 12), (12, 12), (40, 900), (450, 900), (2_000, 60_000)])
+def test_how_unlikely_a_count_is(came: int, number: int, share: float) -> None:
+    assert as_unlikely(came, number, share) == pytest.approx(binomtest(came, number, share).pvalue, rel=1e-6, abs=1e-12)
 
 
 def stepped(before: float, after: float) -> History:
