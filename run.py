@@ -38,8 +38,9 @@ NETWORK_WORDS = (
     "timed out",
 )
 
-# A file of tests, or a notebook, at a time in each process. In one process, as for --pdb: `run.py test -n0`.
-SIDE_BY_SIDE = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile"]
+# Files that share what is dear to make, or a notebook, at a time in each process, the dearest first (conftest.py says
+# which). In one process, as for --pdb: `run.py test -n0`.
+SIDE_BY_SIDE = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
 
 ABOUT = {
     "setup": "make .venv, or bring it up to date",
@@ -128,7 +129,7 @@ def lock_command() -> list[str]:
 
 def run_all(chosen: list[list[str]], folder: Path) -> int:
     """The first exit code other than 0, after all of `chosen` have run in `folder`."""
-    codes = [subprocess.run(command, cwd=folder).returncode for command in chosen]
+    codes = [subprocess.run(command, cwd=folder, env=child_environment()).returncode for command in chosen]
     return next((code for code in codes if code), 0)
 
 
@@ -237,7 +238,7 @@ def install(what: str, command: list[str]) -> None:
 
 
 def child_environment() -> dict[str, str]:
-    """The environment of an installer: as here, but compiled files are written (starts take a third)."""
+    """The environment of all that is started: as here, but compiled files are written (starts take a third)."""
     return {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
 
 

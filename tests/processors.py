@@ -22,7 +22,7 @@ WITHOUT = ("", "X86_V4 AVX512_ICL", "X86_V3 X86_V4 AVX512_ICL")
 """The instructions that numpy is told to do without."""
 
 PYTEST = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "-n", "auto", "--maxprocesses", "4"]
-PYTEST += ["--dist", "loadfile", "-p", "no:cacheprovider"]
+PYTEST += ["--dist", "loadfile", "--no-loadscope-reorder", "-p", "no:cacheprovider"]
 EVERYTHING = ["tests/unit", "tests/property", "tests/golden", "notebooks"]
 SUBJECTS = (
     "board",

@@ -20,6 +20,12 @@ def opened() -> Callable[..., BoardBook]:
 
 
 @pytest.fixture(scope="session")
+def year_to_come() -> BoardBook:
+    """The example company's year that has not begun."""
+    return open_board(FY26.with_name("plan.yaml"))
+
+
+@pytest.fixture(scope="session")
 def q3(opened: Callable[..., BoardBook]) -> BoardBook:
     """The year at the end of its third quarter."""
     return opened("2026-Q3")

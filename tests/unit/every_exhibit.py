@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from revplan.exhibits import annual_commit, confidence, deliveries, evidence, rates, realism, side_by_side
@@ -53,8 +54,9 @@ RATES = (
 )
 
 
+@cache
 def reports(plan: Path) -> dict[str, list[Exhibit]]:
-    """By report, every exhibit of it; that of the records only where the plan names some."""
+    """By report (made once a session), every exhibit of it; that of the records only where the plan names some."""
     book = open_workbook(plan)
     made = {
         "annual_commit": [show(book) for show in ANNUAL_COMMIT],

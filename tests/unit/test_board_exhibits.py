@@ -72,8 +72,8 @@ def test_the_summary_says_what_came_where_it_lands_what_changed_and_what_to_do(e
     assert example[0].header == "Orrinvale Software FY26, as known on 30 Sep 2026"
 
 
-def test_every_measure_that_is_defined_is_used_somewhere(example: list[Exhibit], tmp_path: Path) -> None:
-    planned = pack(open_board(EXAMPLE / "plan.yaml"))
+def test_every_measure_that_is_defined_is_used_somewhere(example: list[Exhibit], year_to_come: BoardBook) -> None:
+    planned = pack(year_to_come)
     others = [each for made in reports(EXAMPLE / "plan.yaml").values() for each in made]
     used = {figure.measure.name for each in [*example, *planned, *others] for _, _, figure in each.figures}
     assert used == set(measures())
@@ -100,8 +100,8 @@ def test_one_segment_of_the_example(segment: str, opened: Callable[..., BoardBoo
     assert made[0].header.startswith(f"Orrinvale Software FY26, {segment}, as known")
 
 
-def test_a_year_that_has_not_begun_shows_what_is_promised() -> None:
-    made = checked(open_board(EXAMPLE / "plan.yaml"))
+def test_a_year_that_has_not_begun_shows_what_is_promised(year_to_come: BoardBook) -> None:
+    made = checked(year_to_come)
     assert made[0].message.startswith("The year begins on 1 Jan 2027; nothing can have come yet. The year lands at")
     assert "SQLs are to sign for the year; with those of records open already " in made[1].message
 

@@ -198,14 +198,14 @@ def test_coverage_is_of_what_remains_of_the_goal(book: BoardBook, leads: pd.Data
     assert (table["in_time"] < table["open_amount"]).all()
 
 
-def test_the_landing_is_what_is_closed_open_and_to_come(book: BoardBook) -> None:
+def test_the_landing_is_what_is_closed_open_and_to_come(book: BoardBook, opened: Callable[..., BoardBook]) -> None:
     quarter, year = book.landing.to_dict("records")
     assert quarter["landing"] == quarter["closed"] == quarter["landing_low"] == quarter["landing_high"]
     assert year["landing"] == pytest.approx(year["closed"] + year["from_open"] + year["to_create"])
     assert year["closed"] < year["landing_low"] < year["landing"] < year["landing_high"]
     assert 0 < year["chance_of_goal"] < 1
     assert year["at_recent_pace"] > year["closed"]
-    running = open_board(FY26, "2026-Q3", date(2026, 8, 15)).landing.iloc[0]
+    running = opened("2026-Q3", date(2026, 8, 15)).landing.iloc[0]
     assert running["closed"] < running["landing_low"] < running["landing"] < running["landing_high"]
 
 
@@ -221,8 +221,8 @@ def test_the_bridge_of_the_actuals_is_that_of_the_subscriptions(book: BoardBook)
     assert table["2026 to Q3", "opening"] == 5_690_000
 
 
-def test_months_after_the_last_day_known_are_not_booked() -> None:
-    early = sound(open_board(FY26, "2026-Q3", date(2026, 8, 15)))
+def test_months_after_the_last_day_known_are_not_booked(opened: Callable[..., BoardBook]) -> None:
+    early = sound(opened("2026-Q3", date(2026, 8, 15)))
     money = early.promise_money.set_index(["period", "term"])
     assert money["basis"]["2026-Q3 to date", "spend"].endswith("booked in the actuals to 31 Jul 2026")
     july = pd.read_csv(EXAMPLE / "spend.csv").query("month == '2026-07'")["spend"].sum()
@@ -262,19 +262,19 @@ def test_a_plan_that_expects_less_than_its_goal_is_named() -> None:
 # --- before and between --------------------------------------------------------------------------
 
 
-def test_a_year_that_has_not_begun_has_empty_tables() -> None:
-    book = sound(open_board(EXAMPLE / "plan.yaml"))
+def test_a_year_that_has_not_begun_has_empty_tables(year_to_come: BoardBook) -> None:
+    book = sound(year_to_come)
     assert book.state == "The year begins on 1 Jan 2027; nothing can have come yet."
     assert all(getattr(book, name).empty for name in TABLES if name not in ("reached_by_month", "landing"))
     assert book.landing["closed"].tolist() == [0]  # the year as planned
     assert book.reached_by_month["came_arr"].isna().all()
 
 
-def test_of_a_quarter_that_has_not_begun_only_the_year_lands() -> None:
-    book = sound(open_board(FY26, "2026-Q4", END))
+def test_of_a_quarter_that_has_not_begun_only_the_year_lands(opened: Callable[..., BoardBook]) -> None:
+    book = sound(opened("2026-Q4", END))
     assert book.state == "Oct-Dec 2026 (Q4 FY26) begins on 1 Oct 2026; nothing of it can have come yet."
     assert book.promise.empty
-    whole = open_board(FY26, "2026-Q3", END).landing
+    whole = opened("2026-Q3", END).landing
     assert book.landing["period"].tolist() == ["2026"]
     pd.testing.assert_frame_equal(book.landing, whole[1:].reset_index(drop=True))
     assert len(book.coverage) == 8  # what is open can be held against what remains at any time

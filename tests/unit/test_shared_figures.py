@@ -16,7 +16,7 @@ from revplan.exhibits.exhibit import Exhibit
 from revplan.ground.errors import ReportError
 from revplan.ground.formats import commitment, show
 from revplan.printing.registry import registry
-from revplan.tracking.book import open_board
+from revplan.tracking.book import BoardBook
 from revplan.workbook.workbook import open_workbook, plan_answer
 
 EXAMPLE = Path(__file__).parents[2] / "data" / "example"
@@ -58,10 +58,10 @@ def test_reports_agree_with_each_other(raws: Raws) -> None:
     assert len(found) > len(registry(raws["annual_commit"]))
 
 
-def test_the_board_pack_before_the_year_agrees_with_the_annual_commit() -> None:
+def test_the_board_pack_before_the_year_agrees_with_the_annual_commit(year_to_come: BoardBook) -> None:
     plan = EXAMPLE / "plan.yaml"
     exhibits = [markup.raw(each) for made in reports(plan).values() for each in made]
-    board = [markup.raw(each) for each in pack(open_board(plan))]
+    board = [markup.raw(each) for each in pack(year_to_come)]
     shared = set(registry(exhibits)) & set(registry(board))
     assert {
         f"{name} 2027 {basis}" for name, basis in (("goal", "plan"), ("commit", "expected"), ("signed", "to sign"))

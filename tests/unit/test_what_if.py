@@ -22,7 +22,7 @@ from revplan.plan.parts import Scenario
 from revplan.plan.scenario import scenario_plans
 from revplan.simulation.scenarios import compare, in_todays_world, what_if
 from revplan.simulation.simulate import simulate
-from revplan.tracking.book import BoardBook, open_board
+from revplan.tracking.book import BoardBook
 
 EXAMPLE = Path(__file__).parents[2] / "data" / "example"
 FY26 = EXAMPLE / "plan_fy26.yaml"
@@ -96,11 +96,6 @@ def test_the_same_world_has_the_same_luck(tmp_path: Path) -> None:
     found = small_book(tmp_path, more=same).what_if.drop(columns="scenario")
     assert found.iloc[1].to_dict() == pytest.approx(found.iloc[0].to_dict())
     assert found["difference"].tolist() == pytest.approx([0, 0], abs=1e-6)
-
-
-@pytest.fixture(scope="module")
-def year_to_come() -> BoardBook:
-    return open_board(EXAMPLE / "plan.yaml")
 
 
 def says_what_compare_says(year: PlannedYear) -> None:
