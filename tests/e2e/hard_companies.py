@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import product
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import numpy as np
+import pytest
+from matplotlib.backends.backend_svg import RendererSVG
 from ruamel.yaml import YAML
+
+from revplan.run.notebooks import notebook_in
+
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 
 STAGES = ("lead", "sql", "sqo", "won")
 RATES = (0.45, 0.5, 0.25)
@@ -189,3 +198,58 @@ def _write_actuals(company: Company, folder: Path, leads: list[list[str]]) -> No
         for month, *cell in rows:
             won = [int(lead[-1]) for lead in leads if lead[:2] == cell and lead[6].startswith(month)]
             writer.writerow([month, *cell, sum(won), *rest, 900])
+
+
+# --- their reports -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Executed:
+    """A report of one plan, run in this very process."""
+
+    plan: Path
+    notebook: Any
+    """As a kernel would leave it."""
+    drawn: tuple[tuple[str, ...], ...]
+    """For each cell, every text that is drawn into its charts, in their order: a page holds it as outlines."""
+
+
+def report_of(plan: Path, report: str) -> Executed:
+    """A report of `plan`; the panel of widgets, which is for playing, is left out."""
+    notebook, space = notebook_in(NOTEBOOKS / f"{report}.ipynb"), {}
+    drawn: list[tuple[str, ...]] = []
+    for cell in notebook.cells:
+        with texts_drawn() as texts:
+            if cell.cell_type == "code":
+                cell.outputs = [] if "panel(" in cell.source else _outputs(cell.source, space)
+        if "parameters" in cell.metadata.get("tags", []):
+            space["plan_path"] = str(plan)
+        drawn.append(tuple(texts))
+    notebook.metadata["revplan"] = {"report": report, "plan": plan.parent.name, "revplan": "test"}
+    return Executed(plan=plan, notebook=notebook, drawn=tuple(drawn))
+
+
+def _outputs(source: str, space: dict[str, Any]) -> list[Any]:
+    """What a cell shows: the value of its last line."""
+    lines = ast.parse(source).body
+    last = ast.Expression(lines.pop().value) if isinstance(lines[-1], ast.Expr) else None
+    exec(compile(ast.Module(lines, []), "cell", "exec"), space)
+    if last is None:
+        return []
+    value = eval(compile(last, "cell", "eval"), space)
+    return [nbformat.v4.new_output("display_data", value._repr_mimebundle_())]
+
+
+@contextmanager
+def texts_drawn() -> Iterator[list[str]]:
+    """Every text that is drawn into a chart within the block."""
+    texts: list[str] = []
+    really = RendererSVG.draw_text
+
+    def noted(self: Any, gc: Any, x: float, y: float, s: str, *rest: Any, **more: Any) -> None:
+        texts.append(s)
+        really(self, gc, x, y, s, *rest, **more)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(RendererSVG, "draw_text", noted)
+        yield texts

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import io
 import re
 import shutil
@@ -10,20 +9,17 @@ import subprocess
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
-from hard_companies import COMPANIES, HOSTILE, SCRIPTS, plan_of
+from hard_companies import COMPANIES, HOSTILE, SCRIPTS, Executed
 from lxml import etree
 from lxml import html as lxml_html
 
 from revplan.exhibits.fonts import lacking, without_font
 from revplan.printing.blocks import exhibits
 from revplan.printing.registry import registry
-from revplan.run.notebooks import notebook_in
 from revplan.run.render import PRINTINGS, Request
 
 pptx = pytest.importorskip("pptx")
@@ -34,7 +30,6 @@ TRIED = ("one segment", "shrinking", "other scripts", "hostile")
 CASES = [(name, report) for name in COMPANIES for report in REPORTS if report == "board_report" or name in TRIED]
 """Every company's board pack, and the annual commit where it says something else than the others'."""
 
-Run = Callable[[str, str], tuple[Path, Any]]
 MOST_SLIDES = {"board_report": 12, "annual_commit": 40}
 MOST_PAGES = {"board_report": 8, "annual_commit": 14}
 UNSAID = re.compile(
@@ -52,41 +47,11 @@ class Printed:
     report: str
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Runs a report of a company, once, and gives its plan too."""
-    return cache(lambda name, report: executed(name, report, tmp_path_factory.mktemp("company") / "plans"))
-
-
-def executed(name: str, report: str, folder: Path) -> tuple[Path, Any]:
-    """The plan of a company, and the notebook as a kernel would leave it, run in this very process."""
-    folder.mkdir()
-    plan = plan_of(COMPANIES[name], folder)
-    notebook, space = notebook_in(NOTEBOOKS / f"{report}.ipynb"), {}
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs = shown(cell.source, space)
-            space["plan_path"] = str(plan)
-    notebook.metadata["revplan"] = {"report": report, "plan": plan.parent.name, "revplan": "test"}
-    return plan, notebook
-
-
-def shown(source: str, space: dict[str, Any]) -> list[Any]:
-    """What a cell shows: the value of its last line."""
-    lines = ast.parse(source).body
-    last = ast.Expression(lines.pop().value) if isinstance(lines[-1], ast.Expr) else None
-    exec(compile(ast.Module(lines, []), "cell", "exec"), space)
-    if last is None:
-        return []
-    value = eval(compile(last, "cell", "eval"), space)
-    return [nbformat.v4.new_output("display_data", value._repr_mimebundle_())]
-
-
 @pytest.fixture(scope="module", params=CASES, ids="-".join)
-def printed(request: pytest.FixtureRequest, run: Run) -> Printed:
+def printed(request: pytest.FixtureRequest, executed: Callable[[str, str], Executed]) -> Printed:
     """One report of one company in all formats."""
     name, report = request.param
-    plan, notebook = run(name, report)
+    plan, notebook = executed(name, report).plan, executed(name, report).notebook
     files = {kind: made(notebook, Request(name=report, plan_path=plan)) for kind, made in PRINTINGS.items()}
     return Printed(plan.parent, exhibits(notebook), files, report)
 
@@ -189,12 +154,12 @@ def squeezed(text: str) -> str:
 @pytest.mark.browser
 @pytest.mark.parametrize("name", ["hostile", "other scripts", "long names"])
 def test_nothing_of_a_name_is_executed_and_nobody_is_shut_out(
-    browser: Any, tmp_path: Path, run: Run, name: str
+    browser: Any, tmp_path: Path, executed: Callable[[str, str], Executed], name: str
 ) -> None:
     from revplan.printing.page import page
 
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    html = page(run(name, "board_report")[1], "board_report")
+    html = page(executed(name, "board_report").notebook, "board_report")
     # Once as it is, once without the policy that would have kept scripts out anyway.
     open_to_all = html.replace("default-src 'none'", "default-src * 'unsafe-inline'")
     for number, text in enumerate((html, open_to_all)):

@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from openpyxl import load_workbook
+from lxml import etree
 
 from revplan.excel import grid
 from revplan.excel.book import live_workbook
@@ -58,6 +58,7 @@ RECALCULATE = """<?xml version="1.0" encoding="UTF-8"?>
 <oor:items xmlns:oor="http://openoffice.org/2001/registry"><item oor:path="/org.openoffice.Office.Calc/Formula/Load">
 <prop oor:name="OOXMLRecalcMode" oor:op="fuse"><value>0</value></prop></item></oor:items>"""
 WRONG = 777
+MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 Cells = dict[tuple[str, str], Any]
 RANDOM_PLANS = 6
 EVIL = ["=cmd|' /C calc'!A0", "</x>&<b>\u202e", "x" * 5000, "N\u0001UL\u0000", '"; DROP', "\U0001f600 [a]:b*c?/d\\'"]
@@ -104,15 +105,29 @@ def part(raw: bytes, name: str) -> str:
 
 @lru_cache(maxsize=8)
 def cells_of(raw: bytes, *, data_only: bool = True) -> Cells:
-    """Every value (or formula) of a workbook, by sheet and address."""
-    book = load_workbook(BytesIO(raw), data_only=data_only, read_only=True)
-    return {
-        (sheet.title, each.coordinate): each.value
-        for sheet in book.worksheets
-        for row in sheet.iter_rows()
-        for each in row
-        if each.value is not None
-    }
+    """Every value (or formula) of a workbook, by sheet and address; read as it lies in the file, in a third of a library's time."""
+    found: Cells = {}
+    with zipfile.ZipFile(BytesIO(raw)) as archive:
+        listed = etree.fromstring(archive.read("xl/workbook.xml")).iterfind(f"{MAIN}sheets/{MAIN}sheet")
+        names = [sheet.get("name") for sheet in listed]
+        shared = etree.fromstring(archive.read("xl/sharedStrings.xml")).iterfind(f"{MAIN}si")
+        strings = ["".join(part.text or "" for part in each.iter(f"{MAIN}t")) for each in shared]
+        for number, name in enumerate(names, start=1):
+            for cell in etree.fromstring(archive.read(f"xl/worksheets/sheet{number}.xml")).iter(f"{MAIN}c"):
+                formula, value = cell.find(f"{MAIN}f"), cell.findtext(f"{MAIN}v")
+                if formula is not None and not data_only:
+                    found[name, cell.get("r")] = f"={formula.text or ''}"
+                elif value:
+                    found[name, cell.get("r")] = _value(cell.get("t"), value, strings)
+    return found
+
+
+def _value(kind: str | None, written: str, strings: list[str]) -> Any:
+    if kind == "s":
+        return strings[int(written)]
+    if kind == "b":
+        return written == "1"
+    return written if kind in ("str", "e") else float(written)
 
 
 # --- plans ---------------------------------------------------------------------------------------------------

@@ -21,27 +21,10 @@ from urllib.parse import urljoin
 from urllib.request import HTTPCookieProcessor, build_opener
 
 import pytest
+from one_source import CRM, PLAN
 
 ROOT = Path(__file__).resolve().parents[2]
-PLAN = """\
-name: the plan
-year: {first_month: 2026-01}
-plan_date: 2025-11-15
-goal: {new_arr: 100_000}
-stages: [{id: lead}, {id: sql}, {id: won}]
-segments: {smb: {acv: 10_000}}
-sources: {web: {cost_per_entry: 10}}
-transitions:
-  - {from: lead, to: sql, rate: 0.4, lag: {months: 1}}
-  - {from: sql, to: won, rate: 0.25, lag: {median_days: 60, p90_days: 150}}
-history: {leads: crm.yaml}
-"""
-CRM = """\
-format: wide
-files: {leads: {path: leads.csv, id: id}}
-stages: {lead: leads.lead, sql: leads.sql, won: leads.won}
-"""
-DAYS = [date(2025, 11, 14) - timedelta(days=4 * number) for number in range(180)]
+DAYS = [date(2026, 11, 14) - timedelta(days=4 * number) for number in range(180)]
 LEADS = "id,lead,sql,won\n" + "".join(
     f"{number},{lead},{lead + timedelta(days=9) if number > 3 else ''},{lead + timedelta(days=60) if number > 16 and number % 3 else ''}\n"
     for number, lead in enumerate(DAYS)
@@ -222,8 +205,8 @@ def test_the_watch_sees_what_is_opened_and_the_traps_go_off(stranger: Stranger) 
         ["simulate", "plan.yaml", "--trials", "64", "--csv", "made.csv"],
         ["rates", "crm.yaml", "--out", "rates.yaml"],
         ["forecast", "crm.yaml"],
-        ["backtest", "crm.yaml", "--from", "2025-03-31", "--to", "2025-06-30"],
-        ["sign", "plan.yaml", "--by", "Ann", "--on", "2025-11-20"],
+        ["backtest", "crm.yaml", "--from", "2026-03-31", "--to", "2026-06-30"],
+        ["sign", "plan.yaml", "--by", "Ann", "--on", "2026-11-20"],
         ["diff", "plan.yaml", "plan.yaml"],
         ["init", "made"],
     ],

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
-from hard_companies import COMPANIES, plan_of
+from hard_companies import COMPANIES, Executed, plan_of, report_of
 from lxml import html
-from matplotlib.backends.backend_svg import RendererSVG
 
 from revplan.cli import main
 from revplan.exhibits.figures import MIMETYPE
@@ -42,39 +39,16 @@ Told = list[tuple[str, str]]
 """A place and what is read there."""
 
 
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Every text that is drawn into a chart, in their order: a page holds it as outlines."""
-    texts: list[str] = []
-    really = RendererSVG.draw_text
-
-    def noted(self: Any, gc: Any, x: float, y: float, s: str, *rest: Any, **more: Any) -> None:
-        texts.append(s)
-        really(self, gc, x, y, s, *rest, **more)
-
-    monkeypatch.setattr(RendererSVG, "draw_text", noted)
-    return texts
-
-
-def shown_by(report: str, plan: Path, drawn: list[str]) -> Iterator[tuple[str, str]]:
-    """What a report of `plan` shows: its prose, its exhibits, what is drawn into their charts and onto their slides."""
-    space: dict[str, Any] = {}
-    for cell in nbformat.read(ROOT / "notebooks" / f"{report}.ipynb", as_version=4).cells:
+def shown_by(executed: Executed, report: str) -> Iterator[tuple[str, str]]:
+    """What a report shows: its prose, its exhibits, what is drawn into their charts and onto their slides."""
+    for cell, drawn in zip(executed.notebook.cells, executed.drawn, strict=True):
         if cell.cell_type == "markdown":
             yield report, cell.source
             continue
-        tree = ast.parse(cell.source)
-        last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
-        exec(compile(tree, report, "exec"), space)  # the notebook's own cells
-        if "parameters" in cell.metadata.get("tags", []):
-            space["plan_path"] = str(plan)
-        if last is None or "panel(" in cell.source:
-            continue
-        drawn.clear()
-        place = f"{report}, {ast.unparse(last.value)}"
-        printed = eval(compile(ast.Expression(last.value), report, "eval"), space)._repr_mimebundle_()
-        for text in [*read(printed["text/html"]), *dict.fromkeys(drawn), *on_a_slide(printed[MIMETYPE])]:
-            yield place, text
+        for output in cell.outputs:
+            place = f"{report}, {cell.source.splitlines()[-1]}"
+            for text in [*read(output.data["text/html"]), *dict.fromkeys(drawn), *on_a_slide(output.data[MIMETYPE])]:
+                yield place, text
 
 
 def read(page: str) -> Iterator[str]:
@@ -109,15 +83,14 @@ def broken(told: Told) -> list[str]:
 
 
 @pytest.mark.parametrize("report", REPORTS)
-def test_reports_of_the_example_speak_to_a_reader(report: str, drawn: list[str]) -> None:
+def test_reports_of_the_example_speak_to_a_reader(report: str) -> None:
     plan = EXAMPLE / ("plan_fy26.yaml" if report == "board_report" else "plan.yaml")
-    assert broken(list(shown_by(report, plan, drawn))) == []
+    assert broken(list(shown_by(report_of(plan, report), report))) == []
 
 
 @pytest.mark.parametrize("name", TRIED)
-def test_reports_of_hard_companies_speak_to_a_reader(name: str, drawn: list[str], tmp_path: Path) -> None:
-    plan = plan_of(COMPANIES[name], tmp_path)
-    assert broken([told for report in REPORTS for told in shown_by(report, plan, drawn)]) == []
+def test_reports_of_hard_companies_speak_to_a_reader(name: str, executed: Callable[[str, str], Executed]) -> None:
+    assert broken([told for report in REPORTS for told in shown_by(executed(name, report), report)]) == []
 
 
 @pytest.mark.parametrize("name", ["example", "one segment", "zero wins"])

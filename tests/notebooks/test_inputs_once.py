@@ -12,6 +12,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 import pytest
+from one_source import CRM, PLAN
 from nbformat import write
 from nbformat.sign import NotebookNotary
 from nbformat.v4 import new_code_cell, new_notebook
@@ -26,24 +27,6 @@ from revplan.record.signing import sign
 from revplan.exhibits.provenance import fingerprint
 from revplan.run.render import Request, render
 
-PLAN = """\
-name: the plan
-year: {first_month: 2027-01}
-plan_date: 2026-11-15
-goal: {new_arr: 100_000}
-stages: [{id: lead}, {id: sql}, {id: won}]
-segments: {smb: {acv: 10_000}}
-sources: {web: {cost_per_entry: 10}}
-transitions:
-  - {from: lead, to: sql, rate: 0.4, lag: {months: 1}}
-  - {from: sql, to: won, rate: 0.25, lag: {median_days: 60, p90_days: 150}}
-history: {leads: crm.yaml}
-"""
-CRM = """\
-format: wide
-files: {leads: {path: leads.csv, id: id}}
-stages: {lead: leads.lead, sql: leads.sql, won: leads.won}
-"""
 LEADS = "id,lead,sql,won\n1,2026-01-05,2026-01-20,2026-02-10\n2,2026-01-05,2026-02-03,\n" + "".join(
     f"{number},2026-10-01,2026-10-20,\n" for number in range(3, 40)
 )

@@ -1,4 +1,4 @@
-"""A headless Chromium, and the served simulator, for all tests from end to end."""
+"""What tests share, made once a session: a headless Chromium, the served simulator, the books of the example company."""
 
 from __future__ import annotations
 
@@ -10,11 +10,18 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
 
 from revplan.run.notebooks import new_workspace
+from revplan.tracking.book import BoardBook, open_board
+
+FY26 = Path(__file__).parents[1] / "data" / "example" / "plan_fy26.yaml"
+
+
+# --- the simulator -----------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="session")
@@ -111,3 +118,41 @@ def app(workspace: Path, start_app: Callable[[Path], AbstractContextManager[Serv
     """The simulator of the example company, served."""
     with start_app(workspace / "plan.yaml") as served:
         yield served
+
+
+# --- books of the example company --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def opened() -> Callable[..., BoardBook]:
+    """Opens the year as `open_board` does; what was opened before is the same book, its tables made already."""
+    return cache(partial(open_board, FY26))
+
+
+@pytest.fixture(scope="session")
+def year_to_come() -> BoardBook:
+    """The example company's year that has not begun."""
+    return open_board(FY26.with_name("plan.yaml"))
+
+
+@pytest.fixture(scope="session")
+def q3(opened: Callable[..., BoardBook]) -> BoardBook:
+    """The year at the end of its third quarter."""
+    return opened("2026-Q3")
+
+
+# --- companies that are hard to print ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def executed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], object]:
+    """Runs a report of a hard company; what was run before is not run again."""
+    from hard_companies import COMPANIES, plan_of, report_of
+
+    @cache
+    def run(name: str, report: str) -> object:
+        folder = tmp_path_factory.mktemp("company") / "plans"
+        folder.mkdir()
+        return report_of(plan_of(COMPANIES[name], folder), report)
+
+    return run

@@ -1,0 +1,20 @@
+"""A plan of one segment and one source with records, which tests of files and folders change."""
+
+PLAN = """\
+name: the plan
+year: {first_month: 2027-01}
+plan_date: 2026-11-15
+goal: {new_arr: 100_000}
+stages: [{id: lead}, {id: sql}, {id: won}]
+segments: {smb: {acv: 10_000}}
+sources: {web: {cost_per_entry: 10}}
+transitions:
+  - {from: lead, to: sql, rate: 0.4, lag: {months: 1}}
+  - {from: sql, to: won, rate: 0.25, lag: {median_days: 60, p90_days: 150}}
+history: {leads: crm.yaml}
+"""
+CRM = """\
+format: wide
+files: {leads: {path: leads.csv, id: id}}
+stages: {lead: leads.lead, sql: leads.sql, won: leads.won}
+"""
