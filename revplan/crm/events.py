@@ -102,8 +102,7 @@ def _moments(tables: Tables, file: str, entered: Entered) -> tuple[np.ndarray, F
         return parsed.values, parsed.found
     chosen = np.ones(len(parsed.values), dtype=bool)
     for column, names in entered.conditions().items():
-        wanted = {plain(label) for label in names}
-        chosen &= np.array([plain(text) in wanted for text in tables.cells(file, column_in(column)).texts], dtype=bool)
+        chosen &= tables.is_one_of(file, column_in(column), names)
     dateless = chosen & np.isnat(parsed.values)
     columns = " and ".join(shown(column_in(column)) for column in entered.conditions())
     labels = " and ".join(shown(" or ".join(names)) for names in entered.conditions().values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,7 @@ import pandas as pd
 
 from revplan.crm.cells import Cells, Findings, ImportLine, Parsed, amounts, counted, days, labels, stripped
 from revplan.crm.file import CrmSource, did_you_mean
-from revplan.crm.mapping import RECORDS, DataFile, HistoryCrm, Key, Location, column_of, file_of
+from revplan.crm.mapping import RECORDS, DataFile, HistoryCrm, Key, Location, column_of, file_of, meanings_of, plain
 from revplan.crm.readers import read_table
 from revplan.crm.separated import TextTable
 from revplan.ground.errors import DataError, Fault, shown
@@ -43,6 +44,30 @@ class Tables:
         """The moments of a column, read in the date format declared for its file."""
         date_format = self.entry(file).date_format or self.source.crm.date_format
         return days(self.cells(file, column), date_format)
+
+    def is_one_of(self, file: str, column: str, labels: Iterable[str]) -> np.ndarray:
+        """Which rows of a file have one of `labels` in a column."""
+        wanted = set().union(*(meanings_of(label) for label in labels))
+        texts = pd.Series(self.tables[file].cells(column), dtype=object)
+        return texts.map({text: plain(text) in wanted for text in texts.unique()}).to_numpy(dtype=bool)
+
+    def left_out(self, file: str) -> list[tuple[str, np.ndarray]]:
+        """Why rows of a file do not count, as `only` and `except` ask, and which; each column in turn."""
+        crm = self.source.crm
+        rows = [
+            (
+                f"{key}: {shown(column_of(column))} is {shown(' or '.join(labels))}",
+                self.is_one_of(file, column_of(column), labels),
+                key,
+            )
+            for key, conditions in (("only", crm.only), ("except", crm.except_))
+            for column, labels in (conditions or {}).items()
+            if file_of(column) == file
+        ]
+        return [
+            (f"not what {why}" if key == "only" else f"as {why}", ~found if key == "only" else found)
+            for why, found, key in rows
+        ]
 
     def amounts(self, column: str) -> Parsed:
         """The amounts of file.column, read with the decimal mark declared for its file."""
@@ -152,13 +177,17 @@ def usable_rows(tables: Tables, file: str, among: pd.Index | None = None) -> Row
     cells = tables.cells(file, tables.entry(file).id or "")
     texts, known, _ = stripped(cells)
     ids, shared = _record_ids(tables, file, texts, among)
+    found = Findings(lines=tables.tables[file].report(file or cells.file))
+    aside = partial(_aside, file or cells.file, cells)
+    found += aside("no id", ~known)
+    for why, rows in tables.left_out(file):
+        found += aside(why, known & rows)
+        known = known & ~rows
     again = np.zeros(len(ids), dtype=bool)
     again[known] = (ids if tables.entry(file).split else pd.Index(texts, dtype=object))[known].duplicated()
     strange = known & ~again & ~ids.isin(among) if among is not None else np.zeros(len(ids), dtype=bool)
     usable = np.flatnonzero(known & ~again & ~strange)
-    found = Findings(lines=tables.tables[file].report(file or cells.file))
-    aside = partial(_aside, file or cells.file, cells)
-    found += aside("no id", ~known) + aside("id seen before", again) + aside("no record of that id", strange)
+    found += aside("id seen before", again) + aside("no record of that id", strange)
     found += Findings(lines=(ImportLine(file or cells.file, "rows kept", len(usable)),)) + shared
     return Rows(ids[usable], usable, found)
 

@@ -153,6 +153,10 @@ class CrmFile(Value):
     """Currency of the amounts: one code for all, or the column (file.column) with each record's."""
     rates: Annotated[dict[str, Annotated[Number, Field(gt=0, le=1e9)]] | None, frozen] = None
     """Code of a currency -> what one unit of it is worth in the plan's, for amounts that are in it."""
+    only: Annotated[dict[Column, Labels] | None, frozen] = None
+    """Column -> the labels of the rows that count, such as deals.Pipeline: Sales Pipeline; other rows are set aside."""
+    except_: Annotated[dict[Column, Labels] | None, frozen] = Field(default=None, alias="except")
+    """Column -> the labels of rows that do not count, such as deals.IsDeleted: true; they are set aside."""
     merge_labels: bool = False
     """Whether labels that differ only in case or spacing become one; otherwise this is only proposed."""
     date_format: DateFormat | None = None
@@ -185,6 +189,8 @@ class CrmFile(Value):
             (*key, part): getattr(day, part) for key, day in days for part in ("at", "field")
         }
         named |= {(*key, "where", column): column for key, day in days for column in day.where or ()}
+        named |= {("only", column): column for column in self.only or ()}
+        named |= {("except", column): column for column in self.except_ or ()}
         named |= {("expected", label): column for label, column in (self.expected or {}).items()}
         named |= {("files", name, "via"): file.via for name, file in self.data_files().items() if file}
         named |= {(key,): place.column for key in ORIGINS if (place := getattr(self, key))}
@@ -262,6 +268,15 @@ def crm_labels(crm: HistoryCrm) -> dict[str, tuple[str, ...]]:
 def plain(label: str) -> str:
     """`label` without differences of case and spacing."""
     return " ".join(label.split()).casefold()
+
+
+TRUE = {"true", "1", "yes", "y", "t", "wahr", "ja", "vrai", "oui", "verdadero", "sí", "si", "sim", "да", "истина"}
+FALSE = {"false", "0", "no", "n", "f", "falsch", "nein", "faux", "non", "falso", "não", "нет", "ложь"}
+
+
+def meanings_of(label: str) -> set[str]:
+    """The plain texts that mean `label`: true and false are written in many ways."""
+    return {"true": TRUE, "false": FALSE}.get(plain(label), {plain(label)})
 
 
 def tidy(label: str) -> str:

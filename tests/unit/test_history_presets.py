@@ -126,9 +126,9 @@ def test_the_labels_of_reports(tmp_path: Path) -> None:
 def test_a_report_without_a_needed_column_says_what_it_has(tmp_path: Path) -> None:
     text = "Opportunity Owner,Account Name,Stage,Close Date\nAnn,Acme,Closed Won,2026-01-01\n"
     assert fault(written(tmp_path, preset("salesforce", "opps"), opps=text)).splitlines() == [
-        "opps.csv: is read as Opportunity and has no column for id (id or Opportunity ID); "
+        "opps.csv: is read as Opportunity and has no column for id (Id or Opportunity ID); "
         "it has Opportunity Owner, Account Name, Stage, Close Date",
-        "opps.csv: is read as Opportunity and has no column for created (Created Date or Create Date or createdon); "
+        "opps.csv: is read as Opportunity and has no column for created (Created Date or Create Date); "
         "it has Opportunity Owner, Account Name, Stage, Close Date",
     ]
 
@@ -193,8 +193,8 @@ def test_any_key_may_be_written_instead(tmp_path: Path) -> None:
 
 
 def test_what_a_preset_cannot_use(tmp_path: Path) -> None:
-    assert fault(written(tmp_path, preset("pipedrive", "opps"), opps=OPPORTUNITIES)) == (
-        "crm.yaml line 1, preset: is pipedrive; it must be one of: salesforce, hubspot"
+    assert fault(written(tmp_path, preset("pipeline", "opps"), opps=OPPORTUNITIES)) == (
+        "crm.yaml line 1, preset: is pipeline; it must be one of: salesforce, hubspot, pipedrive, zoho, dynamics, bitrix24"
     )
     assert fault(written(tmp_path, preset("salesforce", "opps") + "format: wide\n")) == (
         "crm.yaml line 3, format: is what the preset says; take one of the two out"
@@ -204,11 +204,11 @@ def test_what_a_preset_cannot_use(tmp_path: Path) -> None:
         "crm.yaml line 2, files.none: there is no file 'none.csv'"
     )
     assert fault(written(tmp_path, preset("salesforce", "x"), x="a,b\n1,2\n")) == (
-        "crm.yaml line 2, files.x: x.csv is none of Lead, Opportunity, LeadHistory, OpportunityFieldHistory or "
-        "OpportunityHistory; none of its columns is one of theirs, so check its path"
+        "crm.yaml line 2, files.x: x.csv is none of LeadHistory, OpportunityFieldHistory, OpportunityHistory, Lead or "
+        "Opportunity; none of its columns is one of theirs, so check its path"
     )
     strange = fault(written(tmp_path, preset("salesforce", "x"), x="Id,b\n1,2\n"))
-    assert strange.endswith("OpportunityHistory; it has Id, b")
+    assert strange.endswith("Opportunity; it has Id, b")
     both = written(tmp_path, preset("salesforce", "opps", "more"), more=OPPORTUNITIES)
     assert fault(both) == "more.csv: is Opportunity like another file (opps and more); keep one of them"
     assert "is no key of the CRM file; did you mean 'source'?" in fault(
