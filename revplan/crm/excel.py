@@ -13,7 +13,7 @@ from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 from revplan.crm.cells import first_faults
-from revplan.crm.separated import TextTable, header_faults
+from revplan.crm.separated import TextTable, filled_down, framed, header_faults
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.files import UNPACKED_MB, content_of, megabytes, within_limits
 
@@ -36,7 +36,7 @@ def as_text(value: Any) -> str:
     return value.isoformat() if isinstance(value, date | time) else str(value)
 
 
-def read_excel(path: Path, sheet: str | None) -> TextTable:
+def read_excel(path: Path, sheet: str | None, header_row: int | None = None) -> TextTable:
     """The table in `sheet` of the workbook at `path`, or in its first sheet; its first row with a value is the header.
 
     Raises
@@ -50,9 +50,10 @@ def read_excel(path: Path, sheet: str | None) -> TextTable:
     filled = [(number, row) for number, row in enumerate(rows, start=1) if any(text.strip() for text in row)]
     if not filled:
         raise DataError.at(path.name, f"its sheet {shown(name)!r} is empty; name another with `sheet`")
-    head_line, head = filled[0]
+    framing = framed([row for _, row in filled], [number for number, _ in filled], header_row)
+    head_line, head = filled[framing.head]
     header = tuple(text.strip() for text in _without_empty_end(head))
-    table = filled[1:]
+    table = [filled[row] for row in framing.body]
     faults = [
         *header_faults(path.name, header, len(table), f"row {head_line}"),
         *_too_wide(path.name, header, table),
@@ -60,12 +61,16 @@ def read_excel(path: Path, sheet: str | None) -> TextTable:
     ]
     if faults:
         raise DataError(faults)
-    padded = [(*row[: len(header)], *[""] * (len(header) - len(row))) for _, row in table]
+    padded = [[*row[: len(header)], *[""] * (len(header) - len(row))] for _, row in table]
+    first = next((number for number, text in enumerate(header) if text), 0)
+    labelled, grouped = filled_down([row[first:] for row in padded], framing)
+    padded = [[*row[:first], *rest] for row, rest in zip(padded, labelled, strict=True)]
     columns = dict(zip(header, zip(*padded, strict=True), strict=True))
     lines = [number for number, _ in table]
-    blank = (lines[-1] if lines else 0) - head_line - len(table)
+    blank = (filled[-1][0] - head_line) - (len(filled) - 1 - framing.head)
     how = f"Excel, sheet {shown(name)}"
-    return TextTable(path.name, header, columns, lines, how, blank, sha256(raw).hexdigest(), unit="row")
+    aside = (*framing.aside, *grouped)
+    return TextTable(path.name, header, columns, lines, how, blank, sha256(raw).hexdigest(), unit="row", aside=aside)
 
 
 def refuse_what_unpacks_too_far(raw: bytes, name: str) -> None:

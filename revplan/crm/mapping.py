@@ -96,6 +96,8 @@ class Location(Value):
     """Sheet of the Excel workbook; the first one if left out."""
     table: Text | None = None
     """Table of the DuckDB file."""
+    header_row: Annotated[int, Field(ge=1)] | None = None
+    """Line of the file, or row of the sheet, with the names of the columns; found where left out."""
     url: EnvironmentUrl | None = None
     """env:NAME, the environment variable with the address of a warehouse; needs `sql`."""
     sql: Text | None = None

@@ -309,17 +309,17 @@ def read_table(where: Location, folder: Path, wanted: Wanted) -> TextTable:
         return read_query(where.url or "", where.sql)
     path = folder / (where.path or "")
     kind = _kind(path)
-    for key, of in (("sheet", EXCEL), ("table", DUCKDB)):
-        if getattr(where, key) and kind != of:
+    for key, of in (("sheet", (EXCEL,)), ("table", (DUCKDB,)), ("header_row", (EXCEL, TEXT))):
+        if getattr(where, key) and kind not in of:
             raise DataError.at(shown(path.name), f"is {kind}, which has no {key}s; take `{key}` out of the CRM file")
     with told_of(
         DataError, shown(path.name), f"it is {kind}, and damaged or of an odd kind: export it again, or as CSV"
     ):
         if kind == EXCEL:
-            return read_excel(path, where.sheet)
+            return read_excel(path, where.sheet, where.header_row)
         if kind == PARQUET:
             return read_parquet(path, wanted)
-        return read_duckdb(path, where.table, wanted) if kind == DUCKDB else read_csv(path, wanted)
+        return read_duckdb(path, where.table, wanted) if kind == DUCKDB else read_csv(path, wanted, where.header_row)
 
 
 def _kind(path: Path) -> str:

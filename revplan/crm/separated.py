@@ -11,9 +11,10 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
+from itertools import islice, pairwise
 from pathlib import Path
 
 from revplan.crm.cells import ImportLine, first_faults
@@ -58,6 +59,8 @@ class TextTable:
     separator: str = ","
     unit: str = "line"
     """What `lines` count."""
+    aside: tuple[ImportLine, ...] = ()
+    """Rows that are no records, such as titles, totals and footers: why, how many, the first; and labels filled down."""
 
     def cells(self, column: str) -> Sequence[str]:
         """The cells of `column`, top to bottom."""
@@ -65,12 +68,94 @@ class TextTable:
 
     def report(self, part: str) -> tuple[ImportLine, ...]:
         """How the file was read, and how many rows it has."""
-        read = ImportLine(part, "rows read", len(self.lines) + self.blank, f"{shown(self.name)}: {self.how}")
+        others = sum(line.count for line in self.aside if line.what.startswith("set aside"))
+        read = ImportLine(part, "rows read", len(self.lines) + self.blank + others, f"{shown(self.name)}: {self.how}")
         blank = (ImportLine(part, "set aside: rows without any value", self.blank),) if self.blank else ()
-        return (read, *blank)
+        return (read, *blank, *(replace(line, part=part) for line in self.aside))
 
 
-def read_csv(path: Path, wanted: Callable[[str], bool] | None = None) -> TextTable:
+TOTAL = re.compile(
+    r"(?:(?:grand|sub|overall)[ -]?)?totals?\b.{0,40}|sum|count|average|summe|gesamt(?:summe|betrag)?|zwischensumme|"
+    r"anzahl|somme|total général|sous-total|nombre|suma|cuenta|итого|всего|сумма",
+    re.IGNORECASE,
+)
+"""What stands in the first cell of a row of totals."""
+NUMERIC = re.compile(r"[^A-Za-z\u00c0-\uffff]*\d[^A-Za-z\u00c0-\uffff]*")
+NARROW = 3  # columns: a table with fewer shows no difference between a row and a title
+TITLES = 30  # rows looked through for the header
+
+
+@dataclass(frozen=True)
+class Framed:
+    """Which rows of a file are its table: the header's, those of the records, and what the others are."""
+
+    head: int
+    body: tuple[int, ...]
+    aside: tuple[ImportLine, ...]
+
+
+def framed(rows: Sequence[Sequence[str]], lines: Sequence[int], header_row: int | None = None) -> Framed:
+    """The table within `rows`, of which line `header_row` is the header, or the first that looks like one.
+
+    Title rows above it, rows of totals, and single cells below the table are no records.
+    """
+    filled = [sum(1 for cell in row if cell.strip()) for row in rows]
+    usual = sorted(filled)[len(filled) // 2]
+    if header_row is not None:
+        head = next((number for number, line in enumerate(lines) if line >= header_row), 0)
+        usual = max(usual, filled[head] // 2)
+    else:
+        head = _head(rows, filled, usual)
+    body = list(range(head + 1, len(rows)))
+    kinds: dict[str, list[int]] = {"rows above the header": list(range(head))}
+    if usual >= NARROW:
+        below = next((n for n in range(len(body)) if filled[body[-1 - n]] > 1), len(body))
+        kinds["rows below the table"] = body[len(body) - below :]
+        body = body[: len(body) - below]
+        totals = {row for row in body if _is_total(rows[row], filled[row] < 0.7 * usual or row == body[-1])}
+        kinds["rows of totals"] = sorted(totals)
+        body = [row for row in body if row not in totals]
+    aside = tuple(
+        ImportLine("", f"set aside: {why}", len(found), f"line {lines[found[0]]}: {shown(' '.join(rows[found[0]]).strip())}")
+        for why, found in kinds.items()
+        if found
+    )
+    return Framed(head, tuple(body), aside)
+
+
+def _head(rows: Sequence[Sequence[str]], filled: Sequence[int], usual: int) -> int:
+    """Number of the header: the first row, unless it is a title, which fills hardly any of the columns."""
+    if usual < NARROW or filled[0] > usual / 2:
+        return 0
+    full = (number for number in range(min(len(rows), TITLES)) if filled[number] >= max(NARROW, 0.6 * usual))
+    first = next(full, 0)
+    return 0 if any(NUMERIC.fullmatch(cell.strip()) for cell in rows[first]) else first
+
+
+def _is_total(row: Sequence[str], likely: bool) -> bool:
+    first = next((cell.strip() for cell in row if cell.strip()), "")
+    return likely and TOTAL.fullmatch(first) is not None
+
+
+def filled_down(rows: list[list[str]], framing: Framed) -> tuple[list[list[str]], tuple[ImportLine, ...]]:
+    """`rows` with the labels of groups in every row of the group, where a report with totals writes them once."""
+    if not any("totals" in line.what for line in framing.aside) or not rows:
+        return rows, ()
+    found, count = [list(row) for row in rows], 0
+    for column in range(len(rows[0])):
+        labelled = [bool(row[column].strip()) for row in rows]
+        if any(labelled) and (not labelled[0] or sum(labelled) > len(rows) / 2):
+            break
+        for before, row in pairwise(found):
+            if any(labelled) and not row[column].strip():
+                row[column] = before[column]
+                count += 1
+    return found, (ImportLine("", "labels of groups filled down", count),) if count else ()
+
+
+def read_csv(
+    path: Path, wanted: Callable[[str], bool] | None = None, header_row: int | None = None
+) -> TextTable:
     """The table in the text file at `path`; of one with none of the columns `wanted`, messages show no content.
 
     Raises
@@ -86,17 +171,20 @@ def read_csv(path: Path, wanted: Callable[[str], bool] | None = None) -> TextTab
     records, lines, blank = _records(text, separator, path.name, first_line)
     if not records:
         raise DataError.at(path.name, "is empty; export it again, with a header row")
-    header = tuple(cell.strip() for cell in records[0])
-    rows = records[1:]
-    faults = [*header_faults(path.name, header, len(rows)), *_row_faults(path.name, header, rows, lines[1:], separator)]
+    framing = framed(records, lines, header_row)
+    header = tuple(cell.strip() for cell in records[framing.head])
+    rows, lines = [records[row] for row in framing.body], [lines[row] for row in framing.body]
+    faults = [*header_faults(path.name, header, len(rows)), *_row_faults(path.name, header, rows, lines, separator)]
     if faults and wanted is not None and not any(map(wanted, header)):
         message = "is not the table that is described: its first line has none of the columns asked for; check its path"
         raise DataError.at(path.name, message)
     if faults:
         raise DataError(faults)
+    rows, grouped = filled_down(rows, framing)
     columns = dict(zip(header, zip(*rows, strict=True), strict=True))
     how = f"{encoding}, separated by {SEPARATORS[separator]}"
-    return TextTable(path.name, header, columns, lines[1:], how, blank, sha256(raw).hexdigest(), separator)
+    digest, aside = sha256(raw).hexdigest(), (*framing.aside, *grouped)
+    return TextTable(path.name, header, columns, lines, how, blank, digest, separator, aside=aside)
 
 
 def _bytes(path: Path) -> bytes:
@@ -170,13 +258,17 @@ def _separator(text: str) -> tuple[str, int, str]:
     named = NAMED_SEPARATOR.match(text)
     if named and named[1] in SEPARATORS:
         return text[named.end() :], 2, named[1]
-    return text, 1, max(SEPARATORS, key=partial(_header_width, text))
+    found = max(SEPARATORS, key=partial(_header_width, text))
+    if _header_width(text, found) == 1:  # a title stands above the header
+        found = max(SEPARATORS, key=partial(_header_width, text, first=TITLES))
+    return text, 1, found
 
 
-def _header_width(text: str, separator: str) -> int:
+def _header_width(text: str, separator: str, first: int = 1) -> int:
+    """Columns of the widest of the `first` rows with a value."""
     rows = csv.reader(io.StringIO(text[:LONGEST_HEADER], newline=""), delimiter=separator)
     try:
-        return len(next((row for row in rows if row), []))
+        return max(map(len, islice((row for row in rows if row), first)), default=0)
     except csv.Error:
         return 0
 
