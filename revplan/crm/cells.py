@@ -73,18 +73,26 @@ ISO_DAY = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
     r"(?:[T ][0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?: ?(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?))?)?"
 )
+EPOCH, SERIAL = np.datetime64("1970-01-01", "us"), np.datetime64("1899-12-30", "us")
+DAY_US = 86_400_000_000
+NUMBERED = {"epoch_ms": (EPOCH, 1_000), "epoch_s": (EPOCH, 1_000_000), "excel_serial": (SERIAL, DAY_US)}
+"""Formats that are numbers: from when they count, and the microseconds of one."""
+TIMES = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", "T%H:%M:%S", ", %H:%M", ", %I:%M %p")
+"""What may stand behind a declared day."""
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 NAMED_DAY = re.compile(  # 15 Apr, 2021 00:03:00 and Apr 15, 2021: a month by its name has one meaning
     r"(?:(?P<day>[0-9]{1,2})[ -](?P<month>[A-Za-z]{3}),?|(?P<month_first>[A-Za-z]{3}) (?P<day_after>[0-9]{1,2}),)"
     r"[ -](?P<year>[0-9]{4})(?P<time> [0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?)?"
 )
+SIGN = r"(?:[$€£¥₹₽]|[A-Z]{3}|kr\.?|zł|руб\.?)?"
+GROUPED = re.compile(r"(?<=[0-9])[\s'’](?=[0-9]{3})")  # 1 200 and 1'200
 AMOUNT = re.compile(
-    r"(?P<opening>[-+]?\(?)(?P<before>[$€£]?) ?-?"
-    r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?(?:[eE]\+?[0-9]+)?"
-    r"(?P<scale>[KM]?) ?(?P<after>[$€£]?)(?P<closing>\)?)"
+    rf"(?P<opening>[-+]?\(?)(?P<before>{SIGN}) ?-?"
+    r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,2}(?:,[0-9]{2})+,[0-9]{3}|[0-9]+)(?:\.[0-9]+)?(?:[eE]\+?[0-9]+)?"
+    rf"(?P<scale>[KM]?) ?(?P<after>{SIGN})(?P<closing>\)?)"
 )
 SCALES = {"": 1.0, "K": 1e3, "M": 1e6}
-THOUSAND_OR_FRACTION = re.compile(r"[-+(]*[$€£]? ?[0-9]{1,3}\.[0-9]{3}\)?")
+THOUSAND_OR_FRACTION = re.compile(rf"[-+(]*{SIGN} ?[1-9][0-9]{{0,2}}\.[0-9]{{3}}\)?")
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,12 +170,38 @@ def _moments(texts: list[str], date_format: str | None) -> tuple[np.ndarray, np.
 
 
 def _different_moments(texts: list[str], date_format: str | None) -> tuple[np.ndarray, np.ndarray]:
-    texts = texts if date_format else [_month_as_number(text) for text in texts]
-    fits = [text.isascii() if date_format else ISO_DAY.fullmatch(text) is not None for text in texts]
-    readable = pd.Series([text if fit else None for text, fit in zip(texts, fits, strict=True)], dtype=object)
-    parsed = pd.to_datetime(readable, format=date_format or "ISO8601", utc=True, errors="coerce")
+    if date_format in NUMBERED:
+        return _numbered_moments(texts, *NUMBERED[date_format])
+    if date_format:
+        return _declared_moments(texts, date_format)
+    texts = [_month_as_number(text) for text in texts]
+    readable = pd.Series([text if ISO_DAY.fullmatch(text) else None for text in texts], dtype=object)
+    return _sound(pd.to_datetime(readable, format="ISO8601", utc=True, errors="coerce"))
+
+
+def _declared_moments(texts: list[str], date_format: str) -> tuple[np.ndarray, np.ndarray]:
+    """The moments written in a format, each with a time of day behind the day or without."""
+    day = re.split(r"[T, ]*%[HI]", date_format)[0]
+    readable = pd.Series([text if text.isascii() else None for text in texts], dtype=object)
+    parsed = pd.to_datetime(readable, format=date_format, utc=True, errors="coerce")
+    for time in TIMES:
+        if (open_ones := parsed.isna() & readable.notna()).any():
+            others = pd.to_datetime(readable[open_ones], format=day + time, utc=True, errors="coerce")
+            parsed[open_ones] = others
+    return _sound(parsed)
+
+
+def _sound(parsed: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     moments = parsed.dt.tz_localize(None).astype("datetime64[us]")
     return moments.to_numpy(), moments.dt.year.between(*YEARS).to_numpy()
+
+
+def _numbered_moments(texts: list[str], start: np.datetime64, unit: int) -> tuple[np.ndarray, np.ndarray]:
+    numbers = pd.to_numeric(pd.Series(texts, dtype=object), errors="coerce") * (unit / DAY_US)
+    plausible = numbers.between(0, 366 * (YEARS[1] - 1899))
+    moments = start + np.round(numbers.where(plausible, 0).to_numpy(dtype=float) * DAY_US).astype("timedelta64[us]")
+    found, sound = _sound(pd.Series(moments).dt.tz_localize("UTC"))
+    return np.where(plausible, found, np.datetime64("NaT", "us")), sound & plausible.to_numpy()
 
 
 def _month_as_number(text: str) -> str:
@@ -208,6 +242,7 @@ def amounts(cells: Cells, decimal: str | None = None, separator: str = ",") -> P
 
 
 def _with_point(text: str, decimal: str | None) -> str:
+    text = GROUPED.sub("", text).replace("\u00a0", " ").replace("\u202f", " ")
     return text.translate({ord("."): ",", ord(","): "."}) if decimal == "," else text
 
 
@@ -228,14 +263,15 @@ def _two_meanings(
     cells: Cells, rows: np.ndarray, written: list[str], decimal: str | None, separator: str
 ) -> tuple[Fault, ...]:
     """Faults for amounts such as 1.200 in a file whose separator suggests a decimal comma."""
-    if decimal or separator != ";":
-        return ()
     doubtful = [row for row, text in zip(rows, written, strict=True) if THOUSAND_OR_FRACTION.fullmatch(text)]
+    pointed = sum("." in text for text in written)
+    if decimal or cells.unit != "line" or (separator != ";" and len(doubtful) < pointed):
+        return ()
     return first_faults(doubtful, partial(_meaning_fault, cells), "values that can mean two amounts")
 
 
 def _meaning_fault(cells: Cells, row: int) -> Fault:
-    came = f"{shown(cells.texts[row])!r} can be thousands or a fraction in a file separated by semicolons"
+    came = f"{shown(cells.texts[row])!r} can be thousands or a fraction: every value with a point, or the file's separator, leaves both open"
     return Fault(cells.place(row), f'{came}; declare decimal: "," or decimal: "." in the CRM file')
 
 

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from revplan.crm.cells import Findings
 from revplan.crm.mapping import (
+    EVERY_COLUMN,
     RECORDS,
     CrmFile,
     DataFile,
@@ -28,7 +29,7 @@ from revplan.crm.separated import TextTable
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.files import told_of
 from revplan.ground.values import SALVAGE
-from revplan.ground.yamlfile import Document, dotted, read_yaml
+from revplan.ground.yamlfile import Document, Place, dotted, read_yaml
 
 
 @dataclass(frozen=True)
@@ -101,8 +102,13 @@ def _validated(
     try:
         return model.model_validate(data), []
     except ValidationError as error:
-        faults = [Fault(document.where(each["loc"]), _message(model, dict(each))) for each in error.errors()]
+        faults = [Fault(document.where(_written(each["loc"])), _message(model, dict(each))) for each in error.errors()]
         return model.model_validate(data, context=SALVAGE), faults
+
+
+def _written(place: Place) -> Place:
+    """`place` without the key that stands for every column where one value is written."""
+    return tuple(key for key in place if key != EVERY_COLUMN)
 
 
 def _message(model: type[CrmFile], error: Mapping[str, Any]) -> str:

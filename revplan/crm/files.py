@@ -12,7 +12,18 @@ import pandas as pd
 
 from revplan.crm.cells import Cells, Findings, ImportLine, Parsed, amounts, counted, days, labels, stripped
 from revplan.crm.file import CrmSource, did_you_mean
-from revplan.crm.mapping import RECORDS, DataFile, HistoryCrm, Key, Location, column_of, file_of, meanings_of, plain
+from revplan.crm.mapping import (
+    EVERY_COLUMN,
+    RECORDS,
+    DataFile,
+    HistoryCrm,
+    Key,
+    Location,
+    column_of,
+    file_of,
+    meanings_of,
+    plain,
+)
 from revplan.crm.readers import read_table
 from revplan.crm.separated import TextTable
 from revplan.ground.errors import DataError, Fault, shown
@@ -42,8 +53,13 @@ class Tables:
 
     def days(self, file: str, column: str) -> Parsed:
         """The moments of a column, read in the date format declared for its file."""
-        date_format = self.entry(file).date_format or self.source.crm.date_format
-        return days(self.cells(file, column), date_format)
+        return days(self.cells(file, column), self._declared("date_format", file, column))
+
+    def _declared(self, key: str, file: str, column: str) -> str | None:
+        """What the CRM file says of how a column is written: for the column, its file, or all."""
+        own, general = (dict(getattr(each, key) or {}) for each in (self.entry(file), self.source.crm))
+        places = ((own, column), (general, f"{file}.{column}"), (own, EVERY_COLUMN), (general, EVERY_COLUMN))
+        return next((said[name] for said, name in places if name in said), None)
 
     def is_one_of(self, file: str, column: str, labels: Iterable[str]) -> np.ndarray:
         """Which rows of a file have one of `labels` in a column."""
@@ -72,8 +88,8 @@ class Tables:
     def amounts(self, column: str) -> Parsed:
         """The amounts of file.column, read with the decimal mark declared for its file."""
         file = file_of(column)
-        decimal = self.entry(file).decimal or self.source.crm.decimal
-        return amounts(self.cells(file, column_of(column)), decimal, self.tables[file].separator)
+        name = column_of(column)
+        return amounts(self.cells(file, name), self._declared("decimal", file, name), self.tables[file].separator)
 
 
 @dataclass(frozen=True, eq=False)

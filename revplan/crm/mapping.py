@@ -4,29 +4,35 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import pandas as pd
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from revplan.crm.cells import NUMBERED
 from revplan.ground.values import FrozenDict, Number, PathText, Value, frozen
 
 RECORDS = "records"  # the name the columns of the records file are written with in `format: history`
 ORIGINS = ("segment", "source")
 LABELS = ("owner", "program", "product")
 MONEY = ("amount", "cost")
+EVERY_COLUMN = "*"  # the columns that a date format or a decimal mark names no other for
 PROBE = datetime(2003, 2, 1)
 
 
 def _known_format(text: str) -> str:
+    if text in NUMBERED:
+        return text
     try:
         same = datetime.strptime(PROBE.strftime(text), text) == PROBE
     except ValueError:
         same = False
     if not same:
-        raise ValueError("is no date format with year, month and day, such as %d/%m/%Y or %m/%d/%Y %H:%M")
+        raise ValueError(
+            f"is no date format with year, month and day, such as %d/%m/%Y or %m/%d/%Y %H:%M; nor one of {', '.join(NUMBERED)}"
+        )
     return text
 
 
@@ -44,6 +50,10 @@ def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str | bool) else value
 
 
+def _for_all(value: Any) -> Any:
+    return value if isinstance(value, Mapping) else {EVERY_COLUMN: value}
+
+
 def _key_where_text(key: str) -> BeforeValidator:
     return BeforeValidator(lambda value: {key: value} if isinstance(value, str | bool) else value)
 
@@ -54,7 +64,9 @@ Column = Annotated[str, Field(pattern=r"^[^.]+\..+$", description="file.column")
 Label = Annotated[Text, BeforeValidator(_label)]
 Labels = Annotated[tuple[Label, ...], BeforeValidator(_as_list), Field(min_length=1)]
 DateFormat = Annotated[str, AfterValidator(_known_format)]
+DateFormats = Annotated[dict[Text, DateFormat], frozen, BeforeValidator(_for_all)]
 DecimalMark = Literal[".", ","]
+DecimalMarks = Annotated[dict[Text, DecimalMark], frozen, BeforeValidator(_for_all)]
 
 
 EnvironmentUrl = Annotated[str, AfterValidator(_environment_url)]
@@ -113,10 +125,10 @@ class DataFile(Location):
     """Column of the file with the records that holds this file's ids, such as leads.converted_opportunity_id."""
     split: Text | None = None
     """What separates several ids in a cell of `id`; the row belongs to the first of them that is a record."""
-    date_format: DateFormat | None = None
-    """How its days are written where not as 2018-01-31; beats the CRM file's."""
-    decimal: DecimalMark | None = None
-    """Its decimal mark; beats the CRM file's."""
+    date_format: DateFormats | None = None
+    """How its days are written where not as 2018-01-31, or column -> how; beats the CRM file's."""
+    decimal: DecimalMarks | None = None
+    """Its decimal mark, or column -> decimal mark; beats the CRM file's."""
 
 
 Day = Annotated[Entered, _key_where_text("at")]
@@ -161,10 +173,10 @@ class CrmFile(Value):
     """Column -> the labels of rows that do not count, such as deals.IsDeleted: true; they are set aside."""
     merge_labels: bool = False
     """Whether labels that differ only in case or spacing become one; otherwise this is only proposed."""
-    date_format: DateFormat | None = None
-    """How days are written where not as 2018-01-31, for example %d/%m/%Y."""
-    decimal: DecimalMark | None = None
-    """Decimal mark of amounts, "." or ","."""
+    date_format: DateFormats | None = None
+    """How days are written where not as 2018-01-31, for example %d/%m/%Y; or file.column -> how."""
+    decimal: DecimalMarks | None = None
+    """Decimal mark of amounts, "." or ","; or file.column -> its mark."""
 
     def data_files(self) -> dict[str, DataFile]:
         """The files by the name their columns are written with."""
@@ -193,6 +205,12 @@ class CrmFile(Value):
         named |= {(*key, "where", column): column for key, day in days for column in day.where or ()}
         named |= {("only", column): column for column in self.only or ()}
         named |= {("except", column): column for column in self.except_ or ()}
+        for key in ("date_format", "decimal"):
+            named |= {(key, column): column for column in getattr(self, key) or () if column != EVERY_COLUMN}
+            for name, file in self.data_files().items():
+                said = getattr(file, key, None) or ()
+                place = (name,) if file is getattr(self, RECORDS, None) else ("files", name)
+                named |= {(*place, key, each): f"{name}.{each}" for each in said if each != EVERY_COLUMN}
         named |= {("expected", label): column for label, column in (self.expected or {}).items()}
         named |= {("files", name, "via"): file.via for name, file in self.data_files().items() if file}
         named |= {(key,): place.column for key in ORIGINS if (place := getattr(self, key))}

@@ -116,7 +116,9 @@ def framed(rows: Sequence[Sequence[str]], lines: Sequence[int], header_row: int 
         kinds["rows of totals"] = sorted(totals)
         body = [row for row in body if row not in totals]
     aside = tuple(
-        ImportLine("", f"set aside: {why}", len(found), f"line {lines[found[0]]}: {shown(' '.join(rows[found[0]]).strip())}")
+        ImportLine(
+            "", f"set aside: {why}", len(found), f"line {lines[found[0]]}: {shown(' '.join(rows[found[0]]).strip())}"
+        )
         for why, found in kinds.items()
         if found
     )
@@ -153,9 +155,7 @@ def filled_down(rows: list[list[str]], framing: Framed) -> tuple[list[list[str]]
     return found, (ImportLine("", "labels of groups filled down", count),) if count else ()
 
 
-def read_csv(
-    path: Path, wanted: Callable[[str], bool] | None = None, header_row: int | None = None
-) -> TextTable:
+def read_csv(path: Path, wanted: Callable[[str], bool] | None = None, header_row: int | None = None) -> TextTable:
     """The table in the text file at `path`; of one with none of the columns `wanted`, messages show no content.
 
     Raises

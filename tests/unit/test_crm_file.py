@@ -65,7 +65,7 @@ def test_the_history_format_of_the_interface(tmp_path: Path) -> None:
     assert crm.stages["mql"].is_ == ("MQL", "Marketing Qualified")
     assert crm.lost == ("Closed Lost", "Disqualified")
     assert crm.records is not None
-    assert crm.records.date_format == "%d/%m/%Y"
+    assert crm.records.date_format == {"*": "%d/%m/%Y"}
 
 
 def test_a_stage_may_take_only_the_rows_with_a_label(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ date_format: "%d/%m"
 segment: {}
 """
     assert faults(tmp_path, text) == [
-        "crm.yaml line 8, date_format: '%d/%m': is no date format with year, month and day, such as %d/%m/%Y or %m/%d/%Y %H:%M",
+        "crm.yaml line 8, date_format: '%d/%m': is no date format with year, month and day, such as %d/%m/%Y or %m/%d/%Y %H:%M; nor one of epoch_ms, epoch_s, excel_serial",
         "crm.yaml line 7, decimal: ';': input should be '.' or ','",
         "crm.yaml line 3, files.leads.id: is 5, which is no text here; put it in quotes if it is one",
         "crm.yaml line 4, stages.lead.at: is 'first_contact_date'; write file.column, such as leads.created",
