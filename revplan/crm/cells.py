@@ -165,11 +165,11 @@ def days(cells: Cells, date_format: str | None = None) -> Parsed:
 def _moments(texts: list[str], date_format: str | None) -> tuple[np.ndarray, np.ndarray]:
     """The moments written in `texts`, and which of the texts are a day between 1970 and 2100."""
     codes, different = pd.factorize(np.array(texts, dtype=object))
-    moments, sound = _different_moments([str(text) for text in different], date_format)
+    moments, sound = different_moments([str(text) for text in different], date_format)
     return moments[codes], sound[codes]
 
 
-def _different_moments(texts: list[str], date_format: str | None) -> tuple[np.ndarray, np.ndarray]:
+def different_moments(texts: list[str], date_format: str | None) -> tuple[np.ndarray, np.ndarray]:
     if date_format in NUMBERED:
         return _numbered_moments(texts, *NUMBERED[date_format])
     if date_format:

@@ -1,0 +1,443 @@
+"""A CRM file drafted from exports nobody has described yet: what stands where, how it is written, and what to ask.
+
+What the headers say comes from the presets; how days and amounts are written, which labels mean won and lost,
+which rows count comes from the cells. What neither settles is a question, with the lines to choose from.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from revplan.crm.cells import NUMBERED, Cells, amounts, different_moments, stripped
+from revplan.crm.mapping import RECORDS, DataFile, column_of, file_of, meanings_of, plain
+from revplan.crm.presets import (
+    CHANGES,
+    LIST,
+    Data,
+    Export,
+    Reading,
+    export_of,
+    headers_of,
+    presets,
+    reading_of,
+    squeezed_header,
+)
+from revplan.crm.readers import read_table
+from revplan.crm.separated import TextTable
+from revplan.ground.errors import DataError, Fault, shown
+
+DATE_FORMATS = (
+    "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d",
+    "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d %B %Y", "%B %d, %Y", "%d-%b-%y", *NUMBERED,
+)  # fmt: skip
+DAY_FIRST, MONTH_FIRST = "%d/%m", "%m/%d"
+WON = re.compile(r"\b(won|gewonnen|gagnée?|gagné|ganad[oa]|ganh[oa]|vint[oa])\b|выигран|успеш", re.IGNORECASE)
+LOST = re.compile(
+    r"\b(lost|lose|dead|disqualified|unqualified|cancell?ed|abandoned|rejected|no decision|verloren|abgesagt|storniert|"
+    r"perdue?|abandonnée?|perdid[oa]|pers[oa])\b|провал|проигран|отказ",
+    re.IGNORECASE,
+)
+CLOSED = re.compile(r"\b(closed|geschlossen|abgeschlossen|fermée?|cerrad[oa]|закрыт)", re.IGNORECASE)
+SEGMENT = re.compile(r"segment|company ?size|unternehmensgr|tier|customer ?type|kundentyp|taille|größe", re.IGNORECASE)
+FEW, MANY = 2, 12  # labels of a segment
+LISTED = 8
+YEARLY = 0.02  # of the cells of a column may be faulty where it is told how days are written
+
+
+@dataclass(frozen=True)
+class Question:
+    """What the exports do not settle: what is asked, and the lines of the CRM file to choose from."""
+
+    asked: str
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Draft:
+    """A CRM file in the making."""
+
+    data: Data
+    called: str
+    """The CRM it was taken for."""
+    tables: dict[str, TextTable]
+    """By the name the CRM file gives them."""
+    told: dict[str, str] = field(default_factory=dict)
+    """Key -> what stands behind it, for a comment."""
+    questions: list[Question] = field(default_factory=list)
+
+
+def drafted(paths: Sequence[Path], names: Sequence[str]) -> Draft:
+    """The CRM file for the exports at `paths`, which it calls by `names` (paths seen from its own folder).
+
+    Raises
+    ------
+    DataError
+        If a file cannot be read, or none is a table of records.
+    """
+    tables = _read(paths)
+    reading, exports = _taken_for(tables)
+    written = reading.crm()
+    if reading.faults or not written.get("stages"):
+        raise DataError(reading.faults or list(_strange(tables)))
+    used = reading.used()
+    places = dict(zip(tables, names, strict=True))
+    data = _with_paths(written, exports, used, places)
+    draft = Draft(data, reading.preset["called"], {used.get(each.name, each.name): each.table for each in exports})
+    draft.questions.extend(Question(note) for note in reading.notes)
+    _settle_labels(draft)
+    _settle_days(draft)
+    _settle_amounts(draft)
+    _settle_rows(draft, exports, used)
+    _settle_segments(draft)
+    return draft
+
+
+def _read(paths: Sequence[Path]) -> dict[str, TextTable]:
+    """The tables, by a word for each file."""
+    tables: dict[str, TextTable] = {}
+    faults: list[Fault] = []
+    for path in paths:
+        word = re.sub(r"[\W_]+", "_", path.stem.casefold()).strip("_") or "export"
+        word = f"{word}_export" if word == RECORDS or word[0].isdigit() else word
+        name = next(each for each in (word, *(f"{word}_{n}" for n in range(2, 100))) if each not in tables)
+        try:
+            if not path.is_file():
+                raise DataError.at(shown(path), "is no file; check its path")
+            tables[name] = read_table(DataFile(path=path.name), path.parent, lambda _: True)
+        except DataError as error:
+            faults += error.faults
+    if faults:
+        raise DataError(faults)
+    return tables
+
+
+def _taken_for(tables: dict[str, TextTable]) -> tuple[Reading, list[Export]]:
+    """The reading of the preset that knows most of the headers, each weighed by how few presets know it."""
+    known_by = Counter(header for preset in presets().values() for header in headers_of(preset))
+    best: tuple[tuple[bool, float], Reading, list[Export]] | None = None
+    for preset in presets().values():
+        exports = [export_of(name, table, preset) for name, table in tables.items()]
+        reading = reading_of(preset, exports)
+        trial = reading_of(preset, exports)
+        complete = bool(trial.crm().get("stages")) and not trial.faults
+        headers = headers_of(preset)
+        found = {
+            squeezed
+            for each in exports
+            if each.kind != LIST
+            for header in each.table.header
+            if (squeezed := squeezed_header(header, preset.get("prefixes", ()))) in headers
+        }
+        rank = (complete, sum(1 / known_by[each] for each in found))
+        if best is None or rank > best[0]:
+            best = rank, reading, exports
+    if best is None:
+        raise DataError.at("init", "there is no preset; install revplan again")
+    return best[1], best[2]
+
+
+def _strange(tables: dict[str, TextTable]) -> Iterator[Fault]:
+    for table in tables.values():
+        listed = ", ".join(shown(column) for column in table.header[:20])
+        todo = "write the CRM file by hand (docs/crm.md), or rename them"
+        yield Fault(
+            table.name, f"no columns for a record's id and the days it entered stages were found among {listed}; {todo}"
+        )
+
+
+def _with_paths(written: Data, exports: Iterable[Export], used: dict[str, str], places: dict[str, str]) -> Data:
+    data = dict(written)
+    files = {name: {"path": places[name], **entry} for name, entry in data.pop("files", {}).items()}
+    for each in exports:
+        role = used.get(each.name)
+        if role == CHANGES:
+            data = {"format": data["format"], "path": places[each.name], **data}
+        elif role == RECORDS:
+            data[RECORDS] = {"path": places[each.name], **data[RECORDS]}
+    return {"format": data.pop("format"), **({"files": files} if files else {}), **data}
+
+
+def _column(draft: Draft, column: str) -> Cells:
+    """The cells of file.column."""
+    table = draft.tables[file_of(column)]
+    name = column_of(column)
+    return Cells(table.name, name, table.cells(name), table.lines, table.unit)
+
+
+def _counts(draft: Draft, column: str) -> Counter[str]:
+    """How often each label of file.column occurs, those that say nothing left out."""
+    cells = _column(draft, column)
+    texts, known, _ = stripped(cells)
+    return Counter(text for text, here in zip(texts, known.tolist(), strict=True) if here)
+
+
+def _listed(counts: Counter[str], most: int = LISTED) -> str:
+    listed = ", ".join(f"{shown(label)} {count:,}" for label, count in counts.most_common(most))
+    return listed + (f" and {len(counts) - most} more" if len(counts) > most else "")
+
+
+# --- labels that mean won and lost --------------------------------------------------------------------------
+
+
+def _settle_labels(draft: Draft) -> None:
+    """Only labels that rows have stand for won and lost; what looks closed and is neither is asked."""
+    stages = draft.data["stages"]
+    last = list(stages)[-1]
+    won, lost = stages[last], draft.data.get("lost")
+    if not isinstance(won, dict) or "field" not in won:
+        return
+    counts = _counts(draft, won["field"])
+    draft.told["stages"] = f"{column_of(won['field'])}: {_listed(counts)}"
+    won["is"] = _meant(counts, won["is"], WON, LOST)
+    if isinstance(lost, dict) and lost.get("field") == won["field"]:
+        lost["is"] = _meant(counts, lost["is"], LOST, WON)
+    elif "lost" not in draft.data:
+        lost = {**won, "is": _meant(counts, [], LOST, WON)}
+        draft.data["lost"] = lost
+    if isinstance(lost, dict) and not lost["is"]:
+        del draft.data["lost"]
+    if not won["is"]:
+        draft.questions.append(_which(draft, f"stages.{last}: which of these means a win?", won["field"], counts))
+        won["is"] = [counts.most_common(1)[0][0]] if counts else ["?"]
+        draft.told["open"] = "won"
+    mapped = {*won["is"], *(draft.data.get("lost") or {}).get("is", ())}
+    closed = [label for label in counts if label not in mapped and CLOSED.search(label) and not WON.search(label)]
+    if closed:
+        draft.questions.append(
+            _which(
+                draft,
+                "lost: is one of these a loss too?",
+                won["field"],
+                Counter({each: counts[each] for each in closed}),
+            )
+        )
+
+
+def _meant(counts: Counter[str], usual: Iterable[str], like: re.Pattern[str], other: re.Pattern[str]) -> list[str]:
+    """The labels that rows have and that are usual for a meaning, or say it in words."""
+    wanted = {plain(label) for label in usual}
+    return [label for label in counts if plain(label) in wanted or (like.search(label) and not other.search(label))]
+
+
+def _which(draft: Draft, asked: str, column: str, counts: Counter[str]) -> Question:
+    return Question(
+        f"{asked} {column_of(column)} has {_listed(counts)}",
+        tuple(f"is: [{flow(label)}]" for label, _ in counts.most_common(LISTED)),
+    )
+
+
+# --- how days and amounts are written -----------------------------------------------------------------------
+
+
+def _settle_days(draft: Draft) -> None:
+    """How the days of each file are written, where not as 2018-01-31: for the file, and for columns that differ."""
+    for name, columns in _day_columns(draft).items():
+        table = draft.tables[name]
+        texts = {column: _texts(table, column) for column in columns}
+        fits = {column: _formats(found) for column, found in texts.items() if found}
+        odd = {column: formats for column, formats in fits.items() if "" not in formats}
+        if not odd:
+            continue
+        settled = {column: formats[0] for column, formats in odd.items() if len(formats) == 1}
+        for column, formats in odd.items():
+            if column in settled:
+                continue
+            others = [each for each in formats if each in settled.values()]
+            european = table.separator == ";" or _has_comma_amounts(draft, name)
+            likely = [each for each in formats if each.startswith("%d")] if european else []
+            if others or likely:
+                settled[column] = (others or likely)[0]
+            elif formats:
+                lines = tuple(f"date_format: {{{flow(column)}: {flow(each)}}}" for each in formats)
+                example = shown(max(texts[column]))
+                draft.questions.append(
+                    Question(
+                        f"{name}, {shown(column)}: is {example} {' or '.join(formats)}? Every day of the column can be either",
+                        lines,
+                    )
+                )
+            else:
+                wrong = _unread(texts[column])
+                draft.questions.append(
+                    Question(f"{name}, {shown(column)}: how is {shown(wrong)} written? No format known here fits it")
+                )
+        _declare(draft, name, "date_format", settled, set(fits))
+
+
+def _declare(draft: Draft, name: str, key: str, settled: dict[str, str], all_of: set[str]) -> None:
+    """`key` for a file: one value where all columns agree, else a value for each column that needs one."""
+    if not settled:
+        return
+    one = len(set(settled.values())) == 1 and set(settled) == all_of
+    value: Any = next(iter(settled.values())) if one else dict(settled)
+    if name == CHANGES:
+        place = draft.data
+        value = value if one else next(iter(settled.values()))
+    else:
+        place = draft.data[RECORDS] if name == RECORDS else draft.data["files"][name]
+    place[key] = value
+
+
+def _day_columns(draft: Draft) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    data = draft.data
+    ends = [*data["stages"].values(), *([data["lost"]] if "lost" in data else [])]
+    columns = [each if isinstance(each, str) else each.get("at") for each in ends if isinstance(each, str | dict)]
+    for column in columns:
+        if column:
+            found.setdefault(file_of(column), []).append(column_of(column))
+    if data["format"] == "history":
+        found.setdefault(CHANGES, []).append(data["at"])
+    return {name: list(dict.fromkeys(each)) for name, each in found.items()}
+
+
+def _texts(table: TextTable, column: str) -> set[str]:
+    cells = Cells(table.name, column, table.cells(column), table.lines, table.unit)
+    texts, known, _ = stripped(cells)
+    return {text for text, here in zip(texts, known.tolist(), strict=True) if here}
+
+
+def _formats(texts: set[str]) -> list[str]:
+    """The ways in which every text of a column is a day; the empty one is 2018-01-31. A few faulty cells are let pass."""
+    ordered = sorted(texts)
+    shares = {each: different_moments(ordered, each or None)[1].mean() for each in ("", *DATE_FORMATS)}
+    best = max(shares.values())
+    if best < 1 - YEARLY:
+        return []
+    found = [each for each, share in shares.items() if share == best]
+    return found[:1] if found[0] in ("", *NUMBERED) else found
+
+
+def _unread(texts: set[str]) -> str:
+    ordered = sorted(texts)
+    shares = {each: different_moments(ordered, each or None)[1] for each in ("", *DATE_FORMATS)}
+    best = max(shares.values(), key=lambda sound: sound.mean())
+    return next((text for text, sound in zip(ordered, best.tolist(), strict=True) if not sound), ordered[0])
+
+
+def _has_comma_amounts(draft: Draft, name: str) -> bool:
+    column = draft.data.get("amount")
+    if not isinstance(column, str) or file_of(column) != name:
+        return False
+    return _marks(_texts(draft.tables[name], column_of(column))) == ","
+
+
+def _settle_amounts(draft: Draft) -> None:
+    """The decimal mark of the amounts, where it is not plainly the point."""
+    column = draft.data.get("amount")
+    if not isinstance(column, str):
+        return
+    name = file_of(column)
+    table = draft.tables[name]
+    cells = _column(draft, column)
+    faults = {mark: len(amounts(cells, mark, table.separator).found.faults) for mark in (None, ",", ".")}
+    mark = _marks(_texts(table, column_of(column)))
+    if faults[None] and mark and not faults[mark]:
+        place = draft.data[RECORDS] if name == RECORDS else draft.data["files"][name]
+        place["decimal"] = mark
+    elif faults[None]:
+        wrong = amounts(cells, None, table.separator).found.faults[0]
+        choices = tuple(f"decimal: {json.dumps(each)}" for each in (",", ".") if not faults[each])
+        draft.questions.append(Question(f"amount: {wrong.place}: {wrong.message}", choices))
+
+
+def _marks(texts: set[str]) -> str | None:
+    """The decimal mark that amounts can only have been written with; None where both, or neither, can be."""
+    points = {
+        text for text in texts if re.search(r"\.[0-9]{1,2}(?![0-9])|,[0-9]{3}\.[0-9]|[0-9],[0-9]{3},[0-9]{3}", text)
+    }
+    commas = {
+        text for text in texts if re.search(r",[0-9]{1,2}(?![0-9])|\.[0-9]{3},[0-9]|[0-9]\.[0-9]{3}\.[0-9]{3}", text)
+    }
+    if bool(points) == bool(commas):
+        return None
+    return "." if points else ","
+
+
+# --- which rows count ---------------------------------------------------------------------------------------
+
+
+def _settle_rows(draft: Draft, exports: Iterable[Export], used: dict[str, str]) -> None:
+    """Conditions that some row meets and some do not; several pipelines are asked about, and all count until answered."""
+    for key in ("only", "except"):
+        conditions = draft.data.pop(key, {})
+        kept = {}
+        for column, labels in conditions.items():
+            counts = _counts(draft, column)
+            meanings = set().union(*(meanings_of(str(label)) for label in labels))
+            meeting = sum(count for label, count in counts.items() if plain(label) in meanings)
+            if meeting and meeting < len(_column(draft, column).texts):
+                kept[column] = labels
+        if kept:
+            draft.data[key] = kept
+    for each in exports:
+        pipeline = each.columns.get("pipeline")
+        name = used.get(each.name, each.name)
+        if pipeline is None or name not in draft.tables or name == CHANGES:
+            continue
+        column = f"{name}.{pipeline}"
+        counts = _counts(draft, column)
+        if 1 < len(counts) <= MANY:
+            draft.data["only"] = {**draft.data.get("only", {}), column: list(counts)}
+            asked = f"only: which of the pipelines are new business? All count until one is taken out of the list; {pipeline} has {_listed(counts)}"
+            draft.questions.append(
+                Question(
+                    asked,
+                    tuple(f"only: {{{flow(column)}: [{flow(label)}]}}" for label, _ in counts.most_common(LISTED)),
+                )
+            )
+
+
+def _settle_segments(draft: Draft) -> None:
+    """A column that is called a segment, where it has a few labels."""
+    for name, table in draft.tables.items():
+        for header in table.header:
+            if name == CHANGES or not SEGMENT.search(header) or "segment" in draft.data:
+                continue
+            counts = _counts(draft, f"{name}.{header}")
+            if FEW <= len(counts) <= MANY:
+                draft.data["segment"] = f"{name}.{header}"
+                draft.told["segment"] = _listed(counts)
+    source = draft.data.get("source")
+    if isinstance(source, str):
+        draft.told["source"] = _listed(_counts(draft, source))
+
+
+# --- as YAML ------------------------------------------------------------------------------------------------
+
+PLAIN = re.compile(r"[^\W\d_][\w ./()-]*[\w)]|[^\W\d_]")
+WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
+
+
+def flow(value: Any) -> str:
+    """`value` in YAML, on one line."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{flow(key)}: {flow(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(flow, value)) + "]"
+    text = str(value)
+    return text if PLAIN.fullmatch(text) and text.casefold() not in WORDS else json.dumps(text, ensure_ascii=False)
+
+
+def draft_yaml(draft: Draft, found: Iterable[str] = ()) -> str:
+    """The draft as a commented CRM file; `found` are lines on what was counted with it."""
+    lines = [
+        "# yaml-language-server: $schema=crm.schema.json",
+        f"# How the exports are read, taken for those of {draft.called}. Every key is explained in docs/crm.md.",
+        *(f"# {line}" for line in found),
+    ]
+    for question in draft.questions:
+        lines += [f"# ? {' '.join(question.asked.split())}", *(f"#     {choice}" for choice in question.choices)]
+    for key, value in draft.data.items():
+        note = f"  # {draft.told[key]}" if key in draft.told else ""
+        if isinstance(value, dict) and key in ("files", "stages"):
+            lines += [f"{key}:{note}", *(f"  {flow(name)}: {flow(each)}" for name, each in value.items())]
+        else:
+            lines.append(f"{key}: {flow(value)}{note}")
+    return "\n".join(lines) + "\n"
