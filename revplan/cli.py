@@ -124,15 +124,25 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"revplan {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    init = _command(commands, "init", _init, "a new workspace: plan, CRM file, notebooks, example data")
+    init = _command(commands, "init", _init, "a new workspace: plan, CRM file, notebooks")
     init.add_argument("dir", type=Path, metavar="DIR", help="the folder to make")
+    start = init.add_mutually_exclusive_group()
+    start.add_argument(
+        "--from", type=Path, nargs="+", dest="exports", metavar="EXPORT", help="draft both files from CRM exports"
+    )
+    start.add_argument("--blank", action="store_true", help="the smallest pair of files (what no option makes, too)")
+    start.add_argument("--example", action="store_true", help="the example company's plans and records")
 
     check = _command(
-        commands, "check", _check, "validate a plan and the files it names, or a folder of reports; every fault at once"
+        commands,
+        "check",
+        _check,
+        "validate a plan and the files it names, a CRM file, or a folder of reports; every fault at once",
     )
     check.add_argument(
-        "plan", type=Path, metavar="PLAN", help="the plan file (YAML), or a folder that reports were written to"
+        "plan", type=Path, metavar="PLAN", help="the plan or CRM file (YAML), or a folder that reports were written to"
     )
+    check.add_argument("--as-of", type=_day, metavar="DAY", help="of a CRM file: the last day known")
 
     plan = _command(commands, "plan", _plan, "goal to required entries and commit")
     plan.add_argument("plan", type=Path, metavar="PLAN", help="the plan file (YAML)")
@@ -241,17 +251,22 @@ def _print(given: argparse.Namespace, answer: dict[str, Any], text: str) -> None
 
 
 def _init(given: argparse.Namespace) -> None:
-    from revplan.run.notebooks import new_workspace
+    from revplan.run.workspace import blank, example_company, from_exports, new_workspace
 
-    files = new_workspace(given.dir)
+    fill = from_exports(given.exports) if given.exports else example_company if given.example else blank
+    files, questions = new_workspace(given.dir, fill)
     listed = "\n".join(f"  {path}" for path in files)
-    steps = f"Next: revplan report annual_commit {given.dir / 'plan.yaml'} --out {given.dir / 'reports'}"
-    _print(
-        given, {"dir": str(given.dir), "files": [str(path) for path in files]}, f"{given.dir} holds\n{listed}\n{steps}"
-    )
+    asked = "".join(f"Please settle in {given.dir / 'crm.yaml'}: {question}\n" for question in questions)
+    plan = given.dir / "plan.yaml"
+    first = f"{given.dir / 'crm.yaml'}" if given.exports else f"{plan}"
+    steps = f"Next: revplan check {first}, then revplan report annual_commit {plan} --out {given.dir / 'reports'}"
+    answer = {"dir": str(given.dir), "files": [str(path) for path in files], "questions": questions}
+    _print(given, answer, f"{given.dir} holds\n{listed}\n{asked}{steps}")
 
 
 def _check(given: argparse.Namespace) -> None:
+    from revplan.crm.answer import check_crm
+    from revplan.crm.file import is_crm_file
     from revplan.ground.written import checked_packs
     from revplan.workbook.workbook import LOOK, check_plan
 
@@ -259,6 +274,11 @@ def _check(given: argparse.Namespace) -> None:
         packs = checked_packs(given.plan)
         _print(given, {"ok": True, "faults": [], "packs": packs}, "\n".join(packs))
         return
+    if not given.plan.is_dir() and is_crm_file(given.plan):
+        _print(given, *check_crm(given.plan, given.as_of, date.today()))
+        return
+    if given.as_of:
+        raise PlanError.at("--as-of", "is for a CRM file; a plan says its own day (plan_date)")
     report = check_plan(given.plan, date.today())
     text = "\n".join([*report, f"{given.plan.name}: no faults"])
     notes = [line.removeprefix(LOOK) for line in report if line.startswith(LOOK)]

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from revplan.run.notebooks import new_workspace
+from revplan.run.workspace import example_company, new_workspace
 from revplan.tracking.book import BoardBook, open_board
 
 FY26 = Path(__file__).parents[1] / "data" / "example" / "plan_fy26.yaml"
@@ -109,7 +109,7 @@ def small_plan(tmp_path: Path) -> Path:
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `revplan init` makes."""
     folder = tmp_path_factory.mktemp("app") / "workspace"
-    new_workspace(folder)
+    new_workspace(folder, example_company)
     return folder
 
 

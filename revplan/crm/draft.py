@@ -429,7 +429,7 @@ def draft_yaml(draft: Draft, found: Iterable[str] = ()) -> str:
     """The draft as a commented CRM file; `found` are lines on what was counted with it."""
     lines = [
         "# yaml-language-server: $schema=crm.schema.json",
-        f"# How the exports are read, taken for those of {draft.called}. Every key is explained in docs/crm.md.",
+        f"# How the exports are read, taken for those of {draft.called}. crm.schema.json explains every key.",
         *(f"# {line}" for line in found),
     ]
     for question in draft.questions:

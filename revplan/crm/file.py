@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from revplan.crm.cells import Findings
 from revplan.crm.mapping import (
@@ -24,7 +24,7 @@ from revplan.crm.mapping import (
     file_of,
     plain,
 )
-from revplan.crm.presets import expanded
+from revplan.crm.presets import expanded, presets
 from revplan.crm.separated import TextTable
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.files import told_of
@@ -64,6 +64,35 @@ def read_crm_file(path: Path) -> CrmSource:
     """
     with told_of(DataError, shown(path.name), "look for a value of an odd form, and write it plainly"):
         return _source(path)
+
+
+def is_crm_file(path: Path) -> bool:
+    """Whether the YAML file at `path` says how records are read, and is no plan."""
+    data = read_yaml(path, DataError, "a plan or a CRM file (YAML)").data
+    return "goal" not in data and bool({"format", "preset"} & set(data))
+
+
+def crm_schema() -> dict[str, Any]:
+    """The JSON Schema of the CRM file, for editors."""
+    schema = TypeAdapter(WideCrm | HistoryCrm).json_schema(mode="validation")
+    forms = [schema["$defs"][model.__name__] for model in FORMATS.values()]
+    named = {
+        "description": "The CRM whose exports these are; it writes the keys that are left out.",
+        "enum": list(presets()),
+    }
+    keys = {key: value for form in reversed(forms) for key, value in form["properties"].items() if key != "format"}
+    preset = {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["preset", "files"],
+        "properties": {"preset": named, **keys},
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "The CRM file: how records are read",
+        "$defs": schema["$defs"],
+        "anyOf": [{"$ref": f"#/$defs/{model.__name__}"} for model in FORMATS.values()] + [preset],
+    }
 
 
 def _source(path: Path) -> CrmSource:

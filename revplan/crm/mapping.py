@@ -54,19 +54,31 @@ def _for_all(value: Any) -> Any:
     return value if isinstance(value, Mapping) else {EVERY_COLUMN: value}
 
 
-def _key_where_text(key: str) -> BeforeValidator:
-    return BeforeValidator(lambda value: {key: value} if isinstance(value, str | bool) else value)
+def _key_where_text(key: str, of: Any) -> BeforeValidator:
+    return BeforeValidator(
+        lambda value: {key: value} if isinstance(value, str | bool) else value, json_schema_input_type=of | str
+    )
 
 
 Key = tuple[str, ...]  # the keys on the way to a value of the file
 Text = Annotated[str, Field(min_length=1)]
 Column = Annotated[str, Field(pattern=r"^[^.]+\..+$", description="file.column")]
-Label = Annotated[Text, BeforeValidator(_label)]
-Labels = Annotated[tuple[Label, ...], BeforeValidator(_as_list), Field(min_length=1)]
+Label = Annotated[Text, BeforeValidator(_label, json_schema_input_type=str | bool)]
+Labels = Annotated[
+    tuple[Label, ...],
+    BeforeValidator(_as_list, json_schema_input_type=str | bool | list[str | bool]),
+    Field(min_length=1),
+]
 DateFormat = Annotated[str, AfterValidator(_known_format)]
-DateFormats = Annotated[dict[Text, DateFormat], frozen, BeforeValidator(_for_all)]
+DateFormats = Annotated[
+    dict[Text, DateFormat], frozen, BeforeValidator(_for_all, json_schema_input_type=str | dict[str, str])
+]
 DecimalMark = Literal[".", ","]
-DecimalMarks = Annotated[dict[Text, DecimalMark], frozen, BeforeValidator(_for_all)]
+DecimalMarks = Annotated[
+    dict[Text, DecimalMark],
+    frozen,
+    BeforeValidator(_for_all, json_schema_input_type=DecimalMark | dict[str, DecimalMark]),
+]
 
 
 EnvironmentUrl = Annotated[str, AfterValidator(_environment_url)]
@@ -131,9 +143,15 @@ class DataFile(Location):
     """Its decimal mark, or column -> decimal mark; beats the CRM file's."""
 
 
-Day = Annotated[Entered, _key_where_text("at")]
-Change = Annotated[Entered, _key_where_text("is"), BeforeValidator(lambda v: {"is": v} if isinstance(v, list) else v)]
-Place = Annotated[Origin, _key_where_text("column")]
+Day = Annotated[Entered, _key_where_text("at", Entered)]
+Change = Annotated[
+    Entered,
+    _key_where_text("is", Entered | list[str]),
+    BeforeValidator(
+        lambda v: {"is": v} if isinstance(v, list) else v, json_schema_input_type=Entered | str | bool | list[str]
+    ),
+]
+Place = Annotated[Origin, _key_where_text("column", Origin)]
 
 
 class CrmFile(Value):

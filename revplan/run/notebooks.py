@@ -1,73 +1,21 @@
-"""A new workspace: the example company's plan and records, and the notebooks, to start from.
-
-Notebooks read, and which may run: those that come with revplan, and those this machine's Jupyter trusts.
+"""Notebooks read, and which may run: those that come with revplan, and those this machine's Jupyter trusts.
 
 A plan may come from a stranger, with a notebook beside it; a report must not run that unread.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
 from pathlib import Path
 from typing import Any
 
 from revplan.ground.errors import PlanError, ReportError, shown
-from revplan.ground.files import NOTEBOOK_MB, content_of, megabytes, scratch_folder
+from revplan.ground.files import NOTEBOOK_MB, content_of, megabytes
 from revplan.ground.written import shown_path
-from revplan.plan.file import plan_schema
 
 PACKAGE = Path(__file__).resolve().parents[1]
 """The folder of revplan itself."""
 
-SCHEMA = "plan.schema.json"
 PLANS = ("plan.yaml", "plan_fy26.yaml")  # of the example company
-EDITOR_HINT = f"# yaml-language-server: $schema={SCHEMA}\n"
-
-
-def new_workspace(folder: Path) -> list[Path]:
-    """The files of a new workspace in `folder`, which must be new or empty.
-
-    It is made aside and moved into place, so a stopped run leaves nothing half made.
-
-    Raises
-    ------
-    PlanError
-        If the folder holds something already, or lies in a file.
-    ReportError
-        If it cannot be made.
-    """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise PlanError.at(shown(folder), "holds something already; name a new or an empty folder")
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with scratch_folder(".revplan-", folder.parent) as made:
-            _fill(made / "workspace")
-            if folder.exists():
-                folder.rmdir()
-            os.replace(made / "workspace", folder)
-    except (FileExistsError, NotADirectoryError):
-        raise PlanError.at(
-            shown(folder), "cannot be made: it lies in what is a file, not a folder; name another one"
-        ) from None
-    except OSError as error:
-        raise ReportError.at(
-            shown(folder), f"cannot be made ({error.strerror or shown(error)}); make room there, or name another one"
-        ) from None
-    return sorted(path for path in folder.rglob("*") if path.is_file())
-
-
-def _fill(folder: Path) -> None:
-    example, notebooks = _shipped("data/example", "example"), _shipped("notebooks", "notebooks")
-    shutil.copytree(example, folder)
-    shutil.copytree(notebooks, folder / "notebooks", ignore=shutil.ignore_patterns(".*"))
-    for notebook in (folder / "notebooks").glob("*.ipynb"):
-        text = notebook.read_text(encoding="utf-8")
-        notebook.write_text(in_workspace(text), encoding="utf-8")
-    for plan in (folder / name for name in PLANS):
-        plan.write_text(EDITOR_HINT + plan.read_text(encoding="utf-8"), encoding="utf-8")
-    (folder / SCHEMA).write_text(json.dumps(plan_schema(), indent=1) + "\n", encoding="utf-8")
 
 
 def in_workspace(text: str) -> str:
@@ -77,7 +25,7 @@ def in_workspace(text: str) -> str:
     return text
 
 
-def _shipped(in_checkout: str, in_package: str) -> Path:
+def shipped(in_checkout: str, in_package: str) -> Path:
     """A folder of the checkout this runs from, or of the installed package."""
     checkout = PACKAGE.parent / in_checkout
     return checkout if checkout.is_dir() else PACKAGE / "shipped" / in_package
@@ -152,7 +100,12 @@ def check_trust(notebook: Any, path: Path) -> None:
 
 def _cells(notebook: Any) -> list[tuple[str, str, list[str]]]:
     """The cells as far as they say what is run and printed; the place of the plan, which differs, as one."""
-    return [(cell.cell_type, in_workspace(cell.source), list(cell.metadata.get("tags", []))) for cell in notebook.cells]
+    return [(cell.cell_type, _of_one_plan(cell.source), list(cell.metadata.get("tags", []))) for cell in notebook.cells]
+
+
+def _of_one_plan(source: str) -> str:
+    """`source` with the plan of a workspace without the example's second one."""
+    return in_workspace(source).replace(f"../{PLANS[1]}", f"../{PLANS[0]}")
 
 
 def _code(notebook: Any) -> list[str]:

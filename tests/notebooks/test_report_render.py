@@ -18,7 +18,7 @@ from revplan.run import render as rendering
 from revplan.run.progress import Progress
 from revplan.run.render import Request, notebook_path
 from revplan.run.notebooks import check_trust
-from revplan.run.notebooks import new_workspace
+from revplan.run.workspace import example_company, new_workspace
 
 PLAN = """name: the plan
 year: {first_month: 2027-01}
@@ -211,7 +211,7 @@ def test_a_strangers_notebook_beside_the_plan_does_not_run(tmp_path: Path) -> No
 @pytest.mark.parametrize("change", ["tag", "words", "cell", "raw"])
 def test_a_shipped_notebook_is_its_words_and_tags_too(tmp_path: Path, change: str) -> None:
     """A tag drops a section of the report, and words such as "Approved by the board" are printed as the report's."""
-    new_workspace(tmp_path / "mine")
+    new_workspace(tmp_path / "mine", example_company)
     path = tmp_path / "mine" / "notebooks" / "annual_commit.ipynb"
     strangers = read(path, as_version=4)
     words = next(cell for cell in strangers.cells if cell.cell_type == "markdown")
@@ -232,7 +232,7 @@ def test_a_shipped_notebook_is_its_words_and_tags_too(tmp_path: Path, change: st
 
 
 def test_an_unchanged_workspace_needs_no_trust(tmp_path: Path) -> None:
-    new_workspace(tmp_path / "mine")
+    new_workspace(tmp_path / "mine", example_company)
     (made,) = render("annual_commit", tmp_path / "mine" / "plan.yaml", tmp_path / "out")
     assert made.is_file()
 

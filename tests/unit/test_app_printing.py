@@ -13,8 +13,8 @@ from revplan.app.game import open_game
 from revplan.app.printing import Printer, report_pdf
 from revplan.ground.errors import RevplanError
 from revplan.plan.parts import Scenario
-from revplan.run.notebooks import new_workspace
 from revplan.run.render import Request, render
+from revplan.run.workspace import example_company, new_workspace
 from revplan.simulation.signing import ToSign, expected_words
 from revplan.workbook.workbook import open_workbook
 
@@ -22,7 +22,7 @@ from revplan.workbook.workbook import open_workbook
 @pytest.fixture
 def plan(tmp_path: Path) -> Path:
     """The example company's plan, in a workspace."""
-    new_workspace(tmp_path / "workspace")
+    new_workspace(tmp_path / "workspace", example_company)
     return tmp_path / "workspace" / "plan.yaml"
 
 

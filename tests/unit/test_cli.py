@@ -287,7 +287,7 @@ def test_check_names_stages_the_plan_does_not_have(workspace: Path, capsys: pyte
 
 def test_init_makes_a_workspace_whose_plan_passes_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "our" / "plans"
-    assert main(["init", str(folder), "--json"]) == 0
+    assert main(["init", str(folder), "--example", "--json"]) == 0
     said = capsys.readouterr()
     assert said.err == ""
     found = one_json_object(said.out)
@@ -315,7 +315,7 @@ def test_init_takes_an_empty_folder(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert main(["init", str(tmp_path / "empty")]) == 0
     said = capsys.readouterr().out
     assert "plan.yaml" in said
-    assert "Next: revplan report annual_commit" in said
+    assert "Next: revplan check" in said
 
 
 def test_init_refuses_a_folder_that_holds_something_and_leaves_it_untouched(
@@ -347,7 +347,7 @@ def test_init_that_fails_leaves_nothing(
     def full(*_: object, **__: object) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr("revplan.run.notebooks.shutil.copytree", full)
+    monkeypatch.setattr("revplan.run.workspace.shutil.copytree", full)
     assert main(["init", str(tmp_path / "new")]) == 1
     assert list(tmp_path.iterdir()) == []
 

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from revplan.ground.errors import PlanError
-from revplan.run.notebooks import new_workspace
 from revplan.run.parameters import declared
+from revplan.run.workspace import example_company, new_workspace
 
 
 def test_the_notebooks_open_the_workspaces_own_plan(tmp_path: Path) -> None:
     import nbformat
 
     folder = tmp_path / "mine"
-    files = new_workspace(folder)
+    files, _ = new_workspace(folder, example_company)
     notebooks = [path for path in files if path.suffix == ".ipynb"]
     assert notebooks
     for path in notebooks:
@@ -28,5 +28,5 @@ def test_the_notebooks_open_the_workspaces_own_plan(tmp_path: Path) -> None:
 def test_a_folder_in_use_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(PlanError, match="holds something already"):
-        new_workspace(tmp_path)
+        new_workspace(tmp_path, example_company)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
