@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
@@ -17,6 +18,7 @@ from revplan.crm.file import crm_schema
 from revplan.crm.records import History, known_by, read_export
 from revplan.ground.errors import PlanError, ReportError, RevplanError, shown
 from revplan.ground.files import scratch_folder
+from revplan.ground.formats import SYMBOLS
 from revplan.plan.file import plan_schema
 from revplan.run.notebooks import PLANS, in_workspace, notebook_in, shipped
 
@@ -151,10 +153,11 @@ def first_plan(history: History) -> str:
     sources = _shares(history, won, "source")
     acv = {name: float(rows["amount"].mean()) for name, rows in priced.groupby("segment")}
     usual = float(priced["amount"].mean()) if len(priced) else 10_000.0
+    currency = {sign: code for code, sign in SYMBOLS.items()}.get(history.currency, history.currency)
     lines = [
         f"# A first plan, drafted from the records in crm.yaml as of {history.as_of}. Lines with a question mark are for you to settle.",
         "name: First plan",
-        *([f"currency: {flow(history.currency)}"] if len(history.currency) == 3 and history.currency.isalpha() else []),
+        *([f"currency: {currency}"] if re.fullmatch("[A-Z]{3}", currency) else []),
         f"year: {{first_month: {first:%Y-%m}}}  # ? the first month of the year that is planned",
         f"plan_date: {plan_date}",
         f"goal: {{new_arr: {last_year:.0f}}}  # ? won in the 12 months to {history.as_of}; write the goal, or opening_arr and closing_arr",
