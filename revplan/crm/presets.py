@@ -342,7 +342,7 @@ def _entries(document: Document) -> dict[str, DataFile]:
 
 
 def _recognised(document: Document, folder: Path, entries: Mapping[str, DataFile], preset: Data) -> tuple[Export, ...]:
-    mentioned = set(_texts({key: value for key, value in document.data.items() if key != "files"}))
+    mentioned = set(texts({key: value for key, value in document.data.items() if key != "files"}))
     headers = headers_of(preset)
     exports: list[Export] = []
     faults: list[Fault] = []
@@ -380,14 +380,14 @@ def _read(name: str, entry: DataFile, folder: Path, place: str, preset: Data, me
     return read_table(entry, folder, wanted)
 
 
-def _texts(value: Any) -> Iterator[str]:
+def texts(value: Any) -> Iterator[str]:
     """All texts in `value`, keys and values."""
     if isinstance(value, dict):
         for key, each in value.items():
-            yield from (str(key), *_texts(each))
+            yield from (str(key), *texts(each))
     elif isinstance(value, list):
         for each in value:
-            yield from _texts(each)
+            yield from texts(each)
     elif isinstance(value, str):
         yield value
 
@@ -399,7 +399,7 @@ def _is_mentioned(file: str, mentioned: set[str]) -> bool:
 def _overlaid(written: Data, own: Data, files: Mapping[str, Data], used: Mapping[str, str]) -> Data:
     """What the user wrote over what the preset wrote, which calls the file with the records by another name."""
     derived: dict[str, Data] = written.pop("files", {})
-    mentioned = set(_texts(own))
+    mentioned = set(texts(own))
     kept = {
         name: {**derived.get(name, {}), **files[name]}
         for name in files

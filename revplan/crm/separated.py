@@ -100,7 +100,7 @@ def framed(rows: Sequence[Sequence[str]], lines: Sequence[int], header_row: int 
     Title rows above it, rows of totals, and single cells below the table are no records.
     """
     filled = [sum(1 for cell in row if cell.strip()) for row in rows]
-    usual = sorted(filled)[len(filled) // 2]
+    usual = sorted(filled)[3 * len(filled) // 4]  # titles and totals may be many
     if header_row is not None:
         head = next((number for number, line in enumerate(lines) if line >= header_row), 0)
         usual = max(usual, filled[head] // 2)

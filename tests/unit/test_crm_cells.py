@@ -79,6 +79,51 @@ def test_a_declared_format_is_the_only_one_read() -> None:
     assert np.isnat(parsed.values[2])
 
 
+@pytest.mark.parametrize(
+    ("text", "date_format", "moment"),
+    [
+        ("1/26/2024 14:05", "%m/%d/%Y", "2024-01-26T14:05"),
+        ("1/26/2024 2:05 PM", "%m/%d/%Y", "2024-01-26T14:05"),
+        ("26.01.2024", "%d.%m.%Y %H:%M", "2024-01-26"),
+        ("26.01.24", "%d.%m.%y", "2024-01-26"),
+        ("1704121200000", "epoch_ms", "2024-01-01T15:00"),
+        ("1704121200", "epoch_s", "2024-01-01T15:00"),
+        ("45323", "excel_serial", "2024-02-01"),
+        ("45323.5", "excel_serial", "2024-02-01T12:00"),
+    ],
+)
+def test_a_declared_day_may_have_a_time_behind_it_or_be_a_number(text: str, date_format: str, moment: str) -> None:
+    parsed = days(column(text, ""), date_format)
+    assert faults(parsed) == []
+    assert parsed.values[0] == np.datetime64(moment, "us")
+    assert len(faults(days(column("soon"), date_format))) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "decimal", "amount"),
+    [
+        ("1'200.50", None, 1200.5),
+        ("1’200.50", None, 1200.5),
+        ("1\u202f234,50 €", ",", 1234.5),
+        ("12 345", None, 12345),
+        ("1,00,000", None, 100_000),
+        ("USD 1,200", None, 1200),
+        ("1.200 CHF", ",", 1200),
+        ("₹12,34,567.80", None, 1_234_567.8),
+    ],
+)
+def test_thousands_of_every_country(text: str, decimal: str | None, amount: float) -> None:
+    parsed = amounts(column(text), decimal)
+    assert faults(parsed) == []
+    assert parsed.values[0] == pytest.approx(amount)
+
+
+@pytest.mark.parametrize("separator", [",", "\t", "|"])
+def test_a_column_of_thousands_or_fractions_is_asked_about_whatever_the_separator(separator: str) -> None:
+    assert "can be thousands or a fraction" in faults(amounts(column("1.200", "950", "12.500"), None, separator))[0]
+    assert faults(amounts(column("1.200", "0.125"), None, separator)) == []  # a thousand is not written 0.125
+
+
 def test_empty_cells_hidden_nulls_and_endless_days_are_missing_and_counted() -> None:
     parsed = days(
         column("2026-01-01", "", " ", "NULL", "None", "Select", "-", "N/A", "2050-01-01", "9999-12-31 00:00:00")

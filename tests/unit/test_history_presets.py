@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from revplan.crm.file import read_crm_file
+from revplan.crm.presets import REFERENCE, presets, squeezed_header, texts
 from revplan.crm.records import History, read_records
 from revplan.ground.errors import DataError
 
@@ -194,7 +195,7 @@ def test_any_key_may_be_written_instead(tmp_path: Path) -> None:
 
 def test_what_a_preset_cannot_use(tmp_path: Path) -> None:
     assert fault(written(tmp_path, preset("pipeline", "opps"), opps=OPPORTUNITIES)) == (
-        "crm.yaml line 1, preset: is pipeline; it must be one of: salesforce, hubspot, pipedrive, zoho, dynamics, bitrix24"
+        "crm.yaml line 1, preset: is pipeline; it must be one of: salesforce, hubspot, pipedrive, zoho, dynamics, bitrix24, table"
     )
     assert fault(written(tmp_path, preset("salesforce", "opps") + "format: wide\n")) == (
         "crm.yaml line 3, format: is what the preset says; take one of the two out"
@@ -307,6 +308,92 @@ def test_a_preset_reads_the_other_formats_too(tmp_path: Path) -> None:
     history = read_records(written(tmp_path, crm))
     assert entered(history)["O1"] == {"opportunity": "01-10", "won": "02-01"}
     assert history.records["segment"].unique().tolist() == ["x"]
+
+
+# --- Pipedrive, Zoho, Dynamics 365, Bitrix24 ------------------------------------------------------------------
+
+OTHERS = {
+    "pipedrive": """\
+id,title,status,value,add_time,won_time,lost_time,owner_name,is_deleted
+1,a,won,100,2026-01-01 10:00:00,2026-02-01 10:00:00,,x,false
+2,b,lost,50,2026-01-02 10:00:00,2026-01-20 10:00:00,2026-02-03 10:00:00,x,false
+3,c,open,50,2026-01-03 10:00:00,,,x,false
+4,d,won,70,2026-01-04 10:00:00,2026-02-01 10:00:00,,x,true
+""",
+    "zoho": """\
+Record Id,Deal Name,Deal Owner,Stage,Amount,Closing Date,Created Time,Lead Source
+1,a,x,Closed Won,100,2026-02-01,2026-01-01 10:00:00,Ads
+2,b,x,Closed Lost to Competition,50,2026-02-03,2026-01-02 10:00:00,Ads
+3,c,x,Negotiation/Review,50,2026-06-30,2026-01-03 10:00:00,Ads
+""",
+    "dynamics": """\
+opportunityid,statecode,actualvalue,estimatedvalue,createdon,actualclosedate,_ownerid_value
+1,1,100,90,2026-01-01T10:00:00Z,2026-02-01T00:00:00Z,o
+2,2,,50,2026-01-02T10:00:00Z,2026-02-03T00:00:00Z,o
+3,0,,50,2026-01-03T10:00:00Z,,o
+""",
+    "bitrix24": """\
+ID,TITLE,CATEGORY_ID,STAGE_ID,STAGE_SEMANTIC_ID,OPPORTUNITY,CURRENCY_ID,DATE_CREATE,CLOSEDATE,CLOSED,SOURCE_ID
+1,a,1,C1:WON,S,100,RUB,2026-01-01T10:00:00+03:00,2026-02-01T03:00:00+03:00,Y,CALL
+2,b,1,C1:APOLOGY,F,50,RUB,2026-01-02T10:00:00+03:00,2026-02-03T03:00:00+03:00,Y,CALL
+3,c,1,C1:NEW,P,50,RUB,2026-01-03T10:00:00+03:00,2026-06-30T03:00:00+03:00,N,CALL
+""",
+}
+
+
+@pytest.mark.parametrize("crm", OTHERS)
+def test_deals_of_four_more_crms(tmp_path: Path, crm: str) -> None:
+    history = read_records(written(tmp_path, preset(crm, "deals"), deals=OTHERS[crm]))
+    assert entered(history) == {
+        "1": {"opportunity": "01-01", "won": "02-01"},
+        "2": {"opportunity": "01-02"},
+        "3": {"opportunity": "01-03"},
+    }
+    assert history.records["lost_on"].notna().tolist() == [False, True, False]
+    assert history.records["amount"].tolist()[0] == 100
+    deleted = "deals: set aside: as except: is_deleted is true: 1 (line 5: 4)"
+    assert (deleted in report(history)) == (crm == "pipedrive")
+
+
+def test_stage_ids_of_bitrix_without_their_meaning(tmp_path: Path) -> None:
+    text = OTHERS["bitrix24"].replace("STAGE_SEMANTIC_ID", "OTHER")
+    history = read_records(written(tmp_path, preset("bitrix24", "deals"), deals=text))
+    assert history.records["lost_on"].notna().tolist() == [False, True, False]
+    assert entered(history)["1"] == {"opportunity": "01-01", "won": "02-01"}
+
+
+def test_leads_of_dynamics_with_the_opportunities_they_became(tmp_path: Path) -> None:
+    opps = OTHERS["dynamics"].replace("_ownerid_value", "_originatingleadid_value").replace(",o\n", ",L1\n", 1)
+    leads = "leadid,createdon,ownerid\nL1,2025-12-01T08:00:00Z,u\nL2,2025-12-02T08:00:00Z,u\n"
+    history = read_records(written(tmp_path, preset("dynamics", "leads", "opps"), leads=leads, opps=opps))
+    assert entered(history) == {
+        "L1": {"lead": "12-01", "opportunity": "01-01", "won": "02-01"},
+        "L2": {"lead": "12-02"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("header", "same"),
+    [("CreatedDate", "CREATED_DATE"), ("Won_Date__c", "Won Date"), ("ÉTAPE", "étape"), ("Сумма", "СУММА")],
+)
+def test_a_header_is_its_letters(header: str, same: str) -> None:
+    assert squeezed_header(header) == squeezed_header(same)
+
+
+def test_every_preset_is_sound() -> None:
+    """Every reference of a reading is to a role of a kind it reads, and every kind is read by one."""
+    for name, data in presets().items():
+        roles = {kind: set(described["columns"]) for kind, described in data["kinds"].items()}
+        read: set[str] = set()
+        for reading in data["readings"]:
+            kinds = {*reading["of"], *reading.get("with", ())}
+            read |= kinds
+            references = [match for text in texts(reading["crm"]) if (match := REFERENCE.fullmatch(text))]
+            assert references, name
+            for match in references:
+                assert match["kind"] in kinds, (name, match[0])
+                assert match["role"] is None or match["role"] in roles[match["kind"]], (name, match[0])
+        assert read == set(roles), name
 
 
 # --- the seeds of real schemas --------------------------------------------------------------------------------
