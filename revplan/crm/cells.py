@@ -77,6 +77,8 @@ EPOCH, SERIAL = np.datetime64("1970-01-01", "us"), np.datetime64("1899-12-30", "
 DAY_US = 86_400_000_000
 NUMBERED = {"epoch_ms": (EPOCH, 1_000), "epoch_s": (EPOCH, 1_000_000), "excel_serial": (SERIAL, DAY_US)}
 """Formats that are numbers: from when they count, and the microseconds of one."""
+EPOCHS = ("epoch_ms", "epoch_s")
+OFFSET = re.compile(r":[0-9.:]+ ?(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)$")
 TIMES = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", "T%H:%M:%S", ", %H:%M", ", %I:%M %p")
 """What may stand behind a declared day."""
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -143,20 +145,29 @@ def labels(cells: Cells) -> Parsed:
     return Parsed(np.array(values, dtype=object), found)
 
 
-def days(cells: Cells, date_format: str | None = None) -> Parsed:
-    """The moments of a column: as written, or in UTC where an offset is written.
+def days(cells: Cells, date_format: str | None = None, zone: str | None = None) -> Parsed:
+    """The moments of a column: as written, or in the time zone `zone` (UTC) where an offset is written.
 
     Without a declared `date_format` only 2018-01-31, with a time of day or without, is a date.
     """
     texts, known, found = stripped(cells)
     rows = np.flatnonzero(known)
     moments, sound = _moments([texts[row] for row in rows], date_format)
+    moved = (
+        np.array([date_format in EPOCHS or OFFSET.search(texts[row]) is not None for row in rows], dtype=bool) & sound
+    )
+    if zone is not None and moved.any():
+        local = pd.DatetimeIndex(moments[moved]).tz_localize("UTC").tz_convert(zone).tz_localize(None)
+        moments[moved] = local.to_numpy().astype("datetime64[us]")
     endless = np.isin(moments.astype("datetime64[D]"), OPEN_ENDED)
     values = np.full(len(texts), np.datetime64("NaT", "us"))
     values[rows] = np.where(endless, np.datetime64("NaT", "us"), moments)
     example = shown(texts[rows[endless][0]]) if endless.any() else ""
     part = f"{cells.file}, {shown(cells.column)}"
     found += counted(part, "days that mean none, taken as missing", endless.sum(), example)
+    if zone is None and (moments[moved].astype("datetime64[D]") != moments[moved]).any():
+        what = "moments with an offset, whose day is that in UTC; timezone: Europe/Berlin, say, makes it another's"
+        found += counted(part, what, moved.sum(), shown(texts[rows[moved][0]]))
     wrong = rows[~(sound | endless)].tolist()
     faults = first_faults(wrong, partial(_day_fault, cells, date_format), "values that are no date")
     return Parsed(values, found + Findings(faults))

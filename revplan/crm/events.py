@@ -11,7 +11,7 @@ import pandas as pd
 
 from revplan.crm.cells import Cells, Findings, ImportLine, Parsed, counted, stripped
 from revplan.crm.file import did_you_mean
-from revplan.crm.files import CHANGES, Rows, Tables, per_record, usable_rows
+from revplan.crm.files import CHANGES, Rows, Tables, per_record, usable_rows, without_fraction
 from revplan.crm.mapping import RECORDS, Entered, HistoryCrm, WideCrm, crm_labels, file_of, plain
 from revplan.crm.mapping import column_of as column_in
 from revplan.ground.errors import DataError, Fault, shown
@@ -138,6 +138,7 @@ def _log(tables: Tables, crm: HistoryCrm, rows: dict[str, Rows]) -> _Log:
     """The changes that are events; all others are set aside, and counted by the first reason that holds."""
     id_cells, value_cells = tables.cells(CHANGES, crm.id), tables.cells(CHANGES, crm.value)
     ids, known, _ = stripped(id_cells)
+    ids = [without_fraction(text) for text in ids]
     moments = tables.days(CHANGES, crm.at)
     stages, stage_found = _stages(crm, value_cells)
     stage_found += _never_met(tables, crm, value_cells, stages)

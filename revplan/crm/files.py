@@ -53,7 +53,7 @@ class Tables:
 
     def days(self, file: str, column: str) -> Parsed:
         """The moments of a column, read in the date format declared for its file."""
-        return days(self.cells(file, column), self._declared("date_format", file, column))
+        return days(self.cells(file, column), self._declared("date_format", file, column), self.source.crm.timezone)
 
     def _declared(self, key: str, file: str, column: str) -> str | None:
         """What the CRM file says of how a column is written: for the column, its file, or all."""
@@ -192,6 +192,7 @@ def usable_rows(tables: Tables, file: str, among: pd.Index | None = None) -> Row
     """
     cells = tables.cells(file, tables.entry(file).id or "")
     texts, known, _ = stripped(cells)
+    texts = [without_fraction(text) for text in texts]
     ids, shared = _record_ids(tables, file, texts, among)
     found = Findings(lines=tables.tables[file].report(file or cells.file))
     aside = partial(_aside, file or cells.file, cells)
@@ -208,6 +209,11 @@ def usable_rows(tables: Tables, file: str, among: pd.Index | None = None) -> Row
     return Rows(ids[usable], usable, found)
 
 
+def without_fraction(text: str) -> str:
+    """1001 for an id written 1001.0, as programs write whole numbers in columns with gaps."""
+    return text[:-2] if text.endswith(".0") and text[:-2].isdigit() else text
+
+
 def _record_ids(tables: Tables, file: str, texts: list[str], among: pd.Index | None) -> tuple[pd.Index, Findings]:
     """The ids of the records that rows belong to: the rows' own, or those of the records that name them in a column.
 
@@ -219,6 +225,7 @@ def _record_ids(tables: Tables, file: str, texts: list[str], among: pd.Index | N
     main = file_of(via)
     named, known, _ = stripped(tables.cells(main, column_of(via)))
     records, _, _ = stripped(tables.cells(main, tables.entry(main).id or ""))
+    named, records = ([without_fraction(text) for text in each] for each in (named, records))
     first = ~pd.Index(records, dtype=object).duplicated()  # other rows of a record are set aside
     record_of: dict[str, str] = {}
     again: list[str] = []

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
 
 import pandas as pd
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -34,6 +35,12 @@ def _known_format(text: str) -> str:
             f"is no date format with year, month and day, such as %d/%m/%Y or %m/%d/%Y %H:%M; nor one of {', '.join(NUMBERED)}"
         )
     return text
+
+
+def _known_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError("is no time zone, such as America/New_York, Europe/Berlin or UTC")
+    return name
 
 
 def _environment_url(url: str) -> str:
@@ -189,6 +196,10 @@ class CrmFile(Value):
     """Column -> the labels of the rows that count, such as deals.Pipeline: Sales Pipeline; other rows are set aside."""
     except_: Annotated[dict[Column, Labels] | None, frozen] = Field(default=None, alias="except")
     """Column -> the labels of rows that do not count, such as deals.IsDeleted: true; they are set aside."""
+    outcome: Literal["last", "first"] = "last"
+    """Whether a record won and later lost or reopened is a win: by its last closing state (not), or by its first."""
+    timezone: Annotated[str, AfterValidator(_known_zone)] | None = None
+    """Zone, such as America/New_York, in which a moment written with its offset becomes a day; UTC if left out."""
     merge_labels: bool = False
     """Whether labels that differ only in case or spacing become one; otherwise this is only proposed."""
     date_format: DateFormats | None = None

@@ -108,6 +108,21 @@ def without_reopened(events: Events, records: int) -> tuple[Events, Findings]:
     return events.where(~reopened), counted("lost", "losses of records reopened later, ignored", reopened.sum())
 
 
+def without_undone_wins(events: Events, records: int, last: int, logged: bool) -> tuple[Events, Findings]:
+    """The events without the wins after which the record was lost, or in a log entered another stage again."""
+    moments = events.at.astype("int64")
+    undoing = (events.stage == LOST) | (logged & (events.stage != last))
+    undone_at = np.full(records, np.iinfo(np.int64).min)
+    np.maximum.at(undone_at, events.record[undoing], moments[undoing])
+    wins = events.stage == last
+    undone = wins & (undone_at[events.record] > moments)
+    back = np.setdiff1d(events.record[undone], events.record[wins & ~undone])
+    lost = np.isin(back, events.record[events.stage == LOST]).sum()
+    what = "won and later lost or reopened, no wins; outcome: first counts them"
+    example = f"{lost:,} of them lost" if len(back) else ""
+    return events.where(~undone), counted("won", what, len(back), example)
+
+
 def first_moments(events: Events, records: int, stages: int, found: Findings) -> Moments:
     """The first entry into every stage, and the first loss."""
     never = np.iinfo(np.int64).max

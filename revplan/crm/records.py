@@ -28,6 +28,7 @@ from revplan.crm.moments import (
     records_missing,
     repaired,
     without_reopened,
+    without_undone_wins,
 )
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.files import told_of
@@ -108,7 +109,7 @@ def known_by(export: Export, as_of: date | None = None) -> History:
     tables, raw, details = export.tables, export.raw, export.details
     day = as_of or last_usual_day(raw.events)
     stages = tables.source.crm.stage_ids()
-    written, moments = _moments(raw, day, stages, details.columns["source"])
+    written, moments = _moments(raw, day, stages, details.columns["source"], tables.source.crm.outcome)
     if not moments.used.any():
         raise _nothing_usable(tables, raw, f"no record has entered a stage by {day}")
     return History(
@@ -160,12 +161,17 @@ def _fingerprint(tables: Tables) -> str:
     return sha256("\n".join(digests).encode()).hexdigest()
 
 
-def _moments(raw: Raw, as_of: date, stages: tuple[str, ...], sources: np.ndarray) -> tuple[Moments, Moments]:
+def _moments(
+    raw: Raw, as_of: date, stages: tuple[str, ...], sources: np.ndarray, outcome: str
+) -> tuple[Moments, Moments]:
     """When each record entered each stage, as far as known on `as_of`: as written, and repaired."""
     events, found = known_on(raw.events, as_of, stages)
     if raw.logged:
         events, reopened = without_reopened(events, len(raw.records))
         found += reopened
+    if outcome == "last":
+        events, undone = without_undone_wins(events, len(raw.records), len(stages) - 1, raw.logged)
+        found += undone
     written = first_moments(events, len(raw.records), len(stages), found)
     return written, repaired(written, stages, sources)
 

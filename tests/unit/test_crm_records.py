@@ -138,11 +138,68 @@ def test_an_export_much_older_than_the_as_of_day_is_told(crm: Path) -> None:
     )
 
 
-def test_a_loss_of_a_won_record_is_ignored_and_counted(tmp_path: Path) -> None:
+def test_a_record_won_and_later_lost_is_lost(tmp_path: Path) -> None:
     leads = "id,created,sql,lost,origin\n1,2026-01-01,2026-01-02,2026-03-01,x\n"
     history = read_records(workspace(tmp_path, crm=CRM, leads=leads, deals=DEALS))
-    assert history.records["lost_on"].isna().all()
-    assert "lost: losses of records in won, ignored: 1" in report(history)
+    assert history.records["lost_on"].tolist() == [pd.Timestamp("2026-03-01")]
+    assert "won" not in set(history.stage_history["stage"])
+    told = "won: won and later lost or reopened, no wins; outcome: first counts them: 1 (1 of them lost)"
+    assert told in report(history)
+    first = read_records(workspace(tmp_path, crm=f"{CRM}outcome: first\n", leads=leads, deals=DEALS))
+    assert first.records["lost_on"].isna().all()
+    assert "won" in set(first.stage_history["stage"])
+    assert "lost: losses of records in won, ignored: 1" in report(first)
+
+
+UNDONE = """\
+format: history
+path: log.csv
+id: id
+at: at
+value: value
+stages: {new: New, proposal: Proposal, won: Won}
+lost: Lost
+"""
+
+
+@pytest.mark.parametrize(
+    ("changes", "won", "lost"),
+    [
+        ("Won 01-05, Lost 01-09", False, True),
+        ("Won 01-05, Proposal 01-09", False, False),
+        ("Won 01-05, Lost 01-09, Won 01-11", True, False),
+        ("Lost 01-05, Won 01-09", True, False),
+        ("Won 01-05", True, False),
+    ],
+)
+def test_the_last_closing_state_decides(tmp_path: Path, changes: str, won: bool, lost: bool) -> None:
+    rows = [f"1,2026-{each.split()[1]},{each.split()[0]}" for each in f"New 01-01, {changes}".split(", ")]
+    others = ["2,2026-01-01,New", "2,2026-01-02,Proposal", "2,2026-01-03,Won", "3,2026-01-02,Lost"]
+    (tmp_path / "log.csv").write_text("\n".join(["id,at,value", *rows, *others]) + "\n", encoding="utf-8")
+    (tmp_path / "crm.yaml").write_text(UNDONE, encoding="utf-8")
+    history = read_records(tmp_path / "crm.yaml", date(2026, 1, 31))
+    assert ("won" in entered(history)["1"]) == won
+    assert history.records.set_index("record")["lost_on"].notna()["1"] == lost
+
+
+ZONED = """\
+format: wide
+files: {l: {path: l.csv, id: id}, d: {path: d.csv, id: lead}}
+stages: {lead: l.created, won: d.won}
+"""
+
+
+@pytest.mark.parametrize(
+    ("zone", "day"), [("", "2026-04-01"), ("America/Los_Angeles", "2026-03-31"), ("Europe/Berlin", "2026-04-01")]
+)
+def test_a_moment_becomes_a_day_where_the_company_is(tmp_path: Path, zone: str, day: str) -> None:
+    (tmp_path / "l.csv").write_text("id,created\n1,2026-02-10\n", encoding="utf-8")  # a day as it stands
+    (tmp_path / "d.csv").write_text("lead,won\n1.0,2026-04-01T00:30:00.000+0000\n", encoding="utf-8")  # joins 1
+    (tmp_path / "crm.yaml").write_text(ZONED + (f"timezone: {zone}\n" if zone else ""), encoding="utf-8")
+    history = read_records(tmp_path / "crm.yaml", date(2026, 12, 31))
+    days = history.stage_history.set_index("stage")["entered_on"].dt.strftime("%Y-%m-%d").to_dict()
+    assert days == {"lead": "2026-02-10", "won": day}
+    assert any("whose day is that in UTC" in line for line in report(history)) == (not zone)
 
 
 def test_a_lone_day_in_the_far_future_is_not_the_day_of_the_export(tmp_path: Path) -> None:
