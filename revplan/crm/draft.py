@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from revplan.crm.cells import NUMBERED, Cells, amounts, different_moments, stripped
 from revplan.crm.mapping import RECORDS, DataFile, column_of, file_of, meanings_of, plain
 from revplan.crm.presets import (
@@ -45,6 +47,8 @@ LOST = re.compile(
 )
 CLOSED = re.compile(r"\b(closed|geschlossen|abgeschlossen|fermée?|cerrad[oa]|закрыт)", re.IGNORECASE)
 SEGMENT = re.compile(r"segment|company ?size|unternehmensgr|tier|customer ?type|kundentyp|taille|größe", re.IGNORECASE)
+FIRST_DAY = np.datetime64("1995-01-01", "us")
+MOST_STAGES = 10
 FEW, MANY = 2, 12  # labels of a segment
 LISTED = 8
 YEARLY = 0.02  # of the cells of a column may be faulty where it is told how days are written
@@ -83,13 +87,21 @@ def drafted(paths: Sequence[Path], names: Sequence[str]) -> Draft:
     tables = _read(paths)
     reading, exports = _taken_for(tables)
     written = reading.crm()
-    if reading.faults or not written.get("stages"):
-        raise DataError(reading.faults or list(_strange(tables)))
+    by_days = reading.faults or len(written.get("stages", ())) < 2
+    if by_days:
+        written = _by_days(tables)
+        reading = Reading(reading.preset, {"of": [], "crm": {}}, {})
     used = reading.used()
     places = dict(zip(tables, names, strict=True))
     data = _with_paths(written, exports, used, places)
     draft = Draft(data, reading.preset["called"], {used.get(each.name, each.name): each.table for each in exports})
     draft.questions.extend(Question(note) for note in reading.notes)
+    if by_days:
+        draft.questions.append(
+            Question(
+                f"stages: are these the stages, in this order? {', '.join(written['stages'])}: the columns with days, as they follow on another"
+            )
+        )
     _settle_labels(draft)
     _settle_days(draft)
     _settle_amounts(draft)
@@ -140,6 +152,29 @@ def _taken_for(tables: dict[str, TextTable]) -> tuple[Reading, list[Export]]:
     if best is None:
         raise DataError.at("init", "there is no preset; install revplan again")
     return best[1], best[2]
+
+
+def _by_days(tables: dict[str, TextTable]) -> Data:
+    """A CRM file of the first table with ids and two columns of days, which are its stages in the order they follow.
+
+    Raises
+    ------
+    DataError
+        If there is none.
+    """
+    for name, table in tables.items():
+        ids = [each for each in table.header if each and len(set(table.cells(each))) == len(table.lines)]
+        days = {}
+        for column in table.header:
+            formats = _formats(_texts(table, column)) if column and column not in ids[:1] else []
+            if formats:
+                moments, sound = different_moments(list(table.cells(column)), formats[0] or None)
+                days[column] = (-int(sound.sum()), int(np.median(moments[sound].astype("int64"))), column)
+        order = sorted(days, key=days.__getitem__)
+        if ids and len(order) >= 2:
+            stages = {squeezed_header(column): f"{name}.{column}" for column in order[:MOST_STAGES]}
+            return {"format": "wide", "files": {name: {"id": ids[0]}}, "stages": stages}
+    raise DataError(_strange(tables))
 
 
 def _strange(tables: dict[str, TextTable]) -> Iterator[Fault]:
@@ -305,8 +340,7 @@ def _texts(table: TextTable, column: str) -> set[str]:
 
 def _formats(texts: set[str]) -> list[str]:
     """The ways in which every text of a column is a day; the empty one is 2018-01-31. A few faulty cells are let pass."""
-    ordered = sorted(texts)
-    shares = {each: different_moments(ordered, each or None)[1].mean() for each in ("", *DATE_FORMATS)}
+    shares = {each: _read_as(sorted(texts), each).mean() for each in ("", *DATE_FORMATS)}
     best = max(shares.values())
     if best < 1 - YEARLY:
         return []
@@ -314,9 +348,15 @@ def _formats(texts: set[str]) -> list[str]:
     return found[:1] if found[0] in ("", *NUMBERED) else found
 
 
+def _read_as(texts: list[str], date_format: str) -> np.ndarray:
+    """Which texts are a day in a format; a number may be several, so it must be a day of CRMs."""
+    moments, sound = different_moments(texts, date_format or None)
+    return sound & (moments >= FIRST_DAY) if date_format in NUMBERED else sound
+
+
 def _unread(texts: set[str]) -> str:
     ordered = sorted(texts)
-    shares = {each: different_moments(ordered, each or None)[1] for each in ("", *DATE_FORMATS)}
+    shares = {each: _read_as(ordered, each) for each in ("", *DATE_FORMATS)}
     best = max(shares.values(), key=lambda sound: sound.mean())
     return next((text for text, sound in zip(ordered, best.tolist(), strict=True) if not sound), ordered[0])
 

@@ -198,9 +198,19 @@ def _files(crm: CrmFile) -> Iterator[tuple[Key, str]]:
             yield from _id(key, file, name in lists)
     if isinstance(crm, HistoryCrm):
         yield from _location((), crm)
+    yield from _columns(crm)
+
+
+def _columns(crm: CrmFile) -> Iterator[tuple[Key, str]]:
+    """Columns of files that there are not, or that only list names."""
+    files, lists, logged = crm.data_files(), crm.lists(), isinstance(crm, HistoryCrm)
     for place, column in crm.columns().items():
-        if file_of(column) not in files and (files or isinstance(crm, HistoryCrm)):
-            yield place, f"{shown(file_of(column))!r} is none of the files{did_you_mean(file_of(column), list(files))}"
+        file = file_of(column)
+        if file not in files and (files or logged):
+            yield place, f"{shown(file)!r} is none of the files{did_you_mean(file, list(files))}"
+        elif logged and file not in (RECORDS, *lists) and place[0] not in ("expected", "files"):
+            todo = "take it from the file under `records`, whose columns are records.column"
+            yield place, f"{shown(column)!r}: in `format: history` the files under `files` only list names; {todo}"
 
 
 def _location(key: Key, where: Location) -> Iterator[tuple[Key, str]]:

@@ -174,3 +174,21 @@ def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
 def test_a_missing_crm_file_is_a_fault(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="there is no such file"):
         read_crm_file(tmp_path / "none.yaml")
+
+
+def test_a_log_takes_amounts_from_the_records_file(tmp_path: Path) -> None:
+    text = """\
+format: history
+path: log.csv
+id: id
+at: at
+value: value
+stages: {new: New, won: Won}
+amount: deals.Amount
+files: {deals: {path: deals.csv, id: id}}
+"""
+    (fault,) = [each for each in faults(tmp_path, text) if "amount" in each]
+    assert fault == (
+        "crm.yaml line 7, amount: 'deals.Amount': in `format: history` the files under `files` only list names; "
+        "take it from the file under `records`, whose columns are records.column"
+    )

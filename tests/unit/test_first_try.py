@@ -321,6 +321,44 @@ def test_the_tenth_is_asked_about(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert text == export.read_text("utf-8")
 
 
+def test_a_table_of_no_known_crm_is_read_by_its_days_and_asked_about(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Headers that say nothing: an id, and days as numbers of two kinds."""
+    frame = deals(5)
+    won = frame["closed"].where(frame["outcome"] == "won")
+    serial = ((won - pd.Timestamp("1899-12-30")).dt.days).map(lambda each: "" if pd.isna(each) else f"{each:.0f}")
+    epoch = (frame["created"] - pd.Timestamp("1970-01-01")) // pd.Timedelta(milliseconds=1)
+    export = tmp_path / "dump.csv"
+    export.write_text(table({"key": frame["id"], "begin_ms": epoch, "signed": serial}), "utf-8")
+    answer = begun(tmp_path / "mine", export, capsys)
+    assert any("stages: are these the stages, in this order? beginms, signed" in each for each in answer["questions"])
+    assert main(["check", str(tmp_path / "mine" / "crm.yaml"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["entered"] == {"beginms": len(frame), "signed": int(won.notna().sum())}
+
+
+def test_pipelines_and_custom_closed_stages_are_asked_about(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    frame = deals(6)
+    path = hubspot_english(frame, tmp_path)
+    text = (
+        path.read_text("utf-8-sig")
+        .replace("Sales Pipeline", "Renewals", 40)
+        .replace("Closed Lost", "Closed - On Hold", 3)
+    )
+    path.write_text(text, "utf-8")
+    answer = begun(tmp_path / "mine", path, capsys)
+    assert [each.partition(":")[0] for each in answer["questions"]] == ["lost", "only"]
+    assert "Closed - On Hold 3" in answer["questions"][0]
+    assert "Renewals 40" in answer["questions"][1]
+    crm = tmp_path / "mine" / "crm.yaml"
+    crm.write_text(crm.read_text("utf-8").replace("[Renewals, Sales Pipeline]", "[Sales Pipeline]"), "utf-8")
+    assert main(["check", str(crm), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["records"] == len(frame) - 40
+    assert {each["count"] for each in found["set_aside"]} == {40}
+
+
 def test_a_day_later_than_today_sets_no_day(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What stands in the export for after today is not counted, and said."""
     frame = deals(4)
