@@ -268,13 +268,14 @@ def _check(given: argparse.Namespace) -> None:
     from revplan.crm.answer import check_crm
     from revplan.crm.file import is_crm_file
     from revplan.ground.written import checked_packs
+    from revplan.plan.file import real_path
     from revplan.workbook.workbook import LOOK, check_plan
 
     if given.plan.is_dir() and any(given.plan.glob(".revplan-*.pack")):
         packs = checked_packs(given.plan)
         _print(given, {"ok": True, "faults": [], "packs": packs}, "\n".join(packs))
         return
-    if not given.plan.is_dir() and is_crm_file(given.plan):
+    if not given.plan.is_dir() and is_crm_file(real_path(given.plan)):
         _print(given, *check_crm(given.plan, given.as_of, date.today()))
         return
     if given.as_of:

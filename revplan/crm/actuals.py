@@ -18,7 +18,7 @@ import pandas as pd
 from revplan.crm.cells import Cells, amounts, first_faults
 from revplan.crm.mapping import in_spelling_of, tidy
 from revplan.crm.records import CURRENCY
-from revplan.crm.separated import TextTable, read_csv
+from revplan.crm.separated import TextTable, read_csv, unframed
 from revplan.ground.calendar import month_of, months_from
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.files import told_of
@@ -81,7 +81,7 @@ def read_actuals(plan: Plan, folder: Path) -> Actuals | None:
 
 
 def _read(path: Path, plan: Plan) -> Actuals:
-    text = read_csv(path)
+    text = read_csv(path, frame=unframed)
     if missing := [each.name for each in columns(TABLE) if each.name not in text.header]:
         raise DataError.at(text.name, f"lacks the columns {', '.join(missing)}; it has {', '.join(text.header[:20])}")
     rows, signs, faults = _rows(text, plan)

@@ -82,6 +82,7 @@ TOTAL = re.compile(
 """What stands in the first cell of a row of totals."""
 NUMERIC = re.compile(r"[^A-Za-z\u00c0-\uffff]*\d[^A-Za-z\u00c0-\uffff]*")
 NARROW = 3  # columns: a table with fewer shows no difference between a row and a title
+SOME = 1_000  # rows that show how many values a row usually has
 TITLES = 30  # rows looked through for the header
 
 
@@ -99,20 +100,20 @@ def framed(rows: Sequence[Sequence[str]], lines: Sequence[int], header_row: int 
 
     Title rows above it, rows of totals, and single cells below the table are no records.
     """
-    filled = [sum(1 for cell in row if cell.strip()) for row in rows]
-    usual = sorted(filled)[3 * len(filled) // 4]  # titles and totals may be many
+    some = sorted(map(_filled, rows[:: max(1, len(rows) // SOME)]))
+    usual = some[3 * len(some) // 4]  # titles and totals may be many
     if header_row is not None:
         head = next((number for number, line in enumerate(lines) if line >= header_row), 0)
-        usual = max(usual, filled[head] // 2)
+        usual = max(usual, _filled(rows[head]) // 2)
     else:
-        head = _head(rows, filled, usual)
+        head = _head(rows, usual)
     body = list(range(head + 1, len(rows)))
     kinds: dict[str, list[int]] = {"rows above the header": list(range(head))}
     if usual >= NARROW:
-        below = next((n for n in range(len(body)) if filled[body[-1 - n]] > 1), len(body))
+        below = next((n for n in range(len(body)) if _filled(rows[body[-1 - n]]) > 1), len(body))
         kinds["rows below the table"] = body[len(body) - below :]
         body = body[: len(body) - below]
-        totals = {row for row in body if _is_total(rows[row], filled[row] < 0.7 * usual or row == body[-1])}
+        totals = {row for row in body if _is_total(rows[row], usual, row == body[-1])}
         kinds["rows of totals"] = sorted(totals)
         body = [row for row in body if row not in totals]
     aside = tuple(
@@ -125,18 +126,28 @@ def framed(rows: Sequence[Sequence[str]], lines: Sequence[int], header_row: int 
     return Framed(head, tuple(body), aside)
 
 
-def _head(rows: Sequence[Sequence[str]], filled: Sequence[int], usual: int) -> int:
+def unframed(rows: Sequence[Sequence[str]], lines: Sequence[int], header_row: int | None = None) -> Framed:
+    """All of `rows` as the table, the first its header: for files whose totals are checked against their rows."""
+    return Framed(0, tuple(range(1, len(rows))), ())
+
+
+def _filled(row: Sequence[str]) -> int:
+    return sum(1 for cell in row if cell.strip())
+
+
+def _head(rows: Sequence[Sequence[str]], usual: int) -> int:
     """Number of the header: the first row, unless it is a title, which fills hardly any of the columns."""
-    if usual < NARROW or filled[0] > usual / 2:
+    if usual < NARROW or _filled(rows[0]) > usual / 2:
         return 0
-    full = (number for number in range(min(len(rows), TITLES)) if filled[number] >= max(NARROW, 0.6 * usual))
+    full = (number for number in range(min(len(rows), TITLES)) if _filled(rows[number]) >= max(NARROW, 0.6 * usual))
     first = next(full, 0)
     return 0 if any(NUMERIC.fullmatch(cell.strip()) for cell in rows[first]) else first
 
 
-def _is_total(row: Sequence[str], likely: bool) -> bool:
-    first = next((cell.strip() for cell in row if cell.strip()), "")
-    return likely and TOTAL.fullmatch(first) is not None
+def _is_total(row: Sequence[str], usual: int, is_last: bool) -> bool:
+    """Whether a row begins like one of totals, and is the last or has fewer values than others."""
+    first = row[0].strip() or next((cell.strip() for cell in row if cell.strip()), "")
+    return TOTAL.fullmatch(first) is not None and (is_last or _filled(row) < 0.7 * usual)
 
 
 def filled_down(rows: list[list[str]], framing: Framed) -> tuple[list[list[str]], tuple[ImportLine, ...]]:
@@ -155,7 +166,12 @@ def filled_down(rows: list[list[str]], framing: Framed) -> tuple[list[list[str]]
     return found, (ImportLine("", "labels of groups filled down", count),) if count else ()
 
 
-def read_csv(path: Path, wanted: Callable[[str], bool] | None = None, header_row: int | None = None) -> TextTable:
+def read_csv(
+    path: Path,
+    wanted: Callable[[str], bool] | None = None,
+    header_row: int | None = None,
+    frame: Callable[[Sequence[Sequence[str]], Sequence[int], int | None], Framed] = framed,
+) -> TextTable:
     """The table in the text file at `path`; of one with none of the columns `wanted`, messages show no content.
 
     Raises
@@ -171,7 +187,7 @@ def read_csv(path: Path, wanted: Callable[[str], bool] | None = None, header_row
     records, lines, blank = _records(text, separator, path.name, first_line)
     if not records:
         raise DataError.at(path.name, "is empty; export it again, with a header row")
-    framing = framed(records, lines, header_row)
+    framing = frame(records, lines, header_row)
     header = tuple(cell.strip() for cell in records[framing.head])
     rows, lines = [records[row] for row in framing.body], [lines[row] for row in framing.body]
     faults = [*header_faults(path.name, header, len(rows)), *_row_faults(path.name, header, rows, lines, separator)]
