@@ -121,7 +121,7 @@ def lock_command() -> list[str]:
     if not uv:
         raise SetupError("`lock` needs uv on the PATH: pip install uv", 2)
     return (
-        f"{uv} pip compile pyproject.toml --extra app --extra dask --extra deck --extra excel --extra dev --extra browser --python-version 3.11 --universal --generate-hashes "
+        f"{uv} pip compile pyproject.toml --extra app --extra deck --extra excel --extra dev --extra browser --python-version 3.11 --universal --generate-hashes "
         "--no-emit-index-url --no-header --no-annotate --quiet -o requirements.lock"
     ).split()
 

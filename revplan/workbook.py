@@ -22,7 +22,6 @@ from revplan.model.commit import Progress
 from revplan.model.scenarios import Compared, compare, held_year
 from revplan.model.signing import ToSign, signed_year
 from revplan.model.simulate import Simulation, simulate
-from revplan.model.spread import Spread, in_order
 from revplan.model.year import PlannedYear, plan_year
 from revplan.notes import headline, notes
 from revplan.plan.effect import idle, idle_uncertainty, scenario_effects
@@ -155,11 +154,9 @@ class Workbook:
         """The plan and its scenarios side by side."""
         return self.compared(self.simulation)
 
-    def compared(
-        self, simulation: Simulation, progress: Progress | None = None, spread: Spread = in_order
-    ) -> tuple[Compared, ...]:
+    def compared(self, simulation: Simulation, progress: Progress | None = None) -> tuple[Compared, ...]:
         """The plan and its scenarios side by side, with the trials and the seed of `simulation`."""
-        return compare(simulation, progress, spread)
+        return compare(simulation, progress)
 
     def in_scenario(self, name: str) -> Workbook:
         """This plan's committed entries in the world of one of its scenarios: what the simulator shows of it.

@@ -21,7 +21,7 @@ from revplan.model.funnel import YEAR, forward
 from revplan.model.outcome import Outcome
 from revplan.model.outlook import Outlook, outlook
 from revplan.model.simulate import Progress, Simulation, run
-from revplan.model.spread import Spread, in_order
+from revplan.model.spread import in_order
 from revplan.model.trials import drivers
 from revplan.model.year import PlannedYear, plan_year, recent_of, year_without_commit
 from revplan.plan.effect import scenario_effects
@@ -52,9 +52,7 @@ class Compared:
     """Programme spend of the scenario's own commit in the year. [plan currency]"""
 
 
-def compare(
-    simulation: Simulation, progress: Progress | None = None, spread: Spread = in_order
-) -> tuple[Compared, ...]:
+def compare(simulation: Simulation, progress: Progress | None = None) -> tuple[Compared, ...]:
     """The base plan, then every scenario of its plan file, with the same random numbers.
 
     Parameters
@@ -63,8 +61,6 @@ def compare(
         The base plan, simulated.
     progress
         Called with done, total and what is being worked on.
-    spread
-        How the scenarios are worked on: in threads, or on a cluster (`revplan.model.cluster`).
 
     Raises
     ------
@@ -74,7 +70,7 @@ def compare(
     base, plans = simulation.year, scenario_plans(simulation.year.plan)
     work = partial(_beside, base, (simulation.trials, simulation.seed))
     found = [_compared(BASE, base, base, simulation.view, (simulation.outcome, simulation.signed))]
-    for each in spread(work, list(plans.items())):
+    for each in in_order(work, list(plans.items())):
         found.append(each)
         if progress:
             progress(len(found) - 1, len(plans), "scenarios")

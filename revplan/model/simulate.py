@@ -16,7 +16,7 @@ from revplan.model.outcome import Outcome, averaged, estimate, merged, outcome
 from revplan.model.outlook import Opened, Outlook, open_months, outlook
 from revplan.model.seek import Sought, goal_seek
 from revplan.model.slip import LagScale
-from revplan.model.spread import Result, Spread, in_order
+from revplan.model.spread import Result, in_order
 from revplan.model.tornado import Swing, tornado
 from revplan.model.trials import ROUND, Trials, drivers, trials_of
 from revplan.model.uncertain import Rates
@@ -210,14 +210,12 @@ def sweep(
     trials: int = TRIALS,
     seed: int = SEED,
     progress: Progress | None = None,
-    spread: Spread = in_order,
 ) -> tuple[Outcome, ...]:
     """The outcome of each of many variations of a year, all with the same random numbers.
 
-    For thousands of scenarios, which are worked on in threads, or as `spread` has it: on a cluster
-    (`revplan.model.cluster`) the results are the same to the bit.
+    For thousands of scenarios, which are worked on in threads.
     """
-    return tuple(_told(spread(partial(_swept, trials, seed), views), len(views), progress))
+    return tuple(_told(in_order(partial(_swept, trials, seed), views), len(views), progress))
 
 
 def _swept(trials: int, seed: int, view: Outlook) -> Outcome:
