@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from nbval.plugin import IPyNbCell
 
-from revplan.report.refresh import differences
+from tools.refresh import differences
 
 
 @dataclass(frozen=True, eq=False)

@@ -98,8 +98,8 @@ def commands(name: str, extra: list[str]) -> list[list[str]]:
             [python, "-m", "ruff", "format", "--check", "."],
             [python, "-m", "mypy"],
         ],
-        "notebooks": [[python, "-m", "revplan.report.refresh"]],
-        "sample": [[python, "-m", "revplan.report.sample"]],
+        "notebooks": [[python, "tools/refresh.py"]],
+        "sample": [[python, "tools/sample.py"]],
         "lock": [lock_command()] if name == "lock" else [],
     }
     chosen = table[name]

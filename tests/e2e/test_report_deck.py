@@ -38,9 +38,9 @@ from revplan.report.native import Native, Series, checked, day_number, from_raw
 from revplan.report.slides.chart import chart_parts
 from revplan.report.slides.deck import deck
 from revplan.report.slides.fit import cut, lines, width
-from revplan.report.slides.master import COLORS, MASTER, master
 from revplan.report.slides.series import SCHEME, number_format
-from revplan.report.slides.template import open_template
+from revplan.report.slides.template import MASTER, open_template
+from tools.master import COLORS, master
 
 pptx = pytest.importorskip("pptx")
 

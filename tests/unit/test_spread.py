@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import threading
 import time
 from dataclasses import replace
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from revplan.errors import PlanError
+from revplan.errors import DataError, Fault, PlanError, ReportError
 from revplan.model import spread
 from revplan.model.simulate import simulate, sweep
 from revplan.model.uncertain import Rates
@@ -76,6 +77,13 @@ def test_a_fault_stops_the_work(four: None) -> None:
     with pytest.raises(PlanError, match="transitions: no rate for 3"):
         found.extend(results)
     assert found == [0, 1, 2]
+
+
+@pytest.mark.parametrize("error", [PlanError, DataError, ReportError])
+def test_an_error_travels_between_processes_with_its_faults(error: type) -> None:
+    sent = pickle.loads(pickle.dumps(error([Fault("here", "is wrong"), Fault("there", "too")])))
+    assert type(sent) is error
+    assert sent.faults == (Fault("here", "is wrong"), Fault("there", "too"))
 
 
 def test_a_sweep_in_threads_is_one_after_the_other_to_the_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

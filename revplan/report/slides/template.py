@@ -12,8 +12,11 @@ from revplan.errors import PlanError, ReportError, shown
 from revplan.files import told_of
 from revplan.report.files import shown_path
 from revplan.report.slides.file import MEND, template_bytes
-from revplan.report.slides.master import INCH, MASTER
 from revplan.report.slides.series import DRAWING, SCHEME
+
+MASTER = Path(__file__).parents[1] / "style" / "master.pptx"
+"""Our own master; `tools/master.py` makes it."""
+INCH = 914_400
 
 TITLES = ("TITLE",)
 OPENINGS = ("CENTER_TITLE",)

@@ -1,4 +1,4 @@
-"""`python -m revplan.report.refresh`: the committed notebooks run again, outputs and all.
+"""`python tools/refresh.py`: the committed notebooks run again, outputs and all.
 
 A notebook is committed as a reader finds it: with outputs, and without times, durations,
 versions and random ids, so that running it again changes nothing unless a result changed. The
@@ -18,9 +18,9 @@ from typing import Any, TextIO
 from revplan.errors import PlanError, ReportError, RevplanError, shown
 from revplan.report.files import shown_path, written
 from revplan.report.progress import Progress
-from revplan.report.trust import REPOSITORY, notebook_in
-from revplan.workspace import PACKAGE
+from revplan.report.trust import notebook_in
 
+ROOT = Path(__file__).resolve().parents[1]
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -135,7 +135,7 @@ def _kept(output: Any, place: str) -> Any:
 
 def main(arguments: Sequence[str]) -> int:
     """Refreshes the notebooks named, or all in `notebooks/`; the exit code."""
-    folder = (REPOSITORY or PACKAGE / "shipped") / "notebooks"
+    folder = ROOT / "notebooks"
     paths = [Path(argument) for argument in arguments] or sorted(folder.glob("*.ipynb"))
     if not paths:
         print(f"{shown_path(folder)}: holds no notebook", file=sys.stderr)
