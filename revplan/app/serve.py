@@ -6,13 +6,13 @@ import json
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
-from importlib.util import find_spec
 from pathlib import Path
 from socket import create_server, socket
 
 from revplan.app.door import HOST
 from revplan.errors import PlanError, ReportError
 from revplan.escaping import clean
+from revplan.extras import check_installed
 from revplan.files import scratch_folder
 from revplan.plan.file import read_plan
 from revplan.workbook import check_plan
@@ -37,11 +37,10 @@ def serve(plan: Path, port: int | None, ready: Callable[[str], None]) -> None:
     PlanError, DataError
         With every fault of the plan and of the files it names, before anything starts.
     ReportError
-        If voila is missing or the port is taken.
+        If voila is not installed, or the port is taken.
     """
+    check_installed("app", "the simulator")
     check_plan(plan)
-    if find_spec("voila") is None:
-        raise ReportError.at("voila", "is missing; install revplan with it: pip install 'revplan[app]'")
     listening = _listening(port)
     from revplan.app.server import Server
 

@@ -17,6 +17,7 @@ from typing import Any
 import pandas as pd
 
 from revplan.errors import DataError, shown
+from revplan.extras import check_installed
 from revplan.history.cells import UNKNOWN
 from revplan.history.records import EVERY
 
@@ -244,10 +245,8 @@ def _opened(place: str) -> Engine:
 
 
 def _postgres_at(address: str) -> Engine:
-    try:
-        import psycopg
-    except ImportError:
-        raise DataError.at("connection", "PostgreSQL needs psycopg: pip install 'revplan[warehouse]'") from None
+    check_installed("connection", "PostgreSQL")
+    import psycopg
 
     def ask(question: str) -> Sequence[tuple]:
         try:

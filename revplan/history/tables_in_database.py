@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from revplan.errors import DataError, shown
+from revplan.extras import check_installed
 from revplan.files import MEMORY_MB, ROWS, SECONDS, stopped_in_time, within_limits, within_memory
 from revplan.history.csv_text import TextTable, header_faults
 from revplan.history.tables_in_excel import as_text
@@ -228,11 +229,9 @@ def _path_of(address: str) -> Path:
 
 
 def _answer_of_postgresql(address: str, sql: str, name: str) -> Answer:
-    try:
-        import psycopg
-    except ImportError:
-        todo = 'install the extra: pip install "revplan[warehouse]"'
-        raise DataError.at(name, f"is a PostgreSQL address, and psycopg is not installed; {todo}") from None
+    check_installed(name, "PostgreSQL")
+    import psycopg
+
     try:
         with psycopg.connect(address, connect_timeout=SECONDS.value) as connection:
             connection.read_only = True

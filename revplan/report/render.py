@@ -18,6 +18,7 @@ from tempfile import mkdtemp
 from typing import Any, TextIO, TypeVar
 
 from revplan.errors import Fault, PlanError, ReportError, RevplanError, shown
+from revplan.extras import check_installed
 from revplan.files import copied, scratch_folder
 from revplan.inputs import frozen_inputs, input_files, named_outside
 from revplan.plan.file import read_plan, real_path
@@ -135,7 +136,7 @@ def render(request: Request, out: Path, progress: TextIO | None = None) -> list[
     PlanError, DataError
         If the input is at fault: a name, a setting, a format, the plan, the records.
     ReportError
-        If the notebook, the kernel or the folder is, or if two figures of the report disagree.
+        If the notebook, the kernel or the folder is, if a format needs what is not installed, or if two figures of the report disagree.
     """
     with frozen([request]) as (held,):
         return _rendered(held, out, progress)
@@ -330,6 +331,7 @@ def _check_request(request: Request) -> None:
         faults.append(Fault("template", "is for slides; ask for the format pptx too"))
     if faults:
         raise PlanError(faults)
+    check_installed("formats", *request.formats)
     if request.template:
         from revplan.report.slides.template import open_template
 

@@ -774,12 +774,6 @@ def test_the_masters_colours_are_those_of_the_charts() -> None:
     assert f"text.color: {COLORS['dk1'].lower()}" in style
 
 
-def test_python_pptx_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "pptx", None)
-    with pytest.raises(ReportError, match=r"pptx: slides need python-pptx: pip install 'revplan\[deck\]'"):
-        open_template(None)
-
-
 # --- in LibreOffice --------------------------------------------------------------------------------------------
 
 

@@ -12,7 +12,7 @@ import duckdb
 import openpyxl
 import pytest
 
-from revplan.errors import DataError
+from revplan.errors import DataError, ReportError
 from revplan.history.records import History, read_records
 from revplan.history.tables_in_excel import as_text
 
@@ -172,8 +172,10 @@ def test_a_password_never_stands_in_a_message(tmp_path: Path, monkeypatch: pytes
 def test_without_its_driver_postgresql_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
     monkeypatch.setenv("OUR_CRM", "postgresql://me@host/crm")
-    told = fault(tmp_path, 'url: "env:OUR_CRM", sql: SELECT 1')
-    assert told.endswith('psycopg is not installed; install the extra: pip install "revplan[warehouse]"')
+    with pytest.raises(ReportError) as caught:
+        read_records(written(tmp_path, 'url: "env:OUR_CRM", sql: SELECT 1'))
+    told = "PostgreSQL needs psycopg, which is not installed; pip install 'revplan[warehouse]'"
+    assert str(caught.value).endswith(told)
 
 
 def test_a_query_reads_no_other_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,7 @@ FLOORS = [
     {"tables", "calendar", "files", "escaping"},
     {"yamlfile"},
     {"lag", "formats", "terminal"},
+    {"extras"},
     {"plan"},
     {"model", "history", "tracking"},
     {"known", "actuals", "comparison", "assumptions", "inputs", "sheets", "workspace"},

@@ -7,7 +7,6 @@ from datetime import datetime
 from io import BytesIO
 from typing import Any
 
-from revplan.errors import ReportError
 from revplan.report.live.bridge_sheet import write_bridge
 from revplan.report.live.budget_sheet import write_budget
 from revplan.report.live.check_sheets import (
@@ -65,11 +64,6 @@ def live_workbook(book: Workbook, exhibits: Sequence[dict[str, Any]], provenance
     provenance
         What it was made from, a text by its key, shown on the first sheet; `plan_fingerprint` is what
         `revplan import` knows the plan by.
-
-    Raises
-    ------
-    ReportError
-        If xlsxwriter is not installed.
     """
     content = BytesIO()
     target = _opened(content)
@@ -96,10 +90,8 @@ def live_workbook(book: Workbook, exhibits: Sequence[dict[str, Any]], provenance
 
 
 def _opened(content: BytesIO) -> Any:
-    try:
-        import xlsxwriter
-    except ImportError:
-        raise ReportError.at("xlsx", "needs the extra `excel`: pip install 'revplan[excel]'") from None
+    import xlsxwriter
+
     options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
     return xlsxwriter.Workbook(content, options)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from revplan.errors import PlanError, ReportError, shown
+from revplan.errors import PlanError, shown
 from revplan.files import told_of
 from revplan.report.files import shown_path
 from revplan.report.slides.file import MEND, template_bytes
@@ -86,7 +86,7 @@ def open_template(path: Path | None) -> Template:
     PlanError
         If it is no presentation, is damaged, carries code, or lacks a layout with a title and room for an exhibit.
     ReportError
-        If python-pptx is missing, or the file cannot be read.
+        If the file cannot be read.
     """
     if path is None:
         return _found(None)
@@ -126,10 +126,8 @@ def area(shape: Any) -> Area:
 
 
 def _opened(path: Path | None) -> Any:
-    try:
-        from pptx import Presentation
-    except ImportError:
-        raise ReportError.at("pptx", "slides need python-pptx: pip install 'revplan[deck]'") from None
+    from pptx import Presentation
+
     if path is None:
         return Presentation(str(MASTER))
     raw = template_bytes(path)
