@@ -33,8 +33,8 @@ from revplan.report.live.book import live_workbook
 from revplan.report.parameters import declared
 from revplan.report.provenance import provenance
 from revplan.report.slides.deck import deck
-from revplan.report.trust import notebook_in
 from revplan.report.slides.template import MASTER
+from revplan.report.trust import notebook_in
 from revplan.workbook import open_workbook
 
 MUTANTS = int(os.environ.get("REVPLAN_MUTANTS", "25"))
