@@ -90,9 +90,10 @@ def workspace(bare: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_nothing_optional_is_there(bare: Path) -> None:
     """Else the tests below show nothing."""
-    assert sysconfig.get_path("purelib") not in subprocess.run(
-        [str(bare), "-c", "import sys; print(sys.path)"], capture_output=True, text=True
-    ).stdout
+    assert (
+        sysconfig.get_path("purelib")
+        not in subprocess.run([str(bare), "-c", "import sys; print(sys.path)"], capture_output=True, text=True).stdout
+    )
     for module in ("pptx", "xlsxwriter", "voila", "psycopg", "pytest", "nbval"):
         assert subprocess.run([str(bare), "-c", f"import {module}"], capture_output=True).returncode == 1, module
 
