@@ -28,8 +28,8 @@ from typing import Any
 
 import numpy as np
 
-from revplan.terminal import aligned
-from revplan.workspace import new_workspace
+from revplan.ground.terminal import aligned
+from revplan.run.notebooks import new_workspace
 
 SLIDER = "SQO to Won (%)"
 WATCHED = """

@@ -26,9 +26,9 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from revplan.history.count_cache import kept_counts
-from revplan.history.counts import OUTCOMES, cohort_counts
-from revplan.history.engine import moves_in_parquet
+from revplan.rates.count_cache import kept_counts
+from revplan.rates.counts import OUTCOMES, cohort_counts
+from revplan.rates.engine import moves_in_parquet
 
 STAGES = ("lead", "mql", "sal", "sqo", "won")
 RATES, MEDIAN_DAYS = (0.6, 0.55, 0.5, 0.35), (6, 10, 14, 45)

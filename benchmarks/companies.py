@@ -21,21 +21,20 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr, ndtri
 
-from revplan.errors import DataError, PlanError
-from revplan.history.forecast import forecast_wins
-from revplan.history.losses import loss_incidence
-from revplan.history.rates import estimate_transitions, estimate_warnings
-from revplan.history.records import EVERY, History
-from revplan.history.scores import proportion_interval
-from revplan.history.stages import open_items, stage_entries
-from revplan.known import Records, known, with_history_rates
-from revplan.model.funnel import HORIZON, forward
-from revplan.model.promised import rest_of_year
-from revplan.model.simulate import simulate
-from revplan.model.year import year_without_commit
+from revplan.crm.records import EVERY, History
+from revplan.funnel.funnel import HORIZON, forward
+from revplan.funnel.year import year_without_commit
+from revplan.ground.errors import DataError, PlanError
 from revplan.plan.model import Plan
-from revplan.standing import landing
+from revplan.rates.backtest import proportion_interval
+from revplan.rates.estimates import estimate_transitions, estimate_warnings
+from revplan.rates.forecast import forecast_wins
+from revplan.rates.spells import loss_incidence, open_items, stage_entries
+from revplan.simulation.simulate import simulate
+from revplan.snapshot.state import Records, known, with_history_rates
+from revplan.tracking.landing import landing
 from revplan.tracking.periods import Span, whole_year
+from revplan.tracking.promise import rest_of_year
 
 BUILDING, HELD_OUT = 1000, 900_000  # first seeds
 START = date(2024, 3, 1)  # of the records

@@ -22,10 +22,9 @@ import simpy
 from reference_job import CELLS, MONTHS, SIGMA, STEPS, VALUE, YEAR, Job, exact_excess
 from scipy.special import betaincinv, ndtr
 
-from revplan.model.bank import Bank
-from revplan.model.outcome import Outcome
-from revplan.model.simulate import run
-from revplan.model.trials import drivers
+from revplan.simulation.draws import Bank
+from revplan.simulation.simulate import run
+from revplan.simulation.trials import Outcome, drivers
 
 TRIALS = 65_536  # of the simulation, so that its own error does not count
 WITHIN = 3.5  # standard errors

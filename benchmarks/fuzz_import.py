@@ -28,8 +28,8 @@ except ImportError:
     sys.exit("fuzz_import: atheris is not installed: pip install atheris")
 
 with atheris.instrument_imports(include=["revplan"]):
-    from revplan.errors import DataError
-    from revplan.history.records import read_records
+    from revplan.crm.records import read_records
+    from revplan.ground.errors import DataError
 
 import duckdb
 import openpyxl

@@ -25,15 +25,15 @@ sys.path.insert(0, str(DATA))
 import example_world as truth  # noqa: E402
 from make_example import leads, write  # noqa: E402
 
-from revplan.history.scores import proportion_interval  # noqa: E402
-from revplan.known import known, read_history, with_history_rates  # noqa: E402
-from revplan.model.funnel import HORIZON, forward  # noqa: E402
-from revplan.model.promised import rest_of_year  # noqa: E402
-from revplan.model.simulate import simulate  # noqa: E402
-from revplan.model.year import PlannedYear, year_without_commit  # noqa: E402
-from revplan.plan.model import Plan  # noqa: E402
-from revplan.standing import landing  # noqa: E402
+from revplan.funnel.funnel import HORIZON, forward  # noqa: E402
+from revplan.funnel.year import PlannedYear, year_without_commit  # noqa: E402
+from revplan.plan.parts import Plan  # noqa: E402
+from revplan.rates.backtest import proportion_interval  # noqa: E402
+from revplan.simulation.simulate import simulate  # noqa: E402
+from revplan.snapshot.state import known, read_history, with_history_rates  # noqa: E402
+from revplan.tracking.landing import landing  # noqa: E402
 from revplan.tracking.periods import quarter_span, whole_year  # noqa: E402
+from revplan.tracking.promise import rest_of_year  # noqa: E402
 
 FIRST = pd.Period("2025-11", freq="M")
 DAYS = (date(2026, 1, 15), date(2026, 4, 30), date(2026, 6, 15), date(2026, 7, 31))

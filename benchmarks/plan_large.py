@@ -17,12 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from revplan.model.cells import Cell, plan_cells, target_arr
-from revplan.model.funnel import forward
-from revplan.model.year import Known, plan_year, required
+from revplan.funnel.funnel import Cell, forward, plan_cells, target_arr
+from revplan.funnel.tables import funnel_table
+from revplan.funnel.year import Known, plan_year, required
 from revplan.plan.model import Plan
-from revplan.sheets import funnel_table
-from revplan.workbook import Workbook, plan_answer
+from revplan.workbook.workbook import Workbook, plan_answer
 
 SEGMENTS, SOURCES, STAGES = 20, 30, 8
 MONTHS = 36

@@ -44,7 +44,7 @@ def drawn(records: int) -> dict[str, np.ndarray]:
 
 def history(made: dict[str, np.ndarray]) -> Any:
     """The records as the import leaves them."""
-    from revplan.history.records import History
+    from revplan.crm.records import History
 
     record, stage = np.nonzero(made["entered"] >= 0)
     origin = np.datetime64(START, "us")
@@ -86,8 +86,8 @@ def timed(name: str, work: Callable[[], Any], rounds: int = 3) -> float:
 
 def ours(made: dict[str, np.ndarray]) -> None:
     """revplan's times, and those of plain pandas."""
-    from revplan.history.forecast import forecast_wins
-    from revplan.history.rates import estimate_transitions
+    from revplan.rates.estimates import estimate_transitions
+    from revplan.rates.forecast import forecast_wins
 
     known = history(made)
     timed("rates of 4 transitions x 12 cells, from the stage history", lambda: estimate_transitions(known, known.as_of))

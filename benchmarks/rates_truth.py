@@ -23,8 +23,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import beta
 
-from revplan.history.rates import estimate_transitions
-from revplan.history.records import History
+from revplan.crm.records import History
+from revplan.rates.estimates import estimate_transitions
 
 START = date(2023, 1, 1)
 SEGMENTS, SOURCES = ("large", "mid", "small"), ("events", "inbound", "outbound", "partner")

@@ -13,9 +13,8 @@ import numpy as np
 from scipy import stats
 from scipy.special import betaincinv, ndtr, ndtri
 
-from revplan.model.outlook import Outlook
-from revplan.model.slip import LagScale
-from revplan.model.uncertain import Rates, normal_quadrature
+from revplan.simulation.draws import Rates, normal_quadrature
+from revplan.simulation.outlook import LagScale, Outlook
 
 SEGMENTS, CHANNELS, STEPS, MONTHS, YEAR, LONGEST = 3, 4, 5, 24, 12, 6
 CELLS = SEGMENTS * CHANNELS

@@ -21,11 +21,11 @@ from pathlib import Path
 
 from nbformat.v4 import new_code_cell, new_notebook
 
-from revplan.report.files import written_together
-from revplan.report.progress import Progress
-from revplan.report.render import PRINTINGS, Request, prepared, render, render_all, run
-from revplan.report.running import executed
-from revplan.terminal import aligned
+from revplan.ground.terminal import aligned
+from revplan.ground.written import written_together
+from revplan.run.progress import Progress
+from revplan.run.render import PRINTINGS, Request, prepared, render, render_all, run
+from revplan.run.running import executed
 
 EXAMPLE = Path(__file__).parents[1] / "data" / "example"
 FORMATS = tuple(PRINTINGS)

@@ -18,13 +18,12 @@ from typing import Any
 import numpy as np
 from reference_job import CELLS, GOAL, SIGMA, STEPS, VALUE, Job, exact_paths, exact_quantiles, with_rates
 
-from revplan.model.bank import Bank
-from revplan.model.curve import CONFIDENCES, commit_curve
-from revplan.model.outcome import outcome
-from revplan.model.outlook import Outlook
-from revplan.model.simulate import run, simulate, sweep
-from revplan.model.trials import drivers, trials_of
-from revplan.workbook import open_workbook
+from revplan.simulation.curve import CONFIDENCES, commit_curve
+from revplan.simulation.draws import Bank
+from revplan.simulation.outlook import Outlook
+from revplan.simulation.simulate import run, simulate, sweep
+from revplan.simulation.trials import drivers, outcome, trials_of
+from revplan.workbook.workbook import open_workbook
 
 SHARES = (0.1, 0.5, 0.9)
 SEEDS = range(1, 11)

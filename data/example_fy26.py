@@ -13,9 +13,9 @@ import pandas as pd
 from example_text import COMPANY, OWN_SOURCES, TEMPLATES, Tables, arr_on, bridge_rates, costs, segment_line
 from example_world import SEGMENTS, World, day_of
 
-from revplan.history.parts import OWN_LAG
-from revplan.history.rates import estimate_transitions
-from revplan.history.records import EVERY, read_records
+from revplan.crm.records import EVERY, read_records
+from revplan.rates.estimates import estimate_transitions
+from revplan.rates.parts import OWN_LAG
 
 NAME = "plan_fy26.yaml"
 PLAN_DATE = pd.Timestamp("2025-11-15")

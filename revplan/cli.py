@@ -18,8 +18,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any, TextIO
 
-from revplan import __version__
-from revplan.errors import PlanError, ReportError, RevplanError, shown
+from revplan.ground.errors import PlanError, ReportError, RevplanError, shown
+from revplan.ground.version import __version__
 
 DONE, FAILED, INPUT_AT_FAULT = 0, 1, 2
 PATIENCE = 2.0  # seconds after which progress is shown
@@ -237,7 +237,7 @@ def _print(given: argparse.Namespace, answer: dict[str, Any], text: str) -> None
 
 
 def _init(given: argparse.Namespace) -> None:
-    from revplan.workspace import new_workspace
+    from revplan.run.notebooks import new_workspace
 
     files = new_workspace(given.dir)
     listed = "\n".join(f"  {path}" for path in files)
@@ -248,8 +248,8 @@ def _init(given: argparse.Namespace) -> None:
 
 
 def _check(given: argparse.Namespace) -> None:
-    from revplan.report.files import checked_packs
-    from revplan.workbook import LOOK, check_plan
+    from revplan.ground.written import checked_packs
+    from revplan.workbook.workbook import LOOK, check_plan
 
     if given.plan.is_dir() and any(given.plan.glob(".revplan-*.pack")):
         packs = checked_packs(given.plan)
@@ -262,28 +262,28 @@ def _check(given: argparse.Namespace) -> None:
 
 
 def _plan(given: argparse.Namespace) -> None:
-    from revplan.workbook import open_workbook, plan_answer
-    from revplan.workbook_text import plan_text
+    from revplan.workbook.answer import plan_text
+    from revplan.workbook.workbook import open_workbook, plan_answer
 
     book = open_workbook(given.plan, _progress("commit: {done} of {total} sources, now {what}"))
     _print(given, plan_answer(book), plan_text(book))
 
 
 def _rates(given: argparse.Namespace) -> None:
-    from revplan.history_text import rates_answer
+    from revplan.rates.answer import rates_answer
 
     _print(given, *rates_answer(given.crm, given.as_of, given.out))
 
 
 def _forecast(given: argparse.Namespace) -> None:
-    from revplan.history_text import forecast_report
+    from revplan.rates.answer import forecast_report
 
     tell = _progress("forecast: {done} of {total} {what}")
     _print(given, *forecast_report(given.crm, given.as_of, given.months, given.by == "source", tell))
 
 
 def _backtest(given: argparse.Namespace) -> None:
-    from revplan.history_text import backtest_report
+    from revplan.rates.answer import backtest_report
 
     span, tell = (given.first, given.last), _progress("backtest: {done} of {total} {what}")
     _print(given, *backtest_report(given.crm, span, given.every, given.months, tell))
@@ -301,13 +301,13 @@ def _progress(line: str) -> Callable[[int, int, str], None]:
 
 
 def _simulate(given: argparse.Namespace) -> None:
-    from revplan.escaping import clean
-    from revplan.model.bank import Bank
-    from revplan.model.simulate import simulate
-    from revplan.realism_text import realism_answer, realism_text
-    from revplan.report.files import check_file, written
-    from revplan.simulation_text import scenarios_csv, simulation_answer, simulation_text
-    from revplan.workbook import open_workbook
+    from revplan.ground.escaping import clean
+    from revplan.ground.written import check_file, written
+    from revplan.simulation.answer import scenarios_csv, simulation_answer, simulation_text
+    from revplan.simulation.draws import Bank
+    from revplan.simulation.realism_answer import realism_answer, realism_text
+    from revplan.simulation.simulate import simulate
+    from revplan.workbook.workbook import open_workbook
 
     Bank(given.trials, 1, given.seed)  # refuses what cannot be simulated before anything is solved
     if given.csv:
@@ -324,8 +324,8 @@ def _simulate(given: argparse.Namespace) -> None:
 
 
 def _sign(given: argparse.Namespace) -> None:
+    from revplan.record.answer import sign_report
     from revplan.record.signing import Terms
-    from revplan.record_text import sign_report
 
     tell = _progress("commit: {done} of {total} sources, now {what}")
     somebody_is_there = sys.stdin.isatty() and sys.stderr.isatty() and not given.json
@@ -343,13 +343,13 @@ def _answered_yes(question: str) -> bool:
 
 
 def _diff(given: argparse.Namespace) -> None:
-    from revplan.record_text import diff_report
+    from revplan.record.answer import diff_report
 
     _print(given, *diff_report(given.a, given.b, _progress("diff: {done} of {total} done, now {what}")))
 
 
 def _report(given: argparse.Namespace) -> None:
-    from revplan.report.render import Request, render_all
+    from revplan.run.render import Request, render_all
 
     requests = [
         Request(
@@ -374,6 +374,9 @@ def _listed(text: str) -> tuple[str, ...]:
 def _app(given: argparse.Namespace) -> None:
     import webbrowser
 
+    from revplan.ground.extras import check_installed
+
+    check_installed("app", "the simulator")
     from revplan.app.serve import serve
 
     def ready(address: str) -> None:
@@ -386,7 +389,7 @@ def _app(given: argparse.Namespace) -> None:
 
 
 def _import(given: argparse.Namespace) -> None:
-    from revplan.report.live.changes import import_workbook
+    from revplan.excel.changes import import_workbook
 
     _print(given, *import_workbook(given.workbook, given.plan, given.write))
 

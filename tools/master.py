@@ -11,8 +11,8 @@ import re
 from copy import deepcopy
 from typing import Any
 
-from revplan.report.slides.file import settled_zip
-from revplan.report.slides.template import INCH, MASTER
+from revplan.printing.slides.file import settled_zip
+from revplan.printing.slides.template import INCH, MASTER
 
 WIDTH, HEIGHT = 12_192_000, 6_858_000
 COLORS = {

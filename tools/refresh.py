@@ -15,10 +15,10 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any, TextIO
 
-from revplan.errors import PlanError, ReportError, RevplanError, shown
-from revplan.report.files import shown_path, written
-from revplan.report.progress import Progress
-from revplan.report.trust import notebook_in
+from revplan.ground.errors import PlanError, ReportError, RevplanError, shown
+from revplan.ground.written import shown_path, written
+from revplan.run.notebooks import notebook_in
+from revplan.run.progress import Progress
 
 ROOT = Path(__file__).resolve().parents[1]
 METADATA = {
@@ -48,7 +48,7 @@ def refresh(path: Path, progress: TextIO | None = None) -> bool:
     """
     from nbformat import writes
 
-    from revplan.report.running import executed
+    from revplan.run.running import executed
 
     notebook = notebook_in(path)
     progress_shown = Progress(path.stem, len(notebook.cells), progress)

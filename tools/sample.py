@@ -10,12 +10,12 @@ import sys
 from datetime import date
 from pathlib import Path
 
-from revplan.files import scratch_folder
+from revplan.ground.files import scratch_folder
+from revplan.ground.written import written_together
+from revplan.printing.pdf import pictures
 from revplan.record.signing import Terms, sign
-from revplan.report.files import written_together
-from revplan.report.pdf import pictures
-from revplan.report.render import Request, frozen, prepared, printed, run
-from revplan.report.trust import notebook_in
+from revplan.run.notebooks import notebook_in
+from revplan.run.render import Request, frozen, prepared, printed, run
 
 ROOT = Path(__file__).resolve().parents[1]
 SIGNED_BY = ("Chief Marketing Officer", "Head of Sales")

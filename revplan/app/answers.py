@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 
 from revplan.app.pictures import commit_entries, commit_title, required_by_stage
-from revplan.errors import shown
-from revplan.escaping import escape
-from revplan.formats import compact, counted, money, plural, show
-from revplan.model.scenarios import spend_of_entries
-from revplan.model.signing import ToSign, ceiling_words, expected_words, sentence, to_sign_words
-from revplan.model.simulate import Simulation
-from revplan.model.simulate_tables import WITHIN
+from revplan.ground.errors import shown
+from revplan.ground.escaping import escape
+from revplan.ground.formats import compact, counted, money, plural, show
+from revplan.simulation.scenarios import spend_of_entries
+from revplan.simulation.signing import ToSign, ceiling_words, expected_words, sentence, to_sign_words
+from revplan.simulation.simulate import Simulation
+from revplan.simulation.tables import WITHIN
 
 POINTS = 0.0005  # difference of two chances that shows
 TILES = 6  # figures shown as tiles

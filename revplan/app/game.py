@@ -12,22 +12,23 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 from revplan.app.answers import values
-from revplan.errors import PlanError
-from revplan.files import scratch_folder
-from revplan.inputs import frozen_inputs, input_files
-from revplan.lag import forget
-from revplan.model.bank import Bank
-from revplan.model.curve import CONFIDENCES
-from revplan.model.outlook import Opened, Outlook, open_months, outlook
-from revplan.model.scenarios import with_entries
-from revplan.model.simulate import SEED, STRETCH, TRIALS, Simulation, run
-from revplan.model.trials import drivers
-from revplan.model.year import PlannedYear, year_without_commit
+from revplan.crm.inputs import frozen_inputs, input_files
+from revplan.exhibits.provenance import fingerprint
+from revplan.funnel.year import PlannedYear, year_without_commit
+from revplan.ground.errors import PlanError
+from revplan.ground.files import scratch_folder
+from revplan.ground.lag import forget
 from revplan.plan.file import read_plan, real_path
-from revplan.plan.model import Plan, Scenario
+from revplan.plan.model import Plan
+from revplan.plan.parts import Scenario
 from revplan.plan.scenario import scenario_faults, varied
-from revplan.report.provenance import fingerprint
-from revplan.workbook import Workbook, open_workbook
+from revplan.simulation.curve import CONFIDENCES
+from revplan.simulation.draws import Bank
+from revplan.simulation.outlook import Opened, Outlook, open_months, outlook
+from revplan.simulation.scenarios import with_entries
+from revplan.simulation.simulate import SEED, STRETCH, TRIALS, Simulation, run
+from revplan.simulation.trials import drivers
+from revplan.workbook.workbook import Workbook, open_workbook
 
 KEPT = 2  # simulations and worlds: of the move before, for a volume moves within one world
 KEPT_FIGURES = 64  # scenarios whose figures are kept for the table: a simulation takes a megabyte, its figures nothing

@@ -12,24 +12,13 @@ from itertools import pairwise
 from math import ceil, floor, isclose, log10
 
 from revplan.app.game import Game
-from revplan.app.state import (
-    ACV,
-    CONFIDENCE,
-    GOAL,
-    LAG,
-    RATE,
-    UNCERTAIN,
-    VOLUME,
-    Key,
-    State,
-    scenario_of,
-    step_name,
-)
-from revplan.errors import PlanError, shown
-from revplan.lag import MAX_MONTHS
-from revplan.model.funnel import YEAR
-from revplan.plan.bridge import solve_bridge
-from revplan.plan.model import Plan, Scenario, Transition
+from revplan.app.state import ACV, CONFIDENCE, GOAL, LAG, RATE, UNCERTAIN, VOLUME, Key, State, scenario_of, step_name
+from revplan.funnel.funnel import YEAR
+from revplan.ground.errors import PlanError, shown
+from revplan.ground.lag import MAX_MONTHS
+from revplan.plan.goal import solve_bridge
+from revplan.plan.model import Plan
+from revplan.plan.parts import Scenario, Transition
 from revplan.plan.scenario import cells_through, varied
 from revplan.plan.stages import titles_of
 

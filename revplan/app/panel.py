@@ -14,13 +14,13 @@ from revplan.app.controls import Controls
 from revplan.app.game import Game, open_game
 from revplan.app.levers import Board, Lever
 from revplan.app.pictures import curve_chart, fan_chart, funnel_chart, tornado_chart
-from revplan.app.scenario_file import read_scenario, scenario_text
+from revplan.app.scenario_files import read_scenario, scenario_text
 from revplan.app.shelf import BASE_COLUMN, NOW_COLUMN, Shelf
 from revplan.app.state import Gesture, History, State, Step, scenario_of
-from revplan.errors import RevplanError
-from revplan.escaping import escape
-from revplan.model.simulate import Simulation
-from revplan.plan.model import Scenario
+from revplan.ground.errors import RevplanError
+from revplan.ground.escaping import escape
+from revplan.plan.parts import Scenario
+from revplan.simulation.simulate import Simulation
 
 STYLE = Path(__file__).parent / "panel.css"
 

@@ -13,12 +13,12 @@ from threading import Thread
 import ipywidgets as widgets
 
 from revplan.app.game import Game, stamp
-from revplan.app.plan_file import with_scenario
-from revplan.errors import Fault, PlanError, ReportError, RevplanError
-from revplan.escaping import escape
-from revplan.files import scratch_folder
-from revplan.inputs import frozen_inputs
-from revplan.plan.model import Scenario
+from revplan.app.scenario_files import with_scenario
+from revplan.crm.inputs import frozen_inputs
+from revplan.ground.errors import Fault, PlanError, ReportError, RevplanError
+from revplan.ground.escaping import escape
+from revplan.ground.files import scratch_folder
+from revplan.plan.parts import Scenario
 
 REPORT = "annual_commit"
 BEGUN = "The report is being made, which takes about a quarter of a minute. Play on meanwhile."

@@ -8,14 +8,22 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from revplan.app.downloads import downloads
 from revplan.app.game import Game
 from revplan.app.printing import Printer
-from revplan.app.scenario_file import FOLDER, checked_name, load, read_scenario, save, saved_names, scenario_path
-from revplan.errors import PlanError, RevplanError, shown
-from revplan.escaping import escape
-from revplan.files import PLAN_MB
-from revplan.plan.model import Scenario
+from revplan.app.scenario_files import (
+    FOLDER,
+    checked_name,
+    downloads,
+    load,
+    read_scenario,
+    save,
+    saved_names,
+    scenario_path,
+)
+from revplan.ground.errors import PlanError, RevplanError, shown
+from revplan.ground.escaping import escape
+from revplan.ground.files import PLAN_MB
+from revplan.plan.parts import Scenario
 
 MOST_KEPT, MOST_NAMED = 4, 6  # columns of the table: scenarios kept, and scenarios of the plan file
 PLAN, FILE = "plan file", "file"

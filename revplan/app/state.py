@@ -11,10 +11,11 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 
-from revplan.lag import INSTANT, Lag
-from revplan.plan.model import Acv, Plan, Scenario, Transition, TransitionChange
+from revplan.ground.lag import INSTANT, Lag
+from revplan.ground.values import FrozenDict
+from revplan.plan.model import Plan
+from revplan.plan.parts import Acv, Scenario, Transition, TransitionChange
 from revplan.plan.scenario import cells_through, varied
-from revplan.values import FrozenDict
 
 RATE, LAG, ACV, VOLUME, GOAL, CONFIDENCE = "rate", "lag", "acv", "volume", "goal", "confidence"
 UNCERTAIN = ("rho", "lag_cv", "volume_cv")

@@ -10,9 +10,9 @@ from ipywidgets.widgets.widget import Widget
 
 from revplan.app.game import Game, open_game
 from revplan.app.panel import Panel
-from revplan.errors import RevplanError
-from revplan.escaping import escape
-from revplan.inputs import input_files, queries
+from revplan.crm.inputs import input_files, queries
+from revplan.ground.errors import RevplanError
+from revplan.ground.escaping import escape
 from revplan.plan.file import read_plan, real_path
 
 ASKED_EVERY = 60  # seconds

@@ -132,7 +132,7 @@ def main(plan: str) -> None:
     import ipykernel.kernelapp  # noqa: F401
 
     from revplan.app.visit import prepare
-    from revplan.lag import forget
+    from revplan.ground.lag import forget
 
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for a kernel, so it shall leave nothing
     with suppress(Exception):  # said by the kernel, where somebody sees it

@@ -1,4 +1,6 @@
-"""What must hold between the values of a plan; every fault is found, none hides another.
+"""The places of a plan that something can be said about: keys with points between.
+
+What must hold between the values of a plan; every fault is found, none hides another.
 
 The checks also run on what could be salvaged from a faulty file: a value that was wrong by
 itself is None there, and a check that needs it is silent.
@@ -9,31 +11,72 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from itertools import pairwise, product
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from revplan.calendar import MONTHS_PER_YEAR
-from revplan.errors import Fault, digits, shown
-from revplan.plan.bridge import BridgeError, solve_bridge
-from revplan.plan.goal import SHARE_TOLERANCE
-from revplan.plan.places import places
+from revplan.ground.calendar import MONTHS_PER_YEAR
+from revplan.ground.errors import Fault, digits, shown
+from revplan.ground.values import Value
+from revplan.plan.goal import SHARE_TOLERANCE, BridgeError, solve_bridge
+from revplan.plan.parts import Scenario, Source, Transition, TransitionChange, UncheckedPlan
 from revplan.plan.scenario import scenario_faults
 
-if TYPE_CHECKING:
-    from revplan.plan.model import Plan, Scenario, Source, Transition, TransitionChange
+NO_PLACES = {"name", "stages", "transitions", "assumptions"}
+
+
+def places(plan: UncheckedPlan) -> dict[str, object]:
+    """What the plan says at each of its places, such as goal.churn or transitions.sqo.won.mid.rate.
+
+    A transition is named by its stages, then its segment and its source where it has them. Where
+    records are to give rates, a step has its places without being written.
+    """
+    found = dict.fromkeys(_steps_of_records(plan))
+    for key in type(plan).model_fields:
+        if key not in NO_PLACES:
+            found.update(_walked(key, getattr(plan, key)))
+    for stage in plan.stages or ():
+        found.update(_walked(f"stages.{stage.id}", stage))
+    for each in plan.transitions or ():
+        found.update(_walked(transition_place(each.from_stage, each.to_stage, each.segment, each.source), each))
+    return found
+
+
+def transition_place(*names: str | None) -> str:
+    """Place of the transition between two stages, of a segment and a source where they are given."""
+    return ".".join(("transitions", *(name for name in names if name is not None)))
+
+
+def _steps_of_records(plan: UncheckedPlan) -> Iterator[str]:
+    if plan.history is None:
+        return
+    steps = pairwise(stage.id for stage in plan.stages or ())
+    for pair, segment, source in product(steps, (None, *(plan.segments or ())), (None, *(plan.sources or ()))):
+        yield transition_place(*pair, segment, source)
+
+
+def _walked(place: str, node: object) -> Iterator[tuple[str, object]]:
+    yield place, node
+    for key, child in _children(node):
+        yield from _walked(f"{place}.{key}", child)
+
+
+def _children(node: object) -> Iterator[tuple[str, object]]:
+    if isinstance(node, Value):
+        yield from ((field.alias or name, getattr(node, name)) for name, field in type(node).model_fields.items())
+    elif isinstance(node, Mapping):
+        yield from node.items()
 
 
 EARLIEST_YEARS = 3
 
 
-def consistency(plan: Plan) -> list[Fault]:
+def consistency(plan: UncheckedPlan) -> list[Fault]:
     """All faults between the values of `plan`."""
     rules = (_goal, _plan_date, _stages, _commit, _segments, _sources, _transitions, _paths, _scenarios, _assumptions)
     return [fault for rule in rules for fault in rule(plan)]
 
 
-def _goal(plan: Plan) -> Iterator[Fault]:
+def _goal(plan: UncheckedPlan) -> Iterator[Fault]:
     if plan.goal is None or any(
         value is None for value in (plan.goal.expansion, plan.goal.contraction, plan.goal.churn)
     ):
@@ -44,7 +87,7 @@ def _goal(plan: Plan) -> Iterator[Fault]:
         yield error.fault
 
 
-def _plan_date(plan: Plan) -> Iterator[Fault]:
+def _plan_date(plan: UncheckedPlan) -> Iterator[Fault]:
     if plan.plan_date is None or plan.year is None or plan.year.first_month is None:
         return
     first = pd.Period(plan.year.first_month, freq="M")
@@ -61,17 +104,17 @@ def _plan_date(plan: Plan) -> Iterator[Fault]:
         )
 
 
-def _stages(plan: Plan) -> Iterator[Fault]:
+def _stages(plan: UncheckedPlan) -> Iterator[Fault]:
     ids = [stage.id for stage in plan.stages or ()]
     for id in sorted({id for id in ids if id is not None and ids.count(id) > 1}):
         yield Fault("stages", f"{id!r} stands in the list twice; each stage has its own id")
 
 
-def _known_stages(plan: Plan) -> list[str]:
+def _known_stages(plan: UncheckedPlan) -> list[str]:
     return [stage.id for stage in plan.stages or () if stage.id is not None]
 
 
-def _commit(plan: Plan) -> Iterator[Fault]:
+def _commit(plan: UncheckedPlan) -> Iterator[Fault]:
     stages = _known_stages(plan)
     if plan.commit is None or plan.commit.stage is None or not stages:
         return
@@ -79,12 +122,12 @@ def _commit(plan: Plan) -> Iterator[Fault]:
         yield Fault("commit.stage", _unknown("stage", plan.commit.stage, stages))
 
 
-def _segments(plan: Plan) -> Iterator[Fault]:
+def _segments(plan: UncheckedPlan) -> Iterator[Fault]:
     shares = {name: segment.share if segment else None for name, segment in (plan.segments or {}).items()}
     yield from _sum_to_one("segments", shares)
 
 
-def _sources(plan: Plan) -> Iterator[Fault]:
+def _sources(plan: UncheckedPlan) -> Iterator[Fault]:
     sources = {name: source for name, source in (plan.sources or {}).items() if source is not None}
     for name, source in sources.items():
         yield from _source(plan, name, source)
@@ -98,7 +141,7 @@ def _sources(plan: Plan) -> Iterator[Fault]:
         yield from _sum_to_one("sources", shares)
 
 
-def _source(plan: Plan, name: str, source: Source) -> Iterator[Fault]:
+def _source(plan: UncheckedPlan, name: str, source: Source) -> Iterator[Fault]:
     stages = _known_stages(plan)
     if source.enters is not None and stages and source.enters not in stages[:-1]:
         yield Fault(f"sources.{shown(name)}.enters", _unknown("stage before won", source.enters, stages[:-1]))
@@ -123,7 +166,7 @@ def _sum_to_one(place: str, shares: dict[str, float | None], where: str = "") ->
         )
 
 
-def _transitions(plan: Plan) -> Iterator[Fault]:
+def _transitions(plan: UncheckedPlan) -> Iterator[Fault]:
     seen: dict[tuple[str | None, ...], int] = {}
     for index, transition in enumerate(plan.transitions or ()):
         place = f"transitions[{index}]"
@@ -134,7 +177,7 @@ def _transitions(plan: Plan) -> Iterator[Fault]:
         seen.setdefault(key, index)
 
 
-def _reference(plan: Plan, place: str, transition: Transition | TransitionChange) -> Iterator[Fault]:
+def _reference(plan: UncheckedPlan, place: str, transition: Transition | TransitionChange) -> Iterator[Fault]:
     """Faults of what a transition points at: stages, segment, source."""
     for kind, name, known in (
         ("segment", transition.segment, plan.segments),
@@ -166,7 +209,7 @@ def _not_adjacent(pair: tuple[str, str], stages: list[str]) -> str:
     )
 
 
-def _paths(plan: Plan) -> Iterator[Fault]:
+def _paths(plan: UncheckedPlan) -> Iterator[Fault]:
     """A rate for every step that some cell takes, unless the history is to give it."""
     stages = _known_stages(plan)
     if plan.history is not None or not stages or not plan.segments or not plan.sources or plan.transitions is None:
@@ -186,7 +229,7 @@ def _paths(plan: Plan) -> Iterator[Fault]:
             )
 
 
-def _lacks(plan: Plan, stages: list[str], pair: tuple[str, str], cell: tuple[str, str]) -> bool:
+def _lacks(plan: UncheckedPlan, stages: list[str], pair: tuple[str, str], cell: tuple[str, str]) -> bool:
     source = plan.sources[cell[1]]
     if source is None or plan.transition(pair, *cell) is not None:
         return False
@@ -199,12 +242,12 @@ def _named(cells: list[tuple[str, str]]) -> str:
     return first if len(cells) <= 3 else f"{first} and {len(cells) - 3} more cells"
 
 
-def _scenarios(plan: Plan) -> Iterator[Fault]:
+def _scenarios(plan: UncheckedPlan) -> Iterator[Fault]:
     for name, scenario in (plan.scenarios or {}).items():
         yield from _scenario(plan, name, scenario)
 
 
-def _scenario(plan: Plan, name: str, scenario: Scenario | None) -> Iterator[Fault]:
+def _scenario(plan: UncheckedPlan, name: str, scenario: Scenario | None) -> Iterator[Fault]:
     if scenario is None:
         return
     place = f"scenarios.{shown(name)}"
@@ -227,7 +270,7 @@ def _names(place: str, kind: str, written: object, known: Mapping[str, object] |
             yield Fault(place, _unknown(kind, name, known))
 
 
-def _incomplete(plan: Plan, scenario: Scenario) -> bool:
+def _incomplete(plan: UncheckedPlan, scenario: Scenario) -> bool:
     """Whether a value by itself is at fault, so that nothing can be said of how they go together."""
     parts = (plan.goal, scenario.goal, plan.transitions, scenario.changes)
     listed = (*(plan.transitions or ()), *(scenario.changes or ()))
@@ -235,7 +278,7 @@ def _incomplete(plan: Plan, scenario: Scenario) -> bool:
     return None in (*parts, *terms) or None in listed or next(_goal(plan), None) is not None
 
 
-def _assumptions(plan: Plan) -> Iterator[Fault]:
+def _assumptions(plan: UncheckedPlan) -> Iterator[Fault]:
     """Faults of the assumption log: places the plan does not have, and what is logged twice."""
     logged = [(index, each.about) for index, each in enumerate(plan.assumptions or ()) if each and each.about]
     known = places(plan) if logged else {}

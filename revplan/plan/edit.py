@@ -15,9 +15,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
-from revplan.errors import PlanError, shown
-from revplan.files import PLAN_MB, content_of, megabytes
-from revplan.yamlfile import Place, dotted
+from revplan.ground.errors import PlanError, shown
+from revplan.ground.files import PLAN_MB, content_of, megabytes
+from revplan.ground.yamlfile import Place, dotted
 
 Edit = tuple[Place, Any]
 """Where, and the value it gets; a place in a list one past its end appends to it."""

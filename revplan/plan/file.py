@@ -12,13 +12,14 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from revplan.errors import Fault, PlanError, digits, shown
-from revplan.files import told_of
+from revplan.ground.errors import Fault, PlanError, digits, shown
+from revplan.ground.files import told_of
+from revplan.ground.values import SALVAGE, FrozenDict
+from revplan.ground.yamlfile import Document, Place, dotted, read_yaml
 from revplan.plan.checks import consistency
-from revplan.plan.model import Plan, Scenario
+from revplan.plan.model import Plan
+from revplan.plan.parts import Scenario
 from revplan.plan.scenario import scenario_faults
-from revplan.values import SALVAGE, FrozenDict
-from revplan.yamlfile import Document, Place, dotted, read_yaml
 
 _ALONE = ("scenarios", "scenario")
 WANTED = "the plan file (YAML), whose `history: {leads: ...}` names the CRM file"

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from revplan.values import Value
+from revplan.ground.values import Value
 
 Counts = Literal["person", "account", "opportunity"]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import date
 
-from revplan.errors import digits, shown
-from revplan.formats import MISSING, compact, counted, show
-from revplan.lag import Lag
+from revplan.ground.errors import digits, shown
+from revplan.ground.formats import MISSING, compact, counted, show
+from revplan.ground.lag import Lag
+from revplan.ground.values import Value
 from revplan.plan.goal import Change
-from revplan.plan.model import Acv, Transition
-from revplan.values import Value
+from revplan.plan.parts import Acv, Transition
 
 NAMES = {
     "acv": "deal",

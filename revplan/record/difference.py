@@ -8,25 +8,34 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from revplan.errors import PlanError
-from revplan.escaping import clean
-from revplan.files import scratch_folder
-from revplan.formats import steady_order
-from revplan.inputs import frozen_inputs, input_files, named_outside
-from revplan.known import Records, known
-from revplan.model.commit import Progress
-from revplan.model.funnel import YEAR
-from revplan.model.scenarios import entries_by_stage, spend_of_entries
-from revplan.model.signing import ToSign
-from revplan.model.simulate import simulate
-from revplan.model.year import PlannedYear, plan_year
+from revplan.crm.inputs import frozen_inputs, input_files, named_outside
+from revplan.funnel.commit import Progress
+from revplan.funnel.funnel import YEAR
+from revplan.funnel.tables import required_by_stage
+from revplan.funnel.year import PlannedYear, plan_year
+from revplan.ground.errors import PlanError
+from revplan.ground.escaping import clean
+from revplan.ground.files import scratch_folder
+from revplan.ground.formats import steady_order
 from revplan.plan.model import Plan
-from revplan.record.changes import STAGES, TIME, Leaf, Together, applied, can_stand, leaves
-from revplan.record.contents import digest
-from revplan.record.reading import Record, drift, read_record
-from revplan.record.wording import Names, files_words, leaves_words
-from revplan.sheets import required_by_stage
-from revplan.workbook import Workbook, open_workbook
+from revplan.record.changes import (
+    STAGES,
+    TIME,
+    Leaf,
+    Names,
+    Together,
+    applied,
+    can_stand,
+    files_words,
+    leaves,
+    leaves_words,
+)
+from revplan.record.signed import Record, digest, drift, read_record
+from revplan.simulation.scenarios import entries_by_stage, spend_of_entries
+from revplan.simulation.signing import ToSign
+from revplan.simulation.simulate import simulate
+from revplan.snapshot.state import Records, known
+from revplan.workbook.workbook import Workbook, open_workbook
 
 FIGURES = ("first", "commit", "budget", "arr", "signed")
 NOTHING = 1e-9  # share of a figure below which it did not move

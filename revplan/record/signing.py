@@ -12,24 +12,36 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from revplan.errors import PlanError, ReportError, shown
-from revplan.escaping import clean, spreadsheet
-from revplan.files import MEGABYTES, scratch_folder
-from revplan.formats import counted, lowered, show
-from revplan.inputs import frozen_inputs, named_outside, queries
-from revplan.model.commit import Progress
-from revplan.model.signing import ToSign, at_confidence, ceiling_words, to_sign_words
+from revplan.crm.inputs import frozen_inputs, named_outside, queries
+from revplan.funnel.commit import Progress
+from revplan.ground.errors import PlanError, ReportError, shown
+from revplan.ground.escaping import clean, spreadsheet
+from revplan.ground.files import MEGABYTES, scratch_folder
+from revplan.ground.formats import counted, lowered, show
+from revplan.ground.yamlfile import read_yaml
 from revplan.plan.edit import edited, plan_text
 from revplan.plan.file import read_plan, real_path
 from revplan.plan.stages import titles_of
-from revplan.record.contents import CONTENTS, NO_HASH, README, content_hash, listing
-from revplan.record.promises import promises_table
-from revplan.record.reading import INPUTS, RESULTS, SIGNATURE, TABLES, Record, read_record
-from revplan.record.signature import PACKAGE, Signature, versions
-from revplan.record.summary import summary
-from revplan.simulation_text import simulation_answer
-from revplan.workbook import Workbook, check_plan, open_workbook, plan_answer
-from revplan.yamlfile import read_yaml
+from revplan.record.signed import (
+    CONTENTS,
+    INPUTS,
+    NO_HASH,
+    PACKAGE,
+    README,
+    RESULTS,
+    SIGNATURE,
+    TABLES,
+    Record,
+    Signature,
+    content_hash,
+    listing,
+    read_record,
+    versions,
+)
+from revplan.record.summary import promises_table, summary
+from revplan.simulation.answer import simulation_answer
+from revplan.simulation.signing import ToSign, at_confidence, ceiling_words, to_sign_words
+from revplan.workbook.workbook import Workbook, check_plan, open_workbook, plan_answer
 
 LOCK = PACKAGE.parent / "requirements.lock"
 LONGEST_NAME, LONGEST_SLUG = 200, 40

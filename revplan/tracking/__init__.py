@@ -1,1 +1,1 @@
-"""How the year goes: what was promised, what came, and why."""
+"""How the year goes: plan, actual, variance, landing."""

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 
-from revplan.calendar import (
+from revplan.ground.calendar import (
     MONTHS_PER_QUARTER,
     MONTHS_PER_YEAR,
     Names,
@@ -18,7 +18,7 @@ from revplan.calendar import (
     quarter_label,
     share_gone,
 )
-from revplan.errors import PlanError, shown
+from revplan.ground.errors import PlanError, shown
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from math import factorial
 import numpy as np
 import pandas as pd
 
-from revplan.formats import largest_remainder, round_half_up
-from revplan.tables import conform, empty
+from revplan.ground.formats import largest_remainder, round_half_up
+from revplan.ground.tables import conform, empty
 from revplan.tracking.periods import Span
 
 FACTORS = ("volume", "mix", "win_rate", "timing", "deal_size")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from revplan.workspace import new_workspace
+from revplan.run.notebooks import new_workspace
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from revplan.cli import main
-from revplan.formats import show
-from revplan.workbook import open_workbook, plan_answer
+from revplan.ground.formats import show
+from revplan.workbook.workbook import open_workbook, plan_answer
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "data" / "example" / "plan.yaml"

@@ -20,11 +20,11 @@ from hard_companies import COMPANIES, HOSTILE, SCRIPTS, plan_of
 from lxml import etree
 from lxml import html as lxml_html
 
-from revplan.report.blocks import exhibits
-from revplan.report.fonts import lacking, without_font
-from revplan.report.registry import registry
-from revplan.report.render import PRINTINGS, Request
-from revplan.report.trust import notebook_in
+from revplan.exhibits.fonts import lacking, without_font
+from revplan.printing.blocks import exhibits
+from revplan.printing.registry import registry
+from revplan.run.notebooks import notebook_in
+from revplan.run.render import PRINTINGS, Request
 
 pptx = pytest.importorskip("pptx")
 
@@ -191,7 +191,7 @@ def squeezed(text: str) -> str:
 def test_nothing_of_a_name_is_executed_and_nobody_is_shut_out(
     browser: Any, tmp_path: Path, run: Run, name: str
 ) -> None:
-    from revplan.report.page import page
+    from revplan.printing.page import page
 
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     html = page(run(name, "board_report")[1], "board_report")

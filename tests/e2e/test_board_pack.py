@@ -17,12 +17,12 @@ import openpyxl
 import pytest
 from lxml import html as lxml_html
 
-from revplan.formats import MISSING
-from revplan.report.blocks import exhibits
-from revplan.report.registry import displayed, registry
-from revplan.report.render import PRINTINGS, Request
-from revplan.report.trust import notebook_in
-from revplan.tables import NUMERIC
+from revplan.ground.formats import MISSING
+from revplan.ground.tables import NUMERIC
+from revplan.printing.blocks import exhibits
+from revplan.printing.registry import displayed, registry
+from revplan.run.notebooks import notebook_in
+from revplan.run.render import PRINTINGS, Request
 
 pptx = pytest.importorskip("pptx")
 

@@ -22,11 +22,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from revplan.errors import DataError
-from revplan.history.count_cache import kept_counts
-from revplan.history.counts import cohort_counts, exposure_counts
-from revplan.history.engine import Moves, moves_in_frames, moves_in_parquet, moves_in_sql
-from revplan.history.tables_in_database import read_query
+from revplan.crm.readers import read_query
+from revplan.ground.errors import DataError
+from revplan.rates.count_cache import kept_counts
+from revplan.rates.counts import cohort_counts, exposure_counts
+from revplan.rates.engine import Moves, moves_in_frames, moves_in_parquet, moves_in_sql
 
 UNIT = Path(__file__).resolve().parents[1] / "unit" / "test_history_counts.py"
 SEEDS = (21, 22, 23)

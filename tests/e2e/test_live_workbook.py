@@ -28,16 +28,10 @@ import numpy as np
 import pytest
 from openpyxl import load_workbook
 
-from revplan.model.funnel import HORIZON, forward
-from revplan.model.pipeline import OpenGroup
-from revplan.model.year import Known, PlannedYear, plan_year, year_without_commit
-from revplan.plan.edit import flow
-from revplan.plan.file import read_plan
-from revplan.plan.model import Plan
-from revplan.report.live import grid
-from revplan.report.live.book import live_workbook
-from revplan.report.live.changes import import_workbook
-from revplan.report.live.grid import (
+from revplan.excel import grid
+from revplan.excel.book import live_workbook
+from revplan.excel.changes import import_workbook
+from revplan.excel.grid import (
     ARR,
     BRIDGE,
     BUDGET,
@@ -51,8 +45,14 @@ from revplan.report.live.grid import (
     TARGETS,
     Grid,
 )
-from revplan.report.provenance import fingerprint
-from revplan.workbook import Workbook, plan_answer
+from revplan.exhibits.provenance import fingerprint
+from revplan.funnel.funnel import HORIZON, forward
+from revplan.funnel.pipeline import OpenGroup
+from revplan.funnel.year import Known, PlannedYear, plan_year, year_without_commit
+from revplan.plan.edit import flow
+from revplan.plan.file import read_plan
+from revplan.plan.model import Plan
+from revplan.workbook.workbook import Workbook, plan_answer
 
 RECALCULATE = """<?xml version="1.0" encoding="UTF-8"?>
 <oor:items xmlns:oor="http://openoffice.org/2001/registry"><item oor:path="/org.openoffice.Office.Calc/Formula/Load">

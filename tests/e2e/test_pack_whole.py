@@ -14,16 +14,16 @@ from pathlib import Path
 
 import pytest
 
-from revplan.errors import PlanError, ReportError
-from revplan.files import scratch_folder
-from revplan.report.files import checked_packs, written, written_together
+from revplan.ground.errors import PlanError, ReportError
+from revplan.ground.files import scratch_folder
+from revplan.ground.written import checked_packs, written, written_together
 
 FILES = ("pack.html", "pack.pdf", "pack.pptx", "pack.xlsx")
 WRITER = """
 import sys
 from pathlib import Path
-from revplan.files import scratch_folder
-from revplan.report.files import checked_packs, written, written_together
+from revplan.ground.files import scratch_folder
+from revplan.ground.written import checked_packs, written, written_together
 for stamp in range(10**9):
     content = str(stamp).encode() * 20_000
     written_together(Path(sys.argv[1]), "pack", {name: content for name in sys.argv[2:]})
@@ -209,7 +209,7 @@ def test_only_what_a_killed_run_leaves_is_swept(tmp_path: Path) -> None:
 KILLED = """
 import os, sys
 from pathlib import Path
-from revplan.report.files import written_together
+from revplan.ground.written import written_together
 at, folder, files = int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
 seen = 0
 
@@ -343,7 +343,7 @@ def test_a_file_written_anew_keeps_its_mode_and_its_links(tmp_path: Path) -> Non
 WORKING = """
 import sys, time
 from pathlib import Path
-from revplan.files import scratch_folder
+from revplan.ground.files import scratch_folder
 with scratch_folder(".signing-", Path(sys.argv[1])) as made:
     print(made.name, flush=True)
     time.sleep(60)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from revplan.cli import main
-from revplan.formats import show
-from revplan.historybook import open_history
+from revplan.ground.formats import show
+from revplan.rates.book import open_history
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "data" / "example" / "plan.yaml"

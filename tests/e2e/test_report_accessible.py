@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from revplan.report.page import page
-from revplan.report.trust import notebook_in
+from revplan.printing.page import page
+from revplan.run.notebooks import notebook_in
 
 pytestmark = pytest.mark.browser
 

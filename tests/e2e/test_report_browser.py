@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from revplan.report import axes
-from revplan.report.exhibit import Exhibit, chart, table, text
-from revplan.report.page import page
+from revplan.exhibits import axes
+from revplan.exhibits.exhibit import Exhibit, chart, table, text
+from revplan.printing.page import page
 
 pytestmark = pytest.mark.browser
 

@@ -27,19 +27,19 @@ from hypothesis import strategies as st
 from lxml import etree
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from revplan.errors import PlanError, ReportError
-from revplan.formats import compact
-from revplan.report import charts, native_plan, native_rates, rate_charts
-from revplan.report.blocks import exhibits
-from revplan.report.drawing import STYLE
-from revplan.report.exhibit import Exhibit, chart, table, text
-from revplan.report.figures import Cells, figure, say
-from revplan.report.native import Native, Series, checked, day_number, from_raw
-from revplan.report.slides.chart import chart_parts
-from revplan.report.slides.deck import deck
-from revplan.report.slides.fit import cut, lines, width
-from revplan.report.slides.series import SCHEME, number_format
-from revplan.report.slides.template import MASTER, open_template
+from revplan.exhibits import charts, native_plan, native_rates, rate_charts
+from revplan.exhibits.drawing import STYLE
+from revplan.exhibits.exhibit import Exhibit, chart, table, text
+from revplan.exhibits.figures import Cells, figure, say
+from revplan.exhibits.native import Native, Series, checked, day_number, from_raw
+from revplan.ground.errors import PlanError, ReportError
+from revplan.ground.formats import compact
+from revplan.printing.blocks import exhibits
+from revplan.printing.slides.chart import chart_parts
+from revplan.printing.slides.deck import deck
+from revplan.printing.slides.fit import cut, lines, width
+from revplan.printing.slides.series import SCHEME, number_format
+from revplan.printing.slides.template import MASTER, open_template
 from tools.master import COLORS, master
 
 pptx = pytest.importorskip("pptx")

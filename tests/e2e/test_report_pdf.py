@@ -20,13 +20,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from revplan.errors import ReportError
-from revplan.report import axes, fonts
-from revplan.report.blocks import exhibits
-from revplan.report.exhibit import Exhibit, chart, table, text
-from revplan.report.figures import MIMETYPE
-from revplan.report.pdf import TEMPLATE, pdf
-from revplan.report.trust import REPOSITORY, notebook_in
+from revplan.exhibits import axes, fonts
+from revplan.exhibits.exhibit import Exhibit, chart, table, text
+from revplan.exhibits.figures import MIMETYPE
+from revplan.ground.errors import ReportError
+from revplan.printing.blocks import exhibits
+from revplan.printing.pdf import TEMPLATE, pdf
+from revplan.run.notebooks import REPOSITORY, notebook_in
 
 EVIL = '#evil[x] #read("plan.yaml") <script>alert(1)</script> $x$ \\ {{ }} ../ =cmd|x \x00'
 SEEN = '#evil[x] #read("plan.yaml") <script>alert(1)</script> $x$ \\ {{ }} ../ =cmd|x'

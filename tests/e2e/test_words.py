@@ -15,7 +15,7 @@ from lxml import html
 from matplotlib.backends.backend_svg import RendererSVG
 
 from revplan.cli import main
-from revplan.report.figures import MIMETYPE
+from revplan.exhibits.figures import MIMETYPE
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "data" / "example"

@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from revplan.model.year import Known
-from revplan.plan.bridge import solve_bridge, yearly_rate
-from revplan.plan.goal import Change, Goal
+from revplan.funnel.year import Known
+from revplan.plan.goal import Change, Goal, solve_bridge, yearly_rate
 from revplan.plan.model import Plan
-from revplan.workbook import Workbook, plan_answer, plan_year
+from revplan.workbook.workbook import Workbook, plan_answer, plan_year
 
 GOLDEN = Path(__file__).parents[3] / "shared" / "golden" / "golden.json"
 

@@ -11,10 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from revplan.tracking.coverage import coverage
-from revplan.tracking.movements import YearTerms, arr_bridge, planned_movements
 from revplan.tracking.periods import Span
 from revplan.tracking.promise import reached_by_month
+from revplan.tracking.scorecard import YearTerms, arr_bridge, coverage, planned_movements
 from revplan.tracking.variance import factors, shapley, variance_cells
 
 GOLDEN = Path(__file__).parents[3] / "shared" / "golden" / "golden.json"

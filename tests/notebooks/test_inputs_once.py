@@ -18,13 +18,13 @@ from nbformat.v4 import new_code_cell, new_notebook
 from openpyxl import load_workbook
 
 from revplan.app.game import open_game
-from revplan.app.plan_file import as_plan
+from revplan.app.scenario_files import as_plan
 from revplan.cli import main
-from revplan.errors import PlanError, ReportError
-from revplan.plan.model import Scenario
+from revplan.ground.errors import PlanError, ReportError
+from revplan.plan.parts import Scenario
 from revplan.record.signing import sign
-from revplan.report.provenance import fingerprint
-from revplan.report.render import Request, render
+from revplan.exhibits.provenance import fingerprint
+from revplan.run.render import Request, render
 
 PLAN = """\
 name: the plan
@@ -50,7 +50,7 @@ LEADS = "id,lead,sql,won\n1,2026-01-05,2026-01-20,2026-02-10\n2,2026-01-05,2026-
 FEW = "\n".join(LEADS.splitlines()[:5]) + "\n"
 CELLS = [
     'plan_path = "nowhere.yaml"',
-    "from revplan.workbook import open_workbook\nfrom revplan.report.exhibit import text\nbook = open_workbook(plan_path)",
+    "from revplan.workbook.workbook import open_workbook\nfrom revplan.exhibits.exhibit import text\nbook = open_workbook(plan_path)",
     'text(f"goal {book.year.bridge.new_arr:.0f}, open {len(book.records.history.records)}")',
 ]
 

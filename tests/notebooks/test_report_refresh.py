@@ -12,13 +12,13 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from revplan.errors import PlanError, ReportError
+from revplan.ground.errors import PlanError, ReportError
 from tools import refresh
 
 ROOT = Path(__file__).resolve().parents[2]
 CELLS = [
     'plan_path = "../plan.yaml"',
-    "import pandas as pd\nfrom revplan.report.exhibit import chart, text",
+    "import pandas as pd\nfrom revplan.exhibits.exhibit import chart, text",
     'text(open(plan_path).read(), {"set": str({"b", "a", "c", "d"})})',
     'chart(lambda ax, t: str(ax.plot(t["x"]) and "It grows"), pd.DataFrame({"x": [1, 2]}), {"x": "count"})',
     "import ipywidgets\nipywidgets.IntSlider(3)",
@@ -90,7 +90,7 @@ def test_cells_without_ids_get_them_by_place(tmp_path: Path) -> None:
         ("1 / 0", ReportError, 'demo.ipynb, code cell 3 under "T": failed with ZeroDivisionError: division by zero'),
         ("import warnings\nwarnings.warn('old')", ReportError, r"demo.ipynb, code cell 3: warned: "),
         (
-            "from revplan.errors import PlanError\nraise PlanError.at('goal', 'is missing')",
+            "from revplan.ground.errors import PlanError\nraise PlanError.at('goal', 'is missing')",
             PlanError,
             "goal: is missing",
         ),
@@ -125,7 +125,7 @@ def test_the_command_says_what_is_wrong(
     monkeypatch.setattr(refresh, "ROOT", tmp_path)
     assert refresh.main([]) == 1
     assert "notebooks: holds no notebook" in capsys.readouterr().err
-    path = committed(tmp_path, *CELLS[:2], "from revplan.errors import PlanError\nraise PlanError.at('goal', 'is bad')")
+    path = committed(tmp_path, *CELLS[:2], "from revplan.ground.errors import PlanError\nraise PlanError.at('goal', 'is bad')")
     assert refresh.main([]) == 2
     assert "goal: is bad\n" in capsys.readouterr().err
     assert path.exists()
@@ -174,7 +174,7 @@ def test_what_a_reader_sees_is_told_with_its_place(before: object, after: object
     assert [told[: len(place)] for told in refresh.differences(before, after)] == [place]
 
 
-NUMBER = "from revplan.report.exhibit import table\nimport pandas as pd\n" + (
+NUMBER = "from revplan.exhibits.exhibit import table\nimport pandas as pd\n" + (
     'table(pd.DataFrame({"a": ["x"], "n": [NUMBER]}), {"a": "text", "n": "number"}, "One row")'
 )
 

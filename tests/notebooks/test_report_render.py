@@ -13,12 +13,12 @@ from nbformat import read, write
 from nbformat.sign import NotebookNotary
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from revplan.errors import DataError, PlanError, ReportError
-from revplan.report import render as rendering
-from revplan.report.progress import Progress
-from revplan.report.render import Request, notebook_path
-from revplan.report.trust import check_trust
-from revplan.workspace import new_workspace
+from revplan.ground.errors import DataError, PlanError, ReportError
+from revplan.run import render as rendering
+from revplan.run.progress import Progress
+from revplan.run.render import Request, notebook_path
+from revplan.run.notebooks import check_trust
+from revplan.run.notebooks import new_workspace
 
 PLAN = """name: the plan
 year: {first_month: 2027-01}
@@ -30,7 +30,7 @@ transitions: [{from: lead, to: won, rate: 0.1}]
 """
 EVIL = "<script>alert(1)</script>"
 PARAMETERS = 'plan_path = "nowhere.yaml"\ntitle = "FY27 base"\ntrials = 3\nas_of = "2026-11-15"'
-IMPORTS = "import pandas as pd\nfrom revplan.report.exhibit import chart, table, text"
+IMPORTS = "import pandas as pd\nfrom revplan.exhibits.exhibit import chart, table, text"
 EXHIBITS = [
     'text(f"{title}: {trials} trials on {as_of}", {"plan": open(plan_path).readline()}, header=title)',
     'table(pd.DataFrame({"name": list({title, "b", "c", "d"})}), {"name": "text"}, "Names are set")',
@@ -182,7 +182,7 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path, monkeypatch:
     def denied(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("revplan.report.files.NamedTemporaryFile", denied)
+    monkeypatch.setattr("revplan.ground.written.NamedTemporaryFile", denied)
     with pytest.raises(ReportError, match=r"out: cannot be written to \(Permission denied\); choose another folder"):
         render("demo", workspace(tmp_path), tmp_path / "out")
 
@@ -241,10 +241,10 @@ def test_the_notebook_beside_the_plan_comes_first(tmp_path: Path, monkeypatch: p
     plan = workspace(tmp_path / "mine")
     workspace(tmp_path / "theirs")
     workspace(tmp_path / "theirs", name="other")
-    monkeypatch.setattr("revplan.report.render.REPOSITORY", tmp_path / "theirs")
+    monkeypatch.setattr("revplan.run.render.REPOSITORY", tmp_path / "theirs")
     assert notebook_path("demo", plan) == tmp_path / "mine" / "notebooks" / "demo.ipynb"
     assert notebook_path("other", plan) == tmp_path / "theirs" / "notebooks" / "other.ipynb"
-    monkeypatch.setattr("revplan.report.render.REPOSITORY", None)
+    monkeypatch.setattr("revplan.run.render.REPOSITORY", None)
     with pytest.raises(PlanError, match="'other' is not known"):
         notebook_path("other", plan)
 
@@ -293,12 +293,12 @@ def test_a_value_that_is_code_stays_a_text(tmp_path: Path) -> None:
             "Open the notebook and run it to this cell",
         ),
         (
-            "from revplan.errors import PlanError\nraise PlanError.at('segments', 'shares sum to 1.05')",
+            "from revplan.ground.errors import PlanError\nraise PlanError.at('segments', 'shares sum to 1.05')",
             PlanError,
             "segments: shares sum to 1.05",
         ),
         (
-            "from revplan.errors import DataError, Fault\nraise DataError([Fault('a', 'one'), Fault('b', 'two')])",
+            "from revplan.ground.errors import DataError, Fault\nraise DataError([Fault('a', 'one'), Fault('b', 'two')])",
             DataError,
             "a: one\nb: two",
         ),
@@ -336,7 +336,7 @@ def test_a_page_that_cannot_be_put_in_place_leaves_the_earlier_one(tmp_path: Pat
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("revplan.report.files.os.replace", full)
+    monkeypatch.setattr("revplan.ground.written.os.replace", full)
     with pytest.raises(ReportError, match=r"out: cannot be written to \(No space left on device\)"):
         render("demo", workspace(tmp_path, "1"), out)
     assert (out / "demo.html").read_text(encoding="utf-8") == "the good report"
@@ -403,7 +403,7 @@ def test_progress_updates_in_place_on_a_terminal() -> None:
 
 def test_progress_is_a_line_now_and_then_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     seconds = iter([0.0, 1.0, 2.0, 4.0, 4.0, 4.0, 5.0, 5.0])
-    monkeypatch.setattr("revplan.report.progress.time.monotonic", lambda: next(seconds))
+    monkeypatch.setattr("revplan.run.progress.time.monotonic", lambda: next(seconds))
     stream = io.StringIO()
     progress = Progress("demo", 9, stream)
     for number in range(4):

@@ -16,14 +16,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from revplan.errors import DataError
-from revplan.history.cells import Cells, amounts, days
-from revplan.history.crm_file import read_crm_file
-from revplan.history.csv_text import read_csv
-from revplan.history.rates import estimate_transitions, estimate_warnings, transitions_block
-from revplan.history.records import History, read_records
-from revplan.history.stages import open_items, stage_entries
-from revplan.lag import Lag
+from revplan.crm.cells import Cells, amounts, days
+from revplan.crm.file import read_crm_file
+from revplan.crm.records import History, read_records
+from revplan.crm.separated import read_csv
+from revplan.ground.errors import DataError
+from revplan.ground.lag import Lag
+from revplan.rates.estimates import estimate_transitions, estimate_warnings, transitions_block
+from revplan.rates.spells import open_items, stage_entries
 
 quiet = settings(deadline=None, max_examples=150)
 FIRST = date(2026, 1, 1)

@@ -12,16 +12,15 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from revplan.errors import PlanError
-from revplan.model.cells import plan_cells, target_arr
-from revplan.model.commit import LEEWAY
-from revplan.model.funnel import HORIZON, YEAR, forward
-from revplan.model.pipeline import OpenGroup
-from revplan.model.year import Known, PlannedYear, by_quarter, plan_year
-from revplan.model.year import required as required_of
-from revplan.plan.bridge import next_year_new_arr, solve_bridge
+from revplan.funnel.commit import LEEWAY
+from revplan.funnel.funnel import HORIZON, YEAR, forward, plan_cells, target_arr
+from revplan.funnel.pipeline import OpenGroup
+from revplan.funnel.year import Known, PlannedYear, by_quarter, plan_year
+from revplan.funnel.year import required as required_of
+from revplan.ground.errors import PlanError
+from revplan.plan.goal import next_year_new_arr, solve_bridge
 from revplan.plan.model import Plan
-from revplan.workbook import Workbook, plan_answer
+from revplan.workbook.workbook import Workbook, plan_answer
 
 settings.register_profile(
     "laws",

@@ -24,18 +24,18 @@ import pandas as pd
 import pytest
 
 from revplan.app.game import open_game
-from revplan.app.scenario_file import read_scenario
+from revplan.app.scenario_files import read_scenario
 from revplan.cli import DONE, INPUT_AT_FAULT, main
-from revplan.errors import PlanError, RevplanError
-from revplan.record.contents import CONTENTS, NO_HASH, README, listing
-from revplan.report.exhibit import table
-from revplan.report.live.book import live_workbook
-from revplan.report.parameters import declared
-from revplan.report.provenance import provenance
-from revplan.report.slides.deck import deck
-from revplan.report.slides.template import MASTER
-from revplan.report.trust import notebook_in
-from revplan.workbook import open_workbook
+from revplan.excel.book import live_workbook
+from revplan.exhibits.exhibit import table
+from revplan.exhibits.provenance import provenance
+from revplan.ground.errors import PlanError, RevplanError
+from revplan.printing.slides.deck import deck
+from revplan.printing.slides.template import MASTER
+from revplan.record.signed import CONTENTS, NO_HASH, README, listing
+from revplan.run.notebooks import notebook_in
+from revplan.run.parameters import declared
+from revplan.workbook.workbook import open_workbook
 
 MUTANTS = int(os.environ.get("REVPLAN_MUTANTS", "25"))
 """Changed files of each kind."""

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from revplan.model.year import Known, PlannedYear, plan_year
+from revplan.funnel.year import Known, PlannedYear, plan_year
 from revplan.plan.model import Plan
 from revplan.record.changes import applied, leaves
-from revplan.record.contents import CONTENTS, NO_HASH, README, content_hash, listing
 from revplan.record.difference import NOTHING, Side, between, figures
-from revplan.workbook import Workbook
+from revplan.record.signed import CONTENTS, NO_HASH, README, content_hash, listing
+from revplan.workbook.workbook import Workbook
 
 LAWS = settings(
     deadline=None,

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from revplan.model.bank import Bank
-from revplan.model.curve import chance_of_goal
-from revplan.model.simulate import run, simulate
-from revplan.model.trials import drivers, trials_of
-from revplan.model.year import Known, PlannedYear, plan_year
+from revplan.funnel.year import Known, PlannedYear, plan_year
 from revplan.plan.model import Plan
+from revplan.simulation.curve import chance_of_goal
+from revplan.simulation.draws import Bank
+from revplan.simulation.simulate import run, simulate
+from revplan.simulation.trials import drivers, trials_of
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 import reference_job as reference

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from revplan.boardbook import BoardBook, open_boardbook
+from revplan.tracking.book import BoardBook, open_board
 
 FY26 = Path(__file__).parents[2] / "data" / "example" / "plan_fy26.yaml"
 
 
 @pytest.fixture(scope="session")
 def opened() -> Callable[..., BoardBook]:
-    """Opens the year as `open_boardbook` does; what was opened before is the same book, its tables made already."""
-    return cache(partial(open_boardbook, FY26))
+    """Opens the year as `open_board` does; what was opened before is the same book, its tables made already."""
+    return cache(partial(open_board, FY26))
 
 
 @pytest.fixture(scope="session")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from revplan.historybook import open_history
-from revplan.report import annual_commit, assumption_log, confidence, deliveries, evidence, rates, realism, side_by_side
-from revplan.report.exhibit import Exhibit
-from revplan.workbook import open_workbook
+from revplan.exhibits import annual_commit, confidence, deliveries, evidence, rates, realism, side_by_side
+from revplan.exhibits import evidence as assumption_log
+from revplan.exhibits.exhibit import Exhibit
+from revplan.rates.book import open_history
+from revplan.workbook.workbook import open_workbook
 
 ANNUAL_COMMIT = (
     annual_commit.summary,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
-from revplan.boardbook import BoardBook, open_boardbook
+from revplan.tracking.book import BoardBook, open_board
 
 PLAN = """
 year: {{first_month: 2026-01}}
@@ -55,4 +55,4 @@ def small_book(folder: Path, *, goal: float = 12_000, segments: str = "a: {acv: 
         more += "actuals: actuals.csv\n"
     plan = folder / "plan.yaml"
     plan.write_text(PLAN.format(goal=goal, segments=segments, more=more, plan_date=plan_date), encoding="utf-8")
-    return open_boardbook(plan, quarter, as_of, segment=segment)
+    return open_board(plan, quarter, as_of, segment=segment)

@@ -17,12 +17,11 @@ from app_plan import PLAN, plan_file, small_game
 from revplan.app.controls import Row
 from revplan.app.game import Game, open_game
 from revplan.app.panel import Panel, panel
-from revplan.app.pictures import commit_entries, required_by_stage
-from revplan.app.scenario_file import load, save, saved_names, scenario_text
-from revplan.app.svg import Scale, colour, picture, scale_of, words
-from revplan.errors import PlanError
-from revplan.plan.model import Scenario
-from revplan.report.drawing import STYLE
+from revplan.app.pictures import Scale, colour, commit_entries, picture, required_by_stage, scale_of, words
+from revplan.app.scenario_files import load, save, saved_names, scenario_text
+from revplan.exhibits.drawing import STYLE
+from revplan.ground.errors import PlanError
+from revplan.plan.parts import Scenario
 
 HOSTILE = "<script>alert(1)</script>\"' onload=x {{ 7*7 }} =cmd|'/c' ../ \u202e"
 

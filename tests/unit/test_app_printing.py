@@ -11,12 +11,12 @@ import pytest
 from revplan.app.answers import figures, headline, values
 from revplan.app.game import open_game
 from revplan.app.printing import Printer, report_pdf
-from revplan.errors import RevplanError
-from revplan.model.signing import ToSign, expected_words
-from revplan.plan.model import Scenario
-from revplan.report.render import Request, render
-from revplan.workbook import open_workbook
-from revplan.workspace import new_workspace
+from revplan.ground.errors import RevplanError
+from revplan.plan.parts import Scenario
+from revplan.run.notebooks import new_workspace
+from revplan.run.render import Request, render
+from revplan.simulation.signing import ToSign, expected_words
+from revplan.workbook.workbook import open_workbook
 
 
 @pytest.fixture

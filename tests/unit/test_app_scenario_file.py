@@ -12,13 +12,21 @@ from unicodedata import normalize
 import pytest
 from app_plan import PLAN, plan_file, small_game
 
-from revplan.app.downloads import VOLUMES, downloads
 from revplan.app.game import Game, open_game
-from revplan.app.plan_file import as_plan, with_scenario
-from revplan.app.scenario_file import load, read_scenario, save, saved_names, scenario_text
-from revplan.errors import PlanError
+from revplan.app.scenario_files import (
+    VOLUMES,
+    as_plan,
+    downloads,
+    load,
+    read_scenario,
+    save,
+    saved_names,
+    scenario_text,
+    with_scenario,
+)
+from revplan.ground.errors import PlanError
 from revplan.plan.file import read_plan
-from revplan.plan.model import Scenario
+from revplan.plan.parts import Scenario
 from revplan.plan.scenario import varied
 
 SAID = Scenario.model_validate(

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from revplan.app.game import Game
 from revplan.app.levers import CERTAINTY, RATES, VOLUMES, Board, Lever
 from revplan.app.pictures import curve_chart, fan_chart, funnel_chart, tornado_chart
-from revplan.app.scenario_file import read_scenario, scenario_text
+from revplan.app.scenario_files import read_scenario, scenario_text
 from revplan.app.state import LAG, RATE, VOLUME, Gesture, History, State, scenario_of
-from revplan.lag import INSTANT
-from revplan.model.scenarios import compare
-from revplan.plan.model import Scenario
-from revplan.values import FrozenDict
+from revplan.ground.lag import INSTANT
+from revplan.ground.values import FrozenDict
+from revplan.plan.parts import Scenario
+from revplan.simulation.scenarios import compare
 
 LAWS = settings(
     deadline=None,

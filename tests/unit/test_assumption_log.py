@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from revplan.assumptions import assumption_log_table, expired, thin_and_unlogged
-from revplan.errors import PlanError
+from revplan.exhibits.evidence import assumption_log
+from revplan.ground.errors import PlanError
 from revplan.plan.file import plan_schema, read_plan
 from revplan.plan.model import Plan
-from revplan.report.assumption_log import assumption_log
-from revplan.workbook import check_plan, open_workbook
+from revplan.workbook.workbook import assumption_log_table, check_plan, expired, open_workbook, thin_and_unlogged
 
 EXAMPLE = Path(__file__).parents[2] / "data" / "example" / "plan.yaml"
 PLAN = """\

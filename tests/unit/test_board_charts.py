@@ -7,8 +7,8 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from revplan.report.board import charts
-from revplan.report.figures import say
+from revplan.exhibits import board_charts as charts
+from revplan.exhibits.figures import say
 
 SAID = say("So it is.")
 STEPS = pd.DataFrame({"line": ["Promised", "Mix", "Win rate", "Came"], "amount": [100.0, -30.0, 20.0, 90.0]})

@@ -14,12 +14,12 @@ import small_company
 from every_exhibit import reports
 from small_company import ACTUALS, LEADS, NAMELESS, small_book
 
-from revplan.boardbook import BoardBook, open_before, open_boardbook
-from revplan.errors import PlanError
-from revplan.report.board import detail, outlook, promised, standing, summary
-from revplan.report.exhibit import Exhibit
-from revplan.report.figures import MIMETYPE, measures
-from revplan.report.registry import registry
+from revplan.exhibits import detail, outlook, promised, standing, summary
+from revplan.exhibits.exhibit import Exhibit
+from revplan.exhibits.figures import MIMETYPE, measures
+from revplan.ground.errors import PlanError
+from revplan.printing.registry import registry
+from revplan.tracking.book import BoardBook, open_before, open_board
 
 EXAMPLE = Path(__file__).parents[2] / "data" / "example"
 FY26 = EXAMPLE / "plan_fy26.yaml"
@@ -73,7 +73,7 @@ def test_the_summary_says_what_came_where_it_lands_what_changed_and_what_to_do(e
 
 
 def test_every_measure_that_is_defined_is_used_somewhere(example: list[Exhibit], tmp_path: Path) -> None:
-    planned = pack(open_boardbook(EXAMPLE / "plan.yaml"))
+    planned = pack(open_board(EXAMPLE / "plan.yaml"))
     others = [each for made in reports(EXAMPLE / "plan.yaml").values() for each in made]
     used = {figure.measure.name for each in [*example, *planned, *others] for _, _, figure in each.figures}
     assert used == set(measures())
@@ -101,7 +101,7 @@ def test_one_segment_of_the_example(segment: str, opened: Callable[..., BoardBoo
 
 
 def test_a_year_that_has_not_begun_shows_what_is_promised() -> None:
-    made = checked(open_boardbook(EXAMPLE / "plan.yaml"))
+    made = checked(open_board(EXAMPLE / "plan.yaml"))
     assert made[0].message.startswith("The year begins on 1 Jan 2027; nothing can have come yet. The year lands at")
     assert "SQLs are to sign for the year; with those of records open already " in made[1].message
 
@@ -144,7 +144,7 @@ def test_a_scenario_that_changes_a_rate_moves_the_landing(tmp_path: Path) -> Non
 
 def test_a_day_that_is_none_is_refused() -> None:
     with pytest.raises(Exception, match="as_of: got 'soon'; write the last day known as 2026-09-30"):
-        open_boardbook(FY26, as_of="soon")
+        open_board(FY26, as_of="soon")
 
 
 def test_an_audience_of_another_name_is_refused(q3: BoardBook) -> None:

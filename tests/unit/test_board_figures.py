@@ -17,12 +17,12 @@ import pytest
 from ruamel.yaml import YAML
 from small_company import CRM, LEADS, NAMELESS, small_book
 
-from revplan.boardbook import BoardBook, open_boardbook
+from revplan.exhibits import outlook, promised, standing, summary
+from revplan.exhibits.exhibit import Exhibit
+from revplan.exhibits.figures import MIMETYPE, Figure
 from revplan.plan.scenario import scenario_plans
-from revplan.report.board import outlook, promised, standing, summary
-from revplan.report.exhibit import Exhibit
-from revplan.report.figures import MIMETYPE, Figure
-from revplan.report.registry import registry
+from revplan.printing.registry import registry
+from revplan.tracking.book import BoardBook, open_board
 
 EXAMPLE = Path(__file__).parents[2] / "data" / "example"
 FY26 = EXAMPLE / "plan_fy26.yaml"
@@ -210,7 +210,7 @@ def test_no_source_is_called_complete_that_brought_fewer_than_promised(tmp_path:
 
 @pytest.mark.parametrize("name", ["plan_fy26.yaml", "plan.yaml"])
 def test_what_is_committed_and_signed_is_rounded_up(name: str) -> None:
-    committed = open_boardbook(EXAMPLE / name)
+    committed = open_board(EXAMPLE / name)
     first = -committed.year.first
     entered = sum(
         float(flow[cell.stages.index("sql"), max(first, 0) : first + 12].sum())

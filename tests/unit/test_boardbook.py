@@ -14,14 +14,14 @@ import pandas as pd
 import pytest
 from small_company import ACTUALS, CRM, LEADS, small_book
 
-from revplan.boardbook import BoardBook, open_boardbook
-from revplan.errors import PlanError
+from revplan.exhibits import promised
+from revplan.ground.errors import PlanError
+from revplan.ground.tables import columns, conform
 from revplan.plan.file import read_plan
 from revplan.record.signing import Terms, sign
-from revplan.report.board import promised
-from revplan.standing_notes import short_promise
-from revplan.tables import columns, conform
-from revplan.workbook import open_workbook
+from revplan.tracking.book import BoardBook, open_board
+from revplan.tracking.notes import short_promise
+from revplan.workbook.workbook import open_workbook
 
 EXAMPLE = Path(__file__).parents[2] / "data" / "example"
 FY26 = EXAMPLE / "plan_fy26.yaml"
@@ -205,7 +205,7 @@ def test_the_landing_is_what_is_closed_open_and_to_come(book: BoardBook) -> None
     assert year["closed"] < year["landing_low"] < year["landing"] < year["landing_high"]
     assert 0 < year["chance_of_goal"] < 1
     assert year["at_recent_pace"] > year["closed"]
-    running = open_boardbook(FY26, "2026-Q3", date(2026, 8, 15)).landing.iloc[0]
+    running = open_board(FY26, "2026-Q3", date(2026, 8, 15)).landing.iloc[0]
     assert running["closed"] < running["landing_low"] < running["landing"] < running["landing_high"]
 
 
@@ -222,7 +222,7 @@ def test_the_bridge_of_the_actuals_is_that_of_the_subscriptions(book: BoardBook)
 
 
 def test_months_after_the_last_day_known_are_not_booked() -> None:
-    early = sound(open_boardbook(FY26, "2026-Q3", date(2026, 8, 15)))
+    early = sound(open_board(FY26, "2026-Q3", date(2026, 8, 15)))
     money = early.promise_money.set_index(["period", "term"])
     assert money["basis"]["2026-Q3 to date", "spend"].endswith("booked in the actuals to 31 Jul 2026")
     july = pd.read_csv(EXAMPLE / "spend.csv").query("month == '2026-07'")["spend"].sum()
@@ -263,7 +263,7 @@ def test_a_plan_that_expects_less_than_its_goal_is_named() -> None:
 
 
 def test_a_year_that_has_not_begun_has_empty_tables() -> None:
-    book = sound(open_boardbook(EXAMPLE / "plan.yaml"))
+    book = sound(open_board(EXAMPLE / "plan.yaml"))
     assert book.state == "The year begins on 1 Jan 2027; nothing can have come yet."
     assert all(getattr(book, name).empty for name in TABLES if name not in ("reached_by_month", "landing"))
     assert book.landing["closed"].tolist() == [0]  # the year as planned
@@ -271,10 +271,10 @@ def test_a_year_that_has_not_begun_has_empty_tables() -> None:
 
 
 def test_of_a_quarter_that_has_not_begun_only_the_year_lands() -> None:
-    book = sound(open_boardbook(FY26, "2026-Q4", END))
+    book = sound(open_board(FY26, "2026-Q4", END))
     assert book.state == "Oct-Dec 2026 (Q4 FY26) begins on 1 Oct 2026; nothing of it can have come yet."
     assert book.promise.empty
-    whole = open_boardbook(FY26, "2026-Q3", END).landing
+    whole = open_board(FY26, "2026-Q3", END).landing
     assert book.landing["period"].tolist() == ["2026"]
     pd.testing.assert_frame_equal(book.landing, whole[1:].reset_index(drop=True))
     assert len(book.coverage) == 8  # what is open can be held against what remains at any time
@@ -351,12 +351,12 @@ def test_records_a_month_old_are_named_and_not_called_too_low(tiny: Callable[...
 
 
 def test_a_last_day_far_beyond_the_records_is_said() -> None:
-    found = open_boardbook(FY26, as_of="2027-05-05").stale
+    found = open_board(FY26, as_of="2027-05-05").stale
     assert found == (
         "The records end on 14 Nov 2026, 172 days before 5 May 2027: what came later is not in them, "
         "and all that follows is too low."
     )
-    assert open_boardbook(EXAMPLE / "plan.yaml", as_of="2026-12-31").stale == ""  # nothing can have come yet
+    assert open_board(EXAMPLE / "plan.yaml", as_of="2026-12-31").stale == ""  # nothing can have come yet
 
 
 def test_a_segment_the_plan_lacks_is_mix(tiny: Callable[..., BoardBook]) -> None:
@@ -438,13 +438,13 @@ def test_records_without_the_commit_stage_are_counted_at_the_next(tiny: Callable
 
 def test_against_a_signed_plan(tmp_path: Path, book: BoardBook) -> None:
     record = sign(FY26, ["Ada L."], date(2025, 11, 20), tmp_path, terms=Terms(above_ceilings=True))
-    signed = sound(open_boardbook(FY26, "2026-Q3", against=record.folder))
+    signed = sound(open_board(FY26, "2026-Q3", against=record.folder))
     assert signed.state == "Jul-Sep 2026 (Q3 FY26), as known on 30 Sep 2026; signed by Ada L. on 20 Nov 2025."
     pd.testing.assert_frame_equal(signed.variance, book.variance)
     pd.testing.assert_frame_equal(signed.promise, book.promise)  # what is to sign was signed
     assert promised.signed(signed).value == record.signature.signed == open_workbook(FY26).to_sign.number
     lower = sign(FY26, ["Ada L."], date(2025, 11, 20), tmp_path, terms=Terms(confidence=0.45))
-    held = open_boardbook(FY26, "2026-Q3", against=lower.folder)
+    held = open_board(FY26, "2026-Q3", against=lower.folder)
     assert promised.signed(held).value == lower.signature.signed
     assert promised.committed(held).value == promised.committed(signed).value == math.ceil(lower.signature.commit)
     new = [each.promise[each.promise["part"] == "new"]["promised"] for each in (held, signed)]
@@ -456,10 +456,10 @@ def test_against_a_signed_plan(tmp_path: Path, book: BoardBook) -> None:
 
 def test_a_promise_of_another_year_or_other_stages_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PlanError) as caught:
-        open_boardbook(FY26, "2026-Q3", against=EXAMPLE / "plan.yaml")
+        open_board(FY26, "2026-Q3", against=EXAMPLE / "plan.yaml")
     assert str(caught.value) == "against: is of the year from 2027-01, the plan of that from 2026-01"
 
 
 def test_a_segment_of_no_plan_is_refused() -> None:
     with pytest.raises(PlanError, match=r"segment: got .*smbb.*; the plan's segments are smb, mid, enterprise"):
-        open_boardbook(FY26, "2026-Q3", segment="smbb")
+        open_board(FY26, "2026-Q3", segment="smbb")

@@ -7,8 +7,16 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from revplan.plan.bridge import Bridge, BridgeError, next_year_growth, next_year_new_arr, solve_bridge, yearly_rate
-from revplan.plan.goal import Change, Goal
+from revplan.plan.goal import (
+    Bridge,
+    BridgeError,
+    Change,
+    Goal,
+    next_year_growth,
+    next_year_new_arr,
+    solve_bridge,
+    yearly_rate,
+)
 
 # 8,000,000 + 3,500,000 + 960,000 - 160,000 - 640,000 = 11,660,000
 WHOLE: dict[str, Any] = {

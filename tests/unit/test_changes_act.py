@@ -14,20 +14,20 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from revplan.errors import PlanError
-from revplan.historybook import open_history
-from revplan.known import read_history, with_history_rates
-from revplan.model.scenarios import compare, scenario_notes
-from revplan.model.simulate import simulate
+from revplan.exhibits import deliveries, evidence
+from revplan.exhibits import rates as rate_exhibits
+from revplan.exhibits.evidence import assumption_log
+from revplan.ground.errors import PlanError
 from revplan.plan.file import plan_schema, read_plan
 from revplan.plan.model import Plan
 from revplan.plan.scenario import scenario_plans
-from revplan.report import deliveries, evidence
-from revplan.report import rates as rate_exhibits
-from revplan.report.assumption_log import assumption_log
-from revplan.simulation_text import simulation_answer
-from revplan.workbook import Workbook, check_plan, open_workbook, plan_answer
-from revplan.workbook_text import plan_text
+from revplan.rates.book import open_history
+from revplan.simulation.answer import simulation_answer
+from revplan.simulation.scenarios import compare, scenario_notes
+from revplan.simulation.simulate import simulate
+from revplan.snapshot.state import read_history, with_history_rates
+from revplan.workbook.answer import plan_text
+from revplan.workbook.workbook import Workbook, check_plan, open_workbook, plan_answer
 
 TRIALS = 256
 PLAN = """\

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from revplan.model.year import Known, PlannedYear, plan_year
+from revplan.exhibits import annual_commit, charts, deliveries
+from revplan.funnel.year import Known, PlannedYear, plan_year
 from revplan.plan.model import Plan
-from revplan.report import annual_commit, charts, deliveries
-from revplan.workbook import Workbook
+from revplan.workbook.workbook import Workbook
 
 
 def planned(source: dict[str, Any] | None = None, months: int = 0, plan_date: str = "2027-01-01") -> Workbook:

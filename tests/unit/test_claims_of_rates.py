@@ -16,17 +16,15 @@ from hypothesis import given
 from hypothesis import strategies as some
 from test_history_rates import START, history_of
 
-from revplan.formats import show
-from revplan.history import warts
-from revplan.history.backtest import MODEL, Backtest, beaten_by
-from revplan.history.baselines import NAMES
-from revplan.history.findings import Findings
-from revplan.history.moments import Moments
-from revplan.history.rates import estimate_transitions, estimate_warnings
-from revplan.history.records import History
-from revplan.history.scores import Scores
-from revplan.historybook import HistoryBook
-from revplan.report import rate_charts, rates
+from revplan.crm import warts
+from revplan.crm.cells import Findings
+from revplan.crm.moments import Moments
+from revplan.crm.records import History
+from revplan.exhibits import rate_charts, rates
+from revplan.ground.formats import show
+from revplan.rates.backtest import MODEL, NAMES, Backtest, Scores, beaten_by
+from revplan.rates.book import HistoryBook
+from revplan.rates.estimates import estimate_transitions, estimate_warnings
 
 
 def book_of(history: History) -> HistoryBook:

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from revplan import __version__
 from revplan.cli import main
-from revplan.errors import ReportError
-from revplan.report import running
+from revplan.ground.errors import ReportError
+from revplan.ground.version import __version__
+from revplan.run import running
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "data" / "example" / "plan.yaml"
@@ -209,7 +209,7 @@ def test_a_fault_of_revplan_itself_is_exit_1_and_no_traceback(
     def broken(*_: object) -> None:
         raise RuntimeError("a cog is loose")
 
-    monkeypatch.setattr("revplan.workbook.open_workbook", broken)
+    monkeypatch.setattr("revplan.workbook.workbook.open_workbook", broken)
     assert main(["plan", str(plan_file)]) == 1
     said = capsys.readouterr()
     assert said.out == ""
@@ -224,7 +224,7 @@ def test_a_run_stopped_by_hand_is_exit_1(
     def stopped(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("revplan.workbook.open_workbook", stopped)
+    monkeypatch.setattr("revplan.workbook.workbook.open_workbook", stopped)
     assert main(["plan", str(plan_file)]) == 1
     assert "stopped" in capsys.readouterr().err
 
@@ -347,7 +347,7 @@ def test_init_that_fails_leaves_nothing(
     def full(*_: object, **__: object) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr("revplan.workspace.shutil.copytree", full)
+    monkeypatch.setattr("revplan.run.notebooks.shutil.copytree", full)
     assert main(["init", str(tmp_path / "new")]) == 1
     assert list(tmp_path.iterdir()) == []
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from revplan.history.cells import Cells, Parsed, amounts, days, labels
+from revplan.crm.cells import Cells, Parsed, amounts, days, labels
 
 
 def column(*texts: str) -> Cells:

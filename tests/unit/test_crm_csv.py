@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from revplan.errors import DataError
-from revplan.history.csv_text import read_csv
+from revplan.crm.separated import read_csv
+from revplan.ground.errors import DataError
 
 
 def written(tmp_path: Path, content: bytes | str) -> Path:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from revplan.errors import DataError
-from revplan.history.crm import HistoryCrm, WideCrm
-from revplan.history.crm_file import read_crm_file
+from revplan.crm.file import read_crm_file
+from revplan.crm.mapping import HistoryCrm, WideCrm
+from revplan.ground.errors import DataError
 
 WIDE = """\
 format: wide

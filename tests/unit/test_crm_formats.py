@@ -12,9 +12,9 @@ import duckdb
 import openpyxl
 import pytest
 
-from revplan.errors import DataError, ReportError
-from revplan.history.records import History, read_records
-from revplan.history.tables_in_excel import as_text
+from revplan.crm.excel import as_text
+from revplan.crm.records import History, read_records
+from revplan.ground.errors import DataError, ReportError
 
 CRM = """\
 format: wide

@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from revplan.errors import DataError
-from revplan.history.records import History, known_by, read_export, read_records, silence
+from revplan.crm.records import History, known_by, read_export, read_records, silence
+from revplan.ground.errors import DataError
 
 CRM = """\
 format: wide

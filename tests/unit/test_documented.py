@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from revplan.cli import _parser
-from revplan.history.crm import CrmFile
+from revplan.crm.mapping import CrmFile
 from revplan.plan.file import plan_schema
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -151,7 +151,7 @@ def test_every_key_of_a_crm_file_is_described() -> None:
 
 
 def test_every_column_is_described_once() -> None:
-    with (ROOT / "revplan" / "tables.csv").open(encoding="utf-8", newline="") as file:
+    with (ROOT / "revplan" / "ground" / "tables.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row for row in rows if not row["description"].strip()] == []
     keys = [(row["table"], row["column"]) for row in rows]

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
-from revplan.history.rates import estimate_transitions
-from revplan.history.records import read_records
+from revplan.crm.records import read_records
+from revplan.rates.estimates import estimate_transitions
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "data"))

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from revplan import extras
 from revplan.cli import main
-from revplan.errors import ReportError
-from revplan.report import running
+from revplan.ground import extras
+from revplan.ground.errors import ReportError
+from revplan.run import running
 
 ROOT = Path(__file__).resolve().parents[2]
 PLAN = """name: the plan

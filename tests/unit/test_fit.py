@@ -14,11 +14,11 @@ from ruamel.yaml import YAML
 
 from revplan.app.game import open_game
 from revplan.app.panel import Panel
-from revplan.boardbook import open_boardbook
 from revplan.cli import main
-from revplan.errors import RevplanError
-from revplan.report.annual_commit import summary
-from revplan.workbook import check_plan, open_workbook
+from revplan.exhibits.annual_commit import summary
+from revplan.ground.errors import RevplanError
+from revplan.tracking.book import open_board
+from revplan.workbook.workbook import check_plan, open_workbook
 
 EXAMPLE = Path(__file__).parents[2] / "data" / "example"
 SEGMENTS, SOURCES = ("smb", "mid"), ("web", "events")
@@ -722,7 +722,7 @@ def test_doubts_come_first_in_every_answer(company: Company, capsys: pytest.Capt
     assert page.index("Look at this first: One Lead of events costs") < page.index("Goal:")
     screen = Panel(open_game(Path(path))).words.value
     assert screen.startswith('<p class="rp-warning">Look at this first: One Lead of events costs')
-    assert open_boardbook(path, as_of="2026-11-14").notes[1].startswith("One Lead of events costs")
+    assert open_board(path, as_of="2026-11-14").notes[1].startswith("One Lead of events costs")
     assert main(["sign", path, "--by", "Anna", "--on", "2026-11-16", "--out", str(company.folder / "signed")]) == 0
     assert "- Look at this first: One Lead of events costs" in capsys.readouterr().out.splitlines()[1]
 

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from revplan.escaping import clean, css_string, escape
-from revplan.formats import (
+from revplan.ground.escaping import clean, css_string, escape
+from revplan.ground.formats import (
     KINDS,
     column,
     commitment,
@@ -22,7 +22,7 @@ from revplan.formats import (
     show,
     steady_order,
 )
-from revplan.tables import NUMERIC
+from revplan.ground.tables import NUMERIC
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,20 @@ import pytest
 from ruamel.yaml import YAML
 
 from revplan.cli import main
-from revplan.errors import DataError
-from revplan.history.backtest import MODEL, backtest, backtest_answer
-from revplan.history.baselines import baselines
-from revplan.history.scores import Told, crps, pinball, proportion_interval, scores
-from revplan.history.spells import NEVER, Spells
-from revplan.plan.model import Transition
+from revplan.ground.errors import DataError
+from revplan.plan.parts import Transition
+from revplan.rates.backtest import (
+    MODEL,
+    Told,
+    backtest,
+    backtest_answer,
+    baselines,
+    crps,
+    pinball,
+    proportion_interval,
+    scores,
+)
+from revplan.rates.spells import NEVER, Spells
 
 START = date(2024, 1, 1)
 OLIST = Path(__file__).parents[3] / "shared" / "data" / "olist_asof"

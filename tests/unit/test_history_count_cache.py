@@ -12,10 +12,10 @@ from types import ModuleType
 import pandas as pd
 import pytest
 
-import revplan.history.count_cache as cache
-from revplan.history.count_cache import kept_counts, last_complete
-from revplan.history.counts import cohort_counts
-from revplan.history.engine import Moves, moves_in_frames
+from revplan.rates import count_cache as cache
+from revplan.rates.count_cache import kept_counts, last_complete
+from revplan.rates.counts import cohort_counts
+from revplan.rates.engine import Moves, moves_in_frames
 
 
 def _oracle() -> ModuleType:

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from revplan.errors import DataError
-from revplan.history.counts import OUTCOMES, cohort_counts, exposure_counts
-from revplan.history.engine import Columns, moves_in_frames, moves_in_parquet, moves_in_sql
-from revplan.history.records import read_records
+from revplan.crm.records import read_records
+from revplan.ground.errors import DataError
+from revplan.rates.counts import OUTCOMES, cohort_counts, exposure_counts
+from revplan.rates.engine import Columns, moves_in_frames, moves_in_parquet, moves_in_sql
 
 STAGES = ("lead", "sql", "sqo", "won")
 AS_OF = date(2024, 6, 30)

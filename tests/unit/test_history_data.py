@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from revplan.history.rates import estimate_transitions, estimate_warnings, transitions_block
-from revplan.history.records import read_records
-from revplan.history.stages import open_items
-from revplan.lag import Lag
+from revplan.crm.records import read_records
+from revplan.ground.lag import Lag
+from revplan.rates.estimates import estimate_transitions, estimate_warnings, transitions_block
+from revplan.rates.spells import open_items
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared" / "data"

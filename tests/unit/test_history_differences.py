@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from revplan.history.differences import differences
-from revplan.history.engine import moves_in_frames
-from revplan.history.records import read_records
+from revplan.crm.records import read_records
+from revplan.rates.counts import differences
+from revplan.rates.engine import moves_in_frames
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 LAST = date(2026, 6, 30)

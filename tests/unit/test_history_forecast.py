@@ -10,15 +10,34 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from revplan.errors import DataError
-from revplan.history.arrivals import Arrivals, entries_by_day, expected_arrivals
-from revplan.history.expected import known_of, known_on, means, month_ends
-from revplan.history.flow import Open, carried, open_on, open_records, won_by_day
-from revplan.history.forecast import forecast_answer, forecast_wins
-from revplan.history.hazards import BANDS, HALF_LIFE, Hazards, Watched, hazards, levelled, stays_of, watched
-from revplan.history.predictive import count_forecast, count_quantiles, learnt_cv, money_forecast
-from revplan.history.records import History, read_records
-from revplan.history.spells import NEVER, Spells, day_number, spells_of
+from revplan.crm.records import History, read_records
+from revplan.ground.errors import DataError
+from revplan.rates.arrivals import Arrivals, entries_by_day, expected_arrivals
+from revplan.rates.expected import known_of, known_on, means, month_ends
+from revplan.rates.forecast import (
+    count_forecast,
+    count_quantiles,
+    forecast_answer,
+    forecast_wins,
+    learnt_cv,
+    money_forecast,
+)
+from revplan.rates.hazards import (
+    BANDS,
+    HALF_LIFE,
+    Hazards,
+    Open,
+    Watched,
+    carried,
+    hazards,
+    levelled,
+    open_on,
+    open_records,
+    stays_of,
+    watched,
+    won_by_day,
+)
+from revplan.rates.spells import NEVER, Spells, day_number, spells_of
 
 DAY0 = day_number(date(2024, 1, 1))
 OLIST = Path(__file__).parents[3] / "shared" / "data" / "olist_asof"

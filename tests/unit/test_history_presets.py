@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from revplan.errors import DataError
-from revplan.history.crm_file import read_crm_file
-from revplan.history.records import History, read_records
+from revplan.crm.file import read_crm_file
+from revplan.crm.records import History, read_records
+from revplan.ground.errors import DataError
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from revplan.history.rates import estimate_transitions, estimate_warnings, transitions_block
-from revplan.history.records import History
-from revplan.lag import Lag
+from revplan.crm.records import History
+from revplan.ground.lag import Lag
+from revplan.rates.estimates import estimate_transitions, estimate_warnings, transitions_block
 
 START = date(2025, 1, 1)
 GOLDEN = Path(__file__).parents[3] / "shared" / "golden" / "golden.json"

@@ -13,11 +13,11 @@ import pandas as pd
 import pytest
 from scipy.stats import beta
 
-from revplan.errors import DataError
-from revplan.history.cohort_tables import cohort_rates
-from revplan.history.rates import estimate_transitions, estimate_warnings
-from revplan.history.records import History
-from revplan.history.shrinkage import Cells, shrunk
+from revplan.crm.records import History
+from revplan.ground.errors import DataError
+from revplan.rates.estimates import estimate_transitions, estimate_warnings
+from revplan.rates.parts import Cells, shrunk
+from revplan.rates.tails import cohort_rates
 
 START = date(2024, 1, 1)
 GOLDEN = Path(__file__).parents[3] / "shared" / "golden" / "golden.json"

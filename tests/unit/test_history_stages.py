@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from revplan.history.records import History, read_records
-from revplan.history.stages import open_items, stage_entries
-from revplan.tables import conform
+from revplan.crm.records import History, read_records
+from revplan.ground.tables import conform
+from revplan.rates.spells import open_items, stage_entries
 
 CRM = """\
 format: wide

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from revplan.errors import DataError
-from revplan.history.subscriptions import Periods, Subscriptions, arr_bridge, churn_disagreement, read_subscriptions
-from revplan.tables import conform
+from revplan.crm.subscriptions import Periods, Subscriptions, arr_bridge, churn_disagreement, read_subscriptions
+from revplan.ground.errors import DataError
+from revplan.ground.tables import conform
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 FOLDERS = ("dbt_mrr_playbook", "ravenstack_saas")

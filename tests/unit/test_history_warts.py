@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from revplan.history import warts
-from revplan.history.findings import Findings
-from revplan.history.moments import Moments
-from revplan.history.records import History, read_records
+from revplan.crm import warts
+from revplan.crm.cells import Findings
+from revplan.crm.moments import Moments
+from revplan.crm.records import History, read_records
 
 STAGES = ("lead", "won")
 NO_DAY = np.datetime64("NaT", "us")

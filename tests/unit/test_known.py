@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from revplan.workbook import open_workbook
+from revplan.workbook.workbook import open_workbook
 
 EXAMPLE = Path(__file__).parents[2] / "data" / "example"
 

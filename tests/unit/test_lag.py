@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from scipy.integrate import quad
 from scipy.stats import lognorm
 
-from revplan.calendar import MONTH_DAYS
-from revplan.lag import (
+from revplan.ground.calendar import MONTH_DAYS
+from revplan.ground.lag import (
     INSTANT,
     MAX_MONTHS,
     TAIL,

@@ -14,14 +14,14 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from revplan import files
-from revplan.errors import DataError, PlanError, RevplanError
-from revplan.files import ROWS, content_of, megabytes, within_limits
-from revplan.history.csv_text import read_csv
-from revplan.history.tables_in_database import read_duckdb, read_parquet, read_query
-from revplan.history.tables_in_excel import read_excel
-from revplan.record.contents import verified
-from revplan.report.live.reading import read_filled
+from revplan.crm.excel import read_excel
+from revplan.crm.readers import read_duckdb, read_parquet, read_query
+from revplan.crm.separated import read_csv
+from revplan.excel.reading import read_filled
+from revplan.ground import files
+from revplan.ground.errors import DataError, PlanError, RevplanError
+from revplan.ground.files import ROWS, content_of, megabytes, within_limits
+from revplan.record.signed import verified
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "data" / "example"
 NOT_ORDINARY = ["pipe", "device", "link to a device", "folder", "socket"]

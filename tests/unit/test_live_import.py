@@ -14,18 +14,18 @@ import pytest
 from openpyxl import load_workbook
 
 from revplan.cli import main
-from revplan.errors import DataError, PlanError
-from revplan.model.year import Known, plan_year
+from revplan.excel import changes, reading
+from revplan.excel.address import column, sheet_name
+from revplan.excel.book import live_workbook
+from revplan.excel.changes import difference, import_workbook
+from revplan.excel.grid import READ_ME, SOLVED
+from revplan.exhibits.provenance import fingerprint
+from revplan.funnel.year import Known, plan_year
+from revplan.ground.errors import DataError, PlanError
 from revplan.plan.edit import edited
 from revplan.plan.file import read_plan
 from revplan.plan.model import Plan
-from revplan.report.live import changes, reading
-from revplan.report.live.address import column, sheet_name
-from revplan.report.live.book import live_workbook
-from revplan.report.live.changes import difference, import_workbook
-from revplan.report.live.grid import READ_ME, SOLVED
-from revplan.report.provenance import fingerprint
-from revplan.workbook import Workbook, open_workbook
+from revplan.workbook.workbook import Workbook, open_workbook
 
 PLAN = """\
 # the plan of a small company

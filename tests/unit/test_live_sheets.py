@@ -12,18 +12,18 @@ from xml.etree import ElementTree
 import pandas as pd
 import pytest
 from openpyxl import load_workbook
+from revplan.exhibits.markup import raw
 
-from revplan.formats import KINDS
-from revplan.model.year import Known, plan_year
+from revplan.excel import book as live_book
+from revplan.excel.book import live_workbook
+from revplan.excel.check_sheets import DATES, NUMBERS
+from revplan.excel.grid import INPUTS, READ_ME, SHEETS
+from revplan.exhibits.exhibit import table, text
+from revplan.funnel.year import Known, plan_year
+from revplan.ground.formats import KINDS
+from revplan.ground.tables import NUMERIC
 from revplan.plan.model import Plan
-from revplan.report.exhibit import table, text
-from revplan.report.live import book as live_book
-from revplan.report.live.book import live_workbook
-from revplan.report.live.exhibit_sheets import DATES, NUMBERS
-from revplan.report.live.grid import INPUTS, READ_ME, SHEETS
-from revplan.report.markup import raw
-from revplan.tables import NUMERIC
-from revplan.workbook import Workbook
+from revplan.workbook.workbook import Workbook
 
 EVIL = "=cmd|' /C calc'!A0"
 PLAN: dict[str, Any] = {

@@ -13,12 +13,12 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import lognorm
 
-from revplan import sheets
-from revplan.model.pipeline import OpenGroup
-from revplan.model.sheet import commit_choices
-from revplan.model.year import Known, PlannedYear, QuarterResult, plan_year, recovered_by
+from revplan.funnel import tables as sheets
+from revplan.funnel.pipeline import OpenGroup
+from revplan.funnel.tables import commit_choices
+from revplan.funnel.year import Known, PlannedYear, QuarterResult, plan_year, recovered_by
 from revplan.plan.model import Plan
-from revplan.workbook import Workbook, plan_answer
+from revplan.workbook.workbook import Workbook, plan_answer
 
 Z90 = 1.2815515655446004  # 90 % quantile of the standard normal
 MONTH = 30.4375  # days

@@ -14,10 +14,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from revplan.lag import Lag
-from revplan.model.cells import Cell
-from revplan.model.funnel import HORIZON, forward
-from revplan.model.pipeline import OpenGroup, open_yield
+from revplan.funnel.funnel import HORIZON, Cell, forward
+from revplan.funnel.pipeline import OpenGroup, open_yield
+from revplan.ground.lag import Lag
 
 LEADS = 100_000
 MONTH = 30.4375  # days: 365.25 / 12

@@ -10,15 +10,14 @@ import numpy as np
 import pytest
 from scipy.stats import lognorm
 
-from revplan import sheets
-from revplan.formats import commitment
-from revplan.lag import Lag
-from revplan.model.cells import Cell
-from revplan.model.funnel import half_up
-from revplan.model.ledger import last_useful_day, serves
-from revplan.model.year import Known, PlannedYear, plan_year
+from revplan.funnel import tables as sheets
+from revplan.funnel.funnel import Cell, half_up
+from revplan.funnel.tables import last_useful_day, serves
+from revplan.funnel.year import Known, PlannedYear, plan_year
+from revplan.ground.formats import commitment
+from revplan.ground.lag import Lag
 from revplan.plan.model import Plan
-from revplan.workbook import Workbook, plan_answer
+from revplan.workbook.workbook import Workbook, plan_answer
 
 Z90 = 1.2815515655446004  # 90 % quantile of the standard normal
 

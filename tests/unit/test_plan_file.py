@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
-from revplan.errors import PlanError
+from revplan.ground.errors import PlanError
 from revplan.plan.file import plan_schema, read_plan
 from revplan.plan.model import Plan
 from revplan.plan.stages import PRESETS

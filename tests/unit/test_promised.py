@@ -8,13 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from revplan.lag import Lag
-from revplan.model.cells import Cell
-from revplan.model.funnel import HORIZON
-from revplan.model.pipeline import OpenGroup, open_entries, open_yield
-from revplan.model.promised import narrowed, promised_flow, promised_rates, rest_of_year
-from revplan.model.year import Known, plan_year
+from revplan.funnel.funnel import HORIZON, Cell
+from revplan.funnel.pipeline import OpenGroup, open_entries, open_yield
+from revplan.funnel.year import Known, plan_year
+from revplan.ground.lag import Lag
 from revplan.plan.model import Plan
+from revplan.tracking.promise import narrowed, promised_flow, promised_rates, rest_of_year
 
 JANUARY = pd.Period("2026-01", freq="M")
 LAGS = ((30.0, 80.0), (20.0, 45.0), (40.0, 90.0))

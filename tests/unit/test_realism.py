@@ -16,20 +16,26 @@ from scipy import stats
 from scipy.special import betaincinv, ndtri
 
 from revplan.cli import main
-from revplan.history.pasts import monthly_entries, past_cohorts, won_deals
-from revplan.history.rates import rate_law
-from revplan.history.records import read_records
-from revplan.history.spells import spells_of
-from revplan.model.bank import Bank
-from revplan.model.buffers import World, Yield, buffers, step_of, yield_in
-from revplan.model.funnel import YEAR, forward
-from revplan.model.signing import scaled, signed_year
-from revplan.model.uncertain import chance_all_above
-from revplan.notes import action
-from revplan.realism.rows import Stretch
-from revplan.realism.words import assumed, boldest, chance_words, stacked, stretch, unreached
-from revplan.report import realism as show
-from revplan.workbook import Workbook, open_workbook
+from revplan.crm.records import read_records
+from revplan.exhibits import realism as show
+from revplan.funnel.funnel import YEAR, forward
+from revplan.rates.estimates import rate_law
+from revplan.rates.spells import spells_of
+from revplan.simulation.draws import Bank, chance_all_above
+from revplan.simulation.history import (
+    World,
+    Yield,
+    buffers,
+    monthly_entries,
+    past_cohorts,
+    step_of,
+    won_deals,
+    yield_in,
+)
+from revplan.simulation.realism import Stretch, assumed, boldest, chance_words, stacked, stretch, unreached
+from revplan.simulation.signing import scaled, signed_year
+from revplan.workbook.notes import action
+from revplan.workbook.workbook import Workbook, open_workbook
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "data" / "example" / "plan.yaml"
@@ -326,7 +332,7 @@ def table_mid(book: Workbook, assumption: str) -> float:
 
 
 def compared(book: Workbook) -> list:
-    from revplan.realism.sides import compared_steps
+    from revplan.simulation.history import compared_steps
 
     assert book.records is not None
     return compared_steps(book.year, book.records.estimates, spells_of(book.records.history))

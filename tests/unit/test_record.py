@@ -16,18 +16,17 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from revplan import __version__
 from revplan.cli import main
-from revplan.errors import PlanError
-from revplan.formats import commitment, compact, show
-from revplan.inputs import queries
+from revplan.crm.inputs import queries
+from revplan.ground.errors import PlanError
+from revplan.ground.formats import commitment, compact, show
+from revplan.ground.version import __version__
 from revplan.plan.file import read_plan
-from revplan.record.contents import CONTENTS, README
 from revplan.record.difference import compare
-from revplan.record.promises import against, against_arr
-from revplan.record.reading import Record, drift, read_record
+from revplan.record.signed import CONTENTS, README, Record, drift, read_record
 from revplan.record.signing import Terms, sign
-from revplan.workbook import open_workbook, plan_answer
+from revplan.record.summary import against, against_arr
+from revplan.workbook.workbook import open_workbook, plan_answer
 
 DAY = date(2026, 11, 22)
 PLAN = """\

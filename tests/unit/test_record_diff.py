@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from revplan.cli import main
-from revplan.errors import PlanError
+from revplan.ground.errors import PlanError
+from revplan.record.answer import diff_report
 from revplan.record.difference import Difference, Side, changes_of, compare
 from revplan.record.signing import sign
-from revplan.record_text import diff_report
-from revplan.workbook import open_workbook, plan_answer
+from revplan.workbook.workbook import open_workbook, plan_answer
 
 PLAN = """\
 name: FY27 base

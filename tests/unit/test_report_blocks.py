@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output, new_raw_cell
 
-from revplan.report.blocks import Heading, Prose, Shown, blocks, exhibits
-from revplan.report.exhibit import Exhibit, chart, table
+from revplan.exhibits.exhibit import Exhibit, chart, table
+from revplan.printing.blocks import Heading, Prose, Shown, blocks, exhibits
 
 
 def shown(*bundles: dict) -> object:

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from every_exhibit import ANNUAL_COMMIT
 
-from revplan.model.year import Known, plan_year
+from revplan.exhibits import annual_commit, deliveries, side_by_side
+from revplan.exhibits.evidence import assumption_log
+from revplan.funnel.tables import missed_in_year
+from revplan.funnel.year import Known, plan_year
 from revplan.plan.model import Plan
-from revplan.report import annual_commit, deliveries, side_by_side
-from revplan.report.assumption_log import assumption_log
-from revplan.sheets import missed_in_year
-from revplan.simulation_text import simulation_notes
-from revplan.workbook import Workbook
+from revplan.simulation.answer import simulation_notes
+from revplan.workbook.workbook import Workbook
 
 SMALL: dict[str, Any] = {
     "year": {"first_month": "2027-01"},

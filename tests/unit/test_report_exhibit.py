@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from revplan.errors import ReportError
-from revplan.formats import compact
-from revplan.report import axes, fonts
-from revplan.report.drawing import STYLE, drawing, tidy
-from revplan.report.exhibit import Exhibit, chart, table, text
-from revplan.report.figures import MIMETYPE
+from revplan.exhibits import axes, fonts
+from revplan.exhibits.drawing import STYLE, drawing, tidy
+from revplan.exhibits.exhibit import Exhibit, chart, table, text
+from revplan.exhibits.figures import MIMETYPE
+from revplan.ground.errors import ReportError
+from revplan.ground.formats import compact
 
 ROOT = Path(__file__).resolve().parents[2]
 EVIL = '<script>alert(1)</script>"><img src=x onerror=alert(1)> --> $x^{$ \u202e\x00'
@@ -224,8 +224,8 @@ def test_a_painter_cannot_change_the_rows() -> None:
 def test_drawings_repeat_in_one_process_and_in_the_next(tmp_path: Path) -> None:
     script = (
         "import sys, pandas as pd\n"
-        "from revplan.report import axes\n"
-        "from revplan.report.drawing import drawing\n"
+        "from revplan.exhibits import axes\n"
+        "from revplan.exhibits.drawing import drawing\n"
         "def paint(ax, rows):\n"
         "    ax.fill_between(rows.x, rows.x, label='a'); ax.plot(rows.x, marker='o', label='b')\n"
         "    axes.key(ax); ax.set_xlim(0.5, 1.5)\n"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from revplan.errors import ReportError
-from revplan.report.exhibit import Exhibit, table, text
-from revplan.report.figures import MIMETYPE, ROUNDING, Cells, Figure, as_sentence, figure, joined, measures, say
-from revplan.report.registry import displayed, registry
-from revplan.tables import NUMERIC
+from revplan.exhibits.exhibit import Exhibit, table, text
+from revplan.exhibits.figures import MIMETYPE, ROUNDING, Cells, Figure, as_sentence, figure, joined, measures, say
+from revplan.ground.errors import ReportError
+from revplan.ground.tables import NUMERIC
+from revplan.printing.registry import displayed, registry
 
 ALL_YEAR = ("-Q1", "-Q2", "-Q3", "-Q4", "")
 

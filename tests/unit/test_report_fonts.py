@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from revplan.report import fonts
-from revplan.report.fonts import Font, advice, covering, lacking, legible, without_font
+from revplan.exhibits import fonts
+from revplan.exhibits.fonts import Font, advice, covering, lacking, legible, without_font
 
 HELD = {"latin": "abc", "asia": "日本語한", "korea": "한국", "all": "\ue000"}
 

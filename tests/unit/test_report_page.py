@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from revplan.report.exhibit import Exhibit, table, text
-from revplan.report.figures import MIMETYPE
-from revplan.report.page import page
+from revplan.exhibits.exhibit import Exhibit, table, text
+from revplan.exhibits.figures import MIMETYPE
+from revplan.printing.page import page
 
 EVIL = "<script>alert(1)</script>"
 

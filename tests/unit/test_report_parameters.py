@@ -8,8 +8,8 @@ from datetime import date
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from revplan.errors import PlanError, ReportError
-from revplan.report.parameters import Parameter, checked, declared
+from revplan.ground.errors import PlanError, ReportError
+from revplan.run.parameters import Parameter, checked, declared
 
 CELL = """
 # what a reader may change

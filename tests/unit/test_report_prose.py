@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from revplan.report.prose import paragraphs, runs, words
+from revplan.printing.blocks import paragraphs, runs, words
 
 
 def shown(nodes: list[dict]) -> list[object]:

@@ -7,20 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import html
 
-from revplan.errors import digits
-from revplan.escaping import LONGEST_WORD, clean, cut_words
-from revplan.formats import counted, plural, with_sign
-from revplan.lag import Lag
+from revplan.exhibits.axes import fitting_names
+from revplan.exhibits.figures import figure
+from revplan.exhibits.native import Native
+from revplan.ground.errors import digits
+from revplan.ground.escaping import LONGEST_WORD, clean, cut_words
+from revplan.ground.formats import counted, plural, with_sign
+from revplan.ground.lag import Lag
 from revplan.plan.stages import PRESETS, Stage
 from revplan.plan.words import lag_words
-from revplan.report.axes import fitting_names
-from revplan.report.figures import figure
-from revplan.report.native import Native
-from revplan.report.page import AMOUNT, MESSAGE
-from revplan.report.slides.drawn import named
-from revplan.report.slides.fit import unbroken
-from revplan.report.slides.table import Column, sheets, shortened
-from revplan.report.slides.template import Area
+from revplan.printing.page import AMOUNT, MESSAGE
+from revplan.printing.slides.chart import named
+from revplan.printing.slides.fit import unbroken
+from revplan.printing.slides.table import Column, sheets, shortened
+from revplan.printing.slides.template import Area
 
 PLACE = Area(left=0.5, top=1.7, width=12.3, height=4.6)
 

@@ -11,13 +11,13 @@ import pytest
 from every_exhibit import reports
 from test_board_exhibits import pack
 
-from revplan.boardbook import open_boardbook
-from revplan.errors import ReportError
-from revplan.formats import commitment, show
-from revplan.report import markup
-from revplan.report.exhibit import Exhibit
-from revplan.report.registry import registry
-from revplan.workbook import open_workbook, plan_answer
+from revplan.exhibits import markup
+from revplan.exhibits.exhibit import Exhibit
+from revplan.ground.errors import ReportError
+from revplan.ground.formats import commitment, show
+from revplan.printing.registry import registry
+from revplan.tracking.book import open_board
+from revplan.workbook.workbook import open_workbook, plan_answer
 
 EXAMPLE = Path(__file__).parents[2] / "data" / "example"
 PLANS = ("plan.yaml", "plan_fy26.yaml")
@@ -61,7 +61,7 @@ def test_reports_agree_with_each_other(raws: Raws) -> None:
 def test_the_board_pack_before_the_year_agrees_with_the_annual_commit() -> None:
     plan = EXAMPLE / "plan.yaml"
     exhibits = [markup.raw(each) for made in reports(plan).values() for each in made]
-    board = [markup.raw(each) for each in pack(open_boardbook(plan))]
+    board = [markup.raw(each) for each in pack(open_board(plan))]
     shared = set(registry(exhibits)) & set(registry(board))
     assert {
         f"{name} 2027 {basis}" for name, basis in (("goal", "plan"), ("commit", "expected"), ("signed", "to sign"))

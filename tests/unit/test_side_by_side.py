@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 
 from revplan.cli import main
-from revplan.model import simulate_tables as tables
-from revplan.report import side_by_side as show
-from revplan.report.axes import fitting_names
-from revplan.workbook import Workbook, open_workbook
+from revplan.exhibits import side_by_side as show
+from revplan.exhibits.axes import fitting_names
+from revplan.simulation import tables
+from revplan.workbook.workbook import Workbook, open_workbook
 
 PLAN = """\
 name: Two

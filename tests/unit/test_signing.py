@@ -12,18 +12,18 @@ from typing import Any
 import pytest
 
 from revplan.cli import main
-from revplan.errors import PlanError
-from revplan.formats import plural
-from revplan.model.scenarios import largest_scales
-from revplan.model.signing import ToSign, at_confidence, ceiling_words, expected_words, sentence, to_sign_words
-from revplan.model.simulate import simulate
-from revplan.model.year import Known, plan_year
+from revplan.exhibits import annual_commit, deliveries
+from revplan.funnel.year import Known, plan_year
+from revplan.ground.errors import PlanError
+from revplan.ground.formats import plural
 from revplan.plan.file import read_plan
 from revplan.plan.model import Plan
-from revplan.record.reading import read_record
+from revplan.record.signed import read_record
 from revplan.record.signing import Terms, sign
-from revplan.report import annual_commit, deliveries
-from revplan.workbook import open_workbook
+from revplan.simulation.scenarios import largest_scales
+from revplan.simulation.signing import ToSign, at_confidence, ceiling_words, expected_words, sentence, to_sign_words
+from revplan.simulation.simulate import simulate
+from revplan.workbook.workbook import open_workbook
 
 DAY = date(2026, 11, 22)
 PLAN = """\

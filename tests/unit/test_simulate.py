@@ -10,21 +10,17 @@ import pytest
 from scipy import stats
 from scipy.integrate import quad
 
-from revplan.errors import PlanError
-from revplan.lag import Lag
-from revplan.model import simulate as module
-from revplan.model.bank import BLOCK, Bank
-from revplan.model.funnel import YEAR
-from revplan.model.odds import Odds
-from revplan.model.outcome import LEVELS, outcome
-from revplan.model.outlook import open_months, outlook
-from revplan.model.pipeline import OpenGroup
-from revplan.model.simulate import run, simulate, sweep
-from revplan.model.slip import LagScale, entries_landing, open_by_month
-from revplan.model.trials import drivers, trials_of
-from revplan.model.uncertain import Rates, normal_quadrature
-from revplan.model.year import Known, PlannedYear, plan_year
+from revplan.funnel.funnel import YEAR
+from revplan.funnel.pipeline import OpenGroup
+from revplan.funnel.year import Known, PlannedYear, plan_year
+from revplan.ground.errors import PlanError
+from revplan.ground.lag import Lag
 from revplan.plan.model import Plan
+from revplan.simulation import simulate as module
+from revplan.simulation.draws import BLOCK, Bank, Rates, normal_quadrature
+from revplan.simulation.outlook import LagScale, entries_landing, open_by_month, open_months, outlook
+from revplan.simulation.simulate import run, simulate, sweep
+from revplan.simulation.trials import LEVELS, Odds, drivers, outcome, trials_of
 
 CERTAIN = {"rho": 0.0, "lag_cv": 0.0, "volume_cv": 0.0}
 

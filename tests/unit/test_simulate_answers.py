@@ -14,24 +14,24 @@ import pytest
 from scipy import stats
 
 from revplan.cli import main
-from revplan.errors import PlanError
-from revplan.model import simulate_tables as tables
-from revplan.model.bank import Bank
-from revplan.model.curve import CONFIDENCES, chance_of_goal, commit_curve, scales_needed
-from revplan.model.funnel import YEAR
-from revplan.model.outlook import outlook
-from revplan.model.scenarios import compare, entries_by_stage, largest_scale, spend_of_entries
-from revplan.model.seek import win_rate
-from revplan.model.signing import ToSign, in_parts
-from revplan.model.simulate import Simulation, simulate
-from revplan.model.trials import drivers, trials_of
-from revplan.model.year import Known, plan_year
-from revplan.plan.bridge import solve_bridge
+from revplan.funnel.funnel import YEAR
+from revplan.funnel.year import Known, plan_year
+from revplan.ground.errors import PlanError
 from revplan.plan.file import read_plan
-from revplan.plan.model import GoalChange, Plan, Uncertainty
+from revplan.plan.goal import solve_bridge
+from revplan.plan.model import Plan
+from revplan.plan.parts import GoalChange, Uncertainty
 from revplan.plan.scenario import scenario_plans, varied_goal
-from revplan.simulation_text import simulation_answer, simulation_text
-from revplan.workbook import Workbook
+from revplan.simulation import tables
+from revplan.simulation.answer import simulation_answer, simulation_text
+from revplan.simulation.curve import CONFIDENCES, chance_of_goal, commit_curve, scales_needed, win_rate
+from revplan.simulation.draws import Bank
+from revplan.simulation.outlook import outlook
+from revplan.simulation.scenarios import compare, entries_by_stage, largest_scale, spend_of_entries
+from revplan.simulation.signing import ToSign, in_parts
+from revplan.simulation.simulate import Simulation, simulate
+from revplan.simulation.trials import drivers, trials_of
+from revplan.workbook.workbook import Workbook
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "data" / "example" / "plan.yaml"

@@ -13,12 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from revplan.errors import DataError, Fault, PlanError, ReportError
-from revplan.model import spread
-from revplan.model.simulate import simulate, sweep
-from revplan.model.uncertain import Rates
-from revplan.model.year import Known, plan_year
+from revplan.funnel.year import Known, plan_year
+from revplan.ground.errors import DataError, Fault, PlanError, ReportError
 from revplan.plan.file import read_plan
+from revplan.simulation.draws import Rates
+from revplan.simulation.simulate import in_order, simulate, sweep
 
 PLAN = """\
 year: {first_month: 2027-01}
@@ -47,14 +46,14 @@ def test_results_come_in_order_from_several_threads(four: None) -> None:
         time.sleep(0.001 * (8 - item % 8))  # later items are done first
         return item, threading.get_ident()
 
-    found = list(spread.in_order(work, range(32)))
+    found = list(in_order(work, range(32)))
     assert [item for item, _ in found] == list(range(32))
     assert len({thread for _, thread in found}) == 4
 
 
 def test_few_are_begun_ahead_of_the_one_awaited(four: None) -> None:
     begun: list[int] = []
-    results = spread.in_order(lambda item: begun.append(item), range(1000))
+    results = in_order(lambda item: begun.append(item), range(1000))
     next(results)
     time.sleep(0.05)
     assert len(begun) <= 9
@@ -63,8 +62,8 @@ def test_few_are_begun_ahead_of_the_one_awaited(four: None) -> None:
 
 def test_one_core_needs_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: None)
-    assert set(spread.in_order(lambda _: threading.get_ident(), range(5))) == {threading.get_ident()}
-    assert list(spread.in_order(abs, [])) == []
+    assert set(in_order(lambda _: threading.get_ident(), range(5))) == {threading.get_ident()}
+    assert list(in_order(abs, [])) == []
 
 
 def test_a_fault_stops_the_work(four: None) -> None:
@@ -73,7 +72,7 @@ def test_a_fault_stops_the_work(four: None) -> None:
             raise PlanError.at("transitions", "no rate for 3")
         return item
 
-    results, found = spread.in_order(refusing, range(100)), []
+    results, found = in_order(refusing, range(100)), []
     with pytest.raises(PlanError, match="transitions: no rate for 3"):
         found.extend(results)
     assert found == [0, 1, 2]

@@ -8,12 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from revplan.calendar import Names, period_label, quarter_label
-from revplan.errors import PlanError
-from revplan.tracking.coverage import coverage
-from revplan.tracking.movements import YearTerms, arr_bridge, planned_movements
+from revplan.ground.calendar import Names, period_label, quarter_label
+from revplan.ground.errors import PlanError
 from revplan.tracking.periods import Span, quarter_span, whole_year, year_so_far
 from revplan.tracking.promise import Flows, promise, reached_by_month
+from revplan.tracking.scorecard import YearTerms, arr_bridge, coverage, planned_movements
 from revplan.tracking.variance import factors, variance, variance_cells
 
 JANUARY = pd.Period("2026-01", freq="M")

@@ -14,15 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_company import small_book
 
-from revplan.boardbook import BoardBook, open_boardbook
-from revplan.model.pipeline import open_yield
-from revplan.model.scenarios import compare
-from revplan.model.simulate import simulate
-from revplan.model.year import PlannedYear
-from revplan.plan.model import Plan, Scenario
+from revplan.funnel.pipeline import open_yield
+from revplan.funnel.year import PlannedYear
+from revplan.ground.values import FrozenDict
+from revplan.plan.model import Plan
+from revplan.plan.parts import Scenario
 from revplan.plan.scenario import scenario_plans
-from revplan.values import FrozenDict
-from revplan.what_if import in_todays_world, what_if
+from revplan.simulation.scenarios import compare, in_todays_world, what_if
+from revplan.simulation.simulate import simulate
+from revplan.tracking.book import BoardBook, open_board
 
 EXAMPLE = Path(__file__).parents[2] / "data" / "example"
 FY26 = EXAMPLE / "plan_fy26.yaml"
@@ -100,7 +100,7 @@ def test_the_same_world_has_the_same_luck(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def year_to_come() -> BoardBook:
-    return open_boardbook(EXAMPLE / "plan.yaml")
+    return open_board(EXAMPLE / "plan.yaml")
 
 
 def says_what_compare_says(year: PlannedYear) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from revplan.errors import PlanError
-from revplan.report.parameters import declared
-from revplan.workspace import new_workspace
+from revplan.ground.errors import PlanError
+from revplan.run.notebooks import new_workspace
+from revplan.run.parameters import declared
 
 
 def test_the_notebooks_open_the_workspaces_own_plan(tmp_path: Path) -> None:

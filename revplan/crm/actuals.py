@@ -1,0 +1,366 @@
+"""What came: the table of ARR movements and spend that the plan names, and whether it is whole.
+
+A sheet that finance keeps is more than rows: it has totals, signs, gaps, rows pasted twice. What has one
+meaning is understood and told; what has two, or would count money twice, is a fault.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from revplan.crm.cells import Cells, amounts, first_faults
+from revplan.crm.mapping import in_spelling_of, tidy
+from revplan.crm.records import CURRENCY
+from revplan.crm.separated import TextTable, read_csv
+from revplan.ground.calendar import month_of, months_from
+from revplan.ground.errors import DataError, Fault, shown
+from revplan.ground.files import told_of
+from revplan.ground.formats import listed, show
+from revplan.ground.tables import columns, conform
+from revplan.plan.model import Plan
+
+MONTH = re.compile(r"[12][0-9]{3}-(0[1-9]|1[0-2])")
+TABLE = "actuals"
+KEYS = ("segment", "source")
+MONEY = tuple(each.name for each in columns(TABLE) if each.kind == "money")
+LOSSES = ("contraction", "churn")  # which may be written with a minus sign, as what is taken off
+OUTLAYS = (*LOSSES, "spend")
+TOTAL = re.compile(
+    r"\b(?:(?:sub|grand|general)[ -]?)?(?:totals?|totale|totali|totaux|totaal|toplam)\b|\bsous-total\b"
+    r"|\b(?:sum|summe|summen|zwischensumme|gesamt\w*|insgesamt|endsumme|teilergebnis|ergebnis)\b"
+    r"|\b(?:somme|ensemble|suma|somma|soma|summa|celkem|razem|ogółem|yhteensä|итого|всего)\b|合計|总计|總計|小計|합계|총계",
+    re.IGNORECASE,
+)
+QUARTER = re.compile(r"\b[QT]([1-4])\b", re.IGNORECASE)
+MOST_STRANGE = 500  # rows of names the plan lacks: more are no totals, but another company's
+FAR_MONTHS = 36  # from the plan's year: a month further off is a slip of the pen
+OLD_MONTHS = 6  # between the last month and the plan date: more is an old export
+SPARSE = 0.9  # share of the months times cells with a row from which a missing row is worth a line
+
+
+@dataclass(frozen=True, eq=False)
+class Actuals:
+    """What came, and what a reader must know of how it was read."""
+
+    name: str
+    """The file's name."""
+    table: pd.DataFrame
+    """Table actuals. [plan currency]"""
+    currencies: Mapping[str, str]
+    """Sign or code of a currency found -> where it stands first."""
+    read: tuple[str, ...]
+    """What was understood, and how."""
+    doubts: tuple[str, ...]
+    """What may be wrong with it."""
+
+
+def read_actuals(plan: Plan, folder: Path) -> Actuals | None:
+    """The file that `plan` names as what came; None where it names none.
+
+    A cell left empty counts as 0. Rows that total others are set aside once they agree with them; losses
+    all written with a minus sign are understood.
+
+    Raises
+    ------
+    DataError
+        With every fault: the file cannot be read, a column is missing, a value is no month or no amount, a total
+        disagrees, rows repeat, a month lacks, signs are mixed.
+    """
+    if plan.actuals is None:
+        return None
+    path = folder / plan.actuals
+    with told_of(DataError, shown(path.name), "export it again as CSV, with a header row"):
+        return _read(path, plan)
+
+
+def _read(path: Path, plan: Plan) -> Actuals:
+    text = read_csv(path)
+    if missing := [each.name for each in columns(TABLE) if each.name not in text.header]:
+        raise DataError.at(text.name, f"lacks the columns {', '.join(missing)}; it has {', '.join(text.header[:20])}")
+    rows, signs, faults = _rows(text, plan)
+    if faults:
+        raise DataError((*faults, *_bad_months(text, rows, _worded_total(rows, plan))))
+    totals, faults = _totals(text.name, rows, plan)
+    kept = rows[~totals]
+    faults += _bad_months(text, rows, totals)
+    kept = kept[kept["month"].map(lambda cell: MONTH.fullmatch(cell) is not None)]
+    kept, read, wrong_signs = _one_sign(text.name, kept)
+    faults += (*wrong_signs, *_repeats(text.name, kept), *_months_off(text.name, kept, plan))
+    if faults:
+        raise DataError(faults)
+    if totals.any():
+        count = int(totals.sum())
+        said = (
+            "1 row totals others: it agrees with them and is"
+            if count == 1
+            else f"{count:,} rows total others: they agree with them and are"
+        )
+        read = (f"{text.name}: {said} set aside.", *read)
+    months = pd.PeriodIndex(kept["month"], freq="M")
+    table = conform(kept.drop(columns="line").fillna(dict.fromkeys(MONEY, 0.0)).assign(month=months), TABLE)
+    doubts = (*_lacking(text.name, table), *_other_months(text.name, table, plan), *_below_zero(text.name, kept))
+    return Actuals(text.name, table, signs, read, doubts)
+
+
+def _rows(text: TextTable, plan: Plan) -> tuple[pd.DataFrame, dict[str, str], tuple[Fault, ...]]:
+    """The rows as read: month and names as text, amounts with gaps, and the line of each; the currencies found."""
+    found: dict[str, object] = {"month": [cell.strip() for cell in text.cells("month")], "line": list(text.lines)}
+    signs: dict[str, str] = {}
+    faults: tuple[Fault, ...] = ()
+    for key in KEYS:
+        names = plan.segments if key == "segment" else plan.sources
+        found[key] = in_spelling_of(names, pd.Series([tidy(cell) for cell in text.cells(key)], dtype="str"))
+    for name in MONEY:
+        parsed = amounts(Cells(text.name, name, text.cells(name), text.lines), None, text.separator)
+        faults += parsed.found.faults
+        found[name] = parsed.values
+        if parsed.sign:
+            signs.setdefault(parsed.sign, f"{text.name}, {name}")
+    for column in filter(CURRENCY.search, text.header):
+        for cell, line in zip(text.cells(column), text.lines, strict=True):
+            if cell.strip():
+                signs.setdefault(cell.strip().upper(), f"{text.name} line {line}, {shown(column)}")
+    return pd.DataFrame(found), signs, faults
+
+
+def _bad_months(text: TextTable, rows: pd.DataFrame, totals: np.ndarray) -> tuple[Fault, ...]:
+    cells = rows["month"].to_numpy()
+    wrong = [row for row, cell in enumerate(cells) if not totals[row] and not MONTH.fullmatch(cell)]
+
+    def fault(row: int) -> Fault:
+        return Fault(f"{text.name} line {text.lines[row]}, month", f"got {shown(cells[row])!r}; write it like 2026-04")
+
+    return first_faults(wrong, fault, "values that are no month")
+
+
+# --- rows that total others -----------------------------------------------------------------------------------
+
+
+def _totals(name: str, rows: pd.DataFrame, plan: Plan) -> tuple[np.ndarray, tuple[Fault, ...]]:
+    """Which rows total others, and faults of those that disagree with what they total."""
+    worded = _worded_total(rows, plan)
+    if worded.all():
+        return np.zeros(len(rows), dtype=bool), ()
+    strange = worded | ~_named(rows, plan)
+    if strange.sum() > MOST_STRANGE:
+        strange = worded
+    totals, wrong = worded.copy(), []
+    for row in np.flatnonzero(strange).tolist():
+        parts = _what_it_totals(rows, strange, row, plan)
+        agrees = any(_is_sum(rows, row, part) for part in parts if worded[row] or part.sum() > 1)
+        agrees |= bool(worded[row]) and _is_block(rows, row, ~strange)
+        totals[row] |= agrees
+        if worded[row] and not agrees:
+            wrong.append((row, parts[0]))
+
+    def fault(found: tuple[int, np.ndarray]) -> Fault:
+        row, part = found
+        return Fault(f"{name} line {rows['line'][row]}", _disagrees(rows, row, part))
+
+    return totals, first_faults(wrong, fault, "rows that read as totals and disagree with the rows they total")
+
+
+def _named(rows: pd.DataFrame, plan: Plan) -> np.ndarray:
+    """Rows of a month, a segment and a source of the plan; a plan with one of them takes any name."""
+    named = rows["month"].map(lambda cell: MONTH.fullmatch(cell) is not None).to_numpy(dtype=bool)
+    for key, names in (("segment", plan.segments), ("source", plan.sources)):
+        named = named & (rows[key].isin(list(names)).to_numpy() | (len(names) == 1))
+    return named
+
+
+def _worded_total(rows: pd.DataFrame, plan: Plan) -> np.ndarray:
+    """Rows that say they are a total, where the plan has no such name; and rows that say nothing but amounts."""
+    said = rows["month"].map(lambda cell: TOTAL.search(cell) is not None).to_numpy(dtype=bool)
+    empty = rows["month"].eq("").to_numpy(dtype=bool)
+    for key, names in (("segment", plan.segments), ("source", plan.sources)):
+        of_plan = rows[key].isin(list(names)).to_numpy()
+        said = said | (~of_plan & rows[key].map(lambda cell: TOTAL.search(cell) is not None).to_numpy(dtype=bool))
+        empty = empty & rows[key].eq("").to_numpy(dtype=bool)
+    return said | empty
+
+
+def _what_it_totals(rows: pd.DataFrame, strange: np.ndarray, row: int, plan: Plan) -> list[np.ndarray]:
+    """The rows that the labels of `row` may stand for."""
+    plain = ~strange
+    label = str(rows["month"][row])
+    named = plain.copy()
+    for key, names in (("segment", plan.segments), ("source", plan.sources)):
+        if rows[key][row] in names and not (len(names) == 1 and TOTAL.search(rows[key][row])):
+            named = named & rows[key].eq(rows[key][row]).to_numpy(dtype=bool)
+    month, year = MONTH.search(label), re.search(r"[12][0-9]{3}", label)
+    if month:
+        named = named & rows["month"].eq(month[0]).to_numpy(dtype=bool)
+    quarters = [named & rows["month"].isin(months).to_numpy() for months in _quarters(label, rows, plan)]
+    of_year = named & rows["month"].str.startswith(year[0] if year else "").to_numpy(dtype=bool)
+    return [*quarters, of_year, named]
+
+
+def _quarters(label: str, rows: pd.DataFrame, plan: Plan) -> Iterator[list[str]]:
+    """The months a label such as Q1 2026 may mean: of the calendar, and of the plan's year."""
+    found = QUARTER.search(label)
+    if found is None:
+        return
+    number, written = int(found[1]) - 1, re.search(r"[12][0-9]{3}", label)
+    years = {int(cell[:4]) for cell in rows["month"] if MONTH.fullmatch(cell)}
+    for year in sorted({int(written[0])} if written else years):
+        fiscal = pd.Period(year=year, month=plan.first_month.month, freq="M")
+        for first in dict.fromkeys((pd.Period(year=year, month=1, freq="M"), fiscal, fiscal - 12)):
+            yield [str(month) for month in months_from(first + 3 * number, 3)]
+
+
+def _is_sum(rows: pd.DataFrame, row: int, part: np.ndarray) -> bool:
+    """Whether the amounts of `row` are those of `part` together, each rounded to whole units; empty cells total nothing."""
+    own = rows.loc[row, list(MONEY)].to_numpy(dtype=float)
+    sums = rows.loc[part, list(MONEY)].sum().to_numpy(dtype=float)
+    stated = ~np.isnan(own)
+    slack = 0.5 * (part.sum() + 1) + 1e-9 * np.abs(sums)
+    return bool(part.any() and (np.abs(own - sums) <= slack)[stated].all() and np.abs(own[stated]).sum() > 0)
+
+
+def _is_block(rows: pd.DataFrame, row: int, plain: np.ndarray) -> bool:
+    """Whether the amounts of `row` are those of the plain rows right above it, or right below, however many."""
+    own = rows.loc[row, list(MONEY)].to_numpy(dtype=float)
+    stated = ~np.isnan(own)
+    if not np.abs(own[stated]).sum() > 0:
+        return False
+    at = np.flatnonzero(plain)
+    for beside in (at[at < row][::-1], at[at > row]):
+        sums = np.cumsum(np.nan_to_num(rows.loc[beside, list(MONEY)].to_numpy(dtype=float)), axis=0)
+        slack = 0.5 * np.arange(2, len(beside) + 2)[:, None] + 1e-9 * np.abs(sums)
+        if (np.abs(sums - own) <= slack)[:, stated].all(axis=1).any():
+            return True
+    return False
+
+
+def _disagrees(rows: pd.DataFrame, row: int, part: np.ndarray) -> str:
+    label = ", ".join(shown(rows[key][row]) for key in ("month", *KEYS) if rows[key][row]) or "no name"
+    own, sums = rows.loc[row, list(MONEY)].fillna(0.0), rows.loc[part, list(MONEY)].sum()
+    worst = str((own - sums).abs().idxmax())
+    return (
+        f"reads as a total ({label}), and its {worst} is {own[worst]:,.0f} where the rows it totals give {sums[worst]:,.0f}; "
+        "correct what is missing or doubled, or take the total out"
+    )
+
+
+# --- signs, repeats, gaps -------------------------------------------------------------------------------------
+
+
+def _one_sign(name: str, rows: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...], tuple[Fault, ...]]:
+    """`rows` with losses and spend above zero, what was turned round, and faults where both signs stand."""
+    turned, faults = [], []
+    for column in OUTLAYS:
+        below, over = rows.index[rows[column] < 0], rows.index[rows[column] > 0]
+        if len(below) and not len(over):
+            turned.append(column)
+        elif len(below) and column in LOSSES:
+            few, sign = (below, "below") if len(below) <= len(over) else (over, "above")
+            lines = listed([str(rows["line"][row]) for row in few[:3]])
+            faults.append(
+                Fault(
+                    f"{name} line {rows['line'][few[0]]}, {column}",
+                    f"{len(over):,} amounts are above zero and {len(below):,} below (those {sign} on line {lines}"
+                    f"{', and more' if len(few) > 3 else ''}); write what was lost with one sign, all plus or all minus, "
+                    "and take a correction off the row it corrects",
+                )
+            )
+    rows = rows.assign(**{column: -rows[column] for column in turned})
+    if not turned:
+        return rows, (), tuple(faults)
+    said = (
+        f"{name}: {listed(turned)} {'is' if len(turned) == 1 else 'are'} written with a minus sign and taken as what it says: an amount that went out.",
+    )
+    return rows, said, tuple(faults)
+
+
+def _below_zero(name: str, rows: pd.DataFrame) -> Iterator[str]:
+    for column in ("new", "expansion", "spend"):
+        below = rows[rows[column] < 0]
+        if len(below):
+            first = below.iloc[0]
+            amount = f"{below[column].sum():,.0f}"
+            count = f"{len(below):,} {'amount' if len(below) == 1 else 'amounts'}"
+            yield f"{name}: {column} has {count} below zero, the first in line {first['line']}, {amount} in all: taken off; is that right?"
+
+
+def _repeats(name: str, rows: pd.DataFrame) -> tuple[Fault, ...]:
+    """Rows of one month, segment and source that state the same amount twice; rows that complete each other are one."""
+    keys = ["month", *KEYS]
+    stated = rows[list(MONEY)].fillna(0.0).ne(0.0).groupby([rows[key] for key in keys]).sum()
+    twice = stated.index[(stated > 1).any(axis=1)]
+    again = rows[pd.MultiIndex.from_frame(rows[keys]).isin(twice)]
+    groups = [group for _, group in again.groupby(keys, sort=False)]
+
+    def fault(group: pd.DataFrame) -> Fault:
+        month, *names = (shown(group[key].iloc[0]) for key in keys)
+        lines = listed([str(line) for line in group["line"]])
+        same = bool(group[list(MONEY)].fillna(0.0).nunique().le(1).all())
+        what = (
+            "the same amounts: take the copies out"
+            if same
+            else "different amounts: keep the right one, or add them up in one row"
+        )
+        return Fault(
+            f"{name} line {group['line'].iloc[1]}",
+            f"{month}, {' x '.join(names)} stands there {len(group)} times (lines {lines}), with {what}",
+        )
+
+    return first_faults(groups, fault, "repeated rows; is the file pasted twice?")
+
+
+def _months_off(name: str, rows: pd.DataFrame, plan: Plan) -> Iterator[Fault]:
+    """Faults of months without a row between others, and of months far from the plan's year."""
+    months = pd.PeriodIndex(rows["month"].unique(), freq="M").sort_values()
+    far = [month for month in months if not -FAR_MONTHS <= (month - plan.first_month).n < 12 + FAR_MONTHS]
+    for month in far[:3]:
+        line = rows["line"][rows["month"].eq(str(month))].iloc[0]
+        yield Fault(
+            f"{name} line {line}, month",
+            f"{month} lies years from the plan's year, which begins {plan.first_month}; is it a slip?",
+        )
+    near = months[~months.isin(far)]
+    if len(near) and (gaps := pd.period_range(near[0], near[-1], freq="M").difference(near)).size:
+        some = listed([str(month) for month in gaps[:6]]) + (f" and {len(gaps) - 6} more" if len(gaps) > 6 else "")
+        segment, source = rows["segment"].iloc[0], rows["source"].iloc[0]
+        yield Fault(
+            f"{name}, month",
+            f"goes from {near[0]} to {near[-1]} and has no row of {some}; add what came, "
+            f"or a row of zeros if nothing did: {gaps[0]},{shown(segment)},{shown(source)},0,0,0,0,0",
+        )
+
+
+def _other_months(name: str, table: pd.DataFrame, plan: Plan) -> Iterator[str]:
+    """Months that lack at the start of the plan's year or up to the plan date, and months after the year."""
+    months, said = table["month"], partial(show, kind="month")
+    inside = months[months.isin(plan.months)]
+    if len(inside) and inside.min() > plan.first_month and months.min() >= plan.first_month:
+        yield f"{name} begins with {said(inside.min())} and the year with {said(plan.first_month)}: what came before is not in it."
+    if len(months) and (behind := (month_of(plan.plan_date) - months.max()).n) > OLD_MONTHS:
+        yield f"{name} ends with {said(months.max())}, {behind} months before the plan date: is it the latest?"
+    if (after := months[months > plan.months[-1]]).size:
+        last = said(plan.months[-1])
+        yield f"{name} goes on to {said(after.max())}, and the plan's year ends with {last}: what lies after it is in no sum; is it of this plan?"
+
+
+def _lacking(name: str, table: pd.DataFrame) -> Iterator[str]:
+    """Segments, sources and cells that lack in single months of a file that else has them all."""
+    months = table["month"].unique()
+    for keys in (["segment"], ["source"], ["segment", "source"]):
+        there = table.drop_duplicates(["month", *keys]).groupby(keys).size()
+        if len(months) < 3 or there.sum() < SPARSE * len(there) * len(months) or (there == len(months)).all():
+            continue
+        gaps = []
+        for names in there.index[there < len(months)]:
+            parts = names if isinstance(names, tuple) else (names,)
+            rows = table[np.logical_and.reduce([table[key] == part for key, part in zip(keys, parts, strict=True)])]
+            lost = [str(month) for month in months if month not in set(rows["month"])]
+            gaps.append(f"{' x '.join(map(shown, parts))} in {listed(lost[:3])}")
+        more = f", and {len(gaps) - 3} more" if len(gaps) > 3 else ""
+        yield f"{name} has no row of {'; '.join(gaps[:3])}{more}, and one of every other month: counted as 0; is it forgotten?"
+        return

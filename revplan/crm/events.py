@@ -1,0 +1,234 @@
+"""Stage events as the CRM wrote them: which record entered which stage, or was lost, and when."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from revplan.crm.cells import Cells, Findings, ImportLine, Parsed, counted, stripped
+from revplan.crm.file import did_you_mean
+from revplan.crm.files import CHANGES, Rows, Tables, per_record, usable_rows
+from revplan.crm.mapping import RECORDS, Entered, HistoryCrm, WideCrm, crm_labels, file_of, plain
+from revplan.crm.mapping import column_of as column_in
+from revplan.ground.errors import DataError, Fault, shown
+
+LOST = -1  # the stage number of a loss
+NO_STAGE = -2  # the stage number of a change that leads to no stage
+NEVER = np.datetime64("NaT", "us")
+FEW_ROWS = 20  # of a log: fewer do not show whether it is one of snapshots
+MOST_ALIKE = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Events:
+    """Parallel arrays, an event each: record number, stage number (or LOST) and moment."""
+
+    record: np.ndarray
+    stage: np.ndarray
+    at: np.ndarray
+
+    def where(self, mask: np.ndarray) -> Events:
+        """The events `mask` keeps."""
+        return Events(self.record[mask], self.stage[mask], self.at[mask])
+
+    def __add__(self, other: Events) -> Events:
+        pairs = ((self.record, other.record), (self.stage, other.stage), (self.at, other.at))
+        return Events(*(np.concatenate(pair) for pair in pairs))
+
+
+NO_EVENTS = Events(np.array([], dtype=int), np.array([], dtype=int), np.array([], dtype="datetime64[us]"))
+
+
+@dataclass(frozen=True, eq=False)
+class Raw:
+    """Records and their events, before anything is repaired."""
+
+    records: pd.Index
+    events: Events
+    rows: dict[str, Rows]
+    """File -> its usable rows, for the files a record's labels and amounts can stand in."""
+    found: Findings
+    logged: bool
+    """Whether the events are a log: there a stage entered after a loss means the record was reopened."""
+
+
+def read_events(tables: Tables) -> Raw:
+    """The records and events of the CRM's files.
+
+    Raises
+    ------
+    DataError
+        If days cannot be read; the faults of all columns at once.
+    """
+    crm = tables.source.crm
+    raw = _of_changes(tables, crm) if isinstance(crm, HistoryCrm) else _of_columns(tables, crm)
+    if raw.found.faults:
+        raise DataError(raw.found.faults)
+    return raw
+
+
+# --- format: wide -------------------------------------------------------------------------------------------
+
+
+def _of_columns(tables: Tables, crm: WideCrm) -> Raw:
+    first = file_of(next(iter(crm.stages.values())).at or "")
+    main = usable_rows(tables, first)
+    files = [file for file in crm.files if file not in crm.lists()]
+    rows = {file: main if file == first else usable_rows(tables, file, main.ids) for file in files}
+    raw = Raw(main.ids, NO_EVENTS, rows, sum((each.found for each in rows.values()), Findings()), False)
+    for number, entered in enumerate(crm.stages.values()):
+        raw = _with_column(raw, tables, number, entered)
+    return _with_column(raw, tables, LOST, crm.lost) if crm.lost else raw
+
+
+def _with_column(raw: Raw, tables: Tables, stage: int, entered: Entered) -> Raw:
+    """`raw` with the events whose moments stand in a column."""
+    file = file_of(entered.at or "")
+    moments, found = _moments(tables, file, entered)
+    at = per_record(Parsed(moments, found), raw.rows[file], raw.records, NEVER)
+    record = np.flatnonzero(~np.isnat(at))
+    events = Events(record, np.full(len(record), stage), at[record])
+    return replace(raw, events=raw.events + events, found=raw.found + found)
+
+
+def _moments(tables: Tables, file: str, entered: Entered) -> tuple[np.ndarray, Findings]:
+    """The moments of a column, for the rows whose field is one of the labels."""
+    parsed = tables.days(file, column_in(entered.at or ""))
+    if not entered.conditions():
+        return parsed.values, parsed.found
+    chosen = np.ones(len(parsed.values), dtype=bool)
+    for column, names in entered.conditions().items():
+        wanted = {plain(label) for label in names}
+        chosen &= np.array([plain(text) in wanted for text in tables.cells(file, column_in(column)).texts], dtype=bool)
+    dateless = chosen & np.isnat(parsed.values)
+    columns = " and ".join(shown(column_in(column)) for column in entered.conditions())
+    labels = " and ".join(shown(" or ".join(names)) for names in entered.conditions().values())
+    part = f"{tables.tables[file].name}, {columns}"
+    found = parsed.found + counted(part, f"rows that are {labels} without a day", dateless.sum())
+    return np.where(chosen, parsed.values, NEVER), found
+
+
+# --- format: history ----------------------------------------------------------------------------------------
+
+
+def _of_changes(tables: Tables, crm: HistoryCrm) -> Raw:
+    rows = {RECORDS: usable_rows(tables, RECORDS)} if crm.records else {}
+    log = _log(tables, crm, rows)
+    records = rows[RECORDS].ids if rows else pd.Index(pd.unique(log.ids), dtype=object)
+    events = Events(records.get_indexer(pd.Index(log.ids, dtype=object)), log.stages, log.at)
+    found = sum((each.found for each in rows.values()), Findings()) + log.found
+    raw = Raw(records, events, rows, found, True)
+    for number, entered in enumerate(crm.stages.values()):
+        raw = _with_column(raw, tables, number, entered) if entered.at else raw
+    return raw
+
+
+@dataclass(frozen=True, eq=False)
+class _Log:
+    ids: np.ndarray
+    stages: np.ndarray
+    at: np.ndarray
+    found: Findings
+
+
+def _log(tables: Tables, crm: HistoryCrm, rows: dict[str, Rows]) -> _Log:
+    """The changes that are events; all others are set aside, and counted by the first reason that holds."""
+    id_cells, value_cells = tables.cells(CHANGES, crm.id), tables.cells(CHANGES, crm.value)
+    ids, known, _ = stripped(id_cells)
+    moments = tables.days(CHANGES, crm.at)
+    stages, stage_found = _stages(crm, value_cells)
+    stage_found += _never_met(tables, crm, value_cells, stages)
+    records = rows[RECORDS].ids if rows else pd.Index(ids, dtype=object)
+    aside = [
+        ("no id", ~known, value_cells),
+        ("another field", ~_of_field(tables, crm), value_cells),
+        ("a value that is no stage", stages == NO_STAGE, value_cells),
+        ("no date", np.isnat(moments.values), id_cells),
+        ("no record of that id", ~pd.Index(ids, dtype=object).isin(records), id_cells),
+    ]
+    kept = ~np.logical_or.reduce([rows for _, rows, _ in aside])
+    read = Findings(lines=tables.tables[CHANGES].report(id_cells.file))
+    found = read + _set_aside(aside)
+    found += Findings(lines=(ImportLine(id_cells.file, "rows kept", int(kept.sum())),))
+    found += moments.found + stage_found
+    of_stage = ~np.logical_or.reduce([rows for _, rows, _ in aside[:2]])
+    values = [value_cells.texts[row] for row in np.flatnonzero(of_stage).tolist()]
+    found += _snapshots(id_cells.file, np.array(ids, dtype=object)[of_stage], moments.values[of_stage], values)
+    return _Log(np.array(ids, dtype=object)[kept], stages[kept], moments.values[kept], found)
+
+
+def _stages(crm: HistoryCrm, cells: Cells) -> tuple[np.ndarray, Findings]:
+    """The stage number each change leads to: LOST for a loss, NO_STAGE where its value means neither."""
+    stage_numbers = {stage: number for number, stage in enumerate(crm.stages)}
+    exact = {label: stage_numbers[stage] for stage, each in crm_labels(crm).items() for label in each}
+    exact |= dict.fromkeys(crm.lost or (), LOST)
+    loose = {plain(label): number for label, number in exact.items()}
+    numbers = np.array([loose.get(plain(text), NO_STAGE) for text in cells.texts], dtype=int)
+    inexact = [row for row in np.flatnonzero(numbers != NO_STAGE).tolist() if cells.texts[row].strip() not in exact]
+    example = shown(cells.texts[inexact[0]]) if inexact else ""
+    part = f"{cells.file}, {shown(cells.column)}"
+    return numbers, counted(part, "values matched despite case or spacing", len(inexact), example)
+
+
+def _never_met(tables: Tables, crm: HistoryCrm, cells: Cells, numbers: np.ndarray) -> Findings:
+    """Faults of stages that records passed unseen, because no row has their label; or none, but one nearly like it.
+
+    A log may begin after the first stage, and nothing may have come as far as the last ones yet.
+    """
+    furthest, labelled = int(numbers.max(initial=LOST)), crm_labels(crm)
+    texts = [cells.texts[row].strip() for row in np.flatnonzero(_of_field(tables, crm)).tolist()]
+    strange = [text for text, _ in Counter(texts).most_common() if text]
+    faults = []
+    for number, stage in enumerate(crm.stages):
+        if stage not in labelled or (numbers == number).any():
+            continue
+        hint = did_you_mean(labelled[stage][0], strange)
+        if 0 < number < furthest or "did you mean" in hint:
+            faults.append(
+                Fault(
+                    tables.source.place(("stages", stage)), f"no row is {shown(' or '.join(labelled[stage]))!r}{hint}"
+                )
+            )
+    return Findings(tuple(faults))
+
+
+def _of_field(tables: Tables, crm: HistoryCrm) -> np.ndarray:
+    if crm.field is None:
+        return np.ones(len(tables.tables[CHANGES].lines), dtype=bool)
+    wanted = {plain(label) for label in crm.is_ or ()}
+    texts = tables.cells(CHANGES, crm.field).texts
+    return np.array([plain(text) in wanted for text in texts], dtype=bool)
+
+
+def _set_aside(aside: list[tuple[str, np.ndarray, Cells]]) -> Findings:
+    """How many rows are set aside for each reason that no earlier one holds for, with common examples."""
+    done = np.zeros_like(aside[0][1])
+    found = Findings()
+    for why, rows, cells in aside:
+        values = Counter(cells.texts[row] for row in np.flatnonzero(rows & ~done).tolist()).most_common(3)
+        example = ", ".join(f"{shown(value)!r} {count:,}" for value, count in values)
+        found += counted(cells.file, f"set aside: {why}", (rows & ~done).sum(), example)
+        done |= rows
+    return found
+
+
+def _snapshots(part: str, ids: np.ndarray, at: np.ndarray, values: Sequence[str]) -> Findings:
+    """A log with a row for every record and period, most of which change nothing: snapshots, not changes."""
+    rows = pd.DataFrame({"id": ids, "day": at.astype("datetime64[D]"), "value": list(values)})
+    rows = rows[rows["day"].notna()].sort_values(["id", "day"], kind="stable")
+    again = rows["id"].eq(rows["id"].shift())
+    same = again & rows["value"].eq(rows["value"].shift())
+    periods, records = rows["day"].nunique(), rows["id"].nunique()
+    if (
+        len(rows) < FEW_ROWS
+        or periods < 3
+        or same.sum() <= MOST_ALIKE * again.sum()
+        or len(rows) <= MOST_ALIKE * periods * records
+    ):
+        return Findings()
+    what = "rows that change nothing: these are snapshots, one per record and period; a stage counts from its first"
+    return counted(part, what, same.sum(), f"{records:,} records on {periods:,} days")

@@ -1,0 +1,175 @@
+"""An Excel workbook as text cells. Formulas are never evaluated: their saved values count."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, time
+from decimal import Decimal
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile, ZipFile
+
+from revplan.crm.cells import first_faults
+from revplan.crm.separated import TextTable, header_faults
+from revplan.ground.errors import DataError, Fault, shown
+from revplan.ground.files import UNPACKED_MB, content_of, megabytes, within_limits
+
+LONGEST_WHOLE = 1_000_000_000_000_000  # up to here a fraction holds whole numbers exactly
+LAST_ROW = 1_048_576  # of a sheet in Excel; a file that names a later row is damaged or made to be endless
+
+
+def as_text(value: Any) -> str:
+    """A value of a typed table as the text it would be in a CSV file: days as 2018-01-31."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < LONGEST_WHOLE else str(value)
+    if isinstance(value, datetime):
+        return value.date().isoformat() if value.timetz() == time() else value.isoformat(sep=" ")
+    return value.isoformat() if isinstance(value, date | time) else str(value)
+
+
+def read_excel(path: Path, sheet: str | None) -> TextTable:
+    """The table in `sheet` of the workbook at `path`, or in its first sheet; its first row with a value is the header.
+
+    Raises
+    ------
+    DataError
+        If it is no workbook, has no such sheet, no table in it, or formulas without a saved value.
+    """
+    raw = content_of(path, DataError)
+    refuse_what_unpacks_too_far(raw, path.name)
+    name, rows = _rows(raw, path.name, sheet, True)
+    filled = [(number, row) for number, row in enumerate(rows, start=1) if any(text.strip() for text in row)]
+    if not filled:
+        raise DataError.at(path.name, f"its sheet {shown(name)!r} is empty; name another with `sheet`")
+    head_line, head = filled[0]
+    header = tuple(text.strip() for text in _without_empty_end(head))
+    table = filled[1:]
+    faults = [
+        *header_faults(path.name, header, len(table), f"row {head_line}"),
+        *_too_wide(path.name, header, table),
+        *_unsaved(raw, path.name, name, header),
+    ]
+    if faults:
+        raise DataError(faults)
+    padded = [(*row[: len(header)], *[""] * (len(header) - len(row))) for _, row in table]
+    columns = dict(zip(header, zip(*padded, strict=True), strict=True))
+    lines = [number for number, _ in table]
+    blank = (lines[-1] if lines else 0) - head_line - len(table)
+    how = f"Excel, sheet {shown(name)}"
+    return TextTable(path.name, header, columns, lines, how, blank, sha256(raw).hexdigest(), unit="row")
+
+
+def refuse_what_unpacks_too_far(raw: bytes, name: str) -> None:
+    """Nothing, where `raw` is a workbook that unpacks to no more than UNPACKED_MB.
+
+    Raises
+    ------
+    DataError
+        If it is none, or unpacks to more.
+    """
+    try:
+        with ZipFile(BytesIO(raw)) as archive:
+            content = sum(part.file_size for part in archive.infolist())
+    except (BadZipFile, OSError, ValueError, NotImplementedError):
+        raise DataError.at(name, "is a damaged Excel workbook; open it in Excel and save it again") from None
+    limit = megabytes(UNPACKED_MB)
+    if content > limit.value * 1_000_000:
+        what = f"unpacks to {content / 1e6:,.0f} MB, more than"
+        raise DataError.at(name, f"{limit.refusal(what)}, or save the sheet as CSV (UTF-8)")
+
+
+def _rows(raw: bytes, name: str, sheet: str | None, saved_values: bool) -> tuple[str, list[list[str]]]:
+    """Name and rows of the sheet as text: the saved values, or the formulas."""
+    from openpyxl import load_workbook
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what a workbook holds besides its cells is of no interest here
+        try:
+            workbook = load_workbook(BytesIO(raw), read_only=True, data_only=saved_values, keep_links=False)
+            sheets = {each.title: each for each in workbook.worksheets}
+            chosen = _chosen(name, sheet, list(sheets))
+            rows = [_texts(row) for row in rows_of(sheets[chosen], name)]
+        except DataError:
+            raise
+        except Exception as fault:  # openpyxl names no errors of its own for damaged files
+            message = f"cannot be read as an Excel workbook ({shown(fault)}); open it in Excel and save it again"
+            raise DataError.at(name, message) from None
+    return chosen, rows
+
+
+def rows_of(sheet: Any, name: str) -> Iterator[tuple[Any, ...]]:
+    """The rows of a sheet of the workbook called `name`, empty ones included, within the limits of a file.
+
+    Raises
+    ------
+    DataError
+        Where the sheet goes beyond one of them.
+    """
+    sheet.reset_dimensions()
+    return within_limits(sheet.iter_rows(values_only=True), name, LAST_ROW)
+
+
+def _texts(row: Sequence[Any]) -> list[str]:
+    return _without_empty_end([as_text(value) for value in row])
+
+
+def _without_empty_end(texts: Sequence[str]) -> list[str]:
+    filled = [number for number, text in enumerate(texts) if text.strip()]
+    return list(texts[: filled[-1] + 1]) if filled else []
+
+
+def _chosen(name: str, sheet: str | None, sheets: list[str]) -> str:
+    if sheet is None and sheets:
+        return sheets[0]
+    matching = [each for each in sheets if sheet and each.strip().casefold() == sheet.strip().casefold()]
+    if not matching:
+        listed = ", ".join(shown(each) for each in sheets) or "no sheet with cells"
+        raise DataError.at(name, f"has no sheet {shown(sheet or '')!r}; it has {listed}")
+    return matching[0]
+
+
+def _too_wide(name: str, header: Sequence[str], table: Sequence[tuple[int, list[str]]]) -> tuple[Fault, ...]:
+    wrong = [(number, row) for number, row in table if len(row) > len(header)]
+
+    def fault(each: tuple[int, list[str]]) -> Fault:
+        message = f"has a value right of the header's last column ({shown(each[1][-1])}); give the column a name"
+        return Fault(f"{name} row {each[0]}", message)
+
+    return first_faults(wrong, fault, "rows longer than the header")
+
+
+def _unsaved(raw: bytes, name: str, sheet: str, header: Sequence[str]) -> tuple[Fault, ...]:
+    """Faults for formulas whose value was never saved, as programs write them that do not calculate."""
+    if not _has_formulas(raw):
+        return ()
+    cells = list(_formulas_without_value(raw, name, sheet, header))
+    todo = "the workbook was written by a program; open it in Excel and save it once"
+    return first_faults(
+        cells,
+        lambda each: Fault(f"{name} row {each[0]}, {shown(each[1])}", f"holds a formula without its value; {todo}"),
+        "formulas without their value",
+    )
+
+
+def _has_formulas(raw: bytes) -> bool:
+    with ZipFile(BytesIO(raw)) as archive:
+        sheets = [part for part in archive.namelist() if part.startswith("xl/worksheets/")]
+        return any(b"<f>" in (content := archive.read(part)) or b"<f " in content for part in sheets)
+
+
+def _formulas_without_value(raw: bytes, name: str, sheet: str, header: Sequence[str]) -> Iterator[tuple[int, str]]:
+    saved, written = _rows(raw, name, sheet, True)[1], _rows(raw, name, sheet, False)[1]
+    for number, (values, formulas) in enumerate(zip(saved, written, strict=False), start=1):
+        for column, (formula, text) in enumerate(zip(formulas, header, strict=False)):
+            value = values[column] if column < len(values) else ""
+            if formula.startswith("=") and not value:
+                yield number, text

@@ -1,0 +1,215 @@
+"""Reading a CRM file: every fault of it at once, each with its line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from revplan.crm.cells import Findings
+from revplan.crm.mapping import (
+    RECORDS,
+    CrmFile,
+    DataFile,
+    HistoryCrm,
+    Key,
+    Location,
+    WideCrm,
+    crm_labels,
+    file_of,
+    plain,
+)
+from revplan.crm.presets import expanded
+from revplan.crm.separated import TextTable
+from revplan.ground.errors import DataError, Fault, shown
+from revplan.ground.files import told_of
+from revplan.ground.values import SALVAGE
+from revplan.ground.yamlfile import Document, dotted, read_yaml
+
+
+@dataclass(frozen=True)
+class CrmSource:
+    """A CRM file as read: what it says, where, and the line of each key for messages."""
+
+    crm: WideCrm | HistoryCrm
+    path: Path
+    document: Document
+    found: Findings = field(default_factory=Findings)
+    """What a preset chose, for the report."""
+    tables: dict[str, TextTable] = field(default_factory=dict)
+    """Files a preset has read already."""
+
+    def place(self, key: Key) -> str:
+        """File, line and key, for a message about what `key` says."""
+        return self.document.where(key)
+
+
+WANTED = "the CRM file (YAML)"
+
+FORMATS: dict[str, type[WideCrm] | type[HistoryCrm]] = {"wide": WideCrm, "history": HistoryCrm}
+
+
+def read_crm_file(path: Path) -> CrmSource:
+    """The CRM file at `path`.
+
+    Raises
+    ------
+    DataError
+        If it is not YAML, or says something unknown or impossible; every fault of the file at once.
+    """
+    with told_of(DataError, shown(path.name), "look for a value of an odd form, and write it plainly"):
+        return _source(path)
+
+
+def _source(path: Path) -> CrmSource:
+    document = read_yaml(path, DataError, WANTED)
+    if "goal" in document.data and not {"format", "preset"} & set(document.data):
+        raise DataError.at(document.name, f"is a plan; give {WANTED}{_named_by(document.data)}")
+    if "preset" not in document.data:
+        return CrmSource(_checked(document.data, document), path, document)
+    preset = expanded(document, path.parent)
+    return CrmSource(_checked(preset.data, document), path, document, preset.found, preset.tables)
+
+
+def _named_by(plan: dict[str, Any]) -> str:
+    """The CRM file that a plan names, for a message."""
+    history = plan.get("history")
+    named = history.get("leads") if isinstance(history, dict) else None
+    return f" that it names: {shown(named)}" if named else ""
+
+
+def _checked(data: dict[str, Any], document: Document) -> WideCrm | HistoryCrm:
+    model = FORMATS.get(str(data.get("format")))
+    if model is None:
+        came = shown(data.get("format", "missing"))
+        raise DataError.at(document.where(("format",)), f"is {came}; it must be one of: {', '.join(FORMATS)}")
+    crm, faults = _validated(model, data, document)
+    faults += [Fault(document.where(key), message) for key, message in _consistency(crm)]
+    if faults:
+        raise DataError(faults)
+    return crm
+
+
+def _validated(
+    model: type[WideCrm] | type[HistoryCrm], data: dict[str, Any], document: Document
+) -> tuple[WideCrm | HistoryCrm, list[Fault]]:
+    """What could be read, and what is wrong with the rest, which is None."""
+    try:
+        return model.model_validate(data), []
+    except ValidationError as error:
+        faults = [Fault(document.where(each["loc"]), _message(model, dict(each))) for each in error.errors()]
+        return model.model_validate(data, context=SALVAGE), faults
+
+
+def _message(model: type[CrmFile], error: Mapping[str, Any]) -> str:
+    where, came = error["loc"], error["input"]
+    if error["type"] == "missing":
+        return "is missing"
+    if error["type"] == "extra_forbidden":
+        known = [field.alias or name for name, field in model.model_fields.items()] if len(where) == 1 else []
+        return f"is no key of the CRM file{did_you_mean(str(where[-1]), known)}"
+    if error["type"] == "string_pattern_mismatch" and where[-1] == "currency":
+        return (
+            f"is {shown(came)!r}; write a code such as EUR for all amounts, or file.column with the code of each record"
+        )
+    if error["type"] == "string_pattern_mismatch":
+        return f"is {shown(came)!r}; write file.column, such as leads.created"
+    if where[-1] == "url":
+        return "write env:NAME and keep the address in that environment variable: it may hold a password"
+    if came is None:
+        return "is empty; give it a value or leave the key out"
+    if error["type"] == "string_type":
+        return f"is {shown(came)}, which is no text here; put it in quotes if it is one"
+    reason = error["msg"].removeprefix("Value error, ")
+    return f"{shown(came)!r}: {reason[:1].lower()}{reason[1:]}"
+
+
+def did_you_mean(name: str, known: list[str]) -> str:
+    """A hint for a message: the known name most like `name`, or what there is."""
+    close = get_close_matches(name.casefold(), [each.casefold() for each in known], n=1, cutoff=0.75)
+    if close:
+        return f"; did you mean {shown(next(each for each in known if each.casefold() == close[0]))!r}?"
+    listed = ", ".join(shown(each) for each in known[:12])
+    more = f" and {len(known) - 12} more" if len(known) > 12 else ""
+    return f"; it has {listed}{more}" if known else ""
+
+
+def _consistency(crm: CrmFile) -> Iterator[tuple[Key, str]]:
+    """Key and message of whatever does not fit together; parts that are None were faulty themselves."""
+    yield from _files(crm)
+    yield from _days(crm)
+    for key in ("segment", "source"):
+        place = getattr(crm, key)
+        if place is not None and (place.column is None) == (place.value is None):
+            yield (key,), "give either a column (file.column) or {value: one label for all}"
+    if isinstance(crm, HistoryCrm):
+        yield from _changes(crm)
+
+
+def _files(crm: CrmFile) -> Iterator[tuple[Key, str]]:
+    files = crm.data_files()
+    for name in files:
+        if "." in name:
+            yield ("files", name), "a file's name must not hold a dot: columns are written file.column"
+    lists = crm.lists()
+    for name, file in files.items():
+        key: Key = (name,) if file is getattr(crm, RECORDS, None) else ("files", name)
+        if file is not None:
+            yield from _location(key, file)
+            yield from _id(key, file, name in lists)
+    if isinstance(crm, HistoryCrm):
+        yield from _location((), crm)
+    for place, column in crm.columns().items():
+        if file_of(column) not in files and (files or isinstance(crm, HistoryCrm)):
+            yield place, f"{shown(file_of(column))!r} is none of the files{did_you_mean(file_of(column), list(files))}"
+
+
+def _location(key: Key, where: Location) -> Iterator[tuple[Key, str]]:
+    if not {"path", "sql", "url"} & where.model_fields_set:
+        yield (*key, "path"), "is missing; or give `url` and `sql`"
+    if where.path is not None and (where.sql is not None or where.url is not None):
+        yield (*key, "path"), "give either `path`, or `url` and `sql`"
+    if ("sql" in where.model_fields_set) != ("url" in where.model_fields_set):
+        yield (*key, "sql"), "give `url` and `sql` together: the environment variable with the address, and the query"
+    if where.sheet is not None and where.table is not None:
+        yield (*key, "sheet"), "a sheet is of an Excel workbook, a table of a DuckDB file; give one of them"
+
+
+def _id(key: Key, file: DataFile, is_list: bool) -> Iterator[tuple[Key, str]]:
+    if "id" not in file.model_fields_set and not is_list:
+        yield (*key, "id"), "is missing"
+    if file.via and file_of(file.via) == key[-1]:
+        yield (*key, "via"), "is a column of this file itself; name one of the file with the records"
+
+
+def _days(crm: CrmFile) -> Iterator[tuple[Key, str]]:
+    for key, day in crm.days().items():
+        if day.at is None:
+            yield key, "has no `at`; name the column with its day (file.column)"
+        if (day.field is None) != (day.is_ is None):
+            yield key, "give `field` and `is` together: only rows where the field is that label count"
+        if day.at and day.field and file_of(day.at) != file_of(day.field):
+            files = f"{file_of(day.at)} and {file_of(day.field)}"
+            yield key, f"`at` and `field` must stand in one file; these are {files}"
+        if day.at and any(file_of(column) != file_of(day.at) for column in day.where or ()):
+            yield (*key, "where"), f"its columns must stand in the file of `at`, {shown(file_of(day.at))}"
+
+
+def _changes(crm: HistoryCrm) -> Iterator[tuple[Key, str]]:
+    if (crm.field is None) != (crm.is_ is None):
+        yield ("field",), "give `field` and `is` together: only changes of that field count"
+    for stage, entered in (crm.stages or {}).items():
+        if entered is not None and entered.at is None and entered.is_ is None:
+            yield ("stages", stage), "give the values changed to, or {at: records.column}"
+    meanings: list[tuple[str, Key]] = [
+        (label, ("stages", stage)) for stage, labels in crm_labels(crm).items() for label in labels
+    ]
+    meanings += [(label, ("lost",)) for label in crm.lost or ()]
+    seen: dict[str, Key] = {}
+    for label, key in meanings:
+        if seen.setdefault(plain(label), key) != key:
+            yield key, f"{shown(label)!r} stands for {dotted(seen[plain(label)])} already; a value has one meaning"

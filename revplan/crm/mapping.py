@@ -1,0 +1,287 @@
+"""The CRM file: which files hold the records, and in which columns their stages stand."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import pandas as pd
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from revplan.ground.values import FrozenDict, Number, PathText, Value, frozen
+
+RECORDS = "records"  # the name the columns of the records file are written with in `format: history`
+ORIGINS = ("segment", "source")
+LABELS = ("owner", "program", "product")
+MONEY = ("amount", "cost")
+PROBE = datetime(2003, 2, 1)
+
+
+def _known_format(text: str) -> str:
+    try:
+        same = datetime.strptime(PROBE.strftime(text), text) == PROBE
+    except ValueError:
+        same = False
+    if not same:
+        raise ValueError("is no date format with year, month and day, such as %d/%m/%Y or %m/%d/%Y %H:%M")
+    return text
+
+
+def _environment_url(url: str) -> str:
+    if not re.fullmatch(r"env:[A-Za-z_][A-Za-z0-9_]*", url):
+        raise ValueError("write env:NAME and keep the address in that environment variable: it may hold a password")
+    return url
+
+
+def _label(value: Any) -> Any:
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str | bool) else value
+
+
+def _key_where_text(key: str) -> BeforeValidator:
+    return BeforeValidator(lambda value: {key: value} if isinstance(value, str | bool) else value)
+
+
+Key = tuple[str, ...]  # the keys on the way to a value of the file
+Text = Annotated[str, Field(min_length=1)]
+Column = Annotated[str, Field(pattern=r"^[^.]+\..+$", description="file.column")]
+Label = Annotated[Text, BeforeValidator(_label)]
+Labels = Annotated[tuple[Label, ...], BeforeValidator(_as_list), Field(min_length=1)]
+DateFormat = Annotated[str, AfterValidator(_known_format)]
+DecimalMark = Literal[".", ","]
+
+
+EnvironmentUrl = Annotated[str, AfterValidator(_environment_url)]
+
+
+class Entered(Value):
+    """When a record entered a stage, or was lost: a day in a column, a recorded change, or both."""
+
+    at: Column | None = None
+    """Column with the day."""
+    field: Column | None = None
+    """Only rows where this column `is` one of the labels count; needs `is`."""
+    is_: Labels | None = Field(default=None, alias="is")
+    """The labels: of `field`, or in `format: history` the values changed to."""
+    where: Annotated[dict[Column, Labels] | None, frozen] = None
+    """Only rows where each of these columns is one of its labels count; in the file of `at`."""
+
+    def conditions(self) -> dict[str, tuple[str, ...]]:
+        """Column -> the labels of which it must be one."""
+        field = {self.field: self.is_} if self.field and self.is_ else {}
+        return {**field, **(self.where or {})}
+
+
+class Origin(Value):
+    """Where a record's segment or source stands: in a column, or the same for all."""
+
+    column: Column | None = None
+    """Column with the label."""
+    value: Text | None = None
+    """One label for all records."""
+
+
+class Location(Value):
+    """Where a table stands: in a file, or in the answer of a query."""
+
+    path: PathText | None = None
+    """Path, relative to the CRM file's folder: text (CSV), an Excel workbook, Parquet or a DuckDB file."""
+    sheet: Text | None = None
+    """Sheet of the Excel workbook; the first one if left out."""
+    table: Text | None = None
+    """Table of the DuckDB file."""
+    url: EnvironmentUrl | None = None
+    """env:NAME, the environment variable with the address of a warehouse; needs `sql`."""
+    sql: Text | None = None
+    """One SELECT, whose answer is the table."""
+
+
+class DataFile(Location):
+    """A file of records."""
+
+    id: Text | None = None
+    """Column that identifies the record."""
+    via: Column | None = None
+    """Column of the file with the records that holds this file's ids, such as leads.converted_opportunity_id."""
+    split: Text | None = None
+    """What separates several ids in a cell of `id`; the row belongs to the first of them that is a record."""
+    date_format: DateFormat | None = None
+    """How its days are written where not as 2018-01-31; beats the CRM file's."""
+    decimal: DecimalMark | None = None
+    """Its decimal mark; beats the CRM file's."""
+
+
+Day = Annotated[Entered, _key_where_text("at")]
+Change = Annotated[Entered, _key_where_text("is"), BeforeValidator(lambda v: {"is": v} if isinstance(v, list) else v)]
+Place = Annotated[Origin, _key_where_text("column")]
+
+
+class CrmFile(Value):
+    """What every CRM file says, whatever its format."""
+
+    segment: Place | None = None
+    """Segment of the record; all records are of segment `all` if left out."""
+    source: Place | None = None
+    """Source of the record; all records are of source `all` if left out."""
+    owner: Column | None = None
+    """Who works the record."""
+    program: Column | None = None
+    """Programme the record came from."""
+    amount: Column | None = None
+    """Money the record is worth."""
+    cost: Column | None = None
+    """Money spent on the record."""
+    product: Column | None = None
+    """What the record is about to buy."""
+    probability: Column | None = None
+    """The CRM's own chance of winning, looked at for warnings only."""
+    merged: Column | None = None
+    """Ids of records that were merged into this one, separated by semicolons."""
+    expected: Annotated[dict[Literal["segment", "source", "owner", "program", "product"], Column] | None, frozen] = None
+    """Label -> column with all names it can have, such as owner: reps.name; names without a record are told too."""
+    names: Annotated[dict[Literal["segment", "source"], dict[Label, Text | None]] | None, frozen] = None
+    """Label of the export -> the plan's name, such as source: {Webseite: web}; null leaves its records out, and says so."""
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$|^[^.]+\..+$", description="a code or file.column")] | None = (
+        None
+    )
+    """Currency of the amounts: one code for all, or the column (file.column) with each record's."""
+    rates: Annotated[dict[str, Annotated[Number, Field(gt=0, le=1e9)]] | None, frozen] = None
+    """Code of a currency -> what one unit of it is worth in the plan's, for amounts that are in it."""
+    merge_labels: bool = False
+    """Whether labels that differ only in case or spacing become one; otherwise this is only proposed."""
+    date_format: DateFormat | None = None
+    """How days are written where not as 2018-01-31, for example %d/%m/%Y."""
+    decimal: DecimalMark | None = None
+    """Decimal mark of amounts, "." or ","."""
+
+    def data_files(self) -> dict[str, DataFile]:
+        """The files by the name their columns are written with."""
+        raise NotImplementedError
+
+    def days(self) -> dict[Key, Entered]:
+        """Stages, and `lost`, whose day stands in a column."""
+        raise NotImplementedError
+
+    def stage_ids(self) -> tuple[str, ...]:
+        """The stages, in the order of the CRM file."""
+        raise NotImplementedError
+
+    def lists(self) -> tuple[str, ...]:
+        """The files that only list expected names."""
+        others = {file_of(column) for key, column in self.columns().items() if key[0] != "expected"} | {RECORDS}
+        listed = [file_of(column) for column in (self.expected or {}).values() if column]
+        return tuple(dict.fromkeys(file for file in listed if file not in others))
+
+    def columns(self) -> dict[Key, str]:
+        """Every column the file names, by the key that names it."""
+        days = self.days().items()
+        named: dict[Key, str | None] = {
+            (*key, part): getattr(day, part) for key, day in days for part in ("at", "field")
+        }
+        named |= {(*key, "where", column): column for key, day in days for column in day.where or ()}
+        named |= {("expected", label): column for label, column in (self.expected or {}).items()}
+        named |= {("files", name, "via"): file.via for name, file in self.data_files().items() if file}
+        named |= {(key,): place.column for key in ORIGINS if (place := getattr(self, key))}
+        named |= {("currency",): self.currency if self.currency and "." in self.currency else None}
+        named |= {(key,): getattr(self, key) for key in (*LABELS, *MONEY, "probability", "merged")}
+        return {key: column for key, column in named.items() if column}
+
+
+class WideCrm(CrmFile):
+    """One row per record, a column per stage; files are joined on their ids."""
+
+    format: Literal["wide"]
+    """wide."""
+    files: Annotated[dict[Text, DataFile], frozen, Field(min_length=1)]
+    """The files by name; columns are written `name.column`."""
+    stages: Annotated[dict[Text, Day], frozen, Field(min_length=2, max_length=10)]
+    """Stage -> column with the day it was entered; the file of the first one says which records there are."""
+    lost: Day | None = None
+    """Column with the day the record was lost or disqualified."""
+
+    def stage_ids(self) -> tuple[str, ...]:
+        return tuple(self.stages)
+
+    def data_files(self) -> dict[str, DataFile]:
+        return dict(self.files or {})
+
+    def days(self) -> dict[Key, Entered]:
+        days: dict[Key, Entered | None] = {("stages", stage): day for stage, day in (self.stages or {}).items()}
+        return {key: day for key, day in {**days, ("lost",): self.lost}.items() if day is not None}
+
+
+class HistoryCrm(CrmFile, Location):
+    """One row per change of stage; `path` (or `url` and `sql`) says where the changes stand."""
+
+    format: Literal["history"]
+    """history."""
+    id: Text
+    """Column with the record's id."""
+    at: Text
+    """Column with the moment of the change."""
+    value: Text
+    """Column with the value changed to."""
+    field: Text | None = None
+    """Column with the name of the field that changed; every row counts if left out."""
+    is_: Labels | None = Field(default=None, alias="is")
+    """Only changes of this field count."""
+    stages: Annotated[dict[Text, Change], frozen, Field(min_length=2, max_length=10)]
+    """Stage -> the value or values changed to, or {at: records.column} where the records file has its day."""
+    lost: Labels | None = None
+    """Values that mean the record was lost or disqualified."""
+    records: DataFile | None = None
+    """File with one row per record, for segment, source, amount; columns are written `records.column`."""
+    files: Annotated[dict[Text, DataFile] | None, frozen] = None
+    """Files with lists of expected names."""
+
+    def stage_ids(self) -> tuple[str, ...]:
+        return tuple(self.stages)
+
+    def data_files(self) -> dict[str, DataFile]:
+        return {**({RECORDS: self.records} if self.records else {}), **(self.files or {})}
+
+    def days(self) -> dict[Key, Entered]:
+        return {("stages", stage): day for stage, day in (self.stages or {}).items() if day is not None and day.at}
+
+
+def crm_labels(crm: HistoryCrm) -> dict[str, tuple[str, ...]]:
+    """Stage -> the values changed to that mean it."""
+    return {
+        stage: entered.is_
+        for stage, entered in (crm.stages or FrozenDict()).items()
+        if entered is not None and entered.is_ and not entered.at
+    }
+
+
+def plain(label: str) -> str:
+    """`label` without differences of case and spacing."""
+    return " ".join(label.split()).casefold()
+
+
+def tidy(label: str) -> str:
+    """`label` as names are compared: composed letters, single spaces, nothing that cannot be seen."""
+    spaced = "".join(" " if c.isspace() else c for c in unicodedata.normalize("NFC", label))
+    seen = "".join(c for c in spaced if unicodedata.category(c) not in {"Cc", "Cf"})
+    return " ".join(seen.split())
+
+
+def in_spelling_of(names: Iterable[str], labels: pd.Series) -> pd.Series:
+    """`labels`, those that are one of `names` written as it is."""
+    known = {tidy(name): name for name in names}
+    return labels.map({label: known.get(tidy(label), label) for label in labels.unique()}).astype("str")
+
+
+def file_of(column: str) -> str:
+    """The file part of file.column."""
+    return column.partition(".")[0]
+
+
+def column_of(column: str) -> str:
+    """The column part of file.column."""
+    return column.partition(".")[2]

@@ -1,0 +1,194 @@
+"""When every record entered every stage: what was known on a day, put in order, gaps filled.
+
+Every repair is counted. Nothing is dropped: a day out of order is moved, a skipped stage is
+entered at the moment of the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from revplan.crm.cells import Findings, counted
+from revplan.crm.events import LOST, NEVER, Events
+from revplan.ground.errors import shown
+
+DAY = np.timedelta64(1, "D")
+FAR_AHEAD = 366 * DAY
+ENTRY_RECORDS, ENTRY_SHARE = 20, 0.05  # see _first_stage
+RECENT, FEWEST_WATCHED, FEWEST_DAYS = (
+    90 * DAY,
+    30.0,
+    10,
+)  # time whose pace is the usual one; days with entries that show it
+SHORT_SILENCE, MISSED = 7, 10.0  # days of silence, and records missing in them, from which records no longer come in
+MANY = 100  # events from which a lone day far in the future is told from the last day of the export
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """A row per record, a column per stage, with the moment of entry; and the moment of loss."""
+
+    entered: np.ndarray
+    lost: np.ndarray
+    found: Findings
+
+    @property
+    def used(self) -> np.ndarray:
+        """Which records have entered a stage."""
+        return ~np.isnat(self.entered).all(axis=1)
+
+
+def last_day(events: Events) -> date:
+    """The last day the events know of.
+
+    Of 100 events or more, those over a year after 99.9 % of all are taken for typing errors.
+    """
+    return _last(events).astype("datetime64[D]").item()
+
+
+def last_usual_day(events: Events) -> date:
+    """The last day the events know of; the last on which records still came in, where they stop coming in before it.
+
+    They do where at the pace of the 90 days before ten or more would have come since: then the export of the
+    first stage ends there, and what is counted later has no beginning.
+    """
+    last, came = _last(events), _came_in(events)
+    came = came[came <= last]
+    ends = len(came) > 0 and records_missing(came, last) >= MISSED
+    return (came.max() if ends else last).astype("datetime64[D]").item()
+
+
+def records_missing(came: np.ndarray, until: np.datetime64) -> float:
+    """Records that would have come in since the last moment in `came`, at the pace of the 90 days before; 0 within a week."""
+    last = came.max()
+    recent = came[came > last - RECENT]
+    silent, watched = (until - last) / DAY, max((last - recent.min()) / DAY, FEWEST_WATCHED)
+    flows = len(np.unique(recent.astype("datetime64[D]"))) >= FEWEST_DAYS
+    return len(recent) / watched * silent if flows and silent >= SHORT_SILENCE else 0.0
+
+
+def _last(events: Events) -> np.datetime64:
+    """The last moment, typing errors left out."""
+    at = np.sort(events.at)
+    usual = at[int(0.999 * (len(at) - 1))]
+    return at[at <= usual + FAR_AHEAD][-1] if len(at) >= MANY else at[-1]
+
+
+def _came_in(events: Events) -> np.ndarray:
+    """The first moment of each record that has entered a stage."""
+    rows = events.stage != LOST
+    order = np.lexsort((events.at[rows], events.record[rows]))
+    record, at = events.record[rows][order], events.at[rows][order]
+    return at[np.append(True, record[1:] != record[:-1])] if len(at) else events.at[:1]
+
+
+def known_on(events: Events, as_of: date, stages: Sequence[str]) -> tuple[Events, Findings]:
+    """The events entered by the end of `as_of`; the later ones are counted by stage."""
+    later = events.at >= np.datetime64(as_of) + DAY
+    numbers, counts = np.unique(events.stage[later], return_counts=True)
+    names = [*stages, "lost"]  # LOST, -1, is the last
+    found = Findings()
+    for number, count in zip(numbers, counts, strict=True):
+        found += counted(names[number], "dates after the as-of day, ignored", count, f"as of {as_of}")
+    return events.where(~later), found
+
+
+def without_reopened(events: Events, records: int) -> tuple[Events, Findings]:
+    """The events of a log without the losses after which a record entered a stage again."""
+    last_stage = np.full(records, np.iinfo(np.int64).min)
+    stage_rows = events.stage != LOST
+    moments = events.at.astype("int64")
+    np.maximum.at(last_stage, events.record[stage_rows], moments[stage_rows])
+    reopened = ~stage_rows & (last_stage[events.record] > moments)
+    return events.where(~reopened), counted("lost", "losses of records reopened later, ignored", reopened.sum())
+
+
+def first_moments(events: Events, records: int, stages: int, found: Findings) -> Moments:
+    """The first entry into every stage, and the first loss."""
+    never = np.iinfo(np.int64).max
+    first = np.full((records, stages + 1), never)
+    np.minimum.at(first, (events.record, events.stage), events.at.astype("int64"))  # LOST, -1, is the last column
+    moments = np.where(first == never, NEVER, first.astype("datetime64[us]"))
+    return Moments(moments[:, :-1], moments[:, -1], found)
+
+
+def repaired(moments: Moments, stages: Sequence[str], sources: np.ndarray) -> Moments:
+    """`moments` with stages in order and without gaps, losses last and only of records not won.
+
+    `sources` are the records' sources: a source may enter below the first stage.
+    """
+    return _losses_last(_without_gaps(_in_order(moments, stages), stages, sources), stages)
+
+
+def _in_order(moments: Moments, stages: Sequence[str]) -> Moments:
+    """No stage before the one listed ahead of it: an earlier moment is moved up to that one's."""
+    entered, found = moments.entered.copy(), moments.found
+    latest = entered[:, 0].copy()
+    for number, stage in enumerate(stages[1:], start=1):
+        early = entered[:, number] < latest
+        found += _moved(stage, entered[:, number], latest, early)
+        entered[early, number] = latest[early]
+        latest = np.fmax(latest, entered[:, number])
+    return replace(moments, entered=entered, found=found)
+
+
+def _moved(stage: str, moment: np.ndarray, previous: np.ndarray, early: np.ndarray) -> Findings:
+    """Lines for moments moved up: on the same day only the time of day disagrees."""
+    same_day = early & (moment.astype("datetime64[D]") == previous.astype("datetime64[D]"))
+    earlier = early & ~same_day
+    row = int(np.argmax(earlier))
+    example = f"{_day(moment[row])} after {_day(previous[row])}" if earlier.any() else ""
+    return counted(stage, "dates before the previous stage, moved up to it", earlier.sum(), example) + counted(
+        stage, "times of day before the previous stage's on the same day, moved up to it", same_day.sum()
+    )
+
+
+def _day(moment: np.datetime64) -> str:
+    return str(moment.astype("datetime64[D]"))
+
+
+def _without_gaps(moments: Moments, stages: Sequence[str], sources: np.ndarray) -> Moments:
+    """A skipped stage counts as entered at the moment of the next stage entered.
+
+    Stages above the one at which a source enters are not skipped: its records never pass them.
+    """
+    codes, names = pd.factorize(sources)
+    firsts = np.array([_first_stage(moments.entered[codes == code]) for code in range(len(names))], dtype=int)
+    entered, found = moments.entered.copy(), moments.found
+    for code in np.flatnonzero(firsts > 0):
+        what = f"records of source {shown(names[code])} enter here: hardly any has a date before"
+        found += counted(stages[firsts[code]], what, (codes == code).sum())
+    for number in range(len(stages) - 2, -1, -1):
+        skipped = np.isnat(entered[:, number]) & ~np.isnat(entered[:, number + 1]) & (firsts[codes] <= number)
+        entered[skipped, number] = entered[skipped, number + 1]
+        found += counted(stages[number], "skipped, taken as entered with the next stage", skipped.sum())
+    return replace(moments, entered=entered, found=found)
+
+
+def _first_stage(entered: np.ndarray) -> int:
+    """Number of the stage at which the records of a source enter: 0, unless hardly any has a date before.
+
+    It is the first stage dated in at least 5 % of the records dated there or later; a source of fewer
+    than 20 records says too little, and enters at the first stage.
+    """
+    dated = ~np.isnat(entered)
+    by_then = dated[:, ::-1].cumsum(axis=1)[:, ::-1] > 0
+    reached = by_then.sum(axis=0)
+    passed = dated.sum(axis=0) >= np.maximum(1, ENTRY_SHARE * reached)
+    return int(np.argmax(passed)) if reached[0] >= ENTRY_RECORDS else 0
+
+
+def _losses_last(moments: Moments, stages: Sequence[str]) -> Moments:
+    last = np.fmax.reduce(moments.entered, axis=1)
+    won = ~np.isnat(moments.entered[:, -1])
+    after_win = won & ~np.isnat(moments.lost)
+    early = ~won & (moments.lost < last)
+    lost = np.where(after_win, NEVER, np.where(early, last, moments.lost))
+    found = moments.found + counted("lost", f"losses of records in {stages[-1]}, ignored", after_win.sum())
+    found += _moved("lost", moments.lost, last, early)
+    return replace(moments, lost=lost, found=found)

@@ -1,0 +1,335 @@
+"""Parquet and DuckDB files, and queries against a warehouse, as text cells.
+
+Nothing a file or query says can write, or read another file: connections are read-only, what is not
+one SELECT is refused, DuckDB may not leave the database it opened, and PostgreSQL is asked which functions
+may act before one is called. Rows, cells, seconds and memory are limited (`revplan/ground/files.py`).
+
+A table from wherever it stands, as text: what the file is decides, not what it is called.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from revplan.crm.excel import as_text, read_excel
+from revplan.crm.mapping import Location
+from revplan.crm.separated import TextTable, header_faults, read_csv
+from revplan.ground.errors import DataError, shown
+from revplan.ground.extras import check_installed
+from revplan.ground.files import MEMORY_MB, ROWS, SECONDS, stopped_in_time, told_of, within_limits, within_memory
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+CHUNK = 1 << 20
+FETCHED = 10_000  # rows taken from an engine at a time
+DAMAGED = (RuntimeError, ValueError, MemoryError)  # what else DuckDB raises: over bytes that are no text, out of memory
+POSTGRESQL = ("postgresql", "postgres")
+ENVIRONMENT = "env:"
+CALLED = re.compile(r"""([\w$]+)"?\s*(?=\(|/\*|--)""")
+ESCAPED_NAME = re.compile(r"""\bU&\s*["']""", re.IGNORECASE)
+
+
+def read_parquet(path: Path, wanted: Callable[[str], bool]) -> TextTable:
+    """The wanted columns of the Parquet file at `path`.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read.
+    """
+    import duckdb
+
+    literal = "".join(f"[{c}]" if c in "*?[" else c for c in str(path.resolve())).replace("'", "''")
+    with duckdb.connect(":memory:", config=_bounds()) as connection:
+        source = f"read_parquet('{literal}', hive_partitioning = false)"
+        return _of_duckdb(connection, source, path, path.name, "Parquet", wanted)
+
+
+def _bounds() -> dict[str, Any]:
+    """What DuckDB may take: two thirds of the memory for its blocks, for it counts no texts, and nothing of the disk."""
+    return {"memory_limit": f"{MEMORY_MB.value * 2 // 3}MB", "max_temp_directory_size": "0KB"}
+
+
+def read_duckdb(path: Path, table: str | None, wanted: Callable[[str], bool]) -> TextTable:
+    """The wanted columns of `table` in the DuckDB file at `path`, or of its only table.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read, or has no such table.
+    """
+    connection = _connected(path, path.name)
+    with connection:
+        tables = _of_names(connection, path.name)
+        name = table if table is not None or len(tables) != 1 else tables[0]
+        matching = [each for each in tables if name and each.casefold() == name.casefold()]
+        if not matching:
+            came = f"has no table {shown(name)!r}" if name else "has several tables; name one with `table`"
+            raise DataError.at(path.name, f"{came}; it has {', '.join(map(shown, tables[:12])) or 'none'}")
+        parts = ".".join(quoted(part) for part in matching[0].split("."))
+        how = f"DuckDB, table {shown(matching[0])}"
+        return _of_duckdb(connection, parts, path, f"{path.name} {shown(matching[0])}", how, wanted)
+
+
+def _connected(path: Path, name: str) -> DuckDBPyConnection:
+    import duckdb
+
+    if not path.is_file():
+        raise DataError.at(shown(name), "is no file; check the path of the database")
+    try:
+        settings = _bounds() | {"enable_external_access": "false", "autoload_known_extensions": "false"}
+        return duckdb.connect(str(path), read_only=True, config=settings)
+    except (duckdb.Error, *DAMAGED) as fault:
+        raise DataError.at(shown(name), f"cannot be opened as a DuckDB file: {_first_line(fault)}") from None
+
+
+def _of_names(connection: DuckDBPyConnection, name: str) -> list[str]:
+    import duckdb
+
+    query = "SELECT schema_name, table_name FROM duckdb_tables() UNION ALL SELECT schema_name, view_name FROM duckdb_views() WHERE NOT internal"
+    try:
+        found = connection.execute(query).fetchall()
+    except (duckdb.Error, *DAMAGED) as fault:
+        raise DataError.at(name, f"cannot be read: {_first_line(fault)}") from None
+    return sorted(table if schema == "main" else f"{schema}.{table}" for schema, table in found)
+
+
+def _of_duckdb(
+    connection: DuckDBPyConnection, source: str, path: Path, name: str, how: str, wanted: Callable[[str], bool]
+) -> TextTable:
+    import duckdb
+
+    with stopped_in_time(connection.interrupt) as is_late:
+        try:
+            connection.execute("SET TimeZone = 'UTC'")
+            described = connection.execute(f"SELECT * FROM {source} LIMIT 0").description or []
+            header = tuple(str(each[0]) for each in described)
+            chosen = [(each[0], str(each[1])) for each in described if wanted(each[0])]
+            texts = ", ".join(_text_of(column, kind) for column, kind in chosen) or "''"
+            with within_memory():
+                answer = connection.execute(f"SELECT {texts} FROM {source} LIMIT {ROWS.value + 1}")
+                rows = list(within_limits(_fetched(answer), name))
+        except (duckdb.Error, *DAMAGED) as fault:
+            raise DataError.at(name, _because(fault, is_late())) from None
+    _refuse_faulty(name, header, len(rows))
+    cells = list(zip(*rows, strict=True)) if rows else []
+    columns = {column: cells[number] for number, (column, _) in enumerate(chosen)}
+    return TextTable(name, header, columns, range(1, len(rows) + 1), how, 0, _digest(path), unit="row")
+
+
+def _fetched(answer: DuckDBPyConnection) -> Iterator[tuple[str, ...]]:
+    while rows := answer.fetchmany(FETCHED):
+        yield from rows
+
+
+def _because(fault: Exception, late: bool) -> str:
+    """Why an engine gave no answer, and what to do where a limit of ours stopped it."""
+    if late:
+        return SECONDS.refusal("takes longer to answer than")
+    if isinstance(fault, MemoryError) or "memory" in str(fault).lower():
+        return MEMORY_MB.refusal("takes more than")
+    return f"cannot be read: {_first_line(fault)}"
+
+
+def quoted(name: str) -> str:
+    """A name as SQL writes it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _text_of(column: str, kind: str) -> str:
+    """SQL that gives a column as text; whole numbers stored as fractions without a fraction, as ids often are."""
+    name = quoted(column)
+    text = f"coalesce(CAST({name} AS VARCHAR), '')"
+    if kind not in ("DOUBLE", "FLOAT", "NUMBER"):
+        return text
+    whole = f"isfinite({name}) AND {name} = trunc({name}) AND abs({name}) < 1e15"
+    try_double = f"TRY_CAST({name} AS DOUBLE)"
+    return f"CASE WHEN {whole.replace(name, try_double)} THEN CAST(CAST({try_double} AS BIGINT) AS VARCHAR) ELSE {text} END"
+
+
+def _refuse_faulty(name: str, header: Sequence[str], rows: int) -> None:
+    if faults := list(header_faults(name, header, rows, "header")):
+        raise DataError(faults)
+
+
+def _digest(path: Path) -> str:
+    digest = sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _first_line(fault: object) -> str:
+    line = (str(fault).strip() or type(fault).__name__).splitlines()[0]
+    return shown(line.rpartition("FATAL:")[2].strip())  # what a server says stands behind where it stands
+
+
+# --- a query against a warehouse ----------------------------------------------------------------------------
+
+
+def read_query(url: str, sql: str) -> TextTable:
+    """What `sql` answers in the warehouse whose address is the environment variable that `url` names.
+
+    Raises
+    ------
+    DataError
+        If the variable is not set, the engine unknown or not installed, or `sql` not one SELECT.
+    """
+    variable = url.removeprefix(ENVIRONMENT)
+    address = os.environ.get(variable, "")
+    if not address:
+        todo = f"set it to the address of the warehouse, such as {POSTGRESQL[0]}://reader@host/database"
+        raise DataError.at(url, f"the environment variable {shown(variable)} is not set; {todo}")
+    engine = address.partition(":")[0].lower() if "://" in address else ""
+    _refuse_other_than_select(sql, engine)
+    how = f"{engine}, {shown(' '.join(sql.split()))}"
+    if engine == "duckdb":
+        path = _path_of(address)
+        with _connected(path, url) as connection:
+            source = f"({sql.rstrip().rstrip(';')}\n) AS answer"
+            return _of_duckdb(connection, source, path, f"query at {url}", how, lambda _: True)
+    if engine not in POSTGRESQL:
+        raise DataError.at(url, "holds the address of an engine that is not read here; duckdb:// and postgresql:// are")
+    header, rows = _answer_of_postgresql(address, sql, url)
+    _refuse_faulty(f"query at {url}", header, len(rows))
+    texts = [tuple(as_text(value) for value in row) for row in rows]
+    columns = dict(zip(header, zip(*texts, strict=True), strict=True))
+    digest = sha256(repr((header, texts)).encode("utf-8", "replace")).hexdigest()
+    return TextTable(f"query at {url}", header, columns, range(1, len(rows) + 1), how, 0, digest, unit="row")
+
+
+def _refuse_other_than_select(sql: str, engine: str) -> None:
+    import sqlglot
+    from sqlglot import exp
+    from sqlglot.errors import SqlglotError
+
+    try:
+        trees = sqlglot.parse(sql, read="postgres" if engine in POSTGRESQL else "duckdb")
+    except (SqlglotError, RecursionError) as fault:
+        raise DataError.at("query", f"is no SQL that can be read: {_first_line(fault)}") from None
+    writes = (exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Create, exp.Command, exp.Into)
+    tree = trees[0] if len(trees) == 1 else None
+    if not isinstance(tree, exp.Query) or tree.find(*writes):
+        raise DataError.at("query", f"must be one SELECT and nothing else ({shown(' '.join(sql.split()))})")
+
+
+Answer = tuple[tuple[str, ...], Sequence[Sequence[Any]]]
+
+
+def _path_of(address: str) -> Path:
+    """The file of duckdb:///relative or duckdb:////absolute, as SQLAlchemy writes them."""
+    rest = address.partition("://")[2]
+    relative = Path(rest.removeprefix("/"))
+    return relative if relative.is_file() else Path(rest)
+
+
+def _answer_of_postgresql(address: str, sql: str, name: str) -> Answer:
+    check_installed(name, "PostgreSQL")
+    import psycopg
+
+    try:
+        with psycopg.connect(address, connect_timeout=SECONDS.value) as connection:
+            connection.read_only = True
+            connection.execute(f"SET LOCAL statement_timeout = '{SECONDS.value}s'")
+            _refuse_what_acts(connection, sql)
+            with connection.cursor("revplan") as cursor:  # on the server: no more rows come than are taken
+                cursor.itersize = FETCHED
+                cursor.execute(f"{sql.rstrip().rstrip(';')}\n".encode())
+                rows = list(within_limits(cursor, name))
+                answer = tuple(each.name for each in cursor.description or ()), rows
+            connection.rollback()  # some functions write in spite of read_only
+            return answer
+    except psycopg.errors.QueryCanceled:
+        raise DataError.at(name, SECONDS.refusal("takes longer to answer than")) from None
+    except psycopg.Error as fault:
+        raise DataError.at(name, f"the query failed: {_without_password(_first_line(fault), address)}") from None
+
+
+def _refuse_what_acts(connection: Any, sql: str) -> None:
+    """Stop at a function that the server itself calls volatile: it may wait, write, read files or reach another server.
+
+    Raises
+    ------
+    DataError
+        With every such function.
+    """
+    called = _called(sql)
+    query = "SELECT DISTINCT proname FROM pg_catalog.pg_proc WHERE proname = ANY(%s) AND provolatile = 'v' ORDER BY 1"
+    acting = [str(each[0]) for each in connection.execute(query, [called]).fetchall()]
+    if acting:
+        todo = "ask for columns, constants and functions that give the same answer each time"
+        raise DataError.at("query", f"calls {', '.join(map(shown, acting))}, which may do more than read; {todo}")
+
+
+def _called(sql: str) -> list[str]:
+    """The words in `sql` that may name a function: those before a parenthesis or a comment.
+
+    Looked for in the text as it stands, strings and comments too: whoever knows where a server and a parser
+    disagree on what is a string could hide a call in one.
+    """
+    if ESCAPED_NAME.search(sql):
+        raise DataError.at("query", 'holds a name in escapes (U&"..."); write it out')
+    words = CALLED.findall(sql)
+    return sorted({*words, *(word.lower() for word in words)})
+
+
+def _without_password(text: str, address: str) -> str:
+    """`text` if the address can be taken apart, so that no password in it is shown."""
+    try:
+        password = urlsplit(address).password
+    except ValueError:
+        return "its address cannot be read"
+    return text.replace(password, "***") if password else text
+
+
+Wanted = Callable[[str], bool]  # whether a column is needed; of databases only such columns are read
+
+EXCEL, PARQUET, DUCKDB, TEXT = "Excel", "Parquet", "DuckDB", "text"
+
+
+def read_table(where: Location, folder: Path, wanted: Wanted) -> TextTable:
+    """The table at `where`, its path counted from `folder`.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read, or is no table; or a sheet or table is named in a file that has none.
+    """
+    if where.sql is not None:
+        return read_query(where.url or "", where.sql)
+    path = folder / (where.path or "")
+    kind = _kind(path)
+    for key, of in (("sheet", EXCEL), ("table", DUCKDB)):
+        if getattr(where, key) and kind != of:
+            raise DataError.at(shown(path.name), f"is {kind}, which has no {key}s; take `{key}` out of the CRM file")
+    with told_of(
+        DataError, shown(path.name), f"it is {kind}, and damaged or of an odd kind: export it again, or as CSV"
+    ):
+        if kind == EXCEL:
+            return read_excel(path, where.sheet)
+        if kind == PARQUET:
+            return read_parquet(path, wanted)
+        return read_duckdb(path, where.table, wanted) if kind == DUCKDB else read_csv(path, wanted)
+
+
+def _kind(path: Path) -> str:
+    """What the file is by its first bytes."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(12)
+    except (OSError, ValueError):
+        return TEXT  # whose reader says what is wrong
+    if head.startswith(b"PK\x03\x04"):
+        return EXCEL
+    if head.startswith(b"PAR1"):
+        return PARQUET
+    return DUCKDB if head[8:12] == b"DUCK" else TEXT

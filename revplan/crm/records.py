@@ -1,0 +1,467 @@
+"""Records and their stage history out of a CRM export, with a report of everything found on the way."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from datetime import date
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from revplan.crm import warts
+from revplan.crm.cells import UNKNOWN, Findings, ImportLine, Parsed, counted
+from revplan.crm.events import Raw, read_events
+from revplan.crm.file import did_you_mean, read_crm_file
+from revplan.crm.files import Tables, per_record, read_tables
+from revplan.crm.mapping import LABELS, MONEY, ORIGINS, CrmFile, Origin, column_of, file_of, tidy
+from revplan.crm.moments import (
+    MISSED,
+    Moments,
+    first_moments,
+    known_on,
+    last_day,
+    last_usual_day,
+    records_missing,
+    repaired,
+    without_reopened,
+)
+from revplan.ground.errors import DataError, Fault, shown
+from revplan.ground.files import told_of
+from revplan.ground.formats import show
+from revplan.ground.tables import conform
+
+EVERY = "all"  # the segment and the source of records where the CRM names none
+STALE_DAYS = 31  # without any date at the end: whatever is counted or estimated is too low
+NO_LONGER = "no new record since"  # begins what is said where records stop coming in
+SILENT_DAYS = 7  # without any date at the end: the export may be older than the as-of day
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """What a CRM knew at the end of a day: stages entered, records, and how they were read."""
+
+    stages: tuple[str, ...]
+    stage_history: pd.DataFrame
+    records: pd.DataFrame
+    report: tuple[ImportLine, ...]
+    as_of: date
+    fingerprint: str
+    """sha256 of the CRM file and the files it names."""
+    currency: str = ""
+    """Code or sign of the currency of the amounts; empty where nothing says it."""
+
+
+def read_records(crm_path: str | Path, as_of: date | None = None) -> History:
+    """The history in the files the CRM file at `crm_path` names, as known at the end of `as_of`.
+
+    Without `as_of` it is the last day the records know of, or the last on which records still came in. Amounts and labels carry no day of
+    their own: they are those of the export.
+
+    Raises
+    ------
+    DataError
+        If a file is at fault (each fault with its line), or no record can be used.
+    """
+    name = shown(Path(crm_path).name)
+    with told_of(DataError, name, "look for days, amounts or labels of an odd form in the files it names"):
+        return known_by(read_export(crm_path), as_of)
+
+
+@dataclass(frozen=True, eq=False)
+class Export:
+    """The files of a CRM, read; what they knew on any day is a view of them (`known_by`)."""
+
+    tables: Tables
+    raw: Raw
+    details: Details
+
+
+def read_export(crm_path: str | Path) -> Export:
+    """The files the CRM file at `crm_path` names.
+
+    Raises
+    ------
+    DataError
+        If a file is at fault (each fault with its line), or no row has a day.
+    """
+    tables = read_tables(read_crm_file(Path(crm_path)))
+    raw = read_events(tables)
+    details = _details(tables, raw)
+    raw = replace(raw, events=raw.events.where(~details.left_out[raw.events.record]))
+    if len(raw.events.at) == 0:
+        raise _nothing_usable(tables, raw, "no row has a day on which a stage was entered")
+    return Export(tables, raw, details)
+
+
+def known_by(export: Export, as_of: date | None = None) -> History:
+    """The history in `export` as known at the end of `as_of`, or of the last day it knows of.
+
+    Raises
+    ------
+    DataError
+        If no record can be used.
+    """
+    tables, raw, details = export.tables, export.raw, export.details
+    day = as_of or last_usual_day(raw.events)
+    stages = tables.source.crm.stage_ids()
+    written, moments = _moments(raw, day, stages, details.columns["source"])
+    if not moments.used.any():
+        raise _nothing_usable(tables, raw, f"no record has entered a stage by {day}")
+    return History(
+        stages=stages,
+        stage_history=_stage_history(raw.records, details.columns, moments, stages),
+        records=_records(raw.records, details.columns, moments),
+        report=_report(
+            tables.source.found,
+            raw.found,
+            details.found,
+            moments.found,
+            _warts(raw, written, moments, day, stages),
+            _money_warts(raw, moments, details),
+            _kept(raw, moments, day, details.left_out),
+            Findings() if as_of else _no_longer_coming(raw, day),
+        ),
+        as_of=day,
+        fingerprint=_fingerprint(tables),
+        currency=details.currency,
+    )
+
+
+def last_recorded(history: History) -> date:
+    """The last day on which a record entered a stage or was lost."""
+    days = history.stage_history["entered_on"].max(), *history.records.filter(["lost_on"]).max()
+    last: pd.Timestamp = max(day for day in days if pd.notna(day))
+    return last.date()
+
+
+def stale(history: History) -> str:
+    """That the records end long before their as-of day, in one sentence; empty where they do not."""
+    last = last_recorded(history)
+    silent = (history.as_of - last).days
+    if silent <= STALE_DAYS:
+        return ""
+    return (
+        f"The records end on {show(last, 'date')}, {silent:,} days before {show(history.as_of, 'date')}: "
+        "what came later is not in them, and all that follows is too low."
+    )
+
+
+def _nothing_usable(tables: Tables, raw: Raw, why: str) -> DataError:
+    lines = "; ".join(str(line) for line in raw.found.lines)
+    return DataError([Fault(tables.source.path.name, f"{why}; check its stages ({lines})")])
+
+
+def _fingerprint(tables: Tables) -> str:
+    digests = [sha256(tables.source.path.read_bytes()).hexdigest(), *(table.digest for table in tables.tables.values())]
+    return sha256("\n".join(digests).encode()).hexdigest()
+
+
+def _moments(raw: Raw, as_of: date, stages: tuple[str, ...], sources: np.ndarray) -> tuple[Moments, Moments]:
+    """When each record entered each stage, as far as known on `as_of`: as written, and repaired."""
+    events, found = known_on(raw.events, as_of, stages)
+    if raw.logged:
+        events, reopened = without_reopened(events, len(raw.records))
+        found += reopened
+    written = first_moments(events, len(raw.records), len(stages), found)
+    return written, repaired(written, stages, sources)
+
+
+def _warts(raw: Raw, written: Moments, moments: Moments, as_of: date, stages: tuple[str, ...]) -> Findings:
+    return (
+        warts.closed_before_created(written, stages, raw.records)
+        + warts.one_instant(written, stages)
+        + warts.late_outcomes(moments, stages, as_of)
+        + warts.losses_on_the_last_day(moments.lost)
+        + warts.zombies(moments, as_of)
+    )
+
+
+def _money_warts(raw: Raw, moments: Moments, details: Details) -> Findings:
+    if "amount" not in details.columns:
+        return Findings()
+    amount, won = details.columns["amount"], ~np.isnat(moments.entered[:, -1])
+    return warts.wins_without_amount(won, amount, raw.records) + warts.amounts_far_off(amount, raw.records)
+
+
+def _kept(raw: Raw, moments: Moments, as_of: date, left_out: np.ndarray) -> Findings:
+    used, asked = int(moments.used.sum()), len(raw.records) - int(left_out.sum())
+    dateless = asked - len(np.unique(raw.events.record))
+    example = f"{dateless:,} without any day" if dateless else ""
+    found = counted("records", "set aside: no stage entered by the as-of day", asked - used, example)
+    silent = (as_of - last_day(raw.events)).days
+    if silent > SILENT_DAYS:
+        found += counted("records", "days without any date before the as-of day", silent, f"as of {as_of}")
+    return found + Findings(lines=(ImportLine("records", "kept", used),))
+
+
+def _no_longer_coming(raw: Raw, day: date) -> Findings:
+    """That records stopped coming in on `day`, though others went on; empty where they did not."""
+    last = last_day(raw.events)
+    later = int((raw.events.at >= np.datetime64(day) + np.timedelta64(1, "D")).sum())
+    what = f"{NO_LONGER} {show(day, 'date')}, though others go on to {show(last, 'date')}: later dates are left out"
+    return counted(
+        "records", what, later if last > day else 0, f"{(last - day).days} days; another as-of day counts them"
+    )
+
+
+def silence(history: History) -> str:
+    """That no new record came in towards the end, though others went on; empty where they did. One sentence.
+
+    Without new records every forecast that counts on some is too low, and what was recorded late looks lost.
+    """
+    told = [line for line in history.report if line.what.startswith(NO_LONGER)]
+    if told:
+        return f"{told[0].what[0].upper()}{told[0].what[1:]} ({told[0].count:,})."
+    first = history.stage_history.loc[~history.stage_history["record"].duplicated(), "entered_on"]
+    missing = records_missing(first.to_numpy(), np.datetime64(history.as_of))
+    if missing < MISSED:
+        return ""
+    last = first.max().date()
+    silent = (history.as_of - last).days
+    return (
+        f"{NO_LONGER[0].upper()}{NO_LONGER[1:]} {show(last, 'date')}, {silent:,} days before {show(history.as_of, 'date')}, "
+        f"where about {missing:,.0f} were to be expected: the export may end there, and what counts on new records is too low."
+    )
+
+
+def _report(*found: Findings) -> tuple[ImportLine, ...]:
+    """The lines of all steps in order, each once."""
+    return tuple(dict.fromkeys(line for each in found for line in each.lines))
+
+
+# --- labels and amounts -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Details:
+    """What the CRM says about each record besides its stages: column -> values in record order."""
+
+    columns: dict[str, np.ndarray]
+    found: Findings
+    currency: str = ""
+    left_out: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
+    """Which records `names` leaves out."""
+
+
+def _details(tables: Tables, raw: Raw) -> Details:
+    """Labels and amounts of the records.
+
+    Raises
+    ------
+    DataError
+        If amounts cannot be read or a label has another meaning here; all of them at once.
+    """
+    crm = tables.source.crm
+    details = Details({}, Findings())
+    for key in ORIGINS:
+        details = _with_label(details, tables, raw, key)
+    for key in LABELS:
+        if column := getattr(crm, key):
+            details = _with_names(details, tables, raw, key, column)
+    for key in MONEY:
+        if column := getattr(crm, key):
+            details = _with_values(details, raw, key, column, tables.amounts(column), np.nan)
+    details = _in_one_currency(_renamed(details, tables, len(raw.records)), tables, raw)
+    if details.found.faults:
+        raise DataError(details.found.faults)
+    return replace(details, found=details.found + _told_only(tables, raw))
+
+
+def _renamed(details: Details, tables: Tables, records: int) -> Details:
+    """`details` with segments and sources called as `names` says, and the records it leaves out."""
+    columns, found, left_out = dict(details.columns), details.found, np.zeros(records, dtype=bool)
+    for key, names in (tables.source.crm.names or {}).items():
+        if names is None:
+            continue
+        wanted, values = {tidy(label): label for label in names}, columns[key].tolist()
+        labels = [wanted.get(tidy(value)) for value in values]
+        lacking = [label for label in names if label not in set(labels)]
+        hints = [did_you_mean(label, sorted(set(values))) for label in lacking]
+        place = [tables.source.place(("names", key, label)) for label in lacking]
+        found += Findings(
+            tuple(
+                Fault(at, f"no record is of {key} {shown(label)!r}{hint}")
+                for at, label, hint in zip(place, lacking, hints, strict=True)
+            )
+        )
+        told = Counter(label for label in labels if label is not None)
+        renamed = [
+            f"{shown(label)!r} {told[label]:,} to {shown(name)!r}" for label, name in names.items() if name is not None
+        ]
+        out = [label is not None and names[label] is None for label in labels]
+        example = ", ".join(f"{shown(label)!r} {told[label]:,}" for label, name in names.items() if name is None)
+        found += counted(key, "renamed, as names asks", sum(told.values()) - sum(out), "; ".join(renamed[:3]))
+        found += counted(
+            "records", f"set aside: of a {key} that names leaves out", sum(np.array(out) & ~left_out), example
+        )
+        columns[key] = np.array(
+            [value if label is None else names[label] or value for value, label in zip(values, labels, strict=True)],
+            dtype=object,
+        )
+        left_out = left_out | np.array(out, dtype=bool)
+    return replace(details, columns=columns, found=found, left_out=left_out)
+
+
+# --- currencies ---------------------------------------------------------------------------------------------
+
+CURRENCY = re.compile(r"curr|währung|waehrung|devise|moneda|moeda|valuta", re.IGNORECASE)
+"""What a column with currencies is called."""
+CONVERTED = re.compile(r"convert|company|home|base|reporting", re.IGNORECASE)
+"""What a column with amounts is called that are in one currency already."""
+CODE = re.compile(r"\b[A-Z]{3}\b|[$€£¥]")
+
+
+def _in_one_currency(details: Details, tables: Tables, raw: Raw) -> Details:
+    """`details` with amounts in one currency, and which it is; a fault where several would be added up."""
+    crm = tables.source.crm
+    if not crm.amount or "amount" not in details.columns:
+        return details
+    codes, column = _codes(tables, raw, crm)
+    rates = dict(crm.rates or {})
+    priced = ~np.isnan(details.columns["amount"]) & (details.columns["amount"] != 0) & (codes != "")
+    counts = Counter(codes[priced].tolist())
+    others = [code for code in counts if code not in rates]
+    if len(others) > 1:
+        listed = ", ".join(f"{code} {count:,}" for code, count in counts.most_common(6))
+        main = counts.most_common(1)[0][0]
+        wanted = ", ".join(f"{code}: ..." for code in counts if code != main)
+        where = f"currency: {column}, " if column and not crm.currency else ""
+        message = (
+            f"amounts are in several currencies ({listed}), which must not be added; give what one unit of each is worth in the plan's: "
+            f"{where}rates: {{{wanted}}}; or name a column of converted amounts"
+        )
+        return replace(details, found=details.found + Findings((Fault(tables.source.place(("amount",)), message),)))
+    factors = np.array([rates.get(code, 1.0) for code in codes.tolist()])
+    columns = {**details.columns, **{key: details.columns[key] * factors for key in MONEY if key in details.columns}}
+    changed = int((priced & np.isin(codes, list(rates))).sum())
+    found = details.found + counted(
+        "amount", "converted, as rates asks", changed, ", ".join(f"{code} at {rate:g}" for code, rate in rates.items())
+    )
+    return replace(details, columns=columns, found=found, currency=next(iter(others), ""))
+
+
+def _codes(tables: Tables, raw: Raw, crm: CrmFile) -> tuple[np.ndarray, str]:
+    """The currency of each record's amount, empty where nothing says it; and the column that says it."""
+    amount = crm.amount or ""
+    file, name = file_of(amount), column_of(amount)
+    if crm.currency and "." not in crm.currency:
+        return np.full(len(raw.records), crm.currency, dtype=object), ""
+    column = crm.currency or _currency_column(tables, file, name)
+    if not column:
+        return np.full(len(raw.records), tables.amounts(amount).sign, dtype=object), ""
+    texts = tables.labels(column)
+    values = per_record(texts, raw.rows[file_of(column)], raw.records, UNKNOWN)
+    found = [CODE.search(str(value)) for value in values]
+    return np.array([match[0] if match else "" for match in found], dtype=object), column
+
+
+def _currency_column(tables: Tables, file: str, amount: str) -> str:
+    """The column beside the amounts that says their currency; empty where there is none, or amounts are converted."""
+    table = tables.tables[file]
+    if CONVERTED.search(amount):
+        return ""
+    named = [
+        each for each in table.header if CURRENCY.search(each) and not CONVERTED.search(each) and each in table.columns
+    ]
+    named.sort(key=lambda each: each.casefold() != f"{amount} currency".casefold())
+    for each in named:
+        cells = [cell.strip() for cell in table.cells(each) if cell.strip()]
+        if cells and sum(CODE.search(cell) is not None and len(cell) < 40 for cell in cells) > len(cells) / 2:
+            return f"{file}.{each}"
+    return ""
+
+
+def _told_only(tables: Tables, raw: Raw) -> Findings:
+    """What the report says of columns that are looked at for warts only."""
+    crm = tables.source.crm
+    found = Findings()
+    if crm.probability:
+        cells = tables.cells(file_of(crm.probability), column_of(crm.probability))
+        found += warts.impossible_probabilities(f"{cells.file}, {shown(cells.column)}", cells.texts)
+    if crm.merged:
+        cells = tables.cells(file_of(crm.merged), column_of(crm.merged))
+        found += warts.merged_records(f"{cells.file}, {shown(cells.column)}", cells.texts, raw.records)
+    for file in crm.lists():
+        table = tables.tables[file]
+        listed = ImportLine(file, "rows kept, as a list of expected names", len(table.lines))
+        found += Findings(lines=(*table.report(file), listed))
+    return found
+
+
+def _with_label(details: Details, tables: Tables, raw: Raw, key: str) -> Details:
+    origin: Origin | None = getattr(tables.source.crm, key)
+    if origin is None or origin.column is None:
+        value = origin.value if origin else EVERY
+        return Details({**details.columns, key: np.full(len(raw.records), value, dtype=object)}, details.found)
+    details = _with_names(details, tables, raw, key, origin.column)
+    values = set(details.columns[key])
+    if EVERY not in values or len(values) == 1:
+        return details
+    fault = Fault(tables.source.place((key,)), f"a {key} is called {EVERY!r}, which here means every {key}; rename it")
+    return Details(details.columns, details.found + Findings((fault,)))
+
+
+def _with_names(details: Details, tables: Tables, raw: Raw, key: str, column: str) -> Details:
+    """`details` with the labels of a column; what is strange about them is told, and merged where the CRM file says so."""
+    crm = tables.source.crm
+    details = _with_values(details, raw, key, column, tables.labels(column), UNKNOWN)
+    values = details.columns[key]
+    same, found = warts.label_variants(key, values)
+    found += warts.dates_as_labels(key, values)
+    if listed := {str(label): each for label, each in (crm.expected or {}).items()}.get(key):
+        expected = [name for name in tables.labels(listed).values.tolist() if name != UNKNOWN]
+        meant, strange = warts.unexpected_labels(key, values, expected)
+        same = {**{rare: meant.get(common, common) for rare, common in same.items()}, **meant}
+        found += strange + warts.idle_names(key, values, expected, same)
+    if crm.merge_labels and same:
+        merged = np.array([same.get(value, value) for value in values.tolist()], dtype=object)
+        found += counted(key, "labels merged, as merge_labels asks", (merged != values).sum())
+        values = merged
+    return Details({**details.columns, key: values}, details.found + found)
+
+
+def _with_values(details: Details, raw: Raw, key: str, column: str, parsed: Parsed, missing: object) -> Details:
+    """`details` with the values of a column; records without a row in its file are counted."""
+    rows = raw.rows[file_of(column)]
+    values = per_record(parsed, rows, raw.records, missing)
+    rowless = len(raw.records) - len(rows.ids)
+    found = counted(key, f"missing: no row in {shown(file_of(column))}", rowless)
+    return Details({**details.columns, key: values}, details.found + parsed.found + found)
+
+
+# --- tables -------------------------------------------------------------------------------------------------
+
+
+def _stage_history(
+    ids: pd.Index, columns: dict[str, np.ndarray], moments: Moments, stages: tuple[str, ...]
+) -> pd.DataFrame:
+    """One row per stage entered, records in their order, stages in theirs."""
+    record, stage = np.nonzero(~np.isnat(moments.entered))
+    frame = pd.DataFrame(
+        {
+            "record": _text(ids.to_numpy()[record]),
+            "segment": _text(columns["segment"][record]),
+            "source": _text(columns["source"][record]),
+            "stage": _text(np.array(stages, dtype=object)[stage]),
+            "entered_on": moments.entered[record, stage],
+        }
+    )
+    return conform(frame, "stage_history")
+
+
+def _records(ids: pd.Index, columns: dict[str, np.ndarray], moments: Moments) -> pd.DataFrame:
+    used = moments.used
+    numbers = {"amount": np.full(len(ids), np.nan)} | {key: columns[key] for key in MONEY if key in columns}
+    labels = {key: _text(columns[key][used]) for key in (*ORIGINS, *LABELS) if key in columns}
+    frame = pd.DataFrame({"record": _text(ids.to_numpy()[used]), **labels})
+    for key, values in numbers.items():
+        frame[key] = values[used]
+    return conform(frame.assign(lost_on=moments.lost[used]), "records")
+
+
+def _text(values: np.ndarray) -> pd.Series:
+    return pd.Series(values, dtype="str")

@@ -1,0 +1,242 @@
+"""Separated text as it stands: cells of text, and the line each row begins on.
+
+Nothing is guessed in silence: the encoding and the separator found are part of the answer,
+and a row that does not fit the header is a fault, never shifted or filled up.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+
+from revplan.crm.cells import ImportLine, first_faults
+from revplan.ground.errors import DataError, Fault, shown
+from revplan.ground.files import COLUMNS, content_of, within_limits
+
+SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+BYTE_ORDER_MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+NOT_TEXT = {
+    b"PK\x03\x04": "an Excel workbook (or another zip file)",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
+    b"PAR1": "a Parquet file",
+    b"%PDF": "a PDF",
+    b"\x1f\x8b": "a gzip file",
+}
+LINE = re.compile(r"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+")
+LONGEST_HEADER = 100_000  # characters looked at for the separator
+MARKUP = re.compile(r"\s*<(!doctype|html|head|body|table|meta|\?xml|!--)", re.IGNORECASE)
+NAMED_SEPARATOR = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)  # the first line Excel writes in some countries
+
+
+@dataclass(frozen=True, eq=False)
+class TextTable:
+    """Columns of text cells under a header, and how they were read."""
+
+    name: str
+    header: tuple[str, ...]
+    columns: Mapping[str, Sequence[str]]
+    """The cells by column, top to bottom; of a database only the columns asked for."""
+    lines: Sequence[int]
+    """The line of the file, or the row of the table, each row begins on."""
+    how: str
+    """How it was read: encoding and separator, or the sheet."""
+    blank: int
+    """Rows without any value, left out."""
+    digest: str
+    """sha256 of the bytes read."""
+    separator: str = ","
+    unit: str = "line"
+    """What `lines` count."""
+
+    def cells(self, column: str) -> Sequence[str]:
+        """The cells of `column`, top to bottom."""
+        return self.columns[column]
+
+    def report(self, part: str) -> tuple[ImportLine, ...]:
+        """How the file was read, and how many rows it has."""
+        read = ImportLine(part, "rows read", len(self.lines) + self.blank, f"{shown(self.name)}: {self.how}")
+        blank = (ImportLine(part, "set aside: rows without any value", self.blank),) if self.blank else ()
+        return (read, *blank)
+
+
+def read_csv(path: Path, wanted: Callable[[str], bool] | None = None) -> TextTable:
+    """The table in the text file at `path`; of one with none of the columns `wanted`, messages show no content.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read, is no table, or has rows that do not fit its header; all kinds of
+        fault at once, the first three of each kind with their line.
+    """
+    raw = _bytes(path)
+    text, encoding = _decoded(raw, path.name)
+    _refuse_other_kinds(text, path.name)
+    text, first_line, separator = _separator(text)
+    records, lines, blank = _records(text, separator, path.name, first_line)
+    if not records:
+        raise DataError.at(path.name, "is empty; export it again, with a header row")
+    header = tuple(cell.strip() for cell in records[0])
+    rows = records[1:]
+    faults = [*header_faults(path.name, header, len(rows)), *_row_faults(path.name, header, rows, lines[1:], separator)]
+    if faults and wanted is not None and not any(map(wanted, header)):
+        message = "is not the table that is described: its first line has none of the columns asked for; check its path"
+        raise DataError.at(path.name, message)
+    if faults:
+        raise DataError(faults)
+    columns = dict(zip(header, zip(*rows, strict=True), strict=True))
+    how = f"{encoding}, separated by {SEPARATORS[separator]}"
+    return TextTable(path.name, header, columns, lines[1:], how, blank, sha256(raw).hexdigest(), separator)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        raw = content_of(path, DataError)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "no such path"
+        raise DataError.at(
+            shown(path.name), f"cannot be read ({reason}); check its path in the file that names it"
+        ) from None
+    for start, kind in NOT_TEXT.items():
+        if raw.startswith(start):
+            raise DataError.at(path.name, f"is {kind}, whatever its name says; save it as CSV (UTF-8)")
+    return raw
+
+
+def _decoded(raw: bytes, name: str) -> tuple[str, str]:
+    """The text, and the encoding it was in: by its mark, else UTF-8, UTF-16 or Windows-1252."""
+    marked = next((encoding for mark, encoding in BYTE_ORDER_MARKS.items() if raw.startswith(mark)), None)
+    if marked:
+        return _strictly(raw, marked, name), marked
+    for encoding in ("utf-8", *_utf16_by_its_zeros(raw), "cp1252"):
+        try:
+            text = raw.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if "\0" not in text:
+            return text, encoding
+    if b"\0" in raw:
+        raise DataError.at(_line_of(name, raw, raw.index(b"\0")), "holds a NUL byte; export the file again as UTF-8")
+    return _strictly(raw, "cp1252", name), "cp1252"
+
+
+def _strictly(raw: bytes, encoding: str, name: str) -> str:
+    try:
+        text = raw.decode(encoding)
+    except UnicodeDecodeError as error:
+        tried = "neither utf-8 nor cp1252" if encoding == "cp1252" else f"not {encoding}, as its first bytes say"
+        message = f"byte 0x{error.object[error.start]:02x} is {tried}; export the file again as UTF-8"
+        raise DataError.at(_line_of(name, error.object, error.start), message) from None
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise DataError.at(f"{name} line {line}", "holds a NUL character; export the file again as UTF-8")
+    return text
+
+
+def _line_of(name: str, raw: bytes, position: int) -> str:
+    line = raw.count(b"\n", 0, position) + 1
+    return f"{name} line {line}"
+
+
+def _utf16_by_its_zeros(raw: bytes) -> Iterator[str]:
+    """UTF-16 where every other byte of a mostly Latin text is zero."""
+    head = raw[:4000]
+    if head[1::2].count(0) > 0.4 * len(head) / 2:
+        yield "utf-16-le"
+    if head[0::2].count(0) > 0.4 * len(head) / 2:
+        yield "utf-16-be"
+
+
+def _refuse_other_kinds(text: str, name: str) -> None:
+    if MARKUP.match(text):
+        raise DataError.at(
+            f"{name} line 1",
+            "is a web page, not a table; export the records as CSV",
+        )
+
+
+def _separator(text: str) -> tuple[str, int, str]:
+    """The text without a line that only names the separator, its first line, and the separator."""
+    named = NAMED_SEPARATOR.match(text)
+    if named and named[1] in SEPARATORS:
+        return text[named.end() :], 2, named[1]
+    return text, 1, max(SEPARATORS, key=partial(_header_width, text))
+
+
+def _header_width(text: str, separator: str) -> int:
+    rows = csv.reader(io.StringIO(text[:LONGEST_HEADER], newline=""), delimiter=separator)
+    try:
+        return len(next((row for row in rows if row), []))
+    except csv.Error:
+        return 0
+
+
+def _records(text: str, separator: str, name: str, first_line: int) -> tuple[list[list[str]], list[int], int]:
+    """The rows with a value, the line each begins on, and the number of rows without any."""
+    reader = csv.reader(_lines(text, separator, name, first_line), delimiter=separator, strict=True)
+    rows: list[list[str]] = []
+    lines: list[int] = []
+    blank, start = 0, first_line
+    try:
+        for row in within_limits(reader, name):
+            if any(row) and (len(row) > 1 or row[0].strip()):
+                rows.append(row)
+                lines.append(start)
+            else:
+                blank += 1
+            start = reader.line_num + first_line
+    except csv.Error as error:
+        raise DataError.at(f"{name} line {start}", _quote_fault(error)) from None
+    return rows, lines, blank
+
+
+def _lines(text: str, separator: str, name: str, first_line: int) -> Iterator[str]:
+    """The lines of `text`, one at a time: a copy of the whole would take four times its memory.
+
+    A line with more separators than a table has columns is refused before it becomes a list.
+    """
+    most = COLUMNS.value
+    for number, found in enumerate(LINE.finditer(text), start=first_line):
+        line = found[0]
+        if len(line) > most and line.count(separator) >= most:
+            raise DataError.at(f"{name} line {number}", COLUMNS.refusal("has more than"))
+        yield line
+
+
+def _quote_fault(error: csv.Error) -> str:
+    if "expected after" in str(error):
+        return 'has text after a closing quote; a quote inside a value must be doubled ("")'
+    return "a quote that opens in this row is never closed; close it, or double a quote inside a value"
+
+
+def header_faults(name: str, header: Sequence[str], rows: int, place: str = "line 1") -> Iterator[Fault]:
+    """Faults of a header, and of a table without rows."""
+    for column in sorted({column for column in header if column and header.count(column) > 1}):
+        where = ", ".join(str(i + 1) for i, each in enumerate(header) if each == column)
+        message = f"column {shown(column)!r} stands there more than once (columns {where}); rename all but one"
+        yield Fault(f"{name} {place}", message)
+    if not rows:
+        yield Fault(f"{name} {place}", "has a header but no rows; export the file again")
+
+
+def _row_faults(
+    name: str, header: Sequence[str], rows: list[list[str]], lines: list[int], separator: str
+) -> tuple[Fault, ...]:
+    wrong = [i for i, row in enumerate(rows) if len(row) != len(header)]
+
+    def fault(row: int) -> Fault:
+        came = f"has {len(rows[row])} values where the header has {len(header)} columns"
+        todo = "a separator or line break inside a value must stand in quotes"
+        return Fault(f"{name} line {lines[row]}", f"{came} ({shown(separator.join(rows[row]))}); {todo}")
+
+    return first_faults(wrong, fault, "rows of another length than the header")

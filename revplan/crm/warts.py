@@ -1,0 +1,228 @@
+"""What looks wrong in records that can be read: each wart counted, with an example. Nothing is changed here.
+
+Every function looks at one kind of wart and answers with the lines of the report, or none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
+from difflib import get_close_matches
+from math import ceil
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from revplan.crm.cells import UNKNOWN, Findings, counted
+from revplan.ground.cohorts import Cohort, recorded_window
+from revplan.ground.errors import shown
+
+if TYPE_CHECKING:
+    from revplan.crm.moments import Moments
+
+FEW = 20  # records or deals: fewer say nothing about what is usual
+MOST = 0.5
+FAR_OFF = 100  # times the median amount
+BUSIEST = 3  # times the busiest other day
+LATE = 31  # days between the first entry and the first recorded outcome that are worth a line
+TENTH = 10  # days: ages are told, and compared, in whole tens
+ALIKE = 0.85  # how alike two names are that may mean the same
+EXAMPLES = 3
+DATE_LIKE = re.compile(  # what Excel makes of a category such as 5-20, and days themselves
+    r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)-[0-9]{2}|[0-9]{1,2}-(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
+    r"|[0-9]{4}-[0-9]{2}-[0-9]{2}(?: .*)?",
+    re.IGNORECASE,
+)
+PERCENT = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?= ?%?$)")
+
+Same = Mapping[str, str]  # label -> the label it should be
+
+
+# --- labels -------------------------------------------------------------------------------------------------
+
+
+def squeezed(label: str) -> str:
+    """`label` without spaces and without differences of case."""
+    return "".join(label.split()).casefold()
+
+
+def label_variants(part: str, values: np.ndarray) -> tuple[Same, Findings]:
+    """Labels that differ only in case or spacing, each with the most common way of writing it."""
+    counts = Counter(values.tolist())
+    spellings: dict[str, list[str]] = {}
+    for label, _ in sorted(counts.items(), key=lambda each: (-each[1], each[0])):
+        spellings.setdefault(squeezed(label), []).append(label)
+    same = {rare: common for common, *rares in spellings.values() for rare in rares}
+    what = "labels that differ from another only in case or spacing; merge_labels: true makes them one"
+    return same, counted(part, what, sum(counts[rare] for rare in same), _renamed(same, counts))
+
+
+def _renamed(same: Same, counts: Counter[str]) -> str:
+    pairs = [f"{shown(rare)!r} {counts[rare]:,} like {shown(common)!r}" for rare, common in same.items()]
+    return _listed(pairs)
+
+
+def unexpected_labels(part: str, values: np.ndarray, expected: Sequence[str]) -> tuple[Same, Findings]:
+    """Labels that are not among the `expected` names, with the name each may mean; only sure ones are to be merged."""
+    counts = Counter(values.tolist())
+    by_key = {squeezed(name): name for name in expected}
+    strange = [label for label, _ in counts.most_common() if label != UNKNOWN and label not in set(expected)]
+    same = {label: by_key[squeezed(label)] for label in strange if squeezed(label) in by_key}
+    likely = {label: same.get(label) or _most_like(label, by_key) for label in strange}
+    pairs = [
+        f"{shown(label)!r} {counts[label]:,}" + (f", perhaps {shown(name)!r}" if name else "")
+        for label, name in likely.items()
+    ]
+    unknown = counted(part, "not among the expected names", sum(counts[label] for label in strange), _listed(pairs))
+    return same, unknown
+
+
+def _most_like(label: str, by_key: Mapping[str, str]) -> str | None:
+    close = get_close_matches(squeezed(label), list(by_key), n=1, cutoff=ALIKE)
+    return by_key[close[0]] if close else None
+
+
+def idle_names(part: str, values: np.ndarray, expected: Sequence[str], same: Same) -> Findings:
+    """Expected names that no record has: a rep without a deal belongs into every average all the same."""
+    met = {same.get(label, label) for label in set(values.tolist())}
+    idle = sorted(set(expected) - met)
+    what = "expected names without any record; keep them in the denominator"
+    return counted(part, what, len(idle), _listed([shown(name) for name in idle], 6))
+
+
+def dates_as_labels(part: str, values: np.ndarray) -> Findings:
+    """Labels that are dates: Excel makes May-20 of the category 5-20."""
+    counts = Counter(values.tolist())
+    dates = [label for label in counts if DATE_LIKE.fullmatch(label)]
+    example = _listed([f"{shown(label)!r} {counts[label]:,}" for label in dates])
+    what = "labels that are dates; Excel may have changed them: export as CSV again"
+    return counted(part, what, sum(counts[label] for label in dates), example)
+
+
+def _listed(texts: Sequence[str], most: int = EXAMPLES) -> str:
+    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return "; ".join(texts[:most]) + more
+
+
+# --- numbers ------------------------------------------------------------------------------------------------
+
+
+def impossible_probabilities(part: str, texts: Iterable[str]) -> Findings:
+    """Chances of winning over 100 % or under 0."""
+    matches = [(text, PERCENT.match(text.strip())) for text in texts]
+    wrong = [text for text, match in matches if match and not 0 <= float(match[0]) <= 100]
+    return counted(part, "probabilities over 100 or under 0", len(wrong), _listed([shown(each) for each in wrong]))
+
+
+def wins_without_amount(won: np.ndarray, amount: np.ndarray, records: pd.Index) -> Findings:
+    """Won records that say nothing about their money; every average per win misses them."""
+    rows = np.flatnonzero(won & np.isnan(amount))
+    return counted("amount", "won without an amount", len(rows), _first(records, rows))
+
+
+def amounts_far_off(amount: np.ndarray, records: pd.Index) -> Findings:
+    """Amounts over 100 times the median of those above zero."""
+    usual = float(np.median(amount[amount > 0])) if (amount > 0).any() else np.inf
+    rows = np.flatnonzero(amount > FAR_OFF * usual)
+    example = f"record {shown(records[rows[0]])}: {amount[rows[0]]:,.0f}, median {usual:,.0f}" if len(rows) else ""
+    return counted("amount", f"over {FAR_OFF} times the median", len(rows), example)
+
+
+def _first(records: pd.Index, rows: np.ndarray) -> str:
+    return f"record {shown(records[rows[0]])}" if len(rows) else ""
+
+
+# --- days ---------------------------------------------------------------------------------------------------
+
+
+def closed_before_created(raw: Moments, stages: Sequence[str], records: pd.Index) -> Findings:
+    """Records won or lost on a day before the first stage was entered, as the CRM has them."""
+    entered = raw.entered[:, 0].astype("datetime64[D]")
+    found = Findings()
+    for name, closed in ((stages[-1], raw.entered[:, -1]), ("lost", raw.lost)):
+        day = closed.astype("datetime64[D]")
+        rows = np.flatnonzero(day < entered)
+        example = f"{_first(records, rows)}: {day[rows[0]]}, {stages[0]} {entered[rows[0]]}" if len(rows) else ""
+        found += counted(name, f"closed before created: a day before that of {stages[0]}", len(rows), example)
+    return found
+
+
+def zombies(moments: Moments, as_of: date) -> Findings:
+    """Open records older than any that ever closed, the longest time rounded up to whole tens of days."""
+    created = np.fmin.reduce(moments.entered, axis=1).astype("datetime64[D]")
+    closed = np.fmin(moments.entered[:, -1], moments.lost).astype("datetime64[D]")
+    days = (closed - created)[~np.isnat(closed)].astype(int)
+    is_open = np.isnat(closed) & ~np.isnat(created)
+    if len(days) < FEW or not is_open.any():
+        return Findings()
+    longest = int(days.max())
+    limit = max(TENTH, TENTH * ceil(longest / TENTH))
+    ages = (np.datetime64(as_of, "D") - created[is_open]).astype(int)
+    what = f"zombies: open for more than {limit} days, when none ever closed after day {longest}"
+    return counted("records", what, (ages > limit).sum(), f"of {is_open.sum():,} open")
+
+
+def losses_on_the_last_day(lost: np.ndarray, what: str = "lost") -> Findings:
+    """Many more losses on the last day than on any other: the day of the export, not of the losses."""
+    days, counts = np.unique(lost[~np.isnat(lost)].astype("datetime64[D]"), return_counts=True)
+    usual = int(counts[:-1].max(initial=0))
+    if len(days) < 2 or counts[-1] < max(FEW / 2, BUSIEST * usual):
+        return Findings()
+    told = f"{what} on the last day; the day of the export may pose as the day they ended"
+    return counted(what, told, counts[-1], f"{days[-1]}; on no other day more than {usual:,}")
+
+
+def one_instant(raw: Moments, stages: Sequence[str]) -> Findings:
+    """Days that look like those of an export or a migration, not of the records."""
+    found = Findings()
+    for number, stage in enumerate(stages):
+        at = raw.entered[:, number][~np.isnat(raw.entered[:, number])]
+        moments, counts = np.unique(at, return_counts=True)
+        if len(at) >= FEW and counts.max() > MOST * len(at):
+            moment = str(moments[counts.argmax()]).replace("T", " ").removesuffix(".000000")
+            what = f"entered at one and the same moment of {len(at):,}; a snapshot or a migration, not history"
+            found += counted(stage, what, counts.max(), moment)
+    dated = (~np.isnat(raw.entered)).sum(axis=1) >= 2
+    times = (raw.entered != raw.entered.astype("datetime64[D]")) & ~np.isnat(raw.entered)
+    equal = dated & times.any(axis=1) & (np.fmin.reduce(raw.entered, axis=1) == np.fmax.reduce(raw.entered, axis=1))
+    if equal.sum() >= FEW and equal.sum() > MOST * dated.sum():
+        what = "all stages entered in the same second; their days were filled in at once"
+        found += counted("records", what, equal.sum(), f"of {dated.sum():,} with several stages")
+    return found
+
+
+def late_outcomes(moments: Moments, stages: Sequence[str], as_of: date) -> Findings:
+    """Stages whose entries were recorded only, or but for a few, from some day on, while the records before them go back further."""
+    found = Findings()
+    ages = (np.datetime64(as_of, "D") - moments.entered.astype("datetime64[D]")).astype("timedelta64[D]")
+    for number, stage in enumerate(stages[1:]):
+        entered = ~np.isnat(ages[:, number])
+        converted = entered & ~np.isnat(ages[:, number + 1])
+        if not converted.any():
+            continue
+        age, then = ages[:, number].astype(int), ages[:, number + 1].astype(int)
+        entries = np.bincount(age[entered]).astype(float)
+        cohort = Cohort(entries, age[converted], (age - then)[converted], len(entries) - 1)
+        window = recorded_window(cohort)
+        if len(entries) - 1 - window > LATE:
+            start, first = as_of - timedelta(days=window), as_of - timedelta(days=len(entries) - 1)
+            earlier = int((then[converted] > window).sum())
+            what = (
+                f"hardly recorded before {start} ({earlier:,} of {converted.sum():,}); {stages[number]} before then only looks as "
+                "if it seldom led here"
+                if earlier
+                else f"recorded only from {start} on; {stages[number]} before then only looks as if it never led here"
+            )
+            found += counted(stage, what, (age[entered] > window).sum(), f"{stages[number]} from {first}")
+    return found
+
+
+def merged_records(part: str, texts: Iterable[str], records: pd.Index) -> Findings:
+    """Records that were merged into another one and still have a row of their own."""
+    merged = [each.strip() for text in texts for each in text.split(";") if each.strip()]
+    still = [each for each in dict.fromkeys(merged) if each in records]
+    what = "records merged into another that still have a row of their own; they count twice"
+    return counted(part, what, len(still), _listed([shown(each) for each in still]))

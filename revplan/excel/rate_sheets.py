@@ -1,0 +1,305 @@
+"""Rates and delays by cell and step, and what they compose to: the shares from any stage to won, and from entry on.
+
+A path is composed in days and turned into months once (`revplan.ground.lag`), which no formula can do. So the sheet
+of composed delays holds every combination of the log-normal delays of a path, as the package composes them; a
+delay that is changed leaves its combination and moves whole months, as `lag: {weights: [...]}` does in a plan.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+
+from revplan.excel.address import across, cell, column, down, fixed
+from revplan.excel.desk import FEW_ROWS, RATE, SHARE, SHARES, Desk, Rule, Sheet
+from revplan.excel.grid import COMPOSED, FROM_ENTRY, RATES, TO_WON, Grid, Row, padded, spread
+from revplan.ground.lag import Lag, path_shares, path_shift
+from revplan.plan.goal import SHARE_TOLERANCE
+
+NAMES = 4  # columns that name a row: segment, source, stage, the stage's number
+TOP = 5  # first row of the sheets of this module that hold one row per cell and stage
+RATE_COL, TO_COL, LAG_COL = NAMES + 1, NAMES, NAMES + 2
+SEEN = 0.005  # a month is printed if in it converts at least this share of some step
+RATES_TAKEN = Rule("A rate: above 0, up to 1 (100%).", 1e-9, 1)
+
+
+def names(sheet: Sheet, row: int, at: Row) -> None:
+    """The columns that name the row of a stage of a cell."""
+    cell_of = sheet.desk.grid.cells[at.cell]
+    sheet.text(row, 0, cell_of.segment)
+    sheet.text(row, 1, cell_of.source)
+    sheet.text(row, 2, label(sheet.desk.grid, at))
+    sheet.number(row, 3, sheet.desk.grid.stage_number(at), look="grey")
+
+
+def label(grid: Grid, at: Row) -> str:
+    """The stage as readers know it."""
+    return grid.plan.stages[grid.stage_number(at) - 1].label or grid.cells[at.cell].stages[at.stage]
+
+
+NAME_HEADS = ("Segment", "Source", "Stage", "No.")
+
+
+class RateCols(NamedTuple):
+    """Columns of the sheet of rates, right of the monthly shares."""
+
+    total: int
+    changed: int
+    bit: int
+    kept: int
+    solved: int
+
+
+def rate_cols(grid: Grid) -> RateCols:
+    """Where the columns right of the monthly shares stand."""
+    after = LAG_COL + grid.lag_months
+    return RateCols(after, after + 1, after + 2, after + 3, after + 5)
+
+
+def write_rates(desk: Desk) -> None:
+    """The inputs by cell and step: rate, and monthly shares of the delay."""
+    grid = desk.grid
+    about = (
+        "A row is a step from its stage to the next. The delay is given as the share that converts 0, 1, 2, ... months after the month of entry.",
+        "A delay written in days (kept = more than 0) is composed in days with those beside it; once a share is changed, its step moves whole months."
+        if grid.lags_are_inputs
+        else "The delays are no inputs here: this plan has too many combinations of them. Change them in the plan file.",
+    )
+    sheet = Sheet(desk, RATES, "Rates and delays", about)
+    cols = rate_cols(grid)
+    months = [f"{month} months later" if month else "same month" for month in range(grid.lag_months)]
+    sheet.heads(TOP - 1, [*NAME_HEADS, "To stage", "Rate", *months, "Sum", "Changed", "Bit", "Kept"], words=NAMES + 1)
+    sheet.heads(TOP - 1, [f"as solved, {month}" for month in range(grid.lag_months)], cols.solved)
+    for place, row in enumerate(grid.rows):
+        names(sheet, TOP + place, row)
+        if grid.is_won(row):
+            sheet.paper.set_row(TOP + place, None, None, {"hidden": True})
+        else:
+            _step(sheet, TOP + place, row, cols)
+    last = TOP + len(grid.rows) - 1
+    rates, sums = (down(col, TOP, last, RATES) for col in (RATE_COL, cols.total))
+    missed = f"SUMPRODUCT((ABS({sums}-1)>{SHARE_TOLERANCE * 1.01:.3E})*ISNUMBER({sums}))"
+    desk.check("Shares of every delay sum to 1: rows that miss", (missed, "0"), 0, 0)
+    outside = f'COUNTIF({rates},"<=0")+COUNTIF({rates},">1")'
+    desk.check("Every rate is above 0 and at most 1: rows that are not", (outside, "0"), 0, 0)
+    sheet.widths(16, 16, 16, 5, 16, 9, *[9] * grid.lag_months, 9)
+    shown = [np.flatnonzero(lag.shares() >= SEEN)[-1] for cell in grid.cells for lag in cell.lags]
+    sheet.print_only(TOP + len(grid.rows), LAG_COL + 1 + int(max(shown)))
+    sheet.freeze(TOP, TO_COL)
+
+
+def _step(sheet: Sheet, at: int, row: Row, cols: RateCols) -> None:
+    grid = sheet.desk.grid
+    cell_of = grid.cells[row.cell]
+    key = ("rates", cell_of.segment, cell_of.source, cell_of.stages[row.stage])
+    words = f"{cell_of.segment} x {cell_of.source}, {label(grid, row)}"
+    following = Row(row.cell, row.stage + 1)
+    sheet.text(at, TO_COL, f"to {label(grid, following)}")
+    sheet.input((at, RATE_COL), cell_of.rates[row.stage], RATE, RATES_TAKEN, ((*key, "rate"), f"{words}: rate"))
+    shares = padded(cell_of.lags[row.stage].shares(), grid.lag_months)
+    for month, share in enumerate(shares):
+        where = at, LAG_COL + month
+        if grid.lags_are_inputs:
+            sheet.input(where, float(share), SHARE, SHARES, ((*key, "lag", month), f"{words}: delay of {month} months"))
+        else:
+            sheet.number(*where, float(share), SHARE)
+        sheet.number(at, cols.solved + month, float(share), SHARE, "grey")
+    given = across(at, LAG_COL, cols.total - 1)
+    solved = across(at, cols.solved, cols.solved + grid.lag_months - 1)
+    sheet.formula(at, cols.total, f"SUM({given})", float(shares.sum()), SHARE)
+    sheet.formula(at, cols.changed, f"SUMPRODUCT(--({given}<>{solved}))", 0, look="grey")
+    sheet.number(at, cols.bit, grid.bit(row), look="grey")
+    sheet.formula(at, cols.kept, f"IF({cell(at, cols.changed)}=0,{cell(at, cols.bit)},0)", grid.bit(row), look="grey")
+
+
+# --- combinations of log-normal delays -----------------------------------------------------------------------
+
+
+def write_composed(desk: Desk) -> None:
+    """Every combination of the log-normal delays of a path, composed in days by the package."""
+    grid = desk.grid
+    about = (
+        "Shares by month of the delays in a combination, composed in days by revplan. No inputs: the sheets of delays look their row up.",
+    )
+    sheet = Sheet(desk, COMPOSED, "Composed delays", about)
+    width = _widest(grid)
+    sheet.heads(TOP - 1, ["Row", "From the start of a month", *range(1, width), "From the plan date", *range(1, width)])
+    row = 0
+    for family in grid.families if grid.lags_are_inputs else ():
+        for lags in _combinations(family):
+            sheet.number(TOP + row, 0, row, look="grey")
+            for begin, start in ((1, 0.0), (1 + width, grid.year.start)):
+                for month, share in enumerate(path_shares(lags, start)[:width]):
+                    sheet.number(TOP + row, begin + month, float(share), SHARE)
+            row += 1
+    sheet.widths(8, 12, 8)
+    sheet.print_only(FEW_ROWS)
+    sheet.freeze(TOP, 1)
+
+
+def _widest(grid: Grid) -> int:
+    return max(grid.reach + 1, grid.flow_months)
+
+
+def _combinations(family: tuple[Lag, ...]) -> list[tuple[Lag, ...]]:
+    """All choices of `family`; each lag's place in it is its bit in the choice's number."""
+    chosen = [tuple(places) for size in range(len(family) + 1) for places in combinations(range(len(family)), size)]
+    chosen.sort(key=lambda places: sum(2**place for place in places))
+    return [tuple(family[place] for place in places) for places in chosen]
+
+
+def _looked_up(grid: Grid, mask: str, base: int, month: int, partial: bool) -> str:
+    col = 1 + month + (_widest(grid) if partial else 0)
+    rows = sum(2 ** len(family) for family in grid.families)
+    return f"INDEX({down(col, TOP, TOP + rows - 1, COMPOSED)},{mask}+{base + 1})"
+
+
+# --- from a stage to won -------------------------------------------------------------------------------------
+
+
+class Block(NamedTuple):
+    """Columns of monthly shares; `turned` ones run from the last month to month 0."""
+
+    first: int
+    months: int
+    turned: bool = False
+
+    def col(self, month: int) -> int:
+        """Column of a month."""
+        return self.first + (self.months - 1 - month if self.turned else month)
+
+    def through(self, row: int, first: int, last: int, sheet: str = "") -> str:
+        """Cells of the months `first` to `last` of a row, in the order in which they stand."""
+        left, right = sorted((self.col(first), self.col(last)))
+        return across(row, left, right, sheet)
+
+
+MASK_COL = NAMES
+
+
+def to_won_blocks(grid: Grid) -> tuple[Block, Block, Block]:
+    """Whole-month moves, composed delays, and both together: from a stage to won."""
+    months = grid.reach + 1
+    return (
+        Block(NAMES + 1, months, turned=True),
+        Block(NAMES + 2 + months, months),
+        Block(NAMES + 3 + 2 * months, months),
+    )
+
+
+def from_entry_blocks(grid: Grid) -> tuple[Block, Block, Block, Block, Block]:
+    """Whole-month moves; composed delays, of whole months and of the plan month; both together, for the same two."""
+    months = grid.flow_months
+    return tuple(  # type: ignore[return-value]
+        Block(NAMES + 1 + place * (months + 1), months, turned=place in (0, 3)) for place in range(5)
+    )
+
+
+def write_to_won(desk: Desk) -> None:
+    """Share of the wins 0, 1, 2, ... months after entry into each stage."""
+    grid = desk.grid
+    sheet = Sheet(
+        desk,
+        TO_WON,
+        "Delays from each stage to won",
+        ("Calculation: moves by whole months x delays composed in days.",),
+    )
+    moves, composed, both = to_won_blocks(grid)
+    _block_heads(sheet, ("Whole months", moves), ("Composed in days", composed), ("Months to won", both))
+    for place, row in enumerate(grid.rows):
+        at, lags = TOP + place, grid.cells[row.cell].lags[row.stage :]
+        names(sheet, at, row)
+        last = TOP + grid.place(row.cell, grid.cells[row.cell].won)
+        _mask(sheet, at, (at, last - 1), lags)
+        _moves(sheet, moves, at, lags, None if grid.is_won(row) else (at + 1, at))
+        _composed(sheet, composed, at, row, lags)
+        _both(sheet, (moves, composed, both), at, path_shares(lags))
+    sheet.widths(14, 14, 14, 5, 7)
+    sheet.print_only(FEW_ROWS)
+    sheet.freeze(TOP, NAMES)
+
+
+def write_from_entry(desk: Desk) -> None:
+    """Share of the arrivals at each stage 0, 1, 2, ... months after entry; for the plan month by itself, it may be a part."""
+    grid = desk.grid
+    sheet = Sheet(
+        desk,
+        FROM_ENTRY,
+        "Delays from entry to each stage",
+        ("Calculation: moves by whole months x delays composed in days.",),
+    )
+    moves, whole, part, both, both_part = from_entry_blocks(grid)
+    _block_heads(
+        sheet,
+        ("Whole months", moves),
+        ("Composed, month", whole),
+        ("Composed, plan month", part),
+        ("Months from entry", both),
+        ("Months from entry in the plan month", both_part),
+    )
+    for place, row in enumerate(grid.rows):
+        at, lags = TOP + place, grid.cells[row.cell].lags[: row.stage]
+        names(sheet, at, row)
+        _mask(sheet, at, (at - row.stage, at - 1), lags)
+        _moves(sheet, moves, at, lags, (at - 1, at - 1) if row.stage else None)
+        _composed(sheet, whole, at, row, lags)
+        _composed(sheet, part, at, row, lags, partial=True)
+        _both(sheet, (moves, whole, both), at, path_shares(lags, 0.0))
+        _both(sheet, (moves, part, both_part), at, path_shares(lags, grid.year.start))
+    sheet.widths(14, 14, 14, 5, 7)
+    sheet.print_only(FEW_ROWS)
+    sheet.freeze(TOP, NAMES)
+
+
+def _block_heads(sheet: Sheet, *blocks: tuple[str, Block]) -> None:
+    sheet.heads(TOP - 1, [*NAME_HEADS, "Combination"], words=3)
+    for words, block in blocks:
+        for month in range(block.months):
+            sheet.text(TOP - 1, block.col(month), f"{words}: {month}", "number head")
+
+
+def _mask(sheet: Sheet, at: int, steps: tuple[int, int], lags: tuple[Lag, ...]) -> None:
+    """The number of the combination of delays that are composed in days."""
+    grid = sheet.desk.grid
+    kept = rate_cols(grid).kept
+    bits = sum(grid.bit(grid.rows[row - TOP]) for row in range(steps[0], steps[1] + 1))
+    formula = f"SUM({down(kept, *steps, RATES)})" if lags else "0"
+    sheet.formula(at, MASK_COL, formula, bits, look="grey")
+
+
+def _moves(sheet: Sheet, block: Block, at: int, lags: tuple[Lag, ...], made_of: tuple[int, int] | None) -> None:
+    """Moves by whole months: those of the row `made_of[0]` and of the step in row `made_of[1]`; none without."""
+    grid = sheet.desk.grid
+    values = padded(path_shift(lags), block.months)
+    for month, value in enumerate(values):
+        col = block.col(month)
+        if made_of is None:
+            sheet.number(at, col, float(value), SHARE)
+            continue
+        before, step = made_of
+        most = min(month, grid.lag_months - 1)
+        shares = across(step, LAG_COL, LAG_COL + most, RATES)
+        moved = f"SUMPRODUCT({shares},{block.through(before, month - most, month)})"
+        kept = fixed(step, rate_cols(grid).kept, RATES)
+        sheet.formula(at, col, f"IF({kept}>0,{cell(before, col)},{moved})", float(value), SHARE)
+
+
+def _composed(sheet: Sheet, block: Block, at: int, row: Row, lags: tuple[Lag, ...], partial: bool = False) -> None:
+    grid = sheet.desk.grid
+    start = grid.year.start if partial else 0.0
+    base = grid.families[spread(grid.cells[row.cell].lags)]
+    for month, value in enumerate(padded(path_shares(spread(lags), start), block.months)):
+        if grid.lags_are_inputs:
+            formula = _looked_up(grid, f"${column(MASK_COL)}{at + 1}", base, month, partial)
+            sheet.formula(at, block.col(month), formula, float(value), SHARE)
+        else:
+            sheet.number(at, block.col(month), float(value), SHARE)
+
+
+def _both(sheet: Sheet, blocks: tuple[Block, Block, Block], at: int, shares: np.ndarray) -> None:
+    moves, composed, both = blocks
+    for month, value in enumerate(padded(shares, both.months)):
+        formula = f"SUMPRODUCT({composed.through(at, 0, month)},{moves.through(at, 0, month)})"
+        sheet.formula(at, both.col(month), formula, float(value), SHARE)

@@ -1,0 +1,343 @@
+"""The exhibits of the annual commit, in the order of its notebook. Each takes the computed workbook."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from revplan.exhibits import charts, native_plan
+from revplan.exhibits.exhibit import Exhibit, chart, table, text
+from revplan.exhibits.figures import OF_EXPECTED, TO_SIGN, Figure, in_whole_units, of_year, quarter_cells, year_cells
+from revplan.funnel.tables import missed_in_year, wins_of_year
+from revplan.ground.formats import (
+    compact,
+    counted,
+    kinds_of,
+    largest_remainder,
+    money_digits,
+    plural,
+    show,
+    whole_amounts,
+)
+from revplan.plan.stages import titles_of
+from revplan.simulation.scenarios import spend_of_entries
+from revplan.simulation.signing import ToSign
+from revplan.workbook.workbook import Workbook
+
+OF_STAGE = {"commit": "stage_commit", "value_per_entry": "value_per_entry"}
+OF_PIPELINE = {"items": "open_records", "amount": "open_worth", "arr_in_year": "open_arr", "dead_items": "past_delays"}
+
+
+def summary(book: Workbook) -> Exhibit:
+    """Goal, what to sign, largest gap and one action, over the facts they rest on."""
+    year, quarters = book.year, book.quarters
+    currency, bridge = book.plan.currency, year.bridge
+    title = titles_of(book.plan.stages)[book.plan.commit_stage]
+    asked = book.to_sign
+    missing = missed_in_year(quarters)
+    coming = float((quarters["open_pipeline"] + quarters["won"]).sum())
+    facts = {
+        "New ARR the goal asks for": compact(bridge.new_arr, currency),
+        "Closing ARR": "not given" if bridge.closing_arr is None else compact(bridge.closing_arr, currency),
+        f"{plural(title)} to sign, {show(asked.confidence, 'share')} sure": show(asked.number, "commitment"),
+        f"{plural(title)} of the expected commit": f"{show(asked.expected[asked.stage], 'commitment')}, "
+        f"{show(round(asked.chance, 3), 'share')} sure",
+        "The ceilings allow": _ceilings(asked),
+        "The year in expectation": _over_or_under(missing, currency),
+        "Traces back to before the plan date": compact(float(quarters["before_plan_date"].sum()), currency),
+        "Won, and expected of open records": "not known" if book.records is None else compact(coming, currency),
+        "Programme spend to sign": _spend_words(book),
+        "Programme CAC of the expected commit": "not priced" if book.cac is None else compact(book.cac, currency),
+    }
+    header = f"{book.plan.name}, made on {show(book.plan.plan_date, 'date')}"
+    of = partial(of_year, book.plan)
+    stated = [
+        of("goal", bridge.new_arr),
+        of("commit", asked.expected[asked.stage]),
+        *([] if asked.number is None else [of("signed", float(asked.number), TO_SIGN)]),
+        of("landing_gap", -missing, OF_EXPECTED),
+        of("before_plan_date", float(quarters["before_plan_date"].sum())),
+        of("spend", spend_of_entries(book.year)),
+    ]
+    return text(book.headline, facts, header=header, notes=[book.held] if book.held else []).sharing(*stated)
+
+
+def _over_or_under(missing: float, currency: str) -> str:
+    if not missing:
+        return "on goal"
+    return f"{compact(abs(missing), currency)} {'short of' if missing > 0 else 'above'} goal"
+
+
+def _ceilings(asked: ToSign) -> str:
+    """Up to which confidence the ceilings allow, in few words."""
+    return (
+        f"up to {show(round(asked.highest_within_ceilings, 3), 'share')} sure" if asked.ceilings else "none is stated"
+    )
+
+
+def _spend_words(book: Workbook) -> str:
+    """The year's programme spend on what is to sign, beside that of the expected commit."""
+    if all(source.cost_per_entry is None for source in book.plan.sources.values()):
+        return "not priced"
+    spent, currency, scale = spend_of_entries(book.year), book.plan.currency, book.to_sign.scale
+    expected = f"{compact(spent, currency)} for the expected commit"
+    return expected if scale is None else f"{compact(scale * spent, currency)}; {expected}"
+
+
+def goal_bridge(book: Workbook) -> Exhibit:
+    """From opening to closing ARR."""
+    bridge = book.year.bridge
+    notes = []
+    if bridge.nrr is not None:
+        kept, grr, churn_only = (show(value, "share") for value in (bridge.nrr, bridge.grr, bridge.grr_churn_only))
+        notes = [f"Net revenue retention {kept}; gross {grr}, or {churn_only} if contraction is left out."]
+    if book.plan.goal.basis:
+        notes.append(f"Source: {book.plan.goal.basis}")
+    made = chart(charts.bridge(book.plan.currency), book.bridge, kinds_of("bridge"), notes=notes, name="bridge")
+    terms = [{"term": term.removesuffix("_arr")} for term in book.bridge["term"]]
+    cells = year_cells(book.plan, terms, {"amount": "arr_term"}, "planned")
+    drawn = made.with_native(native_plan.bridge(book.plan.currency))
+    return drawn.sharing(of_year(book.plan, "goal", bridge.new_arr), cells=cells)
+
+
+def required_funnel(book: Workbook) -> Exhibit:
+    """What the year's wins trace back to, stage by stage."""
+    titles = titles_of(book.plan.stages)
+    first, last = book.plan.stage_ids[0], book.plan.stage_ids[-1]
+    frame = book.stages[["stage", "required", "commitment", "commit", "rate_to_won", "value_per_entry", "days_to_won"]]
+    rows = frame.set_index("stage")
+    frame.insert(4, "to_sign", pd.Series(list(book.to_sign.entries.values()), dtype=float))
+    of_commit = "" if first == book.plan.commit_stage else _and_commit_stage(book, rows)
+    message = (
+        f"{counted(rows['commitment'][last], 'win traces', 'wins trace', 'commitment')} back to "
+        f"{counted(rows['commitment'][first], titles[first], kind='commitment')}{of_commit}; "
+        f"the expected commit brings {counted(rows['commit'][last], 'win', kind='commitment')} within the year."
+    )
+    entering = entering_later(book)
+    notes = ["Required counts all months, those before the plan date too. " + entering] if entering else []
+    return table(
+        frame.assign(stage=[titles[stage] for stage in frame["stage"]]),
+        {**kinds_of("stages"), "to_sign": "commitment"},
+        message,
+        labels={
+            "stage": "Stage",
+            "required": "Required for the year",
+            "commitment": "Rounded up",
+            "commit": "Expected commit",
+            "to_sign": f"To sign, {show(book.to_sign.confidence, 'share')} sure",
+            "rate_to_won": "Won of entries",
+            "value_per_entry": f"Worth per entry ({book.plan.currency})",
+            "days_to_won": "Median days to won",
+        },
+        notes=notes,
+    ).sharing(
+        of_year(book.plan, "commit", rows["commit"][book.plan.commit_stage]),
+        cells=year_cells(book.plan, [{"stage": stage} for stage in frame["stage"]], OF_STAGE),
+    )
+
+
+def _and_commit_stage(book: Workbook, rows: pd.DataFrame) -> str:
+    stage = book.plan.commit_stage
+    return f" and {counted(rows['commitment'][stage], titles_of(book.plan.stages)[stage], kind='commitment')}"
+
+
+def entering_later(book: Workbook) -> str:
+    titles, first = titles_of(book.plan.stages), book.plan.stage_ids[0]
+    entries = {name: book.plan.entry_stage(name) for name in book.plan.sources}
+    later = [f"{name} at {titles[stage]}" for name, stage in entries.items() if stage != first]
+    return f"Sources that enter later count from there: {', '.join(later)}." if later else ""
+
+
+def quarters(book: Workbook) -> Exhibit:
+    """What each quarter is made of."""
+    frame = in_whole_units(book.quarters)
+    made = chart(charts.quarters(book.plan.currency), frame, kinds_of("quarters"), name="quarters")
+    drawn = made.with_native(native_plan.quarters(book.plan.currency))
+    return drawn.sharing(*_year_sums(book, frame), cells=quarter_cells(book.plan, frame))
+
+
+def _year_sums(book: Workbook, frame: pd.DataFrame) -> list[Figure]:
+    """What the quarters come to: those the landing and the carry-over state too."""
+    names = {"commit_arr": "commit_arr", "open_pipeline": "open_arr", "won": "won_arr"}
+    sums = [of_year(book.plan, measure, float(frame[name].sum())) for name, measure in names.items()]
+    return [*sums, of_year(book.plan, "goal", float(frame["goal"].sum()))]
+
+
+def _past_delays(items: float) -> str:
+    return (
+        "none of them has" if not items else "1 of them has" if items == 1 else f"{show(items, 'count')} of them have"
+    )
+
+
+def dependence(book: Workbook) -> Exhibit:
+    """What falls before the plan date, and what is expected of the records that exist."""
+    known = book.records is not None
+    paint = charts.dependence(book.quarters, book.plan.currency, str(book.plan.plan_date), known=known)
+    frame = in_whole_units(book.quarters)
+    made = chart(paint, frame, kinds_of("quarters"), name="dependence")
+    drawn = made.with_native(native_plan.dependence(book.plan.currency))
+    return drawn.sharing(cells=quarter_cells(book.plan, frame))
+
+
+def open_pipeline(book: Workbook) -> Exhibit:
+    """What is in the pipe already, stage by stage."""
+    if book.pipeline.empty:
+        return text("No open records are known: the plan names no history, or the history holds none that are open.")
+    currency, titles = book.plan.currency, titles_of(book.plan.stages)
+    values = ["items", "amount", "wins", "arr", "arr_in_year", "dead_items", "dead_amount"]
+    sums = book.pipeline.groupby("stage", sort=False, observed=True)[values].sum()
+    sums = sums.reindex([stage for stage in book.plan.stage_ids if stage in sums.index])
+    money = ["amount", "arr", "arr_in_year", "dead_amount"]
+    sums[money] = sums[money].apply(lambda worth: pd.Series(whole_amounts(worth.to_numpy()), worth.index))
+    total = sums.sum()
+    frame = pd.concat([sums, total.to_frame("total").T]).reset_index(names="stage")
+    worth = f"worth {compact(total['amount'], currency)}"
+    message = (
+        f"{counted(total['items'], f'open record {worth} is', f'open records {worth} are')} expected to bring "
+        f"{compact(total['arr'], currency)}, {compact(total['arr_in_year'], currency)} of it within the year; "
+        f"{_past_delays(float(total['dead_items']))} waited longer than the plan's delays allow."
+    )
+    return table(
+        frame.assign(stage=[titles.get(stage, "Total") for stage in frame["stage"]]),
+        kinds_of("pipeline"),
+        message,
+        labels={
+            "stage": "Last stage reached",
+            "items": "Open",
+            "amount": f"Worth if all won ({currency})",
+            "wins": "Wins expected",
+            "arr": f"ARR expected ({currency})",
+            "arr_in_year": "Within the year",
+            "dead_items": "Past the plan's delays",
+            "dead_amount": "Worth",
+        },
+        totals=1,
+        notes=_of_other_plans(book, float(total["items"])),
+    ).sharing(
+        of_year(book.plan, "open_arr", float(total["arr_in_year"])),
+        cells=year_cells(
+            book.plan, [{"stage": stage} if stage in titles else {} for stage in frame["stage"]], OF_PIPELINE
+        ),
+    )
+
+
+def _of_other_plans(book: Workbook, counted: float) -> list[str]:
+    """How many more records are open that the plan has no place for, and how these differ from the import's."""
+    every = 0.0 if book.records is None else float(book.records.open_items["items"].sum())
+    left = f"{show(every - counted, 'count')} of {show(every, 'count')} open records" if every > counted else ""
+    told = [f"{left} belong to no segment, source or stage of this plan and are left out."] if left else []
+    return [
+        *told,
+        "Past the plan's delays: longer in the stage than any conversion takes at the plan's lags, so that they count as 0. "
+        "The import report counts others: records open longer than any that was ever won or lost.",
+    ]
+
+
+def carry_over(book: Workbook) -> Exhibit:
+    """The ledger: which year's ARR the entries serve."""
+    currency, ledger = book.plan.currency, book.ledger
+    required = ledger[ledger["basis"] == "required"]["arr"].to_numpy()
+    commit = ledger[ledger["basis"] == "commit"]["arr"].to_numpy()
+    labels = {"entered": "Entries made", "serves": "Serve", "basis": "Basis", "arr": f"ARR ({currency})"}
+    made = table(ledger, kinds_of("ledger"), _carried(required, commit, currency), labels=labels)
+    rows = [
+        {"entered": row["entered"], "serves": row["serves"], "basis": row["basis"]} for row in ledger.to_dict("records")
+    ]
+    return made.sharing(
+        of_year(book.plan, "commit_arr", float(commit[:2].sum())),
+        cells=year_cells(book.plan, rows, {"arr": "served"}),
+    )
+
+
+def _carried(required: np.ndarray, commit: np.ndarray, currency: str) -> str:
+    """What the year owes to entries before it, and what its own entries leave to later years."""
+    if not required.sum() > 0:
+        return "The year asks for no new ARR, so nothing of it traces back to entries before the year."
+    before = f"{show(required[:2].sum() / required.sum(), 'share')} of the year's new ARR traces back to entries before the year"
+    if not commit[1:].sum() > 0:
+        return f"{before}; the commit asks for no entries within it, so that none serve later years."
+    return (
+        f"{before}; {show(commit[2] / commit[1:].sum(), 'share')} of what the year's own entries bring "
+        f"({compact(commit[2], currency)}) is won after it."
+    )
+
+
+def last_useful(book: Workbook) -> Exhibit:
+    """Until when a new entry still serves this year."""
+    left = len(book.last_useful) - charts.MOST_ROWS
+    notes = [f"The {charts.MOST_ROWS} that end first; {left} more are not drawn."] if left > 0 else []
+    height = 0.9 + 0.26 * min(len(book.last_useful), charts.MOST_ROWS)
+    return chart(charts.last_useful, book.last_useful, kinds_of("last_useful"), notes=notes, height=height).with_native(
+        native_plan.last_useful
+    )
+
+
+def budget(book: Workbook) -> Exhibit:
+    """Programme spend by month of spending."""
+    priced = book.budget[book.budget["priced"]]
+    if priced.empty or not priced["spend"].sum():
+        return text("No source states a cost per entry, so what is to sign has no budget yet.")
+    spent = priced[priced.groupby("source")["spend"].transform("sum") > 0]
+    made = chart(charts.budget(book.plan.currency), spent, kinds_of("budget"), name="budget")
+    return made.with_native(native_plan.budget(book.plan.currency))
+
+
+def budget_by_quarter(book: Workbook) -> Exhibit:
+    """Programme spend by source and quarter of spending."""
+    currency, months = book.plan.currency, list(book.plan.months)
+    names = ["before", *book.quarters["quarter"]]
+    place = {month: names[1 + at // 3] for at, month in enumerate(months)}
+    rows = book.budget.assign(quarter=[place.get(month, "before") for month in book.budget["month"]])
+    wide = rows.pivot_table(index="source", columns="quarter", values="spend", aggfunc="sum", sort=False, observed=True)
+    wide = wide.reindex(columns=names).fillna(0.0)
+    wide["sunk"] = rows.groupby("source", sort=False)["sunk"].sum()
+    inside = names[1:]
+    digits = money_digits(float(wide[inside].to_numpy().max()))  # of all amounts alike, so that parts and totals add up
+    totals = dict(zip(inside, largest_remainder(wide[inside].sum().to_numpy(), digits=digits), strict=True))
+    wide = wide.apply(
+        lambda spent: pd.Series(largest_remainder(spent.to_numpy(), totals.get(spent.name), digits), spent.index)
+    )
+    wide.insert(len(names), "year", wide[names[1:]].sum(axis=1))
+    frame = pd.concat([wide, wide.sum().to_frame("Total").T]).reset_index(names="source")
+    cac = "no priced source wins" if book.cac is None else _cac_text(book)
+    unpriced = [name for name, source in book.plan.sources.items() if source.cost_per_entry is None]
+    return table(
+        frame,
+        {"source": "text", **dict.fromkeys([*names, "year", "sunk"], "money")},
+        f"The expected commit takes {compact(wide['year'].sum(), currency)} of programme spend in the year"
+        f"{_to_sign_spend(book, float(wide['year'].sum()))}; {cac}.",
+        labels={
+            "source": f"Spend ({currency})",
+            "before": "Before the year",
+            **dict(zip(book.quarters["quarter"], book.quarters["label"], strict=True)),
+            "year": "Year",
+            "sunk": "Required earlier",
+        },
+        notes=[
+            "Spend falls in the month of entry. Required earlier: what the entries traced back to before the plan date "
+            "cost, made or not; it is sunk.",
+            *([f"Unpriced, not free: {', '.join(unpriced)}."] if unpriced else []),
+        ],
+        totals=1,
+    ).sharing(
+        cells=year_cells(book.plan, [*({"source": name} for name in wide.index), {}], {"year": "spend"}),
+    )
+
+
+def _to_sign_spend(book: Workbook, spent: float) -> str:
+    scale = book.to_sign.scale
+    return "" if scale is None else f", what is to sign {compact(scale * spent, book.plan.currency)}"
+
+
+def _cac_text(book: Workbook) -> str:
+    priced = [name for name, source in book.plan.sources.items() if source.cost_per_entry is not None]
+    wins = counted(wins_of_year(book.year, priced), "win")
+    return f"over {wins} of the priced sources the programme CAC is {compact(book.cac or 0.0, book.plan.currency)}"
+
+
+def notes(book: Workbook) -> Exhibit:
+    """Everything a reader must know beside the numbers."""
+    first, *others = book.notes
+    return text(first, notes=others)

@@ -1,0 +1,198 @@
+"""The exhibits of how sure a plan is: the commit at every confidence, what decides, what a commit leaves open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from revplan.exhibits import native_plan
+from revplan.exhibits.axes import (
+    ATTENTION,
+    GAP,
+    PAST,
+    PLAN,
+    REQUIRED,
+    fitting,
+    fitting_names,
+    grid_along_x,
+    is_narrow,
+    key,
+    value_axis,
+)
+from revplan.exhibits.drawing import Paint
+from revplan.exhibits.exhibit import Exhibit, chart, table, text
+from revplan.exhibits.figures import OF_EXPECTED, Figure, of_year, year_cells
+from revplan.ground.formats import compact, counted, kinds_of, plural, show
+from revplan.plan.stages import titles_of
+from revplan.simulation import tables
+from revplan.simulation.signing import sentence
+from revplan.workbook.workbook import Workbook
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+MOST_DRIVERS = 8
+
+
+def sure(book: Workbook) -> Exhibit:
+    """How often the year reaches its goal, over the figures of its distribution."""
+    found, currency = book.simulation.outcome, book.plan.currency
+    if not book.simulation.view.goal > 0:
+        return text("The year asks for no new ARR, so it is reached.")
+    facts = {
+        "Chance of the goal": show(found.chance_of_goal.value, "share"),
+        "One year in ten brings less than": compact(found.p10.value, currency),
+        "Every second year brings more than": compact(found.p50.value, currency),
+        "One year in ten brings more than": compact(found.p90.value, currency),
+        "Missed of the goal, in expectation": compact(found.expected_shortfall.value, currency),
+    }
+    notes = [
+        f"{book.simulation.trials:,} years are simulated, and the same plan gives the same numbers; rates vary as far as the "
+        "records behind them leave open, and together."
+    ]
+    of = partial(of_year, book.plan)
+    stated = [of("chance", found.chance_of_goal.value, OF_EXPECTED), of("landing_low", found.p10.value, OF_EXPECTED)]
+    return text(sentence(book.to_sign), facts, notes=notes).sharing(
+        *stated, of("landing_high", found.p90.value, OF_EXPECTED), of("commit", _commit(book)), *_for_confidence(book)
+    )
+
+
+def _commit(book: Workbook) -> float:
+    """Entries of the expected commit at its stage within the year. [records]"""
+    return book.to_sign.expected[book.to_sign.stage]
+
+
+def _for_confidence(book: Workbook) -> list[Figure]:
+    """The commit for the plan's confidence; none where no volume gives it."""
+    asked = book.to_sign
+    told = {"stage": asked.stage, "confidence": show(asked.confidence, "share")}
+    return [] if asked.scale is None else [of_year(book.plan, "commit_for", asked.scale * _commit(book), **told)]
+
+
+def commit_curve(book: Workbook) -> Exhibit:
+    """Entries at the commit stage against the chance of the goal."""
+    simulation, stage = book.simulation, book.plan.commit_stage
+    if not simulation.view.goal > 0:
+        return text("There is nothing to sign to be sure of.")
+    points = tables.commit_curve_table(simulation)
+    entries = _commit(book)
+    drawn = points.dropna(subset=["scale"])
+    if not entries:
+        return text(
+            f"The commit asks for no new {plural(titles_of(book.plan.stages)[stage])}, so there is no curve of them."
+        )
+    if drawn.empty:
+        return text(f"No volume of entries gives a chance of {show(points['confidence'].min(), 'share')} of the goal.")
+    frame = drawn.assign(entries=drawn["scale"] * entries)
+    kinds = {**kinds_of("commit_curve"), "entries": "commitment"}
+    now = simulation.outcome.chance_of_goal.value
+    wanted, scale = book.to_sign.confidence, book.to_sign.scale
+    marked = {"the expected commit": (now, entries)}
+    if scale is not None:
+        marked[f"to sign at {show(wanted, 'share')}"] = (wanted, scale * entries)
+    title = titles_of(book.plan.stages)[book.plan.commit_stage]
+    drawn_so = native_plan.commit_curve(title, marked)
+    rows = [{"stage": stage, "confidence": show(each, "share")} for each in frame["confidence"]]
+    made = chart(_curve(title, marked), frame, kinds, name="commit_curve").with_native(drawn_so)
+    return made.sharing(*_for_confidence(book), cells=year_cells(book.plan, rows, {"entries": "commit_for"}))
+
+
+def _curve(title: str, marked: Mapping[str, tuple[float, float]]) -> Paint:
+    def paint(ax: Axes, frame: pd.DataFrame) -> str:
+        ax.plot(
+            100 * frame["confidence"],
+            frame["entries"],
+            color=PLAN,
+            marker="o",
+            markersize=4,
+            label=f"{plural(title)} needed",
+        )
+        for (name, (chance, entries)), shape, color in zip(marked.items(), "sD", (PAST, ATTENTION), strict=False):
+            ax.plot([100 * chance], [entries], shape, color=color, markersize=8, label=name)
+        ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}%")
+        ax.set_xlabel("chance of the goal")
+        value_axis(ax, "count")
+        ax.set_ylim(bottom=0)
+        key(ax)
+        return _curve_message(frame, marked["the expected commit"][1], title)
+
+    return paint
+
+
+def _curve_message(frame: pd.DataFrame, entries: float, title: str) -> str:
+    last = frame.iloc[-1]
+    if not last["entries"] > 0:
+        return f"The goal is {show(last['confidence'], 'share')} sure without new {plural(title)}: what exists already brings it."
+    more = last["entries"] / entries - 1
+    text = (
+        f"{show(last['confidence'], 'share')} sure takes {counted(last['entries'], title, kind='commitment')}, "
+        f"{show(abs(more), 'share')} {'more' if more >= 0 else 'fewer'} than the expected commit"
+    )
+    over = frame.loc[~frame["within_limits"].astype(bool), "confidence"]
+    return (
+        f"{text}; from {show(over.min(), 'share')} on it is more than the sources' ceilings allow."
+        if len(over)
+        else f"{text}."
+    )
+
+
+def tornado(book: Workbook) -> Exhibit:
+    """What decides: each driver at its own P10 and P90."""
+    frame = tables.tornado_table(book.simulation)
+    frame = frame[(frame["arr_high"] - frame["arr_low"]).abs() > 0].head(MOST_DRIVERS)
+    if frame.empty:
+        return text("Nothing in this plan is uncertain: it states no evidence, so its rates are taken as certain.")
+    middle, currency = book.simulation.outcome.p50.value, book.plan.currency
+
+    def paint(ax: Axes, rows: pd.DataFrame) -> str:
+        places = np.arange(len(rows))[::-1]
+        ax.barh(places, rows["arr_low"] - middle, 0.6, middle, color=GAP, label="at its P10")
+        ax.barh(places, rows["arr_high"] - middle, 0.6, middle, color=REQUIRED, label="at its P90")
+        ax.set_yticks(places, fitting_names(rows["driver"], 18 if is_narrow(ax) else 38))
+        value_axis(ax, "money", currency, "x")
+        grid_along_x(ax)
+        key(ax)
+        first = rows.iloc[0]
+        return (
+            f"What decides most is {fitting(first['driver'], 60)}: between {compact(first['arr_low'], currency)} and "
+            f"{compact(first['arr_high'], currency)}, {show(first['share_of_variance'], 'share')} of the year's uncertainty."
+        )
+
+    return chart(paint, frame, kinds_of("tornado"), height=0.9 + 0.34 * len(frame), name="tornado").with_native(
+        native_plan.tornado(middle, currency)
+    )
+
+
+def left_uncertain(book: Workbook) -> Exhibit:
+    """What a commit at each stage, hit exactly, leaves uncertain."""
+    if not book.simulation.view.goal > 0:
+        return text("There is nothing to sign to compare.")
+    titles, currency = titles_of(book.plan.stages), book.plan.currency
+    frame = tables.commit_given_table(book.simulation)
+    row = frame.set_index("stage").loc[book.plan.commit_stage]
+    message = (
+        f"A commit at {titles[book.plan.commit_stage]}, hit exactly, leaves {show(row['variance_left'], 'share')} of the "
+        f"year's uncertainty: between {compact(row['arr_low'], currency)} and {compact(row['arr_high'], currency)}."
+    )
+    labels = {
+        "stage": "Commit at",
+        "commit": "Expected commit",
+        "signed": f"To sign at {show(book.simulation.confidence, 'share')}",
+        "arr_low": f"P10 if hit ({currency})",
+        "arr_high": f"P90 if hit ({currency})",
+        "arr_sd": "Spread (standard deviation)",
+        "variance_left": "Uncertainty left",
+    }
+    made = table(
+        frame.assign(stage=[titles[stage] for stage in frame["stage"]]),
+        kinds_of("commit_given"),
+        message,
+        labels=labels,
+    )
+    rows = [{"stage": stage} for stage in frame["stage"]]
+    wanted = {"measure": "commit_for", "confidence": show(book.simulation.confidence, "share")}
+    return made.sharing(cells=year_cells(book.plan, rows, {"commit": "stage_commit", "signed": wanted}))

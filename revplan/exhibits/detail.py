@@ -1,0 +1,178 @@
+"""One page of the pack is for its audience: who is behind, the ARR bridge, or the variance cell by cell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import pandas as pd
+
+from revplan.exhibits.exhibit import Exhibit, table
+from revplan.exhibits.figures import Cells, Sentence, say
+from revplan.exhibits.promised import CAME, PROMISED, STEPS, money, new_arr, nothing_yet, whole
+from revplan.exhibits.standing import sources
+from revplan.ground.errors import PlanError, shown
+from revplan.ground.formats import counted, largest_remainder, round_half_up, steady_order
+from revplan.tracking.book import BoardBook
+
+TERMS = {
+    "opening": "Opening ARR",
+    "new": "New",
+    "expansion": "Expansion",
+    "contraction": "Contraction",
+    "churn": "Churn",
+    "closing": "Closing ARR",
+}
+LESS = ("contraction", "churn")
+PLANNED = "planned"
+MOST_CELLS = 12
+
+
+def detail(book: BoardBook, audience: str) -> Exhibit:
+    """What this audience asks about first.
+
+    Parameters
+    ----------
+    audience
+        `board`: which source is behind; `finance`: the ARR bridge; `team`: the variance of every segment and source.
+
+    Raises
+    ------
+    PlanError
+        If the audience is another.
+    """
+    if audience not in AUDIENCES:
+        raise PlanError.at("audience", f"got {shown(audience)!r}; it is one of {', '.join(AUDIENCES)}")
+    return AUDIENCES[audience](book)
+
+
+# --- finance -------------------------------------------------------------------------------------
+
+
+def arr_bridge(book: BoardBook) -> Exhibit:
+    """From opening to closing ARR of the quarter, as planned and as booked."""
+    label = book.spans[0].label if book.spans else ""
+    found = book.arr_bridge[book.arr_bridge["period"] == label]
+    if found.empty:
+        return nothing_yet(book, "No ARR movements are booked that the bridge could be made of.")
+    frame = _bridge_rows(found, book.decimals)
+    made = table(
+        frame,
+        {"term": "text", **dict.fromkeys((PLANNED, CAME, "gap"), "money")},
+        _bridge_message(book, frame, label),
+        labels={
+            "term": f"ARR of {book.plan.period_label(label)} ({book.plan.currency})",
+            PLANNED: "Planned",
+            CAME: "Came",
+            "gap": "Gap",
+        },
+        notes=[f"Contraction and churn are what is lost. {found['basis'].iloc[0]}."],
+    )
+    columns: dict[str, dict[str, str]] = {
+        name: {"measure": "arr_term", "period": label, "basis": name} for name in (PLANNED, CAME)
+    }
+    columns["gap"] = {"measure": "arr_term_gap", "period": label}
+    rows = [{"term": term} for term in found["term"]]
+    return made.with_cells(Cells(rows=rows, columns=columns, currency=book.plan.currency))
+
+
+def _bridge_rows(found: pd.DataFrame, decimals: int) -> pd.DataFrame:
+    """The terms in whole units; the closing ARR is what the displayed terms come to."""
+    shown_terms = {name: _adding_up(found.set_index("term")[name], decimals) for name in (PLANNED, CAME)}
+    frame = pd.DataFrame(shown_terms).loc[list(found["term"])]
+    frame["gap"] = frame[CAME] - frame[PLANNED]
+    frame.insert(0, "term", [TERMS[term] for term in frame.index])
+    return frame.reset_index(drop=True)
+
+
+def _adding_up(terms: pd.Series, decimals: int) -> pd.Series:
+    rounded = terms.map(partial(whole, decimals=decimals))
+    signed = [-rounded[term] if term in LESS else rounded[term] for term in TERMS if term != "closing"]
+    return rounded.where(rounded.index != "closing", sum(signed))
+
+
+def _bridge_message(book: BoardBook, frame: pd.DataFrame, label: str) -> Sentence:
+    closing = frame[frame["term"] == TERMS["closing"]].iloc[0]
+    came, planned = (money(book, "arr_term", closing[basis], label, basis, term="closing") for basis in (CAME, PLANNED))
+    if came.value is None or planned.value is None:
+        return say(
+            "Closing ARR of {period} cannot be told: a term of its bridge is not known.",
+            period=book.plan.period_label(label),
+        )
+    gap = money(book, "arr_term_gap", closing["gap"], label, term="closing")
+    return say(
+        "{period} closes at {came} of ARR against {planned} planned: {gap}.",
+        period=book.plan.period_label(label),
+        came=came,
+        planned=planned,
+        gap=gap,
+    )
+
+
+# --- the team ------------------------------------------------------------------------------------
+
+
+def cells(book: BoardBook) -> Exhibit:
+    """The variance of the quarter by segment and source, the largest gaps first."""
+    found = book.variance_cells(book.spans[0]) if book.spans else pd.DataFrame()
+    if found.empty:
+        return nothing_yet(book, "Nothing is there to explain.")
+    label, steps = book.spans[0].label, [step for step in STEPS if step not in ("planned", "came")]
+    digits = book.decimals
+    steps_of = pd.DataFrame(
+        [
+            largest_remainder(found.loc[at, steps], round_half_up(found.loc[at, steps].sum(), digits), digits)
+            for at in found.index
+        ],
+        columns=steps,
+    )
+    gaps = steps_of.sum(axis=1)
+    order = gaps.index[steady_order(-gaps.abs())[:MOST_CELLS]]
+    frame = steps_of.assign(gap=gaps).loc[order].reset_index(drop=True)
+    names = [f"{found.loc[at, 'segment']} x {found.loc[at, 'source']}" for at in order]
+    frame.insert(0, "cell", names)
+    left = len(found) - len(frame)
+    made = table(
+        frame,
+        {"cell": "text", **dict.fromkeys([*steps, "gap"], "money")},
+        _cells_message(book, frame, found.loc[order[0]], label),
+        labels={
+            "cell": "Segment x source",
+            **{step: STEPS[step] for step in steps},
+            "gap": f"Gap of {book.plan.period_label(label)} ({book.plan.currency})",
+        },
+        notes=[
+            counted(left, "further pair has a smaller gap.", "further pairs of segment and source have smaller gaps.")
+        ]
+        if left
+        else [],
+    )
+    rows = [{"segment": str(found.loc[at, "segment"]), "source": str(found.loc[at, "source"])} for at in order]
+    columns = {step: {"measure": "variance_step", "period": label, "line": step} for step in steps}
+    columns["gap"] = {"measure": "new_arr_gap", "period": label}
+    return made.with_cells(Cells(rows=rows, columns=columns, currency=book.plan.currency))
+
+
+def _cells_message(book: BoardBook, frame: pd.DataFrame, cell: pd.Series, label: str) -> Sentence:
+    if not frame["gap"].iloc[0]:
+        return say(
+            "No segment and source brought in {period} another amount than was promised.",
+            period=book.plan.period_label(label),
+        )
+    first = frame["gap"].abs() == abs(frame["gap"].iloc[0])
+    most = "differs most from" if first.sum() == 1 else "differs as much as any from"
+    gap = money(
+        book, "new_arr_gap", frame["gap"].iloc[0], label, segment=str(cell["segment"]), source=str(cell["source"])
+    )
+    return say(
+        f"{{cell}} {most} what was promised: {{gap}} of new ARR, where in all "
+        "{came} came in {period} against {asked}.",
+        cell=frame["cell"].iloc[0],
+        gap=gap,
+        came=new_arr(book, label, CAME),
+        period=book.plan.period_label(label),
+        asked=new_arr(book, label, PROMISED),
+    )
+
+
+AUDIENCES: Mapping[str, Callable[[BoardBook], Exhibit]] = {"board": sources, "finance": arr_bridge, "team": cells}

@@ -1,0 +1,518 @@
+"""The exhibit: one thing a report shows, with the one sentence it is there to say.
+
+A notebook cell ends in an exhibit. What it prints as is decided here: plain
+text for tests and terminals, HTML for Jupyter and the page, and raw values as JSON, from
+which the other formats are made, so that their numbers cannot differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from revplan.exhibits.drawing import Paint, drawing
+from revplan.exhibits.figures import (
+    MIMETYPE,
+    PRECISION,
+    ROUNDING,
+    Cells,
+    Figure,
+    Measure,
+    Sentence,
+    as_sentence,
+    cell_figures,
+)
+from revplan.exhibits.fonts import advice
+from revplan.exhibits.native import Describe, Native, as_raw, checked
+from revplan.ground.errors import ReportError, shown
+from revplan.ground.escaping import clean, cut_words, escape
+from revplan.ground.formats import KINDS, MINUS, column, is_missing, show
+from revplan.ground.tables import NUMERIC
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SILENT = Sentence(text="")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Exhibit:
+    """A chart, a table or a text, and its message. Made by `chart`, `table` and `text`.
+
+    Attributes
+    ----------
+    message
+        The conclusion in one sentence: headline, slide title, what a notebook test compares.
+    kind
+        What it is.
+    alt
+        What a reader who cannot see it is told; the message unless more is needed.
+    table
+        The rows behind it; a text keeps its facts here. None where there are none.
+    kinds
+        The kind of each column, by name, as in `tables.csv`.
+    labels
+        What a column is called on the page, where its name does not do.
+    totals
+        How many of the last rows are totals.
+    svg, svg_phone
+        The chart as it is drawn for a page, and for a phone.
+    notes
+        Sentences below it: sources, assumptions, what was left out.
+    header
+        The line a page names itself by (plan, date); the first one of a notebook counts.
+    """
+
+    message: str
+    kind: Literal["chart", "table", "text"]
+    alt: str
+    table: pd.DataFrame | None = None
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    totals: int = 0
+    svg: str | None = None
+    svg_phone: str | None = None
+    notes: tuple[str, ...] = ()
+    header: str = ""
+    said: Sentence = SILENT
+    """The message with the figures it quotes."""
+    facts: tuple[Figure, ...] = ()
+    """The figures a text rests on."""
+    cells: Cells | None = None
+    """What the numbers of the table are."""
+    shared: tuple[Figure, ...] = ()
+    """Further figures it states: those that other exhibits or reports state too."""
+    complete: bool = True
+    """Whether every number of it is a figure; otherwise those it shares with others are."""
+    appendix: bool = False
+    """Whether it is there to be looked up, not to be shown."""
+    brief: bool = False
+    """Whether one slide has to do: rows that it cannot hold stand in the other printings."""
+    native: Native | None = None
+    """The chart in numbers, for a presentation that draws it itself."""
+    periods: Mapping[str, str] = field(default_factory=dict)
+    """Id to label of the periods that the figures of its report name."""
+
+    def with_native(self, describe: Describe) -> Exhibit:
+        """The same chart, with what `describe(table)` gives beside its drawing: an editable chart of a presentation.
+
+        Raises
+        ------
+        ReportError
+            If a series of it does not have one value a category.
+        """
+        if self.table is None:
+            return self
+        return replace(self, native=checked(describe(self.table.copy()), f"chart {shown(self.message)!r}"))
+
+    def as_appendix(self) -> Exhibit:
+        """The same exhibit for readers who look things up: a page has it, a deck has it in its notes."""
+        return replace(self, appendix=True)
+
+    def as_brief(self) -> Exhibit:
+        """The same table for a deck of few slides: as much of it as one slide holds."""
+        return replace(self, brief=True)
+
+    def with_cells(self, cells: Cells) -> Exhibit:
+        """The same exhibit, the numbers of its table registered as figures."""
+        return replace(self, cells=cells)
+
+    def with_periods(self, labels: Mapping[str, str]) -> Exhibit:
+        """The same exhibit, telling what readers call the periods that figures of its report name by their ids."""
+        return replace(self, periods=dict(labels))
+
+    def sharing(self, *figures: Figure, cells: Cells | None = None) -> Exhibit:
+        """The same exhibit, those of its numbers registered that other exhibits or reports state too."""
+        return replace(self, shared=figures, cells=cells, complete=False)
+
+    @property
+    def figures(self) -> list[tuple[int | None, str, Figure]]:
+        """Every figure, with the row and the column it stands in; those of the message stand in none."""
+        quoted = [(None, "message", each) for each in self.said.figures]
+        rested = [(None, "fact", each) for each in (*self.facts, *self.shared)]
+        placed = cell_figures(self.table, self.cells) if self.table is not None and self.cells else []
+        return [*quoted, *rested, *placed]
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        return {
+            "text/plain": _plain(self),
+            "text/html": page_html(self),
+            MIMETYPE: raw(self),
+        }
+
+
+def chart(
+    paint: Paint,
+    frame: pd.DataFrame,
+    kinds: Mapping[str, str],
+    *,
+    notes: Sequence[str] = (),
+    height: float = 3.1,
+    name: str = "",
+) -> Exhibit:
+    """A chart of `frame`: what `paint(ax, frame)` draws, under the message it returns.
+
+    Parameters
+    ----------
+    paint
+        Draws into the axes it is given and returns the one sentence to say. It is called
+        twice, for a page and for a phone, and draws nothing `frame` lacks.
+    frame
+        The rows that are drawn.
+    kinds
+        The kind of each column, such as `kinds_of("pace")`.
+    notes
+        Sentences below the chart.
+    height
+        Height on a page. [inches]
+    name
+        Seeds the ids inside the drawing; the name of `paint` unless given.
+
+    Raises
+    ------
+    ReportError
+        If `paint` returns no message, or a column has no kind.
+    """
+    name = name or getattr(paint, "__name__", "chart")
+    _check_kinds(frame, kinds, f"chart {name}")
+    drawn = drawing(paint, frame, name, height)
+    return Exhibit(
+        message=drawn.said.text,
+        kind="chart",
+        alt=drawn.said.text,
+        said=drawn.said,
+        table=frame.copy(),
+        kinds=dict(kinds),
+        svg=drawn.page,
+        svg_phone=drawn.phone,
+        notes=_lines([*notes, *filter(None, [advice(drawn.unknown)])]),
+    )
+
+
+def table(
+    frame: pd.DataFrame,
+    kinds: Mapping[str, str],
+    message: str | Sentence,
+    *,
+    labels: Mapping[str, str] | None = None,
+    totals: int = 0,
+    notes: Sequence[str] = (),
+) -> Exhibit:
+    """A table of the rows of `frame`, its first column naming them, under `message`.
+
+    Parameters
+    ----------
+    frame
+        The rows, unrounded; the index is not shown.
+    kinds
+        The kind of each column: how its values are written.
+    message
+        The conclusion in one sentence.
+    labels
+        Column headings, where the column's name does not do.
+    totals
+        How many of the last rows are totals, set off from the others.
+    notes
+        Sentences below the table.
+
+    Raises
+    ------
+    ReportError
+        If there is no message, or a column has no kind.
+    """
+    said = _message(message, "table")
+    _check_kinds(frame, kinds, f"table {shown(said.text)!r}")
+    return Exhibit(
+        message=said.text,
+        kind="table",
+        alt=said.text,
+        said=said,
+        table=frame.reset_index(drop=True),
+        kinds=dict(kinds),
+        labels=dict(labels or {}),
+        totals=totals,
+        notes=_lines(notes),
+    )
+
+
+def text(
+    message: str | Sentence,
+    facts: Mapping[str, str | Figure] | None = None,
+    *,
+    notes: Sequence[str] = (),
+    header: str = "",
+) -> Exhibit:
+    """A statement, with the few facts it rests on, each a label and a formatted value.
+
+    The first one of a notebook with a `header` opens the page: `header` names the plan and its
+    date, and `message` is repeated at the top of every printed page.
+
+    Raises
+    ------
+    ReportError
+        If there is no message.
+    """
+    import pandas as pd
+
+    said = _message(message, "text")
+    given = facts or {}
+    pairs = [
+        (cut_words(clean(label)), value.text if isinstance(value, Figure) else cut_words(clean(value)))
+        for label, value in given.items()
+    ]
+    return Exhibit(
+        message=said.text,
+        kind="text",
+        alt=said.text,
+        said=said,
+        facts=tuple(value for value in given.values() if isinstance(value, Figure)),
+        table=pd.DataFrame(pairs, columns=["fact", "value"]) if pairs else None,
+        kinds={"fact": "text", "value": "figure"},
+        notes=_lines(notes),
+        header=cut_words(clean(header)),
+    )
+
+
+def _message(message: object, place: str) -> Sentence:
+    said = as_sentence(message)
+    if said is None:
+        raise ReportError.at(place, "has no message; give the one sentence it is there to say")
+    return said
+
+
+def _lines(notes: Sequence[str]) -> tuple[str, ...]:
+    return tuple(cut_words(clean(note)) for note in notes)
+
+
+def _check_kinds(frame: pd.DataFrame, kinds: Mapping[str, str], place: str) -> None:
+    for name in frame.columns:
+        if kinds.get(name) not in KINDS:
+            came = f"has the unknown kind {shown(kinds[name])!r}" if name in kinds else "has no kind"
+            raise ReportError.at(place, f"column {shown(name)!r} {came}; the kinds are {', '.join(sorted(KINDS))}")
+
+
+# --- the three printings of a notebook ------------------------------------------------------------------
+
+Column = tuple[str, list[str], bool]
+"""A column as it is read: its label, its cells, and whether they are set as numbers."""
+
+PLAIN_ROWS = 40
+WIDE, VAST = 80, 115
+"""Characters in a row from which a table is set smaller, and on a page of its own on its side."""
+
+WORDS = 22
+"""Characters after which words are set in another line; numbers never are."""
+
+TILES = 5
+"""Most facts that stand side by side."""
+
+# JupyterLab has none of the page's style, so what a reader needs there stands in the elements.
+NO_MATHS = "tex2jax_ignore mathjax_ignore"
+"""Classes that keep Jupyter from setting `$5M to $10M` as a formula."""
+TILED = "display:grid;grid-template-columns:repeat(auto-fit,minmax(max(10rem,100%/var(--tiles) - 1px),1fr))"
+
+
+def _plain(exhibit: Exhibit) -> str:
+    """The message, and below it the table in columns."""
+    if exhibit.table is None or exhibit.kind == "chart":
+        return exhibit.message
+    shown = _shown(exhibit)
+    columns = [_plain_column(label, cells, number) for label, cells, number in shown]
+    lines = [" | ".join(cells).rstrip() for cells in zip(*columns, strict=True)]
+    rest = len(exhibit.table) - PLAIN_ROWS
+    return "\n".join([exhibit.message, "", *lines, *([f"({rest} more rows)"] if rest > 0 else [])])
+
+
+def page_html(exhibit: Exhibit) -> str:
+    """The exhibit as one `<figure>` for Jupyter and the page."""
+    body = {"chart": _chart, "table": _table, "text": _text}[exhibit.kind](exhibit)
+    notes = "".join(f'<p class="note">{escape(note)}</p>' for note in exhibit.notes)
+    return f'<figure class="exhibit {exhibit.kind}{_breadth(exhibit)} {NO_MATHS}">{body}{notes}</figure>'
+
+
+def raw(exhibit: Exhibit) -> dict[str, Any]:
+    """What other formats are made from: the message, and the values as they are, not as shown.
+
+    Numbers keep twelve significant digits, the precision everything is rounded from: digits
+    beyond that differ between machines. `shown` holds the rows of a table or a text as they are
+    displayed, so that no printing formats a number its own way.
+    """
+    frame = exhibit.table
+    names = [] if frame is None else list(frame.columns)
+    values = [] if frame is None else [[_value(cell) for cell in frame[name]] for name in names]
+    return {
+        "version": 2,
+        "kind": exhibit.kind,
+        "message": exhibit.message,
+        "alt": exhibit.alt,
+        "header": exhibit.header,
+        "notes": list(exhibit.notes),
+        "columns": [
+            {"name": clean(name), "label": _label(exhibit, name), "kind": exhibit.kinds[name]} for name in names
+        ],
+        "rows": [list(row) for row in zip(*values, strict=True)],
+        "shown": [] if exhibit.kind == "chart" else [list(row) for row in zip(*_cells(exhibit), strict=True)],
+        "totals": exhibit.totals,
+        "appendix": exhibit.appendix,
+        "native": as_raw(exhibit.native) if exhibit.native else None,
+        **({"brief": True} if exhibit.brief else {}),
+        **({"periods": dict(exhibit.periods)} if exhibit.periods else {}),
+        **_registered(exhibit),
+    }
+
+
+def _cells(exhibit: Exhibit) -> list[list[str]]:
+    return [cells for _, cells, _ in _shown(exhibit)]
+
+
+def _registered(exhibit: Exhibit) -> dict[str, Any]:
+    """The figures of the exhibit, and the definitions of what they measure."""
+    found = exhibit.figures
+    return {
+        "registered": exhibit.said.registered,
+        "complete": exhibit.complete,
+        "figures": [{**_figure(each), "row": row, "column": column} for row, column, each in found],
+        "definitions": {each.measure.name: _definition(each.measure) for _, _, each in found},
+    }
+
+
+def _figure(figure: Figure) -> dict[str, Any]:
+    return {
+        "id": figure.id,
+        "measure": figure.measure.name,
+        "label": figure.measure.label,
+        "of": dict(figure.of),
+        "period": figure.period,
+        "basis": figure.basis,
+        "kind": figure.measure.kind,
+        "value": figure.value,
+        "text": figure.text,
+    }
+
+
+def _definition(measure: Measure) -> dict[str, Any]:
+    return {
+        "label": measure.label,
+        "formula": measure.formula,
+        "unit": measure.kind,
+        "rounding": ROUNDING[measure.kind],
+        "source": measure.source,
+        "additive": measure.additive,
+        "at_most_one": measure.at_most_one,
+    }
+
+
+def _chart(exhibit: Exhibit) -> str:
+    alt = f'role="img" aria-label="{escape(exhibit.alt)}"'
+    page = (exhibit.svg or "").replace("<svg", f'<svg class="on-page" style="max-width:54rem" {alt}', 1)
+    phone = (exhibit.svg_phone or "").replace("<svg", f'<svg class="on-phone" style="display:none" {alt}', 1)
+    return f"{_headline(exhibit)}{page}{phone}"
+
+
+def _headline(exhibit: Exhibit) -> str:
+    return f'<figcaption style="font-weight:600">{escape(exhibit.message)}</figcaption>'
+
+
+def _text(exhibit: Exhibit) -> str:
+    headline = _headline(exhibit)
+    if exhibit.table is None:
+        return headline
+    pairs = zip(exhibit.table["fact"], exhibit.table["value"], strict=True)
+    facts = "".join(
+        f'<div><dt style="float:none;width:auto">{escape(fact)}</dt><dd{_long(value, 18)}>{escape(value)}</dd></div>'
+        for fact, value in pairs
+    )
+    rows = -(-len(exhibit.table) // TILES)
+    return f'{headline}<dl style="--tiles:{-(-len(exhibit.table) // rows)};{TILED}">{facts}</dl>'
+
+
+def _table(exhibit: Exhibit) -> str:
+    shown = _shown(exhibit)
+    head = "".join(_cell("th", escape(label), number, "col") for label, _, number in shown)
+    rows = [_row(cells, [number for _, _, number in shown]) for cells in zip(*(c for _, c, _ in shown), strict=True)]
+    split = len(rows) - exhibit.totals
+    foot = f"<tfoot>{''.join(rows[split:])}</tfoot>" if exhibit.totals else ""
+    message = escape(exhibit.message)
+    return (
+        f'<div class="scroll" role="region" tabindex="0" aria-label="{message}">'
+        f'<table><caption style="text-align:left;font-weight:600"><span>{message}</span></caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows[:split])}</tbody>{foot}</table></div>"
+    )
+
+
+def _row(cells: Iterable[str], numbers: Iterable[bool]) -> str:
+    tags = (
+        _cell("td" if place else "th", escape(cell), number, "" if place else "row")
+        for place, (cell, number) in enumerate(zip(cells, numbers, strict=True))
+    )
+    return f"<tr>{''.join(tags)}</tr>"
+
+
+def _cell(tag: str, content: str, number: bool, scope: str) -> str:
+    """One cell; Jupyter, which lacks the page's style, sets numbers right by itself but words too."""
+    scoped = f' scope="{scope}"' if scope else ""
+    minus = " minus" if content.startswith(MINUS) else ""
+    looks = f' class="n{minus}"' if number else _long(content, WORDS) + ' style="text-align:left"'
+    return f"<{tag}{scoped}{looks}>{content}</{tag}>"
+
+
+def _long(content: str, most: int) -> str:
+    """Marks what needs room to be set in more than one line."""
+    return ' class="long"' if len(content) > most else ""
+
+
+def _breadth(exhibit: Exhibit) -> str:
+    if exhibit.kind != "table":
+        return ""
+    width = sum(_width(label, cells, number) + 2 for label, cells, number in _shown(exhibit))
+    return " vast" if width > VAST else " wide" if width > WIDE else ""
+
+
+def _width(label: str, cells: list[str], number: bool) -> int:
+    longest = max(map(len, [*label.split(), *cells]), default=0)
+    return longest if number else min(longest, WORDS)
+
+
+def _shown(exhibit: Exhibit) -> list[Column]:
+    frame, kinds = exhibit.table, exhibit.kinds
+    if frame is None:
+        return []
+    return [
+        (_label(exhibit, name), list(map(cut_words, column(frame[name], kinds[name]))), _set_as_number(kinds[name]))
+        for name in frame.columns
+    ]
+
+
+def _set_as_number(kind: str) -> bool:
+    return kind in NUMERIC or kind == "figure"
+
+
+def _label(exhibit: Exhibit, name: Any) -> str:
+    if name in exhibit.labels:
+        return cut_words(clean(exhibit.labels[name]))
+    if type(name).__name__ == "Period":
+        return show(name, "month")
+    words = clean(name).replace("_", " ")
+    return words[:1].upper() + words[1:]
+
+
+def _plain_column(label: str, cells: list[str], number: bool) -> list[str]:
+    lines = [label, *cells[:PLAIN_ROWS]]
+    width = max(map(len, lines))
+    return [line.rjust(width) if number else line.ljust(width) for line in lines]
+
+
+def _value(cell: Any) -> Any:
+    """`cell` as JSON can hold it: months and days as text, no NaN."""
+    if is_missing(cell):
+        return None
+    if type(cell).__name__ == "Period":
+        return f"{cell.year:04d}-{cell.month:02d}"
+    if hasattr(cell, "isoformat"):
+        return cell.isoformat()[:10]
+    if hasattr(cell, "item"):
+        cell = cell.item()
+    if isinstance(cell, float):
+        return float(f"{cell:.{PRECISION}g}") if abs(cell) != float("inf") else None
+    return cell if isinstance(cell, bool | int) else clean(cell)

@@ -1,0 +1,264 @@
+"""Figures: the numbers of a report, each with a name, a period and a basis, defined once in `measures.csv`.
+
+A number that stands in two places is one figure: it has one id, and so one value. Exhibits carry
+their figures along; `registry` holds those of a whole report against each other.
+
+The figures of a planned year that several exhibits and reports state: each named the same wherever it stands.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from revplan.ground.errors import ReportError, shown
+from revplan.ground.escaping import clean, cut_words
+from revplan.ground.formats import compact, is_missing, show, whole_amounts
+from revplan.plan.model import Plan
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+MIMETYPE = "application/vnd.revplan.exhibit+json"
+"""Under which a notebook keeps an exhibit's values: every format is made from them."""
+
+PRECISION = 12
+"""Significant digits a value is kept with: those beyond differ between machines."""
+
+ROUNDING = {
+    "money": "whole units; in sentences three digits",
+    "commitment": "rounded up",
+    "share": "one decimal of a percent; none where all are whole, two where one is below 0.1%",
+    "count": "one decimal below a hundred, none where all are whole",
+    "number": "one decimal below a hundred, none where all are whole",
+    "ratio": "three decimals below 2, two below 10, one above",
+}
+"""How the values of each kind are rounded for display, in words; `formats` does it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """What is measured, as `measures.csv` defines it."""
+
+    name: str
+    label: str
+    kind: str
+    """The kind of its values, as in `tables.csv`."""
+    signed: bool
+    """Whether it is a difference, of which a sentence says + too."""
+    additive: bool
+    """Whether parts add up to their total."""
+    at_most_one: bool
+    """Whether it is a share of a whole, so that more than 100 % is a fault."""
+    basis: str
+    """What it rests on, where it always rests on the same."""
+    formula: str
+    """How it is computed, in words."""
+    source: str
+    """Where its inputs come from."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """One number of a report."""
+
+    measure: Measure
+    value: float | None
+    """To twelve digits; already rounded where parts must add up as displayed. None where there is none."""
+    period: str
+    """When it counts, such as 2026-Q3."""
+    basis: str
+    """What it rests on, such as promised or came."""
+    of: tuple[tuple[str, str], ...] = ()
+    """What it is of, such as (("stage", "sql"),)."""
+    currency: str = ""
+
+    @property
+    def id(self) -> str:
+        """Name of the figure: the same wherever it stands."""
+        place = ",".join(f"{key}={name}" for key, name in self.of)
+        return " ".join(filter(None, [self.measure.name, place and f"[{place}]", self.period, self.basis]))
+
+    @property
+    def text(self) -> str:
+        """The figure as a sentence says it."""
+        if self.measure.kind == "money" and self.value is not None:
+            plus = "+" if self.measure.signed and self.value > 0 else ""
+            return f"{plus}{compact(self.value, self.currency)}"
+        return show(self.value, self.measure.kind)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sentence:
+    """A sentence and the figures it quotes."""
+
+    text: str
+    figures: tuple[Figure, ...] = ()
+    registered: bool = False
+    """Whether every number in it is a figure or part of a name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cells:
+    """What the numbers of a table are: each of a row and a column, each of which says its part.
+
+    A part may say `measure`, `period`, `basis`; every other key is what the number is of. A cell without a
+    measure holds no figure.
+    """
+
+    rows: Sequence[Mapping[str, str]]
+    columns: Mapping[str, Mapping[str, str]]
+    currency: str = ""
+
+
+@cache
+def measures() -> Mapping[str, Measure]:
+    """Every measure of `measures.csv`, by name."""
+    text = resources.files("revplan.exhibits").joinpath("measures.csv").read_text(encoding="utf-8")
+    return {row["measure"]: _measure(row) for row in csv.DictReader(text.splitlines())}
+
+
+def _measure(row: Mapping[str, str]) -> Measure:
+    words = {key: row[key] for key in ("label", "kind", "basis", "formula", "source")}
+    return Measure(
+        name=row["measure"],
+        signed=row["signed"] == "yes",
+        additive=row["additive"] == "yes",
+        at_most_one=row["at_most_one"] == "yes",
+        **words,
+    )
+
+
+def figure(measure: str, value: float | None, period: str, basis: str = "", currency: str = "", **of: str) -> Figure:
+    """The value of `measure` in `period`. Its basis is the measure's own where none is given.
+
+    Raises
+    ------
+    ReportError
+        If `measures.csv` does not define the measure.
+    """
+    defined = measures().get(measure)
+    if defined is None:
+        raise ReportError.at(f"figure {shown(measure)!r}", "is not defined; add a row to measures.csv")
+    return Figure(
+        measure=defined,
+        value=None if is_missing(value) else float(f"{value:.{PRECISION}g}"),
+        period=clean(period),
+        basis=clean(basis or defined.basis),
+        of=tuple((key, clean(name)) for key, name in sorted(of.items())),
+        currency=currency,
+    )
+
+
+def say(template: str, **parts: Figure | str) -> Sentence:
+    """`template` with its `{parts}` filled in: figures as they are quoted, texts as names.
+
+    Raises
+    ------
+    ReportError
+        If the template itself holds a digit: a number without a figure.
+    """
+    if re.search(r"\d", re.sub(r"\{\w+\}", "", template)):
+        raise ReportError.at(f"sentence {shown(template)!r}", "states a number itself; hand it in as a figure")
+    words = {name: part.text if isinstance(part, Figure) else part for name, part in parts.items()}
+    quoted = tuple(part for part in parts.values() if isinstance(part, Figure))
+    return Sentence(text=cut_words(clean(template.format_map(words))), figures=quoted, registered=True)
+
+
+def joined(*sentences: Sentence, glue: str = " ") -> Sentence:
+    """Sentences one after the other."""
+    return Sentence(
+        text=glue.join(sentence.text for sentence in sentences),
+        figures=tuple(figure for sentence in sentences for figure in sentence.figures),
+        registered=all(sentence.registered for sentence in sentences),
+    )
+
+
+def as_sentence(message: object) -> Sentence | None:
+    """A message of either form as a sentence; None where it says nothing."""
+    if isinstance(message, Sentence):
+        return message if message.text else None
+    if not isinstance(message, str) or not clean(message):
+        return None
+    return Sentence(text=cut_words(clean(message)), registered=not re.search(r"\d", message))
+
+
+def cell_figures(frame: pd.DataFrame, cells: Cells) -> list[tuple[int, str, Figure]]:
+    """The figure in each cell of `frame` that `cells` describes, with its row and column.
+
+    Raises
+    ------
+    ReportError
+        If `cells` does not describe as many rows as there are.
+    """
+    if len(cells.rows) != len(frame):
+        raise ReportError.at("table", f"has {len(frame)} rows, of which {len(cells.rows)} are described")
+    described = [
+        (row, column, {**cells.columns[column], **cells.rows[row]})
+        for row in range(len(frame))
+        for column in frame.columns
+        if column in cells.columns
+    ]
+    return [
+        (row, column, _cell_figure(frame[column].iloc[row], said, cells))
+        for row, column, said in described
+        if "measure" in said
+    ]
+
+
+def _cell_figure(value: Any, said: dict[str, str], cells: Cells) -> Figure:
+    return figure(said.pop("measure"), value, said.pop("period", ""), said.pop("basis", ""), cells.currency, **said)
+
+
+OF_EXPECTED = "of the expected commit"
+"""Basis of what the expected commit brings: a landing, which goes by what is signed and by today, says something else."""
+TO_SIGN = "to sign"
+"""Basis of what is to be signed for the plan's confidence, as the board pack calls it."""
+OF_QUARTER = {
+    "goal": {"measure": "new_arr", "basis": "goal"},
+    "commit_arr": {"measure": "commit_arr"},
+    "open_pipeline": {"measure": "open_arr"},
+    "won": {"measure": "won_arr"},
+    "shortfall": {"measure": "shortfall"},
+    "surplus": {"measure": "surplus"},
+    "before_plan_date": {"measure": "before_plan_date"},
+}
+"""What the columns of table quarters measure."""
+ADDING_UP = ("goal", "commit_arr", "open_pipeline", "won", "before_plan_date")
+
+
+def of_year(plan: Plan, measure: str, value: float | None, basis: str = "", **of: str) -> Figure:
+    """A figure of the plan's year, in its currency."""
+    return figure(measure, value, year_id(plan), basis, plan.currency, **of)
+
+
+def year_id(plan: Plan) -> str:
+    """The id of the plan's year as a period."""
+    return str(plan.first_month.year)
+
+
+def in_whole_units(quarters: pd.DataFrame) -> pd.DataFrame:
+    """Table quarters with amounts in whole units that add up to the year."""
+    return quarters.assign(**{name: whole_amounts(quarters[name].to_numpy(dtype=float)) for name in ADDING_UP})
+
+
+def quarter_cells(plan: Plan, quarters: pd.DataFrame) -> Cells:
+    """What table quarters holds."""
+    return Cells(rows=[{"period": name} for name in quarters["quarter"]], columns=OF_QUARTER, currency=plan.currency)
+
+
+def year_cells(
+    plan: Plan, rows: Iterable[Mapping[str, str]], columns: Mapping[str, Mapping[str, str] | str], basis: str = ""
+) -> Cells:
+    """What a table of the plan's year holds: per column its measure, or all that it says."""
+    said = {name: {"measure": each} if isinstance(each, str) else each for name, each in columns.items()}
+    period = {"period": year_id(plan)} | ({"basis": basis} if basis else {})
+    return Cells(rows=[{**period, **row} for row in rows], columns=said, currency=plan.currency)

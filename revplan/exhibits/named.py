@@ -1,0 +1,80 @@
+"""Every exhibit of an opened book, by its name: what the notebooks show, one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from difflib import get_close_matches
+from importlib import import_module
+from inspect import Parameter, signature
+from typing import Any
+
+from revplan.exhibits.exhibit import Exhibit
+from revplan.ground.errors import PlanError, shown
+
+SUBJECTS = (
+    "annual_commit",
+    "deliveries",
+    "confidence",
+    "evidence",
+    "realism",
+    "side_by_side",
+    "rates",
+    "promised",
+    "standing",
+    "outlook",
+    "summary",
+    "detail",
+)
+"""The modules that make exhibits, in the order of the notebooks."""
+
+
+def exhibits_of(book: Any) -> dict[str, Callable[..., Exhibit]]:
+    """Name of each exhibit that can be made of `book` alone -> the function that makes it.
+
+    Parameters
+    ----------
+    book
+        What `open_workbook`, `open_history` or `open_board` gave.
+    """
+    found: dict[str, Callable[..., Exhibit]] = {}
+    for subject in SUBJECTS:
+        module = import_module(f"revplan.exhibits.{subject}")
+        for name, function in vars(module).items():
+            if getattr(function, "__module__", "") == module.__name__ and _shows(function, type(book).__name__):
+                found[name] = function
+    return found
+
+
+def _shows(function: Any, book: str) -> bool:
+    """Whether a public function makes an exhibit of such a book and of nothing else that must be given."""
+    if not callable(function) or function.__name__.startswith("_") or isinstance(function, type):
+        return False
+    read = signature(function)
+    first, *others = read.parameters.values() or [Parameter("none", Parameter.POSITIONAL_ONLY)]
+    given = all(other.default is not Parameter.empty for other in others)
+    return read.return_annotation == "Exhibit" and first.annotation == book and given
+
+
+def exhibit(book: Any, name: str, **options: Any) -> Exhibit:
+    """The exhibit called `name` of `book`, such as `commit_curve`; in a notebook it shows itself.
+
+    Parameters
+    ----------
+    book
+        What `open_workbook`, `open_history` or `open_board` gave.
+    name
+        One of `exhibits_of(book)`.
+    options
+        What that exhibit can be asked besides, by name.
+
+    Raises
+    ------
+    PlanError
+        If there is no such exhibit of such a book.
+    """
+    known = exhibits_of(book)
+    if name not in known:
+        like = get_close_matches(name, known, 1)
+        meant = f"; did you mean {like[0]}?" if like else f"; there are {', '.join(sorted(known))}"
+        raise PlanError.at("exhibit", f"there is none called {shown(name)}{meant}")
+    return known[name](book, **options)

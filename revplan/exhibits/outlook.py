@@ -1,0 +1,241 @@
+"""Where the year goes, for the board: coverage of what is still to win, and the landing."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from revplan.exhibits import board_charts as charts
+from revplan.exhibits.axes import fitting_names
+from revplan.exhibits.exhibit import Exhibit, chart, table
+from revplan.exhibits.figures import Cells, Figure, Sentence, figure, say
+from revplan.exhibits.promised import NAME, money, nothing_yet
+from revplan.ground.formats import largest_remainder, round_half_up
+from revplan.simulation.simulate import TRIALS
+from revplan.tracking.book import BoardBook
+
+# --- coverage ------------------------------------------------------------------------------------
+
+TOTAL = "Total"
+FEW = 3
+"""Most segments that a sentence names."""
+
+COVERAGE_MONEY = ("open_pipeline", "remaining", "in_time")
+
+
+def coverage(book: BoardBook) -> Exhibit:
+    """The open pipeline over what is still to win in the year, by segment."""
+    if book.coverage.empty:
+        return nothing_yet(book, _why_no_coverage(book))
+    frame, period = coverage_rows(book), coverage_period(book)
+    made = table(
+        frame,
+        {
+            "segment": "text",
+            **dict.fromkeys(COVERAGE_MONEY, "money"),
+            "coverage": "ratio",
+            "coverage_needed": "ratio",
+            "enough": "text",
+        },
+        _coverage_message(book, frame, period),
+        labels={
+            "segment": "Segment",
+            "open_pipeline": f"Open opportunities ({book.plan.currency})",
+            "remaining": "Still to win",
+            "in_time": "Expected in time",
+            "coverage": "Coverage",
+            "coverage_needed": "Needed: 1 / win rate",
+            "enough": "Enough",
+        },
+        totals=1,
+        notes=[
+            "The customary coverage of three is enough only where one amount in three is won. Coverage says nothing of when; "
+            "what is expected in time does.",
+        ],
+    )
+    columns = {name: {"measure": name, "period": period} for name in (*COVERAGE_MONEY, "coverage", "coverage_needed")}
+    rows = [{} if name == TOTAL else {"segment": name} for name in frame["segment"]]
+    return made.with_cells(Cells(rows=rows, columns=columns, currency=book.plan.currency)).as_brief()
+
+
+def _why_no_coverage(book: BoardBook) -> str:
+    if book.history is None and book.spans:
+        return "No records are named, so what is open is not known."
+    return "Open records are held against what is left to win while the year runs."
+
+
+def coverage_period(book: BoardBook) -> str:
+    """The rest of the year, as table coverage names it; empty where nothing is known of it."""
+    return "" if book.coverage.empty else str(book.coverage["period"].iloc[-1])
+
+
+def coverage_rows(book: BoardBook) -> pd.DataFrame:
+    """The rest of the year by segment, then in total, amounts in whole units that add up; without rows where none is known."""
+    if book.coverage.empty:
+        return pd.DataFrame(columns=["segment", "remaining", "enough"])
+    rest = book.coverage[book.coverage["period"] == coverage_period(book)]
+    parts, whole = (rest[1:], rest[:1]) if len(rest) > 1 else (rest, rest)
+    amounts = {"open_pipeline": "open_amount", "remaining": "remaining", "in_time": "in_time"}
+    shown = {
+        name: largest_remainder(parts[column].to_numpy(), digits=book.decimals) for name, column in amounts.items()
+    }
+    rows = pd.concat([parts, whole])
+    return pd.DataFrame(
+        {
+            "segment": [*parts["segment"], TOTAL],
+            **{name: [*column, float(column.sum())] for name, column in shown.items()},
+            "coverage": rows["coverage"].to_numpy(),
+            "coverage_needed": rows["needed"].to_numpy(),
+            "enough": ["yes" if enough else "no" for enough in rows["enough"]],
+        }
+    )
+
+
+def uncovered(book: BoardBook) -> dict[str, Figure]:
+    """By segment whose pipeline is too thin: what is still to win less what is expected in time."""
+    rest, period = coverage_rows(book), coverage_period(book)
+    thin = rest[(rest["enough"] == "no") & (rest["segment"] != TOTAL)]
+    return {
+        row["segment"]: money(book, "uncovered", row["remaining"] - row["in_time"], period, segment=row["segment"])
+        for row in thin.to_dict("records")
+        if row["remaining"] > row["in_time"]
+    }
+
+
+def _coverage_message(book: BoardBook, frame: pd.DataFrame, period: str) -> Sentence:
+    total = frame.iloc[-1]
+    has, needs = (figure(name, total[name], period) for name in ("coverage", "coverage_needed"))
+    left, coming = (money(book, name, total[name], period) for name in ("remaining", "in_time"))
+    if has.value is None:
+        return _all_won(frame, book.plan.period_label(period))
+    thin = frame[:-1].loc[frame["enough"][:-1] == "no", "segment"]
+    lacking = f"; too thin in {_some(list(thin))}" if len(thin) and len(frame) > 2 else ""
+    enough = (coming.value or 0.0) > (left.value or 0.0)
+    return say(
+        "Open opportunities are {has} times what is still to win, where the win rate asks for {needs}{lacking}; "
+        + (
+            "{coming} is expected in time where {left} is left."
+            if enough
+            else "{coming} of the {left} is expected in time."
+        ),
+        has=has,
+        needs=needs,
+        lacking=lacking,
+        coming=coming,
+        left=left,
+    )
+
+
+def _all_won(frame: pd.DataFrame, period: str) -> Sentence:
+    """What is said where the goal is won in all; of single segments some of it may be left."""
+    left = fitting_names([name for name in frame.loc[frame["remaining"] > 0, "segment"] if name != TOTAL], NAME)
+    if not left:
+        return say("Nothing is left to win of the goal of the {period}.", period=period)
+    return say(
+        "In all nothing is left to win of the goal of the {period}; segments short of theirs: {left}.",
+        period=period,
+        left=_some(left),
+    )
+
+
+def _some(names: list[str]) -> str:
+    """The names, or the first of many."""
+    few = names if len(names) <= FEW else [*names[: FEW - 1], "others"]
+    told = fitting_names(few, NAME)
+    return " and ".join(filter(None, [", ".join(told[:-1]), told[-1]]))
+
+
+# --- landing -------------------------------------------------------------------------------------
+
+PARTS = {"won": "closed", "open_records": "from_open", "still_to_create": "to_create"}
+"""Parts of the landing, each with its column of table landing."""
+
+
+def landing(book: BoardBook) -> Exhibit:
+    """Where the year lands, and the band that holds it in eight of ten cases."""
+    if book.landing.empty:
+        return nothing_yet(book, "Where the year lands cannot be told without records.")
+    frame = landing_rows(book)
+    year = frame["year"].iloc[0]
+    said = _landing_message(book)
+    kinds = {"year": "text", **dict.fromkeys([name for name in frame.columns if name != "year"], "money")}
+    made = chart(
+        charts.landing(book.plan.currency, said, book.plan.period_label(year)),
+        frame,
+        kinds,
+        height=2.1,
+        name="landing",
+        notes=_landing_notes(book),
+    )
+    columns = {name: {"measure": "landing_part", "basis": name.replace("_", " ")} for name in PARTS}
+    columns |= {name: {"measure": name} for name in ("landing", "landing_low", "landing_high", "goal")}
+    return made.with_cells(Cells(rows=[{"period": year}], columns=columns, currency=book.plan.currency)).with_native(
+        charts.landing_native(book.plan.currency)
+    )
+
+
+def landing_rows(book: BoardBook) -> pd.DataFrame:
+    """The year's row of table landing in whole units that add up."""
+    row = book.landing.iloc[-1]
+    parts = largest_remainder([row[column] for column in PARTS.values()], digits=book.decimals)
+    return pd.DataFrame(
+        [
+            {
+                "year": row["period"],
+                **dict(zip(PARTS, parts, strict=True)),
+                "landing": float(parts.sum()),
+                "landing_low": round_half_up(row["landing_low"], book.decimals),
+                "landing_high": round_half_up(row["landing_high"], book.decimals),
+                "goal": round_half_up(row["goal"], book.decimals),
+            }
+        ]
+    )
+
+
+def landing_figures(book: BoardBook) -> dict[str, Figure]:
+    """Landing, its band, the goal and what lies between, and the chance of the goal."""
+    row = landing_rows(book).iloc[0]
+    found = {
+        name: money(book, name, row[name], row["year"]) for name in ("landing", "landing_low", "landing_high", "goal")
+    }
+    found["gap"] = money(book, "landing_gap", row["landing"] - row["goal"], row["year"])
+    found["chance"] = figure("chance", _percent(book.landing["chance_of_goal"].iloc[-1]), row["year"])
+    return found
+
+
+def _percent(value: float) -> float | None:
+    return None if pd.isna(value) else round_half_up(value, 3)
+
+
+def _landing_message(book: BoardBook) -> Sentence:
+    found = landing_figures(book)
+    if found["chance"].value is None:
+        return ended(book)
+    return say(
+        "The year is expected to land at {landing} ({low} to {high} in eight of ten cases) against a goal of {goal}; "
+        "it reaches it with a chance of {chance}.",
+        landing=found["landing"],
+        low=found["landing_low"],
+        high=found["landing_high"],
+        goal=found["goal"],
+        chance=found["chance"],
+    )
+
+
+def ended(book: BoardBook) -> Sentence:
+    """What is said of a year that is over: what it came to, or that the records do not hold all of it."""
+    found, lacking = landing_figures(book), book.lacking_of_year
+    figures = {"landing": found["landing"], "goal": found["goal"]}
+    if not lacking:
+        return say("The year has ended at {landing} of new ARR against a goal of {goal}.", **figures)
+    return say(
+        "The year is over, but {lacking}: {landing} of new ARR is on record against a goal of {goal}.",
+        lacking=lacking,
+        **figures,
+    )
+
+
+def _landing_notes(book: BoardBook) -> list[str]:
+    return [
+        "Won so far, expected of open records at today's rates, and expected of the entries still committed: one simulation, so "
+        f"that the band shares their rates, delays and market. {TRIALS:,} years are simulated; the same records give the same band."
+    ]

@@ -1,0 +1,327 @@
+"""The exhibits of the board pack: what was promised, what came, why, and what to do. Each takes the board book.
+
+Every number is a figure (see `figures`), so that a pack whose parts disagree is not printed.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pandas as pd
+
+from revplan.exhibits import board_charts as charts
+from revplan.exhibits.exhibit import Exhibit, chart, table, text
+from revplan.exhibits.figures import Cells, Figure, Sentence, figure, say
+from revplan.funnel.tables import sums_by_quarter
+from revplan.funnel.year import PlannedYear
+from revplan.ground.formats import TIE, commitment, largest_remainder, plural, round_half_up, show, steady_order
+from revplan.plan.stages import titles_of
+from revplan.simulation.scenarios import entries_by_stage
+from revplan.tracking.book import BoardBook
+
+PROMISED, CAME, SIGNED = "promised", "came", "signed"
+NAME = 48
+"""Most characters of a name in a sentence; a table has all of them."""
+
+
+# --- entries -------------------------------------------------------------------------------------
+
+
+def promise(book: BoardBook) -> Exhibit:
+    """Entries of every stage, promised and come, in the quarter and in the year so far."""
+    if not book.spans:
+        return promised_by_quarter(book)
+    parts = [promised_entries(book, span.label) for span in book.spans]
+    frame = pd.concat([part.add_prefix(f"{at}_") for at, part in enumerate(parts)], axis=1)
+    frame.insert(0, "stage", [stage.title for stage in book.plan.stages])
+    kinds = {"promised": "count", "came": "count", "gap": "number", "reached": "share"}
+    columns = {f"{at}_{name}": _entry_column(name, span.label) for at, span in enumerate(book.spans) for name in kinds}
+    labels = {
+        f"{at}_{name}": f"{book.plan.period_label(span.label)}: {name}"
+        if name == next(iter(kinds))
+        else name.capitalize()
+        for at, span in enumerate(book.spans)
+        for name in kinds
+    }
+    made = table(
+        frame,
+        {"stage": "text", **{name: kinds[name[2:]] for name in columns}},
+        _promise_message(book),
+        labels={"stage": "Entries", **labels},
+        notes=_promise_notes(book),
+    )
+    rows = [{"stage": stage} for stage in book.plan.stage_ids]
+    return made.with_cells(Cells(rows=rows, columns=columns))
+
+
+def _promise_notes(book: BoardBook) -> list[str]:
+    return [
+        f"Promised: {_what_is_promised(book)}, and entries of the records open on its plan date. Gap: came less promised."
+    ]
+
+
+def _what_is_promised(book: BoardBook) -> str:
+    wanted = show(book.plan.commit.confidence, "share")
+    if book.scale is None:
+        return "the expected commit"
+    what = "what was signed" if book.signed else "what is to sign, not signed"
+    return f"{what} ({wanted} sure, {show(book.scale, 'ratio')} times the expected commit)"
+
+
+def _entry_column(name: str, period: str) -> dict[str, str]:
+    if name in (PROMISED, CAME):
+        return {"measure": "entries", "period": period, "basis": name}
+    return {"measure": f"entries_{name}", "period": period}
+
+
+def promised_entries(book: BoardBook, period: str) -> pd.DataFrame:
+    """Entries by stage in whole records, as they are displayed: promised, came, gap, reached."""
+    rows = book.promise[(book.promise["period"] == period) & (book.promise["part"] == "all")]
+    rows = rows.set_index("stage").reindex(book.plan.stage_ids)
+    shown = pd.DataFrame({"promised": rows["promised"].map(round_half_up), "came": rows["came"]})
+    shown["gap"] = shown["came"] - shown["promised"]
+    shown["reached"] = (shown["came"] / shown["promised"]).where(shown["promised"] > 0)
+    return shown.reset_index(drop=True)
+
+
+def entries(book: BoardBook, stage: str, name: str, period: str) -> Figure:
+    """One number of `promise`, such as what came at a stage."""
+    row = promised_entries(book, period).iloc[book.plan.stage_ids.index(stage)]
+    described = _entry_column(name, period)
+    return figure(described.pop("measure"), row[name], described.pop("period"), described.get("basis", ""), stage=stage)
+
+
+def _promise_message(book: BoardBook) -> Sentence:
+    stage = book.plan.commit_stage
+    label = book.spans[0].label
+    came, asked, reached = (entries(book, stage, name, label) for name in (CAME, PROMISED, "reached"))
+    words = agreeing(asked, titles_of(book.plan.stages)[stage])
+    if came.value is None:
+        said = "{asked} {counted} {were} promised for {period}; the plan names no records to count."
+    elif came.value > (asked.value or 0.0):
+        said = "{came} {counted} came where {asked} {were} promised for {period}: {reached}."
+    else:
+        said = "{came} of the {asked} {counted} promised for {period} came: {reached}."
+    if came.value is not None and came.value > (asked.value or 0.0):
+        words["counted"] = agreeing(came, titles_of(book.plan.stages)[stage])["counted"]
+    return say(said, came=came, asked=asked, **words, period=book.plan.period_label(label), reached=reached)
+
+
+def agreeing(number: Figure, title: str) -> dict[str, str]:
+    """The words of a sentence that agree with a number of entries."""
+    one = number.text == "1"
+    return {"counted": title if one else plural(title), "were": "was" if one else "were", "are": "is" if one else "are"}
+
+
+def nothing_yet(book: BoardBook, what: str) -> Exhibit:
+    """What is said where nothing can have come: the state of the year, and `what` waits for it."""
+    return text(say("{what} {state}", what=what, state=book.state)).as_appendix()
+
+
+def promised_by_quarter(book: BoardBook) -> Exhibit:
+    """Before the year begins: entries promised of every stage, by quarter."""
+    year = str(book.plan.first_month.year)
+    frame = quarterly_promise(book)
+    names = [name for name in frame.columns if name != "stage"]
+    said = _quarterly_message(book, frame, names[:-1])
+    made = table(
+        frame,
+        {"stage": "text", **dict.fromkeys(names, "count")},
+        said,
+        labels={
+            "stage": "Entries promised",
+            **dict(zip(book.quarters["quarter"], book.quarters["label"], strict=True)),
+            "year": "Year",
+        },
+    )
+    columns = {
+        name: {"measure": "entries", "basis": PROMISED, "period": year if name == "year" else name} for name in names
+    }
+    return made.with_cells(Cells(rows=[{"stage": stage} for stage in book.plan.stage_ids], columns=columns))
+
+
+def _quarterly_message(book: BoardBook, frame: pd.DataFrame, quarters: list[str]) -> Sentence:
+    stage = book.plan.commit_stage
+    row = frame.iloc[book.plan.stage_ids.index(stage)]
+    commit = signed(book)
+    more = row["year"] > (commit.value or 0.0)
+    already = "; with those of records open already {promised} are expected" if more else ""
+    largest = [name for name in quarters if row[name] >= (1 - TIE) * max(row[each] for each in quarters)]
+    verb = "{were} signed" if book.signed else "{are} to sign"
+    part = ", the largest part of them in {quarter}" if len(largest) == 1 else ""
+    return say(
+        f"{{commit}} {{counted}} {verb} for the year{already}{part}.",
+        commit=commit,
+        promised=figure("entries", row["year"], str(book.plan.first_month.year), PROMISED, stage=stage),
+        **agreeing(commit, titles_of(book.plan.stages)[stage]),
+        quarter=book.plan.period_label(largest[0]),
+    )
+
+
+def committed(book: BoardBook) -> Figure:
+    """Entries of the expected commit at its stage for the year."""
+    return figure("commit", commitment(_entered(book, book.expected)), str(book.plan.first_month.year))
+
+
+def signed(book: BoardBook) -> Figure:
+    """Entries at the commit stage for the year that were signed, or are to sign."""
+    basis = SIGNED if book.signed else "to sign"
+    return figure("signed", commitment(_entered(book, book.year)), str(book.plan.first_month.year), basis)
+
+
+def _entered(book: BoardBook, year: PlannedYear) -> float:
+    return entries_by_stage(year)[book.plan.commit_stage]
+
+
+def quarterly_promise(book: BoardBook) -> pd.DataFrame:
+    """Entries promised by stage and quarter in whole records that add up to the year."""
+    flow = book.sides.promised
+    rows = []
+    for stage in book.plan.stages:
+        months = (
+            flow[flow["stage"] == stage.id].groupby("month")["entries"].sum().reindex(book.plan.months, fill_value=0.0)
+        )
+        shown = largest_remainder(sums_by_quarter(months.to_numpy(dtype=float)))
+        rows.append([stage.title, *shown, float(shown.sum())])
+    return pd.DataFrame(rows, columns=["stage", *book.quarters["quarter"], "year"])
+
+
+# --- money ---------------------------------------------------------------------------------------
+
+
+def whole(value: float, decimals: int = 0) -> float:
+    """An amount in whole units; NaN where there is none."""
+    return value if pd.isna(value) else round_half_up(value, decimals)
+
+
+def money(book: BoardBook, measure: str, value: float, period: str, basis: str = "", **of: str) -> Figure:
+    """An amount in the plan's currency, in whole units."""
+    return figure(measure, whole(value, book.decimals), period, basis, book.plan.currency, **of)
+
+
+def new_arr(book: BoardBook, period: str, basis: str) -> Figure:
+    """New ARR of a period: `promised`, `came`, or the `goal` by its phasing."""
+    rows = book.promise_money[book.promise_money["period"] == period].set_index("term")
+    value = rows["promised"]["goal"] if basis == "goal" else rows[basis]["new_arr"]
+    return money(book, "new_arr", value, period, basis)
+
+
+def so_far(book: BoardBook) -> Exhibit:
+    """New ARR since the year began, promised and come, month by month."""
+    bases = ("goal", PROMISED, CAME)
+    amounts = {
+        basis: book.reached_by_month[f"{basis}_arr"].map(partial(whole, decimals=book.decimals)) for basis in bases
+    }
+    frame = pd.DataFrame({"month": book.reached_by_month["month"], **amounts})
+    made = chart(
+        charts.so_far(book.plan.currency, _so_far_message(book, frame)),
+        frame,
+        {"month": "month", **dict.fromkeys(bases, "money")},
+        name="so_far",
+    )
+    rows = [{"period": str(month)} for month in frame["month"]]
+    columns = {basis: {"measure": "new_arr_so_far", "basis": basis} for basis in bases}
+    return made.with_cells(Cells(rows=rows, columns=columns, currency=book.plan.currency)).with_native(
+        charts.so_far_native(book.plan.currency)
+    )
+
+
+def _so_far_message(book: BoardBook, frame: pd.DataFrame) -> Sentence:
+    """What the curve says by the last day known."""
+    if not book.spans or frame[CAME].isna().all():
+        return _promised_message(book, frame.iloc[-1])
+    label = book.spans[-1].label
+    came, asked = new_arr(book, label, CAME), new_arr(book, label, PROMISED)
+    gap = money(book, "new_arr_gap", (came.value or 0.0) - (asked.value or 0.0), label)
+    return say(
+        "{period} brought {came} of new ARR against {asked} promised ({gap}).",
+        period=book.plan.period_label(label),
+        came=came,
+        asked=asked,
+        gap=gap,
+    )
+
+
+def _promised_message(book: BoardBook, last: pd.Series) -> Sentence:
+    """What the curve says while nothing has come or is known."""
+    asked, wanted = (
+        figure("new_arr_so_far", last[basis], str(last["month"]), basis, book.plan.currency)
+        for basis in (PROMISED, "goal")
+    )
+    return say(
+        "The plan expects {asked} of new ARR by the end of the year against a goal of {wanted}.",
+        asked=asked,
+        wanted=wanted,
+    )
+
+
+# --- why -----------------------------------------------------------------------------------------
+
+STEPS = {
+    "planned": "Promised",
+    "opening": "Records open at the start",
+    "volume": "Number of entries",
+    "mix": "Mix",
+    "win_rate": "Win rate",
+    "timing": "Timing",
+    "deal_size": "Deal size",
+    "came": "Came",
+}
+
+
+def variance(book: BoardBook) -> Exhibit:
+    """From what was promised to what came, step by step."""
+    label = book.spans[0].label if book.spans else ""
+    rows = book.variance[book.variance["period"] == label]
+    if rows.empty:
+        return nothing_yet(book, "Nothing is there to explain.")
+    frame = pd.DataFrame({"line": [STEPS[line] for line in rows["line"]], "amount": rows["displayed"].to_numpy()})
+    described = [_step(line) for line in rows["line"]]
+    made = chart(
+        charts.variance(book.plan.currency, _variance_message(book, rows)),
+        frame,
+        {"line": "text", "amount": "money"},
+        name="variance",
+        notes=_variance_notes(rows),
+    )
+    columns = {"amount": {"period": label}}
+    return made.with_cells(Cells(rows=described, columns=columns, currency=book.plan.currency)).with_native(
+        charts.variance_native(book.plan.currency)
+    )
+
+
+def _step(line: str) -> dict[str, str]:
+    if line in ("planned", "came"):
+        return {"measure": "new_arr", "basis": PROMISED if line == "planned" else CAME}
+    return {"measure": "variance_step", "line": line}
+
+
+def _variance_notes(rows: pd.DataFrame) -> list[str]:
+    provisional = [STEPS[line] for line, young in zip(rows["line"], rows["provisional"], strict=True) if young]
+    young = (
+        [f"Provisional, for the youngest entries are still open: {' and '.join(provisional).lower()}."]
+        if provisional
+        else []
+    )
+    return ["Each step is the mean over all orders in which the factors could move from plan to actual.", *young]
+
+
+def _variance_message(book: BoardBook, rows: pd.DataFrame) -> Sentence:
+    steps = rows[~rows["line"].isin(["planned", "came"]) & (rows["displayed"] != 0)]
+    largest = steps.iloc[steady_order(-steps["displayed"].abs())[:2]]
+    label = rows["period"].iloc[0]
+    sizes = [money(book, "variance_step", row.displayed, label, line=row.line) for row in largest.itertuples()]
+    names = [STEPS[line].lower() for line in largest["line"]]
+    said = {
+        0: "no step changes it",
+        1: "the one step is {one} ({first})",
+        2: "the largest steps are {one} ({first}) and {other} ({second})",
+    }
+    told = dict(zip(("first", "second"), sizes, strict=False)) | dict(zip(("one", "other"), names, strict=False))
+    return say(
+        f"{{period}} brought {{came}} of new ARR against {{asked}} promised; {said[len(largest)]}.",
+        period=book.plan.period_label(label),
+        came=new_arr(book, label, CAME),
+        asked=new_arr(book, label, PROMISED),
+        **told,
+    )

@@ -1,0 +1,349 @@
+"""The exhibits of what the records support, in the order of the notebook `rates`."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from revplan.crm.records import EVERY
+from revplan.exhibits import native_rates, rate_charts
+from revplan.exhibits.exhibit import Exhibit, chart, table, text
+from revplan.exhibits.figures import Cells, Figure, figure
+from revplan.ground.errors import PlanError, shown
+from revplan.ground.formats import compact, counted, kinds_of, listed, show
+from revplan.rates.backtest import MODEL, NAMES, Backtest, beaten_by
+from revplan.rates.book import HistoryBook
+from revplan.rates.parts import OWN_LAG
+
+SETTLED = 0.9
+MONTH_DAYS = 30.4375
+
+
+def _named(rows: pd.DataFrame) -> pd.DataFrame:
+    """Estimates with the step, and the cell where it is one, in words."""
+    cells = [
+        " x ".join(part for part in (segment, source) if part != EVERY)
+        for segment, source in zip(rows["segment"], rows["source"], strict=True)
+    ]
+    steps = (rows["from_stage"] + " to " + rows["to_stage"]).tolist()
+    return rows.assign(step=[f"{step}, {cell}" if cell else step for step, cell in zip(steps, cells, strict=True)])
+
+
+def summary(book: HistoryBook) -> Exhibit:
+    """What the records support, in one line, over the facts."""
+    history, steps = book.history, book.steps
+    settled = int(steps["mature"].sum())
+    wanted = len(history.stages) - 1
+    support = counted(len(history.records), "record supports", "records support")
+    message = f"{support} {settled} of {counted(wanted, 'step')} with rates that had time to settle"
+    young = steps.loc[~steps["mature"].astype(bool)]
+    if len(young):
+        steps_named = listed((young["from_stage"] + " to " + young["to_stage"]).tolist())
+        message += f"; {steps_named} {'is' if len(young) == 1 else 'are'} still young"
+    if len(steps) < wanted:
+        none = wanted - len(steps)
+        message += f"; {none} {'shows' if none == 1 else 'show'} no conversion at all"
+    facts = {
+        "Records": f"{len(history.records):,}",
+        "Known to": show(history.as_of, "date"),
+        "Rates rest on outcomes from": _range(steps["recorded_from"], "date") if len(steps) else "–",
+        "Rates rest on the last": f"{_range(steps['window_days'], 'days')} days" if len(steps) else "–",
+    }
+    if book.forecast is not None:
+        wins = book.forecast.with_arrivals.wins
+        ahead = "month" if book.months == 1 else f"{book.months} months"
+        facts[f"Wins of the next {ahead}"] = f"{wins.mean:.0f} ({wins.p10:.0f} to {wins.p90:.0f})"
+    if book.backtest is not None:
+        score = book.backtest.scores["with_arrivals"][MODEL]
+        facts["Error of past forecasts"] = show(score.wape, "share")
+    stated = [_of(book, "records_known", float(len(history.records)))]
+    if book.forecast is not None:
+        stated.append(_of(book, "wins_ahead", book.forecast.with_arrivals.wins.mean))
+    if book.backtest is not None:
+        stated.append(_of(book, "forecast_error", book.backtest.scores["with_arrivals"][MODEL].wape))
+    return text(message + ".", facts, header=f"{book.plan.name}: what the records support").sharing(*stated)
+
+
+def _of(book: HistoryBook, measure: str, value: float) -> Figure:
+    """A figure of the records as known on their last day."""
+    return figure(measure, value, f"to {book.history.as_of}")
+
+
+def _rate_cells(book: HistoryBook, rows: pd.DataFrame) -> Cells:
+    """What a table of estimates holds: the rate of each step and part, and what it rests on."""
+    names = {"step": "from_stage", "segment": "segment", "source": "source"}
+    said = [{key: str(row[name]) for key, name in names.items()} for row in rows.to_dict("records")]
+    columns = {"rate": "rate_known", "conversions": "conversions_known"}
+    period = {"period": f"to {book.history.as_of}"}
+    return Cells(rows=said, columns={name: {"measure": each, **period} for name, each in columns.items()})
+
+
+def _range(values: pd.Series, kind: str) -> str:
+    """The value of all steps, or the smallest and the largest where they differ."""
+    low, high = show(values.min(), kind), show(values.max(), kind)
+    return low if low == high else f"{low} to {high}"
+
+
+def import_report(book: HistoryBook) -> Exhibit:
+    """How the files were read, and everything found on the way."""
+    lines = [(line.part, line.what, float(line.count), line.example) for line in book.history.report]
+    frame = pd.DataFrame(lines, columns=["part", "what", "count", "example"])
+    read = sum(line.count for line in book.history.report if line.what.startswith("rows read"))
+    aside = sum(line.count for line in book.history.report if "set aside" in line.what)
+    message = f"{counted(read, 'row was', 'rows were')} read and {aside:,} set aside; every finding is counted here."
+    kinds = {"part": "text", "what": "text", "count": "count", "example": "text"}
+    return table(
+        frame, kinds, message, labels={"part": "Where", "what": "What", "count": "How many", "example": "Example"}
+    )
+
+
+def rates(book: HistoryBook) -> Exhibit:
+    """The rate of every step with its interval."""
+    kinds = {**kinds_of("estimates"), "step": "text"}
+    if book.steps.empty:
+        return text("No step shows a conversion, so there is no rate.")
+    named = _named(book.steps)
+    made = chart(rate_charts.rates, named, kinds, notes=book.warnings, height=0.9 + 0.42 * len(named))
+    return made.with_native(native_rates.rates).sharing(cells=_rate_cells(book, named))
+
+
+def cells(book: HistoryBook) -> Exhibit:
+    """Every rate the records support, by segment and source, drawn towards what holds for all."""
+    if book.estimates.empty:
+        return text("No step shows a conversion, so there is no rate by segment and source.")
+    named = _named(book.estimates)
+    columns = ["step", "rate", "rate_low", "rate_high", "evidence", "conversions", "median_days", "p90_days", "mature"]
+    thin = int((named["conversions"] < 10).sum())
+    message = (
+        f"{counted(len(named), 'rate')} by step, segment and source; {counted(thin, 'rests', 'rest')} on fewer than 10 "
+        f"conversions and so {'leans' if thin == 1 else 'lean'} on the segment, the source and all records."
+    )
+    labels = {
+        "step": "Step",
+        "rate": "Rate",
+        "rate_low": "P10",
+        "rate_high": "P90",
+        "evidence": "Records behind it",
+        "conversions": "Conversions",
+        "median_days": "Median days",
+        "p90_days": "P90 days",
+        "mature": "Settled",
+    }
+    notes = [f"A part with fewer than {OWN_LAG} conversions has the delay of the wider group it belongs to."]
+    made = table(named[columns], {**kinds_of("estimates"), "step": "text"}, message, labels=labels, notes=notes)
+    return made.sharing(cells=_rate_cells(book, named))
+
+
+def differences(book: HistoryBook) -> Exhibit:
+    """Whether one segment or source may be called better than another."""
+    found = book.differences
+    if found.empty:
+        return text("There is one segment and one source, or too few conversions to compare them.")
+    found = found.assign(
+        step=found["from_stage"] + " to " + found["to_stage"], **{end: _rates_of(book, found, end) for end in ENDS}
+    )
+    real = found[found["differs"]]
+    if real.empty:
+        none = "The one comparison" if len(found) == 1 else f"Not one of {len(found)} comparisons"
+        message = f"{none} shows{' no' if len(found) == 1 else ' a'} difference of segments or sources beyond what luck explains: do not rank them."
+    else:
+        number = "1 comparison shows" if len(real) == 1 else f"{len(real)} comparisons show"
+        message = f"{number} more than luck, of {len(found)} made; the surest: {_surest(real.iloc[0])}."
+    columns = ["step", "by", "best", "best_rate", "worst", "worst_rate", "chance", "differs"]
+    labels = {"step": "Step", "by": "Between", "best": "Most at the same age", "best_rate": "Its rate"}
+    labels |= {"worst": "Least at the same age", "worst_rate": "Rate of that one"}
+    labels |= {"chance": "Chance if all were alike", "differs": "More than luck"}
+    notes = [
+        "Records of the same age are compared; the more comparisons there are, the clearer each must be to count as more than "
+        "luck. What is quicker to convert counts as converting more, so rates can lie nearer together, or the other way round."
+    ]
+    kinds = {**kinds_of("differences"), "step": "text", "best_rate": "share", "worst_rate": "share"}
+    made = table(found[columns], kinds, message, labels=labels, notes=notes)
+    parts = [part for end in ENDS for part in _parts(found, end)]
+    rates_shown = [rate for end in ENDS for rate in found[end]]
+    keys = ("step", "segment", "source")
+    told = [
+        figure("rate_known", rate, f"to {book.history.as_of}", **dict(zip(keys, part, strict=True)))
+        for part, rate in zip(parts, rates_shown, strict=True)
+        if pd.notna(rate)
+    ]
+    return made.sharing(*told)
+
+
+ENDS = {"best_rate": "best", "worst_rate": "worst"}
+
+
+def _rates_of(book: HistoryBook, found: pd.DataFrame, end: str) -> list[float]:
+    """The rate of the best or worst part of each comparison, as the table of rates has it; NaN where it has none."""
+    rate = book.estimates.set_index(["from_stage", "segment", "source"])["rate"]
+    return [float(rate.get(part, float("nan"))) for part in _parts(found, end)]
+
+
+def _parts(found: pd.DataFrame, end: str) -> list[tuple[str, str, str]]:
+    """Step, segment and source of the best or worst part of each comparison."""
+    return [
+        (
+            row["from_stage"],
+            row[ENDS[end]] if row["by"] == "segment" else EVERY,
+            row[ENDS[end]] if row["by"] == "source" else EVERY,
+        )
+        for row in found.to_dict("records")
+    ]
+
+
+def _surest(row: pd.Series) -> str:
+    """Who converts more than whom, in the rates the report has for them."""
+    best, worst = row["best"], row["worst"]
+    rates = [show(row[end], "share") for end in ENDS]
+    step = f"from {row['from_stage']} to {row['to_stage']}"
+    if pd.isna(row["best_rate"]) or pd.isna(row["worst_rate"]):
+        return f"{step}, {best} converts more, or sooner, than {worst}"
+    if rates[0] == rates[1] or row["best_rate"] < row["worst_rate"]:
+        return (
+            f"{step}, {best} converts sooner than {worst} (in the end {rates[0]} of it do, and {rates[1]} of the other)"
+        )
+    return f"{step}, {rates[0]} of {best} convert, and {rates[1]} of {worst}"
+
+
+def curves(book: HistoryBook, from_stage: str = "") -> Exhibit:
+    """Conversion by age of one step, a line per quarter of entry; the last step if none is named.
+
+    Raises
+    ------
+    PlanError
+        If the stage named is none that records leave.
+    """
+    stages = book.history.stages
+    if from_stage and from_stage not in stages[:-1]:
+        raise PlanError.at("from_stage", f"got {shown(from_stage)!r}; it is one of {', '.join(stages[:-1])}")
+    start = from_stage or stages[-2]
+    end = stages[stages.index(start) + 1]
+    row = book.steps[book.steps["from_stage"] == start]
+    frame = book.curves(start) if len(row) else pd.DataFrame()
+    if frame.empty:
+        return text(f"{start} to {end}: the records are too young or too few to draw its curves.")
+    settled = float(row["p90_days"].iloc[0]) / MONTH_DAYS
+    return chart(
+        rate_charts.curves(start, end, settled), frame, kinds_of("cohort_curves"), name="curves", height=3.4
+    ).with_native(native_rates.curves(settled))
+
+
+def lags(book: HistoryBook) -> Exhibit:
+    """How long each step takes, by month."""
+    rows = [
+        (step, float(month), float(share))
+        for step, shares in zip(_named(book.steps)["step"], book.steps["lag_months"], strict=True)
+        for month, share in enumerate(shares.split())
+    ]
+    if not rows:
+        return text("No step shows a conversion, so there is no delay.")
+    frame = pd.DataFrame(rows, columns=["step", "lag_months", "share"])
+    kept = frame[frame["lag_months"] <= 18]
+    medians = dict(zip(_named(book.steps)["step"], book.steps["median_days"], strict=True))
+    kinds = {"step": "text", "lag_months": "months", "share": "share"}
+    return chart(rate_charts.lags(medians), kept, kinds, height=3.2, name="lags").with_native(native_rates.lags)
+
+
+def drift(book: HistoryBook) -> Exhibit:
+    """Whether the last months differ from before."""
+    known = _named(book.steps).dropna(subset=["drift"])
+    if known.empty:
+        return text("The records are too few, or too young, to tell whether the last 90 days differ.")
+    kinds = {**kinds_of("estimates"), "step": "text"}
+    return chart(rate_charts.drift, known, kinds, height=0.9 + 0.36 * len(known)).with_native(native_rates.drift)
+
+
+def forecast(book: HistoryBook) -> Exhibit:
+    """Wins of the next months."""
+    told = book.forecast
+    if told is None:
+        return text("The records hold too few wins to forecast the next months.")
+    rows = [
+        (pd.Timestamp(end), known.mean, known.p10, known.p90, every.mean, every.p10, every.p90)
+        for end, known, every in zip(told.ends, told.from_known.by_month, told.with_arrivals.by_month, strict=True)
+    ]
+    names = ["month_end", "known", "known_p10", "known_p90", "all", "all_p10", "all_p90"]
+    frame = pd.DataFrame(rows, columns=names)
+    notes = [
+        f"Bars are means, lines P10 to P90; beyond luck wins vary by {show(told.from_known.cv, 'share')}.",
+        *told.warnings,
+    ]
+    if told.with_arrivals.arr is not None:
+        arr = told.with_arrivals.arr
+        low, high = compact(arr.p10, book.plan.currency), compact(arr.p90, book.plan.currency)
+        notes.insert(0, f"In ARR: {compact(arr.mean, book.plan.currency)}, between {low} and {high}.")
+    kinds = {"month_end": "date"} | dict.fromkeys(names[1:], "count")
+    drawn = chart(rate_charts.forecast, frame, kinds, notes=notes).with_native(native_rates.forecast)
+    return drawn.sharing(_of(book, "wins_ahead", float(frame["all"].sum())))
+
+
+def backtest(book: HistoryBook) -> Exhibit:
+    """Past forecasts against what came."""
+    done = book.backtest
+    if done is None:
+        return text("No past day can be replayed yet: the records are too young.")
+    scores = done.scores["with_arrivals"]
+    best = min((name for name in scores if name != MODEL), key=lambda name: scores[name].wape)
+    rows = []
+    for origin in done.origins:
+        told = origin.told["with_arrivals"]
+        low, _, high = told[MODEL].quantiles()
+        day = pd.Timestamp(origin.as_of)
+        rows.append((day, told[MODEL].mean, low, high, told[MODEL].came, told[best].mean, NAMES[best]))
+    names = ["as_of", "mean", "p10", "p90", "came", "baseline", "baseline_name"]
+    kinds = {"as_of": "date", "baseline_name": "text"} | dict.fromkeys(names[1:-1], "count")
+    errors = scores[MODEL].wape, scores[best].wape
+    frame = pd.DataFrame(rows, columns=names)
+    drawn = chart(rate_charts.replay(errors), frame, kinds, notes=done.warnings, name="replay")
+    return drawn.with_native(native_rates.replay).sharing(_of(book, "forecast_error", errors[0]))
+
+
+def scores(book: HistoryBook) -> Exhibit:
+    """The forecast's scores beside the baselines'."""
+    done = book.backtest
+    if done is None:
+        return text("There are no scores without a replay.")
+    rows = [
+        (NAMES.get(name, name), score.wape, score.bias, score.crps, score.coverage, score.width)
+        for name, score in done.scores["with_arrivals"].items()
+    ]
+    frame = pd.DataFrame(rows, columns=["method", "wape", "bias", "crps", "coverage", "width"])
+    frame = frame.astype(dict.fromkeys(["wape", "bias", "crps", "coverage", "width"], float))
+    message = _score_message(done)
+    kinds = {"method": "text", "wape": "share", "bias": "share", "crps": "count", "coverage": "share", "width": "ratio"}
+    labels = {
+        "method": "Method",
+        "wape": "Missed by, of what came",
+        "bias": "Too much (+) or too little (−)",
+        "crps": "Miss with its band (wins)",
+        "coverage": "Came within P10 to P90",
+        "width": "Band over forecast",
+    }
+    notes = [
+        "Missed by: all misses added up, over all that came. Miss with its band: how far off it was on average, counting in "
+        "how sure it said it was; less is better."
+    ]
+    error = _of(book, "forecast_error", float(frame.loc[frame["method"] == MODEL, "wape"].iloc[0]))
+    return table(frame, kinds, message, labels=labels, notes=notes).sharing(error)
+
+
+def _score_message(done: Backtest) -> str:
+    """Whether any baseline did better, by the error of its means or by the score of the whole forecast."""
+    found, days = done.scores["with_arrivals"], _days(len(done.origins))
+    by_error, by_score = (beaten_by(found, measure) for measure in ("wape", "crps"))
+    if by_error is None and by_score is None:
+        return f"Replayed {days}, no baseline did better than the forecast, with its band or without."
+    said = []
+    if by_error is not None:
+        errors = show(found[by_error].wape, "share"), show(found[MODEL].wape, "share")
+        said.append(f"{NAMES[by_error]} was off by less than the forecast ({errors[0]} against {errors[1]})")
+    if by_score is not None:
+        missed = f"{found[by_score].crps:,.2f} against {found[MODEL].crps:,.2f}"
+        said.append(f"{NAMES[by_score]} missed by less with its band counted in ({missed} wins)")
+    better = done.better.get("with_arrivals")
+    ahead = f": it says {better[1]:,.0f} for the months ahead" if better else ""
+    rest = "" if len(said) == 2 else ", without the band none" if by_error is None else ", with the band none"
+    return f"Replayed {days}, {' and '.join(said)}{ahead}{rest}."
+
+
+def _days(number: int) -> str:
+    return "at 1 past day" if number == 1 else f"at {number} past days"

@@ -1,0 +1,184 @@
+"""The exhibits of scenarios side by side: what each does to the commit in money, and what it would take in units."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from revplan.exhibits.axes import (
+    ATTENTION,
+    BACKGROUND,
+    PLAN,
+    REQUIRED,
+    fitting,
+    fitting_names,
+    grid_along_x,
+    is_narrow,
+    key,
+    value_axis,
+)
+from revplan.exhibits.drawing import Paint
+from revplan.exhibits.exhibit import Exhibit, chart, table, text
+from revplan.exhibits.figures import OF_EXPECTED, Cells, of_year, year_cells
+from revplan.exhibits.native import Describe, Native, Series, names, numbers
+from revplan.funnel.year import SETTLED
+from revplan.ground.errors import shown
+from revplan.ground.formats import commitment, compact, counted, first_largest, kinds_of, plural, show
+from revplan.plan.stages import titles_of
+from revplan.simulation import tables
+from revplan.simulation.scenarios import scenario_notes
+from revplan.workbook.workbook import Workbook
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+MOST_DRAWN = 30
+NONE_NAMED = "The plan names no scenarios, so there is nothing to lay beside it; name some under `scenarios`."
+
+
+def ranges(book: Workbook) -> Exhibit:
+    """P10, P50 and P90 of each scenario's year against its goal, the base plan first."""
+    if len(book.scenarios) < 2:
+        return text(NONE_NAMED)
+    every = tables.scenarios_table(book.scenarios)
+    frame, notes = every.head(MOST_DRAWN + 1), []
+    if len(every) > len(frame):
+        left = counted(len(every) - len(frame), "further scenario is", "further scenarios are")
+        notes.append(f"{left} in the table only.")
+    currency, said = book.plan.currency, conclusion(every, book.plan.currency)
+    height = 0.9 + 0.27 * len(frame)
+    drawn = chart(_ranges(currency, said), frame, kinds_of("scenarios"), notes=notes, height=height, name="scenarios")
+    return drawn.with_native(_in_numbers(currency)).sharing(cells=_cells(book, frame))
+
+
+OF_SCENARIO = {
+    "goal": {"measure": "goal"},
+    "mean": {"measure": "simulated_mean"},
+    "arr_low": {"measure": "landing_low", "basis": OF_EXPECTED},
+    "arr_high": {"measure": "landing_high", "basis": OF_EXPECTED},
+    "chance_of_goal": {"measure": "chance", "basis": OF_EXPECTED},
+}
+
+
+def _cells(book: Workbook, frame: pd.DataFrame) -> Cells:
+    """What a table of scenarios holds; the base plan's figures are those of the plan."""
+    rows = [{} if at == 0 else {"scenario": str(name)} for at, name in enumerate(frame["scenario"])]
+    return year_cells(book.plan, rows, OF_SCENARIO)
+
+
+def conclusion(frame: pd.DataFrame, currency: str) -> str:
+    """What the scenarios come to in one sentence: the chance of the base plan, the worst one and the best one."""
+    base, others = frame.iloc[0], frame.iloc[1:]
+    chances = others["chance_of_goal"].round(3)
+    worst, best = others.iloc[first_largest(-chances)], others.iloc[first_largest(chances)]
+    start = f"The expected commit reaches its goal with a chance of {show(round(base['chance_of_goal'], 3), 'share')}"
+    if len(others) == 1:
+        return f"{start}; {_case(worst, currency)}."
+    if chances.min() == chances.max():
+        return f"{start}; {show(chances.min(), 'share')} in each of the {len(others)} scenarios."
+    return f"{start}; at worst {_case(worst, currency)}, at best {_case(best, currency)}."
+
+
+def _case(row: pd.Series, currency: str) -> str:
+    change, more = row["mean_difference"], "more" if row["mean_difference"] >= 0 else "less"
+    moves = abs(change) > SETTLED * row["goal"]
+    expected = f"{compact(abs(change), currency)} {more} on average" if moves else "as much on average"
+    return (
+        f"{show(round(row['chance_of_goal'], 3), 'share')} in the scenario {fitting(row['scenario'], 40)} ({expected})"
+    )
+
+
+def _ranges(currency: str, said: str) -> Paint:
+    def paint(ax: Axes, frame: pd.DataFrame) -> str:
+        places = np.arange(len(frame))[::-1]
+        colors = [PLAN, *([REQUIRED] * (len(frame) - 1))]
+        ax.hlines(places, frame["arr_low"], frame["arr_high"], colors=colors, linewidth=5, alpha=0.55)
+        ax.plot([], [], color=REQUIRED, linewidth=5, alpha=0.55, label="P10 to P90")
+        ax.plot(frame["arr_mid"], places, "o", color=PLAN, markersize=6, label="P50")
+        ax.plot(frame["goal"], places, "|", color=ATTENTION, markersize=13, markeredgewidth=2.4, label="goal")
+        ax.axvline(float(frame["arr_mid"].iloc[0]), color=BACKGROUND, linewidth=1, zorder=0)
+        ax.set_yticks(places, fitting_names(frame["scenario"], 13 if is_narrow(ax) else 34))
+        ax.set_ylim(-0.7, len(frame) - 0.3)
+        value_axis(ax, "money", currency, "x")
+        grid_along_x(ax)
+        key(ax)
+        return said
+
+    return paint
+
+
+def _in_numbers(currency: str) -> Describe:
+    def describe(frame: pd.DataFrame) -> Native:
+        middle, low, high = (numbers(frame[name]) for name in ("arr_mid", "arr_low", "arr_high"))
+        return Native(
+            form="bars",
+            categories=names(frame["scenario"]),
+            series=(
+                Series(name="P50, P10 to P90", values=middle, low=low, high=high, color=PLAN, mark="dots"),
+                Series(name="goal", values=numbers(frame["goal"]), color=ATTENTION, mark="dashes"),
+            ),
+            kind="money",
+            currency=currency,
+        )
+
+    return describe
+
+
+def in_money(book: Workbook) -> Exhibit:
+    """Each scenario's year in money, with its difference to the base plan."""
+    if len(book.scenarios) < 2:
+        return text(NONE_NAMED)
+    frame, currency = tables.scenarios_table(book.scenarios), book.plan.currency
+    labels = {
+        "scenario": "Scenario",
+        "goal": f"Goal ({currency})",
+        "mean": "Mean of the simulated years",
+        "mean_difference": "To base",
+        "arr_low": "P10",
+        "arr_mid": "P50",
+        "arr_high": "P90",
+        "chance_of_goal": "Chance of its goal",
+        "spend": "Spend if replanned",
+        "spend_difference": "To base, spend",
+    }
+    kinds = {**kinds_of("scenarios"), "mean_difference": "number", "spend_difference": "number"}
+    rounded = frame.assign(chance_of_goal=frame["chance_of_goal"].round(3))
+    notes = [
+        "Mean, P10 to P90 and chance keep the base plan's entries; spend is what a plan made for the scenario costs. The mean of "
+        "the simulated years is not the plan's expectation: rates, lags and volumes vary in it.",
+        *scenario_notes(book.scenarios),
+    ]
+    made = table(rounded[list(labels)], kinds, conclusion(frame, currency), labels=labels, notes=notes)
+    return made.sharing(cells=_cells(book, frame))
+
+
+def in_units(book: Workbook) -> Exhibit:
+    """Entries of every stage that each scenario's own commit asks for, and the difference to the base plan."""
+    if len(book.scenarios) < 2:
+        return text(NONE_NAMED)
+    rows, stages = tables.scenario_stages_table(book.scenarios), book.plan.stages
+    order = [each.name for each in book.scenarios]
+    needed = rows.pivot(index="scenario", columns="stage", values="needed").loc[order].map(commitment).astype(float)
+    asked = needed[book.plan.commit_stage].to_numpy()
+    frame = needed[[each.id for each in stages]].reset_index().assign(change=asked - asked[0])
+    titles = titles_of(stages)
+    title = titles[book.plan.commit_stage]
+    labels = {"scenario": "Scenario", **titles, "change": f"{title}, to base"}
+    kinds = {"scenario": "text", **{each.id: "commitment" for each in stages}, "change": "number"}
+    made = table(frame[list(labels)], kinds, _units_message(frame.iloc[1:], title), labels=labels)
+    scenarios = [{} if at == 0 else {"scenario": str(name)} for at, name in enumerate(frame["scenario"])]
+    columns = {each.id: {"measure": "stage_commit", "stage": each.id} for each in stages}
+    return made.sharing(of_year(book.plan, "commit", asked[0]), cells=year_cells(book.plan, scenarios, columns))
+
+
+def _units_message(others: pd.DataFrame, title: str) -> str:
+    size = others["change"].abs()
+    most = others.iloc[first_largest(size)]
+    if not most["change"]:
+        return f"No scenario, replanned, asks for another number of {plural(title)}."
+    more = "more" if most["change"] > 0 else "fewer"
+    largest = ": the largest change" if len(others) > 1 and (size == size.max()).sum() == 1 else ""
+    asks = counted(abs(most["change"]), f"{more} {title}", f"{more} {plural(title)}")
+    return f"Replanned, {shown(most['scenario'])} asks for {asks} than the base plan{largest}."

@@ -1,0 +1,247 @@
+"""Where the year stands, for the board: flow, conversion and CAC, and which source is behind."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from revplan.exhibits.axes import fitting
+from revplan.exhibits.exhibit import Exhibit, table
+from revplan.exhibits.figures import Cells, Figure, Sentence, figure, joined, say
+from revplan.exhibits.promised import CAME, NAME, PROMISED, agreeing, entries, money, nothing_yet, whole
+from revplan.ground.formats import plural, round_half_up
+from revplan.plan.stages import titles_of
+from revplan.tracking.book import BoardBook
+from revplan.tracking.comparison import priced
+
+RATES = ("conversion", "conversion_low", "conversion_high")
+
+
+# --- three numbers -------------------------------------------------------------------------------
+
+
+def three_numbers(book: BoardBook) -> Exhibit:
+    """Flow, conversion and CAC: the three numbers a board reads a marketing team by."""
+    found = book.three_numbers
+    if found.empty:
+        return nothing_yet(book, "Flow, conversion and CAC cannot be counted yet.")
+    frame = pd.DataFrame(
+        {
+            "quarter": [
+                f"{name}: {book.plan.period_label(period)}"
+                for name, period in zip(found["quarter"], _periods(book, found), strict=True)
+            ],
+            "entries": [whole(value) for value in found["flow"]],
+            "conversion": found["rate"],
+            "conversion_low": found["rate_low"],
+            "conversion_high": found["rate_high"],
+            "period_ratio": found["period_ratio"],
+            "cac": [whole(value, book.decimals) for value in found["cac"]],
+        }
+    )
+    title = titles_of(book.plan.stages)[book.stage]
+    made = table(
+        frame,
+        {
+            "quarter": "text",
+            "entries": "count",
+            **dict.fromkeys(RATES, "share"),
+            "period_ratio": "ratio",
+            "cac": "money",
+        },
+        _three_message(book, frame),
+        labels={
+            "quarter": "Quarter",
+            "entries": f"Flow: {plural(title)}",
+            "conversion": "Conversion to won",
+            "conversion_low": "P10",
+            "conversion_high": "P90",
+            "period_ratio": "Wins over entries",
+            "cac": f"Programme CAC ({book.plan.currency})",
+        },
+        notes=_three_notes(book, found),
+    )
+    return made.with_cells(_three_cells(book, found))
+
+
+def _three_cells(book: BoardBook, found: pd.DataFrame) -> Cells:
+    bases = [PROMISED if name == "plan" else CAME for name in found["quarter"]]
+    rows = [{"period": period, "basis": basis} for period, basis in zip(_periods(book, found), bases, strict=True)]
+    columns = {name: {"measure": name} for name in (*RATES, "period_ratio", "cac")}
+    columns["entries"] = {"measure": "entries", "stage": book.stage}
+    return Cells(rows=rows, columns=columns, currency=book.plan.currency)
+
+
+def _periods(book: BoardBook, found: pd.DataFrame) -> list[str]:
+    """What each row counts: the plan's is always the whole quarter."""
+    return [*found["period"][:-1], book.quarter.name]
+
+
+def _three_message(book: BoardBook, frame: pd.DataFrame) -> Sentence:
+    now, plan, label = frame.iloc[0], frame.iloc[-1], book.spans[0].label
+
+    def both(measure: str) -> tuple[Figure, Figure]:
+        currency = book.plan.currency
+        return (
+            figure(measure, now[measure], label, CAME, currency),
+            figure(measure, plan[measure], book.quarter.name, PROMISED, currency),
+        )
+
+    conversion, cac = both("conversion"), both("cac")
+    title = titles_of(book.plan.stages)[book.stage]
+    came, asked = (entries(book, book.stage, basis, label) for basis in (CAME, PROMISED))
+    known = (
+        "{rate} of them are expected to be won in the end"
+        if conversion[0].value is not None
+        else "how many of them are won is not known"
+    )
+    said = say(
+        f"{{came}} {{counted}} came where {{asked}} {{were}} promised, and {known} where the plan says {{planned}}",
+        came=came,
+        counted=agreeing(came, title)["counted"],
+        were=agreeing(asked, title)["were"],
+        asked=asked,
+        rate=conversion[0],
+        planned=conversion[1],
+    )
+    if cac[0].value is None:
+        return joined(said, say(f"; {_no_cac(book)}, so there is no CAC."), glue="")
+    if cac[1].text == cac[0].text:
+        return joined(said, say("; a customer costs {cac}, as planned.", cac=cac[0]), glue="")
+    if cac[1].value is None:
+        return joined(said, say("; a customer costs {cac}.", cac=cac[0]), glue="")
+    return joined(said, say("; a customer costs {cac}, not {planned}.", cac=cac[0], planned=cac[1]), glue="")
+
+
+def _no_cac(book: BoardBook) -> str:
+    """What lacks for a CAC: wins of sources with a cost, or the spend of the whole period."""
+    if not priced(book.plan):
+        return "no source has a cost per entry"
+    spent = book.three_numbers["spend"].iloc[0]
+    if pd.isna(spent):
+        return "the spend of the whole period is not booked"
+    return "no customer was won from the sources with a cost per entry"
+
+
+def _three_notes(book: BoardBook, found: pd.DataFrame) -> list[str]:
+    young = found.loc[found["provisional"] & found["rate"].notna(), "period"]
+    notes = (
+        [
+            f"Provisional, for part of the wins is still to come: {', '.join(map(book.plan.period_label, dict.fromkeys(young)))}."
+        ]
+        if len(young)
+        else []
+    )
+    told = found[found["cac"].isna() | (found.index == 0)]
+    return [
+        *notes,
+        *(
+            f"{book.plan.period_label(period)}: {basis}."
+            for period, basis in zip(told["period"], told["basis"], strict=True)
+        ),
+    ]
+
+
+# --- sources -------------------------------------------------------------------------------------
+
+
+def sources(book: BoardBook) -> Exhibit:
+    """Which source is behind, who answers for it, and what that is worth."""
+    found = book.promise_by_source
+    if found.empty:
+        return nothing_yet(book, "No source can be ahead or behind.")
+    frame = source_rows(book)
+    period = book.spans[0].label
+    made = table(
+        frame,
+        {
+            "source": "text",
+            "owner": "text",
+            "stage": "text",
+            "promised": "count",
+            "came": "count",
+            "gap": "number",
+            "worth": "money",
+        },
+        _sources_message(book, frame, period),
+        labels={
+            "source": "Source",
+            "owner": "Owner",
+            "stage": "Counted as",
+            "promised": f"Promised for {book.plan.period_label(period)}",
+            "came": "Came",
+            "gap": "Gap",
+            "worth": f"Gap in new ARR ({book.plan.currency})",
+        },
+        notes=["What a gap is worth follows from the plan's rates and deals; much of it falls into later quarters."],
+    )
+    columns: dict[str, dict[str, str]] = {
+        name: {"measure": "entries", "period": period, "basis": name} for name in (PROMISED, CAME)
+    }
+    columns |= {
+        "gap": {"measure": "entries_gap", "period": period},
+        "worth": {"measure": "gap_worth", "period": period},
+    }
+    rows = [{"source": name, "stage": stage} for name, stage in zip(found["source"], found["stage"], strict=True)]
+    return made.with_cells(Cells(rows=rows, columns=columns, currency=book.plan.currency)).as_brief()
+
+
+def source_rows(book: BoardBook) -> pd.DataFrame:
+    """Table promise_by_source in whole entries, with owners."""
+    found = book.promise_by_source
+    asked = [round_half_up(value) for value in found["promised"]]
+    return pd.DataFrame(
+        {
+            "source": found["source"],
+            "owner": [book.plan.sources[name].owner for name in found["source"]],
+            "stage": [titles_of(book.plan.stages)[stage] for stage in found["stage"]],
+            "promised": asked,
+            "came": found["came"],
+            "gap": found["came"] - asked,
+            "worth": [round_half_up(value, book.decimals) for value in found["worth"]],
+        }
+    )
+
+
+def furthest_behind(book: BoardBook) -> tuple[pd.Series, dict[str, Figure]] | None:
+    """The source whose gap costs most, with its figures; None where none is behind."""
+    if book.promise_by_source.empty:
+        return None
+    frame = source_rows(book)
+    if not frame["worth"].min() < 0:
+        return None
+    at = int(frame["worth"].to_numpy().argmin())
+    row, period = frame.iloc[at], book.spans[0].label
+    of = {"source": row["source"], "stage": book.promise_by_source["stage"].iloc[at]}
+    figures = {
+        "came": figure("entries", row["came"], period, CAME, **of),
+        "asked": figure("entries", row["promised"], period, PROMISED, **of),
+        "worth": money(book, "gap_worth", row["worth"], period, **of),
+    }
+    return row, figures
+
+
+def _sources_message(book: BoardBook, frame: pd.DataFrame, period: str) -> Sentence:
+    behind = furthest_behind(book)
+    if behind is None:
+        return _none_behind(frame, book.plan.period_label(period))
+    row, figures = behind
+    brought = "{came} of {asked} {counted}, a gap" if row["gap"] < 0 else "{came} {counted}, {asked} promised, in a mix"
+    return say(
+        f"Source {{source}} brought {brought} worth {{worth}} of new ARR; {{owner}} answers for it.",
+        source=fitting(row["source"], NAME),
+        counted=agreeing(figures["asked"], row["stage"])["counted"],
+        owner=fitting(row["owner"], NAME),
+        **figures,
+    )
+
+
+def _none_behind(frame: pd.DataFrame, period: str) -> Sentence:
+    """What is said where no gap costs anything: entries may lack all the same, of segments that are worth less."""
+    fewer = [fitting(name, NAME) for name in frame.loc[frame["gap"] < 0, "source"]]
+    if not fewer:
+        return say("Every source brought in {period} what was promised.", period=period)
+    return say(
+        "No source is behind in {period} in what its entries are worth, though fewer than promised came from {sources}.",
+        period=period,
+        sources=", ".join(fewer),
+    )

@@ -1,0 +1,330 @@
+"""What a board reads first and asks last: the summary, what if, risks and asks, definitions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pandas as pd
+
+from revplan.exhibits.axes import fitting
+from revplan.exhibits.exhibit import Exhibit, table, text
+from revplan.exhibits.figures import Cells, Figure, Sentence, figure, joined, measures, say
+from revplan.exhibits.outlook import ended, landing_figures, landing_rows, uncovered
+from revplan.exhibits.promised import CAME, NAME, PROMISED, committed, entries, money, new_arr, signed
+from revplan.exhibits.standing import furthest_behind
+from revplan.ground.calendar import MONTHS_PER_YEAR
+from revplan.ground.formats import TIE, first_largest, plural, round_half_up, show, steady_order
+from revplan.plan.scenario import scenario_effects
+from revplan.plan.stages import titles_of
+from revplan.snapshot.fit import look_first
+from revplan.tracking.book import BoardBook
+
+
+def summary(book: BoardBook, before: BoardBook | None) -> Exhibit:
+    """Goal, commit, confidence, what came, where the year lands, what changed since, and one action with its owner.
+
+    Parameters
+    ----------
+    book
+        The year as known now.
+    before
+        The same as known when the quarter began; None where the year had not begun.
+    """
+    state = f"{book.plan.name}{f', {book.segment}' if book.segment else ''}"
+    header = f"{state}, as known on {show(book.as_of, 'date')}"
+    facts = {**_facts(book), **_changed(book, before)}
+    made = text(_headline(book), facts, header=header, notes=[book.state] if book.spans else ())
+    return made.with_periods(book.period_labels)
+
+
+def year_of(book: BoardBook) -> str:
+    """The fiscal year's id."""
+    return str(book.plan.first_month.year)
+
+
+def goal(book: BoardBook) -> Figure:
+    """New ARR the year asks for."""
+    return money(book, "goal", float(book.year.targets[:, :MONTHS_PER_YEAR].sum()), year_of(book))
+
+
+def _facts(book: BoardBook) -> dict[str, Figure]:
+    title, year = titles_of(book.plan.stages)[book.plan.commit_stage], year_of(book)
+    facts = {
+        "Goal: new ARR of the year": goal(book),
+        f"{plural(title)} {'signed' if book.signed else 'to sign, not signed,'} for the year": signed(book),
+        f"{plural(title)} of the expected commit": committed(book),
+        "Confidence wanted": figure("confidence", book.plan.commit.confidence, year),
+    }
+    facts |= _quarter_facts(book, title) if book.spans else {}
+    if len(book.landing):
+        found = landing_figures(book)
+        facts |= {
+            "Landing of the year": found["landing"],
+            "Landing less goal": found["gap"],
+            "Chance of the goal": found["chance"],
+        }
+    return facts
+
+
+def _quarter_facts(book: BoardBook, title: str) -> dict[str, Figure]:
+    label, stage = book.spans[0].label, book.plan.commit_stage
+    period = book.plan.period_label(label)
+    return {
+        f"New ARR promised for {period}": new_arr(book, label, PROMISED),
+        "New ARR that came": new_arr(book, label, CAME),
+        f"{plural(title)} promised for {period}": entries(book, stage, PROMISED, label),
+        f"{plural(title)} that came": entries(book, stage, CAME, label),
+    }
+
+
+def _headline(book: BoardBook) -> Sentence:
+    parts = [say("{doubt}", doubt=line) for line in (*look_first(book.doubts), book.stale) if line]
+    parts.append(_begun(book) if book.spans else say("{state}", state=book.state))
+    if len(book.landing):
+        parts.append(_lands(book))
+    parts += [
+        say("Action: {ask} ({owner}).", ask=first.ask, owner=fitting(first.owner, NAME)) for first in risks(book)[:1]
+    ]
+    return joined(*parts)
+
+
+def _begun(book: BoardBook) -> Sentence:
+    label = book.spans[0].label
+    came, asked = new_arr(book, label, CAME), new_arr(book, label, PROMISED)
+    if came.value is None:
+        return say(
+            "{period} promised {asked}; what came is not known.", period=book.plan.period_label(label), asked=asked
+        )
+    if came.value > (asked.value or 0.0):
+        return say(
+            "{period} brought {came} where {asked} was promised.",
+            period=book.plan.period_label(label),
+            came=came,
+            asked=asked,
+        )
+    return say(
+        "{period} brought {came} of the {asked} promised.", period=book.plan.period_label(label), came=came, asked=asked
+    )
+
+
+def _lands(book: BoardBook) -> Sentence:
+    found = landing_figures(book)
+    if found["chance"].value is None:
+        return ended(book)
+    side = "above its goal" if (found["gap"].value or 0.0) > 0 else "against its goal"
+    return say(
+        f"The year lands at {{landing}} ({{gap}} {side}, which it reaches with a chance of {{chance}}).",
+        landing=found["landing"],
+        gap=found["gap"],
+        chance=found["chance"],
+    )
+
+
+def _changed(book: BoardBook, before: BoardBook | None) -> dict[str, Figure]:
+    """What changed since the quarter began."""
+    if before is None or before.landing.empty or book.landing.empty:
+        return {}
+    now, then = (landing_rows(each).iloc[0]["landing"] for each in (book, before))
+    day = show(before.as_of, "date")
+    change = money(book, "landing_change", now - then, year_of(book), f"as known on {day}")
+    return {f"Change of the landing since {day}": change}
+
+
+# --- what if -------------------------------------------------------------------------------------
+
+
+def what_if(book: BoardBook) -> Exhibit:
+    """The plan's scenarios side by side: what each does to the landing."""
+    found = book.what_if
+    if found.empty:
+        return text(say(_why_no_scenarios(book))).as_appendix()
+    frame = _what_if_rows(book, found)
+    kinds = {
+        "scenario": "text",
+        **dict.fromkeys(("landing", "difference", "landing_low", "landing_high"), "money"),
+        "chance": "share",
+    }
+    made = table(
+        frame,
+        kinds,
+        _what_if_message(book, frame),
+        labels={
+            "scenario": "Scenario",
+            "landing": f"Landing ({book.plan.currency})",
+            "difference": "Less base",
+            "landing_low": "P10",
+            "landing_high": "P90",
+            "chance": "Chance of the goal",
+        },
+        notes=[
+            "The committed entries stay as they are; what is open is worked out again in the world of each scenario, but keeps "
+            "its amounts and, once the year runs, its delays. All see the same random numbers, so differences are not luck.",
+            *(line for name in book.plan.scenarios for line in scenario_effects(book.plan, name)),
+        ],
+    )
+    columns = {name: {"measure": name} for name in ("landing", "landing_low", "landing_high", "chance")}
+    columns["difference"] = {"measure": "scenario_difference"}
+    rows = [_of(name, book) for name in frame["scenario"]]
+    return made.with_cells(Cells(rows=rows, columns=columns, currency=book.plan.currency)).as_brief()
+
+
+def _why_no_scenarios(book: BoardBook) -> str:
+    if not book.plan.scenarios:
+        return "The plan names no scenarios, so there is nothing to lay beside it."
+    if book.segment:
+        return "Scenarios are of the whole company, and this is one segment."
+    return "Nothing of the year is left that a scenario could change."
+
+
+def _of(scenario: str, book: BoardBook) -> dict[str, str]:
+    period = {"period": year_of(book)}
+    return period if scenario == "base" else {**period, "scenario": scenario}
+
+
+def _what_if_rows(book: BoardBook, found: pd.DataFrame) -> pd.DataFrame:
+    base = (
+        landing_rows(book).iloc[0]["landing"]
+        if len(book.landing)
+        else round_half_up(found["landing"].iloc[0], book.decimals)
+    )
+    change = [round_half_up(value, book.decimals) for value in found["difference"]]
+    return pd.DataFrame(
+        {
+            "scenario": found["scenario"],
+            "landing": [base + each for each in change],
+            "difference": change,
+            "landing_low": [round_half_up(value, book.decimals) for value in found["landing_low"]],
+            "landing_high": [round_half_up(value, book.decimals) for value in found["landing_high"]],
+            "chance": [round_half_up(value, 3) for value in found["chance_of_goal"]],
+        }
+    )
+
+
+def _what_if_message(book: BoardBook, frame: pd.DataFrame) -> Sentence:
+    others = frame.iloc[1:]
+    size = others["difference"].abs()
+    if not size.round(6).any():
+        return say("No scenario moves the landing.")
+    row = others.iloc[first_largest(size)]
+    of = _of(row["scenario"], book)
+    change = money(book, "scenario_difference", row["difference"], **of)
+    chance = figure("chance", row["chance"], **of)
+    most = " most:" if (size >= size.max() * (1 - TIE)).sum() == 1 and len(others) > 1 else ""
+    return say(
+        f"Scenario {{name}} moves the landing{most} by {{change}}, to a chance of {{chance}}.",
+        name=fitting(row["scenario"], NAME),
+        change=change,
+        chance=chance,
+    )
+
+
+# --- risks and asks ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Risk:
+    """What stands between the year and its goal, who answers for it and what is asked of them."""
+
+    what: str
+    size: Figure | None
+    owner: str
+    ask: str
+
+
+def risks(book: BoardBook) -> list[Risk]:
+    """The risks of the year by size; those without one last."""
+    found = [*_behind(book), *_uncovered(book), *_missed(book), *_expired(book)]
+    order = steady_order([-(risk.size.value or 0.0) if risk.size else 0.0 for risk in found])
+    return [found[number] for number in order]
+
+
+def _behind(book: BoardBook) -> Iterator[Risk]:
+    behind = furthest_behind(book)
+    if behind is not None:
+        row, figures = behind
+        ask = f"bring {fitting(row['source'], NAME)} back to the {plural(row['stage'])} it promised"
+        lost = figures["worth"]
+        size = money(book, "at_stake", abs(lost.value or 0.0), lost.period, **dict(lost.of))
+        yield Risk(what=f"{row['source']} is behind", size=size, owner=row["owner"], ask=ask)
+
+
+def _uncovered(book: BoardBook) -> Iterator[Risk]:
+    for segment, size in uncovered(book).items():
+        ask = f"build pipeline in {fitting(segment, NAME)}, or win more of it"
+        yield Risk(what=f"Coverage of {segment} is too thin", size=size, owner="sales", ask=ask)
+
+
+def _missed(book: BoardBook) -> Iterator[Risk]:
+    """Quarters that the plan itself misses; once the year runs the landing tells."""
+    if book.spans:
+        return
+    for row in book.quarters[book.quarters["shortfall"] > 0].itertuples():
+        size = money(book, "shortfall", row.shortfall, row.quarter)
+        ask = f"agree who brings what {row.label} lacks, or a new goal for it"
+        yield Risk(what=f"{row.label} misses its goal by plan", size=size, owner="marketing and sales", ask=ask)
+
+
+def _expired(book: BoardBook) -> Iterator[Risk]:
+    for each in book.plan.assumptions:
+        if each.has_expired(book.as_of) and _concerns(book, each.about):
+            ask = "estimate it again"
+            yield Risk(what=f"The assumption {each.about} has expired", size=None, owner=each.owner, ask=ask)
+
+
+def _concerns(book: BoardBook, about: str) -> bool:
+    """Whether an assumption is of what the pack looks at: all of it, unless one segment is looked at."""
+    others = [name for name in book.plan.segments if name != book.segment]
+    return not book.segment or not any(name in about.split(".") for name in others)
+
+
+def risks_and_asks(book: BoardBook) -> Exhibit:
+    """Every risk with its size, its owner and what is asked."""
+    found = risks(book)
+    if not found:
+        return text(_no_risk(book), notes=book.notes[1:])
+    frame = pd.DataFrame(
+        {
+            "what": [risk.what for risk in found],
+            "size": [risk.size.value if risk.size else None for risk in found],
+            "owner": [risk.owner for risk in found],
+            "ask": [risk.ask for risk in found],
+        }
+    )
+    kinds = {"what": "text", "size": "money", "owner": "text", "ask": "text"}
+    labels = {"what": "Risk", "size": f"At stake ({book.plan.currency})", "owner": "Owner", "ask": "Ask"}
+    first = found[0]
+    said = say("First of all: {owner} should {ask}.", owner=fitting(first.owner, NAME), ask=first.ask)
+    made = table(frame.astype({"size": float}), kinds, said, labels=labels, notes=book.notes[1:])
+    rows = [_described(risk.size) for risk in found]
+    return made.with_cells(Cells(rows=rows, columns={"size": {}}, currency=book.plan.currency)).as_brief()
+
+
+def _no_risk(book: BoardBook) -> Sentence:
+    """What is said where no source, segment or assumption stands out: the year may miss its goal all the same."""
+    found = landing_figures(book) if len(book.landing) else None
+    if found is None or not (found["gap"].value or 0.0) < 0:
+        return say("Nothing stands out that would need a decision.")
+    return say(
+        "No source, segment or assumption stands out by itself, and yet the year lands at {landing} against a goal of {goal}.",
+        landing=found["landing"],
+        goal=found["goal"],
+    )
+
+
+def _described(size: Figure | None) -> dict[str, str]:
+    if size is None:
+        return {}
+    return {"measure": size.measure.name, "period": size.period, "basis": size.basis, **dict(size.of)}
+
+
+# --- definitions ---------------------------------------------------------------------------------
+
+
+def definitions() -> Exhibit:
+    """What every figure of the pack means, how it is computed and where it comes from."""
+    rows = [(each.label, each.formula, each.source) for each in measures().values()]
+    frame = pd.DataFrame(rows, columns=["figure", "computed", "source"])
+    labels = {"figure": "Figure", "computed": "How it is computed", "source": "Source"}
+    said = "Every figure is defined once, and has one value wherever it stands."
+    return table(frame, dict.fromkeys(labels, "text"), said, labels=labels).as_appendix()

@@ -1,0 +1,168 @@
+"""The open pipeline: what records that exist already will still bring, by their age."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+
+from revplan.funnel.funnel import HORIZON, Cell
+from revplan.ground.calendar import month_of
+from revplan.ground.lag import GRID_DAYS, Lag
+
+KEPT_EDGES, KEPT_LAGS = 16, 512  # results kept: a scenario asks for the same again and again
+HALF_DAY = 0.5  # by which a record known at the end of a day is older, on average, than its whole days
+OLDER_THAN_ANY = 1e-3  # a record is dead once less than this share of the conversions take longer
+
+
+@dataclass(frozen=True)
+class OpenGroup:
+    """Open records of one cell and stage, by age."""
+
+    stage: int
+    """Index of the last stage reached, in the cell's stages."""
+    ages: np.ndarray
+    """Days since that stage was entered. [days]"""
+    items: np.ndarray
+    """Records of each age."""
+    values: np.ndarray
+    """What those with an amount are worth together if all are won. [plan currency]"""
+    lost: np.ndarray
+    """Share of the stage's entries recorded lost by 0, 1, 2, ... days; the last holds on. [0-1]"""
+    unpriced: np.ndarray | float = 0.0
+    """Records of each age without an amount."""
+    lost_beside: float | None = None
+    """Share that goes on of the records `lost` was counted of; None where the cell's own rate is taken. [0-1]"""
+
+    def lost_by(self, ages: np.ndarray, rate: float) -> np.ndarray:
+        """Share of the entries recorded lost by `ages` where `rate` go on: of those who do not, as many as elsewhere. [0-1]"""
+        share = self.lost[np.minimum(ages, len(self.lost) - 1).astype(int)]
+        beside = self.lost_beside
+        return share if beside is None or beside >= 1 else share * (1 - rate) / (1 - beside)
+
+    def worth(self, acv: float) -> np.ndarray:
+        """What the records of each age are worth if all are won; `acv` each where they carry no amount. [plan currency]"""
+        return self.values + acv * self.unpriced
+
+
+@dataclass(frozen=True)
+class OpenYield:
+    """What a group of open records is expected to bring."""
+
+    wins: np.ndarray
+    """Expected wins in each of the 24 months. [deals]"""
+    arr: np.ndarray
+    """Expected ARR in each of the 24 months. [plan currency]"""
+    coming: np.ndarray
+    """Expected wins in each of the 24 months from the plan month on, if that lies before the year. [deals]"""
+    chance: float
+    """Expected wins at any time. [deals]"""
+    worth: float
+    """Expected ARR at any time. [plan currency]"""
+    dead_items: float
+    """Records older than any conversion: they count as nothing. [records]"""
+    dead_value: float
+    """What those would be worth. [plan currency]"""
+    overdue_items: float
+    """Records past a fixed lag: taken to convert at the full rate next month. [records]"""
+
+
+def open_yield(cell: Cell, group: OpenGroup, plan_date: date, first_month: pd.Period) -> OpenYield:
+    """Wins and ARR that open records still bring, month by month. [deals, plan currency]
+
+    A record of age a converts between d1 and d2 days from now with chance
+    r (F(a+d2) - F(a+d1)) / max(1 - r F(a) - L(a), r (1 - F(a))): F is the delay of those who convert,
+    L(a) the share of all entries recorded lost by that age. L is (1-r) G(a) where every loss is
+    recorded; where some are not, (1-r) G would take every old record for a coming win. Rates and losses
+    are estimates, so what they leave open may be less than what is still to convert: then the record is
+    taken to convert, once. A record known at the end of a day is half a day older than its whole days.
+    What follows after the next stage is the composed path to won.
+    """
+    lag, rate, worth = cell.lags[group.stage], cell.rates[group.stage], group.worth(cell.acv)
+    done = lag.cdf(group.ages + HALF_DAY)
+    dead = (1 - done < OLDER_THAN_ANY) & (not lag.is_fixed)
+    overdue = (done >= 1) & lag.is_fixed
+    alive = ~dead & ~overdue
+    to_come = rate * (1 - done)
+    still_open = np.maximum(1 - rate * done - group.lost_by(group.ages, rate), to_come)
+    scale = np.where(alive & (still_open > 0), rate / np.where(still_open > 0, still_open, 1.0), 0.0)
+    rest = cell.rates_to_won[group.stage + 1]
+    edges, totals, arrived = _month_edges(plan_date, first_month), [], []
+    for weights in (group.items, worth):
+        leaving = _leaving_days(lag, group.ages, weights * scale)
+        if overdue.any():
+            leaving += rate * float(weights @ overdue) * _next_month(plan_date)
+        totals.append(float(leaving.sum() * rest))
+        arrived.append(rest * _arrived(leaving, cell.days_to_won(group.stage + 1), edges[-1]))
+    return OpenYield(
+        wins=_between(arrived[0], edges),
+        arr=_between(arrived[1], edges),
+        coming=_between(arrived[0], _month_edges(plan_date, month_of(plan_date))),
+        chance=totals[0],
+        worth=totals[1],
+        dead_items=float(group.items @ dead),
+        dead_value=float(worth @ dead),
+        overdue_items=float(group.items @ overdue),
+    )
+
+
+def _leaving_days(lag: Lag, ages: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Expected records that go on to the next stage 0, 1, 2, ... days from now."""
+    passed = _passed_by_day(lag, -(-int(ages.max(initial=0)) // GRID_DAYS) + 1)
+    leaving = np.zeros(GRID_DAYS)
+    for age, weight in zip(ages.astype(int), weights, strict=True):
+        if weight:
+            leaving += weight * passed[age : age + GRID_DAYS]
+    return leaving
+
+
+@lru_cache(maxsize=KEPT_LAGS)
+def _passed_by_day(lag: Lag, grids: int) -> np.ndarray:
+    """Share of the converting records that take 1/2 to 3/2, 3/2 to 5/2, ... days, over some lengths of the grid."""
+    passed = np.diff(lag.cdf(np.arange(grids * GRID_DAYS + 1.0) + HALF_DAY))
+    passed.flags.writeable = False
+    return passed
+
+
+def _next_month(plan_date: date) -> np.ndarray:
+    """Chance by day, evenly over the calendar month after the plan date; sums to 1."""
+    month = month_of(plan_date) + 1
+    start = (month.start_time.date() - plan_date).days
+    days = np.zeros(GRID_DAYS)
+    days[start : start + month.days_in_month] = 1 / month.days_in_month
+    return days
+
+
+def _arrived(leaving: np.ndarray, rest: np.ndarray, days: int) -> np.ndarray:
+    """Arrivals at won by the end of 0, 1, 2, ... days from now, for records that leave day by day."""
+    return np.concatenate([[0.0], np.cumsum(np.convolve(leaving[:days], rest[:days])[:days])])
+
+
+def _between(arrived: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """What arrives between each two of the days in `edges`."""
+    return np.diff(arrived[np.minimum(edges, len(arrived) - 1)])
+
+
+@lru_cache(maxsize=KEPT_EDGES)
+def _month_edges(plan_date: date, first_month: pd.Period) -> np.ndarray:
+    """Days from the plan date to the first day of each month of the two years, and to the end of the last."""
+    starts = [(first_month + month).start_time.date() for month in range(HORIZON + 1)]
+    edges = np.maximum([(start - plan_date).days for start in starts], 0)
+    edges.flags.writeable = False
+    return edges
+
+
+def open_entries(cell: Cell, group: OpenGroup, plan_date: date, first_month: pd.Period) -> np.ndarray:
+    """Entries into each stage that open records still bring, in each of the 24 months. [records]
+
+    Shape (stages, 24); the last row are the wins. A stage before the end is reached like a win of a
+    shorter path.
+    """
+    rows = np.zeros((len(cell.stages), HORIZON))
+    for stage in range(group.stage + 1, len(cell.stages)):
+        shorter = replace(cell, stages=cell.stages[: stage + 1], rates=cell.rates[:stage], lags=cell.lags[:stage])
+        rows[stage] = open_yield(shorter, group, plan_date, first_month).wins
+    return rows

@@ -1,0 +1,467 @@
+"""What the commit costs, by the month in which it is spent.
+
+Which year an entry serves, and until when a new entry still serves this one.
+
+The commit sheet: one plan stated in every stage, what an entry is worth, and which stage to sign.
+
+The tables of a planned year, as declared in the data dictionary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from revplan.funnel.funnel import HORIZON, YEAR, Cell, forward
+from revplan.funnel.year import SETTLED, PlannedYear, quarter_results, recovered_by
+from revplan.ground.calendar import MONTHS_PER_YEAR, months_from, quarter_id
+from revplan.ground.formats import commitment, money
+from revplan.ground.lag import path_quantile, path_shift
+from revplan.ground.tables import columns, conform, empty
+from revplan.plan.goal import Bridge
+from revplan.plan.model import Plan
+
+
+def spend(entries: float, cost_per_entry: float | None) -> float:
+    """Programme spend for entries at the stage where the source enters. [plan currency]
+
+    An unpriced source spends nothing here; who uses this names it.
+    """
+    return entries * (cost_per_entry or 0.0)
+
+
+def program_cac(spent: float, wins: float) -> float | None:
+    """Programme spend of a year per win of the same sources in that year. [plan currency per deal]
+
+    The fully loaded CAC, with salaries and tools, is another number. None where there is no win.
+    """
+    return spent / wins if wins > 0 else None
+
+
+USEFUL_SHARE = 0.2
+
+
+def arr_by_entry_month(cell: Cell, arr: np.ndarray) -> np.ndarray:
+    """ARR of the year's months, told by the month in which its records enter. [plan currency]
+
+    Returns
+    -------
+    numpy.ndarray
+        Months before the year first; the last element is the last month of the year.
+    """
+    return np.convolve(arr[:YEAR], cell.shares_to_won(0)[::-1])
+
+
+def serves(cell: Cell, entries: np.ndarray, first: int, start: float) -> tuple[float, float]:
+    """ARR that entries bring within the year, and after it. [plan currency]
+
+    Parameters
+    ----------
+    cell
+        The cell with its rates and lags.
+    entries
+        Entries by month, at least to the end of the year.
+    first
+        Month of the first element, counted from the first month of the year.
+    start
+        Share of that month that is over before the first record enters, as `forward` takes it. [0-1)
+    """
+    won = forward(cell, entries, start)[-1] * cell.acv
+    months = np.arange(first, first + len(entries))
+    inside = float(won[(months >= 0) & (months < YEAR)].sum())
+    worth = float(entries.sum()) * float(cell.rates_to_won[0]) * cell.acv
+    return inside, worth - float(won[months < YEAR].sum())
+
+
+def last_useful_day(cell: Cell, year_end: date, share: float = USEFUL_SHARE) -> date:
+    """The last day on which a new entry still has `share` of its won ARR within the year.
+
+    Parameters
+    ----------
+    cell
+        The cell with its lags.
+    year_end
+        Last day of the fiscal year.
+    share
+        Chance-weighted share of the ARR of an entry that must fall within the year. [0-1]
+    """
+    if not any(lag.log_normal for lag in cell.lags):
+        months = int(np.searchsorted(np.cumsum(path_shift(cell.lags)), share - 1e-12))
+        return (pd.Period(year_end, freq="M") - months).end_time.date()
+    return year_end - timedelta(days=path_quantile(cell.lags, share))
+
+
+# Deal sizes named by the SaaStr articles on one core marketing commit. [whole dollars, or what is worth as much]
+OPPORTUNITY_COMMIT_FROM = 50_000
+NURTURED_FROM = 3_000
+SOLD_FROM = 100
+"""Mean deal below which amounts are taken to be written in thousands or millions; the rule is left out then."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A stage marketing could sign for, and what speaks for and against it."""
+
+    stage: str
+    suggested: bool
+    reason: str
+
+
+def commit_choices(plan: Plan, mean_acv: float) -> tuple[Choice, ...]:
+    """What speaks for and against a commit at each stage; the planner decides.
+
+    The rule looks at the mean deal and the number of stages; it is drawn from the SaaStr articles
+    "Pick, and agree on, 1 core marketing commit" and "Your VP Sales and VP Marketing Should Be Your
+    Mom and Dad of Revenue".
+    """
+    suggested = _suggested(plan, mean_acv)
+    return tuple(
+        Choice(stage, stage == suggested, _reason(plan, stage, suggested, mean_acv)) for stage in plan.stage_ids
+    )
+
+
+def _suggested(plan: Plan, mean_acv: float) -> str:
+    stages = plan.stage_ids
+    if len(stages) == 2 or SOLD_FROM <= mean_acv < NURTURED_FROM:
+        return stages[min(1, len(stages) - 2)]
+    if mean_acv >= OPPORTUNITY_COMMIT_FROM:
+        return stages[-2]
+    return plan.commit_stage if plan.commit_stage in stages[1:-2] else stages[min(2, len(stages) - 2)]
+
+
+def _reason(plan: Plan, stage: str, suggested: str, mean_acv: float) -> str:
+    stages = plan.stage_ids
+    deal = f"a mean deal of {money(mean_acv, plan.currency)}"
+    if stage == stages[-1]:
+        return "marketing shares this with sales: a commit here invites talk of best efforts"
+    if len(stages) == 2:
+        return "the one lead definition both teams share: right for transactional sales"
+    if stage == stages[0]:
+        nurture = "" if mean_acv < NURTURED_FROM else f", and with {deal} nurturing is not rewarded"
+        return f"easy to count, but invites disputes over quality{nurture}"
+    if stage == stages[-2] and len(stages) > 3:
+        return _of_opportunities(mean_acv, deal)
+    if SOLD_FROM <= mean_acv < NURTURED_FROM:
+        return f"{deal}: one definition of a qualified lead is enough"
+    if stage == suggested:
+        return "counts quality as well as volume, and marketing can still move it"
+    if stages.index(stage) < stages.index(suggested):
+        return "quicker to count, but nearer to raw leads: it says less about quality"
+    return "nearer to the deal, but less of it is in marketing's hands"
+
+
+def _of_opportunities(mean_acv: float, deal: str) -> str:
+    if mean_acv < SOLD_FROM:
+        return f"right for large deals; {deal} reads as if in thousands or millions, so deal sizes are left out"
+    enough = mean_acv >= OPPORTUNITY_COMMIT_FROM
+    return f"{deal} is {'enough' if enough else 'too small'} for it: wanted are {OPPORTUNITY_COMMIT_FROM:,} and up"
+
+
+def sums_by_quarter(months: np.ndarray) -> np.ndarray:
+    """Quarter sums of a year's months, along the last axis."""
+    return months.reshape(*months.shape[:-1], MONTHS_PER_YEAR // 3, 3).sum(axis=-1)
+
+
+TRACE = 1e-9  # records: rows of the funnel with less than this are left out
+BRIDGE_TERMS = ("opening_arr", "new_arr", "expansion", "contraction", "churn", "closing_arr")
+
+
+def _table(name: str, rows: Iterable[tuple[Any, ...]]) -> pd.DataFrame:
+    made = list(rows)
+    return conform(pd.DataFrame(made, columns=[column.name for column in columns(name)]), name) if made else empty(name)
+
+
+def bridge_table(bridge: Bridge) -> pd.DataFrame:
+    """The ARR bridge, term by term."""
+    amounts = pd.Series([getattr(bridge, term) for term in BRIDGE_TERMS], dtype=float)
+    return conform(pd.DataFrame({"term": BRIDGE_TERMS, "amount": amounts}), "bridge")
+
+
+def targets_table(year: PlannedYear) -> pd.DataFrame:
+    """New ARR and wins asked for, by cell and month of this year and the next."""
+    months = months_from(year.plan.first_month, HORIZON)
+    return conform(
+        pd.DataFrame(
+            {
+                "segment": np.repeat([cell.segment for cell in year.cells], HORIZON),
+                "source": np.repeat([cell.source for cell in year.cells], HORIZON),
+                "month": months[np.tile(np.arange(HORIZON), len(year.cells))],
+                "new_arr": year.targets.ravel(),
+                "wins": (year.targets / year.acv[:, None]).ravel(),
+            }
+        ),
+        "targets",
+    )
+
+
+def funnel_table(year: PlannedYear) -> pd.DataFrame:
+    """Required and committed entries by cell, stage and month; months before and after the year included."""
+    begin = min(min(required.first for required in year.required), year.first)
+    width = HORIZON - begin
+    keys = [(cell, stage) for cell in year.cells for stage in cell.stages]
+    values = np.zeros((3, len(keys), width))
+    row = 0
+    for required, flow in zip(year.required, year.flows, strict=True):
+        rows = slice(row, row + len(flow))
+        values[0, rows, required.first - begin :] = required.this_year
+        values[1, rows, required.first - begin :] = required.next_year
+        values[2, rows, year.first - begin :] = flow
+        row += len(flow)
+    months = months_from(year.plan.first_month + begin, width)
+    frame = pd.DataFrame(
+        {
+            "segment": _repeated([cell.segment for cell, _ in keys], width),
+            "source": _repeated([cell.source for cell, _ in keys], width),
+            "stage": _repeated([stage for _, stage in keys], width),
+            "month": months[np.tile(np.arange(width), len(keys))],
+            "required": values[0].ravel(),
+            "required_next_year": values[1].ravel(),
+            "commit": values[2].ravel(),
+        }
+    )
+    return conform(frame[(values > TRACE).any(axis=0).ravel()], "funnel")
+
+
+def _repeated(names: list[str], times: int) -> pd.Categorical:
+    """Each name `times` over; a categorical, for the table may have hundreds of thousands of rows."""
+    known = {name: code for code, name in enumerate(dict.fromkeys(names))}
+    codes = np.repeat([known[name] for name in names], times)
+    return pd.Categorical.from_codes(codes, categories=list(known))
+
+
+def required_by_stage(year: PlannedYear) -> dict[str, float]:
+    """Entries at each stage that the year's wins trace back to, over all months. [records]"""
+    totals = dict.fromkeys(year.plan.stage_ids, 0.0)
+    for cell, required in zip(year.cells, year.required, strict=True):
+        for stage, entries in zip(cell.stages, required.this_year.sum(axis=1), strict=True):
+            totals[stage] += float(entries)
+    return totals
+
+
+def stages_table(year: PlannedYear) -> pd.DataFrame:
+    """The plan restated in every stage: required, commitment, commit, and what an entry is worth."""
+    required = required_by_stage(year)
+    commit = dict.fromkeys(year.plan.stage_ids, 0.0)
+    for cell, flow in zip(year.cells, year.flows, strict=True):
+        for stage, entries in zip(cell.stages, _within_year(year, flow).sum(axis=1), strict=True):
+            commit[stage] += float(entries)
+    wins = {stage: _passing(year, stage) for stage in year.plan.stage_ids}
+    return _table(
+        "stages",
+        (
+            (
+                stage,
+                required[stage],
+                float(commitment(required[stage])),
+                commit[stage],
+                min(wins[stage] / required[stage], 1.0) if required[stage] else 0.0,
+                _passing(year, stage, year.acv) / required[stage] if required[stage] else 0.0,
+                _days_to_won(year, stage),
+            )
+            for stage in year.plan.stage_ids
+        ),
+    )
+
+
+def _within_year(year: PlannedYear, flow: np.ndarray) -> np.ndarray:
+    begin = max(-year.first, 0)
+    return flow[:, begin : YEAR - year.first]
+
+
+def _passing(year: PlannedYear, stage: str, worth: np.ndarray | float = 1.0) -> float:
+    """What the wins of the year that pass `stage` are worth; their number, if each counts 1."""
+    passes = np.array([stage in cell.stages for cell in year.cells])
+    return float((year.wins * worth * passes).sum())
+
+
+def _days_to_won(year: PlannedYear, stage: str) -> float:
+    """Median days from `stage` to won, over the cells weighted by their wins. [days]"""
+    passing = [(cell, won) for cell, won in zip(year.cells, year.wins, strict=True) if stage in cell.stages]
+    total = sum(won for _, won in passing)
+    if not total:
+        return 0.0
+    return sum(won * path_quantile(cell.lags[cell.stages.index(stage) :], 0.5) for cell, won in passing) / total
+
+
+def cell_values_table(year: PlannedYear) -> pd.DataFrame:
+    """What an entry is worth, by cell and stage."""
+    rows = (
+        (cell.segment, cell.source, stage, float(rate), float(rate * cell.acv))
+        for cell in year.cells
+        for stage, rate in zip(cell.stages, cell.rates_to_won, strict=True)
+    )
+    return _table("cell_values", rows)
+
+
+def quarters_table(year: PlannedYear) -> pd.DataFrame:
+    """How each quarter comes out, and how much of its goal only existing records can bring."""
+    results = quarter_results(year)
+    past = _before_plan_date(year)
+    names = [quarter_id(quarter, year.plan.first_month) for quarter in range(4)]
+    rows = []
+    for quarter, result in enumerate(results):
+        recovered = recovered_by(results, quarter)
+        rows.append(
+            (
+                names[quarter],
+                year.plan.quarter_label(quarter),
+                result.goal,
+                result.committed,
+                result.open_pipeline,
+                result.won,
+                result.shortfall,
+                result.surplus,
+                result.below_share,
+                past[quarter],
+                None if recovered is None else names[recovered],
+            )
+        )
+    frame = pd.DataFrame(rows, columns=[column.name for column in columns("quarters")])
+    return conform(frame.astype({"recovered_by": "str"}), "quarters")
+
+
+def missed_in_year(quarters: pd.DataFrame) -> float:
+    """What the year misses of its goal in expectation; below 0 what it exceeds; 0 within a rounding. [plan currency]"""
+    missed = float(quarters["shortfall"].sum() - quarters["surplus"].sum())
+    return missed if abs(missed) > SETTLED * float(quarters["goal"].sum()) else 0.0
+
+
+def _before_plan_date(year: PlannedYear) -> list[float]:
+    """ARR of each quarter's goal that traces back to entries before the plan date. [plan currency]"""
+    past = np.zeros(4)
+    for cell, arr in zip(year.cells, year.targets, strict=True):
+        shares = cell.shares_to_won(0)
+        for month in range(YEAR):
+            age = month - year.first  # delays longer than this reach back before the plan month
+            late = float(shares[max(age + 1, 0) :].sum())
+            at_edge = float(shares[age]) * year.start if 0 <= age < len(shares) else 0.0
+            past[month // 3] += arr[month] * (late + at_edge)
+    return [float(value) for value in past]
+
+
+def pipeline_table(year: PlannedYear) -> pd.DataFrame:
+    """The open records by cell and stage: what they are worth, and what they are expected to bring."""
+    rows = (
+        (
+            cell.segment,
+            cell.source,
+            cell.stages[group.stage],
+            float(group.items.sum()),
+            float(group.worth(cell.acv).sum()),
+            found.chance,
+            found.worth,
+            float(found.arr[:YEAR].sum()),
+            found.dead_items,
+            found.dead_value,
+        )
+        for cell, groups in zip(year.cells, year.open_yields, strict=True)
+        for group, found in groups
+    )
+    return _table("pipeline", rows)
+
+
+def ledger_table(year: PlannedYear) -> pd.DataFrame:
+    """Carry-in and carry-out: when the records enter whose ARR this year counts, and whom this year's serve."""
+    carried = np.zeros(3)
+    for cell, arr in zip(year.cells, year.targets, strict=True):
+        entered = arr_by_entry_month(cell, arr)
+        carried += _split(entered, len(entered) - YEAR, year)
+    before, inside = np.zeros(2), np.zeros(2)
+    for cell, flow in zip(year.cells, year.flows, strict=True):
+        months = np.arange(year.first, year.first + len(flow[0]))
+        before += serves(cell, flow[0] * (months < 0), year.first, year.start)
+        inside += serves(cell, flow[0] * ((months >= 0) & (months < YEAR)), year.first, year.start)
+    whens = ("before the plan date", "from the plan date until the year begins", "within the year")
+    rows = [(when, "this year", "required", float(arr)) for when, arr in zip(whens, carried, strict=True)]
+    rows += [
+        (whens[1], "this year", "commit", float(before[0])),
+        (whens[2], "this year", "commit", float(inside[0])),
+        (whens[2], "later years", "commit", float(inside[1])),
+    ]
+    return _table("ledger", rows)
+
+
+def _split(entered: np.ndarray, offset: int, year: PlannedYear) -> np.ndarray:
+    """ARR by month of entry, split at the plan date and at the start of the year."""
+    month = np.arange(len(entered)) - offset
+    past = year.past_share(month)
+    before_year = month < 0
+    return np.array([entered @ past, entered @ (before_year * (1 - past)), entered @ (~before_year * (1 - past))])
+
+
+def last_useful_table(year: PlannedYear) -> pd.DataFrame:
+    """Until when a new entry still serves this year, by cell."""
+    end = year.plan.months[-1].end_time.date()
+    rows = (
+        (
+            cell.segment,
+            cell.source,
+            cell.stages[0],
+            pd.Timestamp(last_useful_day(cell, end)),
+            path_quantile(cell.lags, 0.5),
+        )
+        for cell in year.cells
+    )
+    return _table("last_useful", rows)
+
+
+def commit_choices_table(year: PlannedYear) -> pd.DataFrame:
+    """Which stage marketing could sign for, and why."""
+    mean_acv = float(year.wins @ year.acv / year.wins.sum()) if year.wins.sum() > 0 else float(year.acv.mean())
+    return _table(
+        "commit_choices",
+        (
+            (choice.stage, choice.suggested, choice.stage == year.plan.commit_stage, choice.reason)
+            for choice in commit_choices(year.plan, mean_acv)
+        ),
+    )
+
+
+def budget_table(year: PlannedYear) -> pd.DataFrame:
+    """Entries and programme spend by source and month of spending, from the plan month on."""
+    rows = []
+    for name, source in year.plan.sources.items():
+        cells = [index for index, cell in enumerate(year.cells) if cell.source == name]
+        if not cells:
+            continue
+        flows = sum(year.flows[index][0] for index in cells)
+        sunk = sum(past_entries(year, index) for index in cells)
+        for offset, entries in enumerate(flows[: YEAR - year.first]):
+            month = year.plan.first_month + (year.first + offset)
+            cost = source.cost_per_entry
+            past = spend(sunk, cost) if offset == 0 else 0.0
+            rows.append((name, month, float(entries), spend(entries, cost), past, cost is not None))
+    frame = pd.DataFrame(rows, columns=[column.name for column in columns("budget")])
+    return conform(frame.assign(month=pd.PeriodIndex(frame["month"], freq="M")), "budget")
+
+
+def past_entries(year: PlannedYear, index: int) -> float:
+    """Entries the year's wins trace back to that lie before the plan date. [records]"""
+    required = year.required[index]
+    month = np.arange(required.this_year.shape[1]) + required.first
+    return float(required.this_year[0] @ year.past_share(month))
+
+
+def spend_of_year(budget: pd.DataFrame, year: PlannedYear) -> dict[str, float]:
+    """Programme spend of the fiscal year by priced source. [plan currency]"""
+    inside = budget[budget["month"].isin(year.plan.months) & budget["priced"]]
+    return {str(name): float(spent) for name, spent in inside.groupby("source", sort=False)["spend"].sum().items()}
+
+
+def wins_of_year(year: PlannedYear, sources: Iterable[str]) -> float:
+    """Wins of the year from `sources`: closed, from open records and from committed entries. [deals]"""
+    wanted = set(sources)
+    rows = [index for index, cell in enumerate(year.cells) if cell.source in wanted]
+    wins = year.commit_wins + year.open_wins + year.won_wins
+    return float(wins[rows, :YEAR].sum())
+
+
+def month_stage_sums(funnel: pd.DataFrame) -> pd.DataFrame:
+    """The funnel summed over segments and sources: one row per stage and month."""
+    values = ["required", "required_next_year", "commit"]
+    return funnel.groupby(["stage", "month"], sort=False, observed=True)[values].sum().reset_index()

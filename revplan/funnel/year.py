@@ -1,0 +1,286 @@
+"""The planned year in arrays: targets, what is required, what can be committed, what is coming."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from revplan.funnel.commit import ALL_QUARTERS, LAST_MONTH, QUARTERS, Limits, Progress, Task, commit_entries, worth
+from revplan.funnel.funnel import HORIZON, YEAR, Cell, Required, forward, plan_cells, required_entries, target_arr
+from revplan.funnel.pipeline import OpenGroup, OpenYield, open_yield
+from revplan.ground.calendar import month_of, share_gone
+from revplan.plan.goal import Bridge, solve_bridge
+from revplan.plan.model import Plan
+
+CellName = tuple[str, str]
+
+MISSED = 0.02  # share of its own goal from which what a cell misses is told
+SETTLED = 4e-7  # share of the year's goal below which a quarter, or the year, neither misses nor exceeds
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the records say on the plan date; nothing of it where there are no records."""
+
+    open_groups: Mapping[CellName, tuple[OpenGroup, ...]] = field(default_factory=dict)
+    """Open records by cell."""
+    won: Mapping[CellName, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    """Wins and their ARR in each of the 24 months, by cell: what is closed before the plan date."""
+    recent: Mapping[CellName, float] | None = None
+    """Entries a month by cell, the mean of the last three whole months; None where no records say."""
+
+
+@dataclass(frozen=True)
+class PlannedYear:
+    """A plan computed: every array has one row per cell; money in the plan's currency."""
+
+    plan: Plan
+    known: Known
+    """What the records said on its plan date: by it another plan can be computed as of the same day."""
+    bridge: Bridge
+    cells: tuple[Cell, ...]
+    first: int
+    """The plan month, counted from the first month of the year."""
+    start: float
+    """Share of the plan month that is over. [0-1)"""
+    targets: np.ndarray
+    """Shape (cells, 24): new ARR asked for."""
+    required: tuple[Required, ...]
+    flows: tuple[np.ndarray, ...]
+    """Per cell, shape (stages, months from the plan month to the end of next year): the commit."""
+    open_yields: tuple[tuple[tuple[OpenGroup, OpenYield], ...], ...]
+    """Per cell: each group of open records with what it brings."""
+    open_arr: np.ndarray
+    """Shape (cells, 24): ARR expected from open records."""
+    open_wins: np.ndarray
+    won_arr: np.ndarray
+    """Shape (cells, 24): ARR closed before the plan date."""
+    won_wins: np.ndarray
+
+    @property
+    def coming(self) -> np.ndarray:
+        """Shape (cells, 24): ARR that needs no new entries."""
+        return self.open_arr + self.won_arr
+
+    @property
+    def commit_wins(self) -> np.ndarray:
+        """Shape (cells, 24): wins from committed entries. [deals]"""
+        return np.stack([self._in_horizon(flow[-1]) for flow in self.flows])
+
+    @property
+    def commit_arr(self) -> np.ndarray:
+        """Shape (cells, 24): ARR from committed entries."""
+        return self.commit_wins * self.acv[:, None]
+
+    @property
+    def acv(self) -> np.ndarray:
+        """Mean value of a win of each cell."""
+        return np.array([cell.acv for cell in self.cells])
+
+    @property
+    def wins(self) -> np.ndarray:
+        """Shape (cells,): wins the goal of the year asks for, rounded where the plan rounds. [deals]"""
+        return np.array([required.this_year[-1].sum() for required in self.required])
+
+    def past_share(self, months: np.ndarray) -> np.ndarray:
+        """Share of each month (counted from the first of the year) that is over on the plan date. [0-1]"""
+        return np.clip(self.first + self.start - months, 0, 1)
+
+    def _in_horizon(self, flow: np.ndarray) -> np.ndarray:
+        """A flow from the plan month on, over the 24 months of the two years."""
+        inside = np.zeros(HORIZON)
+        begin = max(self.first, 0)
+        inside[begin:] = flow[begin - self.first :]
+        return inside
+
+
+def plan_year(plan: Plan, known: Known, progress: Progress | None = None) -> PlannedYear:
+    """The plan computed: required entries, the commit, and what comes without new entries."""
+    year = year_without_commit(plan, known)
+    entries = _commit(plan, year.cells, year.targets, year.coming, known, progress)
+    flows = tuple(forward(cell, flow, year.start) for cell, flow in zip(year.cells, entries, strict=True))
+    return replace(year, flows=flows)
+
+
+def year_without_commit(plan: Plan, known: Known) -> PlannedYear:
+    """The plan computed but for its commit: without flows, which take an optimisation."""
+    cells = plan_cells(plan)
+    targets = target_arr(plan, cells)
+    opened = tuple(_opened(cell, plan, known) for cell in cells)
+    open_wins, open_arr = (_open_sum(opened, name) for name in ("wins", "arr"))
+    won_wins, won_arr = (_won(cells, known, index) for index in (0, 1))
+    return PlannedYear(
+        plan=plan,
+        known=known,
+        bridge=solve_bridge(plan.goal),
+        cells=cells,
+        first=(month_of(plan.plan_date) - plan.first_month).n,
+        start=share_gone(plan.plan_date),
+        targets=targets,
+        required=required(plan, cells, targets),
+        flows=(),
+        open_yields=opened,
+        open_arr=open_arr,
+        open_wins=open_wins,
+        won_arr=won_arr,
+        won_wins=won_wins,
+    )
+
+
+def required(plan: Plan, cells: tuple[Cell, ...], targets: np.ndarray) -> tuple[Required, ...]:
+    """What each cell must have enter for its targets. [records]"""
+    rounded = plan.rounding == "spreadsheet"
+    return tuple(
+        required_entries(cell, arr / cell.acv, round_up_chain=rounded) for cell, arr in zip(cells, targets, strict=True)
+    )
+
+
+def _opened(cell: Cell, plan: Plan, known: Known) -> tuple[tuple[OpenGroup, OpenYield], ...]:
+    groups = known.open_groups.get((cell.segment, cell.source), ())
+    return tuple((group, open_yield(cell, group, plan.plan_date, plan.first_month)) for group in groups)
+
+
+def _open_sum(opened: tuple[tuple[tuple[OpenGroup, OpenYield], ...], ...], name: str) -> np.ndarray:
+    nothing = np.zeros(HORIZON)
+    return np.stack([sum((getattr(found, name) for _, found in cell), nothing) for cell in opened])
+
+
+def _won(cells: tuple[Cell, ...], known: Known, index: int) -> np.ndarray:
+    nothing = (np.zeros(HORIZON), np.zeros(HORIZON))
+    return np.stack([known.won.get((cell.segment, cell.source), nothing)[index] for cell in cells])
+
+
+def by_quarter(months: np.ndarray) -> np.ndarray:
+    """The 24 months of each row as the six quarters the commit looks at."""
+    return months.reshape(len(months), HORIZON // 3, 3).sum(axis=2)[:, :ALL_QUARTERS]
+
+
+def _commit(
+    plan: Plan,
+    cells: tuple[Cell, ...],
+    targets: np.ndarray,
+    coming: np.ndarray,
+    known: Known,
+    progress: Progress | None,
+) -> list[np.ndarray]:
+    """Committed entries of each cell, from the plan month to the end of next year. [records]"""
+    first = (month_of(plan.plan_date) - plan.first_month).n
+    goals, without_entries = by_quarter(targets), by_quarter(coming)
+    names = [cell.source for cell in cells]
+    rows = {name: [row for row, each in enumerate(names) if each == name] for name in dict.fromkeys(names)}
+    tasks = [
+        Task(
+            tuple(cells[row] for row in of),
+            goals[of],
+            without_entries[of],
+            _recent(cells, of, known),
+            _limits(plan, name),
+            plan.sources[name].cost_per_entry,
+            plan.commit.at_any_cost,
+        )
+        for name, of in rows.items()
+    ]
+    found = commit_entries(tasks, share_gone(plan.plan_date), first, progress)
+    entries = np.zeros((len(cells), HORIZON - first))
+    for of, flows in zip(rows.values(), found, strict=True):
+        entries[of, : LAST_MONTH - first] = flows
+    return list(entries)
+
+
+def _limits(plan: Plan, source: str) -> Limits:
+    return Limits(plan.sources[source].max_per_month, plan.sources[source].max_growth)
+
+
+def recent_of(known: Known, cells: tuple[Cell, ...], source: str) -> float | None:
+    """Entries a month of a source before the plan date, over its cells; None where no records say. [records]"""
+    rows = [row for row, cell in enumerate(cells) if cell.source == source]
+    found = _recent(cells, rows, known)
+    return None if found is None else float(found.sum())
+
+
+def _recent(cells: tuple[Cell, ...], rows: list[int], known: Known) -> np.ndarray | None:
+    if known.recent is None:
+        return None
+    return np.array([known.recent.get((cells[row].segment, cells[row].source), 0.0) for row in rows])
+
+
+@dataclass(frozen=True)
+class TooLate:
+    """Entries of a source that are not asked for because they bring less within the year than they cost."""
+
+    source: str
+    cost: float | None
+    """Of an entry; None where the plan states none. [plan currency]"""
+    first: int | None
+    """First month of entry of which that holds in every segment that misses, counted from the first of the year; None where none pays."""
+    missed: float
+    """ARR of the year that the source's cells miss. [plan currency]"""
+    worth: float
+    """ARR an entry of that month brings within the year at most; in the end where none pays. [plan currency]"""
+
+
+def too_late(year: PlannedYear) -> list[TooLate]:
+    """Where the commit stops short of the goal because more entries would cost more than they bring."""
+    if year.plan.commit.at_any_cost:
+        return []
+    asked = year.targets[:, :YEAR].sum(axis=1)
+    gaps = asked - (year.commit_arr + year.coming)[:, :YEAR].sum(axis=1)
+    span = (YEAR - year.first, year.first, year.start)
+    found = []
+    for name, source in year.plan.sources.items():
+        rows = np.array([row for row, cell in enumerate(year.cells) if cell.source == name], dtype=int)
+        if not asked[rows].sum() > 0:
+            continue
+        mine = worth([year.cells[row] for row in rows], asked[rows], source.cost_per_entry, span)
+        short = gaps[rows] > MISSED * asked[rows]
+        late = mine.is_late[short].all(axis=0)
+        if short.any() and late.any():
+            at = None if mine.never_pays else int(np.argmax(late))
+            brings = mine.ever * (1.0 if at is None else float(mine.in_year[short, at].max()))
+            first = None if at is None else year.first + at
+            found.append(TooLate(name, source.cost_per_entry, first, float(gaps[rows][short].sum()), brings))
+    return found
+
+
+@dataclass(frozen=True)
+class QuarterResult:
+    """How a quarter of the year comes out. [plan currency]"""
+
+    goal: float
+    committed: float
+    open_pipeline: float
+    won: float
+    shortfall: float
+    surplus: float
+    missed_so_far: float
+    below_share: float
+    """What cells miss of their shares of the quarter; others may bring more than theirs."""
+
+
+def quarter_results(year: PlannedYear) -> list[QuarterResult]:
+    """The four quarters: committed + open pipeline + won + shortfall - surplus = goal."""
+    parts = [by_quarter(part)[:, :QUARTERS] for part in (year.targets, year.commit_arr, year.open_arr, year.won_arr)]
+    gaps = parts[0] - parts[1] - parts[2] - parts[3]
+    sums = [part.sum(axis=0) for part in parts]
+    dust = SETTLED * float(sums[0].sum())  # a share of the goal: amounts may be written in any unit
+    gap, gaps = (np.where(np.abs(each) > dust, each, 0.0) for each in (gaps.sum(axis=0), gaps))
+    so_far = np.cumsum(gap)
+    so_far = np.where(so_far > dust, so_far, 0.0)
+    columns = (*sums, np.maximum(gap, 0), np.maximum(-gap, 0), so_far, np.maximum(gaps, 0).sum(axis=0))
+    return [QuarterResult(*(float(column[quarter]) for column in columns)) for quarter in range(QUARTERS)]
+
+
+def recovered_by(results: Sequence[QuarterResult], quarter: int) -> int | None:
+    """Index of the quarter that makes good what `quarter` misses; None where none does, or nothing is missed.
+
+    The first later quarter at whose end nothing is missed so far; or an earlier one's surplus, where what is
+    missed was brought before.
+    """
+    if results[quarter].shortfall <= 0:
+        return None
+    if results[quarter].missed_so_far <= 0:
+        return max(index for index in range(quarter) if results[index].surplus > 0)
+    later = range(quarter + 1, len(results))
+    return next((index for index in later if results[index].missed_so_far <= 0), None)

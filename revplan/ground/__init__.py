@@ -1,0 +1,1 @@
+"""What everything stands on: errors, values, calendar, lags, the data dictionary, formats, files."""

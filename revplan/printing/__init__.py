@@ -1,0 +1,1 @@
+"""How it is printed: page, PDF, slides, and the figures held against each other."""

@@ -1,0 +1,184 @@
+"""Markdown as plain data: what kind each piece is, and its texts. A printing sets it, and never reads marks itself.
+
+An executed notebook as what it shows, in order: headings, prose and exhibits. Every printing but the page reads it.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from revplan.exhibits.figures import MIMETYPE
+
+Node = dict[str, Any]
+
+PLAIN = {"bold": False, "italic": False, "mono": False}
+LOOKS = {"strong": "bold", "emphasis": "italic", "codespan": "mono"}
+
+
+def paragraphs(source: str) -> list[Node]:
+    """The Markdown `source` in pieces: paragraph, list, quote, code, table, rule. HTML in it is text."""
+    return _nodes(_parser()(source))
+
+
+def runs(line: str) -> list[Node]:
+    """One line of Markdown, such as a heading: its texts, each with its looks."""
+    return _runs(_parser()(f"# {line}")[0].get("children", []))
+
+
+def words(line: str) -> str:
+    """One line of Markdown without its marks."""
+    return "".join(run["text"] for run in runs(line))
+
+
+@cache
+def _parser() -> Any:
+    import mistune
+
+    return mistune.create_markdown(renderer=None, plugins=["table", "strikethrough"])
+
+
+def _nodes(tokens: Iterable[Node]) -> list[Node]:
+    return [_KINDS.get(token["type"], _paragraph)(token) for token in tokens if token["type"] != "blank_line"]
+
+
+def _paragraph(token: Node) -> Node:
+    return {"kind": "paragraph", "runs": _runs(token.get("children") or [{"type": "text", "raw": _raw(token)}])}
+
+
+def _list(token: Node) -> Node:
+    attributes = token["attrs"]
+    items = [_nodes(item["children"]) for item in token["children"]]
+    return {"kind": "list", "ordered": attributes["ordered"], "start": attributes.get("start", 1), "items": items}
+
+
+def _quote(token: Node) -> Node:
+    return {"kind": "quote", "nodes": _nodes(token["children"])}
+
+
+def _code(token: Node) -> Node:
+    lines = [line.expandtabs(4) for line in _raw(token).rstrip("\n").split("\n")]
+    return {"kind": "code", "lines": [{"indent": len(line) - len(line.lstrip()), "text": line} for line in lines]}
+
+
+def _table(token: Node) -> Node:
+    head, *body = token["children"]
+    rows = [row["children"] for part in body for row in part["children"]]
+    return {"kind": "table", "rows": [[_runs(cell["children"]) for cell in row] for row in [head["children"], *rows]]}
+
+
+def _rule(token: Node) -> Node:
+    return {"kind": "rule"}
+
+
+_KINDS: dict[str, Callable[[Node], Node]] = {
+    "list": _list,
+    "block_quote": _quote,
+    "block_code": _code,
+    "table": _table,
+    "thematic_break": _rule,
+}
+
+
+def _runs(tokens: Iterable[Node], looks: dict[str, bool] = PLAIN) -> list[Node]:
+    return [run for token in tokens for run in _of_token(token, looks)]
+
+
+def _of_token(token: Node, looks: dict[str, bool]) -> list[Node]:
+    kind = token["type"]
+    look = {**looks, LOOKS[kind]: True} if kind in LOOKS else looks
+    if "children" not in token:
+        return [{"text": _raw(token), **look}]
+    inner = _runs(token["children"], look)
+    address = token.get("attrs", {}).get("url", "") if kind == "link" else ""
+    named = address in {"", "".join(run["text"] for run in inner)}
+    return inner if named else [*inner, {"text": f" ({address})", **looks}]
+
+
+def _raw(token: Node) -> str:
+    if token["type"] in {"softbreak", "linebreak"}:
+        return " "
+    raw = token.get("raw", "")
+    return html.unescape(raw) if token["type"] == "text" else raw
+
+
+HEADING = re.compile(r"(#{1,6}) +(.+)")
+PAGE_DRAWING = re.compile(r'<svg class="on-page".*?</svg>', re.DOTALL)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heading:
+    """A heading of a Markdown cell."""
+
+    level: int
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prose:
+    """Markdown between headings."""
+
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Shown:
+    """An exhibit: its raw values, as `raw` writes them, and its drawing where it is a chart."""
+
+    raw: dict[str, Any]
+    svg: str | None
+
+
+Block = Heading | Prose | Shown
+
+
+def blocks(notebook: Any) -> list[Block]:
+    """What `notebook` shows, in order. Code, streams and widgets have no block."""
+    return [block for cell in notebook.cells for block in _of_cell(cell)]
+
+
+def exhibits(notebook: Any) -> list[dict[str, Any]]:
+    """The raw values of every exhibit of `notebook`, in order."""
+    return [block.raw for block in blocks(notebook) if isinstance(block, Shown)]
+
+
+def under_headings(notebook: Any) -> list[dict[str, Any]]:
+    """The same, each with the `heading` it stands under."""
+    heading, found = "", []
+    for block in blocks(notebook):
+        if isinstance(block, Heading):
+            heading = block.text
+        elif isinstance(block, Shown):
+            found.append({**block.raw, "heading": heading})
+    return found
+
+
+def _of_cell(cell: Any) -> list[Block]:
+    if cell.cell_type == "markdown":
+        return _of_markdown(cell.source)
+    if cell.cell_type != "code":
+        return []
+    bundles = [output.get("data", {}) for output in cell.get("outputs", [])]
+    return [_shown(data) for data in bundles if MIMETYPE in data]
+
+
+def _of_markdown(source: str) -> list[Block]:
+    found: list[Block] = []
+    for part in re.split(r"\n\s*\n", source.strip()):
+        first, _, rest = part.partition("\n")
+        heading = HEADING.fullmatch(first.strip())
+        if heading:
+            found.append(Heading(level=len(heading[1]), text=heading[2].strip()))
+        body = rest if heading else part
+        if body.strip():
+            found.append(Prose(source=body.strip()))
+    return found
+
+
+def _shown(data: Any) -> Shown:
+    drawing = PAGE_DRAWING.search(data.get("text/html", ""))
+    return Shown(raw=data[MIMETYPE], svg=drawing[0] if drawing else None)

@@ -1,0 +1,232 @@
+"""The executed notebook as a PDF: paged, tagged, with bookmarks and its own fonts; no browser, nothing fetched.
+
+typst sets it. The template is ours alone and every text of the notebook reaches it as data, so
+`#evil[x]` in a name is printed and never run; it can read no file but the fonts, and texts are
+cleaned and their long words given places to break. PDF/UA-1 is asked for, which fails on a
+picture without words, a character without an outline, a heading level left out.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+from revplan.exhibits import fonts
+from revplan.exhibits.axes import fitting, fitting_names
+from revplan.exhibits.provenance import LABELS, colophon
+from revplan.ground.errors import ReportError, shown
+from revplan.ground.escaping import clean
+from revplan.ground.files import scratch_folder
+from revplan.ground.tables import NUMERIC
+from revplan.printing import blocks as prose
+from revplan.printing.blocks import Block, Heading, Prose, Shown, blocks
+
+TEMPLATE = Path(__file__).parents[1] / "exhibits" / "style" / "report.typ"
+PAPERS = ("a4", "us-letter")
+STANDARD: Literal["ua-1"] = "ua-1"
+
+EDGE, LABEL = 120, 200
+"""Most characters of a line at the edges of a page, and of a column's label."""
+
+WORD, PART = 24, 12
+"""Words longer than this may break, after so many characters or after a mark."""
+
+GIANT = 700
+"""Characters in a cell from which its row may be taller than a page, and may break."""
+
+Section = dict[str, Any]
+"""What stays together: headings and words, and the exhibit they lead to."""
+
+
+def pdf(notebook: Any, name: str, paper: str = "a4") -> bytes:
+    """The PDF of an executed `notebook`; its first heading is the title, or else `name`.
+
+    The same notebook gives the same bytes on a machine with the same fonts.
+
+    Parameters
+    ----------
+    notebook
+        What papermill left.
+    name
+        The report's name.
+    paper
+        One of `PAPERS`.
+
+    Raises
+    ------
+    ReportError
+        If the paper is unknown, or typst refuses the report.
+    """
+    if paper not in PAPERS:
+        raise ReportError.at("pdf", f"{shown(paper)!r} is not a paper; give one of {', '.join(PAPERS)}")
+    return bytes(_compiled(*_readable(_document(notebook, name, paper)), format="pdf", pdf_standards=STANDARD))
+
+
+def pictures(notebook: Any, name: str, resolution: float = 80.0) -> list[bytes]:
+    """The pages of the same report as PNG pictures.
+
+    Parameters
+    ----------
+    notebook, name
+        As for `pdf`.
+    resolution
+        Pixels an inch.
+
+    Raises
+    ------
+    ReportError
+        If typst refuses the report.
+    """
+    made = _compiled(*_readable(_document(notebook, name, "a4")), format="png", ppi=resolution)
+    return list(made) if isinstance(made, list) else [made]
+
+
+def _document(notebook: Any, name: str, paper: str) -> dict[str, Any]:
+    """What the template sets."""
+    found = blocks(notebook)
+    made = colophon(notebook)
+    opening = next((block.raw for block in found if isinstance(block, Shown) and block.raw.get("header")), {})
+    headings = [block.text for block in found if isinstance(block, Heading) and block.level == 1]
+    title = prose.words(headings[0]) if headings else name.replace("_", " ").capitalize()
+    message = opening.get("message", "")
+    return {
+        "paper": paper,
+        "title": title,
+        "description": message,
+        "keywords": [f"{label}: {value}" for label, value in made.items()],
+        "edges": {
+            "title": fitting(title, EDGE),
+            "header": fitting(opening.get("header") or made.get(LABELS["plan"], ""), EDGE),
+            "message": fitting(message, EDGE),
+        },
+        "sections": _sections(found if headings else [Heading(level=1, text=title), *found]),
+        "colophon": [[label, value] for label, value in made.items()],
+    }
+
+
+def _sections(found: Iterable[Block]) -> list[Section]:
+    sections: list[Section] = []
+    for block in _levelled(found):
+        if not sections or not _joins(sections[-1], block):
+            sections.append({"lead": [], "exhibit": None})
+        _add(sections[-1], block)
+    return sections
+
+
+def _levelled(found: Iterable[Block]) -> Iterator[Block]:
+    """The same blocks; no heading lies more than one level below the one before."""
+    level = 0
+    for block in found:
+        if isinstance(block, Heading):
+            level = min(block.level, level + 1)
+            block = replace(block, level=level)
+        yield block
+
+
+def _joins(section: Section, block: Block) -> bool:
+    """Whether `block` goes with what `section` holds already: a heading only with headings, nothing after an exhibit."""
+    if section["exhibit"]:
+        return False
+    return not isinstance(block, Heading) or all(node["kind"] == "heading" for node in section["lead"])
+
+
+def _add(section: Section, block: Block) -> None:
+    if isinstance(block, Heading):
+        section["lead"].append({"kind": "heading", "level": block.level, "runs": prose.runs(block.text)})
+    elif isinstance(block, Prose):
+        section["lead"] += prose.paragraphs(block.source)
+    else:
+        section["exhibit"] = _exhibit(block)
+
+
+def _exhibit(block: Shown) -> dict[str, Any]:
+    raw = block.raw
+    labels = fitting_names([column["label"] for column in raw["columns"]], LABEL)
+    return {
+        **{key: raw[key] for key in ("kind", "message", "alt", "notes", "totals")},
+        "svg": block.svg,
+        "columns": [
+            {
+                "label": label,
+                "number": column["kind"] in NUMERIC or column["kind"] == "figure",
+            }
+            for label, column in zip(labels, raw["columns"], strict=True)
+        ],
+        "rows": raw["shown"],
+        "giant": any(len(cell) > GIANT for row in raw["shown"] for cell in row),
+    }
+
+
+def _readable(document: dict[str, Any]) -> tuple[dict[str, Any], tuple[fonts.Font, ...]]:
+    """`document` with nothing in it that a font or a line cannot hold, and the fonts it takes beside DejaVu Sans."""
+    cleaned = _mapped(document, _cleaned)
+    texts = list(_texts(cleaned))
+    odd = fonts.lacking(texts)
+    unknown = fonts.without_font(odd)
+    found = fonts.covering(odd)
+    setting = {
+        "fonts": [fonts.FAMILY, *(font.family for font in found)],
+        "mono": fonts.MONO,
+        "upright": "".join(sorted(fonts.lacking(texts, ["DejaVuSans-Oblique"]))),
+        "advice": fonts.advice(unknown),
+    }
+    return {**_mapped(cleaned, lambda text: _breaking(fonts.legible(text, unknown))), **setting}, found
+
+
+def _mapped(value: Any, change: Callable[[str], str]) -> Any:
+    """`value` with every text in it changed, but for drawings."""
+    if isinstance(value, dict):
+        return {key: each if key == "svg" else _mapped(each, change) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_mapped(each, change) for each in value]
+    return change(value) if isinstance(value, str) else value
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        value = [each for key, each in value.items() if key != "svg"]
+    if isinstance(value, list):
+        for each in value:
+            yield from _texts(each)
+    elif isinstance(value, str):
+        yield value
+
+
+def _cleaned(text: str) -> str:
+    """`text` cleaned, a space at its ends kept: it may be the middle of a sentence."""
+    inner = clean(text)
+    return f"{' ' * text[:1].isspace()}{inner}{' ' * text[-1:].isspace()}" if inner else " " * text[:1].isspace()
+
+
+def _breaking(text: str) -> str:
+    """`text` with places where its long words may break."""
+    return re.sub(rf"\S{{{WORD + 1},}}", lambda word: _parted(word[0]), text)
+
+
+def _parted(word: str) -> str:
+    return re.sub(rf"\S{{1,{PART - 1}}}[-_./:]|\S{{{PART}}}", "\\g<0>\u200b", word)
+
+
+def _compiled(document: Mapping[str, Any], found: Sequence[fonts.Font], **form: Any) -> Any:
+    import typst
+
+    with scratch_folder("revplan-") as place:
+        for number, font in enumerate(found):
+            shutil.copy(font.path, Path(place, f"{number}{Path(font.path).suffix}"))
+        known = typst.Fonts(
+            include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(fonts.folder()), str(place)]
+        )
+        compiler = typst.Compiler(
+            TEMPLATE.read_bytes(), root=str(place), font_paths=known, sys_inputs={"report": json.dumps(document)}
+        )
+        try:
+            return compiler.compile(**form)
+        except typst.TypstError as error:
+            raise ReportError.at(
+                "pdf", f"typst refused the report ({shown(error.message)}); check its version"
+            ) from None

@@ -1,0 +1,316 @@
+"""What a speaker needs beside a slide: what each figure is, how it is worked out and where it comes from.
+
+The executed notebook as slides: one exhibit each, its message the title, charts and tables native.
+
+Every number is the exhibit's own: tables and facts are set as they are displayed everywhere, charts
+hold the rows that were drawn. What stands behind a figure is in the speaker notes.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from revplan.exhibits.axes import fitting
+from revplan.exhibits.native import from_raw
+from revplan.exhibits.provenance import LABELS, colophon
+from revplan.ground.errors import PlanError
+from revplan.ground.escaping import clean
+from revplan.ground.files import told_of
+from revplan.ground.formats import column
+from revplan.ground.tables import NUMERIC
+from revplan.ground.written import shown_path
+from revplan.printing.blocks import Heading, Prose, Shown, blocks, words
+from revplan.printing.slides.chart import chart_parts
+from revplan.printing.slides.file import MEND, settled_zip
+from revplan.printing.slides.fit import cut
+from revplan.printing.slides.page import Words, add_slide, as_statement, content_area, filling, removed, write
+from revplan.printing.slides.table import (
+    add_lines,
+    add_table,
+    add_tiles,
+    columns_of,
+    fill_lines,
+    fitting_lines,
+    sheets,
+    shortened,
+)
+from revplan.printing.slides.template import CONTENTS, Area, Template, area, kind, open_template
+
+NONE: Mapping[str, str] = MappingProxyType({})
+MOST_FIGURES = 12
+"""Figures of one measure beyond which they are read in the table, not named one by one."""
+
+
+def spoken(raw: dict[str, Any], said: Iterable[str] = (), periods: Mapping[str, str] = NONE) -> tuple[str, ...]:
+    """The speaker notes of an exhibit, a paragraph each; `periods` says what a period is called by its id."""
+    told = raw.get("definitions") or {}
+    each = (_measure(measure, raw["figures"], definition, periods) for measure, definition in told.items())
+    return (*said, *raw["notes"], *each)
+
+
+def definitions(exhibits: Iterable[dict[str, Any]]) -> list[str]:
+    """Every measure of a report once, a paragraph each: what it is called, how it is worked out, its source."""
+    told = {name: each for raw in exhibits for name, each in (raw.get("definitions") or {}).items()}
+    return sorted(f"{each['label']}: {_definition(each)}" for each in told.values())
+
+
+def _measure(
+    measure: str, figures: list[dict[str, Any]], definition: dict[str, Any], periods: Mapping[str, str]
+) -> str:
+    mine = [figure for figure in figures if figure["measure"] == measure]
+    some = dict.fromkeys(_figure(figure, periods) for figure in mine)
+    values = "; ".join(some) if len(some) <= MOST_FIGURES else f"{len(some)} figures on the slide"
+    return f"{definition['label']}: {values}. {_definition(definition)}"
+
+
+def _definition(definition: dict[str, Any]) -> str:
+    parts = [definition.get("formula", ""), _with("Rounded", definition), _with("Source", definition)]
+    return " ".join(f"{part.rstrip('.')}." for part in parts if part)
+
+
+def _with(word: str, definition: dict[str, Any]) -> str:
+    told = definition.get({"Rounded": "rounding"}.get(word, "source"), "")
+    return f"{word}: {told}" if told and told != "none" else ""
+
+
+def _figure(figure: dict[str, Any], periods: Mapping[str, str]) -> str:
+    period = figure.get("period", "")
+    which = [*figure.get("of", {}).values(), periods.get(period, period), figure.get("basis", "")]
+    told = ", ".join(str(part) for part in which if part)
+    return f"{figure['text']} ({told})" if told else figure["text"]
+
+
+NUMBERS = frozenset(NUMERIC) | {"figure"}
+MOST_TILES = 12
+LONGEST_ALT = 1_000
+REST = "Rows that do not fit here stand in the page, the PDF and the workbook."
+UNDATED = datetime(2000, 1, 1)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Slide:
+    """An exhibit with the heading it stands under and what the notebook says about it."""
+
+    raw: dict[str, Any]
+    section: str
+    said: tuple[str, ...] = ()
+    periods: Mapping[str, str] = field(default_factory=dict)
+    """What readers call the periods that figures name by their ids."""
+
+
+def deck(notebook: Any, name: str, template: Path | None = None) -> bytes:
+    """The slides of an executed `notebook` as a PowerPoint file.
+
+    Parameters
+    ----------
+    notebook
+        The notebook, run; its metadata `revplan` says what it was made from.
+    name
+        What the deck is called if the notebook has no heading.
+    template
+        A company's own template, .pptx or .potx, whose layouts and colours are taken; ours if None.
+
+    Raises
+    ------
+    PlanError
+        If the template is none, is damaged, carries macros, or lacks a layout with a title and room.
+    ReportError
+        If python-pptx is missing.
+    """
+    if template is None:
+        return _written(notebook, name, None)
+    with told_of(
+        PlanError, shown_path(template), f"slides cannot be made with a part of it that is missing or damaged: {MEND}"
+    ):
+        return _written(notebook, name, template)
+
+
+def _written(notebook: Any, name: str, template: Path | None) -> bytes:
+    opened = open_template(template)
+    made_from = colophon(notebook)
+    every = list(_slides(blocks(notebook)))
+    periods = {name: label for slide in every for name, label in slide.raw.get("periods", {}).items()}
+    slides = [replace(slide, periods=periods) for slide in every if not slide.raw.get("appendix")]
+    title = _title(notebook) or clean(name.replace("_", " ").capitalize())
+    opening = next((slide.raw for slide in slides if slide.raw.get("header")), {})
+    footer = _footer(made_from, opening.get("header", ""))
+    _open(opened, title, opening, _question(notebook))
+    for slide in slides:
+        _add(opened, slide, footer)
+    _close(opened, slides, made_from or {LABELS["report"]: name}, footer)
+    _stamp(opened.deck, title, made_from)
+    buffer = io.BytesIO()
+    opened.deck.save(buffer)
+    return settled_zip(buffer.getvalue())
+
+
+def _slides(shown: Sequence[Any]) -> Iterator[Slide]:
+    """Exhibits, each with the last heading before it and the prose since the exhibit before."""
+    section, said = "", []  # type: ignore[var-annotated]
+    for block in shown:
+        if isinstance(block, Heading):
+            section, said = words(block.text), []
+        elif isinstance(block, Prose):
+            said.append(clean(words(clean(block.source))))
+        elif isinstance(block, Shown):
+            yield Slide(raw=block.raw, section=section, said=tuple(said))
+            said = []
+
+
+def _title(notebook: Any) -> str:
+    return next((clean(words(each.text)) for each in blocks(notebook) if isinstance(each, Heading)), "")
+
+
+def _question(notebook: Any) -> str:
+    """What the notebook asks: its first prose, before any exhibit."""
+    first = next((each for each in blocks(notebook) if isinstance(each, Prose | Shown)), None)
+    return clean(words(clean(first.source))) if isinstance(first, Prose) else ""
+
+
+def _footer(made_from: dict[str, str], header: str) -> str:
+    """The line a page names itself by, else plan and plan date."""
+    dated = made_from.get(LABELS["plan_date"], "")
+    return header or " · ".join(filter(None, [made_from.get(LABELS["plan"], ""), dated and f"as of {dated}"]))
+
+
+def _open(template: Template, title: str, opening: dict[str, Any], question: str) -> None:
+    """The first slide: what the deck is called, the plan and its date, the question and the answer."""
+    slide = template.deck.slides.add_slide(template.opening)
+    size = min(40.0, template.title_size * 1.6)
+    write(slide.shapes.title.text_frame, cut(title, size, area(slide.shapes.title).width, 2), size)
+    texts = [text for text in (opening.get("header", ""), question, opening.get("message", "")) if text]
+    for shape in list(slide.placeholders):
+        if texts and kind(shape) in (*CONTENTS, "SUBTITLE"):
+            fill_lines(shape.text_frame, area(shape), texts)
+            texts = []
+        elif shape.placeholder_format.idx:
+            removed(shape)
+
+
+def _add(template: Template, slide: Slide, footer: str) -> None:
+    {"chart": _add_chart, "table": _add_table, "text": _add_text}[slide.raw["kind"]](template, slide, footer)
+
+
+def _words(slide: Slide, footer: str, note: str) -> Words:
+    raw = slide.raw
+    return Words(
+        title=raw["message"],
+        section=slide.section,
+        footer=footer,
+        note=note,
+        spoken=spoken(raw, slide.said, slide.periods),
+    )
+
+
+def _add_chart(template: Template, slide: Slide, footer: str) -> None:
+    """A native chart; a chart that says nothing in numbers is shown as the table of its rows."""
+    if not slide.raw.get("native"):
+        _add_table(template, replace(slide, raw=_as_table(slide.raw)), footer)
+        return
+    page, place = add_slide(template, _words(slide, footer, " · ".join(slide.raw["notes"])))
+    drawn, book = chart_parts(from_raw(slide.raw["native"]), template.inks, place.width)
+    _described(_framed(page, place, drawn, book), filling(page, template), slide.raw)
+
+
+def _as_table(raw: dict[str, Any]) -> dict[str, Any]:
+    cells = list(zip(*raw["rows"], strict=True))
+    kinds = [each["kind"] if each["kind"] in NUMERIC else "text" for each in raw["columns"]]
+    texts = [column(values, each) for values, each in zip(cells, kinds, strict=True)]
+    return {**raw, "kind": "table", "shown": list(zip(*texts, strict=True))}
+
+
+def _add_table(template: Template, slide: Slide, footer: str) -> None:
+    raw = slide.raw
+    told = _words(slide, footer, " · ".join(raw["notes"]))
+    found = columns_of(raw, NUMBERS)
+    parts = sheets(found, raw["totals"], content_area(template, told.note))
+    if len(parts) > 1 and raw.get("brief"):
+        told = replace(told, note=" · ".join([REST, *raw["notes"]]))
+        parts = [shortened(found, raw["totals"], content_area(template, told.note))]
+    for number, part in enumerate(parts, start=1):
+        counted = f"{number} of {len(parts)}" if len(parts) > 1 else ""
+        page, place = add_slide(template, told, counted)
+        _described(add_table(page, place, part)._element, filling(page, template), raw)
+
+
+def _add_text(template: Template, slide: Slide, footer: str) -> None:
+    raw = slide.raw
+    facts = [(label, value) for label, value in raw["shown"]]
+    if len(facts) > MOST_TILES:
+        _add_table(template, slide, footer)
+        return
+    page, place = add_slide(template, _words(slide, footer, ""))
+    removed(filling(page, template))
+    if not facts and not raw["notes"]:
+        as_statement(page, template, raw["message"])
+        return
+    left = add_tiles(page, place, facts) if facts else place
+    done = add_lines(page, left, _within(raw["notes"], left) if facts else raw["notes"])
+    while not facts and done < len(raw["notes"]):
+        page, place = add_slide(template, _words(slide, footer, ""), "continued")
+        removed(filling(page, template))
+        done += add_lines(page, place, raw["notes"][done:])
+
+
+def _within(notes: Sequence[str], place: Area) -> list[str]:
+    """Notes that fit, and how many are left to the speaker notes."""
+    count = fitting_lines(notes, place)
+    if count == len(notes):
+        return list(notes)
+    return [*notes[: count - 1], f"{len(notes) - count + 1} more in the speaker notes."] if count else []
+
+
+def _framed(page: Any, place: Area, drawn: bytes, book: bytes) -> Any:
+    """The frame of a chart with its workbook."""
+    from pptx.opc.constants import CONTENT_TYPE, RELATIONSHIP_TYPE
+    from pptx.parts.chart import ChartPart
+
+    package = page.part.package
+    part = ChartPart.load(package.next_partname(ChartPart.partname_template), CONTENT_TYPE.DML_CHART, package, drawn)
+    part.chart_workbook.update_from_xlsx_blob(book)
+    return page.shapes._add_chart_graphicFrame(page.part.relate_to(part, RELATIONSHIP_TYPE.CHART), *place.emu())
+
+
+def _described(frame: Any, placeholder: Any, raw: dict[str, Any]) -> None:
+    """Gives a chart or a table the words for who cannot see it, and the place of the layout's placeholder."""
+    properties = frame.nvGraphicFramePr.cNvPr
+    properties.set("descr", fitting(raw["alt"], LONGEST_ALT))
+    if kind(placeholder) != "BODY":
+        frame.nvGraphicFramePr.nvPr.append(deepcopy(placeholder._element.nvSpPr.nvPr.ph))
+    removed(placeholder)
+
+
+def _close(template: Template, slides: Sequence[Slide], made_from: dict[str, str], footer: str) -> None:
+    """The last slide: from what all this was made; its notes say what each figure of the deck is."""
+    rows = list(made_from.items())
+    columns = [{"name": head, "label": head, "kind": "text"} for head in ("What", "Which")]
+    message = "From what this was made, so that it can be made again."
+    notes = ["What each figure is stands in the notes of its slide, and of all figures in the notes of this one."]
+    measured = definitions(slide.raw for slide in slides)
+    raw = {
+        "kind": "table",
+        "message": message,
+        "alt": message,
+        "notes": notes if measured else [],
+        "columns": columns,
+        "totals": 0,
+        "shown": rows,
+    }
+    _add_table(template, Slide(raw=raw, section="Definitions and sources", said=tuple(measured)), footer)
+
+
+def _stamp(presentation: Any, title: str, made_from: dict[str, str]) -> None:
+    """The file's own properties; no time, so that the same report is the same file."""
+    properties = presentation.core_properties
+    properties.title, properties.author = title[:200], "revplan"
+    properties.last_modified_by, properties.revision = "revplan", 1
+    properties.subject = made_from.get(LABELS["plan"], "")[:200]
+    properties.comments = "; ".join(f"{label}: {value}" for label, value in made_from.items())[:255]
+    properties.created = properties.modified = UNDATED

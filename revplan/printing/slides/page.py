@@ -1,0 +1,205 @@
+"""One slide: its title, section, footer and speaker notes, and the place left for its exhibit."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from typing import Any
+
+from revplan.ground.escaping import clean
+from revplan.printing.slides.fit import cut, height, lines, unbroken
+from revplan.printing.slides.template import OWN, Area, Template, area, kind
+
+TITLE_SIZES = (24.0, 22.0, 20.0, 18.0, 16.0, 15.0, 14.0)
+TITLE_LINES, MOST_TITLE_LINES = 2, 3
+STATEMENT_SIZES = (32.0, 28.0, 24.0, 20.0, 16.0)
+SECTION_SIZE, NOTE_SIZE = 12.0, 10.0
+FOOTER_SIZES = (9.0, 8.0, 7.0)
+SECTION_HEIGHT, LEAST_ABOVE = 0.28, 0.45
+INSET = 0.1
+"""Room that PowerPoint leaves at either side of a text unless told otherwise. [inches]"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """The texts about an exhibit.
+
+    Attributes
+    ----------
+    title
+        Its message.
+    section
+        The heading it stands under.
+    footer
+        The plan and its date.
+    note
+        What stands in small letters below it.
+    spoken
+        The speaker notes, a paragraph each.
+    """
+
+    title: str
+    section: str = ""
+    footer: str = ""
+    note: str = ""
+    spoken: tuple[str, ...] = ()
+
+
+def add_slide(template: Template, words: Words, part: str = "") -> tuple[Any, Area]:
+    """A slide with everything but its exhibit, and the place for that; `part` counts the slides of one exhibit."""
+    slide = template.deck.slides.add_slide(template.exhibit)
+    shortened = _titled(slide, template, words.title, part)
+    _sectioned(slide, template, words.section)
+    _noted(slide, template, words.note)
+    footed(slide, template.exhibit, words.footer)
+    spoken = ([words.title] if shortened else []) + list(words.spoken)
+    if spoken:
+        slide.notes_slide.notes_text_frame.text = "\n".join(clean(each) for each in spoken)
+    return slide, content_area(template, words.note)
+
+
+def as_statement(slide: Any, template: Template, message: str) -> None:
+    """Sets a title that stands alone large in the middle: a slide would look unfinished without an exhibit."""
+    content = template.content
+    place = replace(content, top=content.top + content.height / 6, height=content.height / 2)
+    title = slide.shapes.title
+    title.left, title.top, title.width, title.height = place.emu()
+    size = next((size for size in STATEMENT_SIZES if _deep(message, size, place) <= place.height), STATEMENT_SIZES[-1])
+    most = int(place.height / height(1, size))
+    write(title.text_frame, cut(message, size, place.width - 2 * INSET, most), size)
+
+
+def _deep(text: str, size: float, place: Area) -> float:
+    return height(len(lines(text, size, place.width - 2 * INSET)), size)
+
+
+def footed(slide: Any, layout: Any, footer: str) -> None:
+    """Footer and slide number, where the layout has them; new slides come without."""
+    for shape in layout.placeholders:
+        if kind(shape) not in ("FOOTER", "SLIDE_NUMBER") or (kind(shape) == "FOOTER" and not footer):
+            continue
+        element = deepcopy(shape._element)
+        slide.shapes._spTree.append(element)
+        element.nvSpPr.cNvPr.set("id", str(900 + shape.placeholder_format.idx % 100))
+        if kind(shape) == "FOOTER":
+            _foot(slide.shapes[-1].text_frame, footer, area(shape).width - 2 * INSET)
+
+
+def _foot(frame: Any, footer: str, room: float) -> None:
+    size = next((size for size in FOOTER_SIZES if len(lines(footer, size, room)) == 1), FOOTER_SIZES[-1])
+    write(frame, cut(footer, size, room, 1), size)
+    frame.paragraphs[0].runs[0].font.name = "+mn-lt"  # LibreOffice gives footers a font of its own
+
+
+def write(frame: Any, text: str, size: float, color: str = "", bold: bool | None = None) -> None:
+    """Fills a text frame with one paragraph."""
+    frame.text = ""
+    _run(frame.paragraphs[0], text, size, color, bold)
+
+
+def write_more(frame: Any, text: str, size: float, color: str = "", bold: bool | None = None) -> None:
+    """Adds a paragraph to a text frame."""
+    _run(frame.add_paragraph(), text, size, color, bold)
+
+
+def _run(paragraph: Any, text: str, size: float, color: str, bold: bool | None) -> None:
+    from pptx.enum.dml import MSO_THEME_COLOR_INDEX
+    from pptx.util import Pt
+
+    run = paragraph.add_run()
+    run.text = clean(text)
+    run.font.size = Pt(size)
+    if bold is not None:
+        run.font.bold = bold
+    if color:
+        run.font.color.theme_color = MSO_THEME_COLOR_INDEX[color]
+
+
+def text_box(slide: Any, place: Area, name: str) -> Any:
+    """An empty box for text, without margins, that keeps its size."""
+    box = slide.shapes.add_textbox(*place.emu())
+    box.name = name
+    frame = box.text_frame
+    frame.word_wrap = True
+    frame.margin_left = frame.margin_right = frame.margin_top = frame.margin_bottom = 0
+    return frame
+
+
+def _titled(slide: Any, template: Template, title: str, part: str) -> bool:
+    """Sets the title as large as it fits; whether it had to be cut."""
+    suffix = f" ({part})" if part else ""
+    room = template.title.width - 2 * INSET
+    sizes = [min(size, template.title_size) for size in TITLE_SIZES]
+    size = next((size for size in sizes if _fits(title + suffix, size, template.title, room)), sizes[-1])
+    most = max(1, min(MOST_TITLE_LINES, int(template.title.height / height(1, size))))
+    told = title
+    if len(lines(told + suffix, size, room)) > most:
+        told = cut(title, size, room - len(suffix) * size / 72, most)
+    frame = slide.shapes.title.text_frame
+    write(frame, unbroken(told + suffix), size)
+    return told != title
+
+
+def _fits(title: str, size: float, place: Area, room: float) -> bool:
+    count = len(lines(title, size, room))
+    return count <= TITLE_LINES and height(count, size) <= place.height
+
+
+def _sectioned(slide: Any, template: Template, section: str) -> None:
+    own = _own(slide, OWN[0])
+    text = cut(section, SECTION_SIZE, template.title.width, 1)
+    if own is not None:
+        _fill(own, text, SECTION_SIZE)
+    elif text and template.title.top >= LEAST_ABOVE:
+        place = replace(template.title, top=template.title.top - SECTION_HEIGHT, height=SECTION_HEIGHT)
+        write(text_box(slide, place, OWN[0]), text, SECTION_SIZE, "ACCENT_1", True)
+
+
+def content_area(template: Template, note: str) -> Area:
+    """The place left for an exhibit with a note below it."""
+    own = any(shape.name == OWN[1] for shape in template.exhibit.placeholders)
+    deep = 0.0 if own or not note else _note_height(template, note)
+    return replace(template.content, height=template.content.height - deep)
+
+
+def _note_text(template: Template, note: str) -> str:
+    return cut(note, NOTE_SIZE, template.content.width - 0.1, 2)
+
+
+def _note_height(template: Template, note: str) -> float:
+    return height(len(lines(_note_text(template, note), NOTE_SIZE, template.content.width - 0.1)), NOTE_SIZE) + 0.1
+
+
+def _noted(slide: Any, template: Template, note: str) -> None:
+    """Sets the note below the exhibit."""
+    own, text = _own(slide, OWN[1]), _note_text(template, note)
+    if own is not None:
+        _fill(own, text, NOTE_SIZE)
+    elif text:
+        content, left = template.content, content_area(template, note)
+        top = content.top + left.height + 0.08
+        place = replace(content, top=top, height=content.top + content.height - top)
+        write(text_box(slide, place, OWN[1]), text, NOTE_SIZE, "TEXT_1")
+
+
+def _own(slide: Any, name: str) -> Any:
+    """The slide's placeholder of that name, which follows the layout's."""
+    index = {shape.name: shape.placeholder_format.idx for shape in slide.slide_layout.placeholders}.get(name)
+    return next((shape for shape in slide.placeholders if shape.placeholder_format.idx == index), None)
+
+
+def _fill(shape: Any, text: str, size: float) -> None:
+    if text:
+        write(shape.text_frame, text, size)
+    else:
+        removed(shape)
+
+
+def removed(shape: Any) -> None:
+    """Takes a shape off its slide: an empty placeholder would say 'Click to add text'."""
+    shape._element.getparent().remove(shape._element)
+
+
+def filling(slide: Any, template: Template) -> Any:
+    """The placeholder that the exhibit fills."""
+    return next(shape for shape in slide.placeholders if shape.placeholder_format.idx == template.content_index)

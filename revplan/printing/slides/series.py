@@ -1,0 +1,294 @@
+"""The series of a chart of a slide: what is drawn, its sheet in the workbook behind, and its DrawingML.
+
+The order of elements is that of the schema (ECMA-376 part 1, 21.2): PowerPoint repairs a file, or
+refuses it, where another reader would not mind.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from lxml.builder import ElementMaker
+
+from revplan.exhibits.figures import PRECISION
+from revplan.exhibits.native import DAY_ZERO, Native, Series, Value
+from revplan.ground.formats import MINUS, compact, show
+
+CHART = "http://schemas.openxmlformats.org/drawingml/2006/chart"
+DRAWING = "http://schemas.openxmlformats.org/drawingml/2006/main"
+C = ElementMaker(namespace=CHART, nsmap={"c": CHART, "a": DRAWING})
+A = ElementMaker(namespace=DRAWING, nsmap={"a": DRAWING})
+
+SCHEME = {
+    **{f"C{number}": f"accent{number + 1}" for number in range(6)},
+    "C6": "tx2",
+    "C7": "bg2",
+    "ink": "tx1",
+    "paper": "bg1",
+    "grey": "bg1",
+}
+"""What a colour means, as a colour of the theme: a company's template lends its own."""
+
+POINT = 12_700
+"""English metric units in a point."""
+
+UNITS = {"k": ",", "M": ",,", "B": ",,,"}
+MARKERS = {"dots": ("circle", 9), "dashes": ("dash", 22), "crosses": ("x", 8)}
+LEAST_SEGMENT = 0.055
+"""Share of the tallest bar below which a part has no room for its number."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """A series as it is drawn, with the text each of its values is labelled with; empty for none."""
+
+    series: Series
+    labels: tuple[str, ...] = ()
+    position: str = "outEnd"
+    boxed: frozenset[int] = frozenset()
+    """Places of labels that a bar has no room for: they stand on a ground of their own."""
+    ink: str = "ink"
+    """The colour of labels inside bars."""
+    fixed: frozenset[int] = frozenset()
+    """Places of labels that no cell holds the number of: a bar in two parts."""
+    hidden: bool = False
+
+
+def fill(color: str, shade: float = 1.0, alpha: float = 1.0) -> Any:
+    """A solid fill in a colour of the theme."""
+    scheme = A.schemeClr(val=SCHEME[color])
+    if color == "grey":
+        scheme.append(A.lumMod(val="85000"))
+    if shade < 1:
+        scheme.extend([A.lumMod(val=f"{shade:.0%}"[:-1] + "000"), A.lumOff(val=f"{1 - shade:.0%}"[:-1] + "000")])
+    if alpha < 1:
+        scheme.append(A.alpha(val=str(round(alpha * 100_000))))
+    return A.solidFill(scheme)
+
+
+def line(color: str, points: float, *styles: Any, shade: float = 1.0, alpha: float = 1.0) -> Any:
+    """A line `points` thick."""
+    return A.ln(fill(color, shade, alpha), *styles, w=str(round(points * POINT)))
+
+
+def nothing() -> Any:
+    """A line that is not drawn."""
+    return A.ln(A.noFill())
+
+
+def text_look(size: float, color: str = "ink", bold: bool = False) -> Any:
+    """How texts of a chart are set: in the font of the theme."""
+    looks = A.defRPr(fill(color), sz=str(round(size * 100)), b=str(int(bold)))
+    return C.txPr(A.bodyPr(rot="0", vert="horz"), A.lstStyle(), A.p(A.pPr(looks), A.endParaRPr(lang="en-US")))
+
+
+def rich_text(text: str, color: str = "ink") -> Any:
+    """A text of its own in a chart."""
+    run = A.r(A.rPr(fill(color), lang="en-US", sz="1200", b="0"), A.t(text))
+    return C.rich(A.bodyPr(), A.lstStyle(), A.p(run))
+
+
+def valued(tag: str, value: object) -> Any:
+    return C(tag, val=str(value))
+
+
+def written(value: Value, native: Native) -> str:
+    """A value as messages and tables write it: $33.4k, 26.2%, 992."""
+    if value is None:
+        return ""
+    if native.kind == "date":
+        return show(date.fromordinal(int(value) + DAY_ZERO), "date")
+    return compact(value, native.currency) if native.kind == "money" else show(value, native.kind)
+
+
+def number_format(text: str) -> str:
+    """The number format that writes a number as `text` was: "$"0.0,"k" for $33.4k.
+
+    A label keeps following its cell, and shows what the message says.
+    """
+    found = re.fullmatch(rf"({MINUS}?)(\D*?)([\d,]+)(?:\.(\d+))?([kMB%]?)", text)
+    if found is None:
+        return "d mmm yyyy"
+    minus, prefix, _, decimals, unit = found.groups()
+    lead = minus + prefix.replace('"', "")
+    tail = "%" if unit == "%" else UNITS.get(unit, "") + (f'"{unit}"' if unit else "")
+    body = (f'"{lead}"' if lead else "") + "#,##0" + (f".{'0' * len(decimals)}" if decimals else "") + tail
+    return f"{body};{body}"
+
+
+def axis_format(native: Native, largest: float) -> str:
+    """How an axis up to `largest` writes its ticks."""
+    if native.kind == "date":
+        return "mmm yyyy"
+    if native.kind == "share":
+        return "0%" if largest >= 0.05 else "0.0%"
+    sample = written(largest, native)
+    unit = sample[-1] if sample[-1:] in UNITS else ""
+    units = largest / {"": 1, "k": 1e3, "M": 1e6, "B": 1e9}[unit]
+    lead = re.match(r"\D*", sample)
+    prefix = f'"{lead[0]}"' if lead and lead[0] else ""
+    body = prefix + ("#,##0" if units >= 5 else "0.0") + (UNITS[unit] + f'"{unit}"' if unit else "")
+    return f'{body};"{MINUS}"{body};{prefix}0'
+
+
+class Sheet:
+    """The sheet behind a chart: a column a series, texts never taken for formulas."""
+
+    def __init__(self, categories: Sequence[str]) -> None:
+        self.categories = categories
+        self.columns: list[tuple[str, tuple[Value, ...]]] = []
+
+    def add(self, name: str, values: tuple[Value, ...]) -> int:
+        """The number of the new column."""
+        self.columns.append((name, values))
+        return len(self.columns)
+
+    def cells(self, column: int, rows: int) -> str:
+        """The reference to the values of a column."""
+        letter = _letter(column)
+        return f"Sheet1!${letter}$2:${letter}${rows + 1}"
+
+    def heading(self, column: int) -> str:
+        return f"Sheet1!${_letter(column)}$1"
+
+    def workbook(self) -> bytes:
+        """The workbook, the same bytes every time."""
+        from xlsxwriter import Workbook
+
+        buffer = io.BytesIO()
+        safe = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+        book = Workbook(buffer, {"in_memory": True, **safe})
+        book.set_properties({"created": datetime(2000, 1, 1)})
+        sheet = book.add_worksheet("Sheet1")
+        sheet.set_column(0, 0, 28)
+        sheet.set_column(1, max(1, len(self.columns)), 16)
+        sheet.write_column(1, 0, self.categories)
+        for place, (name, values) in enumerate(self.columns, start=1):
+            sheet.write_string(0, place, name)
+            sheet.write_column(1, place, values)
+        book.close()
+        return buffer.getvalue()
+
+
+def _letter(column: int) -> str:
+    first, second = divmod(column, 26)
+    return ("" if first == 0 else chr(64 + first)) + chr(65 + second)
+
+
+def number_data(reference: str, values: Sequence[Value]) -> Any:
+    """Numbers with where they stand in the workbook."""
+    points = [C.pt(C.v(repr(value)), idx=str(place)) for place, value in enumerate(values) if value is not None]
+    cache = C.numCache(C.formatCode("General"), valued("ptCount", len(values)), *points)
+    return C.numRef(C.f(reference), cache)
+
+
+def text_data(reference: str, texts: Sequence[str]) -> Any:
+    """Texts with where they stand in the workbook."""
+    points = [C.pt(C.v(text), idx=str(place)) for place, text in enumerate(texts)]
+    return C.strRef(C.f(reference), C.strCache(valued("ptCount", len(texts)), *points))
+
+
+def series_element(drawn: Drawn, index: int, sheet: Sheet, bars: bool) -> Any:
+    """`c:ser` of a series, whose columns are added to the sheet."""
+    series = drawn.series
+    x = [C.xVal(number_data(*_column(sheet, f"{series.name}: x", series.x)))] if series.x else []
+    place = sheet.add(series.name, series.values)
+    values = number_data(sheet.cells(place, len(series.values)), series.values)
+    element = C.ser(
+        valued("idx", index),
+        valued("order", index),
+        C.tx(text_data(sheet.heading(place), [series.name])),
+        _looks(drawn, bars),
+        *([valued("invertIfNegative", 0)] if bars else [_marker(series, len(sheet.categories))]),
+        *_labels(drawn),
+        *_interval(series, sheet, bars),
+        *(x or [C.cat(text_data(sheet.cells(0, len(sheet.categories)), sheet.categories))]),
+        C.yVal(values) if x else C.val(values),
+    )
+    if not bars:
+        element.append(valued("smooth", 0))
+    return element
+
+
+def _column(sheet: Sheet, name: str, values: tuple[Value, ...]) -> tuple[str, tuple[Value, ...]]:
+    return sheet.cells(sheet.add(name, values), len(values)), values
+
+
+def _looks(drawn: Drawn, bars: bool) -> Any:
+    series = drawn.series
+    if drawn.hidden:
+        return C.spPr(A.noFill(), nothing())
+    if bars:
+        return C.spPr(fill(series.color, series.shade), nothing())
+    if series.mark not in ("line", "dashed"):
+        return C.spPr(nothing())
+    dashes = [A.prstDash(val="dash")] if series.mark == "dashed" else []
+    return C.spPr(line(series.color, 2.25, *dashes, A.round(), shade=series.shade))
+
+
+def _marker(series: Series, categories: int) -> Any:
+    if series.mark in ("line", "dashed"):
+        return C.marker(valued("symbol", "none"))
+    symbol, size = MARKERS[series.mark]
+    if series.mark == "dashes":
+        size = max(8, min(26, 180 // max(1, categories)))
+    edge = line(series.color, 2.0) if series.mark == "crosses" else line("paper", 1.0)
+    return C.marker(valued("symbol", symbol), valued("size", size), C.spPr(fill(series.color), edge))
+
+
+def _labels(drawn: Drawn) -> list[Any]:
+    if not any(drawn.labels):
+        return []
+    each = [_label(place, text, drawn) for place, text in enumerate(drawn.labels)]
+    return [C.dLbls(*each, *_shows(value=False))]
+
+
+def _label(place: int, text: str, drawn: Drawn) -> Any:
+    if not text:
+        return C.dLbl(valued("idx", place), valued("delete", 1))
+    boxed = place in drawn.boxed
+    return C.dLbl(
+        valued("idx", place),
+        *([C.tx(rich_text(text, drawn.ink))] if place in drawn.fixed else []),
+        C.numFmt(formatCode=number_format(text), sourceLinked="0"),
+        C.spPr(fill("paper") if boxed else A.noFill(), nothing()),
+        text_look(12, "ink" if boxed else drawn.ink),
+        valued("dLblPos", drawn.position),
+        *_shows(value=True),
+    )
+
+
+def _shows(value: bool) -> list[Any]:
+    names = ("showLegendKey", "showVal", "showCatName", "showSerName", "showPercent", "showBubbleSize")
+    return [valued(name, int(value and name == "showVal")) for name in names]
+
+
+def difference(one: Value, other: Value) -> Value:
+    """`one` less `other`, with the digits that both have."""
+    return None if one is None or other is None else float(f"{one - other:.{PRECISION}g}")
+
+
+def _interval(series: Series, sheet: Sheet, bars: bool) -> list[Any]:
+    """The interval about each value as error bars that follow two columns of the workbook."""
+    if not series.low or not series.high:
+        return []
+    ends = list(zip(series.values, series.low, series.high, strict=True))
+    up = tuple(difference(high, value) for value, _, high in ends)
+    down = tuple(difference(value, low) for value, low, _ in ends)
+    look = line("ink", 1.25) if bars else line("C3", 11, alpha=0.5)
+    return [
+        C.errBars(
+            *([] if bars else [valued("errDir", "y")]),
+            valued("errBarType", "both"),
+            valued("errValType", "cust"),
+            valued("noEndCap", 1),
+            C.plus(number_data(*_column(sheet, f"{series.name}: up to P90", up))),
+            C.minus(number_data(*_column(sheet, f"{series.name}: down to P10", down))),
+            C.spPr(look),
+        )
+    ]

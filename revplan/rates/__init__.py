@@ -1,0 +1,1 @@
+"""What the records support: rates, lags, forecasts, backtests."""

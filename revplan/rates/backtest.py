@@ -1,0 +1,419 @@
+"""What a spreadsheet would have forecast: the three ways a backtest is held against.
+
+    rate x open            wins so far / records so far, times the records open
+    repeat last quarter    what came in the months just over
+    cohort x lag           a table of entry month by months since, its column averages on every cohort
+
+They are what people do, faults included: young cohorts count as if they were old, and months in which
+nothing was recorded count as if nothing had happened.
+
+How good forecasts were: error, bias, CRPS, pinball loss, coverage and width.
+
+Sources: T. Gneiting and A. Raftery, "Strictly proper scoring rules, prediction, and estimation", JASA 102
+(2007), doi.org/10.1198/016214506000001437; C. Clopper and E. Pearson, "The use of confidence or fiducial
+limits illustrated in the case of the binomial", Biometrika 26 (1934), doi.org/10.2307/2331986.
+
+Replays of the forecast at past days, with only what was known then, against what came.
+
+Each past day reads the records as they were known at its end, forecasts, and is held against the
+latest records. Three baselines are replayed beside it; where one does better, it is named and offered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from scipy.stats import beta
+
+from revplan.crm.records import Export, History, known_by, read_export
+from revplan.ground.calendar import MONTH_DAYS
+from revplan.ground.errors import DataError
+from revplan.rates.expected import mean_deal, month_ends, months_before
+from revplan.rates.forecast import QUANTILES, Forecast, count_quantiles, forecast_wins, money_quantiles
+from revplan.rates.hazards import won_by_day
+from revplan.rates.spells import NEVER, Spells, as_date, day_number, spells_of
+
+RECENT_MONTHS = 3  # whose mean is the forecast of new records
+NAMES = {"rate_open": "rate x open", "repeat": "repeat last quarter", "cohort_lag": "cohort x lag"}
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """Wins from known records, and with new ones."""
+
+    known: float
+    total: float
+
+
+def baselines(spells: Spells, months: int) -> dict[str, Baseline]:
+    """What each baseline says of the `months` months after the last day known. [records]"""
+    return {
+        "rate_open": _rate_open(spells, months),
+        "repeat": _repeat(spells, months),
+        "cohort_lag": _cohort_lag(spells, months),
+    }
+
+
+def _rate_open(spells: Spells, months: int) -> Baseline:
+    entered = _first_days(spells)
+    known = entered < NEVER
+    won = spells.entered[:, -1] < NEVER
+    open_now = int((known & ~won & (spells.lost == NEVER)).sum())
+    rate = float(won.sum()) / max(int(known.sum()), 1)
+    return Baseline(rate * open_now, rate * (open_now + months * _new_a_month(spells, entered)))
+
+
+def _repeat(spells: Spells, months: int) -> Baseline:
+    start = months_before(spells.day, months)
+    then = _first_days(spells) <= start
+    horizon = spells.day - start
+    every = np.ones(len(then), dtype=bool)
+    return Baseline(
+        float(won_by_day(spells, start, horizon, then).sum()), float(won_by_day(spells, start, horizon, every).sum())
+    )
+
+
+def _cohort_lag(spells: Spells, months: int) -> Baseline:
+    """Cohorts are months counted back from the last day known."""
+    entered = _first_days(spells)
+    known = entered < NEVER
+    age = _months_ago(spells, entered[known])
+    won = spells.entered[known, -1] < NEVER
+    lag = age[won] - _months_ago(spells, spells.entered[known, -1][won])
+    size = int(age.max(initial=0)) + 1
+    cohorts = np.bincount(age, minlength=size).astype(float)
+    seen = cohorts[::-1].cumsum()[::-1]
+    average = np.zeros(size + months + 1)
+    average[:size] = np.divide(np.bincount(lag, minlength=size), seen, out=np.zeros(size), where=seen > 0)
+    from_known = sum(float(cohorts @ average[step : step + size]) for step in range(1, months + 1))
+    new = _new_a_month(spells, entered) * sum(float(average[:step].sum()) for step in range(1, months + 1))
+    return Baseline(from_known, from_known + new)
+
+
+def _first_days(spells: Spells) -> np.ndarray:
+    return spells.entered.min(axis=1)
+
+
+def _months_ago(spells: Spells, days: np.ndarray) -> np.ndarray:
+    return ((spells.day - days) / MONTH_DAYS).astype(int)
+
+
+def _new_a_month(spells: Spells, entered: np.ndarray) -> float:
+    recent = (entered < NEVER) & (entered > spells.day - RECENT_MONTHS * MONTH_DAYS)
+    return float(recent.sum()) / RECENT_MONTHS
+
+
+SAMPLE = (np.arange(400) + 0.5) / 400  # shares at which a forecast's distribution is read off
+
+
+@dataclass(frozen=True)
+class Told:
+    """A forecast and what came: a count with `cv`, an amount with `variance`, or a point with neither."""
+
+    mean: float
+    cv: float | None
+    came: float
+    variance: float | None = None
+
+    @property
+    def is_point(self) -> bool:
+        """Whether it has no distribution."""
+        return self.cv is None and self.variance is None
+
+    def sample(self) -> np.ndarray:
+        """The forecast's distribution as equally likely values, sorted."""
+        return self.at(SAMPLE[:1] if self.is_point else SAMPLE)
+
+    def quantiles(self) -> np.ndarray:
+        """P10, P50 and P90."""
+        return self.at(np.array(QUANTILES))
+
+    def at(self, shares: np.ndarray) -> np.ndarray:
+        """Its quantiles."""
+        if self.variance is not None:
+            return money_quantiles(self.mean, self.variance, shares)
+        return np.full(len(shares), self.mean) if self.cv is None else count_quantiles(self.mean, self.cv, shares)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of forecasts, pooled; coverage and width are of the 80 % interval, missing for point forecasts."""
+
+    wape: float
+    """Sum of absolute errors of the means over the sum of what came."""
+    bias: float
+    """Sum of errors of the means over the sum of what came; above 0: too much was forecast."""
+    crps: float
+    """Mean continuous ranked probability score, in records or money; the absolute error of a point forecast."""
+    pinball: tuple[float, float, float]
+    """Mean pinball loss at P10, P50, P90."""
+    coverage: float | None
+    coverage_low: float | None
+    coverage_high: float | None
+    """Between these lies the true coverage with 90 % confidence, were the forecasts independent."""
+    width: float | None
+    """Mean of P90 - P10 over the mean forecast."""
+
+
+def crps(sample: np.ndarray, came: float) -> float:
+    """Continuous ranked probability score of a sorted `sample`: E|X - y| - E|X - X'| / 2."""
+    size = len(sample)
+    ranks = 2 * np.arange(1, size + 1) - size - 1
+    return float(np.abs(sample - came).mean() - ranks @ sample / size**2)
+
+
+def pinball(quantiles: np.ndarray, came: float) -> np.ndarray:
+    """Pinball loss at P10, P50 and P90."""
+    shares = np.array(QUANTILES)
+    return np.where(came >= quantiles, shares * (came - quantiles), (1 - shares) * (quantiles - came))
+
+
+def scores(told: Sequence[Told]) -> Scores:
+    """The scores of `told` together; at least one."""
+    came = np.array([each.came for each in told])
+    errors = np.array([each.mean for each in told]) - came
+    total = max(float(came.sum()), 1e-9)
+    quantiles = np.array([each.quantiles() for each in told])
+    losses = np.mean([pinball(row, value) for row, value in zip(quantiles, came, strict=True)], axis=0)
+    covered = _coverage(told, quantiles, came)
+    return Scores(
+        wape=float(np.abs(errors).sum()) / total,
+        bias=float(errors.sum()) / total,
+        crps=float(np.mean([crps(each.sample(), each.came) for each in told])),
+        pinball=(float(losses[0]), float(losses[1]), float(losses[2])),
+        **covered,
+    )
+
+
+def _coverage(told: Sequence[Told], quantiles: np.ndarray, came: np.ndarray) -> dict[str, float | None]:
+    if any(each.is_point for each in told):
+        return dict.fromkeys(("coverage", "coverage_low", "coverage_high", "width"))
+    held = int(((came >= quantiles[:, 0]) & (came <= quantiles[:, 2])).sum())
+    low, high = proportion_interval(held, len(told))
+    mean = max(float(np.mean([each.mean for each in told])), 1e-9)
+    width = float((quantiles[:, 2] - quantiles[:, 0]).mean()) / mean
+    return {"coverage": held / len(told), "coverage_low": low, "coverage_high": high, "width": width}
+
+
+def proportion_interval(held: int, number: int) -> tuple[float, float]:
+    """90 % interval of a proportion of which `held` of `number` were seen (Clopper and Pearson)."""
+    low = float(beta.ppf(0.05, held, number - held + 1)) if held else 0.0
+    high = float(beta.ppf(0.95, held + 1, number - held)) if held < number else 1.0
+    return low, high
+
+
+Tell = Callable[[int, int, str], None]
+Every = Literal["month", "quarter"]
+STEPS = {"month": 1, "quarter": 3}
+MODEL = "revplan"
+TARGETS = {
+    "from_known": "wins from known records",
+    "with_arrivals": "wins with arrivals",
+    "arr_from_known": "ARR from known records",
+    "arr_with_arrivals": "ARR with arrivals",
+}
+ENOUGH = 35  # independent forecasts that show an interval of 60 % for one of 80 % in four of five cases
+MAX_ORIGINS = 240
+
+
+@dataclass(frozen=True, eq=False)
+class Origin:
+    """A past day, what was forecast on it, and what came."""
+
+    as_of: date
+    forecast: Forecast
+    told: dict[str, dict[str, Told]]
+    """Target -> method -> forecast and outcome."""
+    by_source: tuple[Told, ...]
+    """Wins from known records, a source each."""
+
+
+@dataclass(frozen=True, eq=False)
+class Backtest:
+    """Replays and their scores."""
+
+    months: int
+    origins: tuple[Origin, ...]
+    scores: dict[str, dict[str, Scores]]
+    """Target -> method -> scores."""
+    by_source: Scores
+    better: dict[str, tuple[str, float]]
+    """Target -> the baseline that did better, and what it says of the months after the last day known."""
+    last_day: date
+    warnings: tuple[str, ...]
+
+
+def backtest(crm: Path, span: tuple[date, date], every: Every, months: int, tell: Tell | None = None) -> Backtest:
+    """Forecasts of `months` months made on days from `span[0]` to `span[1]`, held against what came.
+
+    Raises
+    ------
+    DataError
+        If the span is turned round, no day in it can be replayed, or the records are at fault.
+    """
+    export = read_export(crm)
+    latest = known_by(export)
+    days = _days(span, every, months, latest)
+    origins, skipped = [], []
+    for number, day in enumerate(days):
+        if tell:
+            tell(number, len(days), f"days replayed, now {day}")
+        try:
+            origins.append(_origin(export, day, months, latest))
+        except DataError as error:
+            skipped.append(f"{day} is left out: {error.faults[0]}")
+    if not origins:
+        raise DataError.at("--from", f"no day can be replayed ({skipped[0]}); take later days")
+    return _scored(tuple(origins), months, latest, skipped)
+
+
+def _days(span: tuple[date, date], every: Every, months: int, latest: History) -> list[date]:
+    """The days to replay: from the first on, each whose months ahead are over by the last day known."""
+    first, last = span
+    if first > last:
+        raise DataError.at("--from", f"{first} is after --to {last}; turn them round")
+    if not 1 <= months <= max(STEPS.values()) * 8:
+        raise DataError.at("--months", f"got {months}; a forecast reaches 1 to 24 months")
+    start, step = day_number(first), STEPS[every]
+    steps = np.append(0, month_ends(start, MAX_ORIGINS * step)[step - 1 :: step])
+    found = [start + int(each) for each in steps if start + int(each) <= day_number(last)]
+    over = [day for day in found if day + int(month_ends(day, months)[-1]) <= day_number(latest.as_of)]
+    if not over:
+        raise DataError.at(
+            "--from",
+            f"{months} months after {first} are not over on {latest.as_of}, the last day the records know; "
+            "take an earlier day or fewer months",
+        )
+    return [as_date(day) for day in over]
+
+
+def _origin(export: Export, day: date, months: int, latest: History) -> Origin:
+    history = known_by(export, day)
+    forecast = forecast_wins(history, months)
+    spells = spells_of(history)
+    wins = _wins(history, latest, forecast.ends[-1])
+    rules = baselines(spells, months)
+    deal = mean_deal(spells)
+    told: dict[str, dict[str, Told]] = {}
+    for target, outlook, came in (
+        ("from_known", forecast.from_known, wins[wins["source"].notna()]),
+        ("with_arrivals", forecast.with_arrivals, wins),
+    ):
+        said = {name: rule.known if target == "from_known" else rule.total for name, rule in rules.items()}
+        number, money = float(len(came)), float(came["amount"].sum())
+        told[target] = {MODEL: Told(outlook.wins.mean, outlook.cv, number)}
+        told[target] |= {name: Told(count, None, number) for name, count in said.items()}
+        if outlook.arr and deal:
+            told[f"arr_{target}"] = {MODEL: Told(outlook.arr.mean, None, money, outlook.arr_variance)}
+            told[f"arr_{target}"] |= {name: Told(count * deal, None, money) for name, count in said.items()}
+    known = wins["source"].value_counts()
+    sources = tuple(
+        Told(count.mean, forecast.source_cv, float(known.get(name, 0)))
+        for name, (count, _) in forecast.by_source.items()
+    )
+    return Origin(day, forecast, told, sources)
+
+
+def _wins(history: History, latest: History, end: date) -> pd.DataFrame:
+    """Wins after the history's day until `end`: the source where the record was known then, and the amount.
+
+    A win without an amount counts with the mean of those that carry one.
+    """
+    rows = latest.stage_history
+    wins = rows[rows["stage"] == latest.stages[-1]]
+    amounts = latest.records.set_index("record")["amount"].reindex(wins["record"])
+    day = wins["entered_on"].dt.floor("D")
+    inside = ((day > pd.Timestamp(history.as_of)) & (day <= pd.Timestamp(end))).to_numpy()
+    then = history.stage_history.drop_duplicates("record").set_index("record")["source"]
+    source = then.reindex(wins["record"])
+    return pd.DataFrame({"source": source, "amount": amounts.fillna(amounts.mean()).fillna(0.0)})[inside]
+
+
+def _scored(origins: tuple[Origin, ...], months: int, latest: History, skipped: list[str]) -> Backtest:
+    methods = (MODEL, *NAMES)
+    found = {
+        target: {method: scores([origin.told[target][method] for origin in origins]) for method in methods}
+        for target in TARGETS
+        if all(target in origin.told for origin in origins)
+    }
+    better = _better(found, spells_of(latest), months)
+    return Backtest(
+        months=months,
+        origins=origins,
+        scores=found,
+        by_source=scores([each for origin in origins for each in origin.by_source]),
+        better=better,
+        last_day=latest.as_of,
+        warnings=(*skipped, *_warnings(len(origins), found, better, latest.as_of)),
+    )
+
+
+def _better(found: dict[str, dict[str, Scores]], spells: Spells, months: int) -> dict[str, tuple[str, float]]:
+    """By target, the baseline whose CRPS beats the model's, with its forecast from the last day known."""
+    now, deal = baselines(spells, months), mean_deal(spells) or 0.0
+    better = {}
+    for target, by_method in found.items():
+        best = beaten_by(by_method, "crps")
+        if best is not None:
+            says = now[best].known if target.endswith("from_known") else now[best].total
+            better[target] = (best, says * deal if target.startswith("arr") else says)
+    return better
+
+
+def beaten_by(by_method: Mapping[str, Scores], measure: Literal["wape", "crps"]) -> str | None:
+    """The baseline that is best by a measure, if it is better than the model; None where none is."""
+    best = min(by_method, key=lambda method: getattr(by_method[method], measure))
+    return best if getattr(by_method[best], measure) < getattr(by_method[MODEL], measure) else None
+
+
+def _warnings(
+    number: int, found: dict[str, dict[str, Scores]], better: dict[str, tuple[str, float]], last: date
+) -> list[str]:
+    lines = []
+    for target, (name, says) in better.items():
+        rule, model = found[target][name], found[target][MODEL]
+        lines.append(
+            f"{TARGETS[target]}: {NAMES[name]} did better: with its band it missed by {rule.crps:,.1f} on average, the "
+            f"forecast by {model.crps:,.1f} (without, by {rule.wape:.0%} and {model.wape:.0%} of what came); for the months after {last} it says {says:,.0f}"
+        )
+    if number < ENOUGH:
+        lines.append(
+            f"{number} {'forecast says' if number == 1 else 'forecasts say'} little of how often the band holds: it takes "
+            f"{ENOUGH} independent ones to tell a band that holds 60 % from one that holds 80 %"
+        )
+    return lines
+
+
+def backtest_answer(done: Backtest) -> dict[str, Any]:
+    """The backtest as `revplan backtest --json` prints it."""
+    return {
+        "from": str(done.origins[0].as_of),
+        "to": str(done.origins[-1].as_of),
+        "months": done.months,
+        "origins": [_origin_answer(origin) for origin in done.origins],
+        "scores": {
+            target: {method: asdict(each) for method, each in by_method.items()}
+            for target, by_method in done.scores.items()
+        },
+        "by_source": asdict(done.by_source),
+        "better": {target: {"method": name, "forecast": says} for target, (name, says) in done.better.items()},
+        "last_day": str(done.last_day),
+        "warnings": list(done.warnings),
+    }
+
+
+def _origin_answer(origin: Origin) -> dict[str, Any]:
+    return {"as_of": str(origin.as_of), **{target: _told_answer(told) for target, told in origin.told.items()}}
+
+
+def _told_answer(told: dict[str, Told]) -> dict[str, Any]:
+    model = told[MODEL]
+    quantiles = dict(zip(("p10", "p50", "p90"), model.quantiles().tolist(), strict=True))
+    rules = {name: told[name].mean for name in NAMES}
+    return {"actual": model.came, "mean": model.mean, **quantiles, "baselines": rules}

@@ -1,0 +1,238 @@
+"""The history as arrays: a row per record, a column per stage, days as whole numbers.
+
+Everything that counts ages and exits starts from here, so that a million records are read once.
+
+What the stage history says: entries by month, what is open and how old it is.
+
+How many records a stage loses, and when: recorded losses beside those who go on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from revplan.crm.records import EVERY, History
+from revplan.ground.tables import conform
+
+NEVER = np.iinfo(np.int32).max  # later than any day
+Labels = tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Spells:
+    """Days (since 1970-01-01) on which records entered stages or were lost, NEVER where they did not."""
+
+    stages: Labels
+    day: int
+    """The last day known."""
+    entered: np.ndarray
+    """Record x stage."""
+    lost: np.ndarray
+    """Day of the loss, by record."""
+    cell: np.ndarray
+    """Number of the record's cell."""
+    cells: tuple[tuple[str, str], ...]
+    """Segment and source of every cell."""
+    amount: np.ndarray
+    """Money by record; NaN where the CRM says nothing."""
+
+    def known_on(self, day: int) -> Spells:
+        """What of it was known at the end of `day`; records not yet entered stay, without any stage."""
+        entered = np.where(self.entered > day, NEVER, self.entered)
+        return replace(self, day=day, entered=entered, lost=np.where(self.lost > day, NEVER, self.lost))
+
+    def codes(self, part: int) -> tuple[np.ndarray, Labels]:
+        """By cell: the number of its segment (`part` 0) or source (`part` 1); and their names."""
+        codes, names = pd.factorize(np.array([cell[part] for cell in self.cells], dtype=object), sort=True)
+        return codes, tuple(str(name) for name in names)
+
+    def exits(self, stage: int) -> tuple[np.ndarray, np.ndarray]:
+        """Day on which each record left `stage`, NEVER while it is there; and whether it went on.
+
+        Stages have no gaps: a record that has not entered the next one is in this one until it is lost.
+        """
+        onward = self.entered[:, stage + 1]
+        went_on = onward < NEVER
+        return np.where(went_on, onward, self.lost), went_on
+
+    def first_stage(self) -> np.ndarray:
+        """Number of the stage at which each record came in; the number of stages where it has none."""
+        inside = self.entered < NEVER
+        return np.where(inside.any(axis=1), inside.argmax(axis=1), len(self.stages))
+
+
+def day_number(day: date) -> int:
+    """Days from 1970-01-01 to `day`. [days]"""
+    return int(np.datetime64(day, "D").astype(np.int64))
+
+
+def as_date(day: int) -> date:
+    """The calendar day of a day number."""
+    return np.datetime64(day, "D").item()
+
+
+def spells_of(history: History) -> Spells:
+    """The records of `history` as arrays, in the order of its stage history."""
+    rows = history.stage_history
+    record, names = pd.factorize(rows["record"])
+    stage = pd.Categorical(rows["stage"], history.stages).codes
+    entered = np.full((len(names), len(history.stages)), NEVER, dtype=np.int64)
+    entered[record, stage] = _days(rows["entered_on"])
+    first = np.unique(record, return_index=True)[1]
+    cell, cells = _cells(rows.iloc[first])
+    lost, amount = _details(history, pd.Index(names))
+    return Spells(history.stages, day_number(history.as_of), entered, lost, cell, cells, amount)
+
+
+def _days(moments: pd.Series) -> np.ndarray:
+    days = moments.to_numpy().astype("datetime64[D]")
+    return np.where(np.isnat(days), NEVER, days.astype(np.int64))
+
+
+def _cells(records: pd.DataFrame) -> tuple[np.ndarray, tuple[tuple[str, str], ...]]:
+    segment, segments = pd.factorize(records["segment"], sort=True)
+    source, sources = pd.factorize(records["source"], sort=True)
+    code, pairs = pd.factorize(segment.astype(np.int64) * len(sources) + source, sort=True)
+    return code, tuple((str(segments[pair // len(sources)]), str(sources[pair % len(sources)])) for pair in pairs)
+
+
+def _details(history: History, names: pd.Index) -> tuple[np.ndarray, np.ndarray]:
+    """Day of loss and amount, by record; a history without a table of records has neither."""
+    if len(history.records) == 0:
+        return np.full(len(names), NEVER, dtype=np.int64), np.full(len(names), np.nan)
+    place = pd.Index(history.records["record"]).get_indexer(names)
+    lost, amount = _days(history.records["lost_on"]), history.records["amount"].to_numpy(dtype=float)
+    return np.where(place >= 0, lost[place], NEVER), np.where(place >= 0, amount[place], np.nan)
+
+
+DAY = np.timedelta64(1, "D")
+ITEM = ["segment", "source", "stage", "age_days"]
+
+
+def stage_entries(history: History) -> pd.DataFrame:
+    """Records that entered each stage, by calendar month. [records]
+
+    Only months with entries have rows; stages are in their order.
+    """
+    entered = history.stage_history.assign(month=history.stage_history["entered_on"].dt.to_period("M"))
+    keys = ["segment", "source", "stage", "month"]
+    counts = _in_stage_order(entered, history).groupby(keys, observed=True).size()
+    return conform(_as_text(counts.rename("entries").reset_index()), "stage_entries")
+
+
+def open_items(history: History, as_of: date) -> pd.DataFrame:
+    """Records neither won nor lost at the end of `as_of`, by last stage reached and age in whole days."""
+    items = _last_stages(history, as_of)
+    is_open = (items["stage"] != history.stages[-1]) & ~(items["lost_on"] < _end(as_of))
+    items = items[is_open].assign(age_days=lambda each: _days_between(each["entered_on"], _start(as_of)))
+    groups = items.groupby(ITEM, observed=True)["amount"]
+    table = groups.agg(items="size", amount="sum", items_with_amount="count").reset_index()
+    return conform(_as_text(table), "open_items")
+
+
+def _in_stage_order(frame: pd.DataFrame, history: History) -> pd.DataFrame:
+    """`frame` with stages that sort as the history lists them."""
+    return frame.assign(stage=pd.Categorical(frame["stage"], history.stages, ordered=True))
+
+
+def _as_text(table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(stage=table["stage"].astype("str"))
+
+
+def _last_stages(history: History, as_of: date) -> pd.DataFrame:
+    """One row per record known on `as_of`: its last stage, when it was entered, and what the record says."""
+    known = history.stage_history[history.stage_history["entered_on"] < _end(as_of)]
+    in_order = _in_stage_order(known, history).sort_values("stage", kind="stable")
+    last = in_order.drop_duplicates("record", keep="last")
+    return last.merge(history.records[["record", "amount", "lost_on"]], on="record")
+
+
+def _days_between(start: pd.Series, end: pd.Series | np.datetime64) -> pd.Series:
+    """Calendar days from `start` to `end`. [days]"""
+    days = np.asarray(end, dtype="datetime64[D]") - start.to_numpy().astype("datetime64[D]")
+    return pd.Series(days / DAY, index=start.index)
+
+
+def _start(day: date) -> np.datetime64:
+    return np.datetime64(day)
+
+
+def _end(day: date) -> pd.Timestamp:
+    """The moment from which on nothing is known yet on `day`."""
+    return pd.Timestamp(day) + pd.Timedelta(days=1)
+
+
+FEWEST_EXITS = 5  # a segment with fewer takes the figures of all, at its own pace
+
+
+def loss_incidence(history: History, as_of: date, estimates: pd.DataFrame) -> pd.DataFrame:
+    """Share of the entries into a stage that are recorded lost there by each age. [share]
+
+    The cumulative incidence of loss with going on as the competing exit and records still open as
+    censored (Aalen and Johansen, 1978). Losses nobody records never show, so it ends at the share
+    of entries whose loss is recorded, not at the share that is lost.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Table loss_incidence: a row per age at which a loss is recorded. Segment `all` holds every
+        record. A segment with at least 5 records that have left the stage has rows of its own; one with
+        fewer has those of all, stretched as its delay is against that of all (table `estimates`).
+    """
+    stays = _stays(history, as_of)
+    every = {str(stage): _incidence(rows, EVERY, str(stage)) for stage, rows in stays.groupby("stage", observed=True)}
+    found = list(every.values())
+    for (stage, segment), rows in stays.groupby(["stage", "segment"], observed=True):
+        if segment == EVERY:
+            continue
+        if (rows["went_on"] | rows["lost"]).sum() >= FEWEST_EXITS:
+            found.append(_incidence(rows, str(segment), str(stage)))
+        else:
+            found.append(_stretched(every[str(stage)], str(segment), _pace(estimates, str(stage), str(segment))))
+    return conform(pd.concat(found), "loss_incidence")
+
+
+def _pace(estimates: pd.DataFrame, stage: str, segment: str) -> float:
+    """How many times as long as all records' a segment's delay in a stage is; 1 where it is not known."""
+    rows = estimates[(estimates["from_stage"] == stage) & (estimates["source"] == EVERY)].set_index("segment")
+    if segment not in rows.index or not rows.loc[EVERY, "median_days"] > 0:
+        return 1.0
+    return float(rows.loc[segment, "median_days"] / rows.loc[EVERY, "median_days"])
+
+
+def _stretched(rows: pd.DataFrame, segment: str, pace: float) -> pd.DataFrame:
+    later = np.ceil(rows["age_days"] * pace)
+    moved = pd.DataFrame({"segment": segment, "stage": rows["stage"], "age_days": later, "share": rows["share"]})
+    return moved.drop_duplicates("age_days", keep="last")
+
+
+def _stays(history: History, as_of: date) -> pd.DataFrame:
+    """One row per record and stage before won: days stayed, and how the stay ended."""
+    known = history.stage_history.merge(history.records[["record", "lost_on"]], on="record")
+    position = pd.Series(range(len(history.stages)), index=list(history.stages))
+    known = known.assign(position=known["stage"].map(position)).sort_values(["record", "position"], kind="stable")
+    following = known.groupby("record", sort=False)["entered_on"].shift(-1)
+    now = pd.Timestamp(as_of)
+    went_on = following.notna()
+    lost = ~went_on & known["lost_on"].notna()
+    end = following.where(went_on, known["lost_on"].where(lost, now))
+    days = (end.dt.normalize() - known["entered_on"].dt.normalize()).dt.days.clip(lower=0)
+    stays = known.assign(days=days, went_on=went_on, lost=lost)
+    return stays[stays["stage"] != history.stages[-1]]
+
+
+def _incidence(stays: pd.DataFrame, segment: str, stage: str) -> pd.DataFrame:
+    longest = int(stays["days"].max())
+    days = stays["days"].to_numpy(dtype=int)
+    ended = np.bincount(days, minlength=longest + 1)
+    at_risk = ended[::-1].cumsum()[::-1]
+    lost = np.bincount(days[stays["lost"].to_numpy()], minlength=longest + 1) / at_risk
+    left = np.bincount(days[(stays["lost"] | stays["went_on"]).to_numpy()], minlength=longest + 1) / at_risk
+    still_there = np.concatenate([[1.0], np.cumprod(1 - left)[:-1]])
+    ages = np.flatnonzero(lost)
+    shares = np.minimum(np.cumsum(still_there * lost)[ages], 1.0)
+    return pd.DataFrame({"segment": segment, "stage": stage, "age_days": ages.astype(float), "share": shares})

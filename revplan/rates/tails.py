@@ -1,0 +1,239 @@
+"""What the records could not show yet: conversions later than any age that was watched.
+
+Up to the oldest age watched the delay is what the records show. Beyond it, it follows the curve
+(Weibull or log-normal, whichever fits better) that the records make most likely, each conversion
+having come by a given day at the exposure it really had. The likelihood alone would stretch a curve
+without end where records are young, so a tail is held small unless the records speak for it.
+
+Sources: J. Boag, "Maximum likelihood estimates of the proportion of patients cured by cancer therapy",
+Journal of the Royal Statistical Society B 11 (1949), www.jstor.org/stable/2983694; V. Farewell, "The use of
+mixture models for the analysis of survival data with long-term survivors", Biometrics 38 (1982),
+doi.org/10.2307/2529885.
+
+Rates out of a published cohort table: a row per cohort, a column per age, the youngest cells still empty.
+
+The naive answer, the mean of all row totals, counts young cohorts as if they were done. Two answers do not:
+the sum of the column averages, each over the cohorts that reached the age, and the mean of the mature rows.
+
+Sources: D. Kellogg, "Time-Based Inverted Marketing Funnel" (2020), www.scribd.com/document/444362680;
+T. Mack, "Distribution-free calculation of the standard error of chain ladder reserve estimates", ASTIN
+Bulletin 23 (1993), doi.org/10.2143/AST.23.2.2005092, for the triangle of cohorts by age.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import minimize
+from scipy.special import ndtr
+
+from revplan.ground.cohorts import Cohort, DayLag, Estimate
+from revplan.ground.errors import DataError
+
+FEWEST = 50  # conversions from which a tail is looked for
+TAIL_SPREAD = 0.15  # standard deviation of the prior of log(1 / share within the ages watched)
+SHAPE_SPREAD = 0.7  # and of the logarithm of the curve's shape
+LARGEST_SHAPE = 6.0  # logarithm; delays that are all but the same need no sharper curve
+LONGEST = 1827  # days followed
+LEAST_TAIL = 0.002  # a smaller one is none
+UNSURE = 1.0  # of the tail's size, how much is not known
+PLAUSIBLE = 4.0  # log likelihood by which a curve may be less likely and still be thought of for what is unseen
+PART_SPREADS = np.array([0.6, 0.25])  # of a part's location and of the logarithm of its spread, around its parent's
+NARROWER = 0.1  # by how much that logarithm is less: the parent mixes parts
+Z90 = 1.2815515655446004  # 90 % quantile of the standard normal
+
+Curve = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+def _weibull(days: np.ndarray, at: np.ndarray) -> np.ndarray:
+    power = (np.log(np.maximum(days, 1e-9)) - at[0]) * np.exp(min(at[1], LARGEST_SHAPE))
+    return np.where(days > 0, -np.expm1(-np.exp(np.minimum(power, 50.0))), 0.0)
+
+
+def _log_normal(days: np.ndarray, at: np.ndarray) -> np.ndarray:
+    return ndtr((np.log(np.maximum(days, 1e-9)) - at[0]) * np.exp(min(at[1], LARGEST_SHAPE)))
+
+
+CURVES: tuple[Curve, ...] = (_weibull, _log_normal)
+
+
+def with_tail(estimate: Estimate, cohort: Cohort) -> Estimate:
+    """`estimate` with the conversions still to come after the ages watched; evidence shrinks by what is unsure."""
+    if estimate.conversions < FEWEST or estimate.rate >= 1:
+        return estimate
+    horizon = estimate.lag.horizon
+    steps, unseen = _fitted(cohort, horizon)
+    share = float(steps[: horizon + 1].sum())
+    if 1 - share < LEAST_TAIL:
+        return replace(estimate, unseen=unseen)
+    shares = np.zeros(LONGEST + 1)
+    seen = estimate.lag.shares[: horizon + 1]
+    shares[: len(seen)] = seen * share
+    shares[horizon + 1 :] = steps[horizon + 1 :]
+    rate = min(estimate.rate / share, 1.0)
+    lag = _lag(shares, horizon)
+    return Estimate(rate, _evidence(estimate, rate, share), estimate.conversions, lag, unseen)
+
+
+def _lag(shares: np.ndarray, horizon: int) -> DayLag:
+    return DayLag(shares / shares.sum(), horizon)
+
+
+def _evidence(estimate: Estimate, rate: float, share: float) -> float:
+    """Records behind a rate whose relative variance is that of its conversions and of its tail."""
+    won = estimate.rate * estimate.evidence
+    relative = (1 - rate) / won + (UNSURE * np.log(share)) ** 2
+    return min(max((1 - rate) / (rate * relative), 1e-3), won / rate) if rate < 1 else won
+
+
+def _fitted(cohort: Cohort, horizon: int) -> tuple[np.ndarray, float]:
+    """Share of the conversions on each day after entry by the likeliest curve, summing to 1 over five years.
+
+    And the share that comes after `horizon` by the curve that leaves most there, among those about as likely.
+    """
+    edges, watched, starts = _binned(cohort.watched(), horizon)
+    seen = np.add.reduceat(np.bincount(np.minimum(cohort.delay, LONGEST), minlength=LONGEST + 1).astype(float), starts)
+    inside = starts <= horizon
+    start = np.log(np.maximum(np.median(cohort.delay), 0.5))
+
+    def loss(at: np.ndarray, curve: Curve) -> float:
+        steps = np.maximum(np.diff(curve(edges, at)), 1e-12)
+        tail = np.log(max(float(steps[inside].sum()), 1e-6)) / TAIL_SPREAD
+        likelihood = seen @ np.log(steps) - seen.sum() * np.log(watched @ steps)
+        return float(-likelihood + 0.5 * tail**2 + 0.5 * (at[1] / SHAPE_SPREAD) ** 2)
+
+    fits = [(minimize(loss, np.array([start, 0.0]), (curve,), method="Nelder-Mead"), curve) for curve in CURVES]
+    edges = np.append(0.0, np.arange(LONGEST + 1) + 0.5)
+    told = [(float(found.fun), _steps(curve, edges, found.x)) for found, curve in fits]
+    best, steps = min(told, key=lambda each: each[0])
+    unseen = max(float(each[horizon + 1 :].sum()) for cost, each in told if cost <= best + PLAUSIBLE)
+    return steps, unseen
+
+
+def _steps(curve: Curve, edges: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Share of the conversions on each day; what would come later is counted on the last one."""
+    steps = np.diff(curve(edges, at))
+    steps[-1] += 1 - steps.sum()
+    return np.maximum(steps, 0.0)
+
+
+def curve_of_part(cohort: Cohort, parent: DayLag) -> DayLag:
+    """The likeliest log-normal delay of a part of the records, its parent's being what is expected before a look.
+
+    The median of the part lies around its parent's (location of the logarithm: normal, deviation 0.6), its
+    spread a little below (a part scatters less than the mixture it is in). Each conversion came by a
+    given day at the exposure it really had, so young records do not make it short:
+
+        sum_i log f(delay_i) - n log sum_a N(a) f(a),    N(a) records watched at age a
+
+    One conversion moves it a little, thirty make it the part's own. Without conversions, or where most
+    of its parent's come on the day of entry, it is its parent's.
+
+    Sources: maximum a posteriori of a truncated sample, as in J. Kalbfleisch and J. Lawless, "Inference based on
+    retrospective ascertainment", JASA 84 (1989), doi.org/10.1080/01621459.1989.10478780.
+    """
+    median, p90 = parent.quantile(0.5), parent.quantile(0.9)
+    if len(cohort.delay) == 0 or median < 1 or p90 <= 1.05 * median:
+        return parent
+    expected = np.array([np.log(median), np.log(np.log(p90 / median) / Z90) - NARROWER])
+    days, times = np.unique(np.minimum(cohort.delay, LONGEST), return_counts=True)
+    edges, watched, _ = _binned(cohort.watched())
+
+    def loss(at: np.ndarray) -> float:
+        location, spread = at[0], np.exp(-at[1])
+        seen = _between_days(days, location, spread)
+        steps = np.diff(ndtr((np.log(np.maximum(edges, 1e-9)) - location) * spread))
+        likelihood = times @ np.log(np.maximum(seen, 1e-12)) - times.sum() * np.log(max(watched @ steps, 1e-12))
+        return float(-likelihood + 0.5 * (((at - expected) / PART_SPREADS) ** 2).sum())
+
+    found = minimize(loss, expected, method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-3})
+    shares = _between_days(np.arange(LONGEST + 1), found.x[0], float(np.exp(-found.x[1])))
+    return DayLag(shares / shares.sum(), LONGEST)
+
+
+def _between_days(days: np.ndarray, location: float, spread: float) -> np.ndarray:
+    """Share of a log-normal delay from half a day before to half a day after each of `days`."""
+    below, above = (np.log(np.maximum(days + half, 1e-9)) for half in (-0.5, 0.5))
+    return ndtr((above - location) * spread) - ndtr((below - location) * spread)
+
+
+def _binned(watched: np.ndarray, horizon: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Edges of bins of age that widen, the mean number of records watched in each, and their first ages.
+
+    The bins reach over all the days followed; one begins right after `horizon`.
+    """
+    every = np.zeros(LONGEST + 1)
+    every[: min(len(watched), LONGEST + 1)] = watched[: LONGEST + 1]
+    ages = np.append(np.arange(8), np.geomspace(8, LONGEST, 80).astype(int))
+    starts = np.unique(np.append(ages, min(horizon + 1, LONGEST)))
+    ends = np.append(starts[1:], LONGEST + 1)
+    return np.append(0.0, ends - 0.5), np.add.reduceat(every, starts) / (ends - starts), starts
+
+
+def mixed(own: DayLag, curve: DayLag, later: DayLag, conversions: float, weight: float) -> DayLag:
+    """The lag of a part's own conversions with its curve counting for `weight` conversions more.
+
+    What comes after the ages watched in the part is as in `later`.
+    """
+    size = max(len(own.shares), len(curve.shares), len(later.shares))
+    shares, drawn, longer = (np.pad(each.shares, (0, size - len(each.shares))) for each in (own, curve, later))
+    beyond = np.arange(size) > own.horizon
+    if not shares[beyond].any():
+        shares = np.where(beyond, longer, shares * (1 - longer[beyond].sum()))
+    shares = conversions * shares + weight * drawn
+    return replace(own, shares=shares / shares.sum())
+
+
+@dataclass(frozen=True)
+class CohortRates:
+    """Rates of a cohort table, in the unit of its cells."""
+
+    column_averages: tuple[float, ...]
+    """Mean conversion at each age, over the cohorts that reached it."""
+    rate: float
+    """Sum of the column averages: every cohort tells what it could."""
+    mature_rate: float
+    """Mean total of the cohorts that reached the last age."""
+    mature_rows: int
+    naive_rate: float
+    """Mean total of all cohorts: too low, because young ones are not done."""
+
+
+def cohort_rates(table: pd.DataFrame, entries: pd.Series | None = None) -> CohortRates:
+    """Rates of a table of conversions, cohort x age, missing where a cohort has not reached the age.
+
+    Parameters
+    ----------
+    table
+        Shares (or percent) of the cohort that converted at each age; counts, if `entries` is given.
+    entries
+        Records of each cohort, which then weigh by their number; without them cohorts weigh alike.
+
+    Raises
+    ------
+    DataError
+        If the table is empty, or a cohort has a gap before its last cell.
+    """
+    cells = table.to_numpy(dtype=float)
+    if cells.size == 0:
+        raise DataError.at("cohort table", "holds no cohort; give one row per cohort and one column per age")
+    seen = ~np.isnan(cells)
+    gaps = table.index[(np.diff(seen.astype(int), axis=1) > 0).any(axis=1)]
+    if len(gaps) or not seen[:, 0].all():
+        where = gaps[0] if len(gaps) else table.index[~seen[:, 0]][0]
+        raise DataError.at(f"cohort table, row {where}", "has a gap before its last cell; write 0 where none converted")
+    records = np.ones(len(cells)) if entries is None else entries.reindex(table.index).to_numpy(dtype=float)
+    reached, totals, mature = records @ seen, np.nansum(cells, axis=1), seen[:, -1]
+    if (reached <= 0).any() or np.isnan(reached).any():
+        raise DataError.at("cohort table", "has an age that no cohort has reached, or a cohort without entries")
+    columns = np.nansum(cells, axis=0) / reached
+    return CohortRates(
+        column_averages=tuple(float(each) for each in columns),
+        rate=float(columns.sum()),
+        mature_rate=float(totals[mature].sum() / records[mature].sum()),
+        mature_rows=int(mature.sum()),
+        naive_rate=float(totals.sum() / records.sum()),
+    )

@@ -1,1 +1,0 @@
-"""What the company's own history says of a plan's assumptions."""

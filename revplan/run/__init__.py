@@ -1,0 +1,1 @@
+"""Notebooks found, checked, run and printed."""

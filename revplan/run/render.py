@@ -1,0 +1,386 @@
+"""`revplan report`: a notebook found, checked, run and printed, or the earlier report kept."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import chdir, contextmanager
+from dataclasses import dataclass, field, replace
+from itertools import repeat
+from multiprocessing import get_context
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any, TextIO, TypeVar
+
+from revplan.crm.inputs import frozen_inputs, input_files, named_outside
+from revplan.exhibits.provenance import pack_id, provenance
+from revplan.ground.errors import Fault, PlanError, ReportError, RevplanError, shown
+from revplan.ground.extras import check_installed
+from revplan.ground.files import copied, scratch_folder
+from revplan.ground.written import check_folder, shown_path, written_together
+from revplan.plan.file import read_plan, real_path
+from revplan.plan.model import Plan
+from revplan.printing.blocks import exhibits, under_headings
+from revplan.printing.registry import registry
+from revplan.record.signed import CONTENTS, digest, names_in, read_record
+from revplan.run.notebooks import PACKAGE, REPOSITORY, check_trust, notebook_in
+from revplan.run.parameters import checked, declared
+from revplan.run.progress import Progress
+from revplan.run.running import executed
+
+T = TypeVar("T")
+
+NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is asked of a report."""
+
+    name: str
+    """The notebook, without `.ipynb`. The plan's folder is searched first, in `notebooks`."""
+    plan_path: Path
+    """The plan file; given to the notebook as `plan_path`, if it declares that."""
+    formats: tuple[str, ...] = ("html",)
+    """Any of `FORMATS`."""
+    settings: Mapping[str, object] = field(default_factory=dict)
+    """Values for other parameters the notebook declares; texts are read as the declared type."""
+    against: Path | None = None
+    """A signed plan to compare with; given to the notebook as `against`."""
+    template: Path | None = None
+    """A company's own deck, whose layouts the slides take."""
+    given: Path | None = None
+    """The plan file as it was given, where `plan_path` is a copy of it: notebooks are looked for beside it."""
+    outside: Mapping[Path, str] = field(default_factory=dict)
+    """Files that the copy names by their place on this machine, and their SHA-256 when it was made."""
+
+
+@contextmanager
+def frozen(requests: Sequence[Request]) -> Iterator[list[Request]]:
+    """The same requests on copies of the files they read: what is changed meanwhile is of the next report.
+
+    All printings of all of them are made from the same copies, and these are what is stamped.
+
+    Raises
+    ------
+    RevplanError
+        With the faults of all requests that cannot be met, before anything is copied; or if a plan is at fault.
+    """
+    _succeeded([_attempt(_notebook_and_values, request) for request in requests])
+    with scratch_folder("revplan-") as scratch:
+        plans = {path: _frozen_plan(path, scratch) for path in {each.plan_path: None for each in requests}}
+        signed = {path: _frozen_promise(path, scratch) for path in {each.against: None for each in requests} if path}
+        decks = {path: _frozen_file(path, scratch) for path in {each.template: None for each in requests} if path}
+        yield [
+            replace(
+                each,
+                plan_path=plans[each.plan_path][0],
+                outside=plans[each.plan_path][1],
+                against=each.against and signed[each.against],
+                template=each.template and decks[each.template],
+                given=each.plan_path,
+            )
+            for each in requests
+        ]
+
+
+def _frozen_plan(path: Path, scratch: Path) -> tuple[Path, dict[Path, str]]:
+    """The copy of a plan file, and the hashes of what it reads elsewhere."""
+    folder = Path(mkdtemp(dir=scratch), real_path(path).parent.name or "plan")
+    copy = frozen_inputs(path, folder)
+    return copy, {each: digest(each) for each in named_outside(copy, folder) if each.is_file()}
+
+
+def _frozen_promise(path: Path, scratch: Path) -> Path:
+    """The copy of a signed folder, every byte as it was signed, or of a plan file; what is neither as it is."""
+    if path.is_file():
+        return _frozen_plan(path, scratch)[0]
+    if not path.is_dir():
+        return path
+    read_record(path)
+    real = real_path(path)
+    copy = Path(mkdtemp(dir=scratch), real.name)
+    for name in (*names_in(real), CONTENTS):
+        copied(real / name, copy / name, PlanError)
+    return copy
+
+
+def _frozen_file(path: Path, scratch: Path) -> Path:
+    return copied(path, Path(mkdtemp(dir=scratch), path.name), PlanError)
+
+
+def render(request: Request, out: Path, progress: TextIO | None = None) -> list[Path]:
+    """The files of a report, written to the folder `out`.
+
+    Everything that can be checked is checked before the notebook runs; the files in `out` are
+    replaced together when all of them are complete, and not touched before.
+
+    Parameters
+    ----------
+    request
+        The report, its plan and its formats.
+    out
+        The folder to write to, made if it is missing.
+    progress
+        Where a person watches, such as `sys.stderr`.
+
+    Raises
+    ------
+    PlanError, DataError
+        If the input is at fault: a name, a setting, a format, the plan, the records.
+    ReportError
+        If the notebook, the kernel or the folder is, if a format needs what is not installed, or if two figures of the report disagree.
+    """
+    with frozen([request]) as (held,):
+        return _rendered(held, out, progress)
+
+
+def _rendered(held: Request, out: Path, progress: TextIO | None) -> list[Path]:
+    with _own_folder():
+        import matplotlib  # noqa: F401 - the first import reads a `matplotlibrc` in the current folder
+    ready = prepared(held)
+    check_folder(out)
+    return printed(run(ready, progress), held, out)
+
+
+@contextmanager
+def _own_folder() -> Iterator[None]:
+    """While it lasts, the current folder is an empty one of ours, and Python imports nothing from it.
+
+    The folder a command is called in may be a stranger's, and programs look there for settings and modules.
+    """
+    before = os.environ.get("PYTHONSAFEPATH")
+    with scratch_folder("revplan-") as empty, chdir(empty):
+        os.environ["PYTHONSAFEPATH"] = "1"
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ["PYTHONSAFEPATH"]
+            else:
+                os.environ["PYTHONSAFEPATH"] = before
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Ready:
+    """A report of which everything is checked that can be before it runs."""
+
+    request: Request
+    notebook: Any
+    values: Mapping[str, object]
+    plan: Plan
+    inputs: list[Path]
+
+
+def prepared(request: Request) -> Ready:
+    """The report that `request` asks for, ready to run.
+
+    Raises
+    ------
+    PlanError, DataError
+        If the input is at fault.
+    ReportError
+        If the notebook is.
+    """
+    notebook, values = _notebook_and_values(request)
+    plan = read_plan(request.plan_path)
+    inputs = input_files(plan, request.plan_path.parent)
+    return Ready(request=request, notebook=notebook, values=values, plan=plan, inputs=inputs)
+
+
+def _notebook_and_values(request: Request) -> tuple[Any, dict[str, object]]:
+    """The notebook a request asks for and what it runs with, if it may run."""
+    _check_request(request)
+    path = notebook_path(request.name, request.given or request.plan_path)
+    notebook = notebook_in(path)
+    check_trust(notebook, path)
+    return notebook, _parameters(request, notebook, path.name)
+
+
+def run(ready: Ready, progress: TextIO | None = None) -> Any:
+    """The executed notebook of a report, its figures checked and its origin noted, to be printed.
+
+    Raises
+    ------
+    PlanError, DataError, ReportError
+        If a cell fails, or if two figures of the report disagree.
+    """
+    request = ready.request
+    told = Progress(request.name, len(ready.notebook.cells), progress)
+    done = executed(ready.notebook, ready.values, told)
+    told.finish("done")
+    registry(exhibits(done))
+    made_from = provenance(request.name, ready.plan, request.plan_path, ready.inputs, ready.values)
+    done.metadata["revplan"] = {**made_from, "pack": pack_id(exhibits(done), made_from)}
+    return done
+
+
+def printed(notebook: Any, request: Request, out: Path) -> list[Path]:
+    """The executed `notebook` in every format of `request`, written to the folder `out` together.
+
+    Raises
+    ------
+    ReportError
+        If the folder cannot be written to, or a printing fails; the earlier files are kept.
+    """
+    files = {f"{request.name}.{kind}": PRINTINGS[kind](notebook, request) for kind in dict.fromkeys(request.formats)}
+    changed = [path for path, was in request.outside.items() if not path.is_file() or digest(path) != was]
+    if changed:
+        raise ReportError.at(shown(changed[0].name), "was changed while the report was made from it; run it again")
+    return written_together(out, request.name, files, notebook.metadata.get("revplan", {}).get("pack", ""))
+
+
+def render_all(requests: Sequence[Request], out: Path, progress: TextIO | None = None) -> list[Path]:
+    """The files of several reports, which run beside each other, a process each.
+
+    All are checked before the first one runs: a name that is not known costs no minute of the others.
+
+    Raises
+    ------
+    RevplanError
+        With the faults of all that were asked for, none being run; or of all that failed, the others being written.
+    ReportError
+        If one of the processes was ended from outside; reports that were done by then are written.
+    """
+    if len(requests) == 1:
+        return render(requests[0], out, progress)
+    with frozen(requests) as held:
+        _succeeded([_attempt(prepared, request) for request in held])
+        results = _beside_each_other(held, out, progress is not None)
+    return [path for paths in _succeeded(results) for path in paths]
+
+
+def _beside_each_other(held: Sequence[Request], out: Path, told: bool) -> list[list[Path] | RevplanError]:
+    whole = [replace(each, given=each.given and each.given.absolute()) for each in held]
+    target, count = out.absolute(), min(len(held), os.cpu_count() or 1)
+    try:
+        with _own_folder(), ProcessPoolExecutor(count, get_context("spawn")) as workers:
+            found = list(workers.map(_attempted, whole, repeat(target), repeat(told)))
+    except BrokenProcessPool:
+        names = ", ".join(request.name for request in held)
+        cure = "if memory ran out, close programs or ask for one report at a time; then run again"
+        raise ReportError.at(names, f"a process that made one of them was ended; {cure}") from None
+    return [each if isinstance(each, RevplanError) else [out / path.name for path in each] for each in found]
+
+
+def _attempted(held: Request, out: Path, told: bool) -> list[Path] | RevplanError:
+    return _attempt(_rendered, held, out, sys.stderr if told else None)
+
+
+def _attempt(work: Callable[..., T], *given: object) -> T | RevplanError:
+    """What `work` gives, or why it gives nothing."""
+    try:
+        return work(*given)
+    except RevplanError as error:
+        return error
+
+
+def _succeeded(results: Sequence[T | RevplanError]) -> list[T]:
+    """The results, if nothing failed; else the faults of all, each once."""
+    failed = [result for result in results if isinstance(result, RevplanError)]
+    if failed:
+        raise type(failed[0])(dict.fromkeys(fault for error in failed for fault in error.faults))
+    return [result for result in results if not isinstance(result, RevplanError)]
+
+
+def notebook_path(name: str, plan_path: Path) -> Path:
+    """The notebook of report `name`: beside the plan, in the repository, or shipped.
+
+    Raises
+    ------
+    PlanError
+        If there is none; the message lists those that are.
+    """
+    folders = notebook_folders(plan_path)
+    found = [folder / f"{name}.ipynb" for folder in folders if (folder / f"{name}.ipynb").is_file()]
+    if found:
+        return found[0]
+    names = sorted({path.stem for folder in folders for path in folder.glob("*.ipynb")})
+    close = difflib.get_close_matches(name, names, n=1)
+    meant = f"did you mean {close[0]}? " if close else ""
+    known = f"the reports are {', '.join(names)}" if names else "there is none beside the plan and none is installed"
+    raise PlanError.at("report", f"{shown(name)!r} is not known; {meant}{known}")
+
+
+def notebook_folders(plan_path: Path) -> list[Path]:
+    """Where notebooks are looked for, in this order."""
+    homes = [real_path(plan_path).parent, *([REPOSITORY] if REPOSITORY else []), PACKAGE / "shipped"]
+    return [home / "notebooks" for home in homes]
+
+
+def _check_request(request: Request) -> None:
+    faults = []
+    if not NAME.fullmatch(request.name):
+        rule = "a report's name is up to 40 of a-z, 0-9 and _, a letter first"
+        faults.append(Fault("report", f"{shown(request.name)!r} is not a name; {rule}"))
+    if not request.plan_path.is_file():
+        faults.append(Fault(shown_path(request.plan_path), "is not a file; give the path of a plan file"))
+    available = ", ".join(PRINTINGS)
+    unknown = [kind for kind in request.formats if kind not in PRINTINGS]
+    faults += [Fault("formats", f"{shown(kind)} is not a format; available: {available}") for kind in unknown]
+    if not request.formats:
+        faults.append(Fault("formats", f"none given; available: {available}"))
+    if request.template and "pptx" not in request.formats:
+        faults.append(Fault("template", "is for slides; ask for the format pptx too"))
+    if faults:
+        raise PlanError(faults)
+    check_installed("formats", *request.formats)
+    if request.template:
+        from revplan.printing.slides.template import open_template
+
+        open_template(request.template)
+
+
+def _parameters(request: Request, notebook: Any, place: str) -> dict[str, object]:
+    """What the notebook runs with."""
+    known = declared(notebook, place)
+    values: dict[str, object] = dict(checked(request.settings, known, request.name))
+    if "plan_path" in known:
+        values["plan_path"] = str(request.plan_path.resolve())
+    if request.against and "against" not in known:
+        raise PlanError.at("against", f"the report {request.name} compares with no signed plan; leave it out")
+    if request.against:
+        values["against"] = str(request.against.resolve())
+    if values.get("scenario") and "xlsx" in request.formats:
+        reason = "the live workbook is of the plan itself; leave the format xlsx out"
+        raise PlanError.at(f"{request.name}, setting scenario", reason)
+    return values
+
+
+def _page(notebook: Any, request: Request) -> bytes:
+    from revplan.printing.page import page
+
+    return page(notebook, request.name).encode("utf-8")
+
+
+def _pdf(notebook: Any, request: Request) -> bytes:
+    from revplan.printing.pdf import pdf
+
+    return pdf(notebook, request.name)
+
+
+def _deck(notebook: Any, request: Request) -> bytes:
+    from revplan.printing.slides.deck import deck
+
+    return deck(notebook, request.name, request.template)
+
+
+def _workbook(notebook: Any, request: Request) -> bytes:
+    from revplan.excel.book import live_workbook
+    from revplan.workbook.workbook import open_workbook
+
+    return live_workbook(open_workbook(request.plan_path), under_headings(notebook), notebook.metadata["revplan"])
+
+
+PRINTINGS: Mapping[str, Callable[[Any, Request], bytes]] = {
+    "html": _page,
+    "pdf": _pdf,
+    "pptx": _deck,
+    "xlsx": _workbook,
+}
+"""How an executed notebook is printed, by format."""

@@ -1,0 +1,205 @@
+"""The commit curve: how much more (or less) must enter for each confidence of the goal, in one pass.
+
+With common random numbers each trial's ARR rises with the scale s of the entries,
+ARR_i(s) = c_i + s m_i + sqrt(cv_i + s v_i) t_i, so each trial has the one scale at which it meets the
+goal, and quantiles of these scales answer for every confidence at once. The chance at these scales is
+then taken with the deals integrated out, and read back at the confidences asked for.
+
+Goal seek: what volume, deal size or win rate would make the plan as sure as wanted; or that none does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.optimize import brentq
+
+from revplan.simulation.draws import Bank, Rates
+from revplan.simulation.outlook import Outlook
+from revplan.simulation.trials import Estimate, Inverse, Odds, Trials, averaged, trials_of
+
+CONFIDENCES = (0.50, 0.55, 0.60, 0.65, 0.70, 0.75, 0.80, 0.85, 0.90, 0.95)
+NEVER = float("inf")
+MOST = 1e6  # scale from which on a volume is none
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """What a confidence asks for."""
+
+    confidence: float
+    scale: Estimate
+    """Times the committed entries; infinite where no volume gives the confidence. [ratio]"""
+
+
+def scales_needed(trials: Trials, goal: float) -> np.ndarray:
+    """The scale of the entries at which each trial just meets `goal`; infinite where none does. [ratio]
+
+    With d = goal - c it solves (d - s m)^2 = (cv + s v) t^2, taking the root on the side of t.
+    """
+    t = trials.odds.deviation(trials.luck)
+    (c, cv, _), (m, v, _) = trials.fixed, trials.scaled
+    missing = goal - c
+    half = m * missing + v * t**2 / 2
+    root = np.sqrt(np.maximum(half**2 - m**2 * (missing**2 - cv * t**2), 0.0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scale = np.where(m > 0, (half - np.sign(t) * root) / m**2, NEVER)
+    return np.where(c + np.sqrt(cv) * t >= goal, 0.0, np.maximum(scale, 0.0))
+
+
+def chance_of_goal(trials: Trials, goal: float, scale: float) -> np.ndarray:
+    """Chance in each trial that `scale` times the entries reach `goal`. [0-1]"""
+    return 1 - trials.odds_at(scale).below(goal)
+
+
+def commit_curve(trials: Trials, goal: float, confidences: Sequence[float]) -> tuple[CurvePoint, ...]:
+    """The scale of the entries that each confidence needs."""
+    ordered = np.array(sorted({*CONFIDENCES, *confidences}))
+    edges = (ordered[0] - 0.04 * ordered[0], ordered[-1] + 0.4 * (1 - ordered[-1]))
+    needed = np.sort(scales_needed(trials, goal))
+    nodes = _spread(needed, np.concatenate([edges[:1], ordered, edges[1:]]))
+    per_trial = [chance_of_goal(trials, goal, float(scale)) for scale in (0.0, *nodes)]
+    while len(nodes) and nodes[-1] < MOST and per_trial[-1].mean() < ordered[-1]:
+        nodes = np.append(nodes, 1.5 * nodes[-1] + 0.1)
+        per_trial.append(chance_of_goal(trials, goal, float(nodes[-1])))
+    chances = np.array([float(each.mean()) for each in per_trial])
+    errors = np.array([trials.standard_error(each) for each in per_trial[1:]])
+    return tuple(CurvePoint(each, _scale(nodes, chances, errors, each)) for each in confidences)
+
+
+def _spread(needed: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Distinct finite scales around the quantiles of `needed`."""
+    places = np.minimum((shares * len(needed)).astype(int), len(needed) - 1)
+    found = np.unique(needed[places][np.isfinite(needed[places])])
+    return found[np.append(True, np.diff(found) > 1e-6 * np.maximum(found[:-1], 1e-6))] if len(found) else found
+
+
+def _scale(nodes: np.ndarray, chances: np.ndarray, errors: np.ndarray, confidence: float) -> Estimate:
+    """The scale at which the chance is `confidence`: the nodes joined by a monotone curve.
+
+    `chances` begins with the chance without any entries, before those at the nodes.
+    """
+    if chances[0] >= confidence:
+        return Estimate(0.0, 0.0)
+    if len(nodes) == 0 or chances.max() < confidence:
+        return Estimate(NEVER, float("nan"))
+    curve = Inverse.through(nodes, chances[1:])
+    scale = max(curve.at(confidence), 0.0)
+    if scale > MOST:
+        return Estimate(NEVER, float("nan"))
+    error = float(np.interp(confidence, np.maximum.accumulate(chances[1:]), errors)) * curve.slope(confidence)
+    return Estimate(scale, error)
+
+
+def merged_curve(curves: Iterable[tuple[int, tuple[CurvePoint, ...]]]) -> tuple[CurvePoint, ...]:
+    """One curve from those of independent rounds, weighted by their trials."""
+    counts, found = zip(*curves, strict=True)
+    return tuple(
+        CurvePoint(same[0].confidence, averaged([each.scale for each in same], counts))
+        for same in zip(*found, strict=True)
+    )
+
+
+LEAST, MOST = 1e-3, 1e3  # factors a driver is tried at
+CLOSE = 1e-6
+
+
+@dataclass(frozen=True)
+class Sought:
+    """What one driver, alone, would have to be."""
+
+    driver: str
+    planned: float
+    needed: float | None
+    """None where no value of the driver gives the confidence."""
+    factor: float | None
+    """Needed over planned. [ratio]"""
+
+
+def goal_seek(view: Outlook, trials: Trials, bank: Bank, confidence: float) -> tuple[Sought, ...]:
+    """Volume, deal size and win rate, each alone, that reach the goal with `confidence`."""
+    rate = win_rate(view)
+    return (
+        _sought("volume", 1.0, needed_volume(trials, view.goal, confidence)),
+        _sought("acv", _mean_value(view), needed_value(trials, view.goal, confidence)),
+        _sought("win rate", rate, needed_win_rate(view, bank, confidence), _win_rate_at(view, rate)),
+    )
+
+
+def _sought(driver: str, planned: float, factor: float | None, at: Callable[[float], float] | None = None) -> Sought:
+    if factor is None:
+        return Sought(driver, planned, None, None)
+    needed = at(factor) if at else planned * factor
+    return Sought(driver, planned, needed, needed / planned if planned > 0 else factor)
+
+
+def _new(view: Outlook) -> np.ndarray:
+    """Planned wins of committed entries, by row. [deals]"""
+    return view.planned_wins[~view.is_open]
+
+
+def _mean_value(view: Outlook) -> float:
+    """Mean value of a win of committed entries. [plan currency]"""
+    wins = _new(view)
+    return float(wins @ view.value[~view.is_open] / wins.sum()) if wins.sum() > 0 else 0.0
+
+
+def win_rate(view: Outlook) -> float:
+    """Share of the entries into the last stage before won that are won, over all wins of the year. [0-1]"""
+    wins = view.planned_wins
+    tried = wins / np.append(view.rates.mean, 1.0)[view.paths[:, -1]]
+    return float(wins.sum() / tried.sum()) if tried.sum() > 0 else 0.0
+
+
+def _win_rate_at(view: Outlook, planned: float) -> Callable[[float], float]:
+    """The win rate over the same tries with every rate times a factor, at most 1. [0-1]"""
+    last = np.append(view.rates.mean, 1.0)[view.paths[:, -1]]
+    tried = view.planned_wins / last
+    if not tried.sum() > 0:
+        return lambda factor: planned
+    return lambda factor: float(tried @ np.minimum(last * factor, 1.0) / tried.sum())
+
+
+def needed_volume(trials: Trials, goal: float, confidence: float) -> float | None:
+    """Factor on the committed entries; None where no volume gives the confidence. [ratio]"""
+    (point,) = commit_curve(trials, goal, (confidence,))
+    return None if point.scale.value == NEVER else point.scale.value
+
+
+def needed_value(trials: Trials, goal: float, confidence: float) -> float | None:
+    """Factor on the value of every new deal; open deals keep theirs. None where none gives it. [ratio]"""
+
+    def chance(factor: float) -> float:
+        powers = factor ** np.arange(1, 4)[:, None]
+        return 1 - float(Odds.of_cumulants(trials.fixed + powers * trials.scaled).below(goal).mean())
+
+    return _least(chance, confidence, MOST)
+
+
+def needed_win_rate(view: Outlook, bank: Bank, confidence: float) -> float | None:
+    """Factor on every rate of the last step, none of them above 1; None where none gives it. [ratio]"""
+    last = np.unique(view.paths[:, -1])
+    last = last[last < len(view.rates.mean)]
+    if len(last) == 0:
+        return None
+
+    def chance(factor: float) -> float:
+        mean = view.rates.mean.copy()
+        mean[last] = np.minimum(mean[last] * factor, 1.0)
+        varied = replace(view, rates=Rates(mean, view.rates.evidence))
+        return 1 - float(trials_of(varied, bank).odds.below(view.goal).mean())
+
+    return _least(chance, confidence, float(1 / view.rates.mean[last].min()))
+
+
+def _least(chance: Callable[[float], float], confidence: float, most: float) -> float | None:
+    """The smallest factor whose chance is `confidence`, `chance` rising with the factor."""
+    if chance(most) < confidence:
+        return None
+    low, high = LEAST, most
+    if chance(low) >= confidence:
+        return 0.0
+    found = brentq(lambda log: chance(float(np.exp(log))) - confidence, np.log(low), np.log(high), xtol=CLOSE)
+    return float(np.exp(found))

@@ -1,0 +1,191 @@
+"""The fan: P10, P50 and P90 of every stage in every month, and of the ARR closed by then.
+
+Given the rates, entries of a stage in a month are Poisson with a mean that is linear in the products
+of rates along the path; how the lags move them between months is a polynomial in one normal. Bands
+are marginal: each holds for its own stage and month, none for several at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.polynomial.hermite_e import hermevander
+
+from revplan.funnel.funnel import YEAR
+from revplan.funnel.year import PlannedYear
+from revplan.simulation.draws import Bank, hermite_projection, normal_quadrature
+from revplan.simulation.outlook import LagScale, Opened, Outlook, entries_by_month, open_by_month, opened_rows
+from revplan.simulation.trials import LAG, LUCK, MARKET, SHARED, volume_factors
+
+TERMS, NODES = 5, 9  # of the polynomial in the lag's normal
+BANDS = (0.10, 0.50, 0.90)
+MOST_TRIALS = 4096  # bands are drawn, not signed: more trials move them by less than a line's width
+
+
+@dataclass(frozen=True, eq=False)
+class Fan:
+    """Bands by stage and month of the year: shape (3, stages, 12) for P10, P50 and P90."""
+
+    entries: np.ndarray
+    """Entries into each stage. [records]"""
+    planned: np.ndarray
+    """Shape (stages, 12): the deterministic plan. [records]"""
+    arr: np.ndarray
+    """Shape (3, 12): new ARR closed in the year by the end of each month. [plan currency]"""
+    planned_arr: np.ndarray
+    """Shape (12,): the deterministic plan. [plan currency]"""
+
+
+@dataclass(frozen=True, eq=False)
+class _Flow:
+    """Entries of one stage that one cell, or a group of open records, brings."""
+
+    stage: int
+    path: tuple[int, ...]
+    """Rates passed to get there."""
+    loads: np.ndarray
+    """Entries by month if every rate were 1, by Hermite term of the lag's normal: shape (12, TERMS + 1);
+    of won flows also their ARR and its second moment: (36, TERMS + 1)."""
+    planned: np.ndarray
+    """Shape (12,): entries of the plan. [records]"""
+    volume: int
+    value: float = 0.0
+    """Mean value of a win; 0 before won. [plan currency]"""
+
+    @property
+    def is_won(self) -> bool:
+        """Whether the flow ends at won."""
+        return len(self.loads) > YEAR
+
+
+def fan(year: PlannedYear, view: Outlook, opened: Opened, bank: Bank) -> Fan:
+    """The bands of a planned year."""
+    flows = list(_flows(year, view, opened, year.plan.stage_ids))
+    parts = [_block(flows, view, bank.block(number), len(year.plan.stages)) for number in _blocks(bank)]
+    entries, arr = (np.concatenate(part, axis=-1) for part in zip(*parts, strict=True))
+    planned = np.zeros((len(year.plan.stages), YEAR))
+    money = np.zeros(YEAR)
+    for flow in flows:
+        planned[flow.stage] += flow.planned
+        money += flow.value * flow.planned
+    won = np.cumsum(year.won_arr[:, :YEAR].sum(axis=0))
+    planned[-1] += year.won_wins[:, :YEAR].sum(axis=0)
+    entries[-1] += year.won_wins[:, :YEAR].sum(axis=0)[:, None]
+    return Fan(_bands(entries), planned, _bands(arr + won[:, None]), np.cumsum(money) + won)
+
+
+def arr_bands(year: PlannedYear, view: Outlook, opened: Opened, bank: Bank) -> np.ndarray:
+    """What `fan` gives as `arr`, in a fraction of its time: shape (3, 12). [plan currency]"""
+    flows = list(_flows(year, view, opened, year.plan.stage_ids[-1:]))
+    arr = np.concatenate([_block(flows, view, bank.block(number), 1)[1] for number in _blocks(bank)], axis=-1)
+    return _bands(arr + np.cumsum(year.won_arr[:, :YEAR].sum(axis=0))[:, None])
+
+
+def _blocks(bank: Bank) -> range:
+    return range(min(bank.blocks, max(MOST_TRIALS // bank.size, 1)))
+
+
+def _flows(year: PlannedYear, view: Outlook, opened: Opened, wanted: Collection[str]) -> Iterator[_Flow]:
+    """The flows into the stages `wanted`."""
+    stages = list(year.plan.stage_ids)
+    new = np.flatnonzero(~view.is_open).tolist()
+    for row, cell, flow in zip(new, year.cells, year.flows, strict=True):
+        path = _steps(view, row)
+        for index, stage in enumerate(cell.stages):
+            if stage not in wanted:
+                continue
+            planned = flow[index][max(-year.first, 0) : YEAR - year.first]
+            planned = np.append(np.zeros(YEAR - len(planned)), planned)
+            months = entries_by_month(cell.lags[:index], flow[0], year.start, -year.first, _factors(view.lags))
+            loads = _tied(months, planned / cell.rates_from_entry[index], view.lags)
+            volume, value = int(view.volumes[row]), 0.0
+            if index == cell.won:
+                loads, value = _with_money(loads, view, row), float(view.value[row])
+            yield _Flow(stages.index(stage), path[:index], loads, planned, volume, value)
+    yield from _open_flows(year, view, opened)
+
+
+def _open_flows(year: PlannedYear, view: Outlook, opened: Opened) -> Iterator[_Flow]:
+    rows = np.flatnonzero(view.is_open).tolist()
+    stretched = open_by_month(opened, year.start, -year.first, _factors(view.lags))
+    for row, (_, _, found), months in zip(rows, opened_rows(year), stretched, strict=True):
+        rate, planned = float(view.path_rates[row]), found.wins[:YEAR]
+        loads = _with_money(_tied(months / rate, planned / rate, view.lags), view, row)
+        none = len(view.source_names)
+        yield _Flow(len(year.plan.stages) - 1, _steps(view, row), loads, planned, none, float(view.value[row]))
+
+
+def _with_money(loads: np.ndarray, view: Outlook, row: int) -> np.ndarray:
+    value, spread = view.value[row], view.spread[row]
+    return np.concatenate([loads, loads * value, loads * (value**2 + spread**2)])
+
+
+def _steps(view: Outlook, row: int) -> tuple[int, ...]:
+    return tuple(int(step) for step in view.paths[row] if step < len(view.rates.mean))
+
+
+def _factors(lags: LagScale) -> np.ndarray:
+    """Lag factors at the nodes of the quadrature, and 1 as the last."""
+    if lags.cv == 0:
+        return np.ones(1)
+    return np.append(lags.at(normal_quadrature(NODES)[0]), 1.0)
+
+
+def _tied(months: np.ndarray, planned: np.ndarray, lags: LagScale) -> np.ndarray:
+    """Hermite terms of each month, scaled so that the planned lags give exactly the plan."""
+    at_plan = months[-1]
+    scale = np.where(at_plan > 1e-12, planned / np.where(at_plan > 1e-12, at_plan, 1.0), 1.0)
+    if lags.cv == 0:
+        return np.pad(planned[:, None], ((0, 0), (0, TERMS)))
+    return hermite_projection((months[:-1] * scale).T, NODES, TERMS)
+
+
+def _block(flows: list[_Flow], view: Outlook, normals: np.ndarray, stages: int) -> tuple[np.ndarray, np.ndarray]:
+    """Entries by stage and month, and cumulated ARR, in each trial of a block."""
+    rates = SHARED + len(view.source_names)
+    own = view.rates.at(np.sqrt(1 - view.rho) * normals[rates:] + np.sqrt(view.rho) * normals[MARKET])
+    volumes = volume_factors(view, normals[SHARED:rates])
+    terms = TERMS + 1 if view.lags.cv > 0 else 1
+    basis = hermevander(normals[LAG], terms - 1).T
+    excess = view.rates.excess(_padded(flows, len(view.rates.mean)), view.rho)
+    means, won = np.zeros((stages, YEAR, normals.shape[1])), np.zeros((3, YEAR, normals.shape[1]))
+    for flow, taken in zip(flows, excess, strict=True):
+        weight = volumes[flow.volume] / taken
+        for step in flow.path:
+            weight = weight * own[step]
+        target = won if flow.is_won else means[flow.stage][None]
+        target += (flow.loads[:, :terms] @ (basis * weight)).reshape(target.shape)  # too small for BLAS to split
+    means[-1] = won[0]
+    return _with_luck(means, won[1:], normals[LUCK])
+
+
+def _with_luck(means: np.ndarray, money: np.ndarray, luck: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Poisson entries and compound Poisson ARR at a standard normal, good for each month by itself.
+
+    The term in luck squared is the first of the Cornish-Fisher expansion of a Poisson quantile.
+    """
+    means = np.maximum(means, 0.0)
+    entries = np.sqrt(means)
+    entries *= luck
+    entries += means
+    entries += (luck**2 - 1) / 6 * (means > 0)
+    mean, variance = np.cumsum(np.maximum(money, 0.0), axis=1)
+    return np.maximum(entries, 0.0, out=entries), np.maximum(mean + np.sqrt(variance) * luck, 0.0)
+
+
+def _padded(flows: list[_Flow], none: int) -> np.ndarray:
+    width = max(len(flow.path) for flow in flows)
+    return np.array([[*flow.path, *[none] * (width - len(flow.path))] for flow in flows]).reshape(len(flows), width)
+
+
+def _bands(values: np.ndarray) -> np.ndarray:
+    """P10, P50 and P90 along the last axis, which becomes the first."""
+    ordered = np.sort(values, axis=-1)
+    count = ordered.shape[-1]
+    places = np.clip(np.array(BANDS) * count - 0.5, 0, count - 1)
+    below = np.minimum(places.astype(int), max(count - 2, 0))
+    above = np.minimum(below + 1, count - 1)
+    part = places - below
+    return np.moveaxis(ordered[..., below] * (1 - part) + ordered[..., above] * part, -1, 0)

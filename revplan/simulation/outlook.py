@@ -1,0 +1,389 @@
+"""What of a flow still lands in the year when every delay takes longer, or less long, than planned.
+
+All lags stretch by one log-normal factor with mean 1: a market in which deals take longer is one for
+all. A path whose every step is stretched by a factor is stretched by it as a whole, so its delay is
+composed once, and what lands by a given time is read off its integrated distribution.
+
+The year as a simulation sees it: everything that does not change from trial to trial, worked out once.
+
+Given the rates, wins of the year are Poisson: Poisson entries thinned by rates and displaced by lags
+stay Poisson. So a cell needs one number, the wins its entries would bring if every rate were 1, times
+the product of its rates; months and stages need not be simulated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+from scipy.interpolate import PchipInterpolator
+
+from revplan.funnel.funnel import YEAR, Cell
+from revplan.funnel.pipeline import OpenGroup, OpenYield
+from revplan.funnel.year import PlannedYear
+from revplan.ground.calendar import MONTH_DAYS
+from revplan.ground.errors import shown
+from revplan.ground.lag import Lag, path_day_chances
+from revplan.plan.model import Plan
+from revplan.plan.parts import Transition
+from revplan.simulation.draws import Rates, normal_quadrature
+
+GRID = np.linspace(-5.5, 5.5, 265)  # normals at which what lands is tabulated; 0 is one of them
+NODES = 64
+TOGETHER = 64  # groups of open records worked out at once
+
+
+@dataclass(frozen=True)
+class LagScale:
+    """The common factor of all lags: log-normal with mean 1 and coefficient of variation `cv`."""
+
+    cv: float
+
+    @property
+    def sigma(self) -> float:
+        """Standard deviation of the factor's logarithm."""
+        return float(np.sqrt(np.log1p(self.cv**2)))
+
+    @property
+    def factors(self) -> np.ndarray:
+        """Factors on the grid, the last one 1: the planned lags."""
+        spread = self.at(GRID) if self.cv > 0 else np.zeros(0)
+        return np.append(spread, 1.0)
+
+    def at(self, normal: np.ndarray) -> np.ndarray:
+        """The factor at given normals. [ratio]"""
+        return np.exp(self.sigma * normal - self.sigma**2 / 2)
+
+    def tied(self, landing: np.ndarray, planned: float) -> np.ndarray:
+        """`landing` scaled so that the planned lags give exactly what the plan says."""
+        if landing[-1] > 0:
+            return landing * (planned / landing[-1])
+        return np.append(landing[:-1], planned)
+
+    def planned(self, landing: np.ndarray) -> np.ndarray:
+        """What lands at the planned lags, by row."""
+        return landing[:, -1]
+
+    def expected(self, landing: np.ndarray) -> np.ndarray:
+        """What lands in expectation over the lag factor, by row."""
+        if self.cv == 0:
+            return self.planned(landing)
+        points, weights = normal_quadrature(NODES)
+        return np.stack([np.interp(points, GRID, row[:-1]) for row in landing]) @ weights
+
+    def read(self, landing: np.ndarray, normal: np.ndarray) -> np.ndarray:
+        """What lands at given normals, by row: shape (rows, normals)."""
+        if self.cv == 0:
+            return np.broadcast_to(landing[:, -1:], (len(landing), len(normal)))
+        place = np.clip((normal - GRID[0]) / (GRID[1] - GRID[0]), 0.0, len(GRID) - 1.000001)
+        below = place.astype(np.intp)
+        part = place - below
+        return landing[:, below] * (1 - part) + landing[:, below + 1] * part
+
+
+def entries_landing(
+    lags: tuple[Lag, ...], entries: np.ndarray, start: float, window: tuple[int, int], scale: LagScale
+) -> np.ndarray:
+    """Records of a flow that arrive within a window of months, by lag factor. [records]
+
+    Parameters
+    ----------
+    lags
+        The lags of the path.
+    entries
+        Entries by month; they are spread evenly over each.
+    start
+        Share of the flow's first month that is over before the first record enters. [0-1)
+    window
+        First month of the window and the month after its last, counted from the flow's first.
+    scale
+        The lag factor.
+    """
+    months = np.array([max(window[0], 0), window[1]])
+    before, by_end = _arrived(lags, entries, start, months, scale.factors).T
+    return by_end - before
+
+
+def entries_by_month(
+    lags: tuple[Lag, ...], entries: np.ndarray, start: float, begin: int, factors: np.ndarray
+) -> np.ndarray:
+    """Records of a flow that arrive in each month of the year: shape (factors, 12). [records]
+
+    `begin` is the first month of the year counted from the flow's first; negative where the year has begun.
+    """
+    edges = np.maximum(np.arange(begin, begin + YEAR + 1), 0)
+    return np.diff(_arrived(lags, entries, start, edges, factors), axis=1)
+
+
+def landing_chances(lags: tuple[Lag, ...], months: int, start: float, window: tuple[int, int]) -> np.ndarray:
+    """Chance that a record entering in each of `months` arrives within the window, at the planned lags. [0-1]"""
+    edges = np.array([max(window[0], 0), window[1]])
+    before, by_end = _shares(lags, months, start, edges, np.ones(1))[0]
+    return by_end - before
+
+
+def _arrived(
+    lags: tuple[Lag, ...], entries: np.ndarray, start: float, edges: np.ndarray, factors: np.ndarray
+) -> np.ndarray:
+    """Records that have arrived by each of the month edges: shape (factors, edges). [records]"""
+    months = min(len(entries), max(int(edges[-1]), 0))
+    return _shares(lags, months, start, edges, factors) @ entries[:months]
+
+
+def _shares(lags: tuple[Lag, ...], months: int, start: float, edges: np.ndarray, factors: np.ndarray) -> np.ndarray:
+    """Share of each month's entries that has arrived by each edge: shape (factors, edges, months). [0-1]"""
+    begins, ends = np.arange(months) * 1.0, np.arange(1, months + 1)
+    begins[:1] += start
+    area, scale = _area(lags), factors[:, None, None]
+    left = edges[None, :, None] / scale
+    gone = _integrated(area, left - begins / scale) - _integrated(area, left - ends / scale)
+    return scale * gone / (ends - begins)
+
+
+def _area(lags: tuple[Lag, ...]) -> np.ndarray:
+    """Integral of the path's distribution function from 0 to each whole day. [days]
+
+    Delays of a path sit on whole days, so it is straight in between.
+    """
+    return np.concatenate([[0.0], np.cumsum(np.cumsum(path_day_chances(lags)))])
+
+
+def _integrated(area: np.ndarray, months: np.ndarray) -> np.ndarray:
+    """Integral of the path's distribution function from 0 to `months`. [months]"""
+    days = np.maximum(months * MONTH_DAYS, 0.0)
+    below = np.minimum(days, len(area) - 2).astype(np.intp)  # beyond the last day every record has arrived
+    return (area[below] + (days - below) * (area[below + 1] - area[below])) / MONTH_DAYS
+
+
+def open_by_month(wins: Sequence[np.ndarray], start: float, begin: int, factors: np.ndarray) -> Iterator[np.ndarray]:
+    """Wins from open records in each month of the year, what is left of their delay stretched. [deals]
+
+    Parameters
+    ----------
+    wins
+        For each group of records, wins by month at the planned lags, from the plan month on.
+    start
+        Share of the plan month that is over on the plan date. [0-1)
+    begin
+        First month of the year counted from the plan month; negative where the year has begun.
+    factors
+        The lag factors.
+
+    Yields
+    ------
+    numpy.ndarray
+        For each group, shape (factors, 12).
+    """
+    for begun in range(0, len(wins), TOGETHER):
+        months = np.stack(wins[begun : begun + TOGETHER])
+        times = np.maximum(np.arange(months.shape[1] + 1) - start, 0.0)
+        curves = PchipInterpolator(times, np.pad(np.cumsum(months, axis=1), ((0, 0), (1, 0))), axis=1)
+        edges = np.maximum(np.arange(begin, begin + YEAR + 1) - start, 0.0) / factors[:, None]
+        yield from np.diff(curves(np.minimum(edges, times[-1])), axis=2)
+
+
+@dataclass(frozen=True, eq=False)
+class Outlook:
+    """What a simulation needs to know of a year; a row is what one cell's entries or open records bring."""
+
+    goal: float
+    """New ARR the year must bring. [plan currency]"""
+    won: float
+    """New ARR closed before the plan date. [plan currency]"""
+    rates: Rates
+    paths: np.ndarray
+    """Shape (rows, steps): the rates a row's wins pass; the number of rates stands for none."""
+    landing: np.ndarray
+    """Shape (rows, lags): wins in the year if every rate were 1, on the grid of the lag scale. [deals]"""
+    is_open: np.ndarray
+    """Whether the row is open records, which do not grow with the entries."""
+    volumes: np.ndarray
+    """Which volume a row's entries stray with; the number of sources stands for none."""
+    value: np.ndarray
+    """Mean value of a win. [plan currency]"""
+    spread: np.ndarray
+    """Standard deviation of the value from win to win. [plan currency]"""
+    chance: np.ndarray
+    """Chance of a win of each single record where their number is known; 0 where it is not. [0-1]"""
+    rho: float
+    lags: LagScale
+    volume_cv: float
+    rate_names: tuple[str, ...] = ()
+    source_names: tuple[str, ...] = ()
+
+    @cached_property
+    def excess(self) -> np.ndarray:
+        """What the market adds to the expected product of each row's rates; taken out again. [ratio]"""
+        return self.rates.excess(self.paths, self.rho)
+
+    @cached_property
+    def path_rates(self) -> np.ndarray:
+        """Product of the mean rates of each row. [0-1]"""
+        return np.append(self.rates.mean, 1.0)[self.paths].prod(axis=1)
+
+    @property
+    def planned_wins(self) -> np.ndarray:
+        """Wins of each row at the mean rates and lags. [deals]"""
+        return self.lags.planned(self.landing) * self.path_rates
+
+    @property
+    def planned_arr(self) -> float:
+        """New ARR of the deterministic plan. [plan currency]"""
+        return float(self.won + self.planned_wins @ self.value)
+
+    @property
+    def expected_arr(self) -> float:
+        """Expected new ARR under uncertainty, without simulation. [plan currency]"""
+        return float(self.won + (self.lags.expected(self.landing) * self.path_rates) @ self.value)
+
+    @cached_property
+    def value_cumulants(self) -> np.ndarray:
+        """Shape (3, rows): what an expected win adds to the mean, variance and third cumulant of ARR.
+
+        A Poisson number of wins adds the raw moments of their value; of a known number of records,
+        each won with a chance p, the terms of the binomial law are taken off. Values are log-normal.
+        """
+        first, second = self.value, self.value**2 + self.spread**2
+        third = second**3 / first**3
+        p = self.chance
+        return np.stack([first, second - p * first**2, third - 3 * p * second * first + 2 * p**2 * first**3])
+
+
+Opened = tuple[np.ndarray, ...]
+"""Wins by month from the plan month on, one per group of open records that brings any in the year."""
+
+
+def open_months(year: PlannedYear) -> Opened:
+    """What open records bring month by month, the months before the year included. [deals]"""
+    return tuple(found.coming if year.first < 0 else found.wins[year.first :] for _, _, found in opened_rows(year))
+
+
+def opened_rows(year: PlannedYear) -> list[tuple[Cell, OpenGroup, OpenYield]]:
+    """The groups of open records that bring wins in the year, each with its cell."""
+    return [
+        (cell, group, found)
+        for cell, groups in zip(year.cells, year.open_yields, strict=True)
+        for group, found in groups
+        if found.wins[:YEAR].sum() > 0
+    ]
+
+
+def outlook(year: PlannedYear, given_stage: str | None = None, opened: Opened | None = None) -> Outlook:
+    """What is uncertain about `year`, its committed entries included.
+
+    Parameters
+    ----------
+    year
+        The computed plan; its committed entries count as planned (scale 1).
+    given_stage
+        The stage whose commit is taken as hit: as many records as committed enter it, in every
+        month, and only what follows is uncertain. Sources that enter below it stay as they are.
+    opened
+        What `open_months` gives, where it is known already.
+    """
+    plan = year.plan
+    transitions = used_transitions(year)
+    lags = LagScale(plan.uncertainty.lag_cv)
+    number = {_key(each): index for index, each in enumerate(transitions)}
+    if opened is None:
+        opened = open_months(year) if lags.cv > 0 else (np.zeros(YEAR),) * len(opened_rows(year))
+    rows = [*_new_rows(year, given_stage, lags), *_open_rows(year, lags, opened)]
+    paths = np.full((len(rows), len(plan.stages) - 1), len(transitions))
+    for row, (cell, start, *_) in zip(paths, rows, strict=True):
+        steps = [number[_key(each)] for each in plan.path(cell.segment, cell.source)[start:]]
+        row[len(row) - len(steps) :] = steps
+    return Outlook(
+        goal=float(year.targets[:, :YEAR].sum()),
+        won=float(year.won_arr[:, :YEAR].sum()),
+        rates=Rates(np.array([each.rate for each in transitions]), np.array([_evidence(each) for each in transitions])),
+        paths=paths,
+        landing=np.stack([row[2] for row in rows]),
+        is_open=np.array([row[3] for row in rows]),
+        volumes=np.array([row[4] for row in rows]),
+        value=np.array([row[5] for row in rows]),
+        spread=np.array([_deal_cv(plan, row[0]) * row[5] for row in rows]),
+        chance=np.array([row[6] for row in rows]),
+        rho=plan.uncertainty.rho,
+        lags=lags,
+        volume_cv=plan.uncertainty.volume_cv,
+        rate_names=tuple(step_name(each) for each in transitions),
+        source_names=tuple(plan.sources),
+    )
+
+
+def used_transitions(year: PlannedYear) -> list[Transition]:
+    """The transitions the cells use, the last step first: rates close to the win rest on the fewest records."""
+    used = {_key(each): each for cell in year.cells for each in year.plan.path(cell.segment, cell.source)}
+    stated = [_key(each) for each in year.plan.transitions]
+    steps = list(pairwise(year.plan.stage_ids))
+    order = {key: (-steps.index((key[0] or "", key[1] or "")), stated.index(key)) for key in used}
+    return [used[key] for key in sorted(used, key=order.__getitem__)]
+
+
+def _key(transition: Transition) -> tuple[str | None, ...]:
+    return transition.from_stage, transition.to_stage, transition.segment, transition.source
+
+
+def _evidence(transition: Transition) -> float:
+    return np.inf if transition.evidence is None else transition.evidence
+
+
+def step_name(transition: Transition) -> str:
+    """What a reader calls a transition: its stages, then the segment and source it is stated for."""
+    where = [shown(part) for part in (transition.segment, transition.source) if part is not None]
+    return ", ".join([f"{transition.from_stage} to {transition.to_stage}", *where])
+
+
+def _deal_cv(plan: Plan, cell: Cell) -> float:
+    acv = plan.segments[cell.segment].acv
+    return (acv.sd or 0.0) / acv.mean
+
+
+_Row = tuple[Cell, int, np.ndarray, bool, int, float, float]
+
+
+def _new_rows(year: PlannedYear, given_stage: str | None, lags: LagScale) -> Iterator[_Row]:
+    """Cell, stage its records are in, landing, whether open, volume, value of a win, chance of a record."""
+    sources = list(year.plan.sources)
+    for cell, flow in zip(year.cells, year.flows, strict=True):
+        at = cell.stages.index(given_stage) if given_stage in cell.stages else None
+        start = at or 0
+        landing = _landing(year, cell, flow, start, lags)
+        volume = sources.index(cell.source) if at is None else len(sources)
+        chance = 0.0 if at is None else _chance(year, cell, flow[start], start)
+        yield cell, start, landing, False, volume, cell.acv, chance
+
+
+def _chance(year: PlannedYear, cell: Cell, entries: np.ndarray, start: int) -> float:
+    """Chance of a win in the year of one record that enters at `start`, weighted by what it brings. [0-1]
+
+    Of a known number of entries e_t with chances p_t the wins have the variance sum e_t p_t (1 - p_t).
+    """
+    months = YEAR - year.first
+    chances = landing_chances(cell.lags[start:], months, year.start, (-year.first, months)) * cell.rates_to_won[start]
+    brought = entries[:months] * chances
+    return min(float(brought @ chances / brought.sum()), 1.0) if brought.sum() > 0 else 0.0
+
+
+def _landing(year: PlannedYear, cell: Cell, flow: np.ndarray, start: int, lags: LagScale) -> np.ndarray:
+    """Wins in the year if every rate after `start` were 1, by lag; at the planned lags exactly the plan's."""
+    wins = float(flow[-1][max(-year.first, 0) : YEAR - year.first].sum()) / cell.rates_to_won[start]
+    window = (-year.first, YEAR - year.first)
+    return lags.tied(entries_landing(cell.lags[start:], flow[start], year.start, window, lags), wins)
+
+
+def _open_rows(year: PlannedYear, lags: LagScale, opened: Opened) -> Iterator[_Row]:
+    """Groups of open records: each record a chance of its own, of a value known in the mean."""
+    stretched = open_by_month(opened, year.start, -year.first, lags.factors)
+    for (cell, group, found), months in zip(opened_rows(year), stretched, strict=True):
+        wins, rate = float(found.wins[:YEAR].sum()), float(cell.rates_to_won[group.stage])
+        by_lag = months.sum(axis=1) / rate
+        value = float(found.arr[:YEAR].sum()) / wins
+        items = float(group.items.sum()) - found.dead_items
+        chance = min(wins / items, 1.0) if items > 0 else 0.0
+        none = len(year.plan.sources)
+        landing = lags.tied(by_lag, wins / rate)
+        yield cell, group.stage, landing, True, none, value if value > 0 else cell.acv, chance

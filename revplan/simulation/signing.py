@@ -1,0 +1,185 @@
+"""The number to sign, beside the expected commit and what the sources' ceilings allow.
+
+`revplan plan`, `simulate` and `sign`, the pages and the app all read it here, so that they cannot disagree.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from revplan.funnel.year import PlannedYear
+from revplan.ground.errors import shown
+from revplan.ground.formats import commitment, counted, listed, plural, show
+from revplan.plan.stages import titles_of
+from revplan.simulation.curve import MOST
+from revplan.simulation.scenarios import entries_by_stage, largest_scales
+from revplan.simulation.simulate import Simulation
+from revplan.simulation.tables import WITHIN, finite
+
+EVEN = 0.4, 0.6  # chances that are about a coin toss
+STEP = 0.01  # of the confidences that are offered
+
+
+@dataclass(frozen=True, eq=False)
+class ToSign:
+    """What a simulated plan asks to be signed: times its expected commit, in whole entries of every stage."""
+
+    simulation: Simulation
+
+    @property
+    def stage(self) -> str:
+        """The stage that is signed for."""
+        return self.simulation.year.plan.commit_stage
+
+    @property
+    def confidence(self) -> float:
+        """Chance of the goal that the number to sign gives. [0-1]"""
+        return self.simulation.confidence
+
+    @property
+    def scale(self) -> float | None:
+        """Times the expected commit; None where no volume gives the confidence. [ratio]"""
+        return finite(self.simulation.signed.scale.value)
+
+    @cached_property
+    def expected(self) -> Mapping[str, float]:
+        """The expected commit: entries of the year by stage that meet the goal in expectation as far as it can be. [records]"""
+        return entries_by_stage(self.simulation.year)
+
+    @cached_property
+    def entries(self) -> Mapping[str, int | None]:
+        """What to sign for the year by stage, rounded up; None where no volume gives the confidence. [records]"""
+        scale = self.scale
+        return {stage: None if scale is None else commitment(scale * count) for stage, count in self.expected.items()}
+
+    @property
+    def number(self) -> int | None:
+        """What to sign at the commit stage. [records]"""
+        return self.entries[self.stage]
+
+    @property
+    def chance(self) -> float:
+        """Chance of the goal that the expected commit gives. [0-1]"""
+        return self.simulation.outcome.chance_of_goal.value
+
+    @cached_property
+    def ceilings(self) -> Mapping[str, float]:
+        """By source with a ceiling: times the expected commit up to which it keeps it. [ratio]"""
+        return largest_scales(self.simulation.year)
+
+    @property
+    def most(self) -> float:
+        """Times the expected commit up to which every source keeps its ceiling; infinite without one. [ratio]"""
+        return min(self.ceilings.values(), default=float("inf"))
+
+    @property
+    def is_above_ceilings(self) -> bool:
+        """Whether the number to sign asks a source for more than its ceiling allows."""
+        return self.scale is not None and self.scale > self.most * WITHIN
+
+    @property
+    def binding(self) -> tuple[str, ...]:
+        """The sources whose ceiling is reached first."""
+        return tuple(name for name, scale in self.ceilings.items() if scale <= self.most * (1 + 1e-6))
+
+    @cached_property
+    def highest_within_ceilings(self) -> float:
+        """The highest chance of the goal that entries within the ceilings give, or any entries where none is stated. [0-1]"""
+        return self.simulation.chance_at(min(self.most, MOST))
+
+    @cached_property
+    def offered(self) -> float | None:
+        """The highest confidence in whole percents that can be signed within the ceilings; None where none can. [0-1]"""
+        percents = math.floor(self.highest_within_ceilings / STEP + 1e-9)
+        asked = [round(STEP * each, 2) for each in range(min(percents, 99), 0, -1)]
+        for confidence in asked[:3]:  # the curve is joined between its nodes, so that a point may lie a little above it
+            if at_confidence(self.simulation, confidence).scale_within(self.most):
+                return confidence
+        return None
+
+    def scale_within(self, most: float) -> bool:
+        """Whether there is a number to sign, of at most `most` times the expected commit."""
+        return self.scale is not None and self.scale <= most * WITHIN
+
+
+def at_confidence(simulation: Simulation, confidence: float) -> ToSign:
+    """The same plan, to be signed at another confidence."""
+    return ToSign(simulation.at_confidence(confidence))
+
+
+def in_parts(asked: ToSign) -> str:
+    """What of the number to sign is luck, ignorance and insurance, in one sentence; empty where no volume is enough."""
+    parts, given = asked.simulation.signed_parts, asked.simulation.year.plan.uncertainty
+    if asked.scale is None or not parts.luck > 0:
+        return ""
+    luck, ignorance, insurance = (f"{parts.steps[name]:+.0%}" for name in ("luck", "ignorance", "insurance"))
+    market = (
+        f"rates move together at {given.rho:.0%}, delays stray by {given.lag_cv:.0%}, volumes by {given.volume_cv:.0%}"
+    )
+    return (
+        f"Against the expected commit that is {luck} for luck (how many deals come, and how large), {ignorance} because the rates "
+        f"are estimates, {insurance} as insurance against a market that moves ({market})."
+    )
+
+
+def signed_year(asked: ToSign) -> PlannedYear:
+    """The year with the entries to sign in the place of the expected commit; as it is where no volume gives the confidence."""
+    return scaled(asked.simulation.year, 1.0 if asked.scale is None else asked.scale)
+
+
+def scaled(year: PlannedYear, scale: float) -> PlannedYear:
+    """The year with `scale` times its entries from the plan date on."""
+    return replace(year, flows=tuple(flow * scale for flow in year.flows))
+
+
+# --- in words ------------------------------------------------------------------------------------
+
+
+def sentence(asked: ToSign) -> str:
+    """What to sign, what the plan gives in expectation and what the ceilings allow, in one line."""
+    if not asked.simulation.view.goal > 0:
+        return "To sign: nothing, for the year asks for no new ARR."
+    return f"To sign: {to_sign_words(asked)}. {expected_words(asked)}. {ceiling_words(asked)}."
+
+
+def to_sign_words(asked: ToSign) -> str:
+    """What to sign and how sure it is: 992 SQLs, which reach the goal in 80% of the years."""
+    sure, title = show(asked.confidence, "share"), _title(asked)
+    if asked.number is None:
+        return f"no number of {_several(asked)} reaches the goal in {sure} of the years"
+    if not asked.number:
+        return f"no new {_several(asked)}, for what exists already reaches the goal in {sure} of the years"
+    return f"{counted(asked.number, title, kind='commitment')}, which {_verb(asked.number)} the goal in {sure} of the years"
+
+
+def expected_words(asked: ToSign) -> str:
+    """The expected commit and its chance, about a coin toss where it is one."""
+    number = commitment(asked.expected[asked.stage])
+    toss = ", about a coin toss" if EVEN[0] <= asked.chance <= EVEN[1] else ""
+    share = show(round(asked.chance, 3), "share")
+    return f"Expected commit: {counted(number, _title(asked), kind='commitment')}, {share} of the years{toss}"
+
+
+def ceiling_words(asked: ToSign) -> str:
+    """Up to which confidence the ceilings allow, and whose are reached first."""
+    highest = show(round(asked.highest_within_ceilings, 3), "share")
+    if not asked.ceilings:
+        return "No source states a ceiling" + (f"; volume alone gives up to {highest}" if asked.scale is None else "")
+    names = listed([shown(name) for name in asked.binding[:3]])
+    several = len(asked.binding) > 1
+    return f"The ceiling{'s' * several} of {names} allow{'s' * (not several)} up to {highest}"
+
+
+def _title(asked: ToSign) -> str:
+    return titles_of(asked.simulation.year.plan.stages)[asked.stage]
+
+
+def _several(asked: ToSign) -> str:
+    return plural(_title(asked))
+
+
+def _verb(number: int) -> str:
+    return "reaches" if number == 1 else "reach"

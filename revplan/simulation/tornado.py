@@ -1,0 +1,93 @@
+"""Which driver decides: the year at each driver's own P10 and P90, and its share of the year's variance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtri
+
+from revplan.ground.errors import shown
+from revplan.ground.formats import steady_order
+from revplan.simulation.draws import Bank
+from revplan.simulation.outlook import Outlook
+from revplan.simulation.trials import LAG, LUCK, MARKET, SHARED, Odds, Trials, cumulants, drivers, wins
+
+Z90 = 1.2815515655446004  # 90 % quantile of the standard normal
+COLUMNS = 256  # settings of the drivers worked out together
+
+
+@dataclass(frozen=True)
+class Swing:
+    """What one driver moves. [plan currency]"""
+
+    driver: str
+    low: float
+    """New ARR with the driver at its P10, the others at their medians."""
+    high: float
+    """New ARR with the driver at its P90, the others at their medians."""
+    share: float
+    """Share of the year's variance that goes with this driver alone. [0-1]"""
+
+
+def tornado(view: Outlook, trials: Trials, bank: Bank) -> tuple[Swing, ...]:
+    """Every driver that is uncertain, the largest swing first."""
+    named = list(_named(view))
+    shares = _shares(trials, bank)
+    arr = _arr_at(view, [number for number, _ in named])
+    swings = [
+        Swing(name, float(low), float(high), float(shares[number]))
+        for (number, name), (low, high) in zip(named, arr, strict=True)
+    ]
+    order = steady_order([-abs(swing.high - swing.low) for swing in swings])
+    return tuple(swings[number] for number in order)
+
+
+def _named(view: Outlook) -> Iterator[tuple[int, str]]:
+    """The drivers that are uncertain: their row in the bank, and what a reader calls them."""
+    unsure = np.flatnonzero(~view.rates.certain)
+    if view.rho > 0 and len(unsure):
+        yield MARKET, "the market (all rates together)"
+    if view.lags.cv > 0:
+        yield LAG, "lags"
+    yield LUCK, "number and size of deals"
+    if view.volume_cv > 0:
+        yield from ((SHARED + index, f"volume of {shown(name)}") for index, name in enumerate(view.source_names))
+    rates = SHARED + len(view.source_names)
+    yield from ((rates + int(index), f"rate {view.rate_names[index]}") for index in unsure)
+
+
+def _arr_at(view: Outlook, numbers: list[int]) -> np.ndarray:
+    """New ARR with each driver at its P10 and at its P90: shape (drivers, 2). [plan currency]"""
+    settings = np.zeros((drivers(view), 2 * len(numbers)))
+    for index, number in enumerate(numbers):
+        settings[number, 2 * index : 2 * index + 2] = -Z90, Z90
+    found = [_arr(view, settings[:, start : start + COLUMNS]) for start in range(0, settings.shape[1], COLUMNS)]
+    return np.concatenate(found).reshape(-1, 2)
+
+
+def _arr(view: Outlook, settings: np.ndarray) -> np.ndarray:
+    rates = SHARED + len(view.source_names)
+    own = settings[rates:] + np.sqrt(view.rho) * settings[MARKET]
+    fixed, scaled = cumulants(view, wins(view, own, settings[LAG], settings[SHARED:rates]))
+    return Odds.of_cumulants(fixed + scaled).quantile(settings[LUCK])
+
+
+def _shares(trials: Trials, bank: Bank) -> np.ndarray:
+    """Squared rank correlation of each driver with the year's ARR; drivers are independent. [0-1]
+
+    The rank regression of Saltelli and Sobol (1995, https://doi.org/10.1016/0951-8320(95)00099-2), in
+    normal scores; what is missing to 1 is what drivers do together.
+    """
+    count = len(trials.arr)
+    scores = np.empty(count)
+    scores[np.argsort(trials.arr, kind="stable")] = ndtri((np.arange(count) + 0.5) / count)
+    together, squares, begin = np.zeros(bank.drivers), np.zeros(bank.drivers), 0
+    for number in range(bank.blocks):
+        normals = bank.block(number)
+        part = scores[begin : begin + normals.shape[1]]
+        together += np.einsum("dn,n->d", normals, part)
+        squares += np.einsum("dn,dn->d", normals, normals)
+        begin += normals.shape[1]
+    return together**2 / np.maximum(squares * float(scores @ scores), 1e-300)

@@ -1,0 +1,340 @@
+"""Chances of a year's ARR given its rates: a compound Poisson sum by its first three cumulants.
+
+The sum is taken as a cubic of a standard normal with the same mean, variance and skewness: the
+cube-root transformation of Wilson and Hilferty (1931, https://doi.org/10.1073/pnas.17.12.684). Mixed
+over the trials it gives a smooth distribution function, so a quantile is not the step function of a
+sample: conditional Monte Carlo (Asmussen and Glynn, 2007, ISBN 978-0-387-69033-9, chapter V).
+
+The trials: for each, the first three cumulants of the year's ARR given its rates, lags and volumes.
+
+How many deals then come, and how large they are, is left to the law of compound Poisson sums: its
+first three cumulants are matched and its chances integrated without drawing (`odds.py`).
+
+How the year may come out: bands, chances, shortfalls, each with its Monte-Carlo standard error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+
+import numpy as np
+from scipy.interpolate import PchipInterpolator
+from scipy.special import ndtr, ndtri
+
+from revplan.simulation.draws import Bank
+from revplan.simulation.outlook import Outlook
+
+LEAST_BEND, MOST_BEND = 1e-4, 0.5  # below, the cubic is the normal itself; above, less than one deal is expected
+LEAST_RISE = 1e-9  # chances closer than this to each other, or to 0 or 1, say nothing
+
+
+@dataclass(frozen=True, eq=False)
+class Odds:
+    """The law of ARR, one per trial; their mixture is the law of the year."""
+
+    mean: np.ndarray
+    sd: np.ndarray
+    bend: np.ndarray
+    """A sixth of the skewness."""
+
+    @classmethod
+    def of_cumulants(cls, cumulants: np.ndarray) -> Odds:
+        """The law with the given mean, variance and third cumulant: shape (3, trials)."""
+        mean, variance, third = cumulants
+        sd = np.sqrt(np.maximum(variance, 1e-24 * np.maximum(mean, 1.0) ** 2))
+        bend = np.clip(third / (6 * sd**3), -MOST_BEND, MOST_BEND)
+        return cls(mean, sd, np.where(np.abs(bend) < LEAST_BEND, LEAST_BEND, bend))
+
+    def quantile(self, normal: np.ndarray) -> np.ndarray:
+        """ARR of each trial at a standard normal of its own. [plan currency]"""
+        return np.maximum(self.mean + self.sd * self.deviation(normal), 0.0)
+
+    def deviation(self, normal: np.ndarray) -> np.ndarray:
+        """How many standard deviations from its mean each trial's ARR lies at a standard normal."""
+        g = self.bend
+        return ((1 - g**2 + g * normal) ** 3 - 1) / (3 * g) + g**5 / 3
+
+    @cached_property
+    def _lines(self) -> tuple[np.ndarray, ...]:
+        """What the way back from an ARR to its normal needs: the cube of a root is a + b ARR, the normal c + d root."""
+        g = self.bend
+        slope = 3 * g / self.sd
+        return 1 - g**6 - slope * self.mean, slope, g - 1 / g, 1 / g
+
+    def _normal(self, x: float) -> np.ndarray:
+        """The standard normal at which each trial's ARR is x."""
+        a, b, c, d = self._lines
+        found = b * x
+        found += a
+        np.cbrt(found, out=found)
+        found *= d
+        found += c
+        return found
+
+    def below(self, x: float) -> np.ndarray:
+        """Chance of less than `x` in each trial; ARR is never below 0. [0-1]"""
+        return ndtr(self._normal(x)) if x > 0 else np.zeros(len(self.mean))
+
+    def shortfall(self, x: float) -> np.ndarray:
+        """Expected amount by which ARR misses `x` in each trial: E[max(x - ARR, 0)]. [plan currency]"""
+        if x <= 0:
+            return np.zeros(len(self.mean))
+        g, normal = self.bend, self._normal(x)
+        a, density, part = 1 - g**2, np.exp(-(normal**2) / 2) / np.sqrt(2 * np.pi), ndtr(normal)
+        cube = a**3 * part - 3 * a**2 * g * density + 3 * a * g**2 * (part - normal * density)
+        cube -= g**3 * (normal**2 + 2) * density
+        deviation = (cube - part) / (3 * g) + g**5 / 3 * part
+        return np.maximum((x - self.mean) * part - self.sd * deviation, 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Inverse:
+    """A rising chance, known at some nodes, read backwards: a monotone curve through them.
+
+    Chances are joined in normal scores, in which the law of a year is nearly straight.
+    """
+
+    nodes: np.ndarray
+    chances: np.ndarray
+
+    @classmethod
+    def through(cls, nodes: np.ndarray, chances: np.ndarray) -> Inverse:
+        """The curve through the nodes at which the chance rises."""
+        rising = np.append(True, np.diff(np.maximum.accumulate(chances)) > LEAST_RISE)[: len(nodes)]
+        inside = rising & (chances > LEAST_RISE) & (chances < 1 - LEAST_RISE)
+        kept = inside if inside.any() else rising
+        return cls(nodes[kept], np.clip(chances[kept], LEAST_RISE, 1 - LEAST_RISE))
+
+    @cached_property
+    def _curve(self) -> PchipInterpolator:
+        return PchipInterpolator(ndtri(self.chances), self.nodes)
+
+    def at(self, chance: float) -> float:
+        """Where the chance is `chance`; beyond the nodes the last of them."""
+        if len(self.nodes) == 1:
+            return float(self.nodes[0])
+        return float(self._curve(ndtri(np.clip(chance, self.chances[0], self.chances[-1]))))
+
+    def slope(self, chance: float) -> float:
+        """By how much more the place changes than the chance, there; 0 beyond the nodes."""
+        if len(self.nodes) == 1 or not self.chances[0] <= chance <= self.chances[-1]:
+            return 0.0
+        normal = ndtri(chance)
+        density = np.exp(-(normal**2) / 2) / np.sqrt(2 * np.pi)
+        return float(self._curve.derivative()(normal) / density)
+
+
+MARKET, LAG, LUCK, SHARED = 0, 1, 2, 3  # drivers by row of the bank; then volumes by source, then rates
+ROUND = 2**15  # trials worked out together; more of them are averaged round by round
+
+
+@dataclass(frozen=True, eq=False)
+class Trials:
+    """Trials of one year, `size` to a block."""
+
+    fixed: np.ndarray
+    """Shape (3, trials): cumulants of the ARR that comes without new entries."""
+    scaled: np.ndarray
+    """Shape (3, trials): cumulants of the ARR that committed entries bring; they grow with the entries."""
+    luck: np.ndarray
+    """Standard normal of the number and size of deals."""
+    size: int
+    """Trials of a whole block."""
+
+    @cached_property
+    def odds(self) -> Odds:
+        """The law of the year's ARR with the entries as planned."""
+        return self.odds_at(1.0)
+
+    def odds_at(self, scale: float) -> Odds:
+        """The law of the year's ARR with `scale` times the entries."""
+        return Odds.of_cumulants(self.fixed + scale * self.scaled)
+
+    @cached_property
+    def arr(self) -> np.ndarray:
+        """The year's ARR in each trial, deals drawn. [plan currency]"""
+        return self.odds.quantile(self.luck)
+
+    def standard_error(self, per_trial: np.ndarray) -> float:
+        """Monte-Carlo standard error of the mean of a quantity, from the scatter between blocks."""
+        whole = len(per_trial) // self.size
+        if whole < 2:
+            return float("nan")
+        means = per_trial[: whole * self.size].reshape(whole, self.size).mean(axis=1)
+        return float(means.std(ddof=1) / np.sqrt(whole))
+
+
+def drivers(view: Outlook) -> int:
+    """Independent normals that a trial of `view` takes."""
+    return SHARED + len(view.source_names) + len(view.rates.mean)
+
+
+def trials_of(view: Outlook, bank: Bank, numbers: range | None = None) -> Trials:
+    """The trials of some blocks of `bank`; of all where none are named."""
+    parts = [_block(view, bank.block(number)) for number in (range(bank.blocks) if numbers is None else numbers)]
+    fixed, scaled, luck = (np.concatenate(part, axis=-1) for part in zip(*parts, strict=True))
+    return Trials(fixed, scaled, luck, bank.size)
+
+
+def _block(view: Outlook, normals: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rates = SHARED + len(view.source_names)
+    own = normals[rates:]
+    if view.rho > 0:
+        own = np.sqrt(1 - view.rho) * own
+        own += np.sqrt(view.rho) * normals[MARKET]
+    fixed, scaled = cumulants(view, wins(view, own, normals[LAG], normals[SHARED:rates]))
+    return fixed, scaled, normals[LUCK]
+
+
+def wins(view: Outlook, rates: np.ndarray, lag: np.ndarray, volumes: np.ndarray) -> np.ndarray:
+    """Expected wins of each row in each trial, from the normals of its drivers: shape (rows, trials). [deals]"""
+    found = path_products(view, view.rates.at(rates))
+    found *= view.lags.read(view.landing, lag)
+    if view.volume_cv > 0:
+        found *= volume_factors(view, volumes)[view.volumes]
+    return np.maximum(found, 0.0, out=found)
+
+
+def path_products(view: Outlook, rates: np.ndarray) -> np.ndarray:
+    """Product of the rates along each row's path, the market's excess taken out: shape (rows, trials)."""
+    rates = np.vstack([rates, np.ones((1, rates.shape[1]))])
+    steps = view.paths.T[(view.paths != len(view.rates.mean)).any(axis=0)]
+    found = np.repeat(1 / view.excess[:, None], rates.shape[1], axis=1)
+    for step in steps:
+        found *= rates[step]
+    return found
+
+
+def volume_factors(view: Outlook, normals: np.ndarray) -> np.ndarray:
+    """Factor of each source's volume, log-normal with mean 1; a last row of ones. [ratio]"""
+    sigma = np.sqrt(np.log1p(view.volume_cv**2))
+    return np.vstack([np.exp(sigma * normals - sigma**2 / 2), np.ones((1, normals.shape[1]))])
+
+
+def cumulants(view: Outlook, wins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cumulants of ARR without new entries and of what committed entries bring: shape (3, trials) each."""
+    fixed, scaled = (
+        np.einsum("kr,rn->kn", view.value_cumulants[:, rows], wins[rows]) for rows in (view.is_open, ~view.is_open)
+    )
+    fixed[0] += view.won
+    return fixed, scaled
+
+
+LEVELS = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
+NEAR, HALVINGS = 0.01, 30  # how far the chance at a node may lie from its share; how often that is mended
+WORST = 0.10  # share of the years that the conditional value at risk averages over
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure of the simulation and how far it may be off for want of trials."""
+
+    value: float
+    standard_error: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The distribution of the year's new ARR. [plan currency]"""
+
+    mean: Estimate
+    sd: Estimate
+    bands: tuple[Estimate, ...]
+    """ARR that the year stays below with the chances LEVELS."""
+    chance_of_goal: Estimate
+    """Chance that new ARR reaches the goal. [0-1]"""
+    expected_shortfall: Estimate
+    """What is missed of the goal in expectation, E[max(goal - ARR, 0)]. [plan currency]"""
+    cvar_10: Estimate
+    """Mean of the worst tenth of the years. [plan currency]"""
+
+    @property
+    def p10(self) -> Estimate:
+        """ARR that nine years in ten exceed. [plan currency]"""
+        return self.bands[LEVELS.index(0.10)]
+
+    @property
+    def p50(self) -> Estimate:
+        """ARR that every second year exceeds. [plan currency]"""
+        return self.bands[LEVELS.index(0.50)]
+
+    @property
+    def p90(self) -> Estimate:
+        """ARR that one year in ten exceeds. [plan currency]"""
+        return self.bands[LEVELS.index(0.90)]
+
+
+def outcome(trials: Trials, goal: float) -> Outcome:
+    """The distribution of the year's ARR over `trials`, deals integrated out."""
+    odds = trials.odds
+    mean = float(odds.mean.mean())
+    squares = odds.sd**2 + (odds.mean - mean) ** 2
+    sd = float(np.sqrt(squares.mean()))
+    bands = _bands(trials)
+    p10 = bands[LEVELS.index(WORST)].value
+    missed = odds.shortfall(p10) / WORST
+    return Outcome(
+        mean=Estimate(mean, trials.standard_error(odds.mean)),
+        sd=Estimate(sd, trials.standard_error(squares) / (2 * sd) if sd > 0 else 0.0),
+        bands=bands,
+        chance_of_goal=estimate(trials, 1 - odds.below(goal)),
+        expected_shortfall=estimate(trials, odds.shortfall(goal)),
+        cvar_10=Estimate(max(p10 - float(missed.mean()), 0.0), trials.standard_error(missed)),
+    )
+
+
+def estimate(trials: Trials, per_trial: np.ndarray) -> Estimate:
+    """The mean of a quantity over the trials."""
+    return Estimate(float(per_trial.mean()), trials.standard_error(per_trial))
+
+
+def _bands(trials: Trials) -> tuple[Estimate, ...]:
+    """ARR at each of LEVELS: the chances at the quantiles of the draws, deals integrated out, read backwards."""
+    shares = (LEVELS[0] / 2, *LEVELS, 1 - LEVELS[0] / 2)
+    draws = np.sort(trials.arr)
+    places, per_trial = zip(*(_place(trials, share, draws) for share in shares), strict=True)
+    inverse = Inverse.through(np.array(places), np.array([float(each.mean()) for each in per_trial]))
+    errors = [trials.standard_error(each) for each in per_trial[1:-1]]
+    return tuple(
+        Estimate(max(inverse.at(share), 0.0), error * inverse.slope(share))
+        for share, error in zip(LEVELS, errors, strict=True)
+    )
+
+
+def _place(trials: Trials, share: float, draws: np.ndarray) -> tuple[float, np.ndarray]:
+    """ARR with about `share` of the years below it, and the chances of less in each trial.
+
+    The quantile of the draws; where they are so few, or so many of them nothing, that it lies far off,
+    it is looked for by halving.
+    """
+    low, high = 0.0, 2 * (float(draws[-1]) or 1.0)
+    place = min(max(float(draws[int(share * len(draws))]), low), high)
+    for _ in range(HALVINGS):
+        below = trials.odds.below(place)
+        miss = float(below.mean()) - share
+        if abs(miss) < NEAR:
+            break
+        low, high = (low, place) if miss > 0 else (place, high)
+        place = (low + high) / 2
+    return place, below
+
+
+def averaged(estimates: Sequence[Estimate], trials: Sequence[int]) -> Estimate:
+    """One estimate from those of independent rounds, weighted by their trials."""
+    weights = np.asarray(trials, dtype=float) / sum(trials)
+    values, errors = np.array([[each.value, each.standard_error] for each in estimates]).T
+    known = np.isfinite(errors)
+    error = float(np.sqrt(((weights * errors)[known] ** 2).sum())) if known.any() else float("nan")
+    return Estimate(float(weights @ values), error)
+
+
+def merged(outcomes: Iterable[tuple[int, Outcome]]) -> Outcome:
+    """One outcome from those of independent rounds, in their order."""
+    counts, found = zip(*outcomes, strict=True)
+    if len(found) == 1:
+        return found[0]
+    bands = tuple(averaged(same, counts) for same in zip(*(each.bands for each in found), strict=True))
+    names = [field.name for field in fields(Outcome) if field.name != "bands"]
+    return Outcome(bands=bands, **{name: averaged([getattr(each, name) for each in found], counts) for name in names})

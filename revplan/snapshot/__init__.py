@@ -1,0 +1,1 @@
+"""What the records say on a day, for the model; and whether plan and records fit."""

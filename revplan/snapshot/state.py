@@ -1,0 +1,306 @@
+"""What the records say about a plan: its open pipeline, what is won, the rates it does not state.
+
+What the records show of a running year: entries by stage, and how many of a cohort are won in the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from revplan.crm.mapping import in_spelling_of
+from revplan.crm.records import EVERY, History, read_records
+from revplan.funnel.funnel import HORIZON
+from revplan.funnel.pipeline import OpenGroup
+from revplan.funnel.year import CellName, Known
+from revplan.ground.errors import DataError, PlanError
+from revplan.ground.formats import counted
+from revplan.ground.tables import conform
+from revplan.plan.model import Plan
+from revplan.plan.parts import Transition
+from revplan.rates.estimates import estimate_transitions, transitions_block
+from revplan.rates.expected import known_of
+from revplan.rates.forecast import USUAL_CV, count_quantiles
+from revplan.rates.hazards import Hazards, open_records, wins_by_day
+from revplan.rates.parts import OWN_LAG
+from revplan.rates.spells import NEVER, Spells, day_number, loss_incidence, open_items, spells_of, stage_entries
+
+RECENT_MONTHS = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Records:
+    """The history behind a plan, in the plan's own names."""
+
+    history: History
+    entries: pd.DataFrame
+    """Table stage_entries."""
+    open_items: pd.DataFrame
+    """Table open_items: open on the evening before the plan date."""
+    losses: pd.DataFrame
+    """Table loss_incidence."""
+    estimates: pd.DataFrame
+    """Table estimates: rates and lags the history supports."""
+
+
+def read_history(plan: Plan, folder: Path) -> Records | None:
+    """The records that `plan` names, as known on the evening before the plan date; None where it names none.
+
+    Raises
+    ------
+    DataError
+        If the CRM file or its data are at fault, or its stages are not the plan's.
+    """
+    if plan.history is None:
+        return None
+    history = _spelled(read_records(folder / plan.history.leads, plan.plan_date - timedelta(days=1)), plan)
+    unknown = [stage for stage in history.stages if stage not in plan.stage_ids]
+    if unknown or history.stages[-1] != plan.stage_ids[-1]:
+        raise DataError.at(
+            f"{plan.history.leads}, stages",
+            f"the CRM file has {' - '.join(history.stages)}, the plan {' - '.join(plan.stage_ids)}; "
+            "use the plan's stage ids in the CRM file, the last one included",
+        )
+    estimates = estimate_transitions(history, history.as_of)
+    return Records(
+        history=history,
+        entries=in_plan(stage_entries(history), plan),
+        open_items=in_plan(open_items(history, history.as_of), plan),
+        losses=loss_incidence(history, history.as_of, estimates),
+        estimates=estimates,
+    )
+
+
+def _spelled(history: History, plan: Plan) -> History:
+    """`history` with segments and sources written as the plan writes them, where only what cannot be seen differs."""
+    tables = (history.stage_history, history.records)
+    named = [
+        table.assign(
+            segment=in_spelling_of(plan.segments, table["segment"]),
+            source=in_spelling_of(plan.sources, table["source"]),
+        )
+        for table in tables
+    ]
+    return replace(history, stage_history=named[0], records=named[1])
+
+
+def in_plan(frame: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    """`frame` with the plan's names: a plan with one segment (or source) takes the records of all."""
+    only = {"segment": list(plan.segments), "source": list(plan.sources)}
+    return frame.assign(**{key: names[0] for key, names in only.items() if len(names) == 1})
+
+
+def with_history_rates(plan: Plan, records: Records | None) -> Plan:
+    """`plan` with the rates of its history for the steps it states no rate for.
+
+    Raises
+    ------
+    PlanError
+        If a step then still has no rate.
+    """
+    if records is None:
+        return plan
+    stated = {(each.from_stage, each.to_stage) for each in plan.transitions}
+    basis = f"CRM records to {records.history.as_of}"
+    found = [
+        Transition.model_validate({**block, "basis": f"{basis}, {_rests_on(block, conversions)}"})
+        for block, conversions in zip(
+            transitions_block(records.estimates), records.estimates["conversions"], strict=True
+        )
+        if (block["from"], block["to"]) not in stated
+        and block.get("segment", next(iter(plan.segments))) in plan.segments
+        and block.get("source", next(iter(plan.sources))) in plan.sources
+    ]
+    known = stated | {(each.from_stage, each.to_stage) for each in found}
+    lacking = [pair for pair in pairwise(plan.stage_ids) if pair not in known]
+    if lacking:
+        steps = ", ".join(f"{start} to {end}" for start, end in lacking)
+        raise PlanError.at("transitions", f"neither the plan nor its records give a rate for {steps}; state one")
+    return plan.model_copy(update={"transitions": (*plan.transitions, *found)})
+
+
+def _rests_on(block: Mapping[str, object], conversions: float) -> str:
+    """How many conversions a rate rests on, and whether its delay is that of a wider group."""
+    borrowed = {"segment", "source"} & set(block) and conversions < OWN_LAG
+    return counted(round(conversions), "conversion") + (", the delay near that of a wider group" if borrowed else "")
+
+
+def known(plan: Plan, records: Records | None) -> Known:
+    """What the records say on the plan date, cell by cell."""
+    if records is None:
+        return Known()
+    return Known(
+        open_groups=_open_groups(plan, records),
+        won=_won(plan, records),
+        recent=_recent(plan, records.entries),
+    )
+
+
+def _open_groups(plan: Plan, records: Records) -> Mapping[CellName, tuple[OpenGroup, ...]]:
+    losses = {key: _by_day(rows) for key, rows in records.losses.groupby(["segment", "stage"], observed=True)}
+    whole = records.estimates[records.estimates["source"] == EVERY]
+    rates = dict(zip(zip(whole["segment"], whole["from_stage"], strict=True), whole["rate"], strict=True))
+    none_recorded = np.zeros(1)
+    groups: dict[CellName, list[OpenGroup]] = {}
+    cells = set(plan.cells)
+    keys = ["segment", "source", "stage"]
+    for (segment, source, stage), rows in records.open_items.groupby(keys, observed=True, sort=False):
+        path = plan.stage_ids[plan.stage_ids.index(plan.entry_stage(source)) :] if (segment, source) in cells else ()
+        if stage in path[:-1]:
+            of = segment if (segment, stage) in losses else EVERY
+            lost, went_on = losses.get((of, stage), none_recorded), rates.get((of, stage), rates.get((EVERY, stage)))
+            groups.setdefault((segment, source), []).append(_group(rows, path.index(stage), lost, went_on))
+    return {cell: tuple(found) for cell, found in groups.items()}
+
+
+def _group(rows: pd.DataFrame, stage: int, lost: np.ndarray, went_on: float | None) -> OpenGroup:
+    by_age = rows.groupby("age_days")[["items", "amount", "items_with_amount"]].sum()
+    return OpenGroup(
+        stage=stage,
+        ages=by_age.index.to_numpy(dtype=float),
+        items=by_age["items"].to_numpy(dtype=float),
+        values=by_age["amount"].to_numpy(dtype=float),
+        lost=lost,
+        lost_beside=went_on,
+        unpriced=(by_age["items"] - by_age["items_with_amount"]).to_numpy(dtype=float),
+    )
+
+
+def _by_day(rows: pd.DataFrame) -> np.ndarray:
+    """The share recorded lost by each whole day of age, from the steps of the table."""
+    ages = rows["age_days"].to_numpy(dtype=int)
+    shares = np.concatenate([[0.0], rows["share"].to_numpy(dtype=float)])
+    return shares[np.searchsorted(ages, np.arange(ages[-1] + 1), side="right")]
+
+
+def _won(plan: Plan, records: Records) -> Mapping[CellName, tuple[np.ndarray, np.ndarray]]:
+    """Wins and their ARR closed before the plan date, in the months of the two fiscal years."""
+    history = records.history
+    wins = history.stage_history[history.stage_history["stage"] == history.stages[-1]]
+    wins = in_plan(wins.merge(history.records[["record", "amount"]], on="record"), plan)
+    month = (wins["entered_on"].dt.year - plan.first_month.year) * 12 + wins["entered_on"].dt.month
+    wins = wins.assign(month=month - plan.first_month.month)
+    wins = wins[(wins["month"] >= 0) & (wins["month"] < HORIZON)]
+    cells = set(plan.cells)
+    found = {}
+    for (segment, source), rows in wins.groupby(["segment", "source"], observed=True):
+        if (segment, source) in cells:
+            worth = rows["amount"].fillna(plan.segments[segment].acv.mean)
+            found[segment, source] = (
+                np.bincount(rows["month"], minlength=HORIZON).astype(float),
+                np.bincount(rows["month"], worth, minlength=HORIZON),
+            )
+    return found
+
+
+def _recent(plan: Plan, entries: pd.DataFrame) -> Mapping[CellName, float]:
+    """Entries a month of each cell where its source enters: the mean of the last three whole months. [records]"""
+    this = pd.Period(plan.plan_date, freq="M")
+    recent = entries[(entries["month"] < this) & (entries["month"] >= this - RECENT_MONTHS)]
+    sums = recent.groupby(["segment", "source", "stage"], observed=True)["entries"].sum()
+    wanted = ((segment, source, plan.entry_stage(source)) for segment, source in plan.cells)
+    return {(cell[0], cell[1]): float(sums.get(cell, 0.0)) / RECENT_MONTHS for cell in wanted}
+
+
+AHEAD = 1095  # days for which open records are followed; nothing much is won later
+SETTLED = 0.05  # share of a cohort's wins still to come below which its rate is final
+LOW_HIGH = np.array([0.1, 0.9])
+
+
+def came_flow(history: History, since: date) -> pd.DataFrame:
+    """Table flow: entries of every stage by month that the records show from `since` on. [records]
+
+    Records whose first day lies before `since` are its opening part, their wins before it included.
+    A win without an amount counts no ARR.
+    """
+    start = pd.Timestamp(since)
+    rows = history.stage_history.merge(history.records[["record", "amount"]], on="record")
+    won = rows["stage"] == history.stages[-1]
+    first = rows.groupby("record")["entered_on"].transform("min")
+    rows = rows.assign(
+        part=np.where(first < start, "opening", "new"),
+        month=rows["entered_on"].dt.to_period("M"),
+        entries=1.0,
+        arr=rows["amount"].fillna(0.0) * won,
+    )
+    rows = rows[(rows["entered_on"] >= start) | won]
+    keys = ["segment", "source", "stage", "month", "part"]
+    return conform(rows.groupby(keys, observed=True)[["entries", "arr"]].sum().reset_index(), "flow")
+
+
+@dataclass(frozen=True, eq=False)
+class Fates:
+    """The records as arrays, with the hazards by which open ones go on."""
+
+    spells: Spells
+    chain: tuple[Hazards, ...]
+
+    @property
+    def ever_won(self) -> bool:
+        """Whether any record was ever won: where none was, nothing tells how many will be."""
+        return bool((self.spells.entered[:, -1] < NEVER).any())
+
+    @property
+    def keys(self) -> pd.DataFrame:
+        """Segment and source of every cell."""
+        return pd.DataFrame(self.spells.cells, columns=["segment", "source"])
+
+    def entered(self, stage: str) -> np.ndarray:
+        """Day on which each record entered `stage`, or came in at a later one; NEVER where it did not."""
+        place = np.maximum(self.spells.stages.index(stage), self.spells.first_stage())
+        inside = place < len(self.spells.stages)
+        place = np.minimum(place, len(self.spells.stages) - 1)
+        return np.where(inside, self.spells.entered[np.arange(len(place)), place], NEVER)
+
+    def known_since(self) -> np.ndarray:
+        """Day of each record's first entry."""
+        return self.spells.entered.min(axis=1)
+
+    def cohort(self, chosen: np.ndarray) -> pd.DataFrame:
+        """By cell: entries, won, still expected to be won, and open, of the `chosen` records. [records]"""
+        spells, cells = self.spells, len(self.spells.cells)
+        mine = replace(spells, entered=np.where(chosen[:, None], spells.entered, NEVER))
+        stock = [open_records(mine, stage) for stage in range(len(self.chain))]
+        nothing = np.zeros((len(self.chain), cells, AHEAD))
+        still = sum((np.bincount(each.cell, minlength=cells) for each in stock), np.zeros(cells))
+        return self.keys.assign(
+            entries=np.bincount(spells.cell[chosen], minlength=cells).astype(float),
+            won=np.bincount(spells.cell[chosen & (spells.entered[:, -1] < NEVER)], minlength=cells).astype(float),
+            expected=np.minimum(wins_by_day(stock, nothing, self.chain).sum(axis=1), still),
+            open=still,
+        )
+
+
+def fates_of(history: History) -> Fates:
+    """The records of `history`, and their hazards."""
+    spells = spells_of(history)
+    return Fates(spells, known_of(spells, 1).chain)
+
+
+def within(days: np.ndarray, first: date, last: date) -> np.ndarray:
+    """Which of `days` lie between two days, both included."""
+    return (days >= day_number(first)) & (days <= day_number(last))
+
+
+def provisional(cohort: pd.DataFrame) -> pd.Series:
+    """Whether a cohort's win rate may still move: a part of its wins is still to come, or none has come yet."""
+    coming = cohort["expected"] > SETTLED * (cohort["won"] + cohort["expected"])
+    return coming | ((cohort["won"] == 0) & (cohort["open"] > 0))
+
+
+def eventual_rate(cohort: pd.DataFrame) -> tuple[float, float, float]:
+    """Share of a cohort that is won in the end, with P10 and P90; NaN where nothing entered. [0-1]
+
+    What is won already is certain; of what is open the expected wins scatter like a forecast's.
+    """
+    entries, won, expected, still = (float(cohort[name].sum()) for name in ("entries", "won", "expected", "open"))
+    if entries == 0:
+        return np.nan, np.nan, np.nan
+    low, high = np.minimum(count_quantiles(expected, USUAL_CV, LOW_HIGH), still)
+    return (won + expected) / entries, (won + min(low, expected)) / entries, (won + max(high, expected)) / entries

@@ -1,0 +1,372 @@
+"""A running year held against its plan: what was promised, what came, and why, for a board pack."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from revplan.crm.actuals import read_actuals
+from revplan.crm.records import STALE_DAYS, History, last_recorded, stale
+from revplan.funnel.tables import cell_values_table, quarters_table, targets_table
+from revplan.funnel.year import PlannedYear
+from revplan.ground.calendar import MONTHS_PER_YEAR
+from revplan.ground.formats import money_digits, show
+from revplan.ground.tables import empty
+from revplan.plan.file import read_plan, real_path
+from revplan.plan.model import Plan
+from revplan.simulation.scenarios import what_if
+from revplan.simulation.simulate import Simulation, simulate
+from revplan.snapshot.fit import doubts
+from revplan.snapshot.state import Fates, came_flow, fates_of
+from revplan.tracking import comparison
+from revplan.tracking import landing as standing
+from revplan.tracking import notes as said
+from revplan.tracking import promise as promising
+from revplan.tracking import scorecard as covering
+from revplan.tracking import scorecard as movements
+from revplan.tracking import variance as bridging
+from revplan.tracking.comparison import Sides
+from revplan.tracking.held import (
+    day_written,
+    in_plan_names,
+    last_day_known,
+    promised_year,
+    records_on,
+    refuse_others,
+    year_from_here,
+)
+from revplan.tracking.periods import Span, quarter_span, whole_year, year_so_far
+from revplan.tracking.promise import narrowed, promised_flow
+from revplan.tracking.scorecard import promise_by_source
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class BoardBook:
+    """A plan's year as known on a day; each table is made when it is first asked for."""
+
+    year: PlannedYear
+    """What was signed, or is to be: the plan as computed on its plan date, its entries those of the promise; of one
+    segment where one is named."""
+    expected: PlannedYear
+    """The same with the entries of the expected commit."""
+    quarter: Span
+    history: History | None
+    """The records as known on the day; None where the plan names none, or nothing can have come yet."""
+    actual: pd.DataFrame | None
+    segment: str
+    now: PlannedYear | None
+    """The rest of the year by today's records and rates; None where there are no records, or it has not begun."""
+    signed: str
+    """Who signed the promise and when; empty where nobody did."""
+    scale: float | None
+    """Times the expected commit that is promised; None where no volume gives the confidence. [ratio]"""
+    doubts: tuple[str, ...] = ()
+    """What is doubtful about how plan, records and actuals go together: it comes first."""
+    read: tuple[str, ...] = ()
+    """What was understood of the actuals, and how."""
+
+    def __repr__(self) -> str:
+        return f"<BoardBook {self.plan.name}: {self.plan.period_label(self.quarter.name)}, as of {self.as_of}>"
+
+    @property
+    def plan(self) -> Plan:
+        """The promised plan."""
+        return self.year.plan
+
+    @property
+    def decimals(self) -> int:
+        """Decimals of its amounts of money: none from a goal of 1,000 on, more where a plan counts in millions."""
+        return money_digits(self.year.bridge.new_arr / 10)
+
+    @property
+    def as_of(self) -> date:
+        """The last day known."""
+        return self.quarter.as_of
+
+    @property
+    def state(self) -> str:
+        """What a reader must know of the day first, in one sentence."""
+        start = self.plan.first_month.start_time.date()
+        if self.as_of < start:
+            return f"The year begins on {show(start, 'date')}; nothing can have come yet."
+        if not self.quarter.has_begun:
+            begins = show(self.quarter.first.start_time.date(), "date")
+            return f"{self.plan.period_label(self.quarter.name)} begins on {begins}; nothing of it can have come yet."
+        promise = self.signed or self._unsigned
+        return f"{self.plan.period_label(self.quarter.label)}, as known on {show(self.as_of, 'date')}; {promise}."
+
+    @property
+    def _unsigned(self) -> str:
+        """What a year is held against that nobody signed."""
+        sure = show(self.plan.commit.confidence, "share")
+        if self.scale is None:
+            return f"not signed: no volume gives {sure}, so it is held against the expected commit"
+        return f"held against what is to sign for {sure}, not signed"
+
+    @property
+    def period_labels(self) -> dict[str, str]:
+        """Id to what a reader calls it, of every period that a table may name."""
+        spans = [self.quarter, *(self.quarter.earlier(back) for back in (1, 4)), *self.spans]
+        ids = {*self.quarters["quarter"], *(name for span in spans for name in (span.name, span.label))}
+        ids |= {str(self.plan.first_month.year), *self.coverage["period"], *self.landing["period"]}
+        months = {str(month): show(month, "month") for month in self.plan.months}
+        return {**{name: self.plan.period_label(name) for name in sorted(ids)}, **months}
+
+    @property
+    def stale(self) -> str:
+        """That the records end long before the last day known, so that all is too low; empty where they do not."""
+        return "" if self.history is None else stale(self.history)
+
+    @property
+    def lacking_of_year(self) -> str:
+        """What the records lack of a year that is over, in words; empty where they reach from its first days to its last."""
+        if self.history is None:
+            return "no records are named"
+        whole = whole_year(self.plan.first_month, self.as_of)
+        entered = self.history.stage_history["entered_on"]
+        begin, end = entered.min().date(), last_recorded(self.history)
+        if begin > whole.first.start_time.date() + timedelta(days=STALE_DAYS):
+            return f"the records begin on {show(begin, 'date')}"
+        if end < whole.last.end_time.date() - timedelta(days=STALE_DAYS):
+            return f"the records end on {show(end, 'date')}"
+        inside = whole.within(entered.dt.to_period("M"))
+        return "" if inside.any() else "the records hold nothing of it"
+
+    @cached_property
+    def spans(self) -> list[Span]:
+        """The periods counted: the quarter, and the year up to its end; none where nothing can have come."""
+        both = (self.quarter, year_so_far(self.quarter, self.plan.first_month))
+        return [span for span in both if self.quarter.has_begun and span.has_begun]
+
+    @cached_property
+    def sides(self) -> Sides:
+        """What was promised and what came, in the tables they share."""
+        came = None if self.history is None else came_flow(self.history, self.plan.plan_date)
+        return Sides(
+            year=self.year,
+            targets=targets_table(self.year),
+            promised=promised_flow(self.year),
+            came=_of_segment(came, self.segment),
+            actual=_of_segment(self.actual, self.segment),
+            stage=self.stage,
+        )
+
+    @property
+    def stage(self) -> str:
+        """The commit stage; the next one that the records know where they lack it."""
+        stages = self.plan.stage_ids[self.plan.stage_ids.index(self.plan.commit_stage) :]
+        recorded = self.history.stages if self.history else stages
+        return next(stage for stage in stages if stage in recorded)
+
+    @cached_property
+    def fates(self) -> Fates | None:
+        """The records as arrays, with the hazards by which open ones go on."""
+        return None if self.history is None else fates_of(self.history)
+
+    @cached_property
+    def promise(self) -> pd.DataFrame:
+        """Table promise."""
+        stages = self.plan.stage_ids
+        recorded = self.history.stages if self.history else stages
+        flows = promising.Flows(self.sides.promised, self.sides.came, stages, recorded)
+        return promising.promise(flows, self.spans)
+
+    @cached_property
+    def promise_money(self) -> pd.DataFrame:
+        """Table promise_money."""
+        rows = [row for span in self.spans for row in comparison.money_rows(self.sides, span)]
+        return promising.promise_money(rows)
+
+    @cached_property
+    def reached_by_month(self) -> pd.DataFrame:
+        """Table reached_by_month."""
+        year = whole_year(self.plan.first_month, self.as_of)
+        sides = self.sides
+        return promising.reached_by_month(sides.targets, sides.promised, sides.came, year, self.stage)
+
+    @cached_property
+    def quarters(self) -> pd.DataFrame:
+        """Table quarters, of the expected commit."""
+        return quarters_table(self.expected)
+
+    @cached_property
+    def variance(self) -> pd.DataFrame:
+        """Table variance, of the quarter and of the year so far."""
+        made = [bridging.variance(self.variance_cells(span), span, self.decimals) for span in self.spans if self.fates]
+        return pd.concat(made, ignore_index=True) if made else empty("variance")
+
+    def variance_factors(self, span: Span) -> pd.DataFrame:
+        """Table variance_factors of a period."""
+        if self.fates is None:
+            return empty("variance_factors")
+        came = comparison.came_terms(self.sides, self.fates, span, self.segment)
+        return bridging.factors(comparison.planned_terms(self.sides, span), came)
+
+    def variance_cells(self, span: Span) -> pd.DataFrame:
+        """Table variance_cells of a period."""
+        return bridging.variance_cells(self.variance_factors(span))
+
+    @cached_property
+    def three_numbers(self) -> pd.DataFrame:
+        """Table three_numbers: flow, conversion and CAC."""
+        if self.fates is None or not self.spans:
+            return empty("three_numbers")
+        return standing.three_numbers(self.sides, self.fates, self.quarter, self.segment)
+
+    @cached_property
+    def coverage(self) -> pd.DataFrame:
+        """Table coverage: of the quarter that comes next or still runs, and of the rest of the year."""
+        if self.now is None or self.now.first >= MONTHS_PER_YEAR:
+            return empty("coverage")
+        coming = quarter_span("", self.plan.first_month, self.as_of + timedelta(days=1))
+        spans = [coming, whole_year(self.plan.first_month, self.as_of)]
+        return covering.coverage(standing.open_pipeline(self.now), standing.remaining(self.now, spans))
+
+    @cached_property
+    def simulation(self) -> Simulation | None:
+        """What is left of the year simulated, or the plan before the year begins; None where nothing is left."""
+        year = self.now or self.year
+        return simulate(year) if year.first < MONTHS_PER_YEAR else None
+
+    @cached_property
+    def landing(self) -> pd.DataFrame:
+        """Table landing: of the quarter, once it has begun, and of the whole year; of the year as planned before it begins."""
+        whole = whole_year(self.plan.first_month, self.as_of)
+        if not whole.has_begun:
+            return standing.landing(self.year, self.simulation, [whole], float("nan"))
+        if self.now is None or self.history is None:
+            return empty("landing")
+        pace = standing.recent_pace(self.history, self.now, self.segment)
+        return standing.landing(self.now, self.simulation, [*self.spans[:1], whole], pace)
+
+    @cached_property
+    def promise_by_source(self) -> pd.DataFrame:
+        """Table promise_by_source: of the quarter, every source where it enters."""
+        if self.sides.came is None or not self.spans:
+            return empty("promise_by_source")
+        entered = {name: self.plan.entry_stage(name) for name in self.plan.sources}
+        worth = cell_values_table(self.year)
+        return promise_by_source(self.sides.promised, self.sides.came, self.quarter, entered, worth)
+
+    @cached_property
+    def what_if(self) -> pd.DataFrame:
+        """Table what_if: the plan's scenarios applied to what is left of the year, or to the plan before it begins.
+
+        Empty where one segment is looked at: scenarios are of the whole company.
+        """
+        if not self.plan.scenarios or self.segment or self.simulation is None:
+            return empty("what_if")
+        return what_if(self.simulation, self.plan)
+
+    @cached_property
+    def arr_bridge(self) -> pd.DataFrame:
+        """Table arr_bridge: of the quarter and of the year so far, as far as booked."""
+        booked = [comparison.booked_part(self.sides, span) for span in self.spans]
+        spans = [(span, basis) for span, basis in booked if span is not None]
+        if self.actual is None or not spans:
+            return empty("arr_bridge")
+        terms = standing.year_terms(self.year, self.segment)
+        planned = movements.planned_movements(terms, self.sides.targets, self.plan.months)
+        return movements.arr_bridge(terms.opening, planned, self.sides.actual, spans)
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know beside the tables, one sentence each; the state of things first."""
+        if not self.spans:
+            return (self.state, *self.doubts)
+        parts = (
+            said.no_records(self.history),
+            said.silent_records(self.history, self.as_of),
+            said.never_won(self.history),
+            said.two_books(self.sides, self.spans),
+            said.short_promise(self.promise_money, self.plan),
+            said.young_cohorts(self.three_numbers, self.sides),
+            said.late_pipeline(self.coverage, self.plan),
+            said.unplanned(self.sides),
+            said.other_stage(self.sides),
+        )
+        return (self.state, *self.doubts, *(note for part in parts for note in part), *self.read)
+
+
+def _of_segment(table: pd.DataFrame | None, segment: str) -> pd.DataFrame | None:
+    return table if table is None or not segment else table[table["segment"] == segment]
+
+
+def open_board(
+    plan_path: str | Path,
+    quarter: str = "",
+    as_of: date | str | None = None,
+    against: str | Path = "",
+    segment: str = "",
+) -> BoardBook:
+    """The plan at `plan_path` held against its records and actuals.
+
+    Parameters
+    ----------
+    plan_path
+        The plan file; the files it names are looked for in its folder.
+    quarter
+        A quarter of the plan's year, such as Q3 FY26 or 2026-Q3; the one the last day known lies in if empty.
+    as_of
+        The last day known, such as 2026-09-30: the quarter's last day, or the records' if that is earlier, if left out.
+    against
+        The promise to hold it against, if not the plan itself: a folder that `revplan sign` wrote, or a plan file.
+    segment
+        The one segment to look at; all if empty.
+
+    Raises
+    ------
+    PlanError
+        If the plan, the promise, the quarter or the segment is at fault.
+    DataError
+        If the records or actuals it names are.
+    """
+    path = real_path(plan_path)
+    live, folder = read_plan(path), path.parent
+    promise = promised_year(real_path(against or path))
+    promised, of_promise = promise.year, promise.doubts
+    refuse_others(live, promised.plan, segment)
+    actuals = read_actuals(live, folder)
+    actual = None if actuals is None else actuals.table
+    day = day_written(as_of) or last_day_known(live, folder, actual, quarter)
+    records = records_on(live, folder, day) if day >= live.first_month.start_time.date() else None
+    return BoardBook(
+        year=narrowed(promised, segment) if segment else promised,
+        expected=narrowed(promise.expected, segment) if segment else promise.expected,
+        quarter=quarter_span(quarter, live.first_month, day, live.fiscal_year.names),
+        history=None if records is None else in_plan_names(records.history, promised.plan),
+        actual=actual,
+        segment=segment,
+        now=year_from_here(promised, records, day, segment),
+        signed=promise.signed,
+        scale=promise.scale,
+        doubts=tuple(
+            dict.fromkeys((*(() if records else of_promise), *doubts(live, records, actuals, Path(plan_path))))
+        ),
+        read=() if actuals is None else actuals.read,
+    )
+
+
+def open_before(book: BoardBook, plan_path: str | Path, against: str | Path = "") -> BoardBook | None:
+    """The same year as known on the evening before the quarter of `book`; None where the year had not begun then.
+
+    Parameters
+    ----------
+    book
+        The year as known now.
+    plan_path, against
+        As for `open_board`.
+
+    Raises
+    ------
+    PlanError, DataError
+        As `open_board`.
+    """
+    evening = book.quarter.first.start_time.date() - timedelta(days=1)
+    if not book.spans or evening < book.plan.first_month.start_time.date():
+        return None
+    return open_board(plan_path, as_of=evening, against=against, segment=book.segment)

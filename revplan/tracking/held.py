@@ -1,0 +1,152 @@
+"""What a board book is made of, read from files: the promise, the records of a day, the rest of the year."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import pandas as pd
+
+from revplan.crm.records import History, read_records
+from revplan.funnel.funnel import HORIZON
+from revplan.funnel.year import PlannedYear, plan_year
+from revplan.ground.errors import Fault, PlanError, shown
+from revplan.ground.formats import show
+from revplan.plan.file import read_plan
+from revplan.plan.model import Plan
+from revplan.record.signed import read_record
+from revplan.record.summary import by_line
+from revplan.simulation.signing import ToSign, scaled
+from revplan.simulation.simulate import simulate
+from revplan.snapshot.fit import doubts
+from revplan.snapshot.state import Records, known, read_history, with_history_rates
+from revplan.tracking.periods import quarter_span
+from revplan.tracking.promise import narrowed, rest_of_year
+
+
+def day_written(as_of: date | str | None) -> date | None:
+    """A day that may be written as text; None where nothing is said.
+
+    Raises
+    ------
+    PlanError
+        If the text is no day.
+    """
+    if not isinstance(as_of, str):
+        return as_of
+    try:
+        return date.fromisoformat(as_of) if as_of else None
+    except ValueError:
+        raise PlanError.at("as_of", f"got {shown(as_of)!r}; write the last day known as 2026-09-30") from None
+
+
+@dataclass(frozen=True, eq=False)
+class Promise:
+    """What a running year is held against: what was signed, or what is to be signed."""
+
+    year: PlannedYear
+    """The plan as it was computed on its plan date, with the entries that were signed."""
+    expected: PlannedYear
+    """The same with those of its expected commit."""
+    signed: str
+    """Who signed, and when; empty where nobody did."""
+    scale: float | None
+    """Times the expected commit; None where no volume gives the confidence: the expected commit stands. [ratio]"""
+    doubts: tuple[str, ...]
+
+
+def promised_year(path: Path) -> Promise:
+    """The promise at `path`: what was signed, of a signed folder; what is to be signed, of a plan file.
+
+    Raises
+    ------
+    PlanError
+        If the plan is at fault, its records do not fit it, or the folder at `path` is no signed plan.
+    DataError
+        If the records it names are.
+    """
+    signed, scale = "", None
+    record = None
+    if path.is_dir():
+        record = read_record(path)
+        by, day = by_line(record.signature), show(record.signature.on, "date")
+        path, signed, scale = record.plan_path, f"signed by {by} on {day}", record.signature.scale
+    plan = read_plan(path)
+    records = read_history(plan, path.parent)
+    doubtful = () if signed else doubts(plan, records, None, path)  # what was signed stands as it was
+    expected = plan_year(with_history_rates(plan, records), known(plan, records))
+    if record is None:
+        scale = ToSign(simulate(expected)).scale
+    year = scaled(expected, 1.0 if scale is None else scale)
+    return Promise(year, expected, signed, scale, doubtful)
+
+
+def refuse_others(live: Plan, promised: Plan, segment: str) -> None:
+    """Refuses a promise of another year or of other stages, and a segment that it lacks.
+
+    Raises
+    ------
+    PlanError
+        With all of them at once.
+    """
+    faults = []
+    if live.year != promised.year:
+        faults.append(
+            Fault("against", f"is of the year from {promised.first_month}, the plan of that from {live.first_month}")
+        )
+    if live.stage_ids != promised.stage_ids:
+        stages = f"{' - '.join(promised.stage_ids)}, the plan {' - '.join(live.stage_ids)}"
+        faults.append(Fault("against", f"has the stages {stages}; what came cannot be held against it"))
+    if segment and segment not in promised.segments:
+        names = ", ".join(shown(name) for name in promised.segments)
+        faults.append(Fault("segment", f"got {shown(segment)!r}; the plan's segments are {names}"))
+    if faults:
+        raise PlanError(faults)
+
+
+def last_day_known(plan: Plan, folder: Path, actual: pd.DataFrame | None, quarter: str) -> date:
+    """The last day that records or actuals know, or the last one of the quarter if that is earlier."""
+    if plan.history is not None:
+        last = read_records(folder / plan.history.leads).as_of
+    elif actual is not None and len(actual):
+        last = actual["month"].max().end_time.date()
+    else:
+        last = plan.plan_date - timedelta(days=1)
+    if not quarter:
+        return last
+    return min(last, quarter_span(quarter, plan.first_month, last, plan.fiscal_year.names).last.end_time.date())
+
+
+def records_on(plan: Plan, folder: Path, day: date) -> Records | None:
+    """The records of the plan as known at the end of `day`."""
+    return read_history(plan.model_copy(update={"plan_date": day + timedelta(days=1)}), folder)
+
+
+def in_plan_names(history: History, plan: Plan) -> History:
+    """The history in the plan's names; records without an amount are worth the segment's mean deal."""
+    only = {
+        key: next(iter(names))
+        for key, names in (("segment", plan.segments), ("source", plan.sources))
+        if len(names) == 1
+    }
+    deals = {name: segment.acv.mean for name, segment in plan.segments.items()}
+    found = history.records.assign(**only)
+    found["amount"] = found["amount"].fillna(found["segment"].map(deals))
+    return replace(history, stage_history=history.stage_history.assign(**only), records=found)
+
+
+def year_from_here(promised: PlannedYear, records: Records | None, day: date, segment: str) -> PlannedYear | None:
+    """The rest of the year: entries as promised, rates as the records give them now, the plan's where they give none."""
+    if records is None:
+        return None
+    pairs = set(zip(records.estimates["from_stage"], records.estimates["to_stage"], strict=True))
+    stated = tuple(each for each in promised.plan.transitions if (each.from_stage, each.to_stage) not in pairs)
+    latest = promised.plan.first_month + (
+        HORIZON - 2
+    )  # a year long over is looked at within what plans are followed for
+    seen_on = min(day + timedelta(days=1), latest.start_time.date())
+    plan = promised.plan.model_copy(update={"plan_date": seen_on, "transitions": stated})
+    plan = with_history_rates(plan, records)
+    now = rest_of_year(promised, plan, known(plan, records))
+    return narrowed(now, segment) if segment else now

@@ -1,0 +1,120 @@
+"""What a reader must know beside the tables of a running year: sentences computed from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+
+import pandas as pd
+
+from revplan.crm.records import SILENT_DAYS, History, last_recorded, stale
+from revplan.ground.errors import shown
+from revplan.ground.formats import compact, counted, show
+from revplan.plan.model import Plan
+from revplan.plan.stages import titles_of
+from revplan.tracking.comparison import Sides, booked_part
+from revplan.tracking.periods import Span
+from revplan.tracking.promise import total
+
+NOTEWORTHY = 0.005  # share of a period's ARR below which nothing is said
+
+
+def no_records(history: History | None) -> Iterator[str]:
+    """That nothing can be told without records."""
+    if history is None:
+        yield "The plan names no records: entries, wins, variance, coverage and landing are not known."
+
+
+def silent_records(history: History | None, as_of: date) -> Iterator[str]:
+    """Records that end long before the day they are asked about."""
+    if history is None:
+        return
+    last = last_recorded(history)
+    silent = (as_of - last).days
+    if said := stale(history):
+        yield said
+    elif silent > SILENT_DAYS:
+        yield f"The records end on {show(last, 'date')}, {silent} days before {show(as_of, 'date')}: what came since is not in them."
+
+
+def other_stage(sides: Sides) -> Iterator[str]:
+    """That the commit stage is not recorded, and where sources that come in later are counted."""
+    plan = sides.plan
+    if sides.stage != plan.commit_stage:
+        lacking, counted = titles_of(sides.plan.stages)[plan.commit_stage], titles_of(sides.plan.stages)[sides.stage]
+        yield f"The records lack the commit stage {lacking}: entries are counted at {counted}."
+    order = plan.stage_ids
+    later = [name for name in plan.sources if order.index(plan.entry_stage(name)) > order.index(sides.stage)]
+    if later:
+        names = ", ".join(map(shown, later))
+        yield f"After {titles_of(sides.plan.stages)[sides.stage]} come in: {names}; the flow leaves them out, the variance counts them where they come in."
+
+
+def unplanned(sides: Sides) -> Iterator[str]:
+    """Records of segments and sources that the plan does not have."""
+    if sides.came is None:
+        return
+    cells = set(sides.plan.cells)
+    won = sides.came[sides.came["stage"] == sides.won]
+    rows = won[[cell not in cells for cell in zip(won["segment"], won["source"], strict=True)]]
+    if len(rows):
+        pairs = sorted({f"{shown(row.segment)} x {shown(row.source)}" for row in rows.itertuples()})
+        wins = counted(float(rows["entries"].sum()), "win is", "wins are")
+        yield f"{wins} of {', '.join(pairs[:3])}, for which the plan has no share: in the variance this is volume and mix."
+
+
+def short_promise(money: pd.DataFrame, plan: Plan) -> Iterator[str]:
+    """What the plan itself expected to miss of its goal."""
+    for period, rows in money.groupby("period", sort=False):
+        asked = rows.set_index("term")["promised"]
+        missing = asked["goal"] - asked["new_arr"]
+        if missing > NOTEWORTHY * asked["goal"]:
+            label = plan.period_label(str(period))
+            yield f"{label}: the plan expected {compact(missing, plan.currency)} less than its goal from the start."
+
+
+def never_won(history: History | None) -> Iterator[str]:
+    """That the records hold no win, so that they tell no rate and no delay of one."""
+    if history is not None and not (history.stage_history["stage"] == history.stages[-1]).any():
+        yield (
+            "No record was ever won: how many will be is not known from the records; where they show no conversion, "
+            "coverage and landing go by the plan's rates."
+        )
+
+
+def young_cohorts(three: pd.DataFrame, sides: Sides) -> Iterator[str]:
+    """Which conversions are estimates."""
+    title = titles_of(sides.plan.stages)[sides.stage]
+    for row in three.itertuples():
+        if row.provisional and pd.notna(row.rate):
+            more = show(float(row.rate * row.flow - row.won_so_far), "count")
+            band = f"{show(row.rate_low, 'share')} to {show(row.rate_high, 'share')}"
+            flow, won, rate = counted(row.flow, title), show(row.won_so_far, "count"), show(row.rate, "share")
+            yield (
+                f"Conversion to won of {sides.plan.period_label(row.period)} is provisional: of {flow}, {won} won by now, "
+                f"{more} more expected: {rate} in all ({band})."
+            )
+
+
+def late_pipeline(coverage: pd.DataFrame, plan: Plan) -> Iterator[str]:
+    """Coverage that is enough, and too late."""
+    for row in coverage.drop_duplicates("period").itertuples():  # the first row of each period is the whole
+        if row.enough and row.in_time < row.remaining:
+            late = [compact(float(each), plan.currency) for each in (row.in_time, row.remaining)]
+            period = plan.period_label(row.period)
+            yield f"The {period}: coverage is enough, but open opportunities bring {late[0]} of the missing {late[1]} in time."
+
+
+def two_books(sides: Sides, spans: list[Span]) -> Iterator[str]:
+    """Periods in which the actuals book other new ARR than the records show."""
+    if sides.came is None or sides.actual is None:
+        return
+    for span in spans:
+        booked, _ = booked_part(sides, span)
+        if booked is None:
+            continue
+        pair = total(sides.actual, booked, "new"), total(sides.came, booked, "arr")
+        if abs(pair[0] - pair[1]) > NOTEWORTHY * max(pair):
+            amounts = [compact(each, sides.plan.currency) for each in pair]
+            period = sides.plan.period_label(span.label)
+            yield f"{period}: the actuals book {amounts[0]} new ARR, the records show {amounts[1]}; find out which is right."

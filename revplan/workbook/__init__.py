@@ -1,0 +1,1 @@
+"""A plan file in, all its tables out."""

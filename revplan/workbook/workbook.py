@@ -1,0 +1,402 @@
+"""The assumption log held against a day and against the records behind the rates.
+
+A plan file in, all its tables out: what the notebooks, the commands and the app call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from revplan.crm.actuals import Actuals, read_actuals
+from revplan.funnel import tables as sheets
+from revplan.funnel.commit import Progress
+from revplan.funnel.tables import program_cac
+from revplan.funnel.year import PlannedYear, plan_year
+from revplan.ground.errors import DataError, Fault, PlanError, shown
+from revplan.ground.formats import show
+from revplan.ground.tables import columns, conform
+from revplan.ground.terminal import plain_rows
+from revplan.plan.checks import places, transition_place
+from revplan.plan.file import checked_plan, located, real_path
+from revplan.plan.model import Plan
+from revplan.plan.parts import Assumption, Scenario, Transition
+from revplan.plan.scenario import idle, idle_uncertainty, scenario_effects, scenario_plans
+from revplan.plan.stages import titles_of
+from revplan.plan.words import key_words, step_words, value_words
+from revplan.simulation.realism import Realism, realism, stretch
+from revplan.simulation.scenarios import Compared, compare, held_year
+from revplan.simulation.signing import ToSign, signed_year
+from revplan.simulation.simulate import SEED, TRIALS, Simulation, simulate
+from revplan.snapshot.fit import look_first, misfits
+from revplan.snapshot.state import Records, known, read_history, with_history_rates
+from revplan.workbook.notes import headline, notes
+
+FEW_RECORDS = 30.0
+"""Below this a rate is little more than an opinion: with 30 records and a rate of 20 % the error is 7 points."""
+
+HOLDS, EXPIRED, FEW = "holds", "expired", "few records"
+TABLE = "assumption_log"
+
+
+def assumption_log_table(plan: Plan, on: date) -> pd.DataFrame:
+    """Table assumption_log: every logged assumption, and whether it still holds on the day `on`."""
+    said = places(plan)
+    rows = [_row(plan, each, said[each.about], on) for each in plan.assumptions if each.about in said]
+    kinds = {column.name: _DTYPES.get(column.kind, "str") for column in columns(TABLE)}
+    return conform(pd.DataFrame(rows, columns=list(kinds)).astype(kinds), TABLE)
+
+
+_DTYPES = {"date": "datetime64[us]", "count": "float64"}
+
+
+def _row(plan: Plan, each: Assumption, value: object, on: date) -> tuple[Any, ...]:
+    evidence = _evidence(plan, each.about)
+    few = evidence is not None and evidence < FEW_RECORDS
+    states = [state for state, applies in ((EXPIRED, each.has_expired(on)), (FEW, few)) if applies]
+    words = value_words(each.about.rsplit(".", 1)[-1], value, plan.currency) if value is not None else ""
+    state = ", ".join(states) or HOLDS
+    dates = each.estimated, each.expires
+    return each.about, _what(plan, each.about), words, each.owner, each.source, *dates, evidence, state, each.note
+
+
+def _what(plan: Plan, about: str) -> str:
+    """A place in words: SQO to Won, mid; mid, deal; churn."""
+    head, *keys = about.split(".")
+    if head == "transitions":
+        step = [name for name in keys[2:] if name not in Transition.model_fields]
+        values = [name for name in keys[2:] if name in Transition.model_fields]
+        titles = titles_of(plan.stages)
+        return ", ".join([step_words(titles, *keys[:2], *step), *map(key_words, values)])
+    if head in {"segments", "sources", "scenarios"} and keys:
+        return ", ".join([shown(keys[0]), *map(key_words, keys[1:])])
+    return " ".join(map(key_words, keys or [head]))
+
+
+def _evidence(plan: Plan, about: str) -> float | None:
+    """Records behind the transition that `about` names, itself or one of its values."""
+    named = [each for each in plan.transitions if about == _place(each) or about.startswith(f"{_place(each)}.")]
+    return max(named, key=lambda each: len(_place(each))).evidence if named else None
+
+
+def _place(each: Transition) -> str:
+    return transition_place(each.from_stage, each.to_stage, each.segment, each.source)
+
+
+def expired(plan: Plan, on: date) -> Iterator[str]:
+    """The logged assumptions that ask for another look on the day `on`, one sentence each."""
+    for each in plan.assumptions:
+        if each.expires is not None and each.has_expired(on):
+            last = f", last estimated on {show(each.estimated, 'date')}" if each.estimated else ""
+            until = f"held until {show(each.expires, 'date')}"
+            yield f"The assumption {shown(each.about)} {until}{last}; ask {shown(each.owner)} for a new one."
+
+
+def thin_and_unlogged(plan: Plan) -> list[Transition]:
+    """Transitions on fewer than 30 records that the log does not name."""
+    logged = {each.about.removesuffix(".rate") for each in plan.assumptions}
+    thin = [each for each in plan.transitions if each.evidence is not None and each.evidence < FEW_RECORDS]
+    return [each for each in thin if _place(each) not in logged]
+
+
+LOOK = "look at this: "
+"""How a line of `check` begins that says what is doubtful."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Workbook:
+    """A computed plan and its tables; each table is made when it is first asked for."""
+
+    year: PlannedYear
+    records: Records | None = None
+    actual: pd.DataFrame | None = None
+    """Table actuals: what came, where the plan names it."""
+    doubts: tuple[str, ...] = ()
+    """What is doubtful about how plan, records and actuals go together: it comes first wherever the plan is shown."""
+    read: tuple[str, ...] = ()
+    """What was understood of the actuals, and how."""
+    held: str = ""
+    """Whose entries these are, in a sentence, where they are not the plan's own commit."""
+
+    def __repr__(self) -> str:
+        return f"<Workbook {self.plan.name}: {self.headline}>"
+
+    @property
+    def plan(self) -> Plan:
+        """The plan, with the rates of its history filled in."""
+        return self.year.plan
+
+    @cached_property
+    def bridge(self) -> pd.DataFrame:
+        """Table bridge."""
+        return sheets.bridge_table(self.year.bridge)
+
+    @cached_property
+    def targets(self) -> pd.DataFrame:
+        """Table targets."""
+        return sheets.targets_table(self.year)
+
+    @cached_property
+    def funnel(self) -> pd.DataFrame:
+        """Table funnel."""
+        return sheets.funnel_table(self.year)
+
+    @cached_property
+    def funnel_by_month(self) -> pd.DataFrame:
+        """Table funnel, summed over segments and sources."""
+        return sheets.month_stage_sums(self.funnel)
+
+    @cached_property
+    def stages(self) -> pd.DataFrame:
+        """Table stages."""
+        return sheets.stages_table(self.year)
+
+    @cached_property
+    def cell_values(self) -> pd.DataFrame:
+        """Table cell_values."""
+        return sheets.cell_values_table(self.year)
+
+    @cached_property
+    def quarters(self) -> pd.DataFrame:
+        """Table quarters."""
+        return sheets.quarters_table(self.year)
+
+    @cached_property
+    def pipeline(self) -> pd.DataFrame:
+        """Table pipeline."""
+        return sheets.pipeline_table(self.year)
+
+    @cached_property
+    def ledger(self) -> pd.DataFrame:
+        """Table ledger."""
+        return sheets.ledger_table(self.year)
+
+    @cached_property
+    def last_useful(self) -> pd.DataFrame:
+        """Table last_useful."""
+        return sheets.last_useful_table(self.year)
+
+    @cached_property
+    def commit_choices(self) -> pd.DataFrame:
+        """Table commit_choices."""
+        return sheets.commit_choices_table(self.year)
+
+    @cached_property
+    def budget(self) -> pd.DataFrame:
+        """Table budget."""
+        return sheets.budget_table(self.year)
+
+    @cached_property
+    def cac(self) -> float | None:
+        """Program CAC of the priced sources. [plan currency per deal]"""
+        spent = sheets.spend_of_year(self.budget, self.year)
+        return program_cac(sum(spent.values()), sheets.wins_of_year(self.year, spent)) if spent else None
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know beside the numbers, one sentence each."""
+        held = [self.held] if self.held else []
+        return (*self.doubts, *held, *notes(self.year, self.quarters, self.pipeline), *self.read)
+
+    @cached_property
+    def simulation(self) -> Simulation:
+        """The year simulated, with the default trials and seed."""
+        return simulate(self.year)
+
+    @cached_property
+    def to_sign(self) -> ToSign:
+        """The number to sign, beside the expected commit and what the ceilings allow."""
+        return ToSign(self.simulation)
+
+    @cached_property
+    def to_deliver(self) -> pd.DataFrame:
+        """Table funnel, its commit times what is to sign; the expected commit where no volume gives the confidence."""
+        scale = self.to_sign.scale
+        return self.funnel.assign(commit=self.funnel["commit"] * (1.0 if scale is None else scale))
+
+    @cached_property
+    def commit(self) -> pd.DataFrame:
+        """What is to sign for the year: entries of the commit stage by segment, source and month. [records]"""
+        rows = self.to_deliver
+        rows = rows[(rows["stage"] == self.plan.commit_stage) & rows["month"].isin(self.plan.months)]
+        return rows[["segment", "source", "month", "commit"]].reset_index(drop=True)
+
+    def simulate(self, trials: int = TRIALS, seed: int = SEED) -> Simulation:
+        """The year simulated with `trials` trials, as `seed` draws them.
+
+        Raises
+        ------
+        PlanError
+            If there are too few trials, or more than fit.
+        """
+        return simulate(self.year, trials=trials, seed=seed)
+
+    @cached_property
+    def realism(self) -> Realism | None:
+        """What the history says of the plan's assumptions; None where the plan names no records."""
+        return realism(self.year, self.records, signed_year(self.to_sign))
+
+    @cached_property
+    def scenarios(self) -> tuple[Compared, ...]:
+        """The plan and its scenarios side by side."""
+        return self.compared(self.simulation)
+
+    def compared(self, simulation: Simulation, progress: Progress | None = None) -> tuple[Compared, ...]:
+        """The plan and its scenarios side by side, with the trials and the seed of `simulation`."""
+        return compare(simulation, progress)
+
+    def in_scenario(self, name: str) -> Workbook:
+        """This plan's committed entries in the world of one of its scenarios: what the simulator shows of it.
+
+        Raises
+        ------
+        PlanError
+            If the plan names no such scenario.
+        """
+        if name not in self.plan.scenarios:
+            known = ", ".join(map(shown, self.plan.scenarios)) or "none"
+            raise PlanError.at("scenario", f"{shown(name)!r} is no scenario of this plan; it has {known}")
+        scenario, plan = self.plan.scenarios[name], scenario_plans(self.plan)[name]
+        return replace(self, year=held_year(self.year, plan, scenario), held=_held_words(self.plan, name, scenario))
+
+    @cached_property
+    def headline(self) -> str:
+        """What is doubtful, if anything is; goal, what to sign, largest gap, and one action with its owner."""
+        return " ".join(
+            [
+                *look_first(self.doubts),
+                headline(self.year, self.quarters, self.to_sign, stretch(signed_year(self.to_sign), self.records)),
+            ]
+        )
+
+
+def _held_words(plan: Plan, name: str, scenario: Scenario) -> str:
+    volumes = {source: scenario.volume_of(source) for source in plan.sources}
+    moved = [f"{shown(source)} {show(volume, 'share')} of them" for source, volume in volumes.items() if volume != 1]
+    of_them = f", {', '.join(moved)}" if moved else ""
+    return (
+        f"Scenario {shown(name)}, as the simulator shows it: the entries are those that the base plan commits{of_them}; "
+        "planned anew, it would ask for others."
+    )
+
+
+def open_workbook(path: str | Path, progress: Progress | None = None, scenario: str = "") -> Workbook:
+    """The computed workbook of the plan file at `path`.
+
+    Parameters
+    ----------
+    path
+        The plan file; the files it names are looked for in its folder.
+    progress
+        Called with done, total and what is being worked on, while the commit is solved.
+    scenario
+        The name of one of its scenarios, in whose world the plan's committed entries are then shown.
+
+    Raises
+    ------
+    PlanError
+        If the plan is at fault, what it names does not fit it, or it has no such scenario.
+    DataError
+        If the records or actuals it names are.
+    """
+    plan, records, actuals, doubtful = _inputs(real_path(path))
+    plan = with_history_rates(plan, records)
+    year = plan_year(plan, known(plan, records), progress)
+    table, read = (None, ()) if actuals is None else (actuals.table, actuals.read)
+    book = Workbook(year=year, records=records, actual=table, doubts=doubtful, read=read)
+    return book.in_scenario(scenario) if scenario else book
+
+
+def _inputs(path: Path) -> tuple[Plan, Records | None, Actuals | None, tuple[str, ...]]:
+    """The plan at `path`, its records, its actuals, and what is doubtful about how they go together.
+
+    Raises
+    ------
+    RevplanError
+        With the faults of all of them, and of how they fit each other, at once.
+    """
+    plan, of_plan = checked_plan(path)
+    if plan is None:
+        raise PlanError(of_plan)
+    of_data: tuple[Fault, ...] = ()
+    records: Records | None = None
+    actuals: Actuals | None = None
+    try:
+        records = read_history(plan, path.parent)
+    except DataError as error:
+        of_data = error.faults
+    try:
+        actuals = read_actuals(plan, path.parent)
+    except DataError as error:
+        of_data = (*of_data, *error.faults)
+    unfit, doubtful = ((), ()) if of_plan else misfits(plan, records, actuals)
+    if of_plan or unfit:
+        raise PlanError((*of_plan, *of_data, *located(path, unfit)))
+    if of_data:
+        raise DataError(of_data)
+    return plan, records, actuals, doubtful
+
+
+def check_plan(path: str | Path, on: date | None = None) -> tuple[str, ...]:
+    """How the files of the plan at `path` were read, line by line, where none of them is at fault.
+
+    Parameters
+    ----------
+    path
+        The plan file.
+    on
+        The day on which its assumptions must still hold; the plan date if left out.
+
+    Raises
+    ------
+    RevplanError
+        With every fault of the plan, of the files it names and of how they fit; a DataError where only the files are.
+    """
+    plan, records, actuals, doubtful = _inputs(real_path(path))
+    whole = with_history_rates(plan, records)
+    scenario_plans(whole)
+    report = () if records is None else tuple(str(line) for line in records.history.report)
+    read = () if actuals is None else actuals.read
+    look = [*doubtful, *expired(plan, on or plan.plan_date), *idle(plan), *idle_uncertainty(whole)]
+    look += [line for name in whole.scenarios for line in scenario_effects(whole, name)]
+    return (*(f"{LOOK}{line}" for line in look), *report, *read)
+
+
+def plan_answer(book: Workbook) -> dict[str, Any]:
+    """What `revplan plan --json` prints."""
+    bridge, year = book.year.bridge, book.year
+    names = (
+        "opening_arr",
+        "new_arr",
+        "expansion",
+        "contraction",
+        "churn",
+        "closing_arr",
+        "grr",
+        "grr_churn_only",
+        "nrr",
+    )
+    stages = book.stages.set_index("stage")
+    return {
+        "goal": {name: getattr(bridge, name) for name in names},
+        "stages": list(book.plan.stage_ids),
+        "required": stages["required"].to_dict(),
+        "commitment": stages["commitment"].astype(int).to_dict(),
+        "sign": {
+            "confidence": book.to_sign.confidence,
+            "highest_within_ceilings": book.to_sign.highest_within_ceilings,
+            **book.to_sign.entries,
+        },
+        "by": plain_rows(book.funnel),
+        "budget": sheets.spend_of_year(book.budget, year),
+        "cac": book.cac,
+        "value_per_entry": stages["value_per_entry"].to_dict(),
+        "shortfall": plain_rows(book.quarters.rename(columns={"shortfall": "arr", "commit_arr": "yield"})),
+        "notes": list(book.notes),
+    }
