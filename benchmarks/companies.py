@@ -27,6 +27,7 @@ from revplan.funnel.year import year_without_commit
 from revplan.ground.errors import DataError, PlanError
 from revplan.plan.model import Plan
 from revplan.rates.backtest import proportion_interval
+from revplan.rates.closings import clock_of
 from revplan.rates.estimates import estimate_transitions, estimate_warnings
 from revplan.rates.forecast import forecast_wins
 from revplan.rates.spells import loss_incidence, open_items, stage_entries
@@ -394,7 +395,7 @@ def landed(made: World, day: date, market: dict[str, float]) -> tuple[pd.DataFra
         history=known_then,
         entries=stage_entries(known_then),
         open_items=open_items(known_then, day),
-        losses=loss_incidence(known_then, day, estimates),
+        losses=loss_incidence(known_then, day, estimates, clock_of(known_then)),
         estimates=estimates,
     )
     stated = with_history_rates(stated, records)

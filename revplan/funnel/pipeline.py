@@ -11,7 +11,8 @@ import pandas as pd
 
 from revplan.funnel.funnel import HORIZON, Cell
 from revplan.ground.calendar import month_of
-from revplan.ground.lag import GRID_DAYS, Lag
+from revplan.ground.clock import Ahead, Clock
+from revplan.ground.lag import GRID_DAYS, Lag, path_day_chances
 
 KEPT_EDGES, KEPT_LAGS = 16, 512  # results kept: a scenario asks for the same again and again
 HALF_DAY = 0.5  # by which a record known at the end of a day is older, on average, than its whole days
@@ -25,7 +26,7 @@ class OpenGroup:
     stage: int
     """Index of the last stage reached, in the cell's stages."""
     ages: np.ndarray
-    """Days since that stage was entered. [days]"""
+    """Days since that stage was entered; days of work where the last step goes by a clock. [days]"""
     items: np.ndarray
     """Records of each age."""
     values: np.ndarray
@@ -70,7 +71,9 @@ class OpenYield:
     """Records past a fixed lag: taken to convert at the full rate next month. [records]"""
 
 
-def open_yield(cell: Cell, group: OpenGroup, plan_date: date, first_month: pd.Period) -> OpenYield:
+def open_yield(
+    cell: Cell, group: OpenGroup, plan_date: date, first_month: pd.Period, clock: Clock | None = None
+) -> OpenYield:
     """Wins and ARR that open records still bring, month by month. [deals, plan currency]
 
     A record of age a converts between d1 and d2 days from now with chance
@@ -79,7 +82,7 @@ def open_yield(cell: Cell, group: OpenGroup, plan_date: date, first_month: pd.Pe
     recorded; where some are not, (1-r) G would take every old record for a coming win. Rates and losses
     are estimates, so what they leave open may be less than what is still to convert: then the record is
     taken to convert, once. A record known at the end of a day is half a day older than its whole days.
-    What follows after the next stage is the composed path to won.
+    What follows after the next stage is the composed path to won; its last step goes by `clock`, where there is one.
     """
     lag, rate, worth = cell.lags[group.stage], cell.rates[group.stage], group.worth(cell.acv)
     done = lag.cdf(group.ages + HALF_DAY)
@@ -91,12 +94,30 @@ def open_yield(cell: Cell, group: OpenGroup, plan_date: date, first_month: pd.Pe
     scale = np.where(alive & (still_open > 0), rate / np.where(still_open > 0, still_open, 1.0), 0.0)
     rest = cell.rates_to_won[group.stage + 1]
     edges, totals, arrived = _month_edges(plan_date, first_month), [], []
+    ahead = None if clock is None else Ahead(clock, _evening_before(plan_date))
+    at_work = ahead is not None and group.stage == cell.won - 1
     for weights in (group.items, worth):
         leaving = _leaving_days(lag, group.ages, weights * scale)
         if overdue.any():
-            leaving += rate * float(weights @ overdue) * _next_month(plan_date)
+            next_month = _next_month(plan_date)
+            leaving += (
+                rate
+                * float(weights @ overdue)
+                * (_resized(ahead.moved(next_month)) if ahead and at_work else next_month)
+            )
         totals.append(float(leaving.sum() * rest))
-        arrived.append(rest * _arrived(leaving, cell.days_to_won(group.stage + 1), edges[-1]))
+        if ahead is None:
+            by_day = _arrived(leaving, cell.days_to_won(group.stage + 1), edges[-1])
+        elif at_work:
+            by_day = np.append(0.0, np.cumsum(ahead.back(leaving, edges[-1])))
+        else:
+            by_day = _closed(
+                cell,
+                np.convolve(leaving[: edges[-1]], path_day_chances(cell.lags[group.stage + 1 : -1])),
+                ahead,
+                edges[-1],
+            )
+        arrived.append(rest * by_day)
     return OpenYield(
         wins=_between(arrived[0], edges),
         arr=_between(arrived[1], edges),
@@ -107,6 +128,32 @@ def open_yield(cell: Cell, group: OpenGroup, plan_date: date, first_month: pd.Pe
         dead_value=float(worth @ dead),
         overdue_items=float(group.items @ overdue),
     )
+
+
+def new_wins(cell: Cell, entries: np.ndarray, plan_date: date, clock: Clock) -> np.ndarray:
+    """Wins by month of entries by month, the first of them those of the rest of the plan month. [deals]"""
+    months = month_of(plan_date) + np.arange(len(entries) + 1)
+    edges = np.maximum([(month.start_time.date() - plan_date).days for month in months], 0)
+    by_day = np.repeat(entries / np.diff(edges), np.diff(edges))
+    reaching = np.convolve(by_day, path_day_chances(cell.lags[:-1]))
+    return cell.rates_to_won[0] * _between(
+        _closed(cell, reaching, Ahead(clock, _evening_before(plan_date)), edges[-1]), edges
+    )
+
+
+def _closed(cell: Cell, reaching: np.ndarray, ahead: Ahead, days: int) -> np.ndarray:
+    """Records through the last step by the end of 0, 1, 2, ... days from now, of those that reach it day by day."""
+    at_work = ahead.moved(reaching[:days])
+    return np.append(0.0, np.cumsum(ahead.back(np.convolve(at_work, path_day_chances(cell.lags[-1:])), days)))
+
+
+def _evening_before(plan_date: date) -> int:
+    """The last day known, counted from 1970. [days]"""
+    return int(np.datetime64(plan_date, "D").astype(np.int64)) - 1
+
+
+def _resized(days: np.ndarray) -> np.ndarray:
+    return np.pad(days, (0, max(GRID_DAYS - len(days), 0)))[:GRID_DAYS]
 
 
 def _leaving_days(lag: Lag, ages: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -155,7 +202,9 @@ def _month_edges(plan_date: date, first_month: pd.Period) -> np.ndarray:
     return edges
 
 
-def open_entries(cell: Cell, group: OpenGroup, plan_date: date, first_month: pd.Period) -> np.ndarray:
+def open_entries(
+    cell: Cell, group: OpenGroup, plan_date: date, first_month: pd.Period, clock: Clock | None = None
+) -> np.ndarray:
     """Entries into each stage that open records still bring, in each of the 24 months. [records]
 
     Shape (stages, 24); the last row are the wins. A stage before the end is reached like a win of a
@@ -164,5 +213,5 @@ def open_entries(cell: Cell, group: OpenGroup, plan_date: date, first_month: pd.
     rows = np.zeros((len(cell.stages), HORIZON))
     for stage in range(group.stage + 1, len(cell.stages)):
         shorter = replace(cell, stages=cell.stages[: stage + 1], rates=cell.rates[:stage], lags=cell.lags[:stage])
-        rows[stage] = open_yield(shorter, group, plan_date, first_month).wins
+        rows[stage] = open_yield(shorter, group, plan_date, first_month, clock if stage == cell.won else None).wins
     return rows

@@ -9,8 +9,9 @@ import numpy as np
 
 from revplan.funnel.commit import ALL_QUARTERS, LAST_MONTH, QUARTERS, Limits, Progress, Task, commit_entries, worth
 from revplan.funnel.funnel import HORIZON, YEAR, Cell, Required, forward, plan_cells, required_entries, target_arr
-from revplan.funnel.pipeline import OpenGroup, OpenYield, open_yield
+from revplan.funnel.pipeline import OpenGroup, OpenYield, new_wins, open_yield
 from revplan.ground.calendar import month_of, share_gone
+from revplan.ground.clock import Clock
 from revplan.plan.goal import Bridge, solve_bridge
 from revplan.plan.model import Plan
 
@@ -30,6 +31,8 @@ class Known:
     """Wins and their ARR in each of the 24 months, by cell: what is closed before the plan date."""
     recent: Mapping[CellName, float] | None = None
     """Entries a month by cell, the mean of the last three whole months; None where no records say."""
+    clock: Clock | None = None
+    """By which the last step takes its time, the ages of its open records among them; None where that is days."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,15 @@ class PlannedYear:
     won_arr: np.ndarray
     """Shape (cells, 24): ARR closed before the plan date."""
     won_wins: np.ndarray
+    clock: Clock | None = None
+    """By which new entries close in what is expected of a running year; a plan spreads them over its quarters evenly."""
+
+    def brought(self, cell: Cell, entries: np.ndarray) -> np.ndarray:
+        """Entries into each stage of `cell` that entries by month from the plan month on bring. [records]"""
+        stages = forward(cell, entries, self.start)
+        if self.clock is not None:
+            stages[-1] = new_wins(cell, entries, self.plan.plan_date, self.clock)
+        return stages
 
     @property
     def coming(self) -> np.ndarray:
@@ -100,7 +112,7 @@ def plan_year(plan: Plan, known: Known, progress: Progress | None = None) -> Pla
     """The plan computed: required entries, the commit, and what comes without new entries."""
     year = year_without_commit(plan, known)
     entries = _commit(plan, year.cells, year.targets, year.coming, known, progress)
-    flows = tuple(forward(cell, flow, year.start) for cell, flow in zip(year.cells, entries, strict=True))
+    flows = tuple(year.brought(cell, flow) for cell, flow in zip(year.cells, entries, strict=True))
     return replace(year, flows=flows)
 
 
@@ -139,7 +151,7 @@ def required(plan: Plan, cells: tuple[Cell, ...], targets: np.ndarray) -> tuple[
 
 def _opened(cell: Cell, plan: Plan, known: Known) -> tuple[tuple[OpenGroup, OpenYield], ...]:
     groups = known.open_groups.get((cell.segment, cell.source), ())
-    return tuple((group, open_yield(cell, group, plan.plan_date, plan.first_month)) for group in groups)
+    return tuple((group, open_yield(cell, group, plan.plan_date, plan.first_month, known.clock)) for group in groups)
 
 
 def _open_sum(opened: tuple[tuple[tuple[OpenGroup, OpenYield], ...], ...], name: str) -> np.ndarray:

@@ -188,3 +188,13 @@ def own_estimate(cohort: Cohort) -> Estimate | None:
     lag = DayLag(chances / total, int(np.flatnonzero(_enough(watched))[-1]))
     conversions = int(counted[cohort.delay].sum())
     return Estimate(rate, effective / rate, conversions, lag)
+
+
+def conversions_by_day(entries: np.ndarray, chances: np.ndarray, window: int) -> np.ndarray:
+    """Conversions expected 0, 1, 2, ... days ago, up to `window`, of records that entered so many days ago."""
+    size = 2 ** int(np.ceil(np.log2(2 * max(len(entries), len(chances)))))
+    product = np.fft.irfft(np.fft.rfft(entries, size) * np.fft.rfft(chances, size).conj(), size)
+    days = np.zeros(window + 1)
+    kept = min(window + 1, len(entries))
+    days[:kept] = np.maximum(product[:kept], 0.0)
+    return days

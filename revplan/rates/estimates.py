@@ -36,9 +36,11 @@ from scipy.stats import binomtest
 
 from revplan.crm.records import EVERY, History, silence, stale
 from revplan.ground.calendar import MONTH_DAYS
-from revplan.ground.cohorts import Cohort, DayLag, Estimate, own_estimate, recorded_window
+from revplan.ground.clock import Clock
+from revplan.ground.cohorts import Cohort, DayLag, Estimate, conversions_by_day, own_estimate, recorded_window
 from revplan.ground.tables import conform, empty
 from revplan.rates.arrivals import load_notes
+from revplan.rates.closings import clock_of, closing_notes, on_clock
 from revplan.rates.parts import Entered, by_source, entered_stage, matured, parts_of
 from revplan.rates.spells import Spells, as_date, day_number, spells_of
 from revplan.rates.tails import with_tail
@@ -48,9 +50,6 @@ PREFERENCE = 3.0  # log likelihood by which a shorter window must be better
 REPLAYS, STEP, AHEAD = 12, 30, 90  # days replayed, how far apart, and days forecast
 FEWEST = 30  # conversions a window needs, now and in every replay
 LATELY = 90  # days that are compared with those before
-# Days at its end in which wins may bunch, times their share of the days from which they do; and the chance of it by luck.
-CLOSINGS = {"month": (2, 3.0), "quarter": (12, 1.5)}
-UNLIKELY = 0.001
 LEVEL = 10.0  # conversions that the level of all sources counts for in that of one
 
 
@@ -60,30 +59,6 @@ class Drift:
 
     ratio: float
     chance: float
-
-
-def closing_notes(history: History) -> tuple[str, ...]:
-    """That wins bunch at the ends of quarters or of months, in a sentence; nothing where they do not.
-
-    Delays by age know nothing of the calendar. Where deals are closed, or dated, towards an end, what is open right
-    after it has just been passed over: whole quarters come out right, parts of them and months do not.
-    """
-    rows = history.stage_history
-    won = pd.DatetimeIndex(rows.loc[rows["stage"] == history.stages[-1], "entered_on"]).normalize()
-    if len(won) < FEWEST or (won.max() - won.min()).days < 2 * LATELY:
-        return ()
-    days = pd.date_range(won.min(), won.max())
-    ends = pd.offsets.MonthEnd(0), pd.offsets.QuarterEnd(0)
-    for (name, (last, times)), end in zip(CLOSINGS.items(), ends, strict=True):
-        counted, usual = (float(((each + end - each).days < last).mean()) for each in (won, days))
-        chance = float(binomtest(round(counted * len(won)), len(won), usual, alternative="greater").pvalue)
-        if counted >= times * usual and chance < UNLIKELY:
-            return (
-                f"Wins bunch: {counted:.0%} of them fall on the last {last} days of a {name}, which are {usual:.0%} of all days. "
-                "Whole quarters are told as they come; what is told of a part of one, or of the open pipeline right after its end, "
-                "is off by more than its band says.",
-            )
-    return ()
 
 
 def best_window(cohort: Cohort, sources: Sequence[Cohort]) -> int:
@@ -158,7 +133,7 @@ def drift(cohort: Cohort, sources: Sequence[Cohort]) -> Drift | None:
     ago = (cohort.age - cohort.delay)[counted]
     expected = np.zeros(cohort.window + 1)
     for each in sources:
-        expected += _level(each, chances) * _by_day(each.entries, chances, cohort.window)
+        expected += _level(each, chances) * conversions_by_day(each.entries, chances, cohort.window)
     lately, every, number = float(expected[:LATELY].sum()), float(expected.sum()), len(ago)
     came = int((ago < LATELY).sum())
     if min(lately, every - lately) < FEWEST or number == came:
@@ -170,16 +145,6 @@ def drift(cohort: Cohort, sources: Sequence[Cohort]) -> Drift | None:
     trend = 2 * float(ndtr(-abs(float(ago.mean()) - middle) / spread))
     ratio = came / (number - came) * (every - lately) / lately
     return Drift(ratio, min(2 * min(jump, trend), 1.0))
-
-
-def _by_day(entries: np.ndarray, chances: np.ndarray, window: int) -> np.ndarray:
-    """Conversions expected 0, 1, 2, ... days ago, up to `window`, of records that entered so many days ago."""
-    size = 2 ** int(np.ceil(np.log2(2 * max(len(entries), len(chances)))))
-    product = np.fft.irfft(np.fft.rfft(entries, size) * np.fft.rfft(chances, size).conj(), size)
-    days = np.zeros(window + 1)
-    kept = min(window + 1, len(entries))
-    days[:kept] = np.maximum(product[:kept], 0.0)
-    return days
 
 
 MATURE_AGE = 0.6  # a rate is mature when p90 of the lag lies within this share of the longest watch
@@ -205,8 +170,9 @@ def estimate_transitions(history: History, as_of: date) -> pd.DataFrame:
     included. The bounds are P10 and P90.
     """
     spells = spells_of(history)
+    steps, clock = len(history.stages) - 1, clock_of(history, spells)
     spells = spells.known_on(min(spells.day, day_number(as_of)))
-    rows = [row for stage in range(len(history.stages) - 1) for row in _rows(spells, stage)]
+    rows = [row for stage in range(steps) for row in _rows(spells, stage, clock if stage == steps - 1 else None)]
     return conform(pd.DataFrame(rows), "estimates") if rows else empty("estimates")
 
 
@@ -234,8 +200,15 @@ def transitions_block(estimates: pd.DataFrame) -> list[dict[str, Any]]:
 # --- rows ----------------------------------------------------------------------------------------
 
 
-def _rows(spells: Spells, stage: int) -> Iterator[dict[str, Any]]:
-    """The rows of one transition: all records, then segments, sources, and cells of both."""
+def _rows(spells: Spells, stage: int, clock: Clock | None) -> Iterator[dict[str, Any]]:
+    """The rows of one transition, its delays told by `clock`: all records, then segments, sources, and cells of both."""
+    today = spells.day
+    if clock is not None:
+        spells = on_clock(spells, clock)
+
+    def first_day(window: int) -> int:
+        return spells.day - window if clock is None else clock.day_of(spells.day - window)
+
     entered = entered_stage(spells, stage)
     if len(entered.age) == 0:
         return
@@ -251,8 +224,8 @@ def _rows(spells: Spells, stage: int) -> Iterator[dict[str, Any]]:
     shared = {
         "from_stage": spells.stages[stage],
         "to_stage": spells.stages[stage + 1],
-        "recorded_from": pd.Timestamp(as_date(spells.day - recorded.window)),
-        "window_days": cohort.window,
+        "recorded_from": pd.Timestamp(as_date(first_day(recorded.window))),
+        "window_days": today - first_day(cohort.window),
     }
     moved = _drift_columns(drift(recorded, sources))
     bounds = _bounds(estimate.rate, *_beta(estimate.rate, estimate.evidence, PRIOR_OF_ALL))

@@ -15,8 +15,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from revplan.ground.clock import Ahead, Clock
 from revplan.ground.cohorts import Cohort, recorded_window
 from revplan.rates.arrivals import Arrivals, entries_by_day, expected_arrivals
+from revplan.rates.closings import on_clock
 from revplan.rates.hazards import Hazards, Open, hazards_on, open_on, stays_of, wins_by_day
 from revplan.rates.spells import NEVER, Spells, day_number
 
@@ -115,34 +117,45 @@ class Known:
     chain: tuple[Hazards, ...]
     stock: tuple[Open, ...]
     arrivals: Arrivals
+    clock: Clock | None
+    """By which the last step takes its time; its stock and its hazards go by days of work then."""
+
+    @property
+    def ahead(self) -> Ahead | None:
+        """The clock from this day on."""
+        return None if self.clock is None else Ahead(self.clock, self.day)
 
 
-def known_on(spells: Spells, days: Sequence[int], horizon: int) -> list[Known]:
+def known_on(spells: Spells, days: Sequence[int], horizon: int, clock: Clock | None = None) -> list[Known]:
     """What was known at the end of each of `days`, with arrivals of the next `horizon` days."""
     segment, source = spells.codes(0)[0], spells.codes(1)[0]
     steps = range(len(spells.stages) - 1)
     began = tuple(recording_began(spells, step) for step in steps)
     chains, stocks = [], []
     for step in steps:
-        stays = stays_of(spells, step)
-        chains.append(hazards_on(stays, days, began[step], segment, source))
-        stocks.append(open_on(stays, days))
+        at, then, first = spells, list(days), began[step]
+        if clock is not None and step == len(began) - 1:
+            at, then = on_clock(spells, clock), clock.by_evening(np.asarray(days)).tolist()
+            first = int(clock.of(np.array(first)))
+        stays = stays_of(at, step)
+        chains.append(hazards_on(stays, then, first, segment, source))
+        stocks.append(open_on(stays, then))
     entries, start = entries_by_day(spells)
     arrivals = [expected_arrivals(entries[:, :, : max(day - start + 1, 1)], horizon) for day in days]
     pairs = zip(days, zip(*chains, strict=True), zip(*stocks, strict=True), arrivals, strict=True)
-    return [Known(day, began, chain, stock, coming) for day, chain, stock, coming in pairs]
+    return [Known(day, began, chain, stock, coming, clock) for day, chain, stock, coming in pairs]
 
 
-def known_of(spells: Spells, horizon: int) -> Known:
+def known_of(spells: Spells, horizon: int, clock: Clock | None = None) -> Known:
     """What is known at the end of the last day."""
-    return known_on(spells, [spells.day], horizon)[0]
+    return known_on(spells, [spells.day], horizon, clock)[0]
 
 
 def means(known: Known) -> Means:
     """Wins expected on each day ahead."""
     arriving = known.arrivals.by_day
-    from_known = wins_by_day(known.stock, np.zeros_like(arriving), known.chain)
-    from_new = wins_by_day([each.without_records() for each in known.stock], arriving, known.chain)
+    from_known = wins_by_day(known.stock, np.zeros_like(arriving), known.chain, known.ahead)
+    from_new = wins_by_day([each.without_records() for each in known.stock], arriving, known.chain, known.ahead)
     return Means(from_known, from_new, known.arrivals, known.chain)
 
 
@@ -169,12 +182,12 @@ def by_month(days: np.ndarray, ends: np.ndarray) -> np.ndarray:
     return np.add.reduceat(days[..., : ends[-1]], np.append(0, ends[:-1]), axis=-1)
 
 
-def replays(spells: Spells, months: int, tell: Told | None = None) -> tuple[Known, list[Replay]]:
+def replays(spells: Spells, months: int, clock: Clock | None, tell: Told | None = None) -> tuple[Known, list[Replay]]:
     """What is known today, and forecasts of up to `months` months (3 at most) as of a month apart in the last year."""
     ahead = min(months, LEARNT_MONTHS)
     days = [months_before(spells.day, ahead + step) for step in range(REPLAYS)]
     horizon = int(month_ends(spells.day, months)[-1])
-    now, *past = known_on(spells, [spells.day, *days], horizon)
+    now, *past = known_on(spells, [spells.day, *days], horizon, clock)
     won = _Won(spells)
     done = []
     for step, then in enumerate(past):

@@ -29,7 +29,8 @@ from scipy.stats import gamma, nbinom
 from revplan.crm.records import History, silence, stale
 from revplan.ground.errors import DataError
 from revplan.rates.arrivals import load_notes
-from revplan.rates.estimates import closing_notes, recorded_only
+from revplan.rates.closings import clock_of, closing_notes, on_clock
+from revplan.rates.estimates import recorded_only
 from revplan.rates.expected import Known, Means, Replay, Told, by_month, deals_of, means, month_ends, replays
 from revplan.rates.hazards import Hazards, open_records, wins_by_day
 from revplan.rates.spells import NEVER, Spells, as_date, spells_of
@@ -169,7 +170,7 @@ def forecast_wins(history: History, months: int, tell: Told | None = None) -> Fo
             f"no record has entered it by {history.as_of}, so there is nothing to forecast from; "
             "check the stages of the CRM file, or take a later day",
         )
-    known, past = replays(spells, months, tell)
+    known, past = replays(spells, months, clock_of(history, spells), tell)
     told = _forecast(spells, months, known, past)
     doubts = (stale(history) or silence(history), *load_notes(history), *closing_notes(history), *told.warnings)
     return replace(told, warnings=tuple(filter(None, doubts)))
@@ -179,7 +180,7 @@ def _forecast(spells: Spells, months: int, basis: Known, past: list[Replay]) -> 
     ends, told = month_ends(spells.day, months), means(basis)
     spread = _Spread(past, told, months)
     known, total = by_month(told.known, ends), by_month(told.wins, ends)
-    arr = _arr(spells, told, spread)
+    arr = _arr(spells, basis, told, spread)
     return Forecast(
         as_of=as_date(spells.day),
         months=months,
@@ -234,14 +235,16 @@ def _learnt(came: list[np.ndarray], told: list[np.ndarray], summed: tuple[int, .
 Amount = tuple[float, float]  # mean and variance
 
 
-def _arr(spells: Spells, told: Means, spread: _Spread) -> tuple[Amount | None, Amount | None]:
+def _arr(spells: Spells, basis: Known, told: Means, spread: _Spread) -> tuple[Amount | None, Amount | None]:
     """ARR from known records, and with arrivals; none where too few wins carry an amount."""
     deals = deals_of(spells)
     if deals is None:
         return None, None
     chain: tuple[Hazards, ...] = told.chain
     stock = [open_records(spells, stage, deals.worth) for stage in range(len(chain))]
-    known = wins_by_day(stock, np.zeros_like(told.arrivals.by_day), chain).sum(axis=1)
+    if basis.clock is not None:
+        stock[-1] = open_records(on_clock(spells, basis.clock), len(chain) - 1, deals.worth)
+    known = wins_by_day(stock, np.zeros_like(told.arrivals.by_day), chain, basis.ahead).sum(axis=1)
     total = known + told.new.sum(axis=1) * deals.mean
     size = 1 + deals.scatter
 

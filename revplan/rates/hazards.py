@@ -36,6 +36,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from revplan.ground.clock import Ahead
 from revplan.rates.spells import NEVER, Spells
 
 PRIOR = 10.0  # exits that the level above counts for
@@ -294,12 +295,20 @@ def _survival(hazards: Hazards, days: int) -> tuple[np.ndarray, np.ndarray]:
     return still_open, still_open * hazards.go[:, bands]
 
 
-def wins_by_day(stock: Sequence[Open], fresh: np.ndarray, chain: Sequence[Hazards]) -> np.ndarray:
-    """Wins, cell x day, of the records open in each stage and of `fresh` entries (stage x cell x day)."""
+def wins_by_day(
+    stock: Sequence[Open], fresh: np.ndarray, chain: Sequence[Hazards], ahead: Ahead | None = None
+) -> np.ndarray:
+    """Wins, cell x day, of the records open in each stage and of `fresh` entries (stage x cell x day).
+
+    The last step goes by days of work where there is a clock.
+    """
     entries = np.zeros(fresh.shape[1:])
-    for items, new, hazards in zip(stock, fresh, chain, strict=True):
+    for items, new, hazards in zip(stock[:-1], fresh[:-1], chain[:-1], strict=True):
         entries = carried(items, entries + new, hazards)
-    return entries
+    entries = entries + fresh[-1]
+    if ahead is None:
+        return carried(stock[-1], entries, hazards=chain[-1])
+    return ahead.back(carried(stock[-1], ahead.moved(entries), chain[-1]), entries.shape[1])
 
 
 def won_by_day(spells: Spells, after: int, horizon: int, known: np.ndarray) -> np.ndarray:

@@ -13,7 +13,9 @@ The rate of a segment or a source is the mean of its cells by matured records.
 Sources: R. Morris, "Parametric empirical Bayes inference", JASA 78 (1983), doi.org/10.1080/01621459.1983.10477920;
 N. Breslow and D. Clayton, "Approximate inference in generalized linear mixed models", JASA 88 (1993),
 doi.org/10.1080/01621459.1993.10594284; A. Gelman, "Prior distributions for variance parameters in
-hierarchical models", Bayesian Analysis 1 (2006), doi.org/10.1214/06-BA117A, for the half-normal scale.
+hierarchical models", Bayesian Analysis 1 (2006), doi.org/10.1214/06-BA117A, for the half-normal scale; L. Tierney and
+J. Kadane, "Accurate approximations for posterior moments and marginal densities", JASA 81 (1986),
+doi.org/10.1080/01621459.1986.10478240, for means that the mode alone does not give.
 
 Segments, sources and cells of both: their records, their lags, and their rates drawn together.
 """
@@ -113,7 +115,7 @@ def _design(cells: Cells) -> tuple[np.ndarray, np.ndarray]:
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """Posterior of the logits for every choice of scatters, the first axis.
+    """Posterior of the logits for every choice of scatters, the first axis; `logits` are their means.
 
     The covariance of the logits is diag(own) + carried @ shared @ carried'.
     """
@@ -150,6 +152,7 @@ def _fit(cells: Cells, design: np.ndarray, shared_prior: np.ndarray, own_prior: 
         if largest.max() < CLOSE:
             break
     logits = centre + shared @ design.T + own
+    carried, inverse = design * (own_prior / own_curve)[:, :, None], np.linalg.inv(curve)
     marginal = (
         (won * logits - records * np.logaddexp(0, logits)).sum(axis=1)
         - 0.5 * (shared_prior * shared**2).sum(axis=1)
@@ -157,8 +160,19 @@ def _fit(cells: Cells, design: np.ndarray, shared_prior: np.ndarray, own_prior: 
         + 0.5 * (np.log(shared_prior).sum(axis=1) + len(records) * np.log(own_prior[:, 0]))
         - 0.5 * (np.linalg.slogdet(curve)[1] + np.log(own_curve).sum(axis=1))
     )
-    carried = design * (own_prior / own_curve)[:, :, None]
-    return Fit(marginal, logits, 1 / own_curve, carried, np.linalg.inv(curve))
+    rate = expit(logits)
+    third = -records * rate * (1 - rate) * (1 - 2 * rate)
+    return Fit(marginal, logits + _skew(third, 1 / own_curve, carried, inverse), 1 / own_curve, carried, inverse)
+
+
+def _skew(third: np.ndarray, own: np.ndarray, carried: np.ndarray, shared: np.ndarray) -> np.ndarray:
+    """Mean of the logits less their mode, from the third derivative of each cell's log likelihood.
+
+    Few conversions make a posterior that reaches further down than up; taken for a normal one around its mode it
+    tells the rate of ten conversions 4 % too high, of three 15 %.
+    """
+    weight = third * (own + ((carried @ shared) * carried).sum(axis=2))
+    return 0.5 * (own * weight + ((carried @ shared) @ (weight[:, None, :] @ carried).transpose(0, 2, 1))[:, :, 0])
 
 
 def _group_moments(fit: Fit, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

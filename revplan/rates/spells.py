@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from revplan.crm.records import EVERY, History
+from revplan.ground.clock import Clock
 from revplan.ground.tables import conform
 
 NEVER = np.iinfo(np.int32).max  # later than any day
@@ -169,11 +170,11 @@ def _end(day: date) -> pd.Timestamp:
 FEWEST_EXITS = 5  # a segment with fewer takes the figures of all, at its own pace
 
 
-def loss_incidence(history: History, as_of: date, estimates: pd.DataFrame) -> pd.DataFrame:
+def loss_incidence(history: History, as_of: date, estimates: pd.DataFrame, clock: Clock | None = None) -> pd.DataFrame:
     """Share of the entries into a stage that are recorded lost there by each age. [share]
 
     The cumulative incidence of loss with going on as the competing exit and records still open as
-    censored (Aalen and Johansen, 1978). Losses nobody records never show, so it ends at the share
+    censored (Aalen and Johansen, 1978); ages of the last step are days of work where there is a `clock`. Losses nobody records never show, so it ends at the share
     of entries whose loss is recorded, not at the share that is lost.
 
     Returns
@@ -183,7 +184,7 @@ def loss_incidence(history: History, as_of: date, estimates: pd.DataFrame) -> pd
         record. A segment with at least 5 records that have left the stage has rows of its own; one with
         fewer has those of all, stretched as its delay is against that of all (table `estimates`).
     """
-    stays = _stays(history, as_of)
+    stays = _stays(history, as_of, clock)
     every = {str(stage): _incidence(rows, EVERY, str(stage)) for stage, rows in stays.groupby("stage", observed=True)}
     found = list(every.values())
     for (stage, segment), rows in stays.groupby(["stage", "segment"], observed=True):
@@ -210,7 +211,7 @@ def _stretched(rows: pd.DataFrame, segment: str, pace: float) -> pd.DataFrame:
     return moved.drop_duplicates("age_days", keep="last")
 
 
-def _stays(history: History, as_of: date) -> pd.DataFrame:
+def _stays(history: History, as_of: date, clock: Clock | None) -> pd.DataFrame:
     """One row per record and stage before won: days stayed, and how the stay ended."""
     known = history.stage_history.merge(history.records[["record", "lost_on"]], on="record")
     position = pd.Series(range(len(history.stages)), index=list(history.stages))
@@ -221,6 +222,12 @@ def _stays(history: History, as_of: date) -> pd.DataFrame:
     lost = ~went_on & known["lost_on"].notna()
     end = following.where(went_on, known["lost_on"].where(lost, now))
     days = (end.dt.normalize() - known["entered_on"].dt.normalize()).dt.days.clip(lower=0)
+    if clock is not None:
+        closing = known["stage"].eq(history.stages[-2])
+        began, ended = (_days(each[closing]) for each in (known["entered_on"], end))
+        still = ~(went_on | lost)[closing].to_numpy()
+        work = np.where(still, clock.by_evening(ended), clock.of(ended)) - clock.of(began)
+        days = days.where(~closing, pd.Series(np.maximum(work, 0), index=known.index[closing]))
     stays = known.assign(days=days, went_on=went_on, lost=lost)
     return stays[stays["stage"] != history.stages[-1]]
 

@@ -207,7 +207,7 @@ def versions() -> Versions:
 
 def _code() -> str:
     whole = sha256()
-    for path in [*sorted(PACKAGE.rglob("*.py")), PACKAGE / "tables.csv"]:
+    for path in [*sorted(PACKAGE.rglob("*.py")), PACKAGE / "ground" / "tables.csv"]:
         whole.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
     return whole.hexdigest()
 

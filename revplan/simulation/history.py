@@ -25,7 +25,7 @@ import pandas as pd
 from scipy.special import ndtr, ndtri
 
 from revplan.crm.records import EVERY
-from revplan.funnel.funnel import YEAR, forward, plan_cells
+from revplan.funnel.funnel import YEAR, plan_cells
 from revplan.funnel.year import PlannedYear
 from revplan.ground.formats import first_largest
 from revplan.ground.lag import Lag
@@ -206,7 +206,7 @@ def yield_in(year: PlannedYear, world: World) -> Yield:
     coming, entries = float(year.won_arr[:, :YEAR].sum()), 0.0
     cells = zip(plan_cells(_changed(year.plan, world)), year.cells, year.flows, year.open_yields, strict=True)
     for cell, planned, flow, opened in cells:
-        arrived = flow if cell == planned else forward(cell, flow[0], year.start)
+        arrived = flow if cell == planned else year.brought(cell, flow[0])
         entries += float(arrived[-1, inside].sum()) * cell.acv
         for group, found in opened:
             change = cell.rates_to_won[group.stage] / planned.rates_to_won[group.stage]

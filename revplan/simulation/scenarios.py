@@ -17,7 +17,7 @@ from itertools import pairwise, product, repeat
 import numpy as np
 import pandas as pd
 
-from revplan.funnel.funnel import YEAR, forward
+from revplan.funnel.funnel import YEAR
 from revplan.funnel.tables import spend
 from revplan.funnel.year import PlannedYear, plan_year, recent_of, year_without_commit
 from revplan.ground.errors import shown
@@ -118,8 +118,9 @@ def held_year(base: PlannedYear, plan: Plan, scenario: Scenario) -> PlannedYear:
 
 def with_entries(year: PlannedYear, base: PlannedYear, scenario: Scenario) -> PlannedYear:
     """`year` with the committed entries of `base` instead of its own, times the scenario's volumes."""
+    year = replace(year, clock=base.clock)
     flows = tuple(
-        forward(cell, flow[0] * scenario.volume_of(cell.source), year.start)
+        year.brought(cell, flow[0] * scenario.volume_of(cell.source))
         for cell, flow in zip(year.cells, base.flows, strict=True)
     )
     return replace(year, flows=flows)

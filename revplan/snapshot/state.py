@@ -19,11 +19,13 @@ from revplan.crm.records import EVERY, History, read_records
 from revplan.funnel.funnel import HORIZON
 from revplan.funnel.pipeline import OpenGroup
 from revplan.funnel.year import CellName, Known
+from revplan.ground.clock import Clock
 from revplan.ground.errors import DataError, PlanError
 from revplan.ground.formats import counted
 from revplan.ground.tables import conform
 from revplan.plan.model import Plan
 from revplan.plan.parts import Transition
+from revplan.rates.closings import clock_of
 from revplan.rates.estimates import estimate_transitions, transitions_block
 from revplan.rates.expected import known_of
 from revplan.rates.forecast import USUAL_CV, count_quantiles
@@ -72,7 +74,7 @@ def read_history(plan: Plan, folder: Path) -> Records | None:
         history=history,
         entries=in_plan(stage_entries(history), plan),
         open_items=in_plan(open_items(history, history.as_of), plan),
-        losses=loss_incidence(history, history.as_of, estimates),
+        losses=loss_incidence(history, history.as_of, estimates, clock_of(history)),
         estimates=estimates,
     )
 
@@ -139,6 +141,7 @@ def known(plan: Plan, records: Records | None) -> Known:
         open_groups=_open_groups(plan, records),
         won=_won(plan, records),
         recent=_recent(plan, records.entries),
+        clock=_clock(plan, records.history),
     )
 
 
@@ -146,7 +149,7 @@ def _open_groups(plan: Plan, records: Records) -> Mapping[CellName, tuple[OpenGr
     losses = {key: _by_day(rows) for key, rows in records.losses.groupby(["segment", "stage"], observed=True)}
     whole = records.estimates[records.estimates["source"] == EVERY]
     rates = dict(zip(zip(whole["segment"], whole["from_stage"], strict=True), whole["rate"], strict=True))
-    none_recorded = np.zeros(1)
+    none_recorded, clock, day = np.zeros(1), _clock(plan, records.history), day_number(records.history.as_of)
     groups: dict[CellName, list[OpenGroup]] = {}
     cells = set(plan.cells)
     keys = ["segment", "source", "stage"]
@@ -155,8 +158,20 @@ def _open_groups(plan: Plan, records: Records) -> Mapping[CellName, tuple[OpenGr
         if stage in path[:-1]:
             of = segment if (segment, stage) in losses else EVERY
             lost, went_on = losses.get((of, stage), none_recorded), rates.get((of, stage), rates.get((EVERY, stage)))
+            if clock is not None and stage == path[-2]:
+                rows = rows.assign(age_days=_worked(rows["age_days"].to_numpy(dtype=int), clock, day))
             groups.setdefault((segment, source), []).append(_group(rows, path.index(stage), lost, went_on))
     return {cell: tuple(found) for cell, found in groups.items()}
+
+
+def _clock(plan: Plan, history: History) -> Clock | None:
+    """The clock of the plan's last step, where the records hold that step."""
+    return clock_of(history) if history.stages[-2:] == plan.stage_ids[-2:] else None
+
+
+def _worked(ages: np.ndarray, clock: Clock, day: int) -> np.ndarray:
+    """Days of work in the place of days of age."""
+    return clock.by_evening(np.array(day)) - clock.of(day - ages)
 
 
 def _group(rows: pd.DataFrame, stage: int, lost: np.ndarray, went_on: float | None) -> OpenGroup:

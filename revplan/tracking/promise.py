@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from revplan.funnel.funnel import HORIZON, YEAR, Cell, forward
+from revplan.funnel.funnel import HORIZON, YEAR, Cell
 from revplan.funnel.pipeline import open_entries
 from revplan.funnel.year import Known, PlannedYear, year_without_commit
 from revplan.ground.calendar import months_from
@@ -48,7 +48,9 @@ def _cell_flow(year: PlannedYear, row: int, cell: Cell) -> pd.DataFrame:
     new, opening = np.zeros((2, len(cell.stages), width))
     new[:, year.first - first :] = year.flows[row][:, : YEAR - year.first]
     for group, _ in year.open_yields[row]:
-        opening[:, -first:] += open_entries(cell, group, year.plan.plan_date, year.plan.first_month)[:, :YEAR]
+        opening[:, -first:] += open_entries(cell, group, year.plan.plan_date, year.plan.first_month, year.known.clock)[
+            :, :YEAR
+        ]
     opening[-1, -first:] += year.won_wins[row, :YEAR]
     arr = np.zeros((2, len(cell.stages), width))
     arr[0, -1] = new[-1] * cell.acv
@@ -78,7 +80,7 @@ def rest_of_year(year: PlannedYear, plan: Plan, known: Known) -> PlannedYear:
     known
         What the records say on that day.
     """
-    now = year_without_commit(plan, known)
+    now = replace(year_without_commit(plan, known), clock=known.clock)
     flows = {}
     for cell, flow in zip(year.cells, year.flows, strict=True):
         entries = flow[0, now.first - year.first :].copy()
@@ -86,7 +88,7 @@ def rest_of_year(year: PlannedYear, plan: Plan, known: Known) -> PlannedYear:
         entries[0] *= (1 - now.start) / (1 - over)
         flows[cell.segment, cell.source] = entries
     none = np.zeros(HORIZON - now.first)
-    brought = (forward(cell, flows.get((cell.segment, cell.source), none), now.start) for cell in now.cells)
+    brought = (now.brought(cell, flows.get((cell.segment, cell.source), none)) for cell in now.cells)
     return replace(now, flows=tuple(brought))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from revplan.crm import warts
+from revplan.crm import events, warts
 from revplan.crm.cells import Findings
 from revplan.crm.moments import Moments
 from revplan.crm.records import History, read_records
@@ -143,7 +143,7 @@ def test_a_log_with_a_row_per_record_and_month_is_snapshots() -> None:
     def told(rows: list[tuple[str, str, str]]) -> list[str]:
         record, at, values = zip(*rows, strict=True)
         return lines(
-            warts.snapshots("log", np.array(record, dtype=object), np.array(at, dtype="datetime64[us]"), values)
+            events._snapshots("log", np.array(record, dtype=object), np.array(at, dtype="datetime64[us]"), values)
         )
 
     (line,) = told(rows)  # per record 5 steps, 4 of which change nothing

@@ -12,13 +12,12 @@ from xml.etree import ElementTree
 import pandas as pd
 import pytest
 from openpyxl import load_workbook
-from revplan.exhibits.markup import raw
 
 from revplan.excel import book as live_book
 from revplan.excel.book import live_workbook
 from revplan.excel.check_sheets import DATES, NUMBERS
 from revplan.excel.grid import INPUTS, READ_ME, SHEETS
-from revplan.exhibits.exhibit import table, text
+from revplan.exhibits.exhibit import raw, table, text
 from revplan.funnel.year import Known, plan_year
 from revplan.ground.formats import KINDS
 from revplan.ground.tables import NUMERIC

@@ -285,7 +285,7 @@ def test_charts_look_the_same_whatever_the_user_has_set() -> None:
 def test_no_chart_module_names_a_colour_or_a_font() -> None:
     """They are all in the style file, and pyplot's current figure is used nowhere."""
     assert "axes.prop_cycle" in STYLE.read_text(encoding="utf-8")
-    for path in (ROOT / "revplan" / "report").rglob("*.py"):
+    for path in (ROOT / "revplan" / "exhibits").rglob("*.py"):
         source = path.read_text(encoding="utf-8")
         assert not re.search(r"""["']#[0-9a-fA-F]{3,8}["']|pyplot|fontname|fontfamily""", source), path
 

@@ -11,7 +11,7 @@ import pytest
 from every_exhibit import reports
 from test_board_exhibits import pack
 
-from revplan.exhibits import markup
+from revplan.exhibits import exhibit as markup
 from revplan.exhibits.exhibit import Exhibit
 from revplan.ground.errors import ReportError
 from revplan.ground.formats import commitment, show
