@@ -166,7 +166,9 @@ def test_a_password_never_stands_in_a_message(tmp_path: Path, monkeypatch: pytes
     assert "hunter2" not in told
     for address in ("postgresql://me:hunter2@127.0.0.1:1/crm", "mysql://me:hunter2@host/crm", "hunter2"):
         monkeypatch.setenv("OUR_CRM", address)
-        assert "hunter2" not in fault(tmp_path, 'url: "env:OUR_CRM", sql: SELECT 1')
+        with pytest.raises((DataError, ReportError)) as caught:  # the latter where psycopg is not installed
+            read_records(written(tmp_path, 'url: "env:OUR_CRM", sql: SELECT 1'))
+        assert "hunter2" not in str(caught.value)
 
 
 def test_without_its_driver_postgresql_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
