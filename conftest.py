@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from nbval.plugin import IPyNbCell
 
-from revplan.run.refresh import differences
+from tools.refresh import differences
 
 DEAREST_FIRST = (
     ("test_live_workbook",),

@@ -42,6 +42,13 @@ NETWORK_WORDS = (
 # which). In one process, as for --pdb: `run.py test -n0`.
 SIDE_BY_SIDE = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
 
+ENDS = {
+    # What old matplotlib calls in pyparsing warns since 3.3, and a warning fails a test.
+    "oldest": ["--resolution", "lowest-direct", "pyparsing>=3.1,<3.3"],
+    "newest": ["--resolution", "highest"],
+}
+"""How uv chooses the packages of the two ends of the ranges in pyproject.toml."""
+
 ABOUT = {
     "setup": "make .venv, or bring it up to date",
     "report": "the annual commit of the example company, into reports/",
@@ -51,6 +58,7 @@ ABOUT = {
     "lint": "ruff and mypy",
     "notebooks": "run the committed notebooks again and keep their outputs",
     "sample": "the example company's board pack and the README's pictures, into reports/sample/",
+    "ranges": "the tests with the oldest packages that pyproject.toml allows, then the newest (needs uv; oldest, newest: one)",
     "lock": "pin all dependencies again (needs uv); --upgrade takes newer ones",
 }
 
@@ -70,6 +78,8 @@ def main(arguments: list[str]) -> int:
         print(usage())
         return 0 if name in {"help", "-h", "--help"} else 2
     try:
+        if name == "ranges":
+            return ranges(extra)
         if name != "lock":
             set_up()
         return run_all(commands(name, extra), Path.cwd() if name == "revplan" else ROOT)
@@ -99,8 +109,8 @@ def commands(name: str, extra: list[str]) -> list[list[str]]:
             [python, "-m", "ruff", "format", "--check", "."],
             [python, "-m", "mypy"],
         ],
-        "notebooks": [[python, "-m", "revplan.run.refresh"]],
-        "sample": [[python, "-m", "revplan.run.sample"]],
+        "notebooks": [[python, "tools/refresh.py"]],
+        "sample": [[python, "tools/sample.py"]],
         "lock": [lock_command()] if name == "lock" else [],
     }
     chosen = table[name]
@@ -113,16 +123,49 @@ def everything_unless_named(extra: list[str]) -> list[str]:
     return [] if named else [*SIDE_BY_SIDE, "tests", "notebooks"]
 
 
+def ranges(arguments: list[str]) -> int:
+    """The first exit code other than 0 of the tests at the ends named, or at both; the rest of `arguments` goes to pytest."""
+    named = [end for end in ENDS if end in arguments]
+    extra = [word for word in arguments if word not in ENDS]
+    return next((code for code in [tested_at(end, extra) for end in named or ENDS] if code), 0)
+
+
+def tested_at(end: str, extra: list[str]) -> int:
+    """The exit code of the tests in an environment of its own, made anew, with the oldest or the newest packages."""
+    uv, place = found_uv("ranges"), ROOT / f".venv-{end}"
+    python = place / PYTHON.relative_to(VENV)
+    print(f"The {end} packages that pyproject.toml allows, in {place.name}", flush=True)
+    install = [uv, "pip", "install", "-q", "--compile-bytecode", "--python", str(python), *ENDS[end]]
+    made = run_until_one_fails(
+        [uv, "venv", "-q", "--clear", "--python", sys.executable, str(place)],
+        [*install, "-e", f"{ROOT}[app,deck,excel,dev]"],
+        [uv, "pip", "list", "--python", str(python)],
+    )
+    # Lax: cells must run; charts are only drawn as they were committed by the matplotlib of requirements.lock.
+    tests = [str(python), "-m", "pytest", "--nbval-lax", "--nbval-current-env", *everything_unless_named(extra), *extra]
+    return made or run_all([tests], ROOT)
+
+
+def run_until_one_fails(*chosen: list[str]) -> int:
+    """The exit code of the first of `chosen` that fails, those after it being left; 0 where all went well."""
+    return next((code for code in (run_all([command], ROOT) for command in chosen) if code), 0)
+
+
+def found_uv(command: str) -> str:
+    """Where uv is, which `command` needs."""
+    uv = shutil.which("uv")
+    if not uv:
+        raise SetupError(f"`{command}` needs uv on the PATH: pip install uv", 2)
+    return uv
+
+
 def lock_command() -> list[str]:
     """The command that writes requirements.lock, without addresses, for every system.
 
     The extra `warehouse` is left out: its packages would double the size of `.venv`.
     """
-    uv = shutil.which("uv")
-    if not uv:
-        raise SetupError("`lock` needs uv on the PATH: pip install uv", 2)
     return (
-        f"{uv} pip compile pyproject.toml --extra app --extra dask --extra deck --extra excel --extra dev --extra browser --python-version 3.11 --universal --generate-hashes "
+        f"{found_uv('lock')} pip compile pyproject.toml --extra app --extra deck --extra excel --extra dev --extra browser --python-version 3.11 --universal --generate-hashes "
         "--no-emit-index-url --no-header --no-annotate --quiet -o requirements.lock"
     ).split()
 

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 from reference_job import CELLS, GOAL, SIGMA, STEPS, VALUE, Job, exact_paths, exact_quantiles, with_rates
 
-from revplan.simulation.cluster import on_cluster
 from revplan.simulation.curve import CONFIDENCES, commit_curve
 from revplan.simulation.draws import Bank
 from revplan.simulation.outlook import Outlook
@@ -124,29 +123,16 @@ def million(view: Outlook, before: float) -> None:
 
 
 def many(view: Outlook) -> None:
-    """A thousand scenarios of ten thousand trials, in threads, and on two workers of a dask scheduler."""
+    """A thousand scenarios of ten thousand trials, in threads."""
     rng = np.random.default_rng(5)
     views = [
         with_rates(view, np.clip(view.rates.mean * rng.uniform(0.8, 1.2, CELLS * STEPS), 0.01, 0.99))
         for _ in range(1000)
     ]
     begun, work = time.perf_counter(), time.process_time()
-    here = sweep(views, 10_000)
+    sweep(views, 10_000)
     taken, worked = time.perf_counter() - begun, time.process_time() - work
     say("RJ-1: 1,000 scenarios x 10,000 trials in threads [s, s of CPU]", f"{taken:.1f} / {worked:.1f}", "< 8")
-    try:
-        from distributed import LocalCluster
-    except ImportError:
-        say("dask", "not installed")
-        return
-    kept = {"dashboard_address": "127.0.0.1:0", "scheduler_kwargs": {"dashboard": False}, "silence_logs": 50}
-    started = LocalCluster(n_workers=2, threads_per_worker=1, host="127.0.0.1", **kept)
-    with started as cluster, on_cluster(cluster.scheduler_address) as spread:
-        begun = time.perf_counter()
-        there = sweep(views, 10_000, spread=spread)
-        taken = time.perf_counter() - begun
-    say("RJ-1: the same on two dask workers, first imports included [s]", f"{taken:.1f}")
-    say("RJ-1: the same bits", "yes" if here == there else "NO", "yes")
 
 
 def peers(job: Job) -> None:

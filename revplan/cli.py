@@ -13,16 +13,13 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 from revplan.ground.errors import PlanError, ReportError, RevplanError, shown
 from revplan.ground.version import __version__
-
-if TYPE_CHECKING:
-    from revplan.simulation.simulate import Spread
 
 DONE, FAILED, INPUT_AT_FAULT = 0, 1, 2
 PATIENCE = 2.0  # seconds after which progress is shown
@@ -173,7 +170,6 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("plan", type=Path, metavar="PLAN", help="the plan file (YAML)")
     simulate.add_argument("--trials", type=int, default=8192, metavar="N", help="how many; default 8192")
     simulate.add_argument("--seed", type=int, default=1, metavar="S", help="the same seed gives the same numbers")
-    simulate.add_argument("--cluster", metavar="ADDRESS", help="work on the scenarios at this dask scheduler's workers")
     simulate.add_argument("--csv", type=Path, metavar="FILE", help="also write the scenarios here, a row each")
 
     sign = _command(commands, "sign", _sign, "freeze a plan, its inputs and results as the plan of record")
@@ -337,11 +333,9 @@ def _simulate(given: argparse.Namespace) -> None:
     Bank(given.trials, 1, given.seed)  # refuses what cannot be simulated before anything is solved
     if given.csv:
         check_file(given.csv)
-    with _spread(given.cluster) as spread:
-        book = open_workbook(given.plan, _progress("commit: {done} of {total} sources, now {what}"))
-        told = _progress("simulation: {done} of {total} rounds")
-        found = simulate(book.year, given.trials, given.seed, told)
-        compared = book.compared(found, _progress("scenarios: {done} of {total}"), spread)
+    book = open_workbook(given.plan, _progress("commit: {done} of {total} sources, now {what}"))
+    found = simulate(book.year, given.trials, given.seed, _progress("simulation: {done} of {total} rounds"))
+    compared = book.compared(found, _progress("scenarios: {done} of {total}"))
     if given.csv:
         written(given.csv, scenarios_csv(compared))
     answer = {**simulation_answer(found, compared), "realism": realism_answer(found, book.realism)}
@@ -375,14 +369,6 @@ def _diff(given: argparse.Namespace) -> None:
     _print(given, *diff_report(given.a, given.b, _progress("diff: {done} of {total} done, now {what}")))
 
 
-def _spread(address: str | None) -> AbstractContextManager[Spread]:
-    """How scenarios are worked on: in threads here, or on the cluster at `address`."""
-    from revplan.simulation.cluster import on_cluster
-    from revplan.simulation.simulate import in_order
-
-    return on_cluster(address) if address is not None else nullcontext(in_order)
-
-
 def _report(given: argparse.Namespace) -> None:
     from revplan.run.render import Request, render_all
 
@@ -409,6 +395,9 @@ def _listed(text: str) -> tuple[str, ...]:
 def _app(given: argparse.Namespace) -> None:
     import webbrowser
 
+    from revplan.ground.extras import check_installed
+
+    check_installed("app", "the simulator")
     from revplan.app.serve import serve
 
     def ready(address: str) -> None:

@@ -15,7 +15,6 @@ import secrets
 import signal
 from collections.abc import Callable
 from contextlib import suppress
-from importlib.util import find_spec
 from pathlib import Path
 from socket import create_server, socket
 from subprocess import DEVNULL
@@ -198,11 +197,9 @@ def serve(plan: Path, port: int | None, ready: Callable[[str], None]) -> None:
     PlanError, DataError
         With every fault of the plan and of the files it names, before anything starts.
     ReportError
-        If voila is missing or the port is taken.
+        If the port is taken.
     """
     check_plan(plan)
-    if find_spec("voila") is None:
-        raise ReportError.at("voila", "is missing; install revplan with it: pip install 'revplan[app]'")
     listening = _listening(port)
     pass
 

@@ -21,6 +21,7 @@ from revplan.crm.excel import as_text, read_excel
 from revplan.crm.mapping import Location
 from revplan.crm.separated import TextTable, header_faults, read_csv
 from revplan.ground.errors import DataError, shown
+from revplan.ground.extras import check_installed
 from revplan.ground.files import MEMORY_MB, ROWS, SECONDS, stopped_in_time, told_of, within_limits, within_memory
 
 if TYPE_CHECKING:
@@ -232,11 +233,9 @@ def _path_of(address: str) -> Path:
 
 
 def _answer_of_postgresql(address: str, sql: str, name: str) -> Answer:
-    try:
-        import psycopg
-    except ImportError:
-        todo = 'install the extra: pip install "revplan[warehouse]"'
-        raise DataError.at(name, f"is a PostgreSQL address, and psycopg is not installed; {todo}") from None
+    check_installed(name, "PostgreSQL")
+    import psycopg
+
     try:
         with psycopg.connect(address, connect_timeout=SECONDS.value) as connection:
             connection.read_only = True

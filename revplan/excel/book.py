@@ -25,7 +25,6 @@ from revplan.excel.grid import MOST_ROWS, READ_ME, SHEETS, SOLVED, Grid
 from revplan.excel.rate_sheets import write_composed, write_from_entry, write_rates, write_to_won
 from revplan.excel.result_sheets import write_arr, write_budget, write_quarters
 from revplan.exhibits.provenance import LABELS
-from revplan.ground.errors import ReportError
 from revplan.workbook.workbook import Workbook
 
 CALCULATIONS = SHEETS.index(SOLVED)
@@ -62,11 +61,6 @@ def live_workbook(book: Workbook, exhibits: Sequence[dict[str, Any]], provenance
     provenance
         What it was made from, a text by its key, shown on the first sheet; `plan_fingerprint` is what
         `revplan import` knows the plan by.
-
-    Raises
-    ------
-    ReportError
-        If xlsxwriter is not installed.
     """
     content = BytesIO()
     target = _opened(content)
@@ -93,10 +87,8 @@ def live_workbook(book: Workbook, exhibits: Sequence[dict[str, Any]], provenance
 
 
 def _opened(content: BytesIO) -> Any:
-    try:
-        import xlsxwriter
-    except ImportError:
-        raise ReportError.at("xlsx", "needs the extra `excel`: pip install 'revplan[excel]'") from None
+    import xlsxwriter
+
     options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
     return xlsxwriter.Workbook(content, options)
 

@@ -69,12 +69,11 @@ def without_font(characters: frozenset[str]) -> frozenset[str]:
 def known_to_matplotlib(found: Iterable[Font]) -> list[str]:
     """The names of fonts as matplotlib knows them, after it was told of their files."""
     from matplotlib.font_manager import fontManager
-    from matplotlib.ft2font import FT2Font
 
     for font in found:
         if font.path not in {entry.fname for entry in fontManager.ttflist}:
             fontManager.addfont(font.path)
-    return [FT2Font(font.path, face_index=font.index).family_name for font in found]
+    return [_face(font.path, font.index).family_name for font in found]
 
 
 def legible(text: str, unknown: frozenset[str]) -> str:
@@ -116,9 +115,12 @@ def _invisible(character: str) -> bool:
 @cache
 def _installed() -> tuple[Font, ...]:
     """The upright fonts of the machine, those that go best with DejaVu Sans first."""
+    import matplotlib
     import typst
 
     fonts = typst.Fonts(include_embedded_fonts=False).fonts()
+    if matplotlib.__version_info__ < (3, 11):  # which opens the first face of a collection only
+        fonts = [font for font in fonts if font.index == 0]
     kept = [font for font in fonts if font.path and font.style == "normal" and not font.family.startswith(BLANK)]
     kept.sort(key=_preference)
     return tuple(Font(path=str(font.path), index=font.index, family=font.family) for font in kept)
@@ -136,10 +138,17 @@ def _shipped(face: str) -> frozenset[str]:
 
 def _characters(path: str, index: int = 0) -> frozenset[str]:
     """What the font in `path` has outlines for; nothing where it holds pictures only, or cannot be read."""
-    from matplotlib.ft2font import FaceFlags, FT2Font
+    from matplotlib.ft2font import FaceFlags
 
     try:
-        font = FT2Font(path, face_index=index)
+        font = _face(path, index)
     except (OSError, RuntimeError):
         return frozenset()
     return frozenset(map(chr, font.get_charmap())) if FaceFlags.SCALABLE in font.face_flags else frozenset()
+
+
+def _face(path: str, index: int) -> Any:
+    """A font; `index` tells it from others in a collection."""
+    from matplotlib.ft2font import FT2Font
+
+    return FT2Font(path, face_index=index) if index else FT2Font(path)

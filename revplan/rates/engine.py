@@ -19,6 +19,7 @@ import pandas as pd
 from revplan.crm.cells import UNKNOWN
 from revplan.crm.records import EVERY
 from revplan.ground.errors import DataError, shown
+from revplan.ground.extras import check_installed
 
 MEMORY = "1500MB"  # 10 million rows fit; more spill
 MOST_LABELS = 10_000  # more are no labels: they are left as text
@@ -244,10 +245,8 @@ def _opened(place: str) -> Engine:
 
 
 def _postgres_at(address: str) -> Engine:
-    try:
-        import psycopg
-    except ImportError:
-        raise DataError.at("connection", "PostgreSQL needs psycopg: pip install 'revplan[warehouse]'") from None
+    check_installed("connection", "PostgreSQL")
+    import psycopg
 
     def ask(question: str) -> Sequence[tuple]:
         try:

@@ -20,6 +20,7 @@ from typing import Any, TextIO, TypeVar
 from revplan.crm.inputs import frozen_inputs, input_files, named_outside
 from revplan.exhibits.provenance import pack_id, provenance
 from revplan.ground.errors import Fault, PlanError, ReportError, RevplanError, shown
+from revplan.ground.extras import check_installed
 from revplan.ground.files import copied, scratch_folder
 from revplan.ground.written import check_folder, shown_path, written_together
 from revplan.plan.file import read_plan, real_path
@@ -133,7 +134,7 @@ def render(request: Request, out: Path, progress: TextIO | None = None) -> list[
     PlanError, DataError
         If the input is at fault: a name, a setting, a format, the plan, the records.
     ReportError
-        If the notebook, the kernel or the folder is, or if two figures of the report disagree.
+        If the notebook, the kernel or the folder is, if a format needs what is not installed, or if two figures of the report disagree.
     """
     with frozen([request]) as (held,):
         return _rendered(held, out, progress)
@@ -328,6 +329,7 @@ def _check_request(request: Request) -> None:
         faults.append(Fault("template", "is for slides; ask for the format pptx too"))
     if faults:
         raise PlanError(faults)
+    check_installed("formats", *request.formats)
     if request.template:
         from revplan.printing.slides.template import open_template
 

@@ -28,7 +28,7 @@ from revplan.plan.scenario import scenario_effects, scenario_plans
 from revplan.simulation.curve import CurvePoint
 from revplan.simulation.draws import Bank
 from revplan.simulation.outlook import Outlook, outlook
-from revplan.simulation.simulate import Progress, Simulation, Spread, in_order, run, sweep
+from revplan.simulation.simulate import Progress, Simulation, in_order, run, sweep
 from revplan.simulation.trials import Outcome, drivers
 
 BASE = "base"
@@ -55,9 +55,7 @@ class Compared:
     """Programme spend of the scenario's own commit in the year. [plan currency]"""
 
 
-def compare(
-    simulation: Simulation, progress: Progress | None = None, spread: Spread = in_order
-) -> tuple[Compared, ...]:
+def compare(simulation: Simulation, progress: Progress | None = None) -> tuple[Compared, ...]:
     """The base plan, then every scenario of its plan file, with the same random numbers.
 
     Parameters
@@ -66,8 +64,6 @@ def compare(
         The base plan, simulated.
     progress
         Called with done, total and what is being worked on.
-    spread
-        How the scenarios are worked on: in threads, or on a cluster (`revplan.simulation.cluster`).
 
     Raises
     ------
@@ -77,7 +73,7 @@ def compare(
     base, plans = simulation.year, scenario_plans(simulation.year.plan)
     work = partial(_beside, base, (simulation.trials, simulation.seed))
     found = [_compared(BASE, base, base, simulation.view, (simulation.outcome, simulation.signed))]
-    for each in spread(work, list(plans.items())):
+    for each in in_order(work, list(plans.items())):
         found.append(each)
         if progress:
             progress(len(found) - 1, len(plans), "scenarios")

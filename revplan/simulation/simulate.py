@@ -1,7 +1,4 @@
-"""Work spread over the cores of this machine; the results come in the order of the items.
-
-The simulated year: how likely the plan is, and what would make it as sure as wanted.
-"""
+"""The simulated year: how likely the plan is, and what would make it as sure as wanted."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from scipy.special import ndtr
@@ -34,14 +31,6 @@ from revplan.simulation.trials import ROUND, Outcome, Trials, averaged, drivers,
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-
-class Spread(Protocol):
-    """A way to have the same work done on many items: in threads, or on a cluster."""
-
-    def __call__(self, work: Callable[[Item], Result], items: Sequence[Item], /) -> Iterator[Result]:
-        """Results of `work` in the order of `items`."""
-        ...
 
 
 def in_order(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
@@ -251,14 +240,12 @@ def sweep(
     trials: int = TRIALS,
     seed: int = SEED,
     progress: Progress | None = None,
-    spread: Spread = in_order,
 ) -> tuple[Outcome, ...]:
     """The outcome of each of many variations of a year, all with the same random numbers.
 
-    For thousands of scenarios, which are worked on in threads, or as `spread` has it: on a cluster
-    (`revplan.simulation.cluster`) the results are the same to the bit.
+    For thousands of scenarios, which are worked on in threads.
     """
-    return tuple(_told(spread(partial(_swept, trials, seed), views), len(views), progress))
+    return tuple(_told(in_order(partial(_swept, trials, seed), views), len(views), progress))
 
 
 def _swept(trials: int, seed: int, view: Outlook) -> Outcome:

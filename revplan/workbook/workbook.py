@@ -33,7 +33,7 @@ from revplan.plan.words import key_words, step_words, value_words
 from revplan.simulation.realism import Realism, realism, stretch
 from revplan.simulation.scenarios import Compared, compare, held_year
 from revplan.simulation.signing import ToSign, signed_year
-from revplan.simulation.simulate import SEED, TRIALS, Simulation, Spread, in_order, simulate
+from revplan.simulation.simulate import SEED, TRIALS, Simulation, simulate
 from revplan.snapshot.fit import look_first, misfits
 from revplan.snapshot.state import Records, known, read_history, with_history_rates
 from revplan.workbook.notes import headline, notes
@@ -247,11 +247,9 @@ class Workbook:
         """The plan and its scenarios side by side."""
         return self.compared(self.simulation)
 
-    def compared(
-        self, simulation: Simulation, progress: Progress | None = None, spread: Spread = in_order
-    ) -> tuple[Compared, ...]:
+    def compared(self, simulation: Simulation, progress: Progress | None = None) -> tuple[Compared, ...]:
         """The plan and its scenarios side by side, with the trials and the seed of `simulation`."""
-        return compare(simulation, progress, spread)
+        return compare(simulation, progress)
 
     def in_scenario(self, name: str) -> Workbook:
         """This plan's committed entries in the world of one of its scenarios: what the simulator shows of it.

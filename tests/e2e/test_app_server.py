@@ -237,13 +237,3 @@ def test_a_port_taken_is_said_and_without_a_choice_the_next_is_used(
         bound.close()
     assert main(["app", str(small_plan), "--no-browser", "--port", "70000"]) == 2
     assert "--port: got 70000; name a port from 1 to 65535" in capsys.readouterr().err
-
-
-def test_without_voila_it_says_what_to_install(
-    small_plan: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from revplan.app import serve
-
-    monkeypatch.setattr(serve, "find_spec", lambda name: None)
-    assert main(["app", str(small_plan), "--no-browser"]) == 1
-    assert "voila: is missing; install revplan with it: pip install 'revplan[app]'" in capsys.readouterr().err

@@ -38,9 +38,9 @@ from revplan.printing.blocks import exhibits
 from revplan.printing.slides.chart import chart_parts
 from revplan.printing.slides.deck import deck
 from revplan.printing.slides.fit import cut, lines, width
-from revplan.printing.slides.master import COLORS, MASTER, master
 from revplan.printing.slides.series import SCHEME, number_format
-from revplan.printing.slides.template import open_template
+from revplan.printing.slides.template import MASTER, open_template
+from tools.master import COLORS, master
 
 pptx = pytest.importorskip("pptx")
 
@@ -772,12 +772,6 @@ def test_the_masters_colours_are_those_of_the_charts() -> None:
     colors = [color.strip(" '").upper() for color in cycle[1].split(",")]
     assert [COLORS[name] for name in (*(f"accent{n}" for n in range(1, 7)), "dk2", "lt2")] == colors
     assert f"text.color: {COLORS['dk1'].lower()}" in style
-
-
-def test_python_pptx_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "pptx", None)
-    with pytest.raises(ReportError, match=r"pptx: slides need python-pptx: pip install 'revplan\[deck\]'"):
-        open_template(None)
 
 
 # --- in LibreOffice --------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """A command run inside a stranger's folder runs nothing of theirs, and reads nothing but what was named.
 
-Every file that Python, Jupyter, IPython, nbconvert, voila, matplotlib, dask, fontconfig or typst look for is planted
+Every file that Python, Jupyter, IPython, nbconvert, voila, matplotlib, fontconfig or typst look for is planted
 in one folder that is the current folder, the plan's and the output's at once. A module planted there leaves a mark
 when it is imported, and an audit hook in every Python that is started writes down what is opened.
 """
@@ -64,8 +64,6 @@ MODULES = [
     "sqlglot",
     "openpyxl",
     "pptx",
-    "distributed",
-    "dask",
     "webbrowser",
     "concurrent",
     "tempfile",
@@ -115,8 +113,6 @@ TEXTS = {
     "typst.toml": "[package]\nname = 'evil'\n",
     "report.typ": "stranger's page",
     ".duckdbrc": "CREATE TABLE evil AS SELECT 1;",
-    ".config/dask/dask.yaml": "distributed: {worker: {preload: [evil.py]}}",
-    "dask.yaml": "distributed: {worker: {preload: [evil.py]}}",
     "setup.cfg": "[tool:pytest]\n",
     "pyproject.toml": "[project]\nname = 'revplan'\n",
     "pyvenv.cfg": "home = .\n",

@@ -13,8 +13,9 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from revplan.ground.errors import PlanError, ReportError
-from revplan.run import refresh
+from tools import refresh
 
+ROOT = Path(__file__).resolve().parents[2]
 CELLS = [
     'plan_path = "../plan.yaml"',
     "import pandas as pd\nfrom revplan.exhibits.exhibit import chart, text",
@@ -109,9 +110,8 @@ def test_a_notebook_that_fails_is_left_as_it_was(
 
 def test_the_command_names_what_it_did(tmp_path: Path) -> None:
     path = committed(tmp_path, *CELLS[:3])
-    command = [sys.executable, "-m", "revplan.run.refresh", str(path)]
-    root = Path(__file__).resolve().parents[2]
-    environment = {**os.environ, "PYTHONPATH": str(root)}
+    command = [sys.executable, str(ROOT / "tools" / "refresh.py"), str(path)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     runs = [subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True) for _ in range(2)]
     assert [run.returncode for run in runs] == [0, 0]
     assert [run.stderr.split(": ")[-1] for run in runs] == ["refreshed\n", "unchanged\n"]
@@ -122,7 +122,7 @@ def test_the_command_says_what_is_wrong(
 ) -> None:
     assert refresh.main([str(tmp_path / "none.ipynb")]) == 1
     assert "none.ipynb: cannot be read (No such file or directory); check" in capsys.readouterr().err
-    monkeypatch.setattr(refresh, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(refresh, "ROOT", tmp_path)
     assert refresh.main([]) == 1
     assert "notebooks: holds no notebook" in capsys.readouterr().err
     path = committed(tmp_path, *CELLS[:2], "from revplan.ground.errors import PlanError\nraise PlanError.at('goal', 'is bad')")
@@ -191,8 +191,7 @@ def test_last_digits_fail_no_committed_notebook_and_real_changes_do(tmp_path: Pa
     path = committed(tmp_path, "x = 1", NUMBER.replace("NUMBER", "1.25"))
     refresh.refresh(path)
     kept_with(path, number)
-    root = Path(__file__).resolve().parents[2]
-    environment = {**os.environ, "PYTHONPATH": str(root)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "-p", "conftest", "-p", "no:cacheprovider"]
     done = subprocess.run([*command, str(path)], env=environment, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == (0 if same else 1), done.stdout

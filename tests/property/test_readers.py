@@ -31,7 +31,7 @@ from revplan.exhibits.exhibit import table
 from revplan.exhibits.provenance import provenance
 from revplan.ground.errors import PlanError, RevplanError
 from revplan.printing.slides.deck import deck
-from revplan.printing.slides.master import MASTER
+from revplan.printing.slides.template import MASTER
 from revplan.record.signed import CONTENTS, NO_HASH, README, listing
 from revplan.run.notebooks import notebook_in
 from revplan.run.parameters import declared

@@ -6,8 +6,10 @@ import ast
 import json
 import re
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterable, Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -131,8 +133,75 @@ def test_lock_pins_what_is_declared(wanted: Requirement) -> None:
 
 def test_lock_leaves_the_warehouse_out() -> None:
     names = [canonicalize_name(Requirement(line).name) for line in project()["optional-dependencies"]["warehouse"]]
-    assert names == ["psycopg", "pyspark"]
+    assert names == ["psycopg", "py4j", "pyspark"]
     assert [name for name in names if name in pins(lock())] == []
+
+
+# --- imports and requirements --------------------------------------------------------------------------------
+
+NOT_IMPORTED = {
+    "axe-playwright-python": "asked for by `importorskip`",
+    "jupyterlab": "what the notebooks are opened in",
+    "editables": "makes the editable install",
+    "formulas": "asked for by `importorskip`",
+    "hatchling": "builds the wheel",
+    "mypy": "run by `make lint`",
+    "ruff": "run by `make lint`",
+    "pytest-xdist": "the processes of `make test`",
+}
+PEERS = {"atheris", "lifelines", "squigglepy"}  # of benchmarks, each left out where it is not installed
+USERS = ("app", "deck", "excel", "warehouse")  # extras a user may ask for; the others are for development
+
+
+def imported_packages(*paths: Path) -> dict[str, str]:
+    """The packages from elsewhere that modules in `paths` import, by their name; with one of the modules."""
+    scripts = ("tests", "tools", "benchmarks", "data")  # whose modules import each other by their bare names
+    ours = {"revplan", "tools", *(path.stem for folder in scripts for path in (ROOT / folder).rglob("*.py"))}
+    found: dict[str, str] = {}
+    for path in (each for given in paths for each in ([given] if given.is_file() else sorted(given.rglob("*.py")))):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names = [node.module or ""]
+            else:
+                continue
+            for name in {each.split(".")[0] for each in names} - sys.stdlib_module_names - ours - PEERS:
+                found[canonicalize_name(DISTRIBUTIONS.get(name, [name])[0])] = f"{path.relative_to(ROOT)}: {name}"
+    return found
+
+
+DISTRIBUTIONS = packages_distributions()
+
+
+def required(*extras: str) -> set[str]:
+    """The packages that revplan requires, and those of `extras`, by their name."""
+    lines = [
+        *project()["dependencies"],
+        *(line for each in extras for line in project()["optional-dependencies"][each]),
+    ]
+    return {canonicalize_name(Requirement(line).name) for line in lines}
+
+
+def test_what_the_package_imports_is_declared() -> None:
+    found = imported_packages(ROOT / "revplan")
+    assert {"numpy", "markupsafe", "tornado"} <= set(found)
+    assert {name: place for name, place in found.items() if name not in required(*USERS)} == {}
+
+
+def test_what_tests_and_tools_import_is_declared() -> None:
+    places = [ROOT / name for name in ("tests", "tools", "benchmarks", "data", "conftest.py", "run.py")]
+    found = imported_packages(*places)
+    assert {
+        name: place for name, place in found.items() if name not in required(*project()["optional-dependencies"])
+    } == {}
+
+
+def test_what_is_declared_is_used() -> None:
+    used = set(imported_packages(ROOT / "revplan")) | set(NOT_IMPORTED)
+    assert required(*USERS) - used == set()
+    tests = set(imported_packages(ROOT / "tests", ROOT / "conftest.py", ROOT / "benchmarks")) | used
+    assert required(*project()["optional-dependencies"]) - tests == set()
 
 
 # --- floors and lengths --------------------------------------------------------------------------------------

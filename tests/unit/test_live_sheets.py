@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import re
 import zipfile
 from datetime import date, datetime
@@ -20,7 +19,6 @@ from revplan.excel.check_sheets import DATES, NUMBERS
 from revplan.excel.grid import INPUTS, READ_ME, SHEETS
 from revplan.exhibits.exhibit import raw, table, text
 from revplan.funnel.year import Known, plan_year
-from revplan.ground.errors import ReportError
 from revplan.ground.formats import KINDS
 from revplan.ground.tables import NUMERIC
 from revplan.plan.model import Plan
@@ -180,16 +178,3 @@ def test_a_plan_too_big_says_so(plan_book: Workbook, monkeypatch: pytest.MonkeyP
     )
     assert "hold values, not formulas" in words
     assert not [each for row in book[READ_ME].iter_rows() for each in row if each.data_type == "f"]
-
-
-def test_a_missing_package_is_named(plan_book: Workbook, monkeypatch: pytest.MonkeyPatch) -> None:
-    known = builtins.__import__
-
-    def without(name: str, *args: Any, **kwargs: Any) -> Any:
-        if name == "xlsxwriter":
-            raise ImportError
-        return known(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(ReportError, match=r"xlsx: needs the extra `excel`: pip install 'revplan\[excel\]'"):
-        live_workbook(plan_book, [], {})

@@ -287,3 +287,41 @@ def test_the_tests_of_floats_are_there(processors: ModuleType) -> None:
     assert all((ROOT / path).exists() for path in found)
     assert {"notebooks", "tests/unit/test_what_if.py", "tests/unit/test_model_commit.py"} < set(found)
     assert all(any((ROOT / "tests/unit").glob(f"test_{each}*.py")) for each in processors.SUBJECTS)
+
+
+# --- both ends of the ranges -----------------------------------------------------------------------------------
+
+
+def test_ranges_installs_each_end_anew_and_runs_the_tests_there(
+    run: ModuleType, checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calls, tests = _fake_uv(checkout, monkeypatch), checkout / "tests.txt"
+    for end in ("oldest", "newest"):
+        python = checkout / f".venv-{end}" / run.PYTHON.relative_to(run.VENV)
+        python.parent.mkdir(parents=True)
+        python.write_text(f'#!/bin/sh\necho {end} "$@" >> "{tests}"\n', encoding="utf-8")
+        python.chmod(0o755)
+    assert run.main(["ranges", "-k", "lag"]) == 0
+    asked = calls.read_text(encoding="utf-8").splitlines()
+    assert [line.split()[0] for line in asked] == ["venv", "pip", "pip"] * 2
+    assert "--resolution lowest-direct" in asked[1]
+    assert asked[1].endswith(f"-e {checkout}[app,deck,excel,dev]")
+    assert "--resolution highest" in asked[4]
+    oldest, newest = tests.read_text(encoding="utf-8").splitlines()
+    assert oldest.startswith("oldest -m pytest --nbval-lax")
+    assert newest.endswith("-k lag")
+    assert not run.VENV.exists()
+
+
+def test_ranges_of_one_end_stops_where_it_cannot_be_installed(
+    run: ModuleType, checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = _fake_uv(checkout, monkeypatch, code=3)
+    assert run.main(["ranges", "newest"]) == 3
+    assert len(calls.read_text(encoding="utf-8").splitlines()) == 1
+
+
+def test_ranges_needs_uv(run: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert run.main(["ranges"]) == 2
+    assert capsys.readouterr().err == "run.py: `ranges` needs uv on the PATH: pip install uv\n"

@@ -437,7 +437,6 @@ def test_sources_whose_ceiling_is_passed_first_are_named(tmp_path: Path) -> None
         (["--trials", "1"], TEXT, "trials: got 1; it must be a whole number from 2"),
         (["--trials", "-8192"], TEXT, "trials: got -8192"),
         (["--seed", str(2**63)], TEXT, "seed: got 9223372036854775808; it must be a whole number from 0"),
-        (["--cluster", "here"], TEXT, "cluster: got here; write the scheduler's address as tcp://127.0.0.1:8786"),
         ([], TEXT + "uncertainty: {rho: 1}\n", "uncertainty.rho: got 1; it must be less than 1"),
         ([], TEXT + "uncertainty: {rho: -0.1}\n", "uncertainty.rho: got -0.1"),
         ([], TEXT + "uncertainty: {lag_cv: 9}\n", "uncertainty.lag_cv: got 9"),

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from revplan.ground.errors import PlanError, ReportError, shown
+from revplan.ground.errors import PlanError, shown
 from revplan.ground.files import told_of
 from revplan.ground.written import shown_path
 from revplan.printing.slides.file import MEND, template_bytes
-from revplan.printing.slides.master import INCH, MASTER
 from revplan.printing.slides.series import DRAWING, SCHEME
+
+MASTER = Path(__file__).parents[2] / "exhibits" / "style" / "master.pptx"
+"""Our own master; `tools/master.py` makes it."""
+INCH = 914_400
 
 TITLES = ("TITLE",)
 OPENINGS = ("CENTER_TITLE",)
@@ -83,7 +86,7 @@ def open_template(path: Path | None) -> Template:
     PlanError
         If it is no presentation, is damaged, carries code, or lacks a layout with a title and room for an exhibit.
     ReportError
-        If python-pptx is missing, or the file cannot be read.
+        If the file cannot be read.
     """
     if path is None:
         return _found(None)
@@ -123,10 +126,8 @@ def area(shape: Any) -> Area:
 
 
 def _opened(path: Path | None) -> Any:
-    try:
-        from pptx import Presentation
-    except ImportError:
-        raise ReportError.at("pptx", "slides need python-pptx: pip install 'revplan[deck]'") from None
+    from pptx import Presentation
+
     if path is None:
         return Presentation(str(MASTER))
     raw = template_bytes(path)

@@ -1,4 +1,4 @@
-"""`python -m revplan.run.refresh`: the committed notebooks run again, outputs and all.
+"""`python tools/refresh.py`: the committed notebooks run again, outputs and all.
 
 A notebook is committed as a reader finds it: with outputs, and without times, durations,
 versions and random ids, so that running it again changes nothing unless a result changed. The
@@ -17,9 +17,10 @@ from typing import Any, TextIO
 
 from revplan.ground.errors import PlanError, ReportError, RevplanError, shown
 from revplan.ground.written import shown_path, written
-from revplan.run.notebooks import PACKAGE, REPOSITORY, notebook_in
+from revplan.run.notebooks import notebook_in
 from revplan.run.progress import Progress
 
+ROOT = Path(__file__).resolve().parents[1]
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -134,7 +135,7 @@ def _kept(output: Any, place: str) -> Any:
 
 def main(arguments: Sequence[str]) -> int:
     """Refreshes the notebooks named, or all in `notebooks/`; the exit code."""
-    folder = (REPOSITORY or PACKAGE / "shipped") / "notebooks"
+    folder = ROOT / "notebooks"
     paths = [Path(argument) for argument in arguments] or sorted(folder.glob("*.ipynb"))
     if not paths:
         print(f"{shown_path(folder)}: holds no notebook", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""`python -m revplan.run.sample`: the example company's board pack, to look at before installing anything.
+"""`python tools/sample.py`: the example company's board pack, to look at before installing anything.
 
 The plan of the running year is signed as it was, the report of its third quarter is held against it, and
 the first pages are kept as pictures for the README.
@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import sys
 from datetime import date
+from pathlib import Path
 
 from revplan.ground.files import scratch_folder
 from revplan.ground.written import written_together
 from revplan.printing.pdf import pictures
 from revplan.record.signing import Terms, sign
-from revplan.run.notebooks import REPOSITORY, notebook_in
+from revplan.run.notebooks import notebook_in
 from revplan.run.render import Request, frozen, prepared, printed, run
 
+ROOT = Path(__file__).resolve().parents[1]
 SIGNED_BY = ("Chief Marketing Officer", "Head of Sales")
 SIGNED_ON = date(2025, 11, 28)
 QUARTER = "2026-Q3"
@@ -23,11 +25,8 @@ QUARTER = "2026-Q3"
 
 def main() -> int:
     """Writes the sample into `reports/sample`."""
-    if REPOSITORY is None:
-        print("sample: this is no checkout of revplan", file=sys.stderr)
-        return 2
-    out = REPOSITORY / "reports" / "sample"
-    plan = REPOSITORY / "data" / "example" / "plan_fy26.yaml"
+    out = ROOT / "reports" / "sample"
+    plan = ROOT / "data" / "example" / "plan_fy26.yaml"
     with scratch_folder("revplan-") as place:
         record = sign(plan, SIGNED_BY, SIGNED_ON, place, terms=Terms(above_ceilings=True))
         asked = Request(
@@ -40,10 +39,10 @@ def main() -> int:
         with frozen([asked]) as (held,):
             notebook = run(prepared(held), sys.stderr)
             files = printed(notebook, held, out)
-    shown = {"board_report": notebook, "annual_commit": notebook_in(REPOSITORY / "notebooks" / "annual_commit.ipynb")}
+    shown = {"board_report": notebook, "annual_commit": notebook_in(ROOT / "notebooks" / "annual_commit.ipynb")}
     for name, each in shown.items():
         files += written_together(out, name, {f"{name}.png": pictures(each, name)[0]})
-    print(*(path.relative_to(REPOSITORY) for path in files), sep="\n")
+    print(*(path.relative_to(ROOT) for path in files), sep="\n")
     return 0
 
 

@@ -1,7 +1,7 @@
-"""`python -m revplan.printing.slides.master`: the master of our slides, made anew.
+"""`python tools/master.py`: the master of our slides, made anew.
 
 A clean 16:9 deck without slides: white, one accent, theme fonts every machine has, two layouts. A
-company puts its own in its place (`--template`). The file is shipped; a test holds it against this.
+company puts its own in its place (`--template`). The file is shipped with the package; a test holds it against this.
 """
 
 from __future__ import annotations
@@ -9,14 +9,12 @@ from __future__ import annotations
 import io
 import re
 from copy import deepcopy
-from pathlib import Path
 from typing import Any
 
 from revplan.printing.slides.file import settled_zip
+from revplan.printing.slides.template import INCH, MASTER
 
-MASTER = Path(__file__).parents[2] / "exhibits" / "style" / "master.pptx"
 WIDTH, HEIGHT = 12_192_000, 6_858_000
-INCH = 914_400
 COLORS = {
     "dk1": "22303C",
     "lt1": "FFFFFF",
