@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from revplan.exhibits import charts, native_plan
-from revplan.exhibits.exhibit import Exhibit, chart, table, text
+from revplan.exhibits.exhibit import Exhibit, by_quarter, chart, table_of, text
 from revplan.exhibits.figures import OF_EXPECTED, TO_SIGN, Figure, in_whole_units, of_year, quarter_cells, year_cells
 from revplan.funnel.tables import missed_in_year, wins_of_year
 from revplan.ground.formats import (
@@ -117,21 +117,13 @@ def required_funnel(book: Workbook) -> Exhibit:
     )
     entering = entering_later(book)
     notes = ["Required counts all months, those before the plan date too. " + entering] if entering else []
-    return table(
+    return table_of(
+        "stages",
         frame.assign(stage=[titles[stage] for stage in frame["stage"]]),
-        {**kinds_of("stages"), "to_sign": "commitment"},
         message,
-        labels={
-            "stage": "Stage",
-            "required": "Required for the year",
-            "commitment": "Rounded up",
-            "commit": "Expected commit",
-            "to_sign": f"To sign, {show(book.to_sign.confidence, 'share')} sure",
-            "rate_to_won": "Won of entries",
-            "value_per_entry": f"Worth per entry ({book.plan.currency})",
-            "days_to_won": "Median days to won",
-        },
+        more={"to_sign": (f"To sign, {show(book.to_sign.confidence, 'share')} sure", "commitment")},
         notes=notes,
+        currency=book.plan.currency,
     ).sharing(
         of_year(book.plan, "commit", rows["commit"][book.plan.commit_stage]),
         cells=year_cells(book.plan, [{"stage": stage} for stage in frame["stage"]], OF_STAGE),
@@ -199,22 +191,13 @@ def open_pipeline(book: Workbook) -> Exhibit:
         f"{compact(total['arr'], currency)}, {compact(total['arr_in_year'], currency)} of it within the year; "
         f"{_past_delays(float(total['dead_items']))} waited longer than the plan's delays allow."
     )
-    return table(
+    return table_of(
+        "pipeline",
         frame.assign(stage=[titles.get(stage, "Total") for stage in frame["stage"]]),
-        kinds_of("pipeline"),
         message,
-        labels={
-            "stage": "Last stage reached",
-            "items": "Open",
-            "amount": f"Worth if all won ({currency})",
-            "wins": "Wins expected",
-            "arr": f"ARR expected ({currency})",
-            "arr_in_year": "Within the year",
-            "dead_items": "Past the plan's delays",
-            "dead_amount": "Worth",
-        },
         totals=1,
         notes=_of_other_plans(book, float(total["items"])),
+        currency=currency,
     ).sharing(
         of_year(book.plan, "open_arr", float(total["arr_in_year"])),
         cells=year_cells(
@@ -240,8 +223,7 @@ def carry_over(book: Workbook) -> Exhibit:
     currency, ledger = book.plan.currency, book.ledger
     required = ledger[ledger["basis"] == "required"]["arr"].to_numpy()
     commit = ledger[ledger["basis"] == "commit"]["arr"].to_numpy()
-    labels = {"entered": "Entries made", "serves": "Serve", "basis": "Basis", "arr": f"ARR ({currency})"}
-    made = table(ledger, kinds_of("ledger"), _carried(required, commit, currency), labels=labels)
+    made = table_of("ledger", ledger, _carried(required, commit, currency), currency=currency)
     rows = [
         {"entered": row["entered"], "serves": row["serves"], "basis": row["basis"]} for row in ledger.to_dict("records")
     ]
@@ -303,24 +285,19 @@ def budget_by_quarter(book: Workbook) -> Exhibit:
     frame = pd.concat([wide, wide.sum().to_frame("Total").T]).reset_index(names="source")
     cac = "no priced source wins" if book.cac is None else _cac_text(book)
     unpriced = [name for name, source in book.plan.sources.items() if source.cost_per_entry is None]
-    return table(
+    return table_of(
+        "budget_by_quarter",
         frame,
-        {"source": "text", **dict.fromkeys([*names, "year", "sunk"], "money")},
         f"The expected commit takes {compact(wide['year'].sum(), currency)} of programme spend in the year"
         f"{_to_sign_spend(book, float(wide['year'].sum()))}; {cac}.",
-        labels={
-            "source": f"Spend ({currency})",
-            "before": "Before the year",
-            **dict(zip(book.quarters["quarter"], book.quarters["label"], strict=True)),
-            "year": "Year",
-            "sunk": "Required earlier",
-        },
+        more=by_quarter(book.quarters, "money"),
         notes=[
             "Spend falls in the month of entry. Required earlier: what the entries traced back to before the plan date "
             "cost, made or not; it is sunk.",
             *([f"Unpriced, not free: {', '.join(unpriced)}."] if unpriced else []),
         ],
         totals=1,
+        currency=currency,
     ).sharing(
         cells=year_cells(book.plan, [*({"source": name} for name in wide.index), {}], {"year": "spend"}),
     )

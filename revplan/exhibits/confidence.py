@@ -23,7 +23,7 @@ from revplan.exhibits.axes import (
     value_axis,
 )
 from revplan.exhibits.drawing import Paint
-from revplan.exhibits.exhibit import Exhibit, chart, table, text
+from revplan.exhibits.exhibit import Exhibit, chart, table_of, text
 from revplan.exhibits.figures import OF_EXPECTED, Figure, of_year, year_cells
 from revplan.ground.formats import compact, counted, kinds_of, plural, show
 from revplan.plan.stages import titles_of
@@ -178,21 +178,9 @@ def left_uncertain(book: Workbook) -> Exhibit:
         f"A commit at {titles[book.plan.commit_stage]}, hit exactly, leaves {show(row['variance_left'], 'share')} of the "
         f"year's uncertainty: between {compact(row['arr_low'], currency)} and {compact(row['arr_high'], currency)}."
     )
-    labels = {
-        "stage": "Commit at",
-        "commit": "Expected commit",
-        "signed": f"To sign at {show(book.simulation.confidence, 'share')}",
-        "arr_low": f"P10 if hit ({currency})",
-        "arr_high": f"P90 if hit ({currency})",
-        "arr_sd": "Spread (standard deviation)",
-        "variance_left": "Uncertainty left",
-    }
-    made = table(
-        frame.assign(stage=[titles[stage] for stage in frame["stage"]]),
-        kinds_of("commit_given"),
-        message,
-        labels=labels,
-    )
+    sure = show(book.simulation.confidence, "share")
+    named = frame.assign(stage=[titles[stage] for stage in frame["stage"]])
+    made = table_of("commit_given", named, message, confidence=sure, currency=currency)
     rows = [{"stage": stage} for stage in frame["stage"]]
-    wanted = {"measure": "commit_for", "confidence": show(book.simulation.confidence, "share")}
+    wanted = {"measure": "commit_for", "confidence": sure}
     return made.sharing(cells=year_cells(book.plan, rows, {"commit": "stage_commit", "signed": wanted}))

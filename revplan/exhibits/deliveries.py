@@ -8,7 +8,7 @@ import pandas as pd
 from revplan.exhibits import charts, native_plan
 from revplan.exhibits.annual_commit import entering_later
 from revplan.exhibits.axes import fitting
-from revplan.exhibits.exhibit import Exhibit, chart, table, text
+from revplan.exhibits.exhibit import Exhibit, by_quarter, chart, table_of, text
 from revplan.exhibits.figures import TO_SIGN, Cells, Figure, figure, of_year, year_cells, year_id
 from revplan.funnel.tables import month_stage_sums, sums_by_quarter
 from revplan.ground.formats import (
@@ -158,11 +158,12 @@ def _before_text(frame: pd.DataFrame, row: int) -> str:
 
 def _monthly_table(book: Workbook, frame: pd.DataFrame, message: str, head: str, notes: list[str]) -> Exhibit:
     numbers = [name for name in frame.columns if name != "row"]
-    return table(
+    months = {name: (name, "commitment") for name in numbers if name not in ("before", "year")}
+    return table_of(
+        "commit_by_month",
         frame[["row", *numbers]],
-        {"row": "text", **dict.fromkeys(numbers, "commitment")},
         message,
-        labels={"row": head, "before": "Before the year", "year": "Year"},
+        more={"row": (head, "text"), **months},
         notes=[
             f"Entries {_basis(book)}. The year is rounded up; months are apportioned so that they add up to it.",
             *notes,
@@ -183,21 +184,17 @@ def commit_sheet(book: Workbook) -> Exhibit:
     stage, first = book.plan.commit_stage, book.plan.stage_ids[0]
     equal = counted(worth[stage] / worth[first] if worth[first] else 0.0, titles[first])
     as_much = "" if stage == first else f", as much as {equal}"
-    return table(
+    return table_of(
+        "commit_sheet",
         frame,
-        {"stage": "text", **dict.fromkeys([*names, "year"], "commitment"), "value_per_entry": "money"},
         f"One plan, stated in every stage: one {titles[stage]} is worth {compact(worth[stage], currency)} of new "
         f"ARR{as_much}.",
-        labels={
-            "stage": "To sign, stated in",
-            **dict(zip(names, book.quarters["label"], strict=True)),
-            "year": "Year",
-            "value_per_entry": f"Worth per entry ({currency})",
-        },
+        more=by_quarter(book.quarters, "commitment"),
         notes=[
             f"Entries {_basis(book)}, and the ARR they bring in expectation; the year is rounded up, parts add up to it."
         ],
         totals=1,
+        currency=currency,
     ).sharing(
         _year_of(book, float(shown.loc[stage].sum())),
         *_arr_figures(book, frame.iloc[-1], names),
@@ -233,10 +230,9 @@ def commit_choice(book: Workbook) -> Exhibit:
     suggested = titles[frame.loc[frame["suggested"], "stage"].iloc[0]]
     signed = titles[book.plan.commit_stage]
     agreed = "as the rule suggests" if suggested == signed else f"where the rule suggests {suggested}"
-    return table(
+    return table_of(
+        "commit_choices",
         frame.assign(stage=[titles[stage] for stage in frame["stage"]]),
-        kinds_of("commit_choices"),
         f"The plan signs for {plural(signed)}, {agreed}; the reasons are beside each stage, and you decide.",
-        labels={"stage": "Stage", "suggested": "Suggested", "signed": "In the plan", "reason": "For and against"},
         notes=[stage.definition for stage in book.plan.stages],
     )

@@ -7,7 +7,7 @@ from functools import partial
 
 import pandas as pd
 
-from revplan.exhibits.exhibit import Exhibit, table
+from revplan.exhibits.exhibit import Exhibit, table_of
 from revplan.exhibits.figures import Cells, Sentence, say
 from revplan.exhibits.promised import CAME, PROMISED, STEPS, money, new_arr, nothing_yet, whole
 from revplan.exhibits.standing import sources
@@ -56,17 +56,13 @@ def arr_bridge(book: BoardBook) -> Exhibit:
     if found.empty:
         return nothing_yet(book, "No ARR movements are booked that the bridge could be made of.")
     frame = _bridge_rows(found, book.decimals)
-    made = table(
+    made = table_of(
+        "arr_bridge",
         frame,
-        {"term": "text", **dict.fromkeys((PLANNED, CAME, "gap"), "money")},
         _bridge_message(book, frame, label),
-        labels={
-            "term": f"ARR of {book.plan.period_label(label)} ({book.plan.currency})",
-            PLANNED: "Planned",
-            CAME: "Came",
-            "gap": "Gap",
-        },
         notes=[f"Contraction and churn are what is lost. {found['basis'].iloc[0]}."],
+        period=book.plan.period_label(label),
+        currency=book.plan.currency,
     )
     columns: dict[str, dict[str, str]] = {
         name: {"measure": "arr_term", "period": label, "basis": name} for name in (PLANNED, CAME)
@@ -132,14 +128,13 @@ def cells(book: BoardBook) -> Exhibit:
     names = [f"{found.loc[at, 'segment']} x {found.loc[at, 'source']}" for at in order]
     frame.insert(0, "cell", names)
     left = len(found) - len(frame)
-    made = table(
+    made = table_of(
+        "variance_cells",
         frame,
-        {"cell": "text", **dict.fromkeys([*steps, "gap"], "money")},
         _cells_message(book, frame, found.loc[order[0]], label),
-        labels={
-            "cell": "Segment x source",
-            **{step: STEPS[step] for step in steps},
-            "gap": f"Gap of {book.plan.period_label(label)} ({book.plan.currency})",
+        more={
+            "cell": ("Segment x source", "text"),
+            "gap": (f"Variance of {book.plan.period_label(label)} ({book.plan.currency})", "money"),
         },
         notes=[
             counted(left, "further pair has a smaller gap.", "further pairs of segment and source have smaller gaps.")

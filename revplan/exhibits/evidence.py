@@ -10,11 +10,11 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from revplan.exhibits.exhibit import Exhibit, table, text
+from revplan.exhibits.exhibit import Exhibit, table_of, text
 from revplan.exhibits.figures import of_year
 from revplan.funnel.funnel import YEAR
 from revplan.ground.errors import PlanError, shown
-from revplan.ground.formats import compact, counted, kinds_of, listed, show
+from revplan.ground.formats import compact, counted, listed, show
 from revplan.ground.tables import empty
 from revplan.ground.version import __version__
 from revplan.plan.goal import next_year_growth
@@ -24,15 +24,7 @@ from revplan.plan.words import lag_words
 from revplan.simulation.outlook import step_name
 from revplan.workbook.workbook import EXPIRED, FEW, FEW_RECORDS, Workbook, assumption_log_table, thin_and_unlogged
 
-LABELS = {
-    "what": "Assumption",
-    "value": "Value",
-    "owner": "Owner",
-    "source": "Rests on",
-    "estimated_on": "Last estimated",
-    "expires_on": "Holds until",
-    "state": "State",
-}
+SHOWN = ["what", "value", "owner", "source", "estimated_on", "expires_on", "state"]
 
 
 def assumption_log(book: Workbook, on: date | None = None) -> Exhibit:
@@ -50,10 +42,8 @@ def assumption_log(book: Workbook, on: date | None = None) -> Exhibit:
     if frame.empty:
         return text("No assumption is logged: add `assumptions` to the plan file, each with an owner and an expiry.")
     order = frame["state"].str.contains(EXPIRED).sort_values(ascending=False, kind="stable").index
-    kinds = kinds_of("assumption_log")
-    rows = frame.assign(source=_rests_on(frame), state=_states(frame)).loc[order, list(LABELS)]
-    kept = {name: kinds[name] for name in LABELS}
-    made = table(rows, kept, _message(frame, day), labels=LABELS, notes=_thin(book))
+    rows = frame.assign(source=_rests_on(frame), state=_states(frame)).loc[order, SHOWN]
+    made = table_of("assumption_log", rows, _message(frame, day), notes=_thin(book))
     return made.sharing(of_year(book.plan, "assumptions_logged", float(len(frame))))
 
 
@@ -108,17 +98,11 @@ def assumptions(book: Workbook) -> Exhibit:
     lie = f"{above or 'none'} of {counted(len(said), 'rate')} {'lies' if above < 2 else 'lie'} above what the records support (P90)"
     against = f"; {lie}" if len(said) else ""
     message = f"The plan states {counted(len(frame), 'assumption')}; {sourced}{against}."
-    made = table(
+    made = table_of(
+        "assumptions",
         frame.astype({"evidence": float}),
-        {"what": "text", "value": "text", "evidence": "count", "records": "text", "basis": "text"},
         message,
-        labels={
-            "what": "Assumption",
-            "value": "Value",
-            "evidence": "Records behind it",
-            "records": "The records say (P10 to P90)",
-            "basis": "Source and date",
-        },
+        more={"records": ("The records say (P10 to P90)", "text")},
         notes=[
             "The records are those the rate is used for: where other rows override it, without theirs; "
             "a rate that others override everywhere has none.",
@@ -228,14 +212,7 @@ def checks(book: Workbook, billing_total: float = 0.0) -> Exhibit:
         message = f"{message.rstrip('.')}; without a number on either side: {listed(waiting)}."
     elif waiting:
         message = message.rstrip(".") + "; the rest wait for a number (billing: `--set billing_total=...`)."
-    labels = {
-        "check": "Check",
-        "left": "One side",
-        "right": "Other side",
-        "difference": "Difference",
-        "holds": "Result",
-    }
-    return table(frame, {**kinds_of("checks"), "left": "money", "right": "money"}, message, labels=labels)
+    return table_of("checks", frame, message)
 
 
 def _sum_checks(book: Workbook) -> list[tuple[object, ...]]:

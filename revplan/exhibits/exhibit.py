@@ -27,7 +27,7 @@ from revplan.exhibits.fonts import advice
 from revplan.exhibits.native import Describe, Native, as_raw, checked
 from revplan.ground.errors import ReportError, shown
 from revplan.ground.escaping import clean, cut_words, escape
-from revplan.ground.formats import KINDS, MINUS, column, is_missing, show
+from revplan.ground.formats import KINDS, MINUS, column, is_missing, kinds_of, labels_of, show
 from revplan.ground.tables import NUMERIC
 
 if TYPE_CHECKING:
@@ -234,6 +234,40 @@ def table(
         totals=totals,
         notes=_lines(notes),
     )
+
+
+def table_of(
+    name: str,
+    frame: pd.DataFrame,
+    message: str | Sentence,
+    *,
+    more: Mapping[str, tuple[str, str]] | None = None,
+    totals: int = 0,
+    notes: Sequence[str] = (),
+    **words: str,
+) -> Exhibit:
+    """A table that the data dictionary declares: labels and kinds of its columns are those of `tables.csv`.
+
+    Parameters
+    ----------
+    name
+        Which of its tables.
+    frame, message, totals, notes
+        As for `table`.
+    more
+        Label and kind of what the dictionary cannot know: quarters, stages, or a column set in another way here.
+    words
+        What a label leaves open, such as `currency`.
+    """
+    added = more or {}
+    kinds = {**kinds_of(name), **{column: kind for column, (_, kind) in added.items()}}
+    labels = {**labels_of(name, **words), **{column: label for column, (label, _) in added.items()}}
+    return table(frame, kinds, message, labels=labels, totals=totals, notes=notes)
+
+
+def by_quarter(quarters: pd.DataFrame, kind: str) -> dict[str, tuple[str, str]]:
+    """Label and kind of a column for each row of table quarters, for `table_of`."""
+    return {name: (label, kind) for name, label in zip(quarters["quarter"], quarters["label"], strict=True)}
 
 
 def text(

@@ -6,7 +6,7 @@ import pandas as pd
 
 from revplan.exhibits import board_charts as charts
 from revplan.exhibits.axes import fitting_names
-from revplan.exhibits.exhibit import Exhibit, chart, table
+from revplan.exhibits.exhibit import Exhibit, chart, table_of
 from revplan.exhibits.figures import Cells, Figure, Sentence, figure, say
 from revplan.exhibits.promised import NAME, money, nothing_yet
 from revplan.ground.formats import largest_remainder, round_half_up
@@ -27,26 +27,12 @@ def coverage(book: BoardBook) -> Exhibit:
     if book.coverage.empty:
         return nothing_yet(book, _why_no_coverage(book))
     frame, period = coverage_rows(book), coverage_period(book)
-    made = table(
+    made = table_of(
+        "coverage_shown",
         frame,
-        {
-            "segment": "text",
-            **dict.fromkeys(COVERAGE_MONEY, "money"),
-            "coverage": "ratio",
-            "coverage_needed": "ratio",
-            "enough": "text",
-        },
         _coverage_message(book, frame, period),
-        labels={
-            "segment": "Segment",
-            "open_pipeline": f"Open opportunities ({book.plan.currency})",
-            "remaining": "Still to win",
-            "in_time": "Expected in time",
-            "coverage": "Coverage",
-            "coverage_needed": "Needed: 1 / win rate",
-            "enough": "Enough",
-        },
         totals=1,
+        currency=book.plan.currency,
         notes=[
             "The customary coverage of three is enough only where one amount in three is won. Coverage says nothing of when; "
             "what is expected in time does.",

@@ -10,11 +10,21 @@ from functools import partial
 import pandas as pd
 
 from revplan.exhibits import board_charts as charts
-from revplan.exhibits.exhibit import Exhibit, chart, table, text
+from revplan.exhibits.exhibit import Exhibit, by_quarter, chart, table_of, text
 from revplan.exhibits.figures import Cells, Figure, Sentence, figure, say
 from revplan.funnel.tables import sums_by_quarter
 from revplan.funnel.year import PlannedYear
-from revplan.ground.formats import TIE, commitment, largest_remainder, plural, round_half_up, show, steady_order
+from revplan.ground.formats import (
+    TIE,
+    commitment,
+    kinds_of,
+    labels_of,
+    largest_remainder,
+    plural,
+    round_half_up,
+    show,
+    steady_order,
+)
 from revplan.plan.stages import titles_of
 from revplan.simulation.scenarios import entries_by_stage
 from revplan.tracking.book import BoardBook
@@ -34,20 +44,21 @@ def promise(book: BoardBook) -> Exhibit:
     parts = [promised_entries(book, span.label) for span in book.spans]
     frame = pd.concat([part.add_prefix(f"{at}_") for at, part in enumerate(parts)], axis=1)
     frame.insert(0, "stage", [stage.title for stage in book.plan.stages])
-    kinds = {"promised": "count", "came": "count", "gap": "number", "reached": "share"}
-    columns = {f"{at}_{name}": _entry_column(name, span.label) for at, span in enumerate(book.spans) for name in kinds}
-    labels = {
-        f"{at}_{name}": f"{book.plan.period_label(span.label)}: {name}"
-        if name == next(iter(kinds))
-        else name.capitalize()
-        for at, span in enumerate(book.spans)
-        for name in kinds
+    kinds, labels = {**kinds_of("promise"), "reached": "share"}, labels_of("promise")
+    named = [(at, span.label, name) for at, span in enumerate(book.spans) for name in parts[at]]
+    columns = {f"{at}_{name}": _entry_column(name, label) for at, label, name in named}
+    more = {
+        f"{at}_{name}": (
+            f"{book.plan.period_label(label)}: {labels[name].lower()}" if name == PROMISED else labels[name],
+            kinds[name],
+        )
+        for at, label, name in named
     }
-    made = table(
+    made = table_of(
+        "promise",
         frame,
-        {"stage": "text", **{name: kinds[name[2:]] for name in columns}},
         _promise_message(book),
-        labels={"stage": "Entries", **labels},
+        more={"stage": ("Entries", "text"), **more},
         notes=_promise_notes(book),
     )
     rows = [{"stage": stage} for stage in book.plan.stage_ids]
@@ -124,16 +135,7 @@ def promised_by_quarter(book: BoardBook) -> Exhibit:
     frame = quarterly_promise(book)
     names = [name for name in frame.columns if name != "stage"]
     said = _quarterly_message(book, frame, names[:-1])
-    made = table(
-        frame,
-        {"stage": "text", **dict.fromkeys(names, "count")},
-        said,
-        labels={
-            "stage": "Entries promised",
-            **dict(zip(book.quarters["quarter"], book.quarters["label"], strict=True)),
-            "year": "Year",
-        },
-    )
+    made = table_of("plan_by_quarter", frame, said, more=by_quarter(book.quarters, "count"))
     columns = {
         name: {"measure": "entries", "basis": PROMISED, "period": year if name == "year" else name} for name in names
     }

@@ -6,7 +6,7 @@ import pandas as pd
 
 from revplan.crm.records import EVERY
 from revplan.exhibits import native_rates, rate_charts
-from revplan.exhibits.exhibit import Exhibit, chart, table, text
+from revplan.exhibits.exhibit import Exhibit, chart, table_of, text
 from revplan.exhibits.figures import Cells, Figure, figure
 from revplan.ground.errors import PlanError, shown
 from revplan.ground.formats import compact, counted, kinds_of, listed, show
@@ -16,6 +16,7 @@ from revplan.rates.parts import OWN_LAG
 
 SETTLED = 0.9
 MONTH_DAYS = 30.4375
+STEP = {"step": ("Step", "text")}
 
 
 def _named(rows: pd.DataFrame) -> pd.DataFrame:
@@ -90,10 +91,7 @@ def import_report(book: HistoryBook) -> Exhibit:
     read = sum(line.count for line in book.history.report if line.what.startswith("rows read"))
     aside = sum(line.count for line in book.history.report if "set aside" in line.what)
     message = f"{counted(read, 'row was', 'rows were')} read and {aside:,} set aside; every finding is counted here."
-    kinds = {"part": "text", "what": "text", "count": "count", "example": "text"}
-    return table(
-        frame, kinds, message, labels={"part": "Where", "what": "What", "count": "How many", "example": "Example"}
-    )
+    return table_of("import_report", frame, message)
 
 
 def rates(book: HistoryBook) -> Exhibit:
@@ -117,19 +115,8 @@ def cells(book: HistoryBook) -> Exhibit:
         f"{counted(len(named), 'rate')} by step, segment and source; {counted(thin, 'rests', 'rest')} on fewer than 10 "
         f"conversions and so {'leans' if thin == 1 else 'lean'} on the segment, the source and all records."
     )
-    labels = {
-        "step": "Step",
-        "rate": "Rate",
-        "rate_low": "P10",
-        "rate_high": "P90",
-        "evidence": "Records behind it",
-        "conversions": "Conversions",
-        "median_days": "Median days",
-        "p90_days": "P90 days",
-        "mature": "Settled",
-    }
     notes = [f"A part with fewer than {OWN_LAG} conversions has the delay of the wider group it belongs to."]
-    made = table(named[columns], {**kinds_of("estimates"), "step": "text"}, message, labels=labels, notes=notes)
+    made = table_of("estimates", named[columns], message, more=STEP, notes=notes)
     return made.sharing(cells=_rate_cells(book, named))
 
 
@@ -149,15 +136,12 @@ def differences(book: HistoryBook) -> Exhibit:
         number = "1 comparison shows" if len(real) == 1 else f"{len(real)} comparisons show"
         message = f"{number} more than luck, of {len(found)} made; the surest: {_surest(real.iloc[0])}."
     columns = ["step", "by", "best", "best_rate", "worst", "worst_rate", "chance", "differs"]
-    labels = {"step": "Step", "by": "Between", "best": "Most at the same age", "best_rate": "Its rate"}
-    labels |= {"worst": "Least at the same age", "worst_rate": "Rate of that one"}
-    labels |= {"chance": "Chance if all were alike", "differs": "More than luck"}
     notes = [
         "Records of the same age are compared; the more comparisons there are, the clearer each must be to count as more than "
         "luck. What is quicker to convert counts as converting more, so rates can lie nearer together, or the other way round."
     ]
-    kinds = {**kinds_of("differences"), "step": "text", "best_rate": "share", "worst_rate": "share"}
-    made = table(found[columns], kinds, message, labels=labels, notes=notes)
+    more = {**STEP, "best_rate": ("Its rate", "share"), "worst_rate": ("Rate of that one", "share")}
+    made = table_of("differences", found[columns], message, more=more, notes=notes)
     parts = [part for end in ENDS for part in _parts(found, end)]
     rates_shown = [rate for end in ENDS for rate in found[end]]
     keys = ("step", "segment", "source")
@@ -309,21 +293,12 @@ def scores(book: HistoryBook) -> Exhibit:
     frame = pd.DataFrame(rows, columns=["method", "wape", "bias", "crps", "coverage", "width"])
     frame = frame.astype(dict.fromkeys(["wape", "bias", "crps", "coverage", "width"], float))
     message = _score_message(done)
-    kinds = {"method": "text", "wape": "share", "bias": "share", "crps": "count", "coverage": "share", "width": "ratio"}
-    labels = {
-        "method": "Method",
-        "wape": "Missed by, of what came",
-        "bias": "Too much (+) or too little (−)",
-        "crps": "Miss with its band (wins)",
-        "coverage": "Came within P10 to P90",
-        "width": "Band over forecast",
-    }
     notes = [
         "Missed by: all misses added up, over all that came. Miss with its band: how far off it was on average, counting in "
         "how sure it said it was; less is better."
     ]
     error = _of(book, "forecast_error", float(frame.loc[frame["method"] == MODEL, "wape"].iloc[0]))
-    return table(frame, kinds, message, labels=labels, notes=notes).sharing(error)
+    return table_of("scores", frame, message, notes=notes, unit="wins").sharing(error)
 
 
 def _score_message(done: Backtest) -> str:

@@ -19,7 +19,7 @@ from revplan.exhibits.axes import (
     value_axis,
 )
 from revplan.exhibits.drawing import Paint
-from revplan.exhibits.exhibit import Exhibit, chart, table, text
+from revplan.exhibits.exhibit import Exhibit, chart, table_of, text
 from revplan.exhibits.figures import of_year
 from revplan.exhibits.native import Describe, Mark, Native, waterfall
 from revplan.ground.formats import counted, kinds_of, show, with_sign
@@ -50,26 +50,7 @@ def against_history(book: Workbook) -> Exhibit:
         notes.append(f"{further} less bold, or not comparable; `revplan simulate --json` lists every one.")
     if rows.empty:
         return text(assumed(found), notes=notes)
-    labels = {
-        "assumption": "Assumption",
-        "planned": "Planned",
-        "history_low": "History, P10",
-        "history_mid": "P50",
-        "history_high": "P90",
-        "percentile": "Percentile",
-        "chance": "Chance it is met",
-        "reached": "Past periods that met it",
-        "basis": "Held against",
-    }
-    frame = _written(rows)
-    kinds = dict.fromkeys(labels, "figure") | {"assumption": "text", "basis": "text"}
-    made = table(
-        frame[list(labels)],
-        {**kinds, "percentile": "share", "chance": "share"},
-        assumed(found),
-        labels=labels,
-        notes=notes,
-    )
+    made = table_of("realism_shown", _written(rows), assumed(found), notes=notes)
     return made.sharing(of_year(book.plan, "values_compared", float(len(found.assumptions))))
 
 
@@ -81,7 +62,7 @@ def _written(rows: pd.DataFrame) -> pd.DataFrame:
     }
     reached = [f"{met:.0f} of {count:.0f}" for met, count in zip(rows["periods_met"], rows["periods"], strict=True)]
     chances = {name: rows[name].round(3) for name in ("percentile", "chance")}
-    return rows.assign(**figures, **chances, reached=reached)
+    return rows.assign(**figures, **chances, reached=reached)[list(kinds_of("realism_shown"))]
 
 
 def stacked_buffers(book: Workbook) -> Exhibit:

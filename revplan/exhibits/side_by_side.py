@@ -19,7 +19,7 @@ from revplan.exhibits.axes import (
     value_axis,
 )
 from revplan.exhibits.drawing import Paint
-from revplan.exhibits.exhibit import Exhibit, chart, table, text
+from revplan.exhibits.exhibit import Exhibit, chart, table_of, text
 from revplan.exhibits.figures import OF_EXPECTED, Cells, of_year, year_cells
 from revplan.exhibits.native import Describe, Native, Series, names, numbers
 from revplan.funnel.year import SETTLED
@@ -131,26 +131,14 @@ def in_money(book: Workbook) -> Exhibit:
     if len(book.scenarios) < 2:
         return text(NONE_NAMED)
     frame, currency = tables.scenarios_table(book.scenarios), book.plan.currency
-    labels = {
-        "scenario": "Scenario",
-        "goal": f"Goal ({currency})",
-        "mean": "Mean of the simulated years",
-        "mean_difference": "To base",
-        "arr_low": "P10",
-        "arr_mid": "P50",
-        "arr_high": "P90",
-        "chance_of_goal": "Chance of its goal",
-        "spend": "Spend if replanned",
-        "spend_difference": "To base, spend",
-    }
-    kinds = {**kinds_of("scenarios"), "mean_difference": "number", "spend_difference": "number"}
     rounded = frame.assign(chance_of_goal=frame["chance_of_goal"].round(3))
     notes = [
         "Mean, P10 to P90 and chance keep the base plan's entries; spend is what a plan made for the scenario costs. The mean of "
         "the simulated years is not the plan's expectation: rates, lags and volumes vary in it.",
         *scenario_notes(book.scenarios),
     ]
-    made = table(rounded[list(labels)], kinds, conclusion(frame, currency), labels=labels, notes=notes)
+    shown_columns = rounded.drop(columns=["gap", "scale"])
+    made = table_of("scenarios", shown_columns, conclusion(frame, currency), notes=notes, currency=currency)
     return made.sharing(cells=_cells(book, frame))
 
 
@@ -165,9 +153,8 @@ def in_units(book: Workbook) -> Exhibit:
     frame = needed[[each.id for each in stages]].reset_index().assign(change=asked - asked[0])
     titles = titles_of(stages)
     title = titles[book.plan.commit_stage]
-    labels = {"scenario": "Scenario", **titles, "change": f"{title}, to base"}
-    kinds = {"scenario": "text", **{each.id: "commitment" for each in stages}, "change": "number"}
-    made = table(frame[list(labels)], kinds, _units_message(frame.iloc[1:], title), labels=labels)
+    more = {stage: (name, "commitment") for stage, name in titles.items()} | {"change": (f"{title}, to base", "number")}
+    made = table_of("scenario_stages", frame, _units_message(frame.iloc[1:], title), more=more)
     scenarios = [{} if at == 0 else {"scenario": str(name)} for at, name in enumerate(frame["scenario"])]
     columns = {each.id: {"measure": "stage_commit", "stage": each.id} for each in stages}
     return made.sharing(of_year(book.plan, "commit", asked[0]), cells=year_cells(book.plan, scenarios, columns))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from revplan.exhibits.axes import fitting
-from revplan.exhibits.exhibit import Exhibit, table
+from revplan.exhibits.exhibit import Exhibit, table_of
 from revplan.exhibits.figures import Cells, Figure, Sentence, figure, joined, say
 from revplan.exhibits.promised import CAME, NAME, PROMISED, agreeing, entries, money, nothing_yet, whole
 from revplan.ground.formats import plural, round_half_up
@@ -39,26 +39,13 @@ def three_numbers(book: BoardBook) -> Exhibit:
         }
     )
     title = titles_of(book.plan.stages)[book.stage]
-    made = table(
+    made = table_of(
+        "three_numbers_shown",
         frame,
-        {
-            "quarter": "text",
-            "entries": "count",
-            **dict.fromkeys(RATES, "share"),
-            "period_ratio": "ratio",
-            "cac": "money",
-        },
         _three_message(book, frame),
-        labels={
-            "quarter": "Quarter",
-            "entries": f"Flow: {plural(title)}",
-            "conversion": "Conversion to won",
-            "conversion_low": "P10",
-            "conversion_high": "P90",
-            "period_ratio": "Wins over entries",
-            "cac": f"Programme CAC ({book.plan.currency})",
-        },
         notes=_three_notes(book, found),
+        stage=plural(title),
+        currency=book.plan.currency,
     )
     return made.with_cells(_three_cells(book, found))
 
@@ -151,27 +138,13 @@ def sources(book: BoardBook) -> Exhibit:
         return nothing_yet(book, "No source can be ahead or behind.")
     frame = source_rows(book)
     period = book.spans[0].label
-    made = table(
+    made = table_of(
+        "promise_by_source",
         frame,
-        {
-            "source": "text",
-            "owner": "text",
-            "stage": "text",
-            "promised": "count",
-            "came": "count",
-            "gap": "number",
-            "worth": "money",
-        },
         _sources_message(book, frame, period),
-        labels={
-            "source": "Source",
-            "owner": "Owner",
-            "stage": "Counted as",
-            "promised": f"Promised for {book.plan.period_label(period)}",
-            "came": "Came",
-            "gap": "Gap",
-            "worth": f"Gap in new ARR ({book.plan.currency})",
-        },
+        more={"owner": ("Owner", "text")},
+        period=book.plan.period_label(period),
+        currency=book.plan.currency,
         notes=["What a gap is worth follows from the plan's rates and deals; much of it falls into later quarters."],
     )
     columns: dict[str, dict[str, str]] = {

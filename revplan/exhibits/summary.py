@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from revplan.exhibits.axes import fitting
-from revplan.exhibits.exhibit import Exhibit, table, text
+from revplan.exhibits.exhibit import Exhibit, table_of, text
 from revplan.exhibits.figures import Cells, Figure, Sentence, figure, joined, measures, say
 from revplan.exhibits.outlook import ended, landing_figures, landing_rows, uncovered
 from revplan.exhibits.promised import CAME, NAME, PROMISED, committed, entries, money, new_arr, signed
@@ -140,30 +140,19 @@ def what_if(book: BoardBook) -> Exhibit:
     if found.empty:
         return text(say(_why_no_scenarios(book))).as_appendix()
     frame = _what_if_rows(book, found)
-    kinds = {
-        "scenario": "text",
-        **dict.fromkeys(("landing", "difference", "landing_low", "landing_high"), "money"),
-        "chance": "share",
-    }
-    made = table(
+    made = table_of(
+        "what_if",
         frame,
-        kinds,
         _what_if_message(book, frame),
-        labels={
-            "scenario": "Scenario",
-            "landing": f"Landing ({book.plan.currency})",
-            "difference": "Less base",
-            "landing_low": "P10",
-            "landing_high": "P90",
-            "chance": "Chance of the goal",
-        },
+        currency=book.plan.currency,
         notes=[
             "The committed entries stay as they are; what is open is worked out again in the world of each scenario, but keeps "
             "its amounts and, once the year runs, its delays. All see the same random numbers, so differences are not luck.",
             *(line for name in book.plan.scenarios for line in scenario_effects(book.plan, name)),
         ],
     )
-    columns = {name: {"measure": name} for name in ("landing", "landing_low", "landing_high", "chance")}
+    columns = {name: {"measure": name} for name in ("landing", "landing_low", "landing_high")}
+    columns["chance_of_goal"] = {"measure": "chance"}
     columns["difference"] = {"measure": "scenario_difference"}
     rows = [_of(name, book) for name in frame["scenario"]]
     return made.with_cells(Cells(rows=rows, columns=columns, currency=book.plan.currency)).as_brief()
@@ -196,7 +185,7 @@ def _what_if_rows(book: BoardBook, found: pd.DataFrame) -> pd.DataFrame:
             "difference": change,
             "landing_low": [round_half_up(value, book.decimals) for value in found["landing_low"]],
             "landing_high": [round_half_up(value, book.decimals) for value in found["landing_high"]],
-            "chance": [round_half_up(value, 3) for value in found["chance_of_goal"]],
+            "chance_of_goal": [round_half_up(value, 3) for value in found["chance_of_goal"]],
         }
     )
 
@@ -209,7 +198,7 @@ def _what_if_message(book: BoardBook, frame: pd.DataFrame) -> Sentence:
     row = others.iloc[first_largest(size)]
     of = _of(row["scenario"], book)
     change = money(book, "scenario_difference", row["difference"], **of)
-    chance = figure("chance", row["chance"], **of)
+    chance = figure("chance", row["chance_of_goal"], **of)
     most = " most:" if (size >= size.max() * (1 - TIE)).sum() == 1 and len(others) > 1 else ""
     return say(
         f"Scenario {{name}} moves the landing{most} by {{change}}, to a chance of {{chance}}.",
@@ -291,11 +280,10 @@ def risks_and_asks(book: BoardBook) -> Exhibit:
             "ask": [risk.ask for risk in found],
         }
     )
-    kinds = {"what": "text", "size": "money", "owner": "text", "ask": "text"}
-    labels = {"what": "Risk", "size": f"At stake ({book.plan.currency})", "owner": "Owner", "ask": "Ask"}
     first = found[0]
     said = say("First of all: {owner} should {ask}.", owner=fitting(first.owner, NAME), ask=first.ask)
-    made = table(frame.astype({"size": float}), kinds, said, labels=labels, notes=book.notes[1:])
+    sized = frame.astype({"size": float})
+    made = table_of("risks", sized, said, notes=book.notes[1:], currency=book.plan.currency)
     rows = [_described(risk.size) for risk in found]
     return made.with_cells(Cells(rows=rows, columns={"size": {}}, currency=book.plan.currency)).as_brief()
 
@@ -325,6 +313,6 @@ def definitions() -> Exhibit:
     """What every figure of the pack means, how it is computed and where it comes from."""
     rows = [(each.label, each.formula, each.source) for each in measures().values()]
     frame = pd.DataFrame(rows, columns=["figure", "computed", "source"])
-    labels = {"figure": "Figure", "computed": "How it is computed", "source": "Source"}
-    said = "Every figure is defined once, and has one value wherever it stands."
-    return table(frame, dict.fromkeys(labels, "text"), said, labels=labels).as_appendix()
+    return table_of(
+        "definitions", frame, "Every figure is defined once, and has one value wherever it stands."
+    ).as_appendix()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from decimal import ROUND_FLOOR, ROUND_HALF_UP, Context, Decimal
 from typing import TYPE_CHECKING, Any
@@ -63,6 +64,12 @@ def column(values: Iterable[Any], kind: str) -> list[str]:
 def kinds_of(table: str) -> dict[str, str]:
     """Column to kind, as `tables.csv` declares them for `table`."""
     return {column.name: column.kind for column in columns(table)}
+
+
+def labels_of(table: str, **words: str) -> dict[str, str]:
+    """Column to label, as `tables.csv` declares them for `table`; `words` fill in what a label leaves open."""
+    left_open = defaultdict(str, {name: clean(word) for name, word in words.items()})
+    return {column.name: column.label.format_map(left_open).replace(" ()", "") for column in columns(table)}
 
 
 def money(amount: float, currency: str = "") -> str:

@@ -21,12 +21,27 @@ NUMERIC = {"count", "commitment", "number", "reps", "money", "share", "ratio", "
 
 @dataclass(frozen=True)
 class Column:
-    """A declared column: its kind says how it is checked and shown."""
+    """A declared column: its label is what a reader sees above it, its kind says how it is checked and shown."""
 
     name: str
+    label: str
+    """May hold words to be filled in: `Goal ({currency})`."""
     kind: str
+    unit: str
+    """What a number of it counts or is measured in; empty where it holds none."""
     required: bool
     description: str
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """Every declared table, in the order of `tables.csv`."""
+    return tuple(dict.fromkeys(row["table"] for row in _declared()))
+
+
+def _declared() -> list[dict[str, str]]:
+    text = resources.files("revplan.ground").joinpath("tables.csv").read_text(encoding="utf-8")
+    return list(csv.DictReader(text.splitlines()))
 
 
 @cache
@@ -38,11 +53,13 @@ def columns(table: str) -> tuple[Column, ...]:
     KeyError
         If no such table is declared.
     """
-    text = resources.files("revplan.ground").joinpath("tables.csv").read_text(encoding="utf-8")
-    rows = [row for row in csv.DictReader(text.splitlines()) if row["table"] == table]
+    rows = [row for row in _declared() if row["table"] == table]
     if not rows:
         raise KeyError(f"tables.csv declares no table {table!r}")
-    return tuple(Column(row["column"], row["kind"], row["required"] == "yes", row["description"]) for row in rows)
+    return tuple(
+        Column(row["column"], row["label"], row["kind"], row["unit"], row["required"] == "yes", row["description"])
+        for row in rows
+    )
 
 
 def conform(frame: pd.DataFrame, table: str) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pandas as pd
@@ -16,13 +17,14 @@ from revplan.ground.formats import (
     compact,
     first_largest,
     kinds_of,
+    labels_of,
     largest_remainder,
     money,
     round_half_up,
     show,
     steady_order,
 )
-from revplan.ground.tables import NUMERIC
+from revplan.ground.tables import NUMERIC, columns, names
 
 
 @pytest.mark.parametrize(
@@ -223,3 +225,22 @@ def test_equal_values_stay_as_they_stand_whatever_their_last_digits() -> None:
 def test_of_equal_remainders_the_earlier_is_served_whatever_their_last_digits() -> None:
     assert largest_remainder([1.5, 1.5 * (1 + 1e-11), 1.0], 4).tolist() == [2, 1, 1]
     assert largest_remainder([1.5 * (1 + 1e-11), 1.5, 1.0], 4).tolist() == [2, 1, 1]
+
+
+LEFT_OPEN = {"currency", "confidence", "period", "stage", "unit"}
+"""Words that a label may leave to whoever shows it."""
+
+
+@pytest.mark.parametrize("table", names())
+def test_every_column_has_a_label_and_every_number_a_unit(table: str) -> None:
+    for each in columns(table):
+        assert each.label[:1].isupper() or each.label[:1].isdigit(), each
+        assert set(re.findall(r"{(\w+)}", each.label)) <= LEFT_OPEN, each
+        assert each.kind in KINDS, each
+        assert bool(each.unit) == (each.kind in NUMERIC or each.kind == "figure"), each
+
+
+def test_a_label_says_what_it_is_told_and_nothing_of_what_it_is_not() -> None:
+    assert labels_of("ledger", currency="EUR")["arr"] == "ARR (EUR)"
+    assert labels_of("ledger")["arr"] == "ARR"
+    assert labels_of("arr_bridge", period="Q1 {odd}", currency="USD")["term"] == "ARR of Q1 {odd} (USD)"

@@ -321,6 +321,18 @@ def test_modules_stay_short() -> None:
     assert {path: length for path, length in lengths.items() if length > LONGEST_MODULE} == {}
 
 
+def labels_given(source: str) -> int:
+    """How often `source` hands the labels of a table in, instead of naming the table."""
+    calls = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
+    return sum(keyword.arg == "labels" for call in calls for keyword in call.keywords)
+
+
+def test_labels_stand_in_the_data_dictionary() -> None:
+    assert labels_given('table(frame, kinds, "Said", labels={"n": "Number"})') == 1
+    sources = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "revplan/exhibits").glob("*.py")}
+    assert {name for name, source in sources.items() if labels_given(source)} == {"exhibit.py"}
+
+
 # --- notebooks -----------------------------------------------------------------------------------------------
 
 
