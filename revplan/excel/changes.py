@@ -9,16 +9,19 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from revplan.crm.inputs import frozen_inputs
 from revplan.excel.desk import ENTRIES, PLAN, RECORDS, Place
 from revplan.excel.goal_sheets import CHANGES
 from revplan.excel.reading import Changed, read_filled
+from revplan.exhibits.exhibit import Exhibit, table_of, text
 from revplan.exhibits.provenance import fingerprint
 from revplan.funnel.tables import BRIDGE_TERMS
 from revplan.ground.errors import DataError, Fault, PlanError, RevplanError, shown
 from revplan.ground.files import scratch_folder, told_of
+from revplan.ground.formats import counted, kinds_of
 from revplan.ground.lag import MAX_MONTHS
-from revplan.ground.terminal import aligned
 from revplan.ground.written import written
 from revplan.ground.yamlfile import dotted, read_yaml
 from revplan.plan.edit import Edit, edited, flow, plan_text
@@ -44,7 +47,7 @@ class Difference:
     """Changed inputs that are no part of a plan, by whose they are."""
 
 
-def import_workbook(workbook: Path, plan_path: Path, write: bool) -> tuple[dict[str, Any], str]:
+def import_workbook(workbook: Path, plan_path: Path, write: bool) -> tuple[dict[str, Any], list[Exhibit]]:
     """What a person changed in `workbook` as a difference to the plan file; written there if asked.
 
     The changed plan is checked before anything is written: every fault at once, and the file untouched.
@@ -59,12 +62,12 @@ def import_workbook(workbook: Path, plan_path: Path, write: bool) -> tuple[dict[
     path = real_path(plan_path)
     with scratch_folder("revplan-") as scratch:
         copy = frozen_inputs(path, Path(scratch, "plan"))
-        found, text = _read_back(workbook, copy)
-        if write and text:
+        found, edited_text = _read_back(workbook, copy)
+        if write and edited_text:
             if fingerprint([path]) != fingerprint([copy]):
                 raise PlanError.at(shown(path.name), "was changed while the workbook was read back; run it again")
-            written(path, text)
-    return _answer(found, workbook, path, write), _text(found, workbook, path, write)
+            written(path, edited_text)
+    return _answer(found, workbook, path, write), [_shown(found, workbook, path, write)]
 
 
 def _read_back(workbook: Path, plan_path: Path) -> tuple[Difference, str]:
@@ -288,18 +291,20 @@ def _answer(found: Difference, workbook: Path, plan_path: Path, write: bool) -> 
     }
 
 
-def _text(found: Difference, workbook: Path, plan_path: Path, write: bool) -> str:
+def _shown(found: Difference, workbook: Path, plan_path: Path, write: bool) -> Exhibit:
+    """What a person reads of it."""
+    alone = [f"{LEFT_ALONE[owner]} ({count})" for owner, count in found.left_alone.items()]
+    notes = [f"Left alone, for they are no inputs of a plan: {', '.join(alone)}."] if alone else []
+    if not found.edits:
+        return text(f"{workbook.name} changes nothing in {plan_path.name}.", notes=notes)
+    notes.append(f"{plan_path.name} is changed." if write else "Nothing is written yet; --write writes it.")
     rows = [
         (dotted(place), was if isinstance(was, str) else flow(was), flow(value)) for (place, value), was in found.edits
     ]
-    lines = [f"{shown(workbook.name)} changes nothing in {shown(plan_path.name)}."]
-    if rows:
-        places = "1 place" if len(rows) == 1 else f"{len(rows)} places"
-        table = aligned(("place", "was", "is"), rows, words=3)
-        lines = [f"{shown(workbook.name)} changes {shown(plan_path.name)} in {places}:", table]
-    alone = [f"{LEFT_ALONE[owner]} ({count})" for owner, count in found.left_alone.items()]
-    if alone:
-        lines.append(f"Left alone, for they are no inputs of a plan: {', '.join(alone)}.")
-    if rows:
-        lines.append(f"{shown(plan_path.name)} is changed." if write else "Nothing is written yet; --write writes it.")
-    return "\n\n".join(lines)
+    frame = pd.DataFrame(rows, columns=list(kinds_of("import_changes")))
+    return table_of(
+        "import_changes",
+        frame,
+        f"{workbook.name} changes {plan_path.name} in {counted(len(rows), 'place')}.",
+        notes=notes,
+    )

@@ -51,7 +51,6 @@ def summary(book: Workbook) -> Exhibit:
         "Programme spend to sign": _spend_words(book),
         "Programme CAC of the expected commit": "not priced" if book.cac is None else compact(book.cac, currency),
     }
-    header = f"{book.plan.name}, made on {show(book.plan.plan_date, 'date')}"
     of = partial(of_year, book.plan)
     stated = [
         of("goal", bridge.new_arr),
@@ -61,7 +60,12 @@ def summary(book: Workbook) -> Exhibit:
         of("before_plan_date", float(quarters["before_plan_date"].sum())),
         of("spend", spend_of_entries(book.year)),
     ]
-    return text(book.headline, facts, header=header, notes=[book.held] if book.held else []).sharing(*stated)
+    return text(book.headline, facts, header=header(book), notes=[book.held] if book.held else []).sharing(*stated)
+
+
+def header(book: Workbook) -> str:
+    """The line a page names itself by."""
+    return f"{book.plan.name}, made on {show(book.plan.plan_date, 'date')}"
 
 
 def _over_or_under(missing: float, currency: str) -> str:

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from revplan.exhibits import native_plan
 from revplan.exhibits.axes import (
@@ -28,11 +29,10 @@ from revplan.exhibits.figures import OF_EXPECTED, Figure, of_year, year_cells
 from revplan.ground.formats import compact, counted, kinds_of, plural, show
 from revplan.plan.stages import titles_of
 from revplan.simulation import tables
-from revplan.simulation.signing import sentence
+from revplan.simulation.signing import in_parts, sentence, simulation_notes
 from revplan.workbook.workbook import Workbook
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
 
 MOST_DRIVERS = 8
@@ -52,7 +52,8 @@ def sure(book: Workbook) -> Exhibit:
     }
     notes = [
         f"{book.simulation.trials:,} years are simulated, and the same plan gives the same numbers; rates vary as far as the "
-        "records behind them leave open, and together."
+        "records behind them leave open, and together.",
+        *filter(None, [in_parts(book.to_sign)]),
     ]
     of = partial(of_year, book.plan)
     stated = [of("chance", found.chance_of_goal.value, OF_EXPECTED), of("landing_low", found.p10.value, OF_EXPECTED)]
@@ -71,6 +72,12 @@ def _for_confidence(book: Workbook) -> list[Figure]:
     asked = book.to_sign
     told = {"stage": asked.stage, "confidence": show(asked.confidence, "share")}
     return [] if asked.scale is None else [of_year(book.plan, "commit_for", asked.scale * _commit(book), **told)]
+
+
+def limits(book: Workbook) -> Exhibit:
+    """What a reader must know beside the simulated numbers."""
+    first, *others = [*simulation_notes(book.simulation)] or ["Nothing limits what the numbers say."]
+    return text(first, notes=others)
 
 
 def commit_curve(book: Workbook) -> Exhibit:
@@ -138,6 +145,47 @@ def _curve_message(frame: pd.DataFrame, entries: float, title: str) -> str:
         if len(over)
         else f"{text}."
     )
+
+
+def curve_in_stages(book: Workbook) -> Exhibit:
+    """Entries of every stage that each confidence asks for, and what they cost."""
+    drawn = commit_curve(book)
+    if drawn.kind != "chart":
+        return drawn
+    curve = tables.commit_curve_table(book.simulation).drop(columns="scale_error")
+    stages = tables.commit_curve_stages_table(book.simulation).pivot(
+        index="confidence", columns="stage", values="entries"
+    )
+    for place, stage in enumerate(book.plan.stages, start=2):
+        curve.insert(place, stage.id, stages[stage.id].to_numpy())
+    more = {stage.id: (stage.title, "commitment") for stage in book.plan.stages}
+    return table_of("commit_curve", curve, drawn.said, more=more, currency=book.plan.currency)
+
+
+def goal_seek(book: Workbook) -> Exhibit:
+    """What entries, deal size or win rate would have to be, each alone, for the plan's confidence."""
+    found, sure = book.simulation.goal_seek, show(book.simulation.confidence, "share")
+    if not found:
+        return text("The year asks for no new ARR, so nothing has to be more than it is.")
+    rows, said = [], []
+    for each in found:
+        name, kind, phrase = SOUGHT[each.driver]
+        planned = show(round(each.planned, 4), kind)
+        needed = "no value does" if each.needed is None else show(round(each.needed, 4), kind)
+        rows.append((name, planned, needed))
+        if each.needed is not None:
+            said.append(phrase.format(compact(each.needed, book.plan.currency) if kind == "money" else needed))
+    message = f"For {sure}, each alone: {'; or '.join(said)}." if said else f"No one of them alone gives {sure}."
+    frame = pd.DataFrame(rows, columns=list(kinds_of("goal_seek_shown")))
+    return table_of("goal_seek_shown", frame, message, confidence=sure)
+
+
+SOUGHT = {
+    "volume": ("entries, times the expected commit", "ratio", "{} times the entries of the expected commit"),
+    "acv": ("mean value of a new deal", "money", "new deals worth {} on average"),
+    "win rate": ("win rate", "share", "a win rate of {}"),
+}
+"""What each driver of a goal seek is called, the kind of its values, and what a sentence says of one."""
 
 
 def tornado(book: Workbook) -> Exhibit:

@@ -29,6 +29,7 @@ from revplan.ground.errors import ReportError, shown
 from revplan.ground.escaping import clean, cut_words, escape
 from revplan.ground.formats import KINDS, MINUS, column, is_missing, kinds_of, labels_of, show
 from revplan.ground.tables import NUMERIC
+from revplan.ground.terminal import Column, grid
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -136,7 +137,7 @@ class Exhibit:
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         return {
-            "text/plain": _plain(self),
+            "text/plain": self.message if self.kind == "chart" else terminal(self),
             "text/html": page_html(self),
             MIMETYPE: raw(self),
         }
@@ -265,6 +266,19 @@ def table_of(
     return table(frame, kinds, message, labels=labels, totals=totals, notes=notes)
 
 
+def rows_of(drawn: Exhibit, name: str, columns: Sequence[str], currency: str) -> Exhibit:
+    """The rows behind a chart under its conclusion, as the table `name` of the data dictionary has them.
+
+    Parameters
+    ----------
+    columns
+        Which of its columns, in order.
+    """
+    if drawn.table is None or drawn.kind != "chart":
+        return drawn
+    return table_of(name, drawn.table[list(columns)], drawn.said, notes=drawn.notes, currency=currency)
+
+
 def by_quarter(quarters: pd.DataFrame, kind: str) -> dict[str, tuple[str, str]]:
     """Label and kind of a column for each row of table quarters, for `table_of`."""
     return {name: (label, kind) for name, label in zip(quarters["quarter"], quarters["label"], strict=True)}
@@ -328,10 +342,6 @@ def _check_kinds(frame: pd.DataFrame, kinds: Mapping[str, str], place: str) -> N
 
 # --- the three printings of a notebook ------------------------------------------------------------------
 
-Column = tuple[str, list[str], bool]
-"""A column as it is read: its label, its cells, and whether they are set as numbers."""
-
-PLAIN_ROWS = 40
 WIDE, VAST = 80, 115
 """Characters in a row from which a table is set smaller, and on a page of its own on its side."""
 
@@ -347,15 +357,12 @@ NO_MATHS = "tex2jax_ignore mathjax_ignore"
 TILED = "display:grid;grid-template-columns:repeat(auto-fit,minmax(max(10rem,100%/var(--tiles) - 1px),1fr))"
 
 
-def _plain(exhibit: Exhibit) -> str:
-    """The message, and below it the table in columns."""
-    if exhibit.table is None or exhibit.kind == "chart":
-        return exhibit.message
-    shown = _shown(exhibit)
-    columns = [_plain_column(label, cells, number) for label, cells, number in shown]
-    lines = [" | ".join(cells).rstrip() for cells in zip(*columns, strict=True)]
-    rest = len(exhibit.table) - PLAIN_ROWS
-    return "\n".join([exhibit.message, "", *lines, *([f"({rest} more rows)"] if rest > 0 else [])])
+def terminal(exhibit: Exhibit) -> str:
+    """The exhibit for a terminal: header, message, the rows behind it in columns, notes."""
+    table = grid(_shown(exhibit), heads=exhibit.kind != "text")
+    notes = "\n".join(f"- {note}" for note in exhibit.notes)
+    parts = [exhibit.header, exhibit.message, table, notes]
+    return ("\n\n" if table else "\n").join(filter(None, parts))
 
 
 def page_html(exhibit: Exhibit) -> str:
@@ -529,12 +536,6 @@ def _label(exhibit: Exhibit, name: Any) -> str:
         return show(name, "month")
     words = clean(name).replace("_", " ")
     return words[:1].upper() + words[1:]
-
-
-def _plain_column(label: str, cells: list[str], number: bool) -> list[str]:
-    lines = [label, *cells[:PLAIN_ROWS]]
-    width = max(map(len, lines))
-    return [line.rjust(width) if number else line.ljust(width) for line in lines]
 
 
 def _value(cell: Any) -> Any:

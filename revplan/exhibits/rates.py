@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 
 from revplan.crm.records import EVERY
@@ -10,11 +12,14 @@ from revplan.exhibits.exhibit import Exhibit, chart, table_of, text
 from revplan.exhibits.figures import Cells, Figure, figure
 from revplan.ground.errors import PlanError, shown
 from revplan.ground.formats import compact, counted, kinds_of, listed, show
-from revplan.rates.backtest import MODEL, NAMES, Backtest, beaten_by
+from revplan.rates.backtest import MODEL, NAMES, TARGETS, Backtest, banded_words, beaten_by
 from revplan.rates.book import HistoryBook
+from revplan.rates.forecast import Count, Forecast, ahead_words
 from revplan.rates.parts import OWN_LAG
 
 SETTLED = 0.9
+SMALL = 1000  # a number below it is shown with a decimal
+ALL_WINS = "with_arrivals"
 MONTH_DAYS = 30.4375
 STEP = {"step": ("Step", "text")}
 
@@ -54,14 +59,14 @@ def summary(book: HistoryBook) -> Exhibit:
         ahead = "month" if book.months == 1 else f"{book.months} months"
         facts[f"Wins of the next {ahead}"] = f"{wins.mean:.0f} ({wins.p10:.0f} to {wins.p90:.0f})"
     if book.backtest is not None:
-        score = book.backtest.scores["with_arrivals"][MODEL]
+        score = book.backtest.scores[ALL_WINS][MODEL]
         facts["Error of past forecasts"] = show(score.wape, "share")
     stated = [_of(book, "records_known", float(len(history.records)))]
     if book.forecast is not None:
         stated.append(_of(book, "wins_ahead", book.forecast.with_arrivals.wins.mean))
     if book.backtest is not None:
-        stated.append(_of(book, "forecast_error", book.backtest.scores["with_arrivals"][MODEL].wape))
-    return text(message + ".", facts, header=f"{book.plan.name}: what the records support").sharing(*stated)
+        stated.append(_of(book, "forecast_error", book.backtest.scores[ALL_WINS][MODEL].wape))
+    return text(message + ".", facts, header=f"{book.name}: what the records support").sharing(*stated)
 
 
 def _of(book: HistoryBook, measure: str, value: float) -> Figure:
@@ -253,11 +258,42 @@ def forecast(book: HistoryBook) -> Exhibit:
     ]
     if told.with_arrivals.arr is not None:
         arr = told.with_arrivals.arr
-        low, high = compact(arr.p10, book.plan.currency), compact(arr.p90, book.plan.currency)
-        notes.insert(0, f"In ARR: {compact(arr.mean, book.plan.currency)}, between {low} and {high}.")
+        low, high = compact(arr.p10, book.currency), compact(arr.p90, book.currency)
+        notes.insert(0, f"In ARR: {compact(arr.mean, book.currency)}, between {low} and {high}.")
     kinds = {"month_end": "date"} | dict.fromkeys(names[1:], "count")
     drawn = chart(rate_charts.forecast, frame, kinds, notes=notes).with_native(native_rates.forecast)
     return drawn.sharing(_of(book, "wins_ahead", float(frame["all"].sum())))
+
+
+def wins_ahead(told: Forecast, currency: str, *, by_source: bool) -> Exhibit:
+    """Wins of the next months, and ARR where amounts are known, month by month; by source where asked for."""
+    known, total = told.from_known, told.with_arrivals
+    rows = [("all months", known.wins, total.wins)]
+    if known.arr and total.arr:
+        rows.append((f"all months, ARR{f' ({currency})' if currency else ''}", known.arr, total.arr))
+    by_month = zip(told.ends, known.by_month, total.by_month, strict=True)
+    rows += [(f"to {show(end, 'date')}", first, second) for end, first, second in by_month]
+    if by_source:
+        rows += [(f"source {name}", *both) for name, both in told.by_source.items()]
+    frame = pd.DataFrame(
+        [(what, *_counts(first), *_counts(second)) for what, first, second in rows], columns=list(kinds_of("forecast"))
+    )
+    replayed = counted(told.replays, "past forecast")
+    notes = [
+        "By how records went on: the mean level of the last 180 days, the last 365 and all days recorded; beyond luck the "
+        f"wins vary by {show(known.cv, 'share')} ({replayed} replayed).",
+        *told.warnings,
+    ]
+    return table_of("forecast", frame, ahead_words(told), notes=notes)
+
+
+def _counts(count: Count) -> tuple[str, str, str]:
+    return (_number(count.mean, count.mean), _number(count.p10, count.mean), _number(count.p90, count.mean))
+
+
+def _number(value: float, size: float) -> str:
+    """One decimal beside what is small, none beside what is large."""
+    return f"{value:,.{1 if abs(size) < SMALL else 0}f}"
 
 
 def backtest(book: HistoryBook) -> Exhibit:
@@ -265,11 +301,11 @@ def backtest(book: HistoryBook) -> Exhibit:
     done = book.backtest
     if done is None:
         return text("No past day can be replayed yet: the records are too young.")
-    scores = done.scores["with_arrivals"]
+    scores = done.scores[ALL_WINS]
     best = min((name for name in scores if name != MODEL), key=lambda name: scores[name].wape)
     rows = []
     for origin in done.origins:
-        told = origin.told["with_arrivals"]
+        told = origin.told[ALL_WINS]
         low, _, high = told[MODEL].quantiles()
         day = pd.Timestamp(origin.as_of)
         rows.append((day, told[MODEL].mean, low, high, told[MODEL].came, told[best].mean, NAMES[best]))
@@ -281,29 +317,62 @@ def backtest(book: HistoryBook) -> Exhibit:
     return drawn.with_native(native_rates.replay).sharing(_of(book, "forecast_error", errors[0]))
 
 
+def replays(done: Backtest, target: str) -> Exhibit:
+    """Past forecasts of one target against what came, day by day, beside the baselines."""
+    rows = []
+    for origin in done.origins:
+        told = origin.told[target]
+        low, _, high = told[MODEL].quantiles()
+        figures = (told[MODEL].came, told[MODEL].mean, low, high, *(told[name].mean for name in NAMES))
+        rows.append((pd.Timestamp(origin.as_of), *(_number(each, each) for each in figures)))
+    frame = pd.DataFrame(rows, columns=list(kinds_of("replays")))
+    made = f"{counted(len(done.origins), 'forecast')} of {counted(done.months, 'month')}"
+    return table_of(
+        "replays", frame, f"{TARGETS[target][:1].upper()}{TARGETS[target][1:]}, {made}: {banded_words(done, target)}."
+    )
+
+
 def scores(book: HistoryBook) -> Exhibit:
     """The forecast's scores beside the baselines'."""
-    done = book.backtest
-    if done is None:
+    if book.backtest is None:
         return text("There are no scores without a replay.")
+    error = book.backtest.scores[ALL_WINS][MODEL].wape
+    made = scores_of(book.backtest, ALL_WINS).sharing(_of(book, "forecast_error", error))
+    return replace(made, notes=(SCORED,))
+
+
+SCORED = (
+    "Missed by: all misses added up, over all that came. Miss with its band: how far off it was on average, counting in "
+    "how sure it said it was; less is better."
+)
+
+
+def scores_of(done: Backtest, target: str) -> Exhibit:
+    """The scores of the forecast of one target beside the baselines'."""
     rows = [
         (NAMES.get(name, name), score.wape, score.bias, score.crps, score.coverage, score.width)
-        for name, score in done.scores["with_arrivals"].items()
+        for name, score in done.scores[target].items()
     ]
     frame = pd.DataFrame(rows, columns=["method", "wape", "bias", "crps", "coverage", "width"])
     frame = frame.astype(dict.fromkeys(["wape", "bias", "crps", "coverage", "width"], float))
-    message = _score_message(done)
-    notes = [
-        "Missed by: all misses added up, over all that came. Miss with its band: how far off it was on average, counting in "
-        "how sure it said it was; less is better."
-    ]
-    error = _of(book, "forecast_error", float(frame.loc[frame["method"] == MODEL, "wape"].iloc[0]))
-    return table_of("scores", frame, message, notes=notes, unit="wins").sharing(error)
+    return table_of("scores", frame, _score_message(done, target), unit=_unit(target))
 
 
-def _score_message(done: Backtest) -> str:
+def replayed_by_source(done: Backtest) -> Exhibit:
+    """How good the forecasts by source were, and what a reader of all scores must know."""
+    each = done.by_source
+    missed, held = show(each.wape, "share"), show(each.coverage, "share")
+    said = f"By source, from known records: missed by {missed} of what came; {held} of the outcomes lay in the band"
+    return text(f"{said}, which should hold 80%.", notes=[SCORED, *done.warnings])
+
+
+def _unit(target: str) -> str:
+    return "ARR" if target.startswith("arr") else "wins"
+
+
+def _score_message(done: Backtest, target: str) -> str:
     """Whether any baseline did better, by the error of its means or by the score of the whole forecast."""
-    found, days = done.scores["with_arrivals"], _days(len(done.origins))
+    found, days = done.scores[target], _days(len(done.origins))
     by_error, by_score = (beaten_by(found, measure) for measure in ("wape", "crps"))
     if by_error is None and by_score is None:
         return f"Replayed {days}, no baseline did better than the forecast, with its band or without."
@@ -312,9 +381,10 @@ def _score_message(done: Backtest) -> str:
         errors = show(found[by_error].wape, "share"), show(found[MODEL].wape, "share")
         said.append(f"{NAMES[by_error]} was off by less than the forecast ({errors[0]} against {errors[1]})")
     if by_score is not None:
-        missed = f"{found[by_score].crps:,.2f} against {found[MODEL].crps:,.2f}"
-        said.append(f"{NAMES[by_score]} missed by less with its band counted in ({missed} wins)")
-    better = done.better.get("with_arrivals")
+        digits = 0 if target.startswith("arr") else 2
+        missed = f"{found[by_score].crps:,.{digits}f} against {found[MODEL].crps:,.{digits}f}"
+        said.append(f"{NAMES[by_score]} missed by less with its band counted in ({missed} {_unit(target)})")
+    better = done.better.get(target)
     ahead = f": it says {better[1]:,.0f} for the months ahead" if better else ""
     rest = "" if len(said) == 2 else ", without the band none" if by_error is None else ", with the band none"
     return f"Replayed {days}, {' and '.join(said)}{ahead}{rest}."

@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
 
+Column = tuple[str, list[str], bool]
+"""A column as it is read: its label, its cells, and whether they are set as numbers."""
 
-def aligned(heads: Sequence[str], rows: Sequence[Sequence[str]], words: int = 1) -> str:
-    """Rows of text side by side: the first `words` columns to the left, the others to the right."""
-    table = [tuple(heads), *map(tuple, rows)]
-    widths = [max(len(cell) for cell in column) for column in zip(*table, strict=True)]
-    return "\n".join(_line(row, widths, words) for row in table)
-
-
-def aligned_columns(heads: Sequence[str], columns: Sequence[Sequence[str]]) -> str:
-    """Columns of text side by side: the first to the left, the others to the right."""
-    return aligned(heads, list(zip(*columns, strict=True)))
+WRAPPED, NARROW = 48, 11
+"""Characters after which words are set in another line, and those that a heading has room for in any case."""
 
 
-def _line(row: Sequence[str], widths: Sequence[int], words: int) -> str:
-    cells = zip(row, widths, strict=True)
-    return "  ".join(
-        cell.ljust(width) if number < words else cell.rjust(width) for number, (cell, width) in enumerate(cells)
-    ).rstrip()
+def grid(columns: Sequence[Column], *, heads: bool = True) -> str:
+    """Columns side by side: words to the left, numbers to the right, what is long in lines below each other."""
+    set_out = [_set_out(*each) for each in columns]
+    rows = list(zip(*(blocks for blocks, _ in set_out), strict=True))[0 if heads else 1 :]
+    lines = [line for row in rows for line in zip_longest(*row, fillvalue="")]
+    pads = [
+        (str.rjust if number else str.ljust, width) for (_, width), (*_, number) in zip(set_out, columns, strict=True)
+    ]
+    told = ("  ".join(pad(cell, width) for cell, (pad, width) in zip(line, pads, strict=True)) for line in lines)
+    return "\n".join(line.rstrip() for line in told)
+
+
+def _set_out(label: str, cells: list[str], number: bool) -> tuple[list[list[str]], int]:
+    """The label and the cells of a column, each in lines, and how wide the column is."""
+    widest = max(map(len, cells), default=0)
+    broad = max(widest if number else min(widest, WRAPPED), *map(len, label.split()), min(len(label), NARROW))
+    blocks = [wrap(label, broad), *([cell] if number else wrap(cell, broad) or [""] for cell in cells)]
+    return blocks, max(len(line) for block in blocks for line in block)
 
 
 def plain_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:

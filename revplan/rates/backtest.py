@@ -390,6 +390,13 @@ def _warnings(
     return lines
 
 
+def banded_words(done: Backtest, target: str) -> str:
+    """How many outcomes lay within the band of the forecast, as a part of a sentence."""
+    told = [origin.told[target][MODEL] for origin in done.origins]
+    within = sum(bool(low <= each.came <= high) for each in told for low, _, high in [each.quantiles()])
+    return f"{within or 'none'} of {len(told)} outcomes lay within P10 to P90"
+
+
 def backtest_answer(done: Backtest) -> dict[str, Any]:
     """The backtest as `revplan backtest --json` prints it."""
     return {

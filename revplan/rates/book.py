@@ -15,7 +15,6 @@ from revplan.ground.calendar import MONTHS_PER_QUARTER, months_label
 from revplan.ground.errors import DataError, PlanError, shown
 from revplan.ground.tables import conform, empty
 from revplan.plan.file import read_plan, real_path
-from revplan.plan.model import Plan
 from revplan.rates.backtest import Backtest, backtest
 from revplan.rates.counts import cohort_counts, differences
 from revplan.rates.engine import moves_in_frames
@@ -30,14 +29,16 @@ QUARTER_MONTHS = 3
 class HistoryBook:
     """The records behind a plan as known on a day; each table is made when it is first asked for."""
 
-    plan: Plan
     crm: Path
     history: History
-    months: int
+    months: int = QUARTER_MONTHS
     """Months the forecast looks ahead."""
+    name: str = ""
+    """Name of the plan that names the records, where one does."""
+    currency: str = ""
 
     def __repr__(self) -> str:
-        return f"<HistoryBook {self.plan.name}: {len(self.history.records):,} records, as of {self.history.as_of}>"
+        return f"<HistoryBook {self.name}: {len(self.history.records):,} records, as of {self.history.as_of}>"
 
     @cached_property
     def estimates(self) -> pd.DataFrame:
@@ -131,7 +132,7 @@ def open_history(plan_path: str | Path, as_of: str = "", months: int = QUARTER_M
     except ValueError:
         raise PlanError.at("as_of", f"got {shown(as_of)!r}; write the last day known as 2026-09-30") from None
     crm = path.parent / plan.history.leads
-    return HistoryBook(plan=plan, crm=crm, history=read_records(crm, day), months=months)
+    return HistoryBook(crm=crm, history=read_records(crm, day), months=months, name=plan.name, currency=plan.currency)
 
 
 def _curve(cohort: str, rows: pd.DataFrame, as_of: date) -> pd.DataFrame:

@@ -27,6 +27,7 @@ from scipy.special import gammaincinv, gammaln
 
 from revplan.crm.records import History, silence, stale
 from revplan.ground.errors import DataError
+from revplan.ground.formats import compact, show
 from revplan.rates.arrivals import load_notes
 from revplan.rates.closings import clock_of, closing_notes, on_clock
 from revplan.rates.estimates import recorded_only
@@ -292,6 +293,18 @@ def _warnings(spells: Spells, began: tuple[int, ...], past: list[Replay], told: 
             "the forecast with arrivals is a guess"
         )
     return lines
+
+
+def ahead_words(forecast: Forecast) -> str:
+    """How many wins are expected, and how many of them from records that exist, in one sentence."""
+    known, total = (
+        compact(sum(each.mean for each in outlook.by_month))
+        for outlook in (forecast.from_known, forecast.with_arrivals)
+    )
+    are = "win is" if total == "1" else "wins are"
+    return (
+        f"{total} {are} expected by {show(forecast.ends[-1], 'date')}, {known} of them from records that exist already."
+    )
 
 
 def forecast_answer(forecast: Forecast, by_source: bool) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
@@ -102,7 +103,7 @@ def sign(
     names, path = _names(by), real_path(plan_path)
     check_plan(path)
     out = path.parent / "signed" if out is None else Path(out)
-    with _writing(out), scratch_folder(".signing-", out) as scratch:
+    with _writing(out), scratch_folder(".signing-", Path(os.path.abspath(out))) as scratch:
         made = scratch / "record"
         frozen = _copied(path, made / INPUTS)
         _fill(made, _agreed(frozen, terms, progress), frozen, names, on)

@@ -17,8 +17,7 @@ from revplan.ground.formats import MISSING, commitment, compact, counted, larges
 from revplan.ground.tables import conform
 from revplan.plan.stages import titles_of
 from revplan.record.signed import CONTENTS, NO_HASH, Signature
-from revplan.simulation.answer import simulation_notes
-from revplan.simulation.signing import ceiling_words
+from revplan.simulation.signing import ceiling_words, simulation_notes
 from revplan.workbook.workbook import Workbook
 
 if TYPE_CHECKING:

@@ -6,19 +6,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from revplan.funnel.year import PlannedYear
+from revplan.funnel.year import SETTLED, PlannedYear
 from revplan.ground.errors import shown
-from revplan.ground.formats import commitment, counted, listed, plural, show
+from revplan.ground.formats import commitment, compact, counted, listed, plural, show
 from revplan.plan.stages import titles_of
 from revplan.simulation.curve import MOST
 from revplan.simulation.scenarios import entries_by_stage, largest_scales
 from revplan.simulation.simulate import Simulation
 from revplan.simulation.tables import WITHIN, finite
 
+FEW_WINS = 30  # expected wins below which bands of a year are rough: deals come whole (DECISIONS.md, Simulation)
 EVEN = 0.4, 0.6  # chances that are about a coin toss
 STEP = 0.01  # of the confidences that are offered
 
@@ -183,3 +184,47 @@ def _several(asked: ToSign) -> str:
 
 def _verb(number: int) -> str:
     return "reaches" if number == 1 else "reach"
+
+
+def simulation_notes(simulation: Simulation) -> Iterator[str]:
+    """What a reader must know beside the numbers, one sentence each."""
+    yield from _limits(ToSign(simulation))
+    yield from _taken_as_certain(simulation)
+    cost, currency = simulation.cost_of_uncertainty, simulation.year.plan.currency
+    if abs(cost) > SETTLED * simulation.view.goal:
+        verb = "cost" if cost > 0 else "add"
+        yield f"Uncertain delays {verb} {compact(abs(cost), currency)} of the plan's ARR in expectation."
+    count, chance = simulation.all_hold
+    if count:
+        met = show(chance, "share") if chance >= 0.001 else "less than 0.1%"
+        vary = counted(count, "rate, volume or delay varies", "rates, volumes and delays vary")
+        yield f"{vary} in the simulation; the chance that every one is met is {met}."
+    if (wins := float(simulation.view.planned_wins.sum())) < FEW_WINS:
+        yield f"Only {counted(wins, 'win is', 'wins are')} expected: deals come whole, so the bands are rough."
+
+
+def _limits(asked: ToSign) -> Iterator[str]:
+    if asked.scale is None:
+        yield f"No volume of entries gives {show(asked.confidence, 'share')}: what is missing comes too late or not at all."
+    elif asked.is_above_ceilings:
+        yield (
+            f"What is to sign is {asked.scale:.2f} times the expected commit; {_ceilings(asked)}: "
+            "raise a ceiling, find another source, or lower goal or confidence."
+        )
+
+
+def _ceilings(asked: ToSign) -> str:
+    """The sources whose ceiling is reached first, and what it allows."""
+    names = listed([shown(name) for name in asked.binding])
+    return f"{names} {'allow' if len(asked.binding) > 1 else 'allows'} at most {asked.most:.2f} times (max_per_month, max_growth)"
+
+
+def _taken_as_certain(simulation: Simulation) -> Iterator[str]:
+    rates = simulation.view.rates
+    stated = int(((rates.evidence == float("inf")) & (rates.mean < 1)).sum())
+    if stated:
+        yield f"{stated} of {counted(len(rates.mean), 'rate')} {'is' if stated == 1 else 'are'} stated without evidence, and so taken as certain."
+    plan = simulation.year.plan
+    without = [name for name, segment in plan.segments.items() if segment.acv.sd is None]
+    if without:
+        yield f"No spread (sd) of the deal size is given for {', '.join(map(shown, without))}: every deal there counts as the mean."

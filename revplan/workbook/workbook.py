@@ -251,6 +251,12 @@ class Workbook:
         """The plan and its scenarios side by side, with the trials and the seed of `simulation`."""
         return compare(simulation, progress)
 
+    def simulated(self, simulation: Simulation, scenarios: tuple[Compared, ...]) -> Workbook:
+        """This book with another simulation of its year and scenarios: of other trials, or another seed."""
+        made = replace(self)
+        vars(made).update(simulation=simulation, scenarios=scenarios)
+        return made
+
     def in_scenario(self, name: str) -> Workbook:
         """This plan's committed entries in the world of one of its scenarios: what the simulator shows of it.
 

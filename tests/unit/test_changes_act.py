@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from revplan.cli.answers import plan as plan_answered
+from revplan.cli.answers import printed
 from revplan.exhibits import deliveries, evidence
 from revplan.exhibits import rates as rate_exhibits
 from revplan.exhibits.evidence import assumption_log
@@ -26,8 +28,7 @@ from revplan.simulation.answer import simulation_answer
 from revplan.simulation.scenarios import compare, scenario_notes
 from revplan.simulation.simulate import simulate
 from revplan.snapshot.state import read_history, with_history_rates
-from revplan.workbook.answer import plan_text
-from revplan.workbook.workbook import Workbook, check_plan, open_workbook, plan_answer
+from revplan.workbook.workbook import Workbook, check_plan, open_workbook
 
 TRIALS = 256
 PLAN = """\
@@ -396,7 +397,8 @@ def other_value(place: tuple[Any, ...], value: Any) -> Any:
 def answers(path: Path) -> Iterator[Any]:
     """What revplan says of a plan, the quick first: commands, then what of its pages tells of words."""
     made = open_workbook(path)
-    yield plan_answer(made), plan_text(made)
+    told, exhibits = plan_answered(made)
+    yield told, printed(exhibits)
     found = simulate(made.year, TRIALS, 1)
     yield simulation_answer(found, compare(found))
     yield check_plan(path, date(2026, 11, 15))

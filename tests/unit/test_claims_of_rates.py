@@ -28,7 +28,7 @@ from revplan.rates.estimates import estimate_transitions, estimate_warnings
 
 
 def book_of(history: History) -> HistoryBook:
-    return HistoryBook(plan=SimpleNamespace(name="small", currency=""), crm=Path(), history=history, months=3)  # type: ignore[arg-type]
+    return HistoryBook(crm=Path(), history=history, name="small")
 
 
 def two_segments(rates_of: dict[str, float], days: dict[str, int], size: int = 400) -> History:

@@ -19,6 +19,7 @@ from revplan.excel.address import column, sheet_name
 from revplan.excel.book import live_workbook
 from revplan.excel.changes import difference, import_workbook
 from revplan.excel.grid import READ_ME, SOLVED
+from revplan.exhibits.exhibit import terminal
 from revplan.exhibits.provenance import fingerprint
 from revplan.funnel.year import Known, plan_year
 from revplan.ground.errors import DataError, PlanError
@@ -104,7 +105,8 @@ def files(made: tuple[Path, bytes], tmp_path: Path) -> tuple[Path, Path]:
 def answer(files: tuple[Path, Path], raw: bytes, write: bool = False) -> tuple[dict[str, Any], str]:
     """What the import says of a workbook."""
     files[1].write_bytes(raw)
-    return import_workbook(files[1], files[0], write)
+    found, (shown,) = import_workbook(files[1], files[0], write)
+    return found, terminal(shown)
 
 
 def test_an_untouched_workbook_changes_nothing(made: tuple[Path, bytes], files: tuple[Path, Path]) -> None:

@@ -479,6 +479,12 @@ def test_the_command_prints_and_answers(plan_file: Path, capsys: pytest.CaptureF
     assert "is signed already, and nothing was changed" in capsys.readouterr().out
 
 
+def test_the_folder_may_be_named_from_where_one_stands(plan_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(plan_file.parent)
+    assert main(["sign", plan_file.name, "--by", "Anna", "--on", "2026-11-22", "--out", "kept"]) == 0
+    assert len(list((plan_file.parent / "kept").glob("*/inputs/**/plan.yaml"))) == 1
+
+
 def test_the_command_says_what_is_wrong(plan_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["sign", str(plan_file), "--by", " "]) == 2
     assert "--by: a name is empty" in capsys.readouterr().err

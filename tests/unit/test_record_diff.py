@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from revplan.cli import main
+from revplan.cli.answers import difference, printed
 from revplan.ground.errors import PlanError
-from revplan.record.answer import diff_report
 from revplan.record.difference import Difference, Side, changes_of, compare
 from revplan.record.signing import sign
 from revplan.workbook.workbook import open_workbook, plan_answer
@@ -32,6 +32,11 @@ uncertainty: {rho: 0.3}
 """
 CRM = "format: wide\nfiles: {leads: {path: leads.csv, id: id}}\nstages: {lead: leads.lead, sql: leads.sql, won: leads.won}\nsegment: leads.segment\nsource: leads.source\n"
 LEADS = "id,segment,source,lead,sql,won\n1,smb,web,2026-01-05,2026-01-20,2026-02-10\n2,mid,web,2026-11-05,,\n"
+
+
+def shown(a: Path, b: Path) -> str:
+    """What `revplan diff` prints for a person."""
+    return printed(difference(a, b, None)[1])
 
 
 def write(path: Path, text: str) -> Path:
@@ -80,9 +85,10 @@ def test_a_lower_win_rate_takes_more_of_everything(changed) -> None:
 
 def test_the_line_reads_as_a_planner_says_it(changed, tmp_path: Path) -> None:
     changed(("rate: 0.20", "rate: 0.18"))
-    _, text = diff_report(tmp_path / "a/plan.yaml", tmp_path / "b/plan.yaml", None)
-    assert "\nSQL to Won, mid: rate 20% to 18%: 21 more Leads, 14 more SQLs, +$1.77k budget" in text
-    assert "\nAll together: 21 more Leads, 14 more SQLs, +$1.77k budget" in text
+    text = shown(tmp_path / "a/plan.yaml", tmp_path / "b/plan.yaml")
+    (line,) = [line.split() for line in text.splitlines() if line.startswith("SQL to Won, mid: rate 20% to 18%")]
+    (together,) = [line.split() for line in text.splitlines() if line.startswith("All together")]
+    assert line[-4:-1] == together[-4:-1] == ["+20.8", "+13.9", "+1,771"]
     assert "acting on each other" not in text
 
 
@@ -172,15 +178,15 @@ def test_changes_without_effect_are_listed_as_such(changed, tmp_path: Path) -> N
         "assumption log: goal.churn",
         "scenario bad added (volume 0.9)",
     }
-    _, text = diff_report(tmp_path / "a/plan.yaml", tmp_path / "b/plan.yaml", None)
-    assert "Without effect on the numbers:\n  " in text
+    text = shown(tmp_path / "a/plan.yaml", tmp_path / "b/plan.yaml")
+    assert "Without effect on the numbers:\n- " in text
     assert "All together" not in text
 
 
 def test_another_text_of_the_same_values_is_no_change(changed, tmp_path: Path) -> None:
     found = changed(("20_000", "2e4"), ("# ", "# ") if "# " in PLAN else ("rate: 0.20", "rate: 2.0e-1"))
     assert found.changes == ()
-    assert diff_report(tmp_path / "a/plan.yaml", tmp_path / "b/plan.yaml", None)[1] == "Nothing changed."
+    assert shown(tmp_path / "a/plan.yaml", tmp_path / "b/plan.yaml") == "Nothing changed."
 
 
 def test_a_removed_segment_takes_its_rates_with_it(changed) -> None:
@@ -199,10 +205,10 @@ def test_what_cannot_stand_alone_is_said_and_counted_in_the_rest(changed, tmp_pa
     effects = {change.what: change.effect for change in found.changes}
     assert effects["SQL to Won: removed"] is None
     assert effects["SQL to Won, smb: added (30%, at once)"]["commit"] == pytest.approx(found.together["commit"])
-    assert (
-        "SQL to Won: removed: cannot stand alone"
-        in diff_report(tmp_path / "a/plan.yaml", tmp_path / "b/plan.yaml", None)[1]
-    )
+    text = shown(tmp_path / "a/plan.yaml", tmp_path / "b/plan.yaml")
+    (line,) = [line.split() for line in text.splitlines() if line.startswith("SQL to Won: removed")]
+    assert set(line[4:]) == {"–"}
+    assert "–: the change cannot stand alone" in text
 
 
 def test_another_list_of_stages_is_one_change(changed) -> None:
@@ -233,7 +239,7 @@ def test_hostile_names_stay_on_their_line(tmp_path: Path) -> None:
         write(tmp_path / side / "plan.yaml", text)
         for side, text in (("a", base), ("b", base.replace("20_000", "21_000")))
     ]
-    _, text = diff_report(paths[0], paths[1], None)
+    text = shown(paths[0], paths[1])
     assert "\x1b" not in text
     assert max(map(len, text.splitlines())) < 250
 

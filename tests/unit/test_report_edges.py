@@ -14,7 +14,7 @@ from revplan.exhibits.evidence import assumption_log
 from revplan.funnel.tables import missed_in_year
 from revplan.funnel.year import Known, plan_year
 from revplan.plan.model import Plan
-from revplan.simulation.answer import simulation_notes
+from revplan.simulation.signing import simulation_notes
 from revplan.workbook.workbook import Workbook
 
 SMALL: dict[str, Any] = {

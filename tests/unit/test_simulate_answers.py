@@ -14,6 +14,8 @@ import pytest
 from scipy import stats
 
 from revplan.cli import main
+from revplan.cli.answers import printed
+from revplan.cli.answers import simulation as answered
 from revplan.funnel.funnel import YEAR
 from revplan.funnel.year import Known, plan_year
 from revplan.ground.errors import PlanError
@@ -23,11 +25,11 @@ from revplan.plan.model import Plan
 from revplan.plan.parts import GoalChange, Uncertainty
 from revplan.plan.scenario import scenario_plans, varied_goal
 from revplan.simulation import tables
-from revplan.simulation.answer import simulation_answer, simulation_text
+from revplan.simulation.answer import simulation_answer
 from revplan.simulation.curve import CONFIDENCES, chance_of_goal, commit_curve, scales_needed, win_rate
 from revplan.simulation.draws import Bank
 from revplan.simulation.outlook import outlook
-from revplan.simulation.scenarios import compare, entries_by_stage, largest_scale, spend_of_entries
+from revplan.simulation.scenarios import Compared, compare, entries_by_stage, largest_scale, spend_of_entries
 from revplan.simulation.signing import ToSign, in_parts
 from revplan.simulation.simulate import Simulation, simulate
 from revplan.simulation.trials import drivers, trials_of
@@ -49,6 +51,11 @@ transitions:
   - {from: sql, to: won, rate: 0.25, evidence: 120, lag: {median_days: 40, p90_days: 100}}
   - {from: sql, to: won, segment: mid, rate: 0.2, evidence: 40, lag: {median_days: 60, p90_days: 120}}
 """
+
+
+def told(found: Simulation, compared: tuple[Compared, ...]) -> str:
+    """What `revplan simulate` prints for a person."""
+    return printed(answered(Workbook(year=found.year).simulated(found, compared))[1])
 
 
 def plan_of(text: str, folder: Path) -> Plan:
@@ -118,7 +125,7 @@ def test_no_volume_gives_it_where_nothing_lands_in_the_year(tmp_path: Path) -> N
     assert answer["signed"]["scale"] is None
     assert answer["signed"]["lead"] is None
     json.dumps(answer, allow_nan=False)
-    text = simulation_text(found, compare(found))
+    text = told(found, compare(found))
     assert "reaches the goal in 80% of the years" in text
     assert "no value does" in text
 
@@ -348,7 +355,7 @@ def test_scenarios_stand_side_by_side(scenarios: Plan) -> None:
     assert stages.loc[("lean", "sql"), "entries_difference"] < 0
     assert stages.loc[("lean", "sql"), "needed_difference"] == pytest.approx(0, abs=1e-6)
     assert compared[1].outcome == compare(found)[1].outcome
-    text = simulation_text(found, compared)
+    text = told(found, compared)
     assert all(name in text for name in scenarios.scenarios)
 
 
@@ -404,25 +411,25 @@ def test_simulate_prints_for_a_person(tmp_path: Path, capsys: pytest.CaptureFixt
     plan_of(TEXT, tmp_path)
     assert main(["simulate", str(tmp_path / "plan.yaml")]) == 0
     out = capsys.readouterr().out
-    assert "8,192 simulated years (--seed 1)" in out
+    assert "8,192 years are simulated" in out
     assert "To sign: 412 SQLs, which reach the goal in 80% of the years." in out
-    assert "uncertainty left" in out
+    assert "Uncertainty" in out
     assert "no sd" not in out.lower()
 
 
 def test_sources_whose_ceiling_is_passed_first_are_named(tmp_path: Path) -> None:
     low = TEXT.replace("max_per_month: 500", "max_per_month: 4").replace("cost_per_entry: 85", "max_per_month: 30")
     tight = simulate(plan_year(plan_of(low, tmp_path), Known()))
-    text = simulation_text(tight, compare(tight))
+    text = told(tight, compare(tight))
     most = f"{largest_scale(tight.year):.2f}"
-    assert f"No row is within limits: web and outbound allow at most {most} times (max_per_month, max_growth)." in text
+    assert "; from 50% on it is more than the sources' ceilings allow." in text
     assert (
         f"What is to sign is {tight.signed.scale.value:.2f} times the expected commit; web and outbound allow at most "
         f"{most} times (max_per_month, max_growth): raise a ceiling, find another source, or lower goal or confidence."
     ) in text
     one = simulate(plan_year(plan_of(low.replace("max_per_month: 30", "max_per_month: 3000"), tmp_path), Known()))
-    assert "outbound allows at most" in simulation_text(one, compare(one))
-    assert "within limits:" not in simulation_text(simulation(), compare(simulation()))
+    assert "outbound allows at most" in told(one, compare(one))
+    assert "ceilings allow." not in told(simulation(), compare(simulation()))
 
 
 @pytest.mark.parametrize(

@@ -16,12 +16,16 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from revplan.ground.errors import PlanError, ReportError, RevplanError, shown
 from revplan.ground.version import __version__
 
+if TYPE_CHECKING:
+    from revplan.cli.answers import Answer
+
 DONE, FAILED, INPUT_AT_FAULT = 0, 1, 2
+SOLVED = "commit: {done} of {total} sources, now {what}"
 PATIENCE = 2.0  # seconds after which progress is shown
 
 
@@ -282,32 +286,39 @@ def _check(given: argparse.Namespace) -> None:
     _print(given, {"ok": True, "faults": [], "import_report": list(report), "notes": notes}, text)
 
 
-def _plan(given: argparse.Namespace) -> None:
-    from revplan.workbook.answer import plan_text
-    from revplan.workbook.workbook import open_workbook, plan_answer
+def _answer(given: argparse.Namespace, answer: Answer) -> None:
+    """Prints what a command answers: the JSON, or its exhibits."""
+    from revplan.cli.answers import printed
 
-    book = open_workbook(given.plan, _progress("commit: {done} of {total} sources, now {what}"))
-    _print(given, plan_answer(book), plan_text(book))
+    told, exhibits = answer
+    _print(given, told, "" if given.json else printed(exhibits))
+
+
+def _plan(given: argparse.Namespace) -> None:
+    from revplan.cli import answers
+    from revplan.workbook.workbook import open_workbook
+
+    _answer(given, answers.plan(open_workbook(given.plan, _progress(SOLVED))))
 
 
 def _rates(given: argparse.Namespace) -> None:
-    from revplan.rates.answer import rates_answer
+    from revplan.cli import answers
 
-    _print(given, *rates_answer(given.crm, given.as_of, given.out))
+    _answer(given, answers.estimates(given.crm, given.as_of, given.out))
 
 
 def _forecast(given: argparse.Namespace) -> None:
-    from revplan.rates.answer import forecast_report
+    from revplan.cli import answers
 
     tell = _progress("forecast: {done} of {total} {what}")
-    _print(given, *forecast_report(given.crm, given.as_of, given.months, given.by == "source", tell))
+    _answer(given, answers.outlook(given.crm, given.as_of, given.months, given.by == "source", tell))
 
 
 def _backtest(given: argparse.Namespace) -> None:
-    from revplan.rates.answer import backtest_report
+    from revplan.cli import answers
 
     span, tell = (given.first, given.last), _progress("backtest: {done} of {total} {what}")
-    _print(given, *backtest_report(given.crm, span, given.every, given.months, tell))
+    _answer(given, answers.replay(given.crm, span, given.every, given.months, tell))
 
 
 def _progress(line: str) -> Callable[[int, int, str], None]:
@@ -322,40 +333,35 @@ def _progress(line: str) -> Callable[[int, int, str], None]:
 
 
 def _simulate(given: argparse.Namespace) -> None:
-    from revplan.ground.escaping import clean
+    from revplan.cli import answers
     from revplan.ground.written import check_file, written
-    from revplan.simulation.answer import scenarios_csv, simulation_answer, simulation_text
+    from revplan.simulation.answer import scenarios_csv
     from revplan.simulation.draws import Bank
-    from revplan.simulation.realism_answer import realism_answer, realism_text
     from revplan.simulation.simulate import simulate
     from revplan.workbook.workbook import open_workbook
 
     Bank(given.trials, 1, given.seed)  # refuses what cannot be simulated before anything is solved
     if given.csv:
         check_file(given.csv)
-    book = open_workbook(given.plan, _progress("commit: {done} of {total} sources, now {what}"))
+    book = open_workbook(given.plan, _progress(SOLVED))
     found = simulate(book.year, given.trials, given.seed, _progress("simulation: {done} of {total} rounds"))
-    compared = book.compared(found, _progress("scenarios: {done} of {total}"))
+    book = book.simulated(found, book.compared(found, _progress("scenarios: {done} of {total}")))
     if given.csv:
-        written(given.csv, scenarios_csv(compared))
-    answer = {**simulation_answer(found, compared), "realism": realism_answer(found, book.realism)}
-    answer["notes"] = [*book.doubts, *answer["notes"]]
-    doubtful = "".join(f"Look at this first: {clean(line)}\n" for line in book.doubts)
-    _print(given, answer, f"{doubtful}{simulation_text(found, compared)}\n\n{realism_text(found, book.realism)}")
+        written(given.csv, scenarios_csv(book.scenarios))
+    _answer(given, answers.simulation(book))
 
 
 def _sign(given: argparse.Namespace) -> None:
-    from revplan.record.answer import sign_report
+    from revplan.cli import answers
     from revplan.record.signing import Terms
 
-    tell = _progress("commit: {done} of {total} sources, now {what}")
     somebody_is_there = sys.stdin.isatty() and sys.stderr.isatty() and not given.json
     terms = Terms(
         confidence=given.confidence,
         above_ceilings=given.above_ceilings,
         ask=_answered_yes if somebody_is_there else None,
     )
-    _print(given, *sign_report(given.plan, given.by, given.on, given.out, tell, terms))
+    _answer(given, answers.signature(given.plan, given.by, given.on, given.out, _progress(SOLVED), terms))
 
 
 def _answered_yes(question: str) -> bool:
@@ -364,9 +370,10 @@ def _answered_yes(question: str) -> bool:
 
 
 def _diff(given: argparse.Namespace) -> None:
-    from revplan.record.answer import diff_report
+    from revplan.cli import answers
 
-    _print(given, *diff_report(given.a, given.b, _progress("diff: {done} of {total} done, now {what}")))
+    tell = _progress("diff: {done} of {total} done, now {what}")
+    _answer(given, answers.difference(given.a, given.b, tell))
 
 
 def _report(given: argparse.Namespace) -> None:
@@ -412,7 +419,7 @@ def _app(given: argparse.Namespace) -> None:
 def _import(given: argparse.Namespace) -> None:
     from revplan.excel.changes import import_workbook
 
-    _print(given, *import_workbook(given.workbook, given.plan, given.write))
+    _answer(given, import_workbook(given.workbook, given.plan, given.write))
 
 
 def _settings(pairs: Sequence[str]) -> dict[str, object]:

@@ -1,0 +1,210 @@
+"""What the commands answer: JSON under the names that scripts rely on, and exhibits for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import date
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from ruamel.yaml import YAML
+
+from revplan.crm.records import History, read_records
+from revplan.exhibits import annual_commit, confidence, rates, realism, record, side_by_side
+from revplan.exhibits.exhibit import Exhibit, rows_of, terminal, text
+from revplan.funnel.commit import Progress
+from revplan.ground.formats import commitment, counted
+from revplan.ground.terminal import plain_rows
+from revplan.ground.written import check_file, written
+from revplan.ground.yamlfile import on_one_line
+from revplan.rates.backtest import Every, backtest, backtest_answer
+from revplan.rates.book import HistoryBook
+from revplan.rates.estimates import transitions_block
+from revplan.rates.forecast import forecast_answer, forecast_wins
+from revplan.record.difference import Difference, compare
+from revplan.record.signed import Record
+from revplan.record.signing import Terms, sign
+from revplan.simulation.answer import simulation_answer
+from revplan.simulation.realism import assumed, nothing_to_compare, stacked, unreached
+from revplan.simulation.tables import finite
+from revplan.workbook.workbook import Workbook, open_workbook, plan_answer
+
+Told = Callable[[int, int, str], None]
+Answer = tuple[dict[str, Any], list[Exhibit]]
+"""What `--json` prints, and what a person reads."""
+
+QUARTERS = ("label", "goal", "commit_arr", "open_pipeline", "won", "shortfall", "surplus")
+DRIVERS = ("driver", "arr_low", "arr_high", "share_of_variance")
+BUFFERS = ("assumptions", "arr_alone", "arr_together", "entries_together")
+
+
+def printed(exhibits: Iterable[Exhibit]) -> str:
+    """The exhibits for a terminal, one below the other."""
+    return "\n\n".join(map(terminal, exhibits))
+
+
+# --- the plan ------------------------------------------------------------------------------------
+
+
+def plan(book: Workbook) -> Answer:
+    """Goal to required entries and commit."""
+    quarters = rows_of(annual_commit.quarters(book), "quarters", QUARTERS, currency=book.plan.currency)
+    return plan_answer(book), [
+        annual_commit.summary(book),
+        annual_commit.required_funnel(book),
+        quarters,
+        annual_commit.notes(book),
+    ]
+
+
+def simulation(book: Workbook) -> Answer:
+    """The distribution of the year, the commit curve, what decides, the scenarios, and how real the assumptions are."""
+    answer = {**simulation_answer(book.simulation, book.scenarios), "realism": _realism(book)}
+    answer["notes"] = [*book.doubts, *answer["notes"]]
+    currency = book.plan.currency
+    scenarios = [side_by_side.in_money(book), side_by_side.in_units(book)]
+    return answer, [
+        *([text("Look at this first:", notes=book.doubts)] if book.doubts else []),
+        replace(confidence.sure(book), header=annual_commit.header(book)),
+        confidence.curve_in_stages(book),
+        confidence.left_uncertain(book),
+        rows_of(confidence.tornado(book), "tornado", DRIVERS, currency=currency),
+        confidence.goal_seek(book),
+        *scenarios[: 2 if len(book.scenarios) > 1 else 1],
+        realism.against_history(book),
+        rows_of(realism.stacked_buffers(book), "buffers", BUFFERS, currency=currency),
+        confidence.limits(book),
+    ]
+
+
+def _realism(book: Workbook) -> dict[str, Any]:
+    found = book.realism
+    if found is None:
+        return {"says": [nothing_to_compare(book.simulation)], "assumptions": [], "buffers": []}
+    return {
+        "says": [assumed(found), stacked(found, book.plan), *unreached(found)],
+        "chance_all_met": found.chance_all_met,
+        "chance_if_independent": found.chance_if_independent,
+        "overshoot": found.overshoot,
+        "commit": {"stage": book.plan.commit_stage, "entries": found.commit, "needed_at_medians": finite(found.needed)},
+        "assumptions": plain_rows(found.assumptions),
+        "buffers": plain_rows(found.buffers),
+        "not_compared": list(found.not_compared),
+    }
+
+
+# --- the records ---------------------------------------------------------------------------------
+
+
+def estimates(crm: Path, as_of: date | None, out: Path | None) -> Answer:
+    """Estimated transitions of the records `crm` names; written to `out` as a plan takes them."""
+    if out is not None:
+        check_file(out)
+    book = HistoryBook(crm=crm, history=read_records(crm, as_of))
+    if out is not None:
+        written(out, rates_yaml(book.history, book.estimates, book.warnings))
+    told = f"Rates as of {book.history.as_of}, from {counted(len(book.history.records), 'record')}."
+    lines = [*book.warnings, *([f"written: {out}"] if out else [])]
+    answer = {
+        "as_of": str(book.history.as_of),
+        "transitions": [_rate(row) for row in book.estimates.to_dict("records")],
+        "warnings": list(book.warnings),
+    }
+    return answer, [text(told, notes=lines), rates.cells(book)]
+
+
+def _rate(row: dict[Any, Any]) -> dict[str, Any]:
+    figures = ("rate", "rate_low", "rate_high", "evidence", "median_days", "p90_days")
+    return {
+        "from": row["from_stage"],
+        "to": row["to_stage"],
+        "segment": row["segment"],
+        "source": row["source"],
+        **{name: float(row[name]) for name in figures},
+        "lag_months": [float(share) for share in row["lag_months"].split()],
+        "mature": bool(row["mature"]),
+        "entries": int(row["entries"]),
+        "conversions": int(row["conversions"]),
+        "recorded_from": f"{row['recorded_from']:%Y-%m-%d}",
+    }
+
+
+def rates_yaml(history: History, found: pd.DataFrame, warnings: Iterable[str]) -> str:
+    """The `transitions` block of a plan file, with what a reader must know above it."""
+    lines = [f"# Estimated from CRM records as of {history.as_of}. Paste into a plan file."]
+    lines += [f"# {' '.join(line.split())}" for line in warnings]
+    yaml = YAML()
+    yaml.width = 10_000
+    stream = StringIO()
+    yaml.dump({"transitions": [on_one_line(_rounded(each)) for each in transitions_block(found)]}, stream)
+    return "\n".join(lines) + "\n" + stream.getvalue()
+
+
+def _rounded(value: Any) -> Any:
+    """Five significant digits: more is not known."""
+    if isinstance(value, dict):
+        return {key: _rounded(each) for key, each in value.items()}
+    if isinstance(value, list):
+        shares = [round(float(each), 5) for each in value]
+        shares[shares.index(max(shares))] += 1 - sum(shares)
+        return [round(each, 5) for each in shares]
+    return float(f"{value:.5g}") if isinstance(value, float) else value
+
+
+def outlook(crm: Path, as_of: date | None, months: int, by_source: bool, tell: Told | None = None) -> Answer:
+    """Wins of the next months from the records `crm` names."""
+    found = forecast_wins(read_records(crm, as_of), months, tell)
+    return forecast_answer(found, by_source), [rates.wins_ahead(found, "", by_source=by_source)]
+
+
+def replay(crm: Path, span: tuple[date, date], every: Every, months: int, tell: Told | None = None) -> Answer:
+    """Replays of the forecast against what came, beside the three baselines."""
+    done = backtest(crm, span, every, months, tell)
+    tables = [show(done, target) for target in done.scores for show in (rates.replays, rates.scores_of)]
+    return backtest_answer(done), [*tables, rates.replayed_by_source(done)]
+
+
+# --- the plan of record --------------------------------------------------------------------------
+
+
+def signature(
+    plan_path: Path, by: Sequence[str], on: date, out: Path | None, progress: Progress | None, terms: Terms
+) -> Answer:
+    """Signs the plan."""
+    made = sign(plan_path, by, on, out, progress, terms)
+    return _signature(made), [record.signed(made, open_workbook(made.plan_path))]
+
+
+def _signature(made: Record) -> dict[str, Any]:
+    told = made.signature.model_dump(mode="json", exclude={"format", "versions"})
+    place = {"folder": str(made.folder), "content_hash": made.content_hash, "signed_before": made.signed_before}
+    return {**place, **told, "revplan": made.signature.versions.revplan}
+
+
+def difference(a: Path, b: Path, progress: Progress | None) -> Answer:
+    """Compares two plans."""
+    found = compare(a, b, progress)
+    answer = {
+        "a": _side(found, "a"),
+        "b": _side(found, "b"),
+        "changes": [
+            {"what": each.what, "alone": None if each.effect is None else dict(each.effect)} for each in found.changes
+        ],
+        "together": dict(found.together),
+        "interaction": dict(found.interaction),
+        "stages": {"first": found.a.plan.stage_ids[0], "commit": found.a.plan.commit_stage},
+        "notes": list(found.notes),
+    }
+    return answer, [record.changes(found)]
+
+
+def _side(found: Difference, side: str) -> dict[str, Any]:
+    of = getattr(found, side)
+    hashed = None if of.record is None else of.record.content_hash
+    figures = dict(found.before if side == "a" else found.after)
+    signed = figures["signed"]
+    figures["signed"] = None if signed is None else commitment(signed)  # as the plan's page and its folder say it
+    return {"plan": of.plan.name, "signed": hashed, "figures": figures}

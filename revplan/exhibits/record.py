@@ -1,0 +1,64 @@
+"""The exhibits of the plan of record: what was signed, and what changed between two plans."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from revplan.exhibits.exhibit import Exhibit, table_of, text
+from revplan.ground.formats import counted, plural, show
+from revplan.plan.stages import titles_of
+from revplan.record.difference import FIGURES, Difference, Figures
+from revplan.record.signed import CONTENTS, Record
+from revplan.record.summary import by_line, signed_lines
+from revplan.workbook.workbook import Workbook
+
+NAMED = 0.05  # records from which the error of the simulation is worth a line
+
+
+def signed(record: Record, book: Workbook) -> Exhibit:
+    """Who signed what, and where it lies."""
+    done = "is signed already, and nothing was changed" if record.signed_before else "is signed"
+    by, day = by_line(record.signature), show(record.signature.on, "date")
+    proof = f"Content hash {record.content_hash} (of {CONTENTS})"
+    lines = [*signed_lines(record.signature, book), proof, f"Folder {record.folder}"]
+    return text(f"{record.name} {done}: {by}, {day}.", notes=lines)
+
+
+def changes(found: Difference) -> Exhibit:
+    """Every change between two plans with what it does alone, then what all do together."""
+    if not found.changes:
+        return text("Nothing changed.", notes=found.notes)
+    moving = [each for each in found.changes if not each.does_nothing]
+    said = f"{found.a.plan.name} to {found.b.plan.name}: {counted(len(found.changes), 'change')}"
+    if not moving:
+        return text(f"{said}, none of which moves a number.", notes=_changes_notes(found))
+    rows: list[tuple[str, Figures]] = [(each.what, each.effect or {}) for each in moving]
+    sums = [("All together", found.together)]
+    if len(moving) > 1 and any(found.interaction.values()):
+        sums.append(("Of that by acting on each other", found.interaction))
+    frame = pd.DataFrame([{"what": what, **effect} for what, effect in (*rows, *sums)], columns=["what", *FIGURES])
+    frame = frame.astype(dict.fromkeys(FIGURES, float))
+    plan, titles = found.a.plan, titles_of(found.a.plan.stages)
+    same = ["commit"] if plan.commit_stage == plan.stage_ids[0] else []
+    still = [name for name in FIGURES if frame[name].eq(0).all()]
+    return table_of(
+        "changes",
+        frame.drop(columns=dict.fromkeys([*same, *still])),
+        f"{said}.",
+        totals=len(sums),
+        notes=_changes_notes(found),
+        first=plural(titles[plan.stage_ids[0]]),
+        commit=plural(titles[plan.commit_stage]),
+        currency=plan.currency,
+    )
+
+
+def _changes_notes(found: Difference) -> list[str]:
+    notes = []
+    if any(each.effect is None or None in each.effect.values() for each in found.changes):
+        notes.append("–: the change cannot stand alone, or one of the plans has no such number.")
+    if still := [each.what for each in found.changes if each.does_nothing]:
+        notes += ["Without effect on the numbers:", *still]
+    if found.error >= NAMED and any(each.effect and each.effect["signed"] for each in found.changes):
+        notes.append(f"Numbers to sign come from a simulation: ±{show(found.error, 'count')} each.")
+    return [*notes, *found.notes]
