@@ -12,7 +12,7 @@ from revplan.ground.errors import shown
 from revplan.ground.escaping import escape
 from revplan.ground.formats import compact, counted, money, plural, show
 from revplan.simulation.scenarios import spend_of_entries
-from revplan.simulation.signing import ToSign, ceiling_words, expected_words, sentence, to_sign_words
+from revplan.simulation.signing import ToSign, ceiling_words, expected_words, limit_words, sentence, to_sign_words
 from revplan.simulation.simulate import Simulation
 from revplan.simulation.tables import WITHIN
 
@@ -58,9 +58,7 @@ def warnings(simulation: Simulation) -> tuple[str, ...]:
     asked = ToSign(simulation)
     if asked.most * WITHIN < 1:
         return ("These volumes are more than a source's ceiling in the plan allows.",)
-    if asked.is_above_ceilings:
-        return (f"What {show(asked.confidence, 'share')} asks for is more than a source's ceiling allows.",)
-    return ()
+    return tuple(limit_words(asked))
 
 
 def values(simulation: Simulation) -> tuple[float, ...]:

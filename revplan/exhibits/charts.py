@@ -28,7 +28,7 @@ from revplan.exhibits.axes import (
 )
 from revplan.funnel.tables import missed_in_year
 from revplan.ground.formats import compact, counted, first_largest, plural, show, steady_order
-from revplan.workbook.notes import made_good
+from revplan.workbook.notes import worst_quarter
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -131,13 +131,11 @@ def quarter_ticks(table: pd.DataFrame) -> list[str]:
 
 def quarters_message(table: pd.DataFrame, currency: str) -> str:
     """Which quarter misses most, and whether another makes it good."""
-    worst = table.iloc[first_largest(table["shortfall"])]
-    if worst["shortfall"] <= 0:
-        return "Every quarter reaches its goal in expectation."
-    short = f"{worst['label']} is {compact(worst['shortfall'], currency)} short of its goal"
-    missed = missed_in_year(table)
+    said, missed = worst_quarter(table, currency), missed_in_year(table)
+    if not (table["shortfall"] > 0).any():
+        return f"{said[:1].upper()}{said[1:]}."
     year = f"; the year misses by {compact(missed, currency)}" if missed > 0 else ": the year is reached in expectation"
-    return f"{short}{made_good(table, worst)}{year}."
+    return f"{said}{year}."
 
 
 def commit_by_month(stage: str, plan_month: pd.Period, past: float) -> Callable[[Axes, pd.DataFrame], str]:

@@ -16,7 +16,6 @@ from revplan.exhibits.axes import (
     PAST,
     PLAN,
     REQUIRED,
-    fitting,
     fitting_names,
     grid_along_x,
     is_narrow,
@@ -30,6 +29,7 @@ from revplan.ground.formats import compact, counted, kinds_of, plural, show
 from revplan.plan.stages import titles_of
 from revplan.simulation import tables
 from revplan.simulation.signing import in_parts, sentence, simulation_notes
+from revplan.simulation.tornado import decides_words
 from revplan.workbook.workbook import Workbook
 
 if TYPE_CHECKING:
@@ -190,10 +190,13 @@ SOUGHT = {
 
 def tornado(book: Workbook) -> Exhibit:
     """What decides: each driver at its own P10 and P90."""
-    frame = tables.tornado_table(book.simulation)
+    frame, said = (
+        tables.tornado_table(book.simulation),
+        decides_words(book.simulation.tornado, book.plan.currency),
+    )
     frame = frame[(frame["arr_high"] - frame["arr_low"]).abs() > 0].head(MOST_DRIVERS)
     if frame.empty:
-        return text("Nothing in this plan is uncertain: it states no evidence, so its rates are taken as certain.")
+        return text(said)
     middle, currency = book.simulation.outcome.p50.value, book.plan.currency
 
     def paint(ax: Axes, rows: pd.DataFrame) -> str:
@@ -204,11 +207,7 @@ def tornado(book: Workbook) -> Exhibit:
         value_axis(ax, "money", currency, "x")
         grid_along_x(ax)
         key(ax)
-        first = rows.iloc[0]
-        return (
-            f"What decides most is {fitting(first['driver'], 60)}: between {compact(first['arr_low'], currency)} and "
-            f"{compact(first['arr_high'], currency)}, {show(first['share_of_variance'], 'share')} of the year's uncertainty."
-        )
+        return said
 
     return chart(paint, frame, kinds_of("tornado"), height=0.9 + 0.34 * len(frame), name="tornado").with_native(
         native_plan.tornado(middle, currency)

@@ -13,11 +13,11 @@ import pandas as pd
 
 from revplan.ground.calendar import quarter_id
 from revplan.ground.escaping import markdown
-from revplan.ground.formats import MISSING, commitment, compact, counted, largest_remainder, listed, plural, show
+from revplan.ground.formats import MISSING, commitment, compact, largest_remainder, listed, plural, show
 from revplan.ground.tables import conform
 from revplan.plan.stages import titles_of
 from revplan.record.signed import CONTENTS, NO_HASH, Signature
-from revplan.simulation.signing import ceiling_words, simulation_notes
+from revplan.simulation.signing import ceiling_words, chance_words, reaching_words, simulation_notes
 from revplan.workbook.workbook import Workbook
 
 if TYPE_CHECKING:
@@ -97,30 +97,25 @@ def signed_lines(signature: Signature, book: Workbook) -> tuple[str, ...]:
     goal = f"{compact(bridge.new_arr, money)} new ARR in the year that begins {show(book.plan.first_month, 'month')}"
     if bridge.opening_arr is not None and bridge.closing_arr is not None:
         goal += f", from {compact(bridge.opening_arr, money)} to {compact(bridge.closing_arr, money)}"
-    sure = show(signature.confidence, "share")
-    even = f"{counted(signature.commit, title, kind='commitment')} in the year {_brings(book)}"
-    signed = (
-        f"no number of {plural(title)} reaches the goal in {sure} of the years; the expected commit stands"
-        if signature.signed is None
-        else f"{counted(signature.signed, title, kind='commitment')} in the year, which {'reaches' if signature.signed <= 1 else 'reach'} the goal in {sure} of the years"
-    )
+    signed = reaching_words(signature.signed, title, signature.confidence)
+    stands = "; the expected commit stands" if signature.signed is None else ""
     return (
         *(f"Look at this first: {line}" for line in book.doubts),
         f"Goal: {goal}.",
-        f"Signed: {signed}.",
-        f"Expected commit: {even} in {show(round(signature.chance_of_goal, 3), 'share')} of the years.",
+        f"Signed: {signed}{stands}.",
+        f"{chance_words(signature.commit, title, signature.chance_of_goal)}; in expectation it {_brings(book)}.",
         f"{ceiling_words(book.to_sign)}.",
         *simulation_notes(book.simulation),
     )
 
 
 def _brings(book: Workbook) -> str:
-    """What the commit brings in expectation, of a goal that it may miss; ends where the chance of the goal follows."""
+    """What the commit brings in expectation, of a goal that it may miss."""
     found, money = book.simulation, book.plan.currency
     mean, goal = found.outcome.mean.value, found.view.goal
     if mean >= (1 - MET) * goal:
-        return "reach the goal in expectation, and"
-    return f"bring {compact(mean, money)} of the {compact(goal, money)} in expectation, and reach the goal"
+        return "reaches the goal"
+    return f"brings {compact(mean, money)} of the {compact(goal, money)}"
 
 
 def by_line(signature: Signature) -> str:

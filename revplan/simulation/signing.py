@@ -148,20 +148,29 @@ def sentence(asked: ToSign) -> str:
 
 def to_sign_words(asked: ToSign) -> str:
     """What to sign and how sure it is: 992 SQLs, which reach the goal in 80% of the years."""
-    sure, title = show(asked.confidence, "share"), _title(asked)
-    if asked.number is None:
-        return f"no number of {_several(asked)} reaches the goal in {sure} of the years"
-    if not asked.number:
-        return f"no new {_several(asked)}, for what exists already reaches the goal in {sure} of the years"
-    return f"{counted(asked.number, title, kind='commitment')}, which {_verb(asked.number)} the goal in {sure} of the years"
+    return reaching_words(asked.number, _title(asked), asked.confidence)
+
+
+def reaching_words(number: float | None, title: str, confidence: float) -> str:
+    """How many entries, to sign or signed, reach the goal, and how often; None where no number does."""
+    sure = f"the goal in {show(confidence, 'share')} of the years"
+    if number is None:
+        return f"no number of {plural(title)} reaches {sure}"
+    if not number:
+        return f"no new {plural(title)}, for what exists already reaches {sure}"
+    return f"{counted(number, title, kind='commitment')}, which {'reaches' if number == 1 else 'reach'} {sure}"
 
 
 def expected_words(asked: ToSign) -> str:
     """The expected commit and its chance, about a coin toss where it is one."""
-    number = commitment(asked.expected[asked.stage])
-    toss = ", about a coin toss" if EVEN[0] <= asked.chance <= EVEN[1] else ""
-    share = show(round(asked.chance, 3), "share")
-    return f"Expected commit: {counted(number, _title(asked), kind='commitment')}, {share} of the years{toss}"
+    return chance_words(asked.expected[asked.stage], _title(asked), asked.chance)
+
+
+def chance_words(entries: float, title: str, chance: float) -> str:
+    """An expected commit of so many entries, and in how many years it reaches the goal."""
+    toss = ", about a coin toss" if EVEN[0] <= chance <= EVEN[1] else ""
+    share = show(round(chance, 3), "share")
+    return f"Expected commit: {counted(commitment(entries), title, kind='commitment')}, {share} of the years{toss}"
 
 
 def ceiling_words(asked: ToSign) -> str:
@@ -178,17 +187,9 @@ def _title(asked: ToSign) -> str:
     return titles_of(asked.simulation.year.plan.stages)[asked.stage]
 
 
-def _several(asked: ToSign) -> str:
-    return plural(_title(asked))
-
-
-def _verb(number: int) -> str:
-    return "reaches" if number == 1 else "reach"
-
-
 def simulation_notes(simulation: Simulation) -> Iterator[str]:
     """What a reader must know beside the numbers, one sentence each."""
-    yield from _limits(ToSign(simulation))
+    yield from limit_words(ToSign(simulation))
     yield from _taken_as_certain(simulation)
     cost, currency = simulation.cost_of_uncertainty, simulation.year.plan.currency
     if abs(cost) > SETTLED * simulation.view.goal:
@@ -203,7 +204,8 @@ def simulation_notes(simulation: Simulation) -> Iterator[str]:
         yield f"Only {counted(wins, 'win is', 'wins are')} expected: deals come whole, so the bands are rough."
 
 
-def _limits(asked: ToSign) -> Iterator[str]:
+def limit_words(asked: ToSign) -> Iterator[str]:
+    """Why the confidence cannot be had, or whose ceiling is in its way."""
     if asked.scale is None:
         yield f"No volume of entries gives {show(asked.confidence, 'share')}: what is missing comes too late or not at all."
     elif asked.is_above_ceilings:

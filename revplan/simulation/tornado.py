@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import ndtri
 
 from revplan.ground.errors import shown
-from revplan.ground.formats import steady_order
+from revplan.ground.formats import compact, show, steady_order
 from revplan.simulation.draws import Bank
 from revplan.simulation.outlook import Outlook
 from revplan.simulation.trials import LAG, LUCK, MARKET, SHARED, Odds, Trials, cumulants, drivers, wins
@@ -42,6 +42,15 @@ def tornado(view: Outlook, trials: Trials, bank: Bank) -> tuple[Swing, ...]:
     ]
     order = steady_order([-abs(swing.high - swing.low) for swing in swings])
     return tuple(swings[number] for number in order)
+
+
+def decides_words(swings: Iterable[Swing], currency: str) -> str:
+    """What decides most, and between what it moves the year, in one sentence."""
+    first = next((swing for swing in swings if abs(swing.high - swing.low) > 0), None)
+    if first is None:
+        return "Nothing in this plan is uncertain: it states no evidence, so its rates are taken as certain."
+    between = f"between {compact(first.low, currency)} and {compact(first.high, currency)}"
+    return f"What decides most is {shown(first.driver)}: {between}, {show(first.share, 'share')} of the year's uncertainty."
 
 
 def _named(view: Outlook) -> Iterator[tuple[int, str]]:

@@ -52,18 +52,19 @@ def headline(year: PlannedYear, quarters: pd.DataFrame, asked: ToSign, stretch: 
     goal = f"Goal: {money(year.bridge.new_arr)} new ARR"
     if year.bridge.closing_arr is not None:
         goal += f" to close at {money(year.bridge.closing_arr)}"
-    return f"{goal}. {sentence(asked)} {_largest_gap(year, quarters)} Action: {action(year, quarters, stretch)}"
+    return f"{goal}. {sentence(asked)} Largest gap: {worst_quarter(quarters, year.plan.currency)}. Action: {action(year, quarters, stretch)}"
 
 
 def _money(year: PlannedYear) -> Callable[[float], str]:
     return partial(compact, currency=year.plan.currency)
 
 
-def _largest_gap(year: PlannedYear, quarters: pd.DataFrame) -> str:
+def worst_quarter(quarters: pd.DataFrame, currency: str) -> str:
+    """Which quarter of table quarters misses most, and by whom that is made good, as a clause."""
     worst = quarters.iloc[first_largest(quarters["shortfall"])]
     if worst["shortfall"] <= 0:
-        return "Largest gap: none, every quarter is reached in expectation."
-    return f"Largest gap: {worst['label']}, {_money(year)(worst['shortfall'])} short{made_good(quarters, worst)}."
+        return "every quarter is reached in expectation"
+    return f"{worst['label']} is {compact(worst['shortfall'], currency)} short of its goal{made_good(quarters, worst)}"
 
 
 def _too_dear(year: PlannedYear) -> Iterator[str]:

@@ -135,16 +135,17 @@ def test_a_commit_that_misses_the_goal_in_expectation_is_not_said_to_reach_it(
     signed: Record, plan_file: Path, tmp_path: Path
 ) -> None:
     before = (signed.folder / README).read_text(encoding="utf-8")
-    assert re.search(r"SQLs in the year reach the goal in expectation, and in [0-9.]+% of the years\.", before)
+    assert re.search(
+        r"Expected commit: [0-9]+ SQLs, [0-9.]+% of the years[^;]*; in expectation it reaches the goal\.", before
+    )
     low = PLAN.replace("enters: sql", "enters: sql, max_per_month: 5").replace("cost_per_entry: 85", "max_per_month: 8")
     plan_file.write_text(low, encoding="utf-8")
     missed = sign(plan_file, ["Anna Berg"], DAY, tmp_path / "low", terms=Terms(confidence=0.001, above_ceilings=True))
     book, text = open_workbook(missed.plan_path), (missed.folder / README).read_text(encoding="utf-8")
     mean = compact(book.simulation.outcome.mean.value, "USD")
     chance = show(round(book.simulation.outcome.chance_of_goal.value, 3), "share")
-    bring = f"SQLs in the year bring {mean} of the $1M in expectation, and reach the goal in {chance} of the years."
-    assert bring in text
-    assert "reach the goal in expectation" not in text
+    assert f"SQLs, {chance} of the years; in expectation it brings {mean} of the $1M." in text
+    assert "in expectation it reaches" not in text
 
 
 def test_the_page_says_who_what_and_when(signed: Record) -> None:
@@ -153,7 +154,7 @@ def test_the_page_says_who_what_and_when(signed: Record) -> None:
         "# Plan of record: FY27 base",
         "Signed by Anna Berg and Ben on 22 Nov 2026. The plan was made on 15 Nov 2026.",
         "- Goal: $1M new ARR in the year that begins Jan 2027.",
-        "SQLs in the year, which reach the goal in 80% of the years.",
+        "SQLs, which reach the goal in 80% of the years.",
         "**SQL** (signed for)",
         "| web (SQLs) |",
         "| partner (SQLs) |",

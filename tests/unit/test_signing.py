@@ -88,7 +88,7 @@ def test_page_terminal_answers_and_folder_say_one_number(tmp_path: Path, capsys:
     said = f"To sign: {number} SQLs, which reach the goal in 80% of the years."
     for text in (terminal, book.headline, annual_commit.summary(book).message):
         assert said in text
-    assert f"Signed: {number} SQLs in the year, which reach the goal in 80% of the years." in (
+    assert f"Signed: {number} SQLs, which reach the goal in 80% of the years." in (
         folder.folder / "README.md"
     ).read_text(encoding="utf-8")
 
