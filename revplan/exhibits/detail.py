@@ -151,7 +151,7 @@ def cells(book: BoardBook) -> Exhibit:
 def _cells_message(book: BoardBook, frame: pd.DataFrame, cell: pd.Series, label: str) -> Sentence:
     if not frame["gap"].iloc[0]:
         return say(
-            "No segment and source brought in {period} another amount than was promised.",
+            "No segment and source brought in {period} another amount than was planned.",
             period=book.plan.period_label(label),
         )
     first = frame["gap"].abs() == abs(frame["gap"].iloc[0])
@@ -160,7 +160,7 @@ def _cells_message(book: BoardBook, frame: pd.DataFrame, cell: pd.Series, label:
         book, "new_arr_gap", frame["gap"].iloc[0], label, segment=str(cell["segment"]), source=str(cell["source"])
     )
     return say(
-        f"{{cell}} {most} what was promised: {{gap}} of new ARR, where in all "
+        f"{{cell}} {most} what was planned: {{gap}} of new ARR, where in all "
         "{came} came in {period} against {asked}.",
         cell=frame["cell"].iloc[0],
         gap=gap,

@@ -67,7 +67,7 @@ def promise(book: BoardBook) -> Exhibit:
 
 def _promise_notes(book: BoardBook) -> list[str]:
     return [
-        f"Promised: {_what_is_promised(book)}, and entries of the records open on its plan date. Gap: came less promised."
+        f"Plan: {_what_is_promised(book)}, and entries of the records open on its plan date. Variance: actual less plan."
     ]
 
 
@@ -106,15 +106,13 @@ def _promise_message(book: BoardBook) -> Sentence:
     stage = book.plan.commit_stage
     label = book.spans[0].label
     came, asked, reached = (entries(book, stage, name, label) for name in (CAME, PROMISED, "reached"))
-    words = agreeing(asked, titles_of(book.plan.stages)[stage])
     if came.value is None:
-        said = "{asked} {counted} {were} promised for {period}; the plan names no records to count."
-    elif came.value > (asked.value or 0.0):
-        said = "{came} {counted} came where {asked} {were} promised for {period}: {reached}."
+        said, told = "{asked} {counted} {were} planned for {period}; the plan names no records to count.", asked
     else:
-        said = "{came} of the {asked} {counted} promised for {period} came: {reached}."
-    if came.value is not None and came.value > (asked.value or 0.0):
-        words["counted"] = agreeing(came, titles_of(book.plan.stages)[stage])["counted"]
+        said, told = "{came} {counted} against {asked} planned for {period}: {reached} attained.", came
+    if reached.value is None:
+        said = said.replace(": {reached} attained", "")
+    words = agreeing(told, titles_of(book.plan.stages)[stage])
     return say(said, came=came, asked=asked, **words, period=book.plan.period_label(label), reached=reached)
 
 
@@ -236,7 +234,7 @@ def _so_far_message(book: BoardBook, frame: pd.DataFrame) -> Sentence:
     came, asked = new_arr(book, label, CAME), new_arr(book, label, PROMISED)
     gap = money(book, "new_arr_gap", (came.value or 0.0) - (asked.value or 0.0), label)
     return say(
-        "{period} brought {came} of new ARR against {asked} promised ({gap}).",
+        "{period} brought {came} of new ARR against {asked} planned ({gap}).",
         period=book.plan.period_label(label),
         came=came,
         asked=asked,
@@ -260,14 +258,14 @@ def _promised_message(book: BoardBook, last: pd.Series) -> Sentence:
 # --- why -----------------------------------------------------------------------------------------
 
 STEPS = {
-    "planned": "Promised",
+    "planned": "Plan",
     "opening": "Records open at the start",
     "volume": "Number of entries",
     "mix": "Mix",
     "win_rate": "Win rate",
     "timing": "Timing",
     "deal_size": "Deal size",
-    "came": "Came",
+    "came": "Actual",
 }
 
 
@@ -321,7 +319,7 @@ def _variance_message(book: BoardBook, rows: pd.DataFrame) -> Sentence:
     }
     told = dict(zip(("first", "second"), sizes, strict=False)) | dict(zip(("one", "other"), names, strict=False))
     return say(
-        f"{{period}} brought {{came}} of new ARR against {{asked}} promised; {said[len(largest)]}.",
+        f"{{period}} brought {{came}} of new ARR against {{asked}} planned; {said[len(largest)]}.",
         period=book.plan.period_label(label),
         came=new_arr(book, label, CAME),
         asked=new_arr(book, label, PROMISED),

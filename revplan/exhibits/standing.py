@@ -82,10 +82,9 @@ def _three_message(book: BoardBook, frame: pd.DataFrame) -> Sentence:
         else "how many of them are won is not known"
     )
     said = say(
-        f"{{came}} {{counted}} came where {{asked}} {{were}} promised, and {known} where the plan says {{planned}}",
+        f"{{came}} {{counted}} against {{asked}} planned, and {known} where the plan says {{planned}}",
         came=came,
         counted=agreeing(came, title)["counted"],
-        were=agreeing(asked, title)["were"],
         asked=asked,
         rate=conversion[0],
         planned=conversion[1],
@@ -145,7 +144,9 @@ def sources(book: BoardBook) -> Exhibit:
         more={"owner": ("Owner", "text")},
         period=book.plan.period_label(period),
         currency=book.plan.currency,
-        notes=["What a gap is worth follows from the plan's rates and deals; much of it falls into later quarters."],
+        notes=[
+            "What a variance is worth follows from the plan's rates and deals; much of it falls into later quarters."
+        ],
     )
     columns: dict[str, dict[str, str]] = {
         name: {"measure": "entries", "period": period, "basis": name} for name in (PROMISED, CAME)
@@ -198,7 +199,9 @@ def _sources_message(book: BoardBook, frame: pd.DataFrame, period: str) -> Sente
     if behind is None:
         return _none_behind(frame, book.plan.period_label(period))
     row, figures = behind
-    brought = "{came} of {asked} {counted}, a gap" if row["gap"] < 0 else "{came} {counted}, {asked} promised, in a mix"
+    brought = (
+        "{came} of {asked} {counted}, a variance" if row["gap"] < 0 else "{came} {counted}, {asked} planned, in a mix"
+    )
     return say(
         f"Source {{source}} brought {brought} worth {{worth}} of new ARR; {{owner}} answers for it.",
         source=fitting(row["source"], NAME),
@@ -212,9 +215,9 @@ def _none_behind(frame: pd.DataFrame, period: str) -> Sentence:
     """What is said where no gap costs anything: entries may lack all the same, of segments that are worth less."""
     fewer = [fitting(name, NAME) for name in frame.loc[frame["gap"] < 0, "source"]]
     if not fewer:
-        return say("Every source brought in {period} what was promised.", period=period)
+        return say("Every source brought in {period} what was planned.", period=period)
     return say(
-        "No source is behind in {period} in what its entries are worth, though fewer than promised came from {sources}.",
+        "No source is behind in {period} in what its entries are worth, though fewer than planned came from {sources}.",
         period=period,
         sources=", ".join(fewer),
     )

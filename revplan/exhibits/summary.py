@@ -71,10 +71,10 @@ def _quarter_facts(book: BoardBook, title: str) -> dict[str, Figure]:
     label, stage = book.spans[0].label, book.plan.commit_stage
     period = book.plan.period_label(label)
     return {
-        f"New ARR promised for {period}": new_arr(book, label, PROMISED),
-        "New ARR that came": new_arr(book, label, CAME),
-        f"{plural(title)} promised for {period}": entries(book, stage, PROMISED, label),
-        f"{plural(title)} that came": entries(book, stage, CAME, label),
+        f"New ARR planned for {period}": new_arr(book, label, PROMISED),
+        "Actual new ARR": new_arr(book, label, CAME),
+        f"{plural(title)} planned for {period}": entries(book, stage, PROMISED, label),
+        f"Actual {plural(title)}": entries(book, stage, CAME, label),
     }
 
 
@@ -92,20 +92,10 @@ def _headline(book: BoardBook) -> Sentence:
 def _begun(book: BoardBook) -> Sentence:
     label = book.spans[0].label
     came, asked = new_arr(book, label, CAME), new_arr(book, label, PROMISED)
-    if came.value is None:
-        return say(
-            "{period} promised {asked}; what came is not known.", period=book.plan.period_label(label), asked=asked
-        )
-    if came.value > (asked.value or 0.0):
-        return say(
-            "{period} brought {came} where {asked} was promised.",
-            period=book.plan.period_label(label),
-            came=came,
-            asked=asked,
-        )
-    return say(
-        "{period} brought {came} of the {asked} promised.", period=book.plan.period_label(label), came=came, asked=asked
-    )
+    known = "{period} brought {came} against {asked} planned."
+    unknown = "{asked} was planned for {period}; what was won is not known."
+    said = unknown if came.value is None else known
+    return say(said, period=book.plan.period_label(label), came=came, asked=asked)
 
 
 def _lands(book: BoardBook) -> Sentence:
@@ -232,7 +222,7 @@ def _behind(book: BoardBook) -> Iterator[Risk]:
     behind = furthest_behind(book)
     if behind is not None:
         row, figures = behind
-        ask = f"bring {fitting(row['source'], NAME)} back to the {plural(row['stage'])} it promised"
+        ask = f"bring {fitting(row['source'], NAME)} back to the {plural(row['stage'])} it is planned to bring"
         lost = figures["worth"]
         size = money(book, "at_stake", abs(lost.value or 0.0), lost.period, **dict(lost.of))
         yield Risk(what=f"{row['source']} is behind", size=size, owner=row["owner"], ask=ask)

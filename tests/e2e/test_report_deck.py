@@ -395,7 +395,7 @@ def test_every_figure_is_spoken_with_its_definition_and_source() -> None:
     said, listed = slides_of(text(say("{won} came", won=won), {"New ARR": won}), by)
     spoken = said.notes_slide.notes_text_frame.text
     assert spoken.startswith("New ARR: $684k (2026-Q3, came). annual value of the deals won in the period. Rounded: ")
-    assert "Source: promised: what the plan expects" in spoken
+    assert "Source: plan: what the plan expects" in spoken
     assert "New ARR: 13 figures on the slide. annual value" in listed.notes_slide.notes_text_frame.text
     last = opened(deck(notebook(by), "example")).slides[-1].notes_slide.notes_text_frame.text
     assert "New ARR: annual value of the deals won in the period. Rounded: " in last

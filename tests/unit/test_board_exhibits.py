@@ -63,7 +63,7 @@ def example(q3: BoardBook) -> list[Exhibit]:
 def test_the_summary_says_what_came_where_it_lands_what_changed_and_what_to_do(example: list[Exhibit]) -> None:
     said = example[0].message
     assert said.startswith(
-        "Jul-Sep 2026 (Q3 FY26) brought $728k of the $1.09M promised. The year lands at $2.65M (−$149k against its goal"
+        "Jul-Sep 2026 (Q3 FY26) brought $728k against $1.09M planned. The year lands at $2.65M (−$149k against its goal"
     )
     assert said.endswith("Action: build pipeline in smb, or win more of it (sales).")
     assert ("Change of the landing since 30 Jun 2026", "−$370k") in [
@@ -260,7 +260,7 @@ def test_a_source_that_brought_more_of_what_is_worth_less_did_not_bring_fewer(tm
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(standing, "source_rows", lambda _: more)
         said = standing._sources_message(book, more, book.spans[0].label).text
-    assert re.search(r"brought \d+ Leads, \d+ promised, in a mix worth −\$50 of new ARR", said)
+    assert re.search(r"brought \d+ Leads, \d+ planned, in a mix worth −\$50 of new ARR", said)
 
 
 def test_a_pack_in_millions_says_what_one_in_dollars_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,8 +97,8 @@ def test_entries_that_came_their_gaps_and_what_was_reached(book: BoardBook, lead
             asked = value(found, f"entries [stage={stage}] {label} promised")
             assert value(found, f"entries [stage={stage}] {label} came") == came
             assert asked == round(asked)
-            assert value(found, f"entries_gap [stage={stage}] {label} came less promised") == came - asked
-            reached = value(found, f"entries_reached [stage={stage}] {label} came over promised")
+            assert value(found, f"entries_gap [stage={stage}] {label} actual less plan") == came - asked
+            reached = value(found, f"entries_reached [stage={stage}] {label} actual over plan")
             assert reached == pytest.approx(came / asked)
 
 
@@ -116,7 +116,7 @@ def test_new_arr_month_by_month_and_in_the_sentence(
     came, asked = (value(found, f"new_arr 2026 to Q3 {basis}") for basis in ("came", "promised"))
     assert came == value(found, "new_arr_so_far 2026-09 came") == won["2026-01":"2026-09"].sum()
     assert asked == value(found, "new_arr_so_far 2026-09 promised")
-    assert value(found, "new_arr_gap 2026 to Q3 came less promised") == came - asked
+    assert value(found, "new_arr_gap 2026 to Q3 actual less plan") == came - asked
 
 
 def test_the_steps_lead_from_what_was_promised_to_what_came(book: BoardBook, leads: pd.DataFrame) -> None:
@@ -180,7 +180,7 @@ def test_a_gap_is_worth_the_entries_of_each_segment_times_rates_and_deal(
         place = f"[source={source},stage={stage}] 2026-Q3"
         came, asked = (value(found, f"entries {place} {basis}") for basis in ("came", "promised"))
         assert came == leads.loc[leads["source"] == source, f"{stage}_on"].between(*QUARTER).sum()
-        assert value(found, f"entries_gap {place} came less promised") == came - asked
+        assert value(found, f"entries_gap {place} actual less plan") == came - asked
         assert value(found, f"gap_worth {place} at the plan's values") == pytest.approx(worth, abs=1)
     worths = {each.of: each.value for _, _, each in found if each.measure.name == "gap_worth"}
     quoted = next(each for _, column, each in found if column == "message" and each.measure.name == "gap_worth")
@@ -198,11 +198,11 @@ def test_no_source_is_called_complete_that_brought_fewer_than_promised(tmp_path:
     assert found.table is not None
     assert found.table["gap"].iloc[0] < 0 < found.table["worth"].iloc[0]
     assert found.message == (
-        "No source is behind in Jan-Mar 2026 (Q1 FY26) in what its entries are worth, though fewer than promised came from web."
+        "No source is behind in Jan-Mar 2026 (Q1 FY26) in what its entries are worth, though fewer than planned came from web."
     )
     leads = LEADS + "".join(f"{at},a,2026-01-05,2026-01-20,,,900\n" for at in range(100, 400))
     all_came = standing.sources(small_book(tmp_path, leads=leads))
-    assert all_came.message == "Every source brought in Jan-Mar 2026 (Q1 FY26) what was promised."
+    assert all_came.message == "Every source brought in Jan-Mar 2026 (Q1 FY26) what was planned."
 
 
 # --- what is committed ---------------------------------------------------------------------------
