@@ -67,7 +67,7 @@ def simulation(book: Workbook) -> Answer:
     currency = book.plan.currency
     scenarios = [side_by_side.in_money(book), side_by_side.in_units(book)]
     return answer, [
-        *([text("Look at this first:", notes=book.doubts)] if book.doubts else []),
+        *(text(f"Look at this first: {line}") for line in book.doubts),
         replace(confidence.sure(book), header=annual_commit.header(book)),
         confidence.curve_in_stages(book),
         confidence.left_uncertain(book),

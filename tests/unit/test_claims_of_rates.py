@@ -134,7 +134,7 @@ numbers = some.floats(0.01, 2).map(lambda value: round(value, 2))
 @given(some.lists(some.tuples(numbers, numbers), min_size=4, max_size=4))
 def test_no_baseline_did_better_only_where_none_did(found: list[tuple[float, float]]) -> None:
     by_name = dict(zip([MODEL, *NAMES], found, strict=True))
-    message = rates._score_message(replayed(by_name))
+    message = rates._score_message(replayed(by_name), "with_arrivals")
     others = [by_name[name] for name in NAMES]
     better = [min(each[at] for each in others) < by_name[MODEL][at] for at in (0, 1)]
     assert ("no baseline did better" in message) == (not any(better))

@@ -385,8 +385,8 @@ def test_simulate_says_what_the_history_says(folder: Path, capsys: pytest.Captur
     arguments = ["simulate", str(folder / "plan.yaml"), "--trials", "500"]
     assert main(arguments) == 0
     said = capsys.readouterr().out
-    assert "boldest assumptions" in said
-    assert "at the history's median" in said
+    assert "Held against" in said
+    assert "At the history's median" in said
     assert main([*arguments, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)["realism"]
     assert found["commit"]["stage"] == "sql"
