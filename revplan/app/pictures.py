@@ -42,9 +42,9 @@ def fan_chart(simulation: Simulation, base: Simulation) -> Chart:
         form="columns",
         categories=tuple(months),
         series=(
-            Series(name="P50, P10 to P90", values=mid, low=low, high=high, mark="line"),
             Series(name="base P50", values=numbers(base.arr_bands[1]), color=PAST, mark="dotted"),
             Series(name="goal", values=numbers(goal), color=GAP, mark="dashed"),
+            Series(name="P50, P10 to P90", values=mid, low=low, high=high, mark="line"),
         ),
         kind="money",
         currency=currency,
@@ -73,8 +73,8 @@ def curve_chart(simulation: Simulation, base: Simulation) -> Chart | str:
         form="points",
         categories=(),
         series=(
-            Series(name=f"{plural(title)} needed", x=_column(now, 0), values=_column(now, 1), mark="line"),
             Series(name="base plan", x=_column(before, 0), values=_column(before, 1), color=PAST, mark="dotted"),
+            Series(name=f"{plural(title)} needed", x=_column(now, 0), values=_column(now, 1), mark="line"),
             *marked,
         ),
         kind="commitment",

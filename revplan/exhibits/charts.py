@@ -27,7 +27,7 @@ from revplan.exhibits.chart import (
     waterfall,
 )
 from revplan.exhibits.figures import Sentence
-from revplan.exhibits.fit import fitting, fitting_names
+from revplan.exhibits.fit import fitting
 from revplan.funnel.tables import missed_in_year
 from revplan.ground.formats import commitment, compact, counted, first_largest, plural, show, steady_order
 from revplan.workbook.notes import made_good
@@ -192,12 +192,11 @@ def last_useful(table: pd.DataFrame) -> Chart:
     """Until when a new entry still serves the year, the cells that end first on top."""
     ordered = table.sort_values("last_useful_on", kind="stable").reset_index(drop=True)
     rows = ordered.head(MOST_ROWS)
-    pairs = zip(rows["segment"], rows["source"], strict=True)
     first, last = day_number(rows["last_useful_on"].min()), day_number(rows["last_useful_on"].max())
     return Chart(
         said=_last_useful_message(ordered),
         form="bars",
-        categories=names(fitting_names([f"{segment} x {source}" for segment, source in pairs], 48)),
+        categories=names(rows["segment"].astype(str) + " x " + rows["source"].astype(str)),
         series=(Series(name="helps until", values=numbers(map(day_number, rows["last_useful_on"]))),),
         kind="date",
         start=first - max(7.0, round((last - first) / 5)),

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from itertools import pairwise
-from math import isclose
+from math import ceil, floor, isclose
 
 from revplan.exhibits import fonts
 from revplan.exhibits.chart import (
@@ -28,12 +28,11 @@ from revplan.exhibits.chart import (
     side_by_side,
     spans,
     values_of,
+    written,
 )
 from revplan.exhibits.fit import LEADING, POINTS, cut, fitting_names, lines, width
 from revplan.exhibits.marks import (
     Field,
-    dashes_of,
-    draw_mark,
     draw_series,
     few,
     labelled_lying,
@@ -43,7 +42,7 @@ from revplan.exhibits.marks import (
     wide,
     widest,
 )
-from revplan.exhibits.shapes import SIZE, SMALL, SMALLEST, STROKE, Canvas, Scale, color, scale_of, ticks
+from revplan.exhibits.shapes import SIZE, SMALL, SMALLEST, Canvas, Scale, color, scale_of, ticks
 from revplan.ground.calendar import MONTHS
 from revplan.ground.escaping import clean
 from revplan.ground.formats import compact, show
@@ -85,9 +84,9 @@ def lacking(chart: Chart) -> frozenset[str]:
 
 def _marked(chart: Chart, scale: Scale, most: int) -> list[tuple[float, str]]:
     """The ticks of the value axis with their texts; two never read alike."""
-    if chart.kind == "date":
-        return _months(scale, most)
     values = values_of(chart)
+    if chart.kind == "date":
+        return _months(scale, most) or [(value, written(value, chart)) for value in values[-1:]]
     whole = chart.kind in ("count", "commitment") and scale.high >= 2
     for count in range(most, 0, -1):
         found = ticks(scale, count, 1.0 if whole else 0.0)
@@ -309,28 +308,16 @@ def _points(canvas: Canvas, chart: Chart, room: float, top: float) -> float:
     marked = _marked(chart, y, 5)
     left, right = 8 + widest([text for _, text in marked], size), room - 6
     places = [place for each in chart.series for place in each.x if place is not None]
+    if chart.x_kind == "share":  # to the next tenth: while a slider moves, the axis stays
+        places = [floor(10 * min(places, default=0.0)) / 10, ceil(10 * max(places, default=1.0)) / 10]
     x = scale_of(places, left, right, 16.0, 16.0)
-    along = replace(
-        chart, kind=chart.x_kind, form="bars", series=tuple(replace(each, values=each.x) for each in chart.series)
-    )
+    told = tuple(replace(each, values=each.x) for each in chart.series)
     for tick, text in marked:
         canvas.line([(left, y.at(tick)), (right, y.at(tick))], color("grid"), 0.8)
         canvas.words(left - 5, y.at(tick) + 3.4, [text], size, "end")
     canvas.line([(left, bottom), (right, bottom)], color("edge"), 0.8)
-    for tick, text in _with_room(along, x, size, 6):
+    for tick, text in _with_room(replace(chart, kind=chart.x_kind, series=told), x, size, 6):
         canvas.words(x.at(tick), bottom + 13, [text], size)
     canvas.words((left + right) / 2, bottom + 27, [chart.x_title], size)
-    for each in chart.series:
-        known = [
-            (x.at(place), y.at(value))
-            for place, value in zip(each.x, each.values, strict=True)
-            if place is not None and value is not None
-        ]
-        if each.mark in LINE_MARKS:
-            canvas.line(known, color(each.color), STROKE if each.mark == "line" else 1.6, dashes_of(each))
-        for place in known:
-            if each.mark == "line":
-                canvas.dot(place, 1.8, color(each.color))
-            elif each.mark not in LINE_MARKS:
-                draw_mark(canvas, each, place, 14, upright=True)
+    draw_series(canvas, chart, Field(False, y, x.at(x.low) - x.low * x.unit, x.unit), labelled=False)
     return bottom + 34

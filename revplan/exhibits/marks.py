@@ -157,6 +157,9 @@ def draw_series(canvas: Canvas, chart: Chart, placed: Field, *, labelled: bool) 
     for bar in _bars(chart, bars):
         _bar(canvas, chart, placed, bar, labelled=labelled)
     for each in others:
+        if each.mark in LINE_MARKS and each.low:
+            _between(canvas, each, placed)
+    for each in others:
         if each.mark in LINE_MARKS:
             _curve(canvas, each, placed, stepped=bool(bars))
         else:
@@ -239,16 +242,8 @@ def _number(canvas: Canvas, chart: Chart, placed: Field, bar: Bar, text: str, hi
 def _curve(canvas: Canvas, series: Series, placed: Field, *, stepped: bool) -> None:
     """A line through the values that are known, broken where none is; over bars a level for each."""
     half = 0.5 if stepped else 0.0
-    if series.low:
-        ends = [
-            (at, low, high)
-            for at, (low, high) in enumerate(zip(series.low, series.high, strict=True))
-            if low is not None and high is not None
-        ]
-        lower, upper = ([placed.at(each[0], each[side]) for each in ends] for side in (1, 2))
-        canvas.area([*lower, *reversed(upper)], *_band(series))
     thick = STROKE if series.mark == "line" else 1.8
-    for run in _runs(series.values):
+    for run in _runs(series):
         places = [placed.at(at + side, value) for at, value in run for side in ((-half, half) if stepped else (0.0,))]
         canvas.line(places, color(series.color, series.shade), thick, dashes_of(series))
         if not stepped and (len(run) == 1 or (series.mark == "line" and not series.low)):
@@ -256,14 +251,26 @@ def _curve(canvas: Canvas, series: Series, placed: Field, *, stepped: bool) -> N
                 canvas.dot(place, 1.8, color(series.color, series.shade))
 
 
-def _runs(values: Sequence[Value]) -> list[list[tuple[int, float]]]:
+def _between(canvas: Canvas, series: Series, placed: Field) -> None:
+    """What lies between the lower and the upper ends of a line's intervals."""
+    ends = [
+        (at, low, high)
+        for at, (low, high) in enumerate(zip(series.low, series.high, strict=True))
+        if low is not None and high is not None
+    ]
+    lower, upper = ([placed.at(each[0], each[side]) for each in ends] for side in (1, 2))
+    canvas.area([*lower, *reversed(upper)], *_band(series))
+
+
+def _runs(series: Series) -> list[list[tuple[float, float]]]:
     """The values that are known in a row, each with its place."""
-    runs: list[list[tuple[int, float]]] = [[]]
-    for at, value in enumerate(values):
-        if value is None:
+    runs: list[list[tuple[float, float]]] = [[]]
+    for at, value in enumerate(series.values):
+        place = series.x[at] if series.x else at
+        if value is None or place is None:
             runs.append([])
         else:
-            runs[-1].append((at, value))
+            runs[-1].append((place, value))
     return [run for run in runs if run]
 
 
@@ -273,12 +280,13 @@ def _marks(canvas: Canvas, chart: Chart, series: Series, placed: Field) -> None:
     for at, value in enumerate(series.values):
         if value is None:
             continue
+        along = (series.x[at] if series.x else at) or 0.0
         low, high = (ends[at] if ends else None for ends in (series.low, series.high))
         if low is not None and high is not None:
-            half = min(0.22, 3.5 / placed.slot) if placed.lying else min(0.22, 5.0 / placed.slot)
-            canvas.box(placed.at(at - half, low), placed.at(at + half, high), *_band(series))
-        place = placed.at(at, value)
+            half = min(0.22, (3.5 if placed.lying else 5.0) / placed.slot)
+            canvas.box(placed.at(along - half, low), placed.at(along + half, high), *_band(series))
+        place = placed.at(along, value)
         draw_mark(canvas, series, place, placed.slot, upright=not placed.lying)
         if numbered:
-            x = placed.at(at, value if high is None else high)[0] + 6 if placed.lying else place[0] + 9
+            x = placed.at(along, value if high is None else high)[0] + 6 if placed.lying else place[0] + 9
             canvas.words(x, place[1] + 3, [step_written(series, value, chart)], SMALL, "start")

@@ -102,7 +102,8 @@ class Canvas:
 
 def _n(number: float) -> str:
     """A number to two decimals; what rounds to zero has no sign."""
-    return f"{round(number, 2) + 0.0:.2f}".rstrip("0").rstrip(".")
+    text = f"{number:.2f}".rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
 
 
 def _path(places: Sequence[tuple[float, float]]) -> str:
@@ -153,7 +154,12 @@ class Scale:
     def at(self, value: float) -> float:
         """Where a value lies; what lies outside is drawn at the edge."""
         inside = min(max(value, self.low), self.high)
-        return self.begin + (self.end - self.begin) * (inside - self.low) / (self.high - self.low)
+        return self.begin + self.unit * (inside - self.low)
+
+    @property
+    def unit(self) -> float:
+        """What one more is in the drawing. [points]"""
+        return (self.end - self.begin) / (self.high - self.low)
 
 
 def scale_of(values: Iterable[float], begin: float, end: float, before: float, after: float) -> Scale:
