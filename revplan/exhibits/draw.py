@@ -316,7 +316,7 @@ def _points(canvas: Canvas, chart: Chart, room: float, top: float) -> float:
         canvas.line([(left, y.at(tick)), (right, y.at(tick))], color("grid"), 0.8)
         canvas.words(left - 5, y.at(tick) + 3.4, [text], size, "end")
     canvas.line([(left, bottom), (right, bottom)], color("edge"), 0.8)
-    for tick, text in _with_room(replace(chart, kind=chart.x_kind, series=told), x, size, 6):
+    for tick, text in _with_room(replace(chart, kind=chart.x_kind, series=told), x, size, 8):
         canvas.words(x.at(tick), bottom + 13, [text], size)
     canvas.words((left + right) / 2, bottom + 27, [chart.x_title], size)
     draw_series(canvas, chart, Field(False, y, x.at(x.low) - x.low * x.unit, x.unit), labelled=False)
