@@ -239,6 +239,59 @@ def test_a_seen_collision_is_told() -> None:
     assert outside(svg) == ["far beyond"]
 
 
+def test_parts_stand_on_each_other_up_and_down_from_zero() -> None:
+    parts = (
+        Series(name="x", values=(30.0, -10.0), color="C0"),
+        Series(name="y", values=(20.0, -30.0), color="C1"),
+        Series(name="goal", values=(60.0, 10.0), color="ink", mark="dashes"),
+    )
+    svg = drawn(columns(30.0, -10.0, form="stacked", series=parts, kind="number"))
+    (up, down), (more, less) = boxes(svg, BLUE), boxes(svg, RED)
+    unit = up[3] / 30
+    assert [more[3], down[3], less[3]] == pytest.approx([20 * unit, 10 * unit, 30 * unit], abs=0.03)
+    assert more[1] + more[3] == pytest.approx(up[1], abs=0.02)  # on the first part, from 30 to 50
+    assert down[1] == pytest.approx(up[1] + up[3], abs=0.02)  # from zero down
+    assert less[1] == pytest.approx(down[1] + down[3], abs=0.02)  # below that
+    goals = [float(y) for y in re.findall(r'd="M[\d.]+ ([\d.]+)L[\d.]+ [\d.]+" fill="none" stroke="#22303c"', svg)]
+    assert goals[-2:] == pytest.approx([up[1] + up[3] - 60 * unit, up[1] + up[3] - 10 * unit], abs=0.03)
+
+
+def test_bars_beside_each_other_share_their_place_and_lying_ones_their_axis() -> None:
+    pair = (Series(name="x", values=(4.0, 8.0), color="C0"), Series(name="y", values=(2.0, 6.0), color="C1"))
+    svg = drawn(columns(4.0, 8.0, series=pair))
+    for blue, red in zip(boxes(svg, BLUE), boxes(svg, RED), strict=True):
+        assert blue[0] + blue[2] <= red[0]
+    middles = [text[0] for text in texts(svg) if text[4] in "ab"]
+    found = zip(boxes(svg, BLUE), boxes(svg, RED), strict=True)
+    assert [(blue[0] + red[0] + red[2]) / 2 for blue, red in found] == pytest.approx(middles, abs=0.03)
+    lying = drawn(columns(4.0, 8.0, series=pair, form="bars"))
+    ends = [*boxes(lying, BLUE), *boxes(lying, RED)]
+    assert len({x for x, *_ in ends}) == 1
+    assert [each[2] / ends[0][2] for each in ends] == pytest.approx([1, 2, 0.5, 1.5], abs=0.01)
+    assert [text[4] for text in texts(lying) if text[3] == "start"][2:] == ["4", "8", "2", "6"]
+    swing = (Series(name="low", values=(8.0,), color="C1"), Series(name="high", values=(13.0,), color="C3"))
+    tornado = drawn(columns(8.0, series=swing, form="bars", start=10.0, kind="number"))
+    (low,), (high,) = boxes(tornado, RED), boxes(tornado, LIGHT)
+    assert low[0] + low[2] == pytest.approx(high[0], abs=0.02)  # both from the middle
+    assert high[2] / low[2] == pytest.approx(1.5, abs=0.01)
+    assert low[1] == high[1]
+
+
+def test_points_lie_where_both_numbers_say() -> None:
+    series = (
+        Series(name="curve", x=(0.5, 0.6, 0.7), values=(10.0, 20.0, 30.0), mark="line"),
+        Series(name="here", x=(0.6,), values=(20.0,), color="C1", mark="squares"),
+    )
+    svg = drawn(
+        Chart(said=SAID, form="points", categories=(), series=series, kind="number", x_kind="share", x_title="x")
+    )
+    path = re.findall(rf'd="M([\d.]+) ([\d.]+)L([\d.]+) ([\d.]+)L([\d.]+) ([\d.]+)" fill="none" stroke="{BLUE}"', svg)
+    (x1, y1, x2, y2, x3, y3), (square,) = map(float, path[0]), [box for box in boxes(svg, RED) if box[1] > 15]
+    assert (x2 - x1, y2 - y1) == pytest.approx((x3 - x2, y3 - y2), abs=0.03)
+    assert (square[0] + 4, square[1] + 4) == pytest.approx((x2, y2), abs=0.02)
+    assert {text[4]: text[0] for text in texts(svg)}["60%"] == pytest.approx(x2, abs=0.02)
+
+
 def test_columns_lie_down_where_their_names_have_no_room() -> None:
     names = tuple(f"a name number {number} of some length" for number in range(8))
     made = columns(*range(1, 9), categories=names)
