@@ -17,6 +17,8 @@ from revplan.app.pictures import curve_chart, fan_chart, funnel_chart, tornado_c
 from revplan.app.scenario_files import read_scenario, scenario_text
 from revplan.app.shelf import BASE_COLUMN, NOW_COLUMN, Shelf
 from revplan.app.state import Gesture, History, State, Step, scenario_of
+from revplan.exhibits import draw
+from revplan.exhibits.chart import Chart
 from revplan.ground.errors import RevplanError
 from revplan.ground.escaping import escape
 from revplan.plan.parts import Scenario
@@ -142,10 +144,10 @@ class Panel:
         """Shows the state: the words and the charts first, for they are what is looked at."""
         simulation, base = self.game.play(self._scenario()), self.game.base
         self.words.value = _words(simulation, base, self.game.book.doubts)
-        self.charts["fan"].value = _figure(*fan_chart(simulation, base))
-        self.charts["curve"].value = _figure(*curve_chart(simulation, base))
-        self.charts["funnel"].value = _figure(*funnel_chart(simulation, base))
-        self.charts["tornado"].value = _figure(*tornado_chart(simulation))
+        self.charts["fan"].value = _figure(fan_chart(simulation, base))
+        self.charts["curve"].value = _figure(curve_chart(simulation, base))
+        self.charts["funnel"].value = _figure(funnel_chart(simulation, base))
+        self.charts["tornado"].value = _figure(tornado_chart(simulation))
         self.undo.disabled, self.redo.disabled = not self.history.past, not self.history.future
         self.controls.show(self.history.now)
         self._leave_a_trace()
@@ -167,8 +169,15 @@ def _words(simulation: Simulation, base: Simulation, doubts: tuple[str, ...]) ->
     return doubtful + said + warned + tiles(simulation, base)
 
 
-def _figure(message: str, drawing: str) -> str:
-    return f"<figure><figcaption>{escape(message)}</figcaption>{drawing}</figure>"
+WIDTH = 330.0
+"""Of a drawing beside another. [points]"""
+
+
+def _figure(chart: Chart | str) -> str:
+    """A chart under what it says, or words alone where there is nothing to draw."""
+    if isinstance(chart, str):
+        return f"<figure><figcaption>{escape(chart)}</figcaption></figure>"
+    return f"<figure><figcaption>{escape(chart.message)}</figcaption>{draw.svg(chart, WIDTH, outlined=False)}</figure>"
 
 
 def _classed(widget: widgets.Box, name: str) -> widgets.Box:

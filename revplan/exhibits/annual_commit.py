@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from revplan.exhibits import charts, native_plan
+from revplan.exhibits import charts
 from revplan.exhibits.exhibit import Exhibit, by_quarter, chart, table_of, text
 from revplan.exhibits.figures import OF_EXPECTED, TO_SIGN, Figure, in_whole_units, of_year, quarter_cells, year_cells
 from revplan.funnel.tables import missed_in_year, wins_of_year
@@ -99,11 +99,10 @@ def goal_bridge(book: Workbook) -> Exhibit:
         notes = [f"Net revenue retention {kept}; gross {grr}, or {churn_only} if contraction is left out."]
     if book.plan.goal.basis:
         notes.append(f"Source: {book.plan.goal.basis}")
-    made = chart(charts.bridge(book.plan.currency), book.bridge, kinds_of("bridge"), notes=notes, name="bridge")
+    made = chart(charts.bridge(book.bridge, book.plan.currency), book.bridge, kinds_of("bridge"), notes=notes)
     terms = [{"term": term.removesuffix("_arr")} for term in book.bridge["term"]]
     cells = year_cells(book.plan, terms, {"amount": "arr_term"}, "planned")
-    drawn = made.with_native(native_plan.bridge(book.plan.currency))
-    return drawn.sharing(of_year(book.plan, "goal", bridge.new_arr), cells=cells)
+    return made.sharing(of_year(book.plan, "goal", bridge.new_arr), cells=cells)
 
 
 def required_funnel(book: Workbook) -> Exhibit:
@@ -149,9 +148,8 @@ def entering_later(book: Workbook) -> str:
 def quarters(book: Workbook) -> Exhibit:
     """What each quarter is made of."""
     frame = in_whole_units(book.quarters)
-    made = chart(charts.quarters(book.plan.currency), frame, kinds_of("quarters"), name="quarters")
-    drawn = made.with_native(native_plan.quarters(book.plan.currency))
-    return drawn.sharing(*_year_sums(book, frame), cells=quarter_cells(book.plan, frame))
+    made = chart(charts.quarters(frame, book.plan.currency), frame, kinds_of("quarters"))
+    return made.sharing(*_year_sums(book, frame), cells=quarter_cells(book.plan, frame))
 
 
 def _year_sums(book: Workbook, frame: pd.DataFrame) -> list[Figure]:
@@ -169,12 +167,9 @@ def _past_delays(items: float) -> str:
 
 def dependence(book: Workbook) -> Exhibit:
     """What falls before the plan date, and what is expected of the records that exist."""
-    known = book.records is not None
-    paint = charts.dependence(book.quarters, book.plan.currency, str(book.plan.plan_date), known=known)
-    frame = in_whole_units(book.quarters)
-    made = chart(paint, frame, kinds_of("quarters"), name="dependence")
-    drawn = made.with_native(native_plan.dependence(book.plan.currency))
-    return drawn.sharing(cells=quarter_cells(book.plan, frame))
+    known, frame = book.records is not None, in_whole_units(book.quarters)
+    drawn = charts.dependence(frame, book.quarters, book.plan.currency, str(book.plan.plan_date), known=known)
+    return chart(drawn, frame, kinds_of("quarters")).sharing(cells=quarter_cells(book.plan, frame))
 
 
 def open_pipeline(book: Workbook) -> Exhibit:
@@ -254,10 +249,7 @@ def last_useful(book: Workbook) -> Exhibit:
     """Until when a new entry still serves this year."""
     left = len(book.last_useful) - charts.MOST_ROWS
     notes = [f"The {charts.MOST_ROWS} that end first; {left} more are not drawn."] if left > 0 else []
-    height = 0.9 + 0.26 * min(len(book.last_useful), charts.MOST_ROWS)
-    return chart(charts.last_useful, book.last_useful, kinds_of("last_useful"), notes=notes, height=height).with_native(
-        native_plan.last_useful
-    )
+    return chart(charts.last_useful(book.last_useful), book.last_useful, kinds_of("last_useful"), notes=notes)
 
 
 def budget(book: Workbook) -> Exhibit:
@@ -266,8 +258,7 @@ def budget(book: Workbook) -> Exhibit:
     if priced.empty or not priced["spend"].sum():
         return text("No source states a cost per entry, so what is to sign has no budget yet.")
     spent = priced[priced.groupby("source")["spend"].transform("sum") > 0]
-    made = chart(charts.budget(book.plan.currency), spent, kinds_of("budget"), name="budget")
-    return made.with_native(native_plan.budget(book.plan.currency))
+    return chart(charts.budget(spent, book.plan.currency), spent, kinds_of("budget"))
 
 
 def budget_by_quarter(book: Workbook) -> Exhibit:

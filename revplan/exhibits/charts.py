@@ -1,37 +1,36 @@
-"""The charts of the annual commit: each draws one table and returns what it says."""
+"""The charts of a plan and of its year: each describes one table, and says what it comes to."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from revplan.exhibits.axes import (
+from revplan.exhibits.chart import (
     ACTUAL,
     ATTENTION,
-    BACKGROUND,
-    BAR,
     GAP,
+    INK,
     OTHER,
     PAST,
     PLAN,
     REQUIRED,
-    fitting,
-    fitting_names,
-    grid_along_x,
-    is_narrow,
-    key,
-    month_axis,
-    value_axis,
+    Chart,
+    Mark,
+    Part,
+    Series,
+    day_number,
+    names,
+    numbers,
+    waterfall,
 )
+from revplan.exhibits.figures import Sentence
+from revplan.exhibits.fit import fitting
 from revplan.funnel.tables import missed_in_year
-from revplan.ground.formats import compact, counted, first_largest, plural, show, steady_order
+from revplan.ground.formats import commitment, compact, counted, first_largest, plural, show, steady_order
 from revplan.workbook.notes import worst_quarter
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 MOST_ROWS = 16
 EVEN = 1e-6  # months that differ by a smaller share are the same
@@ -48,36 +47,27 @@ TITLES = {
 }
 
 
-def bridge(currency: str) -> Callable[[Axes, pd.DataFrame], str]:
-    """A waterfall of table bridge."""
-
-    def paint(ax: Axes, table: pd.DataFrame) -> str:
-        terms = shown_terms(table)
-        amounts = dict(zip(terms["term"], terms["amount"], strict=True))
-        level, size = 0.0, 7.5 if is_narrow(ax) else 9.5
-        for place, (term, amount) in enumerate(amounts.items()):
-            total = term in LEVELS and term != "new_arr"
-            down = term in ("contraction", "churn")
-            base = 0.0 if total else level - (amount if down else 0.0)
-            ax.bar(place, amount, BAR, base, color=PLAN if total else GAP if down else REQUIRED)
-            label = ("−" if down else "" if total else "+") + compact(amount, currency)
-            ax.annotate(label, (place, base + amount), (0, 3), textcoords="offset points", ha="center", fontsize=size)
-            level = amount if total else base if down else base + amount
-        ax.set_xticks(range(len(amounts)), [_short(TITLES[term], ax, 7) for term in amounts])
-        ax.margins(y=0.12)
-        value_axis(ax, "money", currency)
-        return _bridge_message(amounts, currency)
-
-    return paint
+PARTS = (
+    ("won", "won before", PAST),
+    ("open_pipeline", "open pipeline", REQUIRED),
+    ("commit_arr", "expected commit", PLAN),
+    ("shortfall", "shortfall", GAP),
+)
 
 
-def shown_terms(table: pd.DataFrame) -> pd.DataFrame:
-    """The terms of table bridge that are drawn: the levels, and what changes them."""
-    return table[table["term"].isin(LEVELS) | (table["amount"] != 0)].dropna(subset=["amount"])
-
-
-def _short(title: str, ax: Axes, width: int) -> str:
-    return fitting(title, width) if is_narrow(ax) else title
+def bridge(table: pd.DataFrame, currency: str) -> Chart:
+    """From opening to closing ARR: the levels of table bridge, and what changes them."""
+    terms = table[table["term"].isin(LEVELS) | (table["amount"] != 0)].dropna(subset=["amount"])
+    level = terms["term"].isin(LEVELS) & (terms["term"] != "new_arr")
+    amounts = terms["amount"].astype(float) * np.where(terms["term"].isin(["contraction", "churn"]), -1.0, 1.0)
+    down = ~level & (amounts < 0)
+    parts: tuple[Part, ...] = (
+        ("ARR", level, PLAN, "level"),
+        ("adds", ~level & ~down, REQUIRED, "bar"),
+        ("takes away", down, GAP, "bar"),
+    )
+    said = _bridge_message(dict(zip(terms["term"], terms["amount"], strict=True)), currency)
+    return waterfall(said, [TITLES[term] for term in terms["term"]], amounts, parts, currency)
 
 
 def _bridge_message(amounts: dict[str, float], currency: str) -> str:
@@ -98,35 +88,22 @@ def _bridge_message(amounts: dict[str, float], currency: str) -> str:
     )
 
 
-def quarters(currency: str) -> Callable[[Axes, pd.DataFrame], str]:
+def quarters(table: pd.DataFrame, currency: str) -> Chart:
     """What each quarter of table quarters is made of, against its goal."""
-
-    def paint(ax: Axes, table: pd.DataFrame) -> str:
-        places = np.arange(len(table))
-        base = np.zeros(len(table))
-        parts = (
-            ("won", "won before", PAST),
-            ("open_pipeline", "open pipeline", REQUIRED),
-            ("commit_arr", "expected commit", PLAN),
-        )
-        for column, label, color in (*parts, ("shortfall", "shortfall", GAP)):
-            values = table[column].to_numpy(dtype=float)
-            if values.any():
-                ax.bar(places, values, BAR, base, color=color, label=label, alpha=0.85 if column == "shortfall" else 1)
-            base = base + values
-        ax.plot(places, table["goal"], linestyle="none", marker="_", markersize=34, markeredgewidth=2.4, color="black")
-        ax.plot([], [], marker="_", linestyle="none", markersize=12, markeredgewidth=2.4, color="black", label="goal")
-        ax.set_xticks(places, quarter_ticks(table))
-        value_axis(ax, "money", currency)
-        key(ax)
-        return quarters_message(table, currency)
-
-    return paint
-
-
-def quarter_ticks(table: pd.DataFrame) -> list[str]:
-    """The quarters of table quarters for an axis: the months, and below them what the quarter is called."""
-    return [label.replace(" (", "\n(") for label in table["label"]]
+    parts = [
+        Series(name=label, values=numbers(table[column]), color=color)
+        for column, label, color in PARTS
+        if table[column].any()
+    ]
+    goal = Series(name="goal", values=numbers(table["goal"]), color=INK, mark="dashes")
+    return Chart(
+        said=quarters_message(table, currency),
+        form="stacked",
+        categories=names(table["label"]),
+        series=(*parts, goal),
+        kind="money",
+        currency=currency,
+    )
 
 
 def quarters_message(table: pd.DataFrame, currency: str) -> str:
@@ -138,26 +115,24 @@ def quarters_message(table: pd.DataFrame, currency: str) -> str:
     return f"{said}{year}."
 
 
-def commit_by_month(stage: str, plan_month: pd.Period, past: float) -> Callable[[Axes, pd.DataFrame], str]:
+def commit_by_month(table: pd.DataFrame, stage: str, plan_month: pd.Period, past: float) -> Chart:
     """Committed entries by month against what is traced back, for one stage of table funnel."""
-
-    def paint(ax: Axes, table: pd.DataFrame) -> str:
-        places = np.arange(len(table))
-        required = table["required"].to_numpy(dtype=float)
-        both = required + table["required_next_year"].to_numpy(dtype=float)
-        ax.bar(places, table["commit"], BAR, color=PLAN, label="expected commit")
-        ax.step(places, both, where="mid", color=ATTENTION, label="with next year")
-        ax.step(places, required, where="mid", color=GAP, linestyle="--", label="required")
-        before = int((table["month"] < plan_month).sum())
-        if before:
-            ax.axvspan(-0.5, before - 0.5, color=BACKGROUND, alpha=0.45, zorder=0, label="past")
-        month_axis(ax, table["month"])
-        value_axis(ax, "count")
-        ax.set_ylim(bottom=0)
-        key(ax)
-        return _commit_message(stage, table, past)
-
-    return paint
+    both = table["required"] + table["required_next_year"]
+    before = int((table["month"] < plan_month).sum())
+    return Chart(
+        said=_commit_message(stage, table, past),
+        form="columns",
+        categories=tuple(show(month, "month") for month in table["month"]),
+        series=(
+            Series(name="expected commit", values=numbers(table["commit"])),
+            Series(name="required, with next year", values=numbers(both), color=ATTENTION, mark="line"),
+            Series(name="required", values=numbers(table["required"]), color=GAP, mark="dashed"),
+        ),
+        kind="count",
+        x_kind="month",
+        behind="past" if before else "",
+        reach=(-0.5, before - 0.5),
+    )
 
 
 def _commit_message(stage: str, table: pd.DataFrame, past: float) -> str:
@@ -175,25 +150,23 @@ def _commit_message(stage: str, table: pd.DataFrame, past: float) -> str:
     )
 
 
-def dependence(
-    exact: pd.DataFrame, currency: str, plan_date: str, *, known: bool
-) -> Callable[[Axes, pd.DataFrame], str]:
+def dependence(table: pd.DataFrame, exact: pd.DataFrame, currency: str, plan_date: str, *, known: bool) -> Chart:
     """ARR of each quarter that traces back to existing records, against what they are expected to bring.
 
     Its sentence is of `exact`, the quarters unrounded: a share of amounts in millions is not one of their few digits.
     """
-
-    def paint(ax: Axes, table: pd.DataFrame) -> str:
-        places = np.arange(len(table))
-        ax.bar(places - 0.2, table["before_plan_date"], 0.36, color=ATTENTION, label="traces back to them")
-        coming = table["open_pipeline"] + table["won"]
-        ax.bar(places + 0.2, coming, 0.36, color=REQUIRED, label="expected of them")
-        ax.set_xticks(places, quarter_ticks(table))
-        value_axis(ax, "money", currency)
-        key(ax)
-        return _dependence_message(exact, currency, plan_date, known)
-
-    return paint
+    traced, coming = numbers(table["before_plan_date"]), numbers(table["open_pipeline"] + table["won"])
+    return Chart(
+        said=_dependence_message(exact, currency, plan_date, known),
+        form="columns",
+        categories=names(table["label"]),
+        series=(
+            Series(name="traces back to them", values=traced, color=ATTENTION),
+            Series(name="expected of them", values=coming, color=REQUIRED),
+        ),
+        kind="money",
+        currency=currency,
+    )
 
 
 def _dependence_message(table: pd.DataFrame, currency: str, plan_date: str, known: bool) -> str:
@@ -213,35 +186,19 @@ def _dependence_message(table: pd.DataFrame, currency: str, plan_date: str, know
     )
 
 
-def last_useful(ax: Axes, table: pd.DataFrame) -> str:
+def last_useful(table: pd.DataFrame) -> Chart:
     """Until when a new entry still serves the year, the cells that end first on top."""
     ordered = table.sort_values("last_useful_on", kind="stable").reset_index(drop=True)
-    drawn = ordered.head(MOST_ROWS)
-    places = np.arange(len(drawn))[::-1]
-    days = drawn["last_useful_on"]
-    ax.hlines(places, days.min() - (days.max() - days.min()) * 0.05, days, color=BACKGROUND, linewidth=2)
-    ax.plot(days, places, linestyle="none", marker="o", markersize=7, color=PLAN)
-    width = 20 if is_narrow(ax) else 34
-    pairs = zip(drawn["segment"], drawn["source"], strict=True)
-    names = fitting_names([f"{segment} x {source}" for segment, source in pairs], width)
-    ax.set_yticks(places, names)
-    for place, day in zip(places, days, strict=True):
-        ax.annotate(show(day, "date")[:-5], (day, place), (7, -3), textcoords="offset points", fontsize=7.5)
-    ax.margins(x=0.12)
-    grid_along_x(ax)
-    _day_axis(ax, days)
-    return _last_useful_message(ordered)
-
-
-def _day_axis(ax: Axes, days: pd.Series) -> None:
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-
-    locator = AutoDateLocator(minticks=2, maxticks=4 if is_narrow(ax) else 8)  # type: ignore[no-untyped-call]
-    ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
-    if days.min() == days.max():
-        margin = np.timedelta64(30, "D")
-        ax.set_xlim(days.min() - margin, days.max() + margin)
+    rows = ordered.head(MOST_ROWS)
+    first, last = day_number(rows["last_useful_on"].min()), day_number(rows["last_useful_on"].max())
+    return Chart(
+        said=_last_useful_message(ordered),
+        form="bars",
+        categories=names(rows["segment"].astype(str) + " x " + rows["source"].astype(str)),
+        series=(Series(name="helps until", values=numbers(map(day_number, rows["last_useful_on"]))),),
+        kind="date",
+        start=first - max(7.0, round((last - first) / 5)),
+    )
 
 
 def _last_useful_message(ordered: pd.DataFrame) -> str:
@@ -255,24 +212,23 @@ def _last_useful_message(ordered: pd.DataFrame) -> str:
     return f"{text}; {fitting(last['segment'])} x {fitting(last['source'])} still helps until {show(last['last_useful_on'], 'date')}."
 
 
-def budget(currency: str) -> Callable[[Axes, pd.DataFrame], str]:
+def budget(table: pd.DataFrame, currency: str) -> Chart:
     """Programme spend by month of spending, one colour per source."""
-
-    def paint(ax: Axes, table: pd.DataFrame) -> str:
-        months = sorted(table["month"].unique())
-        places = {month: place for place, month in enumerate(months)}
-        base = np.zeros(len(months))
-        for number, (source, rows) in enumerate(few_sources(table).groupby("source", sort=False)):
-            values = np.zeros(len(months))
-            np.add.at(values, [places[month] for month in rows["month"]], rows["spend"])
-            ax.bar(range(len(months)), values, BAR, base, color=SOURCE_COLORS[number], label=str(source))
-            base = base + values
-        month_axis(ax, months)
-        value_axis(ax, "money", currency)
-        key(ax)
-        return _budget_message(table, months, base, currency)
-
-    return paint
+    few = few_sources(table)
+    spent = few.pivot_table(index="month", columns="source", values="spend", aggfunc="sum", observed=True).fillna(0.0)
+    sources = list(dict.fromkeys(few["source"]))
+    return Chart(
+        said=_budget_message(table, list(spent.index), spent.sum(axis=1).to_numpy(), currency),
+        form="stacked",
+        categories=tuple(show(month, "month") for month in spent.index),
+        series=tuple(
+            Series(name=name, values=numbers(spent[source]), color=color)
+            for name, source, color in zip(names(sources), sources, SOURCE_COLORS, strict=False)
+        ),
+        kind="money",
+        currency=currency,
+        x_kind="month",
+    )
 
 
 def few_sources(table: pd.DataFrame) -> pd.DataFrame:
@@ -298,3 +254,141 @@ def _budget_message(table: pd.DataFrame, months: list[pd.Period], total: np.ndar
         f"The expected commit costs {compact(float(by_source.sum()), currency)} from {show(months[0], 'month')} to "
         f"{show(months[-1], 'month')}; {part}{dearest}."
     )
+
+
+def commit_curve(table: pd.DataFrame, title: str, marked: Mapping[str, tuple[float, float]]) -> Chart:
+    """Entries at the commit stage against the chance of the goal, with the points `marked` on it, the commit first."""
+    chances = numbers(table["confidence"])
+    curve = Series(name=f"{plural(title)} needed", x=chances, values=numbers(table["entries"]), mark="line")
+    looks: tuple[tuple[str, Mark], ...] = ((PAST, "squares"), (ATTENTION, "diamonds"))
+    points = [
+        Series(name=name, x=(chance,), values=(float(commitment(entries)),), color=color, mark=mark)
+        for (name, (chance, entries)), (color, mark) in zip(marked.items(), looks, strict=False)
+    ]
+    return Chart(
+        said=_curve_message(table, next(iter(marked.values()))[1], title),
+        form="points",
+        categories=(),
+        series=(curve, *points),
+        kind="count",
+        x_kind="share",
+        x_title="chance of the goal",
+    )
+
+
+def _curve_message(frame: pd.DataFrame, entries: float, title: str) -> str:
+    last = frame.iloc[-1]
+    if not last["entries"] > 0:
+        return f"The goal is {show(last['confidence'], 'share')} sure without new {plural(title)}: what exists already brings it."
+    more = last["entries"] / entries - 1
+    text = (
+        f"{show(last['confidence'], 'share')} sure takes {counted(last['entries'], title, kind='commitment')}, "
+        f"{show(abs(more), 'share')} {'more' if more >= 0 else 'fewer'} than the expected commit"
+    )
+    over = frame.loc[~frame["within_limits"].astype(bool), "confidence"]
+    return (
+        f"{text}; from {show(over.min(), 'share')} on it is more than the sources' ceilings allow."
+        if len(over)
+        else f"{text}."
+    )
+
+
+def tornado(table: pd.DataFrame, said: str, middle: float, currency: str) -> Chart:
+    """What each driver at its own P10 and P90 makes of the year, about the `middle` of its distribution."""
+    return Chart(
+        said=said,
+        form="bars",
+        categories=names(table["driver"]),
+        series=(
+            Series(name="at its P10", values=numbers(table["arr_low"]), color=GAP),
+            Series(name="at its P90", values=numbers(table["arr_high"]), color=REQUIRED),
+        ),
+        kind="money",
+        currency=currency,
+        start=middle,
+    )
+
+
+def ranges(table: pd.DataFrame, said: str, currency: str) -> Chart:
+    """P10, P50 and P90 of each scenario's year against its goal."""
+    middle, low, high = (numbers(table[name]) for name in ("arr_mid", "arr_low", "arr_high"))
+    return Chart(
+        said=said,
+        form="bars",
+        categories=names(table["scenario"]),
+        series=(
+            Series(name="P50, P10 to P90", values=middle, low=low, high=high, color=PLAN, mark="dots"),
+            Series(name="goal", values=numbers(table["goal"]), color=ATTENTION, mark="dashes"),
+        ),
+        kind="money",
+        currency=currency,
+    )
+
+
+def stacked_buffers(table: pd.DataFrame, said: str, currency: str) -> Chart:
+    """What each assumption set to the history's median adds or takes away, from the plan on, and what they come to."""
+    arr = table["arr_together"].to_numpy(dtype=float)
+    step = np.append(np.diff(arr[:-1]), arr[-1] - arr[0])
+    last = np.arange(len(step)) == len(step) - 1
+    parts: tuple[Part, ...] = (
+        ("buffer", ~last & (step >= 0), REQUIRED, "bar"),
+        ("bolder than the history", ~last & (step < 0), GAP, "bar"),
+        ("all together", last, ATTENTION, "level"),
+    )
+    made = waterfall(said, table["assumptions"].iloc[1:], step, parts, currency)
+    return replace(made, start=float(arr[0]), x_title=f"change of the {compact(arr[0], currency)} as planned")
+
+
+SO_FAR: tuple[tuple[str, str, Mark], ...] = (
+    ("goal", PAST, "dashed"),
+    ("promised", REQUIRED, "line"),
+    ("came", PLAN, "line"),
+)
+
+
+def so_far(table: pd.DataFrame, said: Sentence, currency: str) -> Chart:
+    """New ARR added up month by month: the curves of which any month is known."""
+    return Chart(
+        said=said,
+        form="columns",
+        categories=tuple(show(month, "month") for month in table["month"]),
+        series=tuple(
+            Series(name=name, values=numbers(table[name]), color=color, mark=mark)
+            for name, color, mark in SO_FAR
+            if table[name].notna().any()
+        ),
+        kind="money",
+        currency=currency,
+        x_kind="month",
+    )
+
+
+def variance(table: pd.DataFrame, said: Sentence, currency: str) -> Chart:
+    """A waterfall from the first row to the last."""
+    ends = np.isin(np.arange(len(table)), (0, len(table) - 1))
+    down = (table["amount"] < 0).to_numpy()
+    parts: tuple[Part, ...] = (
+        ("New ARR", ends, PLAN, "level"),
+        ("adds", ~ends & ~down, REQUIRED, "bar"),
+        ("takes away", ~ends & down, GAP, "bar"),
+    )
+    return waterfall(said, table["line"], table["amount"], parts, currency)
+
+
+def landing(table: pd.DataFrame, said: Sentence, currency: str) -> Chart:
+    """The parts of the year on each other up to the landing, with the band that holds it, and the goal beside it."""
+    row = table.iloc[0]
+    amounts = {
+        "won": row["won"],
+        "expected of open records": row["open_records"],
+        "still to create": row["still_to_create"],
+        "landing": row["landing"],
+        "goal": row["goal"],
+    }
+    level = np.isin(list(amounts), ("won", "landing", "goal"))
+    parts: tuple[Part, ...] = (("New ARR, 8 of 10 cases", level, PLAN, "level"), ("expected", ~level, REQUIRED, "bar"))
+    made = waterfall(said, amounts, amounts.values(), parts, currency)
+    low, high = (
+        tuple(row[end] if name == "landing" else None for name in amounts) for end in ("landing_low", "landing_high")
+    )
+    return replace(made, series=(replace(made.series[0], low=low, high=high), *made.series[1:]))

@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
-from revplan.exhibits import native_plan
-from revplan.exhibits.axes import (
-    ATTENTION,
-    GAP,
-    PAST,
-    PLAN,
-    REQUIRED,
-    fitting_names,
-    grid_along_x,
-    is_narrow,
-    key,
-    value_axis,
-)
-from revplan.exhibits.drawing import Paint
+from revplan.exhibits import charts
 from revplan.exhibits.exhibit import Exhibit, chart, table_of, text
 from revplan.exhibits.figures import OF_EXPECTED, Figure, of_year, year_cells
-from revplan.ground.formats import compact, counted, kinds_of, plural, show
+from revplan.ground.formats import compact, kinds_of, plural, show
 from revplan.plan.stages import titles_of
 from revplan.simulation import tables
 from revplan.simulation.signing import in_parts, sentence, simulation_notes
 from revplan.simulation.tornado import decides_words
 from revplan.workbook.workbook import Workbook
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 MOST_DRIVERS = 8
 
@@ -102,49 +83,9 @@ def commit_curve(book: Workbook) -> Exhibit:
     if scale is not None:
         marked[f"to sign at {show(wanted, 'share')}"] = (wanted, scale * entries)
     title = titles_of(book.plan.stages)[book.plan.commit_stage]
-    drawn_so = native_plan.commit_curve(title, marked)
     rows = [{"stage": stage, "confidence": show(each, "share")} for each in frame["confidence"]]
-    made = chart(_curve(title, marked), frame, kinds, name="commit_curve").with_native(drawn_so)
+    made = chart(charts.commit_curve(frame, title, marked), frame, kinds)
     return made.sharing(*_for_confidence(book), cells=year_cells(book.plan, rows, {"entries": "commit_for"}))
-
-
-def _curve(title: str, marked: Mapping[str, tuple[float, float]]) -> Paint:
-    def paint(ax: Axes, frame: pd.DataFrame) -> str:
-        ax.plot(
-            100 * frame["confidence"],
-            frame["entries"],
-            color=PLAN,
-            marker="o",
-            markersize=4,
-            label=f"{plural(title)} needed",
-        )
-        for (name, (chance, entries)), shape, color in zip(marked.items(), "sD", (PAST, ATTENTION), strict=False):
-            ax.plot([100 * chance], [entries], shape, color=color, markersize=8, label=name)
-        ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}%")
-        ax.set_xlabel("chance of the goal")
-        value_axis(ax, "count")
-        ax.set_ylim(bottom=0)
-        key(ax)
-        return _curve_message(frame, marked["the expected commit"][1], title)
-
-    return paint
-
-
-def _curve_message(frame: pd.DataFrame, entries: float, title: str) -> str:
-    last = frame.iloc[-1]
-    if not last["entries"] > 0:
-        return f"The goal is {show(last['confidence'], 'share')} sure without new {plural(title)}: what exists already brings it."
-    more = last["entries"] / entries - 1
-    text = (
-        f"{show(last['confidence'], 'share')} sure takes {counted(last['entries'], title, kind='commitment')}, "
-        f"{show(abs(more), 'share')} {'more' if more >= 0 else 'fewer'} than the expected commit"
-    )
-    over = frame.loc[~frame["within_limits"].astype(bool), "confidence"]
-    return (
-        f"{text}; from {show(over.min(), 'share')} on it is more than the sources' ceilings allow."
-        if len(over)
-        else f"{text}."
-    )
 
 
 def curve_in_stages(book: Workbook) -> Exhibit:
@@ -198,20 +139,7 @@ def tornado(book: Workbook) -> Exhibit:
     if frame.empty:
         return text(said)
     middle, currency = book.simulation.outcome.p50.value, book.plan.currency
-
-    def paint(ax: Axes, rows: pd.DataFrame) -> str:
-        places = np.arange(len(rows))[::-1]
-        ax.barh(places, rows["arr_low"] - middle, 0.6, middle, color=GAP, label="at its P10")
-        ax.barh(places, rows["arr_high"] - middle, 0.6, middle, color=REQUIRED, label="at its P90")
-        ax.set_yticks(places, fitting_names(rows["driver"], 18 if is_narrow(ax) else 38))
-        value_axis(ax, "money", currency, "x")
-        grid_along_x(ax)
-        key(ax)
-        return said
-
-    return chart(paint, frame, kinds_of("tornado"), height=0.9 + 0.34 * len(frame), name="tornado").with_native(
-        native_plan.tornado(middle, currency)
-    )
+    return chart(charts.tornado(frame, said, middle, currency), frame, kinds_of("tornado"))
 
 
 def left_uncertain(book: Workbook) -> Exhibit:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from revplan.exhibits import charts, native_plan
+from revplan.exhibits import charts
 from revplan.exhibits.annual_commit import entering_later
-from revplan.exhibits.axes import fitting
 from revplan.exhibits.exhibit import Exhibit, by_quarter, chart, table_of, text
 from revplan.exhibits.figures import TO_SIGN, Cells, Figure, figure, of_year, year_cells, year_id
+from revplan.exhibits.fit import fitting
 from revplan.funnel.tables import month_stage_sums, sums_by_quarter
 from revplan.ground.formats import (
     commitment,
@@ -38,13 +38,8 @@ def commit_by_month(book: Workbook) -> Exhibit:
     values = rows.set_index("month").drop(columns="stage").reindex(months, fill_value=0.0).reset_index(names="month")
     past = book.year.past_share((rows["month"] - book.plan.first_month).map(lambda gap: gap.n).to_numpy(dtype=float))
     share = float(rows["required"] @ past / rows["required"].sum()) if rows["required"].sum() else 0.0
-    return chart(
-        charts.commit_by_month(titles_of(book.plan.stages)[stage], plan_month, share),
-        values,
-        {"month": "month", **kinds_of("funnel")},
-        height=3.4,
-        name="commit_by_month",
-    ).with_native(native_plan.commit_by_month)
+    drawn = charts.commit_by_month(values, titles_of(book.plan.stages)[stage], plan_month, share)
+    return chart(drawn, values, {"month": "month", **kinds_of("funnel")})
 
 
 def _displayed_months(book: Workbook) -> pd.DataFrame:

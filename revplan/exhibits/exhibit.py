@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from revplan.exhibits.drawing import Paint, drawing
+from revplan.exhibits import draw
+from revplan.exhibits.chart import Chart, as_raw, checked, in_columns
 from revplan.exhibits.figures import (
     MIMETYPE,
     PRECISION,
@@ -23,8 +24,7 @@ from revplan.exhibits.figures import (
     as_sentence,
     cell_figures,
 )
-from revplan.exhibits.fonts import advice
-from revplan.exhibits.native import Describe, Native, as_raw, checked
+from revplan.exhibits.fonts import advice, without_font
 from revplan.ground.errors import ReportError, shown
 from revplan.ground.escaping import clean, cut_words, escape
 from revplan.ground.formats import KINDS, MINUS, column, is_missing, kinds_of, labels_of, show
@@ -57,8 +57,8 @@ class Exhibit:
         What a column is called on the page, where its name does not do.
     totals
         How many of the last rows are totals.
-    svg, svg_phone
-        The chart as it is drawn for a page, and for a phone.
+    chart
+        What is drawn; None for a table or a text.
     notes
         Sentences below it: sources, assumptions, what was left out.
     header
@@ -72,8 +72,7 @@ class Exhibit:
     kinds: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     totals: int = 0
-    svg: str | None = None
-    svg_phone: str | None = None
+    chart: Chart | None = None
     notes: tuple[str, ...] = ()
     header: str = ""
     said: Sentence = SILENT
@@ -90,22 +89,8 @@ class Exhibit:
     """Whether it is there to be looked up, not to be shown."""
     brief: bool = False
     """Whether one slide has to do: rows that it cannot hold stand in the other printings."""
-    native: Native | None = None
-    """The chart in numbers, for a presentation that draws it itself."""
     periods: Mapping[str, str] = field(default_factory=dict)
     """Id to label of the periods that the figures of its report name."""
-
-    def with_native(self, describe: Describe) -> Exhibit:
-        """The same chart, with what `describe(table)` gives beside its drawing: an editable chart of a presentation.
-
-        Raises
-        ------
-        ReportError
-            If a series of it does not have one value a category.
-        """
-        if self.table is None:
-            return self
-        return replace(self, native=checked(describe(self.table.copy()), f"chart {shown(self.message)!r}"))
 
     def as_appendix(self) -> Exhibit:
         """The same exhibit for readers who look things up: a page has it, a deck has it in its notes."""
@@ -143,51 +128,37 @@ class Exhibit:
         }
 
 
-def chart(
-    paint: Paint,
-    frame: pd.DataFrame,
-    kinds: Mapping[str, str],
-    *,
-    notes: Sequence[str] = (),
-    height: float = 3.1,
-    name: str = "",
-) -> Exhibit:
-    """A chart of `frame`: what `paint(ax, frame)` draws, under the message it returns.
+def chart(described: Chart, frame: pd.DataFrame, kinds: Mapping[str, str], *, notes: Sequence[str] = ()) -> Exhibit:
+    """A chart of `frame`, under the message it says.
 
     Parameters
     ----------
-    paint
-        Draws into the axes it is given and returns the one sentence to say. It is called
-        twice, for a page and for a phone, and draws nothing `frame` lacks.
+    described
+        What is drawn.
     frame
-        The rows that are drawn.
+        The rows behind it.
     kinds
         The kind of each column, such as `kinds_of("pace")`.
     notes
         Sentences below the chart.
-    height
-        Height on a page. [inches]
-    name
-        Seeds the ids inside the drawing; the name of `paint` unless given.
 
     Raises
     ------
     ReportError
-        If `paint` returns no message, or a column has no kind.
+        If it says nothing, a series does not have one value a category, or a column has no kind.
     """
-    name = name or getattr(paint, "__name__", "chart")
-    _check_kinds(frame, kinds, f"chart {name}")
-    drawn = drawing(paint, frame, name, height)
+    said = _message(described.said, "chart")
+    place = f"chart {shown(said.text)!r}"
+    _check_kinds(frame, kinds, place)
     return Exhibit(
-        message=drawn.said.text,
+        message=said.text,
         kind="chart",
-        alt=drawn.said.text,
-        said=drawn.said,
+        alt=said.text,
+        said=said,
         table=frame.copy(),
         kinds=dict(kinds),
-        svg=drawn.page,
-        svg_phone=drawn.phone,
-        notes=_lines([*notes, *filter(None, [advice(drawn.unknown)])]),
+        chart=checked(replace(described, said=said), place),
+        notes=_lines([*notes, *filter(None, [advice(without_font(draw.lacking(described)))])]),
     )
 
 
@@ -359,7 +330,7 @@ TILED = "display:grid;grid-template-columns:repeat(auto-fit,minmax(max(10rem,100
 
 def terminal(exhibit: Exhibit) -> str:
     """The exhibit for a terminal: header, message, the rows behind it in columns, notes."""
-    table = grid(_shown(exhibit), heads=exhibit.kind != "text")
+    table = grid(in_columns(exhibit.chart) if exhibit.chart else _shown(exhibit), heads=exhibit.kind != "text")
     notes = "\n".join(f"- {note}" for note in exhibit.notes)
     parts = [exhibit.header, exhibit.message, table, notes]
     return ("\n\n" if table else "\n").join(filter(None, parts))
@@ -396,7 +367,7 @@ def raw(exhibit: Exhibit) -> dict[str, Any]:
         "shown": [] if exhibit.kind == "chart" else [list(row) for row in zip(*_cells(exhibit), strict=True)],
         "totals": exhibit.totals,
         "appendix": exhibit.appendix,
-        "native": as_raw(exhibit.native) if exhibit.native else None,
+        "native": as_raw(exhibit.chart) if exhibit.chart else None,
         **({"brief": True} if exhibit.brief else {}),
         **({"periods": dict(exhibit.periods)} if exhibit.periods else {}),
         **_registered(exhibit),
@@ -445,9 +416,10 @@ def _definition(measure: Measure) -> dict[str, Any]:
 
 
 def _chart(exhibit: Exhibit) -> str:
-    alt = f'role="img" aria-label="{escape(exhibit.alt)}"'
-    page = (exhibit.svg or "").replace("<svg", f'<svg class="on-page" style="max-width:54rem" {alt}', 1)
-    phone = (exhibit.svg_phone or "").replace("<svg", f'<svg class="on-phone" style="display:none" {alt}', 1)
+    if exhibit.chart is None:
+        return _headline(exhibit)
+    page = draw.svg(exhibit.chart).replace("<svg", '<svg class="on-page" style="max-width:54rem"', 1)
+    phone = draw.svg(exhibit.chart, draw.PHONE).replace("<svg", '<svg class="on-phone" style="display:none"', 1)
     return f"{_headline(exhibit)}{page}{phone}"
 
 

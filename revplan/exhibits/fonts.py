@@ -12,7 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -66,14 +66,42 @@ def without_font(characters: frozenset[str]) -> frozenset[str]:
     return characters.difference(*found)
 
 
-def known_to_matplotlib(found: Iterable[Font]) -> list[str]:
-    """The names of fonts as matplotlib knows them, after it was told of their files."""
-    from matplotlib.font_manager import fontManager
+Glyph = tuple[str, float, float, str]
+"""A glyph's name, its place, and its outline, in thousandths of the size of its font."""
 
-    for font in found:
-        if font.path not in {entry.fname for entry in fontManager.ttflist}:
-            fontManager.addfont(font.path)
-    return [_face(font.path, font.index).family_name for font in found]
+EM = 1000
+_GLYPHS: dict[str, Any] = {}
+"""Outlines that were asked for, by the name of their glyph."""
+
+
+@lru_cache(maxsize=4096)
+def outlined(text: str, others: tuple[Font, ...] = ()) -> tuple[float, tuple[Glyph, ...]]:
+    """The width of `text` and its glyphs, shaped as its script asks for; `others` have what DejaVu Sans lacks."""
+    from matplotlib.font_manager import FontPath, get_font
+    from matplotlib.ft2font import LoadFlags
+    from matplotlib.textpath import text_to_path
+
+    shipped = FontPath(str(folder() / "DejaVuSans.ttf"), 0)
+    font = get_font([shipped, *(FontPath(each.path, each.index) for each in others)])
+    font.set_size(EM, 72)
+    glyphs, _, _ = text_to_path.get_glyphs_with_font(font, text, glyph_map=_GLYPHS)
+    font.set_text(text, 0.0, flags=LoadFlags.NO_HINTING)
+    return font.get_width_height()[0] / 64, tuple((name, x, y, _outline(name)) for name, x, y, _ in glyphs)
+
+
+COMMANDS = {1: "M", 2: "L", 3: "Q", 4: "C", 79: "Z"}
+
+
+@cache
+def _outline(name: str) -> str:
+    """The outline of a glyph as a path of SVG."""
+    places, codes = _GLYPHS[name]
+    path, last = "", 0
+    for (x, y), code in zip(places, codes, strict=True):
+        command = " " if code == last else COMMANDS[int(code)]
+        path += "Z" if COMMANDS[int(code)] == "Z" else f"{command}{x:.0f} {y:.0f}"
+        last = code
+    return path
 
 
 def legible(text: str, unknown: frozenset[str]) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from revplan.exhibits import board_charts as charts
-from revplan.exhibits.axes import fitting_names
+from revplan.exhibits import charts
 from revplan.exhibits.exhibit import Exhibit, chart, table_of
 from revplan.exhibits.figures import Cells, Figure, Sentence, figure, say
+from revplan.exhibits.fit import fitting_names
 from revplan.exhibits.promised import NAME, money, nothing_yet
 from revplan.ground.formats import largest_remainder, round_half_up
 from revplan.simulation.simulate import TRIALS
@@ -144,19 +144,10 @@ def landing(book: BoardBook) -> Exhibit:
     year = frame["year"].iloc[0]
     said = _landing_message(book)
     kinds = {"year": "text", **dict.fromkeys([name for name in frame.columns if name != "year"], "money")}
-    made = chart(
-        charts.landing(book.plan.currency, said, book.plan.period_label(year)),
-        frame,
-        kinds,
-        height=2.1,
-        name="landing",
-        notes=_landing_notes(book),
-    )
+    made = chart(charts.landing(frame, said, book.plan.currency), frame, kinds, notes=_landing_notes(book))
     columns = {name: {"measure": "landing_part", "basis": name.replace("_", " ")} for name in PARTS}
     columns |= {name: {"measure": name} for name in ("landing", "landing_low", "landing_high", "goal")}
-    return made.with_cells(Cells(rows=[{"period": year}], columns=columns, currency=book.plan.currency)).with_native(
-        charts.landing_native(book.plan.currency)
-    )
+    return made.with_cells(Cells(rows=[{"period": year}], columns=columns, currency=book.plan.currency))
 
 
 def landing_rows(book: BoardBook) -> pd.DataFrame:

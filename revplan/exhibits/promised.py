@@ -9,7 +9,7 @@ from functools import partial
 
 import pandas as pd
 
-from revplan.exhibits import board_charts as charts
+from revplan.exhibits import charts
 from revplan.exhibits.exhibit import Exhibit, by_quarter, chart, table_of, text
 from revplan.exhibits.figures import Cells, Figure, Sentence, figure, say
 from revplan.funnel.tables import sums_by_quarter
@@ -213,17 +213,11 @@ def so_far(book: BoardBook) -> Exhibit:
         basis: book.reached_by_month[f"{basis}_arr"].map(partial(whole, decimals=book.decimals)) for basis in bases
     }
     frame = pd.DataFrame({"month": book.reached_by_month["month"], **amounts})
-    made = chart(
-        charts.so_far(book.plan.currency, _so_far_message(book, frame)),
-        frame,
-        {"month": "month", **dict.fromkeys(bases, "money")},
-        name="so_far",
-    )
+    drawn = charts.so_far(frame, _so_far_message(book, frame), book.plan.currency)
+    made = chart(drawn, frame, {"month": "month", **dict.fromkeys(bases, "money")})
     rows = [{"period": str(month)} for month in frame["month"]]
     columns = {basis: {"measure": "new_arr_so_far", "basis": basis} for basis in bases}
-    return made.with_cells(Cells(rows=rows, columns=columns, currency=book.plan.currency)).with_native(
-        charts.so_far_native(book.plan.currency)
-    )
+    return made.with_cells(Cells(rows=rows, columns=columns, currency=book.plan.currency))
 
 
 def _so_far_message(book: BoardBook, frame: pd.DataFrame) -> Sentence:
@@ -277,17 +271,10 @@ def variance(book: BoardBook) -> Exhibit:
         return nothing_yet(book, "Nothing is there to explain.")
     frame = pd.DataFrame({"line": [STEPS[line] for line in rows["line"]], "amount": rows["displayed"].to_numpy()})
     described = [_step(line) for line in rows["line"]]
-    made = chart(
-        charts.variance(book.plan.currency, _variance_message(book, rows)),
-        frame,
-        {"line": "text", "amount": "money"},
-        name="variance",
-        notes=_variance_notes(rows),
-    )
+    drawn = charts.variance(frame, _variance_message(book, rows), book.plan.currency)
+    made = chart(drawn, frame, {"line": "text", "amount": "money"}, notes=_variance_notes(rows))
     columns = {"amount": {"period": label}}
-    return made.with_cells(Cells(rows=described, columns=columns, currency=book.plan.currency)).with_native(
-        charts.variance_native(book.plan.currency)
-    )
+    return made.with_cells(Cells(rows=described, columns=columns, currency=book.plan.currency))
 
 
 def _step(line: str) -> dict[str, str]:

@@ -1,61 +1,48 @@
-"""The charts of what the records support: each draws one table and returns what it says."""
+"""The charts of what the records support: each describes one table, and says what it comes to."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
 
-from revplan.exhibits.axes import (
+from revplan.exhibits.chart import (
     ACTUAL,
     ATTENTION,
-    BACKGROUND,
     GAP,
-    OTHER,
+    LINE_COLORS,
     PAST,
     PLAN,
     REQUIRED,
-    fitting,
-    fitting_names,
-    grid_along_x,
-    is_narrow,
-    key,
-    value_axis,
+    Chart,
+    Series,
+    names,
+    numbers,
 )
+from revplan.exhibits.fit import fitting
 from revplan.ground.formats import compact, first_largest, show
 
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
-
 MOST_CURVES = 8
-LINE_COLORS = (PLAN, REQUIRED, ACTUAL, ATTENTION, OTHER, PAST, GAP)
 STEADY = 0.05  # chance above which a difference of the last months is taken for luck
 
 
-def rates(ax: Axes, table: pd.DataFrame) -> str:
-    """Each step's rate with its interval; immature ones hollow."""
-    places = np.arange(len(table))[::-1]
-    ax.hlines(places, 100 * table["rate_low"], 100 * table["rate_high"], color=REQUIRED, linewidth=5, alpha=0.6)
-    mature = table["mature"].to_numpy(dtype=bool)
-    for some, face, label in ((mature, PLAN, "settled"), (~mature, "white", "not settled")):
+def rates(table: pd.DataFrame) -> Chart:
+    """Each step's rate with its interval; immature ones grey."""
+    mature = table["mature"].astype(bool)
+    series = []
+    for name, some, color in (("settled", mature, PLAN), ("not settled", ~mature, PAST)):
+        values, low, high = (numbers(table[column].where(some)) for column in ("rate", "rate_low", "rate_high"))
         if some.any():
-            ax.plot(
-                100 * table["rate"][some],
-                places[some],
-                "o",
-                markersize=7,
-                color=PLAN,
-                markerfacecolor=face,
-                label=label,
-            )
-    ax.set_yticks(places, fitting_names(table["step"], 16 if is_narrow(ax) else 30))
-    ax.set_xlim(0, min(100, 115 * float(table["rate_high"].max())))
-    ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}%")
-    grid_along_x(ax)
-    key(ax)
-    return _rates_message(table)
+            told = f"{name}, P10 to P90"
+            series.append(Series(name=told, values=values, low=low, high=high, color=color, mark="dots"))
+    return Chart(
+        said=_rates_message(table),
+        form="bars",
+        categories=names(table["step"]),
+        series=tuple(series),
+        kind="share",
+    )
 
 
 def _rates_message(table: pd.DataFrame) -> str:
@@ -71,26 +58,25 @@ def _rates_message(table: pd.DataFrame) -> str:
     return f"{text}; {fitting(', '.join(young), 60)} had not had time to settle."
 
 
-def curves(start: str, end: str, settled: float) -> Callable[[Axes, pd.DataFrame], str]:
+def curves(table: pd.DataFrame, start: str, end: str, settled: float) -> Chart:
     """Conversion by months since entry, a line per quarter of entry; young cohorts end early."""
-
-    def paint(ax: Axes, table: pd.DataFrame) -> str:
-        cohorts = drawn_cohorts(table)
-        shades = np.linspace(0.25, 1.0, len(cohorts))
-        for cohort, shade in zip(cohorts, shades, strict=True):
-            rows = table[table["cohort"] == cohort]
-            ax.plot(
-                rows["lag_months"], 100 * rows["share"], color=PLAN, alpha=shade, label=cohort, marker="o", markersize=3
-            )
-        ax.axvspan(settled, max(float(table["lag_months"].max()), settled + 1), color=BACKGROUND, alpha=0.45, zorder=0)
-        ax.annotate("settled", (settled, 0), (4, 4), textcoords="offset points", color=PAST)
-        ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}%")
-        ax.set_xlabel("months since entry")
-        ax.set_ylim(bottom=0)
-        key(ax)
-        return _curves_message(table, start, end, settled)
-
-    return paint
+    cohorts = drawn_cohorts(table)
+    shares = table.pivot(index="lag_months", columns="cohort", values="share").sort_index()
+    shades = np.linspace(0.25, 1.0, len(cohorts))
+    return Chart(
+        said=_curves_message(table, start, end, settled),
+        form="columns",
+        categories=tuple(show(month, "months") for month in shares.index),
+        series=tuple(
+            Series(name=name, values=numbers(shares[cohort]), mark="line", shade=float(shade))
+            for name, cohort, shade in zip(names(cohorts), cohorts, shades, strict=True)
+        ),
+        kind="share",
+        x_kind="months",
+        x_title=f"months since entry (settled from {show(round(settled, 1), 'months')} on)",
+        behind="settled",
+        reach=(settled, len(shares) - 0.5),
+    )
 
 
 def drawn_cohorts(table: pd.DataFrame) -> list[str]:
@@ -116,33 +102,22 @@ def _curves_message(table: pd.DataFrame, start: str, end: str, settled: float) -
     return f"{reached}; {more} and cannot be compared with {'it' if len(done) == 1 else 'them'} yet."
 
 
-def lags(medians: Mapping[str, float]) -> Callable[[Axes, pd.DataFrame], str]:
+def lags(table: pd.DataFrame, medians: Mapping[str, float]) -> Chart:
     """Share of each step's conversions by months after entry; `medians` are the days by which half of them came."""
-
-    def paint(ax: Axes, table: pd.DataFrame) -> str:
-        _draw_lags(ax, table)
-        return _lags_message(medians)
-
-    return paint
-
-
-def _draw_lags(ax: Axes, table: pd.DataFrame) -> None:
-    names = list(dict.fromkeys(table["step"]))
-    for number, name in enumerate(names):
-        rows = table[table["step"] == name]
-        color = LINE_COLORS[number % len(LINE_COLORS)]
-        ax.plot(
-            rows["lag_months"],
-            100 * rows["share"].cumsum(),
-            color=color,
-            marker="o",
-            markersize=3,
-            label=fitting(name, 24),
-        )
-    ax.set_ylim(0, 103)
-    ax.set_xlabel("months after the month of entry")
-    ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}%")
-    key(ax)
+    shares = table.pivot(index="lag_months", columns="step", values="share").sort_index().cumsum()
+    steps = list(dict.fromkeys(table["step"]))
+    return Chart(
+        said=_lags_message(medians),
+        form="columns",
+        categories=tuple(show(month, "months") for month in shares.index),
+        series=tuple(
+            Series(name=name, values=numbers(shares[step]), mark="line", color=LINE_COLORS[place % len(LINE_COLORS)])
+            for place, (name, step) in enumerate(zip(names(steps), steps, strict=True))
+        ),
+        kind="share",
+        x_kind="months",
+        x_title="months after the month of entry",
+    )
 
 
 def _lags_message(medians: Mapping[str, float]) -> str:
@@ -158,16 +133,24 @@ def _lags_message(medians: Mapping[str, float]) -> str:
     return f"{long} takes longest: half of its conversions come within {days} days, those of {short} within {fewest}."
 
 
-def drift(ax: Axes, table: pd.DataFrame) -> str:
+def drift(table: pd.DataFrame) -> Chart:
     """Conversions of the last 90 days over those expected, step by step."""
-    places = np.arange(len(table))[::-1]
-    moved = table["drift_chance"].to_numpy() < STEADY
-    ax.barh(places, 100 * (table["drift"] - 1), 0.5, color=np.where(moved, GAP, PAST))
-    ax.axvline(0, color="black", linewidth=0.8)
-    ax.set_yticks(places, fitting_names(table["step"], 16 if is_narrow(ax) else 30))
-    ax.xaxis.set_major_formatter(lambda value, _: f"{show(round(value), 'number')}%")
-    grid_along_x(ax)
-    named = table[moved]
+    moved, change = table["drift_chance"] < STEADY, table["drift"] - 1
+    parts = (("more than luck", moved, GAP), ("within luck", ~moved, PAST))
+    return Chart(
+        said=_drift_message(table, table[moved]),
+        form="bars",
+        categories=names(table["step"]),
+        series=tuple(
+            Series(name=name, values=numbers(change.where(some)), color=color)
+            for name, some, color in parts
+            if some.any()
+        ),
+        kind="share",
+    )
+
+
+def _drift_message(table: pd.DataFrame, named: pd.DataFrame) -> str:
     if named.empty:
         one = len(table) == 1
         who = f"{fitting(str(table['step'].iloc[0]), 40)} did not convert" if one else "No step shown converted"
@@ -180,7 +163,7 @@ def drift(ax: Axes, table: pd.DataFrame) -> str:
     )
 
 
-def replay(errors: tuple[float, float]) -> Callable[[Axes, pd.DataFrame], str]:
+def replay(table: pd.DataFrame, errors: tuple[float, float]) -> Chart:
     """Past forecasts with their intervals against what came.
 
     Parameters
@@ -188,27 +171,20 @@ def replay(errors: tuple[float, float]) -> Callable[[Axes, pd.DataFrame], str]:
     errors
         Of the forecast and of the baseline drawn: the sum of what it was off by over the sum of what came. [share]
     """
-
-    def paint(ax: Axes, table: pd.DataFrame) -> str:
-        _draw_replay(ax, table)
-        return _replay_message(table, errors)
-
-    return paint
-
-
-def _draw_replay(ax: Axes, table: pd.DataFrame) -> None:
-    places = np.arange(len(table))
-    ax.vlines(places, table["p10"], table["p90"], color=REQUIRED, linewidth=9, alpha=0.55, label="P10 to P90")
-    ax.plot(places, table["mean"], "_", markersize=16, markeredgewidth=2.4, color=PLAN, label="forecast")
-    ax.plot(places, table["came"], "o", markersize=6, color=ACTUAL, label="came")
-    ax.plot(
-        places, table["baseline"], "x", markersize=6, color=ATTENTION, label=fitting(table["baseline_name"].iloc[0])
+    low, high = numbers(table["p10"]), numbers(table["p90"])
+    baseline = names(table["baseline_name"].head(1))[0]
+    return Chart(
+        said=_replay_message(table, errors),
+        form="columns",
+        categories=tuple(show(day, "month") for day in table["as_of"]),
+        series=(
+            Series(name="forecast, P10 to P90", values=numbers(table["mean"]), low=low, high=high, mark="dashes"),
+            Series(name="came", values=numbers(table["came"]), color=ACTUAL, mark="dots"),
+            Series(name=baseline, values=numbers(table["baseline"]), color=ATTENTION, mark="crosses"),
+        ),
+        kind="count",
+        x_kind="month",
     )
-    step = max(1, len(table) // (4 if is_narrow(ax) else 10))
-    ax.set_xticks(places[::step], [show(day, "month") for day in table["as_of"].iloc[::step]])
-    value_axis(ax, "count")
-    ax.set_ylim(bottom=0)
-    key(ax)
 
 
 def _replay_message(table: pd.DataFrame, errors: tuple[float, float]) -> str:
@@ -222,23 +198,24 @@ def _replay_message(table: pd.DataFrame, errors: tuple[float, float]) -> str:
     return f"In {replays} the forecast was off by {error} (of the baselines {name} by least, {other}), and {within}."
 
 
-def forecast(ax: Axes, table: pd.DataFrame) -> str:
+def forecast(table: pd.DataFrame) -> Chart:
     """Wins of the months ahead: from known records, and with those still to come."""
-    places = np.arange(len(table))
-    for shift, part, color, label in (
-        (-0.17, "known", REQUIRED, "from known records"),
-        (0.17, "all", PLAN, "with new ones"),
-    ):
-        low, high = table[f"{part}_p10"], table[f"{part}_p90"]
-        ax.bar(places + shift, table[part], 0.32, color=color, label=label)
-        ax.vlines(places + shift, low, high, color="black", linewidth=1.2)
-    ax.set_xticks(
-        places, [f"to {show(day, 'date')}" for day in table["month_end"]], fontsize=7.5 if is_narrow(ax) else 9.5
-    )
-    value_axis(ax, "count")
-    key(ax)
+    parts = (("known", "from known records", REQUIRED), ("all", "with new ones", PLAN))
     known, total = float(table["known"].sum()), float(table["all"].sum())
-    return (
-        f"{compact(total)} {'win is' if compact(total) == '1' else 'wins are'} expected by {show(table['month_end'].iloc[-1], 'date')}, "
-        f"{compact(known)} of them from records that exist already."
+    return Chart(
+        said=f"{compact(total)} {'win is' if compact(total) == '1' else 'wins are'} expected by "
+        f"{show(table['month_end'].iloc[-1], 'date')}, {compact(known)} of them from records that exist already.",
+        form="columns",
+        categories=tuple(f"to {show(day, 'date')}" for day in table["month_end"]),
+        series=tuple(
+            Series(
+                name=name,
+                values=numbers(table[part]),
+                low=numbers(table[f"{part}_p10"]),
+                high=numbers(table[f"{part}_p90"]),
+                color=color,
+            )
+            for part, name, color in parts
+        ),
+        kind="count",
     )

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pandas as pd
 
 from revplan.crm.records import EVERY
-from revplan.exhibits import native_rates, rate_charts
+from revplan.exhibits import rate_charts
 from revplan.exhibits.exhibit import Exhibit, chart, table_of, text
 from revplan.exhibits.figures import Cells, Figure, figure
 from revplan.ground.errors import PlanError, shown
@@ -105,8 +105,8 @@ def rates(book: HistoryBook) -> Exhibit:
     if book.steps.empty:
         return text("No step shows a conversion, so there is no rate.")
     named = _named(book.steps)
-    made = chart(rate_charts.rates, named, kinds, notes=book.warnings, height=0.9 + 0.42 * len(named))
-    return made.with_native(native_rates.rates).sharing(cells=_rate_cells(book, named))
+    made = chart(rate_charts.rates(named), named, kinds, notes=book.warnings)
+    return made.sharing(cells=_rate_cells(book, named))
 
 
 def cells(book: HistoryBook) -> Exhibit:
@@ -211,9 +211,7 @@ def curves(book: HistoryBook, from_stage: str = "") -> Exhibit:
     if frame.empty:
         return text(f"{start} to {end}: the records are too young or too few to draw its curves.")
     settled = float(row["p90_days"].iloc[0]) / MONTH_DAYS
-    return chart(
-        rate_charts.curves(start, end, settled), frame, kinds_of("cohort_curves"), name="curves", height=3.4
-    ).with_native(native_rates.curves(settled))
+    return chart(rate_charts.curves(frame, start, end, settled), frame, kinds_of("cohort_curves"))
 
 
 def lags(book: HistoryBook) -> Exhibit:
@@ -229,7 +227,7 @@ def lags(book: HistoryBook) -> Exhibit:
     kept = frame[frame["lag_months"] <= 18]
     medians = dict(zip(_named(book.steps)["step"], book.steps["median_days"], strict=True))
     kinds = {"step": "text", "lag_months": "months", "share": "share"}
-    return chart(rate_charts.lags(medians), kept, kinds, height=3.2, name="lags").with_native(native_rates.lags)
+    return chart(rate_charts.lags(kept, medians), kept, kinds)
 
 
 def drift(book: HistoryBook) -> Exhibit:
@@ -238,7 +236,7 @@ def drift(book: HistoryBook) -> Exhibit:
     if known.empty:
         return text("The records are too few, or too young, to tell whether the last 90 days differ.")
     kinds = {**kinds_of("estimates"), "step": "text"}
-    return chart(rate_charts.drift, known, kinds, height=0.9 + 0.36 * len(known)).with_native(native_rates.drift)
+    return chart(rate_charts.drift(known), known, kinds)
 
 
 def forecast(book: HistoryBook) -> Exhibit:
@@ -261,7 +259,7 @@ def forecast(book: HistoryBook) -> Exhibit:
         low, high = compact(arr.p10, book.currency), compact(arr.p90, book.currency)
         notes.insert(0, f"In ARR: {compact(arr.mean, book.currency)}, between {low} and {high}.")
     kinds = {"month_end": "date"} | dict.fromkeys(names[1:], "count")
-    drawn = chart(rate_charts.forecast, frame, kinds, notes=notes).with_native(native_rates.forecast)
+    drawn = chart(rate_charts.forecast(frame), frame, kinds, notes=notes)
     return drawn.sharing(_of(book, "wins_ahead", float(frame["all"].sum())))
 
 
@@ -313,8 +311,8 @@ def backtest(book: HistoryBook) -> Exhibit:
     kinds = {"as_of": "date", "baseline_name": "text"} | dict.fromkeys(names[1:-1], "count")
     errors = scores[MODEL].wape, scores[best].wape
     frame = pd.DataFrame(rows, columns=names)
-    drawn = chart(rate_charts.replay(errors), frame, kinds, notes=done.warnings, name="replay")
-    return drawn.with_native(native_rates.replay).sharing(_of(book, "forecast_error", errors[0]))
+    drawn = chart(rate_charts.replay(frame, errors), frame, kinds, notes=done.warnings)
+    return drawn.sharing(_of(book, "forecast_error", errors[0]))
 
 
 def replays(done: Backtest, target: str) -> Exhibit:

@@ -2,33 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import pandas as pd
 
-import numpy as np
-
-from revplan.exhibits.axes import (
-    ATTENTION,
-    BACKGROUND,
-    GAP,
-    PLAN,
-    REQUIRED,
-    fitting_names,
-    grid_along_x,
-    is_narrow,
-    key,
-    value_axis,
-)
-from revplan.exhibits.drawing import Paint
+from revplan.exhibits import charts
 from revplan.exhibits.exhibit import Exhibit, chart, table_of, text
 from revplan.exhibits.figures import of_year
-from revplan.exhibits.native import Describe, Mark, Native, waterfall
-from revplan.ground.formats import counted, kinds_of, show, with_sign
+from revplan.ground.formats import counted, kinds_of, show
 from revplan.simulation.realism import assumed, boldest, nothing_to_compare, stacked, unreached
 from revplan.workbook.workbook import Workbook
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
 
 MOST_ROWS = 20
 
@@ -73,50 +54,5 @@ def stacked_buffers(book: Workbook) -> Exhibit:
     if found.buffers.empty:
         return text(stacked(found, book.plan))
     currency, message = book.plan.currency, stacked(found, book.plan)
-    height = 1.1 + 0.36 * len(found.buffers)
-    drawn = _waterfall(currency, message)
-    made = chart(drawn, found.buffers, kinds_of("buffers"), height=height, name="stacked_buffers")
-    return made.with_native(_changes(currency)).sharing(of_year(book.plan, "commit", found.commit))
-
-
-def _waterfall(currency: str, message: str) -> Paint:
-    def paint(ax: Axes, frame: pd.DataFrame) -> str:
-        places = np.arange(len(frame))[::-1]
-        arr = frame["arr_together"].to_numpy(dtype=float)
-        change = np.diff(arr[:-1])
-        for sign, color, label in ((1, REQUIRED, "buffer"), (-1, GAP, "bolder than the history")):
-            if (mine := change * sign > 0).any():
-                ax.barh(places[1:-1][mine], change[mine], 0.6, arr[:-2][mine], color=color, label=label)
-        for place, start, step in zip(places[1:-1], arr, change, strict=False):
-            said = with_sign(step, currency)
-            end = (max(start, start + step), place)
-            ax.annotate(said, end, (4, 0), textcoords="offset points", va="center", fontsize=8)
-        ax.vlines(arr[:-1], places[1:] - 0.3, places[:-1] + 0.3, color=BACKGROUND, linewidth=1.2, zorder=0)
-        ax.plot(arr[:1], places[:1], "s", color=PLAN, markersize=9, label="as planned")
-        ax.plot(arr[-1:], places[-1:], "D", color=ATTENTION, markersize=9, label="at the history's medians")
-        ax.set_yticks(places, fitting_names(frame["assumptions"], 18 if is_narrow(ax) else 38))
-        ax.use_sticky_edges = False
-        ax.margins(x=0.3 if is_narrow(ax) else 0.14)
-        value_axis(ax, "money", currency, "x")
-        grid_along_x(ax)
-        key(ax)
-        return message
-
-    return paint
-
-
-def _changes(currency: str) -> Describe:
-    """The same in numbers: what each step adds or takes away, and what they come to."""
-
-    def describe(frame: pd.DataFrame) -> Native:
-        arr = frame["arr_together"].to_numpy(dtype=float)
-        step = np.append(np.diff(arr[:-1]), arr[-1] - arr[0])
-        last = np.arange(len(step)) == len(step) - 1
-        parts: tuple[tuple[str, np.ndarray, str, Mark], ...] = (
-            ("buffer", ~last & (step >= 0), REQUIRED, "bar"),
-            ("bolder than the history", ~last & (step < 0), GAP, "bar"),
-            ("all together", last, ATTENTION, "level"),
-        )
-        return waterfall(frame["assumptions"].iloc[1:], step, parts, currency)
-
-    return describe
+    made = chart(charts.stacked_buffers(found.buffers, message, currency), found.buffers, kinds_of("buffers"))
+    return made.sharing(of_year(book.plan, "commit", found.commit))

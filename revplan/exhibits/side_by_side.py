@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import pandas as pd
 
-import numpy as np
-
-from revplan.exhibits.axes import (
-    ATTENTION,
-    BACKGROUND,
-    PLAN,
-    REQUIRED,
-    fitting,
-    fitting_names,
-    grid_along_x,
-    is_narrow,
-    key,
-    value_axis,
-)
-from revplan.exhibits.drawing import Paint
+from revplan.exhibits import charts
 from revplan.exhibits.exhibit import Exhibit, chart, table_of, text
 from revplan.exhibits.figures import OF_EXPECTED, Cells, of_year, year_cells
-from revplan.exhibits.native import Describe, Native, Series, names, numbers
+from revplan.exhibits.fit import fitting
 from revplan.funnel.year import SETTLED
 from revplan.ground.errors import shown
 from revplan.ground.formats import commitment, compact, counted, first_largest, kinds_of, plural, show
@@ -29,10 +15,6 @@ from revplan.plan.stages import titles_of
 from revplan.simulation import tables
 from revplan.simulation.scenarios import scenario_notes
 from revplan.workbook.workbook import Workbook
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.axes import Axes
 
 MOST_DRAWN = 30
 NONE_NAMED = "The plan names no scenarios, so there is nothing to lay beside it; name some under `scenarios`."
@@ -48,9 +30,8 @@ def ranges(book: Workbook) -> Exhibit:
         left = counted(len(every) - len(frame), "further scenario is", "further scenarios are")
         notes.append(f"{left} in the table only.")
     currency, said = book.plan.currency, conclusion(every, book.plan.currency)
-    height = 0.9 + 0.27 * len(frame)
-    drawn = chart(_ranges(currency, said), frame, kinds_of("scenarios"), notes=notes, height=height, name="scenarios")
-    return drawn.with_native(_in_numbers(currency)).sharing(cells=_cells(book, frame))
+    drawn = chart(charts.ranges(frame, said, currency), frame, kinds_of("scenarios"), notes=notes)
+    return drawn.sharing(cells=_cells(book, frame))
 
 
 OF_SCENARIO = {
@@ -88,42 +69,6 @@ def _case(row: pd.Series, currency: str) -> str:
     return (
         f"{show(round(row['chance_of_goal'], 3), 'share')} in the scenario {fitting(row['scenario'], 40)} ({expected})"
     )
-
-
-def _ranges(currency: str, said: str) -> Paint:
-    def paint(ax: Axes, frame: pd.DataFrame) -> str:
-        places = np.arange(len(frame))[::-1]
-        colors = [PLAN, *([REQUIRED] * (len(frame) - 1))]
-        ax.hlines(places, frame["arr_low"], frame["arr_high"], colors=colors, linewidth=5, alpha=0.55)
-        ax.plot([], [], color=REQUIRED, linewidth=5, alpha=0.55, label="P10 to P90")
-        ax.plot(frame["arr_mid"], places, "o", color=PLAN, markersize=6, label="P50")
-        ax.plot(frame["goal"], places, "|", color=ATTENTION, markersize=13, markeredgewidth=2.4, label="goal")
-        ax.axvline(float(frame["arr_mid"].iloc[0]), color=BACKGROUND, linewidth=1, zorder=0)
-        ax.set_yticks(places, fitting_names(frame["scenario"], 13 if is_narrow(ax) else 34))
-        ax.set_ylim(-0.7, len(frame) - 0.3)
-        value_axis(ax, "money", currency, "x")
-        grid_along_x(ax)
-        key(ax)
-        return said
-
-    return paint
-
-
-def _in_numbers(currency: str) -> Describe:
-    def describe(frame: pd.DataFrame) -> Native:
-        middle, low, high = (numbers(frame[name]) for name in ("arr_mid", "arr_low", "arr_high"))
-        return Native(
-            form="bars",
-            categories=names(frame["scenario"]),
-            series=(
-                Series(name="P50, P10 to P90", values=middle, low=low, high=high, color=PLAN, mark="dots"),
-                Series(name="goal", values=numbers(frame["goal"]), color=ATTENTION, mark="dashes"),
-            ),
-            kind="money",
-            currency=currency,
-        )
-
-    return describe
 
 
 def in_money(book: Workbook) -> Exhibit:

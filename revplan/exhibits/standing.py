@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from revplan.exhibits.axes import fitting
 from revplan.exhibits.exhibit import Exhibit, table_of
 from revplan.exhibits.figures import Cells, Figure, Sentence, figure, joined, say
+from revplan.exhibits.fit import fitting
 from revplan.exhibits.promised import CAME, NAME, PROMISED, agreeing, entries, money, nothing_yet, whole
 from revplan.ground.formats import plural, round_half_up
 from revplan.plan.stages import titles_of

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from revplan.exhibits.axes import fitting
 from revplan.exhibits.exhibit import Exhibit, table_of, text
 from revplan.exhibits.figures import Cells, Figure, Sentence, figure, joined, measures, say
+from revplan.exhibits.fit import fitting
 from revplan.exhibits.outlook import ended, landing_figures, landing_rows, uncovered
 from revplan.exhibits.promised import CAME, NAME, PROMISED, committed, entries, money, new_arr, signed
 from revplan.exhibits.standing import furthest_behind

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from revplan.exhibits import fonts
-from revplan.exhibits.axes import fitting, fitting_names
+from revplan.exhibits.fit import fitting, fitting_names
 from revplan.exhibits.provenance import LABELS, colophon
 from revplan.ground.errors import ReportError, shown
 from revplan.ground.escaping import clean

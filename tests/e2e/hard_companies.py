@@ -16,9 +16,9 @@ from typing import Any
 import nbformat
 import numpy as np
 import pytest
-from matplotlib.backends.backend_svg import RendererSVG
 from ruamel.yaml import YAML
 
+from revplan.exhibits import fonts
 from revplan.run.notebooks import notebook_in
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
@@ -244,12 +244,12 @@ def _outputs(source: str, space: dict[str, Any]) -> list[Any]:
 def texts_drawn() -> Iterator[list[str]]:
     """Every text that is drawn into a chart within the block."""
     texts: list[str] = []
-    really = RendererSVG.draw_text
+    really = fonts.outlined
 
-    def noted(self: Any, gc: Any, x: float, y: float, s: str, *rest: Any, **more: Any) -> None:
-        texts.append(s)
-        really(self, gc, x, y, s, *rest, **more)
+    def noted(text: str, *rest: Any) -> Any:
+        texts.append(text)
+        return really(text, *rest)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(RendererSVG, "draw_text", noted)
+        patched.setattr(fonts, "outlined", noted)
         yield texts

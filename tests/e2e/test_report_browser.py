@@ -13,8 +13,9 @@ import pandas as pd
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from revplan.exhibits import axes
+from revplan.exhibits.chart import Chart, Series, numbers
 from revplan.exhibits.exhibit import Exhibit, chart, table, text
+from revplan.ground.formats import show
 from revplan.printing.page import page
 
 pytestmark = pytest.mark.browser
@@ -22,12 +23,17 @@ pytestmark = pytest.mark.browser
 EVIL = '<script>document.title="owned"</script><img src=x onerror=\'document.title="owned"\'>'
 
 
-def paint(ax: object, rows: pd.DataFrame) -> str:
+def standing(rows: pd.DataFrame) -> Exhibit:
     """Bars by month."""
-    ax.bar(range(len(rows)), rows["entries"], label="entries")
-    axes.month_axis(ax, rows["month"])
-    axes.key(ax)
-    return "Entries peak in December"
+    described = Chart(
+        said="Entries peak in December",
+        form="columns",
+        categories=tuple(show(month, "month") for month in rows["month"]),
+        series=(Series(name="entries", values=numbers(rows["entries"])),),
+        kind="count",
+        x_kind="month",
+    )
+    return chart(described, rows, {"month": "month", "entries": "count"}, notes=["Source: CRM"])
 
 
 def exhibits() -> list[Exhibit]:
@@ -38,7 +44,7 @@ def exhibits() -> list[Exhibit]:
     long = pd.DataFrame({"name": [f"segment {number}" for number in range(70)], "arr": np.arange(70) * 1e4})
     return [
         text(f"Commit 1,044 SQLs {EVIL}", {"Goal": "$5.64M", EVIL: EVIL}, header=f"FY27 {EVIL}"),
-        chart(paint, flows, {"month": "month", "entries": "count"}, notes=["Source: CRM"]),
+        standing(flows),
         table(broad, dict.fromkeys(months, "count") | {"stage": "text"}, "Every month has a number"),
         table(long, {"name": "text", "arr": "money"}, "Seventy segments", totals=1),
     ]

@@ -20,7 +20,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from revplan.exhibits import axes, fonts
+from revplan.exhibits import fonts
+from revplan.exhibits.chart import Chart, Series, names
 from revplan.exhibits.exhibit import Exhibit, chart, table, text
 from revplan.exhibits.figures import MIMETYPE
 from revplan.ground.errors import ReportError
@@ -44,13 +45,18 @@ MARGIN = 42.5
 BLANKS = re.compile("[\\s\u200b]+")
 
 
-def paint(ax: object, rows: pd.DataFrame) -> str:
+def lying(*given: str) -> Exhibit:
     """Bars by name."""
-    places = list(range(len(rows)))
-    ax.barh(places, rows["arr"])
-    ax.set_yticks(places, [axes.fitting(name) for name in rows["name"]])
-    axes.value_axis(ax, "money", "USD", "x")
-    return f"{len(rows)} names"
+    rows = named(*given)
+    described = Chart(
+        said=f"{len(rows)} names",
+        form="bars",
+        categories=names(rows["name"]),
+        series=(Series(name="arr", values=tuple(rows["arr"])),),
+        kind="money",
+        currency="USD",
+    )
+    return chart(described, rows, KINDS)
 
 
 def named(*names: str) -> pd.DataFrame:
@@ -214,7 +220,7 @@ def hard() -> list[Exhibit]:
         table(named(long, "word " * 1_000), KINDS, long, labels={"name": long}, notes=[long]),
         text(long, {long: long, "Goal": "$5.64M", "Closing": "9" * 40}, header=long),
         text("Many notes", notes=[f"note {number} {'word ' * 40}" for number in range(70)]),
-        chart(paint, named(*(f"{long[:40]}{number}" for number in range(20))), KINDS, height=40.0),
+        lying(*(f"{long[:40]}{number}" for number in range(70))),
     ]
 
 
@@ -256,7 +262,7 @@ def test_an_unknown_paper_is_refused() -> None:
 
 def test_tags_bookmarks_language_and_standard(tmp_path: Path) -> None:
     words = "# Annual commit\n\n#### The goal\n\nWords"
-    made = pdf(notebook(chart(paint, named("smb"), KINDS), words=words), "x")
+    made = pdf(notebook(lying("smb"), words=words), "x")
     structure = poppler("pdfinfo", made, tmp_path, "-struct")
     assert all(tag in structure for tag in ('H1 "Annual commit"', 'H2 "The goal"', "Caption", "Figure"))
     assert all(
@@ -265,14 +271,14 @@ def test_tags_bookmarks_language_and_standard(tmp_path: Path) -> None:
 
 
 def test_a_chart_without_words_is_refused() -> None:
-    made = notebook(chart(paint, named("smb"), KINDS))
+    made = notebook(lying("smb"))
     made.cells[1].outputs[0].data[MIMETYPE]["alt"] = ""
     with pytest.raises(ReportError, match="alt"):
         pdf(made, "x")
 
 
 def test_all_fonts_are_embedded_and_charts_are_no_pictures(tmp_path: Path) -> None:
-    made = pdf(notebook(chart(paint, named("smb", "mid"), KINDS), words="# A *b* `c`"), "x")
+    made = pdf(notebook(lying("smb", "mid"), words="# A *b* `c`"), "x")
     faces = poppler("pdffonts", made, tmp_path).splitlines()[2:]
     assert len(faces) >= 2
     assert all(re.search(r"DejaVuSans.* yes yes yes ", face) for face in faces)
@@ -280,7 +286,7 @@ def test_all_fonts_are_embedded_and_charts_are_no_pictures(tmp_path: Path) -> No
 
 
 def test_the_same_notebook_gives_the_same_bytes() -> None:
-    shown = [text("One", header="FY27"), chart(paint, named("smb", "mid"), KINDS), broad(3, ["a"])]
+    shown = [text("One", header="FY27"), lying("smb", "mid"), broad(3, ["a"])]
     assert pdf(notebook(*shown), "x") == pdf(notebook(*shown), "x")
 
 
@@ -315,7 +321,7 @@ def test_what_no_font_holds_is_spelled_out_and_the_font_named(tmp_path: Path, mo
 def test_an_installed_font_that_has_the_glyphs_is_used(tmp_path: Path) -> None:
     if not fonts.covering(frozenset("日本")):
         pytest.skip("no installed font has Chinese characters")
-    made = pdf(notebook(table(named("日本"), KINDS, "One name"), chart(paint, named("日本"), KINDS)), "x")
+    made = pdf(notebook(table(named("日本"), KINDS, "One name"), lying("日本")), "x")
     (page,) = pages(made, tmp_path)
     assert "日本" in page
     assert "Fonts to install" not in page
@@ -324,7 +330,7 @@ def test_an_installed_font_that_has_the_glyphs_is_used(tmp_path: Path) -> None:
 @pytest.mark.parametrize("count", [1, 20])
 def test_one_segment_and_twenty(count: int, tmp_path: Path) -> None:
     names = [f"enterprise_accounts_north_america_no_{place:02d}" for place in range(count)]
-    shown = [chart(paint, named(*names), KINDS, height=5.0), table(named(*names), KINDS, f"{count} segments")]
+    shown = [lying(*names), table(named(*names), KINDS, f"{count} segments")]
     printed = joined(" ".join(pages(pdf(notebook(*shown), "x"), tmp_path)))
     assert [name for name in names if name not in printed] == []
 

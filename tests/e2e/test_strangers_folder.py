@@ -106,7 +106,7 @@ TEXTS = {
     "share/jupyter/kernels/python3/kernel.json": json.dumps({"argv": ["sh", "-c", COMMAND], "language": "python"}),
     "matplotlibrc": "axes.facecolor: ff0000\nbackend: module://matplotlib_evil\n",
     ".matplotlib/matplotlibrc": "axes.facecolor: ff0000\n",
-    "revplan.mplstyle": "axes.facecolor: ff0000\n",
+    "chart.json": "{}",
     ".env": "PYTHONSTARTUP=startup/00.py\n",
     "fonts.conf": "<fontconfig><dir>.</dir></fontconfig>",
     ".config/fontconfig/fonts.conf": "<fontconfig><dir>.</dir></fontconfig>",

@@ -18,9 +18,10 @@ from tools import refresh
 ROOT = Path(__file__).resolve().parents[2]
 CELLS = [
     'plan_path = "../plan.yaml"',
-    "import pandas as pd\nfrom revplan.exhibits.exhibit import chart, text",
+    "import pandas as pd\nfrom revplan.exhibits.chart import Chart, Series\nfrom revplan.exhibits.exhibit import chart, text",
     'text(open(plan_path).read(), {"set": str({"b", "a", "c", "d"})})',
-    'chart(lambda ax, t: str(ax.plot(t["x"]) and "It grows"), pd.DataFrame({"x": [1, 2]}), {"x": "count"})',
+    'chart(Chart(said="It grows", form="columns", categories=("a", "b"), kind="count", '
+    'series=(Series(name="x", values=(1.0, 2.0), mark="line"),)), pd.DataFrame({"x": [1, 2]}), {"x": "count"})',
     "import ipywidgets\nipywidgets.IntSlider(3)",
     "print('a'); print('b')",
 ]

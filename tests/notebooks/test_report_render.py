@@ -30,11 +30,15 @@ transitions: [{from: lead, to: won, rate: 0.1}]
 """
 EVIL = "<script>alert(1)</script>"
 PARAMETERS = 'plan_path = "nowhere.yaml"\ntitle = "FY27 base"\ntrials = 3\nas_of = "2026-11-15"'
-IMPORTS = "import pandas as pd\nfrom revplan.exhibits.exhibit import chart, table, text"
+IMPORTS = (
+    "import pandas as pd\nfrom revplan.exhibits.chart import Chart, Series\n"
+    "from revplan.exhibits.exhibit import chart, table, text"
+)
 EXHIBITS = [
     'text(f"{title}: {trials} trials on {as_of}", {"plan": open(plan_path).readline()}, header=title)',
     'table(pd.DataFrame({"name": list({title, "b", "c", "d"})}), {"name": "text"}, "Names are set")',
-    'chart(lambda ax, t: str(ax.plot(t["x"], label=title) and "It grows"), pd.DataFrame({"x": [1, 2]}), {"x": "count"})',
+    'chart(Chart(said="It grows", form="columns", categories=("a", "b"), kind="count", '
+    'series=(Series(name=title, values=(1.0, 2.0), mark="line"),)), pd.DataFrame({"x": [1, 2]}), {"x": "count"})',
 ]
 
 

@@ -17,9 +17,8 @@ from app_plan import PLAN, plan_file, small_game
 from revplan.app.controls import Row
 from revplan.app.game import Game, open_game
 from revplan.app.panel import Panel, panel
-from revplan.app.pictures import Scale, colour, commit_entries, picture, required_by_stage, scale_of, words
+from revplan.app.pictures import commit_entries, required_by_stage
 from revplan.app.scenario_files import load, save, saved_names, scenario_text
-from revplan.exhibits.drawing import STYLE
 from revplan.ground.errors import PlanError
 from revplan.plan.parts import Scenario
 
@@ -461,27 +460,5 @@ def test_hostile_names_are_text(tmp_path: Path) -> None:
     html = all_html(shown.widget)
     assert "&lt;script&gt;" in html
     assert "\u202e" not in html
-    allowed = "style p dl div dt dd small figure figcaption svg rect text polyline polygon circle table caption thead tbody tr th td span h2 a br"
+    allowed = "style p dl div dt dd small figure figcaption svg rect text path table caption thead tbody tr th td span h2 a br"
     assert Tags(html).seen <= set(allowed.split())
-
-
-# --- drawing -------------------------------------------------------------------------------------------------
-
-
-def test_colours_are_those_of_the_report() -> None:
-    assert colour("C0") == "#1f4e79"
-    assert colour("C0")[1:] in STYLE.read_text(encoding="utf-8")
-
-
-def test_a_scale_holds_its_values_and_ticks_are_round() -> None:
-    scale = scale_of([0, 730, 1204], 200, 0)
-    assert (scale.at(0), scale.at(1252.16)) == (200, 0)
-    assert scale.ticks == [0, 500, 1000]
-    assert Scale(0.0, 1.0, 0, 100).ticks == [0.0, 0.25, 0.5, 0.75, 1.0]
-    assert scale_of([], 0, 1).high > 0
-    assert scale.at(9e9) == 0
-
-
-def test_texts_in_drawings_are_escaped() -> None:
-    assert words(1, 2, '<a> & "b"').endswith(">&lt;a&gt; &amp; &quot;b&quot;</text>")
-    assert 'aria-label="&lt;a&gt;"' in picture(10, "<a>", [])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output, new_raw_cell
 
+from revplan.exhibits.chart import Chart, Series
 from revplan.exhibits.exhibit import Exhibit, chart, table
 from revplan.printing.blocks import Heading, Prose, Shown, blocks, exhibits
 
@@ -16,7 +17,9 @@ def shown(*bundles: dict) -> object:
 
 def drawn() -> Exhibit:
     """A chart."""
-    return chart(lambda ax, t: str(ax.plot(t["x"]) and "It grows"), pd.DataFrame({"x": [1.0, 2.0]}), {"x": "count"})
+    line = Series(name="x", values=(1.0, 2.0), mark="line")
+    described = Chart(said="It grows", form="columns", categories=("a", "b"), series=(line,), kind="count")
+    return chart(described, pd.DataFrame({"x": line.values}), {"x": "count"})
 
 
 def test_headings_prose_and_exhibits_come_in_order_and_nothing_else() -> None:

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import html
 
-from revplan.exhibits.axes import fitting_names
+from revplan.exhibits.chart import Chart
 from revplan.exhibits.figures import figure
-from revplan.exhibits.native import Native
+from revplan.exhibits.fit import fitting_names, unbroken
 from revplan.ground.errors import digits
 from revplan.ground.escaping import LONGEST_WORD, clean, cut_words
 from revplan.ground.formats import counted, plural, with_sign
@@ -18,7 +18,6 @@ from revplan.plan.stages import PRESETS, Stage
 from revplan.plan.words import lag_words
 from revplan.printing.page import AMOUNT, MESSAGE
 from revplan.printing.slides.chart import named
-from revplan.printing.slides.fit import unbroken
 from revplan.printing.slides.table import Column, sheets, shortened
 from revplan.printing.slides.template import Area
 
@@ -111,7 +110,7 @@ def test_different_names_stay_different_and_fit(names: list[str], width: int) ->
 
 
 def test_bars_of_a_slide_read_differently() -> None:
-    bars = Native(form="bars", categories=tuple(ALIKE), series=(), kind="money")
+    bars = Chart(said="So it is.", form="bars", categories=tuple(ALIKE), series=(), kind="money")
     assert len(set(named(bars, 9.0).categories)) == len(ALIKE)
 
 

@@ -12,7 +12,8 @@ import pytest
 
 from revplan.cli import main
 from revplan.exhibits import side_by_side as show
-from revplan.exhibits.axes import fitting_names
+from revplan.exhibits.draw import svg
+from revplan.exhibits.fit import fitting_names
 from revplan.simulation import tables
 from revplan.workbook.workbook import Workbook, open_workbook
 
@@ -74,13 +75,12 @@ def test_one_sentence_names_the_worst_and_the_best(book: Workbook) -> None:
 
 def test_ranges_are_drawn_and_told_in_numbers(book: Workbook) -> None:
     made = show.ranges(book)
-    assert made.native is not None
-    assert made.native.categories[0] == "base"
+    assert made.chart is not None
+    assert made.chart.categories[0] == "base"
     frame = tables.scenarios_table(book.scenarios)
-    assert made.native.series[0].low == tuple(frame["arr_low"])
-    assert made.native.series[1].values == pytest.approx([1e6, 1e6, 1e6, 1.5e6])
-    assert made.svg
-    assert "<script" not in made.svg
+    assert made.chart.series[0].low == tuple(frame["arr_low"])
+    assert made.chart.series[1].values == pytest.approx([1e6, 1e6, 1e6, 1.5e6])
+    assert "<script" not in svg(made.chart)
 
 
 def test_differences_stand_beside_the_figures(book: Workbook) -> None:

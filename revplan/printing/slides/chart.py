@@ -13,10 +13,9 @@ from typing import Any
 
 from lxml import etree
 
-from revplan.exhibits.axes import fitting, fitting_names
-from revplan.exhibits.native import Native, Series, Value
+from revplan.exhibits.chart import BAR_MARKS, Chart, Series, side_by_side, spans, values_of, written
+from revplan.exhibits.fit import cut, fitting, fitting_names, width
 from revplan.ground.escaping import clean
-from revplan.printing.slides.fit import cut, width
 from revplan.printing.slides.series import (
     LEAST_SEGMENT,
     A,
@@ -31,7 +30,6 @@ from revplan.printing.slides.series import (
     series_element,
     text_look,
     valued,
-    written,
 )
 
 LONGEST_NAME = 48
@@ -47,14 +45,13 @@ BESIDE, BELOW = 0.33, 0.85
 BAR_SHARE = 0.58
 """Share of a chart's width that its columns take."""
 
-BAR_MARKS = ("bar", "level")
 BASE = "(below)"
 """What the column is called on which the bars of a waterfall stand; it is not drawn."""
 
 
-def drawn_series(native: Native, inks: Mapping[str, str], room: float) -> list[Drawn]:
+def drawn_series(chart: Chart, inks: Mapping[str, str], room: float) -> list[Drawn]:
     """The series as they are drawn in a chart `room` inches wide; `inks` says what is legible on each colour."""
-    return [_inked(each, inks) for each in _drawn(native, room)]
+    return [_inked(each, inks) for each in _drawn(chart, room)]
 
 
 def _inked(drawn: Drawn, inks: Mapping[str, str]) -> Drawn:
@@ -62,80 +59,80 @@ def _inked(drawn: Drawn, inks: Mapping[str, str]) -> Drawn:
     return replace(drawn, ink=inks[drawn.series.color]) if inside else drawn
 
 
-def named(native: Native, room: float) -> Native:
+def named(chart: Chart, room: float) -> Chart:
     """The chart with names that fit; they come from anyone. Those below columns may take three lines."""
-    lying = native.form == "bars"
-    across = room * BESIDE if lying else room * BELOW / max(1, len(native.categories))
-    told = fitting_names([each.name for each in native.series], LONGEST_NAME)
-    series = tuple(replace(each, name=name) for each, name in zip(native.series, told, strict=True))
-    labels = [cut(clean(each), LABEL_SIZE, across, 1 if lying else 3) for each in native.categories]
-    if len(set(labels)) < len(set(native.categories)):
-        labels = fitting_names(native.categories, max(8, min(map(len, labels))))
+    lying = chart.form == "bars"
+    across = room * BESIDE if lying else room * BELOW / max(1, len(chart.categories))
+    told = fitting_names([each.name for each in chart.series], LONGEST_NAME)
+    series = tuple(replace(each, name=name) for each, name in zip(chart.series, told, strict=True))
+    labels = [cut(clean(each), LABEL_SIZE, across, 1 if lying else 3) for each in chart.categories]
+    if len(set(labels)) < len(set(chart.categories)):
+        labels = fitting_names(chart.categories, max(8, min(map(len, labels))))
     return replace(
-        native,
+        chart,
         categories=tuple(labels),
         series=series,
     )
 
 
-def _drawn(native: Native, room: float) -> list[Drawn]:
-    if native.form == "waterfall":
-        return list(_standing(native))
-    bars = [series for series in native.series if series.mark in BAR_MARKS]
-    if native.form == "stacked":
+def _drawn(chart: Chart, room: float) -> list[Drawn]:
+    if chart.form == "waterfall":
+        return list(_standing(chart))
+    bars = [series for series in chart.series if series.mark in BAR_MARKS]
+    if chart.form == "stacked":
         tallest = max(
             (sum(filter(None, values)) for values in zip(*(s.values for s in bars), strict=True)), default=0.0
         )
         return [
-            _segment(series, native, tallest if _labels_fit(native, bars, 1, room) else math.inf)
-            for series in native.series
+            _segment(series, chart, tallest if _labels_fit(chart, bars, 1, room) else math.inf)
+            for series in chart.series
         ]
-    fits = len(bars) == len(native.series) and _labels_fit(native, bars, len(bars), room)
-    return [_labelled(series, native, fits) for series in native.series]
+    fits = len(bars) == len(chart.series) and _labels_fit(chart, bars, len(bars), room)
+    return [_labelled(series, chart, fits) for series in chart.series]
 
 
-def _labels_fit(native: Native, bars: Sequence[Series], beside: int, room: float) -> bool:
+def _labels_fit(chart: Chart, bars: Sequence[Series], beside: int, room: float) -> bool:
     """Whether the numbers of columns, `beside` of them to a category, have room over or in each."""
-    if native.form == "bars":
+    if chart.form == "bars":
         return True
-    column = BAR_SHARE * room / max(1, beside * len(native.categories))
-    return all(width(written(value, native), LABEL_SIZE) <= column for series in bars for value in series.values)
+    column = BAR_SHARE * room / max(1, beside * len(chart.categories))
+    return all(width(written(value, chart), LABEL_SIZE) <= column for series in bars for value in series.values)
 
 
-def _segment(series: Series, native: Native, tallest: float) -> Drawn:
+def _segment(series: Series, chart: Chart, tallest: float) -> Drawn:
     if series.mark not in BAR_MARKS:
         return Drawn(series=series)
-    labels = [written(value, native) if value and value > LEAST_SEGMENT * tallest else "" for value in series.values]
+    labels = [written(value, chart) if value and value > LEAST_SEGMENT * tallest else "" for value in series.values]
     return Drawn(series=series, labels=tuple(labels), position="ctr")
 
 
-def _labelled(series: Series, native: Native, fits: bool) -> Drawn:
+def _labelled(series: Series, chart: Chart, fits: bool) -> Drawn:
     bar = series.mark in BAR_MARKS
-    alone = native.form == "points" and len(series.values) == 1
-    few = series.mark == "dots" and bool(series.low) and len(native.categories) <= FEW
+    alone = chart.form == "points" and len(series.values) == 1
+    few = series.mark == "dots" and bool(series.low) and len(chart.categories) <= FEW
     if not ((bar and fits) or alone or few):
         return Drawn(series=series)
     position = "t" if alone else "r" if few else "inBase" if series.low else "outEnd"
-    return Drawn(series=series, labels=tuple(written(value, native) for value in series.values), position=position)
+    return Drawn(series=series, labels=tuple(written(value, chart) for value in series.values), position=position)
 
 
-def _standing(native: Native) -> Iterator[Drawn]:
+def _standing(chart: Chart) -> Iterator[Drawn]:
     """The bars of a waterfall, each on an invisible one; those that pass below zero have a second part there.
 
     Columns stack upwards from zero where they are positive and downwards where they are negative,
     so a bar from `low` to `high` needs what lies between it and zero below it, and its own length.
     """
-    ends = list(_ends(native))
+    ends = [(min(span), max(span)) for span in spans(chart)]
     base = [difference(max(low, 0.0), -min(high, 0.0)) for low, high in ends]
     tallest = max((abs(end) for both in ends for end in both), default=0.0)
     yield Drawn(series=Series(name=BASE, values=tuple(base)), hidden=True)
-    for series in native.series:
-        spans = list(zip(series.values, ends, strict=True))
-        above = [None if value is None else difference(max(high, 0.0), max(low, 0.0)) for value, (low, high) in spans]
-        below = [None if value is None else difference(min(low, 0.0), min(high, 0.0)) for value, (low, high) in spans]
+    for series in chart.series:
+        placed = list(zip(series.values, ends, strict=True))
+        above = [None if value is None else difference(max(high, 0.0), max(low, 0.0)) for value, (low, high) in placed]
+        below = [None if value is None else difference(min(low, 0.0), min(high, 0.0)) for value, (low, high) in placed]
         crossing = [bool(up) and bool(down) for up, down in zip(above, below, strict=True)]
         main = tuple(up if up or not down else down for up, down in zip(above, below, strict=True))
-        labels = tuple(written(value, native) for value in series.values)
+        labels = tuple(written(value, chart) for value in series.values)
         fixed = frozenset(place for place, both in enumerate(crossing) if both)
         lengths = [abs(value or 0.0) for value in main]
         thin = frozenset(place for place, length in enumerate(lengths) if length < LEAST_SEGMENT * tallest)
@@ -145,48 +142,41 @@ def _standing(native: Native) -> Iterator[Drawn]:
             yield Drawn(series=replace(series, name=f"{series.name}, below zero", values=rest))
 
 
-def _ends(native: Native) -> Iterator[tuple[float, float]]:
-    """Lower and upper end of each bar of a waterfall."""
-    level = 0.0
-    for values in zip(*(series.values for series in native.series), strict=True):
-        place = next((at for at, value in enumerate(values) if value is not None), 0)
-        amount = values[place] or 0.0
-        start = 0.0 if native.series[place].mark == "level" else level
-        level = start + amount
-        yield min(start, level), max(start, level)
-
-
 CATEGORY_AXIS, VALUE_AXIS = "111111111", "222222222"
 
 
-def chart_parts(native: Native, inks: Mapping[str, str], room: float) -> tuple[bytes, bytes]:
+def chart_parts(chart: Chart, inks: Mapping[str, str], room: float) -> tuple[bytes, bytes]:
     """The chart's XML, and the workbook its data is edited in.
 
     Parameters
     ----------
-    native
+    chart
         The chart in numbers.
     inks
         For each colour, whether dark or light letters are legible on it.
     room
         Width of the chart. [inches]
     """
-    native = named(native, room)
-    drawn = drawn_series(native, inks, room)
-    sheet = Sheet(native.categories)
+    if chart.form == "waterfall":
+        chart = replace(chart, start=None)  # bars that stand on each other show changes from zero only
+    if chart.form == "bars" and not any(each.mark in BAR_MARKS for each in chart.series):
+        chart = replace(chart, form="columns")  # points and intervals cannot lie on a slide
+    chart = named(chart, room)
+    drawn = drawn_series(chart, inks, room)
+    sheet = Sheet(chart.categories)
     numbered = count()
     bars = [each for each in drawn if each.series.mark in BAR_MARKS]
     others = [each for each in drawn if each.series.mark not in BAR_MARKS]
-    plots = [_bar_plot(native, bars, sheet, numbered)] if bars else []
+    plots = [_bar_plot(chart, bars, sheet, numbered)] if bars else []
     if others:
-        plots.append((_point_plot if native.form == "points" else _line_plot)(others, sheet, numbered))
-    labelled = native.form == "waterfall" or (bool(bars) and all(any(each.labels) or each.hidden for each in drawn))
+        plots.append((_point_plot if chart.form == "points" else _line_plot)(others, sheet, numbered))
+    labelled = chart.form == "waterfall" or (bool(bars) and all(any(each.labels) or each.hidden for each in drawn))
     space = C.chartSpace(
         valued("date1904", 0),
         valued("roundedCorners", 0),
         C.chart(
             valued("autoTitleDeleted", 1),
-            C.plotArea(C.layout(), *plots, *_axes(native, labelled), C.spPr(A.noFill(), nothing())),
+            C.plotArea(C.layout(), *plots, *_axes(chart, labelled), C.spPr(A.noFill(), nothing())),
             *_legend([*bars, *others]),
             valued("plotVisOnly", 1),
             valued("dispBlanksAs", "gap"),
@@ -197,15 +187,15 @@ def chart_parts(native: Native, inks: Mapping[str, str], room: float) -> tuple[b
     return etree.tostring(space, xml_declaration=True, encoding="UTF-8", standalone=True), sheet.workbook()
 
 
-def _bar_plot(native: Native, bars: Sequence[Drawn], sheet: Sheet, numbered: Iterator[int]) -> Any:
-    stacked = native.form in ("stacked", "waterfall")
+def _bar_plot(chart: Chart, bars: Sequence[Drawn], sheet: Sheet, numbered: Iterator[int]) -> Any:
+    stacked = chart.form in ("stacked", "waterfall")
     return C.barChart(
-        valued("barDir", "bar" if native.form == "bars" else "col"),
+        valued("barDir", "bar" if chart.form == "bars" else "col"),
         valued("grouping", "stacked" if stacked else "clustered"),
         valued("varyColors", 0),
         *(series_element(each, next(numbered), sheet, True) for each in bars),
-        valued("gapWidth", max(50, 300 // max(1, len(native.categories)))),
-        valued("overlap", 100 if stacked or native.form == "bars" else -5),
+        valued("gapWidth", max(50, 300 // max(1, len(chart.categories)))),
+        valued("overlap", 100 if stacked or (chart.form == "bars" and not side_by_side(chart)) else -5),
         valued("axId", CATEGORY_AXIS),
         valued("axId", VALUE_AXIS),
     )
@@ -232,17 +222,17 @@ def _point_plot(lines: Sequence[Drawn], sheet: Sheet, numbered: Iterator[int]) -
     )
 
 
-def _axes(native: Native, labelled: bool) -> list[Any]:
-    lying = native.form == "bars"
-    first = _x_axis(native) if native.form == "points" else _category_axis(native, lying)
-    largest = max((abs(value) for value in _values(native)), default=1.0)
+def _axes(chart: Chart, labelled: bool) -> list[Any]:
+    lying = chart.form == "bars"
+    first = _x_axis(chart) if chart.form == "points" else _category_axis(chart, lying)
+    largest = max((abs(value) for value in values_of(chart)), default=1.0)
     values = C.valAx(
         valued("axId", VALUE_AXIS),
-        C.scaling(valued("orientation", "minMax"), *_limits(native)),
+        C.scaling(valued("orientation", "minMax"), *_limits(chart)),
         valued("delete", int(labelled)),
         valued("axPos", "b" if lying else "l"),
         *([] if labelled else [C.majorGridlines(C.spPr(line("grey", 0.75)))]),
-        C.numFmt(formatCode=axis_format(native, largest), sourceLinked="0"),
+        C.numFmt(formatCode=axis_format(chart, largest), sourceLinked="0"),
         valued("majorTickMark", "none"),
         valued("minorTickMark", "none"),
         valued("tickLblPos", "nextTo"),
@@ -250,20 +240,20 @@ def _axes(native: Native, labelled: bool) -> list[Any]:
         text_look(12),
         valued("crossAx", CATEGORY_AXIS),
         valued("crosses", "max" if lying else "autoZero"),
-        valued("crossBetween", "midCat" if native.form == "points" else "between"),
+        valued("crossBetween", "midCat" if chart.form == "points" else "between"),
     )
     return [first, values]
 
 
-def _category_axis(native: Native, lying: bool) -> Any:
-    size = 12 if len(native.categories) <= 12 else 10.5
-    crossing = valued("crosses", "autoZero") if native.start is None else valued("crossesAt", native.start)
+def _category_axis(chart: Chart, lying: bool) -> Any:
+    size = 12 if len(chart.categories) <= 12 else 10.5
+    crossing = valued("crosses", "autoZero") if chart.start is None else valued("crossesAt", chart.start)
     return C.catAx(
         valued("axId", CATEGORY_AXIS),
         C.scaling(valued("orientation", "maxMin" if lying else "minMax")),
         valued("delete", 0),
         valued("axPos", "l" if lying else "b"),
-        *_axis_title(native.x_title),
+        *_axis_title(chart.x_title),
         C.numFmt(formatCode="General", sourceLinked="0"),
         valued("majorTickMark", "none"),
         valued("minorTickMark", "none"),
@@ -279,17 +269,17 @@ def _category_axis(native: Native, lying: bool) -> Any:
     )
 
 
-def _x_axis(native: Native) -> Any:
-    places = [place for series in native.series for place in series.x if place is not None]
+def _x_axis(chart: Chart) -> Any:
+    places = [place for series in chart.series for place in series.x if place is not None]
     low, high = min(places, default=0.0), max(places, default=1.0)
-    step = 0.05 if native.x_kind == "share" else 1.0
+    step = 0.05 if chart.x_kind == "share" else 1.0
     return C.valAx(
         valued("axId", CATEGORY_AXIS),
         C.scaling(valued("orientation", "minMax"), valued("max", _up(high, step)), valued("min", _down(low, step))),
         valued("delete", 0),
         valued("axPos", "b"),
-        *_axis_title(native.x_title),
-        C.numFmt(formatCode="0%" if native.x_kind == "share" else "General", sourceLinked="0"),
+        *_axis_title(chart.x_title),
+        C.numFmt(formatCode="0%" if chart.x_kind == "share" else "General", sourceLinked="0"),
         valued("majorTickMark", "out"),
         valued("minorTickMark", "none"),
         valued("tickLblPos", "low"),
@@ -315,20 +305,20 @@ def _axis_title(title: str) -> list[Any]:
     return [C.title(C.tx(rich_text(fitting(title, 80))), valued("overlay", 0))]
 
 
-def _limits(native: Native) -> list[Any]:
+def _limits(chart: Chart) -> list[Any]:
     """Ends of the value axis where those a program would choose leave no room for labels or intervals."""
-    values = _values(native)
+    values = values_of(chart)
     low, high = min(values, default=0.0), max(values, default=0.0)
-    if native.start is not None:
-        reach = 1.3 * max(high - native.start, native.start - low)
-        return _ends_of_axis(native.start if native.kind == "date" else native.start - reach, native.start + reach)
-    if native.form == "waterfall":
+    if chart.start is not None:
+        reach = 1.3 * max(high - chart.start, chart.start - low)
+        return _ends_of_axis(chart.start if chart.kind == "date" else chart.start - reach, chart.start + reach)
+    if chart.form == "waterfall":
         return []
-    if native.form == "bars" and low < 0:
+    if chart.form == "bars" and low < 0:
         return _ends_of_axis(1.3 * low, 1.3 * max(high, -low / 4))
-    if native.kind == "share" and low >= 0 and 0.8 < high <= 1:
+    if chart.kind == "share" and low >= 0 and 0.8 < high <= 1:
         return _ends_of_axis(0.0, 1.0)
-    if any(series.low for series in native.series) and low >= 0:
+    if any(series.low for series in chart.series) and low >= 0:
         return _ends_of_axis(0.0, _rounded_up(1.05 * high))
     return [valued("min", 0)] if low >= 0 else []
 
@@ -343,11 +333,6 @@ def _rounded_up(value: float) -> float:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
     return next(step * power for step in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if step * power >= value)
-
-
-def _values(native: Native) -> list[float]:
-    ends: list[tuple[Value, ...]] = [row for each in native.series for row in (each.values, each.low, each.high)]
-    return [value for row in ends for value in row if value is not None]
 
 
 def _legend(drawn: Sequence[Drawn]) -> list[Any]:

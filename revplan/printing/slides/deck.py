@@ -17,19 +17,17 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from revplan.exhibits.axes import fitting
-from revplan.exhibits.native import from_raw
+from revplan.exhibits.chart import from_raw
+from revplan.exhibits.fit import cut, fitting
 from revplan.exhibits.provenance import LABELS, colophon
 from revplan.ground.errors import PlanError
 from revplan.ground.escaping import clean
 from revplan.ground.files import told_of
-from revplan.ground.formats import column
 from revplan.ground.tables import NUMERIC
 from revplan.ground.written import shown_path
 from revplan.printing.blocks import Heading, Prose, Shown, blocks, words
 from revplan.printing.slides.chart import chart_parts
 from revplan.printing.slides.file import MEND, settled_zip
-from revplan.printing.slides.fit import cut
 from revplan.printing.slides.page import Words, add_slide, as_statement, content_area, filling, removed, write
 from revplan.printing.slides.table import (
     add_lines,
@@ -210,20 +208,10 @@ def _words(slide: Slide, footer: str, note: str) -> Words:
 
 
 def _add_chart(template: Template, slide: Slide, footer: str) -> None:
-    """A native chart; a chart that says nothing in numbers is shown as the table of its rows."""
-    if not slide.raw.get("native"):
-        _add_table(template, replace(slide, raw=_as_table(slide.raw)), footer)
-        return
+    """A native chart."""
     page, place = add_slide(template, _words(slide, footer, " · ".join(slide.raw["notes"])))
-    drawn, book = chart_parts(from_raw(slide.raw["native"]), template.inks, place.width)
+    drawn, book = chart_parts(from_raw(slide.raw["native"], slide.raw["message"]), template.inks, place.width)
     _described(_framed(page, place, drawn, book), filling(page, template), slide.raw)
-
-
-def _as_table(raw: dict[str, Any]) -> dict[str, Any]:
-    cells = list(zip(*raw["rows"], strict=True))
-    kinds = [each["kind"] if each["kind"] in NUMERIC else "text" for each in raw["columns"]]
-    texts = [column(values, each) for values, each in zip(cells, kinds, strict=True)]
-    return {**raw, "kind": "table", "shown": list(zip(*texts, strict=True))}
 
 
 def _add_table(template: Template, slide: Slide, footer: str) -> None:

@@ -6,8 +6,8 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any
 
+from revplan.exhibits.fit import cut, height, lines, unbroken
 from revplan.ground.escaping import clean
-from revplan.printing.slides.fit import cut, height, lines, unbroken
 from revplan.printing.slides.template import OWN, Area, Template, area, kind
 
 TITLE_SIZES = (24.0, 22.0, 20.0, 18.0, 16.0, 15.0, 14.0)

@@ -10,14 +10,14 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from lxml.builder import ElementMaker
 
+from revplan.exhibits.chart import LINE_MARKS, Chart, Series, Value, written
 from revplan.exhibits.figures import PRECISION
-from revplan.exhibits.native import DAY_ZERO, Native, Series, Value
-from revplan.ground.formats import MINUS, compact, show
+from revplan.ground.formats import MINUS
 
 CHART = "http://schemas.openxmlformats.org/drawingml/2006/chart"
 DRAWING = "http://schemas.openxmlformats.org/drawingml/2006/main"
@@ -38,7 +38,14 @@ POINT = 12_700
 """English metric units in a point."""
 
 UNITS = {"k": ",", "M": ",,", "B": ",,,"}
-MARKERS = {"dots": ("circle", 9), "dashes": ("dash", 22), "crosses": ("x", 8)}
+MARKERS = {
+    "dots": ("circle", 9),
+    "squares": ("square", 9),
+    "diamonds": ("diamond", 10),
+    "dashes": ("dash", 22),
+    "crosses": ("x", 8),
+}
+DASHES = {"dashed": "dash", "dotted": "sysDot"}
 LEAST_SEGMENT = 0.055
 """Share of the tallest bar below which a part has no room for its number."""
 
@@ -97,15 +104,6 @@ def valued(tag: str, value: object) -> Any:
     return C(tag, val=str(value))
 
 
-def written(value: Value, native: Native) -> str:
-    """A value as messages and tables write it: $33.4k, 26.2%, 992."""
-    if value is None:
-        return ""
-    if native.kind == "date":
-        return show(date.fromordinal(int(value) + DAY_ZERO), "date")
-    return compact(value, native.currency) if native.kind == "money" else show(value, native.kind)
-
-
 def number_format(text: str) -> str:
     """The number format that writes a number as `text` was: "$"0.0,"k" for $33.4k.
 
@@ -121,13 +119,13 @@ def number_format(text: str) -> str:
     return f"{body};{body}"
 
 
-def axis_format(native: Native, largest: float) -> str:
+def axis_format(chart: Chart, largest: float) -> str:
     """How an axis up to `largest` writes its ticks."""
-    if native.kind == "date":
+    if chart.kind == "date":
         return "mmm yyyy"
-    if native.kind == "share":
+    if chart.kind == "share":
         return "0%" if largest >= 0.05 else "0.0%"
-    sample = written(largest, native)
+    sample = written(largest, chart)
     unit = sample[-1] if sample[-1:] in UNITS else ""
     units = largest / {"": 1, "k": 1e3, "M": 1e6, "B": 1e9}[unit]
     lead = re.match(r"\D*", sample)
@@ -225,14 +223,14 @@ def _looks(drawn: Drawn, bars: bool) -> Any:
         return C.spPr(A.noFill(), nothing())
     if bars:
         return C.spPr(fill(series.color, series.shade), nothing())
-    if series.mark not in ("line", "dashed"):
+    if series.mark not in LINE_MARKS:
         return C.spPr(nothing())
-    dashes = [A.prstDash(val="dash")] if series.mark == "dashed" else []
+    dashes = [A.prstDash(val=DASHES[series.mark])] if series.mark in DASHES else []
     return C.spPr(line(series.color, 2.25, *dashes, A.round(), shade=series.shade))
 
 
 def _marker(series: Series, categories: int) -> Any:
-    if series.mark in ("line", "dashed"):
+    if series.mark in LINE_MARKS:
         return C.marker(valued("symbol", "none"))
     symbol, size = MARKERS[series.mark]
     if series.mark == "dashes":

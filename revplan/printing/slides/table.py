@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from revplan.exhibits.axes import fitting_names
-from revplan.printing.slides.fit import BOLD, cut, height, lines, unbroken, width
+from revplan.exhibits.fit import BOLD, cut, fitting_names, height, lines, unbroken, width
 from revplan.printing.slides.page import text_box, write, write_more
 from revplan.printing.slides.template import Area
 

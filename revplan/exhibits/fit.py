@@ -1,15 +1,19 @@
-"""How much room a text takes on a slide, measured before it is set: PowerPoint tells nobody.
+"""How much room a text takes, and as much of it as has room: in a drawing, on a slide, in a sentence.
 
-Widths are those of DejaVu Sans, which is wider than Arial, its bold too, and than nearly every other
-text font, so a text that fits by this measure fits. Ideographs are as wide as they are high.
+It is measured before it is set: neither a browser nor PowerPoint tells. Widths are those of DejaVu
+Sans, which is wider than Arial, its bold too, and than nearly every other text font, so a text that
+fits by this measure fits. Ideographs are as wide as they are high.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
+
+from revplan.ground.escaping import clean
 
 POINTS = 72
 SLACK = 1.02
@@ -90,3 +94,47 @@ def cut(text: str, size: float, room: float, most: int) -> str:
     ends = [kept.rfind(mark) for mark in BREAKS]
     end = next((end for end in ends if end > len(kept) * 0.5), len(kept))
     return kept[:end].rstrip(" ,;:") + ELLIPSIS
+
+
+def fitting(name: object, width: int = 22) -> str:
+    """`name` cleaned and cut to `width` characters; where it stands among others, `fitting_names` keeps them apart."""
+    text = clean(name)
+    return text if len(text) <= width else text[: width - 1].rstrip() + "…"
+
+
+def fitting_names(names: Iterable[object], width: int = 22) -> list[str]:
+    """The names of one chart or table cleaned and cut to `width` characters, so that different ones still read differently.
+
+    Names whose beginnings are alike are cut in the middle, and those that even so are alike get a number.
+    """
+    texts = [clean(name) for name in names]
+    labels = _apart(dict.fromkeys(texts), width)
+    return [labels[text] for text in texts]
+
+
+def _apart(texts: Iterable[str], width: int) -> dict[str, str]:
+    alike: dict[str, list[str]] = {}
+    for text in texts:
+        alike.setdefault(fitting(text, width), []).append(text)
+    labels: dict[str, str] = {}
+    for label, group in alike.items():
+        labels |= {group[0]: label} if len(group) == 1 else _in_the_middle(group, width)
+    used: dict[str, int] = {}
+    for text, label in labels.items():
+        used[label] = number = used.get(label, 0) + 1
+        if number > 1:
+            mark = f" ({number})"
+            labels[text] = f"{fitting(label, width - len(mark))}{mark}"
+    return labels
+
+
+def _in_the_middle(group: list[str], width: int) -> dict[str, str]:
+    """Beginning and differing part of names that begin alike."""
+    shortest = min(map(len, group))
+    same = next((at for at in range(shortest) if len({text[at] for text in group}) > 1), shortest)
+    begin = max(group[0].rfind(" ", 0, same) + 1, same - width // 3)  # from a word's beginning, if one is near
+    room = width - width // 3 - 1
+    rests = {text: text[begin:] or text[-room:] for text in group}
+    cut = _apart(dict.fromkeys(rests.values()), room)
+    head = group[0][: width - 1 - max(map(len, cut.values()))].rstrip()
+    return {text: f"{head}…{cut[rest]}" for text, rest in rests.items()}

@@ -1,0 +1,323 @@
+"""The one painter: a chart as SVG text, for a page, for a phone and for the simulator.
+
+Every place is worked out from the chart and the width alone, so the same chart gives the same
+drawing everywhere. On a page letters are outlines, not selectable text: a phone or a Windows reader
+has no DejaVu Sans, and with another font labels grow, collide and are cut off. The words stay
+selectable where they matter, in the headline above and in the tables. The simulator, whose drawing
+follows a slider, writes them as text. A page's chart squeezed to 390 pixels cannot be read, so a
+phone has one of its own. The ground is white, whatever the page around it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+from itertools import pairwise
+from math import ceil, floor, isclose
+
+from revplan.exhibits import fonts
+from revplan.exhibits.chart import (
+    BACKGROUND,
+    BAR_MARKS,
+    DAY_ZERO,
+    LINE_MARKS,
+    Chart,
+    day_number,
+    renamed,
+    side_by_side,
+    spans,
+    values_of,
+    written,
+)
+from revplan.exhibits.fit import LEADING, POINTS, cut, fitting_names, lines, width
+from revplan.exhibits.marks import (
+    Field,
+    draw_series,
+    few,
+    labelled_lying,
+    labelled_standing,
+    sample,
+    texts,
+    wide,
+    widest,
+)
+from revplan.exhibits.shapes import SIZE, SMALL, SMALLEST, Canvas, Scale, color, scale_of, ticks
+from revplan.ground.calendar import MONTHS
+from revplan.ground.escaping import clean
+from revplan.ground.formats import compact, show
+
+PAGE, PHONE = 633.6, 270.0
+"""Widths of a drawing. [points]"""
+
+NARROW = 400.0
+NAMES, LONGEST_NAME = 0.4, 48
+"""Share of a drawing that names of lying bars may take, and the most characters of one."""
+
+GAP_ABOVE = 6.0
+STEPS = (1, 2, 3, 6, 12, 24, 60)
+
+
+def svg(chart: Chart, room: float = PAGE, *, outlined: bool = True) -> str:
+    """The drawing, `room` points wide, that says its message to who cannot see it.
+
+    Parameters
+    ----------
+    outlined
+        Whether letters are outlines; a browser sets them faster as text.
+    """
+    others = None
+    if outlined:
+        odd = lacking(chart)
+        unknown, others = fonts.without_font(odd), fonts.covering(odd)
+        chart = renamed(chart, lambda text: fonts.legible(text, unknown))
+    canvas, named = Canvas(), _named(chart, room)
+    form = _points if named.form == "points" else _lying if _lies(named, room) else _standing
+    bottom = form(canvas, named, room, _key(canvas, named, room))
+    return canvas.svg(room, bottom, chart.message, others)
+
+
+def lacking(chart: Chart) -> frozenset[str]:
+    """The characters in the drawing of a chart that DejaVu Sans has not."""
+    return fonts.lacking([*chart.categories, *(each.name for each in chart.series), chart.x_title, chart.behind])
+
+
+def _marked(chart: Chart, scale: Scale, most: int) -> list[tuple[float, str]]:
+    """The ticks of the value axis with their texts; two never read alike."""
+    values = values_of(chart)
+    if chart.kind == "date":
+        return _months(scale, most) or [(value, written(value, chart)) for value in values[-1:]]
+    whole = chart.kind in ("count", "commitment") and scale.high >= 2
+    for count in range(most, 0, -1):
+        found = ticks(scale, count, 1.0 if whole else 0.0)
+        if all(isclose(tick, float(f"{tick:.3g}"), abs_tol=1e-9) for tick in found):
+            break
+    if chart.kind == "share" and max(values, default=0.0) <= 1:
+        found = [tick for tick in found if tick <= 1 + 1e-9]
+    if min(values, default=0.0) >= 0:
+        found = [tick for tick in found if tick >= 0]
+    told = {_ticked(tick, chart): tick for tick in reversed(found)}
+    return [(tick, text) for text, tick in reversed(told.items())]
+
+
+def _with_room(chart: Chart, scale: Scale, size: float, most: int) -> list[tuple[float, str]]:
+    """The ticks of an axis along which texts stand: as many as have room."""
+    marked: list[tuple[float, str]] = []
+    for count in range(most, 1, -1):
+        marked = _marked(chart, scale, count)
+        apart = min((scale.at(b) - scale.at(a) for (a, _), (b, _) in pairwise(marked)), default=0.0)
+        if widest([text for _, text in marked], size) + 8 <= apart:
+            break
+    return marked
+
+
+def _ticked(value: float, chart: Chart) -> str:
+    if chart.kind == "share":
+        return show(round(value, 6), "share")
+    return compact(round(value, 9), chart.currency if chart.kind == "money" else "")
+
+
+def _months(scale: Scale, most: int) -> list[tuple[float, str]]:
+    """The beginnings of months within a scale of days, as many as `most`."""
+    first, last = (date.fromordinal(DAY_ZERO + round(end)) for end in (scale.low, scale.high))
+    count = (last.year - first.year) * 12 + last.month - first.month
+    step = next((step for step in STEPS if count / step <= most), STEPS[-1])
+    begun = (divmod(first.year * 12 + first.month + at, 12) for at in range(0, max(1, count), step))
+    marked = [(day_number(date(year, month + 1, 1)), f"{MONTHS[month]} {year}") for year, month in begun]
+    return [each for each in marked if scale.low <= each[0] <= scale.high]
+
+
+def _reach(chart: Chart) -> list[float]:
+    """The values that the value axis has to hold."""
+    drawn = values_of(chart)
+    if chart.form == "waterfall":
+        bands = [end for each in chart.series for ends in (each.low, each.high) for end in ends if end is not None]
+        return [*bands, *(end for span in spans(chart) for end in span)]
+    bars = [series for series in chart.series if series.mark in BAR_MARKS]
+    if chart.form == "stacked":
+        columns = list(zip(*(series.values for series in bars), strict=True))
+        sums = [sum(value for value in each if value and (value > 0) == up) for each in columns for up in (True, False)]
+        drawn = [
+            *sums,
+            *(value for one in chart.series if one not in bars for value in one.values if value is not None),
+        ]
+    if chart.start is not None:
+        return [*drawn, chart.start]
+    apart = not bars and chart.form == "bars" and chart.kind == "money" and min(drawn, default=0.0) > 0
+    return drawn if apart else [*drawn, 0.0]
+
+
+# --- names and the key ---------------------------------------------------------------------------
+
+
+def _named(chart: Chart, room: float) -> Chart:
+    """The chart with the series that have a value, their names cut to what a key has room for."""
+    kept = [each for each in chart.series if any(value is not None for value in each.values)]
+    told = fitting_names([each.name for each in kept], 26 if room < NARROW else 40)
+    renaming = dict(zip((each.name for each in kept), told, strict=True))
+    series = tuple(replace(each, name=renaming[each.name]) for each in kept)
+    return replace(chart, series=series, categories=tuple(map(clean, chart.categories)))
+
+
+def _key(canvas: Canvas, chart: Chart, room: float) -> float:
+    """The key in as many lines as it takes, above the drawing, where it hides nothing; where the drawing begins."""
+    told = len(chart.series) > 1 or chart.behind or any(each.low for each in chart.series)
+    x, y, size = 2.0, 11.0, SIZE if room >= NARROW else SMALL
+    if not told:
+        return GAP_ABOVE
+    for each in [*chart.series, *([None] if chart.behind else [])]:
+        name = each.name if each else chart.behind
+        long = 20 + wide(name, size)
+        if x > 2 and x + long > room:
+            x, y = 2.0, y + 14
+        if each:
+            sample(canvas, each, x, y - 3.5, upright=not _lies(chart, room))
+        else:
+            canvas.box((x, y - 8), (x + 14, y + 1), color(BACKGROUND), ' fill-opacity="0.45"')
+        canvas.words(x + 19, y, [name], size, "start")
+        x += long + 13
+    return y + GAP_ABOVE + 4
+
+
+def _lies(chart: Chart, room: float) -> bool:
+    """Whether bars lie: those made to, and those whose names or numbers have no room where they would stand."""
+    if chart.form == "bars" or chart.x_kind or any(each.mark in LINE_MARKS for each in chart.series):
+        return chart.form == "bars"
+    slot = 0.88 * room / max(1, len(chart.categories))
+    told = texts(chart) if chart.form == "waterfall" else []
+    return _name_size(chart, slot) is None or widest(told, SMALLEST + 0.5) > slot
+
+
+def _name_size(chart: Chart, slot: float) -> float | None:
+    """The largest letters in which every name has room below its column in three lines, no word broken."""
+    words = [word for name in chart.categories for word in name.split()]
+    for size in (SIZE, SMALL, SMALLEST + 0.5):
+        most = max((len(_wrapped(name, size, slot)) for name in chart.categories), default=0)
+        if widest(words, size) <= slot and most <= 3:
+            return size
+    return None
+
+
+def _wrapped(name: str, size: float, slot: float) -> list[str]:
+    """A name in lines; what stands in brackets at its end stays together where it can."""
+    room, (first, bracket, rest) = 0.97 * slot / POINTS, name.partition(" (")
+    whole = lines(name, size, room)
+    if len(whole) == 1 or not bracket or width(f"({rest}", size) > room:
+        return whole
+    return [*lines(first, size, room), f"({rest}"]
+
+
+def _standing(canvas: Canvas, chart: Chart, room: float, top: float) -> float:
+    """Columns, or lines, above the names of their categories; where the drawing ends."""
+    narrow, reach = room < NARROW, _reach(chart)
+    bottom, size = top + (138 if narrow else 168), SMALL if narrow else SIZE
+    above = 14.0 if all(each.mark in BAR_MARKS for each in chart.series) else 6.0
+    values = scale_of(reach, bottom, top, 6.0 if chart.start is not None or min(reach, default=0.0) < 0 else 0.0, above)
+    marked = _marked(chart, values, 5)
+    left, right = 8 + widest([text for _, text in marked], size), room - 3
+    slot = (right - left) / max(1, len(chart.categories))
+    placed = Field(False, values, left + slot / 2, slot)
+    if chart.behind:
+        begin, end = (placed.at(place, 0.0)[0] for place in chart.reach)
+        canvas.box((begin, top), (end, bottom), color(BACKGROUND), ' fill-opacity="0.45"')
+    for tick, text in marked:
+        canvas.line([(left, values.at(tick)), (right, values.at(tick))], color("grid"), 0.8)
+        canvas.words(left - 5, values.at(tick) + 3.4, [text], size, "end")
+    ground = values.at(chart.start or 0.0)
+    canvas.line([(left, ground), (right, ground)], color("edge"), 0.8)
+    draw_series(canvas, chart, placed, labelled=labelled_standing(chart, slot))
+    return _names_below(canvas, chart, placed, bottom, room)
+
+
+def _names_below(canvas: Canvas, chart: Chart, placed: Field, bottom: float, room: float) -> float:
+    """The names of the categories below them: of an ordered kind as many as have room, of others all."""
+    y = bottom + 13
+    if chart.x_kind:
+        size = SIZE if room >= NARROW else SMALL
+        told = [name.split() if chart.x_kind == "month" else [name] for name in chart.categories]
+        wide = widest([parts[0] for parts in told if parts], size) + 6
+        step = next((step for step in STEPS if step * placed.slot >= wide), STEPS[-1])
+        last: list[str] = []
+        for place in range(0, len(told), step):
+            shown = [told[place][0], *(told[place][1:] if told[place][1:] != last else [])]
+            canvas.words(placed.at(place, 0.0)[0], y, shown, size)
+            last = told[place][1:]
+        deepest = max(map(len, told), default=1)
+    else:
+        fitted = _name_size(chart, placed.slot)
+        size = fitted or SMALLEST
+        told = [
+            _wrapped(name if fitted else cut(name, size, placed.slot / POINTS, 3), size, placed.slot)
+            for name in chart.categories
+        ]
+        for place, parts in enumerate(told):
+            canvas.words(placed.at(place, 0.0)[0], y, parts, size)
+        deepest = max(map(len, told), default=1)
+    end = y + (deepest - 1) * size * LEADING
+    if chart.x_title:
+        end += 14
+        canvas.words(room / 2, end, [cut(chart.x_title, SIZE, (room - 8) / POINTS, 1)], SIZE)
+    return end + 6
+
+
+def _lying(canvas: Canvas, chart: Chart, room: float, top: float) -> float:
+    """Bars beside their names, one below the other; where the drawing ends."""
+    size, count, reach = SIZE if room >= NARROW else SMALL, max(1, len(chart.categories)), _reach(chart)
+    slot = 34.0 if side_by_side(chart) else 24.0 if count <= 8 else 20.0
+    told = _names_beside(chart.categories, NAMES * room, size, 2 if slot >= 24 else 1)
+    left, right, bottom = 8 + widest((part for name in told for part in name), size), room - 6, top + slot * count
+    labelled, ground = labelled_lying(chart, right - left), chart.start or 0.0
+    after = 8 + widest(texts(chart), SMALL) if labelled or few(chart) else 8.0
+    back = min(reach, default=0.0) < ground
+    before = 0.0 if ground in reach and not back else after if labelled and back and chart.form != "waterfall" else 8.0
+    values = scale_of(reach, left, right, before, after)
+    for tick, text in _with_room(chart, values, size, 5):
+        canvas.line([(values.at(tick), top), (values.at(tick), bottom)], color("grid"), 0.8)
+        canvas.words(min(values.at(tick), room - wide(text, size) / 2), bottom + 13, [text], size)
+    for place, name in enumerate(told):
+        y = top + slot * (place + 0.5) + 3.4 - (len(name) - 1) * size * LEADING / 2
+        canvas.words(left - 5, y, name, size, "end")
+    canvas.line([(left, bottom), (right, bottom)], color("edge"), 0.8)
+    if values.low <= ground <= values.high and any(each.mark in BAR_MARKS for each in chart.series):
+        canvas.line([(values.at(ground), top), (values.at(ground), bottom)], color("edge"), 0.8)
+    draw_series(canvas, chart, Field(True, values, top + slot / 2, slot), labelled=labelled)
+    if chart.x_title and chart.form == "waterfall":
+        bottom += 14
+        canvas.words(room / 2, bottom + 13, [cut(chart.x_title, size, (room - 8) / POINTS, 1)], size)
+    return bottom + 19
+
+
+def _names_beside(categories: Sequence[str], room: float, size: float, most: int) -> list[list[str]]:
+    """Names beside lying bars in at most `most` lines, cut so that different ones still read differently."""
+    for letters in range(min(LONGEST_NAME, max(map(len, categories), default=1)), 8, -1):
+        told = fitting_names(categories, letters)
+        wrapped = [_wrapped(name, size, room) for name in told]
+        if (
+            max(map(len, wrapped), default=1) <= most
+            and widest((w for name in told for w in name.split()), size) <= room
+        ):
+            return wrapped
+    return [[name] for name in fitting_names(categories, 8)]
+
+
+def _points(canvas: Canvas, chart: Chart, room: float, top: float) -> float:
+    """Points along two axes of numbers; where the drawing ends."""
+    narrow = room < NARROW
+    bottom, size = top + (138 if narrow else 168), SIZE if not narrow else SMALL
+    y = scale_of(_reach(chart), bottom, top, 0.0, 8.0)
+    marked = _marked(chart, y, 5)
+    left, right = 8 + widest([text for _, text in marked], size), room - 6
+    places = [place for each in chart.series for place in each.x if place is not None]
+    if chart.x_kind == "share":  # to the next tenth: while a slider moves, the axis stays
+        places = [floor(10 * min(places, default=0.0)) / 10, ceil(10 * max(places, default=1.0)) / 10]
+    x = scale_of(places, left, right, 16.0, 16.0)
+    told = tuple(replace(each, values=each.x) for each in chart.series)
+    for tick, text in marked:
+        canvas.line([(left, y.at(tick)), (right, y.at(tick))], color("grid"), 0.8)
+        canvas.words(left - 5, y.at(tick) + 3.4, [text], size, "end")
+    canvas.line([(left, bottom), (right, bottom)], color("edge"), 0.8)
+    for tick, text in _with_room(replace(chart, kind=chart.x_kind, series=told), x, size, 8):
+        canvas.words(x.at(tick), bottom + 13, [text], size)
+    canvas.words((left + right) / 2, bottom + 27, [chart.x_title], size)
+    draw_series(canvas, chart, Field(False, y, x.at(x.low) - x.low * x.unit, x.unit), labelled=False)
+    return bottom + 34
