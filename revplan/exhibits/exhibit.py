@@ -122,7 +122,7 @@ class Exhibit:
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         return {
-            "text/plain": self.message if self.kind == "chart" else terminal(self),
+            "text/plain": terminal(self),
             "text/html": page_html(self),
             MIMETYPE: raw(self),
         }

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from revplan.cli import _parser
+from revplan.cli.commands import _parser
 from revplan.crm.mapping import CrmFile
 from revplan.plan.file import plan_schema
 
