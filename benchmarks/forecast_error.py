@@ -20,7 +20,7 @@ import numpy as np
 from companies import BUILDING, HELD_OUT, company, history, world
 from revplan.errors import DataError
 from revplan.history.backtest import MODEL, Origin, replayed
-from revplan.history.records import History, known_by, read_export
+from revplan.history.records import History, read_export
 from revplan.history.scores import Told
 from scipy.stats import poisson
 
@@ -81,8 +81,8 @@ source: leads.origin
             encoding="utf-8",
         )
         export = read_export(crm)
-        latest = known_by(export)
-        return [replayed(known_by(export, day), months, latest) for day in days]
+        latest = export.on()
+        return [replayed(export.on(day), months, latest) for day in days]
 
 
 def five_stages(kind: str, first: int, companies: int) -> Iterator[Origin]:

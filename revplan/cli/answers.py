@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 from ruamel.yaml import YAML
 
-from revplan.crm.records import History, read_records
+from revplan.crm.records import History, read_export, read_records
 from revplan.exhibits import annual_commit, confidence, rates, realism, record, side_by_side
 from revplan.exhibits.exhibit import Exhibit, rows_of, terminal, text
 from revplan.funnel.commit import Progress
@@ -103,7 +103,8 @@ def estimates(crm: Path, as_of: date | None, out: Path | None) -> Answer:
     """Estimated transitions of the records `crm` names; written to `out` as a plan takes them."""
     if out is not None:
         check_file(out)
-    book = HistoryBook(crm=crm, history=read_records(crm, as_of))
+    export = read_export(crm)
+    book = HistoryBook(export=export, history=export.on(as_of))
     if out is not None:
         written(out, rates_yaml(book.history, book.estimates, book.warnings))
     told = f"Rates as of {book.history.as_of}, from {counted(len(book.history.records), 'record')}."
@@ -162,7 +163,7 @@ def outlook(crm: Path, as_of: date | None, months: int, by_source: bool, tell: T
 
 def replay(crm: Path, span: tuple[date, date], every: Every, months: int, tell: Told | None = None) -> Answer:
     """Replays of the forecast against what came, beside the three baselines."""
-    done = backtest(crm, span, every, months, tell)
+    done = backtest(read_export(crm), span, every, months, tell)
     tables = [show(done, target) for target in done.scores for show in (rates.replays, rates.scores_of)]
     return backtest_answer(done), [*tables, rates.replayed_by_source(done)]
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from revplan.crm.cells import ImportLine
 from revplan.crm.moments import last_day
-from revplan.crm.records import History, known_by, read_export, silence, stale
+from revplan.crm.records import History, read_export, silence, stale
 from revplan.ground.formats import show
 
 READ, ASIDE, KEPT = "rows read", "set aside: ", "kept"
@@ -30,7 +30,7 @@ def check_crm(path: Path, as_of: date | None = None, today: date | None = None) 
     """
     export = read_export(path)
     counted_to = as_of or min(today or date.today(), last_day(export.raw.events))
-    history, usual = known_by(export, counted_to), as_of or known_by(export).as_of
+    history, usual = export.on(counted_to), as_of or export.on().as_of
     notes = [text for text in (silence(history), stale(history)) if text]
     if usual != counted_to:
         notes.append(

@@ -69,16 +69,31 @@ def read_records(crm_path: str | Path, as_of: date | None = None) -> History:
     """
     name = shown(Path(crm_path).name)
     with told_of(DataError, name, "look for days, amounts or labels of an odd form in the files it names"):
-        return known_by(read_export(crm_path), as_of)
+        return _read_export(Path(crm_path)).on(as_of)
 
 
 @dataclass(frozen=True, eq=False)
 class Export:
-    """The files of a CRM, read; what they knew on any day is a view of them (`known_by`)."""
+    """The files of a CRM, read once: what they knew on any day is a view of them."""
 
     tables: Tables
     raw: Raw
     details: Details
+
+    @property
+    def last_day(self) -> date:
+        """The last day they know of, or the last on which records still came in."""
+        return last_usual_day(self.raw.events)
+
+    def on(self, as_of: date | None = None) -> History:
+        """The history as known at the end of `as_of`, or of the last day it knows of.
+
+        Raises
+        ------
+        DataError
+            If no record can be used.
+        """
+        return _known_by(self, as_of)
 
 
 def read_export(crm_path: str | Path) -> Export:
@@ -89,7 +104,13 @@ def read_export(crm_path: str | Path) -> Export:
     DataError
         If a file is at fault (each fault with its line), or no row has a day.
     """
-    tables = read_tables(read_crm_file(Path(crm_path)))
+    name = shown(Path(crm_path).name)
+    with told_of(DataError, name, "look for days, amounts or labels of an odd form in the files it names"):
+        return _read_export(Path(crm_path))
+
+
+def _read_export(crm_path: Path) -> Export:
+    tables = read_tables(read_crm_file(crm_path))
     raw = read_events(tables)
     details = _details(tables, raw)
     raw = replace(raw, events=raw.events.where(~details.left_out[raw.events.record]))
@@ -98,16 +119,9 @@ def read_export(crm_path: str | Path) -> Export:
     return Export(tables, raw, details)
 
 
-def known_by(export: Export, as_of: date | None = None) -> History:
-    """The history in `export` as known at the end of `as_of`, or of the last day it knows of.
-
-    Raises
-    ------
-    DataError
-        If no record can be used.
-    """
+def _known_by(export: Export, as_of: date | None) -> History:
     tables, raw, details = export.tables, export.raw, export.details
-    day = as_of or last_usual_day(raw.events)
+    day = as_of or export.last_day
     stages = tables.source.crm.stage_ids()
     written, moments = _moments(raw, day, stages, details.columns["source"], tables.source.crm.outcome)
     if not moments.used.any():

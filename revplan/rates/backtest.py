@@ -24,14 +24,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from scipy.special import betaincinv
 
-from revplan.crm.records import Export, History, known_by, read_export
+from revplan.crm.records import Export, History
 from revplan.ground.calendar import MONTH_DAYS
 from revplan.ground.errors import DataError
 from revplan.rates.expected import mean_deal, month_ends, months_before
@@ -249,7 +248,7 @@ class Backtest:
     warnings: tuple[str, ...]
 
 
-def backtest(crm: Path, span: tuple[date, date], every: Every, months: int, tell: Tell | None = None) -> Backtest:
+def backtest(export: Export, span: tuple[date, date], every: Every, months: int, tell: Tell | None = None) -> Backtest:
     """Forecasts of `months` months made on days from `span[0]` to `span[1]`, held against what came.
 
     Raises
@@ -257,8 +256,7 @@ def backtest(crm: Path, span: tuple[date, date], every: Every, months: int, tell
     DataError
         If the span is turned round, no day in it can be replayed, or the records are at fault.
     """
-    export = read_export(crm)
-    latest = known_by(export)
+    latest = export.on()
     days = _days(span, every, months, latest)
     origins, skipped = [], []
     for number, day in enumerate(days):
@@ -294,7 +292,7 @@ def _days(span: tuple[date, date], every: Every, months: int, latest: History) -
 
 
 def _origin(export: Export, day: date, months: int, latest: History) -> Origin:
-    history = known_by(export, day)
+    history = export.on(day)
     forecast = forecast_wins(history, months)
     spells = spells_of(history)
     wins = _wins(history, latest, forecast.ends[-1])

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from revplan.crm.records import EVERY, History, read_records
+from revplan.crm.records import EVERY, Export, History, read_export
 from revplan.ground.calendar import MONTHS_PER_QUARTER, months_label
 from revplan.ground.errors import DataError, PlanError, shown
 from revplan.ground.tables import conform, empty
@@ -29,7 +29,7 @@ QUARTER_MONTHS = 3
 class HistoryBook:
     """The records behind a plan as known on a day; each table is made when it is first asked for."""
 
-    crm: Path
+    export: Export
     history: History
     months: int = QUARTER_MONTHS
     """Months the forecast looks ahead."""
@@ -99,7 +99,7 @@ class HistoryBook:
         """The forecast replayed at the quarter ends of the last 16 months; None where none can be replayed."""
         last = self.history.as_of
         try:
-            return backtest(self.crm, (last - timedelta(days=REPLAYED_DAYS), last), "month", self.months)
+            return backtest(self.export, (last - timedelta(days=REPLAYED_DAYS), last), "month", self.months)
         except DataError:
             return None
 
@@ -131,8 +131,8 @@ def open_history(plan_path: str | Path, as_of: str = "", months: int = QUARTER_M
         day = date.fromisoformat(as_of) if as_of else plan.plan_date - timedelta(days=1)
     except ValueError:
         raise PlanError.at("as_of", f"got {shown(as_of)!r}; write the last day known as 2026-09-30") from None
-    crm = path.parent / plan.history.leads
-    return HistoryBook(crm=crm, history=read_records(crm, day), months=months, name=plan.name, currency=plan.currency)
+    export = read_export(path.parent / plan.history.leads)
+    return HistoryBook(export=export, history=export.on(day), months=months, name=plan.name, currency=plan.currency)
 
 
 def _curve(cohort: str, rows: pd.DataFrame, as_of: date) -> pd.DataFrame:

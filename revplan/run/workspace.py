@@ -15,7 +15,7 @@ import pandas as pd
 
 from revplan.crm.draft import draft_yaml, drafted, flow
 from revplan.crm.file import crm_schema
-from revplan.crm.records import History, known_by, read_export
+from revplan.crm.records import History, read_export
 from revplan.ground.errors import PlanError, ReportError, RevplanError, shown
 from revplan.ground.files import scratch_folder
 from revplan.ground.formats import SYMBOLS
@@ -113,7 +113,7 @@ def _counted(text: str, exports: Sequence[Path], names: Sequence[str], made: Pat
         text = text.replace(f"path: {flow(name)}", f"path: {flow(os.path.relpath(path.resolve(), made.resolve()))}")
     tried = made / CRM
     tried.write_text(text, encoding="utf-8")
-    history = known_by(read_export(tried))
+    history = read_export(tried).on()
     entered = history.stage_history.groupby("stage").size()
     counts = ", ".join(f"{stage} {int(entered.get(stage, 0)):,}" for stage in history.stages)
     lost = int(history.records["lost_on"].notna().sum())

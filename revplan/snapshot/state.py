@@ -6,7 +6,7 @@ What the records show of a running year: entries by stage, and how many of a coh
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from revplan.crm.mapping import in_spelling_of
-from revplan.crm.records import EVERY, History, read_records
+from revplan.crm.records import EVERY, Export, History, read_export
 from revplan.funnel.funnel import HORIZON
 from revplan.funnel.pipeline import OpenGroup
 from revplan.funnel.year import CellName, Known
@@ -59,24 +59,62 @@ def read_history(plan: Plan, folder: Path) -> Records | None:
     DataError
         If the CRM file or its data are at fault, or its stages are not the plan's.
     """
+    snapshots = read_snapshots(plan, folder)
+    return None if snapshots is None else snapshots.before(plan)
+
+
+def read_snapshots(plan: Plan, folder: Path) -> Snapshots | None:
+    """The export that `plan` names, read; None where it names none.
+
+    Raises
+    ------
+    DataError
+        If the CRM file or its data are at fault.
+    """
     if plan.history is None:
         return None
-    history = _spelled(read_records(folder / plan.history.leads, plan.plan_date - timedelta(days=1)), plan)
-    unknown = [stage for stage in history.stages if stage not in plan.stage_ids]
-    if unknown or history.stages[-1] != plan.stage_ids[-1]:
-        raise DataError.at(
-            f"{plan.history.leads}, stages",
-            f"the CRM file has {' - '.join(history.stages)}, the plan {' - '.join(plan.stage_ids)}; "
-            "use the plan's stage ids in the CRM file, the last one included",
+    return Snapshots(read_export(folder / plan.history.leads), plan.history.leads)
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshots:
+    """An export, read once, and what it said of each day a plan asked for: rates of a day are estimated once."""
+
+    export: Export
+    name: str
+    """Of the CRM file, for messages."""
+    taken: dict[tuple[object, ...], Records] = field(default_factory=dict)
+
+    def before(self, plan: Plan) -> Records:
+        """The records as known on the evening before the plan date, in the names of `plan`.
+
+        Raises
+        ------
+        DataError
+            If no record can be used, or their stages are not the plan's.
+        """
+        key = (plan.plan_date, plan.stage_ids, tuple(plan.segments), tuple(plan.sources))  # all that they depend on
+        if key not in self.taken:
+            self.taken[key] = self._taken(plan)
+        return self.taken[key]
+
+    def _taken(self, plan: Plan) -> Records:
+        history = _spelled(self.export.on(plan.plan_date - timedelta(days=1)), plan)
+        unknown = [stage for stage in history.stages if stage not in plan.stage_ids]
+        if unknown or history.stages[-1] != plan.stage_ids[-1]:
+            raise DataError.at(
+                f"{self.name}, stages",
+                f"the CRM file has {' - '.join(history.stages)}, the plan {' - '.join(plan.stage_ids)}; "
+                "use the plan's stage ids in the CRM file, the last one included",
+            )
+        estimates = estimate_transitions(history, history.as_of)
+        return Records(
+            history=history,
+            entries=in_plan(stage_entries(history), plan),
+            open_items=in_plan(open_items(history, history.as_of), plan),
+            losses=loss_incidence(history, history.as_of, estimates, clock_of(history)),
+            estimates=estimates,
         )
-    estimates = estimate_transitions(history, history.as_of)
-    return Records(
-        history=history,
-        entries=in_plan(stage_entries(history), plan),
-        open_items=in_plan(open_items(history, history.as_of), plan),
-        losses=loss_incidence(history, history.as_of, estimates, clock_of(history)),
-        estimates=estimates,
-    )
 
 
 def _spelled(history: History, plan: Plan) -> History:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from revplan.crm.actuals import read_actuals
+from revplan.crm.actuals import Actuals, read_actuals
 from revplan.crm.records import STALE_DAYS, History, last_recorded, stale
 from revplan.funnel.tables import cell_values_table, quarters_table, targets_table
 from revplan.funnel.year import PlannedYear
@@ -21,7 +21,7 @@ from revplan.plan.model import Plan
 from revplan.simulation.scenarios import what_if
 from revplan.simulation.simulate import Simulation, simulate
 from revplan.snapshot.fit import doubts
-from revplan.snapshot.state import Fates, came_flow, fates_of
+from revplan.snapshot.state import Fates, Snapshots, came_flow, fates_of, read_snapshots
 from revplan.tracking import comparison
 from revplan.tracking import landing as standing
 from revplan.tracking import notes as said
@@ -31,6 +31,7 @@ from revplan.tracking import scorecard as movements
 from revplan.tracking import variance as bridging
 from revplan.tracking.comparison import Sides
 from revplan.tracking.held import (
+    Promise,
     day_written,
     in_plan_names,
     last_day_known,
@@ -44,6 +45,20 @@ from revplan.tracking.promise import narrowed, promised_flow
 from revplan.tracking.scorecard import promise_by_source
 
 
+@dataclass(frozen=True, eq=False)
+class YearFiles:
+    """The files of a running year, read once; a book of any day, quarter or segment is a view of them."""
+
+    path: Path
+    """Of the plan, as it was named."""
+    live: Plan
+    """The plan as its file says now."""
+    snapshots: Snapshots | None
+    """Its records by day; None where it names none."""
+    actuals: Actuals | None
+    promise: Promise
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class BoardBook:
     """A plan's year as known on a day; each table is made when it is first asked for."""
@@ -54,6 +69,7 @@ class BoardBook:
     expected: PlannedYear
     """The same with the entries of the expected commit."""
     quarter: Span
+    files: YearFiles
     history: History | None
     """The records as known on the day; None where the plan names none, or nothing can have come yet."""
     actual: pd.DataFrame | None
@@ -326,47 +342,46 @@ def open_board(
         If the records or actuals it names are.
     """
     path = real_path(plan_path)
-    live, folder = read_plan(path), path.parent
-    promise = promised_year(real_path(against or path))
-    promised, of_promise = promise.year, promise.doubts
-    refuse_others(live, promised.plan, segment)
-    actuals = read_actuals(live, folder)
-    actual = None if actuals is None else actuals.table
-    day = day_written(as_of) or last_day_known(live, folder, actual, quarter)
-    records = records_on(live, folder, day) if day >= live.first_month.start_time.date() else None
-    return BoardBook(
-        year=narrowed(promised, segment) if segment else promised,
-        expected=narrowed(promise.expected, segment) if segment else promise.expected,
-        quarter=quarter_span(quarter, live.first_month, day, live.fiscal_year.names),
-        history=None if records is None else in_plan_names(records.history, promised.plan),
-        actual=actual,
-        segment=segment,
-        now=year_from_here(promised, records, day, segment),
-        signed=promise.signed,
-        scale=promise.scale,
-        doubts=tuple(
-            dict.fromkeys((*(() if records else of_promise), *doubts(live, records, actuals, Path(plan_path))))
-        ),
-        read=() if actuals is None else actuals.read,
-    )
+    live = read_plan(path)
+    snapshots = read_snapshots(live, path.parent)
+    promise = promised_year(real_path(against or path), path, live, snapshots)
+    refuse_others(live, promise.year.plan, segment)
+    actuals = read_actuals(live, path.parent)
+    files = YearFiles(Path(plan_path), live, snapshots, actuals, promise)
+    return _book_on(files, quarter, day_written(as_of), segment)
 
 
-def open_before(book: BoardBook, plan_path: str | Path, against: str | Path = "") -> BoardBook | None:
+def open_before(book: BoardBook) -> BoardBook | None:
     """The same year as known on the evening before the quarter of `book`; None where the year had not begun then.
-
-    Parameters
-    ----------
-    book
-        The year as known now.
-    plan_path, against
-        As for `open_board`.
 
     Raises
     ------
-    PlanError, DataError
-        As `open_board`.
+    DataError
+        If the records know nothing of that evening.
     """
     evening = book.quarter.first.start_time.date() - timedelta(days=1)
     if not book.spans or evening < book.plan.first_month.start_time.date():
         return None
-    return open_board(plan_path, as_of=evening, against=against, segment=book.segment)
+    return _book_on(book.files, "", evening, book.segment)
+
+
+def _book_on(files: YearFiles, quarter: str, as_of: date | None, segment: str) -> BoardBook:
+    live, promise, actuals = files.live, files.promise, files.actuals
+    actual = None if actuals is None else actuals.table
+    day = as_of or last_day_known(live, files.snapshots, actual, quarter)
+    records = records_on(live, files.snapshots, day) if day >= live.first_month.start_time.date() else None
+    doubtful = (*(() if records else promise.doubts), *doubts(live, records, actuals, files.path))
+    return BoardBook(
+        year=narrowed(promise.year, segment) if segment else promise.year,
+        expected=narrowed(promise.expected, segment) if segment else promise.expected,
+        quarter=quarter_span(quarter, live.first_month, day, live.fiscal_year.names),
+        files=files,
+        history=None if records is None else in_plan_names(records.history, promise.year.plan),
+        actual=actual,
+        segment=segment,
+        now=year_from_here(promise.year, records, day, segment),
+        signed=promise.signed,
+        scale=promise.scale,
+        doubts=tuple(dict.fromkeys(doubtful)),
+        read=() if actuals is None else actuals.read,
+    )

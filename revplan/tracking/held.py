@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from revplan.crm.records import History, read_records
+from revplan.crm.records import History
 from revplan.funnel.funnel import HORIZON
 from revplan.funnel.year import PlannedYear, plan_year
 from revplan.ground.errors import Fault, PlanError, shown
@@ -20,7 +20,7 @@ from revplan.record.summary import by_line
 from revplan.simulation.signing import ToSign, scaled
 from revplan.simulation.simulate import simulate
 from revplan.snapshot.fit import doubts
-from revplan.snapshot.state import Records, known, read_history, with_history_rates
+from revplan.snapshot.state import Records, Snapshots, known, read_snapshots, with_history_rates
 from revplan.tracking.periods import quarter_span
 from revplan.tracking.promise import narrowed, rest_of_year
 
@@ -56,8 +56,10 @@ class Promise:
     doubts: tuple[str, ...]
 
 
-def promised_year(path: Path) -> Promise:
+def promised_year(path: Path, live_path: Path, live: Plan, snapshots: Snapshots | None) -> Promise:
     """The promise at `path`: what was signed, of a signed folder; what is to be signed, of a plan file.
+
+    `live` is the plan at `live_path`, read, and `snapshots` its records: where it is its own promise nothing is read again.
 
     Raises
     ------
@@ -72,10 +74,12 @@ def promised_year(path: Path) -> Promise:
         record = read_record(path)
         by, day = by_line(record.signature), show(record.signature.on, "date")
         path, signed, scale = record.plan_path, f"signed by {by} on {day}", record.signature.scale
-    plan = read_plan(path)
-    records = read_history(plan, path.parent)
-    doubtful = () if signed else doubts(plan, records, None, path)  # what was signed stands as it was
-    expected = plan_year(with_history_rates(plan, records), known(plan, records))
+    if record is not None or path != live_path:
+        live = read_plan(path)
+        snapshots = read_snapshots(live, path.parent)
+    records = None if snapshots is None else snapshots.before(live)
+    doubtful = () if signed else doubts(live, records, None, path)  # what was signed stands as it was
+    expected = plan_year(with_history_rates(live, records), known(live, records))
     if record is None:
         scale = ToSign(simulate(expected)).scale
     year = scaled(expected, 1.0 if scale is None else scale)
@@ -105,10 +109,10 @@ def refuse_others(live: Plan, promised: Plan, segment: str) -> None:
         raise PlanError(faults)
 
 
-def last_day_known(plan: Plan, folder: Path, actual: pd.DataFrame | None, quarter: str) -> date:
+def last_day_known(plan: Plan, snapshots: Snapshots | None, actual: pd.DataFrame | None, quarter: str) -> date:
     """The last day that records or actuals know, or the last one of the quarter if that is earlier."""
-    if plan.history is not None:
-        last = read_records(folder / plan.history.leads).as_of
+    if snapshots is not None:
+        last = snapshots.export.last_day
     elif actual is not None and len(actual):
         last = actual["month"].max().end_time.date()
     else:
@@ -118,9 +122,11 @@ def last_day_known(plan: Plan, folder: Path, actual: pd.DataFrame | None, quarte
     return min(last, quarter_span(quarter, plan.first_month, last, plan.fiscal_year.names).last.end_time.date())
 
 
-def records_on(plan: Plan, folder: Path, day: date) -> Records | None:
+def records_on(plan: Plan, snapshots: Snapshots | None, day: date) -> Records | None:
     """The records of the plan as known at the end of `day`."""
-    return read_history(plan.model_copy(update={"plan_date": day + timedelta(days=1)}), folder)
+    if snapshots is None:
+        return None
+    return snapshots.before(plan.model_copy(update={"plan_date": day + timedelta(days=1)}))
 
 
 def in_plan_names(history: History, plan: Plan) -> History:

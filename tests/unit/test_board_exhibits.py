@@ -57,7 +57,7 @@ def checked(book: BoardBook, before: BoardBook | None = None) -> list[Exhibit]:
 @pytest.fixture(scope="module")
 def example(q3: BoardBook) -> list[Exhibit]:
     """The example company's third quarter."""
-    return checked(q3, open_before(q3, FY26))
+    return checked(q3, open_before(q3))
 
 
 def test_the_summary_says_what_came_where_it_lands_what_changed_and_what_to_do(example: list[Exhibit]) -> None:

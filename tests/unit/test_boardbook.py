@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable
 from datetime import date
 from functools import partial
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from small_company import ACTUALS, CRM, LEADS, small_book
 
+from revplan.crm import files
 from revplan.exhibits import promised
 from revplan.ground.errors import PlanError
 from revplan.ground.tables import columns, conform
 from revplan.plan.file import read_plan
 from revplan.record.signing import Terms, sign
-from revplan.tracking.book import BoardBook, open_board
+from revplan.snapshot import state
+from revplan.tracking import book as book_module
+from revplan.tracking import held
+from revplan.tracking.book import BoardBook, open_before, open_board
 from revplan.tracking.notes import short_promise
 from revplan.workbook.workbook import open_workbook
 
@@ -452,6 +459,44 @@ def test_against_a_signed_plan(tmp_path: Path, book: BoardBook) -> None:
     assert (new[0] / new[1]).tolist() == pytest.approx([scales[0] / scales[1]] * len(new[0]))
     came = [each.promise_money.set_index(["term", "period"])["came"] for each in (held, signed)]
     pd.testing.assert_series_equal(*came)
+
+
+def calls_of(counted: Counter[str], module: ModuleType, name: str, patched: pytest.MonkeyPatch) -> None:
+    """Has the calls of a module's function counted under its name."""
+    of_old = getattr(module, name)
+
+    def told(*given: Any, **named: Any) -> Any:
+        counted[name] += 1
+        return of_old(*given, **named)
+
+    patched.setattr(module, name, told)
+
+
+def test_a_board_pack_reads_each_file_once_and_estimates_each_day_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The promise on its plan date, the day known and the evening before the quarter: three days of one export."""
+    counted: Counter[str] = Counter()
+    for module, name in (
+        (files, "read_table"),
+        (state, "estimate_transitions"),
+        (held, "plan_year"),
+        (held, "read_plan"),
+        (book_module, "read_plan"),
+        (book_module, "read_actuals"),
+    ):
+        calls_of(counted, module, name, monkeypatch)
+    then = open_before(open_board(FY26, "2026-Q3", END))
+    assert then is not None
+    assert then.as_of == date(2026, 6, 30)
+    assert counted == {"read_table": 1, "estimate_transitions": 3, "plan_year": 1, "read_plan": 1, "read_actuals": 1}
+
+
+def test_the_evening_before_is_the_book_of_that_day(book: BoardBook) -> None:
+    """Seen through the files of a later day or opened on its own: the same tables."""
+    then, alone = open_before(book), open_board(FY26, as_of="2026-06-30")
+    assert then is not None
+    for name in TABLES:
+        pd.testing.assert_frame_equal(getattr(then, name), getattr(alone, name))
+    assert (then.state, then.doubts, then.notes) == (alone.state, alone.doubts, alone.notes)
 
 
 def test_a_promise_of_another_year_or_other_stages_is_refused(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -28,7 +27,7 @@ from revplan.rates.estimates import estimate_transitions, estimate_warnings
 
 
 def book_of(history: History) -> HistoryBook:
-    return HistoryBook(crm=Path(), history=history, name="small")
+    return HistoryBook(export=None, history=history, name="small")  # type: ignore[arg-type]
 
 
 def two_segments(rates_of: dict[str, float], days: dict[str, int], size: int = 400) -> History:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from revplan.crm.records import History, known_by, read_export, read_records, silence
+from revplan.crm.records import History, read_export, read_records, silence
 from revplan.ground.errors import DataError
 
 CRM = """\
@@ -406,7 +406,7 @@ def test_what_an_export_knew_on_a_day_is_a_view_of_it() -> None:
     crm = Path(__file__).parents[2] / "data" / "example" / "crm.yaml"
     export, days = read_export(crm), [date(2026, 6, 30), date(2025, 9, 30), None, date(2026, 6, 30)]
     for day in days:
-        view, alone = known_by(export, day), read_records(crm, day)
+        view, alone = export.on(day), read_records(crm, day)
         pd.testing.assert_frame_equal(view.stage_history, alone.stage_history)
         pd.testing.assert_frame_equal(view.records, alone.records)
         assert (view.as_of, view.report, view.fingerprint) == (alone.as_of, alone.report, alone.fingerprint)

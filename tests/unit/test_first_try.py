@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 
 from revplan.cli import main
-from revplan.crm.records import known_by, read_export
+from revplan.crm.records import read_export
 from revplan.ground.errors import DataError
 
 DEALS = 160
@@ -281,7 +281,7 @@ def test_nine_exports_are_read_at_the_first_try(
     assert found["amount_won"] == pytest.approx(won["amount"].sum())
     rows = sum(each["rows"] for each in found["files"])
     assert rows == found["records"] + sum(each["count"] for each in found["set_aside"])
-    history = known_by(read_export(crm), date(2027, 1, 1))
+    history = read_export(crm).on(date(2027, 1, 1))
     days = history.stage_history.assign(day=history.stage_history["entered_on"].dt.normalize())
     days = days.pivot(index="record", columns="stage", values="day")
     days.index = days.index.str.removeprefix("zcrm_")

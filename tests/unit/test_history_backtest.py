@@ -12,6 +12,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from revplan.cli import main
+from revplan.crm.records import read_export
 from revplan.ground.errors import DataError
 from revplan.plan.parts import Transition
 from revplan.rates.backtest import (
@@ -132,7 +133,7 @@ def crm(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_backtest_says_how_it_did(crm: Path) -> None:
-    done = backtest(crm, (date(2024, 12, 31), date(2025, 12, 31)), "quarter", 3)
+    done = backtest(read_export(crm), (date(2024, 12, 31), date(2025, 12, 31)), "quarter", 3)
     assert [origin.as_of for origin in done.origins] == [date(2024, 12, 31), date(2025, 3, 31), date(2025, 6, 30)]
     answer = backtest_answer(done)
     for target in ("from_known", "with_arrivals"):
@@ -165,7 +166,9 @@ def test_a_replay_knows_no_future(tmp_path: Path) -> None:
             chance, after = same[3 * day + lead]
             return after if chance < (0.3 if day + after < 450 else later) else None
 
-        done = backtest(workspace(folder, wins), (START + timedelta(days=449), date(2025, 12, 31)), "quarter", 3)
+        done = backtest(
+            read_export(workspace(folder, wins)), (START + timedelta(days=449), date(2025, 12, 31)), "quarter", 3
+        )
         told.append(done.origins[0].forecast)
     assert told[0].from_known.wins == told[1].from_known.wins
     assert told[0].with_arrivals.wins == told[1].with_arrivals.wins
@@ -174,7 +177,7 @@ def test_a_replay_knows_no_future(tmp_path: Path) -> None:
 def test_a_better_baseline_is_named_and_offered(tmp_path: Path) -> None:
     """One win on every day of the calendar, whatever came in: nothing beats repeating the last quarter."""
     crm = workspace(tmp_path, lambda day, number: 20 if number == 0 else None, per_day=2)
-    done = backtest(crm, (date(2025, 3, 31), date(2025, 8, 31)), "month", 1)
+    done = backtest(read_export(crm), (date(2025, 3, 31), date(2025, 8, 31)), "month", 1)
     assert done.scores["with_arrivals"]["repeat"].wape < 0.05
     name, says = done.better["with_arrivals"]
     assert name in {"repeat", "cohort_lag"}
@@ -193,11 +196,11 @@ def test_a_better_baseline_is_named_and_offered(tmp_path: Path) -> None:
 )
 def test_a_backtest_that_cannot_be_is_refused(crm: Path, first: str, last: str, months: int, message: str) -> None:
     with pytest.raises(DataError, match=message):
-        backtest(crm, (date.fromisoformat(first), date.fromisoformat(last)), "quarter", months)
+        backtest(read_export(crm), (date.fromisoformat(first), date.fromisoformat(last)), "quarter", months)
 
 
 def test_days_that_cannot_be_replayed_are_named(crm: Path) -> None:
-    done = backtest(crm, (date(2023, 12, 31), date(2024, 12, 31)), "quarter", 3)
+    done = backtest(read_export(crm), (date(2023, 12, 31), date(2024, 12, 31)), "quarter", 3)
     assert done.origins[0].as_of == date(2024, 3, 31)
     assert done.warnings[0].startswith("2023-12-31 is left out: ")
 
@@ -293,7 +296,7 @@ source: leads.origin
 """,
         encoding="utf-8",
     )
-    done = backtest(path, (date(2018, 1, 31), date(2018, 4, 30)), "month", 1)
+    done = backtest(read_export(path), (date(2018, 1, 31), date(2018, 4, 30)), "month", 1)
     assert len(done.origins) == 3
     known = done.scores["from_known"]
     assert known[MODEL].wape < 0.15
