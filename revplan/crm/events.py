@@ -11,7 +11,7 @@ import pandas as pd
 
 from revplan.crm.cells import Cells, Findings, ImportLine, Parsed, counted, stripped
 from revplan.crm.file import did_you_mean
-from revplan.crm.files import CHANGES, Rows, Tables, per_record, usable_rows, without_fraction
+from revplan.crm.files import CHANGES, Rows, Tables, labelled, per_record, usable_rows, whole
 from revplan.crm.mapping import RECORDS, Entered, HistoryCrm, WideCrm, crm_labels, file_of, plain
 from revplan.crm.mapping import column_of as column_in
 from revplan.ground.errors import DataError, Fault, shown
@@ -40,7 +40,8 @@ class Events:
         return Events(*(np.concatenate(pair) for pair in pairs))
 
 
-NO_EVENTS = Events(np.array([], dtype=int), np.array([], dtype=int), np.array([], dtype="datetime64[us]"))
+NUMBER, STAGE = np.int32, np.int8  # of a record, and of a stage
+NO_EVENTS = Events(np.array([], dtype=NUMBER), np.array([], dtype=STAGE), np.array([], dtype="datetime64[us]"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +92,7 @@ def _with_column(raw: Raw, tables: Tables, stage: int, entered: Entered) -> Raw:
     moments, found = _moments(tables, file, entered)
     at = per_record(Parsed(moments, found), raw.rows[file], raw.records, NEVER)
     record = np.flatnonzero(~np.isnat(at))
-    events = Events(record, np.full(len(record), stage), at[record])
+    events = Events(record.astype(NUMBER), np.full(len(record), stage, dtype=STAGE), at[record])
     return replace(raw, events=raw.events + events, found=raw.found + found)
 
 
@@ -117,8 +118,13 @@ def _moments(tables: Tables, file: str, entered: Entered) -> tuple[np.ndarray, F
 def _of_changes(tables: Tables, crm: HistoryCrm) -> Raw:
     rows = {RECORDS: usable_rows(tables, RECORDS)} if crm.records else {}
     log = _log(tables, crm, rows)
-    records = rows[RECORDS].ids if rows else pd.Index(pd.unique(log.ids), dtype=object)
-    events = Events(records.get_indexer(pd.Index(log.ids, dtype=object)), log.stages, log.at)
+    if rows:
+        records = rows[RECORDS].ids
+        numbers = records.get_indexer(pd.Index(log.ids, dtype=object))
+    else:
+        numbers, different = pd.factorize(log.ids)
+        records = pd.Index(different, dtype=object)
+    events = Events(numbers.astype(NUMBER), log.stages, log.at)
     found = sum((each.found for each in rows.values()), Findings()) + log.found
     raw = Raw(records, events, rows, found, True)
     for number, entered in enumerate(crm.stages.values()):
@@ -137,18 +143,18 @@ class _Log:
 def _log(tables: Tables, crm: HistoryCrm, rows: dict[str, Rows]) -> _Log:
     """The changes that are events; all others are set aside, and counted by the first reason that holds."""
     id_cells, value_cells = tables.cells(CHANGES, crm.id), tables.cells(CHANGES, crm.value)
-    ids, known, _ = stripped(id_cells)
-    ids = [without_fraction(text) for text in ids]
+    texts, known, _ = stripped(id_cells)
+    ids = whole(texts).objects()
     moments = tables.days(CHANGES, crm.at)
     stages, stage_found = _stages(crm, value_cells)
     stage_found += _never_met(tables, crm, value_cells, stages)
-    records = rows[RECORDS].ids if rows else pd.Index(ids, dtype=object)
+    strange = ~pd.Index(ids, dtype=object).isin(rows[RECORDS].ids) if rows else np.zeros(len(ids), dtype=bool)
     aside = [
         ("no id", ~known, value_cells),
         ("another field", ~_of_field(tables, crm), value_cells),
         ("a value that is no stage", stages == NO_STAGE, value_cells),
         ("no date", np.isnat(moments.values), id_cells),
-        ("no record of that id", ~pd.Index(ids, dtype=object).isin(records), id_cells),
+        ("no record of that id", strange, id_cells),
     ]
     kept = ~np.logical_or.reduce([rows for _, rows, _ in aside])
     read = Findings(lines=tables.tables[CHANGES].report(id_cells.file))
@@ -156,9 +162,9 @@ def _log(tables: Tables, crm: HistoryCrm, rows: dict[str, Rows]) -> _Log:
     found += Findings(lines=(ImportLine(id_cells.file, "rows kept", int(kept.sum())),))
     found += moments.found + stage_found
     of_stage = ~np.logical_or.reduce([rows for _, rows, _ in aside[:2]])
-    values = [value_cells.texts[row] for row in np.flatnonzero(of_stage).tolist()]
-    found += _snapshots(id_cells.file, np.array(ids, dtype=object)[of_stage], moments.values[of_stage], values)
-    return _Log(np.array(ids, dtype=object)[kept], stages[kept], moments.values[kept], found)
+    values = value_cells.coded.objects()[of_stage]
+    found += _snapshots(id_cells.file, ids[of_stage], moments.values[of_stage], values)
+    return _Log(ids[kept], stages[kept], moments.values[kept], found)
 
 
 def _stages(crm: HistoryCrm, cells: Cells) -> tuple[np.ndarray, Findings]:
@@ -167,11 +173,16 @@ def _stages(crm: HistoryCrm, cells: Cells) -> tuple[np.ndarray, Findings]:
     exact = {label: stage_numbers[stage] for stage, each in crm_labels(crm).items() for label in each}
     exact |= dict.fromkeys(crm.lost or (), LOST)
     loose = {plain(label): number for label, number in exact.items()}
-    numbers = np.array([loose.get(plain(text), NO_STAGE) for text in cells.texts], dtype=int)
-    inexact = [row for row in np.flatnonzero(numbers != NO_STAGE).tolist() if cells.texts[row].strip() not in exact]
-    example = shown(cells.texts[inexact[0]]) if inexact else ""
+    texts = cells.coded
+    meant = [loose.get(plain(text), NO_STAGE) for text in texts.different]
+    loosely = [
+        number != NO_STAGE and text.strip() not in exact for number, text in zip(meant, texts.different, strict=True)
+    ]
+    inexact = np.flatnonzero(texts.of_rows(np.array(loosely, dtype=bool)))
+    example = shown(texts[int(inexact[0])]) if len(inexact) else ""
     part = f"{cells.file}, {shown(cells.column)}"
-    return numbers, counted(part, "values matched despite case or spacing", len(inexact), example)
+    found = counted(part, "values matched despite case or spacing", len(inexact), example)
+    return texts.of_rows(np.array(meant, dtype=STAGE)), found
 
 
 def _never_met(tables: Tables, crm: HistoryCrm, cells: Cells, numbers: np.ndarray) -> Findings:
@@ -180,11 +191,14 @@ def _never_met(tables: Tables, crm: HistoryCrm, cells: Cells, numbers: np.ndarra
     A log may begin after the first stage, and nothing may have come as far as the last ones yet.
     """
     furthest, labelled = int(numbers.max(initial=LOST)), crm_labels(crm)
-    texts = [cells.texts[row].strip() for row in np.flatnonzero(_of_field(tables, crm)).tolist()]
+    faults: list[Fault] = []
+    unmet = [number for number, stage in enumerate(crm.stages) if stage in labelled and not (numbers == number).any()]
+    if not unmet:
+        return Findings()
+    texts = map(str.strip, cells.coded.objects()[_of_field(tables, crm)].tolist())
     strange = [text for text, _ in Counter(texts).most_common() if text]
-    faults = []
     for number, stage in enumerate(crm.stages):
-        if stage not in labelled or (numbers == number).any():
+        if number not in unmet:
             continue
         hint = did_you_mean(labelled[stage][0], strange)
         if 0 < number < furthest or "did you mean" in hint:
@@ -200,8 +214,7 @@ def _of_field(tables: Tables, crm: HistoryCrm) -> np.ndarray:
     if crm.field is None:
         return np.ones(len(tables.tables[CHANGES].lines), dtype=bool)
     wanted = {plain(label) for label in crm.is_ or ()}
-    texts = tables.cells(CHANGES, crm.field).texts
-    return np.array([plain(text) in wanted for text in texts], dtype=bool)
+    return labelled(tables.cells(CHANGES, crm.field), wanted)
 
 
 def _set_aside(aside: list[tuple[str, np.ndarray, Cells]]) -> Findings:
@@ -216,9 +229,10 @@ def _set_aside(aside: list[tuple[str, np.ndarray, Cells]]) -> Findings:
     return found
 
 
-def _snapshots(part: str, ids: np.ndarray, at: np.ndarray, values: Sequence[str]) -> Findings:
+def _snapshots(part: str, ids: np.ndarray, at: np.ndarray, values: Sequence[str] | np.ndarray) -> Findings:
     """A log with a row for every record and period, most of which change nothing: snapshots, not changes."""
-    rows = pd.DataFrame({"id": ids, "day": at.astype("datetime64[D]"), "value": list(values)})
+    numbers = {"id": pd.factorize(ids)[0], "value": pd.factorize(np.array(values, dtype=object))[0]}
+    rows = pd.DataFrame({**numbers, "day": at.astype("datetime64[D]")})
     rows = rows[rows["day"].notna()].sort_values(["id", "day"], kind="stable")
     again = rows["id"].eq(rows["id"].shift())
     same = again & rows["value"].eq(rows["value"].shift())

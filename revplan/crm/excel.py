@@ -4,36 +4,18 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime, time
-from decimal import Decimal
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
-from revplan.crm.cells import first_faults
+from revplan.crm.cells import Texts, as_text, first_faults
 from revplan.crm.separated import TextTable, filled_down, framed, header_faults
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.files import UNPACKED_MB, content_of, megabytes, within_limits
 
-LONGEST_WHOLE = 1_000_000_000_000_000  # up to here a fraction holds whole numbers exactly
 LAST_ROW = 1_048_576  # of a sheet in Excel; a file that names a later row is damaged or made to be endless
-
-
-def as_text(value: Any) -> str:
-    """A value of a typed table as the text it would be in a CSV file: days as 2018-01-31."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < LONGEST_WHOLE else str(value)
-    if isinstance(value, datetime):
-        return value.date().isoformat() if value.timetz() == time() else value.isoformat(sep=" ")
-    return value.isoformat() if isinstance(value, date | time) else str(value)
 
 
 def read_excel(path: Path, sheet: str | None, header_row: int | None = None) -> TextTable:
@@ -65,7 +47,7 @@ def read_excel(path: Path, sheet: str | None, header_row: int | None = None) -> 
     first = next((number for number, text in enumerate(header) if text), 0)
     labelled, grouped = filled_down([row[first:] for row in padded], framing)
     padded = [[*row[:first], *rest] for row, rest in zip(padded, labelled, strict=True)]
-    columns = dict(zip(header, zip(*padded, strict=True), strict=True))
+    columns = dict(zip(header, map(Texts.of, zip(*padded, strict=True)), strict=True))
     lines = [number for number, _ in table]
     blank = (filled[-1][0] - head_line) - (len(filled) - 1 - framing.head)
     how = f"Excel, sheet {shown(name)}"

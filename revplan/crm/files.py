@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,7 +10,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from revplan.crm.cells import Cells, Findings, ImportLine, Parsed, amounts, counted, days, labels, stripped
+from revplan.crm.cells import (
+    Cells,
+    Findings,
+    ImportLine,
+    Parsed,
+    Texts,
+    amounts,
+    counted,
+    days,
+    labels,
+    stripped,
+)
 from revplan.crm.file import CrmSource, did_you_mean
 from revplan.crm.mapping import (
     EVERY_COLUMN,
@@ -64,8 +75,7 @@ class Tables:
     def is_one_of(self, file: str, column: str, labels: Iterable[str]) -> np.ndarray:
         """Which rows of a file have one of `labels` in a column."""
         wanted = set().union(*(meanings_of(label) for label in labels))
-        texts = pd.Series(self.tables[file].cells(column), dtype=object)
-        return texts.map({text: plain(text) in wanted for text in texts.unique()}).to_numpy(dtype=bool)
+        return labelled(self.cells(file, column), wanted)
 
     def left_out(self, file: str) -> list[tuple[str, np.ndarray]]:
         """Why rows of a file do not count, as `only` and `except` ask, and which; each column in turn."""
@@ -90,6 +100,13 @@ class Tables:
         file = file_of(column)
         name = column_of(column)
         return amounts(self.cells(file, name), self._declared("decimal", file, name), self.tables[file].separator)
+
+
+def labelled(cells: Cells, wanted: Collection[str]) -> np.ndarray:
+    """Which rows hold one of the labels `wanted`, which are written plainly."""
+    texts = cells.coded
+    found = (plain(text) in wanted for text in texts.different)
+    return texts.of_rows(np.fromiter(found, dtype=bool, count=len(texts.different)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,7 +209,7 @@ def usable_rows(tables: Tables, file: str, among: pd.Index | None = None) -> Row
     """
     cells = tables.cells(file, tables.entry(file).id or "")
     texts, known, _ = stripped(cells)
-    texts = [without_fraction(text) for text in texts]
+    texts = whole(texts)
     ids, shared = _record_ids(tables, file, texts, among)
     found = Findings(lines=tables.tables[file].report(file or cells.file))
     aside = partial(_aside, file or cells.file, cells)
@@ -201,12 +218,13 @@ def usable_rows(tables: Tables, file: str, among: pd.Index | None = None) -> Row
         found += aside(why, known & rows)
         known = known & ~rows
     again = np.zeros(len(ids), dtype=bool)
-    again[known] = (ids if tables.entry(file).split else pd.Index(texts, dtype=object))[known].duplicated()
+    own = ids if tables.entry(file).split or tables.entry(file).via is None else pd.Index(texts.objects(), dtype=object)
+    again[known] = (own if known.all() else own[known]).duplicated()
     strange = known & ~again & ~ids.isin(among) if among is not None else np.zeros(len(ids), dtype=bool)
     usable = np.flatnonzero(known & ~again & ~strange)
     found += aside("id seen before", again) + aside("no record of that id", strange)
     found += Findings(lines=(ImportLine(file or cells.file, "rows kept", len(usable)),)) + shared
-    return Rows(ids[usable], usable, found)
+    return Rows(ids if len(usable) == len(ids) else ids[usable], usable, found)
 
 
 def without_fraction(text: str) -> str:
@@ -214,7 +232,12 @@ def without_fraction(text: str) -> str:
     return text[:-2] if text.endswith(".0") and text[:-2].isdigit() else text
 
 
-def _record_ids(tables: Tables, file: str, texts: list[str], among: pd.Index | None) -> tuple[pd.Index, Findings]:
+def whole(texts: Texts) -> Texts:
+    """Ids without the fraction that programs write behind whole numbers."""
+    return Texts([without_fraction(text) for text in texts.different], texts.codes)
+
+
+def _record_ids(tables: Tables, file: str, texts: Texts, among: pd.Index | None) -> tuple[pd.Index, Findings]:
     """The ids of the records that rows belong to: the rows' own, or those of the records that name them in a column.
 
     A row that several records name, or that names several, is the first one's: a deal counts once.
@@ -225,8 +248,8 @@ def _record_ids(tables: Tables, file: str, texts: list[str], among: pd.Index | N
     main = file_of(via)
     named, known, _ = stripped(tables.cells(main, column_of(via)))
     records, _, _ = stripped(tables.cells(main, tables.entry(main).id or ""))
-    named, records = ([without_fraction(text) for text in each] for each in (named, records))
-    first = ~pd.Index(records, dtype=object).duplicated()  # other rows of a record are set aside
+    named, records = whole(named), whole(records)
+    first = ~pd.Index(records.objects(), dtype=object).duplicated()  # other rows of a record are set aside
     record_of: dict[str, str] = {}
     again: list[str] = []
     for name, record, here in zip(named, records, known & first, strict=True):
@@ -237,10 +260,10 @@ def _record_ids(tables: Tables, file: str, texts: list[str], among: pd.Index | N
     return pd.Index([record_of.get(text, "") for text in texts], dtype=object), shared
 
 
-def _first_ids(file: str, texts: list[str], split: str | None, among: pd.Index | None) -> tuple[pd.Index, Findings]:
+def _first_ids(file: str, texts: Texts, split: str | None, among: pd.Index | None) -> tuple[pd.Index, Findings]:
     """The first id of each cell that is a record's, where cells hold several."""
     if split is None:
-        return pd.Index(texts, dtype=object), Findings()
+        return pd.Index(texts.objects(), dtype=object), Findings()
     cells = [[part.strip() for part in text.split(split) if part.strip()] or [text] for text in texts]
     ids = [next((each for each in cell if among is not None and each in among), cell[0]) for cell in cells]
     several = [text for text, cell in zip(texts, cells, strict=True) if len(cell) > 1]
@@ -257,6 +280,8 @@ def _aside(part: str, cells: Cells, why: str, rows: np.ndarray) -> Findings:
 
 def per_record(parsed: Parsed, rows: Rows, records: pd.Index, missing: object) -> np.ndarray:
     """The values of a file's rows in the order of `records`; `missing` where a record has no row."""
+    if rows.ids is records:
+        return parsed.values[rows.positions]
     where = rows.ids.get_indexer(records)
     values = np.append(parsed.values[rows.positions], np.array([missing], dtype=parsed.values.dtype))
     return values[where]  # -1, no row, is the value appended last

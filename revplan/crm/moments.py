@@ -74,22 +74,28 @@ def records_missing(came: np.ndarray, until: np.datetime64) -> float:
 
 def _last(events: Events) -> np.datetime64:
     """The last moment, typing errors left out."""
-    at = np.sort(events.at)
-    usual = at[int(0.999 * (len(at) - 1))]
-    return at[at <= usual + FAR_AHEAD][-1] if len(at) >= MANY else at[-1]
+    at, place = events.at, int(0.999 * (len(events.at) - 1))
+    if len(at) < MANY:
+        return at.max()
+    usual = np.partition(at.astype("int64"), place)[place].astype(at.dtype)
+    return at[at <= usual + FAR_AHEAD].max()
 
 
 def _came_in(events: Events) -> np.ndarray:
     """The first moment of each record that has entered a stage."""
     rows = events.stage != LOST
-    order = np.lexsort((events.at[rows], events.record[rows]))
-    record, at = events.record[rows][order], events.at[rows][order]
-    return at[np.append(True, record[1:] != record[:-1])] if len(at) else events.at[:1]
+    if not rows.any():
+        return events.at[:1]
+    first = np.full(int(events.record.max()) + 1, np.iinfo(np.int64).max)
+    np.minimum.at(first, events.record[rows], events.at[rows].astype("int64"))
+    return first[first < np.iinfo(np.int64).max].astype(events.at.dtype)
 
 
 def known_on(events: Events, as_of: date, stages: Sequence[str]) -> tuple[Events, Findings]:
     """The events entered by the end of `as_of`; the later ones are counted by stage."""
     later = events.at >= np.datetime64(as_of) + DAY
+    if not later.any():
+        return events, Findings()
     numbers, counts = np.unique(events.stage[later], return_counts=True)
     names = [*stages, "lost"]  # LOST, -1, is the last
     found = Findings()
@@ -127,8 +133,10 @@ def first_moments(events: Events, records: int, stages: int, found: Findings) ->
     """The first entry into every stage, and the first loss."""
     never = np.iinfo(np.int64).max
     first = np.full((records, stages + 1), never)
-    np.minimum.at(first, (events.record, events.stage), events.at.astype("int64"))  # LOST, -1, is the last column
-    moments = np.where(first == never, NEVER, first.astype("datetime64[us]"))
+    place = events.record.astype("int64") * (stages + 1) + events.stage % (stages + 1)  # LOST, -1, is the last column
+    np.minimum.at(first.reshape(-1), place, events.at.astype("int64"))
+    first[first == never] = NEVER.astype("int64")
+    moments = first.view(NEVER.dtype)
     return Moments(moments[:, :-1], moments[:, -1], found)
 
 

@@ -1,4 +1,4 @@
-"""Parquet and DuckDB files, and queries against a warehouse, as text cells.
+"""Parquet and DuckDB files, and queries against a warehouse, as cells: days and fractions as they are, all else as text.
 
 Nothing a file or query says can write, or read another file: connections are read-only, what is not
 one SELECT is refused, DuckDB may not leave the database it opened, and PostgreSQL is asked which functions
@@ -11,18 +11,30 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from revplan.crm.excel import as_text, read_excel
+import numpy as np
+
+from revplan.crm.cells import Column, Texts, Written, as_text
+from revplan.crm.excel import read_excel
 from revplan.crm.mapping import Location
 from revplan.crm.separated import TextTable, header_faults, read_csv
 from revplan.ground.errors import DataError, shown
 from revplan.ground.extras import check_installed
-from revplan.ground.files import MEMORY_MB, ROWS, SECONDS, stopped_in_time, told_of, within_limits, within_memory
+from revplan.ground.files import (
+    MEMORY_MB,
+    ROWS,
+    SECONDS,
+    refuse_beyond_limits,
+    stopped_in_time,
+    told_of,
+    within_limits,
+    within_memory,
+)
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -30,6 +42,9 @@ if TYPE_CHECKING:
 
 CHUNK = 1 << 20
 FETCHED = 10_000  # rows taken from an engine at a time
+VECTORS = 50  # of 2,048 rows each that are taken from DuckDB at a time
+ZONED = "TIMESTAMP WITH TIME ZONE"
+MOMENTS = ("DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", ZONED)
 DAMAGED = (RuntimeError, ValueError, MemoryError)  # what else DuckDB raises: over bytes that are no text, out of memory
 POSTGRESQL = ("postgresql", "postgres")
 ENVIRONMENT = "env:"
@@ -113,21 +128,31 @@ def _of_duckdb(
             described = connection.execute(f"SELECT * FROM {source} LIMIT 0").description or []
             header = tuple(str(each[0]) for each in described)
             chosen = [(each[0], str(each[1])) for each in described if wanted(each[0])]
-            texts = ", ".join(_text_of(column, kind) for column, kind in chosen) or "''"
+            asked = ", ".join(f"{_cell(*each)} AS c{number}" for number, each in enumerate(chosen)) or "'' AS c0"
             with within_memory():
-                answer = connection.execute(f"SELECT {texts} FROM {source} LIMIT {ROWS.value + 1}")
-                rows = list(within_limits(_fetched(answer), name))
+                answer = connection.execute(f"SELECT {asked} FROM {source} LIMIT {ROWS.value + 1}")
+                rows, cells = _columns(answer, name, [kind == ZONED for _, kind in chosen] or [False])
         except (duckdb.Error, *DAMAGED) as fault:
             raise DataError.at(name, _because(fault, is_late())) from None
-    _refuse_faulty(name, header, len(rows))
-    cells = list(zip(*rows, strict=True)) if rows else []
+    _refuse_faulty(name, header, rows)
     columns = {column: cells[number] for number, (column, _) in enumerate(chosen)}
-    return TextTable(name, header, columns, range(1, len(rows) + 1), how, 0, _digest(path), unit="row")
+    return TextTable(name, header, columns, range(1, rows + 1), how, 0, _digest(path), unit="row")
 
 
-def _fetched(answer: DuckDBPyConnection) -> Iterator[tuple[str, ...]]:
-    while rows := answer.fetchmany(FETCHED):
-        yield from rows
+def _columns(answer: DuckDBPyConnection, name: str, zoned: list[bool]) -> tuple[int, list[Texts]]:
+    """The rows of an answer, counted, and its columns, of which some are `zoned`: texts, or the values of a typed one."""
+    width, rows = len(zoned), 0
+    texts, values = [Column() for _ in zoned], [list[np.ndarray]() for _ in zoned]
+    while len(chunk := answer.fetch_df_chunk(VECTORS)):
+        rows += len(chunk)
+        refuse_beyond_limits(rows, rows * width, name)
+        for number, column in enumerate(chunk):
+            if chunk[column].dtype.kind in "Mf":
+                values[number].append(chunk[column].to_numpy())
+            else:
+                texts[number].add(chunk[column].to_numpy(dtype=object))
+    typed = [Written(np.concatenate(each), zone) if each else None for each, zone in zip(values, zoned, strict=True)]
+    return rows, [column.texts() if each is None else Texts(each) for each, column in zip(typed, texts, strict=True)]
 
 
 def _because(fault: Exception, late: bool) -> str:
@@ -144,15 +169,13 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _text_of(column: str, kind: str) -> str:
-    """SQL that gives a column as text; whole numbers stored as fractions without a fraction, as ids often are."""
+def _cell(column: str, kind: str) -> str:
+    """SQL that gives a column: days as moments in UTC, fractions as they are, all else as text."""
     name = quoted(column)
-    text = f"coalesce(CAST({name} AS VARCHAR), '')"
-    if kind not in ("DOUBLE", "FLOAT", "NUMBER"):
-        return text
-    whole = f"isfinite({name}) AND {name} = trunc({name}) AND abs({name}) < 1e15"
-    try_double = f"TRY_CAST({name} AS DOUBLE)"
-    return f"CASE WHEN {whole.replace(name, try_double)} THEN CAST(CAST({try_double} AS BIGINT) AS VARCHAR) ELSE {text} END"
+    if kind in MOMENTS:  # a day without end means none, as 9999-12-31 does
+        moment = f"CASE WHEN isfinite({name}) THEN CAST({name} AS TIMESTAMP) ELSE TIMESTAMP '9999-12-31' END"
+        return f"CASE WHEN {name} IS NOT NULL THEN {moment} END"
+    return name if kind == "DOUBLE" else f"coalesce(CAST({name} AS VARCHAR), '')"
 
 
 def _refuse_faulty(name: str, header: Sequence[str], rows: int) -> None:
@@ -202,7 +225,7 @@ def read_query(url: str, sql: str) -> TextTable:
     header, rows = _answer_of_postgresql(address, sql, url)
     _refuse_faulty(f"query at {url}", header, len(rows))
     texts = [tuple(as_text(value) for value in row) for row in rows]
-    columns = dict(zip(header, zip(*texts, strict=True), strict=True))
+    columns = dict(zip(header, map(Texts.of, zip(*texts, strict=True)), strict=True))
     digest = sha256(repr((header, texts)).encode("utf-8", "replace")).hexdigest()
     return TextTable(f"query at {url}", header, columns, range(1, len(rows) + 1), how, 0, digest, unit="row")
 

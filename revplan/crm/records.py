@@ -14,8 +14,8 @@ import pandas as pd
 
 from revplan.crm import warts
 from revplan.crm.cells import UNKNOWN, Findings, ImportLine, Parsed, counted
-from revplan.crm.events import Raw, read_events
-from revplan.crm.file import did_you_mean, read_crm_file
+from revplan.crm.events import NUMBER, Raw, read_events
+from revplan.crm.file import CrmSource, did_you_mean, read_crm_file
 from revplan.crm.files import Tables, per_record, read_tables
 from revplan.crm.mapping import LABELS, MONEY, ORIGINS, CrmFile, Origin, column_of, file_of, tidy
 from revplan.crm.moments import (
@@ -76,9 +76,11 @@ def read_records(crm_path: str | Path, as_of: date | None = None) -> History:
 class Export:
     """The files of a CRM, read once: what they knew on any day is a view of them."""
 
-    tables: Tables
+    source: CrmSource
     raw: Raw
     details: Details
+    fingerprint: str
+    """sha256 of the CRM file and the files it names."""
 
     @property
     def last_day(self) -> date:
@@ -113,25 +115,26 @@ def _read_export(crm_path: Path) -> Export:
     tables = read_tables(read_crm_file(crm_path))
     raw = read_events(tables)
     details = _details(tables, raw)
-    raw = replace(raw, events=raw.events.where(~details.left_out[raw.events.record]))
+    if details.left_out.any():
+        raw = replace(raw, events=raw.events.where(~details.left_out[raw.events.record]))
     if len(raw.events.at) == 0:
-        raise _nothing_usable(tables, raw, "no row has a day on which a stage was entered")
-    return Export(tables, raw, details)
+        raise _nothing_usable(tables.source, raw, "no row has a day on which a stage was entered")
+    return Export(tables.source, raw, details, _fingerprint(tables))
 
 
 def _known_by(export: Export, as_of: date | None) -> History:
-    tables, raw, details = export.tables, export.raw, export.details
+    source, raw, details = export.source, export.raw, export.details
     day = as_of or export.last_day
-    stages = tables.source.crm.stage_ids()
-    written, moments = _moments(raw, day, stages, details.columns["source"], tables.source.crm.outcome)
+    stages = source.crm.stage_ids()
+    written, moments = _moments(raw, day, stages, details.columns["source"], source.crm.outcome)
     if not moments.used.any():
-        raise _nothing_usable(tables, raw, f"no record has entered a stage by {day}")
+        raise _nothing_usable(source, raw, f"no record has entered a stage by {day}")
     return History(
         stages=stages,
         stage_history=_stage_history(raw.records, details.columns, moments, stages),
         records=_records(raw.records, details.columns, moments),
         report=_report(
-            tables.source.found,
+            source.found,
             raw.found,
             details.found,
             moments.found,
@@ -141,7 +144,7 @@ def _known_by(export: Export, as_of: date | None) -> History:
             Findings() if as_of else _no_longer_coming(raw, day),
         ),
         as_of=day,
-        fingerprint=_fingerprint(tables),
+        fingerprint=export.fingerprint,
         currency=details.currency,
     )
 
@@ -165,9 +168,9 @@ def stale(history: History) -> str:
     )
 
 
-def _nothing_usable(tables: Tables, raw: Raw, why: str) -> DataError:
+def _nothing_usable(source: CrmSource, raw: Raw, why: str) -> DataError:
     lines = "; ".join(str(line) for line in raw.found.lines)
-    return DataError([Fault(tables.source.path.name, f"{why}; check its stages ({lines})")])
+    return DataError([Fault(source.path.name, f"{why}; check its stages ({lines})")])
 
 
 def _fingerprint(tables: Tables) -> str:
@@ -209,7 +212,7 @@ def _money_warts(raw: Raw, moments: Moments, details: Details) -> Findings:
 
 def _kept(raw: Raw, moments: Moments, as_of: date, left_out: np.ndarray) -> Findings:
     used, asked = int(moments.used.sum()), len(raw.records) - int(left_out.sum())
-    dateless = asked - len(np.unique(raw.events.record))
+    dateless = asked - int((np.bincount(raw.events.record) > 0).sum())
     example = f"{dateless:,} without any day" if dateless else ""
     found = counted("records", "set aside: no stage entered by the as-of day", asked - used, example)
     silent = (as_of - last_day(raw.events)).days
@@ -460,14 +463,18 @@ def _stage_history(
     ids: pd.Index, columns: dict[str, np.ndarray], moments: Moments, stages: tuple[str, ...]
 ) -> pd.DataFrame:
     """One row per stage entered, records in their order, stages in theirs."""
-    record, stage = np.nonzero(~np.isnat(moments.entered))
+    inside = ~np.isnat(moments.entered)
+    record = np.repeat(np.arange(len(ids), dtype=NUMBER), inside.sum(axis=1))
+    stage = np.nonzero(inside)[1]
+    labels = {name: _labels(columns[name]) for name in ORIGINS}
+    of_stage = pd.Categorical.from_codes(np.arange(len(stages)), list(stages))
+    of_stage = of_stage.set_categories(sorted(stages))
     frame = pd.DataFrame(
         {
-            "record": _text(ids.to_numpy()[record]),
-            "segment": _text(columns["segment"][record]),
-            "source": _text(columns["source"][record]),
-            "stage": _text(np.array(stages, dtype=object)[stage]),
-            "entered_on": moments.entered[record, stage],
+            "record": _named(record, ids),
+            **{name: each.take(record) for name, each in labels.items()},
+            "stage": of_stage.take(stage),
+            "entered_on": moments.entered[inside],
         }
     )
     return conform(frame, "stage_history")
@@ -476,12 +483,19 @@ def _stage_history(
 def _records(ids: pd.Index, columns: dict[str, np.ndarray], moments: Moments) -> pd.DataFrame:
     used = moments.used
     numbers = {"amount": np.full(len(ids), np.nan)} | {key: columns[key] for key in MONEY if key in columns}
-    labels = {key: _text(columns[key][used]) for key in (*ORIGINS, *LABELS) if key in columns}
-    frame = pd.DataFrame({"record": _text(ids.to_numpy()[used]), **labels})
+    labels = {key: _labels(columns[key][used]) for key in (*ORIGINS, *LABELS) if key in columns}
+    frame = pd.DataFrame({"record": _named(np.flatnonzero(used), ids), **labels})
     for key, values in numbers.items():
         frame[key] = values[used]
     return conform(frame.assign(lost_on=moments.lost[used]), "records")
 
 
-def _text(values: np.ndarray) -> pd.Series:
-    return pd.Series(values, dtype="str")
+def _named(record: np.ndarray, ids: pd.Index) -> pd.Categorical:
+    """Records by their number, with their ids for names: a million texts take the room of numbers."""
+    return pd.Categorical.from_codes(record, dtype=pd.CategoricalDtype(ids), validate=False)
+
+
+def _labels(values: np.ndarray) -> pd.Categorical:
+    """Labels as numbers of their different ones, which are in their order."""
+    codes, different = pd.factorize(values, sort=True)
+    return pd.Categorical.from_codes(codes, pd.Index(different, dtype="str"), validate=False)

@@ -10,14 +10,14 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
-from itertools import islice, pairwise
+from itertools import chain, islice, pairwise
 from pathlib import Path
 
-from revplan.crm.cells import ImportLine, first_faults
+from revplan.crm.cells import ImportLine, Texts, first_faults
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.files import COLUMNS, content_of, within_limits
 
@@ -35,6 +35,7 @@ NOT_TEXT = {
     b"\x1f\x8b": "a gzip file",
 }
 LINE = re.compile(r"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+")
+PIECE = 1 << 20  # characters that are cut into lines at once
 LONGEST_HEADER = 100_000  # characters looked at for the separator
 MARKUP = re.compile(r"\s*<(!doctype|html|head|body|table|meta|\?xml|!--)", re.IGNORECASE)
 NAMED_SEPARATOR = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)  # the first line Excel writes in some countries
@@ -46,7 +47,7 @@ class TextTable:
 
     name: str
     header: tuple[str, ...]
-    columns: Mapping[str, Sequence[str]]
+    columns: Mapping[str, Texts]
     """The cells by column, top to bottom; of a database only the columns asked for."""
     lines: Sequence[int]
     """The line of the file, or the row of the table, each row begins on."""
@@ -62,7 +63,7 @@ class TextTable:
     aside: tuple[ImportLine, ...] = ()
     """Rows that are no records, such as titles, totals and footers: why, how many, the first; and labels filled down."""
 
-    def cells(self, column: str) -> Sequence[str]:
+    def cells(self, column: str) -> Texts:
         """The cells of `column`, top to bottom."""
         return self.columns[column]
 
@@ -197,7 +198,7 @@ def read_csv(
     if faults:
         raise DataError(faults)
     rows, grouped = filled_down(rows, framing)
-    columns = dict(zip(header, zip(*rows, strict=True), strict=True))
+    columns = dict(zip(header, map(Texts.of, zip(*rows, strict=True)), strict=True))
     how = f"{encoding}, separated by {SEPARATORS[separator]}"
     digest, aside = sha256(raw).hexdigest(), (*framing.aside, *grouped)
     return TextTable(path.name, header, columns, lines, how, blank, digest, separator, aside=aside)
@@ -309,16 +310,31 @@ def _records(text: str, separator: str, name: str, first_line: int) -> tuple[lis
 
 
 def _lines(text: str, separator: str, name: str, first_line: int) -> Iterator[str]:
-    """The lines of `text`, one at a time: a copy of the whole would take four times its memory.
+    """The lines of `text`, a piece at a time: a copy of the whole would take four times its memory.
 
     A line with more separators than a table has columns is refused before it becomes a list.
     """
-    most = COLUMNS.value
-    for number, found in enumerate(LINE.finditer(text), start=first_line):
-        line = found[0]
-        if len(line) > most and line.count(separator) >= most:
-            raise DataError.at(f"{name} line {number}", COLUMNS.refusal("has more than"))
-        yield line
+    return chain.from_iterable(_pieces(text, separator, name, first_line))
+
+
+def _pieces(text: str, separator: str, name: str, first_line: int) -> Iterator[Iterable[str]]:
+    most, start = COLUMNS.value, 0
+    while start < len(text):
+        end = _line_end(text, start)
+        if max(map(len, text[start:end].split("\n"))) > most:
+            for line in LINE.finditer(text, start, end):
+                if line.end() - line.start() > most and line[0].count(separator) >= most:
+                    number = first_line + sum(1 for _ in LINE.finditer(text, 0, line.start()))
+                    raise DataError.at(f"{name} line {number}", COLUMNS.refusal("has more than"))
+        yield io.StringIO(text[start:end], newline="")
+        start = end
+
+
+def _line_end(text: str, start: int) -> int:
+    """Where the last line ends that begins within a piece; in a file without line feeds the piece is all of it."""
+    last = text.rfind("\n", start, start + PIECE) if start + PIECE < len(text) else len(text) - 1
+    last = last if last >= 0 else text.find("\n", start + PIECE)
+    return last + 1 if last >= 0 else len(text)
 
 
 def _quote_fault(error: csv.Error) -> str:

@@ -167,7 +167,9 @@ def zombies(moments: Moments, as_of: date) -> Findings:
 
 def losses_on_the_last_day(lost: np.ndarray, what: str = "lost") -> Findings:
     """Many more losses on the last day than on any other: the day of the export, not of the losses."""
-    days, counts = np.unique(lost[~np.isnat(lost)].astype("datetime64[D]"), return_counts=True)
+    ends = lost[~np.isnat(lost)].astype("datetime64[D]").astype(int)
+    every = np.bincount(ends - ends.min(initial=0)) if len(ends) else np.zeros(0, dtype=int)
+    days, counts = (np.flatnonzero(every) + ends.min(initial=0)).astype("datetime64[D]"), every[every > 0]
     usual = int(counts[:-1].max(initial=0))
     if len(days) < 2 or counts[-1] < max(FEW / 2, BUSIEST * usual):
         return Findings()
@@ -180,11 +182,14 @@ def one_instant(raw: Moments, stages: Sequence[str]) -> Findings:
     found = Findings()
     for number, stage in enumerate(stages):
         at = raw.entered[:, number][~np.isnat(raw.entered[:, number])]
-        moments, counts = np.unique(at, return_counts=True)
-        if len(at) >= FEW and counts.max() > MOST * len(at):
-            moment = str(moments[counts.argmax()]).replace("T", " ").removesuffix(".000000")
+        if len(at) < FEW:
+            continue
+        middle = np.partition(at.astype("int64"), len(at) // 2)[len(at) // 2]  # what most have, the middle one has
+        same = int((at.astype("int64") == middle).sum())
+        if same > MOST * len(at):
+            moment = str(middle.astype(at.dtype)).replace("T", " ").removesuffix(".000000")
             what = f"entered at one and the same moment of {len(at):,}; a snapshot or a migration, not history"
-            found += counted(stage, what, counts.max(), moment)
+            found += counted(stage, what, same, moment)
     dated = (~np.isnat(raw.entered)).sum(axis=1) >= 2
     times = (raw.entered != raw.entered.astype("datetime64[D]")) & ~np.isnat(raw.entered)
     equal = dated & times.any(axis=1) & (np.fmin.reduce(raw.entered, axis=1) == np.fmax.reduce(raw.entered, axis=1))

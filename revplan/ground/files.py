@@ -174,14 +174,27 @@ def within_limits(rows: Iterable[Cells], name: str, most_rows: int | None = None
     most_cells = CELLS.value
     for number, row in enumerate(rows, start=1):
         cells += len(row)
-        if number > limit or (most_rows is not None and number > most_rows):
-            what = ROWS.refusal("has more than") if number > limit else f"has more than {most_rows:,} rows"
-            raise DataError.at(name, what)
-        if cells > most_cells:
-            raise DataError.at(name, CELLS.refusal("has more than"))
+        if most_rows is not None and limit >= number > most_rows:
+            raise DataError.at(name, f"has more than {most_rows:,} rows")
+        if number > limit or cells > most_cells:
+            refuse_beyond_limits(number, cells, name)
         if number % LOOK_EVERY == 0 and time.monotonic() > deadline:
             raise DataError.at(name, SECONDS.refusal("takes longer to read than"))
         yield row
+
+
+def refuse_beyond_limits(rows: int, cells: int, name: str) -> None:
+    """Nothing, where a table called `name` of so many rows and cells is within the limits.
+
+    Raises
+    ------
+    DataError
+        If it is not.
+    """
+    if rows > ROWS.value:
+        raise DataError.at(name, ROWS.refusal("has more than"))
+    if cells > CELLS.value:
+        raise DataError.at(name, CELLS.refusal("has more than"))
 
 
 @contextmanager

@@ -195,7 +195,7 @@ def estimate_warnings(history: History, estimates: pd.DataFrame) -> tuple[str, .
     steps = [
         line
         for pair in pairwise(history.stages)
-        for line in _warnings(pair, rows.get(pair), started, day, _earlier(history, pair, rows.get(pair)))
+        for line in _warnings(pair, rows.get(pair), started, day, _earlier(history, pair, rows.get(pair), started))
     ]
     return tuple(
         filter(None, (stale(history) or silence(history), *load_notes(history), *closing_notes(history), *steps))
@@ -347,9 +347,9 @@ def _drift_columns(found: Drift | None) -> dict[str, float]:
 # --- for readers and plans -----------------------------------------------------------------------
 
 
-def _earlier(history: History, pair: tuple[str, str], row: dict | None) -> int:
+def _earlier(history: History, pair: tuple[str, str], row: dict | None, started: pd.Series) -> int:
     """Conversions on file from before the day outcomes count from: too few to say that they were recorded then."""
-    if row is None:
+    if row is None or row["recorded_from"] <= started[pair[0]]:
         return 0
     start, end = (history.stage_history[history.stage_history["stage"] == stage] for stage in pair)
     came = end.loc[end["record"].isin(start["record"]), "entered_on"]

@@ -260,7 +260,12 @@ def entered_stage(spells: Spells, stage: int) -> Entered:
     delay = np.where(end < NEVER, end - start, -1)
     gone = spells.lost[inside]
     lost = np.where((end == NEVER) & (gone < NEVER), np.maximum(gone - start, 0), -1)
-    return Entered(spells.cell[inside], spells.day - start, delay, lost, spells.amount[inside])
+    days = (
+        (np.int32(spells.day) - start).astype(np.int32),
+        delay.astype(np.int32),
+        lost.astype(np.int32),
+    )  # half the room
+    return Entered(spells.cell[inside].astype(np.int32), *days, spells.amount[inside])
 
 
 def parts_of(

@@ -43,6 +43,8 @@ class Spells:
 
     def known_on(self, day: int) -> Spells:
         """What of it was known at the end of `day`; records not yet entered stay, without any stage."""
+        if day == self.day:
+            return self
         entered = np.where(self.entered > day, NEVER, self.entered)
         return replace(self, day=day, entered=entered, lost=np.where(self.lost > day, NEVER, self.lost))
 
@@ -83,7 +85,7 @@ def spells_of(history: History) -> Spells:
     stage = pd.Categorical(rows["stage"], history.stages).codes
     entered = np.full((len(names), len(history.stages)), NEVER, dtype=np.int64)
     entered[record, stage] = _days(rows["entered_on"])
-    first = np.unique(record, return_index=True)[1]
+    first = np.flatnonzero(np.diff(np.maximum.accumulate(record), prepend=-1))  # they are numbered as they come
     cell, cells = _cells(rows.iloc[first])
     lost, amount = _details(history, pd.Index(names))
     return Spells(history.stages, day_number(history.as_of), entered, lost, cell, cells, amount)

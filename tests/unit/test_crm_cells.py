@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from revplan.crm.cells import Cells, Parsed, amounts, days, labels
+from revplan.crm.cells import Cells, Column, Parsed, amounts, days, labels
 
 
 def column(*texts: str) -> Cells:
@@ -226,3 +226,25 @@ def test_amounts_in_thousands_are_told() -> None:
 def test_missing_labels_are_unknown() -> None:
     parsed = labels(column(" paid search ", "", "Select", "NA"))
     assert parsed.values.tolist() == ["paid search", "unknown", "unknown", "NA"]
+
+
+@pytest.mark.parametrize("share", [1, 3, 50])
+def test_a_column_put_together_in_pieces_is_the_column(share: int) -> None:
+    """Whether most texts differ, as ids do, or few do: the rows are those that came, in their order."""
+    texts = [f"t{number // share}" for number in range(100)]
+    made = Column()
+    for start in range(0, 100, 9):
+        made.add(np.array(texts[start : start + 9], dtype=object))
+    column_made = made.texts()
+    assert [*column_made] == [column_made[row] for row in range(100)] == texts
+    assert column_made[10:12] == texts[10:12]
+    assert column_made.objects().tolist() == texts
+    assert len(column_made.different) == (100 if share == 1 else len(set(texts)))
+
+
+def test_a_text_is_parsed_once_however_many_rows_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    monkeypatch.setattr("revplan.crm.cells._month_as_number", lambda text: seen.append(text) or text)
+    parsed = days(column(*["2026-01-05", "2026-01-06"] * 50))
+    assert seen == ["2026-01-05", "2026-01-06"]
+    assert parsed.values.astype("datetime64[D]").astype(str).tolist() == ["2026-01-05", "2026-01-06"] * 50

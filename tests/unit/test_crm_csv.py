@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from revplan.crm.separated import read_csv
+from revplan.crm import separated
+from revplan.crm.separated import TextTable, read_csv
 from revplan.ground.errors import DataError
 
 
@@ -20,6 +21,11 @@ def faults(tmp_path: Path, content: bytes | str) -> list[str]:
     with pytest.raises(DataError) as caught:
         read_csv(written(tmp_path, content))
     return [str(fault) for fault in caught.value.faults]
+
+
+def rows_of(table: TextTable) -> list[tuple[str, ...]]:
+    """The header and the rows below it."""
+    return [table.header, *zip(*(table.cells(column) for column in table.header), strict=True)]
 
 
 TEXT = "id,name\n1,Müller\n2,Ørsted\n"
@@ -41,7 +47,7 @@ def test_encoding_is_found_and_told(tmp_path: Path, raw: bytes, encoding: str) -
     table = read_csv(written(tmp_path, raw))
     assert table.how == f"{encoding}, separated by comma"
     assert table.header == ("id", "name")
-    assert table.cells("name") == ("Müller", "Ørsted")
+    assert [*table.cells("name")] == ["Müller", "Ørsted"]
     assert encoding in table.report("leads")[0].example
 
 
@@ -53,13 +59,13 @@ def test_separator_is_found_in_the_header(tmp_path: Path, separator: str) -> Non
 
 def test_a_first_line_may_name_the_separator(tmp_path: Path) -> None:
     table = read_csv(written(tmp_path, "sep=;\r\nid;day\r\n1;2\r\n"))
-    assert (table.separator, table.columns, table.lines) == (";", {"id": ("1",), "day": ("2",)}, [3])
+    assert (table.separator, rows_of(table), [*table.lines]) == (";", [("id", "day"), ("1", "2")], [3])
 
 
 def test_lines_are_those_of_the_file_also_after_cells_of_several_lines(tmp_path: Path) -> None:
     table = read_csv(written(tmp_path, 'id,note\n1,"two\nlines"\n\n2,x\n,\n3,y\n'))
-    assert table.columns == {"id": ("1", "2", "3"), "note": ("two\nlines", "x", "y")}
-    assert table.lines == [2, 5, 7]
+    assert rows_of(table) == [("id", "note"), ("1", "two\nlines"), ("2", "x"), ("3", "y")]
+    assert [*table.lines] == [2, 5, 7]
     assert table.blank == 2  # line 4 is empty, line 6 holds a lone separator
     assert [(line.what, line.count) for line in table.report("leads")] == [
         ("rows read", 5),
@@ -69,10 +75,8 @@ def test_lines_are_those_of_the_file_also_after_cells_of_several_lines(tmp_path:
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
 def test_any_line_ending_is_read(tmp_path: Path, ending: str) -> None:
-    assert read_csv(written(tmp_path, ending.join(["a,b", "1,2", "3,4", ""]))).columns == {
-        "a": ("1", "3"),
-        "b": ("2", "4"),
-    }
+    table = read_csv(written(tmp_path, ending.join(["a,b", "1,2", "3,4", ""])))
+    assert rows_of(table) == [("a", "b"), ("1", "2"), ("3", "4")]
 
 
 @pytest.mark.parametrize(
@@ -142,7 +146,7 @@ Confidential
 
 def test_titles_totals_and_footers_are_no_records(tmp_path: Path) -> None:
     table = read_csv(written(tmp_path, REPORT))
-    assert table.columns["id"] == ("1", "2", "3")
+    assert [*table.columns["id"]] == ["1", "2", "3"]
     assert table.lines == [5, 6, 8]
     assert [(line.what, line.count) for line in table.report("deals")] == [
         ("rows read", 10),
@@ -157,7 +161,7 @@ def test_titles_totals_and_footers_are_no_records(tmp_path: Path) -> None:
 def test_a_company_called_total_is_a_record(tmp_path: Path, name: str) -> None:
     rows = f"1,2026-01-01,5,a\n{name},2026-01-02,6,b\n3,2026-01-03,7,c\n"
     table = read_csv(written(tmp_path, f"company,created,amount,note\n{rows}"))
-    assert table.columns["company"] == ("1", name, "3")
+    assert [*table.columns["company"]] == ["1", name, "3"]
     assert table.aside == ()
 
 
@@ -171,5 +175,20 @@ def test_the_header_can_be_named(tmp_path: Path) -> None:
 def test_labels_of_groups_are_filled_down(tmp_path: Path) -> None:
     text = "owner,id,created,amount\nAnn,1,2026-01-01,5\n,2,2026-01-02,6\n,3,2026-01-02,6\nSubtotal,,,17\nBob,4,2026-01-03,7\n,5,2026-01-03,7\n,6,2026-01-03,7\nTotal,,,38\n"
     table = read_csv(written(tmp_path, text))
-    assert table.columns["owner"] == ("Ann", "Ann", "Ann", "Bob", "Bob", "Bob")
+    assert [*table.columns["owner"]] == ["Ann", "Ann", "Ann", "Bob", "Bob", "Bob"]
     assert [line.what for line in table.aside] == ["set aside: rows of totals", "labels of groups filled down"]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 1000])
+def test_a_file_cut_into_pieces_is_the_file(size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pieces of a few characters: blank rows, cells of several lines and odd rows keep their lines."""
+    monkeypatch.setattr(separated, "PIECE", size)
+    table = read_csv(written(tmp_path, '\n \n,\nid,note\n1,"two\r\nlines\nmore"\n\n2,x\r\n,\n3,y\n'))
+    assert rows_of(table) == [("id", "note"), ("1", "two\r\nlines\nmore"), ("2", "x"), ("3", "y")]
+    assert ([*table.lines], table.blank) == ([5, 9, 11], 5)
+    assert [each.partition(":")[0] for each in faults(tmp_path, 'id,note\n1,"a\nb"\n2\n\n3,4,5\n6,7\n')] == [
+        "leads.csv line 4",
+        "leads.csv line 6",
+    ]
+    (fault,) = faults(tmp_path, 'id,note\n1,"a\nb"\n2,3\n4,"5"x\n6,7\n')
+    assert fault.startswith("leads.csv line 5: has text after a closing quote")

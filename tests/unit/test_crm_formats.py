@@ -10,9 +10,10 @@ from typing import Any
 
 import duckdb
 import openpyxl
+import pandas as pd
 import pytest
 
-from revplan.crm.excel import as_text
+from revplan.crm.cells import as_text
 from revplan.crm.records import History, read_records
 from revplan.ground.errors import DataError, ReportError
 
@@ -228,3 +229,58 @@ def test_rows_of_a_sheet_are_counted_as_excel_counts_them(tmp_path: Path) -> Non
 )
 def test_values_as_text(value: object, text: str) -> None:
     assert as_text(value) == text
+
+
+def in_duckdb(folder: Path, rows: str) -> History:
+    """The records of one table, written as SQL rows of id, lead, won and amount."""
+    (folder / "crm.yaml").write_text(
+        "format: wide\nfiles: {leads: {path: crm.duckdb, id: id, date_format: '%d/%m/%Y'}}\n"
+        "stages: {lead: leads.lead, won: leads.won}\namount: leads.amount\n",
+        encoding="utf-8",
+    )
+    with duckdb.connect(str(folder / "crm.duckdb")) as connection:
+        connection.execute("CREATE TABLE leads (id BIGINT, lead DATE, won TIMESTAMPTZ, amount DOUBLE)")
+        connection.execute("SET TimeZone = 'America/New_York'")
+        connection.execute(f"INSERT INTO leads VALUES {rows}")
+    return read_records(folder / "crm.yaml", date(2026, 6, 30))
+
+
+def test_typed_days_and_numbers_stay_what_they_are(tmp_path: Path) -> None:
+    """A declared format is of text: a DATE needs none. A moment counts in UTC, a day without end means none."""
+    rows = "(1, '2026-01-03', TIMESTAMPTZ '2026-01-05 23:30:00-05', 0.1), (2, '2026-01-03', NULL, NULL), (3, 'infinity', NULL, 7)"
+    found = in_duckdb(tmp_path, rows)
+    assert found.stage_history["entered_on"].dt.date.tolist() == [date(2026, 1, 3), date(2026, 1, 6), date(2026, 1, 3)]
+    assert found.records["amount"].tolist() == pytest.approx([0.1, float("nan")], nan_ok=True)
+    assert "crm.duckdb leads, lead: days that mean none, taken as missing: 1 (9999-12-31)" in map(str, found.report)
+
+
+def test_a_typed_value_that_is_none_is_named_as_text(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        in_duckdb(tmp_path, "(1, '1805-01-03', NULL, 2e13), (2, '2026-01-03', NULL, 'inf')")
+    assert [str(each).partition(";")[0] for each in caught.value.faults] == [
+        "crm.duckdb leads row 1, lead: '1805-01-03' is not a date written as %d/%m/%Y"
+    ]
+    (tmp_path / "crm.duckdb").unlink()
+    with pytest.raises(DataError) as caught:
+        in_duckdb(tmp_path, "(1, '2026-01-03', NULL, 2e13), (2, '2026-01-03', NULL, 'inf')")
+    assert [str(each).partition(";")[0] for each in caught.value.faults] == [
+        "crm.duckdb leads row 1, amount: '20000000000000' is not an amount like 1,200.50 up to 1e12",
+        "crm.duckdb leads row 2, amount: 'inf' is not an amount like 1,200.50 up to 1e12",
+    ]
+
+
+@pytest.mark.parametrize("rows", [1, 50, 3000])
+def test_the_same_log_as_text_and_as_parquet_is_one_history(rows: int, tmp_path: Path) -> None:
+    """Ids that repeat or not, few days or many: however a column is kept, the records are the same."""
+    query = (
+        f"SELECT 'r' || (i % {max(rows // 2, 1)}) AS id, DATE '2025-01-01' + CAST(i % 400 AS INT) AS lead, "
+        "CASE WHEN i % 3 = 0 THEN DATE '2026-02-01' END AS won, CASE WHEN i % 5 = 0 THEN DATE '2026-03-01' END AS lost, "
+        f"['web', ' Web', ''][1 + i % 3] AS source, CASE WHEN i % 7 > 0 THEN i / 4 END AS amount FROM range({rows}) t(i) ORDER BY i"
+    )
+    for kind in ("parquet", "csv"):
+        with duckdb.connect() as connection:
+            connection.execute(f"COPY ({query}) TO '{tmp_path / f'leads.{kind}'}' (FORMAT {kind})")
+    text, typed = (read_records(written(tmp_path, f"path: leads.{kind}")) for kind in ("csv", "parquet"))
+    for name in ("stage_history", "records"):
+        pd.testing.assert_frame_equal(getattr(text, name), getattr(typed, name))
+    assert [(line.what, line.count) for line in text.report] == [(line.what, line.count) for line in typed.report]

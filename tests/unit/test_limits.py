@@ -278,7 +278,7 @@ def test_the_memory_that_is_raised_is_raised_in_the_engine_too(
         connection.execute("CREATE TABLE one AS SELECT 1 AS id")
     monkeypatch.setenv("CRM", f"duckdb:///{tmp_path / 'crm.duckdb'}")
     monkeypatch.setenv("REVPLAN_MAX_MEMORY_MB", most)
-    assert read_query("env:CRM", "SELECT current_setting('memory_limit') AS id").cells("id") == (told,)
+    assert read_query("env:CRM", "SELECT current_setting('memory_limit') AS id").cells("id")[0] == told
 
 
 # --- what a message may show -----------------------------------------------------------------------------------
