@@ -17,9 +17,9 @@ from revplan.ground.tables import conform, empty
 from revplan.plan.file import read_plan, real_path
 from revplan.rates.backtest import Backtest, backtest
 from revplan.rates.counts import cohort_counts, differences
-from revplan.rates.engine import moves_in_frames
 from revplan.rates.estimates import estimate_transitions, estimate_warnings
 from revplan.rates.forecast import Forecast, forecast_wins
+from revplan.rates.spells import spells_of
 
 REPLAYED_DAYS = 480
 QUARTER_MONTHS = 3
@@ -59,15 +59,13 @@ class HistoryBook:
     @cached_property
     def counts(self) -> pd.DataFrame:
         """Table cohort_counts."""
-        moves = moves_in_frames(self.history.stage_history, self.history.records)
-        return cohort_counts(moves, self.history.stages, self.history.as_of)
+        return cohort_counts(spells_of(self.history))
 
     @cached_property
     def differences(self) -> pd.DataFrame:
         """Table differences: whether segments and sources convert differently, beyond luck."""
-        moves = moves_in_frames(self.history.stage_history, self.history.records)
         since = self.steps["recorded_from"].max()
-        return differences(moves, self.history.stages, self.history.as_of, None if pd.isna(since) else since.date())
+        return differences(spells_of(self.history), None if pd.isna(since) else since.date())
 
     def curves(self, from_stage: str) -> pd.DataFrame:
         """Table cohort_curves: share of each quarter's entries into `from_stage` that went on, by months since.

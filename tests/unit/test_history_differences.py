@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from revplan.crm.records import read_records
+from revplan.crm.records import History, read_records
 from revplan.rates.counts import differences
-from revplan.rates.engine import moves_in_frames
+from revplan.rates.spells import spells_of
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 LAST = date(2026, 6, 30)
 
 
-def history(rates: dict[str, float], seed: int, size: int = 400) -> pd.DataFrame:
+def history(rates: dict[str, float], seed: int, size: int = 400) -> History:
     """Leads of 2025, `size` a segment, won with the segment's rate after 20 days or so."""
     rng = np.random.default_rng(seed)
     frames = []
@@ -29,11 +29,12 @@ def history(rates: dict[str, float], seed: int, size: int = 400) -> pd.DataFrame
         leads = pd.DataFrame({"record": names, "stage": "lead", "entered_on": start})
         wins = pd.DataFrame({"record": names, "stage": "won", "entered_on": start + delay})[won]
         frames.append(pd.concat([leads, wins]).assign(segment=segment, source="all"))
-    return pd.concat(frames, ignore_index=True)
+    rows = pd.concat(frames, ignore_index=True)
+    return History(("lead", "won"), rows[rows["entered_on"] <= pd.Timestamp(LAST)], pd.DataFrame(), (), LAST, "")
 
 
 def found(rates: dict[str, float], seed: int) -> pd.Series:
-    table = differences(moves_in_frames(history(rates, seed)), ("lead", "won"), LAST)
+    table = differences(spells_of(history(rates, seed)))
     (row,) = (each for _, each in table.iterrows())
     return row
 
@@ -52,7 +53,7 @@ def test_a_real_difference_is_found_and_named() -> None:
 
 
 def test_one_part_is_compared_with_nothing() -> None:
-    assert differences(moves_in_frames(history({"a": 0.2}, 1)), ("lead", "won"), LAST).empty
+    assert differences(spells_of(history({"a": 0.2}, 1))).empty
 
 
 MAVEN = """\
@@ -72,6 +73,6 @@ def test_no_product_of_the_public_crm_is_declared_better(tmp_path: Path) -> None
     path = tmp_path / "crm.yaml"
     path.write_text(MAVEN.replace("DATA", DATA.as_posix()), encoding="utf-8")
     records = read_records(path)
-    table = differences(moves_in_frames(records.stage_history, records.records), records.stages, records.as_of)
+    table = differences(spells_of(records))
     assert len(table)
     assert not table["differs"].any()

@@ -133,7 +133,7 @@ def test_lock_pins_what_is_declared(wanted: Requirement) -> None:
 
 def test_lock_leaves_the_warehouse_out() -> None:
     names = [canonicalize_name(Requirement(line).name) for line in project()["optional-dependencies"]["warehouse"]]
-    assert names == ["psycopg", "py4j", "pyspark"]
+    assert names == ["psycopg"]
     assert [name for name in names if name in pins(lock())] == []
 
 
