@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pandas.api.extensions import ExtensionArray
 
 from revplan.crm import warts
 from revplan.crm.cells import UNKNOWN, Findings, ImportLine, Parsed, counted
@@ -466,14 +467,11 @@ def _stage_history(
     inside = ~np.isnat(moments.entered)
     record = np.repeat(np.arange(len(ids), dtype=NUMBER), inside.sum(axis=1))
     stage = np.nonzero(inside)[1]
-    labels = {name: _labels(columns[name]) for name in ORIGINS}
-    of_stage = pd.Categorical.from_codes(np.arange(len(stages)), list(stages))
-    of_stage = of_stage.set_categories(sorted(stages))
     frame = pd.DataFrame(
         {
             "record": _named(record, ids),
-            **{name: each.take(record) for name, each in labels.items()},
-            "stage": of_stage.take(stage),
+            **{name: _labels(columns[name]).take(record) for name in ORIGINS},
+            "stage": _labels(np.array(stages, dtype=object)).take(stage),
             "entered_on": moments.entered[inside],
         }
     )
@@ -495,7 +493,7 @@ def _named(record: np.ndarray, ids: pd.Index) -> pd.Categorical:
     return pd.Categorical.from_codes(record, dtype=pd.CategoricalDtype(ids), validate=False)
 
 
-def _labels(values: np.ndarray) -> pd.Categorical:
-    """Labels as numbers of their different ones, which are in their order."""
-    codes, different = pd.factorize(values, sort=True)
-    return pd.Categorical.from_codes(codes, pd.Index(different, dtype="str"), validate=False)
+def _labels(values: np.ndarray) -> ExtensionArray:
+    """Labels as text, each looked at once: a million rows hold the few there are."""
+    codes, different = pd.factorize(values)
+    return pd.array(different, dtype="str").take(codes)
