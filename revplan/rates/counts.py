@@ -13,7 +13,7 @@ from datetime import date
 
 import numpy as np
 import pandas as pd
-from scipy.stats import chi2
+from scipy.special import chdtrc
 
 from revplan.ground.formats import first_largest, steady_order
 from revplan.ground.tables import conform, empty
@@ -138,4 +138,4 @@ def _compared(start: str, end: str, by: str, step: pd.DataFrame) -> tuple[object
     level = parts["went_on"] / parts["expected"]
     ratio = float(level.max() / level.min()) if level.min() > 0 else float("inf")
     best, worst = (str(level.index[first_largest(each)]) for each in (level, -level))
-    return start, end, by, float(len(parts)), best, worst, min(ratio, 1e6), float(chi2.sf(statistic, len(parts) - 1))
+    return start, end, by, float(len(parts)), best, worst, min(ratio, 1e6), float(chdtrc(len(parts) - 1, statistic))
