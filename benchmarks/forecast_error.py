@@ -20,10 +20,9 @@ import numpy as np
 from companies import BUILDING, HELD_OUT, company, history, world
 from scipy.stats import poisson
 
-from revplan.errors import DataError
-from revplan.history.backtest import MODEL, Origin, replayed
-from revplan.history.records import History, known_by, read_export
-from revplan.history.scores import Told
+from revplan.crm.records import History, known_by, read_export
+from revplan.ground.errors import DataError
+from revplan.rates.backtest import MODEL, Origin, Told, replayed
 
 PUBLIC = Path(__file__).parents[2] / "shared" / "data"
 STEPS = 4  # of a funnel of five stages
@@ -117,7 +116,10 @@ def main() -> None:
     else:
         print(f"(no public records in {folder}: that part is left out)")
     for kind in KINDS:
-        print(line(f"five stages, {kind}, quarter ends", list(five_stages(kind, given.first, given.companies))), flush=True)
+        print(
+            line(f"five stages, {kind}, quarter ends", list(five_stages(kind, given.first, given.companies))),
+            flush=True,
+        )
 
 
 if __name__ == "__main__":
