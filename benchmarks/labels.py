@@ -6,8 +6,8 @@ and 10 %. What should be said is known from the truth of the company, not from i
 
     not settled         5 % of a step's conversions or more come later than any age watched; not to be said where under
                         1 % do and nine in ten come within half of the ages watched
-    changed over time   the odds of the last rate grow or fall by 65 % a year, where the step has so many conversions a
-                        perfect test would see it nine times in ten (250 in two years); else no rate moves
+    changed over time   the odds of the last rate grow or fall by 65 % a year, where the step has 100 conversions or
+                        more, among which a perfect test would see it three times in four; else no rate moves
     recorded only from  outcomes of the first eight months are missing
     wins bunch          deals close four times as fast in the last days of a quarter, or are dated at month ends
     bulk load           3,000 records came in within two days
@@ -35,7 +35,7 @@ from revplan.rates.estimates import estimate_transitions, estimate_warnings
 Said = tuple[str, bool, bool]  # label, whether it should be said, whether it was
 DAYS = (date(2026, 3, 31), date(2026, 7, 31))
 YOUNG = (date(2024, 8, 31), date(2024, 12, 31))
-PERFECT = 250  # conversions among which a perfect test sees a rate move
+PERFECT = 100  # conversions among which a perfect test sees a rate move
 REPLAYED = tuple(date(2025, month, 28) for month in (3, 6, 9, 12)) + tuple(date(2026, month, 28) for month in (3, 6, 9))
 LAST = date(2026, 12, 31)
 KEPT = (

@@ -42,6 +42,7 @@ from revplan.rates.arrivals import load_notes
 from revplan.rates.closings import clock_of, closing_notes, on_clock
 from revplan.rates.parts import Entered, by_source, entered_stage, matured, parts_of
 from revplan.rates.spells import Spells, as_date, day_number, spells_of
+from revplan.rates.tails import FEWEST as FEWEST_OF_TAIL
 from revplan.rates.tails import with_tail
 
 WINDOWS = (365, 180)  # days tried beside all that was recorded
@@ -158,6 +159,7 @@ def as_unlikely(came: int, number: int, share: float) -> float:
 
 
 MATURE_AGE = 0.6  # a rate is mature when p90 of the lag lies within this share of the longest watch
+MATURE_AGE_OF_FEW = 0.3  # and within this one where conversions are too few for a look at what comes later
 MATURE_UNSEEN = 0.02  # and when no more than this share of the conversions is expected at ages nobody was watched at
 MATURE_EVIDENCE = 0.5  # and when the records that had their time are at least this share of those watched from entry
 PRICED = 0.8  # share of the entries that must carry an amount for a rate in money
@@ -322,11 +324,15 @@ def _bounds(rate: float, won: float, not_won: float) -> tuple[float, float]:
 def _is_mature(estimate: Estimate, cohort: Cohort) -> bool:
     """Whether the delay lies well within the ages watched, hardly a conversion is expected beyond them, and records had their time."""
     watched = min(estimate.lag.horizon, cohort.window)
-    settled = estimate.lag.quantile(0.9) <= MATURE_AGE * watched
+    settled = estimate.lag.quantile(0.9) <= _mature_age(estimate.conversions) * watched
     unseen = max(estimate.unseen, 1 - float(estimate.lag.by(np.array([watched]))[0]))
     recent = cohort.entries[: cohort.window + 1]
     had_time = matured(recent.astype(float), estimate.lag, cohort.window) >= MATURE_EVIDENCE * recent.sum()
     return settled and unseen <= MATURE_UNSEEN and had_time
+
+
+def _mature_age(conversions: float) -> float:
+    return MATURE_AGE if conversions >= FEWEST_OF_TAIL else MATURE_AGE_OF_FEW
 
 
 def _money(entered: Entered, window: int, lag: DayLag) -> dict[str, Any]:
@@ -389,10 +395,15 @@ def _warnings(
             f"{name}: not settled: one in ten conversions takes over {row['p90_days']:.0f} days, and records were "
             f"watched for {row['watched_days']:.0f}; the rate of {row['rate']:.1%} is not final"
         )
+    elif row["p90_days"] > _mature_age(row["conversions"]) * row["watched_days"]:
+        yield (
+            f"{name}: not settled: {row['conversions']:.0f} conversions, watched for {row['watched_days']:.0f} days, are too few to say "
+            f"that hardly any takes longer; the rate of {row['rate']:.1%} is not final"
+        )
     elif not row["mature"]:
         yield (
-            f"{name}: not settled: fewer than half of the records watched from their entry had the time a conversion takes; "
-            f"the rate of {row['rate']:.1%} is not final"
+            f"{name}: not settled: conversions later than the ages watched are likely, or fewer than half of the records "
+            f"watched from their entry had the time a conversion takes; the rate of {row['rate']:.1%} is not final"
         )
 
 
