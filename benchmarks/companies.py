@@ -1,4 +1,4 @@
-"""Whether rates, forecasts and landings hold on companies never seen: `python benchmarks/companies.py [--held-out]`.
+"""Whether rates, forecasts and landings hold on companies never seen: `python benchmarks/companies.py [--first SEED]`.
 
 Companies are drawn lead by lead, in continuous time, by a simulator that shares nothing with revplan: segments of
 very different size, lag and deal, sparse cells, and worlds in which something is the matter with the records or
@@ -6,7 +6,7 @@ with the market. On four days of a fiscal year the landing is told from what was
 committed at the true mean of the arrivals. It is held against what came, and each of its terms against its
 expectation given what was known, found by letting the company live on from that day many times over.
 
-`--held-out` takes seeds that were not looked at while the estimators were built.
+`--held-out` takes seeds that were not looked at while the estimators were built; `--first` another block of them.
 """
 
 from __future__ import annotations
@@ -583,11 +583,12 @@ def main() -> None:
     parser.add_argument("--worlds", type=int, default=12)
     parser.add_argument("--kinds", nargs="*", default=list(LANDED))
     parser.add_argument("--held-out", action="store_true")
+    parser.add_argument("--first", type=int, help="first seed of a block of your own")
     parser.add_argument("--market", choices=list(MARKETS), default="still")
     parser.add_argument("--no-forecast", action="store_true")
     parser.add_argument("--save")
     given = parser.parse_args()
-    first = HELD_OUT if given.held_out else BUILDING
+    first = given.first or (HELD_OUT if given.held_out else BUILDING)
     found: list[dict[str, object]] = []
     for kind in given.kinds:
         mine: list[dict[str, object]] = []
