@@ -115,7 +115,7 @@ def main() -> None:
         print(line("Olist, every week, a month ahead", olist(folder, weeks, 1)))
     else:
         print(f"(no public records in {folder}: that part is left out)")
-    for kind in KINDS:
+    for kind in KINDS if given.companies else ():
         print(
             line(f"five stages, {kind}, quarter ends", list(five_stages(kind, given.first, given.companies))),
             flush=True,

@@ -37,6 +37,7 @@ DAYS = (date(2026, 3, 31), date(2026, 7, 31))
 YOUNG = (date(2024, 8, 31), date(2024, 12, 31))
 PERFECT = 100  # conversions among which a perfect test sees a rate move
 REPLAYED = tuple(date(2025, month, 28) for month in (3, 6, 9, 12)) + tuple(date(2026, month, 28) for month in (3, 6, 9))
+UNMOVED = ("steady", "sparse", "heavy tails", "recorded late", "dates missing", "reopened", "bulk load")
 LAST = date(2026, 12, 31)
 KEPT = (
     ("recorded only from", ("recorded only from", "recorded before"), ("recorded late",)),
@@ -75,7 +76,7 @@ def labels_of(made: World, day: date, young: bool) -> Iterator[Said]:
                 yield "not settled", later >= 0.05, not row["mature"]
     if young:
         return
-    if kind in ("drift", "steady", "sparse", "heavy tails", "dates missing", "reopened"):
+    if kind in ("drift", *UNMOVED):
         last = every[every["to_stage"] == "won"]
         if kind != "drift" or (last["conversions"] >= PERFECT).all():
             yield "changed over time", kind == "drift", any("changed over time" in line for line in warned)

@@ -117,23 +117,26 @@ def _came(cohort: Cohort, ago: int) -> int:
     return int(((when < ago) & (when >= ago - AHEAD) & (cohort.age >= ago)).sum())
 
 
-def drift(cohort: Cohort, sources: Sequence[Cohort]) -> Drift | None:
+def drift(cohort: Cohort, sources: Sequence[Cohort], on_file: int = 0) -> Drift | None:
     """The last 90 days against the days before, given the ages of the records; None where either is too thin.
 
     Were the chances by age the same throughout, each conversion would fall on a day with the share of them
     that this day expects. Two tests, given the number of conversions: how many fell into the last 90 days
     (binomial, exact), which sees a jump, and how late they fell on the average (Armitage), which sees a steady drift.
-    The chance is that of the clearer of the two, doubled because there are two.
+    The chance is that of the clearer of the two, doubled because there are two. `on_file` are the days for which there
+    are records of any stage, where outcomes began to be recorded later.
     """
-    if cohort.window < 2 * LATELY:
+    if cohort.window < 2 * LATELY or len(cohort.delay) == 0:
         return None
     cohort, sources = cohort.as_flow(), [each.as_flow() for each in sources]
     chances = cohort.chances()
-    counted = chances[cohort.delay] > 0
-    ago = (cohort.age - cohort.delay)[counted]
+    watched = _well_recorded(cohort, on_file)
+    ago = (cohort.age - cohort.delay)[chances[cohort.delay] > 0]
+    ago = ago[ago <= watched]
     expected = np.zeros(cohort.window + 1)
     for each in sources:
         expected += _level(each, chances) * conversions_by_day(each.entries, chances, cohort.window)
+    expected = expected[: watched + 1]
     lately, every, number = float(expected[:LATELY].sum()), float(expected.sum()), len(ago)
     came = int((ago < LATELY).sum())
     if min(lately, every - lately) < FEWEST or number == came:
@@ -156,6 +159,17 @@ def as_unlikely(came: int, number: int, share: float) -> float:
     ways = gammaln(number + 1) - gammaln(counts + 1) - gammaln(number - counts + 1)
     chances = np.exp(ways + xlogy(counts, share) + xlog1py(number - counts, -share))
     return min(float(chances[chances <= chances[came] * (1 + 1e-7)].sum()), 1.0)
+
+
+def _well_recorded(cohort: Cohort, on_file: int) -> int:
+    """The days whose conversions are held against each other. [days]
+
+    Where outcomes began to be recorded late, the first of them carry what was missed before: who had gone on unseen shows
+    up at a later stage only, as if two steps came at once. So days for nine in ten conversions, LATELY at least, are left out.
+    """
+    if cohort.window >= on_file - LATELY:
+        return cohort.window
+    return max(cohort.window - max(LATELY, int(np.quantile(cohort.delay, 0.9))), 0)
 
 
 MATURE_AGE = 0.6  # a rate is mature when p90 of the lag lies within this share of the longest watch
@@ -239,7 +253,9 @@ def _rows(spells: Spells, stage: int, clock: Clock | None) -> Iterator[dict[str,
         "recorded_from": pd.Timestamp(as_date(first_day(recorded.window))),
         "window_days": today - first_day(cohort.window),
     }
-    moved = _drift_columns(drift(recorded, sources))
+    on_file = spells.day - int(spells.entered.min())
+    on_file = on_file if recorded.window < on_file - LATELY else 0
+    moved = _drift_columns(drift(recorded, sources, on_file))
     bounds = _bounds(estimate.rate, *_beta(estimate.rate, estimate.evidence, PRIOR_OF_ALL))
     bounds = bounds[0], max(min(bounds[1], _most(entered)), estimate.rate)
     figures = _figures(cohort, estimate, bounds)
@@ -261,7 +277,7 @@ def _rows(spells: Spells, stage: int, clock: Clock | None) -> Iterator[dict[str,
             **part.labels,
             **_figures(part.cohort, cell, (limits[0], max(min(limits[1], _most(part.entered)), cell.rate))),
             **_money(part.entered, part.cohort.window, part.lag),
-            **_drift_columns(drift(part.cohort, [part.cohort])),
+            **_drift_columns(drift(part.cohort, [part.cohort], on_file)),
         }
 
 
