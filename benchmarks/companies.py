@@ -1,4 +1,4 @@
-"""Whether rates, forecasts and landings hold on companies never seen: `python benchmarks/companies.py [--held-out]`.
+"""Whether rates, forecasts and landings hold on companies never seen: `python benchmarks/companies.py [--first SEED]`.
 
 Companies are drawn lead by lead, in continuous time, by a simulator that shares nothing with revplan: segments of
 very different size, lag and deal, sparse cells, and worlds in which something is the matter with the records or
@@ -6,7 +6,7 @@ with the market. On four days of a fiscal year the landing is told from what was
 committed at the true mean of the arrivals. It is held against what came, and each of its terms against its
 expectation given what was known, found by letting the company live on from that day many times over.
 
-`--held-out` takes seeds that were not looked at while the estimators were built.
+`--held-out` takes seeds that were not looked at while the estimators were built; `--first` another block of them.
 """
 
 from __future__ import annotations
@@ -278,15 +278,7 @@ def world(seed: int, kind: str) -> World:
         lives = written = _joined(lives, Lives(np.zeros(3000, dtype=int) + 1, bought, np.full(3000, NEVER), np.full(3000, truth.deals[0])))  # fmt: skip
         back = np.full(len(lives.cell), NEVER)
     if kind == "recorded late":
-        begun = 240.0
-        for step in range(len(truth.stages) - 1, 0, -1):
-            entered[:, step] = np.where(entered[:, step] < begun, NEVER, entered[:, step])
-        before = lives.entered[:, -1] < begun
-        kept = ~before
-        entered = np.minimum.accumulate(entered[:, ::-1], axis=1)[:, ::-1]
-        written = Lives(lives.cell, entered, np.where(lost < begun, NEVER, lost), lives.amount)
-        lives, written, back = lives.chosen(kept), written.chosen(kept), back[kept]
-        size = len(lives.cell)
+        return _recorded_late(truth, lives, rng, seed)
     if kind == "dates missing":
         for step in range(1, len(truth.stages) - 1):
             gone = rng.random(size) < 0.1
@@ -310,6 +302,18 @@ def world(seed: int, kind: str) -> World:
         entered[:, -1] = _closed_in_turn(entered[:, -1])
         lives = written = Lives(lives.cell, entered, lost, lives.amount)
     return World(truth, lives, written, rng.random(len(lives.cell)) < 0.7, back, seed)
+
+
+def _recorded_late(truth: Truth, lives: Lives, rng: np.random.Generator, seed: int) -> World:
+    """The world in which nobody wrote outcomes down in the first eight months."""
+    begun, entered = 240.0, lives.entered.copy()
+    for step in range(len(truth.stages) - 1, 0, -1):
+        entered[:, step] = np.where(entered[:, step] < begun, NEVER, entered[:, step])
+    entered = np.minimum.accumulate(entered[:, ::-1], axis=1)[:, ::-1]
+    written = Lives(lives.cell, entered, np.where(lives.lost < begun, NEVER, lives.lost), lives.amount)
+    kept = ~(lives.entered[:, -1] < begun)
+    size = int(kept.sum())
+    return World(truth, lives.chosen(kept), written.chosen(kept), rng.random(size) < 0.7, np.full(size, NEVER), seed)
 
 
 def _closed_in_turn(ready: np.ndarray) -> np.ndarray:
@@ -579,11 +583,12 @@ def main() -> None:
     parser.add_argument("--worlds", type=int, default=12)
     parser.add_argument("--kinds", nargs="*", default=list(LANDED))
     parser.add_argument("--held-out", action="store_true")
+    parser.add_argument("--first", type=int, help="first seed of a block of your own")
     parser.add_argument("--market", choices=list(MARKETS), default="still")
     parser.add_argument("--no-forecast", action="store_true")
     parser.add_argument("--save")
     given = parser.parse_args()
-    first = HELD_OUT if given.held_out else BUILDING
+    first = given.first or (HELD_OUT if given.held_out else BUILDING)
     found: list[dict[str, object]] = []
     for kind in given.kinds:
         mine: list[dict[str, object]] = []

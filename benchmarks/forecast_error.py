@@ -18,11 +18,11 @@ from pathlib import Path
 
 import numpy as np
 from companies import BUILDING, HELD_OUT, company, history, world
-from revplan.errors import DataError
-from revplan.history.backtest import MODEL, Origin, replayed
-from revplan.history.records import History, read_export
-from revplan.history.scores import Told
 from scipy.stats import poisson
+
+from revplan.crm.records import History, read_export
+from revplan.ground.errors import DataError
+from revplan.rates.backtest import MODEL, Origin, Told, replayed
 
 PUBLIC = Path(__file__).parents[2] / "shared" / "data"
 STEPS = 4  # of a funnel of five stages
@@ -115,7 +115,7 @@ def main() -> None:
         print(line("Olist, every week, a month ahead", olist(folder, weeks, 1)))
     else:
         print(f"(no public records in {folder}: that part is left out)")
-    for kind in KINDS:
+    for kind in KINDS if given.companies else ():
         print(
             line(f"five stages, {kind}, quarter ends", list(five_stages(kind, given.first, given.companies))),
             flush=True,

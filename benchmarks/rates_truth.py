@@ -5,7 +5,7 @@ Run: python benchmarks/rates_truth.py [--replicates 200] [--jobs 2]
 Twelve cells (3 segments x 4 sources, the smallest with under 1 % of the leads), rates 11-33 % redrawn by
 12 % in each replicate, delays of mean 45, 90 and 150 days by segment, losses recorded later than wins and
 three in ten never, leads growing 3 % a month, cut off at the as-of day. Worlds differ in the shape of the
-delay, in how long was watched, and in when outcomes began to be recorded. Per world and method: mean
+delay (in one its P90 is twelve medians), in how long was watched, in when outcomes began to be recorded, and in how they are dated. Per world and method: mean
 relative bias and coverage of the 80 % interval over the rows that 1,000 or more records entered, coverage
 over all cells, and the root mean squared error of cells with 100 leads or more, and with fewer.
 """
@@ -31,12 +31,14 @@ SEGMENTS, SOURCES = ("large", "mid", "small"), ("events", "inbound", "outbound",
 MEAN_DAYS = np.array([150.0, 90.0, 45.0])
 RATES = np.array([[0.15, 0.18, 0.13, 0.11], [0.22, 0.25, 0.20, 0.17], [0.28, 0.33, 0.25, 0.22]])
 LEADS = np.outer([0.08, 0.32, 0.60], [0.3, 0.4, 0.1, 0.2])
+MONTH_ENDS = (pd.date_range(START, periods=600, freq="ME") - pd.Timestamp(START)).days.to_numpy()
 GROWTH = 0.03 / 30.4375
 NEVER_MARKED = 0.3
 SHAPES: dict[str, Callable[[np.random.Generator, int], np.ndarray]] = {
     "weibull": lambda rng, n: rng.weibull(1.4, n) / 0.9114,
     "gamma": lambda rng, n: rng.gamma(1.6, 1 / 1.6, n),
     "lognormal": lambda rng, n: np.exp(rng.normal(-0.32, 0.8, n)),
+    "heavy": lambda rng, n: np.exp(rng.normal(np.log(0.3), np.log(12) / 1.2816, n)),
 }
 
 
@@ -49,6 +51,8 @@ class World:
     days: int = 730
     shape: str = "weibull"
     recorded_from: int = 0
+    at_month_ends: bool = False
+    """Whether outcomes are dated at the end of their month."""
 
 
 WORLDS = (
@@ -58,6 +62,8 @@ WORLDS = (
     World("recorded late", recorded_from=365),
     World("nine months", days=274),
     World("30,000 leads", leads=30_000),
+    World("heavy tails", shape="heavy"),
+    World("month-end dates", at_month_ends=True),
 )
 
 
@@ -108,6 +114,8 @@ def draw(rng: np.random.Generator, world: World) -> Draw:
     converts = rng.random(world.leads) < rates.ravel()[cell]
     marked = rng.random(world.leads) >= NEVER_MARKED
     end = entered + np.where(converts, delay, 1.8 * delay).astype(int)
+    if world.at_month_ends:
+        end = MONTH_ENDS[np.searchsorted(MONTH_ENDS, np.minimum(end, MONTH_ENDS[-1]))]
     seen = (end <= world.days) & (end >= world.recorded_from)
     return Draw(
         world, cell, entered, np.where(converts & seen, end, -1), np.where(~converts & marked & seen, end, -1), rates

@@ -385,7 +385,8 @@ def _score_message(done: Backtest, target: str) -> str:
     better = done.better.get(target)
     ahead = f": it says {better[1]:,.0f} for the months ahead" if better else ""
     rest = "" if len(said) == 2 else ", without the band none" if by_error is None else ", with the band none"
-    return f"Replayed {days}, {' and '.join(said)}{ahead}{rest}."
+    luck = "" if better else "; so few replays may show that by luck"
+    return f"Replayed {days}, {' and '.join(said)}{ahead}{rest}{luck}."
 
 
 def _days(number: int) -> str:

@@ -57,13 +57,14 @@ class Cohort:
         return Cohort(self.entries, self.age[order], self.delay[order], self.window, latest_first=True)
 
     def as_flow(self) -> Cohort:
-        """The same with the entries of days on which a list was loaded cut to the most a day of a flow has.
+        """The same with the entries of days on which a list was loaded cut to a usual day's.
 
         Records bought and never touched convert at no time: that they do not says nothing of when outcomes were recorded.
         """
         busy = self.entries[self.entries > 0]
-        most = max(LOADED * float(np.median(busy)), LOADED_RECORDS) if len(busy) else 0.0
-        return replace(self, entries=np.minimum(self.entries, most)) if (self.entries > most).any() else self
+        usual = float(np.median(busy)) if len(busy) else 0.0
+        loaded = self.entries > max(LOADED * usual, LOADED_RECORDS)
+        return replace(self, entries=np.where(loaded, usual, self.entries)) if loaded.any() else self
 
     def came(self, first: int, last: int) -> slice | np.ndarray:
         """The conversions of `first` to `last` days ago, both included."""

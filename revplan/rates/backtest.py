@@ -11,12 +11,15 @@ How good forecasts were: error, bias, CRPS, pinball loss, coverage and width.
 
 Sources: T. Gneiting and A. Raftery, "Strictly proper scoring rules, prediction, and estimation", JASA 102
 (2007), doi.org/10.1198/016214506000001437; C. Clopper and E. Pearson, "The use of confidence or fiducial
-limits illustrated in the case of the binomial", Biometrika 26 (1934), doi.org/10.2307/2331986.
+limits illustrated in the case of the binomial", Biometrika 26 (1934), doi.org/10.2307/2331986; F. Diebold and R. Mariano,
+"Comparing predictive accuracy", Journal of Business & Economic Statistics 13 (1995), doi.org/10.1080/07350015.1995.10524599;
+D. Harvey, S. Leybourne and P. Newbold, "Testing the equality of prediction mean squared errors", International Journal of
+Forecasting 13 (1997), doi.org/10.1016/S0169-2070(96)00719-4.
 
 Replays of the forecast at past days, with only what was known then, against what came.
 
 Each past day reads the records as they were known at its end, forecasts, and is held against the
-latest records. Three baselines are replayed beside it; where one does better, it is named and offered.
+latest records. Three baselines are replayed beside it; where one does better by more than luck, it is named and offered.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from scipy.special import betaincinv
+from scipy.special import betaincinv, stdtr
 
 from revplan.crm.records import Export, History
 from revplan.ground.calendar import MONTH_DAYS
@@ -108,6 +111,7 @@ def _new_a_month(spells: Spells, entered: np.ndarray) -> float:
     return float(recent.sum()) / RECENT_MONTHS
 
 
+FEWEST_FORECASTS = 4  # of which the better of two methods can be told
 SAMPLE = (np.arange(400) + 0.5) / 400  # shares at which a forecast's distribution is read off
 
 
@@ -207,6 +211,27 @@ def proportion_interval(held: int, number: int) -> tuple[float, float]:
     return low, high
 
 
+def chance_of_less(one: Sequence[Told], other: Sequence[Told], under_way: int) -> float:
+    """Chance that `one` misses by so much less than `other` though it is no better; 1 where it does not. [0-1]
+
+    The test of Diebold and Mariano on the differences of their CRPS, in the small-sample form of Harvey, Leybourne and
+    Newbold. Forecasts of which several are `under_way` at once miss together, so their covariances count (with
+    weights that fall to 0, so that the variance is none below it). Fewer than FEWEST_FORECASTS tell nothing.
+    """
+    lead = np.array([crps(b.sample(), b.came) - crps(a.sample(), a.came) for a, b in zip(one, other, strict=True)])
+    number, mean = len(lead), float(lead.mean())
+    if mean <= 0 or number < FEWEST_FORECASTS:
+        return 1.0
+    around = lead - mean
+    lags = min(under_way, number - 1)
+    covariances = [float(around[lag:] @ around[: number - lag]) / number for lag in range(lags)]
+    variance = covariances[0] + 2 * sum((1 - lag / lags) * covariances[lag] for lag in range(1, lags))
+    corrected = (number + 1 - 2 * lags + lags * (lags - 1) / number) / number
+    if variance <= 0:  # always by the same
+        return 0.0
+    return float(stdtr(number - 1, -mean / np.sqrt(variance / number) * np.sqrt(max(corrected, 0.0))))
+
+
 Tell = Callable[[int, int, str], None]
 Every = Literal["month", "quarter"]
 STEPS = {"month": 1, "quarter": 3}
@@ -218,6 +243,7 @@ TARGETS = {
     "arr_with_arrivals": "ARR with arrivals",
 }
 ENOUGH = 35  # independent forecasts that show an interval of 60 % for one of 80 % in four of five cases
+BY_LUCK = 0.05  # chance of a baseline's lead from which it is no luck
 MAX_ORIGINS = 240
 
 
@@ -263,12 +289,12 @@ def backtest(export: Export, span: tuple[date, date], every: Every, months: int,
         if tell:
             tell(number, len(days), f"days replayed, now {day}")
         try:
-            origins.append(_origin(export, day, months, latest))
+            origins.append(replayed(export.on(day), months, latest))
         except DataError as error:
             skipped.append(f"{day} is left out: {error.faults[0]}")
     if not origins:
         raise DataError.at("--from", f"no day can be replayed ({skipped[0]}); take later days")
-    return _scored(tuple(origins), months, latest, skipped)
+    return judged(tuple(origins), months, latest, skipped)
 
 
 def _days(span: tuple[date, date], every: Every, months: int, latest: History) -> list[date]:
@@ -291,8 +317,8 @@ def _days(span: tuple[date, date], every: Every, months: int, latest: History) -
     return [as_date(day) for day in over]
 
 
-def _origin(export: Export, day: date, months: int, latest: History) -> Origin:
-    history = export.on(day)
+def replayed(history: History, months: int, latest: History) -> Origin:
+    """The forecast of `months` months from what `history` knew, held against what `latest` knows."""
     forecast = forecast_wins(history, months)
     spells = spells_of(history)
     wins = _wins(history, latest, forecast.ends[-1])
@@ -315,7 +341,7 @@ def _origin(export: Export, day: date, months: int, latest: History) -> Origin:
         Told(count.mean, forecast.source_cv, float(known.get(name, 0)))
         for name, (count, _) in forecast.by_source.items()
     )
-    return Origin(day, forecast, told, sources)
+    return Origin(history.as_of, forecast, told, sources)
 
 
 def _wins(history: History, latest: History, end: date) -> pd.DataFrame:
@@ -333,14 +359,15 @@ def _wins(history: History, latest: History, end: date) -> pd.DataFrame:
     return pd.DataFrame({"source": source, "amount": amounts.fillna(amounts.mean()).fillna(0.0)})[inside]
 
 
-def _scored(origins: tuple[Origin, ...], months: int, latest: History, skipped: list[str]) -> Backtest:
+def judged(origins: tuple[Origin, ...], months: int, latest: History, skipped: Sequence[str] = ()) -> Backtest:
+    """The scores of replays of `months` months, the baselines that did better, and what must be said of them."""
     methods = (MODEL, *NAMES)
     found = {
         target: {method: scores([origin.told[target][method] for origin in origins]) for method in methods}
         for target in TARGETS
         if all(target in origin.told for origin in origins)
     }
-    better = _better(found, spells_of(latest), months)
+    better = _better(origins, found, spells_of(latest), months)
     return Backtest(
         months=months,
         origins=origins,
@@ -352,16 +379,27 @@ def _scored(origins: tuple[Origin, ...], months: int, latest: History, skipped: 
     )
 
 
-def _better(found: dict[str, dict[str, Scores]], spells: Spells, months: int) -> dict[str, tuple[str, float]]:
-    """By target, the baseline whose CRPS beats the model's, with its forecast from the last day known."""
+def _better(
+    origins: tuple[Origin, ...], found: dict[str, dict[str, Scores]], spells: Spells, months: int
+) -> dict[str, tuple[str, float]]:
+    """By target, the baseline whose CRPS beats the model's by more than luck, with its forecast from the last day known."""
+    under_way = _under_way(origins)
     now, deal = baselines(spells, months), mean_deal(spells) or 0.0
     better = {}
     for target, by_method in found.items():
         best = beaten_by(by_method, "crps")
-        if best is not None:
+        if best is None:
+            continue
+        rule, model = ([each.told[target][method] for each in origins] for method in (best, MODEL))
+        if chance_of_less(rule, model, under_way) < BY_LUCK:
             says = now[best].known if target.endswith("from_known") else now[best].total
             better[target] = (best, says * deal if target.startswith("arr") else says)
     return better
+
+
+def _under_way(origins: Sequence[Origin]) -> int:
+    """Forecasts under way at once: those made before the first one's months were over, itself among them."""
+    return sum(each.as_of < origins[0].forecast.ends[-1] for each in origins)
 
 
 def beaten_by(by_method: Mapping[str, Scores], measure: Literal["wape", "crps"]) -> str | None:

@@ -42,6 +42,7 @@ from revplan.rates.arrivals import load_notes
 from revplan.rates.closings import clock_of, closing_notes, on_clock
 from revplan.rates.parts import Entered, by_source, entered_stage, matured, parts_of
 from revplan.rates.spells import Spells, as_date, day_number, spells_of
+from revplan.rates.tails import FEWEST as FEWEST_OF_TAIL
 from revplan.rates.tails import with_tail
 
 WINDOWS = (365, 180)  # days tried beside all that was recorded
@@ -116,23 +117,26 @@ def _came(cohort: Cohort, ago: int) -> int:
     return int(((when < ago) & (when >= ago - AHEAD) & (cohort.age >= ago)).sum())
 
 
-def drift(cohort: Cohort, sources: Sequence[Cohort]) -> Drift | None:
+def drift(cohort: Cohort, sources: Sequence[Cohort], on_file: int = 0) -> Drift | None:
     """The last 90 days against the days before, given the ages of the records; None where either is too thin.
 
     Were the chances by age the same throughout, each conversion would fall on a day with the share of them
     that this day expects. Two tests, given the number of conversions: how many fell into the last 90 days
     (binomial, exact), which sees a jump, and how late they fell on the average (Armitage), which sees a steady drift.
-    The chance is that of the clearer of the two, doubled because there are two.
+    The chance is that of the clearer of the two, doubled because there are two. `on_file` are the days for which there
+    are records of any stage, where outcomes began to be recorded later.
     """
-    if cohort.window < 2 * LATELY:
+    if cohort.window < 2 * LATELY or len(cohort.delay) == 0:
         return None
     cohort, sources = cohort.as_flow(), [each.as_flow() for each in sources]
     chances = cohort.chances()
-    counted = chances[cohort.delay] > 0
-    ago = (cohort.age - cohort.delay)[counted]
+    watched = _well_recorded(cohort, on_file)
+    ago = (cohort.age - cohort.delay)[chances[cohort.delay] > 0]
+    ago = ago[ago <= watched]
     expected = np.zeros(cohort.window + 1)
     for each in sources:
         expected += _level(each, chances) * conversions_by_day(each.entries, chances, cohort.window)
+    expected = expected[: watched + 1]
     lately, every, number = float(expected[:LATELY].sum()), float(expected.sum()), len(ago)
     came = int((ago < LATELY).sum())
     if min(lately, every - lately) < FEWEST or number == came:
@@ -157,7 +161,19 @@ def as_unlikely(came: int, number: int, share: float) -> float:
     return min(float(chances[chances <= chances[came] * (1 + 1e-7)].sum()), 1.0)
 
 
+def _well_recorded(cohort: Cohort, on_file: int) -> int:
+    """The days whose conversions are held against each other. [days]
+
+    Where outcomes began to be recorded late, the first of them carry what was missed before: who had gone on unseen shows
+    up at a later stage only, as if two steps came at once. So days for nine in ten conversions, LATELY at least, are left out.
+    """
+    if cohort.window >= on_file - LATELY:
+        return cohort.window
+    return max(cohort.window - max(LATELY, int(np.quantile(cohort.delay, 0.9))), 0)
+
+
 MATURE_AGE = 0.6  # a rate is mature when p90 of the lag lies within this share of the longest watch
+MATURE_AGE_OF_FEW = 0.3  # and within this one where conversions are too few for a look at what comes later
 MATURE_UNSEEN = 0.02  # and when no more than this share of the conversions is expected at ages nobody was watched at
 MATURE_EVIDENCE = 0.5  # and when the records that had their time are at least this share of those watched from entry
 PRICED = 0.8  # share of the entries that must carry an amount for a rate in money
@@ -237,7 +253,9 @@ def _rows(spells: Spells, stage: int, clock: Clock | None) -> Iterator[dict[str,
         "recorded_from": pd.Timestamp(as_date(first_day(recorded.window))),
         "window_days": today - first_day(cohort.window),
     }
-    moved = _drift_columns(drift(recorded, sources))
+    on_file = spells.day - int(spells.entered.min())
+    on_file = on_file if recorded.window < on_file - LATELY else 0
+    moved = _drift_columns(drift(recorded, sources, on_file))
     bounds = _bounds(estimate.rate, *_beta(estimate.rate, estimate.evidence, PRIOR_OF_ALL))
     bounds = bounds[0], max(min(bounds[1], _most(entered)), estimate.rate)
     figures = _figures(cohort, estimate, bounds)
@@ -259,7 +277,7 @@ def _rows(spells: Spells, stage: int, clock: Clock | None) -> Iterator[dict[str,
             **part.labels,
             **_figures(part.cohort, cell, (limits[0], max(min(limits[1], _most(part.entered)), cell.rate))),
             **_money(part.entered, part.cohort.window, part.lag),
-            **_drift_columns(drift(part.cohort, [part.cohort])),
+            **_drift_columns(drift(part.cohort, [part.cohort], on_file)),
         }
 
 
@@ -322,11 +340,15 @@ def _bounds(rate: float, won: float, not_won: float) -> tuple[float, float]:
 def _is_mature(estimate: Estimate, cohort: Cohort) -> bool:
     """Whether the delay lies well within the ages watched, hardly a conversion is expected beyond them, and records had their time."""
     watched = min(estimate.lag.horizon, cohort.window)
-    settled = estimate.lag.quantile(0.9) <= MATURE_AGE * watched
+    settled = estimate.lag.quantile(0.9) <= _mature_age(estimate.conversions) * watched
     unseen = max(estimate.unseen, 1 - float(estimate.lag.by(np.array([watched]))[0]))
     recent = cohort.entries[: cohort.window + 1]
     had_time = matured(recent.astype(float), estimate.lag, cohort.window) >= MATURE_EVIDENCE * recent.sum()
     return settled and unseen <= MATURE_UNSEEN and had_time
+
+
+def _mature_age(conversions: float) -> float:
+    return MATURE_AGE if conversions >= FEWEST_OF_TAIL else MATURE_AGE_OF_FEW
 
 
 def _money(entered: Entered, window: int, lag: DayLag) -> dict[str, Any]:
@@ -389,10 +411,15 @@ def _warnings(
             f"{name}: not settled: one in ten conversions takes over {row['p90_days']:.0f} days, and records were "
             f"watched for {row['watched_days']:.0f}; the rate of {row['rate']:.1%} is not final"
         )
+    elif row["p90_days"] > _mature_age(row["conversions"]) * row["watched_days"]:
+        yield (
+            f"{name}: not settled: {row['conversions']:.0f} conversions, watched for {row['watched_days']:.0f} days, are too few to say "
+            f"that hardly any takes longer; the rate of {row['rate']:.1%} is not final"
+        )
     elif not row["mature"]:
         yield (
-            f"{name}: not settled: fewer than half of the records watched from their entry had the time a conversion takes; "
-            f"the rate of {row['rate']:.1%} is not final"
+            f"{name}: not settled: conversions later than the ages watched are likely, or fewer than half of the records "
+            f"watched from their entry had the time a conversion takes; the rate of {row['rate']:.1%} is not final"
         )
 
 

@@ -9,7 +9,7 @@ taken together in bands that widen with age.
 Cells share the shape of the whole. A segment has a level and a pace of its own: its hazard is the whole's times
 exp(level + slope x log age + bend x log age squared), all three drawn towards 0, because that is the ratio of two
 log-normal delays. A source's level, and a cell's, are pulled towards what the level above leads to expect, E
-exits, with the weight of PRIOR exits, counted with a half-life of 180 days, because channels change:
+exits, with the weight of PRIOR exits, counted with a half-life of 120 days, because channels change:
 
     factor = (D + PRIOR) / (E + PRIOR)
 
@@ -42,7 +42,7 @@ from revplan.rates.spells import NEVER, Spells
 PRIOR = 10.0  # exits that the level above counts for
 RECENT_PRIOR = 15.0  # exits that all recorded history counts for against recent ones
 WINDOWS = (180, 365)  # days whose levels are averaged with that of all that was recorded
-HALF_LIFE = 180.0  # days after which an exit counts half for the level of a source or a cell
+HALF_LIFE = 120.0  # days after which an exit counts half for the level of a source or a cell
 SPREADS = (0.7, 0.5, 0.2)  # of a segment's level, slope and bend, before a look
 STEPS = 25  # of Newton's method
 MOST = 0.999  # a day's hazards together never reach 1: a record still open is not proof of a fault

@@ -21,6 +21,7 @@ from revplan.rates.backtest import (
     backtest,
     backtest_answer,
     baselines,
+    chance_of_less,
     crps,
     pinball,
     proportion_interval,
@@ -183,6 +184,22 @@ def test_a_better_baseline_is_named_and_offered(tmp_path: Path) -> None:
     assert name in {"repeat", "cohort_lag"}
     assert says == pytest.approx(30, abs=2)
     assert any("did better" in line for line in done.warnings)
+
+
+def test_a_lead_that_luck_explains_is_no_better_baseline() -> None:
+    """Misses of 10 against 11 that take turns are luck; 10 against 20 every time are none; three forecasts tell nothing."""
+
+    def at(misses: list[float]) -> list[Told]:
+        return [Told(100 + miss, None, 100) for miss in misses]
+
+    by_turns, always, worse = at([9, 12, 8, 13, 10, 8]), at([10] * 6), at([20, 21, 19, 20, 22, 20])
+    assert 0.3 < chance_of_less(always, at([11, 8, 14, 7, 12, 10]), under_way=1) < 0.5
+    assert chance_of_less(by_turns, worse, under_way=1) < 0.01
+    assert chance_of_less(worse, by_turns, under_way=1) == 1
+    assert chance_of_less(by_turns[:3], worse[:3], under_way=1) == 1
+    alike = at([20, 20, 20, 20, 10, 10, 10, 10, 20, 20, 20, 20])  # misses that come together count as fewer
+    alone, together = (chance_of_less(at([14] * 12), alike, under_way=number) for number in (1, 4))
+    assert alone < together
 
 
 @pytest.mark.parametrize(

@@ -141,8 +141,8 @@ def test_a_source_is_drawn_towards_the_whole_by_ten_exits() -> None:
 
 
 def test_what_a_source_did_lately_counts_most() -> None:
-    """An exit 180 days ago counts half: 30 and 10 exits then against 10 and 30 now."""
-    assert HALF_LIFE == 180
+    """An exit 120 days ago counts half: 30 and 10 exits then against 10 and 30 now."""
+    assert HALF_LIFE == 120
     every, now = two_sources(40, 40), two_sources(0.5 * 30 + 10, 0.5 * 10 + 30)
     lately = Watched(now.days * 0.75, now.went_on, now.lost)  # 40 / 2000 x 750 = 15 are expected of each
     found = hazards(every, lately, np.zeros(2, dtype=int), np.array([0, 1]))

@@ -62,7 +62,7 @@ def test_worked_by_hand() -> None:
     assert row["p90_days"] == pytest.approx(4.3)
     assert row["watched_days"] == 10
     assert row["recorded_from"] == pd.Timestamp(START)
-    assert row["mature"]
+    assert not row["mature"]  # two conversions cannot show that hardly any takes longer than ten days
     # Beta(2 + 1/2, 2 + 1/2): a tenth of the area under (x (1 - x))^1.5 lies below 0.22457, summed over a fine grid
     assert (row["rate_low"], row["rate_high"]) == pytest.approx((0.22457, 0.77543), abs=1e-5)
 
@@ -131,6 +131,19 @@ def test_a_history_watched_too_briefly_has_not_settled() -> None:
     assert not estimates["mature"].any()
     (line,) = estimate_warnings(history, estimates)
     assert line.startswith("lead to won: not settled: one in ten conversions takes over 30 days")
+
+
+@pytest.mark.parametrize(("conversions", "mature"), [(20, False), (60, True)])
+def test_a_few_conversions_do_not_settle_a_rate_that_many_would(conversions: int, mature: bool) -> None:
+    """Delays of 30 to 39 days, watched for 90: twenty of them cannot show that hardly any takes longer."""
+    days = np.linspace(0, 90, 4 * conversions).astype(int).tolist()
+    records = [{"lead": day} | ({"won": day + 30 + day % 10} if number % 2 else {}) for number, day in enumerate(days)]
+    kept = [row if row.get("won", 0) <= 90 else {"lead": row["lead"]} for row in records]
+    history = history_of(kept, 90)
+    estimates = estimate_transitions(history, history.as_of)
+    assert bool(estimates["mature"].iloc[0]) == mature
+    said = " ".join(estimate_warnings(history, estimates))
+    assert ("are too few to say that hardly any takes longer" in said) == (not mature)
 
 
 def test_what_came_after_the_as_of_day_is_not_used() -> None:

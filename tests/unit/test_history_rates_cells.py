@@ -252,6 +252,19 @@ def test_a_list_loaded_at_once_keeps_its_own_rate_and_is_named() -> None:
     )
 
 
+def test_a_bought_list_that_never_converts_says_nothing_of_when_outcomes_were_recorded() -> None:
+    """3,000 addresses loaded on the first two days, none of which converts; 14 a day of a flow, of which 5 % do."""
+    rng = np.random.default_rng(3)
+    flow = np.repeat(np.arange(300), 14)
+    goes = rng.random(len(flow)) < 0.05
+    delay = np.where(goes, rng.exponential(40, len(flow)).astype(int), -1)
+    loaded = np.repeat([0, 1], 1500)
+    known = history(np.append(loaded, flow), np.append(np.full(3000, -1), delay), 300)
+    estimates = estimates_of(known)
+    assert estimates["recorded_from"].iloc[0] == known.stage_history["entered_on"].min()
+    assert "recorded" not in " ".join(estimate_warnings(known, estimates))
+
+
 def test_recorded_only_from_is_said_of_no_time_with_outcomes() -> None:
     """One in ten of the outcomes before day 200 were entered all the same: that is no silence, but the change is told."""
     rng = np.random.default_rng(13)

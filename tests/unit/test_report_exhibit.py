@@ -209,7 +209,7 @@ def test_a_chart_carries_its_message_as_headline_and_as_alt_text() -> None:
     said = "The largest has 1.2k; $5M to $10M is not maths"
     assert exhibit.message == exhibit.alt == said
     shown = bundle(exhibit)
-    assert shown["text/plain"] .splitlines()[0] == said
+    assert shown["text/plain"].splitlines()[0] == said
     assert "$1.2k" in shown["text/plain"]
     assert "- Source: CRM" in shown["text/plain"]
     assert f">{said}</figcaption>" in shown["text/html"]
