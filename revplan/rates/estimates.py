@@ -49,6 +49,7 @@ WINDOWS = (365, 180)  # days tried beside all that was recorded
 PREFERENCE = 3.0  # log likelihood by which a shorter window must be better
 REPLAYS, STEP, AHEAD = 12, 30, 90  # days replayed, how far apart, and days forecast
 FEWEST = 30  # conversions a window needs, now and in every replay
+FEWEST_LATELY = 10  # conversions expected in the last 90 days, and before, from which they are compared
 LATELY = 90  # days that are compared with those before
 LEVEL = 10.0  # conversions that the level of all sources counts for in that of one
 
@@ -139,7 +140,7 @@ def drift(cohort: Cohort, sources: Sequence[Cohort], on_file: int = 0) -> Drift 
     expected = expected[: watched + 1]
     lately, every, number = float(expected[:LATELY].sum()), float(expected.sum()), len(ago)
     came = int((ago < LATELY).sum())
-    if min(lately, every - lately) < FEWEST or number == came:
+    if min(lately, every - lately) < FEWEST_LATELY or number < FEWEST or number == came:
         return None
     jump = as_unlikely(came, number, min(lately / every, 1.0))
     days, share = np.arange(len(expected)), expected / every

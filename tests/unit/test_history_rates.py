@@ -133,6 +133,19 @@ def test_a_history_watched_too_briefly_has_not_settled() -> None:
     assert line.startswith("lead to won: not settled: one in ten conversions takes over 30 days")
 
 
+def test_a_change_is_told_where_few_conversions_are_expected_lately() -> None:
+    """A lead every other day; of the first 210 days two in three go on after five days, of the last 90 one in ten."""
+    days = range(0, 300, 2)
+    goes = [number % 3 > 0 if day < 210 else number % 10 == 0 for number, day in enumerate(days)]
+    history = history_of(
+        [{"lead": day} | ({"won": day + 5} if on and day < 295 else {}) for day, on in zip(days, goes, strict=True)],
+        300,
+    )
+    estimates = estimate_transitions(history, history.as_of)
+    assert estimates["drift_chance"].iloc[0] < 0.01
+    assert any("changed over time" in line for line in estimate_warnings(history, estimates))
+
+
 @pytest.mark.parametrize(("conversions", "mature"), [(20, False), (60, True)])
 def test_a_few_conversions_do_not_settle_a_rate_that_many_would(conversions: int, mature: bool) -> None:
     """Delays of 30 to 39 days, watched for 90: twenty of them cannot show that hardly any takes longer."""
