@@ -22,6 +22,7 @@ format: wide
 files: {leads: {path: leads.csv, id: id}}
 stages: {lead: leads.lead, sql: leads.sql, sqo: leads.sqo, won: leads.won}
 lost: leads.lost
+outcome: first
 """
 LOG = """\
 format: history
@@ -31,6 +32,7 @@ at: at
 value: value
 stages: {lead: lead, sql: sql, sqo: sqo, won: won}
 lost: gone
+outcome: first
 records: {path: records.csv, id: record}
 segment: records.segment
 source: records.source
