@@ -25,6 +25,7 @@ from revplan.simulation.scenarios import entries_by_stage
 from revplan.simulation.signing import ToSign
 from revplan.simulation.simulate import Simulation
 from revplan.simulation.tables import points
+from revplan.simulation.tornado import decides_words
 
 MOST_DRIVERS = 8
 
@@ -116,12 +117,11 @@ def tornado_chart(simulation: Simulation) -> Chart | str:
     """What decides: the year with each driver at its P10 and at its P90."""
     swings = [swing for swing in simulation.tornado if abs(swing.high - swing.low) > 0][:MOST_DRIVERS]
     currency = simulation.year.plan.currency
+    said = decides_words(swings, currency)
     if not swings:
-        return "Nothing is uncertain here: every rate is taken as certain."
-    first = swings[0]
+        return said
     return Chart(
-        said=f"What decides most is {fitting(first.driver, 60)}: between {compact(first.low, currency)} and "
-        f"{compact(first.high, currency)}.",
+        said=said,
         form="bars",
         categories=names(swing.driver for swing in swings),
         series=(

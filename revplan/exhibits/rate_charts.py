@@ -21,7 +21,7 @@ from revplan.exhibits.chart import (
     numbers,
 )
 from revplan.exhibits.fit import fitting
-from revplan.ground.formats import compact, first_largest, show
+from revplan.ground.formats import first_largest, show
 
 MOST_CURVES = 8
 STEADY = 0.05  # chance above which a difference of the last months is taken for luck
@@ -163,23 +163,25 @@ def _drift_message(table: pd.DataFrame, named: pd.DataFrame) -> str:
     )
 
 
-def replay(table: pd.DataFrame, errors: tuple[float, float]) -> Chart:
+def replay(table: pd.DataFrame, errors: tuple[float, float], within: str) -> Chart:
     """Past forecasts with their intervals against what came.
 
     Parameters
     ----------
     errors
         Of the forecast and of the baseline drawn: the sum of what it was off by over the sum of what came. [share]
+    within
+        How many outcomes the intervals held, as a part of a sentence.
     """
     low, high = numbers(table["p10"]), numbers(table["p90"])
     baseline = names(table["baseline_name"].head(1))[0]
     return Chart(
-        said=_replay_message(table, errors),
+        said=_replay_message(table, errors, within),
         form="columns",
         categories=tuple(show(day, "month") for day in table["as_of"]),
         series=(
             Series(name="forecast, P10 to P90", values=numbers(table["mean"]), low=low, high=high, mark="dashes"),
-            Series(name="came", values=numbers(table["came"]), color=ACTUAL, mark="dots"),
+            Series(name="actual", values=numbers(table["came"]), color=ACTUAL, mark="dots"),
             Series(name=baseline, values=numbers(table["baseline"]), color=ATTENTION, mark="crosses"),
         ),
         kind="count",
@@ -187,10 +189,8 @@ def replay(table: pd.DataFrame, errors: tuple[float, float]) -> Chart:
     )
 
 
-def _replay_message(table: pd.DataFrame, errors: tuple[float, float]) -> str:
-    held = ((table["came"] >= table["p10"]) & (table["came"] <= table["p90"])).sum()
+def _replay_message(table: pd.DataFrame, errors: tuple[float, float], within: str) -> str:
     replays = "1 replay" if len(table) == 1 else f"{len(table)} replays"
-    within = f"{held or 'none'} of {len(table)} outcomes lay within P10 to P90"
     if not table["came"].sum() > 0:
         return f"In {replays} no win came, so that no error can be told as a share; {within}."
     error, other = (show(each, "share") for each in errors)
@@ -198,13 +198,11 @@ def _replay_message(table: pd.DataFrame, errors: tuple[float, float]) -> str:
     return f"In {replays} the forecast was off by {error} (of the baselines {name} by least, {other}), and {within}."
 
 
-def forecast(table: pd.DataFrame) -> Chart:
+def forecast(table: pd.DataFrame, said: str) -> Chart:
     """Wins of the months ahead: from known records, and with those still to come."""
     parts = (("known", "from known records", REQUIRED), ("all", "with new ones", PLAN))
-    known, total = float(table["known"].sum()), float(table["all"].sum())
     return Chart(
-        said=f"{compact(total)} {'win is' if compact(total) == '1' else 'wins are'} expected by "
-        f"{show(table['month_end'].iloc[-1], 'date')}, {compact(known)} of them from records that exist already.",
+        said=said,
         form="columns",
         categories=tuple(f"to {show(day, 'date')}" for day in table["month_end"]),
         series=tuple(

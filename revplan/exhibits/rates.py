@@ -259,7 +259,7 @@ def forecast(book: HistoryBook) -> Exhibit:
         low, high = compact(arr.p10, book.currency), compact(arr.p90, book.currency)
         notes.insert(0, f"In ARR: {compact(arr.mean, book.currency)}, between {low} and {high}.")
     kinds = {"month_end": "date"} | dict.fromkeys(names[1:], "count")
-    drawn = chart(rate_charts.forecast(frame), frame, kinds, notes=notes)
+    drawn = chart(rate_charts.forecast(frame, ahead_words(told)), frame, kinds, notes=notes)
     return drawn.sharing(_of(book, "wins_ahead", float(frame["all"].sum())))
 
 
@@ -311,7 +311,7 @@ def backtest(book: HistoryBook) -> Exhibit:
     kinds = {"as_of": "date", "baseline_name": "text"} | dict.fromkeys(names[1:-1], "count")
     errors = scores[MODEL].wape, scores[best].wape
     frame = pd.DataFrame(rows, columns=names)
-    drawn = chart(rate_charts.replay(frame, errors), frame, kinds, notes=done.warnings)
+    drawn = chart(rate_charts.replay(frame, errors, banded_words(done, ALL_WINS)), frame, kinds, notes=done.warnings)
     return drawn.sharing(_of(book, "forecast_error", errors[0]))
 
 

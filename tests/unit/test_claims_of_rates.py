@@ -145,9 +145,9 @@ def test_replays_in_which_nothing_came_have_no_error_as_a_share() -> None:
     table = pd.DataFrame(
         {"came": [0.0], "p10": [0.0], "p90": [2.0], "mean": [1.0], "baseline": [2.0], "baseline_name": ["x"]}
     )
-    message = rate_charts._replay_message(table, (1e9, 2e9))
+    message = rate_charts._replay_message(table, (1e9, 2e9), "1 of 1 outcomes lay within P10 to P90")
     assert message.startswith("In 1 replay no win came")
-    assert "1 of 1 outcomes" in message
+    assert message.endswith("; 1 of 1 outcomes lay within P10 to P90.")
 
 
 # --- recorded from ---------------------------------------------------------------------------------------------
