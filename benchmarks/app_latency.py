@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from revplan.ground.terminal import aligned
+from revplan.ground.terminal import grid
 from revplan.run.notebooks import new_workspace
 
 SLIDER = "SQO to Won (%)"
@@ -165,7 +165,9 @@ def measured(presses: int) -> str:
             run_all(page)
             rows += [_row("JupyterLab", name, took) for name, took in pressed(page, presses).items()]
         rows.append(_row("kernel alone", "all", kernel_alone(folder, presses)))
-    table = aligned(["door", "what changed", "median ms", "95th ms", "presses"], rows, words=2)
+    heads = ("door", "what changed", "median ms", "95th ms", "presses")
+    columns = zip(heads, map(list, zip(*rows, strict=True)), strict=True)
+    table = grid([(head, cells, head not in heads[:2]) for head, cells in columns])
     return f"{table}\na page comes in {came:.1f} s"
 
 

@@ -21,14 +21,26 @@ from pathlib import Path
 
 from nbformat.v4 import new_code_cell, new_notebook
 
-from revplan.ground.terminal import aligned
+from revplan.ground.terminal import grid
 from revplan.ground.written import written_together
 from revplan.run.progress import Progress
 from revplan.run.render import PRINTINGS, Request, prepared, render, render_all, run
 from revplan.run.running import executed
+from revplan.tracking.book import open_before, open_board
 
 EXAMPLE = Path(__file__).parents[1] / "data" / "example"
 FORMATS = tuple(PRINTINGS)
+TABLES = (
+    "promise_money",
+    "promise",
+    "variance",
+    "three_numbers",
+    "coverage",
+    "landing",
+    "what_if",
+    "arr_bridge",
+    "notes",
+)
 Cost = tuple[float, float]
 
 
@@ -66,6 +78,14 @@ def command(out: Path, *formats: str) -> None:
     python("-m", "revplan", "report", "board_report", plan, "--formats", ",".join(formats), "--out", str(out))
 
 
+def model() -> None:
+    """Every table behind the board pack, from its files on: what the notebook's cells ask for, without drawing it."""
+    book = open_board(EXAMPLE / "plan_fy26.yaml")
+    for each in (book, open_before(book)):
+        for name in TABLES if each else ():
+            getattr(each, name)
+
+
 def parts(out: Path, runs: int) -> dict[str, Cost]:
     """What each part of the command costs."""
     request = asked("board_report")
@@ -81,6 +101,7 @@ def parts(out: Path, runs: int) -> dict[str, Cost]:
     }
     return {
         "Python started, commands imported": cost(lambda: python("-c", "import revplan.cli"), runs),
+        "tables behind the pack, in one process": cost(model, runs),
         "papermill imported": cost(lambda: python("-c", "import papermill"), runs),
         "checked: plan, notebook, settings": cost(lambda: prepared(request), runs),
         "kernel and papermill, one empty cell": cost(lambda: executed(empty, {}, Progress("empty", 1, None)), runs),
@@ -104,7 +125,9 @@ def other_ways(out: Path, runs: int) -> dict[str, Cost]:
 def printed_table(found: dict[str, Cost], whole: Cost) -> str:
     """The costs with their ratio to the whole command."""
     rows = [(name, f"{wall:.2f}", f"{used:.2f}", f"{wall / whole[0]:.2f}") for name, (wall, used) in found.items()]
-    return aligned(("part", "wall s", "processor s", "of the whole"), rows)
+    heads = ("part", "wall s", "processor s", "of the whole")
+    columns = zip(heads, map(list, zip(*rows, strict=True)), strict=True)
+    return grid([(head, cells, head != "part") for head, cells in columns])
 
 
 def main() -> None:
