@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import chdir, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
@@ -319,3 +319,21 @@ def _is_locked(file: IO[bytes]) -> bool:
     except OSError:
         return False
     return True
+
+
+@contextmanager
+def own_folder() -> Iterator[None]:
+    """While it lasts, the current folder is an empty one of ours, and Python imports nothing from it.
+
+    The folder a command is called in may be a stranger's, and programs look there for settings and modules.
+    """
+    before = os.environ.get("PYTHONSAFEPATH")
+    with scratch_folder("revplan-") as empty, chdir(empty):
+        os.environ["PYTHONSAFEPATH"] = "1"
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ["PYTHONSAFEPATH"]
+            else:
+                os.environ["PYTHONSAFEPATH"] = before

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import chdir, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import repeat
 from multiprocessing import get_context
@@ -21,7 +21,7 @@ from revplan.crm.inputs import frozen_inputs, input_files, named_outside
 from revplan.exhibits.provenance import pack_id, provenance
 from revplan.ground.errors import Fault, PlanError, ReportError, RevplanError, shown
 from revplan.ground.extras import check_installed
-from revplan.ground.files import copied, scratch_folder
+from revplan.ground.files import copied, own_folder, scratch_folder
 from revplan.ground.written import check_folder, shown_path, written_together
 from revplan.plan.file import read_plan, real_path
 from revplan.plan.model import Plan
@@ -141,29 +141,9 @@ def render(request: Request, out: Path, progress: TextIO | None = None) -> list[
 
 
 def _rendered(held: Request, out: Path, progress: TextIO | None) -> list[Path]:
-    with _own_folder():
-        import matplotlib  # noqa: F401 - the first import reads a `matplotlibrc` in the current folder
     ready = prepared(held)
     check_folder(out)
     return printed(run(ready, progress), held, out)
-
-
-@contextmanager
-def _own_folder() -> Iterator[None]:
-    """While it lasts, the current folder is an empty one of ours, and Python imports nothing from it.
-
-    The folder a command is called in may be a stranger's, and programs look there for settings and modules.
-    """
-    before = os.environ.get("PYTHONSAFEPATH")
-    with scratch_folder("revplan-") as empty, chdir(empty):
-        os.environ["PYTHONSAFEPATH"] = "1"
-        try:
-            yield
-        finally:
-            if before is None:
-                del os.environ["PYTHONSAFEPATH"]
-            else:
-                os.environ["PYTHONSAFEPATH"] = before
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -259,7 +239,7 @@ def _beside_each_other(held: Sequence[Request], out: Path, told: bool) -> list[l
     whole = [replace(each, given=each.given and each.given.absolute()) for each in held]
     target, count = out.absolute(), min(len(held), os.cpu_count() or 1)
     try:
-        with _own_folder(), ProcessPoolExecutor(count, get_context("spawn")) as workers:
+        with own_folder(), ProcessPoolExecutor(count, get_context("spawn")) as workers:
             found = list(workers.map(_attempted, whole, repeat(target), repeat(told)))
     except BrokenProcessPool:
         names = ", ".join(request.name for request in held)

@@ -102,7 +102,7 @@ def merged_curve(curves: Iterable[tuple[int, tuple[CurvePoint, ...]]]) -> tuple[
     )
 
 
-LEAST, MOST = 1e-3, 1e3  # factors a driver is tried at
+SMALLEST_FACTOR, LARGEST_FACTOR = 1e-3, 1e3  # factors a driver is tried at
 CLOSE = 1e-6
 
 
@@ -175,7 +175,7 @@ def needed_value(trials: Trials, goal: float, confidence: float) -> float | None
         powers = factor ** np.arange(1, 4)[:, None]
         return 1 - float(Odds.of_cumulants(trials.fixed + powers * trials.scaled).below(goal).mean())
 
-    return _least(chance, confidence, MOST)
+    return _least(chance, confidence, LARGEST_FACTOR)
 
 
 def needed_win_rate(view: Outlook, bank: Bank, confidence: float) -> float | None:
@@ -198,7 +198,7 @@ def _least(chance: Callable[[float], float], confidence: float, most: float) -> 
     """The smallest factor whose chance is `confidence`, `chance` rising with the factor."""
     if chance(most) < confidence:
         return None
-    low, high = LEAST, most
+    low, high = SMALLEST_FACTOR, most
     if chance(low) >= confidence:
         return 0.0
     found = brentq(lambda log: chance(float(np.exp(log))) - confidence, np.log(low), np.log(high), xtol=CLOSE)

@@ -450,7 +450,7 @@ def test_against_a_signed_plan(tmp_path: Path, book: BoardBook) -> None:
     pd.testing.assert_frame_equal(signed.variance, book.variance)
     pd.testing.assert_frame_equal(signed.promise, book.promise)  # what is to sign was signed
     assert promised.signed(signed).value == record.signature.signed == open_workbook(FY26).to_sign.number
-    lower = sign(FY26, ["Ada L."], date(2025, 11, 20), tmp_path, terms=Terms(confidence=0.45))
+    lower = sign(FY26, ["Ada L."], date(2025, 11, 20), tmp_path, terms=Terms(confidence=0.44))
     held = open_board(FY26, "2026-Q3", against=lower.folder)
     assert promised.signed(held).value == lower.signature.signed
     assert promised.committed(held).value == promised.committed(signed).value == math.ceil(lower.signature.commit)

@@ -241,7 +241,7 @@ def _ruled(cell: Any, color: str, points: float) -> None:
     cell._tc.get_or_add_tcPr().insert(0, line)
 
 
-GAP, INSIDE, ABOVE = 0.22, 0.16, 0.12
+GAP, INSIDE, ABOVE_TILE = 0.22, 0.16, 0.12
 TALLEST, MOST_ACROSS = 1.5, 4
 LABEL_SIZES, VALUE_SIZES = (13.0, 12.0, 11.0, 10.0), (30.0, 26.0, 22.0, 18.0, 16.0, 14.0, 12.0, 11.0)
 LABEL_LINES, VALUE_LINES = 2, 2
@@ -276,7 +276,7 @@ def _sizes(facts: Sequence[tuple[str, str]], room: float, deep: float) -> tuple[
     """Sizes of labels and of values, the same in every tile."""
     label = _size([label for label, _ in facts], LABEL_SIZES, room, LABEL_LINES)
     above = max(height(len(lines(cut(name, label, room, LABEL_LINES), label, room)), label) for name, _ in facts)
-    left = deep - 2 * ABOVE - above
+    left = deep - 2 * ABOVE_TILE - above
     fitting = [size for size in VALUE_SIZES if height(1, size) <= left]
     value = _size([value for _, value in facts], fitting or VALUE_SIZES[-1:], room, VALUE_LINES, left)
     return label, value
@@ -285,7 +285,7 @@ def _sizes(facts: Sequence[tuple[str, str]], room: float, deep: float) -> tuple[
 def _needed(fact: tuple[str, str], sizes: tuple[float, float], room: float) -> float:
     """Height of the tile that a fact needs. [inches]"""
     label = height(len(lines(cut(fact[0], sizes[0], room, LABEL_LINES), sizes[0], room)), sizes[0])
-    return label + height(len(lines(fact[1], sizes[1] * BOLD, room)), sizes[1]) + 2 * ABOVE + 0.05
+    return label + height(len(lines(fact[1], sizes[1] * BOLD, room)), sizes[1]) + 2 * ABOVE_TILE + 0.05
 
 
 def _size(texts: Sequence[str], sizes: Sequence[float], room: float, most: int, deep: float = 99.0) -> float:
@@ -316,9 +316,9 @@ def _tile(slide: Any, place: Area, fact: tuple[str, str], sizes: tuple[float, fl
     frame.word_wrap = True
     frame.vertical_anchor = MSO_ANCHOR.TOP
     frame.margin_left = frame.margin_right = round(INSIDE * 914_400)
-    frame.margin_top = frame.margin_bottom = round(ABOVE * 914_400)
+    frame.margin_top = frame.margin_bottom = round(ABOVE_TILE * 914_400)
     label = cut(fact[0], sizes[0], room, LABEL_LINES)
-    deep = place.height - 2 * ABOVE - height(len(lines(label, sizes[0], room)), sizes[0])
+    deep = place.height - 2 * ABOVE_TILE - height(len(lines(label, sizes[0], room)), sizes[0])
     most = max(1, int(deep / height(1, sizes[1])))
     write(frame, cut(fact[1], sizes[1], room / BOLD, most), sizes[1], "ACCENT_1", True)
     write_more(frame, label, sizes[0], "TEXT_1", False)
