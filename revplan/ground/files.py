@@ -262,8 +262,13 @@ def scratch_folder(prefix: str, folder: Path | None = None) -> Iterator[Path]:
     base = folder or Path(gettempdir())
     sweep(base, prefix)
     made = TemporaryDirectory(dir=base, prefix=prefix, ignore_cleanup_errors=True)
-    with made as place, open(Path(place, OWNER), "wb") as owner:
+    # The owner's file gets its name when it is locked: one found unlocked would be swept by a run that starts beside this one.
+    # (Windows renames no open file, nor does it remove one.)
+    first = OWNER if sys.platform == "win32" else f"{OWNER}-new"
+    with made as place, open(Path(place, first), "wb") as owner:
         _is_locked(owner)
+        if first != OWNER:
+            os.replace(Path(place, first), Path(place, OWNER))
         try:
             yield Path(place)
         finally:
