@@ -268,7 +268,7 @@ def scratch_folder(prefix: str, folder: Path | None = None) -> Iterator[Path]:
     with made as place, open(Path(place, first), "wb") as owner:
         _is_locked(owner)
         if first != OWNER:
-            os.replace(Path(place, first), Path(place, OWNER))
+            Path(place, first).rename(Path(place, OWNER))
         try:
             yield Path(place)
         finally:
@@ -298,7 +298,9 @@ def _removed_if_abandoned(path: Path) -> None:
         return  # a link, a file, or somebody else's
     owner = path / OWNER
     if not os.path.lexists(owner):
-        files = any(each.is_symlink() or not each.is_dir() for each in path.rglob("*"))
+        files = any(
+            (each.is_symlink() or not each.is_dir()) and each.name != f"{OWNER}-new" for each in path.rglob("*")
+        )
         if not files and time.time() - found.st_mtime > JUST_MADE:
             shutil.rmtree(path, ignore_errors=True)
         return
