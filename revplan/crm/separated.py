@@ -113,7 +113,8 @@ def framed(rows: Sequence[Sequence[str]], lines: Sequence[int], header_row: int 
     body = list(range(head + 1, len(rows)))
     kinds: dict[str, list[int]] = {"rows above the header": list(range(head))}
     if usual >= NARROW:
-        below = next((n for n in range(len(body)) if _filled(rows[body[-1 - n]]) > 1), len(body))
+        # What stands below a table needs a table above it: where every row has one cell, they are its rows.
+        below = next((n for n in range(len(body)) if _filled(rows[body[-1 - n]]) > 1), 0)
         kinds["rows below the table"] = body[len(body) - below :]
         body = body[: len(body) - below]
         totals = {row for row in body if _is_total(rows[row], usual, row == body[-1])}

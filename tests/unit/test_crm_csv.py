@@ -157,6 +157,12 @@ def test_titles_totals_and_footers_are_no_records(tmp_path: Path) -> None:
     ]
 
 
+def test_rows_of_one_cell_each_are_rows_where_no_other_row_is_above_them(tmp_path: Path) -> None:
+    table = read_csv(written(tmp_path, "id,created,amount,note\n1,,,\n2,,,\n"))
+    assert [*table.columns["id"]] == ["1", "2"]
+    assert table.aside == ()
+
+
 @pytest.mark.parametrize("name", ["Total", "Summe", "Sum"])
 def test_a_company_called_total_is_a_record(tmp_path: Path, name: str) -> None:
     rows = f"1,2026-01-01,5,a\n{name},2026-01-02,6,b\n3,2026-01-03,7,c\n"
