@@ -1,4 +1,4 @@
-"""A plan of one segment and one source with records, which tests of files and folders change."""
+"""Plans of one segment and one source, which tests of files and folders change: one with records, and the smallest there is."""
 
 PLAN = """\
 name: the plan
@@ -17,4 +17,14 @@ CRM = """\
 format: wide
 files: {leads: {path: leads.csv, id: id}}
 stages: {lead: leads.lead, sql: leads.sql, won: leads.won}
+"""
+
+# The smallest plan there is.
+SINGLE = """name: the plan
+year: {first_month: 2027-01}
+goal: {new_arr: 100_000}
+stages: single
+segments: {all: {acv: 10_000}}
+sources: {web: {}}
+transitions: [{from: lead, to: won, rate: 0.1}]
 """

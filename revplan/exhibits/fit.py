@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
+from revplan.exhibits.fonts import folder
 from revplan.ground.escaping import clean
 
 POINTS = 72
@@ -32,10 +33,9 @@ BREAKS = (". ", "; ", ": ", ", ", " ")
 
 @cache
 def _font() -> Any:
-    from matplotlib import get_data_path
     from PIL import ImageFont
 
-    return ImageFont.truetype(f"{get_data_path()}/fonts/ttf/DejaVuSans.ttf", 100)
+    return ImageFont.truetype(folder() / "DejaVuSans.ttf", 100)
 
 
 @cache

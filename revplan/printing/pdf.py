@@ -23,8 +23,7 @@ from revplan.ground.errors import ReportError, shown
 from revplan.ground.escaping import clean
 from revplan.ground.files import scratch_folder
 from revplan.ground.tables import NUMERIC
-from revplan.printing import blocks as prose
-from revplan.printing.blocks import Block, Heading, Prose, Shown, blocks
+from revplan.printing.blocks import Block, Heading, Prose, Shown, blocks, paragraphs, runs, words
 
 TEMPLATE = Path(__file__).parents[1] / "exhibits" / "style" / "report.typ"
 PAPERS = ("a4", "us-letter")
@@ -92,7 +91,7 @@ def _document(notebook: Any, name: str, paper: str) -> dict[str, Any]:
     made = colophon(notebook)
     opening = next((block.raw for block in found if isinstance(block, Shown) and block.raw.get("header")), {})
     headings = [block.text for block in found if isinstance(block, Heading) and block.level == 1]
-    title = prose.words(headings[0]) if headings else name.replace("_", " ").capitalize()
+    title = words(headings[0]) if headings else name.replace("_", " ").capitalize()
     message = opening.get("message", "")
     return {
         "paper": paper,
@@ -137,9 +136,9 @@ def _joins(section: Section, block: Block) -> bool:
 
 def _add(section: Section, block: Block) -> None:
     if isinstance(block, Heading):
-        section["lead"].append({"kind": "heading", "level": block.level, "runs": prose.runs(block.text)})
+        section["lead"].append({"kind": "heading", "level": block.level, "runs": runs(block.text)})
     elif isinstance(block, Prose):
-        section["lead"] += prose.paragraphs(block.source)
+        section["lead"] += paragraphs(block.source)
     else:
         section["exhibit"] = _exhibit(block)
 

@@ -18,7 +18,6 @@ from tempfile import mkdtemp
 from typing import Any, TextIO, TypeVar
 
 from revplan.crm.inputs import frozen_inputs, input_files, named_outside
-from revplan.exhibits import fonts
 from revplan.exhibits.provenance import pack_id, provenance
 from revplan.ground.errors import Fault, PlanError, ReportError, RevplanError, shown
 from revplan.ground.extras import check_installed
@@ -142,7 +141,6 @@ def render(request: Request, out: Path, progress: TextIO | None = None) -> list[
 
 
 def _rendered(held: Request, out: Path, progress: TextIO | None) -> list[Path]:
-    fonts.folder()  # matplotlib is loaded from a folder of ours now, before several threads and processes share one
     ready = prepared(held)
     check_folder(out)
     return printed(run(ready, progress), held, out)

@@ -22,12 +22,10 @@ from revplan.simulation.scenarios import what_if
 from revplan.simulation.simulate import Simulation, simulate
 from revplan.snapshot.fit import doubts
 from revplan.snapshot.state import Fates, Snapshots, came_flow, fates_of, read_snapshots
-from revplan.tracking import comparison
+from revplan.tracking import comparison, scorecard
 from revplan.tracking import landing as standing
 from revplan.tracking import notes as said
 from revplan.tracking import promise as promising
-from revplan.tracking import scorecard as covering
-from revplan.tracking import scorecard as movements
 from revplan.tracking import variance as bridging
 from revplan.tracking.comparison import Sides
 from revplan.tracking.held import (
@@ -42,7 +40,6 @@ from revplan.tracking.held import (
 )
 from revplan.tracking.periods import Span, quarter_span, whole_year, year_so_far
 from revplan.tracking.promise import narrowed, promised_flow
-from revplan.tracking.scorecard import promise_by_source
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,7 +237,7 @@ class BoardBook:
             return empty("coverage")
         coming = quarter_span("", self.plan.first_month, self.as_of + timedelta(days=1))
         spans = [coming, whole_year(self.plan.first_month, self.as_of)]
-        return covering.coverage(standing.open_pipeline(self.now), standing.remaining(self.now, spans))
+        return scorecard.coverage(standing.open_pipeline(self.now), standing.remaining(self.now, spans))
 
     @cached_property
     def simulation(self) -> Simulation | None:
@@ -266,7 +263,7 @@ class BoardBook:
             return empty("promise_by_source")
         entered = {name: self.plan.entry_stage(name) for name in self.plan.sources}
         worth = cell_values_table(self.year)
-        return promise_by_source(self.sides.promised, self.sides.came, self.quarter, entered, worth)
+        return scorecard.promise_by_source(self.sides.promised, self.sides.came, self.quarter, entered, worth)
 
     @cached_property
     def what_if(self) -> pd.DataFrame:
@@ -286,8 +283,8 @@ class BoardBook:
         if self.actual is None or not spans:
             return empty("arr_bridge")
         terms = standing.year_terms(self.year, self.segment)
-        planned = movements.planned_movements(terms, self.sides.targets, self.plan.months)
-        return movements.arr_bridge(terms.opening, planned, self.sides.actual, spans)
+        planned = scorecard.planned_movements(terms, self.sides.targets, self.plan.months)
+        return scorecard.arr_bridge(terms.opening, planned, self.sides.actual, spans)
 
     @cached_property
     def notes(self) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from nbformat import read, write
 from nbformat.sign import NotebookNotary
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from one_source import SINGLE as PLAN
 from revplan.ground.errors import DataError, PlanError, ReportError
 from revplan.run import render as rendering
 from revplan.run.progress import Progress
@@ -20,14 +21,6 @@ from revplan.run.render import Request, notebook_path
 from revplan.run.notebooks import check_trust
 from revplan.run.workspace import example_company, new_workspace
 
-PLAN = """name: the plan
-year: {first_month: 2027-01}
-goal: {new_arr: 100_000}
-stages: single
-segments: {all: {acv: 10_000}}
-sources: {web: {}}
-transitions: [{from: lead, to: won, rate: 0.1}]
-"""
 EVIL = "<script>alert(1)</script>"
 PARAMETERS = 'plan_path = "nowhere.yaml"\ntitle = "FY27 base"\ntrials = 3\nas_of = "2026-11-15"'
 IMPORTS = (

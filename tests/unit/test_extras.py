@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from one_source import SINGLE as PLAN
 from packaging.requirements import Requirement
 
 from revplan.cli import main
@@ -15,14 +16,6 @@ from revplan.ground.errors import ReportError
 from revplan.run import running
 
 ROOT = Path(__file__).resolve().parents[2]
-PLAN = """name: the plan
-year: {first_month: 2027-01}
-goal: {new_arr: 100_000}
-stages: single
-segments: {all: {acv: 10_000}}
-sources: {web: {}}
-transitions: [{from: lead, to: won, rate: 0.1}]
-"""
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import pytest
 from every_exhibit import reports
 from test_board_exhibits import pack
 
-from revplan.exhibits import exhibit as markup
 from revplan.exhibits.exhibit import Exhibit
+from revplan.exhibits.exhibit import raw as raw_of
 from revplan.ground.errors import ReportError
 from revplan.ground.formats import commitment, show
 from revplan.printing.registry import registry
@@ -37,7 +37,7 @@ def made(plan: Path) -> dict[str, list[Exhibit]]:
 
 @pytest.fixture(scope="module")
 def raws(made: dict[str, list[Exhibit]]) -> Raws:
-    return {name: [markup.raw(each) for each in exhibits] for name, exhibits in made.items()}
+    return {name: [raw_of(each) for each in exhibits] for name, exhibits in made.items()}
 
 
 def together(raws: Raws) -> list[dict[str, Any]]:
@@ -60,8 +60,8 @@ def test_reports_agree_with_each_other(raws: Raws) -> None:
 
 def test_the_board_pack_before_the_year_agrees_with_the_annual_commit(year_to_come: BoardBook) -> None:
     plan = EXAMPLE / "plan.yaml"
-    exhibits = [markup.raw(each) for made in reports(plan).values() for each in made]
-    board = [markup.raw(each) for each in pack(year_to_come)]
+    exhibits = [raw_of(each) for made in reports(plan).values() for each in made]
+    board = [raw_of(each) for each in pack(year_to_come)]
     shared = set(registry(exhibits)) & set(registry(board))
     assert {
         f"{name} 2027 {basis}" for name, basis in (("goal", "plan"), ("commit", "expected"), ("signed", "to sign"))
@@ -104,7 +104,7 @@ def test_a_report_in_which_one_figure_shows_two_values_is_not_printed(raws: Raws
 
 def test_what_is_displayed_alike_is_one_value_to_its_reader() -> None:
     (first, *_) = reports(EXAMPLE / "plan.yaml")["scenarios"]
-    raw = markup.raw(first)
+    raw = raw_of(first)
     mean = next(figure for figure in raw["figures"] if figure["measure"] == "simulated_mean")
     near = {**mean, "value": mean["value"] + 1e-3}
     assert show(near["value"], "money") == show(mean["value"], "money")
@@ -115,9 +115,9 @@ def test_what_is_displayed_alike_is_one_value_to_its_reader() -> None:
 
 def test_an_exhibit_that_shares_figures_may_state_others(made: dict[str, list[Exhibit]]) -> None:
     summary = made["annual_commit"][0]
-    assert registry([markup.raw(summary)])
+    assert registry([raw_of(summary)])
     with pytest.raises(ReportError, match="states a number that is no figure"):
-        registry([markup.raw(replace(summary, complete=True))])
+        registry([raw_of(replace(summary, complete=True))])
 
 
 # --- counts that are of different things have different names --------------------------------------------------
