@@ -339,10 +339,10 @@ def stacked_buffers(table: pd.DataFrame, said: str, currency: str) -> Chart:
     return replace(made, start=float(arr[0]), x_title=f"change of the {compact(arr[0], currency)} as planned")
 
 
-SO_FAR: tuple[tuple[str, str, Mark], ...] = (
-    ("goal", PAST, "dashed"),
-    ("promised", REQUIRED, "line"),
-    ("came", PLAN, "line"),
+SO_FAR: tuple[tuple[str, str, str, Mark], ...] = (
+    ("goal", "goal", PAST, "dashed"),
+    ("promised", "plan", REQUIRED, "line"),
+    ("came", "actual", PLAN, "line"),
 )
 
 
@@ -353,9 +353,9 @@ def so_far(table: pd.DataFrame, said: Sentence, currency: str) -> Chart:
         form="columns",
         categories=tuple(show(month, "month") for month in table["month"]),
         series=tuple(
-            Series(name=name, values=numbers(table[name]), color=color, mark=mark)
-            for name, color, mark in SO_FAR
-            if table[name].notna().any()
+            Series(name=name, values=numbers(table[column]), color=color, mark=mark)
+            for column, name, color, mark in SO_FAR
+            if table[column].notna().any()
         ),
         kind="money",
         currency=currency,

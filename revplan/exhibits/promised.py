@@ -49,7 +49,7 @@ def promise(book: BoardBook) -> Exhibit:
     columns = {f"{at}_{name}": _entry_column(name, label) for at, label, name in named}
     more = {
         f"{at}_{name}": (
-            f"{book.plan.period_label(label)}: {labels[name].lower()}" if name == PROMISED else labels[name],
+            f"{book.plan.period_short(label)}: {labels[name].lower()}" if name == PROMISED else labels[name],
             kinds[name],
         )
         for at, label, name in named

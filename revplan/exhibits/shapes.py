@@ -162,12 +162,17 @@ class Scale:
         return (self.end - self.begin) / (self.high - self.low)
 
 
+NOTHING = 1e-290
+
+
 def scale_of(values: Iterable[float], begin: float, end: float, before: float, after: float) -> Scale:
     """A scale that holds all `values`, with `before` and `after` points left at its ends; 0 is an end where it may be."""
     found = list(values)
     low, high = min(found, default=0.0), max(found, default=1.0)
-    if not high > low:
-        low, high = (low, low + (abs(low) or 1.0)) if low >= 0 else (low, 0.0)
+    if max(abs(low), abs(high)) < NOTHING:  # as good as 0, and too small to be divided
+        low, high = 0.0, 1.0
+    elif not high > low:
+        low, high = (low, low + abs(low)) if low >= 0 else (low, 0.0)
     unit = (high - low) / max(1.0, abs(end - begin) - before - after)
     return Scale(low - before * unit, high + after * unit, begin, end)
 

@@ -93,3 +93,8 @@ def period_label(period: str, first: pd.Period, names: Names = "start") -> str:
     else:
         said = year_label(years, first, names)
     return f"{found['rest'] or ''}{said}{found['running'] or ''}"
+
+
+def period_short(period: str, first: pd.Period, names: Names = "start") -> str:
+    """The same where space is tight and its months stand elsewhere: Q3 FY27 to date; FY27 to Q3."""
+    return re.sub(r"^(rest of )?[^(]*\(([^)]*)\)", r"\1\2", period_label(period, first, names))

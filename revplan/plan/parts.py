@@ -11,7 +11,15 @@ from typing import Annotated, Any, Literal
 import pandas as pd
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
-from revplan.ground.calendar import MONTHS_PER_YEAR, Names, months_from, period_label, quarter_label, quarter_short
+from revplan.ground.calendar import (
+    MONTHS_PER_YEAR,
+    Names,
+    months_from,
+    period_label,
+    period_short,
+    quarter_label,
+    quarter_short,
+)
 from revplan.ground.errors import PlanError
 from revplan.ground.lag import INSTANT, Lag
 from revplan.ground.values import SALVAGE, FrozenDict, Number, PathText, Value, at_least, frozen
@@ -320,6 +328,10 @@ class UncheckedPlan(Value):
     def period_label(self, period: str) -> str:
         """What a reader calls a period that a table names by its id, such as 2027-Q1 or 2027 to Q3."""
         return period_label(period, self.first_month, self.fiscal_year.names)
+
+    def period_short(self, period: str) -> str:
+        """The same where space is tight: Q3 FY27; FY27 to Q3."""
+        return period_short(period, self.first_month, self.fiscal_year.names)
 
     @property
     def stage_ids(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from revplan.ground.calendar import Names, period_label, quarter_label
+from revplan.ground.calendar import Names, period_label, period_short, quarter_label
 from revplan.ground.errors import PlanError
 from revplan.tracking.periods import Span, quarter_span, whole_year, year_so_far
 from revplan.tracking.promise import Flows, promise, reached_by_month
@@ -107,6 +107,21 @@ def test_a_quarter_is_called_by_its_months_and_its_year(first: str, names: Names
 )
 def test_a_period_of_a_table_is_called_by_words(period: str, label: str) -> None:
     assert period_label(period, APRIL, "end") == label
+
+
+@pytest.mark.parametrize(
+    ("period", "label"),
+    [
+        ("2026-Q2", "Q2 FY27"),
+        ("2025-Q4 to date", "Q4 FY26 to date"),
+        ("2026 to Q3", "FY27 to Q3"),
+        ("rest of 2026-Q4", "rest of Q4 FY27"),
+        ("rest of 2026", "rest of FY27"),
+        ("2026-07", "2026-07"),
+    ],
+)
+def test_a_period_is_called_short_where_space_is_tight(period: str, label: str) -> None:
+    assert period_short(period, APRIL, "end") == label
 
 
 @pytest.mark.parametrize("name", ["Q3", "2027-Q3", "2026-Q5", "<script>", "Q3 FY27", "Aug-Oct 2026"])
