@@ -392,3 +392,79 @@ def landing(table: pd.DataFrame, said: Sentence, currency: str) -> Chart:
         tuple(row[end] if name == "landing" else None for name in amounts) for end in ("landing_low", "landing_high")
     )
     return replace(made, series=(replace(made.series[0], low=low, high=high), *made.series[1:]))
+
+
+def funnel(table: pd.DataFrame, said: Sentence) -> Chart:
+    """Entries of every stage, planned and actual, with what part of the plan each attained."""
+    return Chart(
+        said=said,
+        form="columns",
+        categories=names(
+            stage if pd.isna(part) else f"{stage}: {show(part, 'share')} attained"
+            for stage, part in zip(table["stage"], table["attainment"], strict=True)
+        ),
+        series=tuple(
+            Series(name=name, values=numbers(table[name]), color=color)
+            for name, color in (("plan", REQUIRED), ("actual", PLAN))
+            if table[name].notna().any()
+        ),
+        kind="count",
+    )
+
+
+def coverage(table: pd.DataFrame, said: Sentence) -> Chart:
+    """Coverage of each segment as a column, what its win rate asks for as a line across it."""
+    enough = (table["enough"] == "yes").to_numpy()
+    parts = (("coverage", enough, REQUIRED), ("coverage, too thin", ~enough, GAP))
+    return Chart(
+        said=said,
+        form="stacked",
+        categories=names(table["segment"]),
+        series=(
+            *(
+                Series(name=name, values=numbers(table["coverage"].where(own).round(1)), color=color)
+                for name, own, color in parts
+                if table["coverage"].where(own).notna().any()
+            ),
+            Series(name="needed: 1 / win rate", values=numbers(table["coverage_needed"]), color=INK, mark="dashes"),
+        ),
+        kind="ratio",
+    )
+
+
+def sources(table: pd.DataFrame, said: Sentence, currency: str) -> Chart:
+    """What the variance of each source is worth in new ARR."""
+    behind = (table["worth"] < 0).to_numpy()
+    return Chart(
+        said=said,
+        form="bars",
+        categories=names(table["source"]),
+        series=tuple(
+            Series(name=name, values=numbers(table["worth"].where(own)), color=color)
+            for name, own, color in (("ahead of plan", ~behind, REQUIRED), ("behind plan", behind, GAP))
+            if own.any()
+        ),
+        kind="money",
+        currency=currency,
+    )
+
+
+def scenarios(table: pd.DataFrame, said: Sentence, goal: float, currency: str) -> Chart:
+    """Where the year lands in each scenario, with its band, and the goal."""
+    return Chart(
+        said=said,
+        form="columns",
+        categories=names(table["scenario"]),
+        series=(
+            Series(
+                name="landing, 8 of 10 cases",
+                values=numbers(table["landing"]),
+                low=numbers(table["landing_low"]),
+                high=numbers(table["landing_high"]),
+                color=REQUIRED,
+            ),
+            Series(name="goal as planned", values=numbers([goal] * len(table)), color=INK, mark="dashes"),
+        ),
+        kind="money",
+        currency=currency,
+    )

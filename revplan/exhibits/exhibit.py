@@ -58,7 +58,7 @@ class Exhibit:
     totals
         How many of the last rows are totals.
     chart
-        What is drawn; None for a table or a text.
+        What is drawn; None for a text, and for a table that is only read.
     notes
         Sentences below it: sources, assumptions, what was left out.
     header
@@ -99,6 +99,12 @@ class Exhibit:
     def as_brief(self) -> Exhibit:
         """The same table for a deck of few slides: as much of it as one slide holds."""
         return replace(self, brief=True)
+
+    def pictured(self, described: Chart) -> Exhibit:
+        """The same table drawn for who would rather look: a page and a slide show the picture, and the rows behind it."""
+        drawn = checked(replace(described, said=self.said), f"chart {shown(self.message)!r}")
+        lacking = filter(None, [advice(without_font(draw.lacking(drawn)))])
+        return replace(self, chart=drawn, notes=_lines([*self.notes, *lacking]))
 
     def with_cells(self, cells: Cells) -> Exhibit:
         """The same exhibit, the numbers of its table registered as figures."""
@@ -330,7 +336,10 @@ TILED = "display:grid;grid-template-columns:repeat(auto-fit,minmax(max(10rem,100
 
 def terminal(exhibit: Exhibit) -> str:
     """The exhibit for a terminal: header, message, the rows behind it in columns, notes."""
-    table = grid(in_columns(exhibit.chart) if exhibit.chart else _shown(exhibit), heads=exhibit.kind != "text")
+    table = grid(
+        in_columns(exhibit.chart) if exhibit.chart and exhibit.kind == "chart" else _shown(exhibit),
+        heads=exhibit.kind != "text",
+    )
     notes = "\n".join(f"- {note}" for note in exhibit.notes)
     parts = [exhibit.header, exhibit.message, table, notes]
     return ("\n\n" if table else "\n").join(filter(None, parts))
@@ -447,11 +456,13 @@ def _table(exhibit: Exhibit) -> str:
     split = len(rows) - exhibit.totals
     foot = f"<tfoot>{''.join(rows[split:])}</tfoot>" if exhibit.totals else ""
     message = escape(exhibit.message)
-    return (
+    caption = f'<caption style="text-align:left;font-weight:600"><span>{message}</span></caption>'
+    table = (
         f'<div class="scroll" role="region" tabindex="0" aria-label="{message}">'
-        f'<table><caption style="text-align:left;font-weight:600"><span>{message}</span></caption>'
+        f"<table>{'' if exhibit.chart else caption}"
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows[:split])}</tbody>{foot}</table></div>"
     )
+    return f"{_chart(exhibit)}<details><summary>Table</summary>{table}</details>" if exhibit.chart else table
 
 
 def _row(cells: Iterable[str], numbers: Iterable[bool]) -> str:

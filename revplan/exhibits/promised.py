@@ -62,7 +62,9 @@ def promise(book: BoardBook) -> Exhibit:
         notes=_promise_notes(book),
     )
     rows = [{"stage": stage} for stage in book.plan.stage_ids]
-    return made.with_cells(Cells(rows=rows, columns=columns))
+    first = parts[0].assign(stage=frame["stage"])
+    drawn = first.rename(columns={PROMISED: "plan", CAME: "actual", "reached": "attainment"})
+    return made.with_cells(Cells(rows=rows, columns=columns)).pictured(charts.funnel(drawn, made.said))
 
 
 def _promise_notes(book: BoardBook) -> list[str]:

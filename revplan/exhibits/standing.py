@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from revplan.exhibits import charts
 from revplan.exhibits.exhibit import Exhibit, table_of
 from revplan.exhibits.figures import Cells, Figure, Sentence, figure, joined, say
 from revplan.exhibits.fit import fitting
@@ -156,7 +157,9 @@ def sources(book: BoardBook) -> Exhibit:
         "worth": {"measure": "gap_worth", "period": period},
     }
     rows = [{"source": name, "stage": stage} for name, stage in zip(found["source"], found["stage"], strict=True)]
-    return made.with_cells(Cells(rows=rows, columns=columns, currency=book.plan.currency)).as_brief()
+    made = made.with_cells(Cells(rows=rows, columns=columns, currency=book.plan.currency)).as_brief()
+    drawn = frame["worth"].notna().any() and len(frame) > 1
+    return made.pictured(charts.sources(frame, made.said, book.plan.currency)) if drawn else made
 
 
 def source_rows(book: BoardBook) -> pd.DataFrame:

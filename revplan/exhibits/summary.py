@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from revplan.exhibits import charts
 from revplan.exhibits.exhibit import Exhibit, table_of, text
 from revplan.exhibits.figures import Cells, Figure, Sentence, figure, joined, measures, say
 from revplan.exhibits.fit import fitting
@@ -145,7 +146,8 @@ def what_if(book: BoardBook) -> Exhibit:
     columns["chance_of_goal"] = {"measure": "chance"}
     columns["difference"] = {"measure": "scenario_difference"}
     rows = [_of(name, book) for name in frame["scenario"]]
-    return made.with_cells(Cells(rows=rows, columns=columns, currency=book.plan.currency)).as_brief()
+    made = made.with_cells(Cells(rows=rows, columns=columns, currency=book.plan.currency)).as_brief()
+    return made.pictured(charts.scenarios(frame, made.said, goal(book).value or 0.0, book.plan.currency))
 
 
 def _why_no_scenarios(book: BoardBook) -> str:

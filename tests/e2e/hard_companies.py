@@ -253,3 +253,9 @@ def texts_drawn() -> Iterator[list[str]]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(fonts, "outlined", noted)
         yield texts
+
+
+def before_the_appendix(deck: Any) -> list[Any]:
+    """The slides that are shown; the tables behind their pictures follow them."""
+    sections = [[each.text_frame.text for each in slide.shapes if each.has_text_frame] for slide in deck.slides]
+    return [texts for texts in sections if not any(text.startswith("Appendix: ") for text in texts)]

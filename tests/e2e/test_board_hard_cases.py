@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hard_companies import COMPANIES, HOSTILE, SCRIPTS, Executed
+from hard_companies import COMPANIES, HOSTILE, SCRIPTS, Executed, before_the_appendix
 from lxml import etree
 from lxml import html as lxml_html
 
@@ -89,7 +89,7 @@ def check_page(printed: Printed) -> None:
 
 def check_slides(printed: Printed) -> None:
     deck = pptx.Presentation(io.BytesIO(printed.files["pptx"]))
-    assert len(deck.slides) <= MOST_SLIDES[printed.report]
+    assert len(before_the_appendix(deck)) <= MOST_SLIDES[printed.report]
     outside = [
         (number, shape.name)
         for number, slide in enumerate(deck.slides, start=1)

@@ -15,6 +15,7 @@ from typing import Any
 
 import openpyxl
 import pytest
+from hard_companies import before_the_appendix
 from lxml import html as lxml_html
 
 from revplan.ground.formats import MISSING
@@ -140,7 +141,7 @@ def test_the_workbook_says_what_the_registry_says(raw: list[dict[str, Any]], pri
 
 def test_the_slides_say_what_the_registry_says(raw: list[dict[str, Any]], printed: dict[str, bytes]) -> None:
     deck = pptx.Presentation(io.BytesIO(printed["pptx"]))
-    assert len(deck.slides) <= MOST_SLIDES
+    assert len(before_the_appendix(deck)) <= MOST_SLIDES
     shapes = [shape for slide in deck.slides for shape in slide.shapes]
     cells = [[[cell.text for cell in row.cells] for row in shape.table.rows][1:] for shape in shapes if shape.has_table]
     for wanted in (each["shown"] for each in raw if each["kind"] == "table" and not each["appendix"]):
@@ -213,3 +214,22 @@ def test_page_and_pdf_have_the_same_bytes_each_time(notebook: Any, printed: dict
     request = Request(name="board_report", plan_path=PLAN)
     for kind in ("html", "pdf"):
         assert PRINTINGS[kind](notebook, request) == printed[kind]
+
+
+def test_tables_stand_behind_their_pictures(raw: list[dict[str, Any]], printed: dict[str, bytes]) -> None:
+    deck = pptx.Presentation(io.BytesIO(printed["pptx"]))
+    pictured = [each for each in raw if each["kind"] == "table" and each["native"]]
+    assert [each["message"].split()[0] for each in pictured]
+    for each in pictured:
+        of_it = [slide for slide in deck.slides if slide.shapes.title.text_frame.text.startswith(each["message"][:40])]
+        assert [any(shape.has_chart for shape in slide.shapes) for slide in of_it] == [True, False]
+        assert [any(shape.has_table for shape in slide.shapes) for slide in of_it] == [False, True]
+    page = printed["html"].decode()
+    assert page.count("<details><summary>Table</summary>") == len(pictured)
+
+
+def test_no_note_of_a_slide_breaks_off(printed: dict[str, bytes]) -> None:
+    deck = pptx.Presentation(io.BytesIO(printed["pptx"]))
+    texts = [shape.text_frame.text for slide in deck.slides for shape in slide.shapes if shape.has_text_frame]
+    assert texts
+    assert [text for text in texts if text.endswith("…")] == []

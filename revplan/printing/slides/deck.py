@@ -142,6 +142,9 @@ def _written(notebook: Any, name: str, template: Path | None) -> bytes:
     _open(opened, title, opening, _question(notebook))
     for slide in slides:
         _add(opened, slide, footer)
+    for slide in slides:
+        if slide.raw["native"] and slide.raw["kind"] == "table":
+            _add_table(opened, replace(slide, section=f"Appendix: {slide.section}"), footer)
     _close(opened, slides, made_from or {LABELS["report"]: name}, footer)
     _stamp(opened.deck, title, made_from)
     buffer = io.BytesIO()
@@ -193,35 +196,36 @@ def _open(template: Template, title: str, opening: dict[str, Any], question: str
 
 
 def _add(template: Template, slide: Slide, footer: str) -> None:
-    {"chart": _add_chart, "table": _add_table, "text": _add_text}[slide.raw["kind"]](template, slide, footer)
+    kind = "chart" if slide.raw["native"] else slide.raw["kind"]
+    {"chart": _add_chart, "table": _add_table, "text": _add_text}[kind](template, slide, footer)
 
 
-def _words(slide: Slide, footer: str, note: str) -> Words:
+def _words(slide: Slide, footer: str, notes: Sequence[str]) -> Words:
     raw = slide.raw
     return Words(
         title=raw["message"],
         section=slide.section,
         footer=footer,
-        note=note,
+        notes=tuple(notes),
         spoken=spoken(raw, slide.said, slide.periods),
     )
 
 
 def _add_chart(template: Template, slide: Slide, footer: str) -> None:
     """A native chart."""
-    page, place = add_slide(template, _words(slide, footer, " · ".join(slide.raw["notes"])))
+    page, place = add_slide(template, _words(slide, footer, slide.raw["notes"]))
     drawn, book = chart_parts(from_raw(slide.raw["native"], slide.raw["message"]), template.inks, place.width)
     _described(_framed(page, place, drawn, book), filling(page, template), slide.raw)
 
 
 def _add_table(template: Template, slide: Slide, footer: str) -> None:
     raw = slide.raw
-    told = _words(slide, footer, " · ".join(raw["notes"]))
+    told = _words(slide, footer, raw["notes"])
     found = columns_of(raw, NUMBERS)
-    parts = sheets(found, raw["totals"], content_area(template, told.note))
+    parts = sheets(found, raw["totals"], content_area(template, told.notes))
     if len(parts) > 1 and raw.get("brief"):
-        told = replace(told, note=" · ".join([REST, *raw["notes"]]))
-        parts = [shortened(found, raw["totals"], content_area(template, told.note))]
+        told = replace(told, notes=(REST, *raw["notes"]))
+        parts = [shortened(found, raw["totals"], content_area(template, told.notes))]
     for number, part in enumerate(parts, start=1):
         counted = f"{number} of {len(parts)}" if len(parts) > 1 else ""
         page, place = add_slide(template, told, counted)
@@ -234,7 +238,7 @@ def _add_text(template: Template, slide: Slide, footer: str) -> None:
     if len(facts) > MOST_TILES:
         _add_table(template, slide, footer)
         return
-    page, place = add_slide(template, _words(slide, footer, ""))
+    page, place = add_slide(template, _words(slide, footer, ()))
     removed(filling(page, template))
     if not facts and not raw["notes"]:
         as_statement(page, template, raw["message"])
@@ -242,7 +246,7 @@ def _add_text(template: Template, slide: Slide, footer: str) -> None:
     left = add_tiles(page, place, facts) if facts else place
     done = add_lines(page, left, _within(raw["notes"], left) if facts else raw["notes"])
     while not facts and done < len(raw["notes"]):
-        page, place = add_slide(template, _words(slide, footer, ""), "continued")
+        page, place = add_slide(template, _words(slide, footer, ()), "continued")
         removed(filling(page, template))
         done += add_lines(page, place, raw["notes"][done:])
 

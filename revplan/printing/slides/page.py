@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,7 +14,8 @@ from revplan.printing.slides.template import OWN, Area, Template, area, kind
 TITLE_SIZES = (24.0, 22.0, 20.0, 18.0, 16.0, 15.0, 14.0)
 TITLE_LINES, MOST_TITLE_LINES = 2, 3
 STATEMENT_SIZES = (32.0, 28.0, 24.0, 20.0, 16.0)
-SECTION_SIZE, NOTE_SIZE = 12.0, 10.0
+SECTION_SIZE = 12.0
+NOTE_SIZES, NOTE_LINES = (10.0, 9.0, 8.0), 3
 FOOTER_SIZES = (9.0, 8.0, 7.0)
 SECTION_HEIGHT, LEAST_ABOVE = 0.28, 0.45
 INSET = 0.1
@@ -32,8 +34,8 @@ class Words:
         The heading it stands under.
     footer
         The plan and its date.
-    note
-        What stands in small letters below it.
+    notes
+        What stands in small letters below it, a sentence or two each, those that change the reading first.
     spoken
         The speaker notes, a paragraph each.
     """
@@ -41,7 +43,7 @@ class Words:
     title: str
     section: str = ""
     footer: str = ""
-    note: str = ""
+    notes: tuple[str, ...] = ()
     spoken: tuple[str, ...] = ()
 
 
@@ -50,12 +52,12 @@ def add_slide(template: Template, words: Words, part: str = "") -> tuple[Any, Ar
     slide = template.deck.slides.add_slide(template.exhibit)
     shortened = _titled(slide, template, words.title, part)
     _sectioned(slide, template, words.section)
-    _noted(slide, template, words.note)
+    _noted(slide, template, words.notes)
     footed(slide, template.exhibit, words.footer)
     spoken = ([words.title] if shortened else []) + list(words.spoken)
     if spoken:
         slide.notes_slide.notes_text_frame.text = "\n".join(clean(each) for each in spoken)
-    return slide, content_area(template, words.note)
+    return slide, content_area(template, words.notes)
 
 
 def as_statement(slide: Any, template: Template, message: str) -> None:
@@ -155,31 +157,49 @@ def _sectioned(slide: Any, template: Template, section: str) -> None:
         write(text_box(slide, place, OWN[0]), text, SECTION_SIZE, "ACCENT_1", True)
 
 
-def content_area(template: Template, note: str) -> Area:
-    """The place left for an exhibit with a note below it."""
-    own = any(shape.name == OWN[1] for shape in template.exhibit.placeholders)
-    deep = 0.0 if own or not note else _note_height(template, note)
+def content_area(template: Template, notes: Sequence[str]) -> Area:
+    """The place left for an exhibit with its notes below it."""
+    text, size = _note(template, notes)
+    room = template.content.width - 0.1
+    deep = 0.0 if _note_place(template) or not text else height(len(lines(text, size, room)), size) + 0.1
     return replace(template.content, height=template.content.height - deep)
 
 
-def _note_text(template: Template, note: str) -> str:
-    return cut(note, NOTE_SIZE, template.content.width - 0.1, 2)
+def _note_place(template: Template) -> Area | None:
+    """The place that the layout itself has for notes."""
+    return next((area(shape) for shape in template.exhibit.placeholders if shape.name == OWN[1]), None)
 
 
-def _note_height(template: Template, note: str) -> float:
-    return height(len(lines(_note_text(template, note), NOTE_SIZE, template.content.width - 0.1)), NOTE_SIZE) + 0.1
+def _note(template: Template, notes: Sequence[str]) -> tuple[str, float]:
+    """The notes below an exhibit and their size: whole ones only, and where not all fit, how many the speaker has."""
+    own = _note_place(template)
+    room = own.width - 2 * INSET if own else template.content.width - 0.1
+    deep = own.height if own else height(NOTE_LINES, NOTE_SIZES[0])
+    told = [(text, size) for text in _fewer(notes) for size in NOTE_SIZES]
+    fits = (each for each in told if height(len(lines(each[0], each[1], room)), each[1]) <= deep)
+    text, size = told[-1]
+    return next(fits, (cut(text, size, room, int(deep / height(1, size))), size))
 
 
-def _noted(slide: Any, template: Template, note: str) -> None:
-    """Sets the note below the exhibit."""
-    own, text = _own(slide, OWN[1]), _note_text(template, note)
+def _fewer(notes: Sequence[str]) -> Iterator[str]:
+    """All notes in one text, then one fewer each time."""
+    for count in range(len(notes), 0, -1):
+        left = len(notes) - count
+        yield " · ".join([*notes[:count], *([f"{left} more in the speaker notes."] if left else [])])
+    if not notes:
+        yield ""
+
+
+def _noted(slide: Any, template: Template, notes: Sequence[str]) -> None:
+    """Sets the notes below the exhibit."""
+    own, (text, size) = _own(slide, OWN[1]), _note(template, notes)
     if own is not None:
-        _fill(own, text, NOTE_SIZE)
+        _fill(own, text, size)
     elif text:
-        content, left = template.content, content_area(template, note)
+        content, left = template.content, content_area(template, notes)
         top = content.top + left.height + 0.08
         place = replace(content, top=top, height=content.top + content.height - top)
-        write(text_box(slide, place, OWN[1]), text, NOTE_SIZE, "TEXT_1")
+        write(text_box(slide, place, OWN[1]), text, size, "TEXT_1")
 
 
 def _own(slide: Any, name: str) -> Any:
