@@ -422,7 +422,7 @@ def coverage(table: pd.DataFrame, said: Sentence) -> Chart:
         categories=names(table["segment"]),
         series=(
             *(
-                Series(name=name, values=numbers(table["coverage"].where(own).round(1)), color=color)
+                Series(name=name, values=numbers(table["coverage"].where(own)), color=color)
                 for name, own, color in parts
                 if table["coverage"].where(own).notna().any()
             ),
