@@ -199,6 +199,20 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--template", type=Path, metavar="DECK", help="a company's own deck (pptx) for the slides")
     report.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a parameter of the notebook")
 
+    comment = _command(
+        commands, "comment", _comment, "say something beside an exhibit of a report, until its figures move"
+    )
+    comment.add_argument("plan", type=Path, metavar="PLAN", help="the plan file (YAML)")
+    comment.add_argument("exhibit", metavar="EXHIBIT", help="what the exhibit is called, such as coverage")
+    comment.add_argument("text", metavar="TEXT", help="what to say")
+    comment.add_argument("--by", required=True, metavar="NAME", help="who says it")
+    comment.add_argument("--on", type=_day, default=date.today(), metavar="DAY", help="the day; default today")
+    comment.add_argument(
+        "--report", default="board_report", metavar="NAME", help="of which report; default board_report"
+    )
+    comment.add_argument("--against", type=Path, metavar="SIGNED", help="as the report is given it")
+    comment.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as the report is given it")
+
     bring = _command(
         commands, "import", _import, "changed inputs of a workbook as a reviewed difference to the plan file"
     )
@@ -269,6 +283,7 @@ def _check(given: argparse.Namespace) -> None:
     from revplan.crm.file import is_crm_file
     from revplan.ground.written import checked_packs
     from revplan.plan.file import real_path
+    from revplan.run.commentary import read_commentary
     from revplan.workbook.workbook import LOOK, check_plan
 
     if given.plan.is_dir() and any(given.plan.glob(".revplan-*.pack")):
@@ -281,6 +296,7 @@ def _check(given: argparse.Namespace) -> None:
     if given.as_of:
         raise PlanError.at("--as-of", "is for a CRM file; a plan says its own day (plan_date)")
     report = check_plan(given.plan, date.today())
+    read_commentary(real_path(given.plan).parent)
     text = "\n".join([*report, f"{given.plan.name}: no faults"])
     notes = [line.removeprefix(LOOK) for line in report if line.startswith(LOOK)]
     _print(given, {"ok": True, "faults": [], "import_report": list(report), "notes": notes}, text)
@@ -392,6 +408,23 @@ def _report(given: argparse.Namespace) -> None:
     ]
     written = render_all(requests, given.out, sys.stderr)
     _print(given, {"files": [str(path) for path in written]}, "\n".join(str(path) for path in written))
+
+
+def _comment(given: argparse.Namespace) -> None:
+    from revplan.plan.file import real_path
+    from revplan.run.commentary import comment_of, commented
+    from revplan.run.render import Request, frozen, prepared, run
+
+    asked = Request(
+        name=given.report, plan_path=given.plan, settings=_settings(given.set), against=given.against, commented=False
+    )
+    said = comment_of(given.exhibit, given.text, given.by, given.on, given.report)
+    with frozen([asked]) as (held,):
+        done = run(prepared(held), sys.stderr)
+    added = commented(done, real_path(given.plan).parent, said)
+    beside = ", ".join(each.shown for each in added.beside)
+    until = f"; it expires when one of these moves: {beside}" if beside else "; no figure stands beside it"
+    _print(given, added.model_dump(mode="json"), f"Said beside {added.exhibit} of {given.report}{until}.")
 
 
 def _listed(text: str) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ from revplan.excel.desk import (
     Sheet,
 )
 from revplan.excel.grid import CHECK, SOLVED
+from revplan.exhibits.comments import below
 
 LAYOUT, LAYOUT_LABEL = 1, "Layout"
 """Version of the list of inputs that `revplan import` reads."""
@@ -166,7 +167,7 @@ def write_exhibit(desk: Desk, number: int, exhibit: dict[str, Any]) -> None:
         look = "total" if place > last - exhibit["totals"] else ""
         for col, (column, value) in enumerate(zip(columns, row, strict=True)):
             write_value(sheet, (place, col), value, column["kind"], look)
-    for place, note in enumerate(exhibit["notes"], last + 2):
+    for place, note in enumerate(below(exhibit), last + 2):
         sheet.text(place, 0, note, "grey")
     sheet.widths(*(_width(exhibit, col) for col in range(len(columns))), 12)
     sheet.freeze(sheet.top + 1, 1 if len(columns) > 1 else 0)

@@ -45,6 +45,18 @@ def exhibits_of(book: Any) -> dict[str, Callable[..., Exhibit]]:
     return found
 
 
+def exhibit_names() -> set[str]:
+    """What exhibits are called, whatever they are made of."""
+    found = set()
+    for subject in SUBJECTS:
+        module = import_module(f"revplan.exhibits.{subject}")
+        for name, function in vars(module).items():
+            own = getattr(function, "__module__", "") == module.__name__ and not name.startswith("_")
+            if own and getattr(function, "__annotations__", {}).get("return") == "Exhibit":
+                found.add(name)
+    return found
+
+
 def _shows(function: Any, book: str) -> bool:
     """Whether a public function makes an exhibit of such a book and of nothing else that must be given."""
     if not callable(function) or function.__name__.startswith("_") or isinstance(function, type):

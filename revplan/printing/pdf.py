@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from revplan.exhibits import fonts
+from revplan.exhibits.comments import comments
 from revplan.exhibits.fit import fitting, fitting_names
 from revplan.exhibits.provenance import LABELS, colophon
 from revplan.ground.errors import ReportError, shown
@@ -149,6 +150,7 @@ def _exhibit(block: Shown) -> dict[str, Any]:
     return {
         **{key: raw[key] for key in ("kind", "message", "alt", "notes", "totals")},
         "svg": block.svg,
+        "comments": [{"text": line, "expired": expired} for line, expired in comments(raw)],
         "columns": [
             {
                 "label": label,

@@ -28,6 +28,7 @@ from revplan.plan.model import Plan
 from revplan.printing.blocks import exhibits, under_headings
 from revplan.printing.registry import registry
 from revplan.record.signed import CONTENTS, digest, names_in, read_record
+from revplan.run.commentary import NOTHING_SAID, Commentary, read_commentary, with_commentary
 from revplan.run.notebooks import PACKAGE, REPOSITORY, check_trust, notebook_in
 from revplan.run.parameters import checked, declared
 from revplan.run.progress import Progress
@@ -56,6 +57,8 @@ class Request:
     """A company's own deck, whose layouts the slides take."""
     given: Path | None = None
     """The plan file as it was given, where `plan_path` is a copy of it: notebooks are looked for beside it."""
+    commented: bool = True
+    """Whether what people say in `commentary.yaml` is printed."""
     outside: Mapping[Path, str] = field(default_factory=dict)
     """Files that the copy names by their place on this machine, and their SHA-256 when it was made."""
 
@@ -155,6 +158,7 @@ class Ready:
     values: Mapping[str, object]
     plan: Plan
     inputs: list[Path]
+    commentary: Commentary = NOTHING_SAID
 
 
 def prepared(request: Request) -> Ready:
@@ -170,7 +174,8 @@ def prepared(request: Request) -> Ready:
     notebook, values = _notebook_and_values(request)
     plan = read_plan(request.plan_path)
     inputs = input_files(plan, request.plan_path.parent)
-    return Ready(request=request, notebook=notebook, values=values, plan=plan, inputs=inputs)
+    said = read_commentary(real_path(request.given or request.plan_path).parent) if request.commented else NOTHING_SAID
+    return Ready(request=request, notebook=notebook, values=values, plan=plan, inputs=inputs, commentary=said)
 
 
 def _notebook_and_values(request: Request) -> tuple[Any, dict[str, object]]:
@@ -195,6 +200,7 @@ def run(ready: Ready, progress: TextIO | None = None) -> Any:
     done = executed(ready.notebook, ready.values, told)
     told.finish("done")
     registry(exhibits(done))
+    done = with_commentary(done, ready.commentary, request.name)
     made_from = provenance(request.name, ready.plan, request.plan_path, ready.inputs, ready.values)
     done.metadata["revplan"] = {**made_from, "pack": pack_id(exhibits(done), made_from)}
     return done

@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import Any
 
 from revplan.exhibits.chart import from_raw
+from revplan.exhibits.comments import below
 from revplan.exhibits.fit import cut, fitting
 from revplan.exhibits.provenance import LABELS, colophon
 from revplan.ground.errors import PlanError
@@ -50,7 +51,7 @@ def spoken(raw: dict[str, Any], said: Iterable[str] = (), periods: Mapping[str, 
     """The speaker notes of an exhibit, a paragraph each; `periods` says what a period is called by its id."""
     told = raw.get("definitions") or {}
     each = (_measure(measure, raw["figures"], definition, periods) for measure, definition in told.items())
-    return (*said, *raw["notes"], *each)
+    return (*said, *below(raw), *each)
 
 
 def definitions(exhibits: Iterable[dict[str, Any]]) -> list[str]:
@@ -213,18 +214,18 @@ def _words(slide: Slide, footer: str, notes: Sequence[str]) -> Words:
 
 def _add_chart(template: Template, slide: Slide, footer: str) -> None:
     """A native chart."""
-    page, place = add_slide(template, _words(slide, footer, slide.raw["notes"]))
+    page, place = add_slide(template, _words(slide, footer, below(slide.raw)))
     drawn, book = chart_parts(from_raw(slide.raw["native"], slide.raw["message"]), template.inks, place.width)
     _described(_framed(page, place, drawn, book), filling(page, template), slide.raw)
 
 
 def _add_table(template: Template, slide: Slide, footer: str) -> None:
     raw = slide.raw
-    told = _words(slide, footer, raw["notes"])
+    told = _words(slide, footer, raw["notes"] if raw["native"] else below(raw))
     found = columns_of(raw, NUMBERS)
     parts = sheets(found, raw["totals"], content_area(template, told.notes))
     if len(parts) > 1 and raw.get("brief"):
-        told = replace(told, notes=(REST, *raw["notes"]))
+        told = replace(told, notes=(REST, *told.notes))
         parts = [shortened(found, raw["totals"], content_area(template, told.notes))]
     for number, part in enumerate(parts, start=1):
         counted = f"{number} of {len(parts)}" if len(parts) > 1 else ""
@@ -240,15 +241,16 @@ def _add_text(template: Template, slide: Slide, footer: str) -> None:
         return
     page, place = add_slide(template, _words(slide, footer, ()))
     removed(filling(page, template))
-    if not facts and not raw["notes"]:
+    notes = below(raw)
+    if not facts and not notes:
         as_statement(page, template, raw["message"])
         return
     left = add_tiles(page, place, facts) if facts else place
-    done = add_lines(page, left, _within(raw["notes"], left) if facts else raw["notes"])
-    while not facts and done < len(raw["notes"]):
+    done = add_lines(page, left, _within(notes, left) if facts else notes)
+    while not facts and done < len(notes):
         page, place = add_slide(template, _words(slide, footer, ()), "continued")
         removed(filling(page, template))
-        done += add_lines(page, place, raw["notes"][done:])
+        done += add_lines(page, place, notes[done:])
 
 
 def _within(notes: Sequence[str], place: Area) -> list[str]:
@@ -291,6 +293,7 @@ def _close(template: Template, slides: Sequence[Slide], made_from: dict[str, str
         "message": message,
         "alt": message,
         "notes": notes if measured else [],
+        "native": None,
         "columns": columns,
         "totals": 0,
         "shown": rows,

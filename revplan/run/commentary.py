@@ -1,0 +1,240 @@
+"""What people say beside an exhibit: `commentary.yaml` beside the plan, printed until a figure it was written of moves."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from datetime import date
+from difflib import get_close_matches
+from io import StringIO
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError
+from ruamel.yaml import YAML
+
+from revplan.exhibits.comments import comments
+from revplan.exhibits.figures import MIMETYPE
+from revplan.exhibits.named import exhibit_names
+from revplan.ground.errors import Fault, PlanError, ReportError, shown
+from revplan.ground.escaping import clean, cut_words, escape
+from revplan.ground.formats import show
+from revplan.ground.values import Value
+from revplan.ground.written import written
+from revplan.ground.yamlfile import Document, read_yaml
+
+NAME = "commentary.yaml"
+Text = Annotated[str, Field(min_length=1, max_length=2000)]
+
+
+class Beside(Value):
+    """A figure as it was when a comment was written."""
+
+    figure: Text
+    """Its id."""
+    value: float
+    shown: Text
+    """As it was displayed."""
+
+
+class Comment(Value):
+    """What somebody says about an exhibit."""
+
+    exhibit: Text
+    """Its name, such as `coverage`."""
+    text: Text
+    owner: Text
+    """Who says it."""
+    date: date
+    """The day it was written."""
+    report: str = ""
+    """The report it belongs to; every one that shows the exhibit if empty."""
+    beside: tuple[Beside, ...] = ()
+    """The figures of the exhibit's headline on that day; `revplan comment` writes them."""
+
+
+class Commentary(Value):
+    """The file `commentary.yaml`."""
+
+    comments: tuple[Comment, ...] = ()
+    expires_when_moved: Annotated[float, Field(gt=0)] = 0.05
+    """The part by which a figure beside a comment may move before the comment has expired."""
+    expired: Literal["grey", "refuse"] = "grey"
+    """What becomes of a comment that has expired: printed in grey with what it was written of, or the report refused."""
+
+
+NOTHING_SAID = Commentary()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """A comment as it is printed: the line, and why it has expired, empty where it has not."""
+
+    line: str
+    expired: str = ""
+
+
+def read_commentary(folder: Path) -> Commentary:
+    """What `commentary.yaml` in `folder` holds; nothing if there is none.
+
+    Raises
+    ------
+    PlanError
+        With every fault of the file, each with its line.
+    """
+    path = folder / NAME
+    if not path.exists():
+        return NOTHING_SAID
+    document = read_yaml(path, PlanError)
+    try:
+        found = Commentary.model_validate(document.data)
+    except ValidationError as error:
+        raise PlanError(
+            Fault(document.where(each["loc"]), f"{each['msg']}: got {shown(each['input'])}") for each in error.errors()
+        ) from None
+    faults = list(_unknown(found, document))
+    if faults:
+        raise PlanError(faults)
+    return found
+
+
+def _unknown(found: Commentary, document: Document) -> Iterator[Fault]:
+    known = exhibit_names()
+    for at, comment in enumerate(found.comments):
+        if comment.exhibit not in known:
+            like = get_close_matches(comment.exhibit, known, 1)
+            meant = f"did you mean {like[0]}?" if like else f"the exhibits are {', '.join(sorted(known))}"
+            yield Fault(
+                document.where(("comments", at, "exhibit")), f"{shown(comment.exhibit)!r} is no exhibit; {meant}"
+            )
+
+
+def with_commentary(notebook: Any, commentary: Commentary, report: str) -> Any:
+    """The executed `notebook` of a report with what is said beside its exhibits.
+
+    Raises
+    ------
+    PlanError
+        If a comment has expired, and such are to be refused.
+    """
+    done, expired = deepcopy(notebook), []
+    for name, data in _shown(done):
+        mine = [each for each in commentary.comments if each.exhibit == name and each.report in ("", report)]
+        told = [_said(each, data[MIMETYPE], commentary.expires_when_moved) for each in mine]
+        expired += [Fault(f"{NAME}, {name}", each.expired) for each in told if each.expired]
+        if told:
+            data[MIMETYPE]["comments"] = [{"line": each.line, "expired": each.expired} for each in told]
+            data["text/html"] = _in_page(data["text/html"], told)
+            data["text/plain"] = "\n".join([data["text/plain"], *(line for line, _ in comments(data[MIMETYPE]))])
+    if expired and commentary.expired == "refuse":
+        raise PlanError(Fault(each.place, f"{each.message} Write it anew, or take it out.") for each in expired)
+    return done
+
+
+def _shown(notebook: Any) -> Iterator[tuple[str, Any]]:
+    """The exhibits of a notebook: what each is called, and the data of its output."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []) if cell.cell_type == "code" else []:
+            if MIMETYPE in output.get("data", {}):
+                yield _name(cell.source), output["data"]
+
+
+def _name(source: str) -> str:
+    """What the exhibit that a cell ends in is called: the function that makes it, or the name `rp.exhibit` is given."""
+    try:
+        last = ast.parse(source).body[-1]
+    except (SyntaxError, ValueError, IndexError):
+        return ""
+    call = last.value if isinstance(last, ast.Expr) else None
+    if not isinstance(call, ast.Call):
+        return ""
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    given = call.args[1] if name == "exhibit" and len(call.args) > 1 else None
+    return str(given.value) if isinstance(given, ast.Constant) else name
+
+
+def _said(comment: Comment, raw: Any, moved: float) -> Said:
+    line = f"{cut_words(clean(comment.text))} ({cut_words(clean(comment.owner))}, {show(comment.date, 'date')})"
+    moves = "; ".join(_moves(comment, raw, moved))
+    return Said(line=line, expired=moves and f"Written when {moves}.")
+
+
+def _moves(comment: Comment, raw: Any, moved: float) -> Iterator[str]:
+    """For each figure that has moved since the comment was written: what it was then, and what it is."""
+    now = {each["id"]: each for each in raw["figures"]}
+    for each in comment.beside:
+        then, figure = cut_words(clean(each.shown)), now.get(each.figure)
+        if figure is None or figure["value"] is None:
+            yield f"{cut_words(clean(each.figure))} was {then} (not told here any more)"
+        elif abs(figure["value"] - each.value) > moved * abs(each.value):
+            label = figure["label"][:1].lower() + figure["label"][1:]
+            yield f"{label} was {then} (now {figure['text']})"
+
+
+def _in_page(page: str, told: Sequence[Said]) -> str:
+    """The exhibit with the comments below all that belongs to it."""
+    body, end, rest = page.rpartition("</figure>")
+    lines = "".join(
+        f'<p class="comment expired" style="opacity:.55">{escape(each.line)} <em>{escape(each.expired)}</em></p>'
+        if each.expired
+        else f'<p class="comment">{escape(each.line)}</p>'
+        for each in told
+    )
+    return f"{body}{lines}{end}{rest}"
+
+
+def comment_of(exhibit: str, text: str, owner: str, on: date, report: str) -> Comment:
+    """A comment as somebody gives it.
+
+    Raises
+    ------
+    PlanError
+        If a part of it is empty or too long.
+    """
+    try:
+        return Comment(exhibit=exhibit, text=text.strip(), owner=owner.strip(), date=on, report=report)
+    except ValidationError as error:
+        raise PlanError(Fault(str(each["loc"][0]), each["msg"]) for each in error.errors()) from None
+
+
+def commented(notebook: Any, folder: Path, comment: Comment) -> Comment:
+    """`comment` with the figures beside it in the executed `notebook`, added to `commentary.yaml` in `folder`.
+
+    Raises
+    ------
+    PlanError
+        If the report does not show that exhibit, or the file is at fault; it is left as it was.
+    """
+    raw = {name: data[MIMETYPE] for name, data in _shown(notebook)}
+    if comment.exhibit not in raw:
+        known = ", ".join(name for name in raw if name)
+        raise PlanError.at("exhibit", f"{shown(comment.exhibit)!r} is not in that report; it shows {known}")
+    read_commentary(folder)
+    headline = [each for each in raw[comment.exhibit]["figures"] if each["column"] == "message"]
+    beside = [
+        {"figure": each["id"], "value": each["value"], "shown": each["text"]}
+        for each in {figure["id"]: figure for figure in headline}.values()
+        if each["value"] is not None
+    ]
+    added = Comment.model_validate({**comment.model_dump(), "beside": beside})
+    _append(folder / NAME, added)
+    return added
+
+
+def _append(path: Path, comment: Comment) -> None:
+    """Writes the file anew with one comment more; what people wrote in it stays as they wrote it."""
+    yaml = YAML()
+    yaml.width = 4096
+    data = yaml.load(path.read_text(encoding="utf-8-sig")) if path.exists() else {}
+    data.setdefault("comments", []).append(comment.model_dump(mode="python", exclude_defaults=True))
+    entry = data["comments"][-1]
+    if comment.beside:
+        entry["beside"] = [each.model_dump() for each in comment.beside]
+    text = StringIO()
+    yaml.dump(data, text)
+    try:
+        written(path, text.getvalue())
+    except OSError as error:
+        raise ReportError.at(NAME, f"cannot be written: {error.strerror}") from None
