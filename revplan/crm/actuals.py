@@ -15,14 +15,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from revplan.crm.cells import Cells, amounts, first_faults
-from revplan.crm.mapping import in_spelling_of, tidy
-from revplan.crm.records import CURRENCY
-from revplan.crm.separated import TextTable, read_csv, unframed
+from revplan.crm.cells import first_faults
+from revplan.crm.mapping import in_spelling_of
+from revplan.crm.sheets import Asked, Sheet, declared, read_sheet
+from revplan.crm.writings import months_in
 from revplan.ground.calendar import month_of, months_from
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.files import told_of
 from revplan.ground.formats import listed, show
+from revplan.ground.tablefile import ActualsFile
 from revplan.ground.tables import columns, conform
 from revplan.plan.model import Plan
 
@@ -30,6 +31,11 @@ MONTH = re.compile(r"[12][0-9]{3}-(0[1-9]|1[0-2])")
 TABLE = "actuals"
 KEYS = ("segment", "source")
 MONEY = tuple(each.name for each in columns(TABLE) if each.kind == "money")
+ASKED = (
+    Asked("month", "text", ("period",)),
+    *(Asked(key, "text") for key in KEYS),
+    *(Asked(name, "money") for name in MONEY),
+)
 LOSSES = ("contraction", "churn")  # which may be written with a minus sign, as what is taken off
 OUTLAYS = (*LOSSES, "spend")
 TOTAL = re.compile(
@@ -75,24 +81,22 @@ def read_actuals(plan: Plan, folder: Path) -> Actuals | None:
     """
     if plan.actuals is None:
         return None
-    path = folder / plan.actuals
-    with told_of(DataError, shown(path.name), "export it again as CSV, with a header row"):
-        return _read(path, plan)
+    with told_of(DataError, shown(Path(plan.actuals.path).name), "export it again as CSV, with a header row"):
+        return _read(
+            read_sheet(plan.actuals, folder, ASKED, "actuals", keep_totals=True, home=plan.currency), plan.actuals, plan
+        )
 
 
-def _read(path: Path, plan: Plan) -> Actuals:
-    text = read_csv(path, frame=unframed)
-    if missing := [each.name for each in columns(TABLE) if each.name not in text.header]:
-        raise DataError.at(text.name, f"lacks the columns {', '.join(missing)}; it has {', '.join(text.header[:20])}")
-    rows, signs, faults = _rows(text, plan)
-    if faults:
-        raise DataError((*faults, *_bad_months(text, rows, _worded_total(rows, plan))))
-    totals, faults = _totals(text.name, rows, plan)
+def _read(sheet: Sheet, where: ActualsFile, plan: Plan) -> Actuals:
+    rows = _rows(sheet, where, plan)
+    if sheet.found.faults:
+        raise DataError((*sheet.found.faults, *_bad_months(sheet, rows, _worded_total(rows, plan))))
+    totals, faults = _totals(sheet, rows, plan)
     kept = rows[~totals]
-    faults += _bad_months(text, rows, totals)
+    faults += _bad_months(sheet, rows, totals)
     kept = kept[kept["month"].map(lambda cell: MONTH.fullmatch(cell) is not None)]
-    kept, read, wrong_signs = _one_sign(text.name, kept)
-    faults += (*wrong_signs, *_repeats(text.name, kept), *_months_off(text.name, kept, plan))
+    kept, read, wrong_signs = _one_sign(sheet, kept, where)
+    faults += (*wrong_signs, *_repeats(sheet, kept), *_months_off(sheet, kept, plan))
     if faults:
         raise DataError(faults)
     if totals.any():
@@ -102,40 +106,35 @@ def _read(path: Path, plan: Plan) -> Actuals:
             if count == 1
             else f"{count:,} rows total others: they agree with them and are"
         )
-        read = (f"{text.name}: {said} set aside.", *read)
+        read = (f"{sheet.name}: {said} set aside.", *read)
     months = pd.PeriodIndex(kept["month"], freq="M")
     table = conform(kept.drop(columns="line").fillna(dict.fromkeys(MONEY, 0.0)).assign(month=months), TABLE)
-    doubts = (*_lacking(text.name, table), *_other_months(text.name, table, plan), *_below_zero(text.name, kept))
-    return Actuals(text.name, table, signs, read, doubts)
+    doubts = (*_lacking(sheet.name, table), *_other_months(sheet.name, table, plan), *_below_zero(sheet, kept))
+    return Actuals(sheet.name, table, sheet.signs, (*_told(sheet), *read), doubts)
 
 
-def _rows(text: TextTable, plan: Plan) -> tuple[pd.DataFrame, dict[str, str], tuple[Fault, ...]]:
-    """The rows as read: month and names as text, amounts with gaps, and the line of each; the currencies found."""
-    found: dict[str, object] = {"month": [cell.strip() for cell in text.cells("month")], "line": list(text.lines)}
-    signs: dict[str, str] = {}
-    faults: tuple[Fault, ...] = ()
-    for key in KEYS:
-        names = plan.segments if key == "segment" else plan.sources
-        found[key] = in_spelling_of(names, pd.Series([tidy(cell) for cell in text.cells(key)], dtype="str"))
-    for name in MONEY:
-        parsed = amounts(Cells(text.name, name, text.cells(name), text.lines), None, text.separator)
-        faults += parsed.found.faults
-        found[name] = parsed.values
-        if parsed.sign:
-            signs.setdefault(parsed.sign, f"{text.name}, {name}")
-    for column in filter(CURRENCY.search, text.header):
-        for cell, line in zip(text.cells(column), text.lines, strict=True):
-            if cell.strip():
-                signs.setdefault(cell.strip().upper(), f"{text.name} line {line}, {shown(column)}")
-    return pd.DataFrame(found), signs, faults
+def _told(sheet: Sheet) -> Iterator[str]:
+    """What was left out or understood on the way, in the order of the file."""
+    for line in sheet.found.lines:
+        if line.what.startswith(("set aside", "numbers read", "rows converted", "amounts with", "days that are not")):
+            yield f"{line}."
 
 
-def _bad_months(text: TextTable, rows: pd.DataFrame, totals: np.ndarray) -> tuple[Fault, ...]:
+def _rows(sheet: Sheet, where: ActualsFile, plan: Plan) -> pd.DataFrame:
+    """The rows as read, names in the plan's spelling and months as 2026-04 where the cell names one; amounts with gaps."""
+    cells = sheet.table["month"]
+    months, sound = months_in(cells.tolist(), declared(where.date_format, sheet.headers["month"]))
+    written = np.where(sound, months.astype("datetime64[M]").astype(str), cells.to_numpy(dtype=object))
+    names = {key: in_spelling_of(plan.segments if key == "segment" else plan.sources, sheet.table[key]) for key in KEYS}
+    return sheet.table.assign(month=written, **names)
+
+
+def _bad_months(sheet: Sheet, rows: pd.DataFrame, totals: np.ndarray) -> tuple[Fault, ...]:
     cells = rows["month"].to_numpy()
     wrong = [row for row, cell in enumerate(cells) if not totals[row] and not MONTH.fullmatch(cell)]
 
     def fault(row: int) -> Fault:
-        return Fault(f"{text.name} line {text.lines[row]}, month", f"got {shown(cells[row])!r}; write it like 2026-04")
+        return Fault(sheet.place(row, "month"), f"got {shown(cells[row])!r}; write it like 2026-04")
 
     return first_faults(wrong, fault, "values that are no month")
 
@@ -143,7 +142,7 @@ def _bad_months(text: TextTable, rows: pd.DataFrame, totals: np.ndarray) -> tupl
 # --- rows that total others -----------------------------------------------------------------------------------
 
 
-def _totals(name: str, rows: pd.DataFrame, plan: Plan) -> tuple[np.ndarray, tuple[Fault, ...]]:
+def _totals(sheet: Sheet, rows: pd.DataFrame, plan: Plan) -> tuple[np.ndarray, tuple[Fault, ...]]:
     """Which rows total others, and faults of those that disagree with what they total."""
     worded = _worded_total(rows, plan)
     if worded.all():
@@ -162,7 +161,7 @@ def _totals(name: str, rows: pd.DataFrame, plan: Plan) -> tuple[np.ndarray, tupl
 
     def fault(found: tuple[int, np.ndarray]) -> Fault:
         row, part = found
-        return Fault(f"{name} line {rows['line'][row]}", _disagrees(rows, row, part))
+        return Fault(sheet.row(row), _disagrees(rows, row, part))
 
     return totals, first_faults(wrong, fault, "rows that read as totals and disagree with the rows they total")
 
@@ -252,44 +251,48 @@ def _disagrees(rows: pd.DataFrame, row: int, part: np.ndarray) -> str:
 # --- signs, repeats, gaps -------------------------------------------------------------------------------------
 
 
-def _one_sign(name: str, rows: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...], tuple[Fault, ...]]:
+def _one_sign(
+    sheet: Sheet, rows: pd.DataFrame, where: ActualsFile
+) -> tuple[pd.DataFrame, tuple[str, ...], tuple[Fault, ...]]:
     """`rows` with losses and spend above zero, what was turned round, and faults where both signs stand."""
     turned, faults = [], []
     for column in OUTLAYS:
         below, over = rows.index[rows[column] < 0], rows.index[rows[column] > 0]
-        if len(below) and not len(over):
+        if where.losses is not None and column in LOSSES:
+            turned += [column] if where.losses == "minus" else []
+        elif len(below) and not len(over):
             turned.append(column)
         elif len(below) and column in LOSSES:
             few, sign = (below, "below") if len(below) <= len(over) else (over, "above")
             lines = listed([str(rows["line"][row]) for row in few[:3]])
             faults.append(
                 Fault(
-                    f"{name} line {rows['line'][few[0]]}, {column}",
-                    f"{len(over):,} amounts are above zero and {len(below):,} below (those {sign} on line {lines}"
-                    f"{', and more' if len(few) > 3 else ''}); write what was lost with one sign, all plus or all minus, "
-                    "and take a correction off the row it corrects",
+                    sheet.place(few[0], column),
+                    f"{len(over):,} amounts are above zero and {len(below):,} below (those {sign} on {sheet.text.unit} {lines}"
+                    f"{', and more' if len(few) > 3 else ''}); write what was lost with one sign, all plus or all minus; "
+                    f"or, if the others are corrections: actuals: {{path: {where.path}, losses: {'minus' if sign == 'above' else 'plus'}}}",
                 )
             )
     rows = rows.assign(**{column: -rows[column] for column in turned})
     if not turned:
         return rows, (), tuple(faults)
     said = (
-        f"{name}: {listed(turned)} {'is' if len(turned) == 1 else 'are'} written with a minus sign and taken as what it says: an amount that went out.",
+        f"{sheet.name}: {listed(turned)} {'is' if len(turned) == 1 else 'are'} written with a minus sign and taken as what it says: an amount that went out.",
     )
     return rows, said, tuple(faults)
 
 
-def _below_zero(name: str, rows: pd.DataFrame) -> Iterator[str]:
+def _below_zero(sheet: Sheet, rows: pd.DataFrame) -> Iterator[str]:
     for column in ("new", "expansion", "spend"):
         below = rows[rows[column] < 0]
         if len(below):
             first = below.iloc[0]
             amount = f"{below[column].sum():,.0f}"
             count = f"{len(below):,} {'amount' if len(below) == 1 else 'amounts'}"
-            yield f"{name}: {column} has {count} below zero, the first in line {first['line']}, {amount} in all: taken off; is that right?"
+            yield f"{sheet.name}: {column} has {count} below zero, the first in {sheet.text.unit} {first['line']}, {amount} in all: taken off; is that right?"
 
 
-def _repeats(name: str, rows: pd.DataFrame) -> tuple[Fault, ...]:
+def _repeats(sheet: Sheet, rows: pd.DataFrame) -> tuple[Fault, ...]:
     """Rows of one month, segment and source that state the same amount twice; rows that complete each other are one."""
     keys = ["month", *KEYS]
     stated = rows[list(MONEY)].fillna(0.0).ne(0.0).groupby([rows[key] for key in keys]).sum()
@@ -307,21 +310,20 @@ def _repeats(name: str, rows: pd.DataFrame) -> tuple[Fault, ...]:
             else "different amounts: keep the right one, or add them up in one row"
         )
         return Fault(
-            f"{name} line {group['line'].iloc[1]}",
-            f"{month}, {' x '.join(names)} stands there {len(group)} times (lines {lines}), with {what}",
+            sheet.row(group.index[1]),
+            f"{month}, {' x '.join(names)} stands there {len(group)} times ({sheet.text.unit}s {lines}), with {what}",
         )
 
     return first_faults(groups, fault, "repeated rows; is the file pasted twice?")
 
 
-def _months_off(name: str, rows: pd.DataFrame, plan: Plan) -> Iterator[Fault]:
+def _months_off(sheet: Sheet, rows: pd.DataFrame, plan: Plan) -> Iterator[Fault]:
     """Faults of months without a row between others, and of months far from the plan's year."""
     months = pd.PeriodIndex(rows["month"].unique(), freq="M").sort_values()
     far = [month for month in months if not -FAR_MONTHS <= (month - plan.first_month).n < 12 + FAR_MONTHS]
     for month in far[:3]:
-        line = rows["line"][rows["month"].eq(str(month))].iloc[0]
         yield Fault(
-            f"{name} line {line}, month",
+            sheet.place(rows.index[rows["month"].eq(str(month))][0], "month"),
             f"{month} lies years from the plan's year, which begins {plan.first_month}; is it a slip?",
         )
     near = months[~months.isin(far)]
@@ -329,7 +331,7 @@ def _months_off(name: str, rows: pd.DataFrame, plan: Plan) -> Iterator[Fault]:
         some = listed([str(month) for month in gaps[:6]]) + (f" and {len(gaps) - 6} more" if len(gaps) > 6 else "")
         segment, source = rows["segment"].iloc[0], rows["source"].iloc[0]
         yield Fault(
-            f"{name}, month",
+            f"{sheet.name}, {shown(sheet.headers['month'])}",
             f"goes from {near[0]} to {near[-1]} and has no row of {some}; add what came, "
             f"or a row of zeros if nothing did: {gaps[0]},{shown(segment)},{shown(source)},0,0,0,0,0",
         )

@@ -1,17 +1,13 @@
 """What an import found: lines of its report, and faults gathered by kind.
 
 What the text cells of an export mean: days, amounts, labels; and which cells say nothing.
-
-Only what is unambiguous is understood. 03/04/2026 or 1.200 in a file separated by semicolons
-can mean two things, so the CRM file must declare which.
 """
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from decimal import Decimal
 from functools import cached_property, partial
@@ -20,9 +16,29 @@ from typing import Any, TypeVar, overload
 import numpy as np
 import pandas as pd
 
+from revplan.crm.writings import (
+    AMOUNT,
+    CODES,
+    EARLIEST,
+    EPOCHS,
+    LATEST,
+    NO_DAY,
+    OFFSET,
+    THOUSAND_OR_FRACTION,
+    formats_of,
+    moments_in,
+    months_in,
+    number_of,
+    numbered_format,
+    with_point,
+)
 from revplan.ground.errors import Fault, shown
+from revplan.ground.tablefile import NUMBERED
+from revplan.ground.yamlfile import flow
 
 EXAMPLES = 3
+SOME = 1_000  # texts of a column that show how it is written
+SAMPLE_ZONES = ("America/Los_Angeles", "Europe/Berlin", "Asia/Kolkata")
 Row = TypeVar("Row")
 
 
@@ -71,36 +87,8 @@ OPEN_ENDED = np.array(  # days that mean "none"
 )
 UNKNOWN = "unknown"  # the label of a record whose segment or source is missing
 LARGEST_AMOUNT = 1e12
+SWAPPED = 8  # cells of each kind from which days of Excel beside text look like days and months changed round
 MOSTLY = 0.5  # of the first rows: where more of them differ, as ids do, each row keeps a text of its own
-YEARS = (1970, 2100)
-EARLIEST, LATEST = (np.datetime64(f"{year}-01-01", "us") for year in (YEARS[0], YEARS[1] + 1))
-
-ISO_DAY = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
-    r"(?:[T ][0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?: ?(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?))?)?"
-)
-EPOCH, SERIAL = np.datetime64("1970-01-01", "us"), np.datetime64("1899-12-30", "us")
-DAY_US = 86_400_000_000
-NUMBERED = {"epoch_ms": (EPOCH, 1_000), "epoch_s": (EPOCH, 1_000_000), "excel_serial": (SERIAL, DAY_US)}
-"""Formats that are numbers: from when they count, and the microseconds of one."""
-EPOCHS = ("epoch_ms", "epoch_s")
-OFFSET = re.compile(r":[0-9.:]+ ?(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)$")
-TIMES = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", "T%H:%M:%S", ", %H:%M", ", %I:%M %p")
-"""What may stand behind a declared day."""
-MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-NAMED_DAY = re.compile(  # 15 Apr, 2021 00:03:00 and Apr 15, 2021: a month by its name has one meaning
-    r"(?:(?P<day>[0-9]{1,2})[ -](?P<month>[A-Za-z]{3}),?|(?P<month_first>[A-Za-z]{3}) (?P<day_after>[0-9]{1,2}),)"
-    r"[ -](?P<year>[0-9]{4})(?P<time> [0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?)?"
-)
-SIGN = r"(?:[$€£¥₹₽]|[A-Z]{3}|kr\.?|zł|руб\.?)?"
-GROUPED = re.compile(r"(?<=[0-9])[\s'’](?=[0-9]{3})")  # 1 200 and 1'200
-AMOUNT = re.compile(
-    rf"(?P<opening>[-+]?\(?)(?P<before>{SIGN}) ?-?"
-    r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,2}(?:,[0-9]{2})+,[0-9]{3}|[0-9]+)(?:\.[0-9]+)?(?:[eE]\+?[0-9]+)?"
-    rf"(?P<scale>[KM]?) ?(?P<after>{SIGN})(?P<closing>\)?)"
-)
-SCALES = {"": 1.0, "K": 1e3, "M": 1e6}
-THOUSAND_OR_FRACTION = re.compile(rf"[-+(]*{SIGN} ?[1-9][0-9]{{0,2}}\.[0-9]{{3}}\)?")
 
 
 def as_text(value: Any) -> str:
@@ -233,6 +221,9 @@ class Cells:
     texts: Sequence[str]
     lines: Sequence[int]
     unit: str = "line"
+    named: str = ""
+    """What the file that says how it is written calls it, such as deals.Amount; empty where it cannot be named there."""
+    said_in: str = "the CRM file"
 
     @cached_property
     def coded(self) -> Texts:
@@ -242,6 +233,11 @@ class Cells:
     def line(self, row: int) -> str:
         """The line of the file, or row of the table, that `row` stands on."""
         return f"{self.unit} {self.lines[row]}"
+
+    def line_for(self, key: str, value: str) -> str:
+        """The line that says of this column, in the file that names it, how it is written."""
+        said = f'"{value}"' if not value.replace("_", "").isalpha() else value
+        return f"{key}: {{{flow(self.named)}: {said}}}" if self.named else f"{key}: {said}"
 
     def place(self, row: int) -> str:
         """File, line and column of `row`."""
@@ -305,7 +301,8 @@ def labels(cells: Cells) -> Parsed:
 def days(cells: Cells, date_format: str | None = None, zone: str | None = None) -> Parsed:
     """The moments of a column: as written or typed, or in the time zone `zone` (UTC) where an offset is written.
 
-    Without a declared `date_format` only 2018-01-31, with a time of day or without, is a date.
+    Without a declared `date_format` a day is written with its year first or its month by name, or the whole
+    column is numbers that can be nothing else; beside a declared one such days are read too.
     """
     part, typed = f"{cells.file}, {shown(cells.column)}", cells.coded.different
     said: _Said | None = None
@@ -316,11 +313,8 @@ def days(cells: Cells, date_format: str | None = None, zone: str | None = None) 
         found = counted(part, "empty cells", len(known) - int(known.sum()))
     else:
         said = _said(cells)
-        moments, sound = different_moments(said.saying(), date_format)
-        moved = sound & np.array(
-            [date_format in EPOCHS or OFFSET.search(text) is not None for text in said.texts], dtype=bool
-        )
-        known, found = said.known, said.found
+        known = said.known
+        moments, sound, moved, found = _read_days(cells, said, date_format)
     rows = np.flatnonzero if said is None else said.rows
     if zone is not None and moved.any():
         local = pd.DatetimeIndex(moments[moved]).tz_localize("UTC").tz_convert(zone).tz_localize(None)
@@ -330,11 +324,97 @@ def days(cells: Cells, date_format: str | None = None, zone: str | None = None) 
     values = np.where(endless | ~known, np.datetime64("NaT", "us"), moments)
     found += _told_of(cells, part, "days that mean none, taken as missing", rows(endless))
     if zone is None and (moments[moved].astype("datetime64[D]") != moments[moved]).any():
-        what = "moments with an offset, whose day is that in UTC; timezone: Europe/Berlin, say, makes it another's"
-        found += _told_of(cells, part, what, rows(moved))
+        found += _of_another_zone(cells, part, moments, moved & ~endless, rows)
     wrong = rows(known & ~(sound | endless)).tolist()
-    faults = first_faults(wrong, partial(_day_fault, cells, date_format), "values that are no date")
+    hint = _lines_for_days(cells, said, sound, date_format) if wrong else ""
+    faults = first_faults(wrong, partial(_day_fault, cells, date_format, hint), "values that are no date")
     return Parsed(values if said is None else said.coded.of_rows(values), found + Findings(faults))
+
+
+def _read_days(
+    cells: Cells, said: _Said, date_format: str | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, Findings]:
+    """The moments of the different texts, which of them are sound, which carry an offset; and what was understood unasked."""
+    texts, part = said.saying(), f"{cells.file}, {shown(cells.column)}"
+    moments, sound = moments_in(texts, date_format)
+    found = said.found
+    unread = said.known & ~sound
+    number = date_format if date_format in NUMBERED else None
+    if unread.any() and date_format is None:
+        number = numbered_format(text for text, here in zip(texts, unread.tolist(), strict=True) if here)
+        if number is not None:
+            moments, sound = _filled_in(texts, moments, sound, unread, number)
+            found += _told_of(cells, part, f"numbers read as days, {number}", said.rows(unread))
+    elif unread.any() and number is None and date_format and not date_format.startswith("%Y"):
+        moments, sound = _filled_in(texts, moments, sound, unread, None)
+        beside = unread & sound
+        found += _told_of(
+            cells, part, "days that are not written as date_format says, and have one meaning", said.rows(beside)
+        )
+        found += _swapped(cells, said, moments, sound & ~beside, beside)
+    offset = np.array([number in EPOCHS or OFFSET.search(text) is not None for text in texts], dtype=bool)
+    return moments, sound, sound & offset, found
+
+
+def _filled_in(
+    texts: Sequence[str], moments: np.ndarray, sound: np.ndarray, unread: np.ndarray, date_format: str | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """`moments` and which are sound, with the texts `unread` so far as another format reads them."""
+    rows = np.flatnonzero(unread)
+    others, fine = moments_in([texts[row] for row in rows.tolist()], date_format)
+    moments, sound = moments.copy(), sound.copy()
+    moments[rows[fine]], sound[rows[fine]] = others[fine], True
+    return moments, sound
+
+
+def _swapped(cells: Cells, said: _Said, moments: np.ndarray, declared: np.ndarray, beside: np.ndarray) -> Findings:
+    """A fault where Excel made days of those texts that it could, day and month changed round, and left the others."""
+    day = pd.DatetimeIndex(moments).day.to_numpy()
+    as_written, made = said.known & declared & (day > 12), said.known & beside & (day <= 12)
+    if cells.unit != "row" or made.sum() < SWAPPED or as_written.sum() < SWAPPED:
+        return Findings()
+    if (declared & (day <= 12)).any() or (beside & (day > 12)).any():
+        return Findings()
+    row = int(said.rows(made)[0])
+    what = (
+        f"all {int(said.rows(as_written).size):,} days written as text lie after the 12th of a month and all "
+        f"{int(said.rows(made).size):,} day cells on or before it: Excel has changed day and month round in the latter; "
+        "use the CSV as the CRM wrote it"
+    )
+    return Findings((Fault(cells.place(row), what),))
+
+
+def _of_another_zone(
+    cells: Cells, part: str, moments: np.ndarray, moved: np.ndarray, rows: Callable[[np.ndarray], np.ndarray]
+) -> Findings:
+    """How many moments would fall on another day elsewhere."""
+    places, counts = np.flatnonzero(moved), {}
+    utc = pd.DatetimeIndex(moments[places]).tz_localize("UTC")
+    for zone in SAMPLE_ZONES:
+        local = utc.tz_convert(zone).tz_localize(None).to_numpy().astype("datetime64[D]")
+        other = moved.copy()
+        other[places] = local != moments[places].astype("datetime64[D]")
+        counts[zone] = rows(other).size
+    told = ", ".join(f"{count:,} in {zone}" for zone, count in counts.items())
+    what = "moments with an offset, whose day is that in UTC; on another day would be " + told
+    zone = max(counts, key=counts.__getitem__)
+    return _told_of(cells, part, f"{what}; timezone: {zone}, say, makes it the day there", rows(moved))
+
+
+def _lines_for_days(cells: Cells, said: _Said | None, sound: np.ndarray, date_format: str | None) -> str:
+    """The line to paste that would read the days of a column; the choice where several would."""
+    if said is None:
+        return ""
+    unread = [
+        text
+        for text, wrong in zip(said.texts, (said.known & ~sound).tolist(), strict=True)
+        if wrong and any(map(str.isdigit, text))
+    ]
+    fits = [each for each in formats_of(unread[:SOME]) if each != date_format]
+    if not fits:
+        return ""
+    lines = " or ".join(cells.line_for("date_format", each) for each in fits[:2])
+    return f": {lines}" + (", which both fit" if len(fits) > 1 else "")
 
 
 def _told_of(cells: Cells, part: str, what: str, rows: np.ndarray) -> Findings:
@@ -342,62 +422,31 @@ def _told_of(cells: Cells, part: str, what: str, rows: np.ndarray) -> Findings:
     return counted(part, what, len(rows), shown(cells.texts[int(rows[0])].strip()) if len(rows) else "")
 
 
-def different_moments(texts: list[str], date_format: str | None) -> tuple[np.ndarray, np.ndarray]:
-    """The moments written in `texts`, and which of the texts are a day between 1970 and 2100."""
-    if date_format in NUMBERED:
-        return _numbered_moments(texts, *NUMBERED[date_format])
-    if date_format:
-        return _declared_moments(texts, date_format)
-    texts = [_month_as_number(text) for text in texts]
-    readable = pd.Series([text if ISO_DAY.fullmatch(text) else None for text in texts], dtype=object)
-    return _sound(pd.to_datetime(readable, format="ISO8601", utc=True, errors="coerce"))
-
-
-def _declared_moments(texts: list[str], date_format: str) -> tuple[np.ndarray, np.ndarray]:
-    """The moments written in a format, each with a time of day behind the day or without."""
-    day = re.split(r"[T, ]*%[HI]", date_format)[0]
-    readable = pd.Series([text if text.isascii() else None for text in texts], dtype=object)
-    parsed = pd.to_datetime(readable, format=date_format, utc=True, errors="coerce")
-    for clock in TIMES:
-        if (open_ones := parsed.isna() & readable.notna()).any():
-            others = pd.to_datetime(readable[open_ones], format=day + clock, utc=True, errors="coerce")
-            parsed[open_ones] = others
-    return _sound(parsed)
-
-
-def _sound(parsed: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-    moments = parsed.dt.tz_localize(None).astype("datetime64[us]")
-    return moments.to_numpy(), moments.dt.year.between(*YEARS).to_numpy()
-
-
-def _numbered_moments(texts: list[str], start: np.datetime64, unit: int) -> tuple[np.ndarray, np.ndarray]:
-    numbers = pd.to_numeric(pd.Series(texts, dtype=object), errors="coerce") * (unit / DAY_US)
-    plausible = numbers.between(0, 366 * (YEARS[1] - 1899))
-    moments = start + np.round(numbers.where(plausible, 0).to_numpy(dtype=float) * DAY_US).astype("timedelta64[us]")
-    found, sound = _sound(pd.Series(moments).dt.tz_localize("UTC"))
-    return np.where(plausible, found, np.datetime64("NaT", "us")), sound & plausible.to_numpy()
-
-
-def _month_as_number(text: str) -> str:
-    """2021-04-15 00:03:00 for 15 Apr, 2021 00:03:00; any other text as it is."""
-    match = NAMED_DAY.fullmatch(text) if text[4:5] != "-" else None
-    month = (match["month"] or match["month_first"]).lower() if match else ""
-    if match is None or month not in MONTHS:
-        return text
-    day = int(match["day"] or match["day_after"])
-    return f"{match['year']}-{MONTHS.index(month) + 1:02d}-{day:02d}{match['time'] or ''}"
-
-
-def _day_fault(cells: Cells, date_format: str | None, row: int) -> Fault:
+def _day_fault(cells: Cells, date_format: str | None, hint: str, row: int) -> Fault:
     wanted = f"written as {date_format}" if date_format else "like 2026-03-31"
-    todo = "correct it" if date_format else "correct it, or declare date_format in the CRM file"
+    todo = "correct it" if date_format and not hint else f"correct it, or declare date_format in {cells.said_in}{hint}"
     return Fault(cells.place(row), f"{shown(cells.texts[row])!r} is not a date {wanted}; {todo}")
 
 
-def amounts(cells: Cells, decimal: str | None = None, separator: str = ",") -> Parsed:
-    """The amounts of a column: `1200`, `$1,200.50`, `$1,117.10K`, `(1,200)` for a negative one.
+def months(cells: Cells, date_format: str | None = None) -> Parsed:
+    """The first day of the months of a column: 2026-04, Apr 2026, or any day of the month."""
+    said = _said(cells)
+    values, sound = months_in(said.saying(), date_format)
+    wrong = said.rows(said.known & ~sound).tolist()
+    hint = _lines_for_days(cells, said, sound, date_format) if wrong else ""
+    faults = first_faults(wrong, partial(_month_fault, cells, hint), "values that are no month")
+    return Parsed(said.coded.of_rows(np.where(said.known, values, NO_DAY)), said.found + Findings(faults))
 
-    With `decimal=","` point and comma change roles.
+
+def _month_fault(cells: Cells, hint: str, row: int) -> Fault:
+    todo = f", or declare date_format in {cells.said_in}{hint}" if hint else ""
+    return Fault(cells.place(row), f"got {shown(cells.texts[row].strip())!r}; write it like 2026-04{todo}")
+
+
+def amounts(cells: Cells, decimal: str | None = None, separator: str = ",") -> Parsed:
+    """The amounts of a column: `1200`, `$1,200.50`, `$1,117.10K`, `(1,200)` and `1,200-` for negative ones.
+
+    With `decimal=","` point and comma change roles; so they do where no other reading is left.
     """
     numbers = cells.coded.values
     if numbers is not None and numbers.dtype.kind == "f":
@@ -406,9 +455,16 @@ def amounts(cells: Cells, decimal: str | None = None, separator: str = ",") -> P
         faults = first_faults(wrong.tolist(), partial(_amount_fault, cells), "values that are no amount")
         return Parsed(numbers, found + Findings(faults) + _negative(cells, numbers))
     said = _said(cells)
-    written = [_with_point(text, decimal) for text in said.saying()]
+    told = Findings()
+    if decimal is None and _only_with_comma(said):
+        decimal = ","
+        commas = said.rows(np.array(["," in text for text in said.texts], dtype=bool))
+        told = _told_of(
+            cells, f"{cells.file}, {shown(cells.column)}", "amounts with a decimal comma, the only reading left", commas
+        )
+    written = [with_point(text, decimal) for text in said.saying()]
     matches = [AMOUNT.fullmatch(text) for text in written]
-    numbers = np.fromiter(map(_number, matches), dtype=float, count=len(matches))
+    numbers = np.fromiter(map(number_of, matches), dtype=float, count=len(matches))
     wrong = said.rows(said.known & ~(np.abs(numbers) <= LARGEST_AMOUNT))
     faults = first_faults(wrong.tolist(), partial(_amount_fault, cells), "values that are no amount")
     faults += _two_meanings(cells, said, written, decimal, separator)
@@ -418,46 +474,57 @@ def amounts(cells: Cells, decimal: str | None = None, separator: str = ",") -> P
     signed = signs[signs != ""]
     faults += _two_currencies(cells, signs, Counter(signed.tolist()))
     values = said.coded.of_rows(np.where(said.known, numbers, np.nan))
-    found = said.found + Findings(faults) + _negative(cells, values) + _scaled(cells, said, matches)
+    found = said.found + told + Findings(faults) + _negative(cells, values) + _scaled(cells, said, matches)
     return Parsed(values, found, str(signed[0]) if len(signed) else "")
 
 
-def _with_point(text: str, decimal: str | None) -> str:
-    text = GROUPED.sub("", text).replace("\u00a0", " ").replace("\u202f", " ")
-    return text.translate({ord("."): ",", ord(","): "."}) if decimal == "," else text
+def shares(cells: Cells, decimal: str | None = None, separator: str = ",") -> Parsed:
+    """The shares of a column, of 1: 0.5, or 50%."""
+    percent = [text.strip().endswith("%") for text in cells.coded.different]
+    bare = [text.strip().removesuffix("%") for text in cells.coded.different]
+    parsed = amounts(replace(cells, texts=Texts(bare, cells.coded.codes)), decimal, separator)
+    scale = cells.coded.of_rows(np.where(np.array(percent, dtype=bool), 0.01, 1.0))
+    return replace(parsed, values=parsed.values * scale)
 
 
-def _number(match: re.Match[str] | None) -> float:
-    """The amount a text says; not a number where it says none."""
-    if match is None or ("(" in match[0]) != (")" in match[0]) or match[0].count("-") > 1:
-        return np.nan
-    number = float(re.sub(r"[^0-9.eE]", "", match[0])) * SCALES[match["scale"]]
-    return -number if "-" in match[0] or "(" in match[0] else number
+def _only_with_comma(said: _Said) -> bool:
+    """Whether the amounts can be read with a decimal comma only: 1.200,50 or 12,5 is among them, and nothing against it."""
+    texts = [text for text in said.saying() if text]
+    if not any("," in text for text in texts):
+        return False
+    pointed = [AMOUNT.fullmatch(with_point(text, None)) for text in texts]
+    turned = [with_point(text, ",") for text in texts]
+    fits = all(AMOUNT.fullmatch(text) and not THOUSAND_OR_FRACTION.fullmatch(text) for text in turned)
+    return fits and None in pointed
 
 
 def _amount_fault(cells: Cells, row: int) -> Fault:
-    todo = 'correct it, or declare decimal: "," in the CRM file if the comma is its decimal mark'
+    line = cells.line_for("decimal", ",")
+    todo = f"correct it, or declare {line} in {cells.said_in} if the comma is its decimal mark"
     return Fault(cells.place(row), f"{shown(cells.texts[row])!r} is not an amount like 1,200.50 up to 1e12; {todo}")
 
 
 def _two_meanings(
     cells: Cells, said: _Said, written: list[str], decimal: str | None, separator: str
 ) -> tuple[Fault, ...]:
-    """Faults for amounts such as 1.200 in a file whose separator suggests a decimal comma."""
+    """Faults for amounts such as 1.200 in a column, or a file, that leaves open whether the point is a decimal mark."""
     written_so = np.array([THOUSAND_OR_FRACTION.fullmatch(text) is not None for text in written], dtype=bool)
     doubtful, pointed = said.rows(written_so), said.rows(np.array(["." in text for text in written], dtype=bool))
-    if decimal or cells.unit != "line" or (separator != ";" and len(doubtful) < len(pointed)):
+    if decimal or (separator != ";" and len(doubtful) < len(pointed)):
         return ()
+    if cells.unit != "line" and not any(written[row].endswith("0") for row in np.flatnonzero(written_so).tolist()):
+        return ()  # a number of a typed cell is written without zeros at its end
     return first_faults(doubtful.tolist(), partial(_meaning_fault, cells), "values that can mean two amounts")
 
 
 def _meaning_fault(cells: Cells, row: int) -> Fault:
     came = f"{shown(cells.texts[row])!r} can be thousands or a fraction: every value with a point, or the file's separator, leaves both open"
-    return Fault(cells.place(row), f'{came}; declare decimal: "," or decimal: "." in the CRM file')
+    lines = f"{cells.line_for('decimal', ',')} or {cells.line_for('decimal', '.')}"
+    return Fault(cells.place(row), f"{came}; declare {lines} in {cells.said_in}")
 
 
 def _two_currencies(cells: Cells, signs: np.ndarray, counts: Counter[str]) -> tuple[Fault, ...]:
-    if len(counts) < 2:
+    if len({CODES.get(sign, sign) for sign in counts}) < 2 or set(counts) <= {"$", "US$", "USD"}:
         return ()
     row = int(np.argmax(signs == counts.most_common()[-1][0]))
     listed = ", ".join(f"{sign} {count}" for sign, count in counts.most_common())

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from revplan.crm.cells import NUMBERED, Cells, amounts, different_moments, stripped
+from revplan.crm.cells import Cells, amounts, stripped
 from revplan.crm.mapping import RECORDS, DataFile, column_of, file_of, meanings_of, plain
 from revplan.crm.presets import (
     CHANGES,
@@ -32,12 +32,11 @@ from revplan.crm.presets import (
 )
 from revplan.crm.readers import read_table
 from revplan.crm.separated import TextTable
+from revplan.crm.writings import DATE_FORMATS, moments_in
 from revplan.ground.errors import DataError, Fault, shown
+from revplan.ground.tablefile import NUMBERED
+from revplan.ground.yamlfile import flow
 
-DATE_FORMATS = (
-    "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d",
-    "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d %B %Y", "%B %d, %Y", "%d-%b-%y", *NUMBERED,
-)  # fmt: skip
 WON = re.compile(r"\b(won|gewonnen|gagnée?|gagné|ganad[oa]|ganh[oa]|vint[oa])\b|выигран|успеш", re.IGNORECASE)
 LOST = re.compile(
     r"\b(lost|lose|dead|disqualified|unqualified|cancell?ed|abandoned|rejected|no decision|verloren|abgesagt|storniert|"
@@ -167,7 +166,7 @@ def _by_days(tables: dict[str, TextTable]) -> Data:
         for column in table.header:
             formats = _formats(_texts(table, column)) if column and column not in ids[:1] else []
             if formats:
-                moments, sound = different_moments(list(table.cells(column)), formats[0] or None)
+                moments, sound = moments_in(list(table.cells(column)), formats[0] or None)
                 days[column] = (-int(sound.sum()), int(np.median(moments[sound].astype("int64"))), column)
         order = sorted(days, key=days.__getitem__)
         if ids and len(order) >= 2:
@@ -349,7 +348,7 @@ def _formats(texts: set[str]) -> list[str]:
 
 def _read_as(texts: list[str], date_format: str) -> np.ndarray:
     """Which texts are a day in a format; a number may be several, so it must be a day of CRMs."""
-    moments, sound = different_moments(texts, date_format or None)
+    moments, sound = moments_in(texts, date_format or None)
     return sound & (moments >= FIRST_DAY) if date_format in NUMBERED else sound
 
 
@@ -449,19 +448,6 @@ def _settle_segments(draft: Draft) -> None:
 
 
 # --- as YAML ------------------------------------------------------------------------------------------------
-
-PLAIN = re.compile(r"[^\W\d_][\w ./()-]*[\w)]|[^\W\d_]")
-WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
-
-
-def flow(value: Any) -> str:
-    """`value` in YAML, on one line."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{flow(key)}: {flow(each)}" for key, each in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(flow, value)) + "]"
-    text = str(value)
-    return text if PLAIN.fullmatch(text) and text.casefold() not in WORDS else json.dumps(text, ensure_ascii=False)
 
 
 def draft_yaml(draft: Draft, found: Iterable[str] = ()) -> str:

@@ -11,14 +11,14 @@ from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 from revplan.crm.cells import Texts, as_text, first_faults
-from revplan.crm.separated import TextTable, filled_down, framed, header_faults
+from revplan.crm.separated import TextTable, filled_down, framed, header_faults, labelled_by_groups
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.files import UNPACKED_MB, content_of, megabytes, within_limits
 
 LAST_ROW = 1_048_576  # of a sheet in Excel; a file that names a later row is damaged or made to be endless
 
 
-def read_excel(path: Path, sheet: str | None, header_row: int | None = None) -> TextTable:
+def read_excel(path: Path, sheet: str | None, header_row: int | None = None, keep_totals: bool = False) -> TextTable:
     """The table in `sheet` of the workbook at `path`, or in its first sheet; its first row with a value is the header.
 
     Raises
@@ -32,10 +32,11 @@ def read_excel(path: Path, sheet: str | None, header_row: int | None = None) -> 
     filled = [(number, row) for number, row in enumerate(rows, start=1) if any(text.strip() for text in row)]
     if not filled:
         raise DataError.at(path.name, f"its sheet {shown(name)!r} is empty; name another with `sheet`")
-    framing = framed([row for _, row in filled], [number for number, _ in filled], header_row)
+    framing = framed([row for _, row in filled], [number for number, _ in filled], header_row, keep_totals)
     head_line, head = filled[framing.head]
     header = tuple(text.strip() for text in _without_empty_end(head))
-    table = [filled[row] for row in framing.body]
+    labelled_rows, headed = labelled_by_groups([row for _, row in filled], framing, len(header))
+    table = list(zip((filled[row][0] for row in framing.body), labelled_rows, strict=True))
     faults = [
         *header_faults(path.name, header, len(table), f"row {head_line}"),
         *_too_wide(path.name, header, table),
@@ -51,8 +52,19 @@ def read_excel(path: Path, sheet: str | None, header_row: int | None = None) -> 
     lines = [number for number, _ in table]
     blank = (filled[-1][0] - head_line) - (len(filled) - 1 - framing.head)
     how = f"Excel, sheet {shown(name)}"
-    aside = (*framing.aside, *grouped)
-    return TextTable(path.name, header, columns, lines, how, blank, sha256(raw).hexdigest(), unit="row", aside=aside)
+    aside = (*framing.aside, *headed, *grouped)
+    return TextTable(
+        path.name,
+        header,
+        columns,
+        lines,
+        how,
+        blank,
+        sha256(raw).hexdigest(),
+        unit="row",
+        titles=framing.titles([row for _, row in filled]),
+        aside=aside,
+    )
 
 
 def refuse_what_unpacks_too_far(raw: bytes, name: str) -> None:

@@ -12,7 +12,6 @@ from pydantic import TypeAdapter, ValidationError
 
 from revplan.crm.cells import Findings
 from revplan.crm.mapping import (
-    EVERY_COLUMN,
     RECORDS,
     CrmFile,
     DataFile,
@@ -28,6 +27,7 @@ from revplan.crm.presets import expanded, presets
 from revplan.crm.separated import TextTable
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.files import told_of
+from revplan.ground.tablefile import EVERY_COLUMN
 from revplan.ground.values import SALVAGE
 from revplan.ground.yamlfile import Document, Place, dotted, read_yaml
 

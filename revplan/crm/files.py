@@ -24,7 +24,6 @@ from revplan.crm.cells import (
 )
 from revplan.crm.file import CrmSource, did_you_mean
 from revplan.crm.mapping import (
-    EVERY_COLUMN,
     RECORDS,
     DataFile,
     HistoryCrm,
@@ -38,6 +37,7 @@ from revplan.crm.mapping import (
 from revplan.crm.readers import read_table
 from revplan.crm.separated import TextTable
 from revplan.ground.errors import DataError, Fault, shown
+from revplan.ground.tablefile import EVERY_COLUMN
 
 CHANGES = ""  # the name of the file with the changes in `format: history`, which no column can be written with
 
@@ -56,7 +56,8 @@ class Tables:
     def cells(self, file: str, column: str) -> Cells:
         """A column as text, with its place for messages."""
         table = self.tables[file]
-        return Cells(table.name, column, table.cells(column), table.lines, table.unit)
+        named = f"{file}.{column}" if file else ""  # the file with the changes has no name
+        return Cells(table.name, column, table.cells(column), table.lines, table.unit, named)
 
     def labels(self, column: str) -> Parsed:
         """The labels of file.column, one per row of the file."""

@@ -26,7 +26,7 @@ def input_files(plan: Plan, folder: Path) -> list[Path]:
     """
     crm = [] if plan.history is None else [folder / plan.history.leads]
     data = [path for file in crm for path in data_paths(read_crm_file(file))]
-    actuals = [] if plan.actuals is None else [folder / plan.actuals]
+    actuals = [] if plan.actuals is None else [folder / plan.actuals.path]
     return [*crm, *data, *actuals]
 
 

@@ -4,37 +4,20 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
 import pandas as pd
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from revplan.crm.cells import NUMBERED
-from revplan.ground.values import FrozenDict, Number, PathText, Value, frozen
+from revplan.ground.tablefile import EVERY_COLUMN, DateFormats, DecimalMarks, Rates, Text
+from revplan.ground.values import FrozenDict, PathText, Value, frozen
 
 RECORDS = "records"  # the name the columns of the records file are written with in `format: history`
 ORIGINS = ("segment", "source")
 LABELS = ("owner", "program", "product")
 MONEY = ("amount", "cost")
-EVERY_COLUMN = "*"  # the columns that a date format or a decimal mark names no other for
-PROBE = datetime(2003, 2, 1)
-
-
-def _known_format(text: str) -> str:
-    if text in NUMBERED:
-        return text
-    try:
-        same = datetime.strptime(PROBE.strftime(text), text) == PROBE
-    except ValueError:
-        same = False
-    if not same:
-        raise ValueError(
-            f"is no date format with year, month and day, such as %d/%m/%Y or %m/%d/%Y %H:%M; nor one of {', '.join(NUMBERED)}"
-        )
-    return text
 
 
 def _known_zone(name: str) -> str:
@@ -57,10 +40,6 @@ def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str | bool) else value
 
 
-def _for_all(value: Any) -> Any:
-    return value if isinstance(value, Mapping) else {EVERY_COLUMN: value}
-
-
 def _key_where_text(key: str, of: Any) -> BeforeValidator:
     return BeforeValidator(
         lambda value: {key: value} if isinstance(value, str | bool) else value, json_schema_input_type=of | str
@@ -68,7 +47,6 @@ def _key_where_text(key: str, of: Any) -> BeforeValidator:
 
 
 Key = tuple[str, ...]  # the keys on the way to a value of the file
-Text = Annotated[str, Field(min_length=1)]
 Column = Annotated[str, Field(pattern=r"^[^.]+\..+$", description="file.column")]
 Label = Annotated[Text, BeforeValidator(_label, json_schema_input_type=str | bool)]
 Labels = Annotated[
@@ -76,18 +54,6 @@ Labels = Annotated[
     BeforeValidator(_as_list, json_schema_input_type=str | bool | list[str | bool]),
     Field(min_length=1),
 ]
-DateFormat = Annotated[str, AfterValidator(_known_format)]
-DateFormats = Annotated[
-    dict[Text, DateFormat], frozen, BeforeValidator(_for_all, json_schema_input_type=str | dict[str, str])
-]
-DecimalMark = Literal[".", ","]
-DecimalMarks = Annotated[
-    dict[Text, DecimalMark],
-    frozen,
-    BeforeValidator(_for_all, json_schema_input_type=DecimalMark | dict[str, DecimalMark]),
-]
-
-
 EnvironmentUrl = Annotated[str, AfterValidator(_environment_url)]
 
 
@@ -190,7 +156,7 @@ class CrmFile(Value):
         None
     )
     """Currency of the amounts: one code for all, or the column (file.column) with each record's."""
-    rates: Annotated[dict[str, Annotated[Number, Field(gt=0, le=1e9)]] | None, frozen] = None
+    rates: Rates | None = None
     """Code of a currency -> what one unit of it is worth in the plan's, for amounts that are in it."""
     only: Annotated[dict[Column, Labels] | None, frozen] = None
     """Column -> the labels of the rows that count, such as deals.Pipeline: Sales Pipeline; other rows are set aside."""

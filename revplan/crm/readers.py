@@ -35,6 +35,7 @@ from revplan.ground.files import (
     within_limits,
     within_memory,
 )
+from revplan.ground.tablefile import TableFile
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -319,29 +320,33 @@ Wanted = Callable[[str], bool]  # whether a column is needed; of databases only 
 EXCEL, PARQUET, DUCKDB, TEXT = "Excel", "Parquet", "DuckDB", "text"
 
 
-def read_table(where: Location, folder: Path, wanted: Wanted) -> TextTable:
-    """The table at `where`, its path counted from `folder`.
+def read_table(where: Location | TableFile, folder: Path, wanted: Wanted, keep_totals: bool = False) -> TextTable:
+    """The table at `where`, its path counted from `folder`; with its rows of totals for whoever checks them.
 
     Raises
     ------
     DataError
         If it cannot be read, or is no table; or a sheet or table is named in a file that has none.
     """
-    if where.sql is not None:
+    if isinstance(where, Location) and where.sql is not None:
         return read_query(where.url or "", where.sql)
     path = folder / (where.path or "")
     kind = _kind(path)
     for key, of in (("sheet", (EXCEL,)), ("table", (DUCKDB,)), ("header_row", (EXCEL, TEXT))):
         if getattr(where, key) and kind not in of:
-            raise DataError.at(shown(path.name), f"is {kind}, which has no {key}s; take `{key}` out of the CRM file")
+            raise DataError.at(
+                shown(path.name), f"is {kind}, which has no {key}s; take `{key}` out of the file that names it"
+            )
     with told_of(
         DataError, shown(path.name), f"it is {kind}, and damaged or of an odd kind: export it again, or as CSV"
     ):
         if kind == EXCEL:
-            return read_excel(path, where.sheet, where.header_row)
+            return read_excel(path, where.sheet, where.header_row, keep_totals)
         if kind == PARQUET:
             return read_parquet(path, wanted)
-        return read_duckdb(path, where.table, wanted) if kind == DUCKDB else read_csv(path, wanted, where.header_row)
+        if kind == DUCKDB:
+            return read_duckdb(path, where.table, wanted)
+        return read_csv(path, wanted, where.header_row, keep_totals)
 
 
 def _kind(path: Path) -> str:

@@ -62,6 +62,8 @@ class TextTable:
     separator: str = ","
     unit: str = "line"
     """What `lines` count."""
+    titles: tuple[str, ...] = ()
+    """What stands above the header, line by line: a report's name, its days."""
     aside: tuple[ImportLine, ...] = ()
     """Rows that are no records, such as titles, totals and footers: why, how many, the first; and labels filled down."""
 
@@ -77,12 +79,15 @@ class TextTable:
         return (read, *blank, *(replace(line, part=part) for line in self.aside))
 
 
-TOTAL = re.compile(
-    r"(?:(?:grand|sub|overall)[ -]?)?totals?\b.{0,40}|sum|count|average|summe|gesamt(?:summe|betrag)?|zwischensumme|"
-    r"anzahl|somme|total général|sous-total|nombre|suma|cuenta|итого|всего|сумма",
-    re.IGNORECASE,
+TOTAL_WORD = (
+    r"(?:(?:grand|sub|overall)[ -]?)?totals?|sum|count|average|summe|gesamt(?:summe|betrag|ergebnis)?|zwischensumme|teilergebnis|"
+    r"anzahl|somme|total général|sous-total|nombre|suma|cuenta|totale|totaal|итого|всего|сумма|合計|总计"
 )
+TOTAL = re.compile(rf"(?P<word>{TOTAL_WORD})(?P<more>\b.{{0,40}})?", re.IGNORECASE)
 """What stands in the first cell of a row of totals."""
+GROUP = re.compile(r"[^:]{1,60}: .+|.+ \([0-9][0-9,. ]*(?: ?\w{1,12})?\)")
+"""What a row says that heads a group, such as Stage: Closed Won, or Closed Won (12 records)."""
+COUNTED = re.compile(r" ?\([0-9][^)]*\)$")
 NUMERIC = re.compile(r"[^A-Za-z\u00c0-\uffff]*\d[^A-Za-z\u00c0-\uffff]*")
 NARROW = 3  # columns: a table with fewer shows no difference between a row and a title
 SOME = 1_000  # rows that show how many values a row usually has
@@ -96,12 +101,21 @@ class Framed:
     head: int
     body: tuple[int, ...]
     aside: tuple[ImportLine, ...]
+    groups: tuple[int, ...] = ()
+    """Rows that only head a group."""
+
+    def titles(self, rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
+        """What stands above the header, line by line."""
+        return tuple(" ".join(filter(None, map(str.strip, row))) for row in rows[: self.head])
 
 
-def framed(rows: Sequence[Sequence[str]], lines: Sequence[int], header_row: int | None = None) -> Framed:
+def framed(
+    rows: Sequence[Sequence[str]], lines: Sequence[int], header_row: int | None = None, keep_totals: bool = False
+) -> Framed:
     """The table within `rows`, of which line `header_row` is the header, or the first that looks like one.
 
-    Title rows above it, rows of totals, and single cells below the table are no records.
+    Title rows above it, the header said again, rows that only head a group, rows of totals unless they are kept,
+    and single cells below the table are no records.
     """
     some = sorted(map(_filled, rows[:: max(1, len(rows) // SOME)]))
     usual = some[3 * len(some) // 4]  # titles and totals may be many
@@ -110,16 +124,22 @@ def framed(rows: Sequence[Sequence[str]], lines: Sequence[int], header_row: int 
         usual = max(usual, _filled(rows[head]) // 2)
     else:
         head = _head(rows, usual)
-    body = list(range(head + 1, len(rows)))
+    header, body = list(rows[head]), list(range(head + 1, len(rows)))
     kinds: dict[str, list[int]] = {"rows above the header": list(range(head))}
+    if _filled(header) > 1:
+        kinds["the header said again"] = [row for row in body if rows[row] == header]
+    below: list[int] = []
     if usual >= NARROW:
         # What stands below a table needs a table above it: where every row has one cell, they are its rows.
-        below = next((n for n in range(len(body)) if _filled(rows[body[-1 - n]]) > 1), 0)
-        kinds["rows below the table"] = body[len(body) - below :]
-        body = body[: len(body) - below]
-        totals = {row for row in body if _is_total(rows[row], usual, row == body[-1])}
-        kinds["rows of totals"] = sorted(totals)
-        body = [row for row in body if row not in totals]
+        below = body[len(body) - next((n for n in range(len(body)) if _filled(rows[body[-1 - n]]) > 1), 0) :]
+    taken = {row for found in (*kinds.values(), below) for row in found}
+    body = [row for row in body if row not in taken]
+    kinds["rows that head a group"] = _groups(rows, body, usual)
+    totals = (
+        [] if keep_totals else _totals(rows, [row for row in body if row not in kinds["rows that head a group"]], usual)
+    )
+    kinds["rows below the table"], kinds["rows of totals"] = below, totals
+    taken = {*kinds["rows that head a group"], *totals}
     aside = tuple(
         ImportLine(
             "", f"set aside: {why}", len(found), f"line {lines[found[0]]}: {shown(' '.join(rows[found[0]]).strip())}"
@@ -127,31 +147,98 @@ def framed(rows: Sequence[Sequence[str]], lines: Sequence[int], header_row: int 
         for why, found in kinds.items()
         if found
     )
-    return Framed(head, tuple(body), aside)
-
-
-def unframed(rows: Sequence[Sequence[str]], lines: Sequence[int], header_row: int | None = None) -> Framed:
-    """All of `rows` as the table, the first its header: for files whose totals are checked against their rows."""
-    return Framed(0, tuple(range(1, len(rows))), ())
+    return Framed(head, tuple(row for row in body if row not in taken), aside, tuple(kinds["rows that head a group"]))
 
 
 def _filled(row: Sequence[str]) -> int:
-    return sum(1 for cell in row if cell.strip())
+    """Cells of a row that say something."""
+    return sum(1 for cell in row if (text := cell.strip()) and text not in UNSAID)
+
+
+UNSAID = ("-", "--")  # what reports write into cells that do not apply
 
 
 def _head(rows: Sequence[Sequence[str]], usual: int) -> int:
     """Number of the header: the first row, unless it is a title, which fills hardly any of the columns."""
-    if usual < NARROW or _filled(rows[0]) > usual / 2:
+    if usual < 2 or _filled(rows[0]) > usual / 2:
         return 0
-    full = (number for number in range(min(len(rows), TITLES)) if _filled(rows[number]) >= max(NARROW, 0.6 * usual))
+    least = max(NARROW, 0.6 * usual) if usual >= NARROW else usual
+    full = (number for number in range(min(len(rows), TITLES)) if _filled(rows[number]) >= least)
     first = next(full, 0)
     return 0 if any(NUMERIC.fullmatch(cell.strip()) for cell in rows[first]) else first
 
 
-def _is_total(row: Sequence[str], usual: int, is_last: bool) -> bool:
-    """Whether a row begins like one of totals, and is the last or has fewer values than others."""
-    first = row[0].strip() or next((cell.strip() for cell in row if cell.strip()), "")
-    return TOTAL.fullmatch(first) is not None and (is_last or _filled(row) < 0.7 * usual)
+def _groups(rows: Sequence[Sequence[str]], body: Sequence[int], usual: int) -> list[int]:
+    """Rows with one cell that head a group: they say so, or no row with more has a value in their column."""
+    if usual < NARROW:
+        return []
+    single = [row for row in body if rows[row].count("") >= len(rows[row]) - 1 and _filled(rows[row]) == 1]
+    if not single or len(single) == len(body):
+        return []
+    alone = set(single)
+    places = {row: next(n for n, cell in enumerate(rows[row]) if cell.strip()) for row in single}
+    columns = set(places.values())
+    used = {n for row in body if row not in alone for n in columns if n < len(rows[row]) and rows[row][n].strip()}
+    heads = [row for row in single if places[row] not in used or GROUP.fullmatch(rows[row][places[row]].strip())]
+    return [row for row in heads if not TOTAL.fullmatch(rows[row][places[row]].strip())]
+
+
+def _totals(rows: Sequence[Sequence[str]], body: Sequence[int], usual: int) -> list[int]:
+    """Rows that begin like one of totals, and lack what others have, or stand at the end and say nothing else."""
+    worded = [row for row in body if _word_of_total(rows[row])]
+    ending = set(_at_the_end(worded, body))
+    found = []
+    for row in worded:
+        match = TOTAL.fullmatch(_first_cell(rows[row]))
+        only = match is not None and not (match["more"] or "").strip(" :")
+        says_so = match is not None and (only or (match["more"] or "").startswith((":", " for ", " (", " -")))
+        sparse = usual >= NARROW and _filled(rows[row]) < 0.7 * usual
+        at_end = row in ending and says_so and (usual >= NARROW or _adds_up(rows, body, row))
+        if sparse or at_end:
+            found.append(row)
+    return found
+
+
+def _first_cell(row: Sequence[str]) -> str:
+    first = row[0].strip() if row else ""
+    return first or next((cell.strip() for cell in row if cell.strip()), "")
+
+
+def _word_of_total(row: Sequence[str]) -> bool:
+    return TOTAL.fullmatch(_first_cell(row)) is not None
+
+
+def _at_the_end(found: Sequence[int], body: Sequence[int]) -> list[int]:
+    """Those of `found` that no other row of `body` follows."""
+    last = len(body)
+    for row in reversed(found):
+        if row != body[last - 1]:
+            break
+        last -= 1
+    return list(body[last:])
+
+
+def _adds_up(rows: Sequence[Sequence[str]], body: Sequence[int], total: int) -> bool:
+    """Whether some number of a row is the sum of those above it, or their count."""
+    above = [row for row in body if row < total and not _word_of_total(rows[row])]
+    for column, cell in enumerate(rows[total]):
+        numbers = [_plain_number(rows[row][column]) for row in above if column < len(rows[row])]
+        said = _plain_number(cell)
+        if said is None or not any(number is not None for number in numbers):
+            continue
+        whole = sum(number for number in numbers if number is not None)
+        if abs(whole - said) <= 0.006 * (len(numbers) + 1) or said == len(above):
+            return True
+    return False
+
+
+def _plain_number(text: str) -> float | None:
+    digits = re.sub(r"[^0-9.,-]", "", text)
+    digits = digits.replace(",", "") if "." in digits or digits.count(",") != 1 else digits.replace(",", ".")
+    try:
+        return float(digits)
+    except ValueError:
+        return None
 
 
 def filled_down(rows: list[list[str]], framing: Framed) -> tuple[list[list[str]], tuple[ImportLine, ...]]:
@@ -170,11 +257,27 @@ def filled_down(rows: list[list[str]], framing: Framed) -> tuple[list[list[str]]
     return found, (ImportLine("", "labels of groups filled down", count),) if count else ()
 
 
+def labelled_by_groups(
+    rows: Sequence[Sequence[str]], framing: Framed, width: int
+) -> tuple[list[list[str]], tuple[ImportLine, ...]]:
+    """The rows of the table, with the label of the row that heads their group in its column, where they leave that empty."""
+    body = {number: list(rows[number]) for number in framing.body}
+    heads, label, place, count = set(framing.groups), "", width, 0
+    for number in sorted((*framing.groups, *framing.body)) if heads else ():
+        if number in heads:
+            place = next(n for n, cell in enumerate(rows[number]) if cell.strip())
+            label = COUNTED.sub("", rows[number][place].strip())
+        elif place < min(width, len(body[number])) and not body[number][place].strip():
+            body[number][place] = label
+            count += 1
+    return [*body.values()], (ImportLine("", "labels of groups filled down", count),) if count else ()
+
+
 def read_csv(
     path: Path,
     wanted: Callable[[str], bool] | None = None,
     header_row: int | None = None,
-    frame: Callable[[Sequence[Sequence[str]], Sequence[int], int | None], Framed] = framed,
+    keep_totals: bool = False,
 ) -> TextTable:
     """The table in the text file at `path`; of one with none of the columns `wanted`, messages show no content.
 
@@ -192,9 +295,10 @@ def read_csv(
         records, lines, blank = _records(text, separator, path.name, first_line)
     if not records:
         raise DataError.at(path.name, "is empty; export it again, with a header row")
-    framing = frame(records, lines, header_row)
+    framing = framed(records, lines, header_row, keep_totals)
     header = tuple(cell.strip() for cell in records[framing.head])
-    rows, lines = [records[row] for row in framing.body], [lines[row] for row in framing.body]
+    rows, headed = labelled_by_groups(records, framing, len(header))
+    lines = [lines[row] for row in framing.body]
     faults = [*header_faults(path.name, header, len(rows)), *_row_faults(path.name, header, rows, lines, separator)]
     if faults and wanted is not None and not any(map(wanted, header)):
         message = "is not the table that is described: its first line has none of the columns asked for; check its path"
@@ -204,8 +308,10 @@ def read_csv(
     rows, grouped = filled_down(rows, framing)
     columns = {name: Texts.of([row[number] for row in rows]) for number, name in enumerate(header)}
     how = f"{encoding}, separated by {SEPARATORS[separator]}"
-    digest, aside = sha256(raw).hexdigest(), (*framing.aside, *grouped)
-    return TextTable(path.name, header, columns, lines, how, blank, digest, separator, aside=aside)
+    digest, aside = sha256(raw).hexdigest(), (*framing.aside, *headed, *grouped)
+    return TextTable(
+        path.name, header, columns, lines, how, blank, digest, separator, titles=framing.titles(records), aside=aside
+    )
 
 
 @contextmanager

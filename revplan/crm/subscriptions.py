@@ -10,6 +10,7 @@ holds in every month by construction; amounts are added in whole cents, so that 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -18,35 +19,59 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from revplan.crm.cells import Cells, Findings, ImportLine, amounts, counted, days, stripped
-from revplan.crm.mapping import DateFormat, DecimalMark, Location, Text
-from revplan.crm.readers import read_table
+from revplan.crm.cells import Findings, ImportLine, counted
+from revplan.crm.presets import squeezed_header
+from revplan.crm.sheets import Asked, Sheet, read_sheet
 from revplan.crm.warts import losses_on_the_last_day
+from revplan.crm.writings import NO_DAY
 from revplan.ground.errors import DataError, shown
+from revplan.ground.tablefile import TableFile, Text
 from revplan.ground.tables import conform
 
 CENTS = 100
 FEW, NEARLY = 10, 0.9  # customers, and the share of them that end in one month, that are worth a line
-MONTHS = {"month": 12, "year": 1}  # times an amount per month, or per year, for the ARR
 
 
-class Subscriptions(Location):
-    """A table with a row per subscription period, and its columns."""
+class Subscriptions(TableFile):
+    """A table with a row per subscription period; its columns are known by what billing systems call them, or named."""
 
-    customer: Text
+    customer: Text | None = None
     """Column with the customer."""
-    start: Text
+    start: Text | None = None
     """Column with the first day."""
-    end: Text
+    end: Text | None = None
     """Column with the day it no longer ran; empty while it runs."""
-    amount: Text
+    amount: Text | None = None
     """Column with the money per month, or per year."""
-    per: Literal["month", "year"] = "month"
-    """What the amounts are for."""
-    date_format: DateFormat | None = None
-    """How days are written where not as 2018-01-31."""
-    decimal: DecimalMark | None = None
-    """Decimal mark of the amounts."""
+    per: Literal["month", "year"] | None = None
+    """What the amounts are for, where neither their header (MRR, ARR) nor a column with the interval says it."""
+
+    def named(self) -> Subscriptions:
+        """The same with its named columns among `columns`."""
+        own = {key: getattr(self, key) for key in ("customer", "start", "end", "amount")}
+        return self.model_copy(
+            update={"columns": {**(self.columns or {}), **{key: each for key, each in own.items() if each}}}
+        )
+
+
+ASKED = (  # after what Stripe, ChartMogul and plain tables call them; in this order
+    Asked("customer", "text", ("customer id", "account id", "account", "customer external id", "customer uuid",
+                               "customer email", "customer name", "company", "kunde")),
+    Asked("start", "day", ("start date (utc)", "start (utc)", "start date", "started on", "started at", "from", "beginn",
+                           "created (utc)")),
+    Asked("end", "day", ("ended at (utc)", "ended at", "end date", "ended on", "end date (utc)", "to", "ende"), needed=False),
+    Asked("amount", "money", ("mrr*", "arr*", "monthly amount", "annual amount", "amount", "plan amount", "betrag")),
+    Asked("interval", "text", ("billing interval", "billing cycle", "billing period"), needed=False),
+    Asked("quantity", "number", ("seats",), needed=False),
+    Asked("status", "text", ("state", "subscription status"), needed=False),
+)  # fmt: skip
+OF_A_YEAR = {"day": 365, "week": 52, "month": 12, "quarter": 4, "year": 1}
+EVERY = re.compile(
+    r"(?:every |1 |p)?(?P<count>[0-9]+)?[ -]?(?P<unit>day|week|month|quarter|year|d|w|m|q|y|annual|dai)(?:s|ly|lie)?"
+)
+UNITS = {"d": "day", "w": "week", "m": "month", "q": "quarter", "y": "year", "annual": "year", "dai": "day"}
+UNPAID = {"trialing", "trial", "incomplete", "incomplete_expired", "future"}
+"""States in which nothing has been paid yet."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,36 +94,84 @@ def read_subscriptions(where: Subscriptions, folder: Path, as_of: date | None = 
     DataError
         If the table cannot be read, lacks a column, or has no period in it.
     """
-    wanted = (where.customer, where.start, where.end, where.amount)
-    text = read_table(where, folder, set(wanted).__contains__)
-    if missing := [column for column in wanted if column not in text.header]:
-        listed = ", ".join(map(shown, text.header[:20]))
-        raise DataError.at(text.name, f"has no column {', '.join(map(shown, missing))}; it has {listed}")
-    columns = [Cells(text.name, column, text.cells(column), text.lines, text.unit) for column in wanted]
-    customers, known, _ = stripped(columns[0])
-    start, end = days(columns[1], where.date_format), days(columns[2], where.date_format)
-    money = amounts(columns[3], where.decimal, text.separator)
-    if faults := start.found.faults + end.found.faults + money.found.faults:
-        raise DataError(faults)
-    frame = pd.DataFrame({"customer": customers, "started_on": start.values, "ended_on": end.values})
-    frame = frame.assign(arr=money.values * MONTHS[where.per])
-    aside, found = _set_aside(frame, known, text.name)
+    sheet = read_sheet(where.named(), folder, ASKED)
+    times = _per_year(sheet, where)
+    table = sheet.sound()
+    customers = table["customer"].to_numpy(dtype=object)
+    quantity = table["quantity"].fillna(1.0) if "quantity" in table and _is_per_seat(sheet) else 1.0
+    frame = pd.DataFrame({"customer": customers, "started_on": table["start"]})
+    frame = frame.assign(ended_on=table.get("end", NO_DAY), arr=table["amount"] * quantity * times)
+    unpaid = (
+        table["status"].str.casefold().isin(UNPAID).to_numpy()
+        if "status" in table
+        else np.zeros(len(table), dtype=bool)
+    )
+    aside, found = _set_aside(frame, customers != "", unpaid, sheet.name)
     kept = conform(frame[~aside].astype({"customer": "str"}), "subscription_periods")
     if kept.empty:
-        raise DataError.at(text.name, f"holds no period ({'; '.join(map(str, found.lines))})")
+        raise DataError.at(sheet.name, f"holds no period ({'; '.join(map(str, found.lines))})")
     last = as_of or max(kept["started_on"].max(), kept["ended_on"].max()).date()
-    found = Findings(lines=text.report(text.name)) + found + start.found + end.found + money.found
-    found += _warts(kept, text.name) + _all_leave(Periods(kept, last, ()), text.name)
+    report = sheet.text.report(sheet.name)
+    others = Findings(lines=sheet.found.lines[len(report) :])
+    found = Findings(lines=report) + found + others
+    found += _warts(kept, sheet.name) + _all_leave(Periods(kept, last, ()), sheet.name)
     return Periods(kept, last, found.lines)
 
 
-def _set_aside(frame: pd.DataFrame, known: np.ndarray, name: str) -> tuple[np.ndarray, Findings]:
+def _is_per_seat(sheet: Sheet) -> bool:
+    """Whether the amounts are those of one seat: where they are no MRR or ARR, which is of all."""
+    return not re.search("mrr|arr", squeezed_header(sheet.headers["amount"]))
+
+
+def _per_year(sheet: Sheet, where: Subscriptions) -> np.ndarray:
+    """What each amount is multiplied with for a year's money.
+
+    Raises
+    ------
+    DataError
+        If nothing says what the amounts are for, or an interval is not known.
+    """
+    header = squeezed_header(sheet.headers["amount"])
+    said = where.per or (
+        "month" if re.search("mrr|month", header) else "year" if re.search("arr|annual|year", header) else ""
+    )
+    if said:
+        return np.full(len(sheet.table), float(OF_A_YEAR[said]))
+    if "interval" not in sheet.table:
+        todo = "say it with per: month or per: year, or export the column with the interval"
+        raise DataError.at(
+            f"{sheet.name}, {shown(sheet.headers['amount'])}",
+            f"nothing says whether the amounts are per month or per year; {todo}",
+        )
+    times = sheet.table["interval"].map(_times_a_year).to_numpy(dtype=float)
+    stated = sheet.table["amount"].fillna(0.0).ne(0.0).to_numpy()
+    sheet.sound(
+        sheet.faults_at(
+            "interval",
+            np.isnan(times) & stated,
+            "is no interval such as month, year or 3 months",
+            "intervals that are not known",
+        )
+    )
+    return np.nan_to_num(times)
+
+
+def _times_a_year(text: str) -> float:
+    """How often an interval such as month, yearly or every 3 months fits into a year; not a number for another text."""
+    match = EVERY.fullmatch(text.casefold())
+    if match is None:
+        return np.nan
+    return OF_A_YEAR[UNITS.get(match["unit"], match["unit"])] / int(match["count"] or 1)
+
+
+def _set_aside(frame: pd.DataFrame, known: np.ndarray, unpaid: np.ndarray, name: str) -> tuple[np.ndarray, Findings]:
     """Which rows are no period, and why, each counted once; and how many are kept."""
     reasons = {
         "no customer": ~known,
         "no start": frame["started_on"].isna().to_numpy(),
         "no amount": frame["arr"].isna().to_numpy(),
         "ended before it started": (frame["ended_on"] < frame["started_on"]).to_numpy(),
+        "not paid yet, by its status": unpaid,
     }
     aside, found = np.zeros(len(frame), dtype=bool), Findings()
     for why, rows in reasons.items():

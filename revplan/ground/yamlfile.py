@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import warnings
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,8 @@ MOST_NAMED = 3
 MAX_NODES = 200_000  # after aliases are expanded: a few lines of aliases can stand for billions
 
 A_FILE = "a YAML file"
+PLAIN = re.compile(r"[^\W\d_][\w ./()-]*[\w)]|[^\W\d_]")
+WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 
 Place = tuple[str | int, ...]
 
@@ -225,3 +228,13 @@ def _step(node: Node, key: str | int) -> tuple[Node, int] | None:
     if isinstance(node, SequenceNode) and isinstance(key, int) and key < len(node.value):
         return node.value[key], node.value[key].start_mark.line + 1
     return None
+
+
+def flow(value: Any) -> str:
+    """`value` in YAML, on one line."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{flow(key)}: {flow(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(flow, value)) + "]"
+    text = str(value)
+    return text if PLAIN.fullmatch(text) and text.casefold() not in WORDS else json.dumps(text, ensure_ascii=False)

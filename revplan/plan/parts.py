@@ -22,6 +22,7 @@ from revplan.ground.calendar import (
 )
 from revplan.ground.errors import PlanError
 from revplan.ground.lag import INSTANT, Lag
+from revplan.ground.tablefile import ActualsFile, path_or_more
 from revplan.ground.values import SALVAGE, FrozenDict, Number, PathText, Value, at_least, frozen
 from revplan.plan.goal import MOST_GROWTH, Goal, Money, Share, Term
 from revplan.plan.stages import PRESETS, Stage, expand_preset
@@ -283,8 +284,10 @@ class UncheckedPlan(Value):
     """`spreadsheet` rounds half up at every stage and carries that."""
     history: History | None = None
     """Records that give the open pipeline, and the rates the plan does not state."""
-    actuals: PathText | None = None
-    """Path of a table of what came, from the plan file's folder."""
+    actuals: Annotated[ActualsFile, BeforeValidator(path_or_more, json_schema_input_type=str | ActualsFile)] | None = (
+        None
+    )
+    """Path of a table of what came, from the plan file's folder; or path, decimal, currency and what else it needs."""
     uncertainty: Uncertainty = Uncertainty()
     """How far the year may stray."""
     scenarios: Annotated[dict[Name, Scenario], frozen] = Field(default_factory=FrozenDict)

@@ -13,12 +13,13 @@ from typing import Any
 
 import pandas as pd
 
-from revplan.crm.draft import draft_yaml, drafted, flow
+from revplan.crm.draft import draft_yaml, drafted
 from revplan.crm.file import crm_schema
 from revplan.crm.records import History, read_export
 from revplan.ground.errors import PlanError, ReportError, RevplanError, shown
 from revplan.ground.files import scratch_folder
 from revplan.ground.formats import SYMBOLS
+from revplan.ground.yamlfile import flow
 from revplan.plan.file import plan_schema
 from revplan.run.notebooks import PLANS, in_workspace, notebook_in, shipped
 

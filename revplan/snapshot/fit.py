@@ -323,7 +323,9 @@ def _currencies(sides: Sides) -> Found:
     found = {sign: place for sign, place in sides.actuals.currencies.items() if not _is(sign, currency)}
     for sign, place in list(found.items())[:3]:
         yield Fault(
-            place, f"has amounts in {shown(sign)}, and the plan is in {currency}; convert them, all into {currency}"
+            place,
+            f"has amounts in {shown(sign)}, and the plan is in {currency}; convert them, all into {currency}, or give what one is worth: "
+            f"actuals: {{path: {plan.actuals.path if plan.actuals else ''}, rates: {{{next(iter(SIGNS.get(sign, {sign})))}: ...}}}}",
         )
 
 

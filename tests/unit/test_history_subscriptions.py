@@ -65,7 +65,7 @@ def test_what_is_no_period_is_counted(tmp_path: Path) -> None:
 
 
 def test_faults_are_data_errors(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"s\.csv: has no column mrr; it has c, from, to"):
+    with pytest.raises(DataError, match=r"s\.csv: has no column 'mrr'; it has c, from, to"):
         read(tmp_path, "c,from,to\na,2026-01-01,\n")
     with pytest.raises(DataError, match=r"s\.csv line 2, mrr: 'x' is not an amount"):
         read(tmp_path, "c,from,to,mrr\na,2026-01-01,,x\n")
