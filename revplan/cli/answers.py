@@ -13,7 +13,7 @@ import pandas as pd
 from ruamel.yaml import YAML
 
 from revplan.crm.records import History, read_export, read_records
-from revplan.exhibits import annual_commit, confidence, rates, realism, record, side_by_side
+from revplan.exhibits import annual_commit, confidence, movement, rates, realism, record, side_by_side
 from revplan.exhibits.exhibit import Exhibit, rows_of, terminal, text
 from revplan.funnel.commit import Progress
 from revplan.ground.formats import commitment, counted
@@ -30,6 +30,7 @@ from revplan.record.signing import Terms, sign
 from revplan.simulation.answer import simulation_answer
 from revplan.simulation.realism import assumed, nothing_to_compare, stacked, unreached
 from revplan.simulation.tables import finite
+from revplan.tracking.movement import CELL, Asked, PipelineMovement, Window, pipeline_movement
 from revplan.workbook.workbook import Workbook, open_workbook, plan_answer
 
 Told = Callable[[int, int, str], None]
@@ -166,6 +167,52 @@ def replay(crm: Path, span: tuple[date, date], every: Every, months: int, tell: 
     done = backtest(read_export(crm), span, every, months, tell)
     tables = [show(done, target) for target in done.scores for show in (rates.replays, rates.scores_of)]
     return backtest_answer(done), [*tables, rates.replayed_by_source(done)]
+
+
+# --- the pipeline --------------------------------------------------------------------------------
+
+
+def pipeline(crm: Path, before: Path | None, asked: Asked) -> Answer:
+    """The movement of the pipeline that the records `crm` names, or those of two exports, hold between two days."""
+    earlier = None if before is None else read_export(before / crm.name if before.is_dir() else before)
+    found = pipeline_movement(read_export(crm), asked, earlier)
+    return _movement(found), movement.exhibits(found)
+
+
+def _movement(found: PipelineMovement) -> dict[str, Any]:
+    """Amounts to the cent; `by` holds the cells of segment, source and owner, which add up to the whole."""
+    deals = found.deals
+    return {
+        "from": str(found.asked.first),
+        "to": str(found.asked.last),
+        "currency": found.currency,
+        "window": found.closing.name.replace(" ", "_"),
+        **plain_rows(found.by())[0],
+        "by": plain_rows(found.by(*CELL)),
+        "closing": {each.name.replace(" ", "_"): _window(found, each) for each in found.windows},
+        "not_told": list(found.unknown),
+        "reopened": deals.loc[deals["reopened"], "record"].tolist(),
+        "disappeared": deals.loc[deals["disappeared"], "record"].tolist(),
+        "slips": _dated(found.slips[found.slips["pushes"] > 0]),
+        "track_record": plain_rows(found.track_record),
+        "notes": list(found.notes),
+    }
+
+
+def _window(found: PipelineMovement, window: Window) -> dict[str, Any]:
+    ends = {"first": window.first, "last": window.last}
+    amounts = zip(found.table["term"], found.table[window.name], strict=True)
+    return {
+        **{name: None if day is None else str(day) for name, day in ends.items()},
+        **{term: float(amount) for term, amount in amounts},
+    }
+
+
+def _dated(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as JSON can hold them, days as text."""
+    days = frame.select_dtypes("datetime").columns
+    texts = {name: frame[name].dt.strftime("%Y-%m-%d").astype(object) for name in days}
+    return plain_rows(frame.assign(**texts))
 
 
 # --- the plan of record --------------------------------------------------------------------------

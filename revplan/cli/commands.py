@@ -176,6 +176,30 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--seed", type=int, default=1, metavar="S", help="the same seed gives the same numbers")
     simulate.add_argument("--csv", type=Path, metavar="FILE", help="also write the scenarios here, a row each")
 
+    movement = _command(commands, "movement", _movement, "how the open pipeline moved between two days, to the cent")
+    movement.add_argument(
+        "crm", type=Path, metavar="CRM", help="the CRM file (YAML) that says how the records are read"
+    )
+    movement.add_argument(
+        "--from", type=_day, required=True, dest="first", metavar="DAY", help="the pipeline at the end of this day"
+    )
+    movement.add_argument(
+        "--to", type=_day, required=True, dest="last", metavar="DAY", help="to that at the end of this one"
+    )
+    movement.add_argument(
+        "--before", type=Path, metavar="OLD_CRM", help="the CRM file, or its folder, of the export of the first day"
+    )
+    movement.add_argument(
+        "--closing",
+        choices=["all", "this-quarter", "next-quarter"],
+        default="all",
+        help="only deals expected to close in the quarter of --to, or the one after it; default all",
+    )
+    movement.add_argument("--first-month", type=_month, default=1, metavar="N", help="of the fiscal year; default 1")
+    movement.add_argument(
+        "--stage", default="", metavar="STAGE", help="from which on a record counts; default the first"
+    )
+
     sign = _command(commands, "sign", _sign, "freeze a plan, its inputs and results as the plan of record")
     sign.add_argument("plan", type=Path, metavar="PLAN", help="the plan file (YAML)")
     sign.add_argument("--by", action="append", required=True, metavar="NAME", help="who signs; once for each")
@@ -248,6 +272,12 @@ def _day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no day; write it as 2018-01-31") from None
+
+
+def _month(text: str) -> int:
+    if text not in {str(month) for month in range(1, 13)}:
+        raise argparse.ArgumentTypeError(f"{text!r} is no month; write it as a number from 1 to 12")
+    return int(text)
 
 
 def _confidence(text: str) -> float:
@@ -335,6 +365,20 @@ def _backtest(given: argparse.Namespace) -> None:
 
     span, tell = (given.first, given.last), _progress("backtest: {done} of {total} {what}")
     _answer(given, answers.replay(given.crm, span, given.every, given.months, tell))
+
+
+def _movement(given: argparse.Namespace) -> None:
+    from revplan.cli import answers
+    from revplan.tracking.movement import Asked
+
+    asked = Asked(
+        first=given.first,
+        last=given.last,
+        closing=given.closing.replace("-", " "),
+        first_month=given.first_month,
+        stage=given.stage,
+    )
+    _answer(given, answers.pipeline(given.crm, given.before, asked))
 
 
 def _progress(line: str) -> Callable[[int, int, str], None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ import pandas as pd
 from revplan.crm.cells import Cells, Findings, ImportLine, Parsed, counted, stripped
 from revplan.crm.file import did_you_mean
 from revplan.crm.files import CHANGES, Rows, Tables, labelled, per_record, usable_rows, whole
-from revplan.crm.mapping import RECORDS, Entered, HistoryCrm, WideCrm, crm_labels, file_of, plain
+from revplan.crm.mapping import RECORDS, Changed, Entered, HistoryCrm, WideCrm, crm_labels, file_of, plain
 from revplan.crm.mapping import column_of as column_in
 from revplan.ground.errors import DataError, Fault, shown
 
@@ -40,6 +40,40 @@ class Events:
         return Events(*(np.concatenate(pair) for pair in pairs))
 
 
+@dataclass(frozen=True, eq=False)
+class Changes:
+    """Parallel arrays, by record and moment, a change of a record's value each: to what, and from what where that is told."""
+
+    record: np.ndarray
+    at: np.ndarray
+    after: np.ndarray
+    before: np.ndarray | None
+
+    def times(self, factors: np.ndarray) -> Changes:
+        """The same, the values of each record multiplied by its factor."""
+        own = factors[self.record]
+        return replace(self, after=self.after * own, before=None if self.before is None else self.before * own)
+
+    def first(self, now: np.ndarray) -> np.ndarray:
+        """The values of all records before anything changed."""
+        values, rows = now.copy(), np.flatnonzero(np.diff(self.record, prepend=-1))
+        values[self.record[rows]] = (self.after if self.before is None else self.before)[rows]
+        return values
+
+    def on(self, day: np.datetime64, now: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The values of all records at the end of `day`, and which of them are an assumption.
+
+        A record without changes has its value of `now`. Before its first change it has what that one changed from; where
+        that is not told, what it changed to, which is an assumption.
+        """
+        values, assumed = self.first(now), np.zeros(len(now), dtype=bool)
+        assumed[self.record] = self.before is None
+        known = np.flatnonzero(self.at < day + np.timedelta64(1, "D"))
+        values[self.record[known]] = self.after[known]  # in the order of time: the last one stays
+        assumed[self.record[known]] = False
+        return values, assumed
+
+
 NUMBER, STAGE = np.int32, np.int8  # of a record, and of a stage
 NO_EVENTS = Events(np.array([], dtype=NUMBER), np.array([], dtype=STAGE), np.array([], dtype="datetime64[us]"))
 
@@ -55,6 +89,8 @@ class Raw:
     found: Findings
     logged: bool
     """Whether the events are a log: there a stage entered after a loss means the record was reopened."""
+    changes: dict[str, Changes] = field(default_factory=dict)
+    """`amount` and `close_on` -> how a log says they changed."""
 
 
 def read_events(tables: Tables) -> Raw:
@@ -126,7 +162,9 @@ def _of_changes(tables: Tables, crm: HistoryCrm) -> Raw:
         records = pd.Index(different, dtype=object)
     events = Events(numbers.astype(NUMBER), log.stages, log.at)
     found = sum((each.found for each in rows.values()), Findings()) + log.found
-    raw = Raw(records, events, rows, found, True)
+    changes = {name: _value_changes(tables, crm, (name, place), records) for name, place in (crm.changes or {}).items()}
+    found += sum((each for _, each in changes.values()), Findings())
+    raw = Raw(records, events, rows, found, True, {name: each for name, (each, _) in changes.items()})
     for number, entered in enumerate(crm.stages.values()):
         raw = _with_column(raw, tables, number, entered) if entered.at else raw
     return raw
@@ -151,12 +189,12 @@ def _log(tables: Tables, crm: HistoryCrm, rows: dict[str, Rows]) -> _Log:
     strange = ~pd.Index(ids, dtype=object).isin(rows[RECORDS].ids) if rows else np.zeros(len(ids), dtype=bool)
     aside = [
         ("no id", ~known, value_cells),
-        ("another field", ~_of_field(tables, crm), value_cells),
-        ("a value that is no stage", stages == NO_STAGE, value_cells),
+        ("another field", ~_of_field(tables, crm) & ~_of_values(tables, crm), value_cells),
+        ("a value that is no stage", (stages == NO_STAGE) & _of_field(tables, crm), value_cells),
         ("no date", np.isnat(moments.values), id_cells),
         ("no record of that id", strange, id_cells),
     ]
-    kept = ~np.logical_or.reduce([rows for _, rows, _ in aside])
+    kept = ~np.logical_or.reduce([rows for _, rows, _ in aside]) & _of_field(tables, crm)
     read = Findings(lines=tables.tables[CHANGES].report(id_cells.file))
     found = read + _set_aside(aside)
     found += Findings(lines=(ImportLine(id_cells.file, "rows kept", int(kept.sum())),))
@@ -208,6 +246,55 @@ def _never_met(tables: Tables, crm: HistoryCrm, cells: Cells, numbers: np.ndarra
                 )
             )
     return Findings(tuple(faults))
+
+
+def _of_values(tables: Tables, crm: HistoryCrm) -> np.ndarray:
+    """The rows that are read as changes of another value than the stage, though not of the stage's field."""
+    labels = {plain(label) for place in (crm.changes or {}).values() for label in place.is_ or ()}
+    every = any(place.column for place in (crm.changes or {}).values())
+    size = len(tables.tables[CHANGES].lines)
+    if every or crm.field is None or not labels:
+        return np.full(size, every)
+    return labelled(tables.cells(CHANGES, crm.field), labels)
+
+
+def _value_changes(
+    tables: Tables, crm: HistoryCrm, said: tuple[str, Changed], records: pd.Index
+) -> tuple[Changes, Findings]:
+    """How the log says that a value of the records changed, by record and moment."""
+    name, place = said
+    texts, known, _ = stripped(tables.cells(CHANGES, crm.id))
+    record = records.get_indexer(pd.Index(whole(texts).objects(), dtype=object))
+    at = tables.days(CHANGES, crm.at).values
+    rows = known & (record >= 0) & ~np.isnat(at)
+    if place.column is None:
+        rows &= labelled(tables.cells(CHANGES, crm.field or ""), {plain(label) for label in place.is_ or ()})
+    order = np.flatnonzero(rows)
+    order = order[np.lexsort((at[order], record[order]))]
+    after = _values_in(tables, place.column or crm.value, name, order)
+    found = after.found + counted(tables.tables[CHANGES].name, f"rows read as changes of {name}", len(order))
+    if place.column is None and crm.field and not len(order):
+        labels, hint = shown(" or ".join(place.is_ or ())), did_you_mean((place.is_ or ("",))[0], _fields(tables, crm))
+        found += Findings((Fault(tables.source.place(("changes", name)), f"no row is of {labels}{hint}"),))
+    before = None
+    if place.old is not None:
+        former = _values_in(tables, place.old, name, order)
+        before, found = former.values, found + former.found
+    return Changes(record[order].astype(NUMBER), at[order], after.values, before), found
+
+
+def _fields(tables: Tables, crm: HistoryCrm) -> list[str]:
+    """What the log's column with the field that changed holds, the most frequent first."""
+    texts = map(str.strip, tables.cells(CHANGES, crm.field or "").coded.objects().tolist())
+    return [text for text, _ in Counter(texts).most_common() if text]
+
+
+def _values_in(tables: Tables, column: str, name: str, rows: np.ndarray) -> Parsed:
+    """The amounts or days that some rows of the log's column hold."""
+    cells = tables.cells(CHANGES, column)
+    texts = cells.coded.objects()[rows].tolist()
+    some = Cells(cells.file, column, texts, [cells.lines[row] for row in rows.tolist()], cells.unit)
+    return tables.days_of(CHANGES, some) if name == "close_on" else tables.amounts_of(CHANGES, some)
 
 
 def _of_field(tables: Tables, crm: HistoryCrm) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -250,11 +250,39 @@ def _changes(crm: HistoryCrm) -> Iterator[tuple[Key, str]]:
     for stage, entered in (crm.stages or {}).items():
         if entered is not None and entered.at is None and entered.is_ is None:
             yield ("stages", stage), "give the values changed to, or {at: records.column}"
+    yield from _values_of_log(crm)
     meanings: list[tuple[str, Key]] = [
         (label, ("stages", stage)) for stage, labels in crm_labels(crm).items() for label in labels
     ]
     meanings += [(label, ("lost",)) for label in crm.lost or ()]
     seen: dict[str, Key] = {}
     for label, key in meanings:
-        if seen.setdefault(plain(label), key) != key:
-            yield key, f"{shown(label)!r} stands for {dotted(seen[plain(label)])} already; a value has one meaning"
+        yield from _taken_twice((label,), key, seen)
+
+
+def _taken_twice(labels: Iterable[str], key: Key, taken: dict[str, Key]) -> Iterator[tuple[Key, str]]:
+    """Those of `labels` that another key has; the others are taken by `key`."""
+    for label in labels:
+        if (other := taken.setdefault(plain(label), key)) != key:
+            yield key, f"{shown(label)!r} stands for {dotted(other)} already; a value has one meaning"
+
+
+def _values_of_log(crm: HistoryCrm) -> Iterator[tuple[Key, str]]:
+    """What `changes` says that cannot be."""
+    taken: dict[str, Key] = {plain(label): ("is",) for label in crm.is_ or ()}
+    for name, place in (crm.changes or {}).items():
+        key: Key = ("changes", name)
+        if place is None:
+            continue
+        if (place.is_ is None) == (place.column is None):
+            yield key, "give either the labels of `field` whose rows hold it, or {column: a column of the log}"
+        if place.is_ and crm.field is None:
+            yield key, "names labels of `field`, which is missing; name the log's column with the field that changed"
+        if place.old and not place.is_:
+            yield (
+                (*key, "old"),
+                "goes with `is`: of a column that holds the value as of each row, the row before tells it",
+            )
+        yield from _taken_twice(place.is_ or (), key, taken)
+        if getattr(crm, name) is None:
+            yield key, f"needs `{name}` too: the records' column with what those have that never changed"

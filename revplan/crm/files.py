@@ -65,7 +65,11 @@ class Tables:
 
     def days(self, file: str, column: str) -> Parsed:
         """The moments of a column, read in the date format declared for its file."""
-        return days(self.cells(file, column), self._declared("date_format", file, column), self.source.crm.timezone)
+        return self.days_of(file, self.cells(file, column))
+
+    def days_of(self, file: str, cells: Cells) -> Parsed:
+        """The moments of some cells of a column of a file."""
+        return days(cells, self._declared("date_format", file, cells.column), self.source.crm.timezone)
 
     def _declared(self, key: str, file: str, column: str) -> str | None:
         """What the CRM file says of how a column is written: for the column, its file, or all."""
@@ -99,8 +103,11 @@ class Tables:
     def amounts(self, column: str) -> Parsed:
         """The amounts of file.column, read with the decimal mark declared for its file."""
         file = file_of(column)
-        name = column_of(column)
-        return amounts(self.cells(file, name), self._declared("decimal", file, name), self.tables[file].separator)
+        return self.amounts_of(file, self.cells(file, column_of(column)))
+
+    def amounts_of(self, file: str, cells: Cells) -> Parsed:
+        """The amounts of some cells of a column of a file."""
+        return amounts(cells, self._declared("decimal", file, cells.column), self.tables[file].separator)
 
 
 def labelled(cells: Cells, wanted: Collection[str]) -> np.ndarray:
@@ -195,6 +202,11 @@ def _wanted_columns(source: CrmSource) -> dict[Key, tuple[str, str]]:
     needed |= {key: (file_of(column), column_of(column)) for key, column in crm.columns().items()}
     if isinstance(crm, HistoryCrm):
         needed |= {(key,): (CHANGES, getattr(crm, key)) for key in ("at", "value", "field")}
+        needed |= {
+            ("changes", name, part): (CHANGES, getattr(each, part))
+            for name, each in (crm.changes or {}).items()
+            for part in ("column", "old")
+        }
     return {key: (file, column) for key, (file, column) in needed.items() if column}
 
 

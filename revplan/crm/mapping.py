@@ -116,6 +116,21 @@ class DataFile(Location):
     """Its decimal mark, or column -> decimal mark; beats the CRM file's."""
 
 
+class Changed(Value):
+    """Where a log of changes holds another value than the stage."""
+
+    is_: Labels | None = Field(default=None, alias="is")
+    """Rows where the log's `field` is one of these hold the value, changed to and from."""
+    old: Text | None = None
+    """The log's column with the value changed from."""
+    column: Text | None = None
+    """The log's column that holds the value as of each row."""
+
+
+def _labels_as_is(value: Any) -> Any:
+    return {"is": value} if isinstance(value, str | bool | list) else value
+
+
 Day = Annotated[Entered, _key_where_text("at", Entered)]
 Change = Annotated[
     Entered,
@@ -123,6 +138,9 @@ Change = Annotated[
     BeforeValidator(
         lambda v: {"is": v} if isinstance(v, list) else v, json_schema_input_type=Entered | str | bool | list[str]
     ),
+]
+LogValue = Annotated[
+    Changed, BeforeValidator(_labels_as_is, json_schema_input_type=Changed | str | bool | list[str | bool])
 ]
 Place = Annotated[Origin, _key_where_text("column", Origin)]
 
@@ -142,6 +160,8 @@ class CrmFile(Value):
     """Money the record is worth."""
     cost: Column | None = None
     """Money spent on the record."""
+    close_on: Column | None = None
+    """Day on which the record is expected to be won, as the CRM has it now."""
     product: Column | None = None
     """What the record is about to buy."""
     probability: Column | None = None
@@ -210,7 +230,7 @@ class CrmFile(Value):
         named |= {("files", name, "via"): file.via for name, file in self.data_files().items() if file}
         named |= {(key,): place.column for key in ORIGINS if (place := getattr(self, key))}
         named |= {("currency",): self.currency if self.currency and "." in self.currency else None}
-        named |= {(key,): getattr(self, key) for key in (*LABELS, *MONEY, "probability", "merged")}
+        named |= {(key,): getattr(self, key) for key in (*LABELS, *MONEY, "close_on", "probability", "merged")}
         return {key: column for key, column in named.items() if column}
 
 
@@ -252,6 +272,8 @@ class HistoryCrm(CrmFile, Location):
     """Column with the name of the field that changed; every row counts if left out."""
     is_: Labels | None = Field(default=None, alias="is")
     """Only changes of this field count."""
+    changes: Annotated[dict[Literal["amount", "close_on"], LogValue] | None, frozen] = None
+    """What else the log says of a record: amount and expected close date, as labels of `field` or as a column."""
     stages: Annotated[dict[Text, Change], frozen, Field(min_length=2, max_length=10)]
     """Stage -> the value or values changed to, or {at: records.column} where the records file has its day."""
     lost: Labels | None = None

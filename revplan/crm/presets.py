@@ -5,7 +5,8 @@ column for what, stands in the import report; any key may be written instead, an
 
 `revplan/crm/presets/NAME.yaml` holds the `kinds` of tables a CRM exports (the headers of each role in every
 language and spelling, and the roles by which a table is known), and `readings`: the CRM file for the kinds that
-are there, with `$kind.role` for file.column, `@kind.role` for the column alone, `$kind` for the file's name.
+are there, with `$kind.role` for file.column, `@kind.role` for the column alone, `$kind` for the file's name;
+`{needs: $kind.role, then: ...}` is there only where that column is.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ CHANGES = ""  # what `files` calls the file with the changes
 REFERENCE = re.compile(r"(?P<as>[$@])(?P<kind>[^.?]+)(?:\.(?P<role>[^?]+))?(?P<optional>\?)?")
 GAP, LEFT_OUT = object(), object()  # an alternative that cannot be; a part that need not be
 NOT_THERE: tuple[Any, ...] = (GAP, LEFT_OUT, {})
-PARTED = ("files", "stages", "only", "except")  # keys whose parts stand each for itself
+PARTED = ("files", "stages", "only", "except", "changes")  # keys whose parts stand each for itself
 LISTED = 20  # headers shown in a message
 
 
@@ -156,6 +157,9 @@ class Reading:
             return self._labels(template["labels"], self._cells(template["in"]))
         if "values" in template:
             return self._values(template)
+        if "needs" in template:
+            lacks = self._filled(template["needs"], False) in NOT_THERE
+            return GAP if lacks else self._filled(template["then"], needed)
         if "note" in template:
             self.notes.append(template["note"])
             return LEFT_OUT

@@ -98,6 +98,17 @@ class Export:
         """
         return _known_by(self, as_of)
 
+    def values_on(self, name: str, day: date) -> tuple[np.ndarray, np.ndarray]:
+        """`amount` or `close_on` of every record at the end of `day`, and for which of them that is an assumption.
+
+        Where no log says how it changed, it is that of the export.
+        """
+        now = self.details.columns[name]
+        changes = self.raw.changes.get(name)
+        if changes is None:
+            return now, np.zeros(len(now), dtype=bool)
+        return changes.on(np.datetime64(day), now)
+
 
 def read_export(crm_path: str | Path) -> Export:
     """The files the CRM file at `crm_path` names.
@@ -118,6 +129,8 @@ def _read_export(crm_path: Path) -> Export:
     details = _details(tables, raw)
     if details.left_out.any():
         raw = replace(raw, events=raw.events.where(~details.left_out[raw.events.record]))
+    if "amount" in raw.changes:
+        raw = replace(raw, changes={**raw.changes, "amount": raw.changes["amount"].times(details.factors)})
     if len(raw.events.at) == 0:
         raise _nothing_usable(tables.source, raw, "no row has a day on which a stage was entered")
     return Export(tables.source, raw, details, _fingerprint(tables))
@@ -269,6 +282,10 @@ class Details:
     currency: str = ""
     left_out: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
     """Which records `names` leaves out."""
+    codes: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=object))
+    """The currency each record's amount is written in; empty where nothing says it, or there are no amounts."""
+    factors: np.ndarray = field(default_factory=lambda: np.ones(0))
+    """What one unit of it is worth in the plan's currency."""
 
 
 def _details(tables: Tables, raw: Raw) -> Details:
@@ -289,6 +306,9 @@ def _details(tables: Tables, raw: Raw) -> Details:
     for key in MONEY:
         if column := getattr(crm, key):
             details = _with_values(details, raw, key, column, tables.amounts(column), np.nan)
+    if column := crm.close_on:
+        closing = tables.days(file_of(column), column_of(column))
+        details = _with_values(details, raw, "close_on", column, closing, np.datetime64("NaT", "us"))
     details = _in_one_currency(_renamed(details, tables, len(raw.records)), tables, raw)
     if details.found.faults:
         raise DataError(details.found.faults)
@@ -365,7 +385,7 @@ def _in_one_currency(details: Details, tables: Tables, raw: Raw) -> Details:
     found = details.found + counted(
         "amount", "converted, as rates asks", changed, ", ".join(f"{code} at {rate:g}" for code, rate in rates.items())
     )
-    return replace(details, columns=columns, found=found, currency=next(iter(others), ""))
+    return replace(details, columns=columns, found=found, currency=next(iter(others), ""), codes=codes, factors=factors)
 
 
 def _codes(tables: Tables, raw: Raw, crm: CrmFile) -> tuple[np.ndarray, str]:

@@ -363,12 +363,12 @@ def so_far(table: pd.DataFrame, said: Sentence, currency: str) -> Chart:
     )
 
 
-def variance(table: pd.DataFrame, said: Sentence, currency: str) -> Chart:
-    """A waterfall from the first row to the last."""
+def steps(table: pd.DataFrame, said: str | Sentence, currency: str, level: str = "New ARR") -> Chart:
+    """A waterfall from the first row to the last, which are levels of what `level` names; between them signed changes."""
     ends = np.isin(np.arange(len(table)), (0, len(table) - 1))
     down = (table["amount"] < 0).to_numpy()
     parts: tuple[Part, ...] = (
-        ("New ARR", ends, PLAN, "level"),
+        (level, ends, PLAN, "level"),
         ("adds", ~ends & ~down, REQUIRED, "bar"),
         ("takes away", ~ends & down, GAP, "bar"),
     )

@@ -273,7 +273,7 @@ def variance(book: BoardBook) -> Exhibit:
         return nothing_yet(book, "Nothing is there to explain.")
     frame = pd.DataFrame({"line": [STEPS[line] for line in rows["line"]], "amount": rows["displayed"].to_numpy()})
     described = [_step(line) for line in rows["line"]]
-    drawn = charts.variance(frame, _variance_message(book, rows), book.plan.currency)
+    drawn = charts.steps(frame, _variance_message(book, rows), book.plan.currency)
     made = chart(drawn, frame, {"line": "text", "amount": "money"}, notes=_variance_notes(rows))
     columns = {"amount": {"period": label}}
     return made.with_cells(Cells(rows=described, columns=columns, currency=book.plan.currency))

@@ -96,7 +96,7 @@ def outside(svg: str) -> list[str]:
 
 
 def test_a_waterfall_tells_what_adds_from_what_takes_away() -> None:
-    made = charts.variance(STEPS, SAID, "USD")
+    made = charts.steps(STEPS, SAID, "USD")
     assert (made.form, made.message) == ("waterfall", "So it is.")
     assert made.categories == ("Promised", "Mix", "Win rate", "Came")
     assert [each.values for each in made.series] == [
@@ -168,7 +168,7 @@ def test_a_terminal_shows_the_values() -> None:
 
 
 def test_steps_of_a_waterfall_stand_on_the_level_before() -> None:
-    svg = drawn(charts.variance(STEPS, SAID, "USD"))
+    svg = drawn(charts.steps(STEPS, SAID, "USD"))
     (first, last), (less,), (more,) = (boxes(svg, fill) for fill in (BLUE, RED, LIGHT))
     ground = first[1] + first[3]
     assert last[1] + last[3] == pytest.approx(ground, abs=0.02)
@@ -181,7 +181,7 @@ def test_steps_of_a_waterfall_stand_on_the_level_before() -> None:
 
 
 def test_a_waterfall_below_zero_is_shown_whole() -> None:
-    svg = drawn(charts.variance(STEPS.assign(amount=[10.0, -30.0, 25.0, 5.0]), SAID, ""))
+    svg = drawn(charts.steps(STEPS.assign(amount=[10.0, -30.0, 25.0, 5.0]), SAID, ""))
     (less,) = boxes(svg, RED)
     (first, _) = boxes(svg, BLUE)
     assert less[3] / first[3] == pytest.approx(3, abs=0.01)
@@ -220,7 +220,7 @@ def test_bars_are_as_long_as_their_values(values: list[float]) -> None:
         ),
         charts.landing(LANDING.assign(**{name: 1e6 * LANDING[name] for name in LANDING.columns[1:]}), SAID, "JPY"),
         charts.so_far(MONTHS, SAID, "USD"),
-        charts.variance(STEPS.assign(line=["A long name of a step"] * 4, amount=STEPS["amount"] * 1e5), SAID, "CHF"),
+        charts.steps(STEPS.assign(line=["A long name of a step"] * 4, amount=STEPS["amount"] * 1e5), SAID, "CHF"),
     ],
     ids=lambda made: made.form if isinstance(made, Chart) else str(made),
 )
