@@ -119,8 +119,8 @@ def _sound_enough(data: Mapping[str, Any]) -> Plan | None:
     needed = (plan.plan_date, plan.stages, plan.segments, plan.sources)
     if any(part is None for part in needed) or None in plan.stage_ids:
         return None
-    unnamed = plan.history is not None and plan.history.leads is None
-    return plan.model_copy(update={"history": None}) if unnamed else plan
+    named = {"history": plan.history and plan.history.leads, "actuals": plan.actuals and plan.actuals.path}
+    return plan.model_copy(update={key: None for key, path in named.items() if path is None})
 
 
 def _other_faults(data: Mapping[str, Any]) -> list[Fault]:
