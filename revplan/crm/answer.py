@@ -1,37 +1,44 @@
-"""What `revplan check` says of a CRM file: how its files were read, and what is in them."""
+"""What `revplan check` says of a CRM file: how its files were read, what is in them, and lists loaded at once."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from revplan.crm.cells import ImportLine
 from revplan.crm.moments import last_day
-from revplan.crm.records import History, read_export, silence, stale
+from revplan.crm.records import EVERY, History, closed_undated, read_export, silence, stale
+from revplan.ground.cohorts import LOADED, LOADED_RECORDS
+from revplan.ground.errors import shown
 from revplan.ground.formats import show
 
 READ, ASIDE, KEPT = "rows read", "set aside: ", "kept"
 QUIET = ("empty cells", "rows kept", KEPT)  # of no consequence for how figures are read
 
 
-def check_crm(path: Path, as_of: date | None = None, today: date | None = None) -> tuple[dict[str, Any], str]:
+def check_crm(
+    path: Path, as_of: date | None = None, today: date | None = None, cells_to: Path | None = None
+) -> tuple[dict[str, Any], str]:
     """What the files of a CRM file hold: the answer for `--json`, and the import report.
 
     Everything the files know by `today` is counted, or what they knew by the end of `as_of`; `as_of` of the
-    answer is the day that rates and forecasts count to unless they are told another.
+    answer is the day that rates and forecasts count to unless they are told another. The cells that cannot be
+    read are written to `cells_to`, where it is given.
 
     Raises
     ------
     DataError
         If a file is at fault (each fault with its line), or no record can be used.
     """
-    export = read_export(path)
+    export = read_export(path, cells_to)
     counted_to = as_of or min(today or date.today(), last_day(export.raw.events))
     history, usual = export.on(counted_to), as_of or export.on().as_of
-    notes = [text for text in (silence(history), stale(history)) if text]
+    notes = [text for text in (silence(history), stale(history), *load_notes(history)) if text]
     if usual != counted_to:
         notes.append(
             f"Counted here to {show(counted_to, 'date')}, the last day the files know of; rates and forecasts count to "
@@ -48,11 +55,13 @@ def _counts(history: History) -> dict[str, Any]:
     won_ids = history.stage_history.loc[history.stage_history["stage"] == history.stages[-1], "record"]
     won = records["record"].isin(won_ids)
     lost = records["lost_on"].notna()
+    undated = closed_undated(records)
     return {
         "records": len(records),
         "entered": {stage: int(entered.get(stage, 0)) for stage in history.stages},
-        "open": int((~won & ~lost).sum()),
+        "open": int((~won & ~lost & ~undated).sum()),
         "lost": int(lost.sum()),
+        "closed_without_day": int(undated.sum()),
         "amount_won": float(records.loc[won, "amount"].sum()) if pd.notna(records["amount"]).any() else None,
     }
 
@@ -77,6 +86,62 @@ def _lines(report: tuple[ImportLine, ...]) -> dict[str, Any]:
 def _text(path: Path, answer: dict[str, Any], history: History) -> str:
     entered = ", ".join(f"{stage} {count:,}" for stage, count in answer["entered"].items())
     won = "" if answer["amount_won"] is None else f"; won amounts {answer['amount_won']:,.2f}"
-    counts = f"records {answer['records']:,}: entered {entered}; open {answer['open']:,}, lost {answer['lost']:,}{won}"
+    undated = f", closed on no known day {answer['closed_without_day']:,}" if answer["closed_without_day"] else ""
+    ended = f"open {answer['open']:,}, lost {answer['lost']:,}{undated}"
+    counts = f"records {answer['records']:,}: entered {entered}; {ended}{won}"
     first = [note for note in answer["notes"] if note not in {str(line) for line in history.report}]
     return "\n".join([*first, *map(str, history.report), counts, f"{path.name}: no faults"])
+
+
+# --- lists loaded at once -----------------------------------------------------------------------------------
+
+BULK_DAYS, BULK_GAP = 20, 3  # days with entries that show what is usual; days apart that are still one load
+
+
+@dataclass(frozen=True)
+class Load:
+    """Days on which far more records came in than usual, as where a list is loaded: first, last, and records."""
+
+    first: int
+    last: int
+    records: int
+    usual: float
+    """Records of a usual day."""
+
+
+def bulk_loads(entries: np.ndarray, start: int) -> list[Load]:
+    """Loads of records: days in a row with more than ten times the usual entries, a hundred at least."""
+    totals = entries.sum(axis=(0, 1)) if entries.ndim > 1 else entries
+    usual = usual_day(totals)
+    above = np.flatnonzero(totals > max(LOADED * usual, LOADED_RECORDS))
+    runs = np.split(above, np.flatnonzero(np.diff(above) > BULK_GAP) + 1) if len(above) else []
+    return [Load(start + int(run[0]), start + int(run[-1]), int(totals[run].sum()), usual) for run in runs]
+
+
+def _as_date(day: int) -> date:
+    return np.datetime64(day, "D").item()
+
+
+def load_notes(history: History) -> tuple[str, ...]:
+    """What a reader must know of lists loaded at once, a sentence each."""
+    rows = history.stage_history
+    first = rows.loc[~rows["record"].duplicated(), ["source", "entered_on"]]
+    days = first["entered_on"].to_numpy().astype("datetime64[D]").astype(np.int64)
+    start = int(days.min())
+    lines = []
+    for load in bulk_loads(np.bincount(days - start), start):
+        names = first.loc[(days >= load.first) & (days <= load.last), "source"].value_counts()
+        of = "" if names.index[0] == EVERY else f", most of source {shown(names.index[0])}"
+        when = show(_as_date(load.first), "date")
+        when += f" to {show(_as_date(load.last), 'date')}" if load.last > load.first else ""
+        lines.append(
+            f"Bulk load: {load.records:,} records came in on {when}{of}, where {load.usual:,.0f} a day is usual. They are "
+            "no flow: the forecast of new records leaves them out."
+        )
+    return tuple(lines)
+
+
+def usual_day(totals: np.ndarray) -> float:
+    """Records of a day in the middle of those on which any came in. [records]"""
+    busy = totals[totals > 0]
+    return float(np.median(busy)) if len(busy) >= BULK_DAYS else float("inf")

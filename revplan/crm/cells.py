@@ -62,9 +62,11 @@ class Findings:
 
     faults: tuple[Fault, ...] = ()
     lines: tuple[ImportLine, ...] = ()
+    unread: tuple[Unread, ...] = ()
+    """The cells that cannot be read, all of them."""
 
     def __add__(self, other: Findings) -> Findings:
-        return Findings(self.faults + other.faults, self.lines + other.lines)
+        return Findings(self.faults + other.faults, self.lines + other.lines, self.unread + other.unread)
 
 
 def counted(part: str, what: str, count: int, example: str = "") -> Findings:
@@ -245,6 +247,31 @@ class Cells:
 
 
 @dataclass(frozen=True, eq=False)
+class Unread:
+    """Cells of a column that cannot be read: their rows, what is wrong with them, and the faults that say so."""
+
+    cells: Cells
+    rows: np.ndarray
+    what: str
+    faults: tuple[Fault, ...]
+    file: str = ""
+    """What the CRM file calls the file."""
+
+    def table(self) -> Iterator[tuple[str, int, str, str, str]]:
+        """File, line, column, what stands there, and what is wrong with it, by cell."""
+        for row in self.rows.tolist():
+            yield self.cells.file, self.cells.lines[row], self.cells.column, self.cells.texts[row], self.what
+
+
+def unread(cells: Cells, rows: np.ndarray, what: str, fault: Callable[[int], Fault], kind: str) -> Findings:
+    """What is found of cells that cannot be read: the first three as faults, and all of them."""
+    if not len(rows):
+        return Findings()
+    faults = first_faults(rows.tolist(), fault, kind)
+    return Findings(faults, unread=(Unread(cells, rows, what, faults),))
+
+
+@dataclass(frozen=True, eq=False)
 class Parsed:
     """A column as values, missing where the cell says nothing, with what was found on the way."""
 
@@ -325,10 +352,12 @@ def days(cells: Cells, date_format: str | None = None, zone: str | None = None) 
     found += _told_of(cells, part, "days that mean none, taken as missing", rows(endless))
     if zone is None and (moments[moved].astype("datetime64[D]") != moments[moved]).any():
         found += _of_another_zone(cells, part, moments, moved & ~endless, rows)
-    wrong = rows(known & ~(sound | endless)).tolist()
-    hint = _lines_for_days(cells, said, sound, date_format) if wrong else ""
-    faults = first_faults(wrong, partial(_day_fault, cells, date_format, hint), "values that are no date")
-    return Parsed(values if said is None else said.coded.of_rows(values), found + Findings(faults))
+    wrong = known & ~(sound | endless)
+    values = np.where(wrong, np.datetime64("NaT", "us"), values)
+    hint = _lines_for_days(cells, said, sound, date_format) if wrong.any() else ""
+    fault = partial(_day_fault, cells, date_format, hint)
+    found += unread(cells, rows(wrong), "no date", fault, "values that are no date")
+    return Parsed(values if said is None else said.coded.of_rows(values), found)
 
 
 def _read_days(
@@ -452,8 +481,8 @@ def amounts(cells: Cells, decimal: str | None = None, separator: str = ",") -> P
     if numbers is not None and numbers.dtype.kind == "f":
         found = counted(f"{cells.file}, {shown(cells.column)}", "empty cells", np.isnan(numbers).sum())
         wrong = np.flatnonzero(np.abs(numbers) > LARGEST_AMOUNT)
-        faults = first_faults(wrong.tolist(), partial(_amount_fault, cells), "values that are no amount")
-        return Parsed(numbers, found + Findings(faults) + _negative(cells, numbers))
+        found += unread(cells, wrong, "no amount", partial(_amount_fault, cells), "values that are no amount")
+        return Parsed(numbers, found + _negative(cells, numbers))
     said = _said(cells)
     told = Findings()
     if decimal is None and _only_with_comma(said):
@@ -466,15 +495,15 @@ def amounts(cells: Cells, decimal: str | None = None, separator: str = ",") -> P
     matches = [AMOUNT.fullmatch(text) for text in written]
     numbers = np.fromiter(map(number_of, matches), dtype=float, count=len(matches))
     wrong = said.rows(said.known & ~(np.abs(numbers) <= LARGEST_AMOUNT))
-    faults = first_faults(wrong.tolist(), partial(_amount_fault, cells), "values that are no amount")
-    faults += _two_meanings(cells, said, written, decimal, separator)
+    found = said.found + unread(cells, wrong, "no amount", partial(_amount_fault, cells), "values that are no amount")
+    faults = _two_meanings(cells, said, written, decimal, separator)
     signs = said.coded.of_rows(
         np.array([(each["before"] or each["after"]) if each else "" for each in matches], dtype=object)
     )
     signed = signs[signs != ""]
     faults += _two_currencies(cells, signs, Counter(signed.tolist()))
     values = said.coded.of_rows(np.where(said.known, numbers, np.nan))
-    found = said.found + told + Findings(faults) + _negative(cells, values) + _scaled(cells, said, matches)
+    found += told + Findings(faults) + _negative(cells, values) + _scaled(cells, said, matches)
     return Parsed(values, found, str(signed[0]) if len(signed) else "")
 
 

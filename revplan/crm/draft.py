@@ -17,7 +17,17 @@ from typing import Any
 import numpy as np
 
 from revplan.crm.cells import Cells, amounts, stripped
-from revplan.crm.mapping import RECORDS, DataFile, column_of, file_of, meanings_of, plain
+from revplan.crm.mapping import (
+    CLOSED,
+    LOST,
+    RECORDS,
+    WON,
+    DataFile,
+    column_of,
+    file_of,
+    meanings_of,
+    plain,
+)
 from revplan.crm.presets import (
     CHANGES,
     LIST,
@@ -26,6 +36,7 @@ from revplan.crm.presets import (
     Reading,
     export_of,
     headers_of,
+    lines_of_business,
     presets,
     reading_of,
     squeezed_header,
@@ -37,13 +48,6 @@ from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.tablefile import NUMBERED
 from revplan.ground.yamlfile import flow
 
-WON = re.compile(r"\b(won|gewonnen|gagnée?|gagné|ganad[oa]|ganh[oa]|vint[oa])\b|выигран|успеш", re.IGNORECASE)
-LOST = re.compile(
-    r"\b(lost|lose|dead|disqualified|unqualified|cancell?ed|abandoned|rejected|no decision|verloren|abgesagt|storniert|"
-    r"perdue?|abandonnée?|perdid[oa]|pers[oa])\b|провал|проигран|отказ",
-    re.IGNORECASE,
-)
-CLOSED = re.compile(r"\b(closed|geschlossen|abgeschlossen|fermée?|cerrad[oa]|закрыт)", re.IGNORECASE)
 SEGMENT = re.compile(r"segment|company ?size|unternehmensgr|tier|customer ?type|kundentyp|taille|größe", re.IGNORECASE)
 FIRST_DAY = np.datetime64("1995-01-01", "us")
 MOST_STAGES = 10
@@ -415,15 +419,14 @@ def _settle_rows(draft: Draft, exports: Iterable[Export], used: dict[str, str]) 
         if kept:
             draft.data[key] = kept
     for each in exports:
-        pipeline = each.columns.get("pipeline")
-        name = used.get(each.name, each.name)
-        if pipeline is None or name not in draft.tables or name == CHANGES:
+        name, business = used.get(each.name, each.name), lines_of_business(each)
+        if business is None or name not in draft.tables or name == CHANGES:
             continue
-        column = f"{name}.{pipeline}"
-        counts = _counts(draft, column)
-        if 1 < len(counts) <= MANY:
+        header, counts = business
+        if len(counts) <= MANY:
+            column = f"{name}.{header}"
             draft.data["only"] = {**draft.data.get("only", {}), column: list(counts)}
-            asked = f"only: which of the pipelines are new business? All count until one is taken out of the list; {pipeline} has {_listed(counts)}"
+            asked = f"only: which of the pipelines are new business? All count until one is taken out of the list; {header} has {_listed(counts)}"
             draft.questions.append(
                 Question(
                     asked,

@@ -3,24 +3,52 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
 from revplan.crm.cells import Cells, Findings, ImportLine, Parsed, counted, stripped
-from revplan.crm.file import did_you_mean
-from revplan.crm.files import CHANGES, Rows, Tables, labelled, per_record, usable_rows, whole
-from revplan.crm.mapping import RECORDS, Changed, Entered, HistoryCrm, WideCrm, crm_labels, file_of, plain
+from revplan.crm.file import CrmSource, did_you_mean
+from revplan.crm.files import (
+    CHANGES,
+    JoinedRows,
+    Rows,
+    Tables,
+    alike,
+    as_keys,
+    joined_rows,
+    labelled,
+    other_than,
+    per_record,
+    usable_rows,
+    why_few,
+)
+from revplan.crm.mapping import (
+    RECORDS,
+    Changed,
+    Entered,
+    HistoryCrm,
+    Key,
+    WideCrm,
+    crm_labels,
+    file_of,
+    looks_closed,
+    meanings_of,
+    plain,
+)
 from revplan.crm.mapping import column_of as column_in
-from revplan.ground.errors import DataError, Fault, shown
+from revplan.ground.errors import Fault, shown
+from revplan.ground.yamlfile import dotted, flow
 
 LOST = -1  # the stage number of a loss
 NO_STAGE = -2  # the stage number of a change that leads to no stage
 NEVER = np.datetime64("NaT", "us")
 FEW_ROWS = 20  # of a log: fewer do not show whether it is one of snapshots
 MOST_ALIKE = 0.5
+ALIKE = 0.95  # of the records that have a day and of those that name a deal: then the day is the deal's
+LISTED = 6  # labels shown in a message
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,63 +117,149 @@ class Raw:
     found: Findings
     logged: bool
     """Whether the events are a log: there a stage entered after a loss means the record was reopened."""
+    label_of: np.ndarray
+    """By record: the number of the record whose labels it has, its own or that of the one it came of; -1 for none."""
+    enters: np.ndarray
+    """By record: the number of the stage above which it has no stage; 0 but for deals that no lead became."""
+    undated: np.ndarray
+    """By record: the number of the stage, or LOST, it closed in on a day nobody wrote down; NO_STAGE for all others."""
+    money_of: np.ndarray | None = None
+    """By record: the number of the record whose money it has, -1 for none; left out where each has its own."""
     changes: dict[str, Changes] = field(default_factory=dict)
     """`amount` and `close_on` -> how a log says they changed."""
 
+    @property
+    def main(self) -> str:
+        """The file whose rows say which records there are; the first of `rows`."""
+        return next(iter(self.rows), "")
+
 
 def read_events(tables: Tables) -> Raw:
-    """The records and events of the CRM's files.
-
-    Raises
-    ------
-    DataError
-        If days cannot be read; the faults of all columns at once.
-    """
+    """The records and events of the CRM's files, with the faults of all columns."""
     crm = tables.source.crm
-    raw = _of_changes(tables, crm) if isinstance(crm, HistoryCrm) else _of_columns(tables, crm)
-    if raw.found.faults:
-        raise DataError(raw.found.faults)
-    return raw
+    return _of_changes(tables, crm) if isinstance(crm, HistoryCrm) else _of_columns(tables, crm)
 
 
 # --- format: wide -------------------------------------------------------------------------------------------
 
 
 def _of_columns(tables: Tables, crm: WideCrm) -> Raw:
-    first = file_of(next(iter(crm.stages.values())).at or "")
+    stages = list(crm.stages.values())
+    first = file_of(stages[0].at or "")
     main = usable_rows(tables, first)
-    files = [file for file in crm.files if file not in crm.lists()]
-    rows = {file: main if file == first else usable_rows(tables, file, main.ids) for file in files}
-    raw = Raw(main.ids, NO_EVENTS, rows, sum((each.found for each in rows.values()), Findings()), False)
-    for number, entered in enumerate(crm.stages.values()):
-        raw = _with_column(raw, tables, number, entered)
-    return _with_column(raw, tables, LOST, crm.lost) if crm.lost else raw
+    opening = _moments(tables, first, stages[0])
+    came = opening.values[main.positions]
+    others = [file for file in crm.files if file not in (first, *crm.lists())]
+    joined = {file: joined_rows(tables, file, first, main, came) for file in others}
+    own = [each for each in joined.values() if len(each.own)]
+    records = main.ids if not own else pd.Index(np.concatenate([main.ids, *(each.own for each in own)]), dtype=object)
+    enters = [
+        np.full(len(each.own), next(n for n, stage in enumerate(stages) if file_of(stage.at or "") == file))
+        for file, each in joined.items()
+        if len(each.own)
+    ]
+    raw = Raw(
+        records=records,
+        events=NO_EVENTS,
+        rows={first: main, **{file: each.rows for file, each in joined.items()}},
+        found=sum((each.found for each in (main, *(each.rows for each in joined.values()))), Findings()),
+        logged=False,
+        label_of=np.concatenate([np.arange(len(main.ids)), *(each.of for each in own)]),
+        enters=np.concatenate([np.zeros(len(main.ids), dtype=int), *enters]),
+        undated=np.full(len(records), NO_STAGE, dtype=STAGE),
+    )
+    for number, entered in enumerate(stages):
+        at_file = file_of(entered.at or "")
+        days = opening if number == 0 else _moments(tables, at_file, entered)
+        if at_file == first and number:
+            days = _without_sharers(days, main, joined.values(), stage=crm.stage_ids()[number])
+        raw = _with_column(raw, at_file, number, days, closes=number == len(stages) - 1)
+    raw = replace(raw, found=raw.found + _columns_checked(tables, crm, raw.rows))
+    if crm.lost is None:
+        return raw
+    at_file = file_of(crm.lost.at or crm.lost.column or "")
+    return _with_column(raw, at_file, LOST, _moments(tables, at_file, crm.lost), closes=True)
 
 
-def _with_column(raw: Raw, tables: Tables, stage: int, entered: Entered) -> Raw:
+def _columns_checked(tables: Tables, crm: WideCrm, rows: dict[str, Rows]) -> Findings:
+    """Faults of labels in the columns that say whether a record is won or lost."""
+    meant: dict[str, dict[Key, tuple[str, ...]]] = {}
+    for key, day in crm.days().items():
+        for column, labels in day.conditions().items():
+            if not {plain(label) for label in labels} <= {"true", "false"}:
+                meant.setdefault(column, {})[key] = labels
+    found = Findings()
+    last = ("stages", crm.stage_ids()[-1])
+    for column, keys in meant.items():
+        if not {last, ("lost",)} & keys.keys():
+            continue
+        counts = _labels_of(tables.cells(file_of(column), column_in(column)), rows[file_of(column)].positions)
+        day = crm.lost or crm.stages[last[1]]
+        known = day.conditions().get(column, ()) if crm.lost else ()
+        at = {"at": day.at, "field": column} if day.at else {"column": column}
+        lost = f"lost: {flow({**at, 'is': [*known, *NAMED]})}, or leave them out: except: {flow({column: [*NAMED]})}"
+        found += _label_faults(tables.source, keys, counts, set(), lost)
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Days:
+    """The moments of a stage by row of its file, and the rows that are in it on a day nobody wrote down."""
+
+    values: np.ndarray
+    undated: np.ndarray
+    found: Findings
+
+
+def _without_sharers(days: _Days, main: Rows, joined: Iterable[JoinedRows], stage: str) -> _Days:
+    """`days` without those of records whose deal is an earlier one's, where the stage is the day the deal was made.
+
+    It is where the records that have a day are those that name a deal.
+    """
+    dated = ~np.isnat(days.values[main.positions])
+    values, found = days.values, days.found
+    for each in joined:
+        named = np.zeros(len(dated), dtype=bool)
+        named[each.naming] = True
+        both = (dated & named).sum()
+        if len(each.sharing) and both >= ALIKE * dated.sum() and both >= ALIKE * named.sum():
+            places = main.positions[each.sharing]
+            what = "entered with the deal of an earlier record, which counts once"
+            found += counted(stage, what, (~np.isnat(values[places])).sum())
+            values = values.copy()
+            values[places] = NEVER
+    return replace(days, values=values, found=found)
+
+
+def _with_column(raw: Raw, file: str, stage: int, days: _Days, closes: bool) -> Raw:
     """`raw` with the events whose moments stand in a column."""
-    file = file_of(entered.at or "")
-    moments, found = _moments(tables, file, entered)
-    at = per_record(Parsed(moments, found), raw.rows[file], raw.records, NEVER)
+    at = per_record(Parsed(days.values, days.found), raw.rows[file], raw.records, NEVER)
     record = np.flatnonzero(~np.isnat(at))
     events = Events(record.astype(NUMBER), np.full(len(record), stage, dtype=STAGE), at[record])
-    return replace(raw, events=raw.events + events, found=raw.found + found)
+    undated = raw.undated
+    if closes and days.undated.any():
+        those = per_record(Parsed(days.undated, days.found), raw.rows[file], raw.records, False)
+        undated = np.where(those, np.int8(stage), undated)
+    return replace(raw, events=raw.events + events, found=raw.found + days.found, undated=undated)
 
 
-def _moments(tables: Tables, file: str, entered: Entered) -> tuple[np.ndarray, Findings]:
+def _moments(tables: Tables, file: str, entered: Entered) -> _Days:
     """The moments of a column, for the rows whose field is one of the labels."""
-    parsed = tables.days(file, column_in(entered.at or ""))
+    size = len(tables.tables[file].lines)
+    parsed = tables.days(file, column_in(entered.at)) if entered.at else Parsed(np.full(size, NEVER), Findings())
     if not entered.conditions():
-        return parsed.values, parsed.found
-    chosen = np.ones(len(parsed.values), dtype=bool)
+        return _Days(parsed.values, np.zeros(size, dtype=bool), parsed.found)
+    chosen = np.ones(size, dtype=bool)
     for column, names in entered.conditions().items():
         chosen &= tables.is_one_of(file, column_in(column), names)
     dateless = chosen & np.isnat(parsed.values)
     columns = " and ".join(shown(column_in(column)) for column in entered.conditions())
-    labels = " and ".join(shown(" or ".join(names)) for names in entered.conditions().values())
+    met = {column: tables.labels_met(column, names) for column, names in entered.conditions().items()}
+    labels = " and ".join(shown(" or ".join(names)) for names in met.values())
     part = f"{tables.tables[file].name}, {columns}"
-    found = parsed.found + counted(part, f"rows that are {labels} without a day", dateless.sum())
-    return np.where(chosen, parsed.values, NEVER), found
+    what = f"rows that are {labels} without a day"
+    found = parsed.found + counted(part, what, dateless.sum())
+    return _Days(np.where(chosen, parsed.values, NEVER), dateless, found)
 
 
 # --- format: history ----------------------------------------------------------------------------------------
@@ -155,19 +269,110 @@ def _of_changes(tables: Tables, crm: HistoryCrm) -> Raw:
     rows = {RECORDS: usable_rows(tables, RECORDS)} if crm.records else {}
     log = _log(tables, crm, rows)
     if rows:
-        records = rows[RECORDS].ids
-        numbers = records.get_indexer(pd.Index(log.ids, dtype=object))
+        records, numbers = rows[RECORDS].ids, log.places
     else:
-        numbers, different = pd.factorize(log.ids)
-        records = pd.Index(different, dtype=object)
-    events = Events(numbers.astype(NUMBER), log.stages, log.at)
-    found = sum((each.found for each in rows.values()), Findings()) + log.found
+        staged = ~np.isnat(log.at) & (log.stages != NO_STAGE)
+        records = pd.Index(pd.unique(log.ids[staged]), dtype=object)
+        numbers = records.get_indexer(pd.Index(log.ids, dtype=object))
+    known = numbers >= 0
+    log, numbers = log.where(known), numbers[known]
+    happened = Events(numbers.astype(NUMBER), log.stages, log.at)
+    closing = np.isnat(log.at) & ((log.stages == LOST) | (log.stages == len(crm.stages) - 1))
+    undated = np.full(len(records), NO_STAGE, dtype=STAGE)
+    undated[numbers[closing]] = log.stages[closing]
     changes = {name: _value_changes(tables, crm, (name, place), records) for name, place in (crm.changes or {}).items()}
-    found += sum((each for _, each in changes.values()), Findings())
-    raw = Raw(records, events, rows, found, True, {name: each for name, (each, _) in changes.items()})
+    found = sum((each.found for each in rows.values()), Findings()) + log.found
+    raw = Raw(
+        records=records,
+        events=happened.where(~np.isnat(log.at) & (log.stages != NO_STAGE)),
+        rows=rows,
+        found=found + sum((each for _, each in changes.values()), Findings()),
+        logged=True,
+        label_of=np.arange(len(records)),
+        enters=np.zeros(len(records), dtype=int),
+        undated=undated,
+        changes={name: each for name, (each, _) in changes.items()},
+    )
     for number, entered in enumerate(crm.stages.values()):
-        raw = _with_column(raw, tables, number, entered) if entered.at else raw
-    return raw
+        if entered.at:
+            days = _moments(tables, file_of(entered.at), entered)
+            raw = _with_column(raw, file_of(entered.at), number, days, closes=number == len(crm.stages) - 1)
+    left = happened.where(~np.isnat(log.at) & (log.stages == NO_STAGE))
+    return _with_attempts(raw, left, len(crm.stages) - 1, crm.attempts)
+
+
+def _with_attempts(raw: Raw, left: Events, last: int, asked: bool) -> Raw:
+    """`raw` with each attempt as a record of its own where that is `asked`, otherwise with a line on how many there are.
+
+    A new one begins where a record that was lost, or won, enters a stage; or where one that `left` for a value that
+    is no stage enters again where it was, or before.
+    """
+    events = raw.events + left
+    gone = (events.stage == LOST) | (events.stage == NO_STAGE)
+    order = np.lexsort((np.where(gone, last + 1, events.stage), events.at, events.record))
+    events, gone = events.where(order), gone[order]
+    inside = np.flatnonzero(~gone)
+    before, here = inside[:-1], inside[1:]
+    lost, away = (np.concatenate([[0], np.cumsum(events.stage == kind)]) for kind in (LOST, NO_STAGE))
+    was_lost, was_away = lost[here] > lost[before], away[here] > away[before]
+    again = (events.record[here] == events.record[before]) & (
+        was_lost
+        | ((events.stage[before] == last) & (events.stage[here] < last))
+        | (was_away & (events.stage[here] <= events.stage[before]))
+    )
+    if not again.any():
+        return raw
+    records = len(np.unique(events.record[here[again]]))
+    if not asked:
+        what = "records that left and entered again, counted as one; attempts: true counts each attempt"
+        return replace(raw, found=raw.found + counted("records", what, records, _first_id(raw, events, here[again])))
+    begins = np.zeros(len(events.at), dtype=int)
+    begins[here[again]] = 1
+    starts = np.flatnonzero(np.append(True, events.record[1:] != events.record[:-1]))
+    total = np.cumsum(begins)
+    attempt = total - np.repeat(total[starts], np.diff(np.append(starts, len(total))))
+    size = len(raw.records)
+    number = events.record.astype(int)
+    later = attempt > 0
+    pairs, codes = np.unique(np.stack([number[later], attempt[later]], axis=1), axis=0, return_inverse=True)
+    number = number.copy()
+    number[later] = size + codes.reshape(-1)
+    ended = again & ~was_lost & was_away
+    losses = Events(
+        number[before[ended]].astype(NUMBER),
+        np.full(int(ended.sum()), LOST, dtype=STAGE),
+        events.at[before[ended] + 1],
+    )
+    numbered = Events(number.astype(NUMBER), events.stage, events.at).where(events.stage != NO_STAGE) + losses
+    names = other_than(raw.records, [f"{raw.records[of]} (attempt {count + 1})" for of, count in pairs.tolist()], "")
+    label_of = np.concatenate([np.arange(size), pairs[:, 0]])
+    won = np.zeros(len(label_of), dtype=bool)
+    won[numbered.record[numbered.stage == last]] = True
+    of_money = np.full(len(label_of), -1)
+    paying = np.lexsort((np.arange(len(label_of)), won, label_of))  # the last won, else the last, of each record
+    final = paying[np.append(label_of[paying][1:] != label_of[paying][:-1], True)]
+    of_money[final] = label_of[final]
+    undated = np.full(len(label_of), NO_STAGE, dtype=STAGE)
+    newest = np.arange(size)
+    np.maximum.at(newest, pairs[:, 0], np.arange(size, len(label_of)))
+    undated[newest] = raw.undated
+    found = raw.found + counted(
+        "records", "further attempts, each a record of its own, as attempts asks", len(pairs), names[0]
+    )
+    return replace(
+        raw,
+        records=pd.Index([*raw.records, *names], dtype=object),
+        events=numbered,
+        label_of=label_of,
+        enters=np.zeros(len(label_of), dtype=int),
+        undated=undated,
+        money_of=of_money,
+        found=found,
+    )
+
+
+def _first_id(raw: Raw, events: Events, places: np.ndarray) -> str:
+    return shown(raw.records[int(events.record[places[0]])])
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,33 +381,56 @@ class _Log:
     stages: np.ndarray
     at: np.ndarray
     found: Findings
+    places: np.ndarray
+    """The number of each change's record in the file with the records."""
+
+    def where(self, mask: np.ndarray) -> _Log:
+        """The changes in `mask`."""
+        return _Log(self.ids[mask], self.stages[mask], self.at[mask], self.found, self.places[mask])
 
 
 def _log(tables: Tables, crm: HistoryCrm, rows: dict[str, Rows]) -> _Log:
-    """The changes that are events; all others are set aside, and counted by the first reason that holds."""
+    """The changes of records, those to no stage and those without a day among them; how many are set aside, by why."""
     id_cells, value_cells = tables.cells(CHANGES, crm.id), tables.cells(CHANGES, crm.value)
     texts, known, _ = stripped(id_cells)
-    ids = whole(texts).objects()
+    ids = as_keys(texts).objects()
     moments = tables.days(CHANGES, crm.at)
+    of_field = _of_field(tables, crm)
     stages, stage_found = _stages(crm, value_cells)
-    stage_found += _never_met(tables, crm, value_cells, stages)
-    strange = ~pd.Index(ids, dtype=object).isin(rows[RECORDS].ids) if rows else np.zeros(len(ids), dtype=bool)
+    stage_found += _labels_checked(tables, crm, value_cells, of_field, stages)
+    places = np.zeros(len(ids), dtype=int)
+    if rows:
+        merged = tables.merged(RECORDS)
+        ids = np.array([merged.get(each, each) for each in ids.tolist()], dtype=object) if merged else ids
+        sought, present = alike(pd.Index(ids, dtype=object), rows[RECORDS].ids)
+        places = present.get_indexer(sought)
+        stage_found += why_few(id_cells.file, sought[known & of_field], RECORDS, present)
     aside = [
         ("no id", ~known, value_cells),
-        ("another field", ~_of_field(tables, crm) & ~_of_values(tables, crm), value_cells),
-        ("a value that is no stage", (stages == NO_STAGE) & _of_field(tables, crm), value_cells),
+        ("another field", ~of_field & ~_of_values(tables, crm), value_cells),
+        ("a value that is no stage", (stages == NO_STAGE) & of_field, value_cells),
+        ("a day that cannot be read", _unread(moments), tables.cells(CHANGES, crm.at)),
         ("no date", np.isnat(moments.values), id_cells),
-        ("no record of that id", strange, id_cells),
+        ("no record of that id", places < 0, id_cells),
     ]
     kept = ~np.logical_or.reduce([rows for _, rows, _ in aside]) & _of_field(tables, crm)
     read = Findings(lines=tables.tables[CHANGES].report(id_cells.file))
     found = read + _set_aside(aside)
     found += Findings(lines=(ImportLine(id_cells.file, "rows kept", int(kept.sum())),))
     found += moments.found + stage_found
-    of_stage = ~np.logical_or.reduce([rows for _, rows, _ in aside[:2]])
+    of_stage = known & of_field
     values = value_cells.coded.objects()[of_stage]
     found += _snapshots(id_cells.file, ids[of_stage], moments.values[of_stage], values)
-    return _Log(ids[kept], stages[kept], moments.values[kept], found)
+    told = known & of_field & (places >= 0)
+    return _Log(ids[told], stages[told], moments.values[told], found, places[told])
+
+
+def _unread(parsed: Parsed) -> np.ndarray:
+    """Which rows of a column cannot be read."""
+    mask = np.zeros(len(parsed.values), dtype=bool)
+    for each in parsed.found.unread:
+        mask[each.rows] = True
+    return mask
 
 
 def _stages(crm: HistoryCrm, cells: Cells) -> tuple[np.ndarray, Findings]:
@@ -223,29 +451,74 @@ def _stages(crm: HistoryCrm, cells: Cells) -> tuple[np.ndarray, Findings]:
     return texts.of_rows(np.array(meant, dtype=STAGE)), found
 
 
-def _never_met(tables: Tables, crm: HistoryCrm, cells: Cells, numbers: np.ndarray) -> Findings:
-    """Faults of stages that records passed unseen, because no row has their label; or none, but one nearly like it.
+def _labels_checked(
+    tables: Tables, crm: HistoryCrm, cells: Cells, of_field: np.ndarray, numbers: np.ndarray
+) -> Findings:
+    """Faults of labels no change has, of stages records passed unseen, and of values that look closed and stand for nothing."""
+    labelled = crm_labels(crm)
+    meant: dict[Key, tuple[str, ...]] = {("stages", stage): labels for stage, labels in labelled.items()}
+    meant |= {("lost",): crm.lost} if crm.lost else {}
+    furthest = int(numbers.max(initial=LOST))
+    passed = {
+        ("stages", stage)
+        for number, stage in enumerate(crm.stages)
+        if stage in labelled and 0 < number < furthest and not (numbers == number).any()
+    }
+    lost = f"lost: {flow([*(crm.lost or ()), *NAMED])}"
+    return _label_faults(tables.source, meant, _labels_of(cells, np.flatnonzero(of_field)), passed, lost)
 
-    A log may begin after the first stage, and nothing may have come as far as the last ones yet.
+
+def _labels_of(cells: Cells, rows: np.ndarray) -> Counter[str]:
+    """How often each label stands in `rows`, the most frequent first."""
+    texts = cells.coded
+    counts: Counter[str] = Counter()
+    if texts.codes is None:
+        counts.update(texts[row].strip() for row in rows.tolist())
+    else:
+        for text, count in zip(
+            texts.different, np.bincount(texts.codes[rows], minlength=len(texts.different)).tolist(), strict=True
+        ):
+            counts[text.strip()] += count
+    return Counter({label: count for label, count in counts.most_common() if label and count})
+
+
+NAMED = ("\0",)  # where the labels that look closed are to stand in a line to paste
+
+
+def _label_faults(
+    source: CrmSource, meant: dict[Key, tuple[str, ...]], counts: Counter[str], passed: set[Key], lost: str
+) -> Findings:
+    """Faults of labels that no row has, and of labels that look closed and stand for nothing.
+
+    Of a stage the preset wrote all spellings are missing, or none. A label no row has is told only where every label
+    there is stands for something: then it cannot be one of the others.
     """
-    furthest, labelled = int(numbers.max(initial=LOST)), crm_labels(crm)
+    there = {plain(label): label for label in counts}
+    mapped = set().union(*(meanings_of(label) for labels in meant.values() for label in labels))
+    strange = [label for key, label in there.items() if key not in mapped]
     faults: list[Fault] = []
-    unmet = [number for number, stage in enumerate(crm.stages) if stage in labelled and not (numbers == number).any()]
-    if not unmet:
-        return Findings()
-    texts = map(str.strip, cells.coded.objects()[_of_field(tables, crm)].tolist())
-    strange = [text for text, _ in Counter(texts).most_common() if text]
-    for number, stage in enumerate(crm.stages):
-        if number not in unmet:
+    found = Findings()
+    for key, labels in meant.items():
+        absent = [label for label in labels if not meanings_of(label) & there.keys()]
+        if key[0] not in source.document.data and (len(absent) < len(labels) or key == ("lost",)):
             continue
-        hint = did_you_mean(labelled[stage][0], strange)
-        if 0 < number < furthest or "did you mean" in hint:
-            faults.append(
-                Fault(
-                    tables.source.place(("stages", stage)), f"no row is {shown(' or '.join(labelled[stage]))!r}{hint}"
-                )
-            )
-    return Findings(tuple(faults))
+        told = f"no row is {shown(' or '.join(absent))!r}"
+        if absent and (strange or key in passed):
+            hint = did_you_mean(absent[0], [*strange, *(each for each in counts if each not in strange)])
+            listed = ", ".join(f"{shown(each)} {counts[each]:,}" for each in strange[:LISTED])
+            more = f" (for nothing else stand {listed})" if "did you mean" in hint and listed else ""
+            faults.append(Fault(source.place(key), f"{told}{hint}{more}"))
+        elif absent and counts:
+            found += counted(dotted(key), told, 1)
+    closed = [label for label in strange if looks_closed(label)]
+    if closed:
+        listed = " and ".join(f"{shown(each)!r} {counts[each]:,}" for each in closed[:LISTED])
+        line = lost.replace(flow(NAMED[0]), ", ".join(flow(each) for each in closed))
+        place = source.place(("lost",) if ("lost",) in meant else next(reversed(meant)))
+        faults.append(
+            Fault(place, f"{listed} look closed and stand for nothing, so they would count as open; write {line}")
+        )
+    return found + Findings(tuple(faults))
 
 
 def _of_values(tables: Tables, crm: HistoryCrm) -> np.ndarray:
@@ -264,7 +537,7 @@ def _value_changes(
     """How the log says that a value of the records changed, by record and moment."""
     name, place = said
     texts, known, _ = stripped(tables.cells(CHANGES, crm.id))
-    record = records.get_indexer(pd.Index(whole(texts).objects(), dtype=object))
+    record = records.get_indexer(pd.Index(as_keys(texts).objects(), dtype=object))
     at = tables.days(CHANGES, crm.at).values
     rows = known & (record >= 0) & ~np.isnat(at)
     if place.column is None:

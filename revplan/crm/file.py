@@ -145,6 +145,8 @@ def _message(model: type[CrmFile], error: Mapping[str, Any]) -> str:
     if error["type"] == "missing":
         return "is missing"
     if error["type"] == "extra_forbidden":
+        if len(where) == 1 and where[0] in ("regressions", "attempts") and model is WideCrm:
+            return "is for `format: history`: in `format: wide` a stage has one day; take it out"
         known = [field.alias or name for name, field in model.model_fields.items()] if len(where) == 1 else []
         return f"is no key of the CRM file{did_you_mean(str(where[-1]), known)}"
     if error["type"] == "string_pattern_mismatch" and where[-1] == "currency":
@@ -181,6 +183,10 @@ def _consistency(crm: CrmFile) -> Iterator[tuple[Key, str]]:
         place = getattr(crm, key)
         if place is not None and (place.column is None) == (place.value is None):
             yield (key,), "give either a column (file.column) or {value: one label for all}"
+    if crm.duplicates == "newest" and not crm.modified:
+        yield ("duplicates",), "needs `modified`: the column (file.column) with the moment a row was last changed"
+    if crm.modified and crm.duplicates != "newest":
+        yield ("modified",), "acts only with `duplicates: newest`; add it, or take this key out"
     if isinstance(crm, HistoryCrm):
         yield from _changes(crm)
 
@@ -233,10 +239,13 @@ def _id(key: Key, file: DataFile, is_list: bool) -> Iterator[tuple[Key, str]]:
 
 def _days(crm: CrmFile) -> Iterator[tuple[Key, str]]:
     for key, day in crm.days().items():
-        if day.at is None:
+        undated = day.column is not None and key == ("lost",)
+        if day.at is None and not undated:
             yield key, "has no `at`; name the column with its day (file.column)"
-        if (day.field is None) != (day.is_ is None):
-            yield key, "give `field` and `is` together: only rows where the field is that label count"
+        if day.column and (day.field or day.at):
+            yield key, "`column` is for records of which no day is known; with `at` write `field` and `is`"
+        if ((day.field or day.column) is None) != (day.is_ is None):
+            yield key, f"give `{'column' if undated else 'field'}` and `is` together: only rows with that label count"
         if day.at and day.field and file_of(day.at) != file_of(day.field):
             files = f"{file_of(day.at)} and {file_of(day.field)}"
             yield key, f"`at` and `field` must stand in one file; these are {files}"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
-from functools import partial
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from revplan.crm.cells import (
 from revplan.crm.file import CrmSource, did_you_mean
 from revplan.crm.mapping import (
     RECORDS,
+    ROW,
     DataFile,
     HistoryCrm,
     Key,
@@ -33,6 +35,7 @@ from revplan.crm.mapping import (
     file_of,
     meanings_of,
     plain,
+    tidy,
 )
 from revplan.crm.readers import read_table
 from revplan.crm.separated import TextTable
@@ -59,6 +62,41 @@ class Tables:
         named = f"{file}.{column}" if file else ""  # the file with the changes has no name
         return Cells(table.name, column, table.cells(column), table.lines, table.unit, named)
 
+    def id_cells(self, file: str) -> Cells:
+        """The ids of a file; of one without, the numbers of its lines."""
+        name, table = self.entry(file).id or "", self.tables[file]
+        if name == ROW and ROW not in table.header:
+            return Cells(table.name, ROW, Texts([str(line) for line in table.lines]), table.lines, table.unit)
+        return self.cells(file, name)
+
+    def stripped_cells(self, file: str, column: str) -> np.ndarray:
+        """The cells of a column without outer spaces, by row."""
+        texts = self.tables[file].cells(column)
+        return texts.of_rows(np.array([text.strip() for text in texts.different], dtype=object))
+
+    def columns_read(self, file: str) -> list[str]:
+        """The columns of a file that the CRM file names."""
+        return list(dict.fromkeys(column for at, column in _wanted_columns(self.source).values() if at == file))
+
+    def day_columns(self, file: str) -> list[str]:
+        """The columns of a file with the days of stages."""
+        days = [day.at for key, day in self.source.crm.days().items() if day.at and key[0] == "stages"]
+        return list(dict.fromkeys(column_of(at) for at in days if file_of(at) == file))
+
+    def has_days(self, file: str) -> bool:
+        """Whether a stage is entered on a day that stands in `file`."""
+        return bool(self.day_columns(file))
+
+    def of_a_line(self) -> list[str]:
+        """The columns in which the line items of one record may differ."""
+        crm = self.source.crm
+        return [each for each in (crm.amount.column if crm.amount else None, crm.cost, crm.product) if each]
+
+    def merged(self, file: str) -> Mapping[str, str]:
+        """Id of a record of `file` that was merged into another -> the id of that one."""
+        column = self.source.crm.merged
+        return merged_into(self, file, column_of(column)) if column and file_of(column) == file else {}
+
     def labels(self, column: str) -> Parsed:
         """The labels of file.column, one per row of the file."""
         return labels(self.cells(file_of(column), column_of(column)))
@@ -69,7 +107,19 @@ class Tables:
 
     def days_of(self, file: str, cells: Cells) -> Parsed:
         """The moments of some cells of a column of a file."""
-        return days(cells, self._declared("date_format", file, cells.column), self.source.crm.timezone)
+        declared = self._declared("date_format", file, cells.column)
+        return self._with_unread(file, days(cells, declared, self.source.crm.timezone))
+
+    def _with_unread(self, file: str, parsed: Parsed) -> Parsed:
+        """`parsed`, its cells that cannot be read no faults where the CRM file sets them aside."""
+        found = parsed.found
+        if not found.unread:
+            return parsed
+        told = {fault for each in found.unread for fault in each.faults}
+        aside = self.source.crm.bad_values == "set_aside"
+        faults = tuple(fault for fault in found.faults if not (aside and fault in told))
+        cells = tuple(replace(each, file=file) for each in found.unread)
+        return replace(parsed, found=Findings(faults, found.lines, cells))
 
     def _declared(self, key: str, file: str, column: str) -> str | None:
         """What the CRM file says of how a column is written: for the column, its file, or all."""
@@ -81,6 +131,12 @@ class Tables:
         """Which rows of a file have one of `labels` in a column."""
         wanted = set().union(*(meanings_of(label) for label in labels))
         return labelled(self.cells(file, column), wanted)
+
+    def labels_met(self, column: str, labels: Iterable[str]) -> tuple[str, ...]:
+        """Those of `labels` that a row of file.column has; all where none has."""
+        labels = tuple(labels)
+        there = {plain(text) for text in self.cells(file_of(column), column_of(column)).coded.different}
+        return tuple(label for label in labels if meanings_of(label) & there) or labels
 
     def left_out(self, file: str) -> list[tuple[str, np.ndarray]]:
         """Why rows of a file do not count, as `only` and `except` ask, and which; each column in turn."""
@@ -107,7 +163,34 @@ class Tables:
 
     def amounts_of(self, file: str, cells: Cells) -> Parsed:
         """The amounts of some cells of a column of a file."""
-        return amounts(cells, self._declared("decimal", file, cells.column), self.tables[file].separator)
+        mark = self._declared("decimal", file, cells.column)
+        return self._with_unread(file, amounts(cells, mark, self.tables[file].separator))
+
+
+SEPARATED = re.compile(r"[;,|\s]+")
+
+
+def merged_into(tables: Tables, file: str, column: str) -> dict[str, str]:
+    """Id of a record that was merged into another -> the id of the record that has it now.
+
+    HubSpot writes them 2001:1700000000000;3001:1700000000000, each with its moment.
+    """
+    texts, known, _ = stripped(tables.cells(file, column))
+    if not known.any():
+        return {}
+    ids, has_id, _ = _ids_of(tables, file)
+    into: dict[str, str] = {}
+    for at in np.flatnonzero(known & has_id).tolist():
+        for part in SEPARATED.split(texts[at]):
+            gone = _key(part.partition(":")[0])
+            if gone and gone != ids[at] and into.get(ids[at]) != gone:
+                into[gone] = ids[at]
+    for gone in into:
+        seen = {gone}
+        while (now := into[gone]) in into and now not in seen:
+            seen.add(now)
+            into[gone] = into[now]
+    return into
 
 
 def labelled(cells: Cells, wanted: Collection[str]) -> np.ndarray:
@@ -119,11 +202,28 @@ def labelled(cells: Cells, wanted: Collection[str]) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """The rows of a file that can be used: their ids, each once, and where they stand."""
+    """The rows of a file that can be used: their records, each once, and where they stand."""
 
     ids: pd.Index
     positions: np.ndarray
     found: Findings
+    lines: tuple[np.ndarray, np.ndarray] | None = None
+    """Where the further lines of the same records stand, and the number of each one's record in `ids`."""
+
+
+@dataclass(frozen=True, eq=False)
+class JoinedRows:
+    """The rows of a file beside the records, and the records of their own that some of them are."""
+
+    rows: Rows
+    own: pd.Index
+    """Ids of the records of their own: rows no record leads to, and the further ones of a record that has several."""
+    of: np.ndarray
+    """The number of the record that leads to each of them; -1 where none does."""
+    sharing: np.ndarray
+    """Numbers of the records whose row is that of an earlier record."""
+    naming: np.ndarray
+    """Numbers of the records that name a row of this file."""
 
 
 def read_tables(source: CrmSource) -> Tables:
@@ -143,7 +243,7 @@ def read_tables(source: CrmSource) -> Tables:
         except DataError as error:
             faults += error.faults
     for key, (file, column) in needed.items():
-        if file in tables and column not in tables[file].header:
+        if file in tables and column not in tables[file].header and not _is_no_column(key, column):
             faults.append(_no_column(source.place(key), tables[file], column))
     if faults:
         raise DataError(faults)
@@ -210,85 +310,379 @@ def _wanted_columns(source: CrmSource) -> dict[Key, tuple[str, str]]:
     return {key: (file, column) for key, (file, column) in needed.items() if column}
 
 
+def _is_no_column(key: Key, column: str) -> bool:
+    """Whether `column` stands for the rows of a file without ids."""
+    return key[-1:] == ("id",) and column == ROW
+
+
 def _no_column(place: str, table: TextTable, column: str) -> Fault:
     hint = did_you_mean(column, [name for name in table.header if name])
     return Fault(place, f"{shown(table.name)} has no column {shown(column)!r}{hint}")
 
 
-def usable_rows(tables: Tables, file: str, among: pd.Index | None = None) -> Rows:
-    """The first row of every id in `file`, of the records `among` where those are given.
+# --- one row for each id ------------------------------------------------------------------------------------
 
-    Every other row is set aside and counted.
-    """
-    cells = tables.cells(file, tables.entry(file).id or "")
+
+def usable_rows(tables: Tables, file: str) -> Rows:
+    """One row for every id in `file`; every other row is set aside and counted, or a fault."""
+    ids, known, cells = _ids_of(tables, file)
+    found = Findings(lines=tables.tables[file].report(file)) + _aside(file, cells, "no id", ~known)
+    known, more = _that_count(tables, file, cells, ids, known)
+    rows, repeated = _one_row_each(tables, file, cells, ids, known)
+    kept = Findings(lines=(ImportLine(file, "rows kept", len(rows.positions)),))
+    return replace(rows, found=found + more + repeated + kept)
+
+
+def _ids_of(tables: Tables, file: str) -> tuple[np.ndarray, np.ndarray, Cells]:
+    """The ids of a file by row as they are compared, which rows have one, and their cells."""
+    cells = tables.id_cells(file)
     texts, known, _ = stripped(cells)
-    texts = whole(texts)
-    ids, shared = _record_ids(tables, file, texts, among)
-    found = Findings(lines=tables.tables[file].report(file or cells.file))
-    aside = partial(_aside, file or cells.file, cells)
-    found += aside("no id", ~known)
+    return as_keys(texts).objects(), known, cells
+
+
+def _that_count(
+    tables: Tables, file: str, cells: Cells, ids: np.ndarray, known: np.ndarray
+) -> tuple[np.ndarray, Findings]:
+    """Which of the `known` rows count: not those left out, nor those of records merged into another."""
+    found = Findings()
     for why, rows in tables.left_out(file):
-        found += aside(why, known & rows)
+        found += _aside(file, cells, why, known & rows)
         known = known & ~rows
-    again = np.zeros(len(ids), dtype=bool)
-    own = ids if tables.entry(file).split or tables.entry(file).via is None else pd.Index(texts.objects(), dtype=object)
-    again[known] = (own if known.all() else own[known]).duplicated()
-    strange = known & ~again & ~ids.isin(among) if among is not None else np.zeros(len(ids), dtype=bool)
-    usable = np.flatnonzero(known & ~again & ~strange)
-    found += aside("id seen before", again) + aside("no record of that id", strange)
-    found += Findings(lines=(ImportLine(file or cells.file, "rows kept", len(usable)),)) + shared
-    return Rows(ids if len(usable) == len(ids) else ids[usable], usable, found)
+    if merged := tables.merged(file):
+        gone = known & np.isin(ids, list(merged))
+        found += _aside(file, cells, "merged into another record", gone)
+        known = known & ~gone
+    return known, found
 
 
-def without_fraction(text: str) -> str:
-    """1001 for an id written 1001.0, as programs write whole numbers in columns with gaps."""
-    return text[:-2] if text.endswith(".0") and text[:-2].isdigit() else text
+def _one_row_each(tables: Tables, file: str, cells: Cells, ids: np.ndarray, known: np.ndarray) -> tuple[Rows, Findings]:
+    """A row for each id among the `known` rows: equal ones once, versions as asked, line items together; or faults."""
+    positions = np.flatnonzero(known)
+    several = pd.Series(ids[positions]).duplicated(keep=False).to_numpy()
+    if not several.any():
+        return Rows(
+            pd.Index(ids if len(positions) == len(ids) else ids[positions], dtype=object), positions, Findings()
+        ), Findings()
+    at = positions[several]
+    read = [column for column in tables.columns_read(file) if column != cells.column]
+    frame = pd.DataFrame({column: tables.stripped_cells(file, column)[at] for column in read}, dtype=object)
+    frame = frame.assign(**{ID: ids[at], AT: at})
+    crm, found = tables.source.crm, Findings()
+    modified = next((each for each in crm.modified or () if file_of(each) == file), None)
+    lines = crm.amount is not None and crm.amount.of == "lines" and file_of(crm.amount.column) == file
+    of_lines = [column_of(each) for each in tables.of_a_line() if file_of(each) == file]
+    if modified and not lines:
+        parsed = tables.days(file, column_of(modified))
+        frame = frame.assign(**{AT + "changed": parsed.values[at]})
+        newest = frame[AT + "changed"].eq(frame.groupby(ID)[AT + "changed"].transform("max"))
+        found += parsed.found + _rows_aside(
+            file, cells, "an older version of a record, as duplicates: newest asks", frame.loc[~newest, AT]
+        )
+        frame = frame[newest]
+    differing = frame.groupby(ID)[[each for each in read if not (lines and each in of_lines)]].nunique(dropna=False) > 1
+    unequal = differing.index[differing.any(axis=1)]
+    if len(unequal):
+        columns = [str(each) for each in differing.columns[differing.any()]]
+        found += Findings(
+            (_repeated_fault(tables, file, cells, frame[frame[ID].isin(unequal)], columns, len(positions)),)
+        )
+    frame = frame.sort_values([*read, AT], kind="stable")
+    first = ~frame[ID].duplicated()
+    others = np.sort(frame.loc[~first, AT].to_numpy())
+    if not lines:
+        found += _rows_aside(
+            file, cells, "the same as another row of its id", frame.loc[~first & ~frame[ID].isin(unequal), AT]
+        )
+    kept = np.sort(np.concatenate([positions[~several], frame.loc[first, AT].to_numpy()]))
+    index = pd.Index(ids[kept], dtype=object)
+    if not lines or not len(others):
+        return Rows(index, kept, Findings()), found
+    found += counted(file, "line items added to their record, as of: lines asks", len(others), _example(cells, others))
+    return Rows(index, kept, Findings(), (others, index.get_indexer(pd.Index(ids[others], dtype=object)))), found
 
 
-def whole(texts: Texts) -> Texts:
-    """Ids without the fraction that programs write behind whole numbers."""
-    return Texts([without_fraction(text) for text in texts.different], texts.codes)
+ID, AT = "\0id", "\0at"  # columns of a frame beside those of a file, which are never called so
 
 
-def _record_ids(tables: Tables, file: str, texts: Texts, among: pd.Index | None) -> tuple[pd.Index, Findings]:
-    """The ids of the records that rows belong to: the rows' own, or those of the records that name them in a column.
+def _repeated_fault(
+    tables: Tables, file: str, cells: Cells, rows: pd.DataFrame, columns: list[str], known: int
+) -> Fault:
+    """That rows repeat an id and say something else, with what to write where they are lines, versions, or have no id."""
+    rows = rows.sort_values(AT)
+    again = int(rows[ID].duplicated().sum())
+    first = rows[rows[ID] == rows[ID].iloc[0]]
+    named = " and ".join(shown(each) for each in columns[:3])
+    example = ", ".join(
+        f"{cells.line(int(row[AT]))}: {shown(row[columns[0]]) or 'empty'}" for _, row in first.head(2).iterrows()
+    )
+    changed = next((each for each in tables.tables[file].header if MODIFIED.search(each)), "COLUMN")
+    cures = [f"if they are versions of a record: duplicates: newest and modified: {shown(file)}.{shown(changed)}"]
+    amount = tables.source.crm.amount
+    if amount is not None and set(columns) <= {column_of(each) for each in tables.of_a_line() if file_of(each) == file}:
+        lines = f"if they are line items: amount: {{column: {shown(amount.column)}, of: lines}}"
+        cures.insert(0, lines)
+    if again > known / 2:
+        cures.append("if the column identifies no record: id: row")
+    message = f"{again:,} {'row repeats' if again == 1 else 'rows repeat'} an id and differ in {named} ({shown(rows[ID].iloc[0])}, {example}); {'; '.join(cures)}"
+    return Fault(f"{cells.file}, {shown(cells.column)}", message)
 
-    A row that several records name, or that names several, is the first one's: a deal counts once.
+
+def _rows_aside(file: str, cells: Cells, why: str, positions: pd.Series) -> Findings:
+    return counted(file, f"set aside: {why}", len(positions), _example(cells, positions.to_numpy()))
+
+
+def _example(cells: Cells, positions: np.ndarray) -> str:
+    """Line and id of the first of some rows."""
+    return f"{cells.line(int(positions.min()))}: {shown(cells.texts[int(positions.min())])}" if len(positions) else ""
+
+
+# --- ids as they are compared -------------------------------------------------------------------------------
+
+MODIFIED = re.compile(r"modif|updated|changed|geändert|änderung|mise à jour", re.IGNORECASE)
+"""What a column with the moment of the last change is called."""
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"  # of the three that end a Salesforce id of 18 characters
+SHORT, LONG = 15, 18
+
+
+def as_keys(texts: Texts) -> Texts:
+    """Ids as they are compared: 1001 for 1001.0, a Salesforce id by its 15 characters, letters composed, nothing hidden."""
+    return Texts([_key(text) for text in texts.different], texts.codes)
+
+
+def _key(text: str) -> str:
+    if not text.isascii():
+        text = tidy(text)
+    if text.endswith(".0") and text[:-2].isdigit():
+        return text[:-2]  # as programs write whole numbers in columns with gaps
+    if len(text) == LONG and text.isalnum() and text[SHORT:] == _checksum(text[:SHORT]):
+        return text[:SHORT]
+    return text
+
+
+def _checksum(short: str) -> str:
+    """The three characters by which Salesforce tells ids apart where case is lost: which of each five are capitals."""
+    fives = (short[start : start + 5] for start in range(0, SHORT, 5))
+    return "".join(LETTERS[sum(1 << place for place, c in enumerate(five) if "A" <= c <= "Z")] for five in fives)
+
+
+def alike(sought: pd.Index, present: pd.Index) -> tuple[pd.Index, pd.Index]:
+    """Ids of two files as they are compared: where one has those of 15 characters, the other is cut to them."""
+    lengths = [set(map(len, each)) for each in (sought, present)]
+    if lengths == [{SHORT}, {LONG}]:
+        return sought, present.map(_cut)
+    return (sought.map(_cut), present) if lengths == [{LONG}, {SHORT}] else (sought, present)
+
+
+def _cut(text: str) -> str:
+    return text[:SHORT]
+
+
+# --- files beside the records -------------------------------------------------------------------------------
+
+
+def joined_rows(tables: Tables, file: str, main: str, records: Rows, came: np.ndarray) -> JoinedRows:
+    """The rows of `file` for the `records` of the file `main`, which came in at the moments `came`.
+
+    A row counts once however many records lead to it: it is the earliest one's. A row to which none leads, and the
+    later ones of a record to which several belong, are records of their own where the file has days of stages.
     """
-    via, split = tables.entry(file).via, tables.entry(file).split
-    if via is None:
-        return _first_ids(file, texts, split, among)
-    main = file_of(via)
-    named, known, _ = stripped(tables.cells(main, column_of(via)))
-    records, _, _ = stripped(tables.cells(main, tables.entry(main).id or ""))
-    named, records = whole(named), whole(records)
-    first = ~pd.Index(records.objects(), dtype=object).duplicated()  # other rows of a record are set aside
-    record_of: dict[str, str] = {}
-    again: list[str] = []
-    for name, record, here in zip(named, records, known & first, strict=True):
-        if here and record_of.setdefault(name, record) != record:
-            again.append(name)
-    what = f"records that share a row of {shown(file)} with an earlier record, which has it alone"
-    shared = counted(main, what, len(again), shown(again[0]) if again else "")
-    return pd.Index([record_of.get(text, "") for text in texts], dtype=object), shared
+    entry, staged = tables.entry(file), tables.has_days(file)
+    ids, known, cells = _ids_of(tables, file)
+    found = Findings(lines=tables.tables[file].report(file))
+    nameless = ~known
+    if entry.via is not None or not staged:
+        found += _aside(file, cells, "no id", nameless)
+    else:
+        known = np.ones(len(ids), dtype=bool)
+    known, more = _that_count(tables, file, cells, ids, known)
+    found += more
+    crm = tables.source.crm
+    lines = crm.amount is not None and crm.amount.of == "lines" and file_of(crm.amount.column) == file
+    if entry.via is not None or not staged or lines:
+        rows, more = _one_row_each(tables, file, cells, ids, known)
+    else:
+        rows, more = _each_row(tables, file, cells, ids, known)
+    found += more
+    sharing, naming = np.zeros(0, dtype=int), np.zeros(0, dtype=int)
+    if entry.via is not None:
+        numbers, sharing, naming, more = _led_to(tables, file, main, records, came, rows.ids)
+    else:
+        numbers, more = _belonging(tables, file, main, records, rows, ids)
+    found += more
+    if not staged:
+        strange = rows.positions[numbers < 0]
+        found += _rows_aside(file, cells, "no record of that id", pd.Series(strange))
+        rows, numbers = _chosen(rows, numbers >= 0), numbers[numbers >= 0]
+    further = _further(tables, file, rows, numbers)
+    orphans = numbers < 0
+    own = further | orphans
+    found += counted(
+        file,
+        f"rows to which no record of {shown(main)} leads, records of their own",
+        orphans.sum(),
+        _example(cells, rows.positions[orphans]),
+    )
+    found += counted(
+        file,
+        f"further rows of a record of {shown(main)}, records of their own",
+        further.sum(),
+        _example(cells, rows.positions[further]),
+    )
+    names = (
+        np.array(records.ids, dtype=object)[numbers] if len(records.ids) else np.full(len(numbers), "", dtype=object)
+    )
+    if own.any():
+        written = [
+            f"{shown(file)} {cells.line(int(at))}" if nameless[at] else str(ids[at])
+            for at in rows.positions[own].tolist()
+        ]
+        names[own] = other_than(records.ids, written, file)
+    found += Findings(lines=(ImportLine(file, "rows kept", len(rows.positions)),))
+    joined = replace(rows, ids=pd.Index(names, dtype=object), found=found)
+    return JoinedRows(joined, pd.Index(names[own], dtype=object), np.where(further, numbers, -1)[own], sharing, naming)
 
 
-def _first_ids(file: str, texts: Texts, split: str | None, among: pd.Index | None) -> tuple[pd.Index, Findings]:
-    """The first id of each cell that is a record's, where cells hold several."""
+def _chosen(rows: Rows, mask: np.ndarray) -> Rows:
+    """The rows in `mask`, with their further lines."""
+    if rows.lines is None:
+        return replace(rows, ids=rows.ids[mask], positions=rows.positions[mask])
+    places = np.cumsum(mask) - 1
+    kept = mask[rows.lines[1]]
+    return replace(
+        rows,
+        ids=rows.ids[mask],
+        positions=rows.positions[mask],
+        lines=(rows.lines[0][kept], places[rows.lines[1][kept]]),
+    )
+
+
+def _each_row(tables: Tables, file: str, cells: Cells, ids: np.ndarray, known: np.ndarray) -> tuple[Rows, Findings]:
+    """Every one of the `known` rows, those that are the same in all columns once."""
+    positions = np.flatnonzero(known)
+    several = pd.Series(ids[positions]).duplicated(keep=False).to_numpy()
+    same = np.zeros(len(positions), dtype=bool)
+    if several.any():
+        columns = tables.tables[file].columns
+        frame = pd.DataFrame({name: tables.stripped_cells(file, name)[positions[several]] for name in columns})
+        same[several] = frame.duplicated().to_numpy()
+    found = _rows_aside(file, cells, "the same as another row", pd.Series(positions[same]))
+    kept = positions[~same]
+    return Rows(pd.Index(ids[kept], dtype=object), kept, Findings()), found
+
+
+def _belonging(
+    tables: Tables, file: str, main: str, records: Rows, rows: Rows, ids: np.ndarray
+) -> tuple[np.ndarray, Findings]:
+    """The number of the record that each row of a file names; -1 where it names none there is."""
+    split, merged = tables.entry(file).split, tables.merged(main)
+    sought, present = alike(rows.ids, records.ids)
+    present = present if present.is_unique else pd.Index(records.ids)
+    several = 0
     if split is None:
-        return pd.Index(texts.objects(), dtype=object), Findings()
-    cells = [[part.strip() for part in text.split(split) if part.strip()] or [text] for text in texts]
-    ids = [next((each for each in cell if among is not None and each in among), cell[0]) for cell in cells]
-    several = [text for text, cell in zip(texts, cells, strict=True) if len(cell) > 1]
-    what = "rows that name several records, given to the first of them"
-    found = counted(file, what, len(several), shown(several[0]) if several else "")
-    return pd.Index(ids, dtype=object), found
+        named = sought.map(lambda text: merged.get(text, text)) if merged else sought
+        numbers = present.get_indexer(named)
+    else:
+        cells = [[_key(part.strip()) for part in text.split(split) if part.strip()] or [text] for text in sought]
+        cells = [[merged.get(part, part) for part in cell] for cell in cells]
+        numbers = np.array([next((n for n in present.get_indexer(cell) if n >= 0), -1) for cell in cells], dtype=int)
+        several = sum(len(cell) > 1 for cell in cells)
+        named = pd.Index([part for cell in cells for part in cell], dtype=object)
+    found = counted(file, "rows that name several records, given to the first of them", several)
+    return numbers, found + why_few(file, named, main, present)
+
+
+def _led_to(
+    tables: Tables, file: str, main: str, records: Rows, came: np.ndarray, ids: pd.Index
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, Findings]:
+    """The number of the record that leads to each row, -1 where none does; those that share one; those that name any.
+
+    Of several that name a row it is the one that came in first.
+    """
+    texts, known, _ = stripped(tables.cells(main, column_of(tables.entry(file).via or "")))
+    cells, here = texts.objects()[records.positions], known[records.positions]
+    pairs = pd.DataFrame({"name": cells[here], "number": np.flatnonzero(here)})
+    if (split := tables.entry(file).split) is not None:
+        pairs = pairs.assign(name=pairs["name"].str.split(split, regex=False)).explode("name")
+        pairs["name"] = pairs["name"].str.strip()
+    different = {text: _key(text) for text in pairs["name"].unique()}
+    gone = tables.merged(file)
+    pairs["name"] = pairs["name"].map({text: gone.get(key, key) for text, key in different.items()})
+    sought, present = alike(pd.Index(pairs["name"], dtype=object), ids)
+    numbers = pairs["number"].to_numpy()
+    pairs = pd.DataFrame(
+        {"place": present.get_indexer(sought) if present.is_unique else ids.get_indexer(sought), "number": numbers}
+    )
+    found = why_few(main, sought, file, present)
+    pairs = pairs[pairs["place"] >= 0]
+    pairs = pairs.assign(came=came[pairs["number"]], id=np.array(records.ids, dtype=object)[pairs["number"]])
+    pairs = pairs.sort_values(["came", "id"], kind="stable", na_position="last")
+    first = pairs[~pairs["place"].duplicated()]
+    owner = np.full(len(ids), -1)
+    owner[first["place"]] = first["number"]
+    sharing = np.setdiff1d(pairs["number"], first["number"])
+    example = shown(records.ids[sharing[0]]) if len(sharing) else ""
+    what = f"records that share a row of {shown(file)} with an earlier record, which has it alone"
+    return owner, sharing, np.unique(numbers), found + counted(main, what, len(sharing), example)
+
+
+def _further(tables: Tables, file: str, rows: Rows, numbers: np.ndarray) -> np.ndarray:
+    """Which rows are not the first of their record: the one with the earliest day is."""
+    further = np.zeros(len(numbers), dtype=bool)
+    several = (numbers >= 0) & pd.Series(numbers).duplicated(keep=False).to_numpy()
+    if not several.any():
+        return further
+    at = rows.positions[several]
+    moments = [tables.days(file, column).values[at] for column in tables.day_columns(file)]
+    frame = pd.DataFrame({name: tables.stripped_cells(file, name)[at] for name in tables.tables[file].columns})
+    frame = frame.assign(**{AT: np.fmin.reduce(moments), ID: numbers[several]})
+    order = frame.sort_values([AT, *tables.tables[file].columns], kind="stable", na_position="last")
+    later = order[ID].duplicated()
+    further[np.flatnonzero(several)] = later.sort_index().to_numpy()
+    return further
+
+
+def other_than(taken: pd.Index, names: list[str], file: str) -> list[str]:
+    """`names` for records of their own, none of them a name that is taken, and each once."""
+    clash = pd.Index(names, dtype=object).isin(taken)
+    names = [f"{file} {name}" if there else name for name, there in zip(names, clash.tolist(), strict=True)]
+    seen: Counter[str] = Counter()
+    found = []
+    for name in names:
+        seen[name] += 1
+        found.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return found
+
+
+DIFFERENCES: tuple[tuple[str, Callable[[str], str]], ...] = (
+    ("capitals", str.casefold),
+    ("zeros in front", lambda text: text.lstrip("0")),
+    ("spaces or marks", lambda text: re.sub(r"[\W_]", "", text)),
+    ("what follows the first 15 characters", _cut),
+    ("letters around the digits", lambda text: re.sub(r"\D", "", text)),
+)
+"""What ids of one thing differ in when they do not meet: its name, and what takes it away."""
+
+
+def why_few(here: str, sought: pd.Index, there: str, present: pd.Index) -> Findings:
+    """A line where less than half of the ids in one file are in the other: how many, and why it may be."""
+    sought, present = sought.unique(), present.unique()
+    met = int(sought.isin(present).sum())
+    if not len(sought) or 2 * met >= len(sought):
+        return Findings()
+    found = {name: int(sought.map(cut).isin(present.map(cut)).sum()) for name, cut in DIFFERENCES}
+    best = max(found, key=lambda name: found[name])
+    strange = sought[~sought.isin(present)]
+    pair = f"{shown(strange[0])} here, {shown(present[0]) if len(present) else 'nothing'} there"
+    why = (
+        f"without {best} it would be {found[best]:,}: {pair}"
+        if found[best] > max(2 * met, len(sought) / 2)
+        else f"{pair}; is it the column meant, and of the same time?"
+    )
+    return counted(here, f"ids of which {shown(there)} has only {met:,}", len(sought), why)
 
 
 def _aside(part: str, cells: Cells, why: str, rows: np.ndarray) -> Findings:
-    first = int(np.argmax(rows)) if rows.any() else 0
-    example = f"{cells.line(first)}: {shown(cells.texts[first])}" if rows.any() else ""
-    return counted(part, f"set aside: {why}", rows.sum(), example)
+    return _rows_aside(part, cells, why, pd.Series(np.flatnonzero(rows)))
 
 
 def per_record(parsed: Parsed, rows: Rows, records: pd.Index, missing: object) -> np.ndarray:

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from revplan.ground.tablefile import EVERY_COLUMN, DateFormats, DecimalMarks, Rates, Text
 from revplan.ground.values import FrozenDict, PathText, Value, frozen
 
+ROW = "row"  # the `id` of a file whose rows are records without one
 RECORDS = "records"  # the name the columns of the records file are written with in `format: history`
 ORIGINS = ("segment", "source")
 LABELS = ("owner", "program", "product")
@@ -54,6 +55,9 @@ Labels = Annotated[
     BeforeValidator(_as_list, json_schema_input_type=str | bool | list[str | bool]),
     Field(min_length=1),
 ]
+Columns = Annotated[
+    tuple[Column, ...], BeforeValidator(_as_list, json_schema_input_type=Column | list[Column]), Field(min_length=1)
+]
 EnvironmentUrl = Annotated[str, AfterValidator(_environment_url)]
 
 
@@ -62,6 +66,8 @@ class Entered(Value):
 
     at: Column | None = None
     """Column with the day."""
+    column: Column | None = None
+    """Under `lost`: the column with the status, where nothing says on which day a record was lost; needs `is`."""
     field: Column | None = None
     """Only rows where this column `is` one of the labels count; needs `is`."""
     is_: Labels | None = Field(default=None, alias="is")
@@ -71,8 +77,17 @@ class Entered(Value):
 
     def conditions(self) -> dict[str, tuple[str, ...]]:
         """Column -> the labels of which it must be one."""
-        field = {self.field: self.is_} if self.field and self.is_ else {}
+        field = {named: self.is_} if (named := self.field or self.column) and self.is_ else {}
         return {**field, **(self.where or {})}
+
+
+class AmountColumn(Value):
+    """Where a record's money stands: in one row, or in several that are added up."""
+
+    column: Column
+    """Column with the money."""
+    of: Literal["record", "lines"] = "record"
+    """lines: several rows of one id are its line items, and are added up."""
 
 
 class Origin(Value):
@@ -105,11 +120,11 @@ class DataFile(Location):
     """A file of records."""
 
     id: Text | None = None
-    """Column that identifies the record."""
+    """Column that identifies the record; `row` where there is none: then each row is one."""
     via: Column | None = None
     """Column of the file with the records that holds this file's ids, such as leads.converted_opportunity_id."""
     split: Text | None = None
-    """What separates several ids in a cell of `id`; the row belongs to the first of them that is a record."""
+    """What separates several ids in a cell of `id`, whose row belongs to the first of them that is a record; or of `via`."""
     date_format: DateFormats | None = None
     """How its days are written where not as 2018-01-31, or column -> how; beats the CRM file's."""
     decimal: DecimalMarks | None = None
@@ -156,8 +171,8 @@ class CrmFile(Value):
     """Who works the record."""
     program: Column | None = None
     """Programme the record came from."""
-    amount: Column | None = None
-    """Money the record is worth."""
+    amount: Annotated[AmountColumn, _key_where_text("column", AmountColumn)] | None = None
+    """Money the record is worth; {column: file.column, of: lines} adds up its line items."""
     cost: Column | None = None
     """Money spent on the record."""
     close_on: Column | None = None
@@ -182,6 +197,12 @@ class CrmFile(Value):
     """Column -> the labels of the rows that count, such as deals.Pipeline: Sales Pipeline; other rows are set aside."""
     except_: Annotated[dict[Column, Labels] | None, frozen] = Field(default=None, alias="except")
     """Column -> the labels of rows that do not count, such as deals.IsDeleted: true; they are set aside."""
+    duplicates: Literal["refuse", "newest"] = "refuse"
+    """What becomes of rows that repeat an id and say something else: a fault, or the newest by `modified` counts."""
+    modified: Columns | None = None
+    """Column with the moment a row was last changed, or one for each file; needs `duplicates: newest`."""
+    bad_values: Literal["refuse", "set_aside"] = "refuse"
+    """What becomes of cells that cannot be read: faults, or their records are set aside and counted."""
     outcome: Literal["last", "first"] = "last"
     """Whether a record won and later lost or reopened is a win: by its last closing state (not), or by its first."""
     timezone: Annotated[str, AfterValidator(_known_zone)] | None = None
@@ -215,7 +236,7 @@ class CrmFile(Value):
         """Every column the file names, by the key that names it."""
         days = self.days().items()
         named: dict[Key, str | None] = {
-            (*key, part): getattr(day, part) for key, day in days for part in ("at", "field")
+            (*key, part): getattr(day, part) for key, day in days for part in ("at", "field", "column")
         }
         named |= {(*key, "where", column): column for key, day in days for column in day.where or ()}
         named |= {("only", column): column for column in self.only or ()}
@@ -229,8 +250,10 @@ class CrmFile(Value):
         named |= {("expected", label): column for label, column in (self.expected or {}).items()}
         named |= {("files", name, "via"): file.via for name, file in self.data_files().items() if file}
         named |= {(key,): place.column for key in ORIGINS if (place := getattr(self, key))}
+        named |= {("modified", column): column for column in self.modified or ()}
         named |= {("currency",): self.currency if self.currency and "." in self.currency else None}
-        named |= {(key,): getattr(self, key) for key in (*LABELS, *MONEY, "close_on", "probability", "merged")}
+        named |= {("amount",): self.amount.column if self.amount else None}
+        named |= {(key,): getattr(self, key) for key in (*LABELS, "cost", "close_on", "probability", "merged")}
         return {key: column for key, column in named.items() if column}
 
 
@@ -278,6 +301,10 @@ class HistoryCrm(CrmFile, Location):
     """Stage -> the value or values changed to, or {at: records.column} where the records file has its day."""
     lost: Labels | None = None
     """Values that mean the record was lost or disqualified."""
+    regressions: Literal["first", "last"] = "first"
+    """Which entry counts of a stage entered again: the first, or the last, which undoes what came after earlier ones."""
+    attempts: bool = False
+    """Whether a record that leaves (lost, won, or in a value that is no stage) and enters again is a new attempt."""
     records: DataFile | None = None
     """File with one row per record, for segment, source, amount; columns are written `records.column`."""
     files: Annotated[dict[Text, DataFile] | None, frozen] = None
@@ -314,6 +341,21 @@ FALSE = {"false", "0", "no", "n", "f", "falsch", "nein", "faux", "non", "falso",
 def meanings_of(label: str) -> set[str]:
     """The plain texts that mean `label`: true and false are written in many ways."""
     return {"true": TRUE, "false": FALSE}.get(plain(label), {plain(label)})
+
+
+# What labels say in words: that something was won, lost, or is over.
+WON = re.compile(r"\b(won|gewonnen|gagnée?|gagné|ganad[oa]|ganh[oa]|vint[oa])\b|выигран|успеш", re.IGNORECASE)
+LOST = re.compile(
+    r"\b(lost|lose|dead|disqualified|unqualified|cancell?ed|abandoned|rejected|no decision|verloren|abgesagt|storniert|"
+    r"perdue?|abandonnée?|perdid[oa]|pers[oa])\b|провал|проигран|отказ",
+    re.IGNORECASE,
+)
+CLOSED = re.compile(r"\b(closed|geschlossen|abgeschlossen|fermée?|cerrad[oa]|закрыт)", re.IGNORECASE)
+
+
+def looks_closed(label: str) -> bool:
+    """Whether `label` says in words that a record is over."""
+    return any(words.search(label) for words in (WON, LOST, CLOSED))
 
 
 def tidy(label: str) -> str:

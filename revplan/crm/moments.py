@@ -129,6 +129,24 @@ def without_undone_wins(events: Events, records: int, last: int, logged: bool) -
     return events.where(~undone), counted("won", what, len(back), example)
 
 
+def last_entries(events: Events, records: int, stages: int) -> tuple[Events, Findings]:
+    """The events of a log that are left of a record's last way through the stages.
+
+    A stage entered again counts from its last entry, and undoes every entry before it into a later stage.
+    """
+    moments, kept = events.at.astype("int64"), events.stage == LOST
+    begun = np.full(records, np.iinfo(np.int64).min)
+    for number in range(stages):
+        rows = events.stage == number
+        valid = rows & (moments >= begun[events.record])
+        last = np.full(records, np.iinfo(np.int64).min)
+        np.maximum.at(last, events.record[valid], moments[valid])
+        kept |= valid & (moments == last[events.record])
+        begun = np.maximum(begun, last)
+    what = "entries before a record's last way through the stages, as regressions: last asks"
+    return events.where(kept), counted("records", what, (~kept).sum())
+
+
 def first_moments(events: Events, records: int, stages: int, found: Findings) -> Moments:
     """The first entry into every stage, and the first loss."""
     never = np.iinfo(np.int64).max
@@ -140,34 +158,66 @@ def first_moments(events: Events, records: int, stages: int, found: Findings) ->
     return Moments(moments[:, :-1], moments[:, -1], found)
 
 
-def repaired(moments: Moments, stages: Sequence[str], sources: np.ndarray) -> Moments:
+@dataclass(frozen=True, eq=False)
+class Rules:
+    """How days that disagree are put in order, besides the order of the stages."""
+
+    stages: Sequence[str]
+    anchored: bool
+    """Whether the first stage's day stands in a column: then no other stage lies before it."""
+    last_entries: bool = False
+    """Whether a stage entered again counts from its last entry."""
+
+
+def repaired(moments: Moments, rules: Rules, sources: np.ndarray, enters: np.ndarray) -> Moments:
     """`moments` with stages in order and without gaps, losses last and only of records not won.
 
-    `sources` are the records' sources: a source may enter below the first stage.
+    `sources` are the records' sources: a source may enter below the first stage; `enters` is the number of the stage
+    above which a record has none.
     """
-    return _losses_last(_without_gaps(_in_order(moments, stages), stages, sources), stages)
+    stages = rules.stages
+    return _losses_last(_without_gaps(_in_order(moments, rules), stages, sources, enters), stages)
 
 
-def _in_order(moments: Moments, stages: Sequence[str]) -> Moments:
-    """No stage before the one listed ahead of it: an earlier moment is moved up to that one's."""
-    entered, found = moments.entered.copy(), moments.found
-    latest = entered[:, 0].copy()
-    for number, stage in enumerate(stages[1:], start=1):
-        early = entered[:, number] < latest
-        found += _moved(stage, entered[:, number], latest, early)
-        entered[early, number] = latest[early]
-        latest = np.fmax(latest, entered[:, number])
+def _in_order(moments: Moments, rules: Rules) -> Moments:
+    """No stage after one listed below it: moving back never dates a stage later, it was entered with that one.
+
+    Where the day of the first stage stands in a column, as that of the record's creation, an earlier one is moved up to it.
+    """
+    entered, found, stages = moments.entered.copy(), moments.found, rules.stages
+    if rules.anchored:
+        for number, stage in enumerate(stages[1:], start=1):
+            early = entered[:, number] < entered[:, 0]
+            found += _moved(stage, stages[0], entered[:, number], entered[:, 0], early)
+            entered[early, number] = entered[early, 0]
+    earliest = entered[:, -1].copy()
+    for number in range(len(stages) - 2, -1, -1):
+        late = entered[:, number] > earliest
+        found += _moved_back(stages[number], entered[:, number], earliest, late)
+        entered[late, number] = earliest[late]
+        earliest = np.fmin(earliest, entered[:, number])
     return replace(moments, entered=entered, found=found)
 
 
-def _moved(stage: str, moment: np.ndarray, previous: np.ndarray, early: np.ndarray) -> Findings:
+def _moved_back(stage: str, moment: np.ndarray, following: np.ndarray, late: np.ndarray) -> Findings:
+    """Lines for moments after those of a later stage: on the same day only the time of day disagrees."""
+    same_day = late & (moment.astype("datetime64[D]") == following.astype("datetime64[D]"))
+    later = late & ~same_day
+    row = int(np.argmax(later))
+    example = f"{_day(moment[row])} after {_day(following[row])}" if later.any() else ""
+    return counted(stage, "dates after a later stage's, taken as entered with it", later.sum(), example) + counted(
+        stage, "times of day after a later stage's on the same day, taken as entered with it", same_day.sum()
+    )
+
+
+def _moved(stage: str, to: str, moment: np.ndarray, previous: np.ndarray, early: np.ndarray) -> Findings:
     """Lines for moments moved up: on the same day only the time of day disagrees."""
     same_day = early & (moment.astype("datetime64[D]") == previous.astype("datetime64[D]"))
     earlier = early & ~same_day
     row = int(np.argmax(earlier))
     example = f"{_day(moment[row])} after {_day(previous[row])}" if earlier.any() else ""
-    return counted(stage, "dates before the previous stage, moved up to it", earlier.sum(), example) + counted(
-        stage, "times of day before the previous stage's on the same day, moved up to it", same_day.sum()
+    return counted(stage, f"dates before {to}, moved up to it", earlier.sum(), example) + counted(
+        stage, f"times of day before that of {to} on the same day, moved up to it", same_day.sum()
     )
 
 
@@ -175,19 +225,22 @@ def _day(moment: np.datetime64) -> str:
     return str(moment.astype("datetime64[D]"))
 
 
-def _without_gaps(moments: Moments, stages: Sequence[str], sources: np.ndarray) -> Moments:
+def _without_gaps(moments: Moments, stages: Sequence[str], sources: np.ndarray, enters: np.ndarray) -> Moments:
     """A skipped stage counts as entered at the moment of the next stage entered.
 
-    Stages above the one at which a source enters are not skipped: its records never pass them.
+    Stages above the one at which a source enters are not skipped: its records never pass them; nor are those above
+    the one at which a record enters that no other led to.
     """
     codes, names = pd.factorize(sources)
-    firsts = np.array([_first_stage(moments.entered[codes == code]) for code in range(len(names))], dtype=int)
+    usual = enters == 0
+    firsts = np.array([_first_stage(moments.entered[usual & (codes == code)]) for code in range(len(names))], dtype=int)
     entered, found = moments.entered.copy(), moments.found
     for code in np.flatnonzero(firsts > 0):
         what = f"records of source {shown(names[code])} enter here: hardly any has a date before"
-        found += counted(stages[firsts[code]], what, (codes == code).sum())
+        found += counted(stages[firsts[code]], what, (usual & (codes == code)).sum())
+    begins = np.maximum(firsts[codes], enters)
     for number in range(len(stages) - 2, -1, -1):
-        skipped = np.isnat(entered[:, number]) & ~np.isnat(entered[:, number + 1]) & (firsts[codes] <= number)
+        skipped = np.isnat(entered[:, number]) & ~np.isnat(entered[:, number + 1]) & (begins <= number)
         entered[skipped, number] = entered[skipped, number + 1]
         found += counted(stages[number], "skipped, taken as entered with the next stage", skipped.sum())
     return replace(moments, entered=entered, found=found)
@@ -213,5 +266,5 @@ def _losses_last(moments: Moments, stages: Sequence[str]) -> Moments:
     early = ~won & (moments.lost < last)
     lost = np.where(after_win, NEVER, np.where(early, last, moments.lost))
     found = moments.found + counted("lost", f"losses of records in {stages[-1]}, ignored", after_win.sum())
-    found += _moved("lost", moments.lost, last, early)
+    found += _moved("lost", "the last stage", moments.lost, last, early)
     return replace(moments, lost=lost, found=found)

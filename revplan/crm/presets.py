@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -94,6 +95,44 @@ def _first(names: Iterable[str], headers: Mapping[str, str]) -> str | None:
         if found:
             return found[0]
     return None
+
+
+RENEWALS = re.compile(
+    r"renew|existing|expansion|up-?sell|cross-?sell|add-?on|verlänger|bestand|erweiterung|renouvel|renov", re.IGNORECASE
+)
+"""What deals are called that are no new business."""
+
+
+def lines_of_business(export: Export) -> tuple[str, Counter[str]] | None:
+    """The column that tells pipelines apart, or renewals from new business, and how often each occurs; None where one does."""
+    for role in ("pipeline", "type"):
+        column = export.columns.get(role)
+        if column is None or column not in export.table.columns:
+            continue
+        counts = Counter(filter(None, map(str.strip, export.table.cells(column))))
+        renewals = sum(RENEWALS.search(label) is not None for label in counts)
+        if len(counts) > 1 and (role == "pipeline" or 0 < renewals < len(counts)):
+            return column, counts
+    return None
+
+
+def _mixed_business(document: Document, exports: Iterable[Export], reading: Reading) -> Iterator[Fault]:
+    """Faults of files with several pipelines where the CRM file does not say which count."""
+    asked = {column for key in ("only", "except") for column in document.data.get(key) or ()}
+    used = {*reading.described["of"], *reading.described.get("with", ())}
+    for each in exports:
+        found = lines_of_business(each) if each.kind in used and reading.used().get(each.name) != CHANGES else None
+        if found is None or f"{each.name}.{found[0]}" in asked:
+            continue
+        column, counts = found
+        listed = ", ".join(f"{shown(label)} {count:,}" for label, count in counts.most_common(LISTED))
+        new = [label for label in counts if not RENEWALS.search(label)] or list(counts)
+        line = f"only: {{{shown(each.name)}.{shown(column)}: [{shown(new[0])}]}}"
+        yield Fault(
+            document.where(("files", each.name)),
+            f"{shown(column)} tells {len(counts)} kinds of deals apart ({listed}), which win at rates of their own; "
+            f"say which count, such as {line}, or name them all",
+        )
 
 
 def headers_of(preset: Data) -> frozenset[str]:
@@ -317,8 +356,8 @@ def expanded(document: Document, folder: Path) -> Expanded:
     exports = _recognised(document, folder, entries, preset)
     reading = reading_of(preset, exports, (*document.data.keys() - {"files"}, *ids))
     written = reading.crm()
-    if reading.faults:
-        raise DataError(reading.faults)
+    if faults := [*reading.faults, *_mixed_business(document, exports, reading)]:
+        raise DataError(faults)
     own = {key: value for key, value in document.data.items() if key not in ("preset", "files")}
     data = _overlaid(written, own, document.data["files"], reading.used())
     tables = {reading.used().get(each.name, each.name): each.table for each in exports}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import date
 from hashlib import sha256
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -14,17 +16,19 @@ import pandas as pd
 from pandas.api.extensions import ExtensionArray
 
 from revplan.crm import warts
-from revplan.crm.cells import UNKNOWN, Findings, ImportLine, Parsed, counted
-from revplan.crm.events import NUMBER, Raw, read_events
+from revplan.crm.cells import UNKNOWN, Findings, ImportLine, Parsed, Unread, counted
+from revplan.crm.events import LOST, NO_STAGE, NUMBER, Raw, read_events
 from revplan.crm.file import CrmSource, did_you_mean, read_crm_file
-from revplan.crm.files import Tables, per_record, read_tables
-from revplan.crm.mapping import LABELS, MONEY, ORIGINS, CrmFile, Origin, column_of, file_of, tidy
+from revplan.crm.files import Rows, Tables, per_record, read_tables
+from revplan.crm.mapping import LABELS, MONEY, ORIGINS, CrmFile, HistoryCrm, Origin, column_of, file_of, tidy
 from revplan.crm.moments import (
     MISSED,
     Moments,
+    Rules,
     first_moments,
     known_on,
     last_day,
+    last_entries,
     last_usual_day,
     records_missing,
     repaired,
@@ -32,9 +36,11 @@ from revplan.crm.moments import (
     without_undone_wins,
 )
 from revplan.ground.errors import DataError, Fault, shown
+from revplan.ground.escaping import spreadsheet
 from revplan.ground.files import told_of
 from revplan.ground.formats import show
 from revplan.ground.tables import conform
+from revplan.ground.written import written
 
 EVERY = "all"  # the segment and the source of records where the CRM names none
 STALE_DAYS = 31  # without any date at the end: whatever is counted or estimated is too low
@@ -82,6 +88,8 @@ class Export:
     details: Details
     fingerprint: str
     """sha256 of the CRM file and the files it names."""
+    unread: tuple[Unread, ...] = ()
+    """The cells that cannot be read and were set aside with their records."""
 
     @property
     def last_day(self) -> date:
@@ -110,8 +118,8 @@ class Export:
         return changes.on(np.datetime64(day), now)
 
 
-def read_export(crm_path: str | Path) -> Export:
-    """The files the CRM file at `crm_path` names.
+def read_export(crm_path: str | Path, cells_to: Path | None = None) -> Export:
+    """The files the CRM file at `crm_path` names; the cells that cannot be read are written to `cells_to`, if given.
 
     Raises
     ------
@@ -120,39 +128,76 @@ def read_export(crm_path: str | Path) -> Export:
     """
     name = shown(Path(crm_path).name)
     with told_of(DataError, name, "look for days, amounts or labels of an odd form in the files it names"):
-        return _read_export(Path(crm_path))
+        return _read_export(Path(crm_path), cells_to)
 
 
-def _read_export(crm_path: Path) -> Export:
+def _read_export(crm_path: Path, cells_to: Path | None = None) -> Export:
     tables = read_tables(read_crm_file(crm_path))
     raw = read_events(tables)
     details = _details(tables, raw)
+    unread = raw.found.unread + details.found.unread
+    if cells_to is not None:
+        write_unread(unread, cells_to)
+    if faults := tuple(dict.fromkeys(raw.found.faults + details.found.faults)):
+        raise DataError(faults)
+    details = _without_unread(details, raw, unread)
     if details.left_out.any():
         raw = replace(raw, events=raw.events.where(~details.left_out[raw.events.record]))
     if "amount" in raw.changes:
         raw = replace(raw, changes={**raw.changes, "amount": raw.changes["amount"].times(details.factors)})
     if len(raw.events.at) == 0:
         raise _nothing_usable(tables.source, raw, "no row has a day on which a stage was entered")
-    return Export(tables.source, raw, details, _fingerprint(tables))
+    return Export(tables.source, raw, details, _fingerprint(tables), unread)
+
+
+UNREAD = ("file", "line", "column", "value", "fault")
+
+
+def write_unread(unread: tuple[Unread, ...], path: Path) -> None:
+    """Writes the cells that cannot be read to a CSV file, a row each; none of them a formula for a spreadsheet."""
+    rows = dict.fromkeys(row for each in unread for row in each.table())
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(UNREAD)
+    writer.writerows([spreadsheet(str(cell)) for cell in row] for row in rows)
+    written(path, text.getvalue())
+
+
+def _without_unread(details: Details, raw: Raw, unread: tuple[Unread, ...]) -> Details:
+    """`details` without the records that have a cell that cannot be read; they are counted."""
+    out = np.zeros(len(raw.records), dtype=bool)
+    example = ""
+    for each in unread:
+        if each.file not in raw.rows:
+            continue
+        rows = raw.rows[each.file]
+        numbers = raw.records.get_indexer(rows.ids)
+        bad = np.isin(rows.positions, each.rows)
+        out[numbers[bad & (numbers >= 0)]] = True
+        if rows.lines is not None:
+            out[numbers[rows.lines[1][np.isin(rows.lines[0], each.rows)]]] = True
+        example = example or f"{each.cells.place(int(each.rows[0]))}: {shown(each.cells.texts[int(each.rows[0])])}"
+    found = counted("records", "set aside: a cell of theirs cannot be read", (out & ~details.left_out).sum(), example)
+    return replace(details, found=details.found + found, left_out=details.left_out | out)
 
 
 def _known_by(export: Export, as_of: date | None) -> History:
     source, raw, details = export.source, export.raw, export.details
     day = as_of or export.last_day
     stages = source.crm.stage_ids()
-    written, moments = _moments(raw, day, stages, details.columns["source"], source.crm.outcome)
+    as_written, moments = _moments(raw, day, source.crm, details.columns["source"])
     if not moments.used.any():
         raise _nothing_usable(source, raw, f"no record has entered a stage by {day}")
     return History(
         stages=stages,
         stage_history=_stage_history(raw.records, details.columns, moments, stages),
-        records=_records(raw.records, details.columns, moments),
+        records=_records(raw, details.columns, moments),
         report=_report(
             source.found,
             raw.found,
             details.found,
             moments.found,
-            _warts(raw, written, moments, day, stages),
+            _warts(raw, as_written, moments, day, stages),
             _money_warts(raw, moments, details),
             _kept(raw, moments, day, details.left_out),
             Findings() if as_of else _no_longer_coming(raw, day),
@@ -192,19 +237,23 @@ def _fingerprint(tables: Tables) -> str:
     return sha256("\n".join(digests).encode()).hexdigest()
 
 
-def _moments(
-    raw: Raw, as_of: date, stages: tuple[str, ...], sources: np.ndarray, outcome: str
-) -> tuple[Moments, Moments]:
+def _moments(raw: Raw, as_of: date, crm: CrmFile, sources: np.ndarray) -> tuple[Moments, Moments]:
     """When each record entered each stage, as far as known on `as_of`: as written, and repaired."""
+    stages = crm.stage_ids()
     events, found = known_on(raw.events, as_of, stages)
     if raw.logged:
         events, reopened = without_reopened(events, len(raw.records))
         found += reopened
-    if outcome == "last":
+    if crm.outcome == "last":
         events, undone = without_undone_wins(events, len(raw.records), len(stages) - 1, raw.logged)
         found += undone
+    again = isinstance(crm, HistoryCrm) and crm.regressions == "last"
+    if again:
+        events, passed = last_entries(events, len(raw.records), len(stages))
+        found += passed
     written = first_moments(events, len(raw.records), len(stages), found)
-    return written, repaired(written, stages, sources)
+    rules = Rules(stages, anchored=("stages", stages[0]) in crm.days())
+    return written, repaired(written, rules, sources, raw.enters)
 
 
 def _warts(raw: Raw, written: Moments, moments: Moments, as_of: date, stages: tuple[str, ...]) -> Findings:
@@ -265,6 +314,11 @@ def silence(history: History) -> str:
     )
 
 
+def closed_undated(records: pd.DataFrame) -> pd.Series:
+    """Which of the `records` are won or lost on a day that no file says: they are not open, and nothing dates them."""
+    return records["undated"] != "" if "undated" in records else pd.Series(False, index=records.index)
+
+
 def _report(*found: Findings) -> tuple[ImportLine, ...]:
     """The lines of all steps in order, each once."""
     return tuple(dict.fromkeys(line for each in found for line in each.lines))
@@ -289,13 +343,7 @@ class Details:
 
 
 def _details(tables: Tables, raw: Raw) -> Details:
-    """Labels and amounts of the records.
-
-    Raises
-    ------
-    DataError
-        If amounts cannot be read or a label has another meaning here; all of them at once.
-    """
+    """Labels and amounts of the records, with the faults of all columns."""
     crm = tables.source.crm
     details = Details({}, Findings())
     for key in ORIGINS:
@@ -303,15 +351,13 @@ def _details(tables: Tables, raw: Raw) -> Details:
     for key in LABELS:
         if column := getattr(crm, key):
             details = _with_names(details, tables, raw, key, column)
-    for key in MONEY:
-        if column := getattr(crm, key):
+    for key, column in (("amount", crm.amount.column if crm.amount else None), ("cost", crm.cost)):
+        if column:
             details = _with_values(details, raw, key, column, tables.amounts(column), np.nan)
     if column := crm.close_on:
         closing = tables.days(file_of(column), column_of(column))
         details = _with_values(details, raw, "close_on", column, closing, np.datetime64("NaT", "us"))
     details = _in_one_currency(_renamed(details, tables, len(raw.records)), tables, raw)
-    if details.found.faults:
-        raise DataError(details.found.faults)
     return replace(details, found=details.found + _told_only(tables, raw))
 
 
@@ -390,7 +436,7 @@ def _in_one_currency(details: Details, tables: Tables, raw: Raw) -> Details:
 
 def _codes(tables: Tables, raw: Raw, crm: CrmFile) -> tuple[np.ndarray, str]:
     """The currency of each record's amount, empty where nothing says it; and the column that says it."""
-    amount = crm.amount or ""
+    amount = crm.amount.column if crm.amount else ""
     file, name = file_of(amount), column_of(amount)
     if crm.currency and "." not in crm.currency:
         return np.full(len(raw.records), crm.currency, dtype=object), ""
@@ -426,9 +472,6 @@ def _told_only(tables: Tables, raw: Raw) -> Findings:
     if crm.probability:
         cells = tables.cells(file_of(crm.probability), column_of(crm.probability))
         found += warts.impossible_probabilities(f"{cells.file}, {shown(cells.column)}", cells.texts)
-    if crm.merged:
-        cells = tables.cells(file_of(crm.merged), column_of(crm.merged))
-        found += warts.merged_records(f"{cells.file}, {shown(cells.column)}", cells.texts, raw.records)
     for file in crm.lists():
         table = tables.tables[file]
         listed = ImportLine(file, "rows kept, as a list of expected names", len(table.lines))
@@ -471,10 +514,28 @@ def _with_names(details: Details, tables: Tables, raw: Raw, key: str, column: st
 def _with_values(details: Details, raw: Raw, key: str, column: str, parsed: Parsed, missing: object) -> Details:
     """`details` with the values of a column; records without a row in its file are counted."""
     rows = raw.rows[file_of(column)]
-    values = per_record(parsed, rows, raw.records, missing)
-    rowless = len(raw.records) - len(rows.ids)
+    is_money = key in MONEY
+    values = per_record(_summed(parsed, rows) if is_money else parsed, rows, raw.records, missing)
+    of = raw.money_of if is_money else raw.label_of if file_of(column) == raw.main else None
+    if of is not None:
+        values = np.append(values, np.array([missing], dtype=values.dtype))[of]
+    rowless = len(raw.records) - len(rows.ids) if of is None else int((of < 0).sum())
     found = counted(key, f"missing: no row in {shown(file_of(column))}", rowless)
     return Details({**details.columns, key: values}, details.found + parsed.found + found)
+
+
+def _summed(parsed: Parsed, rows: Rows) -> Parsed:
+    """Amounts by row, those of further lines added to the one that stands for their record."""
+    if rows.lines is None:
+        return parsed
+    values, (further, of) = parsed.values.copy(), rows.lines
+    added = np.zeros(len(rows.ids))
+    np.add.at(added, of, np.nan_to_num(values[further]))
+    some = np.zeros(len(rows.ids), dtype=bool)
+    some[of[~np.isnan(values[further])]] = True
+    own = values[rows.positions]
+    values[rows.positions] = np.where(some, np.nan_to_num(own) + added, own)
+    return replace(parsed, values=values)
 
 
 # --- tables -------------------------------------------------------------------------------------------------
@@ -498,14 +559,18 @@ def _stage_history(
     return conform(frame, "stage_history")
 
 
-def _records(ids: pd.Index, columns: dict[str, np.ndarray], moments: Moments) -> pd.DataFrame:
-    used = moments.used
+def _records(raw: Raw, columns: dict[str, np.ndarray], moments: Moments) -> pd.DataFrame:
+    ids, used = raw.records, moments.used
     numbers = {"amount": np.full(len(ids), np.nan)} | {key: columns[key] for key in MONEY if key in columns}
     labels = {key: _labels(columns[key][used]) for key in (*ORIGINS, *LABELS) if key in columns}
     frame = pd.DataFrame({"record": _named(np.flatnonzero(used), ids), **labels})
     for key, values in numbers.items():
         frame[key] = values[used]
-    return conform(frame.assign(lost_on=moments.lost[used]), "records")
+    frame = frame.assign(lost_on=moments.lost[used])
+    undated = np.where(np.isnat(moments.lost) & np.isnat(moments.entered[:, -1]), raw.undated, NO_STAGE)[used]
+    if (undated != NO_STAGE).any():
+        frame["undated"] = np.where(undated == NO_STAGE, "", np.where(undated == LOST, "lost", "won"))
+    return conform(frame, "records")
 
 
 def _named(record: np.ndarray, ids: pd.Index) -> pd.Categorical:

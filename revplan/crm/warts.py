@@ -223,11 +223,3 @@ def late_outcomes(moments: Moments, stages: Sequence[str], as_of: date) -> Findi
             )
             found += counted(stage, what, (age[entered] > window).sum(), f"{stages[number]} from {first}")
     return found
-
-
-def merged_records(part: str, texts: Iterable[str], records: pd.Index) -> Findings:
-    """Records that were merged into another one and still have a row of their own."""
-    merged = [each.strip() for text in texts for each in text.split(";") if each.strip()]
-    still = [each for each in dict.fromkeys(merged) if each in records]
-    what = "records merged into another that still have a row of their own; they count twice"
-    return counted(part, what, len(still), _listed([shown(each) for each in still]))

@@ -15,12 +15,10 @@ from itertools import product
 
 import numpy as np
 
-from revplan.crm.records import EVERY, History
+from revplan.crm.answer import usual_day
 from revplan.ground.cohorts import LOADED, LOADED_RECORDS
-from revplan.ground.errors import shown
-from revplan.ground.formats import show
 from revplan.rates.hazards import LONGEST_PAST
-from revplan.rates.spells import Spells, as_date
+from revplan.rates.spells import Spells
 
 BLOCK = 30  # days
 BLOCKS = 24  # looked back on
@@ -30,7 +28,6 @@ JUMP = 3.0  # usual deviations from which a block counts as a new level
 DAMPING = 0.8  # of the trend, from block to block
 RECENT = 90  # days over which arrivals are shared out to cells
 CHANCE = 0.25  # variance of the square root of a Poisson count
-BULK_DAYS, BULK_GAP = 20, 3  # days with entries that show what is usual; days apart that are still one load
 USUAL_CV = 0.15  # of a block around its forecast, beyond chance, where too few blocks show it
 
 
@@ -54,55 +51,10 @@ def entries_by_day(spells: Spells) -> tuple[np.ndarray, int]:
     return np.bincount(place, minlength=int(np.prod(shape))).reshape(shape), start
 
 
-@dataclass(frozen=True)
-class Load:
-    """Days on which far more records came in than usual, as where a list is loaded: first, last, and records."""
-
-    first: int
-    last: int
-    records: int
-    usual: float
-    """Records of a usual day."""
-
-
-def bulk_loads(entries: np.ndarray, start: int) -> list[Load]:
-    """Loads of records: days in a row with more than ten times the usual entries, a hundred at least."""
-    totals = entries.sum(axis=(0, 1)) if entries.ndim > 1 else entries
-    usual = _usual(totals)
-    above = np.flatnonzero(totals > max(LOADED * usual, LOADED_RECORDS))
-    runs = np.split(above, np.flatnonzero(np.diff(above) > BULK_GAP) + 1) if len(above) else []
-    return [Load(start + int(run[0]), start + int(run[-1]), int(totals[run].sum()), usual) for run in runs]
-
-
-def load_notes(history: History) -> tuple[str, ...]:
-    """What a reader must know of lists loaded at once, a sentence each."""
-    rows = history.stage_history
-    first = rows.loc[~rows["record"].duplicated(), ["source", "entered_on"]]
-    days = first["entered_on"].to_numpy().astype("datetime64[D]").astype(np.int64)
-    start = int(days.min())
-    lines = []
-    for load in bulk_loads(np.bincount(days - start), start):
-        names = first.loc[(days >= load.first) & (days <= load.last), "source"].value_counts()
-        of = "" if names.index[0] == EVERY else f", most of source {shown(names.index[0])}"
-        when = show(as_date(load.first), "date")
-        when += f" to {show(as_date(load.last), 'date')}" if load.last > load.first else ""
-        lines.append(
-            f"Bulk load: {load.records:,} records came in on {when}{of}, where {load.usual:,.0f} a day is usual. They are "
-            "no flow: the forecast of new records leaves them out."
-        )
-    return tuple(lines)
-
-
-def _usual(totals: np.ndarray) -> float:
-    """Records of a day in the middle of those on which any came in. [records]"""
-    busy = totals[totals > 0]
-    return float(np.median(busy)) if len(busy) >= BULK_DAYS else float("inf")
-
-
 def without_loads(entries: np.ndarray) -> np.ndarray:
     """`entries` by day with those of bulk loads cut down to a usual day's."""
     totals = entries.sum(axis=(0, 1))
-    usual = _usual(totals)
+    usual = usual_day(totals)
     loaded = totals > max(LOADED * usual, LOADED_RECORDS)
     if not loaded.any():
         return entries

@@ -33,12 +33,12 @@ import numpy as np
 import pandas as pd
 from scipy.special import betaincinv, gammaln, ndtr, xlog1py, xlogy
 
+from revplan.crm.answer import load_notes
 from revplan.crm.records import EVERY, History, silence, stale
 from revplan.ground.calendar import MONTH_DAYS
 from revplan.ground.clock import Clock
 from revplan.ground.cohorts import Cohort, DayLag, Estimate, conversions_by_day, own_estimate, recorded_window
 from revplan.ground.tables import conform, empty
-from revplan.rates.arrivals import load_notes
 from revplan.rates.closings import clock_of, closing_notes, on_clock
 from revplan.rates.parts import Entered, by_source, entered_stage, matured, parts_of
 from revplan.rates.spells import Spells, as_date, day_number, spells_of

@@ -25,10 +25,10 @@ from typing import Any
 import numpy as np
 from scipy.special import gammaincinv, gammaln
 
+from revplan.crm.answer import load_notes
 from revplan.crm.records import History, silence, stale
 from revplan.ground.errors import DataError
 from revplan.ground.formats import compact, show
-from revplan.rates.arrivals import load_notes
 from revplan.rates.closings import clock_of, closing_notes, on_clock
 from revplan.rates.estimates import recorded_only
 from revplan.rates.expected import Known, Means, Replay, Told, by_month, deals_of, means, month_ends, replays

@@ -15,7 +15,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from revplan.crm.records import EVERY, History
+from revplan.crm.records import EVERY, History, closed_undated
 from revplan.ground.clock import Clock
 from revplan.ground.tables import conform
 
@@ -40,6 +40,8 @@ class Spells:
     """Segment and source of every cell."""
     amount: np.ndarray
     """Money by record; NaN where the CRM says nothing."""
+    undated: np.ndarray | None = None
+    """Records that closed, won or lost, on a day no file says, `lost` being the last day known of them; None where none did."""
 
     def known_on(self, day: int) -> Spells:
         """What of it was known at the end of `day`; records not yet entered stay, without any stage."""
@@ -87,8 +89,11 @@ def spells_of(history: History) -> Spells:
     entered[record, stage] = _days(rows["entered_on"])
     first = np.flatnonzero(np.diff(np.maximum.accumulate(record), prepend=-1))  # they are numbered as they come
     cell, cells = _cells(rows.iloc[first])
-    lost, amount = _details(history, pd.Index(names))
-    return Spells(history.stages, day_number(history.as_of), entered, lost, cell, cells, amount)
+    lost, amount, undated = _details(history, pd.Index(names))
+    last = np.where(entered < NEVER, entered, np.iinfo(np.int64).min).max(axis=1, initial=np.iinfo(np.int64).min)
+    lost = np.where(undated, last, lost)
+    known = undated if undated.any() else None
+    return Spells(history.stages, day_number(history.as_of), entered, lost, cell, cells, amount, known)
 
 
 def _days(moments: pd.Series) -> np.ndarray:
@@ -103,13 +108,15 @@ def _cells(records: pd.DataFrame) -> tuple[np.ndarray, tuple[tuple[str, str], ..
     return code, tuple((str(segments[pair // len(sources)]), str(sources[pair % len(sources)])) for pair in pairs)
 
 
-def _details(history: History, names: pd.Index) -> tuple[np.ndarray, np.ndarray]:
-    """Day of loss and amount, by record; a history without a table of records has neither."""
+def _details(history: History, names: pd.Index) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Day of loss, amount, and whether it closed on an unknown day, by record; a history without records has none."""
     if len(history.records) == 0:
-        return np.full(len(names), NEVER, dtype=np.int64), np.full(len(names), np.nan)
+        return np.full(len(names), NEVER, dtype=np.int64), np.full(len(names), np.nan), np.zeros(len(names), dtype=bool)
     place = pd.Index(history.records["record"]).get_indexer(names)
     lost, amount = _days(history.records["lost_on"]), history.records["amount"].to_numpy(dtype=float)
-    return np.where(place >= 0, lost[place], NEVER), np.where(place >= 0, amount[place], np.nan)
+    undated = closed_undated(history.records).to_numpy(dtype=bool)
+    known = place >= 0
+    return np.where(known, lost[place], NEVER), np.where(known, amount[place], np.nan), known & undated[place]
 
 
 DAY = np.timedelta64(1, "D")
@@ -130,7 +137,7 @@ def stage_entries(history: History) -> pd.DataFrame:
 def open_items(history: History, as_of: date) -> pd.DataFrame:
     """Records neither won nor lost at the end of `as_of`, by last stage reached and age in whole days."""
     items = _last_stages(history, as_of)
-    is_open = (items["stage"] != history.stages[-1]) & ~(items["lost_on"] < _end(as_of))
+    is_open = (items["stage"] != history.stages[-1]) & ~(items["lost_on"] < _end(as_of)) & ~items["undated"]
     items = items[is_open].assign(age_days=lambda each: _days_between(each["entered_on"], _start(as_of)))
     groups = items.groupby(ITEM, observed=True)["amount"]
     table = groups.agg(items="size", amount="sum", items_with_amount="count").reset_index()
@@ -151,7 +158,8 @@ def _last_stages(history: History, as_of: date) -> pd.DataFrame:
     known = history.stage_history[history.stage_history["entered_on"] < _end(as_of)]
     in_order = _in_stage_order(known, history).sort_values("stage", kind="stable")
     last = in_order.drop_duplicates("record", keep="last")
-    return last.merge(history.records[["record", "amount", "lost_on"]], on="record")
+    records = history.records[["record", "amount", "lost_on"]].assign(undated=closed_undated(history.records))
+    return last.merge(records, on="record")
 
 
 def _days_between(start: pd.Series, end: pd.Series | np.datetime64) -> pd.Series:
@@ -215,13 +223,15 @@ def _stretched(rows: pd.DataFrame, segment: str, pace: float) -> pd.DataFrame:
 
 def _stays(history: History, as_of: date, clock: Clock | None) -> pd.DataFrame:
     """One row per record and stage before won: days stayed, and how the stay ended."""
-    known = history.stage_history.merge(history.records[["record", "lost_on"]], on="record")
+    records = history.records[["record", "lost_on"]].assign(undated=closed_undated(history.records))
+    known = history.stage_history.merge(records, on="record")
     position = pd.Series(range(len(history.stages)), index=list(history.stages))
     known = known.assign(position=known["stage"].map(position)).sort_values(["record", "position"], kind="stable")
     following = known.groupby("record", sort=False)["entered_on"].shift(-1)
-    now = pd.Timestamp(as_of)
+    now: pd.Timestamp | pd.Series = pd.Timestamp(as_of)
     went_on = following.notna()
     lost = ~went_on & known["lost_on"].notna()
+    now = known["entered_on"].where(known["undated"], now)  # watched until then, and no longer
     end = following.where(went_on, known["lost_on"].where(lost, now))
     days = (end.dt.normalize() - known["entered_on"].dt.normalize()).dt.days.clip(lower=0)
     if clock is not None:
