@@ -364,7 +364,10 @@ def _one_row_each(tables: Tables, file: str, cells: Cells, ids: np.ndarray, know
             pd.Index(ids if len(positions) == len(ids) else ids[positions], dtype=object), positions, Findings()
         ), Findings()
     at = positions[several]
-    read = [column for column in tables.columns_read(file) if column != cells.column]
+    leads_to = [
+        column_of(each.via) for each in _entries(tables.source).values() if each.via and file_of(each.via) == file
+    ]
+    read = [column for column in tables.columns_read(file) if column not in (cells.column, *leads_to)]
     frame = pd.DataFrame({column: tables.stripped_cells(file, column)[at] for column in read}, dtype=object)
     frame = frame.assign(**{ID: ids[at], AT: at})
     crm, found = tables.source.crm, Findings()
@@ -423,7 +426,7 @@ def _repeated_fault(
         cures.insert(0, lines)
     if again > known / 2:
         cures.append("if the column identifies no record: id: row")
-    message = f"{again:,} {'row repeats' if again == 1 else 'rows repeat'} an id and differ in {named} ({shown(rows[ID].iloc[0])}, {example}); {'; '.join(cures)}"
+    message = f"{again:,} {'row repeats an id and differs' if again == 1 else 'rows repeat an id and differ'} in {named} ({shown(rows[ID].iloc[0])}, {example}); {'; '.join(cures)}"
     return Fault(f"{cells.file}, {shown(cells.column)}", message)
 
 
@@ -599,8 +602,9 @@ def _led_to(
     Of several that name a row it is the one that came in first.
     """
     texts, known, _ = stripped(tables.cells(main, column_of(tables.entry(file).via or "")))
-    cells, here = texts.objects()[records.positions], known[records.positions]
-    pairs = pd.DataFrame({"name": cells[here], "number": np.flatnonzero(here)})
+    own = records.ids.get_indexer(pd.Index(_ids_of(tables, main)[0], dtype=object))  # of further rows of a record too
+    here = known & (own >= 0)
+    pairs = pd.DataFrame({"name": texts.objects()[here], "number": own[here]}).drop_duplicates()
     if (split := tables.entry(file).split) is not None:
         pairs = pairs.assign(name=pairs["name"].str.split(split, regex=False)).explode("name")
         pairs["name"] = pairs["name"].str.strip()

@@ -2,7 +2,7 @@
 
 What is counted are the records as the import leaves them (`crm/moments`): stages in order, skipped ones
 entered with the next, losses last. A record is in a stage from the day it enters it until it enters the
-next one (it went on) or is lost. All is counted in calendar days and months.
+next one (it went on) or is lost; one that closed on a day no file says is watched until the last day known of it. All is counted in calendar days and months.
 
 Whether segments or sources really convert differently, or only look it.
 """
@@ -62,7 +62,8 @@ def _stays(spells: Spells) -> pd.DataFrame:
         left, went_on = (each[inside] for each in spells.exits(number))
         stay = {"cell": spells.cell[inside], "number": number, "start": spells.entered[inside, number]}
         end = np.maximum(np.where(left < NEVER, left, spells.day), stay["start"])
-        parts.append(pd.DataFrame({**stay, "end": end, "outcome": np.where(went_on, 0, np.where(left < NEVER, 1, 2))}))
+        was_lost = (left < NEVER) & ~spells.censored(number)[inside]
+        parts.append(pd.DataFrame({**stay, "end": end, "outcome": np.where(went_on, 0, np.where(was_lost, 1, 2))}))
     return pd.concat(parts, ignore_index=True)
 
 

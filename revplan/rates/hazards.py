@@ -91,7 +91,7 @@ def stays_of(spells: Spells, stage: int) -> Stays:
     """The stays in `stage` as known on the last day."""
     left, went_on = spells.exits(stage)
     entered = spells.entered[:, stage]
-    inside = (entered <= spells.day) & (entered > spells.day - LONGEST_PAST)
+    inside = (entered <= spells.day) & (entered > spells.day - LONGEST_PAST) & ~spells.censored(stage)
     entered, left = entered[inside], left[inside]
     start = int(entered.min(initial=spells.day))
     size = spells.day - start + 1

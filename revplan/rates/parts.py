@@ -255,9 +255,7 @@ class Part:
 
 def entered_stage(spells: Spells, stage: int) -> Entered:
     """The records that have entered `stage`, but for those that left it on a day no file says."""
-    inside = spells.entered[:, stage] < NEVER
-    if spells.undated is not None:
-        inside &= ~spells.undated | (spells.entered[:, stage + 1] < NEVER)
+    inside = (spells.entered[:, stage] < NEVER) & ~spells.censored(stage)
     start, end = spells.entered[inside, stage], spells.entered[inside, stage + 1]
     delay = np.where(end < NEVER, end - start, -1)
     gone = spells.lost[inside]

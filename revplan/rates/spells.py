@@ -64,6 +64,12 @@ class Spells:
         went_on = onward < NEVER
         return np.where(went_on, onward, self.lost), went_on
 
+    def censored(self, stage: int) -> np.ndarray:
+        """Which records closed in `stage` on a day no file says: nothing is known of them after they entered it."""
+        if self.undated is None:
+            return np.zeros(len(self.entered), dtype=bool)
+        return self.undated & (self.entered[:, stage + 1] == NEVER)
+
     def first_stage(self) -> np.ndarray:
         """Number of the stage at which each record came in; the number of stages where it has none."""
         inside = self.entered < NEVER

@@ -30,7 +30,7 @@ id,created,sql,lost,origin
 4,2026-01-10,2026-01-08,,web
 5,,,,web
 ,2026-01-01,,,web
-1,2026-02-02,,,fair
+1,2026-01-01,2026-01-05,,web
 6,2026-01-04,,2026-01-01,web
 """
 
@@ -71,13 +71,21 @@ def test_every_record_is_read_repaired_or_set_aside(crm: Path) -> None:
         "3": {"lead": "01-03", "sql": "01-20", "won": "01-20"},  # skipped sql: entered with won
         "4": {"lead": "01-10", "sql": "01-10"},  # sql before lead: moved up to it
         "6": {"lead": "01-04"},
+        "9": {"won": "01-21"},  # no lead led to it: a record of its own
     }
     assert history.stages == ("lead", "sql", "won")
     assert history.as_of == date(2026, 2, 1)
     records = history.records.set_index("record")
-    assert records["source"].to_dict() == {"1": "web", "2": "fair", "3": "unknown", "4": "web", "6": "web"}
+    assert records["source"].to_dict() == {
+        "1": "web",
+        "2": "fair",
+        "3": "unknown",
+        "4": "web",
+        "6": "web",
+        "9": "unknown",
+    }
     assert records["segment"].unique().tolist() == ["all"]
-    assert records["amount"].dropna().to_dict() == {"1": 1200.0}
+    assert records["amount"].dropna().to_dict() == {"1": 1200.0, "9": 500.0}
     # the loss of record 6 lies before its lead: moved up to it
     assert records["lost_on"].dropna().dt.strftime("%m-%d").to_dict() == {"2": "01-09", "6": "01-04"}
 
@@ -86,24 +94,25 @@ def test_the_report_counts_everything(crm: Path) -> None:
     assert report(read_records(crm)) == [
         "leads: rows read: 8 (leads.csv: utf-8, separated by comma)",
         "leads: set aside: no id: 1 (line 7: )",
-        "leads: set aside: id seen before: 1 (line 8: 1)",
+        "leads: set aside: the same as another row of its id: 1 (line 8: 1)",
         "leads: rows kept: 6",
         "deals: rows read: 3 (deals.csv: utf-8, separated by comma)",
-        "deals: set aside: no record of that id: 1 (line 4: 9)",
-        "deals: rows kept: 2",
+        "deals: rows to which no record of leads leads, records of their own: 1 (line 4: 9)",
+        "deals: rows kept: 3",
         "leads.csv, created: empty cells: 1",
-        "leads.csv, sql: empty cells: 6",
+        "leads.csv, sql: empty cells: 5",
         "leads.csv, lost: empty cells: 6",
         "leads.csv, origin: hidden nulls, taken as missing: 1 (Select)",
+        "source: missing: no row in leads: 1",
         "deals.csv, amount: empty cells: 1",
         "amount: missing: no row in deals: 4",
-        "sql: dates before the previous stage, moved up to it: 1 (2026-01-08 after 2026-01-10)",
+        "sql: dates before lead, moved up to it: 1 (2026-01-08 after 2026-01-10)",
         "sql: skipped, taken as entered with the next stage: 1",
-        "lost: dates before the previous stage, moved up to it: 1 (2026-01-01 after 2026-01-04)",
+        "lost: dates before the last stage, moved up to it: 1 (2026-01-01 after 2026-01-04)",
         "lost: closed before created: a day before that of lead: 1 (record 6: 2026-01-01, lead 2026-01-04)",
         "amount: won without an amount: 1 (record 3)",
         "records: set aside: no stage entered by the as-of day: 1 (1 without any day)",
-        "records: kept: 5",
+        "records: kept: 6",
     ]
 
 
@@ -118,7 +127,7 @@ def test_what_was_entered_after_the_as_of_day_is_not_known(crm: Path) -> None:
     }
     assert history.as_of == date(2026, 1, 9)
     assert history.records.set_index("record")["lost_on"].dropna().index.tolist() == ["2", "6"]
-    assert "won: dates after the as-of day, ignored: 2 (as of 2026-01-09)" in report(history)
+    assert "won: dates after the as-of day, ignored: 3 (as of 2026-01-09)" in report(history)
     assert "lead: dates after the as-of day, ignored: 1 (as of 2026-01-09)" in report(history)
 
 
@@ -140,12 +149,13 @@ def test_an_export_much_older_than_the_as_of_day_is_told(crm: Path) -> None:
 
 def test_a_record_won_and_later_lost_is_lost(tmp_path: Path) -> None:
     leads = "id,created,sql,lost,origin\n1,2026-01-01,2026-01-02,2026-03-01,x\n"
-    history = read_records(workspace(tmp_path, crm=CRM, leads=leads, deals=DEALS))
+    deals = "lead,won,amount\n1,2026-02-01,5\n"
+    history = read_records(workspace(tmp_path, crm=CRM, leads=leads, deals=deals))
     assert history.records["lost_on"].tolist() == [pd.Timestamp("2026-03-01")]
     assert "won" not in set(history.stage_history["stage"])
     told = "won: won and later lost or reopened, no wins; outcome: first counts them: 1 (1 of them lost)"
     assert told in report(history)
-    first = read_records(workspace(tmp_path, crm=f"{CRM}outcome: first\n", leads=leads, deals=DEALS))
+    first = read_records(workspace(tmp_path, crm=f"{CRM}outcome: first\n", leads=leads, deals=deals))
     assert first.records["lost_on"].isna().all()
     assert "won" in set(first.stage_history["stage"])
     assert "lost: losses of records in won, ignored: 1" in report(first)
@@ -241,16 +251,21 @@ def test_faults_of_all_files_come_at_once(tmp_path: Path) -> None:
 
 def test_faults_of_all_columns_come_at_once(crm: Path) -> None:
     leads = LEADS.replace("2026-01-05", "05.01.2026").replace("2026-01-09", "9 Jan")
-    workspace(crm.parent, leads=leads)
+    workspace(crm.parent, leads=leads, deals=DEALS.replace('"1,200"', "twelve"))
     with pytest.raises(DataError) as caught:
         read_records(crm)
-    assert [fault.place for fault in caught.value.faults] == ["leads.csv line 2, sql", "leads.csv line 3, lost"]
+    assert [fault.place for fault in caught.value.faults] == [
+        "leads.csv line 2, sql",
+        "leads.csv line 8, sql",
+        "leads.csv line 3, lost",
+        "deals.csv line 2, amount",
+    ]
 
 
 def test_an_export_without_a_usable_record_is_refused(tmp_path: Path, crm: Path) -> None:
     with pytest.raises(DataError, match=r"crm\.yaml: no record has entered a stage by 2020-01-01; check its stages"):
         read_records(crm, date(2020, 1, 1))
-    workspace(tmp_path, leads="id,created,sql,lost,origin\n77,,,,x\n")
+    workspace(tmp_path, leads="id,created,sql,lost,origin\n77,,,,x\n", deals="lead,won,amount\n77,,\n")
     with pytest.raises(DataError, match=r"crm\.yaml: no row has a day on which a stage was entered"):
         read_records(crm)
 
@@ -341,6 +356,7 @@ def test_the_history_format(tmp_path: Path) -> None:
         "changes.csv: rows kept: 7",
         "changes.csv, When: empty cells: 1",
         "changes.csv, New: values matched despite case or spacing: 1 (mql)",
+        "records: records that left and entered again, counted as one; attempts: true counts each attempt: 1 (3)",
         "lost: losses of records reopened later, ignored: 1",
         "records: kept: 4",
     ]
@@ -355,11 +371,11 @@ def test_before_it_was_reopened_a_record_was_lost(tmp_path: Path) -> None:
 def test_without_a_records_file_the_changes_say_which_records_there_are(tmp_path: Path) -> None:
     crm = (
         HISTORY.replace("records: {path: leads.csv, id: Id}\n", "")
-        .replace("{at: records.Created}", "New")
+        .replace("{at: records.Created}", "Nurture")
         .replace("source: records.Origin\n", "")
     )
     history = read_records(workspace(tmp_path, crm=crm, changes=CHANGES))
-    assert sorted(entered(history)) == ["1", "2", "3", "9"]
+    assert sorted(entered(history)) == ["1", "2", "3", "4", "9"]
     assert history.records["source"].unique().tolist() == ["all"]
 
 

@@ -144,21 +144,16 @@ def random_log(folder: Path, seed: int, records: int = 300) -> tuple[pd.DataFram
 
 
 def oracle_entered(own: pd.DataFrame) -> dict[str, pd.Timestamp]:
-    """Stage -> moment of a record with the rows `own`: in order, gaps filled."""
-    first = {stage: own.loc[own["value"] == stage, "at"].min() for stage in STAGES}
-    entered: dict[str, pd.Timestamp] = {}
-    for stage in STAGES:
-        if pd.notna(first[stage]):
-            entered[stage] = max([*entered.values(), first[stage]])
-    for stage, after in reversed(list(pairwise(STAGES))):
-        if stage not in entered and after in entered:
-            entered[stage] = entered[after]
-    return entered
+    """Stage -> moment of a record with the rows `own`: its first entry, or that of a later stage before it."""
+    first = [own.loc[own["value"] == stage, "at"].min() for stage in STAGES]
+    entered = {stage: min(filter(pd.notna, first[number:]), default=pd.NaT) for number, stage in enumerate(STAGES)}
+    return {stage: at for stage, at in entered.items() if pd.notna(at)}
 
 
 def oracle_stays(log: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
     """The rules in plain Python: a row per record and stage it was in."""
     labels = known.set_index("record").replace("", "unknown")
+    undated = set(log.loc[log["at"].isna() & log["value"].isin(["gone", STAGES[-1]]), "record"])
     told = log.dropna(subset=["at"])
     told = told[(told["at"] < pd.Timestamp(AS_OF) + pd.Timedelta(days=1)) & told["record"].isin(labels.index)]
     rows = []
@@ -169,7 +164,8 @@ def oracle_stays(log: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
             if stage not in entered:
                 continue
             outcome = "went_on" if after in entered else "lost" if pd.notna(lost) else "still_open"
-            ended = entered.get(after, lost if pd.notna(lost) else pd.Timestamp(AS_OF))
+            seen = max(entered.values()) if record in undated and STAGES[-1] not in entered else pd.Timestamp(AS_OF)
+            ended = entered.get(after, lost if pd.notna(lost) else seen)
             row = {"from_stage": stage, "to_stage": after, "outcome": outcome}
             rows.append({**labels.loc[record], **row, "entered": entered[stage].floor("D"), "ended": ended.floor("D")})
     return pd.DataFrame(rows)

@@ -86,23 +86,29 @@ def test_leads_are_joined_with_the_opportunities_they_became(tmp_path: Path) -> 
     history = read_records(crm)
     assert entered(history) == {
         "L1": {"lead": "01-01", "opportunity": "01-10", "won": "02-01"},
-        "L2": {"lead": "01-02", "opportunity": "01-12"},  # shares the deal of L1, which counts once
+        "L2": {"lead": "01-02"},  # shares the deal of L1, which counts once
         "L3": {"lead": "01-03"},
         "L4": {"lead": "01-04", "opportunity": "01-14"},
+        "O3": {"opportunity": "01-15"},  # no lead led to it
     }
-    assert history.records["amount"].sum() == 1000
-    assert history.records["owner"].tolist() == ["ann", "ann", "bob", "bob"]
+    assert history.records["amount"].sum() == sum(
+        float(line.split(",")[2]) for line in OPPORTUNITIES.splitlines()[1:] if line.split(",")[2]
+    )
+    assert history.records["owner"].tolist() == ["ann", "ann", "bob", "bob", "unknown"]
     lines = report(history)
-    assert "opps: set aside: no record of that id: 1 (line 4: O3)" in lines
-    assert "leads: records that share a row of opps with an earlier record, which has it alone: 1 (O1)" in lines
+    assert "opps: rows to which no record of leads leads, records of their own: 1 (line 4: O3)" in lines
+    assert "leads: records that share a row of opps with an earlier record, which has it alone: 1 (L2)" in lines
 
 
-def test_only_the_first_row_of_a_lead_names_its_opportunity(tmp_path: Path) -> None:
+def test_a_second_deal_of_a_lead_is_a_record_of_its_own(tmp_path: Path) -> None:
     again = LEADS + "L1,2026-01-01,true,2026-01-10,O3,Converted,Web,ann\n"
     crm = written(tmp_path, preset("salesforce", "leads", "opps"), leads=again, opps=OPPORTUNITIES)
-    lines = report(read_records(crm))
-    assert "leads: set aside: id seen before: 1 (line 6: L1)" in lines
-    assert "opps: set aside: no record of that id: 1 (line 4: O3)" in lines
+    history = read_records(crm)
+    lines = report(history)
+    assert "leads: set aside: the same as another row of its id: 1 (line 6: L1)" in lines
+    assert "opps: further rows of a record of leads, records of their own: 1 (line 4: O3)" in lines
+    assert entered(history)["O3"] == {"opportunity": "01-15"}
+    assert history.records.set_index("record").loc["O3", "owner"] == "ann"
 
 
 def test_leads_alone_end_at_their_conversion(tmp_path: Path) -> None:
@@ -369,6 +375,8 @@ def test_leads_of_dynamics_with_the_opportunities_they_became(tmp_path: Path) ->
     assert entered(history) == {
         "L1": {"lead": "12-01", "opportunity": "01-01", "won": "02-01"},
         "L2": {"lead": "12-02"},
+        "o": {"opportunity": "01-02"},  # no lead led to it
+        "o (2)": {"opportunity": "01-03"},
     }
 
 
