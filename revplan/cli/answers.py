@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from io import StringIO
@@ -13,7 +13,7 @@ import pandas as pd
 from ruamel.yaml import YAML
 
 from revplan.crm.records import History, read_export, read_records
-from revplan.exhibits import annual_commit, confidence, movement, rates, realism, record, side_by_side
+from revplan.exhibits import annual_commit, confidence, movement, pace, rates, realism, record, side_by_side
 from revplan.exhibits.exhibit import Exhibit, rows_of, terminal, text
 from revplan.funnel.commit import Progress
 from revplan.ground.formats import commitment, counted
@@ -30,7 +30,9 @@ from revplan.record.signing import Terms, sign
 from revplan.simulation.answer import simulation_answer
 from revplan.simulation.realism import assumed, nothing_to_compare, stacked, unreached
 from revplan.simulation.tables import finite
-from revplan.tracking.movement import CELL, Asked, PipelineMovement, Window, pipeline_movement
+from revplan.tracking.movement import CELL as DEAL_CELL
+from revplan.tracking.movement import Asked, PipelineMovement, Window, pipeline_movement
+from revplan.tracking.pacebook import CELL, MONTH, QUARTER, YEAR, PaceBook
 from revplan.workbook.workbook import Workbook, open_workbook, plan_answer
 
 Told = Callable[[int, int, str], None]
@@ -188,7 +190,7 @@ def _movement(found: PipelineMovement) -> dict[str, Any]:
         "currency": found.currency,
         "window": found.closing.name.replace(" ", "_"),
         **plain_rows(found.by())[0],
-        "by": plain_rows(found.by(*CELL)),
+        "by": plain_rows(found.by(*DEAL_CELL)),
         "closing": {each.name.replace(" ", "_"): _window(found, each) for each in found.windows},
         "not_told": list(found.unknown),
         "reopened": deals.loc[deals["reopened"], "record"].tolist(),
@@ -213,6 +215,45 @@ def _dated(frame: pd.DataFrame) -> list[dict[str, Any]]:
     days = frame.select_dtypes("datetime").columns
     texts = {name: frame[name].dt.strftime("%Y-%m-%d").astype(object) for name in days}
     return plain_rows(frame.assign(**texts))
+
+
+# --- the running year ----------------------------------------------------------------------------
+
+LINE = ("stage", "segment", "source", "team", "period", "target", "target_to_date", "actual", "gap", "gap_value", "days_behind",
+        "working_days_done", "working_days_left", "needed_per_working_day", "recent_per_working_day", "projected", "projected_low",
+        "projected_high", "chance_of_missing", "unreachable_on", "straight_line", "line_misleads", "late")  # fmt: skip
+
+
+def pace_answer(book: PaceBook) -> dict[str, Any]:
+    """Where the running year stands: `lines` are the month's, by stage, segment and source; `totals` what they add up to."""
+    lines = book.lines
+    cells = (lines["of"] == CELL) & (lines["period_kind"] == MONTH)
+    return {
+        "as_of": str(book.as_of),
+        "plan": book.plan.name,
+        "held_against": book.board.signed or "not signed",
+        "commit_stage": book.stage,
+        "says": pace.told(book),
+        "lines": plain_rows(lines.loc[cells, list(LINE)]),
+        "totals": plain_rows(lines.loc[lines["of"] != CELL, ["of", "period_kind", *LINE]]),
+        "landing": {kind: _landing(row) for kind, row in _by_kind(book)},
+        "zombies": dict(zip(("items", "amount"), book.zombies, strict=True)),
+        "deciding": plain_rows(book.deciding),
+        "notes": list(book.notes),
+    }
+
+
+def _by_kind(book: PaceBook) -> Iterator[tuple[str, dict[Any, Any]]]:
+    """The rows of the landing, each with what its period is."""
+    for row in book.landing.to_dict("records"):
+        period = str(row["period"])
+        yield QUARTER if "Q" in period else MONTH if "-" in period else YEAR, row
+
+
+def _landing(row: dict[Any, Any]) -> dict[str, Any]:
+    names = {"mean": "landing", "p10": "landing_low", "p50": "landing_middle", "p90": "landing_high", "won": "closed", "open": "from_open",
+             "to_create": "to_create", "goal": "goal", "gap": "gap", "chance_of_goal": "chance_of_goal"}  # fmt: skip
+    return {"period": row["period"], **{name: finite(row[column]) for name, column in names.items()}}
 
 
 # --- the plan of record --------------------------------------------------------------------------

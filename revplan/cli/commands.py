@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -199,6 +199,17 @@ def _parser() -> argparse.ArgumentParser:
     movement.add_argument(
         "--stage", default="", metavar="STAGE", help="from which on a record counts; default the first"
     )
+    pace = _command(commands, "pace", _pace, "the yellow line: plan, actual and forecast of the running month, landing")
+    pace.add_argument("plan", type=Path, metavar="PLAN", help="the plan file (YAML)")
+    pace.add_argument("crm", type=Path, nargs="?", metavar="CRM", help="the CRM file of the records, if not the plan's")
+    pace.add_argument(
+        "--as-of",
+        type=_recent_day,
+        metavar="DAY",
+        help="the last day known: a day, or yesterday; default the records' last",
+    )
+    pace.add_argument("--against", type=Path, metavar="SIGNED", help="a signed plan to follow, or another plan file")
+    pace.add_argument("--segment", default="", metavar="NAME", help="look at one segment only")
 
     sign = _command(commands, "sign", _sign, "freeze a plan, its inputs and results as the plan of record")
     sign.add_argument("plan", type=Path, metavar="PLAN", help="the plan file (YAML)")
@@ -278,6 +289,10 @@ def _month(text: str) -> int:
     if text not in {str(month) for month in range(1, 13)}:
         raise argparse.ArgumentTypeError(f"{text!r} is no month; write it as a number from 1 to 12")
     return int(text)
+
+
+def _recent_day(text: str) -> date:
+    return date.today() - timedelta(days=1) if text == "yesterday" else _day(text)
 
 
 def _confidence(text: str) -> float:
@@ -409,6 +424,15 @@ def _simulate(given: argparse.Namespace) -> None:
     if given.csv:
         written(given.csv, scenarios_csv(book.scenarios))
     _answer(given, answers.simulation(book))
+
+
+def _pace(given: argparse.Namespace) -> None:
+    from revplan.cli import answers
+    from revplan.exhibits import pace
+    from revplan.tracking.pacebook import open_pace
+
+    book = open_pace(given.plan, given.as_of, given.against or "", given.segment, given.crm or "")
+    _answer(given, (answers.pace_answer(book), [] if given.json else pace.tables(book)))
 
 
 def _sign(given: argparse.Namespace) -> None:

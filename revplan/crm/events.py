@@ -459,7 +459,7 @@ def _labels_checked(
     meant: dict[Key, tuple[str, ...]] = {("stages", stage): labels for stage, labels in labelled.items()}
     meant |= {("lost",): crm.lost} if crm.lost else {}
     furthest = int(numbers.max(initial=LOST))
-    passed = {
+    passed: set[Key] = {
         ("stages", stage)
         for number, stage in enumerate(crm.stages)
         if stage in labelled and 0 < number < furthest and not (numbers == number).any()

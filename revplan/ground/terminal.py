@@ -38,9 +38,12 @@ def _set_out(label: str, cells: list[str], number: bool) -> tuple[list[list[str]
 
 
 def plain_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as JSON can hold them: months as text, gaps as None."""
+    """Rows as JSON can hold them: months and days as text, gaps as None."""
     plain = frame.assign(**{name: frame[name].astype(str) for name in frame if name == "month"})
-    return [
-        {key: None if value is None or value != value else value for key, value in row.items()}
-        for row in plain.to_dict("records")
-    ]
+    return [{key: _plain(value) for key, value in row.items()} for row in plain.to_dict("records")]
+
+
+def _plain(value: Any) -> Any:
+    if value is None or value != value:
+        return None
+    return value.isoformat()[:10] if hasattr(value, "isoformat") else value

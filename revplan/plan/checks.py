@@ -14,11 +14,11 @@ from itertools import pairwise, product
 
 import pandas as pd
 
-from revplan.ground.calendar import MONTHS_PER_YEAR
+from revplan.ground.calendar import MONTHS_PER_YEAR, months_from
 from revplan.ground.errors import Fault, digits, shown
 from revplan.ground.values import Value
 from revplan.plan.goal import SHARE_TOLERANCE, BridgeError, solve_bridge
-from revplan.plan.parts import Scenario, Source, Transition, TransitionChange, UncheckedPlan
+from revplan.plan.parts import Place, Scenario, Source, Transition, TransitionChange, UncheckedPlan
 from revplan.plan.scenario import scenario_faults
 
 NO_PLACES = {"name", "stages", "transitions", "assumptions"}
@@ -72,7 +72,19 @@ EARLIEST_YEARS = 3
 
 def consistency(plan: UncheckedPlan) -> list[Fault]:
     """All faults between the values of `plan`."""
-    rules = (_goal, _plan_date, _stages, _commit, _segments, _sources, _transitions, _paths, _scenarios, _assumptions)
+    rules = (
+        _goal,
+        _plan_date,
+        _stages,
+        _commit,
+        _segments,
+        _sources,
+        _transitions,
+        _paths,
+        _scenarios,
+        _assumptions,
+        _calendar,
+    )
     return [fault for rule in rules for fault in rule(plan)]
 
 
@@ -300,3 +312,45 @@ def _no_place(about: str, known: Mapping[str, object]) -> str:
 def _unknown(kind: str, name: str, known: object) -> str:
     names = [shown(each) for each in known][:12]  # type: ignore[attr-defined]
     return f"{shown(name)!r} is no {kind} of this plan; it has {', '.join(names)}"
+
+
+def _calendar(plan: UncheckedPlan) -> Iterator[Fault]:
+    """Teams nobody's records belong to, names that the plan lacks, and months of the year without a working day."""
+    if plan.calendar is None or plan.year is None or plan.year.first_month is None:
+        return
+    teams = {name: team for name, team in (plan.calendar.teams or {}).items() if team is not None}
+    cells = list(product(plan.segments or (), plan.sources or ()))
+    for name, team in teams.items():
+        place = f"calendar.teams.{shown(name)}"
+        unknown = [
+            Fault(f"{place}.{key}", _unknown(key[:-1], each, known))
+            for key, known in (("segments", plan.segments), ("sources", plan.sources))
+            for each in getattr(team, key) or ()
+            if known and each not in known
+        ]
+        yield from unknown
+        first = [next((mine for mine, each in teams.items() if each.works(*cell)), None) for cell in cells]
+        if not unknown and cells and name not in first:
+            yield Fault(
+                place, "works nothing that the teams before it do not work already; say which segments or sources"
+            )
+    for place, where in {
+        "calendar": plan.calendar,
+        **{f"calendar.teams.{shown(name)}": team for name, team in teams.items()},
+    }.items():
+        if where.weekend and None not in (where.country, where.region, where.closures, *(where.closures or ())):
+            yield from _idle_months(place, where, pd.Period(plan.year.first_month, freq="M"))
+
+
+def _idle_months(place: str, where: Place, first: pd.Period) -> Iterator[Fault]:
+    idle = [
+        month
+        for month in months_from(first, MONTHS_PER_YEAR)
+        if not where.workdays.count(month.start_time.date(), month.end_time.date())
+    ]
+    if idle:
+        named = ", ".join(str(month) for month in idle)
+        yield Fault(
+            place,
+            f"leaves no working day in {named}; what such a month must bring could come on none: shorten the closures",
+        )

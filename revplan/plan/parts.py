@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from functools import cached_property
 from itertools import pairwise, product
 from typing import Annotated, Any, Literal
@@ -24,6 +24,7 @@ from revplan.ground.errors import PlanError
 from revplan.ground.lag import INSTANT, Lag
 from revplan.ground.tablefile import ActualsFile, path_or_more
 from revplan.ground.values import SALVAGE, FrozenDict, Number, PathText, Value, at_least, frozen
+from revplan.ground.workdays import WEEKDAYS, Workdays, unknown_place
 from revplan.plan.goal import MOST_GROWTH, Goal, Money, Share, Term
 from revplan.plan.stages import PRESETS, Stage, expand_preset
 
@@ -169,6 +170,113 @@ class History(Value):
     """Path of the CRM file, from the plan file's folder."""
 
 
+class Closure(Value):
+    """Days in a row on which nobody works."""
+
+    from_day: date = Field(alias="from")
+    """The first of them."""
+    to_day: date = Field(alias="to")
+    """The last of them."""
+
+    @model_validator(mode="after")
+    def _in_order(self, info: ValidationInfo) -> Closure:
+        if info.context != SALVAGE and self.to_day < self.from_day:
+            raise ValueError(f"ends on {self.to_day}, before it begins on {self.from_day}; exchange the two")
+        if info.context != SALVAGE and (self.to_day - self.from_day).days >= LONGEST_CLOSURE:
+            raise ValueError(f"lasts more than {LONGEST_CLOSURE} days; check both days for a slip")
+        return self
+
+    @property
+    def days(self) -> frozenset[date]:
+        """Each of its days."""
+        return frozenset(self.from_day + timedelta(days=gone) for gone in range((self.to_day - self.from_day).days + 1))
+
+
+def _as_closure(value: Any) -> Any:
+    return value if isinstance(value, Mapping | Closure) else {"from": value, "to": value}
+
+
+def _a_weekend(days: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(days)) == len(WEEKDAYS):
+        raise ValueError("leaves no day of the week to work on; name the days that are not worked, such as [sat, sun]")
+    return days
+
+
+LONGEST_CLOSURE = 366  # days
+Weekend = Annotated[tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...], AfterValidator(_a_weekend)]
+Closures = tuple[Annotated[Closure, BeforeValidator(_as_closure, json_schema_input_type=date | Closure)], ...]
+
+
+class Place(Value):
+    """Where people work, and so on which days they do."""
+
+    country: str = ""
+    """Two-letter code of the country whose public holidays are not worked, such as US; none are taken out if left out."""
+    region: str = ""
+    """Code of its region or state, such as CA; only holidays of the whole country if left out."""
+    closures: Closures = ()
+    """Further days without work: a day, or {from, to} with both days included."""
+    weekend: Weekend = ("sat", "sun")
+    """Days of the week that are not worked."""
+
+    @model_validator(mode="after")
+    def _is_known(self, info: ValidationInfo) -> Place:
+        if info.context != SALVAGE and (wrong := unknown_place(self.country, self.region)):
+            raise ValueError(wrong)
+        return self
+
+    @cached_property
+    def workdays(self) -> Workdays:
+        """Its working days."""
+        weekend = tuple(sorted({WEEKDAYS.index(day) for day in self.weekend}))
+        closed = frozenset(day for closure in self.closures for day in closure.days)
+        return Workdays(weekend, self.country, self.region, closed)
+
+
+class Team(Place):
+    """People who answer for some of the records, and work on days of their own."""
+
+    segments: tuple[Name, ...] = ()
+    """The segments they work; all if left out."""
+    sources: tuple[Name, ...] = ()
+    """The sources they work; all if left out."""
+
+    def works(self, segment: str, source: str) -> bool:
+        """Whether the records of a segment and source are theirs."""
+        return segment in (self.segments or (segment,)) and source in (self.sources or (source,))
+
+
+class Calendar(Place):
+    """The days on which the company works; each team may have its own."""
+
+    teams: Annotated[dict[Name, Team], frozen] = Field(default_factory=FrozenDict)
+    """Teams by name, the first that works a segment and source answering for it; without any, the owners of the sources."""
+
+
+class Pace(Value):
+    """How the running month is followed day by day."""
+
+    within_month: tuple[Annotated[Number, Field(ge=0)], ...] | None = Field(default=None, min_length=2, max_length=23)
+    """Shares of a month's entries in equal stretches of its working days, such as [0.2, 0.3, 0.5]; if left out, learnt from
+    the records where they show a shape, even where they show none."""
+    watch: Literal["month", "quarter", "year"] = "month"
+    """What the alert is about: entries at the commit stage of the month or quarter, or the year's goal."""
+    alert: Number = Field(default=0.9, gt=0.5, lt=1)
+    """Chance of missing it from which on `revplan pace` ends with code 3; of the alerts, at most one less this is false."""
+    all_clear: Number = Field(default=0.7, gt=0, lt=1)
+    """Chance of missing it below which an alert ends; between the two it stays as it is."""
+
+    @model_validator(mode="after")
+    def _apart(self, info: ValidationInfo) -> Pace:
+        if info.context != SALVAGE and self.all_clear > self.alert:
+            raise ValueError(
+                f"all_clear ({self.all_clear:g}) lies above alert ({self.alert:g}); give it a smaller chance"
+            )
+        if info.context != SALVAGE and self.within_month is not None and not 0.999 < sum(self.within_month) < 1.001:
+            raise ValueError(f"within_month sums to {sum(self.within_month):g}; its shares must sum to 1")
+        return self
+
+
 class Uncertainty(Value):
     """How far the year may stray, for the simulation."""
 
@@ -288,6 +396,10 @@ class UncheckedPlan(Value):
         None
     )
     """Path of a table of what came, from the plan file's folder; or path, decimal, currency and what else it needs."""
+    calendar: Calendar = Calendar()
+    """The days on which the company and its teams work."""
+    pace: Pace = Pace()
+    """The shape of a month, and when `revplan pace` gives the alert."""
     uncertainty: Uncertainty = Uncertainty()
     """How far the year may stray."""
     scenarios: Annotated[dict[Name, Scenario], frozen] = Field(default_factory=FrozenDict)
@@ -353,6 +465,15 @@ class UncheckedPlan(Value):
     def share(self, segment: str, source: str) -> float:
         """Share of the year's new ARR that `source` brings in `segment`. [0-1]"""
         return self.segments[segment].share * self.sources[source].share_of(segment)
+
+    def team_of(self, segment: str, source: str) -> str:
+        """Who answers for the records of a segment and source: a team of the calendar, or else the source's owner."""
+        mine = (name for name, team in self.calendar.teams.items() if team.works(segment, source))
+        return next(mine, self.sources[source].owner)
+
+    def workdays_of(self, segment: str, source: str) -> Workdays:
+        """The working days of those who answer for the records of a segment and source."""
+        return self.calendar.teams.get(self.team_of(segment, source), self.calendar).workdays
 
     @property
     def cells(self) -> tuple[tuple[str, str], ...]:

@@ -18,6 +18,7 @@ from revplan.ground.formats import money_digits, show
 from revplan.ground.tables import empty
 from revplan.plan.file import read_plan, real_path
 from revplan.plan.model import Plan
+from revplan.plan.parts import History as RecordsOf
 from revplan.simulation.scenarios import what_if
 from revplan.simulation.simulate import Simulation, simulate
 from revplan.snapshot.fit import doubts
@@ -338,14 +339,26 @@ def open_board(
     DataError
         If the records or actuals it names are.
     """
+    return book_on(read_year(plan_path, against), quarter, day_written(as_of), segment)
+
+
+def read_year(plan_path: str | Path, against: str | Path = "", crm: str | Path = "") -> YearFiles:
+    """The files of the year that the plan at `plan_path` is of; records by the CRM file `crm`, if one is given.
+
+    Raises
+    ------
+    PlanError
+        If the plan or the promise is at fault.
+    DataError
+        If the records or actuals it names are.
+    """
     path = real_path(plan_path)
     live = read_plan(path)
+    if crm:
+        live = live.model_copy(update={"history": RecordsOf(leads=str(real_path(crm)))})
     snapshots = read_snapshots(live, path.parent)
     promise = promised_year(real_path(against or path), path, live, snapshots)
-    refuse_others(live, promise.year.plan, segment)
-    actuals = read_actuals(live, path.parent)
-    files = YearFiles(Path(plan_path), live, snapshots, actuals, promise)
-    return _book_on(files, quarter, day_written(as_of), segment)
+    return YearFiles(Path(plan_path), live, snapshots, read_actuals(live, path.parent), promise)
 
 
 def open_before(book: BoardBook) -> BoardBook | None:
@@ -359,11 +372,21 @@ def open_before(book: BoardBook) -> BoardBook | None:
     evening = book.quarter.first.start_time.date() - timedelta(days=1)
     if not book.spans or evening < book.plan.first_month.start_time.date():
         return None
-    return _book_on(book.files, "", evening, book.segment)
+    return book_on(book.files, "", evening, book.segment)
 
 
-def _book_on(files: YearFiles, quarter: str, as_of: date | None, segment: str) -> BoardBook:
+def book_on(files: YearFiles, quarter: str, as_of: date | None, segment: str) -> BoardBook:
+    """The year of `files` as known at the end of `as_of`; `quarter` and `segment` as for `open_board`.
+
+    Raises
+    ------
+    PlanError
+        If the promise does not fit the plan, or the quarter or the segment is none of it.
+    DataError
+        If the records know nothing of the day.
+    """
     live, promise, actuals = files.live, files.promise, files.actuals
+    refuse_others(live, promise.year.plan, segment)
     actual = None if actuals is None else actuals.table
     day = as_of or last_day_known(live, files.snapshots, actual, quarter)
     records = records_on(live, files.snapshots, day) if day >= live.first_month.start_time.date() else None

@@ -185,6 +185,15 @@ def remaining(now: PlannedYear, spans: list[Span]) -> dict[str, pd.DataFrame]:
     return found
 
 
+def weighted(amounts: np.ndarray, chances: np.ndarray) -> tuple[float, float]:
+    """What deals are worth weighted by their chances, and the standard deviation of what they bring. [plan currency]
+
+    >>> weighted(np.array([200_000.0]), np.array([0.3]))[0]
+    60000.0
+    """
+    return float(amounts @ chances), float(np.sqrt(amounts**2 @ (chances * (1 - chances))))
+
+
 def _index(cell: Cell, stage: str) -> int:
     return cell.stages.index(stage) if stage in cell.stages else 0
 
@@ -221,7 +230,7 @@ def landing(now: PlannedYear, made: Simulation | None, spans: list[Span], pace: 
         parts = [float(each[:, months].sum()) for each in (now.won_arr, now.open_arr, now.commit_arr)]
         goal = float(now.targets[:, months].sum())
         whole_year = span.count == YEAR
-        low, high = (parts[0],) * 2 if made is None or span.is_over else _band(made, now, span)
+        low, middle, high = (parts[0],) * 3 if made is None or span.is_over else _band(made, now, span)
         rows.append(
             {
                 "period": span.name,
@@ -230,6 +239,7 @@ def landing(now: PlannedYear, made: Simulation | None, spans: list[Span], pace: 
                 "to_create": parts[2],
                 "landing": sum(parts),
                 "landing_low": low,
+                "landing_middle": middle,
                 "landing_high": high,
                 "goal": goal,
                 "gap": sum(parts) - goal,
@@ -242,13 +252,13 @@ def landing(now: PlannedYear, made: Simulation | None, spans: list[Span], pace: 
     return conform(pd.DataFrame(rows), "landing") if rows else empty("landing")
 
 
-def _band(made: Simulation, now: PlannedYear, span: Span) -> tuple[float, float]:
-    """P10 and P90 of the new ARR of a period that has begun. [plan currency]"""
+def _band(made: Simulation, now: PlannedYear, span: Span) -> tuple[float, float, float]:
+    """P10, P50 and P90 of the new ARR of a period that has begun. [plan currency]"""
     if span.count == YEAR:
-        return made.outcome.p10.value, made.outcome.p90.value
+        return made.outcome.p10.value, made.outcome.p50.value, made.outcome.p90.value
     months = months_of(now, span)
-    low, _, high = made.fan.arr[:, months.stop - 1] - now.won_arr[:, : months.start].sum()
-    return float(low), float(high)
+    low, middle, high = made.fan.arr[:, months.stop - 1] - now.won_arr[:, : months.start].sum()
+    return float(low), float(middle), float(high)
 
 
 def recent_pace(history: History, now: PlannedYear, segment: str) -> float:

@@ -469,7 +469,10 @@ def _contradicted(export: Export) -> str:
 def _begins_before_deals(export: Export) -> str:
     """That records begin in another file than the one with the amounts; empty where they do not."""
     crm = export.source.crm
-    first, amounts = file_of(next(iter(crm.days().values())).at or "") if crm.days() else "", file_of(crm.amount or "")
+    first, amounts = (
+        file_of(next(iter(crm.days().values())).at or "") if crm.days() else "",
+        file_of(crm.amount.column if crm.amount else ""),
+    )
     if not first or first == amounts:
         return ""
     stages = crm.stage_ids()

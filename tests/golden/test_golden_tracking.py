@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from revplan.tracking.landing import weighted
 from revplan.tracking.periods import Span
 from revplan.tracking.promise import reached_by_month
 from revplan.tracking.scorecard import YearTerms, arr_bridge, coverage, planned_movements
@@ -122,3 +123,16 @@ def test_linearity_of_a_quarter(cases: dict[str, Any]) -> None:
     shares = np.diff(table["came_arr"], prepend=0) / given["quarter"]
     assert shares == pytest.approx([expected[f"shares.{month}"] for month in range(3)])
     assert table["came_arr"].iloc[-1] > table["goal_arr"].iloc[-1]
+
+
+def test_weighted_pipeline_and_how_far_it_strays(cases: dict[str, Any]) -> None:
+    given, expected = cases["WP-02"]["inputs"], cases["WP-02"]["expected"]
+    for name in ("a", "b"):
+        amount, chance = given[name]
+        assert weighted(np.array([amount]), np.array([chance]))[0] == pytest.approx(expected[name])
+    many = given["c"]
+    amounts = np.full(many["n"], float(many["amount"]))
+    mean, spread = weighted(amounts, np.full(many["n"], many["p"]))
+    assert amounts.sum() == expected["c_total"]
+    assert mean == pytest.approx(expected["c_weighted"])
+    assert spread == pytest.approx(564_579, abs=1)

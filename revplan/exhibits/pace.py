@@ -1,0 +1,251 @@
+"""The exhibits of the pace: where the running month, quarter and year stand against the plan. Each takes the pace book."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from revplan.exhibits.chart import PLAN, REQUIRED, Chart, Series, numbers
+from revplan.exhibits.exhibit import Exhibit, chart, table_of, text
+from revplan.ground.formats import compact, counted, kinds_of, plural, show
+from revplan.plan.stages import titles_of
+from revplan.tracking.pacebook import ALL, CELL, MONTH, PaceBook
+
+ON_THE_LINE = 0.05  # working days within which a month is on its line
+NEARLY = 0.999
+SHOWN = ("target_to_date", "actual", "gap", "days_behind", "needed_per_working_day", "recent_per_working_day", "target", "projected",
+         "projected_low", "projected_high", "chance_of_missing")  # fmt: skip
+
+
+def header(book: PaceBook) -> str:
+    """The line a page of the pace names itself by."""
+    promise = book.board.signed or "not signed"
+    return f"{book.plan.name} · as known on {show(book.as_of, 'date')} · {promise}"
+
+
+def summary(book: PaceBook) -> Exhibit:
+    """Where the month stands at the stage of the commit: ahead or behind, what is needed, where it comes out."""
+    line = book.line()
+    if book.state or line is None:
+        return text(book.state, notes=book.notes, header=header(book))
+    facts = {
+        f"Plan to {show(book.as_of, 'date')}": show(line["target_to_date"], "count"),
+        "Actual": show(line["actual"], "count"),
+        "Variance": show(line["gap"], "number"),
+        "Worth in new ARR": compact(line["gap_value"], book.plan.currency),
+        "Working days behind": show(line["days_behind"], "days"),
+        "Working days left": show(line["working_days_left"], "days"),
+        "Needed a working day": show(line["needed_per_working_day"], "count"),
+        "Plan of the month": show(line["target"], "count"),
+        "Forecast": f"{show(line['projected'], 'count')} ({show(line['projected_low'], 'count')} to {show(line['projected_high'], 'count')})",
+        "Chance of missing": _chance(line["chance_of_missing"]),
+        "Straight line": show(line["straight_line"], "count"),
+        "Out of reach on": show(line["unreachable_on"], "date"),
+    }
+    return text(told(book), facts, notes=book.notes, header=header(book))
+
+
+def told(book: PaceBook) -> str:
+    """The month in one or two sentences: the subject of the mail."""
+    line = book.line()
+    if book.state or line is None:
+        return book.state
+    title = titles_of(book.plan.stages)[book.stage]
+    came = counted(line["actual"], title, plural(title))
+    stands = f"{came} by {show(book.as_of, 'date')} against {show(line['target_to_date'], 'count')} planned: {_position(line)}."
+    if not line["working_days_left"]:
+        verdict = "met" if line["actual"] >= line["target"] - 1e-9 * max(line["target"], 1) else "missed"
+        return f"{stands} No working day is left in {book.label(line['period'])}: its plan of {show(line['target'], 'count')} is {verdict} as counted."
+    if line["actual"] >= line["target"]:
+        return f"{stands} The plan of the month, {show(line['target'], 'count')}, is met."
+    band = f"{show(line['projected_low'], 'count')} to {show(line['projected_high'], 'count')} in eight of ten cases"
+    return (
+        f"{stands} To meet {show(line['target'], 'count')} it takes {show(line['needed_per_working_day'], 'count')} a working day; the recent pace is "
+        f"{show(line['recent_per_working_day'], 'count')} and leads to {show(line['projected'], 'count')} ({band}): "
+        f"{_chance(line['chance_of_missing'])} chance of missing.{_reach(line)}"
+    )
+
+
+def _chance(value: float) -> str:
+    """A chance in words that claim no certainty."""
+    if value > NEARLY:
+        return f"over {show(NEARLY, 'share')}"
+    return f"under {show(1 - NEARLY, 'share')}" if value < 1 - NEARLY else show(value, "share")
+
+
+def _position(line: pd.Series) -> str:
+    days = line["days_behind"]
+    if pd.isna(days) or abs(days) < ON_THE_LINE:
+        return "on the line"
+    return f"{show(abs(line['gap']), 'count')} {'behind' if days > 0 else 'ahead'}, {counted(abs(days), 'working day', kind='days')}"
+
+
+def _reach(line: pd.Series) -> str:
+    if pd.isna(line["unreachable_on"]):
+        return ""
+    return f" From {show(line['unreachable_on'], 'date')} on even the best pace ever held would not do."
+
+
+def line(book: PaceBook) -> Exhibit:
+    """The yellow line: plan, actual and forecast of the month, day by day."""
+    found = book.days
+    if book.state or found.empty:
+        return text(book.state).as_appendix()
+    title = plural(titles_of(book.plan.stages)[book.stage])
+    drawn = Chart(
+        said=told(book),
+        form="columns",
+        categories=tuple(show(day, "date").rsplit(" ", 1)[0] for day in found["day"]),
+        series=(
+            Series(name=f"{title} planned", values=numbers(found["target"]), color=REQUIRED, mark="line"),
+            Series(name="actual", values=numbers(found["actual"]), color=PLAN, mark="line"),
+            Series(
+                name="forecast",
+                values=numbers(found["forecast"]),
+                low=numbers(found["forecast_low"]),
+                high=numbers(found["forecast_high"]),
+                color=PLAN,
+                mark="dashed",
+            ),
+        ),
+        kind="count",
+        x_kind="date",
+    )
+    return chart(drawn, found, kinds_of("pace_days"))
+
+
+def stages(book: PaceBook) -> Exhibit:
+    """Every stage of the month, all segments and sources together."""
+    titles = titles_of(book.plan.stages)
+    rows = book.lines[(book.lines["of"] == "whole") & (book.lines["period_kind"] == MONTH)]
+    if book.state or rows.empty:
+        return text(book.state).as_appendix()
+    frame = rows[["stage", *SHOWN]].assign(stage=rows["stage"].map(titles))
+    behind = rows[rows["days_behind"] > ON_THE_LINE]
+    said = (
+        f"{len(behind)} of {len(rows)} stages are behind their line" if len(behind) else "No stage is behind its line"
+    )
+    worst = "" if behind.empty else f", {titles[behind.loc[behind['days_behind'].idxmax(), 'stage']]} furthest"
+    return table_of("pace", frame, f"{said} in {book.label(book.month.name)}{worst}.", currency=book.plan.currency)
+
+
+def periods(book: PaceBook) -> Exhibit:
+    """Month, quarter and year at the stage of the commit."""
+    rows = book.lines[(book.lines["of"] == "whole") & (book.lines["stage"] == book.stage)]
+    if book.state or rows.empty:
+        return text(book.state).as_appendix()
+    frame = rows[["period", *SHOWN]].assign(period=rows["period"].map(book.label))
+    chances = ", ".join(
+        f"{book.label(row.period)} {_chance(row.chance_of_missing)}"
+        for row in rows.itertuples()
+        if pd.notna(row.chance_of_missing)
+    )
+    return table_of("pace", frame, f"Chance of missing the plan: {chances}.", currency=book.plan.currency)
+
+
+def parts(book: PaceBook) -> Exhibit:
+    """The month by team, segment and source."""
+    return _parts(book, ("team", "segment", "source"), "part")
+
+
+def teams(book: PaceBook) -> Exhibit:
+    """The month by team."""
+    return _parts(book, ("team",), "team")
+
+
+def _parts(book: PaceBook, kinds: tuple[str, ...], what: str) -> Exhibit:
+    """Each at the stage of the commit, or the first one after it that the plan asks entries of."""
+    rows = book.lines[book.lines["of"].isin(kinds) & (book.lines["period_kind"] == MONTH) & (book.lines["target"] > 0)]
+    order = rows["stage"].map(list(book.plan.stage_ids).index)
+    rows = rows[order >= book.plan.stage_ids.index(book.stage)]
+    rows = rows.loc[order[rows.index].sort_values(kind="stable").index].drop_duplicates(
+        ["of", "segment", "source", "team"]
+    )
+    if book.state or rows.empty:
+        return text(book.state or f"There is only one {what} to look at.").as_appendix()
+    rows = rows.loc[sorted(rows.index, key=lambda at: kinds.index(rows.loc[at, "of"]))]
+    names = rows[["team", "segment", "source"]].apply(lambda row: next(name for name in row if name != ALL), axis=1)
+    titles = titles_of(book.plan.stages)
+    frame = rows[["of", "stage", *SHOWN, "gap_value"]].assign(
+        of=rows["of"] + " " + names, stage=rows["stage"].map(titles)
+    )
+    behind = rows[rows["days_behind"] > ON_THE_LINE]
+    if behind.empty:
+        said = f"No {what} is behind its line."
+    else:
+        worst = behind["gap_value"].idxmin()
+        worth = compact(abs(behind.loc[worst, "gap_value"]), book.plan.currency)
+        are = "is behind its" if len(behind) == 1 else "are behind their"
+        said = f"{len(behind)} of {len(rows)} {are} line; what {rows.loc[worst, 'of']} {names[worst]} lacks is worth most: {worth} of new ARR."
+    return table_of("pace", frame, said, more={"of": (what.capitalize(), "text")}, currency=book.plan.currency)
+
+
+def cells(book: PaceBook) -> Exhibit:
+    """The month at the stage of the commit, by segment and source."""
+    rows = book.lines[
+        (book.lines["of"] == CELL) & (book.lines["period_kind"] == MONTH) & (book.lines["stage"] == book.stage)
+    ]
+    if book.state or rows.empty:
+        return text(book.state).as_appendix()
+    frame = rows[["segment", "source", "team", *SHOWN]]
+    said = f"{counted(int((rows['days_behind'] > ON_THE_LINE).sum()), 'cell is', 'cells are')} behind the line, of {len(rows)}."
+    return table_of("pace", frame, said, currency=book.plan.currency).as_appendix()
+
+
+def landing(book: PaceBook) -> Exhibit:
+    """Where new ARR of the month, the quarter and the year comes out."""
+    rows = book.landing
+    if rows.empty:
+        return text("Where new ARR comes out cannot be told without records of the running year.").as_appendix()
+    year = rows.iloc[-1]
+    band = f"{compact(year['landing_low'], book.plan.currency)} to {compact(year['landing_high'], book.plan.currency)}"
+    chance = "" if pd.isna(year["chance_of_goal"]) else f": {show(year['chance_of_goal'], 'share')} chance of the goal"
+    said = f"{book.label(year['period'])} is expected to land at {compact(year['landing'], book.plan.currency)} of new ARR ({band} in eight of ten cases){chance}."
+    items, worth = book.zombies
+    dead = (
+        [
+            f"{counted(items, 'open record is', 'open records are')} older than any conversion and counted as nothing: {compact(worth, book.plan.currency)} in name."
+        ]
+        if items >= 0.5
+        else []
+    )
+    names = [
+        "period",
+        "closed",
+        "from_open",
+        "to_create",
+        "landing",
+        "landing_low",
+        "landing_high",
+        "goal",
+        "chance_of_goal",
+    ]
+    frame = rows[names].assign(period=rows["period"].map(book.label))
+    whole = [name for name in names if name not in ("period", "chance_of_goal")]
+    frame[whole] = frame[whole].round(book.board.decimals)
+    return table_of("landing", frame, said, notes=dead, currency=book.plan.currency)
+
+
+def deciding(book: PaceBook) -> Exhibit:
+    """The open records whose fate moves the year most."""
+    rows = book.deciding
+    if rows.empty:
+        return text("No open record with an amount is left that could decide the year.").as_appendix()
+    worth = compact(rows["amount"].sum(), book.plan.currency)
+    expected = compact(rows["expected"].sum(), book.plan.currency)
+    said = (
+        f"The {len(rows)} open records that decide most are worth {worth} together; {expected} of that is expected this year."
+        if len(rows) > 1
+        else f"One open record decides most: it is worth {worth}."
+    )
+    titles = titles_of(book.plan.stages)
+    frame = rows.assign(stage=rows["stage"].map(titles)).round(
+        {"amount": book.board.decimals, "expected": book.board.decimals, "swing": book.board.decimals}
+    )
+    return table_of("deciding", frame, said, currency=book.plan.currency)
+
+
+def tables(book: PaceBook) -> list[Exhibit]:
+    """What a terminal shows of a day, in order."""
+    if book.state:
+        return [summary(book), landing(book)]
+    return [summary(book), periods(book), stages(book), parts(book), landing(book), deciding(book)]

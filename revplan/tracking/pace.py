@@ -1,0 +1,461 @@
+"""The yellow line: what the plan asks for by the evening of each working day, what came, and where the period comes out.
+
+The target of a month is spread over its working days, evenly or by the shape the records show; what came is counted
+day by day. What is still to come goes by the recent pace: its level is an exponentially weighted mean of the past,
+and how far such forecasts stray is learnt from the same forecast made on every past day (a negative binomial whose
+spread is theirs), so that the interval needs no assumption of how days hang together.
+
+Source of the weighting: R. G. Brown, "Statistical forecasting for inventory control" (1959); of negative binomial
+counts: J. Lawless, "Negative binomial and mixed Poisson regression", Canadian Journal of Statistics 15 (1987),
+doi.org/10.2307/3314912.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+
+from revplan.ground.tables import conform, empty
+from revplan.ground.workdays import Workdays
+
+BINS = 5  # equal stretches of a month's working days in which a shape is learnt
+LEAST_MONTHS, LEAST_ENTRIES = 12, 120  # of history below which no shape is learnt
+SHAPE_LEVEL = 0.01  # share of even histories in which a shape is found all the same
+HALF_LIVES = (15.0, 45.0, 135.0)  # days after which a day counts half; the one that erred least is taken
+MIDDLE = 1  # which of them where nothing tells
+USUAL_CV = 0.15  # variation beyond luck of what a month brings, where the past is too short to tell
+PRIOR_WINDOWS = 1.0  # past periods that it counts for
+LOOKED_BACK = 1100  # days
+RECENT_DAYS, LEAST_DAYS = 91, 5  # calendar days whose luck is looked at, and working days it takes
+WARM_UP = 42  # days a level needs before its forecasts are judged
+LEAST_SPREAD = 1e-6
+
+
+# --- the shape of a month ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How the entries of a month lie in its working days."""
+
+    shares: tuple[float, ...] = (1.0,)
+    """Share of each of equally long stretches of them."""
+    basis: str = "even by working day"
+
+    def weights(self, count: int) -> np.ndarray:
+        """Share of the month on each of its `count` working days; sums to 1."""
+        edges = np.linspace(0, 1, len(self.shares) + 1)
+        done = np.append(0.0, np.cumsum(self.shares) / sum(self.shares))
+        return np.diff(np.interp(np.arange(count + 1) / max(count, 1), edges, done))
+
+
+def learnt_shape(by_stretch: np.ndarray) -> tuple[Shape, float]:
+    """The shape that past months show, even where they show none; and how often chance alone would show as much. [0-1]
+
+    Hotelling's test of whether the months' counts differ from even ones in the mean: what months have in common is
+    a shape, what differs from month to month is not.
+
+    Parameters
+    ----------
+    by_stretch
+        Month x stretch: entries of whole past months.
+    """
+    months, stretches = by_stretch.shape
+    total = by_stretch.sum()
+    if months < LEAST_MONTHS or total < LEAST_ENTRIES:
+        return Shape(basis=f"even by working day: {months} whole months with {total:,.0f} entries tell no shape"), 1.0
+    excess = (by_stretch - by_stretch.mean(axis=1, keepdims=True))[:, :-1]
+    free, mean = stretches - 1, excess.mean(axis=0)
+    spread = np.cov(excess, rowvar=False) + LEAST_SPREAD * np.eye(free)
+    t_squared = months * float(mean @ np.linalg.solve(spread, mean))
+    from scipy.special import fdtrc
+
+    chance = float(fdtrc(free, months - free, t_squared * (months - free) / (free * (months - 1))))
+    told = f"{months} whole months with {total:,.0f} entries"
+    if chance >= SHAPE_LEVEL:
+        return Shape(basis=f"even by working day: {told} show no other shape"), chance
+    shares = by_stretch.sum(axis=0) / total
+    return Shape(tuple(shares.tolist()), f"learnt from {told}: {shares[-1]:.0%} in the last fifth of a month"), chance
+
+
+# --- what came, day by day -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Days:
+    """Calendar days in a row."""
+
+    first: date
+    last: date
+
+    def __len__(self) -> int:
+        return (self.last - self.first).days + 1
+
+    def place(self, day: date) -> int:
+        """Number of a day, 0 for the first."""
+        return (day - self.first).days
+
+    def at(self, place: int) -> date:
+        """The day of a number."""
+        return self.first + timedelta(days=place)
+
+
+def entries_by_day(
+    stage_history: pd.DataFrame, cells: tuple[tuple[str, str], ...], stages: tuple[str, ...], days: Days
+) -> np.ndarray:
+    """Entries, cell x stage x day; what belongs to none of the `cells` is counted in one more. [records]"""
+    codes = [pd.factorize(stage_history[key]) for key in ("segment", "source")]
+    place = {cell: number for number, cell in enumerate(cells)}
+    table = [[place.get((str(a), str(b)), len(cells)) for b in codes[1][1]] for a in codes[0][1]]
+    cell = np.array(table, dtype=np.int64).reshape(len(codes[0][1]), len(codes[1][1]))[codes[0][0], codes[1][0]]
+    found, names = pd.factorize(stage_history["stage"])
+    stage = np.array([stages.index(name) if name in stages else -1 for name in names], dtype=np.int64)[found]
+    day = stage_history["entered_on"].to_numpy().astype("datetime64[D]").astype(np.int64)
+    day = day - np.datetime64(days.first, "D").astype(np.int64)
+    inside = (stage >= 0) & (day >= 0) & (day < len(days))
+    shape = (len(cells) + 1, len(stages), len(days))
+    index = (cell[inside] * shape[1] + stage[inside]) * shape[2] + day[inside]
+    return np.bincount(index, minlength=shape[0] * shape[1] * shape[2]).reshape(shape).astype(float)
+
+
+def by_stretch(counts: np.ndarray, days: Days, workdays: Workdays, until: date) -> np.ndarray:
+    """Month x stretch: entries of each whole month up to `until`, by stretch of its working days."""
+    worked = workdays.are_worked(days.first, days.last)
+    rows = []
+    for month in pd.period_range(days.first, until, freq="M"):
+        first, last = month.start_time.date(), month.end_time.date()
+        if first < days.first or last > until:
+            continue
+        inside = slice(days.place(first), days.place(last) + 1)
+        done = np.cumsum(worked[inside]) - worked[inside] * 0.5
+        stretch = np.clip((done * BINS / max(worked[inside].sum(), 1)).astype(int), 0, BINS - 1)
+        rows.append(np.bincount(stretch, counts[inside], BINS))
+    return np.array(rows).reshape(-1, BINS)
+
+
+def spread_over(first: date, last: date, workdays: Workdays, shape: Shape, begin: date | None = None) -> np.ndarray:
+    """Share of a month on each of its days, none of it before `begin`; sums to 1.
+
+    Where no working day is left after `begin` it all falls on the last day.
+    """
+    worked = workdays.are_worked(first, last)
+    shares = np.zeros(len(worked))
+    shares[worked] = shape.weights(int(worked.sum()))
+    if begin is not None and begin > first:
+        shares[: (begin - first).days] = 0.0
+    total = shares.sum()
+    if total <= 0:
+        shares[-1] = total = 1.0
+    return shares / total
+
+
+# --- what is still to come -----------------------------------------------------------------------
+
+
+def level(counts: np.ndarray, weights: np.ndarray, half_life: float) -> tuple[np.ndarray, np.ndarray]:
+    """Entries per unit of weight as known at the end of each day, and how many entries it rests on."""
+    growth = 2.0 ** (np.arange(counts.shape[-1]) / half_life)
+    came = np.cumsum(counts * growth, axis=-1) / growth
+    could = np.cumsum(weights * growth) / growth
+    return (came + 0.5) / np.maximum(could, 0.5), came + 0.5
+
+
+@dataclass(frozen=True)
+class ToCome:
+    """What is still to come of a period: a mean, and the spread beyond luck of such forecasts."""
+
+    mean: float
+    """[records]"""
+    spread: float
+    """Variance beyond that of luck over the squared mean."""
+    windows: float
+    """Past periods of the same length that it was learnt from."""
+    half_life: float
+    """[days]"""
+
+
+def past_errors(
+    counts: np.ndarray, weights: np.ndarray, horizon: int, half_life: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """What came in the `horizon` days after each past day, and what would have been forecast of it then. [records]"""
+    known = counts.shape[-1]
+    origins = np.arange(WARM_UP, known - horizon)
+    done = np.append(0.0, np.cumsum(counts))
+    could = np.append(0.0, np.cumsum(weights[:known]))
+    at = level(counts, weights[:known], half_life)[0]
+    came = done[origins + 1 + horizon] - done[origins + 1]
+    told = at[origins] * (could[origins + 1 + horizon] - could[origins + 1])
+    return came, told
+
+
+def to_come(counts: np.ndarray, weights: np.ndarray, whole: ToCome | None = None) -> ToCome:
+    """What is still to come after the last day counted, until the last day that has a weight.
+
+    Parameters
+    ----------
+    counts
+        Entries by day, up to the last day known.
+    weights
+        What each day can bring relative to a mean working day, up to the end of the period.
+    whole
+        The same of all records that these are a part of: it lends its half-life.
+    """
+    horizon = len(weights) - len(counts)
+    if horizon <= 0:
+        return ToCome(0.0, 0.0, 0.0, HALF_LIVES[MIDDLE])
+    chosen = whole.half_life if whole else HALF_LIVES[MIDDLE]
+    windows = max(len(counts) - WARM_UP - horizon, 0) / horizon
+    if whole is None and windows >= 1:
+        errors = [past_errors(counts, weights, horizon, each) for each in HALF_LIVES]
+        chosen = HALF_LIVES[int(np.argmin([((came - told) ** 2).mean() for came, told in errors]))]
+    at, rests_on = level(counts, weights[: len(counts)], chosen)
+    mean = float(at[-1] * weights[len(counts) :].sum())
+    luck = _dispersion(counts, weights[: len(counts)] * float(at[-1]))
+    usual = USUAL_CV**2 + luck / float(rests_on[-1]) + (luck - 1) / max(mean, 1.0)
+    learnt = 0.0
+    if windows > 0:
+        came, told = past_errors(counts, weights, horizon, chosen)
+        learnt = max(float(((came - told) ** 2 - told).sum() / max((told**2).sum(), LEAST_SPREAD)), 0.0)
+    spread = (windows * learnt + PRIOR_WINDOWS * usual) / (windows + PRIOR_WINDOWS)
+    return ToCome(mean, spread, windows, chosen)
+
+
+def _dispersion(counts: np.ndarray, told: np.ndarray) -> float:
+    """How many times the variance of pure luck the last days have around their level; at least 1. [ratio]"""
+    recent = slice(-min(RECENT_DAYS, len(counts)), None)
+    at_work = told[recent] > 0
+    if at_work.sum() < LEAST_DAYS:
+        return 1.0
+    return max(float(((counts[recent] - told[recent])[at_work] ** 2 / told[recent][at_work]).mean()), 1.0)
+
+
+def at_most(count: np.ndarray, mean: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """Chance that a negative binomial count of a mean and a spread is at most `count`. [0-1]"""
+    from scipy.stats import nbinom
+
+    mean, spread = np.maximum(mean, LEAST_SPREAD), np.maximum(spread, LEAST_SPREAD)
+    return np.where(count < 0, 0.0, nbinom.cdf(np.floor(count), 1 / spread, 1 / (1 + spread * mean)))
+
+
+def quantile(share: float, mean: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """The count below which a negative binomial count lies with chance `share`; 0 where nothing can come. [records]"""
+    from scipy.stats import nbinom
+
+    safe, spread = np.maximum(mean, LEAST_SPREAD), np.maximum(spread, LEAST_SPREAD)
+    return np.where(mean > 0, nbinom.ppf(share, 1 / spread, 1 / (1 + spread * safe)), 0.0)
+
+
+# --- the lines -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Followed:
+    """A running year day by day, as the lines count it: cell x stage x day, the last cell being what no cell has."""
+
+    as_of: date
+    days: Days
+    """From the first day looked back on to the end of the year."""
+    cells: tuple[tuple[str, str], ...]
+    stages: tuple[str, ...]
+    targets: np.ndarray
+    """[records]"""
+    worth: np.ndarray
+    """Cell x stage: what an entry is worth. [plan currency]"""
+    counts: np.ndarray
+    """What came, up to the last day known. [records]"""
+    late: np.ndarray
+    """What is still expected to be recorded of each of those days. [records]"""
+    shapes: dict[str, Shape]
+    """By stage."""
+    begin: date
+    """The day from which the plan counts: what entered before it is history."""
+
+    def weights(self, workdays: Workdays, stage: str) -> np.ndarray:
+        """What each day can bring, a mean working day being 1; of the people who work on some days."""
+        return _weights(self.days.first, self.days.last, workdays, self.shapes[stage])
+
+
+@lru_cache(maxsize=256)
+def _weights(first: date, last: date, workdays: Workdays, shape: Shape) -> np.ndarray:
+    parts = []
+    for month in pd.period_range(first, last, freq="M"):
+        start, end = month.start_time.date(), month.end_time.date()
+        share = spread_over(start, end, workdays, shape) * workdays.count(start, end)
+        parts.append(share[max((first - start).days, 0) : len(share) - max((end - last).days, 0)])
+    weights = np.concatenate(parts)
+    weights.flags.writeable = False
+    return weights
+
+
+@dataclass(frozen=True)
+class Group:
+    """Cells that are looked at together."""
+
+    of: str
+    """`whole`, `segment`, `source`, `team` or `cell`."""
+    segment: str
+    source: str
+    team: str
+    rows: tuple[int, ...]
+    workdays: Workdays
+
+
+@dataclass(frozen=True)
+class Period:
+    """A month, quarter or year that is followed."""
+
+    kind: str
+    """`month`, `quarter` or `year`."""
+    name: str
+    first: date
+    last: date
+
+
+def pace_lines(
+    followed: Followed, groups: list[Group], periods: list[Period], late_spread: dict[str, float]
+) -> pd.DataFrame:
+    """Table pace: of each group, stage and period, where it stands on the last day known, and where it comes out.
+
+    `late_spread` is, by stage, the variance beyond luck of what is still to be recorded, over its squared mean.
+    """
+    rows, ahead = [], []
+    for period in periods:
+        for number, stage in enumerate(followed.stages):
+            whole: ToCome | None = None
+            for group in groups:
+                line = _Line(followed, group, period, number)
+                found = line.to_come(whole)
+                whole = whole or found
+                rows.append(line.row(found))
+                late = line.late()
+                variance = found.mean + found.spread * found.mean**2 + late + late_spread.get(stage, 0.0) * late**2
+                ahead.append((line.target, line.actual, found.mean + late, variance))
+    if not rows:
+        return empty("pace")
+    target, actual, mean, variance = np.array(ahead).T
+    spread = np.maximum(variance - mean, 0) / np.maximum(mean, LEAST_SPREAD) ** 2
+    short = np.ceil(target - 1e-9 * np.maximum(target, 1)) - actual
+    low, high = (actual + quantile(share, mean, spread) for share in (0.1, 0.9))
+    frame = pd.DataFrame(rows).assign(
+        projected=actual + mean,
+        projected_low=low,
+        projected_high=high,
+        chance_of_missing=np.where(target > 0, at_most(short - 1, mean, spread), np.nan),
+    )
+    frame["line_misleads"] = (frame["straight_line"] < low) | (frame["straight_line"] > high)
+    return conform(frame, "pace")
+
+
+class _Line:
+    """One group at one stage in one period."""
+
+    def __init__(self, followed: Followed, group: Group, period: Period, stage: int) -> None:
+        self.followed, self.group, self.period = followed, group, period
+        self.stage, self.is_won = followed.stages[stage], stage == len(followed.stages) - 1
+        rows, days = list(group.rows), followed.days
+        begin = period.first if self.is_won else max(period.first, followed.begin)
+        self.begin = min(begin, period.last)
+        self.now = days.place(min(followed.as_of, period.last))
+        self.inside = slice(days.place(self.begin), days.place(period.last) + 1)
+        self.so_far = slice(self.inside.start, self.now + 1)
+        self.counts = followed.counts[rows, stage].sum(axis=0)
+        self.missing = followed.late[rows, stage].sum(axis=0)
+        planned = [row for row in rows if row < len(followed.cells)]
+        self.targets = followed.targets[planned, stage].sum(axis=0)
+        self.target = float(self.targets[self.inside].sum())
+        self.actual = float(self.counts[self.so_far].sum())
+        self.by_cell = [
+            (followed.worth[row, stage], followed.targets[row, stage], followed.counts[row, stage]) for row in planned
+        ]
+        self.worked = group.workdays.are_worked(days.first, period.last)
+
+    def late(self) -> float:
+        """What is still to be recorded of the days that are over. [records]"""
+        return float(self.missing[self.so_far].sum())
+
+    def to_come(self, whole: ToCome | None) -> ToCome:
+        """What is still to come of the period."""
+        known = (self.counts + self.missing)[: self.now + 1]
+        return to_come(known, self.followed.weights(self.group.workdays, self.stage)[: self.inside.stop], whole)
+
+    def row(self, found: ToCome) -> dict[str, object]:
+        """The columns that need no distribution."""
+        group, target_to_date = self.group, float(self.targets[self.so_far].sum())
+        left = int(self.worked[self.now + 1 : self.inside.stop].sum())
+        gap = self.actual - target_to_date
+        value = sum(
+            worth * float(came[self.so_far].sum() - asked[self.so_far].sum()) for worth, asked, came in self.by_cell
+        )
+        days_of_period = (self.period.last - self.begin).days + 1
+        gone = self.so_far.stop - self.so_far.start
+        done = int(self.worked[self.so_far].sum())
+        return {
+            "of": group.of,
+            "segment": group.segment,
+            "source": group.source,
+            "team": group.team,
+            "stage": self.stage,
+            "period": self.period.name,
+            "period_kind": self.period.kind,
+            "target": self.target,
+            "target_to_date": target_to_date,
+            "actual": self.actual,
+            "gap": gap,
+            "gap_value": value,
+            "days_behind": self._days_behind(done),
+            "working_days_done": done,
+            "working_days_left": left,
+            "needed_per_working_day": max(self.target - self.actual, 0.0) / left if left else np.nan,
+            "recent_per_working_day": found.mean / left if left else np.nan,
+            "unreachable_on": self._unreachable(found) if self.period.kind == "month" else pd.NaT,
+            "straight_line": self.actual * days_of_period / gone if gone > 0 else np.nan,
+            "late": self.late(),
+        }
+
+    def _days_behind(self, done: int) -> float:
+        """Working days since the target stood where the actual stands; negative where it is ahead. [days]"""
+        if self.target <= 0:
+            return np.nan
+        worked = np.flatnonzero(self.worked[self.inside])
+        reached = np.append(0.0, np.cumsum(self.targets[self.inside])[worked])
+        count = len(worked)
+        if not count:
+            return np.nan
+        reached[-1] = self.target
+        if self.actual > self.target:
+            return done - count - (self.actual - self.target) * count / self.target
+        if self.actual == reached[done]:
+            return 0.0
+        return float(done - np.interp(self.actual, reached, np.arange(count + 1)))
+
+    def _unreachable(self, found: ToCome) -> object:
+        """The first evening after which even the best pace ever held misses the target, days ahead at the recent pace."""
+        worked = np.flatnonzero(self.worked[self.inside]) + self.inside.start
+        count, done = len(worked), int(self.worked[self.so_far].sum())
+        past = self._by_working_day()
+        if not count or len(past) < count or self.target <= 0:
+            return pd.NaT
+        sums = np.append(0.0, np.cumsum(past))
+        best = [float((sums[days:] - sums[: len(sums) - days]).max()) for days in range(count + 1)]
+        came = np.cumsum(self.counts[self.inside.start : self.now + 1])
+        left = count - done
+        for number, day in enumerate(worked.tolist()):
+            if number < done:
+                reached = float(came[min(day - self.inside.start, len(came) - 1)])
+            else:
+                reached = self.actual + found.mean * (number + 1 - done) / left
+            if reached + best[count - number - 1] < self.target - 1e-9:
+                return pd.Timestamp(self.followed.days.at(day))
+        return pd.NaT
+
+    def _by_working_day(self) -> np.ndarray:
+        """Entries of each working day up to the last day known, with those of the free days before it."""
+        worked = self.worked[: self.now + 1]
+        number = np.cumsum(worked) - worked
+        began = int(np.argmax(self.counts[: self.now + 1] > 0))
+        sums = np.bincount(number[began:], self.counts[began : self.now + 1])
+        return sums[int(number[began]) :]

@@ -1,0 +1,438 @@
+"""The running year followed day by day: a view of its board book, and what it adds to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from revplan.crm.records import History
+from revplan.funnel.funnel import Cell
+from revplan.funnel.pipeline import open_yield
+from revplan.funnel.tables import cell_values_table
+from revplan.ground.calendar import MONTHS_PER_QUARTER, MONTHS_PER_YEAR, month_of, quarter_id
+from revplan.ground.formats import counted, listed, plural, show
+from revplan.ground.tables import conform, empty
+from revplan.ground.workdays import Workdays
+from revplan.plan.model import Plan
+from revplan.plan.parts import Place
+from revplan.plan.stages import titles_of
+from revplan.snapshot.state import Snapshots
+from revplan.tracking import landing as standing
+from revplan.tracking import notes as said
+from revplan.tracking.book import BoardBook, YearFiles, book_on, read_year
+from revplan.tracking.held import day_written, in_plan_names, last_day_known, records_on
+from revplan.tracking.pace import (
+    LOOKED_BACK,
+    Days,
+    Followed,
+    Group,
+    Period,
+    Shape,
+    by_stretch,
+    entries_by_day,
+    learnt_shape,
+    pace_lines,
+    spread_over,
+)
+from revplan.tracking.periods import Span, whole_year
+
+ALL = "all"
+WHOLE, SEGMENT, SOURCE, TEAM, CELL = "whole", "segment", "source", "team", "cell"
+MONTH, QUARTER, YEAR = "month", "quarter", "year"
+LARGEST = 60  # open records of which the chance is worked out one by one
+DECIDING = 10  # of them that are listed
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PaceBook:
+    """A plan's running month, quarter and year as known on a day; each table is made when it is first asked for."""
+
+    board: BoardBook
+    """The year as a board looks at it: plan, variance, landing."""
+    history: History | None
+    """The records as known on the day; None where the plan names none."""
+
+    def __repr__(self) -> str:
+        return f"<PaceBook {self.plan.name}: as of {self.as_of}>"
+
+    @property
+    def plan(self) -> Plan:
+        """The plan that is followed: what was signed, or is to be."""
+        return self.board.plan
+
+    @property
+    def live(self) -> Plan:
+        """The plan as its file says now: its calendar, and what it says of the pace."""
+        return self.board.files.live
+
+    @property
+    def as_of(self) -> date:
+        """The last day known."""
+        return self.board.as_of
+
+    @property
+    def stage(self) -> str:
+        """The stage of the commit; the next one that the records know where they lack it."""
+        return self.board.stage
+
+    @cached_property
+    def month(self) -> Period:
+        """The month the last day known lies in."""
+        month = month_of(self.as_of)
+        return Period(MONTH, str(month), month.start_time.date(), month.end_time.date())
+
+    @cached_property
+    def periods(self) -> list[Period]:
+        """Month, quarter and year of the last day known, as far as the plan has targets for them."""
+        first = self.plan.first_month
+        gone = (month_of(self.as_of) - first).n
+        if self.as_of < self.plan.plan_date or gone >= MONTHS_PER_YEAR:
+            return []
+        index = gone // MONTHS_PER_QUARTER
+        begin = first + MONTHS_PER_QUARTER * index
+        end = begin + MONTHS_PER_QUARTER - 1
+        found = [self.month, Period(QUARTER, quarter_id(index, first), begin.start_time.date(), end.end_time.date())]
+        if gone >= 0:
+            last = first + MONTHS_PER_YEAR - 1
+            found.append(Period(YEAR, str(first.year), first.start_time.date(), last.end_time.date()))
+        return found
+
+    @cached_property
+    def groups(self) -> list[Group]:
+        """What is looked at: all together first, then by segment, source, team and cell, each where there are several."""
+        cells = self.cells
+        keys = [(segment, source, self.live.team_of(segment, source)) for segment, source in cells]
+        every = tuple(range(len(cells) + 1))  # what belongs to no cell of the plan counts in the whole
+        found = [Group(WHOLE, ALL, ALL, ALL, every, self._workdays(every[:-1]))]
+        for place, kind in enumerate((SEGMENT, SOURCE, TEAM)):
+            names = list(dict.fromkeys(key[place] for key in keys))
+            for name in names if len(names) > 1 else ():
+                rows = tuple(row for row, key in enumerate(keys) if key[place] == name)
+                segment, source, team = (name if at == place else ALL for at in range(3))
+                found.append(Group(kind, segment, source, team, rows, self._workdays(rows)))
+        for row, (segment, source, team) in enumerate(keys):
+            found.append(Group(CELL, segment, source, team, (row,), self._workdays((row,))))
+        return found
+
+    def _workdays(self, rows: tuple[int, ...]) -> Workdays:
+        """The working days of some cells: their own where they share them, or else the company's."""
+        of = {self.live.workdays_of(*self.cells[row]) for row in rows}
+        return of.pop() if len(of) == 1 else self.live.calendar.workdays
+
+    @cached_property
+    def cells(self) -> tuple[tuple[str, str], ...]:
+        """Segment and source of what the plan has targets for."""
+        return tuple((cell.segment, cell.source) for cell in self.board.year.cells)
+
+    @cached_property
+    def recorded(self) -> tuple[str, ...]:
+        """The plan's stages that the records know."""
+        known = self.history.stages if self.history else ()
+        return tuple(stage for stage in self.plan.stage_ids if stage in known)
+
+    @cached_property
+    def followed(self) -> Followed | None:
+        """Targets and entries day by day; None without records, or where the plan asks for nothing on the day."""
+        if self.history is None or not self.periods:
+            return None
+        end = max(period.last for period in self.periods)
+        first = min(self.as_of - timedelta(days=LOOKED_BACK), *(period.first for period in self.periods))
+        began = self.history.stage_history["entered_on"].min().date()
+        days = Days(min(max(first, began), *(period.first for period in self.periods)), end)
+        known = Days(days.first, self.as_of)
+        counts = entries_by_day(self.history.stage_history, self.cells, self.recorded, known)
+        shapes = {
+            stage: self._shape(counts[:, number].sum(axis=0), known) for number, stage in enumerate(self.recorded)
+        }
+        return Followed(
+            as_of=self.as_of,
+            days=days,
+            cells=self.cells,
+            stages=self.recorded,
+            targets=self._targets(days, shapes),
+            worth=self._worth,
+            counts=counts,
+            late=np.zeros_like(counts),
+            shapes=shapes,
+            begin=self.plan.plan_date,
+        )
+
+    def _shape(self, counts: np.ndarray, known: Days) -> Shape:
+        given = self.live.pace.within_month
+        if given is not None:
+            return Shape(given, "as the plan gives it")
+        before = self.month.first - timedelta(days=1)
+        return learnt_shape(by_stretch(counts, known, self.live.calendar.workdays, before))[0]
+
+    @cached_property
+    def _worth(self) -> np.ndarray:
+        values = cell_values_table(self.board.year).set_index(["segment", "source", "stage"])["value_per_entry"]
+        return np.array([[float(values.get((*cell, stage), 0.0)) for stage in self.recorded] for cell in self.cells])
+
+    def _targets(self, days: Days, shapes: dict[str, Shape]) -> np.ndarray:
+        """Entries planned by cell, stage and day: those of each month spread over its working days."""
+        keys = ["segment", "source", "stage", "month"]
+        flow = self.board.sides.promised.groupby(keys, sort=False)["entries"].sum()
+        targets = np.zeros((len(self.cells), len(self.recorded), len(days)))
+        place = {cell: row for row, cell in enumerate(self.cells)}
+        for (segment, source, stage, month), entries in flow[flow > 0].items():
+            first, last = month.start_time.date(), month.end_time.date()
+            if stage not in shapes or last < days.first or first > days.last:
+                continue
+            begin = None if stage == self.plan.stage_ids[-1] else self.plan.plan_date
+            share = spread_over(first, last, self.live.workdays_of(segment, source), shapes[stage], begin)
+            row, number, at = place[segment, source], self.recorded.index(stage), days.place(first)
+            part = share[max(-at, 0) : len(days) - at]
+            targets[row, number, max(at, 0) : max(at, 0) + len(part)] += entries * part
+        return targets
+
+    @cached_property
+    def lines(self) -> pd.DataFrame:
+        """Table pace."""
+        return empty("pace") if self.followed is None else pace_lines(self.followed, self.groups, self.periods, {})
+
+    def line(self, kind: str = MONTH, stage: str = "") -> pd.Series | None:
+        """The row of all records at a stage, the commit's if none is named; None where there is none."""
+        rows = self.lines
+        rows = rows[(rows["of"] == WHOLE) & (rows["period_kind"] == kind) & (rows["stage"] == (stage or self.stage))]
+        return None if rows.empty else rows.iloc[0]
+
+    @cached_property
+    def days(self) -> pd.DataFrame:
+        """Table pace_days: the month day by day, all records at the stage of the commit."""
+        followed, line = self.followed, self.line()
+        if followed is None or line is None:
+            return empty("pace_days")
+        group, stage = self.groups[0], self.recorded.index(self.stage)
+        inside = slice(followed.days.place(self.month.first), followed.days.place(self.month.last) + 1)
+        known = followed.days.place(self.as_of) - inside.start + 1
+        days = pd.date_range(self.month.first, self.month.last)
+        came = followed.counts[:, stage, inside].sum(axis=0)
+        came[: max((followed.begin - self.month.first).days, 0)] = 0.0
+        reached = np.append(np.cumsum(came), np.full(len(days) - known, np.nan))
+        weights = followed.weights(group.workdays, self.stage)[inside][known - 1 :].copy()
+        weights[0] = 0.0
+        share = np.cumsum(weights) / max(weights.sum(), 1e-12)
+        ahead = np.full((3, len(days)), np.nan)
+        ahead[:, known - 1 :] = line["actual"] + (line["projected"] - line["actual"]) * share
+        for row, name in ((1, "projected_low"), (2, "projected_high")):
+            ahead[row, known - 1 :] += (line[name] - line["projected"]) * np.sqrt(share)  # spread grows as luck does
+        frame = pd.DataFrame(
+            {
+                "day": days.as_unit("us"),
+                "worked": group.workdays.are_worked(self.month.first, self.month.last),
+                "target": np.cumsum(followed.targets[:, stage, inside].sum(axis=0)),
+                "actual": reached,
+                "forecast": ahead[0],
+                "forecast_low": ahead[1],
+                "forecast_high": ahead[2],
+            }
+        )
+        return conform(frame, "pace_days")
+
+    # --- what is said beside ---------------------------------------------------------------------
+
+    @cached_property
+    def state(self) -> str:
+        """Why there is nothing to follow, in one sentence; empty where there is."""
+        begin, day = self.plan.plan_date, show(self.as_of, "date")
+        end = (self.plan.first_month + MONTHS_PER_YEAR - 1).end_time.date()
+        if self.board.files.snapshots is None:
+            return "The plan names no records, so what came is not known; name them with history: {leads: crm.yaml}."
+        if self.as_of < begin:
+            return f"The plan counts from {show(begin, 'date')} on; by {day} nothing of it can have come yet."
+        if self.as_of > end:
+            return f"The year ended on {show(end, 'date')}; what it came to stands in the board report."
+        line = self.line()
+        if line is None or not line["target"] > 0:
+            return f"The plan asks for no {titles_of(self.plan.stages)[self.stage]} in {show(month_of(self.as_of), 'month')}, so there is no line to follow."
+        return ""
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know beside the tables, one sentence each; what is doubtful first."""
+        board = self.board
+        if self.followed is None:
+            return (*board.doubts, *((self.state,) if self.state else ()))
+        parts = (
+            board.doubts,
+            said.silent_records(self.history, self.as_of),
+            self._late_notes(),
+            self._line_notes(),
+            said.unplanned(board.sides),
+            said.other_stage(board.sides),
+            self._basis_notes(),
+            board.read,
+        )
+        return tuple(dict.fromkeys(note for part in parts for note in part))
+
+    def _late_notes(self) -> Iterator[str]:
+        yield "How many records of the last days are still to come in is not known, since no nightly run has kept count: what came may be too low."
+
+    def _line_notes(self) -> Iterator[str]:
+        """Where the straight line over calendar days would tell another end than the forecast."""
+        title = plural(titles_of(self.plan.stages)[self.stage])
+        for kind in (MONTH, QUARTER):
+            line = self.line(kind)
+            if line is not None and line["line_misleads"]:
+                ends = [
+                    show(line[name], "count")
+                    for name in ("straight_line", "projected", "projected_low", "projected_high")
+                ]
+                yield (
+                    f"{self.label(line['period'])}: a straight line over calendar days ends at {ends[0]} {title}, the forecast at {ends[1]} "
+                    f"({ends[2]} to {ends[3]}): it does not know which days are worked, nor the pace before."
+                )
+
+    def _basis_notes(self) -> Iterator[str]:
+        """What working days, shape and forecast rest on."""
+        shape = self.followed.shapes[self.stage] if self.followed else Shape()
+        teams = f"; {listed(list(self.live.calendar.teams))} by their own" if self.live.calendar.teams else ""
+        yield f"Working days {place_words(self.live.calendar)}{teams}; first and last day included. The plan of a month is spread {shape.basis}."
+        yield (
+            "Forecast: what came, and the recent pace for the working days left; P10 to P90 by how far such forecasts strayed in the past. "
+            "Best pace: the most that as many working days in a row ever brought, of the last three years."
+        )
+
+    def label(self, period: str) -> str:
+        """What a reader calls a period of the lines."""
+        return (
+            show(pd.Period(period, "M"), "month")
+            if len(period) == 7 and "Q" not in period
+            else self.plan.period_label(period)
+        )
+
+    # --- landing, zombies, the deals that decide -------------------------------------------------
+
+    @cached_property
+    def landing(self) -> pd.DataFrame:
+        """Table landing: of the month, the quarter and the year; of the year as planned before it begins."""
+        board = self.board
+        whole = whole_year(self.plan.first_month, self.as_of)
+        if board.now is None or board.history is None or not whole.has_begun:
+            return board.landing
+        month = Span(self.month.name, month_of(self.as_of), 1, self.as_of)
+        spans = [month, *board.spans[:1], whole] if self.periods else [*board.spans[:1], whole]
+        pace = standing.recent_pace(board.history, board.now, board.segment)
+        return standing.landing(board.now, board.simulation, spans, pace)
+
+    @cached_property
+    def zombies(self) -> tuple[float, float]:
+        """Open records older than any conversion, which count for nothing, and what they are worth. [records, plan currency]"""
+        found = [each for groups in (self.board.now.open_yields if self.board.now else ()) for _, each in groups]
+        return sum(each.dead_items for each in found), sum(each.dead_value for each in found)
+
+    @cached_property
+    def deciding(self) -> pd.DataFrame:
+        """Table deciding: the open records whose fate moves the year most, of the largest at the opportunity stages."""
+        now, history = self.board.now, self.board.history
+        if now is None or history is None or now.first >= MONTHS_PER_YEAR:
+            return empty("deciding")
+        stages = self.plan.stage_ids[self.plan.stage_ids.index(standing.opportunity_stage(self.plan)) : -1]
+        last = history.stage_history.drop_duplicates("record", keep="last")
+        last = last.merge(history.records[["record", "amount", "lost_on"]], on="record")
+        last = last[last["stage"].isin(stages) & last["lost_on"].isna() & (last["amount"] > 0)]
+        cells = {(cell.segment, cell.source): (row, cell) for row, cell in enumerate(now.cells)}
+        rows = []
+        for item in last.nlargest(LARGEST, "amount").itertuples():
+            found = cells.get((str(item.segment), str(item.source)))
+            if found is None or item.stage not in found[1].stages:
+                continue
+            chance = self._chance(found[1], now.open_yields[found[0]], item)
+            expected, swing = standing.weighted(np.array([item.amount]), np.array([chance]))
+            rows.append(
+                (
+                    str(item.record),
+                    item.segment,
+                    item.source,
+                    item.stage,
+                    item.amount,
+                    chance,
+                    expected,
+                    swing,
+                )
+            )
+        names = ["record", "segment", "source", "stage", "amount", "chance", "expected", "swing"]
+        frame = pd.DataFrame(rows, columns=names).sort_values("swing", ascending=False, kind="stable")
+        return conform(frame.head(DECIDING), "deciding") if rows else empty("deciding")
+
+    def _chance(self, cell: Cell, groups: standing.Opened, item: object) -> float:
+        """Chance that one open record is won within the year. [0-1]"""
+        stage = cell.stages.index(item.stage)  # type: ignore[attr-defined]
+        group = next((each for each, _ in groups if each.stage == stage), None)
+        now = self.board.now
+        if group is None or now is None:
+            return 0.0
+        age = float((self.as_of - item.entered_on.date()).days)  # type: ignore[attr-defined]
+        clock = now.known.clock
+        if clock is not None and stage == cell.won - 1:
+            today = int(np.datetime64(self.as_of, "D").astype(np.int64))
+            age = float(clock.by_evening(np.array(today)) - clock.of(np.array([today - int(age)]))[0])
+        alone = replace(group, ages=np.array([age]), items=np.ones(1), values=np.zeros(1), unpriced=np.zeros(1))
+        wins = open_yield(cell, alone, now.plan.plan_date, now.plan.first_month, clock).wins
+        return float(min(max(wins[:MONTHS_PER_YEAR].sum(), 0.0), 1.0))
+
+
+def place_words(place: Place) -> str:
+    """Which days a place does not work, in words."""
+    where = (
+        f"of {place.country}{f', {place.region}' if place.region else ''}"
+        if place.country
+        else "without public holidays (calendar names no country)"
+    )
+    closed = f", less {counted(len(place.workdays.closures), 'day')} of closure" if place.closures else ""
+    return f"{where}{closed}"
+
+
+def open_pace(
+    plan_path: str | Path,
+    as_of: date | str | None = None,
+    against: str | Path = "",
+    segment: str = "",
+    crm: str | Path = "",
+) -> PaceBook:
+    """The year of the plan at `plan_path` followed day by day.
+
+    Parameters
+    ----------
+    plan_path
+        The plan file; the files it names are looked for in its folder.
+    as_of
+        The last day known, such as 2027-03-12; that of the records if left out.
+    against
+        What is followed, if not the plan itself: a folder that `revplan sign` wrote, or a plan file.
+    segment
+        The one segment to look at; all if empty.
+    crm
+        The CRM file of the records, if not the one that the plan names.
+
+    Raises
+    ------
+    PlanError
+        If the plan, what it is held against, or the segment is at fault.
+    DataError
+        If the records or actuals it names are.
+    """
+    return pace_of(read_year(plan_path, against, crm), day_written(as_of), segment)
+
+
+def pace_of(files: YearFiles, as_of: date | None, segment: str) -> PaceBook:
+    """The year of some files as known at the end of `as_of`."""
+    actual = None if files.actuals is None else files.actuals.table
+    day = as_of or last_day_known(files.live, files.snapshots, actual, "")
+    board = book_on(files, "", day, segment)
+    return PaceBook(board, board.history or _history(files.live, board.plan, files.snapshots, day, segment))
+
+
+def _history(live: Plan, promised: Plan, snapshots: Snapshots | None, day: date, segment: str) -> History | None:
+    """The records of a day before the year, on which the plan already counts."""
+    if snapshots is None or day < promised.plan_date:
+        return None
+    records = records_on(live, snapshots, day)
+    return None if records is None else in_plan_names(records.history, promised)

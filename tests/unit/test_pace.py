@@ -1,0 +1,483 @@
+"""The yellow line by hand: working days, targets, what is still to come, and what a day is called."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from pydantic import ValidationError
+
+from revplan.cli.commands import main
+from revplan.exhibits import pace as exhibits
+from revplan.ground.errors import PlanError
+from revplan.ground.workdays import Workdays, unknown_place
+from revplan.plan.file import read_plan
+from revplan.plan.parts import Place
+from revplan.tracking.pace import (
+    Days,
+    Followed,
+    Group,
+    Period,
+    Shape,
+    at_most,
+    by_stretch,
+    entries_by_day,
+    learnt_shape,
+    pace_lines,
+    quantile,
+    spread_over,
+    to_come,
+)
+from revplan.tracking.pacebook import PaceBook, open_pace
+
+# --- working days --------------------------------------------------------------------------------
+
+US = Workdays(country="US")
+
+
+def test_working_days_of_a_quarter_with_its_end_and_without() -> None:
+    # 22 + 23 + 20 weekdays, less Memorial Day (27 May) and Juneteenth (19 June); 1 July is a Monday.
+    assert US.count(date(2024, 4, 1), date(2024, 6, 30)) == 63
+    assert US.count(date(2024, 4, 1), date(2024, 7, 1)) == 64
+    assert US.count(date(2024, 4, 2), date(2024, 4, 1)) == 0
+
+
+def test_leap_days_are_worked_where_they_are_weekdays() -> None:
+    assert Workdays().count(date(2024, 2, 29), date(2024, 2, 29)) == 1  # a Thursday
+    assert Workdays().count(date(2028, 2, 1), date(2028, 2, 29)) == 21
+    assert Workdays().count(date(2027, 2, 1), date(2027, 2, 28)) == 20
+
+
+@pytest.mark.parametrize("month", range(1, 13))
+def test_a_year_has_its_working_days_in_whichever_month_it_begins(month: int) -> None:
+    first = date(2027, month, 1)
+    last = date(2028, month, 1) - timedelta(days=1)
+    by_month = [
+        US.count(each.start_time.date(), each.end_time.date()) for each in pd.period_range(first, periods=12, freq="M")
+    ]
+    assert sum(by_month) == US.count(first, last)
+
+
+def test_regions_closures_and_weekends() -> None:
+    assert Workdays(country="DE", region="BY").count(date(2027, 1, 6), date(2027, 1, 6)) == 0  # Epiphany
+    assert Workdays(country="DE", region="HH").count(date(2027, 1, 6), date(2027, 1, 6)) == 1
+    friday = Workdays(weekend=(4, 5))
+    assert friday.are_worked(date(2027, 1, 1), date(2027, 1, 3)).tolist() == [False, False, True]
+    closed = Place.model_validate({"closures": ["2027-12-24", {"from": "2027-12-27", "to": "2027-12-31"}]}).workdays
+    assert closed.count(date(2027, 12, 20), date(2027, 12, 31)) == 4
+
+
+def test_places_that_are_not_known_are_refused_with_what_is_meant() -> None:
+    assert "did you mean US?" in unknown_place("us", "")
+    assert "did you mean CA?" in unknown_place("US", "ca")
+    assert "name the country too" in unknown_place("", "CA")
+    assert unknown_place("US", "CA") == unknown_place("", "") == ""
+    with pytest.raises(ValidationError, match="leaves no day of the week"):
+        Place.model_validate({"weekend": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]})
+    with pytest.raises(ValidationError, match="before it begins"):
+        Place.model_validate({"closures": [{"from": "2027-12-27", "to": "2027-12-24"}]})
+
+
+# --- the line, by hand ---------------------------------------------------------------------------
+
+FEBRUARY = Days(date(2027, 2, 1), date(2027, 2, 28))  # 20 weekdays: four weeks from Monday to Sunday
+
+
+def followed(counts: list[float], target: float = 1000.0, shape: Shape | None = None, late: float = 0.0) -> Followed:
+    """A month of 20 working days, one segment and source: so many entries on each of the days known."""
+    known = np.array(counts)
+    shape = shape or Shape()
+    asked = target * spread_over(FEBRUARY.first, FEBRUARY.last, Workdays(), shape)
+    missing = np.zeros((2, 1, len(known)))
+    missing[0, 0, -1] = late
+    return Followed(
+        as_of=FEBRUARY.at(len(known) - 1),
+        days=FEBRUARY,
+        cells=(("all", "web"),),
+        stages=("lead",),
+        targets=asked[None, None],
+        worth=np.array([[16.0]]),
+        counts=np.stack([known[None], np.zeros((1, len(known)))]),
+        late=missing,
+        shapes={"lead": shape},
+        begin=FEBRUARY.first,
+    )
+
+
+def line(given: Followed, workdays: Workdays | None = None) -> pd.Series:
+    """The month's line of all of it."""
+    group = Group("whole", "all", "all", "all", (0, 1), workdays or Workdays())
+    return pace_lines(given, [group], [Period("month", "2027-02", FEBRUARY.first, FEBRUARY.last)], {}).iloc[0]
+
+
+def test_a_thousand_leads_due_and_fifty_after_the_first_week() -> None:
+    row = line(followed([10, 10, 10, 10, 10, 0, 0]))  # as known on Sunday: 5 of 20 working days are over
+    assert row["target_to_date"] == pytest.approx(250)
+    assert row["actual"] == 50
+    assert row["gap"] == pytest.approx(-200)
+    assert row["gap_value"] == pytest.approx(-3200)  # at 16 a lead
+    assert row["days_behind"] == pytest.approx(4)  # 50 were due by the first evening
+    assert (row["working_days_done"], row["working_days_left"]) == (5, 15)
+    assert row["needed_per_working_day"] == pytest.approx(950 / 15)
+    assert row["recent_per_working_day"] == pytest.approx(10, rel=0.05)
+    assert row["projected"] == pytest.approx(200, rel=0.05)
+    assert row["projected_low"] < row["projected"] < row["projected_high"] < 1000
+    assert row["chance_of_missing"] > 0.999
+    assert row["straight_line"] == pytest.approx(50 * 28 / 7)
+    assert pd.isna(row["unreachable_on"])  # a first week tells no best pace
+
+
+def test_ahead_on_the_line_and_met() -> None:
+    assert line(followed([60.0]))["days_behind"] == pytest.approx(-0.2)
+    assert line(followed([50.0]))["days_behind"] == 0
+    met = line(followed([1100.0]))
+    assert met["days_behind"] == pytest.approx(1 - 20 - 2)
+    assert (met["needed_per_working_day"], met["chance_of_missing"]) == (0, 0)
+
+
+def test_without_a_working_day_left_nothing_more_comes() -> None:
+    row = line(followed([40.0] * 28))
+    assert row["working_days_left"] == 0
+    assert pd.isna(row["needed_per_working_day"])
+    assert (row["projected"], row["projected_low"], row["projected_high"]) == (1120, 1120, 1120)
+    assert row["chance_of_missing"] == 0
+    assert line(followed([35.0] * 28))["chance_of_missing"] == 1
+
+
+def test_what_is_still_to_be_recorded_counts_in_the_forecast() -> None:
+    more = line(followed([10, 10, 10, 10, 10], late=30.0))
+    less = line(followed([10, 10, 10, 10, 10]))
+    assert more["actual"] == less["actual"] == 50
+    assert more["late"] == 30
+    assert more["projected"] > less["projected"] + 30  # and it lifts the pace
+
+
+def test_a_shape_moves_the_line() -> None:
+    back_loaded = Shape((0.1, 0.1, 0.1, 0.2, 0.5))
+    row = line(followed([20, 20, 20, 20, 20], shape=back_loaded))
+    assert row["target_to_date"] == pytest.approx(1000 * (0.1 + 0.1 * 0.25))
+    assert row["days_behind"] == pytest.approx(5 - (4 + 0.0))
+    # What takes 12.5 % of a month brought 100: the rest brings 700.
+    assert row["straight_line"] == pytest.approx(100 * 28 / 5)
+    assert row["projected"] == pytest.approx(800, rel=0.05)
+
+
+def test_the_best_pace_ever_held_says_when_a_month_is_lost() -> None:
+    days = Days(date(2027, 3, 1), date(2027, 4, 30))  # 23 and 22 weekdays
+    worked = Workdays().are_worked(days.first, days.last)
+    counts = np.where(worked[: days.place(date(2027, 4, 9)) + 1], 10.0, 0.0)
+    counts[days.place(date(2027, 3, 29)) :] = 0.0  # silent since 29 March; 20 days of 10 before
+    target = 150.0
+    april = Period("month", "2027-04", date(2027, 4, 1), days.last)
+    asked = np.zeros(len(days))
+    asked[days.place(april.first) :] = target * spread_over(april.first, april.last, Workdays(), Shape())
+    given = Followed(
+        as_of=date(2027, 4, 9), days=days, cells=(("all", "web"),), stages=("lead",), targets=asked[None, None], worth=np.ones((1, 1)),
+        counts=np.stack([counts[None], 0 * counts[None]]), late=np.zeros((2, 1, len(counts))), shapes={"lead": Shape()}, begin=days.first,
+    )  # fmt: skip
+    row = pace_lines(given, [Group("whole", "all", "all", "all", (0, 1), Workdays())], [april], {}).iloc[0]
+    # 15 working days at 10 each are needed: of 22 seven are gone on the evening of 9 April, 8 on Monday the 12th;
+    # what the recent pace brings until then is less than the ten that the eighth day costs.
+    assert row["working_days_left"] == 15
+    assert row["unreachable_on"].date() == date(2027, 4, 12)
+
+
+# --- shapes --------------------------------------------------------------------------------------
+
+
+def test_an_even_history_shows_no_shape_and_a_loaded_one_does() -> None:
+    generator = np.random.default_rng(1)
+    even = generator.poisson(40, (24, 5)).astype(float)
+    assert learnt_shape(even)[0].shares == (1.0,)
+    loaded = generator.poisson([20, 30, 40, 50, 60], (24, 5)).astype(float)
+    shape, chance = learnt_shape(loaded)
+    assert chance < 0.001
+    assert shape.shares == pytest.approx([0.1, 0.15, 0.2, 0.25, 0.3], abs=0.03)
+    assert "24 whole months" in shape.basis
+    assert learnt_shape(loaded[:11])[0].shares == (1.0,)
+
+
+def test_shapes_are_found_in_even_histories_as_rarely_as_stated() -> None:
+    generator = np.random.default_rng(2)
+    busy = generator.gamma(10, 4, (2000, 24, 5))  # months of uneven stretches that have no shape in common
+    found = sum(learnt_shape(each)[1] < 0.01 for each in generator.poisson(busy).astype(float))
+    assert 5 <= found <= 38  # 1 % of 2,000, give or take three standard errors and a little
+
+
+def test_a_month_is_spread_over_what_is_left_of_it() -> None:
+    shares = spread_over(date(2027, 5, 1), date(2027, 5, 31), Workdays(), Shape(), begin=date(2027, 5, 31))
+    assert shares[-1] == shares.sum() == 1
+    idle = spread_over(date(2027, 5, 1), date(2027, 5, 2), Workdays(), Shape())  # a weekend
+    assert idle.tolist() == [0, 1]
+
+
+def test_entries_are_counted_by_stretch_of_the_working_days() -> None:
+    counts = np.ones(31)
+    found = by_stretch(counts, Days(date(2027, 5, 1), date(2027, 5, 31)), Workdays(), date(2027, 5, 31))
+    assert found.sum() == 31
+    assert found.shape == (1, 5)
+    assert by_stretch(counts, Days(date(2027, 5, 2), date(2027, 6, 1)), Workdays(), date(2027, 6, 1)).shape == (0, 5)
+
+
+def test_records_of_no_cell_of_the_plan_are_counted_apart() -> None:
+    history = pd.DataFrame(
+        {
+            "segment": ["a", "b", "a", "a"],
+            "source": ["web", "web", "web", "web"],
+            "stage": ["lead", "lead", "won", "lead"],
+            "entered_on": pd.to_datetime(
+                ["2027-05-03 00:00", "2027-05-04 23:59", "2027-05-04 00:00", "2027-05-09 12:00"]
+            ),
+        }
+    )
+    found = entries_by_day(history, (("a", "web"),), ("lead", "won"), Days(date(2027, 5, 3), date(2027, 5, 5)))
+    assert found.tolist() == [[[1, 0, 0], [0, 1, 0]], [[0, 1, 0], [0, 0, 0]]]
+
+
+# --- what is still to come -----------------------------------------------------------------------
+
+
+def test_the_negative_binomial_by_its_mean_and_spread() -> None:
+    from scipy.stats import nbinom
+
+    mean, spread = np.array([20.0]), np.array([0.25])
+    assert at_most(np.array([15.0]), mean, spread)[0] == pytest.approx(nbinom.cdf(15, 4, 4 / 24))
+    assert quantile(0.9, mean, spread)[0] == nbinom.ppf(0.9, 4, 4 / 24)
+    assert at_most(np.array([-1.0]), mean, spread)[0] == 0
+    assert quantile(0.9, np.zeros(1), spread)[0] == 0
+
+
+@pytest.mark.parametrize("kind", ["poisson", "bursts", "drift"])
+def test_eight_of_ten_months_lie_within_the_interval(kind: str) -> None:
+    generator = np.random.default_rng({"poisson": 3, "bursts": 4, "drift": 5}[kind])
+    worked = np.tile([1.0] * 5 + [0.0] * 2, 84)
+    inside = 0
+    trials = 600
+    for _ in range(trials):
+        pace = np.full(len(worked), 12.0)
+        if kind == "bursts":
+            pace *= generator.gamma(1.5, 1 / 1.5, len(worked))
+        if kind == "drift":
+            pace *= np.exp(np.cumsum(generator.normal(0, 0.02, len(worked))))
+        days = generator.poisson(pace * worked).astype(float)
+        known = len(days) - 21
+        found = to_come(days[:known], worked)
+        low, high = (quantile(share, np.array([found.mean]), np.array([found.spread]))[0] for share in (0.1, 0.9))
+        inside += low <= days[known:].sum() <= high
+    assert 0.72 <= inside / trials <= 0.88
+
+
+# --- a plan and its records ----------------------------------------------------------------------
+
+PLAN = """
+year: {first_month: 2026-01}
+plan_date: 2026-01-01
+goal: {new_arr: 120_000, phasing: {quarters: [0.2, 0.3, 0.2, 0.3]}}
+stages: [{id: lead}, {id: sql}, {id: won}]
+commit: {stage: sql}
+segments: {a: {acv: 1000, share: 0.6}, b: {acv: 3000, share: 0.4}}
+sources: {web: {share: 0.5}, fairs: {owner: sales, share: 0.5}}
+transitions: [{from: lead, to: sql, rate: 0.5, evidence: 400}, {from: sql, to: won, rate: 0.2, evidence: 200, lag: {months: 1}}]
+history: {leads: crm.yaml}
+"""
+CRM = """
+format: wide
+files: {leads: {path: leads.csv, id: id}}
+stages: {lead: leads.lead, sql: leads.sql, won: leads.won}
+lost: leads.lost
+segment: leads.segment
+source: leads.source
+amount: leads.amount
+"""
+
+
+def company(folder: Path, more: str = "", until: date = date(2026, 6, 17)) -> Path:
+    """A plan and its records: from 2024 on three leads a working day, every second one an SQL a day later."""
+    generator = np.random.default_rng(11)
+    rows = ["id,segment,source,lead,sql,won,lost,amount"]
+    day = date(2024, 1, 1)
+    while day <= until:
+        for number in range(generator.poisson(3) if day.weekday() < 5 else 0):
+            later = day + timedelta(days=1)
+            sql = later.isoformat() if number % 2 == 0 and later <= until else ""
+            won = later + timedelta(days=20)
+            is_won = sql and generator.random() < 0.2 and won <= until
+            segment, source = "ab"[int(generator.random() < 0.3)], ("web", "fairs")[int(generator.random() < 0.4)]
+            amount = "" if segment == "a" else str(generator.integers(2000, 4000))
+            gone = later + timedelta(days=40)
+            lost = gone if gone <= until and not is_won else ""
+            rows.append(f"{len(rows)},{segment},{source},{day},{sql},{won if is_won else ''},{lost},{amount}")
+        day += timedelta(days=1)
+    (folder / "leads.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    (folder / "crm.yaml").write_text(CRM, encoding="utf-8")
+    path = folder / "plan.yaml"
+    path.write_text(PLAN + more, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return company(tmp_path_factory.mktemp("pace"), "calendar: {country: US}\n")
+
+
+@pytest.fixture(scope="module")
+def book(plan: Path) -> PaceBook:
+    return open_pace(plan)
+
+
+def test_the_month_asks_for_what_the_plan_says(book: PaceBook) -> None:
+    promised = book.board.sides.promised
+    june = promised[(promised["month"] == pd.Period("2026-06", "M")) & (promised["stage"] == "sql")]["entries"].sum()
+    row = book.line()
+    assert row is not None
+    assert june > 10
+    assert row["target"] == pytest.approx(june)
+    # June 2026 has 22 weekdays; Juneteenth is a Friday. By the 17th, a Wednesday, 13 are over.
+    assert (row["working_days_done"], row["working_days_left"]) == (13, 8)
+    assert row["target_to_date"] == pytest.approx(june * 13 / 21)
+
+
+def test_parts_add_up_to_the_whole(book: PaceBook) -> None:
+    lines = book.lines
+    keys = ["period", "stage"]
+    whole = lines[lines["of"] == "whole"].set_index(keys)
+    for of in ("segment", "source", "team", "cell"):
+        sums = lines[lines["of"] == of].groupby(keys)[["target", "target_to_date", "actual", "gap", "gap_value"]].sum()
+        for column in sums:
+            assert sums[column].to_numpy() == pytest.approx(whole.loc[sums.index, column].to_numpy())
+    quarter = whole.xs("2026-Q2", level="period")["actual"]
+    came = book.history.stage_history if book.history else pd.DataFrame()
+    april = came[came["entered_on"] >= "2026-04-01"].groupby("stage").size()
+    assert quarter.to_dict() == april.astype(float).to_dict()
+
+
+def test_lines_of_the_month_end_where_the_table_says(book: PaceBook) -> None:
+    days, row = book.days, book.line()
+    assert row is not None
+    today = days[days["day"] == "2026-06-17"].iloc[0]
+    assert (today["actual"], today["target"]) == pytest.approx((row["actual"], row["target_to_date"]))
+    last = days.iloc[-1]
+    ends = last[["target", "forecast", "forecast_low", "forecast_high"]].tolist()
+    assert ends == pytest.approx(row[["target", "projected", "projected_low", "projected_high"]].tolist())
+    assert days["actual"].isna().sum() == 13
+
+
+def test_the_landing_of_month_quarter_and_year(book: PaceBook) -> None:
+    found = book.landing.set_index("period")
+    assert list(found.index) == ["2026-06", "2026-Q2", "2026"]
+    for _, row in found.iterrows():
+        assert row["landing"] == pytest.approx(row["closed"] + row["from_open"] + row["to_create"])
+        assert row["landing_low"] <= row["landing_middle"] <= row["landing_high"]
+    assert found.loc["2026-06", "closed"] < found.loc["2026-Q2", "closed"] < found.loc["2026", "closed"]
+    assert found.loc["2026", "landing"] == pytest.approx(book.board.landing["landing"].iloc[-1])
+
+
+def test_the_deals_that_decide_are_open_and_swing_most(book: PaceBook) -> None:
+    found = book.deciding
+    assert len(found) == 10
+    assert found["swing"].is_monotonic_decreasing
+    assert found["swing"].tolist() == pytest.approx(
+        (found["amount"] * (found["chance"] * (1 - found["chance"])) ** 0.5).tolist()
+    )
+    won = book.history.stage_history if book.history else pd.DataFrame()
+    assert not set(found["record"]) & set(won.loc[won["stage"] == "won", "record"].astype(str))
+
+
+def test_json_says_what_the_interface_promises(plan: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["pace", str(plan), "--as-of", "2026-06-17", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["as_of"] == "2026-06-17"
+    wanted = {"stage", "segment", "source", "target_to_date", "actual", "gap", "days_behind", "needed_per_working_day"}
+    assert all(wanted <= set(each) for each in answer["lines"])
+    cells = {(each["stage"], each["segment"], each["source"]) for each in answer["lines"]}
+    assert len(cells) == len(answer["lines"]) == 3 * 4
+    total = next(each for each in answer["totals"] if each["of"] == "whole" and each["stage"] == "sql")
+    assert sum(each["actual"] for each in answer["lines"] if each["stage"] == "sql") == total["actual"]
+    year = answer["landing"]["year"]
+    assert {"mean", "p10", "p50", "p90", "won", "open", "to_create", "chance_of_goal"} <= set(year)
+    assert year["mean"] == pytest.approx(year["won"] + year["open"] + year["to_create"])
+
+
+def test_the_records_may_be_named_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = company(tmp_path)
+    path.write_text(PLAN.replace("history: {leads: crm.yaml}\n", ""), encoding="utf-8")
+    assert main(["pace", str(path), "--json"]) == 0
+    alone = json.loads(capsys.readouterr().out)
+    assert (alone["lines"], alone["says"][:26]) == ([], "The plan names no records,")
+    assert main(["pace", str(path), str(tmp_path / "crm.yaml"), "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["lines"]) == 12
+
+
+@pytest.mark.parametrize(
+    ("day", "said"),
+    [
+        ("2025-11-30", "The plan counts from 1 Jan 2026 on; by 30 Nov 2025 nothing of it can have come yet."),
+        ("2027-02-01", "The year ended on 31 Dec 2026; what it came to stands in the board report."),
+    ],
+)
+def test_days_outside_the_year(plan: Path, day: str, said: str) -> None:
+    book = open_pace(plan, day)
+    assert exhibits.told(book) == said
+    assert book.lines.empty
+    assert [each.kind for each in exhibits.tables(book)]
+
+
+def test_the_last_day_of_a_month_says_what_became_of_it(plan: Path) -> None:
+    said = exhibits.told(open_pace(plan, "2026-05-31"))
+    assert "No working day is left in May 2026" in said
+    assert "its plan of" in said
+
+
+def test_what_is_said_is_so(book: PaceBook) -> None:
+    row = book.line()
+    assert row is not None
+    said = exhibits.told(book)
+    assert f"{row['actual']:.0f} SQLs by 17 Jun 2026" in said
+    assert ("behind" in said) == (row["days_behind"] > 0)
+
+
+def test_teams_work_by_their_own_calendar(tmp_path: Path) -> None:
+    teams = "calendar: {country: US, teams: {dach: {country: DE, region: BY, sources: [fairs]}, apac: {country: JP, segments: [a]}}}\n"
+    found = open_pace(company(tmp_path, teams)).lines
+    june = found[(found["of"] == "cell") & (found["period_kind"] == "month") & (found["stage"] == "sql")]
+    left = june.set_index(["segment", "source"])["working_days_left"].to_dict()
+    # After 17 June: in the US Juneteenth is free, in Bavaria and Japan nothing is (Corpus Christi was on the 4th).
+    assert left == {("a", "web"): 9, ("a", "fairs"): 9, ("b", "web"): 8, ("b", "fairs"): 9}
+    done = june.set_index(["segment", "source"])["working_days_done"].to_dict()
+    assert done == {("a", "web"): 13, ("a", "fairs"): 12, ("b", "web"): 13, ("b", "fairs"): 12}
+    assert set(june["team"]) == {"dach", "apac", "marketing"}
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("calendar: {closures: [{from: 2026-07-30, to: 2026-09-01}]}", "calendar: leaves no working day in 2026-08"),
+        ("calendar: {country: XX}", "no public holidays are known of country 'XX'"),
+        ("calendar: {teams: {x: {sources: [shop]}}}", "calendar.teams.x.sources"),
+        ("calendar: {teams: {x: {sources: [web]}, y: {sources: [web], segments: [a]}}}", "calendar.teams.y: works nothing"),
+        ("pace: {alert: 0.6, all_clear: 0.8}", "lies above alert"),
+        ("pace: {within_month: [0.5, 0.6]}", "sums to 1.1"),
+        ("pace: {watched: month}", "watched"),
+    ],
+)  # fmt: skip
+def test_calendars_and_settings_that_cannot_be_are_refused(tmp_path: Path, more: str, said: str) -> None:
+    path = tmp_path / "plan.yaml"
+    path.write_text(PLAN + more + "\n", encoding="utf-8")
+    with pytest.raises(PlanError) as refused:
+        read_plan(path)
+    assert said in str(refused.value)
+
+
+def test_amounts_in_two_currencies_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = company(tmp_path)
+    text = (tmp_path / "leads.csv").read_text(encoding="utf-8").splitlines()
+    rows = [f"{row},{'currency' if not at else 'USD' if at % 2 else 'EUR'}" for at, row in enumerate(text)]
+    (tmp_path / "leads.csv").write_text("\n".join(rows), encoding="utf-8")
+    assert main(["pace", str(path)]) == 2
+    told = capsys.readouterr()
+    assert "several currencies" in told.err
+    assert told.out == ""
