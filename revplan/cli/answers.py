@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 
 from revplan.crm.records import History, read_export, read_records
 from revplan.exhibits import annual_commit, confidence, movement, pace, rates, realism, record, side_by_side
+from revplan.exhibits import capacity as people
 from revplan.exhibits.exhibit import Exhibit, rows_of, terminal, text
 from revplan.funnel.commit import Progress
 from revplan.ground.formats import commitment, counted
@@ -28,6 +29,7 @@ from revplan.record.difference import Difference, compare
 from revplan.record.signed import Record
 from revplan.record.signing import Terms, sign
 from revplan.simulation.answer import simulation_answer
+from revplan.simulation.people import asked_capacity, capacity_answer, staffing
 from revplan.simulation.realism import assumed, nothing_to_compare, stacked, unreached
 from revplan.simulation.tables import finite
 from revplan.tracking.movement import CELL as DEAL_CELL
@@ -80,6 +82,18 @@ def simulation(book: Workbook) -> Answer:
         realism.against_history(book),
         rows_of(realism.stacked_buffers(book), "buffers", BUFFERS, currency=currency),
         confidence.limits(book),
+    ]
+
+
+def capacity(book: Workbook, as_of: date | None) -> Answer:
+    """Who can close what by month, and what binds."""
+    asked_capacity(book.plan)
+    found = staffing(book.simulation, as_of)
+    return capacity_answer(found), [
+        people.summary(found),
+        people.by_month(found),
+        people.by_quarter(found),
+        people.notes(found),
     ]
 
 

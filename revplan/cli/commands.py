@@ -210,6 +210,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     pace.add_argument("--against", type=Path, metavar="SIGNED", help="a signed plan to follow, or another plan file")
     pace.add_argument("--segment", default="", metavar="NAME", help="look at one segment only")
+    capacity = _command(
+        commands, "capacity", _capacity, "ramped reps, what they can close, load and what binds, by month"
+    )
+    capacity.add_argument("plan", type=Path, metavar="PLAN", help="the plan file (YAML)")
+    capacity.add_argument(
+        "--as-of", type=_day, metavar="DAY", help="people as known on this day; default the plan date"
+    )
 
     sign = _command(commands, "sign", _sign, "freeze a plan, its inputs and results as the plan of record")
     sign.add_argument("plan", type=Path, metavar="PLAN", help="the plan file (YAML)")
@@ -433,6 +440,11 @@ def _pace(given: argparse.Namespace) -> None:
 
     book = open_pace(given.plan, given.as_of, given.against or "", given.segment, given.crm or "")
     _answer(given, (answers.pace_answer(book), [] if given.json else pace.tables(book)))
+def _capacity(given: argparse.Namespace) -> None:
+    from revplan.cli import answers
+    from revplan.workbook.workbook import open_workbook
+
+    _answer(given, answers.capacity(open_workbook(given.plan, _progress(SOLVED)), given.as_of))
 
 
 def _sign(given: argparse.Namespace) -> None:

@@ -17,7 +17,7 @@ TRIES = 5  # a plan may be saved while it is copied, and name other files than a
 
 
 def input_files(plan: Plan, folder: Path) -> list[Path]:
-    """The files that `plan`, whose file lies in `folder`, names: CRM file, its data files, actuals.
+    """The files that `plan`, whose file lies in `folder`, names: CRM file, its data files, actuals, roster.
 
     Raises
     ------
@@ -27,7 +27,8 @@ def input_files(plan: Plan, folder: Path) -> list[Path]:
     crm = [] if plan.history is None else [folder / plan.history.leads]
     data = [path for file in crm for path in data_paths(read_crm_file(file))]
     actuals = [] if plan.actuals is None else [folder / plan.actuals.path]
-    return [*crm, *data, *actuals]
+    roster = [folder / plan.capacity.roster] if plan.capacity and isinstance(plan.capacity.roster, str) else []
+    return [*crm, *data, *actuals, *roster]
 
 
 def queries(plan: Plan, folder: Path) -> tuple[str, ...]:

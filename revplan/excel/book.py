@@ -44,7 +44,7 @@ KEY = (
 )
 NOT_LIVE = (
     "Not recomputed here: the commit; what open records bring, which was worked out record by record at the plan's rates and delays; "
-    "the plan date; pairs of segment and source whose share was 0; confidence and simulation. Sales capacity is not part of the plan yet.",
+    "the plan date; pairs of segment and source whose share was 0; confidence and simulation; the people of the plan and what they can close.",
     "The numbered sheets hold the values of the report and do not follow the inputs.",
 )
 

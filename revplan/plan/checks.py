@@ -19,6 +19,8 @@ from revplan.ground.errors import Fault, digits, shown
 from revplan.ground.values import Value
 from revplan.plan.goal import SHARE_TOLERANCE, BridgeError, solve_bridge
 from revplan.plan.parts import Place, Scenario, Source, Transition, TransitionChange, UncheckedPlan
+from revplan.plan.people import changed_capacity
+from revplan.plan.people_checks import not_of_this_year, people_faults, unsold
 from revplan.plan.scenario import scenario_faults
 
 NO_PLACES = {"name", "stages", "transitions", "assumptions"}
@@ -81,6 +83,7 @@ def consistency(plan: UncheckedPlan) -> list[Fault]:
         _sources,
         _transitions,
         _paths,
+        _people,
         _scenarios,
         _assumptions,
         _calendar,
@@ -254,6 +257,27 @@ def _named(cells: list[tuple[str, str]]) -> str:
     return first if len(cells) <= 3 else f"{first} and {len(cells) - 3} more cells"
 
 
+def _people(plan: UncheckedPlan) -> Iterator[Fault]:
+    """Faults of the people; what only a roster that was read can tell is told once it is."""
+    stages = _known_stages(plan)
+    found = list(people_faults(plan.capacity, plan.segments, stages if len(stages) == len(plan.stages or ()) else ()))
+    yield from found
+    if found or plan.capacity is None or None in (plan.year, plan.segments, plan.sources):
+        return
+    parts = (*plan.segments.values(), *plan.sources.values())
+    if isinstance(plan.capacity.roster, tuple) and None not in parts:
+        yield from roster_misfits(plan)
+
+
+def roster_misfits(plan: UncheckedPlan) -> list[Fault]:
+    """What keeps a roster that is sound by itself from being that of the plan's year and segments."""
+    if plan.capacity is None:
+        return []
+    first, last = plan.months[0].start_time.date(), plan.months[-1].end_time.date()
+    selling = list(dict.fromkeys(segment for segment, _ in plan.cells))
+    return [*not_of_this_year(plan.capacity, first, last), *unsold(plan.capacity, selling)]
+
+
 def _scenarios(plan: UncheckedPlan) -> Iterator[Fault]:
     for name, scenario in (plan.scenarios or {}).items():
         yield from _scenario(plan, name, scenario)
@@ -270,6 +294,11 @@ def _scenario(plan: UncheckedPlan, name: str, scenario: Scenario | None) -> Iter
     ]
     faults += _names(f"{place}.acv", "segment", scenario.acv, plan.segments)
     faults += _names(f"{place}.volume", "source", scenario.volume, plan.sources)
+    if scenario.capacity is not None and plan.capacity is None:
+        faults.append(Fault(f"{place}.capacity", "changes people, and the plan has none; give it a `capacity` first"))
+    elif scenario.capacity is not None and plan.capacity is not None and not list(_people(plan)):
+        changed = changed_capacity(plan.capacity, scenario.capacity)
+        faults += people_faults(changed, plan.segments, _known_stages(plan), f"{place}.capacity")
     yield from faults
     if not faults and plan.history is None and not _incomplete(plan, scenario):
         yield from scenario_faults(plan, name, scenario)

@@ -36,11 +36,14 @@ SHARES = {
     "months",
     "confidence",
     "rho",
+    "attrition",
+    "start_probability",
+    "over_assignment",
 }
 SHARES |= {"lag_cv", "volume_cv", "max_growth", "next_year_growth", "volume"}
 """Keys of shares and ratios, of which somebody may write the percentage."""
 
-LATER = {"capacity", "budget"}
+LATER = {"budget"}
 
 
 def read_plan(path: Path) -> Plan:
@@ -216,6 +219,11 @@ _FORMS = {
     "Stage": "each stage is {id: demo, label: Demo}; or name a preset in place of the list: saastr",
     "Year": "write {first_month: 2027-01}",
     "History": "write {leads: crm.yaml}",
+    "Capacity": "write {roster: roster.csv, roles: {ae: {productivity: 600_000, ramp: {linear_months: 5}}}}",
+    "Ramp": "write a list of monthly shares, [0, 0.25, 0.5, 0.75, 1], or {linear_months: 5}",
+    "Role": "write {productivity: 600_000, ramp: {linear_months: 5}}",
+    "Rep": "write {rep: Anna, role: ae, segment: mid, start: 2025-03-01}",
+    "Hire": "write {role: ae, segment: mid, start: 2027-03, count: 2}",
     "Commit": "write {stage: sql, confidence: 0.8}",
     "Assumption": "write {about: goal.churn, owner: finance, expires: 2027-03-31}",
 }

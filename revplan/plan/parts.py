@@ -26,6 +26,7 @@ from revplan.ground.tablefile import ActualsFile, path_or_more
 from revplan.ground.values import SALVAGE, FrozenDict, Number, PathText, Value, at_least, frozen
 from revplan.ground.workdays import WEEKDAYS, Workdays, unknown_place
 from revplan.plan.goal import MOST_GROWTH, Goal, Money, Share, Term
+from revplan.plan.people import Capacity, CapacityChange
 from revplan.plan.stages import PRESETS, Stage, expand_preset
 
 Line = Annotated[str, Field(min_length=1, max_length=1000)]
@@ -350,6 +351,8 @@ class Scenario(Value):
     """Uncertainty that differs; what is left out stays the plan's."""
     confidence: Number | None = Field(default=None, gt=0, lt=1)
     """Chance of the goal that the signed commit shall give; the plan's if left out."""
+    capacity: CapacityChange | None = None
+    """What differs about the people; left out where the plan has none."""
 
     def volume_of(self, source: str) -> float:
         """Entries from `source` over the committed ones. [ratio]"""
@@ -400,6 +403,8 @@ class UncheckedPlan(Value):
     """The days on which the company and its teams work."""
     pace: Pace = Pace()
     """The shape of a month, and when `revplan pace` gives the alert."""
+    capacity: Capacity | None = None
+    """Who closes: people, ramp, hires; without it, people are not considered."""
     uncertainty: Uncertainty = Uncertainty()
     """How far the year may stray."""
     scenarios: Annotated[dict[Name, Scenario], frozen] = Field(default_factory=FrozenDict)

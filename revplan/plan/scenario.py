@@ -22,6 +22,7 @@ from revplan.plan.parts import (
     Uncertainty,
     UncheckedPlan,
 )
+from revplan.plan.people import changed_capacity
 
 AnyPlan = TypeVar("AnyPlan", bound=UncheckedPlan)
 
@@ -129,6 +130,8 @@ def varied(plan: AnyPlan, name: str, scenario: Scenario) -> AnyPlan:
         "commit": _commit(plan.commit, scenario.confidence),
         "scenarios": type(plan.scenarios)(),
     }
+    if scenario.capacity is not None and plan.capacity is not None:
+        update["capacity"] = changed_capacity(plan.capacity, scenario.capacity)
     return plan.model_copy(update=update)
 
 
@@ -285,7 +288,7 @@ def _written(scenario: Scenario) -> int:
     volumes = len(scenario.volume) if isinstance(scenario.volume, dict) else int("volume" in scenario.model_fields_set)
     goal = sum(value is not None for _, value in scenario.goal)
     parts = (len(scenario.changes), goal, len(scenario.acv), volumes, len(scenario.uncertainty.model_fields_set))
-    return sum(parts) + (scenario.confidence is not None)
+    return sum(parts) + (scenario.confidence is not None) + (scenario.capacity is not None)
 
 
 def _in_vain(plan: UncheckedPlan, scenario: Scenario) -> Iterator[str]:
@@ -298,6 +301,9 @@ def _in_vain(plan: UncheckedPlan, scenario: Scenario) -> Iterator[str]:
     same += [
         f"uncertainty.{key}" for key in strays if getattr(scenario.uncertainty, key) == getattr(plan.uncertainty, key)
     ]
+    if scenario.capacity is not None and plan.capacity is not None:
+        changed = changed_capacity(plan.capacity, scenario.capacity)
+        same += ["what it says of people"] if changed == plan.capacity else []
     same += ["the confidence"] if scenario.confidence == plan.commit.confidence else []
     yield from (f"{name} is the plan's own" for name in same)
 

@@ -9,6 +9,7 @@ from revplan.ground.escaping import spreadsheet
 from revplan.ground.terminal import plain_rows
 from revplan.simulation import tables
 from revplan.simulation.curve import CurvePoint
+from revplan.simulation.people import limited_by
 from revplan.simulation.scenarios import Compared, entries_by_stage, scenario_notes
 from revplan.simulation.signing import ToSign, simulation_notes
 from revplan.simulation.simulate import Simulation
@@ -50,6 +51,7 @@ def simulation_answer(simulation: Simulation, compared: Sequence[Compared]) -> d
         ],
         "goal_seek": plain_rows(tables.goal_seek_table(simulation)),
         "commit_given": plain_rows(tables.commit_given_table(simulation)),
+        "limited_by": limited_by(simulation),
         "fan": plain_rows(tables.fan_table(simulation)),
         "fan_arr": plain_rows(tables.fan_arr_table(simulation)),
         "scenarios": plain_rows(tables.scenarios_table(compared)),

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.optimize import brentq
 
+from revplan.capacity.limits import Demand
 from revplan.simulation.draws import Bank, Rates
 from revplan.simulation.outlook import Outlook
 from revplan.simulation.trials import Estimate, Inverse, Odds, Trials, averaged, trials_of
@@ -37,8 +38,12 @@ class CurvePoint:
 def scales_needed(trials: Trials, goal: float) -> np.ndarray:
     """The scale of the entries at which each trial just meets `goal`; infinite where none does. [ratio]
 
-    With d = goal - c it solves (d - s m)^2 = (cv + s v) t^2, taking the root on the side of t.
+    With d = goal - c it solves (d - s m)^2 = (cv + s v) t^2, taking the root on the side of t. Where people limit
+    what closes it is found by halving.
     """
+    if trials.demand is not None:
+        return _halved(trials.demand.some(FEW_TRIALS), goal)
+    assert isinstance(trials.odds, Odds)
     t = trials.odds.deviation(trials.luck)
     (c, cv, _), (m, v, _) = trials.fixed, trials.scaled
     missing = goal - c
@@ -47,6 +52,24 @@ def scales_needed(trials: Trials, goal: float) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
         scale = np.where(m > 0, (half - np.sign(t) * root) / m**2, NEVER)
     return np.where(c + np.sqrt(cv) * t >= goal, 0.0, np.maximum(scale, 0.0))
+
+
+SMALLEST_SCALE, LARGEST_SCALE, STEPS = 2.0**-6, 2.0**6, 9  # between which the scales of limited trials lie
+FEW_TRIALS = 1024  # that show where a curve is to be looked at
+BELOW = 0.9  # of the smallest node, where the next smaller one is
+
+
+def _halved(demand: Demand, goal: float) -> np.ndarray:
+    """The same by halving, to half a percent of its logarithm's range: where a curve is looked at, not its values."""
+    low, high = np.full(demand.luck.shape[2], np.log(SMALLEST_SCALE)), np.log(LARGEST_SCALE)
+    reached = demand.arr(LARGEST_SCALE) >= goal
+    step = (high - low) / 2
+    place = low + step
+    for _ in range(STEPS):
+        step = step / 2
+        place = place + np.where(demand.arr(np.exp(place)) >= goal, -step, step)
+    none = demand.arr(0.0) >= goal
+    return np.where(none, 0.0, np.where(reached, np.exp(place), NEVER))
 
 
 def chance_of_goal(trials: Trials, goal: float, scale: float) -> np.ndarray:
@@ -61,9 +84,14 @@ def commit_curve(trials: Trials, goal: float, confidences: Sequence[float]) -> t
     needed = np.sort(scales_needed(trials, goal))
     nodes = _spread(needed, np.concatenate([edges[:1], ordered, edges[1:]]))
     per_trial = [chance_of_goal(trials, goal, float(scale)) for scale in (0.0, *nodes)]
-    while len(nodes) and nodes[-1] < MOST and per_trial[-1].mean() < ordered[-1]:
+    most = LARGEST_SCALE if trials.demand is not None else MOST
+    while len(nodes) and nodes[-1] < most and per_trial[-1].mean() < ordered[-1]:
         nodes = np.append(nodes, 1.5 * nodes[-1] + 0.1)
         per_trial.append(chance_of_goal(trials, goal, float(nodes[-1])))
+    if trials.demand is not None and len(nodes):  # nodes were looked for with few trials
+        while nodes[0] > SMALLEST_SCALE and per_trial[1].mean() > ordered[0]:
+            nodes = np.append(nodes[0] * BELOW, nodes)
+            per_trial.insert(1, chance_of_goal(trials, goal, float(nodes[0])))
     chances = np.array([float(each.mean()) for each in per_trial])
     errors = np.array([trials.standard_error(each) for each in per_trial[1:]])
     return tuple(CurvePoint(each, _scale(nodes, chances, errors, each)) for each in confidences)
@@ -172,8 +200,7 @@ def needed_value(trials: Trials, goal: float, confidence: float) -> float | None
     """Factor on the value of every new deal; open deals keep theirs. None where none gives it. [ratio]"""
 
     def chance(factor: float) -> float:
-        powers = factor ** np.arange(1, 4)[:, None]
-        return 1 - float(Odds.of_cumulants(trials.fixed + powers * trials.scaled).below(goal).mean())
+        return 1 - float(trials.odds_at(1.0, factor).below(goal).mean())
 
     return _least(chance, confidence, LARGEST_FACTOR)
 

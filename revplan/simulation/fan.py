@@ -15,11 +15,19 @@ from numpy.polynomial.hermite_e import hermevander
 
 from revplan.funnel.funnel import YEAR
 from revplan.funnel.year import PlannedYear
-from revplan.simulation.draws import Bank, hermite_projection, normal_quadrature
-from revplan.simulation.outlook import LagScale, Opened, Outlook, entries_by_month, open_by_month, opened_rows
-from revplan.simulation.trials import LAG, LUCK, MARKET, SHARED, volume_factors
+from revplan.simulation.draws import Bank
+from revplan.simulation.outlook import (
+    TERMS,
+    Opened,
+    Outlook,
+    entries_by_month,
+    month_factors,
+    open_by_month,
+    opened_rows,
+    tied_months,
+)
+from revplan.simulation.trials import LAG, LUCK, MARKET, SHARED, trials_of, volume_factors
 
-TERMS, NODES = 5, 9  # of the polynomial in the lag's normal
 BANDS = (0.10, 0.50, 0.90)
 MOST_TRIALS = 4096  # bands are drawn, not signed: more trials move them by less than a line's width
 
@@ -72,12 +80,28 @@ def fan(year: PlannedYear, view: Outlook, opened: Opened, bank: Bank) -> Fan:
         money += flow.value * flow.planned
     won = np.cumsum(year.won_arr[:, :YEAR].sum(axis=0))
     planned[-1] += year.won_wins[:, :YEAR].sum(axis=0)
+    closed = _closed(view, bank)
+    if closed is not None:
+        entries[-1] *= closed[1]
+        arr = closed[0]
     entries[-1] += year.won_wins[:, :YEAR].sum(axis=0)[:, None]
     return Fan(_bands(entries), planned, _bands(arr + won[:, None]), np.cumsum(money) + won)
 
 
+def _closed(view: Outlook, bank: Bank) -> tuple[np.ndarray, np.ndarray] | None:
+    """ARR closed by the end of each month where people limit it, and over what demand brings in the month; else None."""
+    demand = trials_of(view, bank, _blocks(bank)).demand if view.months is not None else None
+    if demand is None:
+        return None
+    asked, found = demand.drawn().sum(axis=0), demand.booked().sum(axis=0)
+    return np.cumsum(found, axis=0), np.where(asked > 0, found / np.where(asked > 0, asked, 1.0), 0.0)
+
+
 def arr_bands(year: PlannedYear, view: Outlook, opened: Opened, bank: Bank) -> np.ndarray:
     """What `fan` gives as `arr`, in a fraction of its time: shape (3, 12). [plan currency]"""
+    closed = _closed(view, bank)
+    if closed is not None:
+        return _bands(closed[0] + np.cumsum(year.won_arr[:, :YEAR].sum(axis=0))[:, None])
     flows = list(_flows(year, view, opened, year.plan.stage_ids[-1:]))
     arr = np.concatenate([_block(flows, view, bank.block(number), 1)[1] for number in _blocks(bank)], axis=-1)
     return _bands(arr + np.cumsum(year.won_arr[:, :YEAR].sum(axis=0))[:, None])
@@ -98,8 +122,8 @@ def _flows(year: PlannedYear, view: Outlook, opened: Opened, wanted: Collection[
                 continue
             planned = flow[index][max(-year.first, 0) : YEAR - year.first]
             planned = np.append(np.zeros(YEAR - len(planned)), planned)
-            months = entries_by_month(cell.lags[:index], flow[0], year.start, -year.first, _factors(view.lags))
-            loads = _tied(months, planned / cell.rates_from_entry[index], view.lags)
+            months = entries_by_month(cell.lags[:index], flow[0], year.start, -year.first, month_factors(view.lags))
+            loads = tied_months(months, planned / cell.rates_from_entry[index], view.lags)
             volume, value = int(view.volumes[row]), 0.0
             if index == cell.won:
                 loads, value = _with_money(loads, view, row), float(view.value[row])
@@ -109,10 +133,10 @@ def _flows(year: PlannedYear, view: Outlook, opened: Opened, wanted: Collection[
 
 def _open_flows(year: PlannedYear, view: Outlook, opened: Opened) -> Iterator[_Flow]:
     rows = np.flatnonzero(view.is_open).tolist()
-    stretched = open_by_month(opened, year.start, -year.first, _factors(view.lags))
+    stretched = open_by_month(opened, year.start, -year.first, month_factors(view.lags))
     for row, (_, _, found), months in zip(rows, opened_rows(year), stretched, strict=True):
         rate, planned = float(view.path_rates[row]), found.wins[:YEAR]
-        loads = _with_money(_tied(months / rate, planned / rate, view.lags), view, row)
+        loads = _with_money(tied_months(months / rate, planned / rate, view.lags), view, row)
         none = len(view.source_names)
         yield _Flow(len(year.plan.stages) - 1, _steps(view, row), loads, planned, none, float(view.value[row]))
 
@@ -126,26 +150,11 @@ def _steps(view: Outlook, row: int) -> tuple[int, ...]:
     return tuple(int(step) for step in view.paths[row] if step < len(view.rates.mean))
 
 
-def _factors(lags: LagScale) -> np.ndarray:
-    """Lag factors at the nodes of the quadrature, and 1 as the last."""
-    if lags.cv == 0:
-        return np.ones(1)
-    return np.append(lags.at(normal_quadrature(NODES)[0]), 1.0)
-
-
-def _tied(months: np.ndarray, planned: np.ndarray, lags: LagScale) -> np.ndarray:
-    """Hermite terms of each month, scaled so that the planned lags give exactly the plan."""
-    at_plan = months[-1]
-    scale = np.where(at_plan > 1e-12, planned / np.where(at_plan > 1e-12, at_plan, 1.0), 1.0)
-    if lags.cv == 0:
-        return np.pad(planned[:, None], ((0, 0), (0, TERMS)))
-    return hermite_projection((months[:-1] * scale).T, NODES, TERMS)
-
-
 def _block(flows: list[_Flow], view: Outlook, normals: np.ndarray, stages: int) -> tuple[np.ndarray, np.ndarray]:
     """Entries by stage and month, and cumulated ARR, in each trial of a block."""
     rates = SHARED + len(view.source_names)
-    own = view.rates.at(np.sqrt(1 - view.rho) * normals[rates:] + np.sqrt(view.rho) * normals[MARKET])
+    mine = normals[rates : rates + len(view.rates.mean)]
+    own = view.rates.at(np.sqrt(1 - view.rho) * mine + np.sqrt(view.rho) * normals[MARKET])
     volumes = volume_factors(view, normals[SHARED:rates])
     terms = TERMS + 1 if view.lags.cv > 0 else 1
     basis = hermevander(normals[LAG], terms - 1).T

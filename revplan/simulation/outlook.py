@@ -21,6 +21,9 @@ from itertools import pairwise
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
+from revplan.capacity.limits import LoadLimit, People
+from revplan.capacity.load import load_limits
+from revplan.capacity.team import Pools, drawn_pools
 from revplan.funnel.funnel import YEAR, Cell
 from revplan.funnel.pipeline import OpenGroup, OpenYield
 from revplan.funnel.year import PlannedYear
@@ -29,10 +32,11 @@ from revplan.ground.errors import shown
 from revplan.ground.lag import Lag, path_day_chances
 from revplan.plan.model import Plan
 from revplan.plan.parts import Transition
-from revplan.simulation.draws import Rates, normal_quadrature
+from revplan.simulation.draws import Rates, hermite_projection, normal_quadrature
 
 GRID = np.linspace(-5.5, 5.5, 265)  # normals at which what lands is tabulated; 0 is one of them
 NODES = 64
+TERMS, MONTH_NODES = 5, 9  # of the polynomial in the lag's normal that months are read from
 TOGETHER = 64  # groups of open records worked out at once
 
 
@@ -186,6 +190,25 @@ def open_by_month(wins: Sequence[np.ndarray], start: float, begin: int, factors:
 
 
 @dataclass(frozen=True, eq=False)
+class Months:
+    """The months of a year whose bookings people limit."""
+
+    people: People
+    loads: np.ndarray
+    """Shape (rows, 12, terms): wins by month if every rate were 1, by Hermite term of the lag's normal. [deals]"""
+    segment: np.ndarray
+    """Segment of each row."""
+    worked: np.ndarray
+    """Shape (load limits, rows): whether a row's records are those that a load limit is about."""
+    segments: int
+
+    @property
+    def drivers(self) -> int:
+        """Independent normals that a trial takes for number and size of the deals of each month."""
+        return self.segments * YEAR
+
+
+@dataclass(frozen=True, eq=False)
 class Outlook:
     """What a simulation needs to know of a year; a row is what one cell's entries or open records bring."""
 
@@ -213,6 +236,8 @@ class Outlook:
     volume_cv: float
     rate_names: tuple[str, ...] = ()
     source_names: tuple[str, ...] = ()
+    months: Months | None = None
+    """When in the year the rows' wins come, where people limit what is closed; None where they are not considered."""
 
     @cached_property
     def excess(self) -> np.ndarray:
@@ -289,7 +314,7 @@ def outlook(year: PlannedYear, given_stage: str | None = None, opened: Opened | 
     lags = LagScale(plan.uncertainty.lag_cv)
     number = {_key(each): index for index, each in enumerate(transitions)}
     if opened is None:
-        opened = open_months(year) if lags.cv > 0 else (np.zeros(YEAR),) * len(opened_rows(year))
+        opened = open_months(year) if lags.cv > 0 or plan.capacity else (np.zeros(YEAR),) * len(opened_rows(year))
     rows = [*_new_rows(year, given_stage, lags), *_open_rows(year, lags, opened)]
     paths = np.full((len(rows), len(plan.stages) - 1), len(transitions))
     for row, (cell, start, *_) in zip(paths, rows, strict=True):
@@ -311,7 +336,83 @@ def outlook(year: PlannedYear, given_stage: str | None = None, opened: Opened | 
         volume_cv=plan.uncertainty.volume_cv,
         rate_names=tuple(step_name(each) for each in transitions),
         source_names=tuple(plan.sources),
+        months=_months(year, given_stage, lags, opened),
     )
+
+
+PATHS, PEOPLE_SEED = 8192, 1  # drawn years of the people: trials take turns with them
+
+
+def _months(year: PlannedYear, given_stage: str | None, lags: LagScale, opened: Opened) -> Months | None:
+    """When the wins of each row come; None where the plan says nothing of its people."""
+    plan = year.plan
+    if plan.capacity is None:
+        return None
+    pools = Pools(tuple(dict.fromkeys(cell.segment for cell in year.cells)))
+    cells, starts, loads = [], [], []
+    for cell, flow in zip(year.cells, year.flows, strict=True):
+        start = cell.stages.index(given_stage) if given_stage in cell.stages else 0
+        planned = _in_year(year, flow[-1]) / cell.rates_to_won[start]
+        spread = entries_by_month(cell.lags[start:], flow[start], year.start, -year.first, month_factors(lags))
+        cells.append(cell)
+        starts.append(start)
+        loads.append(tied_months(spread, planned, lags))
+    stretched = open_by_month(opened, year.start, -year.first, month_factors(lags))
+    for (cell, group, found), spread in zip(opened_rows(year), stretched, strict=True):
+        rate = cell.rates_to_won[group.stage]
+        cells.append(cell)
+        starts.append(group.stage)
+        loads.append(tied_months(spread / rate, found.wins[:YEAR] / rate, lags))
+    limits, worked = _load_limits(year, pools, cells, starts)
+    drawn = drawn_pools(plan, pools, PATHS, PEOPLE_SEED)
+    return Months(
+        people=People(drawn, plan.capacity.excess.by_age, limits),
+        loads=np.stack(loads),
+        segment=np.array([pools.segments.index(cell.segment) for cell in cells]),
+        worked=worked,
+        segments=len(pools.segments),
+    )
+
+
+def _in_year(year: PlannedYear, flow: np.ndarray) -> np.ndarray:
+    """The year's months of a flow from the plan month on, those before it empty."""
+    inside = flow[max(-year.first, 0) : YEAR - year.first]
+    return np.append(np.zeros(YEAR - len(inside)), inside)
+
+
+def month_factors(lags: LagScale) -> np.ndarray:
+    """Lag factors at the nodes of the quadrature that months are read from, and 1 as the last."""
+    if lags.cv == 0:
+        return np.ones(1)
+    return np.append(lags.at(normal_quadrature(MONTH_NODES)[0]), 1.0)
+
+
+def tied_months(months: np.ndarray, planned: np.ndarray, lags: LagScale) -> np.ndarray:
+    """Hermite terms of each month, scaled so that the planned lags give exactly the plan."""
+    at_plan = months[-1]
+    scale = np.where(at_plan > 1e-12, planned / np.where(at_plan > 1e-12, at_plan, 1.0), 1.0)
+    if lags.cv == 0:
+        return np.pad(planned[:, None], ((0, 0), (0, TERMS)))
+    return hermite_projection((months[:-1] * scale).T, MONTH_NODES, TERMS)
+
+
+def _load_limits(
+    year: PlannedYear, pools: Pools, cells: Sequence[Cell], starts: Sequence[int]
+) -> tuple[tuple[LoadLimit, ...], np.ndarray]:
+    """What the load limits allow to come of the records of a stage, and the rows they are about."""
+    found, worked = [], []
+    for limit in load_limits(year, pools.segments):
+        found.append(LoadLimit(limit.pool, limit.arr))
+        about = [
+            cell.segment == pools.segments[limit.pool] and limit.stage in cell.stages[start:]
+            for cell, start in zip(cells, starts, strict=True)
+        ]
+        new = len(year.cells)  # open records in the stage itself are worked already
+        opened = [
+            holds and cell.stages[start] != limit.stage for holds, cell, start in zip(about, cells, starts, strict=True)
+        ]
+        worked.append([*about[:new], *opened[new:]])
+    return tuple(found), np.array(worked, dtype=bool).reshape(len(found), len(cells))
 
 
 def used_transitions(year: PlannedYear) -> list[Transition]:

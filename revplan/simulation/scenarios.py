@@ -255,7 +255,8 @@ def in_todays_world(now: Plan, promised: Plan, varied: Plan) -> Plan:
         if today and planned and other and _said(planned) != _said(other):
             moved = _moved(today, planned, other)
             written[_key(moved)] = moved
-    update = {"segments": varied.segments, "goal": varied.goal, "uncertainty": varied.uncertainty}
+    kept = ("segments", "goal", "uncertainty", "capacity")
+    update = {name: getattr(varied, name) for name in kept}
     return now.model_copy(update={**update, "transitions": tuple(written.values())})
 
 

@@ -15,12 +15,18 @@ from revplan.ground.errors import shown
 from revplan.ground.formats import commitment, compact, counted, listed, plural, show
 from revplan.plan.stages import titles_of
 from revplan.simulation.curve import MOST
+from revplan.simulation.draws import Bank
+from revplan.simulation.people import NO_PEOPLE
 from revplan.simulation.scenarios import entries_by_stage, largest_scales
-from revplan.simulation.simulate import Simulation
+from revplan.simulation.simulate import Simulation, run
 from revplan.simulation.tables import WITHIN, finite
+from revplan.simulation.trials import drivers
 
 FEW_WINS = 30  # expected wins below which bands of a year are rough: deals come whole (DECISIONS.md, Simulation)
 EVEN = 0.4, 0.6  # chances that are about a coin toss
+TOO_FEW = (
+    "the people of the plan could not close what it would bring; `revplan hire` says who would have to start when."
+)
 STEP = 0.01  # of the confidences that are offered
 
 
@@ -100,6 +106,14 @@ class ToSign:
             if at_confidence(self.simulation, confidence).scale_within(self.most):
                 return confidence
         return None
+
+    @cached_property
+    def is_enough_without_limits(self) -> bool:
+        """Whether some volume gave the confidence, were people not lacking."""
+        view = replace(self.simulation.view, months=None)
+        bank = Bank(self.simulation.trials, drivers(view), self.simulation.seed)
+        _, (point,) = run(view, bank, (self.confidence,))
+        return finite(point.scale.value) is not None
 
     def scale_within(self, most: float) -> bool:
         """Whether there is a number to sign, of at most `most` times the expected commit."""
@@ -190,6 +204,8 @@ def _title(asked: ToSign) -> str:
 def simulation_notes(simulation: Simulation) -> Iterator[str]:
     """What a reader must know beside the numbers, one sentence each."""
     yield from limit_words(ToSign(simulation))
+    if simulation.view.months is None:
+        yield NO_PEOPLE
     yield from _taken_as_certain(simulation)
     cost, currency = simulation.cost_of_uncertainty, simulation.year.plan.currency
     if abs(cost) > SETTLED * simulation.view.goal:
@@ -206,7 +222,9 @@ def simulation_notes(simulation: Simulation) -> Iterator[str]:
 
 def limit_words(asked: ToSign) -> Iterator[str]:
     """Why the confidence cannot be had, or whose ceiling is in its way."""
-    if asked.scale is None:
+    if asked.scale is None and asked.simulation.view.months is not None and asked.is_enough_without_limits:
+        yield f"No volume of entries gives {show(asked.confidence, 'share')}: {TOO_FEW}"
+    elif asked.scale is None:
         yield f"No volume of entries gives {show(asked.confidence, 'share')}: what is missing comes too late or not at all."
     elif asked.is_above_ceilings:
         yield (

@@ -145,7 +145,7 @@ class Simulation:
         certain = replace(still, rates=Rates(still.rates.mean, np.full(len(still.rates.mean), np.inf)))
         scales, scatter = [], []
         for view in (certain, still, self.view):
-            trials = self._detail if view is self.view else trials_of(view, self._bank)
+            trials = self.detail if view is self.view else trials_of(view, self._bank)
             (point,) = commit_curve(trials, view.goal, (self.confidence,))
             scales.append(point.scale.value)
             scatter.append(float(trials.arr.var()))
@@ -156,12 +156,12 @@ class Simulation:
     @cached_property
     def tornado(self) -> tuple[Swing, ...]:
         """What each driver moves, the largest first."""
-        return tornado(self.view, self._detail, self._bank)
+        return tornado(self.view, self.detail, self._bank)
 
     @cached_property
     def goal_seek(self) -> tuple[Sought, ...]:
         """Volume, deal size and win rate that would each give the plan's confidence."""
-        return goal_seek(self.view, self._detail, self._bank, self.confidence)
+        return goal_seek(self.view, self.detail, self._bank, self.confidence)
 
     @cached_property
     def fan(self) -> Fan:
@@ -187,7 +187,8 @@ class Simulation:
         return Bank(min(self.trials, most), wide, self.seed)
 
     @cached_property
-    def _detail(self) -> Trials:
+    def detail(self) -> Trials:
+        """The trials behind what is not signed."""
         return trials_of(self.view, self._bank)
 
 

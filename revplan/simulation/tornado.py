@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import ndtri
 
+from revplan.capacity.limits import People
 from revplan.ground.errors import shown
 from revplan.ground.formats import compact, show, steady_order
 from revplan.simulation.draws import Bank
-from revplan.simulation.outlook import Outlook
-from revplan.simulation.trials import LAG, LUCK, MARKET, SHARED, Odds, Trials, cumulants, drivers, wins
+from revplan.simulation.outlook import Months, Outlook
+from revplan.simulation.trials import (
+    LAG,
+    LUCK,
+    MARKET,
+    SHARED,
+    Odds,
+    Trials,
+    cumulants,
+    demand_of,
+    drivers,
+    monthly,
+    wins,
+)
 
 Z90 = 1.2815515655446004  # 90 % quantile of the standard normal
+OF_PEOPLE = "people: who comes, leaves and ramps"
 COLUMNS = 256  # settings of the drivers worked out together
 
 
@@ -40,6 +54,8 @@ def tornado(view: Outlook, trials: Trials, bank: Bank) -> tuple[Swing, ...]:
         Swing(name, float(low), float(high), float(shares[number]))
         for (number, name), (low, high) in zip(named, arr, strict=True)
     ]
+    if view.months is not None and trials.demand is not None:
+        swings.append(_of_people(view, view.months.people, trials))
     order = steady_order([-abs(swing.high - swing.low) for swing in swings])
     return tuple(swings[number] for number in order)
 
@@ -78,9 +94,40 @@ def _arr_at(view: Outlook, numbers: list[int]) -> np.ndarray:
 
 def _arr(view: Outlook, settings: np.ndarray) -> np.ndarray:
     rates = SHARED + len(view.source_names)
-    own = settings[rates:] + np.sqrt(view.rho) * settings[MARKET]
-    fixed, scaled = cumulants(view, wins(view, own, settings[LAG], settings[SHARED:rates]))
+    own = settings[rates : rates + len(view.rates.mean)] + np.sqrt(view.rho) * settings[MARKET]
+    volumes = settings[SHARED:rates]
+    if view.months is not None:
+        return _limited(view, view.months, (own, settings[LAG], volumes), settings[LUCK])
+    fixed, scaled = cumulants(view, wins(view, own, settings[LAG], volumes))
     return Odds.of_cumulants(fixed + scaled).quantile(settings[LUCK])
+
+
+def _limited(
+    view: Outlook, months: Months, normals: tuple[np.ndarray, np.ndarray, np.ndarray], luck: np.ndarray
+) -> np.ndarray:
+    """ARR where people limit it, the people as they are in the mean; the year's luck falls on its months alike."""
+    count = months.drivers
+    spread = np.broadcast_to(luck / np.sqrt(count), (count, len(luck)))
+    capacity = np.broadcast_to(months.people.typical, (*months.people.typical.shape[:2], len(luck)))
+    return demand_of(view, months, monthly(view, months, *normals), spread, capacity).arr()
+
+
+def _of_people(view: Outlook, people: People, trials: Trials) -> Swing:
+    """What the people move: the year with demand at its median, in drawn years of little and of much capacity."""
+    assert trials.demand is not None
+    drawn = trials.demand.capacity.sum(axis=(0, 1))
+    low, high = np.quantile(drawn, (0.1, 0.9)) / max(float(drawn.mean()), 1e-12)
+    median = trials.demand.at_median()
+    ends = [replace(median, capacity=people.typical * factor).arr()[0] for factor in (low, high)]
+    together = np.corrcoef(_scores(drawn), _scores(trials.arr))[0, 1] if drawn.std() > 0 else 0.0
+    return Swing(OF_PEOPLE, float(ends[0]), float(ends[1]), float(together**2))
+
+
+def _scores(values: np.ndarray) -> np.ndarray:
+    """Normal scores of some values."""
+    found = np.empty(len(values))
+    found[np.argsort(values, kind="stable")] = ndtri((np.arange(len(values)) + 0.5) / len(values))
+    return found
 
 
 def _shares(trials: Trials, bank: Bank) -> np.ndarray:
@@ -89,9 +136,7 @@ def _shares(trials: Trials, bank: Bank) -> np.ndarray:
     The rank regression of Saltelli and Sobol (1995, https://doi.org/10.1016/0951-8320(95)00099-2), in
     normal scores; what is missing to 1 is what drivers do together.
     """
-    count = len(trials.arr)
-    scores = np.empty(count)
-    scores[np.argsort(trials.arr, kind="stable")] = ndtri((np.arange(count) + 0.5) / count)
+    scores = _scores(trials.arr)
     together, squares, begin = np.zeros(bank.drivers), np.zeros(bank.drivers), 0
     for number in range(bank.blocks):
         normals = bank.block(number)
@@ -99,4 +144,7 @@ def _shares(trials: Trials, bank: Bank) -> np.ndarray:
         together += np.einsum("dn,n->d", normals, part)
         squares += np.einsum("dn,dn->d", normals, normals)
         begin += normals.shape[1]
-    return together**2 / np.maximum(squares * float(scores @ scores), 1e-300)
+    shares = together**2 / np.maximum(squares * float(scores @ scores), 1e-300)
+    if trials.demand is not None:  # the luck of the deals is drawn by month and segment
+        shares[LUCK] = shares[len(shares) - trials.demand.luck.shape[0] * trials.demand.luck.shape[1] :].sum()
+    return shares

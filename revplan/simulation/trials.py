@@ -20,11 +20,14 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
+from numpy.polynomial.hermite_e import hermevander
 from scipy.interpolate import PchipInterpolator
 from scipy.special import ndtr, ndtri
 
+from revplan.capacity.limits import Demand
+from revplan.funnel.funnel import YEAR
 from revplan.simulation.draws import Bank
-from revplan.simulation.outlook import Outlook
+from revplan.simulation.outlook import Months, Outlook
 
 LEAST_BEND, MOST_BEND = 1e-4, 0.5  # below, the cubic is the normal itself; above, less than one deal is expected
 LEAST_RISE = 1e-9  # chances closer than this to each other, or to 0 or 1, say nothing
@@ -90,6 +93,30 @@ class Odds:
 
 
 @dataclass(frozen=True, eq=False)
+class Drawn:
+    """ARR drawn in each trial, where people limit it and no law of it is known; read like `Odds`."""
+
+    mean: np.ndarray
+
+    @property
+    def sd(self) -> np.ndarray:
+        """None: the trial's ARR is drawn."""
+        return np.zeros(len(self.mean))
+
+    def quantile(self, normal: np.ndarray) -> np.ndarray:
+        """The ARR drawn. [plan currency]"""
+        return self.mean
+
+    def below(self, x: float) -> np.ndarray:
+        """Whether it is less than `x`: 0 or 1 in each trial."""
+        return (self.mean < x).astype(float)
+
+    def shortfall(self, x: float) -> np.ndarray:
+        """By how much it misses `x` in each trial. [plan currency]"""
+        return np.maximum(x - self.mean, 0.0)
+
+
+@dataclass(frozen=True, eq=False)
 class Inverse:
     """A rising chance, known at some nodes, read backwards: a monotone curve through them.
 
@@ -142,15 +169,20 @@ class Trials:
     """Standard normal of the number and size of deals."""
     size: int
     """Trials of a whole block."""
+    demand: Demand | None = None
+    """What would close by month, where people limit what does."""
 
     @cached_property
-    def odds(self) -> Odds:
+    def odds(self) -> Odds | Drawn:
         """The law of the year's ARR with the entries as planned."""
         return self.odds_at(1.0)
 
-    def odds_at(self, scale: float) -> Odds:
-        """The law of the year's ARR with `scale` times the entries."""
-        return Odds.of_cumulants(self.fixed + scale * self.scaled)
+    def odds_at(self, scale: float, value: float = 1.0) -> Odds | Drawn:
+        """The law of the year's ARR with `scale` times the entries, and `value` times the value of their deals."""
+        if self.demand is not None:
+            return Drawn(self.demand.arr(scale, value))
+        powers = 1.0 if value == 1 else value ** np.arange(1, 4)[:, None]
+        return Odds.of_cumulants(self.fixed + scale * powers * self.scaled)
 
     @cached_property
     def arr(self) -> np.ndarray:
@@ -168,24 +200,116 @@ class Trials:
 
 def drivers(view: Outlook) -> int:
     """Independent normals that a trial of `view` takes."""
-    return SHARED + len(view.source_names) + len(view.rates.mean)
+    months = 0 if view.months is None else view.months.drivers
+    return SHARED + len(view.source_names) + len(view.rates.mean) + months
 
 
 def trials_of(view: Outlook, bank: Bank, numbers: range | None = None) -> Trials:
     """The trials of some blocks of `bank`; of all where none are named."""
-    parts = [_block(view, bank.block(number)) for number in (range(bank.blocks) if numbers is None else numbers)]
+    chosen = range(bank.blocks) if numbers is None else numbers
+    parts = [_block(view, bank.block(number)) for number in chosen]
     fixed, scaled, luck = (np.concatenate(part, axis=-1) for part in zip(*parts, strict=True))
-    return Trials(fixed, scaled, luck, bank.size)
+    demand = None if view.months is None else _demand(view, view.months, bank, chosen)
+    return Trials(fixed, scaled, luck, bank.size, demand)
 
 
 def _block(view: Outlook, normals: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    own, volumes, _ = split(view, normals)
+    fixed, scaled = cumulants(view, wins(view, own, normals[LAG], volumes))
+    return fixed, scaled, normals[LUCK]
+
+
+def split(view: Outlook, normals: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The normals of the rates, the market in them, those of the volumes, and those of the deals of each month."""
     rates = SHARED + len(view.source_names)
-    own = normals[rates:]
+    months = rates + len(view.rates.mean)
+    own = normals[rates:months]
     if view.rho > 0:
         own = np.sqrt(1 - view.rho) * own
         own += np.sqrt(view.rho) * normals[MARKET]
-    fixed, scaled = cumulants(view, wins(view, own, normals[LAG], normals[SHARED:rates]))
-    return fixed, scaled, normals[LUCK]
+    return own, normals[SHARED:rates], normals[months:]
+
+
+def _demand(view: Outlook, months: Months, bank: Bank, numbers: Iterable[int]) -> Demand:
+    """What would close by month in the trials of some blocks, and what the people can close in them."""
+    parts = []
+    for number in numbers:
+        normals = bank.block(number)
+        own, volumes, luck = split(view, normals)
+        capacity = months.people.of_trials(number * bank.size, normals.shape[1])
+        parts.append((*monthly(view, months, own, normals[LAG], volumes), luck, capacity))
+    fixed, scaled, luck, capacity = (np.concatenate(part, axis=-1) for part in zip(*parts, strict=True))
+    return demand_of(view, months, (fixed, scaled), luck, capacity)
+
+
+def demand_of(
+    view: Outlook, months: Months, parts: tuple[np.ndarray, np.ndarray], luck: np.ndarray, capacity: np.ndarray
+) -> Demand:
+    """Expected ARR by month in its two parts, with the luck of the deals and what the people can close."""
+    fixed, scaled = parts
+    return Demand(
+        fixed=fixed,
+        scaled=scaled,
+        per_deal=_per_deal(view, months),
+        worked=_worked(view, months),
+        luck=luck.reshape(months.segments, YEAR, -1),
+        capacity=capacity,
+        people=months.people,
+        won=view.won,
+    )
+
+
+def monthly(
+    view: Outlook, months: Months, rates: np.ndarray, lag: np.ndarray, volumes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Expected ARR by segment and month of the year without and of new entries: shape (segments, 12, trials) each."""
+    weight = path_products(view, view.rates.at(rates))
+    if view.volume_cv > 0:
+        weight *= volume_factors(view, volumes)[view.volumes]
+    terms = months.loads.shape[2] if view.lags.cv > 0 else 1
+    basis = hermevander(lag, terms - 1).T
+    found = []
+    for wanted in (view.is_open, ~view.is_open):
+        part = np.zeros((months.segments, YEAR, rates.shape[1]))
+        for segment in range(months.segments):
+            rows = np.flatnonzero(wanted & (months.segment == segment))
+            if len(rows):
+                loads = months.loads[rows] * view.value[rows, None, None]
+                for term in range(terms):
+                    part[segment] += (loads[:, :, term].T @ weight[rows]) * basis[term]
+        found.append(np.maximum(part, 0.0))
+    return found[0], found[1]
+
+
+def _planned(view: Outlook, months: Months) -> np.ndarray:
+    """Planned ARR of each row by month: shape (rows, 12). [plan currency]"""
+    return months.loads[:, :, 0] * (view.path_rates * view.value)[:, None]
+
+
+def _per_deal(view: Outlook, months: Months) -> np.ndarray:
+    """Second moment of a deal over its mean, as planned, by part, segment and month; of known records less their own."""
+    first = _planned(view, months)
+    second = first * (view.value_cumulants[1] / view.value)[:, None]
+    found = np.ones((2, months.segments, YEAR))
+    for part, wanted in enumerate((view.is_open, ~view.is_open)):
+        for segment in range(months.segments):
+            rows = wanted & (months.segment == segment)
+            total = first[rows].sum(axis=0)
+            found[part, segment] = np.where(total > 0, second[rows].sum(axis=0) / np.where(total > 0, total, 1.0), 1.0)
+    return found
+
+
+def _worked(view: Outlook, months: Months) -> np.ndarray:
+    """Share of each part's planned ARR by month that each load limit is about: shape (limits, 2, 12). [0-1]"""
+    planned = _planned(view, months)
+    found = np.zeros((len(months.people.loads), 2, YEAR))
+    for number, limit in enumerate(months.people.loads):
+        for part, wanted in enumerate((view.is_open, ~view.is_open)):
+            here = wanted & (months.segment == limit.segment)
+            total = planned[here].sum(axis=0)
+            about = planned[here & months.worked[number]].sum(axis=0)
+            found[number, part] = about / np.where(total > 0, total, 1.0)
+    return found
 
 
 def wins(view: Outlook, rates: np.ndarray, lag: np.ndarray, volumes: np.ndarray) -> np.ndarray:

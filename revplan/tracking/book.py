@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from revplan.capacity.roster import with_roster
 from revplan.crm.actuals import Actuals, read_actuals
 from revplan.crm.records import STALE_DAYS, History, last_recorded, stale
 from revplan.funnel.tables import cell_values_table, quarters_table, targets_table
@@ -353,7 +354,7 @@ def read_year(plan_path: str | Path, against: str | Path = "", crm: str | Path =
         If the records or actuals it names are.
     """
     path = real_path(plan_path)
-    live = read_plan(path)
+    live, _ = with_roster(read_plan(path), path.parent)
     if crm:
         live = live.model_copy(update={"history": RecordsOf(leads=str(real_path(crm)))})
     snapshots = read_snapshots(live, path.parent)

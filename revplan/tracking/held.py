@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from revplan.capacity.roster import with_roster
 from revplan.crm.records import History
 from revplan.funnel.funnel import HORIZON
 from revplan.funnel.year import PlannedYear, plan_year
@@ -75,7 +76,7 @@ def promised_year(path: Path, live_path: Path, live: Plan, snapshots: Snapshots 
         by, day = by_line(record.signature), show(record.signature.on, "date")
         path, signed, scale = record.plan_path, f"signed by {by} on {day}", record.signature.scale
     if record is not None or path != live_path:
-        live = read_plan(path)
+        live, _ = with_roster(read_plan(path), path.parent)
         snapshots = read_snapshots(live, path.parent)
     records = None if snapshots is None else snapshots.before(live)
     doubtful = () if signed else doubts(live, records, None, path)  # what was signed stands as it was

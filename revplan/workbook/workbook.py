@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 
+from revplan.capacity.roster import with_roster
 from revplan.crm.actuals import Actuals, read_actuals
 from revplan.funnel import tables as sheets
 from revplan.funnel.commit import Progress
@@ -27,6 +28,7 @@ from revplan.plan.checks import places, transition_place
 from revplan.plan.file import checked_plan, located, real_path
 from revplan.plan.model import Plan
 from revplan.plan.parts import Assumption, Scenario, Transition
+from revplan.plan.people_checks import idle_roles
 from revplan.plan.scenario import idle, idle_uncertainty, scenario_effects, scenario_plans
 from revplan.plan.stages import titles_of
 from revplan.plan.words import key_words, step_words, value_words
@@ -311,16 +313,24 @@ def open_workbook(path: str | Path, progress: Progress | None = None, scenario: 
     DataError
         If the records or actuals it names are.
     """
-    plan, records, actuals, doubtful = _inputs(real_path(path))
+    plan, records, actuals, told = _inputs(real_path(path))
     plan = with_history_rates(plan, records)
     year = plan_year(plan, known(plan, records), progress)
-    table, read = (None, ()) if actuals is None else (actuals.table, actuals.read)
-    book = Workbook(year=year, records=records, actual=table, doubts=doubtful, read=read)
+    table = None if actuals is None else actuals.table
+    book = Workbook(year=year, records=records, actual=table, doubts=told.doubtful, read=told.read)
     return book.in_scenario(scenario) if scenario else book
 
 
-def _inputs(path: Path) -> tuple[Plan, Records | None, Actuals | None, tuple[str, ...]]:
-    """The plan at `path`, its records, its actuals, and what is doubtful about how they go together.
+@dataclass(frozen=True)
+class _Told:
+    """What is doubtful about how a plan's files go together, and how they were read."""
+
+    doubtful: tuple[str, ...]
+    read: tuple[str, ...]
+
+
+def _inputs(path: Path) -> tuple[Plan, Records | None, Actuals | None, _Told]:
+    """The plan at `path` with its people, its records, its actuals, and what must be told of them.
 
     Raises
     ------
@@ -341,12 +351,17 @@ def _inputs(path: Path) -> tuple[Plan, Records | None, Actuals | None, tuple[str
         actuals = read_actuals(plan, path.parent)
     except DataError as error:
         of_data = (*of_data, *error.faults)
+    of_roster: tuple[str, ...] = ()
+    try:
+        plan, of_roster = with_roster(plan, path.parent)
+    except DataError as error:
+        of_data = (*of_data, *error.faults)
     unfit, doubtful = ((), ()) if of_plan else misfits(plan, records, actuals)
     if of_plan or unfit:
         raise PlanError((*of_plan, *of_data, *located(path, unfit)))
     if of_data:
         raise DataError(of_data)
-    return plan, records, actuals, doubtful
+    return plan, records, actuals, _Told(doubtful, (*(() if actuals is None else actuals.read), *of_roster))
 
 
 def check_plan(path: str | Path, on: date | None = None) -> tuple[str, ...]:
@@ -364,14 +379,14 @@ def check_plan(path: str | Path, on: date | None = None) -> tuple[str, ...]:
     RevplanError
         With every fault of the plan, of the files it names and of how they fit; a DataError where only the files are.
     """
-    plan, records, actuals, doubtful = _inputs(real_path(path))
+    plan, records, _, told = _inputs(real_path(path))
     whole = with_history_rates(plan, records)
     scenario_plans(whole)
     report = () if records is None else tuple(str(line) for line in records.history.report)
-    read = () if actuals is None else actuals.read
-    look = [*doubtful, *expired(plan, on or plan.plan_date), *idle(plan), *idle_uncertainty(whole)]
+    look = [*told.doubtful, *expired(plan, on or plan.plan_date), *idle(plan), *idle_uncertainty(whole)]
+    look += [] if plan.capacity is None else list(idle_roles(plan.capacity))
     look += [line for name in whole.scenarios for line in scenario_effects(whole, name)]
-    return (*(f"{LOOK}{line}" for line in look), *report, *read)
+    return (*(f"{LOOK}{line}" for line in look), *report, *told.read)
 
 
 def plan_answer(book: Workbook) -> dict[str, Any]:

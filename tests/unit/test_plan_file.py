@@ -110,7 +110,7 @@ def changed(old: str, new: str) -> str:
         ("rate: 0.24", "rate: 0.24\n    quotta: 3", 22, ["quotta", "unknown key", "allowed here", "evidence"]),
         ("name: FY27 base", "quotta: 3", 1, ["unknown key 'quotta'", "goal", "segments"]),
         ("owner: sales", "ownr: sales", 15, ["sources.outbound.ownr", "did you mean 'owner'"]),
-        ("name: FY27 base", "capacity: {reps: 3}", 1, ["capacity", "does not compute", "take the block out"]),
+        ("name: FY27 base", "budget: {x: 3}", 1, ["budget", "does not compute", "take the block out"]),
         # shares
         ("share: 0.35", "share: 0.40", 10, ["segments", "sum to 1.05", "must sum to 1", "smb 0.4", "mid 0.65"]),
         ("share: 0.4,", "share: 0.45,", 13, ["sources", "sum to 1.05", "inbound 0.6", "outbound 0.45"]),

@@ -1,0 +1,1 @@
+"""Who closes it: roster, ramp, capacity, load."""

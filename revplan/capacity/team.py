@@ -1,0 +1,386 @@
+"""What the people of a plan can close: month by month, expected, or drawn seat by seat.
+
+A seat is somebody on the roster, or a hire. What it brings depends on one thing that is not known: when its holder
+leaves, or when a hire starts. So a seat is a table, a row for each way it may go with its chance; the expectation is
+the chances times the rows, a draw is one of the rows, and the two cannot disagree. A successor starts after the
+backfill delay and ramps like anybody new; whether successors and hires leave again is taken in expectation.
+
+Time is months counted from the first of the year; a day within a month is its share. What a month brings is the
+integral of the ramp over the days of the month that somebody is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+
+import numpy as np
+
+from revplan.ground.calendar import MONTH_DAYS, MONTHS_PER_YEAR, month_of
+from revplan.plan.model import Plan
+from revplan.plan.people import Capacity, Hire, Ramp, Rep, Role
+
+HEADS, RAMPED, FULL = 0, 1, 2
+"""Rows of what a seat brings: people there, ramped-rep equivalents, those of them that are fully ramped. [reps]"""
+KINDS = 3
+ROUNDS = 12  # searches begun anew for a hire that did not start; the rest never does
+
+
+@dataclass(frozen=True, eq=False)
+class Seat:
+    """Some seats alike, and what each may bring."""
+
+    role: str
+    segment: str | None
+    count: int
+    productivity: float
+    """New ARR that a fully ramped one closes in a year; 0 where none is stated, or it closes nothing. [plan currency]"""
+    quota: float
+    """Quota of a year; 0 where none is stated, or it closes nothing. [plan currency]"""
+    chances: np.ndarray
+    """Chance of each way it may go; they sum to 1."""
+    ways: np.ndarray
+    """Shape (ways, KINDS, months). [reps]"""
+
+    @property
+    def carries(self) -> bool:
+        """Whether it carries capacity of its own."""
+        return self.productivity > 0 or self.quota > 0
+
+    @property
+    def expected(self) -> np.ndarray:
+        """Shape (KINDS, months): what all of them bring in expectation. [reps]"""
+        found: np.ndarray = self.count * np.tensordot(self.chances, self.ways, axes=1)
+        return found
+
+
+def in_months(day: date, first: int, *, end: bool = False) -> float:
+    """The beginning of `day` (its end, where asked for) in months; `first` is the ordinal of month 0."""
+    month = month_of(day)
+    return month.ordinal - first + (day.day - 1 + end) / month.days_in_month
+
+
+class _Curve:
+    """A ramp as integrals over time since the start: of heads, of the share, of the fully ramped. [months]"""
+
+    def __init__(self, ramp: Ramp | None) -> None:
+        shares = np.array([*(ramp.shares if ramp else ()), 1.0])
+        self.ends = np.arange(len(shares) + 1.0)
+        full = np.cumprod(shares[::-1] >= 1)[::-1].astype(float)
+        rows = np.stack([np.ones(len(shares)), shares, full])
+        self.sums = np.concatenate([np.zeros((KINDS, 1)), np.cumsum(rows, axis=1)], axis=1)
+
+    def worked(self, start: np.ndarray, begin: np.ndarray, end: np.ndarray) -> np.ndarray:
+        """Shape (KINDS, ...): what is brought between two times by somebody who started at `start`."""
+        return np.maximum(self._at(end - start) - self._at(np.maximum(begin, start) - start), 0.0)
+
+    def _at(self, tenure: np.ndarray) -> np.ndarray:
+        inside = np.clip(tenure, 0.0, self.ends[-1])
+        beyond = np.maximum(tenure - self.ends[-1], 0.0)
+        return np.stack([np.interp(inside, self.ends, row) + beyond for row in self.sums])
+
+    def months(self, start: float, leave: float, away: Sequence[tuple[float, float]], months: int) -> np.ndarray:
+        """Shape (KINDS, months): what somebody brings who is there from `start` until `leave`."""
+        begins = np.arange(float(months))
+        ends = np.minimum(begins + 1, leave)
+        found = self.worked(np.asarray(start), np.minimum(begins, ends), ends)
+        for gone, back in away:
+            lower, upper = np.clip([gone, back], None, leave)
+            found -= self.worked(np.asarray(start), np.clip(lower, begins, ends), np.clip(upper, begins, ends))
+        return np.maximum(found, 0.0)
+
+
+@lru_cache(maxsize=64)
+def _curve(ramp: Ramp | None) -> _Curve:
+    return _Curve(ramp)
+
+
+@lru_cache(maxsize=256)
+def _newcomer(role: Role, part: float, months: int) -> np.ndarray:
+    """Shape (KINDS, months): what a seat brings from the month on in which it is first filled, `part` of it gone.
+
+    Its holder may leave at the end of any month, and be followed after the backfill delay: all in expectation.
+    """
+    curve, stay = _curve(role.ramp), _stay(role)
+    there = curve.months(part, np.inf, (), months)
+    found = there * stay ** np.arange(months)
+    if role.attrition == 0 or role.backfill_delay_days is None:
+        return found
+    gap = role.backfill_delay_days / MONTH_DAYS
+    again = _newcomer_again(role, curve, gap - int(gap), months)
+    for month in range(months):
+        begin = month + 1 + int(gap)
+        if begin < months:
+            found[:, begin:] += stay**month * (1 - stay) * again[:, : months - begin]
+    return found
+
+
+def _newcomer_again(role: Role, curve: _Curve, part: float, months: int) -> np.ndarray:
+    """The same for a successor: its successors have successors too, each some months later than the one before."""
+    stay, gap = _stay(role), (role.backfill_delay_days or 0.0) / MONTH_DAYS
+    own = curve.months(part, np.inf, (), months) * stay ** np.arange(months)
+    found = own.copy()
+    # seats filled in month m pass on to successors; starts[m] is the chance that one starts there
+    starts = np.zeros(months)
+    starts[0] = 1.0
+    for begin in range(months):
+        for left in range(begin, months):
+            at = left + 1 + int(gap)
+            if at < months:
+                starts[at] += starts[begin] * stay ** (left - begin) * (1 - stay)
+    for begin in range(1, months):
+        found[:, begin:] += starts[begin] * own[:, : months - begin]
+    return found
+
+
+def _stay(role: Role) -> float:
+    """Chance of staying a month longer. [0-1]"""
+    return float((1 - role.attrition) ** (1 / MONTHS_PER_YEAR))
+
+
+def _follow(role: Role, left: float, months: int) -> np.ndarray:
+    """What a seat brings after its holder left at the time `left`: nothing, or a successor from after the delay on."""
+    found = np.zeros((KINDS, months))
+    if role.backfill_delay_days is None:
+        return found
+    return _placed(role, left + role.backfill_delay_days / MONTH_DAYS, months)
+
+
+def _placed(role: Role, start: float, months: int) -> np.ndarray:
+    """What a newcomer who starts at the time `start` brings."""
+    found = np.zeros((KINDS, months))
+    month = int(np.floor(start + 1e-9))
+    if month >= months:
+        return found
+    whole = _newcomer(role, round(max(start - month, 0.0), 6), months + max(-month, 0))
+    if month >= 0:
+        found[:, month:] = whole[:, : months - month]
+    else:
+        found[:] = whole[:, -month:]
+    return found
+
+
+def seats(plan: Plan, months: int = MONTHS_PER_YEAR) -> list[Seat]:
+    """The seats of the plan's people over `months` from the first of the year; none where it has no capacity."""
+    return [] if plan.capacity is None else _alike([seat for _, seat in each_line(plan, months)])
+
+
+def _alike(found: list[Seat]) -> list[Seat]:
+    """Seats that cannot be told apart taken together, in the order in which they first come."""
+    kinds: dict[tuple[object, ...], Seat] = {}
+    for seat in found:
+        key = (seat.role, seat.segment, seat.productivity, seat.quota, seat.chances.tobytes(), seat.ways.tobytes())
+        known = kinds.get(key)
+        count = seat.count + (known.count if known else 0)
+        kinds[key] = Seat(seat.role, seat.segment, count, seat.productivity, seat.quota, seat.chances, seat.ways)
+    return list(kinds.values())
+
+
+def _seat(capacity: Capacity, who: Rep | Hire, count: int, chances: np.ndarray, ways: np.ndarray) -> Seat:
+    role = capacity.roles[who.role]
+    carries = role.closes and (isinstance(who, Hire) or who.seat == "quota")
+    quota = (who.quota or role.yearly("quota", who.segment) or 0.0) if carries else 0.0
+    productivity = (role.yearly("productivity", who.segment) or 0.0) if carries else 0.0
+    return Seat(who.role, who.segment, count, productivity, quota, chances, ways)
+
+
+def _ways_of_rep(role: Role, rep: Rep, at: tuple[int, float], months: int) -> tuple[np.ndarray, np.ndarray]:
+    """The ways of a seat on the roster: its holder stays, or leaves at the end of one of the months."""
+    first, now = at
+    start = in_months(rep.start, first)
+    away = [(in_months(each.from_day, first), in_months(each.to_day, first, end=True)) for each in rep.away]
+    curve = _curve(role.ramp)
+    if rep.leave is not None:
+        left = in_months(rep.leave, first, end=True)
+        found = curve.months(start, left, away, months)
+        if left >= now:  # who left before the plan was made has a successor on the roster, or none is sought
+            found = found + _follow(role, left, months)
+        return np.ones(1), found[None]
+    there = curve.months(start, np.inf, away, months)
+    if role.attrition == 0:
+        return np.ones(1), there[None]
+    stay, begin = _stay(role), int(np.floor(max(now, start, -240.0)))
+    chances, ways = [], []
+    for month in range(begin, months):
+        left = float(month + 1)
+        chances.append(stay ** (month - begin) * (1 - stay))
+        ways.append(np.where(np.arange(months) < left, there, 0.0) + _follow(role, left, months))
+    if begin < 0 and role.backfill_delay_days is None and len(ways) > months:
+        gone = -begin  # who leaves before the year begins brings nothing in it, whenever that is
+        chances, ways = [sum(chances[:gone]), *chances[gone:]], [ways[0], *ways[gone:]]
+    return np.array([*chances, stay ** (months - begin)]), np.stack([*ways, there])
+
+
+def _ways_of_hire(role: Role, hire: Hire, first: int, months: int) -> tuple[np.ndarray, np.ndarray]:
+    """The ways of a hire: it starts as planned, or a search or two later."""
+    start = in_months(hire.first_day, first)
+    chance = role.start_probability if hire.start_probability is None else hire.start_probability
+    lead = lead_days(role, hire) / MONTH_DAYS
+    if chance == 1:
+        return np.ones(1), _placed(role, start, months)[None]
+    if lead == 0:
+        return np.array([chance, 1 - chance]), np.stack([_placed(role, start, months), np.zeros((KINDS, months))])
+    chances = [chance * (1 - chance) ** turn for turn in range(ROUNDS)]
+    ways = [_placed(role, start + turn * lead, months) for turn in range(ROUNDS)]
+    return np.array([*chances, 1 - sum(chances)]), np.stack([*ways, np.zeros((KINDS, months))])
+
+
+def lead_days(role: Role, hire: Hire) -> float:
+    """Days from opening the position of a hire to its first day."""
+    asked = role.open_requisition_days if hire.open_requisition_days is None else hire.open_requisition_days
+    notice = role.offer_lead_days if hire.offer_lead_days is None else hire.offer_lead_days
+    return asked + notice
+
+
+def month_weights(capacity: Capacity, months: int) -> np.ndarray:
+    """Share of a year's productivity that falls on each month, by its selling days; they sum to 1 a year."""
+    given = capacity.selling_days
+    days = np.ones(MONTHS_PER_YEAR) if given is None else np.array(given, dtype=float)
+    return np.resize(days / days.sum(), months)
+
+
+def arr_of(capacity: Capacity, seat: Seat, brought: np.ndarray, basis: str = "") -> np.ndarray:
+    """New ARR that a seat can close by month, of what it brings: shape (..., KINDS, months) to (..., months). [plan currency]
+
+    On the plan's basis, or the one that is named.
+    """
+    months = month_weights(capacity, brought.shape[-1])
+    ramped, full = brought[..., RAMPED, :], brought[..., FULL, :]
+    found: np.ndarray
+    if (basis or capacity.basis) == "productivity":
+        found = seat.productivity * months * ramped
+    elif capacity.attainment is None:
+        found = seat.quota * months * ramped
+    else:
+        given = capacity.attainment
+        found = seat.quota * months * (given.rate * full + given.of_ramping * (ramped - full))
+    return found
+
+
+def ramped_equivalents(heads: Sequence[Sequence[float]], ramp: Sequence[float]) -> np.ndarray:
+    """Ramped-rep equivalents by period from a table of heads by tenure (a row a tenure, a column a period). [reps]
+
+    >>> ramped_equivalents([[4, 5], [3, 4], [2, 3], [1, 2], [10, 11]], [0, 0.25, 0.5, 0.75, 1]).tolist()
+    [12.5, 15.0]
+    """
+    return np.asarray(ramp, dtype=float) @ np.asarray(heads, dtype=float)
+
+
+# --- drawn ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Pools:
+    """Who can close what: a pool for each segment, and one of those who sell in all of them."""
+
+    segments: tuple[str, ...]
+
+    def of(self, segment: str | None) -> int | None:
+        """The pool of a segment, the last one for those without; None for a segment that is not looked at."""
+        if segment is None:
+            return len(self.segments)
+        return self.segments.index(segment) if segment in self.segments else None
+
+
+def judged(plan: Plan, months: int = MONTHS_PER_YEAR) -> np.ndarray:
+    """What the judgment row adds in each month. [plan currency]"""
+    found = np.zeros(months)
+    if plan.capacity is not None and plan.capacity.judgment is not None:
+        given = np.array(plan.capacity.judgment.by_month())
+        found[: len(given)] = given[:months]
+    return found
+
+
+def expected_pools(plan: Plan, pools: Pools, months: int = MONTHS_PER_YEAR) -> np.ndarray:
+    """Shape (pools, months): new ARR that the people can close in expectation, judgment included. [plan currency]"""
+    capacity = plan.capacity
+    assert capacity is not None
+    found = np.zeros((len(pools.segments) + 1, months))
+    for seat in seats(plan, months):
+        if (pool := pools.of(seat.segment)) is not None:
+            found[pool] += arr_of(capacity, seat, seat.expected)
+    return with_judgment(found, judged(plan, months))
+
+
+def with_judgment(found: np.ndarray, added: np.ndarray) -> np.ndarray:
+    """`found`, shape (..., pools, months), with what a judgment adds to each month, by the pools' own shares."""
+    total = found.sum(axis=-2)
+    factor = np.where(total > 0, np.maximum(total + added, 0.0) / np.where(total > 0, total, 1.0), 1.0)
+    return found * factor[..., None, :]
+
+
+def drawn_pools(plan: Plan, pools: Pools, paths: int, seed: int) -> np.ndarray:
+    """Shape (pools, months, paths): what the people can close in each of some drawn years. [plan currency]
+
+    Each seat goes one of its ways; reps differ by `rep_cv`, all together stray by `productivity_cv`. A seat's
+    draws depend on the seed and on what it is, so that one more hire leaves the others as they were.
+    """
+    capacity = plan.capacity
+    assert capacity is not None
+    found = np.zeros((len(pools.segments) + 1, MONTHS_PER_YEAR, paths))
+    seen: dict[tuple[str, str | None], int] = {}
+    for seat in seats(plan):
+        pool = pools.of(seat.segment)
+        if pool is None or not seat.carries:
+            continue
+        number = seen.setdefault((seat.role, seat.segment), 0)
+        seen[(seat.role, seat.segment)] += 1
+        rng = np.random.default_rng([seed, 7919, _word(seat.role), _word(seat.segment or ""), number])
+        found[pool] += drawn_seat(capacity, seat, paths, rng)
+    together = np.random.default_rng([seed, 7919]).standard_normal(paths)
+    found *= _factor(capacity.productivity_cv, together)
+    return np.moveaxis(with_judgment(np.moveaxis(found, -1, 0), judged(plan)), 0, -1)
+
+
+def drawn_seat(capacity: Capacity, seat: Seat, paths: int, rng: np.random.Generator) -> np.ndarray:
+    """Shape (months, paths): what seats alike can close in each of some drawn years. [plan currency]"""
+    by_way = arr_of(capacity, seat, seat.ways)
+    if len(seat.chances) == 1:
+        found = np.repeat(seat.count * by_way[0][:, None], paths, axis=1)
+    elif seat.count == 1:
+        way = np.searchsorted(np.cumsum(seat.chances)[:-1], rng.random(paths), side="right")
+        found = by_way[way].T
+    else:
+        found = (rng.multinomial(seat.count, seat.chances / seat.chances.sum(), size=paths) @ by_way).T
+    return found * _factor(capacity.rep_cv / np.sqrt(seat.count), rng.standard_normal(paths))
+
+
+def _factor(cv: float, normal: np.ndarray) -> np.ndarray:
+    """Log-normal factors with mean 1."""
+    sigma = np.sqrt(np.log1p(cv**2))
+    return np.exp(sigma * normal - sigma**2 / 2)
+
+
+def _word(text: str) -> int:
+    """A number for a name, the same in every process."""
+    return int.from_bytes(text.encode("utf-8")[:24].ljust(1, b"\0"), "big")
+
+
+def lines_of(plan: Plan, months: int) -> Iterator[tuple[str, str | None, np.ndarray, np.ndarray]]:
+    """Role, segment, what they bring (KINDS, months) and what they can close by month, for each role in a segment."""
+    capacity = plan.capacity
+    assert capacity is not None
+    found: dict[tuple[str, str | None], tuple[np.ndarray, np.ndarray]] = {}
+    for seat in seats(plan, months):
+        brought = seat.expected
+        before = found.get((seat.role, seat.segment), (np.zeros((KINDS, months)), np.zeros(months)))
+        found[(seat.role, seat.segment)] = before[0] + brought, before[1] + arr_of(capacity, seat, brought)
+    for (role, segment), (brought, arr) in found.items():
+        yield role, segment, brought, arr
+
+
+def each_line(plan: Plan, months: int) -> Iterator[tuple[Rep | Hire, Seat]]:
+    """Every line of the roster and every hire, with the seats it stands for."""
+    capacity = plan.capacity
+    assert capacity is not None
+    first = plan.first_month.ordinal
+    now = in_months(plan.plan_date, first)
+    made: dict[tuple[object, ...], tuple[np.ndarray, np.ndarray]] = {}
+    for rep in capacity.people:
+        if (same := (rep.role, rep.start, rep.leave, rep.away)) not in made:
+            made[same] = _ways_of_rep(capacity.roles[rep.role], rep, (first, now), months)
+        yield rep, _seat(capacity, rep, rep.count, *made[same])
+    for hire in capacity.hires:
+        yield hire, _seat(capacity, hire, hire.count, *_ways_of_hire(capacity.roles[hire.role], hire, first, months))

@@ -1,0 +1,539 @@
+"""People: ramp, roster, what they can close month by month, what of demand is closed, who must be hired."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from openpyxl import Workbook as Excel
+
+from revplan.capacity.limits import booked, compound_sums
+from revplan.capacity.roster import with_roster
+from revplan.capacity.team import HEADS, RAMPED, Pools, drawn_pools, expected_pools, ramped_equivalents, seats
+from revplan.cli.commands import main
+from revplan.funnel.year import Known
+from revplan.ground.errors import DataError, PlanError
+from revplan.plan.file import read_plan
+from revplan.plan.model import Plan
+from revplan.plan.people import Ramp
+from revplan.plan.scenario import scenario_plans
+from revplan.simulation.people import capacity_answer, limited_by, staffing
+from revplan.simulation.signing import simulation_notes
+from revplan.simulation.simulate import Simulation, simulate
+from revplan.workbook.workbook import check_plan, open_workbook, plan_year
+
+GOLDEN = Path(__file__).parents[3] / "shared" / "golden" / "golden.json"
+
+
+def plan(capacity: dict[str, Any] | None, goal: float = 1_200_000, **more: Any) -> Plan:
+    """A plan of one segment whose deals close in the month they enter, evenly through 2027, at a rate that is certain."""
+    given = {
+        "year": {"first_month": "2027-01"},
+        "plan_date": date(2027, 1, 1),
+        "goal": {"new_arr": goal},
+        "stages": [{"id": "sql"}, {"id": "won"}],
+        "segments": {"all": {"acv": 10_000}},
+        "sources": {"web": {}},
+        "transitions": [{"from": "sql", "to": "won", "rate": 0.5}],
+        "uncertainty": {"rho": 0, "lag_cv": 0, "volume_cv": 0},
+        **more,
+    }
+    return Plan.model_validate(given if capacity is None else {**given, "capacity": capacity})
+
+
+def team(*roster: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """The people of a plan: lines of a roster, and one role that closes 120,000 a year."""
+    lines = [
+        {"rep": f"R{number}", "role": "ae", "start": date(2020, 1, 1), **line} for number, line in enumerate(roster)
+    ]
+    return {"roster": lines, "roles": {"ae": {"productivity": 120_000}}, **more}
+
+
+def brought(capacity: dict[str, Any], kind: int = RAMPED) -> list[float]:
+    """Ramped-rep equivalents (or heads) of all people in each month of 2027."""
+    return sum(seat.expected[kind] for seat in seats(plan(capacity))).tolist()
+
+
+def able(given: Plan) -> np.ndarray:
+    """What the people of a plan of one segment can close by month."""
+    return expected_pools(given, Pools(("all",))).sum(axis=0)
+
+
+def simulated(given: Plan, trials: int = 4096) -> Simulation:
+    return simulate(plan_year(given, Known()), trials)
+
+
+# --- ramp --------------------------------------------------------------------------------------------------------
+
+
+def test_two_months_into_a_ramp_of_five_a_rep_counts_two_fifths() -> None:
+    ae = {"productivity": 120_000, "ramp": {"linear_months": 5}}
+    counted = brought(team({"start": date(2027, 1, 1)}, roles={"ae": ae}))
+    assert counted == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1, 1, 1, 1, 1, 1, 1])
+
+
+@pytest.mark.parametrize(("tenure", "third"), [("completed", 0.4), ("middle", 0.5), ("current", 0.6)])
+def test_which_tenure_counts_is_stated(tenure: str, third: float) -> None:
+    assert Ramp(linear_months=5, tenure=tenure).shares[2] == pytest.approx(third)
+
+
+def test_a_list_says_what_each_month_counts_and_a_mid_month_start_is_shared_out() -> None:
+    ae = {"productivity": 120_000, "ramp": [0.2, 0.6]}
+    assert brought(team({"start": date(2027, 3, 1)}, roles={"ae": ae}))[1:6] == pytest.approx([0, 0.2, 0.6, 1, 1])
+    # from 16 April half a month at 0.2; in May half a month more at 0.2, then half at 0.6
+    assert brought(team({"start": date(2027, 4, 16)}, roles={"ae": ae}))[3:6] == pytest.approx(
+        [0.1, 0.5 * 0.2 + 0.5 * 0.6, 0.8], abs=0.02
+    )
+
+
+def test_a_ramp_by_quarters_gives_the_table_of_heads_by_tenure() -> None:
+    """Heads by tenure quarter as published: RRE 12.5, 15, 17.5, 21; 16,500 before judgment, 16,050 with it, quota 19,800."""
+    starts = {4: date(2027, 1, 1), 3: date(2026, 10, 1), 2: date(2026, 7, 1), 1: date(2026, 4, 1), 10: date(2025, 1, 1)}
+    lines = [{"start": day, "count": count} for count, day in starts.items()]
+    lines[-1]["count"] = 8
+    lines += [
+        {"start": date(2025, 1, 1), "leave": date(2027, 6, 30)},
+        {"start": date(2025, 1, 1), "leave": date(2027, 9, 30)},
+    ]
+    hires = [{"role": "ae", "start": f"2027-{month:02d}", "count": count} for month, count in ((4, 5), (7, 6), (10, 7))]
+    ae = {"productivity": 1_000, "ramp": {"quarters": [0, 0.25, 0.5, 0.75, 1]}}
+    judgment = {"owner": "VP Sales", "quarters": [-300, -200, -200, 250]}
+    given = plan(
+        team(*lines, roles={"ae": ae}, hires=hires, judgment=judgment, over_assignment=0.2),
+        goal=16_050,
+        segments={"all": {"acv": 10}},
+    )
+    answer = capacity_answer(staffing(simulated(given, 256)))
+    quarters = np.add.reduceat([row["capacity_arr"] for row in answer["months"]], [0, 3, 6, 9])
+    ramped = [row["ramped"] for row in answer["months"]]
+    assert ramped[::3] == pytest.approx([12.5, 15, 17.5, 21])
+    assert quarters == pytest.approx([3_125, 3_750, 4_375, 5_250])
+    year = answer["year"]
+    assert (year["capacity_arr"], year["plan_arr"], year["quota_arr"]) == pytest.approx((16_500, 16_050, 19_800))
+    assert year["quota_over_capacity"] == pytest.approx(0.2)
+    assert ramped_equivalents(
+        [[4, 5, 6, 7], [3, 4, 5, 6], [2, 3, 4, 5], [1, 2, 3, 4], [10, 11, 12, 14]], [0, 0.25, 0.5, 0.75, 1]
+    ) == (pytest.approx([12.5, 15, 17.5, 21]))
+
+
+@pytest.mark.parametrize(
+    ("ramp", "words"),
+    [
+        ([0.5, 1.2], "entry 2 of the ramp is 1.2; a share lies between 0 and 1"),
+        ([0.5, 0.4], "the ramp falls from 0.5 to 0.4 in its entry 2; it must not fall"),
+        ({"months": [0.5], "linear_months": 3}, "give one of months, quarters and linear_months"),
+        ({"months": [0.5], "tenure": "middle"}, "tenure is for linear_months"),
+    ],
+)
+def test_a_ramp_that_cannot_be_is_refused(ramp: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        plan(team({}, roles={"ae": {"productivity": 1, "ramp": ramp}}))
+
+
+# --- who is there ------------------------------------------------------------------------------------------------
+
+
+def test_leave_of_absence_leavers_and_overlay_seats() -> None:
+    capacity = team(
+        {"leave": date(2027, 6, 30)},
+        {"away": [{"from": date(2027, 2, 1), "to": date(2027, 3, 31)}]},
+        {"seat": "overlay"},
+    )
+    assert brought(capacity, HEADS) == pytest.approx([3, 2, 2, 3, 3, 3, 2, 2, 2, 2, 2, 2])
+    assert able(plan(capacity)) == pytest.approx(10_000 * np.array([2, 1, 1, 2, 2, 2, 1, 1, 1, 1, 1, 1]))
+
+
+def test_a_named_leaver_is_followed_after_the_delay_by_somebody_who_ramps() -> None:
+    ae = {"productivity": 120_000, "ramp": [0.5], "backfill_delay_days": 61}
+    counted = brought(team({"leave": date(2027, 3, 31)}, roles={"ae": ae}))
+    assert counted == pytest.approx([1, 1, 1, 0, 0, 0.5, 1, 1, 1, 1, 1, 1], abs=0.01)
+
+
+def test_attrition_is_a_yearly_share_and_spares_who_is_named() -> None:
+    ae = {"productivity": 120_000, "attrition": 0.19}
+    counted = brought(team({}, roles={"ae": ae}))
+    assert counted == pytest.approx([(1 - 0.19) ** (month / 12) for month in range(12)])
+    named = brought(team({"leave": date(2027, 12, 31)}, roles={"ae": ae}))
+    assert named == pytest.approx([1] * 12)
+
+
+def test_a_hire_that_may_not_start_is_looked_for_again() -> None:
+    ae = {"productivity": 120_000, "open_requisition_days": 60, "offer_lead_days": 31.3125, "start_probability": 0.6}
+    counted = brought(team({}, roles={"ae": ae}, hires=[{"role": "ae", "start": "2027-02"}]))
+    after = np.array(counted) - 1
+    assert after[[0, 1, 4, 7]] == pytest.approx([0, 0.6, 0.6 + 0.4 * 0.6, 1 - 0.4**3], abs=1e-6)
+
+
+def test_draws_agree_with_the_expectation() -> None:
+    ae = {
+        "productivity": 120_000,
+        "ramp": {"linear_months": 4},
+        "attrition": 0.3,
+        "backfill_delay_days": 45,
+        "start_probability": 0.7,
+    }
+    given = plan(team({}, {}, {"count": 5}, roles={"ae": ae}, hires=[{"role": "ae", "start": "2027-03", "count": 2}]))
+    drawn = drawn_pools(given, Pools(("all",)), 20_000, 3)
+    error = drawn.std(axis=2) / np.sqrt(20_000)
+    away = (drawn.mean(axis=2) - expected_pools(given, Pools(("all",)))) / np.where(error > 0, error, 1)
+    assert np.abs(away).max() < 4.5
+    assert drawn.sum(axis=(0, 1)).std() > 0
+
+
+def test_one_more_hire_leaves_the_draws_of_others_as_they_were() -> None:
+    ae = {"productivity": 120_000, "attrition": 0.3}
+    base = team({}, {}, roles={"ae": ae}, productivity_cv=0, rep_cv=0)
+    more = {**base, "hires": [{"role": "ae", "start": "2027-07"}]}
+    one, two = (drawn_pools(plan(each), Pools(("all",)), 500, 3).sum(axis=0) for each in (base, more))
+    assert (two >= one - 1e-9).all()
+    assert two[:6] == pytest.approx(one[:6])
+    brings = (two - one)[6:]  # whether the hire leaves again is taken in expectation
+    assert brings == pytest.approx(brings[:, :1] * np.ones(500))
+    assert brings[0, 0] == pytest.approx(10_000)
+
+
+def test_selling_days_share_a_year_out() -> None:
+    days = [20, 20, 22, 21, 20, 21, 22, 0, 22, 21, 21, 18]
+    found = able(plan(team({}, selling_days=days)))
+    assert found == pytest.approx(120_000 * np.array(days) / sum(days))
+
+
+# --- quota and attainment ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def golden() -> dict[str, dict[str, Any]]:
+    if not GOLDEN.exists():
+        pytest.skip("the folder with the published examples is not here")
+    return {case["id"]: case for case in json.loads(GOLDEN.read_text(encoding="utf-8"))}
+
+
+def on_quota(attainment: dict[str, Any], ramp: float, *groups: dict[str, Any]) -> float:
+    """Capacity of a year on the basis of quota; ramping ones are hired at its start and ramp for a year."""
+    roles = {"full": {"quota": 1}, "new": {"quota": 1, "ramp": [ramp] * 12}}
+    lines = [{"role": "full" if "start" not in group else "new", **group} for group in groups]
+    return float(able(plan(team(*lines, roles=roles, basis="quota", attainment=attainment))).sum())
+
+
+def test_attainment_on_ramped_reps_only(golden: dict[str, Any]) -> None:
+    ramped, ramping = (golden["CAP-01"]["inputs"][name] for name in ("ramped", "ramping"))
+    attainment = {"rate": ramped["attainment"], "applies_to": "ramped"}
+    one = {"count": ramped["reps"], "quota": ramped["quota"]}
+    two = {"count": ramping["reps"], "quota": ramping["quota"], "start": date(2027, 1, 1)}
+    expected = golden["CAP-01"]["expected"]
+    assert on_quota(attainment, ramping["productivity"], one) == pytest.approx(expected["ramped"])
+    assert on_quota(attainment, ramping["productivity"], two) == pytest.approx(expected["ramping"])
+    assert on_quota(attainment, ramping["productivity"], one, two) == pytest.approx(expected["total"])
+
+
+def test_attainment_on_all(golden: dict[str, Any]) -> None:
+    given, expected = golden["CAP-06"]["inputs"], golden["CAP-06"]["expected"]
+    attainment = {"rate": given["att_full"], "ramping": given["att_ramping"]}
+    groups = {"count": given["full"]}, {"count": given["ramping"], "start": date(2027, 1, 1)}
+    assert on_quota(attainment, given["ramp"], *groups) == pytest.approx(expected["total"])
+    assert on_quota({"rate": 0.85, "applies_to": "all"}, 0.5, groups[1]) == pytest.approx(5 * 0.5 * 0.85)
+
+
+def test_both_bases_are_told_whichever_the_plan_takes() -> None:
+    ae = {"productivity": 120_000, "quota": 150_000}
+    answers = [
+        capacity_answer(staffing(simulated(plan(team({}, roles={"ae": ae}, basis=basis)), 256)))["year"]
+        for basis in ("productivity", "quota")
+    ]
+    for answer in answers:
+        assert answer["capacity_by_basis"] == {"productivity": pytest.approx(120_000), "quota": pytest.approx(150_000)}
+    assert [answer["capacity_arr"] for answer in answers] == pytest.approx([120_000, 150_000])
+    assert answers[0]["quota_over_capacity"] == pytest.approx(0.25)
+
+
+# --- what is closed ----------------------------------------------------------------------------------------------
+
+
+def test_the_minimum_is_taken_in_every_year() -> None:
+    """Demand of cv 0.25 and capacity of cv 0.15 with equal means: 88.4 % of plan, as published."""
+    draw = np.random.default_rng(5)
+    demand, capacity = 1 + 0.25 * draw.standard_normal(400_000), 1 + 0.15 * draw.standard_normal(400_000)
+    months = np.full((1, 12, 1), 1 / 12)
+    rooms = np.concatenate([months * capacity, 0 * months * capacity])
+    for kept in (0.0, 1.0):
+        assert booked(months * demand, rooms, (kept,)).sum(axis=1).mean() == pytest.approx(0.884, abs=0.002)
+
+
+def test_excess_waits_oldest_first_and_decays() -> None:
+    demand, none = np.array([[10.0, 2, 0, 0]]), [0.0] * 4
+    found = booked(demand, np.array([[4.0, 4, 4, 4], none]), (0.5,))
+    assert found.tolist() == [[4, 4, 0.5, 0]]  # 6 wait, 3 are left; 5 at hand, 1 waits, half of it is left
+    lost = booked(demand, np.array([[4.0, 4, 4, 4], none]), (0.0,))
+    assert lost.tolist() == [[4, 2, 0, 0]]
+
+
+def test_what_waits_is_kept_by_its_age() -> None:
+    demand, rooms = np.array([[10.0, 0, 0, 0, 0]]), np.array([[1.0, 0, 0, 0, 9], [0.0] * 5])
+    found = booked(demand, rooms, (0.9, 0.5))  # 9 wait: 8.1 after a month, 4.05, 2.025, 1.0125
+    assert found[0].tolist() == pytest.approx([1, 0, 0, 0, 1.0125])
+
+
+def test_the_oldest_is_worked_first() -> None:
+    demand, rooms = np.array([[10.0, 10, 0]]), np.array([[0.0, 4, 99], [0.0] * 3])
+    found = booked(demand, rooms, (1.0, 0.0))  # in February 4 of January's 10 are worked, 6 of them are lost
+    assert found[0].tolist() == pytest.approx([0, 4, 10])
+
+
+def test_those_who_sell_in_all_segments_take_of_each_rest_alike() -> None:
+    demand = np.array([[10.0], [4.0]])
+    assert booked(demand, np.array([[4.0], [1.0], [3.0]]), (0.0,)).tolist() == [[6.0], [2.0]]
+
+
+@pytest.mark.parametrize("deals", [0.3, 1.0, 4.0, 50.0])
+def test_sums_of_deals_have_the_mean_and_about_the_variance_of_a_compound_poisson_law(deals: float) -> None:
+    normal = np.random.default_rng(3).standard_normal(400_000)
+    found = compound_sums(np.full(400_000, deals * 10_000.0), np.full(1, 10_000.0), normal)
+    assert found.min() >= 0
+    assert found.mean() == pytest.approx(deals * 10_000, rel=0.01)
+    assert found.std() == pytest.approx(np.sqrt(deals) * 10_000, rel=0.08)
+
+
+def test_with_people_to_spare_the_year_is_that_without_people() -> None:
+    more = {
+        "transitions": [
+            {"from": "sql", "to": "won", "rate": 0.5, "evidence": 60, "lag": {"median_days": 40, "p90_days": 90}}
+        ],
+        "uncertainty": {"rho": 0.3, "lag_cv": 0.2, "volume_cv": 0.1},
+        "plan_date": date(2026, 9, 1),
+        "segments": {"all": {"acv": {"mean": 10_000, "sd": 5_000}}},
+    }
+    free, idle = (
+        simulated(plan(None, **more), 8192).outcome,
+        simulated(plan(team({"count": 500}), **more), 8192).outcome,
+    )
+    assert idle.mean.value == pytest.approx(free.mean.value, rel=0.005)
+    assert idle.sd.value == pytest.approx(free.sd.value, rel=0.03)
+    for low, high in zip(idle.bands, free.bands, strict=True):
+        assert low.value == pytest.approx(high.value, rel=0.02)
+
+
+def test_people_and_demand_of_equal_means_close_less_than_either() -> None:
+    """Both log-normal: E[min] = 2 Phi(-s/2) of the mean, s the spread of the log of their ratio; 0.8856 for cv 0.25, 0.15."""
+    capacity = team({"count": 10}, productivity_cv=0.15, rep_cv=0)
+    given = plan(
+        capacity, uncertainty={"rho": 0, "lag_cv": 0, "volume_cv": 0.25}, segments={"all": {"acv": 1}}
+    )  # a million deals: no luck in their number
+    found = simulated(given, 16_384)
+    assert able(given).sum() == pytest.approx(found.view.planned_arr)
+    assert found.outcome.mean.value / found.view.planned_arr == pytest.approx(0.8856, abs=0.004)
+    assert limited_by(found)["people"] == pytest.approx(0.48, abs=0.03)
+
+
+def test_limits_of_load_hold_back_what_comes_of_the_records() -> None:
+    roles = {"ae": {"productivity": 1e9}, "sdr": {"load": {"stage": "sql", "per_month": 12}}}
+    capacity = team({}, {"role": "sdr"}, roles=roles, excess={"kept": 0})
+    found = simulated(plan(capacity, segments={"all": {"acv": 10_000}}))
+    answer = capacity_answer(staffing(found))
+    # 20 SQLs a month are to be worked, 12 can be
+    row = next(row for row in answer["months"] if row["role"] == "sdr")
+    assert (row["load"], row["binding"]) == (pytest.approx(20 / 12), "load")
+    assert found.outcome.mean.value < 12 / 20 * 1_200_000 * 1.001
+    assert found.outcome.mean.value > 12 / 20 * 1_200_000 * 0.8
+
+
+def test_a_plan_without_people_says_so_and_one_with_them_does_not() -> None:
+    free, staffed = simulated(plan(None), 256), simulated(plan(team({})), 256)
+    assert any(line.startswith("People are not considered") for line in simulation_notes(free))
+    assert not any(line.startswith("People are not considered") for line in simulation_notes(staffed))
+    assert limited_by(free) == {"people": None, "demand": None, "budget": None}
+    assert sum(limited_by(staffed).values()) == pytest.approx(1)
+    assert any("`revplan hire` says who" in line for line in simulation_notes(staffed))
+
+
+def test_a_scenario_changes_the_people() -> None:
+    ae = {"productivity": 120_000, "ramp": {"linear_months": 4}, "attrition": 0.1}
+    changes = {
+        "more": {"more_hires": [{"role": "ae", "start": "2027-01", "count": 5}]},
+        "late": {"start_months": 3},
+        "slow": {"ramp": 2},
+        "leave": {"attrition": 0.5},
+        "weak": {"productivity": 0.8},
+        "none": {"hires": []},
+    }
+    base = plan(
+        team({"count": 5}, roles={"ae": ae}, hires=[{"role": "ae", "start": "2027-04", "count": 3}]),
+        scenarios={name: {"capacity": change} for name, change in changes.items()},
+    )
+    found = {name: able(each).sum() for name, each in scenario_plans(base).items()}
+    usual = able(base).sum()
+    assert found["more"] > usual
+    assert all(found[name] < usual for name in changes if name != "more")
+    assert found["weak"] == pytest.approx(0.8 * usual)
+
+
+# --- the roster file ---------------------------------------------------------------------------------------------
+
+PLAN = """\
+year: {first_month: 2027-01}
+plan_date: 2026-11-15
+currency: EUR
+goal: {new_arr: 1_000_000}
+stages: [{id: sql}, {id: won}]
+segments: {smb: {share: 0.5, acv: 10_000}, mid: {share: 0.5, acv: 20_000}}
+sources: {web: {}}
+transitions: [{from: sql, to: won, rate: 0.25}]
+capacity: {roster: roster.csv, roles: {ae: {productivity: {smb: 300_000, mid: 500_000}}, manager: {}}}
+"""
+ROSTER = """rep,role,segment,started_on,left_on,quota
+Anna,ae,smb,2025-03-01,,400000
+Bo,AE,Mid,2026-01-01,2027-06-30,
+Cy,manager,all,2024-01-01,,
+"""
+
+
+def written(folder: Path, roster: str = ROSTER, text: str = PLAN) -> Path:
+    (folder / "roster.csv").write_text(roster, encoding="utf-8")
+    (folder / "plan.yaml").write_text(text, encoding="utf-8")
+    return folder / "plan.yaml"
+
+
+def test_a_roster_file_is_read_by_its_own_column_names(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    read, said = with_roster(read_plan(path), tmp_path)
+    lines = [(rep.rep, rep.role, rep.segment, rep.start, rep.leave, rep.quota) for rep in read.capacity.people]
+    assert lines == [
+        ("Anna", "ae", "smb", date(2025, 3, 1), None, 400_000),
+        ("Bo", "ae", "mid", date(2026, 1, 1), date(2027, 6, 30), None),
+        ("Cy", "manager", None, date(2024, 1, 1), None, None),
+    ]
+    assert said == ("roster.csv: 3 lines of the roster, 3 people.",)
+    assert said[0] in check_plan(path)
+
+
+def test_an_excel_roster_says_the_same(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    book = Excel()
+    for line in ROSTER.splitlines():
+        book.active.append(line.split(","))
+    book.save(tmp_path / "roster.xlsx")
+    path.write_text(PLAN.replace("roster.csv", "roster.xlsx"), encoding="utf-8")
+    from_excel, _ = with_roster(read_plan(path), tmp_path)
+    written(tmp_path)
+    from_text, _ = with_roster(read_plan(path), tmp_path)
+    assert from_excel.capacity.people == from_text.capacity.people
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (
+            "Dee,ae,smb,2026-05-01,2026-04-01,",
+            "roster.csv line 5: Dee leaves on 2026-04-01, before starting on 2026-05-01",
+        ),
+        ("Anna,ae,mid,2026-05-01,,", "Anna is in two lines at once: the one that starts on 2025-03-01 has no last day"),
+        (
+            "Dee,ae,smb,2026-05-01,,0",
+            "Dee closes with a quota of 0; give the quota, leave it empty, or write seat: overlay",
+        ),
+        ("Dee,cs,smb,2026-05-01,,", "Dee: 'cs' is no role of capacity.roles; it has ae, manager"),
+        ("Dee,ae,large,2026-05-01,,", "Dee: 'large' is no segment of this plan; it has smb, mid"),
+        ("Dee,ae,smb,2026-05-01,,$90000", "roster.csv, quota: is in $, the plan in EUR"),
+        ("Dee,ae,smb,soon,,", "roster.csv line 5, started_on"),
+        (",ae,smb,2026-05-01,,", "roster.csv line 5, rep: is empty; every line needs its rep"),
+        ("Dee,ae,,2026-05-01,,", "no productivity is stated in all segments"),
+    ],
+)
+def test_a_line_at_fault_is_named(tmp_path: Path, line: str, words: str) -> None:
+    path = written(tmp_path, ROSTER + line + "\n")
+    with pytest.raises(DataError) as error:
+        with_roster(read_plan(path), tmp_path)
+    assert words in str(error.value)
+    assert main(["check", str(path)]) == 2
+
+
+def test_every_fault_of_a_roster_is_told_at_once(tmp_path: Path) -> None:
+    path = written(
+        tmp_path, ROSTER + "Dee,cs,smb,2026-05-01,,\nAnna,ae,smb,2026-05-01,,\nEd,ae,smb,2026-05-01,2026-01-01,\n"
+    )
+    with pytest.raises(DataError) as error:
+        with_roster(read_plan(path), tmp_path)
+    assert len(error.value.faults) == 3
+
+
+def test_a_roster_of_another_year_and_a_segment_nobody_sells_in(tmp_path: Path) -> None:
+    old = "rep,role,segment,start,leave\nAnna,ae,smb,2019-01-01,2019-12-31\nBo,ae,mid,2019-01-01,2019-12-31\n"
+    with pytest.raises(DataError, match=r"nobody in it works between 2027-01-01 and 2027-12-31.*another year"):
+        with_roster(read_plan(written(tmp_path, old)), tmp_path)
+    with pytest.raises(DataError, match="nobody sells in mid, which brings new ARR"):
+        with_roster(read_plan(written(tmp_path, "rep,role,segment,start\nAnna,ae,smb,2025-01-01\n")), tmp_path)
+
+
+def test_a_role_nobody_has_and_a_currency_column(tmp_path: Path) -> None:
+    text = PLAN.replace("manager: {}", "manager: {}, csm: {productivity: 1000}")
+    said = check_plan(written(tmp_path, text=text))
+    assert any("Nobody on the roster and no planned hire sells in the role csm" in line for line in said)
+    currency = "rep,role,segment,start,currency\nAnna,ae,smb,2025-01-01,EUR\nBo,ae,mid,2025-01-01,USD\n"
+    with pytest.raises(DataError, match=r"roster\.csv line 3, currency: is in USD, the plan in EUR"):
+        with_roster(read_plan(written(tmp_path, currency)), tmp_path)
+
+
+def test_ten_thousand_reps_are_read_and_more_than_any_company_has_are_refused(tmp_path: Path) -> None:
+    many = ROSTER + "".join(f"r{number},ae,smb,2025-01-01,,\n" for number in range(10_000))
+    read, _ = with_roster(read_plan(written(tmp_path, many)), tmp_path)
+    assert expected_pools(read, Pools(("smb", "mid")))[0].sum() == pytest.approx(10_001 * 300_000)
+    with pytest.raises(DataError, match="has 20,003 people; at most 20,000 are planned: is it another table"):
+        with_roster(
+            read_plan(written(tmp_path, ROSTER + "".join(f"r{n},ae,smb,2025-01-01,,\n" for n in range(20_000)))),
+            tmp_path,
+        )
+
+
+def test_a_roster_that_was_not_read_is_never_taken_as_nobody(tmp_path: Path) -> None:
+    with pytest.raises(PlanError, match="names a file that was not read"):
+        simulate(plan_year(read_plan(written(tmp_path)), Known()), 64)
+
+
+def test_a_plan_names_its_people_soundly() -> None:
+    for capacity, words in (
+        ({"roles": {"ae": {}}}, "no role closes"),
+        ({"roles": {"ae": {"quota": 1}}, "roster": []}, "productivity: is missing"),
+        (team({}, hires=[{"role": "am", "start": "2027-02"}]), "'am' is no role of capacity.roles"),
+        (team({}, hires=[{"role": "ae", "segment": "smb", "start": "2027-02"}]), "'smb' is no segment of this plan"),
+        (team({}, ratios={"manager": {"ae": 8}}), "'manager' is no role"),
+        (
+            team({}, roles={"ae": {"productivity": 1, "load": {"stage": "mql", "per_month": 2}}}),
+            "'mql' is no stage before won",
+        ),
+        (team({}, selling_days=[0] * 12), "are 0 in every month"),
+    ):
+        with pytest.raises(PlanError, match=words):
+            plan(capacity)
+
+
+# --- the command -------------------------------------------------------------------------------------------------
+
+
+def test_the_command_prints_and_answers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = written(tmp_path)
+    assert main(["capacity", str(path)]) == 0
+    printed = capsys.readouterr().out
+    assert "People can close" in printed
+    assert main(["capacity", str(path), "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert {"month", "role", "segment", "heads", "ramped", "capacity_arr", "load", "binding"} <= set(
+        answer["months"][0]
+    )
+    assert {"capacity_arr", "demand_arr", "expected_arr"} <= set(answer["year"])
+    assert answer["year"]["capacity_arr"] == pytest.approx(300_000 + 250_000)
+    assert answer["year"]["expected_arr"] < answer["year"]["demand_arr"]
+    bound = {row["segment"]: row["binding"] for row in answer["months"] if row["month"] == "2027-12"}
+    assert bound == {"smb": "people", "mid": "people", "all": "people"}
+    assert open_workbook(path).simulation.outcome.mean.value == pytest.approx(answer["year"]["expected_arr"])
+
+
+def test_a_plan_without_people_is_told_what_to_write(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = written(tmp_path, text=PLAN.partition("capacity:")[0])
+    assert main(["capacity", str(path)]) == 2
+    assert (
+        "the plan says nothing of its people; add a line such as capacity: {roster: roster.csv"
+        in capsys.readouterr().err
+    )
