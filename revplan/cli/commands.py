@@ -440,6 +440,8 @@ def _pace(given: argparse.Namespace) -> None:
 
     book = open_pace(given.plan, given.as_of, given.against or "", given.segment, given.crm or "")
     _answer(given, (answers.pace_answer(book), [] if given.json else pace.tables(book)))
+
+
 def _capacity(given: argparse.Namespace) -> None:
     from revplan.cli import answers
     from revplan.workbook.workbook import open_workbook

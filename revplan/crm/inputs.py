@@ -10,6 +10,7 @@ from revplan.crm.file import read_crm_file
 from revplan.crm.files import data_paths, query_names
 from revplan.ground.errors import PlanError, shown
 from revplan.ground.files import MEGABYTES, copied
+from revplan.ground.tablefile import TableFile
 from revplan.plan.file import read_plan, real_path
 from revplan.plan.model import Plan
 
@@ -27,7 +28,8 @@ def input_files(plan: Plan, folder: Path) -> list[Path]:
     crm = [] if plan.history is None else [folder / plan.history.leads]
     data = [path for file in crm for path in data_paths(read_crm_file(file))]
     actuals = [] if plan.actuals is None else [folder / plan.actuals.path]
-    roster = [folder / plan.capacity.roster] if plan.capacity and isinstance(plan.capacity.roster, str) else []
+    people = None if plan.capacity is None else plan.capacity.roster
+    roster = [folder / people.path] if isinstance(people, TableFile) else []
     return [*crm, *data, *actuals, *roster]
 
 

@@ -116,20 +116,23 @@ def read_roster(where: TableFile, folder: Path, key: str = "roster", *others: Fi
         With every fault of the file, and those of `others`: unreadable cells, nobody's start, an end before a start.
     """
     sheet = read_sheet(where, folder, ROSTER, key)
+    sheet.sound(*others, *roster_findings(sheet))
+    return sheet
+
+
+def roster_findings(sheet: Sheet) -> list[Findings]:
+    """What is wrong with the days of a roster: nobody's start, an end before a start."""
     table = sheet.table
     faults = [
-        *others,
-        sheet.faults_at(
-            "start", table["start"].isna(), "is empty; write the first day of work", "rows without a start"
-        ),
+        sheet.faults_at("start", table["start"].isna(), "is empty; write the first day of work", "rows without a start")
     ]
     if "leave" in table:
         early = table["leave"] < table["start"]
-        faults.append(sheet.faults_at("leave", early, "lies before the start", "days of leaving before the start"))
+        message = "lies before the start; correct one of the days"
+        faults.append(sheet.faults_at("leave", early, message, "days of leaving before the start"))
     if {"absent_from", "absent_to"} <= set(table):
         early = table["absent_to"] < table["absent_from"]
         faults.append(
             sheet.faults_at("absent_to", early, "lies before the absence begins", "absences that end before they begin")
         )
-    sheet.sound(*faults)
-    return sheet
+    return faults

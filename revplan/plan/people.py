@@ -11,7 +11,8 @@ from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
 
 from revplan.ground.calendar import MONTHS_PER_YEAR
 from revplan.ground.errors import PlanError, digits
-from revplan.ground.values import SALVAGE, FrozenDict, Number, PathText, Value, frozen
+from revplan.ground.tablefile import TableFile, path_or_more
+from revplan.ground.values import SALVAGE, FrozenDict, Number, Value, frozen
 
 Name = Annotated[str, Field(min_length=1, max_length=5000)]
 Share = Annotated[Number, Field(ge=0, le=1)]
@@ -254,7 +255,7 @@ class Judgment(Value):
 
 
 class Excess(Value):
-    """What becomes of demand that nobody has time for."""
+    """The fate of work that nobody has time for."""
 
     kept: Share | tuple[Share, ...] = Field(default=0.8)
     """Share still there after a month of waiting; or after the first, second, third ... month, the last going on. 0: lost."""
@@ -268,7 +269,9 @@ class Excess(Value):
 class Capacity(Value):
     """Who closes the plan: people, how they ramp, who comes and goes, and what happens where they are too few."""
 
-    roster: PathText | tuple[Rep, ...] = ()
+    roster: Annotated[
+        TableFile | tuple[Rep, ...], BeforeValidator(path_or_more, json_schema_input_type=str | TableFile | list[Rep])
+    ] = ()
     """The people: a file (CSV or Excel) with the columns rep, role, segment, start, leave, quota, or a list of lines."""
     roles: Annotated[dict[Name, Role], Field(min_length=1), frozen]
     """What each role does."""
@@ -306,7 +309,7 @@ class Capacity(Value):
         PlanError
             If they stand in a file that was not read.
         """
-        if isinstance(self.roster, str):
+        if isinstance(self.roster, TableFile):
             raise PlanError.at("capacity.roster", "names a file that was not read; open the plan with open_workbook")
         return self.roster
 

@@ -405,7 +405,7 @@ def test_a_roster_file_is_read_by_its_own_column_names(tmp_path: Path) -> None:
         ("Bo", "ae", "mid", date(2026, 1, 1), date(2027, 6, 30), None),
         ("Cy", "manager", None, date(2024, 1, 1), None, None),
     ]
-    assert said == ("roster.csv: 3 lines of the roster, 3 people.",)
+    assert said == ("roster.csv: 3 people in 3 lines.",)
     assert said[0] in check_plan(path)
 
 
@@ -427,7 +427,7 @@ def test_an_excel_roster_says_the_same(tmp_path: Path) -> None:
     [
         (
             "Dee,ae,smb,2026-05-01,2026-04-01,",
-            "roster.csv line 5: Dee leaves on 2026-04-01, before starting on 2026-05-01",
+            "roster.csv line 5, left_on: lies before the start; correct one of the days",
         ),
         ("Anna,ae,mid,2026-05-01,,", "Anna is in two lines at once: the one that starts on 2025-03-01 has no last day"),
         (
@@ -438,7 +438,7 @@ def test_an_excel_roster_says_the_same(tmp_path: Path) -> None:
         ("Dee,ae,large,2026-05-01,,", "Dee: 'large' is no segment of this plan; it has smb, mid"),
         ("Dee,ae,smb,2026-05-01,,$90000", "roster.csv, quota: is in $, the plan in EUR"),
         ("Dee,ae,smb,soon,,", "roster.csv line 5, started_on"),
-        (",ae,smb,2026-05-01,,", "roster.csv line 5, rep: is empty; every line needs its rep"),
+        ("Dee,ae,smb,,,", "roster.csv line 5, started_on: is empty; write the first day of work"),
         ("Dee,ae,,2026-05-01,,", "no productivity is stated in all segments"),
     ],
 )
@@ -448,6 +448,23 @@ def test_a_line_at_fault_is_named(tmp_path: Path, line: str, words: str) -> None
         with_roster(read_plan(path), tmp_path)
     assert words in str(error.value)
     assert main(["check", str(path)]) == 2
+
+
+def test_an_open_seat_is_a_planned_hire(tmp_path: Path) -> None:
+    lines = "Name,Title,Segment,Start date,Seat status\nAnna,ae,smb,2025-03-01,filled\nBo,ae,mid,2025-03-01,\n,ae,smb,2027-04-01,open\n"
+    read, said = with_roster(read_plan(written(tmp_path, lines)), tmp_path)
+    assert [rep.rep for rep in read.capacity.people] == ["Anna", "Bo"]
+    assert [(hire.role, hire.segment, hire.first_day) for hire in read.capacity.hires] == [
+        ("ae", "smb", date(2027, 4, 1))
+    ]
+    assert said == ("roster.csv: 2 people in 3 lines, 1 open seat.",)
+
+
+def test_a_line_of_an_inline_roster_that_ends_before_it_begins() -> None:
+    with pytest.raises(
+        PlanError, match="R0 leaves on 2026-01-01, before starting on 2026-05-01; correct one of the days"
+    ):
+        plan(team({"start": date(2026, 5, 1), "leave": date(2026, 1, 1)}))
 
 
 def test_every_fault_of_a_roster_is_told_at_once(tmp_path: Path) -> None:
@@ -471,8 +488,8 @@ def test_a_role_nobody_has_and_a_currency_column(tmp_path: Path) -> None:
     text = PLAN.replace("manager: {}", "manager: {}, csm: {productivity: 1000}")
     said = check_plan(written(tmp_path, text=text))
     assert any("Nobody on the roster and no planned hire sells in the role csm" in line for line in said)
-    currency = "rep,role,segment,start,currency\nAnna,ae,smb,2025-01-01,EUR\nBo,ae,mid,2025-01-01,USD\n"
-    with pytest.raises(DataError, match=r"roster\.csv line 3, currency: is in USD, the plan in EUR"):
+    currency = "rep,role,segment,start,quota,currency\nAnna,ae,smb,2025-01-01,1,EUR\nBo,ae,mid,2025-01-01,1,USD\n"
+    with pytest.raises(DataError, match=r"roster\.csv line 3: is in USD, the plan in EUR; .* rates: {USD: ...}"):
         with_roster(read_plan(written(tmp_path, currency)), tmp_path)
 
 
