@@ -125,13 +125,16 @@ def estimates(crm: Path, as_of: date | None, out: Path | None) -> Answer:
     if out is not None:
         written(out, rates_yaml(book.history, book.estimates, book.warnings))
     told = f"Rates as of {book.history.as_of}, from {counted(len(book.history.records), 'record')}."
-    lines = [*book.warnings, *([f"written: {out}"] if out else [])]
+    notes = (*book.history.notes, *book.history.reading)
+    lines = [*book.warnings, *book.history.reading, *([f"written: {out}"] if out else [])]
     answer = {
         "as_of": str(book.history.as_of),
         "transitions": [_rate(row) for row in book.estimates.to_dict("records")],
         "warnings": list(book.warnings),
+        "notes": list(notes),
     }
-    return answer, [text(told, notes=lines), rates.cells(book)]
+    lines = [line for line in lines if line not in book.history.first]
+    return answer, [*map(text, book.history.first), text(told, notes=lines), rates.cells(book)]
 
 
 def _rate(row: dict[Any, Any]) -> dict[str, Any]:
@@ -174,15 +177,28 @@ def _rounded(value: Any) -> Any:
 
 def outlook(crm: Path, as_of: date | None, months: int, by_source: bool, tell: Told | None = None) -> Answer:
     """Wins of the next months from the records `crm` names."""
-    found = forecast_wins(read_records(crm, as_of), months, tell)
-    return forecast_answer(found, by_source), [rates.wins_ahead(found, "", by_source=by_source)]
+    history = read_records(crm, as_of)
+    found = forecast_wins(history, months, tell)
+    answer = {**forecast_answer(found, by_source), "notes": [*history.notes, *history.reading]}
+    told = rates.wins_ahead(found, "", by_source=by_source)
+    return answer, [*map(text, history.first), told, *_reading(history.reading)]
+
+
+def _reading(said: Sequence[str]) -> list[Exhibit]:
+    """How the records were read, where there is something to say."""
+    return [text("How the records were read:", notes=said)] if said else []
 
 
 def replay(crm: Path, span: tuple[date, date], every: Every, months: int, tell: Told | None = None) -> Answer:
     """Replays of the forecast against what came, beside the three baselines."""
-    done = backtest(read_export(crm), span, every, months, tell)
+    export = read_export(crm)
+    done = backtest(export, span, every, months, tell)
+    latest = export.on()
+    notes = (*latest.notes, *latest.reading)
     tables = [show(done, target) for target in done.scores for show in (rates.replays, rates.scores_of)]
-    return backtest_answer(done), [*tables, rates.replayed_by_source(done)]
+    answer = {**backtest_answer(done), "notes": list(notes)}
+    others = [line for line in notes if line not in latest.first]
+    return answer, [*map(text, latest.first), *tables, rates.replayed_by_source(done), *_reading(others)]
 
 
 # --- the pipeline --------------------------------------------------------------------------------

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from revplan.crm.cells import ImportLine
-from revplan.crm.moments import last_day
-from revplan.crm.records import EVERY, History, closed_undated, read_export, silence, stale
+from revplan.crm.records import EVERY, History, closed_undated, read_export
+from revplan.crm.today import last_day
 from revplan.ground.cohorts import LOADED, LOADED_RECORDS
 from revplan.ground.errors import shown
 from revplan.ground.formats import show
@@ -35,10 +35,10 @@ def check_crm(
     DataError
         If a file is at fault (each fault with its line), or no record can be used.
     """
-    export = read_export(path, cells_to)
-    counted_to = as_of or min(today or date.today(), last_day(export.raw.events))
-    history, usual = export.on(counted_to), as_of or export.on().as_of
-    notes = [text for text in (silence(history), stale(history), *load_notes(history)) if text]
+    export = read_export(path, cells_to, today)
+    counted_to = as_of or last_day(export.raw.events, export.today)
+    history, usual = export.on(counted_to), as_of or export.last_day
+    notes = [*history.notes, *load_notes(history)]
     if usual != counted_to:
         notes.append(
             f"Counted here to {show(counted_to, 'date')}, the last day the files know of; rates and forecasts count to "

@@ -18,15 +18,7 @@ from revplan.crm.events import LOST, NEVER, Events
 from revplan.ground.errors import shown
 
 DAY = np.timedelta64(1, "D")
-FAR_AHEAD = 366 * DAY
 ENTRY_RECORDS, ENTRY_SHARE = 20, 0.05  # see _first_stage
-RECENT, FEWEST_WATCHED, FEWEST_DAYS = (
-    90 * DAY,
-    30.0,
-    10,
-)  # time whose pace is the usual one; days with entries that show it
-SHORT_SILENCE, MISSED = 7, 10.0  # days of silence, and records missing in them, from which records no longer come in
-MANY = 100  # events from which a lone day far in the future is told from the last day of the export
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,54 +33,6 @@ class Moments:
     def used(self) -> np.ndarray:
         """Which records have entered a stage."""
         return ~np.isnat(self.entered).all(axis=1)
-
-
-def last_day(events: Events) -> date:
-    """The last day the events know of.
-
-    Of 100 events or more, those over a year after 99.9 % of all are taken for typing errors.
-    """
-    return _last(events).astype("datetime64[D]").item()
-
-
-def last_usual_day(events: Events) -> date:
-    """The last day the events know of; the last on which records still came in, where they stop coming in before it.
-
-    They do where at the pace of the 90 days before ten or more would have come since: then the export of the
-    first stage ends there, and what is counted later has no beginning.
-    """
-    last, came = _last(events), _came_in(events)
-    came = came[came <= last]
-    ends = len(came) > 0 and records_missing(came, last) >= MISSED
-    return (came.max() if ends else last).astype("datetime64[D]").item()
-
-
-def records_missing(came: np.ndarray, until: np.datetime64) -> float:
-    """Records that would have come in since the last moment in `came`, at the pace of the 90 days before; 0 within a week."""
-    last = came.max()
-    recent = came[came > last - RECENT]
-    silent, watched = (until - last) / DAY, max((last - recent.min()) / DAY, FEWEST_WATCHED)
-    flows = len(np.unique(recent.astype("datetime64[D]"))) >= FEWEST_DAYS
-    return len(recent) / watched * silent if flows and silent >= SHORT_SILENCE else 0.0
-
-
-def _last(events: Events) -> np.datetime64:
-    """The last moment, typing errors left out."""
-    at, place = events.at, int(0.999 * (len(events.at) - 1))
-    if len(at) < MANY:
-        return at.max()
-    usual = np.partition(at.astype("int64"), place)[place].astype(at.dtype)
-    return at[at <= usual + FAR_AHEAD].max()
-
-
-def _came_in(events: Events) -> np.ndarray:
-    """The first moment of each record that has entered a stage."""
-    rows = events.stage != LOST
-    if not rows.any():
-        return events.at[:1]
-    first = np.full(int(events.record.max()) + 1, np.iinfo(np.int64).max)
-    np.minimum.at(first, events.record[rows], events.at[rows].astype("int64"))
-    return first[first < np.iinfo(np.int64).max].astype(events.at.dtype)
 
 
 def known_on(events: Events, as_of: date, stages: Sequence[str]) -> tuple[Events, Findings]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import cached_property
 from hashlib import sha256
 from io import StringIO
 from pathlib import Path
@@ -22,18 +24,25 @@ from revplan.crm.file import CrmSource, did_you_mean, read_crm_file
 from revplan.crm.files import Rows, Tables, per_record, read_tables
 from revplan.crm.mapping import LABELS, MONEY, ORIGINS, CrmFile, HistoryCrm, Origin, column_of, file_of, tidy
 from revplan.crm.moments import (
-    MISSED,
     Moments,
     Rules,
     first_moments,
     known_on,
-    last_day,
     last_entries,
-    last_usual_day,
-    records_missing,
     repaired,
     without_reopened,
     without_undone_wins,
+)
+from revplan.crm.today import (
+    AFTER_TODAY,
+    MISSED,
+    a_year_off,
+    future,
+    holes,
+    last_day,
+    last_usual_day,
+    records_missing,
+    silent_stages,
 )
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.escaping import spreadsheet
@@ -45,6 +54,26 @@ from revplan.ground.written import written
 EVERY = "all"  # the segment and the source of records where the CRM names none
 STALE_DAYS = 31  # without any date at the end: whatever is counted or estimated is too low
 NO_LONGER = "no new record since"  # begins what is said where records stop coming in
+TELLING = (  # what changes how figures are read, among the lines of the report
+    "won and later lost",
+    "closed, day unknown",
+    "whose day is that in UTC",
+    "numbers read as days",
+    "decimal comma",
+    "not written as date_format says",
+    "no text in",
+    "NUL characters",
+    "set aside: bad value",
+    "converted, as rates asks",
+    "of one id differ",
+    "hardly recorded before",
+    "recorded only from",
+    "may pose as the day",
+    "not history",
+    "these are snapshots",
+    "renamed, as names asks",
+    "left out by names",
+)
 SILENT_DAYS = 7  # without any date at the end: the export may be older than the as-of day
 
 
@@ -61,9 +90,28 @@ class History:
     """sha256 of the CRM file and the files it names."""
     currency: str = ""
     """Code or sign of the currency of the amounts; empty where nothing says it."""
+    found: tuple[str, ...] = ()
+    """What is wrong with the days, a sentence each: dates after today, holes, stages that fell silent, wrong years."""
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What changes how everything counted of these records is to be read, a sentence each, the gravest first."""
+        ends = stale(self) or silence(self)
+        return (*self.first, *((ends,) if ends else ()), *self.found[len(self.first) :])
+
+    @property
+    def first(self) -> tuple[str, ...]:
+        """What stands before everything else: that dates lie after today."""
+        return tuple(line for line in self.found if AFTER_TODAY in line)
+
+    @cached_property
+    def reading(self) -> tuple[str, ...]:
+        """How the files were read where another reading would give other figures, a sentence each."""
+        told = [line for line in self.report if any(word in line.what for word in TELLING)]
+        return tuple(f"{line}." for line in told)
 
 
-def read_records(crm_path: str | Path, as_of: date | None = None) -> History:
+def read_records(crm_path: str | Path, as_of: date | None = None, today: date | None = None) -> History:
     """The history in the files the CRM file at `crm_path` names, as known at the end of `as_of`.
 
     Without `as_of` it is the last day the records know of, or the last on which records still came in. Amounts and labels carry no day of
@@ -76,7 +124,7 @@ def read_records(crm_path: str | Path, as_of: date | None = None) -> History:
     """
     name = shown(Path(crm_path).name)
     with told_of(DataError, name, "look for days, amounts or labels of an odd form in the files it names"):
-        return _read_export(Path(crm_path)).on(as_of)
+        return _read_export(Path(crm_path), today=today).on(as_of)
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,13 +136,15 @@ class Export:
     details: Details
     fingerprint: str
     """sha256 of the CRM file and the files it names."""
+    today: date
+    """The day on which they were read: no date after it counts."""
     unread: tuple[Unread, ...] = ()
     """The cells that cannot be read and were set aside with their records."""
 
     @property
     def last_day(self) -> date:
         """The last day they know of, or the last on which records still came in."""
-        return last_usual_day(self.raw.events)
+        return last_usual_day(self.raw.events, len(self.source.crm.stage_ids()), self.today)
 
     def on(self, as_of: date | None = None) -> History:
         """The history as known at the end of `as_of`, or of the last day it knows of.
@@ -118,8 +168,9 @@ class Export:
         return changes.on(np.datetime64(day), now)
 
 
-def read_export(crm_path: str | Path, cells_to: Path | None = None) -> Export:
-    """The files the CRM file at `crm_path` names; the cells that cannot be read are written to `cells_to`, if given.
+def read_export(crm_path: str | Path, cells_to: Path | None = None, today: date | None = None) -> Export:
+    """The files the CRM file at `crm_path` names, read on the day `today`, which is the clock's if left out; the cells
+    that cannot be read are written to `cells_to`, if given.
 
     Raises
     ------
@@ -128,10 +179,10 @@ def read_export(crm_path: str | Path, cells_to: Path | None = None) -> Export:
     """
     name = shown(Path(crm_path).name)
     with told_of(DataError, name, "look for days, amounts or labels of an odd form in the files it names"):
-        return _read_export(Path(crm_path), cells_to)
+        return _read_export(Path(crm_path), cells_to, today)
 
 
-def _read_export(crm_path: Path, cells_to: Path | None = None) -> Export:
+def _read_export(crm_path: Path, cells_to: Path | None = None, today: date | None = None) -> Export:
     tables = read_tables(read_crm_file(crm_path))
     raw = read_events(tables)
     details = _details(tables, raw)
@@ -147,7 +198,7 @@ def _read_export(crm_path: Path, cells_to: Path | None = None) -> Export:
         raw = replace(raw, changes={**raw.changes, "amount": raw.changes["amount"].times(details.factors)})
     if len(raw.events.at) == 0:
         raise _nothing_usable(tables.source, raw, "no row has a day on which a stage was entered")
-    return Export(tables.source, raw, details, _fingerprint(tables), unread)
+    return Export(tables.source, raw, details, _fingerprint(tables), today or date.today(), unread)
 
 
 UNREAD = ("file", "line", "column", "value", "fault")
@@ -199,13 +250,24 @@ def _known_by(export: Export, as_of: date | None) -> History:
             moments.found,
             _warts(raw, as_written, moments, day, stages),
             _money_warts(raw, moments, details),
-            _kept(raw, moments, day, details.left_out),
-            Findings() if as_of else _no_longer_coming(raw, day),
+            _kept(raw, moments, day, details.left_out, export.today),
+            Findings() if as_of else _no_longer_coming(raw, day, export.today),
         ),
         as_of=day,
         fingerprint=export.fingerprint,
         currency=details.currency,
+        found=tuple(_told_of_days(export, as_written, moments, day)),
     )
+
+
+def _told_of_days(export: Export, written: Moments, moments: Moments, day: date) -> Iterator[str]:
+    """What is wrong with the days, a sentence each; dates after today first."""
+    raw, stages = export.raw, export.source.crm.stage_ids()
+    yield from future(raw.events, (*stages, "lost"), raw.records, export.today)
+    first = np.fmin.reduce(moments.entered, axis=1)
+    yield from holes(first[~np.isnat(first)])
+    yield from silent_stages(written.entered, stages, day)
+    yield from a_year_off(written.entered, stages, raw.records)
 
 
 def last_recorded(history: History) -> date:
@@ -273,21 +335,22 @@ def _money_warts(raw: Raw, moments: Moments, details: Details) -> Findings:
     return warts.wins_without_amount(won, amount, raw.records) + warts.amounts_far_off(amount, raw.records)
 
 
-def _kept(raw: Raw, moments: Moments, as_of: date, left_out: np.ndarray) -> Findings:
+def _kept(raw: Raw, moments: Moments, as_of: date, left_out: np.ndarray, today: date) -> Findings:
     used, asked = int(moments.used.sum()), len(raw.records) - int(left_out.sum())
     dateless = asked - int((np.bincount(raw.events.record) > 0).sum())
     example = f"{dateless:,} without any day" if dateless else ""
     found = counted("records", "set aside: no stage entered by the as-of day", asked - used, example)
-    silent = (as_of - last_day(raw.events)).days
+    silent = (as_of - last_day(raw.events, today)).days
     if silent > SILENT_DAYS:
         found += counted("records", "days without any date before the as-of day", silent, f"as of {as_of}")
     return found + Findings(lines=(ImportLine("records", "kept", used),))
 
 
-def _no_longer_coming(raw: Raw, day: date) -> Findings:
+def _no_longer_coming(raw: Raw, day: date, today: date) -> Findings:
     """That records stopped coming in on `day`, though others went on; empty where they did not."""
-    last = last_day(raw.events)
-    later = int((raw.events.at >= np.datetime64(day) + np.timedelta64(1, "D")).sum())
+    last = last_day(raw.events, today)
+    after = np.datetime64(day) + np.timedelta64(1, "D"), np.datetime64(last) + np.timedelta64(1, "D")
+    later = int(((raw.events.at >= after[0]) & (raw.events.at < after[1])).sum())
     what = f"{NO_LONGER} {show(day, 'date')}, though others go on to {show(last, 'date')}: later dates are left out"
     return counted(
         "records", what, later if last > day else 0, f"{(last - day).days} days; another as-of day counts them"

@@ -105,7 +105,7 @@ def rates(book: HistoryBook) -> Exhibit:
     if book.steps.empty:
         return text("No step shows a conversion, so there is no rate.")
     named = _named(book.steps)
-    made = chart(rate_charts.rates(named), named, kinds, notes=book.warnings)
+    made = chart(rate_charts.rates(named), named, kinds, notes=(*book.warnings, *book.history.reading))
     return made.sharing(cells=_rate_cells(book, named))
 
 

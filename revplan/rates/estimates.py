@@ -34,7 +34,7 @@ import pandas as pd
 from scipy.special import betaincinv, gammaln, ndtr, xlog1py, xlogy
 
 from revplan.crm.answer import load_notes
-from revplan.crm.records import EVERY, History, silence, stale
+from revplan.crm.records import EVERY, History
 from revplan.ground.calendar import MONTH_DAYS
 from revplan.ground.clock import Clock
 from revplan.ground.cohorts import Cohort, DayLag, Estimate, conversions_by_day, own_estimate, recorded_window
@@ -214,9 +214,7 @@ def estimate_warnings(history: History, estimates: pd.DataFrame) -> tuple[str, .
         for pair in pairwise(history.stages)
         for line in _warnings(pair, rows.get(pair), started, day, _earlier(history, pair, rows.get(pair), started))
     ]
-    return tuple(
-        filter(None, (stale(history) or silence(history), *load_notes(history), *closing_notes(history), *steps))
-    )
+    return (*history.notes, *load_notes(history), *closing_notes(history), *steps)
 
 
 def transitions_block(estimates: pd.DataFrame) -> list[dict[str, Any]]:

@@ -26,7 +26,7 @@ import numpy as np
 from scipy.special import gammaincinv, gammaln
 
 from revplan.crm.answer import load_notes
-from revplan.crm.records import History, silence, stale
+from revplan.crm.records import History
 from revplan.ground.errors import DataError
 from revplan.ground.formats import compact, show
 from revplan.rates.closings import clock_of, closing_notes, on_clock
@@ -174,8 +174,8 @@ def forecast_wins(history: History, months: int, tell: Told | None = None) -> Fo
         )
     known, past = replays(spells, months, clock_of(history, spells), tell)
     told = _forecast(spells, months, known, past)
-    doubts = (stale(history) or silence(history), *load_notes(history), *closing_notes(history), *told.warnings)
-    return replace(told, warnings=tuple(filter(None, doubts)))
+    doubts = (*history.notes, *load_notes(history), *closing_notes(history), *told.warnings)
+    return replace(told, warnings=doubts)
 
 
 def _forecast(spells: Spells, months: int, basis: Known, past: list[Replay]) -> Forecast:

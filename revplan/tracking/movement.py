@@ -22,8 +22,8 @@ import numpy as np
 import pandas as pd
 
 from revplan.crm.mapping import file_of
-from revplan.crm.moments import last_day
 from revplan.crm.records import EVERY, Export
+from revplan.crm.today import last_day
 from revplan.ground.calendar import MONTHS_PER_QUARTER, months_label
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.formats import counted, listed, money, show
@@ -388,7 +388,7 @@ def _faults_of_two(earlier: Export, export: Export) -> Iterator[Fault]:
 def _ends(export: Export) -> date:
     """The last day that the records know of, or the log of their amounts and close dates."""
     moments = [each.at.max().astype("datetime64[D]").item() for each in export.raw.changes.values() if len(each.at)]
-    return max([last_day(export.raw.events), *moments])
+    return max([last_day(export.raw.events, export.today), *moments])
 
 
 def _knows_more(earlier: Export, export: Export) -> bool:

@@ -1,0 +1,189 @@
+"""Until which day records know what happened, and where their flow breaks off: each told in one sentence.
+
+A date after today never says how far records reach, nor does a lone one far from all others. Where new records
+stop coming in while outcomes go on, what is counted later has no beginning: records then reach to the last day
+on which new ones still came in, if that is a break in a steady flow and not just a list of one month's records.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from datetime import date
+from itertools import pairwise
+
+import numpy as np
+
+from revplan.crm.events import LOST, Events
+from revplan.ground.formats import show
+
+DAY = np.timedelta64(1, "D")
+A_YEAR = 365
+RECENT, FEWEST_WATCHED, FEWEST_DAYS = 90 * DAY, 30.0, 10  # time whose pace is usual; days with entries that show it
+BULK = 10  # times the usual entries of a day: a load, which is no flow
+SHORT_SILENCE, MISSED = 7, 10.0  # days of silence, and records missing in them, from which records no longer come in
+STEADY, SPAN, GAPS, KEPT = 100, 2.0, 2.0, 0.5  # records, spans and longest gaps of silence, outcomes: see _breaks_off
+LONG_HOLE, HOLE_GAPS = 28, 4.0  # days without a record, and times the next longest such time, that are a hole
+FEW, TYPOS, FAR = 20, 0.005, 300 * DAY  # events, the share and the days that make lone dates far ahead typing errors
+AFTER_TODAY = "after today"
+FALSE_CLOCK = 0.5  # share of the events after today from which it is the clock that is wrong
+USUAL = 0.99  # of the times between two stages
+
+
+def last_day(events: Events, today: date | None = None) -> date:
+    """The last day that the events know of, until `today`; lone dates far after all others are typing errors."""
+    return _last(events, today).astype("datetime64[D]").item()
+
+
+def last_usual_day(events: Events, stages: int, today: date | None = None) -> date:
+    """The last day that the events know of; the last on which records still came in, where they break off before it."""
+    last, came = _last(events, today), _came_in(events)
+    came = came[came <= last]
+    closings = events.at[((events.stage == LOST) | (events.stage == stages - 1)) & (events.at <= last)]
+    ends = len(came) > 0 and _breaks_off(came, closings, last)
+    return (came.max() if ends else last).astype("datetime64[D]").item()
+
+
+def _breaks_off(came: np.ndarray, closings: np.ndarray, last: np.datetime64) -> bool:
+    """Whether a steady flow of records ends before `last`.
+
+    Ten or more that would have come are missing; the silence is at most half as long as the flow was and twice as
+    long as any before; and most outcomes lie before it. A list of a month's records with what became of them is
+    no flow that broke off.
+    """
+    ended = came.max()
+    silent = (last - ended) / DAY
+    if records_missing(came, last) < MISSED or len(came) < STEADY or (ended - came.min()) / DAY < SPAN * silent:
+        return False
+    known = len(closings) == 0 or (closings <= ended + DAY).mean() >= KEPT
+    return bool(known and silent > GAPS * _longest_gap(came, ended))
+
+
+def _longest_gap(came: np.ndarray, ended: np.datetime64) -> int:
+    """The longest time without a new record in the year before a moment. [days]"""
+    days = np.unique(came[came > ended - A_YEAR * DAY].astype("datetime64[D]"))
+    return int(np.diff(days).astype(int).max(initial=1))
+
+
+def records_missing(came: np.ndarray, until: np.datetime64) -> float:
+    """Records that would have come in since the last moment in `came`, at the pace of the 90 days before; 0 within a week."""
+    last = came.max()
+    recent = came[came > last - RECENT]
+    silent, watched = (until - last) / DAY, max((last - recent.min()) / DAY, FEWEST_WATCHED)
+    counts = np.unique(recent.astype("datetime64[D]"), return_counts=True)[1]
+    flow = counts[counts <= BULK * np.median(counts)]
+    return float(flow.sum()) / watched * silent if len(flow) >= FEWEST_DAYS and silent >= SHORT_SILENCE else 0.0
+
+
+def _last(events: Events, today: date | None) -> np.datetime64:
+    """The last moment, typing errors and dates after today left out."""
+    at = events.at[~after_today(events, today)]
+    days = np.sort(at.astype("datetime64[D]"))
+    few = int(TYPOS * len(days)) + 1
+    if len(days) >= FEW:
+        ahead = np.flatnonzero(np.diff(days[-few - 1 :]) > FAR)
+        if len(ahead):
+            return at[at.astype("datetime64[D]") <= days[len(days) - few - 1 + ahead[0]]].max()
+    return at.max()
+
+
+def after_today(events: Events, today: date | None) -> np.ndarray:
+    """Which events lie after `today`; none where most do, for then the clock is wrong."""
+    later = events.at >= np.datetime64(today) + DAY if today is not None else np.zeros(len(events.at), dtype=bool)
+    return later if later.mean() <= FALSE_CLOCK else np.zeros(len(later), dtype=bool)
+
+
+def _came_in(events: Events) -> np.ndarray:
+    """The first moment of each record that has entered a stage."""
+    rows = events.stage != LOST
+    if not rows.any():
+        return events.at[:1]
+    first = np.full(int(events.record.max()) + 1, np.iinfo(np.int64).max)
+    np.minimum.at(first, events.record[rows], events.at[rows].astype("int64"))
+    return first[first < np.iinfo(np.int64).max].astype(events.at.dtype)
+
+
+# --- what is told -------------------------------------------------------------------------------------------
+
+
+def future(events: Events, names: Sequence[str], records: Sequence[object], today: date | None) -> Iterator[str]:
+    """That dates lie after today. `names` are those of the stages, and of the loss last."""
+    rows = np.flatnonzero(after_today(events, today))
+    if today is None or not len(rows):
+        return
+    far = rows[int(np.argmax(events.at[rows]))]
+    dates = "1 date lies" if len(rows) == 1 else f"{len(rows):,} dates lie"
+    yield (
+        f"{dates} {AFTER_TODAY}, {show(today, 'date')}, the last on {_shown(events.at[far])} ({names[events.stage[far]]} of record "
+        f"{records[events.record[far]]}): left out; correct {'it' if len(rows) == 1 else 'them'} in the CRM."
+    )
+
+
+def holes(came: np.ndarray) -> Iterator[str]:
+    """A time in the middle of the flow of new records in which none came, though many should have."""
+    days = np.unique(came.astype("datetime64[D]"))
+    gaps = np.diff(days).astype(int)
+    if len(days) < FEWEST_DAYS or gaps.max() < LONG_HOLE:
+        return
+    place = int(np.argmax(gaps))
+    others = np.delete(gaps, place)
+    before, after = days[place], days[place + 1]
+    around = came[(came > before - RECENT) & (came < after + RECENT)]
+    watched = max(
+        min((before - days[0]) / DAY, RECENT / DAY) + min((days[-1] - after) / DAY, RECENT / DAY), FEWEST_WATCHED
+    )
+    missing = len(around) / watched * gaps[place]
+    if missing >= MISSED and gaps[place] >= HOLE_GAPS * others.max(initial=1):
+        yield (
+            f"No new record between {_shown(before)} and {_shown(after)}, {gaps[place]:,} days in which about {missing:,.0f} were to "
+            "be expected: is a part of the export missing? Rates and the flow of new records rest on the rest."
+        )
+
+
+def silent_stages(entered: np.ndarray, names: Sequence[str], as_of: date) -> Iterator[str]:
+    """Stages that fell silent while records went on entering the one before. `entered` has a row per record, a column per stage."""
+    until = np.datetime64(as_of, "us")
+    for number, (_, name) in enumerate(pairwise(names), start=1):
+        moments = entered[~np.isnat(entered[:, number]), number]
+        if not len(moments):
+            continue
+        last = moments.max()
+        missing, silent = records_missing(moments, until), (until - last) / DAY
+        unusual = silent > GAPS * _longest_gap(moments, last) and (last - moments.min()) / DAY >= SPAN * silent
+        if missing >= MISSED and unusual and (entered[:, number - 1] > last + SHORT_SILENCE * DAY).sum() >= MISSED:
+            yield (
+                f"No new {name} since {_shown(last)}, {silent:,.0f} days before {show(as_of, 'date')}, where about {missing:,.0f} were to "
+                f"be expected, though {names[number - 1]} goes on: was the stage renamed, or is it no longer filled in?"
+            )
+
+
+def a_year_off(entered: np.ndarray, names: Sequence[str], records: Sequence[object]) -> Iterator[str]:
+    """Days that would be usual a year earlier or later: a slip in the year."""
+    days = entered.astype("datetime64[D]")
+    for number, (before, after) in enumerate(itertools.pairwise(names)):
+        lag = (days[:, number + 1] - days[:, number]).astype(float)
+        lag[np.isnat(days[:, number]) | np.isnat(days[:, number + 1])] = np.nan
+        known = lag[~np.isnan(lag) & (lag >= 0)]
+        if len(known) < FEW:
+            continue
+        usual = (
+            float(np.quantile(known, USUAL))
+            if np.quantile(known, USUAL) < A_YEAR - 30
+            else float(np.quantile(known, 0.9))
+        )
+        if usual >= A_YEAR / 2:
+            continue  # where a year is no unusual time nothing is a slip
+        early = (lag < -A_YEAR / 2) & (lag + A_YEAR >= -1) & (lag + A_YEAR <= usual + 1)
+        late = (lag > A_YEAR - 1) & (lag > 2 * usual) & (lag - A_YEAR <= usual + 1)
+        rows = np.flatnonzero(early | late)
+        if 0 < len(rows) <= max(1, (1 - USUAL) * 2 * len(known)):
+            row = rows[0]
+            yield (
+                f"{len(rows):,} {'record looks' if len(rows) == 1 else 'records look'} a year off between {before} and {after}, such as "
+                f"{records[row]} with {days[row, number]} and {days[row, number + 1]}, where the others take up to {usual:,.0f} days: "
+                "counted as written; correct the year in the CRM."
+            )
+
+
+def _shown(moment: np.datetime64) -> str:
+    return show(moment.astype("datetime64[D]").item(), "date")
