@@ -34,6 +34,7 @@ from revplan.crm.writings import (
 )
 from revplan.ground.errors import Fault, shown
 from revplan.ground.tablefile import NUMBERED
+from revplan.ground.values import visible
 from revplan.ground.yamlfile import flow
 
 EXAMPLES = 3
@@ -301,7 +302,7 @@ class _Said:
 
 def _said(cells: Cells) -> _Said:
     coded = cells.coded
-    texts = [text.strip() for text in coded.different]
+    texts = [visible(text) for text in coded.different]
     hidden = np.fromiter((len(text) <= LONGEST_NULL and text.casefold() in HIDDEN_NULLS for text in texts), dtype=bool)
     filled = np.fromiter(map(bool, texts), dtype=bool)
     rows = coded.rows()

@@ -14,6 +14,7 @@ from revplan.crm.cells import Texts, as_text, first_faults
 from revplan.crm.separated import TextTable, filled_down, framed, header_faults, labelled_by_groups
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.files import UNPACKED_MB, content_of, megabytes, within_limits
+from revplan.ground.values import visible
 
 LAST_ROW = 1_048_576  # of a sheet in Excel; a file that names a later row is damaged or made to be endless
 
@@ -34,7 +35,7 @@ def read_excel(path: Path, sheet: str | None, header_row: int | None = None, kee
         raise DataError.at(path.name, f"its sheet {shown(name)!r} is empty; name another with `sheet`")
     framing = framed([row for _, row in filled], [number for number, _ in filled], header_row, keep_totals)
     head_line, head = filled[framing.head]
-    header = tuple(text.strip() for text in _without_empty_end(head))
+    header = tuple(visible(text) for text in _without_empty_end(head))
     labelled_rows, headed = labelled_by_groups([row for _, row in filled], framing, len(header))
     table = list(zip((filled[row][0] for row in framing.body), labelled_rows, strict=True))
     faults = [

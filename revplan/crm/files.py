@@ -41,6 +41,7 @@ from revplan.crm.readers import read_table
 from revplan.crm.separated import TextTable
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.tablefile import EVERY_COLUMN
+from revplan.ground.values import visible
 
 CHANGES = ""  # the name of the file with the changes in `format: history`, which no column can be written with
 
@@ -72,7 +73,7 @@ class Tables:
     def stripped_cells(self, file: str, column: str) -> np.ndarray:
         """The cells of a column without outer spaces, by row."""
         texts = self.tables[file].cells(column)
-        return texts.of_rows(np.array([text.strip() for text in texts.different], dtype=object))
+        return texts.of_rows(np.array([visible(text) for text in texts.different], dtype=object))
 
     def columns_read(self, file: str) -> list[str]:
         """The columns of a file that the CRM file names."""

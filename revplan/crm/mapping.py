@@ -12,7 +12,7 @@ import pandas as pd
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from revplan.ground.tablefile import EVERY_COLUMN, DateFormats, DecimalMarks, Rates, Text
-from revplan.ground.values import FrozenDict, PathText, Value, frozen
+from revplan.ground.values import FrozenDict, PathText, Value, frozen, visible
 
 ROW = "row"  # the `id` of a file whose rows are records without one
 RECORDS = "records"  # the name the columns of the records file are written with in `format: history`
@@ -48,7 +48,7 @@ def _key_where_text(key: str, of: Any) -> BeforeValidator:
 
 
 Key = tuple[str, ...]  # the keys on the way to a value of the file
-Column = Annotated[str, Field(pattern=r"^[^.]+\..+$", description="file.column")]
+Column = Annotated[str, Field(pattern=r"^[^.]+\..+$", description="file.column"), AfterValidator(visible)]
 Label = Annotated[Text, BeforeValidator(_label, json_schema_input_type=str | bool)]
 Labels = Annotated[
     tuple[Label, ...],
@@ -123,7 +123,7 @@ class DataFile(Location):
     """Column that identifies the record; `row` where there is none: then each row is one."""
     via: Column | None = None
     """Column of the file with the records that holds this file's ids, such as leads.converted_opportunity_id."""
-    split: Text | None = None
+    split: Annotated[str, Field(min_length=1)] | None = None
     """What separates several ids in a cell of `id`, whose row belongs to the first of them that is a record; or of `via`."""
     date_format: DateFormats | None = None
     """How its days are written where not as 2018-01-31, or column -> how; beats the CRM file's."""
@@ -331,7 +331,7 @@ def crm_labels(crm: HistoryCrm) -> dict[str, tuple[str, ...]]:
 
 def plain(label: str) -> str:
     """`label` without differences of case and spacing."""
-    return " ".join(label.split()).casefold()
+    return " ".join(visible(label).split()).casefold()
 
 
 TRUE = {"true", "1", "yes", "y", "t", "wahr", "ja", "vrai", "oui", "verdadero", "sí", "si", "sim", "да", "истина"}

@@ -36,6 +36,7 @@ from revplan.ground.files import (
     within_memory,
 )
 from revplan.ground.tablefile import TableFile
+from revplan.ground.values import visible
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -127,8 +128,8 @@ def _of_duckdb(
         try:
             connection.execute("SET TimeZone = 'UTC'")
             described = connection.execute(f"SELECT * FROM {source} LIMIT 0").description or []
-            header = tuple(str(each[0]) for each in described)
-            chosen = [(each[0], str(each[1])) for each in described if wanted(each[0])]
+            header = tuple(visible(str(each[0])) for each in described)
+            chosen = [(each[0], str(each[1])) for each in described if wanted(visible(str(each[0])))]
             asked = ", ".join(f"{_cell(*each)} AS c{number}" for number, each in enumerate(chosen)) or "'' AS c0"
             with within_memory():
                 answer = connection.execute(f"SELECT {asked} FROM {source} LIMIT {ROWS.value + 1}")
@@ -136,7 +137,7 @@ def _of_duckdb(
         except (duckdb.Error, *DAMAGED) as fault:
             raise DataError.at(name, _because(fault, is_late())) from None
     _refuse_faulty(name, header, rows)
-    columns = {column: cells[number] for number, (column, _) in enumerate(chosen)}
+    columns = {visible(column): cells[number] for number, (column, _) in enumerate(chosen)}
     return TextTable(name, header, columns, range(1, rows + 1), how, 0, _digest(path), unit="row")
 
 

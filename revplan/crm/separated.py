@@ -6,7 +6,6 @@ and a row that does not fit the header is a fault, never shifted or filled up.
 
 from __future__ import annotations
 
-import codecs
 import csv
 import gc
 import io
@@ -20,15 +19,12 @@ from itertools import chain, islice, pairwise
 from pathlib import Path
 
 from revplan.crm.cells import ImportLine, Texts, first_faults
+from revplan.crm.encodings import decoded
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.files import COLUMNS, content_of, within_limits
+from revplan.ground.values import visible
 
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
-BYTE_ORDER_MARKS = {
-    codecs.BOM_UTF8: "utf-8-sig",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-}
 NOT_TEXT = {
     b"PK\x03\x04": "an Excel workbook (or another zip file)",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook",
@@ -288,15 +284,15 @@ def read_csv(
         fault at once, the first three of each kind with their line.
     """
     raw = _bytes(path)
-    text, encoding = _decoded(raw, path.name)
-    _refuse_other_kinds(text, path.name)
-    text, first_line, separator = _separator(text)
+    found = decoded(raw, path.name)
+    _refuse_other_kinds(found.text, path.name)
+    text, first_line, separator = _separator(found.text)
     with _no_circles_looked_for():
         records, lines, blank = _records(text, separator, path.name, first_line)
     if not records:
         raise DataError.at(path.name, "is empty; export it again, with a header row")
     framing = framed(records, lines, header_row, keep_totals)
-    header = tuple(cell.strip() for cell in records[framing.head])
+    header = tuple(visible(cell) for cell in records[framing.head])
     rows, headed = labelled_by_groups(records, framing, len(header))
     lines = [lines[row] for row in framing.body]
     faults = [*header_faults(path.name, header, len(rows)), *_row_faults(path.name, header, rows, lines, separator)]
@@ -307,8 +303,8 @@ def read_csv(
         raise DataError(faults)
     rows, grouped = filled_down(rows, framing)
     columns = {name: Texts.of([row[number] for row in rows]) for number, name in enumerate(header)}
-    how = f"{encoding}, separated by {SEPARATORS[separator]}"
-    digest, aside = sha256(raw).hexdigest(), (*framing.aside, *headed, *grouped)
+    how = f"{found.encoding}, separated by {SEPARATORS[separator]}"
+    digest, aside = sha256(raw).hexdigest(), (*found.told, *framing.aside, *headed, *grouped)
     return TextTable(
         path.name, header, columns, lines, how, blank, digest, separator, titles=framing.titles(records), aside=aside
     )
@@ -338,50 +334,6 @@ def _bytes(path: Path) -> bytes:
         if raw.startswith(start):
             raise DataError.at(path.name, f"is {kind}, whatever its name says; save it as CSV (UTF-8)")
     return raw
-
-
-def _decoded(raw: bytes, name: str) -> tuple[str, str]:
-    """The text, and the encoding it was in: by its mark, else UTF-8, UTF-16 or Windows-1252."""
-    marked = next((encoding for mark, encoding in BYTE_ORDER_MARKS.items() if raw.startswith(mark)), None)
-    if marked:
-        return _strictly(raw, marked, name), marked
-    for encoding in ("utf-8", *_utf16_by_its_zeros(raw), "cp1252"):
-        try:
-            text = raw.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        if "\0" not in text:
-            return text, encoding
-    if b"\0" in raw:
-        raise DataError.at(_line_of(name, raw, raw.index(b"\0")), "holds a NUL byte; export the file again as UTF-8")
-    return _strictly(raw, "cp1252", name), "cp1252"
-
-
-def _strictly(raw: bytes, encoding: str, name: str) -> str:
-    try:
-        text = raw.decode(encoding)
-    except UnicodeDecodeError as error:
-        tried = "neither utf-8 nor cp1252" if encoding == "cp1252" else f"not {encoding}, as its first bytes say"
-        message = f"byte 0x{error.object[error.start]:02x} is {tried}; export the file again as UTF-8"
-        raise DataError.at(_line_of(name, error.object, error.start), message) from None
-    if "\0" in text:
-        line = text.count("\n", 0, text.index("\0")) + 1
-        raise DataError.at(f"{name} line {line}", "holds a NUL character; export the file again as UTF-8")
-    return text
-
-
-def _line_of(name: str, raw: bytes, position: int) -> str:
-    line = raw.count(b"\n", 0, position) + 1
-    return f"{name} line {line}"
-
-
-def _utf16_by_its_zeros(raw: bytes) -> Iterator[str]:
-    """UTF-16 where every other byte of a mostly Latin text is zero."""
-    head = raw[:4000]
-    if head[1::2].count(0) > 0.4 * len(head) / 2:
-        yield "utf-16-le"
-    if head[0::2].count(0) > 0.4 * len(head) / 2:
-        yield "utf-16-be"
 
 
 def _refuse_other_kinds(text: str, name: str) -> None:

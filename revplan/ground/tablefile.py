@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import AfterValidator, BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer
 
-from revplan.ground.values import Number, PathText, Value, frozen
+from revplan.ground.values import Number, PathText, Value, frozen, visible
 
 EVERY_COLUMN = "*"  # the columns that a date format or a decimal mark names no other for
 PROBE = datetime(2003, 2, 1)
@@ -37,7 +37,7 @@ def _for_all(value: Any) -> Any:
     return value if isinstance(value, Mapping) else {EVERY_COLUMN: value}
 
 
-Text = Annotated[str, Field(min_length=1)]
+Text = Annotated[str, Field(min_length=1), AfterValidator(visible)]
 DateFormat = Annotated[str, AfterValidator(_known_format)]
 DateFormats = Annotated[
     dict[Text, DateFormat], frozen, BeforeValidator(_for_all, json_schema_input_type=str | dict[str, str])

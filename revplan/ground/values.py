@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Self, TypeVar
 
@@ -40,6 +41,13 @@ def _a_path(text: str) -> str:
     if max(len(part.encode("utf-8", "replace")) for part in text.replace("\\", "/").split("/")) > LONGEST_NAME:
         raise ValueError(f"holds a name longer than the {LONGEST_NAME} bytes a system takes; check the path")
     return text
+
+
+def visible(text: str) -> str:
+    """`text` as it is seen: composed letters, nothing without width, no spaces at its ends."""
+    if text.isascii():
+        return text.strip()
+    return "".join(c for c in unicodedata.normalize("NFC", text) if unicodedata.category(c) != "Cf").strip()
 
 
 PathText = Annotated[str, AfterValidator(_a_path)]

@@ -89,9 +89,6 @@ def test_any_line_ending_is_read(tmp_path: Path, ending: str) -> None:
         (b"\xd0\xcf\x11\xe0rest", "leads.csv: is an old Excel workbook, whatever its name says"),
         ("\n <!DOCTYPE html><html>", "leads.csv line 1: is a web page, not a table"),
         ("<table><tr>", "leads.csv line 1: is a web page, not a table"),
-        ("id,day\n1,2\n3,\0\n", "leads.csv line 3: holds a NUL byte"),
-        (b"id,day\n1,\x81\n", "leads.csv line 2: byte 0x81 is neither utf-8 nor cp1252"),
-        (b"\xef\xbb\xbfid,day\n1,\xff\n", "leads.csv line 2: byte 0xff is not utf-8-sig, as its first bytes say"),
         (b"\xff\xfei\0d\0\n", "leads.csv line 1: byte 0x0a is not utf-16, as its first bytes say"),
         ('id,day\n1,2\n3,"4\n5,6\n', "leads.csv line 3: a quote that opens in this row is never closed"),
         (
@@ -198,3 +195,56 @@ def test_a_file_cut_into_pieces_is_the_file(size: int, tmp_path: Path, monkeypat
     ]
     (fault,) = faults(tmp_path, 'id,note\n1,"a\nb"\n2,3\n4,"5"x\n6,7\n')
     assert fault.startswith("leads.csv line 5: has text after a closing quote")
+
+
+# --- encodings ------------------------------------------------------------------------------------------------
+
+
+def told(table: TextTable) -> list[str]:
+    return [str(line) for line in table.report("leads")[1:]]
+
+
+def test_a_stray_byte_never_reads_the_rest_again(tmp_path: Path) -> None:
+    raw = "id,name\n1,Café\n2,Zoë\n3,".encode() + b"M\xfcnster\n4,a\x81b\n"
+    table = read_csv(written(tmp_path, raw))
+    assert [*table.cells("name")] == ["Café", "Zoë", "Münster", "a\ufffdb"]
+    assert told(table) == [
+        "leads: bytes that are no text in utf-8, read as cp1252; correct them where they come from: 2 (line 4: 0xfc as ü)"
+    ]
+
+
+def test_a_stray_byte_behind_a_mark_is_no_fault(tmp_path: Path) -> None:
+    table = read_csv(written(tmp_path, b"\xef\xbb\xbfid,name\n1,M\xfcnster\n"))
+    assert ([*table.cells("name")], table.how) == (["Münster"], "utf-8-sig, separated by comma")
+    assert "line 2: 0xfc as ü" in told(table)[0]
+
+
+def test_nul_characters_are_dropped_and_counted(tmp_path: Path) -> None:
+    table = read_csv(written(tmp_path, b"id,name\n1,a\0b\n2,c\0\0\n"))
+    assert [*table.cells("name")] == ["ab", "c"]
+    assert told(table) == ["leads: NUL characters, left out: 3 (line 2)"]
+    table = read_csv(written(tmp_path, "id,name\n1,a\0b\n2,é\n".encode("utf-16")))
+    assert ([*table.cells("name")], told(table)) == (["ab", "é"], ["leads: NUL characters, left out: 1 (line 2)"])
+
+
+@pytest.mark.parametrize(
+    ("page", "names"),
+    [
+        ("cp1252", ["Müller", "Café", "Østby", "naïve", "50 € – “x”"]),
+        ("cp1251", ["Сделка выиграна", "Новая", "Переговоры", "Web"]),
+        ("cp1250", ["Łódź", "Gdańsk", "Więcej", "Kraków", "Nowa sprzedaż", "Wrocław"]),
+        ("mac_roman", ["Müller", "Café", "Köln", "Zürich", "Jäger"]),
+        ("cp850", ["Müller", "Café", "Köln", "Zürich", "Jäger"]),
+        ("cp932", ["東京", "ウェブ", "展示会"]),
+    ],
+)
+def test_the_code_page_is_the_one_whose_letters_make_words(tmp_path: Path, page: str, names: list[str]) -> None:
+    rows = "".join(f"{number},{name}\n" for number, name in enumerate(names * 3))
+    table = read_csv(written(tmp_path, f"id,name\n{rows}".encode(page)))
+    assert [*table.cells("name")] == names * 3
+    assert table.how == f"{page}, separated by comma"
+
+
+def test_headers_are_compared_as_they_are_seen(tmp_path: Path) -> None:
+    table = read_csv(written(tmp_path, "\u200bid,Pre\u0301nom\u00a0\n1,x\n"))
+    assert table.header == ("id", "Prénom")
