@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -235,10 +236,16 @@ def _parser() -> argparse.ArgumentParser:
     report = _command(commands, "report", _report, "run a notebook through papermill and print it")
     report.add_argument("name", metavar="NAME", help="the report, such as annual_commit; several with commas between")
     report.add_argument("plan", type=Path, metavar="PLAN", help="the plan file (YAML)")
-    report.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder to write to")
-    report.add_argument("--formats", default="html", metavar="LIST", help="comma-separated: html, pdf, pptx, xlsx")
+    report.add_argument("--out", type=Path, metavar="DIR", help="the folder to write to")
+    report.add_argument("--formats", metavar="LIST", help="comma-separated: html, pdf, pptx, xlsx; default html")
     report.add_argument("--against", type=Path, metavar="SIGNED", help="a signed plan to compare with")
     report.add_argument("--template", type=Path, metavar="DECK", help="a company's own deck (pptx) for the slides")
+    report.add_argument(
+        "--refresh",
+        type=Path,
+        metavar="DECK",
+        help="bring an edited deck of the report (pptx) up to date; without --out in its place",
+    )
     report.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a parameter of the notebook")
 
     comment = _command(
@@ -475,21 +482,31 @@ def _diff(given: argparse.Namespace) -> None:
 
 
 def _report(given: argparse.Namespace) -> None:
-    from revplan.run.render import Request, render_all
+    from revplan.run.render import Request, refresh, render_all
 
     requests = [
         Request(
             name=name,
             plan_path=given.plan,
-            formats=_listed(given.formats),
+            formats=_listed(given.formats or ("pptx" if given.refresh else "html")),
             settings=_settings(given.set),
             against=given.against,
             template=given.template,
+            refresh=given.refresh,
         )
         for name in _listed(given.name) or [given.name]
     ]
-    written = render_all(requests, given.out, sys.stderr)
-    _print(given, {"files": [str(path) for path in written]}, "\n".join(str(path) for path in written))
+    if not given.refresh and not given.out:
+        raise PlanError.at("--out", "is missing; name the folder to write to, such as `--out reports`")
+    if not given.refresh:
+        files = render_all(requests, given.out, sys.stderr)
+        _print(given, {"files": [str(path) for path in files]}, "\n".join(str(path) for path in files))
+        return
+    if len(requests) > 1:
+        raise PlanError.at("--refresh", "takes the deck of one report; name that report alone")
+    files, found = refresh(requests[0], given.out, sys.stderr)
+    answer = {"files": [str(path) for path in files], "findings": [asdict(each) for each in found]}
+    _print(given, answer, "\n".join([*map(str, files), *map(str, found)]))
 
 
 def _comment(given: argparse.Namespace) -> None:

@@ -55,8 +55,8 @@ def check_file(path: Path) -> None:
     check_folder(path.parent)
 
 
-def written(path: Path, text: str) -> Path:
-    """`path`, which now holds `text`: until the last moment it held what it held before.
+def written(path: Path, content: str | bytes) -> Path:
+    """`path`, which now holds `content`: until the last moment it held what it held before.
 
     What else is known of it stays: links lead there as before, and who may read it is who might before. A file with
     several names is written where it lies, for all of them.
@@ -68,13 +68,13 @@ def written(path: Path, text: str) -> Path:
     ReportError
         If it cannot be written; its earlier content is kept.
     """
-    real = Path(os.path.realpath(path))
+    real, raw = Path(os.path.realpath(path)), content if isinstance(content, bytes) else content.encode("utf-8")
     with _writing(real.parent), scratch_folder(".revplan-", real.parent) as scratch:
         new = scratch / real.name
-        _stored(new, text.encode("utf-8"))
+        _stored(new, raw)
         _check_free(real)
         if real.exists() and real.stat().st_nlink > 1:
-            _written_over(real, text.encode("utf-8"))
+            _written_over(real, raw)
         else:
             _take_place(new, real)
     return path

@@ -5,10 +5,12 @@ An executed notebook as what it shows, in order: headings, prose and exhibits. E
 
 from __future__ import annotations
 
+import ast
 import html
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -107,6 +109,7 @@ def _raw(token: Node) -> str:
 
 
 HEADING = re.compile(r"(#{1,6}) +(.+)")
+PLACED_ID = re.compile(r"cell-\d+")
 PAGE_DRAWING = re.compile(r'<svg class="on-page".*?</svg>', re.DOTALL)
 
 
@@ -131,6 +134,8 @@ class Shown:
 
     raw: dict[str, Any]
     svg: str | None
+    key: str = ""
+    """What the exhibit is called in its notebook, the same in every run of it: `promised.so_far`, the call that made it."""
 
 
 Block = Heading | Prose | Shown
@@ -138,7 +143,18 @@ Block = Heading | Prose | Shown
 
 def blocks(notebook: Any) -> list[Block]:
     """What `notebook` shows, in order. Code, streams and widgets have no block."""
-    return [block for cell in notebook.cells for block in _of_cell(cell)]
+    return list(_numbered(block for cell in notebook.cells for block in _of_cell(cell)))
+
+
+def _numbered(found: Iterable[Block]) -> Iterator[Block]:
+    """The blocks, exhibits of one key told apart by a number."""
+    seen: Counter[str] = Counter()
+    for block in found:
+        if not isinstance(block, Shown):
+            yield block
+            continue
+        seen[block.key] += 1
+        yield replace(block, key=f"{block.key} {seen[block.key]}") if seen[block.key] > 1 else block
 
 
 def exhibits(notebook: Any) -> list[dict[str, Any]]:
@@ -163,7 +179,27 @@ def _of_cell(cell: Any) -> list[Block]:
     if cell.cell_type != "code":
         return []
     bundles = [output.get("data", {}) for output in cell.get("outputs", [])]
-    return [_shown(data) for data in bundles if MIMETYPE in data]
+    key = _key(cell)
+    return [_shown(data, key) for data in bundles if MIMETYPE in data]
+
+
+def _key(cell: Any) -> str:
+    """The id of a cell that has one of its own; of one that was numbered by its place, what its last line calls.
+
+    A cell added above moves the places of all below it.
+    """
+    own = str(cell.get("id") or "")
+    if own and not PLACED_ID.fullmatch(own):
+        return own
+    try:
+        last = ast.parse(cell.source).body[-1]
+    except (SyntaxError, ValueError, IndexError):
+        return own or "exhibit"
+    calls = [node for node in ast.walk(last) if isinstance(node, ast.Call)]
+    names = [
+        ast.unparse(call.func) for call in calls if not any(isinstance(each, ast.Call) for each in ast.walk(call.func))
+    ]
+    return names[0] if names else own or "exhibit"
 
 
 def _of_markdown(source: str) -> list[Block]:
@@ -179,6 +215,6 @@ def _of_markdown(source: str) -> list[Block]:
     return found
 
 
-def _shown(data: Any) -> Shown:
+def _shown(data: Any, key: str) -> Shown:
     drawing = PAGE_DRAWING.search(data.get("text/html", ""))
-    return Shown(raw=data[MIMETYPE], svg=drawing[0] if drawing else None)
+    return Shown(raw=data[MIMETYPE], svg=drawing[0] if drawing else None, key=key)

@@ -15,14 +15,15 @@ from itertools import repeat
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any, TextIO, TypeVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from revplan.crm.inputs import frozen_inputs, input_files, named_outside
 from revplan.exhibits.provenance import pack_id, provenance
 from revplan.ground.errors import Fault, PlanError, ReportError, RevplanError, shown
 from revplan.ground.extras import check_installed
 from revplan.ground.files import copied, own_folder, scratch_folder
-from revplan.ground.written import check_folder, shown_path, written_together
+from revplan.ground.written import check_folder, shown_path, written, written_together
 from revplan.plan.file import read_plan, real_path
 from revplan.plan.model import Plan
 from revplan.printing.blocks import exhibits, under_headings
@@ -34,8 +35,12 @@ from revplan.run.parameters import checked, declared
 from revplan.run.progress import Progress
 from revplan.run.running import executed
 
+if TYPE_CHECKING:
+    from revplan.printing.slides.refresh import Finding
+
 T = TypeVar("T")
 
+NOTHING: Mapping[str, bytes] = MappingProxyType({})
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
@@ -55,6 +60,8 @@ class Request:
     """A signed plan to compare with; given to the notebook as `against`."""
     template: Path | None = None
     """A company's own deck, whose layouts the slides take."""
+    refresh: Path | None = None
+    """A deck of the report that people worked on; its numbers are brought up to date, and what they wrote stays."""
     given: Path | None = None
     """The plan file as it was given, where `plan_path` is a copy of it: notebooks are looked for beside it."""
     commented: bool = True
@@ -78,7 +85,8 @@ def frozen(requests: Sequence[Request]) -> Iterator[list[Request]]:
     with scratch_folder("revplan-") as scratch:
         plans = {path: _frozen_plan(path, scratch) for path in {each.plan_path: None for each in requests}}
         signed = {path: _frozen_promise(path, scratch) for path in {each.against: None for each in requests} if path}
-        decks = {path: _frozen_file(path, scratch) for path in {each.template: None for each in requests} if path}
+        templates = {each.template: None for each in requests} | {each.refresh: None for each in requests}
+        decks = {path: _frozen_file(path, scratch) for path in templates if path}
         yield [
             replace(
                 each,
@@ -86,6 +94,7 @@ def frozen(requests: Sequence[Request]) -> Iterator[list[Request]]:
                 outside=plans[each.plan_path][1],
                 against=each.against and signed[each.against],
                 template=each.template and decks[each.template],
+                refresh=each.refresh and decks[each.refresh],
                 given=each.plan_path,
             )
             for each in requests
@@ -149,6 +158,40 @@ def _rendered(held: Request, out: Path, progress: TextIO | None) -> list[Path]:
     return printed(run(ready, progress), held, out)
 
 
+def refresh(request: Request, out: Path | None, progress: TextIO | None = None) -> tuple[list[Path], list[Finding]]:
+    """The files of a report of which the deck is an edited one, brought up to date; and what a person should look at.
+
+    Parameters
+    ----------
+    request
+        The report; `refresh` is the deck.
+    out
+        The folder to write to; without one the deck itself is replaced.
+    progress
+        As for `render`.
+
+    Raises
+    ------
+    RevplanError
+        As `render` does; also if the deck is not of this report and plan, or a sentence of its own contradicts the
+        figure it is linked with. Nothing is written then.
+    """
+    from revplan.printing.slides.refresh import refreshed
+
+    if request.refresh is None:
+        raise PlanError.at("refresh", "names no deck; give the one to be refreshed")
+    target = out or request.refresh.parent
+    with frozen([request]) as (held,):
+        ready = prepared(held)
+        check_folder(target)
+        done = run(ready, progress)
+        deck, found = refreshed(done, held.name, held.refresh or request.refresh)
+        if out or request.refresh.name == f"{request.name}.pptx":
+            return printed(done, held, target, {"pptx": deck}), found
+        _unchanged_outside(held)
+        return [written(request.refresh, deck)], found
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Ready:
     """A report of which everything is checked that can be before it runs."""
@@ -206,19 +249,24 @@ def run(ready: Ready, progress: TextIO | None = None) -> Any:
     return done
 
 
-def printed(notebook: Any, request: Request, out: Path) -> list[Path]:
-    """The executed `notebook` in every format of `request`, written to the folder `out` together.
+def printed(notebook: Any, request: Request, out: Path, ready: Mapping[str, bytes] = NOTHING) -> list[Path]:
+    """The executed `notebook` in every format of `request`, written to the folder `out` together; `ready` is done.
 
     Raises
     ------
     ReportError
         If the folder cannot be written to, or a printing fails; the earlier files are kept.
     """
-    files = {f"{request.name}.{kind}": PRINTINGS[kind](notebook, request) for kind in dict.fromkeys(request.formats)}
+    kinds = dict.fromkeys(request.formats)
+    files = {f"{request.name}.{kind}": ready.get(kind) or PRINTINGS[kind](notebook, request) for kind in kinds}
+    _unchanged_outside(request)
+    return written_together(out, request.name, files, notebook.metadata.get("revplan", {}).get("pack", ""))
+
+
+def _unchanged_outside(request: Request) -> None:
     changed = [path for path, was in request.outside.items() if not path.is_file() or digest(path) != was]
     if changed:
         raise ReportError.at(shown(changed[0].name), "was changed while the report was made from it; run it again")
-    return written_together(out, request.name, files, notebook.metadata.get("revplan", {}).get("pack", ""))
 
 
 def render_all(requests: Sequence[Request], out: Path, progress: TextIO | None = None) -> list[Path]:
@@ -311,15 +359,25 @@ def _check_request(request: Request) -> None:
     faults += [Fault("formats", f"{shown(kind)} is not a format; available: {available}") for kind in unknown]
     if not request.formats:
         faults.append(Fault("formats", f"none given; available: {available}"))
-    if request.template and "pptx" not in request.formats:
-        faults.append(Fault("template", "is for slides; ask for the format pptx too"))
+    decks = {"template": request.template, "refresh": request.refresh} if "pptx" not in request.formats else {}
+    faults += [Fault(name, "is for slides; ask for the format pptx too") for name, path in decks.items() if path]
+    if request.refresh and request.template:
+        faults.append(Fault("template", "is for a new deck; one that is refreshed keeps its own layouts. Leave it out"))
     if faults:
         raise PlanError(faults)
     check_installed("formats", *request.formats)
+    _check_decks(request)
+
+
+def _check_decks(request: Request) -> None:
     if request.template:
         from revplan.printing.slides.template import open_template
 
         open_template(request.template)
+    if request.refresh:
+        from revplan.printing.slides.refresh import check_deck
+
+        check_deck(request.refresh, request.name)
 
 
 def _parameters(request: Request, notebook: Any, place: str) -> dict[str, object]:

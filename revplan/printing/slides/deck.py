@@ -30,6 +30,7 @@ from revplan.printing.blocks import Heading, Prose, Shown, blocks, words
 from revplan.printing.slides.chart import chart_parts
 from revplan.printing.slides.file import MEND, settled_zip
 from revplan.printing.slides.page import Words, add_slide, as_statement, content_area, filling, removed, write
+from revplan.printing.slides.record import Mark, figure_texts, with_record
 from revplan.printing.slides.table import (
     add_lines,
     add_table,
@@ -99,6 +100,7 @@ class Slide:
 
     raw: dict[str, Any]
     section: str
+    mark: Mark
     said: tuple[str, ...] = ()
     periods: Mapping[str, str] = field(default_factory=dict)
     """What readers call the periods that figures name by their ids."""
@@ -134,26 +136,29 @@ def deck(notebook: Any, name: str, template: Path | None = None) -> bytes:
 def _written(notebook: Any, name: str, template: Path | None) -> bytes:
     opened = open_template(template)
     made_from = colophon(notebook)
-    every = list(_slides(blocks(notebook)))
+    shown = blocks(notebook)
+    every = list(_slides(shown, name))
     periods = {name: label for slide in every for name, label in slide.raw.get("periods", {}).items()}
     slides = [replace(slide, periods=periods) for slide in every if not slide.raw.get("appendix")]
     title = _title(notebook) or clean(name.replace("_", " ").capitalize())
     opening = next((slide.raw for slide in slides if slide.raw.get("header")), {})
     footer = _footer(made_from, opening.get("header", ""))
-    _open(opened, title, opening, _question(notebook))
+    _open(opened, title, opening, _question(notebook), Mark(report=name, key="opening"))
     for slide in slides:
         _add(opened, slide, footer)
     for slide in slides:
         if slide.raw["native"] and slide.raw["kind"] == "table":
-            _add_table(opened, replace(slide, section=f"Appendix: {slide.section}"), footer)
-    _close(opened, slides, made_from or {LABELS["report"]: name}, footer)
+            behind = replace(slide.mark, key=f"{slide.mark.key} (rows)")
+            _add_table(opened, replace(slide, section=f"Appendix: {slide.section}", mark=behind), footer)
+    _close(opened, slides, made_from or {LABELS["report"]: name}, footer, Mark(report=name, key="made_from"))
     _stamp(opened.deck, title, made_from)
     buffer = io.BytesIO()
     opened.deck.save(buffer)
-    return settled_zip(buffer.getvalue())
+    plan, raws = made_from.get(LABELS["plan"], ""), [each.raw for each in shown if isinstance(each, Shown)]
+    return with_record(settled_zip(buffer.getvalue()), name, plan, figure_texts(raws), opened.exhibit.name)
 
 
-def _slides(shown: Sequence[Any]) -> Iterator[Slide]:
+def _slides(shown: Sequence[Any], report: str) -> Iterator[Slide]:
     """Exhibits, each with the last heading before it and the prose since the exhibit before."""
     section, said = "", []  # type: ignore[var-annotated]
     for block in shown:
@@ -162,7 +167,8 @@ def _slides(shown: Sequence[Any]) -> Iterator[Slide]:
         elif isinstance(block, Prose):
             said.append(clean(words(clean(block.source))))
         elif isinstance(block, Shown):
-            yield Slide(raw=block.raw, section=section, said=tuple(said))
+            mark = Mark(report=report, key=block.key)
+            yield Slide(raw=block.raw, section=section, mark=mark, said=tuple(said))
             said = []
 
 
@@ -182,15 +188,17 @@ def _footer(made_from: dict[str, str], header: str) -> str:
     return header or " · ".join(filter(None, [made_from.get(LABELS["plan"], ""), dated and f"as of {dated}"]))
 
 
-def _open(template: Template, title: str, opening: dict[str, Any], question: str) -> None:
+def _open(template: Template, title: str, opening: dict[str, Any], question: str, mark: Mark) -> None:
     """The first slide: what the deck is called, the plan and its date, the question and the answer."""
     slide = template.deck.slides.add_slide(template.opening)
     size = min(40.0, template.title_size * 1.6)
     write(slide.shapes.title.text_frame, cut(title, size, area(slide.shapes.title).width, 2), size)
+    slide.shapes.title.name = mark.of("title")
     texts = [text for text in (opening.get("header", ""), question, opening.get("message", "")) if text]
     for shape in list(slide.placeholders):
         if texts and kind(shape) in (*CONTENTS, "SUBTITLE"):
             fill_lines(shape.text_frame, area(shape), texts)
+            shape.name = mark.of("lines")
             texts = []
         elif shape.placeholder_format.idx:
             removed(shape)
@@ -209,6 +217,7 @@ def _words(slide: Slide, footer: str, notes: Sequence[str]) -> Words:
         footer=footer,
         notes=tuple(notes),
         spoken=spoken(raw, slide.said, slide.periods),
+        mark=slide.mark,
     )
 
 
@@ -216,7 +225,7 @@ def _add_chart(template: Template, slide: Slide, footer: str) -> None:
     """A native chart."""
     page, place = add_slide(template, _words(slide, footer, below(slide.raw)))
     drawn, book = chart_parts(from_raw(slide.raw["native"], slide.raw["message"]), template.inks, place.width)
-    _described(_framed(page, place, drawn, book), filling(page, template), slide.raw)
+    _described(_framed(page, place, drawn, book), filling(page, template), slide.raw, slide.mark.of("chart"))
 
 
 def _add_table(template: Template, slide: Slide, footer: str) -> None:
@@ -229,8 +238,9 @@ def _add_table(template: Template, slide: Slide, footer: str) -> None:
         parts = [shortened(found, raw["totals"], content_area(template, told.notes))]
     for number, part in enumerate(parts, start=1):
         counted = f"{number} of {len(parts)}" if len(parts) > 1 else ""
-        page, place = add_slide(template, told, counted)
-        _described(add_table(page, place, part)._element, filling(page, template), raw)
+        mark = replace(slide.mark, part=number)
+        page, place = add_slide(template, replace(told, mark=mark), counted)
+        _described(add_table(page, place, part)._element, filling(page, template), raw, mark.of("table"))
 
 
 def _add_text(template: Template, slide: Slide, footer: str) -> None:
@@ -245,12 +255,14 @@ def _add_text(template: Template, slide: Slide, footer: str) -> None:
     if not facts and not notes:
         as_statement(page, template, raw["message"])
         return
-    left = add_tiles(page, place, facts) if facts else place
-    done = add_lines(page, left, _within(notes, left) if facts else notes)
+    left = add_tiles(page, place, facts, slide.mark) if facts else place
+    done = add_lines(page, left, _within(notes, left) if facts else notes, slide.mark)
+    mark = slide.mark
     while not facts and done < len(notes):
-        page, place = add_slide(template, _words(slide, footer, ()), "continued")
+        mark = replace(mark, part=mark.part + 1)
+        page, place = add_slide(template, replace(_words(slide, footer, ()), mark=mark), "continued")
         removed(filling(page, template))
-        done += add_lines(page, place, notes[done:])
+        done += add_lines(page, place, notes[done:], mark)
 
 
 def _within(notes: Sequence[str], place: Area) -> list[str]:
@@ -272,16 +284,17 @@ def _framed(page: Any, place: Area, drawn: bytes, book: bytes) -> Any:
     return page.shapes._add_chart_graphicFrame(page.part.relate_to(part, RELATIONSHIP_TYPE.CHART), *place.emu())
 
 
-def _described(frame: Any, placeholder: Any, raw: dict[str, Any]) -> None:
-    """Gives a chart or a table the words for who cannot see it, and the place of the layout's placeholder."""
+def _described(frame: Any, placeholder: Any, raw: dict[str, Any], name: str) -> None:
+    """Gives a chart or a table its name, the words for who cannot see it, and the place of the layout's placeholder."""
     properties = frame.nvGraphicFramePr.cNvPr
+    properties.set("name", name)
     properties.set("descr", fitting(raw["alt"], LONGEST_ALT))
     if kind(placeholder) != "BODY":
         frame.nvGraphicFramePr.nvPr.append(deepcopy(placeholder._element.nvSpPr.nvPr.ph))
     removed(placeholder)
 
 
-def _close(template: Template, slides: Sequence[Slide], made_from: dict[str, str], footer: str) -> None:
+def _close(template: Template, slides: Sequence[Slide], made_from: dict[str, str], footer: str, mark: Mark) -> None:
     """The last slide: from what all this was made; its notes say what each figure of the deck is."""
     rows = list(made_from.items())
     columns = [{"name": head, "label": head, "kind": "text"} for head in ("What", "Which")]
@@ -298,7 +311,8 @@ def _close(template: Template, slides: Sequence[Slide], made_from: dict[str, str
         "totals": 0,
         "shown": rows,
     }
-    _add_table(template, Slide(raw=raw, section="Definitions and sources", said=tuple(measured)), footer)
+    last = Slide(raw=raw, section="Definitions and sources", mark=mark, said=tuple(measured))
+    _add_table(template, last, footer)
 
 
 def _stamp(presentation: Any, title: str, made_from: dict[str, str]) -> None:

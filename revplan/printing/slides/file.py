@@ -25,13 +25,30 @@ def template_bytes(path: Path) -> bytes:
 
     Raises
     ------
+    PlanError, ReportError
+        As `deck_bytes` does.
+    """
+    raw, types = _looked_at(path, "a template (.pptx or .potx)")
+    return _repacked(raw, {TYPES: types.replace(TEMPLATE, DECK).encode("utf-8")})
+
+
+def deck_bytes(path: Path) -> bytes:
+    """The presentation in `path`, every byte of it.
+
+    Raises
+    ------
     PlanError
         If it is none, is damaged, unpacks too far, or carries code.
     ReportError
         If it cannot be read.
     """
+    return _looked_at(path, "a deck (.pptx)")[0]
+
+
+def _looked_at(path: Path, wanted: str) -> tuple[bytes, str]:
+    """The bytes of a presentation that may be opened, and what it says of the types of its parts."""
     if not path.is_file():
-        raise PlanError.at(shown_path(path), "is not a file; give the path of a template (.pptx or .potx)")
+        raise PlanError.at(shown_path(path), f"is not a file; give the path of {wanted}")
     try:
         return _checked(path)
     except OSError as error:
@@ -44,7 +61,7 @@ def template_bytes(path: Path) -> bytes:
         ) from None
 
 
-def _checked(path: Path) -> bytes:
+def _checked(path: Path) -> tuple[bytes, str]:
     place = shown_path(path)
     raw = content_of(path, PlanError, megabytes(TEMPLATE_MB), place)
     with zipfile.ZipFile(io.BytesIO(raw)) as parts:
@@ -55,7 +72,7 @@ def _checked(path: Path) -> bytes:
         raise PlanError.at(place, "holds macros or controls, which are not carried; save it without them as .pptx")
     if "presentationml" not in types:
         raise PlanError.at(place, f"is not a presentation; {MEND}")
-    return _repacked(raw, {TYPES: types.replace(TEMPLATE, DECK).encode("utf-8")})
+    return raw, types
 
 
 def _refuse_what_unpacks_too_far(parts: zipfile.ZipFile, place: str) -> None:

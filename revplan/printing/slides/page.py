@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from revplan.exhibits.fit import cut, height, lines, unbroken
 from revplan.ground.escaping import clean
+from revplan.printing.slides.record import Mark
 from revplan.printing.slides.template import OWN, Area, Template, area, kind
 
 TITLE_SIZES = (24.0, 22.0, 20.0, 18.0, 16.0, 15.0, 14.0)
@@ -38,6 +39,8 @@ class Words:
         What stands in small letters below it, a sentence or two each, those that change the reading first.
     spoken
         The speaker notes, a paragraph each.
+    mark
+        Which slide this is, by which a later run finds its texts again.
     """
 
     title: str
@@ -45,18 +48,21 @@ class Words:
     footer: str = ""
     notes: tuple[str, ...] = ()
     spoken: tuple[str, ...] = ()
+    mark: Mark = field(default_factory=Mark)
 
 
 def add_slide(template: Template, words: Words, part: str = "") -> tuple[Any, Area]:
     """A slide with everything but its exhibit, and the place for that; `part` counts the slides of one exhibit."""
     slide = template.deck.slides.add_slide(template.exhibit)
     shortened = _titled(slide, template, words.title, part)
-    _sectioned(slide, template, words.section)
-    _noted(slide, template, words.notes)
-    footed(slide, template.exhibit, words.footer)
+    slide.shapes.title.name = words.mark.of("title")
+    _sectioned(slide, template, words)
+    _noted(slide, template, words)
+    _footed(slide, template.exhibit, words)
     spoken = ([words.title] if shortened else []) + list(words.spoken)
     if spoken:
         slide.notes_slide.notes_text_frame.text = "\n".join(clean(each) for each in spoken)
+        slide.notes_slide.notes_placeholder.name = words.mark.of("spoken")
     return slide, content_area(template, words.notes)
 
 
@@ -75,16 +81,17 @@ def _deep(text: str, size: float, place: Area) -> float:
     return height(len(lines(text, size, place.width - 2 * INSET)), size)
 
 
-def footed(slide: Any, layout: Any, footer: str) -> None:
+def _footed(slide: Any, layout: Any, words: Words) -> None:
     """Footer and slide number, where the layout has them; new slides come without."""
     for shape in layout.placeholders:
-        if kind(shape) not in ("FOOTER", "SLIDE_NUMBER") or (kind(shape) == "FOOTER" and not footer):
+        if kind(shape) not in ("FOOTER", "SLIDE_NUMBER") or (kind(shape) == "FOOTER" and not words.footer):
             continue
         element = deepcopy(shape._element)
         slide.shapes._spTree.append(element)
         element.nvSpPr.cNvPr.set("id", str(900 + shape.placeholder_format.idx % 100))
         if kind(shape) == "FOOTER":
-            _foot(slide.shapes[-1].text_frame, footer, area(shape).width - 2 * INSET)
+            slide.shapes[-1].name = words.mark.of("footer")
+            _foot(slide.shapes[-1].text_frame, words.footer, area(shape).width - 2 * INSET)
 
 
 def _foot(frame: Any, footer: str, room: float) -> None:
@@ -147,14 +154,14 @@ def _fits(title: str, size: float, place: Area, room: float) -> bool:
     return count <= TITLE_LINES and height(count, size) <= place.height
 
 
-def _sectioned(slide: Any, template: Template, section: str) -> None:
-    own = _own(slide, OWN[0])
-    text = cut(section, SECTION_SIZE, template.title.width, 1)
+def _sectioned(slide: Any, template: Template, words: Words) -> None:
+    own, name = _own(slide, OWN[0]), words.mark.of("section")
+    text = cut(words.section, SECTION_SIZE, template.title.width, 1)
     if own is not None:
-        _fill(own, text, SECTION_SIZE)
+        _fill(own, text, SECTION_SIZE, name)
     elif text and template.title.top >= LEAST_ABOVE:
         place = replace(template.title, top=template.title.top - SECTION_HEIGHT, height=SECTION_HEIGHT)
-        write(text_box(slide, place, OWN[0]), text, SECTION_SIZE, "ACCENT_1", True)
+        write(text_box(slide, place, name), text, SECTION_SIZE, "ACCENT_1", True)
 
 
 def content_area(template: Template, notes: Sequence[str]) -> Area:
@@ -190,16 +197,16 @@ def _fewer(notes: Sequence[str]) -> Iterator[str]:
         yield ""
 
 
-def _noted(slide: Any, template: Template, notes: Sequence[str]) -> None:
+def _noted(slide: Any, template: Template, words: Words) -> None:
     """Sets the notes below the exhibit."""
-    own, (text, size) = _own(slide, OWN[1]), _note(template, notes)
+    own, (text, size), name = _own(slide, OWN[1]), _note(template, words.notes), words.mark.of("note")
     if own is not None:
-        _fill(own, text, size)
+        _fill(own, text, size, name)
     elif text:
-        content, left = template.content, content_area(template, notes)
+        content, left = template.content, content_area(template, words.notes)
         top = content.top + left.height + 0.08
         place = replace(content, top=top, height=content.top + content.height - top)
-        write(text_box(slide, place, OWN[1]), text, size, "TEXT_1")
+        write(text_box(slide, place, name), text, size, "TEXT_1")
 
 
 def _own(slide: Any, name: str) -> Any:
@@ -208,7 +215,8 @@ def _own(slide: Any, name: str) -> Any:
     return next((shape for shape in slide.placeholders if shape.placeholder_format.idx == index), None)
 
 
-def _fill(shape: Any, text: str, size: float) -> None:
+def _fill(shape: Any, text: str, size: float, name: str) -> None:
+    shape.name = name
     if text:
         write(shape.text_frame, text, size)
     else:

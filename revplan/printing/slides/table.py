@@ -11,6 +11,7 @@ from typing import Any
 
 from revplan.exhibits.fit import BOLD, cut, fitting_names, height, lines, unbroken, width
 from revplan.printing.slides.page import text_box, write, write_more
+from revplan.printing.slides.record import Mark
 from revplan.printing.slides.template import Area
 
 SIZES = (14.0, 13.0, 12.0, 11.0, 10.0, 9.0)
@@ -251,7 +252,7 @@ LONGEST_NOTE = 4
 """Lines of a sentence; the whole of it is in the speaker notes."""
 
 
-def add_tiles(slide: Any, place: Area, facts: Sequence[tuple[str, str]]) -> Area:
+def add_tiles(slide: Any, place: Area, facts: Sequence[tuple[str, str]], mark: Mark) -> Area:
     """Facts side by side, each a value over its label; the place left below them."""
     across, rows = _grid(len(facts))
     wide = (place.width - GAP * (across - 1)) / across
@@ -261,7 +262,8 @@ def add_tiles(slide: Any, place: Area, facts: Sequence[tuple[str, str]]) -> Area
     for number, fact in enumerate(facts):
         down, right = divmod(number, across)
         left, top = place.left + right * (wide + GAP), place.top + down * (deep + GAP)
-        _tile(slide, Area(left=left, top=top, width=wide, height=deep), fact, sizes)
+        tile = _tile(slide, Area(left=left, top=top, width=wide, height=deep), fact, sizes)
+        tile.name = replace(mark, part=number + 1).of("fact")
     used = rows * (deep + GAP)
     return replace(place, top=place.top + used, height=max(0.0, place.height - used))
 
@@ -299,14 +301,13 @@ def _size(texts: Sequence[str], sizes: Sequence[float], room: float, most: int, 
     return next((size for size in sizes if all(fits(text, size) for text in texts)), sizes[-1])
 
 
-def _tile(slide: Any, place: Area, fact: tuple[str, str], sizes: tuple[float, float]) -> None:
+def _tile(slide: Any, place: Area, fact: tuple[str, str], sizes: tuple[float, float]) -> Any:
     from pptx.enum.dml import MSO_THEME_COLOR_INDEX
     from pptx.enum.shapes import MSO_SHAPE
     from pptx.enum.text import MSO_ANCHOR
 
     room = place.width - 2 * INSIDE
     tile = slide.shapes.add_shape(MSO_SHAPE.RECTANGLE, *place.emu())
-    tile.name = "Fact"
     tile._element.remove(tile._element.find(f"{{{tile._element.nsmap['p']}}}style"))  # shadows
     tile.line.fill.background()
     tile.fill.solid()
@@ -324,11 +325,12 @@ def _tile(slide: Any, place: Area, fact: tuple[str, str], sizes: tuple[float, fl
     write_more(frame, label, sizes[0], "TEXT_1", False)
     for paragraph in frame.paragraphs:
         paragraph.alignment = 1
+    return tile
 
 
-def add_lines(slide: Any, place: Area, texts: Sequence[str]) -> int:
+def add_lines(slide: Any, place: Area, texts: Sequence[str], mark: Mark) -> int:
     """Sentences below each other in a box of their own; how many were set."""
-    return fill_lines(text_box(slide, place, "Notes"), place, texts) if texts else 0
+    return fill_lines(text_box(slide, place, mark.of("lines")), place, texts) if texts else 0
 
 
 def fill_lines(frame: Any, place: Area, texts: Sequence[str]) -> int:

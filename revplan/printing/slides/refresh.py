@@ -1,0 +1,611 @@
+"""A deck that people worked on, with the numbers of today: what was made is made again in place, what they wrote stays.
+
+A shape is known by its name, and what a person changed in it by the record that the deck carries (`record`). A text
+that was made and is as it was made becomes that of today; so does one of which only numbers were changed, since every
+number that was made is the registry's. Words of a person stay, wherever they stand; where they quote a figure that is
+another now, they are listed. A shape whose alternative text names figures (`figure: ID`, a line each) has exactly
+these numbers replaced in its own sentences.
+
+Nothing else of the file is touched: parts without a change are the same bytes.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from lxml import etree
+
+from revplan.exhibits.provenance import LABELS, colophon
+from revplan.ground.errors import Fault, PlanError, shown
+from revplan.ground.files import told_of
+from revplan.ground.written import shown_path
+from revplan.printing.slides.deck import deck
+from revplan.printing.slides.edited import (
+    LINK,
+    Slot,
+    Whole,
+    arranged,
+    changed_forms,
+    follow,
+    links_in,
+    placed,
+    quotes,
+    recognised,
+    retext,
+    spans,
+    told_apart,
+    whole_of,
+)
+from revplan.printing.slides.file import MEND, deck_bytes
+from revplan.printing.slides.record import (
+    NAME,
+    RELATION,
+    A,
+    P,
+    Package,
+    Record,
+    Shape,
+    cell_words,
+    chart_part,
+    content,
+    description,
+    keep,
+    plain,
+    read,
+    rows_of,
+    said,
+    shapes,
+    words_of,
+)
+from revplan.printing.slides.redraw import C, masked, paired, redrawn
+
+BOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+COUNTED = re.compile(r" \(\d+ of \d+\)$")
+ONE_EACH = ("title", "section", "note", "footer", "spoken")
+"""Roles that every slide of an exhibit has: a part that is no longer made says what the last one says."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """Something that a person should look at after a refresh."""
+
+    kind: str
+    """stale, gone, kept, overwritten, new or room."""
+    message: str
+    slide: int | None = None
+    text: str = ""
+    """The sentence or the cell it is about."""
+    figure: str = ""
+    was: str = ""
+    now: str = ""
+
+    def __str__(self) -> str:
+        place = f"slide {self.slide}: " if self.slide else ""
+        return place + (f"{shown(self.text)!r}: " if self.text else "") + self.message
+
+
+def check_deck(path: Path, report: str, plan: str = "") -> Record:
+    """The record of the deck in `path`, if it is one of this report and plan that can be refreshed.
+
+    Raises
+    ------
+    PlanError
+        If it is no presentation, is damaged, holds code, carries no record, or is of another report or plan.
+    """
+    return _recorded(_package(path), shown_path(path), report, plan)
+
+
+def refreshed(notebook: Any, report: str, path: Path) -> tuple[bytes, list[Finding]]:
+    """The deck in `path` with the numbers of an executed notebook, and what a person should look at.
+
+    Raises
+    ------
+    PlanError
+        If the deck is not one of this report and plan, or if a sentence of its own says something else than the figure
+        it is linked with: with every such sentence.
+    """
+    place = shown_path(path)
+    made_from = colophon(notebook)
+    package = _package(path)
+    record = _recorded(package, place, report, made_from.get(LABELS["plan"], ""))
+    with told_of(PlanError, place, f"a part of it is missing or damaged: {MEND}"):
+        fresh = Package(_made_alike(notebook, report, path, package, record))
+        return _Refresh(package, fresh, record, place).done()
+
+
+def _package(path: Path) -> Package:
+    raw = deck_bytes(path)
+    with told_of(PlanError, shown_path(path), f"a part of it is missing or damaged: {MEND}"):
+        return Package(raw)
+
+
+def _recorded(package: Package, place: str, report: str, plan: str) -> Record:
+    with told_of(PlanError, place, "make the deck anew", "what it says of its own making cannot be read"):
+        record = read(package)
+    if record is None:
+        raise PlanError.at(
+            place, "carries no record of having been made by revplan; make the deck anew, then refresh that one"
+        )
+    if record.report != report:
+        raise PlanError.at(place, f"is a deck of the report {shown(record.report)}, not of {report}; name that report")
+    if plan and record.plan and record.plan != plan:
+        cure = "give that plan, or make the deck anew"
+        raise PlanError.at(place, f"is a deck of the plan {shown(record.plan)!r}, not of {shown(plan)!r}; {cure}")
+    return record
+
+
+def _made_alike(notebook: Any, report: str, path: Path, package: Package, record: Record) -> bytes:
+    """The deck as it would be made today, in the layouts of the edited one where it still has them."""
+    layouts = {
+        package.root(part).find(f"{P}cSld").get("name")
+        for main in package.related("").values()
+        for _, master in package.related(main[1]).values()
+        for kind, part in package.related(master).values()
+        if kind == "slideLayout"
+    }
+    if record.layout in layouts:
+        try:
+            return deck(notebook, report, path)
+        except PlanError:  # the layout lost its room; ours will do for texts
+            pass
+    return deck(notebook, report)
+
+
+class _Refresh:
+    """One deck being refreshed: what was made before, what is made today, and what was found on the way."""
+
+    def __init__(self, package: Package, fresh: Package, record: Record, place: str) -> None:
+        told = read(fresh)
+        assert told is not None  # it was made a moment ago
+        self.package, self.fresh, self.record, self.place = package, fresh, record, place
+        self.before, self.now, self.today = record.shapes, said(fresh), told
+        self.sources = {shape.name: shape for shape in shapes(fresh) if NAME.fullmatch(shape.name)}
+        self.found: list[Finding] = []
+        self.faults: list[Fault] = []
+        self.made: set[Any] = set()  # paragraphs that say what is made today
+        self.charts: set[str] = set()  # parts done: copies of a slide may share one
+        self.facts = self._facts()
+        self.tables: dict[str, tuple[Whole, Whole]] = {}
+
+    def done(self) -> tuple[bytes, list[Finding]]:
+        every = list(shapes(self.package))
+        named = {id(shape): self._name(shape, every) for shape in every}
+        for shape in every:
+            name = named[id(shape)]
+            if name:
+                self._follow(shape, name)
+        for shape in every:
+            self._link(shape)
+        earlier = self._listed_stale()
+        self._listed_new([name for name in named.values() if name])
+        if self.faults:
+            raise PlanError(self.faults)
+        about, told = description(self.package), self.today.about
+        if about is not None and about.text == self.record.about != told:
+            about.text = told
+            self.package.touched("docProps/core.xml")
+        layout = self.record.layout
+        keep(self.package, replace(self.today, earlier=earlier, layout=layout))
+        return self.package.written(), self.found
+
+    # which shape is which
+
+    def _name(self, shape: Shape, every: Sequence[Shape]) -> str:
+        """The name by which the record knows a shape; empty for a person's own.
+
+        Programs that forget the names of placeholders leave their texts: one that says what was made is that one.
+        """
+        if shape.name in self.before:
+            return shape.name
+        text = content(self.package, shape).get("text")
+        if not text or not any(text) or next(shape.element.iter(f"{P}ph"), None) is None:
+            return ""
+        beside = {_key(each.name) for each in every if each.number == shape.number and each.name in self.before}
+        alike = [
+            name
+            for name, told in self.before.items()
+            if told.get("text") == text and (_role(name) == "spoken") == shape.spoken
+        ]
+        alike = [name for name in alike if _key(name) in beside] or alike
+        becomes = {str(self.now.get(self._counterpart(name) or "")) for name in alike}
+        return alike[0] if len(becomes) == 1 else ""
+
+    def _facts(self) -> dict[str, str]:
+        """Which fact of today each that was made has become, by their names: known by its label."""
+        found = {}
+        for key in {_key(name) for name in self.before}:
+            was, now = (
+                {name: told["text"][-1] for name, told in side.items() if _key(name) == key and _role(name) == "fact"}
+                for side in (self.before, self.now)
+            )
+            for one, other in paired(list(was.values()), list(now.values())).items():
+                found[list(was)[one]] = list(now)[other]
+        return found
+
+    def _counterpart(self, name: str) -> str | None:
+        """The shape of today that a shape which was made has become; None where there is none."""
+        if _role(name) == "fact":
+            return self.facts.get(name)
+        if name in self.now:
+            return name
+        others = [each for each in self.now if (_key(each), _role(each)) == (_key(name), _role(name))]
+        return others[-1] if others and _role(name) in (*ONE_EACH, "table") else None
+
+    def _follow(self, shape: Shape, name: str) -> None:
+        """Brings a shape that was made to what is made today."""
+        other = self._counterpart(name)
+        was, there = self.before[name], content(self.package, shape)
+        if other is None or set(self.now[other]) != set(there) or set(was) != set(there):
+            if other is None:
+                message = f"{_role(name)} of {_key(name)} is no longer in the report; it was left as it was"
+                self._find("gone", message, shape, _first(there))
+            return
+        if shape.name != name:
+            shape.properties.set("name", name)
+            self._touched(shape)
+        if "text" in there:
+            self._retell(shape, was["text"], self._told(shape, other))
+            return
+        self._describe(shape, was["alt"], self.now[other]["alt"])
+        if "rows" in there:
+            self._refill(shape, name)
+        else:
+            self._redraw(shape, was["chart"], other)
+
+    def _touched(self, shape: Shape) -> None:
+        self.package.touched(shape.part)
+
+    def _find(self, kind: str, message: str, shape: Shape, text: str, **more: str) -> None:
+        self.found.append(Finding(kind=kind, message=message, slide=shape.number, text=text, **more))
+
+    def _told(self, shape: Shape, other: str) -> list[str]:
+        """The paragraphs of today; of how many slides a title is the first is what the deck has."""
+        told = [words_of(each) for each in self.sources[other].paragraphs]
+        counted = COUNTED.search(" ".join(plain(words_of(each)) for each in shape.paragraphs))
+        if _role(other) == "title" and counted and COUNTED.search(told[-1]):
+            told[-1] = COUNTED.sub(counted[0], told[-1])
+        return told
+
+    # texts
+
+    def _retell(self, shape: Shape, was: Sequence[str], told: Sequence[str]) -> None:
+        paragraphs = shape.paragraphs
+        mine, now = [plain(words_of(each)) for each in paragraphs], [plain(each) for each in told]
+        if mine == now:
+            self.made.update(paragraphs)
+            return
+        pairs = paired(was, now, loose=True)
+        if mine == list(was):
+            pairs = {at: at for at in range(min(len(was), len(now)))}
+        slots = follow(recognised(mine, was), range(len(was)), pairs, len(now))
+        if [slot.mine for slot in slots] != list(range(len(mine))):
+            paragraphs = arranged(paragraphs, slots)
+            self._touched(shape)
+        for slot, paragraph in zip(slots, paragraphs, strict=True):
+            if slot.new is not None:
+                self._set(shape, paragraph, told[slot.new], "" if slot.base is None else was[slot.base])
+
+    def _set(self, shape: Shape, paragraph: Any, text: str, was: str) -> None:
+        """Gives a paragraph its text of today; numbers that a person put there are listed."""
+        mine = plain(words_of(paragraph))
+        if mine != plain(text):
+            if was and mine != was:
+                self._find("overwritten", f"was changed by hand and says {shown(plain(text))!r} now", shape, mine)
+            retext(paragraph, text)
+            self._touched(shape)
+        self.made.add(paragraph)
+
+    def _describe(self, shape: Shape, was: str, now: str) -> None:
+        if plain(shape.alt) == was != now:
+            shape.properties.set("descr", now)
+            self._touched(shape)
+
+    # tables
+
+    def _tables_of(self, name: str) -> tuple[Whole, Whole]:
+        key = _key(name)
+        if key not in self.tables:
+            was, now = (
+                whole_of({_part(each): told["rows"] for each, told in side.items() if _is_table(each, key)})
+                for side in (self.before, self.now)
+            )
+            self.tables[key] = was, now
+        return self.tables[key]
+
+    def _refill(self, shape: Shape, name: str) -> None:
+        was, now = self._tables_of(name)
+        across, down = was.places[_part(name)]
+        there = rows_of(shape.table)
+        head, *body = there
+        heads = [was.columns[at] for at in across]
+        columns = placed(head, heads, across)
+        first = columns.index(across[0]) if across[0] in columns else 0
+        labels = [was.rows[at][0] for at in down]
+        rows = placed([row[first] for row in body], labels, down)
+        beside = paired(was.columns, now.columns, loose=len(was.columns) == len(now.columns))
+        below = paired([row[0] for row in was.rows], [row[0] for row in now.rows])
+        wide = follow(columns, across, beside, len(now.columns))
+        deep = follow(rows, down, below, len(now.rows))
+        self._lost(shape, was, there, (columns, rows), (wide, deep))
+        self._reshape(shape, wide, deep)
+        for at, (slot, line) in enumerate(zip([None, *deep], shape.table.iterfind(f"{A}tr"), strict=True)):
+            for place, cell in zip(wide, line.iterfind(f"{A}tc"), strict=True):
+                if at == 0 or slot is None:
+                    before = was.columns[place.base] if place.base is not None else ""
+                    today = now.columns[place.new] if place.new is not None else None
+                else:
+                    before = was.rows[slot.base][place.base] if slot.base is not None and place.base is not None else ""
+                    today = now.rows[slot.new][place.new] if slot.new is not None and place.new is not None else None
+                added = place.mine is None or (slot is not None and slot.mine is None)
+                self._fill(shape, cell, before, today, added=added)
+
+    def _fill(self, shape: Shape, cell: Any, was: str, now: str | None, *, added: bool) -> None:
+        """Gives a cell its text of today; words of a person stay and are listed."""
+        mine, paragraphs = cell_words(cell), list(cell.iterfind(f"{A}txBody/{A}p"))
+        if now is None and not added:
+            return
+        if not added and mine not in (was, now) and masked(mine) != masked(was):
+            self._find("kept", f"is a person's and stays; made is {shown(now)!r}", shape, mine)
+            return
+        for each in paragraphs[1:]:
+            each.getparent().remove(each)
+            self._touched(shape)
+        self._set(shape, paragraphs[0], now or "", "" if added else was)
+
+    def _lost(
+        self,
+        shape: Shape,
+        was: Whole,
+        there: Sequence[Sequence[str]],
+        known: tuple[Sequence[int | None], Sequence[int | None]],
+        slots: tuple[Sequence[Slot], Sequence[Slot]],
+    ) -> None:
+        """Lists words of a person in rows and columns that are taken out."""
+        columns, rows = known
+        wide, deep = ({slot.mine for slot in each} for each in slots)
+        for at, row in enumerate(rows):
+            for place, column in enumerate(columns):
+                mine = there[at + 1][place]
+                made = row is not None and column is not None and masked(was.rows[row][column]) == masked(mine)
+                if (at not in deep or place not in wide) and mine and not made:
+                    label = there[at + 1][0]
+                    self._find("gone", f"stood in the row {shown(label)!r}, which is no longer made", shape, mine)
+
+    def _reshape(self, shape: Shape, wide: Sequence[Slot], deep: Sequence[Slot]) -> None:
+        """Takes out the columns and rows that went, and puts in those that came, in the looks of their neighbours."""
+        table = shape.table
+        lines, grid = list(table.iterfind(f"{A}tr")), list(table.iterfind(f"{A}tblGrid/{A}gridCol"))
+        if [slot.mine for slot in wide] != list(range(len(grid))):
+            total = sum(int(each.get("w", "0")) for each in grid)
+            for line in lines:
+                arranged(list(line.iterfind(f"{A}tc")), wide)
+            made = arranged(grid, wide)
+            now = sum(int(each.get("w", "0")) for each in made) or 1
+            for each in made:
+                each.set("w", str(int(each.get("w", "0")) * total // now))
+            self._touched(shape)
+        if [slot.mine for slot in deep] != list(range(len(lines) - 1)):
+            tall = sum(int(each.get("h", "0")) for each in lines)
+            shifted = [
+                Slot(0, None, None),
+                *(replace(each, mine=None if each.mine is None else each.mine + 1) for each in deep),
+            ]
+            grown = sum(int(each.get("h", "0")) for each in arranged(lines, shifted)) - tall
+            self._touched(shape)
+            size = shape.element.find(f"{P}xfrm/{A}ext")
+            if size is not None:
+                size.set("cy", str(max(0, int(size.get("cy", "0")) + grown)))
+            came = len(deep) - (len(lines) - 1)
+            if came > 0:
+                self._find(
+                    "room",
+                    f"has {came} more {'row' if came == 1 else 'rows'}; look whether it fits",
+                    shape,
+                    "the table",
+                )
+        told_apart(table)
+
+    # charts
+
+    def _redraw(self, shape: Shape, was: Mapping[str, Any], other: str) -> None:
+        part, source = chart_part(self.package, shape), chart_part(self.fresh, self.sources[other])
+        if part is None or source is None or part in self.charts:
+            return
+        self.charts.add(part)
+        mine, new = self.package.root(part), self.fresh.root(source)
+        before, today = content(self.package, shape)["chart"], content(self.fresh, self.sources[other])["chart"]
+        book = next(
+            self.fresh.bytes_of(each) for kind, each in self.fresh.related(source).values() if kind == "package"
+        )
+        if before["fingerprint"] == was["fingerprint"]:
+            if today["fingerprint"] == was["fingerprint"]:
+                return
+            whole = deepcopy(new)
+            mine.clear()
+            mine[:] = list(whole)
+        else:
+            whole = etree.tostring(mine, method="c14n")
+            book = redrawn(mine, new, was)
+            if etree.tostring(mine, method="c14n") == whole:
+                return
+        self.package.touched(part)
+        self._store_book(part, mine, book)
+
+    def _store_book(self, part: str, chart: Any, book: bytes) -> None:
+        """Puts the workbook behind a chart, a new one where the program that saved the deck left none."""
+        known = {name: target for name, (kind, target) in self.package.related(part).items() if kind == "package"}
+        if not known:
+            target = f"ppt/embeddings/revplan_{Path(part).stem}.xlsx"
+            known = {self.package.relate(part, "package", target): target}
+            self.package.typed(target, BOOK)
+        name, target = next(iter(known.items()))
+        self.package.put(target, book)
+        link = chart.find(f"{C}externalData")
+        if link is None:
+            link = etree.Element(f"{C}externalData")
+            after = {f"{C}printSettings", f"{C}userShapes", f"{C}extLst"}
+            chart.insert(next((at for at, each in enumerate(chart) if each.tag in after), len(chart)), link)
+            etree.SubElement(link, f"{C}autoUpdate", val="0")
+        link.set(f"{{{RELATION}}}id", name)
+
+    # sentences of a person
+
+    def _link(self, shape: Shape) -> None:
+        """Replaces the numbers of linked figures in a person's own sentences, and holds these against the registry."""
+        known = {**self.record.figures, **self.today.figures}
+        links = list(dict.fromkeys(links_in(shape.alt, known)))
+        own = [each for each in shape.element.iter(f"{A}p") if each not in self.made]
+        if not links or not own:
+            return
+        for each in links:
+            if each not in self.today.figures:
+                close = "" if each in known else _meant(each, self.today.figures)
+                self._find(
+                    "gone", f"figure {each!r} is not in the report{close}; the sentence stays", shape, _told(own)
+                )
+        links = [each for each in links if each in self.today.figures]
+        self._relink(shape, links, own)
+        said_now = _told(own)
+        for each in links:
+            if not any(spans(said_now, form) for form in self.today.figures[each]):
+                text = self.today.figures[each][0]
+                message = f"is linked with the figure {each}, which is {text}, and does not say so; write {text} there"
+                self.faults.append(Fault(f"{self.place}, slide {shape.number}", f"{shown(said_now)!r} {message}"))
+
+    def _relink(self, shape: Shape, links: Sequence[str], own: Sequence[Any]) -> None:
+        changes: dict[str, list[str]] = {}
+        for each in links:
+            for was, now in changed_forms(self.record.figures.get(each, []), self.today.figures[each]):
+                changes.setdefault(was, []).append(now)
+        quoted: dict[str, int] = {}
+        for paragraph in own:
+            text = words_of(paragraph)
+            told, end = "", 0
+            for first, stop, form in quotes(text, changes):
+                ready = changes[form]
+                number = quoted[form] = quoted.get(form, 0) + 1
+                if len(set(ready)) > 1 and number > len(ready):
+                    message = f"quotes {form} more often than figures are linked with it; write the numbers of today"
+                    self.faults.append(Fault(f"{self.place}, slide {shape.number}", f"{shown(text)!r} {message}"))
+                told += text[end:first] + ready[min(number, len(ready)) - 1]
+                end = stop
+            if end:
+                retext(paragraph, told + text[end:])
+                self._touched(shape)
+
+    def _listed_stale(self) -> dict[str, list[str]]:
+        """Lists own sentences that quote a number which was a figure's and is another's now; what they quote, and of what."""
+        forms = self._stale_forms()
+        still = {form for texts in self.today.figures.values() for form in texts}
+        earlier: dict[str, list[str]] = {}
+        for number, text in self._own_sentences():
+            for _, _, form in quotes(text, forms):
+                figure, now = forms[form][0]
+                if form in still and (now is None or re.fullmatch(r"\d{1,2}", form)):
+                    continue
+                earlier.setdefault(form, [])
+                earlier[form] += [each for each, _ in forms[form] if each not in earlier[form]]
+                tail = "is in the report no more" if now is None else f"is {now} now"
+                link = (
+                    ""
+                    if now is None
+                    else f"; to have it follow, write `figure: {figure}` into the shape's alternative text"
+                )
+                told = Finding(
+                    kind="stale",
+                    message=f"{form} was {figure}, which {tail}{link}",
+                    slide=number,
+                    text=text,
+                    figure=figure,
+                    was=form,
+                    now=now or "",
+                )
+                if told not in self.found:
+                    self.found.append(told)
+        return earlier
+
+    def _stale_forms(self) -> dict[str, list[tuple[str, str | None]]]:
+        """Displayed numbers that are no longer those of their figures, each with the figures and what these say now."""
+        found: dict[str, list[tuple[str, str | None]]] = {}
+        for each, was in self.record.figures.items():
+            now = self.today.figures.get(each)
+            for form, becomes in changed_forms(was, now) if now else [(form, None) for form in was]:
+                found.setdefault(form, []).append((each, becomes))
+        for form, figures in self.record.earlier.items():
+            for each in figures:
+                now = self.today.figures.get(each)
+                if not now or form not in now:
+                    found.setdefault(form, []).append((each, now[0] if now else None))
+        ranked = {form: sorted(told, key=lambda each: each[1] is None) for form, told in found.items()}
+        return {form: told for form, told in ranked.items() if re.search(r"\d", form)}
+
+    def _own_sentences(self) -> Iterator[tuple[int, str]]:
+        """Every text of the deck that was not made, with the number of its slide: also in charts, notes and pictures' words."""
+        made = {plain(words_of(each)) for shape in shapes(self.fresh) for each in self._chart_words(self.fresh, shape)}
+        for shape in shapes(self.package):
+            own = [each for each in shape.element.iter(f"{A}p") if each not in self.made]
+            drawn = [each for each in self._chart_words(self.package, shape) if plain(words_of(each)) not in made]
+            yield from ((shape.number, plain(words_of(each))) for each in (*own, *drawn))
+            if shape.alt and plain(shape.alt) != self.now.get(shape.name, {}).get("alt") and not LINK.match(shape.alt):
+                yield shape.number, plain(shape.alt)
+        for number, part in enumerate(self.package.slides(), start=1):
+            drawings = [each for kind, each in self.package.related(part).values() if kind == "diagramData"]
+            found = (each for drawing in drawings for each in self.package.root(drawing).iter(f"{A}p"))
+            yield from ((number, plain(words_of(each))) for each in found)
+
+    @staticmethod
+    def _chart_words(package: Package, shape: Shape) -> Iterator[Any]:
+        part = chart_part(package, shape)
+        if part is not None:
+            yield from package.root(part).iter(f"{A}p")
+
+    def _listed_new(self, there: Collection[str]) -> None:
+        """Lists exhibits that the deck was made without, and facts of which it has no shape."""
+        keys = {_key(name) for name in self.before}
+        for key in dict.fromkeys(_key(name) for name in self.now):
+            if key not in keys:
+                self.found.append(Finding(kind="new", message=f"{key} is new in the report and not in this deck"))
+        followed = {self._counterpart(name) for name in there} | set(self.facts.values())
+        present = {_key(name) for name in there}
+        for name, told in self.now.items():
+            if _role(name) == "fact" and name not in followed and _key(name) in present & keys:
+                message = f"{': '.join(reversed(told['text']))} is new in {_key(name)} and not in this deck"
+                self.found.append(Finding(kind="new", message=message))
+
+
+def _key(name: str) -> str:
+    found = NAME.fullmatch(name)
+    return found["key"] if found else ""
+
+
+def _role(name: str) -> str:
+    found = NAME.fullmatch(name)
+    return found["role"] if found else ""
+
+
+def _part(name: str) -> int:
+    found = NAME.fullmatch(name)
+    return int(found["part"] or 1) if found else 1
+
+
+def _is_table(name: str, key: str) -> bool:
+    return _key(name) == key and _role(name) == "table"
+
+
+def _first(told: Mapping[str, Any]) -> str:
+    return str(told.get("alt") or " ".join(told.get("text", [])))
+
+
+def _told(paragraphs: Iterable[Any]) -> str:
+    return " ".join(filter(None, (plain(words_of(each)) for each in paragraphs)))
+
+
+def _meant(figure: str, known: Collection[str]) -> str:
+    close = difflib.get_close_matches(figure, known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
