@@ -145,10 +145,7 @@ def _message(model: type[CrmFile], error: Mapping[str, Any]) -> str:
     if error["type"] == "missing":
         return "is missing"
     if error["type"] == "extra_forbidden":
-        if len(where) == 1 and where[0] in ("regressions", "attempts") and model is WideCrm:
-            return "is for `format: history`: in `format: wide` a stage has one day; take it out"
-        known = [field.alias or name for name, field in model.model_fields.items()] if len(where) == 1 else []
-        return f"is no key of the CRM file{did_you_mean(str(where[-1]), known)}"
+        return _unknown_key(model, where)
     if error["type"] == "string_pattern_mismatch" and where[-1] == "currency":
         return (
             f"is {shown(came)!r}; write a code such as EUR for all amounts, or file.column with the code of each record"
@@ -163,6 +160,15 @@ def _message(model: type[CrmFile], error: Mapping[str, Any]) -> str:
         return f"is {shown(came)}, which is no text here; put it in quotes if it is one"
     reason = error["msg"].removeprefix("Value error, ")
     return f"{shown(came)!r}: {reason[:1].lower()}{reason[1:]}"
+
+
+def _unknown_key(model: type[CrmFile], where: Place) -> str:
+    if len(where) > 1:
+        return "is no key of the CRM file"
+    if where[0] in HistoryCrm.model_fields and model is WideCrm:
+        return "is for `format: history` only: in `format: wide` a stage has one day; take it out"
+    known = [field.alias or name for name, field in model.model_fields.items()]
+    return f"is no key of the CRM file{did_you_mean(str(where[-1]), known)}"
 
 
 def did_you_mean(name: str, known: list[str]) -> str:

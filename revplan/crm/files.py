@@ -537,7 +537,7 @@ def joined_rows(tables: Tables, file: str, main: str, records: Rows, came: np.nd
     )
     if own.any():
         written = [
-            f"{shown(file)} {cells.line(int(at))}" if nameless[at] else str(ids[at])
+            f"{file} {at + 1}" if nameless[at] else str(ids[at])
             for at in rows.positions[own].tolist()
         ]
         names[own] = other_than(records.ids, written, file)
@@ -581,7 +581,7 @@ def _belonging(
     split, merged = tables.entry(file).split, tables.merged(main)
     sought, present = alike(rows.ids, records.ids)
     present = present if present.is_unique else pd.Index(records.ids)
-    several = 0
+    several: list[str] = []
     if split is None:
         named = sought.map(lambda text: merged.get(text, text)) if merged else sought
         numbers = present.get_indexer(named)
@@ -589,9 +589,10 @@ def _belonging(
         cells = [[_key(part.strip()) for part in text.split(split) if part.strip()] or [text] for text in sought]
         cells = [[merged.get(part, part) for part in cell] for cell in cells]
         numbers = np.array([next((n for n in present.get_indexer(cell) if n >= 0), -1) for cell in cells], dtype=int)
-        several = sum(len(cell) > 1 for cell in cells)
+        several = [text for text, cell in zip(rows.ids, cells, strict=True) if len(cell) > 1]
         named = pd.Index([part for cell in cells for part in cell], dtype=object)
-    found = counted(file, "rows that name several records, given to the first of them", several)
+    what = "rows that name several records, given to the first of them"
+    found = counted(file, what, len(several), shown(several[0]) if several else "")
     return numbers, found + why_few(file, named, main, present)
 
 
