@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 from ruamel.yaml import YAML
 
-from revplan.crm.records import History, read_export, read_records
+from revplan.crm.records import History, read_export, read_records, write_unread
 from revplan.exhibits import annual_commit, confidence, movement, pace, rates, realism, record, side_by_side
 from revplan.exhibits import capacity as people
 from revplan.exhibits.exhibit import Exhibit, rows_of, terminal, text
@@ -124,6 +124,8 @@ def estimates(crm: Path, as_of: date | None, out: Path | None) -> Answer:
     book = HistoryBook(export=export, history=export.on(as_of))
     if out is not None:
         written(out, rates_yaml(book.history, book.estimates, book.warnings))
+        if export.unread:
+            write_unread(export.unread, out.with_suffix(".bad_values.csv"))
     told = f"Rates as of {book.history.as_of}, from {counted(len(book.history.records), 'record')}."
     notes = (*book.history.notes, *book.history.reading)
     lines = [*book.warnings, *book.history.reading, *([f"written: {out}"] if out else [])]

@@ -145,6 +145,9 @@ def _parser() -> argparse.ArgumentParser:
         "plan", type=Path, metavar="PLAN", help="the plan or CRM file (YAML), or a folder that reports were written to"
     )
     check.add_argument("--as-of", type=_day, metavar="DAY", help="of a CRM file: the last day known")
+    check.add_argument(
+        "--bad-values", type=Path, metavar="FILE", help="of a CRM file: write every cell that cannot be read here (CSV)"
+    )
 
     plan = _command(commands, "plan", _plan, "goal to required entries and commit")
     plan.add_argument("plan", type=Path, metavar="PLAN", help="the plan file (YAML)")
@@ -350,10 +353,12 @@ def _check(given: argparse.Namespace) -> None:
         _print(given, {"ok": True, "faults": [], "packs": packs}, "\n".join(packs))
         return
     if not given.plan.is_dir() and is_crm_file(real_path(given.plan)):
-        _print(given, *check_crm(given.plan, given.as_of, date.today()))
+        _print(given, *check_crm(given.plan, given.as_of, date.today(), given.bad_values))
         return
     if given.as_of:
         raise PlanError.at("--as-of", "is for a CRM file; a plan says its own day (plan_date)")
+    if given.bad_values:
+        raise PlanError.at("--bad-values", "is for a CRM file; name the one that the plan reads")
     report = check_plan(given.plan, date.today())
     read_commentary(real_path(given.plan).parent)
     text = "\n".join([*report, f"{given.plan.name}: no faults"])

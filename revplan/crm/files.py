@@ -536,10 +536,7 @@ def joined_rows(tables: Tables, file: str, main: str, records: Rows, came: np.nd
         np.array(records.ids, dtype=object)[numbers] if len(records.ids) else np.full(len(numbers), "", dtype=object)
     )
     if own.any():
-        written = [
-            f"{file} {at + 1}" if nameless[at] else str(ids[at])
-            for at in rows.positions[own].tolist()
-        ]
+        written = [f"{file} {at + 1}" if nameless[at] else str(ids[at]) for at in rows.positions[own].tolist()]
         names[own] = other_than(records.ids, written, file)
     found += Findings(lines=(ImportLine(file, "rows kept", len(rows.positions)),))
     joined = replace(rows, ids=pd.Index(names, dtype=object), found=found)

@@ -241,3 +241,349 @@ def test_a_plan_in_millions(tmp_path: Path) -> None:
     from revplan.workbook.workbook import open_workbook
 
     assert open_workbook(case(tmp_path, "plan_in_millions") / "plan.yaml").plan.goal.new_arr == pytest.approx(1.2)
+
+
+# --- the same kinds in other shapes --------------------------------------------------------------------------
+
+DEALS = """\
+format: wide
+files: {d: {path: d.csv, id: id}}
+stages: {lead: d.created, won: {at: d.closed, field: d.stage, is: Won}}
+lost: {at: d.closed, field: d.stage, is: Lost}
+amount: d.amount
+"""
+LOG = """\
+format: history
+path: log.csv
+id: id
+at: at
+value: stage
+stages: {lead: New, offer: Offer, won: Won}
+lost: Lost
+"""
+
+
+def table(header: str, *rows: str) -> str:
+    """A text file with a header."""
+    return "\n".join([header, *rows, ""])
+
+
+def test_reopened_and_won_again_counts_by_its_last_state(tmp_path: Path) -> None:
+    rows = [
+        *(f"A{n},{day(0)},New" for n in range(4)),
+        *(f"A{n},{day(9)},Won" for n in range(4)),
+        f"A0,{day(12)},Offer",  # reopened
+        f"A1,{day(12)},Lost",
+        f"A1,{day(20)},Won",  # and won after all
+        f"A2,{day(12)},Lost",
+    ]
+    found = counts(written(tmp_path, LOG, log=table("id,at,stage", *rows)))
+    assert (found["entered"]["won"], found["lost"], found["open"]) == (2, 1, 1)
+
+
+PIPELINES = {
+    "pipedrive": (
+        "ID,Title,Pipeline,Status,Value,Deal created,Won time,Lost time",
+        "{n},T,{kind},Won,10,2024-01-01,2024-02-01,",
+    ),
+    "zoho": (
+        "Record Id,Deal Name,Pipeline,Stage,Amount,Created Time,Closing Date",
+        "{n},T,{kind},Closed Won,10,2024-01-01,2024-02-01",
+    ),
+    "salesforce": (
+        "Id,StageName,Amount,CloseDate,CreatedDate,IsWon,IsClosed,Type",
+        "{n},Closed Won,10,2024-02-01,2024-01-01,true,true,{kind}",
+    ),
+}
+
+
+@pytest.mark.parametrize("crm", PIPELINES)
+def test_renewals_are_asked_about_in_every_preset(tmp_path: Path, crm: str) -> None:
+    header, row = PIPELINES[crm]
+    kinds = ["New Business"] * 3 + ["Renewal"] * 5
+    text = table(header, *(row.format(n=n, kind=kind) for n, kind in enumerate(kinds)))
+    path = written(tmp_path, f"preset: {crm}\nfiles: {{d: {{path: d.csv}}}}\n", d=text)
+    asked = refused(path)
+    assert "Renewal 5, New Business 3" in asked
+    line = next(part for part in asked.split(", or")[0].split("such as ")[1:])
+    assert counts(also(path, line))["records"] == 3
+
+
+def test_two_pipelines_beside_a_history(tmp_path: Path) -> None:
+    deals = table(
+        "deal_id,deal_pipeline_id,deal_pipeline_stage_id,property_createdate",
+        *(f"{n},{'new' if n < 6 else 'renewal'},x,{day(0)}" for n in range(20)),
+    )
+    changes = table("deal_id,date_entered,value", *(f"{n},{day(5)},closedwon" for n in (0, *range(6, 20))))
+    path = written(
+        tmp_path, "preset: hubspot\nfiles: {deals: {path: deals.csv}, log: {path: log.csv}}\n", deals=deals, log=changes
+    )
+    assert "renewal 14, new 6" in refused(path)
+    found = counts(also(path, "only: {deals.deal_pipeline_id: new}"))
+    assert (found["records"], found["entered"]["customer"]) == (6, 1)
+
+
+@pytest.mark.parametrize("label", ["Closed - No Decision", "Closed-Lost to Competition", "Abgesagt"])
+def test_a_closed_stage_that_stands_for_nothing(tmp_path: Path, label: str) -> None:
+    stages = ["Won", "Lost", label, label, "Open"]
+    rows = [f"{n},{day(n)},{day(n + 9)},{stage},5" for n, stage in enumerate(stages)]
+    crm = written(tmp_path / "wide", DEALS, d=table("id,created,closed,stage,amount", *rows))
+    assert f"{label!r} 2 look closed" in refused(crm)
+    text = crm.read_text(encoding="utf-8").replace("is: Lost}", f"is: [Lost, {label}]}}")
+    crm.write_text(text, encoding="utf-8")
+    assert counts(crm)["lost"] == 3
+    changes = [f"{n},{day(n)},New" for n in range(5)] + [
+        f"{n},{day(n + 5)},{stage}" for n, stage in enumerate(["Offer", "Won", "Lost", label])
+    ]
+    assert f"lost: [Lost, {label}]" in refused(written(tmp_path / "log", LOG, log=table("id,at,stage", *changes)))
+
+
+@pytest.mark.parametrize("label", ["Wonn", "Signed"])
+def test_a_win_that_is_called_otherwise(tmp_path: Path, label: str) -> None:
+    rows = [f"{n},{day(n)},{day(n + 9)},{label if n % 2 else 'Lost'},5" for n in range(6)]
+    assert "no row is 'Won'" in refused(written(tmp_path, DEALS, d=table("id,created,closed,stage,amount", *rows)))
+
+
+def test_equal_rows_count_once_and_versions_by_the_last(tmp_path: Path) -> None:
+    header = "id,created,closed,stage,amount,changed"
+    rows = [
+        f"A,{day(0)},{day(9)},Won,5,{day(9)}",
+        f"A,{day(0)},,Open,3,{day(2)}",
+        f"B,{day(1)},{day(3)},Lost,2,{day(1)}",
+    ]
+    crm = written(tmp_path, DEALS, d=table(header, *rows, rows[2]))
+    asked = refused(crm)
+    assert "1 row repeats an id and differs in closed and stage and amount" in asked
+    assert "duplicates: newest and modified: d.changed" in asked
+    found = counts(also(crm, "duplicates: newest", "modified: d.changed"))
+    assert (found["records"], found["entered"]["won"], found["amount_won"]) == (2, 1, 5.0)
+    assert sum(each["count"] for each in found["set_aside"]) == 2
+
+
+def test_keys_that_would_not_act_are_refused(tmp_path: Path) -> None:
+    text = table("id,created,closed,stage,amount", f"A,{day(0)},{day(9)},Won,5", f"B,{day(0)},{day(9)},Lost,5")
+    assert "needs `modified`" in refused(written(tmp_path, f"{DEALS}duplicates: newest\n", d=text))
+    assert "acts only with" in refused(written(tmp_path, f"{DEALS}modified: d.closed\n", d=text))
+    assert "is for `format: history` only" in refused(written(tmp_path, f"{DEALS}attempts: true\n", d=text))
+
+
+def test_line_items_with_refunds_and_a_row_twice(tmp_path: Path) -> None:
+    rows = [f"A,{day(0)},{day(9)},Won,{amount}" for amount in ("100", "100", "-30", "")]
+    rows += [f"B,{day(0)},{day(3)},Lost,7"]
+    crm = written(
+        tmp_path,
+        DEALS.replace("amount: d.amount", "amount: {column: d.amount, of: lines}"),
+        d=table("id,created,closed,stage,amount", *rows),
+    )
+    found = counts(crm)
+    assert (found["records"], found["amount_won"]) == (2, 170.0)
+
+
+def test_line_items_beside_their_deals(tmp_path: Path) -> None:
+    crm = """\
+format: wide
+files: {d: {path: d.csv, id: id}, lines: {path: lines.csv, id: deal}}
+stages: {lead: d.created, won: d.won}
+amount: {column: lines.price, of: lines}
+"""
+    deals = table("id,created,won", f"A,{day(0)},{day(3)}", f"B,{day(0)},{day(4)}", f"C,{day(1)},")
+    lines = table("deal,price", "A,10", "A,20", "B,5", "Z,9")
+    found = counts(written(tmp_path, crm, d=deals, lines=lines))
+    assert (found["records"], found["amount_won"]) == (3, 35.0)
+    assert [each["count"] for each in found["set_aside"]] == [1]  # the line of a deal there is not
+
+
+@pytest.mark.parametrize(("rule", "offer", "won"), [("first", 4, True), ("last", 30, True)])
+def test_a_stage_entered_again(tmp_path: Path, rule: str, offer: int, won: bool) -> None:
+    rows = [f"A,{day(0)},New", f"A,{day(4)},Offer", f"A,{day(20)},New", f"A,{day(30)},Offer", f"A,{day(40)},Won"]
+    rows += [f"B,{day(0)},New", f"B,{day(5)},Lost"]
+    crm = written(tmp_path, f"{LOG}regressions: {rule}\n", log=table("id,at,stage", *rows))
+    history = read_records(crm)
+    days = history.stage_history[history.stage_history["record"] == "A"].set_index("stage")["entered_on"]
+    assert str(days["offer"].date()) == day(offer)
+    assert ("won" in days.index) == won
+
+
+def test_moving_back_in_a_wide_table_dates_nothing_later(tmp_path: Path) -> None:
+    crm = "format: wide\nfiles: {d: {path: d.csv, id: id}}\nstages: {lead: d.a, mql: d.b, offer: d.c, won: d.e}\n"
+    history = read_records(written(tmp_path, crm, d=table("id,a,b,c,e", f"A,{day(0)},{day(50)},{day(10)},{day(60)}")))
+    assert [str(each.date()) for each in history.stage_history["entered_on"]] == [day(0), day(10), day(10), day(60)]
+
+
+def test_lost_by_a_status_alone_is_not_open(tmp_path: Path) -> None:
+    crm = DEALS.replace("lost: {at: d.closed, field: d.stage, is: Lost}", "lost: {column: d.stage, is: [Lost]}")
+    rows = [
+        f"{n},{day(n)},{day(n + 5) if n < 3 else ''},{'Won' if n < 3 else 'Lost' if n < 7 else 'Open'},1"
+        for n in range(9)
+    ]
+    found = counts(written(tmp_path, crm, d=table("id,created,closed,stage,amount", *rows)))
+    assert (found["entered"]["won"], found["lost"], found["closed_without_day"], found["open"]) == (3, 0, 4, 2)
+
+
+def test_a_change_to_won_without_a_day_is_not_open(tmp_path: Path) -> None:
+    rows = [
+        f"A,{day(0)},New",
+        "A,,Won",
+        f"B,{day(0)},New",
+        f"B,{day(3)},Offer",
+        f"B,{day(4)},Won",
+        f"C,{day(0)},New",
+        f"C,{day(9)},Lost",
+    ]
+    found = counts(written(tmp_path, LOG, log=table("id,at,stage", *rows)))
+    assert (found["entered"]["won"], found["closed_without_day"], found["open"]) == (1, 1, 0)
+
+
+def test_a_second_purchase_is_an_attempt_of_its_own(tmp_path: Path) -> None:
+    rows = [f"A,{day(0)},New", f"A,{day(9)},Won", f"A,{day(400)},New", f"A,{day(420)},Won"]
+    rows += [f"B,{day(0)},New", f"B,{day(5)},Lost", f"B,{day(300)},Offer"]
+    crm = written(tmp_path, f"{LOG}attempts: true\n", log=table("id,at,stage", *rows))
+    found = counts(crm)
+    assert (found["records"], found["entered"]["won"], found["lost"], found["open"]) == (4, 2, 1, 1)
+
+
+JOIN = """\
+format: wide
+files: {l: {path: l.csv, id: id}, d: {path: d.csv, id: id, via: l.deal}}
+stages: {lead: l.created, opp: d.opened, won: d.won}
+source: l.source
+amount: d.amount
+"""
+
+
+def joined(folder: Path, leads: list[str], deals: list[str], crm: str = JOIN) -> dict[str, Any]:
+    return counts(
+        written(folder, crm, l=table("id,created,source,deal", *leads), d=table("id,opened,won,amount", *deals))
+    )
+
+
+def test_the_money_of_deals_is_whole_whatever_led_to_them(tmp_path: Path) -> None:
+    leads = [
+        f"1,{day(0)},web,D1",
+        f"2,{day(1)},fair,D1",
+        f"3,{day(2)},web,D2",
+        f"3,{day(2)},web,D3",
+        f"4,{day(3)},web,",
+    ]
+    deals = [f"D{n},{day(9 + n)},{day(20 + n)},{100 * n}" for n in (1, 2, 3, 4)]  # nothing leads to D4
+    found = joined(tmp_path, leads, deals)
+    assert found["entered"] == {"lead": 4, "opp": 4, "won": 4}
+    assert found["amount_won"] == 1000.0
+    history = read_records(tmp_path / "crm.yaml")
+    assert history.records.set_index("record")["source"].to_dict() == {
+        "1": "web", "2": "fair", "3": "web", "4": "web", "D3": "web", "D4": "unknown",
+    }  # fmt: skip
+
+
+def test_salesforce_ids_of_both_lengths_join(tmp_path: Path) -> None:
+    # by the letters that follow from the capitals, and by the length of all
+    leads = [f"1,{day(0)},web,006Ab0000000001IAA", f"2,{day(0)},web,006AB0000000001"]
+    deals = [f"006Ab0000000001,{day(5)},{day(9)},1", f"006AB0000000001MAA,{day(5)},,2"]
+    found = joined(tmp_path / "mixed", leads, deals)
+    assert found["entered"] == {"lead": 2, "opp": 2, "won": 1}
+    leads = [f"{n},{day(0)},web,006xY00000{n:05}XYZ" for n in range(5)]
+    deals = [f"006xY00000{n:05},{day(5)},,2" for n in range(5)]
+    assert joined(tmp_path / "cut", leads, deals)["entered"]["lead"] == 5
+    assert counts(tmp_path / "cut" / "crm.yaml")["records"] == 5
+
+
+@pytest.mark.parametrize(
+    ("named", "there", "why"),
+    [("a{n}", "A{n}", "capitals"), ("{n}", "000{n}", "zeros in front"), ("D-{n}", "D{n}", "spaces or marks")],
+)
+def test_a_join_that_finds_little_says_why(tmp_path: Path, named: str, there: str, why: str) -> None:
+    leads = [f"{n},{day(0)},web,{named.format(n=n)}" for n in range(1, 9)]
+    deals = [f"{there.format(n=n)},{day(5)},,2" for n in range(1, 9)]
+    found = joined(tmp_path, leads, deals)
+    assert any("of which d has only 0: 8" in note and why in note for note in found["notes"])
+
+
+def test_merged_records_keep_their_deals(tmp_path: Path) -> None:
+    crm = """\
+format: wide
+files: {l: {path: l.csv, id: id}, d: {path: d.csv, id: lead}}
+stages: {lead: l.created, won: d.won}
+amount: d.amount
+merged: l.merged
+"""
+    leads = table("id,created,merged", f"1,{day(0)},2:1700000000000;1", f"2,{day(1)},3", f"3,{day(2)},")
+    found = counts(written(tmp_path, crm, l=leads, d=table("lead,won,amount", f"3,{day(9)},50")))
+    assert (found["records"], found["entered"], found["amount_won"]) == (1, {"lead": 1, "won": 1}, 50.0)
+
+
+def test_deleted_deals_of_pipedrive_and_states_of_dynamics(tmp_path: Path) -> None:
+    rows = [
+        f"{n},T,{status},10,2024-01-01,{'2024-02-01' if status == 'won' else ''},{'2024-02-01' if status == 'lost' else ''}"
+        for n, status in enumerate(["won", "lost", "open", "deleted"])
+    ]
+    pipedrive = written(
+        tmp_path / "p",
+        "preset: pipedrive\nfiles: {d: {path: d.csv}}\n",
+        d=table("id,title,status,value,add_time,won_time,lost_time", *rows),
+    )
+    found = counts(pipedrive)
+    assert (found["records"], found["entered"]["won"], found["lost"], found["open"]) == (3, 1, 1, 1)
+    rows = [
+        f"{n},2024-01-01,{'2024-02-01' if state else ''},{state},{status},10"
+        for n, (state, status) in enumerate([(0, 1), (1, 3), (2, 4), (2, 5)])
+    ]
+    dynamics = written(
+        tmp_path / "d",
+        "preset: dynamics\nfiles: {d: {path: d.csv}}\n",
+        d=table("opportunityid,createdon,actualclosedate,statecode,statuscode,actualvalue", *rows),
+    )
+    found = counts(dynamics)
+    assert (found["entered"]["won"], found["lost"], found["open"]) == (1, 2, 1)
+
+
+def test_rows_without_an_id_are_records_where_it_is_asked(tmp_path: Path) -> None:
+    rows = [f"Acme,{day(n)},{day(n + 5)},{'Won' if n % 2 else 'Lost'},{n}" for n in range(6)]
+    crm = written(tmp_path, DEALS, d=table("id,created,closed,stage,amount", *rows))
+    assert "id: row" in refused(crm)
+    text = crm.read_text(encoding="utf-8").replace("id: id}", "id: row}")
+    crm.write_text(text, encoding="utf-8")
+    assert counts(crm)["records"] == 6
+
+
+# --- cells that cannot be read ---------------------------------------------------------------------------------
+
+
+def test_faulty_cells_come_at_once_or_are_set_aside_with_their_records(tmp_path: Path) -> None:
+    rows = [f"{n},{day(n)},{day(n + 9)},{'Won' if n % 2 else 'Lost'},{n}" for n in range(10)]
+    rows[1] = rows[1].replace(day(10), "soon")
+    rows[2] = f"2,{day(2)},{day(11)},Lost,=1+1"
+    rows[3] = "3,yesterday,,Open,x"
+    crm = written(tmp_path, DEALS, d=table("id,created,closed,stage,amount", *rows, "Acme,,,,"))
+    crm.write_text(crm.read_text(encoding="utf-8").replace("is: Lost}", "is: Lost}"), encoding="utf-8")
+    cells = tmp_path / "cells.csv"
+    with pytest.raises(DataError) as error:
+        check_crm(crm, cells_to=cells)
+    assert {each.place.rpartition(" ")[2] for each in error.value.faults} == {"created", "closed", "amount"}
+    assert cells.read_text(encoding="utf-8").splitlines() == [
+        "file,line,column,value,fault",
+        "d.csv,5,created,yesterday,no date",
+        "d.csv,3,closed,soon,no date",
+        "d.csv,4,amount,'=1+1,no amount",
+        "d.csv,5,amount,x,no amount",
+    ]
+    found = check_crm(also(crm, "bad_values: set_aside"), cells_to=cells)[0]
+    aside = {each["why"]: each["count"] for each in found["set_aside"]}
+    assert aside["records: a cell of theirs cannot be read"] == 3
+    assert found["records"] == 7
+    assert found["files"][0]["rows"] == found["records"] + sum(aside.values())
+    assert len(cells.read_text(encoding="utf-8").splitlines()) == 5
+
+
+def test_a_change_whose_day_cannot_be_read_is_set_aside(tmp_path: Path) -> None:
+    rows = [
+        f"A,{day(0)},New",
+        "A,soon,Won",
+        f"B,{day(0)},New",
+        f"B,{day(3)},Offer",
+        f"B,{day(4)},Won",
+        f"B,{day(9)},Lost",
+    ]
+    crm = written(tmp_path, f"{LOG}bad_values: set_aside\n", log=table("id,at,stage", *rows))
+    found = counts(crm)
+    assert [each["count"] for each in found["set_aside"]] == [1]
+    assert (found["closed_without_day"], found["open"]) == (1, 0)
