@@ -461,7 +461,17 @@ def _day_fault(cells: Cells, date_format: str | None, hint: str, row: int) -> Fa
 def months(cells: Cells, date_format: str | None = None) -> Parsed:
     """The first day of the months of a column: 2026-04, Apr 2026, or any day of the month."""
     said = _said(cells)
-    values, sound = months_in(said.saying(), date_format)
+    texts = said.saying()
+    values, sound = months_in(texts, date_format)
+    unread = said.known & ~sound
+    number = (
+        numbered_format(text for text, here in zip(texts, unread.tolist(), strict=True) if here)
+        if not date_format
+        else None
+    )
+    if number is not None:
+        values, sound = _filled_in(texts, values, sound, unread, number)
+        values = values.astype("datetime64[M]").astype("datetime64[us]")
     wrong = said.rows(said.known & ~sound).tolist()
     hint = _lines_for_days(cells, said, sound, date_format) if wrong else ""
     faults = first_faults(wrong, partial(_month_fault, cells, hint), "values that are no month")
@@ -520,7 +530,7 @@ def shares(cells: Cells, decimal: str | None = None, separator: str = ",") -> Pa
 def _only_with_comma(said: _Said) -> bool:
     """Whether the amounts can be read with a decimal comma only: 1.200,50 or 12,5 is among them, and nothing against it."""
     texts = [text for text in said.saying() if text]
-    if not any("," in text for text in texts):
+    if not any("," in text or text.count(".") > 1 for text in texts):
         return False
     pointed = [AMOUNT.fullmatch(with_point(text, None)) for text in texts]
     turned = [with_point(text, ",") for text in texts]

@@ -342,6 +342,8 @@ def _texts(table: TextTable, column: str) -> set[str]:
 
 def _formats(texts: set[str]) -> list[str]:
     """The ways in which every text of a column is a day; the empty one is 2018-01-31. A few faulty cells are let pass."""
+    if not texts:
+        return []
     shares = {each: _read_as(sorted(texts), each).mean() for each in ("", *DATE_FORMATS)}
     best = max(shares.values())
     if best < 1 - YEARLY:

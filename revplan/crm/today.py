@@ -90,7 +90,7 @@ def _last(events: Events, today: date | None) -> np.datetime64:
 def after_today(events: Events, today: date | None) -> np.ndarray:
     """Which events lie after `today`; none where most do, for then the clock is wrong."""
     later = events.at >= np.datetime64(today) + DAY if today is not None else np.zeros(len(events.at), dtype=bool)
-    return later if later.mean() <= FALSE_CLOCK else np.zeros(len(later), dtype=bool)
+    return later if not later.any() or later.mean() <= FALSE_CLOCK else np.zeros(len(later), dtype=bool)
 
 
 def _came_in(events: Events) -> np.ndarray:

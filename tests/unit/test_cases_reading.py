@@ -5,14 +5,20 @@ For each kind the shared case, where the shared cases lie beside the project, an
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import openpyxl
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from revplan.crm.answer import check_crm
 from revplan.crm.records import History, read_records
@@ -181,3 +187,317 @@ def test_sales_that_take_years_are_not_a_year_off(tmp_path: Path) -> None:
     ]
     notes = read_records(written(tmp_path, "id,created,won\n" + "\n".join(rows) + "\n"), today=TODAY).notes
     assert not any("year off" in note for note in notes)
+
+
+# --- how it is written ----------------------------------------------------------------------------------------
+
+MONEY = WIDE + "amount: d.amount\n"
+SOURCED = WIDE + "source: d.source\n"
+
+
+@needs_cases
+def test_one_stray_byte_in_a_file() -> None:
+    history = read_records(case("reports_17f_mixed_enc"), today=TODAY)
+    assert {"Café", "Münster"} <= set(history.records["source"])
+    assert any(
+        "bytes that are no text in utf-8, read as cp1252" in line and "line 32: 0xfc as ü" in line
+        for line in history.reading
+    )
+
+
+@needs_cases
+@pytest.mark.parametrize(("decimal", "won"), [(",", 141_200), (".", 7_733.6)])
+def test_thousands_or_fractions_of_a_tab_separated_file_are_asked_about(
+    tmp_path: Path, decimal: str, won: float
+) -> None:
+    path = case("reports_18a_tab_thousands_point")
+    said = refused(path)
+    assert "'1.200' can be thousands or a fraction" in said
+    line = f'decimal: {{l.amount: "{decimal}"}}'
+    assert line in said
+    written(tmp_path, (path.parent / "l.csv").read_bytes(), path.read_text() + line + "\n", "l.csv")
+    assert checked(tmp_path / "crm.yaml")["amount_won"] == pytest.approx(won)
+
+
+@needs_cases
+@pytest.mark.parametrize(
+    ("name", "entered", "won"),
+    [
+        ("reports_18e_swiss", 8, 9604.0),
+        ("records_20_epoch_and_serial", 20, None),
+        ("records_11_date_and_time_in_one_file", 30, None),
+    ],
+)
+def test_amounts_of_the_swiss_and_days_that_are_numbers(name: str, entered: int, won: float | None) -> None:
+    answer = checked(case(name))
+    assert answer["entered"]["won"] == entered
+    assert answer["amount_won"] == (won if won is None else pytest.approx(won))
+
+
+@needs_cases
+@pytest.mark.parametrize(
+    ("zone", "days"),
+    [("America/Los_Angeles", {"2026-03-31": 20, "2026-04-14": 10}), ("", {"2026-04-01": 20, "2026-04-15": 10})],
+)
+def test_a_win_late_on_the_last_day_of_the_quarter(tmp_path: Path, zone: str, days: dict[str, int]) -> None:
+    path = case("reports_06_timezone")
+    said = f"timezone: {zone}\n" if zone else ""
+    history = read_records(
+        written(tmp_path, (path.parent / "l.csv").read_bytes(), path.read_text() + said, "l.csv"), today=TODAY
+    )
+    won = history.stage_history[history.stage_history["stage"] == "won"]["entered_on"].dt.strftime("%Y-%m-%d")
+    assert won.value_counts().to_dict() == days
+    told = [
+        line
+        for line in history.reading
+        if "on another day would be 30 in America/Los_Angeles, 0 in Europe/Berlin" in line
+    ]
+    assert bool(told) == (not zone)
+
+
+@pytest.mark.parametrize(
+    ("zone", "days"),
+    [
+        ("America/New_York", ["2026-03-08", "2026-03-08", "2026-03-09"]),
+        ("Europe/Berlin", ["2026-03-08", "2026-03-09", "2026-03-09"]),
+    ],
+)
+def test_moments_on_the_day_the_clocks_change(tmp_path: Path, zone: str, days: list[str]) -> None:
+    """New York goes from 05:00 to 04:00 behind UTC on 8 March; a date without a time stays."""
+    table = "id,created,won\n1,2026-03-08T06:30:00Z,\n2,2026-03-09T03:30:00Z,\n3,2026-03-09,\n"
+    history = read_records(written(tmp_path, table, WIDE + f"timezone: {zone}\n"), today=TODAY)
+    assert history.stage_history["entered_on"].dt.strftime("%Y-%m-%d").tolist() == days
+
+
+THOUSANDS = {"1.234,50": 1234.5, "1,234.50": 1234.5, "1'234.50": 1234.5, "1’234.50": 1234.5, "1\u202f234,50": 1234.5, "1 234,50 €": 1234.5,
+             "12,34,567.00": 1_234_567, "(1,234.00)": -1234, "1,234.00-": -1234, "-$1,234.00": -1234, "USD 1,234.00": 1234, "1.234.567": 1_234_567}  # fmt: skip
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-8-sig"])
+@pytest.mark.parametrize("text", THOUSANDS)
+def test_amounts_with_one_meaning_are_read_whatever_the_file(
+    tmp_path: Path, text: str, encoding: str, separator: str
+) -> None:
+    rows = [["id", "created", "won", "amount"], *([str(n), "2026-01-01", "2026-02-01", f'"{text}"'] for n in range(3))]
+    table = "\n".join(separator.join(row) for row in rows).encode(encoding)
+    assert checked(written(tmp_path, table, MONEY))["amount_won"] == pytest.approx(3 * THOUSANDS[text])
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_amounts_with_two_meanings_are_asked_about_whatever_the_file(tmp_path: Path, separator: str) -> None:
+    rows = [
+        ["id", "created", "won", "amount"],
+        *([str(n), "2026-01-01", "2026-02-01", each] for n, each in enumerate(["1.200", "12.500"])),
+    ]
+    path = written(tmp_path, "\n".join(separator.join(row) for row in rows), MONEY)
+    said = refused(path)
+    for line in ('decimal: {d.amount: ","}', 'decimal: {d.amount: "."}'):
+        assert line in said
+    path.write_text(MONEY + 'decimal: {d.amount: ","}\n')
+    assert checked(path)["amount_won"] == pytest.approx(13_700)
+
+
+def test_text_cells_of_excel_are_asked_about_too(tmp_path: Path) -> None:
+    workbook = openpyxl.Workbook()
+    for row in (
+        ["id", "created", "won", "amount"],
+        ["1", date(2026, 1, 1), date(2026, 2, 1), "1.200"],
+        ["2", date(2026, 1, 1), "2026-02-01", "12.500"],
+    ):
+        workbook.active.append(row)
+    workbook.save(tmp_path / "d.csv")
+    (tmp_path / "crm.yaml").write_text(MONEY)
+    assert "'1.200' can be thousands or a fraction" in refused(tmp_path / "crm.yaml")
+
+
+def test_real_days_beside_text_in_excel(tmp_path: Path) -> None:
+    workbook = openpyxl.Workbook()
+    workbook.active.append(["id", "created", "won"])
+    for number in range(12):
+        text = number % 2 == 0
+        workbook.active.append(
+            [
+                str(number),
+                f"{number + 1}/25/2026" if text else date(2026, number + 1, 25),
+                46357 if number else "12/1/2026",
+            ]
+        )
+    workbook.save(tmp_path / "d.csv")
+    path = tmp_path / "crm.yaml"
+    path.write_text(WIDE)
+    assert 'date_format: {d.created: "%m/%d/%Y"}' in refused(path)
+    path.write_text(WIDE + 'date_format: {d.created: "%m/%d/%Y", d.won: "%m/%d/%Y"}\n')
+    assert "'46357' is not a date" in refused(path)  # a number beside text is no day by itself
+    workbook.active["C2"] = date(2026, 12, 1)
+    workbook.save(tmp_path / "d.csv")
+    path.write_text(WIDE + 'date_format: {d.created: "%m/%d/%Y"}\n')
+    history = read_records(path, date(2026, 12, 31), date(2027, 1, 31))
+    created = history.stage_history[history.stage_history["stage"] == "lead"]["entered_on"]
+    assert created.dt.strftime("%Y-%m-%d").tolist() == [f"2026-{month:02d}-25" for month in range(1, 13)]
+    assert history.stage_history["entered_on"].max() == pd.Timestamp("2026-12-25")
+
+
+@pytest.mark.parametrize("label", ["Cafe\u0301", "Ca\u200bfé", "Café\u00a0", "\ufeffCafé"])
+def test_labels_that_look_the_same_are_the_same(tmp_path: Path, label: str) -> None:
+    table = f"id,created,won,source\n1,2026-01-01,,Café\n2,2026-01-02,,{label}\n"
+    history = read_records(written(tmp_path, table, SOURCED), today=TODAY)
+    assert history.records["source"].tolist() == ["Café", "Café"]
+    crm = WIDE.replace("won: d.won", "won: {at: d.won, field: d.source, is: [Café]}")
+    history = read_records(written(tmp_path, table.replace(",,", ",2026-02-01,"), crm), today=TODAY)
+    assert checked(tmp_path / "crm.yaml")["entered"]["won"] == 2
+
+
+@pytest.mark.parametrize(
+    ("texts", "day"),
+    [
+        (["03.04.26", "31.12.25"], "%d.%m.%y"),
+        (["4/3/26", "12/31/25"], "%m/%d/%y"),
+        (["03-Apr-26", "31-Dec-25"], None),
+        (["3. April 2026", "31. Dez. 2025"], None),
+    ],
+)
+def test_years_of_two_digits_and_months_by_name(tmp_path: Path, texts: list[str], day: str | None) -> None:
+    path = written(tmp_path, "id,created,won\n" + "".join(f"{n},{each},\n" for n, each in enumerate(texts)))
+    if day:
+        line = f'date_format: {{d.created: "{day}"}}'
+        assert line in refused(path)
+        path.write_text(WIDE + line + "\n")
+    entered = read_records(path, today=TODAY).stage_history["entered_on"].dt.strftime("%Y-%m-%d")
+    assert entered.tolist() == ["2026-04-03", "2025-12-31"]
+
+
+# --- what stands around the table -----------------------------------------------------------------------------
+
+
+@needs_cases
+@pytest.mark.parametrize("crm", ["csv.yaml", "cut.yaml", "xlsx.yaml", "trimmed.yaml"])
+def test_a_report_of_salesforce(crm: str) -> None:
+    answer = checked(case("records_07_salesforce_report_export", crm))
+    assert answer["entered"] == {"opportunity": 40, "won": 7}
+    assert (answer["lost"], answer["amount_won"]) == (22, pytest.approx(306_000))
+    (read,) = answer["files"]
+    aside = sum(each["count"] for each in answer["set_aside"])
+    assert read["rows"] == answer["records"] + aside
+
+
+@needs_cases
+def test_a_total_row_with_days() -> None:
+    answer = checked(case("reports_10b_total_row"))
+    assert (answer["records"], answer["entered"]["won"], answer["lost"]) == (40, 20, 20)
+    assert {"why": "opps: rows of totals", "count": 2, "example": "line 42: Total  40,000.00"} in answer["set_aside"]
+
+
+REPORTS = {
+    "groups with their count": "Stage,Id,Created,Won,Amount\nWon (2),,,,\n,1,2026-01-01,2026-02-01,5\n,2,2026-01-02,2026-02-02,6\n"
+    "Open (1),,,,\n,3,2026-01-03,,7\nTotal (3),,,,18\n",
+    "groups that say their field": "Id,Created,Won,Amount,Owner\nStage: Won,,,,\n1,2026-01-01,2026-02-01,5,A\n2,2026-01-02,2026-02-02,6,B\n"
+    "Stage: Open,,,,\n3,2026-01-03,,7,A\nGrand Total,,,18,\n",
+    "a header on every page": "Id,Created,Won,Amount\n1,2026-01-01,2026-02-01,5\n2,2026-01-02,2026-02-02,6\nId,Created,Won,Amount\n3,2026-01-03,,7\n",
+    "a title above and a footer below": "Deals 2026;;;\nFilter: all;;;\n;;;\nId;Created;Won;Amount\n1;2026-01-01;2026-02-01;5\n2;2026-01-02;2026-02-02;6\n"
+    "3;2026-01-03;;7\n;;;\nCopyright;;;\n",
+    "totals in other words": "Id|Created|Won|Amount\n1|2026-01-01|2026-02-01|5\n2|2026-01-02|2026-02-02|6\nZwischensumme|||11\n3|2026-01-03||7\nGesamt||--|18\nAnzahl|--|--|3\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_what_stands_around_a_table_is_no_record_and_counted(tmp_path: Path, name: str) -> None:
+    crm = "format: wide\nfiles: {d: {path: d.csv, id: Id}}\nstages: {lead: d.Created, won: d.Won}\namount: d.Amount\n"
+    answer = checked(written(tmp_path, REPORTS[name], crm))
+    assert (answer["records"], answer["entered"]["won"], answer["amount_won"]) == (3, 2, pytest.approx(11))
+    (read,) = answer["files"]
+    assert read["rows"] == 3 + sum(each["count"] for each in answer["set_aside"])
+
+
+def test_labels_of_groups_are_given_to_their_rows(tmp_path: Path) -> None:
+    crm = "format: wide\nfiles: {d: {path: d.csv, id: Id}}\nstages: {lead: d.Created, won: d.Won}\nsource: d.Stage\n"
+    history = read_records(written(tmp_path, REPORTS["groups with their count"], crm), today=TODAY)
+    assert history.records["source"].tolist() == ["Won", "Won", "Open"]
+
+
+@pytest.mark.parametrize("company", ["Total Energies", "Sum Up Ltd", "Count Basie"])
+def test_a_company_that_begins_like_a_total_is_a_record_at_the_end_too(tmp_path: Path, company: str) -> None:
+    crm = WIDE.replace("id: id", "id: company")
+    answer = checked(
+        written(tmp_path, f"company,created,won,amount\nA,2026-01-01,,5\n{company},2026-01-02,2026-02-01,6\n", crm)
+    )
+    assert answer["records"] == 2
+    assert answer["set_aside"] == []
+
+
+# --- nothing of the writing matters ---------------------------------------------------------------------------
+
+ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "cp1252"]
+DATES = ["%Y-%m-%d", "%d.%m.%Y", "%m/%d/%Y", "%d %b %Y", "%Y/%m/%d", "excel_serial", "epoch_ms"]
+
+
+def as_written(day: pd.Timestamp | None, how: str) -> str:
+    if day is None:
+        return ""
+    if how == "excel_serial":
+        return str((day - pd.Timestamp("1899-12-30")).days)
+    return str(int(day.timestamp() * 1000)) if how == "epoch_ms" else day.strftime(how)
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    rows=st.lists(
+        st.tuples(
+            st.integers(0, 300),
+            st.none() | st.integers(0, 90),
+            st.sampled_from(["Café", "Web", "Zürich"]),
+            st.integers(0, 99_999),
+        ),
+        min_size=1,
+        max_size=25,
+    ),
+    order=st.randoms(use_true_random=False),
+    encoding=st.sampled_from(ENCODINGS),
+    separator=st.sampled_from(",;\t|"),
+    dates=st.sampled_from(DATES),
+    comma=st.booleans(),
+)
+def test_encoding_separator_writing_and_order_change_nothing(
+    rows: list[tuple], order: Any, encoding: str, separator: str, dates: str, comma: bool
+) -> None:
+    """The same records, written otherwise, are the same counts."""
+    start = pd.Timestamp("2025-01-01")
+    records = [
+        {
+            "id": str(number),
+            "created": start + pd.Timedelta(days=created),
+            "won": None if lag is None else start + pd.Timedelta(days=created + lag),
+            "source": source,
+            "amount": cents / 100,
+        }
+        for number, (created, lag, source, cents) in enumerate(rows)
+    ]
+    declared = f'date_format: "{dates}"\n' if dates in ("%d.%m.%Y", "%m/%d/%Y") else ""
+    plain_crm = WIDE + "source: d.source\namount: d.amount\n"
+
+    def counts(shuffled: bool, encoding: str, separator: str, dates: str, comma: bool, crm: str) -> dict[str, Any]:
+        columns = ["id", "created", "won", "source", "amount"]
+        table = list(records)
+        if shuffled:
+            order.shuffle(columns)
+            order.shuffle(table)
+        text = io.StringIO()
+        writer = csv.writer(text, delimiter=separator, lineterminator="\r\n" if shuffled else "\n")
+        writer.writerow(columns)
+        for record in table:
+            cells = {**record, "created": as_written(record["created"], dates), "won": as_written(record["won"], dates)}
+            cells["amount"] = f"{record['amount']:.2f}".replace(".", "," if comma else ".")
+            writer.writerow([cells[column] for column in columns])
+        with TemporaryDirectory() as folder:
+            answer = checked(written(Path(folder), text.getvalue().encode(encoding), crm))
+            history = read_records(Path(folder) / "crm.yaml", today=TODAY)
+        by_source = history.stage_history.groupby(["source", "stage"]).size().to_dict()
+        figures = {key: answer[key] for key in ("as_of", "records", "entered", "open", "lost", "amount_won")}
+        return {**figures, "by_source": by_source}
+
+    crm = plain_crm + declared + ('decimal: ","\n' if comma else "")
+    base = counts(False, "utf-8", ",", "%Y-%m-%d", False, plain_crm)
+    other = counts(True, encoding, separator, dates, comma, crm)
+    assert other.pop("amount_won") == pytest.approx(base.pop("amount_won"))
+    assert other == base
+    assert base["entered"]["lead"] == len(records)
