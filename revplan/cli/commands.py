@@ -447,11 +447,14 @@ def _simulate(given: argparse.Namespace) -> None:
 
 def _pace(given: argparse.Namespace) -> None:
     from revplan.cli import answers
-    from revplan.exhibits import pace
+    from revplan.exhibits import pace, service
     from revplan.tracking.pacebook import open_pace
+    from revplan.tracking.servicebook import ServiceBook
 
     book = open_pace(given.plan, given.as_of, given.against or "", given.segment, given.crm or "")
-    _answer(given, (answers.pace_answer(book), [] if given.json else pace.tables(book)))
+    levels = ServiceBook(book)
+    told = {**answers.pace_answer(book), "service_levels": levels.answer()}
+    _answer(given, (told, [] if given.json else [*pace.tables(book), *service.tables(levels)]))
 
 
 def _capacity(given: argparse.Namespace) -> None:

@@ -147,7 +147,7 @@ def _of_columns(tables: Tables, crm: WideCrm) -> Raw:
     stages = list(crm.stages.values())
     first = file_of(stages[0].at or "")
     main = usable_rows(tables, first)
-    opening = _moments(tables, first, stages[0])
+    opening = moments_in(tables, first, stages[0])
     came = opening.values[main.positions]
     others = [file for file in crm.files if file not in (first, *crm.lists())]
     joined = {file: joined_rows(tables, file, first, main, came) for file in others}
@@ -170,7 +170,7 @@ def _of_columns(tables: Tables, crm: WideCrm) -> Raw:
     )
     for number, entered in enumerate(stages):
         at_file = file_of(entered.at or "")
-        days = opening if number == 0 else _moments(tables, at_file, entered)
+        days = opening if number == 0 else moments_in(tables, at_file, entered)
         if at_file == first and number:
             days = _without_sharers(days, main, joined.values(), stage=crm.stage_ids()[number])
         raw = _with_column(raw, at_file, number, days, closes=number == len(stages) - 1)
@@ -178,7 +178,7 @@ def _of_columns(tables: Tables, crm: WideCrm) -> Raw:
     if crm.lost is None:
         return raw
     at_file = file_of(crm.lost.at or crm.lost.column or "")
-    return _with_column(raw, at_file, LOST, _moments(tables, at_file, crm.lost), closes=True)
+    return _with_column(raw, at_file, LOST, moments_in(tables, at_file, crm.lost), closes=True)
 
 
 def _columns_checked(tables: Tables, crm: WideCrm, rows: dict[str, Rows]) -> Findings:
@@ -243,7 +243,7 @@ def _with_column(raw: Raw, file: str, stage: int, days: _Days, closes: bool) -> 
     return replace(raw, events=raw.events + events, found=raw.found + days.found, undated=undated)
 
 
-def _moments(tables: Tables, file: str, entered: Entered) -> _Days:
+def moments_in(tables: Tables, file: str, entered: Entered) -> _Days:
     """The moments of a column, for the rows whose field is one of the labels."""
     size = len(tables.tables[file].lines)
     parsed = tables.days(file, column_in(entered.at)) if entered.at else Parsed(np.full(size, NEVER), Findings())
@@ -295,7 +295,7 @@ def _of_changes(tables: Tables, crm: HistoryCrm) -> Raw:
     )
     for number, entered in enumerate(crm.stages.values()):
         if entered.at:
-            days = _moments(tables, file_of(entered.at), entered)
+            days = moments_in(tables, file_of(entered.at), entered)
             raw = _with_column(raw, file_of(entered.at), number, days, closes=number == len(crm.stages) - 1)
     left = happened.where(~np.isnat(log.at) & (log.stages == NO_STAGE))
     return _with_attempts(raw, left, len(crm.stages) - 1, crm.attempts)

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from revplan.crm.cells import Findings
 from revplan.crm.mapping import (
     RECORDS,
+    TOUCHES,
     CrmFile,
     DataFile,
     HistoryCrm,
@@ -204,10 +205,14 @@ def _files(crm: CrmFile) -> Iterator[tuple[Key, str]]:
             yield ("files", name), "a file's name must not hold a dot: columns are written file.column"
     lists = crm.lists()
     for name, file in files.items():
-        key: Key = (name,) if file is getattr(crm, RECORDS, None) else ("files", name)
+        key = crm.key_of(name)
         if file is not None:
             yield from _location(key, file)
             yield from _id(key, file, name in lists)
+    if crm.touches is not None and crm.touches.at is None:
+        yield (TOUCHES, "at"), "is missing; name the column with the moment of a touch"
+    if crm.touches is not None and TOUCHES in (getattr(crm, "files", None) or {}):
+        yield ("files", TOUCHES), "is the name of the file under `touches`; call this one otherwise"
     if isinstance(crm, HistoryCrm):
         yield from _location((), crm)
     yield from _columns(crm)
@@ -220,7 +225,9 @@ def _columns(crm: CrmFile) -> Iterator[tuple[Key, str]]:
         file = file_of(column)
         if file not in files and (files or logged):
             yield place, f"{shown(file)!r} is none of the files{did_you_mean(file, list(files))}"
-        elif logged and file not in (RECORDS, *lists) and place[0] not in ("expected", "files"):
+        elif file == TOUCHES and place[0] not in ("only", "except", "date_format", "decimal", TOUCHES):
+            yield place, f"{shown(column)!r}: a row of touches is no record; name a column of a file with records"
+        elif logged and file not in (RECORDS, TOUCHES, *lists) and place[0] not in ("expected", "files"):
             todo = "take it from the file under `records`, whose columns are records.column"
             yield place, f"{shown(column)!r}: in `format: history` the files under `files` only list names; {todo}"
 
@@ -244,7 +251,10 @@ def _id(key: Key, file: DataFile, is_list: bool) -> Iterator[tuple[Key, str]]:
 
 
 def _days(crm: CrmFile) -> Iterator[tuple[Key, str]]:
-    for key, day in crm.days().items():
+    given = dict(crm.days())
+    if crm.rejected is not None:
+        given["rejected",] = crm.rejected
+    for key, day in given.items():
         undated = day.column is not None and key == ("lost",)
         if day.at is None and not undated:
             yield key, "has no `at`; name the column with its day (file.column)"

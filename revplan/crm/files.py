@@ -25,8 +25,8 @@ from revplan.crm.cells import (
 )
 from revplan.crm.file import CrmSource, did_you_mean
 from revplan.crm.mapping import (
-    RECORDS,
     ROW,
+    TOUCHES,
     DataFile,
     HistoryCrm,
     Key,
@@ -272,9 +272,7 @@ def _entries(source: CrmSource) -> dict[str, DataFile]:
 
 def _key_of(source: CrmSource, file: str) -> Key:
     """The keys under which the CRM file describes `file`."""
-    if not isinstance(source.crm, HistoryCrm) or file not in (RECORDS, CHANGES):
-        return ("files", file)
-    return (file,) if file else ()
+    return source.crm.key_of(file) if file else ()
 
 
 def _table(source: CrmSource, file: str, entry: DataFile, needed: set[str]) -> TextTable:
@@ -308,6 +306,7 @@ def _wanted_columns(source: CrmSource) -> dict[Key, tuple[str, str]]:
             for name, each in (crm.changes or {}).items()
             for part in ("column", "old")
         }
+    needed |= {(TOUCHES, key): (TOUCHES, getattr(crm.touches, key, None)) for key in ("at", "who", "kind")}
     return {key: (file, column) for key, (file, column) in needed.items() if column}
 
 

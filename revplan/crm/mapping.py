@@ -6,25 +6,20 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
-from zoneinfo import available_timezones
 
 import pandas as pd
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from revplan.ground.tablefile import EVERY_COLUMN, DateFormats, DecimalMarks, Rates, Text
-from revplan.ground.values import FrozenDict, PathText, Value, frozen, visible
+from revplan.ground.values import FrozenDict, PathText, Value, Zone, frozen, visible
 
 ROW = "row"  # the `id` of a file whose rows are records without one
 RECORDS = "records"  # the name the columns of the records file are written with in `format: history`
 ORIGINS = ("segment", "source")
-LABELS = ("owner", "program", "product")
+TOUCHES = "touches"  # the name the columns of the touches file are written with
+LABELS = ("owner", "team", "program", "product", "lost_reason")
 MONEY = ("amount", "cost")
-
-
-def _known_zone(name: str) -> str:
-    if name not in available_timezones():
-        raise ValueError("is no time zone, such as America/New_York, Europe/Berlin or UTC")
-    return name
+MOMENTS = ("close_on", "assigned")
 
 
 def _environment_url(url: str) -> str:
@@ -131,6 +126,24 @@ class DataFile(Location):
     """Its decimal mark, or column -> decimal mark; beats the CRM file's."""
 
 
+class Rejected(Entered):
+    """When sales gave a record back, and why."""
+
+    reason: Column | None = None
+    """Column with the reason."""
+
+
+class Touches(DataFile):
+    """A file with a row for every time somebody reached out to a record."""
+
+    at: Text | None = None
+    """Column with the moment."""
+    who: Text | None = None
+    """Column with who did."""
+    kind: Text | None = None
+    """Column with how: a call, a mail."""
+
+
 class Changed(Value):
     """Where a log of changes holds another value than the stage."""
 
@@ -147,6 +160,7 @@ def _labels_as_is(value: Any) -> Any:
 
 
 Day = Annotated[Entered, _key_where_text("at", Entered)]
+Rejection = Annotated[Rejected, _key_where_text("at", Rejected)]
 Change = Annotated[
     Entered,
     _key_where_text("is", Entered | list[str]),
@@ -169,6 +183,8 @@ class CrmFile(Value):
     """Source of the record; all records are of source `all` if left out."""
     owner: Column | None = None
     """Who works the record."""
+    team: Column | None = None
+    """Team of who works it."""
     program: Column | None = None
     """Programme the record came from."""
     amount: Annotated[AmountColumn, _key_where_text("column", AmountColumn)] | None = None
@@ -179,6 +195,14 @@ class CrmFile(Value):
     """Day on which the record is expected to be won, as the CRM has it now."""
     product: Column | None = None
     """What the record is about to buy."""
+    lost_reason: Column | None = None
+    """Why the record was lost."""
+    assigned: Column | None = None
+    """Moment the record was given to somebody in sales."""
+    rejected: Rejection | None = None
+    """When sales gave the record back, as a column or {at, reason}."""
+    touches: Touches | None = None
+    """File with a row for every time somebody reached out to a record; its columns are `touches.column`."""
     probability: Column | None = None
     """The CRM's own chance of winning, looked at for warnings only."""
     merged: Column | None = None
@@ -205,7 +229,7 @@ class CrmFile(Value):
     """What becomes of cells that cannot be read: faults, or their records are set aside and counted."""
     outcome: Literal["last", "first"] = "last"
     """Whether a record won and later lost or reopened is a win: by its last closing state (not), or by its first."""
-    timezone: Annotated[str, AfterValidator(_known_zone)] | None = None
+    timezone: Zone | None = None
     """Zone, such as America/New_York, in which a moment written with its offset becomes a day; UTC if left out."""
     merge_labels: bool = False
     """Whether labels that differ only in case or spacing become one; otherwise this is only proposed."""
@@ -216,7 +240,12 @@ class CrmFile(Value):
 
     def data_files(self) -> dict[str, DataFile]:
         """The files by the name their columns are written with."""
-        raise NotImplementedError
+        return {} if self.touches is None else {TOUCHES: self.touches}
+
+    def key_of(self, file: str) -> Key:
+        """The keys under which `file` is described."""
+        own = {RECORDS: getattr(self, RECORDS, None), TOUCHES: self.touches}
+        return (file,) if own.get(file) is not None else ("files", file)
 
     def days(self) -> dict[Key, Entered]:
         """Stages, and `lost`, whose day stands in a column."""
@@ -245,15 +274,18 @@ class CrmFile(Value):
             named |= {(key, column): column for column in getattr(self, key) or () if column != EVERY_COLUMN}
             for name, file in self.data_files().items():
                 said = getattr(file, key, None) or ()
-                place = (name,) if file is getattr(self, RECORDS, None) else ("files", name)
+                place = self.key_of(name)
                 named |= {(*place, key, each): f"{name}.{each}" for each in said if each != EVERY_COLUMN}
         named |= {("expected", label): column for label, column in (self.expected or {}).items()}
-        named |= {("files", name, "via"): file.via for name, file in self.data_files().items() if file}
+        named |= {(*self.key_of(name), "via"): file.via for name, file in self.data_files().items() if file}
         named |= {(key,): place.column for key in ORIGINS if (place := getattr(self, key))}
         named |= {("modified", column): column for column in self.modified or ()}
         named |= {("currency",): self.currency if self.currency and "." in self.currency else None}
         named |= {("amount",): self.amount.column if self.amount else None}
-        named |= {(key,): getattr(self, key) for key in (*LABELS, "cost", "close_on", "probability", "merged")}
+        named |= {(key,): getattr(self, key) for key in (*LABELS, *MOMENTS, "cost", "probability", "merged")}
+        if gone := self.rejected:
+            named |= {("rejected", part): getattr(gone, part) for part in ("at", "field", "reason")}
+            named |= {("rejected", "where", column): column for column in gone.where or ()}
         return {key: column for key, column in named.items() if column}
 
 
@@ -273,7 +305,7 @@ class WideCrm(CrmFile):
         return tuple(self.stages)
 
     def data_files(self) -> dict[str, DataFile]:
-        return dict(self.files or {})
+        return {**(self.files or {}), **super().data_files()}
 
     def days(self) -> dict[Key, Entered]:
         days: dict[Key, Entered | None] = {("stages", stage): day for stage, day in (self.stages or {}).items()}
@@ -314,7 +346,7 @@ class HistoryCrm(CrmFile, Location):
         return tuple(self.stages)
 
     def data_files(self) -> dict[str, DataFile]:
-        return {**({RECORDS: self.records} if self.records else {}), **(self.files or {})}
+        return {**({RECORDS: self.records} if self.records else {}), **(self.files or {}), **super().data_files()}
 
     def days(self) -> dict[Key, Entered]:
         return {("stages", stage): day for stage, day in (self.stages or {}).items() if day is not None and day.at}

@@ -44,6 +44,7 @@ from revplan.crm.today import (
     records_missing,
     silent_stages,
 )
+from revplan.crm.touches import Touched, given_and_given_back, read_touches
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.escaping import spreadsheet
 from revplan.ground.files import told_of
@@ -140,6 +141,8 @@ class Export:
     """The day on which they were read: no date after it counts."""
     unread: tuple[Unread, ...] = ()
     """The cells that cannot be read and were set aside with their records."""
+    touches: Touched | None = None
+    """How often and when somebody reached out to the records; None where the CRM file names no file of it."""
 
     @property
     def last_day(self) -> date:
@@ -186,6 +189,8 @@ def _read_export(crm_path: Path, cells_to: Path | None = None, today: date | Non
     tables = read_tables(read_crm_file(crm_path))
     raw = read_events(tables)
     details = _details(tables, raw)
+    touched, told = read_touches(tables, raw.records)
+    details = replace(details, found=details.found + told)
     unread = raw.found.unread + details.found.unread
     if cells_to is not None:
         write_unread(unread, cells_to)
@@ -198,7 +203,7 @@ def _read_export(crm_path: Path, cells_to: Path | None = None, today: date | Non
         raw = replace(raw, changes={**raw.changes, "amount": raw.changes["amount"].times(details.factors)})
     if len(raw.events.at) == 0:
         raise _nothing_usable(tables.source, raw, "no row has a day on which a stage was entered")
-    return Export(tables.source, raw, details, _fingerprint(tables), today or date.today(), unread)
+    return Export(tables.source, raw, details, _fingerprint(tables), today or date.today(), unread, touched)
 
 
 UNREAD = ("file", "line", "column", "value", "fault")
@@ -417,9 +422,8 @@ def _details(tables: Tables, raw: Raw) -> Details:
     for key, column in (("amount", crm.amount.column if crm.amount else None), ("cost", crm.cost)):
         if column:
             details = _with_values(details, raw, key, column, tables.amounts(column), np.nan)
-    if column := crm.close_on:
-        closing = tables.days(file_of(column), column_of(column))
-        details = _with_values(details, raw, "close_on", column, closing, np.datetime64("NaT", "us"))
+    for key, column, parsed, missing in given_and_given_back(tables):
+        details = _with_values(details, raw, key, column, parsed, missing)
     details = _in_one_currency(_renamed(details, tables, len(raw.records)), tables, raw)
     return replace(details, found=details.found + _told_only(tables, raw))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Self, TypeVar
+from zoneinfo import available_timezones
 
 from pydantic import (
     AfterValidator,
@@ -49,6 +50,15 @@ def visible(text: str) -> str:
         return text.strip()
     return "".join(c for c in unicodedata.normalize("NFC", text) if unicodedata.category(c) != "Cf").strip()
 
+
+def _known_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError("is no time zone, such as America/New_York, Europe/Berlin or UTC")
+    return name
+
+
+Zone = Annotated[str, AfterValidator(_known_zone)]
+"""The name of a time zone."""
 
 PathText = Annotated[str, AfterValidator(_a_path)]
 """The path of a file, from the folder of the file that names it."""

@@ -87,6 +87,7 @@ def consistency(plan: UncheckedPlan) -> list[Fault]:
         _scenarios,
         _assumptions,
         _calendar,
+        _service_levels,
     )
     return [fault for rule in rules for fault in rule(plan)]
 
@@ -382,4 +383,28 @@ def _idle_months(place: str, where: Place, first: pd.Period) -> Iterator[Fault]:
         yield Fault(
             place,
             f"leaves no working day in {named}; what such a month must bring could come on none: shorten the closures",
+        )
+
+
+def _service_levels(plan: UncheckedPlan) -> Iterator[Fault]:
+    """Stages that there are not, or that leave nothing to be accepted."""
+    levels, stages = plan.service_levels, [each.id for each in plan.stages or () if each is not None]
+    if levels is None or not stages:
+        return
+    unknown = [key for key in ("stage", "accepted") if getattr(levels, key) not in (None, *stages)]
+    for key in unknown:
+        yield Fault(f"service_levels.{key}", _unknown("stage", getattr(levels, key), stages))
+    handed = levels.stage or (plan.commit.stage if plan.commit is not None else None)
+    if unknown or handed not in stages:
+        return
+    if handed == stages[-1]:
+        place = "service_levels.stage" if levels.stage else "commit.stage"
+        if levels != type(levels)():
+            yield Fault(
+                place,
+                f"is {handed}, the last stage: nothing is handed over there; name an earlier service_levels.stage",
+            )
+    elif levels.accepted is not None and stages.index(levels.accepted) <= stages.index(handed):
+        yield Fault(
+            "service_levels.accepted", f"is {levels.accepted}, which is not after {handed}, where marketing hands over"
         )

@@ -23,7 +23,7 @@ from revplan.ground.calendar import (
 from revplan.ground.errors import PlanError
 from revplan.ground.lag import INSTANT, Lag
 from revplan.ground.tablefile import ActualsFile, path_or_more
-from revplan.ground.values import SALVAGE, FrozenDict, Number, PathText, Value, at_least, frozen
+from revplan.ground.values import SALVAGE, FrozenDict, Number, PathText, Value, Zone, at_least, frozen
 from revplan.ground.workdays import WEEKDAYS, Workdays, unknown_place
 from revplan.plan.goal import MOST_GROWTH, Goal, Money, Share, Term
 from revplan.plan.people import Capacity, CapacityChange
@@ -208,6 +208,16 @@ Weekend = Annotated[tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun
 Closures = tuple[Annotated[Closure, BeforeValidator(_as_closure, json_schema_input_type=date | Closure)], ...]
 
 
+def _a_day(hours: tuple[float, float]) -> tuple[float, float]:
+    if hours[1] <= hours[0]:
+        raise ValueError("ends before it begins; write from when to when, such as [9, 17]")
+    return hours
+
+
+Hour = Annotated[Number, Field(ge=0, le=24)]
+WorkingDay = Annotated[tuple[Hour, Hour], AfterValidator(_a_day)]
+
+
 class Place(Value):
     """Where people work, and so on which days they do."""
 
@@ -276,6 +286,48 @@ class Pace(Value):
         if info.context != SALVAGE and self.within_month is not None and not 0.999 < sum(self.within_month) < 1.001:
             raise ValueError(f"within_month sums to {sum(self.within_month):g}; its shares must sum to 1")
         return self
+
+
+class Hours(Value):
+    """When a team works."""
+
+    working_hours: WorkingDay = (9.0, 17.0)
+    """From when to when, by the clock of its zone."""
+    timezone: Zone | None = None
+    """Zone of its clock, such as Europe/Berlin; the company's if left out."""
+
+
+class Attempts(Value):
+    """How often sales tries before it gives up."""
+
+    count: Annotated[int, Field(ge=1, le=100)]
+    """Touches."""
+    days: Annotated[Number, Field(gt=0, le=366)]
+    """Working days in which they are made."""
+
+
+class ServiceLevels(Hours):
+    """What marketing and sales promise each other; what is not named here is measured, and is no promise."""
+
+    stage: str | None = None
+    """Stage at which marketing hands over; the commit's if left out."""
+    accepted: str | None = None
+    """Stage that means sales has accepted; the one after it if left out."""
+    first_touch_hours: Annotated[Number, Field(gt=0, le=5000)] | None = None
+    """Working hours from hand-over, or assignment where the records know it, to the first touch."""
+    attempts: Attempts | None = None
+    """Touches that a record gets that is neither accepted, rejected nor lost before."""
+    acceptance_days: Annotated[Number, Field(gt=0, le=366)] | None = None
+    """Working days in which sales accepts or rejects."""
+    acceptance_rate: Share | None = None
+    """Share of what sales answers that it is to accept."""
+    teams: Annotated[dict[Name, Hours], frozen] = Field(default_factory=FrozenDict)
+    """Working hours and zone of teams that have their own, by their name in the records or the calendar."""
+
+    @property
+    def agreed(self) -> bool:
+        """Whether anything is owed by a time."""
+        return any(each is not None for each in (self.first_touch_hours, self.attempts, self.acceptance_days))
 
 
 class Uncertainty(Value):
@@ -405,6 +457,8 @@ class UncheckedPlan(Value):
     """The shape of a month, and when `revplan pace` gives the alert."""
     capacity: Capacity | None = None
     """Who closes: people, ramp, hires; without it, people are not considered."""
+    service_levels: ServiceLevels = ServiceLevels()
+    """What marketing and sales promise each other, for `revplan pace`."""
     uncertainty: Uncertainty = Uncertainty()
     """How far the year may stray."""
     scenarios: Annotated[dict[Name, Scenario], frozen] = Field(default_factory=FrozenDict)

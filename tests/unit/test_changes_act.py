@@ -363,6 +363,16 @@ calendar:
   weekend: [sat, sun]
   teams: {dach: {country: DE, region: BY, weekend: [fri, sat], sources: [partner], segments: [mid]}}
 pace: {within_month: [0.4, 0.6], watch: month, alert: 0.9, all_clear: 0.7}
+service_levels:
+  stage: sql
+  accepted: won
+  first_touch_hours: 4
+  attempts: {count: 6, days: 10}
+  acceptance_days: 2
+  acceptance_rate: 0.8
+  working_hours: [9, 17]
+  timezone: America/New_York
+  teams: {dach: {timezone: Europe/Berlin, working_hours: [8, 16]}}
 uncertainty: {rho: 0.3, lag_cv: 0.15, volume_cv: 0.05}
 scenarios:
   other:
@@ -383,7 +393,11 @@ OTHER: dict[str, Any] = {
     "names": "start", "stage": "lead", "enters": "sql", "counts": "opportunity", "quarters": [0.3, 0.25, 0.25, 0.2], "months": 3,
     "at_any_cost": True, "within_quarter": [0.2, 0.3, 0.5], "weights": [0.2, 0.8], "new_arr": 1_200_000,
 }  # fmt: skip
-FOLLOWED = {"calendar", "pace"}  # what the running year is followed by: test_pace.py moves each of these
+FOLLOWED = {
+    "calendar",
+    "pace",
+    "service_levels",
+}  # how a running year is followed: test_pace.py and test_service.py move each
 PLACES = {"from", "to", "id", "segment", "source", "share"}  # what a value is of: another is another value
 
 

@@ -11,7 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from revplan.crm.file import crm_schema, read_crm_file
-from revplan.crm.mapping import AmountColumn, Changed, DataFile, Entered, HistoryCrm, Origin, WideCrm
+from revplan.crm.mapping import AmountColumn, Changed, DataFile, Entered, HistoryCrm, Origin, Rejected, Touches, WideCrm
 from revplan.crm.presets import presets
 from revplan.ground.errors import DataError
 from revplan.run.workspace import BLANK_CRM
@@ -21,7 +21,7 @@ PAGE = (ROOT / "docs" / "crm.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 KEYS = {
     field.alias or name
-    for model in (WideCrm, HistoryCrm, DataFile, Entered, Origin, Changed, AmountColumn)
+    for model in (WideCrm, HistoryCrm, DataFile, Entered, Origin, Changed, AmountColumn, Rejected, Touches)
     for name, field in model.model_fields.items()
 } | {"preset"}
 

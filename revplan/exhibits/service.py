@@ -1,0 +1,146 @@
+"""The exhibits of the service levels: what marketing and sales owe each other. Each takes the service book."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from revplan.exhibits.chart import ATTENTION, PLAN, REQUIRED, Chart, Series, names, numbers
+from revplan.exhibits.exhibit import Exhibit, chart, table_of, text
+from revplan.ground.formats import compact, counted, kinds_of, show
+from revplan.tracking.servicebook import ServiceBook
+
+MOST_BREACHES = 20
+RATES = ("acceptance rate", "work rate")
+
+
+def tables(book: ServiceBook) -> list[Exhibit]:
+    """What a terminal shows of the service levels, in order."""
+    if book.every.empty:
+        return [both_ways(book)]
+    touched = [clocks(book), unworked(book), response(book)] if book.touched else []
+    reasons = [rejections(book)] if len(book.reasons) else []
+    return [both_ways(book), sales(book), overdue(book), *touched, *reasons, text(book.quality.said)]
+
+
+def both_ways(book: ServiceBook) -> Exhibit:
+    """What marketing and sales did this quarter, in a sentence each, over what was agreed and what came."""
+    currency = book.plan.currency
+    facts = {
+        f"{row['level'].capitalize()}, {book.pace.label(row['period'])}": f"{_size(row, 'actual', currency)} of {_size(row, 'agreed', currency)}"
+        for row in book.volume.to_dict("records")
+    }
+    return text(" ".join(book.said), facts, notes=book.notes)
+
+
+def _size(row: Mapping[Any, Any], name: str, currency: str) -> str:
+    return compact(row[name], currency) if row["level"] == "value" else show(row[name], "count")
+
+
+def sales(book: ServiceBook) -> Exhibit:
+    """The share of records that met each level: all, by team, by rep."""
+    rows = book.levels
+    owed = rows[(rows["by"] == "rep") & ~rows["level"].isin(RATES) & rows["share"].notna()]
+    if owed.empty:
+        message = (
+            f"{counted(len(book.recent), 'record was', 'records were')} handed over since {show(book.first, 'date')}."
+        )
+    else:
+        worst = owed.iloc[int((owed["breached"]).to_numpy().argmax())]
+        message = (
+            f"{worst['name']} has the most breaches of a level: {worst['breached']:,.0f} of {worst['met'] + worst['breached']:,.0f} "
+            f"({worst['level']})."
+            if worst["breached"]
+            else "No rep has breached a level."
+        )
+    return table_of("service_levels", rows, message)
+
+
+def overdue(book: ServiceBook) -> Exhibit:
+    """The breaches of the quarter, those still open first."""
+    rows = book.breaches
+    if rows.empty:
+        return text(
+            "No level was breached this quarter."
+            if book.plan.service_levels.agreed
+            else "No level was agreed, so none is breached."
+        )
+    still = int((~rows["done"]).sum())
+    more = len(rows) - MOST_BREACHES
+    notes = [f"{counted(more, 'further one is', 'further ones are')} in the JSON answer (--json)."] if more > 0 else []
+    message = f"{counted(len(rows), 'breach', 'breaches')} this quarter, {still:,} of which {'waits' if still == 1 else 'wait'} still."
+    return table_of("breaches", rows.head(MOST_BREACHES), message, notes=notes)
+
+
+def clocks(book: ServiceBook) -> Exhibit:
+    """How long each of the three clocks runs."""
+    rows = book.clocks
+    last = rows.iloc[1]
+    message = (
+        f"From {last['clock'].replace(' to ', ' to the ', 1)} pass {show(last['median_hours'], 'days')} working hours in the middle, more than {show(last['slow_hours'], 'days')} for one in ten."
+        if last["records"]
+        else "Nothing that was handed over this quarter has been touched yet."
+    )
+    return table_of("clocks", rows, message)
+
+
+def unworked(book: ServiceBook) -> Exhibit:
+    """Open records that nobody has touched, and how old they are."""
+    rows = book.unworked[book.unworked["records"] > 0]
+    if rows.empty:
+        return text("Every open record that was handed over has been touched.")
+    whole = rows.iloc[0]
+    oldest = (
+        f"; the oldest is {show(whole['oldest_hours'], 'days')} working hours old" if whole["oldest_hours"] > 0 else ""
+    )
+    message = f"{counted(whole['records'], 'open record')} {'has' if whole['records'] == 1 else 'have'} never been touched{oldest}."
+    return table_of("unworked", rows, message)
+
+
+def rejections(book: ServiceBook) -> Exhibit:
+    """Why sales gave records back."""
+    rows = book.reasons
+    first = rows.iloc[0]
+    message = f"Sales rejected {counted(rows['records'].sum(), 'record')}, most for the reason {first['reason']}: {show(first['share'], 'share')}."
+    return table_of("rejection_reasons", rows, message)
+
+
+def quality(book: ServiceBook) -> Exhibit:
+    """Whether leads are worse than they were, week by week."""
+    found = book.quality
+    weeks = found.weeks
+    if weeks.empty:
+        return text(found.said)
+    came = (weeks["accepted"] / weeks["entries"].where(weeks["entries"] > 0)).to_numpy()
+    usual = (weeks["expected"] / weeks["entries"].where(weeks["entries"] > 0)).to_numpy()
+    drawn = Chart(
+        said=found.said,
+        form="columns",
+        categories=tuple(show(day, "date").rsplit(" ", 1)[0] for day in weeks["week"]),
+        series=(
+            Series(name=f"accepted within {found.days} days", values=numbers(came), color=PLAN, mark="line"),
+            Series(name="usual for its segments and sources", values=numbers(usual), color=REQUIRED, mark="dashed"),
+        ),
+        kind="share",
+        x_kind="date",
+    )
+    return chart(drawn, weeks, kinds_of("quality"))
+
+
+def response(book: ServiceBook) -> Exhibit:
+    """The share of records accepted, by how soon somebody reached out."""
+    rows = book.bands
+    known = rows[rows["records"] > 0]
+    if len(known) < 2:
+        return text("Too few records had their time to tell what a slow answer goes with.")
+    said = book.cost_said or "The share accepted by how soon somebody reached out; an association, not a cause."
+    series = Series(
+        name="accepted, P10 to P90",
+        values=numbers(known["share"]),
+        low=numbers(known["share_low"]),
+        high=numbers(known["share_high"]),
+        color=ATTENTION,
+        mark="dots",
+    )
+    drawn = Chart(said=said, form="bars", categories=names(known["band"]), series=(series,), kind="share")
+    return chart(drawn, known, kinds_of("response_bands"))

@@ -1,0 +1,393 @@
+"""Service levels of sales: what became of every record that marketing handed over, and by when.
+
+Three clocks run: from when a record was created, from when it was assigned, to the first touch. A level is met, or it is
+breached, or its time is not over yet (pending), or it is settled: the record was accepted, rejected or lost in time,
+so that nothing more was owed. Of the share met only what is met or breached counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pandas as pd
+from scipy.special import betaincinv
+
+from revplan.crm.cells import UNKNOWN
+from revplan.crm.records import Export, History
+from revplan.ground.formats import counted
+from revplan.ground.tables import conform, empty
+from revplan.ground.worktime import WorkingHours, in_utc
+from revplan.plan.model import Plan
+from revplan.plan.parts import Hours
+
+NEVER = np.datetime64("NaT", "us")
+NOTHING = np.zeros(0, dtype="datetime64[us]")
+MET, BREACHED, PENDING, SETTLED = "met", "breached", "pending", "settled"
+TOUCH, ATTEMPTS, ANSWER = "first touch", "attempts", "answer"
+CLOCKS = ("hours_to_assign", "hours_to_touch", "hours_to_touch_all", "hours_to_answer", "hours_open")
+LIKELY = (0.1, 0.9)  # percentiles that hold a share in 8 of 10 cases
+
+
+@dataclass(frozen=True)
+class Agreed:
+    """One level: what is owed in how many working hours; without hours it is measured only."""
+
+    name: str
+    words: str
+    hours: float | None
+    times: int = 1
+
+
+def agreed_levels(plan: Plan, day: float) -> tuple[Agreed, ...]:
+    """The levels that a plan names, in the working hours of a team whose working day has `day` hours."""
+    levels = plan.service_levels
+    touch, tries, answer = levels.first_touch_hours, levels.attempts, levels.acceptance_days
+    found = [Agreed(TOUCH, f"first touch within {counted(touch, 'working hour')}", touch)] if touch else []
+    if tries:
+        words = f"{counted(tries.count, 'touch')} within {counted(tries.days, 'working day')}"
+        found.append(Agreed(ATTEMPTS, words, tries.days * day, tries.count))
+    if answer:
+        found.append(Agreed(ANSWER, f"accepted or rejected within {counted(answer, 'working day')}", answer * day))
+    return tuple(found)
+
+
+# --- what was handed over ------------------------------------------------------------------------
+
+
+def handovers(history: History, export: Export, plan: Plan, stage: str) -> pd.DataFrame:
+    """Table handovers: every record handed over at `stage` by the day of `history`, with its moments in UTC.
+
+    Parameters
+    ----------
+    history
+        The records in the names of the plan.
+    export
+        Where they come from: when they were assigned and rejected.
+    """
+    levels, stages = plan.service_levels, history.stages
+    if stage not in stages[:-1]:
+        return empty("handovers")
+    begin = levels.accepted if levels.accepted in stages else stages[stages.index(stage) + 1]
+    later = stages[stages.index(begin) :]
+    end = end_of(history.as_of)
+    entered = history.stage_history.assign(record=history.stage_history["record"].astype("str"))
+    first = entered.groupby("record", sort=False)["entered_on"].min()
+    moment = entered[entered["stage"] == stage].set_index("record")["entered_on"]
+    accepted = entered[entered["stage"].isin(later)].groupby("record")["entered_on"].min()
+    records = history.records.assign(record=history.records["record"].astype("str")).set_index("record")
+    found = records.reindex(moment.index)
+    place = export.raw.records.get_indexer(pd.Index(found.index, dtype=object))
+    details = export.details.columns
+    zone = record_zone(export, plan)
+    known = {
+        "created": first.reindex(found.index).to_numpy(),
+        "handed_over": moment.to_numpy(),
+        "assigned": _known(details.get("assigned"), place, end),
+        "accepted": accepted.reindex(found.index).to_numpy(),
+        "lost": found["lost_on"].to_numpy(),
+    }
+    known["rejected"] = _known(details.get("rejected"), place, end) if "rejected" in details else known["lost"]
+    reasons = details.get("rejected_reason", details.get("lost_reason") if "rejected" not in details else None)
+    table = pd.DataFrame(
+        {
+            "record": found.index.to_numpy(),
+            "segment": found["segment"].astype("str").to_numpy(),
+            "source": found["source"].astype("str").to_numpy(),
+            "rep": found["owner"].astype("str").to_numpy() if "owner" in found else UNKNOWN,
+            "team": _teams(found, plan),
+            **{name: in_utc(values.astype("datetime64[us]"), zone) for name, values in known.items()},
+            "reason": UNKNOWN if reasons is None else reasons[place],
+            "number": place,
+        }
+    )
+    starts = table["assigned"] if "assigned" in details else table["handed_over"]
+    return conform(
+        table.assign(starts=starts.where(starts.isna() | (starts >= table["handed_over"]), table["handed_over"])),
+        "handovers",
+    )
+
+
+def end_of(day: date) -> np.datetime64:
+    """The midnight that ends a day."""
+    return np.datetime64(day, "us") + np.timedelta64(1, "D")
+
+
+def _known(moments: np.ndarray | None, place: np.ndarray, end: np.datetime64) -> np.ndarray:
+    """Moments of some records, those before `end`."""
+    if moments is None:
+        return np.full(len(place), NEVER)
+    return np.where(moments[place] < end, moments[place], NEVER)
+
+
+def _teams(found: pd.DataFrame, plan: Plan) -> np.ndarray:
+    """The team of each record: as the records say, or else as the plan's calendar does."""
+    if "team" in found:
+        return found["team"].astype("str").to_numpy()
+    cells = found[["segment", "source"]].astype("str")
+    named = {
+        cell: plan.team_of(*cell) if cell[0] in plan.segments and cell[1] in plan.sources else UNKNOWN
+        for cell in set(cells.itertuples(index=False, name=None))
+    }
+    return np.array([named[cell] for cell in cells.itertuples(index=False, name=None)], dtype=object)
+
+
+def record_zone(export: Export, plan: Plan) -> str:
+    """The zone whose clock the moments of the records show: the CRM file's; UTC where offsets are written; else the plan's."""
+    written = export.source.crm.timezone
+    if written:
+        return written
+    lines = (*export.raw.found.lines, *export.details.found.lines)
+    offsets = any(line.what.startswith("moments with an offset") for line in lines)
+    return "UTC" if offsets else plan.service_levels.timezone or "UTC"
+
+
+def hours_of(plan: Plan, table: pd.DataFrame) -> dict[tuple[str, str, str], WorkingHours]:
+    """The working hours of each team, segment and source in a table."""
+    levels = plan.service_levels
+    found: dict[tuple[str, str, str], WorkingHours] = {}
+    for key in set(table[["team", "segment", "source"]].itertuples(index=False, name=None)):
+        team, segment, source = key
+        own: Hours = levels.teams.get(team, levels)
+        place = plan.calendar.teams.get(team)
+        known = segment in plan.segments and source in plan.sources
+        workdays = place.workdays if place else plan.workdays_of(segment, source) if known else plan.calendar.workdays
+        opens, closes = own.working_hours
+        found[key] = WorkingHours(workdays, opens, closes, own.timezone or levels.timezone or "UTC")
+    return found
+
+
+# --- levels --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Touches:
+    """Touches in UTC by record, those known and of records handed over: number of the row, moment, kept in that order."""
+
+    row: np.ndarray
+    at: np.ndarray
+
+
+def touches_since(export: Export, table: pd.DataFrame, plan: Plan, as_of: date) -> Touches:
+    """The touches of the records of table handovers after each was handed over, or assigned, by the end of `as_of`."""
+    if export.touches is None:
+        return Touches(np.zeros(0, dtype=np.int64), NOTHING)
+    end = end_of(as_of)
+    rows = pd.Series(np.arange(len(table)), index=table["number"]).reindex(export.touches.record).to_numpy()
+    known = ~np.isnan(rows) & (export.touches.at < end)
+    row = rows[known].astype(np.int64)
+    at = in_utc(export.touches.at[known], record_zone(export, plan))
+    late = at >= table["starts"].to_numpy()[row]
+    return Touches(row[late], at[late])
+
+
+def timed(table: pd.DataFrame, touches: Touches, plan: Plan, now: np.datetime64) -> pd.DataFrame:
+    """Table handovers with what happened by when: hours of each clock, and the state of each level.
+
+    Parameters
+    ----------
+    now
+        The end of the last day known, in UTC.
+    """
+    if table.empty:
+        return untimed()
+    first = np.full(len(table), NEVER)
+    order = np.flatnonzero(np.diff(touches.row, prepend=-1))
+    first[touches.row[order]] = touches.at[order]
+    ends = table[["accepted", "rejected", "lost"]].min(axis=1).to_numpy()
+    made = table.assign(first_touch=first, ended=ends, touches=np.bincount(touches.row, minlength=len(table)))
+    hours = hours_of(plan, table)
+    made = made.assign(**dict.fromkeys(CLOCKS, np.nan), **dict.fromkeys((TOUCH, ATTEMPTS, ANSWER), ""))
+    keys = list(table[["team", "segment", "source"]].itertuples(index=False, name=None))
+    for key, working in hours.items():
+        rows = np.array([each == key for each in keys], dtype=bool)
+        part = made[rows]
+        starts, until = part["starts"].to_numpy(), np.full(len(part), now)
+        spans = {
+            "hours_to_assign": (part["created"], part["starts"]),
+            "hours_to_touch": (part["starts"], part["first_touch"]),
+            "hours_to_touch_all": (part["created"], part["first_touch"]),
+            "hours_to_answer": (part["starts"], part["ended"]),
+        }
+        for name, (start, end) in spans.items():
+            made.loc[rows, name] = working.between(start.to_numpy(), end.to_numpy())
+        made.loc[rows, "hours_open"] = working.between(starts, until)
+        mine = np.flatnonzero(rows)
+        chosen = np.isin(touches.row, mine)
+        place = np.searchsorted(mine, touches.row[chosen])
+        after = working.between(starts[place], touches.at[chosen])
+        for level in agreed_levels(plan, working.day):
+            within = np.bincount(place[after <= _limit(level)], minlength=len(mine))
+            made.loc[rows, level.name] = _states(made[rows], level, within)
+    return made
+
+
+def untimed() -> pd.DataFrame:
+    """What `timed` returns of nothing."""
+    nothing = empty("handovers")
+    return nothing.assign(
+        **dict.fromkeys(("first_touch", "ended"), nothing["lost"]),
+        **dict.fromkeys(("touches", *CLOCKS), pd.Series(dtype=float)),
+        **dict.fromkeys((TOUCH, ATTEMPTS, ANSWER), ""),
+    )
+
+
+def _limit(level: Agreed) -> float:
+    return np.inf if level.hours is None else level.hours + 1e-9
+
+
+def _states(part: pd.DataFrame, level: Agreed, within: np.ndarray) -> np.ndarray:
+    """Met, breached, pending or settled; empty where nobody was given the record."""
+    limit = _limit(level)
+    ended = (part["hours_to_answer"] <= limit).to_numpy()
+    if level.name == ANSWER:
+        answered = part[["accepted", "rejected"]].min(axis=1).to_numpy()
+        done = ended & (answered == part["ended"].to_numpy())
+    else:
+        done = within >= level.times
+    over = (part["hours_open"] > limit).to_numpy()
+    states = np.select([done, ended, over], [MET, SETTLED, BREACHED], PENDING)
+    return np.where(part["starts"].isna(), "", states)
+
+
+# --- tables --------------------------------------------------------------------------------------
+
+
+def level_rows(made: pd.DataFrame, plan: Plan, touched: bool) -> pd.DataFrame:
+    """Table service_levels: of all, each team and each rep, how many records met each level.
+
+    Parameters
+    ----------
+    made
+        What `timed` returns.
+    touched
+        Whether the records know of touches.
+    """
+    rows = [
+        {"by": by, "name": name, **row}
+        for by, name, part in _groups(made)
+        for row in (*_agreed_rows(part, plan), *_rate_rows(part, plan, touched))
+    ]
+    return conform(pd.DataFrame(rows), "service_levels") if rows else empty("service_levels")
+
+
+def _groups(made: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    yield "all", "all", made
+    for by in ("team", "rep"):
+        if made[by].nunique() > 1:
+            yield from ((by, str(name), part) for name, part in made.groupby(by, sort=True))
+
+
+def _agreed_rows(part: pd.DataFrame, plan: Plan) -> Iterator[dict[str, object]]:
+    for level in agreed_levels(plan, 8.0):
+        counts = {state: int((part[level.name] == state).sum()) for state in (MET, BREACHED, PENDING, SETTLED)}
+        clock = part["hours_to_touch"] if level.name == TOUCH else part["hours_to_answer"]
+        middle = clock.median() if level.name != ATTEMPTS else np.nan
+        yield {
+            "level": level.words,
+            **counts,
+            **share_of(counts[MET], counts[MET] + counts[BREACHED]),
+            "median_hours": middle,
+        }
+
+
+def _rate_rows(part: pd.DataFrame, plan: Plan, touched: bool) -> Iterator[dict[str, object]]:
+    """Acceptance and work rate, which are shares and no deadlines."""
+    accepted, rejected = answered(part)
+    yield {"level": "acceptance rate", MET: accepted, BREACHED: rejected, **_open(part, accepted + rejected), **share_of(accepted, accepted + rejected),
+           "median_hours": part["hours_to_answer"].median()}  # fmt: skip
+    if not touched:
+        return
+    worked = int((part["touches"] > 0).sum())
+    idle = part[(part["touches"] == 0) & part["starts"].notna() & part["ended"].isna()]
+    limit = plan.service_levels.first_touch_hours or 0.0
+    due = int((idle["hours_open"] > limit).sum())
+    yield {"level": "work rate", MET: worked, BREACHED: due, **_open(part, worked + due), **share_of(worked, worked + due),
+           "median_hours": part["hours_to_touch"].median()}  # fmt: skip
+
+
+def _open(part: pd.DataFrame, counted_already: int) -> dict[str, int]:
+    """Records that neither did nor failed to: still open, or lost before."""
+    left = int(part["starts"].notna().sum()) - counted_already
+    return {PENDING: max(left, 0), SETTLED: 0}
+
+
+def answered(part: pd.DataFrame) -> tuple[int, int]:
+    """How many records were accepted, and how many rejected, each by what came first."""
+    accepted, rejected = part["accepted"], part["rejected"]
+    is_rejected = rejected.notna() & ~(accepted <= rejected)
+    return int((accepted.notna() & ~is_rejected).sum()), int(is_rejected.sum())
+
+
+def share_of(met: float, due: float) -> dict[str, float]:
+    """A share with the bounds that hold it in 8 of 10 cases (Jeffreys' prior); missing where nothing was due."""
+    low, high = (float(betaincinv(met + 0.5, due - met + 0.5, each)) for each in LIKELY)
+    if not due:
+        return dict.fromkeys(("share", "share_low", "share_high"), np.nan)
+    return {"share": met / due, "share_low": low if met else 0.0, "share_high": high if met < due else 1.0}
+
+
+def breaches(made: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    """Table breaches: every record and level whose time is over, the longest overdue first."""
+    found = []
+    for level in agreed_levels(plan, 8.0):
+        rows = made[made[level.name] == BREACHED]
+        done = rows["hours_to_touch"] if level.name == TOUCH else rows["hours_to_answer"]
+        found.append(
+            rows.assign(level=level.words, hours=done.fillna(rows["hours_open"]), done=done.notna())[
+                ["record", "level", "rep", "team", "starts", "hours", "done"]
+            ]
+        )
+    if not found:
+        return empty("breaches")
+    table = pd.concat(found, ignore_index=True).sort_values(["done", "hours"], ascending=[True, False], kind="stable")
+    return conform(table, "breaches")
+
+
+def unworked(made: pd.DataFrame) -> pd.DataFrame:
+    """Table unworked: of all, each team and each rep, open records that nobody has touched yet, and how old they are."""
+    rows = []
+    for by, name, part in _groups(made):
+        idle = part[(part["touches"] == 0) & part["ended"].isna()]
+        ages = idle["hours_open"].dropna()
+        rows.append({"by": by, "name": name, "records": len(idle), "unassigned": int(idle["starts"].isna().sum()),
+                     "median_hours": ages.median(), "oldest_hours": ages.max()})  # fmt: skip
+    return conform(pd.DataFrame(rows).astype({"median_hours": float, "oldest_hours": float}), "unworked")
+
+
+def clocks(made: pd.DataFrame) -> pd.DataFrame:
+    """Table clocks: median and slowest tenth of each clock, of the records whose clock has stopped. [working hours]"""
+    names: Mapping[str, str] = {
+        "hours_to_assign": "created to assigned" if made["assigned"].notna().any() else "created to handed over",
+        "hours_to_touch": "assigned to first touch" if made["assigned"].notna().any() else "handed over to first touch",
+        "hours_to_touch_all": "created to first touch",
+    }
+    rows = [
+        {"clock": words, "records": int(made[name].notna().sum()), "median_hours": made[name].median(), "slow_hours": made[name].quantile(0.9)}
+        for name, words in names.items()
+    ]  # fmt: skip
+    return conform(pd.DataFrame(rows), "clocks")
+
+
+def reasons(made: pd.DataFrame) -> pd.DataFrame:
+    """Table rejection_reasons: why records were rejected, the most frequent first."""
+    gone = made[made["rejected"].notna() & ~(made["accepted"] <= made["rejected"])]
+    counts = gone["reason"].value_counts()
+    rows = [
+        {"reason": str(name), "records": int(number), **share_of(number, len(gone))} for name, number in counts.items()
+    ]
+    return conform(pd.DataFrame(rows), "rejection_reasons") if rows else empty("rejection_reasons")
+
+
+def timeless(export: Export) -> str:
+    """That moments have no time of day, so that hours cannot be told; empty where they have."""
+    given = [export.raw.events.at, export.details.columns.get("assigned", NOTHING)]
+    sides = [np.concatenate(given), NOTHING if export.touches is None else export.touches.at]
+    known = [each[~np.isnat(each)] for each in sides]
+    if all((each.astype("datetime64[D]") != each).any() for each in known if len(each)):
+        return ""
+    return (
+        "Moments of the records have no time of day: a day counts from its start, and hours within a day are not told."
+    )
