@@ -388,7 +388,7 @@ def _faults_of_two(earlier: Export, export: Export) -> Iterator[Fault]:
 def _ends(export: Export) -> date:
     """The last day that the records know of, or the log of their amounts and close dates."""
     moments = [each.at.max().astype("datetime64[D]").item() for each in export.raw.changes.values() if len(each.at)]
-    return max([last_day(export.raw.events, export.today), *moments])
+    return max([last_day(export.raw.events), *moments])
 
 
 def _knows_more(earlier: Export, export: Export) -> bool:
