@@ -32,7 +32,7 @@ from revplan.simulation.answer import simulation_answer
 from revplan.simulation.people import asked_capacity, capacity_answer, staffing
 from revplan.simulation.realism import assumed, nothing_to_compare, stacked, unreached
 from revplan.simulation.tables import finite
-from revplan.tracking.movement import CELL as DEAL_CELL
+from revplan.tracking.deals import PARTS
 from revplan.tracking.movement import Asked, PipelineMovement, Window, pipeline_movement
 from revplan.tracking.pacebook import CELL, MONTH, QUARTER, YEAR, PaceBook
 from revplan.workbook.workbook import Workbook, open_workbook, plan_answer
@@ -222,7 +222,7 @@ def _movement(found: PipelineMovement) -> dict[str, Any]:
         "currency": found.currency,
         "window": found.closing.name.replace(" ", "_"),
         **plain_rows(found.by())[0],
-        "by": plain_rows(found.by(*DEAL_CELL)),
+        "by": plain_rows(found.by(*PARTS)),
         "closing": {each.name.replace(" ", "_"): _window(found, each) for each in found.windows},
         "not_told": list(found.unknown),
         "reopened": deals.loc[deals["reopened"], "record"].tolist(),

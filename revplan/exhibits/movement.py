@@ -7,7 +7,8 @@ import pandas as pd
 from revplan.exhibits import charts
 from revplan.exhibits.exhibit import Exhibit, chart, table_of, text
 from revplan.ground.formats import compact, counted, labels_of, listed, show, steady_order, with_sign
-from revplan.tracking.movement import ALL, CELL, SIGNS, TERMS, PipelineMovement
+from revplan.tracking.deals import PARTS
+from revplan.tracking.movement import ALL, SIGNS, TERMS, PipelineMovement
 
 MOST_DEALS = 20
 STEP_KINDS = {"line": "text", "amount": "money"}
@@ -15,7 +16,7 @@ STEP_KINDS = {"line": "text", "amount": "money"}
 
 def exhibits(found: PipelineMovement) -> list[Exhibit]:
     """All of them that the records can tell."""
-    cells = [by(found, key) for key in CELL if found.deals[key].nunique() > 1]
+    cells = [by(found, key) for key in PARTS if found.deals[key].nunique() > 1]
     windows = [in_windows(found)] if len(found.windows) > 1 else []
     told = [pushed(found), record_of_pushed(found)] if "close_on" in found.export.raw.changes else []
     return [waterfall(found), *windows, *cells, *told]

@@ -22,19 +22,18 @@ import numpy as np
 import pandas as pd
 
 from revplan.crm.mapping import file_of
-from revplan.crm.records import EVERY, Export
+from revplan.crm.records import Export
 from revplan.crm.today import last_day
 from revplan.ground.calendar import MONTHS_PER_QUARTER, months_label
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.formats import counted, listed, money, show
 from revplan.ground.tables import conform
+from revplan.tracking.deals import DAY, PARTS, cents, deals_on
 from revplan.tracking.slips import slips, track_record
 
 SIGNS = {"created": 1, "increased": 1, "decreased": -1, "pulled_in": 1, "pushed_out": -1, "lost": -1, "won": -1}
 """The terms between start and end, and how each counts."""
 TERMS = ("start", *SIGNS, "end")
-CELL = ["segment", "source", "owner"]
-DAY = np.timedelta64(1, "D")
 NAMED = 5  # deals named in a sentence
 
 
@@ -83,77 +82,6 @@ def windows(day: date, first_month: int = 1) -> tuple[Window, ...]:
     )
 
 
-# --- deals as they stood at the end of a day -----------------------------------------------------
-
-
-def deals_on(export: Export, day: date, stage: str = "") -> pd.DataFrame:
-    """Table deals: every deal known at the end of `day`, with its state, amount and expected close date.
-
-    Parameters
-    ----------
-    stage
-        From which on a record is a deal; the first stage if empty.
-    """
-    stages = export.source.crm.stage_ids()
-    later = stages[stages.index(stage) :] if stage else stages
-    if not (export.raw.events.at < np.datetime64(day) + DAY).any():
-        return _no_deals()
-    history = export.on(day)
-    entries = history.stage_history[history.stage_history["stage"].isin(later)]
-    won_on = entries[entries["stage"] == stages[-1]].set_index("record")["entered_on"]
-    found = history.records[history.records["record"].isin(entries["record"])].astype({"record": "str"})
-    place = export.raw.records.get_indexer(pd.Index(found["record"], dtype=object))
-    won = found["record"].map({str(record): at for record, at in won_on.items()})
-    details = export.details
-    amount, amount_assumed = _values(export, "amount", day, place)
-    close_on, close_assumed = _values(export, "close_on", day, place)
-    table = pd.DataFrame(
-        {
-            "record": found["record"].to_numpy(),
-            **{key: found[key].astype("str").to_numpy() if key in found else EVERY for key in CELL},
-            "state": np.select([won.notna(), found["lost_on"].notna()], ["won", "lost"], "open"),
-            "amount": _cents(amount),
-            "first_close_on": _first_close_on(export, place),
-            "close_on": pd.to_datetime(pd.Series(won)).fillna(pd.Series(close_on, index=won.index)).to_numpy(),
-            "closed_on": pd.to_datetime(pd.Series(won)).fillna(found["lost_on"]).to_numpy(),
-            "currency": details.codes[place] if len(details.codes) else "",
-            "assumed": amount_assumed | close_assumed,
-        }
-    )
-    return conform(table.astype({"currency": "str", "state": "str"}), "deals")
-
-
-def _no_deals() -> pd.DataFrame:
-    text = {name: pd.Series(dtype="str") for name in ("record", *CELL, "state", "currency")}
-    days = {name: pd.Series(dtype="datetime64[us]") for name in ("first_close_on", "close_on", "closed_on")}
-    return pd.DataFrame({**text, **days, "amount": pd.Series(dtype="int64"), "assumed": pd.Series(dtype="bool")}).pipe(
-        conform, "deals"
-    )
-
-
-def _values(export: Export, name: str, day: date, place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Amounts or expected close dates of some records at the end of a day; missing where the CRM file names no column."""
-    if name not in export.details.columns:
-        missing = np.nan if name == "amount" else np.datetime64("NaT", "us")
-        return np.full(len(place), missing), np.zeros(len(place), dtype=bool)
-    values, assumed = export.values_on(name, day)
-    return values[place], assumed[place]
-
-
-def _first_close_on(export: Export, place: np.ndarray) -> np.ndarray:
-    """The expected close dates that some records began with, as far as a log tells; else those they have."""
-    log, now = export.raw.changes.get("close_on"), export.details.columns.get("close_on")
-    if now is None:
-        return np.full(len(place), np.datetime64("NaT", "us"))
-    return (now if log is None else log.first(now))[place]
-
-
-def _cents(amounts: np.ndarray) -> np.ndarray:
-    """Amounts in whole cents, halves away from zero; nothing where there is none."""
-    known = np.nan_to_num(amounts)
-    return (np.sign(known) * np.floor(np.abs(known) * 100 + 0.5 + 1e-7)).astype(np.int64)
-
-
 # --- what moved ----------------------------------------------------------------------------------
 
 
@@ -194,7 +122,7 @@ def deal_movements(before: pd.DataFrame, after: pd.DataFrame, window: Window = A
         "won": np.where(won, amount, 0),
         "end": np.where(ends_inside, amount, 0),
     }
-    labels = {key: both[f"{key}_1"].fillna(both[f"{key}_0"]).astype("str") for key in CELL}
+    labels = {key: both[f"{key}_1"].fillna(both[f"{key}_0"]).astype("str") for key in PARTS}
     told = {"reopened": comes & known & ~was_open, "disappeared": inside & ~stays}
     table = pd.DataFrame({"record": both["record"], **labels, **parts, **told})
     return conform(table[inside | passed], "deal_movements")
@@ -434,6 +362,11 @@ def _days_known(found: PipelineMovement) -> Iterator[str]:
             f"{counted(assumed, 'deal changed', 'deals changed')} an amount or close date after the first day, and the log does not say "
             "from what: what it changed to is taken (`old` under `changes` names the column with the former value)."
         )
+    closed = found.after[(found.after["state"] != "open") & found.after["closed_on"].isna()]
+    if len(closed) and not found.of_exports:
+        yield f"{counted(len(closed), 'deal is', 'deals are')} closed on a day that no file says: never counted as open, nor as won or lost."
+    if found.asked.last > found.export.today:
+        yield f"{show(found.asked.last, 'date')} lies after today, {show(found.export.today, 'date')}: dates to come count as if they had passed."
     ends = _ends(found.export)
     if ends < found.asked.last:
         yield f"The records end on {show(ends, 'date')}: nothing after it is counted."
@@ -456,7 +389,7 @@ def _contradicted(export: Export) -> str:
         return ""
     last = np.flatnonzero(np.append(log.record[1:] != log.record[:-1], True))
     now = export.details.columns["amount"][log.record[last]]
-    wrong = last[_cents(log.after[last]) != _cents(now)]
+    wrong = last[cents(log.after[last]) != cents(now)]
     if not len(wrong):
         return ""
     example = shown(export.raw.records[log.record[wrong[0]]])
@@ -514,7 +447,7 @@ def _particulars(found: PipelineMovement) -> Iterator[str]:
 def _relabelled(found: PipelineMovement) -> Iterator[str]:
     """Deals that stand in another segment, source or currency than before, or with another owner."""
     both = found.before.merge(found.after, on="record", suffixes=("_0", "_1"))
-    for key in (*CELL, "currency"):
+    for key in (*PARTS, "currency"):
         rows = both[(both[f"{key}_0"] != both[f"{key}_1"]) & (both["state_0"] == "open")]
         if len(rows):
             where = (

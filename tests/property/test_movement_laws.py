@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from revplan.crm.records import read_export
+from revplan.tracking.deals import PARTS
 from revplan.tracking.movement import (
     ALL,
-    CELL,
     SIGNS,
     TERMS,
     Asked,
@@ -106,7 +106,7 @@ def table(made: list[Deal], day: date) -> pd.DataFrame:
         for deal, state in known
         if state is not None
     ]
-    columns = ["record", *CELL, "state", "amount", "first_close_on", "close_on", "closed_on", "currency", "assumed"]
+    columns = ["record", *PARTS, "state", "amount", "first_close_on", "close_on", "closed_on", "currency", "assumed"]
     frame = pd.DataFrame(rows, columns=columns)
     days = {name: pd.to_datetime(frame[name]) for name in ("first_close_on", "close_on", "closed_on")}
     return frame.assign(**days).astype({"amount": "int64"})
@@ -128,7 +128,7 @@ def test_the_terms_add_up_to_the_cent_and_the_ends_are_the_pipelines(made: list[
         assert whole["start"] + sum(sign * whole[term] for term, sign in SIGNS.items()) == whole["end"]
         assert whole["start"] == open_in(made, FIRST, window.first, window.last)
         assert whole["end"] == open_in(made, LAST, window.first, window.last)
-        for keys in ([], CELL):
+        for keys in ([], PARTS):
             rows = movement_by(moved, keys)
             for term in TERMS:
                 assert sum(Decimal(f"{each:.2f}") for each in rows[term]) == Decimal(whole[term]).scaleb(-2)

@@ -228,7 +228,7 @@ def test_one_export_tells_what_it_cannot(exports: tuple[Path, Path]) -> None:
     found = moved(exports[1])
     assert found.unknown == ("increased", "decreased", "pulled_in", "pushed_out")
     assert [found.by()[name].item() for name in found.unknown] == [0, 0, 0, 0]
-    assert "increases and decreases are not told" in found.notes[0]
+    assert any("increases and decreases are not told" in note for note in found.notes)
     assert not any("are not told" in note for note in moved(exports[1], exports[0]).notes)
 
 
@@ -243,6 +243,32 @@ def test_a_log_without_former_values_assumes_and_says_so(logged: Path) -> None:
 def moved_with(crm: Path, text: str) -> PipelineMovement:
     crm.write_text(text)
     return moved(crm)
+
+
+def test_deals_closed_on_no_known_day_are_told(exports: tuple[Path, Path]) -> None:
+    """From one export such a deal is never open; from two it is lost in between."""
+    old, new = exports
+    rows = [
+        row + "," + ("Lost" if row[:2] == "b," else "stage" if row[:2] == "id" else "") for row in AFTER.splitlines()
+    ]
+    (new.parent / "deals.csv").write_text("\n".join(rows) + "\n")
+    (old.parent / "deals.csv").write_text(
+        "\n".join(f"{row},{'stage' if row[:2] == 'id' else ''}" for row in BEFORE.splitlines()) + "\n"
+    )
+    for path in exports:
+        path.write_text(WIDE_CRM.replace("lost: deals.lost", "lost: {column: deals.stage, is: [Lost]}"))
+    found = moved(new)
+    assert "b" not in found.deals["record"].tolist()
+    assert any("1 deal is closed on a day that no file says" in note for note in found.notes)
+    assert moved(new, old).deals.set_index("record").loc["b", "lost"] == 20_000
+
+
+def test_a_day_to_come_is_told(logged: Path) -> None:
+    export = read_export(logged, today=date(2027, 3, 1))
+    told = pipeline_movement(export, Asked(first=FIRST, last=LAST)).notes
+    assert "20 Mar 2027 lies after today, 1 Mar 2027: dates to come count as if they had passed." in told
+    past = pipeline_movement(read_export(logged, today=date(2027, 4, 1)), Asked(first=FIRST, last=LAST)).notes
+    assert not any("after today" in note for note in past)
 
 
 def test_a_log_that_contradicts_the_records_is_told(logged: Path) -> None:
