@@ -1,6 +1,7 @@
 """The commands. Each prints for a person, or one JSON object with `--json`.
 
-Exit code 0: done; 2: the input is at fault, with a message on stderr; 1: anything else.
+Exit code 0: done; 2: the input is at fault, with a message on stderr; 3: done, and the plan is likely to be missed
+(`pace`); 1: anything else.
 Heavy imports stand inside the commands, so that `revplan --help` answers at once.
 """
 
@@ -25,7 +26,7 @@ from revplan.ground.version import __version__
 if TYPE_CHECKING:
     from revplan.cli.answers import Answer
 
-DONE, FAILED, INPUT_AT_FAULT = 0, 1, 2
+DONE, FAILED, INPUT_AT_FAULT, BEHIND = 0, 1, 2, 3
 SOLVED = "commit: {done} of {total} sources, now {what}"
 PATIENCE = 2.0  # seconds after which progress is shown
 
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The exit code of the command in `arguments`."""
     given = _parser().parse_args(arguments)
     try:
-        given.command(given)
+        code: int | None = given.command(given)
         sys.stdout.flush()  # what cannot be written is told here, not when Python ends
     except ReportError as error:
         return _refused(error, FAILED)
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         _silenced(sys.stdout)
         return _surprised(error)
-    return DONE
+    return code or DONE
 
 
 def _refused(error: RevplanError, code: int) -> int:
@@ -213,6 +214,9 @@ def _parser() -> argparse.ArgumentParser:
         help="the last day known: a day, or yesterday; default the records' last",
     )
     pace.add_argument("--against", type=Path, metavar="SIGNED", help="a signed plan to follow, or another plan file")
+    pace.add_argument(
+        "--out", type=Path, metavar="DIR", help="write page, picture, table and messages there, and keep their history"
+    )
     pace.add_argument("--segment", default="", metavar="NAME", help="look at one segment only")
     capacity = _command(
         commands, "capacity", _capacity, "ramped reps, what they can close, load and what binds, by month"
@@ -282,7 +286,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _command(
-    commands: Any, name: str, run: Callable[[argparse.Namespace], None], about: str
+    commands: Any, name: str, run: Callable[[argparse.Namespace], int | None], about: str
 ) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(name, help=about, description=about)
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
@@ -445,7 +449,7 @@ def _simulate(given: argparse.Namespace) -> None:
     _answer(given, answers.simulation(book))
 
 
-def _pace(given: argparse.Namespace) -> None:
+def _pace(given: argparse.Namespace) -> int:
     from revplan.cli import answers
     from revplan.exhibits import pace, service
     from revplan.tracking.pacebook import open_pace
@@ -453,8 +457,16 @@ def _pace(given: argparse.Namespace) -> None:
 
     book = open_pace(given.plan, given.as_of, given.against or "", given.segment, given.crm or "")
     levels = ServiceBook(book)
-    told = {**answers.pace_answer(book), "service_levels": levels.answer()}
-    _answer(given, (told, [] if given.json else [*pace.tables(book), *service.tables(levels)]))
+    answer, alert = {**answers.pace_answer(book), "service_levels": levels.answer()}, book.alert()
+    if given.out is None:
+        _answer(given, (answer, [] if given.json else [*pace.tables(book), *service.tables(levels)]))
+        return BEHIND if alert else DONE
+    from revplan.run.daily import write_day
+
+    made = write_day(book, given.out, answer)
+    files = [str(path) for path in made.files]
+    _print(given, {**answer, "alert": made.alert, "files": files}, "\n".join([pace.told(book), *files]))
+    return BEHIND if made.alert else DONE
 
 
 def _capacity(given: argparse.Namespace) -> None:

@@ -92,7 +92,7 @@ def line(book: PaceBook) -> Exhibit:
         return text(book.state).as_appendix()
     title = plural(titles_of(book.plan.stages)[book.stage])
     drawn = Chart(
-        said=told(book),
+        said=_line_message(book),
         form="columns",
         categories=tuple(show(day, "date").rsplit(" ", 1)[0] for day in found["day"]),
         series=(
@@ -111,6 +111,16 @@ def line(book: PaceBook) -> Exhibit:
         x_kind="date",
     )
     return chart(drawn, found, kinds_of("pace_days"))
+
+
+def _line_message(book: PaceBook) -> str:
+    row, title = book.line(), plural(titles_of(book.plan.stages)[book.stage])
+    if row is None or not row["working_days_left"]:
+        return told(book)
+    leads = f"at the recent pace {show(row['projected'], 'count')} of {show(row['target'], 'count')} come by its end"
+    return (
+        f"{title} of {book.label(row['period'])} are {_position(row).replace('on the line', 'on their line')}; {leads}."
+    )
 
 
 def stages(book: PaceBook) -> Exhibit:
@@ -244,8 +254,34 @@ def deciding(book: PaceBook) -> Exhibit:
     return table_of("deciding", frame, said, currency=book.plan.currency)
 
 
+def nowcast(book: PaceBook) -> Exhibit:
+    """The true counts of the last day and of the month so far, once all is recorded."""
+    found = book.nowcast
+    if found.empty:
+        return text(next(book.late_notes(), book.state)).as_appendix()
+    row = found[(found["stage"] == book.stage) & (found["period"] == "day")]
+    titles = titles_of(book.plan.stages)
+    names = {"day": show(book.as_of, "date"), "month": f"{book.label(book.month.name)} to date"}
+    frame = found.assign(stage=found["stage"].map(titles), period=found["period"].map(names))
+    said = "What is counted of the last days is not all of it."
+    if len(row):
+        day = row.iloc[0]
+        said = (
+            f"{counted(day['counted'], titles[book.stage], plural(titles[book.stage]))} of {names['day']} are recorded; "
+            f"{show(day['expected'], 'count')} ({show(day['low'], 'count')} to {show(day['high'], 'count')}) will be in the end."
+        )
+    return table_of("nowcast", frame, said)
+
+
 def tables(book: PaceBook) -> list[Exhibit]:
     """What a terminal shows of a day, in order."""
     if book.state:
         return [summary(book), landing(book)]
-    return [summary(book), periods(book), stages(book), parts(book), landing(book), deciding(book)]
+    late = [] if book.nowcast.empty else [nowcast(book)]
+    return [summary(book), periods(book), stages(book), parts(book), *late, landing(book), deciding(book)]
+
+
+def page(book: PaceBook) -> list[Exhibit]:
+    """What the page of a day shows, in order: what a terminal shows, and the line drawn."""
+    first, *others = tables(book)
+    return [first, *others] if book.state else [first, line(book), *others, cells(book)]

@@ -20,8 +20,8 @@ from revplan.ground.files import content_of, megabytes, scratch_folder, told_of
 ENDINGS = (".html", ".pdf", ".pptx", ".xlsx")
 """Of the printings of a report."""
 
-PRINTED = (*ENDINGS, ".png")
-"""The same, and of the pictures of a README."""
+PRINTED = (*ENDINGS, ".png", ".csv", ".txt", ".eml", ".json", ".slack.json", ".history.csv")
+"""The same, and of pictures, and of what a morning's run writes."""
 
 
 def check_folder(folder: Path) -> None:

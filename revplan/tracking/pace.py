@@ -164,18 +164,14 @@ def level(counts: np.ndarray, weights: np.ndarray, half_life: float) -> tuple[np
     return (came + 0.5) / np.maximum(could, 0.5), came + 0.5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ToCome:
-    """What is still to come of a period: a mean, and the spread beyond luck of such forecasts."""
+    """What is still to come of a period, row by row: a mean, and the spread beyond luck of such forecasts."""
 
-    mean: float
+    mean: np.ndarray
     """[records]"""
-    spread: float
+    spread: np.ndarray
     """Variance beyond that of luck over the squared mean."""
-    windows: float
-    """Past periods of the same length that it was learnt from."""
-    half_life: float
-    """[days]"""
 
 
 def past_errors(
@@ -183,54 +179,57 @@ def past_errors(
 ) -> tuple[np.ndarray, np.ndarray]:
     """What came in the `horizon` days after each past day, and what would have been forecast of it then. [records]"""
     known = counts.shape[-1]
-    origins = np.arange(WARM_UP, known - horizon)
-    done = np.append(0.0, np.cumsum(counts))
+    origins = np.arange(WARM_UP, known - horizon) + 1
+    done = np.pad(np.cumsum(counts, axis=-1), ((0, 0), (1, 0)))
     could = np.append(0.0, np.cumsum(weights[:known]))
     at = level(counts, weights[:known], half_life)[0]
-    came = done[origins + 1 + horizon] - done[origins + 1]
-    told = at[origins] * (could[origins + 1 + horizon] - could[origins + 1])
-    return came, told
+    came = done[:, origins + horizon] - done[:, origins]
+    return came, at[:, origins - 1] * (could[origins + horizon] - could[origins])
 
 
-def to_come(counts: np.ndarray, weights: np.ndarray, whole: ToCome | None = None) -> ToCome:
+def to_come(counts: np.ndarray, weights: np.ndarray) -> ToCome:
     """What is still to come after the last day counted, until the last day that has a weight.
+
+    Of three half-lives each row takes the one by which its past forecasts erred least. Where the past is short the
+    spread is what the luck of single days, the few entries the level rests on, and the usual variation make it.
 
     Parameters
     ----------
     counts
-        Entries by day, up to the last day known.
+        Row x day: entries up to the last day known.
     weights
         What each day can bring relative to a mean working day, up to the end of the period.
-    whole
-        The same of all records that these are a part of: it lends its half-life.
     """
-    horizon = len(weights) - len(counts)
+    rows, known = counts.shape
+    horizon = len(weights) - known
     if horizon <= 0:
-        return ToCome(0.0, 0.0, 0.0, HALF_LIVES[MIDDLE])
-    chosen = whole.half_life if whole else HALF_LIVES[MIDDLE]
-    windows = max(len(counts) - WARM_UP - horizon, 0) / horizon
-    if whole is None and windows >= 1:
-        errors = [past_errors(counts, weights, horizon, each) for each in HALF_LIVES]
-        chosen = HALF_LIVES[int(np.argmin([((came - told) ** 2).mean() for came, told in errors]))]
-    at, rests_on = level(counts, weights[: len(counts)], chosen)
-    mean = float(at[-1] * weights[len(counts) :].sum())
-    luck = _dispersion(counts, weights[: len(counts)] * float(at[-1]))
-    usual = USUAL_CV**2 + luck / float(rests_on[-1]) + (luck - 1) / max(mean, 1.0)
-    learnt = 0.0
-    if windows > 0:
-        came, told = past_errors(counts, weights, horizon, chosen)
-        learnt = max(float(((came - told) ** 2 - told).sum() / max((told**2).sum(), LEAST_SPREAD)), 0.0)
-    spread = (windows * learnt + PRIOR_WINDOWS * usual) / (windows + PRIOR_WINDOWS)
-    return ToCome(mean, spread, windows, chosen)
+        return ToCome(np.zeros(rows), np.zeros(rows))
+    windows = max(known - WARM_UP - horizon, 0) / horizon
+    half_lives = HALF_LIVES if windows >= 1 else (HALF_LIVES[MIDDLE],)
+    squared, beyond, mean, rests_on, luck = np.zeros((5, len(half_lives), rows))
+    for number, half_life in enumerate(half_lives):
+        at, support = level(counts, weights[:known], half_life)
+        mean[number], rests_on[number] = at[:, -1] * weights[known:].sum(), support[:, -1]
+        luck[number] = _dispersion(counts, weights[:known] * at[:, -1:])
+        if windows > 0:
+            came, told = past_errors(counts, weights, horizon, half_life)
+            errors = (came - told) ** 2
+            squared[number] = errors.mean(axis=1)
+            beyond[number] = (errors - told).sum(axis=1) / np.maximum((told**2).sum(axis=1), LEAST_SPREAD)
+    best = squared.argmin(axis=0), np.arange(rows)
+    usual = USUAL_CV**2 + luck[best] / rests_on[best] + (luck[best] - 1) / np.maximum(mean[best], 1.0)
+    spread = (windows * np.maximum(beyond[best], 0.0) + PRIOR_WINDOWS * usual) / (windows + PRIOR_WINDOWS)
+    return ToCome(mean[best], spread)
 
 
-def _dispersion(counts: np.ndarray, told: np.ndarray) -> float:
+def _dispersion(counts: np.ndarray, told: np.ndarray) -> np.ndarray:
     """How many times the variance of pure luck the last days have around their level; at least 1. [ratio]"""
-    recent = slice(-min(RECENT_DAYS, len(counts)), None)
-    at_work = told[recent] > 0
+    recent = slice(-min(RECENT_DAYS, counts.shape[1]), None)
+    came, told = counts[:, recent], told[:, recent]
+    at_work = told[0] > 0
     if at_work.sum() < LEAST_DAYS:
-        return 1.0
-    return max(float(((counts[recent] - told[recent])[at_work] ** 2 / told[recent][at_work]).mean()), 1.0)
+        return np.ones(len(counts))
+    return np.maximum(((came - told)[:, at_work] ** 2 / told[:, at_work]).mean(axis=1), 1.0)
 
 
 def at_most(count: np.ndarray, mean: np.ndarray, spread: np.ndarray) -> np.ndarray:
@@ -325,15 +324,12 @@ def pace_lines(
     rows, ahead = [], []
     for period in periods:
         for number, stage in enumerate(followed.stages):
-            whole: ToCome | None = None
-            for group in groups:
-                line = _Line(followed, group, period, number)
-                found = line.to_come(whole)
-                whole = whole or found
-                rows.append(line.row(found))
+            lines = [_Line(followed, group, period, number) for group in groups]
+            for line, mean, spread in zip(lines, *_still_to_come(lines), strict=True):
+                rows.append(line.row(mean))
                 late = line.late()
-                variance = found.mean + found.spread * found.mean**2 + late + late_spread.get(stage, 0.0) * late**2
-                ahead.append((line.target, line.actual, found.mean + late, variance))
+                variance = mean + spread * mean**2 + late + late_spread.get(stage, 0.0) * late**2
+                ahead.append((line.target, line.actual, mean + late, variance))
     if not rows:
         return empty("pace")
     target, actual, mean, variance = np.array(ahead).T
@@ -348,6 +344,16 @@ def pace_lines(
     )
     frame["line_misleads"] = (frame["straight_line"] < low) | (frame["straight_line"] > high)
     return conform(frame, "pace")
+
+
+def _still_to_come(lines: list[_Line]) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and spread of what is still to come of each line; those of the same working days are worked out together."""
+    mean, spread = np.zeros((2, len(lines)))
+    for workdays in dict.fromkeys(line.group.workdays for line in lines):
+        rows = [number for number, line in enumerate(lines) if line.group.workdays == workdays]
+        found = to_come(np.stack([lines[row].known() for row in rows]), lines[rows[0]].weights())
+        mean[rows], spread[rows] = found.mean, found.spread
+    return mean, spread
 
 
 class _Line:
@@ -377,12 +383,15 @@ class _Line:
         """What is still to be recorded of the days that are over. [records]"""
         return float(self.missing[self.so_far].sum())
 
-    def to_come(self, whole: ToCome | None) -> ToCome:
-        """What is still to come of the period."""
-        known = (self.counts + self.missing)[: self.now + 1]
-        return to_come(known, self.followed.weights(self.group.workdays, self.stage)[: self.inside.stop], whole)
+    def known(self) -> np.ndarray:
+        """Entries by day up to the last day known, with those still to be recorded. [records]"""
+        return (self.counts + self.missing)[: self.now + 1]
 
-    def row(self, found: ToCome) -> dict[str, object]:
+    def weights(self) -> np.ndarray:
+        """What each day up to the end of the period can bring."""
+        return self.followed.weights(self.group.workdays, self.stage)[: self.inside.stop]
+
+    def row(self, to_come: float) -> dict[str, object]:
         """The columns that need no distribution."""
         group, target_to_date = self.group, float(self.targets[self.so_far].sum())
         left = int(self.worked[self.now + 1 : self.inside.stop].sum())
@@ -410,8 +419,8 @@ class _Line:
             "working_days_done": done,
             "working_days_left": left,
             "needed_per_working_day": max(self.target - self.actual, 0.0) / left if left else np.nan,
-            "recent_per_working_day": found.mean / left if left else np.nan,
-            "unreachable_on": self._unreachable(found) if self.period.kind == "month" else pd.NaT,
+            "recent_per_working_day": to_come / left if left else np.nan,
+            "unreachable_on": self._unreachable(to_come) if self.period.kind == "month" else pd.NaT,
             "straight_line": self.actual * days_of_period / gone if gone > 0 else np.nan,
             "late": self.late(),
         }
@@ -432,7 +441,7 @@ class _Line:
             return 0.0
         return float(done - np.interp(self.actual, reached, np.arange(count + 1)))
 
-    def _unreachable(self, found: ToCome) -> object:
+    def _unreachable(self, to_come: float) -> object:
         """The first evening after which even the best pace ever held misses the target, days ahead at the recent pace."""
         worked = np.flatnonzero(self.worked[self.inside]) + self.inside.start
         count, done = len(worked), int(self.worked[self.so_far].sum())
@@ -447,7 +456,7 @@ class _Line:
             if number < done:
                 reached = float(came[min(day - self.inside.start, len(came) - 1)])
             else:
-                reached = self.actual + found.mean * (number + 1 - done) / left
+                reached = self.actual + to_come * (number + 1 - done) / left
             if reached + best[count - number - 1] < self.target - 1e-9:
                 return pd.Timestamp(self.followed.days.at(day))
         return pd.NaT
@@ -459,3 +468,19 @@ class _Line:
         began = int(np.argmax(self.counts[: self.now + 1] > 0))
         sums = np.bincount(number[began:], self.counts[began : self.now + 1])
         return sums[int(number[began]) :]
+
+
+# --- the alert -----------------------------------------------------------------------------------
+
+
+def alert_after(chance: float, before: bool, alert: float, all_clear: float) -> bool:
+    """Whether there is an alert at a chance of missing, given whether there was one on the day `before`.
+
+    It begins at `alert` and ends below `all_clear`; between the two it stays as it is, so that a chance that wavers
+    about one threshold raises no alert a day. Where chances are true ones, the share of alerts that are false is at
+    most 1 - alert: the chance of reaching the plan is a martingale, and stopped at the alert it is 1 - alert at most.
+
+    >>> alert_after(0.8, False, 0.9, 0.7), alert_after(0.8, True, 0.9, 0.7), alert_after(0.6, True, 0.9, 0.7)
+    (False, True, False)
+    """
+    return chance >= alert or (before and chance >= all_clear)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +19,7 @@ from revplan.ground.calendar import MONTHS_PER_QUARTER, MONTHS_PER_YEAR, month_o
 from revplan.ground.formats import counted, listed, plural, show
 from revplan.ground.tables import conform, empty
 from revplan.ground.workdays import Workdays
+from revplan.plan.file import real_path
 from revplan.plan.model import Plan
 from revplan.plan.parts import Place
 from revplan.plan.stages import titles_of
@@ -27,6 +28,18 @@ from revplan.tracking import landing as standing
 from revplan.tracking import notes as said
 from revplan.tracking.book import BoardBook, YearFiles, book_on, read_year
 from revplan.tracking.held import day_written, in_plan_names, last_day_known, records_on
+from revplan.tracking.nowcast import (
+    KEPT_DAYS,
+    LEAST_NIGHTS,
+    USUAL_DAYS,
+    Late,
+    Triangle,
+    after_run,
+    known_by_night,
+    late_of,
+    read_triangle,
+    triangle_path,
+)
 from revplan.tracking.pace import (
     LOOKED_BACK,
     Days,
@@ -34,10 +47,12 @@ from revplan.tracking.pace import (
     Group,
     Period,
     Shape,
+    alert_after,
     by_stretch,
     entries_by_day,
     learnt_shape,
     pace_lines,
+    quantile,
     spread_over,
 )
 from revplan.tracking.periods import Span, whole_year
@@ -57,6 +72,8 @@ class PaceBook:
     """The year as a board looks at it: plan, variance, landing."""
     history: History | None
     """The records as known on the day; None where the plan names none."""
+    triangle: Triangle = field(default_factory=lambda: Triangle(empty("triangle")))
+    """What nightly runs saw arrive, this day's included; without rows where none kept count."""
 
     def __repr__(self) -> str:
         return f"<PaceBook {self.plan.name}: as of {self.as_of}>"
@@ -158,7 +175,7 @@ class PaceBook:
             targets=self._targets(days, shapes),
             worth=self._worth,
             counts=counts,
-            late=np.zeros_like(counts),
+            late=self._late_by_day(counts, known),
             shapes=shapes,
             begin=self.plan.plan_date,
         )
@@ -195,7 +212,78 @@ class PaceBook:
     @cached_property
     def lines(self) -> pd.DataFrame:
         """Table pace."""
-        return empty("pace") if self.followed is None else pace_lines(self.followed, self.groups, self.periods, {})
+        return (
+            empty("pace")
+            if self.followed is None
+            else pace_lines(
+                self.followed, self.groups, self.periods, {stage: late.spread for stage, late in self.late.items()}
+            )
+        )
+
+    # --- what is still to be recorded ------------------------------------------------------------
+
+    @cached_property
+    def late(self) -> dict[str, Late]:
+        """By stage: what is still to be recorded of the last days; without stages where nightly runs do not tell."""
+        if self.history is None or len(self.triangle.nights) < 2 or self.triangle.nights[-1] != self.as_of:
+            return {}
+        found = {}
+        for stage in self.recorded:
+            known, nights, first = known_by_night(self.triangle, stage, self.as_of)
+            usual = self.live.calendar.workdays.are_worked(first, self.as_of).astype(float)
+            late = late_of(known, nights, usual)
+            if late is not None:
+                found[stage] = late
+        return found
+
+    def _late_by_day(self, counts: np.ndarray, known: Days) -> np.ndarray:
+        """What is still to be recorded, by cell, stage and day: of each cell as much as it brought of the last weeks."""
+        missing = np.zeros_like(counts)
+        days = min(KEPT_DAYS, counts.shape[2])
+        for number, stage in enumerate(self.recorded):
+            recent = counts[:, number, -USUAL_DAYS:].sum(axis=1)
+            if stage in self.late and recent.sum() > 0:
+                missing[:, number, -days:] = np.outer(recent / recent.sum(), self.late[stage].missing[-days:])
+        return missing
+
+    @cached_property
+    def nowcast(self) -> pd.DataFrame:
+        """Table nowcast: the true counts of the last day and of the month so far, once all is recorded."""
+        if self.followed is None or not self.late:
+            return empty("nowcast")
+        rows = []
+        month = slice(self.followed.days.place(max(self.month.first, min(self.plan.plan_date, self.as_of))), None)
+        for stage, late in self.late.items():
+            counts = self.followed.counts[:, self.recorded.index(stage)].sum(axis=0)
+            days = len(counts[month])
+            for name, counted_days, missing, spread in (
+                ("day", counts[-1:], late.missing[-1:], late.day_spread),
+                ("month", counts[month], late.missing[-days:], late.spread),
+            ):
+                came, more = float(counted_days.sum()), float(missing.sum())
+                low, middle, high = (
+                    came + float(quantile(share, np.array([more]), np.array([spread]))[0]) for share in (0.1, 0.5, 0.9)
+                )
+                rows.append((stage, name, came, more, middle, low, high, float(late.nights)))
+        names = ["stage", "period", "counted", "late", "expected", "low", "high", "nights"]
+        return conform(pd.DataFrame(rows, columns=names), "nowcast")
+
+    # --- the alert -------------------------------------------------------------------------------
+
+    @cached_property
+    def watched(self) -> tuple[str, float]:
+        """The period that the alert is about, and the chance of missing it; NaN where it is not known. [0-1]"""
+        kind = self.live.pace.watch
+        if kind == YEAR:
+            chance = self.landing["chance_of_goal"].iloc[-1] if len(self.landing) and self.periods else np.nan
+            return str(self.plan.first_month.year), 1 - float(chance)
+        line = self.line(kind)
+        return ("", np.nan) if line is None else (str(line["period"]), float(line["chance_of_missing"]))
+
+    def alert(self, before: bool = False) -> bool:
+        """Whether missing what is watched is likely enough for an alert, given whether there was one `before`."""
+        settings = self.live.pace
+        return alert_after(self.watched[1], before, settings.alert, settings.all_clear)
 
     def line(self, kind: str = MONTH, stage: str = "") -> pd.Series | None:
         """The row of all records at a stage, the commit's if none is named; None where there is none."""
@@ -263,7 +351,7 @@ class PaceBook:
         parts = (
             board.doubts,
             said.silent_records(self.history, self.as_of),
-            self._late_notes(),
+            self.late_notes(),
             self._line_notes(),
             said.unplanned(board.sides),
             said.other_stage(board.sides),
@@ -272,8 +360,29 @@ class PaceBook:
         )
         return tuple(dict.fromkeys(note for part in parts for note in part))
 
-    def _late_notes(self) -> Iterator[str]:
-        yield "How many records of the last days are still to come in is not known, since no nightly run has kept count: what came may be too low."
+    def late_notes(self) -> Iterator[str]:
+        """How many records of the last days are still to come in, or that this is not known."""
+        unknown = "How many records of the last days are still to come in is not known"
+        late = self.late.get(self.stage)
+        if late is not None:
+            row = self.nowcast[(self.nowcast["stage"] == self.stage) & (self.nowcast["period"] == "month")].iloc[0]
+            ends = " to ".join(show(row[name] - row["counted"], "count") for name in ("low", "high"))
+            yield (
+                f"Of the days of this month that are over, {ends} more {plural(titles_of(self.plan.stages)[self.stage])} are expected to be recorded yet, "
+                f"by what {counted(late.nights, 'nightly run')} in a row saw arrive late; the forecast counts them."
+            )
+        elif self.is_hindsight:
+            yield "The records know later days too: what was recorded late is in what came, as it was not that evening."
+        elif len(self.triangle.nights) > 1:
+            yield f"{unknown} yet: it takes {counted(LEAST_NIGHTS, 'nightly run')} in a row."
+        else:
+            yield f"{unknown}, since no nightly runs kept count (revplan pace PLAN --out DIR does): what came may be too low."
+
+    @property
+    def is_hindsight(self) -> bool:
+        """Whether the records know days after the one that is looked at."""
+        snapshots = self.board.files.snapshots
+        return snapshots is not None and snapshots.export.last_day > self.as_of
 
     def _line_notes(self) -> Iterator[str]:
         """Where the straight line over calendar days would tell another end than the forecast."""
@@ -427,7 +536,16 @@ def pace_of(files: YearFiles, as_of: date | None, segment: str) -> PaceBook:
     actual = None if files.actuals is None else files.actuals.table
     day = as_of or last_day_known(files.live, files.snapshots, actual, "")
     board = book_on(files, "", day, segment)
-    return PaceBook(board, board.history or _history(files.live, board.plan, files.snapshots, day, segment))
+    history = board.history or _history(files.live, board.plan, files.snapshots, day, segment)
+    book = PaceBook(board, history)
+    if history is None or book.is_hindsight or segment:
+        return book
+    counts = history.stage_history[history.stage_history["entered_on"] > pd.Timestamp(day - timedelta(days=KEPT_DAYS))]
+    counts = counts.assign(event_day=counts["entered_on"].dt.normalize().astype("datetime64[us]"), entries=1.0)
+    for key in ("stage", "segment", "source"):
+        counts[key] = counts[key].astype("str")
+    before = read_triangle(triangle_path(real_path(files.path)))
+    return PaceBook(board, history, after_run(before, counts, day))
 
 
 def _history(live: Plan, promised: Plan, snapshots: Snapshots | None, day: date, segment: str) -> History | None:

@@ -265,8 +265,8 @@ def test_eight_of_ten_months_lie_within_the_interval(kind: str) -> None:
             pace *= np.exp(np.cumsum(generator.normal(0, 0.02, len(worked))))
         days = generator.poisson(pace * worked).astype(float)
         known = len(days) - 21
-        found = to_come(days[:known], worked)
-        low, high = (quantile(share, np.array([found.mean]), np.array([found.spread]))[0] for share in (0.1, 0.9))
+        found = to_come(days[None, :known], worked)
+        low, high = (quantile(share, found.mean, found.spread)[0] for share in (0.1, 0.9))
         inside += low <= days[known:].sum() <= high
     assert 0.72 <= inside / trials <= 0.88
 

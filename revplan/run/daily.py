@@ -1,0 +1,220 @@
+"""A morning's run: the page, picture, table and messages of the pace, written together, and its dated history."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from email.message import EmailMessage
+from email.policy import SMTP
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import numpy as np
+import pandas as pd
+
+from revplan.crm.inputs import input_files
+from revplan.exhibits import pace
+from revplan.exhibits.exhibit import Exhibit
+from revplan.exhibits.provenance import provenance
+from revplan.ground.errors import DataError, shown
+from revplan.ground.escaping import clean
+from revplan.ground.files import content_of, megabytes
+from revplan.ground.tables import conform, empty
+from revplan.ground.written import check_folder, written, written_together
+from revplan.plan.file import real_path
+from revplan.printing.page import page
+from revplan.printing.pdf import pictures
+from revplan.tracking.nowcast import triangle_path
+from revplan.tracking.pacebook import PaceBook
+
+NAME = "pace"
+HISTORY = f"{NAME}.history.csv"
+RESOLUTION = 110.0  # pixels an inch of the picture
+HEADER, TEXT, FIELDS = 150, 3000, 10  # most characters and fields that Slack takes in a block
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a run has written."""
+
+    files: list[Path]
+    alert: bool
+    """Whether missing what is watched is likely enough for an alert."""
+
+
+def write_day(book: PaceBook, out: Path, answer: Mapping[str, Any]) -> Written:
+    """The files of the day in `out`, and the triangle of what came late beside the plan.
+
+    The files of a day replace those of the day before together; a copy of the page, the table and the answer is kept
+    under the day in `history`. A run stopped at any moment leaves whole files, and the next one goes on.
+
+    Parameters
+    ----------
+    answer
+        What `revplan pace --json` prints.
+
+    Raises
+    ------
+    DataError
+        If the history in `out` is none.
+    ReportError
+        If a file cannot be written.
+    """
+    check_folder(out)
+    check_folder(out / "history")
+    past = read_history(out / HISTORY)
+    alert = book.alert(alert_before(past, book.as_of, book.watched[0]))
+    told = {**answer, "alert": alert}
+    notebook = notebook_of(pace.page(book), f"Pace of {book.label(book.month.name)}", _origin(book))
+    subject = f"{'Alert: ' if alert else ''}{book.plan.name}: {pace.told(book)}"
+    files = {
+        f"{NAME}.html": page(notebook, NAME).encode("utf-8"),
+        f"{NAME}.png": pictures(notebook, NAME, RESOLUTION)[0],
+        f"{NAME}.csv": book.lines.to_csv(index=False, lineterminator="\n").encode("utf-8"),
+        f"{NAME}.txt": plain(book, subject).encode("utf-8"),
+        f"{NAME}.json": (json.dumps(told, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8"),
+        f"{NAME}.slack.json": (json.dumps(slack(book, subject), ensure_ascii=False) + "\n").encode("utf-8"),
+        HISTORY: with_day(past, book, alert).to_csv(index=False, lineterminator="\n").encode("utf-8"),
+    }
+    files[f"{NAME}.eml"] = mail(subject, files[f"{NAME}.txt"].decode("utf-8"), files[f"{NAME}.png"])
+    day = str(book.as_of)
+    kept = {f"{day}{ending}": files[f"{NAME}{ending}"] for ending in (".html", ".csv", ".json")}
+    made = [*written_together(out, NAME, files), *written_together(out / "history", day, kept)]
+    if len(book.triangle.nights) and not book.is_hindsight:
+        made.append(written(triangle_path(real_path(book.board.files.path)), book.triangle.text()))
+    return Written(made, alert)
+
+
+def _origin(book: PaceBook) -> dict[str, str]:
+    path, plan = book.board.files.path, book.live
+    inputs = input_files(plan, path.parent) if plan.history else ()
+    return provenance(NAME, plan, path, inputs, {"as_of": str(book.as_of)})
+
+
+def notebook_of(exhibits: list[Exhibit], title: str, origin: Mapping[str, str]) -> Any:
+    """The exhibits as a notebook that has run, for the printers of reports."""
+    cells: list[dict[str, Any]] = [
+        {"cell_type": "markdown", "id": "title", "metadata": {}, "source": f"# {clean(title)}"}
+    ]
+    for number, exhibit in enumerate(exhibits):
+        output = {"output_type": "display_data", "metadata": {}, "data": exhibit._repr_mimebundle_()}
+        code: dict[str, Any] = {
+            "cell_type": "code",
+            "id": f"pace-{number}",
+            "execution_count": None,
+            "metadata": {},
+            "source": "",
+        }
+        cells.append({**code, "outputs": [output]})
+    made = {"nbformat": 4, "nbformat_minor": 5, "metadata": {"revplan": dict(origin)}, "cells": cells}
+    return nbformat.from_dict(made)  # type: ignore[no-untyped-call]
+
+
+# --- the history of days -------------------------------------------------------------------------
+
+
+def read_history(path: Path) -> pd.DataFrame:
+    """Table pace_history of a folder; empty where none is kept yet.
+
+    Raises
+    ------
+    DataError
+        If the file is none.
+    """
+    if not path.exists():
+        return empty("pace_history")
+    text = content_of(path, DataError, megabytes(16)).decode("utf-8", "replace")
+    try:
+        found = pd.read_csv(StringIO(text), dtype={"period": "str", "stage": "str", "watched": "str"})
+        found["as_of"] = pd.to_datetime(found["as_of"], format="%Y-%m-%d").astype("datetime64[us]")
+        return conform(found.fillna({"watched": ""}), "pace_history")
+    except (ValueError, KeyError, DataError) as error:
+        message = f"is no history of the pace ({shown(error)}); take it away, and the next run begins a new one"
+        raise DataError.at(shown(path.name), message) from None
+
+
+def alert_before(past: pd.DataFrame, as_of: date, watched: str) -> bool:
+    """Whether there was an alert on the last day before `as_of` on which the same period was watched."""
+    earlier = past[(past["as_of"] < pd.Timestamp(as_of)) & (past["watched"] == watched)]
+    return bool(earlier.sort_values("as_of")["alert"].iloc[-1]) if len(earlier) else False
+
+
+def with_day(past: pd.DataFrame, book: PaceBook, alert: bool) -> pd.DataFrame:
+    """Table pace_history with the day of `book` in the place of an earlier run of that day."""
+    line = book.line()
+    names = ("target", "target_to_date", "actual", "gap", "days_behind", "projected", "projected_low", "projected_high")
+    year = book.landing.iloc[-1] if len(book.landing) else None
+    row = {
+        "as_of": pd.Timestamp(book.as_of),
+        "stage": book.stage,
+        "period": book.month.name,
+        **{name: np.nan if line is None else float(line[name]) for name in names},
+        "landing": np.nan if year is None else float(year["landing"]),
+        "watched": book.watched[0],
+        "chance_of_missing": book.watched[1],
+        "alert": alert,
+    }
+    now = pd.DataFrame([row])
+    kept = past[past["as_of"] != pd.Timestamp(book.as_of)]
+    rows = pd.concat([part for part in (kept, now) if len(part)], ignore_index=True)
+    rows["as_of"] = rows["as_of"].astype("datetime64[us]")
+    return conform(rows.sort_values("as_of", kind="stable").astype({"alert": "bool"}), "pace_history")
+
+
+# --- messages ------------------------------------------------------------------------------------
+
+
+def plain(book: PaceBook, subject: str) -> str:
+    """The day as a mail says it: what `pace.told` says, the facts, who is behind, and the notes."""
+    summary, parts = pace.summary(book), pace.parts(book)
+    facts = (
+        [] if summary.table is None else [f"{fact}: {value}" for fact, value in summary.table.itertuples(index=False)]
+    )
+    said = [parts.message] if parts.kind == "table" else []
+    landing = pace.landing(book).message
+    return (
+        "\n\n".join([subject, "\n".join(facts), *said, landing, "\n".join(f"- {note}" for note in summary.notes)])
+        + "\n"
+    )
+
+
+def mail(subject: str, text: str, picture: bytes) -> bytes:
+    """A mail without sender or addressee, to be sent as it is: the text, and the picture of the page."""
+    message = EmailMessage(policy=SMTP)
+    message["Subject"] = clean(subject)[:HEADER]
+    message.set_content(text)
+    message.add_attachment(picture, maintype="image", subtype="png", filename=f"{NAME}.png")
+    message.set_boundary("revplan-pace")
+    return message.as_bytes()
+
+
+def slack(book: PaceBook, subject: str) -> dict[str, Any]:
+    """A message of blocks for Slack's incoming webhooks and `chat.postMessage`."""
+    summary = pace.summary(book)
+    blocks: list[dict[str, Any]] = [
+        {
+            "type": "header",
+            "text": {"type": "plain_text", "text": f"{book.plan.name}: pace of {book.label(book.month.name)}"[:HEADER]},
+        },
+        {"type": "section", "text": {"type": "mrkdwn", "text": _marked(subject)}},
+    ]
+    if summary.table is not None:
+        fields = [
+            {"type": "mrkdwn", "text": f"*{_marked(fact)}*\n{_marked(value)}"}
+            for fact, value in list(summary.table.itertuples(index=False))[:FIELDS]
+        ]
+        blocks.append({"type": "section", "fields": fields})
+    notes = _marked("\n".join(summary.notes))
+    if notes:
+        blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": notes}]})
+    return {"text": _marked(subject), "blocks": blocks}
+
+
+def _marked(text: str) -> str:
+    """`text` as Slack shows it: its three marks escaped, and no longer than a block takes."""
+    return html.escape(clean(text) if "\n" not in text else "\n".join(map(clean, text.split("\n"))), quote=False)[:TEXT]

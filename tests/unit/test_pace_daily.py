@@ -1,0 +1,376 @@
+"""Every morning without hands: what came late, the files of a day and their history, the alert."""
+
+from __future__ import annotations
+
+import csv
+import email
+import email.policy
+import json
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from ruamel.yaml import YAML
+from test_pace import PLAN, company
+
+from revplan.cli.commands import main
+from revplan.exhibits import pace as exhibits
+from revplan.ground.errors import DataError
+from revplan.run import daily
+from revplan.run.daily import alert_before, plain, read_history, slack, write_day
+from revplan.tracking.nowcast import KEPT_DAYS, Triangle, after_run, late_of, read_triangle, triangle_path
+from revplan.tracking.pace import alert_after, quantile
+from revplan.tracking.pacebook import open_pace
+
+# --- the triangle --------------------------------------------------------------------------------
+
+
+def counts(rows: dict[str, int]) -> pd.DataFrame:
+    """So many leads on each day."""
+    frame = pd.DataFrame({"event_day": pd.to_datetime(list(rows)), "entries": [float(each) for each in rows.values()]})
+    return frame.assign(
+        stage="lead", segment="all", source="web", event_day=frame["event_day"].astype("datetime64[us]")
+    )
+
+
+def seen(triangle: Triangle) -> dict[tuple[str, str], float]:
+    """Run and event day -> what was seen for the first time."""
+    rows = triangle.rows[triangle.rows["stage"] != ""]
+    return {(f"{row.event_day:%d}", f"{row.seen_on:%d}"): row.entries for row in rows.itertuples()}
+
+
+def test_the_triangle_notes_what_each_night_sees_for_the_first_time(tmp_path: Path) -> None:
+    nothing = read_triangle(tmp_path / "none.csv")
+    first = after_run(nothing, counts({"2027-03-01": 4}), date(2027, 3, 1))
+    second = after_run(first, counts({"2027-03-01": 6, "2027-03-02": 3}), date(2027, 3, 2))
+    assert seen(second) == {("01", "01"): 4, ("01", "02"): 2, ("02", "02"): 3}
+    again = after_run(second, counts({"2027-03-01": 6, "2027-03-02": 5}), date(2027, 3, 2))
+    assert seen(again) == {
+        ("01", "01"): 4,
+        ("01", "02"): 2,
+        ("02", "02"): 5,
+    }  # a second run of a day replaces the first
+    assert after_run(again, counts({"2027-03-01": 9}), date(2027, 3, 1)) is again  # a day that is over changes nothing
+    missed = after_run(again, counts({"2027-03-01": 7, "2027-03-02": 5}), date(2027, 3, 4))
+    assert seen(missed) == {**seen(again), ("01", "04"): 1}
+    assert missed.nights == [date(2027, 3, 1), date(2027, 3, 2), date(2027, 3, 4)]
+    gone = after_run(missed, counts({"2027-03-01": 6, "2027-03-02": 5}), date(2027, 3, 5))
+    assert seen(gone)["01", "05"] == -1  # a record that was deleted
+    (tmp_path / "t.csv").write_text(gone.text(), encoding="utf-8")
+    pd.testing.assert_frame_equal(read_triangle(tmp_path / "t.csv").rows, gone.rows)
+    quiet = after_run(gone, counts({"2027-03-01": 6, "2027-03-02": 5}), date(2027, 3, 6))
+    assert quiet.nights[-1] == date(2027, 3, 6)  # a night without news was a night
+
+
+def test_what_is_no_triangle_is_refused(tmp_path: Path) -> None:
+    for text in ("a,b\n1,2\n", "seen_on,stage,segment,source,event_day,entries\nyesterday,lead,a,b,2027-03-01,2\n"):
+        (tmp_path / "plan.triangle.csv").write_text(text, encoding="utf-8")
+        with pytest.raises(DataError, match="take it away"):
+            read_triangle(triangle_path(tmp_path / "plan.yaml"))
+
+
+# --- the nowcast ---------------------------------------------------------------------------------
+
+
+def simulated(
+    generator: np.random.Generator, kind: str, rate: float, nights: int, missed: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What each night knows of each day, the nights, and the true counts of the days."""
+    days = KEPT_DAYS + 40
+    true = generator.poisson(rate, days)
+    known = np.zeros((days, days))
+    for day, count in enumerate(true):
+        delay = {
+            "none": np.zeros(count, dtype=int),
+            "geometric": generator.geometric(0.4, count) - 1,
+            "seldom": generator.geometric(0.97, count) - 1,
+            "mixed": np.where(generator.random(count) < 0.6, 0, generator.poisson(4, count)),
+        }[kind]
+        known[day] = np.cumsum(np.bincount(day + delay[day + delay < days], minlength=days))
+    runs = [day for day in range(days - nights, days) if day == days - 1 or generator.random() >= missed]
+    first = days - KEPT_DAYS
+    return known[first:, runs], np.array(runs) - first, true[first:]
+
+
+@pytest.mark.parametrize(
+    ("kind", "rate", "nights", "missed"),
+    [("geometric", 15, 60, 0.0), ("geometric", 15, 60, 0.15), ("geometric", 3, 90, 0.0), ("mixed", 15, 90, 0.0)],
+)
+def test_eight_of_ten_true_counts_lie_within_the_interval(kind: str, rate: float, nights: int, missed: float) -> None:
+    generator = np.random.default_rng(5)
+    inside, errors, naive, trials = np.zeros(2), np.zeros(2), np.zeros(2), 150
+    for _ in range(trials):
+        known, runs, true = simulated(generator, kind, rate, nights, missed)
+        found = late_of(known, runs, np.ones(KEPT_DAYS))
+        assert found is not None
+        for at, (days, spread) in enumerate(((1, found.day_spread), (20, found.spread))):
+            lacking = true[-days:].sum() - known[-days:, -1].sum()
+            mean = np.array([found.missing[-days:].sum()])
+            low, middle, high = (quantile(share, mean, np.array([spread]))[0] for share in (0.1, 0.5, 0.9))
+            inside[at] += low <= lacking <= high
+            errors[at] += abs(lacking - middle)
+            naive[at] += abs(lacking)
+    # Nominal 80 % of whole numbers, both ends included; three standard errors of 150 trials are 10 points.
+    assert (inside / trials >= 0.70).all()
+    assert (inside / trials <= 0.92).all()
+    assert (errors < naive).all()
+
+
+@pytest.mark.parametrize("kind", ["none", "seldom"])
+def test_where_little_comes_late_the_nowcast_is_no_worse_than_what_is_counted(kind: str) -> None:
+    generator = np.random.default_rng(6)
+    errors = naive = 0.0
+    for _ in range(80):
+        known, runs, true = simulated(generator, kind, 15, 40, 0.0)
+        found = late_of(known, runs, np.ones(KEPT_DAYS))
+        assert found is not None
+        lacking = float(true[-1] - known[-1, -1])
+        errors += abs(lacking - quantile(0.5, found.missing[-1:], np.array([found.day_spread]))[0])
+        naive += abs(lacking)
+    assert errors <= naive
+
+
+def test_a_few_nights_tell_nothing() -> None:
+    known, runs, _ = simulated(np.random.default_rng(7), "geometric", 15, 6, 0.0)
+    assert late_of(known, runs, np.ones(KEPT_DAYS)) is None
+
+
+# --- the alert -----------------------------------------------------------------------------------
+
+
+def test_an_alert_holds_until_the_all_clear() -> None:
+    state, told = False, []
+    for chance in (0.5, 0.89, 0.9, 0.8, 0.95, 0.75, 0.69, 0.8):
+        state = alert_after(chance, state, 0.9, 0.7)
+        told.append(state)
+    assert told == [False, False, True, True, True, True, False, False]
+    assert not alert_after(float("nan"), True, 0.9, 0.7)
+
+
+def test_an_alert_of_another_month_is_over() -> None:
+    past = pd.DataFrame(
+        {"as_of": pd.to_datetime(["2027-03-30", "2027-03-31"]), "watched": "2027-03", "alert": [False, True]}
+    )
+    assert alert_before(past, date(2027, 4, 1), "2027-03")
+    assert not alert_before(past, date(2027, 4, 1), "2027-04")
+    assert not alert_before(past, date(2027, 3, 31), "2027-03")
+
+
+# --- the files of a day --------------------------------------------------------------------------
+
+FILES = (
+    "pace.csv",
+    "pace.eml",
+    "pace.history.csv",
+    "pace.html",
+    "pace.json",
+    "pace.png",
+    "pace.slack.json",
+    "pace.txt",
+)
+
+
+@pytest.fixture(scope="module")
+def two_days(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A plan whose records are read on two evenings, and what was written then."""
+    folder = tmp_path_factory.mktemp("daily")
+    for day in (date(2026, 6, 16), date(2026, 6, 17)):
+        path = company(folder, "calendar: {country: US}\n", until=day)
+        assert main(["pace", str(path), "--as-of", str(day), "--out", str(folder / "out")]) in (0, 3)
+    return folder
+
+
+def test_a_day_is_written_whole_and_the_days_before_are_kept(two_days: Path) -> None:
+    out = two_days / "out"
+    assert sorted(path.name for path in out.iterdir()) == sorted([*FILES, "history"])
+    kept = {f"{day}{ending}" for day in ("2026-06-16", "2026-06-17") for ending in (".html", ".csv", ".json")}
+    assert {path.name for path in (out / "history").iterdir()} == kept
+    assert (out / "pace.html").read_bytes() == (out / "history" / "2026-06-17.html").read_bytes()
+    past = read_history(out / "pace.history.csv")
+    assert past["as_of"].dt.strftime("%Y-%m-%d").tolist() == ["2026-06-16", "2026-06-17"]
+    assert read_triangle(triangle_path(two_days / "plan.yaml")).nights == [date(2026, 6, 16), date(2026, 6, 17)]
+
+
+def test_every_printing_says_the_same(two_days: Path) -> None:
+    out = two_days / "out"
+    answer = json.loads((out / "pace.json").read_text(encoding="utf-8"))
+    says = answer["says"]
+    assert says in (out / "pace.txt").read_text(encoding="utf-8")
+    blocks = json.loads((out / "pace.slack.json").read_text(encoding="utf-8"))
+    assert says.replace("&", "&amp;") in blocks["text"]
+    assert [block["type"] for block in blocks["blocks"]] == ["header", "section", "section", "context"]
+    assert len(blocks["blocks"][2]["fields"]) <= 10
+    with (out / "pace.eml").open("rb") as file:
+        message: Any = email.message_from_binary_file(file, policy=email.policy.default)
+    assert (
+        says in message.get_body().get_content().replace("\n", " ").replace("  ", " ")
+        or says in message.get_body().get_content()
+    )
+    pictures = [part.get_content() for part in message.iter_attachments()]
+    assert pictures == [(out / "pace.png").read_bytes()]
+    assert pictures[0].startswith(b"\x89PNG")
+    page = (out / "pace.html").read_text(encoding="utf-8")
+    assert "<svg" in page
+    assert f"{answer['lines'][0]['team']}" in page
+    with (out / "pace.csv").open(encoding="utf-8", newline="") as table:
+        rows = [
+            row
+            for row in csv.DictReader(table)
+            if row["of"] == "whole" and row["period_kind"] == "month" and row["stage"] == "sql"
+        ]
+    assert float(rows[0]["actual"]) == next(each["actual"] for each in answer["totals"] if each["stage"] == "sql")
+
+
+def test_a_second_run_of_a_day_changes_nothing(two_days: Path) -> None:
+    before = {path: path.read_bytes() for path in two_days.rglob("*") if path.is_file()}
+    main(["pace", str(two_days / "plan.yaml"), "--as-of", "2026-06-17", "--out", str(two_days / "out")])
+    after = {path: path.read_bytes() for path in two_days.rglob("*") if path.is_file()}
+    assert {path.name for path in before if before[path] != after.get(path)} == set()
+    assert set(after) == set(before)
+
+
+def test_a_run_that_is_killed_leaves_the_day_before(
+    two_days: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, out = company(tmp_path, until=date(2026, 6, 17)), tmp_path / "out"
+    book = open_pace(path)
+    write_day(book, out, {"says": "first"})
+    before = {each.name: each.read_bytes() for each in out.iterdir() if each.is_file()}
+
+    def killed(*_: object) -> bytes:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(daily, "mail", killed)
+    with pytest.raises(KeyboardInterrupt):
+        write_day(open_pace(path), out, {"says": "second"})
+    assert {each.name: each.read_bytes() for each in out.iterdir() if each.is_file()} == before
+    monkeypatch.undo()
+    write_day(open_pace(path), out, {"says": "third"})
+    assert json.loads((out / "pace.json").read_text(encoding="utf-8"))["says"] == "third"
+
+
+def test_a_look_back_does_not_touch_the_triangle(two_days: Path) -> None:
+    before = triangle_path(two_days / "plan.yaml").read_bytes()
+    main(["pace", str(two_days / "plan.yaml"), "--as-of", "2026-06-10", "--out", str(two_days / "back")])
+    assert triangle_path(two_days / "plan.yaml").read_bytes() == before
+    assert any("know later days too" in note for note in open_pace(two_days / "plan.yaml", "2026-06-10").notes)
+
+
+def test_what_is_no_history_is_refused_before_anything_is_written(
+    two_days: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = two_days / "strange"
+    out.mkdir()
+    (out / "pace.history.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    assert main(["pace", str(two_days / "plan.yaml"), "--out", str(out)]) == 2
+    assert "is no history of the pace" in capsys.readouterr().err
+    assert [path.name for path in out.iterdir() if path.is_file()] == ["pace.history.csv"]
+
+
+def test_the_exit_code_follows_the_chance_of_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = company(tmp_path)
+    for goal, code in (("1_200_000", 3), ("12_000", 0)):
+        path.write_text(PLAN.replace("120_000", goal), encoding="utf-8")
+        assert main(["pace", str(path), "--json"]) == code
+        answer = json.loads(capsys.readouterr().out)
+        assert answer["alert"] == (code == 3)
+
+
+def test_messages_survive_names_that_mean_something_to_slack(tmp_path: Path) -> None:
+    path = company(tmp_path)
+    path.write_text(f"name: 'A & <B> *c*'\n{PLAN}", encoding="utf-8")
+    book = open_pace(path)
+    assert slack(book, "A & <B>")["text"] == "A &amp; &lt;B&gt;"
+    assert "A & <B> *c*" in plain(book, f"{book.plan.name}: {exhibits.told(book)}")
+
+
+def test_nightly_runs_tell_what_is_late(tmp_path: Path) -> None:
+    """Records that come in a day or two late, seen by a run every night: the last day's count is seen through them."""
+    generator = np.random.default_rng(12)
+    last = date(2026, 6, 17)
+    path = company(tmp_path, until=last)
+    text = (tmp_path / "leads.csv").read_text(encoding="utf-8").splitlines()
+    delays = [int(each) for each in generator.geometric(0.5, len(text)) - 1]
+    for back in range(30, -1, -1):
+        today = last - timedelta(days=back)
+        kept = [text[0]]
+        for row, delay in zip(text[1:], delays[1:], strict=True):
+            cells = row.split(",")
+            days = [cells[at] for at in (3, 4, 5, 6) if cells[at]]
+            if date.fromisoformat(days[0]) + timedelta(days=delay) <= today:
+                kept.append(
+                    ",".join(
+                        cell if cell <= str(today) or at not in (3, 4, 5, 6) else "" for at, cell in enumerate(cells)
+                    )
+                )
+        (tmp_path / "leads.csv").write_text("\n".join(kept) + "\n", encoding="utf-8")
+        book = open_pace(path, today)
+        triangle_path(path).write_text(book.triangle.text(), encoding="utf-8")
+    found = book.nowcast.set_index(["stage", "period"]).loc["lead"]
+    assert (found["late"] > 0).all()
+    assert (found["low"] <= found["expected"]).all()
+    assert (found["expected"] <= found["high"]).all()
+    true = sum(1 for row in text[1:] if row.split(",")[3][:7] == "2026-06")
+    assert found.loc["month", "low"] <= true <= found.loc["month", "high"]
+    line = book.line(stage="lead")
+    assert line is not None
+    assert line["late"] == pytest.approx(found.loc["month", "late"])
+    assert "more SQLs are expected to be recorded yet" in " ".join(book.notes)
+    assert exhibits.nowcast(book).kind == "table"
+
+
+# --- every key acts ------------------------------------------------------------------------------
+
+FOLLOWED = """
+calendar:
+  country: US
+  region: CA
+  closures: [{from: 2026-06-08, to: 2026-06-09}]
+  weekend: [sat, sun]
+  teams: {dach: {country: DE, region: BY, weekend: [fri, sat], sources: [fairs], segments: [b]}}
+pace: {within_month: [0.4, 0.6], watch: month, alert: 0.9, all_clear: 0.7}
+"""
+OTHER: list[tuple[tuple[str, ...], object]] = [
+    (("calendar", "country"), ""),
+    (("calendar", "region"), "HI"),
+    (("calendar", "closures"), [{"from": "2026-06-08", "to": "2026-06-10"}]),
+    (("calendar", "weekend"), ["sun"]),
+    (("calendar", "teams", "dach", "country"), "FR"),
+    (("calendar", "teams", "dach", "region"), "HH"),
+    (("calendar", "teams", "dach", "weekend"), ["sat", "sun"]),
+    (("calendar", "teams", "dach", "sources"), ["web"]),
+    (("calendar", "teams", "dach", "segments"), ["a"]),
+    (("calendar", "teams", "dach", "closures"), ["2026-06-10"]),
+    (("pace", "within_month"), [0.5, 0.5]),
+    (("pace", "watch"), "year"),
+    (("pace", "alert"), 0.75),
+    (("pace", "all_clear"), 0.2),
+]
+
+
+@pytest.mark.parametrize(("place", "value"), OTHER, ids=[".".join(place) for place, _ in OTHER])
+def test_every_key_of_calendar_and_pace_moves_something(tmp_path: Path, place: tuple[str, ...], value: object) -> None:
+    yaml = YAML(typ="safe")
+    path = company(tmp_path)
+    world = {**yaml.load(PLAN), **yaml.load(FOLLOWED)}
+
+    def said() -> object:
+        yaml.dump(world, path)
+        book = open_pace(path)
+        alerts = [alert_after(chance, True, book.live.pace.alert, book.live.pace.all_clear) for chance in (0.3, 0.65)]
+        starts = alert_after(0.8, False, book.live.pace.alert, book.live.pace.all_clear)
+        return book.lines.to_dict("list").__repr__(), book.watched, alerts, starts
+
+    before = said()
+    node: Any = world
+    for key in place[:-1]:
+        node = node[key]
+    if place[-1] == "country" and len(place) == 2:
+        node["region"] = ""
+    if place == ("calendar", "teams", "dach", "country"):
+        node["region"] = ""
+    node[place[-1]] = value
+    assert said() != before
