@@ -58,12 +58,20 @@ def false_alerts(world: str, settings: Pace, seed: int = 1) -> dict[str, float]:
                 short = plan - days[:, start : evening + 1].sum(axis=1)
                 chance = at_most(short - 1, found.mean, found.spread)
                 state = np.array(
-                    [alert_after(now, before, settings.alert, settings.all_clear) for now, before in zip(chance, state, strict=True)]
+                    [
+                        alert_after(now, before, settings.alert, settings.all_clear)
+                        for now, before in zip(chance, state, strict=True)
+                    ]
                 )
                 ever |= state
             met = days[:, start:stop].sum(axis=1) >= plan
             alerts, false, months = alerts + ever.sum(), false + (ever & met).sum(), months + PART
-    return {"months": months, "with an alert": alerts / months, "false of them": false / alerts, "false of all months": false / months}
+    return {
+        "months": months,
+        "with an alert": alerts / months,
+        "false of them": false / alerts,
+        "false of all months": false / months,
+    }
 
 
 def main() -> None:
@@ -73,7 +81,9 @@ def main() -> None:
     for world in ("steady", "bursts", "waves"):
         begun = time.perf_counter()
         found = false_alerts(world, settings)
-        told = ", ".join(f"{name} {value:,.0f}" if value > 1 else f"{name} {value:.1%}" for name, value in found.items())
+        told = ", ".join(
+            f"{name} {value:,.0f}" if value > 1 else f"{name} {value:.1%}" for name, value in found.items()
+        )
         print(f"{world}: {told} ({time.perf_counter() - begun:.0f} s)")
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from revplan.plan.file import read_plan
     from revplan.rates.book import open_history
     from revplan.tracking.book import open_board
+    from revplan.tracking.pacebook import open_pace
     from revplan.workbook.workbook import open_workbook
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "exhibits_of",
     "open_board",
     "open_history",
+    "open_pace",
     "open_workbook",
     "read_plan",
 ]
@@ -42,6 +44,7 @@ DOORS = {
     "open_workbook": "revplan.workbook.workbook",
     "open_history": "revplan.rates.book",
     "open_board": "revplan.tracking.book",
+    "open_pace": "revplan.tracking.pacebook",
     "exhibit": "revplan.exhibits.named",
     "exhibits_of": "revplan.exhibits.named",
 }

@@ -30,6 +30,7 @@ SUBJECTS = (
     "history_[bdfr]",
     "lag",
     "model",
+    "pace",
     "promised",
     "realism",
     "record",

@@ -24,6 +24,7 @@ SUBJECTS = (
     "outlook",
     "summary",
     "detail",
+    "pace",
 )
 """The modules that make exhibits, in the order of the notebooks."""
 
@@ -34,7 +35,7 @@ def exhibits_of(book: Any) -> dict[str, Callable[..., Exhibit]]:
     Parameters
     ----------
     book
-        What `open_workbook`, `open_history` or `open_board` gave.
+        What `open_workbook`, `open_history`, `open_board` or `open_pace` gave.
     """
     found: dict[str, Callable[..., Exhibit]] = {}
     for subject in SUBJECTS:
@@ -73,7 +74,7 @@ def exhibit(book: Any, name: str, **options: Any) -> Exhibit:
     Parameters
     ----------
     book
-        What `open_workbook`, `open_history` or `open_board` gave.
+        What `open_workbook`, `open_history`, `open_board` or `open_pace` gave.
     name
         One of `exhibits_of(book)`.
     options

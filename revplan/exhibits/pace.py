@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pandas as pd
 
 from revplan.exhibits.chart import PLAN, REQUIRED, Chart, Series, numbers
 from revplan.exhibits.exhibit import Exhibit, chart, table_of, text
+from revplan.ground.errors import PlanError, shown
 from revplan.ground.formats import compact, counted, kinds_of, plural, show
 from revplan.plan.stages import titles_of
 from revplan.tracking.pacebook import ALL, CELL, MONTH, PaceBook
@@ -252,6 +255,58 @@ def deciding(book: PaceBook) -> Exhibit:
         {"amount": book.board.decimals, "expected": book.board.decimals, "swing": book.board.decimals}
     )
     return table_of("deciding", frame, said, currency=book.plan.currency)
+
+
+def detail(book: PaceBook, audience: str) -> Exhibit:
+    """What this audience asks about first.
+
+    Parameters
+    ----------
+    audience
+        `managers`: the month by segment and source; `all_hands`: the best performances of the quarter, luck taken off.
+
+    Raises
+    ------
+    PlanError
+        If the audience is another.
+    """
+    if audience not in AUDIENCES:
+        raise PlanError.at("audience", f"got {shown(audience)!r}; it is one of {', '.join(AUDIENCES)}")
+    return AUDIENCES[audience](book)
+
+
+def best(book: PaceBook) -> Exhibit:
+    """The quarter's attainment of each segment and source, drawn towards the mean as far as luck explains its distance."""
+    found = book.best
+    if book.state or found.empty:
+        return text(book.state or "There are not two segments and sources with a plan to look at.").as_appendix()
+    first = found.iloc[0]
+    name = f"{first['segment']} x {first['source']}"
+    frame = found.assign(stage=found["stage"].map(titles_of(book.plan.stages)))
+    if first["attainment_low"] <= found["mean_attainment"].iloc[0]:
+        said = "What looks best may be luck: no segment and source is surely above the mean of all."
+    else:
+        said = (
+            f"{name} is best: {show(first['shrunk'], 'share')} of its plan to date once luck is taken off "
+            f"({show(first['attainment'], 'share')} as counted)."
+        )
+    columns = [
+        "segment",
+        "source",
+        "team",
+        "stage",
+        "actual",
+        "target_to_date",
+        "attainment",
+        "shrunk",
+        "attainment_low",
+        "attainment_high",
+    ]
+    return table_of("pace_best", frame[columns], said)
+
+
+AUDIENCES: dict[str, Callable[[PaceBook], Exhibit]] = {"managers": cells, "all_hands": best}
+"""Audience -> what it is shown besides."""
 
 
 def nowcast(book: PaceBook) -> Exhibit:

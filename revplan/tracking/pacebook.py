@@ -48,6 +48,7 @@ from revplan.tracking.pace import (
     Period,
     Shape,
     alert_after,
+    attainment,
     by_stretch,
     entries_by_day,
     learnt_shape,
@@ -267,6 +268,22 @@ class PaceBook:
                 rows.append((stage, name, came, more, middle, low, high, float(late.nights)))
         names = ["stage", "period", "counted", "late", "expected", "low", "high", "nights"]
         return conform(pd.DataFrame(rows, columns=names), "nowcast")
+
+    @cached_property
+    def best(self) -> pd.DataFrame:
+        """Table pace_best: attainment of the quarter by cell, the best first, drawn towards the mean of all."""
+        rows = self.lines
+        rows = rows[(rows["of"] == CELL) & (rows["period_kind"] == QUARTER) & (rows["target_to_date"] > 0)]
+        order = rows["stage"].map(list(self.plan.stage_ids).index)
+        rows = rows[order >= self.plan.stage_ids.index(self.stage)]
+        rows = rows.loc[order[rows.index].sort_values(kind="stable").index].drop_duplicates(["segment", "source"])
+        if len(rows) < 2:
+            return empty("pace_best")
+        made = attainment(rows["actual"].to_numpy(dtype=float), rows["target_to_date"].to_numpy(dtype=float))
+        frame = (
+            rows[["segment", "source", "team", "stage", "actual", "target_to_date"]].reset_index(drop=True).join(made)
+        )
+        return conform(frame.sort_values("shrunk", ascending=False, kind="stable"), "pace_best")
 
     # --- the alert -------------------------------------------------------------------------------
 

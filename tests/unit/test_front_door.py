@@ -63,6 +63,7 @@ def books() -> list[object]:
         rp.open_workbook(EXAMPLE / "plan.yaml"),
         rp.open_history(EXAMPLE / "plan.yaml"),
         rp.open_board(fy26, "Q3 FY26", as_of="2026-09-30"),
+        rp.open_pace(fy26),
     ]
 
 
@@ -71,11 +72,12 @@ def test_every_exhibit_is_found_by_its_name(books: list[object]) -> None:
     assert {"goal_bridge", "commit_by_month", "commit_curve", "checks"} <= names[0]
     assert {"import_report", "lags", "backtest"} <= names[1]
     assert {"variance", "landing", "coverage", "sources"} <= names[2]
+    assert {"line", "stages", "landing", "deciding"} <= names[3]
 
 
-@pytest.mark.parametrize("number", [0, 1, 2])
+@pytest.mark.parametrize("number", [0, 1, 2, 3])
 def test_an_exhibit_by_name_is_the_exhibit(books: list[object], number: int) -> None:
-    name = ["goal_bridge", "lags", "landing"][number]
+    name = ["goal_bridge", "lags", "landing", "line"][number]
     found = rp.exhibit(books[number], name)
     assert isinstance(found, Exhibit)
     assert found.message == rp.exhibits_of(books[number])[name](books[number]).message

@@ -24,6 +24,7 @@ from revplan.tracking.pace import (
     Period,
     Shape,
     at_most,
+    attainment,
     by_stretch,
     entries_by_day,
     learnt_shape,
@@ -481,3 +482,33 @@ def test_amounts_in_two_currencies_are_refused(tmp_path: Path, capsys: pytest.Ca
     told = capsys.readouterr()
     assert "several currencies" in told.err
     assert told.out == ""
+
+
+# --- who did best --------------------------------------------------------------------------------
+
+
+def test_luck_is_taken_off_the_best() -> None:
+    target = np.array([4.0, 40.0, 400.0])
+    found = attainment(np.array([8.0, 60.0, 400.0]), target)
+    assert found["attainment"].tolist() == pytest.approx([2, 1.5, 1])
+    assert found["shrunk"].iloc[0] < found["shrunk"].iloc[1]  # 8 of 4 is less sure than 60 of 40
+    assert found["shrunk"].iloc[2] == pytest.approx(1.0, abs=0.03)
+    assert (found["attainment_low"] < found["shrunk"]).all()
+    assert (found["shrunk"] < found["attainment_high"]).all()
+
+
+def test_where_all_is_luck_nobody_is_praised() -> None:
+    generator = np.random.default_rng(8)
+    praised = 0
+    for _ in range(200):
+        target = generator.uniform(3, 30, 12)
+        found = attainment(generator.poisson(0.9 * target).astype(float), target).sort_values("shrunk")
+        praised += found["attainment_low"].iloc[-1] > found["mean_attainment"].iloc[-1]
+    assert praised / 200 < 0.25  # the best of twelve, each above its P10 in one case of ten by luck
+
+
+@pytest.mark.parametrize("audience", ["managers", "all_hands"])
+def test_each_audience_is_shown_its_own(book: PaceBook, audience: str) -> None:
+    assert exhibits.detail(book, audience).table is not None
+    with pytest.raises(PlanError, match="audience: got 'press'; it is one of managers, all_hands"):
+        exhibits.detail(book, "press")
