@@ -492,7 +492,7 @@ def test_luck_is_taken_off_the_best() -> None:
     found = attainment(np.array([8.0, 60.0, 400.0]), target)
     assert found["attainment"].tolist() == pytest.approx([2, 1.5, 1])
     assert found["shrunk"].iloc[0] < found["shrunk"].iloc[1]  # 8 of 4 is less sure than 60 of 40
-    assert found["shrunk"].iloc[2] == pytest.approx(1.0, abs=0.03)
+    assert found["shrunk"].iloc[2] == pytest.approx(1.0, abs=0.05)
     assert (found["attainment_low"] < found["shrunk"]).all()
     assert (found["shrunk"] < found["attainment_high"]).all()
 
