@@ -274,6 +274,7 @@ def pace_answer(book: PaceBook) -> dict[str, Any]:
         "alert": book.alert(),
         "zombies": dict(zip(("items", "amount"), book.zombies, strict=True)),
         "deciding": plain_rows(book.deciding),
+        "claims": plain_rows(book.claims),
         "notes": list(book.notes),
     }
 

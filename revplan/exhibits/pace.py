@@ -328,12 +328,27 @@ def nowcast(book: PaceBook) -> Exhibit:
     return table_of("nowcast", frame, said)
 
 
+def claims(book: PaceBook) -> Exhibit:
+    """What people claim of the year, held against the books."""
+    found = book.claims
+    if found.empty:
+        return text("No claim is made in the plan file that could be held against the books (claims).").as_appendix()
+    wrong = found[found["verdict"] == "contradicted"]
+    said = (
+        f"{counted(len(wrong), 'claim is', 'claims are')} contradicted, of {len(found)}: {wrong['told'].iloc[0]}"
+        if len(wrong)
+        else f"{counted(len(found), 'claim was', 'claims were')} looked at; none is contradicted."
+    )
+    return table_of("claims", found, said)
+
+
 def tables(book: PaceBook) -> list[Exhibit]:
     """What a terminal shows of a day, in order."""
     if book.state:
         return [summary(book), landing(book)]
     late = [] if book.nowcast.empty else [nowcast(book)]
-    return [summary(book), periods(book), stages(book), parts(book), *late, landing(book), deciding(book)]
+    said = [] if book.claims.empty else [claims(book)]
+    return [summary(book), periods(book), stages(book), parts(book), *late, landing(book), deciding(book), *said]
 
 
 def page(book: PaceBook) -> list[Exhibit]:

@@ -330,6 +330,30 @@ class ServiceLevels(Hours):
         return any(each is not None for each in (self.first_touch_hours, self.attempts, self.acceptance_days))
 
 
+class Claim(Value):
+    """What somebody says of the running year, to be held against the books."""
+
+    by: Line
+    """Who says so."""
+    sales_growth: Number | None = Field(default=None, ge=-1, le=1000)
+    """Growth of sales from the year before: 4 is +400 %."""
+    arr_growth: Number | None = Field(default=None, ge=-1, le=1000)
+    """Growth of ARR that is claimed with it; that of the books if left out."""
+    sourced: Annotated[dict[Name, Annotated[Number, Field(ge=0, le=10)]], frozen] = Field(default_factory=FrozenDict)
+    """Share of new ARR that each says to have sourced: by owner or by source."""
+    coverage: Number | None = Field(default=None, gt=0, le=1000)
+    """Times that the open pipeline is said to cover the target."""
+    win_rate: Number | None = Field(default=None, gt=0, le=1)
+    """Share of the entries at the commit stage that is said to be won."""
+
+    @model_validator(mode="after")
+    def _says_something(self, info: ValidationInfo) -> Claim:
+        said = (self.sales_growth, self.coverage, self.win_rate, self.sourced or None)
+        if info.context != SALVAGE and all(each is None for each in said):
+            raise ValueError("claims nothing; give sales_growth, sourced, coverage or win_rate")
+        return self
+
+
 class Uncertainty(Value):
     """How far the year may stray, for the simulation."""
 
@@ -455,6 +479,8 @@ class UncheckedPlan(Value):
     """The days on which the company and its teams work."""
     pace: Pace = Pace()
     """The shape of a month, and when `revplan pace` gives the alert."""
+    claims: tuple[Claim, ...] = ()
+    """What people say of the running year; `revplan pace` holds it against the books."""
     capacity: Capacity | None = None
     """Who closes: people, ramp, hires; without it, people are not considered."""
     service_levels: ServiceLevels = ServiceLevels()

@@ -27,6 +27,7 @@ from revplan.snapshot.state import Snapshots
 from revplan.tracking import landing as standing
 from revplan.tracking import notes as said
 from revplan.tracking.book import BoardBook, YearFiles, book_on, read_year
+from revplan.tracking.claims import claims
 from revplan.tracking.held import day_written, in_plan_names, last_day_known, records_on
 from revplan.tracking.nowcast import (
     KEPT_DAYS,
@@ -340,6 +341,11 @@ class PaceBook:
             }
         )
         return conform(frame, "pace_days")
+
+    @cached_property
+    def claims(self) -> pd.DataFrame:
+        """Table claims."""
+        return claims(self.board)
 
     # --- what is said beside ---------------------------------------------------------------------
 

@@ -373,6 +373,7 @@ service_levels:
   working_hours: [9, 17]
   timezone: America/New_York
   teams: {dach: {timezone: Europe/Berlin, working_hours: [8, 16]}}
+claims: [{by: sales, sales_growth: 4.0, arr_growth: 0.8, sourced: {inbound: 0.7}, coverage: 3.0, win_rate: 0.3}]
 uncertainty: {rho: 0.3, lag_cv: 0.15, volume_cv: 0.05}
 scenarios:
   other:
@@ -395,6 +396,7 @@ OTHER: dict[str, Any] = {
 }  # fmt: skip
 FOLLOWED = {
     "calendar",
+    "claims",
     "pace",
     "service_levels",
 }  # how a running year is followed: test_pace.py and test_service.py move each

@@ -17,6 +17,7 @@ from revplan.ground.errors import PlanError
 from revplan.ground.workdays import Workdays, unknown_place
 from revplan.plan.file import read_plan
 from revplan.plan.parts import Place
+from revplan.tracking.claims import converted, covered, growth, sourced
 from revplan.tracking.pace import (
     Days,
     Followed,
@@ -512,3 +513,74 @@ def test_each_audience_is_shown_its_own(book: PaceBook, audience: str) -> None:
     assert exhibits.detail(book, audience).table is not None
     with pytest.raises(PlanError, match="audience: got 'press'; it is one of managers, all_hands"):
         exhibits.detail(book, "press")
+
+
+# --- claims --------------------------------------------------------------------------------------
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("claimed", "arr", "measured", "verdict", "numbers"),
+    [
+        (4.0, 0.8, NAN, "contradicted", ("400%", "80%")),
+        (4.0, 0.8, 0.7, "contradicted", ("70%", "80%")),
+        (4.0, 0.8, 3.9, "agrees", ("390%", "80%")),
+        (0.9, 0.8, NAN, "agrees", ("80%",)),
+        (4.0, NAN, NAN, "cannot be told", ()),
+    ],
+)
+def test_growth_of_sales_is_held_against_arr(
+    claimed: float, arr: float, measured: float, verdict: str, numbers: tuple[str, ...]
+) -> None:
+    found = growth(claimed, arr, measured)
+    assert found.verdict == verdict
+    assert all(number in found.told for number in numbers)
+
+
+def test_shares_of_who_sourced_add_up_to_all_at_most() -> None:
+    assert sourced({"marketing": 0.72, "sales": 0.45}, {"marketing": 0.5}).verdict == "contradicted"
+    assert sourced({"marketing": 0.5}, {"marketing": 0.52}).verdict == "agrees"
+    assert sourced({"marketing": 0.7}, {"marketing": 0.5}).verdict == "contradicted"
+    assert sourced({"marketing": 0.7}, {}).verdict == "cannot be told"
+
+
+def test_coverage_is_of_what_is_left() -> None:
+    assert covered(3.0, 3.0, 4.5).verdict == "contradicted"
+    assert covered(4.5, 3.0, 4.5).verdict == "agrees"
+    assert covered(3.0, 3.0, NAN).verdict == "cannot be told"
+
+
+def test_the_ratio_of_a_period_is_no_win_rate() -> None:
+    three = pd.DataFrame(
+        [{"quarter": "this quarter", "rate": 0.21, "rate_low": 0.18, "rate_high": 0.24, "period_ratio": 0.32}]
+    )
+    found = converted(0.32, three)
+    assert found.verdict == "contradicted"
+    assert "32% is what was won in the quarter over what came in" in found.told
+    assert converted(0.2, three).verdict == "agrees"
+    assert "won in the quarter over" not in converted(0.5, three).told
+    assert converted(0.2, three.assign(rate=NAN)).verdict == "cannot be told"
+
+
+def test_claims_of_a_plan_are_held_against_its_records(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    claimed = "claims: [{by: sales, sourced: {web: 0.9, sales: 0.4}, win_rate: 0.9}, {by: cmo, sales_growth: 9}]\n"
+    path = company(tmp_path, claimed)
+    rows = (tmp_path / "leads.csv").read_text(encoding="utf-8")
+    (tmp_path / "leads.csv").write_text(
+        rows + "bluebird,a,web,2026-06-02,2026-06-02,2026-06-02,,5000\n", encoding="utf-8"
+    )
+    assert main(["pace", str(path), "--json"]) in (0, 3)
+    found = json.loads(capsys.readouterr().out)["claims"]
+    assert [(each["by"], each["verdict"]) for each in found] == [
+        ("sales", "contradicted"),
+        ("sales", "contradicted"),
+        ("cmo", "contradicted"),
+        ("records", "look at this"),
+    ]
+    assert found[0]["told"].startswith("The shares claimed add up to 130%")
+    assert found[3]["told"].startswith("1 of ")
+    assert "$5k" in found[3]["told"]
+    path.write_text(PLAN + "claims: [{by: sales}]\n", encoding="utf-8")
+    with pytest.raises(PlanError, match="claims nothing"):
+        read_plan(path)
