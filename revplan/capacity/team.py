@@ -25,6 +25,7 @@ from revplan.plan.people import Capacity, Hire, Ramp, Rep, Role
 HEADS, RAMPED, FULL = 0, 1, 2
 """Rows of what a seat brings: people there, ramped-rep equivalents, those of them that are fully ramped. [reps]"""
 KINDS = 3
+_STREAM = 7919  # of random numbers, so that people share none with what else is drawn
 ROUNDS = 12  # searches begun anew for a hire that did not start; the rest never does
 
 
@@ -164,7 +165,11 @@ def _placed(role: Role, start: float, months: int) -> np.ndarray:
 
 def seats(plan: Plan, months: int = MONTHS_PER_YEAR) -> list[Seat]:
     """The seats of the plan's people over `months` from the first of the year; none where it has no capacity."""
-    return [] if plan.capacity is None else _alike([seat for _, seat in each_line(plan, months)])
+    if plan.capacity is None:
+        return []
+    lines = list(each_line(plan, months))
+    there = _alike([seat for who, seat in lines if isinstance(who, Rep)])
+    return [*there, *(seat for who, seat in lines if isinstance(who, Hire))]
 
 
 def _alike(found: list[Seat]) -> list[Seat]:
@@ -317,25 +322,47 @@ def drawn_pools(plan: Plan, pools: Pools, paths: int, seed: int) -> np.ndarray:
     Each seat goes one of its ways; reps differ by `rep_cv`, all together stray by `productivity_cv`. A seat's
     draws depend on the seed and on what it is, so that one more hire leaves the others as they were.
     """
+    assert plan.capacity is not None
+    found, _ = drawn_seats(plan, pools, paths, seed)
+    return drawn_together(plan, found, seed)
+
+
+def drawn_seats(
+    plan: Plan, pools: Pools, paths: int, seed: int
+) -> tuple[np.ndarray, dict[tuple[str, str | None], int]]:
+    """The same before what strays together and judgment; and how many seats were drawn by role and segment."""
     capacity = plan.capacity
     assert capacity is not None
     found = np.zeros((len(pools.segments) + 1, MONTHS_PER_YEAR, paths))
     seen: dict[tuple[str, str | None], int] = {}
     for seat in seats(plan):
-        pool = pools.of(seat.segment)
+        pool, place = pools.of(seat.segment), (seat.role, seat.segment)
         if pool is None or not seat.carries:
             continue
-        number = seen.setdefault((seat.role, seat.segment), 0)
-        seen[(seat.role, seat.segment)] += 1
-        rng = np.random.default_rng([seed, 7919, _word(seat.role), _word(seat.segment or ""), number])
-        found[pool] += drawn_seat(capacity, seat, paths, rng)
-    together = np.random.default_rng([seed, 7919]).standard_normal(paths)
-    found *= _factor(capacity.productivity_cv, together)
-    return np.moveaxis(with_judgment(np.moveaxis(found, -1, 0), judged(plan)), 0, -1)
+        found[pool] += drawn_seat(capacity, seat, paths, [seed, seen.get(place, 0)])
+        seen[place] = seen.get(place, 0) + 1
+    return found, seen
 
 
-def drawn_seat(capacity: Capacity, seat: Seat, paths: int, rng: np.random.Generator) -> np.ndarray:
-    """Shape (months, paths): what seats alike can close in each of some drawn years. [plan currency]"""
+def drawn_together(plan: Plan, found: np.ndarray, seed: int) -> np.ndarray:
+    """What seats drawn one by one can close together: the productivity of all strays, and judgment is added."""
+    assert plan.capacity is not None
+    all_in = found * together_factor(plan.capacity, seed, found.shape[2])
+    added = judged(plan)
+    return np.moveaxis(with_judgment(np.moveaxis(all_in, -1, 0), added), 0, -1) if added.any() else all_in
+
+
+def together_factor(capacity: Capacity, seed: int, paths: int) -> np.ndarray:
+    """How far the productivity of all strays in each of some drawn years. [ratio]"""
+    return _factor(capacity.productivity_cv, np.random.default_rng([seed, _STREAM]).standard_normal(paths))
+
+
+def drawn_seat(capacity: Capacity, seat: Seat, paths: int, seed: Sequence[int]) -> np.ndarray:
+    """Shape (months, paths): what seats alike can close in each of some drawn years. [plan currency]
+
+    `seed` is the simulation's, then the number of the seat among those of its role and segment.
+    """
+    rng = np.random.default_rng([seed[0], _STREAM, _word(seat.role), _word(seat.segment or ""), seed[1]])
     by_way = arr_of(capacity, seat, seat.ways)
     if len(seat.chances) == 1:
         found = np.repeat(seat.count * by_way[0][:, None], paths, axis=1)
@@ -383,4 +410,14 @@ def each_line(plan: Plan, months: int) -> Iterator[tuple[Rep | Hire, Seat]]:
             made[same] = _ways_of_rep(capacity.roles[rep.role], rep, (first, now), months)
         yield rep, _seat(capacity, rep, rep.count, *made[same])
     for hire in capacity.hires:
-        yield hire, _seat(capacity, hire, hire.count, *_ways_of_hire(capacity.roles[hire.role], hire, first, months))
+        yield hire, seat_of(plan, hire, months)
+
+
+def seat_of(plan: Plan, who: Rep | Hire, months: int) -> Seat:
+    """The seats that one line of the roster, or some hires, stand for."""
+    capacity = plan.capacity
+    assert capacity is not None
+    role, first = capacity.roles[who.role], plan.first_month.ordinal
+    if isinstance(who, Hire):
+        return _seat(capacity, who, who.count, *_ways_of_hire(role, who, first, months))
+    return _seat(capacity, who, who.count, *_ways_of_rep(role, who, (first, in_months(plan.plan_date, first)), months))

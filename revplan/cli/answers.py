@@ -29,6 +29,7 @@ from revplan.record.difference import Difference, compare
 from revplan.record.signed import Record
 from revplan.record.signing import Terms, sign
 from revplan.simulation.answer import simulation_answer
+from revplan.simulation.hiring import hiring, hiring_answer, worth_table, worths
 from revplan.simulation.people import asked_capacity, capacity_answer, staffing
 from revplan.simulation.realism import assumed, nothing_to_compare, stacked, unreached
 from revplan.simulation.tables import finite
@@ -88,13 +89,21 @@ def simulation(book: Workbook) -> Answer:
 def capacity(book: Workbook, as_of: date | None) -> Answer:
     """Who can close what by month, and what binds."""
     asked_capacity(book.plan)
-    found = staffing(book.simulation, as_of)
-    return capacity_answer(found), [
+    found, one_more = staffing(book.simulation, as_of), worths(book.simulation)
+    return {**capacity_answer(found), "worth": plain_rows(worth_table(one_more))}, [
         people.summary(found),
+        people.one_more(one_more, book.plan.currency),
         people.by_month(found),
         people.by_quarter(found),
         people.notes(found),
     ]
+
+
+def hire(book: Workbook, confidence: float | None) -> Answer:
+    """The fewest, latest hires that reach the plan at its confidence."""
+    asked_capacity(book.plan)
+    found = hiring(book.simulation, confidence)
+    return hiring_answer(found), [people.hires(found)]
 
 
 def _realism(book: Workbook) -> dict[str, Any]:

@@ -226,6 +226,12 @@ def _parser() -> argparse.ArgumentParser:
         "--as-of", type=_day, metavar="DAY", help="people as known on this day; default the plan date"
     )
 
+    hire = _command(commands, "hire", _hire, "the fewest, latest hires that reach the plan at its confidence")
+    hire.add_argument("plan", type=Path, metavar="PLAN", help="the plan file (YAML)")
+    hire.add_argument(
+        "--confidence", type=_confidence, metavar="Q", help="chance of the goal wanted; default the plan's"
+    )
+
     sign = _command(commands, "sign", _sign, "freeze a plan, its inputs and results as the plan of record")
     sign.add_argument("plan", type=Path, metavar="PLAN", help="the plan file (YAML)")
     sign.add_argument("--by", action="append", required=True, metavar="NAME", help="who signs; once for each")
@@ -474,6 +480,13 @@ def _capacity(given: argparse.Namespace) -> None:
     from revplan.workbook.workbook import open_workbook
 
     _answer(given, answers.capacity(open_workbook(given.plan, _progress(SOLVED)), given.as_of))
+
+
+def _hire(given: argparse.Namespace) -> None:
+    from revplan.cli import answers
+    from revplan.workbook.workbook import open_workbook
+
+    _answer(given, answers.hire(open_workbook(given.plan, _progress(SOLVED)), given.confidence))
 
 
 def _sign(given: argparse.Namespace) -> None:

@@ -6,6 +6,7 @@ import pandas as pd
 
 from revplan.exhibits.exhibit import Exhibit, table_of, text
 from revplan.ground.formats import compact, show
+from revplan.simulation.hiring import Hiring, Worth, hiring_notes, hiring_words, worth_table, worth_words
 from revplan.simulation.people import Staffing, headline, staffing_notes
 
 
@@ -69,6 +70,20 @@ def by_month(found: Staffing) -> Exhibit:
         else "In no month would more people close more, as far as months come as expected."
     )
     return table_of("bookings", frame, told, currency=found.plan.currency)
+
+
+def one_more(found: list[Worth], currency: str) -> Exhibit:
+    """What one more, and one less, of everything is worth."""
+    said = worth_words(found, currency)
+    return table_of("worths", worth_table(found), said, currency=currency) if found else text(said)
+
+
+def hires(found: Hiring) -> Exhibit:
+    """Who must be hired, and by when."""
+    said, notes = hiring_words(found), list(hiring_notes(found))
+    if not found.hires:
+        return text(said, notes=notes)
+    return table_of("hires", found.table, said, notes=notes)
 
 
 def notes(found: Staffing) -> Exhibit:

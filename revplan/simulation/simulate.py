@@ -145,7 +145,7 @@ class Simulation:
         certain = replace(still, rates=Rates(still.rates.mean, np.full(len(still.rates.mean), np.inf)))
         scales, scatter = [], []
         for view in (certain, still, self.view):
-            trials = self.detail if view is self.view else trials_of(view, self._bank)
+            trials = self.detail if view is self.view else trials_of(view, self.detail_bank)
             (point,) = commit_curve(trials, view.goal, (self.confidence,))
             scales.append(point.scale.value)
             scatter.append(float(trials.arr.var()))
@@ -156,32 +156,33 @@ class Simulation:
     @cached_property
     def tornado(self) -> tuple[Swing, ...]:
         """What each driver moves, the largest first."""
-        return tornado(self.view, self.detail, self._bank)
+        return tornado(self.view, self.detail, self.detail_bank)
 
     @cached_property
     def goal_seek(self) -> tuple[Sought, ...]:
         """Volume, deal size and win rate that would each give the plan's confidence."""
-        return goal_seek(self.view, self.detail, self._bank, self.confidence)
+        return goal_seek(self.view, self.detail, self.detail_bank, self.confidence)
 
     @cached_property
     def fan(self) -> Fan:
         """P10, P50 and P90 of every stage and month."""
-        return fan(self.year, self.view, self.opened, self._bank)
+        return fan(self.year, self.view, self.opened, self.detail_bank)
 
     @cached_property
     def arr_bands(self) -> np.ndarray:
         """P10, P50 and P90 of the ARR closed by the end of each month, as in `fan`: shape (3, 12). [plan currency]"""
-        return arr_bands(self.year, self.view, self.opened, self._bank)
+        return arr_bands(self.year, self.view, self.opened, self.detail_bank)
 
     @cached_property
     def given_commit(self) -> dict[str, Outcome]:
         """By stage: the year if exactly the commit enters it, so that only what follows is uncertain."""
         views = {stage: outlook(self.year, stage, self.opened) for stage in self.year.plan.stage_ids}
-        bank = Bank(self._bank.trials, drivers(self.view), self.seed)
+        bank = Bank(self.detail_bank.trials, drivers(self.view), self.seed)
         return {stage: outcome(trials_of(view, bank), view.goal) for stage, view in views.items()}
 
     @cached_property
-    def _bank(self) -> Bank:
+    def detail_bank(self) -> Bank:
+        """The random numbers behind `detail`."""
         wide = drivers(self.view)
         most = max(min(DETAILED, NORMALS // wide), LEAST_DETAILED)
         return Bank(min(self.trials, most), wide, self.seed)
@@ -189,7 +190,7 @@ class Simulation:
     @cached_property
     def detail(self) -> Trials:
         """The trials behind what is not signed."""
-        return trials_of(self.view, self._bank)
+        return trials_of(self.view, self.detail_bank)
 
 
 def simulate(year: PlannedYear, trials: int = TRIALS, seed: int = SEED, progress: Progress | None = None) -> Simulation:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import date
+from itertools import combinations_with_replacement
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from revplan.plan.file import read_plan
 from revplan.plan.model import Plan
 from revplan.plan.people import Ramp
 from revplan.plan.scenario import scenario_plans
+from revplan.simulation.hiring import Search, Worth, entering, hiring, hiring_answer, worth_words, worths
 from revplan.simulation.people import capacity_answer, limited_by, staffing
 from revplan.simulation.signing import simulation_notes
 from revplan.simulation.simulate import Simulation, simulate
@@ -524,6 +526,113 @@ def test_a_plan_names_its_people_soundly() -> None:
     ):
         with pytest.raises(PlanError, match=words):
             plan(capacity)
+
+
+# --- who must be hired -------------------------------------------------------------------------------------------
+
+
+TWO = {
+    "segments": {"smb": {"share": 0.5, "acv": 10_000}, "mid": {"share": 0.5, "acv": 20_000}},
+    "transitions": [{"from": "sql", "to": "won", "rate": 0.5, "evidence": 200}],
+    "uncertainty": {"rho": 0, "lag_cv": 0, "volume_cv": 0.05},
+    "plan_date": date(2026, 11, 15),
+}
+
+
+def short(*roster: dict[str, Any], **role: Any) -> Plan:
+    """A plan of two segments whose people are too few."""
+    ae = {"productivity": 400_000, "ramp": {"linear_months": 3}, **role}
+    return plan(team(*roster, roles={"ae": ae}), **TWO)
+
+
+def search_of(given: Plan, trials: int = 512) -> Search:
+    found = simulated(given, 2048)
+    return Search(found.year, found.detail.demand.some(trials), entering(found, found.confidence))
+
+
+@pytest.mark.parametrize("confidence", [0.5, 0.7, 0.8])
+def test_the_hires_are_as_few_and_as_late_as_brute_force_finds(confidence: float) -> None:
+    found = search_of(short({"segment": "smb"}, {"segment": "mid"}, open_requisition_days=60))
+    best = found.latest(found.fewest(confidence), confidence)
+    size, late = sum(map(len, best.values())), sum(map(sum, best.values()))
+    ways = {place: list(found.places[place]) for place in found.places}
+    tried = [(place, month) for place, months in ways.items() for month in months]
+    reach = []
+    for count in range(size + 1):
+        for mix in combinations_with_replacement(tried, count):
+            some: dict[Any, tuple[int, ...]] = {}
+            for place, month in mix:
+                some[place] = tuple(sorted([*some.get(place, ()), month]))
+            if found.chance(some) >= confidence:
+                reach.append((count, -sum(month for _, month in mix)))
+    assert 0 < size <= 4
+    assert min(reach) == (size, -late)
+
+
+def test_more_and_earlier_hires_never_close_less() -> None:
+    found = search_of(short({"segment": "smb"}, {"segment": "mid"}, attrition=0.2, backfill_delay_days=60))
+    place = ("ae", "smb")
+    arrs = [found.arr({place: starts}).mean() for starts in ((), (9,), (4,), (0,), (0, 4), (0, 0))]
+    assert arrs == sorted(arrs)
+
+
+def test_what_hire_says_simulate_says_of_the_plan_with_these_hires() -> None:
+    found = hiring(simulated(short({"segment": "smb"}, {"segment": "mid"}, attrition=0.1)))
+    assert found.hires
+    assert found.chance_before < 0.8 <= found.chance_after
+    given = found.simulation.year.plan
+    capacity = given.capacity.model_copy(update={"hires": found.hires})
+    again = simulated(given.model_copy(update={"capacity": capacity}))
+    assert again.chance_at(found.scale) == pytest.approx(found.chance_after)
+    answer = hiring_answer(found)
+    assert {"role", "segment", "start", "count"} <= set(answer["hires"][0])
+    assert answer["chance_after"] == found.chance_after
+
+
+def test_lead_times_are_kept() -> None:
+    slow = search_of(short({"segment": "smb"}, {"segment": "mid"}, open_requisition_days=90, offer_lead_days=60))
+    quick = search_of(short({"segment": "smb"}, {"segment": "mid"}))
+    # 15 November 2026 and 150 days: 14 April 2027, so May; without lead times December
+    assert (slow.places[("ae", "smb")][0], quick.places[("ae", "smb")][0]) == (4, -1)
+    found = hiring(simulated(short({"segment": "smb"}, {"segment": "mid"}, open_requisition_days=20)))
+    rows = hiring_answer(found)["hires"]
+    assert all(date.fromisoformat(row["open_by"]) >= date(2026, 11, 15) for row in rows)
+
+
+def test_hires_that_come_too_late_are_named_with_what_else_would_help() -> None:
+    late = short({"segment": "smb"}, {"segment": "mid"}, open_requisition_days=330, ramp={"linear_months": 9})
+    found = hiring(simulated(late, 1024))
+    answer = hiring_answer(found)
+    assert not answer["reached"]
+    assert answer["hires"] == []
+    assert {row["segment"] for row in answer["too_late"]} == {"smb", "mid"}
+    assert any("what is missing is people, and they come too late" in line for line in answer["notes"])
+    assert any("What else would help: " in line or "Nothing else that was tried" in line for line in answer["notes"])
+
+
+def test_nobody_is_hired_where_nobody_lacks() -> None:
+    found = hiring(simulated(short({"segment": "smb", "count": 9}, {"segment": "mid", "count": 9}), 1024))
+    assert hiring_answer(found)["hires"] == []
+    assert hiring_answer(found)["reached"]
+
+
+def test_what_one_more_is_worth_is_found_by_re_solving() -> None:
+    found = simulated(short({"segment": "smb"}, {"segment": "mid", "count": 9}), 2048)
+    more = {each.what: each for each in worths(found)}
+    assert more["one more ae in smb, from 2026-12 on"].arr > 100_000
+    assert more["one more ae in mid, from 2026-12 on"].arr == pytest.approx(0, abs=50)
+    assert more["one ae in smb less"].arr < -100_000
+    # in mid people have time: an SQL brings rate x deal; in smb nobody has time for it
+    assert more["one more SQL in mid"].arr == pytest.approx(0.5 * 20_000, rel=0.05)
+    assert more["one more SQL in smb"].arr < 0.2 * 0.5 * 10_000
+    assert more["a point of win rate more"].arr > 0 > more["a point of win rate less"].arr
+
+
+def test_ties_are_named() -> None:
+    same = [Worth("rep", "one more a", 1, 100.0, 5.0, 0.1), Worth("entry", "one more b", 1, 99.0, 5.0, 0.1)]
+    assert "one more b is worth the same within the error" in worth_words(same, "USD")
+    apart = [same[0], Worth("entry", "one more b", 1, 50.0, 5.0, 0.1)]
+    assert "the same" not in worth_words(apart, "USD")
 
 
 # --- the command -------------------------------------------------------------------------------------------------
