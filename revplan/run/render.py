@@ -176,16 +176,17 @@ def refresh(request: Request, out: Path | None, progress: TextIO | None = None) 
         As `render` does; also if the deck is not of this report and plan, or a sentence of its own contradicts the
         figure it is linked with. Nothing is written then.
     """
-    from revplan.printing.slides.refresh import refreshed
+    from revplan.printing.slides.refresh import check_deck, refreshed
 
     if request.refresh is None:
         raise PlanError.at("refresh", "names no deck; give the one to be refreshed")
     target = out or request.refresh.parent
     with frozen([request]) as (held,):
         ready = prepared(held)
+        copy, place = held.refresh or request.refresh, shown_path(request.refresh)
+        check_deck(copy, held.name, ready.plan.name, place)
         check_folder(target)
-        done = run(ready, progress)
-        deck, found = refreshed(done, held.name, held.refresh or request.refresh)
+        deck, found = refreshed(done := run(ready, progress), held.name, copy, place)
         if out or request.refresh.name == f"{request.name}.pptx":
             return printed(done, held, target, {"pptx": deck}), found
         _unchanged_outside(held)

@@ -23,11 +23,15 @@ AXES = (f"{C}catAx", f"{C}valAx", f"{C}dateAx")
 DATA = ("xVal", "cat", "val", "yVal")
 HEADINGS = {"xVal": ": x", "plus": ": up to P90", "minus": ": down to P10"}
 """What the columns of a workbook are called that are no values."""
-NUMBER = re.compile(r"[+−-]?[$€£¥]?(?:\d[\d.,]*\d|\d)[kMB%]?")
+NUMBER = re.compile(r"[+−-]?[$€£¥]?(?:\d[\d.,]*\d|\d)[kMB%]?|\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\b")
+
+
+ALIKE = 0.6
+"""Share of a label that must be there still."""
 
 
 def masked(text: str) -> str:
-    """`text` with its numbers left out: by what is left, a sentence is known when they have changed."""
+    """`text` with its numbers and months left out: by what is left, a sentence is known when they have changed."""
     return NUMBER.sub("#", text)
 
 
@@ -40,9 +44,15 @@ def paired(before: Sequence[str], now: Sequence[str], *, loose: bool = False) ->
         elif kind == "replace":
             one, other = [masked(each) for each in before[first:end]], [masked(each) for each in now[at:stop]]
             for inner, a, b, c, d in SequenceMatcher(None, one, other, autojunk=False).get_opcodes():
-                if inner == "equal" or (loose and inner == "replace"):
-                    found.update(zip(range(first + a, first + b), range(at + c, at + d), strict=False))
+                both = zip(range(a, b), range(c, d), strict=False) if inner in ("equal", "replace") else ()
+                found.update({first + x: at + y for x, y in both if loose or _alike(one[x], other[y])})
     return found
+
+
+def _alike(one: str, other: str) -> bool:
+    """Whether two labels are one, of which a part was added or left out at the end: `Q# FY# to date`."""
+    short, long = sorted((one, other), key=len)
+    return long.startswith(short) and len(short) >= ALIKE * len(long)
 
 
 def chart_state(root: Any) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from lxml import etree
 
 from revplan.exhibits.provenance import LABELS, colophon
 from revplan.ground.errors import Fault, PlanError, shown
+from revplan.ground.escaping import clean, cut_words
 from revplan.ground.files import told_of
 from revplan.ground.written import shown_path
 from revplan.printing.slides.deck import deck
@@ -90,19 +91,20 @@ class Finding:
         return place + (f"{shown(self.text)!r}: " if self.text else "") + self.message
 
 
-def check_deck(path: Path, report: str, plan: str = "") -> Record:
-    """The record of the deck in `path`, if it is one of this report and plan that can be refreshed.
+def check_deck(path: Path, report: str, plan: str = "", place: str = "") -> None:
+    """That the deck in `path`, which `place` names to a reader, is one of this report and plan that can be refreshed.
 
     Raises
     ------
     PlanError
         If it is no presentation, is damaged, holds code, carries no record, or is of another report or plan.
     """
-    return _recorded(_package(path), shown_path(path), report, plan)
+    place = place or shown_path(path)
+    _recorded(_package(path, place), place, report, cut_words(clean(plan)))
 
 
-def refreshed(notebook: Any, report: str, path: Path) -> tuple[bytes, list[Finding]]:
-    """The deck in `path` with the numbers of an executed notebook, and what a person should look at.
+def refreshed(notebook: Any, report: str, path: Path, place: str = "") -> tuple[bytes, list[Finding]]:
+    """The deck in `path`, which `place` names to a reader, with the numbers of an executed notebook; and what to look at.
 
     Raises
     ------
@@ -110,18 +112,18 @@ def refreshed(notebook: Any, report: str, path: Path) -> tuple[bytes, list[Findi
         If the deck is not one of this report and plan, or if a sentence of its own says something else than the figure
         it is linked with: with every such sentence.
     """
-    place = shown_path(path)
+    place = place or shown_path(path)
     made_from = colophon(notebook)
-    package = _package(path)
+    package = _package(path, place)
     record = _recorded(package, place, report, made_from.get(LABELS["plan"], ""))
     with told_of(PlanError, place, f"a part of it is missing or damaged: {MEND}"):
         fresh = Package(_made_alike(notebook, report, path, package, record))
         return _Refresh(package, fresh, record, place).done()
 
 
-def _package(path: Path) -> Package:
+def _package(path: Path, place: str) -> Package:
     raw = deck_bytes(path)
-    with told_of(PlanError, shown_path(path), f"a part of it is missing or damaged: {MEND}"):
+    with told_of(PlanError, place, f"a part of it is missing or damaged: {MEND}"):
         return Package(raw)
 
 
@@ -224,7 +226,7 @@ class _Refresh:
                 {name: told["text"][-1] for name, told in side.items() if _key(name) == key and _role(name) == "fact"}
                 for side in (self.before, self.now)
             )
-            for one, other in paired(list(was.values()), list(now.values())).items():
+            for one, other in paired(list(was.values()), list(now.values()), loose=True).items():
                 found[list(was)[one]] = list(now)[other]
         return found
 
@@ -242,15 +244,20 @@ class _Refresh:
         other = self._counterpart(name)
         was, there = self.before[name], content(self.package, shape)
         if other is None or set(self.now[other]) != set(there) or set(was) != set(there):
-            if other is None:
-                message = f"{_role(name)} of {_key(name)} is no longer in the report; it was left as it was"
-                self._find("gone", message, shape, _first(there))
+            message = f"{_role(name)} of {_key(name)} is no longer in the report; it was left as it was"
+            self._find("gone", message, shape, _first(there))
+            self.made.update(shape.element.iter(f"{A}p"))
             return
         if shape.name != name:
             shape.properties.set("name", name)
             self._touched(shape)
         if "text" in there:
-            self._retell(shape, was["text"], self._told(shape, other))
+            told = self._told(shape, other)
+            if _role(name) == "fact" and _relabelled(was["text"], there["text"], told):
+                message = f"stands under words of yours, and what it was is no longer in the report ({was['text'][-1]})"
+                self._find("gone", message, shape, " ".join(there["text"]))
+            else:
+                self._retell(shape, was["text"], told)
             return
         self._describe(shape, was["alt"], self.now[other]["alt"])
         if "rows" in there:
@@ -596,6 +603,11 @@ def _part(name: str) -> int:
 
 def _is_table(name: str, key: str) -> bool:
     return _key(name) == key and _role(name) == "table"
+
+
+def _relabelled(was: Sequence[str], mine: Sequence[str], told: Sequence[str]) -> bool:
+    """Whether a person named a fact that is another one now: its number would stand under words that are not its own."""
+    return masked(was[-1]) not in map(masked, mine) and masked(was[-1]) != masked(plain(told[-1]))
 
 
 def _first(told: Mapping[str, Any]) -> str:
