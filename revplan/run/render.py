@@ -36,7 +36,7 @@ from revplan.run.progress import Progress
 from revplan.run.running import executed
 
 if TYPE_CHECKING:
-    from revplan.printing.slides.refresh import Finding
+    from revplan.printing.slides.quoted import Finding
 
 T = TypeVar("T")
 

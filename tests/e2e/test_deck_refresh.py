@@ -33,10 +33,11 @@ from revplan.exhibits.exhibit import Exhibit, chart, table, text
 from revplan.exhibits.figures import Cells, figure, say
 from revplan.ground.errors import PlanError
 from revplan.printing.slides.deck import deck
-from revplan.printing.slides.edited import follow, spans
+from revplan.printing.slides.edited import follow
+from revplan.printing.slides.quoted import Finding, spans
 from revplan.printing.slides.record import Package, figure_texts, read, said
 from revplan.printing.slides.redraw import paired
-from revplan.printing.slides.refresh import Finding, refreshed
+from revplan.printing.slides.refresh import refreshed
 from revplan.tracking.book import BoardBook
 
 pptx = pytest.importorskip("pptx")

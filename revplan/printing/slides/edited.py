@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
 from lxml import etree
 
-from revplan.ground.formats import MINUS
-from revplan.printing.slides.record import WORD_JOINER, A
+from revplan.printing.slides.record import A
 from revplan.printing.slides.redraw import masked
-
-LINK = re.compile(r"\s*figures?:\s*(.+)", re.IGNORECASE)
-MONTH = re.compile(r"\s(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)")
-
 
 # --- what becomes of a list: paragraphs, rows, columns ----------------------------------------------------------
 
@@ -146,18 +141,6 @@ def _words(text: str) -> list[str]:
     return re.findall(r"\s+|\S+", text)
 
 
-def spans(text: str, form: str) -> list[tuple[int, int]]:
-    """Where `text` quotes the displayed number `form`: as a whole, not as part of a longer one or of a date."""
-    signed = re.escape(form).replace(MINUS, f"[{MINUS}-]{WORD_JOINER}?").replace("\\ ", r"\s")
-    found = []
-    for match in re.finditer(rf"(?<![\w.,$€£¥{MINUS}+{WORD_JOINER}]){signed}(?![\w%]|[.,]\d)", text):
-        hyphen = text[: match.start()].endswith("-") and not text[: match.start() - 1][-1:].isalnum()
-        dated = form.isdigit() and len(form) <= 2 and MONTH.match(text, match.end())
-        if not hyphen and not dated:
-            found.append(match.span())
-    return found
-
-
 @dataclass
 class Whole:
     """A table on all its slides: columns, rows, and which of them each slide has."""
@@ -210,26 +193,3 @@ def told_apart(table: Any) -> None:
                 highest += 1
                 each.set("val", str(highest))
             seen.add(str(each.get("val")))
-
-
-def changed_forms(was: Sequence[str], now: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """The displayed forms of a figure that are others now, each with what it has become."""
-    alike = len(was) == len(now)
-    for at, form in enumerate(was):
-        becomes = now[at] if at < 2 or alike else now[1]
-        if form not in now and becomes != form:
-            yield form, becomes
-
-
-def quotes(text: str, forms: Iterable[str]) -> list[tuple[int, int, str]]:
-    """Where a text quotes which of the displayed numbers, in its order."""
-    return sorted((first, end, form) for form in forms for first, end in spans(text, form))
-
-
-def links_in(alt: str, known: Collection[str]) -> Iterator[str]:
-    """The figures that an alternative text names: `figure: ID`, a line each, or several with semicolons between."""
-    for line in alt.replace("_x000a_", "\n").splitlines():
-        found = LINK.fullmatch(line.rstrip())
-        if found:
-            whole = found[1].strip()
-            yield from [whole] if whole in known else filter(None, (each.strip() for each in whole.split(";")))

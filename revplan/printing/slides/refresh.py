@@ -11,11 +11,10 @@ Nothing else of the file is touched: parts without a change are the same bytes.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,22 +27,18 @@ from revplan.ground.files import told_of
 from revplan.ground.written import shown_path
 from revplan.printing.slides.deck import deck
 from revplan.printing.slides.edited import (
-    LINK,
     Slot,
     Whole,
     arranged,
-    changed_forms,
     follow,
-    links_in,
     placed,
-    quotes,
     recognised,
     retext,
-    spans,
     told_apart,
     whole_of,
 )
 from revplan.printing.slides.file import MEND, deck_bytes
+from revplan.printing.slides.quoted import LINK, Figures, Finding, links_in, meant, relinked, stale
 from revplan.printing.slides.record import (
     NAME,
     RELATION,
@@ -70,25 +65,6 @@ BOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 COUNTED = re.compile(r" \(\d+ of \d+\)$")
 ONE_EACH = ("title", "section", "note", "footer", "spoken")
 """Roles that every slide of an exhibit has: a part that is no longer made says what the last one says."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """Something that a person should look at after a refresh."""
-
-    kind: str
-    """stale, gone, kept, overwritten, new or room."""
-    message: str
-    slide: int | None = None
-    text: str = ""
-    """The sentence or the cell it is about."""
-    figure: str = ""
-    was: str = ""
-    now: str = ""
-
-    def __str__(self) -> str:
-        place = f"slide {self.slide}: " if self.slide else ""
-        return place + (f"{shown(self.text)!r}: " if self.text else "") + self.message
 
 
 def check_deck(path: Path, report: str, plan: str = "", place: str = "") -> None:
@@ -168,6 +144,7 @@ class _Refresh:
         self.package, self.fresh, self.record, self.place = package, fresh, record, place
         self.before, self.now, self.today = record.shapes, said(fresh), told
         self.sources = {shape.name: shape for shape in shapes(fresh) if NAME.fullmatch(shape.name)}
+        self.figures = Figures(before=record.figures, now=told.figures, earlier=record.earlier)
         self.found: list[Finding] = []
         self.faults: list[Fault] = []
         self.made: set[Any] = set()  # paragraphs that say what is made today
@@ -184,7 +161,8 @@ class _Refresh:
                 self._follow(shape, name)
         for shape in every:
             self._link(shape)
-        earlier = self._listed_stale()
+        moved, earlier = stale(self._own_sentences(), self.figures)
+        self.found += moved
         self._listed_new([name for name in named.values() if name])
         if self.faults:
             raise PlanError(self.faults)
@@ -465,92 +443,24 @@ class _Refresh:
 
     def _link(self, shape: Shape) -> None:
         """Replaces the numbers of linked figures in a person's own sentences, and holds these against the registry."""
-        known = {**self.record.figures, **self.today.figures}
-        links = list(dict.fromkeys(links_in(shape.alt, known)))
+        named = list(dict.fromkeys(links_in(shape.alt, self.figures.known())))
         own = [each for each in shape.element.iter(f"{A}p") if each not in self.made]
-        if not links or not own:
+        if not named or not own:
             return
-        for each in links:
-            if each not in self.today.figures:
-                close = "" if each in known else _meant(each, self.today.figures)
-                self._find(
-                    "gone", f"figure {each!r} is not in the report{close}; the sentence stays", shape, _told(own)
-                )
-        links = [each for each in links if each in self.today.figures]
-        self._relink(shape, links, own)
-        said_now = _told(own)
-        for each in links:
-            if not any(spans(said_now, form) for form in self.today.figures[each]):
-                text = self.today.figures[each][0]
-                message = f"is linked with the figure {each}, which is {text}, and does not say so; write {text} there"
-                self.faults.append(Fault(f"{self.place}, slide {shape.number}", f"{shown(said_now)!r} {message}"))
-
-    def _relink(self, shape: Shape, links: Sequence[str], own: Sequence[Any]) -> None:
-        changes: dict[str, list[str]] = {}
-        for each in links:
-            for was, now in changed_forms(self.record.figures.get(each, []), self.today.figures[each]):
-                changes.setdefault(was, []).append(now)
-        quoted: dict[str, int] = {}
-        for paragraph in own:
-            text = words_of(paragraph)
-            told, end = "", 0
-            for first, stop, form in quotes(text, changes):
-                ready = changes[form]
-                number = quoted[form] = quoted.get(form, 0) + 1
-                if len(set(ready)) > 1 and number > len(ready):
-                    message = f"quotes {form} more often than figures are linked with it; write the numbers of today"
-                    self.faults.append(Fault(f"{self.place}, slide {shape.number}", f"{shown(text)!r} {message}"))
-                told += text[end:first] + ready[min(number, len(ready)) - 1]
-                end = stop
-            if end:
-                retext(paragraph, told + text[end:])
+        there = [words_of(each) for each in own]
+        links = [each for each in named if self.figures.today(each)]
+        for each in named:
+            if each not in links:
+                close = "" if each in self.figures.known() else meant(each, self.today.figures)
+                message = f"figure {each!r} is not in the report{close}; the sentence stays"
+                self._find("gone", message, shape, plain(" ".join(there)))
+        told, faults = relinked(there, links, self.figures)
+        for paragraph, was, now in zip(own, there, told, strict=True):
+            if was != now:
+                retext(paragraph, now)
                 self._touched(shape)
-
-    def _listed_stale(self) -> dict[str, list[str]]:
-        """Lists own sentences that quote a number which was a figure's and is another's now; what they quote, and of what."""
-        forms = self._stale_forms()
-        still = {form for texts in self.today.figures.values() for form in texts}
-        earlier: dict[str, list[str]] = {}
-        for number, text in self._own_sentences():
-            for _, _, form in quotes(text, forms):
-                figure, now = forms[form][0]
-                if form in still and (now is None or re.fullmatch(r"\d{1,2}", form)):
-                    continue
-                earlier.setdefault(form, [])
-                earlier[form] += [each for each, _ in forms[form] if each not in earlier[form]]
-                tail = "is in the report no more" if now is None else f"is {now} now"
-                link = (
-                    ""
-                    if now is None
-                    else f"; to have it follow, write `figure: {figure}` into the shape's alternative text"
-                )
-                told = Finding(
-                    kind="stale",
-                    message=f"{form} was {figure}, which {tail}{link}",
-                    slide=number,
-                    text=text,
-                    figure=figure,
-                    was=form,
-                    now=now or "",
-                )
-                if told not in self.found:
-                    self.found.append(told)
-        return earlier
-
-    def _stale_forms(self) -> dict[str, list[tuple[str, str | None]]]:
-        """Displayed numbers that are no longer those of their figures, each with the figures and what these say now."""
-        found: dict[str, list[tuple[str, str | None]]] = {}
-        for each, was in self.record.figures.items():
-            now = self.today.figures.get(each)
-            for form, becomes in changed_forms(was, now) if now else [(form, None) for form in was]:
-                found.setdefault(form, []).append((each, becomes))
-        for form, figures in self.record.earlier.items():
-            for each in figures:
-                now = self.today.figures.get(each)
-                if not now or form not in now:
-                    found.setdefault(form, []).append((each, now[0] if now else None))
-        ranked = {form: sorted(told, key=lambda each: each[1] is None) for form, told in found.items()}
-        return {form: told for form, told in ranked.items() if re.search(r"\d", form)}
+        sentence = repr(shown(plain(" ".join(told))))
+        self.faults += [Fault(f"{self.place}, slide {shape.number}", f"{sentence} {fault}") for fault in faults]
 
     def _own_sentences(self) -> Iterator[tuple[int, str]]:
         """Every text of the deck that was not made, with the number of its slide: also in charts, notes and pictures' words."""
@@ -616,8 +526,3 @@ def _first(told: Mapping[str, Any]) -> str:
 
 def _told(paragraphs: Iterable[Any]) -> str:
     return " ".join(filter(None, (plain(words_of(each)) for each in paragraphs)))
-
-
-def _meant(figure: str, known: Collection[str]) -> str:
-    close = difflib.get_close_matches(figure, known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
