@@ -12,7 +12,9 @@ from typing import Any
 import pandas as pd
 from ruamel.yaml import YAML
 
-from revplan.crm.records import History, read_export, read_records, write_unread
+from revplan.crm.counted import Counted
+from revplan.crm.records import Export, History, read_export, write_unread
+from revplan.crm.store import open_counts
 from revplan.exhibits import annual_commit, confidence, movement, pace, rates, realism, record, side_by_side
 from revplan.exhibits import capacity as people
 from revplan.exhibits.exhibit import Exhibit, rows_of, terminal, text
@@ -125,17 +127,17 @@ def _realism(book: Workbook) -> dict[str, Any]:
 # --- the records ---------------------------------------------------------------------------------
 
 
-def estimates(crm: Path, as_of: date | None, out: Path | None) -> Answer:
+def estimates(crm: Path, as_of: date | None, out: Path | None, tell: Told | None = None) -> Answer:
     """Estimated transitions of the records `crm` names; written to `out` as a plan takes them."""
     if out is not None:
         check_file(out)
-    export = read_export(crm)
+    export = open_counts(crm, tell)
     book = HistoryBook(export=export, history=export.on(as_of))
     if out is not None:
         written(out, rates_yaml(book.history, book.estimates, book.warnings))
-        if export.unread:
+        if isinstance(export, Export) and export.unread:
             write_unread(export.unread, out.with_suffix(".bad_values.csv"))
-    told = f"Rates as of {book.history.as_of}, from {counted(len(book.history.records), 'record')}."
+    told = f"Rates as of {book.history.as_of}, from {counted(book.history.number, 'record')}."
     notes = (*book.history.notes, *book.history.reading)
     lines = [*book.warnings, *book.history.reading, *([f"written: {out}"] if out else [])]
     answer = {
@@ -164,7 +166,7 @@ def _rate(row: dict[Any, Any]) -> dict[str, Any]:
     }
 
 
-def rates_yaml(history: History, found: pd.DataFrame, warnings: Iterable[str]) -> str:
+def rates_yaml(history: History | Counted, found: pd.DataFrame, warnings: Iterable[str]) -> str:
     """The `transitions` block of a plan file, with what a reader must know above it."""
     lines = [f"# Estimated from CRM records as of {history.as_of}. Paste into a plan file."]
     lines += [f"# {' '.join(line.split())}" for line in warnings]
@@ -188,7 +190,7 @@ def _rounded(value: Any) -> Any:
 
 def outlook(crm: Path, as_of: date | None, months: int, by_source: bool, tell: Told | None = None) -> Answer:
     """Wins of the next months from the records `crm` names."""
-    history = read_records(crm, as_of)
+    history = open_counts(crm, tell).on(as_of)
     found = forecast_wins(history, months, tell)
     answer = {**forecast_answer(found, by_source), "notes": [*history.notes, *history.reading]}
     told = rates.wins_ahead(found, "", by_source=by_source)
@@ -202,7 +204,7 @@ def _reading(said: Sequence[str]) -> list[Exhibit]:
 
 def replay(crm: Path, span: tuple[date, date], every: Every, months: int, tell: Told | None = None) -> Answer:
     """Replays of the forecast against what came, beside the three baselines."""
-    export = read_export(crm)
+    export = open_counts(crm, tell)
     done = backtest(export, span, every, months, tell)
     latest = export.on()
     notes = (*latest.notes, *latest.reading)

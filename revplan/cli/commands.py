@@ -394,7 +394,7 @@ def _plan(given: argparse.Namespace) -> None:
 def _rates(given: argparse.Namespace) -> None:
     from revplan.cli import answers
 
-    _answer(given, answers.estimates(given.crm, given.as_of, given.out))
+    _answer(given, answers.estimates(given.crm, given.as_of, given.out, _progress("rates: {done} of {total} {what}")))
 
 
 def _forecast(given: argparse.Namespace) -> None:

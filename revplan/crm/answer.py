@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from revplan.crm.cells import ImportLine
+from revplan.crm.counted import Counted
 from revplan.crm.records import EVERY, History, closed_undated, read_export
 from revplan.crm.today import last_day
 from revplan.ground.cohorts import LOADED, LOADED_RECORDS
@@ -122,15 +123,22 @@ def _as_date(day: int) -> date:
     return np.datetime64(day, "D").item()
 
 
-def load_notes(history: History) -> tuple[str, ...]:
+def load_notes(history: History | Counted) -> tuple[str, ...]:
     """What a reader must know of lists loaded at once, a sentence each."""
+    if isinstance(history, Counted):
+        return history.loads
     rows = history.stage_history
     first = rows.loc[~rows["record"].duplicated(), ["source", "entered_on"]]
-    days = first["entered_on"].to_numpy().astype("datetime64[D]").astype(np.int64)
+    return loads_told(first["entered_on"].to_numpy(), first["source"])
+
+
+def loads_told(came: np.ndarray, sources: pd.Series) -> tuple[str, ...]:
+    """The same of records of the `sources`, that came in at the moments `came`."""
+    days = came.astype("datetime64[D]").astype(np.int64)
     start = int(days.min())
     lines = []
     for load in bulk_loads(np.bincount(days - start), start):
-        names = first.loc[(days >= load.first) & (days <= load.last), "source"].value_counts()
+        names = sources[(days >= load.first) & (days <= load.last)].value_counts()
         of = "" if names.index[0] == EVERY else f", most of source {shown(names.index[0])}"
         when = show(_as_date(load.first), "date")
         when += f" to {show(_as_date(load.last), 'date')}" if load.last > load.first else ""

@@ -435,12 +435,8 @@ def _unread(parsed: Parsed) -> np.ndarray:
 
 def _stages(crm: HistoryCrm, cells: Cells) -> tuple[np.ndarray, Findings]:
     """The stage number each change leads to: LOST for a loss, NO_STAGE where its value means neither."""
-    stage_numbers = {stage: number for number, stage in enumerate(crm.stages)}
-    exact = {label: stage_numbers[stage] for stage, each in crm_labels(crm).items() for label in each}
-    exact |= dict.fromkeys(crm.lost or (), LOST)
-    loose = {plain(label): number for label, number in exact.items()}
-    texts = cells.coded
-    meant = [loose.get(plain(text), NO_STAGE) for text in texts.different]
+    exact, texts = _numbered(crm), cells.coded
+    meant = stage_numbers(crm, texts.different)
     loosely = [
         number != NO_STAGE and text.strip() not in exact for number, text in zip(meant, texts.different, strict=True)
     ]
@@ -451,10 +447,27 @@ def _stages(crm: HistoryCrm, cells: Cells) -> tuple[np.ndarray, Findings]:
     return texts.of_rows(np.array(meant, dtype=STAGE)), found
 
 
+def stage_numbers(crm: HistoryCrm, texts: Iterable[str]) -> list[int]:
+    """The stage number each text leads to: LOST for a loss, NO_STAGE where it means neither."""
+    loose = {plain(label): number for label, number in _numbered(crm).items()}
+    return [loose.get(plain(text), NO_STAGE) for text in texts]
+
+
+def _numbered(crm: HistoryCrm) -> dict[str, int]:
+    numbers = {stage: number for number, stage in enumerate(crm.stages)}
+    exact = {label: numbers[stage] for stage, each in crm_labels(crm).items() for label in each}
+    return exact | dict.fromkeys(crm.lost or (), LOST)
+
+
 def _labels_checked(
     tables: Tables, crm: HistoryCrm, cells: Cells, of_field: np.ndarray, numbers: np.ndarray
 ) -> Findings:
     """Faults of labels no change has, of stages records passed unseen, and of values that look closed and stand for nothing."""
+    return values_checked(tables.source, crm, _labels_of(cells, np.flatnonzero(of_field)), numbers)
+
+
+def values_checked(source: CrmSource, crm: HistoryCrm, counts: Counter[str], numbers: np.ndarray) -> Findings:
+    """The same of a log whose values of the field are `counts`, and whose rows lead to the stages `numbers`."""
     labelled = crm_labels(crm)
     meant: dict[Key, tuple[str, ...]] = {("stages", stage): labels for stage, labels in labelled.items()}
     meant |= {("lost",): crm.lost} if crm.lost else {}
@@ -465,7 +478,7 @@ def _labels_checked(
         if stage in labelled and 0 < number < furthest and not (numbers == number).any()
     }
     lost = f"lost: {flow([*(crm.lost or ()), *NAMED])}"
-    return _label_faults(tables.source, meant, _labels_of(cells, np.flatnonzero(of_field)), passed, lost)
+    return _label_faults(source, meant, counts, passed, lost)
 
 
 def _labels_of(cells: Cells, rows: np.ndarray) -> Counter[str]:

@@ -55,7 +55,7 @@ class Tables:
 
     def entry(self, file: str) -> DataFile:
         """What the CRM file says about `file`."""
-        return _entries(self.source)[file]
+        return entries_of(self.source)[file]
 
     def cells(self, file: str, column: str) -> Cells:
         """A column as text, with its place for messages."""
@@ -77,7 +77,7 @@ class Tables:
 
     def columns_read(self, file: str) -> list[str]:
         """The columns of a file that the CRM file names."""
-        return list(dict.fromkeys(column for at, column in _wanted_columns(self.source).values() if at == file))
+        return list(dict.fromkeys(column for at, column in wanted_columns(self.source).values() if at == file))
 
     def day_columns(self, file: str) -> list[str]:
         """The columns of a file with the days of stages."""
@@ -237,8 +237,8 @@ def read_tables(source: CrmSource) -> Tables:
     """
     tables: dict[str, TextTable] = {}
     faults: list[Fault] = []
-    needed = _wanted_columns(source)
-    for file, entry in _entries(source).items():
+    needed = wanted_columns(source)
+    for file, entry in entries_of(source).items():
         try:
             tables[file] = _table(source, file, entry, {column for at, column in needed.values() if at == file})
         except DataError as error:
@@ -253,16 +253,17 @@ def read_tables(source: CrmSource) -> Tables:
 
 def data_paths(source: CrmSource) -> list[Path]:
     """The files that the CRM file reads, each once, in its order; a table asked for by SQL has none."""
-    paths = [source.path.parent / entry.path for entry in _entries(source).values() if entry.path is not None]
+    paths = [source.path.parent / entry.path for entry in entries_of(source).values() if entry.path is not None]
     return list(dict.fromkeys(paths))
 
 
 def query_names(source: CrmSource) -> list[str]:
     """The tables that the CRM file asks a database for, by the name it gives them."""
-    return [name or "the changes" for name, entry in _entries(source).items() if entry.sql is not None]
+    return [name or "the changes" for name, entry in entries_of(source).items() if entry.sql is not None]
 
 
-def _entries(source: CrmSource) -> dict[str, DataFile]:
+def entries_of(source: CrmSource) -> dict[str, DataFile]:
+    """The files by name, the one with the changes of `format: history` under CHANGES."""
     crm = source.crm
     if not isinstance(crm, HistoryCrm):
         return crm.data_files()
@@ -270,7 +271,7 @@ def _entries(source: CrmSource) -> dict[str, DataFile]:
     return {**crm.data_files(), CHANGES: DataFile(**place, id=crm.id)}
 
 
-def _key_of(source: CrmSource, file: str) -> Key:
+def key_of(source: CrmSource, file: str) -> Key:
     """The keys under which the CRM file describes `file`."""
     return source.crm.key_of(file) if file else ()
 
@@ -281,22 +282,22 @@ def _table(source: CrmSource, file: str, entry: DataFile, needed: set[str]) -> T
         return read
     folder = source.path.parent
     if entry.path is not None and not (folder / entry.path).is_file():
-        place = source.place((*_key_of(source, file), "path"))
+        place = source.place((*key_of(source, file), "path"))
         raise DataError.at(place, f"there is no file {shown(entry.path)!r}; its path counts from the CRM file's folder")
     try:
         return read_table(entry, folder, needed.__contains__)
     except DataError as error:
         if entry.sql is None:
             raise
-        place = source.place((*_key_of(source, file), "sql"))
+        place = source.place((*key_of(source, file), "sql"))
         raise DataError(Fault(place, f"{fault.place}: {fault.message}") for fault in error.faults) from None
 
 
-def _wanted_columns(source: CrmSource) -> dict[Key, tuple[str, str]]:
+def wanted_columns(source: CrmSource) -> dict[Key, tuple[str, str]]:
     """Key of the CRM file -> the file and the column it needs."""
     crm = source.crm
     needed: dict[Key, tuple[str, str | None]] = {
-        (*_key_of(source, file), "id"): (file, entry.id) for file, entry in _entries(source).items()
+        (*key_of(source, file), "id"): (file, entry.id) for file, entry in entries_of(source).items()
     }
     needed |= {key: (file_of(column), column_of(column)) for key, column in crm.columns().items()}
     if isinstance(crm, HistoryCrm):
@@ -365,7 +366,7 @@ def _one_row_each(tables: Tables, file: str, cells: Cells, ids: np.ndarray, know
         ), Findings()
     at = positions[several]
     leads_to = [
-        column_of(each.via) for each in _entries(tables.source).values() if each.via and file_of(each.via) == file
+        column_of(each.via) for each in entries_of(tables.source).values() if each.via and file_of(each.via) == file
     ]
     read = [column for column in tables.columns_read(file) if column not in (cells.column, *leads_to)]
     frame = pd.DataFrame({column: tables.stripped_cells(file, column)[at] for column in read}, dtype=object)

@@ -28,6 +28,12 @@ class Moments:
     entered: np.ndarray
     lost: np.ndarray
     found: Findings
+    count: np.ndarray | None = None
+    """How many records each row stands for; left out where each stands for one."""
+
+    def number(self, rows: np.ndarray) -> int:
+        """Records of the rows that `rows` marks."""
+        return int(rows.sum() if self.count is None else self.count[rows].sum())
 
     @property
     def used(self) -> np.ndarray:
@@ -113,7 +119,7 @@ class Rules:
     """Whether a stage entered again counts from its last entry."""
 
 
-def repaired(moments: Moments, rules: Rules, sources: np.ndarray, enters: np.ndarray) -> Moments:
+def repaired(moments: Moments, rules: Rules, sources: np.ndarray | pd.Categorical, enters: np.ndarray) -> Moments:
     """`moments` with stages in order and without gaps, losses last and only of records not won.
 
     `sources` are the records' sources: a source may enter below the first stage; `enters` is the number of the stage
@@ -132,36 +138,41 @@ def _in_order(moments: Moments, rules: Rules) -> Moments:
     if rules.anchored:
         for number, stage in enumerate(stages[1:], start=1):
             early = entered[:, number] < entered[:, 0]
-            found += _moved(stage, stages[0], entered[:, number], entered[:, 0], early)
+            found += _moved(moments, (stage, stages[0]), entered[:, number], entered[:, 0], early)
             entered[early, number] = entered[early, 0]
     earliest = entered[:, -1].copy()
     for number in range(len(stages) - 2, -1, -1):
         late = entered[:, number] > earliest
-        found += _moved_back(stages[number], entered[:, number], earliest, late)
+        found += _moved_back(moments, stages[number], entered[:, number], earliest, late)
         entered[late, number] = earliest[late]
         earliest = np.fmin(earliest, entered[:, number])
     return replace(moments, entered=entered, found=found)
 
 
-def _moved_back(stage: str, moment: np.ndarray, following: np.ndarray, late: np.ndarray) -> Findings:
+def _moved_back(moments: Moments, stage: str, moment: np.ndarray, following: np.ndarray, late: np.ndarray) -> Findings:
     """Lines for moments after those of a later stage: on the same day only the time of day disagrees."""
     same_day = late & (moment.astype("datetime64[D]") == following.astype("datetime64[D]"))
     later = late & ~same_day
     row = int(np.argmax(later))
     example = f"{_day(moment[row])} after {_day(following[row])}" if later.any() else ""
-    return counted(stage, "dates after a later stage's, taken as entered with it", later.sum(), example) + counted(
-        stage, "times of day after a later stage's on the same day, taken as entered with it", same_day.sum()
+    return counted(
+        stage, "dates after a later stage's, taken as entered with it", moments.number(later), example
+    ) + counted(
+        stage, "times of day after a later stage's on the same day, taken as entered with it", moments.number(same_day)
     )
 
 
-def _moved(stage: str, to: str, moment: np.ndarray, previous: np.ndarray, early: np.ndarray) -> Findings:
-    """Lines for moments moved up: on the same day only the time of day disagrees."""
+def _moved(
+    moments: Moments, names: tuple[str, str], moment: np.ndarray, previous: np.ndarray, early: np.ndarray
+) -> Findings:
+    """Lines for moments moved up, of one stage to another: on the same day only the time of day disagrees."""
+    stage, to = names
     same_day = early & (moment.astype("datetime64[D]") == previous.astype("datetime64[D]"))
     earlier = early & ~same_day
     row = int(np.argmax(earlier))
     example = f"{_day(moment[row])} after {_day(previous[row])}" if earlier.any() else ""
-    return counted(stage, f"dates before {to}, moved up to it", earlier.sum(), example) + counted(
-        stage, f"times of day before that of {to} on the same day, moved up to it", same_day.sum()
+    return counted(stage, f"dates before {to}, moved up to it", moments.number(earlier), example) + counted(
+        stage, f"times of day before that of {to} on the same day, moved up to it", moments.number(same_day)
     )
 
 
@@ -169,7 +180,9 @@ def _day(moment: np.datetime64) -> str:
     return str(moment.astype("datetime64[D]"))
 
 
-def _without_gaps(moments: Moments, stages: Sequence[str], sources: np.ndarray, enters: np.ndarray) -> Moments:
+def _without_gaps(
+    moments: Moments, stages: Sequence[str], sources: np.ndarray | pd.Categorical, enters: np.ndarray
+) -> Moments:
     """A skipped stage counts as entered at the moment of the next stage entered.
 
     Stages above the one at which a source enters are not skipped: its records never pass them; nor are those above
@@ -177,29 +190,30 @@ def _without_gaps(moments: Moments, stages: Sequence[str], sources: np.ndarray, 
     """
     codes, names = pd.factorize(sources)
     usual = enters == 0
-    firsts = np.array([_first_stage(moments.entered[usual & (codes == code)]) for code in range(len(names))], dtype=int)
+    firsts = np.array([_first_stage(moments, usual & (codes == code)) for code in range(len(names))], dtype=int)
     entered, found = moments.entered.copy(), moments.found
     for code in np.flatnonzero(firsts > 0):
         what = f"records of source {shown(names[code])} enter here: hardly any has a date before"
-        found += counted(stages[firsts[code]], what, (usual & (codes == code)).sum())
+        found += counted(stages[firsts[code]], what, moments.number(usual & (codes == code)))
     begins = np.maximum(firsts[codes], enters)
     for number in range(len(stages) - 2, -1, -1):
         skipped = np.isnat(entered[:, number]) & ~np.isnat(entered[:, number + 1]) & (begins <= number)
         entered[skipped, number] = entered[skipped, number + 1]
-        found += counted(stages[number], "skipped, taken as entered with the next stage", skipped.sum())
+        found += counted(stages[number], "skipped, taken as entered with the next stage", moments.number(skipped))
     return replace(moments, entered=entered, found=found)
 
 
-def _first_stage(entered: np.ndarray) -> int:
-    """Number of the stage at which the records of a source enter: 0, unless hardly any has a date before.
+def _first_stage(moments: Moments, rows: np.ndarray) -> int:
+    """Number of the stage at which the records of a source, `rows`, enter: 0, unless hardly any has a date before.
 
     It is the first stage dated in at least 5 % of the records dated there or later; a source of fewer
     than 20 records says too little, and enters at the first stage.
     """
-    dated = ~np.isnat(entered)
-    by_then = dated[:, ::-1].cumsum(axis=1)[:, ::-1] > 0
-    reached = by_then.sum(axis=0)
-    passed = dated.sum(axis=0) >= np.maximum(1, ENTRY_SHARE * reached)
+    dated = ~np.isnat(moments.entered[rows])
+    by_then = np.logical_or.accumulate(dated[:, ::-1], axis=1)[:, ::-1]
+    count = np.ones(len(dated), dtype=np.int64) if moments.count is None else moments.count[rows]
+    reached, known = (count @ each for each in (by_then, dated))
+    passed = known >= np.maximum(1, ENTRY_SHARE * reached)
     return int(np.argmax(passed)) if reached[0] >= ENTRY_RECORDS else 0
 
 
@@ -209,6 +223,6 @@ def _losses_last(moments: Moments, stages: Sequence[str]) -> Moments:
     after_win = won & ~np.isnat(moments.lost)
     early = ~won & (moments.lost < last)
     lost = np.where(after_win, NEVER, np.where(early, last, moments.lost))
-    found = moments.found + counted("lost", f"losses of records in {stages[-1]}, ignored", after_win.sum())
-    found += _moved("lost", "the last stage", moments.lost, last, early)
+    found = moments.found + counted("lost", f"losses of records in {stages[-1]}, ignored", moments.number(after_win))
+    found += _moved(moments, ("lost", "the last stage"), moments.lost, last, early)
     return replace(moments, lost=lost, found=found)

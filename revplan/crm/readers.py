@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,29 +84,53 @@ def read_duckdb(path: Path, table: str | None, wanted: Callable[[str], bool]) ->
     DataError
         If it cannot be read, or has no such table.
     """
-    connection = _connected(path, path.name)
+    connection = connected(path, path.name, _bounds())
     with connection:
-        tables = _of_names(connection, path.name)
-        name = table if table is not None or len(tables) != 1 else tables[0]
-        matching = [each for each in tables if name and each.casefold() == name.casefold()]
-        if not matching:
-            came = f"has no table {shown(name)!r}" if name else "has several tables; name one with `table`"
-            raise DataError.at(path.name, f"{came}; it has {', '.join(map(shown, tables[:12])) or 'none'}")
-        parts = ".".join(quoted(part) for part in matching[0].split("."))
-        how = f"DuckDB, table {shown(matching[0])}"
-        return _of_duckdb(connection, parts, path, f"{path.name} {shown(matching[0])}", how, wanted)
+        found = table_of(connection, table, path.name)
+        parts = ".".join(quoted(part) for part in found.split("."))
+        return _of_duckdb(
+            connection, parts, path, f"{path.name} {shown(found)}", f"DuckDB, table {shown(found)}", wanted
+        )
 
 
-def _connected(path: Path, name: str) -> DuckDBPyConnection:
+def connected(
+    path: Path | None, name: str, settings: dict[str, Any], folders: Sequence[str] = ()
+) -> DuckDBPyConnection:
+    """DuckDB, which may read the database at `path` and the files in `folders`, and nothing else."""
     import duckdb
 
-    if not path.is_file():
+    if path is not None and not path.is_file():
         raise DataError.at(shown(name), "is no file; check the path of the database")
     try:
-        settings = _bounds() | {"enable_external_access": "false", "autoload_known_extensions": "false"}
-        return duckdb.connect(str(path), read_only=True, config=settings)
+        opened = duckdb.connect(
+            str(path or ":memory:"),
+            read_only=path is not None,
+            config=settings | {"autoload_known_extensions": "false"},
+        )
+        allowed = ", ".join(map(literal, folders))
+        opened.execute(
+            f"SET allowed_directories = [{allowed}]; SET enable_external_access = false; SET TimeZone = 'UTC'"
+        )
+        return opened
     except (duckdb.Error, *DAMAGED) as fault:
         raise DataError.at(shown(name), f"cannot be opened as a DuckDB file: {_first_line(fault)}") from None
+
+
+def table_of(connection: DuckDBPyConnection, table: str | None, file: str) -> str:
+    """The name of `table` as the database writes it, or of its only table.
+
+    Raises
+    ------
+    DataError
+        If it has no such table, or several.
+    """
+    tables = _of_names(connection, file)
+    name = table if table is not None or len(tables) != 1 else tables[0]
+    matching = [each for each in tables if name and each.casefold() == name.casefold()]
+    if not matching:
+        came = f"has no table {shown(name)!r}" if name else "has several tables; name one with `table`"
+        raise DataError.at(file, f"{came}; it has {', '.join(map(shown, tables[:12])) or 'none'}")
+    return matching[0]
 
 
 def _of_names(connection: DuckDBPyConnection, name: str) -> list[str]:
@@ -135,7 +160,7 @@ def _of_duckdb(
                 answer = connection.execute(f"SELECT {asked} FROM {source} LIMIT {ROWS.value + 1}")
                 rows, cells = _columns(answer, name, [kind == ZONED for _, kind in chosen] or [False])
         except (duckdb.Error, *DAMAGED) as fault:
-            raise DataError.at(name, _because(fault, is_late())) from None
+            raise DataError.at(name, because(fault, is_late())) from None
     _refuse_faulty(name, header, rows)
     columns = {visible(column): cells[number] for number, (column, _) in enumerate(chosen)}
     return TextTable(name, header, columns, range(1, rows + 1), how, 0, _digest(path), unit="row")
@@ -157,13 +182,18 @@ def _columns(answer: DuckDBPyConnection, name: str, zoned: list[bool]) -> tuple[
     return rows, [column.texts() if each is None else Texts(each) for each, column in zip(typed, texts, strict=True)]
 
 
-def _because(fault: Exception, late: bool) -> str:
+def because(fault: Exception, late: bool) -> str:
     """Why an engine gave no answer, and what to do where a limit of ours stopped it."""
     if late:
         return SECONDS.refusal("takes longer to answer than")
     if isinstance(fault, MemoryError) or "memory" in str(fault).lower():
         return MEMORY_MB.refusal("takes more than")
     return f"cannot be read: {_first_line(fault)}"
+
+
+def literal(text: str) -> str:
+    """A text as SQL writes it."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def quoted(name: str) -> str:
@@ -209,21 +239,14 @@ def read_query(url: str, sql: str) -> TextTable:
     DataError
         If the variable is not set, the engine unknown or not installed, or `sql` not one SELECT.
     """
-    variable = url.removeprefix(ENVIRONMENT)
-    address = os.environ.get(variable, "")
-    if not address:
-        todo = f"set it to the address of the warehouse, such as {POSTGRESQL[0]}://reader@host/database"
-        raise DataError.at(url, f"the environment variable {shown(variable)} is not set; {todo}")
-    engine = address.partition(":")[0].lower() if "://" in address else ""
-    _refuse_other_than_select(sql, engine)
+    engine, address = url_of(url)
+    refuse_other_than_select(sql, engine)
     how = f"{engine}, {shown(' '.join(sql.split()))}"
     if engine == "duckdb":
-        path = _path_of(address)
-        with _connected(path, url) as connection:
+        path = path_of(address)
+        with connected(path, url, _bounds()) as connection:
             source = f"({sql.rstrip().rstrip(';')}\n) AS answer"
             return _of_duckdb(connection, source, path, f"query at {url}", how, lambda _: True)
-    if engine not in POSTGRESQL:
-        raise DataError.at(url, "holds the address of an engine that is not read here; duckdb:// and postgresql:// are")
     header, rows = _answer_of_postgresql(address, sql, url)
     _refuse_faulty(f"query at {url}", header, len(rows))
     texts = [tuple(as_text(value) for value in row) for row in rows]
@@ -232,7 +255,26 @@ def read_query(url: str, sql: str) -> TextTable:
     return TextTable(f"query at {url}", header, columns, range(1, len(rows) + 1), how, 0, digest, unit="row")
 
 
-def _refuse_other_than_select(sql: str, engine: str) -> None:
+def url_of(url: str) -> tuple[str, str]:
+    """The engine and the address of the warehouse that the environment variable behind env: holds.
+
+    Raises
+    ------
+    DataError
+        If the variable is not set, or no engine is known by its address.
+    """
+    variable = url.removeprefix(ENVIRONMENT)
+    address = os.environ.get(variable, "")
+    if not address:
+        todo = f"set it to the address of the warehouse, such as {POSTGRESQL[0]}://reader@host/database"
+        raise DataError.at(url, f"the environment variable {shown(variable)} is not set; {todo}")
+    engine = address.partition(":")[0].lower() if "://" in address else ""
+    if engine != "duckdb" and engine not in POSTGRESQL:
+        raise DataError.at(url, "holds the address of an engine that is not read here; duckdb:// and postgresql:// are")
+    return engine, address
+
+
+def refuse_other_than_select(sql: str, engine: str) -> None:
     import sqlglot
     from sqlglot import exp
     from sqlglot.errors import SqlglotError
@@ -250,7 +292,7 @@ def _refuse_other_than_select(sql: str, engine: str) -> None:
 Answer = tuple[tuple[str, ...], Sequence[Sequence[Any]]]
 
 
-def _path_of(address: str) -> Path:
+def path_of(address: str) -> Path:
     """The file of duckdb:///relative or duckdb:////absolute, as SQLAlchemy writes them."""
     rest = address.partition("://")[2]
     relative = Path(rest.removeprefix("/"))
@@ -258,6 +300,20 @@ def _path_of(address: str) -> Path:
 
 
 def _answer_of_postgresql(address: str, sql: str, name: str) -> Answer:
+    with _server(address, name, [sql]) as connection, connection.cursor("revplan") as cursor:
+        cursor.itersize = FETCHED  # on the server: no more rows come than are taken
+        cursor.execute(f"{sql.rstrip().rstrip(';')}\n".encode())
+        rows = list(within_limits(cursor, name))
+        return tuple(each.name for each in cursor.description or ()), rows
+
+
+def postgresql_read(url: str, queries: Sequence[str]) -> AbstractContextManager[Any]:
+    """The PostgreSQL server behind `url`, for reading with `queries`."""
+    return _server(url_of(url)[1], url, queries)
+
+
+@contextmanager
+def _server(address: str, name: str, queries: Sequence[str]) -> Iterator[Any]:
     check_installed(name, "PostgreSQL")
     import psycopg
 
@@ -265,14 +321,10 @@ def _answer_of_postgresql(address: str, sql: str, name: str) -> Answer:
         with psycopg.connect(address, connect_timeout=SECONDS.value) as connection:
             connection.read_only = True
             connection.execute(f"SET LOCAL statement_timeout = '{SECONDS.value}s'")
-            _refuse_what_acts(connection, sql)
-            with connection.cursor("revplan") as cursor:  # on the server: no more rows come than are taken
-                cursor.itersize = FETCHED
-                cursor.execute(f"{sql.rstrip().rstrip(';')}\n".encode())
-                rows = list(within_limits(cursor, name))
-                answer = tuple(each.name for each in cursor.description or ()), rows
+            for sql in queries:
+                _refuse_what_acts(connection, sql)
+            yield connection
             connection.rollback()  # some functions write in spite of read_only
-            return answer
     except psycopg.errors.QueryCanceled:
         raise DataError.at(name, SECONDS.refusal("takes longer to answer than")) from None
     except psycopg.Error as fault:
@@ -348,6 +400,11 @@ def read_table(where: Location | TableFile, folder: Path, wanted: Wanted, keep_t
         if kind == DUCKDB:
             return read_duckdb(path, where.table, wanted)
         return read_csv(path, wanted, where.header_row, keep_totals)
+
+
+def is_kind(path: Path, kind: str) -> bool:
+    """Whether the file at `path` is of a kind by its first bytes."""
+    return _kind(path) == kind
 
 
 def _kind(path: Path) -> str:

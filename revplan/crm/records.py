@@ -91,6 +91,12 @@ class History:
     """sha256 of the CRM file and the files it names."""
     currency: str = ""
     """Code or sign of the currency of the amounts; empty where nothing says it."""
+
+    @property
+    def number(self) -> int:
+        """Records known."""
+        return len(self.records)
+
     found: tuple[str, ...] = ()
     """What is wrong with the days, a sentence each: dates after today, holes, stages that fell silent, wrong years."""
 
@@ -108,8 +114,12 @@ class History:
     @cached_property
     def reading(self) -> tuple[str, ...]:
         """How the files were read where another reading would give other figures, a sentence each."""
-        told = [line for line in self.report if any(word in line.what for word in TELLING)]
-        return tuple(f"{line}." for line in told)
+        return telling(self.report)
+
+
+def telling(report: tuple[ImportLine, ...]) -> tuple[str, ...]:
+    """The lines of a report that change how figures are read, a sentence each."""
+    return tuple(f"{line}." for line in report if any(word in line.what for word in TELLING))
 
 
 def read_records(crm_path: str | Path, as_of: date | None = None, today: date | None = None) -> History:
@@ -202,7 +212,7 @@ def _read_export(crm_path: Path, cells_to: Path | None = None, today: date | Non
     if "amount" in raw.changes:
         raw = replace(raw, changes={**raw.changes, "amount": raw.changes["amount"].times(details.factors)})
     if len(raw.events.at) == 0:
-        raise _nothing_usable(tables.source, raw, "no row has a day on which a stage was entered")
+        raise nothing_usable(tables.source, raw.found, "no row has a day on which a stage was entered")
     return Export(tables.source, raw, details, _fingerprint(tables), today or date.today(), unread, touched)
 
 
@@ -243,7 +253,7 @@ def _known_by(export: Export, as_of: date | None) -> History:
     stages = source.crm.stage_ids()
     as_written, moments = _moments(raw, day, source.crm, details.columns["source"])
     if not moments.used.any():
-        raise _nothing_usable(source, raw, f"no record has entered a stage by {day}")
+        raise nothing_usable(source, raw.found, f"no record has entered a stage by {day}")
     return History(
         stages=stages,
         stage_history=_stage_history(raw.records, details.columns, moments, stages),
@@ -284,18 +294,23 @@ def last_recorded(history: History) -> date:
 
 def stale(history: History) -> str:
     """That the records end long before their as-of day, in one sentence; empty where they do not."""
-    last = last_recorded(history)
-    silent = (history.as_of - last).days
+    return stale_since(last_recorded(history), history.as_of)
+
+
+def stale_since(last: date, as_of: date) -> str:
+    """The same of records whose last day is `last`."""
+    silent = (as_of - last).days
     if silent <= STALE_DAYS:
         return ""
     return (
-        f"The records end on {show(last, 'date')}, {silent:,} days before {show(history.as_of, 'date')}: "
+        f"The records end on {show(last, 'date')}, {silent:,} days before {show(as_of, 'date')}: "
         "what came later is not in them, and all that follows is too low."
     )
 
 
-def _nothing_usable(source: CrmSource, raw: Raw, why: str) -> DataError:
-    lines = "; ".join(str(line) for line in raw.found.lines)
+def nothing_usable(source: CrmSource, found: Findings, why: str) -> DataError:
+    """The fault of files in which no record can be used."""
+    lines = "; ".join(str(line) for line in found.lines)
     return DataError([Fault(source.path.name, f"{why}; check its stages ({lines})")])
 
 
@@ -355,7 +370,11 @@ def _no_longer_coming(raw: Raw, day: date, today: date) -> Findings:
     """That records stopped coming in on `day`, though others went on; empty where they did not."""
     last = last_day(raw.events, today)
     after = np.datetime64(day) + np.timedelta64(1, "D"), np.datetime64(last) + np.timedelta64(1, "D")
-    later = int(((raw.events.at >= after[0]) & (raw.events.at < after[1])).sum())
+    return no_longer_coming(day, last, int(((raw.events.at >= after[0]) & (raw.events.at < after[1])).sum()))
+
+
+def no_longer_coming(day: date, last: date, later: int) -> Findings:
+    """The same, where `later` events go on to `last`."""
     what = f"{NO_LONGER} {show(day, 'date')}, though others go on to {show(last, 'date')}: later dates are left out"
     return counted(
         "records", what, later if last > day else 0, f"{(last - day).days} days; another as-of day counts them"
@@ -367,17 +386,22 @@ def silence(history: History) -> str:
 
     Without new records every forecast that counts on some is too low, and what was recorded late looks lost.
     """
-    told = [line for line in history.report if line.what.startswith(NO_LONGER)]
+    first = history.stage_history.loc[~history.stage_history["record"].duplicated(), "entered_on"]
+    return silence_after(first.to_numpy(), history.as_of, history.report)
+
+
+def silence_after(came: np.ndarray, as_of: date, report: tuple[ImportLine, ...]) -> str:
+    """The same of records that came in at the moments `came`."""
+    told = [line for line in report if line.what.startswith(NO_LONGER)]
     if told:
         return f"{told[0].what[0].upper()}{told[0].what[1:]} ({told[0].count:,})."
-    first = history.stage_history.loc[~history.stage_history["record"].duplicated(), "entered_on"]
-    missing = records_missing(first.to_numpy(), np.datetime64(history.as_of))
+    missing = records_missing(came, np.datetime64(as_of))
     if missing < MISSED:
         return ""
-    last = first.max().date()
-    silent = (history.as_of - last).days
+    last: date = came.max().astype("datetime64[D]").item()
+    silent = (as_of - last).days
     return (
-        f"{NO_LONGER[0].upper()}{NO_LONGER[1:]} {show(last, 'date')}, {silent:,} days before {show(history.as_of, 'date')}, "
+        f"{NO_LONGER[0].upper()}{NO_LONGER[1:]} {show(last, 'date')}, {silent:,} days before {show(as_of, 'date')}, "
         f"where about {missing:,.0f} were to be expected: the export may end there, and what counts on new records is too low."
     )
 

@@ -37,9 +37,13 @@ def last_day(events: Events, today: date | None = None) -> date:
 
 def last_usual_day(events: Events, stages: int, today: date | None = None) -> date:
     """The last day that the events know of; the last on which records still came in, where they break off before it."""
-    last, came = _last(events, today), _came_in(events)
-    came = came[came <= last]
-    closings = events.at[((events.stage == LOST) | (events.stage == stages - 1)) & (events.at <= last)]
+    closings = events.at[(events.stage == LOST) | (events.stage == stages - 1)]
+    return usual_end(_came_in(events), closings, _last(events, today))
+
+
+def usual_end(came: np.ndarray, closings: np.ndarray, last: np.datetime64) -> date:
+    """The same, of records that came in at the moments `came`; `closings` are those of wins and losses."""
+    came, closings = came[came <= last], closings[closings <= last]
     ends = len(came) > 0 and _breaks_off(came, closings, last)
     return (came.max() if ends else last).astype("datetime64[D]").item()
 
@@ -77,7 +81,11 @@ def records_missing(came: np.ndarray, until: np.datetime64) -> float:
 
 def _last(events: Events, today: date | None) -> np.datetime64:
     """The last moment, typing errors and dates after today left out."""
-    at = events.at[~after_today(events, today)]
+    return last_of(events.at[~after_today(events, today)])
+
+
+def last_of(at: np.ndarray) -> np.datetime64:
+    """The last of the moments, typing errors left out."""
     days = np.sort(at.astype("datetime64[D]"))
     few = int(TYPOS * len(days)) + 1
     if len(days) >= FEW:

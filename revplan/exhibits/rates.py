@@ -39,7 +39,7 @@ def summary(book: HistoryBook) -> Exhibit:
     history, steps = book.history, book.steps
     settled = int(steps["mature"].sum())
     wanted = len(history.stages) - 1
-    support = counted(len(history.records), "record supports", "records support")
+    support = counted(history.number, "record supports", "records support")
     message = f"{support} {settled} of {counted(wanted, 'step')} with rates that had time to settle"
     young = steps.loc[~steps["mature"].astype(bool)]
     if len(young):
@@ -49,7 +49,7 @@ def summary(book: HistoryBook) -> Exhibit:
         none = wanted - len(steps)
         message += f"; {none} {'shows' if none == 1 else 'show'} no conversion at all"
     facts = {
-        "Records": f"{len(history.records):,}",
+        "Records": f"{history.number:,}",
         "Known to": show(history.as_of, "date"),
         "Rates rest on outcomes from": _range(steps["recorded_from"], "date") if len(steps) else "–",
         "Rates rest on the last": f"{_range(steps['window_days'], 'days')} days" if len(steps) else "–",
@@ -61,7 +61,7 @@ def summary(book: HistoryBook) -> Exhibit:
     if book.backtest is not None:
         score = book.backtest.scores[ALL_WINS][MODEL]
         facts["Error of past forecasts"] = show(score.wape, "share")
-    stated = [_of(book, "records_known", float(len(history.records)))]
+    stated = [_of(book, "records_known", float(history.number))]
     if book.forecast is not None:
         stated.append(_of(book, "wins_ahead", book.forecast.with_arrivals.wins.mean))
     if book.backtest is not None:

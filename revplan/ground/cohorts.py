@@ -53,7 +53,7 @@ class Cohort:
 
     def ordered(self) -> Cohort:
         """The same with its conversions in order, for those who look back from many days."""
-        order = np.argsort(self.age - self.delay, kind="stable")
+        order = in_order(self.age - self.delay)
         return Cohort(self.entries, self.age[order], self.delay[order], self.window, latest_first=True)
 
     def as_flow(self) -> Cohort:
@@ -93,6 +93,13 @@ class Cohort:
         watched = self.watched()
         conversions = np.bincount(self.delay, minlength=len(watched))
         return np.divide(conversions, watched, out=np.zeros(len(watched)), where=_enough(watched))
+
+
+def in_order(numbers: np.ndarray) -> np.ndarray:
+    """The places of `numbers`, the smallest first and equal ones as they stand."""
+    small = np.iinfo(np.int16)  # which are sorted by their digits, ten times as fast
+    fits = len(numbers) > 0 and small.min <= numbers.min() and numbers.max() <= small.max
+    return np.argsort(numbers.astype(np.int16) if fits else numbers, kind="stable")
 
 
 def _enough(watched: np.ndarray) -> np.ndarray:

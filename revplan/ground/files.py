@@ -62,6 +62,8 @@ CELLS = Limit("REVPLAN_MAX_CELLS", 12_000_000, "cells")
 SECONDS = Limit("REVPLAN_MAX_SECONDS", 60, "seconds")
 MEMORY_MB = Limit("REVPLAN_MAX_MEMORY_MB", 1_500, "MB of memory")
 
+SPILL_MB = Limit("REVPLAN_MAX_SPILL_MB", 50_000, "MB of disk")  # for a while, of counts that memory does not hold
+
 PLAN_MB, SIGNED_MB, NOTEBOOK_MB, WORKBOOK_MB, TEMPLATE_MB = 2, 20, 50, 60, 100  # files that no CRM writes are smaller
 UNPACKED_MB = 300  # of a workbook: a small file can unpack to more than a machine holds
 

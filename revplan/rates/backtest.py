@@ -33,7 +33,9 @@ import numpy as np
 import pandas as pd
 from scipy.special import betaincinv, stdtr
 
+from revplan.crm.counted import Counted
 from revplan.crm.records import Export, History
+from revplan.crm.store import Stored
 from revplan.ground.calendar import MONTH_DAYS
 from revplan.ground.errors import DataError
 from revplan.rates.expected import mean_deal, month_ends, months_before
@@ -274,7 +276,9 @@ class Backtest:
     warnings: tuple[str, ...]
 
 
-def backtest(export: Export, span: tuple[date, date], every: Every, months: int, tell: Tell | None = None) -> Backtest:
+def backtest(
+    export: Export | Stored, span: tuple[date, date], every: Every, months: int, tell: Tell | None = None
+) -> Backtest:
     """Forecasts of `months` months made on days from `span[0]` to `span[1]`, held against what came.
 
     Raises
@@ -297,7 +301,7 @@ def backtest(export: Export, span: tuple[date, date], every: Every, months: int,
     return judged(tuple(origins), months, latest, skipped)
 
 
-def _days(span: tuple[date, date], every: Every, months: int, latest: History) -> list[date]:
+def _days(span: tuple[date, date], every: Every, months: int, latest: History | Counted) -> list[date]:
     """The days to replay: from the first on, each whose months ahead are over by the last day known."""
     first, last = span
     if first > last:
@@ -317,11 +321,11 @@ def _days(span: tuple[date, date], every: Every, months: int, latest: History) -
     return [as_date(day) for day in over]
 
 
-def replayed(history: History, months: int, latest: History) -> Origin:
+def replayed(history: History | Counted, months: int, latest: History | Counted) -> Origin:
     """The forecast of `months` months from what `history` knew, held against what `latest` knows."""
     forecast = forecast_wins(history, months)
     spells = spells_of(history)
-    wins = _wins(history, latest, forecast.ends[-1])
+    wins = _wins(spells_of(latest), spells.day, day_number(forecast.ends[-1]))
     rules = baselines(spells, months)
     deal = mean_deal(spells)
     told: dict[str, dict[str, Told]] = {}
@@ -344,22 +348,24 @@ def replayed(history: History, months: int, latest: History) -> Origin:
     return Origin(history.as_of, forecast, told, sources)
 
 
-def _wins(history: History, latest: History, end: date) -> pd.DataFrame:
-    """Wins after the history's day until `end`: the source where the record was known then, and the amount.
+def _wins(latest: Spells, day: int, end: int) -> pd.DataFrame:
+    """Wins after `day` until `end`: their source where the record had come in by `day`, and the amount.
 
     A win without an amount counts with the mean of those that carry one.
     """
-    rows = latest.stage_history
-    wins = rows[rows["stage"] == latest.stages[-1]]
-    amounts = latest.records.set_index("record")["amount"].reindex(wins["record"])
-    day = wins["entered_on"].dt.floor("D")
-    inside = ((day > pd.Timestamp(history.as_of)) & (day <= pd.Timestamp(end))).to_numpy()
-    then = history.stage_history.drop_duplicates("record").set_index("record")["source"]
-    source = then.reindex(wins["record"])
-    return pd.DataFrame({"source": source, "amount": amounts.fillna(amounts.mean()).fillna(0.0)})[inside]
+    won = latest.entered[:, -1]
+    amounts = latest.amount[won < NEVER]
+    usual = float(np.nanmean(amounts)) if (~np.isnan(amounts)).any() else 0.0
+    rows = np.flatnonzero((won > day) & (won <= end))
+    codes, names = latest.codes(1)
+    source = pd.Series(np.array(names, dtype=object)[codes[latest.cell[rows]]], dtype="str")
+    amount = np.nan_to_num(latest.amount[rows], nan=usual)
+    return pd.DataFrame({"source": source.where(latest.entered[rows].min(axis=1) <= day), "amount": amount})
 
 
-def judged(origins: tuple[Origin, ...], months: int, latest: History, skipped: Sequence[str] = ()) -> Backtest:
+def judged(
+    origins: tuple[Origin, ...], months: int, latest: History | Counted, skipped: Sequence[str] = ()
+) -> Backtest:
     """The scores of replays of `months` months, the baselines that did better, and what must be said of them."""
     methods = (MODEL, *NAMES)
     found = {

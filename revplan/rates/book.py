@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from revplan.crm.records import EVERY, Export, History, read_export
+from revplan.crm.counted import Counted
+from revplan.crm.records import EVERY, Export, History
+from revplan.crm.store import Stored, open_counts
 from revplan.ground.calendar import MONTHS_PER_QUARTER, months_label
 from revplan.ground.errors import DataError, PlanError, shown
 from revplan.ground.tables import conform, empty
@@ -29,8 +31,8 @@ QUARTER_MONTHS = 3
 class HistoryBook:
     """The records behind a plan as known on a day; each table is made when it is first asked for."""
 
-    export: Export
-    history: History
+    export: Export | Stored
+    history: History | Counted
     months: int = QUARTER_MONTHS
     """Months the forecast looks ahead."""
     name: str = ""
@@ -38,7 +40,7 @@ class HistoryBook:
     currency: str = ""
 
     def __repr__(self) -> str:
-        return f"<HistoryBook {self.name}: {len(self.history.records):,} records, as of {self.history.as_of}>"
+        return f"<HistoryBook {self.name}: {self.history.number:,} records, as of {self.history.as_of}>"
 
     @cached_property
     def estimates(self) -> pd.DataFrame:
@@ -129,7 +131,7 @@ def open_history(plan_path: str | Path, as_of: str = "", months: int = QUARTER_M
         day = date.fromisoformat(as_of) if as_of else plan.plan_date - timedelta(days=1)
     except ValueError:
         raise PlanError.at("as_of", f"got {shown(as_of)!r}; write the last day known as 2026-09-30") from None
-    export = read_export(path.parent / plan.history.leads)
+    export = open_counts(path.parent / plan.history.leads, unasked=False)
     return HistoryBook(export=export, history=export.on(day), months=months, name=plan.name, currency=plan.currency)
 
 

@@ -19,11 +19,12 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from scipy.special import bdtrc
 
+from revplan.crm.counted import Counted
 from revplan.crm.records import History
 from revplan.ground.clock import MONTH_LONGEST, QUARTER_LONGEST, Clock, days_left
 from revplan.ground.cohorts import conversions_by_day
 from revplan.rates.parts import entered_stage
-from revplan.rates.spells import NEVER, Spells, spells_of
+from revplan.rates.spells import NEVER, Spells, counted_spells
 
 FEWEST, SHORTEST = 30, 180  # wins, and days between the first and the last day, from which bunching is looked for
 # Days at an end in which wins may bunch, and how many times as many as expected show that they do.
@@ -35,7 +36,9 @@ QUARTER_BINS = np.array([0, 1, 3, 6, 9, 12, 16, 21, 31, 61])
 ROUNDS = 30  # of fitting in turn
 GOLDEN = 0.6180339887498949  # whose multiples, less their whole parts, are spread evenly
 
-_found: WeakKeyDictionary[History, Bunching | None] = WeakKeyDictionary()  # a history is asked by all who read its ages
+_found: WeakKeyDictionary[History | Counted, Bunching | None] = (
+    WeakKeyDictionary()
+)  # a history is asked by all who read its ages
 
 
 @dataclass(frozen=True)
@@ -53,25 +56,25 @@ class Bunching:
     """Of all days. [0-1]"""
 
 
-def bunching(history: History, spells: Spells | None = None) -> Bunching | None:
+def bunching(history: History | Counted, spells: Spells | None = None) -> Bunching | None:
     """How the wins of `history` bunch at the ends of months or quarters; None where they do not.
 
     `spells` are its records, where they are at hand.
     """
     if history not in _found:
-        _found[history] = bunching_of(spells or spells_of(history)) if len(history.stages) > 1 else None
+        _found[history] = bunching_of(spells or counted_spells(history)) if len(history.stages) > 1 else None
     return _found[history]
 
 
-def clock_of(history: History, spells: Spells | None = None) -> Clock | None:
+def clock_of(history: History | Counted, spells: Spells | None = None) -> Clock | None:
     """The clock of the last step; None where days are as good."""
     found = bunching(history, spells)
     return None if found is None else found.clock
 
 
-def closing_notes(history: History) -> tuple[str, ...]:
+def closing_notes(history: History | Counted, spells: Spells | None = None) -> tuple[str, ...]:
     """That wins bunch at the ends of quarters or of months, in a sentence; nothing where they do not."""
-    found = bunching(history)
+    found = bunching(history, spells)
     if found is None:
         return ()
     days = "the last day" if found.last == 1 else f"the last {found.last} days"
@@ -107,7 +110,7 @@ def _told(days: np.ndarray, clock: Clock, within: np.ndarray | float) -> np.ndar
 def bunching_of(spells: Spells) -> Bunching | None:
     """How the wins of `spells` bunch, from what entered the last stage but one."""
     entered = entered_stage(spells, len(spells.stages) - 2)
-    if (entered.delay >= 0).sum() < FEWEST:
+    if entered.number(entered.delay >= 0) < FEWEST:
         return None
     cohort = entered.cohort()
     span = int(cohort.ago.max()) + 1

@@ -31,9 +31,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import betaincinv, gammaln, ndtr, xlog1py, xlogy
+from scipy.special import bdtr, bdtrc, betaincinv, gammaln, ndtr, xlog1py, xlogy
 
 from revplan.crm.answer import load_notes
+from revplan.crm.counted import Counted
 from revplan.crm.records import EVERY, History
 from revplan.ground.calendar import MONTH_DAYS
 from revplan.ground.clock import Clock
@@ -41,7 +42,7 @@ from revplan.ground.cohorts import Cohort, DayLag, Estimate, conversions_by_day,
 from revplan.ground.tables import conform, empty
 from revplan.rates.closings import clock_of, closing_notes, on_clock
 from revplan.rates.parts import Entered, by_source, entered_stage, matured, parts_of
-from revplan.rates.spells import Spells, as_date, day_number, spells_of
+from revplan.rates.spells import NEVER, Spells, as_date, counted_spells, day_number
 from revplan.rates.tails import FEWEST as FEWEST_OF_TAIL
 from revplan.rates.tails import with_tail
 
@@ -155,11 +156,30 @@ def as_unlikely(came: int, number: int, share: float) -> float:
     """The chance of a count out of `number` that is no likelier than `came`, where each counts with chance `share`.
 
     The exact two-sided binomial test, as `scipy.stats.binomtest` has it, whose module takes a quarter of a second to load.
+    Chances rise up to the likeliest count and fall after it, so that the counts on its other side are looked for by halving.
     """
-    counts = np.arange(number + 1)
-    ways = gammaln(number + 1) - gammaln(counts + 1) - gammaln(number - counts + 1)
-    chances = np.exp(ways + xlogy(counts, share) + xlog1py(number - counts, -share))
-    return min(float(chances[chances <= chances[came] * (1 + 1e-7)].sum()), 1.0)
+
+    def chance(count: int) -> float:
+        return float(gammaln(number + 1) - gammaln(count + 1) - gammaln(number - count + 1)) + float(
+            xlogy(count, share) + xlog1py(number - count, -share)
+        )
+
+    most, own = min(int((number + 1) * share), number), chance(came) + 1e-7
+    if chance(most) <= own:
+        return 1.0
+    below = came <= most
+    near, far = (
+        (most, number + 1) if below else (most, -1)
+    )  # the far end is as unlikely; the near end, if it is not came
+    while abs(far - near) > 1:
+        middle = (near + far) // 2
+        near, far = (near, middle) if chance(middle) <= own else (middle, far)
+    low, high = (came, far) if below else (far, came)
+    return min(
+        float(bdtr(low, number, share) if low >= 0 else 0.0)
+        + float(bdtrc(high - 1, number, share) if high <= number else 0.0),
+        1.0,
+    )
 
 
 def _well_recorded(cohort: Cohort, on_file: int) -> int:
@@ -183,7 +203,7 @@ ROOM = 1.1  # shares that go on and that are lost together, from which they cont
 DRIFT_CHANCE = 0.05  # a difference this unlikely by chance is reported
 
 
-def estimate_transitions(history: History, as_of: date) -> pd.DataFrame:
+def estimate_transitions(history: History | Counted, as_of: date) -> pd.DataFrame:
     """Rate and lag of every transition, for all records and for segments, sources and both.
 
     The table `estimates`, from what was entered by `as_of`, or by the history's own day if that is
@@ -196,25 +216,32 @@ def estimate_transitions(history: History, as_of: date) -> pd.DataFrame:
     for a cell the records that a Beta distribution as wide as its posterior stands for, borrowed ones
     included. The bounds are P10 and P90.
     """
-    spells = spells_of(history)
+    spells = counted_spells(history)
     steps, clock = len(history.stages) - 1, clock_of(history, spells)
+    if clock is not None:  # it spreads the records of a day over that day's work, each on its own
+        spells = spells.each()
     spells = spells.known_on(min(spells.day, day_number(as_of)))
     rows = [row for stage in range(steps) for row in _rows(spells, stage, clock if stage == steps - 1 else None)]
     return conform(pd.DataFrame(rows), "estimates") if rows else empty("estimates")
 
 
-def estimate_warnings(history: History, estimates: pd.DataFrame) -> tuple[str, ...]:
+def estimate_warnings(history: History | Counted, estimates: pd.DataFrame) -> tuple[str, ...]:
     """What a reader of `estimates` must know before using them, one sentence each."""
     every = estimates[(estimates["segment"] == EVERY) & (estimates["source"] == EVERY)]
     rows = {(row["from_stage"], row["to_stage"]): row for row in every.to_dict("records")}
-    started = history.stage_history.groupby("stage")["entered_on"].min()
-    day = pd.Timestamp(history.as_of)
+    spells, day = counted_spells(history), pd.Timestamp(history.as_of)
     steps = [
         line
-        for pair in pairwise(history.stages)
-        for line in _warnings(pair, rows.get(pair), started, day, _earlier(history, pair, rows.get(pair), started))
+        for step, pair in enumerate(pairwise(history.stages))
+        for line in _warnings(pair, rows.get(pair), _started(spells, step), day, _earlier(spells, step, rows.get(pair)))
     ]
-    return (*history.notes, *load_notes(history), *closing_notes(history), *steps)
+    return (*history.notes, *load_notes(history), *closing_notes(history, spells), *steps)
+
+
+def _started(spells: Spells, stage: int) -> pd.Timestamp:
+    """The first day on which a record entered a stage."""
+    first = int(spells.entered[:, stage].min(initial=NEVER))
+    return pd.Timestamp(as_date(first)) if first < NEVER else pd.NaT
 
 
 def transitions_block(estimates: pd.DataFrame) -> list[dict[str, Any]]:
@@ -290,14 +317,14 @@ def _possible(rate: float, entered: Entered, window: int) -> float:
     lost = float(entered.losses(window).chances().sum())
     if rate + lost > ROOM:
         rate = rate / (rate + lost)
-    count, kept = len(entered.age), int((entered.lost < 0).sum())
+    count, kept = entered.number(), entered.number(entered.lost < 0)
     return min(rate, max(kept / count, 0.5 / (count + 1)))  # where all were lost the next may still go on
 
 
 def _most(entered: Entered) -> float:
     """The most a rate may be told as: P90 of the share of the entries that is not recorded lost. [0-1]"""
-    lost = float((entered.lost >= 0).sum())
-    return float(betaincinv(len(entered.age) - lost + 0.5, lost + 0.5, 0.9))
+    lost = entered.number(entered.lost >= 0)
+    return float(betaincinv(entered.number() - lost + 0.5, lost + 0.5, 0.9))
 
 
 # --- figures -------------------------------------------------------------------------------------
@@ -353,9 +380,9 @@ def _mature_age(conversions: float) -> float:
 def _money(entered: Entered, window: int, lag: DayLag) -> dict[str, Any]:
     """The rate in money: amounts that convert over amounts that had their time; missing where few carry one."""
     priced = entered.amount > 0
-    if priced.mean() < PRICED:
+    if entered.number(priced) < PRICED * entered.number():
         return {"dollar_rate": np.nan}
-    amount, age, delay = entered.amount[priced], entered.age[priced], entered.delay[priced]
+    amount, age, delay = (entered.amount * entered.count)[priced], entered.age[priced], entered.delay[priced]
     won = float(amount[(delay >= 0) & (age - delay <= window)].sum())
     entered_money = matured(np.bincount(age, amount), lag, window)
     return {"dollar_rate": min(won / entered_money, 1.0) if entered_money > 0 else np.nan}
@@ -368,13 +395,12 @@ def _drift_columns(found: Drift | None) -> dict[str, float]:
 # --- for readers and plans -----------------------------------------------------------------------
 
 
-def _earlier(history: History, pair: tuple[str, str], row: dict | None, started: pd.Series) -> int:
+def _earlier(spells: Spells, stage: int, row: dict | None) -> int:
     """Conversions on file from before the day outcomes count from: too few to say that they were recorded then."""
-    if row is None or row["recorded_from"] <= started[pair[0]]:
+    if row is None or row["recorded_from"] <= _started(spells, stage):
         return 0
-    start, end = (history.stage_history[history.stage_history["stage"] == stage] for stage in pair)
-    came = end.loc[end["record"].isin(start["record"]), "entered_on"]
-    return int((came.dt.floor("D") < row["recorded_from"]).sum())
+    start, end = spells.entered[:, stage], spells.entered[:, stage + 1]
+    return spells.number((start < NEVER) & (end < day_number(row["recorded_from"].date())))
 
 
 def recorded_only(day: date, earlier: int) -> str:
@@ -386,15 +412,15 @@ def recorded_only(day: date, earlier: int) -> str:
 
 
 def _warnings(
-    pair: tuple[str, str], row: dict | None, started: pd.Series, history_day: pd.Timestamp, earlier: int
+    pair: tuple[str, str], row: dict | None, started: pd.Timestamp, history_day: pd.Timestamp, earlier: int
 ) -> Iterator[str]:
     name = f"{pair[0]} to {pair[1]}"
     if row is None:
         yield f"{name}: no conversion is recorded, so there is no rate"
         return
-    if row["recorded_from"] > started[pair[0]]:
+    if row["recorded_from"] > started:
         recorded = recorded_only(row["recorded_from"].date(), earlier)
-        yield f"{name}: {recorded}, though records start on {started[pair[0]]:%Y-%m-%d}; what came before is left out"
+        yield f"{name}: {recorded}, though records start on {started:%Y-%m-%d}; what came before is left out"
     if row["drift_chance"] < DRIFT_CHANCE:
         yield (
             f"{name}: changed over time by more than luck explains: in the last 90 days {row['drift']:.2f} times as many went on as "

@@ -26,6 +26,7 @@ import numpy as np
 from scipy.special import gammaincinv, gammaln
 
 from revplan.crm.answer import load_notes
+from revplan.crm.counted import Counted
 from revplan.crm.records import History
 from revplan.ground.errors import DataError
 from revplan.ground.formats import compact, show
@@ -155,7 +156,7 @@ class Forecast:
     warnings: tuple[str, ...]
 
 
-def forecast_wins(history: History, months: int, tell: Told | None = None) -> Forecast:
+def forecast_wins(history: History | Counted, months: int, tell: Told | None = None) -> Forecast:
     """Wins of the next `months` months, from what `history` knew on its last day. [records]
 
     Raises
@@ -174,7 +175,7 @@ def forecast_wins(history: History, months: int, tell: Told | None = None) -> Fo
         )
     known, past = replays(spells, months, clock_of(history, spells), tell)
     told = _forecast(spells, months, known, past)
-    doubts = (*history.notes, *load_notes(history), *closing_notes(history), *told.warnings)
+    doubts = (*history.notes, *load_notes(history), *closing_notes(history, spells), *told.warnings)
     return replace(told, warnings=doubts)
 
 

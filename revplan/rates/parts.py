@@ -30,7 +30,7 @@ import numpy as np
 from scipy.special import betaincinv, expit
 
 from revplan.crm.records import EVERY
-from revplan.ground.cohorts import Cohort, DayLag, Estimate, own_estimate
+from revplan.ground.cohorts import Cohort, DayLag, Estimate, in_order, own_estimate
 from revplan.rates.spells import NEVER, Spells
 from revplan.rates.tails import FEWEST, curve_of_part, mixed, with_tail
 
@@ -193,36 +193,52 @@ CURVE_WEIGHT = 10.0  # conversions its curve counts for beside its own
 
 @dataclass(frozen=True, eq=False)
 class Entered:
-    """The records that entered a stage, by cell: age on the as-of day, delay or -1, days to loss or -1, and money."""
+    """The records that entered a stage, by cell: age on the as-of day, delay or -1, days to loss or -1, and money.
+
+    A row stands for `count` records.
+    """
 
     cell: np.ndarray
     age: np.ndarray
     delay: np.ndarray
     lost: np.ndarray
     amount: np.ndarray
+    count: np.ndarray
+
+    def number(self, rows: np.ndarray | slice = slice(None)) -> int:
+        """The records of `rows`."""
+        return int(self.count[rows].sum())
+
+    def entries(self) -> np.ndarray:
+        """Records that entered 0, 1, 2, ... days ago."""
+        return np.bincount(self.age, self.count).astype(np.int64)
 
     def by(self, group: np.ndarray, groups: int) -> list[Entered]:
         """The records of each group, given its number by record."""
-        order = np.argsort(group, kind="stable")
-        columns = tuple(getattr(self, name)[order] for name in COLUMNS)
-        edges = np.searchsorted(group[order], np.arange(groups + 1))
+        columns = tuple(getattr(self, name) for name in COLUMNS)
+        if (group[1:] < group[:-1]).any():
+            order = in_order(group)
+            columns = tuple(column[order] for column in columns)
+        edges = np.append(0, np.cumsum(np.bincount(group, minlength=groups)))
         return [Entered(*(column[a:b] for column in columns)) for a, b in pairwise(edges)]
 
     def cohort(self, window: int | None = None) -> Cohort:
         """Their counts, watched for the last `window` days, or for all days."""
-        converted = self.delay >= 0
-        entries = np.bincount(self.age)
-        cohort = Cohort(entries, self.age[converted], self.delay[converted], len(entries) - 1)
+        cohort = self._exits(self.delay)
         return cohort if window is None else cohort.since(window)
 
     def losses(self, window: int) -> Cohort:
         """The same with losses in the place of conversions."""
-        lost = self.lost >= 0
-        entries = np.bincount(self.age)
-        return Cohort(entries, self.age[lost], self.lost[lost], len(entries) - 1).since(window)
+        return self._exits(self.lost).since(window)
+
+    def _exits(self, days: np.ndarray) -> Cohort:
+        gone = days >= 0
+        age, after = (np.repeat(each[gone], self.count[gone]) for each in (self.age, days))
+        entries = self.entries()
+        return Cohort(entries, age, after, len(entries) - 1)
 
 
-COLUMNS = ("cell", "age", "delay", "lost", "amount")
+COLUMNS = ("cell", "age", "delay", "lost", "amount", "count")
 
 
 def _joined(cells: list[Entered], mask: np.ndarray) -> Entered:
@@ -234,10 +250,10 @@ def _joined(cells: list[Entered], mask: np.ndarray) -> Entered:
 def by_source(spells: Spells, entered: Entered, window: int) -> list[Cohort]:
     """The records of each source that has any, watched for the last `window` days."""
     codes, names = spells.codes(1)
-    numbers = codes[entered.cell]
     if len(names) == 1:
         return [entered.cohort(window).ordered()]
-    parts = entered.by(numbers, len(names))
+    by_cell = entered.by(entered.cell, len(codes))
+    parts = [_joined(by_cell, codes == code) for code in range(len(names))]
     return [each.cohort(window).ordered() for each in parts if len(each.age)]
 
 
@@ -265,7 +281,8 @@ def entered_stage(spells: Spells, stage: int) -> Entered:
         delay.astype(np.int32),
         lost.astype(np.int32),
     )  # half the room
-    return Entered(spells.cell[inside].astype(np.int32), *days, spells.amount[inside])
+    count = np.ones(len(start), dtype=np.int32) if spells.count is None else spells.count[inside]
+    return Entered(spells.cell[inside].astype(np.int32), *days, spells.amount[inside], count)
 
 
 def parts_of(
@@ -282,7 +299,7 @@ def parts_of(
     if len(spells.cells) < 2:
         return
     by_cell = entered.by(entered.cell, len(spells.cells))
-    looked = [window if (each.age <= window).sum() >= CELL_ENTRIES else recorded for each in by_cell]
+    looked = [window if each.number(each.age <= window) >= CELL_ENTRIES else recorded for each in by_cell]
     by_segment = [_joined(by_cell, segment == code).cohort(window) for code in range(len(segments))]
     owns = [_own(cohort) for cohort in by_segment]
     lags = [_lag(own, cohort, whole.lag) for own, cohort in zip(owns, by_segment, strict=True)]
@@ -292,7 +309,8 @@ def parts_of(
     parts = list(_named(spells, by_cell, looked, lags, whole.lag))
     if not parts:
         return
-    recent = np.bincount(entered.cell[entered.age <= window], minlength=len(spells.cells))
+    lately = entered.age <= window
+    recent = np.bincount(entered.cell[lately], entered.count[lately], minlength=len(spells.cells))
     weights = np.array([part.cells * np.maximum(recent, 1e-9) for part in parts])
     rates = shrunk(cells, weights / weights.sum(axis=1, keepdims=True))
     low, high = rates.bounds()
@@ -320,7 +338,7 @@ def _named(
             wanted.append((labels, np.arange(len(spells.cells)) == number, lags[segment[number]]))
     for labels, mask, parent in wanted:
         entered = _joined(by_cell, mask)
-        if len(entered.age) >= CELL_ENTRIES:
+        if entered.number() >= CELL_ENTRIES:
             cohort = entered.cohort(max(windows[number] for number in np.flatnonzero(mask)))
             yield Part(labels, mask, entered, cohort, _lag(own_estimate(cohort), cohort, parent))
 

@@ -9,14 +9,17 @@ How many records a stage loses, and when: recorded losses beside those who go on
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
 import pandas as pd
 
+from revplan.crm.counted import Counted
 from revplan.crm.records import EVERY, History, closed_undated
 from revplan.ground.clock import Clock
+from revplan.ground.cohorts import in_order
 from revplan.ground.tables import conform
 
 NEVER = np.iinfo(np.int32).max  # later than any day
@@ -40,8 +43,23 @@ class Spells:
     """Segment and source of every cell."""
     amount: np.ndarray
     """Money by record; NaN where the CRM says nothing."""
+    count: np.ndarray | None = None
+    """How many records each row stands for; left out where each stands for one."""
     undated: np.ndarray | None = None
     """Records that closed, won or lost, on a day no file says, `lost` being the last day known of them; None where none did."""
+
+    def number(self, rows: np.ndarray) -> int:
+        """Records of the rows that `rows` marks."""
+        return int(rows.sum() if self.count is None else self.count[rows].sum())
+
+    def each(self) -> Spells:
+        """The same with a row for every record."""
+        if self.count is None:
+            return self
+        entered, lost, cell, amount = (
+            np.repeat(rows, self.count, axis=0) for rows in (self.entered, self.lost, self.cell, self.amount)
+        )
+        return replace(self, entered=entered, lost=lost, cell=cell, amount=amount, count=None)
 
     def known_on(self, day: int) -> Spells:
         """What of it was known at the end of `day`; records not yet entered stay, without any stage."""
@@ -86,8 +104,19 @@ def as_date(day: int) -> date:
     return np.datetime64(day, "D").item()
 
 
-def spells_of(history: History) -> Spells:
-    """The records of `history` as arrays, in the order of its stage history."""
+def spells_of(history: History | Counted) -> Spells:
+    """The records of `history` as arrays, a row for each, in the order of its stage history."""
+    return counted_spells(history).each()
+
+
+def counted_spells(history: History | Counted) -> Spells:
+    """The records of `history` as arrays; where they are counted in place a row stands for all that are alike."""
+    if isinstance(history, Counted):
+        cell, cells = _cells(history.labels)
+        order = in_order(cell)  # cell by cell, as most are looked at
+        parts = (_days(history.entered), _days(history.lost), cell, history.amount, history.count)
+        entered, lost, cell, amount, count = (each[order] for each in parts)
+        return Spells(history.stages, day_number(history.as_of), entered, lost, cell, cells, amount, count)
     rows = history.stage_history
     record, names = pd.factorize(rows["record"])
     stage = pd.Categorical(rows["stage"], history.stages).codes
@@ -99,15 +128,15 @@ def spells_of(history: History) -> Spells:
     last = np.where(entered < NEVER, entered, np.iinfo(np.int64).min).max(axis=1, initial=np.iinfo(np.int64).min)
     lost = np.where(undated, last, lost)
     known = undated if undated.any() else None
-    return Spells(history.stages, day_number(history.as_of), entered, lost, cell, cells, amount, known)
+    return Spells(history.stages, day_number(history.as_of), entered, lost, cell, cells, amount, None, known)
 
 
-def _days(moments: pd.Series) -> np.ndarray:
-    days = moments.to_numpy().astype("datetime64[D]")
+def _days(moments: pd.Series | np.ndarray) -> np.ndarray:
+    days = np.asarray(moments).astype("datetime64[D]")
     return np.where(np.isnat(days), NEVER, days.astype(np.int64))
 
 
-def _cells(records: pd.DataFrame) -> tuple[np.ndarray, tuple[tuple[str, str], ...]]:
+def _cells(records: Mapping[str, pd.Categorical] | pd.DataFrame) -> tuple[np.ndarray, tuple[tuple[str, str], ...]]:
     segment, segments = pd.factorize(records["segment"], sort=True)
     source, sources = pd.factorize(records["source"], sort=True)
     code, pairs = pd.factorize(segment.astype(np.int64) * len(sources) + source, sort=True)
