@@ -69,6 +69,7 @@ from revplan.crm.today import a_year_off, holes, last_of, silent_stages, usual_e
 from revplan.crm.writings import EARLIEST, LATEST
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.files import told_of
+from revplan.ground.formats import counted as many
 
 FEW = 100_000  # records looked at again by name
 LARGE = 200_000  # rows of a typed table, from which it is counted where it lies without being asked
@@ -657,7 +658,7 @@ class _Seen:
                 return relation.removesuffix(" AS r"), self.read(file, self.rows(file), number)
         raise DataError.at(
             self.tables[file].name,
-            f"{number - ids:,} rows have the id of another row and differ from it; in place rows have no order, so keep "
+            f"{many(number - ids, 'row')} of an id that another, different row has; in place rows have no order, so keep "
             "one of each in a view, or count in memory",
         )
 
@@ -672,13 +673,13 @@ class _Seen:
         early, late = (f"TIMESTAMP '{each.item()}'" for each in (EARLIEST, LATEST))
         asked = f"SELECT count(*) AS n FROM {self.tables[file].sql} WHERE {moment} < {early} OR {moment} >= {late}"
         if number := int(self.engine.ask(asked)[0][0]):
-            raise self._fault(file, column, f"holds {number:,} days before 1970 or after 2100")
+            raise self._fault(file, column, f"holds {many(number, 'day')} before 1970 or after 2100")
         asked = f"SELECT count(*) AS n FROM {self.tables[file].sql} WHERE {moment} >= DATE '{self.today}' + INTERVAL '1 day'"
         if number := int(self.engine.ask(asked)[0][0]):
             raise self._fault(
                 file,
                 column,
-                f"holds {number:,} days after today, which are told in memory only; leave them out in a view",
+                f"holds {many(number, 'day')} after today, told in memory only; leave them out in a view",
             )
 
     def who(self) -> tuple[dict[str, dict[str, str]], dict[str, str], tuple[np.ndarray, np.ndarray]]:
@@ -735,9 +736,7 @@ class _Seen:
             return moment
         undated = f"SELECT count(*) AS n FROM {self.tables[file].sql} WHERE {' AND '.join(chosen)} AND {moment} IS NULL"
         if number := int(self.engine.ask(undated)[0][0]):
-            raise self._fault(
-                file, column, f"is empty in {number:,} rows that are in the stage; they are counted in memory only"
-            )
+            raise self._fault(file, column, f"is empty in {many(number, 'row')} of the stage, counted in memory only")
         return f"CASE WHEN {' AND '.join(chosen)} THEN {moment} END"
 
     def values(self, crm: HistoryCrm, field: str) -> tuple[list[tuple[str, int]], Findings]:
@@ -791,7 +790,7 @@ class _Seen:
         part = table.name
         if undated := number[(why == 4) & (day == NO_DAY)].sum():
             raise self._fault(
-                CHANGES, crm.at, f"is empty in {undated:,} rows of wins and losses; they are counted in memory only"
+                CHANGES, crm.at, f"is empty in {many(int(undated), 'row')} of wins and losses, counted in memory only"
             )
         lines = counted(part, "rows read", read, f"{table.name}: {table.how}, counted where it lies")
         for code, reason in enumerate(("no id", "another field", "a value that is no stage", "no date")):

@@ -1,0 +1,192 @@
+"""Records counted where they lie: what is read there, what is refused, and that every command says the same."""
+
+from __future__ import annotations
+
+import json
+import random
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from revplan.cli.commands import main
+from revplan.crm.counted import Counted
+from revplan.crm.records import Export
+from revplan.crm.store import Stored, open_counts
+from revplan.ground.errors import DataError
+
+HISTORY = """\
+format: history
+{where}
+id: id
+at: moment
+value: value
+stages: {{lead: New, sql: SQL, won: Won}}
+lost: Lost
+records: {{{records}, id: id}}
+segment: records.size
+source: records.source
+amount: records.amount
+"""
+FILES = {"where": "path: changes.parquet", "records": "path: records.parquet"}
+
+
+def made(place: Path, records: int = 3000) -> None:
+    """A DuckDB file with two years of changes, some of them reopened or undone, and the same as Parquet."""
+    chance = random.Random(5)
+    people, log = [], []
+    for number in range(records):
+        size, source = chance.choice(["small", "large"]), chance.choice(["web", "fair", "ads"])
+        amount = chance.choice([None, 1000.0, 5000.0])
+        people.append((f"00Q{number:06}", size, source, amount))
+        at = datetime(2024, 1, 1) + timedelta(hours=chance.randrange(24 * 700))
+        for value, share, days in (("New", 1.0, 0), ("SQL", 0.5, 15), ("Won", 0.4, 40)):
+            at += timedelta(hours=chance.randrange(24 * days + 1))
+            if chance.random() > share:
+                log.append((people[-1][0], at + timedelta(days=20), "Lost"))
+                if chance.random() < 0.1:
+                    log.append((people[-1][0], at + timedelta(days=30), "SQL"))
+                break
+            log.append((people[-1][0], at, value))
+    last = datetime(2025, 12, 31)
+    with duckdb.connect(str(place / "crm.duckdb")) as connection:
+        connection.execute("CREATE TABLE records (id VARCHAR, size VARCHAR, source VARCHAR, amount DOUBLE)")
+        connection.execute("CREATE TABLE changes (id VARCHAR, moment TIMESTAMP, value VARCHAR)")
+        connection.executemany("INSERT INTO records VALUES (?, ?, ?, ?)", people)
+        connection.executemany("INSERT INTO changes VALUES (?, ?, ?)", [row for row in log if row[1] <= last])
+        for table in ("records", "changes"):
+            connection.execute(f"COPY {table} TO '{place / table}.parquet' (FORMAT parquet)")
+        by_year = "(FORMAT parquet, PARTITION_BY (year))"
+        connection.execute(f"COPY (SELECT *, year(moment) AS year FROM changes) TO '{place / 'parts'}' {by_year}")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    found = tmp_path_factory.mktemp("store")
+    made(found)
+    return found
+
+
+def crm(place: Path, text: str) -> Path:
+    path = place / "crm.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def answer(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
+    assert main([*words, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+COMMANDS = [
+    ["rates", "crm.yaml"],
+    ["forecast", "crm.yaml", "--months", "3", "--by", "source"],
+    ["forecast", "crm.yaml", "--as-of", "2025-06-30"],
+    ["backtest", "crm.yaml", "--from", "2025-03-31", "--to", "2025-06-30", "--every", "quarter", "--months", "3"],
+]
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_every_command_says_what_it_says_of_records_in_memory(
+    words: list[str], place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place)
+    crm(place, f"{HISTORY.format(**FILES)}count: in_memory\n")
+    memory = answer(capsys, *words)
+    crm(place, f"{HISTORY.format(**FILES)}count: in_place\n")
+    store = answer(capsys, *words)
+    for each in (memory, store):
+        each.pop("notes")  # the report of a store is shorter
+    assert alike(store, memory)
+
+
+def alike(one: Any, other: Any) -> bool:
+    """Whether two answers are the same, numbers to nine digits."""
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(alike(one[key], other[key]) for key in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(alike, one, other))
+    return bool(one == pytest.approx(other, rel=1e-9)) if isinstance(one, float) else bool(one == other)
+
+
+@pytest.mark.parametrize(
+    ("where", "records"),
+    [
+        ("path: crm.duckdb\ntable: changes", "path: crm.duckdb, table: records"),
+        ("path: parts", "path: records.parquet"),
+        ("path: parts/*/*.parquet", "path: record?.parquet"),
+        ("url: env:OUR_CRM\nsql: SELECT * FROM changes", "url: env:OUR_CRM, sql: SELECT * FROM records"),
+    ],
+)
+def test_wherever_records_lie_they_are_the_same(
+    where: str, records: str, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OUR_CRM", f"duckdb:///{place / 'crm.duckdb'}")
+    usual = open_counts(crm(place, f"{HISTORY.format(**FILES)}count: in_place\n")).on()
+    other = open_counts(crm(place, f"{HISTORY.format(where=where, records=records)}count: in_place\n")).on()
+    assert isinstance(usual, Counted)
+    assert isinstance(other, Counted)
+    assert (other.number, other.as_of, other.notes) == (usual.number, usual.as_of, usual.notes)
+    assert sorted(other.count.tolist()) == sorted(usual.count.tolist())
+
+
+def test_few_records_are_read_into_memory_unless_asked(place: Path) -> None:
+    assert isinstance(open_counts(crm(place, HISTORY.format(**FILES))), Export)
+
+
+def test_many_records_are_counted_where_they_lie_unasked(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("revplan.crm.store.LARGE", 1000)
+    assert isinstance(open_counts(crm(place, HISTORY.format(**FILES))), Stored)
+    assert isinstance(open_counts(crm(place, HISTORY.format(**FILES)), unasked=False), Export)
+    assert isinstance(open_counts(crm(place, f"{HISTORY.format(**FILES)}count: in_memory\n")), Export)
+    wanted = f"{HISTORY.format(**FILES)}merge_labels: true\n"  # which only the reader into memory knows
+    assert isinstance(open_counts(crm(place, wanted)), Export)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("merge_labels: true", "crm.yaml line 12, merge_labels: is read into memory only; take it out"),
+        ("regressions: last", "regressions: is read into memory only"),
+        ("only: {records.colour: red}", "records.parquet has no column 'colour'; it has id, size, source, amount"),
+    ],
+)
+def test_what_cannot_be_counted_in_place_is_refused(text: str, told: str, place: Path) -> None:
+    with pytest.raises(DataError) as error:
+        open_counts(crm(place, f"{HISTORY.format(**FILES)}{text}\ncount: in_place\n"))
+    assert told in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows", "told"),
+    [
+        ("moment TIMESTAMP", "('a', TIMESTAMP '2300-01-01', 'New')", "holds 1 day before 1970 or after 2100"),
+        ("moment TIMESTAMP", "('a', TIMESTAMP '2099-01-01', 'New')", "holds 1 day after today"),
+        ("moment VARCHAR", "('a', '2026-01-01', 'New')", "holds no days or moments but texts or numbers"),
+        ("moment TIMESTAMP", "('a', NULL, 'Won')", "is empty in 1 row of wins and losses"),
+        ("moment TIMESTAMP", "('a', TIMESTAMP '2026-01-01', 'Closed Lost')", "look closed and stand for nothing"),
+    ],
+)
+def test_days_that_only_memory_can_tell_of_are_refused(columns: str, rows: str, told: str, tmp_path: Path) -> None:
+    with duckdb.connect(str(tmp_path / "crm.duckdb")) as connection:
+        connection.execute(f"CREATE TABLE changes (id VARCHAR, {columns}, value VARCHAR)")
+        every = ", ".join(f"('x', '2026-01-01', '{value}')" for value in ("New", "SQL", "Won", "Lost"))
+        connection.execute(f"INSERT INTO changes VALUES {every}, {rows}")
+    text = "format: history\npath: crm.duckdb\nid: id\nat: moment\nvalue: value\n"
+    text += "stages: {lead: New, sql: SQL, won: Won}\nlost: Lost\ncount: in_place\n"
+    with pytest.raises(DataError) as error:
+        open_counts(crm(tmp_path, text)).on(date(2026, 6, 30))
+    assert told in str(error.value)
+
+
+def test_a_view_of_a_database_reads_no_other_file(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    secret = tmp_path / "other" / "secret.csv"
+    secret.write_text("id,moment,value\n1,2026-01-01,New\n", encoding="utf-8")
+    with duckdb.connect(str(tmp_path / "crm.duckdb")) as connection:
+        connection.execute(f"CREATE VIEW changes AS SELECT * FROM '{secret}'")
+    text = "format: history\npath: crm.duckdb\ntable: changes\nid: id\nat: moment\nvalue: value\n"
+    with pytest.raises(DataError):
+        open_counts(crm(tmp_path, f"{text}stages: {{lead: New, won: Won}}\ncount: in_place\n"))
