@@ -201,7 +201,7 @@ def engine_of(named: Mapping[str, Place]) -> Iterator[tuple[Engine, dict[str, Re
     with scratch_folder("revplan-count-") as spill:
         database = next(iter(databases), None)
         settings = {
-            "memory_limit": f"{MEMORY_MB.value * 2 // 3}MB",
+            "memory_limit": f"{MEMORY_MB.value * 3 // 5}MB",
             "temp_directory": str(spill),
             "max_temp_directory_size": f"{SPILL_MB.value}MB",
             "preserve_insertion_order": "false",

@@ -18,7 +18,10 @@ from typing import Any
 import pytest
 
 from revplan.crm.readers import read_query
+from revplan.crm.records import read_export
+from revplan.crm.store import Stored, open_counts
 from revplan.ground.errors import DataError
+from revplan.rates.spells import spells_of
 
 # --- a server of our own -----------------------------------------------------------------------------------------------
 
@@ -134,3 +137,60 @@ def test_a_refusal_of_the_server_keeps_the_password(postgres: str, monkeypatch: 
     monkeypatch.setenv("CRM", postgres.replace("planner@", "planner:hunter2@").replace("/postgres", "/hunter2"))
     with pytest.raises(DataError, match=r'env:CRM: the query failed: .*database "\*\*\*" does not exist'):
         read_query("env:CRM", "SELECT 1 AS id")
+
+
+# --- records counted there ---------------------------------------------------------------------------------------
+
+
+def test_records_are_counted_on_the_server(postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import psycopg
+
+    rows = [
+        ("a", "2026-01-01 08:00", "New"),
+        ("a", "2026-01-05 08:00", "Lost"),
+        ("a", "2026-01-05 09:00", "SQL"),  # reopened an hour later
+        (" b", "2026-01-02 08:00", "New"),
+        ("b", "2026-01-03 08:00", "Won"),
+        ("b", "2026-01-04 08:00", "Lost"),  # undone
+        ("c", "2026-01-02 08:00", "SQL"),
+        ("null", "2026-01-02 08:00", "New"),
+        ("d", None, "New"),
+        *((f"e{number}", "2026-01-02 10:00", "New") for number in range(30)),
+    ]
+    with psycopg.connect(postgres) as connection:
+        connection.execute("CREATE TABLE changes (id text, moment timestamp, value text)")
+        connection.execute("CREATE TABLE people (id text, source text, amount numeric)")
+        with connection.cursor() as cursor:
+            cursor.executemany("INSERT INTO changes VALUES (%s, %s, %s)", rows)
+            people = [
+                ("a", "web", 5),
+                ("b", "fair", None),
+                ("c", "", 7),
+                *((f"e{number}", "web", 1) for number in range(30)),
+            ]
+            cursor.executemany("INSERT INTO people VALUES (%s, %s, %s)", people)
+    monkeypatch.setenv("CRM", postgres)
+    text = (
+        "format: history\nurl: env:CRM\nsql: SELECT * FROM changes\nid: id\nat: moment\nvalue: value\n"
+        "stages: {lead: New, sql: SQL, won: Won}\nlost: Lost\nsource: records.source\namount: records.amount\n"
+        "records: {url: env:CRM, sql: SELECT * FROM people, id: id}\n"
+    )
+    (tmp_path / "crm.yaml").write_text(text, encoding="utf-8")
+    memory = spells_of(read_export(tmp_path / "crm.yaml").on())
+    (tmp_path / "crm.yaml").write_text(f"{text}count: in_place\n", encoding="utf-8")
+    found = open_counts(tmp_path / "crm.yaml")
+    assert isinstance(found, Stored)
+    store = spells_of(found.on())
+    rows_of = [
+        sorted(
+            zip(
+                each.entered.tolist(),
+                each.lost.tolist(),
+                [each.cells[cell] for cell in each.cell.tolist()],
+                strict=True,
+            )
+        )
+        for each in (memory, store)
+    ]
+    assert rows_of[0] == rows_of[1]
+    assert store.day == memory.day
