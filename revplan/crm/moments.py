@@ -65,7 +65,10 @@ def without_reopened(events: Events, records: int) -> tuple[Events, Findings]:
 
 
 def without_undone_wins(events: Events, records: int, last: int, logged: bool) -> tuple[Events, Findings]:
-    """The events without the wins after which the record was lost, or in a log entered another stage again."""
+    """The events without the wins after which the record was lost, or in a log entered another stage again.
+
+    Who was taken for won had come as far as the stage before: that is what such a win becomes.
+    """
     moments = events.at.astype("int64")
     undoing = (events.stage == LOST) | (logged & (events.stage != last))
     undone_at = np.full(records, np.iinfo(np.int64).min)
@@ -76,7 +79,8 @@ def without_undone_wins(events: Events, records: int, last: int, logged: bool) -
     lost = np.isin(back, events.record[events.stage == LOST]).sum()
     what = "won and later lost or reopened, no wins; outcome: first counts them"
     example = f"{lost:,} of them lost" if len(back) else ""
-    return events.where(~undone), counted("won", what, len(back), example)
+    stage = np.where(undone, last - 1, events.stage).astype(events.stage.dtype)
+    return replace(events, stage=stage), counted("won", what, len(back), example)
 
 
 def last_entries(events: Events, records: int, stages: int) -> tuple[Events, Findings]:
