@@ -345,7 +345,7 @@ def _that_count(
     tables: Tables, file: str, cells: Cells, ids: np.ndarray, known: np.ndarray
 ) -> tuple[np.ndarray, Findings]:
     """Which of the `known` rows count: not those left out, nor those of records merged into another."""
-    found = Findings()
+    found = Findings(_labels_not_there(tables, file))
     for why, rows in tables.left_out(file):
         found += _aside(file, cells, why, known & rows)
         known = known & ~rows
@@ -354,6 +354,27 @@ def _that_count(
         found += _aside(file, cells, "merged into another record", gone)
         known = known & ~gone
     return known, found
+
+
+def _labels_not_there(tables: Tables, file: str) -> tuple[Fault, ...]:
+    """Faults of labels that `only` or `except` names and no row of the file has; a yes or a no may be missing."""
+    crm, faults = tables.source.crm, []
+    for key, conditions in (("only", crm.only), ("except", crm.except_)):
+        for column, names in (conditions or {}).items():
+            if file_of(column) != file or column not in _written(tables.source, key):
+                continue
+            there = {plain(text): text for text in tables.cells(file, column_of(column)).coded.different}
+            for label in names:
+                if plain(label) not in ("true", "false") and plain(label) not in there:
+                    hint = did_you_mean(label, [text.strip() for text in there.values() if text.strip()])
+                    faults.append(Fault(tables.source.place((key, column)), f"no row is {shown(label)!r}{hint}"))
+    return tuple(faults)
+
+
+def _written(source: CrmSource, key: str) -> Collection[str]:
+    """The columns that the user names under `key`; what a preset writes stands for every spelling there may be."""
+    said = source.document.data.get(key)
+    return said if isinstance(said, dict) else ()
 
 
 def _one_row_each(tables: Tables, file: str, cells: Cells, ids: np.ndarray, known: np.ndarray) -> tuple[Rows, Findings]:

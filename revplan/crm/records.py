@@ -58,6 +58,9 @@ NO_LONGER = "no new record since"  # begins what is said where records stop comi
 TELLING = (  # what changes how figures are read, among the lines of the report
     "won and later lost",
     "closed, day unknown",
+    "attempts: true counts",
+    "cannot be read",
+    "ids of which",
     "whose day is that in UTC",
     "numbers read as days",
     "decimal comma",
@@ -363,6 +366,10 @@ def _kept(raw: Raw, moments: Moments, as_of: date, left_out: np.ndarray, today: 
     silent = (as_of - last_day(raw.events, today)).days
     if silent > SILENT_DAYS:
         found += counted("records", "days without any date before the as-of day", silent, f"as of {as_of}")
+    undated = _closed_undated(raw, moments)
+    lost, closed = int((undated == LOST).sum()), int((undated != NO_STAGE).sum())
+    what = "closed, day unknown: neither open nor won or lost on any day"
+    found += counted("records", what, closed, f"{closed - lost:,} won, {lost:,} lost")
     return found + Findings(lines=(ImportLine("records", "kept", used),))
 
 
@@ -658,10 +665,16 @@ def _records(raw: Raw, columns: dict[str, np.ndarray], moments: Moments) -> pd.D
     for key, values in numbers.items():
         frame[key] = values[used]
     frame = frame.assign(lost_on=moments.lost[used])
-    undated = np.where(np.isnat(moments.lost) & np.isnat(moments.entered[:, -1]), raw.undated, NO_STAGE)[used]
+    undated = _closed_undated(raw, moments)[used]
     if (undated != NO_STAGE).any():
         frame["undated"] = np.where(undated == NO_STAGE, "", np.where(undated == LOST, "lost", "won"))
     return conform(frame, "records")
+
+
+def _closed_undated(raw: Raw, moments: Moments) -> np.ndarray:
+    """By record: the last stage, or LOST, where it closed in it on a day no file says; NO_STAGE for all others."""
+    no_day = np.isnat(moments.lost) & np.isnat(moments.entered[:, -1]) & moments.used
+    return np.where(no_day, raw.undated, NO_STAGE)
 
 
 def _named(record: np.ndarray, ids: pd.Index) -> pd.Categorical:

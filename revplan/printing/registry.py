@@ -136,7 +136,8 @@ def _quarters_missing_the_year(exhibits: Sequence[Raw]) -> Iterator[Fault]:
         for year, whole in periods.items():
             parts = [periods.get(f"{year}-{quarter}") for quarter in QUARTERS]
             if all(parts):
-                added = sum(_rounded(part) for part in parts if part)
+                # Small amounts are shown with more decimals the smaller they are: the sum is told like the year.
+                added = displayed(show(sum(_rounded(part) for part in parts if part), whole["kind"]))
                 if not math.isclose(added, _rounded(whole), abs_tol=1e-6):
                     yield Fault(whole["id"], f"is {_rounded(whole):,.10g}, but its quarters add up to {added:,.10g}")
 
