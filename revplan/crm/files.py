@@ -91,7 +91,8 @@ class Tables:
     def of_a_line(self) -> list[str]:
         """The columns in which the line items of one record may differ."""
         crm = self.source.crm
-        return [each for each in (crm.amount.column if crm.amount else None, crm.cost, crm.product) if each]
+        named = (crm.amount.column if crm.amount else None, crm.cost, crm.product, crm.owner)
+        return [each for each in named if each]
 
     def merged(self, file: str) -> Mapping[str, str]:
         """Id of a record of `file` that was merged into another -> the id of that one."""
@@ -689,7 +690,7 @@ DIFFERENCES: tuple[tuple[str, Callable[[str], str]], ...] = (
 
 def why_few(here: str, sought: pd.Index, there: str, present: pd.Index) -> Findings:
     """A line where less than half of the ids in one file are in the other: how many, and why it may be."""
-    sought, present = sought.unique(), present.unique()
+    sought, present = sought[sought != ""].unique(), present.unique()
     met = int(sought.isin(present).sum())
     if not len(sought) or 2 * met >= len(sought):
         return Findings()

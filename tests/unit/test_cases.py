@@ -389,6 +389,15 @@ def test_line_items_with_refunds_and_a_row_twice(tmp_path: Path) -> None:
     assert (found["records"], found["amount_won"]) == (2, 170.0)
 
 
+def test_a_split_between_owners_is_added_up(tmp_path: Path) -> None:
+    rows = [f"A,{day(0)},{day(9)},Won,60,ann", f"A,{day(0)},{day(9)},Won,40,bob", f"B,{day(0)},{day(3)},Lost,5,ann"]
+    crm = written(tmp_path, f"{DEALS}owner: d.owner\n", d=table("id,created,closed,stage,amount,owner", *rows))
+    assert "amount: {column: d.amount, of: lines}" in refused(crm)
+    text = crm.read_text(encoding="utf-8").replace("amount: d.amount", "amount: {column: d.amount, of: lines}")
+    crm.write_text(text, encoding="utf-8")
+    assert counts(crm)["amount_won"] == 100.0
+
+
 def test_line_items_beside_their_deals(tmp_path: Path) -> None:
     crm = """\
 format: wide
