@@ -105,7 +105,7 @@ RENEWALS = re.compile(
 
 def lines_of_business(export: Export) -> tuple[str, Counter[str]] | None:
     """The column that tells pipelines apart, or renewals from new business, and how often each occurs; None where one does."""
-    for role in ("pipeline", "type"):
+    for role in ("pipeline", "record type", "type"):
         column = export.columns.get(role)
         if column is None or column not in export.table.columns:
             continue

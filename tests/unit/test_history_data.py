@@ -52,7 +52,7 @@ def test_olist_is_read_whole(tmp_path: Path) -> None:
     assert len(history.records) == 6697
     assert (history.stage_history["stage"] == "won").sum() == 543
     lines = [str(line) for line in history.report]
-    assert "won: dates before the previous stage, moved up to it: 1 (2018-03-06 after 2018-03-08)" in lines
+    assert "won: dates before lead, moved up to it: 1 (2018-03-06 after 2018-03-08)" in lines
     assert not any("recorded only from" in line for line in lines)  # some outcomes of December are there
     (late,) = [line for line in lines if "2018-01-08" in line and line.startswith("won")]
     assert late.startswith("won: hardly recorded before 2018-01-08 (3 of 543); lead before then")
@@ -153,7 +153,7 @@ amount: opps.amount
     )
     history = read_records(crm)
     lines = [str(line) for line in history.report]
-    assert "won: dates before the previous stage, moved up to it: 1 (2018-12-07 after 2018-12-19)" in lines
+    assert "won: dates before created, moved up to it: 1 (2018-12-07 after 2018-12-19)" in lines
     assert len(history.records) == 10
     assert history.records["amount"].max() == 24_120_000
 
