@@ -13,6 +13,7 @@ from revplan.crm.cells import Cells, Findings, ImportLine, Parsed, counted, stri
 from revplan.crm.file import CrmSource, did_you_mean
 from revplan.crm.files import (
     CHANGES,
+    SHORT,
     JoinedRows,
     Rows,
     Tables,
@@ -175,10 +176,27 @@ def _of_columns(tables: Tables, crm: WideCrm) -> Raw:
             days = _without_sharers(days, main, joined.values(), stage=crm.stage_ids()[number])
         raw = _with_column(raw, at_file, number, days, closes=number == len(stages) - 1)
     raw = replace(raw, found=raw.found + _columns_checked(tables, crm, raw.rows))
-    if crm.lost is None:
+    if crm.lost is not None:
+        at_file = file_of(crm.lost.at or crm.lost.column or "")
+        raw = _with_column(raw, at_file, LOST, moments_in(tables, at_file, crm.lost), closes=True)
+    return _as_written(raw, tables)
+
+
+def _as_written(raw: Raw, tables: Tables) -> Raw:
+    """`raw` with the records called by their whole ids, where those of Salesforce are compared by 15 characters."""
+    if not tables.has_ids(raw.main):
         return raw
-    at_file = file_of(crm.lost.at or crm.lost.column or "")
-    return _with_column(raw, at_file, LOST, moments_in(tables, at_file, crm.lost), closes=True)
+    main, column = raw.rows[raw.main], tables.entry(raw.main).id or ""
+    written = tables.stripped_cells(raw.main, column)[main.positions].tolist()
+    whole = {key: text for key, text in zip(main.ids, written, strict=True) if len(key) == SHORT < len(text)}
+    if not whole:
+        return raw
+
+    def called(ids: pd.Index) -> pd.Index:
+        return pd.Index([whole.get(each, each) for each in ids], dtype=object)
+
+    rows = {file: replace(each, ids=called(each.ids)) for file, each in raw.rows.items()}
+    return replace(raw, records=called(raw.records), rows=rows)
 
 
 def _columns_checked(tables: Tables, crm: WideCrm, rows: dict[str, Rows]) -> Findings:
@@ -298,6 +316,7 @@ def _of_changes(tables: Tables, crm: HistoryCrm) -> Raw:
             days = moments_in(tables, file_of(entered.at), entered)
             raw = _with_column(raw, file_of(entered.at), number, days, closes=number == len(crm.stages) - 1)
     left = happened.where(~np.isnat(log.at) & (log.stages == NO_STAGE))
+    raw = _as_written(raw, tables) if rows else raw
     return _with_attempts(raw, left, len(crm.stages) - 1, crm.attempts)
 
 

@@ -66,9 +66,13 @@ class Tables:
     def id_cells(self, file: str) -> Cells:
         """The ids of a file; of one without, the numbers of its lines."""
         name, table = self.entry(file).id or "", self.tables[file]
-        if name == ROW and ROW not in table.header:
+        if not self.has_ids(file):
             return Cells(table.name, ROW, Texts([str(line) for line in table.lines]), table.lines, table.unit)
         return self.cells(file, name)
+
+    def has_ids(self, file: str) -> bool:
+        """Whether a column of `file` says which record a row is of; without one each row is its own."""
+        return self.entry(file).id != ROW or ROW in self.tables[file].header
 
     def stripped_cells(self, file: str, column: str) -> np.ndarray:
         """The cells of a column without outer spaces, by row."""
