@@ -268,7 +268,7 @@ def _one_sign(
             faults.append(
                 Fault(
                     sheet.place(few[0], column),
-                    f"{len(over):,} amounts are above zero and {len(below):,} below (those {sign} on {sheet.text.unit} {lines}"
+                    f"{len(over):,} {'amount is' if len(over) == 1 else 'amounts are'} above zero and {len(below):,} below (those {sign} on {sheet.text.unit} {lines}"
                     f"{', and more' if len(few) > 3 else ''}); write what was lost with one sign, all plus or all minus; "
                     f"or, if the others are corrections: actuals: {{path: {where.path}, losses: {'minus' if sign == 'above' else 'plus'}}}",
                 )

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import os
+import re
+import shutil
 from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import openpyxl
 import pytest
 
+from revplan.crm.actuals import Actuals, read_actuals
 from revplan.crm.plan_tables import SpendFile, read_roster, read_spend
 from revplan.crm.sheets import Asked, read_sheet
 from revplan.crm.subscriptions import Subscriptions, arr_bridge, read_subscriptions
-from revplan.ground.errors import DataError
-from revplan.ground.tablefile import TableFile
+from revplan.ground.errors import DataError, PlanError
+from revplan.ground.tablefile import ActualsFile, TableFile
+from revplan.plan.file import read_plan
+from revplan.plan.model import Plan
 
 GOOGLE = """\
 Campaign report
@@ -208,3 +217,113 @@ def test_subscriptions_that_do_not_say_what_amounts_are_for_are_asked(tmp_path: 
     assert bridge(tmp_path, text, per="year")[0] == [20, 0, 20]
     told = refused(bridge, tmp_path, "customer,from,to,amount,interval\nA,2026-01-03,,20,now and then\n")
     assert "s.csv line 2, interval: is no interval such as month, year or 3 months" in told
+
+
+# --- actuals --------------------------------------------------------------------------------------------------
+
+EXAMPLE = Path(__file__).parents[2] / "data" / "example"
+CASES = Path(os.environ.get("REVPLAN_SHARED", Path(__file__).parents[3] / "shared")) / "cases"
+needs_cases = pytest.mark.skipif(not CASES.is_dir(), reason="the shared cases are not there")
+
+
+def actuals(folder: Path, content: str | bytes, **said: Any) -> Actuals:
+    write(folder, "came.csv", content)
+    plan = read_plan(EXAMPLE / "plan.yaml").model_copy(update={"actuals": ActualsFile(path="came.csv", **said)})
+    found = read_actuals(plan, folder)
+    assert found is not None
+    return found
+
+
+def sums(found: Actuals) -> dict[str, float]:
+    return found.table[["new", "expansion", "contraction", "churn", "spend"]].sum().to_dict()
+
+
+def as_it_is() -> str:
+    return (EXAMPLE / "actuals.csv").read_text(encoding="utf-8")
+
+
+def rewritten(number: Any, month: Any = str, separator: str = ",") -> str:
+    head, *rows = csv.reader(as_it_is().splitlines())
+    lines = [head, *([month(row[0]), *row[1:3], *map(number, row[3:])] for row in rows)]
+    text = io.StringIO()
+    csv.writer(text, delimiter=separator, lineterminator="\n").writerows(lines)
+    return text.getvalue()
+
+
+def comma(text: str) -> str:
+    return f"{float(text):,.2f}".translate({44: ".", 46: ","})
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (rewritten(comma, separator=";"), {}),
+        (rewritten(comma, separator=";"), {"decimal": ","}),
+        (rewritten(lambda text: f"{float(text):,.0f}".replace(",", "."), separator=";"), {"decimal": ","}),
+        (rewritten(lambda text: f"${float(text):,.2f}"), {}),
+        (rewritten(lambda text: f"{float(text):,.0f}".replace(",", "'")), {}),
+        (rewritten(str, lambda month: f"{month[5:]}/{month[:4]}"), {}),
+        (rewritten(str, lambda month: f"{date(2026, int(month[5:]), 1):%b %Y}"), {}),
+        (rewritten(str, lambda month: f"{month}-28"), {}),
+        (rewritten(str, lambda month: f"28.{month[5:]}.{month[:4]}"), {"date_format": "%d.%m.%Y"}),
+        ("What came in 2026\nas of September\n\n" + rewritten(str), {}),
+        (
+            rewritten(str).replace("month,segment", "Periode,segment").encode("utf-16"),
+            {"columns": {"month": "Periode"}},
+        ),
+        (rewritten(lambda text: f"{float(text) / 2:.2f}"), {"currency": "EUR", "rates": {"EUR": 2}}),
+    ],
+)
+def test_actuals_written_otherwise_are_the_actuals(tmp_path: Path, content: str | bytes, said: dict[str, Any]) -> None:
+    assert sums(actuals(tmp_path, content, **said)) == pytest.approx(sums(actuals(tmp_path, as_it_is())))
+
+
+@needs_cases
+def test_actuals_of_which_a_month_stands_twice() -> None:
+    text = (CASES / "actuals_dup" / "actuals.csv").read_text()
+    with TemporaryDirectory() as folder:
+        said = refused(actuals, Path(folder), text)
+    assert re.search(r"came\.csv line \d+: 2026-0\d, \w+ x \w+ stands there 2 times", said)
+
+
+@needs_cases
+@pytest.mark.parametrize(
+    ("name", "told"), [("actuals_negative", "written with a minus sign"), ("actuals_total", "total others: they agree")]
+)
+def test_actuals_with_minus_signs_or_totals(tmp_path: Path, name: str, told: str) -> None:
+    found = actuals(tmp_path, (CASES / name / "actuals.csv").read_text())
+    assert any(told in line for line in found.read)
+    assert sums(found) == pytest.approx(sums(actuals(tmp_path, as_it_is())))
+
+
+def test_corrections_have_the_other_sign_where_the_plan_says_so(tmp_path: Path) -> None:
+    text = "month,segment,source,new,expansion,contraction,churn,spend\n2026-01,smb,inbound,5,0,0,100,0\n2026-02,smb,inbound,5,0,0,-30,0\n"
+    said = refused(actuals, tmp_path, text)
+    assert "came.csv line 3, churn: 1 amount is above zero and 1 below" in said
+    assert "actuals: {path: came.csv, losses: plus}" in said
+    assert sums(actuals(tmp_path, text, losses="plus"))["churn"] == pytest.approx(70)
+    assert sums(actuals(tmp_path, text, losses="minus"))["churn"] == pytest.approx(-70)
+
+
+def test_a_plan_says_how_its_actuals_are_written(tmp_path: Path) -> None:
+    shutil.copytree(EXAMPLE, tmp_path / "plan")
+    plan = tmp_path / "plan" / "plan.yaml"
+    text = plan.read_text(encoding="utf-8")
+    (line,) = [each for each in text.splitlines() if each.startswith("actuals:")]
+    (tmp_path / "plan" / "came.csv").write_text(rewritten(comma, separator=";"), encoding="utf-8")
+    plan.write_text(text.replace(line, 'actuals: {path: came.csv, decimal: ",", currency: USD}'), encoding="utf-8")
+    read = read_plan(plan)
+    assert read.actuals is not None
+    found = read_actuals(read, plan.parent)
+    assert found is not None
+    assert sums(found) == pytest.approx(sums(actuals(tmp_path, as_it_is())))
+    assert Plan.model_validate(read.model_dump(mode="json", by_alias=True, exclude_none=True)).actuals == read.actuals
+    plan.write_text(text.replace(line, "actuals: {path: came.csv, decimals: x, losses: both}"), encoding="utf-8")
+    with pytest.raises(PlanError) as caught:
+        read_plan(plan)
+    assert {fault.place.rpartition(" ")[2] for fault in caught.value.faults} == {"actuals.decimals", "actuals.losses"}
+
+
+def test_a_path_alone_is_dumped_as_it_is_written() -> None:
+    plan = read_plan(EXAMPLE / "plan.yaml")
+    assert plan.model_dump(mode="json")["actuals"] == "actuals.csv"
