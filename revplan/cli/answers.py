@@ -193,7 +193,8 @@ def outlook(crm: Path, as_of: date | None, months: int, by_source: bool, tell: T
     history = open_counts(crm, tell).on(as_of)
     found = forecast_wins(history, months, tell)
     answer = {**forecast_answer(found, by_source), "notes": [*history.notes, *history.reading]}
-    told = rates.wins_ahead(found, "", by_source=by_source)
+    others = tuple(line for line in found.warnings if line not in history.first)
+    told = rates.wins_ahead(replace(found, warnings=others), "", by_source=by_source)
     return answer, [*map(text, history.first), told, *_reading(history.reading)]
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 from datetime import date
 from pathlib import Path
@@ -20,6 +21,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from revplan.cli import main
 from revplan.crm.answer import check_crm
 from revplan.crm.records import History, read_records
 from revplan.ground.errors import DataError
@@ -501,3 +503,56 @@ def test_encoding_separator_writing_and_order_change_nothing(
     assert other.pop("amount_won") == pytest.approx(base.pop("amount_won"))
     assert other == base
     assert base["entered"]["lead"] == len(records)
+
+
+# --- what is said ---------------------------------------------------------------------------------------------
+
+
+def lived(until: str) -> str:
+    """Two years of deals with a date far ahead, and an amount with a decimal comma."""
+    rows = deals(pd.date_range("2022-01-01", "2024-10-31").repeat(2), 20, 3, until).splitlines()
+    return (
+        "\n".join([f"{rows[0]},amount", *(f'{row},"12,5"' for row in rows[1:]), 'x,2024-10-01,2095-03-01,"7,5"']) + "\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["rates"],
+        ["forecast", "--months", "2"],
+        ["backtest", "--from", "2023-07-01", "--to", "2024-04-01", "--every", "quarter", "--months", "2"],
+    ],
+)
+def test_rates_forecast_and_backtest_carry_what_changes_how_to_read_them(
+    tmp_path: Path, command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written(tmp_path, lived("2024-10-31"), MONEY)
+    assert main([command[0], str(path), *command[1:], "--json"]) == 0
+    notes = json.loads(capsys.readouterr().out)["notes"]
+    assert "1 date lies after today" in notes[0]
+    assert "won of record x" in notes[0]
+    assert "d.csv, amount: amounts with a decimal comma, the only reading left: 2,071 (12,5)." in notes
+    assert main([command[0], str(path), *command[1:]]) == 0
+    said = capsys.readouterr().out
+    assert said.lstrip().startswith("1 date lies after today")
+    assert said.count("lies after today") == 1
+    assert "amounts with a decimal comma" in said
+
+
+def test_the_same_counts_stand_in_both_places(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = written(tmp_path, lived("2024-10-31"), MONEY)
+    answer = checked(path)
+    assert main(["rates", str(path), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    (step,) = [row for row in told["transitions"] if row["segment"] == row["source"] == "all"]
+    assert (told["as_of"], step["conversions"]) == (answer["as_of"], answer["entered"]["won"])
+
+
+def test_all_faults_of_all_columns_come_in_one_pass_with_the_lines_to_paste(tmp_path: Path) -> None:
+    table = "id,created,won,amount\n1,31.03.2026,1/30/2026,1.200\n2,01.04.2026,2/3/2026,12.500\n"
+    said = refused(written(tmp_path, table, MONEY))
+    lines = ['date_format: {d.created: "%d.%m.%Y"}', 'date_format: {d.won: "%m/%d/%Y"}', 'decimal: {d.amount: ","}']
+    assert [line for line in lines if line not in said] == []
+    crm = MONEY + 'date_format: {d.created: "%d.%m.%Y", d.won: "%m/%d/%Y"}\ndecimal: {d.amount: ","}\n'
+    assert checked(written(tmp_path, table, crm))["records"] == 2
