@@ -114,6 +114,20 @@ def test_only_a_steady_flow_breaks_off(tmp_path: Path, created: pd.DatetimeIndex
     assert str(history.as_of) == as_of
 
 
+def test_a_list_of_six_weeks_with_a_late_win_is_no_flow_that_broke_off(tmp_path: Path) -> None:
+    table = deals(pd.date_range("2026-03-01", "2026-04-09").repeat(4), 12) + "x,2026-03-05,2026-05-10\n"
+    assert str(read_records(written(tmp_path, table), today=TODAY).as_of) == "2026-05-10"
+
+
+def test_outcomes_that_were_all_entered_after_the_flow_are_kept(tmp_path: Path) -> None:
+    rows = [
+        f"{n},{day:%Y-%m-%d},2025-12-{n % 25 + 1:02d}"
+        for n, day in enumerate(pd.date_range("2025-01-01", periods=300).repeat(2))
+    ]
+    history = read_records(written(tmp_path, "id,created,won\n" + "\n".join(rows) + "\n"), today=TODAY)
+    assert (str(history.as_of), wins(history)) == ("2025-12-25", 600)
+
+
 def test_a_date_after_today_never_says_how_far_records_reach_and_is_told_first(tmp_path: Path) -> None:
     table = deals(pd.date_range("2026-01-01", "2026-10-31"), 10, until="2026-11-20") + "x,2026-12-24,2027-03-01\n"
     path = written(tmp_path, table)
