@@ -463,7 +463,8 @@ def _pace(given: argparse.Namespace) -> int:
 
     book = open_pace(given.plan, given.as_of, given.against or "", given.segment, given.crm or "")
     levels = ServiceBook(book)
-    answer, alert = {**answers.pace_answer(book), "service_levels": levels.answer()}, book.alert()
+    answer = {**answers.pace_answer(book), "service_levels": levels.answer(), "why": levels.why()}
+    alert = book.alert()
     if given.out is None:
         _answer(given, (answer, [] if given.json else [*pace.tables(book), *service.tables(levels)]))
         return BEHIND if alert else DONE

@@ -5,22 +5,49 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import pandas as pd
+
+from revplan.crm.cells import UNKNOWN
 from revplan.exhibits.chart import ATTENTION, PLAN, REQUIRED, Chart, Series, names, numbers
 from revplan.exhibits.exhibit import Exhibit, chart, table_of, text
-from revplan.ground.formats import compact, counted, kinds_of, show
+from revplan.ground.formats import compact, counted, kinds_of, listed, show
+from revplan.plan.stages import titles_of
+from revplan.tracking import quality as tested
 from revplan.tracking.servicebook import ServiceBook
+from revplan.tracking.why import in_points
 
 MOST_BREACHES = 20
+BEFORE_AND_NOW = ["from_stage", "to_stage", "entries_before", "entries_after", "rate_before", "rate_after"]
+CHANGE = ["change", "by_rate", "by_mix"]
+POINTS = {
+    "change": ("Change (points)", "figure"),
+    "by_rate": ("By rates", "figure"),
+    "by_mix": ("By the mix", "figure"),
+}
 RATES = ("acceptance rate", "work rate")
 
 
 def tables(book: ServiceBook) -> list[Exhibit]:
     """What a terminal shows of the service levels, in order."""
     if book.every.empty:
-        return [both_ways(book)]
+        return [both_ways(book), *reasons_why(book)]
     touched = [clocks(book), unworked(book), response(book)] if book.touched else []
-    reasons = [rejections(book)] if len(book.reasons) else []
-    return [both_ways(book), sales(book), overdue(book), *touched, *reasons, text(book.quality.said)]
+    reasons = [rejections(book)] if (book.reasons["reason"] != UNKNOWN).any() else []
+    return [
+        both_ways(book),
+        sales(book),
+        overdue(book),
+        *touched,
+        *reasons,
+        text(book.quality.said),
+        *reasons_why(book),
+    ]
+
+
+def reasons_why(book: ServiceBook) -> list[Exhibit]:
+    """Why the quarter differs from the one before, and why records were lost, as far as the records tell."""
+    losses = [lost(book)] if len(book.losses) else []
+    return [conversion(book), flow(book), *losses] if len(book.steps) else losses
 
 
 def both_ways(book: ServiceBook) -> Exhibit:
@@ -144,3 +171,63 @@ def response(book: ServiceBook) -> Exhibit:
     )
     drawn = Chart(said=said, form="bars", categories=names(known["band"]), series=(series,), kind="share")
     return chart(drawn, known, kinds_of("response_bands"))
+
+
+def conversion(book: ServiceBook) -> Exhibit:
+    """How every step converts against the quarter before: what rates changed of it, and what the mix."""
+    rows = book.steps
+    moved = rows[rows["moved"]]
+    told = (moved if len(moved) else rows).iloc[-1]
+    luck = (
+        f"none of {counted(len(rows), 'step')} moved by more than luck explains"
+        if moved.empty
+        else f"{counted(len(moved), 'step')} of {len(rows)} moved by more than luck explains"
+    )
+    paradoxes = rows[rows["paradox"]]
+    named = paradoxes.iloc[0] if len(paradoxes) else told
+    frame = _titled(rows, book)[[*BEFORE_AND_NOW, *CHANGE, "chance", "moved"]]
+    written = [in_points(*(value / 100 for value in row)) for row in rows[CHANGE].to_numpy()]
+    frame = frame.assign(**{name: [row[at] for row in written] for at, name in enumerate(CHANGE)})
+    notes = [
+        "Both quarters count records that had the days in which nine of ten convert, and conversions within them; the change is by rates and by the mix to the last digit.",
+        f"Of twenty steps that did not move, one is said to have ({show(tested.ALARM, 'share')}).",
+    ]
+    return table_of(
+        "quarter_on_quarter", frame, f"Against the quarter before {luck}. {named['says']}", more=POINTS, notes=notes
+    )
+
+
+def _titled(rows: pd.DataFrame, book: ServiceBook) -> pd.DataFrame:
+    """`rows` with the stages as readers call them."""
+    titles = titles_of(book.plan.stages)
+    renamed = {name: rows[name].map(titles) for name in ("from_stage", "to_stage", "stage") if name in rows}
+    return rows.assign(**renamed).reset_index(drop=True)
+
+
+def flow(book: ServiceBook) -> Exhibit:
+    """How many records enter every stage a week, against the quarter before."""
+    rows = _titled(book.steps, book)
+    moved = rows[rows["flow_moved"]]
+    told = (
+        f"Entries a week moved by more than luck explains at {listed(list(moved['from_stage']))}."
+        if len(moved)
+        else "Entries a week are those of the quarter before, but for luck."
+    )
+    return table_of(
+        "quarter_on_quarter",
+        rows[["from_stage", "weekly_before", "weekly_after", "flow_chance", "flow_moved"]],
+        told,
+        more={"from_stage": ("Entered", "text")},
+    )
+
+
+def lost(book: ServiceBook) -> Exhibit:
+    """Why records of the last year were lost, by stage and segment."""
+    rows = _titled(book.losses, book)
+    whole = rows[rows["segment"] == "all"]
+    last = whole[whole["stage"] == whole["stage"].iloc[int(whole["of"].to_numpy().argmax())]].iloc[0]
+    message = (
+        f"Most records are lost from {last['stage']} ({last['of']:,.0f} in a year), of them {show(last['share'], 'share')} for the reason {last['reason']} "
+        f"({show(last['share_low'], 'share')} to {show(last['share_high'], 'share')} in 8 of 10 cases)."
+    )
+    return table_of("loss_reasons", rows, message)

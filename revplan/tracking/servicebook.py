@@ -13,14 +13,17 @@ import pandas as pd
 
 from revplan.crm.records import Export
 from revplan.funnel.tables import cell_values_table
+from revplan.ground.calendar import MONTHS_PER_QUARTER
 from revplan.ground.formats import counted, plural, show
+from revplan.ground.tables import empty
 from revplan.ground.terminal import plain_rows
 from revplan.ground.worktime import in_utc
 from revplan.plan.model import Plan
 from revplan.plan.stages import titles_of
 from revplan.tracking import quality as tested
-from revplan.tracking import service
+from revplan.tracking import service, why
 from revplan.tracking.pacebook import CELL, MONTH, PaceBook
+from revplan.tracking.why import Stretch
 
 LOOKED_BACK = 90  # days whose hand-overs count where no quarter of the plan runs
 
@@ -181,6 +184,42 @@ class ServiceBook:
                 "says": found.said,
             },
         ]  # fmt: skip
+
+    # --- why -------------------------------------------------------------------------------------
+
+    @cached_property
+    def stretches(self) -> tuple[Stretch, Stretch]:
+        """The quarter before, and this one to the last day known."""
+        begin = pd.Period(self.first, freq="M")
+        before = (begin - MONTHS_PER_QUARTER).start_time.date()
+        return Stretch(before, self.first - timedelta(days=1)), Stretch(self.first, self.pace.as_of)
+
+    @cached_property
+    def steps(self) -> pd.DataFrame:
+        """Table quarter_on_quarter."""
+        history = self.pace.history
+        return (
+            empty("quarter_on_quarter")
+            if history is None
+            else why.steps(history, *self.stretches, titles_of(self.plan.stages))
+        )
+
+    @cached_property
+    def losses(self) -> pd.DataFrame:
+        """Table loss_reasons of the last year."""
+        history = self.pace.history
+        return empty("loss_reasons") if history is None else why.loss_reasons(history)
+
+    def why(self) -> dict[str, Any]:
+        """`why` of `revplan pace --json`."""
+        before, after = ({"from": str(each.first), "to": str(each.last)} for each in self.stretches)
+        return {
+            "before": before,
+            "after": after,
+            "quarter_on_quarter": plain_rows(self.steps),
+            "loss_reasons": plain_rows(self.losses),
+            "false_alarm_rate": tested.ALARM,
+        }
 
     # --- both ------------------------------------------------------------------------------------
 

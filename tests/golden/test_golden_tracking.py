@@ -16,6 +16,7 @@ from revplan.tracking.periods import Span
 from revplan.tracking.promise import reached_by_month
 from revplan.tracking.scorecard import YearTerms, arr_bridge, coverage, planned_movements
 from revplan.tracking.variance import factors, shapley, variance_cells
+from revplan.tracking.why import COUNTS, mix_and_rate, split_of
 
 GOLDEN = Path(__file__).parents[3] / "shared" / "golden" / "golden.json"
 QUARTER = Span("2027-Q1", pd.Period("2027-01", freq="M"), 3, date(2027, 3, 31))
@@ -59,6 +60,45 @@ def test_mix_and_rate_leave_no_residual(cases: dict[str, Any]) -> None:
     intra = shares[0] @ (rates[1] - rates[0])
     interaction = (shares[1] - shares[0]) @ (rates[1] - rates[0])
     assert rate == pytest.approx(intra + interaction / 2)  # what the page leaves over is shared evenly
+
+
+def test_the_paradox_is_named_and_the_mix_made_it(cases: dict[str, Any]) -> None:
+    given, expected = cases["MIX-01"]["inputs"], cases["MIX-01"]["expected"]
+    sides = [
+        pd.DataFrame([(name, n, n * rate) for name, (n, rate) in given[side].items()], columns=["source", *COUNTS])
+        for side in ("before", "after")
+    ]
+    split = split_of(mix_and_rate(*sides))
+    assert (split.before, split.after) == pytest.approx((expected["before"], expected["after"]))
+    assert 100 * split.change == pytest.approx(expected["delta_pts"])
+    assert split.paradox
+    assert 100 * split.rate == pytest.approx(-2)
+    assert 100 * split.mix == pytest.approx(9)
+
+
+def test_the_columns_of_the_page_and_what_it_leaves_over(cases: dict[str, Any]) -> None:
+    """The page prints rate and mix alone; what it leaves over belongs to both."""
+    given, expected = cases["MIX-03"]["inputs"], cases["MIX-03"]["expected"]
+    sides = [
+        pd.DataFrame(
+            {"source": given["channels"], "entries": given[f"visits_{at}"], "conversions": np.array(given[f"visits_{at}"]) * given[f"cvr_{at}_pct"] / 100}
+        )
+        for at in ("last", "this")
+    ]  # fmt: skip
+    table = mix_and_rate(*sides).set_index("source").loc[given["channels"]]
+    for at in range(3):
+        assert table["share_before"].iloc[at] == pytest.approx(expected[f"share_last.{at}"])
+        assert table["share_after"].iloc[at] == pytest.approx(expected[f"share_this.{at}"])
+        moved = 100 * (table["rate_after"] - table["rate_before"]).iloc[at]
+        assert moved == pytest.approx(expected[f"cvr_change_pct.{at}"], abs=1e-12)
+    alone, mixed, joint = (100 * table[name].sum() for name in ("rate_alone", "mix_alone", "together"))
+    assert (alone, mixed, joint) == pytest.approx((0.0850, -0.2202, -0.0127), abs=5e-5)
+    split = split_of(table.reset_index())
+    assert 100 * (split.rate + split.mix) == pytest.approx(expected["total_change_pct"], abs=1e-12)
+    assert (100 * split.before, 100 * split.after) == pytest.approx(
+        (expected["total_last_pct"], expected["total_this_pct"])
+    )
+    assert not split.paradox
 
 
 def test_coverage_is_held_against_the_win_rate(cases: dict[str, Any]) -> None:
