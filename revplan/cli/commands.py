@@ -457,16 +457,24 @@ def _simulate(given: argparse.Namespace) -> None:
 
 def _pace(given: argparse.Namespace) -> int:
     from revplan.cli import answers
-    from revplan.exhibits import pace, service
+    from revplan.exhibits import calls, pace, service
+    from revplan.tracking.calls import CallBook
     from revplan.tracking.pacebook import open_pace
     from revplan.tracking.servicebook import ServiceBook
 
     book = open_pace(given.plan, given.as_of, given.against or "", given.segment, given.crm or "")
-    levels = ServiceBook(book)
-    answer = {**answers.pace_answer(book), "service_levels": levels.answer(), "why": levels.why()}
+    levels, called = ServiceBook(book), CallBook(book)
+    answer = {
+        **answers.pace_answer(book),
+        "service_levels": levels.answer(),
+        "why": levels.why(),
+        "calls": called.answer(),
+    }
     alert = book.alert()
     if given.out is None:
-        _answer(given, (answer, [] if given.json else [*pace.tables(book), *service.tables(levels)]))
+        _answer(
+            given, (answer, [] if given.json else [*pace.tables(book), *service.tables(levels), *calls.tables(called)])
+        )
         return BEHIND if alert else DONE
     from revplan.run.daily import write_day
 

@@ -18,7 +18,7 @@ TRIES = 5  # a plan may be saved while it is copied, and name other files than a
 
 
 def input_files(plan: Plan, folder: Path) -> list[Path]:
-    """The files that `plan`, whose file lies in `folder`, names: CRM file, its data files, actuals, roster.
+    """The files that `plan`, whose file lies in `folder`, names: CRM file, its data files, actuals, roster, calls.
 
     Raises
     ------
@@ -30,7 +30,8 @@ def input_files(plan: Plan, folder: Path) -> list[Path]:
     actuals = [] if plan.actuals is None else [folder / plan.actuals.path]
     people = None if plan.capacity is None else plan.capacity.roster
     roster = [folder / people.path] if isinstance(people, TableFile) else []
-    return [*crm, *data, *actuals, *roster]
+    calls = [] if plan.calls is None else [folder / plan.calls.path]
+    return [*crm, *data, *actuals, *roster, *calls]
 
 
 def queries(plan: Plan, folder: Path) -> tuple[str, ...]:

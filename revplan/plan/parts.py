@@ -22,7 +22,7 @@ from revplan.ground.calendar import (
 )
 from revplan.ground.errors import PlanError
 from revplan.ground.lag import INSTANT, Lag
-from revplan.ground.tablefile import ActualsFile, path_or_more
+from revplan.ground.tablefile import ActualsFile, TableFile, path_or_more
 from revplan.ground.values import SALVAGE, FrozenDict, Number, PathText, Value, Zone, at_least, frozen
 from revplan.ground.workdays import WEEKDAYS, Workdays, unknown_place
 from revplan.plan.goal import MOST_GROWTH, Goal, Money, Share, Term
@@ -475,6 +475,9 @@ class UncheckedPlan(Value):
         None
     )
     """Path of a table of what came, from the plan file's folder; or path, decimal, currency and what else it needs."""
+    calls: Annotated[TableFile, BeforeValidator(path_or_more, json_schema_input_type=str | TableFile)] | None = None
+    """Path of a table of calls (date, who, quarter, number): new ARR that somebody said a quarter would bring; `revplan pace`
+    scores them beside the model's."""
     calendar: Calendar = Calendar()
     """The days on which the company and its teams work."""
     pace: Pace = Pace()

@@ -16,6 +16,7 @@ import pandas as pd
 
 from revplan.capacity.roster import with_roster
 from revplan.crm.actuals import Actuals, read_actuals
+from revplan.crm.calls import call_faults
 from revplan.funnel import tables as sheets
 from revplan.funnel.commit import Progress
 from revplan.funnel.tables import program_cac
@@ -351,6 +352,7 @@ def _inputs(path: Path) -> tuple[Plan, Records | None, Actuals | None, _Told]:
         actuals = read_actuals(plan, path.parent)
     except DataError as error:
         of_data = (*of_data, *error.faults)
+    of_data = (*of_data, *call_faults(plan, path.parent))
     of_roster: tuple[str, ...] = ()
     try:
         plan, of_roster = with_roster(plan, path.parent)

@@ -356,6 +356,7 @@ transitions:
 rounding: none
 history: {leads: crm.yaml}
 actuals: actuals.csv
+calls: calls.csv
 calendar:
   country: US
   region: CA
@@ -396,10 +397,11 @@ OTHER: dict[str, Any] = {
 }  # fmt: skip
 FOLLOWED = {
     "calendar",
+    "calls",
     "claims",
     "pace",
     "service_levels",
-}  # how a running year is followed: test_pace.py and test_service.py move each
+}  # how a running year is followed: test_pace.py, test_service.py and test_calls.py move each
 PLACES = {"from", "to", "id", "segment", "source", "share"}  # what a value is of: another is another value
 
 

@@ -466,7 +466,10 @@ def test_what_is_said_is_so(book: ServiceBook) -> None:
 
 
 def test_the_command_gives_both_ways(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["pace", str(company(tmp_path)), "--as-of", AS_OF, "--json"]) in (0, 3)  # 3: behind, which these few leads are
+    assert main(["pace", str(company(tmp_path)), "--as-of", AS_OF, "--json"]) in (
+        0,
+        3,
+    )  # 3: behind, which these few leads are
     told = json.loads(capsys.readouterr().out)["service_levels"]
     assert {each["level"] for each in told["marketing"]} == {
         "volume",
