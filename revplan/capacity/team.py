@@ -104,7 +104,7 @@ def _newcomer(role: Role, part: float, months: int) -> np.ndarray:
 
     Its holder may leave at the end of any month, and be followed after the backfill delay: all in expectation.
     """
-    curve, stay = _curve(role.ramp), _stay(role)
+    curve, stay = _curve(role.stated_ramp), _stay(role)
     there = curve.months(part, np.inf, (), months)
     found = there * stay ** np.arange(months)
     if role.attrition == 0 or role.backfill_delay_days is None:
@@ -196,7 +196,7 @@ def _ways_of_rep(role: Role, rep: Rep, at: tuple[int, float], months: int) -> tu
     first, now = at
     start = in_months(rep.start, first)
     away = [(in_months(each.from_day, first), in_months(each.to_day, first, end=True)) for each in rep.away]
-    curve = _curve(role.ramp)
+    curve = _curve(role.stated_ramp)
     if rep.leave is not None:
         left = in_months(rep.leave, first, end=True)
         found = curve.months(start, left, away, months)

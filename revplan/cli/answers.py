@@ -12,6 +12,8 @@ from typing import Any
 import pandas as pd
 from ruamel.yaml import YAML
 
+from revplan.capacity.attainment import HEALTHY
+from revplan.capacity.measured import measured_answer
 from revplan.crm.counted import Counted
 from revplan.crm.records import Export, History, read_export, write_unread
 from revplan.crm.store import open_counts
@@ -92,13 +94,35 @@ def capacity(book: Workbook, as_of: date | None) -> Answer:
     """Who can close what by month, and what binds."""
     asked_capacity(book.plan)
     found, one_more = staffing(book.simulation, as_of), worths(book.simulation)
-    return {**capacity_answer(found), "worth": plain_rows(worth_table(one_more))}, [
+    told = {
+        "worth": plain_rows(worth_table(one_more)),
+        "measured": measured_answer(book.measured),
+        "attainment": _attainment(book),
+    }
+    return {**capacity_answer(found), **told}, [
         people.summary(found),
         people.one_more(one_more, book.plan.currency),
         people.by_month(found),
         people.by_quarter(found),
+        *people.measured(book),
+        *people.attainment(book),
         people.notes(found),
     ]
+
+
+def _attainment(book: Workbook) -> dict[str, Any] | None:
+    found = book.attainment
+    if found is None:
+        return None
+    return {
+        "period": found.period,
+        "share_at_80": found.share_at(HEALTHY),
+        "share_at_quota": found.share_at(1.0),
+        "bookings_over_quota": found.over_quota,
+        "share_of_best": found.share_of_best(1),
+        "share_of_best_two": found.share_of_best(2),
+        "reps": plain_rows(found.table),
+    }
 
 
 def hire(book: Workbook, confidence: float | None) -> Answer:

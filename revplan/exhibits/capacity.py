@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pandas as pd
 
+from revplan.capacity.attainment import attainment_words
+from revplan.capacity.measured import measured_words
 from revplan.exhibits.exhibit import Exhibit, table_of, text
 from revplan.ground.formats import compact, show
 from revplan.simulation.hiring import Hiring, Worth, hiring_notes, hiring_words, worth_table, worth_words
 from revplan.simulation.people import Staffing, headline, staffing_notes
+from revplan.workbook.workbook import Workbook
 
 
 def summary(found: Staffing) -> Exhibit:
@@ -76,6 +79,25 @@ def one_more(found: list[Worth], currency: str) -> Exhibit:
     """What one more, and one less, of everything is worth."""
     said = worth_words(found, currency)
     return table_of("worths", worth_table(found), said, currency=currency) if found else text(said)
+
+
+def measured(book: Workbook) -> list[Exhibit]:
+    """What the records say of each role: productivity, ramp, attrition; nothing without records."""
+    exhibits = []
+    for role, found in book.measured.items():
+        first, *others = measured_words(role, found, book.plan.currency)
+        exhibits.append(text(first, notes=others))
+    return exhibits
+
+
+def attainment(book: Workbook) -> list[Exhibit]:
+    """Who closed how much of their quota; nothing without people, records and quotas."""
+    found = book.attainment
+    return (
+        []
+        if found is None
+        else [table_of("attainment", found.table, attainment_words(found), currency=book.plan.currency)]
+    )
 
 
 def hires(found: Hiring) -> Exhibit:

@@ -109,8 +109,9 @@ class Role(Value):
     with neither productivity nor quota closes nothing itself."""
     quota: BySegment | None = None
     """Quota of a year where roster or hire states none: a number, or {segment: number}."""
-    ramp: RampOrList | None = None
-    """How a new one comes up to speed: a list of monthly shares, {quarters: [...]} or {linear_months: 5}; at once if left out."""
+    ramp: RampOrList | Literal["measured"] | None = None
+    """How a new one comes up to speed: a list of monthly shares, {quarters: [...]}, {linear_months: 5}, or measured (from
+    records and roster); at once if left out."""
     attrition: Number = Field(default=0, ge=0, lt=1)
     """Share that leaves in a year without having been named; those with a day of leaving in the roster leave on it."""
     backfill_delay_days: Days | None = None
@@ -123,6 +124,19 @@ class Role(Value):
     """Chance that a hire starts when planned; if not, the search begins anew."""
     load: Load | None = None
     """The most records one can work in a month."""
+
+    @property
+    def stated_ramp(self) -> Ramp | None:
+        """The ramp.
+
+        Raises
+        ------
+        PlanError
+            If it is to be measured and was not yet.
+        """
+        if isinstance(self.ramp, str):
+            raise PlanError.at("capacity.roles", "a ramp is to be measured; open the plan with open_workbook")
+        return self.ramp
 
     @property
     def closes(self) -> bool:
@@ -368,7 +382,7 @@ def _changed_role(role: Role, change: CapacityChange) -> Role:
             if isinstance(given, dict)
             else given * factor
         )
-    if change.ramp is not None and role.ramp is not None:
+    if change.ramp is not None and isinstance(role.ramp, Ramp):
         update["ramp"] = role.ramp.stretched(change.ramp)
     if change.attrition is not None:
         update["attrition"] = change.attrition

@@ -356,7 +356,7 @@ class Hiring:
         plan = self.simulation.year.plan
         base = float(self.search.arr({}).mean())
         for (role, segment), months in _all_places(self.search).items():
-            ramp = asked_capacity(plan).roles[role].ramp
+            ramp = asked_capacity(plan).roles[role].stated_ramp
             ramped = months[0] + (len(ramp.shares) if ramp else 0)
             if ramped < MONTHS_PER_YEAR and self.hires is not None:
                 continue
@@ -502,7 +502,7 @@ def other_levers(found: Hiring) -> Iterator[tuple[str, float]]:
         if each.sign > 0 and each.kind != "rep":
             yield each.what, each.chance
     capacity = asked_capacity(simulation.year.plan)
-    ramps = [len(role.ramp.shares) for role in capacity.roles.values() if role.ramp]
+    ramps = [len(ramp.shares) for role in capacity.roles.values() if (ramp := role.stated_ramp)]
     changes = {
         "nobody leaving": CapacityChange(attrition=0.0),
         "a tenth more from each rep": CapacityChange(productivity=1.1),

@@ -367,17 +367,15 @@ def _cushion_notes(found: Staffing) -> Iterator[str]:
     currency, (quota_over, plan_over) = found.plan.currency, found.cushions.values()
     able = compact(found.capacity_arr + found.judgment_arr, currency)
     if found.quota_arr is not None and quota_over is not None:
-        way = "more" if quota_over >= 0 else "less"
+        told = "that cushion is over-assignment" if quota_over > 0 else "nothing is over-assigned"
         yield (
-            f"Quota handed out is {compact(found.quota_arr, currency)}, {show(abs(quota_over), 'share')} {way} than people can "
-            "close: that cushion is over-assignment."
+            f"Quota handed out is {compact(found.quota_arr, currency)}, {show(abs(quota_over), 'share')} "
+            f"{'more' if quota_over >= 0 else 'less'} than people can close: {told}."
         )
     if plan_over is not None:
         way = "more" if plan_over >= 0 else "less"
-        yield (
-            f"What people can close, {able}, is {show(abs(plan_over), 'share')} {way} than the plan's new ARR: "
-            "that is the other cushion."
-        )
+        told = "that is the other cushion" if plan_over > 0 else "the plan has no cushion in its people"
+        yield f"What people can close, {able}, is {show(abs(plan_over), 'share')} {way} than the plan's new ARR: {told}."
 
 
 def _hire_notes(found: Staffing) -> Iterator[str]:

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from revplan.capacity.attainment import Attainment, attainment
+from revplan.capacity.measured import Measured, measured_roles, wins_of, with_measured_ramps
 from revplan.capacity.roster import with_roster
 from revplan.crm.actuals import Actuals, read_actuals
 from revplan.crm.calls import call_faults
@@ -21,6 +23,7 @@ from revplan.funnel import tables as sheets
 from revplan.funnel.commit import Progress
 from revplan.funnel.tables import program_cac
 from revplan.funnel.year import PlannedYear, plan_year
+from revplan.ground.calendar import month_of, months_label
 from revplan.ground.errors import DataError, Fault, PlanError, shown
 from revplan.ground.formats import show
 from revplan.ground.tables import columns, conform
@@ -241,6 +244,23 @@ class Workbook:
         return simulate(self.year, trials=trials, seed=seed)
 
     @cached_property
+    def measured(self) -> dict[str, Measured | None]:
+        """By closing role: what the records say of its people; None where they say too little."""
+        return measured_roles(self.plan, None if self.records is None else self.records.history)
+
+    @cached_property
+    def attainment(self) -> Attainment | None:
+        """Who closed how much of their quota in the last twelve whole months the records know; None without people or records."""
+        capacity = self.plan.capacity
+        if capacity is None or self.records is None:
+            return None
+        history = self.records.history
+        last = month_of(history.as_of + timedelta(days=1)) - 1
+        span = ((last - 11).start_time.date(), last.end_time.date())
+        wins = wins_of(history, {name: segment.acv.mean for name, segment in self.plan.segments.items()})
+        return attainment(capacity.people, wins, capacity, span, months_label(last - 11, 12))
+
+    @cached_property
     def realism(self) -> Realism | None:
         """What the history says of the plan's assumptions; None where the plan names no records."""
         return realism(self.year, self.records, signed_year(self.to_sign))
@@ -315,7 +335,7 @@ def open_workbook(path: str | Path, progress: Progress | None = None, scenario: 
         If the records or actuals it names are.
     """
     plan, records, actuals, told = _inputs(real_path(path))
-    plan = with_history_rates(plan, records)
+    plan = with_measured_ramps(with_history_rates(plan, records), None if records is None else records.history)
     year = plan_year(plan, known(plan, records), progress)
     table = None if actuals is None else actuals.table
     book = Workbook(year=year, records=records, actual=table, doubts=told.doubtful, read=told.read)

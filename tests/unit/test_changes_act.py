@@ -20,11 +20,13 @@ from revplan.exhibits import deliveries, evidence
 from revplan.exhibits import rates as rate_exhibits
 from revplan.exhibits.evidence import assumption_log
 from revplan.ground.errors import PlanError
+from revplan.ground.tablefile import ActualsFile
 from revplan.plan.file import plan_schema, read_plan
 from revplan.plan.model import Plan
 from revplan.plan.scenario import scenario_plans
 from revplan.rates.book import open_history
 from revplan.simulation.answer import simulation_answer
+from revplan.simulation.people import capacity_answer, staffing
 from revplan.simulation.scenarios import compare, scenario_notes
 from revplan.simulation.simulate import simulate
 from revplan.snapshot.state import read_history, with_history_rates
@@ -357,6 +359,30 @@ rounding: none
 history: {leads: crm.yaml}
 actuals: actuals.csv
 calls: calls.csv
+capacity:
+  roster:
+    - {rep: Ada, role: ae, segment: smb, team: north, start: 2026-11-01, leave: 2027-10-31, quota: 120_000, seat: quota, count: 2,
+       away: [{from: 2027-03-01, to: 2027-04-15}]}
+    - {rep: Bo, role: senior, segment: mid, start: 2025-05-01}
+    - {rep: Cy, role: sdr, start: 2026-08-01}
+  roles:
+    ae: {productivity: 200_000, quota: 240_000, ramp: {quarters: [0.2, 0.6]}, attrition: 0.2, backfill_delay_days: 60}
+    senior: {productivity: 2_500_000, quota: 2_800_000, ramp: {linear_months: 9, tenure: middle}, attrition: 0.1,
+             open_requisition_days: 40, offer_lead_days: 30, start_probability: 0.7}
+    sdr: {ramp: {months: [0.2, 0.5, 0.9]}, load: {stage: sql, per_month: 24}, attrition: 0.3}
+  hires:
+    - {role: ae, segment: smb, start: 2027-06, count: 1, quota: 130_000, start_probability: 0.8, open_requisition_days: 50, offer_lead_days: 20}
+    - {role: senior, segment: mid, start: 2027-04}
+    - {role: ae, segment: smb, start: 2027-09}
+  basis: productivity
+  attainment: {rate: 0.9, applies_to: all, ramping: 0.8}
+  over_assignment: 0.15
+  selling_days: [20, 20, 21, 20, 19, 21, 22, 18, 21, 21, 20, 17]
+  judgment: {owner: head of sales, quarters: [-10_000, 0, 0, 5_000], note: two ill}
+  ratios: {sdr: {ae: 1.5}}
+  excess: {kept: 0.7}
+  productivity_cv: 0.12
+  rep_cv: 0.25
 calendar:
   country: US
   region: CA
@@ -384,6 +410,8 @@ scenarios:
     volume: {inbound: 0.9}
     uncertainty: {rho: 0.4, lag_cv: 0.2, volume_cv: 0.1}
     confidence: 0.7
+    capacity: {hires: [{role: ae, segment: smb, start: 2027-07, count: 1}], more_hires: [{role: senior, segment: mid, start: 2027-05, count: 1}],
+               productivity: 0.9, ramp: 1.3, attrition: 0.3, start_months: 1}
 assumptions: [{about: goal.churn, owner: finance, source: books, estimated: 2026-11-01, expires: 2027-06-30, note: seen}]
 """
 ACTUALS = "month,segment,source,new,expansion,contraction,churn,spend\n" + "".join(
@@ -393,7 +421,7 @@ OTHER: dict[str, Any] = {
     "leads": "other.yaml", "actuals": "other.csv", "currency": "EUR", "first_month": "2027-01", "plan_date": "2026-10-15",
     "estimated": "2026-10-30", "expires": "2026-11-10", "valid_from": "2026-02-01", "about": "goal.expansion", "rounding": "spreadsheet",
     "names": "start", "stage": "lead", "enters": "sql", "counts": "opportunity", "quarters": [0.3, 0.25, 0.25, 0.2], "months": 3,
-    "at_any_cost": True, "within_quarter": [0.2, 0.3, 0.5], "weights": [0.2, 0.8], "new_arr": 1_200_000,
+    "at_any_cost": True, "basis": "quota", "role": "senior", "team": "south", "seat": "overlay", "count": 3, "tenure": "current", "applies_to": "ramped", "within_quarter": [0.2, 0.3, 0.5], "weights": [0.2, 0.8], "new_arr": 1_200_000,
 }  # fmt: skip
 FOLLOWED = {
     "calendar",
@@ -402,7 +430,7 @@ FOLLOWED = {
     "pace",
     "service_levels",
 }  # how a running year is followed: test_pace.py, test_service.py and test_calls.py move each
-PLACES = {"from", "to", "id", "segment", "source", "share"}  # what a value is of: another is another value
+PLACES = {"from", "to", "id", "segment", "source", "share", "role"}  # what a value is of: another is another value
 
 
 def leaves(data: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
@@ -415,6 +443,12 @@ def leaves(data: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, 
 def other_value(place: tuple[Any, ...], value: Any) -> Any:
     if place[-1] == "source" and place[0] == "assumptions":
         return "a study"
+    if place[-1] in {"quarters", "months"} and "capacity" in place:
+        return [0.9 * each for each in value]
+    if place[-1] == "selling_days":
+        return value[::-1]
+    if place[-1] in {"start", "leave", "open_by"}:
+        return {"start": "2026-10-01", "leave": "2027-09-15"}[place[-1]]
     if place[-1] in OTHER:
         return OTHER[place[-1]]
     return f"another {value}" if isinstance(value, str) else 1.1 * value
@@ -427,6 +461,7 @@ def answers(path: Path) -> Iterator[Any]:
     yield told, printed(exhibits)
     found = simulate(made.year, TRIALS, 1)
     yield simulation_answer(found, compare(found))
+    yield capacity_answer(staffing(found))
     yield check_plan(path, date(2026, 11, 15))
     exhibits = (
         evidence.assumptions,
@@ -454,6 +489,8 @@ def test_every_key_of_the_plan_file_moves_something(folder: Path) -> None:
         reduce(getitem, place[:-1], other)[place[-1]] = other_value(place, value)
         if place == ("goal", "new_arr"):
             other["goal"]["closing_arr"] = "solve"
+        if place[-1] == "applies_to":
+            other["capacity"]["attainment"].pop("ramping")  # which goes with `all` alone
         yaml.dump(other, path)
         assert any(now != then for now, then in zip(answers(path), base, strict=True)), f"{place} moves nothing"
 
@@ -463,7 +500,8 @@ def test_that_world_has_every_key_there_is() -> None:
     known = {key for part in (schema, *schema["$defs"].values()) for key in part.get("properties", {})}
     world = YAML(typ="safe").load(WORLD)
     written = {key for place, _ in leaves(world) for key in place if isinstance(key, str)}
-    assert known - written == set()
+    of_files = set(ActualsFile.model_fields)  # how a table is written: test_plan_tables.py moves each of these
+    assert known - written - of_files == set()
 
 
 # --- settings of reports -------------------------------------------------------------------------------------
