@@ -180,6 +180,8 @@ def refresh(request: Request, out: Path | None, progress: TextIO | None = None) 
 
     if request.refresh is None:
         raise PlanError.at("refresh", "names no deck; give the one to be refreshed")
+    if out is None and len(request.formats) > 1:
+        raise PlanError.at("--out", "is missing; without it the deck alone is refreshed, in its place")
     target = out or request.refresh.parent
     with frozen([request]) as (held,):
         ready = prepared(held)
@@ -187,7 +189,8 @@ def refresh(request: Request, out: Path | None, progress: TextIO | None = None) 
         check_deck(copy, held.name, ready.plan.name, place)
         check_folder(target)
         deck, found = refreshed(done := run(ready, progress), held.name, copy, place)
-        if out or request.refresh.name == f"{request.name}.pptx":
+        is_of_pack = request.refresh.name == f"{request.name}.pptx" and not request.refresh.is_symlink()
+        if out or is_of_pack:
             return printed(done, held, target, {"pptx": deck}), found
         _unchanged_outside(held)
         return [written(request.refresh, deck)], found

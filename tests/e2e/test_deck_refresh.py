@@ -41,6 +41,7 @@ from revplan.printing.slides.refresh import refreshed
 from revplan.tracking.book import BoardBook
 
 pptx = pytest.importorskip("pptx")
+from test_report_deck import SEQUENCES  # noqa: E402
 
 FY26 = Path(__file__).parents[2] / "data" / "example" / "plan_fy26.yaml"
 REPORT = "board_report"
@@ -442,6 +443,7 @@ def test_notes_of_the_speaker_follow_and_own_paragraphs_stay(tmp_path: Path) -> 
 
 # --- linked sentences -------------------------------------------------------------------------------------------
 
+SQLS = "entries [stage=sql] 2026-Q3"
 WON, LEADS = "new_arr 2026-Q3 came", "entries [stage=lead] 2026-Q3 came"
 
 
@@ -620,11 +622,7 @@ def test_a_restyled_chart_has_the_values_of_today_in_its_own_looks(tmp_path: Pat
     assert shape.chart.chart_title.text_frame.text == "Ours: $5M in Feb"
     assert {name: values[:3] for name, values in sheet(shape).items() if name} == drawn(shape)
     fresh = shape_of(pptx.Presentation(io.BytesIO(deck(notebook(**small(15, drawn=7.0)), REPORT))), "bars:chart")
-    formats = [
-        [each.get("formatCode") for each in chart_.chart._chartSpace.iterfind(".//c:dLbl/c:numFmt", NAMES)]
-        for chart_ in (shape, fresh)
-    ]
-    assert formats[0] == formats[1]
+    assert formats(shape) == formats(fresh)
 
 
 def test_a_series_of_ones_own_stays_in_chart_and_workbook(tmp_path: Path) -> None:
@@ -678,6 +676,60 @@ def test_categories_and_series_of_a_restyled_chart_come_and_go(tmp_path: Path) -
     assert len(indices) == len(set(indices))
 
 
+def test_a_restyled_chart_stays_in_the_order_of_the_schema(august: Any, september: Any, tmp_path: Path) -> None:
+    path = edited(made(august, tmp_path), *(lambda opened, key=key: restyle(opened, key) for key in KEYS))
+    now, _ = again(path, september)
+    charts = [shape.chart._chartSpace for slide in now.slides for shape in slide.shapes if shape.has_chart]
+    assert len(charts) > 2
+    for element in (each for chart_ in charts for each in chart_.iter()):
+        order = SEQUENCES.get(etree.QName(element).localname, "").split() if "chart}" in element.tag else []
+        places = [order.index(etree.QName(each).localname) for each in element if order]
+        assert places == sorted(places), element.tag
+
+
+def test_a_label_takes_the_text_of_today_and_one_that_was_taken_away_stays_away(tmp_path: Path) -> None:
+    def bridge(mix: float) -> Exhibit:
+        steps = (1e6, mix, 1e6 + mix)
+        described = Chart(
+            said=say("A bridge"),
+            form="waterfall",
+            categories=("plan", "mix", "actual"),
+            kind="money",
+            currency="USD",
+            series=(
+                Series(name="level", values=(steps[0], None, steps[2]), color="C0"),
+                Series(name="up", values=(None, mix if mix > 0 else None, None), color="C2"),
+                Series(name="down", values=(None, mix if mix < 0 else None, None), color="C3"),
+            ),
+        )
+        return chart(described, pd.DataFrame({"x": [1.0]}), {"x": "count"})
+
+    path = made(notebook(bars=bridge(-2e5)), tmp_path)
+
+    def strip(opened: Any) -> None:
+        first = shape_of(opened, "bars:chart").chart._chartSpace.find(".//c:ser[2]/c:dLbls/c:dLbl", NAMES)
+        first.getparent().remove(first)
+
+    now, _ = again(edited(path, strip), notebook(bars=bridge(3e6)))
+    shape = shape_of(now, "bars:chart")
+    told = {
+        series.findtext("c:tx//c:v", namespaces=NAMES): {
+            int(label.find("c:idx", NAMES).get("val")): label.find("c:numFmt", NAMES)
+            .get("formatCode")
+            .partition(";")[0]
+            for label in series.iterfind("c:dLbls/c:dLbl", NAMES)
+            if label.find("c:numFmt", NAMES) is not None
+        }
+        for series in shape.chart._chartSpace.iterfind(".//c:ser", NAMES)
+    }
+    assert told == {
+        "(below)": {},
+        "level": {2: '"$"#,##0,,"M"'},
+        "up": {1: '"$"#,##0,,"M"'},
+        "down": {},
+    }
+
+
 # --- what is no longer, and what is new -------------------------------------------------------------------------
 
 
@@ -704,6 +756,15 @@ def test_deleted_slides_stay_deleted(tmp_path: Path) -> None:
     now, found = again(edited(path, delete), notebook(**small(20)))
     assert len(now.slides) == 4
     assert found == []
+
+
+def test_a_deck_in_a_companys_template_keeps_it(august: Any, september: Any, tmp_path: Path) -> None:
+    company = tmp_path / "company.pptx"
+    pptx.Presentation().save(str(company))  # 4:3, another make
+    path = _stored(tmp_path / "deck.pptx", deck(august, REPORT, company))
+    raw, _ = refreshed(september, REPORT, path)
+    assert said(Package(raw)) == said(Package(deck(september, REPORT, company)))
+    assert pptx.Presentation(io.BytesIO(raw)).slide_width == 9_144_000
 
 
 # --- refusals ---------------------------------------------------------------------------------------------------
@@ -779,9 +840,10 @@ def test_the_command_refreshes_in_place_and_elsewhere(tmp_path: Path, capsys: py
     assert answer["files"] == [str(own)]
     assert own.read_bytes() != path.read_bytes()
     assert "gone" in [each["kind"] for each in answer["findings"]]
-    assert main(["report", REPORT, plan, "--refresh", str(path), "--out", str(out)]) == 0
+    assert main(["report", REPORT, plan, "--refresh", str(path), "--out", str(out), "--formats", "html,pptx"]) == 0
     assert path.read_bytes() == own.read_bytes()
     assert "nothing of that name" in capsys.readouterr().out
+    assert main(["check", str(out)]) == 0
 
 
 def test_the_command_refuses_before_it_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -795,6 +857,7 @@ def test_the_command_refuses_before_it_runs(tmp_path: Path, capsys: pytest.Captu
         ([REPORT, plan, "--refresh", str(path), "--formats", "html"], "ask for the format pptx"),
         ([REPORT, plan, "--refresh", str(path), "--template", str(path)], "keeps its own layouts"),
         ([f"{REPORT},rates", plan, "--refresh", str(path)], "takes the deck of one report"),
+        ([REPORT, plan, "--refresh", str(path), "--formats", "html,pptx"], "the deck alone is refreshed"),
         ([REPORT, plan], "--out: is missing"),
     ):
         assert main(["report", *more]) == 2, more
@@ -820,11 +883,12 @@ def test_a_deck_saved_by_libreoffice_refreshes(office: str, august: Any, septemb
     path = made(august, tmp_path)
     edited(path, lambda opened: retitle(opened, "coverage"), lambda opened: own_slide(opened, "Ours"))
     profile = f"-env:UserInstallation=file://{tmp_path}/profile"
+    edited(path, lambda opened: setattr(own_box(own_slide(opened), "120 SQLs"), "name", f"figure: {SQLS} to date came"))
     command = [office, profile, "--headless", "--convert-to", "pptx", "--outdir", str(tmp_path / "lo"), str(path)]
     subprocess.run(command, check=True, capture_output=True, timeout=180)
     now, _ = again(tmp_path / "lo" / "deck.pptx", september)
     fresh = pptx.Presentation(io.BytesIO(deck(september, REPORT)))
-    assert len(now.slides) == len(fresh.slides) + 1
+    assert len(now.slides) == len(fresh.slides) + 2
     for slide, wanted in zip(now.slides, fresh.slides, strict=False):
         texts = [plainly(each) for each in slide.shapes if each.has_text_frame]
         for shape in wanted.shapes:
@@ -842,4 +906,13 @@ def test_a_deck_saved_by_libreoffice_refreshes(office: str, august: Any, septemb
             spoken = (each.notes_slide.notes_text_frame.text.replace("\u2060", "") for each in (slide, wanted))
             assert next(spoken) == next(spoken)
     assert "What we make of coverage" in titles(now)
-    assert now.slides[-1].shapes[-1].text_frame.text == "Ours"
+    assert [slide.shapes[-1].text_frame.text for slide in list(now.slides)[-2:]] == ["Ours", "171 SQLs"]
+    looks_of = (
+        [formats(shape) for slide in each.slides for shape in slide.shapes if shape.has_chart] for each in (now, fresh)
+    )
+    assert next(looks_of) == next(looks_of)
+
+
+def formats(shape: Any) -> list[str]:
+    """How the labels of a chart write their numbers."""
+    return [each.get("formatCode") for each in shape.chart._chartSpace.iterfind(".//c:dLbl/c:numFmt", NAMES)]

@@ -125,7 +125,8 @@ def stale(sentences: Iterable[tuple[int, str]], figures: Figures) -> tuple[list[
                 continue
             earlier[form] = [each for each, _ in forms[form]]
             others = f" (and {more} more)" if more else ""
-            tail = f"{now} now; to have it follow, write `figure: {figure}` into the shape's alternative text"
+            named = figure if figure in figures.now else _over(figure)
+            tail = f"{now} now; to have it follow, write `figure: {named}` into the alternative text or the name of its shape"
             message = f"{form} was {figure}{others}, which is {tail if now else 'in the report no more'}"
             found[Finding(kind="stale", message=message, slide=slide, text=text, figure=figure, was=form, now=now)] = (
                 None
@@ -159,9 +160,9 @@ def quotes(text: str, forms: Iterable[str]) -> list[tuple[int, int, str]]:
     return sorted((first, end, form) for form in forms for first, end in spans(text, form))
 
 
-def links_in(alt: str, known: Collection[str]) -> Iterator[str]:
-    """The figures that an alternative text names: `figure: ID`, a line each, or several with semicolons between."""
-    for line in alt.replace("_x000a_", "\n").splitlines():
+def links_in(text: str, known: Collection[str]) -> Iterator[str]:
+    """The figures that an alternative text or a name names: `figure: ID`, a line each, or several with semicolons between."""
+    for line in text.replace("_x000a_", "\n").splitlines():
         found = LINK.fullmatch(line.rstrip())
         if found:
             whole = found[1].strip()

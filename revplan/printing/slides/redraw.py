@@ -23,6 +23,7 @@ AXES = (f"{C}catAx", f"{C}valAx", f"{C}dateAx")
 DATA = ("xVal", "cat", "val", "yVal")
 HEADINGS = {"xVal": ": x", "plus": ": up to P90", "minus": ": down to P10"}
 """What the columns of a workbook are called that are no values."""
+YES = ("1", "true")
 NUMBER = re.compile(r"[+−-]?[$€£¥]?(?:\d[\d.,]*\d|\d)[kMB%]?|\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\b")
 
 
@@ -96,7 +97,9 @@ def _labels(series: Any) -> Iterator[tuple[int, Any]]:
 
 def _label_text(label: Any) -> list[str]:
     """How a label writes its number: the format, and the words where it has some of its own; nothing where none is shown."""
-    if label.find(f"{C}delete") is not None and label.find(f"{C}delete").get("val") in ("1", "true"):
+    shows = [each.get("val") in YES for each in label if etree.QName(each).localname.startswith("show")]
+    gone = label.find(f"{C}delete")
+    if (gone is not None and gone.get("val", "1") in YES) or (shows and not any(shows)):  # LibreOffice says it so
         return []
     number = label.find(f"{C}numFmt")
     return ["" if number is None else number.get("formatCode", ""), _rich(label)]
@@ -203,7 +206,7 @@ def _revalued(series: Any, wanted: Any, categories: Sequence[str]) -> None:
         for point in data.iter(f"{C}pt"):
             point.find(f"{C}v").text = texts[int(point.get("idx"))]
         if old is None:
-            _before_end(series, data)
+            _before(series, data, ("val", "yVal", "bubbleSize", "smooth", "shape", "extLst"))
             continue
         own, made = old.find(f".//{C}formatCode"), data.find(f".//{C}formatCode")
         if own is not None and made is not None:
@@ -215,17 +218,10 @@ def _revalued(series: Any, wanted: Any, categories: Sequence[str]) -> None:
             old.getparent().replace(old, deepcopy(data))
 
 
-def _before_end(series: Any, data: Any) -> None:
-    """Puts data where the schema has it: before what smooths, shapes or extends the series."""
-    last = next(
-        (
-            at
-            for at, each in enumerate(series)
-            if etree.QName(each).localname in ("val", "yVal", "smooth", "shape", "bubbleSize", "extLst")
-        ),
-        len(series),
-    )
-    series.insert(last, data)
+def _before(series: Any, element: Any, others: Sequence[str]) -> None:
+    """Puts an element where the schema has it in a series: before the first of `others`."""
+    at = next((at for at, each in enumerate(series) if etree.QName(each).localname in others), len(series))
+    series.insert(at, element)
 
 
 def _relabelled(series: Any, wanted: Any, before: Mapping[str, list[str]], places: Mapping[int, int]) -> None:
@@ -233,21 +229,30 @@ def _relabelled(series: Any, wanted: Any, before: Mapping[str, list[str]], place
     for point in list(series.iterfind(f"{C}dPt")):
         _moved(point, places)
     group = series.find(f"{C}dLbls")
+    if group is None and not before:
+        _labelled(series, wanted)
     if group is None:
         return
-    fresh, there = dict(_labels(wanted)), dict(_labels(series))
-    kept: dict[int, Any] = {}
-    for at, label in there.items():
+    fresh, kept = dict(_labels(wanted)), {}
+    for at, label in list(_labels(series)):
         group.remove(label)
-        if at in places:
-            kept[places[at]] = _retold(label, before.get(str(at)), fresh.get(places[at]), series)
-            kept[places[at]].find(f"{C}idx").set("val", str(places[at]))
-    made = {places.get(int(at)) for at in before}
-    for at, label in fresh.items():
-        if at not in kept and at not in made:
-            kept[at] = _fitted(deepcopy(label), series)
+        now = places.get(at)
+        if now is not None and (str(at) not in before or now in fresh):
+            kept[now] = _retold(label, before.get(str(at)), fresh.get(now), series)
+            kept[now].find(f"{C}idx").set("val", str(now))
+    made = {places.get(int(at)) for at, told in before.items() if told}  # what a person took away stays away
+    kept.update({at: _fitted(deepcopy(label), series) for at, label in fresh.items() if at not in {*kept, *made}})
     for place, at in enumerate(sorted(kept)):
         group.insert(place, kept[at])
+
+
+def _labelled(series: Any, wanted: Any) -> None:
+    """Gives a series that was made without labels those of today, if it has some now."""
+    group = deepcopy(wanted.find(f"{C}dLbls"))
+    if group is not None:
+        _before(series, group, ("trendline", "errBars", *DATA, "smooth", "extLst"))
+        for label in group.iterfind(f"{C}dLbl"):
+            _fitted(label, series)
 
 
 def _retold(label: Any, was: list[str] | None, fresh: Any, series: Any) -> Any:
@@ -260,10 +265,15 @@ def _retold(label: Any, was: list[str] | None, fresh: Any, series: Any) -> Any:
     if not mine or not now or bool(mine[1]) != bool(now[1]):  # a bar that has no room now, or is in two parts
         return _fitted(deepcopy(fresh), series)
     number = label.find(f"{C}numFmt")
-    if number is not None and (mine[0] == was[0] or _sign(now[0]) != _sign(was[0])):
+    if number is not None and (_bare(mine[0]) == _bare(was[0]) or _sign(now[0]) != _sign(was[0])):
         number.set("formatCode", now[0])
     _reworded(list(label.iterfind(f"{C}tx/{C}rich//{A}t")), now[1])
     return label
+
+
+def _bare(code: str) -> str:
+    """A number format without the marks about its letters, of which every program has its own."""
+    return re.sub(r'["\\]', "", code)
 
 
 def _sign(code: str) -> bool:
@@ -321,7 +331,7 @@ def _added(mine: Any, wanted: Any, categories: Sequence[str]) -> None:
 def _rescaled(axis: Any, wanted: Any, was: Mapping[str, str]) -> None:
     """Ends, format and title of an axis as they are made today, where a person left them as they were made."""
     now = _axis(wanted)
-    changed = {name for name, told in _axis(axis).items() if told == was[name] != now[name]}
+    changed = {name for name, told in _axis(axis).items() if _bare(told) == _bare(was[name]) and told != now[name]}
     scaling = axis.find(f"{C}scaling")
     for name in sorted(changed & {"max", "min"}):  # the schema has the largest first
         _ended(scaling, name, now[name])

@@ -443,7 +443,8 @@ class _Refresh:
 
     def _link(self, shape: Shape) -> None:
         """Replaces the numbers of linked figures in a person's own sentences, and holds these against the registry."""
-        named = list(dict.fromkeys(links_in(shape.alt, self.figures.known())))
+        said_where = f"{shape.name}\n{shape.alt}"  # LibreOffice forgets alternative texts, and keeps names
+        named = list(dict.fromkeys(links_in(said_where, self.figures.known())))
         own = [each for each in shape.element.iter(f"{A}p") if each not in self.made]
         if not named or not own:
             return
