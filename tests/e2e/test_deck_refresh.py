@@ -15,6 +15,7 @@ import subprocess
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -742,6 +743,25 @@ def test_an_exhibit_that_went_is_left_and_told_and_a_new_one_is_told(tmp_path: P
     assert [each.message for each in found if each.kind == "new"] == ["rows is new in the report and not in this deck"]
     charts = {name for name in was if "/charts/" in name}
     assert {name: parts_of(raw)[name] for name in charts} == {name: was[name] for name in charts}
+
+
+def test_a_caveat_that_the_deck_has_no_place_for_is_told(tmp_path: Path) -> None:
+    path = made(notebook(rows=long_table(3)), tmp_path)
+    _, found = again(path, notebook(rows=replace(long_table(3), notes=("Provisional: the youngest are open.",))))
+    assert [(each.kind, each.text) for each in found if "note of rows" in each.message] == [
+        ("new", "Provisional: the youngest are open.")
+    ]
+
+
+def test_a_fact_that_is_new_or_went_is_told(tmp_path: Path) -> None:
+    whole = small(15)["facts"]
+    fewer = text(whole.said, {"Leads": whole.facts[1]}, notes=whole.notes)
+    path = made(notebook(facts=fewer), tmp_path)
+    _, found = again(path, notebook(facts=whole))
+    assert [(each.kind, each.text) for each in found] == [("new", "New ARR: $1.15M")]
+    now, found = again(made(notebook(facts=whole), tmp_path), notebook(facts=fewer))
+    assert [(each.kind, each.text) for each in found] == [("gone", "$1.15M New ARR")]
+    assert shape_of(now, "facts:fact").text_frame.text == "$1.15M\nNew ARR"
 
 
 def test_deleted_slides_stay_deleted(tmp_path: Path) -> None:

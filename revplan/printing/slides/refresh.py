@@ -484,17 +484,18 @@ class _Refresh:
             yield from package.root(part).iter(f"{A}p")
 
     def _listed_new(self, there: Collection[str]) -> None:
-        """Lists exhibits that the deck was made without, and facts of which it has no shape."""
-        keys = {_key(name) for name in self.before}
+        """Lists exhibits that the deck was made without, and notes, facts and others of which it has no shape."""
+        keys, present = {_key(name) for name in self.before}, {_key(name) for name in there}
+        had = {(_key(name), _role(name)) for name in self.before if _role(name) != "fact"} | set(self.facts.values())
         for key in dict.fromkeys(_key(name) for name in self.now):
             if key not in keys:
                 self.found.append(Finding(kind="new", message=f"{key} is new in the report and not in this deck"))
-        followed = {self._counterpart(name) for name in there} | set(self.facts.values())
-        present = {_key(name) for name in there}
         for name, told in self.now.items():
-            if _role(name) == "fact" and name not in followed and _key(name) in present & keys:
-                message = f"{': '.join(reversed(told['text']))} is new in {_key(name)} and not in this deck"
-                self.found.append(Finding(kind="new", message=message))
+            one = name if _role(name) == "fact" else (_key(name), _role(name))
+            if one not in had and _key(name) in present & keys:
+                text = ": ".join(reversed(told["text"])) if "text" in told else told["alt"]
+                message = f"{_role(name)} of {_key(name)} is new in the report, and this deck has no place for it"
+                self.found.append(Finding(kind="new", message=message, text=text))
 
 
 def _key(name: str) -> str:
