@@ -478,7 +478,7 @@ def _pace(given: argparse.Namespace) -> int:
         return BEHIND if alert else DONE
     from revplan.run.daily import write_day
 
-    made = write_day(book, given.out, answer)
+    made = write_day(book, given.out, answer, service.tables(levels))
     files = [str(path) for path in made.files]
     _print(given, {**answer, "alert": made.alert, "files": files}, "\n".join([pace.told(book), *files]))
     return BEHIND if made.alert else DONE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from email.message import EmailMessage
@@ -47,7 +47,7 @@ class Written:
     """Whether missing what is watched is likely enough for an alert."""
 
 
-def write_day(book: PaceBook, out: Path, answer: Mapping[str, Any]) -> Written:
+def write_day(book: PaceBook, out: Path, answer: Mapping[str, Any], more: Sequence[Exhibit] = ()) -> Written:
     """The files of the day in `out`, and the triangle of what came late beside the plan.
 
     The files of a day replace those of the day before together; a copy of the page, the table and the answer is kept
@@ -57,6 +57,8 @@ def write_day(book: PaceBook, out: Path, answer: Mapping[str, Any]) -> Written:
     ----------
     answer
         What `revplan pace --json` prints.
+    more
+        Further exhibits of the page, below its own.
 
     Raises
     ------
@@ -70,7 +72,7 @@ def write_day(book: PaceBook, out: Path, answer: Mapping[str, Any]) -> Written:
     past = read_history(out / HISTORY)
     alert = book.alert(alert_before(past, book.as_of, book.watched[0]))
     told = {**answer, "alert": alert}
-    notebook = notebook_of(pace.page(book), f"Pace of {book.label(book.month.name)}", _origin(book))
+    notebook = notebook_of([*pace.page(book), *more], f"Pace of {book.label(book.month.name)}", _origin(book))
     subject = f"{'Alert: ' if alert else ''}{book.plan.name}: {pace.told(book)}"
     files = {
         f"{NAME}.html": page(notebook, NAME).encode("utf-8"),
