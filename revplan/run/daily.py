@@ -87,7 +87,7 @@ def write_day(book: PaceBook, out: Path, answer: Mapping[str, Any], more: Sequen
     day = str(book.as_of)
     kept = {f"{day}{ending}": files[f"{NAME}{ending}"] for ending in (".html", ".csv", ".json")}
     made = [*written_together(out, NAME, files), *written_together(out / "history", day, kept)]
-    if len(book.triangle.nights) and not book.is_hindsight:
+    if len(book.triangle.nights) and not book.board.segment:
         made.append(written(triangle_path(real_path(book.board.files.path)), book.triangle.text()))
     return Written(made, alert)
 

@@ -369,10 +369,13 @@ class PaceBook:
     def notes(self) -> tuple[str, ...]:
         """What a reader must know beside the tables, one sentence each; what is doubtful first."""
         board = self.board
+        first, found = (self.history.first, self.history.notes) if self.history else ((), ())
         if self.followed is None:
-            return (*board.doubts, *((self.state,) if self.state else ()))
+            return (*first, *board.doubts, *((self.state,) if self.state else ()))
         parts = (
+            first,
             board.doubts,
+            found,
             said.silent_records(self.history, self.as_of),
             self.late_notes(),
             self._line_notes(),
@@ -403,9 +406,9 @@ class PaceBook:
 
     @property
     def is_hindsight(self) -> bool:
-        """Whether the records know days after the one that is looked at."""
+        """Whether the records know days after the one that is looked at, but for the morning of a nightly run."""
         snapshots = self.board.files.snapshots
-        return snapshots is not None and snapshots.export.last_day > self.as_of
+        return snapshots is not None and snapshots.export.last_day > self.as_of + timedelta(days=1)
 
     def _line_notes(self) -> Iterator[str]:
         """Where the straight line over calendar days would tell another end than the forecast."""
@@ -559,19 +562,34 @@ def pace_of(files: YearFiles, as_of: date | None, segment: str) -> PaceBook:
     actual = None if files.actuals is None else files.actuals.table
     day = as_of or last_day_known(files.live, files.snapshots, actual, "")
     board = book_on(files, "", day, segment)
-    history = board.history or _history(files.live, board.plan, files.snapshots, day, segment)
-    book = PaceBook(board, history)
-    if history is None or book.is_hindsight or segment:
-        return book
-    counts = history.stage_history[history.stage_history["entered_on"] > pd.Timestamp(day - timedelta(days=KEPT_DAYS))]
-    counts = counts.assign(event_day=counts["entered_on"].dt.normalize().astype("datetime64[us]"), entries=1.0)
-    for key in ("stage", "segment", "source"):
-        counts[key] = counts[key].astype("str")
-    before = read_triangle(triangle_path(real_path(files.path)))
-    return PaceBook(board, history, after_run(before, counts, day))
+    history = board.history or _history(files.live, board.plan, files.snapshots, day)
+    triangle = Triangle(empty("triangle"))
+    if history is not None and not PaceBook(board, history).is_hindsight:
+        triangle = after_run(
+            read_triangle(triangle_path(real_path(files.path))), _recent(history.stage_history, day), day
+        )
+    if history is not None and segment:
+        history = replace(
+            history, **{name: _of(getattr(history, name), segment) for name in ("stage_history", "records")}
+        )
+        rows = triangle.rows
+        triangle = Triangle(rows[(rows["segment"] == segment) | (rows["stage"] == "")])
+    return PaceBook(board, history, triangle)
 
 
-def _history(live: Plan, promised: Plan, snapshots: Snapshots | None, day: date, segment: str) -> History | None:
+def _of(table: pd.DataFrame, segment: str) -> pd.DataFrame:
+    return table[table["segment"] == segment]
+
+
+def _recent(rows: pd.DataFrame, day: date) -> pd.DataFrame:
+    """Entries of the last days by stage, segment, source and day, as a nightly run counts them."""
+    rows = rows[rows["entered_on"] > pd.Timestamp(day - timedelta(days=KEPT_DAYS))]
+    named = {key: rows[key].astype("str") for key in ("stage", "segment", "source")}
+    event_day = rows["entered_on"].dt.normalize().astype("datetime64[us]")
+    return pd.DataFrame({**named, "event_day": event_day, "entries": 1.0})
+
+
+def _history(live: Plan, promised: Plan, snapshots: Snapshots | None, day: date) -> History | None:
     """The records of a day before the year, on which the plan already counts."""
     if snapshots is None or day < promised.plan_date:
         return None

@@ -584,3 +584,44 @@ def test_claims_of_a_plan_are_held_against_its_records(tmp_path: Path, capsys: p
     path.write_text(PLAN + "claims: [{by: sales}]\n", encoding="utf-8")
     with pytest.raises(PlanError, match="claims nothing"):
         read_plan(path)
+
+
+def test_days_to_come_are_told_first_and_counted_nowhere(tmp_path: Path) -> None:
+    path = company(tmp_path)
+    before = open_pace(path)
+    rows = (tmp_path / "leads.csv").read_text(encoding="utf-8")
+    (tmp_path / "leads.csv").write_text(rows + "x,a,web,2091-03-01,,,,\ny,a,web,2091-04-01,,,,\n", encoding="utf-8")
+    after = open_pace(path)
+    assert "after today" in after.notes[0]
+    assert after.as_of == before.as_of
+    assert after.lines["actual"].tolist() == before.lines["actual"].tolist()
+
+
+def test_one_segment_is_what_it_is_in_the_whole(plan: Path, book: PaceBook) -> None:
+    alone = open_pace(plan, segment="a").lines
+    whole = book.lines[(book.lines["of"] == "segment") & (book.lines["segment"] == "a")]
+    mine = alone[alone["of"] == "whole"]
+    for name in ("target", "target_to_date", "actual", "gap_value", "projected"):
+        assert mine[name].tolist() == pytest.approx(whole[name].tolist())
+    # Its first record may be days younger than that of all, and so the past its errors are learnt from.
+    assert mine["chance_of_missing"].tolist() == pytest.approx(whole["chance_of_missing"].tolist(), abs=0.01)
+
+
+def test_a_fiscal_year_may_begin_in_any_month(tmp_path: Path) -> None:
+    path = company(tmp_path, "calendar: {country: US}\n", until=date(2028, 2, 29))
+    for first in ("2027-05", "2027-09", "2028-01"):
+        plan = PLAN.replace("2026-01-01", f"{first}-01").replace("2026-01", first)
+        path.write_text(f"{plan}calendar: {{country: US}}\n", encoding="utf-8")
+        book = open_pace(path, "2028-02-29")
+        month = book.line()
+        assert month is not None
+        assert (month["period"], month["working_days_left"], month["working_days_done"]) == ("2028-02", 0, 20)
+        assert month["target"] == pytest.approx(month["target_to_date"])
+        rows = book.lines[(book.lines["of"] == "whole") & (book.lines["stage"] == "sql")].set_index("period_kind")
+        flow = book.board.sides.promised
+        flow = flow[flow["stage"] == "sql"]
+        begin = {"2027-05": "2028-02", "2027-09": "2027-12", "2028-01": "2028-01"}[first]
+        quarter = pd.period_range(begin, periods=3, freq="M")
+        assert rows.loc["quarter", "target"] == pytest.approx(flow[flow["month"].isin(quarter)]["entries"].sum())
+        year = flow["month"].between(pd.Period(first, "M"), pd.Period(first, "M") + 11)
+        assert rows.loc["year", "target"] == pytest.approx(flow[year]["entries"].sum())
