@@ -276,7 +276,7 @@ def moments_in(tables: Tables, file: str, entered: Entered) -> _Days:
     labels = " and ".join(shown(" or ".join(names)) for names in met.values())
     part = f"{tables.tables[file].name}, {columns}"
     what = f"rows that are {labels} without a day"
-    found = parsed.found + counted(part, what, dateless.sum())
+    found = parsed.found + counted(part, what, (dateless & ~_unread(parsed)).sum())
     return _Days(np.where(chosen, parsed.values, NEVER), dateless, found)
 
 

@@ -589,6 +589,7 @@ def test_faulty_cells_come_at_once_or_are_set_aside_with_their_records(tmp_path:
     aside = {each["why"]: each["count"] for each in found["set_aside"]}
     assert aside["records: a cell of theirs cannot be read"] == 3
     assert found["records"] == 7
+    assert not any("without a day" in note for note in found["notes"])  # it has one, which cannot be read
     assert found["files"][0]["rows"] == found["records"] + sum(aside.values())
     assert len(cells.read_text(encoding="utf-8").splitlines()) == 5
 
