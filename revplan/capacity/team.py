@@ -26,6 +26,7 @@ HEADS, RAMPED, FULL = 0, 1, 2
 """Rows of what a seat brings: people there, ramped-rep equivalents, those of them that are fully ramped. [reps]"""
 KINDS = 3
 _STREAM = 7919  # of random numbers, so that people share none with what else is drawn
+DECIMALS = 9  # of what a seat brings: less would tell seats apart that are alike
 ROUNDS = 12  # searches begun anew for a hire that did not start; the rest never does
 
 
@@ -207,15 +208,21 @@ def _ways_of_rep(role: Role, rep: Rep, at: tuple[int, float], months: int) -> tu
     if role.attrition == 0:
         return np.ones(1), there[None]
     stay, begin = _stay(role), int(np.floor(max(now, start, -240.0)))
-    chances, ways = [], []
-    for month in range(begin, months):
-        left = float(month + 1)
-        chances.append(stay ** (month - begin) * (1 - stay))
-        ways.append(np.where(np.arange(months) < left, there, 0.0) + _follow(role, left, months))
-    if begin < 0 and role.backfill_delay_days is None and len(ways) > months:
+    lefts = np.arange(begin, months)
+    chances = stay ** (lefts - begin) * (1 - stay)
+    before = np.arange(months)[None, :] <= lefts[:, None]
+    ways = there[None] * before[:, None, :] + _followed(role, begin, months)
+    if begin < 0 and role.backfill_delay_days is None:
         gone = -begin  # who leaves before the year begins brings nothing in it, whenever that is
-        chances, ways = [sum(chances[:gone]), *chances[gone:]], [ways[0], *ways[gone:]]
-    return np.array([*chances, stay ** (months - begin)]), np.stack([*ways, there])
+        chances, ways = np.append(chances[:gone].sum(), chances[gone:]), np.concatenate([ways[:1], ways[gone:]])
+    last = stay ** (months - begin)
+    return np.append(chances, last), np.concatenate([ways, there[None]]).round(DECIMALS)
+
+
+@lru_cache(maxsize=256)
+def _followed(role: Role, begin: int, months: int) -> np.ndarray:
+    """Shape (ways, KINDS, months): what follows a holder who leaves at the end of each month from `begin` on."""
+    return np.stack([_follow(role, float(month + 1), months) for month in range(begin, months)])
 
 
 def _ways_of_hire(role: Role, hire: Hire, first: int, months: int) -> tuple[np.ndarray, np.ndarray]:
@@ -323,8 +330,19 @@ def drawn_pools(plan: Plan, pools: Pools, paths: int, seed: int) -> np.ndarray:
     draws depend on the seed and on what it is, so that one more hire leaves the others as they were.
     """
     assert plan.capacity is not None
-    found, _ = drawn_seats(plan, pools, paths, seed)
-    return drawn_together(plan, found, seed)
+    key = plan.capacity, plan.first_month, plan.plan_date, pools.segments, paths, seed
+    if key not in _KEPT:  # people do not change while demand is played with
+        found, _ = drawn_seats(plan, pools, paths, seed)
+        while len(_KEPT) >= MOST_KEPT:
+            _KEPT.pop(next(iter(_KEPT)), None)
+        drawn = drawn_together(plan, found, seed)
+        drawn.flags.writeable = False
+        _KEPT[key] = drawn
+    return _KEPT[key]
+
+
+_KEPT: dict[tuple[object, ...], np.ndarray] = {}
+MOST_KEPT = 4  # drawn teams kept for the next run
 
 
 def drawn_seats(

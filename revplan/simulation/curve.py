@@ -54,8 +54,8 @@ def scales_needed(trials: Trials, goal: float) -> np.ndarray:
     return np.where(c + np.sqrt(cv) * t >= goal, 0.0, np.maximum(scale, 0.0))
 
 
-SMALLEST_SCALE, LARGEST_SCALE, STEPS = 2.0**-6, 2.0**6, 9  # between which the scales of limited trials lie
-FEW_TRIALS = 1024  # that show where a curve is to be looked at
+SMALLEST_SCALE, LARGEST_SCALE, STEPS = 2.0**-6, 2.0**6, 8  # between which the scales of limited trials lie
+FEW_TRIALS = 512  # that show where a curve is to be looked at
 BELOW = 0.9  # of the smallest node, where the next smaller one is
 
 
@@ -82,7 +82,8 @@ def commit_curve(trials: Trials, goal: float, confidences: Sequence[float]) -> t
     ordered = np.array(sorted({*CONFIDENCES, *confidences}))
     edges = (ordered[0] - 0.04 * ordered[0], ordered[-1] + 0.4 * (1 - ordered[-1]))
     needed = np.sort(scales_needed(trials, goal))
-    nodes = _spread(needed, np.concatenate([edges[:1], ordered, edges[1:]]))
+    looked = ordered if trials.demand is None else ordered[::2]  # a limited year takes longer to look at
+    nodes = _spread(needed, np.concatenate([edges[:1], looked, edges[1:]]))
     per_trial = [chance_of_goal(trials, goal, float(scale)) for scale in (0.0, *nodes)]
     most = LARGEST_SCALE if trials.demand is not None else MOST
     while len(nodes) and nodes[-1] < most and per_trial[-1].mean() < ordered[-1]:

@@ -56,8 +56,9 @@ Starts = tuple[int, ...]
 Team = dict[Place, Starts]
 
 TRIALS = 2048  # that a search looks at; what it finds is checked with all
-MOST_HIRES = 60
+MOST_HIRES = 200
 MANY_MIXES, MANY_STARTS = 400, 5_000  # ways tried one by one; beyond them the search goes step by step
+STRIDE = 0.3  # of what is short that is hired at once, as far as it fills it
 MARGIN, TRIES = 0.004, 4  # added to the confidence of the search where all trials say it fell short
 RESERVE = 0.10  # of entries over what would be to sign if nobody lacked the time
 HELPS = 0.02  # of the chance, from which something else is said to help
@@ -141,7 +142,7 @@ class Search:
         return self._kept[key]
 
     def _alone(self, number: int, team: Team) -> np.ndarray:
-        rooms = self._rooms(team)[[number, -1]]
+        rooms = self._rooms(team, number)
         found: np.ndarray = booked(self._asked[[number]], rooms, self.demand.people.kept).sum(axis=(0, 1))
         return found
 
@@ -173,17 +174,18 @@ class Search:
             for month in sorted(set(starts))
         )
 
-    def _rooms(self, team: Team) -> np.ndarray:
-        """Shape (segments + 1, 12, trials): what people can close with the hires of `team`."""
+    def _rooms(self, team: Team, only: int | None = None) -> np.ndarray:
+        """Shape (segments + 1, 12, trials): what people can close with the hires of `team`; of one segment, where asked."""
         found, seen = self._there
-        found, drawn = found.copy(), dict(seen)
+        rows = list(range(len(found))) if only is None else [only, len(found) - 1]
+        found, drawn = found[rows], dict(seen)
         for hire in self.hires(team):
             seat, place = seat_of(self.year.plan, hire, MONTHS_PER_YEAR), (hire.role, hire.segment)
             pool = self.pools.of(hire.segment)
-            if seat.carries and pool is not None:
+            if seat.carries and pool in rows:
                 number = drawn.get(place, 0)
                 key = ("seat", place, number, hire.start, hire.count)
-                found[pool] += self._remembered(key, lambda s=seat, n=number: self._drawn(s, n))
+                found[rows.index(pool)] += self._remembered(key, lambda s=seat, n=number: self._drawn(s, n))
                 drawn[place] = number + 1
         together = drawn_together(self.year.plan, found, PEOPLE_SEED)
         count = self.demand.luck.shape[2]
@@ -236,11 +238,18 @@ class Search:
         counts = dict.fromkeys(self.places, 0)
         if not counts or self.chance(self.earliest(dict.fromkeys(counts, MOST_HIRES))) < confidence:
             return None
+        goal = float(self.year.targets[:, :YEAR].sum())
         for _ in range(MOST_HIRES * len(counts)):
-            if self.chance(self.earliest(counts)) >= confidence:
+            arr = self.arr(self.earliest(counts))
+            if (arr >= goal).mean() >= confidence:
                 return counts
-            tried = [{**counts, place: counts[place] + 1} for place in counts]
-            counts = max(tried, key=lambda each: float(self.arr(self.earliest(each)).mean()))
+            tried = {
+                place: float(self.arr(self.earliest({**counts, place: counts[place] + 1})).mean()) for place in counts
+            }
+            best = max(tried, key=tried.__getitem__)
+            short = goal - float(np.quantile(arr, 1 - confidence))
+            brings = max(tried[best] - float(arr.mean()), 1e-9)
+            counts[best] += max(int(STRIDE * short / brings), 1)  # far from the goal some at once
         return None
 
     # --- the latest ---
@@ -270,20 +279,25 @@ class Search:
             yield dict(zip(places, starts, strict=True))
 
     def _moved_back(self, team: Team, confidence: float) -> Team:
-        """Starts moved back a month at a time where it costs least, as long as `confidence` is kept."""
+        """Starts moved back where it costs least, as long as `confidence` is kept: many hires together at first, then one."""
+        together = max(sum(map(len, team.values())) // 4, 1)
         while True:
-            tried = [each for each in self._one_later(team) if self.chance(each) >= confidence]
-            if not tried:
+            tried = [each for each in self._some_later(team, together) if self.chance(each) >= confidence]
+            if tried:
+                team = max(tried, key=lambda each: float(self.arr(each).mean()))
+            elif together > 1:
+                together //= 2
+            else:
                 return team
-            team = max(tried, key=lambda each: (self.chance(each), float(self.arr(each).mean())))
 
-    def _one_later(self, team: Team) -> Iterator[Team]:
+    def _some_later(self, team: Team, together: int) -> Iterator[Team]:
+        """Teams in which up to `together` hires of one place and month start a month later."""
         for place, starts in team.items():
             for month in sorted(set(starts)):
                 if month < self.places[place][-1]:
-                    others = list(starts)
-                    others.remove(month)
-                    yield {**team, place: tuple(sorted([*others, month + 1]))}
+                    moved = min(starts.count(month), together)
+                    others = [each for each in starts if each != month] + [month] * (starts.count(month) - moved)
+                    yield {**team, place: tuple(sorted([*others, *[month + 1] * moved]))}
 
 
 def _lateness(team: Team) -> int:
