@@ -27,6 +27,7 @@ EVEN = 0.4, 0.6  # chances that are about a coin toss
 TOO_FEW = (
     "the people of the plan could not close what it would bring; `revplan hire` says who would have to start when."
 )
+HELD = 0.10  # of the number to sign, from which what people hold back of it is told
 STEP = 0.01  # of the confidences that are offered
 
 
@@ -108,12 +109,14 @@ class ToSign:
         return None
 
     @cached_property
-    def is_enough_without_limits(self) -> bool:
-        """Whether some volume gave the confidence, were people not lacking."""
-        view = replace(self.simulation.view, months=None)
-        bank = Bank(self.simulation.trials, drivers(view), self.simulation.seed)
-        _, (point,) = run(view, bank, (self.confidence,))
-        return finite(point.scale.value) is not None
+    def scale_with_people(self) -> float | None:
+        """Times the expected commit that would do if nobody lacked the time; None where people are no matter. [ratio]"""
+        simulation = self.simulation
+        if simulation.view.months is None:
+            return None
+        view = replace(simulation.view, months=None)
+        _, (point,) = run(view, Bank(simulation.trials, drivers(view), simulation.seed), (self.confidence,))
+        return finite(point.scale.value)
 
     def scale_within(self, most: float) -> bool:
         """Whether there is a number to sign, of at most `most` times the expected commit."""
@@ -222,7 +225,13 @@ def simulation_notes(simulation: Simulation) -> Iterator[str]:
 
 def limit_words(asked: ToSign) -> Iterator[str]:
     """Why the confidence cannot be had, or whose ceiling is in its way."""
-    if asked.scale is None and asked.simulation.view.months is not None and asked.is_enough_without_limits:
+    enough = asked.scale_with_people
+    if asked.scale is not None and enough is not None and asked.scale > (1 + HELD) * enough:
+        yield (
+            f"{asked.scale:.2f} times the expected commit are asked for because people lack the time: if nobody did, {enough:.2f} times "
+            "would do. `revplan hire` says who would have to start when."
+        )
+    if asked.scale is None and enough is not None:
         yield f"No volume of entries gives {show(asked.confidence, 'share')}: {TOO_FEW}"
     elif asked.scale is None:
         yield f"No volume of entries gives {show(asked.confidence, 'share')}: what is missing comes too late or not at all."

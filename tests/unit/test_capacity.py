@@ -351,6 +351,17 @@ def test_a_plan_without_people_says_so_and_one_with_them_does_not() -> None:
     assert any("`revplan hire` says who" in line for line in simulation_notes(staffed))
 
 
+def test_entries_that_are_asked_for_because_people_lack_time_are_told() -> None:
+    few, many = (
+        simulated(short({"segment": "smb", "count": size}, {"segment": "mid", "count": size}), 2048) for size in (2, 9)
+    )
+    assert few.signed.scale.value > 1.1 * many.signed.scale.value
+    assert any(
+        "times the expected commit are asked for because people lack the time" in line for line in simulation_notes(few)
+    )
+    assert not any("lack the time" in line for line in simulation_notes(many))
+
+
 def test_a_scenario_changes_the_people() -> None:
     ae = {"productivity": 120_000, "ramp": {"linear_months": 4}, "attrition": 0.1}
     changes = {
