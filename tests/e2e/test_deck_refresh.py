@@ -529,6 +529,21 @@ def test_rows_come_and_go_in_the_looks_of_their_neighbours(tmp_path: Path) -> No
     assert shape.height == sum(heights)
 
 
+def test_a_row_that_comes_has_an_id_of_its_own(tmp_path: Path) -> None:
+    """PowerPoint gives every row an id, and repairs a table in which one stands twice."""
+    path = made(notebook(**small(15)), tmp_path)
+    space = "http://schemas.microsoft.com/office/drawing/2014/main"
+
+    def number(opened: Any) -> None:
+        for at, row in enumerate(shape_of(opened, "rows:table").table._tbl.tr_lst):
+            inner = f'<a:ext uri="{{0D108BD9-81ED-4DB2-BD59-A6C34878D82A}}"><b:rowId xmlns:b="{space}" val="{100 + at}"/></a:ext>'
+            row.append(etree.fromstring(f'<a:extLst xmlns:a="{NAMES["a"]}">{inner}</a:extLst>'))
+
+    now, _ = again(edited(path, number), notebook(**small(15, {"smb": 12.0, "mid": 30.0, "new": 1.0, "far": 2.0})))
+    ids = [each.get("val") for each in shape_of(now, "rows:table").table._tbl.iter(f"{{{space}}}rowId")]
+    assert ids == ["100", "101", "102", "103", "104"]
+
+
 def test_rows_in_an_order_of_ones_own_and_cells_in_ones_own_words(tmp_path: Path) -> None:
     path = made(notebook(**small(15, {"smb": 12.0, "mid": 30.0, "big": 7.0})), tmp_path)
 
@@ -729,6 +744,58 @@ def test_a_label_takes_the_text_of_today_and_one_that_was_taken_away_stays_away(
         "up": {1: '"$"#,##0,,"M"'},
         "down": {},
     }
+
+
+def shares(high: float) -> Exhibit:
+    described = Chart(
+        said=say("Shares"),
+        form="columns",
+        categories=("a", "b"),
+        kind="share",
+        series=(Series(name="x", values=(0.5, high)),),
+    )
+    return chart(described, pd.DataFrame({"x": [1.0]}), {"x": "share"})
+
+
+@pytest.mark.parametrize(("own", "wanted"), [(None, None), (2.0, 2.0)])
+def test_ends_of_an_axis_follow_unless_they_are_ones_own(
+    own: float | None, wanted: float | None, tmp_path: Path
+) -> None:
+    path = made(notebook(bars=shares(0.9)), tmp_path)
+
+    def set_end(opened: Any) -> None:
+        chart_ = shape_of(opened, "bars:chart").chart
+        assert chart_.value_axis.maximum_scale == 1.0
+        chart_.value_axis.maximum_scale = own or 1.0
+        chart_.plots[0].gap_width = 33
+
+    now, _ = again(edited(path, set_end), notebook(bars=shares(0.6)))
+    axis = shape_of(now, "bars:chart").chart.value_axis
+    assert (axis.maximum_scale, axis.minimum_scale) == (wanted, 0.0)
+    assert shape_of(now, "bars:chart").chart.plots[0].gap_width == 33
+
+
+def test_a_number_format_of_ones_own_stays_unless_it_would_turn_the_sign(tmp_path: Path) -> None:
+    def bridge(mix: float, more: float) -> Exhibit:
+        described = Chart(
+            said=say("A bridge"),
+            form="waterfall",
+            categories=("plan", "mix", "more"),
+            kind="money",
+            currency="USD",
+            series=(Series(name="level", values=(5e6, mix, more), color="C0"),),
+        )
+        return chart(described, pd.DataFrame({"x": [1.0]}), {"x": "count"})
+
+    path = made(notebook(bars=bridge(-2e6, -1e6)), tmp_path)
+
+    def reformat(opened: Any) -> None:
+        for each in shape_of(opened, "bars:chart").chart._chartSpace.iterfind(".//c:dLbl/c:numFmt", NAMES):
+            lead = '"−"' if "−" in each.get("formatCode") else ""
+            each.set("formatCode", f"{lead}0;{lead}0")
+
+    now, _ = again(edited(path, reformat), notebook(bars=bridge(2e6, -3e6)))
+    assert formats(shape_of(now, "bars:chart")) == ["0;0", '"$"#,##0,,"M";"$"#,##0,,"M"', '"−"0;"−"0']
 
 
 # --- what is no longer, and what is new -------------------------------------------------------------------------
