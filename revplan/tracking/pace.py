@@ -234,18 +234,21 @@ def _dispersion(counts: np.ndarray, told: np.ndarray) -> np.ndarray:
 
 def at_most(count: np.ndarray, mean: np.ndarray, spread: np.ndarray) -> np.ndarray:
     """Chance that a negative binomial count of a mean and a spread is at most `count`. [0-1]"""
-    from scipy.stats import nbinom
+    from scipy.special import betainc
 
     mean, spread = np.maximum(mean, LEAST_SPREAD), np.maximum(spread, LEAST_SPREAD)
-    return np.where(count < 0, 0.0, nbinom.cdf(np.floor(count), 1 / spread, 1 / (1 + spread * mean)))
+    return np.where(count < 0, 0.0, betainc(1 / spread, np.floor(np.maximum(count, 0)) + 1, 1 / (1 + spread * mean)))
 
 
 def quantile(share: float, mean: np.ndarray, spread: np.ndarray) -> np.ndarray:
-    """The count below which a negative binomial count lies with chance `share`; 0 where nothing can come. [records]"""
-    from scipy.stats import nbinom
-
-    safe, spread = np.maximum(mean, LEAST_SPREAD), np.maximum(spread, LEAST_SPREAD)
-    return np.where(mean > 0, nbinom.ppf(share, 1 / spread, 1 / (1 + spread * safe)), 0.0)
+    """The smallest count that is not exceeded with a chance of at least `share`. [records]"""
+    low = np.full(np.shape(mean), -1.0)
+    high = np.ceil(mean + 10 * np.sqrt(mean + spread * mean**2) + 10)
+    for _ in range(int(np.ceil(np.log2(high.max(initial=1) + 2)))):  # halves what lies between until nothing does
+        middle = np.floor((low + high) / 2)
+        enough = at_most(middle, mean, spread) >= share
+        low, high = np.where(enough, low, middle), np.where(enough, middle, high)
+    return np.where(mean > 0, high, 0.0)
 
 
 # --- the lines -----------------------------------------------------------------------------------
