@@ -22,7 +22,7 @@ from revplan.ground.errors import DataError
 from revplan.run import daily
 from revplan.run.daily import alert_before, plain, read_history, slack, write_day
 from revplan.tracking.nowcast import KEPT_DAYS, Triangle, after_run, late_of, read_triangle, triangle_path
-from revplan.tracking.pace import alert_after, quantile
+from revplan.tracking.pace import alert_after, at_most, quantile, to_come
 from revplan.tracking.pacebook import open_pace
 
 # --- the triangle --------------------------------------------------------------------------------
@@ -374,3 +374,28 @@ def test_every_key_of_calendar_and_pace_moves_something(tmp_path: Path, place: t
         node["region"] = ""
     node[place[-1]] = value
     assert said() != before
+
+
+@pytest.mark.parametrize("world", ["steady", "bursts", "waves"])
+def test_alerts_are_false_as_rarely_as_stated(world: str) -> None:
+    """One month of 400 invented years each, looked at on five evenings; `benchmarks/pace_alert.py` has all of them."""
+    generator = np.random.default_rng({"steady": 21, "bursts": 22, "waves": 23}[world])
+    worked = np.tile([1.0] * 5 + [0.0] * 2, 56)
+    rate = np.full((400, len(worked)), 12.0)
+    if world == "bursts":
+        rate *= generator.gamma(2.0, 0.5, rate.shape)
+    if world == "waves":
+        rate *= np.exp(np.repeat(generator.normal(0, 0.15, (400, 14)), 28, axis=1) - 0.15**2 / 2)
+    days = generator.poisson(rate * worked).astype(float)
+    start, stop = len(worked) - 28, len(worked)
+    plan = 12 * worked[start:].sum()  # what is to be expected
+    state, ever = np.zeros(400, dtype=bool), np.zeros(400, dtype=bool)
+    for evening in range(start + 3, stop - 1, 5):
+        found = to_come(days[:, : evening + 1], worked)
+        chance = at_most(plan - 1 - days[:, start : evening + 1].sum(axis=1), found.mean, found.spread)
+        state = np.array([alert_after(now, before, 0.9, 0.7) for now, before in zip(chance, state, strict=True)])
+        ever |= state
+    met = days[:, start:].sum(axis=1) >= plan
+    assert ever.sum() > 80
+    assert (ever & met).sum() <= 0.1 * ever.sum() + 3 * np.sqrt(0.09 * ever.sum())
+    assert (ever & ~met).sum() > 0.5 * (~met).sum()  # and it is raised where a month is missed
