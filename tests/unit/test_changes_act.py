@@ -476,6 +476,7 @@ def answers(path: Path) -> Iterator[Any]:
 def test_every_key_of_the_plan_file_moves_something(folder: Path) -> None:
     for name, text in (("actuals", ACTUALS.replace("{new}", "20000")), ("other", ACTUALS.replace("{new}", "30000"))):
         (folder / f"{name}.csv").write_text(text, encoding="utf-8")
+    (folder / "calls.csv").write_text("date,who,quarter,number\n2026-11-01,sales,2027-Q1,9000\n", encoding="utf-8")
     (folder / "other.yaml").write_text(CRM.replace("leads.csv", "others.csv"), encoding="utf-8")
     (folder / "others.csv").write_text(records(9), encoding="utf-8")
     path, yaml = folder / "plan.yaml", YAML(typ="safe")
