@@ -21,6 +21,7 @@ DEAREST_FIRST = (
     ("test_app_browser", "test_app_server", "test_strangers_folder"),
     ("test_board_exhibits", "test_boardbook", "test_board_figures", "test_shared_figures", "test_what_if"),
     ("test_board_hard_cases", "test_words"),
+    ("test_deck_refresh",),
     ("test_history_import",),
     ("test_report_render",),
     ("test_fit",),
