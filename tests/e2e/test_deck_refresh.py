@@ -391,6 +391,14 @@ def test_a_title_keeps_the_looks_of_its_words(tmp_path: Path) -> None:
     assert [(run.text, run.font.bold) for run in runs] == [("$1.2M came ", None), ("from 20 leads", True)]
 
 
+def test_a_title_that_would_be_set_smaller_today_is_told(tmp_path: Path) -> None:
+    path = made(notebook(rows=long_table(3)), tmp_path)
+    longer = replace(long_table(3), message="Many rows " * 14)
+    now, found = again(path, notebook(rows=longer))
+    assert shape_of(now, "rows:title").text_frame.text.startswith("Many rows Many rows")
+    assert [(each.kind, each.message.partition(" points")[0]) for each in found] == [("room", "is set in 24")]
+
+
 def test_a_number_typed_over_is_the_registrys_again_and_is_told(tmp_path: Path) -> None:
     path = made(notebook(**small(15)), tmp_path)
 

@@ -236,6 +236,7 @@ class _Refresh:
                 self._find("gone", message, shape, " ".join(there["text"]))
             else:
                 self._retell(shape, was["text"], told)
+                self._sized(shape, there["text"], self.sources[other])
             return
         self._describe(shape, was["alt"], self.now[other]["alt"])
         if "rows" in there:
@@ -285,6 +286,17 @@ class _Refresh:
             retext(paragraph, text)
             self._touched(shape)
         self.made.add(paragraph)
+
+    def _sized(self, shape: Shape, was: Sequence[str], source: Shape) -> None:
+        """Lists a text of today that would be set smaller today: it keeps the size that it has."""
+        mine, wanted = (
+            max((int(each.get("sz", "0")) for each in one.element.iter(f"{A}rPr")), default=0)
+            for one in (shape, source)
+        )
+        text = [plain(words_of(each)) for each in shape.paragraphs]
+        if mine > wanted > 0 and text != was:
+            message = f"is set in {mine / 100:g} points, and would be in {wanted / 100:g} today; look whether it fits"
+            self._find("room", message, shape, " ".join(text))
 
     def _describe(self, shape: Shape, was: str, now: str) -> None:
         if plain(shape.alt) == was != now:
