@@ -153,7 +153,7 @@ def test_without_a_working_day_left_nothing_more_comes() -> None:
 def test_the_plan_is_met_by_exactly_as_many() -> None:
     assert line(followed([1000.0] + [0.0] * 27))["chance_of_missing"] == 0
     assert line(followed([999.0] + [0.0] * 27))["chance_of_missing"] == 1
-    assert line(followed([999.2] + [0.0] * 27, target=999.1))["chance_of_missing"] == 1  # 1,000 are whole records
+    assert line(followed([999.0] + [0.0] * 27, target=999.1))["chance_of_missing"] == 1  # it takes whole records
 
 
 def test_what_is_still_to_be_recorded_counts_in_the_forecast() -> None:
@@ -259,7 +259,7 @@ def test_the_negative_binomial_by_its_mean_and_spread() -> None:
     assert quantile(0.9, np.zeros(1), spread)[0] == 0
 
 
-@pytest.mark.parametrize(("kind", "weeks"), [("poisson", 84), ("bursts", 84), ("drift", 84), ("bursts", 10)])
+@pytest.mark.parametrize(("kind", "weeks"), [("poisson", 84), ("bursts", 84), ("drift", 84), ("bursts", 8)])
 def test_eight_of_ten_months_lie_within_the_interval(kind: str, weeks: int) -> None:
     generator = np.random.default_rng({"poisson": 3, "bursts": 4, "drift": 5}[kind])
     worked = np.tile([1.0] * 5 + [0.0] * 2, weeks)
