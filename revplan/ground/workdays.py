@@ -65,11 +65,11 @@ def holidays_of(country: str, region: str, year: int) -> tuple[date, ...]:
 
 def unknown_place(country: str, region: str) -> str:
     """What is wrong with the code of a country or region, and what to write; empty where nothing is."""
+    if not country:
+        return f"got region {region!r} without a country; name the country too" if region else ""
     from holidays import list_supported_countries
 
     known = list_supported_countries(include_aliases=False)
-    if not country:
-        return f"got region {region!r} without a country; name the country too" if region else ""
     if country not in known:
         return f"no public holidays are known of country {country!r}{_meant(country, list(known))}; write its two-letter code, such as US"
     if region and region not in known[country]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -633,3 +635,8 @@ def test_a_fiscal_year_may_begin_in_any_month(tmp_path: Path) -> None:
         assert rows.loc["quarter", "target"] == pytest.approx(flow[flow["month"].isin(quarter)]["entries"].sum())
         year = flow["month"].between(pd.Period(first, "M"), pd.Period(first, "M") + 11)
         assert rows.loc["year", "target"] == pytest.approx(flow[year]["entries"].sum())
+
+
+def test_holidays_are_loaded_only_where_a_country_is_named() -> None:
+    code = "import sys, revplan.plan.file; sys.exit('holidays' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
