@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from revplan.crm.records import History
+from revplan.crm.records import SILENT_DAYS, History
 from revplan.funnel.funnel import Cell
 from revplan.funnel.pipeline import open_yield
 from revplan.funnel.tables import cell_values_table
@@ -399,6 +399,8 @@ class PaceBook:
             )
         elif self.is_hindsight:
             yield "The records know later days too: what was recorded late is in what came, as it was not that evening."
+        elif not self.is_nightly:
+            yield f"{unknown}, since the records end {counted(-self._records_past, 'day')} before."
         elif len(self.triangle.nights) > 1:
             yield f"{unknown} yet: it takes {counted(LEAST_NIGHTS, 'nightly run')} in a row."
         else:
@@ -407,8 +409,18 @@ class PaceBook:
     @property
     def is_hindsight(self) -> bool:
         """Whether the records know days after the one that is looked at, but for the morning of a nightly run."""
+        return self._records_past > 1
+
+    @property
+    def is_nightly(self) -> bool:
+        """Whether this is a night whose records count for the triangle: they reach the day, and do not go past it."""
+        return -SILENT_DAYS <= self._records_past <= 1
+
+    @property
+    def _records_past(self) -> int:
+        """How many days the records go on after the day that is looked at; negative where they end before. [days]"""
         snapshots = self.board.files.snapshots
-        return snapshots is not None and snapshots.export.last_day > self.as_of + timedelta(days=1)
+        return 0 if snapshots is None else (snapshots.export.last_day - self.as_of).days
 
     def _line_notes(self) -> Iterator[str]:
         """Where the straight line over calendar days would tell another end than the forecast."""
@@ -564,7 +576,7 @@ def pace_of(files: YearFiles, as_of: date | None, segment: str) -> PaceBook:
     board = book_on(files, "", day, segment)
     history = board.history or _history(files.live, board.plan, files.snapshots, day)
     triangle = Triangle(empty("triangle"))
-    if history is not None and not PaceBook(board, history).is_hindsight:
+    if history is not None and PaceBook(board, history).is_nightly:
         triangle = after_run(
             read_triangle(triangle_path(real_path(files.path))), _recent(history.stage_history, day), day
         )

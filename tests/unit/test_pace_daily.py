@@ -259,6 +259,15 @@ def test_a_look_back_does_not_touch_the_triangle(two_days: Path) -> None:
     assert any("know later days too" in note for note in open_pace(two_days / "plan.yaml", "2026-06-10").notes)
 
 
+def test_a_day_that_the_records_do_not_reach_is_no_night(two_days: Path) -> None:
+    before = triangle_path(two_days / "plan.yaml").read_bytes()
+    main(["pace", str(two_days / "plan.yaml"), "--as-of", "2026-11-30", "--out", str(two_days / "ahead")])
+    assert triangle_path(two_days / "plan.yaml").read_bytes() == before
+    assert any(
+        "the records end 166 days before" in note for note in open_pace(two_days / "plan.yaml", "2026-11-30").notes
+    )
+
+
 def test_what_is_no_history_is_refused_before_anything_is_written(
     two_days: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
