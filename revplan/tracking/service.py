@@ -28,6 +28,7 @@ NOTHING = np.zeros(0, dtype="datetime64[us]")
 MET, BREACHED, PENDING, SETTLED = "met", "breached", "pending", "settled"
 TOUCH, ATTEMPTS, ANSWER = "first touch", "attempts", "answer"
 CLOCKS = ("hours_to_assign", "hours_to_touch", "hours_to_touch_all", "hours_to_answer", "hours_open")
+KEPT = 731  # days back that hand-overs are looked at
 LIKELY = (0.1, 0.9)  # percentiles that hold a share in 8 of 10 cases
 
 
@@ -58,7 +59,7 @@ def agreed_levels(plan: Plan, day: float) -> tuple[Agreed, ...]:
 
 
 def handovers(history: History, export: Export, plan: Plan, stage: str) -> pd.DataFrame:
-    """Table handovers: every record handed over at `stage` by the day of `history`, with its moments in UTC.
+    """Table handovers: every record handed over at `stage` in the two years to the day of `history`; moments in UTC.
 
     Parameters
     ----------
@@ -72,13 +73,15 @@ def handovers(history: History, export: Export, plan: Plan, stage: str) -> pd.Da
         return empty("handovers")
     begin = levels.accepted if levels.accepted in stages else stages[stages.index(stage) + 1]
     later = stages[stages.index(begin) :]
-    end = end_of(history.as_of)
-    entered = history.stage_history.assign(record=history.stage_history["record"].astype("str"))
-    first = entered.groupby("record", sort=False)["entered_on"].min()
-    moment = entered[entered["stage"] == stage].set_index("record")["entered_on"]
-    accepted = entered[entered["stage"].isin(later)].groupby("record")["entered_on"].min()
-    records = history.records.assign(record=history.records["record"].astype("str")).set_index("record")
-    found = records.reindex(moment.index)
+    end, entries = end_of(history.as_of), history.stage_history
+    recent = (entries["stage"] == stage) & (entries["entered_on"] >= end - np.timedelta64(KEPT, "D"))
+    moment = entries[recent].set_index("record")["entered_on"]
+    mine = entries[entries["record"].isin(moment.index)].astype({"record": "str"})
+    first = mine.groupby("record", sort=False)["entered_on"].min()
+    accepted = mine[mine["stage"].isin(later)].groupby("record", sort=False)["entered_on"].min()
+    moment.index = moment.index.astype("str")
+    records = history.records[history.records["record"].isin(mine["record"])].astype({"record": "str"})
+    found = records.set_index("record").reindex(moment.index)
     place = export.raw.records.get_indexer(pd.Index(found.index, dtype=object))
     details = export.details.columns
     zone = record_zone(export, plan)
@@ -126,12 +129,15 @@ def _teams(found: pd.DataFrame, plan: Plan) -> np.ndarray:
     """The team of each record: as the records say, or else as the plan's calendar does."""
     if "team" in found:
         return found["team"].astype("str").to_numpy()
-    cells = found[["segment", "source"]].astype("str")
-    named = {
-        cell: plan.team_of(*cell) if cell[0] in plan.segments and cell[1] in plan.sources else UNKNOWN
-        for cell in set(cells.itertuples(index=False, name=None))
-    }
-    return np.array([named[cell] for cell in cells.itertuples(index=False, name=None)], dtype=object)
+    codes, cells = _cells(found.astype({"segment": "str", "source": "str"}), ["segment", "source"])
+    named = [plan.team_of(*cell) if cell[0] in plan.segments and cell[1] in plan.sources else UNKNOWN for cell in cells]
+    return np.array([*named, UNKNOWN], dtype=object)[codes]
+
+
+def _cells(table: pd.DataFrame, names: list[str]) -> tuple[np.ndarray, list[tuple[str, ...]]]:
+    """The number of each row's cell, and what the cells are called."""
+    codes = table.groupby(names, sort=False).ngroup().to_numpy()
+    return codes, list(table[names].drop_duplicates().itertuples(index=False, name=None))
 
 
 def record_zone(export: Export, plan: Plan) -> str:
@@ -144,19 +150,21 @@ def record_zone(export: Export, plan: Plan) -> str:
     return "UTC" if offsets else plan.service_levels.timezone or "UTC"
 
 
-def hours_of(plan: Plan, table: pd.DataFrame) -> dict[tuple[str, str, str], WorkingHours]:
-    """The working hours of each team, segment and source in a table."""
+def hours_of(plan: Plan, table: pd.DataFrame) -> tuple[np.ndarray, list[WorkingHours]]:
+    """The number of each row's working hours, and which working hours there are: of its team, segment and source."""
+    codes, cells = _cells(table, ["team", "segment", "source"])
+    hours = [_hours(plan, *cell) for cell in cells]
+    different = list(dict.fromkeys(hours))
+    return np.array([different.index(each) for each in hours], dtype=int)[codes], different
+
+
+def _hours(plan: Plan, team: str, segment: str, source: str) -> WorkingHours:
     levels = plan.service_levels
-    found: dict[tuple[str, str, str], WorkingHours] = {}
-    for key in set(table[["team", "segment", "source"]].itertuples(index=False, name=None)):
-        team, segment, source = key
-        own: Hours = levels.teams.get(team, levels)
-        place = plan.calendar.teams.get(team)
-        known = segment in plan.segments and source in plan.sources
-        workdays = place.workdays if place else plan.workdays_of(segment, source) if known else plan.calendar.workdays
-        opens, closes = own.working_hours
-        found[key] = WorkingHours(workdays, opens, closes, own.timezone or levels.timezone or "UTC")
-    return found
+    own: Hours = levels.teams.get(team, levels)
+    place = plan.calendar.teams.get(team)
+    known = segment in plan.segments and source in plan.sources
+    workdays = place.workdays if place else plan.workdays_of(segment, source) if known else plan.calendar.workdays
+    return WorkingHours(workdays, *own.working_hours, own.timezone or levels.timezone or "UTC")
 
 
 # --- levels --------------------------------------------------------------------------------------
@@ -198,30 +206,37 @@ def timed(table: pd.DataFrame, touches: Touches, plan: Plan, now: np.datetime64)
     first[touches.row[order]] = touches.at[order]
     ends = table[["accepted", "rejected", "lost"]].min(axis=1).to_numpy()
     made = table.assign(first_touch=first, ended=ends, touches=np.bincount(touches.row, minlength=len(table)))
-    hours = hours_of(plan, table)
+    codes, hours = hours_of(plan, table)
     made = made.assign(**dict.fromkeys(CLOCKS, np.nan), **dict.fromkeys((TOUCH, ATTEMPTS, ANSWER), ""))
-    keys = list(table[["team", "segment", "source"]].itertuples(index=False, name=None))
-    for key, working in hours.items():
-        rows = np.array([each == key for each in keys], dtype=bool)
-        part = made[rows]
-        starts, until = part["starts"].to_numpy(), np.full(len(part), now)
-        spans = {
-            "hours_to_assign": (part["created"], part["starts"]),
-            "hours_to_touch": (part["starts"], part["first_touch"]),
-            "hours_to_touch_all": (part["created"], part["first_touch"]),
-            "hours_to_answer": (part["starts"], part["ended"]),
-        }
-        for name, (start, end) in spans.items():
-            made.loc[rows, name] = working.between(start.to_numpy(), end.to_numpy())
-        made.loc[rows, "hours_open"] = working.between(starts, until)
-        mine = np.flatnonzero(rows)
-        chosen = np.isin(touches.row, mine)
-        place = np.searchsorted(mine, touches.row[chosen])
-        after = working.between(starts[place], touches.at[chosen])
-        for level in agreed_levels(plan, working.day):
-            within = np.bincount(place[after <= _limit(level)], minlength=len(mine))
-            made.loc[rows, level.name] = _states(made[rows], level, within)
+    for number, working in enumerate(hours):
+        mine = np.flatnonzero(codes == number)
+        chosen = codes[touches.row] == number
+        reached = np.searchsorted(mine, touches.row[chosen]), touches.at[chosen]
+        made.iloc[mine] = _clocked(made.iloc[mine], reached, working, now, plan)
     return made
+
+
+def _clocked(
+    part: pd.DataFrame, touches: tuple[np.ndarray, np.ndarray], working: WorkingHours, now: np.datetime64, plan: Plan
+) -> pd.DataFrame:
+    """Rows of the same working hours with their clocks and the state of each level; `touches` are row and moment."""
+    spans = {
+        "hours_to_assign": ("created", "starts"),
+        "hours_to_touch": ("starts", "first_touch"),
+        "hours_to_touch_all": ("created", "first_touch"),
+        "hours_to_answer": ("starts", "ended"),
+    }
+    clocks = {
+        name: working.between(part[start].to_numpy(), part[end].to_numpy()) for name, (start, end) in spans.items()
+    }
+    starts, (place, at) = part["starts"].to_numpy(), touches
+    done = part.assign(**clocks, hours_open=working.between(starts, np.full(len(part), now)))
+    after = working.between(starts[place], at)
+    within = {
+        level: np.bincount(place[after <= _limit(level)], minlength=len(part))
+        for level in agreed_levels(plan, working.day)
+    }
+    return done.assign(**{level.name: _states(done, level, times) for level, times in within.items()})
 
 
 def untimed() -> pd.DataFrame:

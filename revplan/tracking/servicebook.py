@@ -69,7 +69,7 @@ class ServiceBook:
 
     @cached_property
     def every(self) -> pd.DataFrame:
-        """Every hand-over that is known, with its clocks and the state of each level."""
+        """Every hand-over of the last two years, with its clocks and the state of each level."""
         if self.export is None or self.pace.history is None:
             return service.untimed()
         table = service.handovers(self.pace.history, self.export, self.plan, self.stage)
@@ -98,7 +98,7 @@ class ServiceBook:
 
     @cached_property
     def unworked(self) -> pd.DataFrame:
-        """Table unworked, whenever the records were handed over."""
+        """Table unworked, of the hand-overs of the last two years."""
         return service.unworked(self.every)
 
     @cached_property
