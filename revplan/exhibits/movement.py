@@ -24,11 +24,17 @@ def exhibits(found: PipelineMovement) -> list[Exhibit]:
 
 def waterfall(found: PipelineMovement) -> Exhibit:
     """From the pipeline at the start to that at the end, step by step."""
-    amounts, labels = found.by().iloc[0], labels_of("movement_by")
-    signed = [amounts[term] * SIGNS.get(term, 1) for term in TERMS]
-    frame = pd.DataFrame({"line": [labels[term] for term in TERMS], "amount": signed})
+    amounts, labels, terms = found.by().iloc[0], labels_of("movement_by"), _told(found)
+    signed = [amounts[term] * SIGNS.get(term, 1) for term in terms]
+    frame = pd.DataFrame({"line": [labels[term] for term in terms], "amount": signed})
     drawn = charts.steps(frame, _said(found, amounts), found.currency, "Open pipeline")
     return chart(drawn, frame, STEP_KINDS, notes=found.notes)
+
+
+def _told(found: PipelineMovement) -> list[str]:
+    """The terms that the files tell, and that the window has: of all close dates none is pulled in or pushed out."""
+    none = ("pulled_in", "pushed_out") if found.closing == ALL else ()
+    return [term for term in TERMS if term not in (*found.unknown, *none)]
 
 
 def _said(found: PipelineMovement, amounts: pd.Series) -> str:
@@ -54,7 +60,8 @@ def _step(change: tuple[str, float], currency: str) -> str:
 def in_windows(found: PipelineMovement) -> Exhibit:
     """The terms for deals expected this quarter, next quarter, and all."""
     labels, this = labels_of("movement_by"), found.windows[0]
-    frame = found.table.assign(term=[labels[term] for term in found.table["term"]])
+    rows = found.table[~found.table["term"].isin(found.unknown)]
+    frame = rows.assign(term=[labels[term] for term in rows["term"]])
     quarters = {each.name: (f"Closing {each.months}", "money") for each in found.windows if each != ALL}
     row = found.table[found.table["term"] == "end"].iloc[0]
     part, whole = (compact(row[name], found.currency) for name in (this.name, ALL.name))
@@ -71,8 +78,11 @@ def by(found: PipelineMovement, key: str) -> Exhibit:
         row = table.iloc[int(steady_order(-change.abs())[0])]
         start, end = (compact(row[term], found.currency) for term in ("start", "end"))
         message = f"Of the {name}s, {row[key]} moved most: from {start} to {end}."
-    whole = found.by().assign(**{key: "All"})[table.columns]
-    return table_of("movement_by", pd.concat([table, whole], ignore_index=True), message, totals=1)
+    columns = [key, *_told(found)]
+    frame = pd.concat([table, found.by().assign(**{key: "All"})], ignore_index=True)[columns]
+    exact = (frame[columns[1:]] % 1 == 0).all(axis=None)
+    notes = [] if exact else ["Rows and columns add up to the cent; what is shown is rounded, --json has every cent."]
+    return table_of("movement_by", frame, message, totals=1, notes=notes)
 
 
 def pushed(found: PipelineMovement) -> Exhibit:
