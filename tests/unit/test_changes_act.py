@@ -366,10 +366,10 @@ capacity:
     - {rep: Bo, role: senior, segment: mid, start: 2025-05-01}
     - {rep: Cy, role: sdr, start: 2026-08-01}
   roles:
-    ae: {productivity: 200_000, quota: 240_000, ramp: {quarters: [0.2, 0.6]}, attrition: 0.2, backfill_delay_days: 60}
+    ae: {productivity: 900_000, quota: 950_000, ramp: {quarters: [0.2, 0.6]}, attrition: 0.2, backfill_delay_days: 60}
     senior: {productivity: 2_500_000, quota: 2_800_000, ramp: {linear_months: 9, tenure: middle}, attrition: 0.1,
              open_requisition_days: 40, offer_lead_days: 30, start_probability: 0.7}
-    sdr: {ramp: {months: [0.2, 0.5, 0.9]}, load: {stage: sql, per_month: 24}, attrition: 0.3}
+    sdr: {ramp: {months: [0.2, 0.5, 0.9]}, load: {stage: sql, per_month: 300}, attrition: 0.3}
   hires:
     - {role: ae, segment: smb, start: 2027-06, count: 1, quota: 130_000, start_probability: 0.8, open_requisition_days: 50, offer_lead_days: 20}
     - {role: senior, segment: mid, start: 2027-04}
