@@ -364,7 +364,7 @@ capacity:
     - {rep: Ada, role: ae, segment: smb, team: north, start: 2026-11-01, leave: 2027-10-31, quota: 120_000, seat: quota, count: 2,
        away: [{from: 2027-03-01, to: 2027-04-15}]}
     - {rep: Bo, role: senior, segment: mid, start: 2025-05-01}
-    - {rep: Cy, role: sdr, start: 2026-08-01}
+    - {rep: Cy, role: sdr, start: 2027-01-10}
   roles:
     ae: {productivity: 900_000, quota: 950_000, ramp: {quarters: [0.2, 0.6]}, attrition: 0.2, backfill_delay_days: 60}
     senior: {productivity: 2_500_000, quota: 2_800_000, ramp: {linear_months: 9, tenure: middle}, attrition: 0.1,
