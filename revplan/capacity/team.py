@@ -271,15 +271,6 @@ def arr_of(capacity: Capacity, seat: Seat, brought: np.ndarray, basis: str = "")
     return found
 
 
-def ramped_equivalents(heads: Sequence[Sequence[float]], ramp: Sequence[float]) -> np.ndarray:
-    """Ramped-rep equivalents by period from a table of heads by tenure (a row a tenure, a column a period). [reps]
-
-    >>> ramped_equivalents([[4, 5], [3, 4], [2, 3], [1, 2], [10, 11]], [0, 0.25, 0.5, 0.75, 1]).tolist()
-    [12.5, 15.0]
-    """
-    return np.asarray(ramp, dtype=float) @ np.asarray(heads, dtype=float)
-
-
 # --- drawn ---------------------------------------------------------------------------------------
 
 

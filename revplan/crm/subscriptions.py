@@ -234,20 +234,6 @@ def _held(periods: Periods) -> np.ndarray:
     return np.maximum(steps.cumsum(axis=1)[:, :-1], 0)
 
 
-def churn_disagreement(periods: Periods, churned: pd.Series) -> Findings:
-    """Customers with a churn event, by customer in `churned` (their day), whose subscriptions say otherwise.
-
-    A bridge made of such events and one made of subscriptions cannot agree; the report says how many differ.
-    """
-    table = periods.table.assign(churned_on=periods.table["customer"].map(churned.groupby(level=0).max()))
-    as_of = pd.Timestamp(periods.as_of)
-    running = table[table["churned_on"].notna() & (table["ended_on"].isna() | (table["ended_on"] > as_of))]
-    still, never = running["customer"].nunique(), running[running["started_on"] <= running["churned_on"]]
-    what = "customers with a churn event and a running subscription; bridges from events and subscriptions differ"
-    example = f"of {churned.index.nunique():,} with an event; {never['customer'].nunique():,} of them never stopped"
-    return counted("churn", what, still, example)
-
-
 def _all_leave(periods: Periods, name: str) -> Findings:
     """Months in which nearly all customers end: the day of the extraction, not their last."""
     held = _held(periods)

@@ -17,7 +17,6 @@ from revplan.rates.book import HistoryBook
 from revplan.rates.forecast import Count, Forecast, ahead_words
 from revplan.rates.parts import OWN_LAG
 
-SETTLED = 0.9
 SMALL = 1000  # a number below it is shown with a decimal
 ALL_WINS = "with_arrivals"
 MONTH_DAYS = 30.4375

@@ -201,14 +201,6 @@ def path_shares(lags: tuple[Lag, ...], start: float = 0.0) -> np.ndarray:
     return shares
 
 
-def path_cdf(lags: tuple[Lag, ...], days: float) -> float:
-    """Share of a path's completions within `days` of entry. [0-1]"""
-    cumulated = np.cumsum(path_days(lags))
-    left = days - np.arange(len(path_shift(lags))) * MONTH_DAYS
-    done = np.where(left >= 0, cumulated[np.clip(left, 0, GRID_DAYS - 1).astype(int)], 0.0)
-    return float(path_shift(lags) @ done)
-
-
 @lru_cache(maxsize=KEPT)
 def path_quantile(lags: tuple[Lag, ...], share: float) -> float:
     """Days within which `share` of a path's completions happen. [days]"""

@@ -6,7 +6,6 @@ The page a signed folder opens with: what was promised, by whom, in plain words.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -19,10 +18,6 @@ from revplan.plan.stages import titles_of
 from revplan.record.signed import CONTENTS, NO_HASH, Signature
 from revplan.simulation.signing import ceiling_words, chance_words, reaching_words, simulation_notes
 from revplan.workbook.workbook import Workbook
-
-if TYPE_CHECKING:
-    from revplan.record.signed import Record
-
 
 KEYS = ["quarter", "source", "stage"]
 
@@ -45,38 +40,6 @@ def promises_table(book: Workbook) -> pd.DataFrame:
 def _signed(book: Workbook, sums: pd.DataFrame) -> pd.Series:
     scale = book.to_sign.scale
     return sums["commit"] * (float("nan") if scale is None else scale)
-
-
-def against(record: Record, book: Workbook) -> pd.DataFrame:
-    """Table against: what was signed by quarter and stage, and what `book` asks to be signed now. [records]
-
-    Quarters before the fiscal year are those between the plan date and its first month.
-    """
-    keys = ["quarter", "stage"]
-    then = record.promises.groupby(keys)[["commit", "signed"]].sum(min_count=1)
-    asked = promises_table(book)
-    now = asked["signed"].fillna(asked["commit"]).groupby([asked[key] for key in keys]).sum()
-    frame = then.rename(columns={"commit": "promised"}).join(now.rename("now"), how="outer").fillna({"now": 0.0})
-    frame["difference"] = frame["now"] - frame["signed"].fillna(frame["promised"]).fillna(0.0)
-    frame = frame.fillna({"promised": 0.0}).reset_index()
-    stages = dict.fromkeys((*record.stages["stage"], *book.plan.stage_ids))
-    order = {name: number for number, name in enumerate(stages)}
-    frame = frame.sort_values(keys, key=lambda column: column.map(order) if column.name == "stage" else column)
-    return conform(frame, "against")
-
-
-def against_arr(record: Record, book: Workbook) -> pd.DataFrame:
-    """Table against_arr: new ARR by quarter as it was expected when signed, and as it is now. [plan currency]"""
-    names = ["goal", "expected"]
-    then, now = (_expected(quarters) for quarters in (record.quarters, book.quarters))
-    frame = then[names].add_suffix("_then").join(now[names].add_suffix("_now"), how="outer").fillna(0.0)
-    frame["difference"] = frame["expected_now"] - frame["expected_then"]
-    return conform(frame.reset_index(names="quarter"), "against_arr")
-
-
-def _expected(quarters: pd.DataFrame) -> pd.DataFrame:
-    expected = quarters[["commit_arr", "open_pipeline", "won"]].sum(axis=1)
-    return quarters.set_index("quarter").assign(expected=expected.to_numpy())
 
 
 MET = 0.005  # share of the goal that may be missing in expectation and the goal still count as met

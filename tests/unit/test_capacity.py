@@ -14,7 +14,7 @@ from openpyxl import Workbook as Excel
 
 from revplan.capacity.limits import booked, compound_sums
 from revplan.capacity.roster import with_roster
-from revplan.capacity.team import HEADS, RAMPED, Pools, drawn_pools, expected_pools, ramped_equivalents, seats
+from revplan.capacity.team import HEADS, RAMPED, Pools, drawn_pools, expected_pools, seats
 from revplan.cli.commands import main
 from revplan.funnel.year import Known
 from revplan.ground.errors import DataError, PlanError
@@ -117,9 +117,6 @@ def test_a_ramp_by_quarters_gives_the_table_of_heads_by_tenure() -> None:
     year = answer["year"]
     assert (year["capacity_arr"], year["plan_arr"], year["quota_arr"]) == pytest.approx((16_500, 16_050, 19_800))
     assert year["quota_over_capacity"] == pytest.approx(0.2)
-    assert ramped_equivalents(
-        [[4, 5, 6, 7], [3, 4, 5, 6], [2, 3, 4, 5], [1, 2, 3, 4], [10, 11, 12, 14]], [0, 0.25, 0.5, 0.75, 1]
-    ) == (pytest.approx([12.5, 15, 17.5, 21]))
 
 
 @pytest.mark.parametrize(

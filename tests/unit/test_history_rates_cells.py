@@ -1,11 +1,9 @@
-"""Published cohort tables, cells drawn together, tails, recency, drift and money: rates beyond the whole."""
+"""Cells drawn together, tails, recency, drift and money: rates beyond the whole."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,13 +12,10 @@ import pytest
 from scipy.stats import beta, binomtest
 
 from revplan.crm.records import History
-from revplan.ground.errors import DataError
 from revplan.rates.estimates import as_unlikely, estimate_transitions, estimate_warnings
 from revplan.rates.parts import LEVEL_PRIOR, SCATTERS, Cells, shrunk
-from revplan.rates.tails import cohort_rates
 
 START = date(2024, 1, 1)
-GOLDEN = Path(__file__).parents[3] / "shared" / "golden" / "golden.json"
 
 
 def history(entered: np.ndarray, delay: np.ndarray, days: int, **labels: np.ndarray) -> History:
@@ -42,47 +37,6 @@ def history(entered: np.ndarray, delay: np.ndarray, days: int, **labels: np.ndar
 
 def estimates_of(known: History) -> pd.DataFrame:
     return estimate_transitions(known, known.as_of)
-
-
-# --- published tables ----------------------------------------------------------------------------------------
-
-
-@pytest.mark.skipif(not GOLDEN.exists(), reason="the shared golden cases are not there")
-def test_the_published_cohort_table() -> None:
-    """COH-01: 18.1 % by columns, 18.7 % by mature rows, 14.7 % only by the naive mean."""
-    (case,) = [case for case in json.loads(GOLDEN.read_text(encoding="utf-8")) if case["id"] == "COH-01"]
-    table = pd.DataFrame({quarter: pd.Series(row, dtype=float) for quarter, row in case["inputs"]["rows"].items()}).T
-    rates = cohort_rates(table)
-    expected = case["expected"]
-    assert rates.rate == pytest.approx(expected["sum_of_column_averages_pct"])
-    assert rates.mature_rate == pytest.approx(expected["overall_pct_mature_rows_only"])
-    assert rates.mature_rows == 6
-    assert rates.naive_rate == pytest.approx(14.67, abs=0.005)
-    assert rates.column_averages == pytest.approx([expected[f"column_average_pct.{age}"] for age in range(7)])
-    counts = cohort_rates(table * 0.5, pd.Series(50.0, index=table.index))
-    assert counts.rate == pytest.approx(expected["sum_of_column_averages_pct"] / 100)
-
-
-def test_cohorts_weigh_by_their_entries() -> None:
-    """Age 0: (10 + 30) / (100 + 300); age 1: 20 / 100, as only the first cohort reached it."""
-    table = pd.DataFrame({0: [10, 30], 1: [20, np.nan]}, index=["a", "b"])
-    rates = cohort_rates(table, pd.Series({"a": 100, "b": 300}))
-    assert rates.column_averages == pytest.approx((0.1, 0.2))
-    assert (rates.rate, rates.mature_rate, rates.naive_rate) == pytest.approx((0.3, 0.3, 60 / 400))
-
-
-@pytest.mark.parametrize(
-    ("table", "message"),
-    [
-        (pd.DataFrame(), "holds no cohort"),
-        (pd.DataFrame({0: [1.0], 1: [np.nan], 2: [3.0]}, index=["1Q17"]), "row 1Q17: has a gap"),
-        (pd.DataFrame({0: [np.nan]}, index=["1Q17"]), "row 1Q17: has a gap"),
-        (pd.DataFrame({0: [1.0], 1: [np.nan]}), "no cohort has reached"),
-    ],
-)
-def test_a_faulty_cohort_table_is_refused(table: pd.DataFrame, message: str) -> None:
-    with pytest.raises(DataError, match=message):
-        cohort_rates(table)
 
 
 # --- cells ---------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -47,6 +48,7 @@ WINGS = (
 FLOOR = {wing: number for number, wing in enumerate(WINGS)}
 EXEMPT = {"__init__.py", "__main__.py"}
 
+DEFINED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 STATEMENTS = (
     ast.FunctionDef,
     ast.AsyncFunctionDef,
@@ -332,6 +334,91 @@ def test_labels_stand_in_the_data_dictionary() -> None:
     assert labels_given('table(frame, kinds, "Said", labels={"n": "Number"})') == 1
     sources = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "revplan/exhibits").glob("*.py")}
     assert {name for name, source in sources.items() if labels_given(source)} == {"exhibit.py"}
+
+
+# --- nothing that no user can reach --------------------------------------------------------------------------
+
+REACHED_OTHERWISE = {
+    "revplan.app.serve.get_kernel_spec": "jupyter_server asks it for the kernel",
+    "revplan.app.serve.get_all_specs": "jupyter_server asks it for the kernels",
+    "revplan.app.serve.listen": "voila calls it to serve",
+    "revplan.app.serve.start_kernel": "jupyter_server starts a kernel with it",
+    "revplan.app.warm.launch_kernel": "jupyter_client starts a process with it",
+    "revplan.app.door.prepare": "tornado calls it for every request",
+    "revplan.ground.tables.names": "the tests that go through the whole data dictionary",
+    "revplan.exhibits.pace.teams": 'rp.exhibit(rp.open_pace(...), "teams")',
+}
+"""What is called by its name alone -> by whom."""
+PYDANTIC = {"model_validator", "field_validator", "model_serializer"}
+
+
+def named_in(source: str, module: str) -> Iterator[str]:
+    """What `source`, the code of `module`, names: `module.name` where it is known of which, `.name` of something."""
+    tree = ast.parse(source)
+    nodes = [*ast.walk(tree)]
+    imports = [node for node in nodes if isinstance(node, ast.ImportFrom)]
+    known = {alias.asname or alias.name: f"{node.module}.{alias.name}" for node in imports for alias in node.names}
+    yield from known.values()
+    for node in nodes:
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            yield known.get(node.id, f"{module}.{node.id}")
+        elif isinstance(node, ast.Attribute):
+            yield f".{node.attr}"
+            yield f"{known.get(node.value.id, '')}.{node.attr}" if isinstance(node.value, ast.Name) else ""
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):  # a name by itself, or code of a notebook
+            yield from [f".{node.value}"] if node.value.isidentifier() else []
+            yield from (".".join(found) for found in re.findall(r"from (revplan[\w.]*) import (\w+)", node.value))
+
+
+def unreached(sources: dict[str, str], elsewhere: Iterable[str] = ()) -> set[str]:
+    """Functions, classes and constants of `sources` (by module) that only themselves name, there and in code `elsewhere`."""
+    named = Counter(name for source in elsewhere for name in named_in(source, "elsewhere"))
+    named.update(name for module, source in sources.items() for name in named_in(source, module))
+    found = set()
+    for module, source in sources.items():
+        tree = ast.parse(source)
+        for node in ast.walk(tree):
+            targets = node.targets if isinstance(node, ast.Assign) and node in tree.body else ()
+            hooks = {ast.unparse(each).split("(")[0] for each in getattr(node, "decorator_list", ())}
+            for name in (
+                [node.name]
+                if isinstance(node, DEFINED)
+                else [each.id for target in targets for each in ast.walk(target) if isinstance(each, ast.Name)]
+            ):
+                own = Counter(named_in(ast.unparse(node), module))
+                keys = [f"{module}.{name}"] if node in tree.body else [f"{module}.{name}", f".{name}"]
+                if all(named[key] <= own[key] for key in keys) and not hooks & PYDANTIC and not name.startswith("__"):
+                    found.add(f"{module}.{name}")
+    return found
+
+
+def test_whatever_is_written_is_reached() -> None:
+    """By a command, a notebook, a tool or a page for users: what tests alone call serves nobody."""
+    read = {
+        path: path.read_text(encoding="utf-8")
+        for folder in ("tools", "benchmarks")
+        for path in (ROOT / folder).rglob("*.py")
+    }
+    pages = [path.read_text(encoding="utf-8") for path in [*(ROOT / "docs").glob("*.md"), ROOT / "README.md"]]
+    elsewhere = [
+        *read.values(),
+        *(code for page in pages for code in re.findall(r"```python\n(.*?)```", page, re.DOTALL)),
+    ]
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        elsewhere.append("\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"))
+    names = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in modules()
+    }
+    sources = {name: path.read_text(encoding="utf-8") for name, path in names.items()}
+    assert unreached(sources, elsewhere) == set(REACHED_OTHERWISE)
+
+
+def test_what_nothing_reaches_is_seen() -> None:
+    below = "A = 1\nB = 2\ndef f():\n    return B\ndef g(n):\n    return g(n - 1)\nclass C:\n    def m(self): ..."
+    above = "from revplan import below\nfrom revplan.below import C\nprint(below.f(), other.A, C())"
+    assert unreached({"revplan.below": below}, [above]) == {"revplan.below.A", "revplan.below.g", "revplan.below.m"}
+    assert unreached({"revplan.below": below}, [above, "from revplan.below import A, g\nx.m()"]) == set()
 
 
 # --- notebooks -----------------------------------------------------------------------------------------------

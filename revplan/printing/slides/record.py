@@ -222,11 +222,6 @@ class Shape:
         return next(self.element.iter(f"{A}tbl"), None) if self.element.tag == f"{P}graphicFrame" else None
 
     @property
-    def is_title(self) -> bool:
-        holder = next(self.element.iter(f"{P}ph"), None)
-        return holder is not None and holder.get("type") in ("title", "ctrTitle")
-
-    @property
     def paragraphs(self) -> list[Any]:
         return list(self.element.iterfind(f"{P}txBody/{A}p"))
 

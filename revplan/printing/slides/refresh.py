@@ -12,7 +12,7 @@ Nothing else of the file is touched: parts without a change are the same bytes.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -536,7 +536,3 @@ def _relabelled(was: Sequence[str], mine: Sequence[str], told: Sequence[str]) ->
 
 def _first(told: Mapping[str, Any]) -> str:
     return str(told.get("alt") or " ".join(told.get("text", [])))
-
-
-def _told(paragraphs: Iterable[Any]) -> str:
-    return " ".join(filter(None, (plain(words_of(each)) for each in paragraphs)))
