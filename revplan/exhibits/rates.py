@@ -12,7 +12,7 @@ from revplan.exhibits.exhibit import Exhibit, chart, table_of, text
 from revplan.exhibits.figures import Cells, Figure, figure
 from revplan.ground.errors import PlanError, shown
 from revplan.ground.formats import compact, counted, kinds_of, listed, show
-from revplan.rates.backtest import MODEL, NAMES, TARGETS, Backtest, banded_words, beaten_by
+from revplan.rates.backtest import MODEL, NAMES, TARGETS, Backtest, banded_words, better_words, unit_of
 from revplan.rates.book import HistoryBook
 from revplan.rates.forecast import Count, Forecast, ahead_words
 from revplan.rates.parts import OWN_LAG
@@ -352,7 +352,9 @@ def scores_of(done: Backtest, target: str) -> Exhibit:
     ]
     frame = pd.DataFrame(rows, columns=["method", "wape", "bias", "crps", "coverage", "width"])
     frame = frame.astype(dict.fromkeys(["wape", "bias", "crps", "coverage", "width"], float))
-    return table_of("scores", frame, _score_message(done, target), unit=_unit(target))
+    return table_of(
+        "scores", frame, f"Replayed {_days(len(done.origins))}, {better_words(done, target)}.", unit=unit_of(target)
+    )
 
 
 def replayed_by_source(done: Backtest) -> Exhibit:
@@ -361,31 +363,6 @@ def replayed_by_source(done: Backtest) -> Exhibit:
     missed, held = show(each.wape, "share"), show(each.coverage, "share")
     said = f"By source, from known records: missed by {missed} of what came; {held} of the outcomes lay in the band"
     return text(f"{said}, which should hold 80%.", notes=[SCORED, *done.warnings])
-
-
-def _unit(target: str) -> str:
-    return "ARR" if target.startswith("arr") else "wins"
-
-
-def _score_message(done: Backtest, target: str) -> str:
-    """Whether any baseline did better, by the error of its means or by the score of the whole forecast."""
-    found, days = done.scores[target], _days(len(done.origins))
-    by_error, by_score = (beaten_by(found, measure) for measure in ("wape", "crps"))
-    if by_error is None and by_score is None:
-        return f"Replayed {days}, no baseline did better than the forecast, with its band or without."
-    said = []
-    if by_error is not None:
-        errors = show(found[by_error].wape, "share"), show(found[MODEL].wape, "share")
-        said.append(f"{NAMES[by_error]} was off by less than the forecast ({errors[0]} against {errors[1]})")
-    if by_score is not None:
-        digits = 0 if target.startswith("arr") else 2
-        missed = f"{found[by_score].crps:,.{digits}f} against {found[MODEL].crps:,.{digits}f}"
-        said.append(f"{NAMES[by_score]} missed by less with its band counted in ({missed} {_unit(target)})")
-    better = done.better.get(target)
-    ahead = f": it says {better[1]:,.0f} for the months ahead" if better else ""
-    rest = "" if len(said) == 2 else ", without the band none" if by_error is None else ", with the band none"
-    luck = "" if better else "; so few replays may show that by luck"
-    return f"Replayed {days}, {' and '.join(said)}{ahead}{rest}{luck}."
 
 
 def _days(number: int) -> str:

@@ -38,6 +38,7 @@ from revplan.crm.records import Export, History
 from revplan.crm.store import Stored
 from revplan.ground.calendar import MONTH_DAYS
 from revplan.ground.errors import DataError
+from revplan.ground.formats import show
 from revplan.rates.expected import mean_deal, month_ends, months_before
 from revplan.rates.forecast import QUANTILES, Forecast, count_quantiles, forecast_wins, money_quantiles
 from revplan.rates.hazards import won_by_day
@@ -273,7 +274,14 @@ class Backtest:
     better: dict[str, tuple[str, float]]
     """Target -> the baseline that did better, and what it says of the months after the last day known."""
     last_day: date
-    warnings: tuple[str, ...]
+    skipped: tuple[str, ...] = ()
+    """Why days were left out."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What must be said of them."""
+        better = [f"{TARGETS[target]}: {better_words(self, target)}" for target in self.better]
+        return (*self.skipped, *better, *_rough(len(self.origins)))
 
 
 def backtest(
@@ -373,15 +381,14 @@ def judged(
         for target in TARGETS
         if all(target in origin.told for origin in origins)
     }
-    better = _better(origins, found, spells_of(latest), months)
     return Backtest(
         months=months,
         origins=origins,
         scores=found,
         by_source=scores([each for origin in origins for each in origin.by_source]),
-        better=better,
+        better=_better(origins, found, spells_of(latest), months),
         last_day=latest.as_of,
-        warnings=(*skipped, *_warnings(len(origins), found, better, latest.as_of)),
+        skipped=tuple(skipped),
     )
 
 
@@ -414,22 +421,44 @@ def beaten_by(by_method: Mapping[str, Scores], measure: Literal["wape", "crps"])
     return best if getattr(by_method[best], measure) < getattr(by_method[MODEL], measure) else None
 
 
-def _warnings(
-    number: int, found: dict[str, dict[str, Scores]], better: dict[str, tuple[str, float]], last: date
-) -> list[str]:
-    lines = []
-    for target, (name, says) in better.items():
-        rule, model = found[target][name], found[target][MODEL]
-        lines.append(
-            f"{TARGETS[target]}: {NAMES[name]} did better: with its band it missed by {rule.crps:,.1f} on average, the "
-            f"forecast by {model.crps:,.1f} (without, by {rule.wape:.0%} and {model.wape:.0%} of what came); for the months after {last} it says {says:,.0f}"
-        )
-    if number < ENOUGH:
-        lines.append(
-            f"{number} {'forecast says' if number == 1 else 'forecasts say'} little of how often the band holds: it takes "
-            f"{ENOUGH} independent ones to tell a band that holds 60 % from one that holds 80 %"
-        )
-    return lines
+def better_words(done: Backtest, target: str) -> str:
+    """Which baselines did better than the forecast, by the error of its means or with its band, and what the better one says."""
+    found = done.scores[target]
+    by_error, by_score = (beaten_by(found, measure) for measure in ("wape", "crps"))
+    if by_error is None and by_score is None:
+        return "no baseline did better than the forecast, with its band or without"
+    said = []
+    if by_error is not None:
+        errors = show(found[by_error].wape, "share"), show(found[MODEL].wape, "share")
+        said.append(f"{NAMES[by_error]} was off by less than the forecast ({errors[0]} against {errors[1]})")
+    if by_score is not None:
+        digits = 0 if unit_of(target) == "ARR" else 2
+        missed = f"{found[by_score].crps:,.{digits}f} against {found[MODEL].crps:,.{digits}f}"
+        said.append(f"{NAMES[by_score]} missed by less with its band counted in ({missed} {unit_of(target)})")
+    better = done.better.get(target)
+    ahead = (
+        f"; {NAMES[better[0]]} says {better[1]:,.0f} for the months after {show(done.last_day, 'date')}"
+        if better
+        else ""
+    )
+    rest = "" if len(said) == 2 else ", without the band none" if by_error is None else ", with the band none"
+    luck = "" if better else "; so few replays may show that by luck"
+    return f"{' and '.join(said)}{rest}{ahead}{luck}"
+
+
+def unit_of(target: str) -> str:
+    """What the numbers of a target count."""
+    return "ARR" if target.startswith("arr") else "wins"
+
+
+def _rough(number: int) -> list[str]:
+    """That so few replays say little of a band."""
+    if number >= ENOUGH:
+        return []
+    return [
+        f"{number} {'forecast says' if number == 1 else 'forecasts say'} little of how often the band holds: it takes "
+        f"{ENOUGH} independent ones to tell a band that holds 60 % from one that holds 80 %"
+    ]
 
 
 def banded_words(done: Backtest, target: str) -> str:

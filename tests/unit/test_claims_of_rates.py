@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,7 +21,7 @@ from revplan.crm.moments import Moments
 from revplan.crm.records import History
 from revplan.exhibits import rate_charts, rates
 from revplan.ground.formats import show
-from revplan.rates.backtest import MODEL, NAMES, Backtest, Scores, beaten_by
+from revplan.rates.backtest import MODEL, NAMES, Backtest, Scores, beaten_by, better_words
 from revplan.rates.book import HistoryBook
 from revplan.rates.estimates import estimate_transitions, estimate_warnings
 
@@ -123,7 +123,9 @@ def replayed(scores: dict[str, tuple[float, float]]) -> Backtest:
     found = {name: replace(blank, wape=wape, crps=crps) for name, (wape, crps) in scores.items()}
     best = beaten_by(found, "crps")
     better = {"with_arrivals": (best, 12.0)} if best else {}
-    done: Any = SimpleNamespace(scores={"with_arrivals": found}, origins=[1, 2], better=better)
+    done: Any = SimpleNamespace(
+        scores={"with_arrivals": found}, origins=[1, 2], better=better, last_day=date(2026, 9, 30)
+    )
     return done
 
 
@@ -133,12 +135,14 @@ numbers = some.floats(0.01, 2).map(lambda value: round(value, 2))
 @given(some.lists(some.tuples(numbers, numbers), min_size=4, max_size=4))
 def test_no_baseline_did_better_only_where_none_did(found: list[tuple[float, float]]) -> None:
     by_name = dict(zip([MODEL, *NAMES], found, strict=True))
-    message = rates._score_message(replayed(by_name), "with_arrivals")
+    message = better_words(replayed(by_name), "with_arrivals")
     others = [by_name[name] for name in NAMES]
     better = [min(each[at] for each in others) < by_name[MODEL][at] for at in (0, 1)]
     assert ("no baseline did better" in message) == (not any(better))
     assert ("was off by less" in message) == better[0]
     assert ("missed by less with its band" in message) == better[1]
+    assert message.endswith(" for the months after 30 Sep 2026") == better[1]
+    assert ("by luck" in message) == (better[0] and not better[1])
 
 
 def test_replays_in_which_nothing_came_have_no_error_as_a_share() -> None:

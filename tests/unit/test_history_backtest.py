@@ -183,7 +183,7 @@ def test_a_better_baseline_is_named_and_offered(tmp_path: Path) -> None:
     name, says = done.better["with_arrivals"]
     assert name in {"repeat", "cohort_lag"}
     assert says == pytest.approx(30, abs=2)
-    assert any("did better" in line for line in done.warnings)
+    assert any("missed by less with its band counted in" in line for line in done.warnings)
 
 
 def test_a_lead_that_luck_explains_is_no_better_baseline() -> None:
