@@ -19,10 +19,10 @@ from revplan.exhibits.chart import (
 )
 from revplan.exhibits.fit import fitting
 from revplan.funnel.funnel import YEAR
-from revplan.ground.formats import commitment, compact, counted, plural, show
+from revplan.ground.formats import commitment, compact, counted, plural, raised, show
 from revplan.plan.stages import titles_of
 from revplan.simulation.scenarios import entries_by_stage
-from revplan.simulation.signing import ToSign
+from revplan.simulation.signing import ToSign, expected_words, reaching_words, to_sign_words
 from revplan.simulation.simulate import Simulation
 from revplan.simulation.tables import points
 from revplan.simulation.tornado import decides_words
@@ -58,19 +58,15 @@ def curve_chart(simulation: Simulation, base: Simulation) -> Chart | str:
     entries, sure, title = commit_entries(simulation), simulation.confidence, commit_title(simulation)
     now, before = _asked(simulation), _asked(base)
     if not now:
-        return f"No volume of {plural(title)} gives an even chance of the goal."
-    chance, asked = simulation.outcome.chance_of_goal.value, ToSign(simulation).number
+        return f"{raised(reaching_words(None, title, 0.5))}."
+    to_sign = ToSign(simulation)
+    chance, asked = simulation.outcome.chance_of_goal.value, to_sign.number
     marked = [Series(name="expected commit", x=(chance,), values=(entries,), color=ACTUAL, mark="dots")]
     if asked is not None:
         name = f"{show(sure, 'share')} sure"
         marked.append(Series(name=name, x=(sure,), values=(float(asked),), color=ATTENTION, mark="diamonds"))
-    said = (
-        f"To be {show(sure, 'share')} sure takes {counted(asked, title, kind='commitment')}; "
-        if asked is not None
-        else f"No volume of {plural(title)} makes it {show(sure, 'share')} sure; "
-    )
     return Chart(
-        said=f"{said}the expected commit of {show(entries, 'commitment')} gives {show(chance, 'share')}.",
+        said=f"To sign: {to_sign_words(to_sign)}. {expected_words(to_sign)}.",
         form="points",
         categories=(),
         series=(

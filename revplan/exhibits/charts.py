@@ -29,7 +29,7 @@ from revplan.exhibits.chart import (
 from revplan.exhibits.figures import Sentence
 from revplan.exhibits.fit import fitting
 from revplan.funnel.tables import missed_in_year
-from revplan.ground.formats import commitment, compact, counted, first_largest, plural, show, steady_order
+from revplan.ground.formats import commitment, compact, counted, first_largest, plural, raised, show, steady_order
 from revplan.workbook.notes import worst_quarter
 
 MOST_ROWS = 16
@@ -110,7 +110,7 @@ def quarters_message(table: pd.DataFrame, currency: str) -> str:
     """Which quarter misses most, and whether another makes it good."""
     said, missed = worst_quarter(table, currency), missed_in_year(table)
     if not (table["shortfall"] > 0).any():
-        return f"{said[:1].upper()}{said[1:]}."
+        return f"{raised(said)}."
     year = f"; the year misses by {compact(missed, currency)}" if missed > 0 else ": the year is reached in expectation"
     return f"{said}{year}."
 

@@ -9,10 +9,10 @@ import pandas as pd
 from revplan.exhibits import charts
 from revplan.exhibits.exhibit import Exhibit, chart, table_of, text
 from revplan.exhibits.figures import OF_EXPECTED, Figure, of_year, year_cells
-from revplan.ground.formats import compact, kinds_of, plural, show
+from revplan.ground.formats import compact, kinds_of, plural, raised, show
 from revplan.plan.stages import titles_of
 from revplan.simulation import tables
-from revplan.simulation.signing import in_parts, sentence, simulation_notes
+from revplan.simulation.signing import in_parts, reaching_words, sentence, simulation_notes
 from revplan.simulation.tornado import decides_words
 from revplan.workbook.workbook import Workbook
 
@@ -74,7 +74,7 @@ def commit_curve(book: Workbook) -> Exhibit:
             f"The commit asks for no new {plural(titles_of(book.plan.stages)[stage])}, so there is no curve of them."
         )
     if drawn.empty:
-        return text(f"No volume of entries gives a chance of {show(points['confidence'].min(), 'share')} of the goal.")
+        return text(f"{raised(reaching_words(None, titles_of(book.plan.stages)[stage], points['confidence'].min()))}.")
     frame = drawn.assign(entries=drawn["scale"] * entries)
     kinds = {**kinds_of("commit_curve"), "entries": "commitment"}
     now = simulation.outcome.chance_of_goal.value

@@ -229,12 +229,17 @@ def _so_far_message(book: BoardBook, frame: pd.DataFrame) -> Sentence:
     label = book.spans[-1].label
     came, asked = new_arr(book, label, CAME), new_arr(book, label, PROMISED)
     gap = money(book, "new_arr_gap", (came.value or 0.0) - (asked.value or 0.0), label)
+    return brought(book, label, " ({gap})", gap=gap)
+
+
+def brought(book: BoardBook, label: str, more: str = "", **parts: Figure | str) -> Sentence:
+    """What a period brought of new ARR against what was planned, and `more` of it, with the `parts` it quotes."""
     return say(
-        "{period} brought {came} of new ARR against {asked} planned ({gap}).",
+        f"{{period}} brought {{came}} of new ARR against {{asked}} planned{more}.",
         period=book.plan.period_label(label),
-        came=came,
-        asked=asked,
-        gap=gap,
+        came=new_arr(book, label, CAME),
+        asked=new_arr(book, label, PROMISED),
+        **parts,
     )
 
 
@@ -307,10 +312,4 @@ def _variance_message(book: BoardBook, rows: pd.DataFrame) -> Sentence:
         2: "the largest steps are {one} ({first}) and {other} ({second})",
     }
     told = dict(zip(("first", "second"), sizes, strict=False)) | dict(zip(("one", "other"), names, strict=False))
-    return say(
-        f"{{period}} brought {{came}} of new ARR against {{asked}} planned; {said[len(largest)]}.",
-        period=book.plan.period_label(label),
-        came=new_arr(book, label, CAME),
-        asked=new_arr(book, label, PROMISED),
-        **told,
-    )
+    return brought(book, label, f"; {said[len(largest)]}", **told)

@@ -11,7 +11,7 @@ from revplan.exhibits import rate_charts
 from revplan.exhibits.exhibit import Exhibit, chart, table_of, text
 from revplan.exhibits.figures import Cells, Figure, figure
 from revplan.ground.errors import PlanError, shown
-from revplan.ground.formats import compact, counted, kinds_of, listed, show
+from revplan.ground.formats import compact, counted, kinds_of, listed, raised, show
 from revplan.rates.backtest import MODEL, NAMES, TARGETS, Backtest, banded_words, better_words, unit_of
 from revplan.rates.book import HistoryBook
 from revplan.rates.forecast import Count, Forecast, ahead_words
@@ -324,9 +324,7 @@ def replays(done: Backtest, target: str) -> Exhibit:
         rows.append((pd.Timestamp(origin.as_of), *(_number(each, each) for each in figures)))
     frame = pd.DataFrame(rows, columns=list(kinds_of("replays")))
     made = f"{counted(len(done.origins), 'forecast')} of {counted(done.months, 'month')}"
-    return table_of(
-        "replays", frame, f"{TARGETS[target][:1].upper()}{TARGETS[target][1:]}, {made}: {banded_words(done, target)}."
-    )
+    return table_of("replays", frame, f"{raised(TARGETS[target])}, {made}: {banded_words(done, target)}.")
 
 
 def scores(book: HistoryBook) -> Exhibit:

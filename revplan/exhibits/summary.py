@@ -12,7 +12,7 @@ from revplan.exhibits.exhibit import Exhibit, table_of, text
 from revplan.exhibits.figures import Cells, Figure, Sentence, figure, joined, measures, say
 from revplan.exhibits.fit import fitting
 from revplan.exhibits.outlook import ended, landing_figures, landing_rows, uncovered
-from revplan.exhibits.promised import CAME, NAME, PROMISED, committed, entries, money, new_arr, signed
+from revplan.exhibits.promised import CAME, NAME, PROMISED, brought, committed, entries, money, new_arr, signed
 from revplan.exhibits.standing import furthest_behind
 from revplan.ground.calendar import MONTHS_PER_YEAR
 from revplan.ground.formats import TIE, first_largest, plural, round_half_up, show, steady_order
@@ -92,11 +92,10 @@ def _headline(book: BoardBook) -> Sentence:
 
 def _begun(book: BoardBook) -> Sentence:
     label = book.spans[0].label
-    came, asked = new_arr(book, label, CAME), new_arr(book, label, PROMISED)
-    known = "{period} brought {came} against {asked} planned."
-    unknown = "{asked} was planned for {period}; what was won is not known."
-    said = unknown if came.value is None else known
-    return say(said, period=book.plan.period_label(label), came=came, asked=asked)
+    if new_arr(book, label, CAME).value is not None:
+        return brought(book, label)
+    said = "{asked} was planned for {period}; what was won is not known."
+    return say(said, period=book.plan.period_label(label), asked=new_arr(book, label, PROMISED))
 
 
 def _lands(book: BoardBook) -> Sentence:

@@ -149,6 +149,11 @@ def lowered(sentence: str) -> str:
     return sentence[:1].lower() + sentence[1:] if sentence[1:2].islower() else sentence
 
 
+def raised(sentence: str) -> str:
+    """The same words, as a sentence begins."""
+    return sentence[:1].upper() + sentence[1:]
+
+
 def counted(number: float, one: str, several: str = "", kind: str = "count") -> str:
     """`number` and the words that agree with it: 1 win is, 3 wins are. `several` is the plural of `one` where left out."""
     text = show(number, kind)

@@ -12,7 +12,7 @@ from functools import cached_property
 
 from revplan.funnel.year import SETTLED, PlannedYear
 from revplan.ground.errors import shown
-from revplan.ground.formats import commitment, compact, counted, listed, plural, show
+from revplan.ground.formats import commitment, compact, counted, listed, plural, raised, show
 from revplan.plan.stages import titles_of
 from revplan.simulation.curve import MOST
 from revplan.simulation.draws import Bank
@@ -232,20 +232,14 @@ def limit_words(asked: ToSign) -> Iterator[str]:
             "would do. `revplan hire` says who would have to start when."
         )
     if asked.scale is None and enough is not None:
-        yield f"No volume of entries gives {show(asked.confidence, 'share')}: {TOO_FEW}"
+        yield f"{raised(to_sign_words(asked))}: {TOO_FEW}"
     elif asked.scale is None:
-        yield f"No volume of entries gives {show(asked.confidence, 'share')}: what is missing comes too late or not at all."
+        yield f"{raised(to_sign_words(asked))}: what is missing comes too late or not at all."
     elif asked.is_above_ceilings:
         yield (
-            f"What is to sign is {asked.scale:.2f} times the expected commit; {_ceilings(asked)}: "
-            "raise a ceiling, find another source, or lower goal or confidence."
+            f"{ceiling_words(asked)}: {asked.most:.2f} times the expected commit, where {asked.scale:.2f} times are to sign. "
+            "Raise a ceiling (max_per_month, max_growth), find another source, or lower goal or confidence."
         )
-
-
-def _ceilings(asked: ToSign) -> str:
-    """The sources whose ceiling is reached first, and what it allows."""
-    names = listed([shown(name) for name in asked.binding])
-    return f"{names} {'allow' if len(asked.binding) > 1 else 'allows'} at most {asked.most:.2f} times (max_per_month, max_growth)"
 
 
 def _taken_as_certain(simulation: Simulation) -> Iterator[str]:

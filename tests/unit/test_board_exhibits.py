@@ -63,7 +63,7 @@ def example(q3: BoardBook) -> list[Exhibit]:
 def test_the_summary_says_what_came_where_it_lands_what_changed_and_what_to_do(example: list[Exhibit]) -> None:
     said = example[0].message
     assert said.startswith(
-        "Jul-Sep 2026 (Q3 FY26) brought $728k against $1.12M planned. The year lands at $2.64M (−$160k against its goal"
+        "Jul-Sep 2026 (Q3 FY26) brought $728k of new ARR against $1.12M planned. The year lands at $2.64M (−$160k against its goal"
     )
     assert said.endswith("Action: build pipeline in smb, or win more of it (sales).")
     assert ("Change of the landing since 30 Jun 2026", "−$383k") in [

@@ -30,7 +30,7 @@ from revplan.simulation.curve import CONFIDENCES, chance_of_goal, commit_curve, 
 from revplan.simulation.draws import Bank
 from revplan.simulation.outlook import outlook
 from revplan.simulation.scenarios import Compared, compare, entries_by_stage, largest_scale, spend_of_entries
-from revplan.simulation.signing import ToSign, in_parts
+from revplan.simulation.signing import ToSign, ceiling_words, in_parts
 from revplan.simulation.simulate import Simulation, simulate
 from revplan.simulation.trials import drivers, trials_of
 from revplan.workbook.workbook import Workbook
@@ -424,11 +424,12 @@ def test_sources_whose_ceiling_is_passed_first_are_named(tmp_path: Path) -> None
     most = f"{largest_scale(tight.year):.2f}"
     assert "; from 50% on it is more than the sources' ceilings allow." in text
     assert (
-        f"What is to sign is {tight.signed.scale.value:.2f} times the expected commit; web and outbound allow at most "
-        f"{most} times (max_per_month, max_growth): raise a ceiling, find another source, or lower goal or confidence."
+        f"{ceiling_words(ToSign(tight))}: {most} times the expected commit, where {tight.signed.scale.value:.2f} times are to "
+        "sign. Raise a ceiling (max_per_month, max_growth), find another source, or lower goal or confidence."
     ) in text
     one = simulate(plan_year(plan_of(low.replace("max_per_month: 30", "max_per_month: 3000"), tmp_path), Known()))
-    assert "outbound allows at most" in told(one, compare(one))
+    assert "The ceiling of outbound allows up to" in told(one, compare(one))
+    assert ceiling_words(ToSign(tight)).startswith("The ceilings of web and outbound allow up to ")
     assert "ceilings allow." not in told(simulation(), compare(simulation()))
 
 
