@@ -57,8 +57,13 @@ class Printer:
         self.said.value = f'<span role="status">{escape(words)}</span>'
 
     def _refuse(self, error: RevplanError) -> None:
-        lines = "<br>".join(escape(fault) for fault in error.faults)
-        self.said.value = f'<span class="rp-fault" role="alert">{lines}</span>'
+        self.said.value = fault_html(error)
+
+
+def fault_html(error: RevplanError) -> str:
+    """What is wrong, a line a fault, as the page says it."""
+    lines = "<br>".join(escape(fault) for fault in error.faults)
+    return f'<span class="rp-fault" role="alert">{lines}</span>'
 
 
 def report_pdf(game: Game, name: str, scenario: Scenario, tell: Callable[[str], None]) -> bytes:

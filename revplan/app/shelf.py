@@ -9,7 +9,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from revplan.app.game import Game
-from revplan.app.printing import Printer
+from revplan.app.printing import Printer, fault_html
 from revplan.app.scenario_files import (
     FOLDER,
     checked_name,
@@ -178,7 +178,7 @@ class Shelf:
         try:
             self.links.value = work()
         except RevplanError as error:
-            self.links.value = _fault(error)
+            self.links.value = fault_html(error)
 
     def _name(self) -> str:
         return checked_name(self.name.value or NAMELESS)
@@ -193,9 +193,4 @@ def _say(place: widgets.HTML, work: Callable[[], str]) -> None:
     try:
         place.value = f'<span role="status">{escape(work())}</span>'
     except RevplanError as error:
-        place.value = _fault(error)
-
-
-def _fault(error: RevplanError) -> str:
-    lines = "<br>".join(escape(fault) for fault in error.faults)
-    return f'<span class="rp-fault" role="alert">{lines}</span>'
+        place.value = fault_html(error)

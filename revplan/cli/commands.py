@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 DONE, FAILED, INPUT_AT_FAULT, BEHIND = 0, 1, 2, 3
 SOLVED = "commit: {done} of {total} sources, now {what}"
+CRM_FILE = "the CRM file (YAML) that says how the records are read"
 PATIENCE = 2.0  # seconds after which progress is shown
 
 
@@ -163,9 +164,7 @@ def _parser() -> argparse.ArgumentParser:
     forecast.add_argument("--by", choices=["source"], help="also by source")
 
     backtest = _command(commands, "backtest", _backtest, "replay the forecast at past days against what came")
-    backtest.add_argument(
-        "crm", type=Path, metavar="CRM", help="the CRM file (YAML) that says how the records are read"
-    )
+    backtest.add_argument("crm", type=Path, metavar="CRM", help=CRM_FILE)
     backtest.add_argument(
         "--from", type=_day, required=True, dest="first", metavar="DAY", help="the first day replayed"
     )
@@ -182,9 +181,7 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--csv", type=Path, metavar="FILE", help="also write the scenarios here, a row each")
 
     movement = _command(commands, "movement", _movement, "how the open pipeline moved between two days, to the cent")
-    movement.add_argument(
-        "crm", type=Path, metavar="CRM", help="the CRM file (YAML) that says how the records are read"
-    )
+    movement.add_argument("crm", type=Path, metavar="CRM", help=CRM_FILE)
     movement.add_argument(
         "--from", type=_day, required=True, dest="first", metavar="DAY", help="the pipeline at the end of this day"
     )
@@ -301,7 +298,7 @@ def _command(
 
 
 def _crm(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("crm", type=Path, metavar="CRM", help="the CRM file (YAML) that says how the records are read")
+    parser.add_argument("crm", type=Path, metavar="CRM", help=CRM_FILE)
     parser.add_argument("--as-of", type=_day, metavar="DAY", help="the last day known, such as 2018-01-31")
 
 

@@ -17,7 +17,7 @@ import pandas as pd
 
 from revplan.crm.cells import first_faults
 from revplan.crm.mapping import in_spelling_of
-from revplan.crm.sheets import Asked, Sheet, declared, read_sheet
+from revplan.crm.sheets import EXPORT_AGAIN, Asked, Sheet, declared, read_sheet
 from revplan.crm.writings import months_in
 from revplan.ground.calendar import month_of, months_from
 from revplan.ground.errors import DataError, Fault, shown
@@ -81,7 +81,7 @@ def read_actuals(plan: Plan, folder: Path) -> Actuals | None:
     """
     if plan.actuals is None:
         return None
-    with told_of(DataError, shown(Path(plan.actuals.path).name), "export it again as CSV, with a header row"):
+    with told_of(DataError, shown(Path(plan.actuals.path).name), EXPORT_AGAIN):
         return _read(
             read_sheet(plan.actuals, folder, ASKED, "actuals", keep_totals=True, home=plan.currency), plan.actuals, plan
         )

@@ -44,6 +44,7 @@ from revplan.crm.records import (
     CONVERTED,
     CURRENCY,
     EVERY,
+    called_every,
 )
 from revplan.crm.writings import EARLIEST, LATEST
 from revplan.ground.errors import DataError, Fault, shown
@@ -334,8 +335,7 @@ class _Seen:
             return np.array(texts, dtype=object)
         values = labels(Cells(self.tables[file].name, column, texts, range(len(texts)))).values
         if EVERY in values and len(set(values.tolist())) > 1:
-            message = f"a {key} is called {EVERY!r}, which here means every {key}; rename it"
-            raise DataError([Fault(self.source.place((key,)), message)])
+            raise DataError([called_every(self.source, key)])
         return values
 
     def amount(self) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from revplan.crm.cells import Findings
 from revplan.crm.mapping import (
+    KEPT_AWAY,
     RECORDS,
     TOUCHES,
     CrmFile,
@@ -154,7 +155,7 @@ def _message(model: type[CrmFile], error: Mapping[str, Any]) -> str:
     if error["type"] == "string_pattern_mismatch":
         return f"is {shown(came)!r}; write file.column, such as leads.created"
     if where[-1] == "url":
-        return "write env:NAME and keep the address in that environment variable: it may hold a password"
+        return KEPT_AWAY
     if came is None:
         return "is empty; give it a value or leave the key out"
     if error["type"] == "string_type":

@@ -34,6 +34,7 @@ from revplan.crm.mapping import (
     column_of,
     file_of,
     meanings_of,
+    no_file,
     plain,
     tidy,
 )
@@ -288,7 +289,7 @@ def _table(source: CrmSource, file: str, entry: DataFile, needed: set[str]) -> T
     folder = source.path.parent
     if entry.path is not None and not (folder / entry.path).is_file():
         place = source.place((*key_of(source, file), "path"))
-        raise DataError.at(place, f"there is no file {shown(entry.path)!r}; its path counts from the CRM file's folder")
+        raise DataError.at(place, no_file(entry.path))
     try:
         return read_table(entry, folder, needed.__contains__)
     except DataError as error:

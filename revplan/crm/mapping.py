@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import pandas as pd
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from revplan.ground.errors import shown
 from revplan.ground.tablefile import EVERY_COLUMN, DateFormats, DecimalMarks, Rates, Text
 from revplan.ground.values import FrozenDict, PathText, Value, Zone, frozen, visible
 
@@ -22,9 +23,17 @@ MONEY = ("amount", "cost")
 MOMENTS = ("close_on", "assigned")
 
 
+KEPT_AWAY = "write env:NAME and keep the address in that environment variable: it may hold a password"
+
+
+def no_file(path: str, whose: str = "CRM file's") -> str:
+    """That there is no such file, and from where its path counts."""
+    return f"there is no file {shown(path)!r}; its path counts from the {whose} folder"
+
+
 def _environment_url(url: str) -> str:
     if not re.fullmatch(r"env:[A-Za-z_][A-Za-z0-9_]*", url):
-        raise ValueError("write env:NAME and keep the address in that environment variable: it may hold a password")
+        raise ValueError(KEPT_AWAY)
     return url
 
 

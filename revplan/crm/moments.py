@@ -61,7 +61,18 @@ def without_reopened(events: Events, records: int) -> tuple[Events, Findings]:
     moments = events.at.astype("int64")
     np.maximum.at(last_stage, events.record[stage_rows], moments[stage_rows])
     reopened = ~stage_rows & (last_stage[events.record] > moments)
-    return events.where(~reopened), counted("lost", "losses of records reopened later, ignored", reopened.sum())
+    return events.where(~reopened), losses_ignored(reopened.sum())
+
+
+def losses_ignored(number: int) -> Findings:
+    """Losses that do not count, for the record went on."""
+    return counted("lost", "losses of records reopened later, ignored", number)
+
+
+def wins_undone(number: int, lost: int) -> Findings:
+    """Wins that do not count, for the record was lost or open again; `lost` of them were lost."""
+    example = f"{lost:,} of them lost" if number else ""
+    return counted("won", "won and later lost or reopened, no wins; outcome: first counts them", number, example)
 
 
 def without_undone_wins(events: Events, records: int, last: int, logged: bool) -> tuple[Events, Findings]:
@@ -77,10 +88,8 @@ def without_undone_wins(events: Events, records: int, last: int, logged: bool) -
     undone = wins & (undone_at[events.record] > moments)
     back = np.setdiff1d(events.record[undone], events.record[wins & ~undone])
     lost = np.isin(back, events.record[events.stage == LOST]).sum()
-    what = "won and later lost or reopened, no wins; outcome: first counts them"
-    example = f"{lost:,} of them lost" if len(back) else ""
     stage = np.where(undone, last - 1, events.stage).astype(events.stage.dtype)
-    return replace(events, stage=stage), counted("won", what, len(back), example)
+    return replace(events, stage=stage), wins_undone(len(back), lost)
 
 
 def last_entries(events: Events, records: int, stages: int) -> tuple[Events, Findings]:

@@ -26,7 +26,7 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 
 from revplan.crm.cells import Findings, ImportLine
-from revplan.crm.mapping import RECORDS, DataFile, meanings_of, plain
+from revplan.crm.mapping import RECORDS, DataFile, meanings_of, no_file, plain
 from revplan.crm.readers import read_table
 from revplan.crm.separated import TextTable
 from revplan.ground.errors import DataError, Fault, shown
@@ -411,7 +411,7 @@ def _recognised(document: Document, folder: Path, entries: Mapping[str, DataFile
 
 def _read(name: str, entry: DataFile, folder: Path, place: str, preset: Data, mentioned: set[str]) -> TextTable:
     if entry.path is not None and not (folder / entry.path).is_file():
-        raise DataError.at(place, f"there is no file {shown(entry.path)!r}; its path counts from the CRM file's folder")
+        raise DataError.at(place, no_file(entry.path))
     headers, prefixes = headers_of(preset), preset.get("prefixes", ())
     stages = tuple(squeezed_header(each) for kind in preset["kinds"].values() for each in kind.get("stages", ()))
 

@@ -120,6 +120,9 @@ class History:
         return telling(self.report)
 
 
+ODD_FORM = "look for days, amounts or labels of an odd form in the files it names"
+
+
 def telling(report: tuple[ImportLine, ...]) -> tuple[str, ...]:
     """The lines of a report that change how figures are read, a sentence each."""
     return tuple(f"{line}." for line in report if any(word in line.what for word in TELLING))
@@ -137,7 +140,7 @@ def read_records(crm_path: str | Path, as_of: date | None = None, today: date | 
         If a file is at fault (each fault with its line), or no record can be used.
     """
     name = shown(Path(crm_path).name)
-    with told_of(DataError, name, "look for days, amounts or labels of an odd form in the files it names"):
+    with told_of(DataError, name, ODD_FORM):
         return _read_export(Path(crm_path), today=today).on(as_of)
 
 
@@ -194,7 +197,7 @@ def read_export(crm_path: str | Path, cells_to: Path | None = None, today: date 
         If a file is at fault (each fault with its line), or no row has a day.
     """
     name = shown(Path(crm_path).name)
-    with told_of(DataError, name, "look for days, amounts or labels of an odd form in the files it names"):
+    with told_of(DataError, name, ODD_FORM):
         return _read_export(Path(crm_path), cells_to, today)
 
 
@@ -215,7 +218,7 @@ def _read_export(crm_path: Path, cells_to: Path | None = None, today: date | Non
     if "amount" in raw.changes:
         raw = replace(raw, changes={**raw.changes, "amount": raw.changes["amount"].times(details.factors)})
     if len(raw.events.at) == 0:
-        raise nothing_usable(tables.source, raw.found, "no row has a day on which a stage was entered")
+        raise nothing_usable(tables.source, raw.found, NO_DAY_AT_ALL)
     return Export(tables.source, raw, details, _fingerprint(tables), today or date.today(), unread, touched)
 
 
@@ -305,10 +308,13 @@ def stale_since(last: date, as_of: date) -> str:
     silent = (as_of - last).days
     if silent <= STALE_DAYS:
         return ""
-    return (
-        f"The records end on {show(last, 'date')}, {silent:,} days before {show(as_of, 'date')}: "
-        "what came later is not in them, and all that follows is too low."
-    )
+    return f"{ending(last, as_of)}, and all that follows is too low."
+
+
+def ending(last: date, as_of: date) -> str:
+    """How long before a day the records end, as the begin of a sentence."""
+    silent = (as_of - last).days
+    return f"The records end on {show(last, 'date')}, {silent:,} days before {show(as_of, 'date')}: what came later is not in them"
 
 
 def nothing_usable(source: CrmSource, found: Findings, why: str) -> DataError:
@@ -358,11 +364,19 @@ def _money_warts(raw: Raw, moments: Moments, details: Details) -> Findings:
     return warts.wins_without_amount(won, amount, raw.records) + warts.amounts_far_off(amount, raw.records)
 
 
+NO_DAY_AT_ALL = "no row has a day on which a stage was entered"
+
+
+def set_aside(number: int, example: str = "") -> Findings:
+    """Records that are not looked at, because nothing of them is known by the as-of day."""
+    return counted("records", "set aside: no stage entered by the as-of day", number, example)
+
+
 def _kept(raw: Raw, moments: Moments, as_of: date, left_out: np.ndarray, today: date) -> Findings:
     used, asked = int(moments.used.sum()), len(raw.records) - int(left_out.sum())
     dateless = asked - int((np.bincount(raw.events.record) > 0).sum())
     example = f"{dateless:,} without any day" if dateless else ""
-    found = counted("records", "set aside: no stage entered by the as-of day", asked - used, example)
+    found = set_aside(asked - used, example)
     silent = (as_of - last_day(raw.events, today)).days
     if silent > SILENT_DAYS:
         found += counted("records", "days without any date before the as-of day", silent, f"as of {as_of}")
@@ -586,8 +600,12 @@ def _with_label(details: Details, tables: Tables, raw: Raw, key: str) -> Details
     values = set(details.columns[key])
     if EVERY not in values or len(values) == 1:
         return details
-    fault = Fault(tables.source.place((key,)), f"a {key} is called {EVERY!r}, which here means every {key}; rename it")
-    return Details(details.columns, details.found + Findings((fault,)))
+    return Details(details.columns, details.found + Findings((called_every(tables.source, key),)))
+
+
+def called_every(source: CrmSource, key: str) -> Fault:
+    """That a segment or source has the name that stands for all of them."""
+    return Fault(source.place((key,)), f"a {key} is called {EVERY!r}, which here means every {key}; rename it")
 
 
 def _with_names(details: Details, tables: Tables, raw: Raw, key: str, column: str) -> Details:

@@ -17,7 +17,7 @@ import pandas as pd
 
 from revplan.crm.cells import Cells, Findings, Parsed, amounts, counted, days, first_faults, months, shares, stripped
 from revplan.crm.file import did_you_mean
-from revplan.crm.mapping import tidy
+from revplan.crm.mapping import no_file, tidy
 from revplan.crm.presets import squeezed_header
 from revplan.crm.readers import read_table
 from revplan.crm.separated import TextTable
@@ -29,6 +29,7 @@ from revplan.ground.tablefile import EVERY_COLUMN, TableFile
 Kind = Literal["text", "day", "month", "money", "number", "share"]
 CURRENCY = ("currency", "currency code", "currency iso code", "währung", "devise", "moneda", "valuta")
 LISTED = 20  # headers shown in a message
+EXPORT_AGAIN = "export it again as CSV, with a header row"
 
 
 @dataclass(frozen=True)
@@ -104,10 +105,10 @@ def read_sheet(
         If the file cannot be read, or lacks a column that is needed; all such columns at once.
     """
     name = Path(where.path).name
-    with told_of(DataError, shown(name), "export it again as CSV, with a header row"):
+    with told_of(DataError, shown(name), EXPORT_AGAIN):
         if not (folder / where.path).is_file():
             place = key or shown(name)
-            raise DataError.at(place, f"there is no file {shown(where.path)!r}; its path counts from the plan's folder")
+            raise DataError.at(place, no_file(where.path, "plan's"))
         text = read_table(where, folder, lambda _: True, keep_totals)
         return _sheet(text, where, _headers(text, where, asked, key), asked, key, home)
 

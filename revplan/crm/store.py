@@ -25,17 +25,18 @@ from revplan.crm.answer import loads_told
 from revplan.crm.asked import NO_DAY, Look, event_days, look_of, moments_of
 from revplan.crm.cells import (
     ImportLine,
-    counted,
 )
 from revplan.crm.counted import Counted
 from revplan.crm.engines import engine_of
 from revplan.crm.file import CrmSource, read_crm_file
-from revplan.crm.moments import Moments, Rules, repaired
+from revplan.crm.moments import Moments, Rules, losses_ignored, repaired, wins_undone
 from revplan.crm.records import (
+    NO_DAY_AT_ALL,
     Export,
     no_longer_coming,
     nothing_usable,
     read_export,
+    set_aside,
     silence_after,
     stale_since,
     telling,
@@ -137,10 +138,8 @@ class Stored:
         stages, ways, found = self.source.crm.stage_ids(), self._known_on(day), self.look.found
         entered, lost = moments_of(ways.entered), moments_of(ways.lost)
         back = (ways.undone > 0) & np.isnat(entered[:, -1])
-        found += counted("lost", "losses of records reopened later, ignored", (ways.reopened * ways.count).sum())
-        what = "won and later lost or reopened, no wins; outcome: first counts them"
-        of_lost = f"{ways.count[back & ~np.isnat(lost)].sum():,} of them lost"
-        found += counted("won", what, ways.count[back].sum(), of_lost)
+        found += losses_ignored((ways.reopened * ways.count).sum())
+        found += wins_undone(ways.count[back].sum(), ways.count[back & ~np.isnat(lost)].sum())
         if np.isnat(entered).all():
             raise nothing_usable(self.source, found, f"no record has entered a stage by {day}")
         segments, sources = (_named(names, ways.codes[:, key]) for key, names in enumerate(self.look.names))
@@ -150,7 +149,7 @@ class Stored:
         used, every = moments.used, int(ways.count.sum())
         kept = int(ways.count[used].sum())
         report = self.source.found + moments.found
-        report += counted("records", "set aside: no stage entered by the as-of day", every - kept)
+        report += set_aside(every - kept)
         if as_of is None:
             events, last = self._events[0], self._last
             later = int(((events > np.datetime64(day)) & (events <= np.datetime64(last))).sum())
@@ -225,7 +224,7 @@ class Stored:
     @cached_property
     def _last(self) -> date:
         if not len(self._events[0]):
-            raise nothing_usable(self.source, self.look.found, "no row has a day on which a stage was entered")
+            raise nothing_usable(self.source, self.look.found, NO_DAY_AT_ALL)
         return as_day(last_of(self._events[0]))
 
     @property

@@ -8,7 +8,7 @@ from __future__ import annotations
 from revplan.excel.address import cell
 from revplan.excel.desk import AMOUNTS, CENTS, MONEY, PRICES, RATE, RATIO, SHARE, SHARES, Desk, Place, Rule, Sheet
 from revplan.excel.grid import BRIDGE, INPUTS
-from revplan.funnel.tables import BRIDGE_TERMS
+from revplan.funnel.tables import BRIDGE_TERMS, BRIDGE_TIES
 from revplan.plan.goal import (
     HALF_A_CENT,
     LEVELS,
@@ -201,8 +201,7 @@ def write_bridge(desk: Desk) -> None:
     if bridge.opening_arr is not None and bridge.closing_arr is not None:
         made = f"{at['opening_arr']}+{at['new_arr']}+{at['expansion']}-{at['contraction']}-{at['churn']}"
         sides = (_sheeted(made, f"'{BRIDGE}'!"), f"'{BRIDGE}'!{at['closing_arr']}")
-        words = "The bridge ties: opening + new + expansion - contraction - churn = closing"
-        desk.check(words, sides, bridge.closing_arr, 1.01 * HALF_A_CENT)
+        desk.check(BRIDGE_TIES, sides, bridge.closing_arr, 1.01 * HALF_A_CENT)
     row = _retention(sheet, first + len(BRIDGE_TERMS) + 1, at, bridge)
     _next_year(sheet, row + 1, at)
     sheet.widths(34, 18, 60)

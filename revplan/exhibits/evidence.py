@@ -13,6 +13,7 @@ import pandas as pd
 from revplan.exhibits.exhibit import Exhibit, table_of, text
 from revplan.exhibits.figures import of_year
 from revplan.funnel.funnel import YEAR
+from revplan.funnel.tables import BRIDGE_TIES
 from revplan.ground.errors import PlanError, shown
 from revplan.ground.formats import compact, counted, listed, show
 from revplan.ground.tables import empty
@@ -230,7 +231,7 @@ def _sum_checks(book: Workbook) -> list[tuple[object, ...]]:
     shares = 100 * sum(segment.share for segment in plan.segments.values())
     sourced = [100 * sum(each.share_of(name) for each in plan.sources.values()) for name in plan.segments]
     return [
-        ("The bridge ties: opening + new + expansion - contraction - churn = closing", tied, bridge.closing_arr),
+        (BRIDGE_TIES, tied, bridge.closing_arr),
         ("Segments' shares of new ARR (%) = 100", shares, 100.0),
         (
             "Sources' shares of new ARR in every segment (%) = 100",

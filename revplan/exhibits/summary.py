@@ -13,6 +13,7 @@ from revplan.exhibits.figures import Cells, Figure, Sentence, figure, joined, me
 from revplan.exhibits.fit import fitting
 from revplan.exhibits.outlook import ended, landing_figures, landing_rows, uncovered
 from revplan.exhibits.promised import CAME, NAME, PROMISED, brought, committed, entries, money, new_arr, signed
+from revplan.exhibits.side_by_side import NONE_NAMED
 from revplan.exhibits.standing import furthest_behind
 from revplan.ground.calendar import MONTHS_PER_YEAR
 from revplan.ground.formats import TIE, first_largest, plural, round_half_up, show, steady_order
@@ -151,7 +152,7 @@ def what_if(book: BoardBook) -> Exhibit:
 
 def _why_no_scenarios(book: BoardBook) -> str:
     if not book.plan.scenarios:
-        return "The plan names no scenarios, so there is nothing to lay beside it."
+        return NONE_NAMED
     if book.segment:
         return "Scenarios are of the whole company, and this is one segment."
     return "Nothing of the year is left that a scenario could change."

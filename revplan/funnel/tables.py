@@ -169,6 +169,7 @@ def sums_by_quarter(months: np.ndarray) -> np.ndarray:
 
 TRACE = 1e-9  # records: rows of the funnel with less than this are left out
 BRIDGE_TERMS = ("opening_arr", "new_arr", "expansion", "contraction", "churn", "closing_arr")
+BRIDGE_TIES = "The bridge ties: opening + new + expansion - contraction - churn = closing"
 
 
 def _table(name: str, rows: Iterable[tuple[Any, ...]]) -> pd.DataFrame:

@@ -40,7 +40,15 @@ from revplan.ground.calendar import MONTH_DAYS
 from revplan.ground.errors import DataError
 from revplan.ground.formats import show
 from revplan.rates.expected import mean_deal, month_ends, months_before
-from revplan.rates.forecast import QUANTILES, Forecast, count_quantiles, forecast_wins, money_quantiles
+from revplan.rates.forecast import (
+    MAX_MONTHS,
+    QUANTILES,
+    Forecast,
+    beyond_reach,
+    count_quantiles,
+    forecast_wins,
+    money_quantiles,
+)
 from revplan.rates.hazards import won_by_day
 from revplan.rates.spells import NEVER, Spells, as_date, day_number, spells_of
 
@@ -314,8 +322,8 @@ def _days(span: tuple[date, date], every: Every, months: int, latest: History | 
     first, last = span
     if first > last:
         raise DataError.at("--from", f"{first} is after --to {last}; turn them round")
-    if not 1 <= months <= max(STEPS.values()) * 8:
-        raise DataError.at("--months", f"got {months}; a forecast reaches 1 to 24 months")
+    if not 1 <= months <= MAX_MONTHS:
+        raise DataError.at("--months", beyond_reach(months))
     start, step = day_number(first), STEPS[every]
     steps = np.append(0, month_ends(start, MAX_ORIGINS * step)[step - 1 :: step])
     found = [start + int(each) for each in steps if start + int(each) <= day_number(last)]

@@ -13,8 +13,8 @@ import pandas as pd
 from revplan.crm.counted import Counted
 from revplan.crm.records import EVERY, Export, History
 from revplan.crm.store import Stored, open_counts
-from revplan.ground.calendar import MONTHS_PER_QUARTER, months_label
-from revplan.ground.errors import DataError, PlanError, shown
+from revplan.ground.calendar import MONTHS_PER_QUARTER, day_written, months_label
+from revplan.ground.errors import DataError, PlanError
 from revplan.ground.tables import conform, empty
 from revplan.plan.file import read_plan, real_path
 from revplan.rates.backtest import Backtest, backtest
@@ -127,10 +127,7 @@ def open_history(plan_path: str | Path, as_of: str = "", months: int = QUARTER_M
     plan = read_plan(path)
     if plan.history is None:
         raise PlanError.at(f"{path.name}, history", "is missing; name the CRM file: `history: {leads: crm.yaml}`")
-    try:
-        day = date.fromisoformat(as_of) if as_of else plan.plan_date - timedelta(days=1)
-    except ValueError:
-        raise PlanError.at("as_of", f"got {shown(as_of)!r}; write the last day known as 2026-09-30") from None
+    day = day_written(as_of) or plan.plan_date - timedelta(days=1)
     export = open_counts(path.parent / plan.history.leads, unasked=False)
     return HistoryBook(export=export, history=export.on(day), months=months, name=plan.name, currency=plan.currency)
 

@@ -403,12 +403,12 @@ def _earlier(spells: Spells, stage: int, row: dict | None) -> int:
     return spells.number((start < NEVER) & (end < day_number(row["recorded_from"].date())))
 
 
-def recorded_only(day: date, earlier: int) -> str:
-    """That outcomes count from `day` on only; where some are on file from before it, how few."""
-    if not earlier:
-        return f"outcomes are recorded only from {day}"
+def recorded_only(pair: tuple[str, str], day: date, earlier: int, started: date) -> str:
+    """That outcomes of a step count from `day` on only; where some are on file from before it, how few."""
     few = "1 outcome is" if earlier == 1 else f"{earlier:,} outcomes are"
-    return f"only {few} recorded before {day}, far fewer than later ones lead to expect"
+    said = f"only {few} recorded before {day}, far fewer than later ones lead to expect"
+    found = said if earlier else f"outcomes are recorded only from {day}"
+    return f"{pair[0]} to {pair[1]}: {found}, though records start on {started}; what came before is left out"
 
 
 def _warnings(
@@ -419,8 +419,7 @@ def _warnings(
         yield f"{name}: no conversion is recorded, so there is no rate"
         return
     if row["recorded_from"] > started:
-        recorded = recorded_only(row["recorded_from"].date(), earlier)
-        yield f"{name}: {recorded}, though records start on {started:%Y-%m-%d}; what came before is left out"
+        yield recorded_only(pair, row["recorded_from"].date(), earlier, started.date())
     if row["drift_chance"] < DRIFT_CHANCE:
         yield (
             f"{name}: changed over time by more than luck explains: in the last 90 days {row['drift']:.2f} times as many went on as "

@@ -156,6 +156,11 @@ class Forecast:
     warnings: tuple[str, ...]
 
 
+def beyond_reach(months: int) -> str:
+    """That a forecast does not go so far."""
+    return f"got {months}; a forecast reaches 1 to {MAX_MONTHS} months"
+
+
 def forecast_wins(history: History | Counted, months: int, tell: Told | None = None) -> Forecast:
     """Wins of the next `months` months, from what `history` knew on its last day. [records]
 
@@ -165,7 +170,7 @@ def forecast_wins(history: History | Counted, months: int, tell: Told | None = N
         If `months` is not 1 to 24, or no record has ever been won.
     """
     if not 1 <= months <= MAX_MONTHS:
-        raise DataError.at("months", f"got {months}; a forecast reaches 1 to {MAX_MONTHS} months")
+        raise DataError.at("months", beyond_reach(months))
     spells = spells_of(history)
     if not (spells.entered[:, -1] < NEVER).any():
         raise DataError.at(
@@ -279,10 +284,7 @@ def _warnings(spells: Spells, began: tuple[int, ...], past: list[Replay], told: 
         started = int(spells.entered[:, number].min())
         if first > started:
             earlier = int(((spells.entered[:, number] < NEVER) & (spells.entered[:, number + 1] < first)).sum())
-            lines.append(
-                f"{pair[0]} to {pair[1]}: {recorded_only(as_date(first), earlier)}, though records start on "
-                f"{as_date(started)}; what came before is left out"
-            )
+            lines.append(recorded_only(pair, as_date(first), earlier, as_date(started)))
     if len(past) < FEW_REPLAYS:
         lines.append(
             f"only {len(past)} past {'forecast' if len(past) == 1 else 'forecasts'} could be replayed; the intervals rest on the {USUAL_CV:.0%} by which "

@@ -14,7 +14,7 @@ from revplan.crm.actuals import Actuals, read_actuals
 from revplan.crm.records import STALE_DAYS, History, last_recorded, stale
 from revplan.funnel.tables import cell_values_table, quarters_table, targets_table
 from revplan.funnel.year import PlannedYear
-from revplan.ground.calendar import MONTHS_PER_YEAR
+from revplan.ground.calendar import MONTHS_PER_YEAR, day_written
 from revplan.ground.formats import money_digits, show
 from revplan.ground.tables import empty
 from revplan.plan.file import read_plan, real_path
@@ -32,7 +32,6 @@ from revplan.tracking import variance as bridging
 from revplan.tracking.comparison import Sides
 from revplan.tracking.held import (
     Promise,
-    day_written,
     in_plan_names,
     last_day_known,
     promised_year,

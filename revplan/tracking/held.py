@@ -26,22 +26,6 @@ from revplan.tracking.periods import quarter_span
 from revplan.tracking.promise import narrowed, rest_of_year
 
 
-def day_written(as_of: date | str | None) -> date | None:
-    """A day that may be written as text; None where nothing is said.
-
-    Raises
-    ------
-    PlanError
-        If the text is no day.
-    """
-    if not isinstance(as_of, str):
-        return as_of
-    try:
-        return date.fromisoformat(as_of) if as_of else None
-    except ValueError:
-        raise PlanError.at("as_of", f"got {shown(as_of)!r}; write the last day known as 2026-09-30") from None
-
-
 @dataclass(frozen=True, eq=False)
 class Promise:
     """What a running year is held against: what was signed, or what is to be signed."""

@@ -7,7 +7,7 @@ from datetime import date
 
 import pandas as pd
 
-from revplan.crm.records import SILENT_DAYS, History, last_recorded, stale
+from revplan.crm.records import SILENT_DAYS, History, ending, last_recorded, stale
 from revplan.ground.errors import shown
 from revplan.ground.formats import compact, counted, show
 from revplan.plan.model import Plan
@@ -34,7 +34,7 @@ def silent_records(history: History | None, as_of: date) -> Iterator[str]:
     if said := stale(history):
         yield said
     elif silent > SILENT_DAYS:
-        yield f"The records end on {show(last, 'date')}, {silent} days before {show(as_of, 'date')}: what came since is not in them."
+        yield f"{ending(last, as_of)}."
 
 
 def other_stage(sides: Sides) -> Iterator[str]:

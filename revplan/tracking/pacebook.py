@@ -15,7 +15,7 @@ from revplan.crm.records import SILENT_DAYS, History
 from revplan.funnel.funnel import Cell
 from revplan.funnel.pipeline import open_yield
 from revplan.funnel.tables import cell_values_table
-from revplan.ground.calendar import MONTHS_PER_QUARTER, MONTHS_PER_YEAR, month_of, quarter_id
+from revplan.ground.calendar import MONTHS_PER_QUARTER, MONTHS_PER_YEAR, day_written, month_of, quarter_id
 from revplan.ground.formats import counted, listed, plural, show
 from revplan.ground.tables import conform, empty
 from revplan.ground.workdays import Workdays
@@ -28,7 +28,7 @@ from revplan.tracking import landing as standing
 from revplan.tracking import notes as said
 from revplan.tracking.book import BoardBook, YearFiles, book_on, read_year
 from revplan.tracking.claims import claims
-from revplan.tracking.held import day_written, in_plan_names, last_day_known, records_on
+from revplan.tracking.held import in_plan_names, last_day_known, records_on
 from revplan.tracking.nowcast import (
     KEPT_DAYS,
     LEAST_NIGHTS,

@@ -6,7 +6,7 @@ import io
 import zipfile
 from pathlib import Path
 
-from revplan.ground.errors import PlanError, ReportError
+from revplan.ground.errors import PlanError, ReportError, RevplanError
 from revplan.ground.files import TEMPLATE_MB, UNPACKED_MB, content_of, megabytes
 from revplan.ground.written import shown_path
 
@@ -56,9 +56,12 @@ def _looked_at(path: Path, wanted: str) -> tuple[bytes, str]:
             shown_path(path), f"cannot be read ({error.strerror or error}); check who may read it"
         ) from None
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
-        raise PlanError.at(
-            shown_path(path), f"is not a presentation, is protected or damaged ({error}); {MEND}"
-        ) from None
+        raise damaged(path, error) from None
+
+
+def damaged(path: Path, reason: object) -> RevplanError:
+    """The fault of a file that cannot be opened as slides."""
+    return PlanError.at(shown_path(path), f"is not a presentation, is protected or damaged ({reason}); {MEND}")
 
 
 def _checked(path: Path) -> tuple[bytes, str]:

@@ -11,7 +11,7 @@ from typing import Any
 from revplan.ground.errors import PlanError, shown
 from revplan.ground.files import told_of
 from revplan.ground.written import shown_path
-from revplan.printing.slides.file import MEND, template_bytes
+from revplan.printing.slides.file import MEND, damaged, template_bytes
 from revplan.printing.slides.series import DRAWING, SCHEME
 
 MASTER = Path(__file__).parents[2] / "exhibits" / "style" / "master.pptx"
@@ -135,9 +135,7 @@ def _opened(path: Path | None) -> Any:
         return Presentation(io.BytesIO(raw))
     except Exception as error:  # what a damaged part brings about, from KeyError to XMLSyntaxError
         reason = shown(error or type(error).__name__)
-        raise PlanError.at(
-            shown_path(path), f"is not a presentation, is protected or damaged ({reason}); {MEND}"
-        ) from None
+        raise damaged(path, reason) from None
 
 
 def _emptied(deck: Any) -> None:
