@@ -114,8 +114,7 @@ class Desk:
     def format(self, number: str, look: str) -> Any:
         """The cell format of a number format and a look, made once."""
         if (number, look) not in self.formats:
-            base = {"font_name": "Arial", "font_size": 10, "num_format": number}
-            self.formats[number, look] = self.book.add_format({**base, **LOOKS[look]})
+            self.formats[number, look] = self.book.add_format({**LOOKS["every"], "num_format": number, **LOOKS[look]})
         return self.formats[number, look]
 
     def at(self, *place: str | int) -> str:

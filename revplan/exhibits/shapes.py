@@ -9,29 +9,36 @@ from dataclasses import dataclass, field
 from functools import cache
 from math import ceil, floor, log10
 from pathlib import Path
+from typing import Any
 
 from revplan.exhibits import fonts
 from revplan.exhibits.fit import LEADING
 from revplan.ground.escaping import escape
 
 STYLE = Path(__file__).parent / "style" / "chart.json"
-"""Every colour of a drawing."""
-
-SIZE, SMALL, SMALLEST = 9.5, 8.5, 7.0
-"""Sizes of letters. [points]"""
+"""Every colour of a drawing, and how large letters are there and on slides."""
 
 STROKE = 2.2
 NAMESPACES = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
 
 
 @cache
-def _style() -> dict[str, str]:
+def _style() -> dict[str, Any]:
     return dict(json.loads(STYLE.read_text(encoding="utf-8")))
+
+
+def slide_letters(what: str) -> tuple[float, ...]:
+    """How large the letters of `what` are on a slide, the largest first. [points]"""
+    return tuple(_style()["letters"]["slide"][what])
+
+
+SIZE, SMALL, SMALLEST = (float(_style()["letters"]["drawing"][name]) for name in ("usual", "small", "smallest"))
+"""Sizes of letters in a drawing. [points]"""
 
 
 def color(name: str, shade: float = 1.0) -> str:
     """The colour called `name`, mixed with white where its shade is less than full."""
-    full = _style()[name]
+    full: str = _style()["colors"][name]
     parts = (int(full[at : at + 2], 16) for at in (1, 3, 5))
     return full if shade >= 1 else "#" + "".join(f"{round(255 - shade * (255 - part)):02x}" for part in parts)
 

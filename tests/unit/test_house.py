@@ -336,6 +336,21 @@ def test_labels_stand_in_the_data_dictionary() -> None:
     assert {name for name, source in sources.items() if labels_given(source)} == {"exhibit.py"}
 
 
+def letters_given(source: str) -> list[str]:
+    """Where `source` itself says how large letters are, instead of asking the style file."""
+    return re.findall(r"(?m)^\w*SIZES?\b[\w, ]*= .*\d|text_look\(\d|Pt\(\d|font_size\W+\d", source)
+
+
+def test_sizes_of_letters_stand_in_the_style_files() -> None:
+    planted = 'SIZE = 9.5\nNOTE_SIZES, LINES = (10.0, 9.0), 3\ntext_look(12)\nPt(9)\n{"font_size": 10}'
+    assert len(letters_given(planted)) == 5
+    assert letters_given('NOTE_SIZES = slide_letters("note")\ntext_look(SIZE)\nPt(size)') == []
+    printers = [
+        path for wing in ("exhibits", "printing", "excel", "app") for path in (ROOT / "revplan" / wing).rglob("*.py")
+    ]
+    assert {path.name: found for path in printers if (found := letters_given(path.read_text(encoding="utf-8")))} == {}
+
+
 # --- nothing that no user can reach --------------------------------------------------------------------------
 
 REACHED_OTHERWISE = {

@@ -15,6 +15,7 @@ from lxml import etree
 
 from revplan.exhibits.chart import BAR_MARKS, Chart, Series, side_by_side, spans, values_of, written
 from revplan.exhibits.fit import cut, fitting, fitting_names, width
+from revplan.exhibits.shapes import slide_letters
 from revplan.ground.escaping import clean
 from revplan.printing.slides.series import (
     LEAST_SEGMENT,
@@ -36,8 +37,11 @@ LONGEST_NAME = 48
 FEW = 9
 """Points that have room for a number each."""
 
-LABEL_SIZE = 12
-"""Size of numbers at bars and of names. [points]"""
+LABEL_SIZE, CROWDED_SIZE = slide_letters("chart")
+"""Size of numbers at bars and of names, and of names where there are many. [points]"""
+
+MANY = 12
+"""Categories up to which names are of full size."""
 
 BESIDE, BELOW = 0.33, 0.85
 """Shares of a chart's width that names beside lying bars, and those below columns, take."""
@@ -182,7 +186,7 @@ def chart_parts(chart: Chart, inks: Mapping[str, str], room: float) -> tuple[byt
             valued("dispBlanksAs", "gap"),
         ),
         C.spPr(A.noFill(), nothing()),
-        text_look(12),
+        text_look(LABEL_SIZE),
     )
     return etree.tostring(space, xml_declaration=True, encoding="UTF-8", standalone=True), sheet.workbook()
 
@@ -237,7 +241,7 @@ def _axes(chart: Chart, labelled: bool) -> list[Any]:
         valued("minorTickMark", "none"),
         valued("tickLblPos", "nextTo"),
         C.spPr(nothing()),
-        text_look(12),
+        text_look(LABEL_SIZE),
         valued("crossAx", CATEGORY_AXIS),
         valued("crosses", "max" if lying else "autoZero"),
         valued("crossBetween", "midCat" if chart.form == "points" else "between"),
@@ -246,7 +250,7 @@ def _axes(chart: Chart, labelled: bool) -> list[Any]:
 
 
 def _category_axis(chart: Chart, lying: bool) -> Any:
-    size = 12 if len(chart.categories) <= 12 else 10.5
+    size = LABEL_SIZE if len(chart.categories) <= MANY else CROWDED_SIZE
     crossing = valued("crosses", "autoZero") if chart.start is None else valued("crossesAt", chart.start)
     return C.catAx(
         valued("axId", CATEGORY_AXIS),
@@ -284,7 +288,7 @@ def _x_axis(chart: Chart) -> Any:
         valued("minorTickMark", "none"),
         valued("tickLblPos", "low"),
         C.spPr(line("grey", 1)),
-        text_look(12),
+        text_look(LABEL_SIZE),
         valued("crossAx", VALUE_AXIS),
         valued("crosses", "autoZero"),
         valued("crossBetween", "midCat"),
@@ -340,4 +344,4 @@ def _legend(drawn: Sequence[Drawn]) -> list[Any]:
     shown = [each for each in drawn if not each.hidden]
     if any(each.hidden for each in drawn) or (len(shown) < 2 and not any(each.series.low for each in shown)):
         return []
-    return [C.legend(valued("legendPos", "t"), valued("overlay", 0), text_look(12))]
+    return [C.legend(valued("legendPos", "t"), valued("overlay", 0), text_look(LABEL_SIZE))]

@@ -8,16 +8,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from revplan.exhibits.fit import cut, height, lines, unbroken
+from revplan.exhibits.shapes import slide_letters
 from revplan.ground.escaping import clean
 from revplan.printing.slides.record import Mark
 from revplan.printing.slides.template import OWN, Area, Template, area, kind
 
-TITLE_SIZES = (24.0, 22.0, 20.0, 18.0, 16.0, 15.0, 14.0)
+TITLE_SIZES, STATEMENT_SIZES = slide_letters("title"), slide_letters("statement")
 TITLE_LINES, MOST_TITLE_LINES = 2, 3
-STATEMENT_SIZES = (32.0, 28.0, 24.0, 20.0, 16.0)
-SECTION_SIZE = 12.0
-NOTE_SIZES, NOTE_LINES = (10.0, 9.0, 8.0), 3
-FOOTER_SIZES = (9.0, 8.0, 7.0)
+(SECTION_SIZE,) = slide_letters("section")
+NOTE_LINES = 3
+NOTE_SIZES = slide_letters("note")
+FOOTER_SIZES = slide_letters("footer")
 SECTION_HEIGHT, LEAST_ABOVE = 0.28, 0.45
 INSET = 0.1
 """Room that PowerPoint leaves at either side of a text unless told otherwise. [inches]"""

@@ -17,6 +17,7 @@ from lxml.builder import ElementMaker
 
 from revplan.exhibits.chart import LINE_MARKS, Chart, Series, Value, written
 from revplan.exhibits.figures import PRECISION
+from revplan.exhibits.shapes import slide_letters
 from revplan.ground.formats import MINUS
 
 CHART = "http://schemas.openxmlformats.org/drawingml/2006/chart"
@@ -255,7 +256,7 @@ def _label(place: int, text: str, drawn: Drawn) -> Any:
         *([C.tx(rich_text(text, drawn.ink))] if place in drawn.fixed else []),
         C.numFmt(formatCode=number_format(text), sourceLinked="0"),
         C.spPr(fill("paper") if boxed else A.noFill(), nothing()),
-        text_look(12, "ink" if boxed else drawn.ink),
+        text_look(slide_letters("chart")[0], "ink" if boxed else drawn.ink),
         valued("dLblPos", drawn.position),
         *_shows(value=True),
     )

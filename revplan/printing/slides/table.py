@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from revplan.exhibits.fit import BOLD, cut, fitting_names, height, lines, unbroken, width
+from revplan.exhibits.shapes import slide_letters
 from revplan.printing.slides.page import text_box, write, write_more
 from revplan.printing.slides.record import Mark
 from revplan.printing.slides.template import Area
 
-SIZES = (14.0, 13.0, 12.0, 11.0, 10.0, 9.0)
-PAGED_SIZES = (10.0, 9.0)
+SIZES, PAGED_SIZES = slide_letters("table"), slide_letters("paged table")
 STEPS = 50
 SIDE, ABOVE, TIGHT = 0.11, 0.035, 0.018
 AIRY = 0.12
@@ -244,9 +244,9 @@ def _ruled(cell: Any, color: str, points: float) -> None:
 
 GAP, INSIDE, ABOVE_TILE = 0.22, 0.16, 0.12
 TALLEST, MOST_ACROSS = 1.5, 4
-LABEL_SIZES, VALUE_SIZES = (13.0, 12.0, 11.0, 10.0), (30.0, 26.0, 22.0, 18.0, 16.0, 14.0, 12.0, 11.0)
+LABEL_SIZES, VALUE_SIZES = slide_letters("fact label"), slide_letters("fact")
 LABEL_LINES, VALUE_LINES = 2, 2
-LINE_SIZES = (18.0, 16.0, 14.0, 12.0)
+LINE_SIZES = slide_letters("lines")
 BETWEEN = 0.1
 LONGEST_NOTE = 4
 """Lines of a sentence; the whole of it is in the speaker notes."""
