@@ -351,7 +351,7 @@ def test_records_a_month_old_are_named_and_not_called_too_low(tiny: Callable[...
     month = tiny(as_of=date(2026, 4, 30), quarter="2026-Q1")  # the last entry is the loss of 30 March: 31 days
     assert month.stale == ""
     said = "\n".join(month.notes)
-    assert "The records end on 30 Mar 2026, 31 days before 30 Apr 2026: what came since is not in them." in said
+    assert "The records end on 30 Mar 2026, 31 days before 30 Apr 2026: what came later is not in them." in said
     later = tiny(as_of=date(2026, 5, 1), quarter="2026-Q1")
     assert later.stale.startswith("The records end on 30 Mar 2026, 32 days before 1 May 2026: ")
     assert tiny(leads=None).stale == ""
