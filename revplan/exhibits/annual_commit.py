@@ -109,7 +109,7 @@ def required_funnel(book: Workbook) -> Exhibit:
     """What the year's wins trace back to, stage by stage."""
     titles = titles_of(book.plan.stages)
     first, last = book.plan.stage_ids[0], book.plan.stage_ids[-1]
-    frame = book.stages[["stage", "required", "commitment", "commit", "rate_to_won", "value_per_entry", "days_to_won"]]
+    frame = book.stages.copy()
     rows = frame.set_index("stage")
     frame.insert(4, "to_sign", pd.Series(list(book.to_sign.entries.values()), dtype=float))
     of_commit = "" if first == book.plan.commit_stage else _and_commit_stage(book, rows)
