@@ -15,10 +15,11 @@ import pandas as pd
 
 from revplan.crm.draft import draft_yaml, drafted
 from revplan.crm.file import crm_schema
+from revplan.crm.presets import presets
 from revplan.crm.records import History, read_export
 from revplan.ground.errors import PlanError, ReportError, RevplanError, shown
 from revplan.ground.files import scratch_folder
-from revplan.ground.formats import SYMBOLS
+from revplan.ground.formats import SYMBOLS, listed
 from revplan.ground.yamlfile import flow
 from revplan.plan.file import plan_schema
 from revplan.run.notebooks import PLANS, in_workspace, notebook_in, shipped
@@ -81,7 +82,7 @@ def example_company(made: Path, folder: Path) -> list[str]:
 def blank(made: Path, folder: Path) -> list[str]:
     """The smallest plan and CRM file, commented, and the notebooks without what they showed elsewhere."""
     (made / PLAN).write_text(EDITOR_HINT + BLANK_PLAN, encoding="utf-8")
-    (made / CRM).write_text(BLANK_CRM, encoding="utf-8")
+    (made / CRM).write_text(BLANK_CRM.replace("PRESETS", listed([*presets()])), encoding="utf-8")
     _notebooks(made, with_outputs=False)
     return []
 
@@ -210,7 +211,7 @@ transitions:                           # evidence: the number of records behind 
 BLANK_CRM = """\
 # yaml-language-server: $schema=crm.schema.json
 # How CRM exports are read; crm.schema.json explains every key. `revplan init DIR --from EXPORT` writes it from an export,
-# and `preset: salesforce` (or hubspot, pipedrive, zoho, dynamics, bitrix24) needs only the files.
+# and `preset: NAME` (PRESETS) needs only the files.
 format: wide
 files:
   leads: {path: leads.csv, id: id}     # the file, and its column that identifies a record

@@ -11,6 +11,8 @@ from revplan.crm.presets import REFERENCE, presets, squeezed_header, texts
 from revplan.crm.records import History, read_records
 from revplan.ground.errors import DataError
 
+PRESETS = Path(__file__).parents[2] / "revplan" / "crm" / "presets"
+
 DATA = Path(__file__).parents[3] / "shared" / "data"
 
 LEADS = """\
@@ -200,8 +202,9 @@ def test_any_key_may_be_written_instead(tmp_path: Path) -> None:
 
 
 def test_what_a_preset_cannot_use(tmp_path: Path) -> None:
+    assert {"salesforce", "table"} < set(presets()) == {path.stem for path in PRESETS.glob("*.yaml")}
     assert fault(written(tmp_path, preset("pipeline", "opps"), opps=OPPORTUNITIES)) == (
-        "crm.yaml line 1, preset: is pipeline; it must be one of: salesforce, hubspot, pipedrive, zoho, dynamics, bitrix24, table"
+        f"crm.yaml line 1, preset: is pipeline; it must be one of: {', '.join(presets())}"
     )
     assert fault(written(tmp_path, preset("salesforce", "opps") + "format: wide\n")) == (
         "crm.yaml line 3, format: is what the preset says; take one of the two out"
