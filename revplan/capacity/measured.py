@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import gamma, t
+from scipy.special import gammaincinv, stdtrit
 
 from revplan.capacity.team import in_months
 from revplan.crm.records import History
@@ -281,7 +281,7 @@ def _spread(panel: _Panel, expected: np.ndarray, size: float) -> float:
 
 def _yearly(base: _Base, segment: str) -> Measure:
     value, error = MONTHS_PER_YEAR * base.segments[segment], base.error[segment]
-    width = float(t.ppf(LEVEL[1], max(base.reps - 1, 2))) * error
+    width = float(stdtrit(max(base.reps - 1, 2), LEVEL[1])) * error
     return Measure(value, value * np.exp(-width), value * np.exp(width))
 
 
@@ -303,7 +303,7 @@ def _ramp(panel: _Panel, base: _Base, size: float) -> tuple[tuple[Measure, ...],
     lost = float((1 - raw[known]).sum())
     together = luck[known].sum() + base.spread**2 * ((shares[:, known] * raw[known]).sum(axis=1) ** 2).sum()
     together += raw[known].sum() ** 2 * of_base**2
-    width = float(t.ppf(LEVEL[1], max(len(reps) - 1, 2)))
+    width = float(stdtrit(max(len(reps) - 1, 2), LEVEL[1]))
     straight = _straight(raw, np.where(known, asked, 0.0))
     kept = _kept(raw - straight, luck + between, np.where(known, asked, 0.0) + 1e-9)
     kept = np.where(straight < 1, np.maximum(kept, LEAST_KEPT), kept)
@@ -363,7 +363,7 @@ def _leaving(people: Sequence[Rep], role: str, span: tuple[date, date]) -> tuple
 
 def _attrition(leavers: int, years: float) -> Measure:
     """The share that leaves in a year, with Jeffreys' interval of the rate."""
-    rates = [leavers / years, *gamma.ppf(LEVEL, leavers + 0.5, scale=1 / years)] if years > 0 else [0.0, 0.0, 1.0]
+    rates = [leavers / years, *(gammaincinv(leavers + 0.5, LEVEL) / years)] if years > 0 else [0.0, 0.0, 1.0]
     value, low, high = (float(1 - np.exp(-rate)) for rate in rates)
     return Measure(value, min(low, value), max(high, value))
 

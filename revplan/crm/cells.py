@@ -163,6 +163,22 @@ class Texts(Sequence[str]):
         """The texts by row, as an array."""
         return self.of_rows(np.fromiter(self.different, dtype=object, count=len(self.different)))
 
+    def taken(self, rows: np.ndarray) -> Texts:
+        """The cells of `rows`, and no text that none of them has."""
+        if self.codes is None:
+            return Texts(self.objects()[rows].tolist())
+        codes = self.codes[rows]
+        used = np.bincount(codes, minlength=len(self.different)) > 0
+        if used.all():
+            return Texts(self.different, codes)
+        different = [text for text, here in zip(self.different, used.tolist(), strict=True) if here]
+        return Texts(different, (np.cumsum(used, dtype=np.int32) - 1)[codes])
+
+    def which(self, holds: Callable[[str], bool]) -> np.ndarray:
+        """By row, whether its text `holds`."""
+        found = np.fromiter(map(holds, self.different), dtype=bool, count=len(self.different))
+        return self.of_rows(found)
+
     def rows(self) -> np.ndarray:
         """The rows that have each text, counted."""
         size = len(self.different)
@@ -188,7 +204,10 @@ class Texts(Sequence[str]):
 
 
 class Column:
-    """A column of texts that is put together piece by piece; few different ones take the room of few."""
+    """A column of texts that is put together piece by piece; few different ones take the room of few.
+
+    The first piece shows which it is, so it must be a large one where there are many.
+    """
 
     def __init__(self) -> None:
         self.numbers: dict[str, int] = {}

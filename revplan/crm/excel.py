@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
-from revplan.crm.cells import Texts, as_text, first_faults
-from revplan.crm.separated import TextTable, filled_down, framed, header_faults, labelled_by_groups
+import numpy as np
+
+from revplan.crm.cells import as_text, first_faults
+from revplan.crm.separated import Grid, TextTable, filled_down, framed, header_faults, labelled_by_groups
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.files import UNPACKED_MB, content_of, megabytes, within_limits
 from revplan.ground.values import visible
@@ -33,37 +35,34 @@ def read_excel(path: Path, sheet: str | None, header_row: int | None = None, kee
     filled = [(number, row) for number, row in enumerate(rows, start=1) if any(text.strip() for text in row)]
     if not filled:
         raise DataError.at(path.name, f"its sheet {shown(name)!r} is empty; name another with `sheet`")
-    framing = framed([row for _, row in filled], [number for number, _ in filled], header_row, keep_totals)
-    head_line, head = filled[framing.head]
-    header = tuple(visible(text) for text in _without_empty_end(head))
-    labelled_rows, headed = labelled_by_groups([row for _, row in filled], framing, len(header))
-    table = list(zip((filled[row][0] for row in framing.body), labelled_rows, strict=True))
+    grid, numbers = Grid([row for _, row in filled]), [number for number, _ in filled]
+    framing = framed(grid, numbers, header_row, keep_totals)
+    head_line = numbers[framing.head]
+    header = tuple(visible(text) for text in _without_empty_end(grid[framing.head]))
+    lines = [numbers[row] for row in framing.body.tolist()]
     faults = [
-        *header_faults(path.name, header, len(table), f"row {head_line}"),
-        *_too_wide(path.name, header, table),
+        *header_faults(path.name, header, len(lines), f"row {head_line}"),
+        *_too_wide(path.name, header, grid, framing.body, numbers),
         *_unsaved(raw, path.name, name, header),
     ]
     if faults:
         raise DataError(faults)
-    padded = [[*row[: len(header)], *[""] * (len(header) - len(row))] for _, row in table]
+    columns, headed = labelled_by_groups(grid, framing, len(header))
     first = next((number for number, text in enumerate(header) if text), 0)
-    labelled, grouped = filled_down([row[first:] for row in padded], framing)
-    padded = [[*row[:first], *rest] for row, rest in zip(padded, labelled, strict=True)]
-    columns = dict(zip(header, map(Texts.of, zip(*padded, strict=True)), strict=True))
-    lines = [number for number, _ in table]
+    labelled, grouped = filled_down(columns[first:], framing)
     blank = (filled[-1][0] - head_line) - (len(filled) - 1 - framing.head)
     how = f"Excel, sheet {shown(name)}"
     aside = (*framing.aside, *headed, *grouped)
     return TextTable(
         path.name,
         header,
-        columns,
+        dict(zip(header, [*columns[:first], *labelled], strict=True)),
         lines,
         how,
         blank,
         sha256(raw).hexdigest(),
         unit="row",
-        titles=framing.titles([row for _, row in filled]),
+        titles=framing.titles(grid),
         aside=aside,
     )
 
@@ -137,12 +136,14 @@ def _chosen(name: str, sheet: str | None, sheets: list[str]) -> str:
     return matching[0]
 
 
-def _too_wide(name: str, header: Sequence[str], table: Sequence[tuple[int, list[str]]]) -> tuple[Fault, ...]:
-    wrong = [(number, row) for number, row in table if len(row) > len(header)]
+def _too_wide(
+    name: str, header: Sequence[str], rows: Grid, body: np.ndarray, numbers: Sequence[int]
+) -> tuple[Fault, ...]:
+    wrong: list[int] = body[rows.lengths[body] > len(header)].tolist()
 
-    def fault(each: tuple[int, list[str]]) -> Fault:
-        message = f"has a value right of the header's last column ({shown(each[1][-1])}); give the column a name"
-        return Fault(f"{name} row {each[0]}", message)
+    def fault(row: int) -> Fault:
+        message = f"has a value right of the header's last column ({shown(rows[row][-1])}); give the column a name"
+        return Fault(f"{name} row {numbers[row]}", message)
 
     return first_faults(wrong, fault, "rows longer than the header")
 

@@ -473,6 +473,9 @@ MODIFIED = re.compile(r"modif|updated|changed|geändert|änderung|mise à jour",
 """What a column with the moment of the last change is called."""
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"  # of the three that end a Salesforce id of 18 characters
 SHORT, LONG = 15, 18
+CAPITALS = {character: "1" if chr(character).isupper() else "0" for character in range(128)}
+OF_FIVE = {f"{number:05b}"[::-1]: letter for number, letter in enumerate(LETTERS)}
+"""Which of five characters are capitals, the first one first -> the letter that says so."""
 
 
 def as_keys(texts: Texts) -> Texts:
@@ -485,15 +488,15 @@ def _key(text: str) -> str:
         text = tidy(text)
     if text.endswith(".0") and text[:-2].isdigit():
         return text[:-2]  # as programs write whole numbers in columns with gaps
-    if len(text) == LONG and text.isalnum() and text[SHORT:] == _checksum(text[:SHORT]):
+    if len(text) == LONG and text.isascii() and text.isalnum() and text[SHORT:] == _checksum(text[:SHORT]):
         return text[:SHORT]
     return text
 
 
 def _checksum(short: str) -> str:
     """The three characters by which Salesforce tells ids apart where case is lost: which of each five are capitals."""
-    fives = (short[start : start + 5] for start in range(0, SHORT, 5))
-    return "".join(LETTERS[sum(1 << place for place, c in enumerate(five) if "A" <= c <= "Z")] for five in fives)
+    marks = short.translate(CAPITALS)
+    return OF_FIVE[marks[:5]] + OF_FIVE[marks[5:10]] + OF_FIVE[marks[10:]]
 
 
 def alike(sought: pd.Index, present: pd.Index) -> tuple[pd.Index, pd.Index]:

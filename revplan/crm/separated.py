@@ -10,19 +10,27 @@ import csv
 import gc
 import io
 import re
+from array import array
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from hashlib import sha256
-from itertools import chain, islice, pairwise
+from itertools import chain, compress, islice
 from pathlib import Path
+from typing import TYPE_CHECKING, overload
 
-from revplan.crm.cells import ImportLine, Texts, first_faults
+import numpy as np
+
+from revplan.crm.cells import Column, ImportLine, Texts, first_faults
 from revplan.crm.encodings import decoded
 from revplan.ground.errors import DataError, Fault, shown
-from revplan.ground.files import COLUMNS, content_of, within_limits
+from revplan.ground.files import COLUMNS, LOOK_EVERY, content_of, within_limits_at_once
 from revplan.ground.values import visible
+
+if TYPE_CHECKING:
+    from _csv import Reader
 
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 NOT_TEXT = {
@@ -90,140 +98,247 @@ SOME = 1_000  # rows that show how many values a row usually has
 TITLES = 30  # rows looked through for the header
 
 
-@dataclass(frozen=True)
+MANY = 20_000  # rows that are put into columns at once
+
+
+class Grid(Sequence[list[str]]):
+    """The rows of a text file or a sheet, held by column: a text that many rows have takes the room of one.
+
+    Rows of another length than most, such as titles, stand in the columns cut or with empty cells at their end.
+    """
+
+    def __init__(self, rows: list[list[str]] | None = None) -> None:
+        self._waiting: list[list[str]] = rows or []
+        self._size = 0
+        self._columns: list[Column] = []
+        self.others: dict[int, list[str]] = {}
+        """The rows of another length as they are, by their number."""
+
+    def add(self, rows: list[list[str]]) -> None:
+        """More rows, below those there are."""
+        self._waiting += rows
+        if len(self._waiting) >= MANY:
+            self._into_columns()
+
+    def _into_columns(self) -> None:
+        rows, self._waiting = self._waiting, []
+        if not self._columns:
+            self._columns = [Column() for _ in range(Counter(map(len, rows)).most_common(1)[0][0])]
+        width = len(self._columns)
+        for number, row in enumerate(rows):
+            if len(row) != width:
+                self.others[self._size + number] = row
+                rows[number] = [*row[:width], *[""] * (width - len(row))]
+        for column, cells in zip(self._columns, zip(*rows, strict=True), strict=True):
+            column.add(np.array(cells, dtype=object))
+        self._size += len(rows)
+
+    @cached_property
+    def columns(self) -> list[Texts]:
+        """The cells by column, once all rows are there."""
+        if self._waiting:
+            self._into_columns()
+        return [column.texts() for column in self._columns]
+
+    def __len__(self) -> int:
+        return self._size + len(self._waiting)
+
+    @overload
+    def __getitem__(self, at: int) -> list[str]: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[list[str]]: ...
+    def __getitem__(self, at: int | slice) -> list[str] | list[list[str]]:
+        if isinstance(at, slice):
+            return [self[row] for row in range(*at.indices(len(self)))]
+        columns = self.columns
+        return self.others[at] if at in self.others else [column[at] for column in columns]
+
+    def column(self, number: int) -> Texts:
+        """The cells of a column; also of one that most rows do not have."""
+        if number < len(self.columns):
+            return self.columns[number]
+        cells = np.full(len(self), "", dtype=object)
+        for row, texts in self.others.items():
+            if number < len(texts):
+                cells[row] = texts[number]
+        return Texts.of(cells.tolist())
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """Cells by row."""
+        found = np.full(len(self), len(self.columns))
+        found[list(self.others)] = [*map(len, self.others.values())]
+        return found
+
+    @cached_property
+    def filled(self) -> np.ndarray:
+        """By row, the cells that say something."""
+        found = np.zeros(len(self), dtype=np.int32)
+        for column in self.columns:
+            found += column.which(_says)
+        for row, cells in self.others.items():
+            found[row] = sum(map(_says, cells))
+        return found
+
+    def said(self, number: int) -> np.ndarray:
+        """By row, whether something stands in a column."""
+        return self.column(number).which(_stands)
+
+    def same(self, row: Sequence[str], among: np.ndarray) -> np.ndarray:
+        """Those of the rows `among` that are the same as `row`."""
+        for column, text in zip(self.columns, row, strict=False):
+            among = among[column.taken(among).which(text.__eq__)]
+        return among[np.fromiter((self[each] == row for each in among.tolist()), dtype=bool, count=len(among))]
+
+    @cached_property
+    def worded(self) -> np.ndarray:
+        """By row, whether its first cell that says something begins like one of totals."""
+        found, open_ = np.zeros(len(self), dtype=bool), np.ones(len(self), dtype=bool)
+        for number, column in enumerate(self.columns):
+            found |= open_ & column.which(_word_of_total)
+            open_ &= ~self.said(number)
+            if not open_.any():
+                break
+        for row, cells in self.others.items():
+            found[row] = _word_of_total(_first_cell(cells))
+        return found
+
+
+def _says(cell: str) -> bool:
+    return cell.strip() not in UNSAID
+
+
+def _stands(cell: str) -> bool:
+    return bool(cell.strip())
+
+
+def _word_of_total(cell: str) -> bool:
+    return not cell[:1].isdigit() and TOTAL.fullmatch(cell.strip()) is not None
+
+
+@dataclass(frozen=True, eq=False)
 class Framed:
     """Which rows of a file are its table: the header's, those of the records, and what the others are."""
 
     head: int
-    body: tuple[int, ...]
+    body: np.ndarray
     aside: tuple[ImportLine, ...]
-    groups: tuple[int, ...] = ()
+    groups: np.ndarray
     """Rows that only head a group."""
 
-    def titles(self, rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    def titles(self, rows: Grid) -> tuple[str, ...]:
         """What stands above the header, line by line."""
         return tuple(" ".join(filter(None, map(str.strip, row))) for row in rows[: self.head])
 
 
-def framed(
-    rows: Sequence[Sequence[str]], lines: Sequence[int], header_row: int | None = None, keep_totals: bool = False
-) -> Framed:
+def framed(rows: Grid, lines: Sequence[int], header_row: int | None = None, keep_totals: bool = False) -> Framed:
     """The table within `rows`, of which line `header_row` is the header, or the first that looks like one.
 
     Title rows above it, the header said again, rows that only head a group, rows of totals unless they are kept,
     and single cells below the table are no records.
     """
-    some = sorted(map(_filled, rows[:: max(1, len(rows) // SOME)]))
-    usual = some[3 * len(some) // 4]  # titles and totals may be many
+    filled = rows.filled
+    some = np.sort(filled[:: max(1, len(rows) // SOME)])
+    usual = int(some[3 * len(some) // 4])  # titles and totals may be many
     if header_row is not None:
         head = next((number for number, line in enumerate(lines) if line >= header_row), 0)
-        usual = max(usual, _filled(rows[head]) // 2)
+        usual = max(usual, int(filled[head]) // 2)
     else:
         head = _head(rows, usual)
-    header, body = list(rows[head]), list(range(head + 1, len(rows)))
-    kinds: dict[str, list[int]] = {"rows above the header": list(range(head))}
-    if _filled(header) > 1:
-        kinds["the header said again"] = [row for row in body if rows[row] == header]
-    below: list[int] = []
+    body = np.arange(head + 1, len(rows))
+    kinds = {"rows above the header": np.arange(head)}
+    if filled[head] > 1:
+        kinds["the header said again"] = rows.same(rows[head], body)
+    below = body[:0]
     if usual >= NARROW:
         # What stands below a table needs a table above it: where every row has one cell, they are its rows.
-        below = body[len(body) - next((n for n in range(len(body)) if _filled(rows[body[-1 - n]]) > 1), 0) :]
-    taken = {row for found in (*kinds.values(), below) for row in found}
-    body = [row for row in body if row not in taken]
-    kinds["rows that head a group"] = _groups(rows, body, usual)
-    totals = (
-        [] if keep_totals else _totals(rows, [row for row in body if row not in kinds["rows that head a group"]], usual)
-    )
-    kinds["rows below the table"], kinds["rows of totals"] = below, totals
-    taken = {*kinds["rows that head a group"], *totals}
+        full = np.flatnonzero(filled[body] > 1)
+        below = body[full[-1] + 1 :] if len(full) else below
+    body = _without(body, *kinds.values(), below)
+    groups = _groups(rows, body, usual)
+    totals = body[:0] if keep_totals else _totals(rows, _without(body, groups), usual)
+    kinds |= {"rows that head a group": groups, "rows below the table": below, "rows of totals": totals}
     aside = tuple(
         ImportLine(
-            "", f"set aside: {why}", len(found), f"line {lines[found[0]]}: {shown(' '.join(rows[found[0]]).strip())}"
+            "",
+            f"set aside: {why}",
+            len(found),
+            f"line {lines[int(found[0])]}: {shown(' '.join(rows[int(found[0])]).strip())}",
         )
         for why, found in kinds.items()
-        if found
+        if len(found)
     )
-    return Framed(head, tuple(row for row in body if row not in taken), aside, tuple(kinds["rows that head a group"]))
+    return Framed(head, _without(body, groups, totals), aside, groups)
 
 
-def _filled(row: Sequence[str]) -> int:
-    """Cells of a row that say something."""
-    return sum(1 for cell in row if (text := cell.strip()) and text not in UNSAID)
+def _without(rows: np.ndarray, *others: np.ndarray) -> np.ndarray:
+    gone = np.concatenate(others)
+    return rows[~np.isin(rows, gone)] if len(gone) else rows
 
 
-UNSAID = ("-", "--")  # what reports write into cells that do not apply
+UNSAID = ("", "-", "--")  # what reports write into cells that do not apply
 
 
-def _head(rows: Sequence[Sequence[str]], usual: int) -> int:
+def _head(rows: Grid, usual: int) -> int:
     """Number of the header: the first row, unless it is a title, which fills hardly any of the columns."""
-    if usual < 2 or _filled(rows[0]) > usual / 2:
+    if usual < 2 or rows.filled[0] > usual / 2:
         return 0
     least = max(NARROW, 0.6 * usual) if usual >= NARROW else usual
-    full = (number for number in range(min(len(rows), TITLES)) if _filled(rows[number]) >= least)
-    first = next(full, 0)
+    first = next(iter(np.flatnonzero(rows.filled[:TITLES] >= least).tolist()), 0)
     return 0 if any(NUMERIC.fullmatch(cell.strip()) for cell in rows[first]) else first
 
 
-def _groups(rows: Sequence[Sequence[str]], body: Sequence[int], usual: int) -> list[int]:
+def _groups(rows: Grid, body: np.ndarray, usual: int) -> np.ndarray:
     """Rows with one cell that head a group: they say so, or no row with more has a value in their column."""
     if usual < NARROW:
-        return []
-    single = [row for row in body if rows[row].count("") >= len(rows[row]) - 1 and _filled(rows[row]) == 1]
-    if not single or len(single) == len(body):
-        return []
-    alone = set(single)
-    places = {row: next(n for n, cell in enumerate(rows[row]) if cell.strip()) for row in single}
-    columns = set(places.values())
-    used = {n for row in body if row not in alone for n in columns if n < len(rows[row]) and rows[row][n].strip()}
-    heads = [row for row in single if places[row] not in used or GROUP.fullmatch(rows[row][places[row]].strip())]
-    return [row for row in heads if not TOTAL.fullmatch(rows[row][places[row]].strip())]
+        return body[:0]
+    alone = {row: rows[row] for row in body[rows.filled[body] == 1].tolist()}
+    alone = {row: cells for row, cells in alone.items() if cells.count("") >= len(cells) - 1}
+    if not alone or len(alone) == len(body):
+        return body[:0]
+    places = {row: next(n for n, cell in enumerate(cells) if cell.strip()) for row, cells in alone.items()}
+    more = _without(body, np.array([*alone]))
+    used = {number for number in set(places.values()) if rows.said(number)[more].any()}
+    found = [
+        row
+        for row, place in places.items()
+        if (place not in used or GROUP.fullmatch(alone[row][place].strip()))
+        and not TOTAL.fullmatch(alone[row][place].strip())
+    ]
+    return np.array(found, dtype=int)
 
 
-def _totals(rows: Sequence[Sequence[str]], body: Sequence[int], usual: int) -> list[int]:
+def _totals(rows: Grid, body: np.ndarray, usual: int) -> np.ndarray:
     """Rows that begin like one of totals, and lack what others have, or stand at the end and say nothing else."""
-    worded = [row for row in body if _word_of_total(rows[row])]
-    ending = set(_at_the_end(worded, body))
+    worded = body[rows.worded[body]]
+    ending = body[np.flatnonzero(~rows.worded[body]).max(initial=-1) + 1 :]
     found = []
-    for row in worded:
+    for row in worded.tolist():
         match = TOTAL.fullmatch(_first_cell(rows[row]))
         only = match is not None and not (match["more"] or "").strip(" :")
         says_so = match is not None and (only or (match["more"] or "").startswith((":", " for ", " (", " -")))
-        sparse = usual >= NARROW and _filled(rows[row]) < 0.7 * usual
-        at_end = row in ending and says_so and (usual >= NARROW or _adds_up(rows, body, row))
+        sparse = usual >= NARROW and rows.filled[row] < 0.7 * usual
+        at_end = says_so and row in ending and (usual >= NARROW or _adds_up(rows, body, row))
         if sparse or at_end:
             found.append(row)
-    return found
+    return np.array(found, dtype=int)
 
 
 def _first_cell(row: Sequence[str]) -> str:
-    first = row[0].strip() if row else ""
-    return first or next((cell.strip() for cell in row if cell.strip()), "")
+    return next((text for text in map(str.strip, row) if text), "")
 
 
-def _word_of_total(row: Sequence[str]) -> bool:
-    return TOTAL.fullmatch(_first_cell(row)) is not None
-
-
-def _at_the_end(found: Sequence[int], body: Sequence[int]) -> list[int]:
-    """Those of `found` that no other row of `body` follows."""
-    last = len(body)
-    for row in reversed(found):
-        if row != body[last - 1]:
-            break
-        last -= 1
-    return list(body[last:])
-
-
-def _adds_up(rows: Sequence[Sequence[str]], body: Sequence[int], total: int) -> bool:
+def _adds_up(rows: Grid, body: np.ndarray, total: int) -> bool:
     """Whether some number of a row is the sum of those above it, or their count."""
-    above = [row for row in body if row < total and not _word_of_total(rows[row])]
+    above = body[(body < total) & ~rows.worded[body]]
     for column, cell in enumerate(rows[total]):
-        numbers = [_plain_number(rows[row][column]) for row in above if column < len(rows[row])]
-        said = _plain_number(cell)
-        if said is None or not any(number is not None for number in numbers):
+        if (said := _plain_number(cell)) is None:
             continue
-        whole = sum(number for number in numbers if number is not None)
-        if abs(whole - said) <= 0.006 * (len(numbers) + 1) or said == len(above):
+        texts = rows.column(column).taken(above)
+        numbers = texts.of_rows(np.array([_plain_number(text) for text in texts.different], dtype=float))
+        if np.isnan(numbers).all():
+            continue
+        if abs(float(np.nansum(numbers)) - said) <= 0.006 * (len(numbers) + 1) or said == len(above):
             return True
     return False
 
@@ -237,36 +352,39 @@ def _plain_number(text: str) -> float | None:
         return None
 
 
-def filled_down(rows: list[list[str]], framing: Framed) -> tuple[list[list[str]], tuple[ImportLine, ...]]:
-    """`rows` with the labels of groups in every row of the group, where a report with totals writes them once."""
-    if not any("totals" in line.what for line in framing.aside) or not rows:
-        return rows, ()
-    found, count = [list(row) for row in rows], 0
-    for column in range(len(rows[0])):
-        labelled = [bool(row[column].strip()) for row in rows]
-        if any(labelled) and (not labelled[0] or sum(labelled) > len(rows) / 2):
+def filled_down(columns: list[Texts], framing: Framed) -> tuple[list[Texts], tuple[ImportLine, ...]]:
+    """`columns` with the labels of groups in every row of the group, where a report with totals writes them once."""
+    if not any("totals" in line.what for line in framing.aside) or not len(framing.body):
+        return columns, ()
+    found, count = [*columns], 0
+    for number, column in enumerate(columns):
+        labelled = column.which(_stands)
+        if not labelled.any():
+            continue
+        if not labelled[0] or labelled.sum() > len(labelled) / 2:
             break
-        for before, row in pairwise(found):
-            if any(labelled) and not row[column].strip():
-                row[column] = before[column]
-                count += 1
+        found[number] = column.taken(np.maximum.accumulate(np.where(labelled, np.arange(len(labelled)), 0)))
+        count += int((~labelled).sum())
     return found, (ImportLine("", "labels of groups filled down", count),) if count else ()
 
 
-def labelled_by_groups(
-    rows: Sequence[Sequence[str]], framing: Framed, width: int
-) -> tuple[list[list[str]], tuple[ImportLine, ...]]:
-    """The rows of the table, with the label of the row that heads their group in its column, where they leave that empty."""
-    body = {number: list(rows[number]) for number in framing.body}
-    heads, label, place, count = set(framing.groups), "", width, 0
-    for number in sorted((*framing.groups, *framing.body)) if heads else ():
-        if number in heads:
-            place = next(n for n, cell in enumerate(rows[number]) if cell.strip())
-            label = COUNTED.sub("", rows[number][place].strip())
-        elif place < min(width, len(body[number])) and not body[number][place].strip():
-            body[number][place] = label
-            count += 1
-    return [*body.values()], (ImportLine("", "labels of groups filled down", count),) if count else ()
+def labelled_by_groups(rows: Grid, framing: Framed, width: int) -> tuple[list[Texts], tuple[ImportLine, ...]]:
+    """The columns of the table, with the label of the row that heads a group in its column, where its rows leave that empty."""
+    body, heads, count = framing.body, framing.groups, 0
+    columns = [rows.column(number).taken(body) for number in range(width)]
+    if not len(heads):
+        return columns, ()
+    said = [rows[row] for row in heads.tolist()]
+    places = np.array([next(n for n, cell in enumerate(cells) if cell.strip()) for cells in said])
+    texts = [COUNTED.sub("", _first_cell(cells)) for cells in said]
+    above = np.searchsorted(heads, body) - 1
+    for place in sorted(set(places[places < width].tolist())):
+        left = (above >= 0) & (places[above] == place) & (rows.lengths[body] > place) & ~rows.said(place)[body]
+        cells = columns[place].objects()
+        cells[left] = [texts[each] for each in above[left].tolist()]
+        columns[place] = Texts.of(cells.tolist())
+        count += int(left.sum())
+    return columns, (ImportLine("", "labels of groups filled down", count),) if count else ()
 
 
 def read_csv(
@@ -287,26 +405,37 @@ def read_csv(
     found = decoded(raw, path.name)
     _refuse_other_kinds(found.text, path.name)
     text, first_line, separator = _separator(found.text)
+    digest = sha256(raw).hexdigest()
+    del raw
     with _no_circles_looked_for():
-        records, lines, blank = _records(text, separator, path.name, first_line)
-    if not records:
+        rows, lines, blank = _records(text, separator, path.name, first_line)
+    if not len(rows):
         raise DataError.at(path.name, "is empty; export it again, with a header row")
-    framing = framed(records, lines, header_row, keep_totals)
-    header = tuple(visible(cell) for cell in records[framing.head])
-    rows, headed = labelled_by_groups(records, framing, len(header))
-    lines = [lines[row] for row in framing.body]
-    faults = [*header_faults(path.name, header, len(rows)), *_row_faults(path.name, header, rows, lines, separator)]
+    framing = framed(rows, lines, header_row, keep_totals)
+    header = tuple(visible(cell) for cell in rows[framing.head])
+    faults = [
+        *header_faults(path.name, header, len(framing.body)),
+        *_row_faults(path.name, header, rows, framing.body, lines, separator),
+    ]
     if faults and wanted is not None and not any(map(wanted, header)):
         message = "is not the table that is described: its first line has none of the columns asked for; check its path"
         raise DataError.at(path.name, message)
     if faults:
         raise DataError(faults)
-    rows, grouped = filled_down(rows, framing)
-    columns = {name: Texts.of([row[number] for row in rows]) for number, name in enumerate(header)}
+    labelled, headed = labelled_by_groups(rows, framing, len(header))
+    columns, grouped = filled_down(labelled, framing)
     how = f"{found.encoding}, separated by {SEPARATORS[separator]}"
-    digest, aside = sha256(raw).hexdigest(), (*found.told, *framing.aside, *headed, *grouped)
     return TextTable(
-        path.name, header, columns, lines, how, blank, digest, separator, titles=framing.titles(records), aside=aside
+        path.name,
+        header,
+        dict(zip(header, columns, strict=True)),
+        _of(lines, framing.body),
+        how,
+        blank,
+        digest,
+        separator,
+        titles=framing.titles(rows),
+        aside=(*found.told, *framing.aside, *headed, *grouped),
     )
 
 
@@ -364,23 +493,41 @@ def _header_width(text: str, separator: str, first: int = 1) -> int:
         return 0
 
 
-def _records(text: str, separator: str, name: str, first_line: int) -> tuple[list[list[str]], list[int], int]:
+def _records(text: str, separator: str, name: str, first_line: int) -> tuple[Grid, Sequence[int], int]:
     """The rows with a value, the line each begins on, and the number of rows without any."""
     reader = csv.reader(_lines(text, separator, name, first_line), delimiter=separator, strict=True)
-    rows: list[list[str]] = []
-    lines: list[int] = []
-    blank, start = 0, first_line
+    found, lines, starts = Grid(), array("q"), [first_line]
+    blank = 0
     try:
-        for row in within_limits(reader, name):
-            if any(row) and (len(row) > 1 or row[0].strip()):
-                rows.append(row)
-                lines.append(start)
-            else:
-                blank += 1
-            start = reader.line_num + first_line
+        for rows in within_limits_at_once(_batches(reader, first_line, starts), name):
+            valued = [any(row) and (len(row) > 1 or bool(row[0].strip())) for row in rows]
+            found.add([*compress(rows, valued)])
+            lines.extend(compress(starts, valued))
+            blank += valued.count(False)
+            del starts[:-1]
     except csv.Error as error:
-        raise DataError.at(f"{name} line {start}", _quote_fault(error)) from None
-    return rows, lines, blank
+        raise DataError.at(f"{name} line {starts[-1]}", _quote_fault(error)) from None
+    return found, lines, blank
+
+
+def _of(lines: Sequence[int], body: np.ndarray) -> Sequence[int]:
+    """The lines of some rows; a range where one follows the other, as they do in most files."""
+    first, last = lines[int(body[0])], lines[int(body[-1])]
+    if last - first == len(body) - 1:
+        return range(first, last + 1)
+    return [lines[row] for row in body.tolist()]
+
+
+def _batches(reader: Reader, first_line: int, starts: list[int]) -> Iterator[list[list[str]]]:
+    """The rows of `reader`, some at a time; the line on which each begins, and the next one after them, is added to `starts`."""
+    while True:
+        rows: list[list[str]] = []
+        for row in islice(reader, LOOK_EVERY):
+            rows.append(row)
+            starts.append(reader.line_num + first_line)
+        if not rows:
+            return
+        yield rows
 
 
 def _lines(text: str, separator: str, name: str, first_line: int) -> Iterator[str]:
@@ -395,13 +542,23 @@ def _pieces(text: str, separator: str, name: str, first_line: int) -> Iterator[I
     most, start = COLUMNS.value, 0
     while start < len(text):
         end = _line_end(text, start)
-        if max(map(len, text[start:end].split("\n"))) > most:
+        if _has_long_line(text, start, end, most):
             for line in LINE.finditer(text, start, end):
                 if line.end() - line.start() > most and line[0].count(separator) >= most:
                     number = first_line + sum(1 for _ in LINE.finditer(text, 0, line.start()))
                     raise DataError.at(f"{name} line {number}", COLUMNS.refusal("has more than"))
         yield io.StringIO(text[start:end], newline="")
         start = end
+
+
+def _has_long_line(text: str, start: int, end: int, most: int) -> bool:
+    """Whether a line between `start`, where one begins, and `end` has more than `most` characters."""
+    while end - start > most:
+        last = text.rfind("\n", start, start + most + 1)
+        if last < 0:
+            return True
+        start = last + 1
+    return False
 
 
 def _line_end(text: str, start: int) -> int:
@@ -428,9 +585,9 @@ def header_faults(name: str, header: Sequence[str], rows: int, place: str = "lin
 
 
 def _row_faults(
-    name: str, header: Sequence[str], rows: list[list[str]], lines: list[int], separator: str
+    name: str, header: Sequence[str], rows: Grid, body: np.ndarray, lines: Sequence[int], separator: str
 ) -> tuple[Fault, ...]:
-    wrong = [i for i, row in enumerate(rows) if len(row) != len(header)]
+    wrong: list[int] = body[rows.lengths[body] != len(header)].tolist()
 
     def fault(row: int) -> Fault:
         came = f"has {len(rows[row])} values where the header has {len(header)} columns"

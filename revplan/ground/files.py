@@ -185,6 +185,18 @@ def within_limits(rows: Iterable[Cells], name: str, most_rows: int | None = None
         yield row
 
 
+def within_limits_at_once(batches: Iterable[list[Cells]], name: str) -> Iterator[list[Cells]]:
+    """The same for rows that come `LOOK_EVERY` at a time."""
+    number, cells, deadline = 0, 0, time.monotonic() + SECONDS.value
+    for rows in batches:
+        number += len(rows)
+        cells += sum(map(len, rows))
+        refuse_beyond_limits(number, cells, name)
+        if time.monotonic() > deadline:
+            raise DataError.at(name, SECONDS.refusal("takes longer to read than"))
+        yield rows
+
+
 def refuse_beyond_limits(rows: int, cells: int, name: str) -> None:
     """Nothing, where a table called `name` of so many rows and cells is within the limits.
 
