@@ -5,12 +5,14 @@ What the text cells of an export mean: days, amounts, labels; and which cells sa
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from decimal import Decimal
 from functools import cached_property, partial
+from itertools import accumulate
 from typing import Any, TypeVar, overload
 
 import numpy as np
@@ -117,6 +119,10 @@ class Written(Sequence[str]):
     zoned: bool = False
     """Whether the values are moments of a column with time zones, in UTC."""
 
+    def is_like(self, other: Written) -> bool:
+        """Whether both are days, or both numbers, and mean the same."""
+        return self.values.dtype.kind == other.values.dtype.kind and self.zoned == other.zoned
+
     def __len__(self) -> int:
         return len(self.values)
 
@@ -179,6 +185,16 @@ class Texts(Sequence[str]):
         found = np.fromiter(map(holds, self.different), dtype=bool, count=len(self.different))
         return self.of_rows(found)
 
+    def __add__(self, below: Texts) -> Texts:
+        """These cells, and those of the same column in another file below them."""
+        here, there = self.different, below.different
+        if isinstance(here, Written) and isinstance(there, Written) and here.is_like(there):
+            return Texts(Written(np.concatenate([here.values, there.values]), here.zoned))
+        pieces = Column()
+        for each in (self, below):
+            pieces.add(each.objects())
+        return pieces.texts()
+
     def rows(self) -> np.ndarray:
         """The rows that have each text, counted."""
         size = len(self.different)
@@ -235,13 +251,57 @@ class Column:
 
 
 @dataclass(frozen=True, eq=False)
+class Lines(Sequence[str]):
+    """Where the rows of a table stand that is in several files: file and line, such as deals-2025.csv line 12."""
+
+    files: tuple[tuple[str, str, Sequence[int]], ...]
+    """By file, in the order of the rows: its name, what its lines are called, and the line of each of its rows."""
+
+    @cached_property
+    def starts(self) -> list[int]:
+        """The number of the first row of each file, and how many there are."""
+        return [0, *accumulate(len(lines) for _, _, lines in self.files)]
+
+    def __len__(self) -> int:
+        return self.starts[-1]
+
+    @overload
+    def __getitem__(self, row: int) -> str: ...
+    @overload
+    def __getitem__(self, row: slice) -> Sequence[str]: ...
+    def __getitem__(self, row: int | slice) -> str | Sequence[str]:
+        if isinstance(row, slice):
+            return [self[each] for each in range(*row.indices(len(self)))]
+        if not 0 <= row < len(self):
+            raise IndexError(row)
+        number = bisect_right(self.starts, row) - 1
+        name, unit, lines = self.files[number]
+        return f"{name} {unit} {lines[row - self.starts[number]]}"
+
+    def at(self, row: int) -> tuple[str, int]:
+        """The file and the line of `row`."""
+        number = bisect_right(self.starts, row) - 1
+        name, _, lines = self.files[number]
+        return name, lines[row - self.starts[number]]
+
+    def of(self, rows: Sequence[int]) -> Lines:
+        """Those of some rows, in their order."""
+        found = [(bisect_right(self.starts, row) - 1, row) for row in rows]
+        return Lines(
+            tuple(
+                (*self.files[number][:2], [self.files[number][2][row - self.starts[number]]]) for number, row in found
+            )
+        )
+
+
+@dataclass(frozen=True, eq=False)
 class Cells:
     """A column of text, and where it stands: for values and for messages."""
 
     file: str
     column: str
     texts: Sequence[str]
-    lines: Sequence[int]
+    lines: Sequence[int] | Lines
     unit: str = "line"
     named: str = ""
     """What the file that says how it is written calls it, such as deals.Amount; empty where it cannot be named there."""
@@ -254,7 +314,11 @@ class Cells:
 
     def line(self, row: int) -> str:
         """The line of the file, or row of the table, that `row` stands on."""
-        return f"{self.unit} {self.lines[row]}"
+        return self.lines[row] if isinstance(self.lines, Lines) else f"{self.unit} {self.lines[row]}"
+
+    def file_and_line(self, row: int) -> tuple[str, int]:
+        """The file that `row` stands in, and its line there."""
+        return self.lines.at(row) if isinstance(self.lines, Lines) else (self.file, self.lines[row])
 
     def line_for(self, key: str, value: str) -> str:
         """The line that says of this column, in the file that names it, how it is written."""
@@ -263,7 +327,8 @@ class Cells:
 
     def place(self, row: int) -> str:
         """File, line and column of `row`."""
-        return f"{self.file} {self.line(row)}, {shown(self.column)}"
+        file = "" if isinstance(self.lines, Lines) else f"{self.file} "
+        return f"{file}{self.line(row)}, {shown(self.column)}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -280,7 +345,7 @@ class Unread:
     def table(self) -> Iterator[tuple[str, int, str, str, str]]:
         """File, line, column, what stands there, and what is wrong with it, by cell."""
         for row in self.rows.tolist():
-            yield self.cells.file, self.cells.lines[row], self.cells.column, self.cells.texts[row], self.what
+            yield *self.cells.file_and_line(row), self.cells.column, self.cells.texts[row], self.what
 
 
 def unread(cells: Cells, rows: np.ndarray, what: str, fault: Callable[[int], Fault], kind: str) -> Findings:

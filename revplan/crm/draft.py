@@ -9,14 +9,15 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from revplan.crm.cells import Cells, amounts, stripped
+from revplan.crm.files import MODIFIED
 from revplan.crm.mapping import (
     CLOSED,
     LOST,
@@ -42,7 +43,7 @@ from revplan.crm.presets import (
     squeezed_header,
 )
 from revplan.crm.readers import read_table
-from revplan.crm.separated import TextTable
+from revplan.crm.separated import TextTable, below_one_another
 from revplan.crm.writings import DATE_FORMATS, moments_in
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.tablefile import NUMBERED
@@ -78,6 +79,21 @@ class Draft:
     questions: list[Question] = field(default_factory=list)
 
 
+def moved(draft: Draft, names: Mapping[str, str]) -> Draft:
+    """The draft with other paths, by those it has."""
+
+    def of(entry: Data) -> Data:
+        path = entry["path"]
+        return {**entry, "path": names[path] if isinstance(path, str) else [names[each] for each in path]}
+
+    data = of(draft.data) if "path" in draft.data else dict(draft.data)
+    if RECORDS in data:
+        data[RECORDS] = of(data[RECORDS])
+    if "files" in data:
+        data["files"] = {name: of(entry) for name, entry in data["files"].items()}
+    return replace(draft, data=data)
+
+
 def drafted(paths: Sequence[Path], names: Sequence[str]) -> Draft:
     """The CRM file for the exports at `paths`, which it calls by `names` (paths seen from its own folder).
 
@@ -86,16 +102,21 @@ def drafted(paths: Sequence[Path], names: Sequence[str]) -> Draft:
     DataError
         If a file cannot be read, or none is a table of records.
     """
-    tables = _read(paths)
-    reading, exports = _taken_for(tables)
+    read = _read(paths)
+    places = dict(zip(read, names, strict=True))
+    reading, exports = _taken_for(read)
+    tables = {each.name: each.table for each in exports}
     written = reading.crm()
     by_days = reading.faults or len(written.get("stages", ())) < 2
     if by_days:
         written = _by_days(tables)
         reading = Reading(reading.preset, {"of": [], "crm": {}}, {})
     used = reading.used()
-    places = dict(zip(tables, names, strict=True))
-    data = _with_paths(written, exports, used, places)
+    of_table = {id(table): places[name] for name, table in read.items()}
+    paths_of = {
+        each.name: [of_table[id(part)] for part in each.table.parts] or of_table[id(each.table)] for each in exports
+    }
+    data = _with_paths(written, exports, used, paths_of)
     draft = Draft(data, reading.preset["called"], {used.get(each.name, each.name): each.table for each in exports})
     draft.questions.extend(Question(note) for note in reading.notes)
     if by_days:
@@ -105,6 +126,7 @@ def drafted(paths: Sequence[Path], names: Sequence[str]) -> Draft:
             )
         )
     _settle_labels(draft)
+    _settle_versions(draft)
     _settle_days(draft)
     _settle_amounts(draft)
     _settle_rows(draft, exports, used)
@@ -123,7 +145,7 @@ def _read(paths: Sequence[Path]) -> dict[str, TextTable]:
         try:
             if not path.is_file():
                 raise DataError.at(shown(path), "is no file; check its path")
-            tables[name] = read_table(DataFile(path=path.name), path.parent, lambda _: True)
+            tables[name] = read_table(DataFile(path=(path.name,)), path.parent, lambda _: True)
         except DataError as error:
             faults += error.faults
     if faults:
@@ -136,7 +158,7 @@ def _taken_for(tables: dict[str, TextTable]) -> tuple[Reading, list[Export]]:
     known_by = Counter(header for preset in presets().values() for header in headers_of(preset))
     best: tuple[tuple[bool, float], Reading, list[Export]] | None = None
     for preset in presets().values():
-        exports = [export_of(name, table, preset) for name, table in tables.items()]
+        exports = _put_together([export_of(name, table, preset) for name, table in tables.items()], preset)
         reading = reading_of(preset, exports)
         trial = reading_of(preset, exports)
         complete = bool(trial.crm().get("stages")) and not trial.faults
@@ -154,6 +176,28 @@ def _taken_for(tables: dict[str, TextTable]) -> tuple[Reading, list[Export]]:
     if best is None:
         raise DataError.at("init", "there is no preset; install revplan again")
     return best[1], best[2]
+
+
+def _put_together(exports: Sequence[Export], preset: Data) -> list[Export]:
+    """The exports, those that are parts of one table put below one another: of one kind, the columns of one all in the other."""
+    groups: list[list[Export]] = []
+    for each in exports:
+        group = next((group for group in groups if all(_are_parts(each, other) for other in group)), None)
+        if group is None:
+            groups.append([each])
+        else:
+            group.append(each)
+    return [
+        group[0]
+        if len(group) == 1
+        else export_of(group[0].name, below_one_another([each.table for each in group]), preset)
+        for group in groups
+    ]
+
+
+def _are_parts(one: Export, other: Export) -> bool:
+    here, there = set(one.table.header) - {""}, set(other.table.header) - {""}
+    return one.kind == other.kind and (here == there if one.kind == LIST else here <= there or there <= here)
 
 
 def _by_days(tables: dict[str, TextTable]) -> Data:
@@ -188,7 +232,9 @@ def _strange(tables: dict[str, TextTable]) -> Iterator[Fault]:
         )
 
 
-def _with_paths(written: Data, exports: Iterable[Export], used: dict[str, str], places: dict[str, str]) -> Data:
+def _with_paths(
+    written: Data, exports: Iterable[Export], used: dict[str, str], places: Mapping[str, str | list[str]]
+) -> Data:
     data = dict(written)
     files = {name: {"path": places[name], **entry} for name, entry in data.pop("files", {}).items()}
     for each in exports:
@@ -269,6 +315,23 @@ def _which(draft: Draft, asked: str, column: str, counts: Counter[str]) -> Quest
     )
 
 
+def _settle_versions(draft: Draft) -> None:
+    """Of a record that stands in several files and differs, the row changed last, where a column says when."""
+    data = draft.data
+    entries = {**data.get("files", {}), **({RECORDS: data[RECORDS]} if RECORDS in data else {})}
+    columns = {}
+    for name, entry in entries.items():
+        table = draft.tables[name]
+        changed = next((each for each in table.header if MODIFIED.search(each) and _formats(_texts(table, each))), None)
+        if table.parts and changed and entry.get("id") in table.header:
+            ids = list(table.cells(entry["id"]))
+            if len(set(ids)) < len(ids):
+                columns[name] = f"{name}.{changed}"
+    if columns:
+        data["duplicates"], data["modified"] = "newest", [*columns.values()]
+        draft.told["duplicates"] = "of a record in several files the row changed last counts"
+
+
 # --- how days and amounts are written -----------------------------------------------------------------------
 
 
@@ -326,6 +389,7 @@ def _day_columns(draft: Draft) -> dict[str, list[str]]:
     data = draft.data
     ends = [*data["stages"].values(), *([data["lost"]] if "lost" in data else [])]
     columns = [each if isinstance(each, str) else each.get("at") for each in ends if isinstance(each, str | dict)]
+    columns += data.get("modified", [])
     for column in columns:
         if column:
             found.setdefault(file_of(column), []).append(column_of(column))

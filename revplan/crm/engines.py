@@ -143,20 +143,23 @@ def place_of(entry: DataFile, folder: Path) -> Place:
         if engine == "duckdb":
             return Place("duckdb", path_of(address), (), source, None, f"query at {entry.url}", how)
         return Place(entry.url or "", None, (), source, None, f"query at {entry.url}", how)
-    written = entry.path or ""
-    path = folder / written
+    paths = [folder / each for each in entry.path or ()]
+    path, written = paths[0], " and ".join(entry.path or ())
     if path.is_file() and is_kind(path, "DuckDB"):
         return Place("duckdb", path, (), "", entry.table, path.name, "DuckDB")
     if entry.table is not None:
         raise DataError.at(shown(path.name), "is no DuckDB file, and has no tables; take `table` out of the CRM file")
-    if files := parquet_files(path):
+    found = {path: parquet_files(path) for path in paths}
+    if all(found.values()):
+        files = list(dict.fromkeys(each for at in paths for each in found[at]))
         pattern = f"[{', '.join(literal(str(each.resolve())) for each in files)}]"
-        hive = any("=" in part for each in files for part in each.relative_to(_root(path)).parts[:-1])
+        hive = any("=" in part for at in paths for each in found[at] for part in each.relative_to(_root(at)).parts[:-1])
         source = f"read_parquet({pattern}, union_by_name = true, hive_partitioning = {str(hive).lower()})"
-        many = "" if path.is_file() else f", {len(files):,} files"
+        many = "" if path.is_file() and len(files) == 1 else f", {len(files):,} files"
         return Place("duckdb", None, tuple(files), source, None, path.name or written, f"Parquet{many}")
+    path = next(each for each in paths if not found[each])
     what = "is no file" if not path.exists() else "is neither Parquet nor a DuckDB file"
-    raise DataError.at(shown(written), f"{what}; only those, and queries, are counted where they lie")
+    raise DataError.at(shown(path.name), f"{what}; only those, and queries, are counted where they lie")
 
 
 def _root(path: Path) -> Path:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from revplan.crm.cells import Cells, Findings, ImportLine, Parsed, counted, stripped
+from revplan.crm.cells import Cells, Findings, ImportLine, Lines, Parsed, counted, stripped
 from revplan.crm.file import CrmSource, did_you_mean
 from revplan.crm.files import (
     CHANGES,
@@ -599,7 +599,8 @@ def _values_in(tables: Tables, column: str, name: str, rows: np.ndarray) -> Pars
     """The amounts or days that some rows of the log's column hold."""
     cells = tables.cells(CHANGES, column)
     texts = cells.coded.objects()[rows].tolist()
-    some = Cells(cells.file, column, texts, [cells.lines[row] for row in rows.tolist()], cells.unit)
+    lines = cells.lines.of(rows.tolist()) if isinstance(cells.lines, Lines) else [cells.lines[n] for n in rows.tolist()]
+    some = Cells(cells.file, column, texts, lines, cells.unit)
     return tables.days_of(CHANGES, some) if name == "close_on" else tables.amounts_of(CHANGES, some)
 
 

@@ -34,11 +34,10 @@ from revplan.crm.mapping import (
     column_of,
     file_of,
     meanings_of,
-    no_file,
     plain,
     tidy,
 )
-from revplan.crm.readers import read_table
+from revplan.crm.readers import files_of, read_table, refuse_missing
 from revplan.crm.separated import TextTable
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.tablefile import EVERY_COLUMN
@@ -259,8 +258,9 @@ def read_tables(source: CrmSource) -> Tables:
 
 def data_paths(source: CrmSource) -> list[Path]:
     """The files that the CRM file reads, each once, in its order; a table asked for by SQL has none."""
-    paths = [source.path.parent / entry.path for entry in entries_of(source).values() if entry.path is not None]
-    return list(dict.fromkeys(paths))
+    return list(
+        dict.fromkeys(path for entry in entries_of(source).values() for path in files_of(entry, source.path.parent))
+    )
 
 
 def query_names(source: CrmSource) -> list[str]:
@@ -287,9 +287,7 @@ def _table(source: CrmSource, file: str, entry: DataFile, needed: set[str]) -> T
     if read is not None and needed.intersection(read.header) <= set(read.columns):
         return read
     folder = source.path.parent
-    if entry.path is not None and not (folder / entry.path).is_file():
-        place = source.place((*key_of(source, file), "path"))
-        raise DataError.at(place, no_file(entry.path))
+    refuse_missing(entry, folder, source.place((*key_of(source, file), "path")))
     try:
         return read_table(entry, folder, needed.__contains__)
     except DataError as error:
@@ -323,6 +321,11 @@ def _is_no_column(key: Key, column: str) -> bool:
 
 
 def _no_column(place: str, table: TextTable, column: str) -> Fault:
+    here = [shown(each.name) for each in table.parts if column in each.header]
+    gone = [shown(each.name) for each in table.parts if column not in each.header]
+    if here:
+        message = f"has no column {shown(column)!r}, which is in {here[0]} and not in {', '.join(gone)}"
+        return Fault(place, f"{shown(table.name)} {message}; export them with the same columns")
     hint = did_you_mean(column, [name for name in table.header if name])
     return Fault(place, f"{shown(table.name)} has no column {shown(column)!r}{hint}")
 

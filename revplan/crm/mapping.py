@@ -62,6 +62,12 @@ Labels = Annotated[
 Columns = Annotated[
     tuple[Column, ...], BeforeValidator(_as_list, json_schema_input_type=Column | list[Column]), Field(min_length=1)
 ]
+Paths = Annotated[
+    tuple[PathText, ...],
+    BeforeValidator(_as_list, json_schema_input_type=str | list[str]),
+    Field(min_length=1),
+    AfterValidator(lambda paths: tuple(dict.fromkeys(paths))),
+]
 EnvironmentUrl = Annotated[str, AfterValidator(_environment_url)]
 
 
@@ -106,8 +112,9 @@ class Origin(Value):
 class Location(Value):
     """Where a table stands: in a file, or in the answer of a query."""
 
-    path: PathText | None = None
-    """Path, relative to the CRM file's folder: text (CSV), an Excel workbook, Parquet or a DuckDB file."""
+    path: Paths | None = None
+    """Path, relative to the CRM file's folder: text (CSV), an Excel workbook, Parquet or a DuckDB file. A list, or a
+    pattern such as deals-*.csv, where the table stands in several files with the same header."""
     sheet: Text | None = None
     """Sheet of the Excel workbook; the first one if left out."""
     table: Text | None = None

@@ -26,8 +26,8 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 
 from revplan.crm.cells import Findings, ImportLine
-from revplan.crm.mapping import RECORDS, DataFile, meanings_of, no_file, plain
-from revplan.crm.readers import read_table
+from revplan.crm.mapping import RECORDS, DataFile, meanings_of, plain
+from revplan.crm.readers import read_table, refuse_missing
 from revplan.crm.separated import TextTable
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.yamlfile import Document
@@ -284,8 +284,11 @@ def reading_of(preset: Data, exports: Iterable[Export], written: Iterable[str] =
     faults = []
     for each in exports:
         if each.kind != LIST and each.kind in found:
-            names = f"{shown(found[each.kind].name)} and {shown(each.name)}"
-            faults.append(Fault(each.table.name, f"is {each.kind} like another file ({names}); keep one of them"))
+            other = found[each.kind]
+            paths = ", ".join(shown(name) for name in (other.table.name, each.table.name))
+            todo = f"if they are parts of one table, one name for both: {shown(other.name)}: {{path: [{paths}]}}; else keep one of them"
+            message = f"is {each.kind} like another file ({shown(other.name)} and {shown(each.name)}); {todo}"
+            faults.append(Fault(each.table.name, message))
         elif each.kind != LIST:
             found[each.kind] = each
     described = next((each for each in preset["readings"] if set(each["of"]) <= set(found)), None)
@@ -410,8 +413,7 @@ def _recognised(document: Document, folder: Path, entries: Mapping[str, DataFile
 
 
 def _read(name: str, entry: DataFile, folder: Path, place: str, preset: Data, mentioned: set[str]) -> TextTable:
-    if entry.path is not None and not (folder / entry.path).is_file():
-        raise DataError.at(place, no_file(entry.path))
+    refuse_missing(entry, folder, place)
     headers, prefixes = headers_of(preset), preset.get("prefixes", ())
     stages = tuple(squeezed_header(each) for kind in preset["kinds"].values() for each in kind.get("stages", ()))
 

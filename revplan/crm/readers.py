@@ -9,6 +9,7 @@ A table from wherever it stands, as text: what the file is decides, not what it 
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -23,8 +24,8 @@ import numpy as np
 from revplan.crm.cells import Column, Texts, Written, as_text
 from revplan.crm.excel import read_excel
 from revplan.crm.mapping import Location
-from revplan.crm.separated import TextTable, header_faults, read_csv
-from revplan.ground.errors import DataError, shown
+from revplan.crm.separated import TextTable, below_one_another, header_faults, read_csv
+from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.extras import check_installed
 from revplan.ground.files import (
     MEMORY_MB,
@@ -368,6 +369,37 @@ def _without_password(text: str, address: str) -> str:
     return text.replace(password, "***") if password else text
 
 
+def files_of(where: Location | TableFile, folder: Path) -> list[Path]:
+    """The files at `where`, each once: those that it lists, and those that a pattern in it names."""
+    written = (where.path,) if isinstance(where, TableFile) else where.path or ()
+    return list(dict.fromkeys(path for each in written for path in _like(each, folder)))
+
+
+def _like(written: str, folder: Path) -> list[Path]:
+    path = folder / written
+    if not set(written) & set("*?") or path.exists():
+        return [path]
+    pattern = str(Path(glob.escape(str(folder))) / written.replace("[", "[[]"))
+    return [Path(each) for each in sorted(glob.glob(pattern, recursive=True)) if Path(each).is_file()]
+
+
+def refuse_missing(where: Location, folder: Path, place: str) -> None:
+    """Stop where a path leads to no file.
+
+    Raises
+    ------
+    DataError
+        With every such path.
+    """
+    gone = [each for each in where.path or () if not any(path.is_file() for path in _like(each, folder))]
+    todo = "its path counts from the CRM file's folder"
+    if gone:
+        raise DataError(
+            Fault(place, f"there is no file {'like ' if set(each) & set('*?') else ''}{shown(each)!r}; {todo}")
+            for each in gone
+        )
+
+
 Wanted = Callable[[str], bool]  # whether a column is needed; of databases only such columns are read
 
 EXCEL, PARQUET, DUCKDB, TEXT = "Excel", "Parquet", "DuckDB", "text"
@@ -376,6 +408,8 @@ EXCEL, PARQUET, DUCKDB, TEXT = "Excel", "Parquet", "DuckDB", "text"
 def read_table(where: Location | TableFile, folder: Path, wanted: Wanted, keep_totals: bool = False) -> TextTable:
     """The table at `where`, its path counted from `folder`; with its rows of totals for whoever checks them.
 
+    A table in several files is one, their rows below one another.
+
     Raises
     ------
     DataError
@@ -383,7 +417,19 @@ def read_table(where: Location | TableFile, folder: Path, wanted: Wanted, keep_t
     """
     if isinstance(where, Location) and where.sql is not None:
         return read_query(where.url or "", where.sql)
-    path = folder / (where.path or "")
+    tables: list[TextTable] = []
+    faults: list[Fault] = []
+    for path in files_of(where, folder):
+        try:
+            tables.append(_read_file(path, where, wanted, keep_totals))
+        except DataError as error:
+            faults += error.faults
+    if faults:
+        raise DataError(faults)
+    return below_one_another(tables, wanted)
+
+
+def _read_file(path: Path, where: Location | TableFile, wanted: Wanted, keep_totals: bool) -> TextTable:
     kind = _kind(path)
     for key, of in (("sheet", (EXCEL,)), ("table", (DUCKDB,)), ("header_row", (EXCEL, TEXT))):
         if getattr(where, key) and kind not in of:

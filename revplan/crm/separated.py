@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
-from revplan.crm.cells import Column, ImportLine, Texts, first_faults
+from revplan.crm.cells import Column, ImportLine, Lines, Texts, first_faults
 from revplan.crm.encodings import decoded
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.files import COLUMNS, LOOK_EVERY, content_of, within_limits_at_once
@@ -55,7 +55,7 @@ class TextTable:
     header: tuple[str, ...]
     columns: Mapping[str, Texts]
     """The cells by column, top to bottom; of a database only the columns asked for."""
-    lines: Sequence[int]
+    lines: Sequence[int] | Lines
     """The line of the file, or the row of the table, each row begins on."""
     how: str
     """How it was read: encoding and separator, or the sheet."""
@@ -70,6 +70,8 @@ class TextTable:
     """What stands above the header, line by line: a report's name, its days."""
     aside: tuple[ImportLine, ...] = ()
     """Rows that are no records, such as titles, totals and footers: why, how many, the first; and labels filled down."""
+    parts: tuple[TextTable, ...] = ()
+    """The files it is put together from, where it stands in several."""
 
     def cells(self, column: str) -> Texts:
         """The cells of `column`, top to bottom."""
@@ -77,12 +79,70 @@ class TextTable:
 
     def report(self, part: str) -> tuple[ImportLine, ...]:
         """How the file was read, and how many rows it has."""
+        if self.parts:
+            return (*self._reports_of_parts(part), *(replace(line, part=part) for line in self.aside))
         others = sum(line.count for line in self.aside if line.what.startswith("set aside"))
         read = ImportLine(part, "rows read", len(self.lines) + self.blank + others, f"{shown(self.name)}: {self.how}")
         blank = (ImportLine(part, "set aside: rows without any value", self.blank),) if self.blank else ()
         return (read, *blank, *(replace(line, part=part) for line in self.aside))
 
+    def _reports_of_parts(self, part: str) -> Iterator[ImportLine]:
+        """The rows read of each file; what was found on the way in all of them together."""
+        reports = {shown(each.name): each.report(part) for each in self.parts}
+        yield from (report[0] for report in reports.values())
+        found: dict[str, ImportLine] = {}
+        for name, report in reports.items():
+            for line in report[1:]:
+                before = found.setdefault(line.what, replace(line, count=0, example=f"{name} {line.example}".strip()))
+                found[line.what] = replace(before, count=before.count + line.count)
+        yield from found.values()
 
+
+def below_one_another(tables: Sequence[TextTable], wanted: Callable[[str], bool] = lambda _: True) -> TextTable:
+    """One table of those in several files with the same header; rows that stand in two of them are told apart by their id.
+
+    Columns that a file lacks are left out, which the report says.
+
+    Raises
+    ------
+    DataError
+        If the files have no column in common.
+    """
+    first, *others = tables
+    if not others:
+        return first
+    common = [name for name in first.header if name and all(name in each.header for each in others)]
+    every = dict.fromkeys(name for each in tables for name in each.header if name and wanted(name))
+    left_out = [name for name in every if name not in common]
+    name = f"{first.name} and {others[0].name}" if len(tables) == 2 else f"{first.name} and {len(others)} more files"
+    if not common:
+        todo = "several files of one `path` must be exports of the same kind"
+        raise DataError.at(shown(name), f"have no column in common; {todo}")
+    columns = {
+        each: sum((t.columns[each] for t in others), first.columns[each]) for each in common if each in first.columns
+    }
+    lacking = ", ".join(
+        f"{shown(column)} not in {shown(next(each.name for each in tables if column not in each.header))}"
+        for column in left_out[:LISTED]
+    )
+    aside = (
+        (ImportLine("", "columns left out, as not every file has them", len(left_out), lacking),) if left_out else ()
+    )
+    return TextTable(
+        name,
+        tuple(common),
+        columns,
+        Lines(tuple((shown(each.name), each.unit, each.lines) for each in tables if not isinstance(each.lines, Lines))),
+        first.how,
+        0,
+        sha256("\n".join(each.digest for each in tables).encode()).hexdigest(),
+        ";" if any(each.separator == ";" for each in tables) else first.separator,
+        aside=aside,
+        parts=tuple(tables),
+    )
+
+
+LISTED = 8  # columns named in a line of the report
 TOTAL_WORD = (
     r"(?:(?:grand|sub|overall)[ -]?)?totals?|sum|count|average|summe|gesamt(?:summe|betrag|ergebnis)?|zwischensumme|teilergebnis|"
     r"anzahl|somme|total général|sous-total|nombre|suma|cuenta|totale|totaal|итого|всего|сумма|合計|总计"

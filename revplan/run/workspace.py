@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from revplan.crm.draft import draft_yaml, drafted
+from revplan.crm.draft import Draft, draft_yaml, drafted, moved
 from revplan.crm.file import crm_schema
 from revplan.crm.presets import presets
 from revplan.crm.records import History, read_export
@@ -95,7 +95,8 @@ def from_exports(exports: Sequence[Path]) -> Fill:
         draft = drafted(exports, names)
         questions = [question.asked for question in draft.questions]
         try:
-            history, found = _counted(draft_yaml(draft), exports, names, made)
+            seen = [os.path.relpath(path.resolve(), made.resolve()) for path in exports]
+            history, found = _counted(moved(draft, dict(zip(names, seen, strict=True))), made)
         except RevplanError as error:
             (made / CRM).write_text(draft_yaml(draft), encoding="utf-8")
             (made / PLAN).write_text(EDITOR_HINT + BLANK_PLAN, encoding="utf-8")
@@ -109,12 +110,10 @@ def from_exports(exports: Sequence[Path]) -> Fill:
     return fill
 
 
-def _counted(text: str, exports: Sequence[Path], names: Sequence[str], made: Path) -> tuple[History, list[str]]:
-    """What the exports hold by the CRM file `text`, tried with their paths as seen from `made`."""
-    for path, name in zip(exports, names, strict=True):
-        text = text.replace(f"path: {flow(name)}", f"path: {flow(os.path.relpath(path.resolve(), made.resolve()))}")
+def _counted(draft: Draft, made: Path) -> tuple[History, list[str]]:
+    """What the exports hold by a draft whose paths are those seen from `made`."""
     tried = made / CRM
-    tried.write_text(text, encoding="utf-8")
+    tried.write_text(draft_yaml(draft), encoding="utf-8")
     history = read_export(tried).on()
     entered = history.stage_history.groupby("stage").size()
     counts = ", ".join(f"{stage} {int(entered.get(stage, 0)):,}" for stage in history.stages)

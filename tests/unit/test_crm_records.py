@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
+import duckdb
 import pandas as pd
 import pytest
 
+from revplan.crm.answer import check_crm
 from revplan.crm.records import History, read_export, read_records, silence
 from revplan.ground.errors import DataError
 
@@ -426,3 +428,103 @@ def test_what_an_export_knew_on_a_day_is_a_view_of_it() -> None:
         pd.testing.assert_frame_equal(view.stage_history, alone.stage_history)
         pd.testing.assert_frame_equal(view.records, alone.records)
         assert (view.as_of, view.report, view.fingerprint) == (alone.as_of, alone.report, alone.fingerprint)
+
+
+# --- a table in several files -------------------------------------------------------------------------------
+
+HEAD = "Id,Created,Won,Stage,Changed\n"
+OLDER = HEAD + "a,2024-01-05,2024-02-01,Won,2024-02-01\nb,2024-11-05,,Open,2024-11-05\n"
+NEWER = HEAD + "b,2024-11-05,2025-01-20,Won,2025-01-20\nc,2025-02-03,,Open,2025-02-03\n"
+YEARS = "format: wide\nfiles: {opps: {path: %s, id: Id}}\nstages: {lead: opps.Created, won: opps.Won}\n"
+LAST_CHANGED = "duplicates: newest\nmodified: opps.Changed\n"
+
+
+def told(folder: Path, crm: str) -> Path:
+    (folder / "crm.yaml").write_text(crm, encoding="utf-8")
+    return folder / "crm.yaml"
+
+
+def in_years(folder: Path, crm: str, older: str = OLDER, newer: str = NEWER) -> Path:
+    """A CRM file beside two yearly exports."""
+    for name, text in (("opps-2024.csv", older), ("opps-2025.csv", newer), ("crm.yaml", crm)):
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder / "crm.yaml"
+
+
+@pytest.mark.parametrize("path", ["[opps-2024.csv, opps-2025.csv]", "opps-*.csv", "[opps-2024.csv, opps-*.csv]"])
+def test_a_table_may_stand_in_several_files_of_one_header(tmp_path: Path, path: str) -> None:
+    found, _ = check_crm(in_years(tmp_path, YEARS % path + LAST_CHANGED))
+    assert [(each["path"], each["rows"]) for each in found["files"]] == [("opps-2024.csv", 2), ("opps-2025.csv", 2)]
+    assert (found["records"], found["entered"]) == (3, {"lead": 3, "won": 2})
+    assert [(each["why"], each["count"]) for each in found["set_aside"]] == [
+        ("opps: an older version of a record, as duplicates: newest asks", 1)
+    ]
+    assert found["set_aside"][0]["example"] == "opps-2024.csv line 3: b"
+
+
+def test_equal_rows_of_two_files_count_once_and_unequal_ones_are_asked_about(tmp_path: Path) -> None:
+    crm = in_years(tmp_path, YEARS % "opps-*.csv", newer=HEAD + OLDER.splitlines()[1] + "\nc,2025-02-03,,Open,\n")
+    found, _ = check_crm(crm)
+    assert (found["records"], found["set_aside"][0]["count"]) == (3, 1)
+    assert found["set_aside"][0]["why"] == "opps: the same as another row of its id"
+    in_years(tmp_path, YEARS % "opps-*.csv")
+    with pytest.raises(DataError) as error:
+        check_crm(crm)
+    assert "opps-2025.csv line 2: 2025-01-20" in str(error.value)
+    assert "duplicates: newest and modified: opps.Changed" in str(error.value)
+
+
+def test_the_order_and_form_of_the_files_change_nothing(tmp_path: Path) -> None:
+    one, _ = check_crm(in_years(tmp_path, YEARS % "[opps-2024.csv, opps-2025.csv]" + LAST_CHANGED))
+    (tmp_path / "opps-2025.csv").write_text(
+        "\n".join(";".join(reversed(line.split(","))) for line in NEWER.splitlines()), encoding="utf-16"
+    )
+    other, _ = check_crm(told(tmp_path, YEARS % "[opps-2025.csv, opps-2024.csv]" + LAST_CHANGED))
+    assert {key: one[key] for key in ("records", "entered", "open", "as_of")} == {
+        key: other[key] for key in ("records", "entered", "open", "as_of")
+    }
+
+
+def test_faults_of_several_files_name_the_file_and_its_line(tmp_path: Path) -> None:
+    crm = in_years(tmp_path, YEARS % "opps-*.csv" + LAST_CHANGED, newer=NEWER.replace("2025-02-03,,", "soon,,"))
+    with pytest.raises(DataError, match=r"opps-2025\.csv line 3, Created") as error:
+        check_crm(crm)
+    assert "opps-2024.csv and" not in str(error.value)
+    cells = tmp_path / "bad.csv"
+    aside = LAST_CHANGED + "bad_values: set_aside\n"
+    check_crm(told(tmp_path, YEARS % "opps-*.csv" + aside), cells_to=cells)
+    assert "opps-2025.csv,3,Created,soon," in cells.read_text("utf-8")
+
+
+def test_files_without_a_needed_column_or_without_a_match_are_faults(tmp_path: Path) -> None:
+    crm = in_years(tmp_path, YEARS % "opps-*.csv", newer=NEWER.replace("Won,Stage", "Signed,Stage"))
+    with pytest.raises(DataError, match=r"has no column 'Won', which is in opps-2024\.csv and not in opps-2025\.csv"):
+        check_crm(crm)
+    with pytest.raises(DataError, match=r"there is no file like 'deals-\*\.csv'"):
+        check_crm(told(tmp_path, YEARS % "deals-*.csv"))
+    with pytest.raises(DataError, match=r"there is no file 'x\.csv'"):
+        check_crm(told(tmp_path, YEARS % "[opps-2024.csv, x.csv]"))
+
+
+def test_a_log_in_several_files_is_one_log(tmp_path: Path) -> None:
+    head = "Deal,At,Stage\n"
+    crm = (
+        "format: history\npath: log-*.csv\nid: Deal\nat: At\nvalue: Stage\n"
+        "stages: {lead: [New], sql: [Qualified], won: [Won]}\n"
+    )
+    (tmp_path / "log-1.csv").write_text(head + "a,2024-01-01,New\nb,2024-01-02,New\na,2024-02-01,Qualified\n")
+    (tmp_path / "log-2.csv").write_text(head + "a,2024-02-01,Qualified\na,2024-03-01,Won\nb,2024-03-05,Qualified\n")
+    found, _ = check_crm(told(tmp_path, crm))
+    assert (found["records"], found["entered"]) == (2, {"lead": 2, "sql": 2, "won": 1})
+    assert [each["rows"] for each in found["files"]] == [3, 3]
+
+
+def test_typed_files_of_one_table_stay_typed(tmp_path: Path) -> None:
+    for year, days in ((2024, ["2024-01-05", "2024-02-05"]), (2025, ["2025-01-05", "2025-02-05"])):
+        rows = f"('{year}a', DATE '{days[0]}', DATE '{days[1]}'), ('{year}b', DATE '{days[1]}', NULL)"
+        table = f"(SELECT * FROM (VALUES {rows}) AS opps(Id, Created, Won))"
+        duckdb.sql(f"COPY {table} TO '{tmp_path / f'opps-{year}.parquet'}' (FORMAT parquet)")
+    found, _ = check_crm(told(tmp_path, YEARS % "opps-*.parquet"))
+    assert found["entered"] == {"lead": 4, "won": 2}
+    here, _ = check_crm(told(tmp_path, YEARS % "[opps-2024.parquet, opps-2025.parquet]"))
+    assert here["entered"] == found["entered"]

@@ -370,3 +370,64 @@ def test_a_day_later_than_today_sets_no_day(tmp_path: Path, capsys: pytest.Captu
     found = json.loads(capsys.readouterr().out)
     assert list(found["entered"].values())[1] == (frame["outcome"] == "won").sum() - 1
     assert any("dates after the as-of day, ignored: 1" in note for note in found["notes"])
+
+
+def two_years(frame: pd.DataFrame, folder: Path) -> list[Path]:
+    """A year's opportunities in each of two Salesforce reports; what was open in the first stands in both, as it became."""
+    then = pd.Timestamp("2025-01-31")
+    old = frame[frame["created"] <= then]
+    late = old["closed"] > then
+    old = old.assign(outcome=old["outcome"].where(~late, "open"), closed=old["closed"].where(~late))
+    new = frame[(frame["created"] > then) | frame["id"].isin(old.loc[old["outcome"] == "open", "id"])]
+    paths = []
+    for name, rows, moment in (("report-2024.csv", old, then), ("report-2025.csv", new, None)):
+        path = salesforce_report(rows, folder)
+        head, *lines = path.read_text("utf-8").splitlines()
+        changed = days(
+            rows["closed"].fillna(rows["created"]) if moment is None else rows["created"], "%m/%d/%Y"
+        ).tolist()
+        text = [f"{head},Last Modified Date", *(f"{a},{b}" for a, b in zip(lines, changed, strict=False))]
+        (folder / name).write_text("\n".join([*text, *lines[len(rows) :]]) + "\n", "utf-8")
+        paths.append(folder / name)
+    return paths
+
+
+@pytest.mark.parametrize("seed", [7, 8])
+def test_two_yearly_exports_that_overlap_are_one_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], seed: int
+) -> None:
+    frame = deals(seed)
+    (tmp_path / "exports").mkdir()
+    older, newer = two_years(frame, tmp_path / "exports")
+    assert main(["init", str(tmp_path / "mine"), "--from", str(older), str(newer), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["questions"] == []
+    assert main(["check", str(tmp_path / "mine" / "crm.yaml"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    won = frame[frame["outcome"] == "won"]
+    assert (found["records"], list(found["entered"].values())) == (len(frame), [len(frame), len(won)])
+    assert (found["lost"], found["open"]) == tuple((frame["outcome"] == each).sum() for each in ("lost", "open"))
+    assert found["amount_won"] == pytest.approx(won["amount"].sum())
+    assert sum(each["rows"] for each in found["files"]) == found["records"] + sum(
+        each["count"] for each in found["set_aside"]
+    )
+    assert any("an older version" in each["why"] for each in found["set_aside"])
+
+
+def test_a_preset_reads_two_files_under_one_name_and_says_so_where_they_have_two(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = deals(9)
+    older, newer = two_years(frame, tmp_path)
+    crm = tmp_path / "crm.yaml"
+    apart = f"preset: salesforce\nfiles: {{old: {{path: {older.name}}}, new: {{path: {newer.name}}}}}\n"
+    crm.write_text(apart + 'date_format: "%m/%d/%Y"\n', "utf-8")
+    with pytest.raises(DataError, match=r"one name for both: old: \{path: \[report-2024\.csv, report-2025\.csv\]\}"):
+        read_export(crm)
+    crm.write_text(
+        "preset: salesforce\nfiles: {opps: {path: report-*.csv}}\nduplicates: newest\n"
+        'modified: opps.Last Modified Date\ndate_format: "%m/%d/%Y"\n',
+        "utf-8",
+    )
+    assert main(["check", str(crm), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert list(found["entered"].values()) == [len(frame), (frame["outcome"] == "won").sum()]
