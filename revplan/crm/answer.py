@@ -12,8 +12,7 @@ import pandas as pd
 
 from revplan.crm.cells import ImportLine
 from revplan.crm.counted import Counted
-from revplan.crm.records import EVERY, History, closed_undated, read_export
-from revplan.crm.today import last_day
+from revplan.crm.records import EVERY, NO_LONGER, History, closed_undated, read_export
 from revplan.ground.cohorts import LOADED, LOADED_RECORDS
 from revplan.ground.errors import shown
 from revplan.ground.formats import show
@@ -27,26 +26,17 @@ def check_crm(
 ) -> tuple[dict[str, Any], str]:
     """What the files of a CRM file hold: the answer for `--json`, and the import report.
 
-    Everything the files know by `today` is counted, or what they knew by the end of `as_of`; `as_of` of the
-    answer is the day that rates and forecasts count to unless they are told another. The cells that cannot be
-    read are written to `cells_to`, where it is given.
+    What they knew by the end of `as_of` is counted, or of the day that rates and forecasts count to unless they are
+    told another. The cells that cannot be read are written to `cells_to`, where it is given.
 
     Raises
     ------
     DataError
         If a file is at fault (each fault with its line), or no record can be used.
     """
-    export = read_export(path, cells_to, today)
-    counted_to = as_of or last_day(export.raw.events, export.today)
-    history, usual = export.on(counted_to), as_of or export.last_day
-    notes = [*history.notes, *load_notes(history)]
-    if usual != counted_to:
-        notes.append(
-            f"Counted here to {show(counted_to, 'date')}, the last day the files know of; rates and forecasts count to "
-            f"{show(usual, 'date')}, after which new records stop coming in. --as-of says otherwise."
-        )
-    answer = {"as_of": str(usual), **_counts(history), **_lines(history.report)}
-    answer["notes"] = [*notes, *answer["notes"]]
+    history = read_export(path, cells_to, today).on(as_of)
+    answer = {"as_of": str(history.as_of), **_counts(history), **_lines(history.report)}
+    answer["notes"] = [*history.notes, *load_notes(history), *answer["notes"]]
     return answer, _text(path, answer, history)
 
 
@@ -70,7 +60,7 @@ def _counts(history: History) -> dict[str, Any]:
 def _lines(report: tuple[ImportLine, ...]) -> dict[str, Any]:
     files = [line for line in report if line.what == READ]
     aside = [line for line in report if line.what.startswith(ASIDE)]
-    others = [line for line in report if line not in (*files, *aside) and line.what not in QUIET]
+    others = [line for line in report if line not in (*files, *aside) and line.what not in QUIET and not _is_told(line)]
     return {
         "files": [
             {"path": line.example.partition(": ")[0], "rows": line.count, "how": line.example.partition(": ")[2]}
@@ -84,6 +74,11 @@ def _lines(report: tuple[ImportLine, ...]) -> dict[str, Any]:
     }
 
 
+def _is_told(line: ImportLine) -> bool:
+    """Whether a note says the same in a sentence of its own."""
+    return line.what.startswith(NO_LONGER)
+
+
 def _text(path: Path, answer: dict[str, Any], history: History) -> str:
     entered = ", ".join(f"{stage} {count:,}" for stage, count in answer["entered"].items())
     won = "" if answer["amount_won"] is None else f"; won amounts {answer['amount_won']:,.2f}"
@@ -91,7 +86,8 @@ def _text(path: Path, answer: dict[str, Any], history: History) -> str:
     ended = f"open {answer['open']:,}, lost {answer['lost']:,}{undated}"
     counts = f"records {answer['records']:,}: entered {entered}; {ended}{won}"
     first = [note for note in answer["notes"] if note not in {str(line) for line in history.report}]
-    return "\n".join([*first, *map(str, history.report), counts, f"{path.name}: no faults"])
+    report = [str(line) for line in history.report if not _is_told(line)]
+    return "\n".join([*first, *report, counts, f"{path.name}: no faults"])
 
 
 # --- lists loaded at once -----------------------------------------------------------------------------------

@@ -415,7 +415,7 @@ def silence_after(came: np.ndarray, as_of: date, report: tuple[ImportLine, ...])
     """The same of records that came in at the moments `came`."""
     told = [line for line in report if line.what.startswith(NO_LONGER)]
     if told:
-        return f"{told[0].what[0].upper()}{told[0].what[1:]} ({told[0].count:,})."
+        return f"{told[0].what[0].upper()}{told[0].what[1:]}: {told[0].count:,} ({told[0].example})."
     missing = records_missing(came, np.datetime64(as_of))
     if missing < MISSED:
         return ""

@@ -22,6 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from revplan.cli import main
+from revplan.cli.answers import estimates
 from revplan.crm.answer import check_crm
 from revplan.crm.records import History, read_records
 from revplan.ground.errors import DataError
@@ -94,6 +95,29 @@ def test_leads_that_end_before_their_outcomes() -> None:
     history = read_records(case("records_09_leads_export_ends_before_outcomes"), today=TODAY)
     assert str(history.as_of) == "2026-06-30"
     assert history.notes[0].startswith("No new record since 30 Jun 2026, though others go on to 5 Aug 2026")
+    assert history.notes[0].endswith("92 (36 days; another as-of day counts them).")
+
+
+def test_check_counts_what_rates_count(tmp_path: Path) -> None:
+    """Leads to the end of June, outcomes to August: one count in both, and every day beyond it said."""
+    created = pd.date_range("2025-01-01", "2025-06-30").repeat(3)
+    won = pd.Series(created + pd.Timedelta(days=40)).where(np.arange(len(created)) % 4 == 0)
+    frame = pd.DataFrame({"id": range(len(created)), "created": created, "won": won})
+    frame.to_csv(tmp_path / "leads.csv", index=False)
+    crm = tmp_path / "crm.yaml"
+    crm.write_text(
+        "format: wide\nfiles: {d: {path: leads.csv, id: id}}\nstages: {lead: d.created, won: d.won}\n", "utf-8"
+    )
+    found, text = check_crm(crm, today=TODAY)
+    rates, _ = estimates(crm, None, None)
+    assert found["as_of"] == rates["as_of"] == "2025-06-30"
+    assert found["entered"]["won"] == rates["transitions"][0]["conversions"] == (won <= "2025-06-30").sum()
+    assert [note for note in found["notes"] if "No new record" in note] == [
+        note for note in rates["notes"] if "No new record" in note
+    ]
+    assert text.count("later dates are left out") == 1
+    later, _ = check_crm(crm, date(2025, 8, 9), today=TODAY)
+    assert later["entered"]["won"] == won.notna().sum()
 
 
 @pytest.mark.parametrize(

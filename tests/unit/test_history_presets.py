@@ -220,7 +220,10 @@ def test_what_a_preset_cannot_use(tmp_path: Path) -> None:
     strange = fault(written(tmp_path, preset("salesforce", "x"), x="Id,b\n1,2\n"))
     assert strange.endswith("Opportunity; it has Id, b")
     both = written(tmp_path, preset("salesforce", "opps", "more"), more=OPPORTUNITIES)
-    assert fault(both) == "more.csv: is Opportunity like another file (opps and more); keep one of them"
+    assert fault(both) == (
+        "more.csv: is Opportunity like another file (opps and more); if they are parts of one table, one name for both: "
+        "opps: {path: [opps.csv, more.csv]}; else keep one of them"
+    )
     assert "is no key of the CRM file; did you mean 'source'?" in fault(
         written(tmp_path, preset("salesforce", "opps") + "souce: opps.x\n")
     )
