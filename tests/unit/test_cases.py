@@ -80,8 +80,10 @@ def test_records_01_won_then_lost(tmp_path: Path, name: str) -> None:
 def test_records_02_recorded_losses_bound_the_rate(tmp_path: Path) -> None:
     crm = case(tmp_path, "records_02_rate_100_despite_losses") / "crm.yaml"
     assert 0.60 <= rate(crm, "opportunity", "won") <= 0.75
-    found = counts(crm)
+    usual, found = counts(crm), check_crm(crm, date(2021, 5, 17))[0]
     assert (found["entered"]["won"], found["lost"], found["open"]) == (360, 140, 400)
+    assert (usual["as_of"], usual["entered"]["won"], usual["lost"]) == ("2021-04-10", 360 - 46, 140 - 28)
+    assert any("later dates are left out: 74" in note for note in usual["notes"])  # deals end in April, outcomes in May
 
 
 @shared
