@@ -128,6 +128,14 @@ def load_notes(history: History | Counted) -> tuple[str, ...]:
     return loads_told(first["entered_on"].to_numpy(), first["source"])
 
 
+def read_first(history: History | Counted) -> tuple[str, ...]:
+    """What changes how the figures of a report are read, a sentence each: it stands on its first page and nowhere else.
+
+    Dates after today are not among them: they stand before everything (`History.first`).
+    """
+    return tuple(dict.fromkeys((*history.notes[len(history.first) :], *load_notes(history), *history.reading)))
+
+
 def loads_told(came: np.ndarray, sources: pd.Series) -> tuple[str, ...]:
     """The same of records of the `sources`, that came in at the moments `came`."""
     days = came.astype("datetime64[D]").astype(np.int64)

@@ -60,7 +60,7 @@ def summary(book: Workbook) -> Exhibit:
         of("before_plan_date", float(quarters["before_plan_date"].sum())),
         of("spend", spend_of_entries(book.year)),
     ]
-    return text(book.headline, facts, header=header(book), notes=[book.held] if book.held else []).sharing(*stated)
+    return text(book.headline, facts, header=header(book), notes=book.beside).sharing(*stated)
 
 
 def header(book: Workbook) -> str:

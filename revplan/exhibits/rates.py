@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pandas as pd
 
+from revplan.crm.answer import read_first
 from revplan.crm.records import EVERY
 from revplan.exhibits import rate_charts
 from revplan.exhibits.exhibit import Exhibit, chart, table_of, text
@@ -65,7 +66,9 @@ def summary(book: HistoryBook) -> Exhibit:
         stated.append(_of(book, "wins_ahead", book.forecast.with_arrivals.wins.mean))
     if book.backtest is not None:
         stated.append(_of(book, "forecast_error", book.backtest.scores[ALL_WINS][MODEL].wape))
-    return text(message + ".", facts, header=f"{book.name}: what the records support").sharing(*stated)
+    said = " ".join((*history.first, f"{message}."))
+    made = text(said, facts, header=f"{book.name}: what the records support", notes=read_first(history))
+    return made.sharing(*stated)
 
 
 def _of(book: HistoryBook, measure: str, value: float) -> Figure:
@@ -104,7 +107,9 @@ def rates(book: HistoryBook) -> Exhibit:
     if book.steps.empty:
         return text("No step shows a conversion, so there is no rate.")
     named = _named(book.steps)
-    made = chart(rate_charts.rates(named), named, kinds, notes=(*book.warnings, *book.history.reading))
+    on_page_one = (*book.history.first, *read_first(book.history))
+    notes = [line for line in book.warnings if line not in on_page_one]
+    made = chart(rate_charts.rates(named), named, kinds, notes=notes)
     return made.sharing(cells=_rate_cells(book, named))
 
 

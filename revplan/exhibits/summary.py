@@ -36,7 +36,7 @@ def summary(book: BoardBook, before: BoardBook | None) -> Exhibit:
     state = f"{book.plan.name}{f', {book.segment}' if book.segment else ''}"
     header = f"{state}, as known on {show(book.as_of, 'date')}"
     facts = {**_facts(book), **_changed(book, before)}
-    made = text(_headline(book), facts, header=header, notes=[book.state] if book.spans else ())
+    made = text(_headline(book), facts, header=header, notes=[*([book.state] if book.spans else []), *book.beside])
     return made.with_periods(book.period_labels)
 
 

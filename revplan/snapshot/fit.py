@@ -100,6 +100,12 @@ def look_first(said: tuple[str, ...]) -> tuple[str, ...]:
 # --- the records' days and rates ------------------------------------------------------------------------------
 
 
+def _after_today(sides: Sides) -> Found:
+    """Dates of the records that lie after the day they are read on."""
+    if sides.records is not None:
+        yield from sides.records.history.first
+
+
 def _silence(sides: Sides) -> Found:
     """An export that ends before the day planned from, and stages that fall silent before the others."""
     if sides.records is None or sides.records.history.as_of != sides.plan.plan_date - timedelta(days=1):
@@ -126,7 +132,9 @@ def _silence(sides: Sides) -> Found:
         quiet = (end - last[stage]).days
         recent = entered[entered > entered.max() - pd.Timedelta(days=USUAL_DAYS)]
         flow = len(recent) / max((entered.max() - recent.min()).days, 30)
-        if quiet > SILENT_DAYS and flow * quiet >= MISSED:
+        if told := [line for line in history.found if line.startswith(f"No new {stage} since")]:
+            yield told[0]
+        elif quiet > SILENT_DAYS and flow * quiet >= MISSED:
             yield (
                 f"No record has become {titles[stage]} since {show(last[stage], 'date')}, though about {flow * 30:,.0f} did every 30 days "
                 f"before and the records go on to {show(end, 'date')}: is the export whole?"
@@ -476,6 +484,7 @@ def _of_actuals_alone(sides: Sides) -> Found:
 
 
 CHECKS: tuple[Callable[[Sides], Found], ...] = (
+    _after_today,
     _silence,
     _names_of_records,
     _names_of_actuals,

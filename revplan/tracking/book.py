@@ -11,6 +11,7 @@ import pandas as pd
 
 from revplan.capacity.roster import with_roster
 from revplan.crm.actuals import Actuals, read_actuals
+from revplan.crm.answer import read_first
 from revplan.crm.records import STALE_DAYS, History, last_recorded, stale
 from revplan.funnel.tables import cell_values_table, quarters_table, targets_table
 from revplan.funnel.year import PlannedYear
@@ -286,6 +287,13 @@ class BoardBook:
         terms = standing.year_terms(self.year, self.segment)
         planned = scorecard.planned_movements(terms, self.sides.targets, self.plan.months)
         return scorecard.arr_bridge(terms.opening, planned, self.sides.actual, spans)
+
+    @cached_property
+    def beside(self) -> tuple[str, ...]:
+        """What changes how every figure is read, one sentence each: how the records were read."""
+        records = () if self.history is None else read_first(self.history)
+        told = (self.stale, *self.doubts)
+        return tuple(line for line in records if line not in told)
 
     @cached_property
     def notes(self) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from revplan.crm.answer import read_first
 from revplan.crm.records import SILENT_DAYS, History
 from revplan.funnel.funnel import Cell
 from revplan.funnel.pipeline import open_yield
@@ -369,9 +370,9 @@ class PaceBook:
     def notes(self) -> tuple[str, ...]:
         """What a reader must know beside the tables, one sentence each; what is doubtful first."""
         board = self.board
-        first, found = (self.history.first, self.history.notes) if self.history else ((), ())
+        first, found = (self.history.first, read_first(self.history)) if self.history else ((), ())
         if self.followed is None:
-            return (*first, *board.doubts, *((self.state,) if self.state else ()))
+            return tuple(dict.fromkeys((*first, *board.doubts, *((self.state,) if self.state else ()), *found)))
         parts = (
             first,
             board.doubts,

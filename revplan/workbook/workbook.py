@@ -18,6 +18,7 @@ from revplan.capacity.attainment import Attainment, attainment
 from revplan.capacity.measured import Measured, measured_roles, wins_of, with_measured_ramps
 from revplan.capacity.roster import with_roster
 from revplan.crm.actuals import Actuals, read_actuals
+from revplan.crm.answer import read_first
 from revplan.crm.calls import call_faults
 from revplan.funnel import tables as sheets
 from revplan.funnel.commit import Progress
@@ -207,8 +208,13 @@ class Workbook:
     @cached_property
     def notes(self) -> tuple[str, ...]:
         """What a reader must know beside the numbers, one sentence each."""
-        held = [self.held] if self.held else []
-        return (*self.doubts, *held, *notes(self.year, self.quarters, self.pipeline), *self.read)
+        return (*self.doubts, *self.beside, *notes(self.year, self.quarters, self.pipeline), *self.read)
+
+    @cached_property
+    def beside(self) -> tuple[str, ...]:
+        """What changes how every figure is read, one sentence each: the scenario held, and how the records were read."""
+        records = () if self.records is None else read_first(self.records.history)
+        return (*([self.held] if self.held else []), *(line for line in records if line not in self.doubts))
 
     @cached_property
     def simulation(self) -> Simulation:

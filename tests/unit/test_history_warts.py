@@ -9,10 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from revplan import open_board, open_history, open_pace, open_workbook
 from revplan.crm import events, warts
 from revplan.crm.cells import Findings
 from revplan.crm.moments import Moments
 from revplan.crm.records import History, read_records
+from revplan.exhibits import annual_commit, pace, rates, summary
+from revplan.exhibits.exhibit import terminal
+from revplan.tracking.book import open_before
 
 STAGES = ("lead", "won")
 NO_DAY = np.datetime64("NaT", "us")
@@ -228,3 +232,89 @@ def test_labels_are_merged_where_the_crm_file_says_so(crm: Path) -> None:
     assert {"source: labels merged, as merge_labels asks: 1", "owner: labels merged, as merge_labels asks: 1"} <= set(
         told(history)
     )
+
+
+# --- what stands on page one of every report ----------------------------------------------------------------
+
+DIRTY = """\
+format: wide
+files: {d: {path: leads.csv, id: id}}
+stages: {lead: d.lead, sql: d.sql, won: d.won}
+lost: d.lost
+amount: d.amount
+currency: d.currency
+rates: {USD: 0.9, EUR: 1.0}
+"""
+YEAR = """\
+currency: EUR
+year: {{first_month: {first}}}
+plan_date: {first}-01
+goal: {{new_arr: 1_000_000}}
+stages: [{{id: lead}}, {{id: sql}}, {{id: won}}]
+commit: {{stage: sql}}
+segments: {{all: {{acv: 5000}}}}
+sources: {{all: {{cost_per_entry: 10}}}}
+history: {{leads: crm.yaml}}
+"""
+SAID = {
+    "after today": "1 date lies after today",
+    "a silent stage": "No new sql since",
+    "a bulk load": "Bulk load: 60",
+    "wins undone": "won and later lost or reopened, no wins",
+    "two currencies": "converted, as rates asks",
+}
+
+
+def company(folder: Path, dirty: bool) -> Path:
+    """Records of two and a half years with a plan of the half-year to come and one of the running year."""
+    random, number, end = np.random.default_rng(5), 2400, pd.Timestamp("2026-06-30")
+    lead = pd.Series(pd.Timestamp("2024-01-03") + pd.to_timedelta(np.sort(random.integers(0, 909, number)), "D"))
+    sql = lead + pd.to_timedelta(random.integers(1, 20, number), "D")
+    won = sql + pd.to_timedelta(random.integers(10, 60, number), "D")
+    went = random.random(number) < 0.4
+    wins = went & (random.random(number) < 0.35)
+    lost = (sql + pd.Timedelta(days=70)).where(went & ~wins)
+    frame = pd.DataFrame({"lead": lead, "sql": sql.where(went), "won": won.where(wins), "lost": lost})
+    frame = frame.where(frame <= end).assign(amount=random.integers(1000, 9000, number), currency="EUR")
+    if dirty:
+        frame.loc[frame["sql"] > "2026-04-10", ["sql", "won", "lost"]] = pd.NaT
+        undone = frame.index[frame["won"].notna()][:12]
+        frame.loc[undone, "lost"] = frame.loc[undone, "won"] + pd.Timedelta(days=9)
+        frame.loc[::3, "currency"] = "USD"
+        frame.loc[5, "won"] = pd.Timestamp(date.today()) + pd.Timedelta(days=900)
+        load = pd.DataFrame({"lead": [pd.Timestamp("2025-09-09")] * 600, "amount": 1000, "currency": "EUR"})
+        frame = pd.concat([frame, load], ignore_index=True)
+    frame.assign(id=range(len(frame))).to_csv(folder / "leads.csv", index=False)
+    (folder / "crm.yaml").write_text(
+        DIRTY if dirty else DIRTY.replace("currency: d.currency\nrates: {USD: 0.9, EUR: 1.0}\n", ""), "utf-8"
+    )
+    for name, first in (("plan.yaml", "2026-07"), ("running.yaml", "2026-01")):
+        (folder / name).write_text(YEAR.format(first=first), "utf-8")
+    return folder
+
+
+def first_pages(folder: Path) -> dict[str, str]:
+    """Report -> what its first page says in words."""
+    board = open_board(folder / "running.yaml", "", "2026-06-30")
+    found = {
+        "annual_commit": annual_commit.summary(open_workbook(folder / "plan.yaml")),
+        "board_report": summary.summary(board, open_before(board)),
+        "rates": rates.summary(open_history(folder / "plan.yaml")),
+        "pace": pace.summary(open_pace(folder / "running.yaml", as_of="2026-06-30")),
+    }
+    return {name: terminal(each) for name, each in found.items()}
+
+
+def test_what_changes_how_figures_are_read_stands_on_page_one_of_every_report(tmp_path: Path) -> None:
+    pages = first_pages(company(tmp_path, dirty=True))
+    assert {(name, what): page.count(said) for name, page in pages.items() for what, said in SAID.items()} == {
+        (name, what): 1 for name in pages for what in SAID
+    }
+    assert all(page.index(SAID["after today"]) < page.index(SAID["a bulk load"]) for page in pages.values())
+    told = terminal(rates.rates(open_history(tmp_path / "plan.yaml")))
+    assert [what for what, said in SAID.items() if said in told] == []
+
+
+def test_no_page_one_says_so_of_clean_records(tmp_path: Path) -> None:
+    pages = first_pages(company(tmp_path, dirty=False))
+    assert [(name, what) for name, page in pages.items() for what, said in SAID.items() if said[:10] in page] == []
