@@ -47,6 +47,7 @@ OWN_SEGMENTS = (("lead", "mql"), ("mql", "sql"), ("sal", "sqo"), ("sqo", "won"))
 OWN_SOURCES = {("lead", "mql"): "events", ("sal", "sqo"): "outbound"}  # and one source apart
 
 TEMPLATES = Path(__file__).parent / "templates"
+WITH_PEOPLE = "plan_people.yaml"
 
 Tables = dict[str, pd.DataFrame]
 
@@ -55,10 +56,16 @@ def texts(world: World, tables: Tables) -> dict[str, str]:
     """The written files of the example by name, but for the plan of the year before."""
     truth = truth_values(world)
     values = {**plan_values(world, tables), **truth_texts(truth)}
-    paths = [path for path in sorted(TEMPLATES.iterdir()) if path.name != "plan_fy26.yaml"]
+    paths = [path for path in sorted(TEMPLATES.iterdir()) if path.name not in ("plan_fy26.yaml", WITH_PEOPLE)]
     files = {path.name: Template(path.read_text(encoding="utf-8")) for path in paths}
     filled = {name: text.substitute(values) for name, text in files.items()}
-    return {**filled, "truth.json": json.dumps(truth, indent=1) + "\n"}
+    return {**filled, WITH_PEOPLE: with_people(filled["plan.yaml"]), "truth.json": json.dumps(truth, indent=1) + "\n"}
+
+
+def with_people(plan: str) -> str:
+    """The annual plan under a name of its own, and the people who are to close it."""
+    people = (TEMPLATES / WITH_PEOPLE).read_text(encoding="utf-8")
+    return f"{plan.replace(f'{COMPANY} FY27', f'{COMPANY} FY27, with its people', 1)}\n{people}"
 
 
 # The planner

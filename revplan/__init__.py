@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from revplan.rates.book import open_history
     from revplan.tracking.book import open_board
     from revplan.tracking.pacebook import open_pace
-    from revplan.workbook.workbook import open_workbook
+    from revplan.workbook.workbook import open_people, open_workbook
 
 __all__ = [
     "__version__",
@@ -35,6 +35,7 @@ __all__ = [
     "open_board",
     "open_history",
     "open_pace",
+    "open_people",
     "open_workbook",
     "read_plan",
 ]
@@ -42,6 +43,7 @@ __all__ = [
 DOORS = {
     "read_plan": "revplan.plan.file",
     "open_workbook": "revplan.workbook.workbook",
+    "open_people": "revplan.workbook.workbook",
     "open_history": "revplan.rates.book",
     "open_board": "revplan.tracking.book",
     "open_pace": "revplan.tracking.pacebook",

@@ -33,14 +33,14 @@ from revplan.record.difference import Difference, compare
 from revplan.record.signed import Record
 from revplan.record.signing import Terms, sign
 from revplan.simulation.answer import simulation_answer
-from revplan.simulation.hiring import hiring, hiring_answer, worth_table, worths
-from revplan.simulation.people import asked_capacity, capacity_answer, staffing
+from revplan.simulation.hiring import hiring_answer, worth_table
+from revplan.simulation.people import asked_capacity, capacity_answer
 from revplan.simulation.realism import assumed, nothing_to_compare, stacked, unreached
 from revplan.simulation.tables import finite
 from revplan.tracking.deals import PARTS
 from revplan.tracking.movement import Asked, PipelineMovement, Window, pipeline_movement
 from revplan.tracking.pacebook import CELL, MONTH, QUARTER, YEAR, PaceBook
-from revplan.workbook.workbook import Workbook, open_workbook, plan_answer
+from revplan.workbook.workbook import PeopleBook, Workbook, open_workbook, plan_answer
 
 Told = Callable[[int, int, str], None]
 Answer = tuple[dict[str, Any], list[Exhibit]]
@@ -93,21 +93,15 @@ def simulation(book: Workbook) -> Answer:
 def capacity(book: Workbook, as_of: date | None) -> Answer:
     """Who can close what by month, and what binds."""
     asked_capacity(book.plan)
-    found, one_more = staffing(book.simulation, as_of), worths(book.simulation)
+    asked = PeopleBook(book, as_of)
     told = {
-        "worth": plain_rows(worth_table(one_more)),
+        "worth": plain_rows(worth_table(asked.worths)),
         "measured": measured_answer(book.measured),
         "attainment": _attainment(book),
     }
-    return {**capacity_answer(found), **told}, [
-        people.summary(found),
-        people.one_more(one_more, book.plan.currency),
-        people.by_month(found),
-        people.by_quarter(found),
-        *people.measured(book),
-        *people.attainment(book),
-        people.notes(found),
-    ]
+    shown_first = [people.summary, people.one_more, people.by_month, people.ramped, people.by_quarter]
+    exhibits = [show(asked) for show in (*shown_first, people.measured, people.attainment, people.notes)]
+    return {**capacity_answer(asked.staffing), **told}, [each for each in exhibits if each is not None]
 
 
 def _attainment(book: Workbook) -> dict[str, Any] | None:
@@ -128,8 +122,8 @@ def _attainment(book: Workbook) -> dict[str, Any] | None:
 def hire(book: Workbook, confidence: float | None) -> Answer:
     """The fewest, latest hires that reach the plan at its confidence."""
     asked_capacity(book.plan)
-    found = hiring(book.simulation, confidence)
-    return hiring_answer(found), [people.hires(found)]
+    asked = PeopleBook(book, confidence=confidence)
+    return hiring_answer(asked.hiring), [each for each in [people.hires(asked)] if each is not None]
 
 
 def _realism(book: Workbook) -> dict[str, Any]:

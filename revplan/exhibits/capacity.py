@@ -1,33 +1,138 @@
-"""The exhibits of people: who can close what, month by month, and what binds."""
+"""The exhibits of people: who can close what, month by month, and what binds. Each takes the book of people.
+
+Where a plan says nothing of its people the summary says so, and all others show nothing.
+"""
 
 from __future__ import annotations
+
+from functools import partial
 
 import pandas as pd
 
 from revplan.capacity.attainment import attainment_words
 from revplan.capacity.measured import measured_words
+from revplan.exhibits.annual_commit import header
+from revplan.exhibits.chart import ACTUAL, ATTENTION, INK, LINE_COLORS, PLAN, Chart, Series, names, numbers
 from revplan.exhibits.exhibit import Exhibit, table_of, text
-from revplan.ground.formats import compact, show
-from revplan.simulation.hiring import Hiring, Worth, hiring_notes, hiring_words, worth_table, worth_words
-from revplan.simulation.people import Staffing, headline, staffing_notes
-from revplan.workbook.workbook import Workbook
+from revplan.exhibits.figures import OF_EXPECTED, of_year
+from revplan.ground.formats import compact, listed, show
+from revplan.simulation.hiring import hiring_notes, hiring_words, worth_table, worth_words
+from revplan.simulation.people import NO_PEOPLE, PEOPLE, PEOPLE_LINE, headline, limited_by, staffing_notes
+from revplan.workbook.workbook import PeopleBook
+
+MOST_ROLES = len(LINE_COLORS) - 1  # drawn apart; the others are drawn together
 
 
-def summary(found: Staffing) -> Exhibit:
-    """What people can close against demand, and what is closed."""
-    currency = found.plan.currency
+def summary(book: PeopleBook) -> Exhibit:
+    """What people can close against demand, and what is closed; where a plan has none, what to add."""
+    opens = header(book.book)
+    if not book.considered:
+        return text(NO_PEOPLE, notes=[f"To consider them, add to the plan a line such as {PEOPLE_LINE}"], header=opens)
+    found, plan = book.staffing, book.plan
+    chance, limits = found.simulation.outcome.chance_of_goal.value, limited_by(found.simulation)[PEOPLE]
     facts = {
-        "People can close": compact(found.capacity_arr, currency),
-        "Demand brings": compact(found.demand_arr, currency),
-        "Closed in expectation": compact(found.expected_arr, currency),
-        "New ARR of the plan": compact(found.year.bridge.new_arr, currency),
-        "Chance of the goal": show(found.simulation.outcome.chance_of_goal.value, "share"),
+        "People can close": compact(found.capacity_arr, plan.currency),
+        "Demand brings": compact(found.demand_arr, plan.currency),
+        "Closed in expectation": compact(found.expected_arr, plan.currency),
+        "New ARR of the plan": compact(found.year.bridge.new_arr, plan.currency),
+        "Chance of the goal": show(chance, "share"),
+        "Years that people limit": show(limits, "share"),
     }
-    return text(headline(found), facts)
+    of = partial(of_year, plan)
+    stated = [of("goal", found.year.bridge.new_arr), of("chance", chance, OF_EXPECTED)]
+    return text(headline(found), facts, header=opens).sharing(*stated)
 
 
-def by_quarter(found: Staffing) -> Exhibit:
+def by_month(book: PeopleBook) -> Exhibit | None:
+    """Demand, capacity and what closes by month, and what binds."""
+    if not book.considered:
+        return None
+    found, currency = book.staffing, book.plan.currency
+    frame = pd.DataFrame(
+        {
+            "month": found.plan.months,
+            "demand_arr": found.demand.sum(axis=0),
+            "capacity_arr": found.rooms.sum(axis=0),
+            "closed_arr": found.closed.sum(axis=0),
+            "binding": [", ".join(dict.fromkeys(row[month] for row in found.binds)) for month in range(12)],
+        }
+    )
+    bound = int(found.people_bind.any(axis=0).sum())
+    told = (
+        f"In {bound} of 12 months more people would close more."
+        if bound
+        else "In no month would more people close more, as far as months come as expected."
+    )
+    return table_of("bookings", frame, told, currency=currency).pictured(capacity_and_demand(frame, told, currency))
+
+
+def capacity_and_demand(frame: pd.DataFrame, said: str, currency: str) -> Chart:
+    """What people can close by month as columns, with what demand brings and what closes as lines."""
+    return Chart(
+        said=said,
+        form="columns",
+        categories=tuple(show(month, "month") for month in frame["month"]),
+        series=(
+            Series(name="people can close", values=numbers(frame["capacity_arr"]), color=PLAN),
+            Series(name="demand brings", values=numbers(frame["demand_arr"]), color=ATTENTION, mark="line"),
+            Series(name="closes", values=numbers(frame["closed_arr"]), color=ACTUAL, mark="dashed"),
+        ),
+        kind="money",
+        currency=currency,
+        x_kind="month",
+    )
+
+
+def ramped(book: PeopleBook) -> Exhibit | None:
+    """Ramped-rep equivalents by month and role, beside the people who are there."""
+    if not book.considered:
+        return None
+    months = book.staffing.table
+    sums = months.groupby(["role", "month"], sort=False)[["heads", "ramped"]].sum()
+    roles = list(dict.fromkeys(months["role"]))
+    frame = pd.DataFrame({"month": book.plan.months})
+    for number, role in enumerate(roles):
+        frame[f"role {number}"] = sums.loc[role, "ramped"].to_numpy()
+    frame["heads"] = sums.groupby("month", sort=False)["heads"].sum().to_numpy()
+    first, last = (show(book.plan.months[at], "month") for at in (0, -1))
+    changes = [
+        f"{show(frame[f'role {number}'].iloc[0], 'reps')} to {show(frame[f'role {number}'].iloc[-1], 'reps')} {role}"
+        for number, role in enumerate(names(roles))
+    ]
+    said = (
+        f"From {first} to {last} the ramped people go from {listed(changes)}; people there go from "
+        f"{show(frame['heads'].iloc[0], 'reps')} to {show(frame['heads'].iloc[-1], 'reps')}."
+    )
+    more = {f"role {number}": (role, "reps") for number, role in enumerate(roles)}
+    return table_of("ramped", frame, said, more=more).pictured(ramped_by_role(frame, roles, said))
+
+
+def ramped_by_role(frame: pd.DataFrame, roles: list[str], said: str) -> Chart:
+    """Ramped people of each role on each other, by month, with the people there as a line."""
+    columns = [f"role {number}" for number in range(len(roles))]
+    apart = columns if len(columns) <= MOST_ROLES + 1 else columns[:MOST_ROLES]
+    drawn = {name: frame[column] for name, column in zip(names(roles), apart, strict=False)}
+    if len(apart) < len(columns):
+        drawn["others"] = frame[columns[MOST_ROLES:]].sum(axis=1)
+    bars = [
+        Series(name=name, values=numbers(values), color=color)
+        for (name, values), color in zip(drawn.items(), LINE_COLORS, strict=False)
+    ]
+    return Chart(
+        said=said,
+        form="stacked",
+        categories=tuple(show(month, "month") for month in frame["month"]),
+        series=(*bars, Series(name="people there", values=numbers(frame["heads"]), color=INK, mark="line")),
+        kind="reps",
+        x_kind="month",
+    )
+
+
+def by_quarter(book: PeopleBook) -> Exhibit | None:
     """Heads, ramped reps, capacity, load and what binds, by quarter, role and segment."""
+    if not book.considered:
+        return None
+    found = book.staffing
     months = found.table
     quarter = (months["month"] - found.plan.first_month).map(lambda away: away.n // 3)
     grouped = months.assign(quarter=quarter).groupby(["quarter", "role", "segment"], sort=False)
@@ -55,60 +160,48 @@ def by_quarter(found: Staffing) -> Exhibit:
     return table_of("staffing", pd.DataFrame(rows), told, currency=found.plan.currency)
 
 
-def by_month(found: Staffing) -> Exhibit:
-    """Demand, capacity and what closes by month, and what binds."""
-    frame = pd.DataFrame(
-        {
-            "month": found.plan.months,
-            "demand_arr": found.demand.sum(axis=0),
-            "capacity_arr": found.rooms.sum(axis=0),
-            "closed_arr": found.closed.sum(axis=0),
-            "binding": [", ".join(dict.fromkeys(row[month] for row in found.binds)) for month in range(12)],
-        }
-    )
-    bound = int(found.people_bind.any(axis=0).sum())
-    told = (
-        f"In {bound} of 12 months more people would close more."
-        if bound
-        else "In no month would more people close more, as far as months come as expected."
-    )
-    return table_of("bookings", frame, told, currency=found.plan.currency)
-
-
-def one_more(found: list[Worth], currency: str) -> Exhibit:
+def one_more(book: PeopleBook) -> Exhibit | None:
     """What one more, and one less, of everything is worth."""
+    if not book.considered:
+        return None
+    found, currency = book.worths, book.plan.currency
     said = worth_words(found, currency)
     return table_of("worths", worth_table(found), said, currency=currency) if found else text(said)
 
 
-def measured(book: Workbook) -> list[Exhibit]:
-    """What the records say of each role: productivity, ramp, attrition; nothing without records."""
-    exhibits = []
-    for role, found in book.measured.items():
-        first, *others = measured_words(role, found, book.plan.currency)
-        exhibits.append(text(first, notes=others))
-    return exhibits
+def measured(book: PeopleBook) -> Exhibit | None:
+    """What the records say of each role: productivity, ramp, attrition."""
+    if not book.considered:
+        return None
+    if book.book.records is None:
+        return text("Your ramp is an assumption, and so is productivity: the plan names no records (`history`).")
+    said = [
+        line for role, found in book.book.measured.items() for line in measured_words(role, found, book.plan.currency)
+    ]
+    first, *others = said or ["No role closes deals: there is neither productivity nor ramp to measure."]
+    return text(first, notes=others)
 
 
-def attainment(book: Workbook) -> list[Exhibit]:
+def attainment(book: PeopleBook) -> Exhibit | None:
     """Who closed how much of their quota; nothing without people, records and quotas."""
-    found = book.attainment
-    return (
-        []
-        if found is None
-        else [table_of("attainment", found.table, attainment_words(found), currency=book.plan.currency)]
-    )
+    found = book.book.attainment
+    if found is None:
+        return None
+    return table_of("attainment", found.table, attainment_words(found), currency=book.plan.currency)
 
 
-def hires(found: Hiring) -> Exhibit:
+def hires(book: PeopleBook) -> Exhibit | None:
     """Who must be hired, and by when."""
+    if not book.considered:
+        return None
+    found = book.hiring
     said, notes = hiring_words(found), list(hiring_notes(found))
-    if not found.hires:
-        return text(said, notes=notes)
-    return table_of("hires", found.table, said, notes=notes)
+    return table_of("hires", found.table, said, notes=notes) if found.hires else text(said, notes=notes)
 
 
-def notes(found: Staffing) -> Exhibit:
+def notes(book: PeopleBook) -> Exhibit | None:
     """What a reader must know of the people."""
-    first, *others = staffing_notes(found)
+    if not book.considered:
+        return None
+    first, *others = staffing_notes(book.staffing)
     return text(first, notes=others)

@@ -25,19 +25,23 @@ SUBJECTS = (
     "summary",
     "detail",
     "pace",
+    "capacity",
 )
 """The modules that make exhibits, in the order of the notebooks."""
 
+GIVEN = ("Exhibit", "Exhibit | None")
+"""What they return: None where there is nothing to show."""
 
-def exhibits_of(book: Any) -> dict[str, Callable[..., Exhibit]]:
+
+def exhibits_of(book: Any) -> dict[str, Callable[..., Exhibit | None]]:
     """Name of each exhibit that can be made of `book` alone -> the function that makes it.
 
     Parameters
     ----------
     book
-        What `open_workbook`, `open_history`, `open_board` or `open_pace` gave.
+        What `open_workbook`, `open_history`, `open_board`, `open_pace` or `open_people` gave.
     """
-    found: dict[str, Callable[..., Exhibit]] = {}
+    found: dict[str, Callable[..., Exhibit | None]] = {}
     for subject in SUBJECTS:
         module = import_module(f"revplan.exhibits.{subject}")
         for name, function in vars(module).items():
@@ -53,7 +57,7 @@ def exhibit_names() -> set[str]:
         module = import_module(f"revplan.exhibits.{subject}")
         for name, function in vars(module).items():
             own = getattr(function, "__module__", "") == module.__name__ and not name.startswith("_")
-            if own and getattr(function, "__annotations__", {}).get("return") == "Exhibit":
+            if own and getattr(function, "__annotations__", {}).get("return") in GIVEN:
                 found.add(name)
     return found
 
@@ -65,7 +69,7 @@ def _shows(function: Any, book: str) -> bool:
     read = signature(function)
     first, *others = read.parameters.values() or [Parameter("none", Parameter.POSITIONAL_ONLY)]
     given = all(other.default is not Parameter.empty for other in others)
-    return read.return_annotation == "Exhibit" and first.annotation == book and given
+    return read.return_annotation in GIVEN and first.annotation == book and given
 
 
 def exhibit(book: Any, name: str, **options: Any) -> Exhibit:
@@ -74,7 +78,7 @@ def exhibit(book: Any, name: str, **options: Any) -> Exhibit:
     Parameters
     ----------
     book
-        What `open_workbook`, `open_history`, `open_board` or `open_pace` gave.
+        What `open_workbook`, `open_history`, `open_board`, `open_pace` or `open_people` gave.
     name
         One of `exhibits_of(book)`.
     options
@@ -83,11 +87,14 @@ def exhibit(book: Any, name: str, **options: Any) -> Exhibit:
     Raises
     ------
     PlanError
-        If there is no such exhibit of such a book.
+        If there is no such exhibit of such a book, or it has nothing to show.
     """
     known = exhibits_of(book)
     if name not in known:
         like = get_close_matches(name, known, 1)
         meant = f"; did you mean {like[0]}?" if like else f"; there are {', '.join(sorted(known))}"
         raise PlanError.at("exhibit", f"there is none called {shown(name)}{meant}")
-    return known[name](book, **options)
+    found = known[name](book, **options)
+    if found is None:
+        raise PlanError.at("exhibit", f"{name} has nothing to show of this plan; exhibit(book, 'summary') says why")
+    return found

@@ -22,6 +22,22 @@ _PERIOD = re.compile(
 )
 
 
+def day_written(as_of: date | str | None) -> date | None:
+    """A day that may be written as text; None where nothing is said.
+
+    Raises
+    ------
+    PlanError
+        If the text is no day.
+    """
+    if not isinstance(as_of, str):
+        return as_of
+    try:
+        return date.fromisoformat(as_of) if as_of else None
+    except ValueError:
+        raise PlanError.at("as_of", f"got {shown(as_of)!r}; write the last day known as 2026-09-30") from None
+
+
 def month_of(day: date) -> pd.Period:
     """The calendar month that `day` lies in."""
     return pd.Period(year=day.year, month=day.month, freq="M")

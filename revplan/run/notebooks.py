@@ -15,7 +15,7 @@ from revplan.ground.written import shown_path
 PACKAGE = Path(__file__).resolve().parents[1]
 """The folder of revplan itself."""
 
-PLANS = ("plan.yaml", "plan_fy26.yaml")  # of the example company
+PLANS = ("plan.yaml", "plan_fy26.yaml", "plan_people.yaml")  # of the example company
 
 
 def in_workspace(text: str) -> str:
@@ -104,8 +104,15 @@ def _cells(notebook: Any) -> list[tuple[str, str, list[str]]]:
 
 
 def _of_one_plan(source: str) -> str:
-    """`source` with the plan of a workspace without the example's second one."""
-    return in_workspace(source).replace(f"../{PLANS[1]}", f"../{PLANS[0]}")
+    """`source` with the plan of a workspace without the example's others."""
+    return with_one_plan(in_workspace(source))
+
+
+def with_one_plan(source: str) -> str:
+    """`source` of a notebook of a workspace, its plan the only one that a workspace of one's own has."""
+    for name in PLANS[1:]:
+        source = source.replace(f"../{name}", f"../{PLANS[0]}")
+    return source
 
 
 def _code(notebook: Any) -> list[str]:

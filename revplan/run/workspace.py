@@ -22,7 +22,7 @@ from revplan.ground.files import scratch_folder
 from revplan.ground.formats import SYMBOLS, listed
 from revplan.ground.yamlfile import flow
 from revplan.plan.file import plan_schema
-from revplan.run.notebooks import PLANS, in_workspace, notebook_in, shipped
+from revplan.run.notebooks import PLANS, in_workspace, notebook_in, shipped, with_one_plan
 
 PLAN, CRM = "plan.yaml", "crm.yaml"
 SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {"plan.schema.json": plan_schema, "crm.schema.json": crm_schema}
@@ -131,7 +131,7 @@ def _notebooks(made: Path, with_outputs: bool = True) -> None:
 
             notebook = notebook_in(path)
             for cell in notebook.cells:
-                cell.source = cell.source.replace(f"../{PLANS[1]}", f"../{PLANS[0]}")
+                cell.source = with_one_plan(cell.source)
                 if cell.cell_type == "code":
                     cell.outputs, cell.execution_count = [], None
             nbformat.write(notebook, path)  # type: ignore[no-untyped-call]

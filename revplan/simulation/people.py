@@ -39,6 +39,8 @@ from revplan.plan.people import Capacity, Hire
 from revplan.simulation.simulate import Simulation
 
 NO_PEOPLE = "People are not considered: the plan has no `capacity`, so it is taken that whatever comes can be worked."
+PEOPLE_LINE = "capacity: {roster: roster.csv, roles: {ae: {productivity: 600_000, ramp: {linear_months: 5}}}}"
+"""What a plan may say of its people, to be pasted."""
 ALL = "all"
 PEOPLE, DEMAND, BUDGET, LOAD = "people", "demand", "budget", "load"
 FULL_LOAD = 1 - 1e-6  # of capacity, from which it binds
@@ -54,8 +56,7 @@ def asked_capacity(plan: Plan) -> Capacity:
         If it says nothing of them.
     """
     if plan.capacity is None:
-        line = "capacity: {roster: roster.csv, roles: {ae: {productivity: 600_000, ramp: {linear_months: 5}}}}"
-        raise PlanError.at("capacity", f"the plan says nothing of its people; add a line such as {line}")
+        raise PlanError.at("capacity", f"the plan says nothing of its people; add a line such as {PEOPLE_LINE}")
     return plan.capacity
 
 

@@ -24,7 +24,7 @@ from revplan.funnel import tables as sheets
 from revplan.funnel.commit import Progress
 from revplan.funnel.tables import program_cac
 from revplan.funnel.year import PlannedYear, plan_year
-from revplan.ground.calendar import month_of, months_label
+from revplan.ground.calendar import day_written, month_of, months_label
 from revplan.ground.errors import DataError, Fault, PlanError, shown
 from revplan.ground.formats import show
 from revplan.ground.tables import columns, conform
@@ -37,6 +37,8 @@ from revplan.plan.people_checks import idle_roles
 from revplan.plan.scenario import idle, idle_uncertainty, scenario_effects, scenario_plans
 from revplan.plan.stages import titles_of
 from revplan.plan.words import key_words, step_words, value_words
+from revplan.simulation.hiring import Hiring, Worth, hiring, worths
+from revplan.simulation.people import Staffing, staffing
 from revplan.simulation.realism import Realism, realism, stretch
 from revplan.simulation.scenarios import Compared, compare, held_year
 from revplan.simulation.signing import ToSign, signed_year
@@ -319,6 +321,67 @@ def _held_words(plan: Plan, name: str, scenario: Scenario) -> str:
         f"Scenario {shown(name)}, as the simulator shows it: the entries are those that the base plan commits{of_them}; "
         "planned anew, it would ask for others."
     )
+
+
+@dataclass(frozen=True, eq=False)
+class PeopleBook:
+    """A workbook's people on a day; each answer is made when it is first asked for."""
+
+    book: Workbook
+    as_of: date | None = None
+    """The day from which anybody may leave unnamed; None for the plan date."""
+    confidence: float | None = None
+    """The chance of the goal that hires are to give; None for the plan's."""
+
+    @property
+    def plan(self) -> Plan:
+        """The plan."""
+        return self.book.plan
+
+    @property
+    def considered(self) -> bool:
+        """Whether the plan says anything of its people; all below raise a PlanError where it does not."""
+        return self.plan.capacity is not None
+
+    @cached_property
+    def staffing(self) -> Staffing:
+        """Capacity beside demand, and what binds."""
+        return staffing(self.book.simulation, self.as_of)
+
+    @cached_property
+    def worths(self) -> list[Worth]:
+        """What one more, and one less, of everything is worth."""
+        return worths(self.book.simulation)
+
+    @cached_property
+    def hiring(self) -> Hiring:
+        """The fewest, latest hires."""
+        return hiring(self.book.simulation, self.confidence)
+
+
+def open_people(path: str | Path, as_of: date | str | None = None, confidence: float | None = None) -> PeopleBook:
+    """The people of the plan file at `path`, and what they can close.
+
+    Parameters
+    ----------
+    path
+        The plan file; the files it names are looked for in its folder.
+    as_of
+        The day on which people are known, such as 2026-12-31; the plan date if left out.
+    confidence
+        The chance of the goal that hires are to give; the plan's if left out, or 0.
+
+    Raises
+    ------
+    PlanError
+        If the plan, the day or the chance is at fault.
+    DataError
+        If the records, the actuals or the roster it names are.
+    """
+    day = day_written(as_of)
+    if confidence and not 0 < confidence < 1:
+        raise PlanError.at("confidence", f"got {confidence:g}; write a chance between 0 and 1, such as 0.8")
+    return PeopleBook(open_workbook(path), day, confidence or None)
 
 
 def open_workbook(path: str | Path, progress: Progress | None = None, scenario: str = "") -> Workbook:

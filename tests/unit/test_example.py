@@ -130,7 +130,7 @@ def test_spend_ties(actuals):
     assert (spend.reindex(by_source.index).fillna(0) == by_source).all()
 
 
-PLANS = ("plan.yaml", "plan_fy26.yaml")
+PLANS = ("plan.yaml", "plan_fy26.yaml", "plan_people.yaml")
 
 
 @pytest.mark.parametrize("name", PLANS)
