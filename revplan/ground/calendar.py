@@ -116,19 +116,3 @@ def period_label(period: str, first: pd.Period, names: Names = "start") -> str:
 def period_short(period: str, first: pd.Period, names: Names = "start") -> str:
     """The same where space is tight and its months stand elsewhere: Q3 FY27 to date; FY27 to Q3."""
     return re.sub(r"^(rest of )?[^(]*\(([^)]*)\)", r"\1\2", period_label(period, first, names))
-
-
-def day_written(as_of: date | str | None) -> date | None:
-    """A day that may be written as text; None where nothing is said.
-
-    Raises
-    ------
-    PlanError
-        If the text is no day.
-    """
-    if not isinstance(as_of, str):
-        return as_of
-    try:
-        return date.fromisoformat(as_of) if as_of else None
-    except ValueError:
-        raise PlanError.at("as_of", f"got {shown(as_of)!r}; write the last day known as 2026-09-30") from None
