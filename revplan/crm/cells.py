@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -666,3 +666,13 @@ def _negative(cells: Cells, values: np.ndarray) -> Findings:
     rows = np.flatnonzero(values < 0)
     example = shown(cells.texts[rows[0]]) if len(rows) else ""
     return counted(f"{cells.file}, {shown(cells.column)}", "negative amounts", len(rows), example)
+
+
+def several_currencies(counts: Mapping[str, int], others: Iterable[str], where: str = "") -> str:
+    """That amounts are in several currencies, each so often; what the `others` are worth is to be said, `where` too."""
+    listed = ", ".join(f"{code} {count:,}" for code, count in counts.items())
+    wanted = ", ".join(f"{code}: ..." for code in others)
+    return (
+        f"amounts are in several currencies ({listed}), which must not be added; say what one unit of each is worth in the "
+        f"plan's: {where}rates: {{{wanted}}}"
+    )

@@ -18,7 +18,7 @@ import pandas as pd
 from pandas.api.extensions import ExtensionArray
 
 from revplan.crm import warts
-from revplan.crm.cells import UNKNOWN, Findings, ImportLine, Parsed, Unread, counted
+from revplan.crm.cells import UNKNOWN, Findings, ImportLine, Parsed, Unread, counted, several_currencies
 from revplan.crm.events import LOST, NO_STAGE, NUMBER, Raw, read_events
 from revplan.crm.file import CrmSource, did_you_mean, read_crm_file
 from revplan.crm.files import Rows, Tables, per_record, read_tables
@@ -528,14 +528,10 @@ def _in_one_currency(details: Details, tables: Tables, raw: Raw) -> Details:
     counts = Counter(codes[priced].tolist())
     others = [code for code in counts if code not in rates]
     if len(others) > 1:
-        listed = ", ".join(f"{code} {count:,}" for code, count in counts.most_common(6))
         main = counts.most_common(1)[0][0]
-        wanted = ", ".join(f"{code}: ..." for code in counts if code != main)
         where = f"currency: {column}, " if column and not crm.currency else ""
-        message = (
-            f"amounts are in several currencies ({listed}), which must not be added; give what one unit of each is worth in the plan's: "
-            f"{where}rates: {{{wanted}}}; or name a column of converted amounts"
-        )
+        told = several_currencies(dict(counts.most_common(6)), [code for code in counts if code != main], where)
+        message = f"{told}; or name a column of converted amounts"
         return replace(details, found=details.found + Findings((Fault(tables.source.place(("amount",)), message),)))
     factors = np.array([rates.get(code, 1.0) for code in codes.tolist()])
     columns = {**details.columns, **{key: details.columns[key] * factors for key in MONEY if key in details.columns}}

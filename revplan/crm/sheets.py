@@ -15,7 +15,19 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from revplan.crm.cells import Cells, Findings, Parsed, amounts, counted, days, first_faults, months, shares, stripped
+from revplan.crm.cells import (
+    Cells,
+    Findings,
+    Parsed,
+    amounts,
+    counted,
+    days,
+    first_faults,
+    months,
+    several_currencies,
+    shares,
+    stripped,
+)
 from revplan.crm.file import did_you_mean
 from revplan.crm.mapping import no_file, tidy
 from revplan.crm.presets import squeezed_header
@@ -235,10 +247,7 @@ def _in_one_currency(
     left = {code: count for code, count in counts.items() if code not in rates}
     found = Findings()
     if len(left) > 1 and not home:
-        listed = ", ".join(f"{code} {count:,}" for code, count in left.items())
-        wanted = ", ".join(f"{code}: ..." for code in list(left)[1:])
-        message = f"amounts are in several currencies ({listed}), which must not be added; say what one unit of each is worth in the plan's: rates: {{{wanted}}}"
-        found += Findings((Fault(text.name, message),))
+        found += Findings((Fault(text.name, several_currencies(left, list(left)[1:])),))
     factors = np.array([rates.get(code, 1.0) for code in codes.tolist()])
     converted = int((stated & np.isin(codes, list(rates))).sum())
     said = ", ".join(f"{code} at {rate:g}" for code, rate in rates.items())

@@ -14,7 +14,7 @@ import pandas as pd
 from revplan.crm.inputs import frozen_inputs
 from revplan.excel.desk import ENTRIES, PLAN, RECORDS, Place
 from revplan.excel.goal_sheets import CHANGES
-from revplan.excel.reading import Changed, read_filled
+from revplan.excel.reading import DAMAGED, Changed, read_filled
 from revplan.exhibits.exhibit import Exhibit, table_of, text
 from revplan.exhibits.provenance import fingerprint
 from revplan.funnel.tables import BRIDGE_TERMS
@@ -80,7 +80,7 @@ def _read_back(workbook: Path, plan_path: Path) -> tuple[Difference, str]:
             f"(fingerprint {shown(filled.fingerprint) or 'none'}); make the workbook again, or import into the plan it was made from",
         )
     whole = with_history_rates(plan, read_history(plan, plan_path.parent))
-    with told_of(DataError, shown(workbook.name), "its list of inputs is damaged; make the workbook again"):
+    with told_of(DataError, shown(workbook.name), DAMAGED):
         found = difference(read_yaml(plan_path, PlanError).data, plan, whole, filled.changed)
     if not found.edits:
         return found, ""

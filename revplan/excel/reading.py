@@ -22,7 +22,7 @@ ENCRYPTED = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 SAME = 1e-12
 """Share by which a number may differ and still be the same: LibreOffice saves fifteen digits."""
 
-DAMAGED = "the list of inputs is damaged here; make the workbook again"
+DAMAGED = "the list of inputs is damaged; make the workbook again"
 
 Cells = dict[tuple[int, int], Any]
 

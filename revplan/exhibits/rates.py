@@ -21,6 +21,7 @@ from revplan.rates.parts import OWN_LAG
 SMALL = 1000  # a number below it is shown with a decimal
 ALL_WINS = "with_arrivals"
 MONTH_DAYS = 30.4375
+NO_CONVERSION = "No step shows a conversion, so there is neither rate nor delay."
 STEP = {"step": ("Step", "text")}
 
 
@@ -105,7 +106,7 @@ def rates(book: HistoryBook) -> Exhibit:
     """The rate of every step with its interval."""
     kinds = {**kinds_of("estimates"), "step": "text"}
     if book.steps.empty:
-        return text("No step shows a conversion, so there is no rate.")
+        return text(NO_CONVERSION)
     named = _named(book.steps)
     on_page_one = (*book.history.first, *read_first(book.history))
     notes = [line for line in book.warnings if line not in on_page_one]
@@ -116,7 +117,7 @@ def rates(book: HistoryBook) -> Exhibit:
 def cells(book: HistoryBook) -> Exhibit:
     """Every rate the records support, by segment and source, drawn towards what holds for all."""
     if book.estimates.empty:
-        return text("No step shows a conversion, so there is no rate by segment and source.")
+        return text(NO_CONVERSION)
     named = _named(book.estimates)
     columns = ["step", "rate", "rate_low", "rate_high", "evidence", "conversions", "median_days", "p90_days", "mature"]
     thin = int((named["conversions"] < 10).sum())
@@ -226,7 +227,7 @@ def lags(book: HistoryBook) -> Exhibit:
         for month, share in enumerate(shares.split())
     ]
     if not rows:
-        return text("No step shows a conversion, so there is no delay.")
+        return text(NO_CONVERSION)
     frame = pd.DataFrame(rows, columns=["step", "lag_months", "share"])
     kept = frame[frame["lag_months"] <= 18]
     medians = dict(zip(_named(book.steps)["step"], book.steps["median_days"], strict=True))

@@ -322,6 +322,11 @@ def shown_path(path: Path) -> str:
     return "".join(c if c.isprintable() else "?" for c in str(path))
 
 
+def unreadable(path: Path, error: OSError) -> RevplanError:
+    """The fault of a file that is there and cannot be read."""
+    return ReportError.at(shown_path(path), f"cannot be read ({error.strerror or error}); check who may read it")
+
+
 @contextmanager
 def _writing(folder: Path) -> Iterator[None]:
     try:

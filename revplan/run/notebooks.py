@@ -10,7 +10,7 @@ from typing import Any
 
 from revplan.ground.errors import PlanError, ReportError, shown
 from revplan.ground.files import NOTEBOOK_MB, content_of, megabytes
-from revplan.ground.written import shown_path
+from revplan.ground.written import shown_path, unreadable
 
 PACKAGE = Path(__file__).resolve().parents[1]
 """The folder of revplan itself."""
@@ -55,7 +55,7 @@ def notebook_in(path: Path) -> Any:
     except ReportError:
         raise
     except OSError as error:
-        raise ReportError.at(shown_path(path), f"cannot be read ({error.strerror}); check who may read it") from None
+        raise unreadable(path, error) from None
     except Exception as error:  # nbformat raises whatever it meets, down to KeyError
         reason = shown(error or type(error).__name__)
         raise ReportError.at(shown_path(path), f"is not a notebook ({reason}); save it again from Jupyter") from None

@@ -35,6 +35,8 @@ def test_a_folder_in_use_is_left_alone(tmp_path: Path) -> None:
 def test_a_blank_workspace_holds_nothing_of_the_example(tmp_path: Path) -> None:
     import nbformat
 
+    from revplan.crm.presets import presets
+    from revplan.ground.formats import listed
     from revplan.run.notebooks import check_trust
     from revplan.workbook.workbook import check_plan
 
@@ -44,6 +46,7 @@ def test_a_blank_workspace_holds_nothing_of_the_example(tmp_path: Path) -> None:
     assert names == {"plan.yaml", "crm.yaml", "plan.schema.json", "crm.schema.json"}
     assert [path.name for path in files if b"Orrinvale" in path.read_bytes()] == []
     assert check_plan(tmp_path / "mine" / "plan.yaml") == ()
+    assert f"`preset: NAME` ({listed([*presets()])})" in (tmp_path / "mine" / "crm.yaml").read_text(encoding="utf-8")
     for path in files:
         if path.suffix == ".ipynb":
             notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]

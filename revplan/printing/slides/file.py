@@ -6,9 +6,9 @@ import io
 import zipfile
 from pathlib import Path
 
-from revplan.ground.errors import PlanError, ReportError, RevplanError
+from revplan.ground.errors import PlanError, RevplanError
 from revplan.ground.files import TEMPLATE_MB, UNPACKED_MB, content_of, megabytes
-from revplan.ground.written import shown_path
+from revplan.ground.written import shown_path, unreadable
 
 MOST_PARTS, MOST_TEXT_MB = 5_000, 60  # of a template: files in it, and what is not a picture or a film
 TYPES = "[Content_Types].xml"
@@ -52,9 +52,7 @@ def _looked_at(path: Path, wanted: str) -> tuple[bytes, str]:
     try:
         return _checked(path)
     except OSError as error:
-        raise ReportError.at(
-            shown_path(path), f"cannot be read ({error.strerror or error}); check who may read it"
-        ) from None
+        raise unreadable(path, error) from None
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
         raise damaged(path, error) from None
 
