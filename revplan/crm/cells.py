@@ -93,7 +93,7 @@ OPEN_ENDED = np.array(  # days that mean "none"
 UNKNOWN = "unknown"  # the label of a record whose segment or source is missing
 LARGEST_AMOUNT = 1e12
 SWAPPED = 8  # cells of each kind from which days of Excel beside text look like days and months changed round
-MOSTLY = 0.5  # of the first rows: where more of them differ, as ids do, each row keeps a text of its own
+MOSTLY = 0.9  # of the first rows: where more of them differ, as ids do, each row keeps a text of its own
 
 
 def as_text(value: Any) -> str:
@@ -616,10 +616,9 @@ def _only_with_comma(said: _Said) -> bool:
     texts = [text for text in said.saying() if text]
     if not any("," in text or text.count(".") > 1 for text in texts):
         return False
-    pointed = [AMOUNT.fullmatch(with_point(text, None)) for text in texts]
-    turned = [with_point(text, ",") for text in texts]
+    turned = (with_point(text, ",") for text in texts)
     fits = all(AMOUNT.fullmatch(text) and not THOUSAND_OR_FRACTION.fullmatch(text) for text in turned)
-    return fits and None in pointed
+    return fits and any(AMOUNT.fullmatch(with_point(text, None)) is None for text in texts)
 
 
 def _amount_fault(cells: Cells, row: int) -> Fault:

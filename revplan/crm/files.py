@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +52,8 @@ class Tables:
 
     source: CrmSource
     tables: dict[str, TextTable]
+    _amounts: dict[str, Parsed] = field(default_factory=dict)
+    """The columns of amounts that were read, which are asked for more than once."""
 
     def entry(self, file: str) -> DataFile:
         """What the CRM file says about `file`."""
@@ -164,8 +166,10 @@ class Tables:
 
     def amounts(self, column: str) -> Parsed:
         """The amounts of file.column, read with the decimal mark declared for its file."""
-        file = file_of(column)
-        return self.amounts_of(file, self.cells(file, column_of(column)))
+        if column not in self._amounts:
+            file = file_of(column)
+            self._amounts[column] = self.amounts_of(file, self.cells(file, column_of(column)))
+        return self._amounts[column]
 
     def amounts_of(self, file: str, cells: Cells) -> Parsed:
         """The amounts of some cells of a column of a file."""

@@ -211,14 +211,18 @@ CODES = {"€": "EUR", "£": "GBP", "₹": "INR", "₽": "RUB", "руб": "RUB",
 """Signs that mean one currency."""
 SCALES = {"": 1.0, "K": 1e3, "M": 1e6}
 THOUSAND_OR_FRACTION = re.compile(rf"[-+(]*{SIGN} ?[1-9][0-9]{{0,2}}\.[0-9]{{3}} ?{SIGN}-?\)?")
+PLAIN = re.compile(r"[-$(A-Z]*[0-9.,]+\)?")
+"""Amounts without anything that must be written otherwise before they are read."""
+PLAINER = dict.fromkeys(map(ord, SPACES), " ") | {ord("\u2212"): "-"}
+TURNED = {ord("."): ",", ord(","): "."}
 SWISS_END = re.compile(r"(?<=[0-9])\.[-–—]+$")  # CHF 1'200.– has no centimes
 
 
 def with_point(text: str, decimal: str | None) -> str:
     """An amount with a point before its fraction and commas between its thousands, if any."""
-    text = text.translate(dict.fromkeys(map(ord, SPACES), " ")).replace("\u2212", "-")
-    text = SWISS_END.sub("", GROUPED.sub("", text))
-    return text.translate({ord("."): ",", ord(","): "."}) if decimal == "," else text
+    if not PLAIN.fullmatch(text):
+        text = SWISS_END.sub("", GROUPED.sub("", text.translate(PLAINER)))
+    return text.translate(TURNED) if decimal == "," else text
 
 
 def number_of(match: re.Match[str] | None) -> float:
