@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import string
 from datetime import date
+from random import Random
 
 import numpy as np
 import pytest
 
-from revplan.crm.cells import Cells, Column, Parsed, amounts, days, labels
+from revplan.crm import writings
+from revplan.crm.cells import Cells, Column, Parsed, Texts, amounts, days, labels
+from revplan.crm.files import as_keys
 
 
 def column(*texts: str) -> Cells:
@@ -324,3 +329,25 @@ def test_a_text_is_parsed_once_however_many_rows_have_it(monkeypatch: pytest.Mon
     parsed = days(column(*["2026-01-05", "2026-01-06"] * 50))
     assert seen == ["2026-01-05", "2026-01-06"]
     assert parsed.values.astype("datetime64[D]").astype(str).tolist() == ["2026-01-05", "2026-01-06"] * 50
+
+
+def test_a_plain_amount_needs_no_rewriting(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = Random(4)
+    texts = [
+        "".join(rng.choice("$A-(0123456789.,)-'\u00a0\u2212 ") for _ in range(rng.randrange(1, 9)))
+        for _ in range(3_000)
+    ]
+    plain = [writings.with_point(text, mark) for text in texts for mark in (None, ",")]
+    monkeypatch.setattr(writings, "PLAIN", re.compile("(?!)"))
+    assert plain == [writings.with_point(text, mark) for text in texts for mark in (None, ",")]
+
+
+def test_the_checksum_of_a_salesforce_id_says_which_letters_are_capitals() -> None:
+    rng = Random(5)
+    for _ in range(300):
+        short = "".join(rng.choice(string.ascii_letters + string.digits) for _ in range(15))
+        fives = [short[start : start + 5] for start in (0, 5, 10)]
+        marks = [sum(2**place for place, letter in enumerate(five) if letter.isupper()) for five in fives]
+        whole = short + "".join((string.ascii_uppercase + "012345")[mark] for mark in marks)
+        other = whole[:-1] + ("B" if whole[-1] != "B" else "C")
+        assert [*as_keys(Texts([whole, other, short]))] == [short, other, short]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -248,3 +249,47 @@ def test_the_code_page_is_the_one_whose_letters_make_words(tmp_path: Path, page:
 def test_headers_are_compared_as_they_are_seen(tmp_path: Path) -> None:
     table = read_csv(written(tmp_path, "\u200bid,Pre\u0301nom\u00a0\n1,x\n"))
     assert table.header == ("id", "Prénom")
+
+
+PIECES = [
+    REPORT,
+    'id,name,created,won\n1,"two\nlines",2026-01-01,\n\n2,b,2026-01-02,2026-02-01\nid,name,created,won\n3,c,,\n',
+    "id,name,created,won\nStage: New,,,\n1,a,2026-01-01,\n2,b,,\nStage: Won,,,\n3,c,,\nTotal,,,\n,,,5\n",
+    "a\nid,name\n1,2,3\n4,5\n6\n",
+    "id,name\n" + "".join(f"{number},{'abc'[number % 3]}\n" for number in range(50)),
+]
+
+
+@pytest.mark.parametrize("text", PIECES)
+@pytest.mark.parametrize(("rows", "at_once"), [(2, 1), (3, 2), (7, 5)])
+def test_a_file_that_is_put_into_columns_in_pieces_is_the_same_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, rows: int, at_once: int
+) -> None:
+    def found() -> object:
+        try:
+            table = read_csv(written(tmp_path, text))
+        except DataError as error:
+            return str(error)
+        cells = {name: [*table.cells(name)] for name in table.header}
+        texts = {name: sorted(set(table.cells(name).different)) for name in table.header}
+        return table.header, cells, texts, [*table.lines], table.blank, table.titles, told(table)
+
+    whole = found()
+    monkeypatch.setattr(separated, "MANY", rows)
+    monkeypatch.setattr(separated, "LOOK_EVERY", at_once)
+    assert found() == whole
+
+
+def test_a_large_file_is_never_held_as_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = "{0:018d},{1},2025-01-{2:02d},2025-02-{2:02d},,\n"
+    text = "".join(row.format(number, "web" if number % 3 else "events", 1 + number % 28) for number in range(50_000))
+    path = written(tmp_path, f"id,source,lead,sql,won,lost\n{text}")
+    monkeypatch.setenv("REVPLAN_MAX_MB", "4")  # a buffer of the limit is made before a file is read
+    tracemalloc.start()
+    try:
+        assert len(read_csv(path).lines) == 50_000
+        assert (
+            tracemalloc.get_traced_memory()[1] < 12 * path.stat().st_size
+        )  # rows of lists take more than 15 times the file
+    finally:
+        tracemalloc.stop()
