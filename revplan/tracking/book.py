@@ -292,7 +292,7 @@ class BoardBook:
     def beside(self) -> tuple[str, ...]:
         """What changes how every figure is read, one sentence each: how the records were read."""
         records = () if self.history is None else read_first(self.history)
-        told = (self.stale, *self.doubts)
+        told = (self.stale, *self.doubts[:1])  # which the headline says
         return tuple(line for line in records if line not in told)
 
     @cached_property

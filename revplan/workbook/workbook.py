@@ -210,13 +210,14 @@ class Workbook:
     @cached_property
     def notes(self) -> tuple[str, ...]:
         """What a reader must know beside the numbers, one sentence each."""
-        return (*self.doubts, *self.beside, *notes(self.year, self.quarters, self.pipeline), *self.read)
+        others = notes(self.year, self.quarters, self.pipeline)
+        return tuple(dict.fromkeys((*self.doubts, *self.beside, *others, *self.read)))
 
     @cached_property
     def beside(self) -> tuple[str, ...]:
         """What changes how every figure is read, one sentence each: the scenario held, and how the records were read."""
         records = () if self.records is None else read_first(self.records.history)
-        return (*([self.held] if self.held else []), *(line for line in records if line not in self.doubts))
+        return (*([self.held] if self.held else []), *(line for line in records if line not in self.doubts[:1]))
 
     @cached_property
     def simulation(self) -> Simulation:
