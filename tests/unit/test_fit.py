@@ -81,6 +81,11 @@ class Company:
         return "\n".join(check_plan(self.path()))
 
 
+def known(day: date) -> str:
+    """`day`, if it lies before the plan date: no record tells more."""
+    return str(day) if day < date(2026, 11, 15) else ""
+
+
 def lead(number: int, day: date, segment: str, source: str, wins: bool = True) -> dict[str, str]:
     """One record: every second lead is accepted after 10 days, of these every second is won after 40."""
     accepted = number % 4 < 2
@@ -90,9 +95,9 @@ def lead(number: int, day: date, segment: str, source: str, wins: bool = True) -
         "segment": segment,
         "source": source,
         "lead": str(day),
-        "sql": str(day + timedelta(10)) if accepted else "",
-        "won": str(day + timedelta(50)) if won else "",
-        "lost": "" if won else str(day + timedelta(60)),
+        "sql": known(day + timedelta(10)) if accepted else "",
+        "won": known(day + timedelta(50)) if won else "",
+        "lost": "" if won else known(day + timedelta(60)),
         "amount": str(DEALS[segment]) if accepted else "",
     }
 
