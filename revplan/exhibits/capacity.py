@@ -5,6 +5,7 @@ Where a plan says nothing of its people the summary says so, and all others show
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 import pandas as pd
@@ -15,11 +16,14 @@ from revplan.exhibits.annual_commit import header
 from revplan.exhibits.chart import ACTUAL, ATTENTION, INK, LINE_COLORS, PLAN, Chart, Series, names, numbers
 from revplan.exhibits.exhibit import Exhibit, table_of, text
 from revplan.exhibits.figures import OF_EXPECTED, of_year
+from revplan.ground.errors import shown
 from revplan.ground.formats import compact, listed, show
 from revplan.simulation.hiring import hiring_notes, hiring_words, worth_table, worth_words
-from revplan.simulation.people import NO_PEOPLE, PEOPLE, PEOPLE_LINE, headline, limited_by, staffing_notes
+from revplan.simulation.people import HELD_BACK, NO_PEOPLE, PEOPLE, PEOPLE_LINE, headline, limited_by, staffing_notes
 from revplan.workbook.workbook import PeopleBook
 
+UNUSED = 1e-6  # of what closes, from which people have time left
+UNLOADED = "Nothing says how loaded anybody is."
 MOST_ROLES = len(LINE_COLORS) - 1  # drawn apart; the others are drawn together
 
 
@@ -40,7 +44,8 @@ def summary(book: PeopleBook) -> Exhibit:
     }
     of = partial(of_year, plan)
     stated = [of("goal", found.year.bridge.new_arr), of("chance", chance, OF_EXPECTED)]
-    return text(headline(found), facts, header=opens).sharing(*stated)
+    limited = f"People limit a simulated year where they hold back more than {show(HELD_BACK, 'share')} of the goal."
+    return text(headline(found), facts, notes=[limited], header=opens).sharing(*stated)
 
 
 def by_month(book: PeopleBook) -> Exhibit | None:
@@ -63,7 +68,11 @@ def by_month(book: PeopleBook) -> Exhibit | None:
         if bound
         else "In no month would more people close more, as far as months come as expected."
     )
-    return table_of("bookings", frame, told, currency=currency).pictured(capacity_and_demand(frame, told, currency))
+    idle = frame["capacity_arr"] > frame["closed_arr"] * (1 + UNUSED)
+    spare = int((found.people_bind.any(axis=0) & idle).sum())
+    notes = [f"In {spare} of these, people of another segment have time: it closes nothing in the one that lacks it."]
+    made = table_of("bookings", frame, told, notes=notes if spare else (), currency=currency)
+    return made.pictured(capacity_and_demand(frame, told, currency))
 
 
 def capacity_and_demand(frame: pd.DataFrame, said: str, currency: str) -> Chart:
@@ -95,16 +104,15 @@ def ramped(book: PeopleBook) -> Exhibit | None:
         frame[f"role {number}"] = sums.loc[role, "ramped"].to_numpy()
     frame["heads"] = sums.groupby("month", sort=False)["heads"].sum().to_numpy()
     first, last = (show(book.plan.months[at], "month") for at in (0, -1))
-    changes = [
-        f"{show(frame[f'role {number}'].iloc[0], 'reps')} to {show(frame[f'role {number}'].iloc[-1], 'reps')} {role}"
-        for number, role in enumerate(names(roles))
-    ]
-    said = (
-        f"From {first} to {last} the ramped people go from {listed(changes)}; people there go from "
-        f"{show(frame['heads'].iloc[0], 'reps')} to {show(frame['heads'].iloc[-1], 'reps')}."
-    )
+    changes = [f"{_from_to(frame[f'role {number}'])} ramped {role}" for number, role in enumerate(names(roles))]
+    said = f"From {first} to {last}: {listed(changes)}; {_from_to(frame['heads'])} people there in all."
     more = {f"role {number}": (role, "reps") for number, role in enumerate(roles)}
     return table_of("ramped", frame, said, more=more).pictured(ramped_by_role(frame, roles, said))
+
+
+def _from_to(values: pd.Series) -> str:
+    begin, end = show(values.iloc[0], "reps"), show(values.iloc[-1], "reps")
+    return begin if begin == end else f"{begin} to {end}"
 
 
 def ramped_by_role(frame: pd.DataFrame, roles: list[str], said: str) -> Chart:
@@ -150,14 +158,35 @@ def by_quarter(book: PeopleBook) -> Exhibit | None:
         for key, part in grouped
     ]
     busiest = months.dropna(subset=["load"])
-    told = "Nothing says how loaded anybody is."
-    if len(busiest):
-        row = busiest.loc[busiest["load"].idxmax()]
-        told = (
-            f"The highest load is that of {row['role']} in {row['segment']} in {show(row['month'], 'month')}: "
-            f"{show(row['load'], 'ratio')} times what they can work."
-        )
-    return table_of("staffing", pd.DataFrame(rows), told, currency=found.plan.currency)
+    if busiest.empty:
+        return table_of("staffing", pd.DataFrame(rows), UNLOADED, currency=found.plan.currency)
+    row = busiest.loc[busiest["load"].idxmax()]
+    told = (
+        f"The highest load is that of {shown(row['role'])} in {shown(row['segment'])} in {show(row['month'], 'month')}: "
+        f"{show(row['load'], 'ratio')} times what they can work."
+    )
+    made = table_of("staffing", pd.DataFrame(rows), told, currency=found.plan.currency)
+    return made.pictured(load_by_month(busiest, book.plan.months, told))
+
+
+def load_by_month(loads: pd.DataFrame, months: Sequence[pd.Period], said: str) -> Chart:
+    """The load of each role in a segment by month, the most loaded if there are many, with what they can work as a line."""
+    lines = {
+        place: part.set_index("month")["load"].reindex(months) for place, part in loads.groupby(["role", "segment"])
+    }
+    most = sorted(lines, key=lambda place: -lines[place].max())[: len(LINE_COLORS)]
+    drawn = [
+        Series(name=name, values=numbers(lines[place]), color=color, mark="line")
+        for place, name, color in zip(most, names(map(" ".join, most)), LINE_COLORS, strict=False)
+    ]
+    return Chart(
+        said=said,
+        form="columns",
+        categories=tuple(show(month, "month") for month in months),
+        series=(*drawn, Series(name="all they can work", values=(1.0,) * len(months), color=INK, mark="dashed")),
+        kind="ratio",
+        x_kind="month",
+    )
 
 
 def one_more(book: PeopleBook) -> Exhibit | None:

@@ -237,6 +237,8 @@ def _outputs(source: str, space: dict[str, Any]) -> list[Any]:
     if last is None:
         return []
     value = eval(compile(last, "cell", "eval"), space)
+    if value is None:
+        return []
     return [nbformat.v4.new_output("display_data", value._repr_mimebundle_())]
 
 

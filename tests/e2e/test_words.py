@@ -17,7 +17,8 @@ from revplan.exhibits.figures import MIMETYPE
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "data" / "example"
 OLIST = ROOT / "data" / "olist"
-REPORTS = ("annual_commit", "board_report", "pace", "rates", "scenarios")
+REPORTS = ("annual_commit", "board_report", "pace", "rates", "scenarios", "capacity")
+PLANS = {"board_report": "plan_fy26.yaml", "pace": "plan_fy26.yaml", "capacity": "plan_people.yaml"}
 TRIED = ("one segment", "zero wins", "long names", "not begun")
 
 FORBIDDEN = {
@@ -84,7 +85,7 @@ def broken(told: Told) -> list[str]:
 
 @pytest.mark.parametrize("report", REPORTS)
 def test_reports_of_the_example_speak_to_a_reader(report: str) -> None:
-    plan = EXAMPLE / ("plan_fy26.yaml" if report in ("board_report", "pace") else "plan.yaml")
+    plan = EXAMPLE / PLANS.get(report, "plan.yaml")
     assert broken(list(shown_by(report_of(plan, report), report))) == []
 
 

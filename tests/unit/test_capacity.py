@@ -9,13 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from openpyxl import Workbook as Excel
+from ruamel.yaml import YAML
 
 from revplan.capacity.limits import booked, compound_sums
 from revplan.capacity.roster import with_roster
 from revplan.capacity.team import HEADS, RAMPED, Pools, drawn_pools, expected_pools, seats
 from revplan.cli.commands import main
+from revplan.exhibits import capacity as exhibits
+from revplan.exhibits.named import exhibits_of
 from revplan.funnel.year import Known
 from revplan.ground.errors import DataError, PlanError
 from revplan.plan.file import read_plan
@@ -26,8 +30,9 @@ from revplan.simulation.hiring import Search, Worth, entering, hiring, hiring_an
 from revplan.simulation.people import capacity_answer, limited_by, staffing
 from revplan.simulation.signing import simulation_notes
 from revplan.simulation.simulate import Simulation, simulate
-from revplan.workbook.workbook import check_plan, open_workbook, plan_year
+from revplan.workbook.workbook import PeopleBook, Workbook, check_plan, open_people, open_workbook, plan_year
 
+EXAMPLE = Path(__file__).parents[2] / "data" / "example"
 GOLDEN = Path(__file__).parents[3] / "shared" / "golden" / "golden.json"
 
 
@@ -671,3 +676,80 @@ def test_a_plan_without_people_is_told_what_to_write(tmp_path: Path, capsys: pyt
         "the plan says nothing of its people; add a line such as capacity: {roster: roster.csv"
         in capsys.readouterr().err
     )
+
+
+# --- the report --------------------------------------------------------------------------------------------------
+
+
+def test_charts_hold_what_their_tables_hold(tmp_path: Path) -> None:
+    book = open_people(written(tmp_path))
+    months, ramps, quarters = (show(book) for show in (exhibits.by_month, exhibits.ramped, exhibits.by_quarter))
+    assert months is not None
+    assert ramps is not None
+    assert quarters is not None
+    assert months.chart is not None
+    assert ramps.chart is not None
+    assert quarters.chart is not None
+    drawn = {each.name: each.values for each in months.chart.series}
+    assert drawn["people can close"] == pytest.approx(book.staffing.rooms.sum(axis=0))
+    assert drawn["closes"] == pytest.approx(months.table["closed_arr"])
+    ae = book.staffing.table.query("role == 'ae'").groupby("month")["ramped"].sum()
+    assert {each.name: each.values for each in ramps.chart.series}["ae"] == pytest.approx(ae)
+    loads = [value for each in quarters.chart.series[:-1] for value in each.values if value is not None]
+    assert max(loads) == pytest.approx(quarters.table["load"].max())
+    assert all(each.chart.message == each.message for each in (months, ramps, quarters))
+
+
+@pytest.mark.parametrize("count", [1, 7, 8, 12])
+def test_more_roles_than_colours_are_drawn_together(count: int) -> None:
+    frame = pd.DataFrame({"month": pd.period_range("2027-01", periods=12, freq="M"), "heads": 20.0})
+    for number in range(count):
+        frame[f"role {number}"] = float(number + 1)
+    drawn = exhibits.ramped_by_role(frame, [f"r{number}" for number in range(count)], "Said.")
+    bars = [each for each in drawn.series if each.mark == "bar"]
+    assert len(bars) == min(count, 7)
+    assert sum(each.values[0] or 0.0 for each in bars) == pytest.approx(count * (count + 1) / 2)
+    assert ("others" in [each.name for each in bars]) == (count > 7)
+
+
+def test_a_segment_may_lack_people_while_others_have_time() -> None:
+    book = open_people(EXAMPLE / "plan_people.yaml")
+    shown = exhibits.by_month(book)
+    assert shown is not None
+    assert shown.message == "In 3 of 12 months more people would close more."
+    assert shown.notes[0].startswith("In 3 of these, people of another segment have time")
+    alone = PeopleBook(Workbook(year=simulated(plan(team({}))).year, records=None))
+    everywhere = exhibits.by_month(alone)
+    assert everywhere is not None
+    assert everywhere.message == "In 12 of 12 months more people would close more."
+    assert everywhere.notes == ()
+
+
+def test_hires_are_asked_for_at_another_chance_and_day() -> None:
+    path = EXAMPLE / "plan_people.yaml"
+    assert open_people(path, confidence=0.0).hiring.confidence == pytest.approx(0.8)
+    sure = open_people(path, confidence=0.5)
+    assert sure.hiring.confidence == pytest.approx(0.5)
+    later = open_people(path, "2027-06-30").staffing
+    assert later.capacity_arr > sure.staffing.capacity_arr  # nobody leaves unnamed before that day
+    with pytest.raises(PlanError, match="confidence: got 80; write a chance between 0 and 1"):
+        open_people(path, confidence=80)
+    with pytest.raises(PlanError, match=r"as_of: got '30\.6\.27'"):
+        open_people(path, "30.6.27")
+
+
+def test_without_people_the_summary_says_what_to_add_and_the_rest_is_silent(tmp_path: Path) -> None:
+    book = open_people(written(tmp_path, text=PLAN.partition("capacity:")[0]))
+    said = exhibits.summary(book)
+    assert said.message.startswith("People are not considered")
+    line = said.notes[0].partition("such as ")[2]
+    assert YAML(typ="safe").load(line)["capacity"]["roster"] == "roster.csv"
+    made = exhibits_of(book)
+    assert [name for name, show in made.items() if show(book) is not None] == ["summary"]
+    assert len(made) == 9
+
+
+def test_without_records_the_ramp_is_an_assumption(tmp_path: Path) -> None:
+    said = exhibits.measured(open_people(written(tmp_path)))
+    assert said is not None
+    assert "Your ramp is an assumption" in said.message

@@ -8,12 +8,14 @@ from datetime import date
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
 from revplan.crm.records import read_records
 from revplan.rates.estimates import estimate_transitions
+from revplan.workbook.workbook import open_people
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "data"))
@@ -166,6 +168,23 @@ def test_owners_are_reps_of_the_segment_who_had_started(leads):
     assert (held["role"] == "ae").all()
     assert (held["won_on"].isna() | (held["started_on"] <= held["won_on"])).all()
     assert not (held["won_on"] >= held["left_on"]).any()
+
+
+def test_the_plan_with_people_is_the_annual_plan_but_for_them() -> None:
+    people, plan = read_yaml("plan_people.yaml"), read_yaml("plan.yaml")
+    assert people.pop("capacity")["roster"] == "reps.csv"
+    assert people.pop("name") != plan.pop("name")
+    assert people == plan
+
+
+def test_people_of_the_example_nearly_suffice() -> None:
+    """As months are expected, they close all that comes but for the fourth quarter in smb."""
+    found = open_people(EXAMPLE / "plan_people.yaml").staffing
+    bound = {
+        segment: list(np.flatnonzero(row)) for segment, row in zip(found.pools.segments, found.people_bind, strict=True)
+    }
+    assert bound == {"smb": [9, 10, 11], "mid": [], "enterprise": []}
+    assert 0.98 < found.closed.sum() / found.demand.sum() < 1
 
 
 def test_the_plan_of_the_running_year_says_who_answers_and_where_each_figure_comes_from():

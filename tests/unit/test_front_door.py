@@ -64,6 +64,7 @@ def books() -> list[object]:
         rp.open_history(EXAMPLE / "plan.yaml"),
         rp.open_board(fy26, "Q3 FY26", as_of="2026-09-30"),
         rp.open_pace(fy26),
+        rp.open_people(EXAMPLE / "plan_people.yaml"),
     ]
 
 
@@ -73,11 +74,12 @@ def test_every_exhibit_is_found_by_its_name(books: list[object]) -> None:
     assert {"import_report", "lags", "backtest"} <= names[1]
     assert {"variance", "landing", "coverage", "sources"} <= names[2]
     assert {"line", "stages", "landing", "deciding"} <= names[3]
+    assert {"summary", "by_month", "ramped", "hires", "one_more"} <= names[4]
 
 
-@pytest.mark.parametrize("number", [0, 1, 2, 3])
+@pytest.mark.parametrize("number", [0, 1, 2, 3, 4])
 def test_an_exhibit_by_name_is_the_exhibit(books: list[object], number: int) -> None:
-    name = ["goal_bridge", "lags", "landing", "line"][number]
+    name = ["goal_bridge", "lags", "landing", "line", "ramped"][number]
     found = rp.exhibit(books[number], name)
     assert isinstance(found, Exhibit)
     assert found.message == rp.exhibits_of(books[number])[name](books[number]).message
@@ -86,6 +88,13 @@ def test_an_exhibit_by_name_is_the_exhibit(books: list[object], number: int) -> 
 def test_a_wrong_name_of_an_exhibit_is_told(books: list[object]) -> None:
     with pytest.raises(PlanError, match="did you mean commit_curve"):
         rp.exhibit(books[0], "comit_curve")
+
+
+def test_an_exhibit_that_has_nothing_to_show_is_told() -> None:
+    nobody = rp.open_people(EXAMPLE / "plan.yaml")
+    assert "People are not considered" in rp.exhibit(nobody, "summary").message
+    with pytest.raises(PlanError, match="ramped has nothing to show of this plan"):
+        rp.exhibit(nobody, "ramped")
 
 
 def test_the_commit_is_what_page_one_says_is_to_sign(books: list[object]) -> None:
