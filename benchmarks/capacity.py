@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 
 from revplan.capacity.team import Pools, expected_pools, lines_of
-from revplan.funnel.year import Known
+from revplan.funnel.year import Snapshot
 from revplan.plan.model import Plan
 from revplan.simulation.curve import CONFIDENCES
-from revplan.simulation.draws import Bank
+from revplan.simulation.draws import DrawStore
 from revplan.simulation.hiring import hiring
 from revplan.simulation.outlook import outlook
 from revplan.simulation.people import staffing
@@ -103,7 +103,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--reps", type=int, default=500)
     plan = company(parser.parse_args().reps)
-    year = plan_year(plan, Known())
+    year = plan_year(plan, Snapshot())
     pools = Pools(tuple(plan.segments))
     total = timed(
         f"capacity of {len(plan.capacity.people)} reps, {MONTHS} months", lambda: expected_pools(plan, pools, MONTHS)
@@ -122,11 +122,11 @@ def main() -> None:
     free = plan.model_copy(update={"capacity": None})
     moves = []
     for name, each in (("without people", free), ("with people", plan)):
-        base = plan_year(each, Known())
+        base = plan_year(each, Snapshot())
 
         def move(base: Any = base) -> None:
             view = outlook(base)
-            run(view, Bank(TRIALS, drivers(view), 1), asked)
+            run(view, DrawStore(TRIALS, drivers(view), 1), asked)
 
         move()
         moves.append(timed(f"a slider move {name}", move, 5))

@@ -3,7 +3,7 @@
 Companies are drawn lead by lead, in continuous time, by a simulator that shares nothing with revplan: segments of
 very different size, lag and deal, sparse cells, and worlds in which something is the matter with the records or
 with the market. On four days of a fiscal year the landing is told from what was known then and from entries
-committed at the true mean of the arrivals. It is held against what came, and each of its terms against its
+committed at the true mean of the arrivals. It is held against the actuals, and each of its terms against its
 expectation given what was known, found by letting the company live on from that day many times over.
 
 `--held-out` takes seeds that were not looked at while the estimators were built; `--first` another block of them.
@@ -32,10 +32,10 @@ from revplan.rates.estimates import estimate_transitions, estimate_warnings
 from revplan.rates.forecast import forecast_wins
 from revplan.rates.spells import loss_incidence, open_items, stage_entries
 from revplan.simulation.simulate import simulate
-from revplan.snapshot.state import Records, known, with_history_rates
+from revplan.snapshot.state import Records, snapshot_of, with_history_rates
+from revplan.tracking.attainment import rest_of_year
 from revplan.tracking.landing import landing
 from revplan.tracking.periods import Span, whole_year
-from revplan.tracking.promise import rest_of_year
 
 BUILDING, HELD_OUT = 1000, 900_000  # first seeds
 START = date(2024, 3, 1)  # of the records
@@ -251,7 +251,7 @@ class World:
     """Moment a lost record was opened again; NEVER where it was not."""
     seed: int
 
-    def known_on(self, day: date) -> Lives:
+    def up_to(self, day: date) -> Lives:
         """What the CRM knows at the end of `day`."""
         now = day_of(day) + 1
         entered = np.where(self.written.entered < now, self.written.entered, NEVER)
@@ -339,7 +339,7 @@ def expected(made: World, day: date, last: date, futures: int = LIVES) -> dict[s
         return None
     rng = np.random.default_rng([made.seed, day_of(day)])
     now, end = day_of(day) + 1.0, day_of(last) + 1.0
-    known_now = made.known_on(day)
+    known_now = made.up_to(day)
     is_open = (known_now.entered[:, -1] == NEVER) & (known_now.lost == NEVER)
     stock = known_now.chosen(is_open)
     if made.truth.kind == "bulk load":
@@ -417,7 +417,7 @@ def landed(made: World, day: date, market: dict[str, float]) -> tuple[pd.DataFra
     """Table landing as told on `day` of the quarter that follows it and of the year; the history; its estimates."""
     truth = made.truth
     stated = plan_of(truth, market).model_copy(update={"plan_date": day + timedelta(days=1)})
-    known_then = history(truth, made.known_on(day), day)
+    known_then = history(truth, made.up_to(day), day)
     estimates = estimate_transitions(known_then, day)
     records = Records(
         history=known_then,
@@ -427,7 +427,7 @@ def landed(made: World, day: date, market: dict[str, float]) -> tuple[pd.DataFra
         estimates=estimates,
     )
     stated = with_history_rates(stated, records)
-    known_now = known(stated, records)
+    known_now = snapshot_of(stated, records)
     at_first = year_without_commit(stated.model_copy(update={"plan_date": FIRST.start_time.date()}), known_now)
     asked = committed(made, stated)
     flows = tuple(forward(cell, asked[cell.segment, cell.source], at_first.start) for cell in at_first.cells)
@@ -450,7 +450,7 @@ def rows_of(made: World, day: date, market: dict[str, float], with_forecast: boo
     begun = time.process_time()
     table, known_then, estimates = landed(made, day, market)
     seconds = time.process_time() - begun
-    known_now = made.known_on(day)
+    known_now = made.up_to(day)
     closed = known_now.entered[:, -1]
     now = day_of(day) + 1
     ahead = pd.Period(day + timedelta(days=1), freq="M")
@@ -471,7 +471,7 @@ def rows_of(made: World, day: date, market: dict[str, float], with_forecast: boo
             "told": row["landing"],
             "low": row["landing_low"],
             "high": row["landing_high"],
-            "came": came,
+            "actual": came,
             "expected": so_far + truth["open"] + truth["new"] if truth else np.nan,
             "told_open": row["from_open"],
             "expected_open": truth["open"] if truth else np.nan,
@@ -522,7 +522,7 @@ def rate_rows(made: World, estimates: pd.DataFrame, known_then: History) -> Iter
             "told": row["rate"],
             "low": row["rate_low"],
             "high": row["rate_high"],
-            "came": float((rates * share).sum() / share.sum()),
+            "actual": float((rates * share).sum() / share.sum()),
             "mature": bool(row["mature"]),
             "drifting": f"{name}: changed over time" in warned,
             "bunched": "Wins bunch" in warned,
@@ -552,7 +552,7 @@ def forecast_rows(made: World, known_then: History, day: date) -> Iterator[dict[
         "told": wins.mean,
         "low": wins.p10,
         "high": wins.p90,
-        "came": float((began & (won >= now) & (won < end)).sum()),
+        "actual": float((began & (won >= now) & (won < end)).sum()),
         "expected": truth["open_wins"] if truth else np.nan,
         "seconds": seconds,
         "warned": " ".join(made_forecast.warnings)[:400],
@@ -564,7 +564,7 @@ MARKETS = {"still": {"rho": 0.0, "lag_cv": 0.0, "volume_cv": 0.0}, "moving": {}}
 
 def summary(rows: pd.DataFrame) -> str:
     """Coverage and bias of some rows."""
-    held = ((rows["came"] >= rows["low"]) & (rows["came"] <= rows["high"])).to_numpy()
+    held = ((rows["actual"] >= rows["low"]) & (rows["actual"] <= rows["high"])).to_numpy()
     low, high = proportion_interval(int(held.sum()), len(held))
     text = f"{len(rows):4d} held {held.mean():.2f} ({low:.2f}-{high:.2f}) bias {rows['told'].sum() / rows['came'].sum() - 1:+.3f}"
     if "expected" in rows and rows["expected"].notna().any():
@@ -625,7 +625,7 @@ def _print_rates(rows: pd.DataFrame) -> None:
             f"rate of {part:8s} {'last step' if last else 'others   '} {summary(each)}, mature {each['mature'].mean():.2f}"
         )
     whole = late[late["part"] == "all"]
-    wrong = whole["mature"] & (whole["told"] < 0.97 * whole["came"])
+    wrong = whole["mature"] & (whole["told"] < 0.97 * whole["actual"])
     print(f"labels: mature though 3 % low {wrong.mean():.2f}; drifting {whole['drifting'].mean():.2f} of rows, "
           f"{whole.groupby('seed')['drifting'].any().mean():.2f} of companies; bunched {whole['bunched'].mean():.2f}; recorded only from {whole['recorded_from'].mean():.2f}")  # fmt: skip
 

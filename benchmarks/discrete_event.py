@@ -22,7 +22,7 @@ import simpy
 from reference_job import CELLS, MONTHS, SIGMA, STEPS, VALUE, YEAR, Job, exact_excess
 from scipy.special import betaincinv, ndtr
 
-from revplan.simulation.draws import Bank
+from revplan.simulation.draws import DrawStore
 from revplan.simulation.simulate import run
 from revplan.simulation.trials import Outcome, drivers
 
@@ -63,7 +63,7 @@ def report(name: str, job: Job, scale: float, trials: int) -> None:
 def bands(job: Job) -> Outcome:
     """What the simulation says of the job."""
     view = job.outlook()
-    return run(view, Bank(TRIALS, drivers(view), 1), (0.8,))[0]
+    return run(view, DrawStore(TRIALS, drivers(view), 1), (0.8,))[0]
 
 
 def agreement(drawn: np.ndarray, found: Outcome) -> Iterator[tuple[str, float, float, float]]:

@@ -1,6 +1,6 @@
 """How far forecasts are off, on real records and on companies drawn lead by lead: `python benchmarks/forecast_error.py`.
 
-Each line replays `revplan backtest`. Error is WAPE: absolute misses added up, over all that came. Beside it stands
+Each line replays `revplan backtest`. Error is WAPE: absolute misses added up, over all actuals. Beside it stands
 the error that luck alone would make were the forecast's means exact (counts are Poisson at least), and that of the best baseline. Real: the public Olist records, at month ends a month ahead and every week. Drawn: companies of five
 stages at quarter ends, three months ahead, where nothing moves, where the last rate drifts, where channels move apart.
 
@@ -22,7 +22,7 @@ from scipy.stats import poisson
 
 from revplan.crm.records import History, read_export
 from revplan.ground.errors import DataError
-from revplan.rates.backtest import MODEL, Origin, Told, replayed
+from revplan.rates.backtest import MODEL, ReplayedDay, ReplayedForecast, replayed
 
 PUBLIC = Path(__file__).parents[2] / "shared" / "data"
 STEPS = 4  # of a funnel of five stages
@@ -42,9 +42,9 @@ class Errors:
         return f"{self.missed / self.came:.3f} (luck {self.luck / self.came:.3f})"
 
 
-def errors(told: list[Told]) -> Errors:
+def errors(told: list[ReplayedForecast]) -> Errors:
     """Of forecasts with what came."""
-    mean, came = (np.array([getattr(each, name) for each in told]) for name in ("mean", "came"))
+    mean, came = (np.array([getattr(each, name) for each in told]) for name in ("mean", "actual"))
     return Errors(float(np.abs(mean - came).sum()), float(came.sum()), float(luck(mean).sum()))
 
 
@@ -54,7 +54,7 @@ def luck(mean: np.ndarray) -> np.ndarray:
     return 2 * (whole + 1) * poisson.pmf(whole + 1, np.maximum(mean, 1e-12))
 
 
-def line(name: str, origins: list[Origin]) -> str:
+def line(name: str, origins: list[ReplayedDay]) -> str:
     """One line of the table."""
     known = [each.told["from_known"] for each in origins]
     rules = {rule: errors([each[rule] for each in known]) for rule in known[0] if rule != MODEL}
@@ -66,7 +66,7 @@ def line(name: str, origins: list[Origin]) -> str:
     )
 
 
-def olist(folder: Path, days: list[date], months: int) -> list[Origin]:
+def olist(folder: Path, days: list[date], months: int) -> list[ReplayedDay]:
     """The public records replayed, as they were known at the end of April 2018."""
     with tempfile.TemporaryDirectory() as made:
         crm = Path(made, "crm.yaml")
@@ -85,15 +85,15 @@ source: leads.origin
         return [replayed(export.on(day), months, latest) for day in days]
 
 
-def five_stages(kind: str, first: int, companies: int) -> Iterator[Origin]:
+def five_stages(kind: str, first: int, companies: int) -> Iterator[ReplayedDay]:
     """Companies of five stages, at quarter ends three months ahead."""
     seeds = (seed for seed in range(first, first + 50 * companies) if company(seed, kind).rates.shape[2] == STEPS)
     for seed, _ in zip(seeds, range(companies), strict=False):
         made = world(seed, kind)
-        latest: History = history(made.truth, made.known_on(date(2026, 12, 31)), date(2026, 12, 31))
+        latest: History = history(made.truth, made.up_to(date(2026, 12, 31)), date(2026, 12, 31))
         for day in QUARTER_ENDS:
             try:
-                yield replayed(history(made.truth, made.known_on(day), day), 3, latest)
+                yield replayed(history(made.truth, made.up_to(day), day), 3, latest)
             except DataError:
                 continue
 

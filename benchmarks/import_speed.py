@@ -131,7 +131,7 @@ def make_warts(folder: Path, rows: int) -> None:
     lines[second] += b"\x00"
     lines[-1:] = [b"900000000,Web,01.02.2024,,,,,caf\xe9", b"Total,,,,,,123456.00,", b"Confidential", b""]
     path.write_bytes(b"\n".join([b"Leads of the year", b"All teams", b"", *lines]))
-    (folder / "crm_warts.yaml").write_text(WARTS_CRM.replace("KIND", "warts"), encoding="utf-8")
+    (folder / "crm_warts.yaml").write_text(WARTS_CRM.replace("KIND", "quality"), encoding="utf-8")
 
 
 def _whole_line(lines: list[bytes], first: int) -> int:
@@ -166,14 +166,14 @@ def main() -> None:
     given = parser.parse_args()
     answers = {}
     with tempfile.TemporaryDirectory(prefix="revplan-") as place:
-        for kind, rows in (("parquet", given.leads), ("csv", given.leads), ("warts", given.warts)):
+        for kind, rows in (("parquet", given.leads), ("csv", given.leads), ("quality", given.quality)):
             if kind == "parquet":
                 make(Path(place), rows)
-            if kind == "warts":
+            if kind == "quality":
                 make_warts(Path(place), rows)
             if kind != "csv":
                 print(f"{rows:12,} leads{'':14}{'wall s':>8}{'cpu s':>8}{'ratio':>7}{'peak GB':>9}")
-            query = BY_HAND.replace("'leads.KIND'", READ if kind == "warts" else f"'leads.{kind}'")
+            query = BY_HAND.replace("'leads.KIND'", READ if kind == "quality" else f"'leads.{kind}'")
             by_hand = run(Path(place), "-c", CHILD, query)
             ours = run(Path(place), "-m", "revplan", "rates", f"crm_{kind}.yaml", "--json")
             answers[kind] = json.loads(ours[3])

@@ -62,7 +62,7 @@ def unseen(made: World, step: int, watched: float) -> tuple[float, float]:
 def labels_of(made: World, day: date, young: bool) -> Iterator[Said]:
     """The labels of one day."""
     kind, truth = made.truth.kind, made.truth
-    then = history(truth, made.known_on(day), day)
+    then = history(truth, made.up_to(day), day)
     try:
         estimates = estimate_transitions(then, day)
     except DataError:
@@ -94,11 +94,11 @@ def records_labels(kind: str, warned: tuple[str, ...]) -> Iterator[Said]:
 
 def verdicts(made: World) -> Iterator[Said]:
     """Whether replays name a better baseline."""
-    latest = history(made.truth, made.known_on(LAST), LAST)
+    latest = history(made.truth, made.up_to(LAST), LAST)
     origins = []
     for day in REPLAYED:
         try:
-            origins.append(replayed(history(made.truth, made.known_on(day), day), 3, latest))
+            origins.append(replayed(history(made.truth, made.up_to(day), day), 3, latest))
         except DataError:
             continue
     if len(origins) == len(REPLAYED):

@@ -30,10 +30,10 @@ from revplan.funnel.year import PlannedYear, year_without_commit  # noqa: E402
 from revplan.plan.parts import Plan  # noqa: E402
 from revplan.rates.backtest import proportion_interval  # noqa: E402
 from revplan.simulation.simulate import simulate  # noqa: E402
-from revplan.snapshot.state import known, read_history, with_history_rates  # noqa: E402
+from revplan.snapshot.state import read_history, snapshot_of, with_history_rates  # noqa: E402
+from revplan.tracking.attainment import rest_of_year  # noqa: E402
 from revplan.tracking.landing import landing  # noqa: E402
 from revplan.tracking.periods import quarter_span, whole_year  # noqa: E402
-from revplan.tracking.promise import rest_of_year  # noqa: E402
 
 FIRST = pd.Period("2025-11", freq="M")
 DAYS = (date(2026, 1, 15), date(2026, 4, 30), date(2026, 6, 15), date(2026, 7, 31))
@@ -83,7 +83,7 @@ def told(folder: Path, day: date, market: str) -> pd.DataFrame:
     stated = plan(market).model_copy(update={"plan_date": day + timedelta(days=1)})
     records = read_history(stated, folder)
     stated = with_history_rates(stated, records)
-    known_now = known(stated, records)
+    known_now = snapshot_of(stated, records)
     promised = committed(
         year_without_commit(stated.model_copy(update={"plan_date": FIRST.start_time.date()}), known_now)
     )
@@ -104,12 +104,12 @@ def came(world: truth.World, first: pd.Period, months: int) -> float:
     return float(world.records.loc[won.index[inside], "amount"].sum())
 
 
-def held_against(world: truth.World, folder: Path, day: date, market: str) -> Iterator[dict[str, object]]:
+def compared_with(world: truth.World, folder: Path, day: date, market: str) -> Iterator[dict[str, object]]:
     """The rows of a landing, each with what came."""
     for row in told(folder, day, market).to_dict("records"):
         year = "Q" not in row["period"]
         span = whole_year(FIRST, day) if year else quarter_span(row["period"], FIRST, day)
-        yield {"market": market, "day": str(day), "year": year, "came": came(world, span.first, span.count), **row}
+        yield {"market": market, "day": str(day), "year": year, "actual": came(world, span.first, span.count), **row}
 
 
 def main() -> None:
@@ -125,14 +125,14 @@ def main() -> None:
                 folder = Path(name)
                 write(folder, "leads.csv", priced(records, day).to_csv(index=False))
                 write(folder, "crm.yaml", (DATA / "example" / "crm.yaml").read_text(encoding="utf-8"))
-                rows += [row for market in MARKETS for row in held_against(world, folder, day, market)]
+                rows += [row for market in MARKETS for row in compared_with(world, folder, day, market)]
     found = pd.DataFrame(rows)
-    found["held"] = found["came"].between(found["landing_low"], found["landing_high"])
+    found["held"] = found["actual"].between(found["landing_low"], found["landing_high"])
     for (market, day, year), each in found[found["landing_low"] < found["landing_high"]].groupby(
         ["market", "day", "year"]
     ):
         low, high = proportion_interval(int(each["held"].sum()), len(each))
-        bias = each["landing"].sum() / each["came"].sum() - 1
+        bias = each["landing"].sum() / each["actual"].sum() - 1
         width = (each["landing_high"] - each["landing_low"]).mean() / each["landing"].mean()
         print(
             f"market {market}, {day} {'year' if year else 'quarter'}: held {each['held'].mean():.2f} ({low:.2f} to {high:.2f}), "

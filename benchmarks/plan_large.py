@@ -19,7 +19,7 @@ import numpy as np
 
 from revplan.funnel.funnel import Cell, forward, plan_cells, target_arr
 from revplan.funnel.tables import funnel_table
-from revplan.funnel.year import Known, plan_year, required
+from revplan.funnel.year import Snapshot, plan_year, required
 from revplan.plan.model import Plan
 from revplan.workbook.workbook import Workbook, plan_answer
 
@@ -98,7 +98,7 @@ def main() -> None:
         "alternative: months convolved stage by stage",
         lambda: [stage_by_stage(*each) for each in zip(cells, wins, strict=True)],
     )
-    year = timed("all, with the linear programme", lambda: plan_year(plan, Known()))
+    year = timed("all, with the linear programme", lambda: plan_year(plan, Snapshot()))
     timed("funnel table", lambda: funnel_table(year))
     timed("the whole answer of revplan plan --json", lambda: plan_answer(Workbook(year=year)))
 

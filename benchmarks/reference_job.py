@@ -13,7 +13,7 @@ import numpy as np
 from scipy import stats
 from scipy.special import betaincinv, ndtr, ndtri
 
-from revplan.simulation.draws import Rates, normal_quadrature
+from revplan.simulation.draws import UncertainRates, normal_quadrature
 from revplan.simulation.outlook import LagScale, Outlook
 
 SEGMENTS, CHANNELS, STEPS, MONTHS, YEAR, LONGEST = 3, 4, 5, 24, 12, 6
@@ -69,7 +69,7 @@ class Job:
         return Outlook(
             goal=GOAL,
             won=0.0,
-            rates=Rates(self.rate.ravel(), self.evidence.ravel()),
+            rates=UncertainRates(self.rate.ravel(), self.evidence.ravel()),
             paths=np.arange(CELLS * STEPS).reshape(CELLS, STEPS),
             landing=np.stack([self.landing(factor) for factor in lags.factors], axis=1),
             is_open=np.zeros(CELLS, dtype=bool),
@@ -201,4 +201,4 @@ def deals_drawn(rng: np.random.Generator, wins: np.ndarray) -> np.ndarray:
 
 def with_rates(view: Outlook, mean: np.ndarray) -> Outlook:
     """The same year with other rates, as a slider sets them."""
-    return replace(view, rates=Rates(mean, view.rates.evidence))
+    return replace(view, rates=UncertainRates(mean, view.rates.evidence))

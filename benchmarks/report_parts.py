@@ -23,7 +23,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from revplan.ground.terminal import grid
 from revplan.ground.written import written_together
-from revplan.run.progress import Progress
+from revplan.run.progress import CellProgress
 from revplan.run.render import PRINTINGS, Request, prepared, render, render_all, run
 from revplan.run.running import executed
 from revplan.tracking.book import open_before, open_board
@@ -31,8 +31,8 @@ from revplan.tracking.book import open_before, open_board
 EXAMPLE = Path(__file__).parents[1] / "data" / "example"
 FORMATS = tuple(PRINTINGS)
 TABLES = (
-    "promise_money",
-    "promise",
+    "attainment_money",
+    "attainment",
     "variance",
     "three_numbers",
     "coverage",
@@ -104,7 +104,7 @@ def parts(out: Path, runs: int) -> dict[str, Cost]:
         "tables behind the pack, in one process": cost(model, runs),
         "papermill imported": cost(lambda: python("-c", "import papermill"), runs),
         "checked: plan, notebook, settings": cost(lambda: prepared(request), runs),
-        "kernel and papermill, one empty cell": cost(lambda: executed(empty, {}, Progress("empty", 1, None)), runs),
+        "kernel and papermill, one empty cell": cost(lambda: executed(empty, {}, CellProgress("empty", 1, None)), runs),
         "kernel and papermill, all cells": cost(lambda: run(ready), runs),
         **printings,
         "written together": cost(lambda: written_together(out, "pack", made), runs),

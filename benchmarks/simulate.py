@@ -19,7 +19,7 @@ import numpy as np
 from reference_job import CELLS, GOAL, SIGMA, STEPS, VALUE, Job, exact_paths, exact_quantiles, with_rates
 
 from revplan.simulation.curve import CONFIDENCES, commit_curve
-from revplan.simulation.draws import Bank
+from revplan.simulation.draws import DrawStore
 from revplan.simulation.outlook import Outlook
 from revplan.simulation.simulate import run, simulate, sweep
 from revplan.simulation.trials import drivers, outcome, trials_of
@@ -69,27 +69,27 @@ def milliseconds(work: Callable[[], Any], rounds: int = ROUNDS) -> tuple[float, 
     return min(taken), float(np.median(taken))
 
 
-def slider(view: Outlook, bank: Bank) -> Callable[[], Any]:
+def slider(view: Outlook, store: DrawStore) -> Callable[[], Any]:
     """All 60 rates moved and the year simulated again; every call other rates."""
     rng = np.random.default_rng(3)
 
     def move() -> Any:
         varied = with_rates(view, np.clip(view.rates.mean * rng.uniform(0.9, 1.1), 0.01, 0.99))
-        return outcome(trials_of(varied, bank), GOAL)
+        return outcome(trials_of(varied, store), GOAL)
 
     return move
 
 
 def speed(name: str, view: Outlook, goal: float) -> None:
     """What a slider costs."""
-    bank = Bank(10_000, drivers(view), 1)
-    best, median = milliseconds(slider(view, bank))
+    store = DrawStore(10_000, drivers(view), 1)
+    best, median = milliseconds(slider(view, store))
     say(
         f"{name}: 10,000 trials, all rates moved, 7 bands and 4 figures [ms]",
         f"{best:.1f} / {median:.1f}",
         f"< {goal:g}",
     )
-    trials = trials_of(view, bank)
+    trials = trials_of(view, store)
     best, median = milliseconds(lambda: commit_curve(trials, GOAL, CONFIDENCES))
     say(f"{name}: the commit curve, 10 confidences, 10,000 trials [ms]", f"{best:.1f} / {median:.1f}", "< 10")
 
@@ -114,7 +114,7 @@ def fan_of_the_example() -> None:
 def million(view: Outlook, before: float) -> None:
     """A million trials: time, and memory beyond what is there before any simulation."""
     begun, work = time.perf_counter(), time.process_time()
-    found, _ = run(view, Bank(1_000_000, drivers(view), 1), CONFIDENCES)
+    found, _ = run(view, DrawStore(1_000_000, drivers(view), 1), CONFIDENCES)
     taken, worked = time.perf_counter() - begun, time.process_time() - work
     say("RJ-1: 1,000,000 trials with bands and curve [s, s of CPU]", f"{taken:.2f} / {worked:.2f}", "< 3")
     say("RJ-1: memory beyond the import, at most [MB]", f"{peak() - before:.0f}", "< 100")
@@ -138,10 +138,10 @@ def many(view: Outlook) -> None:
 def peers(job: Job) -> None:
     """Trials a second of the peers over ours, interleaved."""
     view = job.outlook()
-    bank = Bank(10_000, drivers(view), 1)
+    store = DrawStore(10_000, drivers(view), 1)
     ours, paths = [], []
     for seed in range(5):
-        ours.append(milliseconds(slider(view, bank), 3)[0] / 10_000)
+        ours.append(milliseconds(slider(view, store), 3)[0] / 10_000)
         begun = time.perf_counter()
         exact_paths(job, 500, seed)
         paths.append(1000 * (time.perf_counter() - begun) / 500)
@@ -157,7 +157,7 @@ def peers(job: Job) -> None:
 
 def agreement(name: str, drawn: np.ndarray, view: Outlook) -> None:
     """Share of a peer's trials below our P10, P50, P90, in standard errors of that share from 10, 50, 90 %."""
-    found, _ = run(view, Bank(8192, drivers(view), 1), (0.8,))
+    found, _ = run(view, DrawStore(8192, drivers(view), 1), (0.8,))
     bands = (found.p10, found.p50, found.p90)
     off = [
         ((drawn < band.value).mean() - share) / np.sqrt(share * (1 - share) / len(drawn))
@@ -211,7 +211,7 @@ def accuracy(name: str, job: Job, goal: float) -> None:
     view = job.outlook()
     off = []
     for seed in SEEDS:
-        found, _ = run(view, Bank(8192, drivers(view), seed), (0.8,))
+        found, _ = run(view, DrawStore(8192, drivers(view), seed), (0.8,))
         off.append(100 * (np.array([found.p10.value, found.p50.value, found.p90.value]) / exact - 1))
     rms, worst = np.sqrt(np.mean(np.square(off), axis=0)), np.abs(off).max(axis=0)
     say(f"{name}: error of 8,192 points, root mean square of 10 seeds [%]", " ".join(f"{each:.3f}" for each in rms))

@@ -31,7 +31,7 @@ SUBJECTS = (
     "lag",
     "model",
     "pace",
-    "promised",
+    "planned",
     "realism",
     "record",
     "simulate",

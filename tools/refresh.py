@@ -18,7 +18,7 @@ from typing import Any, TextIO
 from revplan.ground.errors import PlanError, ReportError, RevplanError, shown
 from revplan.ground.written import shown_path, written
 from revplan.run.notebooks import notebook_in
-from revplan.run.progress import Progress
+from revplan.run.progress import CellProgress
 
 ROOT = Path(__file__).resolve().parents[1]
 METADATA = {
@@ -51,7 +51,7 @@ def refresh(path: Path, progress: TextIO | None = None) -> bool:
     from revplan.run.running import executed
 
     notebook = notebook_in(path)
-    progress_shown = Progress(path.stem, len(notebook.cells), progress)
+    progress_shown = CellProgress(path.stem, len(notebook.cells), progress)
     run = executed(notebook, {}, progress_shown, path.parent)
     text = writes(settled(notebook, run, path.name)) + "\n"  # type: ignore[no-untyped-call]
     changed = text != path.read_text(encoding="utf-8")

@@ -21,7 +21,7 @@ TILES = 6  # figures shown as tiles
 
 
 @dataclass(frozen=True)
-class Figure:
+class ShownFigure:
     """What one figure of a scenario is called, and how its value and a difference to another are written."""
 
     label: str
@@ -80,7 +80,7 @@ def values(simulation: Simulation) -> tuple[float, ...]:
 
 
 @lru_cache(maxsize=1)
-def figures(base: Simulation) -> tuple[Figure, ...]:
+def figures(base: Simulation) -> tuple[ShownFigure, ...]:
     """What the figures of a scenario are called; those of the tiles come first."""
     plan, title = base.year.plan, commit_title(base)
     amount = partial(compact, currency=plan.currency)
@@ -88,18 +88,18 @@ def figures(base: Simulation) -> tuple[Figure, ...]:
     def signed_amount(value: float) -> str:
         return ("+" if value > 0 else "") + money(round(value), plan.currency)
 
-    stages = [Figure(f"{shown(stage.title)} required", _count, _signed_count) for stage in plan.stages]
+    stages = [ShownFigure(f"{shown(stage.title)} required", _count, _signed_count) for stage in plan.stages]
     return (
-        Figure("Chance of the goal", _share, _points),
-        Figure("New ARR in the middle case (P50)", amount, signed_amount),
-        Figure("New ARR nine years in ten exceed (P10)", amount, signed_amount),
-        Figure(f"{plural(title)} of the expected commit", _count, _signed_count),
-        Figure(f"{plural(title)} to sign", _count, _signed_count),
-        Figure("Programme spend for the expected commit", amount, signed_amount),
-        Figure("New ARR one year in ten exceeds (P90)", amount, signed_amount),
-        Figure("New ARR asked for", amount, signed_amount),
-        Figure("Missed of the goal, in expectation", amount, signed_amount),
-        Figure("Confidence to sign with", _share, _points),
+        ShownFigure("Chance of the goal", _share, _points),
+        ShownFigure("New ARR in the middle case (P50)", amount, signed_amount),
+        ShownFigure("New ARR nine years in ten exceed (P10)", amount, signed_amount),
+        ShownFigure(f"{plural(title)} of the expected commit", _count, _signed_count),
+        ShownFigure(f"{plural(title)} to sign", _count, _signed_count),
+        ShownFigure("Programme spend for the expected commit", amount, signed_amount),
+        ShownFigure("New ARR one year in ten exceeds (P90)", amount, signed_amount),
+        ShownFigure("New ARR asked for", amount, signed_amount),
+        ShownFigure("Missed of the goal, in expectation", amount, signed_amount),
+        ShownFigure("Confidence to sign with", _share, _points),
         *stages,
     )
 
@@ -126,7 +126,7 @@ def tiles(simulation: Simulation, base: Simulation) -> str:
     return f'<dl class="rp-tiles">{"".join(_tile(*part) for part in parts)}</dl>'
 
 
-def _tile(figure: Figure, value: float, before: float) -> str:
+def _tile(figure: ShownFigure, value: float, before: float) -> str:
     written, difference = figure.cell(value, before)
     beside = f"base {figure.cell(before, before)[0]}" + (f", {difference}" if difference else "")
     return f"<div><dt>{escape(figure.label)}</dt><dd>{escape(written)}<small>{escape(beside)}</small></dd></div>"
@@ -148,7 +148,7 @@ def side_by_side(columns: Mapping[str, tuple[float, ...]], base: Simulation, lef
     )
 
 
-def _row(figure: Figure, before: float, found: Sequence[float]) -> str:
+def _row(figure: ShownFigure, before: float, found: Sequence[float]) -> str:
     cells = "".join(_cell(*figure.cell(value, before)) for value in found)
     return f'<tr><th scope="row">{escape(figure.label)}</th>{cells}</tr>'
 

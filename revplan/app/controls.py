@@ -52,20 +52,20 @@ def _plain(digits: str) -> str:
     return digits.replace(",", ".")
 
 
-Moved = Callable[[Lever, float], None]
+OnMove = Callable[[Lever, float], None]
 """What is called when a value was typed; it raises a ValueError, in words, if the lever cannot be moved there."""
 Slid = Callable[[Lever, int], None]
-"""What is called when somebody moved a slider to a position; it raises as `Moved` does."""
+"""What is called when somebody moved a slider to a position; it raises as `OnMove` does."""
 
 
-class Row:
+class LeverRow:
     """One lever on the screen: its slider, a field to type into, and its range or what is wrong.
 
     The slider is only a picture of the value: it holds whole steps, which a browser gives back as it got them. A
     slider of the values themselves would snap them to its steps and send that back as if somebody had moved it.
     """
 
-    def __init__(self, lever: Lever, planned: float, typed: Moved, slid: Slid) -> None:
+    def __init__(self, lever: Lever, planned: float, typed: OnMove, slid: Slid) -> None:
         self.typed, self.slid, self.quiet, self.value = typed, slid, False, lever.low
         self.slider = widgets.IntSlider(readout_format="d", layout={"width": "auto"})
         self.field = widgets.Text(continuous_update=False, layout={"width": "auto"})
@@ -133,11 +133,11 @@ class Row:
 class Controls:
     """All levers of a plan, a group at a time."""
 
-    def __init__(self, board: Board, typed: Moved, slid: Slid) -> None:
+    def __init__(self, board: Board, typed: OnMove, slid: Slid) -> None:
         self.board, self.state = board, State()
         levers = board.levers()
         planned = board.readings(self.state, levers)
-        self.rows = [Row(lever, value, typed, slid) for lever, value in zip(levers, planned, strict=True)]
+        self.rows = [LeverRow(lever, value, typed, slid) for lever, value in zip(levers, planned, strict=True)]
         self.segment = widgets.Dropdown(
             description="Segment",
             options=[("all segments together", ""), *((shown(name), name) for name in board.game.plan.segments)],

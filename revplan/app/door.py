@@ -64,7 +64,7 @@ class Entrance(RequestHandler):
         self.redirect("/")
 
 
-class Answer(RequestHandler):
+class Refusal(RequestHandler):
     """Says something instead of what was asked for."""
 
     def initialize(self, status: int, page: str) -> None:
@@ -127,7 +127,7 @@ class Door(Router):
         return self.inside.find_handler(request)
 
     def _answer(self, request: HTTPServerRequest, status: int, page: str) -> Any:
-        return self.outside.get_handler_delegate(request, Answer, {"status": status, "page": page})
+        return self.outside.get_handler_delegate(request, Refusal, {"status": status, "page": page})
 
     def _is_from_here(self, request: HTTPServerRequest) -> bool:
         unsaid = (

@@ -23,8 +23,8 @@ from revplan.plan.model import Plan
 from revplan.plan.parts import Scenario
 from revplan.plan.scenario import scenario_faults, varied
 from revplan.simulation.curve import CONFIDENCES
-from revplan.simulation.draws import Bank
-from revplan.simulation.outlook import Opened, Outlook, open_months, outlook
+from revplan.simulation.draws import DrawStore
+from revplan.simulation.outlook import OpenByMonth, Outlook, open_months, outlook
 from revplan.simulation.scenarios import with_entries
 from revplan.simulation.simulate import SEED, STRETCH, TRIALS, Simulation, run
 from revplan.simulation.trials import drivers
@@ -106,7 +106,7 @@ class Game:
         return lru_cache(maxsize=KEPT_FIGURES)(lambda plan, volumes: values(self._simulated(plan, volumes)))
 
     @cached_property
-    def _world(self) -> Callable[[Plan], tuple[PlannedYear, Opened]]:
+    def _world(self) -> Callable[[Plan], tuple[PlannedYear, OpenByMonth]]:
         return lru_cache(maxsize=KEPT)(self._make_world)
 
     @cached_property
@@ -117,7 +117,7 @@ class Game:
         year, view = self._view(plan.model_copy(update={"commit": self.plan.commit}), volumes)
         _, opened = self._world(year.plan)
         asked = (plan.commit.confidence, STRETCH, *CONFIDENCES)
-        found, (signed, stretch, *curve) = run(view, Bank(TRIALS, drivers(view), SEED), asked)
+        found, (signed, stretch, *curve) = run(view, DrawStore(TRIALS, drivers(view), SEED), asked)
         year = replace(year, plan=plan)
         return Simulation(year, view, opened, TRIALS, SEED, found, tuple(curve), signed, stretch)
 
@@ -127,9 +127,9 @@ class Game:
         year = with_entries(world, self.base.year, scaled)
         return year, outlook(year, None, opened)
 
-    def _make_world(self, plan: Plan) -> tuple[PlannedYear, Opened]:
+    def _make_world(self, plan: Plan) -> tuple[PlannedYear, OpenByMonth]:
         forget(KEPT_DELAYS)
-        world = year_without_commit(plan, self.base.year.known)
+        world = year_without_commit(plan, self.base.year.snapshot)
         return world, open_months(world)
 
 

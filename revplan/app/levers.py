@@ -12,7 +12,19 @@ from itertools import pairwise
 from math import ceil, floor, isclose, log10
 
 from revplan.app.game import Game
-from revplan.app.state import ACV, CONFIDENCE, GOAL, LAG, RATE, UNCERTAIN, VOLUME, Key, State, scenario_of, step_name
+from revplan.app.state import (
+    ACV,
+    CONFIDENCE,
+    GOAL,
+    LAG,
+    RATE,
+    UNCERTAIN,
+    VOLUME,
+    LeverKey,
+    State,
+    scenario_of,
+    step_name,
+)
 from revplan.funnel.funnel import YEAR
 from revplan.ground.errors import PlanError, shown
 from revplan.ground.lag import MAX_MONTHS
@@ -39,7 +51,7 @@ UNCERTAIN_LABELS = {
 class Lever:
     """One thing that can be moved."""
 
-    key: Key
+    key: LeverKey
     group: str
     label: str
     low: float
@@ -136,11 +148,11 @@ class Board:
         if lever.scale is None and not before > 0:
             raise ValueError(f"in this scenario {lever.label} is 0, and no share of 0 is anything else")
         moved = untouched.with_moved(lever.key, value / (lever.scale or before))
-        came = self.reading(moved, lever)
-        if not isclose(came, value, rel_tol=REACHED, abs_tol=REACHED):
+        read_back = self.reading(moved, lever)
+        if not isclose(read_back, value, rel_tol=REACHED, abs_tol=REACHED):
             bound = "a rate would pass 100 %" if lever.key[0] == RATE else f"a delay would pass {MAX_MONTHS} months"
             raise ValueError(
-                f"{lever.written(value)} is too much for this scenario, {lever.written(came)} is not: {bound}"
+                f"{lever.written(value)} is too much for this scenario, {lever.written(read_back)} is not: {bound}"
             )
         return moved
 

@@ -16,7 +16,7 @@ from revplan.app.levers import Board, Lever
 from revplan.app.pictures import curve_chart, fan_chart, funnel_chart, tornado_chart
 from revplan.app.scenario_files import read_scenario, scenario_text
 from revplan.app.shelf import BASE_COLUMN, NOW_COLUMN, Shelf
-from revplan.app.state import Gesture, History, State, Step, scenario_of
+from revplan.app.state import Gesture, LeverStep, State, StateHistory, scenario_of
 from revplan.exhibits import draw
 from revplan.exhibits.chart import Chart
 from revplan.ground.errors import RevplanError
@@ -49,7 +49,7 @@ class Panel:
     """What is on the screen, and the history of the state behind it."""
 
     def __init__(self, game: Game) -> None:
-        self.game, self.board, self.history = game, Board(game), History()
+        self.game, self.board, self.history = game, Board(game), StateHistory()
         self.controls = Controls(self.board, self._typed, self._slid)
         self.gesture = Gesture()
         self.shelf = Shelf(game, self._scenario, self._opened, self._show_table)
@@ -63,7 +63,7 @@ class Panel:
         self.widget = self._laid_out()
         self._show()
 
-    def _button(self, label: str, step: Callable[[History], History]) -> widgets.Button:
+    def _button(self, label: str, step: Callable[[StateHistory], StateHistory]) -> widgets.Button:
         button = widgets.Button(description=label)
         button.on_click(lambda _: self._go(step(self.history)))
         return button
@@ -107,7 +107,7 @@ class Panel:
         self._move(state, self.gesture.step)
         self.gesture = replace(self.gesture, ended=monotonic())
 
-    def _move(self, state: State, step: Step | None = None) -> None:
+    def _move(self, state: State, step: LeverStep | None = None) -> None:
         try:
             self.game.play(scenario_of(self.game.plan, state))
         except RevplanError as error:
@@ -136,7 +136,7 @@ class Panel:
         self.place.value = scenario_text(self.game, self._scenario()) if changed else ""
         self.placing = False
 
-    def _go(self, history: History) -> None:
+    def _go(self, history: StateHistory) -> None:
         self.history = history
         self._show()
 

@@ -45,9 +45,11 @@ class Printer:
 
     def _finish(self, name: str, scenario: Scenario) -> None:
         try:
-            held = b64encode(report_pdf(self.game, name, scenario, self._say)).decode("ascii")
+            encoded = b64encode(report_pdf(self.game, name, scenario, self._say)).decode("ascii")
             file = escape(f"{name}.pdf")
-            self.said.value = f'<a download="{file}" href="data:application/pdf;base64,{held}">The report: {file}</a>'
+            self.said.value = (
+                f'<a download="{file}" href="data:application/pdf;base64,{encoded}">The report: {file}</a>'
+            )
         except RevplanError as error:
             self._refuse(error)
         finally:

@@ -55,8 +55,8 @@ def checked_name(name: str) -> str:
     tidy = normalize("NFC", name.strip())
     fault = _fault_of(tidy)
     if fault:
-        came = f"got {shown(tidy)!r}, which {fault}" if tidy else fault
-        raise PlanError.at("name", f"{came}; {ALLOWED}")
+        given = f"got {shown(tidy)!r}, which {fault}" if tidy else fault
+        raise PlanError.at("name", f"{given}; {ALLOWED}")
     return tidy
 
 
@@ -118,8 +118,10 @@ def scenario_path(game: Game, name: str) -> Path:
     """
     checked = checked_name(name)
     folder = game.path.parent / FOLDER
-    known = (path for path in folder.glob("*.yaml") if normalize("NFC", path.stem) == checked)
-    return next(known, folder / f"{checked}.yaml")  # a file from another system may write an umlaut as two characters
+    existing = (path for path in folder.glob("*.yaml") if normalize("NFC", path.stem) == checked)
+    return next(
+        existing, folder / f"{checked}.yaml"
+    )  # a file from another system may write an umlaut as two characters
 
 
 def saved_names(game: Game) -> list[str]:
@@ -310,7 +312,5 @@ def downloads(game: Game, name: str, scenario: Scenario) -> str:
 
 
 def _link(label: str, file: str, text: str) -> str:
-    held = base64.b64encode(text.encode("utf-8")).decode("ascii")
-    return (
-        f'<a download="{escape(file)}" href="data:application/yaml;base64,{held}">{escape(label)}: {escape(file)}</a>'
-    )
+    encoded = base64.b64encode(text.encode("utf-8")).decode("ascii")
+    return f'<a download="{escape(file)}" href="data:application/yaml;base64,{encoded}">{escape(label)}: {escape(file)}</a>'

@@ -30,7 +30,7 @@ PLAN, FILE = "plan file", "file"
 NAMELESS = "scenario"
 BASE_COLUMN, NOW_COLUMN = "Base plan", "Now"
 
-Choice = tuple[str, str]
+FileChoice = tuple[str, str]
 """Where a scenario lies, and its name."""
 
 
@@ -98,7 +98,7 @@ class Shelf:
         button.on_click(lambda _: work())
         return button
 
-    def _choices(self) -> list[tuple[str, Choice]]:
+    def _choices(self) -> list[tuple[str, FileChoice]]:
         names = {PLAN: self.game.plan.scenarios, FILE: saved_names(self.game)}
         found = [(f"{shown(name)} ({where})", (where, name)) for where, listed in names.items() for name in listed]
         return found or [("none yet", ("", ""))]
@@ -183,7 +183,7 @@ class Shelf:
     def _name(self) -> str:
         return checked_name(self.name.value or NAMELESS)
 
-    def _choose(self, choice: Choice) -> None:
+    def _choose(self, choice: FileChoice) -> None:
         self.choice.options = self._choices()
         self.choice.value = choice
 

@@ -23,10 +23,10 @@ MOST_PAST = 200
 DIGITS, WEIGHT_DIGITS = 12, 12  # significant digits of a rate or a delay as it is written, and decimals of a share
 PAUSE = 1.0  # seconds after which another move of the same slider is a step of its own
 
-Key = tuple[str, str, str]
+LeverKey = tuple[str, str, str]
 """What is moved: the kind, the step, segment or source it is of, and for rates the one segment."""
 
-Place = tuple[str | None, ...]
+CellPlace = tuple[str | None, ...]
 
 
 @dataclass(frozen=True)
@@ -34,24 +34,24 @@ class State:
     """A scenario to start from, and what was moved since."""
 
     start: Scenario = field(default_factory=Scenario)
-    moves: tuple[tuple[Key, float], ...] = ()
+    moves: tuple[tuple[LeverKey, float], ...] = ()
     """What was moved, sorted: a factor on rates or delays, else the value in the plan file's unit."""
 
     @cached_property
-    def moved(self) -> Mapping[Key, float]:
+    def moved(self) -> Mapping[LeverKey, float]:
         """What was moved, by key."""
         return dict(self.moves)
 
-    def without(self, key: Key) -> State:
+    def without(self, key: LeverKey) -> State:
         """The state as if `key` had never been moved."""
         return replace(self, moves=tuple(move for move in self.moves if move[0] != key))
 
-    def with_moved(self, key: Key, setting: float) -> State:
+    def with_moved(self, key: LeverKey, setting: float) -> State:
         """The state with `key` moved to `setting`."""
         return replace(self, moves=tuple(sorted([*self.without(key).moves, (key, setting)])))
 
 
-Step = tuple[Key, int]
+LeverStep = tuple[LeverKey, int]
 """One movement of a slider, however many values it passes on its way: the slider, and a count."""
 
 
@@ -59,51 +59,51 @@ Step = tuple[Key, int]
 class Gesture:
     """The last movement of a slider: a drag, or a key held down."""
 
-    key: Key | None = None
+    key: LeverKey | None = None
     number: int = 0
     ended: float = 0.0
     """When it was last answered. [seconds]"""
 
     @property
-    def step(self) -> Step | None:
+    def step(self) -> LeverStep | None:
         """What its moves have in common."""
         return None if self.key is None else (self.key, self.number)
 
-    def of(self, key: Key, now: float) -> Gesture:
+    def of(self, key: LeverKey, now: float) -> Gesture:
         """The gesture that a move of the slider of `key` belongs to: this one, unless there was a pause."""
         return self if key == self.key and now - self.ended < PAUSE else Gesture(key, self.number + 1, now)
 
 
 @dataclass(frozen=True)
-class History:
+class StateHistory:
     """The state and the states before and after it; one movement of a slider is one step."""
 
     now: State = field(default_factory=State)
     past: tuple[State, ...] = ()
     future: tuple[State, ...] = ()
-    last: Step | None = None
+    last: LeverStep | None = None
 
-    def then(self, state: State, step: Step | None = None) -> History:
+    def then(self, state: State, step: LeverStep | None = None) -> StateHistory:
         """The history after a move to `state`, as a part of the movement `step` or by itself."""
         if _alike(state, self.now):
             return self
         if step is None or step != self.last or not self.past:
-            return History(state, (*self.past, self.now)[-MOST_PAST:], (), step)
+            return StateHistory(state, (*self.past, self.now)[-MOST_PAST:], (), step)
         if _alike(state, self.past[-1]):  # the slider is back where it began: there is nothing to undo
-            return History(self.past[-1], self.past[:-1])
+            return StateHistory(self.past[-1], self.past[:-1])
         return replace(self, now=state, future=())
 
-    def undone(self) -> History:
+    def undone(self) -> StateHistory:
         """One step back, if there is one."""
         if not self.past:
             return self
-        return History(self.past[-1], self.past[:-1], (self.now, *self.future))
+        return StateHistory(self.past[-1], self.past[:-1], (self.now, *self.future))
 
-    def redone(self) -> History:
+    def redone(self) -> StateHistory:
         """One step forward again, if there is one."""
         if not self.future:
             return self
-        return History(self.future[0], (*self.past, self.now), self.future[1:])
+        return StateHistory(self.future[0], (*self.past, self.now), self.future[1:])
 
 
 def _alike(one: State, other: State) -> bool:
@@ -200,5 +200,5 @@ def _changes(plan: Plan, transitions: tuple[Transition, ...]) -> Iterator[Transi
             yield TransitionChange.model_validate(kept)
 
 
-def _place(transition: Transition) -> Place:
+def _place(transition: Transition) -> CellPlace:
     return transition.from_stage, transition.to_stage, transition.segment, transition.source

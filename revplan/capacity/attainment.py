@@ -1,4 +1,4 @@
-"""Attainment: how many reps reach their quota in a period, and how much depends on the best of them.
+"""RepAttainment: how many reps reach their quota in a period, and how much depends on the best of them.
 
 Two figures that are often called by one name stand apart: the share of reps at or above a part of their quota, and
 bookings over quota. Reps without a deal stay in the denominator.
@@ -22,7 +22,7 @@ HEALTHY = 0.8  # share of quota from which a rep is healthy, and share of reps t
 
 
 @dataclass(frozen=True, eq=False)
-class Attainment:
+class RepAttainment:
     """Who closed how much of their quota in a period."""
 
     period: str
@@ -52,7 +52,7 @@ class Attainment:
 
 def attainment(
     people: Sequence[Rep], wins: pd.DataFrame, capacity: Capacity, span: tuple[date, date], period: str
-) -> Attainment | None:
+) -> RepAttainment | None:
     """Who closed how much of their quota within the days of `span`; None where nobody has a quota there.
 
     A quota counts for the months that its rep was there, whether ramped or not. Several lines of one rep count together.
@@ -76,10 +76,10 @@ def attainment(
     frame["bookings"] = frame["rep"].map(booked).fillna(0.0).astype(float)
     frame["attainment"] = frame["bookings"] / frame["quota"]
     frame = frame.sort_values(["attainment", "rep"], ascending=[False, True], kind="stable")
-    return Attainment(period, conform(frame.astype({"rep": "str"}), "attainment"))
+    return RepAttainment(period, conform(frame.astype({"rep": "str"}), "attainment"))
 
 
-def attainment_words(found: Attainment) -> str:
+def attainment_words(found: RepAttainment) -> str:
     """How many reps are healthy, what all closed of all quota, and how much hangs on the best two, in one sentence."""
     count, healthy = len(found.table), found.share_at(HEALTHY)
     target = "the target of 80% is met" if healthy >= HEALTHY else "the target is 80%"

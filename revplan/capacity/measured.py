@@ -39,7 +39,7 @@ PROMOTED_DAYS = 31  # between two lines of one rep that are no leaving
 
 
 @dataclass(frozen=True)
-class Measure:
+class Interval:
     """A figure and its 80 % interval."""
 
     value: float
@@ -52,13 +52,13 @@ class Measured:
     """What records say of one role."""
 
     role: str
-    productivity: dict[str, Measure]
+    productivity: dict[str, Interval]
     """By segment ('all' for those without): what a ramped one closed in a year. [plan currency]"""
-    ramp: tuple[Measure, ...] | None
+    ramp: tuple[Interval, ...] | None
     """Share of a ramped rep by month of tenure; None where too few hires were seen. [0-1]"""
-    months_lost: Measure | None
+    months_lost: Interval | None
     """Ramped months that a new one costs in all; None where too few hires were seen. [months]"""
-    attrition: Measure
+    attrition: Interval
     """Share that leaves in a year. [0-1]"""
     hires: int
     """People whose ramp was seen from their first day, all of it or in part."""
@@ -78,7 +78,7 @@ class Measured:
 
 
 @dataclass(frozen=True, eq=False)
-class _Panel:
+class _Tenures:
     """Exposure and ARR by rep, calendar month and month of tenure: cells of one role."""
 
     rep: np.ndarray
@@ -91,9 +91,9 @@ class _Panel:
     squares: np.ndarray
     """Sum of the squares of the amounts."""
 
-    def where(self, rows: np.ndarray) -> _Panel:
+    def where(self, rows: np.ndarray) -> _Tenures:
         """Some of the cells."""
-        return _Panel(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+        return _Tenures(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
 
 
 def measured(
@@ -150,7 +150,7 @@ def measured(
     )
 
 
-def _panel(people: Sequence[Rep], wins: pd.DataFrame, span: tuple[date, date]) -> _Panel:
+def _panel(people: Sequence[Rep], wins: pd.DataFrame, span: tuple[date, date]) -> _Tenures:
     first = month_of(span[0]).ordinal
     begin, end = in_months(span[0], first), in_months(span[1], first, end=True)
     days = pd.DatetimeIndex(wins["won_on"])
@@ -194,14 +194,14 @@ def _panel(people: Sequence[Rep], wins: pd.DataFrame, span: tuple[date, date]) -
                 "squares": np.histogram(when, edges, weights=what**2)[0],
             }
         )
-    names = list(_Panel.__dataclass_fields__)
+    names = list(_Tenures.__dataclass_fields__)
     if not parts:
-        return _Panel(*(np.zeros(0) for _ in names))
+        return _Tenures(*(np.zeros(0) for _ in names))
     sizes = [len(part["month"]) for part in parts]
     whole = {
         name: [np.broadcast_to(part[name], size) for part, size in zip(parts, sizes, strict=True)] for name in names
     }
-    return _Panel(**{name: np.concatenate(each) for name, each in whole.items()})
+    return _Tenures(**{name: np.concatenate(each) for name, each in whole.items()})
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,14 +218,14 @@ class _Base:
     """Standard deviation from rep to rep, over the mean."""
     reps: int
 
-    def expected(self, panel: _Panel) -> np.ndarray:
+    def expected(self, panel: _Tenures) -> np.ndarray:
         """ARR of each cell if its rep were ramped."""
         own = np.array([self.segments.get(name, 0.0) for name in panel.segment])
         factor = np.array([self.calendar.get(month, 1.0) for month in panel.month.tolist()])
         return own * factor * panel.exposure
 
 
-def _base(panel: _Panel, size: float) -> _Base:
+def _base(panel: _Tenures, size: float) -> _Base:
     names = sorted(set(panel.segment.tolist()))
     segments = {}
     for name in names:
@@ -247,7 +247,7 @@ def _base(panel: _Panel, size: float) -> _Base:
     return _Base(segments, error, calendar, spread, base.reps)
 
 
-def _calendar(panel: _Panel, expected: np.ndarray, size: float) -> dict[int, float]:
+def _calendar(panel: _Tenures, expected: np.ndarray, size: float) -> dict[int, float]:
     """Each calendar month over the mean, shrunk towards its trend."""
     grouped = pd.DataFrame({"month": panel.month, "arr": panel.arr, "expected": expected}).groupby("month").sum()
     months, weight = grouped.index.to_numpy(dtype=float), grouped["expected"].to_numpy()
@@ -268,7 +268,7 @@ def _kept(away: np.ndarray, noise: np.ndarray, weight: np.ndarray) -> np.ndarray
     return np.maximum(scatter, 0.0) / (np.maximum(scatter, 0.0) + noise)
 
 
-def _spread(panel: _Panel, expected: np.ndarray, size: float) -> float:
+def _spread(panel: _Tenures, expected: np.ndarray, size: float) -> float:
     """Standard deviation from rep to rep over the mean, by the method of moments."""
     grouped = pd.DataFrame({"rep": panel.rep, "arr": panel.arr, "expected": expected}).groupby("rep").sum()
     asked, got = grouped["expected"].to_numpy(), grouped["arr"].to_numpy()
@@ -279,42 +279,42 @@ def _spread(panel: _Panel, expected: np.ndarray, size: float) -> float:
     return float(np.sqrt(max(scatter / (asked**2).sum(), 0.0)))
 
 
-def _yearly(base: _Base, segment: str) -> Measure:
+def _yearly(base: _Base, segment: str) -> Interval:
     value, error = MONTHS_PER_YEAR * base.segments[segment], base.error[segment]
     width = float(stdtrit(max(base.reps - 1, 2), LEVEL[1])) * error
-    return Measure(value, value * np.exp(-width), value * np.exp(width))
+    return Interval(value, value * np.exp(-width), value * np.exp(width))
 
 
-def _ramp(panel: _Panel, base: _Base, size: float) -> tuple[tuple[Measure, ...], Measure]:
+def _ramp(panel: _Tenures, base: _Base, size: float) -> tuple[tuple[Interval, ...], Interval]:
     """The share of a ramped rep in each month of tenure, and the months lost in all."""
     expected = base.expected(panel)
     asked, got = np.zeros(LONGEST_RAMP), np.zeros(LONGEST_RAMP)
     np.add.at(asked, panel.tenure, expected)
     np.add.at(got, panel.tenure, panel.arr)
-    known = asked > 0
-    raw = np.where(known, got / np.where(known, asked, 1.0), 1.0)
+    given = asked > 0
+    raw = np.where(given, got / np.where(given, asked, 1.0), 1.0)
     reps = sorted(set(panel.rep.tolist()))
     by_rep = np.zeros((len(reps), LONGEST_RAMP))
     np.add.at(by_rep, (np.searchsorted(reps, panel.rep.astype(str)), panel.tenure), expected)
-    shares = by_rep / np.where(known, asked, 1.0)
+    shares = by_rep / np.where(given, asked, 1.0)
     of_base = float(np.mean(list(base.error.values())))
-    luck = size * np.maximum(raw, 0.1) / np.where(known, asked, 1.0)
+    luck = size * np.maximum(raw, 0.1) / np.where(given, asked, 1.0)
     between = raw**2 * base.spread**2 * (shares**2).sum(axis=0)
-    lost = float((1 - raw[known]).sum())
-    together = luck[known].sum() + base.spread**2 * ((shares[:, known] * raw[known]).sum(axis=1) ** 2).sum()
-    together += raw[known].sum() ** 2 * of_base**2
+    lost = float((1 - raw[given]).sum())
+    together = luck[given].sum() + base.spread**2 * ((shares[:, given] * raw[given]).sum(axis=1) ** 2).sum()
+    together += raw[given].sum() ** 2 * of_base**2
     width = float(stdtrit(max(len(reps) - 1, 2), LEVEL[1]))
-    straight = _straight(raw, np.where(known, asked, 0.0))
-    kept = _kept(raw - straight, luck + between, np.where(known, asked, 0.0) + 1e-9)
+    straight = _straight(raw, np.where(given, asked, 0.0))
+    kept = _kept(raw - straight, luck + between, np.where(given, asked, 0.0) + 1e-9)
     kept = np.where(straight < 1, np.maximum(kept, LEAST_KEPT), kept)
     shrunk = straight + kept * (raw - straight)
-    smooth = np.clip(_rising(shrunk, np.where(known, asked, 1e-9)), 0.0, 1.0)
+    smooth = np.clip(_rising(shrunk, np.where(given, asked, 1e-9)), 0.0, 1.0)
     error = np.sqrt(kept * (luck + between) + smooth**2 * of_base**2)
     ramp = tuple(
-        Measure(float(share), float(np.clip(share - width * each, 0, 1)), float(np.clip(share + width * each, 0, 1)))
+        Interval(float(share), float(np.clip(share - width * each, 0, 1)), float(np.clip(share + width * each, 0, 1)))
         for share, each in zip(smooth, error, strict=True)
     )
-    return ramp, Measure(lost, lost - width * float(np.sqrt(together)), lost + width * float(np.sqrt(together)))
+    return ramp, Interval(lost, lost - width * float(np.sqrt(together)), lost + width * float(np.sqrt(together)))
 
 
 def _straight(raw: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -361,11 +361,11 @@ def _leaving(people: Sequence[Rep], role: str, span: tuple[date, date]) -> tuple
     return leavers, years
 
 
-def _attrition(leavers: int, years: float) -> Measure:
+def _attrition(leavers: int, years: float) -> Interval:
     """The share that leaves in a year, with Jeffreys' interval of the rate."""
     rates = [leavers / years, *(gammaincinv(leavers + 0.5, LEVEL) / years)] if years > 0 else [0.0, 0.0, 1.0]
     value, low, high = (float(1 - np.exp(-rate)) for rate in rates)
-    return Measure(value, min(low, value), max(high, value))
+    return Interval(value, min(low, value), max(high, value))
 
 
 # --- from the records of a plan ------------------------------------------------------------------

@@ -12,7 +12,7 @@ import pandas as pd
 
 from revplan.crm.mapping import plain
 from revplan.crm.plan_tables import ROSTER, roster_findings
-from revplan.crm.sheets import Sheet, read_sheet
+from revplan.crm.sheets import FoundTable, read_sheet
 from revplan.crm.writings import CODES
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.formats import counted, listed
@@ -61,13 +61,13 @@ def with_roster(plan: Plan, folder: Path) -> tuple[Plan, tuple[str, ...]]:
     return whole, (_told(sheet, people, hires),)
 
 
-def _told(sheet: Sheet, people: list[tuple[str, Rep]], hires: tuple[Hire, ...]) -> str:
+def _told(sheet: FoundTable, people: list[tuple[str, Rep]], hires: tuple[Hire, ...]) -> str:
     names = {who.rep for _, who in people}
     seats = f", {counted(len(hires), 'open seat')}" if hires else ""
     return f"{sheet.name}: {counted(len(names), 'person', 'people')} in {counted(len(sheet.table), 'line')}{seats}."
 
 
-def _lines(sheet: Sheet, plan: Plan) -> Iterable[tuple[str, Rep | Hire]]:
+def _lines(sheet: FoundTable, plan: Plan) -> Iterable[tuple[str, Rep | Hire]]:
     """Every line with its place."""
     assert plan.capacity is not None
     table = sheet.table
@@ -103,7 +103,7 @@ def _day(value: Any) -> date | None:
     return None if value is None or pd.isna(value) else pd.Timestamp(value).date()
 
 
-def _other_currency(sheet: Sheet, plan: Plan) -> list[Fault]:
+def _other_currency(sheet: FoundTable, plan: Plan) -> list[Fault]:
     """Quotas in another currency than the plan's, which are never taken as they are."""
     dollars = {"$"} if plan.currency.endswith("D") else set()
     mine = {plan.currency, *(sign for sign, code in CODES.items() if code == plan.currency), *dollars}
@@ -118,11 +118,11 @@ def _other_currency(sheet: Sheet, plan: Plan) -> list[Fault]:
     return found
 
 
-def _unknown_seats(sheet: Sheet) -> tuple[Fault, ...]:
+def _unknown_seats(sheet: FoundTable) -> tuple[Fault, ...]:
     if "seat" not in sheet.table:
         return ()
     wrong = ~sheet.table["seat"].map(plain).isin(list(SEATS))
-    known = listed([shown(name) for name in SEATS if name])
+    given = listed([shown(name) for name in SEATS if name])
     return sheet.faults_at(
-        "seat", wrong, f"is no kind of seat; write one of {known}, or leave it empty", "seats"
+        "seat", wrong, f"is no kind of seat; write one of {given}, or leave it empty", "seats"
     ).faults

@@ -64,7 +64,7 @@ def in_months(day: date, first: int, *, end: bool = False) -> float:
     return month.ordinal - first + (day.day - 1 + end) / month.days_in_month
 
 
-class _Curve:
+class _RampCurve:
     """A ramp as integrals over time since the start: of heads, of the share, of the fully ramped. [months]"""
 
     def __init__(self, ramp: Ramp | None) -> None:
@@ -95,8 +95,8 @@ class _Curve:
 
 
 @lru_cache(maxsize=64)
-def _curve(ramp: Ramp | None) -> _Curve:
-    return _Curve(ramp)
+def _curve(ramp: Ramp | None) -> _RampCurve:
+    return _RampCurve(ramp)
 
 
 @lru_cache(maxsize=256)
@@ -119,7 +119,7 @@ def _newcomer(role: Role, part: float, months: int) -> np.ndarray:
     return found
 
 
-def _newcomer_again(role: Role, curve: _Curve, part: float, months: int) -> np.ndarray:
+def _newcomer_again(role: Role, curve: _RampCurve, part: float, months: int) -> np.ndarray:
     """The same for a successor: its successors have successors too, each some months later than the one before."""
     stay, gap = _stay(role), (role.backfill_delay_days or 0.0) / MONTH_DAYS
     own = curve.months(part, np.inf, (), months) * stay ** np.arange(months)
@@ -178,8 +178,8 @@ def _alike(found: list[Seat]) -> list[Seat]:
     kinds: dict[tuple[object, ...], Seat] = {}
     for seat in found:
         key = (seat.role, seat.segment, seat.productivity, seat.quota, seat.chances.tobytes(), seat.ways.tobytes())
-        known = kinds.get(key)
-        count = seat.count + (known.count if known else 0)
+        given = kinds.get(key)
+        count = seat.count + (given.count if given else 0)
         kinds[key] = Seat(seat.role, seat.segment, count, seat.productivity, seat.quota, seat.chances, seat.ways)
     return list(kinds.values())
 

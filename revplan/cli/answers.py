@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from io import StringIO
@@ -20,9 +20,9 @@ from revplan.crm.store import open_counts
 from revplan.exhibits import annual_commit, confidence, movement, pace, rates, realism, record, side_by_side
 from revplan.exhibits import capacity as people
 from revplan.exhibits.exhibit import Exhibit, rows_of, terminal, text
-from revplan.funnel.commit import Progress
 from revplan.ground.formats import commitment, counted
 from revplan.ground.terminal import plain_rows
+from revplan.ground.values import Progress
 from revplan.ground.written import check_file, written
 from revplan.ground.yamlfile import on_one_line
 from revplan.rates.backtest import Every, backtest, backtest_answer
@@ -38,11 +38,10 @@ from revplan.simulation.people import asked_capacity, capacity_answer
 from revplan.simulation.realism import assumed, nothing_to_compare, stacked, unreached
 from revplan.simulation.tables import finite
 from revplan.tracking.deals import PARTS
-from revplan.tracking.movement import Asked, PipelineMovement, Window, pipeline_movement
+from revplan.tracking.movement import MovementSpan, PipelineMovement, Window, pipeline_movement
 from revplan.tracking.pacebook import CELL, MONTH, QUARTER, YEAR, PaceBook
 from revplan.workbook.workbook import PeopleBook, Workbook, open_workbook, plan_answer
 
-Told = Callable[[int, int, str], None]
 Answer = tuple[dict[str, Any], list[Exhibit]]
 """What `--json` prints, and what a person reads."""
 
@@ -145,7 +144,7 @@ def _realism(book: Workbook) -> dict[str, Any]:
 # --- the records ---------------------------------------------------------------------------------
 
 
-def estimates(crm: Path, as_of: date | None, out: Path | None, tell: Told | None = None) -> Answer:
+def estimates(crm: Path, as_of: date | None, out: Path | None, tell: Progress | None = None) -> Answer:
     """Estimated transitions of the records `crm` names; written to `out` as a plan takes them."""
     if out is not None:
         check_file(out)
@@ -206,7 +205,7 @@ def _rounded(value: Any) -> Any:
     return float(f"{value:.5g}") if isinstance(value, float) else value
 
 
-def outlook(crm: Path, as_of: date | None, months: int, by_source: bool, tell: Told | None = None) -> Answer:
+def outlook(crm: Path, as_of: date | None, months: int, by_source: bool, tell: Progress | None = None) -> Answer:
     """Wins of the next months from the records `crm` names."""
     history = open_counts(crm, tell).on(as_of)
     found = forecast_wins(history, months, tell)
@@ -221,8 +220,8 @@ def _reading(said: Sequence[str]) -> list[Exhibit]:
     return [text("How the records were read:", notes=said)] if said else []
 
 
-def replay(crm: Path, span: tuple[date, date], every: Every, months: int, tell: Told | None = None) -> Answer:
-    """Replays of the forecast against what came, beside the three baselines."""
+def replay(crm: Path, span: tuple[date, date], every: Every, months: int, tell: Progress | None = None) -> Answer:
+    """Replays of the forecast against the actuals, beside the three baselines."""
     export = open_counts(crm, tell)
     done = backtest(export, span, every, months, tell)
     latest = export.on()
@@ -236,7 +235,7 @@ def replay(crm: Path, span: tuple[date, date], every: Every, months: int, tell: 
 # --- the pipeline --------------------------------------------------------------------------------
 
 
-def pipeline(crm: Path, before: Path | None, asked: Asked) -> Answer:
+def pipeline(crm: Path, before: Path | None, asked: MovementSpan) -> Answer:
     """The movement of the pipeline that the records `crm` names, or those of two exports, hold between two days."""
     earlier = None if before is None else read_export(before / crm.name if before.is_dir() else before)
     found = pipeline_movement(read_export(crm), asked, earlier)
@@ -293,7 +292,7 @@ def pace_answer(book: PaceBook) -> dict[str, Any]:
     return {
         "as_of": str(book.as_of),
         "plan": book.plan.name,
-        "held_against": book.board.signed or "not signed",
+        "compared_with": book.board.signed or "not signed",
         "commit_stage": book.stage,
         "says": pace.told(book),
         "lines": plain_rows(lines.loc[cells, list(LINE)]),

@@ -87,14 +87,14 @@ def _cure(error: Exception) -> str:
         return "there is not enough memory; close other programs, or ask for less at a time"
     if not isinstance(error, OSError):
         return ""
-    known = {
+    reasons = {
         errno.ENOSPC: "nothing more can be written: the disk is full; make room and run again",
         errno.EDQUOT: "nothing more can be written: your share of the disk is used up; make room and run again",
         errno.EMFILE: "no more files can be opened; allow more with `ulimit -n 1024` and run again",
         errno.ENFILE: "no more files can be opened; close other programs and run again",
         errno.ENAMETOOLONG: "the path is longer than the system takes; check it",
     }
-    return known.get(error.errno or 0, f"cannot be read or written ({error.strerror or shown(error)}); check who may")
+    return reasons.get(error.errno or 0, f"cannot be read or written ({error.strerror or shown(error)}); check who may")
 
 
 def _is_from_elsewhere(error: Exception) -> bool:
@@ -163,7 +163,7 @@ def _parser() -> argparse.ArgumentParser:
     forecast.add_argument("--months", type=int, default=3, metavar="N", help="months ahead, 1 to 24; default 3")
     forecast.add_argument("--by", choices=["source"], help="also by source")
 
-    backtest = _command(commands, "backtest", _backtest, "replay the forecast at past days against what came")
+    backtest = _command(commands, "backtest", _backtest, "replay the forecast at past days against the actuals")
     backtest.add_argument("crm", type=Path, metavar="CRM", help=CRM_FILE)
     backtest.add_argument(
         "--from", type=_day, required=True, dest="first", metavar="DAY", help="the first day replayed"
@@ -410,9 +410,9 @@ def _backtest(given: argparse.Namespace) -> None:
 
 def _movement(given: argparse.Namespace) -> None:
     from revplan.cli import answers
-    from revplan.tracking.movement import Asked
+    from revplan.tracking.movement import MovementSpan
 
-    asked = Asked(
+    asked = MovementSpan(
         first=given.first,
         last=given.last,
         closing=given.closing.replace("-", " "),
@@ -437,11 +437,11 @@ def _simulate(given: argparse.Namespace) -> None:
     from revplan.cli import answers
     from revplan.ground.written import check_file, written
     from revplan.simulation.answer import scenarios_csv
-    from revplan.simulation.draws import Bank
+    from revplan.simulation.draws import DrawStore
     from revplan.simulation.simulate import simulate
     from revplan.workbook.workbook import open_workbook
 
-    Bank(given.trials, 1, given.seed)  # refuses what cannot be simulated before anything is solved
+    DrawStore(given.trials, 1, given.seed)  # refuses what cannot be simulated before anything is solved
     if given.csv:
         check_file(given.csv)
     book = open_workbook(given.plan, _progress(SOLVED))
@@ -557,8 +557,8 @@ def _comment(given: argparse.Namespace) -> None:
         name=given.report, plan_path=given.plan, settings=_settings(given.set), against=given.against, commented=False
     )
     said = comment_of(given.exhibit, given.text, given.by, given.on, given.report)
-    with frozen([asked]) as (held,):
-        done = run(prepared(held), sys.stderr)
+    with frozen([asked]) as (kept,):
+        done = run(prepared(kept), sys.stderr)
     added = commented(done, real_path(given.plan).parent, said)
     beside = ", ".join(each.shown for each in added.beside)
     until = f"; it expires when one of these moves: {beside}" if beside else "; no figure stands beside it"

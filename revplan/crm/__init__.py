@@ -1,1 +1,1 @@
-"""Files in, records out: readers, presets, what was found on the way, what came."""
+"""Files in, records out: readers, presets, what was found on the way, actuals."""

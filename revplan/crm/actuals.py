@@ -1,4 +1,4 @@
-"""What came: the table of ARR movements and spend that the plan names, and whether it is whole.
+"""Actuals: the table of ARR movements and spend that the plan names, and whether it is whole.
 
 A sheet that finance keeps is more than rows: it has totals, signs, gaps, rows pasted twice. What has one
 meaning is understood and told; what has two, or would count money twice, is a fault.
@@ -17,7 +17,7 @@ import pandas as pd
 
 from revplan.crm.cells import first_faults
 from revplan.crm.mapping import in_spelling_of
-from revplan.crm.sheets import EXPORT_AGAIN, Asked, Sheet, declared, read_sheet
+from revplan.crm.sheets import EXPORT_AGAIN, Asked, FoundTable, declared, read_sheet
 from revplan.crm.writings import months_in
 from revplan.ground.calendar import month_of, months_from
 from revplan.ground.errors import DataError, Fault, shown
@@ -53,7 +53,7 @@ SPARSE = 0.9  # share of the months times cells with a row from which a missing 
 
 @dataclass(frozen=True, eq=False)
 class Actuals:
-    """What came, and what a reader must know of how it was read."""
+    """The actuals, and what a reader must know of how it was read."""
 
     name: str
     """The file's name."""
@@ -68,7 +68,7 @@ class Actuals:
 
 
 def read_actuals(plan: Plan, folder: Path) -> Actuals | None:
-    """The file that `plan` names as what came; None where it names none.
+    """The file that `plan` names as actuals; None where it names none.
 
     A cell left empty counts as 0. Rows that total others are set aside once they agree with them; losses
     all written with a minus sign are understood.
@@ -87,7 +87,7 @@ def read_actuals(plan: Plan, folder: Path) -> Actuals | None:
         )
 
 
-def _read(sheet: Sheet, where: ActualsFile, plan: Plan) -> Actuals:
+def _read(sheet: FoundTable, where: ActualsFile, plan: Plan) -> Actuals:
     rows = _rows(sheet, where, plan)
     if sheet.found.faults:
         raise DataError((*sheet.found.faults, *_bad_months(sheet, rows, _worded_total(rows, plan))))
@@ -113,14 +113,14 @@ def _read(sheet: Sheet, where: ActualsFile, plan: Plan) -> Actuals:
     return Actuals(sheet.name, table, sheet.signs, (*_told(sheet), *read), doubts)
 
 
-def _told(sheet: Sheet) -> Iterator[str]:
+def _told(sheet: FoundTable) -> Iterator[str]:
     """What was left out or understood on the way, in the order of the file."""
     for line in sheet.found.lines:
         if line.what.startswith(("set aside", "numbers read", "rows converted", "amounts with", "days that are not")):
             yield f"{line}."
 
 
-def _rows(sheet: Sheet, where: ActualsFile, plan: Plan) -> pd.DataFrame:
+def _rows(sheet: FoundTable, where: ActualsFile, plan: Plan) -> pd.DataFrame:
     """The rows as read, names in the plan's spelling and months as 2026-04 where the cell names one; amounts with gaps."""
     cells = sheet.table["month"]
     months, sound = months_in(cells.tolist(), declared(where.date_format, sheet.headers["month"]))
@@ -129,7 +129,7 @@ def _rows(sheet: Sheet, where: ActualsFile, plan: Plan) -> pd.DataFrame:
     return sheet.table.assign(month=written, **names)
 
 
-def _bad_months(sheet: Sheet, rows: pd.DataFrame, totals: np.ndarray) -> tuple[Fault, ...]:
+def _bad_months(sheet: FoundTable, rows: pd.DataFrame, totals: np.ndarray) -> tuple[Fault, ...]:
     cells = rows["month"].to_numpy()
     wrong = [row for row, cell in enumerate(cells) if not totals[row] and not MONTH.fullmatch(cell)]
 
@@ -142,7 +142,7 @@ def _bad_months(sheet: Sheet, rows: pd.DataFrame, totals: np.ndarray) -> tuple[F
 # --- rows that total others -----------------------------------------------------------------------------------
 
 
-def _totals(sheet: Sheet, rows: pd.DataFrame, plan: Plan) -> tuple[np.ndarray, tuple[Fault, ...]]:
+def _totals(sheet: FoundTable, rows: pd.DataFrame, plan: Plan) -> tuple[np.ndarray, tuple[Fault, ...]]:
     """Which rows total others, and faults of those that disagree with what they total."""
     worded = _worded_total(rows, plan)
     if worded.all():
@@ -252,7 +252,7 @@ def _disagrees(rows: pd.DataFrame, row: int, part: np.ndarray) -> str:
 
 
 def _one_sign(
-    sheet: Sheet, rows: pd.DataFrame, where: ActualsFile
+    sheet: FoundTable, rows: pd.DataFrame, where: ActualsFile
 ) -> tuple[pd.DataFrame, tuple[str, ...], tuple[Fault, ...]]:
     """`rows` with losses and spend above zero, what was turned round, and faults where both signs stand."""
     turned, faults = [], []
@@ -282,7 +282,7 @@ def _one_sign(
     return rows, said, tuple(faults)
 
 
-def _below_zero(sheet: Sheet, rows: pd.DataFrame) -> Iterator[str]:
+def _below_zero(sheet: FoundTable, rows: pd.DataFrame) -> Iterator[str]:
     for column in ("new", "expansion", "spend"):
         below = rows[rows[column] < 0]
         if len(below):
@@ -292,7 +292,7 @@ def _below_zero(sheet: Sheet, rows: pd.DataFrame) -> Iterator[str]:
             yield f"{sheet.name}: {column} has {count} below zero, the first in {sheet.text.unit} {first['line']}, {amount} in all: taken off; is that right?"
 
 
-def _repeats(sheet: Sheet, rows: pd.DataFrame) -> tuple[Fault, ...]:
+def _repeats(sheet: FoundTable, rows: pd.DataFrame) -> tuple[Fault, ...]:
     """Rows of one month, segment and source that state the same amount twice; rows that complete each other are one."""
     keys = ["month", *KEYS]
     stated = rows[list(MONEY)].fillna(0.0).ne(0.0).groupby([rows[key] for key in keys]).sum()
@@ -317,7 +317,7 @@ def _repeats(sheet: Sheet, rows: pd.DataFrame) -> tuple[Fault, ...]:
     return first_faults(groups, fault, "repeated rows; is the file pasted twice?")
 
 
-def _months_off(sheet: Sheet, rows: pd.DataFrame, plan: Plan) -> Iterator[Fault]:
+def _months_off(sheet: FoundTable, rows: pd.DataFrame, plan: Plan) -> Iterator[Fault]:
     """Faults of months without a row between others, and of months far from the plan's year."""
     months = pd.PeriodIndex(rows["month"].unique(), freq="M").sort_values()
     far = [month for month in months if not -FAR_MONTHS <= (month - plan.first_month).n < 12 + FAR_MONTHS]

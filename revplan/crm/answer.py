@@ -96,7 +96,7 @@ BULK_DAYS, BULK_GAP = 20, 3  # days with entries that show what is usual; days a
 
 
 @dataclass(frozen=True)
-class Load:
+class BulkLoad:
     """Days on which far more records came in than usual, as where a list is loaded: first, last, and records."""
 
     first: int
@@ -106,13 +106,13 @@ class Load:
     """Records of a usual day."""
 
 
-def bulk_loads(entries: np.ndarray, start: int) -> list[Load]:
+def bulk_loads(entries: np.ndarray, start: int) -> list[BulkLoad]:
     """Loads of records: days in a row with more than ten times the usual entries, a hundred at least."""
     totals = entries.sum(axis=(0, 1)) if entries.ndim > 1 else entries
     usual = usual_day(totals)
     above = np.flatnonzero(totals > max(LOADED * usual, LOADED_RECORDS))
     runs = np.split(above, np.flatnonzero(np.diff(above) > BULK_GAP) + 1) if len(above) else []
-    return [Load(start + int(run[0]), start + int(run[-1]), int(totals[run].sum()), usual) for run in runs]
+    return [BulkLoad(start + int(run[0]), start + int(run[-1]), int(totals[run].sum()), usual) for run in runs]
 
 
 def _as_date(day: int) -> date:
@@ -136,9 +136,9 @@ def read_first(history: History | Counted) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*history.notes[len(history.first) :], *load_notes(history), *history.reading)))
 
 
-def loads_told(came: np.ndarray, sources: pd.Series) -> tuple[str, ...]:
-    """The same of records of the `sources`, that came in at the moments `came`."""
-    days = came.astype("datetime64[D]").astype(np.int64)
+def loads_told(arrived: np.ndarray, sources: pd.Series) -> tuple[str, ...]:
+    """The same of records of the `sources`, that came in at the moments `arrived`."""
+    days = arrived.astype("datetime64[D]").astype(np.int64)
     start = int(days.min())
     lines = []
     for load in bulk_loads(np.bincount(days - start), start):

@@ -23,7 +23,7 @@ from revplan.crm.cells import (
     counted,
     labels,
 )
-from revplan.crm.engines import DAY, NUMBER, TEXT, WHOLE, ZONED, Engine, Place, Relation, engine_of, place_of
+from revplan.crm.engines import DAY, NUMBER, TEXT, WHOLE, ZONED, Engine, Relation, TablePlace, engine_of, place_of
 from revplan.crm.events import LOST, NO_STAGE, stage_numbers, values_checked
 from revplan.crm.file import CrmSource, did_you_mean
 from revplan.crm.files import CHANGES, entries_of, key_of, wanted_columns
@@ -133,7 +133,7 @@ class Log:
         )
         columns = [_number(f"e{number}") for number in range(self.stages + 1)]
         return _counting(
-            [*self.final, *columns, _number("came"), "undone", "reopened"], f"({records}) AS records {self.who}"
+            [*self.final, *columns, _number("arrived"), "undone", "reopened"], f"({records}) AS records {self.who}"
         )
 
     def of_records(self) -> str:
@@ -156,7 +156,7 @@ def _number(moment: str) -> str:
 class Look:
     """What was asked of the tables before anything is counted: how many rows there are, and what their labels mean."""
 
-    places: dict[str, Place]
+    places: dict[str, TablePlace]
     rows: int
     names: tuple[np.ndarray, np.ndarray]
     """Of segment and of source: the label that each text stands for."""
@@ -180,7 +180,7 @@ def look_of(source: CrmSource, today: date | None = None) -> Look:
     used = {file for file in entries if file not in crm.lists()}
     places = {file: place_of(entry, source.path.parent) for file, entry in entries.items() if file in used}
     with engine_of(places) as (engine, tables):
-        seen = _Seen(source, engine, tables, today or date.today())
+        seen = _Scanned(source, engine, tables, today or date.today())
         seen.refuse_missing()
         if isinstance(crm, HistoryCrm):
             return seen.of_changes(places, crm)
@@ -210,7 +210,7 @@ def _unread(source: CrmSource) -> Iterator[Fault]:
 
 
 @dataclass(frozen=True, eq=False)
-class _Seen:
+class _Scanned:
     """The tables, while the engine is open: SQL for what the CRM file says of their columns."""
 
     source: CrmSource
@@ -264,8 +264,8 @@ class _Seen:
         whole = (
             f"CASE WHEN {text} LIKE '_%.0' AND translate({number}, '0123456789', '') = '' THEN {number} ELSE {text} END"
         )
-        known = f"{name} IS NOT NULL AND NOT (length({text}) <= {LONGEST_NULL} AND lower({text}) IN ({nulls}))"
-        return whole, known
+        filled = f"{name} IS NOT NULL AND NOT (length({text}) <= {LONGEST_NULL} AND lower({text}) IN ({nulls}))"
+        return whole, filled
 
     def refuse_ids_cut(self) -> None:
         """Stop where one table has Salesforce's ids of 15 characters and the other those of 18, which mean the same.
@@ -390,9 +390,9 @@ class _Seen:
         DataError
             If rows of one id differ: which of them counts is a question of their order, and a store keeps none.
         """
-        id_, known = self.id(file)
+        id_, filled = self.id(file)
         named = ", ".join(f"{sql} AS {name}" for name, sql in {"id": id_, **columns}.items())
-        plain_rows = f"(SELECT {named} FROM {self.tables[file].sql} WHERE {known} AND {self.counting(file)}) AS r"
+        plain_rows = f"(SELECT {named} FROM {self.tables[file].sql} WHERE {filled} AND {self.counting(file)}) AS r"
         for relation in (plain_rows, f"(SELECT DISTINCT * FROM {plain_rows}) AS r"):
             asked = f"SELECT count(*) AS n, count(DISTINCT {self.engine.hashed('id')}) AS ids FROM {relation}"
             number, ids = (int(each[0]) for each in self.engine.ask(asked))
@@ -447,7 +447,7 @@ class _Seen:
 
     # --- the two formats
 
-    def of_columns(self, places: dict[str, Place], crm: WideCrm) -> Look:
+    def of_columns(self, places: dict[str, TablePlace], crm: WideCrm) -> Look:
         """What records with a column for each stage hold."""
         main = next(iter(self.tables))
         by_file, final, meant = self.who()
@@ -507,14 +507,14 @@ class _Seen:
         pairs = [(text, number) for text, number in zip(texts, numbers, strict=True) if number != NO_STAGE]
         return pairs, Findings(lines=checked.lines)
 
-    def of_changes(self, places: dict[str, Place], crm: HistoryCrm) -> Look:
+    def of_changes(self, places: dict[str, TablePlace], crm: HistoryCrm) -> Look:
         """What a log of changes holds, and the records it is about."""
         by_file, final, meant = self.who()
         found, who = Findings(), ""
         if crm.records:
             relation, found = self.unique(RECORDS, by_file.get(RECORDS, {}))
             who = f"JOIN {relation} AS who USING (id)"
-        id_, known = self.id(CHANGES)
+        id_, filled = self.id(CHANGES)
         if crm.records:
             self.refuse_ids_cut()
         moment = self.moment(CHANGES, crm.at)
@@ -524,7 +524,7 @@ class _Seen:
         cases = " ".join(f"WHEN {literal(text)} THEN {number}" for text, number in pairs)
         stage = f"CASE {_text(crm.value)} {cases} END" if cases else "CAST(NULL AS INTEGER)"
         table = self.tables[CHANGES]
-        reasons = f"CASE WHEN NOT ({known}) THEN 0 WHEN NOT ({field}) THEN 1 WHEN {stage} IS NULL THEN 2 "
+        reasons = f"CASE WHEN NOT ({filled}) THEN 0 WHEN NOT ({field}) THEN 1 WHEN {stage} IS NULL THEN 2 "
         reasons += f"WHEN {stage} IN ({LOST}, {len(crm.stages) - 1}) THEN 4 ELSE 3 END"
         asked = f"SELECT {reasons} AS why, {_number(moment)} AS day, count(*) AS n FROM {table.sql} GROUP BY 1, 2"
         why, day, number = (each.astype(np.int64) for each in self.engine.ask(asked))
@@ -539,7 +539,7 @@ class _Seen:
             lines += counted(part, f"set aside: {reason}", number[(why == code) & ~counts].sum())
         lines += Findings(lines=(ImportLine(part, "rows kept", int(number[counts].sum())),))
         events, closings = event_days(why[counts] == 4, day[counts], number[counts])
-        rows = f"(SELECT id, v, m FROM (SELECT {id_} AS id, {stage} AS v, {moment} AS m FROM {table.sql} WHERE {known} AND {field}) AS r WHERE v IS NOT NULL AND m IS NOT NULL) AS log"
+        rows = f"(SELECT id, v, m FROM (SELECT {id_} AS id, {stage} AS v, {moment} AS m FROM {table.sql} WHERE {filled} AND {field}) AS r WHERE v IS NOT NULL AND m IS NOT NULL) AS log"
         log = Log(rows, who, tuple(final.values()), len(crm.stages), crm.outcome, events, closings)
         return Look(places, read, meant, lines + checked + found, log, "")
 

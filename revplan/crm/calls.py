@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from revplan.crm.cells import Findings
-from revplan.crm.sheets import Asked, Sheet, read_sheet
+from revplan.crm.sheets import Asked, FoundTable, read_sheet
 from revplan.ground.calendar import MONTHS_PER_QUARTER, quarter_id, quarter_label, quarter_short
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.tablefile import TableFile
@@ -35,8 +35,8 @@ def read_calls(where: TableFile, folder: Path, plan: Plan) -> pd.DataFrame:
     """
     sheet = read_sheet(where, folder, COLUMNS, "calls", home=plan.currency)
     table = sheet.table
-    known = quarters_known(plan)
-    starts = [known.get(squeezed(text)) for text in table["quarter"]]
+    filled = quarters_by_name(plan)
+    starts = [filled.get(squeezed(text)) for text in table["quarter"]]
     ends = np.array([_end(each) if each is not None else "NaT" for each in starts], dtype="datetime64[D]")
     made = table["made_on"].to_numpy().astype("datetime64[D]")
     example = quarter_id(0, plan.first_month)
@@ -66,7 +66,7 @@ def call_faults(plan: Plan, folder: Path) -> tuple[Fault, ...]:
     return ()
 
 
-def _two_currencies(sheet: Sheet, plan: Plan) -> Findings:
+def _two_currencies(sheet: FoundTable, plan: Plan) -> Findings:
     others = [code for code in sheet.signs if plan.currency and code != plan.currency]
     wrong = np.full(len(sheet.table), bool(others))
     message = f"is in {', '.join(map(shown, others))}, the plan in {plan.currency}; give calls: {{path: ..., rates: {{{others[0] if others else ''}: ...}}}}"
@@ -78,7 +78,7 @@ def squeezed(text: str) -> str:
     return "".join(c for c in text.casefold() if c.isalnum())
 
 
-def quarters_known(plan: Plan) -> dict[str, pd.Period]:
+def quarters_by_name(plan: Plan) -> dict[str, pd.Period]:
     """Every way to write a quarter of the plan's fiscal years -> its first month."""
     first, names = plan.first_month, plan.fiscal_year.names
     found: dict[str, pd.Period] = {}

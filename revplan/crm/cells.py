@@ -42,7 +42,7 @@ from revplan.ground.yamlfile import flow
 EXAMPLES = 3
 SOME = 1_000  # texts of a column that show how it is written
 SAMPLE_ZONES = ("America/Los_Angeles", "Europe/Berlin", "Asia/Kolkata")
-Row = TypeVar("Row")
+Faulty = TypeVar("Faulty")
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def counted(part: str, what: str, count: int, example: str = "") -> Findings:
     return Findings(lines=(ImportLine(part, what, int(count), example),)) if count else Findings()
 
 
-def first_faults(rows: Sequence[Row], fault: Callable[[Row], Fault], kind: str) -> tuple[Fault, ...]:
+def first_faults(rows: Sequence[Faulty], fault: Callable[[Faulty], Fault], kind: str) -> tuple[Fault, ...]:
     """The faults of the first three `rows`, and how many more of the same kind there are."""
     found = tuple(fault(row) for row in rows[:EXAMPLES])
     rest = len(rows) - len(found)
@@ -190,7 +190,7 @@ class Texts(Sequence[str]):
         here, there = self.different, below.different
         if isinstance(here, Written) and isinstance(there, Written) and here.is_like(there):
             return Texts(Written(np.concatenate([here.values, there.values]), here.zoned))
-        pieces = Column()
+        pieces = TextColumn()
         for each in (self, below):
             pieces.add(each.objects())
         return pieces.texts()
@@ -219,7 +219,7 @@ class Texts(Sequence[str]):
         return (different[code] for code in self.codes.tolist())
 
 
-class Column:
+class TextColumn:
     """A column of texts that is put together piece by piece; few different ones take the room of few.
 
     The first piece shows which it is, so it must be a large one where there are many.
@@ -239,8 +239,8 @@ class Column:
         if not self.numbers and len(different) > MOSTLY * len(texts):
             self.own.extend(texts.tolist())
             return
-        known = self.numbers
-        place = np.array([known.setdefault(text, len(known)) for text in different.tolist()], dtype=np.int32)
+        codes_of = self.numbers
+        place = np.array([codes_of.setdefault(text, len(codes_of)) for text in different.tolist()], dtype=np.int32)
         self.codes.append(place[codes])
 
     def texts(self) -> Texts:
@@ -372,12 +372,12 @@ class _Said:
 
     coded: Texts
     texts: list[str]
-    known: np.ndarray
+    filled: np.ndarray
     found: Findings
 
     def saying(self) -> list[str]:
         """The texts, those that say nothing left empty."""
-        return [text if here else "" for text, here in zip(self.texts, self.known.tolist(), strict=True)]
+        return [text if here else "" for text, here in zip(self.texts, self.filled.tolist(), strict=True)]
 
     def rows(self, holds: np.ndarray) -> np.ndarray:
         """The rows whose text `holds`."""
@@ -400,13 +400,13 @@ def _said(cells: Cells) -> _Said:
 def stripped(cells: Cells) -> tuple[Texts, np.ndarray, Findings]:
     """The texts without outer spaces, which of the rows say something, and the count of the others."""
     said = _said(cells)
-    return Texts(said.texts, said.coded.codes), said.coded.of_rows(said.known), said.found
+    return Texts(said.texts, said.coded.codes), said.coded.of_rows(said.filled), said.found
 
 
 def labels(cells: Cells) -> Parsed:
     """The labels of a column; missing ones are `unknown`."""
     said = _said(cells)
-    values = [text if here else UNKNOWN for text, here in zip(said.texts, said.known.tolist(), strict=True)]
+    values = [text if here else UNKNOWN for text, here in zip(said.texts, said.filled.tolist(), strict=True)]
     return Parsed(said.coded.of_rows(np.fromiter(values, dtype=object, count=len(values))), said.found)
 
 
@@ -419,25 +419,25 @@ def days(cells: Cells, date_format: str | None = None, zone: str | None = None) 
     part, typed = f"{cells.file}, {shown(cells.column)}", cells.coded.different
     said: _Said | None = None
     if isinstance(typed, Written) and typed.values.dtype.kind == "M":
-        moments, known = typed.values, ~np.isnat(typed.values)
-        sound = known & (moments >= EARLIEST) & (moments < LATEST)
+        moments, filled = typed.values, ~np.isnat(typed.values)
+        sound = filled & (moments >= EARLIEST) & (moments < LATEST)
         moved = sound & typed.zoned
-        found = counted(part, "empty cells", len(known) - int(known.sum()))
+        found = counted(part, "empty cells", len(filled) - int(filled.sum()))
     else:
         said = _said(cells)
-        known = said.known
+        filled = said.filled
         moments, sound, moved, found = _read_days(cells, said, date_format)
     rows = np.flatnonzero if said is None else said.rows
     if zone is not None and moved.any():
         local = pd.DatetimeIndex(moments[moved]).tz_localize("UTC").tz_convert(zone).tz_localize(None)
         moments = moments.copy()
         moments[moved] = local.to_numpy().astype("datetime64[us]")
-    endless = known & np.isin(moments.astype("datetime64[D]"), OPEN_ENDED)
-    values = np.where(endless | ~known, np.datetime64("NaT", "us"), moments)
+    endless = filled & np.isin(moments.astype("datetime64[D]"), OPEN_ENDED)
+    values = np.where(endless | ~filled, np.datetime64("NaT", "us"), moments)
     found += _told_of(cells, part, "days that mean none, taken as missing", rows(endless))
     if zone is None and (moments[moved].astype("datetime64[D]") != moments[moved]).any():
         found += _of_another_zone(cells, part, moments, moved & ~endless, rows)
-    wrong = known & ~(sound | endless)
+    wrong = filled & ~(sound | endless)
     values = np.where(wrong, np.datetime64("NaT", "us"), values)
     hint = _lines_for_days(cells, said, sound, date_format) if wrong.any() else ""
     fault = partial(_day_fault, cells, date_format, hint)
@@ -452,7 +452,7 @@ def _read_days(
     texts, part = said.saying(), f"{cells.file}, {shown(cells.column)}"
     moments, sound = moments_in(texts, date_format)
     found = said.found
-    unread = said.known & ~sound
+    unread = said.filled & ~sound
     number = date_format if date_format in NUMBERED else None
     if unread.any() and date_format is None:
         number = numbered_format(text for text, here in zip(texts, unread.tolist(), strict=True) if here)
@@ -484,7 +484,7 @@ def _filled_in(
 def _swapped(cells: Cells, said: _Said, moments: np.ndarray, declared: np.ndarray, beside: np.ndarray) -> Findings:
     """A fault where Excel made days of those texts that it could, day and month changed round, and left the others."""
     day = pd.DatetimeIndex(moments).day.to_numpy()
-    as_written, made = said.known & declared & (day > 12), said.known & beside & (day <= 12)
+    as_written, made = said.filled & declared & (day > 12), said.filled & beside & (day <= 12)
     if cells.unit != "row" or made.sum() < SWAPPED or as_written.sum() < SWAPPED:
         return Findings()
     if (declared & (day <= 12)).any() or (beside & (day > 12)).any():
@@ -521,7 +521,7 @@ def _lines_for_days(cells: Cells, said: _Said | None, sound: np.ndarray, date_fo
         return ""
     unread = [
         text
-        for text, wrong in zip(said.texts, (said.known & ~sound).tolist(), strict=True)
+        for text, wrong in zip(said.texts, (said.filled & ~sound).tolist(), strict=True)
         if wrong and any(map(str.isdigit, text))
     ]
     fits = [each for each in formats_of(unread[:SOME]) if each != date_format]
@@ -547,7 +547,7 @@ def months(cells: Cells, date_format: str | None = None) -> Parsed:
     said = _said(cells)
     texts = said.saying()
     values, sound = months_in(texts, date_format)
-    unread = said.known & ~sound
+    unread = said.filled & ~sound
     number = (
         numbered_format(text for text, here in zip(texts, unread.tolist(), strict=True) if here)
         if not date_format
@@ -556,10 +556,10 @@ def months(cells: Cells, date_format: str | None = None) -> Parsed:
     if number is not None:
         values, sound = _filled_in(texts, values, sound, unread, number)
         values = values.astype("datetime64[M]").astype("datetime64[us]")
-    wrong = said.rows(said.known & ~sound).tolist()
+    wrong = said.rows(said.filled & ~sound).tolist()
     hint = _lines_for_days(cells, said, sound, date_format) if wrong else ""
     faults = first_faults(wrong, partial(_month_fault, cells, hint), "values that are no month")
-    return Parsed(said.coded.of_rows(np.where(said.known, values, NO_DAY)), said.found + Findings(faults))
+    return Parsed(said.coded.of_rows(np.where(said.filled, values, NO_DAY)), said.found + Findings(faults))
 
 
 def _month_fault(cells: Cells, hint: str, row: int) -> Fault:
@@ -589,7 +589,7 @@ def amounts(cells: Cells, decimal: str | None = None, separator: str = ",") -> P
     written = [with_point(text, decimal) for text in said.saying()]
     matches = [AMOUNT.fullmatch(text) for text in written]
     numbers = np.fromiter(map(number_of, matches), dtype=float, count=len(matches))
-    wrong = said.rows(said.known & ~(np.abs(numbers) <= LARGEST_AMOUNT))
+    wrong = said.rows(said.filled & ~(np.abs(numbers) <= LARGEST_AMOUNT))
     found = said.found + unread(cells, wrong, "no amount", partial(_amount_fault, cells), "values that are no amount")
     faults = _two_meanings(cells, said, written, decimal, separator)
     signs = said.coded.of_rows(
@@ -597,7 +597,7 @@ def amounts(cells: Cells, decimal: str | None = None, separator: str = ",") -> P
     )
     signed = signs[signs != ""]
     faults += _two_currencies(cells, signs, Counter(signed.tolist()))
-    values = said.coded.of_rows(np.where(said.known, numbers, np.nan))
+    values = said.coded.of_rows(np.where(said.filled, numbers, np.nan))
     found += told + Findings(faults) + _negative(cells, values) + _scaled(cells, said, matches)
     return Parsed(values, found, str(signed[0]) if len(signed) else "")
 
@@ -641,9 +641,9 @@ def _two_meanings(
 
 
 def _meaning_fault(cells: Cells, row: int) -> Fault:
-    came = f"{shown(cells.texts[row])!r} can be thousands or a fraction: every value with a point, or the file's separator, leaves both open"
+    doubt = f"{shown(cells.texts[row])!r} can be thousands or a fraction: every value with a point, or the file's separator, leaves both open"
     lines = f"{cells.line_for('decimal', ',')} or {cells.line_for('decimal', '.')}"
-    return Fault(cells.place(row), f"{came}; declare {lines} in {cells.said_in}")
+    return Fault(cells.place(row), f"{doubt}; declare {lines} in {cells.said_in}")
 
 
 def _two_currencies(cells: Cells, signs: np.ndarray, counts: Counter[str]) -> tuple[Fault, ...]:

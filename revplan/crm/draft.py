@@ -33,8 +33,8 @@ from revplan.crm.presets import (
     CHANGES,
     LIST,
     Data,
-    Export,
     Reading,
+    RecognisedFile,
     export_of,
     headers_of,
     lines_of_business,
@@ -153,10 +153,10 @@ def _read(paths: Sequence[Path]) -> dict[str, TextTable]:
     return tables
 
 
-def _taken_for(tables: dict[str, TextTable]) -> tuple[Reading, list[Export]]:
+def _taken_for(tables: dict[str, TextTable]) -> tuple[Reading, list[RecognisedFile]]:
     """The reading of the preset that knows most of the headers, each weighed by how few presets know it."""
-    known_by = Counter(header for preset in presets().values() for header in headers_of(preset))
-    best: tuple[tuple[bool, float], Reading, list[Export]] | None = None
+    recognised_by = Counter(header for preset in presets().values() for header in headers_of(preset))
+    best: tuple[tuple[bool, float], Reading, list[RecognisedFile]] | None = None
     for preset in presets().values():
         exports = _put_together([export_of(name, table, preset) for name, table in tables.items()], preset)
         reading = reading_of(preset, exports)
@@ -170,7 +170,7 @@ def _taken_for(tables: dict[str, TextTable]) -> tuple[Reading, list[Export]]:
             for header in each.table.header
             if (squeezed := squeezed_header(header, preset.get("prefixes", ()))) in headers
         }
-        rank = (complete, sum(1 / known_by[each] for each in found))
+        rank = (complete, sum(1 / recognised_by[each] for each in found))
         if best is None or rank > best[0]:
             best = rank, reading, exports
     if best is None:
@@ -178,9 +178,9 @@ def _taken_for(tables: dict[str, TextTable]) -> tuple[Reading, list[Export]]:
     return best[1], best[2]
 
 
-def _put_together(exports: Sequence[Export], preset: Data) -> list[Export]:
+def _put_together(exports: Sequence[RecognisedFile], preset: Data) -> list[RecognisedFile]:
     """The exports, those that are parts of one table put below one another: of one kind, the columns of one all in the other."""
-    groups: list[list[Export]] = []
+    groups: list[list[RecognisedFile]] = []
     for each in exports:
         group = next((group for group in groups if all(_are_parts(each, other) for other in group)), None)
         if group is None:
@@ -195,7 +195,7 @@ def _put_together(exports: Sequence[Export], preset: Data) -> list[Export]:
     ]
 
 
-def _are_parts(one: Export, other: Export) -> bool:
+def _are_parts(one: RecognisedFile, other: RecognisedFile) -> bool:
     here, there = set(one.table.header) - {""}, set(other.table.header) - {""}
     return one.kind == other.kind and (here == there if one.kind == LIST else here <= there or there <= here)
 
@@ -233,7 +233,7 @@ def _strange(tables: dict[str, TextTable]) -> Iterator[Fault]:
 
 
 def _with_paths(
-    written: Data, exports: Iterable[Export], used: dict[str, str], places: Mapping[str, str | list[str]]
+    written: Data, exports: Iterable[RecognisedFile], used: dict[str, str], places: Mapping[str, str | list[str]]
 ) -> Data:
     data = dict(written)
     files = {name: {"path": places[name], **entry} for name, entry in data.pop("files", {}).items()}
@@ -256,8 +256,8 @@ def _column(draft: Draft, column: str) -> Cells:
 def _counts(draft: Draft, column: str) -> Counter[str]:
     """How often each label of file.column occurs, those that say nothing left out."""
     cells = _column(draft, column)
-    texts, known, _ = stripped(cells)
-    return Counter(text for text, here in zip(texts, known.tolist(), strict=True) if here)
+    texts, filled, _ = stripped(cells)
+    return Counter(text for text, here in zip(texts, filled.tolist(), strict=True) if here)
 
 
 def _listed(counts: Counter[str], most: int = LISTED) -> str:
@@ -400,8 +400,8 @@ def _day_columns(draft: Draft) -> dict[str, list[str]]:
 
 def _texts(table: TextTable, column: str) -> set[str]:
     cells = Cells(table.name, column, table.cells(column), table.lines, table.unit)
-    texts, known, _ = stripped(cells)
-    return {text for text, here in zip(texts, known.tolist(), strict=True) if here}
+    texts, filled, _ = stripped(cells)
+    return {text for text, here in zip(texts, filled.tolist(), strict=True) if here}
 
 
 def _formats(texts: set[str]) -> list[str]:
@@ -471,7 +471,7 @@ def _marks(texts: set[str]) -> str | None:
 # --- which rows count ---------------------------------------------------------------------------------------
 
 
-def _settle_rows(draft: Draft, exports: Iterable[Export], used: dict[str, str]) -> None:
+def _settle_rows(draft: Draft, exports: Iterable[RecognisedFile], used: dict[str, str]) -> None:
     """Conditions that some row meets and some do not; several pipelines are asked about, and all count until answered."""
     for key in ("only", "except"):
         conditions = draft.data.pop(key, {})

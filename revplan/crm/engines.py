@@ -112,7 +112,7 @@ class _PostgreSql:
 
 
 @dataclass(frozen=True)
-class Place:
+class TablePlace:
     """Where a table lies: in an engine, under a name."""
 
     engine: str
@@ -125,7 +125,7 @@ class Place:
     how: str
 
 
-def place_of(entry: DataFile, folder: Path) -> Place:
+def place_of(entry: DataFile, folder: Path) -> TablePlace:
     """Where the table that `entry` describes can be counted.
 
     Raises
@@ -141,12 +141,12 @@ def place_of(entry: DataFile, folder: Path) -> Place:
             f"{engine}, {shown(' '.join(entry.sql.split()))}",
         )
         if engine == "duckdb":
-            return Place("duckdb", path_of(address), (), source, None, f"query at {entry.url}", how)
-        return Place(entry.url or "", None, (), source, None, f"query at {entry.url}", how)
+            return TablePlace("duckdb", path_of(address), (), source, None, f"query at {entry.url}", how)
+        return TablePlace(entry.url or "", None, (), source, None, f"query at {entry.url}", how)
     paths = [folder / each for each in entry.path or ()]
     path, written = paths[0], " and ".join(entry.path or ())
     if path.is_file() and is_kind(path, "DuckDB"):
-        return Place("duckdb", path, (), "", entry.table, path.name, "DuckDB")
+        return TablePlace("duckdb", path, (), "", entry.table, path.name, "DuckDB")
     if entry.table is not None:
         raise DataError.at(shown(path.name), "is no DuckDB file, and has no tables; take `table` out of the CRM file")
     found = {path: parquet_files(path) for path in paths}
@@ -156,7 +156,7 @@ def place_of(entry: DataFile, folder: Path) -> Place:
         hive = any("=" in part for at in paths for each in found[at] for part in each.relative_to(_root(at)).parts[:-1])
         source = f"read_parquet({pattern}, union_by_name = true, hive_partitioning = {str(hive).lower()})"
         many = "" if path.is_file() and len(files) == 1 else f", {len(files):,} files"
-        return Place("duckdb", None, tuple(files), source, None, path.name or written, f"Parquet{many}")
+        return TablePlace("duckdb", None, tuple(files), source, None, path.name or written, f"Parquet{many}")
     path = next(each for each in paths if not found[each])
     what = "is no file" if not path.exists() else "is neither Parquet nor a DuckDB file"
     raise DataError.at(shown(path.name), f"{what}; only those, and queries, are counted where they lie")
@@ -180,7 +180,7 @@ def parquet_files(path: Path) -> list[Path]:
 
 
 @contextmanager
-def engine_of(named: Mapping[str, Place]) -> Iterator[tuple[Engine, dict[str, Relation]]]:
+def engine_of(named: Mapping[str, TablePlace]) -> Iterator[tuple[Engine, dict[str, Relation]]]:
     """The engine that holds all of the places, and the table at each.
 
     Raises

@@ -31,7 +31,7 @@ from revplan.crm.mapping import (
     Changed,
     Entered,
     HistoryCrm,
-    Key,
+    KeyPath,
     WideCrm,
     crm_labels,
     file_of,
@@ -97,9 +97,9 @@ class Changes:
         """
         values, assumed = self.first(now), np.zeros(len(now), dtype=bool)
         assumed[self.record] = self.before is None
-        known = np.flatnonzero(self.at < day + np.timedelta64(1, "D"))
-        values[self.record[known]] = self.after[known]  # in the order of time: the last one stays
-        assumed[self.record[known]] = False
+        filled = np.flatnonzero(self.at < day + np.timedelta64(1, "D"))
+        values[self.record[filled]] = self.after[filled]  # in the order of time: the last one stays
+        assumed[self.record[filled]] = False
         return values, assumed
 
 
@@ -108,7 +108,7 @@ NO_EVENTS = Events(np.array([], dtype=NUMBER), np.array([], dtype=STAGE), np.arr
 
 
 @dataclass(frozen=True, eq=False)
-class Raw:
+class RawRecords:
     """Records and their events, before anything is repaired."""
 
     records: pd.Index
@@ -135,7 +135,7 @@ class Raw:
         return next(iter(self.rows), "")
 
 
-def read_events(tables: Tables) -> Raw:
+def read_events(tables: Tables) -> RawRecords:
     """The records and events of the CRM's files, with the faults of all columns."""
     crm = tables.source.crm
     return _of_changes(tables, crm) if isinstance(crm, HistoryCrm) else _of_columns(tables, crm)
@@ -144,14 +144,14 @@ def read_events(tables: Tables) -> Raw:
 # --- format: wide -------------------------------------------------------------------------------------------
 
 
-def _of_columns(tables: Tables, crm: WideCrm) -> Raw:
+def _of_columns(tables: Tables, crm: WideCrm) -> RawRecords:
     stages = list(crm.stages.values())
     first = file_of(stages[0].at or "")
     main = usable_rows(tables, first)
     opening = moments_in(tables, first, stages[0])
-    came = opening.values[main.positions]
+    arrived = opening.values[main.positions]
     others = [file for file in crm.files if file not in (first, *crm.lists())]
-    joined = {file: joined_rows(tables, file, first, main, came) for file in others}
+    joined = {file: joined_rows(tables, file, first, main, arrived) for file in others}
     own = [each for each in joined.values() if len(each.own)]
     records = main.ids if not own else pd.Index(np.concatenate([main.ids, *(each.own for each in own)]), dtype=object)
     enters = [
@@ -159,7 +159,7 @@ def _of_columns(tables: Tables, crm: WideCrm) -> Raw:
         for file, each in joined.items()
         if len(each.own)
     ]
-    raw = Raw(
+    raw = RawRecords(
         records=records,
         events=NO_EVENTS,
         rows={first: main, **{file: each.rows for file, each in joined.items()}},
@@ -182,7 +182,7 @@ def _of_columns(tables: Tables, crm: WideCrm) -> Raw:
     return _as_written(raw, tables)
 
 
-def _as_written(raw: Raw, tables: Tables) -> Raw:
+def _as_written(raw: RawRecords, tables: Tables) -> RawRecords:
     """`raw` with the records called by their whole ids, where those of Salesforce are compared by 15 characters."""
     if not tables.has_ids(raw.main):
         return raw
@@ -201,7 +201,7 @@ def _as_written(raw: Raw, tables: Tables) -> Raw:
 
 def _columns_checked(tables: Tables, crm: WideCrm, rows: dict[str, Rows]) -> Findings:
     """Faults of labels in the columns that say whether a record is won or lost."""
-    meant: dict[str, dict[Key, tuple[str, ...]]] = {}
+    meant: dict[str, dict[KeyPath, tuple[str, ...]]] = {}
     for key, day in crm.days().items():
         for column, labels in day.conditions().items():
             if not {plain(label) for label in labels} <= {"true", "false"}:
@@ -213,15 +213,15 @@ def _columns_checked(tables: Tables, crm: WideCrm, rows: dict[str, Rows]) -> Fin
             continue
         counts = _labels_of(tables.cells(file_of(column), column_in(column)), rows[file_of(column)].positions)
         day = crm.lost or crm.stages[last[1]]
-        known = day.conditions().get(column, ()) if crm.lost else ()
+        filled = day.conditions().get(column, ()) if crm.lost else ()
         at = {"at": day.at, "field": column} if day.at else {"column": column}
-        lost = f"lost: {flow({**at, 'is': [*known, *NAMED]})}, or leave them out: except: {flow({column: [*NAMED]})}"
+        lost = f"lost: {flow({**at, 'is': [*filled, *NAMED]})}, or leave them out: except: {flow({column: [*NAMED]})}"
         found += _label_faults(tables.source, keys, counts, set(), lost)
     return found
 
 
 @dataclass(frozen=True, eq=False)
-class _Days:
+class _StageDays:
     """The moments of a stage by row of its file, and the rows that are in it on a day nobody wrote down."""
 
     values: np.ndarray
@@ -229,7 +229,7 @@ class _Days:
     found: Findings
 
 
-def _without_sharers(days: _Days, main: Rows, joined: Iterable[JoinedRows], stage: str) -> _Days:
+def _without_sharers(days: _StageDays, main: Rows, joined: Iterable[JoinedRows], stage: str) -> _StageDays:
     """`days` without those of records whose deal is an earlier one's, where the stage is the day the deal was made.
 
     It is where the records that have a day are those that name a deal.
@@ -249,7 +249,7 @@ def _without_sharers(days: _Days, main: Rows, joined: Iterable[JoinedRows], stag
     return replace(days, values=values, found=found)
 
 
-def _with_column(raw: Raw, file: str, stage: int, days: _Days, closes: bool) -> Raw:
+def _with_column(raw: RawRecords, file: str, stage: int, days: _StageDays, closes: bool) -> RawRecords:
     """`raw` with the events whose moments stand in a column."""
     at = per_record(Parsed(days.values, days.found), raw.rows[file], raw.records, NEVER)
     record = np.flatnonzero(~np.isnat(at))
@@ -261,12 +261,12 @@ def _with_column(raw: Raw, file: str, stage: int, days: _Days, closes: bool) -> 
     return replace(raw, events=raw.events + events, found=raw.found + days.found, undated=undated)
 
 
-def moments_in(tables: Tables, file: str, entered: Entered) -> _Days:
+def moments_in(tables: Tables, file: str, entered: Entered) -> _StageDays:
     """The moments of a column, for the rows whose field is one of the labels."""
     size = len(tables.tables[file].lines)
     parsed = tables.days(file, column_in(entered.at)) if entered.at else Parsed(np.full(size, NEVER), Findings())
     if not entered.conditions():
-        return _Days(parsed.values, np.zeros(size, dtype=bool), parsed.found)
+        return _StageDays(parsed.values, np.zeros(size, dtype=bool), parsed.found)
     chosen = np.ones(size, dtype=bool)
     for column, names in entered.conditions().items():
         chosen &= tables.is_one_of(file, column_in(column), names)
@@ -277,13 +277,13 @@ def moments_in(tables: Tables, file: str, entered: Entered) -> _Days:
     part = f"{tables.tables[file].name}, {columns}"
     what = f"rows that are {labels} without a day"
     found = parsed.found + counted(part, what, (dateless & ~_unread(parsed)).sum())
-    return _Days(np.where(chosen, parsed.values, NEVER), dateless, found)
+    return _StageDays(np.where(chosen, parsed.values, NEVER), dateless, found)
 
 
 # --- format: history ----------------------------------------------------------------------------------------
 
 
-def _of_changes(tables: Tables, crm: HistoryCrm) -> Raw:
+def _of_changes(tables: Tables, crm: HistoryCrm) -> RawRecords:
     rows = {RECORDS: usable_rows(tables, RECORDS)} if crm.records else {}
     log = _log(tables, crm, rows)
     if rows:
@@ -292,15 +292,15 @@ def _of_changes(tables: Tables, crm: HistoryCrm) -> Raw:
         staged = ~np.isnat(log.at) & (log.stages != NO_STAGE)
         records = pd.Index(pd.unique(log.ids[staged]), dtype=object)
         numbers = records.get_indexer(pd.Index(log.ids, dtype=object))
-    known = numbers >= 0
-    log, numbers = log.where(known), numbers[known]
+    filled = numbers >= 0
+    log, numbers = log.where(filled), numbers[filled]
     happened = Events(numbers.astype(NUMBER), log.stages, log.at)
     closing = np.isnat(log.at) & ((log.stages == LOST) | (log.stages == len(crm.stages) - 1))
     undated = np.full(len(records), NO_STAGE, dtype=STAGE)
     undated[numbers[closing]] = log.stages[closing]
     changes = {name: _value_changes(tables, crm, (name, place), records) for name, place in (crm.changes or {}).items()}
     found = sum((each.found for each in rows.values()), Findings()) + log.found
-    raw = Raw(
+    raw = RawRecords(
         records=records,
         events=happened.where(~np.isnat(log.at) & (log.stages != NO_STAGE)),
         rows=rows,
@@ -320,7 +320,7 @@ def _of_changes(tables: Tables, crm: HistoryCrm) -> Raw:
     return _with_attempts(raw, left, len(crm.stages) - 1, crm.attempts)
 
 
-def _with_attempts(raw: Raw, left: Events, last: int, asked: bool) -> Raw:
+def _with_attempts(raw: RawRecords, left: Events, last: int, asked: bool) -> RawRecords:
     """`raw` with each attempt as a record of its own where that is `asked`, otherwise with a line on how many there are.
 
     A new one begins where a record that was lost, or won, enters a stage; or where one that `left` for a value that
@@ -390,12 +390,12 @@ def _with_attempts(raw: Raw, left: Events, last: int, asked: bool) -> Raw:
     )
 
 
-def _first_id(raw: Raw, events: Events, places: np.ndarray) -> str:
+def _first_id(raw: RawRecords, events: Events, places: np.ndarray) -> str:
     return shown(raw.records[int(events.record[places[0]])])
 
 
 @dataclass(frozen=True, eq=False)
-class _Log:
+class _LogRows:
     ids: np.ndarray
     stages: np.ndarray
     at: np.ndarray
@@ -403,15 +403,15 @@ class _Log:
     places: np.ndarray
     """The number of each change's record in the file with the records."""
 
-    def where(self, mask: np.ndarray) -> _Log:
+    def where(self, mask: np.ndarray) -> _LogRows:
         """The changes in `mask`."""
-        return _Log(self.ids[mask], self.stages[mask], self.at[mask], self.found, self.places[mask])
+        return _LogRows(self.ids[mask], self.stages[mask], self.at[mask], self.found, self.places[mask])
 
 
-def _log(tables: Tables, crm: HistoryCrm, rows: dict[str, Rows]) -> _Log:
+def _log(tables: Tables, crm: HistoryCrm, rows: dict[str, Rows]) -> _LogRows:
     """The changes of records, those to no stage and those without a day among them; how many are set aside, by why."""
     id_cells, value_cells = tables.cells(CHANGES, crm.id), tables.cells(CHANGES, crm.value)
-    texts, known, _ = stripped(id_cells)
+    texts, filled, _ = stripped(id_cells)
     ids = as_keys(texts).objects()
     moments = tables.days(CHANGES, crm.at)
     of_field = _of_field(tables, crm)
@@ -423,9 +423,9 @@ def _log(tables: Tables, crm: HistoryCrm, rows: dict[str, Rows]) -> _Log:
         ids = np.array([merged.get(each, each) for each in ids.tolist()], dtype=object) if merged else ids
         sought, present = alike(pd.Index(ids, dtype=object), rows[RECORDS].ids)
         places = present.get_indexer(sought)
-        stage_found += why_few(id_cells.file, sought[known & of_field], RECORDS, present)
+        stage_found += why_few(id_cells.file, sought[filled & of_field], RECORDS, present)
     aside = [
-        ("no id", ~known, value_cells),
+        ("no id", ~filled, value_cells),
         ("another field", ~of_field & ~_of_values(tables, crm), value_cells),
         ("a value that is no stage", (stages == NO_STAGE) & of_field, value_cells),
         ("a day that cannot be read", _unread(moments), tables.cells(CHANGES, crm.at)),
@@ -437,11 +437,11 @@ def _log(tables: Tables, crm: HistoryCrm, rows: dict[str, Rows]) -> _Log:
     found = read + _set_aside(aside)
     found += Findings(lines=(ImportLine(id_cells.file, "rows kept", int(kept.sum())),))
     found += moments.found + stage_found
-    of_stage = known & of_field
+    of_stage = filled & of_field
     values = value_cells.coded.objects()[of_stage]
     found += _snapshots(id_cells.file, ids[of_stage], moments.values[of_stage], values)
-    told = known & of_field & (places >= 0)
-    return _Log(ids[told], stages[told], moments.values[told], found, places[told])
+    told = filled & of_field & (places >= 0)
+    return _LogRows(ids[told], stages[told], moments.values[told], found, places[told])
 
 
 def _unread(parsed: Parsed) -> np.ndarray:
@@ -488,10 +488,10 @@ def _labels_checked(
 def values_checked(source: CrmSource, crm: HistoryCrm, counts: Counter[str], numbers: np.ndarray) -> Findings:
     """The same of a log whose values of the field are `counts`, and whose rows lead to the stages `numbers`."""
     labelled = crm_labels(crm)
-    meant: dict[Key, tuple[str, ...]] = {("stages", stage): labels for stage, labels in labelled.items()}
+    meant: dict[KeyPath, tuple[str, ...]] = {("stages", stage): labels for stage, labels in labelled.items()}
     meant |= {("lost",): crm.lost} if crm.lost else {}
     furthest = int(numbers.max(initial=LOST))
-    passed: set[Key] = {
+    passed: set[KeyPath] = {
         ("stages", stage)
         for number, stage in enumerate(crm.stages)
         if stage in labelled and 0 < number < furthest and not (numbers == number).any()
@@ -518,7 +518,7 @@ NAMED = ("\0",)  # where the labels that look closed are to stand in a line to p
 
 
 def _label_faults(
-    source: CrmSource, meant: dict[Key, tuple[str, ...]], counts: Counter[str], passed: set[Key], lost: str
+    source: CrmSource, meant: dict[KeyPath, tuple[str, ...]], counts: Counter[str], passed: set[KeyPath], lost: str
 ) -> Findings:
     """Faults of labels that no row has, and of labels that look closed and stand for nothing.
 
@@ -569,10 +569,10 @@ def _value_changes(
 ) -> tuple[Changes, Findings]:
     """How the log says that a value of the records changed, by record and moment."""
     name, place = said
-    texts, known, _ = stripped(tables.cells(CHANGES, crm.id))
+    texts, filled, _ = stripped(tables.cells(CHANGES, crm.id))
     record = records.get_indexer(pd.Index(as_keys(texts).objects(), dtype=object))
     at = tables.days(CHANGES, crm.at).values
-    rows = known & (record >= 0) & ~np.isnat(at)
+    rows = filled & (record >= 0) & ~np.isnat(at)
     if place.column is None:
         rows &= labelled(tables.cells(CHANGES, crm.field or ""), {plain(label) for label in place.is_ or ()})
     order = np.flatnonzero(rows)

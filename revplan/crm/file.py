@@ -18,7 +18,7 @@ from revplan.crm.mapping import (
     CrmFile,
     DataFile,
     HistoryCrm,
-    Key,
+    KeyPath,
     Location,
     WideCrm,
     crm_labels,
@@ -46,7 +46,7 @@ class CrmSource:
     tables: dict[str, TextTable] = field(default_factory=dict)
     """Files a preset has read already."""
 
-    def place(self, key: Key) -> str:
+    def place(self, key: KeyPath) -> str:
         """File, line and key, for a message about what `key` says."""
         return self.document.where(key)
 
@@ -117,8 +117,8 @@ def _named_by(plan: dict[str, Any]) -> str:
 def _checked(data: dict[str, Any], document: Document) -> WideCrm | HistoryCrm:
     model = FORMATS.get(str(data.get("format")))
     if model is None:
-        came = shown(data.get("format", "missing"))
-        raise DataError.at(document.where(("format",)), f"is {came}; it must be one of: {', '.join(FORMATS)}")
+        given = shown(data.get("format", "missing"))
+        raise DataError.at(document.where(("format",)), f"is {given}; it must be one of: {', '.join(FORMATS)}")
     crm, faults = _validated(model, data, document)
     faults += [Fault(document.where(key), message) for key, message in _consistency(crm)]
     if faults:
@@ -143,25 +143,23 @@ def _written(place: Place) -> Place:
 
 
 def _message(model: type[CrmFile], error: Mapping[str, Any]) -> str:
-    where, came = error["loc"], error["input"]
+    where, given = error["loc"], error["input"]
     if error["type"] == "missing":
         return "is missing"
     if error["type"] == "extra_forbidden":
         return _unknown_key(model, where)
     if error["type"] == "string_pattern_mismatch" and where[-1] == "currency":
-        return (
-            f"is {shown(came)!r}; write a code such as EUR for all amounts, or file.column with the code of each record"
-        )
+        return f"is {shown(given)!r}; write a code such as EUR for all amounts, or file.column with the code of each record"
     if error["type"] == "string_pattern_mismatch":
-        return f"is {shown(came)!r}; write file.column, such as leads.created"
+        return f"is {shown(given)!r}; write file.column, such as leads.created"
     if where[-1] == "url":
         return KEPT_AWAY
-    if came is None:
+    if given is None:
         return "is empty; give it a value or leave the key out"
     if error["type"] == "string_type":
-        return f"is {shown(came)}, which is no text here; put it in quotes if it is one"
+        return f"is {shown(given)}, which is no text here; put it in quotes if it is one"
     reason = error["msg"].removeprefix("Value error, ")
-    return f"{shown(came)!r}: {reason[:1].lower()}{reason[1:]}"
+    return f"{shown(given)!r}: {reason[:1].lower()}{reason[1:]}"
 
 
 def _unknown_key(model: type[CrmFile], where: Place) -> str:
@@ -169,21 +167,21 @@ def _unknown_key(model: type[CrmFile], where: Place) -> str:
         return "is no key of the CRM file"
     if where[0] in HistoryCrm.model_fields and model is WideCrm:
         return "is for `format: history` only: in `format: wide` a stage has one day; take it out"
-    known = [field.alias or name for name, field in model.model_fields.items()]
-    return f"is no key of the CRM file{did_you_mean(str(where[-1]), known)}"
+    names = [field.alias or name for name, field in model.model_fields.items()]
+    return f"is no key of the CRM file{did_you_mean(str(where[-1]), names)}"
 
 
-def did_you_mean(name: str, known: list[str]) -> str:
+def did_you_mean(name: str, names: list[str]) -> str:
     """A hint for a message: the known name most like `name`, or what there is."""
-    close = get_close_matches(name.casefold(), [each.casefold() for each in known], n=1, cutoff=0.75)
+    close = get_close_matches(name.casefold(), [each.casefold() for each in names], n=1, cutoff=0.75)
     if close:
-        return f"; did you mean {shown(next(each for each in known if each.casefold() == close[0]))!r}?"
-    listed = ", ".join(shown(each) for each in known[:12])
-    more = f" and {len(known) - 12} more" if len(known) > 12 else ""
-    return f"; it has {listed}{more}" if known else ""
+        return f"; did you mean {shown(next(each for each in names if each.casefold() == close[0]))!r}?"
+    listed = ", ".join(shown(each) for each in names[:12])
+    more = f" and {len(names) - 12} more" if len(names) > 12 else ""
+    return f"; it has {listed}{more}" if names else ""
 
 
-def _consistency(crm: CrmFile) -> Iterator[tuple[Key, str]]:
+def _consistency(crm: CrmFile) -> Iterator[tuple[KeyPath, str]]:
     """Key and message of whatever does not fit together; parts that are None were faulty themselves."""
     yield from _files(crm)
     yield from _days(crm)
@@ -199,7 +197,7 @@ def _consistency(crm: CrmFile) -> Iterator[tuple[Key, str]]:
         yield from _changes(crm)
 
 
-def _files(crm: CrmFile) -> Iterator[tuple[Key, str]]:
+def _files(crm: CrmFile) -> Iterator[tuple[KeyPath, str]]:
     files = crm.data_files()
     for name in files:
         if "." in name:
@@ -219,7 +217,7 @@ def _files(crm: CrmFile) -> Iterator[tuple[Key, str]]:
     yield from _columns(crm)
 
 
-def _columns(crm: CrmFile) -> Iterator[tuple[Key, str]]:
+def _columns(crm: CrmFile) -> Iterator[tuple[KeyPath, str]]:
     """Columns of files that there are not, or that only list names."""
     files, lists, logged = crm.data_files(), crm.lists(), isinstance(crm, HistoryCrm)
     for place, column in crm.columns().items():
@@ -233,7 +231,7 @@ def _columns(crm: CrmFile) -> Iterator[tuple[Key, str]]:
             yield place, f"{shown(column)!r}: in `format: history` the files under `files` only list names; {todo}"
 
 
-def _location(key: Key, where: Location) -> Iterator[tuple[Key, str]]:
+def _location(key: KeyPath, where: Location) -> Iterator[tuple[KeyPath, str]]:
     if not {"path", "sql", "url"} & where.model_fields_set:
         yield (*key, "path"), "is missing; or give `url` and `sql`"
     if where.path is not None and (where.sql is not None or where.url is not None):
@@ -244,14 +242,14 @@ def _location(key: Key, where: Location) -> Iterator[tuple[Key, str]]:
         yield (*key, "sheet"), "a sheet is of an Excel workbook, a table of a DuckDB file; give one of them"
 
 
-def _id(key: Key, file: DataFile, is_list: bool) -> Iterator[tuple[Key, str]]:
+def _id(key: KeyPath, file: DataFile, is_list: bool) -> Iterator[tuple[KeyPath, str]]:
     if "id" not in file.model_fields_set and not is_list:
         yield (*key, "id"), "is missing"
     if file.via and file_of(file.via) == key[-1]:
         yield (*key, "via"), "is a column of this file itself; name one of the file with the records"
 
 
-def _days(crm: CrmFile) -> Iterator[tuple[Key, str]]:
+def _days(crm: CrmFile) -> Iterator[tuple[KeyPath, str]]:
     given = dict(crm.days())
     if crm.rejected is not None:
         given["rejected",] = crm.rejected
@@ -270,34 +268,34 @@ def _days(crm: CrmFile) -> Iterator[tuple[Key, str]]:
             yield (*key, "where"), f"its columns must stand in the file of `at`, {shown(file_of(day.at))}"
 
 
-def _changes(crm: HistoryCrm) -> Iterator[tuple[Key, str]]:
+def _changes(crm: HistoryCrm) -> Iterator[tuple[KeyPath, str]]:
     if (crm.field is None) != (crm.is_ is None):
         yield ("field",), "give `field` and `is` together: only changes of that field count"
     for stage, entered in (crm.stages or {}).items():
         if entered is not None and entered.at is None and entered.is_ is None:
             yield ("stages", stage), "give the values changed to, or {at: records.column}"
     yield from _values_of_log(crm)
-    meanings: list[tuple[str, Key]] = [
+    meanings: list[tuple[str, KeyPath]] = [
         (label, ("stages", stage)) for stage, labels in crm_labels(crm).items() for label in labels
     ]
     meanings += [(label, ("lost",)) for label in crm.lost or ()]
-    seen: dict[str, Key] = {}
+    seen: dict[str, KeyPath] = {}
     for label, key in meanings:
         yield from _taken_twice((label,), key, seen)
 
 
-def _taken_twice(labels: Iterable[str], key: Key, taken: dict[str, Key]) -> Iterator[tuple[Key, str]]:
+def _taken_twice(labels: Iterable[str], key: KeyPath, taken: dict[str, KeyPath]) -> Iterator[tuple[KeyPath, str]]:
     """Those of `labels` that another key has; the others are taken by `key`."""
     for label in labels:
         if (other := taken.setdefault(plain(label), key)) != key:
             yield key, f"{shown(label)!r} stands for {dotted(other)} already; a value has one meaning"
 
 
-def _values_of_log(crm: HistoryCrm) -> Iterator[tuple[Key, str]]:
+def _values_of_log(crm: HistoryCrm) -> Iterator[tuple[KeyPath, str]]:
     """What `changes` says that cannot be."""
-    taken: dict[str, Key] = {plain(label): ("is",) for label in crm.is_ or ()}
+    taken: dict[str, KeyPath] = {plain(label): ("is",) for label in crm.is_ or ()}
     for name, place in (crm.changes or {}).items():
-        key: Key = ("changes", name)
+        key: KeyPath = ("changes", name)
         if place is None:
             continue
         if (place.is_ is None) == (place.column is None):

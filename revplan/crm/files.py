@@ -29,7 +29,7 @@ from revplan.crm.mapping import (
     TOUCHES,
     DataFile,
     HistoryCrm,
-    Key,
+    KeyPath,
     Location,
     column_of,
     file_of,
@@ -185,12 +185,12 @@ def merged_into(tables: Tables, file: str, column: str) -> dict[str, str]:
 
     HubSpot writes them 2001:1700000000000;3001:1700000000000, each with its moment.
     """
-    texts, known, _ = stripped(tables.cells(file, column))
-    if not known.any():
+    texts, filled, _ = stripped(tables.cells(file, column))
+    if not filled.any():
         return {}
     ids, has_id, _ = _ids_of(tables, file)
     into: dict[str, str] = {}
-    for at in np.flatnonzero(known & has_id).tolist():
+    for at in np.flatnonzero(filled & has_id).tolist():
         for part in SEPARATED.split(texts[at]):
             gone = _key(part.partition(":")[0])
             if gone and gone != ids[at] and into.get(ids[at]) != gone:
@@ -281,7 +281,7 @@ def entries_of(source: CrmSource) -> dict[str, DataFile]:
     return {**crm.data_files(), CHANGES: DataFile(**place, id=crm.id)}
 
 
-def key_of(source: CrmSource, file: str) -> Key:
+def key_of(source: CrmSource, file: str) -> KeyPath:
     """The keys under which the CRM file describes `file`."""
     return source.crm.key_of(file) if file else ()
 
@@ -301,10 +301,10 @@ def _table(source: CrmSource, file: str, entry: DataFile, needed: set[str]) -> T
         raise DataError(Fault(place, f"{fault.place}: {fault.message}") for fault in error.faults) from None
 
 
-def wanted_columns(source: CrmSource) -> dict[Key, tuple[str, str]]:
+def wanted_columns(source: CrmSource) -> dict[KeyPath, tuple[str, str]]:
     """Key of the CRM file -> the file and the column it needs."""
     crm = source.crm
-    needed: dict[Key, tuple[str, str | None]] = {
+    needed: dict[KeyPath, tuple[str, str | None]] = {
         (*key_of(source, file), "id"): (file, entry.id) for file, entry in entries_of(source).items()
     }
     needed |= {key: (file_of(column), column_of(column)) for key, column in crm.columns().items()}
@@ -319,7 +319,7 @@ def wanted_columns(source: CrmSource) -> dict[Key, tuple[str, str]]:
     return {key: (file, column) for key, (file, column) in needed.items() if column}
 
 
-def _is_no_column(key: Key, column: str) -> bool:
+def _is_no_column(key: KeyPath, column: str) -> bool:
     """Whether `column` stands for the rows of a file without ids."""
     return key[-1:] == ("id",) and column == ROW
 
@@ -339,10 +339,10 @@ def _no_column(place: str, table: TextTable, column: str) -> Fault:
 
 def usable_rows(tables: Tables, file: str) -> Rows:
     """One row for every id in `file`; every other row is set aside and counted, or a fault."""
-    ids, known, cells = _ids_of(tables, file)
-    found = Findings(lines=tables.tables[file].report(file)) + _aside(file, cells, "no id", ~known)
-    known, more = _that_count(tables, file, cells, ids, known)
-    rows, repeated = _one_row_each(tables, file, cells, ids, known)
+    ids, filled, cells = _ids_of(tables, file)
+    found = Findings(lines=tables.tables[file].report(file)) + _aside(file, cells, "no id", ~filled)
+    filled, more = _that_count(tables, file, cells, ids, filled)
+    rows, repeated = _one_row_each(tables, file, cells, ids, filled)
     kept = Findings(lines=(ImportLine(file, "rows kept", len(rows.positions)),))
     return replace(rows, found=found + more + repeated + kept)
 
@@ -350,23 +350,23 @@ def usable_rows(tables: Tables, file: str) -> Rows:
 def _ids_of(tables: Tables, file: str) -> tuple[np.ndarray, np.ndarray, Cells]:
     """The ids of a file by row as they are compared, which rows have one, and their cells."""
     cells = tables.id_cells(file)
-    texts, known, _ = stripped(cells)
-    return as_keys(texts).objects(), known, cells
+    texts, filled, _ = stripped(cells)
+    return as_keys(texts).objects(), filled, cells
 
 
 def _that_count(
-    tables: Tables, file: str, cells: Cells, ids: np.ndarray, known: np.ndarray
+    tables: Tables, file: str, cells: Cells, ids: np.ndarray, filled: np.ndarray
 ) -> tuple[np.ndarray, Findings]:
-    """Which of the `known` rows count: not those left out, nor those of records merged into another."""
+    """Which of the `filled` rows count: not those left out, nor those of records merged into another."""
     found = Findings(_labels_not_there(tables, file))
     for why, rows in tables.left_out(file):
-        found += _aside(file, cells, why, known & rows)
-        known = known & ~rows
+        found += _aside(file, cells, why, filled & rows)
+        filled = filled & ~rows
     if merged := tables.merged(file):
-        gone = known & np.isin(ids, list(merged))
+        gone = filled & np.isin(ids, list(merged))
         found += _aside(file, cells, "merged into another record", gone)
-        known = known & ~gone
-    return known, found
+        filled = filled & ~gone
+    return filled, found
 
 
 def _labels_not_there(tables: Tables, file: str) -> tuple[Fault, ...]:
@@ -390,9 +390,11 @@ def _written(source: CrmSource, key: str) -> Collection[str]:
     return said if isinstance(said, dict) else ()
 
 
-def _one_row_each(tables: Tables, file: str, cells: Cells, ids: np.ndarray, known: np.ndarray) -> tuple[Rows, Findings]:
-    """A row for each id among the `known` rows: equal ones once, versions as asked, line items together; or faults."""
-    positions = np.flatnonzero(known)
+def _one_row_each(
+    tables: Tables, file: str, cells: Cells, ids: np.ndarray, filled: np.ndarray
+) -> tuple[Rows, Findings]:
+    """A row for each id among the `filled` rows: equal ones once, versions as asked, line items together; or faults."""
+    positions = np.flatnonzero(filled)
     several = pd.Series(ids[positions]).duplicated(keep=False).to_numpy()
     if not several.any():
         return Rows(
@@ -443,7 +445,7 @@ ID, AT = "\0id", "\0at"  # columns of a frame beside those of a file, which are 
 
 
 def _repeated_fault(
-    tables: Tables, file: str, cells: Cells, rows: pd.DataFrame, columns: list[str], known: int
+    tables: Tables, file: str, cells: Cells, rows: pd.DataFrame, columns: list[str], filled: int
 ) -> Fault:
     """That rows repeat an id and say something else, with what to write where they are lines, versions, or have no id."""
     rows = rows.sort_values(AT)
@@ -459,7 +461,7 @@ def _repeated_fault(
     if amount is not None and set(columns) <= {column_of(each) for each in tables.of_a_line() if file_of(each) == file}:
         lines = f"if they are line items: amount: {{column: {shown(amount.column)}, of: lines}}"
         cures.insert(0, lines)
-    if again > known / 2:
+    if again > filled / 2:
         cures.append("if the column identifies no record: id: row")
     message = f"{again:,} {'row repeats an id and differs' if again == 1 else 'rows repeat an id and differ'} in {named} ({shown(rows[ID].iloc[0])}, {example}); {'; '.join(cures)}"
     return Fault(f"{cells.file}, {shown(cells.column)}", message)
@@ -521,32 +523,32 @@ def _cut(text: str) -> str:
 # --- files beside the records -------------------------------------------------------------------------------
 
 
-def joined_rows(tables: Tables, file: str, main: str, records: Rows, came: np.ndarray) -> JoinedRows:
-    """The rows of `file` for the `records` of the file `main`, which came in at the moments `came`.
+def joined_rows(tables: Tables, file: str, main: str, records: Rows, arrived: np.ndarray) -> JoinedRows:
+    """The rows of `file` for the `records` of the file `main`, which came in at the moments `arrived`.
 
     A row counts once however many records lead to it: it is the earliest one's. A row to which none leads, and the
     later ones of a record to which several belong, are records of their own where the file has days of stages.
     """
     entry, staged = tables.entry(file), tables.has_days(file)
-    ids, known, cells = _ids_of(tables, file)
+    ids, filled, cells = _ids_of(tables, file)
     found = Findings(lines=tables.tables[file].report(file))
-    nameless = ~known
+    nameless = ~filled
     if entry.via is not None or not staged:
         found += _aside(file, cells, "no id", nameless)
     else:
-        known = np.ones(len(ids), dtype=bool)
-    known, more = _that_count(tables, file, cells, ids, known)
+        filled = np.ones(len(ids), dtype=bool)
+    filled, more = _that_count(tables, file, cells, ids, filled)
     found += more
     crm = tables.source.crm
     lines = crm.amount is not None and crm.amount.of == "lines" and file_of(crm.amount.column) == file
     if entry.via is not None or not staged or lines:
-        rows, more = _one_row_each(tables, file, cells, ids, known)
+        rows, more = _one_row_each(tables, file, cells, ids, filled)
     else:
-        rows, more = _each_row(tables, file, cells, ids, known)
+        rows, more = _each_row(tables, file, cells, ids, filled)
     found += more
     sharing, naming = np.zeros(0, dtype=int), np.zeros(0, dtype=int)
     if entry.via is not None:
-        numbers, sharing, naming, more = _led_to(tables, file, main, records, came, rows.ids)
+        numbers, sharing, naming, more = _led_to(tables, file, main, records, arrived, rows.ids)
     else:
         numbers, more = _belonging(tables, file, main, records, rows, ids)
     found += more
@@ -594,9 +596,9 @@ def _chosen(rows: Rows, mask: np.ndarray) -> Rows:
     )
 
 
-def _each_row(tables: Tables, file: str, cells: Cells, ids: np.ndarray, known: np.ndarray) -> tuple[Rows, Findings]:
-    """Every one of the `known` rows, those that are the same in all columns once."""
-    positions = np.flatnonzero(known)
+def _each_row(tables: Tables, file: str, cells: Cells, ids: np.ndarray, filled: np.ndarray) -> tuple[Rows, Findings]:
+    """Every one of the `filled` rows, those that are the same in all columns once."""
+    positions = np.flatnonzero(filled)
     several = pd.Series(ids[positions]).duplicated(keep=False).to_numpy()
     same = np.zeros(len(positions), dtype=bool)
     if several.any():
@@ -631,15 +633,15 @@ def _belonging(
 
 
 def _led_to(
-    tables: Tables, file: str, main: str, records: Rows, came: np.ndarray, ids: pd.Index
+    tables: Tables, file: str, main: str, records: Rows, arrived: np.ndarray, ids: pd.Index
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, Findings]:
     """The number of the record that leads to each row, -1 where none does; those that share one; those that name any.
 
     Of several that name a row it is the one that came in first.
     """
-    texts, known, _ = stripped(tables.cells(main, column_of(tables.entry(file).via or "")))
+    texts, filled, _ = stripped(tables.cells(main, column_of(tables.entry(file).via or "")))
     own = records.ids.get_indexer(pd.Index(_ids_of(tables, main)[0], dtype=object))  # of further rows of a record too
-    here = known & (own >= 0)
+    here = filled & (own >= 0)
     pairs = pd.DataFrame({"name": texts.objects()[here], "number": own[here]}).drop_duplicates()
     if (split := tables.entry(file).split) is not None:
         pairs = pairs.assign(name=pairs["name"].str.split(split, regex=False)).explode("name")
@@ -654,8 +656,8 @@ def _led_to(
     )
     found = why_few(main, sought, file, present)
     pairs = pairs[pairs["place"] >= 0]
-    pairs = pairs.assign(came=came[pairs["number"]], id=np.array(records.ids, dtype=object)[pairs["number"]])
-    pairs = pairs.sort_values(["came", "id"], kind="stable", na_position="last")
+    pairs = pairs.assign(arrived=arrived[pairs["number"]], id=np.array(records.ids, dtype=object)[pairs["number"]])
+    pairs = pairs.sort_values(["arrived", "id"], kind="stable", na_position="last")
     first = pairs[~pairs["place"].duplicated()]
     owner = np.full(len(ids), -1)
     owner[first["place"]] = first["number"]

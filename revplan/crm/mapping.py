@@ -51,8 +51,8 @@ def _key_where_text(key: str, of: Any) -> BeforeValidator:
     )
 
 
-Key = tuple[str, ...]  # the keys on the way to a value of the file
-Column = Annotated[str, Field(pattern=r"^[^.]+\..+$", description="file.column"), AfterValidator(visible)]
+KeyPath = tuple[str, ...]  # the keys on the way to a value of the file
+ColumnName = Annotated[str, Field(pattern=r"^[^.]+\..+$", description="file.column"), AfterValidator(visible)]
 Label = Annotated[Text, BeforeValidator(_label, json_schema_input_type=str | bool)]
 Labels = Annotated[
     tuple[Label, ...],
@@ -60,7 +60,9 @@ Labels = Annotated[
     Field(min_length=1),
 ]
 Columns = Annotated[
-    tuple[Column, ...], BeforeValidator(_as_list, json_schema_input_type=Column | list[Column]), Field(min_length=1)
+    tuple[ColumnName, ...],
+    BeforeValidator(_as_list, json_schema_input_type=ColumnName | list[ColumnName]),
+    Field(min_length=1),
 ]
 Paths = Annotated[
     tuple[PathText, ...],
@@ -74,15 +76,15 @@ EnvironmentUrl = Annotated[str, AfterValidator(_environment_url)]
 class Entered(Value):
     """When a record entered a stage, or was lost: a day in a column, a recorded change, or both."""
 
-    at: Column | None = None
+    at: ColumnName | None = None
     """Column with the day."""
-    column: Column | None = None
+    column: ColumnName | None = None
     """Under `lost`: the column with the status, where nothing says on which day a record was lost; needs `is`."""
-    field: Column | None = None
+    field: ColumnName | None = None
     """Only rows where this column `is` one of the labels count; needs `is`."""
     is_: Labels | None = Field(default=None, alias="is")
     """The labels: of `field`, or in `format: history` the values changed to."""
-    where: Annotated[dict[Column, Labels] | None, frozen] = None
+    where: Annotated[dict[ColumnName, Labels] | None, frozen] = None
     """Only rows where each of these columns is one of its labels count; in the file of `at`."""
 
     def conditions(self) -> dict[str, tuple[str, ...]]:
@@ -94,7 +96,7 @@ class Entered(Value):
 class AmountColumn(Value):
     """Where a record's money stands: in one row, or in several that are added up."""
 
-    column: Column
+    column: ColumnName
     """Column with the money."""
     of: Literal["record", "lines"] = "record"
     """lines: several rows of one id are its line items, and are added up."""
@@ -103,7 +105,7 @@ class AmountColumn(Value):
 class Origin(Value):
     """Where a record's segment or source stands: in a column, or the same for all."""
 
-    column: Column | None = None
+    column: ColumnName | None = None
     """Column with the label."""
     value: Text | None = None
     """One label for all records."""
@@ -132,7 +134,7 @@ class DataFile(Location):
 
     id: Text | None = None
     """Column that identifies the record; `row` where there is none: then each row is one."""
-    via: Column | None = None
+    via: ColumnName | None = None
     """Column of the file with the records that holds this file's ids, such as leads.converted_opportunity_id."""
     split: Annotated[str, Field(min_length=1)] | None = None
     """What separates several ids in a cell of `id`, whose row belongs to the first of them that is a record; or of `via`."""
@@ -145,7 +147,7 @@ class DataFile(Location):
 class Rejected(Entered):
     """When sales gave a record back, and why."""
 
-    reason: Column | None = None
+    reason: ColumnName | None = None
     """Column with the reason."""
 
 
@@ -177,7 +179,7 @@ def _labels_as_is(value: Any) -> Any:
 
 Day = Annotated[Entered, _key_where_text("at", Entered)]
 Rejection = Annotated[Rejected, _key_where_text("at", Rejected)]
-Change = Annotated[
+StageChange = Annotated[
     Entered,
     _key_where_text("is", Entered | list[str]),
     BeforeValidator(
@@ -187,43 +189,45 @@ Change = Annotated[
 LogValue = Annotated[
     Changed, BeforeValidator(_labels_as_is, json_schema_input_type=Changed | str | bool | list[str | bool])
 ]
-Place = Annotated[Origin, _key_where_text("column", Origin)]
+OriginColumn = Annotated[Origin, _key_where_text("column", Origin)]
 
 
 class CrmFile(Value):
     """What every CRM file says, whatever its format."""
 
-    segment: Place | None = None
+    segment: OriginColumn | None = None
     """Segment of the record; all records are of segment `all` if left out."""
-    source: Place | None = None
+    source: OriginColumn | None = None
     """Source of the record; all records are of source `all` if left out."""
-    owner: Column | None = None
+    owner: ColumnName | None = None
     """Who works the record."""
-    team: Column | None = None
+    team: ColumnName | None = None
     """Team of who works it."""
-    program: Column | None = None
+    program: ColumnName | None = None
     """Programme the record came from."""
     amount: Annotated[AmountColumn, _key_where_text("column", AmountColumn)] | None = None
     """Money the record is worth; {column: file.column, of: lines} adds up its line items."""
-    cost: Column | None = None
+    cost: ColumnName | None = None
     """Money spent on the record."""
-    close_on: Column | None = None
+    close_on: ColumnName | None = None
     """Day on which the record is expected to be won, as the CRM has it now."""
-    product: Column | None = None
+    product: ColumnName | None = None
     """What the record is about to buy."""
-    lost_reason: Column | None = None
+    lost_reason: ColumnName | None = None
     """Why the record was lost."""
-    assigned: Column | None = None
+    assigned: ColumnName | None = None
     """Moment the record was given to somebody in sales."""
     rejected: Rejection | None = None
     """When sales gave the record back, as a column or {at, reason}."""
     touches: Touches | None = None
     """File with a row for every time somebody reached out to a record; its columns are `touches.column`."""
-    probability: Column | None = None
+    probability: ColumnName | None = None
     """The CRM's own chance of winning, looked at for warnings only."""
-    merged: Column | None = None
+    merged: ColumnName | None = None
     """Ids of records that were merged into this one, separated by semicolons."""
-    expected: Annotated[dict[Literal["segment", "source", "owner", "program", "product"], Column] | None, frozen] = None
+    expected: Annotated[
+        dict[Literal["segment", "source", "owner", "program", "product"], ColumnName] | None, frozen
+    ] = None
     """Label -> column with all names it can have, such as owner: reps.name; names without a record are told too."""
     names: Annotated[dict[Literal["segment", "source"], dict[Label, Text | None]] | None, frozen] = None
     """Label of the export -> the plan's name, such as source: {Webseite: web}; null leaves its records out, and says so."""
@@ -233,9 +237,9 @@ class CrmFile(Value):
     """Currency of the amounts: one code for all, or the column (file.column) with each record's."""
     rates: Rates | None = None
     """Code of a currency -> what one unit of it is worth in the plan's, for amounts that are in it."""
-    only: Annotated[dict[Column, Labels] | None, frozen] = None
+    only: Annotated[dict[ColumnName, Labels] | None, frozen] = None
     """Column -> the labels of the rows that count, such as deals.Pipeline: Sales Pipeline; other rows are set aside."""
-    except_: Annotated[dict[Column, Labels] | None, frozen] = Field(default=None, alias="except")
+    except_: Annotated[dict[ColumnName, Labels] | None, frozen] = Field(default=None, alias="except")
     """Column -> the labels of rows that do not count, such as deals.IsDeleted: true; they are set aside."""
     duplicates: Literal["refuse", "newest"] = "refuse"
     """What becomes of rows that repeat an id and say something else: a fault, or the newest by `modified` counts."""
@@ -260,12 +264,12 @@ class CrmFile(Value):
         """The files by the name their columns are written with."""
         return {} if self.touches is None else {TOUCHES: self.touches}
 
-    def key_of(self, file: str) -> Key:
+    def key_of(self, file: str) -> KeyPath:
         """The keys under which `file` is described."""
         own = {RECORDS: getattr(self, RECORDS, None), TOUCHES: self.touches}
         return (file,) if own.get(file) is not None else ("files", file)
 
-    def days(self) -> dict[Key, Entered]:
+    def days(self) -> dict[KeyPath, Entered]:
         """Stages, and `lost`, whose day stands in a column."""
         raise NotImplementedError
 
@@ -279,10 +283,10 @@ class CrmFile(Value):
         listed = [file_of(column) for column in (self.expected or {}).values() if column]
         return tuple(dict.fromkeys(file for file in listed if file not in others))
 
-    def columns(self) -> dict[Key, str]:
+    def columns(self) -> dict[KeyPath, str]:
         """Every column the file names, by the key that names it."""
         days = self.days().items()
-        named: dict[Key, str | None] = {
+        named: dict[KeyPath, str | None] = {
             (*key, part): getattr(day, part) for key, day in days for part in ("at", "field", "column")
         }
         named |= {(*key, "where", column): column for key, day in days for column in day.where or ()}
@@ -325,8 +329,8 @@ class WideCrm(CrmFile):
     def data_files(self) -> dict[str, DataFile]:
         return {**(self.files or {}), **super().data_files()}
 
-    def days(self) -> dict[Key, Entered]:
-        days: dict[Key, Entered | None] = {("stages", stage): day for stage, day in (self.stages or {}).items()}
+    def days(self) -> dict[KeyPath, Entered]:
+        days: dict[KeyPath, Entered | None] = {("stages", stage): day for stage, day in (self.stages or {}).items()}
         return {key: day for key, day in {**days, ("lost",): self.lost}.items() if day is not None}
 
 
@@ -347,7 +351,7 @@ class HistoryCrm(CrmFile, Location):
     """Only changes of this field count."""
     changes: Annotated[dict[Literal["amount", "close_on"], LogValue] | None, frozen] = None
     """What else the log says of a record: amount and expected close date, as labels of `field` or as a column."""
-    stages: Annotated[dict[Text, Change], frozen, Field(min_length=2, max_length=10)]
+    stages: Annotated[dict[Text, StageChange], frozen, Field(min_length=2, max_length=10)]
     """Stage -> the value or values changed to, or {at: records.column} where the records file has its day."""
     lost: Labels | None = None
     """Values that mean the record was lost or disqualified."""
@@ -366,7 +370,7 @@ class HistoryCrm(CrmFile, Location):
     def data_files(self) -> dict[str, DataFile]:
         return {**({RECORDS: self.records} if self.records else {}), **(self.files or {}), **super().data_files()}
 
-    def days(self) -> dict[Key, Entered]:
+    def days(self) -> dict[KeyPath, Entered]:
         return {("stages", stage): day for stage, day in (self.stages or {}).items() if day is not None and day.at}
 
 
@@ -417,8 +421,8 @@ def tidy(label: str) -> str:
 
 def in_spelling_of(names: Iterable[str], labels: pd.Series) -> pd.Series:
     """`labels`, those that are one of `names` written as it is."""
-    known = {tidy(name): name for name in names}
-    return labels.map({label: known.get(tidy(label), label) for label in labels.unique()}).astype("str")
+    spelled = {tidy(name): name for name in names}
+    return labels.map({label: spelled.get(tidy(label), label) for label in labels.unique()}).astype("str")
 
 
 def file_of(column: str) -> str:

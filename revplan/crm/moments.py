@@ -41,7 +41,7 @@ class Moments:
         return ~np.isnat(self.entered).all(axis=1)
 
 
-def known_on(events: Events, as_of: date, stages: Sequence[str]) -> tuple[Events, Findings]:
+def up_to(events: Events, as_of: date, stages: Sequence[str]) -> tuple[Events, Findings]:
     """The events entered by the end of `as_of`; the later ones are counted by stage."""
     later = events.at >= np.datetime64(as_of) + DAY
     if not later.any():
@@ -225,8 +225,8 @@ def _first_stage(moments: Moments, rows: np.ndarray) -> int:
     dated = ~np.isnat(moments.entered[rows])
     by_then = np.logical_or.accumulate(dated[:, ::-1], axis=1)[:, ::-1]
     count = np.ones(len(dated), dtype=np.int64) if moments.count is None else moments.count[rows]
-    reached, known = (count @ each for each in (by_then, dated))
-    passed = known >= np.maximum(1, ENTRY_SHARE * reached)
+    reached, filled = (count @ each for each in (by_then, dated))
+    passed = filled >= np.maximum(1, ENTRY_SHARE * reached)
     return int(np.argmax(passed)) if reached[0] >= ENTRY_RECORDS else 0
 
 

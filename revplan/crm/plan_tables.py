@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from revplan.crm.cells import Findings
-from revplan.crm.sheets import Asked, Sheet, read_sheet
+from revplan.crm.sheets import Asked, FoundTable, read_sheet
 from revplan.crm.writings import months_in
 from revplan.ground.errors import DataError, shown
 from revplan.ground.tablefile import TableFile, Text
@@ -55,7 +55,7 @@ class SpendFile(TableFile):
     """The plan's source that all of it was spent on, where no column says it."""
 
 
-def read_spend(where: SpendFile, folder: Path, key: str = "spend") -> Sheet:
+def read_spend(where: SpendFile, folder: Path, key: str = "spend") -> FoundTable:
     """What was spent: `month` (its first day), `spend`, `source`, `program` and `segment` where they are known, a row each.
 
     A report without a column of days is of the month that its title names.
@@ -89,7 +89,7 @@ def read_spend(where: SpendFile, folder: Path, key: str = "spend") -> Sheet:
     return sheet
 
 
-def _month_of_titles(sheet: Sheet) -> np.datetime64:
+def _month_of_titles(sheet: FoundTable) -> np.datetime64:
     """The month that the lines above a report's header name: both ends of its days.
 
     Raises
@@ -101,13 +101,13 @@ def _month_of_titles(sheet: Sheet) -> np.datetime64:
     months, sound = months_in(parts)
     found = np.unique(months[sound])
     if len(found) != 1:
-        came = "names several months" if len(found) else "has no column with days and no title that names its month"
+        arrived = "names several months" if len(found) else "has no column with days and no title that names its month"
         listed = ", ".join(shown(header) for header in sheet.text.header[:20])
-        raise DataError.at(sheet.name, f"{came}; export it by month or by day (columns: {listed})")
+        raise DataError.at(sheet.name, f"{arrived}; export it by month or by day (columns: {listed})")
     return np.datetime64(found[0])
 
 
-def read_roster(where: TableFile, folder: Path, key: str = "roster", *others: Findings) -> Sheet:
+def read_roster(where: TableFile, folder: Path, key: str = "roster", *others: Findings) -> FoundTable:
     """Who sells: `rep`, `start` and what else the file has of ROSTER, a row each; days as days, quota as money.
 
     Raises
@@ -120,7 +120,7 @@ def read_roster(where: TableFile, folder: Path, key: str = "roster", *others: Fi
     return sheet
 
 
-def roster_findings(sheet: Sheet) -> list[Findings]:
+def roster_findings(sheet: FoundTable) -> list[Findings]:
     """What is wrong with the days of a roster: nobody's start, an end before a start."""
     table = sheet.table
     faults = [

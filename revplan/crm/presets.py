@@ -59,7 +59,7 @@ def squeezed_header(column: str, prefixes: Iterable[str] = ()) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class Export:
+class RecognisedFile:
     """A file, the kind of table it was taken for, and which of its columns were taken for what."""
 
     name: str
@@ -67,11 +67,11 @@ class Export:
     table: TextTable
     columns: dict[str, str]
     """Role -> column, for every role of the kind that the file has."""
-    known: dict[str, str] = field(default_factory=dict)
+    roles: dict[str, str] = field(default_factory=dict)
     """The same, as far as asked for."""
 
 
-def export_of(name: str, table: TextTable, preset: Data) -> Export:
+def export_of(name: str, table: TextTable, preset: Data) -> RecognisedFile:
     """The file `name` as one of the kinds of `preset`: the first that its header is known by; else a list."""
     prefixes = preset.get("prefixes", ())
     headers: dict[str, str] = {}
@@ -79,10 +79,10 @@ def export_of(name: str, table: TextTable, preset: Data) -> Export:
         headers.setdefault(squeezed_header(header, prefixes), header)
     for kind, described in preset["kinds"].items():
         columns = {role: found for role, names in described["columns"].items() if (found := _first(names, headers))}
-        known_by = ([each] if isinstance(each, str) else each for each in described["known_by"])
-        if any(set(roles) <= set(columns) for roles in known_by):
-            return Export(name, kind, table, columns)
-    return Export(name, LIST, table, {})
+        recognised_by = ([each] if isinstance(each, str) else each for each in described["recognised_by"])
+        if any(set(roles) <= set(columns) for roles in recognised_by):
+            return RecognisedFile(name, kind, table, columns)
+    return RecognisedFile(name, LIST, table, {})
 
 
 def _first(names: Iterable[str], headers: Mapping[str, str]) -> str | None:
@@ -103,7 +103,7 @@ RENEWALS = re.compile(
 """What deals are called that are no new business."""
 
 
-def lines_of_business(export: Export) -> tuple[str, Counter[str]] | None:
+def lines_of_business(export: RecognisedFile) -> tuple[str, Counter[str]] | None:
     """The column that tells pipelines apart, or renewals from new business, and how often each occurs; None where one does."""
     for role in ("pipeline", "record type", "type"):
         column = export.columns.get(role)
@@ -116,7 +116,7 @@ def lines_of_business(export: Export) -> tuple[str, Counter[str]] | None:
     return None
 
 
-def _mixed_business(document: Document, exports: Iterable[Export], reading: Reading) -> Iterator[Fault]:
+def _mixed_business(document: Document, exports: Iterable[RecognisedFile], reading: Reading) -> Iterator[Fault]:
     """Faults of files with several pipelines where the CRM file does not say which count."""
     asked = {column for key in ("only", "except") for column in document.data.get(key) or ()}
     used = {*reading.described["of"], *reading.described.get("with", ())}
@@ -154,7 +154,7 @@ class Reading:
 
     preset: Data
     described: Data
-    exports: Mapping[str, Export]
+    exports: Mapping[str, RecognisedFile]
     """Kind -> the file."""
     written: frozenset[str] = frozenset()
     """Keys the user has written: what only they need is not missed."""
@@ -236,10 +236,10 @@ class Reading:
                 self.faults.append(self._lacking(export, role))
             column = role
         else:
-            export.known[role] = column
+            export.roles[role] = column
         return column if match["as"] == "@" else f"{name}.{column}"
 
-    def _lacking(self, export: Export, role: str) -> Fault:
+    def _lacking(self, export: RecognisedFile, role: str) -> Fault:
         wanted = " or ".join(self.preset["kinds"][export.kind]["columns"][role][:2])
         header = export.table.header
         more = f" and {len(header) - LISTED} more" if len(header) > LISTED else ""
@@ -278,9 +278,9 @@ class Reading:
         return list(dict.fromkeys(rows)) or GAP
 
 
-def reading_of(preset: Data, exports: Iterable[Export], written: Iterable[str] = ()) -> Reading:
+def reading_of(preset: Data, exports: Iterable[RecognisedFile], written: Iterable[str] = ()) -> Reading:
     """The first way of `preset` to read these exports; a second file of a kind is a fault, a file without use a note."""
-    found: dict[str, Export] = {}
+    found: dict[str, RecognisedFile] = {}
     faults = []
     for each in exports:
         if each.kind != LIST and each.kind in found:
@@ -305,7 +305,7 @@ def reading_of(preset: Data, exports: Iterable[Export], written: Iterable[str] =
     return reading
 
 
-def _unplaced(preset: Data, export: Export) -> Iterator[str]:
+def _unplaced(preset: Data, export: RecognisedFile) -> Iterator[str]:
     """Columns with the day of a stage that the preset has no place for, and stages with several columns."""
     described = preset["kinds"][export.kind]
     prefixes = preset.get("prefixes", ())
@@ -387,10 +387,12 @@ def _entries(document: Document) -> dict[str, DataFile]:
     return entries
 
 
-def _recognised(document: Document, folder: Path, entries: Mapping[str, DataFile], preset: Data) -> tuple[Export, ...]:
+def _recognised(
+    document: Document, folder: Path, entries: Mapping[str, DataFile], preset: Data
+) -> tuple[RecognisedFile, ...]:
     mentioned = set(texts({key: value for key, value in document.data.items() if key != "files"}))
     headers = headers_of(preset)
-    exports: list[Export] = []
+    exports: list[RecognisedFile] = []
     faults: list[Fault] = []
     for name, entry in entries.items():
         place = document.where(("files", name))
@@ -402,9 +404,9 @@ def _recognised(document: Document, folder: Path, entries: Mapping[str, DataFile
         export = export_of(name, table, preset)
         exports.append(export)
         if export.kind == LIST and not _is_mentioned(name, mentioned):
-            known = any(squeezed_header(column, preset.get("prefixes", ())) in headers for column in table.header)
+            ours = any(squeezed_header(column, preset.get("prefixes", ())) in headers for column in table.header)
             listed = ", ".join(shown(column) for column in table.header[:LISTED])
-            has = f"it has {listed}" if known else "none of its columns is one of theirs, so check its path"
+            has = f"it has {listed}" if ours else "none of its columns is one of theirs, so check its path"
             *kinds, last = preset["kinds"]
             faults.append(Fault(place, f"{shown(table.name)} is none of {', '.join(kinds)} or {last}; {has}"))
     if faults:
@@ -419,8 +421,8 @@ def _read(name: str, entry: DataFile, folder: Path, place: str, preset: Data, me
 
     def wanted(column: str) -> bool:
         squeezed = squeezed_header(column, prefixes)
-        known = squeezed in headers or squeezed.startswith(stages)
-        return known or f"{name}.{column}" in mentioned or column == entry.id
+        ours = squeezed in headers or squeezed.startswith(stages)
+        return ours or f"{name}.{column}" in mentioned or column == entry.id
 
     return read_table(entry, folder, wanted)
 
@@ -467,11 +469,11 @@ def _with_name(value: Any, name: str) -> Any:
     return RECORDS + value[len(name) :] if is_column else value
 
 
-def _told(name: str, reading: Reading, exports: Iterable[Export], data: Data, own: Data) -> Findings:
+def _told(name: str, reading: Reading, exports: Iterable[RecognisedFile], data: Data, own: Data) -> Findings:
     """Lines about what each file was taken for, and which column for what."""
     part = f"preset {name}"
     lines = [
-        ImportLine(part, f"{shown(each.name)} read as {each.kind}, columns known", len(each.known), _columns(each))
+        ImportLine(part, f"{shown(each.name)} read as {each.kind}, columns known", len(each.roles), _columns(each))
         for each in exports
     ]
     chosen = [f"{key} = {_short(value)}" for key, value in (data.get("stages") or {}).items()]
@@ -482,8 +484,8 @@ def _told(name: str, reading: Reading, exports: Iterable[Export], data: Data, ow
     return Findings(lines=tuple(lines))
 
 
-def _columns(export: Export) -> str:
-    return ", ".join(f"{role}: {shown(column)}" for role, column in export.known.items())
+def _columns(export: RecognisedFile) -> str:
+    return ", ".join(f"{role}: {shown(column)}" for role, column in export.roles.items())
 
 
 def _short(value: Any) -> str:

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from revplan.crm.cells import Column, Texts, Written, as_text
+from revplan.crm.cells import TextColumn, Texts, Written, as_text
 from revplan.crm.excel import read_excel
 from revplan.crm.mapping import Location
 from revplan.crm.separated import TextTable, below_one_another, header_faults, read_csv
@@ -129,8 +129,8 @@ def table_of(connection: DuckDBPyConnection, table: str | None, file: str) -> st
     name = table if table is not None or len(tables) != 1 else tables[0]
     matching = [each for each in tables if name and each.casefold() == name.casefold()]
     if not matching:
-        came = f"has no table {shown(name)!r}" if name else "has several tables; name one with `table`"
-        raise DataError.at(file, f"{came}; it has {', '.join(map(shown, tables[:12])) or 'none'}")
+        problem = f"has no table {shown(name)!r}" if name else "has several tables; name one with `table`"
+        raise DataError.at(file, f"{problem}; it has {', '.join(map(shown, tables[:12])) or 'none'}")
     return matching[0]
 
 
@@ -170,7 +170,7 @@ def _of_duckdb(
 def _columns(answer: DuckDBPyConnection, name: str, zoned: list[bool]) -> tuple[int, list[Texts]]:
     """The rows of an answer, counted, and its columns, of which some are `zoned`: texts, or the values of a typed one."""
     width, rows = len(zoned), 0
-    texts, values = [Column() for _ in zoned], [list[np.ndarray]() for _ in zoned]
+    texts, values = [TextColumn() for _ in zoned], [list[np.ndarray]() for _ in zoned]
     while len(chunk := answer.fetch_df_chunk(VECTORS)):
         rows += len(chunk)
         refuse_beyond_limits(rows, rows * width, name)
@@ -248,7 +248,7 @@ def read_query(url: str, sql: str) -> TextTable:
         with connected(path, url, _bounds()) as connection:
             source = f"({sql.rstrip().rstrip(';')}\n) AS answer"
             return _of_duckdb(connection, source, path, f"query at {url}", how, lambda _: True)
-    header, rows = _answer_of_postgresql(address, sql, url)
+    header, rows = _result_of_postgresql(address, sql, url)
     _refuse_faulty(f"query at {url}", header, len(rows))
     texts = [tuple(as_text(value) for value in row) for row in rows]
     columns = dict(zip(header, map(Texts.of, zip(*texts, strict=True)), strict=True))
@@ -290,7 +290,7 @@ def refuse_other_than_select(sql: str, engine: str) -> None:
         raise DataError.at("query", f"must be one SELECT and nothing else ({shown(' '.join(sql.split()))})")
 
 
-Answer = tuple[tuple[str, ...], Sequence[Sequence[Any]]]
+QueryResult = tuple[tuple[str, ...], Sequence[Sequence[Any]]]
 
 
 def path_of(address: str) -> Path:
@@ -300,7 +300,7 @@ def path_of(address: str) -> Path:
     return relative if relative.is_file() else Path(rest)
 
 
-def _answer_of_postgresql(address: str, sql: str, name: str) -> Answer:
+def _result_of_postgresql(address: str, sql: str, name: str) -> QueryResult:
     with _server(address, name, [sql]) as connection, connection.cursor("revplan") as cursor:
         cursor.itersize = FETCHED  # on the server: no more rows come than are taken
         cursor.execute(f"{sql.rstrip().rstrip(';')}\n".encode())

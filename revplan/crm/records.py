@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 from pandas.api.extensions import ExtensionArray
 
-from revplan.crm import warts
+from revplan.crm import quality
 from revplan.crm.cells import UNKNOWN, Findings, ImportLine, Parsed, Unread, counted, several_currencies
-from revplan.crm.events import LOST, NO_STAGE, NUMBER, Raw, read_events
+from revplan.crm.events import LOST, NO_STAGE, NUMBER, RawRecords, read_events
 from revplan.crm.file import CrmSource, did_you_mean, read_crm_file
 from revplan.crm.files import Rows, Tables, per_record, read_tables
 from revplan.crm.mapping import LABELS, MONEY, ORIGINS, CrmFile, HistoryCrm, Origin, column_of, file_of, tidy
@@ -27,9 +27,9 @@ from revplan.crm.moments import (
     Moments,
     Rules,
     first_moments,
-    known_on,
     last_entries,
     repaired,
+    up_to,
     without_reopened,
     without_undone_wins,
 )
@@ -149,7 +149,7 @@ class Export:
     """The files of a CRM, read once: what they knew on any day is a view of them."""
 
     source: CrmSource
-    raw: Raw
+    raw: RawRecords
     details: Details
     fingerprint: str
     """sha256 of the CRM file and the files it names."""
@@ -173,7 +173,7 @@ class Export:
         DataError
             If no record can be used.
         """
-        return _known_by(self, as_of)
+        return _recorded_by(self, as_of)
 
     def values_on(self, name: str, day: date) -> tuple[np.ndarray, np.ndarray]:
         """`amount` or `close_on` of every record at the end of `day`, and for which of them that is an assumption.
@@ -235,7 +235,7 @@ def write_unread(unread: tuple[Unread, ...], path: Path) -> None:
     written(path, text.getvalue())
 
 
-def _without_unread(details: Details, raw: Raw, unread: tuple[Unread, ...]) -> Details:
+def _without_unread(details: Details, raw: RawRecords, unread: tuple[Unread, ...]) -> Details:
     """`details` without the records that have a cell that cannot be read; they are counted."""
     out = np.zeros(len(raw.records), dtype=bool)
     example = ""
@@ -253,7 +253,7 @@ def _without_unread(details: Details, raw: Raw, unread: tuple[Unread, ...]) -> D
     return replace(details, found=details.found + found, left_out=details.left_out | out)
 
 
-def _known_by(export: Export, as_of: date | None) -> History:
+def _recorded_by(export: Export, as_of: date | None) -> History:
     source, raw, details = export.source, export.raw, export.details
     day = as_of or export.last_day
     stages = source.crm.stage_ids()
@@ -269,8 +269,8 @@ def _known_by(export: Export, as_of: date | None) -> History:
             raw.found,
             details.found,
             moments.found,
-            _warts(raw, as_written, moments, day, stages),
-            _money_warts(raw, moments, details),
+            _quality(raw, as_written, moments, day, stages),
+            _money_quality(raw, moments, details),
             _kept(raw, moments, day, details.left_out, export.today),
             Findings() if as_of else _no_longer_coming(raw, day, export.today),
         ),
@@ -328,10 +328,10 @@ def _fingerprint(tables: Tables) -> str:
     return sha256("\n".join(digests).encode()).hexdigest()
 
 
-def _moments(raw: Raw, as_of: date, crm: CrmFile, sources: np.ndarray) -> tuple[Moments, Moments]:
+def _moments(raw: RawRecords, as_of: date, crm: CrmFile, sources: np.ndarray) -> tuple[Moments, Moments]:
     """When each record entered each stage, as far as known on `as_of`: as written, and repaired."""
     stages = crm.stage_ids()
-    events, found = known_on(raw.events, as_of, stages)
+    events, found = up_to(raw.events, as_of, stages)
     if raw.logged:
         events, reopened = without_reopened(events, len(raw.records))
         found += reopened
@@ -347,21 +347,21 @@ def _moments(raw: Raw, as_of: date, crm: CrmFile, sources: np.ndarray) -> tuple[
     return written, repaired(written, rules, sources, raw.enters)
 
 
-def _warts(raw: Raw, written: Moments, moments: Moments, as_of: date, stages: tuple[str, ...]) -> Findings:
+def _quality(raw: RawRecords, written: Moments, moments: Moments, as_of: date, stages: tuple[str, ...]) -> Findings:
     return (
-        warts.closed_before_created(written, stages, raw.records)
-        + warts.one_instant(written, stages)
-        + warts.late_outcomes(moments, stages, as_of)
-        + warts.losses_on_the_last_day(moments.lost)
-        + warts.zombies(moments, as_of)
+        quality.closed_before_created(written, stages, raw.records)
+        + quality.one_instant(written, stages)
+        + quality.late_outcomes(moments, stages, as_of)
+        + quality.losses_on_the_last_day(moments.lost)
+        + quality.zombies(moments, as_of)
     )
 
 
-def _money_warts(raw: Raw, moments: Moments, details: Details) -> Findings:
+def _money_quality(raw: RawRecords, moments: Moments, details: Details) -> Findings:
     if "amount" not in details.columns:
         return Findings()
     amount, won = details.columns["amount"], ~np.isnat(moments.entered[:, -1])
-    return warts.wins_without_amount(won, amount, raw.records) + warts.amounts_far_off(amount, raw.records)
+    return quality.wins_without_amount(won, amount, raw.records) + quality.amounts_far_off(amount, raw.records)
 
 
 NO_DAY_AT_ALL = "no row has a day on which a stage was entered"
@@ -372,7 +372,7 @@ def set_aside(number: int, example: str = "") -> Findings:
     return counted("records", "set aside: no stage entered by the as-of day", number, example)
 
 
-def _kept(raw: Raw, moments: Moments, as_of: date, left_out: np.ndarray, today: date) -> Findings:
+def _kept(raw: RawRecords, moments: Moments, as_of: date, left_out: np.ndarray, today: date) -> Findings:
     used, asked = int(moments.used.sum()), len(raw.records) - int(left_out.sum())
     dateless = asked - int((np.bincount(raw.events.record) > 0).sum())
     example = f"{dateless:,} without any day" if dateless else ""
@@ -387,7 +387,7 @@ def _kept(raw: Raw, moments: Moments, as_of: date, left_out: np.ndarray, today: 
     return found + Findings(lines=(ImportLine("records", "kept", used),))
 
 
-def _no_longer_coming(raw: Raw, day: date, today: date) -> Findings:
+def _no_longer_coming(raw: RawRecords, day: date, today: date) -> Findings:
     """That records stopped coming in on `day`, though others went on; empty where they did not."""
     last = last_day(raw.events, today)
     after = np.datetime64(day) + np.timedelta64(1, "D"), np.datetime64(last) + np.timedelta64(1, "D")
@@ -411,15 +411,15 @@ def silence(history: History) -> str:
     return silence_after(first.to_numpy(), history.as_of, history.report)
 
 
-def silence_after(came: np.ndarray, as_of: date, report: tuple[ImportLine, ...]) -> str:
-    """The same of records that came in at the moments `came`."""
+def silence_after(arrived: np.ndarray, as_of: date, report: tuple[ImportLine, ...]) -> str:
+    """The same of records that came in at the moments `arrived`."""
     told = [line for line in report if line.what.startswith(NO_LONGER)]
     if told:
         return f"{told[0].what[0].upper()}{told[0].what[1:]}: {told[0].count:,} ({told[0].example})."
-    missing = records_missing(came, np.datetime64(as_of))
+    missing = records_missing(arrived, np.datetime64(as_of))
     if missing < MISSED:
         return ""
-    last: date = came.max().astype("datetime64[D]").item()
+    last: date = arrived.max().astype("datetime64[D]").item()
     silent = (as_of - last).days
     return (
         f"{NO_LONGER[0].upper()}{NO_LONGER[1:]} {show(last, 'date')}, {silent:,} days before {show(as_of, 'date')}, "
@@ -455,7 +455,7 @@ class Details:
     """What one unit of it is worth in the plan's currency."""
 
 
-def _details(tables: Tables, raw: Raw) -> Details:
+def _details(tables: Tables, raw: RawRecords) -> Details:
     """Labels and amounts of the records, with the faults of all columns."""
     crm = tables.source.crm
     details = Details({}, Findings())
@@ -517,7 +517,7 @@ CONVERTED = re.compile(r"convert|company|home|base|reporting", re.IGNORECASE)
 CODE = re.compile(r"\b[A-Z]{3}\b|[$€£¥]")
 
 
-def _in_one_currency(details: Details, tables: Tables, raw: Raw) -> Details:
+def _in_one_currency(details: Details, tables: Tables, raw: RawRecords) -> Details:
     """`details` with amounts in one currency, and which it is; a fault where several would be added up."""
     crm = tables.source.crm
     if not crm.amount or "amount" not in details.columns:
@@ -542,7 +542,7 @@ def _in_one_currency(details: Details, tables: Tables, raw: Raw) -> Details:
     return replace(details, columns=columns, found=found, currency=next(iter(others), ""), codes=codes, factors=factors)
 
 
-def _codes(tables: Tables, raw: Raw, crm: CrmFile) -> tuple[np.ndarray, str]:
+def _codes(tables: Tables, raw: RawRecords, crm: CrmFile) -> tuple[np.ndarray, str]:
     """The currency of each record's amount, empty where nothing says it; and the column that says it."""
     amount = crm.amount.column if crm.amount else ""
     file, name = file_of(amount), column_of(amount)
@@ -573,13 +573,13 @@ def _currency_column(tables: Tables, file: str, amount: str) -> str:
     return ""
 
 
-def _told_only(tables: Tables, raw: Raw) -> Findings:
-    """What the report says of columns that are looked at for warts only."""
+def _told_only(tables: Tables, raw: RawRecords) -> Findings:
+    """What the report says of columns that are looked at for data quality only."""
     crm = tables.source.crm
     found = Findings()
     if crm.probability:
         cells = tables.cells(file_of(crm.probability), column_of(crm.probability))
-        found += warts.impossible_probabilities(f"{cells.file}, {shown(cells.column)}", cells.texts)
+        found += quality.impossible_probabilities(f"{cells.file}, {shown(cells.column)}", cells.texts)
     for file in crm.lists():
         table = tables.tables[file]
         listed = ImportLine(file, "rows kept, as a list of expected names", len(table.lines))
@@ -587,7 +587,7 @@ def _told_only(tables: Tables, raw: Raw) -> Findings:
     return found
 
 
-def _with_label(details: Details, tables: Tables, raw: Raw, key: str) -> Details:
+def _with_label(details: Details, tables: Tables, raw: RawRecords, key: str) -> Details:
     origin: Origin | None = getattr(tables.source.crm, key)
     if origin is None or origin.column is None:
         value = origin.value if origin else EVERY
@@ -604,18 +604,18 @@ def called_every(source: CrmSource, key: str) -> Fault:
     return Fault(source.place((key,)), f"a {key} is called {EVERY!r}, which here means every {key}; rename it")
 
 
-def _with_names(details: Details, tables: Tables, raw: Raw, key: str, column: str) -> Details:
+def _with_names(details: Details, tables: Tables, raw: RawRecords, key: str, column: str) -> Details:
     """`details` with the labels of a column; what is strange about them is told, and merged where the CRM file says so."""
     crm = tables.source.crm
     details = _with_values(details, raw, key, column, tables.labels(column), UNKNOWN)
     values = details.columns[key]
-    same, found = warts.label_variants(key, values)
-    found += warts.dates_as_labels(key, values)
+    same, found = quality.label_variants(key, values)
+    found += quality.dates_as_labels(key, values)
     if listed := {str(label): each for label, each in (crm.expected or {}).items()}.get(key):
         expected = [name for name in tables.labels(listed).values.tolist() if name != UNKNOWN]
-        meant, strange = warts.unexpected_labels(key, values, expected)
+        meant, strange = quality.unexpected_labels(key, values, expected)
         same = {**{rare: meant.get(common, common) for rare, common in same.items()}, **meant}
-        found += strange + warts.idle_names(key, values, expected, same)
+        found += strange + quality.idle_names(key, values, expected, same)
     if crm.merge_labels and same:
         merged = np.array([same.get(value, value) for value in values.tolist()], dtype=object)
         found += counted(key, "labels merged, as merge_labels asks", (merged != values).sum())
@@ -623,7 +623,7 @@ def _with_names(details: Details, tables: Tables, raw: Raw, key: str, column: st
     return Details({**details.columns, key: values}, details.found + found)
 
 
-def _with_values(details: Details, raw: Raw, key: str, column: str, parsed: Parsed, missing: object) -> Details:
+def _with_values(details: Details, raw: RawRecords, key: str, column: str, parsed: Parsed, missing: object) -> Details:
     """`details` with the values of a column; records without a row in its file are counted."""
     rows = raw.rows[file_of(column)]
     is_money = key in MONEY
@@ -671,7 +671,7 @@ def _stage_history(
     return conform(frame, "stage_history")
 
 
-def _records(raw: Raw, columns: dict[str, np.ndarray], moments: Moments) -> pd.DataFrame:
+def _records(raw: RawRecords, columns: dict[str, np.ndarray], moments: Moments) -> pd.DataFrame:
     ids, used = raw.records, moments.used
     numbers = {"amount": np.full(len(ids), np.nan)} | {key: columns[key] for key in MONEY if key in columns}
     labels = {key: _labels(columns[key][used]) for key in (*ORIGINS, *LABELS) if key in columns}
@@ -685,7 +685,7 @@ def _records(raw: Raw, columns: dict[str, np.ndarray], moments: Moments) -> pd.D
     return conform(frame, "records")
 
 
-def _closed_undated(raw: Raw, moments: Moments) -> np.ndarray:
+def _closed_undated(raw: RawRecords, moments: Moments) -> np.ndarray:
     """By record: the last stage, or LOST, where it closed in it on a day no file says; NO_STAGE for all others."""
     no_day = np.isnat(moments.lost) & np.isnat(moments.entered[:, -1]) & moments.used
     return np.where(no_day, raw.undated, NO_STAGE)

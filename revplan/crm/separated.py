@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
-from revplan.crm.cells import Column, ImportLine, Lines, Texts, first_faults
+from revplan.crm.cells import ImportLine, Lines, TextColumn, Texts, first_faults
 from revplan.crm.encodings import decoded
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.files import COLUMNS, LOOK_EVERY, content_of, within_limits_at_once
@@ -170,7 +170,7 @@ class Grid(Sequence[list[str]]):
     def __init__(self, rows: list[list[str]] | None = None) -> None:
         self._waiting: list[list[str]] = rows or []
         self._size = 0
-        self._columns: list[Column] = []
+        self._columns: list[TextColumn] = []
         self.others: dict[int, list[str]] = {}
         """The rows of another length as they are, by their number."""
 
@@ -183,7 +183,7 @@ class Grid(Sequence[list[str]]):
     def _into_columns(self) -> None:
         rows, self._waiting = self._waiting, []
         if not self._columns:
-            self._columns = [Column() for _ in range(Counter(map(len, rows)).most_common(1)[0][0])]
+            self._columns = [TextColumn() for _ in range(Counter(map(len, rows)).most_common(1)[0][0])]
         width = len(self._columns)
         for number, row in enumerate(rows):
             if len(row) != width:
@@ -650,8 +650,8 @@ def _row_faults(
     wrong: list[int] = body[rows.lengths[body] != len(header)].tolist()
 
     def fault(row: int) -> Fault:
-        came = f"has {len(rows[row])} values where the header has {len(header)} columns"
+        problem = f"has {len(rows[row])} values where the header has {len(header)} columns"
         todo = "a separator or line break inside a value must stand in quotes"
-        return Fault(f"{name} line {lines[row]}", f"{came} ({shown(separator.join(rows[row]))}); {todo}")
+        return Fault(f"{name} line {lines[row]}", f"{problem} ({shown(separator.join(rows[row]))}); {todo}")
 
     return first_faults(wrong, fault, "rows of another length than the header")

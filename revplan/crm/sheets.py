@@ -1,4 +1,4 @@
-"""Tables that a plan names, read by what their columns are called: spend, rosters, subscriptions, what came.
+"""Tables that a plan names, read by what their columns are called: spend, rosters, subscriptions, actuals.
 
 One reader for all of them. A caller says which columns it asks for, of which kind and under which headers they are
 known; it gets values by row, with the line of each, and every fault of the file at once. How the file is written
@@ -56,7 +56,7 @@ class Asked:
 
 
 @dataclass(frozen=True, eq=False)
-class Sheet:
+class FoundTable:
     """A table as read: a column for each one found, by the names asked for."""
 
     name: str
@@ -103,12 +103,12 @@ class Sheet:
 
 def read_sheet(
     where: TableFile, folder: Path, asked: Sequence[Asked], key: str = "", keep_totals: bool = False, home: str = ""
-) -> Sheet:
+) -> FoundTable:
     """The table at `where`, whose path counts from `folder`, with the columns `asked` for.
 
-    `key` is the plan's key that names it, for messages. Faults of cells are those of `Sheet.found`: `Sheet.sound()`
+    `key` is the plan's key that names it, for messages. Faults of cells are those of `FoundTable.found`: `FoundTable.sound()`
     raises them, with the caller's own. Rows of totals are set aside and counted, or kept for callers that check them.
-    `home` is the plan's currency, for callers that refuse others themselves (`Sheet.signs`); without it amounts of
+    `home` is the plan's currency, for callers that refuse others themselves (`FoundTable.signs`); without it amounts of
     two currencies are a fault here.
 
     Raises
@@ -134,7 +134,7 @@ def _headers(text: TextTable, where: TableFile, asked: Sequence[Asked], key: str
         With every column that lacks.
     """
     own = dict(where.columns or {})
-    known = {squeezed_header(header): header for header in reversed(text.header) if header}
+    filled = {squeezed_header(header): header for header in reversed(text.header) if header}
     found: dict[str, str] = {}
     faults = [
         Fault(
@@ -147,7 +147,7 @@ def _headers(text: TextTable, where: TableFile, asked: Sequence[Asked], key: str
     lacking = []
     for each in asked:
         if each.name in own:
-            header = own[each.name] if own[each.name] in text.header else known.get(squeezed_header(own[each.name]))
+            header = own[each.name] if own[each.name] in text.header else filled.get(squeezed_header(own[each.name]))
             if header is None:
                 hint = did_you_mean(own[each.name], [name for name in text.header if name])
                 place, subject = (
@@ -156,7 +156,7 @@ def _headers(text: TextTable, where: TableFile, asked: Sequence[Asked], key: str
                 faults.append(Fault(place, f"{subject} no column {shown(own[each.name])!r}{hint}"))
             else:
                 found[each.name] = header
-        elif header := _known_as(each, known, set(found.values())):
+        elif header := _legend_name(each, filled, set(found.values())):
             found[each.name] = header
         elif each.needed:
             lacking.append(each.name)
@@ -173,10 +173,10 @@ def _headers(text: TextTable, where: TableFile, asked: Sequence[Asked], key: str
     return found
 
 
-def _known_as(asked: Asked, known: Mapping[str, str], taken: set[str]) -> str | None:
+def _legend_name(asked: Asked, filled: Mapping[str, str], taken: set[str]) -> str | None:
     for called in (asked.name, *asked.called):
         start = squeezed_header(called)
-        for squeezed, header in known.items():
+        for squeezed, header in filled.items():
             if header not in taken and (squeezed == start or (called.endswith("*") and squeezed.startswith(start))):
                 return header
     return None
@@ -184,7 +184,7 @@ def _known_as(asked: Asked, known: Mapping[str, str], taken: set[str]) -> str | 
 
 def _sheet(
     text: TextTable, where: TableFile, headers: Mapping[str, str], asked: Sequence[Asked], key: str, home: str
-) -> Sheet:
+) -> FoundTable:
     columns = {
         each.name: _parsed(text, where, headers[each.name], each.kind, key) for each in asked if each.name in headers
     }
@@ -202,7 +202,7 @@ def _sheet(
     empty = ~says.any(axis=1).to_numpy(dtype=bool) if len(columns) else np.zeros(len(table), dtype=bool)
     found += priced + counted(text.name, "set aside: rows without any of the columns asked for", int(empty.sum()))
     table = table.assign(line=list(text.lines))[~empty].reset_index(drop=True)
-    return Sheet(text.name, table, headers, signs, found, text)
+    return FoundTable(text.name, table, headers, signs, found, text)
 
 
 def declared(said: Mapping[str, str] | None, header: str) -> str | None:
@@ -226,10 +226,10 @@ def _parsed(text: TextTable, where: TableFile, header: str, kind: Kind, key: str
     if kind == "month":
         return months(cells, date_format)
     if kind == "text":
-        texts, known, found = stripped(cells)
+        texts, filled, found = stripped(cells)
         tidied = [tidy(each) for each in texts.different]
         values = texts.of_rows(np.array(tidied, dtype=object)) if tidied else np.array([], dtype=object)
-        return Parsed(np.where(known, values, ""), found)
+        return Parsed(np.where(filled, values, ""), found)
     return (amounts if kind != "share" else shares)(cells, decimal, text.separator)
 
 
@@ -264,9 +264,9 @@ def _codes(text: TextTable, where: TableFile, signs: Mapping[str, str]) -> np.nd
         return np.full(rows, where.currency, dtype=object)
     column = next((header for header in text.header if squeezed_header(header) in map(squeezed_header, CURRENCY)), None)
     if column is not None:
-        texts, known, _ = stripped(Cells(text.name, column, text.cells(column), text.lines, text.unit))
+        texts, filled, _ = stripped(Cells(text.name, column, text.cells(column), text.lines, text.unit))
         return np.array(
-            [each.upper() if here else "" for each, here in zip(texts, known.tolist(), strict=True)], dtype=object
+            [each.upper() if here else "" for each, here in zip(texts, filled.tolist(), strict=True)], dtype=object
         )
     rated = {CODES.get(sign, sign) for sign in signs} & set(where.rates or {})
     written = rated if len(signs) == 1 and rated else set(signs)

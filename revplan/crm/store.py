@@ -11,7 +11,7 @@ Records of a log that neither rule can touch are counted in one pass, the few ot
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date
 from functools import cached_property
@@ -44,14 +44,14 @@ from revplan.crm.records import (
 from revplan.crm.today import a_year_off, holes, last_of, silent_stages, usual_end
 from revplan.ground.errors import DataError, shown
 from revplan.ground.files import told_of
+from revplan.ground.values import Progress
 
 FEW = 100_000  # records looked at again by name
 LARGE = 200_000  # rows of a typed table, from which it is counted where it lies without being asked
-Tell = Callable[[int, int, str], None]
 
 
 def open_counts(
-    crm_path: str | Path, tell: Tell | None = None, unasked: bool = True, today: date | None = None
+    crm_path: str | Path, tell: Progress | None = None, unasked: bool = True, today: date | None = None
 ) -> Export | Stored:
     """The records that the CRM file at `crm_path` names, ready to be counted for any day.
 
@@ -90,7 +90,7 @@ class Ways:
     amount: np.ndarray
     entered: np.ndarray
     lost: np.ndarray
-    came: np.ndarray
+    arrived: np.ndarray
     """The first day of a stage, whatever is left out later."""
     undone: np.ndarray
     """1 where a win was undone."""
@@ -111,11 +111,11 @@ def _ways(answer: Sequence[np.ndarray], stages: int) -> Ways:
     """An answer's columns as ways: labels, amount, stages and loss; first day, undone and reopened if asked for; count."""
     codes, entered = np.stack(answer[:2], axis=1), np.stack(answer[3 : 3 + stages], axis=1).astype(np.int32)
     lost, *others, count = answer[3 + stages :]
-    came = np.where(entered == NO_DAY, np.iinfo(np.int32).max, entered).min(axis=1)
-    first = np.where(came == np.iinfo(np.int32).max, NO_DAY, came)
+    arrived = np.where(entered == NO_DAY, np.iinfo(np.int32).max, entered).min(axis=1)
+    first = np.where(arrived == np.iinfo(np.int32).max, NO_DAY, arrived)
     nothing = np.zeros(len(count), dtype=np.int8)
-    came, undone, reopened = others or (first, nothing, nothing)
-    return Ways(codes, answer[2].astype(float), entered, lost.astype(np.int32), came, undone, reopened, count)
+    arrived, undone, reopened = others or (first, nothing, nothing)
+    return Ways(codes, answer[2].astype(float), entered, lost.astype(np.int32), arrived, undone, reopened, count)
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +124,7 @@ class Stored:
 
     source: CrmSource
     look: Look
-    tell: Tell | None = None
+    tell: Progress | None = None
 
     def on(self, as_of: date | None = None) -> Counted:
         """What was known at the end of `as_of`, or of the last day the records know of.
@@ -135,7 +135,7 @@ class Stored:
             If the engine gives no answer, or no record can be used.
         """
         day = as_of or self._usual_end
-        stages, ways, found = self.source.crm.stage_ids(), self._known_on(day), self.look.found
+        stages, ways, found = self.source.crm.stage_ids(), self._recorded_on(day), self.look.found
         entered, lost = moments_of(ways.entered), moments_of(ways.lost)
         back = (ways.undone > 0) & np.isnat(entered[:, -1])
         found += losses_ignored((ways.reopened * ways.count).sum())
@@ -155,11 +155,11 @@ class Stored:
             later = int(((events > np.datetime64(day)) & (events <= np.datetime64(last))).sum())
             report += no_longer_coming(day, last, later)
         lines = tuple(dict.fromkeys((*report.lines, ImportLine("records", "kept", kept))))
-        came = np.fmin.reduce(moments.entered, axis=1)[used].repeat(ways.count[used]).astype("datetime64[D]")
+        arrived = np.fmin.reduce(moments.entered, axis=1)[used].repeat(ways.count[used]).astype("datetime64[D]")
         latest = np.fmax(np.fmax.reduce(moments.entered, axis=None), np.fmax.reduce(moments.lost))
-        ends = stale_since(as_day(latest), day) or silence_after(came, day, lines)
+        ends = stale_since(as_day(latest), day) or silence_after(arrived, day, lines)
         each = entered.repeat(ways.count, axis=0)
-        strange = (*holes(came), *silent_stages(each, stages, day), *a_year_off(each, stages, _Nameless()))
+        strange = (*holes(arrived), *silent_stages(each, stages, day), *a_year_off(each, stages, _Nameless()))
         return Counted(
             stages=stages,
             as_of=day,
@@ -171,12 +171,12 @@ class Stored:
             report=lines,
             notes=(*((ends,) if ends else ()), *strange),
             reading=telling(lines),
-            loads=loads_told(came, pd.Series(sources[used].repeat(ways.count[used]))),
+            loads=loads_told(arrived, pd.Series(sources[used].repeat(ways.count[used]))),
         )
 
-    def _known_on(self, day: date) -> Ways:
+    def _recorded_on(self, day: date) -> Ways:
         if self.look.log is None:
-            return _known_of_columns(self._ever, day)
+            return _recorded_of_columns(self._ever, day)
         return self._ever if (self._events[0] <= np.datetime64(day)).all() else self._asked(day)[0]
 
     @property
@@ -230,8 +230,8 @@ class Stored:
     @property
     def _usual_end(self) -> date:
         ways = self._ever
-        came = ways.came != NO_DAY
-        days = moments_of(ways.came[came]).repeat(ways.count[came])
+        arrived = ways.arrived != NO_DAY
+        days = moments_of(ways.arrived[arrived]).repeat(ways.count[arrived])
         return usual_end(days if len(days) else self._events[0][:1], self._events[1], np.datetime64(self._last))
 
 
@@ -251,7 +251,7 @@ def as_day(moment: np.datetime64) -> date:
     return date(day.year, day.month, day.day)
 
 
-def _known_of_columns(ways: Ways, day: date) -> Ways:
+def _recorded_of_columns(ways: Ways, day: date) -> Ways:
     """The ways of records that have a column for each stage, as known at the end of `day`."""
     last = int(np.datetime64(day, "D").astype(np.int64))
     entered, lost = (np.where(each > last, NO_DAY, each) for each in (ways.entered, ways.lost))

@@ -21,8 +21,8 @@ import pandas as pd
 
 from revplan.crm.cells import Findings, ImportLine, counted
 from revplan.crm.presets import squeezed_header
-from revplan.crm.sheets import Asked, Sheet, read_sheet
-from revplan.crm.warts import losses_on_the_last_day
+from revplan.crm.quality import losses_on_the_last_day
+from revplan.crm.sheets import Asked, FoundTable, read_sheet
 from revplan.crm.writings import NO_DAY
 from revplan.ground.errors import DataError, shown
 from revplan.ground.tablefile import TableFile, Text
@@ -114,16 +114,16 @@ def read_subscriptions(where: Subscriptions, folder: Path, as_of: date | None = 
     report = sheet.text.report(sheet.name)
     others = Findings(lines=sheet.found.lines[len(report) :])
     found = Findings(lines=report) + found + others
-    found += _warts(kept, sheet.name) + _all_leave(Periods(kept, last, ()), sheet.name)
+    found += _quality(kept, sheet.name) + _all_leave(Periods(kept, last, ()), sheet.name)
     return Periods(kept, last, found.lines)
 
 
-def _is_per_seat(sheet: Sheet) -> bool:
+def _is_per_seat(sheet: FoundTable) -> bool:
     """Whether the amounts are those of one seat: where they are no MRR or ARR, which is of all."""
     return not re.search("mrr|arr", squeezed_header(sheet.headers["amount"]))
 
 
-def _per_year(sheet: Sheet, where: Subscriptions) -> np.ndarray:
+def _per_year(sheet: FoundTable, where: Subscriptions) -> np.ndarray:
     """What each amount is multiplied with for a year's money.
 
     Raises
@@ -164,10 +164,10 @@ def _times_a_year(text: str) -> float:
     return OF_A_YEAR[UNITS.get(match["unit"], match["unit"])] / int(match["count"] or 1)
 
 
-def _set_aside(frame: pd.DataFrame, known: np.ndarray, unpaid: np.ndarray, name: str) -> tuple[np.ndarray, Findings]:
+def _set_aside(frame: pd.DataFrame, filled: np.ndarray, unpaid: np.ndarray, name: str) -> tuple[np.ndarray, Findings]:
     """Which rows are no period, and why, each counted once; and how many are kept."""
     reasons = {
-        "no customer": ~known,
+        "no customer": ~filled,
         "no start": frame["started_on"].isna().to_numpy(),
         "no amount": frame["arr"].isna().to_numpy(),
         "ended before it started": (frame["ended_on"] < frame["started_on"]).to_numpy(),
@@ -180,7 +180,7 @@ def _set_aside(frame: pd.DataFrame, known: np.ndarray, unpaid: np.ndarray, name:
     return aside, found + Findings(lines=(ImportLine(name, "rows kept", int((~aside).sum())),))
 
 
-def _warts(periods: pd.DataFrame, name: str) -> Findings:
+def _quality(periods: pd.DataFrame, name: str) -> Findings:
     running = periods.groupby("customer")["ended_on"].apply(lambda each: each.isna().sum())
     start, end = periods["started_on"].dt.to_period("M"), periods["ended_on"].dt.to_period("M")
     many = int((running > 1).sum())
@@ -200,18 +200,18 @@ def arr_bridge(periods: Periods) -> pd.DataFrame:
     pandas.DataFrame
         Table subscription_bridge; contraction and churn are negative.
     """
-    held = _held(periods)
-    before = np.hstack([np.zeros((len(held), 1), dtype=np.int64), held[:, :-1]])
-    change, ever = held - before, np.maximum.accumulate(before, axis=1) > 0
+    paid = _paid(periods)
+    before = np.hstack([np.zeros((len(paid), 1), dtype=np.int64), paid[:, :-1]])
+    change, ever = paid - before, np.maximum.accumulate(before, axis=1) > 0
     terms = {
-        "new": (before == 0) & (held > 0) & ~ever,
-        "reactivation": (before == 0) & (held > 0) & ever,
+        "new": (before == 0) & (paid > 0) & ~ever,
+        "reactivation": (before == 0) & (paid > 0) & ever,
         "expansion": (before > 0) & (change > 0),
-        "contraction": (held > 0) & (change < 0),
-        "churn": (held == 0) & (change < 0),
+        "contraction": (paid > 0) & (change < 0),
+        "churn": (paid == 0) & (change < 0),
     }
     sums = {term: np.where(rows, change, 0).sum(axis=0) / CENTS for term, rows in terms.items()}
-    table = {"opening": before.sum(axis=0) / CENTS, **sums, "closing": held.sum(axis=0) / CENTS}
+    table = {"opening": before.sum(axis=0) / CENTS, **sums, "closing": paid.sum(axis=0) / CENTS}
     return conform(pd.DataFrame({"month": _months(periods), **table}), "subscription_bridge")
 
 
@@ -219,7 +219,7 @@ def _months(periods: Periods) -> pd.PeriodIndex:
     return pd.period_range(periods.table["started_on"].min(), pd.Timestamp(periods.as_of), freq="M")
 
 
-def _held(periods: Periods) -> np.ndarray:
+def _paid(periods: Periods) -> np.ndarray:
     """Customer x month: the ARR at the month's end, in cents."""
     table, months = periods.table, _months(periods)
     customer, names = pd.factorize(table["customer"])
@@ -236,8 +236,8 @@ def _held(periods: Periods) -> np.ndarray:
 
 def _all_leave(periods: Periods, name: str) -> Findings:
     """Months in which nearly all customers end: the day of the extraction, not their last."""
-    held = _held(periods)
-    before, now = held[:, :-1] > 0, held[:, 1:] > 0
+    paid = _paid(periods)
+    before, now = paid[:, :-1] > 0, paid[:, 1:] > 0
     left, were = (before & ~now).sum(axis=0), before.sum(axis=0)
     all_left = (were >= FEW) & (left >= NEARLY * were)
     months = [str(month) for month, gone in zip(_months(periods)[1:], all_left, strict=True) if gone]

@@ -38,41 +38,45 @@ def last_day(events: Events, today: date | None = None) -> date:
 def last_usual_day(events: Events, stages: int, today: date | None = None) -> date:
     """The last day that the events know of; the last on which records still came in, where they break off before it."""
     closings = events.at[(events.stage == LOST) | (events.stage == stages - 1)]
-    return usual_end(_came_in(events), closings, _last(events, today))
+    return usual_end(_arrived(events), closings, _last(events, today))
 
 
-def usual_end(came: np.ndarray, closings: np.ndarray, last: np.datetime64) -> date:
-    """The same, of records that came in at the moments `came`; `closings` are those of wins and losses."""
-    came, closings = came[came <= last], closings[closings <= last]
-    ends = len(came) > 0 and _breaks_off(came, closings, last)
-    return (came.max() if ends else last).astype("datetime64[D]").item()
+def usual_end(arrived: np.ndarray, closings: np.ndarray, last: np.datetime64) -> date:
+    """The same, of records that came in at the moments `arrived`; `closings` are those of wins and losses."""
+    arrived, closings = arrived[arrived <= last], closings[closings <= last]
+    ends = len(arrived) > 0 and _breaks_off(arrived, closings, last)
+    return (arrived.max() if ends else last).astype("datetime64[D]").item()
 
 
-def _breaks_off(came: np.ndarray, closings: np.ndarray, last: np.datetime64) -> bool:
+def _breaks_off(arrived: np.ndarray, closings: np.ndarray, last: np.datetime64) -> bool:
     """Whether a steady flow of records ends before `last`.
 
     Ten or more that would have come are missing; the silence is at most half as long as the flow was and twice as
     long as any before; and most outcomes lie before it. A list of a month's records with what became of them is
     no flow that broke off.
     """
-    ended = came.max()
+    ended = arrived.max()
     silent = (last - ended) / DAY
-    if records_missing(came, last) < MISSED or len(came) < STEADY or (ended - came.min()) / DAY < SPAN * silent:
+    if (
+        records_missing(arrived, last) < MISSED
+        or len(arrived) < STEADY
+        or (ended - arrived.min()) / DAY < SPAN * silent
+    ):
         return False
-    known = len(closings) == 0 or (closings <= ended + DAY).mean() >= KEPT
-    return bool(known and silent > GAPS * _longest_gap(came, ended))
+    filled = len(closings) == 0 or (closings <= ended + DAY).mean() >= KEPT
+    return bool(filled and silent > GAPS * _longest_gap(arrived, ended))
 
 
-def _longest_gap(came: np.ndarray, ended: np.datetime64) -> int:
+def _longest_gap(arrived: np.ndarray, ended: np.datetime64) -> int:
     """The longest time without a new record in the year before a moment. [days]"""
-    days = np.unique(came[came > ended - A_YEAR * DAY].astype("datetime64[D]"))
+    days = np.unique(arrived[arrived > ended - A_YEAR * DAY].astype("datetime64[D]"))
     return int(np.diff(days).astype(int).max(initial=1))
 
 
-def records_missing(came: np.ndarray, until: np.datetime64) -> float:
-    """Records that would have come in since the last moment in `came`, at the pace of the 90 days before; 0 within a week."""
-    last = came.max()
-    recent = came[came > last - RECENT]
+def records_missing(arrived: np.ndarray, until: np.datetime64) -> float:
+    """Records that would have come in since the last moment in `arrived`, at the pace of the 90 days before; 0 within a week."""
+    last = arrived.max()
+    recent = arrived[arrived > last - RECENT]
     silent, watched = (until - last) / DAY, max((last - recent.min()) / DAY, FEWEST_WATCHED)
     counts = np.unique(recent.astype("datetime64[D]"), return_counts=True)[1]
     flow = counts[counts <= BULK * np.median(counts)]
@@ -101,7 +105,7 @@ def after_today(events: Events, today: date | None) -> np.ndarray:
     return later if not later.any() or later.mean() <= FALSE_CLOCK else np.zeros(len(later), dtype=bool)
 
 
-def _came_in(events: Events) -> np.ndarray:
+def _arrived(events: Events) -> np.ndarray:
     """The first moment of each record that has entered a stage."""
     rows = events.stage != LOST
     if not rows.any():
@@ -127,16 +131,16 @@ def future(events: Events, names: Sequence[str], records: Sequence[object], toda
     )
 
 
-def holes(came: np.ndarray) -> Iterator[str]:
+def holes(arrived: np.ndarray) -> Iterator[str]:
     """A time in the middle of the flow of new records in which none came, though many should have."""
-    days = np.unique(came.astype("datetime64[D]"))
+    days = np.unique(arrived.astype("datetime64[D]"))
     gaps = np.diff(days).astype(int)
     if len(days) < FEWEST_DAYS or gaps.max() < LONG_HOLE:
         return
     place = int(np.argmax(gaps))
     others = np.delete(gaps, place)
     before, after = days[place], days[place + 1]
-    around = came[(came > before - RECENT) & (came < after + RECENT)]
+    around = arrived[(arrived > before - RECENT) & (arrived < after + RECENT)]
     watched = max(
         min((before - days[0]) / DAY, RECENT / DAY) + min((days[-1] - after) / DAY, RECENT / DAY), FEWEST_WATCHED
     )
@@ -171,20 +175,20 @@ def a_year_off(entered: np.ndarray, names: Sequence[str], records: Sequence[obje
     for number, (before, after) in enumerate(itertools.pairwise(names)):
         lag = (days[:, number + 1] - days[:, number]).astype(float)
         lag[np.isnat(days[:, number]) | np.isnat(days[:, number + 1])] = np.nan
-        known = lag[~np.isnan(lag) & (lag >= 0)]
-        if len(known) < FEW:
+        filled = lag[~np.isnan(lag) & (lag >= 0)]
+        if len(filled) < FEW:
             continue
         usual = (
-            float(np.quantile(known, USUAL))
-            if np.quantile(known, USUAL) < A_YEAR - 30
-            else float(np.quantile(known, 0.9))
+            float(np.quantile(filled, USUAL))
+            if np.quantile(filled, USUAL) < A_YEAR - 30
+            else float(np.quantile(filled, 0.9))
         )
         if usual >= A_YEAR / 2:
             continue  # where a year is no unusual time nothing is a slip
         early = (lag < -A_YEAR / 2) & (lag + A_YEAR >= -1) & (lag + A_YEAR <= usual + 1)
         late = (lag > A_YEAR - 1) & (lag > 2 * usual) & (lag - A_YEAR <= usual + 1)
         rows = np.flatnonzero(early | late)
-        if 0 < len(rows) <= max(1, (1 - USUAL) * 2 * len(known)):
+        if 0 < len(rows) <= max(1, (1 - USUAL) * 2 * len(filled)):
             row = rows[0]
             yield (
                 f"{len(rows):,} {'record looks' if len(rows) == 1 else 'records look'} a year off between {before} and {after}, such as "

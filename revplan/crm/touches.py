@@ -46,19 +46,19 @@ def read_touches(tables: Tables, records: pd.Index) -> tuple[Touched | None, Fin
     if touches is None:
         return None, Findings()
     cells = tables.cells(TOUCHES, touches.id or "")
-    texts, known, _ = stripped(cells)
+    texts, filled, _ = stripped(cells)
     record = records.get_indexer(pd.Index(as_keys(texts).objects(), dtype=object))
     moments = tables.days(TOUCHES, touches.at or "")
     found = Findings(lines=tables.tables[TOUCHES].report(TOUCHES)) + moments.found
-    aside = [("no id", ~known), *tables.left_out(TOUCHES), ("no date", np.isnat(moments.values))]
+    aside = [("no id", ~filled), *tables.left_out(TOUCHES), ("no date", np.isnat(moments.values))]
     aside.append(("no record of that id", record < 0))
     kept = np.ones(len(record), dtype=bool)
     for why, rows in aside:
         example = shown(cells.texts[int(np.argmax(kept & rows))])
         found += counted(TOUCHES, f"set aside: {why}", (kept & rows).sum(), example)
         kept &= ~rows
-    if known.any() and (record[known] < 0).all():
-        example, mine = (shown(each) for each in (cells.texts[int(np.argmax(known))], records[0]))
+    if filled.any() and (record[filled] < 0).all():
+        example, mine = (shown(each) for each in (cells.texts[int(np.argmax(filled))], records[0]))
         message = f"not one touch is of a record: {example!r}, say, where records are called {mine!r}; name the column with the record's id"
         found += Findings((Fault(tables.source.place((TOUCHES, "id")), message),))
     found += Findings(lines=(ImportLine(TOUCHES, "rows kept", int(kept.sum())),))

@@ -53,11 +53,11 @@ def _on(sheet: str) -> str:
 def sheet_name(wanted: str, taken: Iterable[str]) -> str:
     """`wanted` as a name Excel takes: 31 characters at most, none of []:*?/\\', and not in `taken`."""
     base = " ".join(FORBIDDEN.sub(" ", clean(wanted)).split()) or "Sheet"
-    known = {name.casefold() for name in taken} | {"history"}
+    used = {name.casefold() for name in taken} | {"history"}
     for number in count(1):
         tail = f" {number}" if number > 1 else ""
         name = _cut(base, LONGEST_SHEET_NAME - len(tail)) + tail
-        if name.casefold() not in known:
+        if name.casefold() not in used:
             return name
     raise AssertionError("there is always a next number")
 

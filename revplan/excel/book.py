@@ -18,12 +18,12 @@ from revplan.excel.check_sheets import (
     write_exhibit,
     write_solved,
 )
-from revplan.excel.desk import Desk, Sheet
 from revplan.excel.flow_sheets import write_commit, write_forward, write_required, write_targets
 from revplan.excel.goal_sheets import write_bridge, write_inputs
 from revplan.excel.grid import MOST_ROWS, READ_ME, SHEETS, SOLVED, Grid
 from revplan.excel.rate_sheets import write_composed, write_from_entry, write_rates, write_to_won
 from revplan.excel.result_sheets import write_arr, write_budget, write_quarters
+from revplan.excel.writer import BookWriter, Sheet
 from revplan.exhibits.provenance import LABELS
 from revplan.workbook.workbook import Workbook
 
@@ -73,14 +73,14 @@ def live_workbook(book: Workbook, exhibits: Sequence[dict[str, Any]], provenance
         }
     )
     target.set_calc_mode("auto")
-    desk = Desk(target, Grid(book.year))
-    live = len(desk.grid.rows) <= MOST_ROWS
-    first = Sheet(desk, READ_ME, provenance.get("plan") or book.plan.name)
+    writer = BookWriter(target, Grid(book.year))
+    live = len(writer.grid.rows) <= MOST_ROWS
+    first = Sheet(writer, READ_ME, provenance.get("plan") or book.plan.name)
     if live:
-        _live_sheets(desk)
+        _live_sheets(writer)
     for number, exhibit in enumerate(exhibits, 1):
-        write_exhibit(desk, number, exhibit)
-    _in_order(desk)
+        write_exhibit(writer, number, exhibit)
+    _in_order(writer)
     _read_me(first, provenance, live)
     target.close()
     return content.getvalue()
@@ -93,29 +93,29 @@ def _opened(content: BytesIO) -> Any:
     return xlsxwriter.Workbook(content, options)
 
 
-def _live_sheets(desk: Desk) -> None:
+def _live_sheets(writer: BookWriter) -> None:
     """Inputs first: the sheets after them point at them."""
-    write_inputs(desk)
-    write_rates(desk)
-    write_bridge(desk)
-    write_targets(desk)
-    write_composed(desk)
-    write_to_won(desk)
-    write_from_entry(desk)
-    write_required(desk, next_year=False)
-    write_required(desk, next_year=True)
-    write_commit(desk)
-    write_forward(desk)
-    write_arr(desk)
-    write_quarters(desk)
-    write_budget(desk)
-    write_solved(desk)
-    write_check(desk)
+    write_inputs(writer)
+    write_rates(writer)
+    write_bridge(writer)
+    write_targets(writer)
+    write_composed(writer)
+    write_to_won(writer)
+    write_from_entry(writer)
+    write_required(writer, next_year=False)
+    write_required(writer, next_year=True)
+    write_commit(writer)
+    write_forward(writer)
+    write_arr(writer)
+    write_quarters(writer)
+    write_budget(writer)
+    write_solved(writer)
+    write_check(writer)
 
 
 def _read_me(sheet: Sheet, provenance: Mapping[str, str], live: bool) -> None:
     """What the workbook is made from, whether its checks hold, and how to use it."""
-    desk = sheet.desk
+    writer = sheet.writer
     sheet.heads(PROVENANCE_TOP - 1, ["What this is", ""])
     told = [(label, provenance[key]) for key, label in LABELS.items() if provenance.get(key)]
     row = PROVENANCE_TOP
@@ -125,10 +125,10 @@ def _read_me(sheet: Sheet, provenance: Mapping[str, str], live: bool) -> None:
         row += 1
     row = _verdicts(sheet, row + 1) if live else row
     sheet.heads(row + 1, ["How to use it", ""])
-    lines = (*HOW, *NOT_LIVE) if live else _too_big(desk.grid)
+    lines = (*HOW, *NOT_LIVE) if live else _too_big(writer.grid)
     row += 2
     for line in lines:
-        sheet.paper.merge_range(row, 0, row, 1, "", desk.format("@", "wrap"))
+        sheet.paper.merge_range(row, 0, row, 1, "", writer.format("@", "wrap"))
         sheet.text(row, 0, line, "wrap")
         _room(sheet, row, line, BOTH_COLUMNS)
         row += 1
@@ -143,10 +143,10 @@ def _read_me(sheet: Sheet, provenance: Mapping[str, str], live: bool) -> None:
 def _contents(sheet: Sheet, row: int) -> None:
     """Every other sheet in its order, with what it is and a link to it."""
     sheet.heads(row, ["Sheet", "What it holds"], words=2)
-    for place, other in enumerate(sheet.desk.book.worksheets()[1:], row + 1):
+    for place, other in enumerate(sheet.writer.book.worksheets()[1:], row + 1):
         sheet.link(place, 0, other.get_name())
-        sheet.text(place, 1, sheet.desk.contents[other.get_name()], "wrap")
-        _room(sheet, place, sheet.desk.contents[other.get_name()], SECOND_COLUMN)
+        sheet.text(place, 1, sheet.writer.contents[other.get_name()], "wrap")
+        _room(sheet, place, sheet.writer.contents[other.get_name()], SECOND_COLUMN)
 
 
 def _room(sheet: Sheet, row: int, line: str, width: int) -> None:
@@ -167,19 +167,19 @@ def _verdicts(sheet: Sheet, row: int) -> int:
     """Whether every check holds, and whether the commit is stale; the row below."""
     for words, name in (("All checks", ALL_NAME), ("The commit is", STALE_NAME)):
         sheet.text(row, 0, words, "strong")
-        sheet.formula(row, 1, sheet.desk.cells[name][0], OK, look="strong")
+        sheet.formula(row, 1, sheet.writer.cells[name][0], OK, look="strong")
         good_and_bad(sheet, (row, 1), (row, 1))
         row += 1
     return row
 
 
-def _in_order(desk: Desk) -> None:
+def _in_order(writer: BookWriter) -> None:
     """Sheets in the order a reader wants them: the exhibits before the calculations.
 
     What a sheet prints is kept by its number, so sheets are numbered anew.
     """
     order = {name: place for place, name in enumerate(SHEETS)}
-    desk.book.worksheets_objs.sort(key=lambda sheet: order.get(sheet.get_name(), CALCULATIONS - 0.5))
-    for number, sheet in enumerate(desk.book.worksheets()):
+    writer.book.worksheets_objs.sort(key=lambda sheet: order.get(sheet.get_name(), CALCULATIONS - 0.5))
+    for number, sheet in enumerate(writer.book.worksheets()):
         sheet.index = number
-    desk.book.get_worksheet_by_name(READ_ME).activate()
+    writer.book.get_worksheet_by_name(READ_ME).activate()

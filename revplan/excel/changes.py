@@ -12,9 +12,9 @@ from typing import Any
 import pandas as pd
 
 from revplan.crm.inputs import frozen_inputs
-from revplan.excel.desk import ENTRIES, PLAN, RECORDS, Place
 from revplan.excel.goal_sheets import CHANGES
-from revplan.excel.reading import DAMAGED, Changed, read_filled
+from revplan.excel.reading import DAMAGED, ChangedInput, read_filled
+from revplan.excel.writer import ENTRIES, PLAN, RECORDS, InputPlace
 from revplan.exhibits.exhibit import Exhibit, table_of, text
 from revplan.exhibits.provenance import fingerprint
 from revplan.funnel.tables import BRIDGE_TERMS
@@ -33,12 +33,12 @@ from revplan.snapshot.state import read_history, with_history_rates
 LEFT_ALONE = {ENTRIES: "committed entries", RECORDS: "values of the records"}
 KEPT_EVIDENCE = "set in a workbook; evidence as for the rate it replaces"
 
-Moved = dict[tuple[str, str], dict[str, Any]]
+MovedCells = dict[tuple[str, str], dict[str, Any]]
 """By segment and source: the keys of a transition that changed, with their new values."""
 
 
 @dataclass(frozen=True)
-class Difference:
+class WorkbookDifference:
     """What a workbook would change in a plan file."""
 
     edits: tuple[tuple[Edit, Any], ...]
@@ -70,7 +70,7 @@ def import_workbook(workbook: Path, plan_path: Path, write: bool) -> tuple[dict[
     return _answer(found, workbook, path, write), [_shown(found, workbook, path, write)]
 
 
-def _read_back(workbook: Path, plan_path: Path) -> tuple[Difference, str]:
+def _read_back(workbook: Path, plan_path: Path) -> tuple[WorkbookDifference, str]:
     """What changed in the workbook, and the text of the plan file with it; empty where nothing did."""
     plan, filled = read_plan(plan_path), read_filled(workbook)
     if filled.fingerprint != fingerprint([plan_path]):
@@ -99,7 +99,7 @@ def _check(text: str, plan: str, workbook: str) -> None:
         raise PlanError([Fault(f"with the changes of {workbook}, {fault.place}", fault.message) for fault in faults])
 
 
-def difference(data: Mapping[str, Any], plan: Plan, whole: Plan, changed: Sequence[Changed]) -> Difference:
+def difference(data: Mapping[str, Any], plan: Plan, whole: Plan, changed: Sequence[ChangedInput]) -> WorkbookDifference:
     """The edits of the plan file that make `changed` so.
 
     Parameters
@@ -123,20 +123,20 @@ def difference(data: Mapping[str, Any], plan: Plan, whole: Plan, changed: Sequen
     if steps and "transitions" not in data:
         steps = [((("transitions",), [value for (_, value), _ in steps]), steps[0][1])]
     edits = [*_plain_edits(data, own), *_phasing(plan, own), *steps]
-    return Difference(tuple(edits), Counter(each.owner for each in changed if each.owner != PLAN))
+    return WorkbookDifference(tuple(edits), Counter(each.owner for each in changed if each.owner != PLAN))
 
 
-def _plain_edits(data: Mapping[str, Any], changed: Sequence[Changed]) -> Iterator[tuple[Edit, Any]]:
+def _plain_edits(data: Mapping[str, Any], changed: Sequence[ChangedInput]) -> Iterator[tuple[Edit, Any]]:
     """Goal, segments and sources: one value each."""
     for each in changed:
         if each.place[0] == "rates" or each.place[:2] == ("goal", "phasing"):
             continue
-        if not _is_known(data, each.place):
+        if not _is_declared(data, each.place):
             raise _damaged(each)
         yield (_written_at(data, each.place), each.now), "nothing" if each.was is None else each.was
 
 
-def _is_known(data: Mapping[str, Any], place: Place) -> bool:
+def _is_declared(data: Mapping[str, Any], place: InputPlace) -> bool:
     """Whether `place` is one of those that a workbook has inputs for."""
     match place:
         case "goal", "next_year_growth":
@@ -152,7 +152,7 @@ def _is_known(data: Mapping[str, Any], place: Place) -> bool:
     return False
 
 
-def _written_at(data: Mapping[str, Any], place: Place) -> Place:
+def _written_at(data: Mapping[str, Any], place: InputPlace) -> InputPlace:
     """Where the file states it: a deal size or an amount may be a number, or stand in a mapping."""
     if place[0] == "goal" and place[-1] == "amount" and not isinstance(data["goal"].get(place[1]), dict):
         return place[:-1]
@@ -161,11 +161,11 @@ def _written_at(data: Mapping[str, Any], place: Place) -> Place:
     return place
 
 
-def _damaged(each: Changed) -> RevplanError:
+def _damaged(each: ChangedInput) -> RevplanError:
     return DataError.at(shown(each.what), "is no input of this plan; make the workbook again")
 
 
-def _phasing(plan: Plan, changed: Sequence[Changed]) -> Iterator[tuple[Edit, Any]]:
+def _phasing(plan: Plan, changed: Sequence[ChangedInput]) -> Iterator[tuple[Edit, Any]]:
     """The twelve months together: they sum to 1 together."""
     before = plan.goal.phasing.by_month()
     own = [each for each in changed if each.place[:2] == ("goal", "phasing")]
@@ -181,9 +181,9 @@ def _phasing(plan: Plan, changed: Sequence[Changed]) -> Iterator[tuple[Edit, Any
 # --- transitions ---------------------------------------------------------------------------------------------
 
 
-def _moved(whole: Plan, changed: Sequence[Changed]) -> dict[str, Moved]:
+def _moved(whole: Plan, changed: Sequence[ChangedInput]) -> dict[str, MovedCells]:
     """By stage left: the cells whose rate or delay changed, with the new values."""
-    moved: dict[str, Moved] = {}
+    moved: dict[str, MovedCells] = {}
     for each in changed:
         if each.place[0] != "rates":
             continue
@@ -199,7 +199,7 @@ def _moved(whole: Plan, changed: Sequence[Changed]) -> dict[str, Moved]:
     return moved
 
 
-def _keys_of(moved: dict[str, Moved], whole: Plan, of: tuple[str, str, str], each: Changed) -> dict[str, Any]:
+def _keys_of(moved: dict[str, MovedCells], whole: Plan, of: tuple[str, str, str], each: ChangedInput) -> dict[str, Any]:
     """The changed keys of a cell's step, so far."""
     segment, source, stage = of
     if (segment, source) not in whole.cells or stage not in whole.stage_ids[:-1]:
@@ -207,7 +207,7 @@ def _keys_of(moved: dict[str, Moved], whole: Plan, of: tuple[str, str, str], eac
     return moved.setdefault(stage, {}).setdefault((segment, source), {})
 
 
-def _transitions(plan: Plan, whole: Plan, moved: dict[str, Moved]) -> Iterator[tuple[Edit, Any]]:
+def _transitions(plan: Plan, whole: Plan, moved: dict[str, MovedCells]) -> Iterator[tuple[Edit, Any]]:
     """Edits of the transitions: the stated one where all its cells moved alike, else a more specific one."""
     added = 0
     for pair in pairwise(whole.stage_ids):
@@ -220,7 +220,7 @@ def _transitions(plan: Plan, whole: Plan, moved: dict[str, Moved]) -> Iterator[t
 
 
 def _pair_edits(
-    plan: Plan, whole: Plan, pair: tuple[str, str], cells: Moved
+    plan: Plan, whole: Plan, pair: tuple[str, str], cells: MovedCells
 ) -> Iterator[tuple[tuple[str | int, ...], Any, str]]:
     """Place, value and what was: an empty place is a new transition."""
     stated = {each: place for place, each in enumerate(plan.transitions)}
@@ -246,7 +246,7 @@ def _passes(plan: Plan, pair: tuple[str, str], cell: tuple[str, str]) -> bool:
     return plan.stage_ids.index(pair[0]) >= plan.stage_ids.index(plan.entry_stage(cell[1]))
 
 
-def _alike(each: Transition, served: Sequence[tuple[str, str]], cells: Moved) -> dict[str, Any]:
+def _alike(each: Transition, served: Sequence[tuple[str, str]], cells: MovedCells) -> dict[str, Any]:
     """The keys that every cell a transition serves has changed to the same value."""
     values = [_values(each, cells.get(cell, {})) for cell in served]
     first = values[0] if values else {}
@@ -280,7 +280,7 @@ def _words(each: Transition) -> str:
 # --- what is said of it --------------------------------------------------------------------------------------
 
 
-def _answer(found: Difference, workbook: Path, plan_path: Path, write: bool) -> dict[str, Any]:
+def _answer(found: WorkbookDifference, workbook: Path, plan_path: Path, write: bool) -> dict[str, Any]:
     changes = [{"place": dotted(place), "was": was, "is": value} for (place, value), was in found.edits]
     return {
         "workbook": workbook.name,
@@ -291,7 +291,7 @@ def _answer(found: Difference, workbook: Path, plan_path: Path, write: bool) -> 
     }
 
 
-def _shown(found: Difference, workbook: Path, plan_path: Path, write: bool) -> Exhibit:
+def _shown(found: WorkbookDifference, workbook: Path, plan_path: Path, write: bool) -> Exhibit:
     """What a person reads of it."""
     alone = [f"{LEFT_ALONE[owner]} ({count})" for owner, count in found.left_alone.items()]
     notes = [f"Left alone, for they are no inputs of a plan: {', '.join(alone)}."] if alone else []

@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from revplan.excel.address import cell, down, fixed, sheet_name
-from revplan.excel.desk import (
+from revplan.excel.grid import CHECK, SOLVED
+from revplan.excel.writer import (
     COUNT,
     DAY,
     ENTRIES,
@@ -26,10 +27,9 @@ from revplan.excel.desk import (
     RECORDS,
     SHARE,
     WHOLE,
-    Desk,
+    BookWriter,
     Sheet,
 )
-from revplan.excel.grid import CHECK, SOLVED
 from revplan.exhibits.comments import below
 
 LAYOUT, LAYOUT_LABEL = 1, "Layout"
@@ -42,27 +42,27 @@ OK, STALE = "OK", "STALE"
 STALE_NAME, ALL_NAME = "commit_is", "all_checks"
 
 
-def write_solved(desk: Desk) -> None:
+def write_solved(writer: BookWriter) -> None:
     """The list of all inputs: as they were when the commit was solved, as they are, and which have changed."""
     about = (
         "Every input: its value when the commit was solved, and its value now. The commit is good for the former only.",
         "`revplan import WORKBOOK PLAN` shows the changed ones as a difference to the plan file.",
     )
-    sheet = Sheet(desk, SOLVED, "What the commit was solved for", about)
+    sheet = Sheet(writer, SOLVED, "What the commit was solved for", about)
     sheet.heads(TOP - 1, ["Input", "Place", "Whose", "Sheet", "Cell", "As solved", "Now", "Changed"], words=5)
-    for row, each in enumerate(desk.inputs.values(), TOP):
-        known = fixed(each.row, each.col, each.sheet)
+    for row, each in enumerate(writer.inputs.values(), TOP):
+        input_cell = fixed(each.row, each.col, each.sheet)
         words = (each.what, json.dumps(each.place), each.owner, each.sheet, cell(each.row, each.col))
         for col, text in enumerate(words):
-            sheet.paper.write_string(row, col, text, desk.format("@", ""))
+            sheet.paper.write_string(row, col, text, writer.format("@", ""))
         if each.value is None:
             sheet.text(row, WAS, NOTHING)
         else:
             sheet.number(row, WAS, each.value, NUMBER)
         now = NOTHING if each.value is None else each.value
-        sheet.formula(row, NOW, f'IF(ISBLANK({known}),"{NOTHING}",{known})', now)
+        sheet.formula(row, NOW, f'IF(ISBLANK({input_cell}),"{NOTHING}",{input_cell})', now)
         sheet.formula(row, CHANGED, f"IF({cell(row, NOW)}={cell(row, WAS)},0,1)", 0)
-    _verdicts(sheet, TOP + len(desk.inputs) - 1)
+    _verdicts(sheet, TOP + len(writer.inputs) - 1)
     sheet.widths(46, 40, 10, 18, 9, 16, 16, 9)
     sheet.print_only(FEW_ROWS)
     sheet.freeze(TOP, 1)
@@ -82,25 +82,25 @@ def _verdicts(sheet: Sheet, last: int) -> None:
     stale = f'IF({cell(4, 1)}+{cell(5, 1)}>0,"{STALE}","{OK}")'
     sheet.formula(3, 1, stale, OK, NUMBER, "strong")
     sheet.text(3, 0, "The commit is", "strong")
-    sheet.desk.name(STALE_NAME, sheet.name, 3, 1)
-    sheet.desk.cells[STALE_NAME] = (fixed(3, 1, sheet.name), None)
+    sheet.writer.name(STALE_NAME, sheet.name, 3, 1)
+    sheet.writer.cells[STALE_NAME] = (fixed(3, 1, sheet.name), None)
     values = down(NOW, TOP, last, sheet.name)
     text = f'SUMPRODUCT(ISTEXT({values})*({values}<>"{NOTHING}"))'
-    sheet.desk.check("Every input is a number or empty", (text, "0"), 0, 0)
-    growing = sheet.desk.inputs[("goal", "next_year_growth")]
+    sheet.writer.check("Every input is a number or empty", (text, "0"), 0, 0)
+    growing = sheet.writer.inputs[("goal", "next_year_growth")]
     negative = f'COUNTIF({values},"<0")-COUNTIF({growing.address},"<0")'
-    sheet.desk.check("No input is negative (growth may be)", (negative, "0"), 0, 0)
+    sheet.writer.check("No input is negative (growth may be)", (negative, "0"), 0, 0)
 
 
-def write_check(desk: Desk) -> None:
+def write_check(writer: BookWriter) -> None:
     """Every identity with both its sides: OK, or what is wrong."""
     sheet = Sheet(
-        desk, CHECK, "Checks", ("Every cell of the last column says OK, or by how much the two sides differ.",)
+        writer, CHECK, "Checks", ("Every cell of the last column says OK, or by how much the two sides differ.",)
     )
     top = sheet.top + 3
     sheet.heads(top - 1, ["What must hold", "Left", "Right", "May differ by"])
     sheet.heads(top - 1, ["Verdict"], 4, words=5)
-    for row, check in enumerate(desk.checks, top):
+    for row, check in enumerate(writer.checks, top):
         sheet.text(row, 0, check.what, "wrap")
         sheet.formula(row, 1, check.left, check.values[0], PRECISE)
         sheet.formula(row, 2, check.right, check.values[1], PRECISE)
@@ -112,15 +112,15 @@ def write_check(desk: Desk) -> None:
             f'IF(ISNUMBER({cell(row, 1)}-{cell(row, 2)}),IF({near},"{OK}","differs by "&TEXT({cell(row, 1)}-{cell(row, 2)},"0.######")),"cannot be worked out")',
             OK,
         )
-    row = top + len(desk.checks)
+    row = top + len(writer.checks)
     sheet.text(row, 0, "The commit was solved for the inputs as they are now", "wrap")
-    sheet.formula(row, 4, f'IF({desk.cells[STALE_NAME][0]}="{OK}","{OK}","STALE: solve it again with revplan")', OK)
+    sheet.formula(row, 4, f'IF({writer.cells[STALE_NAME][0]}="{OK}","{OK}","STALE: solve it again with revplan")', OK)
     verdicts = down(4, top, row)
     overall = f'IF(COUNTIF({verdicts},"{OK}")={row - top + 1},"{OK}",({row - top + 1}-COUNTIF({verdicts},"{OK}"))&" of {row - top + 1} checks fail")'
     sheet.text(sheet.top, 0, "All checks", "strong")
     sheet.formula(sheet.top, 4, overall, OK, NUMBER, "strong")
-    sheet.desk.name(ALL_NAME, CHECK, sheet.top, 4)
-    sheet.desk.cells[ALL_NAME] = (fixed(sheet.top, 4, CHECK), None)
+    sheet.writer.name(ALL_NAME, CHECK, sheet.top, 4)
+    sheet.writer.cells[ALL_NAME] = (fixed(sheet.top, 4, CHECK), None)
     for first, last in ((sheet.top, sheet.top), (top, row)):
         good_and_bad(sheet, (first, 4), (last, 4))
     sheet.widths(76, 16, 16, 13, 44)
@@ -130,7 +130,7 @@ def write_check(desk: Desk) -> None:
 def good_and_bad(sheet: Sheet, first: tuple[int, int], last: tuple[int, int]) -> None:
     """Green where a cell says OK, red where it says anything else."""
     for criteria, name in (("==", "good"), ("!=", "bad")):
-        look = sheet.desk.book.add_format(LOOKS[name])
+        look = sheet.writer.book.add_format(LOOKS[name])
         sheet.paper.conditional_format(
             *first, *last, {"type": "cell", "criteria": criteria, "value": f'"{OK}"', "format": look}
         )
@@ -153,11 +153,11 @@ DATES = {"month": (MONTH, "%Y-%m"), "date": (DAY, "%Y-%m-%d")}
 WIDEST = 60
 
 
-def write_exhibit(desk: Desk, number: int, exhibit: dict[str, Any]) -> None:
+def write_exhibit(writer: BookWriter, number: int, exhibit: dict[str, Any]) -> None:
     """The sheet of one exhibit, as `markup.raw` tells it."""
-    taken = [sheet.get_name() for sheet in desk.book.worksheets()]
+    taken = [sheet.get_name() for sheet in writer.book.worksheets()]
     sheet = Sheet(
-        desk, sheet_name(f"{number} {exhibit.get('heading') or exhibit['message']}", taken), exhibit["message"]
+        writer, sheet_name(f"{number} {exhibit.get('heading') or exhibit['message']}", taken), exhibit["message"]
     )
     columns, rows = exhibit["columns"], exhibit["rows"]
     for col, column in enumerate(columns):
@@ -178,7 +178,7 @@ def write_value(sheet: Sheet, at: tuple[int, int], value: Any, kind: str, look: 
     if value is None:
         sheet.number(*at, None, look=look)
     elif kind in DATES and _day(value, kind) is not None:
-        sheet.paper.write_datetime(*at, _day(value, kind), sheet.desk.format(DATES[kind][0], look))
+        sheet.paper.write_datetime(*at, _day(value, kind), sheet.writer.format(DATES[kind][0], look))
     elif kind == "yes":
         sheet.text(*at, "yes" if value else "no", look)
     elif isinstance(value, int | float):

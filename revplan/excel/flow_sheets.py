@@ -8,11 +8,22 @@ from __future__ import annotations
 import numpy as np
 
 from revplan.excel.address import across, cell, down, fixed
-from revplan.excel.desk import COUNT, ENTRIES, MONEY, RATE, SHARE, WHOLE, Desk, Rule, Sheet
 from revplan.excel.goal_sheets import source_share
-from revplan.excel.grid import COMMIT, FORWARD, FROM_ENTRY, RATES, REQUIRED, REQUIRED_NEXT, TARGETS, TO_WON, Grid, Row
+from revplan.excel.grid import (
+    COMMIT,
+    FORWARD,
+    FROM_ENTRY,
+    RATES,
+    REQUIRED,
+    REQUIRED_NEXT,
+    TARGETS,
+    TO_WON,
+    Grid,
+    StageRow,
+)
 from revplan.excel.rate_sheets import NAME_HEADS, RATE_COL, from_entry_blocks, names, to_won_blocks
 from revplan.excel.rate_sheets import TOP as DELAYS_TOP
+from revplan.excel.writer import COUNT, ENTRIES, MONEY, RATE, SHARE, WHOLE, BookWriter, Rule, Sheet
 from revplan.funnel.funnel import HORIZON, YEAR
 from revplan.ground.formats import commitment
 
@@ -25,18 +36,18 @@ WINS_YEAR_COL = WINS_COL + HORIZON
 
 def cell_names(sheet: Sheet, row: int, at: int) -> None:
     """The columns that name the row of a cell: segment, source, number of the source."""
-    cell_of = sheet.desk.grid.cells[at]
+    cell_of = sheet.writer.grid.cells[at]
     sheet.text(row, 0, cell_of.segment)
     sheet.text(row, 1, cell_of.source)
-    sheet.number(row, 2, sheet.desk.grid.source_number(cell_of), look="grey")
+    sheet.number(row, 2, sheet.writer.grid.source_number(cell_of), look="grey")
 
 
-def write_targets(desk: Desk) -> None:
+def write_targets(writer: BookWriter) -> None:
     """New ARR asked of each cell by month, and the wins that make it."""
-    grid = desk.grid
+    grid = writer.grid
     year = grid.year
     sheet = Sheet(
-        desk,
+        writer,
         TARGETS,
         "Targets by cell and month",
         ("New ARR x phasing x shares; wins = ARR / ACV. The following year has the same phasing and shares.",),
@@ -56,25 +67,25 @@ def write_targets(desk: Desk) -> None:
     )
     first, last = TARGET_TOP, TARGET_TOP + len(grid.cells) - 1
     asked = f"SUM('{TARGETS}'!{cell(first, ARR_COL)}:{cell(last, ARR_COL + YEAR - 1)})"
-    known, value = desk.cells["new_arr"][0], year.bridge.new_arr
-    desk.check("The cells' targets of the year add up to new ARR", (asked, known), value, 1e-5 * max(value, 1))
+    given, value = writer.cells["new_arr"][0], year.bridge.new_arr
+    writer.check("The cells' targets of the year add up to new ARR", (asked, given), value, 1e-5 * max(value, 1))
     sheet.widths(16, 16, 5, 9, 11, 11)
     sheet.freeze(TARGET_TOP, 2)
 
 
 def _target_row(sheet: Sheet, at: int) -> None:
     """Share, deal, new ARR by month and the wins that make it, of one cell."""
-    desk, row = sheet.desk, TARGET_TOP + at
-    cell_of, targets = desk.grid.cells[at], desk.grid.year.targets[at]
+    writer, row = sheet.writer, TARGET_TOP + at
+    cell_of, targets = writer.grid.cells[at], writer.grid.year.targets[at]
     wins = targets / cell_of.acv
     cell_names(sheet, row, at)
-    part, size = desk.at("segments", cell_of.segment, "share"), desk.at("segments", cell_of.segment, "acv")
-    shares = f"{part}*{source_share(desk, cell_of.source, cell_of.segment)}"
+    part, size = writer.at("segments", cell_of.segment, "share"), writer.at("segments", cell_of.segment, "acv")
+    shares = f"{part}*{source_share(writer, cell_of.source, cell_of.segment)}"
     sheet.formula(row, SHARE_COL, shares, cell_of.share, SHARE)
     sheet.formula(row, ACV_COL, size, cell_of.acv, MONEY)
     for month in range(HORIZON):
-        asked = desk.cells["new_arr" if month < YEAR else "next_year_new_arr"][0]
-        formula = f"{asked}*{desk.at('goal', 'phasing', month % YEAR)}*{fixed(row, SHARE_COL)}"
+        asked = writer.cells["new_arr" if month < YEAR else "next_year_new_arr"][0]
+        formula = f"{asked}*{writer.at('goal', 'phasing', month % YEAR)}*{fixed(row, SHARE_COL)}"
         sheet.formula(row, ARR_COL + month, formula, targets[month], MONEY)
         worth = f"{cell(row, ARR_COL + month)}/{fixed(row, ACV_COL)}"
         sheet.formula(row, WINS_COL + month, worth, wins[month], COUNT)
@@ -100,15 +111,15 @@ def required_top(grid: Grid) -> int:
     return 8 + len(grid.plan.stage_ids)
 
 
-def write_required(desk: Desk, next_year: bool) -> None:
+def write_required(writer: BookWriter, next_year: bool) -> None:
     """Entries traced back from the wins of this year, or of the next."""
-    grid, year = desk.grid, desk.grid.year
+    grid, year = writer.grid, writer.grid.year
     served = "next year's" if next_year else "this year's"
     about = (
         f"Entries that serve {served} wins: each month's wins are traced back to the months their delays point at.",
         "By stage first, then by segment, source and stage. 'Before' is what lies before the plan date.",
     )
-    sheet = Sheet(desk, REQUIRED_NEXT if next_year else REQUIRED, f"Required for {served} wins", about)
+    sheet = Sheet(writer, REQUIRED_NEXT if next_year else REQUIRED, f"Required for {served} wins", about)
     top, months = required_top(grid), range(-grid.reach, HORIZON)
     heads = ["Rate to won", "Entries needed", "Sum of months", "Before", "Source", "Exits"]
     sheet.text(4, 0, "Share of the month before the plan date", "grey")
@@ -131,8 +142,8 @@ def _month_col(grid: Grid, month: int) -> int:
     return MONTH_COL + grid.reach + month
 
 
-def _required_row(sheet: Sheet, at: int, row: Row, next_year: bool) -> None:
-    grid = sheet.desk.grid
+def _required_row(sheet: Sheet, at: int, row: StageRow, next_year: bool) -> None:
+    grid = sheet.writer.grid
     cell_of = grid.cells[row.cell]
     found = grid.year.required[row.cell]
     values = (found.next_year if next_year else found.this_year)[row.stage]
@@ -159,16 +170,16 @@ def _required_row(sheet: Sheet, at: int, row: Row, next_year: bool) -> None:
 
 def _total(sheet: Sheet, at: int, rate: str, wins: str, won: bool) -> str:
     """Entries of the year: wins over the rate to won; or rounded half up at every stage and carried."""
-    if sheet.desk.grid.plan.rounding == "none":
+    if sheet.writer.grid.plan.rounding == "none":
         return f"{wins}/{cell(at, TO_WON_COL)}"
     carried = wins if won else f"{cell(at + 1, TOTAL_COL)}/{rate}"
     return f"INT({carried}+0.5+1E-9*MAX(1,{carried}))"
 
 
-def _required_month(sheet: Sheet, at: int, row: Row, month: int, known: tuple[float, bool, str]) -> None:
+def _required_month(sheet: Sheet, at: int, row: StageRow, month: int, given: tuple[float, bool, str]) -> None:
     """Wins of the months that a delay from `month` on reaches, times the shares of those delays."""
-    value, next_year, wins = known
-    grid = sheet.desk.grid
+    value, next_year, wins = given
+    grid = sheet.writer.grid
     first = max(month, YEAR if next_year else 0)
     last = min(HORIZON - 1 if next_year else YEAR - 1, month + grid.reach)
     if first > last:
@@ -183,7 +194,7 @@ def _required_month(sheet: Sheet, at: int, row: Row, month: int, known: tuple[fl
 
 def _stage_sums(sheet: Sheet, top: int, next_year: bool) -> None:
     """Sums over the cells, stage by stage; the commitment is the year's sum rounded up."""
-    grid = sheet.desk.grid
+    grid = sheet.writer.grid
     plan = grid.plan
     months = range(-grid.reach, HORIZON)
     last = top + len(grid.rows) - 1
@@ -235,24 +246,24 @@ def _by_stage(grid: Grid, next_year: bool) -> tuple[np.ndarray, np.ndarray, np.n
 
 
 def _required_checks(sheet: Sheet, top: int, served: str) -> None:
-    grid = sheet.desk.grid
+    grid = sheet.writer.grid
     last = top + len(grid.rows) - 1
 
     def col(number: int) -> str:
         return down(number, top, last, sheet.name)
 
     rates = down(RATE_COL, RATES_TOP, RATES_TOP + len(grid.rows) - 1, RATES)
-    desk = sheet.desk
+    writer = sheet.writer
     _, totals, _ = _by_stage(grid, served.startswith("next"))
     reached, exits = _exits(grid, served.startswith("next"))
     sums = f"SUM({col(SUM_COL)})", f"SUM({col(TOTAL_COL)})"
-    desk.check(f"Delays for {served} wins reach no further than this workbook follows", sums, totals.sum())
+    writer.check(f"Delays for {served} wins reach no further than this workbook follows", sums, totals.sum())
     for number, stage in enumerate(grid.plan.stages[:-1], 1):
         left = f"SUMPRODUCT(({col(3)}={number})*{col(SUM_COL)},{rates})"
         right = f"SUMIF({col(3)},{number},{col(EXITS_COL)})"
         what = f"Entries of {stage.label or stage.id} x rate = entries of the next stage, for {served} wins"
         slack = None if grid.plan.rounding == "none" else float(len(grid.cells))
-        desk.check(what, (left, right), exits[number - 1], slack, reached[number - 1])
+        writer.check(what, (left, right), exits[number - 1], slack, reached[number - 1])
 
 
 def _exits(grid: Grid, next_year: bool) -> np.ndarray:
@@ -270,15 +281,15 @@ ENTRY_RULE = Rule("Entries of the month, 0 or more.", 0, 1e12)
 FLOW_COL = 4
 
 
-def write_commit(desk: Desk) -> None:
+def write_commit(writer: BookWriter) -> None:
     """The committed entries by cell and month, found by optimisation: inputs, good for what they were solved for."""
-    grid = desk.grid
+    grid = writer.grid
     year, months = grid.year, range(grid.year.first, HORIZON)
     about = (
         f"Entries found by optimisation on {grid.plan.plan_date.isoformat()} (plan date), for the inputs of that day. A formula cannot find them again.",
         "Change them freely: what they bring follows on Forward and Quarters. `revplan report` solves them again.",
     )
-    sheet = Sheet(desk, COMMIT, "Commit: entries where a source enters", about)
+    sheet = Sheet(writer, COMMIT, "Commit: entries where a source enters", about)
     sheet.heads(TARGET_TOP - 1, ["Segment", "Source", "No.", "Year", *(grid.month(month) for month in months)], words=2)
     for at, flow in enumerate(year.flows):
         row = TARGET_TOP + at
@@ -286,8 +297,8 @@ def write_commit(desk: Desk) -> None:
         cell_of = grid.cells[at]
         for month, entries in zip(months, flow[0], strict=True):
             what = f"Commit, {cell_of.segment} x {cell_of.source}, {grid.month(month)}"
-            known = ((ENTRIES, cell_of.segment, cell_of.source, month), what)
-            sheet.input((row, flow_col(grid, month)), float(entries), COUNT, ENTRY_RULE, known)
+            given = ((ENTRIES, cell_of.segment, cell_of.source, month), what)
+            sheet.input((row, flow_col(grid, month)), float(entries), COUNT, ENTRY_RULE, given)
         inside = flow[0][max(-year.first, 0) : YEAR - year.first]
         cells = across(row, flow_col(grid, max(0, year.first)), flow_col(grid, YEAR - 1))
         sheet.formula(row, 3, f"SUM({cells})", float(inside.sum()), COUNT, "strong")
@@ -320,12 +331,12 @@ def forward_col(grid: Grid, month: int) -> int:
     return FORWARD_COL + month - grid.year.first
 
 
-def write_forward(desk: Desk) -> None:
+def write_forward(writer: BookWriter) -> None:
     """Entries of every stage and month that the commit brings."""
-    grid = desk.grid
+    grid = writer.grid
     year, months = grid.year, range(grid.year.first, HORIZON)
     sheet = Sheet(
-        desk,
+        writer,
         FORWARD,
         "What the commit brings",
         (
@@ -356,8 +367,8 @@ def write_forward(desk: Desk) -> None:
     sheet.freeze(top, 3)
 
 
-def _forward_row(sheet: Sheet, at: int, row: Row) -> None:
-    grid = sheet.desk.grid
+def _forward_row(sheet: Sheet, at: int, row: StageRow) -> None:
+    grid = sheet.writer.grid
     year, cell_of = grid.year, grid.cells[row.cell]
     flow = year.flows[row.cell][row.stage]
     step = fixed(RATES_TOP + grid.place(row.cell, row.stage) - 1, RATE_COL, RATES)

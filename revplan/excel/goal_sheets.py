@@ -6,8 +6,21 @@ The ARR bridge of the inputs, its open term solved.
 from __future__ import annotations
 
 from revplan.excel.address import cell
-from revplan.excel.desk import AMOUNTS, CENTS, MONEY, PRICES, RATE, RATIO, SHARE, SHARES, Desk, Place, Rule, Sheet
 from revplan.excel.grid import BRIDGE, INPUTS
+from revplan.excel.writer import (
+    AMOUNTS,
+    CENTS,
+    MONEY,
+    PRICES,
+    RATE,
+    RATIO,
+    SHARE,
+    SHARES,
+    BookWriter,
+    InputPlace,
+    Rule,
+    Sheet,
+)
 from revplan.funnel.tables import BRIDGE_TERMS, BRIDGE_TIES
 from revplan.plan.goal import (
     HALF_A_CENT,
@@ -15,8 +28,8 @@ from revplan.plan.goal import (
     MOST_NEXT_GROWTH,
     SHARE_TOLERANCE,
     SIGNS,
+    ArrChange,
     Bridge,
-    Change,
     next_year_growth,
     next_year_new_arr,
 )
@@ -44,10 +57,10 @@ WORDS = {
 SOLVED_FOR = "solved for: see Bridge"
 
 
-def write_inputs(desk: Desk) -> None:
+def write_inputs(writer: BookWriter) -> None:
     """The sheet of the goal, its phasing, the segments and the sources."""
     sheet = Sheet(
-        desk,
+        writer,
         INPUTS,
         "Inputs",
         ["Change what is coloured; everything else follows. Rates and delays have a sheet of their own."],
@@ -61,13 +74,13 @@ def write_inputs(desk: Desk) -> None:
 
 
 def _goal(sheet: Sheet, row: int) -> int:
-    goal = sheet.desk.grid.plan.goal
+    goal = sheet.writer.grid.plan.goal
     sheet.heads(row, ["Goal", "Value", ""])
     for term in BRIDGE_TERMS:
         row += 1
         sheet.text(row, 0, WORDS[term])
         value = getattr(goal, term)
-        if isinstance(value, Change):
+        if isinstance(value, ArrChange):
             form = next(iter(value.model_fields_set), "amount")
             kind, rule, meaning = CHANGES[form]
             sheet.input((row, 1), getattr(value, form), kind, rule, (("goal", term, form), f"{WORDS[term]}, {meaning}"))
@@ -86,7 +99,7 @@ def _goal(sheet: Sheet, row: int) -> int:
 
 
 def _phasing(sheet: Sheet, row: int) -> int:
-    grid = sheet.desk.grid
+    grid = sheet.writer.grid
     sheet.heads(row, ["Phasing", "Share of the year"])
     first = row + 1
     for at, share in enumerate(grid.plan.goal.phasing.by_month()):
@@ -103,17 +116,17 @@ def _share_sum(sheet: Sheet, row: int, col: int, first: int, what: str) -> None:
     total = f"SUM({cell(first, col)}:{cell(row - 1, col)})"
     values = [
         each.value or 0.0
-        for each in sheet.desk.inputs.values()
+        for each in sheet.writer.inputs.values()
         if (each.sheet, each.col) == (INPUTS, col) and first <= each.row < row
     ]
     sheet.formula(row, col, total, sum(values), SHARE, "total")
-    sheet.desk.check(f"{what} sum to 1", (sheet.ref(row, col), "1"), 1, SHARE_TOLERANCE * 1.01)
+    sheet.writer.check(f"{what} sum to 1", (sheet.ref(row, col), "1"), 1, SHARE_TOLERANCE * 1.01)
 
 
 def _segments(sheet: Sheet, row: int) -> int:
     sheet.heads(row, ["Segment", "Share of new ARR", "ACV (mean deal)"])
     first = row + 1
-    for row, (name, segment) in enumerate(sheet.desk.grid.plan.segments.items(), first):
+    for row, (name, segment) in enumerate(sheet.writer.grid.plan.segments.items(), first):
         sheet.text(row, 0, name)
         _share(sheet, (row, 1), segment.share, (("segments", name, "share"), f"Segment {name}, share"))
         sheet.input((row, 2), segment.acv.mean, MONEY, PRICES, (("segments", name, "acv"), f"Segment {name}, ACV"))
@@ -121,17 +134,17 @@ def _segments(sheet: Sheet, row: int) -> int:
     return row + 2
 
 
-def _share(sheet: Sheet, at: tuple[int, int], share: float, known: tuple[Place, str]) -> None:
+def _share(sheet: Sheet, at: tuple[int, int], share: float, given: tuple[InputPlace, str]) -> None:
     """A share; none at all is no input, for what brings nothing has no rows in this workbook."""
     if share > 0:
-        sheet.input(at, share, SHARE, SHARES, known)
+        sheet.input(at, share, SHARE, SHARES, given)
     else:
         sheet.number(*at, share, SHARE, "grey")
 
 
 def _sources(sheet: Sheet, row: int) -> None:
     """Sources: what is alike for all segments first, then the share of each segment."""
-    plan = sheet.desk.grid.plan
+    plan = sheet.writer.grid.plan
     sheet.heads(
         row, ["Source", "Share, all segments", "Cost per entry", "Most a month", "Most growth a month", "Owner"]
     )
@@ -153,8 +166,8 @@ def _sources(sheet: Sheet, row: int) -> None:
     for col, segment in enumerate(plan.segments, 6):
         total = sum(source.share_of(segment) for source in plan.sources.values())
         sheet.formula(row + 1, col, f"SUM({cell(first, col)}:{cell(row, col)})", total, SHARE, "total")
-        known = f"Sources' shares of {segment} sum to 1"
-        sheet.desk.check(known, (sheet.ref(row + 1, col), "1"), 1, SHARE_TOLERANCE * 1.01)
+        given = f"Sources' shares of {segment} sum to 1"
+        sheet.writer.check(given, (sheet.ref(row + 1, col), "1"), 1, SHARE_TOLERANCE * 1.01)
     sheet.text(row + 1, 0, "Sum", "total")
     sheet.text(
         row + 3,
@@ -165,11 +178,11 @@ def _sources(sheet: Sheet, row: int) -> None:
 
 
 def _source_shares(sheet: Sheet, row: int, name: str) -> None:
-    source = sheet.desk.grid.plan.sources[name]
+    source = sheet.writer.grid.plan.sources[name]
     by_segment = isinstance(source.share, dict)
     if not by_segment:
         _share(sheet, (row, 1), source.share_of(""), (("sources", name, "share"), f"Source {name}, share"))
-    for col, segment in enumerate(sheet.desk.grid.plan.segments, 6):
+    for col, segment in enumerate(sheet.writer.grid.plan.segments, 6):
         if by_segment:
             what = f"Source {name}, share of {segment}"
             _share(sheet, (row, col), source.share_of(segment), (("sources", name, "share", segment), what))
@@ -177,22 +190,22 @@ def _source_shares(sheet: Sheet, row: int, name: str) -> None:
             sheet.formula(row, col, cell(row, 1), source.share_of(segment), SHARE)
 
 
-def source_share(desk: Desk, name: str, segment: str) -> str:
+def source_share(writer: BookWriter, name: str, segment: str) -> str:
     """Address of the share that a source has of a segment."""
-    by_segment = isinstance(desk.grid.plan.sources[name].share, dict)
-    return desk.at("sources", name, "share", *([segment] if by_segment else []))
+    by_segment = isinstance(writer.grid.plan.sources[name].share, dict)
+    return writer.at("sources", name, "share", *([segment] if by_segment else []))
 
 
-def write_bridge(desk: Desk) -> None:
+def write_bridge(writer: BookWriter) -> None:
     """closing = opening + new + expansion - contraction - churn, with its missing term solved."""
-    bridge = desk.grid.year.bridge
+    bridge = writer.grid.year.bridge
     sheet = Sheet(
-        desk,
+        writer,
         BRIDGE,
         "ARR bridge",
         ["closing = opening + new + expansion - contraction - churn; the term the plan leaves open is solved for."],
     )
-    sheet.heads(sheet.top, ["Term", f"Amount ({desk.grid.plan.currency})", ""])
+    sheet.heads(sheet.top, ["Term", f"Amount ({writer.grid.plan.currency})", ""])
     first = sheet.top + 1
     at = {term: cell(first + place, 1) for place, term in enumerate(BRIDGE_TERMS)}
     for row, term in enumerate(BRIDGE_TERMS, first):
@@ -201,7 +214,7 @@ def write_bridge(desk: Desk) -> None:
     if bridge.opening_arr is not None and bridge.closing_arr is not None:
         made = f"{at['opening_arr']}+{at['new_arr']}+{at['expansion']}-{at['contraction']}-{at['churn']}"
         sides = (_sheeted(made, f"'{BRIDGE}'!"), f"'{BRIDGE}'!{at['closing_arr']}")
-        desk.check(BRIDGE_TIES, sides, bridge.closing_arr, 1.01 * HALF_A_CENT)
+        writer.check(BRIDGE_TIES, sides, bridge.closing_arr, 1.01 * HALF_A_CENT)
     row = _retention(sheet, first + len(BRIDGE_TERMS) + 1, at, bridge)
     _next_year(sheet, row + 1, at)
     sheet.widths(34, 18, 60)
@@ -214,33 +227,33 @@ def _sheeted(formula: str, local: str) -> str:
 
 
 def _term(sheet: Sheet, row: int, term: str, at: dict[str, str]) -> None:
-    goal, value = sheet.desk.grid.plan.goal, getattr(sheet.desk.grid.year.bridge, term)
+    goal, value = sheet.writer.grid.plan.goal, getattr(sheet.writer.grid.year.bridge, term)
     if value is None:
         sheet.text(row, 1, "not given", "beside")
         return
     given = getattr(goal, term)
-    if isinstance(given, Change):
-        formula, how = _change(sheet.desk, term, given, at["opening_arr"])
+    if isinstance(given, ArrChange):
+        formula, how = _change(sheet.writer, term, given, at["opening_arr"])
     elif isinstance(given, float):
-        formula, how = sheet.desk.at("goal", term), "as given"
+        formula, how = sheet.writer.at("goal", term), "as given"
     else:
-        formula, how = f"MAX({_solution(sheet.desk, term, at)},0)", "solved for"
-        below = f"MIN({_solution(sheet.desk, term, at, BRIDGE)},0)"
-        sheet.desk.check(f"{WORDS[term]} does not solve to less than 0", (below, "0"), 0, HALF_A_CENT)
+        formula, how = f"MAX({_solution(sheet.writer, term, at)},0)", "solved for"
+        below = f"MIN({_solution(sheet.writer, term, at, BRIDGE)},0)"
+        sheet.writer.check(f"{WORDS[term]} does not solve to less than 0", (below, "0"), 0, HALF_A_CENT)
     sheet.formula(row, 1, formula, value, CENTS, "strong" if term in LEVELS else "")
     sheet.text(row, 2, how, "beside")
     sheet.result(term, row, 1, value)
 
 
-def _change(desk: Desk, term: str, given: Change, opening: str) -> tuple[str, str]:
+def _change(writer: BookWriter, term: str, given: ArrChange, opening: str) -> tuple[str, str]:
     form = next(iter(given.model_fields_set), "amount")
-    cell_of, meaning = desk.at("goal", term, form), CHANGES[form][2]
+    cell_of, meaning = writer.at("goal", term, form), CHANGES[form][2]
     if given.periods is None:
         return cell_of, meaning
     return f"{opening}*({_yearly(term, given, cell_of)})", meaning
 
 
-def _yearly(term: str, given: Change, cell_of: str) -> str:
+def _yearly(term: str, given: ArrChange, cell_of: str) -> str:
     """The yearly rate of a shorter period's, compounded."""
     _, per_year = given.periods or (0.0, 1)
     if per_year == 1:
@@ -248,26 +261,26 @@ def _yearly(term: str, given: Change, cell_of: str) -> str:
     return f"(1+{cell_of})^{per_year}-1" if term == "expansion" else f"1-(1-{cell_of})^{per_year}"
 
 
-def _solution(desk: Desk, missing: str, at: dict[str, str], sheet: str = "") -> str:
+def _solution(writer: BookWriter, missing: str, at: dict[str, str], sheet: str = "") -> str:
     """The formula of the term that the plan leaves open."""
     at = {term: f"'{sheet}'!{address}" if sheet else address for term, address in at.items()}
     if missing == "opening_arr":
-        return _opening(desk, at)
+        return _opening(writer, at)
     others = "".join(f"{'+' if SIGNS[term] > 0 else '-'}{at[term]}" for term in SIGNS if term != missing)
     if missing == "closing_arr":
         return f"{at['opening_arr']}{others}"
-    known = f"({at['opening_arr']}{others})"
-    return f"{at['closing_arr']}-{known}" if SIGNS[missing] > 0 else f"{known}-{at['closing_arr']}"
+    given = f"({at['opening_arr']}{others})"
+    return f"{at['closing_arr']}-{given}" if SIGNS[missing] > 0 else f"{given}-{at['closing_arr']}"
 
 
-def _opening(desk: Desk, at: dict[str, str]) -> str:
+def _opening(writer: BookWriter, at: dict[str, str]) -> str:
     """Each rate is a share of opening ARR, so the bridge is linear in it."""
-    goal, rest, slope = desk.grid.plan.goal, at["closing_arr"], "1"
+    goal, rest, slope = writer.grid.plan.goal, at["closing_arr"], "1"
     for term, sign in SIGNS.items():
         given = getattr(goal, term)
         minus, plus = ("-", "+") if sign > 0 else ("+", "-")
-        if isinstance(given, Change) and given.periods is not None:
-            slope += f"{plus}({_yearly(term, given, desk.at('goal', term, next(iter(given.model_fields_set))))})"
+        if isinstance(given, ArrChange) and given.periods is not None:
+            slope += f"{plus}({_yearly(term, given, writer.at('goal', term, next(iter(given.model_fields_set))))})"
         else:
             rest += f"{minus}{at[term]}"
     return f"({rest})/({slope})"
@@ -295,8 +308,8 @@ def _retention(sheet: Sheet, row: int, at: dict[str, str], bridge: Bridge) -> in
 
 
 def _next_year(sheet: Sheet, row: int, at: dict[str, str]) -> None:
-    goal, bridge = sheet.desk.grid.plan.goal, sheet.desk.grid.year.bridge
-    given = sheet.desk.at("goal", "next_year_growth")
+    goal, bridge = sheet.writer.grid.plan.goal, sheet.writer.grid.year.bridge
+    given = sheet.writer.at("goal", "next_year_growth")
     growth = f"IF({at['opening_arr']}=0,0,MIN({at['closing_arr']}/{at['opening_arr']}-1,{MOST_NEXT_GROWTH:g}))"
     default = "0" if bridge.opening_arr is None else growth
     sheet.heads(row, ["Next year", "Assumed"])

@@ -32,7 +32,7 @@ SPARE_LAG_MONTHS = 2
 
 
 @dataclass(frozen=True)
-class Row:
+class StageRow:
     """One stage of one cell."""
 
     cell: int
@@ -45,18 +45,18 @@ class Grid:
 
     def __init__(self, year: PlannedYear) -> None:
         self.year, self.plan, self.cells = year, year.plan, year.cells
-        self.rows = [Row(at, stage) for at, cell in enumerate(self.cells) for stage in range(cell.won + 1)]
+        self.rows = [StageRow(at, stage) for at, cell in enumerate(self.cells) for stage in range(cell.won + 1)]
         self._place = {(row.cell, row.stage): place for place, row in enumerate(self.rows)}
 
     def place(self, cell: int, stage: int) -> int:
         """How many rows stand above the one of `stage` of a cell."""
         return self._place[cell, stage]
 
-    def is_won(self, row: Row) -> bool:
+    def is_won(self, row: StageRow) -> bool:
         """Whether `row` is the last stage of its cell."""
         return row.stage == self.cells[row.cell].won
 
-    def stage_number(self, row: Row) -> int:
+    def stage_number(self, row: StageRow) -> int:
         """Number of the stage in the plan's list, from 1."""
         return self.plan.stage_ids.index(self.cells[row.cell].stages[row.stage]) + 1
 
@@ -101,7 +101,7 @@ class Grid:
         """Whether every combination of kept and changed delays fits into the workbook."""
         return sum(2 ** len(family) for family in self.families) <= MOST_COMPOSED
 
-    def bit(self, row: Row) -> int:
+    def bit(self, row: StageRow) -> int:
         """Weight of a step's delay in the number of its combination; 0 where it is no log-normal one."""
         lags = self.cells[row.cell].lags
         if lags[row.stage].log_normal is None:

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from revplan.excel.address import across, cell, column, down, fixed
-from revplan.excel.desk import FEW_ROWS, RATE, SHARE, SHARES, Desk, Rule, Sheet
-from revplan.excel.grid import COMPOSED, FROM_ENTRY, RATES, TO_WON, Grid, Row, padded, spread
+from revplan.excel.grid import COMPOSED, FROM_ENTRY, RATES, TO_WON, Grid, StageRow, padded, spread
+from revplan.excel.writer import FEW_ROWS, RATE, SHARE, SHARES, BookWriter, Rule, Sheet
 from revplan.ground.lag import Lag, path_shares, path_shift
 from revplan.plan.goal import SHARE_TOLERANCE
 
@@ -25,16 +25,16 @@ SEEN = 0.005  # a month is printed if in it converts at least this share of some
 RATES_TAKEN = Rule("A rate: above 0, up to 1 (100%).", 1e-9, 1)
 
 
-def names(sheet: Sheet, row: int, at: Row) -> None:
+def names(sheet: Sheet, row: int, at: StageRow) -> None:
     """The columns that name the row of a stage of a cell."""
-    cell_of = sheet.desk.grid.cells[at.cell]
+    cell_of = sheet.writer.grid.cells[at.cell]
     sheet.text(row, 0, cell_of.segment)
     sheet.text(row, 1, cell_of.source)
-    sheet.text(row, 2, label(sheet.desk.grid, at))
-    sheet.number(row, 3, sheet.desk.grid.stage_number(at), look="grey")
+    sheet.text(row, 2, label(sheet.writer.grid, at))
+    sheet.number(row, 3, sheet.writer.grid.stage_number(at), look="grey")
 
 
-def label(grid: Grid, at: Row) -> str:
+def label(grid: Grid, at: StageRow) -> str:
     """The stage as readers know it."""
     return grid.plan.stages[grid.stage_number(at) - 1].label or grid.cells[at.cell].stages[at.stage]
 
@@ -58,16 +58,16 @@ def rate_cols(grid: Grid) -> RateCols:
     return RateCols(after, after + 1, after + 2, after + 3, after + 5)
 
 
-def write_rates(desk: Desk) -> None:
+def write_rates(writer: BookWriter) -> None:
     """The inputs by cell and step: rate, and monthly shares of the delay."""
-    grid = desk.grid
+    grid = writer.grid
     about = (
         "A row is a step from its stage to the next. The delay is given as the share that converts 0, 1, 2, ... months after the month of entry.",
         "A delay written in days (kept = more than 0) is composed in days with those beside it; once a share is changed, its step moves whole months."
         if grid.lags_are_inputs
         else "The delays are no inputs here: this plan has too many combinations of them. Change them in the plan file.",
     )
-    sheet = Sheet(desk, RATES, "Rates and delays", about)
+    sheet = Sheet(writer, RATES, "Rates and delays", about)
     cols = rate_cols(grid)
     months = [f"{month} months later" if month else "same month" for month in range(grid.lag_months)]
     sheet.heads(TOP - 1, [*NAME_HEADS, "To stage", "Rate", *months, "Sum", "Changed", "Bit", "Kept"], words=NAMES + 1)
@@ -81,21 +81,21 @@ def write_rates(desk: Desk) -> None:
     last = TOP + len(grid.rows) - 1
     rates, sums = (down(col, TOP, last, RATES) for col in (RATE_COL, cols.total))
     missed = f"SUMPRODUCT((ABS({sums}-1)>{SHARE_TOLERANCE * 1.01:.3E})*ISNUMBER({sums}))"
-    desk.check("Shares of every delay sum to 1: rows that miss", (missed, "0"), 0, 0)
+    writer.check("Shares of every delay sum to 1: rows that miss", (missed, "0"), 0, 0)
     outside = f'COUNTIF({rates},"<=0")+COUNTIF({rates},">1")'
-    desk.check("Every rate is above 0 and at most 1: rows that are not", (outside, "0"), 0, 0)
+    writer.check("Every rate is above 0 and at most 1: rows that are not", (outside, "0"), 0, 0)
     sheet.widths(16, 16, 16, 5, 16, 9, *[9] * grid.lag_months, 9)
     shown = [np.flatnonzero(lag.shares() >= SEEN)[-1] for cell in grid.cells for lag in cell.lags]
     sheet.print_only(TOP + len(grid.rows), LAG_COL + 1 + int(max(shown)))
     sheet.freeze(TOP, TO_COL)
 
 
-def _step(sheet: Sheet, at: int, row: Row, cols: RateCols) -> None:
-    grid = sheet.desk.grid
+def _step(sheet: Sheet, at: int, row: StageRow, cols: RateCols) -> None:
+    grid = sheet.writer.grid
     cell_of = grid.cells[row.cell]
     key = ("rates", cell_of.segment, cell_of.source, cell_of.stages[row.stage])
     words = f"{cell_of.segment} x {cell_of.source}, {label(grid, row)}"
-    following = Row(row.cell, row.stage + 1)
+    following = StageRow(row.cell, row.stage + 1)
     sheet.text(at, TO_COL, f"to {label(grid, following)}")
     sheet.input((at, RATE_COL), cell_of.rates[row.stage], RATE, RATES_TAKEN, ((*key, "rate"), f"{words}: rate"))
     shares = padded(cell_of.lags[row.stage].shares(), grid.lag_months)
@@ -117,15 +117,17 @@ def _step(sheet: Sheet, at: int, row: Row, cols: RateCols) -> None:
 # --- combinations of log-normal delays -----------------------------------------------------------------------
 
 
-def write_composed(desk: Desk) -> None:
+def write_composed(writer: BookWriter) -> None:
     """Every combination of the log-normal delays of a path, composed in days by the package."""
-    grid = desk.grid
+    grid = writer.grid
     about = (
         "Shares by month of the delays in a combination, composed in days by revplan. No inputs: the sheets of delays look their row up.",
     )
-    sheet = Sheet(desk, COMPOSED, "Composed delays", about)
+    sheet = Sheet(writer, COMPOSED, "Composed delays", about)
     width = _widest(grid)
-    sheet.heads(TOP - 1, ["Row", "From the start of a month", *range(1, width), "From the plan date", *range(1, width)])
+    sheet.heads(
+        TOP - 1, ["StageRow", "From the start of a month", *range(1, width), "From the plan date", *range(1, width)]
+    )
     row = 0
     for family in grid.families if grid.lags_are_inputs else ():
         for lags in _combinations(family):
@@ -159,7 +161,7 @@ def _looked_up(grid: Grid, mask: str, base: int, month: int, partial: bool) -> s
 # --- from a stage to won -------------------------------------------------------------------------------------
 
 
-class Block(NamedTuple):
+class LagBlock(NamedTuple):
     """Columns of monthly shares; `turned` ones run from the last month to month 0."""
 
     first: int
@@ -179,29 +181,29 @@ class Block(NamedTuple):
 MASK_COL = NAMES
 
 
-def to_won_blocks(grid: Grid) -> tuple[Block, Block, Block]:
+def to_won_blocks(grid: Grid) -> tuple[LagBlock, LagBlock, LagBlock]:
     """Whole-month moves, composed delays, and both together: from a stage to won."""
     months = grid.reach + 1
     return (
-        Block(NAMES + 1, months, turned=True),
-        Block(NAMES + 2 + months, months),
-        Block(NAMES + 3 + 2 * months, months),
+        LagBlock(NAMES + 1, months, turned=True),
+        LagBlock(NAMES + 2 + months, months),
+        LagBlock(NAMES + 3 + 2 * months, months),
     )
 
 
-def from_entry_blocks(grid: Grid) -> tuple[Block, Block, Block, Block, Block]:
+def from_entry_blocks(grid: Grid) -> tuple[LagBlock, LagBlock, LagBlock, LagBlock, LagBlock]:
     """Whole-month moves; composed delays, of whole months and of the plan month; both together, for the same two."""
     months = grid.flow_months
     return tuple(  # type: ignore[return-value]
-        Block(NAMES + 1 + place * (months + 1), months, turned=place in (0, 3)) for place in range(5)
+        LagBlock(NAMES + 1 + place * (months + 1), months, turned=place in (0, 3)) for place in range(5)
     )
 
 
-def write_to_won(desk: Desk) -> None:
+def write_to_won(writer: BookWriter) -> None:
     """Share of the wins 0, 1, 2, ... months after entry into each stage."""
-    grid = desk.grid
+    grid = writer.grid
     sheet = Sheet(
-        desk,
+        writer,
         TO_WON,
         "Delays from each stage to won",
         ("Calculation: moves by whole months x delays composed in days.",),
@@ -221,11 +223,11 @@ def write_to_won(desk: Desk) -> None:
     sheet.freeze(TOP, NAMES)
 
 
-def write_from_entry(desk: Desk) -> None:
+def write_from_entry(writer: BookWriter) -> None:
     """Share of the arrivals at each stage 0, 1, 2, ... months after entry; for the plan month by itself, it may be a part."""
-    grid = desk.grid
+    grid = writer.grid
     sheet = Sheet(
-        desk,
+        writer,
         FROM_ENTRY,
         "Delays from entry to each stage",
         ("Calculation: moves by whole months x delays composed in days.",),
@@ -253,7 +255,7 @@ def write_from_entry(desk: Desk) -> None:
     sheet.freeze(TOP, NAMES)
 
 
-def _block_heads(sheet: Sheet, *blocks: tuple[str, Block]) -> None:
+def _block_heads(sheet: Sheet, *blocks: tuple[str, LagBlock]) -> None:
     sheet.heads(TOP - 1, [*NAME_HEADS, "Combination"], words=3)
     for words, block in blocks:
         for month in range(block.months):
@@ -262,16 +264,16 @@ def _block_heads(sheet: Sheet, *blocks: tuple[str, Block]) -> None:
 
 def _mask(sheet: Sheet, at: int, steps: tuple[int, int], lags: tuple[Lag, ...]) -> None:
     """The number of the combination of delays that are composed in days."""
-    grid = sheet.desk.grid
+    grid = sheet.writer.grid
     kept = rate_cols(grid).kept
     bits = sum(grid.bit(grid.rows[row - TOP]) for row in range(steps[0], steps[1] + 1))
     formula = f"SUM({down(kept, *steps, RATES)})" if lags else "0"
     sheet.formula(at, MASK_COL, formula, bits, look="grey")
 
 
-def _moves(sheet: Sheet, block: Block, at: int, lags: tuple[Lag, ...], made_of: tuple[int, int] | None) -> None:
+def _moves(sheet: Sheet, block: LagBlock, at: int, lags: tuple[Lag, ...], made_of: tuple[int, int] | None) -> None:
     """Moves by whole months: those of the row `made_of[0]` and of the step in row `made_of[1]`; none without."""
-    grid = sheet.desk.grid
+    grid = sheet.writer.grid
     values = padded(path_shift(lags), block.months)
     for month, value in enumerate(values):
         col = block.col(month)
@@ -286,8 +288,10 @@ def _moves(sheet: Sheet, block: Block, at: int, lags: tuple[Lag, ...], made_of: 
         sheet.formula(at, col, f"IF({kept}>0,{cell(before, col)},{moved})", float(value), SHARE)
 
 
-def _composed(sheet: Sheet, block: Block, at: int, row: Row, lags: tuple[Lag, ...], partial: bool = False) -> None:
-    grid = sheet.desk.grid
+def _composed(
+    sheet: Sheet, block: LagBlock, at: int, row: StageRow, lags: tuple[Lag, ...], partial: bool = False
+) -> None:
+    grid = sheet.writer.grid
     start = grid.year.start if partial else 0.0
     base = grid.families[spread(grid.cells[row.cell].lags)]
     for month, value in enumerate(padded(path_shares(spread(lags), start), block.months)):
@@ -298,7 +302,7 @@ def _composed(sheet: Sheet, block: Block, at: int, row: Row, lags: tuple[Lag, ..
             sheet.number(at, block.col(month), float(value), SHARE)
 
 
-def _both(sheet: Sheet, blocks: tuple[Block, Block, Block], at: int, shares: np.ndarray) -> None:
+def _both(sheet: Sheet, blocks: tuple[LagBlock, LagBlock, LagBlock], at: int, shares: np.ndarray) -> None:
     moves, composed, both = blocks
     for month, value in enumerate(padded(shares, both.months)):
         formula = f"SUMPRODUCT({composed.through(at, 0, month)},{moves.through(at, 0, month)})"

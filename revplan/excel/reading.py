@@ -12,8 +12,8 @@ from zipfile import ZipFile
 
 from revplan.crm.excel import refuse_what_unpacks_too_far, rows_of
 from revplan.excel.check_sheets import ADDRESS, LAYOUT, LAYOUT_LABEL, NOTHING, NOW, OWNER, PLACE, SHEET, TOP, WAS, WHAT
-from revplan.excel.desk import ENTRIES, PLAN, RECORDS, Place
 from revplan.excel.grid import READ_ME, SOLVED
+from revplan.excel.writer import ENTRIES, PLAN, RECORDS, InputPlace
 from revplan.exhibits.provenance import LABELS
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.files import WORKBOOK_MB, content_of, megabytes, told_of
@@ -24,14 +24,14 @@ SAME = 1e-12
 
 DAMAGED = "the list of inputs is damaged; make the workbook again"
 
-Cells = dict[tuple[int, int], Any]
+SheetCells = dict[tuple[int, int], Any]
 
 
 @dataclass(frozen=True)
-class Changed:
+class ChangedInput:
     """An input whose value is no longer the one the workbook was made with."""
 
-    place: Place
+    place: InputPlace
     what: str
     owner: str
     was: float | None
@@ -44,7 +44,7 @@ class Filled:
 
     fingerprint: str
     """Of the plan file it was made from."""
-    changed: tuple[Changed, ...]
+    changed: tuple[ChangedInput, ...]
 
 
 def read_filled(path: Path) -> Filled:
@@ -89,27 +89,27 @@ def _content(path: Path) -> bytes:
     return raw
 
 
-def _sheets(raw: bytes, name: str) -> dict[str, Cells]:
+def _sheets(raw: bytes, name: str) -> dict[str, SheetCells]:
     """The cells of the sheets that matter: the first one, the list of inputs, and those it names."""
     from openpyxl import load_workbook
 
     book = load_workbook(BytesIO(raw), read_only=True, data_only=True, keep_links=False)
-    known = {sheet.title: sheet for sheet in book.worksheets}
-    found = {each: _cells(known[each], name) for each in (READ_ME, SOLVED) if each in known}
+    sheets = {sheet.title: sheet for sheet in book.worksheets}
+    found = {each: _cells(sheets[each], name) for each in (READ_ME, SOLVED) if each in sheets}
     named = {str(value) for _, value in _column(found.get(SOLVED, {}), SHEET)}
-    return {**{each: _cells(known[each], name) for each in named if each in known}, **found}
+    return {**{each: _cells(sheets[each], name) for each in named if each in sheets}, **found}
 
 
-def _cells(sheet: Any, name: str) -> Cells:
+def _cells(sheet: Any, name: str) -> SheetCells:
     rows = enumerate(rows_of(sheet, name))
     return {(row, col): value for row, cells in rows for col, value in enumerate(cells) if value is not None}
 
 
-def _column(cells: Cells, col: int) -> list[tuple[int, Any]]:
+def _column(cells: SheetCells, col: int) -> list[tuple[int, Any]]:
     return sorted((row, value) for (row, at), value in cells.items() if at == col)
 
 
-def _refuse_others(name: str, sheets: dict[str, Cells], about: dict[str, Any]) -> None:
+def _refuse_others(name: str, sheets: dict[str, SheetCells], about: dict[str, Any]) -> None:
     """What is no live workbook, or none this version reads."""
     layout = about.get(LAYOUT_LABEL)
     if SOLVED not in sheets or layout is None:
@@ -126,7 +126,7 @@ def _refuse_others(name: str, sheets: dict[str, Cells], about: dict[str, Any]) -
         )
 
 
-def _changed(name: str, sheets: dict[str, Cells]) -> tuple[Changed, ...]:
+def _changed(name: str, sheets: dict[str, SheetCells]) -> tuple[ChangedInput, ...]:
     found, faults = [], []
     for row, text in _column(sheets[SOLVED], PLACE):
         if row < TOP:
@@ -140,12 +140,12 @@ def _changed(name: str, sheets: dict[str, Cells]) -> tuple[Changed, ...]:
     return tuple(each for each in found if each is not None)
 
 
-def _where(sheets: dict[str, Cells], row: int) -> str:
+def _where(sheets: dict[str, SheetCells], row: int) -> str:
     what, sheet, address = (shown(sheets[SOLVED].get((row, col), "")) for col in (WHAT, SHEET, ADDRESS))
     return f"{sheet} {address} ({what})"
 
 
-def _input(sheets: dict[str, Cells], row: int, text: str) -> Changed | None:
+def _input(sheets: dict[str, SheetCells], row: int, text: str) -> ChangedInput | None:
     """The input in a row of the list, if it has changed; a ValueError says what is wrong with it."""
     from openpyxl.utils.cell import coordinate_to_tuple
     from openpyxl.utils.exceptions import CellCoordinatesException
@@ -170,10 +170,10 @@ def _input(sheets: dict[str, Cells], row: int, text: str) -> Changed | None:
     after = None if now is None else float(now)
     if _same(before, after):
         return None
-    return Changed(place, str(listed.get((row, WHAT), "")), str(owner), before, after)
+    return ChangedInput(place, str(listed.get((row, WHAT), "")), str(owner), before, after)
 
 
-def _place(text: str) -> Place:
+def _place(text: str) -> InputPlace:
     """Keys of the plan file, as the list of inputs writes them."""
     try:
         keys = json.loads(text)
@@ -184,7 +184,7 @@ def _place(text: str) -> Place:
     return tuple(keys)
 
 
-def _may_be_empty(place: Place) -> bool:
+def _may_be_empty(place: InputPlace) -> bool:
     return place[-1] in ("next_year_growth", "cost_per_entry", "max_per_month", "max_growth")
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import numpy as np
 
 from revplan.excel.address import across, cell, down, fixed, span
-from revplan.excel.desk import CENTS, COUNT, MONEY, RECORDS, WHOLE, Desk, Rule, Sheet
 from revplan.excel.flow_sheets import (
     ACV_COL,
     ARR_COL,
@@ -23,6 +22,7 @@ from revplan.excel.flow_sheets import (
     required_top,
 )
 from revplan.excel.grid import ARR, BUDGET, COMMIT, FORWARD, INPUTS, QUARTERS, REQUIRED, TARGETS, Grid
+from revplan.excel.writer import CENTS, COUNT, MONEY, RECORDS, WHOLE, BookWriter, Rule, Sheet
 from revplan.funnel.commit import QUARTERS as QUARTER_COUNT
 from revplan.funnel.funnel import HORIZON, YEAR
 from revplan.funnel.tables import budget_table, past_entries, program_cac, spend_of_year, wins_of_year
@@ -35,14 +35,14 @@ ARR_RULE = Rule("ARR that comes without new entries: 0 or more.", 0, 1e15)
 WINS_RULE = Rule("Wins that come without new entries: 0 or more.", 0, 1e12)
 
 
-def write_arr(desk: Desk) -> None:
+def write_arr(writer: BookWriter) -> None:
     """ARR by cell and month: from the commit, from open records, won before the plan date."""
-    grid, year = desk.grid, desk.grid.year
+    grid, year = writer.grid, writer.grid.year
     about = (
         "From the commit: wins on Forward x ACV. From open records and won: values found in the records on the plan date (green).",
         "The open pipeline was worked out record by record at the plan's rates and delays: a change of those does not reach it here.",
     )
-    sheet = Sheet(desk, ARR, f"New ARR by month ({grid.plan.currency})", about)
+    sheet = Sheet(writer, ARR, f"New ARR by month ({grid.plan.currency})", about)
     _arr_heads(sheet)
     gaps = by_quarter(year.targets - year.commit_arr - year.coming)[:, :QUARTER_COUNT]
     for at in range(len(grid.cells)):
@@ -63,7 +63,7 @@ def write_arr(desk: Desk) -> None:
 
 
 def _arr_heads(sheet: Sheet) -> None:
-    grid, row = sheet.desk.grid, TARGET_TOP - 1
+    grid, row = sheet.writer.grid, TARGET_TOP - 1
     months = [grid.month(number) for number in range(HORIZON)]
     blocks = (
         (COMMITTED_COL, "From the commit", months),
@@ -97,7 +97,7 @@ def _won_row(grid: Grid, at: int) -> int:
 
 
 def _committed(sheet: Sheet, row: int, at: int) -> None:
-    grid = sheet.desk.grid
+    grid = sheet.writer.grid
     acv = fixed(TARGET_TOP + at, ACV_COL, TARGETS)
     for month in range(max(grid.year.first, 0), HORIZON):
         wins = cell(_won_row(grid, at), forward_col(grid, month), FORWARD)
@@ -105,19 +105,19 @@ def _committed(sheet: Sheet, row: int, at: int) -> None:
 
 
 def _from_records(sheet: Sheet, row: int, at: int) -> None:
-    year, cell_of = sheet.desk.grid.year, sheet.desk.grid.cells[at]
+    year, cell_of = sheet.writer.grid.year, sheet.writer.grid.cells[at]
     for col, key, values in ((OPEN_COL, "open_arr", year.open_arr), (WON_COL, "won_arr", year.won_arr)):
         for month in range(HORIZON):
             place = (RECORDS, key, cell_of.segment, cell_of.source, month)
             what = (
-                f"{key.replace('_arr', ' ARR')}, {cell_of.segment} x {cell_of.source}, {sheet.desk.grid.month(month)}"
+                f"{key.replace('_arr', ' ARR')}, {cell_of.segment} x {cell_of.source}, {sheet.writer.grid.month(month)}"
             )
             sheet.input((row, col + month), float(values[at, month]), MONEY, ARR_RULE, (place, what))
 
 
 def _wins(sheet: Sheet, row: int, at: int) -> None:
     """Wins of the year: of the commit, of open records, and won before the plan date."""
-    grid, year = sheet.desk.grid, sheet.desk.grid.year
+    grid, year = sheet.writer.grid, sheet.writer.grid.year
     cell_of, won = grid.cells[at], _won_row(grid, at)
     inside = across(won, forward_col(grid, max(year.first, 0)), forward_col(grid, YEAR - 1), FORWARD)
     counts = [float(values[at, :YEAR].sum()) for values in (year.commit_wins, year.open_wins, year.won_wins)]
@@ -149,12 +149,12 @@ HEADS = (
 GOAL, COMMITTED, OPEN, WON, SHORTFALL, SURPLUS, SO_FAR, BELOW, RECOVERED, GAP = range(1, 11)
 
 
-def write_quarters(desk: Desk) -> None:
+def write_quarters(writer: BookWriter) -> None:
     """How each quarter comes out: commit + open pipeline + won + shortfall - surplus = goal."""
-    grid = desk.grid
+    grid = writer.grid
     results = quarter_results(grid.year)
     sheet = Sheet(
-        desk,
+        writer,
         QUARTERS,
         f"Quarters ({grid.plan.currency})",
         ("From the commit + open pipeline + won before + shortfall - surplus = goal.",),
@@ -166,7 +166,7 @@ def write_quarters(desk: Desk) -> None:
         sheet.text(row, 0, name, "strong")
         _quarter_parts(sheet, row, quarter)
         gap = cell(row, GAP)
-        dust = _dust(desk)
+        dust = _dust(writer)
         settled = f"ABS({gap})>{dust}"
         sheet.formula(row, SHORTFALL, f"IF({settled},MAX({gap},0),0)", result.shortfall, MONEY)
         sheet.formula(row, SURPLUS, f"IF({settled},MAX(-{gap},0),0)", result.surplus, MONEY)
@@ -178,7 +178,7 @@ def write_quarters(desk: Desk) -> None:
         sheet.formula(
             row, RECOVERED, _recovered(top, quarter), "" if recovered is None else _quarter_names(grid)[recovered]
         )
-        _identity(desk, row, name)
+        _identity(writer, row, name)
     values = [
         [getattr(result, key) for result in results]
         for key in ("goal", "committed", "open_pipeline", "won", "shortfall", "surplus")
@@ -194,14 +194,14 @@ def write_quarters(desk: Desk) -> None:
     sheet.freeze(top, 1)
 
 
-def _dust(desk: Desk) -> str:
+def _dust(writer: BookWriter) -> str:
     """The amount up to which a quarter neither misses nor exceeds its goal, as a formula."""
-    return f"{SETTLED:.0E}*{desk.cells['new_arr'][0]}"
+    return f"{SETTLED:.0E}*{writer.cells['new_arr'][0]}"
 
 
 def _quarter_parts(sheet: Sheet, row: int, quarter: int) -> None:
     """Goal and what comes, summed over the cells and three months; the gap between them."""
-    grid = sheet.desk.grid
+    grid = sheet.writer.grid
     last = TARGET_TOP + len(grid.cells) - 1
     result = quarter_results(grid.year)[quarter]
     parts = (
@@ -214,7 +214,7 @@ def _quarter_parts(sheet: Sheet, row: int, quarter: int) -> None:
         block = span((TARGET_TOP, begin + 3 * quarter), (last, begin + 3 * quarter + 2), where)
         sheet.formula(row, col, f"SUM({block})", value, MONEY)
     gaps = down(GAP_COL + quarter, TARGET_TOP, last, ARR)
-    below = f"SUMPRODUCT(({gaps}>{_dust(sheet.desk)})*{gaps})"
+    below = f"SUMPRODUCT(({gaps}>{_dust(sheet.writer)})*{gaps})"
     sheet.formula(row, BELOW, below, result.below_share, MONEY)
     gap = result.goal - result.committed - result.open_pipeline - result.won
     formula = "-".join(cell(row, col) for col in (GOAL, COMMITTED, OPEN, WON))
@@ -236,27 +236,27 @@ def _recovered(top: int, quarter: int) -> str:
     return f'IF({cell(top + quarter, SHORTFALL)}>0,IF({cell(top + quarter, SO_FAR)}<=0,{before},{later}),"")'
 
 
-def _identity(desk: Desk, row: int, name: str) -> None:
+def _identity(writer: BookWriter, row: int, name: str) -> None:
     at = {col: cell(row, col, QUARTERS) for col in range(1, GAP + 1)}
     made = f"{at[COMMITTED]}+{at[OPEN]}+{at[WON]}+{at[SHORTFALL]}-{at[SURPLUS]}"
-    goal = desk.cells["new_arr"][0]
+    goal = writer.cells["new_arr"][0]
     left = f"({made}-{at[GOAL]})/IF({goal}>0,{goal},1)"
     words = f"{name}: commit + open pipeline + won + shortfall - surplus = goal, as a share of new ARR"
-    desk.check(words, (left, "0"), 0)
+    writer.check(words, (left, "0"), 0)
 
 
 SUNK_COL, YEAR_COL, WINS_COL, ABOVE_COL, SPEND_COL = 1, 2, 3, 4, 5
 
 
-def write_budget(desk: Desk) -> None:
+def write_budget(writer: BookWriter) -> None:
     """Programme spend by source and month of entry; sunk; the program CAC."""
-    grid = desk.grid
+    grid = writer.grid
     year, plan = grid.year, grid.plan
     about = (
         "Entries x cost per entry, in the month of entry. Sunk: what the entries required before the plan date cost.",
         "A source without a cost is unpriced, not free: it is left out of spend and CAC.",
     )
-    sheet = Sheet(desk, BUDGET, f"Budget ({plan.currency})", about)
+    sheet = Sheet(writer, BUDGET, f"Budget ({plan.currency})", about)
     top = sheet.top + 1
     heads = ["Source", "Sunk", "Year", "Wins of the year", "Months above the ceiling"]
     sheet.heads(top - 1, [*heads, *(grid.month(month) for month in range(year.first, YEAR))])
@@ -265,14 +265,14 @@ def write_budget(desk: Desk) -> None:
     last = top + len(plan.sources) - 1
     _spend_and_cac(sheet, top, last)
     above = f"SUM({span((top, ABOVE_COL), (last, ABOVE_COL), BUDGET)})"
-    desk.check("No source is committed above its ceiling: months that are", (above, "0"), 0, 0)
+    writer.check("No source is committed above its ceiling: months that are", (above, "0"), 0, 0)
     sheet.widths(26, 14, 14, 12, 12, 11)
     sheet.freeze(top, 1)
 
 
 def _spend_and_cac(sheet: Sheet, top: int, last: int) -> None:
     """The year's spend, and over the wins of the priced sources the program CAC."""
-    desk, year = sheet.desk, sheet.desk.grid.year
+    writer, year = sheet.writer, sheet.writer.grid.year
     spent = spend_of_year(budget_table(year), year)
     whole, wins = sum(spent.values()), wins_of_year(year, spent)
     sheet.text(last + 1, 0, "Sum", "total")
@@ -280,7 +280,7 @@ def _spend_and_cac(sheet: Sheet, top: int, last: int) -> None:
     sheet.formula(last + 1, YEAR_COL, years, whole, MONEY, "total")
     sheet.result("programme_spend", last + 1, YEAR_COL, whole)
     sheet.text(last + 3, 0, "Program CAC")
-    costs = [desk.inputs["sources", name, "cost_per_entry"] for name in desk.grid.plan.sources]
+    costs = [writer.inputs["sources", name, "cost_per_entry"] for name in writer.grid.plan.sources]
     stated = down(costs[0].col, costs[0].row, costs[-1].row, INPUTS)
     priced = f"SUMPRODUCT(ISNUMBER({stated})*{span((top, WINS_COL), (last, WINS_COL))})"
     cac = program_cac(whole, wins) if spent else None
@@ -289,11 +289,11 @@ def _spend_and_cac(sheet: Sheet, top: int, last: int) -> None:
 
 
 def _source(sheet: Sheet, row: int, name: str, number: int) -> None:
-    desk, grid = sheet.desk, sheet.desk.grid
+    writer, grid = sheet.writer, sheet.writer.grid
     year, source = grid.year, grid.plan.sources[name]
     rows = [at for at, cell_of in enumerate(grid.cells) if cell_of.source == name]
     first, last = TARGET_TOP, TARGET_TOP + len(grid.cells) - 1
-    numbers, cost = down(2, first, last, COMMIT), desk.at("sources", name, "cost_per_entry")
+    numbers, cost = down(2, first, last, COMMIT), writer.at("sources", name, "cost_per_entry")
     sheet.text(row, 0, name)
     price = source.cost_per_entry or 0.0
     flows = np.sum([year.flows[at][0] for at in rows], axis=0) if rows else np.zeros(grid.flow_months)
@@ -306,7 +306,7 @@ def _source(sheet: Sheet, row: int, name: str, number: int) -> None:
     )
     counted = f"SUMIF({down(2, first, last, ARR)},{number},{down(COUNTED_COL + 3, first, last, ARR)})"
     sheet.formula(row, WINS_COL, counted, wins_of_year(year, [name]), COUNT)
-    ceiling = desk.at("sources", name, "max_per_month")
+    ceiling = writer.at("sources", name, "max_per_month")
     parts = [
         f"--(SUMPRODUCT(({numbers}={number})*{_commits(grid, month)})>{ceiling}*{_open_share(grid, month)}*1.000001+0.000001)"
         for month in range(year.first, HORIZON)

@@ -167,8 +167,8 @@ def _past_delays(items: float) -> str:
 
 def dependence(book: Workbook) -> Exhibit:
     """What falls before the plan date, and what is expected of the records that exist."""
-    known, frame = book.records is not None, in_whole_units(book.quarters)
-    drawn = charts.dependence(frame, book.quarters, book.plan.currency, str(book.plan.plan_date), known=known)
+    recorded, frame = book.records is not None, in_whole_units(book.quarters)
+    drawn = charts.dependence(frame, book.quarters, book.plan.currency, str(book.plan.plan_date), recorded=recorded)
     return chart(drawn, frame, kinds_of("quarters")).sharing(cells=quarter_cells(book.plan, frame))
 
 

@@ -19,7 +19,7 @@ from revplan.exhibits.figures import OF_EXPECTED, of_year
 from revplan.ground.errors import shown
 from revplan.ground.formats import compact, listed, show
 from revplan.simulation.hiring import hiring_notes, hiring_words, worth_table, worth_words
-from revplan.simulation.people import HELD_BACK, NO_PEOPLE, PEOPLE, PEOPLE_LINE, headline, limited_by, staffing_notes
+from revplan.simulation.people import KEPT_BACK, NO_PEOPLE, PEOPLE, PEOPLE_LINE, headline, limited_by, staffing_notes
 from revplan.workbook.workbook import PeopleBook
 
 UNUSED = 1e-6  # of what closes, from which people have time left
@@ -44,7 +44,7 @@ def summary(book: PeopleBook) -> Exhibit:
     }
     of = partial(of_year, plan)
     stated = [of("goal", found.year.bridge.new_arr), of("chance", chance, OF_EXPECTED)]
-    limited = f"People limit a simulated year where they hold back more than {show(HELD_BACK, 'share')} of the goal."
+    limited = f"People limit a simulated year where they hold back more than {show(KEPT_BACK, 'share')} of the goal."
     return text(headline(found), facts, notes=[limited], header=opens).sharing(*stated)
 
 

@@ -34,7 +34,7 @@ Mark = Literal["bar", "level", "line", "dashed", "dotted", "dots", "squares", "d
 BAR_MARKS = ("bar", "level")
 LINE_MARKS = ("line", "dashed", "dotted")
 
-Value = float | None
+Plotted = float | None
 DAY_ZERO = date(1899, 12, 30).toordinal()
 
 
@@ -61,12 +61,12 @@ class Series:
     """
 
     name: str
-    values: tuple[Value, ...]
+    values: tuple[Plotted, ...]
     color: str = PLAN
     mark: Mark = "bar"
-    low: tuple[Value, ...] = ()
-    high: tuple[Value, ...] = ()
-    x: tuple[Value, ...] = ()
+    low: tuple[Plotted, ...] = ()
+    high: tuple[Plotted, ...] = ()
+    x: tuple[Plotted, ...] = ()
     shade: float = 1.0
 
 
@@ -112,7 +112,7 @@ class Chart:
         return self.said.text if isinstance(self.said, Sentence) else self.said
 
 
-def numbers(values: Iterable[Any]) -> tuple[Value, ...]:
+def numbers(values: Iterable[Any]) -> tuple[Plotted, ...]:
     """`values` as a chart holds them: a gap where there is none."""
     floats = (math.nan if value is None else float(value) for value in values)
     return tuple(value if math.isfinite(value) else None for value in floats)
@@ -128,7 +128,7 @@ def names(values: Iterable[object]) -> tuple[str, ...]:
     return tuple(clean(value) for value in values)
 
 
-def written(value: Value, chart: Chart) -> str:
+def written(value: Plotted, chart: Chart) -> str:
     """A value as messages and tables write it: $33.4k, 26.2%, 992."""
     if value is None:
         return ""
@@ -137,11 +137,15 @@ def written(value: Value, chart: Chart) -> str:
     return compact(value, chart.currency) if chart.kind == "money" else show(value, chart.kind)
 
 
-Part = tuple[str, Iterable[bool], str, Mark]
+StackedPart = tuple[str, Iterable[bool], str, Mark]
 
 
 def waterfall(
-    said: str | Sentence, categories: Iterable[object], amounts: Iterable[Any], parts: Iterable[Part], currency: str
+    said: str | Sentence,
+    categories: Iterable[object],
+    amounts: Iterable[Any],
+    parts: Iterable[StackedPart],
+    currency: str,
 ) -> Chart:
     """A waterfall of money: each part is named, says which of the `amounts` are its own, and has a colour and a mark."""
     values = numbers(amounts)
@@ -159,7 +163,7 @@ def waterfall(
     )
 
 
-def step_written(series: Series, value: Value, chart: Chart) -> str:
+def step_written(series: Series, value: Plotted, chart: Chart) -> str:
     """A value as it stands at its bar: the changes of a waterfall with their sign."""
     change = chart.form == "waterfall" and value is not None and (series.mark == "bar" or chart.start is not None)
     return with_sign(value, chart.currency) if change and value is not None else written(value, chart)
@@ -194,8 +198,8 @@ def checked(chart: Chart, place: str) -> Chart:
     for series in chart.series:
         wanted = len(series.x if chart.form == "points" else chart.categories)
         if {len(ends) for ends in (series.values, series.low, series.high) if ends} - {wanted}:
-            came = f"series {shown(series.name)!r} has {len(series.values)} values for {wanted} places"
-            raise ReportError.at(place, f"{came}; its description needs one each")
+            problem = f"series {shown(series.name)!r} has {len(series.values)} values for {wanted} places"
+            raise ReportError.at(place, f"{problem}; its description needs one each")
     return chart
 
 
@@ -259,5 +263,5 @@ def _tupled(value: Any) -> Any:
 
 def values_of(chart: Chart) -> list[float]:
     """Every value, and every end of an interval."""
-    ends: list[Sequence[Value]] = [row for each in chart.series for row in (each.values, each.low, each.high)]
+    ends: list[Sequence[Plotted]] = [row for each in chart.series for row in (each.values, each.low, each.high)]
     return [value for row in ends for value in row if value is not None]

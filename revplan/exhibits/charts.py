@@ -19,8 +19,8 @@ from revplan.exhibits.chart import (
     REQUIRED,
     Chart,
     Mark,
-    Part,
     Series,
+    StackedPart,
     day_number,
     names,
     numbers,
@@ -61,7 +61,7 @@ def bridge(table: pd.DataFrame, currency: str) -> Chart:
     level = terms["term"].isin(LEVELS) & (terms["term"] != "new_arr")
     amounts = terms["amount"].astype(float) * np.where(terms["term"].isin(["contraction", "churn"]), -1.0, 1.0)
     down = ~level & (amounts < 0)
-    parts: tuple[Part, ...] = (
+    parts: tuple[StackedPart, ...] = (
         ("ARR", level, PLAN, "level"),
         ("adds", ~level & ~down, REQUIRED, "bar"),
         ("takes away", down, GAP, "bar"),
@@ -150,14 +150,14 @@ def _commit_message(stage: str, table: pd.DataFrame, past: float) -> str:
     )
 
 
-def dependence(table: pd.DataFrame, exact: pd.DataFrame, currency: str, plan_date: str, *, known: bool) -> Chart:
+def dependence(table: pd.DataFrame, exact: pd.DataFrame, currency: str, plan_date: str, *, recorded: bool) -> Chart:
     """ARR of each quarter that traces back to existing records, against what they are expected to bring.
 
     Its sentence is of `exact`, the quarters unrounded: a share of amounts in millions is not one of their few digits.
     """
     traced, coming = numbers(table["before_plan_date"]), numbers(table["open_pipeline"] + table["won"])
     return Chart(
-        said=_dependence_message(exact, currency, plan_date, known),
+        said=_dependence_message(exact, currency, plan_date, recorded),
         form="columns",
         categories=names(table["label"]),
         series=(
@@ -169,7 +169,7 @@ def dependence(table: pd.DataFrame, exact: pd.DataFrame, currency: str, plan_dat
     )
 
 
-def _dependence_message(table: pd.DataFrame, currency: str, plan_date: str, known: bool) -> str:
+def _dependence_message(table: pd.DataFrame, currency: str, plan_date: str, recorded: bool) -> str:
     if not (table["before_plan_date"] > 0.005 * table["goal"]).any():
         return "No quarter of the year depends, by more than a trifle, on records that exist already."
     first = table.iloc[first_largest(table["before_plan_date"])]
@@ -178,7 +178,7 @@ def _dependence_message(table: pd.DataFrame, currency: str, plan_date: str, know
         f"{compact(past, currency)} of the {compact(first['goal'], currency)} of {first['label']} "
         f"({show(past / first['goal'], 'share')}) traces back, at the plan's lags, to records from before {plan_date}"
     )
-    if not known:
+    if not recorded:
         return f"{text}; no records are named, so new entries are asked to make up for it."
     gap = compact(abs(coming - past), currency)
     return (
@@ -330,7 +330,7 @@ def stacked_buffers(table: pd.DataFrame, said: str, currency: str) -> Chart:
     arr = table["arr_together"].to_numpy(dtype=float)
     step = np.append(np.diff(arr[:-1]), arr[-1] - arr[0])
     last = np.arange(len(step)) == len(step) - 1
-    parts: tuple[Part, ...] = (
+    parts: tuple[StackedPart, ...] = (
         ("buffer", ~last & (step >= 0), REQUIRED, "bar"),
         ("bolder than the history", ~last & (step < 0), GAP, "bar"),
         ("all together", last, ATTENTION, "level"),
@@ -341,8 +341,8 @@ def stacked_buffers(table: pd.DataFrame, said: str, currency: str) -> Chart:
 
 SO_FAR: tuple[tuple[str, str, str, Mark], ...] = (
     ("goal", "goal", PAST, "dashed"),
-    ("promised", "plan", REQUIRED, "line"),
-    ("came", "actual", PLAN, "line"),
+    ("planned", "plan", REQUIRED, "line"),
+    ("actual", "actual", PLAN, "line"),
 )
 
 
@@ -367,7 +367,7 @@ def steps(table: pd.DataFrame, said: str | Sentence, currency: str, level: str =
     """A waterfall from the first row to the last, which are levels of what `level` names; between them signed changes."""
     ends = np.isin(np.arange(len(table)), (0, len(table) - 1))
     down = (table["amount"] < 0).to_numpy()
-    parts: tuple[Part, ...] = (
+    parts: tuple[StackedPart, ...] = (
         (level, ends, PLAN, "level"),
         ("adds", ~ends & ~down, REQUIRED, "bar"),
         ("takes away", ~ends & down, GAP, "bar"),
@@ -386,7 +386,10 @@ def landing(table: pd.DataFrame, said: Sentence, currency: str) -> Chart:
         "goal": row["goal"],
     }
     level = np.isin(list(amounts), ("won", "landing", "goal"))
-    parts: tuple[Part, ...] = (("New ARR, 8 of 10 cases", level, PLAN, "level"), ("expected", ~level, REQUIRED, "bar"))
+    parts: tuple[StackedPart, ...] = (
+        ("New ARR, 8 of 10 cases", level, PLAN, "level"),
+        ("expected", ~level, REQUIRED, "bar"),
+    )
     made = waterfall(said, amounts, amounts.values(), parts, currency)
     low, high = (
         tuple(row[end] if name == "landing" else None for name in amounts) for end in ("landing_low", "landing_high")

@@ -8,7 +8,7 @@ import pandas as pd
 from revplan.exhibits import charts
 from revplan.exhibits.annual_commit import entering_later
 from revplan.exhibits.exhibit import Exhibit, by_quarter, chart, table_of, text
-from revplan.exhibits.figures import TO_SIGN, Cells, Figure, figure, of_year, year_cells, year_id
+from revplan.exhibits.figures import TO_SIGN, Figure, FigureCells, figure, of_year, year_cells, year_id
 from revplan.exhibits.fit import fitting
 from revplan.funnel.tables import month_stage_sums, sums_by_quarter
 from revplan.ground.formats import (
@@ -80,7 +80,7 @@ def monthly_commit(book: Workbook) -> Exhibit:
     return made.sharing(
         _year_of(book, float(of_stage.sum())),
         cells=year_cells(
-            book.plan, [{"stage": each} for each in shown.index], {"year": "stage_commit"}, _known_as(book)
+            book.plan, [{"stage": each} for each in shown.index], {"year": "stage_commit"}, _legend_name(book)
         ),
     )
 
@@ -110,10 +110,10 @@ def commit_by_source(book: Workbook) -> Exhibit:
     )
     made = _monthly_table(book, frame, message, "Source: where it enters (owner)", [])
     rows = [{"source": name} for name in names]
-    return made.sharing(cells=year_cells(book.plan, rows, {"year": "source_commit"}, _known_as(book)))
+    return made.sharing(cells=year_cells(book.plan, rows, {"year": "source_commit"}, _legend_name(book)))
 
 
-def _known_as(book: Workbook) -> str:
+def _legend_name(book: Workbook) -> str:
     """The basis of what is to be delivered: what is to sign, or the expected commit where no volume gives the confidence."""
     return "commit" if book.to_sign.scale is None else TO_SIGN
 
@@ -193,9 +193,9 @@ def commit_sheet(book: Workbook) -> Exhibit:
     ).sharing(
         _year_of(book, float(shown.loc[stage].sum())),
         *_arr_figures(book, frame.iloc[-1], names),
-        cells=Cells(
+        cells=FigureCells(
             rows=[
-                *({"measure": "stage_commit", "stage": each, "basis": _known_as(book)} for each in shown.index),
+                *({"measure": "stage_commit", "stage": each, "basis": _legend_name(book)} for each in shown.index),
                 {},
             ],
             columns={"year": {"period": year_id(book.plan)}, **{name: {"period": name} for name in names}},

@@ -7,10 +7,10 @@ from functools import partial
 
 import pandas as pd
 
+from revplan.exhibits.attainment import ACTUAL, PLANNED, STEPS, money, new_arr, nothing_yet, whole
 from revplan.exhibits.exhibit import Exhibit, table_of
-from revplan.exhibits.figures import Cells, Sentence, say
-from revplan.exhibits.promised import CAME, PROMISED, STEPS, money, new_arr, nothing_yet, whole
-from revplan.exhibits.standing import sources
+from revplan.exhibits.figures import FigureCells, Sentence, say
+from revplan.exhibits.performance import sources
 from revplan.ground.errors import PlanError, shown
 from revplan.ground.formats import counted, largest_remainder, round_half_up, steady_order
 from revplan.tracking.book import BoardBook
@@ -24,7 +24,6 @@ TERMS = {
     "closing": "Closing ARR",
 }
 LESS = ("contraction", "churn")
-PLANNED = "planned"
 MOST_CELLS = 12
 
 
@@ -65,18 +64,18 @@ def arr_bridge(book: BoardBook) -> Exhibit:
         currency=book.plan.currency,
     )
     columns: dict[str, dict[str, str]] = {
-        name: {"measure": "arr_term", "period": label, "basis": name} for name in (PLANNED, CAME)
+        name: {"measure": "arr_term", "period": label, "basis": name} for name in (PLANNED, ACTUAL)
     }
     columns["gap"] = {"measure": "arr_term_gap", "period": label}
     rows = [{"term": term} for term in found["term"]]
-    return made.with_cells(Cells(rows=rows, columns=columns, currency=book.plan.currency))
+    return made.with_cells(FigureCells(rows=rows, columns=columns, currency=book.plan.currency))
 
 
 def _bridge_rows(found: pd.DataFrame, decimals: int) -> pd.DataFrame:
     """The terms in whole units; the closing ARR is what the displayed terms come to."""
-    shown_terms = {name: _adding_up(found.set_index("term")[name], decimals) for name in (PLANNED, CAME)}
+    shown_terms = {name: _adding_up(found.set_index("term")[name], decimals) for name in (PLANNED, ACTUAL)}
     frame = pd.DataFrame(shown_terms).loc[list(found["term"])]
-    frame["gap"] = frame[CAME] - frame[PLANNED]
+    frame["gap"] = frame[ACTUAL] - frame[PLANNED]
     frame.insert(0, "term", [TERMS[term] for term in frame.index])
     return frame.reset_index(drop=True)
 
@@ -89,17 +88,19 @@ def _adding_up(terms: pd.Series, decimals: int) -> pd.Series:
 
 def _bridge_message(book: BoardBook, frame: pd.DataFrame, label: str) -> Sentence:
     closing = frame[frame["term"] == TERMS["closing"]].iloc[0]
-    came, planned = (money(book, "arr_term", closing[basis], label, basis, term="closing") for basis in (CAME, PLANNED))
-    if came.value is None or planned.value is None:
+    actual, planned = (
+        money(book, "arr_term", closing[basis], label, basis, term="closing") for basis in (ACTUAL, PLANNED)
+    )
+    if actual.value is None or planned.value is None:
         return say(
             "Closing ARR of {period} cannot be told: a term of its bridge is not known.",
             period=book.plan.period_label(label),
         )
     gap = money(book, "arr_term_gap", closing["gap"], label, term="closing")
     return say(
-        "{period} closes at {came} of ARR against {planned} planned: {gap}.",
+        "{period} closes at {actual} of ARR against {planned} planned: {gap}.",
         period=book.plan.period_label(label),
-        came=came,
+        actual=actual,
         planned=planned,
         gap=gap,
     )
@@ -113,7 +114,7 @@ def cells(book: BoardBook) -> Exhibit:
     found = book.variance_cells(book.spans[0]) if book.spans else pd.DataFrame()
     if found.empty:
         return nothing_yet(book, "Nothing is there to explain.")
-    label, steps = book.spans[0].label, [step for step in STEPS if step not in ("planned", "came")]
+    label, steps = book.spans[0].label, [step for step in STEPS if step not in ("planned", "actual")]
     digits = book.decimals
     steps_of = pd.DataFrame(
         [
@@ -145,7 +146,7 @@ def cells(book: BoardBook) -> Exhibit:
     rows = [{"segment": str(found.loc[at, "segment"]), "source": str(found.loc[at, "source"])} for at in order]
     columns = {step: {"measure": "variance_step", "period": label, "line": step} for step in steps}
     columns["gap"] = {"measure": "new_arr_gap", "period": label}
-    return made.with_cells(Cells(rows=rows, columns=columns, currency=book.plan.currency))
+    return made.with_cells(FigureCells(rows=rows, columns=columns, currency=book.plan.currency))
 
 
 def _cells_message(book: BoardBook, frame: pd.DataFrame, cell: pd.Series, label: str) -> Sentence:
@@ -161,12 +162,12 @@ def _cells_message(book: BoardBook, frame: pd.DataFrame, cell: pd.Series, label:
     )
     return say(
         f"{{cell}} {most} what was planned: {{gap}} of new ARR, where in all "
-        "{came} came in {period} against {asked}.",
+        "{actual} came in {period} against {asked}.",
         cell=frame["cell"].iloc[0],
         gap=gap,
-        came=new_arr(book, label, CAME),
+        actual=new_arr(book, label, ACTUAL),
         period=book.plan.period_label(label),
-        asked=new_arr(book, label, PROMISED),
+        asked=new_arr(book, label, PLANNED),
     )
 
 

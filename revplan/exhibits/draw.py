@@ -36,7 +36,7 @@ from revplan.exhibits.marks import (
     draw_series,
     few,
     labelled_lying,
-    labelled_standing,
+    labelled_upright,
     sample,
     texts,
     wide,
@@ -72,7 +72,7 @@ def svg(chart: Chart, room: float = PAGE, *, outlined: bool = True) -> str:
         unknown, others = fonts.without_font(odd), fonts.covering(odd)
         chart = renamed(chart, lambda text: fonts.legible(text, unknown))
     canvas, named = Canvas(), _named(chart, room)
-    form = _points if named.form == "points" else _lying if _lies(named, room) else _standing
+    form = _points if named.form == "points" else _lying if _lies(named, room) else _upright
     bottom = form(canvas, named, room, _key(canvas, named, room))
     return canvas.svg(room, bottom, chart.message, others)
 
@@ -207,7 +207,7 @@ def _wrapped(name: str, size: float, slot: float) -> list[str]:
     return [*lines(first, size, room), f"({rest}"]
 
 
-def _standing(canvas: Canvas, chart: Chart, room: float, top: float) -> float:
+def _upright(canvas: Canvas, chart: Chart, room: float, top: float) -> float:
     """Columns, or lines, above the names of their categories; where the drawing ends."""
     narrow, reach = room < NARROW, _reach(chart)
     bottom, size = top + (138 if narrow else 168), SMALL if narrow else SIZE
@@ -225,7 +225,7 @@ def _standing(canvas: Canvas, chart: Chart, room: float, top: float) -> float:
         canvas.words(left - 5, values.at(tick) + 3.4, [text], size, "end")
     ground = values.at(chart.start or 0.0)
     canvas.line([(left, ground), (right, ground)], color("edge"), 0.8)
-    draw_series(canvas, chart, placed, labelled=labelled_standing(chart, slot))
+    draw_series(canvas, chart, placed, labelled=labelled_upright(chart, slot))
     return _names_below(canvas, chart, placed, bottom, room)
 
 

@@ -65,9 +65,9 @@ def _message(frame: pd.DataFrame, day: date) -> str:
     expired, few = (int(frame["state"].str.contains(state).sum()) for state in (EXPIRED, FEW))
     log = "of the assumption log"
     entries = counted(len(frame), f"entry {log} has", f"entries {log} have")
-    held = f"{entries} an owner; {expired or 'none'} had expired on {show(day, 'date')}"
+    said = f"{entries} an owner; {expired or 'none'} had expired on {show(day, 'date')}"
     rest = "rests" if few == 1 else "rest"
-    return f"{held}, and {few or 'none'} {rest} on fewer than {FEW_RECORDS:.0f} records."
+    return f"{said}, and {few or 'none'} {rest} on fewer than {FEW_RECORDS:.0f} records."
 
 
 def _thin(book: Workbook) -> list[str]:
@@ -218,10 +218,10 @@ def checks(book: Workbook, billing_total: float = 0.0) -> Exhibit:
 
 def _sum_checks(book: Workbook) -> list[tuple[object, ...]]:
     year, bridge, plan = book.year, book.year.bridge, book.plan
-    known = [bridge.opening_arr, bridge.expansion, bridge.contraction, bridge.churn]
+    terms = [bridge.opening_arr, bridge.expansion, bridge.contraction, bridge.churn]
     tied = None
-    if all(part is not None for part in known):
-        opening, expansion, contraction, churn = (float(part or 0.0) for part in known)
+    if all(part is not None for part in terms):
+        opening, expansion, contraction, churn = (float(part or 0.0) for part in terms)
         tied = opening + bridge.new_arr + expansion - contraction - churn
     required = float(book.funnel.loc[book.funnel["stage"] == plan.commit_stage, "required"].sum())
     parts = (

@@ -17,8 +17,8 @@ from revplan.exhibits.figures import (
     MIMETYPE,
     PRECISION,
     ROUNDING,
-    Cells,
     Figure,
+    FigureCells,
     Measure,
     Sentence,
     as_sentence,
@@ -29,7 +29,7 @@ from revplan.ground.errors import ReportError, shown
 from revplan.ground.escaping import clean, cut_words, escape
 from revplan.ground.formats import KINDS, MINUS, column, is_missing, kinds_of, labels_of, show
 from revplan.ground.tables import NUMERIC
-from revplan.ground.terminal import Column, grid
+from revplan.ground.terminal import TextBlock, grid
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,7 +79,7 @@ class Exhibit:
     """The message with the figures it quotes."""
     facts: tuple[Figure, ...] = ()
     """The figures a text rests on."""
-    cells: Cells | None = None
+    cells: FigureCells | None = None
     """What the numbers of the table are."""
     shared: tuple[Figure, ...] = ()
     """Further figures it states: those that other exhibits or reports state too."""
@@ -106,7 +106,7 @@ class Exhibit:
         lacking = filter(None, [advice(without_font(draw.lacking(drawn)))])
         return replace(self, chart=drawn, notes=_lines([*self.notes, *lacking]))
 
-    def with_cells(self, cells: Cells) -> Exhibit:
+    def with_cells(self, cells: FigureCells) -> Exhibit:
         """The same exhibit, the numbers of its table registered as figures."""
         return replace(self, cells=cells)
 
@@ -114,7 +114,7 @@ class Exhibit:
         """The same exhibit, telling what readers call the periods that figures of its report name by their ids."""
         return replace(self, periods=dict(labels))
 
-    def sharing(self, *figures: Figure, cells: Cells | None = None) -> Exhibit:
+    def sharing(self, *figures: Figure, cells: FigureCells | None = None) -> Exhibit:
         """The same exhibit, those of its numbers registered that other exhibits or reports state too."""
         return replace(self, shared=figures, cells=cells, complete=False)
 
@@ -313,8 +313,8 @@ def _lines(notes: Sequence[str]) -> tuple[str, ...]:
 def _check_kinds(frame: pd.DataFrame, kinds: Mapping[str, str], place: str) -> None:
     for name in frame.columns:
         if kinds.get(name) not in KINDS:
-            came = f"has the unknown kind {shown(kinds[name])!r}" if name in kinds else "has no kind"
-            raise ReportError.at(place, f"column {shown(name)!r} {came}; the kinds are {', '.join(sorted(KINDS))}")
+            problem = f"has the unknown kind {shown(kinds[name])!r}" if name in kinds else "has no kind"
+            raise ReportError.at(place, f"column {shown(name)!r} {problem}; the kinds are {', '.join(sorted(KINDS))}")
 
 
 # --- the three printings of a notebook ------------------------------------------------------------------
@@ -498,7 +498,7 @@ def _width(label: str, cells: list[str], number: bool) -> int:
     return longest if number else min(longest, WORDS)
 
 
-def _shown(exhibit: Exhibit) -> list[Column]:
+def _shown(exhibit: Exhibit) -> list[TextBlock]:
     frame, kinds = exhibit.table, exhibit.kinds
     if frame is None:
         return []

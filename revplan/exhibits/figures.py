@@ -76,7 +76,7 @@ class Figure:
     period: str
     """When it counts, such as 2026-Q3."""
     basis: str
-    """What it rests on, such as promised or came."""
+    """What it rests on, such as planned or actual."""
     of: tuple[tuple[str, str], ...] = ()
     """What it is of, such as (("stage", "sql"),)."""
     currency: str = ""
@@ -107,7 +107,7 @@ class Sentence:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cells:
+class FigureCells:
     """What the numbers of a table are: each of a row and a column, each of which says its part.
 
     A part may say `measure`, `period`, `basis`; every other key is what the number is of. A cell without a
@@ -191,7 +191,7 @@ def as_sentence(message: object) -> Sentence | None:
     return Sentence(text=cut_words(clean(message)), registered=not re.search(r"\d", message))
 
 
-def cell_figures(frame: pd.DataFrame, cells: Cells) -> list[tuple[int, str, Figure]]:
+def cell_figures(frame: pd.DataFrame, cells: FigureCells) -> list[tuple[int, str, Figure]]:
     """The figure in each cell of `frame` that `cells` describes, with its row and column.
 
     Raises
@@ -214,7 +214,7 @@ def cell_figures(frame: pd.DataFrame, cells: Cells) -> list[tuple[int, str, Figu
     ]
 
 
-def _cell_figure(value: Any, said: dict[str, str], cells: Cells) -> Figure:
+def _cell_figure(value: Any, said: dict[str, str], cells: FigureCells) -> Figure:
     return figure(said.pop("measure"), value, said.pop("period", ""), said.pop("basis", ""), cells.currency, **said)
 
 
@@ -250,15 +250,17 @@ def in_whole_units(quarters: pd.DataFrame) -> pd.DataFrame:
     return quarters.assign(**{name: whole_amounts(quarters[name].to_numpy(dtype=float)) for name in ADDING_UP})
 
 
-def quarter_cells(plan: Plan, quarters: pd.DataFrame) -> Cells:
+def quarter_cells(plan: Plan, quarters: pd.DataFrame) -> FigureCells:
     """What table quarters holds."""
-    return Cells(rows=[{"period": name} for name in quarters["quarter"]], columns=OF_QUARTER, currency=plan.currency)
+    return FigureCells(
+        rows=[{"period": name} for name in quarters["quarter"]], columns=OF_QUARTER, currency=plan.currency
+    )
 
 
 def year_cells(
     plan: Plan, rows: Iterable[Mapping[str, str]], columns: Mapping[str, Mapping[str, str] | str], basis: str = ""
-) -> Cells:
+) -> FigureCells:
     """What a table of the plan's year holds: per column its measure, or all that it says."""
     said = {name: {"measure": each} if isinstance(each, str) else each for name, each in columns.items()}
     period = {"period": year_id(plan)} | ({"basis": basis} if basis else {})
-    return Cells(rows=[{**period, **row} for row in rows], columns=said, currency=plan.currency)
+    return FigureCells(rows=[{**period, **row} for row in rows], columns=said, currency=plan.currency)

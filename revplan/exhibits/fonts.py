@@ -50,8 +50,8 @@ def lacking(texts: Iterable[str], faces: Sequence[str] = ("DejaVuSans", "DejaVuS
     odd = {c for c in set().union(*texts) if not (" " <= c <= "~" or "\xa1" <= c <= "\u017f" or c in COMMON)}
     if not odd:
         return frozenset()  # without the font's own list, which takes a third of a second to read
-    held = frozenset.intersection(*map(_shipped, faces))
-    return frozenset(c for c in odd - held if not _invisible(c))
+    covered = frozenset.intersection(*map(_shipped, faces))
+    return frozenset(c for c in odd - covered if not _invisible(c))
 
 
 @cache
@@ -60,11 +60,11 @@ def covering(characters: frozenset[str]) -> tuple[Font, ...]:
     if not characters:
         return ()
     wanted = {c for c in characters if unicodedata.category(c) not in {"Co", "Cn"}}
-    held = {font: wanted & _characters(font.path, font.index) for font in _installed()}
+    covered = {font: wanted & _characters(font.path, font.index) for font in _installed()}
     found: list[Font] = []
-    while any(wanted & some for some in held.values()):
-        found.append(max(held, key=lambda font: len(wanted & held[font])))
-        wanted -= held[found[-1]]
+    while any(wanted & some for some in covered.values()):
+        found.append(max(covered, key=lambda font: len(wanted & covered[font])))
+        wanted -= covered[found[-1]]
     return tuple(found)
 
 

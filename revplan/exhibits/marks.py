@@ -14,8 +14,8 @@ from revplan.exhibits.chart import (
     LINE_MARKS,
     REQUIRED,
     Chart,
+    Plotted,
     Series,
-    Value,
     side_by_side,
     spans,
     step_written,
@@ -49,13 +49,13 @@ def texts(chart: Chart) -> list[str]:
     return [at_bar(each, value, chart) for each in chart.series for value in each.values if value is not None]
 
 
-def at_bar(series: Series, value: Value, chart: Chart) -> str:
+def at_bar(series: Series, value: Plotted, chart: Chart) -> str:
     """The number at a bar; of a date the axis says the year."""
     text = step_written(series, value, chart)
     return text[:-5] if chart.kind == "date" else text
 
 
-def labelled_standing(chart: Chart, slot: float) -> bool:
+def labelled_upright(chart: Chart, slot: float) -> bool:
     """Whether columns have room for their numbers above them."""
     beside = len(chart.series) if side_by_side(chart) else 1
     return chart.form == "waterfall" or (_plain_bars(chart) and widest(texts(chart), SMALL) <= 0.95 * slot / beside)
@@ -224,7 +224,7 @@ def _bar(canvas: Canvas, chart: Chart, placed: Field, bar: Bar, *, labelled: boo
         _number(canvas, chart, placed, bar, at_bar(series, series.values[bar.at], chart), high)
 
 
-def _number(canvas: Canvas, chart: Chart, placed: Field, bar: Bar, text: str, high: Value) -> None:
+def _number(canvas: Canvas, chart: Chart, placed: Field, bar: Bar, text: str, high: Plotted) -> None:
     """What a bar comes to, at the end of it that grows."""
     top = max(bar.begin, bar.end, bar.end if high is None else high)
     if not placed.lying:

@@ -19,8 +19,8 @@ SUBJECTS = (
     "realism",
     "side_by_side",
     "rates",
-    "promised",
-    "standing",
+    "attainment",
+    "performance",
     "outlook",
     "summary",
     "detail",
@@ -89,12 +89,12 @@ def exhibit(book: Any, name: str, **options: Any) -> Exhibit:
     PlanError
         If there is no such exhibit of such a book, or it has nothing to show.
     """
-    known = exhibits_of(book)
-    if name not in known:
-        like = get_close_matches(name, known, 1)
-        meant = f"; did you mean {like[0]}?" if like else f"; there are {', '.join(sorted(known))}"
+    exhibits = exhibits_of(book)
+    if name not in exhibits:
+        like = get_close_matches(name, exhibits, 1)
+        meant = f"; did you mean {like[0]}?" if like else f"; there are {', '.join(sorted(exhibits))}"
         raise PlanError.at("exhibit", f"there is none called {shown(name)}{meant}")
-    found = known[name](book, **options)
+    found = exhibits[name](book, **options)
     if found is None:
         raise PlanError.at("exhibit", f"{name} has nothing to show of this plan; exhibit(book, 'summary') says why")
     return found

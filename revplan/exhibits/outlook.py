@@ -5,10 +5,10 @@ from __future__ import annotations
 import pandas as pd
 
 from revplan.exhibits import charts
+from revplan.exhibits.attainment import NAME, money, nothing_yet
 from revplan.exhibits.exhibit import Exhibit, chart, table_of
-from revplan.exhibits.figures import Cells, Figure, Sentence, figure, say
+from revplan.exhibits.figures import Figure, FigureCells, Sentence, figure, say
 from revplan.exhibits.fit import fitting_names
-from revplan.exhibits.promised import NAME, money, nothing_yet
 from revplan.ground.formats import largest_remainder, round_half_up
 from revplan.simulation.simulate import TRIALS
 from revplan.tracking.book import BoardBook
@@ -40,7 +40,7 @@ def coverage(book: BoardBook) -> Exhibit:
     )
     columns = {name: {"measure": name, "period": period} for name in (*COVERAGE_MONEY, "coverage", "coverage_needed")}
     rows = [{} if name == TOTAL else {"segment": name} for name in frame["segment"]]
-    cells = Cells(rows=rows, columns=columns, currency=book.plan.currency)
+    cells = FigureCells(rows=rows, columns=columns, currency=book.plan.currency)
     return _drawn_coverage(made.with_cells(cells).as_brief(), frame)
 
 
@@ -153,7 +153,7 @@ def landing(book: BoardBook) -> Exhibit:
     made = chart(charts.landing(frame, said, book.plan.currency), frame, kinds, notes=_landing_notes(book))
     columns = {name: {"measure": "landing_part", "basis": name.replace("_", " ")} for name in PARTS}
     columns |= {name: {"measure": name} for name in ("landing", "landing_low", "landing_high", "goal")}
-    return made.with_cells(Cells(rows=[{"period": year}], columns=columns, currency=book.plan.currency))
+    return made.with_cells(FigureCells(rows=[{"period": year}], columns=columns, currency=book.plan.currency))
 
 
 def landing_rows(book: BoardBook) -> pd.DataFrame:

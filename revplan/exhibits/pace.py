@@ -21,8 +21,8 @@ SHOWN = ("target_to_date", "actual", "gap", "days_behind", "needed_per_working_d
 
 def header(book: PaceBook) -> str:
     """The line a page of the pace names itself by."""
-    promise = book.board.signed or "not signed"
-    return f"{book.plan.name} · as known on {show(book.as_of, 'date')} · {promise}"
+    attainment = book.board.signed or "not signed"
+    return f"{book.plan.name} · as known on {show(book.as_of, 'date')} · {attainment}"
 
 
 def summary(book: PaceBook) -> Exhibit:
@@ -53,8 +53,8 @@ def told(book: PaceBook) -> str:
     if book.state or line is None:
         return book.state
     title = titles_of(book.plan.stages)[book.stage]
-    came = counted(line["actual"], title, plural(title))
-    stands = f"{came} by {show(book.as_of, 'date')} against {show(line['target_to_date'], 'count')} planned: {_position(line)}."
+    actual = counted(line["actual"], title, plural(title))
+    stands = f"{actual} by {show(book.as_of, 'date')} against {show(line['target_to_date'], 'count')} planned: {_position(line)}."
     if not line["working_days_left"]:
         verdict = "met" if line["actual"] >= line["target"] - 1e-9 * max(line["target"], 1) else "missed"
         return f"{stands} No working day is left in {book.label(line['period'])}: its plan of {show(line['target'], 'count')} is {verdict} as counted."

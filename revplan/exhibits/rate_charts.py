@@ -164,12 +164,12 @@ def _drift_message(table: pd.DataFrame, named: pd.DataFrame) -> str:
 
 
 def replay(table: pd.DataFrame, errors: tuple[float, float], within: str) -> Chart:
-    """Past forecasts with their intervals against what came.
+    """Past forecasts with their intervals against the actuals.
 
     Parameters
     ----------
     errors
-        Of the forecast and of the baseline drawn: the sum of what it was off by over the sum of what came. [share]
+        Of the forecast and of the baseline drawn: the sum of what it was off by over the sum of the actuals. [share]
     within
         How many outcomes the intervals held, as a part of a sentence.
     """
@@ -181,7 +181,7 @@ def replay(table: pd.DataFrame, errors: tuple[float, float], within: str) -> Cha
         categories=tuple(show(day, "month") for day in table["as_of"]),
         series=(
             Series(name="forecast, P10 to P90", values=numbers(table["mean"]), low=low, high=high, mark="dashes"),
-            Series(name="actual", values=numbers(table["came"]), color=ACTUAL, mark="dots"),
+            Series(name="actual", values=numbers(table["actual"]), color=ACTUAL, mark="dots"),
             Series(name=baseline, values=numbers(table["baseline"]), color=ATTENTION, mark="crosses"),
         ),
         kind="count",
@@ -191,7 +191,7 @@ def replay(table: pd.DataFrame, errors: tuple[float, float], within: str) -> Cha
 
 def _replay_message(table: pd.DataFrame, errors: tuple[float, float], within: str) -> str:
     replays = "1 replay" if len(table) == 1 else f"{len(table)} replays"
-    if not table["came"].sum() > 0:
+    if not table["actual"].sum() > 0:
         return f"In {replays} no win came, so that no error can be told as a share; {within}."
     error, other = (show(each, "share") for each in errors)
     name = table["baseline_name"].iloc[0]
@@ -200,7 +200,7 @@ def _replay_message(table: pd.DataFrame, errors: tuple[float, float], within: st
 
 def forecast(table: pd.DataFrame, said: str) -> Chart:
     """Wins of the months ahead: from known records, and with those still to come."""
-    parts = (("known", "from known records", REQUIRED), ("all", "with new ones", PLAN))
+    parts = (("from_known", "from known records", REQUIRED), ("all", "with new ones", PLAN))
     return Chart(
         said=said,
         form="columns",

@@ -10,7 +10,7 @@ from revplan.crm.answer import read_first
 from revplan.crm.records import EVERY
 from revplan.exhibits import rate_charts
 from revplan.exhibits.exhibit import Exhibit, chart, table_of, text
-from revplan.exhibits.figures import Cells, Figure, figure
+from revplan.exhibits.figures import Figure, FigureCells, figure
 from revplan.ground.errors import PlanError, shown
 from revplan.ground.formats import compact, counted, kinds_of, listed, raised, show
 from revplan.rates.backtest import MODEL, NAMES, TARGETS, Backtest, banded_words, better_words, unit_of
@@ -62,7 +62,7 @@ def summary(book: HistoryBook) -> Exhibit:
     if book.backtest is not None:
         score = book.backtest.scores[ALL_WINS][MODEL]
         facts["Error of past forecasts"] = show(score.wape, "share")
-    stated = [_of(book, "records_known", float(history.number))]
+    stated = [_of(book, "records_counted", float(history.number))]
     if book.forecast is not None:
         stated.append(_of(book, "wins_ahead", book.forecast.with_arrivals.wins.mean))
     if book.backtest is not None:
@@ -77,13 +77,13 @@ def _of(book: HistoryBook, measure: str, value: float) -> Figure:
     return figure(measure, value, f"to {book.history.as_of}")
 
 
-def _rate_cells(book: HistoryBook, rows: pd.DataFrame) -> Cells:
+def _rate_cells(book: HistoryBook, rows: pd.DataFrame) -> FigureCells:
     """What a table of estimates holds: the rate of each step and part, and what it rests on."""
     names = {"step": "from_stage", "segment": "segment", "source": "source"}
     said = [{key: str(row[name]) for key, name in names.items()} for row in rows.to_dict("records")]
-    columns = {"rate": "rate_known", "conversions": "conversions_known"}
+    columns = {"rate": "rate_counted", "conversions": "conversions_counted"}
     period = {"period": f"to {book.history.as_of}"}
-    return Cells(rows=said, columns={name: {"measure": each, **period} for name, each in columns.items()})
+    return FigureCells(rows=said, columns={name: {"measure": each, **period} for name, each in columns.items()})
 
 
 def _range(values: pd.Series, kind: str) -> str:
@@ -156,7 +156,7 @@ def differences(book: HistoryBook) -> Exhibit:
     rates_shown = [rate for end in ENDS for rate in found[end]]
     keys = ("step", "segment", "source")
     told = [
-        figure("rate_known", rate, f"to {book.history.as_of}", **dict(zip(keys, part, strict=True)))
+        figure("rate_counted", rate, f"to {book.history.as_of}", **dict(zip(keys, part, strict=True)))
         for part, rate in zip(parts, rates_shown, strict=True)
         if pd.notna(rate)
     ]
@@ -237,11 +237,11 @@ def lags(book: HistoryBook) -> Exhibit:
 
 def drift(book: HistoryBook) -> Exhibit:
     """Whether the last months differ from before."""
-    known = _named(book.steps).dropna(subset=["drift"])
-    if known.empty:
+    drifting = _named(book.steps).dropna(subset=["drift"])
+    if drifting.empty:
         return text("The records are too few, or too young, to tell whether the last 90 days differ.")
     kinds = {**kinds_of("estimates"), "step": "text"}
-    return chart(rate_charts.drift(known), known, kinds)
+    return chart(rate_charts.drift(drifting), drifting, kinds)
 
 
 def forecast(book: HistoryBook) -> Exhibit:
@@ -250,10 +250,10 @@ def forecast(book: HistoryBook) -> Exhibit:
     if told is None:
         return text("The records hold too few wins to forecast the next months.")
     rows = [
-        (pd.Timestamp(end), known.mean, known.p10, known.p90, every.mean, every.p10, every.p90)
-        for end, known, every in zip(told.ends, told.from_known.by_month, told.with_arrivals.by_month, strict=True)
+        (pd.Timestamp(end), from_known.mean, from_known.p10, from_known.p90, every.mean, every.p10, every.p90)
+        for end, from_known, every in zip(told.ends, told.from_known.by_month, told.with_arrivals.by_month, strict=True)
     ]
-    names = ["month_end", "known", "known_p10", "known_p90", "all", "all_p10", "all_p90"]
+    names = ["month_end", "from_known", "from_known_p10", "from_known_p90", "all", "all_p10", "all_p90"]
     frame = pd.DataFrame(rows, columns=names)
     notes = [
         f"Bars are means, lines P10 to P90; beyond luck wins vary by {show(told.from_known.cv, 'share')}.",
@@ -270,11 +270,11 @@ def forecast(book: HistoryBook) -> Exhibit:
 
 def wins_ahead(told: Forecast, currency: str, *, by_source: bool) -> Exhibit:
     """Wins of the next months, and ARR where amounts are known, month by month; by source where asked for."""
-    known, total = told.from_known, told.with_arrivals
-    rows = [("all months", known.wins, total.wins)]
-    if known.arr and total.arr:
-        rows.append((f"all months, ARR{f' ({currency})' if currency else ''}", known.arr, total.arr))
-    by_month = zip(told.ends, known.by_month, total.by_month, strict=True)
+    from_known, total = told.from_known, told.with_arrivals
+    rows = [("all months", from_known.wins, total.wins)]
+    if from_known.arr and total.arr:
+        rows.append((f"all months, ARR{f' ({currency})' if currency else ''}", from_known.arr, total.arr))
+    by_month = zip(told.ends, from_known.by_month, total.by_month, strict=True)
     rows += [(f"to {show(end, 'date')}", first, second) for end, first, second in by_month]
     if by_source:
         rows += [(f"source {name}", *both) for name, both in told.by_source.items()]
@@ -284,7 +284,7 @@ def wins_ahead(told: Forecast, currency: str, *, by_source: bool) -> Exhibit:
     replayed = counted(told.replays, "past forecast")
     notes = [
         "By how records went on: the mean level of the last 180 days, the last 365 and all days recorded; beyond luck the "
-        f"wins vary by {show(known.cv, 'share')} ({replayed} replayed).",
+        f"wins vary by {show(from_known.cv, 'share')} ({replayed} replayed).",
         *told.warnings,
     ]
     return table_of("forecast", frame, ahead_words(told), notes=notes)
@@ -300,7 +300,7 @@ def _number(value: float, size: float) -> str:
 
 
 def backtest(book: HistoryBook) -> Exhibit:
-    """Past forecasts against what came."""
+    """Past forecasts against the actuals."""
     done = book.backtest
     if done is None:
         return text("No past day can be replayed yet: the records are too young.")
@@ -311,8 +311,8 @@ def backtest(book: HistoryBook) -> Exhibit:
         told = origin.told[ALL_WINS]
         low, _, high = told[MODEL].quantiles()
         day = pd.Timestamp(origin.as_of)
-        rows.append((day, told[MODEL].mean, low, high, told[MODEL].came, told[best].mean, NAMES[best]))
-    names = ["as_of", "mean", "p10", "p90", "came", "baseline", "baseline_name"]
+        rows.append((day, told[MODEL].mean, low, high, told[MODEL].actual, told[best].mean, NAMES[best]))
+    names = ["as_of", "mean", "p10", "p90", "actual", "baseline", "baseline_name"]
     kinds = {"as_of": "date", "baseline_name": "text"} | dict.fromkeys(names[1:-1], "count")
     errors = scores[MODEL].wape, scores[best].wape
     frame = pd.DataFrame(rows, columns=names)
@@ -321,12 +321,12 @@ def backtest(book: HistoryBook) -> Exhibit:
 
 
 def replays(done: Backtest, target: str) -> Exhibit:
-    """Past forecasts of one target against what came, day by day, beside the baselines."""
+    """Past forecasts of one target against the actuals, day by day, beside the baselines."""
     rows = []
     for origin in done.origins:
         told = origin.told[target]
         low, _, high = told[MODEL].quantiles()
-        figures = (told[MODEL].came, told[MODEL].mean, low, high, *(told[name].mean for name in NAMES))
+        figures = (told[MODEL].actual, told[MODEL].mean, low, high, *(told[name].mean for name in NAMES))
         rows.append((pd.Timestamp(origin.as_of), *(_number(each, each) for each in figures)))
     frame = pd.DataFrame(rows, columns=list(kinds_of("replays")))
     made = f"{counted(len(done.origins), 'forecast')} of {counted(done.months, 'month')}"
@@ -343,7 +343,7 @@ def scores(book: HistoryBook) -> Exhibit:
 
 
 SCORED = (
-    "Missed by: all misses added up, over all that came. Miss with its band: how far off it was on average, counting in "
+    "Missed by: all misses added up, over all actuals. Miss with its band: how far off it was on average, counting in "
     "how sure it said it was; less is better."
 )
 
@@ -364,8 +364,8 @@ def scores_of(done: Backtest, target: str) -> Exhibit:
 def replayed_by_source(done: Backtest) -> Exhibit:
     """How good the forecasts by source were, and what a reader of all scores must know."""
     each = done.by_source
-    missed, held = show(each.wape, "share"), show(each.coverage, "share")
-    said = f"By source, from known records: missed by {missed} of what came; {held} of the outcomes lay in the band"
+    missed, within = show(each.wape, "share"), show(each.coverage, "share")
+    said = f"By source, from known records: missed by {missed} of the actuals; {within} of the outcomes lay in the band"
     return text(f"{said}, which should hold 80%.", notes=[SCORED, *done.warnings])
 
 

@@ -138,14 +138,14 @@ def quality(book: ServiceBook) -> Exhibit:
     weeks = found.weeks
     if weeks.empty:
         return text(found.said)
-    came = (weeks["accepted"] / weeks["entries"].where(weeks["entries"] > 0)).to_numpy()
+    actual = (weeks["accepted"] / weeks["entries"].where(weeks["entries"] > 0)).to_numpy()
     usual = (weeks["expected"] / weeks["entries"].where(weeks["entries"] > 0)).to_numpy()
     drawn = Chart(
         said=found.said,
         form="columns",
         categories=tuple(show(day, "date").rsplit(" ", 1)[0] for day in weeks["week"]),
         series=(
-            Series(name=f"accepted within {found.days} days", values=numbers(came), color=PLAN, mark="line"),
+            Series(name=f"accepted within {found.days} days", values=numbers(actual), color=PLAN, mark="line"),
             Series(name="usual for its segments and sources", values=numbers(usual), color=REQUIRED, mark="dashed"),
         ),
         kind="share",
@@ -157,20 +157,20 @@ def quality(book: ServiceBook) -> Exhibit:
 def response(book: ServiceBook) -> Exhibit:
     """The share of records accepted, by how soon somebody reached out."""
     rows = book.bands
-    known = rows[rows["records"] > 0]
-    if len(known) < 2:
+    counted = rows[rows["records"] > 0]
+    if len(counted) < 2:
         return text("Too few records had their time to tell what a slow answer goes with.")
     said = book.cost_said or "The share accepted by how soon somebody reached out; an association, not a cause."
     series = Series(
         name="accepted, P10 to P90",
-        values=numbers(known["share"]),
-        low=numbers(known["share_low"]),
-        high=numbers(known["share_high"]),
+        values=numbers(counted["share"]),
+        low=numbers(counted["share_low"]),
+        high=numbers(counted["share_high"]),
         color=ATTENTION,
         mark="dots",
     )
-    drawn = Chart(said=said, form="bars", categories=names(known["band"]), series=(series,), kind="share")
-    return chart(drawn, known, kinds_of("response_bands"))
+    drawn = Chart(said=said, form="bars", categories=names(counted["band"]), series=(series,), kind="share")
+    return chart(drawn, counted, kinds_of("response_bands"))
 
 
 def conversion(book: ServiceBook) -> Exhibit:

@@ -47,7 +47,7 @@ def color(name: str, shade: float = 1.0) -> str:
 
 
 @dataclass(frozen=True)
-class Label:
+class PlacedText:
     """A text; `anchor` says which of its ends stands at `x`."""
 
     x: float
@@ -63,7 +63,7 @@ class Canvas:
     """What was drawn so far."""
 
     shapes: list[str] = field(default_factory=list)
-    labels: list[Label] = field(default_factory=list)
+    labels: list[PlacedText] = field(default_factory=list)
 
     def box(self, one: tuple[float, float], other: tuple[float, float], fill: str, looks: str = "") -> None:
         """A filled box between two corners."""
@@ -89,7 +89,9 @@ class Canvas:
 
     def words(self, x: float, y: float, texts: Sequence[str], size: float, anchor: str = "middle") -> None:
         """Lines of text, the first one at `y`."""
-        self.labels += [Label(x, y + at * size * LEADING, text, size, anchor) for at, text in enumerate(texts) if text]
+        self.labels += [
+            PlacedText(x, y + at * size * LEADING, text, size, anchor) for at, text in enumerate(texts) if text
+        ]
 
     def svg(self, width: float, height: float, said: str, others: tuple[fonts.Font, ...] | None) -> str:
         """The drawing, which says `said` to who cannot see it.
@@ -117,12 +119,12 @@ def _path(places: Sequence[tuple[float, float]]) -> str:
     return "M" + "L".join(f"{_n(x)} {_n(y)}" for x, y in places)
 
 
-def _text(label: Label) -> str:
+def _text(label: PlacedText) -> str:
     looks = f'font-size="{_n(label.size)}" text-anchor="{label.anchor}" fill="{color(label.color)}"'
     return f'<text x="{_n(label.x)}" y="{_n(label.y)}" {looks}>{escape(label.text)}</text>'
 
 
-def _outlines(labels: Sequence[Label], others: tuple[fonts.Font, ...], said: str) -> str:
+def _outlines(labels: Sequence[PlacedText], others: tuple[fonts.Font, ...], said: str) -> str:
     """Texts as outlines, each glyph defined once, under ids that no other drawing of a page has."""
     told = "|".join(f"{each.text} {_n(each.x)} {_n(each.y)}" for each in labels)
     prefix = "r" + hashlib.sha256(f"{said}|{told}".encode()).hexdigest()[:8]

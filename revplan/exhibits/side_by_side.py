@@ -6,7 +6,7 @@ import pandas as pd
 
 from revplan.exhibits import charts
 from revplan.exhibits.exhibit import Exhibit, chart, table_of, text
-from revplan.exhibits.figures import OF_EXPECTED, Cells, of_year, year_cells
+from revplan.exhibits.figures import OF_EXPECTED, FigureCells, of_year, year_cells
 from revplan.exhibits.fit import fitting
 from revplan.funnel.year import SETTLED
 from revplan.ground.errors import shown
@@ -43,7 +43,7 @@ OF_SCENARIO = {
 }
 
 
-def _cells(book: Workbook, frame: pd.DataFrame) -> Cells:
+def _cells(book: Workbook, frame: pd.DataFrame) -> FigureCells:
     """What a table of scenarios holds; the base plan's figures are those of the plan."""
     rows = [{} if at == 0 else {"scenario": str(name)} for at, name in enumerate(frame["scenario"])]
     return year_cells(book.plan, rows, OF_SCENARIO)

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import pandas as pd
 
 from revplan.exhibits import charts
+from revplan.exhibits.attainment import ACTUAL, NAME, PLANNED, brought, committed, entries, money, new_arr, signed
 from revplan.exhibits.exhibit import Exhibit, table_of, text
-from revplan.exhibits.figures import Cells, Figure, Sentence, figure, joined, measures, say
+from revplan.exhibits.figures import Figure, FigureCells, Sentence, figure, joined, measures, say
 from revplan.exhibits.fit import fitting
 from revplan.exhibits.outlook import ended, landing_figures, landing_rows, uncovered
-from revplan.exhibits.promised import CAME, NAME, PROMISED, brought, committed, entries, money, new_arr, signed
+from revplan.exhibits.performance import furthest_behind
 from revplan.exhibits.side_by_side import NONE_NAMED
-from revplan.exhibits.standing import furthest_behind
 from revplan.ground.calendar import MONTHS_PER_YEAR
 from revplan.ground.formats import TIE, first_largest, plural, round_half_up, show, steady_order
 from revplan.plan.scenario import scenario_effects
@@ -24,7 +24,7 @@ from revplan.tracking.book import BoardBook
 
 
 def summary(book: BoardBook, before: BoardBook | None) -> Exhibit:
-    """Goal, commit, confidence, what came, where the year lands, what changed since, and one action with its owner.
+    """Goal, commit, confidence, actuals, where the year lands, what changed since, and one action with its owner.
 
     Parameters
     ----------
@@ -73,10 +73,10 @@ def _quarter_facts(book: BoardBook, title: str) -> dict[str, Figure]:
     label, stage = book.spans[0].label, book.plan.commit_stage
     period = book.plan.period_label(label)
     return {
-        f"New ARR planned for {period}": new_arr(book, label, PROMISED),
-        "Actual new ARR": new_arr(book, label, CAME),
-        f"{plural(title)} planned for {period}": entries(book, stage, PROMISED, label),
-        f"Actual {plural(title)}": entries(book, stage, CAME, label),
+        f"New ARR planned for {period}": new_arr(book, label, PLANNED),
+        "Actual new ARR": new_arr(book, label, ACTUAL),
+        f"{plural(title)} planned for {period}": entries(book, stage, PLANNED, label),
+        f"Actual {plural(title)}": entries(book, stage, ACTUAL, label),
     }
 
 
@@ -93,10 +93,10 @@ def _headline(book: BoardBook) -> Sentence:
 
 def _begun(book: BoardBook) -> Sentence:
     label = book.spans[0].label
-    if new_arr(book, label, CAME).value is not None:
+    if new_arr(book, label, ACTUAL).value is not None:
         return brought(book, label)
     said = "{asked} was planned for {period}; what was won is not known."
-    return say(said, period=book.plan.period_label(label), asked=new_arr(book, label, PROMISED))
+    return say(said, period=book.plan.period_label(label), asked=new_arr(book, label, PLANNED))
 
 
 def _lands(book: BoardBook) -> Sentence:
@@ -146,7 +146,7 @@ def what_if(book: BoardBook) -> Exhibit:
     columns["chance_of_goal"] = {"measure": "chance"}
     columns["difference"] = {"measure": "scenario_difference"}
     rows = [_of(name, book) for name in frame["scenario"]]
-    made = made.with_cells(Cells(rows=rows, columns=columns, currency=book.plan.currency)).as_brief()
+    made = made.with_cells(FigureCells(rows=rows, columns=columns, currency=book.plan.currency)).as_brief()
     return made.pictured(charts.scenarios(frame, made.said, goal(book).value or 0.0, book.plan.currency))
 
 
@@ -277,7 +277,7 @@ def risks_and_asks(book: BoardBook) -> Exhibit:
     sized = frame.astype({"size": float})
     made = table_of("risks", sized, said, notes=book.notes[1:], currency=book.plan.currency)
     rows = [_described(risk.size) for risk in found]
-    return made.with_cells(Cells(rows=rows, columns={"size": {}}, currency=book.plan.currency)).as_brief()
+    return made.with_cells(FigureCells(rows=rows, columns={"size": {}}, currency=book.plan.currency)).as_brief()
 
 
 def _no_risk(book: BoardBook) -> Sentence:

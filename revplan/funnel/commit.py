@@ -30,7 +30,7 @@ It is solved by HiGHS (Huangfu and Hall, 2018, https://doi.org/10.1007/s12532-01
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,6 +39,7 @@ from scipy.optimize import linprog
 
 from revplan.funnel.funnel import Cell, arrival_matrix
 from revplan.ground.errors import PlanError
+from revplan.ground.values import Progress
 
 QUARTERS = 4  # of the year
 NEXT_QUARTERS = 2  # of the next year that the commit still serves
@@ -66,8 +67,6 @@ LEEWAY = 0.005
 # Share of its ARR that an entry without a cost brings within the year at least, to be asked for on its account.
 LEAST_IN_YEAR = 0.1
 NEXT_TO_NOTHING = 1e-3  # share of a mean month's goal that entries too late for both years count for, so that they end
-
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
@@ -321,12 +320,12 @@ class _Programme:
         """Each absolute second difference is at least the difference and its negative."""
         differences = np.diff(np.eye(self.months + self.before), 2, axis=0)
         recent = 0.0 if self.task.recent is None else self.task.recent[index] / self.unit[index]
-        known = differences[:, : self.before].sum(axis=1) * recent
+        past = differences[:, : self.before].sum(axis=1) * recent
         bend = np.zeros((self.bends, self.width))
         bend[:, : self.months] = differences[:, self.before :] * self._per_whole_month()
         absolute = np.zeros_like(bend)
         absolute[:, self.width - self.bends :] = np.eye(self.bends)
-        return np.vstack([bend - absolute, -bend - absolute]), np.concatenate([-known, known])
+        return np.vstack([bend - absolute, -bend - absolute]), np.concatenate([-past, past])
 
     def _per_whole_month(self) -> np.ndarray:
         """Factor that turns the entries of each month into a whole month's; the first may be a part."""
@@ -347,8 +346,8 @@ class _Programme:
             base = np.zeros(self.months)
             before = 0.0 if recent is None else float(recent.sum())
             base[0] = before * (1 + limits.max_growth) / scale
-            known = slice(0 if before > 0 else 1, None)
-            rows, at_most = np.vstack([rows, growth[known]]), np.append(at_most, base[known])
+            past = slice(0 if before > 0 else 1, None)
+            rows, at_most = np.vstack([rows, growth[past]]), np.append(at_most, base[past])
         wide = np.zeros((len(rows), len(self.task.cells), self.width))
         wide[:, :, : self.months] = rows[:, None, :] * (self.unit / scale)[None, :, None]
         return wide.reshape(len(rows), self.width * len(self.task.cells)), at_most

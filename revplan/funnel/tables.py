@@ -230,9 +230,9 @@ def funnel_table(year: PlannedYear) -> pd.DataFrame:
 
 def _repeated(names: list[str], times: int) -> pd.Categorical:
     """Each name `times` over; a categorical, for the table may have hundreds of thousands of rows."""
-    known = {name: code for code, name in enumerate(dict.fromkeys(names))}
-    codes = np.repeat([known[name] for name in names], times)
-    return pd.Categorical.from_codes(codes, categories=list(known))
+    codes_of = {name: code for code, name in enumerate(dict.fromkeys(names))}
+    codes = np.repeat([codes_of[name] for name in names], times)
+    return pd.Categorical.from_codes(codes, categories=list(codes_of))
 
 
 def required_by_stage(year: PlannedYear) -> dict[str, float]:

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from revplan.funnel.commit import ALL_QUARTERS, LAST_MONTH, QUARTERS, Limits, Progress, Task, commit_entries, worth
+from revplan.funnel.commit import ALL_QUARTERS, LAST_MONTH, QUARTERS, Limits, Task, commit_entries, worth
 from revplan.funnel.funnel import HORIZON, YEAR, Cell, Required, forward, plan_cells, required_entries, target_arr
 from revplan.funnel.pipeline import OpenGroup, OpenYield, new_wins, open_yield
 from revplan.ground.calendar import month_of, share_gone
 from revplan.ground.clock import Clock
+from revplan.ground.values import Progress
 from revplan.plan.goal import Bridge, solve_bridge
 from revplan.plan.model import Plan
 
@@ -22,7 +23,7 @@ SETTLED = 4e-7  # share of the year's goal below which a quarter, or the year, n
 
 
 @dataclass(frozen=True)
-class Known:
+class Snapshot:
     """What the records say on the plan date; nothing of it where there are no records."""
 
     open_groups: Mapping[CellName, tuple[OpenGroup, ...]] = field(default_factory=dict)
@@ -40,7 +41,7 @@ class PlannedYear:
     """A plan computed: every array has one row per cell; money in the plan's currency."""
 
     plan: Plan
-    known: Known
+    snapshot: Snapshot
     """What the records said on its plan date: by it another plan can be computed as of the same day."""
     bridge: Bridge
     cells: tuple[Cell, ...]
@@ -108,24 +109,24 @@ class PlannedYear:
         return inside
 
 
-def plan_year(plan: Plan, known: Known, progress: Progress | None = None) -> PlannedYear:
+def plan_year(plan: Plan, snapshot: Snapshot, progress: Progress | None = None) -> PlannedYear:
     """The plan computed: required entries, the commit, and what comes without new entries."""
-    year = year_without_commit(plan, known)
-    entries = _commit(plan, year.cells, year.targets, year.coming, known, progress)
+    year = year_without_commit(plan, snapshot)
+    entries = _commit(plan, year.cells, year.targets, year.coming, snapshot, progress)
     flows = tuple(year.brought(cell, flow) for cell, flow in zip(year.cells, entries, strict=True))
     return replace(year, flows=flows)
 
 
-def year_without_commit(plan: Plan, known: Known) -> PlannedYear:
+def year_without_commit(plan: Plan, snapshot: Snapshot) -> PlannedYear:
     """The plan computed but for its commit: without flows, which take an optimisation."""
     cells = plan_cells(plan)
     targets = target_arr(plan, cells)
-    opened = tuple(_opened(cell, plan, known) for cell in cells)
+    opened = tuple(_opened(cell, plan, snapshot) for cell in cells)
     open_wins, open_arr = (_open_sum(opened, name) for name in ("wins", "arr"))
-    won_wins, won_arr = (_won(cells, known, index) for index in (0, 1))
+    won_wins, won_arr = (_won(cells, snapshot, index) for index in (0, 1))
     return PlannedYear(
         plan=plan,
-        known=known,
+        snapshot=snapshot,
         bridge=solve_bridge(plan.goal),
         cells=cells,
         first=(month_of(plan.plan_date) - plan.first_month).n,
@@ -149,9 +150,9 @@ def required(plan: Plan, cells: tuple[Cell, ...], targets: np.ndarray) -> tuple[
     )
 
 
-def _opened(cell: Cell, plan: Plan, known: Known) -> tuple[tuple[OpenGroup, OpenYield], ...]:
-    groups = known.open_groups.get((cell.segment, cell.source), ())
-    return tuple((group, open_yield(cell, group, plan.plan_date, plan.first_month, known.clock)) for group in groups)
+def _opened(cell: Cell, plan: Plan, snapshot: Snapshot) -> tuple[tuple[OpenGroup, OpenYield], ...]:
+    groups = snapshot.open_groups.get((cell.segment, cell.source), ())
+    return tuple((group, open_yield(cell, group, plan.plan_date, plan.first_month, snapshot.clock)) for group in groups)
 
 
 def _open_sum(opened: tuple[tuple[tuple[OpenGroup, OpenYield], ...], ...], name: str) -> np.ndarray:
@@ -159,9 +160,9 @@ def _open_sum(opened: tuple[tuple[tuple[OpenGroup, OpenYield], ...], ...], name:
     return np.stack([sum((getattr(found, name) for _, found in cell), nothing) for cell in opened])
 
 
-def _won(cells: tuple[Cell, ...], known: Known, index: int) -> np.ndarray:
+def _won(cells: tuple[Cell, ...], snapshot: Snapshot, index: int) -> np.ndarray:
     nothing = (np.zeros(HORIZON), np.zeros(HORIZON))
-    return np.stack([known.won.get((cell.segment, cell.source), nothing)[index] for cell in cells])
+    return np.stack([snapshot.won.get((cell.segment, cell.source), nothing)[index] for cell in cells])
 
 
 def by_quarter(months: np.ndarray) -> np.ndarray:
@@ -174,7 +175,7 @@ def _commit(
     cells: tuple[Cell, ...],
     targets: np.ndarray,
     coming: np.ndarray,
-    known: Known,
+    snapshot: Snapshot,
     progress: Progress | None,
 ) -> list[np.ndarray]:
     """Committed entries of each cell, from the plan month to the end of next year. [records]"""
@@ -187,7 +188,7 @@ def _commit(
             tuple(cells[row] for row in of),
             goals[of],
             without_entries[of],
-            _recent(cells, of, known),
+            _recent(cells, of, snapshot),
             _limits(plan, name),
             plan.sources[name].cost_per_entry,
             plan.commit.at_any_cost,
@@ -205,17 +206,17 @@ def _limits(plan: Plan, source: str) -> Limits:
     return Limits(plan.sources[source].max_per_month, plan.sources[source].max_growth)
 
 
-def recent_of(known: Known, cells: tuple[Cell, ...], source: str) -> float | None:
+def recent_of(snapshot: Snapshot, cells: tuple[Cell, ...], source: str) -> float | None:
     """Entries a month of a source before the plan date, over its cells; None where no records say. [records]"""
     rows = [row for row, cell in enumerate(cells) if cell.source == source]
-    found = _recent(cells, rows, known)
+    found = _recent(cells, rows, snapshot)
     return None if found is None else float(found.sum())
 
 
-def _recent(cells: tuple[Cell, ...], rows: list[int], known: Known) -> np.ndarray | None:
-    if known.recent is None:
+def _recent(cells: tuple[Cell, ...], rows: list[int], snapshot: Snapshot) -> np.ndarray | None:
+    if snapshot.recent is None:
         return None
-    return np.array([known.recent.get((cells[row].segment, cells[row].source), 0.0) for row in rows])
+    return np.array([snapshot.recent.get((cells[row].segment, cells[row].source), 0.0) for row in rows])
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ class Cohort:
         loaded = self.entries > max(LOADED * usual, LOADED_RECORDS)
         return replace(self, entries=np.where(loaded, usual, self.entries)) if loaded.any() else self
 
-    def came(self, first: int, last: int) -> slice | np.ndarray:
+    def converted(self, first: int, last: int) -> slice | np.ndarray:
         """The conversions of `first` to `last` days ago, both included."""
         if not self.latest_first:
             return (self.ago >= first) & (self.ago <= last)
@@ -79,7 +79,7 @@ class Cohort:
 
     def since(self, window: int) -> Cohort:
         """The same records, watched only for the last `window` days."""
-        recent = self.came(0, window)
+        recent = self.converted(0, window)
         return Cohort(self.entries, self.age[recent], self.delay[recent], window, self.latest_first)
 
     def watched(self) -> np.ndarray:

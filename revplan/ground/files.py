@@ -22,7 +22,7 @@ from typing import IO, TypeVar
 
 from revplan.ground.errors import DataError, RevplanError, shown
 
-Cells = TypeVar("Cells", bound=Sequence[object])
+AnyRow = TypeVar("AnyRow", bound=Sequence[object])
 LOOK_EVERY = 1_000  # rows between two looks at the clock
 
 
@@ -164,7 +164,7 @@ def _refuse_other_than_files(found: os.stat_result, error: type[RevplanError], p
     raise error.at(place, f"is {kind}, not a file with content; give the file itself")
 
 
-def within_limits(rows: Iterable[Cells], name: str, most_rows: int | None = None) -> Iterator[Cells]:
+def within_limits(rows: Iterable[AnyRow], name: str, most_rows: int | None = None) -> Iterator[AnyRow]:
     """`rows` of the table called `name`, one after the other, until they go beyond a limit.
 
     Raises
@@ -185,7 +185,7 @@ def within_limits(rows: Iterable[Cells], name: str, most_rows: int | None = None
         yield row
 
 
-def within_limits_at_once(batches: Iterable[list[Cells]], name: str) -> Iterator[list[Cells]]:
+def within_limits_at_once(batches: Iterable[list[AnyRow]], name: str) -> Iterator[list[AnyRow]]:
     """The same for rows that come `LOOK_EVERY` at a time."""
     number, cells, deadline = 0, 0, time.monotonic() + SECONDS.value
     for rows in batches:

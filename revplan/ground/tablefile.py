@@ -19,7 +19,7 @@ NUMBERED = {"epoch_ms": (EPOCH, 1_000), "epoch_s": (EPOCH, 1_000_000), "excel_se
 """Date formats that are numbers: from when they count, and the microseconds of one."""
 
 
-def _known_format(text: str) -> str:
+def _checked_format(text: str) -> str:
     if text in NUMBERED:
         return text
     try:
@@ -38,7 +38,7 @@ def _for_all(value: Any) -> Any:
 
 
 Text = Annotated[str, Field(min_length=1), AfterValidator(visible)]
-DateFormat = Annotated[str, AfterValidator(_known_format)]
+DateFormat = Annotated[str, AfterValidator(_checked_format)]
 DateFormats = Annotated[
     dict[Text, DateFormat], frozen, BeforeValidator(_for_all, json_schema_input_type=str | dict[str, str])
 ]
@@ -82,7 +82,7 @@ class TableFile(Value):
 
 
 class ActualsFile(TableFile):
-    """The table of what came."""
+    """The table of the actuals."""
 
     losses: Literal["plus", "minus"] | None = None
     """Sign of what was lost where both stand, contraction and churn: the other sign corrects it."""

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-Column = tuple[str, list[str], bool]
+TextBlock = tuple[str, list[str], bool]
 """A column as it is read: its label, its cells, and whether they are set as numbers."""
 
 WRAPPED, NARROW = 48, 11
 """Characters after which words are set in another line, and those that a heading has room for in any case."""
 
 
-def grid(columns: Sequence[Column], *, heads: bool = True) -> str:
+def grid(columns: Sequence[TextBlock], *, heads: bool = True) -> str:
     """Columns side by side: words to the left, numbers to the right, what is long in lines below each other."""
     set_out = [_set_out(*each) for each in columns]
     rows = list(zip(*(blocks for blocks, _ in set_out), strict=True))[0 if heads else 1 :]

@@ -29,6 +29,9 @@ LONGEST_NAME = 255  # bytes of one name in a path
 
 Item = TypeVar("Item")
 
+Progress = Callable[[int, int, str], None]
+"""Is told how many of how many pieces are done, and what is under way."""
+
 # A number as a number: neither text ("12,000") nor true and false.
 Number = Annotated[float, Field(strict=True)]
 
@@ -51,13 +54,13 @@ def visible(text: str) -> str:
     return "".join(c for c in unicodedata.normalize("NFC", text) if unicodedata.category(c) != "Cf").strip()
 
 
-def _known_zone(name: str) -> str:
+def _checked_zone(name: str) -> str:
     if name not in available_timezones():
         raise ValueError("is no time zone, such as America/New_York, Europe/Berlin or UTC")
     return name
 
 
-Zone = Annotated[str, AfterValidator(_known_zone)]
+Zone = Annotated[str, AfterValidator(_checked_zone)]
 """The name of a time zone."""
 
 PathText = Annotated[str, AfterValidator(_a_path)]
@@ -90,7 +93,7 @@ class Value(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _keep_known_keys(cls, data: Any, info: ValidationInfo) -> Any:
+    def _keep_declared_keys(cls, data: Any, info: ValidationInfo) -> Any:
         if info.context != SALVAGE or not isinstance(data, Mapping):
             return data
         keys = {field.alias or name: field for name, field in cls.model_fields.items()}

@@ -69,15 +69,15 @@ def unknown_place(country: str, region: str) -> str:
         return f"got region {region!r} without a country; name the country too" if region else ""
     from holidays import list_supported_countries
 
-    known = list_supported_countries(include_aliases=False)
-    if country not in known:
-        return f"no public holidays are known of country {country!r}{_meant(country, list(known))}; write its two-letter code, such as US"
-    if region and region not in known[country]:
-        of = ", ".join(known[country]) or "none"
-        return f"{country} has no region {region!r}{_meant(region, list(known[country]))}; its regions are {of}"
+    given = list_supported_countries(include_aliases=False)
+    if country not in given:
+        return f"no public holidays are known of country {country!r}{_meant(country, list(given))}; write its two-letter code, such as US"
+    if region and region not in given[country]:
+        of = ", ".join(given[country]) or "none"
+        return f"{country} has no region {region!r}{_meant(region, list(given[country]))}; its regions are {of}"
     return ""
 
 
-def _meant(code: str, known: list[str]) -> str:
-    like = [code.upper()] if code.upper() in known else get_close_matches(code.upper(), known, 1)
+def _meant(code: str, given: list[str]) -> str:
+    like = [code.upper()] if code.upper() in given else get_close_matches(code.upper(), given, 1)
     return f" (did you mean {like[0]}?)" if like else ""

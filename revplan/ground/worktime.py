@@ -34,11 +34,11 @@ class WorkingHours:
         >>> berlin.between(friday, monday).tolist()
         [2.5]
         """
-        known = ~(np.isnat(start) | np.isnat(end))
+        given = ~(np.isnat(start) | np.isnat(end))
         hours = np.full(len(start), np.nan)
-        if known.any():
-            worked = self._worked(np.concatenate([start[known], end[known]]))
-            hours[known] = worked[known.sum() :] - worked[: known.sum()]
+        if given.any():
+            worked = self._worked(np.concatenate([start[given], end[given]]))
+            hours[given] = worked[given.sum() :] - worked[: given.sum()]
         return hours
 
     def _worked(self, moments: np.ndarray) -> np.ndarray:

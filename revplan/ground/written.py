@@ -138,8 +138,8 @@ def _is_ours(path: Path, name: str) -> bool:
         return False
     if hasattr(os, "getuid") and path.lstat().st_uid != os.getuid():
         return False
-    known = {*(f"{name}{ending}" for ending in PRINTED), _list_name(name)}
-    return all(stat.S_ISREG(each.lstat().st_mode) and each.name in known for each in path.iterdir())
+    ours = {*(f"{name}{ending}" for ending in PRINTED), _list_name(name)}
+    return all(stat.S_ISREG(each.lstat().st_mode) and each.name in ours for each in path.iterdir())
 
 
 def _list_name(name: str) -> str:

@@ -202,12 +202,12 @@ def _children(node: Node) -> list[Node]:
     return list(node.value) if isinstance(node, SequenceNode) else []
 
 
-def _node_count(node: Node, known: dict[int, int]) -> int:
+def _node_count(node: Node, counts: dict[int, int]) -> int:
     """Nodes below `node` with every alias written out."""
-    if id(node) not in known:
-        known[id(node)] = 0  # a node inside itself adds nothing more here; loading refuses it
-        known[id(node)] = 1 + sum(_node_count(child, known) for child in _children(node))
-    return known[id(node)]
+    if id(node) not in counts:
+        counts[id(node)] = 0  # a node inside itself adds nothing more here; loading refuses it
+        counts[id(node)] = 1 + sum(_node_count(child, counts) for child in _children(node))
+    return counts[id(node)]
 
 
 def _line(node: Node, place: Sequence[str | int]) -> int:

@@ -18,7 +18,7 @@ from revplan.ground.calendar import MONTHS_PER_YEAR, months_from
 from revplan.ground.errors import Fault, digits, shown
 from revplan.ground.values import Value
 from revplan.plan.goal import SHARE_TOLERANCE, BridgeError, solve_bridge
-from revplan.plan.parts import Place, Scenario, Source, Transition, TransitionChange, UncheckedPlan
+from revplan.plan.parts import Scenario, Source, Transition, TransitionChange, UncheckedPlan, WorkPlace
 from revplan.plan.people import changed_capacity
 from revplan.plan.people_checks import not_of_this_year, people_faults, unsold
 from revplan.plan.scenario import scenario_faults
@@ -126,12 +126,12 @@ def _stages(plan: UncheckedPlan) -> Iterator[Fault]:
         yield Fault("stages", f"{id!r} stands in the list twice; each stage has its own id")
 
 
-def _known_stages(plan: UncheckedPlan) -> list[str]:
+def _declared_stages(plan: UncheckedPlan) -> list[str]:
     return [stage.id for stage in plan.stages or () if stage.id is not None]
 
 
 def _commit(plan: UncheckedPlan) -> Iterator[Fault]:
-    stages = _known_stages(plan)
+    stages = _declared_stages(plan)
     if plan.commit is None or plan.commit.stage is None or not stages:
         return
     if plan.commit.stage not in stages:
@@ -158,7 +158,7 @@ def _sources(plan: UncheckedPlan) -> Iterator[Fault]:
 
 
 def _source(plan: UncheckedPlan, name: str, source: Source) -> Iterator[Fault]:
-    stages = _known_stages(plan)
+    stages = _declared_stages(plan)
     if source.enters is not None and stages and source.enters not in stages[:-1]:
         yield Fault(f"sources.{shown(name)}.enters", _unknown("stage before won", source.enters, stages[:-1]))
     if isinstance(source.share, dict) and plan.segments:
@@ -168,13 +168,13 @@ def _source(plan: UncheckedPlan, name: str, source: Source) -> Iterator[Fault]:
 
 
 def _sum_to_one(place: str, shares: dict[str, float | None], where: str = "") -> Iterator[Fault]:
-    known = {name: share for name, share in shares.items() if share is not None}
-    if not known or len(known) < len(shares):
+    declared = {name: share for name, share in shares.items() if share is not None}
+    if not declared or len(declared) < len(shares):
         return
-    total = sum(known.values())
+    total = sum(declared.values())
     if abs(total - 1) > SHARE_TOLERANCE:
-        listed = ", ".join(f"{shown(name)} {digits(share)}" for name, share in list(known.items())[:12])
-        more = f", and {len(known) - 12} more" if len(known) > 12 else ""
+        listed = ", ".join(f"{shown(name)} {digits(share)}" for name, share in list(declared.items())[:12])
+        more = f", and {len(declared) - 12} more" if len(declared) > 12 else ""
         yield Fault(
             place,
             f"shares{where} sum to {digits(total)}; they must sum to 1, which is {digits(abs(total - 1))} too {'much' if total > 1 else 'little'} "
@@ -195,13 +195,13 @@ def _transitions(plan: UncheckedPlan) -> Iterator[Fault]:
 
 def _reference(plan: UncheckedPlan, place: str, transition: Transition | TransitionChange) -> Iterator[Fault]:
     """Faults of what a transition points at: stages, segment, source."""
-    for kind, name, known in (
+    for kind, name, declared in (
         ("segment", transition.segment, plan.segments),
         ("source", transition.source, plan.sources),
     ):
-        if name is not None and known and name not in known:
-            yield Fault(f"{place}.{kind}", _unknown(kind, name, known))
-    stages = _known_stages(plan)
+        if name is not None and declared and name not in declared:
+            yield Fault(f"{place}.{kind}", _unknown(kind, name, declared))
+    stages = _declared_stages(plan)
     pair = (transition.from_stage, transition.to_stage)
     if not stages or len(stages) < len(plan.stages or ()) or None in pair:
         return
@@ -227,7 +227,7 @@ def _not_adjacent(pair: tuple[str, str], stages: list[str]) -> str:
 
 def _paths(plan: UncheckedPlan) -> Iterator[Fault]:
     """A rate for every step that some cell takes, unless the history is to give it."""
-    stages = _known_stages(plan)
+    stages = _declared_stages(plan)
     if plan.history is not None or not stages or not plan.segments or not plan.sources or plan.transitions is None:
         return
     if len(stages) < len(plan.stages) or any(None in (each.from_stage, each.to_stage) for each in plan.transitions):
@@ -260,7 +260,7 @@ def _named(cells: list[tuple[str, str]]) -> str:
 
 def _people(plan: UncheckedPlan) -> Iterator[Fault]:
     """Faults of the people; what only a roster that was read can tell is told once it is."""
-    stages = _known_stages(plan)
+    stages = _declared_stages(plan)
     found = list(people_faults(plan.capacity, plan.segments, stages if len(stages) == len(plan.stages or ()) else ()))
     yield from found
     if found or plan.capacity is None or None in (plan.year, plan.segments, plan.sources):
@@ -299,17 +299,17 @@ def _scenario(plan: UncheckedPlan, name: str, scenario: Scenario | None) -> Iter
         faults.append(Fault(f"{place}.capacity", "changes people, and the plan has none; give it a `capacity` first"))
     elif scenario.capacity is not None and plan.capacity is not None and not list(_people(plan)):
         changed = changed_capacity(plan.capacity, scenario.capacity)
-        faults += people_faults(changed, plan.segments, _known_stages(plan), f"{place}.capacity")
+        faults += people_faults(changed, plan.segments, _declared_stages(plan), f"{place}.capacity")
     yield from faults
     if not faults and plan.history is None and not _incomplete(plan, scenario):
         yield from scenario_faults(plan, name, scenario)
 
 
-def _names(place: str, kind: str, written: object, known: Mapping[str, object] | None) -> Iterator[Fault]:
+def _names(place: str, kind: str, written: object, declared: Mapping[str, object] | None) -> Iterator[Fault]:
     """Faults of names that a scenario gives values for."""
     for name in written if isinstance(written, dict) else ():
-        if known and name not in known:
-            yield Fault(place, _unknown(kind, name, known))
+        if declared and name not in declared:
+            yield Fault(place, _unknown(kind, name, declared))
 
 
 def _incomplete(plan: UncheckedPlan, scenario: Scenario) -> bool:
@@ -323,24 +323,24 @@ def _incomplete(plan: UncheckedPlan, scenario: Scenario) -> bool:
 def _assumptions(plan: UncheckedPlan) -> Iterator[Fault]:
     """Faults of the assumption log: places the plan does not have, and what is logged twice."""
     logged = [(index, each.about) for index, each in enumerate(plan.assumptions or ()) if each and each.about]
-    known = places(plan) if logged else {}
+    declared = places(plan) if logged else {}
     seen: dict[str, int] = {}
     for index, about in logged:
-        if about not in known:
-            yield Fault(f"assumptions[{index}].about", _no_place(about, known))
+        if about not in declared:
+            yield Fault(f"assumptions[{index}].about", _no_place(about, declared))
         if seen.setdefault(about, index) != index:
             place = f"assumptions[{index}].about"
             yield Fault(place, f"{shown(about)} is logged in assumptions[{seen[about]}] already; make one of the two")
 
 
-def _no_place(about: str, known: Mapping[str, object]) -> str:
-    close = get_close_matches(about[:200], known, 1)
+def _no_place(about: str, declared: Mapping[str, object]) -> str:
+    close = get_close_matches(about[:200], declared, 1)
     hint = f"did you mean {shown(close[0])}?" if close else "write it like goal.churn or transitions.sqo.won.mid"
     return f"{shown(about)!r} is no place of this plan; {hint}"
 
 
-def _unknown(kind: str, name: str, known: object) -> str:
-    names = [shown(each) for each in known][:12]  # type: ignore[attr-defined]
+def _unknown(kind: str, name: str, declared: object) -> str:
+    names = [shown(each) for each in declared][:12]  # type: ignore[attr-defined]
     return f"{shown(name)!r} is no {kind} of this plan; it has {', '.join(names)}"
 
 
@@ -353,10 +353,10 @@ def _calendar(plan: UncheckedPlan) -> Iterator[Fault]:
     for name, team in teams.items():
         place = f"calendar.teams.{shown(name)}"
         unknown = [
-            Fault(f"{place}.{key}", _unknown(key[:-1], each, known))
-            for key, known in (("segments", plan.segments), ("sources", plan.sources))
+            Fault(f"{place}.{key}", _unknown(key[:-1], each, declared))
+            for key, declared in (("segments", plan.segments), ("sources", plan.sources))
             for each in getattr(team, key) or ()
-            if known and each not in known
+            if declared and each not in declared
         ]
         yield from unknown
         first = [next((mine for mine, each in teams.items() if each.works(*cell)), None) for cell in cells]
@@ -372,7 +372,7 @@ def _calendar(plan: UncheckedPlan) -> Iterator[Fault]:
             yield from _idle_months(place, where, pd.Period(plan.year.first_month, freq="M"))
 
 
-def _idle_months(place: str, where: Place, first: pd.Period) -> Iterator[Fault]:
+def _idle_months(place: str, where: WorkPlace, first: pd.Period) -> Iterator[Fault]:
     idle = [
         month
         for month in months_from(first, MONTHS_PER_YEAR)

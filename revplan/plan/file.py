@@ -196,7 +196,7 @@ def _place(detail: ErrorDetails, data: Any) -> Place:
 
 def _cure(detail: ErrorDetails, place: Place) -> str:
     """What came and what to do, in the planner's words."""
-    kind, came, limits = detail["type"], shown(_plain(detail["input"])), detail.get("ctx", {})
+    kind, given, limits = detail["type"], shown(_plain(detail["input"])), detail.get("ctx", {})
     if kind == "missing":
         return "is missing; add it" + _meaning(place)
     if kind == "extra_forbidden":
@@ -204,12 +204,12 @@ def _cure(detail: ErrorDetails, place: Place) -> str:
     if kind == "value_error":
         return str(limits["error"])
     if kind == "finite_number":
-        return f"got {came}; it must be a finite number"
+        return f"got {given}; it must be a finite number"
     if kind in {"less_than_equal", "less_than", "greater_than", "greater_than_equal"}:
-        return _out_of_range(came, kind, limits, place)
+        return _out_of_range(given, kind, limits, place)
     if kind in {"string_pattern_mismatch", "date_from_datetime_parsing", "date_type", "date_parsing"}:
-        return f"got {came!r}; write it like {_example(place)}"
-    return f"got {came!r}; {_expected(kind, limits)}{_meaning(place)}"
+        return f"got {given!r}; write it like {_example(place)}"
+    return f"got {given!r}; {_expected(kind, limits)}{_meaning(place)}"
 
 
 _FORMS = {
@@ -233,7 +233,7 @@ def _plain(value: Any) -> Any:
     return repr(value) if isinstance(value, float) else value
 
 
-def _out_of_range(came: str, kind: str, limits: Mapping[str, Any], place: Place) -> str:
+def _out_of_range(given: str, kind: str, limits: Mapping[str, Any], place: Place) -> str:
     bound = next(iter(limits.values()))
     relation = {
         "less_than_equal": "at most",
@@ -241,15 +241,15 @@ def _out_of_range(came: str, kind: str, limits: Mapping[str, Any], place: Place)
         "greater_than": "more than",
         "greater_than_equal": "at least",
     }[kind]
-    message = f"got {came}; it must be {relation} {digits(bound)}"
-    if kind.startswith("less") and SHARES.intersection(map(str, place)) and (fraction := _as_fraction(came)):
-        return f"{message}: write {fraction} for {came} %"
+    message = f"got {given}; it must be {relation} {digits(bound)}"
+    if kind.startswith("less") and SHARES.intersection(map(str, place)) and (fraction := _as_fraction(given)):
+        return f"{message}: write {fraction} for {given} %"
     return message + _meaning(place)
 
 
-def _as_fraction(came: str) -> str:
+def _as_fraction(given: str) -> str:
     try:
-        return digits(float(came) / 100) if 1 < float(came) <= 100 else ""
+        return digits(float(given) / 100) if 1 < float(given) <= 100 else ""
     except ValueError:
         return ""
 
@@ -259,7 +259,7 @@ def _expected(kind: str, limits: Mapping[str, Any]) -> str:
         return f"it must be {limits['expected']}"
     if kind in {"model_type", "dict_type"}:
         return _FORMS.get(limits.get("class_name", ""), "it must be keys with values")
-    known = {
+    meanings = {
         "float_type": "it must be a plain number, such as 8_000_000 or 0.25",
         "int_type": "it must be a whole number; a delay in between is written as weights: [0.5, 0.5]",
         "string_type": "it must be text; put it in quotes",
@@ -270,7 +270,7 @@ def _expected(kind: str, limits: Mapping[str, Any]) -> str:
         "string_too_short": "it is empty",
         "string_too_long": f"it is longer than {limits.get('max_length')} characters",
     }
-    return known.get(kind, "that is not a value this key takes")
+    return meanings.get(kind, "that is not a value this key takes")
 
 
 def _last(place: Place) -> str:

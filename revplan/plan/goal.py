@@ -24,7 +24,7 @@ Share = Annotated[Number, Field(ge=0, le=1)]
 Shares = tuple[Share, ...]
 
 
-class Change(Value):
+class ArrChange(Value):
     """Expansion, contraction or churn: an amount of ARR, or a rate of opening ARR with its period."""
 
     amount: Money | None = None
@@ -37,7 +37,7 @@ class Change(Value):
     """Share of ARR in a month; compounds over twelve."""
 
     @model_validator(mode="after")
-    def _one_of(self) -> Change:
+    def _one_of(self) -> ArrChange:
         if len(self.model_fields_set) != 1:
             raise ValueError("give one of: amount, rate (of the year), quarterly_rate, monthly_rate")
         return self
@@ -55,8 +55,8 @@ def _amount(value: Any) -> Any:
     return {"amount": value} if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
 
-Term = Annotated[Change | Solve, BeforeValidator(_amount, json_schema_input_type=Money | Change | Solve)]
-NOTHING = Change(amount=0.0)
+Term = Annotated[ArrChange | Solve, BeforeValidator(_amount, json_schema_input_type=Money | ArrChange | Solve)]
+NOTHING = ArrChange(amount=0.0)
 
 
 class Phasing(Value):
@@ -164,7 +164,7 @@ class Bridge:
         return (self.opening_arr - lost) / self.opening_arr
 
 
-def yearly_rate(change: Change, *, grows: bool) -> float:
+def yearly_rate(change: ArrChange, *, grows: bool) -> float:
     """Share of opening ARR that `change` makes in a year, a shorter period's rate compounded. [share]
 
     A loss of m a month is 1 - (1 - m)^12 a year; growth of m a month is (1 + m)^12 - 1.
@@ -211,7 +211,7 @@ def _terms(goal: Goal, opening: float) -> dict[str, float]:
     terms = {"new_arr": goal.new_arr} if isinstance(goal.new_arr, float) else {}
     for name in ("expansion", "contraction", "churn"):
         change = getattr(goal, name)
-        if isinstance(change, Change):
+        if isinstance(change, ArrChange):
             terms[name] = (change.amount or 0.0) + opening * yearly_rate(change, grows=name == "expansion")
     return terms
 
@@ -234,17 +234,17 @@ def _agreeing(goal: Goal) -> Bridge:
 
 
 def _new_arr_alone(goal: Goal) -> Bridge:
-    known = {name: getattr(goal, name).amount for name in ("expansion", "contraction", "churn")}
-    return Bridge(opening_arr=None, closing_arr=None, new_arr=_number(goal.new_arr), **known)
+    given = {name: getattr(goal, name).amount for name in ("expansion", "contraction", "churn")}
+    return Bridge(opening_arr=None, closing_arr=None, new_arr=_number(goal.new_arr), **given)
 
 
 def _solved(goal: Goal, missing: str) -> Bridge:
     opening = _solved_opening(goal) if missing == "opening_arr" else _number(goal.opening_arr)
     terms = _terms(goal, opening)
-    known = opening + sum(SIGNS[name] * value for name, value in terms.items())
-    closing = known if missing == "closing_arr" else _number(goal.closing_arr)
+    given = opening + sum(SIGNS[name] * value for name, value in terms.items())
+    closing = given if missing == "closing_arr" else _number(goal.closing_arr)
     if missing in SIGNS:
-        terms[missing] = SIGNS[missing] * (closing - known)
+        terms[missing] = SIGNS[missing] * (closing - given)
     solved = {"opening_arr": opening, "closing_arr": closing, **terms}
     if solved[missing] < -min(HALF_A_CENT, SAME * max(map(abs, solved.values()))):
         raise BridgeError("goal", _negative(missing, solved[missing]))

@@ -26,7 +26,7 @@ from revplan.ground.tablefile import ActualsFile, TableFile, path_or_more
 from revplan.ground.values import SALVAGE, FrozenDict, Number, PathText, Value, Zone, at_least, frozen
 from revplan.ground.workdays import WEEKDAYS, Workdays, unknown_place
 from revplan.plan.goal import MOST_GROWTH, Goal, Money, Share, Term
-from revplan.plan.people import Capacity, CapacityChange
+from revplan.plan.people import Capacity, CapacityChange, Name
 from revplan.plan.stages import PRESETS, Stage, expand_preset
 
 Line = Annotated[str, Field(min_length=1, max_length=1000)]
@@ -50,8 +50,8 @@ class Assumption(Value):
 
     @model_validator(mode="after")
     def _in_order(self, info: ValidationInfo) -> Assumption:
-        known = self.expires is not None and self.estimated is not None
-        if info.context != SALVAGE and known and self.expires < self.estimated:  # type: ignore[operator]
+        dated = self.expires is not None and self.estimated is not None
+        if info.context != SALVAGE and dated and self.expires < self.estimated:  # type: ignore[operator]
             raise ValueError(f"expires on {self.expires}, before it was estimated on {self.estimated}; correct one")
         return self
 
@@ -64,7 +64,6 @@ LEAST_DEAL = 1e-6  # of the unit a plan is written in, which may be a million; l
 LEAST_EVIDENCE = 0.001  # records; what says less than that says nothing
 
 Rate = Annotated[Number, Field(ge=1e-9, le=1)]
-Name = Annotated[str, Field(min_length=1, max_length=5000)]
 PresetName = Literal["saastr", "sirius", "hubspot", "single"]
 
 
@@ -164,7 +163,7 @@ class Commit(Value):
     """Whether entries are asked for that cost more than the new ARR they bring."""
 
 
-class History(Value):
+class RecordsFile(Value):
     """Where the records are."""
 
     leads: PathText
@@ -218,7 +217,7 @@ Hour = Annotated[Number, Field(ge=0, le=24)]
 WorkingDay = Annotated[tuple[Hour, Hour], AfterValidator(_a_day)]
 
 
-class Place(Value):
+class WorkPlace(Value):
     """Where people work, and so on which days they do."""
 
     country: str = ""
@@ -231,7 +230,7 @@ class Place(Value):
     """Days of the week that are not worked."""
 
     @model_validator(mode="after")
-    def _is_known(self, info: ValidationInfo) -> Place:
+    def _is_declared(self, info: ValidationInfo) -> WorkPlace:
         if info.context != SALVAGE and (wrong := unknown_place(self.country, self.region)):
             raise ValueError(wrong)
         return self
@@ -244,7 +243,7 @@ class Place(Value):
         return Workdays(weekend, self.country, self.region, closed)
 
 
-class Team(Place):
+class Team(WorkPlace):
     """People who answer for some of the records, and work on days of their own."""
 
     segments: tuple[Name, ...] = ()
@@ -257,7 +256,7 @@ class Team(Place):
         return segment in (self.segments or (segment,)) and source in (self.sources or (source,))
 
 
-class Calendar(Place):
+class Calendar(WorkPlace):
     """The days on which the company works; each team may have its own."""
 
     teams: Annotated[dict[Name, Team], frozen] = Field(default_factory=FrozenDict)
@@ -469,12 +468,12 @@ class UncheckedPlan(Value):
     """Rates and lags; most specific wins: segment and source, segment, source, neither."""
     rounding: Literal["none", "spreadsheet"] = "none"
     """`spreadsheet` rounds half up at every stage and carries that."""
-    history: History | None = None
+    history: RecordsFile | None = None
     """Records that give the open pipeline, and the rates the plan does not state."""
     actuals: Annotated[ActualsFile, BeforeValidator(path_or_more, json_schema_input_type=str | ActualsFile)] | None = (
         None
     )
-    """Path of a table of what came, from the plan file's folder; or path, decimal, currency and what else it needs."""
+    """Path of a table of the actuals, from the plan file's folder; or path, decimal, currency and what else it needs."""
     calls: Annotated[TableFile, BeforeValidator(path_or_more, json_schema_input_type=str | TableFile)] | None = None
     """Path of a table of calls (date, who, quarter, number): new ARR that somebody said a quarter would bring; `revplan pace`
     scores them beside the model's."""

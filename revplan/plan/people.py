@@ -13,11 +13,11 @@ from revplan.ground.calendar import MONTHS_PER_YEAR
 from revplan.ground.errors import PlanError, digits
 from revplan.ground.tablefile import TableFile, path_or_more
 from revplan.ground.values import SALVAGE, FrozenDict, Number, Value, frozen
+from revplan.plan.goal import Share
 
 Name = Annotated[str, Field(min_length=1, max_length=5000)]
-Share = Annotated[Number, Field(ge=0, le=1)]
-Amount = Annotated[Number, Field(ge=0, le=1e12)]
-Days = Annotated[Number, Field(ge=0, le=1500)]
+RepAmount = Annotated[Number, Field(ge=0, le=1e12)]
+DaysOff = Annotated[Number, Field(ge=0, le=1500)]
 MOST_SEATS = 20_000  # reps and hires of a plan; more is another table than a roster
 
 
@@ -89,7 +89,7 @@ def _between(shares: Sequence[float], place: float) -> float:
 
 
 RampOrList = Annotated[Ramp, BeforeValidator(_as_months, json_schema_input_type=list[float] | Ramp)]
-BySegment = Amount | Annotated[dict[Name, Amount], frozen]
+BySegment = RepAmount | Annotated[dict[Name, RepAmount], frozen]
 
 
 class Load(Value):
@@ -114,11 +114,11 @@ class Role(Value):
     records and roster); at once if left out."""
     attrition: Number = Field(default=0, ge=0, lt=1)
     """Share that leaves in a year without having been named; those with a day of leaving in the roster leave on it."""
-    backfill_delay_days: Days | None = None
+    backfill_delay_days: DaysOff | None = None
     """Days from a leaver's last day to the successor's first; not filled again if left out."""
-    open_requisition_days: Days = 0
+    open_requisition_days: DaysOff = 0
     """Days from opening a position to a signed offer."""
-    offer_lead_days: Days = 0
+    offer_lead_days: DaysOff = 0
     """Days from a signed offer to the first day: notice periods."""
     start_probability: Number = Field(default=1, gt=0, le=1)
     """Chance that a hire starts when planned; if not, the search begins anew."""
@@ -206,9 +206,9 @@ class Hire(Value):
     """Quota of a year; the role's if left out."""
     start_probability: Number | None = Field(default=None, gt=0, le=1)
     """Chance that it starts when planned; the role's if left out."""
-    open_requisition_days: Days | None = None
+    open_requisition_days: DaysOff | None = None
     """Days from opening the position to a signed offer; the role's if left out."""
-    offer_lead_days: Days | None = None
+    offer_lead_days: DaysOff | None = None
     """Days from a signed offer to the first day; the role's if left out."""
 
     @property

@@ -165,9 +165,9 @@ def unsold(capacity: Capacity, segments: Sequence[str]) -> Iterator[Fault]:
 
 def idle_roles(capacity: Capacity) -> Iterator[str]:
     """The roles that nobody has, one sentence each."""
-    held = {each.role for each in capacity.people} | {each.role for each in capacity.hires}
+    kept = {each.role for each in capacity.people} | {each.role for each in capacity.hires}
     for name, role in capacity.roles.items():
-        if name not in held:
+        if name not in kept:
             does = "sells in" if role.closes else "has"
             yield f"Nobody on the roster and no planned hire {does} the role {shown(name)}, so what is said of it counts for nothing yet."
 

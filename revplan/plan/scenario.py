@@ -54,7 +54,7 @@ def scenario_faults(plan: UncheckedPlan, name: str, scenario: Scenario) -> list[
     seen: dict[Key, int] = {}
     for index, change in enumerate(scenario.changes):
         line = f"{place}.changes[{index}]"
-        if change.rate is None and _held(found, change, change.segment, change.source) is None:
+        if change.rate is None and _stated(found, change, change.segment, change.source) is None:
             step = f"{change.from_stage} to {change.to_stage}"
             faults.append(Fault(line, f"the plan states no rate from {step}; give one here"))
         elif reason := _in_proportion_to_none(plan, found, change):
@@ -72,7 +72,7 @@ def scenario_faults(plan: UncheckedPlan, name: str, scenario: Scenario) -> list[
 
 def _in_proportion_to_none(plan: UncheckedPlan, found: Mapping[Key, Transition], change: TransitionChange) -> str:
     """What to say of a change that is wider than all the plan states of its step; empty where none is."""
-    if _held(found, change, change.segment, change.source) is not None:
+    if _stated(found, change, change.segment, change.source) is not None:
         return ""
     stated = list(followers(plan, found, change))
     if not stated:
@@ -159,7 +159,7 @@ def _transitions(plan: UncheckedPlan, changes: tuple[TransitionChange, ...]) -> 
     """
     found = {transition_key(each): each for each in plan.transitions}
     for change in sorted(changes, key=_narrowness):
-        basis = _held(found, change, change.segment, change.source)
+        basis = _stated(found, change, change.segment, change.source)
         moved = [_following(each, change, basis) for each in followers(plan, found, change)] if basis else []
         found |= {transition_key(each): each for each in (_changed(change, basis), *moved)}
     return tuple(found.values())
@@ -171,12 +171,12 @@ def followers(plan: UncheckedPlan, found: Mapping[Key, Transition], change: Tran
         if _is_within(each, change) and place != transition_key(change):
             yield each
     for cell in _cells_of(plan, change):
-        used = _held(found, change, *cell)
+        used = _stated(found, change, *cell)
         if used is not None and change.segment is None is not used.segment and not _is_within(used, change):
             yield used.model_copy(update={"source": cell[1]})  # the whole segment's, changed for one source of it
 
 
-def _held(found: Mapping[Key, Transition], change: TransitionChange, *place: str | None) -> Transition | None:
+def _stated(found: Mapping[Key, Transition], change: TransitionChange, *place: str | None) -> Transition | None:
     """The most specific transition of a change's step for a segment and a source; the widest for None of them."""
     segment, source = place
     wanted = ((segment, source), (segment, None), (None, source), (None, None))

@@ -9,7 +9,7 @@ from revplan.ground.errors import digits, shown
 from revplan.ground.formats import MISSING, compact, counted, show
 from revplan.ground.lag import Lag
 from revplan.ground.values import Value
-from revplan.plan.goal import Change
+from revplan.plan.goal import ArrChange
 from revplan.plan.parts import Acv, Transition
 
 NAMES = {
@@ -71,7 +71,7 @@ def _number(key: str, value: float, currency: str) -> str:
 def _composed(key: str, value: object, currency: str) -> str:
     if isinstance(value, Lag):
         return lag_words(value)
-    if isinstance(value, Change):
+    if isinstance(value, ArrChange):
         return _change(value, currency)
     if isinstance(value, Acv):
         return compact(value.mean, currency) + (f" ± {compact(value.sd, currency)}" if value.sd is not None else "")
@@ -96,7 +96,7 @@ def _pairs(pairs: Iterable[tuple[str, object]], currency: str) -> str:
     return ", ".join(f"{shown(key_words(key))} {value_words(key, each, currency)}" for key, each in pairs)
 
 
-def _change(change: Change, currency: str) -> str:
+def _change(change: ArrChange, currency: str) -> str:
     """Expansion, contraction or churn: an amount, or a rate with its period."""
     if change.amount is not None:
         return compact(change.amount, currency)

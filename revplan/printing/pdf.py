@@ -219,11 +219,11 @@ def _compiled(document: Mapping[str, Any], found: Sequence[fonts.Font], **form: 
     with scratch_folder("revplan-") as place:
         for number, font in enumerate(found):
             shutil.copy(font.path, Path(place, f"{number}{Path(font.path).suffix}"))
-        known = typst.Fonts(
+        shipped = typst.Fonts(
             include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(fonts.folder()), str(place)]
         )
         compiler = typst.Compiler(
-            TEMPLATE.read_bytes(), root=str(place), font_paths=known, sys_inputs={"report": json.dumps(document)}
+            TEMPLATE.read_bytes(), root=str(place), font_paths=shipped, sys_inputs={"report": json.dumps(document)}
         )
         try:
             return compiler.compile(**form)

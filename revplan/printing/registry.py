@@ -21,11 +21,11 @@ from revplan.ground.tables import NUMERIC
 DAY = re.compile(r"\d{1,2} [A-Z][a-z]{2} \d{4}")
 QUARTERS = ("Q1", "Q2", "Q3", "Q4")
 
-Raw = dict[str, Any]
+Described = dict[str, Any]
 """An exhibit or a figure as `raw` writes it."""
 
 
-def registry(exhibits: Sequence[Raw]) -> dict[str, Raw]:
+def registry(exhibits: Sequence[Described]) -> dict[str, Described]:
     """Every figure of `exhibits` by its id; empty where a report registers none.
 
     Raises
@@ -50,11 +50,11 @@ def displayed(text: str) -> float:
     return float(text.replace(",", "").replace(MINUS, "-").replace("∞", "inf").rstrip("%"))
 
 
-def _place(exhibit: Raw) -> str:
+def _place(exhibit: Described) -> str:
     return f"{exhibit['kind']} {shown(exhibit['message'])!r}"
 
 
-def _faults(exhibit: Raw, *, whole: bool) -> Iterator[Fault]:
+def _faults(exhibit: Described, *, whole: bool) -> Iterator[Fault]:
     place = _place(exhibit)
     if whole and not exhibit["registered"]:
         yield Fault(place, "states a number that is no figure; make the sentence with `say`")
@@ -64,23 +64,23 @@ def _faults(exhibit: Raw, *, whole: bool) -> Iterator[Fault]:
     yield from (Fault(place, problem) for problem in _totals(exhibit))
 
 
-def _unregistered(exhibit: Raw) -> Iterator[str]:
+def _unregistered(exhibit: Described) -> Iterator[str]:
     if exhibit["kind"] == "text":
         texts = {figure["text"] for figure in exhibit["figures"]}
         for label, value in exhibit["shown"]:
             if re.search(r"\d", value) and value not in texts and not DAY.fullmatch(value):
                 yield f"{label}: {value!r} is no figure"
         return
-    known = {(figure["row"], figure["column"]) for figure in exhibit["figures"]}
+    registered = {(figure["row"], figure["column"]) for figure in exhibit["figures"]}
     for at, column in enumerate(exhibit["columns"]):
         lacking = [
-            n for n, row in enumerate(exhibit["rows"]) if row[at] is not None and (n, column["name"]) not in known
+            n for n, row in enumerate(exhibit["rows"]) if row[at] is not None and (n, column["name"]) not in registered
         ]
         if column["kind"] in NUMERIC and lacking:
             yield f"column {column['name']!r} holds numbers that are no figures"
 
 
-def _problems(figure: Raw, definitions: Raw) -> Iterator[str]:
+def _problems(figure: Described, definitions: Described) -> Iterator[str]:
     if not figure["period"]:
         yield "says no period"
     if not figure["basis"]:
@@ -90,7 +90,7 @@ def _problems(figure: Raw, definitions: Raw) -> Iterator[str]:
         yield f"is a share of a whole and comes to {show(figure['value'], 'share')}"
 
 
-def _totals(exhibit: Raw) -> Iterator[str]:
+def _totals(exhibit: Described) -> Iterator[str]:
     """Columns of which the parts, as displayed, do not add up to the total as displayed."""
     if exhibit["totals"] != 1 or not exhibit["shown"]:
         return
@@ -105,9 +105,9 @@ def _totals(exhibit: Raw) -> Iterator[str]:
                 yield f"column {column['name']!r}: the parts add up to {parts:,.10g}, the total says {total:,.10g}"
 
 
-def _disagreements(exhibits: Sequence[Raw]) -> Iterator[Fault]:
+def _disagreements(exhibits: Sequence[Described]) -> Iterator[Fault]:
     """Ids that stand for two values."""
-    stands: dict[str, tuple[Raw, Raw]] = {}
+    stands: dict[str, tuple[Described, Described]] = {}
     for exhibit in exhibits:
         for figure in exhibit["figures"]:
             other, at = stands.setdefault(figure["id"], (figure, exhibit))
@@ -116,7 +116,7 @@ def _disagreements(exhibits: Sequence[Raw]) -> Iterator[Fault]:
                 yield Fault(f"{_place(exhibit)}, {figure['id']}", said)
 
 
-def _same(figure: Raw, other: Raw) -> bool:
+def _same(figure: Described, other: Described) -> bool:
     """Whether a reader of a table sees the same value."""
     if figure["value"] is None or other["value"] is None:
         return figure["value"] is other["value"]
@@ -125,9 +125,9 @@ def _same(figure: Raw, other: Raw) -> bool:
     return math.isclose(figure["value"], other["value"], rel_tol=1e-9, abs_tol=1e-9)
 
 
-def _quarters_missing_the_year(exhibits: Sequence[Raw]) -> Iterator[Fault]:
+def _quarters_missing_the_year(exhibits: Sequence[Described]) -> Iterator[Fault]:
     """Additive figures whose four quarters, as displayed, do not add up to the year."""
-    by_period: dict[tuple[str, str, str], dict[str, Raw]] = defaultdict(dict)
+    by_period: dict[tuple[str, str, str], dict[str, Described]] = defaultdict(dict)
     for exhibit in exhibits:
         for figure in exhibit["figures"]:
             if exhibit["definitions"][figure["measure"]]["additive"]:
@@ -142,5 +142,5 @@ def _quarters_missing_the_year(exhibits: Sequence[Raw]) -> Iterator[Fault]:
                     yield Fault(whole["id"], f"is {_rounded(whole):,.10g}, but its quarters add up to {added:,.10g}")
 
 
-def _rounded(figure: Raw) -> float:
+def _rounded(figure: Described) -> float:
     return displayed(show(figure["value"], figure["kind"]))

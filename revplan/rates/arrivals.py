@@ -42,12 +42,12 @@ class Arrivals:
 def entries_by_day(spells: Spells) -> tuple[np.ndarray, int]:
     """Records by the stage they came in at, their cell and the day; and the first of those days."""
     first = spells.first_stage()
-    known = np.flatnonzero(first < len(spells.stages) - 1)
-    day = spells.entered[known, first[known]]
+    inside = np.flatnonzero(first < len(spells.stages) - 1)
+    day = spells.entered[inside, first[inside]]
     start = int(max(day.min(initial=spells.day), spells.day - LONGEST_PAST))
     kept = day >= start
     shape = (len(spells.stages) - 1, len(spells.cells), spells.day - start + 1)
-    place = (first[known][kept] * shape[1] + spells.cell[known][kept]) * shape[2] + day[kept] - start
+    place = (first[inside][kept] * shape[1] + spells.cell[inside][kept]) * shape[2] + day[kept] - start
     return np.bincount(place, minlength=int(np.prod(shape))).reshape(shape), start
 
 

@@ -16,7 +16,7 @@ limits illustrated in the case of the binomial", Biometrika 26 (1934), doi.org/1
 D. Harvey, S. Leybourne and P. Newbold, "Testing the equality of prediction mean squared errors", International Journal of
 Forecasting 13 (1997), doi.org/10.1016/S0169-2070(96)00719-4.
 
-Replays of the forecast at past days, with only what was known then, against what came.
+Replays of the forecast at past days, with only what was known then, against the actuals.
 
 Each past day reads the records as they were known at its end, forecasts, and is held against the
 latest records. Three baselines are replayed beside it; where one does better by more than luck, it is named and offered.
@@ -24,7 +24,7 @@ latest records. Three baselines are replayed beside it; where one does better by
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any, Literal
@@ -39,6 +39,7 @@ from revplan.crm.store import Stored
 from revplan.ground.calendar import MONTH_DAYS
 from revplan.ground.errors import DataError
 from revplan.ground.formats import show
+from revplan.ground.values import Progress
 from revplan.rates.expected import mean_deal, month_ends, months_before
 from revplan.rates.forecast import (
     MAX_MONTHS,
@@ -57,14 +58,14 @@ NAMES = {"rate_open": "rate x open", "repeat": "repeat last quarter", "cohort_la
 
 
 @dataclass(frozen=True)
-class Baseline:
+class NaiveForecast:
     """Wins from known records, and with new ones."""
 
-    known: float
+    from_known: float
     total: float
 
 
-def baselines(spells: Spells, months: int) -> dict[str, Baseline]:
+def baselines(spells: Spells, months: int) -> dict[str, NaiveForecast]:
     """What each baseline says of the `months` months after the last day known. [records]"""
     return {
         "rate_open": _rate_open(spells, months),
@@ -73,32 +74,32 @@ def baselines(spells: Spells, months: int) -> dict[str, Baseline]:
     }
 
 
-def _rate_open(spells: Spells, months: int) -> Baseline:
+def _rate_open(spells: Spells, months: int) -> NaiveForecast:
     entered = _first_days(spells)
-    known = entered < NEVER
+    there = entered < NEVER
     won = spells.entered[:, -1] < NEVER
-    open_now = int((known & ~won & (spells.lost == NEVER)).sum())
-    rate = float(won.sum()) / max(int(known.sum()), 1)
-    return Baseline(rate * open_now, rate * (open_now + months * _new_a_month(spells, entered)))
+    open_now = int((there & ~won & (spells.lost == NEVER)).sum())
+    rate = float(won.sum()) / max(int(there.sum()), 1)
+    return NaiveForecast(rate * open_now, rate * (open_now + months * _new_a_month(spells, entered)))
 
 
-def _repeat(spells: Spells, months: int) -> Baseline:
+def _repeat(spells: Spells, months: int) -> NaiveForecast:
     start = months_before(spells.day, months)
     then = _first_days(spells) <= start
     horizon = spells.day - start
     every = np.ones(len(then), dtype=bool)
-    return Baseline(
+    return NaiveForecast(
         float(won_by_day(spells, start, horizon, then).sum()), float(won_by_day(spells, start, horizon, every).sum())
     )
 
 
-def _cohort_lag(spells: Spells, months: int) -> Baseline:
+def _cohort_lag(spells: Spells, months: int) -> NaiveForecast:
     """Cohorts are months counted back from the last day known."""
     entered = _first_days(spells)
-    known = entered < NEVER
-    age = _months_ago(spells, entered[known])
-    won = spells.entered[known, -1] < NEVER
-    lag = age[won] - _months_ago(spells, spells.entered[known, -1][won])
+    there = entered < NEVER
+    age = _months_ago(spells, entered[there])
+    won = spells.entered[there, -1] < NEVER
+    lag = age[won] - _months_ago(spells, spells.entered[there, -1][won])
     size = int(age.max(initial=0)) + 1
     cohorts = np.bincount(age, minlength=size).astype(float)
     seen = cohorts[::-1].cumsum()[::-1]
@@ -106,7 +107,7 @@ def _cohort_lag(spells: Spells, months: int) -> Baseline:
     average[:size] = np.divide(np.bincount(lag, minlength=size), seen, out=np.zeros(size), where=seen > 0)
     from_known = sum(float(cohorts @ average[step : step + size]) for step in range(1, months + 1))
     new = _new_a_month(spells, entered) * sum(float(average[:step].sum()) for step in range(1, months + 1))
-    return Baseline(from_known, from_known + new)
+    return NaiveForecast(from_known, from_known + new)
 
 
 def _first_days(spells: Spells) -> np.ndarray:
@@ -127,12 +128,12 @@ SAMPLE = (np.arange(400) + 0.5) / 400  # shares at which a forecast's distributi
 
 
 @dataclass(frozen=True)
-class Told:
-    """A forecast and what came: a count with `cv`, an amount with `variance`, or a point with neither."""
+class ReplayedForecast:
+    """A forecast and the actual: a count with `cv`, an amount with `variance`, or a point with neither."""
 
     mean: float
     cv: float | None
-    came: float
+    actual: float
     variance: float | None = None
 
     @property
@@ -160,9 +161,9 @@ class Scores:
     """Scores of forecasts, pooled; coverage and width are of the 80 % interval, missing for point forecasts."""
 
     wape: float
-    """Sum of absolute errors of the means over the sum of what came."""
+    """Sum of absolute errors of the means over the sum of the actuals."""
     bias: float
-    """Sum of errors of the means over the sum of what came; above 0: too much was forecast."""
+    """Sum of errors of the means over the sum of the actuals; above 0: too much was forecast."""
     crps: float
     """Mean continuous ranked probability score, in records or money; the absolute error of a point forecast."""
     pinball: tuple[float, float, float]
@@ -175,61 +176,61 @@ class Scores:
     """Mean of P90 - P10 over the mean forecast."""
 
 
-def crps(sample: np.ndarray, came: float) -> float:
+def crps(sample: np.ndarray, actual: float) -> float:
     """Continuous ranked probability score of a sorted `sample`: E|X - y| - E|X - X'| / 2."""
     size = len(sample)
     ranks = 2 * np.arange(1, size + 1) - size - 1
-    return float(np.abs(sample - came).mean() - ranks @ sample / size**2)
+    return float(np.abs(sample - actual).mean() - ranks @ sample / size**2)
 
 
-def pinball(quantiles: np.ndarray, came: float) -> np.ndarray:
+def pinball(quantiles: np.ndarray, actual: float) -> np.ndarray:
     """Pinball loss at P10, P50 and P90."""
     shares = np.array(QUANTILES)
-    return np.where(came >= quantiles, shares * (came - quantiles), (1 - shares) * (quantiles - came))
+    return np.where(actual >= quantiles, shares * (actual - quantiles), (1 - shares) * (quantiles - actual))
 
 
-def scores(told: Sequence[Told]) -> Scores:
+def scores(told: Sequence[ReplayedForecast]) -> Scores:
     """The scores of `told` together; at least one."""
-    came = np.array([each.came for each in told])
-    errors = np.array([each.mean for each in told]) - came
-    total = max(float(came.sum()), 1e-9)
+    actual = np.array([each.actual for each in told])
+    errors = np.array([each.mean for each in told]) - actual
+    total = max(float(actual.sum()), 1e-9)
     quantiles = np.array([each.quantiles() for each in told])
-    losses = np.mean([pinball(row, value) for row, value in zip(quantiles, came, strict=True)], axis=0)
-    covered = _coverage(told, quantiles, came)
+    losses = np.mean([pinball(row, value) for row, value in zip(quantiles, actual, strict=True)], axis=0)
+    covered = _coverage(told, quantiles, actual)
     return Scores(
         wape=float(np.abs(errors).sum()) / total,
         bias=float(errors.sum()) / total,
-        crps=float(np.mean([crps(each.sample(), each.came) for each in told])),
+        crps=float(np.mean([crps(each.sample(), each.actual) for each in told])),
         pinball=(float(losses[0]), float(losses[1]), float(losses[2])),
         **covered,
     )
 
 
-def _coverage(told: Sequence[Told], quantiles: np.ndarray, came: np.ndarray) -> dict[str, float | None]:
+def _coverage(told: Sequence[ReplayedForecast], quantiles: np.ndarray, actual: np.ndarray) -> dict[str, float | None]:
     if any(each.is_point for each in told):
         return dict.fromkeys(("coverage", "coverage_low", "coverage_high", "width"))
-    held = int(((came >= quantiles[:, 0]) & (came <= quantiles[:, 2])).sum())
-    low, high = proportion_interval(held, len(told))
+    inside = int(((actual >= quantiles[:, 0]) & (actual <= quantiles[:, 2])).sum())
+    low, high = proportion_interval(inside, len(told))
     mean = max(float(np.mean([each.mean for each in told])), 1e-9)
     width = float((quantiles[:, 2] - quantiles[:, 0]).mean()) / mean
-    return {"coverage": held / len(told), "coverage_low": low, "coverage_high": high, "width": width}
+    return {"coverage": inside / len(told), "coverage_low": low, "coverage_high": high, "width": width}
 
 
-def proportion_interval(held: int, number: int) -> tuple[float, float]:
-    """90 % interval of a proportion of which `held` of `number` were seen (Clopper and Pearson)."""
-    low = float(betaincinv(held, number - held + 1, 0.05)) if held else 0.0
-    high = float(betaincinv(held + 1, number - held, 0.95)) if held < number else 1.0
+def proportion_interval(inside: int, number: int) -> tuple[float, float]:
+    """90 % interval of a proportion of which `inside` of `number` were seen (Clopper and Pearson)."""
+    low = float(betaincinv(inside, number - inside + 1, 0.05)) if inside else 0.0
+    high = float(betaincinv(inside + 1, number - inside, 0.95)) if inside < number else 1.0
     return low, high
 
 
-def chance_of_less(one: Sequence[Told], other: Sequence[Told], under_way: int) -> float:
+def chance_of_less(one: Sequence[ReplayedForecast], other: Sequence[ReplayedForecast], under_way: int) -> float:
     """Chance that `one` misses by so much less than `other` though it is no better; 1 where it does not. [0-1]
 
     The test of Diebold and Mariano on the differences of their CRPS, in the small-sample form of Harvey, Leybourne and
     Newbold. Forecasts of which several are `under_way` at once miss together, so their covariances count (with
     weights that fall to 0, so that the variance is none below it). Fewer than FEWEST_FORECASTS tell nothing.
     """
-    lead = np.array([crps(b.sample(), b.came) - crps(a.sample(), a.came) for a, b in zip(one, other, strict=True)])
+    lead = np.array([crps(b.sample(), b.actual) - crps(a.sample(), a.actual) for a, b in zip(one, other, strict=True)])
     number, mean = len(lead), float(lead.mean())
     if mean <= 0 or number < FEWEST_FORECASTS:
         return 1.0
@@ -243,7 +244,6 @@ def chance_of_less(one: Sequence[Told], other: Sequence[Told], under_way: int) -
     return float(stdtr(number - 1, -mean / np.sqrt(variance / number) * np.sqrt(max(corrected, 0.0))))
 
 
-Tell = Callable[[int, int, str], None]
 Every = Literal["month", "quarter"]
 STEPS = {"month": 1, "quarter": 3}
 MODEL = "revplan"
@@ -259,14 +259,14 @@ MAX_ORIGINS = 240
 
 
 @dataclass(frozen=True, eq=False)
-class Origin:
-    """A past day, what was forecast on it, and what came."""
+class ReplayedDay:
+    """A past day, what was forecast on it, and the actual."""
 
     as_of: date
     forecast: Forecast
-    told: dict[str, dict[str, Told]]
+    told: dict[str, dict[str, ReplayedForecast]]
     """Target -> method -> forecast and outcome."""
-    by_source: tuple[Told, ...]
+    by_source: tuple[ReplayedForecast, ...]
     """Wins from known records, a source each."""
 
 
@@ -275,7 +275,7 @@ class Backtest:
     """Replays and their scores."""
 
     months: int
-    origins: tuple[Origin, ...]
+    origins: tuple[ReplayedDay, ...]
     scores: dict[str, dict[str, Scores]]
     """Target -> method -> scores."""
     by_source: Scores
@@ -293,9 +293,9 @@ class Backtest:
 
 
 def backtest(
-    export: Export | Stored, span: tuple[date, date], every: Every, months: int, tell: Tell | None = None
+    export: Export | Stored, span: tuple[date, date], every: Every, months: int, tell: Progress | None = None
 ) -> Backtest:
-    """Forecasts of `months` months made on days from `span[0]` to `span[1]`, held against what came.
+    """Forecasts of `months` months made on days from `span[0]` to `span[1]`, held against the actuals.
 
     Raises
     ------
@@ -337,31 +337,31 @@ def _days(span: tuple[date, date], every: Every, months: int, latest: History | 
     return [as_date(day) for day in over]
 
 
-def replayed(history: History | Counted, months: int, latest: History | Counted) -> Origin:
+def replayed(history: History | Counted, months: int, latest: History | Counted) -> ReplayedDay:
     """The forecast of `months` months from what `history` knew, held against what `latest` knows."""
     forecast = forecast_wins(history, months)
     spells = spells_of(history)
     wins = _wins(spells_of(latest), spells.day, day_number(forecast.ends[-1]))
     rules = baselines(spells, months)
     deal = mean_deal(spells)
-    told: dict[str, dict[str, Told]] = {}
-    for target, outlook, came in (
+    told: dict[str, dict[str, ReplayedForecast]] = {}
+    for target, outlook, actual in (
         ("from_known", forecast.from_known, wins[wins["source"].notna()]),
         ("with_arrivals", forecast.with_arrivals, wins),
     ):
-        said = {name: rule.known if target == "from_known" else rule.total for name, rule in rules.items()}
-        number, money = float(len(came)), float(came["amount"].sum())
-        told[target] = {MODEL: Told(outlook.wins.mean, outlook.cv, number)}
-        told[target] |= {name: Told(count, None, number) for name, count in said.items()}
+        said = {name: rule.from_known if target == "from_known" else rule.total for name, rule in rules.items()}
+        number, money = float(len(actual)), float(actual["amount"].sum())
+        told[target] = {MODEL: ReplayedForecast(outlook.wins.mean, outlook.cv, number)}
+        told[target] |= {name: ReplayedForecast(count, None, number) for name, count in said.items()}
         if outlook.arr and deal:
-            told[f"arr_{target}"] = {MODEL: Told(outlook.arr.mean, None, money, outlook.arr_variance)}
-            told[f"arr_{target}"] |= {name: Told(count * deal, None, money) for name, count in said.items()}
-    known = wins["source"].value_counts()
+            told[f"arr_{target}"] = {MODEL: ReplayedForecast(outlook.arr.mean, None, money, outlook.arr_variance)}
+            told[f"arr_{target}"] |= {name: ReplayedForecast(count * deal, None, money) for name, count in said.items()}
+    wins_of = wins["source"].value_counts()
     sources = tuple(
-        Told(count.mean, forecast.source_cv, float(known.get(name, 0)))
+        ReplayedForecast(count.mean, forecast.source_cv, float(wins_of.get(name, 0)))
         for name, (count, _) in forecast.by_source.items()
     )
-    return Origin(history.as_of, forecast, told, sources)
+    return ReplayedDay(history.as_of, forecast, told, sources)
 
 
 def _wins(latest: Spells, day: int, end: int) -> pd.DataFrame:
@@ -380,7 +380,7 @@ def _wins(latest: Spells, day: int, end: int) -> pd.DataFrame:
 
 
 def judged(
-    origins: tuple[Origin, ...], months: int, latest: History | Counted, skipped: Sequence[str] = ()
+    origins: tuple[ReplayedDay, ...], months: int, latest: History | Counted, skipped: Sequence[str] = ()
 ) -> Backtest:
     """The scores of replays of `months` months, the baselines that did better, and what must be said of them."""
     methods = (MODEL, *NAMES)
@@ -401,7 +401,7 @@ def judged(
 
 
 def _better(
-    origins: tuple[Origin, ...], found: dict[str, dict[str, Scores]], spells: Spells, months: int
+    origins: tuple[ReplayedDay, ...], found: dict[str, dict[str, Scores]], spells: Spells, months: int
 ) -> dict[str, tuple[str, float]]:
     """By target, the baseline whose CRPS beats the model's by more than luck, with its forecast from the last day known."""
     under_way = _under_way(origins)
@@ -413,12 +413,12 @@ def _better(
             continue
         rule, model = ([each.told[target][method] for each in origins] for method in (best, MODEL))
         if chance_of_less(rule, model, under_way) < BY_LUCK:
-            says = now[best].known if target.endswith("from_known") else now[best].total
+            says = now[best].from_known if target.endswith("from_known") else now[best].total
             better[target] = (best, says * deal if target.startswith("arr") else says)
     return better
 
 
-def _under_way(origins: Sequence[Origin]) -> int:
+def _under_way(origins: Sequence[ReplayedDay]) -> int:
     """Forecasts under way at once: those made before the first one's months were over, itself among them."""
     return sum(each.as_of < origins[0].forecast.ends[-1] for each in origins)
 
@@ -472,7 +472,7 @@ def _rough(number: int) -> list[str]:
 def banded_words(done: Backtest, target: str) -> str:
     """How many outcomes lay within the band of the forecast, as a part of a sentence."""
     told = [origin.told[target][MODEL] for origin in done.origins]
-    within = sum(bool(low <= each.came <= high) for each in told for low, _, high in [each.quantiles()])
+    within = sum(bool(low <= each.actual <= high) for each in told for low, _, high in [each.quantiles()])
     return f"{within or 'none'} of {len(told)} outcomes lay within P10 to P90"
 
 
@@ -494,12 +494,12 @@ def backtest_answer(done: Backtest) -> dict[str, Any]:
     }
 
 
-def _origin_answer(origin: Origin) -> dict[str, Any]:
+def _origin_answer(origin: ReplayedDay) -> dict[str, Any]:
     return {"as_of": str(origin.as_of), **{target: _told_answer(told) for target, told in origin.told.items()}}
 
 
-def _told_answer(told: dict[str, Told]) -> dict[str, Any]:
+def _told_answer(told: dict[str, ReplayedForecast]) -> dict[str, Any]:
     model = told[MODEL]
     quantiles = dict(zip(("p10", "p50", "p90"), model.quantiles().tolist(), strict=True))
     rules = {name: told[name].mean for name in NAMES}
-    return {"actual": model.came, "mean": model.mean, **quantiles, "baselines": rules}
+    return {"actual": model.actual, "mean": model.mean, **quantiles, "baselines": rules}

@@ -83,8 +83,8 @@ class HistoryBook:
             _curve(months_label(name.asfreq("M", "start"), MONTHS_PER_QUARTER), rows, self.history.as_of)
             for name, rows in of_stage.groupby(quarter)
         ]
-        known = [curve for curve in made if len(curve)]
-        return conform(pd.concat(known), "cohort_curves") if known else empty("cohort_curves")
+        filled = [curve for curve in made if len(curve)]
+        return conform(pd.concat(filled), "cohort_curves") if filled else empty("cohort_curves")
 
     @cached_property
     def forecast(self) -> Forecast | None:

@@ -103,8 +103,8 @@ def on_clock(spells: Spells, clock: Clock) -> Spells:
 
 def _told(days: np.ndarray, clock: Clock, within: np.ndarray | float) -> np.ndarray:
     """Days of work of what happened on `days`, each when a part `within` of it was over."""
-    known = days < NEVER
-    return np.where(known, clock.of(np.where(known, days, 0), within), NEVER)
+    reached = days < NEVER
+    return np.where(reached, clock.of(np.where(reached, days, 0), within), NEVER)
 
 
 def bunching_of(spells: Spells) -> Bunching | None:
@@ -117,11 +117,11 @@ def bunching_of(spells: Spells) -> Bunching | None:
     if span < SHORTEST:
         return None
     ago = np.arange(span)
-    came = np.bincount(cohort.ago, minlength=span).astype(float)
+    closed = np.bincount(cohort.ago, minlength=span).astype(float)
     told = conversions_by_day(cohort.as_flow().entries, cohort.chances(), span)[:span]
-    told *= came.sum() / max(float(told.sum()), 1e-9)
+    told *= closed.sum() / max(float(told.sum()), 1e-9)
     days = spells.day - ago
-    in_quarter = {phase: _bunched(came, told, days_left(days, 3, phase), QUARTER_ENDS) for phase in range(3)}
+    in_quarter = {phase: _bunched(closed, told, days_left(days, 3, phase), QUARTER_ENDS) for phase in range(3)}
     phase = min(in_quarter, key=lambda each: in_quarter[each][0])
     left, left_in_quarter = days_left(days, 1), days_left(days, 3, phase)
     inner = left_in_quarter >= MONTH_LONGEST  # months that end no quarter
@@ -129,28 +129,28 @@ def bunching_of(spells: Spells) -> Bunching | None:
         ("month", left, inner, MONTH_ENDS, MONTH_TIMES),
         ("quarter", left_in_quarter, np.ones(span, dtype=bool), QUARTER_ENDS, QUARTER_TIMES),
     ):
-        chance, last, ratio = _bunched(came[chosen], told[chosen], at[chosen], ends)
+        chance, last, ratio = _bunched(closed[chosen], told[chosen], at[chosen], ends)
         if chance < UNLIKELY and ratio >= times:
             within = at < last
-            clock = _fitted(came, told, left, left_in_quarter, phase)
-            return Bunching(clock, name, last, float(came[within].sum() / came.sum()), float(within.mean()))
+            clock = _fitted(closed, told, left, left_in_quarter, phase)
+            return Bunching(clock, name, last, float(closed[within].sum() / closed.sum()), float(within.mean()))
     return None
 
 
-def _bunched(came: np.ndarray, told: np.ndarray, left: np.ndarray, ends: tuple[int, ...]) -> tuple[float, int, float]:
+def _bunched(closed: np.ndarray, told: np.ndarray, left: np.ndarray, ends: tuple[int, ...]) -> tuple[float, int, float]:
     """The end at which a surplus of wins is least likely by luck: its chance, its days, wins over those expected."""
     tests = []
     for last in ends:
         inside = left < last
-        number, share = round(float(came.sum())), float(told[inside].sum()) / max(float(told.sum()), 1e-9)
-        counted = round(float(came[inside].sum()))
+        number, share = round(float(closed.sum())), float(told[inside].sum()) / max(float(told.sum()), 1e-9)
+        counted = round(float(closed[inside].sum()))
         if number and 0 < share < 1:
             chance = float(bdtrc(counted - 1, number, share))
             tests.append((chance, last, counted / number / share))
     return min(tests, default=(1.0, 0, 1.0))
 
 
-def _fitted(came: np.ndarray, told: np.ndarray, month: np.ndarray, quarter: np.ndarray, phase: int) -> Clock:
+def _fitted(closed: np.ndarray, told: np.ndarray, month: np.ndarray, quarter: np.ndarray, phase: int) -> Clock:
     """The speeds by days left in the month and in the quarter that explain the wins of each day."""
     bins = [
         np.searchsorted(edges, left, side="right") - 1 for edges, left in ((MONTH_BINS, month), (QUARTER_BINS, quarter))
@@ -159,7 +159,7 @@ def _fitted(came: np.ndarray, told: np.ndarray, month: np.ndarray, quarter: np.n
     for _ in range(ROUNDS):
         for one, other in ((1, 0), (0, 1)):
             expected = told * speeds[other][bins[other]]
-            speeds[one] = _speeds(*(np.bincount(bins[one], each, len(speeds[one])) for each in (came, expected)))
+            speeds[one] = _speeds(*(np.bincount(bins[one], each, len(speeds[one])) for each in (closed, expected)))
     longest = (MONTH_LONGEST, QUARTER_LONGEST)
     by_day = [
         speed[np.searchsorted(edges, np.arange(length), side="right") - 1]
@@ -168,9 +168,9 @@ def _fitted(came: np.ndarray, told: np.ndarray, month: np.ndarray, quarter: np.n
     return Clock(tuple(by_day[0].tolist()), tuple(by_day[1].tolist()), phase)
 
 
-def _speeds(came: np.ndarray, expected: np.ndarray) -> np.ndarray:
+def _speeds(closed: np.ndarray, expected: np.ndarray) -> np.ndarray:
     """Wins over those expected by bin, drawn towards their mean by as much as luck explains what they scatter."""
-    expected = np.maximum(expected * came.sum() / max(float(expected.sum()), 1e-9), 1e-9)
-    scatter = float(((came - expected) ** 2 / expected).sum()) - (len(came) - 1)
+    expected = np.maximum(expected * closed.sum() / max(float(expected.sum()), 1e-9), 1e-9)
+    scatter = float(((closed - expected) ** 2 / expected).sum()) - (len(closed) - 1)
     variance = max(scatter / float(expected.sum() - (expected**2).sum() / expected.sum()), 0.0)
-    return (came * variance + 1) / (expected * variance + 1)
+    return (closed * variance + 1) / (expected * variance + 1)

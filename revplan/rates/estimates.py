@@ -41,7 +41,7 @@ from revplan.ground.clock import Clock
 from revplan.ground.cohorts import Cohort, DayLag, Estimate, conversions_by_day, own_estimate, recorded_window
 from revplan.ground.tables import conform, empty
 from revplan.rates.closings import clock_of, closing_notes, on_clock
-from revplan.rates.parts import Entered, by_source, entered_stage, matured, parts_of
+from revplan.rates.parts import StageEntries, by_source, entered_stage, matured, parts_of
 from revplan.rates.spells import NEVER, Spells, as_date, counted_spells, day_number
 from revplan.rates.tails import FEWEST as FEWEST_OF_TAIL
 from revplan.rates.tails import with_tail
@@ -71,25 +71,25 @@ def best_window(cohort: Cohort, sources: Sequence[Cohort]) -> int:
     windows = [cohort.window, *(window for window in WINDOWS if window < cohort.window)]
     scores = dict.fromkeys(windows, 0.0)
     for ago in range(AHEAD, AHEAD + REPLAYS * STEP, STEP):
-        then = _as_known(cohort, ago)
+        then = _as_recorded(cohort, ago)
         counts = [int((then.ago <= window).sum()) for window in windows]
         if then.window < min(WINDOWS) or min(counts) < FEWEST:
             break
-        came = _came(cohort, ago)
-        parts = [_as_known(each, ago) for each in sources]
+        converted = _converted(cohort, ago)
+        parts = [_as_recorded(each, ago) for each in sources]
         for window in windows:
             told = max(_told(then, parts, min(window, then.window)), 1e-9)
-            scores[window] += (xlogy(came, told) - told) * STEP / AHEAD
+            scores[window] += (xlogy(converted, told) - told) * STEP / AHEAD
     best = max(scores, key=lambda window: scores[window])
     return best if scores[best] > scores[cohort.window] + PREFERENCE else cohort.window
 
 
-def _as_known(cohort: Cohort, ago: int) -> Cohort:
+def _as_recorded(cohort: Cohort, ago: int) -> Cohort:
     """What was known `ago` days earlier."""
-    known = cohort.came(ago, len(cohort.entries))
+    inside = cohort.converted(ago, len(cohort.entries))
     entries = cohort.entries[ago:] if ago < len(cohort.entries) else np.zeros(1)
     window = max(cohort.window - ago, 0)
-    return Cohort(entries, cohort.age[known] - ago, cohort.delay[known], window, cohort.latest_first)
+    return Cohort(entries, cohort.age[inside] - ago, cohort.delay[inside], window, cohort.latest_first)
 
 
 def _told(then: Cohort, sources: Sequence[Cohort], window: int) -> float:
@@ -113,7 +113,7 @@ def _level(source: Cohort, chances: np.ndarray) -> float:
     return (counted + LEVEL) / (expected + LEVEL)
 
 
-def _came(cohort: Cohort, ago: int) -> int:
+def _converted(cohort: Cohort, ago: int) -> int:
     """Conversions in the days that followed, of the records known `ago` days earlier."""
     when = cohort.age - cohort.delay
     return int(((when < ago) & (when >= ago - AHEAD) & (cohort.age >= ago)).sum())
@@ -140,20 +140,20 @@ def drift(cohort: Cohort, sources: Sequence[Cohort], on_file: int = 0) -> Drift 
         expected += _level(each, chances) * conversions_by_day(each.entries, chances, cohort.window)
     expected = expected[: watched + 1]
     lately, every, number = float(expected[:LATELY].sum()), float(expected.sum()), len(ago)
-    came = int((ago < LATELY).sum())
-    if min(lately, every - lately) < FEWEST_LATELY or number < FEWEST or number == came:
+    converted = int((ago < LATELY).sum())
+    if min(lately, every - lately) < FEWEST_LATELY or number < FEWEST or number == converted:
         return None
-    jump = as_unlikely(came, number, min(lately / every, 1.0))
+    jump = as_unlikely(converted, number, min(lately / every, 1.0))
     days, share = np.arange(len(expected)), expected / every
     middle = float(share @ days)
     spread = np.sqrt(float(share @ (days - middle) ** 2) / number)
     trend = 2 * float(ndtr(-abs(float(ago.mean()) - middle) / spread))
-    ratio = came / (number - came) * (every - lately) / lately
+    ratio = converted / (number - converted) * (every - lately) / lately
     return Drift(ratio, min(2 * min(jump, trend), 1.0))
 
 
-def as_unlikely(came: int, number: int, share: float) -> float:
-    """The chance of a count out of `number` that is no likelier than `came`, where each counts with chance `share`.
+def as_unlikely(converted: int, number: int, share: float) -> float:
+    """The chance of a count out of `number` that is no likelier than `converted`, where each counts with chance `share`.
 
     The exact two-sided binomial test, as `scipy.stats.binomtest` has it, whose module takes a quarter of a second to load.
     Chances rise up to the likeliest count and fall after it, so that the counts on its other side are looked for by halving.
@@ -164,17 +164,17 @@ def as_unlikely(came: int, number: int, share: float) -> float:
             xlogy(count, share) + xlog1py(number - count, -share)
         )
 
-    most, own = min(int((number + 1) * share), number), chance(came) + 1e-7
+    most, own = min(int((number + 1) * share), number), chance(converted) + 1e-7
     if chance(most) <= own:
         return 1.0
-    below = came <= most
+    below = converted <= most
     near, far = (
         (most, number + 1) if below else (most, -1)
     )  # the far end is as unlikely; the near end, if it is not came
     while abs(far - near) > 1:
         middle = (near + far) // 2
         near, far = (near, middle) if chance(middle) <= own else (middle, far)
-    low, high = (came, far) if below else (far, came)
+    low, high = (converted, far) if below else (far, converted)
     return min(
         float(bdtr(low, number, share) if low >= 0 else 0.0)
         + float(bdtrc(high - 1, number, share) if high <= number else 0.0),
@@ -220,7 +220,7 @@ def estimate_transitions(history: History | Counted, as_of: date) -> pd.DataFram
     steps, clock = len(history.stages) - 1, clock_of(history, spells)
     if clock is not None:  # it spreads the records of a day over that day's work, each on its own
         spells = spells.each()
-    spells = spells.known_on(min(spells.day, day_number(as_of)))
+    spells = spells.up_to(min(spells.day, day_number(as_of)))
     rows = [row for stage in range(steps) for row in _rows(spells, stage, clock if stage == steps - 1 else None)]
     return conform(pd.DataFrame(rows), "estimates") if rows else empty("estimates")
 
@@ -307,7 +307,7 @@ def _rows(spells: Spells, stage: int, clock: Clock | None) -> Iterator[dict[str,
         }
 
 
-def _possible(rate: float, entered: Entered, window: int) -> float:
+def _possible(rate: float, entered: StageEntries, window: int) -> float:
     """`rate` where the recorded losses leave room for it, otherwise what they leave. [0-1]
 
     Who is lost did not go on. Where the shares that go on and that are lost, each summed over the ages it was watched
@@ -321,7 +321,7 @@ def _possible(rate: float, entered: Entered, window: int) -> float:
     return min(rate, max(kept / count, 0.5 / (count + 1)))  # where all were lost the next may still go on
 
 
-def _most(entered: Entered) -> float:
+def _most(entered: StageEntries) -> float:
     """The most a rate may be told as: P90 of the share of the entries that is not recorded lost. [0-1]"""
     lost = entered.number(entered.lost >= 0)
     return float(betaincinv(entered.number() - lost + 0.5, lost + 0.5, 0.9))
@@ -377,7 +377,7 @@ def _mature_age(conversions: float) -> float:
     return MATURE_AGE if conversions >= FEWEST_OF_TAIL else MATURE_AGE_OF_FEW
 
 
-def _money(entered: Entered, window: int, lag: DayLag) -> dict[str, Any]:
+def _money(entered: StageEntries, window: int, lag: DayLag) -> dict[str, Any]:
     """The rate in money: amounts that convert over amounts that had their time; missing where few carry one."""
     priced = entered.amount > 0
     if entered.number(priced) < PRICED * entered.number():

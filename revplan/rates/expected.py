@@ -4,12 +4,12 @@ Wins expected from the records known on a day, and from those still to come: the
 
 The hazards and the open records of a day, and of as many past days as are replayed, come out of one count of the
 records: what a past day knew is the same count up to that day. Only from when outcomes were recorded is taken
-from today, as it says something of the records and not of what came.
+from today, as it says something of the records and not of the actuals.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,6 +17,7 @@ import pandas as pd
 
 from revplan.ground.clock import Ahead, Clock
 from revplan.ground.cohorts import Cohort, recorded_window
+from revplan.ground.values import Progress
 from revplan.rates.arrivals import Arrivals, entries_by_day, expected_arrivals
 from revplan.rates.closings import on_clock
 from revplan.rates.hazards import Hazards, Open, hazards_on, open_on, stays_of, wins_by_day
@@ -28,7 +29,7 @@ FEWEST_DEALS = 5  # won records with an amount, below which nothing is said abou
 
 
 @dataclass(frozen=True, eq=False)
-class Deals:
+class DealSizes:
     """By cell: mean deal; for all: the square of its coefficient of variation; by record: what it is worth if won."""
 
     mean: np.ndarray
@@ -36,7 +37,7 @@ class Deals:
     worth: np.ndarray
 
 
-def deals_of(spells: Spells) -> Deals | None:
+def deals_of(spells: Spells) -> DealSizes | None:
     """Deal sizes of the records won in the last two years; None where fewer than five carry an amount.
 
     A record open now counts with its own amount where it has one, otherwise with the mean deal of its cell.
@@ -51,7 +52,7 @@ def deals_of(spells: Spells) -> Deals | None:
     number = np.bincount(cell, minlength=cells)
     mean = (np.bincount(cell, amount, cells) + PRIOR_DEALS * amount.mean()) / (number + PRIOR_DEALS)
     scatter = float(np.mean((amount / mean[cell] - 1) ** 2))
-    return Deals(mean, scatter, np.where(priced, spells.amount, mean[spells.cell]))
+    return DealSizes(mean, scatter, np.where(priced, spells.amount, mean[spells.cell]))
 
 
 def mean_deal(spells: Spells) -> float | None:
@@ -61,7 +62,6 @@ def mean_deal(spells: Spells) -> float | None:
     return None if deals is None else float(deals.worth[won].mean())
 
 
-Told = Callable[[int, int, str], None]  # done, total, what is under way
 REPLAYS = 12  # months looked back on
 YOUNG = 60  # days of recording before a day is replayed
 LEARNT_MONTHS = 3  # the longest forecast that is replayed
@@ -71,7 +71,7 @@ LEARNT_MONTHS = 3  # the longest forecast that is replayed
 class Means:
     """Expected wins, cell x day ahead, and what they rest on."""
 
-    known: np.ndarray
+    from_known: np.ndarray
     new: np.ndarray
     arrivals: Arrivals
     chain: tuple[Hazards, ...]
@@ -79,18 +79,18 @@ class Means:
     @property
     def wins(self) -> np.ndarray:
         """Wins of known and of new records."""
-        return self.known + self.new
+        return self.from_known + self.new
 
 
 @dataclass(frozen=True, eq=False)
 class Replay:
-    """A past day: what would have been forecast, and what came. Arrays are cell x month."""
+    """A past day: what would have been forecast and the actual. Arrays are cell x month."""
 
     day: int
-    known: np.ndarray
+    from_known: np.ndarray
     total: np.ndarray
-    came_known: np.ndarray
-    came_total: np.ndarray
+    actual_from_known: np.ndarray
+    actual_total: np.ndarray
 
 
 def recording_began(spells: Spells, stage: int) -> int:
@@ -108,7 +108,7 @@ def recording_began(spells: Spells, stage: int) -> int:
 
 
 @dataclass(frozen=True, eq=False)
-class Known:
+class ForecastBasis:
     """What a day's records say: their hazards, what is open, what will come in."""
 
     day: int
@@ -126,7 +126,7 @@ class Known:
         return None if self.clock is None else Ahead(self.clock, self.day)
 
 
-def known_on(spells: Spells, days: Sequence[int], horizon: int, clock: Clock | None = None) -> list[Known]:
+def up_to(spells: Spells, days: Sequence[int], horizon: int, clock: Clock | None = None) -> list[ForecastBasis]:
     """What was known at the end of each of `days`, with arrivals of the next `horizon` days."""
     segment, source = spells.codes(0)[0], spells.codes(1)[0]
     steps = range(len(spells.stages) - 1)
@@ -143,20 +143,20 @@ def known_on(spells: Spells, days: Sequence[int], horizon: int, clock: Clock | N
     entries, start = entries_by_day(spells)
     arrivals = [expected_arrivals(entries[:, :, : max(day - start + 1, 1)], horizon) for day in days]
     pairs = zip(days, zip(*chains, strict=True), zip(*stocks, strict=True), arrivals, strict=True)
-    return [Known(day, began, chain, stock, coming, clock) for day, chain, stock, coming in pairs]
+    return [ForecastBasis(day, began, chain, stock, coming, clock) for day, chain, stock, coming in pairs]
 
 
-def known_of(spells: Spells, horizon: int, clock: Clock | None = None) -> Known:
+def basis_of(spells: Spells, horizon: int, clock: Clock | None = None) -> ForecastBasis:
     """What is known at the end of the last day."""
-    return known_on(spells, [spells.day], horizon, clock)[0]
+    return up_to(spells, [spells.day], horizon, clock)[0]
 
 
-def means(known: Known) -> Means:
+def means(basis: ForecastBasis) -> Means:
     """Wins expected on each day ahead."""
-    arriving = known.arrivals.by_day
-    from_known = wins_by_day(known.stock, np.zeros_like(arriving), known.chain, known.ahead)
-    from_new = wins_by_day([each.without_records() for each in known.stock], arriving, known.chain, known.ahead)
-    return Means(from_known, from_new, known.arrivals, known.chain)
+    arriving = basis.arrivals.by_day
+    from_known = wins_by_day(basis.stock, np.zeros_like(arriving), basis.chain, basis.ahead)
+    from_new = wins_by_day([each.without_records() for each in basis.stock], arriving, basis.chain, basis.ahead)
+    return Means(from_known, from_new, basis.arrivals, basis.chain)
 
 
 # --- replays -------------------------------------------------------------------------------------
@@ -182,12 +182,14 @@ def by_month(days: np.ndarray, ends: np.ndarray) -> np.ndarray:
     return np.add.reduceat(days[..., : ends[-1]], np.append(0, ends[:-1]), axis=-1)
 
 
-def replays(spells: Spells, months: int, clock: Clock | None, tell: Told | None = None) -> tuple[Known, list[Replay]]:
+def replays(
+    spells: Spells, months: int, clock: Clock | None, tell: Progress | None = None
+) -> tuple[ForecastBasis, list[Replay]]:
     """What is known today, and forecasts of up to `months` months (3 at most) as of a month apart in the last year."""
     ahead = min(months, LEARNT_MONTHS)
     days = [months_before(spells.day, ahead + step) for step in range(REPLAYS)]
     horizon = int(month_ends(spells.day, months)[-1])
-    now, *past = known_on(spells, [spells.day, *days], horizon, clock)
+    now, *past = up_to(spells, [spells.day, *days], horizon, clock)
     won = _Won(spells)
     done = []
     for step, then in enumerate(past):
@@ -199,23 +201,23 @@ def replays(spells: Spells, months: int, clock: Clock | None, tell: Told | None 
     return now, done
 
 
-def _replay(then: Known, won: _Won, months: int, today: int) -> Replay:
+def _replay(then: ForecastBasis, won: _Won, months: int, today: int) -> Replay:
     ends = month_ends(then.day, months)
     ends[-1] = min(ends[-1], today - then.day)
     told, horizon = means(_shortened(then, int(ends[-1]))), int(ends[-1])
     return Replay(
         then.day,
-        by_month(told.known, ends),
+        by_month(told.from_known, ends),
         by_month(told.wins, ends),
         by_month(won.by_day(then.day, horizon, then.day), ends),
         by_month(won.by_day(then.day, horizon, today), ends),
     )
 
 
-def _shortened(known: Known, horizon: int) -> Known:
+def _shortened(basis: ForecastBasis, horizon: int) -> ForecastBasis:
     """The same with the arrivals of fewer days."""
-    shorter = Arrivals(known.arrivals.by_day[:, :, :horizon], known.arrivals.cv)
-    return replace(known, arrivals=shorter)
+    shorter = Arrivals(basis.arrivals.by_day[:, :, :horizon], basis.arrivals.cv)
+    return replace(basis, arrivals=shorter)
 
 
 class _Won:
@@ -232,8 +234,8 @@ class _Won:
         """Whether one was won by the end of `day`."""
         return bool((self.won <= day).any())
 
-    def by_day(self, after: int, horizon: int, known: int) -> np.ndarray:
-        """Wins, cell x day, in the `horizon` days after `after`, of the records that had come in by `known`."""
-        inside = (self.won > after) & (self.won <= after + horizon) & (self.first <= known)
+    def by_day(self, after: int, horizon: int, until: int) -> np.ndarray:
+        """Wins, cell x day, in the `horizon` days after `after`, of the records that had come in by `until`."""
+        inside = (self.won > after) & (self.won <= after + horizon) & (self.first <= until)
         place = self.cell[inside] * horizon + (self.won[inside] - after - 1)
         return np.bincount(place, minlength=self.cells * horizon).reshape(-1, horizon).astype(float)

@@ -30,9 +30,10 @@ from revplan.crm.counted import Counted
 from revplan.crm.records import History
 from revplan.ground.errors import DataError
 from revplan.ground.formats import compact, show
+from revplan.ground.values import Progress
 from revplan.rates.closings import clock_of, closing_notes, on_clock
 from revplan.rates.estimates import recorded_only
-from revplan.rates.expected import Known, Means, Replay, Told, by_month, deals_of, means, month_ends, replays
+from revplan.rates.expected import ForecastBasis, Means, Replay, by_month, deals_of, means, month_ends, replays
 from revplan.rates.hazards import Hazards, open_records, wins_by_day
 from revplan.rates.spells import NEVER, Spells, as_date, spells_of
 
@@ -106,7 +107,7 @@ def learnt_cv(actual: np.ndarray, mean: np.ndarray, new_share: float, usual: flo
     Parameters
     ----------
     actual, mean
-        What came and what had been forecast.
+        The actuals and what had been forecast.
     new_share
         Share of a forecast's time that the one before it does not cover. [0-1]
     usual
@@ -126,7 +127,7 @@ FEW_REPLAYS = 3
 
 
 @dataclass(frozen=True, eq=False)
-class Outlook:
+class WinsOutlook:
     """Wins of all months together, month by month, and the ARR of all months where amounts exist."""
 
     wins: Count
@@ -145,8 +146,8 @@ class Forecast:
     months: int
     ends: tuple[date, ...]
     """Last day of each month ahead."""
-    from_known: Outlook
-    with_arrivals: Outlook
+    from_known: WinsOutlook
+    with_arrivals: WinsOutlook
     by_source: dict[str, tuple[Count, Count]]
     """Source -> wins from known records, and with arrivals."""
     source_cv: float
@@ -161,7 +162,7 @@ def beyond_reach(months: int) -> str:
     return f"got {months}; a forecast reaches 1 to {MAX_MONTHS} months"
 
 
-def forecast_wins(history: History | Counted, months: int, tell: Told | None = None) -> Forecast:
+def forecast_wins(history: History | Counted, months: int, tell: Progress | None = None) -> Forecast:
     """Wins of the next `months` months, from what `history` knew on its last day. [records]
 
     Raises
@@ -178,34 +179,34 @@ def forecast_wins(history: History | Counted, months: int, tell: Told | None = N
             f"no record has entered it by {history.as_of}, so there is nothing to forecast from; "
             "check the stages of the CRM file, or take a later day",
         )
-    known, past = replays(spells, months, clock_of(history, spells), tell)
-    told = _forecast(spells, months, known, past)
+    basis, past = replays(spells, months, clock_of(history, spells), tell)
+    told = _forecast(spells, months, basis, past)
     doubts = (*history.notes, *load_notes(history), *closing_notes(history, spells), *told.warnings)
     return replace(told, warnings=doubts)
 
 
-def _forecast(spells: Spells, months: int, basis: Known, past: list[Replay]) -> Forecast:
+def _forecast(spells: Spells, months: int, basis: ForecastBasis, past: list[Replay]) -> Forecast:
     ends, told = month_ends(spells.day, months), means(basis)
     spread = _Spread(past, told, months)
-    known, total = by_month(told.known, ends), by_month(told.wins, ends)
+    from_known, total = by_month(told.from_known, ends), by_month(told.wins, ends)
     arr = _arr(spells, basis, told, spread)
     return Forecast(
         as_of=as_date(spells.day),
         months=months,
         ends=tuple(as_date(spells.day + int(end)) for end in ends),
-        from_known=_outlook(known, spread.known, spread.known_month, arr[0]),
+        from_known=_outlook(from_known, spread.from_known, spread.from_known_month, arr[0]),
         with_arrivals=_outlook(total, spread.total, spread.total_month, arr[1]),
-        by_source=_by_source(spells, known.sum(axis=1), total.sum(axis=1), spread),
-        source_cv=spread.known_source,
+        by_source=_by_source(spells, from_known.sum(axis=1), total.sum(axis=1), spread),
+        source_cv=spread.from_known_source,
         replays=len(past),
         warnings=tuple(_warnings(spells, basis.began, past, told)),
     )
 
 
-def _outlook(wins: np.ndarray, cv: float, month_cv: float, arr: tuple[float, float] | None) -> Outlook:
+def _outlook(wins: np.ndarray, cv: float, month_cv: float, arr: tuple[float, float] | None) -> WinsOutlook:
     months = tuple(count_forecast(float(each), month_cv) for each in wins.sum(axis=0))
     money = (money_forecast(*arr), arr[1]) if arr else (None, None)
-    return Outlook(count_forecast(float(wins.sum()), cv), cv, months, *money)
+    return WinsOutlook(count_forecast(float(wins.sum()), cv), cv, months, *money)
 
 
 # --- variation beyond chance ---------------------------------------------------------------------
@@ -217,24 +218,24 @@ class _Spread:
     def __init__(self, past: list[Replay], told: Means, months: int) -> None:
         new = float(told.new.sum() / max(told.wins.sum(), 1e-9)) * told.arrivals.cv
         further = 1 + SPREAD_PER_YEAR * max(months - QUARTER, 0) / 12
-        came, known = [each.came_known for each in past], [each.known for each in past]
-        came_total, total = [each.came_total for each in past], [each.total for each in past]
+        actual, from_known = [each.actual_from_known for each in past], [each.from_known for each in past]
+        actual_total, total = [each.actual_total for each in past], [each.total for each in past]
         grown = float(np.sqrt(further))
         usual = MONTH_CV + (USUAL_CV - MONTH_CV) * (min(months, QUARTER) - 1) / (QUARTER - 1)
-        self.known = grown * _learnt(came, known, (0, 1), usual)
-        self.known_month = grown * _learnt(came, known, (0,), MONTH_CV)
-        self.known_source = grown * _learnt(came, known, (1,), SOURCE_CV)
-        self.total = grown * _learnt(came_total, total, (0, 1), float(np.hypot(usual, new)))
-        self.total_month = grown * _learnt(came_total, total, (0,), float(np.hypot(MONTH_CV, new)))
-        self.total_source = grown * _learnt(came_total, total, (1,), float(np.hypot(SOURCE_CV, new)))
+        self.from_known = grown * _learnt(actual, from_known, (0, 1), usual)
+        self.from_known_month = grown * _learnt(actual, from_known, (0,), MONTH_CV)
+        self.from_known_source = grown * _learnt(actual, from_known, (1,), SOURCE_CV)
+        self.total = grown * _learnt(actual_total, total, (0, 1), float(np.hypot(usual, new)))
+        self.total_month = grown * _learnt(actual_total, total, (0,), float(np.hypot(MONTH_CV, new)))
+        self.total_source = grown * _learnt(actual_total, total, (1,), float(np.hypot(SOURCE_CV, new)))
 
 
-def _learnt(came: list[np.ndarray], told: list[np.ndarray], summed: tuple[int, ...], usual: float) -> float:
-    if not came:
+def _learnt(counted: list[np.ndarray], told: list[np.ndarray], summed: tuple[int, ...], usual: float) -> float:
+    if not counted:
         return usual
-    actual = np.concatenate([np.atleast_1d(each.sum(axis=summed)) for each in came])
+    actual = np.concatenate([np.atleast_1d(each.sum(axis=summed)) for each in counted])
     mean = np.concatenate([np.atleast_1d(each.sum(axis=summed)) for each in told])
-    return learnt_cv(actual, mean, 1 / came[0].shape[1], usual)
+    return learnt_cv(actual, mean, 1 / counted[0].shape[1], usual)
 
 
 # --- money and sources ---------------------------------------------------------------------------
@@ -243,7 +244,7 @@ def _learnt(came: list[np.ndarray], told: list[np.ndarray], summed: tuple[int, .
 Amount = tuple[float, float]  # mean and variance
 
 
-def _arr(spells: Spells, basis: Known, told: Means, spread: _Spread) -> tuple[Amount | None, Amount | None]:
+def _arr(spells: Spells, basis: ForecastBasis, told: Means, spread: _Spread) -> tuple[Amount | None, Amount | None]:
     """ARR from known records, and with arrivals; none where too few wins carry an amount."""
     deals = deals_of(spells)
     if deals is None:
@@ -252,23 +253,25 @@ def _arr(spells: Spells, basis: Known, told: Means, spread: _Spread) -> tuple[Am
     stock = [open_records(spells, stage, deals.worth) for stage in range(len(chain))]
     if basis.clock is not None:
         stock[-1] = open_records(on_clock(spells, basis.clock), len(chain) - 1, deals.worth)
-    known = wins_by_day(stock, np.zeros_like(told.arrivals.by_day), chain, basis.ahead).sum(axis=1)
-    total = known + told.new.sum(axis=1) * deals.mean
+    from_known = wins_by_day(stock, np.zeros_like(told.arrivals.by_day), chain, basis.ahead).sum(axis=1)
+    total = from_known + told.new.sum(axis=1) * deals.mean
     size = 1 + deals.scatter
 
     def amount(by_cell: np.ndarray, cv: float) -> Amount:
         chance = float(size * (by_cell @ deals.mean))
         return float(by_cell.sum()), chance + (cv * float(by_cell.sum())) ** 2
 
-    return amount(known, spread.known), amount(total, spread.total)
+    return amount(from_known, spread.from_known), amount(total, spread.total)
 
 
-def _by_source(spells: Spells, known: np.ndarray, total: np.ndarray, spread: _Spread) -> dict[str, tuple[Count, Count]]:
+def _by_source(
+    spells: Spells, from_known: np.ndarray, total: np.ndarray, spread: _Spread
+) -> dict[str, tuple[Count, Count]]:
     codes, names = spells.codes(1)
-    wins, every = np.bincount(codes, known), np.bincount(codes, total)
+    wins, every = np.bincount(codes, from_known), np.bincount(codes, total)
     return {
         name: (
-            count_forecast(float(wins[code]), spread.known_source),
+            count_forecast(float(wins[code]), spread.from_known_source),
             count_forecast(float(every[code]), spread.total_source),
         )
         for code, name in enumerate(names)
@@ -300,14 +303,12 @@ def _warnings(spells: Spells, began: tuple[int, ...], past: list[Replay], told: 
 
 def ahead_words(forecast: Forecast) -> str:
     """How many wins are expected, and how many of them from records that exist, in one sentence."""
-    known, total = (
+    from_known, total = (
         compact(sum(each.mean for each in outlook.by_month))
         for outlook in (forecast.from_known, forecast.with_arrivals)
     )
     are = "win is" if total == "1" else "wins are"
-    return (
-        f"{total} {are} expected by {show(forecast.ends[-1], 'date')}, {known} of them from records that exist already."
-    )
+    return f"{total} {are} expected by {show(forecast.ends[-1], 'date')}, {from_known} of them from records that exist already."
 
 
 def forecast_answer(forecast: Forecast, by_source: bool) -> dict[str, Any]:
@@ -318,14 +319,14 @@ def forecast_answer(forecast: Forecast, by_source: bool) -> dict[str, Any]:
         for start, end in zip(starts, forecast.ends, strict=False)
     ]
 
-    def outlook(each: Outlook) -> dict[str, Any]:
+    def outlook(each: WinsOutlook) -> dict[str, Any]:
         months = [{**span, **asdict(count)} for span, count in zip(spans, each.by_month, strict=True)]
         arr = {} if each.arr is None else {"arr": asdict(each.arr)}
         return {"wins": asdict(each.wins), **arr, "by_month": months, "cv": each.cv}
 
     sources = [
-        {"source": name, **asdict(known), "with_arrivals": asdict(total)}
-        for name, (known, total) in forecast.by_source.items()
+        {"source": name, **asdict(from_known), "with_arrivals": asdict(total)}
+        for name, (from_known, total) in forecast.by_source.items()
     ]
     return {
         "as_of": str(forecast.as_of),

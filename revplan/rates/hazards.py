@@ -143,9 +143,9 @@ def hazards_on(stays: Stays, days: Sequence[int], began: int, segment: np.ndarra
     day = stays.start + np.arange(stays.size)
     columns = []
     for last in days:
-        known = (day >= began) & (day <= last)
-        columns += [known, known * 0.5 ** ((last - day) / HALF_LIFE)]
-        columns += [known & (day > last - window) for window in WINDOWS]
+        open_then = (day >= began) & (day <= last)
+        columns += [open_then, open_then * 0.5 ** ((last - day) / HALF_LIFE)]
+        columns += [open_then & (day > last - window) for window in WINDOWS]
     seen = watched(stays, np.stack(columns, axis=1).astype(float))
     width = 2 + len(WINDOWS)
     found = []
@@ -258,10 +258,10 @@ def open_on(stays: Stays, days: Sequence[int]) -> list[Open]:
     number = len(edges)
     gone = np.bincount(leave * size + place, minlength=(number + 1) * size)[: number * size]
     gone = gone.reshape(number, stays.cells, stays.size).cumsum(axis=0)
-    came = np.bincount(place, minlength=size).reshape(stays.cells, stays.size)
+    reached = np.bincount(place, minlength=size).reshape(stays.cells, stays.size)
     found: list[Open] = [Open(*np.zeros((3, 0)))] * number
     for at, edge in enumerate(edges.tolist()):
-        here = (came - gone[at])[:, : max(edge + 1, 0)]
+        here = (reached - gone[at])[:, : max(edge + 1, 0)]
         cell, entered = np.nonzero(here)
         found[int(order[at])] = Open(cell, edge - entered, here[cell, entered].astype(float))
     return found
@@ -311,9 +311,9 @@ def wins_by_day(
     return ahead.back(carried(stock[-1], ahead.moved(entries), chain[-1]), entries.shape[1])
 
 
-def won_by_day(spells: Spells, after: int, horizon: int, known: np.ndarray) -> np.ndarray:
-    """Wins that really came, cell x day, in the `horizon` days after day `after`, of the `known` records."""
+def won_by_day(spells: Spells, after: int, horizon: int, seen: np.ndarray) -> np.ndarray:
+    """Wins that really came, cell x day, in the `horizon` days after day `after`, of the `seen` records."""
     won = spells.entered[:, -1]
-    inside = known & (won > after) & (won <= after + horizon) & (won < NEVER)
+    inside = seen & (won > after) & (won <= after + horizon) & (won < NEVER)
     place = spells.cell[inside] * horizon + (won[inside] - after - 1)
     return np.bincount(place, minlength=len(spells.cells) * horizon).reshape(-1, horizon).astype(float)

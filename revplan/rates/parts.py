@@ -45,7 +45,7 @@ NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(9)
 
 
 @dataclass(frozen=True, eq=False)
-class Rates:
+class RateMoments:
     """Mean and variance of rates."""
 
     mean: np.ndarray
@@ -64,7 +64,7 @@ class Rates:
 
 
 @dataclass(frozen=True, eq=False)
-class Cells:
+class CellRates:
     """Conversions and matured records by cell, and the numbers of its segment and its source."""
 
     conversions: np.ndarray
@@ -73,7 +73,7 @@ class Cells:
     source: np.ndarray
 
 
-def shrunk(cells: Cells, groups: np.ndarray) -> Rates:
+def shrunk(cells: CellRates, groups: np.ndarray) -> RateMoments:
     """Rates of `groups` of cells: each row of `groups` holds the weights of the cells, summing to 1."""
     design, kinds = _design(cells)
     tried = np.array(list(product(*_scatters(cells))))
@@ -84,10 +84,10 @@ def shrunk(cells: Cells, groups: np.ndarray) -> Rates:
     weight /= weight.sum()
     means, variances = _group_moments(fit, groups)
     mean = weight @ means
-    return Rates(mean, np.maximum(weight @ (variances + means**2) - mean**2, 1e-12))
+    return RateMoments(mean, np.maximum(weight @ (variances + means**2) - mean**2, 1e-12))
 
 
-def _scatters(cells: Cells) -> list[tuple[float, ...]]:
+def _scatters(cells: CellRates) -> list[tuple[float, ...]]:
     """Standard deviations tried of each kind of effect: segments and sources where they cross, and cells last.
 
     Three segments cannot say how widely segments scatter, and what they say draws the largest deals, which
@@ -100,7 +100,7 @@ def _scatters(cells: Cells) -> list[tuple[float, ...]]:
     return [of_segments, learnt, learnt] if cells.segment.max() > 0 else [learnt]
 
 
-def _design(cells: Cells) -> tuple[np.ndarray, np.ndarray]:
+def _design(cells: CellRates) -> tuple[np.ndarray, np.ndarray]:
     """Shared effects by cell (level, segments, sources), and the kind of each: 0, 1, 2.
 
     With one segment or one source, the cells are the other one: an effect of their own says it all.
@@ -127,7 +127,7 @@ class Fit:
     shared: np.ndarray
 
 
-def _fit(cells: Cells, design: np.ndarray, shared_prior: np.ndarray, own_prior: np.ndarray) -> Fit:
+def _fit(cells: CellRates, design: np.ndarray, shared_prior: np.ndarray, own_prior: np.ndarray) -> Fit:
     """Mode and curvature for every choice of scatters at once, given as precisions of the effects.
 
     Newton's method; own effects are eliminated first, so its equations are as many as shared effects.
@@ -192,7 +192,7 @@ CURVE_WEIGHT = 10.0  # conversions its curve counts for beside its own
 
 
 @dataclass(frozen=True, eq=False)
-class Entered:
+class StageEntries:
     """The records that entered a stage, by cell: age on the as-of day, delay or -1, days to loss or -1, and money.
 
     A row stands for `count` records.
@@ -213,14 +213,14 @@ class Entered:
         """Records that entered 0, 1, 2, ... days ago."""
         return np.bincount(self.age, self.count).astype(np.int64)
 
-    def by(self, group: np.ndarray, groups: int) -> list[Entered]:
+    def by(self, group: np.ndarray, groups: int) -> list[StageEntries]:
         """The records of each group, given its number by record."""
         columns = tuple(getattr(self, name) for name in COLUMNS)
         if (group[1:] < group[:-1]).any():
             order = in_order(group)
             columns = tuple(column[order] for column in columns)
         edges = np.append(0, np.cumsum(np.bincount(group, minlength=groups)))
-        return [Entered(*(column[a:b] for column in columns)) for a, b in pairwise(edges)]
+        return [StageEntries(*(column[a:b] for column in columns)) for a, b in pairwise(edges)]
 
     def cohort(self, window: int | None = None) -> Cohort:
         """Their counts, watched for the last `window` days, or for all days."""
@@ -241,13 +241,13 @@ class Entered:
 COLUMNS = ("cell", "age", "delay", "lost", "amount", "count")
 
 
-def _joined(cells: list[Entered], mask: np.ndarray) -> Entered:
+def _joined(cells: list[StageEntries], mask: np.ndarray) -> StageEntries:
     """The records of the cells in `mask`; it holds one at least."""
     chosen = [cells[number] for number in np.flatnonzero(mask)]
-    return Entered(*(np.concatenate([getattr(each, name) for each in chosen]) for name in COLUMNS))
+    return StageEntries(*(np.concatenate([getattr(each, name) for each in chosen]) for name in COLUMNS))
 
 
-def by_source(spells: Spells, entered: Entered, window: int) -> list[Cohort]:
+def by_source(spells: Spells, entered: StageEntries, window: int) -> list[Cohort]:
     """The records of each source that has any, watched for the last `window` days."""
     codes, names = spells.codes(1)
     if len(names) == 1:
@@ -264,12 +264,12 @@ class Part:
     labels: dict[str, str]
     cells: np.ndarray
     """Whether each cell belongs to it."""
-    entered: Entered
+    entered: StageEntries
     cohort: Cohort
     lag: DayLag
 
 
-def entered_stage(spells: Spells, stage: int) -> Entered:
+def entered_stage(spells: Spells, stage: int) -> StageEntries:
     """The records that have entered `stage`, but for those that left it on a day no file says."""
     inside = (spells.entered[:, stage] < NEVER) & ~spells.censored(stage)
     start, end = spells.entered[inside, stage], spells.entered[inside, stage + 1]
@@ -282,11 +282,11 @@ def entered_stage(spells: Spells, stage: int) -> Entered:
         lost.astype(np.int32),
     )  # half the room
     count = np.ones(len(start), dtype=np.int32) if spells.count is None else spells.count[inside]
-    return Entered(spells.cell[inside].astype(np.int32), *days, spells.amount[inside], count)
+    return StageEntries(spells.cell[inside].astype(np.int32), *days, spells.amount[inside], count)
 
 
 def parts_of(
-    spells: Spells, entered: Entered, windows: tuple[int, int], whole: Estimate
+    spells: Spells, entered: StageEntries, windows: tuple[int, int], whole: Estimate
 ) -> Iterator[tuple[Part, Estimate, tuple[float, float]]]:
     """Every part with enough records, its estimate and its bounds.
 
@@ -305,7 +305,7 @@ def parts_of(
     lags = [_lag(own, cohort, whole.lag) for own, cohort in zip(owns, by_segment, strict=True)]
     reliance = [_reliance(own) for own in owns]
     cells = _cells(by_cell, looked, [lags[code] for code in segment], np.array([reliance[code] for code in segment]))
-    cells = Cells(cells.conversions, cells.exposure, segment, source)
+    cells = CellRates(cells.conversions, cells.exposure, segment, source)
     parts = list(_named(spells, by_cell, looked, lags, whole.lag))
     if not parts:
         return
@@ -321,7 +321,7 @@ def parts_of(
 
 
 def _named(
-    spells: Spells, by_cell: list[Entered], windows: list[int], lags: list[DayLag], whole: DayLag
+    spells: Spells, by_cell: list[StageEntries], windows: list[int], lags: list[DayLag], whole: DayLag
 ) -> Iterator[Part]:
     """Segments, then sources, then cells of both, where 20 records or more entered."""
     segment, segments = spells.codes(0)
@@ -365,7 +365,7 @@ def _reliance(own: Estimate | None) -> float:
     return float(np.clip(own.evidence * own.rate / own.conversions, 0.05, 1.0))
 
 
-def _cells(by_cell: list[Entered], windows: list[int], lags: list[DayLag], reliance: np.ndarray) -> Cells:
+def _cells(by_cell: list[StageEntries], windows: list[int], lags: list[DayLag], reliance: np.ndarray) -> CellRates:
     """Conversions and matured records of every cell."""
     conversions, exposure = np.zeros(len(lags)), np.zeros(len(lags))
     for number, (mine, window, lag) in enumerate(zip(by_cell, windows, lags, strict=True)):
@@ -373,7 +373,7 @@ def _cells(by_cell: list[Entered], windows: list[int], lags: list[DayLag], relia
             cohort = mine.cohort(window)
             conversions[number] = len(cohort.delay)
             exposure[number] = matured(cohort.entries.astype(float), lag, window)
-    return Cells(conversions * reliance, exposure * reliance, np.array([]), np.array([]))
+    return CellRates(conversions * reliance, exposure * reliance, np.array([]), np.array([]))
 
 
 def matured(entries: np.ndarray, lag: DayLag, window: int) -> float:

@@ -23,14 +23,14 @@ from revplan.ground.cohorts import in_order
 from revplan.ground.tables import conform
 
 NEVER = np.iinfo(np.int32).max  # later than any day
-Labels = tuple[str, ...]
+Categories = tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class Spells:
     """Days (since 1970-01-01) on which records entered stages or were lost, NEVER where they did not."""
 
-    stages: Labels
+    stages: Categories
     day: int
     """The last day known."""
     entered: np.ndarray
@@ -61,14 +61,14 @@ class Spells:
         )
         return replace(self, entered=entered, lost=lost, cell=cell, amount=amount, count=None)
 
-    def known_on(self, day: int) -> Spells:
+    def up_to(self, day: int) -> Spells:
         """What of it was known at the end of `day`; records not yet entered stay, without any stage."""
         if day == self.day:
             return self
         entered = np.where(self.entered > day, NEVER, self.entered)
         return replace(self, day=day, entered=entered, lost=np.where(self.lost > day, NEVER, self.lost))
 
-    def codes(self, part: int) -> tuple[np.ndarray, Labels]:
+    def codes(self, part: int) -> tuple[np.ndarray, Categories]:
         """By cell: the number of its segment (`part` 0) or source (`part` 1); and their names."""
         codes, names = pd.factorize(np.array([cell[part] for cell in self.cells], dtype=object), sort=True)
         return codes, tuple(str(name) for name in names)
@@ -127,8 +127,8 @@ def counted_spells(history: History | Counted) -> Spells:
     lost, amount, undated = _details(history, pd.Index(names))
     last = np.where(entered < NEVER, entered, np.iinfo(np.int64).min).max(axis=1, initial=np.iinfo(np.int64).min)
     lost = np.where(undated, last, lost)
-    known = undated if undated.any() else None
-    return Spells(history.stages, day_number(history.as_of), entered, lost, cell, cells, amount, None, known)
+    seen = undated if undated.any() else None
+    return Spells(history.stages, day_number(history.as_of), entered, lost, cell, cells, amount, None, seen)
 
 
 def _days(moments: pd.Series | np.ndarray) -> np.ndarray:
@@ -150,8 +150,8 @@ def _details(history: History, names: pd.Index) -> tuple[np.ndarray, np.ndarray,
     place = pd.Index(history.records["record"]).get_indexer(names)
     lost, amount = _days(history.records["lost_on"]), history.records["amount"].to_numpy(dtype=float)
     undated = closed_undated(history.records).to_numpy(dtype=bool)
-    known = place >= 0
-    return np.where(known, lost[place], NEVER), np.where(known, amount[place], np.nan), known & undated[place]
+    seen = place >= 0
+    return np.where(seen, lost[place], NEVER), np.where(seen, amount[place], np.nan), seen & undated[place]
 
 
 DAY = np.timedelta64(1, "D")
@@ -190,8 +190,8 @@ def _as_text(table: pd.DataFrame) -> pd.DataFrame:
 
 def _last_stages(history: History, as_of: date) -> pd.DataFrame:
     """One row per record known on `as_of`: its last stage, when it was entered, and what the record says."""
-    known = history.stage_history[history.stage_history["entered_on"] < _end(as_of)]
-    in_order = _in_stage_order(known, history).sort_values("stage", kind="stable")
+    seen = history.stage_history[history.stage_history["entered_on"] < _end(as_of)]
+    in_order = _in_stage_order(seen, history).sort_values("stage", kind="stable")
     last = in_order.drop_duplicates("record", keep="last")
     records = history.records[["record", "amount", "lost_on"]].assign(undated=closed_undated(history.records))
     return last.merge(records, on="record")
@@ -259,23 +259,23 @@ def _stretched(rows: pd.DataFrame, segment: str, pace: float) -> pd.DataFrame:
 def _stays(history: History, as_of: date, clock: Clock | None) -> pd.DataFrame:
     """One row per record and stage before won: days stayed, and how the stay ended."""
     records = history.records[["record", "lost_on"]].assign(undated=closed_undated(history.records))
-    known = history.stage_history.merge(records, on="record")
+    seen = history.stage_history.merge(records, on="record")
     position = pd.Series(range(len(history.stages)), index=list(history.stages))
-    known = known.assign(position=known["stage"].map(position)).sort_values(["record", "position"], kind="stable")
-    following = known.groupby("record", sort=False)["entered_on"].shift(-1)
+    seen = seen.assign(position=seen["stage"].map(position)).sort_values(["record", "position"], kind="stable")
+    following = seen.groupby("record", sort=False)["entered_on"].shift(-1)
     now: pd.Timestamp | pd.Series = pd.Timestamp(as_of)
     went_on = following.notna()
-    lost = ~went_on & known["lost_on"].notna()
-    now = known["entered_on"].where(known["undated"], now)  # watched until then, and no longer
-    end = following.where(went_on, known["lost_on"].where(lost, now))
-    days = (end.dt.normalize() - known["entered_on"].dt.normalize()).dt.days.clip(lower=0)
+    lost = ~went_on & seen["lost_on"].notna()
+    now = seen["entered_on"].where(seen["undated"], now)  # watched until then, and no longer
+    end = following.where(went_on, seen["lost_on"].where(lost, now))
+    days = (end.dt.normalize() - seen["entered_on"].dt.normalize()).dt.days.clip(lower=0)
     if clock is not None:
-        closing = known["stage"].eq(history.stages[-2])
-        began, ended = (_days(each[closing]) for each in (known["entered_on"], end))
+        closing = seen["stage"].eq(history.stages[-2])
+        began, ended = (_days(each[closing]) for each in (seen["entered_on"], end))
         still = ~(went_on | lost)[closing].to_numpy()
         work = np.where(still, clock.by_evening(ended), clock.of(ended)) - clock.of(began)
-        days = days.where(~closing, pd.Series(np.maximum(work, 0), index=known.index[closing]))
-    stays = known.assign(days=days, went_on=went_on, lost=lost)
+        days = days.where(~closing, pd.Series(np.maximum(work, 0), index=seen.index[closing]))
+    stays = seen.assign(days=days, went_on=went_on, lost=lost)
     return stays[stays["stage"] != history.stages[-1]]
 
 

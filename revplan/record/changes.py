@@ -15,14 +15,14 @@ from revplan.ground.lag import Lag
 from revplan.ground.values import FrozenDict, Value
 from revplan.plan.checks import consistency
 from revplan.plan.goal import LEVELS, Goal
-from revplan.plan.goal import Change as Term
+from revplan.plan.goal import ArrChange as Term
 from revplan.plan.model import Plan
 from revplan.plan.parts import Acv, Assumption, Scenario, Transition
 from revplan.plan.stages import titles_of
 from revplan.plan.words import key_words, step_words, value_words
 
-Key = tuple[str | None, ...]
-Place = tuple[Any, ...]
+TransitionKey = tuple[str | None, ...]
+NodePlace = tuple[Any, ...]
 
 LEAVES = (Acv, Assumption, Lag, Scenario, Term, Transition)
 """Values that change as a whole."""
@@ -47,7 +47,7 @@ ABSENT = Absent()
 class Leaf:
     """One value that differs."""
 
-    place: Place
+    place: NodePlace
     before: Any
     after: Any
 
@@ -108,7 +108,7 @@ def _keyed(plan: Plan) -> FrozenDict[Any]:
     return FrozenDict({**parts, "transitions": FrozenDict(steps)})
 
 
-def _differing(a: Any, b: Any, place: Place) -> Iterator[Leaf]:
+def _differing(a: Any, b: Any, place: NodePlace) -> Iterator[Leaf]:
     if a == b:
         return
     pairs = None if len(place) == 3 and place[-1] == "share" else _pairs(a, b)
@@ -128,7 +128,7 @@ def _pairs(a: Any, b: Any) -> Mapping[Any, tuple[Any, Any]] | None:
     return None
 
 
-def _placed(node: Any, place: Place, value: Any) -> Any:
+def _placed(node: Any, place: NodePlace, value: Any) -> Any:
     """`node` with `value` where `place` leads."""
     key, *rest = place
     if isinstance(node, Value):
@@ -185,7 +185,7 @@ class Together:
         is_part = leaf.place[0] in {"segments", "sources"}
         return is_part and (leaf.field == "share" or leaf.is_added or leaf.is_removed)
 
-    def _names_other_part(self, key: Key) -> bool:
+    def _names_other_part(self, key: TransitionKey) -> bool:
         """Whether a transition speaks of a segment or source that only one of the plans has."""
         named = ((key[2], self.a.segments, self.b.segments), (key[3], self.a.sources, self.b.sources))
         return any(name is not None and (name in mine) != (name in theirs) for name, mine, theirs in named)
@@ -200,14 +200,14 @@ LONGEST, MOST = 80, 8  # characters of a value, and differences on a line
 
 
 @dataclass(frozen=True)
-class Names:
+class PlanNames:
     """How a reader calls the stages of both plans, and their money."""
 
     titles: Mapping[str, str]
     currency: str
 
     @classmethod
-    def of(cls, a: Plan, b: Plan) -> Names:
+    def of(cls, a: Plan, b: Plan) -> PlanNames:
         """The names of two plans; the earlier one's count."""
         return cls(titles_of((*b.stages, *a.stages)), a.currency)
 
@@ -218,7 +218,7 @@ class Names:
         return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
-def leaves_words(leaves: Sequence[Leaf], names: Names) -> str:
+def leaves_words(leaves: Sequence[Leaf], names: PlanNames) -> str:
     """Several differences that go together, on one line."""
     if leaves and all(leaf.field == "share" for leaf in leaves):
         named = [f"{shown(leaf.place[1])} {_both(leaf, names)}" for leaf in leaves]
@@ -226,7 +226,7 @@ def leaves_words(leaves: Sequence[Leaf], names: Names) -> str:
     return _cut([leaf_words(leaf, names) for leaf in leaves], "; ")
 
 
-def leaf_words(leaf: Leaf, names: Names) -> str:
+def leaf_words(leaf: Leaf, names: PlanNames) -> str:
     """One difference: its subject, before and after; stages and money by their `names`."""
     head, *rest = leaf.place
     if head == "transitions":
@@ -243,13 +243,13 @@ def leaf_words(leaf: Leaf, names: Names) -> str:
     return f"{'commit ' if leaf.place == ('commit', 'stage') else ''}{subject} {_both(leaf, names)}"
 
 
-def _whole(leaf: Leaf, names: Names) -> str:
+def _whole(leaf: Leaf, names: PlanNames) -> str:
     if leaf.is_added:
         return f"added ({names.value('', leaf.after)})"
     return "removed" if leaf.is_removed else "changed"
 
 
-def _both(leaf: Leaf, names: Names) -> str:
+def _both(leaf: Leaf, names: PlanNames) -> str:
     """Before and after, told apart: two values that read alike are written out."""
     key = leaf.field or str(leaf.place[-1])
     before, after = (names.value(key, each) for each in (leaf.before, leaf.after))
@@ -258,14 +258,14 @@ def _both(leaf: Leaf, names: Names) -> str:
     return "changed" if before == after or key == "basis" else f"{before} to {after}"
 
 
-def _transition(leaf: Leaf, names: Names) -> str:
+def _transition(leaf: Leaf, names: PlanNames) -> str:
     step = step_words(names.titles, *leaf.place[1])
     if leaf.is_added or leaf.is_removed:
         return f"{step}: {_whole(leaf, names)}"
     return f"{step}: {', '.join(_fields(leaf.before, leaf.after, names))}"
 
 
-def _fields(before: Transition, after: Transition, names: Names) -> Iterator[str]:
+def _fields(before: Transition, after: Transition, names: PlanNames) -> Iterator[str]:
     for name in ("rate", "lag", "evidence", "basis"):
         pair = getattr(before, name), getattr(after, name)
         if pair[0] != pair[1]:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from revplan.crm.inputs import frozen_inputs, input_files, named_outside
-from revplan.funnel.commit import Progress
 from revplan.funnel.funnel import YEAR
 from revplan.funnel.tables import required_by_stage
 from revplan.funnel.year import PlannedYear, plan_year
@@ -17,12 +16,13 @@ from revplan.ground.errors import PlanError
 from revplan.ground.escaping import clean
 from revplan.ground.files import scratch_folder
 from revplan.ground.formats import steady_order
+from revplan.ground.values import Progress
 from revplan.plan.model import Plan
 from revplan.record.changes import (
     STAGES,
     TIME,
     Leaf,
-    Names,
+    PlanNames,
     Together,
     applied,
     can_stand,
@@ -34,7 +34,7 @@ from revplan.record.signed import Record, digest, drift, read_record
 from revplan.simulation.scenarios import entries_by_stage, spend_of_entries
 from revplan.simulation.signing import ToSign
 from revplan.simulation.simulate import simulate
-from revplan.snapshot.state import Records, known
+from revplan.snapshot.state import Records, snapshot_of
 from revplan.workbook.workbook import Workbook, open_workbook
 
 FIGURES = ("first", "commit", "budget", "arr", "signed")
@@ -185,7 +185,7 @@ def changes_of(a: Side, b: Side) -> list[Change]:
     for name, found in grouped.items():
         takes = with_records and name == (STAGES if together.other_stages else TIME)
         words = [
-            leaves_words(found, Names.of(a.plan, b.plan)),
+            leaves_words(found, PlanNames.of(a.plan, b.plan)),
             f"records: {files or 'read to another day'}" if takes else "",
         ]
         made.append(Change("; ".join(filter(None, words)), tuple(found), takes))
@@ -230,7 +230,7 @@ def _alone(change: Change, sides: tuple[Side, Side], before: Figures) -> Figures
     if not can_stand(plan):
         return None
     records = b.book.records if change.takes_records else a.book.records
-    year = plan_year(plan, known(plan, records))
+    year = plan_year(plan, snapshot_of(plan, records))
     return difference(before, figures(year, a.plan.stage_ids[0], a.plan.commit_stage))
 
 

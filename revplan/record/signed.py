@@ -176,7 +176,7 @@ class Signature(Value):
     plan_date: date
     """The day the plan was made."""
     stage: str
-    """Stage whose entries marketing promises."""
+    """Stage whose entries marketing signs for."""
     confidence: Number
     """Chance of the goal that the signed commit gives."""
     commit: Number
@@ -213,7 +213,7 @@ def _code() -> str:
 
 
 SIGNATURE, RESULTS, INPUTS = "signature.json", "results", "inputs"
-TABLES = ("stages", "quarters", "budget", "promises")
+TABLES = ("stages", "quarters", "budget", "commitments")
 SAME = 1e-6  # of a figure: what solvers and processors make different lies far below, what a reader sees above
 
 
@@ -255,9 +255,9 @@ class Record:
         return _table(self.folder, "quarters")
 
     @cached_property
-    def promises(self) -> pd.DataFrame:
-        """Table promises: entries by quarter, source and stage."""
-        return _table(self.folder, "promises")
+    def commitments(self) -> pd.DataFrame:
+        """Table commitments: entries by quarter, source and stage."""
+        return _table(self.folder, "commitments")
 
 
 def read_record(folder: str | Path) -> Record:

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from revplan.crm.inputs import frozen_inputs, named_outside, queries
-from revplan.funnel.commit import Progress
 from revplan.ground.errors import PlanError, ReportError, shown
 from revplan.ground.escaping import clean, spreadsheet
 from revplan.ground.files import MEGABYTES, scratch_folder
 from revplan.ground.formats import counted, lowered, show
+from revplan.ground.values import Progress
 from revplan.ground.yamlfile import read_yaml
 from revplan.plan.edit import edited, plan_text
 from revplan.plan.file import read_plan, real_path
@@ -39,7 +39,7 @@ from revplan.record.signed import (
     read_record,
     versions,
 )
-from revplan.record.summary import promises_table, summary
+from revplan.record.summary import commitments_table, summary
 from revplan.simulation.answer import simulation_answer
 from revplan.simulation.signing import ToSign, at_confidence, ceiling_words, to_sign_words
 from revplan.workbook.workbook import Workbook, check_plan, open_workbook, plan_answer
@@ -239,7 +239,10 @@ def _results(folder: Path, book: Workbook) -> None:
     folder.mkdir(parents=True)
     _write(folder / "plan.json", _json(plan_answer(book)))
     _write(folder / "simulate.json", _json(simulation_answer(book.simulation, book.scenarios)))
-    tables = {"promises": promises_table(book), **{name: getattr(book, name) for name in TABLES if name != "promises"}}
+    tables = {
+        "commitments": commitments_table(book),
+        **{name: getattr(book, name) for name in TABLES if name != "commitments"},
+    }
     for name, table in tables.items():
         texts = {key: table[key].astype(str).map(spreadsheet) for key in ("source",) if key in table}
         _write(folder / f"{name}.csv", table.assign(**texts).to_csv(index=False, lineterminator="\n"))

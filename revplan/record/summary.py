@@ -1,6 +1,6 @@
-"""What a signed plan promises, by quarter, source and stage, and what the plan says now.
+"""What a signed plan commits to, by quarter, source and stage, and what the plan says now.
 
-The page a signed folder opens with: what was promised, by whom, in plain words.
+The page a signed folder opens with: what was signed, by whom, in plain words.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from revplan.workbook.workbook import Workbook
 KEYS = ["quarter", "source", "stage"]
 
 
-def promises_table(book: Workbook) -> pd.DataFrame:
-    """Table promises: committed entries from the plan date to the end of the year, and those at the confidence."""
+def commitments_table(book: Workbook) -> pd.DataFrame:
+    """Table commitments: committed entries from the plan date to the end of the year, and those at the confidence."""
     first = book.plan.first_month
     rows = book.funnel[(book.funnel["commit"] > 0) & (book.funnel["month"] <= book.plan.months[-1])]
     index = (rows["month"] - first).map(lambda gap: gap.n // 3)
@@ -33,7 +33,7 @@ def promises_table(book: Workbook) -> pd.DataFrame:
     sums = sums.sort_values(KEYS, key=lambda column: column.map(order) if column.name != "quarter" else column)
     ids = [quarter_id(number, first) for number in sums["quarter"]]
     return conform(
-        sums.assign(quarter=pd.Series(ids, index=sums.index, dtype="str"), signed=_signed(book, sums)), "promises"
+        sums.assign(quarter=pd.Series(ids, index=sums.index, dtype="str"), signed=_signed(book, sums)), "commitments"
     )
 
 
@@ -47,7 +47,7 @@ MET = 0.005  # share of the goal that may be missing in expectation and the goal
 FILES = {
     "inputs/": "the plan file and every file it names, as they were (the plan with the confidence it was signed at)",
     "results/plan.json, results/simulate.json": "all results, as `revplan plan` and `revplan simulate` gave them",
-    "results/*.csv": "stages, quarters, budget and promises (entries by quarter, source and stage)",
+    "results/*.csv": "stages, quarters, budget and commitments (entries by quarter, source and stage)",
     "signature.json": "who signed what, when, and with which code",
     "requirements.lock": "the packages the code was tested with, where it ran from a checkout",
     CONTENTS: "every file with its SHA-256",
@@ -137,10 +137,10 @@ def _stages(signature: Signature, book: Workbook) -> str:
 def _sources(signature: Signature, book: Workbook) -> str:
     """Entries at the signed stage; of a source that enters later, where it enters."""
     value = "commit" if signature.scale is None else "signed"
-    promises = promises_table(book)
+    commitments = commitments_table(book)
     order = book.plan.stage_ids
     counted = {name: max(signature.stage, book.plan.entry_stage(name), key=order.index) for name in book.plan.sources}
-    rows = promises[promises["stage"] == promises["source"].map(counted)]
+    rows = commitments[commitments["stage"] == commitments["source"].map(counted)]
     wide = rows.pivot(index="source", columns="quarter", values=value).fillna(0.0)
     wide = wide.reindex([name for name in counted if name in wide.index])
     shown = _whole(wide, pd.Series(counted)[wide.index], book)

@@ -26,26 +26,26 @@ from revplan.ground.written import written
 from revplan.ground.yamlfile import Document, read_yaml
 
 NAME = "commentary.yaml"
-Text = Annotated[str, Field(min_length=1, max_length=2000)]
+CommentText = Annotated[str, Field(min_length=1, max_length=2000)]
 
 
 class Beside(Value):
     """A figure as it was when a comment was written."""
 
-    figure: Text
+    figure: CommentText
     """Its id."""
     value: float
-    shown: Text
+    shown: CommentText
     """As it was displayed."""
 
 
 class Comment(Value):
     """What somebody says about an exhibit."""
 
-    exhibit: Text
+    exhibit: CommentText
     """Its name, such as `coverage`."""
-    text: Text
-    owner: Text
+    text: CommentText
+    owner: CommentText
     """Who says it."""
     date: date
     """The day it was written."""
@@ -69,7 +69,7 @@ NOTHING_SAID = Commentary()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Said:
+class PrintedComment:
     """A comment as it is printed: the line, and why it has expired, empty where it has not."""
 
     line: str
@@ -101,11 +101,11 @@ def read_commentary(folder: Path) -> Commentary:
 
 
 def _unknown(found: Commentary, document: Document) -> Iterator[Fault]:
-    known = exhibit_names()
+    exhibits = exhibit_names()
     for at, comment in enumerate(found.comments):
-        if comment.exhibit not in known:
-            like = get_close_matches(comment.exhibit, known, 1)
-            meant = f"did you mean {like[0]}?" if like else f"the exhibits are {', '.join(sorted(known))}"
+        if comment.exhibit not in exhibits:
+            like = get_close_matches(comment.exhibit, exhibits, 1)
+            meant = f"did you mean {like[0]}?" if like else f"the exhibits are {', '.join(sorted(exhibits))}"
             yield Fault(
                 document.where(("comments", at, "exhibit")), f"{shown(comment.exhibit)!r} is no exhibit; {meant}"
             )
@@ -155,10 +155,10 @@ def _name(source: str) -> str:
     return str(given.value) if isinstance(given, ast.Constant) else name
 
 
-def _said(comment: Comment, raw: Any, moved: float) -> Said:
+def _said(comment: Comment, raw: Any, moved: float) -> PrintedComment:
     line = f"{cut_words(clean(comment.text))} ({cut_words(clean(comment.owner))}, {show(comment.date, 'date')})"
     moves = "; ".join(_moves(comment, raw, moved))
-    return Said(line=line, expired=moves and f"Written when {moves}.")
+    return PrintedComment(line=line, expired=moves and f"Written when {moves}.")
 
 
 def _moves(comment: Comment, raw: Any, moved: float) -> Iterator[str]:
@@ -173,7 +173,7 @@ def _moves(comment: Comment, raw: Any, moved: float) -> Iterator[str]:
             yield f"{label} was {then} (now {figure['text']})"
 
 
-def _in_page(page: str, told: Sequence[Said]) -> str:
+def _in_page(page: str, told: Sequence[PrintedComment]) -> str:
     """The exhibit with the comments below all that belongs to it."""
     body, end, rest = page.rpartition("</figure>")
     lines = "".join(
@@ -209,8 +209,8 @@ def commented(notebook: Any, folder: Path, comment: Comment) -> Comment:
     """
     raw = {name: data[MIMETYPE] for name, data in _shown(notebook)}
     if comment.exhibit not in raw:
-        known = ", ".join(name for name in raw if name)
-        raise PlanError.at("exhibit", f"{shown(comment.exhibit)!r} is not in that report; it shows {known}")
+        names = ", ".join(name for name in raw if name)
+        raise PlanError.at("exhibit", f"{shown(comment.exhibit)!r} is not in that report; it shows {names}")
     read_commentary(folder)
     headline = [each for each in raw[comment.exhibit]["figures"] if each["column"] == "message"]
     beside = [

@@ -39,7 +39,7 @@ HEADER, TEXT, FIELDS = 150, 3000, 10  # most characters and fields that Slack ta
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenFiles:
     """What a run has written."""
 
     files: list[Path]
@@ -47,8 +47,8 @@ class Written:
     """Whether missing what is watched is likely enough for an alert."""
 
 
-def write_day(book: PaceBook, out: Path, answer: Mapping[str, Any], more: Sequence[Exhibit] = ()) -> Written:
-    """The files of the day in `out`, and the triangle of what came late beside the plan.
+def write_day(book: PaceBook, out: Path, answer: Mapping[str, Any], more: Sequence[Exhibit] = ()) -> WrittenFiles:
+    """The files of the day in `out`, and the triangle of the actuals late beside the plan.
 
     The files of a day replace those of the day before together; a copy of the page, the table and the answer is kept
     under the day in `history`. A run stopped at any moment leaves whole files, and the next one goes on.
@@ -89,7 +89,7 @@ def write_day(book: PaceBook, out: Path, answer: Mapping[str, Any], more: Sequen
     made = [*written_together(out, NAME, files), *written_together(out / "history", day, kept)]
     if len(book.triangle.nights) and not book.board.segment:
         made.append(written(triangle_path(real_path(book.board.files.path)), book.triangle.text()))
-    return Written(made, alert)
+    return WrittenFiles(made, alert)
 
 
 def _origin(book: PaceBook) -> dict[str, str]:

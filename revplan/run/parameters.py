@@ -21,7 +21,7 @@ from revplan.ground.errors import Fault, PlanError, ReportError, shown
 RESERVED = ("plan_path", "against")
 """Parameters the renderer sets itself, in notebooks that declare them."""
 
-Value = str | int | float | bool
+Setting = str | int | float | bool
 
 _WANTED = {
     "str": "any text",
@@ -41,7 +41,7 @@ class Parameter:
 
     name: str
     type: str
-    default: Value | None
+    default: Setting | None
 
 
 def declared(notebook: Any, place: str) -> dict[str, Parameter]:
@@ -63,7 +63,7 @@ def declared(notebook: Any, place: str) -> dict[str, Parameter]:
     return {parameter.name: parameter for parameter in found}
 
 
-def checked(settings: Mapping[str, object], known: Mapping[str, Parameter], place: str) -> dict[str, Value]:
+def checked(settings: Mapping[str, object], declared: Mapping[str, Parameter], place: str) -> dict[str, Setting]:
     """`settings` as the values papermill may have; texts are read as the declared type.
 
     Raises
@@ -71,7 +71,7 @@ def checked(settings: Mapping[str, object], known: Mapping[str, Parameter], plac
     PlanError
         For every name that is not declared and every value of another type, all at once.
     """
-    results = {name: _checked(name, value, known, place) for name, value in settings.items()}
+    results = {name: _checked(name, value, declared, place) for name, value in settings.items()}
     faults = [result for result in results.values() if isinstance(result, Fault)]
     if faults:
         raise PlanError(faults)
@@ -99,21 +99,21 @@ def _typed(name: str, annotation: str, expression: ast.expr) -> Parameter | None
     return Parameter(name=name, type=kind, default=default) if kind in _WANTED else None
 
 
-def _checked(name: str, value: object, known: Mapping[str, Parameter], place: str) -> Value | Fault:
+def _checked(name: str, value: object, declared: Mapping[str, Parameter], place: str) -> Setting | Fault:
     where = f"{place}, setting {shown(name)}"
     if name in RESERVED:
         return Fault(where, "is set by the report itself; leave it out")
-    if name not in known:
-        return Fault(where, f"is not declared; {_alternatives(name, known)}")
-    wanted = known[name].type
+    if name not in declared:
+        return Fault(where, f"is not declared; {_alternatives(name, declared)}")
+    wanted = declared[name].type
     result = _read(value, wanted) if isinstance(value, str) else _same(value, wanted)
     if result is None:
         return Fault(where, f"is {shown(value)!r}; it must be {_WANTED[wanted]}")
     return result
 
 
-def _alternatives(name: str, known: Mapping[str, Parameter]) -> str:
-    allowed = [other for other in known if other not in RESERVED]
+def _alternatives(name: str, declared: Mapping[str, Parameter]) -> str:
+    allowed = [other for other in declared if other not in RESERVED]
     if not allowed:
         return "this report takes no settings"
     close = difflib.get_close_matches(name, allowed, n=1)
@@ -121,7 +121,7 @@ def _alternatives(name: str, known: Mapping[str, Parameter]) -> str:
     return f"{meant}The settings are {', '.join(allowed)}"
 
 
-def _read(text: str, wanted: str) -> Value | None:
+def _read(text: str, wanted: str) -> Setting | None:
     """`text` as a value of the wanted type; None if it is not one."""
     if wanted == "str":
         return text
@@ -135,7 +135,7 @@ def _read(text: str, wanted: str) -> Value | None:
     return _day(stripped)
 
 
-def _same(value: object, wanted: str) -> Value | None:
+def _same(value: object, wanted: str) -> Setting | None:
     """`value` if a caller in Python gave it the wanted type already; None otherwise."""
     if isinstance(value, bool):
         return value if wanted == "bool" else None

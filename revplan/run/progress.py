@@ -12,7 +12,7 @@ EVERY = 3.0
 """Seconds between two lines where a line cannot be updated in place."""
 
 
-class Progress:
+class CellProgress:
     """Follows a notebook through its cells; `stream` is where a person watches, or None.
 
     `cell_started` and `cell_done` have the form papermill's notebook client calls back.

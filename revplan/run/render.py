@@ -32,11 +32,11 @@ from revplan.record.signed import CONTENTS, digest, names_in, read_record
 from revplan.run.commentary import NOTHING_SAID, Commentary, read_commentary, with_commentary
 from revplan.run.notebooks import PACKAGE, REPOSITORY, check_trust, notebook_in
 from revplan.run.parameters import checked, declared
-from revplan.run.progress import Progress
+from revplan.run.progress import CellProgress
 from revplan.run.running import executed
 
 if TYPE_CHECKING:
-    from revplan.printing.slides.quoted import Finding
+    from revplan.printing.slides.quoted import DeckFinding
 
 T = TypeVar("T")
 
@@ -84,7 +84,7 @@ def frozen(requests: Sequence[Request]) -> Iterator[list[Request]]:
     _succeeded([_attempt(_notebook_and_values, request) for request in requests])
     with scratch_folder("revplan-") as scratch:
         plans = {path: _frozen_plan(path, scratch) for path in {each.plan_path: None for each in requests}}
-        signed = {path: _frozen_promise(path, scratch) for path in {each.against: None for each in requests} if path}
+        signed = {path: _frozen_baseline(path, scratch) for path in {each.against: None for each in requests} if path}
         templates = {each.template: None for each in requests} | {each.refresh: None for each in requests}
         decks = {path: _frozen_file(path, scratch) for path in templates if path}
         yield [
@@ -108,7 +108,7 @@ def _frozen_plan(path: Path, scratch: Path) -> tuple[Path, dict[Path, str]]:
     return copy, {each: digest(each) for each in named_outside(copy, folder) if each.is_file()}
 
 
-def _frozen_promise(path: Path, scratch: Path) -> Path:
+def _frozen_baseline(path: Path, scratch: Path) -> Path:
     """The copy of a signed folder, every byte as it was signed, or of a plan file; what is neither as it is."""
     if path.is_file():
         return _frozen_plan(path, scratch)[0]
@@ -148,17 +148,17 @@ def render(request: Request, out: Path, progress: TextIO | None = None) -> list[
     ReportError
         If the notebook, the kernel or the folder is, if a format needs what is not installed, or if two figures of the report disagree.
     """
-    with frozen([request]) as (held,):
-        return _rendered(held, out, progress)
+    with frozen([request]) as (kept,):
+        return _rendered(kept, out, progress)
 
 
-def _rendered(held: Request, out: Path, progress: TextIO | None) -> list[Path]:
-    ready = prepared(held)
+def _rendered(kept: Request, out: Path, progress: TextIO | None) -> list[Path]:
+    ready = prepared(kept)
     check_folder(out)
-    return printed(run(ready, progress), held, out)
+    return printed(run(ready, progress), kept, out)
 
 
-def refresh(request: Request, out: Path | None, progress: TextIO | None = None) -> tuple[list[Path], list[Finding]]:
+def refresh(request: Request, out: Path | None, progress: TextIO | None = None) -> tuple[list[Path], list[DeckFinding]]:
     """The files of a report of which the deck is an edited one, brought up to date; and what a person should look at.
 
     Parameters
@@ -183,16 +183,16 @@ def refresh(request: Request, out: Path | None, progress: TextIO | None = None) 
     if out is None and len(request.formats) > 1:
         raise PlanError.at("--out", "is missing; without it the deck alone is refreshed, in its place")
     target = out or request.refresh.parent
-    with frozen([request]) as (held,):
-        ready = prepared(held)
-        copy, place = held.refresh or request.refresh, shown_path(request.refresh)
-        check_deck(copy, held.name, ready.plan.name, place)
+    with frozen([request]) as (kept,):
+        ready = prepared(kept)
+        copy, place = kept.refresh or request.refresh, shown_path(request.refresh)
+        check_deck(copy, kept.name, ready.plan.name, place)
         check_folder(target)
-        deck, found = refreshed(done := run(ready, progress), held.name, copy, place)
+        deck, found = refreshed(done := run(ready, progress), kept.name, copy, place)
         is_of_pack = request.refresh.name == f"{request.name}.pptx" and not request.refresh.is_symlink()
         if out or is_of_pack:
-            return printed(done, held, target, {"pptx": deck}), found
-        _unchanged_outside(held)
+            return printed(done, kept, target, {"pptx": deck}), found
+        _unchanged_outside(kept)
         return [written(request.refresh, deck)], found
 
 
@@ -243,7 +243,7 @@ def run(ready: Ready, progress: TextIO | None = None) -> Any:
         If a cell fails, or if two figures of the report disagree.
     """
     request = ready.request
-    told = Progress(request.name, len(ready.notebook.cells), progress)
+    told = CellProgress(request.name, len(ready.notebook.cells), progress)
     done = executed(ready.notebook, ready.values, told)
     told.finish("done")
     registry(exhibits(done))
@@ -287,27 +287,27 @@ def render_all(requests: Sequence[Request], out: Path, progress: TextIO | None =
     """
     if len(requests) == 1:
         return render(requests[0], out, progress)
-    with frozen(requests) as held:
-        _succeeded([_attempt(prepared, request) for request in held])
-        results = _beside_each_other(held, out, progress is not None)
+    with frozen(requests) as kept:
+        _succeeded([_attempt(prepared, request) for request in kept])
+        results = _beside_each_other(kept, out, progress is not None)
     return [path for paths in _succeeded(results) for path in paths]
 
 
-def _beside_each_other(held: Sequence[Request], out: Path, told: bool) -> list[list[Path] | RevplanError]:
-    whole = [replace(each, given=each.given and each.given.absolute()) for each in held]
-    target, count = out.absolute(), min(len(held), os.cpu_count() or 1)
+def _beside_each_other(kept: Sequence[Request], out: Path, told: bool) -> list[list[Path] | RevplanError]:
+    whole = [replace(each, given=each.given and each.given.absolute()) for each in kept]
+    target, count = out.absolute(), min(len(kept), os.cpu_count() or 1)
     try:
         with own_folder(), ProcessPoolExecutor(count, get_context("spawn")) as workers:
             found = list(workers.map(_attempted, whole, repeat(target), repeat(told)))
     except BrokenProcessPool:
-        names = ", ".join(request.name for request in held)
+        names = ", ".join(request.name for request in kept)
         cure = "if memory ran out, close programs or ask for one report at a time; then run again"
         raise ReportError.at(names, f"a process that made one of them was ended; {cure}") from None
     return [each if isinstance(each, RevplanError) else [out / path.name for path in each] for each in found]
 
 
-def _attempted(held: Request, out: Path, told: bool) -> list[Path] | RevplanError:
-    return _attempt(_rendered, held, out, sys.stderr if told else None)
+def _attempted(kept: Request, out: Path, told: bool) -> list[Path] | RevplanError:
+    return _attempt(_rendered, kept, out, sys.stderr if told else None)
 
 
 def _attempt(work: Callable[..., T], *given: object) -> T | RevplanError:
@@ -341,8 +341,8 @@ def notebook_path(name: str, plan_path: Path) -> Path:
     names = sorted({path.stem for folder in folders for path in folder.glob("*.ipynb")})
     close = difflib.get_close_matches(name, names, n=1)
     meant = f"did you mean {close[0]}? " if close else ""
-    known = f"the reports are {', '.join(names)}" if names else "there is none beside the plan and none is installed"
-    raise PlanError.at("report", f"{shown(name)!r} is not known; {meant}{known}")
+    choices = f"the reports are {', '.join(names)}" if names else "there is none beside the plan and none is installed"
+    raise PlanError.at("report", f"{shown(name)!r} is not known; {meant}{choices}")
 
 
 def notebook_folders(plan_path: Path) -> list[Path]:
@@ -386,11 +386,11 @@ def _check_decks(request: Request) -> None:
 
 def _parameters(request: Request, notebook: Any, place: str) -> dict[str, object]:
     """What the notebook runs with."""
-    known = declared(notebook, place)
-    values: dict[str, object] = dict(checked(request.settings, known, request.name))
-    if "plan_path" in known:
+    parameters = declared(notebook, place)
+    values: dict[str, object] = dict(checked(request.settings, parameters, request.name))
+    if "plan_path" in parameters:
         values["plan_path"] = str(request.plan_path.resolve())
-    if request.against and "against" not in known:
+    if request.against and "against" not in parameters:
         raise PlanError.at("against", f"the report {request.name} compares with no signed plan; leave it out")
     if request.against:
         values["against"] = str(request.against.resolve())

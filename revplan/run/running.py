@@ -19,7 +19,7 @@ from typing import Any
 from revplan.ground.errors import DataError, Fault, PlanError, ReportError, RevplanError, shown
 from revplan.ground.files import scratch_folder
 from revplan.run.notebooks import REPOSITORY
-from revplan.run.progress import Progress
+from revplan.run.progress import CellProgress
 
 HANDLES = 256
 """Files that a report has open at a time, with a wide margin."""
@@ -28,7 +28,9 @@ INPUT_ERRORS: dict[str, type[RevplanError]] = {"PlanError": PlanError, "DataErro
 """Errors of a cell that are the user's to mend: they are passed on as they are."""
 
 
-def executed(notebook: Any, parameters: Mapping[str, object], progress: Progress, folder: Path | None = None) -> Any:
+def executed(
+    notebook: Any, parameters: Mapping[str, object], progress: CellProgress, folder: Path | None = None
+) -> Any:
     """`notebook` with the outputs of a fresh run; `parameters` must have been checked.
 
     Parameters
@@ -78,7 +80,7 @@ def _enough_handles(name: str) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (HANDLES, hard))
 
 
-def _in_scratch(notebook: Any, parameters: Mapping[str, object], progress: Progress, folder: Path | None) -> Any:
+def _in_scratch(notebook: Any, parameters: Mapping[str, object], progress: CellProgress, folder: Path | None) -> Any:
     with scratch_folder("revplan-") as scratch:
         log = Path(scratch, "kernel.log")
         try:
@@ -89,7 +91,9 @@ def _in_scratch(notebook: Any, parameters: Mapping[str, object], progress: Progr
             raise _kernel_failure(error, progress, log) from None
 
 
-def _papermill(notebook: Any, parameters: Mapping[str, object], progress: Progress, kernel: type, folder: Path) -> Any:
+def _papermill(
+    notebook: Any, parameters: Mapping[str, object], progress: CellProgress, kernel: type, folder: Path
+) -> Any:
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
@@ -199,7 +203,7 @@ def _home_takes_files() -> bool:
     return True
 
 
-def _cell_failure(error: Any, progress: Progress) -> RevplanError:
+def _cell_failure(error: Any, progress: CellProgress) -> RevplanError:
     lines = [line for line in str(error.evalue).splitlines() if line.strip()]
     if error.ename in INPUT_ERRORS:
         return INPUT_ERRORS[error.ename](Fault("", line) for line in lines)
@@ -213,7 +217,7 @@ def shown_long(line: str) -> str:
     return "".join(parts)
 
 
-def _kernel_failure(error: Exception, progress: Progress, log: Path) -> RevplanError:
+def _kernel_failure(error: Exception, progress: CellProgress, log: Path) -> RevplanError:
     said = ""
     with suppress(OSError):
         said = next((line for line in reversed(log.read_text(errors="replace").splitlines()) if line.strip()), "")

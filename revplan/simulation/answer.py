@@ -10,12 +10,12 @@ from revplan.ground.terminal import plain_rows
 from revplan.simulation import tables
 from revplan.simulation.curve import CurvePoint
 from revplan.simulation.people import limited_by
-from revplan.simulation.scenarios import Compared, entries_by_stage, scenario_notes
+from revplan.simulation.scenarios import ComparedScenario, entries_by_stage, scenario_notes
 from revplan.simulation.signing import ToSign, simulation_notes
 from revplan.simulation.simulate import Simulation
 
 
-def simulation_answer(simulation: Simulation, compared: Sequence[Compared]) -> dict[str, Any]:
+def simulation_answer(simulation: Simulation, compared: Sequence[ComparedScenario]) -> dict[str, Any]:
     """What `revplan simulate --json` prints; a figure that does not exist is None."""
     found = simulation.outcome
     estimates = {name: getattr(found, name) for name in tables.AMOUNTS}
@@ -77,7 +77,7 @@ def _point(simulation: Simulation, point: CurvePoint) -> dict[str, float | None]
     }
 
 
-def scenarios_csv(compared: Sequence[Compared]) -> str:
+def scenarios_csv(compared: Sequence[ComparedScenario]) -> str:
     """Scenarios side by side as a CSV file that spreadsheets open as it is: a row each, money, then units by stage."""
     wide, stages = tables.scenarios_table(compared), tables.scenario_stages_table(compared)
     for stage, rows in stages.groupby("stage", sort=False):

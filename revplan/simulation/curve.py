@@ -17,9 +17,9 @@ import numpy as np
 from scipy.optimize import brentq
 
 from revplan.capacity.limits import Demand
-from revplan.simulation.draws import Bank, Rates
+from revplan.simulation.draws import DrawStore, UncertainRates
 from revplan.simulation.outlook import Outlook
-from revplan.simulation.trials import Estimate, Inverse, Odds, Trials, averaged, trials_of
+from revplan.simulation.trials import Chances, Inverse, SimulatedFigure, Trials, averaged, trials_of
 
 CONFIDENCES = (0.50, 0.55, 0.60, 0.65, 0.70, 0.75, 0.80, 0.85, 0.90, 0.95)
 NEVER = float("inf")
@@ -31,7 +31,7 @@ class CurvePoint:
     """What a confidence asks for."""
 
     confidence: float
-    scale: Estimate
+    scale: SimulatedFigure
     """Times the committed entries; infinite where no volume gives the confidence. [ratio]"""
 
 
@@ -43,8 +43,8 @@ def scales_needed(trials: Trials, goal: float) -> np.ndarray:
     """
     if trials.demand is not None:
         return _halved(trials.demand.some(FEW_TRIALS), goal)
-    assert isinstance(trials.odds, Odds)
-    t = trials.odds.deviation(trials.luck)
+    assert isinstance(trials.chances, Chances)
+    t = trials.chances.deviation(trials.luck)
     (c, cv, _), (m, v, _) = trials.fixed, trials.scaled
     missing = goal - c
     half = m * missing + v * t**2 / 2
@@ -74,7 +74,7 @@ def _halved(demand: Demand, goal: float) -> np.ndarray:
 
 def chance_of_goal(trials: Trials, goal: float, scale: float) -> np.ndarray:
     """Chance in each trial that `scale` times the entries reach `goal`. [0-1]"""
-    return 1 - trials.odds_at(scale).below(goal)
+    return 1 - trials.chances_at(scale).below(goal)
 
 
 def commit_curve(trials: Trials, goal: float, confidences: Sequence[float]) -> tuple[CurvePoint, ...]:
@@ -105,21 +105,21 @@ def _spread(needed: np.ndarray, shares: np.ndarray) -> np.ndarray:
     return found[np.append(True, np.diff(found) > 1e-6 * np.maximum(found[:-1], 1e-6))] if len(found) else found
 
 
-def _scale(nodes: np.ndarray, chances: np.ndarray, errors: np.ndarray, confidence: float) -> Estimate:
+def _scale(nodes: np.ndarray, chances: np.ndarray, errors: np.ndarray, confidence: float) -> SimulatedFigure:
     """The scale at which the chance is `confidence`: the nodes joined by a monotone curve.
 
     `chances` begins with the chance without any entries, before those at the nodes.
     """
     if chances[0] >= confidence:
-        return Estimate(0.0, 0.0)
+        return SimulatedFigure(0.0, 0.0)
     if len(nodes) == 0 or chances.max() < confidence:
-        return Estimate(NEVER, float("nan"))
+        return SimulatedFigure(NEVER, float("nan"))
     curve = Inverse.through(nodes, chances[1:])
     scale = max(curve.at(confidence), 0.0)
     if scale > MOST:
-        return Estimate(NEVER, float("nan"))
+        return SimulatedFigure(NEVER, float("nan"))
     error = float(np.interp(confidence, np.maximum.accumulate(chances[1:]), errors)) * curve.slope(confidence)
-    return Estimate(scale, error)
+    return SimulatedFigure(scale, error)
 
 
 def merged_curve(curves: Iterable[tuple[int, tuple[CurvePoint, ...]]]) -> tuple[CurvePoint, ...]:
@@ -147,13 +147,13 @@ class Sought:
     """Needed over planned. [ratio]"""
 
 
-def goal_seek(view: Outlook, trials: Trials, bank: Bank, confidence: float) -> tuple[Sought, ...]:
+def goal_seek(view: Outlook, trials: Trials, store: DrawStore, confidence: float) -> tuple[Sought, ...]:
     """Volume, deal size and win rate, each alone, that reach the goal with `confidence`."""
     rate = win_rate(view)
     return (
         _sought("volume", 1.0, needed_volume(trials, view.goal, confidence)),
         _sought("acv", _mean_value(view), needed_value(trials, view.goal, confidence)),
-        _sought("win rate", rate, needed_win_rate(view, bank, confidence), _win_rate_at(view, rate)),
+        _sought("win rate", rate, needed_win_rate(view, store, confidence), _win_rate_at(view, rate)),
     )
 
 
@@ -201,12 +201,12 @@ def needed_value(trials: Trials, goal: float, confidence: float) -> float | None
     """Factor on the value of every new deal; open deals keep theirs. None where none gives it. [ratio]"""
 
     def chance(factor: float) -> float:
-        return 1 - float(trials.odds_at(1.0, factor).below(goal).mean())
+        return 1 - float(trials.chances_at(1.0, factor).below(goal).mean())
 
     return _least(chance, confidence, LARGEST_FACTOR)
 
 
-def needed_win_rate(view: Outlook, bank: Bank, confidence: float) -> float | None:
+def needed_win_rate(view: Outlook, store: DrawStore, confidence: float) -> float | None:
     """Factor on every rate of the last step, none of them above 1; None where none gives it. [ratio]"""
     last = np.unique(view.paths[:, -1])
     last = last[last < len(view.rates.mean)]
@@ -216,8 +216,8 @@ def needed_win_rate(view: Outlook, bank: Bank, confidence: float) -> float | Non
     def chance(factor: float) -> float:
         mean = view.rates.mean.copy()
         mean[last] = np.minimum(mean[last] * factor, 1.0)
-        varied = replace(view, rates=Rates(mean, view.rates.evidence))
-        return 1 - float(trials_of(varied, bank).odds.below(view.goal).mean())
+        varied = replace(view, rates=UncertainRates(mean, view.rates.evidence))
+        return 1 - float(trials_of(varied, store).chances.below(view.goal).mean())
 
     return _least(chance, confidence, float(1 / view.rates.mean[last].min()))
 

@@ -42,7 +42,7 @@ KEPT_BLOCKS, KEPT_NUMBERS = 32, 2**17  # blocks kept for the next run, and the l
 
 
 @dataclass(frozen=True)
-class Bank:
+class DrawStore:
     """`trials` trials of `drivers` independent standard normals each."""
 
     trials: int
@@ -151,7 +151,7 @@ for _i in range(DEGREE + 1):
 
 
 @dataclass(frozen=True, eq=False)
-class Rates:
+class UncertainRates:
     """Uncertain rates, one per row."""
 
     mean: np.ndarray

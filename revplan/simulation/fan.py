@@ -15,10 +15,10 @@ from numpy.polynomial.hermite_e import hermevander
 
 from revplan.funnel.funnel import YEAR
 from revplan.funnel.year import PlannedYear
-from revplan.simulation.draws import Bank
+from revplan.simulation.draws import DrawStore
 from revplan.simulation.outlook import (
     TERMS,
-    Opened,
+    OpenByMonth,
     Outlook,
     entries_by_month,
     month_factors,
@@ -47,7 +47,7 @@ class Fan:
 
 
 @dataclass(frozen=True, eq=False)
-class _Flow:
+class _StageFlow:
     """Entries of one stage that one cell, or a group of open records, brings."""
 
     stage: int
@@ -68,10 +68,10 @@ class _Flow:
         return len(self.loads) > YEAR
 
 
-def fan(year: PlannedYear, view: Outlook, opened: Opened, bank: Bank) -> Fan:
+def fan(year: PlannedYear, view: Outlook, opened: OpenByMonth, store: DrawStore) -> Fan:
     """The bands of a planned year."""
     flows = list(_flows(year, view, opened, year.plan.stage_ids))
-    parts = [_block(flows, view, bank.block(number), len(year.plan.stages)) for number in _blocks(bank)]
+    parts = [_block(flows, view, store.block(number), len(year.plan.stages)) for number in _blocks(store)]
     entries, arr = (np.concatenate(part, axis=-1) for part in zip(*parts, strict=True))
     planned = np.zeros((len(year.plan.stages), YEAR))
     money = np.zeros(YEAR)
@@ -80,7 +80,7 @@ def fan(year: PlannedYear, view: Outlook, opened: Opened, bank: Bank) -> Fan:
         money += flow.value * flow.planned
     won = np.cumsum(year.won_arr[:, :YEAR].sum(axis=0))
     planned[-1] += year.won_wins[:, :YEAR].sum(axis=0)
-    closed = _closed(view, bank)
+    closed = _closed(view, store)
     if closed is not None:
         entries[-1] *= closed[1]
         arr = closed[0]
@@ -88,30 +88,30 @@ def fan(year: PlannedYear, view: Outlook, opened: Opened, bank: Bank) -> Fan:
     return Fan(_bands(entries), planned, _bands(arr + won[:, None]), np.cumsum(money) + won)
 
 
-def _closed(view: Outlook, bank: Bank) -> tuple[np.ndarray, np.ndarray] | None:
+def _closed(view: Outlook, store: DrawStore) -> tuple[np.ndarray, np.ndarray] | None:
     """ARR closed by the end of each month where people limit it, and over what demand brings in the month; else None."""
-    demand = trials_of(view, bank, _blocks(bank)).demand if view.months is not None else None
+    demand = trials_of(view, store, _blocks(store)).demand if view.months is not None else None
     if demand is None:
         return None
     asked, found = demand.drawn().sum(axis=0), demand.booked().sum(axis=0)
     return np.cumsum(found, axis=0), np.where(asked > 0, found / np.where(asked > 0, asked, 1.0), 0.0)
 
 
-def arr_bands(year: PlannedYear, view: Outlook, opened: Opened, bank: Bank) -> np.ndarray:
+def arr_bands(year: PlannedYear, view: Outlook, opened: OpenByMonth, store: DrawStore) -> np.ndarray:
     """What `fan` gives as `arr`, in a fraction of its time: shape (3, 12). [plan currency]"""
-    closed = _closed(view, bank)
+    closed = _closed(view, store)
     if closed is not None:
         return _bands(closed[0] + np.cumsum(year.won_arr[:, :YEAR].sum(axis=0))[:, None])
     flows = list(_flows(year, view, opened, year.plan.stage_ids[-1:]))
-    arr = np.concatenate([_block(flows, view, bank.block(number), 1)[1] for number in _blocks(bank)], axis=-1)
+    arr = np.concatenate([_block(flows, view, store.block(number), 1)[1] for number in _blocks(store)], axis=-1)
     return _bands(arr + np.cumsum(year.won_arr[:, :YEAR].sum(axis=0))[:, None])
 
 
-def _blocks(bank: Bank) -> range:
-    return range(min(bank.blocks, max(MOST_TRIALS // bank.size, 1)))
+def _blocks(store: DrawStore) -> range:
+    return range(min(store.blocks, max(MOST_TRIALS // store.size, 1)))
 
 
-def _flows(year: PlannedYear, view: Outlook, opened: Opened, wanted: Collection[str]) -> Iterator[_Flow]:
+def _flows(year: PlannedYear, view: Outlook, opened: OpenByMonth, wanted: Collection[str]) -> Iterator[_StageFlow]:
     """The flows into the stages `wanted`."""
     stages = list(year.plan.stage_ids)
     new = np.flatnonzero(~view.is_open).tolist()
@@ -127,18 +127,18 @@ def _flows(year: PlannedYear, view: Outlook, opened: Opened, wanted: Collection[
             volume, value = int(view.volumes[row]), 0.0
             if index == cell.won:
                 loads, value = _with_money(loads, view, row), float(view.value[row])
-            yield _Flow(stages.index(stage), path[:index], loads, planned, volume, value)
+            yield _StageFlow(stages.index(stage), path[:index], loads, planned, volume, value)
     yield from _open_flows(year, view, opened)
 
 
-def _open_flows(year: PlannedYear, view: Outlook, opened: Opened) -> Iterator[_Flow]:
+def _open_flows(year: PlannedYear, view: Outlook, opened: OpenByMonth) -> Iterator[_StageFlow]:
     rows = np.flatnonzero(view.is_open).tolist()
     stretched = open_by_month(opened, year.start, -year.first, month_factors(view.lags))
     for row, (_, _, found), months in zip(rows, opened_rows(year), stretched, strict=True):
         rate, planned = float(view.path_rates[row]), found.wins[:YEAR]
         loads = _with_money(tied_months(months / rate, planned / rate, view.lags), view, row)
         none = len(view.source_names)
-        yield _Flow(len(year.plan.stages) - 1, _steps(view, row), loads, planned, none, float(view.value[row]))
+        yield _StageFlow(len(year.plan.stages) - 1, _steps(view, row), loads, planned, none, float(view.value[row]))
 
 
 def _with_money(loads: np.ndarray, view: Outlook, row: int) -> np.ndarray:
@@ -150,7 +150,7 @@ def _steps(view: Outlook, row: int) -> tuple[int, ...]:
     return tuple(int(step) for step in view.paths[row] if step < len(view.rates.mean))
 
 
-def _block(flows: list[_Flow], view: Outlook, normals: np.ndarray, stages: int) -> tuple[np.ndarray, np.ndarray]:
+def _block(flows: list[_StageFlow], view: Outlook, normals: np.ndarray, stages: int) -> tuple[np.ndarray, np.ndarray]:
     """Entries by stage and month, and cumulated ARR, in each trial of a block."""
     rates = SHARED + len(view.source_names)
     mine = normals[rates : rates + len(view.rates.mean)]
@@ -184,7 +184,7 @@ def _with_luck(means: np.ndarray, money: np.ndarray, luck: np.ndarray) -> tuple[
     return np.maximum(entries, 0.0, out=entries), np.maximum(mean + np.sqrt(variance) * luck, 0.0)
 
 
-def _padded(flows: list[_Flow], none: int) -> np.ndarray:
+def _padded(flows: list[_StageFlow], none: int) -> np.ndarray:
     width = max(len(flow.path) for flow in flows)
     return np.array([[*flow.path, *[none] * (width - len(flow.path))] for flow in flows]).reshape(len(flows), width)
 

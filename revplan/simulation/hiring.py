@@ -43,17 +43,17 @@ from revplan.ground.tables import conform
 from revplan.ground.terminal import plain_rows
 from revplan.plan.people import CapacityChange, Hire, Rep, changed_capacity
 from revplan.plan.stages import titles_of
-from revplan.simulation.draws import Bank, Rates
+from revplan.simulation.draws import DrawStore, UncertainRates
 from revplan.simulation.outlook import PEOPLE_SEED, Outlook
 from revplan.simulation.people import ALL, asked_capacity
 from revplan.simulation.simulate import Simulation, run, simulate
 from revplan.simulation.trials import drivers, trials_of
 
-Place = tuple[str, str | None]
+RolePlace = tuple[str, str | None]
 """Role and segment of a hire."""
 Starts = tuple[int, ...]
 """Months of the starts of some hires, counted from the first of the year, the earliest first."""
-Team = dict[Place, Starts]
+TeamStarts = dict[RolePlace, Starts]
 
 TRIALS = 2048  # that a search looks at; what it finds is checked with all
 MOST_HIRES = 200
@@ -80,10 +80,10 @@ class Search:
         return Pools(tuple(dict.fromkeys(cell.segment for cell in self.year.cells)))
 
     @cached_property
-    def places(self) -> dict[Place, range]:
+    def places(self) -> dict[RolePlace, range]:
         """Where somebody can be hired, and the months in which a hire can start, lead times kept."""
         capacity = asked_capacity(self.year.plan)
-        found: dict[Place, range] = {}
+        found: dict[RolePlace, range] = {}
         everybody: list[Rep | Hire] = [*capacity.people, *capacity.hires]
         everywhere = {each.role for each in everybody if each.segment is None}
         for name, role in capacity.roles.items():
@@ -110,7 +110,7 @@ class Search:
         return min(self.demand.luck.shape[2], self.demand.people.paths)
 
     @cached_property
-    def _there(self) -> tuple[np.ndarray, dict[Place, int]]:
+    def _there(self) -> tuple[np.ndarray, dict[RolePlace, int]]:
         found, seen = drawn_seats(self.year.plan, self.pools, self.demand.people.paths, PEOPLE_SEED)
         return np.ascontiguousarray(found[:, :, : self._count]), seen
 
@@ -122,7 +122,7 @@ class Search:
     def _kept(self) -> dict[object, np.ndarray]:
         return {}
 
-    def arr(self, team: Team) -> np.ndarray:
+    def arr(self, team: TeamStarts) -> np.ndarray:
         """The year's new ARR in each trial with the hires of `team` besides the plan's. [plan currency]"""
         if self.is_joint:
             return self._remembered(tuple(sorted(team.items(), key=str)), lambda: self._jointly(team))
@@ -141,31 +141,31 @@ class Search:
             self._kept[key] = make()
         return self._kept[key]
 
-    def _alone(self, number: int, team: Team) -> np.ndarray:
+    def _alone(self, number: int, team: TeamStarts) -> np.ndarray:
         rooms = self._rooms(team, number)
         found: np.ndarray = booked(self._asked[[number]], rooms, self.demand.people.kept).sum(axis=(0, 1))
         return found
 
-    def _jointly(self, team: Team) -> np.ndarray:
+    def _jointly(self, team: TeamStarts) -> np.ndarray:
         asked = self._asked
         if self.demand.people.loads and any(not asked_capacity(self.year.plan).roles[role].closes for role, _ in team):
             asked = self._with_load(team)
         found: np.ndarray = self.demand.won + booked(asked, self._rooms(team), self.demand.people.kept).sum(axis=(0, 1))
         return found
 
-    def _with_load(self, team: Team) -> np.ndarray:
+    def _with_load(self, team: TeamStarts) -> np.ndarray:
         """Demand where those who work its records are more."""
         year = replace(self.year, plan=self.year.plan.model_copy(update={"capacity": self.staffed(team)}))
         arrs = [each.arr for each in load_limits(year, self.pools.segments)]
         loads = tuple(replace(each, arr=arr) for each, arr in zip(self.demand.people.loads, arrs, strict=True))
         return replace(self.demand, people=replace(self.demand.people, loads=loads)).drawn(self.scale)
 
-    def staffed(self, team: Team) -> Any:
+    def staffed(self, team: TeamStarts) -> Any:
         """The plan's people with the hires of `team`."""
         capacity = asked_capacity(self.year.plan)
         return capacity.model_copy(update={"hires": (*capacity.hires, *self.hires(team))})
 
-    def hires(self, team: Team) -> tuple[Hire, ...]:
+    def hires(self, team: TeamStarts) -> tuple[Hire, ...]:
         """The hires of `team` as lines of a plan."""
         first = self.year.plan.first_month
         return tuple(
@@ -174,7 +174,7 @@ class Search:
             for month in sorted(set(starts))
         )
 
-    def _rooms(self, team: Team, only: int | None = None) -> np.ndarray:
+    def _rooms(self, team: TeamStarts, only: int | None = None) -> np.ndarray:
         """Shape (segments + 1, 12, trials): what people can close with the hires of `team`; of one segment, where asked."""
         found, seen = self._there
         rows = list(range(len(found))) if only is None else [only, len(found) - 1]
@@ -195,7 +195,7 @@ class Search:
         capacity = asked_capacity(self.year.plan)
         return drawn_seat(capacity, seat, self.demand.people.paths, [PEOPLE_SEED, number])[:, : self._count]
 
-    def chance(self, team: Team) -> float:
+    def chance(self, team: TeamStarts) -> float:
         """Chance of the goal with the hires of `team`. [0-1]"""
         goal = float(self.year.targets[:, :YEAR].sum())
         return float((self.arr(team) >= goal).mean())
@@ -208,11 +208,11 @@ class Search:
 
     # --- the fewest ---
 
-    def earliest(self, counts: dict[Place, int]) -> Team:
+    def earliest(self, counts: dict[RolePlace, int]) -> TeamStarts:
         """So many hires by place, all as early as can be."""
         return {place: (self.places[place][0],) * count for place, count in counts.items() if count}
 
-    def fewest(self, confidence: float) -> list[dict[Place, int]]:
+    def fewest(self, confidence: float) -> list[dict[RolePlace, int]]:
         """How many to hire where: every way with the fewest in all that reaches `confidence`; none where none does."""
         found = self._greedily(confidence)
         if found is None:
@@ -225,7 +225,7 @@ class Search:
             best, size = fewer, size - 1
         return self._mixes(size, confidence) or best
 
-    def _mixes(self, size: int, confidence: float) -> list[dict[Place, int]]:
+    def _mixes(self, size: int, confidence: float) -> list[dict[RolePlace, int]]:
         """Every way to hire `size` that reaches `confidence`; none is looked for where there are too many."""
         places = list(self.places)
         if comb(size + len(places) - 1, size) > MANY_MIXES:
@@ -233,7 +233,7 @@ class Search:
         mixes = [{place: mix.count(place) for place in places} for mix in combinations_with_replacement(places, size)]
         return [mix for mix in mixes if self.chance(self.earliest(mix)) >= confidence]
 
-    def _greedily(self, confidence: float) -> dict[Place, int] | None:
+    def _greedily(self, confidence: float) -> dict[RolePlace, int] | None:
         """Hires one after the other where the next brings most."""
         counts = dict.fromkeys(self.places, 0)
         if not counts or self.chance(self.earliest(dict.fromkeys(counts, MOST_HIRES))) < confidence:
@@ -254,13 +254,13 @@ class Search:
 
     # --- the latest ---
 
-    def latest(self, mixes: list[dict[Place, int]], confidence: float) -> Team:
+    def latest(self, mixes: list[dict[RolePlace, int]], confidence: float) -> TeamStarts:
         """The starts of the fewest hires, together as late as `confidence` allows; of ties the likeliest."""
         ways = sum(self._ways(mix) for mix in mixes)
         if ways > MANY_STARTS:
             return self._moved_back(self.earliest(mixes[0]), confidence)
         teams = sorted((team for mix in mixes for team in self._teams(mix)), key=_lateness, reverse=True)
-        best: Team | None = None
+        best: TeamStarts | None = None
         for team in teams:
             if best is not None and _lateness(team) < _lateness(best):
                 break
@@ -269,16 +269,16 @@ class Search:
         assert best is not None  # the earliest starts reach it
         return best
 
-    def _ways(self, mix: dict[Place, int]) -> int:
+    def _ways(self, mix: dict[RolePlace, int]) -> int:
         sizes = [comb(count + len(self.places[place]) - 1, count) for place, count in mix.items() if count]
         return int(np.prod(sizes, dtype=float))
 
-    def _teams(self, mix: dict[Place, int]) -> Iterator[Team]:
+    def _teams(self, mix: dict[RolePlace, int]) -> Iterator[TeamStarts]:
         places = [place for place, count in mix.items() if count]
         for starts in product(*(combinations_with_replacement(self.places[place], mix[place]) for place in places)):
             yield dict(zip(places, starts, strict=True))
 
-    def _moved_back(self, team: Team, confidence: float) -> Team:
+    def _moved_back(self, team: TeamStarts, confidence: float) -> TeamStarts:
         """Starts moved back where it costs least, as long as `confidence` is kept: many hires together at first, then one."""
         together = max(sum(map(len, team.values())) // 4, 1)
         while True:
@@ -290,7 +290,7 @@ class Search:
             else:
                 return team
 
-    def _some_later(self, team: Team, together: int) -> Iterator[Team]:
+    def _some_later(self, team: TeamStarts, together: int) -> Iterator[TeamStarts]:
         """Teams in which up to `together` hires of one place and month start a month later."""
         for place, starts in team.items():
             for month in sorted(set(starts)):
@@ -300,7 +300,7 @@ class Search:
                     yield {**team, place: tuple(sorted([*others, *[month + 1] * moved]))}
 
 
-def _lateness(team: Team) -> int:
+def _lateness(team: TeamStarts) -> int:
     return sum(month for starts in team.values() for month in starts)
 
 
@@ -389,7 +389,7 @@ class Hiring:
         return found
 
 
-def _all_places(search: Search) -> dict[Place, range]:
+def _all_places(search: Search) -> dict[RolePlace, range]:
     """Where people could be hired, even if they could not start within the year."""
     capacity = asked_capacity(search.year.plan)
     found = dict(search.places)
@@ -437,8 +437,8 @@ def entering(simulation: Simulation, confidence: float) -> float:
     The expected commit itself where no volume would give the confidence.
     """
     view = replace(simulation.view, months=None)
-    bank = Bank(simulation.trials, drivers(view), simulation.seed)
-    _, (point,) = run(view, bank, (confidence,))
+    store = DrawStore(simulation.trials, drivers(view), simulation.seed)
+    _, (point,) = run(view, store, (confidence,))
     scale = point.scale.value
     return max(scale, 0.0) * (1 + RESERVE) if np.isfinite(scale) else 1.0
 
@@ -548,7 +548,7 @@ def hiring_answer(found: Hiring) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Worth:
+class WorthOfOne:
     """What one more, or one less, of something does to the year, all else as it is."""
 
     kind: str
@@ -564,7 +564,7 @@ class Worth:
     """Chance of the goal, more than without."""
 
 
-def worths(simulation: Simulation) -> list[Worth]:
+def worths(simulation: Simulation) -> list[WorthOfOne]:
     """What one more and one less rep, entry at the commit stage, 50,000 of budget and point of win rate do."""
     assert simulation.detail.demand is not None
     base = simulation.detail.demand.arr()
@@ -574,7 +574,7 @@ def worths(simulation: Simulation) -> list[Worth]:
         error = simulation.detail.standard_error(change)
         goal = simulation.view.goal
         more = float((arr >= goal).mean() - (base >= goal).mean())
-        found.append(Worth(kind, what, sign, float(change.mean()), error, more))
+        found.append(WorthOfOne(kind, what, sign, float(change.mean()), error, more))
     return sorted(found, key=lambda each: (-each.sign, -abs(round(each.arr, 2))))
 
 
@@ -609,7 +609,12 @@ def _variations(simulation: Simulation) -> Iterator[tuple[str, str, int, np.ndar
         mean = view.rates.mean.copy()
         mean[last] = np.clip(mean[last] + 0.01 * sign, 1e-9, 1.0)
         words = f"a point of win rate {'more' if sign > 0 else 'less'}"
-        yield "win rate", words, sign, _arr_of(simulation, replace(view, rates=Rates(mean, view.rates.evidence)))
+        yield (
+            "win rate",
+            words,
+            sign,
+            _arr_of(simulation, replace(view, rates=UncertainRates(mean, view.rates.evidence))),
+        )
 
 
 def _budget(simulation: Simulation, view: Outlook) -> Iterator[tuple[str, str, int, np.ndarray]]:
@@ -647,12 +652,12 @@ def _with_entries(view: Outlook, rows: np.ndarray, factor: float) -> Outlook:
 
 def _arr_of(simulation: Simulation, view: Outlook) -> np.ndarray:
     """The year's new ARR in each trial of a view, with the same random numbers."""
-    demand = trials_of(view, simulation.detail_bank).demand
+    demand = trials_of(view, simulation.detail_store).demand
     assert demand is not None
     return demand.arr()
 
 
-def _without_one(year: PlannedYear, place: Place, demand: Demand) -> np.ndarray | None:
+def _without_one(year: PlannedYear, place: RolePlace, demand: Demand) -> np.ndarray | None:
     """What people can close in each trial without the one of a place who came last; None where nobody is there."""
     capacity = asked_capacity(year.plan)
     pools = Pools(tuple(dict.fromkeys(cell.segment for cell in year.cells)))
@@ -677,7 +682,7 @@ def _without_one(year: PlannedYear, place: Place, demand: Demand) -> np.ndarray 
     return found
 
 
-def worth_words(found: list[Worth], currency: str) -> str:
+def worth_words(found: list[WorthOfOne], currency: str) -> str:
     """What one more is worth most, and whether something else is worth as much, in one sentence."""
     more = [each for each in found if each.sign > 0]
     if not more:
@@ -692,7 +697,7 @@ def worth_words(found: list[Worth], currency: str) -> str:
     )
 
 
-def worth_table(found: list[Worth]) -> pd.DataFrame:
+def worth_table(found: list[WorthOfOne]) -> pd.DataFrame:
     """Table worths."""
     rows = [(each.what, each.arr, each.error, each.chance) for each in found]
     frame = pd.DataFrame(rows, columns=["what", "arr", "arr_error", "chance"])

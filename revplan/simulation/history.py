@@ -40,11 +40,11 @@ from revplan.simulation.outlook import step_name, used_transitions
 FEWEST_ENTRIES, FEWEST_CONVERSIONS, FEWEST_DEALS = 20, 5, 5  # of a quarter, below which it says nothing by itself
 DEAL_DAYS = 730  # days looked back on for deals
 
-Part = tuple[str, str]
+HistoryPart = tuple[str, str]
 """A segment and a source."""
 
 
-def past_cohorts(spells: Spells, row: Mapping[Any, Any], parts: Collection[Part]) -> pd.DataFrame:
+def past_cohorts(spells: Spells, row: Mapping[Any, Any], parts: Collection[HistoryPart]) -> pd.DataFrame:
     """Rate and median delay of each quarter's entries. The table past_cohorts.
 
     The rate is what converted within the P90 of the delay, over the share of the conversions that come
@@ -82,7 +82,7 @@ def _cohort(quarter: int, delay: np.ndarray, within: int, share: float) -> dict[
     }
 
 
-def _of_parts(spells: Spells, parts: Collection[Part]) -> np.ndarray:
+def _of_parts(spells: Spells, parts: Collection[HistoryPart]) -> np.ndarray:
     """Whether each record belongs to one of the parts."""
     wanted = [
         any(segment in (EVERY, cell[0]) and source in (EVERY, cell[1]) for segment, source in parts)
@@ -137,11 +137,11 @@ def monthly_entries(entries: pd.DataFrame, stage: str, until: pd.Period, source:
     return mine.groupby("month")["entries"].sum().reindex(months, fill_value=0.0).astype(float)
 
 
-Step = tuple[str, str, str | None, str | None]
+TransitionStep = tuple[str, str, str | None, str | None]
 """A transition by its stages, segment and source."""
 
 
-def step_of(transition: Transition) -> Step:
+def step_of(transition: Transition) -> TransitionStep:
     """Which step a transition speaks for."""
     return transition.from_stage, transition.to_stage, transition.segment, transition.source
 
@@ -150,8 +150,8 @@ def step_of(transition: Transition) -> Step:
 class World:
     """Assumptions other than the plan's."""
 
-    rates: Mapping[Step, float] = field(default_factory=dict)
-    lags: Mapping[Step, Lag] = field(default_factory=dict)
+    rates: Mapping[TransitionStep, float] = field(default_factory=dict)
+    lags: Mapping[TransitionStep, Lag] = field(default_factory=dict)
     deals: Mapping[str, float] = field(default_factory=dict)
     """Mean deal by segment. [plan currency]"""
 
@@ -230,11 +230,11 @@ def _changed(plan: Plan, world: World) -> Plan:
 
 
 @dataclass(frozen=True, eq=False)
-class Compared:
+class ComparedTransition:
     """A transition of the plan beside its row of estimates."""
 
     name: str
-    step: Step
+    step: TransitionStep
     planned: Transition
     row: dict[Any, Any]
     lag: Lag
@@ -248,31 +248,31 @@ class Compared:
         return bool(self.row["conversions"] >= OWN_LAG)
 
 
-def compared_steps(year: PlannedYear, estimates: pd.DataFrame, spells: Spells) -> list[Compared]:
+def compared_steps(year: PlannedYear, estimates: pd.DataFrame, spells: Spells) -> list[ComparedTransition]:
     """Every transition the plan uses for which the table estimates has a row."""
-    known = {(row["from_stage"], row["to_stage"], row["segment"], row["source"]): row
+    row_of = {(row["from_stage"], row["to_stage"], row["segment"], row["source"]): row
              for row in estimates.to_dict("records")}  # fmt: skip
     parts = _parts(year.plan)
     found = []
     for each in used_transitions(year):
         pair = (each.from_stage, each.to_stage)
-        rows = [known[pair + part] for part in parts[step_of(each)] if pair + part in known]
+        rows = [row_of[pair + part] for part in parts[step_of(each)] if pair + part in row_of]
         if rows and each.rate < 1:
             row = _pooled(rows)
             (block,) = transitions_block(pd.DataFrame([row]))
             cohorts = past_cohorts(spells, row, [(part["segment"], part["source"]) for part in rows])
             lag = Transition.model_validate(block).lag
-            found.append(Compared(step_name(each), step_of(each), each, row, lag, cohorts))
+            found.append(ComparedTransition(step_name(each), step_of(each), each, row, lag, cohorts))
     return found
 
 
-def _parts(plan: Plan) -> dict[Step, list[Part]]:
+def _parts(plan: Plan) -> dict[TransitionStep, list[HistoryPart]]:
     """What of the history each transition speaks for: its own segment and source, or its cells where others override it.
 
     A plan with one segment (or source) is held against the records of all.
     """
-    users: dict[Step, list[Part]] = {}
-    in_scope: Counter[Step] = Counter()
+    users: dict[TransitionStep, list[HistoryPart]] = {}
+    in_scope: Counter[TransitionStep] = Counter()
     for segment, source in plan.cells:
         for each in plan.path(segment, source):
             users.setdefault(step_of(each), []).append((segment, source))
@@ -280,7 +280,7 @@ def _parts(plan: Plan) -> dict[Step, list[Part]]:
             in_scope.update((each.from_stage, each.to_stage, *place) for place in places)
     many = len(plan.segments) > 1, len(plan.sources) > 1
 
-    def written(segment: str | None, source: str | None) -> Part:
+    def written(segment: str | None, source: str | None) -> HistoryPart:
         return (segment if many[0] and segment else EVERY), (source if many[1] and source else EVERY)
 
     return {
@@ -311,7 +311,7 @@ def _pooled(rows: list[dict[Any, Any]]) -> dict[Any, Any]:
 
 
 @dataclass(frozen=True, eq=False)
-class Deals:
+class WonDeals:
     """Won deals of a segment: log-normal law of their mean, and the mean of each quarter."""
 
     mean: float
@@ -333,7 +333,7 @@ class Deals:
         return float(np.log(mean / self.mean) / self.sigma + self.sigma / 2)
 
 
-def deal_laws(plan: Plan, deals: pd.DataFrame) -> dict[str, Deals]:
+def deal_laws(plan: Plan, deals: pd.DataFrame) -> dict[str, WonDeals]:
     """By segment of the plan: what its won deals say, where there are five or more. `deals` is the table won_deals."""
     if len(plan.segments) == 1:
         deals = deals.assign(segment=next(iter(plan.segments)))
@@ -343,5 +343,5 @@ def deal_laws(plan: Plan, deals: pd.DataFrame) -> dict[str, Deals]:
             mean = float(rows["amount"].mean())
             quarters = rows.groupby("quarter")["amount"].agg(["mean", "size"])
             full = quarters.loc[quarters["size"] >= FEWEST_DEALS, "mean"]
-            found[str(name)] = Deals(mean, float(rows["amount"].std(ddof=1)) / mean, len(rows), full)
+            found[str(name)] = WonDeals(mean, float(rows["amount"].std(ddof=1)) / mean, len(rows), full)
     return found

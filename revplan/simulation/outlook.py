@@ -32,7 +32,7 @@ from revplan.ground.errors import shown
 from revplan.ground.lag import Lag, path_day_chances
 from revplan.plan.model import Plan
 from revplan.plan.parts import Transition
-from revplan.simulation.draws import Rates, hermite_projection, normal_quadrature
+from revplan.simulation.draws import UncertainRates, hermite_projection, normal_quadrature
 
 GRID = np.linspace(-5.5, 5.5, 265)  # normals at which what lands is tabulated; 0 is one of them
 NODES = 64
@@ -190,7 +190,7 @@ def open_by_month(wins: Sequence[np.ndarray], start: float, begin: int, factors:
 
 
 @dataclass(frozen=True, eq=False)
-class Months:
+class LimitedMonths:
     """The months of a year whose bookings people limit."""
 
     people: People
@@ -216,7 +216,7 @@ class Outlook:
     """New ARR the year must bring. [plan currency]"""
     won: float
     """New ARR closed before the plan date. [plan currency]"""
-    rates: Rates
+    rates: UncertainRates
     paths: np.ndarray
     """Shape (rows, steps): the rates a row's wins pass; the number of rates stands for none."""
     landing: np.ndarray
@@ -236,7 +236,7 @@ class Outlook:
     volume_cv: float
     rate_names: tuple[str, ...] = ()
     source_names: tuple[str, ...] = ()
-    months: Months | None = None
+    months: LimitedMonths | None = None
     """When in the year the rows' wins come, where people limit what is closed; None where they are not considered."""
 
     @cached_property
@@ -277,11 +277,11 @@ class Outlook:
         return np.stack([first, second - p * first**2, third - 3 * p * second * first + 2 * p**2 * first**3])
 
 
-Opened = tuple[np.ndarray, ...]
+OpenByMonth = tuple[np.ndarray, ...]
 """Wins by month from the plan month on, one per group of open records that brings any in the year."""
 
 
-def open_months(year: PlannedYear) -> Opened:
+def open_months(year: PlannedYear) -> OpenByMonth:
     """What open records bring month by month, the months before the year included. [deals]"""
     return tuple(found.coming if year.first < 0 else found.wins[year.first :] for _, _, found in opened_rows(year))
 
@@ -296,7 +296,7 @@ def opened_rows(year: PlannedYear) -> list[tuple[Cell, OpenGroup, OpenYield]]:
     ]
 
 
-def outlook(year: PlannedYear, given_stage: str | None = None, opened: Opened | None = None) -> Outlook:
+def outlook(year: PlannedYear, given_stage: str | None = None, opened: OpenByMonth | None = None) -> Outlook:
     """What is uncertain about `year`, its committed entries included.
 
     Parameters
@@ -323,7 +323,9 @@ def outlook(year: PlannedYear, given_stage: str | None = None, opened: Opened | 
     return Outlook(
         goal=float(year.targets[:, :YEAR].sum()),
         won=float(year.won_arr[:, :YEAR].sum()),
-        rates=Rates(np.array([each.rate for each in transitions]), np.array([_evidence(each) for each in transitions])),
+        rates=UncertainRates(
+            np.array([each.rate for each in transitions]), np.array([_evidence(each) for each in transitions])
+        ),
         paths=paths,
         landing=np.stack([row[2] for row in rows]),
         is_open=np.array([row[3] for row in rows]),
@@ -343,7 +345,7 @@ def outlook(year: PlannedYear, given_stage: str | None = None, opened: Opened | 
 PATHS, PEOPLE_SEED = 8192, 1  # drawn years of the people: trials take turns with them
 
 
-def _months(year: PlannedYear, given_stage: str | None, lags: LagScale, opened: Opened) -> Months | None:
+def _months(year: PlannedYear, given_stage: str | None, lags: LagScale, opened: OpenByMonth) -> LimitedMonths | None:
     """When the wins of each row come; None where the plan says nothing of its people."""
     plan = year.plan
     if plan.capacity is None:
@@ -365,7 +367,7 @@ def _months(year: PlannedYear, given_stage: str | None, lags: LagScale, opened: 
         loads.append(tied_months(spread / rate, found.wins[:YEAR] / rate, lags))
     limits, worked = _load_limits(year, pools, cells, starts)
     drawn = drawn_pools(plan, pools, PATHS, PEOPLE_SEED)
-    return Months(
+    return LimitedMonths(
         people=People(drawn, plan.capacity.excess.by_age, limits),
         loads=np.stack(loads),
         segment=np.array([pools.segments.index(cell.segment) for cell in cells]),
@@ -443,10 +445,10 @@ def _deal_cv(plan: Plan, cell: Cell) -> float:
     return (acv.sd or 0.0) / acv.mean
 
 
-_Row = tuple[Cell, int, np.ndarray, bool, int, float, float]
+_OutlookRow = tuple[Cell, int, np.ndarray, bool, int, float, float]
 
 
-def _new_rows(year: PlannedYear, given_stage: str | None, lags: LagScale) -> Iterator[_Row]:
+def _new_rows(year: PlannedYear, given_stage: str | None, lags: LagScale) -> Iterator[_OutlookRow]:
     """Cell, stage its records are in, landing, whether open, volume, value of a win, chance of a record."""
     sources = list(year.plan.sources)
     for cell, flow in zip(year.cells, year.flows, strict=True):
@@ -476,7 +478,7 @@ def _landing(year: PlannedYear, cell: Cell, flow: np.ndarray, start: int, lags: 
     return lags.tied(entries_landing(cell.lags[start:], flow[start], year.start, window, lags), wins)
 
 
-def _open_rows(year: PlannedYear, lags: LagScale, opened: Opened) -> Iterator[_Row]:
+def _open_rows(year: PlannedYear, lags: LagScale, opened: OpenByMonth) -> Iterator[_OutlookRow]:
     """Groups of open records: each record a chance of its own, of a value known in the mean."""
     stretched = open_by_month(opened, year.start, -year.first, lags.factors)
     for (cell, group, found), months in zip(opened_rows(year), stretched, strict=True):

@@ -44,7 +44,7 @@ PEOPLE_LINE = "capacity: {roster: roster.csv, roles: {ae: {productivity: 600_000
 ALL = "all"
 PEOPLE, DEMAND, BUDGET, LOAD = "people", "demand", "budget", "load"
 FULL_LOAD = 1 - 1e-6  # of capacity, from which it binds
-HELD_BACK = 0.005  # share of the goal from which what people hold back counts
+KEPT_BACK = 0.005  # share of the goal from which what people hold back counts
 
 
 def asked_capacity(plan: Plan) -> Capacity:
@@ -429,8 +429,8 @@ def limited_by(simulation: Simulation) -> dict[str, float | None]:
     trials = simulation.detail
     if trials.demand is None:
         return {PEOPLE: None, DEMAND: None, BUDGET: None}
-    held = trials.demand.asked() - trials.demand.arr()
-    share = float((held > HELD_BACK * simulation.view.goal).mean())
+    kept = trials.demand.asked() - trials.demand.arr()
+    share = float((kept > KEPT_BACK * simulation.view.goal).mean())
     budget = 1 - share if _capped_segments(simulation.year) else 0.0
     return {PEOPLE: share, DEMAND: 1 - share - budget, BUDGET: budget}
 

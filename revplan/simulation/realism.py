@@ -34,8 +34,8 @@ from revplan.rates.spells import spells_of
 from revplan.simulation.draws import chance_all_above
 from revplan.simulation.history import (
     Buffer,
-    Compared,
-    Deals,
+    ComparedTransition,
+    WonDeals,
     World,
     Yield,
     buffers,
@@ -56,7 +56,7 @@ SPANS = (MONTHS_PER_YEAR, 6)  # months compared with as many before them, for gr
 LEVELS = np.array([0.1, 0.5, 0.9])
 
 
-def rate_rows(steps: list[Compared]) -> Iterator[dict[str, Any]]:
+def rate_rows(steps: list[ComparedTransition]) -> Iterator[dict[str, Any]]:
     """Rates against the estimator's law for the same records, and against past quarters."""
     for each in steps:
         law, planned = rate_law(each.row), each.planned.rate
@@ -75,7 +75,7 @@ def rate_rows(steps: list[Compared]) -> Iterator[dict[str, Any]]:
         }
 
 
-def lag_rows(plan: Plan, steps: list[Compared]) -> Iterator[dict[str, Any]]:
+def lag_rows(plan: Plan, steps: list[ComparedTransition]) -> Iterator[dict[str, Any]]:
     """Lags stray around what was measured as the plan says they do (`lag_cv`), all by one factor."""
     sigma = LagScale(plan.uncertainty.lag_cv).sigma
     for each in (step for step in steps if step.has_own_lag):
@@ -106,7 +106,7 @@ def _median_days(lag: Lag, measured: float) -> float:
     return float(np.clip(measured, max(months - 0.5, 0.0) * MONTH_DAYS, (months + 0.5) * MONTH_DAYS))
 
 
-def deal_rows(plan: Plan, deals: dict[str, Deals]) -> Iterator[dict[str, Any]]:
+def deal_rows(plan: Plan, deals: dict[str, WonDeals]) -> Iterator[dict[str, Any]]:
     """Mean deals against the law of the mean of the won ones, and against past quarters."""
     for name, law in deals.items():
         planned = plan.segments[name].acv.mean
@@ -276,7 +276,7 @@ def realism(year: PlannedYear, records: Records | None, to_sign: PlannedYear | N
     )
 
 
-def _not_compared(year: PlannedYear, steps: list[Compared]) -> Iterator[str]:
+def _not_compared(year: PlannedYear, steps: list[ComparedTransition]) -> Iterator[str]:
     """Uncertain rates that the records say nothing of."""
     compared = {each.step for each in steps}
     for each in used_transitions(year):
@@ -297,7 +297,7 @@ def _chance_all_met(frame: pd.DataFrame, rho: float) -> float:
     return rates * float(chances["deal"].prod()) * float(chances["lag"].min(initial=1.0))
 
 
-def _worlds(plan: Plan, steps: list[Compared], deals: dict[str, Deals]) -> Iterator[tuple[str, World]]:
+def _worlds(plan: Plan, steps: list[ComparedTransition], deals: dict[str, WonDeals]) -> Iterator[tuple[str, World]]:
     """Assumptions that hold in the history's median, step by step, then deals, then lags.
 
     A rate copied from the records hides nothing and is left as it is.

@@ -22,20 +22,21 @@ from revplan.funnel.tables import spend
 from revplan.funnel.year import PlannedYear, plan_year, recent_of, year_without_commit
 from revplan.ground.errors import shown
 from revplan.ground.tables import conform, empty
+from revplan.ground.values import Progress
 from revplan.plan.model import Plan
 from revplan.plan.parts import Scenario, Transition
 from revplan.plan.scenario import scenario_effects, scenario_plans
 from revplan.simulation.curve import CurvePoint
-from revplan.simulation.draws import Bank
+from revplan.simulation.draws import DrawStore
 from revplan.simulation.outlook import Outlook, outlook
-from revplan.simulation.simulate import Progress, Simulation, in_order, run, sweep
+from revplan.simulation.simulate import Simulation, in_order, run, sweep
 from revplan.simulation.trials import Outcome, drivers
 
 BASE = "base"
 
 
 @dataclass(frozen=True, eq=False)
-class Compared:
+class ComparedScenario:
     """One scenario beside the base plan."""
 
     name: str
@@ -55,7 +56,7 @@ class Compared:
     """Programme spend of the scenario's own commit in the year. [plan currency]"""
 
 
-def compare(simulation: Simulation, progress: Progress | None = None) -> tuple[Compared, ...]:
+def compare(simulation: Simulation, progress: Progress | None = None) -> tuple[ComparedScenario, ...]:
     """The base plan, then every scenario of its plan file, with the same random numbers.
 
     Parameters
@@ -80,7 +81,7 @@ def compare(simulation: Simulation, progress: Progress | None = None) -> tuple[C
     return tuple(found)
 
 
-def scenario_notes(compared: Sequence[Compared]) -> tuple[str, ...]:
+def scenario_notes(compared: Sequence[ComparedScenario]) -> tuple[str, ...]:
     """What a reader must know of scenarios laid beside their plan: what changes nothing, what moves with what."""
     base, plan = compared[0], compared[0].year.plan
     found = []
@@ -94,26 +95,26 @@ def scenario_notes(compared: Sequence[Compared]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _figures(each: Compared) -> tuple[object, ...]:
+def _figures(each: ComparedScenario) -> tuple[object, ...]:
     """What is shown of a scenario; equal to the bit where nothing moved, since all see the same random numbers."""
     found, kept = each.outcome, (*each.entries.values(), *each.needed.values())
     values = (found.mean.value, found.p10.value, found.p50.value, found.p90.value, each.view.goal, each.spend, *kept)
     return *values, each.signed.confidence, each.signed.scale.value
 
 
-def _beside(base: PlannedYear, drawn: tuple[int, int], scenario: tuple[str, Plan]) -> Compared:
+def _beside(base: PlannedYear, drawn: tuple[int, int], scenario: tuple[str, Plan]) -> ComparedScenario:
     """One scenario beside `base`, with the trials and the seed of `drawn`."""
     name, plan = scenario
-    year = plan_year(plan, base.known)
-    held = with_entries(year, base, base.plan.scenarios[name])
-    view = outlook(held)
-    result, (signed,) = run(view, Bank(drawn[0], drivers(view), drawn[1]), (plan.commit.confidence,))
-    return _compared(name, year, held, view, (result, signed))
+    year = plan_year(plan, base.snapshot)
+    kept = with_entries(year, base, base.plan.scenarios[name])
+    view = outlook(kept)
+    result, (signed,) = run(view, DrawStore(drawn[0], drivers(view), drawn[1]), (plan.commit.confidence,))
+    return _compared(name, year, kept, view, (result, signed))
 
 
-def held_year(base: PlannedYear, plan: Plan, scenario: Scenario) -> PlannedYear:
+def scenario_year(base: PlannedYear, plan: Plan, scenario: Scenario) -> PlannedYear:
     """The entries that `base` commits, times the scenario's volumes, in the world of `plan`, its plan."""
-    return with_entries(year_without_commit(plan, base.known), base, scenario)
+    return with_entries(year_without_commit(plan, base.snapshot), base, scenario)
 
 
 def with_entries(year: PlannedYear, base: PlannedYear, scenario: Scenario) -> PlannedYear:
@@ -127,15 +128,15 @@ def with_entries(year: PlannedYear, base: PlannedYear, scenario: Scenario) -> Pl
 
 
 def _compared(
-    name: str, year: PlannedYear, held: PlannedYear, view: Outlook, result: tuple[Outcome, CurvePoint]
-) -> Compared:
-    return Compared(
+    name: str, year: PlannedYear, kept: PlannedYear, view: Outlook, result: tuple[Outcome, CurvePoint]
+) -> ComparedScenario:
+    return ComparedScenario(
         name=name,
         year=year,
         view=view,
         outcome=result[0],
         signed=result[1],
-        entries=entries_by_stage(held),
+        entries=entries_by_stage(kept),
         needed=entries_by_stage(year),
         spend=spend_of_entries(year),
     )
@@ -185,16 +186,16 @@ def _kept_up_to(year: PlannedYear, name: str, flow: np.ndarray) -> float | None:
     source, scales = year.plan.sources[name], []
     if source.max_per_month is not None and flow.max() > 0:
         scales.append(source.max_per_month / float(flow.max()))
-    before = recent_of(year.known, year.cells, name)
+    before = recent_of(year.snapshot, year.cells, name)
     if source.max_growth is not None and before and flow[0] > 0:
         scales.append(before * (1 + source.max_growth) / float(flow[0]))
     return min(scales, default=None)
 
 
-def what_if(simulation: Simulation, promised: Plan) -> pd.DataFrame:
-    """Table what_if: the landing as it stands, then in the world of every scenario of the promised plan.
+def what_if(simulation: Simulation, baseline: Plan) -> pd.DataFrame:
+    """Table what_if: the landing as it stands, then in the world of every scenario of the baseline plan.
 
-    A scenario changes today's rates by as much as it changes the promised ones. The entries still committed are
+    A scenario changes today's rates by as much as it changes those of the baseline. The entries still committed are
     kept; open records are worked out anew by the scenario's rates and deals, and keep the amounts they carry. All
     see the same random numbers, so that the differences are not luck. Before the year begins this is what
     `revplan.simulation.scenarios.compare` says, to the bit; once it runs, open records keep the delays measured today,
@@ -204,7 +205,7 @@ def what_if(simulation: Simulation, promised: Plan) -> pd.DataFrame:
     ----------
     simulation
         The year as known now, simulated.
-    promised
+    baseline
         The plan whose scenarios are looked at.
 
     Raises
@@ -212,46 +213,46 @@ def what_if(simulation: Simulation, promised: Plan) -> pd.DataFrame:
     PlanError
         If a scenario contradicts the plan.
     """
-    plans, now = scenario_plans(promised), simulation.year
+    plans, now = scenario_plans(baseline), simulation.year
     if not plans:
         return empty("what_if")
-    worlds = [_world(now, promised, varied) for varied in plans.values()]
-    scenarios = [promised.scenarios[name] for name in plans]
+    worlds = [_world(now, baseline, varied) for varied in plans.values()]
+    scenarios = [baseline.scenarios[name] for name in plans]
     views = [outlook(with_entries(*each)) for each in zip(worlds, repeat(now), scenarios)]
     outcomes = (simulation.outcome, *sweep(views, simulation.trials, simulation.seed))
     rows = [_row(name, found, outcomes[0]) for name, found in zip((BASE, *plans), outcomes, strict=True)]
     return conform(pd.DataFrame(rows), "what_if")
 
 
-def _world(now: PlannedYear, promised: Plan, varied: Plan) -> PlannedYear:
+def _world(now: PlannedYear, baseline: Plan, varied: Plan) -> PlannedYear:
     """The year in the world of a scenario, without the commit."""
-    world = year_without_commit(in_todays_world(now.plan, promised, varied), now.known)
-    if now.plan == promised:
+    world = year_without_commit(in_todays_world(now.plan, baseline, varied), now.snapshot)
+    if now.plan == baseline:
         return world
-    opened = year_without_commit(_with_lags_of(now.plan, world.plan), now.known)
+    opened = year_without_commit(_with_lags_of(now.plan, world.plan), now.snapshot)
     return replace(world, open_yields=opened.open_yields, open_arr=opened.open_arr, open_wins=opened.open_wins)
 
 
 def _with_lags_of(today: Plan, changed: Plan) -> Plan:
     """`changed` with the delays that hold in the same places of `today`."""
     places = [((each.from_stage, each.to_stage), each.segment or "", each.source or "") for each in changed.transitions]
-    held = [today.transition(*place) for place in places]
-    pairs = zip(changed.transitions, held, strict=True)
+    todays = [today.transition(*place) for place in places]
+    pairs = zip(changed.transitions, todays, strict=True)
     kept = [each.model_copy(update={"lag": was.lag}) if was else each for each, was in pairs]
     return changed.model_copy(update={"transitions": tuple(kept)})
 
 
-def in_todays_world(now: Plan, promised: Plan, varied: Plan) -> Plan:
-    """`now` changed by as much as `varied` differs from `promised`: rates in proportion, lags and deals as they are written.
+def in_todays_world(now: Plan, baseline: Plan, varied: Plan) -> Plan:
+    """`now` changed by as much as `varied` differs from `baseline`: rates in proportion, lags and deals as they are written.
 
     A changed transition is written for as wide a place as both today's and the scenario's hold in: cells that
     share a rate go on sharing it, and stray together.
     """
-    if now == promised:
+    if now == baseline:
         return varied
     written = {_key(each): each for each in now.transitions}
     for pair, cell in product(pairwise(now.stage_ids), now.cells):
-        today, planned, other = (plan.transition(pair, *cell) for plan in (now, promised, varied))
+        today, planned, other = (plan.transition(pair, *cell) for plan in (now, baseline, varied))
         if today and planned and other and _said(planned) != _said(other):
             moved = _moved(today, planned, other)
             written[_key(moved)] = moved

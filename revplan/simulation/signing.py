@@ -15,7 +15,7 @@ from revplan.ground.errors import shown
 from revplan.ground.formats import commitment, compact, counted, listed, plural, raised, show
 from revplan.plan.stages import titles_of
 from revplan.simulation.curve import MOST
-from revplan.simulation.draws import Bank
+from revplan.simulation.draws import DrawStore
 from revplan.simulation.people import NO_PEOPLE
 from revplan.simulation.scenarios import entries_by_stage, largest_scales
 from revplan.simulation.simulate import Simulation, run
@@ -115,7 +115,7 @@ class ToSign:
         if simulation.view.months is None:
             return None
         view = replace(simulation.view, months=None)
-        _, (point,) = run(view, Bank(simulation.trials, drivers(view), simulation.seed), (self.confidence,))
+        _, (point,) = run(view, DrawStore(simulation.trials, drivers(view), simulation.seed), (self.confidence,))
         return finite(point.scale.value)
 
     def scale_within(self, most: float) -> bool:

@@ -14,6 +14,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from revplan.funnel.year import PlannedYear
+from revplan.ground.values import Progress
 from revplan.simulation.curve import (
     CONFIDENCES,
     CurvePoint,
@@ -23,17 +24,17 @@ from revplan.simulation.curve import (
     goal_seek,
     merged_curve,
 )
-from revplan.simulation.draws import Bank, Rates
+from revplan.simulation.draws import DrawStore, UncertainRates
 from revplan.simulation.fan import Fan, arr_bands, fan
-from revplan.simulation.outlook import LagScale, Opened, Outlook, open_months, outlook
+from revplan.simulation.outlook import LagScale, OpenByMonth, Outlook, open_months, outlook
 from revplan.simulation.tornado import Swing, tornado
 from revplan.simulation.trials import ROUND, Outcome, Trials, averaged, drivers, estimate, merged, outcome, trials_of
 
-Item = TypeVar("Item")
+Piece = TypeVar("Piece")
 Result = TypeVar("Result")
 
 
-def in_order(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+def in_order(work: Callable[[Piece], Result], items: Sequence[Piece]) -> Iterator[Result]:
     """Results of `work` in the order of `items`, worked out in as many threads as there are cores.
 
     Only a few are begun ahead of the one that is awaited, so memory does not grow with their number.
@@ -58,8 +59,6 @@ TRIALS, SEED = 8192, 1
 DETAILED, LEAST_DETAILED, NORMALS = 8192, 1024, 2**23
 STRETCH = 0.5  # confidence of the stretch goal
 
-Progress = Callable[[int, int, str], None]
-
 
 @dataclass(frozen=True)
 class SignedParts:
@@ -70,7 +69,7 @@ class SignedParts:
 
     luck: float
     """Were rates and market known: only how many deals come, and how large they are."""
-    known_market: float
+    still_market: float
     """Were the market known to stand still: luck, and rates that are estimates."""
     all: float
     """With a market that may move: the number to sign."""
@@ -82,8 +81,8 @@ class SignedParts:
         """Added to the commit (1) by luck, by ignorance of the rates, and as insurance against a moving market. [ratio]"""
         return {
             "luck": self.luck - 1,
-            "ignorance": self.known_market - self.luck,
-            "insurance": self.all - self.known_market,
+            "ignorance": self.still_market - self.luck,
+            "insurance": self.all - self.still_market,
         }
 
 
@@ -93,7 +92,7 @@ class Simulation:
 
     year: PlannedYear
     view: Outlook
-    opened: Opened
+    opened: OpenByMonth
     """What open records bring by month."""
     trials: int
     seed: int
@@ -114,7 +113,7 @@ class Simulation:
         """Chance of the goal with `scale` times the committed entries. [0-1]"""
         rounds = [
             (len(each.luck), estimate(each, chance_of_goal(each, self.view.goal, scale)))
-            for each in _rounds(self.view, Bank(self.trials, drivers(self.view), self.seed))
+            for each in _rounds(self.view, DrawStore(self.trials, drivers(self.view), self.seed))
         ]
         return averaged([chance for _, chance in rounds], [count for count, _ in rounds]).value
 
@@ -142,55 +141,55 @@ class Simulation:
     def signed_parts(self) -> SignedParts:
         """The number to sign, in parts: with the same seed, the market held still, then the rates known too."""
         still = replace(self.view, rho=0.0, lags=LagScale(0.0), landing=self.view.landing[:, -1:], volume_cv=0.0)
-        certain = replace(still, rates=Rates(still.rates.mean, np.full(len(still.rates.mean), np.inf)))
+        certain = replace(still, rates=UncertainRates(still.rates.mean, np.full(len(still.rates.mean), np.inf)))
         scales, scatter = [], []
         for view in (certain, still, self.view):
-            trials = self.detail if view is self.view else trials_of(view, self.detail_bank)
+            trials = self.detail if view is self.view else trials_of(view, self.detail_store)
             (point,) = commit_curve(trials, view.goal, (self.confidence,))
             scales.append(point.scale.value)
             scatter.append(float(trials.arr.var()))
         moved = float(np.sqrt(max(scatter[2] - scatter[1], 0.0))) / max(self.outcome.mean.value, 1e-9)
-        luck, known_market, everything = scales
-        return SignedParts(luck, known_market, everything, moved)
+        luck, still_market, everything = scales
+        return SignedParts(luck, still_market, everything, moved)
 
     @cached_property
     def tornado(self) -> tuple[Swing, ...]:
         """What each driver moves, the largest first."""
-        return tornado(self.view, self.detail, self.detail_bank)
+        return tornado(self.view, self.detail, self.detail_store)
 
     @cached_property
     def goal_seek(self) -> tuple[Sought, ...]:
         """Volume, deal size and win rate that would each give the plan's confidence."""
-        return goal_seek(self.view, self.detail, self.detail_bank, self.confidence)
+        return goal_seek(self.view, self.detail, self.detail_store, self.confidence)
 
     @cached_property
     def fan(self) -> Fan:
         """P10, P50 and P90 of every stage and month."""
-        return fan(self.year, self.view, self.opened, self.detail_bank)
+        return fan(self.year, self.view, self.opened, self.detail_store)
 
     @cached_property
     def arr_bands(self) -> np.ndarray:
         """P10, P50 and P90 of the ARR closed by the end of each month, as in `fan`: shape (3, 12). [plan currency]"""
-        return arr_bands(self.year, self.view, self.opened, self.detail_bank)
+        return arr_bands(self.year, self.view, self.opened, self.detail_store)
 
     @cached_property
     def given_commit(self) -> dict[str, Outcome]:
         """By stage: the year if exactly the commit enters it, so that only what follows is uncertain."""
         views = {stage: outlook(self.year, stage, self.opened) for stage in self.year.plan.stage_ids}
-        bank = Bank(self.detail_bank.trials, drivers(self.view), self.seed)
-        return {stage: outcome(trials_of(view, bank), view.goal) for stage, view in views.items()}
+        store = DrawStore(self.detail_store.trials, drivers(self.view), self.seed)
+        return {stage: outcome(trials_of(view, store), view.goal) for stage, view in views.items()}
 
     @cached_property
-    def detail_bank(self) -> Bank:
+    def detail_store(self) -> DrawStore:
         """The random numbers behind `detail`."""
         wide = drivers(self.view)
         most = max(min(DETAILED, NORMALS // wide), LEAST_DETAILED)
-        return Bank(min(self.trials, most), wide, self.seed)
+        return DrawStore(min(self.trials, most), wide, self.seed)
 
     @cached_property
     def detail(self) -> Trials:
         """The trials behind what is not signed."""
-        return trials_of(self.view, self.detail_bank)
+        return trials_of(self.view, self.detail_store)
 
 
 def simulate(year: PlannedYear, trials: int = TRIALS, seed: int = SEED, progress: Progress | None = None) -> Simulation:
@@ -215,21 +214,21 @@ def simulate(year: PlannedYear, trials: int = TRIALS, seed: int = SEED, progress
     opened = open_months(year)
     view = outlook(year, None, opened)
     asked = (year.plan.commit.confidence, STRETCH, *CONFIDENCES)
-    found, (signed, stretch, *curve) = run(view, Bank(trials, drivers(view), seed), asked, progress)
+    found, (signed, stretch, *curve) = run(view, DrawStore(trials, drivers(view), seed), asked, progress)
     return Simulation(year, view, opened, trials, seed, found, tuple(curve), signed, stretch)
 
 
 def run(
-    view: Outlook, bank: Bank, confidences: Sequence[float], progress: Progress | None = None
+    view: Outlook, store: DrawStore, confidences: Sequence[float], progress: Progress | None = None
 ) -> tuple[Outcome, tuple[CurvePoint, ...]]:
-    """The outcome over all trials of `bank`, and the commit curve at `confidences`.
+    """The outcome over all trials of `store`, and the commit curve at `confidences`.
 
     Rounds are independent: several are worked on at once, and averaged in their order.
     """
-    rounds = list(bank.rounds(ROUND))
+    rounds = list(store.rounds(ROUND))
 
     def one(numbers: range) -> tuple[int, Outcome, tuple[CurvePoint, ...]]:
-        trials = trials_of(view, bank, numbers)
+        trials = trials_of(view, store, numbers)
         return len(trials.luck), outcome(trials, view.goal), commit_curve(trials, view.goal, confidences)
 
     results = list(_told(in_order(one, rounds), len(rounds), progress))
@@ -251,12 +250,12 @@ def sweep(
 
 
 def _swept(trials: int, seed: int, view: Outlook) -> Outcome:
-    bank = Bank(trials, drivers(view), seed)
-    return merged((len(each.luck), outcome(each, view.goal)) for each in _rounds(view, bank))
+    store = DrawStore(trials, drivers(view), seed)
+    return merged((len(each.luck), outcome(each, view.goal)) for each in _rounds(view, store))
 
 
-def _rounds(view: Outlook, bank: Bank) -> Iterator[Trials]:
-    return (trials_of(view, bank, numbers) for numbers in bank.rounds(ROUND))
+def _rounds(view: Outlook, store: DrawStore) -> Iterator[Trials]:
+    return (trials_of(view, store, numbers) for numbers in store.rounds(ROUND))
 
 
 def _told(results: Iterable[Result], total: int, progress: Progress | None) -> Iterator[Result]:

@@ -12,7 +12,7 @@ from revplan.funnel.funnel import YEAR
 from revplan.ground.calendar import months_from
 from revplan.ground.tables import columns, conform, empty
 from revplan.simulation.curve import CurvePoint
-from revplan.simulation.scenarios import Compared, entries_by_stage, largest_scale, spend_of_entries
+from revplan.simulation.scenarios import ComparedScenario, entries_by_stage, largest_scale, spend_of_entries
 from revplan.simulation.simulate import Simulation
 
 AMOUNTS = ("p10", "p50", "p90", "mean", "sd", "expected_shortfall", "cvar_10")
@@ -130,7 +130,7 @@ def fan_arr_table(simulation: Simulation) -> pd.DataFrame:
     )
 
 
-def scenarios_table(compared: Sequence[Compared]) -> pd.DataFrame:
+def scenarios_table(compared: Sequence[ComparedScenario]) -> pd.DataFrame:
     """Scenarios side by side, in money."""
     base = compared[0]
     rows = (
@@ -153,7 +153,7 @@ def scenarios_table(compared: Sequence[Compared]) -> pd.DataFrame:
     return _table("scenarios", rows)
 
 
-def scenario_stages_table(compared: Sequence[Compared]) -> pd.DataFrame:
+def scenario_stages_table(compared: Sequence[ComparedScenario]) -> pd.DataFrame:
     """Scenarios side by side, in units of every stage."""
     base = compared[0]
     rows = (

@@ -11,14 +11,14 @@ from scipy.special import ndtri
 from revplan.capacity.limits import People
 from revplan.ground.errors import shown
 from revplan.ground.formats import compact, show, steady_order
-from revplan.simulation.draws import Bank
-from revplan.simulation.outlook import Months, Outlook
+from revplan.simulation.draws import DrawStore
+from revplan.simulation.outlook import LimitedMonths, Outlook
 from revplan.simulation.trials import (
     LAG,
     LUCK,
     MARKET,
     SHARED,
-    Odds,
+    Chances,
     Trials,
     cumulants,
     demand_of,
@@ -45,10 +45,10 @@ class Swing:
     """Share of the year's variance that goes with this driver alone. [0-1]"""
 
 
-def tornado(view: Outlook, trials: Trials, bank: Bank) -> tuple[Swing, ...]:
+def tornado(view: Outlook, trials: Trials, store: DrawStore) -> tuple[Swing, ...]:
     """Every driver that is uncertain, the largest swing first."""
     named = list(_named(view))
-    shares = _shares(trials, bank)
+    shares = _shares(trials, store)
     arr = _arr_at(view, [number for number, _ in named])
     swings = [
         Swing(name, float(low), float(high), float(shares[number]))
@@ -99,11 +99,11 @@ def _arr(view: Outlook, settings: np.ndarray) -> np.ndarray:
     if view.months is not None:
         return _limited(view, view.months, (own, settings[LAG], volumes), settings[LUCK])
     fixed, scaled = cumulants(view, wins(view, own, settings[LAG], volumes))
-    return Odds.of_cumulants(fixed + scaled).quantile(settings[LUCK])
+    return Chances.of_cumulants(fixed + scaled).quantile(settings[LUCK])
 
 
 def _limited(
-    view: Outlook, months: Months, normals: tuple[np.ndarray, np.ndarray, np.ndarray], luck: np.ndarray
+    view: Outlook, months: LimitedMonths, normals: tuple[np.ndarray, np.ndarray, np.ndarray], luck: np.ndarray
 ) -> np.ndarray:
     """ARR where people limit it, the people as they are in the mean; the year's luck falls on its months alike."""
     count = months.drivers
@@ -130,16 +130,16 @@ def _scores(values: np.ndarray) -> np.ndarray:
     return found
 
 
-def _shares(trials: Trials, bank: Bank) -> np.ndarray:
+def _shares(trials: Trials, store: DrawStore) -> np.ndarray:
     """Squared rank correlation of each driver with the year's ARR; drivers are independent. [0-1]
 
     The rank regression of Saltelli and Sobol (1995, https://doi.org/10.1016/0951-8320(95)00099-2), in
     normal scores; what is missing to 1 is what drivers do together.
     """
     scores = _scores(trials.arr)
-    together, squares, begin = np.zeros(bank.drivers), np.zeros(bank.drivers), 0
-    for number in range(bank.blocks):
-        normals = bank.block(number)
+    together, squares, begin = np.zeros(store.drivers), np.zeros(store.drivers), 0
+    for number in range(store.blocks):
+        normals = store.block(number)
         part = scores[begin : begin + normals.shape[1]]
         together += np.einsum("dn,n->d", normals, part)
         squares += np.einsum("dn,dn->d", normals, normals)

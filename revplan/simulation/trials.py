@@ -8,7 +8,7 @@ sample: conditional Monte Carlo (Asmussen and Glynn, 2007, ISBN 978-0-387-69033-
 The trials: for each, the first three cumulants of the year's ARR given its rates, lags and volumes.
 
 How many deals then come, and how large they are, is left to the law of compound Poisson sums: its
-first three cumulants are matched and its chances integrated without drawing (`odds.py`).
+first three cumulants are matched and its chances integrated without drawing (class `Chances`).
 
 How the year may come out: bands, chances, shortfalls, each with its Monte-Carlo standard error.
 """
@@ -26,15 +26,15 @@ from scipy.special import ndtr, ndtri
 
 from revplan.capacity.limits import Demand
 from revplan.funnel.funnel import YEAR
-from revplan.simulation.draws import Bank
-from revplan.simulation.outlook import Months, Outlook
+from revplan.simulation.draws import DrawStore
+from revplan.simulation.outlook import LimitedMonths, Outlook
 
 LEAST_BEND, MOST_BEND = 1e-4, 0.5  # below, the cubic is the normal itself; above, less than one deal is expected
 LEAST_RISE = 1e-9  # chances closer than this to each other, or to 0 or 1, say nothing
 
 
 @dataclass(frozen=True, eq=False)
-class Odds:
+class Chances:
     """The law of ARR, one per trial; their mixture is the law of the year."""
 
     mean: np.ndarray
@@ -43,7 +43,7 @@ class Odds:
     """A sixth of the skewness."""
 
     @classmethod
-    def of_cumulants(cls, cumulants: np.ndarray) -> Odds:
+    def of_cumulants(cls, cumulants: np.ndarray) -> Chances:
         """The law with the given mean, variance and third cumulant: shape (3, trials)."""
         mean, variance, third = cumulants
         sd = np.sqrt(np.maximum(variance, 1e-24 * np.maximum(mean, 1.0) ** 2))
@@ -93,8 +93,8 @@ class Odds:
 
 
 @dataclass(frozen=True, eq=False)
-class Drawn:
-    """ARR drawn in each trial, where people limit it and no law of it is known; read like `Odds`."""
+class DrawnArr:
+    """ARR drawn in each trial, where people limit it and no law of it is known; read like `Chances`."""
 
     mean: np.ndarray
 
@@ -173,21 +173,21 @@ class Trials:
     """What would close by month, where people limit what does."""
 
     @cached_property
-    def odds(self) -> Odds | Drawn:
+    def chances(self) -> Chances | DrawnArr:
         """The law of the year's ARR with the entries as planned."""
-        return self.odds_at(1.0)
+        return self.chances_at(1.0)
 
-    def odds_at(self, scale: float, value: float = 1.0) -> Odds | Drawn:
+    def chances_at(self, scale: float, value: float = 1.0) -> Chances | DrawnArr:
         """The law of the year's ARR with `scale` times the entries, and `value` times the value of their deals."""
         if self.demand is not None:
-            return Drawn(self.demand.arr(scale, value))
+            return DrawnArr(self.demand.arr(scale, value))
         powers = 1.0 if value == 1 else value ** np.arange(1, 4)[:, None]
-        return Odds.of_cumulants(self.fixed + scale * powers * self.scaled)
+        return Chances.of_cumulants(self.fixed + scale * powers * self.scaled)
 
     @cached_property
     def arr(self) -> np.ndarray:
         """The year's ARR in each trial, deals drawn. [plan currency]"""
-        return self.odds.quantile(self.luck)
+        return self.chances.quantile(self.luck)
 
     def standard_error(self, per_trial: np.ndarray) -> float:
         """Monte-Carlo standard error of the mean of a quantity, from the scatter between blocks."""
@@ -204,13 +204,13 @@ def drivers(view: Outlook) -> int:
     return SHARED + len(view.source_names) + len(view.rates.mean) + months
 
 
-def trials_of(view: Outlook, bank: Bank, numbers: range | None = None) -> Trials:
-    """The trials of some blocks of `bank`; of all where none are named."""
-    chosen = range(bank.blocks) if numbers is None else numbers
-    parts = [_block(view, bank.block(number)) for number in chosen]
+def trials_of(view: Outlook, store: DrawStore, numbers: range | None = None) -> Trials:
+    """The trials of some blocks of `store`; of all where none are named."""
+    chosen = range(store.blocks) if numbers is None else numbers
+    parts = [_block(view, store.block(number)) for number in chosen]
     fixed, scaled, luck = (np.concatenate(part, axis=-1) for part in zip(*parts, strict=True))
-    demand = None if view.months is None else _demand(view, view.months, bank, chosen)
-    return Trials(fixed, scaled, luck, bank.size, demand)
+    demand = None if view.months is None else _demand(view, view.months, store, chosen)
+    return Trials(fixed, scaled, luck, store.size, demand)
 
 
 def _block(view: Outlook, normals: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -230,20 +230,20 @@ def split(view: Outlook, normals: np.ndarray) -> tuple[np.ndarray, np.ndarray, n
     return own, normals[SHARED:rates], normals[months:]
 
 
-def _demand(view: Outlook, months: Months, bank: Bank, numbers: Iterable[int]) -> Demand:
+def _demand(view: Outlook, months: LimitedMonths, store: DrawStore, numbers: Iterable[int]) -> Demand:
     """What would close by month in the trials of some blocks, and what the people can close in them."""
     parts = []
     for number in numbers:
-        normals = bank.block(number)
+        normals = store.block(number)
         own, volumes, luck = split(view, normals)
-        capacity = months.people.of_trials(number * bank.size, normals.shape[1])
+        capacity = months.people.of_trials(number * store.size, normals.shape[1])
         parts.append((*monthly(view, months, own, normals[LAG], volumes), luck, capacity))
     fixed, scaled, luck, capacity = (np.concatenate(part, axis=-1) for part in zip(*parts, strict=True))
     return demand_of(view, months, (fixed, scaled), luck, capacity)
 
 
 def demand_of(
-    view: Outlook, months: Months, parts: tuple[np.ndarray, np.ndarray], luck: np.ndarray, capacity: np.ndarray
+    view: Outlook, months: LimitedMonths, parts: tuple[np.ndarray, np.ndarray], luck: np.ndarray, capacity: np.ndarray
 ) -> Demand:
     """Expected ARR by month in its two parts, with the luck of the deals and what the people can close."""
     fixed, scaled = parts
@@ -260,7 +260,7 @@ def demand_of(
 
 
 def monthly(
-    view: Outlook, months: Months, rates: np.ndarray, lag: np.ndarray, volumes: np.ndarray
+    view: Outlook, months: LimitedMonths, rates: np.ndarray, lag: np.ndarray, volumes: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Expected ARR by segment and month of the year without and of new entries: shape (segments, 12, trials) each."""
     weight = path_products(view, view.rates.at(rates))
@@ -281,12 +281,12 @@ def monthly(
     return found[0], found[1]
 
 
-def _planned(view: Outlook, months: Months) -> np.ndarray:
+def _planned(view: Outlook, months: LimitedMonths) -> np.ndarray:
     """Planned ARR of each row by month: shape (rows, 12). [plan currency]"""
     return months.loads[:, :, 0] * (view.path_rates * view.value)[:, None]
 
 
-def _per_deal(view: Outlook, months: Months) -> np.ndarray:
+def _per_deal(view: Outlook, months: LimitedMonths) -> np.ndarray:
     """Second moment of a deal over its mean, as planned, by part, segment and month; of known records less their own."""
     first = _planned(view, months)
     second = first * (view.value_cumulants[1] / view.value)[:, None]
@@ -299,7 +299,7 @@ def _per_deal(view: Outlook, months: Months) -> np.ndarray:
     return found
 
 
-def _worked(view: Outlook, months: Months) -> np.ndarray:
+def _worked(view: Outlook, months: LimitedMonths) -> np.ndarray:
     """Share of each part's planned ARR by month that each load limit is about: shape (limits, 2, 12). [0-1]"""
     planned = _planned(view, months)
     found = np.zeros((len(months.people.loads), 2, YEAR))
@@ -352,7 +352,7 @@ WORST = 0.10  # share of the years that the conditional value at risk averages o
 
 
 @dataclass(frozen=True)
-class Estimate:
+class SimulatedFigure:
     """A figure of the simulation and how far it may be off for want of trials."""
 
     value: float
@@ -363,58 +363,58 @@ class Estimate:
 class Outcome:
     """The distribution of the year's new ARR. [plan currency]"""
 
-    mean: Estimate
-    sd: Estimate
-    bands: tuple[Estimate, ...]
+    mean: SimulatedFigure
+    sd: SimulatedFigure
+    bands: tuple[SimulatedFigure, ...]
     """ARR that the year stays below with the chances LEVELS."""
-    chance_of_goal: Estimate
+    chance_of_goal: SimulatedFigure
     """Chance that new ARR reaches the goal. [0-1]"""
-    expected_shortfall: Estimate
+    expected_shortfall: SimulatedFigure
     """What is missed of the goal in expectation, E[max(goal - ARR, 0)]. [plan currency]"""
-    cvar_10: Estimate
+    cvar_10: SimulatedFigure
     """Mean of the worst tenth of the years. [plan currency]"""
 
     @property
-    def p10(self) -> Estimate:
+    def p10(self) -> SimulatedFigure:
         """ARR that nine years in ten exceed. [plan currency]"""
         return self.bands[LEVELS.index(0.10)]
 
     @property
-    def p50(self) -> Estimate:
+    def p50(self) -> SimulatedFigure:
         """ARR that every second year exceeds. [plan currency]"""
         return self.bands[LEVELS.index(0.50)]
 
     @property
-    def p90(self) -> Estimate:
+    def p90(self) -> SimulatedFigure:
         """ARR that one year in ten exceeds. [plan currency]"""
         return self.bands[LEVELS.index(0.90)]
 
 
 def outcome(trials: Trials, goal: float) -> Outcome:
     """The distribution of the year's ARR over `trials`, deals integrated out."""
-    odds = trials.odds
-    mean = float(odds.mean.mean())
-    squares = odds.sd**2 + (odds.mean - mean) ** 2
+    chances = trials.chances
+    mean = float(chances.mean.mean())
+    squares = chances.sd**2 + (chances.mean - mean) ** 2
     sd = float(np.sqrt(squares.mean()))
     bands = _bands(trials)
     p10 = bands[LEVELS.index(WORST)].value
-    missed = odds.shortfall(p10) / WORST
+    missed = chances.shortfall(p10) / WORST
     return Outcome(
-        mean=Estimate(mean, trials.standard_error(odds.mean)),
-        sd=Estimate(sd, trials.standard_error(squares) / (2 * sd) if sd > 0 else 0.0),
+        mean=SimulatedFigure(mean, trials.standard_error(chances.mean)),
+        sd=SimulatedFigure(sd, trials.standard_error(squares) / (2 * sd) if sd > 0 else 0.0),
         bands=bands,
-        chance_of_goal=estimate(trials, 1 - odds.below(goal)),
-        expected_shortfall=estimate(trials, odds.shortfall(goal)),
-        cvar_10=Estimate(max(p10 - float(missed.mean()), 0.0), trials.standard_error(missed)),
+        chance_of_goal=estimate(trials, 1 - chances.below(goal)),
+        expected_shortfall=estimate(trials, chances.shortfall(goal)),
+        cvar_10=SimulatedFigure(max(p10 - float(missed.mean()), 0.0), trials.standard_error(missed)),
     )
 
 
-def estimate(trials: Trials, per_trial: np.ndarray) -> Estimate:
+def estimate(trials: Trials, per_trial: np.ndarray) -> SimulatedFigure:
     """The mean of a quantity over the trials."""
-    return Estimate(float(per_trial.mean()), trials.standard_error(per_trial))
+    return SimulatedFigure(float(per_trial.mean()), trials.standard_error(per_trial))
 
 
-def _bands(trials: Trials) -> tuple[Estimate, ...]:
+def _bands(trials: Trials) -> tuple[SimulatedFigure, ...]:
     """ARR at each of LEVELS: the chances at the quantiles of the draws, deals integrated out, read backwards."""
     shares = (LEVELS[0] / 2, *LEVELS, 1 - LEVELS[0] / 2)
     draws = np.sort(trials.arr)
@@ -422,7 +422,7 @@ def _bands(trials: Trials) -> tuple[Estimate, ...]:
     inverse = Inverse.through(np.array(places), np.array([float(each.mean()) for each in per_trial]))
     errors = [trials.standard_error(each) for each in per_trial[1:-1]]
     return tuple(
-        Estimate(max(inverse.at(share), 0.0), error * inverse.slope(share))
+        SimulatedFigure(max(inverse.at(share), 0.0), error * inverse.slope(share))
         for share, error in zip(LEVELS, errors, strict=True)
     )
 
@@ -436,7 +436,7 @@ def _place(trials: Trials, share: float, draws: np.ndarray) -> tuple[float, np.n
     low, high = 0.0, 2 * (float(draws[-1]) or 1.0)
     place = min(max(float(draws[int(share * len(draws))]), low), high)
     for _ in range(HALVINGS):
-        below = trials.odds.below(place)
+        below = trials.chances.below(place)
         miss = float(below.mean()) - share
         if abs(miss) < NEAR:
             break
@@ -445,13 +445,13 @@ def _place(trials: Trials, share: float, draws: np.ndarray) -> tuple[float, np.n
     return place, below
 
 
-def averaged(estimates: Sequence[Estimate], trials: Sequence[int]) -> Estimate:
+def averaged(estimates: Sequence[SimulatedFigure], trials: Sequence[int]) -> SimulatedFigure:
     """One estimate from those of independent rounds, weighted by their trials."""
     weights = np.asarray(trials, dtype=float) / sum(trials)
     values, errors = np.array([[each.value, each.standard_error] for each in estimates]).T
-    known = np.isfinite(errors)
-    error = float(np.sqrt(((weights * errors)[known] ** 2).sum())) if known.any() else float("nan")
-    return Estimate(float(weights @ values), error)
+    finite = np.isfinite(errors)
+    error = float(np.sqrt(((weights * errors)[finite] ** 2).sum())) if finite.any() else float("nan")
+    return SimulatedFigure(float(weights @ values), error)
 
 
 def merged(outcomes: Iterable[tuple[int, Outcome]]) -> Outcome:

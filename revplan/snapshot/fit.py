@@ -48,7 +48,7 @@ Found = Iterator[Fault | str]
 
 
 @dataclass(frozen=True, eq=False)
-class Sides:
+class PlanAndRecords:
     """What is held against each other."""
 
     plan: Plan
@@ -67,7 +67,7 @@ def misfits(plan: Plan, records: Records | None, actuals: Actuals | None) -> tup
         whole = with_history_rates(plan, records)
     except PlanError as error:
         lacking = error.faults
-    sides = Sides(plan, whole, records, actuals)
+    sides = PlanAndRecords(plan, whole, records, actuals)
     found = [each for check in CHECKS for each in check(sides)]
     faults = tuple(each for each in found if isinstance(each, Fault))
     if any(fault.place.startswith("segments.") for fault in faults):  # of which a cost beside them says nothing new
@@ -100,13 +100,13 @@ def look_first(said: tuple[str, ...]) -> tuple[str, ...]:
 # --- the records' days and rates ------------------------------------------------------------------------------
 
 
-def _after_today(sides: Sides) -> Found:
+def _after_today(sides: PlanAndRecords) -> Found:
     """Dates of the records that lie after the day they are read on."""
     if sides.records is not None:
         yield from sides.records.history.first
 
 
-def _silence(sides: Sides) -> Found:
+def _silence(sides: PlanAndRecords) -> Found:
     """An export that ends before the day planned from, and stages that fall silent before the others."""
     if sides.records is None or sides.records.history.as_of != sides.plan.plan_date - timedelta(days=1):
         return  # a running year is looked at on a day of its own, and says so itself
@@ -141,7 +141,7 @@ def _silence(sides: Sides) -> Found:
             )
 
 
-def _late_records(sides: Sides) -> Found:
+def _late_records(sides: PlanAndRecords) -> Found:
     """Entries that lie after a plan date over a year before the year planned, where they are more than a tenth."""
     early = sides.plan.plan_date < (sides.plan.first_month - MONTHS_PER_YEAR).start_time.date()
     if sides.records is None or sides.records.history.as_of >= sides.plan.plan_date or not early:
@@ -152,7 +152,7 @@ def _late_records(sides: Sides) -> Found:
         yield f"{later:,} entries of the records lie after the plan date and are not known on it; is the plan date right?"
 
 
-def _thin_rates(sides: Sides) -> Found:
+def _thin_rates(sides: PlanAndRecords) -> Found:
     """Rates taken from the records though too few, or none that tell, entered the stage."""
     if sides.records is None:
         return
@@ -180,7 +180,7 @@ def _thin_rates(sides: Sides) -> Found:
 # --- names ----------------------------------------------------------------------------------------------------
 
 
-def _names_of_records(sides: Sides) -> Found:
+def _names_of_records(sides: PlanAndRecords) -> Found:
     """Segments and sources of the records that the plan does not have."""
     if sides.records is None:
         return
@@ -216,9 +216,9 @@ def _cure(key: str, unknown: list[str], names: Mapping[str, object], idle: list[
     """The line to paste into the CRM file: near names proposed, or the only two that are left; others are the reader's."""
     only = idle[0] if len(idle) == len(unknown) == 1 and unknown != [UNKNOWN] else None
     proposed = {name: near(name, names) or only or "..." for name in unknown[:SHOWN]}
-    asked = _perhaps([(name, known) for name, known in proposed.items() if known != "..."])
+    asked = _perhaps([(name, meant) for name, meant in proposed.items() if meant != "..."])
     pairs = ", ".join(
-        f"{_quoted(name)}: {known if known == '...' else _quoted(known)}" for name, known in proposed.items()
+        f"{_quoted(name)}: {meant if meant == '...' else _quoted(meant)}" for name, meant in proposed.items()
     )
     return (
         f"{asked}Say in the CRM file which of the plan's each is ({listed([shown(name) for name in list(names)[:SHOWN]])}), or null to "
@@ -228,7 +228,7 @@ def _cure(key: str, unknown: list[str], names: Mapping[str, object], idle: list[
 
 def _perhaps(pairs: list[tuple[str, str]]) -> str:
     """Which name each may be, as a sentence; empty where none is near."""
-    return f"Perhaps {listed([f'{shown(name)!r} is {shown(known)!r}' for name, known in pairs])}. " if pairs else ""
+    return f"Perhaps {listed([f'{shown(name)!r} is {shown(meant)!r}' for name, meant in pairs])}. " if pairs else ""
 
 
 def _quoted(name: str) -> str:
@@ -245,18 +245,18 @@ WORDS = {"null", "true", "false", "yes", "no", "on", "off"}
 
 def near(name: str, names: Iterable[str]) -> str | None:
     """The one of `names` that `name` may mean: nearly the same, its letters in another order, or it lengthened."""
-    wanted, known = plain(name)[:200], {plain(each): each for each in names}
-    close = get_close_matches(wanted, list(known), n=1, cutoff=0.75)
-    swapped = [each for each in known if sorted(each) == sorted(wanted)]
+    wanted, meant = plain(name)[:200], {plain(each): each for each in names}
+    close = get_close_matches(wanted, list(meant), n=1, cutoff=0.75)
+    swapped = [each for each in meant if sorted(each) == sorted(wanted)]
     longer = [
         each
-        for each in known
+        for each in meant
         if min(len(each), len(wanted)) >= 3 and (each.startswith(wanted) or wanted.startswith(each))
     ]
-    return next((known[each] for each in (*close, *swapped, *longer)), None)
+    return next((meant[each] for each in (*close, *swapped, *longer)), None)
 
 
-def _names_of_actuals(sides: Sides) -> Found:
+def _names_of_actuals(sides: PlanAndRecords) -> Found:
     """Segments and sources of the actuals that the plan does not have, by the money they carry."""
     if sides.actuals is None:
         return
@@ -276,18 +276,18 @@ def _names_of_actuals(sides: Sides) -> Found:
             f"{len(strange):,} {'row is' if len(strange) == 1 else 'rows are'} of a {key} the plan does not name "
             f"({_counted(strange[key].value_counts())}), with {show(shares[worst], 'share')} of {worst}"
         )
-        asked = _perhaps([(name, known) for name in strange[key].unique()[:SHOWN] if (known := near(name, names))])
+        asked = _perhaps([(name, meant) for name in strange[key].unique()[:SHOWN] if (meant := near(name, names))])
         if shares[worst] > A_FEW_PER_CENT:
-            known = listed([shown(name) for name in list(names)[:SHOWN]])
+            meant = listed([shown(name) for name in list(names)[:SHOWN]])
             yield Fault(
                 f"{sides.actuals.name}, {key}",
-                f"{text}. {asked}Write the plan's names there ({known}), or name it in the plan",
+                f"{text}. {asked}Write the plan's names there ({meant}), or name it in the plan",
             )
         else:
             yield f"{sides.actuals.name}: {text}: counted in sums, and under none of the plan's."
 
 
-def _stages_passed_by(sides: Sides) -> Found:
+def _stages_passed_by(sides: PlanAndRecords) -> Found:
     """Open records at a stage that their source does not pass in the plan."""
     if sides.records is None:
         return
@@ -314,7 +314,7 @@ def _stages_passed_by(sides: Sides) -> Found:
 # --- money ----------------------------------------------------------------------------------------------------
 
 
-def _currencies(sides: Sides) -> Found:
+def _currencies(sides: PlanAndRecords) -> Found:
     """Amounts of records or actuals in another currency than the plan's."""
     currency, plan = sides.plan.currency, sides.plan
     if sides.records is not None and plan.history and not _is(sides.records.history.currency, currency):
@@ -343,7 +343,7 @@ def _is(found: str, currency: str) -> bool:
     return not found or currency in SIGNS.get(found, {code[0] if code else currency})
 
 
-def _deal_sizes(sides: Sides) -> Found:
+def _deal_sizes(sides: PlanAndRecords) -> Found:
     """Segments whose deal in the plan is many times that of the records, or a fraction of it."""
     if sides.records is None:
         return
@@ -367,7 +367,7 @@ def _deal_sizes(sides: Sides) -> Found:
             yield f"{text[0].upper()}{text[1:]}: which is right?"
 
 
-def _scale_of_actuals(sides: Sides) -> Found:
+def _scale_of_actuals(sides: PlanAndRecords) -> Found:
     """Actuals in another unit than the records' wins in the same months, or than the plan asks for."""
     if sides.actuals is None or sides.actuals.table.empty:
         return
@@ -386,7 +386,7 @@ def _scale_of_actuals(sides: Sides) -> Found:
         yield f"{name}: {spend:,.0f} spent for {new:,.0f} new ARR: are both in whole {sides.plan.currency}?"
 
 
-def _beside_records(sides: Sides, new: pd.Series) -> Fault | None:
+def _beside_records(sides: PlanAndRecords, new: pd.Series) -> Fault | None:
     if sides.records is None or sides.actuals is None:
         return None
     history = sides.records.history
@@ -405,7 +405,7 @@ def _beside_records(sides: Sides, new: pd.Series) -> Fault | None:
     )
 
 
-def _beside_plan(sides: Sides, moved: pd.Series) -> Fault | None:
+def _beside_plan(sides: PlanAndRecords, moved: pd.Series) -> Fault | None:
     """A fault where what moved is a hundred times what the plan asks for in as many months, or a hundredth."""
     if sides.actuals is None:
         return None
@@ -415,13 +415,13 @@ def _beside_plan(sides: Sides, moved: pd.Series) -> Fault | None:
         return None
     terms = (bridge.new_arr, bridge.expansion, bridge.contraction, bridge.churn)
     asked = sum(term or 0.0 for term in terms)
-    planned, came = asked / MONTHS_PER_YEAR * len(moved), float(moved.sum())
-    if planned <= 0 or came <= 0 or max(planned / came, came / planned) < THOUSANDS:
+    planned, booked = asked / MONTHS_PER_YEAR * len(moved), float(moved.sum())
+    if planned <= 0 or booked <= 0 or max(planned / booked, booked / planned) < THOUSANDS:
         return None
     return Fault(
         sides.actuals.name,
-        f"moves {came:,.0f} ARR in {len(moved)} {'month' if len(moved) == 1 else 'months'} (new, expansion, contraction, churn), where the plan "
-        f"asks for {planned:,.0f} in as many; write every amount in whole {sides.plan.currency}{_thousands(planned / came)}",
+        f"moves {booked:,.0f} ARR in {len(moved)} {'month' if len(moved) == 1 else 'months'} (new, expansion, contraction, churn), where the plan "
+        f"asks for {planned:,.0f} in as many; write every amount in whole {sides.plan.currency}{_thousands(planned / booked)}",
     )
 
 
@@ -430,7 +430,7 @@ def _thousands(times: float) -> str:
     return " (is it in thousands?)" if 200 < times < 5000 else ""
 
 
-def _cost_of_entries(sides: Sides) -> Found:
+def _cost_of_entries(sides: PlanAndRecords) -> Found:
     """Sources of which an entry costs more than the ARR it brings."""
     if sides.whole is None:
         return
@@ -459,7 +459,7 @@ def _cost_of_entries(sides: Sides) -> Found:
             yield f"{text[0].upper()}{text[1:]}: is the cost per entry in whole {plan.currency}?"
 
 
-def _shares_of_more_than_a_year(sides: Sides) -> Found:
+def _shares_of_more_than_a_year(sides: PlanAndRecords) -> Found:
     """Shares that would be believed of a percentage written without its sign."""
     goal, plan = sides.plan.goal, sides.plan
     for name, term in (("churn", goal.churn), ("contraction", goal.contraction), ("expansion", goal.expansion)):
@@ -478,12 +478,12 @@ def _shares_of_more_than_a_year(sides: Sides) -> Found:
             yield f"uncertainty.{name}: {stray:g} is {show(stray, 'share')}; write {stray / 100:g} if {stray:g} % is meant."
 
 
-def _of_actuals_alone(sides: Sides) -> Found:
+def _of_actuals_alone(sides: PlanAndRecords) -> Found:
     if sides.actuals is not None:
         yield from sides.actuals.doubts
 
 
-CHECKS: tuple[Callable[[Sides], Found], ...] = (
+CHECKS: tuple[Callable[[PlanAndRecords], Found], ...] = (
     _after_today,
     _silence,
     _names_of_records,

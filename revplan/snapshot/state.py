@@ -18,7 +18,7 @@ from revplan.crm.mapping import in_spelling_of
 from revplan.crm.records import EVERY, Export, History, read_export
 from revplan.funnel.funnel import HORIZON
 from revplan.funnel.pipeline import OpenGroup
-from revplan.funnel.year import CellName, Known
+from revplan.funnel.year import CellName, Snapshot
 from revplan.ground.clock import Clock
 from revplan.ground.errors import DataError, PlanError
 from revplan.ground.formats import counted
@@ -27,7 +27,7 @@ from revplan.plan.model import Plan
 from revplan.plan.parts import Transition
 from revplan.rates.closings import clock_of
 from revplan.rates.estimates import estimate_transitions, transitions_block
-from revplan.rates.expected import known_of
+from revplan.rates.expected import basis_of
 from revplan.rates.forecast import USUAL_CV, count_quantiles
 from revplan.rates.hazards import Hazards, open_records, wins_by_day
 from revplan.rates.parts import OWN_LAG
@@ -157,8 +157,8 @@ def with_history_rates(plan: Plan, records: Records | None) -> Plan:
         and block.get("segment", next(iter(plan.segments))) in plan.segments
         and block.get("source", next(iter(plan.sources))) in plan.sources
     ]
-    known = stated | {(each.from_stage, each.to_stage) for each in found}
-    lacking = [pair for pair in pairwise(plan.stage_ids) if pair not in known]
+    rated = stated | {(each.from_stage, each.to_stage) for each in found}
+    lacking = [pair for pair in pairwise(plan.stage_ids) if pair not in rated]
     if lacking:
         steps = ", ".join(f"{start} to {end}" for start, end in lacking)
         raise PlanError.at("transitions", f"neither the plan nor its records give a rate for {steps}; state one")
@@ -171,11 +171,11 @@ def _rests_on(block: Mapping[str, object], conversions: float) -> str:
     return counted(round(conversions), "conversion") + (", the delay near that of a wider group" if borrowed else "")
 
 
-def known(plan: Plan, records: Records | None) -> Known:
+def snapshot_of(plan: Plan, records: Records | None) -> Snapshot:
     """What the records say on the plan date, cell by cell."""
     if records is None:
-        return Known()
-    return Known(
+        return Snapshot()
+    return Snapshot(
         open_groups=_open_groups(plan, records),
         won=_won(plan, records),
         recent=_recent(plan, records.entries),
@@ -266,7 +266,7 @@ SETTLED = 0.05  # share of a cohort's wins still to come below which its rate is
 LOW_HIGH = np.array([0.1, 0.9])
 
 
-def came_flow(history: History, since: date) -> pd.DataFrame:
+def actual_flow(history: History, since: date) -> pd.DataFrame:
     """Table flow: entries of every stage by month that the records show from `since` on. [records]
 
     Records whose first day lies before `since` are its opening part, their wins before it included.
@@ -311,7 +311,7 @@ class Fates:
         place = np.minimum(place, len(self.spells.stages) - 1)
         return np.where(inside, self.spells.entered[np.arange(len(place)), place], NEVER)
 
-    def known_since(self) -> np.ndarray:
+    def recorded_since(self) -> np.ndarray:
         """Day of each record's first entry."""
         return self.spells.entered.min(axis=1)
 
@@ -333,7 +333,7 @@ class Fates:
 def fates_of(history: History) -> Fates:
     """The records of `history`, and their hazards."""
     spells = spells_of(history)
-    return Fates(spells, known_of(spells, 1).chain)
+    return Fates(spells, basis_of(spells, 1).chain)
 
 
 def within(days: np.ndarray, first: date, last: date) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""A running year held against its plan: what was promised, what came, and why, for a board pack."""
+"""A running year held against its plan: plan, actual, and why, for a board pack."""
 
 from __future__ import annotations
 
@@ -20,28 +20,26 @@ from revplan.ground.formats import money_digits, show
 from revplan.ground.tables import empty
 from revplan.plan.file import read_plan, real_path
 from revplan.plan.model import Plan
-from revplan.plan.parts import History as RecordsOf
+from revplan.plan.parts import RecordsFile as RecordsOf
 from revplan.simulation.scenarios import what_if
 from revplan.simulation.simulate import Simulation, simulate
 from revplan.snapshot.fit import doubts
-from revplan.snapshot.state import Fates, Snapshots, came_flow, fates_of, read_snapshots
-from revplan.tracking import comparison, scorecard
-from revplan.tracking import landing as standing
+from revplan.snapshot.state import Fates, Snapshots, actual_flow, fates_of, read_snapshots
+from revplan.tracking import attainment, comparison, landing, scorecard
 from revplan.tracking import notes as said
-from revplan.tracking import promise as promising
 from revplan.tracking import variance as bridging
-from revplan.tracking.comparison import Sides
-from revplan.tracking.held import (
-    Promise,
+from revplan.tracking.attainment import narrowed, planned_flow
+from revplan.tracking.baseline import (
+    Baseline,
     in_plan_names,
-    last_day_known,
-    promised_year,
+    last_day_counted,
+    read_baseline,
     records_on,
     refuse_others,
     year_from_here,
 )
+from revplan.tracking.comparison import Sides
 from revplan.tracking.periods import Span, quarter_span, whole_year, year_so_far
-from revplan.tracking.promise import narrowed, promised_flow
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +53,7 @@ class YearFiles:
     snapshots: Snapshots | None
     """Its records by day; None where it names none."""
     actuals: Actuals | None
-    promise: Promise
+    baseline: Baseline
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -63,7 +61,7 @@ class BoardBook:
     """A plan's year as known on a day; each table is made when it is first asked for."""
 
     year: PlannedYear
-    """What was signed, or is to be: the plan as computed on its plan date, its entries those of the promise; of one
+    """What was signed, or is to be: the plan as computed on its plan date, its entries those of the baseline; of one
     segment where one is named."""
     expected: PlannedYear
     """The same with the entries of the expected commit."""
@@ -76,9 +74,9 @@ class BoardBook:
     now: PlannedYear | None
     """The rest of the year by today's records and rates; None where there are no records, or it has not begun."""
     signed: str
-    """Who signed the promise and when; empty where nobody did."""
+    """Who signed the baseline and when; empty where nobody did."""
     scale: float | None
-    """Times the expected commit that is promised; None where no volume gives the confidence. [ratio]"""
+    """Times the expected commit that is planned; None where no volume gives the confidence. [ratio]"""
     doubts: tuple[str, ...] = ()
     """What is doubtful about how plan, records and actuals go together: it comes first."""
     read: tuple[str, ...] = ()
@@ -89,7 +87,7 @@ class BoardBook:
 
     @property
     def plan(self) -> Plan:
-        """The promised plan."""
+        """The baseline plan."""
         return self.year.plan
 
     @property
@@ -111,8 +109,8 @@ class BoardBook:
         if not self.quarter.has_begun:
             begins = show(self.quarter.first.start_time.date(), "date")
             return f"{self.plan.period_label(self.quarter.name)} begins on {begins}; nothing of it can have come yet."
-        promise = self.signed or self._unsigned
-        return f"{self.plan.period_label(self.quarter.label)}, as known on {show(self.as_of, 'date')}; {promise}."
+        baseline = self.signed or self._unsigned
+        return f"{self.plan.period_label(self.quarter.label)}, as known on {show(self.as_of, 'date')}; {baseline}."
 
     @property
     def _unsigned(self) -> str:
@@ -159,13 +157,13 @@ class BoardBook:
 
     @cached_property
     def sides(self) -> Sides:
-        """What was promised and what came, in the tables they share."""
-        came = None if self.history is None else came_flow(self.history, self.plan.plan_date)
+        """Plan and actual, in the tables they share."""
+        happened = None if self.history is None else actual_flow(self.history, self.plan.plan_date)
         return Sides(
             year=self.year,
             targets=targets_table(self.year),
-            promised=promised_flow(self.year),
-            came=_of_segment(came, self.segment),
+            planned_flow=planned_flow(self.year),
+            actual_flow=_of_segment(happened, self.segment),
             actual=_of_segment(self.actual, self.segment),
             stage=self.stage,
         )
@@ -183,25 +181,25 @@ class BoardBook:
         return None if self.history is None else fates_of(self.history)
 
     @cached_property
-    def promise(self) -> pd.DataFrame:
-        """Table promise."""
+    def attainment(self) -> pd.DataFrame:
+        """Table attainment."""
         stages = self.plan.stage_ids
         recorded = self.history.stages if self.history else stages
-        flows = promising.Flows(self.sides.promised, self.sides.came, stages, recorded)
-        return promising.promise(flows, self.spans)
+        flows = attainment.Flows(self.sides.planned_flow, self.sides.actual_flow, stages, recorded)
+        return attainment.attainment(flows, self.spans)
 
     @cached_property
-    def promise_money(self) -> pd.DataFrame:
-        """Table promise_money."""
+    def attainment_money(self) -> pd.DataFrame:
+        """Table attainment_money."""
         rows = [row for span in self.spans for row in comparison.money_rows(self.sides, span)]
-        return promising.promise_money(rows)
+        return attainment.attainment_money(rows)
 
     @cached_property
     def reached_by_month(self) -> pd.DataFrame:
         """Table reached_by_month."""
         year = whole_year(self.plan.first_month, self.as_of)
         sides = self.sides
-        return promising.reached_by_month(sides.targets, sides.promised, sides.came, year, self.stage)
+        return attainment.reached_by_month(sides.targets, sides.planned_flow, sides.actual_flow, year, self.stage)
 
     @cached_property
     def quarters(self) -> pd.DataFrame:
@@ -218,8 +216,8 @@ class BoardBook:
         """Table variance_factors of a period."""
         if self.fates is None:
             return empty("variance_factors")
-        came = comparison.came_terms(self.sides, self.fates, span, self.segment)
-        return bridging.factors(comparison.planned_terms(self.sides, span), came)
+        actual = comparison.actual_terms(self.sides, self.fates, span, self.segment)
+        return bridging.factors(comparison.planned_terms(self.sides, span), actual)
 
     def variance_cells(self, span: Span) -> pd.DataFrame:
         """Table variance_cells of a period."""
@@ -230,7 +228,7 @@ class BoardBook:
         """Table three_numbers: flow, conversion and CAC."""
         if self.fates is None or not self.spans:
             return empty("three_numbers")
-        return standing.three_numbers(self.sides, self.fates, self.quarter, self.segment)
+        return landing.three_numbers(self.sides, self.fates, self.quarter, self.segment)
 
     @cached_property
     def coverage(self) -> pd.DataFrame:
@@ -239,7 +237,7 @@ class BoardBook:
             return empty("coverage")
         coming = quarter_span("", self.plan.first_month, self.as_of + timedelta(days=1))
         spans = [coming, whole_year(self.plan.first_month, self.as_of)]
-        return scorecard.coverage(standing.open_pipeline(self.now), standing.remaining(self.now, spans))
+        return scorecard.coverage(landing.open_pipeline(self.now), landing.remaining(self.now, spans))
 
     @cached_property
     def simulation(self) -> Simulation | None:
@@ -252,20 +250,22 @@ class BoardBook:
         """Table landing: of the quarter, once it has begun, and of the whole year; of the year as planned before it begins."""
         whole = whole_year(self.plan.first_month, self.as_of)
         if not whole.has_begun:
-            return standing.landing(self.year, self.simulation, [whole], float("nan"))
+            return landing.landing(self.year, self.simulation, [whole], float("nan"))
         if self.now is None or self.history is None:
             return empty("landing")
-        pace = standing.recent_pace(self.history, self.now, self.segment)
-        return standing.landing(self.now, self.simulation, [*self.spans[:1], whole], pace)
+        pace = landing.recent_pace(self.history, self.now, self.segment)
+        return landing.landing(self.now, self.simulation, [*self.spans[:1], whole], pace)
 
     @cached_property
-    def promise_by_source(self) -> pd.DataFrame:
-        """Table promise_by_source: of the quarter, every source where it enters."""
-        if self.sides.came is None or not self.spans:
-            return empty("promise_by_source")
+    def attainment_by_source(self) -> pd.DataFrame:
+        """Table attainment_by_source: of the quarter, every source where it enters."""
+        if self.sides.actual_flow is None or not self.spans:
+            return empty("attainment_by_source")
         entered = {name: self.plan.entry_stage(name) for name in self.plan.sources}
         worth = cell_values_table(self.year)
-        return scorecard.promise_by_source(self.sides.promised, self.sides.came, self.quarter, entered, worth)
+        return scorecard.attainment_by_source(
+            self.sides.planned_flow, self.sides.actual_flow, self.quarter, entered, worth
+        )
 
     @cached_property
     def what_if(self) -> pd.DataFrame:
@@ -284,7 +284,7 @@ class BoardBook:
         spans = [(span, basis) for span, basis in booked if span is not None]
         if self.actual is None or not spans:
             return empty("arr_bridge")
-        terms = standing.year_terms(self.year, self.segment)
+        terms = landing.year_terms(self.year, self.segment)
         planned = scorecard.planned_movements(terms, self.sides.targets, self.plan.months)
         return scorecard.arr_bridge(terms.opening, planned, self.sides.actual, spans)
 
@@ -305,7 +305,7 @@ class BoardBook:
             said.silent_records(self.history, self.as_of),
             said.never_won(self.history),
             said.two_books(self.sides, self.spans),
-            said.short_promise(self.promise_money, self.plan),
+            said.short_plan(self.attainment_money, self.plan),
             said.young_cohorts(self.three_numbers, self.sides),
             said.late_pipeline(self.coverage, self.plan),
             said.unplanned(self.sides),
@@ -336,14 +336,14 @@ def open_board(
     as_of
         The last day known, such as 2026-09-30: the quarter's last day, or the records' if that is earlier, if left out.
     against
-        The promise to hold it against, if not the plan itself: a folder that `revplan sign` wrote, or a plan file.
+        The baseline to hold it against, if not the plan itself: a folder that `revplan sign` wrote, or a plan file.
     segment
         The one segment to look at; all if empty.
 
     Raises
     ------
     PlanError
-        If the plan, the promise, the quarter or the segment is at fault.
+        If the plan, the baseline, the quarter or the segment is at fault.
     DataError
         If the records or actuals it names are.
     """
@@ -356,7 +356,7 @@ def read_year(plan_path: str | Path, against: str | Path = "", crm: str | Path =
     Raises
     ------
     PlanError
-        If the plan or the promise is at fault.
+        If the plan or the baseline is at fault.
     DataError
         If the records or actuals it names are.
     """
@@ -365,8 +365,8 @@ def read_year(plan_path: str | Path, against: str | Path = "", crm: str | Path =
     if crm:
         live = live.model_copy(update={"history": RecordsOf(leads=str(real_path(crm)))})
     snapshots = read_snapshots(live, path.parent)
-    promise = promised_year(real_path(against or path), path, live, snapshots)
-    return YearFiles(Path(plan_path), live, snapshots, read_actuals(live, path.parent), promise)
+    baseline = read_baseline(real_path(against or path), path, live, snapshots)
+    return YearFiles(Path(plan_path), live, snapshots, read_actuals(live, path.parent), baseline)
 
 
 def open_before(book: BoardBook) -> BoardBook | None:
@@ -389,27 +389,27 @@ def book_on(files: YearFiles, quarter: str, as_of: date | None, segment: str) ->
     Raises
     ------
     PlanError
-        If the promise does not fit the plan, or the quarter or the segment is none of it.
+        If the baseline does not fit the plan, or the quarter or the segment is none of it.
     DataError
         If the records know nothing of the day.
     """
-    live, promise, actuals = files.live, files.promise, files.actuals
-    refuse_others(live, promise.year.plan, segment)
+    live, baseline, actuals = files.live, files.baseline, files.actuals
+    refuse_others(live, baseline.year.plan, segment)
     actual = None if actuals is None else actuals.table
-    day = as_of or last_day_known(live, files.snapshots, actual, quarter)
+    day = as_of or last_day_counted(live, files.snapshots, actual, quarter)
     records = records_on(live, files.snapshots, day) if day >= live.first_month.start_time.date() else None
-    doubtful = (*(() if records else promise.doubts), *doubts(live, records, actuals, files.path))
+    doubtful = (*(() if records else baseline.doubts), *doubts(live, records, actuals, files.path))
     return BoardBook(
-        year=narrowed(promise.year, segment) if segment else promise.year,
-        expected=narrowed(promise.expected, segment) if segment else promise.expected,
+        year=narrowed(baseline.year, segment) if segment else baseline.year,
+        expected=narrowed(baseline.expected, segment) if segment else baseline.expected,
         quarter=quarter_span(quarter, live.first_month, day, live.fiscal_year.names),
         files=files,
-        history=None if records is None else in_plan_names(records.history, promise.year.plan),
+        history=None if records is None else in_plan_names(records.history, baseline.year.plan),
         actual=actual,
         segment=segment,
-        now=year_from_here(promise.year, records, day, segment),
-        signed=promise.signed,
-        scale=promise.scale,
+        now=year_from_here(baseline.year, records, day, segment),
+        signed=baseline.signed,
+        scale=baseline.scale,
         doubts=tuple(dict.fromkeys(doubtful)),
         read=() if actuals is None else actuals.read,
     )

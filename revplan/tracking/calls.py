@@ -1,4 +1,4 @@
-"""Calls scored: what people said a quarter would bring, beside what the model said on the same day, against what came.
+"""Calls scored: what people said a quarter would bring, beside what the model said on the same day, against the actuals.
 
 The model forecasts from the records known on the last month's end before a call, so it never knows more than who
 called. Each quarter counts once, whatever the number of its calls. A blend is the plain mean of call and model; it is
@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from revplan.crm.calls import quarters_known, read_calls, squeezed
+from revplan.crm.calls import quarters_by_name, read_calls, squeezed
 from revplan.crm.records import History
 from revplan.ground.calendar import MONTHS_PER_QUARTER
 from revplan.ground.errors import DataError
@@ -40,20 +40,20 @@ MODEL, BLEND = "the model", "the mean of both"
 
 # --- how good they were --------------------------------------------------------------------------
 
-Told = tuple[float, float, float]
+Forecasted = tuple[float, float, float]
 """A forecast: mean, P10, P90."""
 
 
-def held_against(
-    calls: pd.DataFrame, came: dict[str, float], forecast: Callable[[date, str], Told | None]
+def compared_with(
+    calls: pd.DataFrame, actual: dict[str, float], forecast: Callable[[date, str], Forecasted | None]
 ) -> pd.DataFrame:
-    """Table calls_held: each call with the model's forecast of the day and what came, as far as they are known.
+    """Table calls_scored: each call with the model's forecast of the day and what came, as far as they are known.
 
     Parameters
     ----------
     calls
         Table calls.
-    came
+    actual
         Quarter -> new ARR that came, of those that are over.
     forecast
         Of a day and a quarter, what the model knew then; None where it knew nothing.
@@ -62,17 +62,17 @@ def held_against(
     told = [forecast(made.date(), quarter) for made, quarter in zip(rows["made_on"], rows["quarter"], strict=True)]
     columns = np.array([each or (np.nan,) * 3 for each in told], dtype=float).reshape(-1, 3)
     names = dict(zip(("model", "model_low", "model_high"), columns.T, strict=True))
-    came_of = rows["quarter"].map(came).astype(float)
-    return conform(rows.assign(**names, blend=(rows["number"] + columns[:, 0]) / 2, came=came_of), "calls_held")
+    actual_of = rows["quarter"].map(actual).astype(float)
+    return conform(rows.assign(**names, blend=(rows["number"] + columns[:, 0]) / 2, actual=actual_of), "calls_scored")
 
 
 def scores(held: pd.DataFrame) -> pd.DataFrame:
     """Table call_scores: of everyone who called, and of the model beside them, bias, error and coverage.
 
-    Bias and error are shares of what came, each quarter once; coverage of a call is the share of quarters that brought
+    Bias and error are shares of the actuals, each quarter once; coverage of a call is the share of quarters that brought
     at least what was called, of the model the share inside its P10 to P90.
     """
-    over = held[(held["came"] > 0)]
+    over = held[(held["actual"] > 0)]
     rows = [row for who, mine in over.groupby("who", sort=True) for row in _scores_of(str(who), mine)]
     return conform(pd.DataFrame(rows), "call_scores") if rows else empty("call_scores")
 
@@ -84,12 +84,14 @@ def _scores_of(who: str, mine: pd.DataFrame) -> list[dict[str, object]]:
         sides += [(who, MODEL, beside["model"], beside), (who, BLEND, beside["blend"], beside)]
     rows = []
     for of, said_by, number, part in sides:
-        off = number / part["came"] - 1
-        held_to = (
-            part["came"] >= number if said_by != MODEL else part["came"].between(part["model_low"], part["model_high"])
+        off = number / part["actual"] - 1
+        covered = (
+            part["actual"] >= number
+            if said_by != MODEL
+            else part["actual"].between(part["model_low"], part["model_high"])
         )
         by_quarter = (
-            pd.DataFrame({"bias": off, "error": off.abs(), "coverage": held_to.astype(float)})
+            pd.DataFrame({"bias": off, "error": off.abs(), "coverage": covered.astype(float)})
             .groupby(part["quarter"])
             .mean()
         )
@@ -112,7 +114,7 @@ class Blend:
     who: str
     quarters: int
     error: float
-    """Of the calls, as a share of what came."""
+    """Of the calls, as a share of the actuals."""
     model_error: float
     blend_error: float
     nearer: int
@@ -140,11 +142,11 @@ class Blend:
 
 def blend_of(held: pd.DataFrame, who: str) -> Blend | None:
     """The record of the blend with one person's calls; None where no quarter has both and is over."""
-    mine = held[(held["who"] == who) & (held["came"] > 0) & held["model"].notna()]
+    mine = held[(held["who"] == who) & (held["actual"] > 0) & held["model"].notna()]
     if mine.empty:
         return None
     off = {
-        name: (mine[name] / mine["came"] - 1).abs().groupby(mine["quarter"]).mean()
+        name: (mine[name] / mine["actual"] - 1).abs().groupby(mine["quarter"]).mean()
         for name in ("number", "model", "blend")
     }
     gain = (off["model"] - off["blend"]).to_numpy()
@@ -216,11 +218,11 @@ class CallBook:
 
     def _ends(self, quarter: str) -> tuple[date, date]:
         """The first and the last day of a quarter."""
-        begin = quarters_known(self.pace.live)[squeezed(quarter)]
+        begin = quarters_by_name(self.pace.live)[squeezed(quarter)]
         return begin.start_time.date(), (begin + MONTHS_PER_QUARTER - 1).end_time.date()
 
     @cached_property
-    def came(self) -> dict[str, float]:
+    def actual(self) -> dict[str, float]:
         """Quarter that is over -> the new ARR it brought: of the actuals where they have it whole, else of the records."""
         found = {}
         for quarter in dict.fromkeys(self.calls["quarter"]):
@@ -244,18 +246,18 @@ class CallBook:
 
     @cached_property
     def held(self) -> pd.DataFrame:
-        """Table calls_held."""
-        told: dict[tuple[date, str], Told | None] = {}
+        """Table calls_scored."""
+        told: dict[tuple[date, str], Forecasted | None] = {}
 
-        def forecast(day: date, quarter: str) -> Told | None:
+        def forecast(day: date, quarter: str) -> Forecasted | None:
             key = (month_end_before(day), quarter)
             if key not in told:
                 told[key] = self._forecast(*key)
             return told[key]
 
-        return held_against(self.calls, self.came, forecast)
+        return compared_with(self.calls, self.actual, forecast)
 
-    def _forecast(self, as_of: date, quarter: str) -> Told | None:
+    def _forecast(self, as_of: date, quarter: str) -> Forecasted | None:
         """What the records known on `as_of`, a month's end, let expect of a quarter: won in it so far, and still to come."""
         snapshots, (first, last) = self.pace.board.files.snapshots, self._ends(quarter)
         months = (pd.Period(last, "M") - pd.Period(as_of, "M")).n
@@ -306,10 +308,10 @@ class CallBook:
         over = [
             quarter for quarter in dict.fromkeys(self.calls["quarter"]) if self._ends(quarter)[1] <= self.pace.as_of
         ]
-        lacking = [self.pace.live.period_label(quarter) for quarter in over if quarter not in self.came]
+        lacking = [self.pace.live.period_label(quarter) for quarter in over if quarter not in self.actual]
         none = self.held["model"].isna().sum()
         told = [
-            "The model knows the records of the last month's end before a call. Bias and error are shares of what came, each quarter once; "
+            "The model knows the records of the last month's end before a call. Bias and error are shares of the actuals, each quarter once; "
             "reached is the share of quarters that brought what was called, of the model those inside its P10 to P90."
         ]
         if lacking:

@@ -85,7 +85,7 @@ def arr_growth(book: BoardBook) -> float:
     """Growth of ARR since the year began, as far as it is booked; NaN where it cannot be told."""
     found = book.arr_bridge
     year = (
-        found[found["period"] == book.spans[-1].label].set_index("term")["came"]
+        found[found["period"] == book.spans[-1].label].set_index("term")["actual"]
         if len(found) and book.spans
         else pd.Series(dtype=float)
     )
@@ -129,15 +129,15 @@ def sourced(claimed: dict[str, float], measured: dict[str, float]) -> Finding:
     """
     said = ", ".join(f"{name} sourced {show(share, 'share')}" for name, share in claimed.items())
     total = sum(claimed.values())
-    known = ", ".join(f"{name} {show(share, 'share')}" for name, share in measured.items() if name in claimed)
-    on_record = f" On record: {known}." if known else ""
+    listed = ", ".join(f"{name} {show(share, 'share')}" for name, share in measured.items() if name in claimed)
+    on_record = f" On record: {listed}." if listed else ""
     if total > 1 + 1e-9:
         return Finding(
             said,
             CONTRADICTED,
             f"The shares claimed add up to {show(total, 'share')}: a deal has one source.{on_record}",
         )
-    if not known:
+    if not listed:
         return Finding(said, UNKNOWN, "No won deal on record says who sourced it.")
     far = [name for name, share in claimed.items() if abs(measured.get(name, 0.0) - share) > NEAR * max(share, NEAR)]
     return Finding(said, CONTRADICTED if far else AGREES, on_record.strip())
@@ -145,7 +145,7 @@ def sourced(claimed: dict[str, float], measured: dict[str, float]) -> Finding:
 
 def sourced_shares(book: BoardBook) -> dict[str, float]:
     """Share of the year's new ARR won, by owner of its source and by source. [0-1]"""
-    flow, won = book.sides.came, book.plan.stage_ids[-1]
+    flow, won = book.sides.actual_flow, book.plan.stage_ids[-1]
     if flow is None:
         return {}
     year = year_so_far(book.quarter, book.plan.first_month)

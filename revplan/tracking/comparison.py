@@ -15,23 +15,23 @@ from revplan.ground.formats import show
 from revplan.ground.tables import conform
 from revplan.plan.model import Plan
 from revplan.snapshot.state import Fates, provisional, within
+from revplan.tracking.attainment import counted, money_row, planned_rates, total
 from revplan.tracking.periods import Span
-from revplan.tracking.promise import counted, money_row, promised_rates, total
 
 CELL = ["segment", "source"]
 
 
 @dataclass(frozen=True, eq=False)
 class Sides:
-    """What was promised and what came, in the tables they share."""
+    """Plan and actual, in the tables they share."""
 
     year: PlannedYear
-    """The promise."""
+    """The baseline."""
     targets: pd.DataFrame
     """Table targets of it."""
-    promised: pd.DataFrame
+    planned_flow: pd.DataFrame
     """Table flow of it."""
-    came: pd.DataFrame | None
+    actual_flow: pd.DataFrame | None
     """Table flow of the records; None where the plan names none."""
     actual: pd.DataFrame | None
     """Table actuals; None where the plan names none."""
@@ -40,7 +40,7 @@ class Sides:
 
     @property
     def plan(self) -> Plan:
-        """The promised plan."""
+        """The baseline plan."""
         return self.year.plan
 
     @property
@@ -53,26 +53,26 @@ class Sides:
 
 
 def money_rows(sides: Sides, span: Span) -> Iterator[dict[str, object]]:
-    """Rows of table promise_money for a period: ARR against plan and goal, spend, CAC. [plan currency]"""
-    came, basis = _new_arr(sides, span)
-    promised = counted(sides.promised, span, "arr")
-    yield money_row(span, "new_arr", promised, came, f"expected of commit and open records; {basis}")
-    yield money_row(span, "goal", counted(sides.targets, span, "new_arr"), came, f"the goal by its phasing; {basis}")
+    """Rows of table attainment_money for a period: ARR against plan and goal, spend, CAC. [plan currency]"""
+    actual, basis = _new_arr(sides, span)
+    planned = counted(sides.planned_flow, span, "arr")
+    yield money_row(span, "new_arr", planned, actual, f"expected of commit and open records; {basis}")
+    yield money_row(span, "goal", counted(sides.targets, span, "new_arr"), actual, f"the goal by its phasing; {basis}")
     booked, basis = booked_part(sides, span)
     if booked is None:
         yield money_row(span, "spend", np.nan, np.nan, basis)
         yield money_row(span, "cac", np.nan, np.nan, basis)
         return
     spend = planned_spend(sides, booked), actual_spend(sides, booked)
-    wins = wins_of_priced(sides, sides.promised, booked), wins_of_priced(sides, sides.came, booked)
+    wins = wins_of_priced(sides, sides.planned_flow, booked), wins_of_priced(sides, sides.actual_flow, booked)
     yield money_row(span, "spend", *spend, f"programme spend; {basis}")
     over = f"programme spend over the wins of {named_sources(sides.plan)} in the same months"
     yield money_row(span, "cac", cac(spend[0], wins[0]), cac(spend[1], wins[1]), f"{over}; {basis}")
 
 
 def _new_arr(sides: Sides, span: Span) -> tuple[float, str]:
-    if sides.came is not None:
-        return total(sides.came, span, "arr"), "won in the records"
+    if sides.actual_flow is not None:
+        return total(sides.actual_flow, span, "arr"), "won in the records"
     booked, basis = booked_part(sides, span)
     if sides.actual is None or booked is None:
         return np.nan, basis
@@ -106,7 +106,7 @@ def planned_spend(sides: Sides, span: Span) -> float:
     """Programme spend on the committed entries of a period; NaN where no source has a cost. [plan currency]"""
     plan = sides.plan
     costs = {name: plan.sources[name].cost_per_entry or 0.0 for name in priced(plan)}
-    flow = sides.promised[sides.promised["part"] == "new"]
+    flow = sides.planned_flow[sides.planned_flow["part"] == "new"]
     entering = flow[flow["stage"].to_numpy() == flow["source"].map(plan.entry_stage).to_numpy()]
     spent = [cost * counted(entering[entering["source"] == name], span, "entries") for name, cost in costs.items()]
     return float(sum(spent)) if spent else np.nan
@@ -124,7 +124,7 @@ def wins_of_priced(sides: Sides, flow: pd.DataFrame | None, span: Span) -> float
     if flow is None:
         return np.nan
     rows = flow[(flow["stage"] == sides.won) & flow["source"].isin(priced(sides.plan))]
-    return counted(rows, span, "entries") if flow is sides.promised else total(rows, span, "entries")
+    return counted(rows, span, "entries") if flow is sides.planned_flow else total(rows, span, "entries")
 
 
 def cac(spent: float, wins: float) -> float:
@@ -138,16 +138,16 @@ def cac(spent: float, wins: float) -> float:
 
 def planned_terms(sides: Sides, span: Span) -> pd.DataFrame:
     """Table cohort_terms of the plan: entries since the plan date, and what of them lands in a period."""
-    rates = promised_rates(sides.year, sides.stage)
-    flow = sides.promised.assign(counts=span.shares(pd.PeriodIndex(sides.promised["month"], freq="M")))
+    rates = planned_rates(sides.year, sides.stage)
+    flow = sides.planned_flow.assign(counts=span.shares(pd.PeriodIndex(sides.planned_flow["month"], freq="M")))
     flow = flow.assign(entries=flow["entries"] * flow["counts"], arr=flow["arr"] * flow["counts"])
     at = rates.merge(flow[flow["part"] == "new"], on=[*CELL, "stage"])
     landed = flow[(flow["stage"] == sides.won) & span.within(flow["month"])]
     return _terms(rates[[*CELL, "win_rate"]], at, landed).assign(provisional=False).pipe(conform, "cohort_terms")
 
 
-def came_terms(sides: Sides, fates: Fates, span: Span, segment: str) -> pd.DataFrame:
-    """Table cohort_terms of the records: the same for what came, win rates as far as they are known."""
+def actual_terms(sides: Sides, fates: Fates, span: Span, segment: str) -> pd.DataFrame:
+    """Table cohort_terms of the records: the same for the actuals, win rates as far as they are known."""
     chosen = since_plan_date(fates, sides, span.last_day)
     cohort = fates.cohort(chosen)
     cohort = cohort[cohort["segment"].eq(segment) | (segment == "")]
@@ -155,8 +155,8 @@ def came_terms(sides: Sides, fates: Fates, span: Span, segment: str) -> pd.DataF
         win_rate=(cohort["won"] + cohort["expected"]) / cohort["entries"].replace(0, np.nan),
         provisional=provisional(cohort),
     )
-    came = sides.came if sides.came is not None else sides.promised.iloc[:0]
-    landed = came[(came["stage"] == sides.won) & span.within(came["month"])]
+    actual = sides.actual_flow if sides.actual_flow is not None else sides.planned_flow.iloc[:0]
+    landed = actual[(actual["stage"] == sides.won) & span.within(actual["month"])]
     made = _terms(cohort[[*CELL, "win_rate", "provisional"]], cohort, landed)
     return conform(made.astype({"provisional": bool}), "cohort_terms")
 
@@ -164,7 +164,7 @@ def came_terms(sides: Sides, fates: Fates, span: Span, segment: str) -> pd.DataF
 def since_plan_date(fates: Fates, sides: Sides, last_day: date) -> np.ndarray:
     """Records first seen since the plan date that had entered the commit stage by `last_day`."""
     first = sides.plan.plan_date
-    return within(fates.known_since(), first, last_day) & within(fates.entered(sides.stage), first, last_day)
+    return within(fates.recorded_since(), first, last_day) & within(fates.entered(sides.stage), first, last_day)
 
 
 def _terms(cells: pd.DataFrame, entered: pd.DataFrame, landed: pd.DataFrame) -> pd.DataFrame:

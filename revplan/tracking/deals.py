@@ -83,5 +83,5 @@ def _first_close_on(export: Export, place: np.ndarray) -> np.ndarray:
 
 def cents(amounts: np.ndarray) -> np.ndarray:
     """Amounts in whole cents, halves away from zero; nothing where there is none."""
-    known = np.nan_to_num(amounts)
-    return (np.sign(known) * np.floor(np.abs(known) * 100 + 0.5 + 1e-7)).astype(np.int64)
+    there = np.nan_to_num(amounts)
+    return (np.sign(there) * np.floor(np.abs(there) * 100 + 0.5 + 1e-7)).astype(np.int64)

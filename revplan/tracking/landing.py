@@ -20,6 +20,7 @@ from revplan.rates.forecast import forecast_wins
 from revplan.rates.spells import NEVER, as_date
 from revplan.simulation.simulate import Simulation
 from revplan.snapshot.state import Fates, eventual_rate, provisional, within
+from revplan.tracking.attainment import in_full, planned_rates
 from revplan.tracking.comparison import (
     Sides,
     actual_spend,
@@ -31,10 +32,9 @@ from revplan.tracking.comparison import (
     wins_of_priced,
 )
 from revplan.tracking.periods import Span
-from revplan.tracking.promise import in_full, promised_rates
 from revplan.tracking.scorecard import YearTerms
 
-Opened = tuple[tuple[OpenGroup, OpenYield], ...]
+OpenYields = tuple[tuple[OpenGroup, OpenYield], ...]
 WHEN = {"this quarter": 0, "quarter before": 1, "same quarter a year ago": 4}  # quarters back
 
 
@@ -49,7 +49,7 @@ def three_numbers(sides: Sides, fates: Fates, quarter: Span, segment: str) -> pd
 
 def _quarter_row(sides: Sides, fates: Fates, name: str, span: Span, segment: str) -> dict[str, object]:
     empty_row = {"quarter": name, "period": span.label, "provisional": False}
-    began = as_date(int(fates.known_since().min()))
+    began = as_date(int(fates.recorded_since().min()))
     if began > span.first.start_time.date():
         return {**empty_row, "basis": f"not known: the records begin on {show(began, 'date')}"}
     cohort = _of_stage(fates, sides.stage, span, segment)
@@ -101,13 +101,13 @@ def _spent(sides: Sides, span: Span) -> tuple[float, str]:
 def _plan_row(sides: Sides, quarter: Span) -> dict[str, object]:
     """The same as the plan expects it of the whole quarter."""
     whole = quarter.whole()
-    at = sides.promised[sides.promised["stage"] == sides.stage]
-    rates = promised_rates(sides.year, sides.stage)
+    at = sides.planned_flow[sides.planned_flow["stage"] == sides.stage]
+    rates = planned_rates(sides.year, sides.stage)
     passing = rates[rates["stage"] == sides.stage]
     entries = at[at["month"].between(whole.first, whole.last)].merge(passing, on=["segment", "source"])
     flow, spent = float(entries["entries"].sum()), planned_spend(sides, whole)
-    won = sides.promised[sides.promised["stage"] == sides.won].merge(passing[["segment", "source"]])
-    wins = wins_of_priced(sides, sides.promised, whole)
+    won = sides.planned_flow[sides.planned_flow["stage"] == sides.won].merge(passing[["segment", "source"]])
+    wins = wins_of_priced(sides, sides.planned_flow, whole)
     rate = float(entries["entries"] @ entries["win_rate"]) / flow if flow else np.nan
     return {
         "quarter": "plan",
@@ -122,7 +122,7 @@ def _plan_row(sides: Sides, quarter: Span) -> dict[str, object]:
         "spend": spent,
         "wins": wins,
         "cac": cac(spent, wins),
-        "basis": f"the whole quarter as promised; CAC of {named_sources(sides.plan)}",
+        "basis": f"the whole quarter as planned; CAC of {named_sources(sides.plan)}",
     }
 
 
@@ -149,7 +149,7 @@ def open_pipeline(now: PlannedYear) -> pd.DataFrame:
     return conform(sums, "open_pipeline")
 
 
-def _open_rows(cell: Cell, groups: Opened, from_stage: str) -> Iterator[tuple[object, ...]]:
+def _open_rows(cell: Cell, groups: OpenYields, from_stage: str) -> Iterator[tuple[object, ...]]:
     """Amounts of a cell's groups, and the rate from the stage on, weighted by them (lightly where nothing is open)."""
     index = _index(cell, from_stage)
     rate = float(cell.rates_to_won[index])

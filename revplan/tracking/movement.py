@@ -96,16 +96,16 @@ def deal_movements(before: pd.DataFrame, after: pd.DataFrame, window: Window = A
         Expected close dates that count.
     """
     both = before.merge(after, on="record", how="outer", suffixes=("_0", "_1"), sort=False)
-    known, stays = both["state_0"].notna().to_numpy(), both["state_1"].notna().to_numpy()
+    there, stays = both["state_0"].notna().to_numpy(), both["state_1"].notna().to_numpy()
     was_open, was_won = ((both["state_0"] == each).to_numpy() for each in ("open", "won"))
     is_open, is_won, is_lost = ((both["state_1"] == each).to_numpy() for each in ("open", "won", "lost"))
     old, new = (both[f"amount_{at}"].fillna(0).to_numpy().astype(np.int64) for at in (0, 1))
     close = {at: window.holds(both[f"close_on_{at}"]) for at in (0, 1)}
 
     inside, ends_inside = was_open & close[0], is_open & close[1]
-    begun = inside | (~known & window.holds(both["first_close_on_1"]))
+    begun = inside | (~there & window.holds(both["first_close_on_1"]))
     won = is_won & ~was_won & (begun | close[1])
-    lost = (is_lost & (begun | (~known & close[1]))) | (inside & ~stays)
+    lost = (is_lost & (begun | (~there & close[1]))) | (inside & ~stays)
     pushed = begun & is_open & ~ends_inside
     passed = ends_inside | won | lost | pushed
     amount = np.where(~stays | (is_lost & (new == 0)), old, new)
@@ -123,7 +123,7 @@ def deal_movements(before: pd.DataFrame, after: pd.DataFrame, window: Window = A
         "end": np.where(ends_inside, amount, 0),
     }
     labels = {key: both[f"{key}_1"].fillna(both[f"{key}_0"]).astype("str") for key in PARTS}
-    told = {"reopened": comes & known & ~was_open, "disappeared": inside & ~stays}
+    told = {"reopened": comes & there & ~was_open, "disappeared": inside & ~stays}
     table = pd.DataFrame({"record": both["record"], **labels, **parts, **told})
     return conform(table[inside | passed], "deal_movements")
 
@@ -146,7 +146,7 @@ def movement_by(deals: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class MovementSpan:
     """Between which days, and of which deals."""
 
     first: date
@@ -167,7 +167,7 @@ class PipelineMovement:
     """As it is now, or was last."""
     earlier: Export
     """As it was on the first day; the same where one log tells both."""
-    asked: Asked
+    asked: MovementSpan
 
     @cached_property
     def windows(self) -> tuple[Window, ...]:
@@ -242,7 +242,7 @@ class PipelineMovement:
         return tuple(filter(None, (*_doubts(self), *_particulars(self))))
 
 
-def pipeline_movement(export: Export, asked: Asked, earlier: Export | None = None) -> PipelineMovement:
+def pipeline_movement(export: Export, asked: MovementSpan, earlier: Export | None = None) -> PipelineMovement:
     """The movement of the pipeline from the end of one day to the end of another.
 
     Parameters
@@ -264,11 +264,11 @@ def pipeline_movement(export: Export, asked: Asked, earlier: Export | None = Non
     return PipelineMovement(export=export, earlier=earlier or export, asked=asked)
 
 
-def _windows(export: Export, asked: Asked) -> tuple[Window, ...]:
+def _windows(export: Export, asked: MovementSpan) -> tuple[Window, ...]:
     return windows(asked.last, asked.first_month) if export.source.crm.close_on else (ALL,)
 
 
-def _faults(export: Export, asked: Asked) -> Iterator[Fault]:
+def _faults(export: Export, asked: MovementSpan) -> Iterator[Fault]:
     """What the records cannot answer."""
     crm, name = export.source.crm, export.source.path.name
     if crm.amount is None:
@@ -350,11 +350,11 @@ def _doubts(found: PipelineMovement) -> Iterator[str]:
         )
     if not found.export.source.crm.close_on:
         yield "The CRM file names no expected close dates (`close_on`): nothing is pulled in or pushed out."
-    yield from _days_known(found)
+    yield from _days_told(found)
     yield _contradicted(found.export)
 
 
-def _days_known(found: PipelineMovement) -> Iterator[str]:
+def _days_told(found: PipelineMovement) -> Iterator[str]:
     """Where the records do not reach the days asked for, or say less of them."""
     assumed = int(found.before["assumed"].sum())
     if assumed:
@@ -376,8 +376,8 @@ def _days_known(found: PipelineMovement) -> Iterator[str]:
             f"{found.closing.months} and pushed out of it since is not seen."
         )
     if found.of_exports and _ends(found.earlier) > found.asked.first:
-        known = show(_ends(found.earlier), "date")
-        yield f"The export before knows of days to {known}: its amounts and close dates are of then, not of {show(found.asked.first, 'date')}."
+        until = show(_ends(found.earlier), "date")
+        yield f"The export before knows of days to {until}: its amounts and close dates are of then, not of {show(found.asked.first, 'date')}."
     if not found.asked.stage and found.export.source.crm.amount:
         yield _begins_before_deals(found.export)
 

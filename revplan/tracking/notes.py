@@ -12,9 +12,9 @@ from revplan.ground.errors import shown
 from revplan.ground.formats import compact, counted, show
 from revplan.plan.model import Plan
 from revplan.plan.stages import titles_of
+from revplan.tracking.attainment import total
 from revplan.tracking.comparison import Sides, booked_part
 from revplan.tracking.periods import Span
-from revplan.tracking.promise import total
 
 NOTEWORTHY = 0.005  # share of a period's ARR below which nothing is said
 
@@ -52,10 +52,10 @@ def other_stage(sides: Sides) -> Iterator[str]:
 
 def unplanned(sides: Sides) -> Iterator[str]:
     """Records of segments and sources that the plan does not have."""
-    if sides.came is None:
+    if sides.actual_flow is None:
         return
     cells = set(sides.plan.cells)
-    won = sides.came[sides.came["stage"] == sides.won]
+    won = sides.actual_flow[sides.actual_flow["stage"] == sides.won]
     rows = won[[cell not in cells for cell in zip(won["segment"], won["source"], strict=True)]]
     if len(rows):
         pairs = sorted({f"{shown(row.segment)} x {shown(row.source)}" for row in rows.itertuples()})
@@ -63,10 +63,10 @@ def unplanned(sides: Sides) -> Iterator[str]:
         yield f"{wins} of {', '.join(pairs[:3])}, for which the plan has no share: in the variance this is volume and mix."
 
 
-def short_promise(money: pd.DataFrame, plan: Plan) -> Iterator[str]:
+def short_plan(money: pd.DataFrame, plan: Plan) -> Iterator[str]:
     """What the plan itself expected to miss of its goal."""
     for period, rows in money.groupby("period", sort=False):
-        asked = rows.set_index("term")["promised"]
+        asked = rows.set_index("term")["planned"]
         missing = asked["goal"] - asked["new_arr"]
         if missing > NOTEWORTHY * asked["goal"]:
             label = plan.period_label(str(period))
@@ -107,13 +107,13 @@ def late_pipeline(coverage: pd.DataFrame, plan: Plan) -> Iterator[str]:
 
 def two_books(sides: Sides, spans: list[Span]) -> Iterator[str]:
     """Periods in which the actuals book other new ARR than the records show."""
-    if sides.came is None or sides.actual is None:
+    if sides.actual_flow is None or sides.actual is None:
         return
     for span in spans:
         booked, _ = booked_part(sides, span)
         if booked is None:
             continue
-        pair = total(sides.actual, booked, "new"), total(sides.came, booked, "arr")
+        pair = total(sides.actual, booked, "new"), total(sides.actual_flow, booked, "arr")
         if abs(pair[0] - pair[1]) > NOTEWORTHY * max(pair):
             amounts = [compact(each, sides.plan.currency) for each in pair]
             period = sides.plan.period_label(span.label)

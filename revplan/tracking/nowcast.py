@@ -92,9 +92,9 @@ def after_run(before: Triangle, counts: pd.DataFrame, seen_on: date) -> Triangle
     first = today - pd.Timedelta(days=KEPT_DAYS)
     kept = before.rows[(before.rows["seen_on"] < today) & (before.rows["seen_on"] > first)]
     kept = kept[(kept["event_day"] > first) | kept["event_day"].isna()]
-    known = kept[kept["stage"] != ""].groupby(KEY)["entries"].sum()
+    recorded = kept[kept["stage"] != ""].groupby(KEY)["entries"].sum()
     now = counts[counts["event_day"] > first].groupby(KEY, observed=True)["entries"].sum()
-    more = now.sub(known, fill_value=0.0)
+    more = now.sub(recorded, fill_value=0.0)
     more = more[more != 0].rename("entries").reset_index().assign(seen_on=today)
     run = pd.DataFrame(
         [{"seen_on": today, "stage": "", "segment": "", "source": "", "event_day": pd.NaT, "entries": 0.0}]
@@ -120,27 +120,27 @@ class Late:
     """In a row that it rests on."""
 
 
-def late_of(known: np.ndarray, nights: np.ndarray, usual: np.ndarray) -> Late | None:
+def late_of(recorded: np.ndarray, nights: np.ndarray, usual: np.ndarray) -> Late | None:
     """What is still to be recorded after the last of the `nights`; None where too few of them follow each other.
 
     Parameters
     ----------
-    known
+    recorded
         Event day x night: records known; event days are those up to the last night, in a row.
     nights
         Day of each run, counted as the event days are: the last event day is that of the last night.
     usual
         What each event day can bring relative to a mean one.
     """
-    days = known.shape[0]
+    days = recorded.shape[0]
     in_a_row = np.diff(nights, prepend=nights[0] - 2) == 1
     if in_a_row.sum() < LEAST_NIGHTS:
         return None
-    shares = _shares(known, nights, in_a_row)
-    past = [_missing(known[:, night], nights[night], shares[night], usual) for night in range(len(nights))]
+    shares = _shares(recorded, nights, in_a_row)
+    past = [_missing(recorded[:, night], nights[night], shares[night], usual) for night in range(len(nights))]
     now = shares[-1]
     settled = int(np.argmax(now >= SETTLED))
-    final = known[:, -1]
+    final = recorded[:, -1]
     replays = [
         night
         for night in range(LEAST_NIGHTS, len(nights))
@@ -149,16 +149,16 @@ def late_of(known: np.ndarray, nights: np.ndarray, usual: np.ndarray) -> Late | 
     told = {"day": [], "all": []}  # type: dict[str, list[tuple[float, float]]]
     for night in replays:
         last = int(nights[night])
-        came = np.maximum(final[: last + 1] - known[: last + 1, night], 0.0)
-        told["day"].append((float(past[night][last]), float(came[last])))
-        told["all"].append((float(past[night].sum()), float(came[max(last - LATEST, 0) :].sum())))
+        actual = np.maximum(final[: last + 1] - recorded[: last + 1, night], 0.0)
+        told["day"].append((float(past[night][last]), float(actual[last])))
+        told["all"].append((float(past[night].sum()), float(actual[max(last - LATEST, 0) :].sum())))
     factor = _factor(told["all"])
     missing = np.zeros(days)
     missing[: len(past[-1])] = factor * past[-1]
     return Late(missing, _spread(told["day"], factor), _spread(told["all"], factor), int(in_a_row.sum()))
 
 
-def _shares(known: np.ndarray, nights: np.ndarray, in_a_row: np.ndarray) -> np.ndarray:
+def _shares(recorded: np.ndarray, nights: np.ndarray, in_a_row: np.ndarray) -> np.ndarray:
     """Night x delay: share of a day's records that are known after so many days, as each night could tell."""
     more, all_of_it = np.zeros((2, LATEST + 1))
     fading = 0.5 ** (1 / HALF_LIFE)
@@ -168,58 +168,58 @@ def _shares(known: np.ndarray, nights: np.ndarray, in_a_row: np.ndarray) -> np.n
             more, all_of_it = more * fading, all_of_it * fading
             delays = np.arange(1, min(day, LATEST) + 1)
             at = day - delays
-            more[delays] += known[at, night] - known[at, night - 1]
-            all_of_it[delays] += known[at, night]
+            more[delays] += recorded[at, night] - recorded[at, night - 1]
+            all_of_it[delays] += recorded[at, night]
         arriving = np.clip(np.divide(more, all_of_it, out=np.zeros(LATEST + 1), where=all_of_it > 0), 0.0, 0.99)
         shares[night] = np.append(np.cumprod((1 - arriving)[:0:-1])[::-1], 1.0)
     return shares
 
 
-def _missing(known: np.ndarray, night: int, shares: np.ndarray, usual: np.ndarray) -> np.ndarray:
+def _missing(recorded: np.ndarray, night: int, shares: np.ndarray, usual: np.ndarray) -> np.ndarray:
     """What is still to be recorded of each event day, as a night could tell. [records]
 
     A day's true count is the mean of its posterior: a gamma prior with the mean of a usual day and the weight of
     USUAL_WEIGHT of a day, and what is known of it, seen through the share that is known by then.
     """
-    by_day = np.zeros(len(known))
+    by_day = np.zeros(len(recorded))
     days = np.arange(max(night - LATEST, 0), night + 1)
     share = shares[night - days]
     recent = days[(night - days) < USUAL_DAYS]
     could = float((usual[recent] * shares[night - recent]).sum())
-    level = float(known[recent].sum()) / could if could > 0 else 0.0
+    level = float(recorded[recent].sum()) / could if could > 0 else 0.0
     weight = np.where(usual[days] > 0, USUAL_WEIGHT, 0.0)
-    true = (weight * level * usual[days] + known[days]) / (weight + share)
+    true = (weight * level * usual[days] + recorded[days]) / (weight + share)
     by_day[days] = np.maximum(true * (1 - share), 0.0)
     return by_day
 
 
 def _factor(told: list[tuple[float, float]]) -> float:
     """By how much past nowcasts were to be taken back: 0 leaves what is counted as it is, 1 the nowcast. [0-1]"""
-    expected, came = np.array(told).reshape(-1, 2).T
+    expected, actual = np.array(told).reshape(-1, 2).T
     prior = float((expected**2).mean()) if len(expected) else 1.0
     if prior <= 0:
         return 1.0
-    return float(np.clip((expected @ came + prior) / (expected @ expected + prior), 0.0, 1.0))
+    return float(np.clip((expected @ actual + prior) / (expected @ expected + prior), 0.0, 1.0))
 
 
 def _spread(told: list[tuple[float, float]], factor: float) -> float:
     """Variance beyond luck of past nowcasts over their squared mean, drawn towards UNSURE where they are few."""
-    expected, came = np.array(told).reshape(-1, 2).T
+    expected, actual = np.array(told).reshape(-1, 2).T
     expected = expected * factor
     size = float(expected @ expected)
-    learnt = max(float(((came - expected) ** 2 - expected).sum()) / size, 0.0) if size > 0 else UNSURE
+    learnt = max(float(((actual - expected) ** 2 - expected).sum()) / size, 0.0) if size > 0 else UNSURE
     return (len(expected) * learnt + FEW_REPLAYS * UNSURE) / (len(expected) + FEW_REPLAYS)
 
 
-def known_by_night(triangle: Triangle, stage: str, last: date) -> tuple[np.ndarray, np.ndarray, date]:
+def recorded_by_night(triangle: Triangle, stage: str, last: date) -> tuple[np.ndarray, np.ndarray, date]:
     """Event day x night: records of a stage known, and the days of the nights, counted from the first event day, which comes last."""
     nights = triangle.nights
     first = last - timedelta(days=KEPT_DAYS - 1)
     place = {night: number for number, night in enumerate(nights)}
-    known = np.zeros((KEPT_DAYS, len(nights)))
+    recorded = np.zeros((KEPT_DAYS, len(nights)))
     rows = triangle.rows[triangle.rows["stage"] == stage]
     day = (rows["event_day"] - pd.Timestamp(first)).dt.days.to_numpy()
     night = rows["seen_on"].dt.date.map(place).to_numpy(dtype=int) if len(rows) else np.zeros(0, dtype=int)
     inside = (day >= 0) & (day < KEPT_DAYS)
-    np.add.at(known, (day[inside].astype(int), night[inside]), rows["entries"].to_numpy()[inside])
-    return np.cumsum(known, axis=1), np.array([(each - first).days for each in nights], dtype=int), first
+    np.add.at(recorded, (day[inside].astype(int), night[inside]), rows["entries"].to_numpy()[inside])
+    return np.cumsum(recorded, axis=1), np.array([(each - first).days for each in nights], dtype=int), first

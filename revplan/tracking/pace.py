@@ -86,7 +86,7 @@ def learnt_shape(by_stretch: np.ndarray) -> tuple[Shape, float]:
 
 
 @dataclass(frozen=True, eq=False)
-class Days:
+class DayRun:
     """Calendar days in a row."""
 
     first: date
@@ -105,7 +105,7 @@ class Days:
 
 
 def entries_by_day(
-    stage_history: pd.DataFrame, cells: tuple[tuple[str, str], ...], stages: tuple[str, ...], days: Days
+    stage_history: pd.DataFrame, cells: tuple[tuple[str, str], ...], stages: tuple[str, ...], days: DayRun
 ) -> np.ndarray:
     """Entries, cell x stage x day; what belongs to none of the `cells` is counted in one more. [records]"""
     codes = [pd.factorize(stage_history[key]) for key in ("segment", "source")]
@@ -122,7 +122,7 @@ def entries_by_day(
     return np.bincount(index, minlength=shape[0] * shape[1] * shape[2]).reshape(shape).astype(float)
 
 
-def by_stretch(counts: np.ndarray, days: Days, workdays: Workdays, until: date) -> np.ndarray:
+def by_stretch(counts: np.ndarray, days: DayRun, workdays: Workdays, until: date) -> np.ndarray:
     """Month x stretch: entries of each whole month up to `until`, by stretch of its working days."""
     worked = workdays.are_worked(days.first, days.last)
     rows = []
@@ -159,9 +159,9 @@ def spread_over(first: date, last: date, workdays: Workdays, shape: Shape, begin
 def level(counts: np.ndarray, weights: np.ndarray, half_life: float) -> tuple[np.ndarray, np.ndarray]:
     """Entries per unit of weight as known at the end of each day, and how many entries it rests on."""
     growth = 2.0 ** (np.arange(counts.shape[-1]) / half_life)
-    came = np.cumsum(counts * growth, axis=-1) / growth
+    actual = np.cumsum(counts * growth, axis=-1) / growth
     could = np.cumsum(weights * growth) / growth
-    return (came + 0.5) / np.maximum(could, 0.5), came + 0.5
+    return (actual + 0.5) / np.maximum(could, 0.5), actual + 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,13 +178,13 @@ def past_errors(
     counts: np.ndarray, weights: np.ndarray, horizon: int, half_life: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """What came in the `horizon` days after each past day, and what would have been forecast of it then. [records]"""
-    known = counts.shape[-1]
-    origins = np.arange(WARM_UP, known - horizon) + 1
+    recorded = counts.shape[-1]
+    origins = np.arange(WARM_UP, recorded - horizon) + 1
     done = np.pad(np.cumsum(counts, axis=-1), ((0, 0), (1, 0)))
-    could = np.append(0.0, np.cumsum(weights[:known]))
-    at = level(counts, weights[:known], half_life)[0]
-    came = done[:, origins + horizon] - done[:, origins]
-    return came, at[:, origins - 1] * (could[origins + horizon] - could[origins])
+    could = np.append(0.0, np.cumsum(weights[:recorded]))
+    at = level(counts, weights[:recorded], half_life)[0]
+    actual = done[:, origins + horizon] - done[:, origins]
+    return actual, at[:, origins - 1] * (could[origins + horizon] - could[origins])
 
 
 def to_come(counts: np.ndarray, weights: np.ndarray) -> ToCome:
@@ -200,20 +200,20 @@ def to_come(counts: np.ndarray, weights: np.ndarray) -> ToCome:
     weights
         What each day can bring relative to a mean working day, up to the end of the period.
     """
-    rows, known = counts.shape
-    horizon = len(weights) - known
+    rows, recorded = counts.shape
+    horizon = len(weights) - recorded
     if horizon <= 0:
         return ToCome(np.zeros(rows), np.zeros(rows))
-    windows = max(known - WARM_UP - horizon, 0) / horizon
+    windows = max(recorded - WARM_UP - horizon, 0) / horizon
     half_lives = HALF_LIVES if windows >= 1 else (HALF_LIVES[MIDDLE],)
     squared, beyond, mean, rests_on, luck = np.zeros((5, len(half_lives), rows))
     for number, half_life in enumerate(half_lives):
-        at, support = level(counts, weights[:known], half_life)
-        mean[number], rests_on[number] = at[:, -1] * weights[known:].sum(), support[:, -1]
-        luck[number] = _dispersion(counts, weights[:known] * at[:, -1:])
+        at, support = level(counts, weights[:recorded], half_life)
+        mean[number], rests_on[number] = at[:, -1] * weights[recorded:].sum(), support[:, -1]
+        luck[number] = _dispersion(counts, weights[:recorded] * at[:, -1:])
         if windows > 0:
-            came, told = past_errors(counts, weights, horizon, half_life)
-            errors = (came - told) ** 2
+            actual, told = past_errors(counts, weights, horizon, half_life)
+            errors = (actual - told) ** 2
             squared[number] = errors.mean(axis=1)
             beyond[number] = (errors - told).sum(axis=1) / np.maximum((told**2).sum(axis=1), LEAST_SPREAD)
     best = squared.argmin(axis=0), np.arange(rows)
@@ -225,11 +225,11 @@ def to_come(counts: np.ndarray, weights: np.ndarray) -> ToCome:
 def _dispersion(counts: np.ndarray, told: np.ndarray) -> np.ndarray:
     """How many times the variance of pure luck the last days have around their level; at least 1. [ratio]"""
     recent = slice(-min(RECENT_DAYS, counts.shape[1]), None)
-    came, told = counts[:, recent], told[:, recent]
+    actual, told = counts[:, recent], told[:, recent]
     at_work = told[0] > 0
     if at_work.sum() < LEAST_DAYS:
         return np.ones(len(counts))
-    return np.maximum(((came - told)[:, at_work] ** 2 / told[:, at_work]).mean(axis=1), 1.0)
+    return np.maximum(((actual - told)[:, at_work] ** 2 / told[:, at_work]).mean(axis=1), 1.0)
 
 
 def at_most(count: np.ndarray, mean: np.ndarray, spread: np.ndarray) -> np.ndarray:
@@ -259,7 +259,7 @@ class Followed:
     """A running year day by day, as the lines count it: cell x stage x day, the last cell being what no cell has."""
 
     as_of: date
-    days: Days
+    days: DayRun
     """From the first day looked back on to the end of the year."""
     cells: tuple[tuple[str, str], ...]
     stages: tuple[str, ...]
@@ -327,7 +327,7 @@ def pace_lines(
     rows, ahead = [], []
     for period in periods:
         for number, stage in enumerate(followed.stages):
-            lines = [_Line(followed, group, period, number) for group in groups]
+            lines = [_PaceRow(followed, group, period, number) for group in groups]
             for line, mean, spread in zip(lines, *_still_to_come(lines), strict=True):
                 rows.append(line.row(mean))
                 late = line.late()
@@ -349,17 +349,17 @@ def pace_lines(
     return conform(frame, "pace")
 
 
-def _still_to_come(lines: list[_Line]) -> tuple[np.ndarray, np.ndarray]:
+def _still_to_come(lines: list[_PaceRow]) -> tuple[np.ndarray, np.ndarray]:
     """Mean and spread of what is still to come of each line; those of the same working days are worked out together."""
     mean, spread = np.zeros((2, len(lines)))
     for workdays in dict.fromkeys(line.group.workdays for line in lines):
         rows = [number for number, line in enumerate(lines) if line.group.workdays == workdays]
-        found = to_come(np.stack([lines[row].known() for row in rows]), lines[rows[0]].weights())
+        found = to_come(np.stack([lines[row].recorded() for row in rows]), lines[rows[0]].weights())
         mean[rows], spread[rows] = found.mean, found.spread
     return mean, spread
 
 
-class _Line:
+class _PaceRow:
     """One group at one stage in one period."""
 
     def __init__(self, followed: Followed, group: Group, period: Period, stage: int) -> None:
@@ -386,7 +386,7 @@ class _Line:
         """What is still to be recorded of the days that are over. [records]"""
         return float(self.missing[self.so_far].sum())
 
-    def known(self) -> np.ndarray:
+    def recorded(self) -> np.ndarray:
         """Entries by day up to the last day known, with those still to be recorded. [records]"""
         return (self.counts + self.missing)[: self.now + 1]
 
@@ -400,7 +400,7 @@ class _Line:
         left = int(self.worked[self.now + 1 : self.inside.stop].sum())
         gap = self.actual - target_to_date
         value = sum(
-            worth * float(came[self.so_far].sum() - asked[self.so_far].sum()) for worth, asked, came in self.by_cell
+            worth * float(actual[self.so_far].sum() - asked[self.so_far].sum()) for worth, asked, actual in self.by_cell
         )
         days_of_period = (self.period.last - self.begin).days + 1
         gone = self.so_far.stop - self.so_far.start
@@ -453,11 +453,11 @@ class _Line:
             return pd.NaT
         sums = np.append(0.0, np.cumsum(past))
         best = [float((sums[days:] - sums[: len(sums) - days]).max()) for days in range(count + 1)]
-        came = np.cumsum(self.counts[self.inside.start : self.now + 1])
+        actual = np.cumsum(self.counts[self.inside.start : self.now + 1])
         left = count - done
         for number, day in enumerate(worked.tolist()):
             if number < done:
-                reached = float(came[min(day - self.inside.start, len(came) - 1)])
+                reached = float(actual[min(day - self.inside.start, len(actual) - 1)])
             else:
                 reached = self.actual + to_come * (number + 1 - done) / left
             if reached + best[count - number - 1] < self.target - 1e-9:

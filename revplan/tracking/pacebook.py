@@ -22,14 +22,14 @@ from revplan.ground.tables import conform, empty
 from revplan.ground.workdays import Workdays
 from revplan.plan.file import real_path
 from revplan.plan.model import Plan
-from revplan.plan.parts import Place
+from revplan.plan.parts import WorkPlace
 from revplan.plan.stages import titles_of
 from revplan.snapshot.state import Snapshots
-from revplan.tracking import landing as standing
+from revplan.tracking import landing as year_landing
 from revplan.tracking import notes as said
+from revplan.tracking.baseline import in_plan_names, last_day_counted, records_on
 from revplan.tracking.book import BoardBook, YearFiles, book_on, read_year
 from revplan.tracking.claims import claims
-from revplan.tracking.held import in_plan_names, last_day_known, records_on
 from revplan.tracking.nowcast import (
     KEPT_DAYS,
     LEAST_NIGHTS,
@@ -37,14 +37,14 @@ from revplan.tracking.nowcast import (
     Late,
     Triangle,
     after_run,
-    known_by_night,
     late_of,
     read_triangle,
+    recorded_by_night,
     triangle_path,
 )
 from revplan.tracking.pace import (
     LOOKED_BACK,
-    Days,
+    DayRun,
     Followed,
     Group,
     Period,
@@ -153,8 +153,8 @@ class PaceBook:
     @cached_property
     def recorded(self) -> tuple[str, ...]:
         """The plan's stages that the records know."""
-        known = self.history.stages if self.history else ()
-        return tuple(stage for stage in self.plan.stage_ids if stage in known)
+        recorded = self.history.stages if self.history else ()
+        return tuple(stage for stage in self.plan.stage_ids if stage in recorded)
 
     @cached_property
     def followed(self) -> Followed | None:
@@ -164,11 +164,11 @@ class PaceBook:
         end = max(period.last for period in self.periods)
         first = min(self.as_of - timedelta(days=LOOKED_BACK), *(period.first for period in self.periods))
         began = self.history.stage_history["entered_on"].min().date()
-        days = Days(min(max(first, began), *(period.first for period in self.periods)), end)
-        known = Days(days.first, self.as_of)
-        counts = entries_by_day(self.history.stage_history, self.cells, self.recorded, known)
+        days = DayRun(min(max(first, began), *(period.first for period in self.periods)), end)
+        recorded = DayRun(days.first, self.as_of)
+        counts = entries_by_day(self.history.stage_history, self.cells, self.recorded, recorded)
         shapes = {
-            stage: self._shape(counts[:, number].sum(axis=0), known) for number, stage in enumerate(self.recorded)
+            stage: self._shape(counts[:, number].sum(axis=0), recorded) for number, stage in enumerate(self.recorded)
         }
         return Followed(
             as_of=self.as_of,
@@ -178,27 +178,27 @@ class PaceBook:
             targets=self._targets(days, shapes),
             worth=self._worth,
             counts=counts,
-            late=self._late_by_day(counts, known),
+            late=self._late_by_day(counts, recorded),
             shapes=shapes,
             begin=self.plan.plan_date,
         )
 
-    def _shape(self, counts: np.ndarray, known: Days) -> Shape:
+    def _shape(self, counts: np.ndarray, recorded: DayRun) -> Shape:
         given = self.live.pace.within_month
         if given is not None:
             return Shape(given, "as the plan gives it")
         before = self.month.first - timedelta(days=1)
-        return learnt_shape(by_stretch(counts, known, self.live.calendar.workdays, before))[0]
+        return learnt_shape(by_stretch(counts, recorded, self.live.calendar.workdays, before))[0]
 
     @cached_property
     def _worth(self) -> np.ndarray:
         values = cell_values_table(self.board.year).set_index(["segment", "source", "stage"])["value_per_entry"]
         return np.array([[float(values.get((*cell, stage), 0.0)) for stage in self.recorded] for cell in self.cells])
 
-    def _targets(self, days: Days, shapes: dict[str, Shape]) -> np.ndarray:
+    def _targets(self, days: DayRun, shapes: dict[str, Shape]) -> np.ndarray:
         """Entries planned by cell, stage and day: those of each month spread over its working days."""
         keys = ["segment", "source", "stage", "month"]
-        flow = self.board.sides.promised.groupby(keys, sort=False)["entries"].sum()
+        flow = self.board.sides.planned_flow.groupby(keys, sort=False)["entries"].sum()
         targets = np.zeros((len(self.cells), len(self.recorded), len(days)))
         place = {cell: row for row, cell in enumerate(self.cells)}
         for (segment, source, stage, month), entries in flow[flow > 0].items():
@@ -232,14 +232,14 @@ class PaceBook:
             return {}
         found = {}
         for stage in self.recorded:
-            known, nights, first = known_by_night(self.triangle, stage, self.as_of)
+            recorded, nights, first = recorded_by_night(self.triangle, stage, self.as_of)
             usual = self.live.calendar.workdays.are_worked(first, self.as_of).astype(float)
-            late = late_of(known, nights, usual)
+            late = late_of(recorded, nights, usual)
             if late is not None:
                 found[stage] = late
         return found
 
-    def _late_by_day(self, counts: np.ndarray, known: Days) -> np.ndarray:
+    def _late_by_day(self, counts: np.ndarray, recorded: DayRun) -> np.ndarray:
         """What is still to be recorded, by cell, stage and day: of each cell as much as it brought of the last weeks."""
         missing = np.zeros_like(counts)
         days = min(KEPT_DAYS, counts.shape[2])
@@ -263,11 +263,12 @@ class PaceBook:
                 ("day", counts[-1:], late.missing[-1:], late.day_spread),
                 ("month", counts[month], late.missing[-days:], late.spread),
             ):
-                came, more = float(counted_days.sum()), float(missing.sum())
+                actual, more = float(counted_days.sum()), float(missing.sum())
                 low, middle, high = (
-                    came + float(quantile(share, np.array([more]), np.array([spread]))[0]) for share in (0.1, 0.5, 0.9)
+                    actual + float(quantile(share, np.array([more]), np.array([spread]))[0])
+                    for share in (0.1, 0.5, 0.9)
                 )
-                rows.append((stage, name, came, more, middle, low, high, float(late.nights)))
+                rows.append((stage, name, actual, more, middle, low, high, float(late.nights)))
         names = ["stage", "period", "counted", "late", "expected", "low", "high", "nights"]
         return conform(pd.DataFrame(rows, columns=names), "nowcast")
 
@@ -318,18 +319,18 @@ class PaceBook:
             return empty("pace_days")
         group, stage = self.groups[0], self.recorded.index(self.stage)
         inside = slice(followed.days.place(self.month.first), followed.days.place(self.month.last) + 1)
-        known = followed.days.place(self.as_of) - inside.start + 1
+        recorded = followed.days.place(self.as_of) - inside.start + 1
         days = pd.date_range(self.month.first, self.month.last)
-        came = followed.counts[:, stage, inside].sum(axis=0)
-        came[: max((followed.begin - self.month.first).days, 0)] = 0.0
-        reached = np.append(np.cumsum(came), np.full(len(days) - known, np.nan))
-        weights = followed.weights(group.workdays, self.stage)[inside][known - 1 :].copy()
+        actual = followed.counts[:, stage, inside].sum(axis=0)
+        actual[: max((followed.begin - self.month.first).days, 0)] = 0.0
+        reached = np.append(np.cumsum(actual), np.full(len(days) - recorded, np.nan))
+        weights = followed.weights(group.workdays, self.stage)[inside][recorded - 1 :].copy()
         weights[0] = 0.0
         share = np.cumsum(weights) / max(weights.sum(), 1e-12)
         ahead = np.full((3, len(days)), np.nan)
-        ahead[:, known - 1 :] = line["actual"] + (line["projected"] - line["actual"]) * share
+        ahead[:, recorded - 1 :] = line["actual"] + (line["projected"] - line["actual"]) * share
         for row, name in ((1, "projected_low"), (2, "projected_high")):
-            ahead[row, known - 1 :] += (line[name] - line["projected"]) * np.sqrt(share)  # spread grows as luck does
+            ahead[row, recorded - 1 :] += (line[name] - line["projected"]) * np.sqrt(share)  # spread grows as luck does
         frame = pd.DataFrame(
             {
                 "day": days.as_unit("us"),
@@ -467,8 +468,8 @@ class PaceBook:
             return board.landing
         month = Span(self.month.name, month_of(self.as_of), 1, self.as_of)
         spans = [month, *board.spans[:1], whole] if self.periods else [*board.spans[:1], whole]
-        pace = standing.recent_pace(board.history, board.now, board.segment)
-        return standing.landing(board.now, board.simulation, spans, pace)
+        pace = year_landing.recent_pace(board.history, board.now, board.segment)
+        return year_landing.landing(board.now, board.simulation, spans, pace)
 
     @cached_property
     def zombies(self) -> tuple[float, float]:
@@ -482,7 +483,7 @@ class PaceBook:
         now, history = self.board.now, self.board.history
         if now is None or history is None or now.first >= MONTHS_PER_YEAR:
             return empty("deciding")
-        stages = self.plan.stage_ids[self.plan.stage_ids.index(standing.opportunity_stage(self.plan)) : -1]
+        stages = self.plan.stage_ids[self.plan.stage_ids.index(year_landing.opportunity_stage(self.plan)) : -1]
         last = history.stage_history.drop_duplicates("record", keep="last")
         last = last.merge(history.records[["record", "amount", "lost_on"]], on="record")
         last = last[last["stage"].isin(stages) & last["lost_on"].isna() & (last["amount"] > 0)]
@@ -493,7 +494,7 @@ class PaceBook:
             if found is None or item.stage not in found[1].stages:
                 continue
             chance = self._chance(found[1], now.open_yields[found[0]], item)
-            expected, swing = standing.weighted(np.array([item.amount]), np.array([chance]))
+            expected, swing = year_landing.weighted(np.array([item.amount]), np.array([chance]))
             rows.append(
                 (
                     str(item.record),
@@ -510,7 +511,7 @@ class PaceBook:
         frame = pd.DataFrame(rows, columns=names).sort_values("swing", ascending=False, kind="stable")
         return conform(frame.head(DECIDING), "deciding") if rows else empty("deciding")
 
-    def _chance(self, cell: Cell, groups: standing.Opened, item: object) -> float:
+    def _chance(self, cell: Cell, groups: year_landing.OpenYields, item: object) -> float:
         """Chance that one open record is won within the year. [0-1]"""
         stage = cell.stages.index(item.stage)  # type: ignore[attr-defined]
         group = next((each for each, _ in groups if each.stage == stage), None)
@@ -518,7 +519,7 @@ class PaceBook:
         if group is None or now is None:
             return 0.0
         age = float((self.as_of - item.entered_on.date()).days)  # type: ignore[attr-defined]
-        clock = now.known.clock
+        clock = now.snapshot.clock
         if clock is not None and stage == cell.won - 1:
             today = int(np.datetime64(self.as_of, "D").astype(np.int64))
             age = float(clock.by_evening(np.array(today)) - clock.of(np.array([today - int(age)]))[0])
@@ -527,7 +528,7 @@ class PaceBook:
         return float(min(max(wins[:MONTHS_PER_YEAR].sum(), 0.0), 1.0))
 
 
-def place_words(place: Place) -> str:
+def place_words(place: WorkPlace) -> str:
     """Which days a place does not work, in words."""
     where = (
         f"of {place.country}{f', {place.region}' if place.region else ''}"
@@ -573,7 +574,7 @@ def open_pace(
 def pace_of(files: YearFiles, as_of: date | None, segment: str) -> PaceBook:
     """The year of some files as known at the end of `as_of`."""
     actual = None if files.actuals is None else files.actuals.table
-    day = as_of or last_day_known(files.live, files.snapshots, actual, "")
+    day = as_of or last_day_counted(files.live, files.snapshots, actual, "")
     board = book_on(files, "", day, segment)
     history = board.history or _history(files.live, board.plan, files.snapshots, day)
     triangle = Triangle(empty("triangle"))
@@ -602,9 +603,9 @@ def _recent(rows: pd.DataFrame, day: date) -> pd.DataFrame:
     return pd.DataFrame({**named, "event_day": event_day, "entries": 1.0})
 
 
-def _history(live: Plan, promised: Plan, snapshots: Snapshots | None, day: date) -> History | None:
+def _history(live: Plan, planned: Plan, snapshots: Snapshots | None, day: date) -> History | None:
     """The records of a day before the year, on which the plan already counts."""
-    if snapshots is None or day < promised.plan_date:
+    if snapshots is None or day < planned.plan_date:
         return None
     records = records_on(live, snapshots, day)
-    return None if records is None else in_plan_names(records.history, promised)
+    return None if records is None else in_plan_names(records.history, planned)

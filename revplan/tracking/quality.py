@@ -32,7 +32,7 @@ BANDS = (1.0, 8.0, 40.0)  # in times the first touch agreed, or working hours wh
 
 
 @dataclass(frozen=True)
-class Change:
+class ChangePoint:
     """The place at which a series of weeks differs most before and after, and how often luck does as much."""
 
     week: int
@@ -43,7 +43,7 @@ class Change:
     """Of as large a difference where nothing changed. [0-1]"""
 
 
-def change_point(surplus: np.ndarray, variance: np.ndarray, seed: int = 1) -> Change | None:
+def change_point(surplus: np.ndarray, variance: np.ndarray, seed: int = 1) -> ChangePoint | None:
     """Where a series changes most, and how often luck changes one as much; None where too little is known.
 
     Parameters
@@ -63,16 +63,16 @@ def change_point(surplus: np.ndarray, variance: np.ndarray, seed: int = 1) -> Ch
     orders = random.permuted(np.tile(np.arange(len(surplus)), (SHUFFLES, 1)), axis=1)
     largest = np.nanmax(np.abs(_steps(surplus[orders], variance[orders])), axis=1)
     as_large = int((largest >= abs(found[week]) * (1 - 1e-9)).sum())
-    return Change(week + 1, -float(found[week]), (1 + as_large) / (1 + SHUFFLES))
+    return ChangePoint(week + 1, -float(found[week]), (1 + as_large) / (1 + SHUFFLES))
 
 
 def _steps(surplus: np.ndarray, variance: np.ndarray) -> np.ndarray:
     """By series and week, the surplus up to its end in standard errors; not a number near the ends."""
-    gathered, known = np.cumsum(surplus, axis=1)[:, :-1], np.cumsum(variance, axis=1)[:, :-1]
+    gathered, recorded = np.cumsum(surplus, axis=1)[:, :-1], np.cumsum(variance, axis=1)[:, :-1]
     whole = variance.sum(axis=1, keepdims=True)
-    share = known / whole
+    share = recorded / whole
     inside = (share >= LEAST) & (share <= 1 - LEAST)
-    spread = np.sqrt(np.where(inside, known * (1 - share), 1.0))
+    spread = np.sqrt(np.where(inside, recorded * (1 - share), 1.0))
     return np.where(inside, gathered / spread, np.nan)
 
 
@@ -87,7 +87,7 @@ class Quality:
     """Table quality."""
     days: int
     """In which a record counts as accepted; younger records do not count."""
-    change: Change | None
+    change: ChangePoint | None
     before: dict[str, float]
     """Share accepted before the change, of how many."""
     after: dict[str, float]
@@ -159,8 +159,8 @@ def quality(made: pd.DataFrame, now: np.datetime64) -> Quality:
     before, after = ({"of": float(part.sum()), **share_of(won[part].sum(), part.sum())} for part in (~later, later))
     size_before = np.bincount(cell[~later], minlength=cell.max() + 1)
     own = np.bincount(cell[~later], won[~later], minlength=cell.max() + 1) / np.maximum(size_before, 1)
-    known = size_before[cell[later]] > 0
-    after["expected"] = float(np.where(known, own[cell[later]], rate[later]).mean())
+    recorded = size_before[cell[later]] > 0
+    after["expected"] = float(np.where(recorded, own[cell[later]], rate[later]).mean())
     return Quality(conform(table, "quality"), days_taken(made), change, before, after)
 
 
@@ -248,8 +248,8 @@ def cost_of_breaches(rows: pd.DataFrame, bands: pd.DataFrame, breached: int, val
         return None
     met, late = ({"of": float(len(side)), **share_of(int(side["advanced"].sum()), len(side))} for side in sides)
     low, high = difference(met, late)
-    known = bands[bands["records"] > 0]["share"].to_numpy()
-    return Cost(breached, met, late, low, high, value, bool((np.diff(known) <= 0).all()))
+    recorded = bands[bands["records"] > 0]["share"].to_numpy()
+    return Cost(breached, met, late, low, high, value, bool((np.diff(recorded) <= 0).all()))
 
 
 def difference(one: dict[str, float], other: dict[str, float]) -> tuple[float, float]:

@@ -16,8 +16,8 @@ import pandas as pd
 
 from revplan.ground.calendar import MONTHS_PER_YEAR
 from revplan.ground.tables import conform, empty
+from revplan.tracking.attainment import counted, total
 from revplan.tracking.periods import Span
-from revplan.tracking.promise import counted, total
 
 CUSTOMARY = 3.0
 EVERY = "all"
@@ -73,14 +73,14 @@ def _coverage_row(period: str, found: dict, left: pd.Series) -> dict[str, object
     }
 
 
-def promise_by_source(
-    promised: pd.DataFrame, came: pd.DataFrame, span: Span, entered: dict[str, str], worth: pd.DataFrame
+def attainment_by_source(
+    planned: pd.DataFrame, actual: pd.DataFrame, span: Span, entered: dict[str, str], worth: pd.DataFrame
 ) -> pd.DataFrame:
-    """Table promise_by_source: entries of each source where it enters, and the ARR its gap is worth.
+    """Table attainment_by_source: entries of each source where it enters, and the ARR its gap is worth.
 
     Parameters
     ----------
-    promised, came
+    planned, actual
         Table flow of the plan and of the records.
     span
         The period.
@@ -91,24 +91,24 @@ def promise_by_source(
         counted, and worth nothing.
     """
     rows = [
-        _source_row(_at(promised, name, stage), _at(came, name, stage), _at(worth, name, stage), span)
+        _source_row(_at(planned, name, stage), _at(actual, name, stage), _at(worth, name, stage), span)
         for name, stage in entered.items()
     ]
-    frame = pd.DataFrame(rows, columns=["promised", "came", "gap", "worth"])
+    frame = pd.DataFrame(rows, columns=["planned", "actual", "gap", "worth"])
     frame.insert(0, "source", list(entered))
     frame.insert(1, "stage", list(entered.values()))
-    return conform(frame, "promise_by_source")
+    return conform(frame, "attainment_by_source")
 
 
 def _at(table: pd.DataFrame, source: str, stage: str) -> pd.DataFrame:
     return table[(table["source"] == source) & (table["stage"] == stage)]
 
 
-def _source_row(promised: pd.DataFrame, came: pd.DataFrame, worth: pd.DataFrame, span: Span) -> tuple[float, ...]:
-    asked, happened = counted(promised, span, "entries"), total(came, span, "entries")
+def _source_row(planned: pd.DataFrame, actual: pd.DataFrame, worth: pd.DataFrame, span: Span) -> tuple[float, ...]:
+    asked, happened = counted(planned, span, "entries"), total(actual, span, "entries")
     worths = (
         row.value_per_entry
-        * (total(_of(came, row.segment), span, "entries") - counted(_of(promised, row.segment), span, "entries"))
+        * (total(_of(actual, row.segment), span, "entries") - counted(_of(planned, row.segment), span, "entries"))
         for row in worth.itertuples()
     )
     return asked, happened, happened - asked, sum(worths)
@@ -178,11 +178,11 @@ def _rows(opening: float, sides: tuple[pd.DataFrame, pd.DataFrame], span: Span, 
             "period": span.label,
             "term": term,
             "planned": asked,
-            "came": came,
-            "gap": came - asked,
+            "actual": actual,
+            "gap": actual - asked,
             "basis": f"{basis}; the year opens as planned",
         }
-        for term, (asked, came) in terms.items()
+        for term, (asked, actual) in terms.items()
     ]
 
 

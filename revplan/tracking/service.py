@@ -85,14 +85,14 @@ def handovers(history: History, export: Export, plan: Plan, stage: str) -> pd.Da
     place = export.raw.records.get_indexer(pd.Index(found.index, dtype=object))
     details = export.details.columns
     zone = record_zone(export, plan)
-    known = {
+    recorded = {
         "created": first.reindex(found.index).to_numpy(),
         "handed_over": moment.to_numpy(),
-        "assigned": _known(details.get("assigned"), place, end),
+        "assigned": _recorded(details.get("assigned"), place, end),
         "accepted": accepted.reindex(found.index).to_numpy(),
         "lost": found["lost_on"].to_numpy(),
     }
-    known["rejected"] = _known(details.get("rejected"), place, end) if "rejected" in details else known["lost"]
+    recorded["rejected"] = _recorded(details.get("rejected"), place, end) if "rejected" in details else recorded["lost"]
     reasons = details.get("rejected_reason", details.get("lost_reason") if "rejected" not in details else None)
     table = pd.DataFrame(
         {
@@ -101,7 +101,7 @@ def handovers(history: History, export: Export, plan: Plan, stage: str) -> pd.Da
             "source": found["source"].astype("str").to_numpy(),
             "rep": found["owner"].astype("str").to_numpy() if "owner" in found else UNKNOWN,
             "team": _teams(found, plan),
-            **{name: in_utc(values.astype("datetime64[us]"), zone) for name, values in known.items()},
+            **{name: in_utc(values.astype("datetime64[us]"), zone) for name, values in recorded.items()},
             "reason": UNKNOWN if reasons is None else reasons[place],
             "number": place,
         }
@@ -118,7 +118,7 @@ def end_of(day: date) -> np.datetime64:
     return np.datetime64(day, "us") + np.timedelta64(1, "D")
 
 
-def _known(moments: np.ndarray | None, place: np.ndarray, end: np.datetime64) -> np.ndarray:
+def _recorded(moments: np.ndarray | None, place: np.ndarray, end: np.datetime64) -> np.ndarray:
     """Moments of some records, those before `end`."""
     if moments is None:
         return np.full(len(place), NEVER)
@@ -162,8 +162,8 @@ def _hours(plan: Plan, team: str, segment: str, source: str) -> WorkingHours:
     levels = plan.service_levels
     own: Hours = levels.teams.get(team, levels)
     place = plan.calendar.teams.get(team)
-    known = segment in plan.segments and source in plan.sources
-    workdays = place.workdays if place else plan.workdays_of(segment, source) if known else plan.calendar.workdays
+    recorded = segment in plan.segments and source in plan.sources
+    workdays = place.workdays if place else plan.workdays_of(segment, source) if recorded else plan.calendar.workdays
     return WorkingHours(workdays, *own.working_hours, own.timezone or levels.timezone or "UTC")
 
 
@@ -171,27 +171,27 @@ def _hours(plan: Plan, team: str, segment: str, source: str) -> WorkingHours:
 
 
 @dataclass(frozen=True, eq=False)
-class Touches:
+class TouchTimes:
     """Touches in UTC by record, those known and of records handed over: number of the row, moment, kept in that order."""
 
     row: np.ndarray
     at: np.ndarray
 
 
-def touches_since(export: Export, table: pd.DataFrame, plan: Plan, as_of: date) -> Touches:
+def touches_since(export: Export, table: pd.DataFrame, plan: Plan, as_of: date) -> TouchTimes:
     """The touches of the records of table handovers after each was handed over, or assigned, by the end of `as_of`."""
     if export.touches is None:
-        return Touches(np.zeros(0, dtype=np.int64), NOTHING)
+        return TouchTimes(np.zeros(0, dtype=np.int64), NOTHING)
     end = end_of(as_of)
     rows = pd.Series(np.arange(len(table)), index=table["number"]).reindex(export.touches.record).to_numpy()
-    known = ~np.isnan(rows) & (export.touches.at < end)
-    row = rows[known].astype(np.int64)
-    at = in_utc(export.touches.at[known], record_zone(export, plan))
+    recorded = ~np.isnan(rows) & (export.touches.at < end)
+    row = rows[recorded].astype(np.int64)
+    at = in_utc(export.touches.at[recorded], record_zone(export, plan))
     late = at >= table["starts"].to_numpy()[row]
-    return Touches(row[late], at[late])
+    return TouchTimes(row[late], at[late])
 
 
-def timed(table: pd.DataFrame, touches: Touches, plan: Plan, now: np.datetime64) -> pd.DataFrame:
+def timed(table: pd.DataFrame, touches: TouchTimes, plan: Plan, now: np.datetime64) -> pd.DataFrame:
     """Table handovers with what happened by when: hours of each clock, and the state of each level.
 
     Parameters
@@ -400,8 +400,8 @@ def timeless(export: Export) -> str:
     """That moments have no time of day, so that hours cannot be told; empty where they have."""
     given = [export.raw.events.at, export.details.columns.get("assigned", NOTHING)]
     sides = [np.concatenate(given), NOTHING if export.touches is None else export.touches.at]
-    known = [each[~np.isnat(each)] for each in sides]
-    if all((each.astype("datetime64[D]") != each).any() for each in known if len(each)):
+    recorded = [each[~np.isnat(each)] for each in sides]
+    if all((each.astype("datetime64[D]") != each).any() for each in recorded if len(each)):
         return ""
     return (
         "Moments of the records have no time of day: a day counts from its start, and hours within a day are not told."

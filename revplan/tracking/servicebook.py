@@ -23,7 +23,7 @@ from revplan.plan.stages import titles_of
 from revplan.tracking import quality as tested
 from revplan.tracking import service, why
 from revplan.tracking.pacebook import CELL, MONTH, PaceBook
-from revplan.tracking.why import Stretch
+from revplan.tracking.why import Weeks
 
 LOOKED_BACK = 90  # days whose hand-overs count where no quarter of the plan runs
 
@@ -137,8 +137,8 @@ class ServiceBook:
         values = cell_values_table(self.pace.board.year)
         values = values[values["stage"] == accepted].set_index(["segment", "source"])["value_per_entry"]
         cells = self.recent.groupby(["segment", "source"]).size()
-        known = values.reindex(cells.index).fillna(0.0)
-        return float((known * cells).sum() / cells.sum()) if len(cells) else 0.0
+        recorded = values.reindex(cells.index).fillna(0.0)
+        return float((recorded * cells).sum() / cells.sum()) if len(cells) else 0.0
 
     # --- marketing -------------------------------------------------------------------------------
 
@@ -188,11 +188,11 @@ class ServiceBook:
     # --- why -------------------------------------------------------------------------------------
 
     @cached_property
-    def stretches(self) -> tuple[Stretch, Stretch]:
+    def stretches(self) -> tuple[Weeks, Weeks]:
         """The quarter before, and this one to the last day known."""
         begin = pd.Period(self.first, freq="M")
         before = (begin - MONTHS_PER_QUARTER).start_time.date()
-        return Stretch(before, self.first - timedelta(days=1)), Stretch(self.first, self.pace.as_of)
+        return Weeks(before, self.first - timedelta(days=1)), Weeks(self.first, self.pace.as_of)
 
     @cached_property
     def steps(self) -> pd.DataFrame:

@@ -34,8 +34,8 @@ LINES = {
 }
 
 
-def shapley(planned: np.ndarray, came: np.ndarray) -> np.ndarray:
-    """What each factor adds to the product of a column as all go from `planned` to `came`; same shape.
+def shapley(planned: np.ndarray, actual: np.ndarray) -> np.ndarray:
+    """What each factor adds to the product of a column as all go from `planned` to `actual`; same shape.
 
     Rows are factors, columns cells. The sum over the rows is the difference of the products.
     """
@@ -47,30 +47,30 @@ def shapley(planned: np.ndarray, came: np.ndarray) -> np.ndarray:
             weight = factorial(size) * factorial(count - 1 - size) / factorial(count)
             for moved in combinations(others, size):
                 stays = [each for each in others if each not in moved]
-                parts[factor] += weight * came[list(moved)].prod(axis=0) * planned[stays].prod(axis=0)
-    return parts * (came - planned)
+                parts[factor] += weight * actual[list(moved)].prod(axis=0) * planned[stays].prod(axis=0)
+    return parts * (actual - planned)
 
 
-def factors(planned: pd.DataFrame, came: pd.DataFrame) -> pd.DataFrame:
-    """Table variance_factors: the five factors of every cell, planned and come.
+def factors(planned: pd.DataFrame, actual: pd.DataFrame) -> pd.DataFrame:
+    """Table variance_factors: the five factors of every cell, planned and actual.
 
     A cell that one side lacks takes the other side's win rate, timing and deal, so that all its difference
     is volume and mix; the same where a side leaves one of them open (no entries, no wins).
 
     Parameters
     ----------
-    planned, came
+    planned, actual
         Table cohort_terms.
     """
-    cells = planned[CELL].merge(came[CELL], on=CELL, how="outer")
-    planned, came = (cells.merge(side, on=CELL, how="left") for side in (planned, came))
-    sides = _agreed(_factors_of(planned), _factors_of(came))
+    cells = planned[CELL].merge(actual[CELL], on=CELL, how="outer")
+    planned, actual = (cells.merge(side, on=CELL, how="left") for side in (planned, actual))
+    sides = _agreed(_factors_of(planned), _factors_of(actual))
     table = cells.assign(
         **{f"{name}_planned": row for name, row in zip(FACTORS, sides[0], strict=True)},
-        **{f"{name}_came": row for name, row in zip(FACTORS, sides[1], strict=True)},
+        **{f"{name}_actual": row for name, row in zip(FACTORS, sides[1], strict=True)},
         opening_planned=planned["opening_arr"].fillna(0.0),
-        opening_came=came["opening_arr"].fillna(0.0),
-        provisional=came["provisional"].eq(True),
+        opening_actual=actual["opening_arr"].fillna(0.0),
+        provisional=actual["provisional"].eq(True),
     )
     return conform(table, "variance_factors")
 
@@ -93,35 +93,35 @@ def _factors_of(side: pd.DataFrame) -> np.ndarray:
 
 
 def _ratio(over: np.ndarray, under: np.ndarray) -> np.ndarray:
-    known = np.nan_to_num(under) > 0
-    return np.divide(over, under, out=np.full(len(over), np.nan), where=known)
+    positive = np.nan_to_num(under) > 0
+    return np.divide(over, under, out=np.full(len(over), np.nan), where=positive)
 
 
-def _agreed(planned: np.ndarray, came: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _agreed(planned: np.ndarray, actual: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Both sides with what one leaves open taken from the other, and 0 where both do."""
     return (
-        np.nan_to_num(np.where(np.isnan(planned), came, planned)),
-        np.nan_to_num(np.where(np.isnan(came), planned, came)),
+        np.nan_to_num(np.where(np.isnan(planned), actual, planned)),
+        np.nan_to_num(np.where(np.isnan(actual), planned, actual)),
     )
 
 
 def variance_cells(found: pd.DataFrame) -> pd.DataFrame:
-    """Table variance_cells: each cell's ARR planned and come, and what each factor adds. [plan currency]
+    """Table variance_cells: each cell's ARR planned and actual, and what each factor adds. [plan currency]
 
     Parameters
     ----------
     found
         Table variance_factors.
     """
-    planned, came = (
-        found[[f"{name}_{side}" for name in FACTORS]].to_numpy(dtype=float).T for side in ("planned", "came")
+    planned, actual = (
+        found[[f"{name}_{side}" for name in FACTORS]].to_numpy(dtype=float).T for side in ("planned", "actual")
     )
-    parts = dict(zip(FACTORS, shapley(planned, came), strict=True))
+    parts = dict(zip(FACTORS, shapley(planned, actual), strict=True))
     table = found[CELL].assign(
         planned=planned.prod(axis=0) + found["opening_planned"],
-        opening=found["opening_came"] - found["opening_planned"],
+        opening=found["opening_actual"] - found["opening_planned"],
         **parts,
-        came=came.prod(axis=0) + found["opening_came"],
+        actual=actual.prod(axis=0) + found["opening_actual"],
         provisional=found["provisional"],
     )
     return conform(table, "variance_cells")
@@ -143,15 +143,15 @@ def variance(cells: pd.DataFrame, span: Span, decimals: int = 0) -> pd.DataFrame
     """
     if cells.empty:
         return empty("variance")
-    planned, came = float(cells["planned"].sum()), float(cells["came"].sum())
+    planned, actual = float(cells["planned"].sum()), float(cells["actual"].sum())
     parts = [float(cells[name].sum()) for name in LINES]
-    ends = [round_half_up(planned, decimals), round_half_up(came, decimals)]
+    ends = [round_half_up(planned, decimals), round_half_up(actual, decimals)]
     steps = largest_remainder(parts, ends[1] - ends[0], decimals)
     table = pd.DataFrame(
         {
             "period": span.label,
-            "line": ["planned", *LINES, "came"],
-            "amount": [planned, *parts, came],
+            "line": ["planned", *LINES, "actual"],
+            "amount": [planned, *parts, actual],
             "displayed": [ends[0], *steps, ends[1]],
             "provisional": [
                 False,

@@ -53,10 +53,10 @@ def mix_and_rate(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     names = [name for name in before.columns if name not in COUNTS]
     both = before.merge(after, on=names, how="outer", suffixes=("_before", "_after"))
     entries, won = (both[[f"{name}_before", f"{name}_after"]].fillna(0.0).to_numpy(dtype=float).T for name in COUNTS)
-    known = entries > 0
+    some = entries > 0
     share = entries / np.maximum(entries.sum(axis=1, keepdims=True), 1e-300)
-    rate = np.divide(won, entries, out=np.full(entries.shape, np.nan), where=known)
-    rate = np.nan_to_num(np.where(known, rate, rate[::-1]))
+    rate = np.divide(won, entries, out=np.full(entries.shape, np.nan), where=some)
+    rate = np.nan_to_num(np.where(some, rate, rate[::-1]))
     whole = float((share[0] * rate[0]).sum())
     moved, shifted = rate[1] - rate[0], share[1] - share[0]
     alone, mixed, joint = share[0] * moved, (rate[0] - whole) * shifted, moved * shifted
@@ -165,7 +165,7 @@ def flow_chance(weeks: np.ndarray, later: np.ndarray, seed: int = 1) -> float:
 
 
 @dataclass(frozen=True)
-class Stretch:
+class Weeks:
     """Days in a row, both ends included."""
 
     first: date
@@ -176,7 +176,7 @@ class Stretch:
         return (moments >= np.datetime64(self.first)) & (moments < np.datetime64(self.last) + np.timedelta64(1, "D"))
 
 
-def steps(history: History, before: Stretch, after: Stretch, titles: Mapping[str, str]) -> pd.DataFrame:
+def steps(history: History, before: Weeks, after: Weeks, titles: Mapping[str, str]) -> pd.DataFrame:
     """Table quarter_on_quarter: for every step, how many entered and converted in two stretches, and what changed.
 
     Both are held to the same terms: only records old enough to have had the days in which nine of ten convert, and
@@ -195,7 +195,7 @@ def steps(history: History, before: Stretch, after: Stretch, titles: Mapping[str
 
 
 def _step(
-    history: History, pair: tuple[str, str], stretches: tuple[Stretch, Stretch], titles: Mapping[str, str]
+    history: History, pair: tuple[str, str], stretches: tuple[Weeks, Weeks], titles: Mapping[str, str]
 ) -> dict[str, object] | None:
     entered = cohort(history, pair)
     sides = [conversions(entered[each.holds(entered["entered_on"]) & entered["ripe"]]) for each in stretches]
@@ -247,7 +247,7 @@ def conversions(entered: pd.DataFrame) -> pd.DataFrame:
     return groups.agg(entries="size", conversions="sum").reset_index()
 
 
-def weekly(moments: pd.Series, before: Stretch, after: Stretch) -> tuple[np.ndarray, np.ndarray]:
+def weekly(moments: pd.Series, before: Weeks, after: Weeks) -> tuple[np.ndarray, np.ndarray]:
     """Entries of every whole week of two stretches, counted back from the end of each; which weeks are the later's."""
     counts, later = [], []
     for number, each in enumerate((before, after)):

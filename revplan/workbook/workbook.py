@@ -14,14 +14,13 @@ from typing import Any
 
 import pandas as pd
 
-from revplan.capacity.attainment import Attainment, attainment
+from revplan.capacity.attainment import RepAttainment, attainment
 from revplan.capacity.measured import Measured, measured_roles, wins_of, with_measured_ramps
 from revplan.capacity.roster import with_roster
 from revplan.crm.actuals import Actuals, read_actuals
 from revplan.crm.answer import read_first
 from revplan.crm.calls import call_faults
 from revplan.funnel import tables as sheets
-from revplan.funnel.commit import Progress
 from revplan.funnel.tables import program_cac
 from revplan.funnel.year import PlannedYear, plan_year
 from revplan.ground.calendar import day_written, month_of, months_label
@@ -29,6 +28,7 @@ from revplan.ground.errors import DataError, Fault, PlanError, shown
 from revplan.ground.formats import show
 from revplan.ground.tables import columns, conform
 from revplan.ground.terminal import plain_rows
+from revplan.ground.values import Progress
 from revplan.plan.checks import places, transition_place
 from revplan.plan.file import checked_plan, located, real_path
 from revplan.plan.model import Plan
@@ -37,14 +37,14 @@ from revplan.plan.people_checks import idle_roles
 from revplan.plan.scenario import idle, idle_uncertainty, scenario_effects, scenario_plans
 from revplan.plan.stages import titles_of
 from revplan.plan.words import key_words, step_words, value_words
-from revplan.simulation.hiring import Hiring, Worth, hiring, worths
+from revplan.simulation.hiring import Hiring, WorthOfOne, hiring, worths
 from revplan.simulation.people import Staffing, staffing
 from revplan.simulation.realism import Realism, realism, stretch
-from revplan.simulation.scenarios import Compared, compare, held_year
+from revplan.simulation.scenarios import ComparedScenario, compare, scenario_year
 from revplan.simulation.signing import ToSign, signed_year
 from revplan.simulation.simulate import SEED, TRIALS, Simulation, simulate
 from revplan.snapshot.fit import look_first, misfits
-from revplan.snapshot.state import Records, known, read_history, with_history_rates
+from revplan.snapshot.state import Records, read_history, snapshot_of, with_history_rates
 from revplan.workbook.notes import headline, notes
 
 FEW_RECORDS = 30.0
@@ -125,12 +125,12 @@ class Workbook:
     year: PlannedYear
     records: Records | None = None
     actual: pd.DataFrame | None = None
-    """Table actuals: what came, where the plan names it."""
+    """Table actuals, where the plan names it."""
     doubts: tuple[str, ...] = ()
     """What is doubtful about how plan, records and actuals go together: it comes first wherever the plan is shown."""
     read: tuple[str, ...] = ()
     """What was understood of the actuals, and how."""
-    held: str = ""
+    scenario_note: str = ""
     """Whose entries these are, in a sentence, where they are not the plan's own commit."""
 
     def __repr__(self) -> str:
@@ -217,7 +217,10 @@ class Workbook:
     def beside(self) -> tuple[str, ...]:
         """What changes how every figure is read, one sentence each: the scenario held, and how the records were read."""
         records = () if self.records is None else read_first(self.records.history)
-        return (*([self.held] if self.held else []), *(line for line in records if line not in self.doubts[:1]))
+        return (
+            *([self.scenario_note] if self.scenario_note else []),
+            *(line for line in records if line not in self.doubts[:1]),
+        )
 
     @cached_property
     def simulation(self) -> Simulation:
@@ -258,7 +261,7 @@ class Workbook:
         return measured_roles(self.plan, None if self.records is None else self.records.history)
 
     @cached_property
-    def attainment(self) -> Attainment | None:
+    def attainment(self) -> RepAttainment | None:
         """Who closed how much of their quota in the last twelve whole months the records know; None without people or records."""
         capacity = self.plan.capacity
         if capacity is None or self.records is None:
@@ -275,15 +278,15 @@ class Workbook:
         return realism(self.year, self.records, signed_year(self.to_sign))
 
     @cached_property
-    def scenarios(self) -> tuple[Compared, ...]:
+    def scenarios(self) -> tuple[ComparedScenario, ...]:
         """The plan and its scenarios side by side."""
         return self.compared(self.simulation)
 
-    def compared(self, simulation: Simulation, progress: Progress | None = None) -> tuple[Compared, ...]:
+    def compared(self, simulation: Simulation, progress: Progress | None = None) -> tuple[ComparedScenario, ...]:
         """The plan and its scenarios side by side, with the trials and the seed of `simulation`."""
         return compare(simulation, progress)
 
-    def simulated(self, simulation: Simulation, scenarios: tuple[Compared, ...]) -> Workbook:
+    def simulated(self, simulation: Simulation, scenarios: tuple[ComparedScenario, ...]) -> Workbook:
         """This book with another simulation of its year and scenarios: of other trials, or another seed."""
         made = replace(self)
         vars(made).update(simulation=simulation, scenarios=scenarios)
@@ -298,10 +301,14 @@ class Workbook:
             If the plan names no such scenario.
         """
         if name not in self.plan.scenarios:
-            known = ", ".join(map(shown, self.plan.scenarios)) or "none"
-            raise PlanError.at("scenario", f"{shown(name)!r} is no scenario of this plan; it has {known}")
+            names = ", ".join(map(shown, self.plan.scenarios)) or "none"
+            raise PlanError.at("scenario", f"{shown(name)!r} is no scenario of this plan; it has {names}")
         scenario, plan = self.plan.scenarios[name], scenario_plans(self.plan)[name]
-        return replace(self, year=held_year(self.year, plan, scenario), held=_held_words(self.plan, name, scenario))
+        return replace(
+            self,
+            year=scenario_year(self.year, plan, scenario),
+            scenario_note=_scenario_words(self.plan, name, scenario),
+        )
 
     @cached_property
     def headline(self) -> str:
@@ -314,7 +321,7 @@ class Workbook:
         )
 
 
-def _held_words(plan: Plan, name: str, scenario: Scenario) -> str:
+def _scenario_words(plan: Plan, name: str, scenario: Scenario) -> str:
     volumes = {source: scenario.volume_of(source) for source in plan.sources}
     moved = [f"{shown(source)} {show(volume, 'share')} of them" for source, volume in volumes.items() if volume != 1]
     of_them = f", {', '.join(moved)}" if moved else ""
@@ -350,7 +357,7 @@ class PeopleBook:
         return staffing(self.book.simulation, self.as_of)
 
     @cached_property
-    def worths(self) -> list[Worth]:
+    def worths(self) -> list[WorthOfOne]:
         """What one more, and one less, of everything is worth."""
         return worths(self.book.simulation)
 
@@ -406,7 +413,7 @@ def open_workbook(path: str | Path, progress: Progress | None = None, scenario: 
     """
     plan, records, actuals, told = _inputs(real_path(path))
     plan = with_measured_ramps(with_history_rates(plan, records), None if records is None else records.history)
-    year = plan_year(plan, known(plan, records), progress)
+    year = plan_year(plan, snapshot_of(plan, records), progress)
     table = None if actuals is None else actuals.table
     book = Workbook(year=year, records=records, actual=table, doubts=told.doubtful, read=told.read)
     return book.in_scenario(scenario) if scenario else book

@@ -28,14 +28,14 @@ from lxml import etree
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from revplan.cli.commands import main
-from revplan.exhibits import outlook, promised, standing
+from revplan.exhibits import attainment, outlook, performance
 from revplan.exhibits.chart import Chart, Series
 from revplan.exhibits.exhibit import Exhibit, chart, table, text
-from revplan.exhibits.figures import Cells, figure, say
+from revplan.exhibits.figures import FigureCells, figure, say
 from revplan.ground.errors import PlanError
 from revplan.printing.slides.deck import deck
 from revplan.printing.slides.edited import follow
-from revplan.printing.slides.quoted import Finding, spans
+from revplan.printing.slides.quoted import DeckFinding, spans
 from revplan.printing.slides.record import Package, figure_texts, read, said
 from revplan.printing.slides.redraw import paired
 from revplan.printing.slides.refresh import refreshed
@@ -65,10 +65,10 @@ def notebook(plan: str = "Example", **shown: Exhibit) -> Any:
 def board(book: BoardBook) -> Any:
     """Exhibits of every kind of the board report: tiles, tables, charts of two series, a waterfall."""
     return notebook(
-        promise=promised.promise(book),
-        so_far=promised.so_far(book),
-        variance=promised.variance(book),
-        numbers=standing.three_numbers(book),
+        promise=attainment.attainment(book),
+        so_far=attainment.so_far(book),
+        variance=attainment.variance(book),
+        numbers=performance.three_numbers(book),
         coverage=outlook.coverage(book),
         facts=small(book.as_of.day)["facts"],
     )
@@ -90,11 +90,11 @@ def small(
     days: float, rows: Mapping[str, float] = {"smb": 12.0, "mid": 30.0}, drawn: float = 5.0
 ) -> dict[str, Exhibit]:
     """A report of a few figures that depend on what is given: facts, a table and a chart."""
-    won = figure("new_arr", 1_000_000 + 10_000 * days, "2026-Q3", "came", "USD")
-    leads = figure("entries", days, "2026-Q3", "came", stage="lead")
+    won = figure("new_arr", 1_000_000 + 10_000 * days, "2026-Q3", "actual", "USD")
+    leads = figure("entries", days, "2026-Q3", "actual", stage="lead")
     frame = pd.DataFrame({"segment": list(rows), "entries": list(rows.values())})
-    cells = Cells(
-        rows=[{"period": "2026-Q3", "basis": "came", "segment": each} for each in rows],
+    cells = FigureCells(
+        rows=[{"period": "2026-Q3", "basis": "actual", "segment": each} for each in rows],
         columns={"entries": {"measure": "entries"}},
     )
     bars = Chart(
@@ -167,7 +167,7 @@ def parts_of(raw: bytes) -> dict[str, bytes]:
         return {name: parts.read(name) for name in parts.namelist()}
 
 
-def again(path: Path, source: Any) -> tuple[Any, list[Finding]]:
+def again(path: Path, source: Any) -> tuple[Any, list[DeckFinding]]:
     """The refreshed deck, open, and what was found."""
     raw, found = refreshed(source, REPORT, path)
     return pptx.Presentation(io.BytesIO(raw)), found
@@ -217,7 +217,7 @@ def _stored(path: Path, raw: bytes) -> Path:
 
 # --- edited at random -------------------------------------------------------------------------------------------
 
-KEYS = ("promise", "so_far", "variance", "numbers", "coverage", "facts")
+KEYS = ("attainment", "so_far", "variance", "numbers", "coverage", "facts")
 
 
 def move(opened: Any, key: str) -> None:

@@ -49,7 +49,7 @@ from revplan.exhibits.exhibit import terminal
 from revplan.exhibits.provenance import fingerprint
 from revplan.funnel.funnel import HORIZON, forward
 from revplan.funnel.pipeline import OpenGroup
-from revplan.funnel.year import Known, PlannedYear, plan_year, year_without_commit
+from revplan.funnel.year import PlannedYear, Snapshot, plan_year, year_without_commit
 from revplan.plan.edit import flow
 from revplan.plan.file import read_plan
 from revplan.plan.model import Plan
@@ -186,12 +186,12 @@ def random_plan(seed: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def records(plan: Plan) -> Known:
+def records(plan: Plan) -> Snapshot:
     """Records of every cell: some open ones, and a win in the year's second month."""
     won = np.zeros((2, HORIZON))
     won[:, 1] = 1.5, 30_000
     group = OpenGroup(0, np.array([5.0, 80.0]), np.array([30.0, 4.0]), np.array([9e5, 2e5]), np.array([0.0, 0.02]))
-    return Known(open_groups=dict.fromkeys(plan.cells, (group,)), won=dict.fromkeys(plan.cells, (won[0], won[1])))
+    return Snapshot(open_groups=dict.fromkeys(plan.cells, (group,)), won=dict.fromkeys(plan.cells, (won[0], won[1])))
 
 
 STEADY: dict[str, Any] = {
@@ -285,7 +285,7 @@ ONLY_SHEET: dict[str, list[tuple[list[Any], float | str]]] = {
 }
 
 
-def book_of(data: dict[str, Any], known: Callable[[Plan], Known] = records) -> Workbook:
+def book_of(data: dict[str, Any], known: Callable[[Plan], Snapshot] = records) -> Workbook:
     """The plan computed."""
     plan = Plan.model_validate(copy.deepcopy(data))
     return Workbook(year=plan_year(plan, known(plan)))
@@ -293,7 +293,7 @@ def book_of(data: dict[str, Any], known: Callable[[Plan], Known] = records) -> W
 
 def changed_book(base: Workbook, plan: Plan) -> Workbook:
     """Another plan with the commit and the records of `base`."""
-    year = year_without_commit(plan, Known())
+    year = year_without_commit(plan, Snapshot())
     entries = {
         (cell.segment, cell.source): flows[0] for cell, flows in zip(base.year.cells, base.year.flows, strict=True)
     }
@@ -529,7 +529,7 @@ def test_the_same_change_is_read_back_into_the_plan(batch: Batch, change: Change
 
 
 def _computed(plan: Plan) -> np.ndarray:
-    year: PlannedYear = year_without_commit(plan, Known())
+    year: PlannedYear = year_without_commit(plan, Snapshot())
     flows = [part.ravel() for each in year.required for part in (each.this_year, each.next_year)]
     return np.concatenate([year.targets.ravel(), year.acv, *flows])
 

@@ -31,7 +31,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from revplan.exhibits import charts, rate_charts
 from revplan.exhibits.chart import Chart, Series, checked, day_number, from_raw
 from revplan.exhibits.exhibit import Exhibit, chart, table, text
-from revplan.exhibits.figures import Cells, figure, say
+from revplan.exhibits.figures import FigureCells, figure, say
 from revplan.exhibits.fit import cut, lines, width
 from revplan.exhibits.shapes import STYLE
 from revplan.ground.errors import PlanError, ReportError
@@ -388,11 +388,13 @@ def test_notes_and_the_prose_before_an_exhibit_are_spoken() -> None:
 
 
 def test_every_figure_is_spoken_with_its_definition_and_source() -> None:
-    won = figure("new_arr", 684_000.0, "2026-Q3", "came", "USD")
+    won = figure("new_arr", 684_000.0, "2026-Q3", "actual", "USD")
     frame = pd.DataFrame({"segment": [f"s{n}" for n in range(13)], "arr": np.arange(13) * 1e4})
     rows = [{"segment": name} for name in frame["segment"]]
-    columns = {"arr": {"measure": "new_arr", "period": "2026-Q3", "basis": "promised"}}
-    by = table(frame, {"segment": "text", "arr": "money"}, "By segment").with_cells(Cells(rows=rows, columns=columns))
+    columns = {"arr": {"measure": "new_arr", "period": "2026-Q3", "basis": "planned"}}
+    by = table(frame, {"segment": "text", "arr": "money"}, "By segment").with_cells(
+        FigureCells(rows=rows, columns=columns)
+    )
     said, listed = slides_of(text(say("{won} came", won=won), {"New ARR": won}), by)
     spoken = said.notes_slide.notes_text_frame.text
     assert spoken.startswith("New ARR: $684k (2026-Q3, came). annual value of the deals won in the period. Rounded: ")

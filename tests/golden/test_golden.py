@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from revplan.funnel.year import Known
-from revplan.plan.goal import Change, Goal, solve_bridge, yearly_rate
+from revplan.funnel.year import Snapshot
+from revplan.plan.goal import ArrChange, Goal, solve_bridge, yearly_rate
 from revplan.plan.model import Plan
 from revplan.workbook.workbook import Workbook, plan_answer, plan_year
 
@@ -58,7 +58,7 @@ def _answer(case: dict[str, Any], rounding: str = "none") -> dict[str, Any]:
             "rounding": rounding,
         }
     )
-    return plan_answer(Workbook(year=plan_year(plan, Known())))
+    return plan_answer(Workbook(year=plan_year(plan, Snapshot())))
 
 
 @pytest.mark.parametrize("case", ["RF-02", "RF-03", "RF-06"])
@@ -95,7 +95,7 @@ def test_a_stage_is_worth_what_its_wins_bring(cases: dict[str, Any]) -> None:
         "sources": {"all": {}},
         "transitions": [{"from": "mql", "to": "won", "rate": given["close_rate"]}],
     }
-    answer = plan_answer(Workbook(year=plan_year(Plan.model_validate(plan), Known())))
+    answer = plan_answer(Workbook(year=plan_year(Plan.model_validate(plan), Snapshot())))
     assert answer["value_per_entry"]["mql"] == pytest.approx(cases["SLA-01"]["expected"]["value_per_mql"])
     assert answer["required"]["mql"] == pytest.approx(12 * 125)
 
@@ -110,5 +110,5 @@ def test_the_bridge_names_three_retentions(cases: dict[str, Any]) -> None:
 
 def test_monthly_churn_compounds(cases: dict[str, Any]) -> None:
     given = cases["UE-14"]["inputs"]
-    change = Change(monthly_rate=given["monthly_churn"])
+    change = ArrChange(monthly_rate=given["monthly_churn"])
     assert yearly_rate(change, grows=False) == pytest.approx(cases["UE-14"]["expected"]["annual_churn"])

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from revplan.tracking.attainment import reached_by_month
 from revplan.tracking.landing import weighted
 from revplan.tracking.periods import Span
-from revplan.tracking.promise import reached_by_month
 from revplan.tracking.scorecard import YearTerms, arr_bridge, coverage, planned_movements
 from revplan.tracking.variance import factors, shapley, variance_cells
 from revplan.tracking.why import COUNTS, mix_and_rate, split_of
@@ -42,7 +42,7 @@ def test_every_segment_falls_and_the_blend_rises(cases: dict[str, Any]) -> None:
     given, expected = cases["MIX-01"]["inputs"], cases["MIX-01"]["expected"]
     cells = variance_cells(factors(terms(given["before"]), terms(given["after"])))
     assert cells["planned"].sum() == pytest.approx(expected["before_conv"])
-    assert cells["came"].sum() == pytest.approx(expected["after_conv"])
+    assert cells["actual"].sum() == pytest.approx(expected["after_conv"])
     assert (cells["win_rate"] < 0).all()
     # Rate: 2 points less of (share before + share after) / 2 x 5,000 visits: -50 each. The rest of +350 is mix.
     assert cells["win_rate"].sum() == pytest.approx(-100)
@@ -147,7 +147,7 @@ def test_the_bridge_of_a_quarter(cases: dict[str, Any]) -> None:
         pd.DataFrame({"month": months, "new_arr": 0.0}),
         months,
     )
-    table = arr_bridge(given["starting_arr"], planned, actual, [(QUARTER, "booked")]).set_index("term")["came"]
+    table = arr_bridge(given["starting_arr"], planned, actual, [(QUARTER, "booked")]).set_index("term")["actual"]
     assert table["closing"] == expected["ending_arr"]
     assert table["closing"] - table["opening"] == expected["net_new_arr"]
 
@@ -160,9 +160,9 @@ def test_linearity_of_a_quarter(cases: dict[str, Any]) -> None:
     )
     goal = pd.DataFrame({"month": months, "new_arr": given["plan"] / 3})
     table = reached_by_month(goal, came, came, QUARTER, "won")
-    shares = np.diff(table["came_arr"], prepend=0) / given["quarter"]
+    shares = np.diff(table["actual_arr"], prepend=0) / given["quarter"]
     assert shares == pytest.approx([expected[f"shares.{month}"] for month in range(3)])
-    assert table["came_arr"].iloc[-1] > table["goal_arr"].iloc[-1]
+    assert table["actual_arr"].iloc[-1] > table["goal_arr"].iloc[-1]
 
 
 def test_weighted_pipeline_and_how_far_it_strays(cases: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from one_source import SINGLE as PLAN
 from revplan.ground.errors import DataError, PlanError, ReportError
 from revplan.run import render as rendering
-from revplan.run.progress import Progress
+from revplan.run.progress import CellProgress
 from revplan.run.render import Request, notebook_path
 from revplan.run.notebooks import check_trust
 from revplan.run.workspace import example_company, new_workspace
@@ -389,7 +389,7 @@ def test_progress_says_where_a_run_stopped(tmp_path: Path) -> None:
 
 def test_progress_updates_in_place_on_a_terminal() -> None:
     stream = Terminal()
-    progress = Progress("demo", 2, stream)
+    progress = CellProgress("demo", 2, stream)
     for number in range(2):
         progress.cell_started(new_code_cell("x"), number)
     progress.finish("done")
@@ -402,7 +402,7 @@ def test_progress_is_a_line_now_and_then_elsewhere(monkeypatch: pytest.MonkeyPat
     seconds = iter([0.0, 1.0, 2.0, 4.0, 4.0, 4.0, 5.0, 5.0])
     monkeypatch.setattr("revplan.run.progress.time.monotonic", lambda: next(seconds))
     stream = io.StringIO()
-    progress = Progress("demo", 9, stream)
+    progress = CellProgress("demo", 9, stream)
     for number in range(4):
         progress.cell_started(new_code_cell("x"), number)
     assert stream.getvalue() == "demo: 3 of 9 cells, 4 s\n"

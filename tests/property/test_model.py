@@ -15,7 +15,7 @@ from scipy.optimize import linprog
 from revplan.funnel.commit import LEEWAY
 from revplan.funnel.funnel import HORIZON, YEAR, forward, plan_cells, target_arr
 from revplan.funnel.pipeline import OpenGroup
-from revplan.funnel.year import Known, PlannedYear, by_quarter, plan_year
+from revplan.funnel.year import PlannedYear, Snapshot, by_quarter, plan_year
 from revplan.funnel.year import required as required_of
 from revplan.ground.errors import PlanError
 from revplan.plan.goal import next_year_new_arr, solve_bridge
@@ -113,7 +113,7 @@ def limits(draw: Any) -> dict[str, Any]:
 
 
 @st.composite
-def records(draw: Any, plan: Plan) -> Known:
+def records(draw: Any, plan: Plan) -> Snapshot:
     """What the CRM might hold on the plan date."""
     open_groups, won = {}, {}
     for cell in plan_cells(plan):
@@ -130,11 +130,11 @@ def records(draw: Any, plan: Plan) -> Known:
             wins[0] = draw(st.integers(0, 3))
             won[cell.segment, cell.source] = (wins, wins * cell.acv)
     recent = {cell: draw(st.sampled_from([0.0, 5.0, 60.0])) for cell in plan.cells} if draw(st.booleans()) else None
-    return Known(open_groups=open_groups, won=won, recent=recent)
+    return Snapshot(open_groups=open_groups, won=won, recent=recent)
 
 
 @st.composite
-def plans_with_records(draw: Any, **what: Any) -> tuple[Plan, Known]:
+def plans_with_records(draw: Any, **what: Any) -> tuple[Plan, Snapshot]:
     plan = Plan.model_validate(draw(plans(**what)))
     return plan, draw(records(plan))
 
@@ -193,7 +193,7 @@ def test_nothing_is_lost_on_the_way_back(data: dict[str, Any]) -> None:
 @given(plans())
 def test_nothing_is_lost_in_the_answer_either(data: dict[str, Any]) -> None:
     """The rows of `by` add up to `required`, and hold this year's entries only."""
-    answer = plan_answer(Workbook(year=plan_year(Plan.model_validate(data), Known())))
+    answer = plan_answer(Workbook(year=plan_year(Plan.model_validate(data), Snapshot())))
     expected = required_totals(data)
     for stage in answer["stages"]:
         rows = [row for row in answer["by"] if row["stage"] == stage]
@@ -298,7 +298,7 @@ def test_targets_are_the_goal_by_share_and_phase(data: dict[str, Any]) -> None:
 
 @SLOW_LAWS
 @given(plans_with_records(limited=True))
-def test_every_quarter_adds_up(given_: tuple[Plan, Known]) -> None:
+def test_every_quarter_adds_up(given_: tuple[Plan, Snapshot]) -> None:
     """yield + open pipeline + won + shortfall - surplus = goal, and never both a shortfall and a surplus."""
     plan, known = given_
     answer = plan_answer(Workbook(year=plan_year(plan, known)))
@@ -326,7 +326,7 @@ def whole_months(year: PlannedYear, flow: np.ndarray) -> np.ndarray:
 
 @SLOW_LAWS
 @given(plans_with_records(limited=True))
-def test_the_commit_keeps_within_what_a_source_can_do(given_: tuple[Plan, Known]) -> None:
+def test_the_commit_keeps_within_what_a_source_can_do(given_: tuple[Plan, Snapshot]) -> None:
     plan, known = given_
     year = plan_year(plan, known)
     assert all((flow >= 0).all() for flow in year.flows)
@@ -348,7 +348,7 @@ def test_the_commit_keeps_within_what_a_source_can_do(given_: tuple[Plan, Known]
 
 @SLOW_LAWS
 @given(plans_with_records(limited=True))
-def test_the_commit_s_stages_are_its_entries_carried_forward(given_: tuple[Plan, Known]) -> None:
+def test_the_commit_s_stages_are_its_entries_carried_forward(given_: tuple[Plan, Snapshot]) -> None:
     year = plan_year(*given_)
     for cell, flow in zip(year.cells, year.flows, strict=True):
         assert flow.shape == (cell.won + 1, HORIZON - year.first)
@@ -364,7 +364,7 @@ def at_any_cost(data: dict[str, Any]) -> dict[str, Any]:
 @SLOW_LAWS
 @given(plans(lags=st.just({"months": 0})))
 def test_where_nothing_stands_in_the_way_the_goal_is_reached_exactly(data: dict[str, Any]) -> None:
-    year = plan_year(Plan.model_validate({**at_any_cost(data), "plan_date": date(2026, 12, 1)}), Known())
+    year = plan_year(Plan.model_validate({**at_any_cost(data), "plan_date": date(2026, 12, 1)}), Snapshot())
     missed = by_quarter(year.targets - year.commit_arr)[:, :4]
     assert missed == pytest.approx(0, abs=1e-6 * data["goal"]["new_arr"])
 
@@ -465,7 +465,7 @@ def test_the_year_misses_no_more_than_it_must(data: dict[str, Any], draw: Any) -
     recent = draw.draw(
         st.none() | st.fixed_dictionaries({cell: st.sampled_from([0.0, 5.0, 60.0]) for cell in plan.cells})
     )
-    year = plan_year(plan, Known(recent=recent))
+    year = plan_year(plan, Snapshot(recent=recent))
     missed = np.maximum((year.targets - year.commit_arr)[:, :YEAR].sum(axis=1), 0).sum()
     least, goal = Least(data, plan, recent).missed(), data["goal"]["new_arr"]
     assert least - 1e-6 * goal <= missed <= least + (LEEWAY + 1e-6) * goal

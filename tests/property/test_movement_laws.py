@@ -18,7 +18,7 @@ from revplan.tracking.movement import (
     ALL,
     SIGNS,
     TERMS,
-    Asked,
+    MovementSpan,
     PipelineMovement,
     Window,
     deal_movements,
@@ -270,7 +270,7 @@ def test_two_exports_say_what_the_log_says(made: list[Deal]) -> None:
     with TemporaryDirectory() as folder:
         log = read_export(logged(made, Path(folder) / "log"))
         old, new = (read_export(exported(made, Path(folder) / str(day), day)) for day in (FIRST, LAST))
-        asked = Asked(first=FIRST, last=LAST)
+        asked = MovementSpan(first=FIRST, last=LAST)
         one, two = pipeline_movement(log, asked), PipelineMovement(new, old, asked)
         assert cents(one, 2) == cents(two, 2)
         for window, span in enumerate(WINDOWS):

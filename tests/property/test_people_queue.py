@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from revplan.funnel.year import Known
+from revplan.funnel.year import Snapshot
 from revplan.plan.model import Plan
 from revplan.simulation.simulate import simulate
 from revplan.workbook.workbook import plan_year
@@ -115,7 +115,7 @@ def one_year(seed: int) -> float:
 
 def test_mean_and_bands_agree_with_single_leads_and_reps() -> None:
     drawn = np.array([one_year(seed) for seed in range(YEARS)])
-    found = simulate(plan_year(planned(), Known()), 16_384).outcome
+    found = simulate(plan_year(planned(), Snapshot()), 16_384).outcome
     assert drawn.mean() < 0.95 * GOAL  # people bind
     apart = {"mean": (drawn.mean() - found.mean.value) / (drawn.std(ddof=1) / np.sqrt(YEARS))}
     for share, band in ((0.1, found.p10), (0.5, found.p50), (0.9, found.p90)):

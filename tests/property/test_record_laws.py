@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from revplan.funnel.year import Known, PlannedYear, plan_year
+from revplan.funnel.year import PlannedYear, Snapshot, plan_year
 from revplan.plan.model import Plan
 from revplan.record.changes import applied, leaves
 from revplan.record.difference import NOTHING, Side, between, figures
@@ -95,7 +95,7 @@ def side(data: dict[str, Any]) -> Side:
 
 
 def planned(data: dict[str, Any]) -> PlannedYear:
-    return plan_year(Plan.model_validate(data), Known())
+    return plan_year(Plan.model_validate(data), Snapshot())
 
 
 @FEW

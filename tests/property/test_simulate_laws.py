@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from revplan.funnel.year import Known, PlannedYear, plan_year
+from revplan.funnel.year import PlannedYear, Snapshot, plan_year
 from revplan.plan.model import Plan
 from revplan.simulation.curve import chance_of_goal
-from revplan.simulation.draws import Bank
+from revplan.simulation.draws import DrawStore
 from revplan.simulation.simulate import run, simulate
 from revplan.simulation.trials import drivers, trials_of
 
@@ -65,7 +65,7 @@ def plans(draw: Any, **uncertainty: float) -> dict[str, Any]:
 
 def year(data: dict[str, Any], **uncertainty: float) -> PlannedYear:
     changed = {**data, "uncertainty": {**data["uncertainty"], **uncertainty}}
-    return plan_year(Plan.model_validate(changed), Known())
+    return plan_year(Plan.model_validate(changed), Snapshot())
 
 
 def width(found: Any) -> float:
@@ -120,7 +120,7 @@ def test_more_rho_a_wider_year(data: dict[str, Any]) -> None:
 @given(plans())
 def test_confidence_rises_with_the_commit(data: dict[str, Any]) -> None:
     found = simulate(year(data), TRIALS)
-    trials = trials_of(found.view, Bank(TRIALS, drivers(found.view), 1))
+    trials = trials_of(found.view, DrawStore(TRIALS, drivers(found.view), 1))
     chances = [float(chance_of_goal(trials, found.view.goal, scale).mean()) for scale in np.linspace(0, 3, 31)]
     assert (np.diff(chances) >= -1e-9).all()
     scales = [each.scale.value for each in found.curve]
@@ -131,7 +131,7 @@ def test_confidence_rises_with_the_commit(data: dict[str, Any]) -> None:
 @given(plans())
 def test_the_commit_at_a_confidence_gives_it(data: dict[str, Any]) -> None:
     found = simulate(year(data), TRIALS)
-    trials = trials_of(found.view, Bank(TRIALS, drivers(found.view), 1))
+    trials = trials_of(found.view, DrawStore(TRIALS, drivers(found.view), 1))
     for point in (*found.curve, found.signed):
         if 0 < point.scale.value < np.inf:
             chance = float(chance_of_goal(trials, found.view.goal, point.scale.value).mean())
@@ -142,7 +142,7 @@ def test_the_commit_at_a_confidence_gives_it(data: dict[str, Any]) -> None:
 @given(plans())
 def test_the_commit_at_a_confidence_gives_it_with_other_draws_too(data: dict[str, Any]) -> None:
     found = simulate(year(data), 4 * TRIALS)
-    fresh = trials_of(found.view, Bank(4 * TRIALS, drivers(found.view), 2))
+    fresh = trials_of(found.view, DrawStore(4 * TRIALS, drivers(found.view), 2))
     for point in (found.signed, found.stretch):
         if 0 < point.scale.value < np.inf:
             chances = chance_of_goal(fresh, found.view.goal, point.scale.value)
@@ -232,7 +232,7 @@ RJ2_EXACT = (15_661_483.58, 23_878_001.66, 35_193_017.30)  # benchmarks/simulate
 
 def percent_off(job: Any, exact: Any, seed: int) -> np.ndarray:
     view = job.outlook()
-    found, _ = run(view, Bank(8192, drivers(view), seed), (0.8,))
+    found, _ = run(view, DrawStore(8192, drivers(view), seed), (0.8,))
     return 100 * np.abs(np.array([found.p10.value, found.p50.value, found.p90.value]) / np.asarray(exact) - 1)
 
 
@@ -252,7 +252,7 @@ def test_rj1_agrees_with_every_lead_followed() -> None:
     job = reference.Job()
     drawn = np.concatenate([reference.exact_paths(job, 1000, seed) for seed in (1, 2)])
     view = job.outlook()
-    found, _ = run(view, Bank(8192, drivers(view), 1), (0.8,))
+    found, _ = run(view, DrawStore(8192, drivers(view), 1), (0.8,))
     assert found.mean.value == pytest.approx(drawn.mean(), abs=4 * drawn.std() / np.sqrt(len(drawn)))
     for share, band in ((0.1, found.p10), (0.5, found.p50), (0.9, found.p90)):
         # the chance below our band is binomial in the draws
@@ -315,7 +315,7 @@ def test_single_leads_agree(rho: float, lag_cv: float) -> None:
         ],
         "uncertainty": {"rho": rho, "lag_cv": lag_cv, "volume_cv": 0.0},
     }
-    made = plan_year(Plan.model_validate(data), Known())
+    made = plan_year(Plan.model_validate(data), Snapshot())
     drawn, found = followed(made, 4000, rho, lag_cv, seed=11), simulate(made).outcome
     assert found.mean.value == pytest.approx(drawn.mean(), abs=4 * drawn.std() / np.sqrt(len(drawn)))
     assert found.sd.value == pytest.approx(drawn.std(), rel=0.06)

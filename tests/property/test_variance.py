@@ -70,10 +70,10 @@ def test_the_lines_add_up_to_the_difference(planned: pd.DataFrame, came: pd.Data
         1 + planned["arr"].sum() + came["arr"].sum() + planned["opening_arr"].sum() + came["opening_arr"].sum()
     )
     assert cells[[*LINES]].sum(axis=1).to_numpy() == pytest.approx(
-        (cells["came"] - cells["planned"]).to_numpy(), abs=size
+        (cells["actual"] - cells["planned"]).to_numpy(), abs=size
     )
     assert cells["planned"].sum() == pytest.approx(planned[["arr", "opening_arr"]].sum().sum(), abs=size)
-    assert cells["came"].sum() == pytest.approx(came[["arr", "opening_arr"]].sum().sum(), abs=size)
+    assert cells["actual"].sum() == pytest.approx(came[["arr", "opening_arr"]].sum().sum(), abs=size)
 
 
 @given(terms(), terms())
@@ -82,7 +82,7 @@ def test_the_lines_add_up_as_displayed(planned: pd.DataFrame, came: pd.DataFrame
     table = variance(variance_cells(factors(planned, came)), SPAN)
     if len(table):
         shown = table.set_index("line")["displayed"]
-        assert shown["planned"] + shown[[*LINES]].sum() == shown["came"]
+        assert shown["planned"] + shown[[*LINES]].sum() == shown["actual"]
         assert (shown == shown.round()).all()
 
 

@@ -14,7 +14,7 @@ import ipywidgets as widgets
 import pytest
 from app_plan import PLAN, plan_file, small_game
 
-from revplan.app.controls import Row
+from revplan.app.controls import LeverRow
 from revplan.app.game import Game, open_game
 from revplan.app.panel import Panel, panel
 from revplan.app.pictures import commit_entries, required_by_stage
@@ -36,11 +36,11 @@ def shown(game: Game, tmp_path: Path) -> Panel:
     return Panel(replace(game, path=plan_file(tmp_path)))
 
 
-def row(shown: Panel, label: str) -> Row:
+def row(shown: Panel, label: str) -> LeverRow:
     return next(each for each in shown.controls.rows if each.lever.label == label)
 
 
-def slide(each: Row, value: float) -> None:
+def slide(each: LeverRow, value: float) -> None:
     """Moves a slider as somebody with a mouse would, to the step nearest to a value."""
     each.slider.value = each.lever.position(value)
 

@@ -16,7 +16,7 @@ from revplan.app.game import Game
 from revplan.app.levers import CERTAINTY, RATES, VOLUMES, Board, Lever
 from revplan.app.pictures import curve_chart, fan_chart, funnel_chart, tornado_chart
 from revplan.app.scenario_files import read_scenario, scenario_text
-from revplan.app.state import LAG, RATE, VOLUME, Gesture, History, State, scenario_of
+from revplan.app.state import LAG, RATE, VOLUME, Gesture, State, StateHistory, scenario_of
 from revplan.ground.lag import INSTANT
 from revplan.ground.values import FrozenDict
 from revplan.plan.parts import Scenario
@@ -288,7 +288,7 @@ def test_what_is_played_is_what_compare_says(board: Board, game: Game, moved: li
 def test_one_movement_of_a_slider_is_one_step() -> None:
     key, other = (RATE, STEP, ""), (LAG, "", "")
     states = [State().with_moved(key, 1 + number / 10) for number in range(1, 4)]
-    history = History()
+    history = StateHistory()
     for state in states:
         history = history.then(state, (key, 1))
     history = history.then(states[-1].with_moved(other, 2.0), (other, 2))
@@ -301,7 +301,7 @@ def test_one_movement_of_a_slider_is_one_step() -> None:
 
 def test_a_move_after_undo_is_a_step_of_its_own_and_forgets_what_was_undone() -> None:
     key = (RATE, STEP, "")
-    history = History().then(State().with_moved(key, 1.1), (key, 1)).undone()
+    history = StateHistory().then(State().with_moved(key, 1.1), (key, 1)).undone()
     history = history.then(State().with_moved(key, 1.2), (key, 1))
     assert (history.future, history.past) == ((), (State(),))
 
@@ -312,7 +312,7 @@ def test_a_pause_ends_a_movement_and_what_is_typed_is_a_step_of_its_own() -> Non
     assert first.of(key, 10.9) == first
     assert len({first.step, first.of(key, 11.1).step, first.of(other, 10.1).step}) == 3
     states = [State().with_moved(key, 1 + number / 10) for number in range(1, 4)]
-    history = History()
+    history = StateHistory()
     for state in states:
         history = history.then(state)
     assert history.past == (State(), *states[:2])
@@ -321,16 +321,16 @@ def test_a_pause_ends_a_movement_and_what_is_typed_is_a_step_of_its_own() -> Non
 def test_no_step_leads_to_the_state_it_came_from() -> None:
     key = (RATE, STEP, "")
     moved = State().with_moved(key, 1.1)
-    assert History().then(State()) == History()
-    assert History().then(moved).then(moved).past == (State(),)
-    assert History().then(moved, (key, 1)).then(State(), (key, 1)) == History()
+    assert StateHistory().then(State()) == StateHistory()
+    assert StateHistory().then(moved).then(moved).past == (State(),)
+    assert StateHistory().then(moved, (key, 1)).then(State(), (key, 1)) == StateHistory()
 
 
 def test_nothing_to_undo_or_redo_changes_nothing() -> None:
-    assert History().undone() == History() == History().redone()
+    assert StateHistory().undone() == StateHistory() == StateHistory().redone()
 
 
 def test_opening_a_scenario_equal_but_for_what_it_says_is_a_step() -> None:
     said = Scenario.model_validate({"uncertainty": {"volume_cv": 0.05}})
-    history = History().then(State(said))
+    history = StateHistory().then(State(said))
     assert history.now.start.uncertainty.model_fields_set == {"volume_cv"}

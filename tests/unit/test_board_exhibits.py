@@ -14,7 +14,7 @@ import small_company
 from every_exhibit import reports
 from small_company import ACTUALS, LEADS, NAMELESS, small_book
 
-from revplan.exhibits import detail, outlook, promised, standing, summary
+from revplan.exhibits import attainment, detail, outlook, performance, summary
 from revplan.exhibits.exhibit import Exhibit
 from revplan.exhibits.figures import MIMETYPE, measures
 from revplan.ground.errors import PlanError
@@ -29,10 +29,10 @@ HOSTILE = "<script>alert(1)</script> =cmd|'/c calc'!A0 {{ 7*7 }} ../../x 50% of 
 def pack(book: BoardBook, before: BoardBook | None = None) -> list[Exhibit]:
     """Every exhibit of the notebook, in order."""
     made = [
-        promised.promise,
-        promised.so_far,
-        promised.variance,
-        standing.three_numbers,
+        attainment.attainment,
+        attainment.so_far,
+        attainment.variance,
+        performance.three_numbers,
         *(partial(detail.detail, audience=each) for each in detail.AUDIENCES),
         outlook.coverage,
         outlook.landing,
@@ -152,7 +152,7 @@ def test_an_audience_of_another_name_is_refused(q3: BoardBook) -> None:
 
 def test_finance_sees_a_bridge_that_adds_up_as_displayed(q3: BoardBook) -> None:
     rows = detail.arr_bridge(q3).table.set_index("term")
-    for side in ("planned", "came"):
+    for side in ("planned", "actual"):
         kept = rows[side]["Opening ARR"] + rows[side]["New"] + rows[side]["Expansion"]
         assert kept - rows[side]["Contraction"] - rows[side]["Churn"] == rows[side]["Closing ARR"]
 
@@ -160,7 +160,7 @@ def test_finance_sees_a_bridge_that_adds_up_as_displayed(q3: BoardBook) -> None:
 def test_the_team_sees_cells_whose_steps_add_up_to_their_gap(q3: BoardBook) -> None:
     rows, quarter = (
         detail.cells(q3).table,
-        q3.promise_money.set_index(["period", "term"]).loc[("2026-Q3", "new_arr")],
+        q3.attainment_money.set_index(["period", "term"]).loc[("2026-Q3", "new_arr")],
     )
     steps = rows.drop(columns=["cell", "gap"])
     assert (steps.sum(axis=1) == rows["gap"]).all()
@@ -215,10 +215,10 @@ def test_the_scenario_that_moves_most_is_the_only_one_to(tmp_path: Path, one: fl
 
 def test_a_customer_that_costs_what_was_planned_is_not_said_to_cost_another_sum(tmp_path: Path) -> None:
     book = small_book(tmp_path)
-    frame = standing.three_numbers(book).table
+    frame = performance.three_numbers(book).table
     assert frame is not None
     same = frame.assign(cac=frame["cac"].iloc[-1])
-    assert standing._three_message(book, same).text.endswith(", as planned.")
+    assert performance._three_message(book, same).text.endswith(", as planned.")
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_a_customer_that_costs_what_was_planned_is_not_said_to_cost_another_sum(
 )
 def test_why_there_is_no_cac(tmp_path: Path, actuals: str | None, said: str) -> None:
     book = small_book(tmp_path, leads=LEADS.replace("2026-01-20,,1000", ",,1000").replace("2026-03-02,,2000", ",,2000"), actuals=actuals)  # fmt: skip
-    assert standing.three_numbers(book).message.endswith(said)
+    assert performance.three_numbers(book).message.endswith(said)
 
 
 def test_cells_that_brought_what_was_promised_differ_from_nothing(tmp_path: Path) -> None:
@@ -253,11 +253,11 @@ def test_a_year_that_misses_its_goal_is_not_said_to_need_no_decision(tmp_path: P
 
 def test_a_source_that_brought_more_of_what_is_worth_less_did_not_bring_fewer(tmp_path: Path) -> None:
     book = small_book(tmp_path)
-    frame = standing.source_rows(book)
-    more = frame.assign(came=frame["promised"] + 2, gap=2.0, worth=-50.0)
+    frame = performance.source_rows(book)
+    more = frame.assign(actual=frame["planned"] + 2, gap=2.0, worth=-50.0)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(standing, "source_rows", lambda _: more)
-        said = standing._sources_message(book, more, book.spans[0].label).text
+        patched.setattr(performance, "source_rows", lambda _: more)
+        said = performance._sources_message(book, more, book.spans[0].label).text
     assert re.search(r"brought \d+ Leads, \d+ planned, in a mix worth −\$50 of new ARR", said)
 
 

@@ -17,7 +17,7 @@ import pytest
 from ruamel.yaml import YAML
 from small_company import CRM, LEADS, NAMELESS, small_book
 
-from revplan.exhibits import outlook, promised, standing, summary
+from revplan.exhibits import attainment, outlook, performance, summary
 from revplan.exhibits.exhibit import Exhibit
 from revplan.exhibits.figures import MIMETYPE, Figure
 from revplan.plan.scenario import scenario_plans
@@ -90,12 +90,12 @@ def won_in(leads: pd.DataFrame, period: tuple[str, str]) -> pd.DataFrame:
 
 
 def test_entries_that_came_their_gaps_and_what_was_reached(book: BoardBook, leads: pd.DataFrame) -> None:
-    found = promised.promise(book).figures
+    found = attainment.attainment(book).figures
     for label, period in (("2026-Q3", QUARTER), ("2026 to Q3", SO_FAR)):
         for stage in STAGES:
             came = float(leads[f"{stage}_on"].between(*period).sum())
-            asked = value(found, f"entries [stage={stage}] {label} promised")
-            assert value(found, f"entries [stage={stage}] {label} came") == came
+            asked = value(found, f"entries [stage={stage}] {label} planned")
+            assert value(found, f"entries [stage={stage}] {label} actual") == came
             assert asked == round(asked)
             assert value(found, f"entries_gap [stage={stage}] {label} actual less plan") == came - asked
             reached = value(found, f"entries_reached [stage={stage}] {label} actual over plan")
@@ -105,27 +105,27 @@ def test_entries_that_came_their_gaps_and_what_was_reached(book: BoardBook, lead
 def test_new_arr_month_by_month_and_in_the_sentence(
     book: BoardBook, leads: pd.DataFrame, plan: Any, goal: float
 ) -> None:
-    found = promised.so_far(book).figures
+    found = attainment.so_far(book).figures
     won = leads.dropna(subset=["won_on"]).set_index("won_on")["amount"].sort_index()
     shares = np.outer(plan["goal"]["phasing"]["quarters"], plan["goal"]["phasing"]["within_quarter"]).ravel()
     for number in range(12):
         month = f"2026-{number + 1:02d}"
         assert value(found, f"new_arr_so_far {month} goal") == round(goal * shares[: number + 1].sum())
         if month <= "2026-09":
-            assert value(found, f"new_arr_so_far {month} came") == won["2026-01":month].sum()
-    came, asked = (value(found, f"new_arr 2026 to Q3 {basis}") for basis in ("came", "promised"))
-    assert came == value(found, "new_arr_so_far 2026-09 came") == won["2026-01":"2026-09"].sum()
-    assert asked == value(found, "new_arr_so_far 2026-09 promised")
+            assert value(found, f"new_arr_so_far {month} actual") == won["2026-01":month].sum()
+    came, asked = (value(found, f"new_arr 2026 to Q3 {basis}") for basis in ("actual", "planned"))
+    assert came == value(found, "new_arr_so_far 2026-09 actual") == won["2026-01":"2026-09"].sum()
+    assert asked == value(found, "new_arr_so_far 2026-09 planned")
     assert value(found, "new_arr_gap 2026 to Q3 actual less plan") == came - asked
 
 
 def test_the_steps_lead_from_what_was_promised_to_what_came(book: BoardBook, leads: pd.DataFrame) -> None:
-    found = promised.variance(book).figures
+    found = attainment.variance(book).figures
     steps = {each.id: each.value for _, _, each in found if each.measure.name == "variance_step"}
     assert len(steps) == 6
-    came = value(found, "new_arr 2026-Q3 came")
+    came = value(found, "new_arr 2026-Q3 actual")
     assert came == won_in(leads, QUARTER)["amount"].sum()
-    assert value(found, "new_arr 2026-Q3 promised") + sum(steps.values()) == came
+    assert value(found, "new_arr 2026-Q3 planned") + sum(steps.values()) == came
     old = leads[["lead_on", "mql_on", "sql_on", "sal_on"]].min(axis=1) < "2025-11-15"
     opening = won_in(leads[old], QUARTER)["amount"].sum() - promised_of_open(book)
     assert steps["variance_step [line=opening] 2026-Q3 estimated"] == pytest.approx(opening, abs=1)
@@ -142,7 +142,7 @@ def promised_of_open(book: BoardBook) -> float:
 def test_cac_is_what_was_spent_on_priced_sources_over_their_wins(
     book: BoardBook, leads: pd.DataFrame, plan: Any
 ) -> None:
-    found = standing.three_numbers(book).figures
+    found = performance.three_numbers(book).figures
     priced = [name for name, source in plan["sources"].items() if "cost_per_entry" in source]
     actuals = pd.read_csv(EXAMPLE / "actuals.csv")
     spends = pd.read_csv(EXAMPLE / "spend.csv")
@@ -153,22 +153,22 @@ def test_cac_is_what_was_spent_on_priced_sources_over_their_wins(
         booked = actuals[actuals["month"].between(*months) & actuals["source"].isin(priced)]["spend"].sum()
         assert booked == spends[spends["month"].between(*months)]["spend"].sum()
         wins = won_in(leads, period)["source"].isin(priced).sum()
-        assert value(found, f"cac {label} came") == round(booked / wins)
+        assert value(found, f"cac {label} actual") == round(booked / wins)
         flow = leads["sql_on"].between(*period)
-        assert value(found, f"entries [stage=sql] {label} came") == flow.sum()
+        assert value(found, f"entries [stage=sql] {label} actual") == flow.sum()
         passed = won_in(leads, period)["sql_on"].notna().sum()
-        assert value(found, f"period_ratio {label} came") == pytest.approx(passed / flow.sum())
+        assert value(found, f"period_ratio {label} actual") == pytest.approx(passed / flow.sum())
         so_far = leads.loc[flow, "won_on"].notna().mean()
-        band = [value(found, f"conversion_{end} {label} came") for end in ("low", "high")]
-        assert so_far <= band[0] < value(found, f"conversion {label} came") < band[1]
-        assert so_far < value(found, f"conversion {label} came") < so_far + leads.loc[flow, "lost_on"].isna().mean()
+        band = [value(found, f"conversion_{end} {label} actual") for end in ("low", "high")]
+        assert so_far <= band[0] < value(found, f"conversion {label} actual") < band[1]
+        assert so_far < value(found, f"conversion {label} actual") < so_far + leads.loc[flow, "lost_on"].isna().mean()
 
 
 def test_a_gap_is_worth_the_entries_of_each_segment_times_rates_and_deal(
     book: BoardBook, leads: pd.DataFrame, plan: Any
 ) -> None:
-    found = standing.sources(book).figures
-    flow = book.sides.promised
+    found = performance.sources(book).figures
+    flow = book.sides.planned_flow
     for source, stated in plan["sources"].items():
         stage, worth = stated["enters"], 0.0
         for segment in plan["segments"]:
@@ -178,15 +178,15 @@ def test_a_gap_is_worth_the_entries_of_each_segment_times_rates_and_deal(
             came = cell[f"{stage}_on"].between(*QUARTER).sum()
             worth += (came - asked) * worth_of_an_entry(plan, segment, source)
         place = f"[source={source},stage={stage}] 2026-Q3"
-        came, asked = (value(found, f"entries {place} {basis}") for basis in ("came", "promised"))
+        came, asked = (value(found, f"entries {place} {basis}") for basis in ("actual", "planned"))
         assert came == leads.loc[leads["source"] == source, f"{stage}_on"].between(*QUARTER).sum()
         assert value(found, f"entries_gap {place} actual less plan") == came - asked
         assert value(found, f"gap_worth {place} at the plan's values") == pytest.approx(worth, abs=1)
     worths = {each.of: each.value for _, _, each in found if each.measure.name == "gap_worth"}
     quoted = next(each for _, column, each in found if column == "message" and each.measure.name == "gap_worth")
     assert quoted.value == min(worth for worth in worths.values() if worth is not None)
-    table = book.promise_by_source
-    assert table["gap"].tolist() == (table["came"] - table["promised"]).tolist()
+    table = book.attainment_by_source
+    assert table["gap"].tolist() == (table["actual"] - table["planned"]).tolist()
 
 
 def test_no_source_is_called_complete_that_brought_fewer_than_promised(tmp_path: Path) -> None:
@@ -194,14 +194,14 @@ def test_no_source_is_called_complete_that_brought_fewer_than_promised(tmp_path:
     # as many; 38 of a and 2 of b came: few, but worth more.
     segments = "a: {acv: 10_000, share: 0.5}, b: {acv: 100, share: 0.5}"
     came = "".join(f"{at},{'b' if at > 55 else 'a'},2026-01-05,,,,\n" for at in range(20, 58))
-    found = standing.sources(small_book(tmp_path, crm=CRM + NAMELESS, segments=segments, leads=LEADS + came))
+    found = performance.sources(small_book(tmp_path, crm=CRM + NAMELESS, segments=segments, leads=LEADS + came))
     assert found.table is not None
     assert found.table["gap"].iloc[0] < 0 < found.table["worth"].iloc[0]
     assert found.message == (
         "No source is behind in Jan-Mar 2026 (Q1 FY26) in what its entries are worth, though fewer than planned came from web."
     )
     leads = LEADS + "".join(f"{at},a,2026-01-05,2026-01-20,,,900\n" for at in range(100, 400))
-    all_came = standing.sources(small_book(tmp_path, leads=leads))
+    all_came = performance.sources(small_book(tmp_path, leads=leads))
     assert all_came.message == "Every source brought in Jan-Mar 2026 (Q1 FY26) what was planned."
 
 
@@ -217,10 +217,10 @@ def test_what_is_committed_and_signed_is_rounded_up(year: str, request: pytest.F
         for cell, flow in zip(committed.year.cells, committed.year.flows, strict=True)
         if "sql" in cell.stages
     )
-    assert promised.signed(committed).value == math.ceil(entered)
-    assert promised.signed(committed).basis == "to sign"
-    assert promised.signed(replace(committed, signed="signed by Anna")).basis == "signed"
-    assert promised.committed(committed).value == math.ceil(entered / committed.scale)
+    assert attainment.signed(committed).value == math.ceil(entered)
+    assert attainment.signed(committed).basis == "to sign"
+    assert attainment.signed(replace(committed, signed="signed by Anna")).basis == "signed"
+    assert attainment.committed(committed).value == math.ceil(entered / committed.scale)
 
 
 # --- what is still to win ------------------------------------------------------------------------

@@ -18,23 +18,23 @@ import pytest
 from small_company import ACTUALS, CRM, LEADS, small_book
 
 from revplan.crm import files
-from revplan.exhibits import promised
+from revplan.exhibits import attainment
 from revplan.ground.errors import PlanError
 from revplan.ground.tables import columns, conform
 from revplan.plan.file import read_plan
 from revplan.record.signing import Terms, sign
 from revplan.snapshot import state
+from revplan.tracking import baseline
 from revplan.tracking import book as book_module
-from revplan.tracking import held
 from revplan.tracking.book import BoardBook, open_before, open_board
-from revplan.tracking.notes import short_promise
+from revplan.tracking.notes import short_plan
 from revplan.workbook.workbook import open_workbook
 
 EXAMPLE = Path(__file__).parents[2] / "data" / "example"
 FY26 = EXAMPLE / "plan_fy26.yaml"
 TABLES = (
-    "promise",
-    "promise_money",
+    "attainment",
+    "attainment_money",
     "variance",
     "three_numbers",
     "coverage",
@@ -65,8 +65,8 @@ def sound(book: BoardBook) -> BoardBook:
         assert list(table.columns) == [column.name for column in columns(name)], name
     for _, lines in book.variance.set_index("line").groupby("period"):
         shown = lines["displayed"]
-        assert shown["planned"] + shown[[*STEPS]].sum() == shown["came"]
-        assert lines["amount"]["came"] - lines["amount"]["planned"] == pytest.approx(
+        assert shown["planned"] + shown[[*STEPS]].sum() == shown["actual"]
+        assert lines["amount"]["actual"] - lines["amount"]["planned"] == pytest.approx(
             lines["amount"][[*STEPS]].sum(), abs=1e-6
         )
     return book
@@ -85,12 +85,12 @@ def test_every_table_is_as_declared(book: BoardBook) -> None:
 
 
 def test_what_came_is_what_the_export_holds(book: BoardBook, leads: pd.DataFrame) -> None:
-    came = book.promise[book.promise["part"] == "all"].set_index(["period", "stage"])["came"]
+    came = book.attainment[book.attainment["part"] == "all"].set_index(["period", "stage"])["actual"]
     for stage in book.plan.stage_ids:
         inside = leads[f"{stage}_on"].between("2026-07-01", "2026-09-30")
         assert came["2026-Q3", stage] == inside.sum()
         assert came["2026 to Q3", stage] == leads[f"{stage}_on"].between("2026-01-01", "2026-09-30").sum()
-    money = book.promise_money.set_index(["period", "term"])["came"]
+    money = book.attainment_money.set_index(["period", "term"])["actual"]
     assert money["2026-Q3", "new_arr"] == leads.loc[leads["won_on"].between("2026-07-01", "2026-09-30"), "amount"].sum()
 
 
@@ -99,14 +99,14 @@ def test_the_promise_is_what_is_to_sign(book: BoardBook) -> None:
     scale = year.to_sign.scale
     assert scale is not None
     commit = year.to_deliver.groupby(["stage", "month"], observed=True)["commit"].sum()
-    new = book.promise[book.promise["part"] == "new"].set_index(["period", "stage"])["promised"]
+    new = book.attainment[book.attainment["part"] == "new"].set_index(["period", "stage"])["planned"]
     for stage in ("lead", "sql", "won"):
         assert new["2026-Q3", stage] == pytest.approx(commit[stage]["2026-07":"2026-09"].sum())
     quarter = year.quarters.set_index("quarter").loc["2026-Q3"]
     planned = book.variance.set_index(["period", "line"])["amount"]["2026-Q3", "planned"]
     assert planned == pytest.approx(scale * quarter["commit_arr"] + quarter["open_pipeline"])
     spent = year.budget[year.budget["month"].between(pd.Period("2026-07"), pd.Period("2026-09"))]["spend"].sum()
-    assert book.promise_money.set_index(["period", "term"])["promised"]["2026-Q3", "spend"] == pytest.approx(
+    assert book.attainment_money.set_index(["period", "term"])["planned"]["2026-Q3", "spend"] == pytest.approx(
         scale * spent
     )
 
@@ -114,7 +114,9 @@ def test_the_promise_is_what_is_to_sign(book: BoardBook) -> None:
 def test_cac_is_spend_over_the_wins_of_what_was_paid_for(book: BoardBook, leads: pd.DataFrame) -> None:
     spent = pd.read_csv(EXAMPLE / "spend.csv").query("'2026-07' <= month <= '2026-09'")["spend"].sum()
     wins = (leads["won_on"].between("2026-07-01", END.isoformat()) & (leads["source"] != "partner")).sum()
-    assert book.promise_money.set_index(["period", "term"])["came"]["2026-Q3", "cac"] == pytest.approx(spent / wins)
+    assert book.attainment_money.set_index(["period", "term"])["actual"]["2026-Q3", "cac"] == pytest.approx(
+        spent / wins
+    )
     now = book.three_numbers.set_index("quarter").loc["this quarter"]
     assert (now["spend"], now["wins"], now["cac"]) == pytest.approx((spent, wins, spent / wins))
 
@@ -150,16 +152,16 @@ def test_the_estimate_of_young_cohorts_holds_what_came_later(
 
 def test_the_variance_starts_where_the_plan_is_and_ends_where_the_year_is(book: BoardBook) -> None:
     lines = book.variance.set_index(["period", "line"])["amount"]
-    money = book.promise_money.set_index(["period", "term"])
+    money = book.attainment_money.set_index(["period", "term"])
     for period in ("2026-Q3", "2026 to Q3"):
-        assert lines[period, "planned"] == pytest.approx(money["promised"][period, "new_arr"])
-        assert lines[period, "came"] == pytest.approx(money["came"][period, "new_arr"])
+        assert lines[period, "planned"] == pytest.approx(money["planned"][period, "new_arr"])
+        assert lines[period, "actual"] == pytest.approx(money["actual"][period, "new_arr"])
 
 
 def test_the_cells_of_the_variance_are_what_each_brought(book: BoardBook, leads: pd.DataFrame) -> None:
     cells = book.variance_cells(book.spans[0]).set_index(["segment", "source"])
     won = leads[leads["won_on"].between("2026-07-01", "2026-09-30")].groupby(["segment", "source"])["amount"].sum()
-    assert cells["came"].to_dict() == pytest.approx(won.reindex(cells.index, fill_value=0).to_dict())
+    assert cells["actual"].to_dict() == pytest.approx(won.reindex(cells.index, fill_value=0).to_dict())
 
 
 def test_the_entries_of_the_variance_are_new_records_since_the_plan_date(book: BoardBook, leads: pd.DataFrame) -> None:
@@ -167,19 +169,19 @@ def test_the_entries_of_the_variance_are_new_records_since_the_plan_date(book: B
     at = leads["sal_on"].where(leads["source"] == "outbound", leads["sql_on"])
     new = (first >= "2025-11-15") & (at <= END.isoformat())
     found = book.variance_factors(book.spans[0]).set_index(["segment", "source"])
-    assert (found["volume_came"] == new.sum()).all()
+    assert (found["volume_actual"] == new.sum()).all()
     shares = leads[new].groupby(["segment", "source"]).size() / new.sum()
-    assert found["mix_came"].to_dict() == pytest.approx(shares.to_dict())
+    assert found["mix_actual"].to_dict() == pytest.approx(shares.to_dict())
 
 
 def test_segments_add_up_to_the_whole(book: BoardBook, opened: Callable[..., BoardBook]) -> None:
     parts = [sound(opened("2026-Q3", segment=name)) for name in book.plan.segments]
     keys = ["period", "stage", "part"]
     summed = sum(
-        part.promise.set_index(keys)[["promised", "came"]].reindex(book.promise.set_index(keys).index).fillna(0)
+        part.attainment.set_index(keys)[["planned", "actual"]].reindex(book.attainment.set_index(keys).index).fillna(0)
         for part in parts
     )
-    pd.testing.assert_frame_equal(summed, book.promise.set_index(keys)[["promised", "came"]])
+    pd.testing.assert_frame_equal(summed, book.attainment.set_index(keys)[["planned", "actual"]])
     assert [part.coverage["segment"].unique().tolist() for part in parts] == [[name] for name in book.plan.segments]
     covered = sum(part.coverage.set_index("period")[["items", "open_amount", "remaining", "in_time"]] for part in parts)
     of_all = book.coverage[book.coverage["segment"] == "all"].set_index("period")[list(covered.columns)]
@@ -217,7 +219,7 @@ def test_the_landing_is_what_is_closed_open_and_to_come(book: BoardBook, opened:
 
 
 def test_the_bridge_of_the_actuals_is_that_of_the_subscriptions(book: BoardBook) -> None:
-    table = book.arr_bridge.set_index(["period", "term"])["came"]
+    table = book.arr_bridge.set_index(["period", "term"])["actual"]
     subscriptions = pd.read_csv(EXAMPLE / "subscriptions.csv", parse_dates=["started_on", "ended_on"])
 
     def arr(day: str) -> int:
@@ -230,11 +232,11 @@ def test_the_bridge_of_the_actuals_is_that_of_the_subscriptions(book: BoardBook)
 
 def test_months_after_the_last_day_known_are_not_booked(opened: Callable[..., BoardBook]) -> None:
     early = sound(opened("2026-Q3", date(2026, 8, 15)))
-    money = early.promise_money.set_index(["period", "term"])
+    money = early.attainment_money.set_index(["period", "term"])
     assert money["basis"]["2026-Q3 to date", "spend"].endswith("booked in the actuals to 31 Jul 2026")
     july = pd.read_csv(EXAMPLE / "spend.csv").query("month == '2026-07'")["spend"].sum()
-    assert money["came"]["2026-Q3 to date", "spend"] == july
-    assert early.reached_by_month["came_arr"].isna().sum() == 4
+    assert money["actual"]["2026-Q3 to date", "spend"] == july
+    assert early.reached_by_month["actual_arr"].isna().sum() == 4
 
 
 def test_what_a_reader_must_know_is_said(book: BoardBook) -> None:
@@ -260,8 +262,8 @@ def test_a_plan_that_expects_less_than_its_goal_is_named() -> None:
         ("2026", "new_arr", 10.0),
         ("2026", "goal", 10.0),
     ]
-    money = pd.DataFrame(rows, columns=["period", "term", "promised"])
-    assert list(short_promise(money, read_plan(FY26))) == [
+    money = pd.DataFrame(rows, columns=["period", "term", "planned"])
+    assert list(short_plan(money, read_plan(FY26))) == [
         "Jul-Sep 2026 (Q3 FY26): the plan expected $9.22k less than its goal from the start."
     ]
 
@@ -274,13 +276,13 @@ def test_a_year_that_has_not_begun_has_empty_tables(year_to_come: BoardBook) -> 
     assert book.state == "The year begins on 1 Jan 2027; nothing can have come yet."
     assert all(getattr(book, name).empty for name in TABLES if name not in ("reached_by_month", "landing"))
     assert book.landing["closed"].tolist() == [0]  # the year as planned
-    assert book.reached_by_month["came_arr"].isna().all()
+    assert book.reached_by_month["actual_arr"].isna().all()
 
 
 def test_of_a_quarter_that_has_not_begun_only_the_year_lands(opened: Callable[..., BoardBook]) -> None:
     book = sound(opened("2026-Q4", END))
     assert book.state == "Oct-Dec 2026 (Q4 FY26) begins on 1 Oct 2026; nothing of it can have come yet."
-    assert book.promise.empty
+    assert book.attainment.empty
     whole = opened("2026-Q3", END).landing
     assert book.landing["period"].tolist() == ["2026"]
     pd.testing.assert_frame_equal(book.landing, whole[1:].reset_index(drop=True))
@@ -307,27 +309,29 @@ def tiny(tmp_path: Path) -> Callable[..., BoardBook]:
 
 def test_one_segment_takes_the_records_of_all(tiny: Callable[..., BoardBook]) -> None:
     book = sound(tiny())
-    came = book.promise[book.promise["period"] == "2026-Q1"].set_index(["stage", "part"])["came"]
+    came = book.attainment[book.attainment["period"] == "2026-Q1"].set_index(["stage", "part"])["actual"]
     assert came["lead", "all"] == 4
     assert came["sql", "all"] == 3
     assert (came["won", "opening"], came["won", "new"]) == (1, 1)
-    assert book.promise_money.set_index(["period", "term"])["came"]["2026-Q1", "new_arr"] == 3000
+    assert book.attainment_money.set_index(["period", "term"])["actual"]["2026-Q1", "new_arr"] == 3000
 
 
 def test_a_plan_made_within_its_year_counts_what_was_won_before_it(tiny: Callable[..., BoardBook]) -> None:
     book = sound(tiny(plan_date="2026-02-01"))
-    rows = book.promise[book.promise["period"] == "2026-Q1"].set_index(["stage", "part"])
-    assert rows["came"]["won", "opening"] == 2  # 20 January and 2 March, both of records known before February
-    assert rows["promised"]["won", "opening"] > 1  # that of 20 January was won already
-    assert rows["came"]["sql", "all"] == 2  # on 2 February and 2 March; what entered before the plan date is no promise
-    assert rows["came"]["sql", "new"] == 1
+    rows = book.attainment[book.attainment["period"] == "2026-Q1"].set_index(["stage", "part"])
+    assert rows["actual"]["won", "opening"] == 2  # 20 January and 2 March, both of records known before February
+    assert rows["planned"]["won", "opening"] > 1  # that of 20 January was won already
+    assert (
+        rows["actual"]["sql", "all"] == 2
+    )  # on 2 February and 2 March; what entered before the plan date is no promise
+    assert rows["actual"]["sql", "new"] == 1
 
 
 def test_spend_counts_the_months_booked(tiny: Callable[..., BoardBook]) -> None:
     book = tiny()
-    money = book.promise_money.set_index(["period", "term"])
-    assert money["came"]["2026-Q1", "spend"] == 50
-    assert money["came"]["2026-Q1", "cac"] == 50  # one win in January and February
+    money = book.attainment_money.set_index(["period", "term"])
+    assert money["actual"]["2026-Q1", "spend"] == 50
+    assert money["actual"]["2026-Q1", "cac"] == 50  # one win in January and February
     assert "to 28 Feb 2026" in money["basis"]["2026-Q1", "cac"]
     assert not [note for note in book.notes if "actuals book" in note]
 
@@ -379,18 +383,18 @@ def test_a_segment_the_plan_lacks_is_mix(tiny: Callable[..., BoardBook]) -> None
 
 def test_without_records_actuals_say_what_came(tiny: Callable[..., BoardBook]) -> None:
     book = sound(tiny(leads=None))
-    assert book.promise["came"].isna().all()
-    money = book.promise_money.set_index(["period", "term"])
-    assert money["came"]["2026-Q1", "new_arr"] == 1000
-    assert np.isnan(money["came"]["2026-Q1", "cac"])
+    assert book.attainment["actual"].isna().all()
+    money = book.attainment_money.set_index(["period", "term"])
+    assert money["actual"]["2026-Q1", "new_arr"] == 1000
+    assert np.isnan(money["actual"]["2026-Q1", "cac"])
     assert all(getattr(book, name).empty for name in ("variance", "three_numbers", "coverage", "landing"))
     assert "The plan names no records: entries, wins, variance, coverage and landing are not known." in book.notes
 
 
 def test_without_records_and_actuals_nothing_is_known(tiny: Callable[..., BoardBook]) -> None:
     book = sound(tiny(leads=None, actuals=None))
-    assert book.promise_money["came"].isna().all()
-    assert book.promise_money["basis"].str.contains("the plan names no actuals").any()
+    assert book.attainment_money["actual"].isna().all()
+    assert book.attainment_money["basis"].str.contains("the plan names no actuals").any()
     assert book.arr_bridge.empty
     assert sound(tiny(leads=None, actuals=None, as_of=None)).state.startswith("The year begins on 1 Jan 2026")
 
@@ -405,13 +409,13 @@ def test_nothing_won_yet(tiny: Callable[..., BoardBook]) -> None:
     assert now["provisional"]
     assert np.isnan(now["cac"])
     lines = book.variance.set_index(["period", "line"])["amount"]
-    assert lines["2026-Q1", "came"] == 0
+    assert lines["2026-Q1", "actual"] == 0
 
 
 def test_nothing_asked_for(tiny: Callable[..., BoardBook]) -> None:
     book = sound(tiny(goal=0))
-    new = book.promise[book.promise["part"] == "new"]
-    assert new["promised"].sum() == 0
+    new = book.attainment[book.attainment["part"] == "new"]
+    assert new["planned"].sum() == 0
     assert new["reached"].isna().all()
     assert book.landing.iloc[1]["goal"] == 0
     assert book.coverage["enough"].all()
@@ -433,14 +437,14 @@ def test_twenty_segments(tiny: Callable[..., BoardBook]) -> None:
 
 def test_records_without_the_commit_stage_are_counted_at_the_next(tiny: Callable[..., BoardBook]) -> None:
     book = sound(tiny(crm=CRM.replace("sql: leads.sql, ", "")))
-    came = book.promise.set_index(["period", "stage", "part"])["came"]
+    came = book.attainment.set_index(["period", "stage", "part"])["actual"]
     assert np.isnan(came["2026-Q1", "sql", "all"])
     assert book.stage == "won"
     assert "The records lack the commit stage SQL: entries are counted at Won." in book.notes
     assert book.three_numbers.set_index("quarter")["flow"]["this quarter"] == 2
 
 
-# --- the promise ---------------------------------------------------------------------------------
+# --- the baseline ---------------------------------------------------------------------------------
 
 
 def test_against_a_signed_plan(tmp_path: Path, book: BoardBook) -> None:
@@ -448,16 +452,18 @@ def test_against_a_signed_plan(tmp_path: Path, book: BoardBook) -> None:
     signed = sound(open_board(FY26, "2026-Q3", against=record.folder))
     assert signed.state == "Jul-Sep 2026 (Q3 FY26), as known on 30 Sep 2026; signed by Ada L. on 20 Nov 2025."
     pd.testing.assert_frame_equal(signed.variance, book.variance)
-    pd.testing.assert_frame_equal(signed.promise, book.promise)  # what is to sign was signed
-    assert promised.signed(signed).value == record.signature.signed == open_workbook(FY26).to_sign.number
+    pd.testing.assert_frame_equal(signed.attainment, book.attainment)  # what is to sign was signed
+    assert attainment.signed(signed).value == record.signature.signed == open_workbook(FY26).to_sign.number
     lower = sign(FY26, ["Ada L."], date(2025, 11, 20), tmp_path, terms=Terms(confidence=0.44))
-    held = open_board(FY26, "2026-Q3", against=lower.folder)
-    assert promised.signed(held).value == lower.signature.signed
-    assert promised.committed(held).value == promised.committed(signed).value == math.ceil(lower.signature.commit)
-    new = [each.promise[each.promise["part"] == "new"]["promised"] for each in (held, signed)]
+    baseline = open_board(FY26, "2026-Q3", against=lower.folder)
+    assert attainment.signed(baseline).value == lower.signature.signed
+    assert (
+        attainment.committed(baseline).value == attainment.committed(signed).value == math.ceil(lower.signature.commit)
+    )
+    new = [each.attainment[each.attainment["part"] == "new"]["planned"] for each in (baseline, signed)]
     scales = [each.signature.scale for each in (lower, record)]
     assert (new[0] / new[1]).tolist() == pytest.approx([scales[0] / scales[1]] * len(new[0]))
-    came = [each.promise_money.set_index(["term", "period"])["came"] for each in (held, signed)]
+    came = [each.attainment_money.set_index(["term", "period"])["actual"] for each in (baseline, signed)]
     pd.testing.assert_series_equal(*came)
 
 
@@ -473,13 +479,13 @@ def calls_of(counted: Counter[str], module: ModuleType, name: str, patched: pyte
 
 
 def test_a_board_pack_reads_each_file_once_and_estimates_each_day_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The promise on its plan date, the day known and the evening before the quarter: three days of one export."""
+    """The baseline on its plan date, the day known and the evening before the quarter: three days of one export."""
     counted: Counter[str] = Counter()
     for module, name in (
         (files, "read_table"),
         (state, "estimate_transitions"),
-        (held, "plan_year"),
-        (held, "read_plan"),
+        (baseline, "plan_year"),
+        (baseline, "read_plan"),
         (book_module, "read_plan"),
         (book_module, "read_actuals"),
     ):

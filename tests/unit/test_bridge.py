@@ -8,9 +8,9 @@ import pytest
 from pydantic import ValidationError
 
 from revplan.plan.goal import (
+    ArrChange,
     Bridge,
     BridgeError,
-    Change,
     Goal,
     next_year_growth,
     next_year_new_arr,
@@ -149,16 +149,16 @@ def test_a_rounding_error_below_nothing_is_nothing() -> None:
 
 def test_a_monthly_loss_compounds() -> None:
     # 2.5 % a month is not 30 % a year: 1 - .975 ** 12 = .2620
-    assert yearly_rate(Change(monthly_rate=0.025), grows=False) == pytest.approx(0.26200, abs=5e-6)
+    assert yearly_rate(ArrChange(monthly_rate=0.025), grows=False) == pytest.approx(0.26200, abs=5e-6)
     # 2 % a quarter: 1 - .98 ** 4 = .0776
-    assert yearly_rate(Change(quarterly_rate=0.02), grows=False) == pytest.approx(0.07763, abs=5e-6)
-    assert yearly_rate(Change(rate=0.08), grows=False) == pytest.approx(0.08)
+    assert yearly_rate(ArrChange(quarterly_rate=0.02), grows=False) == pytest.approx(0.07763, abs=5e-6)
+    assert yearly_rate(ArrChange(rate=0.08), grows=False) == pytest.approx(0.08)
 
 
 def test_monthly_growth_compounds_upwards() -> None:
     # 1 % a month: 1.01 ** 12 - 1 = .1268
-    assert yearly_rate(Change(monthly_rate=0.01), grows=True) == pytest.approx(0.12683, abs=5e-6)
-    assert yearly_rate(Change(quarterly_rate=0.03), grows=True) == pytest.approx(0.12551, abs=5e-6)
+    assert yearly_rate(ArrChange(monthly_rate=0.01), grows=True) == pytest.approx(0.12683, abs=5e-6)
+    assert yearly_rate(ArrChange(quarterly_rate=0.03), grows=True) == pytest.approx(0.12551, abs=5e-6)
 
 
 def test_the_bridge_takes_compounded_rates() -> None:
@@ -170,11 +170,11 @@ def test_the_bridge_takes_compounded_rates() -> None:
 @pytest.mark.parametrize("change", [{}, {"rate": 0.1, "amount": 5.0}, {"rate": 0.1, "monthly_rate": 0.01}])
 def test_a_change_has_one_form(change: dict[str, float]) -> None:
     with pytest.raises(ValidationError, match="give one of: amount, rate"):
-        Change.model_validate(change)
+        ArrChange.model_validate(change)
 
 
 def test_an_amount_may_be_written_as_a_number() -> None:
-    assert Goal.model_validate({"new_arr": 1.0, "churn": 640_000}).churn == Change(amount=640_000.0)
+    assert Goal.model_validate({"new_arr": 1.0, "churn": 640_000}).churn == ArrChange(amount=640_000.0)
 
 
 # --- new ARR alone, and the ratios ---------------------------------------------------------------------------

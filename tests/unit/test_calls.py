@@ -50,7 +50,7 @@ def example(folder: Path, calls: str = CALLS, key: str = "calls: calls.csv\n") -
 
 def held(rows: list[tuple[str, str, float, float, float]]) -> pd.DataFrame:
     """Calls held: who, quarter, number, model (its band 10 either way), came."""
-    frame = pd.DataFrame(rows, columns=["who", "quarter", "number", "model", "came"])
+    frame = pd.DataFrame(rows, columns=["who", "quarter", "number", "model", "actual"])
     return frame.assign(
         made_on=pd.Timestamp("2026-01-01"),
         model_low=frame["model"] - 10,
@@ -143,11 +143,11 @@ def test_quarters_are_written_in_many_ways(book: scored.CallBook) -> None:
 def test_what_came_is_that_of_the_books(book: scored.CallBook) -> None:
     actuals = pd.read_csv(EXAMPLE / "actuals.csv")
     first = actuals[actuals["month"].isin(["2026-01", "2026-02", "2026-03"])]["new"].sum()
-    assert book.came["2026-Q1"] == pytest.approx(first)
+    assert book.actual["2026-Q1"] == pytest.approx(first)
     leads = pd.read_csv(EXAMPLE / "leads.csv")
     won = leads[leads["won_on"].between("2025-07-01", "2025-09-30")]["amount"].sum()
-    assert book.came["2025-Q3"] == pytest.approx(won)  # before the actuals begin: of the records
-    assert "2026-Q3" not in book.came  # not over
+    assert book.actual["2025-Q3"] == pytest.approx(won)  # before the actuals begin: of the records
+    assert "2026-Q3" not in book.actual  # not over
 
 
 def test_the_model_is_scored_on_the_same_days(book: scored.CallBook) -> None:
@@ -177,7 +177,7 @@ def test_the_command_scores_calls(tmp_path: Path, capsys: pytest.CaptureFixture[
     told = json.loads(capsys.readouterr().out)["calls"]
     assert {each["who"] for each in told["scores"]} == {"Sales"}
     assert len(told["calls"]) == 7
-    assert told["calls"][-1]["came"] is None
+    assert told["calls"][-1]["actual"] is None
 
 
 def test_a_plan_without_calls_scores_none(tmp_path: Path) -> None:

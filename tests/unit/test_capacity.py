@@ -20,13 +20,13 @@ from revplan.capacity.team import HEADS, RAMPED, Pools, drawn_pools, expected_po
 from revplan.cli.commands import main
 from revplan.exhibits import capacity as exhibits
 from revplan.exhibits.named import exhibits_of
-from revplan.funnel.year import Known
+from revplan.funnel.year import Snapshot
 from revplan.ground.errors import DataError, PlanError
 from revplan.plan.file import read_plan
 from revplan.plan.model import Plan
 from revplan.plan.people import Ramp
 from revplan.plan.scenario import scenario_plans
-from revplan.simulation.hiring import Search, Worth, entering, hiring, hiring_answer, worth_words, worths
+from revplan.simulation.hiring import Search, WorthOfOne, entering, hiring, hiring_answer, worth_words, worths
 from revplan.simulation.people import capacity_answer, limited_by, staffing
 from revplan.simulation.signing import simulation_notes
 from revplan.simulation.simulate import Simulation, simulate
@@ -71,7 +71,7 @@ def able(given: Plan) -> np.ndarray:
 
 
 def simulated(given: Plan, trials: int = 4096) -> Simulation:
-    return simulate(plan_year(given, Known()), trials)
+    return simulate(plan_year(given, Snapshot()), trials)
 
 
 # --- ramp --------------------------------------------------------------------------------------------------------
@@ -521,7 +521,7 @@ def test_ten_thousand_reps_are_read_and_more_than_any_company_has_are_refused(tm
 
 def test_a_roster_that_was_not_read_is_never_taken_as_nobody(tmp_path: Path) -> None:
     with pytest.raises(PlanError, match="names a file that was not read"):
-        simulate(plan_year(read_plan(written(tmp_path)), Known()), 64)
+        simulate(plan_year(read_plan(written(tmp_path)), Snapshot()), 64)
 
 
 def test_a_plan_names_its_people_soundly() -> None:
@@ -642,9 +642,9 @@ def test_what_one_more_is_worth_is_found_by_re_solving() -> None:
 
 
 def test_ties_are_named() -> None:
-    same = [Worth("rep", "one more a", 1, 100.0, 5.0, 0.1), Worth("entry", "one more b", 1, 99.0, 5.0, 0.1)]
+    same = [WorthOfOne("rep", "one more a", 1, 100.0, 5.0, 0.1), WorthOfOne("entry", "one more b", 1, 99.0, 5.0, 0.1)]
     assert "one more b is worth the same within the error" in worth_words(same, "USD")
-    apart = [same[0], Worth("entry", "one more b", 1, 50.0, 5.0, 0.1)]
+    apart = [same[0], WorthOfOne("entry", "one more b", 1, 50.0, 5.0, 0.1)]
     assert "the same" not in worth_words(apart, "USD")
 
 

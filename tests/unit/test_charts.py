@@ -28,8 +28,8 @@ MONTHS = pd.DataFrame(
     {
         "month": pd.period_range("2026-01", periods=3, freq="M"),
         "goal": [1.0, 2.0, 3.0],
-        "promised": [1.0, 3.0, 5.0],
-        "came": [2.0, 4.0, float("nan")],
+        "planned": [1.0, 3.0, 5.0],
+        "actual": [2.0, 4.0, float("nan")],
     }
 )
 BLUE, RED, LIGHT = (color(name) for name in ("C0", "C1", "C3"))
@@ -120,7 +120,7 @@ def test_curves_end_where_nothing_is_known_and_those_without_any_month_are_left_
     made = charts.so_far(MONTHS, SAID, "USD")
     assert [each.name for each in made.series] == ["goal", "plan", "actual"]
     assert (made.series[2].values, made.categories[0]) == ((2, 4, None), "Jan 2026")
-    none = charts.so_far(MONTHS.assign(came=float("nan")), SAID, "USD")
+    none = charts.so_far(MONTHS.assign(actual=float("nan")), SAID, "USD")
     assert [each.name for each in none.series] == ["goal", "plan"]
 
 
@@ -341,7 +341,7 @@ def test_an_interval_beyond_every_value_is_drawn_within_the_axis() -> None:
 
 
 def test_a_line_known_in_one_month_only_is_seen() -> None:
-    made = charts.so_far(MONTHS.assign(came=[2.0, float("nan"), float("nan")]), SAID, "USD")
+    made = charts.so_far(MONTHS.assign(actual=[2.0, float("nan"), float("nan")]), SAID, "USD")
     assert f'fill="{BLUE}"' in drawn(made)
 
 

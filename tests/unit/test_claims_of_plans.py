@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from revplan.exhibits import annual_commit, charts, deliveries
-from revplan.funnel.year import Known, PlannedYear, plan_year
+from revplan.funnel.year import PlannedYear, Snapshot, plan_year
 from revplan.plan.model import Plan
 from revplan.workbook.workbook import Workbook
 
@@ -31,7 +31,7 @@ def planned(source: dict[str, Any] | None = None, months: int = 0, plan_date: st
 
 
 def _year(data: dict[str, Any]) -> PlannedYear:
-    return plan_year(Plan.model_validate(data), Known())
+    return plan_year(Plan.model_validate(data), Snapshot())
 
 
 def test_a_quarter_that_entries_can_still_serve_is_not_out_of_marketings_reach() -> None:

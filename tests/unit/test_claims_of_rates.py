@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 from test_history_rates import START, history_of
 
-from revplan.crm import warts
+from revplan.crm import quality
 from revplan.crm.cells import Findings
 from revplan.crm.moments import Moments
 from revplan.crm.records import History
@@ -147,7 +147,7 @@ def test_no_baseline_did_better_only_where_none_did(found: list[tuple[float, flo
 
 def test_replays_in_which_nothing_came_have_no_error_as_a_share() -> None:
     table = pd.DataFrame(
-        {"came": [0.0], "p10": [0.0], "p90": [2.0], "mean": [1.0], "baseline": [2.0], "baseline_name": ["x"]}
+        {"actual": [0.0], "p10": [0.0], "p90": [2.0], "mean": [1.0], "baseline": [2.0], "baseline_name": ["x"]}
     )
     message = rate_charts._replay_message(table, (1e9, 2e9), "1 of 1 outcomes lay within P10 to P90")
     assert message.startswith("In 1 replay no win came")
@@ -189,7 +189,9 @@ def test_the_import_report_says_the_same(before: int) -> None:
     wide = history.stage_history.pivot(index="record", columns="stage", values="entered_on")
     entered = wide[["lead", "won"]].to_numpy(dtype="datetime64[us]")
     none = np.full(len(entered), "NaT", dtype="datetime64[us]")
-    lines = warts.late_outcomes(Moments(entered, none, Findings()), ("lead", "won"), START + timedelta(days=310)).lines
+    lines = quality.late_outcomes(
+        Moments(entered, none, Findings()), ("lead", "won"), START + timedelta(days=310)
+    ).lines
     assert lines or before
     for line in lines:
         assert (f"({before} of " in line.what) == bool(before)

@@ -12,7 +12,7 @@ import pytest
 from revplan.crm.records import History
 from revplan.funnel.funnel import Cell, forward
 from revplan.funnel.pipeline import OpenGroup, new_wins, open_yield
-from revplan.funnel.year import Known, plan_year
+from revplan.funnel.year import Snapshot, plan_year
 from revplan.ground.clock import Ahead, Clock, days_left
 from revplan.ground.lag import Lag
 from revplan.plan.model import Plan
@@ -20,8 +20,8 @@ from revplan.plan.parts import Scenario
 from revplan.rates.closings import bunching, clock_of, closing_notes
 from revplan.rates.estimates import estimate_transitions
 from revplan.rates.forecast import forecast_wins
-from revplan.simulation.scenarios import held_year
-from revplan.tracking.promise import rest_of_year
+from revplan.simulation.scenarios import scenario_year
+from revplan.tracking.attainment import rest_of_year
 
 START = np.datetime64("2024-01-01")
 EVEN = Clock((1.0,) * 31, (1.0,) * 92, 0)
@@ -197,10 +197,10 @@ def test_a_forecast_right_after_a_burst_expects_less_than_one_before_it() -> Non
 def test_a_running_year_has_one_landing_by_its_clock_whoever_asks() -> None:
     """What is committed lands as the clock has it; a scenario that changes nothing lands there too."""
     plan = Plan.model_validate(PLAN)
-    promised = plan_year(plan, Known())
+    promised = plan_year(plan, Snapshot())
     later = plan.model_copy(update={"plan_date": date(2026, 2, 10)})
-    plain, told = (rest_of_year(promised, later, Known(clock=each)) for each in (None, QUARTERS))
+    plain, told = (rest_of_year(promised, later, Snapshot(clock=each)) for each in (None, QUARTERS))
     quarter = slice(1, 3)  # the rest of the first quarter, of which the burst is still to come
     assert told.commit_wins[0, quarter].sum() > 1.05 * plain.commit_wins[0, quarter].sum()
-    again = held_year(told, told.plan, Scenario())
+    again = scenario_year(told, told.plan, Scenario())
     assert again.commit_wins == pytest.approx(told.commit_wins)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from revplan.crm import writings
-from revplan.crm.cells import Cells, Column, Parsed, Texts, amounts, days, labels
+from revplan.crm.cells import Cells, Parsed, TextColumn, Texts, amounts, days, labels
 from revplan.crm.files import as_keys
 
 
@@ -313,7 +313,7 @@ def test_missing_labels_are_unknown() -> None:
 def test_a_column_put_together_in_pieces_is_the_column(share: int) -> None:
     """Whether most texts differ, as ids do, or few do: the rows are those that came, in their order."""
     texts = [f"t{number // share}" for number in range(100)]
-    made = Column()
+    made = TextColumn()
     for start in range(0, 100, 9):
         made.add(np.array(texts[start : start + 9], dtype=object))
     column_made = made.texts()

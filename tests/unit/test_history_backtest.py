@@ -17,7 +17,7 @@ from revplan.ground.errors import DataError
 from revplan.plan.parts import Transition
 from revplan.rates.backtest import (
     MODEL,
-    Told,
+    ReplayedForecast,
     backtest,
     backtest_answer,
     baselines,
@@ -57,13 +57,13 @@ def test_pinball_by_hand() -> None:
 
 def test_scores_by_hand() -> None:
     """12 and 8 forecast, 10 came each time: WAPE 4/20, no bias, CRPS 2."""
-    each = scores([Told(12, None, 10), Told(8, None, 10)])
+    each = scores([ReplayedForecast(12, None, 10), ReplayedForecast(8, None, 10)])
     assert (each.wape, each.bias, each.crps) == pytest.approx((0.2, 0.0, 2.0))
     assert each.coverage is None
-    spread = scores([Told(100, 0.1, 100), Told(100, 0.1, 200)])
+    spread = scores([ReplayedForecast(100, 0.1, 100), ReplayedForecast(100, 0.1, 200)])
     assert spread.coverage == 0.5
     # variance 100 + 10^2: sd 14.1, P90 - P10 = 2.56 of it
-    money = scores([Told(1000, None, 1100, 200.0**2)])
+    money = scores([ReplayedForecast(1000, None, 1100, 200.0**2)])
     assert (money.coverage, money.width) == (1.0, pytest.approx(2.563 * 0.2, rel=0.02))
     assert spread.width == pytest.approx(2.563 * 2**0.5 * 0.1, rel=0.02)
 
@@ -89,12 +89,12 @@ def test_baselines_by_hand() -> None:
     every = Spells(
         ("lead", "won"), 0, np.column_stack([days, won]), np.full(240, NEVER), np.zeros(240, dtype=int), (("all", "all"),), np.full(240, np.nan)
     )  # fmt: skip
-    found = baselines(every.known_on(119), 1)
-    assert found["rate_open"].known == pytest.approx(160 / 3)
-    assert found["repeat"].known == 30  # one lead of each pair, 40 days after it came in
+    found = baselines(every.up_to(119), 1)
+    assert found["rate_open"].from_known == pytest.approx(160 / 3)
+    assert found["repeat"].from_known == 30  # one lead of each pair, 40 days after it came in
     assert found["repeat"].total == 30
-    assert 15 < found["cohort_lag"].known < 45
-    assert found["cohort_lag"].total >= found["cohort_lag"].known
+    assert 15 < found["cohort_lag"].from_known < 45
+    assert found["cohort_lag"].total >= found["cohort_lag"].from_known
 
 
 # --- replays -------------------------------------------------------------------------------------------------
@@ -189,8 +189,8 @@ def test_a_better_baseline_is_named_and_offered(tmp_path: Path) -> None:
 def test_a_lead_that_luck_explains_is_no_better_baseline() -> None:
     """Misses of 10 against 11 that take turns are luck; 10 against 20 every time are none; three forecasts tell nothing."""
 
-    def at(misses: list[float]) -> list[Told]:
-        return [Told(100 + miss, None, 100) for miss in misses]
+    def at(misses: list[float]) -> list[ReplayedForecast]:
+        return [ReplayedForecast(100 + miss, None, 100) for miss in misses]
 
     by_turns, always, worse = at([9, 12, 8, 13, 10, 8]), at([10] * 6), at([20, 21, 19, 20, 22, 20])
     assert 0.3 < chance_of_less(always, at([11, 8, 14, 7, 12, 10]), under_way=1) < 0.5

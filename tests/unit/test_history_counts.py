@@ -115,7 +115,7 @@ def test_exposure_by_hand(folder: Path) -> None:
 
 
 def random_log(folder: Path, seed: int, records: int = 300) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """A log with every wart (skipped, repeated, out of order, same day, reopened, unknown) and its records, written."""
+    """A log with every data quality finding (skipped, repeated, out of order, same day, reopened, unknown) and its records, written."""
     rng = np.random.default_rng(seed)
     size = records * 5
     days = pd.Timestamp("2023-01-01") + pd.to_timedelta(

@@ -13,7 +13,7 @@ import pytest
 from revplan.crm.records import History, read_records
 from revplan.ground.errors import DataError
 from revplan.rates.arrivals import Arrivals, entries_by_day, expected_arrivals
-from revplan.rates.expected import known_of, known_on, means, month_ends
+from revplan.rates.expected import basis_of, means, month_ends, up_to
 from revplan.rates.forecast import (
     count_forecast,
     count_quantiles,
@@ -57,7 +57,7 @@ def spells(entered: list[list[int | None]], day: int, **given: np.ndarray) -> Sp
         tuple(("all", f"s{number}") for number in range(int(given.get("cell", np.zeros(1)).max()) + 1)),
         np.full(size, np.nan),
     )
-    return known.known_on(day)
+    return known.up_to(day)
 
 
 # --- hazards -------------------------------------------------------------------------------------------------
@@ -113,11 +113,11 @@ def test_what_was_watched_is_what_following_every_record_day_by_day_counts() -> 
 def test_a_past_day_knows_what_a_history_cut_there_knows() -> None:
     every = world(np.random.default_rng(12), 500, 4.0)
     days = [DAY0 + 300, DAY0 + 480, DAY0 + 400]
-    latest = every.known_on(DAY0 + 480)
-    for day, then in zip(days, known_on(latest, days, 60), strict=True):
-        cut = known_of(latest.known_on(day), 60)
+    latest = every.up_to(DAY0 + 480)
+    for day, then in zip(days, up_to(latest, days, 60), strict=True):
+        cut = basis_of(latest.up_to(day), 60)
         for step, (mine, theirs) in enumerate(zip(then.stock, cut.stock, strict=True)):
-            alone = open_records(latest.known_on(day), step)
+            alone = open_records(latest.up_to(day), step)
             assert mine.worth.sum() == theirs.worth.sum() == len(alone.age)
             assert (mine.age @ mine.worth, mine.cell @ mine.worth) == (alone.age.sum(), alone.cell.sum())
         for mine, theirs in zip(then.chain, cut.chain, strict=True):
@@ -165,7 +165,7 @@ def test_a_slow_segment_has_a_pace_of_its_own() -> None:
     lost = np.where(goes, NEVER, start + out)
     every = spells(rows, 5 * days, lost=lost, cell=slow.astype(int))
     every = replace(every, cells=(("fast", "all"), ("slow", "all")))
-    told = means(known_of(every.known_on(days), 365)).known
+    told = means(basis_of(every.up_to(days), 365)).from_known
     assert told.shape == (2, 365)
     real = won_by_day(every, days, 365, every.entered[:, 0] <= days)
     assert told[1].sum() == pytest.approx(real[1].sum(), rel=0.15)
@@ -326,10 +326,10 @@ def test_forecasts_hold_what_they_claim_in_a_world_that_stands_still(recorded_fr
     told, came, held = 0.0, 0.0, []
     for _ in range(40):
         every = world(rng, 500, 8.0, recorded_from)
-        then = every.known_on(DAY0 + 480)
-        found = means(known_of(then, 90))
+        then = every.up_to(DAY0 + 480)
+        found = means(basis_of(then, 90))
         real = won_by_day(every, then.day, 90, then.first_stage() < 4).sum()
-        interval = count_forecast(float(found.known.sum()), 0.14)
+        interval = count_forecast(float(found.from_known.sum()), 0.14)
         told, came = told + interval.mean, came + real
         held.append(interval.p10 <= real <= interval.p90)
     assert told == pytest.approx(came, rel=bias)
@@ -363,7 +363,7 @@ def every() -> Spells:
 
 
 def test_a_forecast_adds_up(every: Spells) -> None:
-    answer = forecast_answer(forecast_wins(history_of(every.known_on(DAY0 + 480), amounts=True), 3), True)
+    answer = forecast_answer(forecast_wins(history_of(every.up_to(DAY0 + 480), amounts=True), 3), True)
     assert list(answer)[:4] == ["as_of", "months", "from_known", "with_arrivals"]
     for key in ("from_known", "with_arrivals"):
         assert set(answer[key]["wins"]) == {"mean", "p10", "p50", "p90"}
@@ -379,21 +379,21 @@ def test_a_forecast_adds_up(every: Spells) -> None:
 
 
 def test_without_amounts_nothing_is_said_of_money(every: Spells) -> None:
-    answer = forecast_answer(forecast_wins(history_of(every.known_on(DAY0 + 480)), 1), False)
+    answer = forecast_answer(forecast_wins(history_of(every.up_to(DAY0 + 480)), 1), False)
     assert "arr" not in answer["from_known"]
     assert "by" not in answer
 
 
 def test_what_comes_later_changes_nothing(every: Spells) -> None:
     """The same day's forecast from records that know more, and from those that know no more."""
-    then = every.known_on(DAY0 + 400)
+    then = every.up_to(DAY0 + 400)
     later = replace(every, entered=np.where(every.entered > DAY0 + 400, every.entered + 50, every.entered))
-    once, again = forecast_wins(history_of(then), 3), forecast_wins(history_of(later.known_on(DAY0 + 400)), 3)
+    once, again = forecast_wins(history_of(then), 3), forecast_wins(history_of(later.up_to(DAY0 + 400)), 3)
     assert forecast_answer(once, True) == forecast_answer(again, True)
 
 
 def test_a_longer_forecast_is_less_sure(every: Spells) -> None:
-    known = history_of(every.known_on(DAY0 + 480))
+    known = history_of(every.up_to(DAY0 + 480))
     quarter, year = forecast_wins(known, 3), forecast_wins(known, 12)
     assert year.with_arrivals.cv > quarter.with_arrivals.cv
     assert len(year.ends) == 12
@@ -404,7 +404,7 @@ def test_a_longer_forecast_is_less_sure(every: Spells) -> None:
 @pytest.mark.parametrize("months", [0, 25, -1])
 def test_months_out_of_reach_are_refused(every: Spells, months: int) -> None:
     with pytest.raises(DataError, match=f"months: got {months}; a forecast reaches 1 to 24"):
-        forecast_wins(history_of(every.known_on(DAY0 + 480)), months)
+        forecast_wins(history_of(every.up_to(DAY0 + 480)), months)
 
 
 def test_a_history_without_wins_is_refused() -> None:

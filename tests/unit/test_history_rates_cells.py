@@ -13,7 +13,7 @@ from scipy.stats import beta, binomtest
 
 from revplan.crm.records import History
 from revplan.rates.estimates import as_unlikely, estimate_transitions, estimate_warnings
-from revplan.rates.parts import LEVEL_PRIOR, SCATTERS, Cells, shrunk
+from revplan.rates.parts import LEVEL_PRIOR, SCATTERS, CellRates, shrunk
 
 START = date(2024, 1, 1)
 
@@ -43,8 +43,10 @@ def estimates_of(known: History) -> pd.DataFrame:
 
 
 def test_cells_that_do_not_differ_are_drawn_together_and_cells_that_do_stay_apart() -> None:
-    alike = Cells(np.array([12.0, 8.0, 10.0, 11.0]), np.full(4, 100.0), np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1]))
-    apart = Cells(np.array([400.0, 100.0, 400.0, 100.0]), np.full(4, 1000.0), alike.segment, alike.source)
+    alike = CellRates(
+        np.array([12.0, 8.0, 10.0, 11.0]), np.full(4, 100.0), np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1])
+    )
+    apart = CellRates(np.array([400.0, 100.0, 400.0, 100.0]), np.full(4, 1000.0), alike.segment, alike.source)
     together, kept = shrunk(alike, np.eye(4)), shrunk(apart, np.eye(4))
     # within a segment; segments themselves are taken to differ
     assert np.ptp(together.mean[2:]) < 0.5 * np.ptp((alike.conversions / alike.exposure)[2:])
@@ -67,13 +69,13 @@ def test_cells_that_do_not_differ_are_drawn_together_and_cells_that_do_stay_apar
 def test_a_source_far_below_the_others_is_left_there(
     won: tuple[int, ...], records: tuple[int, ...], dead: int, low: float, high: float
 ) -> None:
-    cells = Cells(np.array(won, dtype=float), np.array(records, dtype=float), np.zeros(len(won), dtype=int), np.arange(len(won)))  # fmt: skip
+    cells = CellRates(np.array(won, dtype=float), np.array(records, dtype=float), np.zeros(len(won), dtype=int), np.arange(len(won)))  # fmt: skip
     assert low <= shrunk(cells, np.eye(len(won))).mean[dead] <= high
 
 
 def test_three_segments_keep_their_distance() -> None:
     """Fifteen of a hundred against 35 % of thousands: three segments cannot say that they hardly differ."""
-    cells = Cells(
+    cells = CellRates(
         np.array([1400.0, 1050.0, 15.0]), np.array([4000.0, 3000.0, 100.0]), np.arange(3), np.zeros(3, dtype=int)
     )
     rates = shrunk(cells, np.eye(3))
@@ -83,7 +85,7 @@ def test_three_segments_keep_their_distance() -> None:
 
 def test_a_cell_without_records_takes_what_its_segment_and_source_say() -> None:
     """Rates 10, 20 % in one segment, 20, ? in the other: doubled odds twice over."""
-    cells = Cells(np.array([500.0, 1000.0, 1000.0, 0.0]), np.array([5e3, 5e3, 5e3, 0.0]), np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1]))  # fmt: skip
+    cells = CellRates(np.array([500.0, 1000.0, 1000.0, 0.0]), np.array([5e3, 5e3, 5e3, 0.0]), np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1]))  # fmt: skip
     rates = shrunk(cells, np.eye(4))
     assert rates.mean[3] > 0.23
     assert rates.variance[3] > 20 * rates.variance[0]
@@ -93,7 +95,9 @@ def test_many_cells_are_drawn_together_in_seconds() -> None:
     rng = np.random.default_rng(3)
     segment, source = np.repeat(np.arange(20), 30), np.tile(np.arange(30), 20)
     exposure = rng.integers(5, 200, 600).astype(float)
-    rates = shrunk(Cells(rng.binomial(exposure.astype(int), 0.2).astype(float), exposure, segment, source), np.eye(600))
+    rates = shrunk(
+        CellRates(rng.binomial(exposure.astype(int), 0.2).astype(float), exposure, segment, source), np.eye(600)
+    )
     assert rates.mean == pytest.approx(np.full(600, 0.2), abs=0.06)
 
 
@@ -276,7 +280,7 @@ def test_wins_that_bunch_at_an_end_are_named(speed: Any, said: str) -> None:
 def test_rates_of_few_conversions_are_those_of_the_exact_posterior(won: tuple[int, ...]) -> None:
     """Sums over level, scatter and each cell's own effect; a normal law around the mode says 3 of 30 in the mean 5 % more."""
     conversions, records = np.array(won, dtype=float), np.array([30.0 if won[0] < 5 else 500.0, 400.0, 500.0])
-    told = shrunk(Cells(conversions, records, np.zeros(3, dtype=int), np.arange(3)), np.eye(3)).mean
+    told = shrunk(CellRates(conversions, records, np.zeros(3, dtype=int), np.arange(3)), np.eye(3)).mean
     level, own = np.linspace(-8, 3, 441), np.linspace(-8, 8, 1601)
     start = conversions.sum() / records.sum()
     centre = np.log(start / (1 - start))

@@ -21,7 +21,7 @@ from revplan.excel.changes import difference, import_workbook
 from revplan.excel.grid import READ_ME, SOLVED
 from revplan.exhibits.exhibit import terminal
 from revplan.exhibits.provenance import fingerprint
-from revplan.funnel.year import Known, plan_year
+from revplan.funnel.year import Snapshot, plan_year
 from revplan.ground.errors import DataError, PlanError
 from revplan.plan.edit import edited
 from revplan.plan.file import read_plan
@@ -177,7 +177,7 @@ def test_a_rate_from_records_writes_the_whole_step(files: tuple[Path, Path]) -> 
     whole = read_plan(files[0])
     plan = whole.model_copy(update={"transitions": whole.transitions[1:]})
     place = ("rates", "smb", "web", "lead", "rate")
-    changed = [reading.Changed(place, "lead to mql", "plan", 0.5, 0.4)]
+    changed = [reading.ChangedInput(place, "lead to mql", "plan", 0.5, 0.4)]
     edits = difference({"transitions": []}, plan, whole, changed).edits
     assert [place for (place, _), _ in edits] == [("transitions", 1), ("transitions", 2)]
     assert [value.get("segment") for (_, value), _ in edits] == [None, "smb"]
@@ -377,7 +377,7 @@ def test_the_library_formulas_computes_the_same(tmp_path: Path) -> None:
         "sources": {"web": {"cost_per_entry": 5.0}},
         "transitions": [{"from": "lead", "to": "won", "rate": 0.25, "lag": {"months": 1}}],
     }
-    book = Workbook(year=plan_year(Plan.model_validate(plan), Known()))
+    book = Workbook(year=plan_year(Plan.model_validate(plan), Snapshot()))
     path = tmp_path / "tiny.xlsx"
     path.write_bytes(live_workbook(book, [], {}))
     found = formulas.ExcelModel().loads(str(path)).finish().calculate()

@@ -18,7 +18,7 @@ from revplan.excel.book import live_workbook
 from revplan.excel.check_sheets import DATES, NUMBERS
 from revplan.excel.grid import INPUTS, READ_ME, SHEETS
 from revplan.exhibits.exhibit import raw, table, text
-from revplan.funnel.year import Known, plan_year
+from revplan.funnel.year import Snapshot, plan_year
 from revplan.ground.formats import KINDS
 from revplan.ground.tables import NUMERIC
 from revplan.plan.model import Plan
@@ -40,7 +40,7 @@ PLAN: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def plan_book() -> Workbook:
     """A small plan with hostile names."""
-    return Workbook(year=plan_year(Plan.model_validate(PLAN), Known()))
+    return Workbook(year=plan_year(Plan.model_validate(PLAN), Snapshot()))
 
 
 def exhibits() -> list[dict[str, Any]]:

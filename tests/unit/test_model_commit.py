@@ -16,7 +16,7 @@ from scipy.stats import lognorm
 from revplan.funnel import tables as sheets
 from revplan.funnel.pipeline import OpenGroup
 from revplan.funnel.tables import commit_choices
-from revplan.funnel.year import Known, PlannedYear, QuarterResult, plan_year, recovered_by
+from revplan.funnel.year import PlannedYear, QuarterResult, Snapshot, plan_year, recovered_by
 from revplan.plan.model import Plan
 from revplan.workbook.workbook import Workbook, plan_answer
 
@@ -41,9 +41,9 @@ def plan_of(
 
 
 def planned(
-    lag: dict[str, Any], plan_date: str = "2027-01-01", known: Known | None = None, **other: Any
+    lag: dict[str, Any], plan_date: str = "2027-01-01", known: Snapshot | None = None, **other: Any
 ) -> PlannedYear:
-    return plan_year(plan_of(lag, plan_date, **other), known or Known())
+    return plan_year(plan_of(lag, plan_date, **other), known or Snapshot())
 
 
 def answer(year: PlannedYear) -> dict[str, Any]:
@@ -109,7 +109,7 @@ def test_the_year_goes_before_a_smooth_commit() -> None:
     assert table["commit_arr"][3] == pytest.approx(1_000_000)
     # 3,000 a month and no growth are 96.8 leads on one day: 241,935; at most half a percent of the year, 5,000,
     # may be given up for smaller bends
-    known = Known(recent={("all", "web"): 3000.0})
+    known = Snapshot(recent={("all", "web"): 3000.0})
     table = quarters(planned({"months": 0}, "2027-12-31", known, source={"max_growth": 0.0}))
     assert 0 <= 3000 / 31 * 2500 - table["commit_arr"][3] <= 5001
 
@@ -138,7 +138,7 @@ def test_a_month_begun_has_room_for_its_rest_only() -> None:
 
 def test_growth_counts_from_what_the_records_say_came_before() -> None:
     # 10 a month before: 11, 12.1, 13.3, ...
-    known = Known(recent={("all", "web"): 10.0})
+    known = Snapshot(recent={("all", "web"): 10.0})
     found = list(commit_by_month(planned({"months": 0}, known=known, source={"max_growth": 0.1})).values())
     assert found[:4] == pytest.approx([11, 12.1, 13.31, 14.641], rel=1e-5)
 
@@ -146,18 +146,18 @@ def test_growth_counts_from_what_the_records_say_came_before() -> None:
 @pytest.mark.parametrize("before", [10.0, 24.0, 45.0, 60.0])
 def test_the_commit_bends_away_from_what_came_before(before: float) -> None:
     """100 leads a quarter, even after other months: the first ones lead over from those, the bends add up to less."""
-    leads = list(commit_by_month(planned({"months": 0}, known=Known(recent={("all", "web"): before}))).values())
+    leads = list(commit_by_month(planned({"months": 0}, known=Snapshot(recent={("all", "web"): before}))).values())
     assert sum(leads[:3]) == pytest.approx(100, rel=1e-5)
     assert min(before, 100 / 3) < leads[0] < max(before, 100 / 3)
     even = np.append([before, before], np.full(18, 100 / 3))
     assert np.abs(np.diff([before, before, *leads], 2)).sum() < np.abs(np.diff(even, 2)).sum()
-    same = commit_by_month(planned({"months": 0}, known=Known(recent={("all", "web"): 100 / 3})))
+    same = commit_by_month(planned({"months": 0}, known=Snapshot(recent={("all", "web"): 100 / 3})))
     assert list(same.values()) == pytest.approx([100 / 3] * 18, rel=1e-5)
 
 
 def test_growth_within_a_month_begun_is_counted_in_whole_months() -> None:
     # half of June is over: 11 a month are 5.5 in its rest, and July may bring 12.1
-    known = Known(recent={("all", "web"): 10.0})
+    known = Snapshot(recent={("all", "web"): 10.0})
     found = list(commit_by_month(planned({"months": 0}, "2027-06-16", known, source={"max_growth": 0.1})).values())
     assert found[:2] == pytest.approx([5.5, 12.1], rel=1e-5)
 
@@ -239,11 +239,11 @@ def test_what_was_brought_before_covers_a_later_miss() -> None:
 # --- open records --------------------------------------------------------------------------------------------
 
 
-def with_open(age: float, items: float, value: float = 10_000.0) -> Known:
+def with_open(age: float, items: float, value: float = 10_000.0) -> Snapshot:
     group = OpenGroup(
         stage=0, ages=np.array([age]), items=np.array([items]), values=np.array([items * value]), lost=np.zeros(1)
     )
-    return Known(open_groups={("all", "web"): (group,)})
+    return Snapshot(open_groups={("all", "web"): (group,)})
 
 
 def test_open_records_of_a_fixed_lag_convert_on_their_day() -> None:
@@ -289,7 +289,7 @@ def test_recorded_losses_make_what_is_still_open_worth_more() -> None:
         values=np.array([90_000.0]),
         lost=np.array([0.0] * 5 + [0.5]),
     )
-    year = planned({"weights": [0.5, 0.5]}, known=Known(open_groups={("all", "web"): (group,)}))
+    year = planned({"weights": [0.5, 0.5]}, known=Snapshot(open_groups={("all", "web"): (group,)}))
     assert year.open_wins[0, 0] == pytest.approx(9 * 0.35453, abs=1e-4)
 
 
@@ -298,7 +298,7 @@ def test_where_losses_leave_no_room_for_what_is_open_each_record_counts_once() -
     group = OpenGroup(
         stage=0, ages=np.array([10.0]), items=np.array([9.0]), values=np.array([9.0]), lost=np.array([0.9])
     )
-    year = planned({"weights": [0.5, 0.5]}, known=Known(open_groups={("all", "web"): (group,)}))
+    year = planned({"weights": [0.5, 0.5]}, known=Snapshot(open_groups={("all", "web"): (group,)}))
     assert year.open_wins.sum() == pytest.approx(9)
 
 
@@ -350,8 +350,8 @@ def test_a_year_planned_in_time_is_the_same_at_any_cost() -> None:
 def test_what_is_open_and_what_is_won_lower_the_commit() -> None:
     won = np.zeros(24)
     won[0] = 3.0
-    known = Known(open_groups=with_open(31, 8).open_groups, won={("all", "web"): (won, won * 10_000)})
-    year = planned({"months": 0}, known=Known(won=known.won))
+    known = Snapshot(open_groups=with_open(31, 8).open_groups, won={("all", "web"): (won, won * 10_000)})
+    year = planned({"months": 0}, known=Snapshot(won=known.won))
     # 30,000 of the first quarter are won: 22 deals are still to bring, from 88 leads
     table = quarters(year)
     assert table["won"] == pytest.approx([30_000, 0, 0, 0])
@@ -360,7 +360,7 @@ def test_what_is_open_and_what_is_won_lower_the_commit() -> None:
     leads = commit_by_month(year)
     assert sum(leads[f"2027-{month:02d}"] for month in (1, 2, 3)) == pytest.approx(88, rel=1e-6)
     # records of a two-month lag: 8 of them bring 20,000 in the first quarter
-    table = quarters(planned({"months": 2}, "2027-01-01", Known(open_groups=known.open_groups)))
+    table = quarters(planned({"months": 2}, "2027-01-01", Snapshot(open_groups=known.open_groups)))
     assert table["open_pipeline"] == pytest.approx([20_000, 0, 0, 0])
     assert table["goal"][0] == pytest.approx(
         table["commit_arr"][0] + table["open_pipeline"][0] + table["shortfall"][0] - table["surplus"][0]
@@ -495,7 +495,7 @@ def test_a_source_without_a_cost_is_unpriced_not_free() -> None:
 def test_cac_counts_every_win_of_the_year_of_the_priced_sources() -> None:
     won = np.zeros(24)
     won[0] = 3.0
-    known = Known(open_groups=with_open(31, 8).open_groups, won={("all", "web"): (won, won * 10_000)})
+    known = Snapshot(open_groups=with_open(31, 8).open_groups, won={("all", "web"): (won, won * 10_000)})
     found = answer(planned({"months": 2}, known=known, source={"cost_per_entry": 85.0}))
     # 3 deals are won, 2 come from what is open, the rest from the commit: ARR over 10,000 each
     deals = sum(row["yield"] + row["open_pipeline"] + row["won"] for row in found["shortfall"]) / 10_000
@@ -611,7 +611,7 @@ def test_the_reasons_against_leads_and_against_arr_are_said() -> None:
 
 @pytest.mark.parametrize(("signed", "suggested"), [("sal", "sal"), ("mql", "mql"), ("lead", "sql"), ("sqo", "sql")])
 def test_a_stage_of_the_middle_is_kept_and_marked(signed: str, suggested: str) -> None:
-    table = sheets.commit_choices_table(plan_year(chain(commit={"stage": signed}), Known()))
+    table = sheets.commit_choices_table(plan_year(chain(commit={"stage": signed}), Snapshot()))
     assert table[table["signed"]]["stage"].tolist() == [signed]
     assert table[table["suggested"]]["stage"].tolist() == [suggested]
 

@@ -13,7 +13,7 @@ from scipy.stats import lognorm
 from revplan.funnel import tables as sheets
 from revplan.funnel.funnel import Cell, half_up
 from revplan.funnel.tables import last_useful_day, serves
-from revplan.funnel.year import Known, PlannedYear, plan_year
+from revplan.funnel.year import PlannedYear, Snapshot, plan_year
 from revplan.ground.formats import commitment
 from revplan.ground.lag import Lag
 from revplan.plan.model import Plan
@@ -33,7 +33,7 @@ def planned(lag: dict[str, Any], plan_date: str = "2027-01-01", **other: Any) ->
         "sources": {"web": {}},
         "transitions": [{"from": "lead", "to": "won", "rate": 0.25, "lag": lag}],
     }
-    return plan_year(Plan.model_validate(data | other), Known())
+    return plan_year(Plan.model_validate(data | other), Snapshot())
 
 
 def leads_by_month(year: PlannedYear) -> dict[str, float]:

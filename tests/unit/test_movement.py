@@ -18,7 +18,7 @@ from revplan.ground.errors import DataError
 from revplan.tracking.movement import (
     SIGNS,
     TERMS,
-    Asked,
+    MovementSpan,
     PipelineMovement,
     pipeline_movement,
     windows,
@@ -122,7 +122,7 @@ def exports(tmp_path: Path) -> tuple[Path, Path]:
 
 def moved(crm: Path, before: Path | None = None, **asked: Any) -> PipelineMovement:
     days = {"first": FIRST, "last": LAST} | asked
-    return pipeline_movement(read_export(crm), Asked(**days), read_export(before) if before else None)
+    return pipeline_movement(read_export(crm), MovementSpan(**days), read_export(before) if before else None)
 
 
 def fault(crm: Path, before: Path | None = None, **asked: Any) -> str:
@@ -265,9 +265,9 @@ def test_deals_closed_on_no_known_day_are_told(exports: tuple[Path, Path]) -> No
 
 def test_a_day_to_come_is_told(logged: Path) -> None:
     export = read_export(logged, today=date(2027, 3, 1))
-    told = pipeline_movement(export, Asked(first=FIRST, last=LAST)).notes
+    told = pipeline_movement(export, MovementSpan(first=FIRST, last=LAST)).notes
     assert "20 Mar 2027 lies after today, 1 Mar 2027: dates to come count as if they had passed." in told
-    past = pipeline_movement(read_export(logged, today=date(2027, 4, 1)), Asked(first=FIRST, last=LAST)).notes
+    past = pipeline_movement(read_export(logged, today=date(2027, 4, 1)), MovementSpan(first=FIRST, last=LAST)).notes
     assert not any("after today" in note for note in past)
 
 

@@ -18,10 +18,10 @@ from revplan.exhibits import pace as exhibits
 from revplan.ground.errors import PlanError
 from revplan.ground.workdays import Workdays, unknown_place
 from revplan.plan.file import read_plan
-from revplan.plan.parts import Place
+from revplan.plan.parts import WorkPlace
 from revplan.tracking.claims import converted, covered, growth, sourced
 from revplan.tracking.pace import (
-    Days,
+    DayRun,
     Followed,
     Group,
     Period,
@@ -71,7 +71,7 @@ def test_regions_closures_and_weekends() -> None:
     assert Workdays(country="DE", region="HH").count(date(2027, 1, 6), date(2027, 1, 6)) == 1
     friday = Workdays(weekend=(4, 5))
     assert friday.are_worked(date(2027, 1, 1), date(2027, 1, 3)).tolist() == [False, False, True]
-    closed = Place.model_validate({"closures": ["2027-12-24", {"from": "2027-12-27", "to": "2027-12-31"}]}).workdays
+    closed = WorkPlace.model_validate({"closures": ["2027-12-24", {"from": "2027-12-27", "to": "2027-12-31"}]}).workdays
     assert closed.count(date(2027, 12, 20), date(2027, 12, 31)) == 4
 
 
@@ -81,14 +81,14 @@ def test_places_that_are_not_known_are_refused_with_what_is_meant() -> None:
     assert "name the country too" in unknown_place("", "CA")
     assert unknown_place("US", "CA") == unknown_place("", "") == ""
     with pytest.raises(ValidationError, match="leaves no day of the week"):
-        Place.model_validate({"weekend": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]})
+        WorkPlace.model_validate({"weekend": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]})
     with pytest.raises(ValidationError, match="before it begins"):
-        Place.model_validate({"closures": [{"from": "2027-12-27", "to": "2027-12-24"}]})
+        WorkPlace.model_validate({"closures": [{"from": "2027-12-27", "to": "2027-12-24"}]})
 
 
 # --- the line, by hand ---------------------------------------------------------------------------
 
-FEBRUARY = Days(date(2027, 2, 1), date(2027, 2, 28))  # 20 weekdays: four weeks from Monday to Sunday
+FEBRUARY = DayRun(date(2027, 2, 1), date(2027, 2, 28))  # 20 weekdays: four weeks from Monday to Sunday
 
 
 def followed(counts: list[float], target: float = 1000.0, shape: Shape | None = None, late: float = 0.0) -> Followed:
@@ -179,7 +179,7 @@ def test_a_shape_moves_the_line() -> None:
 
 
 def test_the_best_pace_ever_held_says_when_a_month_is_lost() -> None:
-    days = Days(date(2027, 3, 1), date(2027, 4, 30))  # 23 and 22 weekdays
+    days = DayRun(date(2027, 3, 1), date(2027, 4, 30))  # 23 and 22 weekdays
     worked = Workdays().are_worked(days.first, days.last)
     counts = np.where(worked[: days.place(date(2027, 4, 9)) + 1], 10.0, 0.0)
     counts[days.place(date(2027, 3, 29)) :] = 0.0  # silent since 29 March; 20 days of 10 before
@@ -229,10 +229,10 @@ def test_a_month_is_spread_over_what_is_left_of_it() -> None:
 
 def test_entries_are_counted_by_stretch_of_the_working_days() -> None:
     counts = np.ones(31)
-    found = by_stretch(counts, Days(date(2027, 5, 1), date(2027, 5, 31)), Workdays(), date(2027, 5, 31))
+    found = by_stretch(counts, DayRun(date(2027, 5, 1), date(2027, 5, 31)), Workdays(), date(2027, 5, 31))
     assert found.sum() == 31
     assert found.shape == (1, 5)
-    assert by_stretch(counts, Days(date(2027, 5, 2), date(2027, 6, 1)), Workdays(), date(2027, 6, 1)).shape == (0, 5)
+    assert by_stretch(counts, DayRun(date(2027, 5, 2), date(2027, 6, 1)), Workdays(), date(2027, 6, 1)).shape == (0, 5)
 
 
 def test_records_of_no_cell_of_the_plan_are_counted_apart() -> None:
@@ -246,7 +246,7 @@ def test_records_of_no_cell_of_the_plan_are_counted_apart() -> None:
             ),
         }
     )
-    found = entries_by_day(history, (("a", "web"),), ("lead", "won"), Days(date(2027, 5, 3), date(2027, 5, 5)))
+    found = entries_by_day(history, (("a", "web"),), ("lead", "won"), DayRun(date(2027, 5, 3), date(2027, 5, 5)))
     assert found.tolist() == [[[1, 0, 0], [0, 1, 0]], [[0, 1, 0], [0, 0, 0]]]
 
 
@@ -342,7 +342,7 @@ def book(plan: Path) -> PaceBook:
 
 
 def test_the_month_asks_for_what_the_plan_says(book: PaceBook) -> None:
-    promised = book.board.sides.promised
+    promised = book.board.sides.planned_flow
     june = promised[(promised["month"] == pd.Period("2026-06", "M")) & (promised["stage"] == "sql")]["entries"].sum()
     row = book.line()
     assert row is not None
@@ -628,7 +628,7 @@ def test_a_fiscal_year_may_begin_in_any_month(tmp_path: Path) -> None:
         assert (month["period"], month["working_days_left"], month["working_days_done"]) == ("2028-02", 0, 20)
         assert month["target"] == pytest.approx(month["target_to_date"])
         rows = book.lines[(book.lines["of"] == "whole") & (book.lines["stage"] == "sql")].set_index("period_kind")
-        flow = book.board.sides.promised
+        flow = book.board.sides.planned_flow
         flow = flow[flow["stage"] == "sql"]
         begin = {"2027-05": "2028-02", "2027-09": "2027-12", "2028-01": "2028-01"}[first]
         quarter = pd.period_range(begin, periods=3, freq="M")

@@ -21,7 +21,7 @@ from revplan.exhibits import realism as show
 from revplan.funnel.funnel import YEAR, forward
 from revplan.rates.estimates import rate_law
 from revplan.rates.spells import spells_of
-from revplan.simulation.draws import Bank, chance_all_above
+from revplan.simulation.draws import DrawStore, chance_all_above
 from revplan.simulation.history import (
     World,
     Yield,
@@ -228,8 +228,8 @@ def test_a_lag_of_a_wider_group_is_not_held_against_the_plan() -> None:
 @pytest.mark.parametrize("rho", [0.0, 0.3, 0.8])
 def test_all_together_is_the_share_of_the_simulation_s_draws_in_which_all_are_met(rho: float) -> None:
     chances = np.array([0.6, 0.35, 0.9, 0.5])
-    bank = Bank(65_536, 5, 3)
-    normals = np.concatenate([bank.block(number) for number in range(bank.blocks)], axis=1)
+    store = DrawStore(65_536, 5, 3)
+    normals = np.concatenate([store.block(number) for number in range(store.blocks)], axis=1)
     rates = np.sqrt(rho) * normals[0] + np.sqrt(1 - rho) * normals[1:]
     met = (rates >= -ndtri(chances)[:, None]).all(axis=0)
     assert chance_all_above(-ndtri(chances), rho) == pytest.approx(met.mean(), abs=4e-3)

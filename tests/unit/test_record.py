@@ -113,7 +113,7 @@ def test_the_folder_is_readable_and_holds_everything(signed: Record) -> None:
         "results/stages.csv",
         "results/quarters.csv",
         "results/budget.csv",
-        "results/promises.csv",
+        "results/commitments.csv",
     }
     assert (signed.folder / "inputs/crm/data/leads.csv").read_bytes() == LEADS.encode()
     assert signed.plan_path.read_bytes() == PLAN.encode()
@@ -211,7 +211,7 @@ def test_last_digits_are_no_drift_and_what_a_reader_sees_is(signed: Record, copy
 
 
 def test_promises_add_up_to_the_commit(signed: Record) -> None:
-    year = signed.promises[signed.promises["quarter"].str.startswith("2027")]
+    year = signed.commitments[signed.commitments["quarter"].str.startswith("2027")]
     commit = year.groupby("stage")["commit"].sum()
     assert commit["sql"] == pytest.approx(signed.signature.commit)
     assert commit["lead"] == pytest.approx(float(signed.stages.set_index("stage")["commit"]["lead"]))
@@ -330,7 +330,7 @@ def test_hostile_names_stay_text(plan_file: Path) -> None:
     )
     for path in (record.folder / "results").glob("*.csv"):
         assert not re.search(r"(?m)(^|,)=", path.read_text(encoding="utf-8")), path.name
-    assert read_record(record.folder).promises["stage"].unique().tolist() == list(
+    assert read_record(record.folder).commitments["stage"].unique().tolist() == list(
         open_workbook(plan_file).plan.stage_ids
     )
 

@@ -12,7 +12,7 @@ from every_exhibit import ANNUAL_COMMIT
 from revplan.exhibits import annual_commit, deliveries, side_by_side
 from revplan.exhibits.evidence import assumption_log
 from revplan.funnel.tables import missed_in_year
-from revplan.funnel.year import Known, plan_year
+from revplan.funnel.year import Snapshot, plan_year
 from revplan.plan.model import Plan
 from revplan.simulation.signing import simulation_notes
 from revplan.workbook.workbook import Workbook
@@ -61,7 +61,7 @@ EXHIBITS = [each for each in ANNUAL_COMMIT if each is not assumption_log]  # the
 
 
 def _book(plan: dict[str, Any]) -> Workbook:
-    return Workbook(year=plan_year(Plan.model_validate(SMALL | plan), Known()))
+    return Workbook(year=plan_year(Plan.model_validate(SMALL | plan), Snapshot()))
 
 
 @pytest.mark.parametrize("edge", EDGES)

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from revplan.exhibits.exhibit import Exhibit, table, text
-from revplan.exhibits.figures import MIMETYPE, ROUNDING, Cells, Figure, as_sentence, figure, joined, measures, say
+from revplan.exhibits.figures import MIMETYPE, ROUNDING, Figure, FigureCells, as_sentence, figure, joined, measures, say
 from revplan.ground.errors import ReportError
 from revplan.ground.tables import NUMERIC
 from revplan.printing.registry import displayed, registry
@@ -19,12 +19,12 @@ def raw(exhibit: Exhibit) -> dict:
     return exhibit._repr_mimebundle_()[MIMETYPE]
 
 
-def arr(value: float | None, period: str = "2026", basis: str = "promised", **of: str) -> Figure:
+def arr(value: float | None, period: str = "2026", basis: str = "planned", **of: str) -> Figure:
     """New ARR."""
     return figure("new_arr", value, period, basis, "USD", **of)
 
 
-def quarters(values: list[float], period: str = "2026", basis: str = "promised") -> Exhibit:
+def quarters(values: list[float], period: str = "2026", basis: str = "planned") -> Exhibit:
     """New ARR by quarter, with the total."""
     names = ["Q1", "Q2", "Q3", "Q4", "Year"]
     rows = [{"period": f"{period}-{name}"} for name in names[:4]] + [{"period": period}]
@@ -33,7 +33,7 @@ def quarters(values: list[float], period: str = "2026", basis: str = "promised")
     made = table(
         frame, {"quarter": "text", "arr": "money"}, say("The year brings {arr}.", arr=arr(values[-1])), totals=1
     )
-    return made.with_cells(Cells(rows=rows, columns=columns, currency="USD"))
+    return made.with_cells(FigureCells(rows=rows, columns=columns, currency="USD"))
 
 
 def faults(*exhibits: Exhibit) -> list[str]:
@@ -44,14 +44,14 @@ def faults(*exhibits: Exhibit) -> list[str]:
 
 
 def test_a_figure_is_named_by_what_it_is() -> None:
-    assert arr(1.0, stage="sql", segment="mid").id == "new_arr [segment=mid,stage=sql] 2026 promised"
-    assert arr(1.0).id == "new_arr 2026 promised"
+    assert arr(1.0, stage="sql", segment="mid").id == "new_arr [segment=mid,stage=sql] 2026 planned"
+    assert arr(1.0).id == "new_arr 2026 planned"
 
 
 def test_a_sentence_quotes_figures_and_names() -> None:
     said = say("{who} brought {arr}.", who="Segment <b>7</b>", arr=arr(1_234_567))
     assert said.text == "Segment <b>7</b> brought $1.23M."
-    assert [each.id for each in said.figures] == ["new_arr 2026 promised"]
+    assert [each.id for each in said.figures] == ["new_arr 2026 planned"]
     both = joined(said, say("That is all."))
     assert (both.text, both.figures, both.registered) == (said.text + " That is all.", said.figures, True)
 
@@ -65,18 +65,20 @@ def test_a_joined_sentence_is_registered_if_all_its_parts_are() -> None:
 
 def test_a_table_of_other_rows_than_described_is_refused() -> None:
     frame = pd.DataFrame({"n": [1.0, 2.0]})
-    made = table(frame, {"n": "count"}, "Some.").with_cells(Cells(rows=[{}], columns={"n": {"measure": "entries"}}))
+    made = table(frame, {"n": "count"}, "Some.").with_cells(
+        FigureCells(rows=[{}], columns={"n": {"measure": "entries"}})
+    )
     with pytest.raises(ReportError, match="table: has 2 rows, of which 1 are described"):
         raw(made)
 
 
 def test_a_row_says_more_than_its_column_and_a_cell_without_a_measure_is_no_figure() -> None:
-    columns = {"n": {"measure": "entries", "basis": "promised", "period": "2026"}, "m": {"period": "2026"}}
+    columns = {"n": {"measure": "entries", "basis": "planned", "period": "2026"}, "m": {"period": "2026"}}
     frame = pd.DataFrame({"n": [1.0], "m": [2.0]})
     made = table(frame, {"n": "count", "m": "count"}, "Some.").with_cells(
-        Cells(rows=[{"basis": "came"}], columns=columns)
+        FigureCells(rows=[{"basis": "actual"}], columns=columns)
     )
-    assert [each.id for _, _, each in made.figures] == ["entries 2026 came"]
+    assert [each.id for _, _, each in made.figures] == ["entries 2026 actual"]
 
 
 def test_a_sentence_states_no_number_of_its_own() -> None:
@@ -98,8 +100,8 @@ def test_every_measure_is_whole() -> None:
 
 def test_a_report_that_agrees_with_itself_has_one_entry_an_id() -> None:
     found = registry([raw(quarters([1.0, 2.0, 3.0, 4.0, 10.0])), raw(text(say("It is {arr}.", arr=arr(10.0))))])
-    assert sorted(found) == ["new_arr 2026 promised", *(f"new_arr 2026-Q{n} promised" for n in range(1, 5))]
-    assert found["new_arr 2026-Q3 promised"]["value"] == 3.0
+    assert sorted(found) == ["new_arr 2026 planned", *(f"new_arr 2026-Q{n} planned" for n in range(1, 5))]
+    assert found["new_arr 2026-Q3 planned"]["value"] == 3.0
 
 
 def test_a_report_without_figures_is_left_alone() -> None:
@@ -109,7 +111,7 @@ def test_a_report_without_figures_is_left_alone() -> None:
 def test_one_id_with_two_values() -> None:
     said = faults(quarters([1.0, 2.0, 3.0, 4.0, 10.0]), text(say("The board saw {arr}.", arr=arr(11.0))))
     assert said[0] == (
-        "text 'The board saw $11.', new_arr 2026 promised: is $11 (11.0) here and $10 (10.0) in "
+        "text 'The board saw $11.', new_arr 2026 planned: is $11 (11.0) here and $10 (10.0) in "
         "table 'The year brings $10.'"
     )
 
@@ -117,7 +119,7 @@ def test_one_id_with_two_values() -> None:
 def test_parts_that_do_not_add_up_to_their_total_and_to_the_year() -> None:
     assert faults(quarters([1.0, 2.0, 3.0, 5.0, 10.0])) == [
         "table 'The year brings $10.': column 'arr': the parts add up to 11, the total says 10",
-        "new_arr 2026 promised: is 10, but its quarters add up to 11",
+        "new_arr 2026 planned: is 10, but its quarters add up to 11",
     ]
 
 
@@ -128,7 +130,7 @@ def test_a_year_is_held_against_four_quarters_of_the_same_thing_only() -> None:
     whole = [
         arr(value, f"2026{name}", segment="a") for name, value in zip(ALL_YEAR, (1.0, 2.0, 3.0, 4.0, 10.0), strict=True)
     ]
-    others = [arr(99.0, segment="b"), arr(98.0, basis="came", segment="a"), figure("goal", 97.0, "2026", segment="a")]
+    others = [arr(99.0, segment="b"), arr(98.0, basis="actual", segment="a"), figure("goal", 97.0, "2026", segment="a")]
     assert len(registry([raw(text(say("It is {arr}.", arr=each))) for each in (*whole, *others)])) == 8
 
 
@@ -136,13 +138,13 @@ def test_one_id_with_a_value_and_without_one() -> None:
     known, unknown = (text(say("It is {arr}.", arr=arr(value))) for value in (10.0, None))
     assert len(registry([raw(unknown), raw(unknown)])) == 1
     assert faults(known, unknown) == [
-        "text 'It is –.', new_arr 2026 promised: is – (None) here and $10 (10.0) in text 'It is $10.'"
+        "text 'It is –.', new_arr 2026 planned: is – (None) here and $10 (10.0) in text 'It is $10.'"
     ]
 
 
 def test_a_fact_that_is_a_figure_needs_no_other_id() -> None:
     facts = text("Facts", {"New ARR": arr(10.0), "Made": "15 Nov 2026", "By": "finance"})
-    assert list(registry([raw(facts)])) == ["new_arr 2026 promised"]
+    assert list(registry([raw(facts)])) == ["new_arr 2026 planned"]
 
 
 def test_parts_count_as_displayed() -> None:
@@ -155,9 +157,9 @@ def test_a_figure_says_its_basis_and_its_period() -> None:
 
 
 def test_a_share_above_one() -> None:
-    said = say("Of it came {share}.", share=figure("conversion", 1.02, "2026", "came"))
+    said = say("Of it came {share}.", share=figure("conversion", 1.02, "2026", "actual"))
     assert faults(text(said)) == [
-        "text 'Of it came 102%.', conversion 2026 came: is a share of a whole and comes to 102%"
+        "text 'Of it came 102%.', conversion 2026 actual: is a share of a whole and comes to 102%"
     ]
 
 

@@ -18,7 +18,7 @@ from revplan.plan.stages import PRESETS, Stage
 from revplan.plan.words import lag_words
 from revplan.printing.page import AMOUNT, MESSAGE
 from revplan.printing.slides.chart import named
-from revplan.printing.slides.table import Column, sheets, shortened
+from revplan.printing.slides.table import SlideColumn, sheets, shortened
 from revplan.printing.slides.template import Area
 
 PLACE = Area(left=0.5, top=1.7, width=12.3, height=4.6)
@@ -152,12 +152,12 @@ def test_a_difference_is_quoted_with_its_sign_and_a_level_without() -> None:
     assert said("landing", 64_100.0) == "$64.1k"
 
 
-def rows(count: int) -> list[Column]:
+def rows(count: int) -> list[SlideColumn]:
     """A table of `count` rows, the last its total."""
     names = tuple(f"region {n}" for n in range(count - 1))
     return [
-        Column(label="Segment", cells=(*names, "Total"), number=False),
-        Column(label="ARR", cells=tuple("1,000" for _ in range(count)), number=True),
+        SlideColumn(label="Segment", cells=(*names, "Total"), number=False),
+        SlideColumn(label="ARR", cells=tuple("1,000" for _ in range(count)), number=True),
     ]
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from revplan.cli import main
 from revplan.exhibits import annual_commit, deliveries
-from revplan.funnel.year import Known, plan_year
+from revplan.funnel.year import Snapshot, plan_year
 from revplan.ground.errors import PlanError
 from revplan.ground.formats import plural
 from revplan.plan.file import read_plan
@@ -58,7 +58,7 @@ def asked_of(**changes: Any) -> ToSign:
         "goal": {"new_arr": 1e6},
         "transitions": [{"from": "lead", "to": "won", "rate": 0.1, "evidence": 40, "lag": {"months": 1}}],
     }
-    return ToSign(simulate(plan_year(Plan.model_validate(plan | changes), Known())))
+    return ToSign(simulate(plan_year(Plan.model_validate(plan | changes), Snapshot())))
 
 
 def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
@@ -126,7 +126,7 @@ def test_ceilings_allow_the_chance_of_the_goal_at_them() -> None:
     (most,) = asked.ceilings.values()
     assert most > 1
     year = asked.simulation.year
-    at_them = plan_year(year.plan, Known())
+    at_them = plan_year(year.plan, Snapshot())
     flows = tuple(flow * most for flow in at_them.flows)
     chance = simulate(replace(at_them, flows=flows)).outcome.chance_of_goal.value
     assert asked.highest_within_ceilings == pytest.approx(chance, abs=1e-6)
@@ -139,10 +139,10 @@ def test_growth_is_a_ceiling_against_what_came_before() -> None:
     grown = plan.model_copy(
         update={"sources": type(plan.sources)({"web": plan.sources["web"].model_copy(update={"max_growth": 0.1})})}
     )
-    year = plan_year(grown, Known(recent={("all", "web"): 60.0}))
+    year = plan_year(grown, Snapshot(recent={("all", "web"): 60.0}))
     first = float(year.flows[0][0][0])
     assert largest_scales(year) == {"web": pytest.approx(66 / first)}
-    assert largest_scales(plan_year(grown, Known())) == {}
+    assert largest_scales(plan_year(grown, Snapshot())) == {}
 
 
 def test_what_exists_already_needs_no_number() -> None:

@@ -12,15 +12,15 @@ from scipy.integrate import quad
 
 from revplan.funnel.funnel import YEAR
 from revplan.funnel.pipeline import OpenGroup
-from revplan.funnel.year import Known, PlannedYear, plan_year
+from revplan.funnel.year import PlannedYear, Snapshot, plan_year
 from revplan.ground.errors import PlanError
 from revplan.ground.lag import Lag
 from revplan.plan.model import Plan
 from revplan.simulation import simulate as module
-from revplan.simulation.draws import BLOCK, Bank, Rates, normal_quadrature
+from revplan.simulation.draws import BLOCK, DrawStore, UncertainRates, normal_quadrature
 from revplan.simulation.outlook import LagScale, entries_landing, open_by_month, open_months, outlook
 from revplan.simulation.simulate import run, simulate, sweep
-from revplan.simulation.trials import LEVELS, Odds, drivers, outcome, trials_of
+from revplan.simulation.trials import LEVELS, Chances, drivers, outcome, trials_of
 
 CERTAIN = {"rho": 0.0, "lag_cv": 0.0, "volume_cv": 0.0}
 
@@ -45,7 +45,7 @@ def plan(evidence: float | None = None, sd: float | None = 6_000.0, **changed: A
 
 
 def year(*args: Any, **changed: Any) -> PlannedYear:
-    return plan_year(plan(*args, **changed), Known())
+    return plan_year(plan(*args, **changed), Snapshot())
 
 
 # --- limits --------------------------------------------------------------------------------------------------
@@ -71,7 +71,7 @@ def test_deals_of_one_size_leave_the_poisson_law_of_their_number() -> None:
     poisson = stats.poisson(100)
     # between the steps of the count: P(N < 90) and P(N <= 90) enclose the smooth chance
     view = outlook(year(sd=None))
-    below = trials_of(view, Bank(64, drivers(view), 1)).odds.below(90 * 10_000.0).mean()
+    below = trials_of(view, DrawStore(64, drivers(view), 1)).chances.below(90 * 10_000.0).mean()
     assert poisson.cdf(89) < below < poisson.cdf(90)
     assert found.sd.value == pytest.approx(1e5, rel=1e-6)
 
@@ -92,7 +92,7 @@ def test_one_uncertain_rate_is_the_beta_mixed_with_the_deals() -> None:
         {"from": "lead", "to": "sql", "rate": 0.2},
         {"from": "sql", "to": "won", "rate": 0.25, "evidence": 40},
     ])  # fmt: skip
-    found = simulate(plan_year(data, Known())).outcome
+    found = simulate(plan_year(data, Snapshot())).outcome
     # law of total variance: E[N] + Var[100 r / 0.25], in deals of 10,000
     spread = 0.25 * 0.75 / 41 * (100 / 0.25) ** 2
     assert found.sd.value == pytest.approx(10_000 * np.sqrt(100 + spread), rel=1e-3)
@@ -134,7 +134,7 @@ def test_a_plan_that_asks_for_nothing_has_nothing_to_lose() -> None:
 
 @pytest.mark.parametrize(("mean", "evidence"), [(0.02, 5), (0.1, 10), (0.5, 1), (0.25, 40), (0.9, 300), (0.003, 5000)])
 def test_rates_have_the_mean_and_the_variance_of_their_beta(mean: float, evidence: float) -> None:
-    rates = Rates(np.array([mean]), np.array([float(evidence)]))
+    rates = UncertainRates(np.array([mean]), np.array([float(evidence)]))
     normals = stats.norm.ppf((np.arange(100_000) + 0.5) / 100_000)
     drawn = rates.at(normals[None])[0]
     assert drawn.mean() == pytest.approx(mean, rel=2e-4)
@@ -145,7 +145,7 @@ def test_rates_have_the_mean_and_the_variance_of_their_beta(mean: float, evidenc
 
 
 def test_excess_of_a_path_is_its_expected_product_by_brute_force() -> None:
-    rates, rho = Rates(np.array([0.2, 0.3, 0.5]), np.array([40.0, 25.0, 1e9])), 0.3
+    rates, rho = UncertainRates(np.array([0.2, 0.3, 0.5]), np.array([40.0, 25.0, 1e9])), 0.3
     rng = np.random.default_rng(2)
     market = rng.standard_normal(400_000)
     own = np.sqrt(rho) * market + np.sqrt(1 - rho) * rng.standard_normal((3, 400_000))
@@ -156,9 +156,9 @@ def test_excess_of_a_path_is_its_expected_product_by_brute_force() -> None:
 
 
 def test_chance_that_all_hold() -> None:
-    one = Rates(np.array([0.3]), np.array([20.0]))
+    one = UncertainRates(np.array([0.3]), np.array([20.0]))
     assert one.chance_all_hold(0.7)[1] == pytest.approx(stats.beta(6, 14).sf(0.3), rel=1e-6)
-    three = Rates(np.array([0.3, 0.3, 0.9]), np.array([20.0, 20.0, np.inf]))
+    three = UncertainRates(np.array([0.3, 0.3, 0.9]), np.array([20.0, 20.0, np.inf]))
     assert three.chance_all_hold(0.0) == (2, pytest.approx(stats.beta(6, 14).sf(0.3) ** 2, rel=1e-6))
     assert three.chance_all_hold(0.6)[1] > three.chance_all_hold(0.0)[1]
 
@@ -167,20 +167,20 @@ def test_chance_that_all_hold() -> None:
 
 
 def test_odds_keep_the_moments_and_invert() -> None:
-    odds = Odds.of_cumulants(np.array([[200.0, 30.0], [400.0, 9.0], [4000.0, -8.0]]))
+    chances = Chances.of_cumulants(np.array([[200.0, 30.0], [400.0, 9.0], [4000.0, -8.0]]))
     points, weights = normal_quadrature(40)
-    drawn = np.array([odds.quantile(np.full(2, point)) for point in points])
+    drawn = np.array([chances.quantile(np.full(2, point)) for point in points])
     mean = weights @ drawn
     assert mean == pytest.approx([200.0, 30.0], rel=1e-6)
     assert weights @ (drawn - mean) ** 2 == pytest.approx([400.0, 9.0], rel=2e-3)
     assert weights @ (drawn - mean) ** 3 == pytest.approx([4000.0, -8.0], rel=2e-2)
-    assert odds.below(float(odds.quantile(np.full(2, 0.7))[0]))[0] == pytest.approx(stats.norm.cdf(0.7), rel=1e-9)
+    assert chances.below(float(chances.quantile(np.full(2, 0.7))[0]))[0] == pytest.approx(stats.norm.cdf(0.7), rel=1e-9)
 
 
 @pytest.mark.parametrize("x", [40.0, 90.0, 100.0, 140.0])
 def test_shortfall_is_the_integral_of_the_chances_below(x: float) -> None:
-    odds = Odds.of_cumulants(np.array([[100.0], [400.0], [5000.0]]))
-    assert odds.shortfall(x)[0] == pytest.approx(quad(lambda y: odds.below(y)[0], -200, x)[0], rel=1e-6, abs=1e-9)
+    chances = Chances.of_cumulants(np.array([[100.0], [400.0], [5000.0]]))
+    assert chances.shortfall(x)[0] == pytest.approx(quad(lambda y: chances.below(y)[0], -200, x)[0], rel=1e-6, abs=1e-9)
 
 
 # --- lags ----------------------------------------------------------------------------------------------------
@@ -208,7 +208,7 @@ def test_open_records_come_later_where_lags_stretch() -> None:
         {"from": "lead", "to": "sql", "rate": 0.2}, {"from": "sql", "to": "won", "rate": 0.25,
          "lag": {"median_days": 60, "p90_days": 150}}])  # fmt: skip
     group = OpenGroup(stage=1, ages=np.zeros(1), items=np.array([40.0]), values=np.array([4e5]), lost=np.zeros(1))
-    made = plan_year(first, Known(open_groups={("all", "web"): (group,)}))
+    made = plan_year(first, Snapshot(open_groups={("all", "web"): (group,)}))
     found = made.open_yields[0][0][1]
     scale = LagScale(0.2)
     (months,) = open_by_month(open_months(made), made.start, 6, scale.factors)
@@ -235,9 +235,9 @@ def test_same_seed_same_bits_other_seed_others() -> None:
 
 def test_trials_do_not_depend_on_how_many_are_made_at_once() -> None:
     view = outlook(year(evidence=30, uncertainty={"rho": 0.3}))
-    bank = Bank(10_000, drivers(view), 1)
-    whole = trials_of(view, bank)
-    parts = [trials_of(view, bank, range(start, min(start + 3, bank.blocks))) for start in range(0, bank.blocks, 3)]
+    store = DrawStore(10_000, drivers(view), 1)
+    whole = trials_of(view, store)
+    parts = [trials_of(view, store, range(start, min(start + 3, store.blocks))) for start in range(0, store.blocks, 3)]
     assert (whole.arr == np.concatenate([part.arr for part in parts])).all()
     assert len(whole.arr) == 10_000
 
@@ -266,7 +266,7 @@ def test_many_rounds_agree_with_one(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_normals_are_normal_and_independent() -> None:
-    normals = np.concatenate([Bank(8192, 9, 3).block(number) for number in range(8)], axis=1)
+    normals = np.concatenate([DrawStore(8192, 9, 3).block(number) for number in range(8)], axis=1)
     assert np.abs(normals.mean(axis=1)).max() < 2e-3
     assert np.abs(normals.var(axis=1) - 1).max() < 5e-3
     assert np.abs(np.corrcoef(normals) - np.eye(9)).max() < 0.02
@@ -274,7 +274,7 @@ def test_normals_are_normal_and_independent() -> None:
 
 def test_standard_errors_are_of_the_size_of_the_scatter_between_seeds() -> None:
     view = outlook(year(evidence=30, uncertainty={"rho": 0.3, "lag_cv": 0.15}))
-    found = [run(view, Bank(2048, drivers(view), seed), (0.8,)) for seed in range(24)]
+    found = [run(view, DrawStore(2048, drivers(view), seed), (0.8,)) for seed in range(24)]
     for get in (
         lambda each: each[0].mean,
         lambda each: each[0].p10,
@@ -291,7 +291,7 @@ def test_standard_errors_are_of_the_size_of_the_scatter_between_seeds() -> None:
 @pytest.mark.parametrize("trials", [0, 1, -5, 10**12, 2.5, True])
 def test_trials_outside_the_limits_are_refused(trials: Any) -> None:
     with pytest.raises(PlanError, match=r"trials: got .*; it must be a whole number from 2 to 100,000,000"):
-        Bank(trials, 3, 1)
+        DrawStore(trials, 3, 1)
 
 
 def test_all_faults_of_trials_and_seed_come_at_once() -> None:
@@ -311,7 +311,7 @@ def test_any_number_of_trials_gives_finite_rising_bands(trials: int) -> None:
 
 def test_shortfall_and_tail_agree_with_the_draws() -> None:
     view = outlook(year(evidence=30, uncertainty={"rho": 0.3}))
-    trials = trials_of(view, Bank(32_768, drivers(view), 1))
+    trials = trials_of(view, DrawStore(32_768, drivers(view), 1))
     found, arr = outcome(trials, view.goal), np.sort(trials.arr)
     assert found.expected_shortfall.value == pytest.approx(np.maximum(view.goal - arr, 0).mean(), rel=0.01)
     assert found.cvar_10.value == pytest.approx(arr[: len(arr) // 10].mean(), rel=0.01)
@@ -337,6 +337,6 @@ def test_the_factor_of_the_lags_has_mean_one_and_the_stated_cv() -> None:
 
 
 def test_no_block_repeats_another() -> None:
-    bank = Bank(40_000, 5, 1)
-    first = [bank.block(number)[0, 0] for number in range(bank.blocks)]
-    assert len(set(first)) == bank.blocks == 40
+    store = DrawStore(40_000, 5, 1)
+    first = [store.block(number)[0, 0] for number in range(store.blocks)]
+    assert len(set(first)) == store.blocks == 40

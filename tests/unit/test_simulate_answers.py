@@ -17,7 +17,7 @@ from revplan.cli import main
 from revplan.cli.answers import printed
 from revplan.cli.answers import simulation as answered
 from revplan.funnel.funnel import YEAR
-from revplan.funnel.year import Known, plan_year
+from revplan.funnel.year import Snapshot, plan_year
 from revplan.ground.errors import PlanError
 from revplan.plan.file import read_plan
 from revplan.plan.goal import solve_bridge
@@ -27,9 +27,9 @@ from revplan.plan.scenario import scenario_plans, varied_goal
 from revplan.simulation import tables
 from revplan.simulation.answer import simulation_answer
 from revplan.simulation.curve import CONFIDENCES, chance_of_goal, commit_curve, scales_needed, win_rate
-from revplan.simulation.draws import Bank
+from revplan.simulation.draws import DrawStore
 from revplan.simulation.outlook import outlook
-from revplan.simulation.scenarios import Compared, compare, entries_by_stage, largest_scale, spend_of_entries
+from revplan.simulation.scenarios import ComparedScenario, compare, entries_by_stage, largest_scale, spend_of_entries
 from revplan.simulation.signing import ToSign, ceiling_words, in_parts
 from revplan.simulation.simulate import Simulation, simulate
 from revplan.simulation.trials import drivers, trials_of
@@ -53,7 +53,7 @@ transitions:
 """
 
 
-def told(found: Simulation, compared: tuple[Compared, ...]) -> str:
+def told(found: Simulation, compared: tuple[ComparedScenario, ...]) -> str:
     """What `revplan simulate` prints for a person."""
     return printed(answered(Workbook(year=found.year).simulated(found, compared))[1])
 
@@ -71,12 +71,14 @@ def data() -> Plan:
 
 @cache
 def simulation() -> Simulation:
-    return simulate(plan_year(data(), Known()))
+    return simulate(plan_year(data(), Snapshot()))
 
 
 def changed(update: dict[str, Any]) -> Simulation:
     made = data().model_copy(update=update)
-    return simulate(plan_year(Plan.model_construct(**{key: getattr(made, key) for key in Plan.model_fields}), Known()))
+    return simulate(
+        plan_year(Plan.model_construct(**{key: getattr(made, key) for key in Plan.model_fields}), Snapshot())
+    )
 
 
 # --- the commit curve ----------------------------------------------------------------------------------------
@@ -84,22 +86,22 @@ def changed(update: dict[str, Any]) -> Simulation:
 
 def test_the_commit_at_a_confidence_gives_that_confidence() -> None:
     found = simulation()
-    trials = trials_of(found.view, Bank(8192, drivers(found.view), 1))
+    trials = trials_of(found.view, DrawStore(8192, drivers(found.view), 1))
     for point in found.curve:
         chance = float(chance_of_goal(trials, found.view.goal, point.scale.value).mean())
         assert chance == pytest.approx(point.confidence, abs=5e-4)
-    other = trials_of(found.view, Bank(16_384, drivers(found.view), 99))
+    other = trials_of(found.view, DrawStore(16_384, drivers(found.view), 99))
     fresh = float(chance_of_goal(other, found.view.goal, found.signed.scale.value).mean())
     assert fresh == pytest.approx(0.8, abs=0.005)
 
 
 def test_each_trial_meets_the_goal_at_its_own_scale() -> None:
     found = simulation()
-    trials = trials_of(found.view, Bank(1000, drivers(found.view), 1))
+    trials = trials_of(found.view, DrawStore(1000, drivers(found.view), 1))
     fixed = trials.fixed + np.array([[2e5], [1e9], [1e13]])  # an open pipeline, so that both parts count
     trials = replace(trials, fixed=fixed)
     scales = scales_needed(trials, 1e6)
-    deviation = trials.odds.deviation(trials.luck)
+    deviation = trials.chances.deviation(trials.luck)
     c, cv, m, v = fixed[0], fixed[1], trials.scaled[0], trials.scaled[1]
     arr = c + scales * m + np.sqrt(cv + scales * v) * deviation
     assert arr == pytest.approx(np.full(1000, 1e6), rel=1e-9)
@@ -107,7 +109,7 @@ def test_each_trial_meets_the_goal_at_its_own_scale() -> None:
 
 def test_the_share_of_trials_that_need_less_is_the_chance() -> None:
     found = simulation()
-    trials = trials_of(found.view, Bank(8192, drivers(found.view), 1))
+    trials = trials_of(found.view, DrawStore(8192, drivers(found.view), 1))
     needed = scales_needed(trials, found.view.goal)
     assert (needed <= 1).mean() == pytest.approx(found.outcome.chance_of_goal.value, abs=0.01)
     assert np.quantile(needed, 0.8) == pytest.approx(found.signed.scale.value, rel=0.01)
@@ -118,7 +120,7 @@ def test_no_volume_gives_it_where_nothing_lands_in_the_year(tmp_path: Path) -> N
         "median_days: 60, p90_days: 120", "months: 30"
     )
     made = plan_of(late + "uncertainty: {lag_cv: 0}\n", tmp_path)
-    found = simulate(plan_year(made, Known()))
+    found = simulate(plan_year(made, Snapshot()))
     assert found.signed.scale.value == float("inf")
     assert all(each.needed is None for each in found.goal_seek)
     answer = simulation_answer(found, compare(found))
@@ -132,7 +134,7 @@ def test_no_volume_gives_it_where_nothing_lands_in_the_year(tmp_path: Path) -> N
 
 def test_nothing_is_needed_where_the_goal_is_won_already() -> None:
     found = simulation()
-    trials = trials_of(found.view, Bank(1024, drivers(found.view), 1))
+    trials = trials_of(found.view, DrawStore(1024, drivers(found.view), 1))
     assert {each.scale.value for each in commit_curve(trials, 0.0, CONFIDENCES)} == {0.0}
 
 
@@ -205,8 +207,8 @@ def test_what_is_sought_gives_the_confidence() -> None:
     assert by_driver["volume"].factor == pytest.approx(found.signed.scale.value, rel=1e-3)
     factor = by_driver["acv"].factor
     richer = replace(found.view, value=found.view.value * factor, spread=found.view.spread * factor)
-    trials = trials_of(richer, Bank(8192, drivers(richer), 1))
-    assert (1 - trials.odds.below(found.view.goal)).mean() == pytest.approx(0.8, abs=1e-4)
+    trials = trials_of(richer, DrawStore(8192, drivers(richer), 1))
+    assert (1 - trials.chances.below(found.view.goal)).mean() == pytest.approx(0.8, abs=1e-4)
     assert by_driver["win rate"].planned == pytest.approx(win_rate(found.view))
     assert by_driver["win rate"].planned < by_driver["win rate"].needed < 1
 
@@ -337,7 +339,7 @@ def test_a_goal_changed_in_part_stays_a_bridge(written: dict[str, Any], new_arr:
 
 
 def test_scenarios_stand_side_by_side(scenarios: Plan) -> None:
-    found = simulate(plan_year(scenarios, Known()), 2048)
+    found = simulate(plan_year(scenarios, Snapshot()), 2048)
     compared = compare(found)
     table = tables.scenarios_table(compared).set_index("scenario")
     assert list(table.index) == ["base", *scenarios.scenarios]
@@ -419,7 +421,7 @@ def test_simulate_prints_for_a_person(tmp_path: Path, capsys: pytest.CaptureFixt
 
 def test_sources_whose_ceiling_is_passed_first_are_named(tmp_path: Path) -> None:
     low = TEXT.replace("max_per_month: 500", "max_per_month: 4").replace("cost_per_entry: 85", "max_per_month: 30")
-    tight = simulate(plan_year(plan_of(low, tmp_path), Known()))
+    tight = simulate(plan_year(plan_of(low, tmp_path), Snapshot()))
     text = told(tight, compare(tight))
     most = f"{largest_scale(tight.year):.2f}"
     assert "; from 50% on it is more than the sources' ceilings allow." in text
@@ -427,7 +429,7 @@ def test_sources_whose_ceiling_is_passed_first_are_named(tmp_path: Path) -> None
         f"{ceiling_words(ToSign(tight))}: {most} times the expected commit, where {tight.signed.scale.value:.2f} times are to "
         "sign. Raise a ceiling (max_per_month, max_growth), find another source, or lower goal or confidence."
     ) in text
-    one = simulate(plan_year(plan_of(low.replace("max_per_month: 30", "max_per_month: 3000"), tmp_path), Known()))
+    one = simulate(plan_year(plan_of(low.replace("max_per_month: 30", "max_per_month: 3000"), tmp_path), Snapshot()))
     assert "The ceiling of outbound allows up to" in told(one, compare(one))
     assert ceiling_words(ToSign(tight)).startswith("The ceilings of web and outbound allow up to ")
     assert "ceilings allow." not in told(simulation(), compare(simulation()))
@@ -512,7 +514,7 @@ def test_the_example_company(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_workbook_simulates_once_and_compares_its_scenarios(scenarios: Plan) -> None:
-    book = Workbook(year=plan_year(scenarios, Known()))
+    book = Workbook(year=plan_year(scenarios, Snapshot()))
     assert book.simulation is book.simulation
     assert book.simulation.trials == 8192
     assert [each.name for each in book.scenarios] == ["base", *scenarios.scenarios]
@@ -547,29 +549,29 @@ scenarios:
 
 def test_the_number_to_sign_in_parts() -> None:
     """Each part is what a plan without the others asks for: certain rates, then a market that stands still, then all."""
-    book = simulate(plan_year(data(), Known()), 4096, 3)
+    book = simulate(plan_year(data(), Snapshot()), 4096, 3)
     parts = book.signed_parts
     still = {"rho": 0.0, "lag_cv": 0.0, "volume_cv": 0.0}
     certain = [each.model_copy(update={"evidence": None}) for each in data().transitions]
 
     def asked(**changes: Any) -> float:
         plan = data().model_copy(update=changes)
-        return simulate(plan_year(plan, Known()), 4096, 3).signed.scale.value
+        return simulate(plan_year(plan, Snapshot()), 4096, 3).signed.scale.value
 
     market = Uncertainty.model_validate(still)
     assert parts.all == pytest.approx(book.signed.scale.value, rel=0.002)
-    assert parts.known_market == pytest.approx(asked(uncertainty=market), rel=0.005)
+    assert parts.still_market == pytest.approx(asked(uncertainty=market), rel=0.005)
     assert parts.luck == pytest.approx(asked(uncertainty=market, transitions=tuple(certain)), rel=0.005)
-    assert 1 < parts.luck < parts.known_market < parts.all
+    assert 1 < parts.luck < parts.still_market < parts.all
     assert sum(parts.steps.values()) == pytest.approx(parts.all - 1)
     assert 0 < parts.market_cv < 0.5
     answer = simulation_answer(book, compare(book))["signed_parts"]
-    assert answer["insurance"] == pytest.approx(parts.all - parts.known_market)
+    assert answer["insurance"] == pytest.approx(parts.all - parts.still_market)
     assert f"{parts.steps['insurance']:+.0%} as insurance against a market that moves" in in_parts(ToSign(book))
 
 
 def test_a_market_that_stands_still_needs_no_insurance() -> None:
     plan = data().model_copy(update={"uncertainty": Uncertainty(rho=0.0, lag_cv=0.0, volume_cv=0.0)})
-    parts = simulate(plan_year(plan, Known()), 2048, 3).signed_parts
+    parts = simulate(plan_year(plan, Snapshot()), 2048, 3).signed_parts
     assert parts.steps["insurance"] == pytest.approx(0)
     assert parts.market_cv == pytest.approx(0)

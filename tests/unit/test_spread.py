@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from revplan.funnel.year import Known, plan_year
+from revplan.funnel.year import Snapshot, plan_year
 from revplan.ground.errors import DataError, Fault, PlanError, ReportError
 from revplan.plan.file import read_plan
-from revplan.simulation.draws import Rates
+from revplan.simulation.draws import UncertainRates
 from revplan.simulation.simulate import in_order, simulate, sweep
 
 PLAN = """\
@@ -89,9 +89,11 @@ def test_a_sweep_in_threads_is_one_after_the_other_to_the_bit(tmp_path: Path, mo
     path = tmp_path / "plan.yaml"
     path.write_text(PLAN, encoding="utf-8")
     rng = np.random.default_rng(1)
-    view: Any = simulate(plan_year(read_plan(path), Known()), 2000).view
+    view: Any = simulate(plan_year(read_plan(path), Snapshot()), 2000).view
     views = [
-        replace(view, rates=Rates(np.clip(view.rates.mean * rng.uniform(0.8, 1.2, 2), 0, 1), view.rates.evidence))
+        replace(
+            view, rates=UncertainRates(np.clip(view.rates.mean * rng.uniform(0.8, 1.2, 2), 0, 1), view.rates.evidence)
+        )
         for _ in range(30)
     ]
     told: list[tuple[int, int]] = []

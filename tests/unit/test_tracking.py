@@ -10,8 +10,8 @@ import pytest
 
 from revplan.ground.calendar import Names, period_label, period_short, quarter_label
 from revplan.ground.errors import PlanError
+from revplan.tracking.attainment import Flows, attainment, reached_by_month
 from revplan.tracking.periods import Span, quarter_span, whole_year, year_so_far
-from revplan.tracking.promise import Flows, promise, reached_by_month
 from revplan.tracking.scorecard import YearTerms, arr_bridge, coverage, planned_movements
 from revplan.tracking.variance import factors, variance, variance_cells
 
@@ -145,7 +145,7 @@ def test_the_year_so_far_ends_with_the_quarter() -> None:
 
 # --- promise -------------------------------------------------------------------------------------
 
-PROMISED = flow(
+PLANNED = flow(
     [
         ("sql", "2026-01", "new", 10, 0),
         ("sql", "2026-02", "new", 20, 0),
@@ -153,41 +153,41 @@ PROMISED = flow(
         ("won", "2026-02", "new", 2, 200),
     ]
 )
-CAME = flow([("sql", "2026-01", "new", 9, 0), ("sql", "2026-01", "opening", 6, 0), ("won", "2026-01", "new", 1, 90)])
+ACTUAL = flow([("sql", "2026-01", "new", 9, 0), ("sql", "2026-01", "opening", 6, 0), ("won", "2026-01", "new", 1, 90)])
 SPAN = Span("2026-Q1", JANUARY, 3, date(2026, 2, 14))  # 14 of February's 28 days
 
 
 def test_what_was_promised_counts_to_the_last_day_known() -> None:
-    table = promise(Flows(PROMISED, CAME, ("sql", "won"), ("sql", "won")), [SPAN]).set_index(["stage", "part"])
+    table = attainment(Flows(PLANNED, ACTUAL, ("sql", "won"), ("sql", "won")), [SPAN]).set_index(["stage", "part"])
     row = table.loc["sql", "all"]  # promised 10 + 4 + 20 / 2 = 24, came 15
-    assert (row["promised"], row["came"], row["gap"], row["promised_in_full"]) == (24, 15, -9, 34)
+    assert (row["planned"], row["actual"], row["gap"], row["planned_in_full"]) == (24, 15, -9, 34)
     assert row["reached"] == pytest.approx(15 / 24)
-    assert table.loc["sql", "opening"][["promised", "came", "gap"]].tolist() == [4, 6, 2]
-    assert table.loc["won", "all"][["promised", "came"]].tolist() == [1, 1]
+    assert table.loc["sql", "opening"][["planned", "actual", "gap"]].tolist() == [4, 6, 2]
+    assert table.loc["won", "all"][["planned", "actual"]].tolist() == [1, 1]
     assert ("won", "opening") not in table.index
 
 
 def test_a_stage_the_records_lack_is_not_known() -> None:
-    table = promise(Flows(PROMISED, CAME, ("sql", "won"), ("won",)), [SPAN]).set_index(["stage", "part"])
-    assert np.isnan(table.loc["sql", "all"]["came"])
-    assert table.loc["won", "all"]["came"] == 1
+    table = attainment(Flows(PLANNED, ACTUAL, ("sql", "won"), ("won",)), [SPAN]).set_index(["stage", "part"])
+    assert np.isnan(table.loc["sql", "all"]["actual"])
+    assert table.loc["won", "all"]["actual"] == 1
 
 
 def test_without_records_nothing_that_came_is_known() -> None:
-    table = promise(Flows(PROMISED, None, ("sql", "won"), ()), [SPAN])
-    assert table[["came", "gap", "reached"]].isna().all().all()
-    assert (table["promised"] > 0).all()
+    table = attainment(Flows(PLANNED, None, ("sql", "won"), ()), [SPAN])
+    assert table[["actual", "gap", "reached"]].isna().all().all()
+    assert (table["planned"] > 0).all()
 
 
 def test_by_month_the_future_has_nothing_come() -> None:
     goal = pd.DataFrame({"month": pd.period_range("2026-01", periods=12, freq="M"), "new_arr": 100.0})
-    table = reached_by_month(goal, PROMISED, CAME, whole_year(JANUARY, SPAN.as_of), "sql")
+    table = reached_by_month(goal, PLANNED, ACTUAL, whole_year(JANUARY, SPAN.as_of), "sql")
     assert table["goal_arr"].tolist()[:3] == [100, 200, 300]
-    assert table["promised_arr"].tolist()[:3] == [0, 200, 200]
-    assert table["came_arr"].tolist()[:2] == [90, 90]
-    assert table["came_arr"][2:].isna().all()
-    assert table["promised_entries"].tolist()[:3] == [14, 34, 34]
-    assert table["came_entries"].tolist()[:2] == [15, 15]
+    assert table["planned_arr"].tolist()[:3] == [0, 200, 200]
+    assert table["actual_arr"].tolist()[:2] == [90, 90]
+    assert table["actual_arr"][2:].isna().all()
+    assert table["planned_entries"].tolist()[:3] == [14, 34, 34]
+    assert table["actual_entries"].tolist()[:2] == [15, 15]
 
 
 # --- variance ------------------------------------------------------------------------------------
@@ -205,7 +205,7 @@ def test_one_cell_by_hand() -> None:
     table = variance(cells, SPAN).set_index("line")
     # V x R: volume -20 x (0.20 + 0.25) / 2 = -4.5, rate 0.05 x (100 + 80) / 2 = +4.5, each x half x 1,000.
     assert table["amount"].round(6).to_dict() == {
-        "planned": 10_500, "opening": -500, "volume": -2250, "mix": 0, "win_rate": 2250, "timing": 0, "deal_size": 0, "came": 10_000
+        "planned": 10_500, "opening": -500, "volume": -2250, "mix": 0, "win_rate": 2250, "timing": 0, "deal_size": 0, "actual": 10_000
     }  # fmt: skip
     assert table["provisional"].to_dict() == {name: name in ("win_rate", "timing") for name in table.index}
 
@@ -247,13 +247,13 @@ def test_a_period_opens_with_what_was_booked_before_it() -> None:
     spans = [(quarter_span("2026-Q2", JANUARY, date(2026, 6, 30)), "booked")]
     table = arr_bridge(1000.0, planned, actual, spans).set_index("term")
     # Planned a month: 50 + 10 - 1 - 2 = 57; booked 40 + 5 - 2 - 3 = 40.
-    assert table.loc["opening", ["planned", "came", "gap"]].tolist() == [1171, 1120, -51]
-    assert table.loc["new", ["planned", "came"]].tolist() == [150, 120]
-    assert table.loc["churn", ["planned", "came", "gap"]].tolist() == [6, 9, 3]
-    assert table.loc["closing", ["planned", "came"]].tolist() == [1342, 1240]
+    assert table.loc["opening", ["planned", "actual", "gap"]].tolist() == [1171, 1120, -51]
+    assert table.loc["new", ["planned", "actual"]].tolist() == [150, 120]
+    assert table.loc["churn", ["planned", "actual", "gap"]].tolist() == [6, 9, 3]
+    assert table.loc["closing", ["planned", "actual"]].tolist() == [1342, 1240]
     later = arr_bridge(1000.0, planned, actual[3:], spans).set_index("term")
-    assert np.isnan(later.loc["opening", "came"])
-    assert later.loc["new", "came"] == 120
+    assert np.isnan(later.loc["opening", "actual"])
+    assert later.loc["new", "actual"] == 120
 
 
 def test_nothing_left_to_win_needs_no_coverage() -> None:

@@ -1,4 +1,4 @@
-"""Scenarios of the promise carried over to the rest of its year."""
+"""Scenarios of the baseline carried over to the rest of its year."""
 
 from __future__ import annotations
 

@@ -21,8 +21,8 @@ from revplan.printing.slides.series import (
     LEAST_SEGMENT,
     A,
     C,
+    ChartSheet,
     Drawn,
-    Sheet,
     axis_format,
     difference,
     line,
@@ -81,7 +81,7 @@ def named(chart: Chart, room: float) -> Chart:
 
 def _drawn(chart: Chart, room: float) -> list[Drawn]:
     if chart.form == "waterfall":
-        return list(_standing(chart))
+        return list(_upright(chart))
     bars = [series for series in chart.series if series.mark in BAR_MARKS]
     if chart.form == "stacked":
         tallest = max(
@@ -120,7 +120,7 @@ def _labelled(series: Series, chart: Chart, fits: bool) -> Drawn:
     return Drawn(series=series, labels=tuple(written(value, chart) for value in series.values), position=position)
 
 
-def _standing(chart: Chart) -> Iterator[Drawn]:
+def _upright(chart: Chart) -> Iterator[Drawn]:
     """The bars of a waterfall, each on an invisible one; those that pass below zero have a second part there.
 
     Columns stack upwards from zero where they are positive and downwards where they are negative,
@@ -167,7 +167,7 @@ def chart_parts(chart: Chart, inks: Mapping[str, str], room: float) -> tuple[byt
         chart = replace(chart, form="columns")  # points and intervals cannot lie on a slide
     chart = named(chart, room)
     drawn = drawn_series(chart, inks, room)
-    sheet = Sheet(chart.categories)
+    sheet = ChartSheet(chart.categories)
     numbered = count()
     bars = [each for each in drawn if each.series.mark in BAR_MARKS]
     others = [each for each in drawn if each.series.mark not in BAR_MARKS]
@@ -191,7 +191,7 @@ def chart_parts(chart: Chart, inks: Mapping[str, str], room: float) -> tuple[byt
     return etree.tostring(space, xml_declaration=True, encoding="UTF-8", standalone=True), sheet.workbook()
 
 
-def _bar_plot(chart: Chart, bars: Sequence[Drawn], sheet: Sheet, numbered: Iterator[int]) -> Any:
+def _bar_plot(chart: Chart, bars: Sequence[Drawn], sheet: ChartSheet, numbered: Iterator[int]) -> Any:
     stacked = chart.form in ("stacked", "waterfall")
     return C.barChart(
         valued("barDir", "bar" if chart.form == "bars" else "col"),
@@ -205,7 +205,7 @@ def _bar_plot(chart: Chart, bars: Sequence[Drawn], sheet: Sheet, numbered: Itera
     )
 
 
-def _line_plot(lines: Sequence[Drawn], sheet: Sheet, numbered: Iterator[int]) -> Any:
+def _line_plot(lines: Sequence[Drawn], sheet: ChartSheet, numbered: Iterator[int]) -> Any:
     return C.lineChart(
         valued("grouping", "standard"),
         valued("varyColors", 0),
@@ -216,7 +216,7 @@ def _line_plot(lines: Sequence[Drawn], sheet: Sheet, numbered: Iterator[int]) ->
     )
 
 
-def _point_plot(lines: Sequence[Drawn], sheet: Sheet, numbered: Iterator[int]) -> Any:
+def _point_plot(lines: Sequence[Drawn], sheet: ChartSheet, numbered: Iterator[int]) -> Any:
     return C.scatterChart(
         valued("scatterStyle", "lineMarker"),
         valued("varyColors", 0),

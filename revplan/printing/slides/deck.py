@@ -29,8 +29,8 @@ from revplan.ground.written import shown_path
 from revplan.printing.blocks import Heading, Prose, Shown, blocks, words
 from revplan.printing.slides.chart import chart_parts
 from revplan.printing.slides.file import MEND, settled_zip
-from revplan.printing.slides.page import Words, add_slide, as_statement, content_area, filling, removed, write
-from revplan.printing.slides.record import Mark, figure_texts, with_record
+from revplan.printing.slides.page import SlideTexts, add_slide, as_statement, content_area, filling, removed, write
+from revplan.printing.slides.record import ShapeMark, figure_texts, with_record
 from revplan.printing.slides.table import (
     add_lines,
     add_table,
@@ -100,7 +100,7 @@ class Slide:
 
     raw: dict[str, Any]
     section: str
-    mark: Mark
+    mark: ShapeMark
     said: tuple[str, ...] = ()
     periods: Mapping[str, str] = field(default_factory=dict)
     """What readers call the periods that figures name by their ids."""
@@ -143,14 +143,14 @@ def _written(notebook: Any, name: str, template: Path | None) -> bytes:
     title = _title(notebook) or clean(name.replace("_", " ").capitalize())
     opening = next((slide.raw for slide in slides if slide.raw.get("header")), {})
     footer = _footer(made_from, opening.get("header", ""))
-    _open(opened, title, opening, _question(notebook), Mark(report=name, key="opening"))
+    _open(opened, title, opening, _question(notebook), ShapeMark(report=name, key="opening"))
     for slide in slides:
         _add(opened, slide, footer)
     for slide in slides:
         if slide.raw["native"] and slide.raw["kind"] == "table":
             behind = replace(slide.mark, key=f"{slide.mark.key} (rows)")
             _add_table(opened, replace(slide, section=f"Appendix: {slide.section}", mark=behind), footer)
-    _close(opened, slides, made_from or {LABELS["report"]: name}, footer, Mark(report=name, key="made_from"))
+    _close(opened, slides, made_from or {LABELS["report"]: name}, footer, ShapeMark(report=name, key="made_from"))
     _stamp(opened.deck, title, made_from)
     buffer = io.BytesIO()
     opened.deck.save(buffer)
@@ -167,7 +167,7 @@ def _slides(shown: Sequence[Any], report: str) -> Iterator[Slide]:
         elif isinstance(block, Prose):
             said.append(clean(words(clean(block.source))))
         elif isinstance(block, Shown):
-            mark = Mark(report=report, key=block.key)
+            mark = ShapeMark(report=report, key=block.key)
             yield Slide(raw=block.raw, section=section, mark=mark, said=tuple(said))
             said = []
 
@@ -188,7 +188,7 @@ def _footer(made_from: dict[str, str], header: str) -> str:
     return header or " · ".join(filter(None, [made_from.get(LABELS["plan"], ""), dated and f"as of {dated}"]))
 
 
-def _open(template: Template, title: str, opening: dict[str, Any], question: str, mark: Mark) -> None:
+def _open(template: Template, title: str, opening: dict[str, Any], question: str, mark: ShapeMark) -> None:
     """The first slide: what the deck is called, the plan and its date, the question and the answer."""
     slide = template.deck.slides.add_slide(template.opening)
     size = min(40.0, template.title_size * 1.6)
@@ -209,9 +209,9 @@ def _add(template: Template, slide: Slide, footer: str) -> None:
     {"chart": _add_chart, "table": _add_table, "text": _add_text}[kind](template, slide, footer)
 
 
-def _words(slide: Slide, footer: str, notes: Sequence[str]) -> Words:
+def _words(slide: Slide, footer: str, notes: Sequence[str]) -> SlideTexts:
     raw = slide.raw
-    return Words(
+    return SlideTexts(
         title=raw["message"],
         section=slide.section,
         footer=footer,
@@ -294,7 +294,9 @@ def _described(frame: Any, placeholder: Any, raw: dict[str, Any], name: str) -> 
     removed(placeholder)
 
 
-def _close(template: Template, slides: Sequence[Slide], made_from: dict[str, str], footer: str, mark: Mark) -> None:
+def _close(
+    template: Template, slides: Sequence[Slide], made_from: dict[str, str], footer: str, mark: ShapeMark
+) -> None:
     """The last slide: from what all this was made; its notes say what each figure of the deck is."""
     rows = list(made_from.items())
     columns = [{"name": head, "label": head, "kind": "text"} for head in ("What", "Which")]

@@ -10,7 +10,7 @@ from typing import Any
 from revplan.exhibits.fit import cut, height, lines, unbroken
 from revplan.exhibits.shapes import slide_letters
 from revplan.ground.escaping import clean
-from revplan.printing.slides.record import Mark
+from revplan.printing.slides.record import ShapeMark
 from revplan.printing.slides.template import OWN, Area, Template, area, kind
 
 TITLE_SIZES, STATEMENT_SIZES = slide_letters("title"), slide_letters("statement")
@@ -25,7 +25,7 @@ INSET = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Words:
+class SlideTexts:
     """The texts about an exhibit.
 
     Attributes
@@ -49,10 +49,10 @@ class Words:
     footer: str = ""
     notes: tuple[str, ...] = ()
     spoken: tuple[str, ...] = ()
-    mark: Mark = field(default_factory=Mark)
+    mark: ShapeMark = field(default_factory=ShapeMark)
 
 
-def add_slide(template: Template, words: Words, part: str = "") -> tuple[Any, Area]:
+def add_slide(template: Template, words: SlideTexts, part: str = "") -> tuple[Any, Area]:
     """A slide with everything but its exhibit, and the place for that; `part` counts the slides of one exhibit."""
     slide = template.deck.slides.add_slide(template.exhibit)
     shortened = _titled(slide, template, words.title, part)
@@ -82,7 +82,7 @@ def _deep(text: str, size: float, place: Area) -> float:
     return height(len(lines(text, size, place.width - 2 * INSET)), size)
 
 
-def _footed(slide: Any, layout: Any, words: Words) -> None:
+def _footed(slide: Any, layout: Any, words: SlideTexts) -> None:
     """Footer and slide number, where the layout has them; new slides come without."""
     for shape in layout.placeholders:
         if kind(shape) not in ("FOOTER", "SLIDE_NUMBER") or (kind(shape) == "FOOTER" and not words.footer):
@@ -155,7 +155,7 @@ def _fits(title: str, size: float, place: Area, room: float) -> bool:
     return count <= TITLE_LINES and height(count, size) <= place.height
 
 
-def _sectioned(slide: Any, template: Template, words: Words) -> None:
+def _sectioned(slide: Any, template: Template, words: SlideTexts) -> None:
     own, name = _own(slide, OWN[0]), words.mark.of("section")
     text = cut(words.section, SECTION_SIZE, template.title.width, 1)
     if own is not None:
@@ -198,7 +198,7 @@ def _fewer(notes: Sequence[str]) -> Iterator[str]:
         yield ""
 
 
-def _noted(slide: Any, template: Template, words: Words) -> None:
+def _noted(slide: Any, template: Template, words: SlideTexts) -> None:
     """Sets the notes below the exhibit."""
     own, (text, size), name = _own(slide, OWN[1]), _note(template, words.notes), words.mark.of("note")
     if own is not None:

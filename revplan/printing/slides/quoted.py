@@ -18,7 +18,7 @@ TO_DATE = " to date"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class DeckFinding:
     """Something that a person should look at after a refresh."""
 
     kind: str
@@ -37,7 +37,7 @@ class Finding:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Figures:
+class DeckFigures:
     """How figures were displayed when a deck was made, and how they are today, by their ids."""
 
     before: Mapping[str, Sequence[str]]
@@ -45,7 +45,7 @@ class Figures:
     earlier: Mapping[str, Sequence[str]]
     """Numbers of still earlier decks that a sentence quotes on, with the ids of the figures they were."""
 
-    def known(self) -> set[str]:
+    def ids(self) -> set[str]:
         return {*self.before, *self.now, *(each for ids in self.earlier.values() for each in ids)}
 
     def was(self, figure: str) -> Sequence[str]:
@@ -78,7 +78,7 @@ def _over(figure: str) -> str:
     return figure.replace(TO_DATE, "")
 
 
-def relinked(texts: Sequence[str], links: Sequence[str], figures: Figures) -> tuple[list[str], list[str]]:
+def relinked(texts: Sequence[str], links: Sequence[str], figures: DeckFigures) -> tuple[list[str], list[str]]:
     """The sentences with the numbers of today in the place of those of the figures they are linked with; what is wrong.
 
     Two figures that were displayed alike are told apart by the order in which they are linked and quoted.
@@ -108,7 +108,7 @@ def relinked(texts: Sequence[str], links: Sequence[str], figures: Figures) -> tu
     return told, faults
 
 
-def stale(sentences: Iterable[tuple[int, str]], figures: Figures) -> tuple[list[Finding], dict[str, list[str]]]:
+def stale(sentences: Iterable[tuple[int, str]], figures: DeckFigures) -> tuple[list[DeckFinding], dict[str, list[str]]]:
     """The sentences that quote a number which was a figure's and is no more, by their slides; and what they quote, of what.
 
     A number that some figure still shows is not told of where it may well be that one: if it is a small count, or if
@@ -116,7 +116,7 @@ def stale(sentences: Iterable[tuple[int, str]], figures: Figures) -> tuple[list[
     """
     forms = figures.moved()
     still = {form for texts in figures.now.values() for form in texts}
-    found: dict[Finding, None] = {}
+    found: dict[DeckFinding, None] = {}
     earlier: dict[str, list[str]] = {}
     for slide, text in sentences:
         for _, _, form in quotes(text, forms):
@@ -128,9 +128,9 @@ def stale(sentences: Iterable[tuple[int, str]], figures: Figures) -> tuple[list[
             named = figure if figure in figures.now else _over(figure)
             tail = f"{now} now; to have it follow, write `figure: {named}` into the alternative text or the name of its shape"
             message = f"{form} was {figure}{others}, which is {tail if now else 'in the report no more'}"
-            found[Finding(kind="stale", message=message, slide=slide, text=text, figure=figure, was=form, now=now)] = (
-                None
-            )
+            found[
+                DeckFinding(kind="stale", message=message, slide=slide, text=text, figure=figure, was=form, now=now)
+            ] = None
     return list(found), earlier
 
 
@@ -160,15 +160,15 @@ def quotes(text: str, forms: Iterable[str]) -> list[tuple[int, int, str]]:
     return sorted((first, end, form) for form in forms for first, end in spans(text, form))
 
 
-def links_in(text: str, known: Collection[str]) -> Iterator[str]:
+def links_in(text: str, ids: Collection[str]) -> Iterator[str]:
     """The figures that an alternative text or a name names: `figure: ID`, a line each, or several with semicolons between."""
     for line in text.replace("_x000a_", "\n").splitlines():
         found = LINK.fullmatch(line.rstrip())
         if found:
             whole = found[1].strip()
-            yield from [whole] if whole in known else filter(None, (each.strip() for each in whole.split(";")))
+            yield from [whole] if whole in ids else filter(None, (each.strip() for each in whole.split(";")))
 
 
-def meant(figure: str, known: Collection[str]) -> str:
-    close = difflib.get_close_matches(figure, known, n=1)
+def meant(figure: str, ids: Collection[str]) -> str:
+    close = difflib.get_close_matches(figure, ids, n=1)
     return f"; did you mean {close[0]!r}?" if close else ""

@@ -44,7 +44,7 @@ WORD_JOINER = "\u2060"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mark:
+class ShapeMark:
     """Which slide of which report a shape belongs to; with its role, the shape's name."""
 
     report: str = ""
@@ -61,7 +61,7 @@ NAME = re.compile(r"(?P<report>[a-z][a-z0-9_]*):(?P<key>[^:]+):(?P<role>[a-z]+)(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Record:
+class DeckRecord:
     """What a deck said when it was made or last refreshed."""
 
     report: str
@@ -169,9 +169,9 @@ class Package:
         main = next((part for kind, part in self.related("").values() if kind == "officeDocument"), None)
         if main is None:
             return []
-        known = self.related(main)
+        there = self.related(main)
         order = [each.get(f"{R}id") for each in self.root(main).iterfind(f"{P}sldIdLst/{P}sldId")]
-        return [known[each][1] for each in order if each in known]
+        return [there[each][1] for each in order if each in there]
 
     def written(self) -> bytes:
         """The file with what was changed."""
@@ -194,7 +194,7 @@ def _relations_of(part: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Shape:
+class DeckShape:
     """A shape of a deck that can say something."""
 
     number: int
@@ -229,18 +229,18 @@ class Shape:
 SHAPES = (f"{P}sp", f"{P}graphicFrame", f"{P}pic", f"{P}cxnSp")
 
 
-def shapes(package: Package) -> Iterator[Shape]:
+def shapes(package: Package) -> Iterator[DeckShape]:
     """The shapes of every slide in order, each slide's notes after it."""
     for number, part in enumerate(package.slides(), start=1):
         for element in package.root(part).iter(*SHAPES):
-            yield Shape(number=number, part=part, element=element)
+            yield DeckShape(number=number, part=part, element=element)
         for kind, notes in package.related(part).values():
             if kind == "notesSlide":
                 for element in package.root(notes).iter(f"{P}sp"):
-                    yield Shape(number=number, part=notes, element=element, spoken=True)
+                    yield DeckShape(number=number, part=notes, element=element, spoken=True)
 
 
-def chart_part(package: Package, shape: Shape) -> str | None:
+def chart_part(package: Package, shape: DeckShape) -> str | None:
     """The part of the chart that a shape shows; None where it shows none."""
     for each in shape.element.iter("{http://schemas.openxmlformats.org/drawingml/2006/chart}chart"):
         return package.related(shape.part).get(each.get(f"{R}id", ""), ("", None))[1]
@@ -272,7 +272,7 @@ def rows_of(table: Any) -> list[list[str]]:
     return [[cell_words(cell) for cell in row.iterfind(f"{A}tc")] for row in table.iterfind(f"{A}tr")]
 
 
-def content(package: Package, shape: Shape) -> dict[str, Any]:
+def content(package: Package, shape: DeckShape) -> dict[str, Any]:
     """What a shape says: its paragraphs, or its rows, or its chart; and what those are told who cannot see it."""
     part = chart_part(package, shape)
     if part is not None:
@@ -306,7 +306,7 @@ def with_record(raw: bytes, report: str, plan: str, figures: Mapping[str, list[s
     about = description(package)
     keep(
         package,
-        Record(
+        DeckRecord(
             report=report,
             plan=plan,
             shapes=said(package),
@@ -318,11 +318,11 @@ def with_record(raw: bytes, report: str, plan: str, figures: Mapping[str, list[s
     return package.written()
 
 
-def keep(package: Package, record: Record) -> None:
+def keep(package: Package, record: DeckRecord) -> None:
     """Puts the record among the file's properties, in pieces that Office does not cut; the same one is no change."""
     if read(package) == record:
         return
-    told = {"version": 1, **{name: getattr(record, name) for name in Record.__dataclass_fields__}}
+    told = {"version": 1, **{name: getattr(record, name) for name in DeckRecord.__dataclass_fields__}}
     packed = base64.b64encode(zlib.compress(json.dumps(told, ensure_ascii=False).encode("utf-8"), 9)).decode("ascii")
     if CUSTOM not in package:
         package.put(CUSTOM, f'<Properties xmlns="{CUSTOM_SPACE}" xmlns:vt="{VALUES}"/>'.encode())
@@ -346,7 +346,7 @@ def keep(package: Package, record: Record) -> None:
     package.touched(CUSTOM)
 
 
-def read(package: Package) -> Record | None:
+def read(package: Package) -> DeckRecord | None:
     """The record a deck carries; None where it carries none.
 
     Raises
@@ -371,4 +371,4 @@ def read(package: Package) -> Record | None:
     told = json.loads(text)
     if told.pop("version") != 1:
         raise ValueError("a later version of revplan made it")
-    return Record(**{name: told[name] for name in Record.__dataclass_fields__})
+    return DeckRecord(**{name: told[name] for name in DeckRecord.__dataclass_fields__})

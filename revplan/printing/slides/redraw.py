@@ -16,7 +16,7 @@ from typing import Any
 from lxml import etree
 
 from revplan.ground.formats import MINUS
-from revplan.printing.slides.series import CHART, DRAWING, Sheet
+from revplan.printing.slides.series import CHART, DRAWING, ChartSheet
 
 C, A = f"{{{CHART}}}", f"{{{DRAWING}}}"
 AXES = (f"{C}catAx", f"{C}valAx", f"{C}dateAx")
@@ -140,9 +140,9 @@ def redrawn(mine: Any, new: Any, before: Mapping[str, Any]) -> bytes:
     if not before["categories"]:  # points, which have none
         places = {at: at for at in range(max((len(_points(each)) for each in fresh), default=0))}
     becomes = paired(names, [_name(each) for each in fresh], loose=True)
-    known = _known(own, names)
+    found = _found(own, names)
     categories = _own_categories(mine, before["categories"], _categories(new), places)
-    for number, series in known.items():
+    for number, series in found.items():
         if number in becomes:
             wanted = fresh[becomes[number]]
             _renamed(series, names[number], wanted)
@@ -158,7 +158,7 @@ def redrawn(mine: Any, new: Any, before: Mapping[str, Any]) -> bytes:
     return _workbook(mine)
 
 
-def _known(own: Sequence[Any], names: Sequence[str]) -> dict[int, Any]:
+def _found(own: Sequence[Any], names: Sequence[str]) -> dict[int, Any]:
     """The series that were made, by their number: known by name, else by place where as many are there as were made."""
     free = list(own)
     found: dict[int, Any] = {}
@@ -361,7 +361,7 @@ def _reworded(texts: Sequence[Any], words: str) -> None:
 
 def _workbook(root: Any) -> bytes:
     """The workbook of all that a chart draws, to whose cells its references are set; series that a person added too."""
-    sheet = Sheet(_categories(root))
+    sheet = ChartSheet(_categories(root))
     for series in _all(root):
         for kind, data in _number_data(series):
             values = tuple(float(text) if text else None for text in _texts(data))

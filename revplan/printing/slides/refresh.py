@@ -38,15 +38,15 @@ from revplan.printing.slides.edited import (
     whole_of,
 )
 from revplan.printing.slides.file import MEND, deck_bytes
-from revplan.printing.slides.quoted import LINK, Figures, Finding, links_in, meant, relinked, stale
+from revplan.printing.slides.quoted import LINK, DeckFigures, DeckFinding, links_in, meant, relinked, stale
 from revplan.printing.slides.record import (
     NAME,
     RELATION,
     A,
+    DeckRecord,
+    DeckShape,
     P,
     Package,
-    Record,
-    Shape,
     cell_words,
     chart_part,
     content,
@@ -79,7 +79,7 @@ def check_deck(path: Path, report: str, plan: str = "", place: str = "") -> None
     _recorded(_package(path, place), place, report, cut_words(clean(plan)))
 
 
-def refreshed(notebook: Any, report: str, path: Path, place: str = "") -> tuple[bytes, list[Finding]]:
+def refreshed(notebook: Any, report: str, path: Path, place: str = "") -> tuple[bytes, list[DeckFinding]]:
     """The deck in `path`, which `place` names to a reader, with the numbers of an executed notebook; and what to look at.
 
     Raises
@@ -103,7 +103,7 @@ def _package(path: Path, place: str) -> Package:
         return Package(raw)
 
 
-def _recorded(package: Package, place: str, report: str, plan: str) -> Record:
+def _recorded(package: Package, place: str, report: str, plan: str) -> DeckRecord:
     with told_of(PlanError, place, "make the deck anew", "what it says of its own making cannot be read"):
         record = read(package)
     if record is None:
@@ -118,7 +118,7 @@ def _recorded(package: Package, place: str, report: str, plan: str) -> Record:
     return record
 
 
-def _made_alike(notebook: Any, report: str, path: Path, package: Package, record: Record) -> bytes:
+def _made_alike(notebook: Any, report: str, path: Path, package: Package, record: DeckRecord) -> bytes:
     """The deck as it would be made today, in the layouts of the edited one where it still has them."""
     layouts = {
         package.root(part).find(f"{P}cSld").get("name")
@@ -138,21 +138,21 @@ def _made_alike(notebook: Any, report: str, path: Path, package: Package, record
 class _Refresh:
     """One deck being refreshed: what was made before, what is made today, and what was found on the way."""
 
-    def __init__(self, package: Package, fresh: Package, record: Record, place: str) -> None:
+    def __init__(self, package: Package, fresh: Package, record: DeckRecord, place: str) -> None:
         told = read(fresh)
         assert told is not None  # it was made a moment ago
         self.package, self.fresh, self.record, self.place = package, fresh, record, place
         self.before, self.now, self.today = record.shapes, said(fresh), told
         self.sources = {shape.name: shape for shape in shapes(fresh) if NAME.fullmatch(shape.name)}
-        self.figures = Figures(before=record.figures, now=told.figures, earlier=record.earlier)
-        self.found: list[Finding] = []
+        self.figures = DeckFigures(before=record.figures, now=told.figures, earlier=record.earlier)
+        self.found: list[DeckFinding] = []
         self.faults: list[Fault] = []
         self.made: set[Any] = set()  # paragraphs that say what is made today
         self.charts: set[str] = set()  # parts done: copies of a slide may share one
         self.facts = self._facts()
         self.tables: dict[str, tuple[Whole, Whole]] = {}
 
-    def done(self) -> tuple[bytes, list[Finding]]:
+    def done(self) -> tuple[bytes, list[DeckFinding]]:
         every = list(shapes(self.package))
         named = {id(shape): self._name(shape, every) for shape in every}
         for shape in every:
@@ -176,7 +176,7 @@ class _Refresh:
 
     # which shape is which
 
-    def _name(self, shape: Shape, every: Sequence[Shape]) -> str:
+    def _name(self, shape: DeckShape, every: Sequence[DeckShape]) -> str:
         """The name by which the record knows a shape; empty for a person's own.
 
         Programs that forget the names of placeholders leave their texts: one that says what was made is that one.
@@ -217,7 +217,7 @@ class _Refresh:
         others = [each for each in self.now if (_key(each), _role(each)) == (_key(name), _role(name))]
         return others[-1] if others and _role(name) in (*ONE_EACH, "table") else None
 
-    def _follow(self, shape: Shape, name: str) -> None:
+    def _follow(self, shape: DeckShape, name: str) -> None:
         """Brings a shape that was made to what is made today."""
         other = self._counterpart(name)
         was, there = self.before[name], content(self.package, shape)
@@ -244,13 +244,13 @@ class _Refresh:
         else:
             self._redraw(shape, was["chart"], other)
 
-    def _touched(self, shape: Shape) -> None:
+    def _touched(self, shape: DeckShape) -> None:
         self.package.touched(shape.part)
 
-    def _find(self, kind: str, message: str, shape: Shape, text: str, **more: str) -> None:
-        self.found.append(Finding(kind=kind, message=message, slide=shape.number, text=text, **more))
+    def _find(self, kind: str, message: str, shape: DeckShape, text: str, **more: str) -> None:
+        self.found.append(DeckFinding(kind=kind, message=message, slide=shape.number, text=text, **more))
 
-    def _told(self, shape: Shape, other: str) -> list[str]:
+    def _told(self, shape: DeckShape, other: str) -> list[str]:
         """The paragraphs of today; of how many slides a title is the first is what the deck has."""
         told = [words_of(each) for each in self.sources[other].paragraphs]
         counted = COUNTED.search(" ".join(plain(words_of(each)) for each in shape.paragraphs))
@@ -260,7 +260,7 @@ class _Refresh:
 
     # texts
 
-    def _retell(self, shape: Shape, was: Sequence[str], told: Sequence[str]) -> None:
+    def _retell(self, shape: DeckShape, was: Sequence[str], told: Sequence[str]) -> None:
         paragraphs = shape.paragraphs
         mine, now = [plain(words_of(each)) for each in paragraphs], [plain(each) for each in told]
         if mine == now:
@@ -277,7 +277,7 @@ class _Refresh:
             if slot.new is not None:
                 self._set(shape, paragraph, told[slot.new], "" if slot.base is None else was[slot.base])
 
-    def _set(self, shape: Shape, paragraph: Any, text: str, was: str) -> None:
+    def _set(self, shape: DeckShape, paragraph: Any, text: str, was: str) -> None:
         """Gives a paragraph its text of today; numbers that a person put there are listed."""
         mine = plain(words_of(paragraph))
         if mine != plain(text):
@@ -287,7 +287,7 @@ class _Refresh:
             self._touched(shape)
         self.made.add(paragraph)
 
-    def _sized(self, shape: Shape, was: Sequence[str], source: Shape) -> None:
+    def _sized(self, shape: DeckShape, was: Sequence[str], source: DeckShape) -> None:
         """Lists a text of today that would be set smaller today: it keeps the size that it has."""
         mine, wanted = (
             max((int(each.get("sz", "0")) for each in one.element.iter(f"{A}rPr")), default=0)
@@ -298,7 +298,7 @@ class _Refresh:
             message = f"is set in {mine / 100:g} points, and would be in {wanted / 100:g} today; look whether it fits"
             self._find("room", message, shape, " ".join(text))
 
-    def _describe(self, shape: Shape, was: str, now: str) -> None:
+    def _describe(self, shape: DeckShape, was: str, now: str) -> None:
         if plain(shape.alt) == was != now:
             shape.properties.set("descr", now)
             self._touched(shape)
@@ -315,7 +315,7 @@ class _Refresh:
             self.tables[key] = was, now
         return self.tables[key]
 
-    def _refill(self, shape: Shape, name: str) -> None:
+    def _refill(self, shape: DeckShape, name: str) -> None:
         was, now = self._tables_of(name)
         across, down = was.places[_part(name)]
         there = rows_of(shape.table)
@@ -342,7 +342,7 @@ class _Refresh:
                 added = place.mine is None or (slot is not None and slot.mine is None)
                 self._fill(shape, cell, before, today, added=added)
 
-    def _fill(self, shape: Shape, cell: Any, was: str, now: str | None, *, added: bool) -> None:
+    def _fill(self, shape: DeckShape, cell: Any, was: str, now: str | None, *, added: bool) -> None:
         """Gives a cell its text of today; words of a person stay and are listed."""
         mine, paragraphs = cell_words(cell), list(cell.iterfind(f"{A}txBody/{A}p"))
         if now is None and not added:
@@ -357,14 +357,14 @@ class _Refresh:
 
     def _lost(
         self,
-        shape: Shape,
+        shape: DeckShape,
         was: Whole,
         there: Sequence[Sequence[str]],
-        known: tuple[Sequence[int | None], Sequence[int | None]],
+        matched: tuple[Sequence[int | None], Sequence[int | None]],
         slots: tuple[Sequence[Slot], Sequence[Slot]],
     ) -> None:
         """Lists words of a person in rows and columns that are taken out."""
-        columns, rows = known
+        columns, rows = matched
         wide, deep = ({slot.mine for slot in each} for each in slots)
         for at, row in enumerate(rows):
             for place, column in enumerate(columns):
@@ -374,7 +374,7 @@ class _Refresh:
                     label = there[at + 1][0]
                     self._find("gone", f"stood in the row {shown(label)!r}, which is no longer made", shape, mine)
 
-    def _reshape(self, shape: Shape, wide: Sequence[Slot], deep: Sequence[Slot]) -> None:
+    def _reshape(self, shape: DeckShape, wide: Sequence[Slot], deep: Sequence[Slot]) -> None:
         """Takes out the columns and rows that went, and puts in those that came, in the looks of their neighbours."""
         table = shape.table
         lines, grid = list(table.iterfind(f"{A}tr")), list(table.iterfind(f"{A}tblGrid/{A}gridCol"))
@@ -398,11 +398,11 @@ class _Refresh:
             size = shape.element.find(f"{P}xfrm/{A}ext")
             if size is not None:
                 size.set("cy", str(max(0, int(size.get("cy", "0")) + grown)))
-            came = len(deep) - (len(lines) - 1)
-            if came > 0:
+            added = len(deep) - (len(lines) - 1)
+            if added > 0:
                 self._find(
                     "room",
-                    f"has {came} more {'row' if came == 1 else 'rows'}; look whether it fits",
+                    f"has {added} more {'row' if added == 1 else 'rows'}; look whether it fits",
                     shape,
                     "the table",
                 )
@@ -410,7 +410,7 @@ class _Refresh:
 
     # charts
 
-    def _redraw(self, shape: Shape, was: Mapping[str, Any], other: str) -> None:
+    def _redraw(self, shape: DeckShape, was: Mapping[str, Any], other: str) -> None:
         part, source = chart_part(self.package, shape), chart_part(self.fresh, self.sources[other])
         if part is None or source is None or part in self.charts:
             return
@@ -436,12 +436,12 @@ class _Refresh:
 
     def _store_book(self, part: str, chart: Any, book: bytes) -> None:
         """Puts the workbook behind a chart, a new one where the program that saved the deck left none."""
-        known = {name: target for name, (kind, target) in self.package.related(part).items() if kind == "package"}
-        if not known:
+        matched = {name: target for name, (kind, target) in self.package.related(part).items() if kind == "package"}
+        if not matched:
             target = f"ppt/embeddings/revplan_{Path(part).stem}.xlsx"
-            known = {self.package.relate(part, "package", target): target}
+            matched = {self.package.relate(part, "package", target): target}
             self.package.typed(target, BOOK)
-        name, target = next(iter(known.items()))
+        name, target = next(iter(matched.items()))
         self.package.put(target, book)
         link = chart.find(f"{C}externalData")
         if link is None:
@@ -453,10 +453,10 @@ class _Refresh:
 
     # sentences of a person
 
-    def _link(self, shape: Shape) -> None:
+    def _link(self, shape: DeckShape) -> None:
         """Replaces the numbers of linked figures in a person's own sentences, and holds these against the registry."""
         said_where = f"{shape.name}\n{shape.alt}"  # LibreOffice forgets alternative texts, and keeps names
-        named = list(dict.fromkeys(links_in(said_where, self.figures.known())))
+        named = list(dict.fromkeys(links_in(said_where, self.figures.ids())))
         own = [each for each in shape.element.iter(f"{A}p") if each not in self.made]
         if not named or not own:
             return
@@ -464,7 +464,7 @@ class _Refresh:
         links = [each for each in named if self.figures.today(each)]
         for each in named:
             if each not in links:
-                close = "" if each in self.figures.known() else meant(each, self.today.figures)
+                close = "" if each in self.figures.ids() else meant(each, self.today.figures)
                 message = f"figure {each!r} is not in the report{close}; the sentence stays"
                 self._find("gone", message, shape, plain(" ".join(there)))
         told, faults = relinked(there, links, self.figures)
@@ -490,7 +490,7 @@ class _Refresh:
             yield from ((number, plain(words_of(each))) for each in found)
 
     @staticmethod
-    def _chart_words(package: Package, shape: Shape) -> Iterator[Any]:
+    def _chart_words(package: Package, shape: DeckShape) -> Iterator[Any]:
         part = chart_part(package, shape)
         if part is not None:
             yield from package.root(part).iter(f"{A}p")
@@ -501,13 +501,13 @@ class _Refresh:
         had = {(_key(name), _role(name)) for name in self.before if _role(name) != "fact"} | set(self.facts.values())
         for key in dict.fromkeys(_key(name) for name in self.now):
             if key not in keys:
-                self.found.append(Finding(kind="new", message=f"{key} is new in the report and not in this deck"))
+                self.found.append(DeckFinding(kind="new", message=f"{key} is new in the report and not in this deck"))
         for name, told in self.now.items():
             one = name if _role(name) == "fact" else (_key(name), _role(name))
             if one not in had and _key(name) in present & keys:
                 text = ": ".join(reversed(told["text"])) if "text" in told else told["alt"]
                 message = f"{_role(name)} of {_key(name)} is new in the report, and this deck has no place for it"
-                self.found.append(Finding(kind="new", message=message, text=text))
+                self.found.append(DeckFinding(kind="new", message=message, text=text))
 
 
 def _key(name: str) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 from lxml.builder import ElementMaker
 
-from revplan.exhibits.chart import LINE_MARKS, Chart, Series, Value, written
+from revplan.exhibits.chart import LINE_MARKS, Chart, Plotted, Series, written
 from revplan.exhibits.figures import PRECISION
 from revplan.exhibits.shapes import slide_letters
 from revplan.ground.formats import MINUS
@@ -135,14 +135,14 @@ def axis_format(chart: Chart, largest: float) -> str:
     return f'{body};"{MINUS}"{body};{prefix}0'
 
 
-class Sheet:
+class ChartSheet:
     """The sheet behind a chart: a column a series, texts never taken for formulas."""
 
     def __init__(self, categories: Sequence[str]) -> None:
         self.categories = categories
-        self.columns: list[tuple[str, tuple[Value, ...]]] = []
+        self.columns: list[tuple[str, tuple[Plotted, ...]]] = []
 
-    def add(self, name: str, values: tuple[Value, ...]) -> int:
+    def add(self, name: str, values: tuple[Plotted, ...]) -> int:
         """The number of the new column."""
         self.columns.append((name, values))
         return len(self.columns)
@@ -179,7 +179,7 @@ def _letter(column: int) -> str:
     return ("" if first == 0 else chr(64 + first)) + chr(65 + second)
 
 
-def number_data(reference: str, values: Sequence[Value]) -> Any:
+def number_data(reference: str, values: Sequence[Plotted]) -> Any:
     """Numbers with where they stand in the workbook."""
     points = [C.pt(C.v(repr(value)), idx=str(place)) for place, value in enumerate(values) if value is not None]
     cache = C.numCache(C.formatCode("General"), valued("ptCount", len(values)), *points)
@@ -192,7 +192,7 @@ def text_data(reference: str, texts: Sequence[str]) -> Any:
     return C.strRef(C.f(reference), C.strCache(valued("ptCount", len(texts)), *points))
 
 
-def series_element(drawn: Drawn, index: int, sheet: Sheet, bars: bool) -> Any:
+def series_element(drawn: Drawn, index: int, sheet: ChartSheet, bars: bool) -> Any:
     """`c:ser` of a series, whose columns are added to the sheet."""
     series = drawn.series
     x = [C.xVal(number_data(*_column(sheet, f"{series.name}: x", series.x)))] if series.x else []
@@ -214,7 +214,7 @@ def series_element(drawn: Drawn, index: int, sheet: Sheet, bars: bool) -> Any:
     return element
 
 
-def _column(sheet: Sheet, name: str, values: tuple[Value, ...]) -> tuple[str, tuple[Value, ...]]:
+def _column(sheet: ChartSheet, name: str, values: tuple[Plotted, ...]) -> tuple[str, tuple[Plotted, ...]]:
     return sheet.cells(sheet.add(name, values), len(values)), values
 
 
@@ -267,12 +267,12 @@ def _shows(value: bool) -> list[Any]:
     return [valued(name, int(value and name == "showVal")) for name in names]
 
 
-def difference(one: Value, other: Value) -> Value:
+def difference(one: Plotted, other: Plotted) -> Plotted:
     """`one` less `other`, with the digits that both have."""
     return None if one is None or other is None else float(f"{one - other:.{PRECISION}g}")
 
 
-def _interval(series: Series, sheet: Sheet, bars: bool) -> list[Any]:
+def _interval(series: Series, sheet: ChartSheet, bars: bool) -> list[Any]:
     """The interval about each value as error bars that follow two columns of the workbook."""
     if not series.low or not series.high:
         return []

@@ -12,7 +12,7 @@ from typing import Any
 from revplan.exhibits.fit import BOLD, cut, fitting_names, height, lines, unbroken, width
 from revplan.exhibits.shapes import slide_letters
 from revplan.printing.slides.page import text_box, write, write_more
-from revplan.printing.slides.record import Mark
+from revplan.printing.slides.record import ShapeMark
 from revplan.printing.slides.template import Area
 
 SIZES, PAGED_SIZES = slide_letters("table"), slide_letters("paged table")
@@ -30,7 +30,7 @@ NO_STYLE = "{2D5ABB26-0587-4C30-8999-92F81FD0307C}"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Column:
+class SlideColumn:
     """A column: its label, its cells as displayed, whether they are set as numbers."""
 
     label: str
@@ -39,10 +39,10 @@ class Column:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sheet:
+class TableSlide:
     """The part of a table that stands on one slide, with how it is set."""
 
-    columns: tuple[Column, ...]
+    columns: tuple[SlideColumn, ...]
     rows: tuple[int, ...]
     totals: int
     size: float
@@ -50,12 +50,12 @@ class Sheet:
     heights: tuple[float, ...]
 
 
-def columns_of(raw: dict[str, Any], numeric: frozenset[str]) -> list[Column]:
+def columns_of(raw: dict[str, Any], numeric: frozenset[str]) -> list[SlideColumn]:
     """The columns of an exhibit, as `raw` wrote them."""
     cells = list(zip(*raw["shown"], strict=True)) or [()] * len(raw["columns"])
     labels = fitting_names([column["label"] for column in raw["columns"]], LONGEST_CELL // 4)
     return [
-        Column(
+        SlideColumn(
             label=label,
             cells=tuple(fitting_names(texts, LONGEST_CELL)),
             number=column["kind"] in numeric,
@@ -64,7 +64,7 @@ def columns_of(raw: dict[str, Any], numeric: frozenset[str]) -> list[Column]:
     ]
 
 
-def sheets(columns: Sequence[Column], totals: int, place: Area) -> list[Sheet]:
+def sheets(columns: Sequence[SlideColumn], totals: int, place: Area) -> list[TableSlide]:
     """How the table is divided among slides, and how large it is set."""
     count = len(columns[0].cells)
     for size in SIZES:
@@ -83,19 +83,19 @@ def sheets(columns: Sequence[Column], totals: int, place: Area) -> list[Sheet]:
     return [sheet for part in parts for sheet in _paged(part, totals, PAGED_SIZES[-1], place)]
 
 
-def shortened(columns: Sequence[Column], totals: int, place: Area) -> Sheet:
+def shortened(columns: Sequence[SlideColumn], totals: int, place: Area) -> TableSlide:
     """As many rows as stand on one slide, and the totals; where words would be squeezed, as many columns as have room."""
     whole = _widths(columns, SIZES[-1], place.width)
-    held = columns if whole else _parts(columns, SIZES[-1], place.width)[0]
-    widths, heights = _dense(held, place)
-    count = len(held[0].cells)
+    kept = columns if whole else _parts(columns, SIZES[-1], place.width)[0]
+    widths, heights = _dense(kept, place)
+    count = len(kept[0].cells)
     last = range(count - totals, count)
     room = place.height - heights[0] - sum(heights[1 + row] for row in last)
     first = _filled(heights[1 : count - totals + 1], room)[0]
-    return _sheet(held, [*first, *last], totals, SIZES[-1], (widths, heights))
+    return _sheet(kept, [*first, *last], totals, SIZES[-1], (widths, heights))
 
 
-def _dense(columns: Sequence[Column], place: Area) -> tuple[list[float], list[float]]:
+def _dense(columns: Sequence[SlideColumn], place: Area) -> tuple[list[float], list[float]]:
     """Widths and heights in the smallest letters with the least room about them."""
     widths = _widths(columns, SIZES[-1], place.width) or _squeezed(columns, SIZES[-1], place.width)
     spare = 2 * (ABOVE - TIGHT)
@@ -103,14 +103,16 @@ def _dense(columns: Sequence[Column], place: Area) -> tuple[list[float], list[fl
 
 
 def _sheet(
-    columns: Sequence[Column], rows: Sequence[int], totals: int, size: float, room: tuple[list[float], list[float]]
-) -> Sheet:
+    columns: Sequence[SlideColumn], rows: Sequence[int], totals: int, size: float, room: tuple[list[float], list[float]]
+) -> TableSlide:
     widths, heights = room
     deep = (heights[0], *(heights[row + 1] for row in rows))
-    return Sheet(columns=tuple(columns), rows=tuple(rows), totals=totals, size=size, widths=tuple(widths), heights=deep)
+    return TableSlide(
+        columns=tuple(columns), rows=tuple(rows), totals=totals, size=size, widths=tuple(widths), heights=deep
+    )
 
 
-def _paged(columns: Sequence[Column], totals: int, size: float, place: Area) -> list[Sheet]:
+def _paged(columns: Sequence[SlideColumn], totals: int, size: float, place: Area) -> list[TableSlide]:
     widths = _widths(columns, size, place.width) or _squeezed(columns, size, place.width)
     heights = _heights(columns, widths, size)
     groups = _even(heights[1:], place.height - heights[0])
@@ -140,14 +142,14 @@ def _filled(heights: Sequence[float], room: float) -> list[list[int]]:
     return groups
 
 
-def _natural(column: Column, size: float) -> float:
+def _natural(column: SlideColumn, size: float) -> float:
     words = max((width(word, size * BOLD) for word in column.label.split()), default=0.0)
     set_as = size * BOLD if column.number else size  # totals are bold
     cells = max((width(cell, set_as) for cell in column.cells), default=0.0)
     return max(words, cells) + 2 * SIDE + 0.02
 
 
-def _widths(columns: Sequence[Column], size: float, room: float) -> list[float]:
+def _widths(columns: Sequence[SlideColumn], size: float, room: float) -> list[float]:
     """Widths that fill `room`; empty where numbers do not fit, or words would be squeezed."""
     natural = [_natural(column, size) for column in columns]
     if sum(natural) <= room:
@@ -171,16 +173,16 @@ def _shared(wanted: Sequence[float], room: float) -> list[float]:
     return given
 
 
-def _squeezed(columns: Sequence[Column], size: float, room: float) -> list[float]:
+def _squeezed(columns: Sequence[SlideColumn], size: float, room: float) -> list[float]:
     """Widths in proportion, where nothing else is left."""
     natural = [_natural(column, size) for column in columns]
     return [each * room / sum(natural) for each in natural]
 
 
-def _parts(columns: Sequence[Column], size: float, room: float) -> list[list[Column]]:
+def _parts(columns: Sequence[SlideColumn], size: float, room: float) -> list[list[SlideColumn]]:
     """Columns by slide: the first one names the rows on each of them."""
     first, *others = columns
-    parts: list[list[Column]] = [[first]]
+    parts: list[list[SlideColumn]] = [[first]]
     for column in others:
         if len(parts[-1]) > 1 and not _widths([*parts[-1], column], size, room):
             parts.append([first])
@@ -188,7 +190,7 @@ def _parts(columns: Sequence[Column], size: float, room: float) -> list[list[Col
     return parts
 
 
-def _heights(columns: Sequence[Column], widths: Sequence[float], size: float) -> list[float]:
+def _heights(columns: Sequence[SlideColumn], widths: Sequence[float], size: float) -> list[float]:
     """Heights of the head and of every row."""
     rooms = [each - 2 * SIDE for each in widths]
     head = max(len(lines(column.label, size * BOLD, room)) for column, room in zip(columns, rooms, strict=True))
@@ -199,7 +201,7 @@ def _heights(columns: Sequence[Column], widths: Sequence[float], size: float) ->
     return [height(count, size) + 2 * ABOVE for count in (head, *rows)]
 
 
-def add_table(slide: Any, place: Area, sheet: Sheet) -> Any:
+def add_table(slide: Any, place: Area, sheet: TableSlide) -> Any:
     """The table as a native one; its frame."""
     left, top, wide, _ = place.emu()
     deep = round(sum(sheet.heights) * 914_400)
@@ -222,7 +224,7 @@ def add_table(slide: Any, place: Area, sheet: Sheet) -> Any:
     return frame
 
 
-def _cell(cell: Any, text: str, column: Column, setting: tuple[float, float], role: str) -> None:
+def _cell(cell: Any, text: str, column: SlideColumn, setting: tuple[float, float], role: str) -> None:
     from pptx.enum.text import MSO_ANCHOR, PP_ALIGN
 
     size, above = setting
@@ -252,7 +254,7 @@ LONGEST_NOTE = 4
 """Lines of a sentence; the whole of it is in the speaker notes."""
 
 
-def add_tiles(slide: Any, place: Area, facts: Sequence[tuple[str, str]], mark: Mark) -> Area:
+def add_tiles(slide: Any, place: Area, facts: Sequence[tuple[str, str]], mark: ShapeMark) -> Area:
     """Facts side by side, each a value over its label; the place left below them."""
     across, rows = _grid(len(facts))
     wide = (place.width - GAP * (across - 1)) / across
@@ -328,7 +330,7 @@ def _tile(slide: Any, place: Area, fact: tuple[str, str], sizes: tuple[float, fl
     return tile
 
 
-def add_lines(slide: Any, place: Area, texts: Sequence[str], mark: Mark) -> int:
+def add_lines(slide: Any, place: Area, texts: Sequence[str], mark: ShapeMark) -> int:
     """Sentences below each other in a box of their own; how many were set."""
     return fill_lines(text_box(slide, place, mark.of("lines")), place, texts) if texts else 0
 

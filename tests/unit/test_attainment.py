@@ -1,4 +1,4 @@
-"""What a plan promises of its open records at every stage, and the rest of its year: against single records."""
+"""What a plan expects of its open records at every stage, and the rest of its year: against single records."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import pytest
 
 from revplan.funnel.funnel import HORIZON, Cell
 from revplan.funnel.pipeline import OpenGroup, open_entries, open_yield
-from revplan.funnel.year import Known, plan_year
+from revplan.funnel.year import Snapshot, plan_year
 from revplan.ground.lag import Lag
 from revplan.plan.model import Plan
-from revplan.tracking.promise import narrowed, promised_flow, promised_rates, rest_of_year
+from revplan.tracking.attainment import narrowed, planned_flow, planned_rates, rest_of_year
 
 JANUARY = pd.Period("2026-01", freq="M")
 LAGS = ((30.0, 80.0), (20.0, 45.0), (40.0, 90.0))
@@ -85,7 +85,7 @@ PLAN = Plan.model_validate(
 
 
 def test_a_source_that_comes_in_later_commits_where_it_comes_in() -> None:
-    rates = promised_rates(plan_year(PLAN, Known()), "sql").set_index(["segment", "source"])
+    rates = planned_rates(plan_year(PLAN, Snapshot()), "sql").set_index(["segment", "source"])
     assert rates["stage"].to_dict() == {
         ("a", "web"): "sql",
         ("b", "web"): "sql",
@@ -97,15 +97,15 @@ def test_a_source_that_comes_in_later_commits_where_it_comes_in() -> None:
 
 
 def test_the_rest_of_a_year_on_its_plan_date_is_the_year() -> None:
-    year = plan_year(PLAN, Known())
-    again = rest_of_year(year, PLAN, Known())
+    year = plan_year(PLAN, Snapshot())
+    again = rest_of_year(year, PLAN, Snapshot())
     for then, now in zip(year.flows, again.flows, strict=True):
         assert now == pytest.approx(then)
 
 
 def test_the_rest_of_a_year_keeps_the_entries_still_committed() -> None:
-    year = plan_year(PLAN, Known())
-    now = rest_of_year(year, PLAN.model_copy(update={"plan_date": date(2026, 4, 16)}), Known())
+    year = plan_year(PLAN, Snapshot())
+    now = rest_of_year(year, PLAN.model_copy(update={"plan_date": date(2026, 4, 16)}), Snapshot())
     for then, left in zip(year.flows, now.flows, strict=True):
         assert left[0, 0] == pytest.approx(then[0, 5] / 2)  # 15 of April's 30 days are left
         assert left[0, 1:] == pytest.approx(then[0, 6:])
@@ -114,8 +114,8 @@ def test_the_rest_of_a_year_keeps_the_entries_still_committed() -> None:
 
 
 def test_a_part_of_the_plan_is_its_own_cells() -> None:
-    year = plan_year(PLAN, Known())
-    whole, parts = promised_flow(year), [promised_flow(narrowed(year, name)) for name in ("a", "b")]
+    year = plan_year(PLAN, Snapshot())
+    whole, parts = planned_flow(year), [planned_flow(narrowed(year, name)) for name in ("a", "b")]
     assert sum(part["entries"].sum() for part in parts) == pytest.approx(whole["entries"].sum())
     assert set(parts[0]["segment"]) == {"a"}
     assert whole.loc[whole["month"] >= JANUARY, "arr"].sum() == pytest.approx(year.commit_arr[:, :12].sum())

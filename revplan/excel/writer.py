@@ -18,7 +18,7 @@ from revplan.excel.grid import Grid
 from revplan.ground.escaping import clean
 from revplan.ground.formats import show
 
-Place = tuple[str | int, ...]
+InputPlace = tuple[str | int, ...]
 """Keys of the plan file that lead to a value; see `changes`."""
 
 LONGEST_TEXT = 32_000
@@ -66,7 +66,7 @@ PRICES = Rule("An amount above 0, in the plan's currency.", 1e-9, 1e12)
 class Input:
     """A cell a person may change."""
 
-    place: Place
+    place: InputPlace
     what: str
     owner: str
     sheet: str
@@ -93,12 +93,12 @@ class Check:
 
 
 @dataclass
-class Desk:
+class BookWriter:
     """The workbook being written, and what its sheets must know of each other."""
 
     book: Any
     grid: Grid
-    inputs: dict[Place, Input] = field(default_factory=dict)
+    inputs: dict[InputPlace, Input] = field(default_factory=dict)
     checks: list[Check] = field(default_factory=list)
     cells: dict[str, tuple[str, float | None]] = field(default_factory=dict)
     """Results by name: address and value."""
@@ -136,32 +136,32 @@ class Desk:
 class Sheet:
     """One sheet: what is written to it, and how it prints."""
 
-    def __init__(self, desk: Desk, name: str, title: str, about: Sequence[str] = ()) -> None:
-        self.desk, self.name = desk, name
-        self.paper = desk.book.add_worksheet(name)
+    def __init__(self, writer: BookWriter, name: str, title: str, about: Sequence[str] = ()) -> None:
+        self.writer, self.name = writer, name
+        self.paper = writer.book.add_worksheet(name)
         self.paper.hide_gridlines(2)
         self.paper.set_landscape()
         self.paper.set_paper(9)
         self.paper.set_margins(0.4, 0.4, 0.6, 0.6)
-        self.paper.set_footer(f"&L{printable(desk.grid.plan.name)}&C{printable(name)}&R&P / &N")
+        self.paper.set_footer(f"&L{printable(writer.grid.plan.name)}&C{printable(name)}&R&P / &N")
         self.paper.protect("", {"format_columns": True, "format_rows": True, "select_unlocked_cells": True})
         self.text(0, 0, title, "title")
-        desk.contents[name] = about[0] if about else title
+        writer.contents[name] = about[0] if about else title
         for row, line in enumerate(about, 1):
             self.text(row, 0, line, "grey")
         self.top = len(about) + 2
 
     def text(self, row: int, col: int, text: object, look: str = "") -> None:
         """Words, never a formula."""
-        self.paper.write_string(row, col, clean(text)[:LONGEST_TEXT], self.desk.format(TEXT, look))
+        self.paper.write_string(row, col, clean(text)[:LONGEST_TEXT], self.writer.format(TEXT, look))
 
     def link(self, row: int, col: int, sheet: str) -> None:
         """The name of another sheet, which leads there."""
-        self.paper.write_url(row, col, f"internal:'{sheet}'!A1", self.desk.format(TEXT, "link"), sheet)
+        self.paper.write_url(row, col, f"internal:'{sheet}'!A1", self.writer.format(TEXT, "link"), sheet)
 
     def number(self, row: int, col: int, value: float | None, kind: str = NUMBER, look: str = "") -> None:
         """A number that is no input; nothing where there is none."""
-        shape = self.desk.format(kind, look)
+        shape = self.writer.format(kind, look)
         if value is None:
             self.paper.write_blank(row, col, None, shape)
         else:
@@ -172,21 +172,23 @@ class Sheet:
         if month.year < FIRST_YEAR:
             self.text(row, col, show(month, "month"), look)
         else:
-            self.paper.write_datetime(row, col, datetime(month.year, month.month, 1), self.desk.format(MONTH, look))
+            self.paper.write_datetime(row, col, datetime(month.year, month.month, 1), self.writer.format(MONTH, look))
 
     def formula(
         self, row: int, col: int, formula: str, value: float | str | None, kind: str = NUMBER, look: str = ""
     ) -> None:
         """A formula with the value the package found."""
         shown = "" if value is None else value if isinstance(value, str) else float(value)
-        self.paper.write_formula(row, col, f"={formula}", self.desk.format(kind, look), shown)
+        self.paper.write_formula(row, col, f"={formula}", self.writer.format(kind, look), shown)
 
-    def input(self, at: tuple[int, int], value: float | None, kind: str, rule: Rule, known: tuple[Place, str]) -> None:
+    def input(
+        self, at: tuple[int, int], value: float | None, kind: str, rule: Rule, named: tuple[InputPlace, str]
+    ) -> None:
         """A cell a person may change: coloured by whose it is, guarded by `rule`, and listed."""
-        place, what = known
+        place, what = named
         owner = str(place[0]) if place[0] in (RECORDS, ENTRIES) else PLAN
         self.number(*at, value, kind, {PLAN: "input"}.get(owner, owner))
-        self.desk.inputs[place] = Input(place, what, owner, self.name, *at, value)
+        self.writer.inputs[place] = Input(place, what, owner, self.name, *at, value)
         self.guard(at, at, rule)
         if value is not None and owner == PLAN and "lag" not in place:
             self._mark_change(at, value)
@@ -194,7 +196,7 @@ class Sheet:
     def _mark_change(self, at: tuple[int, int], value: float) -> None:
         """Sets an input off once it is no longer what the commit was solved for."""
         least, most = sorted((value * (1 - SAME), value * (1 + SAME)))
-        look = self.desk.changed
+        look = self.writer.changed
         rule = {"type": "cell", "criteria": "not between", "minimum": least, "maximum": most, "format": look}
         self.paper.conditional_format(*at, *at, rule)
 
@@ -247,8 +249,8 @@ class Sheet:
 
     def result(self, name: str, row: int, col: int, value: float | None) -> None:
         """Makes a result known by its name: to other sheets, and to the user."""
-        self.desk.cells[name] = (fixed(row, col, self.name), value)
-        self.desk.name(name, self.name, row, col)
+        self.writer.cells[name] = (fixed(row, col, self.name), value)
+        self.writer.name(name, self.name, row, col)
 
     def ref(self, row: int, col: int) -> str:
         """A cell of this sheet for formulas of another."""

@@ -1,6 +1,6 @@
-"""What a plan promises, in the tables that what came is held against.
+"""What a plan expects, in the tables that actuals are compared with.
 
-What was promised and what came: entries of every stage, wins, money; by month for a curve.
+Plan and actual: entries of every stage, wins, money; by month for a curve.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import pandas as pd
 
 from revplan.funnel.funnel import HORIZON, YEAR, Cell
 from revplan.funnel.pipeline import open_entries
-from revplan.funnel.year import Known, PlannedYear, year_without_commit
+from revplan.funnel.year import PlannedYear, Snapshot, year_without_commit
 from revplan.ground.calendar import months_from
 from revplan.ground.tables import conform, empty
 from revplan.plan.model import Plan
@@ -32,7 +32,7 @@ def narrowed(year: PlannedYear, segment: str) -> PlannedYear:
     return replace(year, **kept)
 
 
-def promised_flow(year: PlannedYear) -> pd.DataFrame:
+def planned_flow(year: PlannedYear) -> pd.DataFrame:
     """Table flow: entries of every stage and month that the plan expects, up to the end of its year. [records]
 
     New ones are those of the commit; opening ones come of the records open on the plan date, and of
@@ -48,9 +48,9 @@ def _cell_flow(year: PlannedYear, row: int, cell: Cell) -> pd.DataFrame:
     new, opening = np.zeros((2, len(cell.stages), width))
     new[:, year.first - first :] = year.flows[row][:, : YEAR - year.first]
     for group, _ in year.open_yields[row]:
-        opening[:, -first:] += open_entries(cell, group, year.plan.plan_date, year.plan.first_month, year.known.clock)[
-            :, :YEAR
-        ]
+        opening[:, -first:] += open_entries(
+            cell, group, year.plan.plan_date, year.plan.first_month, year.snapshot.clock
+        )[:, :YEAR]
     opening[-1, -first:] += year.won_wins[row, :YEAR]
     arr = np.zeros((2, len(cell.stages), width))
     arr[0, -1] = new[-1] * cell.acv
@@ -68,19 +68,19 @@ def _cell_flow(year: PlannedYear, row: int, cell: Cell) -> pd.DataFrame:
     )
 
 
-def rest_of_year(year: PlannedYear, plan: Plan, known: Known) -> PlannedYear:
-    """The same promise as a later day sees it: entries as committed from then on, all else as is known now.
+def rest_of_year(year: PlannedYear, plan: Plan, snapshot: Snapshot) -> PlannedYear:
+    """The same baseline as a later day sees it: entries as committed from then on, all else as is known now.
 
     Parameters
     ----------
     year
-        The promise.
+        The baseline.
     plan
-        The promised plan with the rates of today; its plan date is the first day not known yet.
-    known
+        The baseline plan with the rates of today; its plan date is the first day not known yet.
+    snapshot
         What the records say on that day.
     """
-    now = replace(year_without_commit(plan, known), clock=known.clock)
+    now = replace(year_without_commit(plan, snapshot), clock=snapshot.clock)
     flows = {}
     for cell, flow in zip(year.cells, year.flows, strict=True):
         entries = flow[0, now.first - year.first :].copy()
@@ -97,7 +97,7 @@ def commit_index(cell: Cell, stage: str) -> int:
     return cell.stages.index(stage) if stage in cell.stages else 0
 
 
-def promised_rates(year: PlannedYear, stage: str) -> pd.DataFrame:
+def planned_rates(year: PlannedYear, stage: str) -> pd.DataFrame:
     """Segment, source, `stage` (or where the cell comes in later), and the planned share won of its entries there."""
     rows = [(cell, commit_index(cell, stage)) for cell in year.cells]
     return pd.DataFrame(
@@ -115,22 +115,22 @@ PARTS = ("all", "opening", "new")
 
 @dataclass(frozen=True, eq=False)
 class Flows:
-    """What was promised and what came, stage by stage."""
+    """Plan and actual, stage by stage."""
 
-    promised: pd.DataFrame
+    planned_flow: pd.DataFrame
     """Table flow of the plan."""
-    came: pd.DataFrame | None
-    """Table flow of the records; None where no records are named: then what came is not known."""
+    actual_flow: pd.DataFrame | None
+    """Table flow of the records; None where no records are named: then the actuals are not known."""
     stages: tuple[str, ...]
     """Stages in their order."""
     recorded: tuple[str, ...]
     """Those that the records know."""
 
 
-def promise(flows: Flows, spans: list[Span]) -> pd.DataFrame:
-    """Table promise: entries promised and come, by stage, told apart by what was open already. [records]
+def attainment(flows: Flows, spans: list[Span]) -> pd.DataFrame:
+    """Table attainment: entries planned and actual, by stage, told apart by what was open already. [records]
 
-    What was promised counts up to the last day known.
+    What was planned counts up to the last day known.
     """
     rows = [
         _row(flows, span, stage, part)
@@ -139,12 +139,12 @@ def promise(flows: Flows, spans: list[Span]) -> pd.DataFrame:
         for part in PARTS
         if part == "all" or _has_part(flows, stage, part)
     ]
-    return conform(pd.DataFrame(rows), "promise") if rows else empty("promise")
+    return conform(pd.DataFrame(rows), "attainment") if rows else empty("attainment")
 
 
 def _has_part(flows: Flows, stage: str, part: str) -> bool:
-    """Whether a stage has entries of the part at all, promised or come."""
-    sides = (flows.promised, flows.came)
+    """Whether a stage has entries of the part at all, planned or actual."""
+    sides = (flows.planned_flow, flows.actual_flow)
     return any(each is not None and _of(each, stage, part)["entries"].any() for each in sides)
 
 
@@ -154,25 +154,25 @@ def _of(flow: pd.DataFrame, stage: str, part: str) -> pd.DataFrame:
 
 
 def _row(flows: Flows, span: Span, stage: str, part: str) -> dict[str, object]:
-    of_stage = _of(flows.promised, stage, part)
+    of_stage = _of(flows.planned_flow, stage, part)
     asked = counted(of_stage, span, "entries")
     happened = np.nan
-    if flows.came is not None and stage in flows.recorded:
-        happened = total(_of(flows.came, stage, part), span, "entries")
+    if flows.actual_flow is not None and stage in flows.recorded:
+        happened = total(_of(flows.actual_flow, stage, part), span, "entries")
     return {
         "period": span.label,
         "stage": stage,
         "part": part,
-        "promised": asked,
-        "came": happened,
+        "planned": asked,
+        "actual": happened,
         "gap": happened - asked,
         "reached": reached(asked, happened),
-        "promised_in_full": in_full(of_stage, span, "entries"),
+        "planned_in_full": in_full(of_stage, span, "entries"),
     }
 
 
 def reached(asked: float, happened: float) -> float:
-    """What came over what was promised; missing where nothing was. [ratio]"""
+    """Actual over plan; missing where nothing was. [ratio]"""
     return happened / asked if asked > 0 else np.nan
 
 
@@ -196,36 +196,36 @@ def counted(flow: pd.DataFrame, span: Span, column: str) -> float:
 
 
 def money_row(span: Span, term: str, asked: float, happened: float, basis: str) -> dict[str, object]:
-    """A row of table promise_money; what is not known is NaN. [plan currency]"""
+    """A row of table attainment_money; what is not known is NaN. [plan currency]"""
     return {
         "period": span.label,
         "term": term,
-        "promised": asked,
-        "came": happened,
+        "planned": asked,
+        "actual": happened,
         "gap": happened - asked,
         "reached": reached(asked, happened),
         "basis": basis,
     }
 
 
-def promise_money(rows: list[dict[str, object]]) -> pd.DataFrame:
-    """Table promise_money."""
-    return conform(pd.DataFrame(rows), "promise_money") if rows else empty("promise_money")
+def attainment_money(rows: list[dict[str, object]]) -> pd.DataFrame:
+    """Table attainment_money."""
+    return conform(pd.DataFrame(rows), "attainment_money") if rows else empty("attainment_money")
 
 
 # --- by month ------------------------------------------------------------------------------------
 
 
 def reached_by_month(
-    goal: pd.DataFrame, promised: pd.DataFrame, came: pd.DataFrame | None, year: Span, stage: str
+    goal: pd.DataFrame, planned: pd.DataFrame, actual: pd.DataFrame | None, year: Span, stage: str
 ) -> pd.DataFrame:
-    """Table reached_by_month: cumulated ARR and entries at `stage`, promised and come, of the year's months.
+    """Table reached_by_month: cumulated ARR and entries at `stage`, planned and actual, of the year's months.
 
     Parameters
     ----------
     goal
         Table targets.
-    promised, came
+    planned, actual
         Table flow of the plan and of the records.
     year
         The fiscal year; months after the last day known have nothing come.
@@ -233,7 +233,7 @@ def reached_by_month(
         The stage of the commit.
     """
     months = year.months
-    known = months.start_time.date <= year.as_of
+    over = months.start_time.date <= year.as_of
 
     def cumulated(frame: pd.DataFrame | None, column: str) -> np.ndarray:
         if frame is None:
@@ -246,9 +246,9 @@ def reached_by_month(
     table = {
         "month": months,
         "goal_arr": cumulated(goal, "new_arr"),
-        "promised_arr": cumulated(promised, "arr"),
-        "came_arr": np.where(known, cumulated(came, "arr"), np.nan),
-        "promised_entries": cumulated(at_stage(promised), "entries"),
-        "came_entries": np.where(known, cumulated(at_stage(came), "entries"), np.nan),
+        "planned_arr": cumulated(planned, "arr"),
+        "actual_arr": np.where(over, cumulated(actual, "arr"), np.nan),
+        "planned_entries": cumulated(at_stage(planned), "entries"),
+        "actual_entries": np.where(over, cumulated(at_stage(actual), "entries"), np.nan),
     }
     return conform(pd.DataFrame(table), "reached_by_month")

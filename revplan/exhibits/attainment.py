@@ -1,4 +1,4 @@
-"""The exhibits of the board pack: what was promised, what came, why, and what to do. Each takes the board book.
+"""The exhibits of the board pack: plan, actual, why, and what to do. Each takes the board book.
 
 Every number is a figure (see `figures`), so that a pack whose parts disagree is not printed.
 """
@@ -11,7 +11,7 @@ import pandas as pd
 
 from revplan.exhibits import charts
 from revplan.exhibits.exhibit import Exhibit, by_quarter, chart, table_of, text
-from revplan.exhibits.figures import Cells, Figure, Sentence, figure, say
+from revplan.exhibits.figures import Figure, FigureCells, Sentence, figure, say
 from revplan.funnel.tables import sums_by_quarter
 from revplan.funnel.year import PlannedYear
 from revplan.ground.formats import (
@@ -29,7 +29,7 @@ from revplan.plan.stages import titles_of
 from revplan.simulation.scenarios import entries_by_stage
 from revplan.tracking.book import BoardBook
 
-PROMISED, CAME, SIGNED = "promised", "came", "signed"
+PLANNED, ACTUAL, SIGNED = "planned", "actual", "signed"
 NAME = 48
 """Most characters of a name in a sentence; a table has all of them."""
 
@@ -37,43 +37,43 @@ NAME = 48
 # --- entries -------------------------------------------------------------------------------------
 
 
-def promise(book: BoardBook) -> Exhibit:
-    """Entries of every stage, promised and come, in the quarter and in the year so far."""
+def attainment(book: BoardBook) -> Exhibit:
+    """Entries of every stage, planned and actual, in the quarter and in the year so far."""
     if not book.spans:
-        return promised_by_quarter(book)
-    parts = [promised_entries(book, span.label) for span in book.spans]
+        return planned_by_quarter(book)
+    parts = [planned_entries(book, span.label) for span in book.spans]
     frame = pd.concat([part.add_prefix(f"{at}_") for at, part in enumerate(parts)], axis=1)
     frame.insert(0, "stage", [stage.title for stage in book.plan.stages])
-    kinds, labels = {**kinds_of("promise"), "reached": "share"}, labels_of("promise")
+    kinds, labels = {**kinds_of("attainment"), "reached": "share"}, labels_of("attainment")
     named = [(at, span.label, name) for at, span in enumerate(book.spans) for name in parts[at]]
     columns = {f"{at}_{name}": _entry_column(name, label) for at, label, name in named}
     more = {
         f"{at}_{name}": (
-            f"{book.plan.period_short(label)}: {labels[name].lower()}" if name == PROMISED else labels[name],
+            f"{book.plan.period_short(label)}: {labels[name].lower()}" if name == PLANNED else labels[name],
             kinds[name],
         )
         for at, label, name in named
     }
     made = table_of(
-        "promise",
+        "attainment",
         frame,
-        _promise_message(book),
+        _attainment_message(book),
         more={"stage": ("Entries", "text"), **more},
-        notes=_promise_notes(book),
+        notes=_attainment_notes(book),
     )
     rows = [{"stage": stage} for stage in book.plan.stage_ids]
     first = parts[0].assign(stage=frame["stage"])
-    drawn = first.rename(columns={PROMISED: "plan", CAME: "actual", "reached": "attainment"})
-    return made.with_cells(Cells(rows=rows, columns=columns)).pictured(charts.funnel(drawn, made.said))
+    drawn = first.rename(columns={PLANNED: "plan", ACTUAL: "actual", "reached": "attainment"})
+    return made.with_cells(FigureCells(rows=rows, columns=columns)).pictured(charts.funnel(drawn, made.said))
 
 
-def _promise_notes(book: BoardBook) -> list[str]:
+def _attainment_notes(book: BoardBook) -> list[str]:
     return [
-        f"Plan: {_what_is_promised(book)}, and entries of the records open on its plan date. Variance: actual less plan."
+        f"Plan: {_what_is_planned(book)}, and entries of the records open on its plan date. Variance: actual less plan."
     ]
 
 
-def _what_is_promised(book: BoardBook) -> str:
+def _what_is_planned(book: BoardBook) -> str:
     wanted = show(book.plan.commit.confidence, "share")
     if book.scale is None:
         return "the expected commit"
@@ -82,40 +82,40 @@ def _what_is_promised(book: BoardBook) -> str:
 
 
 def _entry_column(name: str, period: str) -> dict[str, str]:
-    if name in (PROMISED, CAME):
+    if name in (PLANNED, ACTUAL):
         return {"measure": "entries", "period": period, "basis": name}
     return {"measure": f"entries_{name}", "period": period}
 
 
-def promised_entries(book: BoardBook, period: str) -> pd.DataFrame:
-    """Entries by stage in whole records, as they are displayed: promised, came, gap, reached."""
-    rows = book.promise[(book.promise["period"] == period) & (book.promise["part"] == "all")]
+def planned_entries(book: BoardBook, period: str) -> pd.DataFrame:
+    """Entries by stage in whole records, as they are displayed: planned, actual, gap, reached."""
+    rows = book.attainment[(book.attainment["period"] == period) & (book.attainment["part"] == "all")]
     rows = rows.set_index("stage").reindex(book.plan.stage_ids)
-    shown = pd.DataFrame({"promised": rows["promised"].map(round_half_up), "came": rows["came"]})
-    shown["gap"] = shown["came"] - shown["promised"]
-    shown["reached"] = (shown["came"] / shown["promised"]).where(shown["promised"] > 0)
+    shown = pd.DataFrame({"planned": rows["planned"].map(round_half_up), "actual": rows["actual"]})
+    shown["gap"] = shown["actual"] - shown["planned"]
+    shown["reached"] = (shown["actual"] / shown["planned"]).where(shown["planned"] > 0)
     return shown.reset_index(drop=True)
 
 
 def entries(book: BoardBook, stage: str, name: str, period: str) -> Figure:
-    """One number of `promise`, such as what came at a stage."""
-    row = promised_entries(book, period).iloc[book.plan.stage_ids.index(stage)]
+    """One number of `attainment`, such as the actual of a stage."""
+    row = planned_entries(book, period).iloc[book.plan.stage_ids.index(stage)]
     described = _entry_column(name, period)
     return figure(described.pop("measure"), row[name], described.pop("period"), described.get("basis", ""), stage=stage)
 
 
-def _promise_message(book: BoardBook) -> Sentence:
+def _attainment_message(book: BoardBook) -> Sentence:
     stage = book.plan.commit_stage
     label = book.spans[0].label
-    came, asked, reached = (entries(book, stage, name, label) for name in (CAME, PROMISED, "reached"))
-    if came.value is None:
+    actual, asked, reached = (entries(book, stage, name, label) for name in (ACTUAL, PLANNED, "reached"))
+    if actual.value is None:
         said, told = "{asked} {counted} {were} planned for {period}; the plan names no records to count.", asked
     else:
-        said, told = "{came} {counted} against {asked} planned for {period}: {reached} attained.", came
+        said, told = "{actual} {counted} against {asked} planned for {period}: {reached} attained.", actual
     if reached.value is None:
         said = said.replace(": {reached} attained", "")
     words = agreeing(told, titles_of(book.plan.stages)[stage])
-    return say(said, came=came, asked=asked, **words, period=book.plan.period_label(label), reached=reached)
+    return say(said, actual=actual, asked=asked, **words, period=book.plan.period_label(label), reached=reached)
 
 
 def agreeing(number: Figure, title: str) -> dict[str, str]:
@@ -129,17 +129,17 @@ def nothing_yet(book: BoardBook, what: str) -> Exhibit:
     return text(say("{what} {state}", what=what, state=book.state)).as_appendix()
 
 
-def promised_by_quarter(book: BoardBook) -> Exhibit:
-    """Before the year begins: entries promised of every stage, by quarter."""
+def planned_by_quarter(book: BoardBook) -> Exhibit:
+    """Before the year begins: entries planned of every stage, by quarter."""
     year = str(book.plan.first_month.year)
-    frame = quarterly_promise(book)
+    frame = quarterly_plan(book)
     names = [name for name in frame.columns if name != "stage"]
     said = _quarterly_message(book, frame, names[:-1])
     made = table_of("plan_by_quarter", frame, said, more=by_quarter(book.quarters, "count"))
     columns = {
-        name: {"measure": "entries", "basis": PROMISED, "period": year if name == "year" else name} for name in names
+        name: {"measure": "entries", "basis": PLANNED, "period": year if name == "year" else name} for name in names
     }
-    return made.with_cells(Cells(rows=[{"stage": stage} for stage in book.plan.stage_ids], columns=columns))
+    return made.with_cells(FigureCells(rows=[{"stage": stage} for stage in book.plan.stage_ids], columns=columns))
 
 
 def _quarterly_message(book: BoardBook, frame: pd.DataFrame, quarters: list[str]) -> Sentence:
@@ -147,14 +147,14 @@ def _quarterly_message(book: BoardBook, frame: pd.DataFrame, quarters: list[str]
     row = frame.iloc[book.plan.stage_ids.index(stage)]
     commit = signed(book)
     more = row["year"] > (commit.value or 0.0)
-    already = "; with those of records open already {promised} are expected" if more else ""
+    already = "; with those of records open already {planned} are expected" if more else ""
     largest = [name for name in quarters if row[name] >= (1 - TIE) * max(row[each] for each in quarters)]
     verb = "{were} signed" if book.signed else "{are} to sign"
     part = ", the largest part of them in {quarter}" if len(largest) == 1 else ""
     return say(
         f"{{commit}} {{counted}} {verb} for the year{already}{part}.",
         commit=commit,
-        promised=figure("entries", row["year"], str(book.plan.first_month.year), PROMISED, stage=stage),
+        planned=figure("entries", row["year"], str(book.plan.first_month.year), PLANNED, stage=stage),
         **agreeing(commit, titles_of(book.plan.stages)[stage]),
         quarter=book.plan.period_label(largest[0]),
     )
@@ -175,9 +175,9 @@ def _entered(book: BoardBook, year: PlannedYear) -> float:
     return entries_by_stage(year)[book.plan.commit_stage]
 
 
-def quarterly_promise(book: BoardBook) -> pd.DataFrame:
-    """Entries promised by stage and quarter in whole records that add up to the year."""
-    flow = book.sides.promised
+def quarterly_plan(book: BoardBook) -> pd.DataFrame:
+    """Entries planned by stage and quarter in whole records that add up to the year."""
+    flow = book.sides.planned_flow
     rows = []
     for stage in book.plan.stages:
         months = (
@@ -202,15 +202,15 @@ def money(book: BoardBook, measure: str, value: float, period: str, basis: str =
 
 
 def new_arr(book: BoardBook, period: str, basis: str) -> Figure:
-    """New ARR of a period: `promised`, `came`, or the `goal` by its phasing."""
-    rows = book.promise_money[book.promise_money["period"] == period].set_index("term")
-    value = rows["promised"]["goal"] if basis == "goal" else rows[basis]["new_arr"]
+    """New ARR of a period: `planned`, `actual`, or the `goal` by its phasing."""
+    rows = book.attainment_money[book.attainment_money["period"] == period].set_index("term")
+    value = rows["planned"]["goal"] if basis == "goal" else rows[basis]["new_arr"]
     return money(book, "new_arr", value, period, basis)
 
 
 def so_far(book: BoardBook) -> Exhibit:
-    """New ARR since the year began, promised and come, month by month."""
-    bases = ("goal", PROMISED, CAME)
+    """New ARR since the year began, planned and actual, month by month."""
+    bases = ("goal", PLANNED, ACTUAL)
     amounts = {
         basis: book.reached_by_month[f"{basis}_arr"].map(partial(whole, decimals=book.decimals)) for basis in bases
     }
@@ -219,35 +219,35 @@ def so_far(book: BoardBook) -> Exhibit:
     made = chart(drawn, frame, {"month": "month", **dict.fromkeys(bases, "money")})
     rows = [{"period": str(month)} for month in frame["month"]]
     columns = {basis: {"measure": "new_arr_so_far", "basis": basis} for basis in bases}
-    return made.with_cells(Cells(rows=rows, columns=columns, currency=book.plan.currency))
+    return made.with_cells(FigureCells(rows=rows, columns=columns, currency=book.plan.currency))
 
 
 def _so_far_message(book: BoardBook, frame: pd.DataFrame) -> Sentence:
     """What the curve says by the last day known."""
-    if not book.spans or frame[CAME].isna().all():
-        return _promised_message(book, frame.iloc[-1])
+    if not book.spans or frame[ACTUAL].isna().all():
+        return _planned_message(book, frame.iloc[-1])
     label = book.spans[-1].label
-    came, asked = new_arr(book, label, CAME), new_arr(book, label, PROMISED)
-    gap = money(book, "new_arr_gap", (came.value or 0.0) - (asked.value or 0.0), label)
+    actual, asked = new_arr(book, label, ACTUAL), new_arr(book, label, PLANNED)
+    gap = money(book, "new_arr_gap", (actual.value or 0.0) - (asked.value or 0.0), label)
     return brought(book, label, " ({gap})", gap=gap)
 
 
 def brought(book: BoardBook, label: str, more: str = "", **parts: Figure | str) -> Sentence:
     """What a period brought of new ARR against what was planned, and `more` of it, with the `parts` it quotes."""
     return say(
-        f"{{period}} brought {{came}} of new ARR against {{asked}} planned{more}.",
+        f"{{period}} brought {{actual}} of new ARR against {{asked}} planned{more}.",
         period=book.plan.period_label(label),
-        came=new_arr(book, label, CAME),
-        asked=new_arr(book, label, PROMISED),
+        actual=new_arr(book, label, ACTUAL),
+        asked=new_arr(book, label, PLANNED),
         **parts,
     )
 
 
-def _promised_message(book: BoardBook, last: pd.Series) -> Sentence:
+def _planned_message(book: BoardBook, last: pd.Series) -> Sentence:
     """What the curve says while nothing has come or is known."""
     asked, wanted = (
         figure("new_arr_so_far", last[basis], str(last["month"]), basis, book.plan.currency)
-        for basis in (PROMISED, "goal")
+        for basis in (PLANNED, "goal")
     )
     return say(
         "The plan expects {asked} of new ARR by the end of the year against a goal of {wanted}.",
@@ -266,12 +266,12 @@ STEPS = {
     "win_rate": "Win rate",
     "timing": "Timing",
     "deal_size": "Deal size",
-    "came": "Actual",
+    "actual": "Actual",
 }
 
 
 def variance(book: BoardBook) -> Exhibit:
-    """From what was promised to what came, step by step."""
+    """From plan to actual, step by step."""
     label = book.spans[0].label if book.spans else ""
     rows = book.variance[book.variance["period"] == label]
     if rows.empty:
@@ -281,12 +281,12 @@ def variance(book: BoardBook) -> Exhibit:
     drawn = charts.steps(frame, _variance_message(book, rows), book.plan.currency)
     made = chart(drawn, frame, {"line": "text", "amount": "money"}, notes=_variance_notes(rows))
     columns = {"amount": {"period": label}}
-    return made.with_cells(Cells(rows=described, columns=columns, currency=book.plan.currency))
+    return made.with_cells(FigureCells(rows=described, columns=columns, currency=book.plan.currency))
 
 
 def _step(line: str) -> dict[str, str]:
-    if line in ("planned", "came"):
-        return {"measure": "new_arr", "basis": PROMISED if line == "planned" else CAME}
+    if line in ("planned", "actual"):
+        return {"measure": "new_arr", "basis": PLANNED if line == "planned" else ACTUAL}
     return {"measure": "variance_step", "line": line}
 
 
@@ -301,7 +301,7 @@ def _variance_notes(rows: pd.DataFrame) -> list[str]:
 
 
 def _variance_message(book: BoardBook, rows: pd.DataFrame) -> Sentence:
-    steps = rows[~rows["line"].isin(["planned", "came"]) & (rows["displayed"] != 0)]
+    steps = rows[~rows["line"].isin(["planned", "actual"]) & (rows["displayed"] != 0)]
     largest = steps.iloc[steady_order(-steps["displayed"].abs())[:2]]
     label = rows["period"].iloc[0]
     sizes = [money(book, "variance_step", row.displayed, label, line=row.line) for row in largest.itertuples()]

@@ -1,4 +1,4 @@
-"""What a board book is made of, read from files: the promise, the records of a day, the rest of the year."""
+"""What a board book is made of, read from files: the baseline, the records of a day, the rest of the year."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from revplan.record.summary import by_line
 from revplan.simulation.signing import ToSign, scaled
 from revplan.simulation.simulate import simulate
 from revplan.snapshot.fit import doubts
-from revplan.snapshot.state import Records, Snapshots, known, read_snapshots, with_history_rates
+from revplan.snapshot.state import Records, Snapshots, read_snapshots, snapshot_of, with_history_rates
+from revplan.tracking.attainment import narrowed, rest_of_year
 from revplan.tracking.periods import quarter_span
-from revplan.tracking.promise import narrowed, rest_of_year
 
 
 @dataclass(frozen=True, eq=False)
-class Promise:
+class Baseline:
     """What a running year is held against: what was signed, or what is to be signed."""
 
     year: PlannedYear
@@ -41,10 +41,10 @@ class Promise:
     doubts: tuple[str, ...]
 
 
-def promised_year(path: Path, live_path: Path, live: Plan, snapshots: Snapshots | None) -> Promise:
-    """The promise at `path`: what was signed, of a signed folder; what is to be signed, of a plan file.
+def read_baseline(path: Path, live_path: Path, live: Plan, snapshots: Snapshots | None) -> Baseline:
+    """The baseline at `path`: what was signed, of a signed folder; what is to be signed, of a plan file.
 
-    `live` is the plan at `live_path`, read, and `snapshots` its records: where it is its own promise nothing is read again.
+    `live` is the plan at `live_path`, read, and `snapshots` its records: where it is its own baseline nothing is read again.
 
     Raises
     ------
@@ -64,15 +64,15 @@ def promised_year(path: Path, live_path: Path, live: Plan, snapshots: Snapshots 
         snapshots = read_snapshots(live, path.parent)
     records = None if snapshots is None else snapshots.before(live)
     doubtful = () if signed else doubts(live, records, None, path)  # what was signed stands as it was
-    expected = plan_year(with_history_rates(live, records), known(live, records))
+    expected = plan_year(with_history_rates(live, records), snapshot_of(live, records))
     if record is None:
         scale = ToSign(simulate(expected)).scale
     year = scaled(expected, 1.0 if scale is None else scale)
-    return Promise(year, expected, signed, scale, doubtful)
+    return Baseline(year, expected, signed, scale, doubtful)
 
 
-def refuse_others(live: Plan, promised: Plan, segment: str) -> None:
-    """Refuses a promise of another year or of other stages, and a segment that it lacks.
+def refuse_others(live: Plan, planned: Plan, segment: str) -> None:
+    """Refuses a baseline of another year or of other stages, and a segment that it lacks.
 
     Raises
     ------
@@ -80,21 +80,21 @@ def refuse_others(live: Plan, promised: Plan, segment: str) -> None:
         With all of them at once.
     """
     faults = []
-    if live.year != promised.year:
+    if live.year != planned.year:
         faults.append(
-            Fault("against", f"is of the year from {promised.first_month}, the plan of that from {live.first_month}")
+            Fault("against", f"is of the year from {planned.first_month}, the plan of that from {live.first_month}")
         )
-    if live.stage_ids != promised.stage_ids:
-        stages = f"{' - '.join(promised.stage_ids)}, the plan {' - '.join(live.stage_ids)}"
-        faults.append(Fault("against", f"has the stages {stages}; what came cannot be held against it"))
-    if segment and segment not in promised.segments:
-        names = ", ".join(shown(name) for name in promised.segments)
+    if live.stage_ids != planned.stage_ids:
+        stages = f"{' - '.join(planned.stage_ids)}, the plan {' - '.join(live.stage_ids)}"
+        faults.append(Fault("against", f"has the stages {stages}, so that actuals cannot be compared with it"))
+    if segment and segment not in planned.segments:
+        names = ", ".join(shown(name) for name in planned.segments)
         faults.append(Fault("segment", f"got {shown(segment)!r}; the plan's segments are {names}"))
     if faults:
         raise PlanError(faults)
 
 
-def last_day_known(plan: Plan, snapshots: Snapshots | None, actual: pd.DataFrame | None, quarter: str) -> date:
+def last_day_counted(plan: Plan, snapshots: Snapshots | None, actual: pd.DataFrame | None, quarter: str) -> date:
     """The last day that records or actuals know, or the last one of the quarter if that is earlier."""
     if snapshots is not None:
         last = snapshots.export.last_day
@@ -127,17 +127,17 @@ def in_plan_names(history: History, plan: Plan) -> History:
     return replace(history, stage_history=history.stage_history.assign(**only), records=found)
 
 
-def year_from_here(promised: PlannedYear, records: Records | None, day: date, segment: str) -> PlannedYear | None:
-    """The rest of the year: entries as promised, rates as the records give them now, the plan's where they give none."""
+def year_from_here(planned: PlannedYear, records: Records | None, day: date, segment: str) -> PlannedYear | None:
+    """The rest of the year: entries as planned, rates as the records give them now, the plan's where they give none."""
     if records is None:
         return None
     pairs = set(zip(records.estimates["from_stage"], records.estimates["to_stage"], strict=True))
-    stated = tuple(each for each in promised.plan.transitions if (each.from_stage, each.to_stage) not in pairs)
-    latest = promised.plan.first_month + (
+    stated = tuple(each for each in planned.plan.transitions if (each.from_stage, each.to_stage) not in pairs)
+    latest = planned.plan.first_month + (
         HORIZON - 2
     )  # a year long over is looked at within what plans are followed for
     seen_on = min(day + timedelta(days=1), latest.start_time.date())
-    plan = promised.plan.model_copy(update={"plan_date": seen_on, "transitions": stated})
+    plan = planned.plan.model_copy(update={"plan_date": seen_on, "transitions": stated})
     plan = with_history_rates(plan, records)
-    now = rest_of_year(promised, plan, known(plan, records))
+    now = rest_of_year(planned, plan, snapshot_of(plan, records))
     return narrowed(now, segment) if segment else now

@@ -1,4 +1,4 @@
-"""Each wart on a handful of records, worked by hand: found where it is, silent where it is not."""
+"""Each data quality finding on a handful of records, worked by hand: found where it is, silent where it is not."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from revplan import open_board, open_history, open_pace, open_workbook
-from revplan.crm import events, warts
+from revplan.crm import events, quality
 from revplan.crm.cells import Findings
 from revplan.crm.moments import Moments
 from revplan.crm.records import History, read_records
@@ -45,18 +45,18 @@ def ids(count: int) -> pd.Index:
 
 def test_spellings_of_one_label_are_proposed_as_the_commonest() -> None:
     values = np.array(["Google"] * 3 + ["google", "GTX Pro", "GTXPro", "GTXPro", "web"], dtype=object)
-    same, found = warts.label_variants("source", values)
+    same, found = quality.label_variants("source", values)
     assert same == {"google": "Google", "GTX Pro": "GTXPro"}
     assert lines(found) == [
         "source: labels that differ from another only in case or spacing; merge_labels: true makes them one: 2 "
         "('google' 1 like 'Google'; 'GTX Pro' 1 like 'GTXPro')"
     ]
-    assert lines(warts.label_variants("source", labels(web=2, fair=1))[1]) == []
+    assert lines(quality.label_variants("source", labels(web=2, fair=1))[1]) == []
 
 
 def test_labels_outside_the_expected_names() -> None:
     values = np.array(["GTXPro"] * 2 + ["MG Advancd", "Else", "GTX Basic", "unknown"], dtype=object)
-    same, found = warts.unexpected_labels("product", values, ["GTX Pro", "MG Advanced", "GTX Basic"])
+    same, found = quality.unexpected_labels("product", values, ["GTX Pro", "MG Advanced", "GTX Basic"])
     assert same == {"GTXPro": "GTX Pro"}  # a likely name is proposed, only a sure one merged
     assert lines(found) == [
         "product: not among the expected names: 4 "
@@ -65,13 +65,13 @@ def test_labels_outside_the_expected_names() -> None:
 
 
 def test_names_without_a_record_stay_in_the_denominator() -> None:
-    found = warts.idle_names("owner", labels(ann=2, bob=1), ["ann", "Bob", "Cyd"], {"bob": "Bob"})
+    found = quality.idle_names("owner", labels(ann=2, bob=1), ["ann", "Bob", "Cyd"], {"bob": "Bob"})
     assert lines(found) == ["owner: expected names without any record; keep them in the denominator: 1 (Cyd)"]
 
 
 def test_dates_among_labels_are_told() -> None:
     values = np.array(["May-20", "May-20", "5-May", "2020-05-20", "21-50", "May"], dtype=object)
-    (line,) = lines(warts.dates_as_labels("segment", values))
+    (line,) = lines(quality.dates_as_labels("segment", values))
     assert line.startswith(
         "segment: labels that are dates; Excel may have changed them: export as CSV again: 4 ('May-20' 2;"
     )
@@ -81,20 +81,20 @@ def test_dates_among_labels_are_told() -> None:
 
 
 def test_probabilities_over_100() -> None:
-    assert lines(warts.impossible_probabilities("p", ["1000", "100", "0.5", "65 %", "-1", "", "high", "101%"])) == [
+    assert lines(quality.impossible_probabilities("p", ["1000", "100", "0.5", "65 %", "-1", "", "high", "101%"])) == [
         "p: probabilities over 100 or under 0: 3 (1000; -1; 101%)"
     ]
 
 
 def test_wins_without_an_amount() -> None:
     won, amount = np.array([True, True, False]), np.array([5.0, np.nan, np.nan])
-    assert lines(warts.wins_without_amount(won, amount, ids(3))) == ["amount: won without an amount: 1 (record r1)"]
+    assert lines(quality.wins_without_amount(won, amount, ids(3))) == ["amount: won without an amount: 1 (record r1)"]
 
 
 def test_an_amount_far_off() -> None:
     amount = np.array([24_120_000, 200_000, 1, 210_000, np.nan, 0])  # the median of the four is 205,000
     told = "amount: over 100 times the median: 1 (record r0: 24,120,000, median 205,000)"
-    assert lines(warts.amounts_far_off(amount, ids(6))) == [told]
+    assert lines(quality.amounts_far_off(amount, ids(6))) == [told]
 
 
 # --- days ---------------------------------------------------------------------------------------------------
@@ -102,7 +102,7 @@ def test_an_amount_far_off() -> None:
 
 def test_closed_before_created() -> None:
     raw = moments(("2026-01-05 10:00", "2026-01-05 09:00", None), ("2026-01-05", None, "2026-01-03"))
-    assert lines(warts.closed_before_created(raw, STAGES, ids(2))) == [
+    assert lines(quality.closed_before_created(raw, STAGES, ids(2))) == [
         "lost: closed before created: a day before that of lead: 1 (record r1: 2026-01-03, lead 2026-01-05)"
     ]
 
@@ -113,8 +113,8 @@ def test_zombies_are_older_than_the_longest_deal_in_whole_tens_of_days() -> None
     # on 11 April they are 100, 51 and 50 days old
     as_of = date(2026, 4, 11)
     told = "records: zombies: open for more than 50 days, when none ever closed after day 50: 2 (of 3 open)"
-    assert lines(warts.zombies(moments(*closed, *still_open), as_of)) == [told]
-    assert lines(warts.zombies(moments(*closed[:19], *still_open), as_of)) == []  # too few deals to tell
+    assert lines(quality.zombies(moments(*closed, *still_open), as_of)) == [told]
+    assert lines(quality.zombies(moments(*closed[:19], *still_open), as_of)) == []  # too few deals to tell
 
 
 def test_many_losses_on_the_last_day() -> None:
@@ -122,22 +122,22 @@ def test_many_losses_on_the_last_day() -> None:
         days = ["2019-11-01"] * 3 + ["2019-12-01"] * 4 + ["2020-01-01"] * last
         return np.array([*days, "NaT"], dtype="datetime64[us]")
 
-    (line,) = lines(warts.losses_on_the_last_day(lost(28)))
+    (line,) = lines(quality.losses_on_the_last_day(lost(28)))
     assert line.endswith("may pose as the day they ended: 28 (2020-01-01; on no other day more than 4)")
-    assert len(lines(warts.losses_on_the_last_day(lost(12)))) == 1  # three times the busiest other day
-    assert lines(warts.losses_on_the_last_day(lost(11))) == []
+    assert len(lines(quality.losses_on_the_last_day(lost(12)))) == 1  # three times the busiest other day
+    assert lines(quality.losses_on_the_last_day(lost(11))) == []
 
 
 def test_one_moment_for_most_records_is_no_history() -> None:
     some = [(f"2026-01-{n + 1:02d}", "2026-02-01 08:15", None) for n in range(20)]
-    assert lines(warts.one_instant(moments(*some), STAGES)) == [
+    assert lines(quality.one_instant(moments(*some), STAGES)) == [
         "won: entered at one and the same moment of 20; a snapshot or a migration, not history: 20 (2026-02-01 08:15:00)"
     ]
     equal = [(f"2026-01-{n + 1:02d} 08:15",) * 2 + (None,) for n in range(20)]
-    (line,) = lines(warts.one_instant(moments(*equal), STAGES))
+    (line,) = lines(quality.one_instant(moments(*equal), STAGES))
     assert line.startswith("records: all stages entered in the same second")
     days = [(f"2026-01-{n + 1:02d}",) * 2 + (None,) for n in range(20)]  # a day without its time says less
-    assert lines(warts.one_instant(moments(*days), STAGES)) == []
+    assert lines(quality.one_instant(moments(*days), STAGES)) == []
 
 
 def test_a_log_with_a_row_per_record_and_month_is_snapshots() -> None:
@@ -165,7 +165,7 @@ def test_outcomes_recorded_late() -> None:
         for n in range(365)
         for _ in range(3)
     ]
-    (line,) = lines(warts.late_outcomes(moments(*rows), STAGES, date(2025, 12, 31)))
+    (line,) = lines(quality.late_outcomes(moments(*rows), STAGES, date(2025, 12, 31)))
     assert line.startswith("won: recorded only from 2025-10-28 on; lead before then only looks as if it never led here")
     assert line.endswith("(lead from 2025-01-01)")
 

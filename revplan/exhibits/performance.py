@@ -5,10 +5,10 @@ from __future__ import annotations
 import pandas as pd
 
 from revplan.exhibits import charts
+from revplan.exhibits.attainment import ACTUAL, NAME, PLANNED, agreeing, entries, money, nothing_yet, whole
 from revplan.exhibits.exhibit import Exhibit, table_of
-from revplan.exhibits.figures import Cells, Figure, Sentence, figure, joined, say
+from revplan.exhibits.figures import Figure, FigureCells, Sentence, figure, joined, say
 from revplan.exhibits.fit import fitting
-from revplan.exhibits.promised import CAME, NAME, PROMISED, agreeing, entries, money, nothing_yet, whole
 from revplan.ground.formats import plural, round_half_up
 from revplan.plan.stages import titles_of
 from revplan.tracking.book import BoardBook
@@ -51,12 +51,12 @@ def three_numbers(book: BoardBook) -> Exhibit:
     return made.with_cells(_three_cells(book, found))
 
 
-def _three_cells(book: BoardBook, found: pd.DataFrame) -> Cells:
-    bases = [PROMISED if name == "plan" else CAME for name in found["quarter"]]
+def _three_cells(book: BoardBook, found: pd.DataFrame) -> FigureCells:
+    bases = [PLANNED if name == "plan" else ACTUAL for name in found["quarter"]]
     rows = [{"period": period, "basis": basis} for period, basis in zip(_periods(book, found), bases, strict=True)]
     columns = {name: {"measure": name} for name in (*RATES, "period_ratio", "cac")}
     columns["entries"] = {"measure": "entries", "stage": book.stage}
-    return Cells(rows=rows, columns=columns, currency=book.plan.currency)
+    return FigureCells(rows=rows, columns=columns, currency=book.plan.currency)
 
 
 def _periods(book: BoardBook, found: pd.DataFrame) -> list[str]:
@@ -70,22 +70,22 @@ def _three_message(book: BoardBook, frame: pd.DataFrame) -> Sentence:
     def both(measure: str) -> tuple[Figure, Figure]:
         currency = book.plan.currency
         return (
-            figure(measure, now[measure], label, CAME, currency),
-            figure(measure, plan[measure], book.quarter.name, PROMISED, currency),
+            figure(measure, now[measure], label, ACTUAL, currency),
+            figure(measure, plan[measure], book.quarter.name, PLANNED, currency),
         )
 
     conversion, cac = both("conversion"), both("cac")
     title = titles_of(book.plan.stages)[book.stage]
-    came, asked = (entries(book, book.stage, basis, label) for basis in (CAME, PROMISED))
-    known = (
+    actual, asked = (entries(book, book.stage, basis, label) for basis in (ACTUAL, PLANNED))
+    won_words = (
         "{rate} of them are expected to be won in the end"
         if conversion[0].value is not None
         else "how many of them are won is not known"
     )
     said = say(
-        f"{{came}} {{counted}} against {{asked}} planned, and {known} where the plan says {{planned}}",
-        came=came,
-        counted=agreeing(came, title)["counted"],
+        f"{{actual}} {{counted}} against {{asked}} planned, and {won_words} where the plan says {{planned}}",
+        actual=actual,
+        counted=agreeing(actual, title)["counted"],
         asked=asked,
         rate=conversion[0],
         planned=conversion[1],
@@ -133,13 +133,13 @@ def _three_notes(book: BoardBook, found: pd.DataFrame) -> list[str]:
 
 def sources(book: BoardBook) -> Exhibit:
     """Which source is behind, who answers for it, and what that is worth."""
-    found = book.promise_by_source
+    found = book.attainment_by_source
     if found.empty:
         return nothing_yet(book, "No source can be ahead or behind.")
     frame = source_rows(book)
     period = book.spans[0].label
     made = table_of(
-        "promise_by_source",
+        "attainment_by_source",
         frame,
         _sources_message(book, frame, period),
         more={"owner": ("Owner", "text")},
@@ -150,30 +150,30 @@ def sources(book: BoardBook) -> Exhibit:
         ],
     )
     columns: dict[str, dict[str, str]] = {
-        name: {"measure": "entries", "period": period, "basis": name} for name in (PROMISED, CAME)
+        name: {"measure": "entries", "period": period, "basis": name} for name in (PLANNED, ACTUAL)
     }
     columns |= {
         "gap": {"measure": "entries_gap", "period": period},
         "worth": {"measure": "gap_worth", "period": period},
     }
     rows = [{"source": name, "stage": stage} for name, stage in zip(found["source"], found["stage"], strict=True)]
-    made = made.with_cells(Cells(rows=rows, columns=columns, currency=book.plan.currency)).as_brief()
+    made = made.with_cells(FigureCells(rows=rows, columns=columns, currency=book.plan.currency)).as_brief()
     drawn = frame["worth"].notna().any() and len(frame) > 1
     return made.pictured(charts.sources(frame, made.said, book.plan.currency)) if drawn else made
 
 
 def source_rows(book: BoardBook) -> pd.DataFrame:
-    """Table promise_by_source in whole entries, with owners."""
-    found = book.promise_by_source
-    asked = [round_half_up(value) for value in found["promised"]]
+    """Table attainment_by_source in whole entries, with owners."""
+    found = book.attainment_by_source
+    asked = [round_half_up(value) for value in found["planned"]]
     return pd.DataFrame(
         {
             "source": found["source"],
             "owner": [book.plan.sources[name].owner for name in found["source"]],
             "stage": [titles_of(book.plan.stages)[stage] for stage in found["stage"]],
-            "promised": asked,
-            "came": found["came"],
-            "gap": found["came"] - asked,
+            "planned": asked,
+            "actual": found["actual"],
+            "gap": found["actual"] - asked,
             "worth": [round_half_up(value, book.decimals) for value in found["worth"]],
         }
     )
@@ -181,17 +181,17 @@ def source_rows(book: BoardBook) -> pd.DataFrame:
 
 def furthest_behind(book: BoardBook) -> tuple[pd.Series, dict[str, Figure]] | None:
     """The source whose gap costs most, with its figures; None where none is behind."""
-    if book.promise_by_source.empty:
+    if book.attainment_by_source.empty:
         return None
     frame = source_rows(book)
     if not frame["worth"].min() < 0:
         return None
     at = int(frame["worth"].to_numpy().argmin())
     row, period = frame.iloc[at], book.spans[0].label
-    of = {"source": row["source"], "stage": book.promise_by_source["stage"].iloc[at]}
+    of = {"source": row["source"], "stage": book.attainment_by_source["stage"].iloc[at]}
     figures = {
-        "came": figure("entries", row["came"], period, CAME, **of),
-        "asked": figure("entries", row["promised"], period, PROMISED, **of),
+        "actual": figure("entries", row["actual"], period, ACTUAL, **of),
+        "asked": figure("entries", row["planned"], period, PLANNED, **of),
         "worth": money(book, "gap_worth", row["worth"], period, **of),
     }
     return row, figures
@@ -203,7 +203,9 @@ def _sources_message(book: BoardBook, frame: pd.DataFrame, period: str) -> Sente
         return _none_behind(frame, book.plan.period_label(period))
     row, figures = behind
     brought = (
-        "{came} of {asked} {counted}, a variance" if row["gap"] < 0 else "{came} {counted}, {asked} planned, in a mix"
+        "{actual} of {asked} {counted}, a variance"
+        if row["gap"] < 0
+        else "{actual} {counted}, {asked} planned, in a mix"
     )
     return say(
         f"Source {{source}} brought {brought} worth {{worth}} of new ARR; {{owner}} answers for it.",

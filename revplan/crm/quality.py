@@ -1,6 +1,6 @@
-"""What looks wrong in records that can be read: each wart counted, with an example. Nothing is changed here.
+"""Data quality: what looks wrong in records that can be read, each finding counted, with an example. Nothing is changed here.
 
-Every function looks at one kind of wart and answers with the lines of the report, or none.
+Every function looks at one kind of finding and answers with the lines of the report, or none.
 """
 
 from __future__ import annotations
