@@ -299,7 +299,10 @@ def _table(folder: Path, name: str) -> pd.DataFrame:
 def _results(folder: Path, name: str) -> pd.DataFrame:
     kinds = {column.name: column.kind for column in columns(name)}
     words = {key: "str" for key, kind in kinds.items() if kind in {"text", "month"}}
-    frame = pd.read_csv(folder / RESULTS / f"{name}.csv", dtype=words, keep_default_na=False, na_values=[""])
+    path = folder / RESULTS / f"{name}.csv"
+    if name == "commitments" and not path.exists():
+        path = path.with_name("promises.csv")  # as folders call it that were signed by revplan 0.3 and before
+    frame = pd.read_csv(path, dtype=words, keep_default_na=False, na_values=[""])
     months = {key: pd.PeriodIndex(frame[key], freq="M") for key, kind in kinds.items() if kind == "month"}
     return conform(frame.assign(**months), name)
 

@@ -324,6 +324,91 @@ def test_modules_stay_short() -> None:
     assert {path: length for path, length in lengths.items() if length > LONGEST_MODULE} == {}
 
 
+# --- words ---------------------------------------------------------------------------------------------------
+
+# A sentence may say that something came or is known; a thing is called by the field's word: plan, actual, baseline, snapshot,
+# data quality. `from_known` is a name of the JSON answers (design/interface.md).
+NOT_THE_FIELDS = re.compile(
+    r"(?:^|_)(?:promis\w*|came|held|(?<!from_)known|standing|warts?|bank|odds|desk)(?:_|$)"
+    r"|Promise|Came(?![a-z])|Held|Known|Wart|Bank(?![a-z])|Odds|Desk(?![a-z])"
+)
+
+
+# A participle in a list of them; a file of folders signed earlier; a setting of DuckDB.
+OTHERS = {"held", "promises", "autoload_known_extensions"}
+
+
+def types_of(tree: ast.Module) -> set[str]:
+    """The types a module defines: classes, and aliases and type variables at its top, an underscore before them left out."""
+    classes = {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+    named = (
+        target.id
+        for node in tree.body
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        if isinstance(target, ast.Name)
+    )
+    aliases = {name for name in named if re.match(r"_?[A-Z]\w*[a-z]", name)}
+    return {name.lstrip("_") for name in classes | aliases}
+
+
+def names_of(source: str) -> set[str]:
+    """The identifiers of a module, those in its f-strings among them, and texts that are one word: columns, ids."""
+    fields = (value for node in ast.walk(ast.parse(source)) for _, value in ast.iter_fields(node))
+    texts = (text for text in fields if isinstance(text, str) and re.fullmatch(r"[\w.]+", text))
+    return {name for text in texts for name in text.split(".")}
+
+
+def test_one_name_is_one_type() -> None:
+    defined: dict[str, list[str]] = {}
+    for path in modules():
+        for name in types_of(ast.parse(path.read_text(encoding="utf-8"))):
+            defined.setdefault(name, []).append(str(path.relative_to(ROOT / "revplan")))
+    assert "Plan" in defined
+    assert {name: places for name, places in defined.items() if len(places) > 1} == {}
+
+
+def test_a_second_type_of_a_name_is_seen() -> None:
+    source = "class Plan: pass\nclass _Row(NamedTuple): pass\nKey = tuple[str, ...]\nItem = TypeVar('Item')\nMOST: int = 3\nX = 1"
+    assert types_of(ast.parse(source)) == {"Plan", "Row", "Key", "Item"}
+
+
+def test_things_are_called_by_the_fields_words() -> None:
+    found = {
+        str(path.relative_to(ROOT)): sorted(
+            filter(NOT_THE_FIELDS.search, {path.stem, *names_of(path.read_text(encoding="utf-8"))} - OTHERS)
+        )
+        for path in modules()
+    }
+    for path in (ROOT / "revplan/ground/tables.csv", ROOT / "revplan/exhibits/measures.csv"):
+        lines = [line.split(",")[:2] for line in path.read_text(encoding="utf-8").splitlines()]
+        found[path.name] = [name for line in lines for name in line if NOT_THE_FIELDS.search(name)]
+    assert {place: names for place, names in found.items() if names} == {}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "came = 1",
+        "def promised_rates(): pass",
+        "row['came_arr']",
+        "f'{held}'",
+        "class Wart: pass",
+        "f(known=1)",
+        "from revplan.crm import warts",
+        "import revplan.excel.desk as d",
+        "x.bank",
+    ],
+)
+def test_another_word_is_seen(source: str) -> None:
+    assert [name for name in names_of(source) if NOT_THE_FIELDS.search(name)]
+
+
+def test_sentences_and_the_fields_words_pass() -> None:
+    source = "forecast.from_known\nsay('No win came, as is known.', became=1, unknown=2, withheld=3, bankers=4)\nf'{actual} came'"
+    assert [name for name in names_of(source) if NOT_THE_FIELDS.search(name)] == []
+
+
 def labels_given(source: str) -> int:
     """How often `source` hands the labels of a table in, instead of naming the table."""
     calls = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
@@ -564,3 +649,46 @@ def test_glossary_is_alphabetical_and_its_references_lead_somewhere() -> None:
     references = re.findall(r"\b(?:[Ss]ee|Compare) \*(.+?)\*", text)
     assert references
     assert [word for word in references if word not in terms] == []
+
+
+def words(text: str) -> str:
+    """The words of a text in small letters, a space between them; identifiers are told in words too."""
+    return " ".join(["", *re.findall(r"[^\W_]+", text.casefold()), ""])
+
+
+def unused(terms: Iterable[str], texts: Iterable[str]) -> set[str]:
+    """The terms of the glossary that `texts` never use: a term may name two things, and what it is a term of in brackets."""
+    used = words("\n".join(texts))
+    parts = {term: re.split(r", | and ", re.sub(r"\(.*?\)| order$", "", term)) for term in terms}
+    return {
+        term
+        for term, each in parts.items()
+        if not all(re.search(f" {words(part).strip()}(?:e?s)? ", used) for part in each)
+    }
+
+
+COMING = {"acceptance", "booking", "ramp", "sla", "yellow line"}  # of capacity and pace, which are being built
+
+
+def test_every_term_of_the_glossary_is_used() -> None:
+    kinds = {".py", ".csv", ".yaml", ".html", ".j2", ".js"}
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "revplan").rglob("*") if path.suffix in kinds]
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "data").rglob("README.md")]
+    texts += [path.read_text(encoding="utf-8") for path in pages]
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        texts += ["".join(cell["source"]) for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]]
+    terms = re.findall(r"^\*\*(.+?)\.\*\*", (ROOT / "GLOSSARY.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert unused([term.casefold() for term in terms], texts) - COMING == set()
+
+
+def test_an_unused_term_is_seen() -> None:
+    terms = [
+        "magic number",
+        "win rate",
+        "carry-in, carry-out",
+        "template (of slides)",
+        "saastr and sirius order",
+        "entry",
+    ]
+    texts = ["win_rate = 1", "The carry-in; templates; `saastr`, `sirius`; no entryway"]
+    assert unused(terms, texts) == {"magic number", "carry-in, carry-out", "entry"}

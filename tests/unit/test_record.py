@@ -23,8 +23,8 @@ from revplan.ground.formats import commitment, compact, show
 from revplan.ground.version import __version__
 from revplan.plan.file import read_plan
 from revplan.record.difference import compare
-from revplan.record.signed import CONTENTS, README, Record, drift, read_record
-from revplan.record.signing import Terms, sign
+from revplan.record.signed import CONTENTS, NO_HASH, README, Record, content_hash, drift, read_record
+from revplan.record.signing import Terms, _seal, sign
 from revplan.workbook.workbook import open_workbook, plan_answer
 
 DAY = date(2026, 11, 22)
@@ -188,6 +188,20 @@ def test_the_frozen_plan_gives_the_same_results(signed: Record) -> None:
 
 
 OLD = {"OPENBLAS_CORETYPE": "Nehalem", "NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL"}
+
+
+def test_a_folder_of_an_earlier_revplan_whose_commitments_were_called_promises_is_read(
+    signed: Record, tmp_path: Path
+) -> None:
+    older = Path(shutil.copytree(signed.folder, tmp_path / signed.folder.name))
+    (older / "results" / "commitments.csv").rename(older / "results" / "promises.csv")
+    text = (older / README).read_text(encoding="utf-8")
+    _seal(older, text.replace(signed.content_hash, NO_HASH))
+    found = content_hash((older / CONTENTS).read_text(encoding="utf-8"))
+    older = older.rename(older.with_name(older.name.replace(signed.content_hash[:8], found[:8])))
+    record = read_record(older)
+    assert record.content_hash == found != signed.content_hash
+    pd.testing.assert_frame_equal(record.commitments, signed.commitments)
 
 
 def test_a_folder_signed_on_another_kind_of_processor_checks_out_here(plan_file: Path) -> None:
