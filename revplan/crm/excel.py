@@ -13,7 +13,7 @@ from zipfile import BadZipFile, ZipFile
 import numpy as np
 
 from revplan.crm.cells import as_text, first_faults
-from revplan.crm.separated import Rows, TextTable, filled_down, framed, header_faults, labelled_by_groups
+from revplan.crm.separated import TextRows, TextTable, filled_down, framed, header_faults, labelled_by_groups
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.files import UNPACKED_MB, content_of, megabytes, within_limits
 from revplan.ground.values import visible
@@ -35,7 +35,7 @@ def read_excel(path: Path, sheet: str | None, header_row: int | None = None, kee
     filled = [(number, row) for number, row in enumerate(rows, start=1) if any(text.strip() for text in row)]
     if not filled:
         raise DataError.at(path.name, f"its sheet {shown(name)!r} is empty; name another with `sheet`")
-    grid, numbers = Rows([row for _, row in filled]), [number for number, _ in filled]
+    grid, numbers = TextRows([row for _, row in filled]), [number for number, _ in filled]
     framing = framed(grid, numbers, header_row, keep_totals)
     head_line = numbers[framing.head]
     header = tuple(visible(text) for text in _without_empty_end(grid[framing.head]))
@@ -137,7 +137,7 @@ def _chosen(name: str, sheet: str | None, sheets: list[str]) -> str:
 
 
 def _too_wide(
-    name: str, header: Sequence[str], rows: Rows, body: np.ndarray, numbers: Sequence[int]
+    name: str, header: Sequence[str], rows: TextRows, body: np.ndarray, numbers: Sequence[int]
 ) -> tuple[Fault, ...]:
     wrong: list[int] = body[rows.lengths[body] > len(header)].tolist()
 

@@ -60,7 +60,7 @@ class TextTable:
     how: str
     """How it was read: encoding and separator, or the sheet."""
     blank: int
-    """Rows without any value, left out."""
+    """TextRows without any value, left out."""
     digest: str
     """sha256 of the bytes read."""
     separator: str = ","
@@ -69,7 +69,7 @@ class TextTable:
     titles: tuple[str, ...] = ()
     """What stands above the header, line by line: a report's name, its days."""
     aside: tuple[ImportLine, ...] = ()
-    """Rows that are no records, such as titles, totals and footers: why, how many, the first; and labels filled down."""
+    """TextRows that are no records, such as titles, totals and footers: why, how many, the first; and labels filled down."""
     parts: tuple[TextTable, ...] = ()
     """The files it is put together from, where it stands in several."""
 
@@ -161,10 +161,10 @@ TITLES = 30  # rows looked through for the header
 MANY = 20_000  # rows that are put into columns at once
 
 
-class Rows(Sequence[list[str]]):
+class TextRows(Sequence[list[str]]):
     """The rows of a text file or a sheet, held by column: a text that many rows have takes the room of one.
 
-    Rows of another length than most, such as titles, stand in the columns cut or with empty cells at their end.
+    TextRows of another length than most, such as titles, stand in the columns cut or with empty cells at their end.
     """
 
     def __init__(self, rows: list[list[str]] | None = None) -> None:
@@ -284,14 +284,14 @@ class Framed:
     body: np.ndarray
     aside: tuple[ImportLine, ...]
     groups: np.ndarray
-    """Rows that only head a group."""
+    """TextRows that only head a group."""
 
-    def titles(self, rows: Rows) -> tuple[str, ...]:
+    def titles(self, rows: TextRows) -> tuple[str, ...]:
         """What stands above the header, line by line."""
         return tuple(" ".join(filter(None, map(str.strip, row))) for row in rows[: self.head])
 
 
-def framed(rows: Rows, lines: Sequence[int], header_row: int | None = None, keep_totals: bool = False) -> Framed:
+def framed(rows: TextRows, lines: Sequence[int], header_row: int | None = None, keep_totals: bool = False) -> Framed:
     """The table within `rows`, of which line `header_row` is the header, or the first that looks like one.
 
     Title rows above it, the header said again, rows that only head a group, rows of totals unless they are kept,
@@ -339,7 +339,7 @@ def _without(rows: np.ndarray, *others: np.ndarray) -> np.ndarray:
 UNSAID = ("", "-", "--")  # what reports write into cells that do not apply
 
 
-def _head(rows: Rows, usual: int) -> int:
+def _head(rows: TextRows, usual: int) -> int:
     """Number of the header: the first row, unless it is a title, which fills hardly any of the columns."""
     if usual < 2 or rows.filled[0] > usual / 2:
         return 0
@@ -348,8 +348,8 @@ def _head(rows: Rows, usual: int) -> int:
     return 0 if any(NUMERIC.fullmatch(cell.strip()) for cell in rows[first]) else first
 
 
-def _groups(rows: Rows, body: np.ndarray, usual: int) -> np.ndarray:
-    """Rows with one cell that head a group: they say so, or no row with more has a value in their column."""
+def _groups(rows: TextRows, body: np.ndarray, usual: int) -> np.ndarray:
+    """TextRows with one cell that head a group: they say so, or no row with more has a value in their column."""
     if usual < NARROW:
         return body[:0]
     alone = {row: rows[row] for row in body[rows.filled[body] == 1].tolist()}
@@ -368,8 +368,8 @@ def _groups(rows: Rows, body: np.ndarray, usual: int) -> np.ndarray:
     return np.array(found, dtype=int)
 
 
-def _totals(rows: Rows, body: np.ndarray, usual: int) -> np.ndarray:
-    """Rows that begin like one of totals, and lack what others have, or stand at the end and say nothing else."""
+def _totals(rows: TextRows, body: np.ndarray, usual: int) -> np.ndarray:
+    """TextRows that begin like one of totals, and lack what others have, or stand at the end and say nothing else."""
     worded = body[rows.worded[body]]
     ending = body[np.flatnonzero(~rows.worded[body]).max(initial=-1) + 1 :]
     found = []
@@ -388,7 +388,7 @@ def _first_cell(row: Sequence[str]) -> str:
     return next((text for text in map(str.strip, row) if text), "")
 
 
-def _adds_up(rows: Rows, body: np.ndarray, total: int) -> bool:
+def _adds_up(rows: TextRows, body: np.ndarray, total: int) -> bool:
     """Whether some number of a row is the sum of those above it, or their count."""
     above = body[(body < total) & ~rows.worded[body]]
     for column, cell in enumerate(rows[total]):
@@ -428,7 +428,7 @@ def filled_down(columns: list[Texts], framing: Framed) -> tuple[list[Texts], tup
     return found, (ImportLine("", "labels of groups filled down", count),) if count else ()
 
 
-def labelled_by_groups(rows: Rows, framing: Framed, width: int) -> tuple[list[Texts], tuple[ImportLine, ...]]:
+def labelled_by_groups(rows: TextRows, framing: Framed, width: int) -> tuple[list[Texts], tuple[ImportLine, ...]]:
     """The columns of the table, with the label of the row that heads a group in its column, where its rows leave that empty."""
     body, heads, count = framing.body, framing.groups, 0
     columns = [rows.column(number).taken(body) for number in range(width)]
@@ -501,7 +501,7 @@ def read_csv(
 
 @contextmanager
 def _no_circles_looked_for() -> Iterator[None]:
-    """Rows are millions of small lists that all stay: looking through them for what can go takes as long as reading them."""
+    """TextRows are millions of small lists that all stay: looking through them for what can go takes as long as reading them."""
     looked = gc.isenabled()
     gc.disable()
     try:
@@ -553,10 +553,10 @@ def _header_width(text: str, separator: str, first: int = 1) -> int:
         return 0
 
 
-def _records(text: str, separator: str, name: str, first_line: int) -> tuple[Rows, Sequence[int], int]:
+def _records(text: str, separator: str, name: str, first_line: int) -> tuple[TextRows, Sequence[int], int]:
     """The rows with a value, the line each begins on, and the number of rows without any."""
     reader = csv.reader(_lines(text, separator, name, first_line), delimiter=separator, strict=True)
-    found, lines, starts = Rows(), array("q"), [first_line]
+    found, lines, starts = TextRows(), array("q"), [first_line]
     blank = 0
     try:
         for rows in within_limits_at_once(_batches(reader, first_line, starts), name):
@@ -645,7 +645,7 @@ def header_faults(name: str, header: Sequence[str], rows: int, place: str = "lin
 
 
 def _row_faults(
-    name: str, header: Sequence[str], rows: Rows, body: np.ndarray, lines: Sequence[int], separator: str
+    name: str, header: Sequence[str], rows: TextRows, body: np.ndarray, lines: Sequence[int], separator: str
 ) -> tuple[Fault, ...]:
     wrong: list[int] = body[rows.lengths[body] != len(header)].tolist()
 
