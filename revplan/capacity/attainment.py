@@ -28,7 +28,7 @@ class RepAttainment:
     period: str
     """What a reader calls it."""
     table: pd.DataFrame
-    """Table attainment: a row a rep, the best first."""
+    """Table quota_attainment: a row a rep, the best first."""
 
     def share_at(self, part: float) -> float:
         """Share of the reps at or above `part` of their quota. [0-1]"""
@@ -76,7 +76,7 @@ def attainment(
     frame["bookings"] = frame["rep"].map(booked).fillna(0.0).astype(float)
     frame["attainment"] = frame["bookings"] / frame["quota"]
     frame = frame.sort_values(["attainment", "rep"], ascending=[False, True], kind="stable")
-    return RepAttainment(period, conform(frame.astype({"rep": "str"}), "attainment"))
+    return RepAttainment(period, conform(frame.astype({"rep": "str"}), "quota_attainment"))
 
 
 def attainment_words(found: RepAttainment) -> str:

@@ -216,7 +216,7 @@ def attainment(book: PeopleBook) -> Exhibit | None:
     found = book.book.attainment
     if found is None:
         return None
-    return table_of("attainment", found.table, attainment_words(found), currency=book.plan.currency)
+    return table_of("quota_attainment", found.table, attainment_words(found), currency=book.plan.currency)
 
 
 def hires(book: PeopleBook) -> Exhibit | None:
