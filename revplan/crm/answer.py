@@ -12,7 +12,8 @@ import pandas as pd
 
 from revplan.crm.cells import ImportLine
 from revplan.crm.counted import Counted
-from revplan.crm.records import EVERY, NO_LONGER, History, closed_undated, read_export
+from revplan.crm.records import EVERY, History, closed_undated, read_export
+from revplan.crm.today import last_day
 from revplan.ground.cohorts import LOADED, LOADED_RECORDS
 from revplan.ground.errors import shown
 from revplan.ground.formats import show
@@ -26,17 +27,29 @@ def check_crm(
 ) -> tuple[dict[str, Any], str]:
     """What the files of a CRM file hold: the answer for `--json`, and the import report.
 
-    What they knew by the end of `as_of` is counted, or of the day that rates and forecasts count to unless they are
-    told another. The cells that cannot be read are written to `cells_to`, where it is given.
+    Everything the files know by `today` is counted, or what they knew by the end of `as_of`; `as_of` of the answer is
+    the day that rates and forecasts count to unless they are told another. Where that is an earlier one, the counts of
+    it stand beside the others as `counts_as_of`, and a note holds both. The cells that cannot be read are written to
+    `cells_to`, where it is given.
 
     Raises
     ------
     DataError
         If a file is at fault (each fault with its line), or no record can be used.
     """
-    history = read_export(path, cells_to, today).on(as_of)
-    answer = {"as_of": str(history.as_of), **_counts(history), **_lines(history.report)}
-    answer["notes"] = [*history.notes, *load_notes(history), *answer["notes"]]
+    export = read_export(path, cells_to, today)
+    counted_to = as_of or last_day(export.raw.events, export.today)
+    history, usual = export.on(counted_to), export.on(as_of)
+    answer = {"as_of": str(usual.as_of), **_counts(history), **_lines(history.report)}
+    notes = [*history.notes, *load_notes(history)]
+    if usual.as_of != counted_to:
+        answer["counts_as_of"] = _counts(usual)
+        notes.append(
+            f"Counted here to {show(counted_to, 'date')}, the last day the files know of: {_ended(answer)}. Rates and forecasts "
+            f"count to {show(usual.as_of, 'date')}, after which new records stop coming in: {_ended(answer['counts_as_of'])}. "
+            "--as-of says otherwise."
+        )
+    answer["notes"] = [*notes, *answer["notes"]]
     return answer, _text(path, answer, history)
 
 
@@ -60,7 +73,7 @@ def _counts(history: History) -> dict[str, Any]:
 def _lines(report: tuple[ImportLine, ...]) -> dict[str, Any]:
     files = [line for line in report if line.what == READ]
     aside = [line for line in report if line.what.startswith(ASIDE)]
-    others = [line for line in report if line not in (*files, *aside) and line.what not in QUIET and not _is_told(line)]
+    others = [line for line in report if line not in (*files, *aside) and line.what not in QUIET]
     return {
         "files": [
             {"path": line.example.partition(": ")[0], "rows": line.count, "how": line.example.partition(": ")[2]}
@@ -74,20 +87,18 @@ def _lines(report: tuple[ImportLine, ...]) -> dict[str, Any]:
     }
 
 
-def _is_told(line: ImportLine) -> bool:
-    """Whether a note says the same in a sentence of its own."""
-    return line.what.startswith(NO_LONGER)
+def _ended(counts: dict[str, Any]) -> str:
+    """How many entered each stage, and what became of them."""
+    entered = ", ".join(f"{stage} {count:,}" for stage, count in counts["entered"].items())
+    undated = f", closed on no known day {counts['closed_without_day']:,}" if counts["closed_without_day"] else ""
+    return f"{entered}; open {counts['open']:,}, lost {counts['lost']:,}{undated}"
 
 
 def _text(path: Path, answer: dict[str, Any], history: History) -> str:
-    entered = ", ".join(f"{stage} {count:,}" for stage, count in answer["entered"].items())
     won = "" if answer["amount_won"] is None else f"; won amounts {answer['amount_won']:,.2f}"
-    undated = f", closed on no known day {answer['closed_without_day']:,}" if answer["closed_without_day"] else ""
-    ended = f"open {answer['open']:,}, lost {answer['lost']:,}{undated}"
-    counts = f"records {answer['records']:,}: entered {entered}; {ended}{won}"
+    counts = f"records {answer['records']:,}: entered {_ended(answer)}{won}"
     first = [note for note in answer["notes"] if note not in {str(line) for line in history.report}]
-    report = [str(line) for line in history.report if not _is_told(line)]
-    return "\n".join([*first, *report, counts, f"{path.name}: no faults"])
+    return "\n".join([*first, *map(str, history.report), counts, f"{path.name}: no faults"])
 
 
 # --- lists loaded at once -----------------------------------------------------------------------------------

@@ -117,7 +117,8 @@ def drafted(paths: Sequence[Path], names: Sequence[str]) -> Draft:
         each.name: [of_table[id(part)] for part in each.table.parts] or of_table[id(each.table)] for each in exports
     }
     data = _with_paths(written, exports, used, paths_of)
-    draft = Draft(data, reading.preset["called"], {used.get(each.name, each.name): each.table for each in exports})
+    called = "no CRM known here" if by_days else reading.preset["called"]
+    draft = Draft(data, called, {used.get(each.name, each.name): each.table for each in exports})
     draft.questions.extend(Question(note) for note in reading.notes)
     if by_days:
         draft.questions.append(
@@ -201,26 +202,52 @@ def _are_parts(one: RecognisedFile, other: RecognisedFile) -> bool:
 
 
 def _by_days(tables: dict[str, TextTable]) -> Data:
-    """A CRM file of the first table with ids and two columns of days, which are its stages in the order they follow.
+    """A CRM file of a table with ids and two columns of days, or of several with an id in common and a day each.
+
+    The columns of days are the stages, in the order they follow.
 
     Raises
     ------
     DataError
-        If there is none.
+        If there is neither.
     """
-    for name, table in tables.items():
-        ids = [each for each in table.header if each and len(set(table.cells(each))) == len(table.lines)]
-        days = {}
-        for column in table.header:
-            formats = _formats(_texts(table, column)) if column and column not in ids[:1] else []
-            if formats:
-                moments, sound = moments_in(list(table.cells(column)), formats[0] or None)
-                days[column] = (-int(sound.sum()), int(np.median(moments[sound].astype("int64"))), column)
-        order = sorted(days, key=days.__getitem__)
-        if ids and len(order) >= 2:
-            stages = {squeezed_header(column): f"{name}.{column}" for column in order[:MOST_STAGES]}
-            return {"format": "wide", "files": {name: {"id": ids[0]}}, "stages": stages}
-    raise DataError(_strange(tables))
+    ids = {name: [each for each in table.header if each and _is_id(table, each)] for name, table in tables.items()}
+    found = {name: _days_of(name, table, ids[name][:1]) for name, table in tables.items() if ids[name]}
+    common = [each for names in ids.values() for each in names if all(each in others for others in ids.values())]
+    whole = next((name for name, days in found.items() if len(days) >= 2), None)
+    if whole is not None:
+        used = {whole: ids[whole][0]}
+    elif len(tables) > 1 and common and all(found.get(name) for name in tables):
+        used = dict.fromkeys(tables, common[0])
+    else:
+        raise DataError(_strange(tables))
+    days = {column: rank for name in used for column, rank in found[name].items()}
+    order = sorted(days, key=days.__getitem__)
+    stages = {squeezed_header(column_of(column)): column for column in order[:MOST_STAGES]}
+    files = {
+        name: {"id": used[name]}
+        for name in sorted(used, key=lambda name: order[0].startswith(f"{name}."), reverse=True)
+    }
+    return {"format": "wide", "files": files, "stages": stages}
+
+
+def _is_id(table: TextTable, column: str) -> bool:
+    """Whether a column tells records apart; in several exports of a table each may stand more than once."""
+    several = len(table.parts) or 1
+    return len(set(table.cells(column))) >= max(len(table.lines) / several, 1) > 0 and "" not in set(
+        table.cells(column)
+    )
+
+
+def _days_of(name: str, table: TextTable, but: list[str]) -> dict[str, tuple[int, int]]:
+    """Columns of days as file.column, and by what they are ordered: how many have one, and the day in the middle."""
+    days: dict[str, tuple[int, int]] = {}
+    for column in table.header:
+        formats = _formats(_texts(table, column)) if column and column not in but else []
+        if formats:
+            moments, sound = moments_in(list(table.cells(column)), formats[0] or None)
+            days[f"{name}.{column}"] = (-int(sound.sum()), int(np.median(moments[sound].astype("int64"))))
+    return days
 
 
 def _strange(tables: dict[str, TextTable]) -> Iterator[Fault]:

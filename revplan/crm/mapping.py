@@ -388,8 +388,25 @@ def plain(label: str) -> str:
     return " ".join(visible(label).split()).casefold()
 
 
-TRUE = {"true", "1", "yes", "y", "t", "wahr", "ja", "vrai", "oui", "verdadero", "sí", "si", "sim", "да", "истина"}
-FALSE = {"false", "0", "no", "n", "f", "falsch", "nein", "faux", "non", "falso", "não", "нет", "ложь"}
+TRUE = {
+    "true",
+    "1",
+    "1.0",
+    "yes",
+    "y",
+    "t",
+    "wahr",
+    "ja",
+    "vrai",
+    "oui",
+    "verdadero",
+    "sí",
+    "si",
+    "sim",
+    "да",
+    "истина",
+}
+FALSE = {"false", "0", "0.0", "no", "n", "f", "falsch", "nein", "faux", "non", "falso", "não", "нет", "ложь"}
 
 
 def meanings_of(label: str) -> set[str]:

@@ -98,8 +98,8 @@ def test_leads_that_end_before_their_outcomes() -> None:
     assert history.notes[0].endswith("92 (36 days; another as-of day counts them).")
 
 
-def test_check_counts_what_rates_count(tmp_path: Path) -> None:
-    """Leads to the end of June, outcomes to August: one count in both, and every day beyond it said."""
+def test_check_says_what_rates_count(tmp_path: Path) -> None:
+    """Leads to the end of June, outcomes to August: the count of rates stands beside that of all the files know."""
     created = pd.date_range("2025-01-01", "2025-06-30").repeat(3)
     won = pd.Series(created + pd.Timedelta(days=40)).where(np.arange(len(created)) % 4 == 0)
     frame = pd.DataFrame({"id": range(len(created)), "created": created, "won": won})
@@ -111,13 +111,17 @@ def test_check_counts_what_rates_count(tmp_path: Path) -> None:
     found, text = check_crm(crm, today=TODAY)
     rates, _ = estimates(crm, None, None)
     assert found["as_of"] == rates["as_of"] == "2025-06-30"
-    assert found["entered"]["won"] == rates["transitions"][0]["conversions"] == (won <= "2025-06-30").sum()
-    assert [note for note in found["notes"] if "No new record" in note] == [
-        note for note in rates["notes"] if "No new record" in note
-    ]
-    assert text.count("later dates are left out") == 1
-    later, _ = check_crm(crm, date(2025, 8, 9), today=TODAY)
-    assert later["entered"]["won"] == won.notna().sum()
+    usual, conversions = found["counts_as_of"]["entered"]["won"], rates["transitions"][0]["conversions"]
+    assert usual == conversions == (won <= "2025-06-30").sum()
+    assert found["entered"]["won"] == won.notna().sum()
+    both = f"won {won.notna().sum()}; open {won.isna().sum()}, lost 0. Rates and forecasts count to 30 Jun 2025"
+    assert [both in note and f"won {usual}; open {543 - usual}, lost 0" in note for note in found["notes"]].count(
+        True
+    ) == 1
+    assert text.count("Rates and forecasts count to") == 1
+    told, _ = check_crm(crm, date(2025, 8, 9), today=TODAY)
+    assert told["entered"] == found["entered"]
+    assert "counts_as_of" not in told
 
 
 @pytest.mark.parametrize(

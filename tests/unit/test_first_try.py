@@ -431,3 +431,26 @@ def test_a_preset_reads_two_files_under_one_name_and_says_so_where_they_have_two
     assert main(["check", str(crm), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert list(found["entered"].values()) == [len(frame), (frame["outcome"] == "won").sum()]
+
+
+@pytest.mark.parametrize("snapshots", [1, 2])
+def test_two_tables_of_no_known_crm_join_on_the_id_they_share(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], snapshots: int
+) -> None:
+    """Leads in one file, what was signed in another; also where each is there as known on two days."""
+    frame = deals(11)
+    won = frame[frame["outcome"] == "won"]
+    exports = []
+    for number in range(snapshots):
+        known = len(frame) if number == snapshots - 1 else len(frame) // 2
+        first, signed = frame.head(known), won[won["id"].isin(frame["id"].head(known))]
+        for name, rows, column, day in (("reached", first, "met", "created"), ("contracts", signed, "inked", "closed")):
+            exports.append(tmp_path / f"{name}{number}.csv")
+            exports[-1].write_text(table({"ref": rows["id"], column: days(rows[day], "%Y-%m-%d")}), "utf-8")
+    assert main(["init", str(tmp_path / "mine"), "--from", *map(str, exports), "--json"]) == 0
+    asked = json.loads(capsys.readouterr().out)["questions"]
+    assert [each for each in asked if "are these the stages, in this order? met, inked" in each] == asked != []
+    assert main(["check", str(tmp_path / "mine" / "crm.yaml"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["entered"] == {"met": len(frame), "inked": len(won)}
+    text = (tmp_path / "mine" / "crm.yaml").read_text("utf-8")
+    assert "taken for those of no CRM known here" in text
