@@ -31,7 +31,7 @@ SUBJECTS = (
     "lag",
     "model",
     "pace",
-    "planned",
+    "attainment",
     "realism",
     "record",
     "simulate",

@@ -120,13 +120,14 @@ class Log:
         bound = undone if self.outcome == "last" else "CAST(NULL AS TIMESTAMP)"
         odd = f"SELECT id, last, {bound} AS bound FROM ({of_id}) AS r WHERE lost < final OR won < final"
         kept = {
+            won - 1: f"v = {won - 1} OR (v = {won} AND m < bound)",
             won: f"v = {won} AND (bound IS NULL OR m >= bound)",
             LOST: f"v = {LOST} AND (last IS NULL OR m >= last)",
         }
         firsts = [f"min(CASE WHEN {kept.get(step, f'v = {step}')} THEN m END)" for step in (*range(self.stages), LOST)]
         names = ", ".join(f"{each} AS e{number}" for number, each in enumerate(firsts))
         records = (
-            f"SELECT id, {names}, min(CASE WHEN v >= 0 THEN m END) AS came, "
+            f"SELECT id, {names}, min(CASE WHEN v >= 0 THEN m END) AS arrived, "
             f"max(CASE WHEN v = {won} AND m < bound THEN 1 ELSE 0 END) AS undone, "
             f"sum(CASE WHEN v = {LOST} AND m < last THEN 1 ELSE 0 END) AS reopened "
             f"FROM {rows} JOIN ({odd}) AS odd USING (id) GROUP BY id"

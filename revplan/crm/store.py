@@ -256,7 +256,10 @@ def _recorded_of_columns(ways: Ways, day: date) -> Ways:
     last = int(np.datetime64(day, "D").astype(np.int64))
     entered, lost = (np.where(each > last, NO_DAY, each) for each in (ways.entered, ways.lost))
     undone = np.where(lost == NO_DAY, 0, ways.undone)
-    entered[undone > 0, -1] = NO_DAY
+    back = undone > 0
+    before, won = entered[back, -2], entered[back, -1]
+    entered[back, -2] = np.where(before == NO_DAY, won, np.minimum(before, won))
+    entered[back, -1] = NO_DAY
     return replace(ways, entered=entered, lost=lost, undone=undone)
 
 

@@ -184,7 +184,7 @@ def solve_bridge(goal: Goal) -> Bridge:
         If the given terms disagree by more than half a cent, if more than one is missing, or if
         the solved term is negative.
 
-    >>> solve_bridge(Goal(opening_arr=8_000_000, closing_arr=13_000_000, churn=Change(rate=0.08))).new_arr
+    >>> solve_bridge(Goal(opening_arr=8_000_000, closing_arr=13_000_000, churn=ArrChange(rate=0.08))).new_arr
     5640000.0
     """
     missing = _missing(goal)

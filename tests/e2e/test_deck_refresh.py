@@ -453,7 +453,7 @@ def test_notes_of_the_speaker_follow_and_own_paragraphs_stay(tmp_path: Path) -> 
 # --- linked sentences -------------------------------------------------------------------------------------------
 
 SQLS = "entries [stage=sql] 2026-Q3"
-WON, LEADS = "new_arr 2026-Q3 came", "entries [stage=lead] 2026-Q3 came"
+WON, LEADS = "new_arr 2026-Q3 actual", "entries [stage=lead] 2026-Q3 actual"
 
 
 def test_a_linked_sentence_follows_its_figures_and_nothing_else(tmp_path: Path) -> None:
@@ -483,8 +483,8 @@ def test_a_link_to_a_figure_that_went_or_never_was_is_told(tmp_path: Path) -> No
     path = made(notebook(**small(15)), tmp_path)
     edited(
         path,
-        lambda opened: own_box(own_slide(opened), "smb: 12", "figure: entries [segment=smb] 2026-Q3 came"),
-        lambda opened: own_box(own_slide(opened), "15", "figure: entries [stage=leads] 2026-Q3 came"),
+        lambda opened: own_box(own_slide(opened), "smb: 12", "figure: entries [segment=smb] 2026-Q3 actual"),
+        lambda opened: own_box(own_slide(opened), "15", "figure: entries [stage=leads] 2026-Q3 actual"),
     )
     _, found = again(path, notebook(**small(15, {"mid": 30.0})))
     told = [each.message for each in found if each.kind == "gone"]
@@ -978,7 +978,7 @@ def test_a_deck_saved_by_libreoffice_refreshes(office: str, august: Any, septemb
     path = made(august, tmp_path)
     edited(path, lambda opened: retitle(opened, "coverage"), lambda opened: own_slide(opened, "Ours"))
     profile = f"-env:UserInstallation=file://{tmp_path}/profile"
-    edited(path, lambda opened: setattr(own_box(own_slide(opened), "120 SQLs"), "name", f"figure: {SQLS} to date came"))
+    edited(path, lambda opened: setattr(own_box(own_slide(opened), "120 SQLs"), "name", f"figure: {SQLS} to date actual"))
     command = [office, profile, "--headless", "--convert-to", "pptx", "--outdir", str(tmp_path / "lo"), str(path)]
     subprocess.run(command, check=True, capture_output=True, timeout=180)
     now, _ = again(tmp_path / "lo" / "deck.pptx", september)

@@ -212,7 +212,7 @@ def test_native_charts_of_quarters_by_hand() -> None:
         "shortfall": (15.0, 0.0),
         "goal": (100.0, 120.0),
     }
-    assert [each.values for each in charts.dependence(table, table, "USD", "2026-11-15", known=True).series] == [
+    assert [each.values for each in charts.dependence(table, table, "USD", "2026-11-15", recorded=True).series] == [
         (60.0, 20.0),
         (35.0, 10.0),
     ]
@@ -397,7 +397,7 @@ def test_every_figure_is_spoken_with_its_definition_and_source() -> None:
     )
     said, listed = slides_of(text(say("{won} came", won=won), {"New ARR": won}), by)
     spoken = said.notes_slide.notes_text_frame.text
-    assert spoken.startswith("New ARR: $684k (2026-Q3, came). annual value of the deals won in the period. Rounded: ")
+    assert spoken.startswith("New ARR: $684k (2026-Q3, actual). annual value of the deals won in the period. Rounded: ")
     assert "Source: plan: what the plan expects" in spoken
     assert "New ARR: 13 figures on the slide. annual value" in listed.notes_slide.notes_text_frame.text
     last = opened(deck(notebook(by), "example")).slides[-1].notes_slide.notes_text_frame.text
@@ -765,7 +765,7 @@ def test_the_shipped_master_is_the_one_that_is_made() -> None:
 
 
 def test_the_masters_colours_are_those_of_the_charts() -> None:
-    style = {name: each[1:].upper() for name, each in json.loads(STYLE.read_text(encoding="utf-8")).items()}
+    style = {name: each[1:].upper() for name, each in json.loads(STYLE.read_text(encoding="utf-8"))["colors"].items()}
     colors = [style[f"C{number}"] for number in range(8)]
     assert [COLORS[name] for name in (*(f"accent{n}" for n in range(1, 7)), "dk2", "lt2")] == colors
     assert COLORS["dk1"] == style["ink"]

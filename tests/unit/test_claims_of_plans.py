@@ -77,7 +77,7 @@ def test_no_quarter_depends_on_records_only_where_none_does(quarters: list[tuple
     table = pd.DataFrame(
         {"goal": goals, "before_plan_date": past, "open_pipeline": 0.0, "won": 0.0, "quarter": names, "label": names}
     )
-    said = charts._dependence_message(table, "USD", "2027-01-01", known=True)
+    said = charts._dependence_message(table, "USD", "2027-01-01", recorded=True)
     assert said.startswith("No quarter") == all(each <= 0.005 * goal for each, goal in zip(past, goals, strict=True))
 
 
