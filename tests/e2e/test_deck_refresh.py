@@ -65,7 +65,7 @@ def notebook(plan: str = "Example", **shown: Exhibit) -> Any:
 def board(book: BoardBook) -> Any:
     """Exhibits of every kind of the board report: tiles, tables, charts of two series, a waterfall."""
     return notebook(
-        promise=attainment.attainment(book),
+        attainment=attainment.attainment(book),
         so_far=attainment.so_far(book),
         variance=attainment.variance(book),
         numbers=performance.three_numbers(book),
