@@ -978,7 +978,9 @@ def test_a_deck_saved_by_libreoffice_refreshes(office: str, august: Any, septemb
     path = made(august, tmp_path)
     edited(path, lambda opened: retitle(opened, "coverage"), lambda opened: own_slide(opened, "Ours"))
     profile = f"-env:UserInstallation=file://{tmp_path}/profile"
-    edited(path, lambda opened: setattr(own_box(own_slide(opened), "120 SQLs"), "name", f"figure: {SQLS} to date actual"))
+    edited(
+        path, lambda opened: setattr(own_box(own_slide(opened), "120 SQLs"), "name", f"figure: {SQLS} to date actual")
+    )
     command = [office, profile, "--headless", "--convert-to", "pptx", "--outdir", str(tmp_path / "lo"), str(path)]
     subprocess.run(command, check=True, capture_output=True, timeout=180)
     now, _ = again(tmp_path / "lo" / "deck.pptx", september)
