@@ -60,7 +60,7 @@ class TextTable:
     how: str
     """How it was read: encoding and separator, or the sheet."""
     blank: int
-    """TextRows without any value, left out."""
+    """Rows without any value, left out."""
     digest: str
     """sha256 of the bytes read."""
     separator: str = ","
@@ -69,7 +69,7 @@ class TextTable:
     titles: tuple[str, ...] = ()
     """What stands above the header, line by line: a report's name, its days."""
     aside: tuple[ImportLine, ...] = ()
-    """TextRows that are no records, such as titles, totals and footers: why, how many, the first; and labels filled down."""
+    """Rows that are no records, such as titles, totals and footers: why, how many, the first; and labels filled down."""
     parts: tuple[TextTable, ...] = ()
     """The files it is put together from, where it stands in several."""
 
@@ -164,7 +164,7 @@ MANY = 20_000  # rows that are put into columns at once
 class TextRows(Sequence[list[str]]):
     """The rows of a text file or a sheet, held by column: a text that many rows have takes the room of one.
 
-    TextRows of another length than most, such as titles, stand in the columns cut or with empty cells at their end.
+    Rows of another length than most, such as titles, stand in the columns cut or with empty cells at their end.
     """
 
     def __init__(self, rows: list[list[str]] | None = None) -> None:
@@ -284,7 +284,7 @@ class Framed:
     body: np.ndarray
     aside: tuple[ImportLine, ...]
     groups: np.ndarray
-    """TextRows that only head a group."""
+    """Rows that only head a group."""
 
     def titles(self, rows: TextRows) -> tuple[str, ...]:
         """What stands above the header, line by line."""
@@ -349,7 +349,7 @@ def _head(rows: TextRows, usual: int) -> int:
 
 
 def _groups(rows: TextRows, body: np.ndarray, usual: int) -> np.ndarray:
-    """TextRows with one cell that head a group: they say so, or no row with more has a value in their column."""
+    """Rows with one cell that head a group: they say so, or are words in a column where no row with more has a value."""
     if usual < NARROW:
         return body[:0]
     alone = {row: rows[row] for row in body[rows.filled[body] == 1].tolist()}
@@ -362,14 +362,17 @@ def _groups(rows: TextRows, body: np.ndarray, usual: int) -> np.ndarray:
     found = [
         row
         for row, place in places.items()
-        if (place not in used or GROUP.fullmatch(alone[row][place].strip()))
+        if (
+            (place not in used and any(map(str.isalpha, alone[row][place])))
+            or GROUP.fullmatch(alone[row][place].strip())
+        )
         and not TOTAL.fullmatch(alone[row][place].strip())
     ]
     return np.array(found, dtype=int)
 
 
 def _totals(rows: TextRows, body: np.ndarray, usual: int) -> np.ndarray:
-    """TextRows that begin like one of totals, and lack what others have, or stand at the end and say nothing else."""
+    """Rows that begin like one of totals, and lack what others have, or stand at the end and say nothing else."""
     worded = body[rows.worded[body]]
     ending = body[np.flatnonzero(~rows.worded[body]).max(initial=-1) + 1 :]
     found = []
@@ -501,7 +504,7 @@ def read_csv(
 
 @contextmanager
 def _no_circles_looked_for() -> Iterator[None]:
-    """TextRows are millions of small lists that all stay: looking through them for what can go takes as long as reading them."""
+    """Rows are millions of small lists that all stay: looking through them for what can go takes as long as reading them."""
     looked = gc.isenabled()
     gc.disable()
     try:
