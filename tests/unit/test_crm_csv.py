@@ -297,9 +297,11 @@ def test_a_large_file_is_never_held_as_rows(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_number_alone_in_its_row_heads_no_group(tmp_path: Path) -> None:
-    (tmp_path / "deals.csv").write_text('id,won,amount\n,,"1,200"\n1,2026-01-01,\n2,2026-01-02,\n', encoding="utf-8")
+    (tmp_path / "deals.csv").write_text(
+        'id,made,won,amount\n,,,"1,200"\n1,2026-01-01,2026-01-05,\n2,2026-01-02,,\n', encoding="utf-8"
+    )
     (tmp_path / "crm.yaml").write_text(
-        "format: wide\nfiles: {deals: {path: deals.csv, id: id}}\nstages: {lead: deals.won}\namount: deals.amount\n",
+        "format: wide\nfiles: {deals: {path: deals.csv, id: id}}\nstages: {lead: deals.made, won: deals.won}\namount: deals.amount\n",
         encoding="utf-8",
     )
     assert read_records(tmp_path / "crm.yaml").records["amount"].isna().all()
