@@ -165,8 +165,8 @@ def as_database(header: str, rows: list[tuple[str, ...]], name: str) -> bytes:
 
 
 def wide_enough(row: tuple[str, ...]) -> bool:
-    """Whether a row has more than one cell: in text and in Excel one alone may head a group, in Parquet it cannot."""
-    return sum(map(bool, row)) > 1
+    """Whether a row has an id and more: in text and in Excel a cell alone may head a group, in Parquet it cannot."""
+    return bool(row[0].strip(" -")) and sum(map(bool, row)) > 1
 
 
 @settings(deadline=None, max_examples=40)
