@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 
 from revplan.ground.terminal import grid
-from revplan.run.notebooks import new_workspace
+from revplan.run.workspace import example_company, new_workspace
 
 SLIDER = "SQO to Won (%)"
 WATCHED = """
@@ -132,7 +132,7 @@ def chromium() -> Iterator[tuple[Any, Path]]:
     path = next(filter(None, named))
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
         folder = Path(scratch, "workspace")
-        new_workspace(folder)
+        new_workspace(folder, example_company)
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield browser, folder
         browser.close()

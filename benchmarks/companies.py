@@ -566,7 +566,7 @@ def summary(rows: pd.DataFrame) -> str:
     """Coverage and bias of some rows."""
     held = ((rows["actual"] >= rows["low"]) & (rows["actual"] <= rows["high"])).to_numpy()
     low, high = proportion_interval(int(held.sum()), len(held))
-    text = f"{len(rows):4d} held {held.mean():.2f} ({low:.2f}-{high:.2f}) bias {rows['told'].sum() / rows['came'].sum() - 1:+.3f}"
+    text = f"{len(rows):4d} held {held.mean():.2f} ({low:.2f}-{high:.2f}) bias {rows['told'].sum() / rows['actual'].sum() - 1:+.3f}"
     if "expected" in rows and rows["expected"].notna().any():
         each = rows[rows["expected"].notna()]
         text += f" against expected {each['told'].sum() / each['expected'].sum() - 1:+.3f}"

@@ -27,7 +27,7 @@ from make_example import leads, write  # noqa: E402
 
 from revplan.funnel.funnel import HORIZON, forward  # noqa: E402
 from revplan.funnel.year import PlannedYear, year_without_commit  # noqa: E402
-from revplan.plan.parts import Plan  # noqa: E402
+from revplan.plan.model import Plan  # noqa: E402
 from revplan.rates.backtest import proportion_interval  # noqa: E402
 from revplan.simulation.simulate import simulate  # noqa: E402
 from revplan.snapshot.state import read_history, snapshot_of, with_history_rates  # noqa: E402
@@ -136,7 +136,7 @@ def main() -> None:
         width = (each["landing_high"] - each["landing_low"]).mean() / each["landing"].mean()
         print(
             f"market {market}, {day} {'year' if year else 'quarter'}: held {each['held'].mean():.2f} ({low:.2f} to {high:.2f}), "
-            f"bias {bias:+.3f}, width {width:.2f}, below {(each['came'] < each['landing_low']).mean():.2f}, {len(each)} worlds"
+            f"bias {bias:+.3f}, width {width:.2f}, below {(each['actual'] < each['landing_low']).mean():.2f}, {len(each)} worlds"
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import json
 import re
 import subprocess
@@ -198,6 +199,23 @@ def test_what_tests_and_tools_import_is_declared() -> None:
     assert {
         name: place for name, place in found.items() if name not in required(*project()["optional-dependencies"])
     } == {}
+
+
+def test_what_benchmarks_and_tools_take_from_revplan_is_there() -> None:
+    """No test runs them, so that a name they ask for may have gone unseen."""
+    taken = [
+        (path.name, str(node.module), name.name)
+        for folder in ("benchmarks", "tools", "data")
+        for path in (ROOT / folder).glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "revplan"
+        for name in node.names
+    ]
+    assert len(taken) > 100
+    lacking = [each for each in taken if not hasattr(importlib.import_module(each[1]), each[2])]
+    folders = [each for each in lacking if hasattr(importlib.import_module(each[1]), "__path__")]
+    modules_of = [each for each in folders if importlib.util.find_spec(f"{each[1]}.{each[2]}")]
+    assert [each for each in lacking if each not in modules_of] == []
 
 
 def test_what_is_declared_is_used() -> None:
