@@ -17,14 +17,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import resource
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 
+from child import run
+
+LIMITS = {"REVPLAN_MAX_CELLS": "100_000_000", "REVPLAN_MAX_SECONDS": "600"}
 CRM = """\
 format: wide
 files: {leads: {path: leads.KIND, id: id}}
@@ -131,7 +129,7 @@ def make_warts(folder: Path, rows: int) -> None:
     lines[second] += b"\x00"
     lines[-1:] = [b"900000000,Web,01.02.2024,,,,,caf\xe9", b"Total,,,,,,123456.00,", b"Confidential", b""]
     path.write_bytes(b"\n".join([b"Leads of the year", b"All teams", b"", *lines]))
-    (folder / "crm_warts.yaml").write_text(WARTS_CRM.replace("KIND", "quality"), encoding="utf-8")
+    (folder / "crm_warts.yaml").write_text(WARTS_CRM.replace("KIND", "warts"), encoding="utf-8")
 
 
 def _whole_line(lines: list[bytes], first: int) -> int:
@@ -139,23 +137,6 @@ def _whole_line(lines: list[bytes], first: int) -> int:
     return next(
         at for at in range(first, len(lines)) if lines[at].count(b",") == 7 and b'"' not in lines[at - 1] + lines[at]
     )
-
-
-def run(folder: Path, *words: str) -> tuple[float, float, float, bytes]:
-    """Wall and processor seconds and peak memory [GB] of a Python of its own, and what it printed."""
-    begun, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    limits = {"REVPLAN_MAX_CELLS": "100_000_000", "REVPLAN_MAX_SECONDS": "600"}
-    with subprocess.Popen(
-        [sys.executable, *words], cwd=folder, stdout=subprocess.PIPE, env={**os.environ, **limits}
-    ) as child:
-        said = child.stdout.read() if child.stdout else b""
-        _, status, used = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode:
-        raise SystemExit(f"{' '.join(words)[:60]} ended with {child.returncode}")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return time.perf_counter() - begun, spent, used.ru_maxrss / 1e6, said
 
 
 def main() -> None:
@@ -166,16 +147,16 @@ def main() -> None:
     given = parser.parse_args()
     answers = {}
     with tempfile.TemporaryDirectory(prefix="revplan-") as place:
-        for kind, rows in (("parquet", given.leads), ("csv", given.leads), ("quality", given.quality)):
+        for kind, rows in (("parquet", given.leads), ("csv", given.leads), ("warts", given.warts)):
             if kind == "parquet":
                 make(Path(place), rows)
-            if kind == "quality":
+            if kind == "warts":
                 make_warts(Path(place), rows)
             if kind != "csv":
                 print(f"{rows:12,} leads{'':14}{'wall s':>8}{'cpu s':>8}{'ratio':>7}{'peak GB':>9}")
-            query = BY_HAND.replace("'leads.KIND'", READ if kind == "quality" else f"'leads.{kind}'")
-            by_hand = run(Path(place), "-c", CHILD, query)
-            ours = run(Path(place), "-m", "revplan", "rates", f"crm_{kind}.yaml", "--json")
+            query = BY_HAND.replace("'leads.KIND'", READ if kind == "warts" else f"'leads.{kind}'")
+            by_hand = run(Path(place), LIMITS, "-c", CHILD, query)
+            ours = run(Path(place), LIMITS, "-m", "revplan", "rates", f"crm_{kind}.yaml", "--json")
             answers[kind] = json.loads(ours[3])
             for name, (wall, cpu, peak, _) in ((f"query by hand, {kind}", by_hand), (f"revplan rates, {kind}", ours)):
                 print(f"{name:<32}{wall:8.2f}{cpu:8.2f}{cpu / by_hand[1]:7.1f}{peak:9.2f}", flush=True)

@@ -11,13 +11,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import resource
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
+
+from child import run
 
 CRM = """\
 format: history
@@ -87,34 +84,18 @@ def make(folder: Path, rows: int) -> int:
     return int(found[0]) if found else 0
 
 
-def run(folder: Path, memory: int, *words: str) -> tuple[float, float, float, bytes]:
-    """Wall and processor seconds and peak memory [GB] of a Python of its own, and what it printed."""
-    begun, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    limits = {"REVPLAN_MAX_SECONDS": "900", "REVPLAN_MAX_MEMORY_MB": str(memory)}
-    with subprocess.Popen(
-        [sys.executable, *words], cwd=folder, stdout=subprocess.PIPE, env={**os.environ, **limits}
-    ) as child:
-        said = child.stdout.read() if child.stdout else b""
-        _, status, used = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode:
-        raise SystemExit(f"{' '.join(words)[:60]} ended with {child.returncode}")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return time.perf_counter() - begun, spent, used.ru_maxrss / 1e6, said
-
-
 def main() -> None:
     """Prints what each took, and its times as multiples of the query's."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--memory-mb", type=int, default=1_500)
     given = parser.parse_args()
+    limits = {"REVPLAN_MAX_SECONDS": "900", "REVPLAN_MAX_MEMORY_MB": str(given.memory_mb)}
     with tempfile.TemporaryDirectory(prefix="revplan-") as place:
         rows = make(Path(place), given.rows)
         print(f"{rows:,} changes{'':16}{'wall s':>8}{'ratio':>7}{'cpu s':>8}{'ratio':>7}{'peak GB':>9}", flush=True)
-        by_hand = run(Path(place), given.memory_mb, "-c", CHILD, BY_HAND, str(given.memory_mb * 2 // 3))
-        ours = run(Path(place), given.memory_mb, "-m", "revplan", "rates", "crm.yaml", "--json")
+        by_hand = run(Path(place), limits, "-c", CHILD, BY_HAND, str(given.memory_mb * 2 // 3))
+        ours = run(Path(place), limits, "-m", "revplan", "rates", "crm.yaml", "--json")
         for name, (wall, cpu, peak, _) in (("query by hand", by_hand), ("revplan rates", ours)):
             ratios = wall / by_hand[0], cpu / by_hand[1]
             print(f"{name:<32}{wall:8.2f}{ratios[0]:7.1f}{cpu:8.2f}{ratios[1]:7.1f}{peak:9.2f}", flush=True)

@@ -256,7 +256,7 @@ def _movement(found: PipelineMovement) -> dict[str, Any]:
         "not_told": list(found.unknown),
         "reopened": deals.loc[deals["reopened"], "record"].tolist(),
         "disappeared": deals.loc[deals["disappeared"], "record"].tolist(),
-        "slips": _dated(found.slips[found.slips["pushes"] > 0]),
+        "slips": plain_rows(found.slips[found.slips["pushes"] > 0]),
         "track_record": plain_rows(found.track_record),
         "notes": list(found.notes),
     }
@@ -269,13 +269,6 @@ def _window(found: PipelineMovement, window: Window) -> dict[str, Any]:
         **{name: None if day is None else str(day) for name, day in ends.items()},
         **{term: float(amount) for term, amount in amounts},
     }
-
-
-def _dated(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as JSON can hold them, days as text."""
-    days = frame.select_dtypes("datetime").columns
-    texts = {name: frame[name].dt.strftime("%Y-%m-%d").astype(object) for name in days}
-    return plain_rows(frame.assign(**texts))
 
 
 # --- the running year ----------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import TypeVar
 
 import pandas as pd
 
@@ -14,6 +15,8 @@ from revplan.exhibits.performance import sources
 from revplan.ground.errors import PlanError, shown
 from revplan.ground.formats import counted, largest_remainder, round_half_up, steady_order
 from revplan.tracking.book import BoardBook
+
+Show = TypeVar("Show")
 
 TERMS = {
     "opening": "Opening ARR",
@@ -40,9 +43,20 @@ def detail(book: BoardBook, audience: str) -> Exhibit:
     PlanError
         If the audience is another.
     """
-    if audience not in AUDIENCES:
-        raise PlanError.at("audience", f"got {shown(audience)!r}; it is one of {', '.join(AUDIENCES)}")
-    return AUDIENCES[audience](book)
+    return for_audience(audience, AUDIENCES)(book)
+
+
+def for_audience(audience: str, shows: Mapping[str, Show]) -> Show:
+    """What is shown to an audience, of what each is shown.
+
+    Raises
+    ------
+    PlanError
+        If the audience is another.
+    """
+    if audience not in shows:
+        raise PlanError.at("audience", f"got {shown(audience)!r}; it is one of {', '.join(shows)}")
+    return shows[audience]
 
 
 # --- finance -------------------------------------------------------------------------------------

@@ -103,8 +103,7 @@ class Exhibit:
     def pictured(self, described: Chart) -> Exhibit:
         """The same table drawn for who would rather look: a page and a slide show the picture, and the rows behind it."""
         drawn = checked(replace(described, said=self.said), f"chart {shown(self.message)!r}")
-        lacking = filter(None, [advice(without_font(draw.lacking(drawn)))])
-        return replace(self, chart=drawn, notes=_lines([*self.notes, *lacking]))
+        return replace(self, chart=drawn, notes=_lines([*self.notes, *_advice(drawn)]))
 
     def with_cells(self, cells: FigureCells) -> Exhibit:
         """The same exhibit, the numbers of its table registered as figures."""
@@ -164,7 +163,7 @@ def chart(described: Chart, frame: pd.DataFrame, kinds: Mapping[str, str], *, no
         table=frame.copy(),
         kinds=dict(kinds),
         chart=checked(replace(described, said=said), place),
-        notes=_lines([*notes, *filter(None, [advice(without_font(draw.lacking(described)))])]),
+        notes=_lines([*notes, *_advice(described)]),
     )
 
 
@@ -304,6 +303,11 @@ def _message(message: object, place: str) -> Sentence:
     if said is None:
         raise ReportError.at(place, "has no message; give the one sentence it is there to say")
     return said
+
+
+def _advice(described: Chart) -> list[str]:
+    """What to install, where a chart holds letters that no font here has."""
+    return list(filter(None, [advice(without_font(draw.lacking(described)))]))
 
 
 def _lines(notes: Sequence[str]) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from importlib import import_module
 from inspect import Parameter, signature
@@ -41,35 +41,28 @@ def exhibits_of(book: Any) -> dict[str, Callable[..., Exhibit | None]]:
     book
         What `open_workbook`, `open_history`, `open_board`, `open_pace` or `open_people` gave.
     """
-    found: dict[str, Callable[..., Exhibit | None]] = {}
-    for subject in SUBJECTS:
-        module = import_module(f"revplan.exhibits.{subject}")
-        for name, function in vars(module).items():
-            if getattr(function, "__module__", "") == module.__name__ and _shows(function, type(book).__name__):
-                found[name] = function
-    return found
+    return {name: function for name, function in _makers() if _shows(function, type(book).__name__)}
 
 
 def exhibit_names() -> set[str]:
     """What exhibits are called, whatever they are made of."""
-    found = set()
+    return {name for name, _ in _makers()}
+
+
+def _makers() -> Iterator[tuple[str, Callable[..., Exhibit | None]]]:
+    """The public functions that make exhibits, by name, in the order of the notebooks."""
     for subject in SUBJECTS:
         module = import_module(f"revplan.exhibits.{subject}")
         for name, function in vars(module).items():
             own = getattr(function, "__module__", "") == module.__name__ and not name.startswith("_")
             if own and getattr(function, "__annotations__", {}).get("return") in GIVEN:
-                found.add(name)
-    return found
+                yield name, function
 
 
-def _shows(function: Any, book: str) -> bool:
-    """Whether a public function makes an exhibit of such a book and of nothing else that must be given."""
-    if not callable(function) or function.__name__.startswith("_") or isinstance(function, type):
-        return False
-    read = signature(function)
-    first, *others = read.parameters.values() or [Parameter("none", Parameter.POSITIONAL_ONLY)]
-    given = all(other.default is not Parameter.empty for other in others)
-    return read.return_annotation in GIVEN and first.annotation == book and given
+def _shows(function: Callable[..., Exhibit | None], book: str) -> bool:
+    """Whether it makes an exhibit of such a book and of nothing else that must be given."""
+    first, *others = signature(function).parameters.values() or [Parameter("none", Parameter.POSITIONAL_ONLY)]
+    return first.annotation == book and all(other.default is not Parameter.empty for other in others)
 
 
 def exhibit(book: Any, name: str, **options: Any) -> Exhibit:

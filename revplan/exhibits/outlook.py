@@ -41,11 +41,7 @@ def coverage(book: BoardBook) -> Exhibit:
     columns = {name: {"measure": name, "period": period} for name in (*COVERAGE_MONEY, "coverage", "coverage_needed")}
     rows = [{} if name == TOTAL else {"segment": name} for name in frame["segment"]]
     cells = FigureCells(rows=rows, columns=columns, currency=book.plan.currency)
-    return _drawn_coverage(made.with_cells(cells).as_brief(), frame)
-
-
-def _drawn_coverage(made: Exhibit, frame: pd.DataFrame) -> Exhibit:
-    """The table with its picture, where there is a coverage to draw."""
+    made = made.with_cells(cells).as_brief()
     return made.pictured(charts.coverage(frame, made.said)) if frame["coverage"].notna().any() else made
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pandas as pd
 
 from revplan.exhibits.chart import PLAN, REQUIRED, Chart, Series, numbers
+from revplan.exhibits.detail import for_audience
 from revplan.exhibits.exhibit import Exhibit, chart, table_of, text
-from revplan.ground.errors import PlanError, shown
 from revplan.ground.formats import compact, counted, kinds_of, plural, show
 from revplan.plan.stages import titles_of
 from revplan.tracking.pacebook import ALL, CELL, MONTH, PaceBook
@@ -270,9 +270,7 @@ def detail(book: PaceBook, audience: str) -> Exhibit:
     PlanError
         If the audience is another.
     """
-    if audience not in AUDIENCES:
-        raise PlanError.at("audience", f"got {shown(audience)!r}; it is one of {', '.join(AUDIENCES)}")
-    return AUDIENCES[audience](book)
+    return for_audience(audience, AUDIENCES)(book)
 
 
 def best(book: PaceBook) -> Exhibit:
