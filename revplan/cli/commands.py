@@ -256,6 +256,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DECK",
         help="bring an edited deck of the report (pptx) up to date; without --out in its place",
     )
+    report.add_argument("--language", default="en", metavar="CODE", help="of page, PDF and slides: en, de; default en")
     report.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a parameter of the notebook")
 
     comment = _command(
@@ -532,6 +533,7 @@ def _report(given: argparse.Namespace) -> None:
             against=given.against,
             template=given.template,
             refresh=given.refresh,
+            language=given.language,
         )
         for name in _listed(given.name) or [given.name]
     ]

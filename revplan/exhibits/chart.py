@@ -16,6 +16,7 @@ from revplan.exhibits.figures import PRECISION, Sentence
 from revplan.ground.errors import ReportError, shown
 from revplan.ground.escaping import clean
 from revplan.ground.formats import MISSING, compact, show, with_sign
+from revplan.ground.language import ENGLISH, numbers_in
 
 PLAN, GAP, PAST, REQUIRED, ATTENTION, ACTUAL, OTHER, BACKGROUND = (f"C{number}" for number in range(8))
 """Colours by what they mean; which they are stands in `style/chart.json`."""
@@ -92,6 +93,8 @@ class Chart:
         What the places along the other axis are (`month`, `months`, `share`), and what they are called.
     behind, reach
         A stretch of the categories set off from the others: its name, and the places it begins and ends at.
+    language
+        How its numbers are written; its texts are in that language already.
     """
 
     said: str | Sentence
@@ -105,6 +108,7 @@ class Chart:
     x_title: str = ""
     behind: str = ""
     reach: tuple[float, float] = (0.0, 0.0)
+    language: str = ENGLISH
 
     @property
     def message(self) -> str:
@@ -133,8 +137,10 @@ def written(value: Plotted, chart: Chart) -> str:
     if value is None:
         return ""
     if chart.kind == "date":
-        return show(date.fromordinal(int(value) + DAY_ZERO), "date")
-    return compact(value, chart.currency) if chart.kind == "money" else show(value, chart.kind)
+        text = show(date.fromordinal(int(value) + DAY_ZERO), "date")
+    else:
+        text = compact(value, chart.currency) if chart.kind == "money" else show(value, chart.kind)
+    return numbers_in(text, chart.language)
 
 
 StackedPart = tuple[str, Iterable[bool], str, Mark]
@@ -166,7 +172,9 @@ def waterfall(
 def step_written(series: Series, value: Plotted, chart: Chart) -> str:
     """A value as it stands at its bar: the changes of a waterfall with their sign."""
     change = chart.form == "waterfall" and value is not None and (series.mark == "bar" or chart.start is not None)
-    return with_sign(value, chart.currency) if change and value is not None else written(value, chart)
+    if not change or value is None:
+        return written(value, chart)
+    return numbers_in(with_sign(value, chart.currency), chart.language)
 
 
 def spans(chart: Chart) -> Iterator[tuple[float, float]]:

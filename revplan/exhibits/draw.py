@@ -46,6 +46,7 @@ from revplan.exhibits.shapes import SIZE, SMALL, SMALLEST, Canvas, Scale, color,
 from revplan.ground.calendar import MONTHS
 from revplan.ground.escaping import clean
 from revplan.ground.formats import compact, show
+from revplan.ground.language import numbers_in
 
 PAGE, PHONE = 633.6, 270.0
 """Widths of a drawing. [points]"""
@@ -86,7 +87,7 @@ def _marked(chart: Chart, scale: Scale, most: int) -> list[tuple[float, str]]:
     """The ticks of the value axis with their texts; two never read alike."""
     values = values_of(chart)
     if chart.kind == "date":
-        return _months(scale, most) or [(value, written(value, chart)) for value in values[-1:]]
+        return _months(scale, most, chart.language) or [(value, written(value, chart)) for value in values[-1:]]
     whole = chart.kind in ("count", "commitment") and scale.high >= 2
     for count in range(most, 0, -1):
         found = ticks(scale, count, 1.0 if whole else 0.0)
@@ -112,18 +113,22 @@ def _with_room(chart: Chart, scale: Scale, size: float, most: int) -> list[tuple
 
 
 def _ticked(value: float, chart: Chart) -> str:
-    if chart.kind == "share":
-        return show(round(value, 6), "share")
-    return compact(round(value, 9), chart.currency if chart.kind == "money" else "")
+    share = chart.kind == "share"
+    amount = show(round(value, 6), "share") if share else _compact(round(value, 9), chart)
+    return numbers_in(amount, chart.language)
 
 
-def _months(scale: Scale, most: int) -> list[tuple[float, str]]:
+def _compact(value: float, chart: Chart) -> str:
+    return compact(value, chart.currency if chart.kind == "money" else "")
+
+
+def _months(scale: Scale, most: int, language: str) -> list[tuple[float, str]]:
     """The beginnings of months within a scale of days, as many as `most`."""
     first, last = (date.fromordinal(DAY_ZERO + round(end)) for end in (scale.low, scale.high))
     count = (last.year - first.year) * 12 + last.month - first.month
     step = next((step for step in STEPS if count / step <= most), STEPS[-1])
     begun = (divmod(first.year * 12 + first.month + at, 12) for at in range(0, max(1, count), step))
-    marked = [(day_number(date(year, month + 1, 1)), f"{MONTHS[month]} {year}") for year, month in begun]
+    marked = [(day_number(date(year, month + 1, 1)), numbers_in(f"{MONTHS[month]} {year}", language)) for year, month in begun]
     return [each for each in marked if scale.low <= each[0] <= scale.high]
 
 

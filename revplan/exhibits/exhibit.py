@@ -431,9 +431,14 @@ def _definition(measure: Measure) -> dict[str, Any]:
 def _chart(exhibit: Exhibit) -> str:
     if exhibit.chart is None:
         return _headline(exhibit)
-    page = draw.svg(exhibit.chart).replace("<svg", '<svg class="on-page" style="max-width:54rem"', 1)
-    phone = draw.svg(exhibit.chart, draw.PHONE).replace("<svg", '<svg class="on-phone" style="display:none"', 1)
-    return f"{_headline(exhibit)}{page}{phone}"
+    return f"{_headline(exhibit)}{drawings(exhibit.chart)}"
+
+
+def drawings(described: Chart) -> str:
+    """A chart as a page holds it: drawn for a wide one, and for a phone."""
+    page = draw.svg(described).replace("<svg", '<svg class="on-page" style="max-width:54rem"', 1)
+    phone = draw.svg(described, draw.PHONE).replace("<svg", '<svg class="on-phone" style="display:none"', 1)
+    return f"{page}{phone}"
 
 
 def _headline(exhibit: Exhibit) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -52,7 +53,7 @@ def texts(chart: Chart) -> list[str]:
 def at_bar(series: Series, value: Plotted, chart: Chart) -> str:
     """The number at a bar; of a date the axis says the year."""
     text = step_written(series, value, chart)
-    return text[:-5] if chart.kind == "date" else text
+    return re.sub(r" \d{4}$", "", text) if chart.kind == "date" else text
 
 
 def labelled_upright(chart: Chart, slot: float) -> bool:

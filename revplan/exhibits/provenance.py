@@ -27,6 +27,7 @@ LABELS = {
     "revplan": "revplan",
     "parameters": "Settings",
     "pack": "Pack",
+    "untranslated": "In English still",
 }
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from revplan.exhibits.figures import MIMETYPE
 from revplan.exhibits.provenance import colophon
 from revplan.ground.escaping import clean, css_string
+from revplan.printing.translated import language_of, speaker
 
 STYLE = Path(__file__).parents[1] / "exhibits" / "style"
 MESSAGE = re.compile(r"(<figcaption[^>]*>|<caption[^>]*><span>)([^<]*)(</)")
@@ -31,13 +32,14 @@ def page(notebook: Any, name: str) -> str:
     """
     from markupsafe import Markup
 
-    opening = _opening(notebook)
+    opening, say = _opening(notebook), speaker(notebook)
     title = _title(notebook) or clean(name.replace("_", " ").capitalize())
     resources = {
         "policy": POLICY,
+        "language": language_of(notebook),
         "title": title,
         "header": opening.get("header", ""),
-        "colophon": colophon(notebook),
+        "colophon": {say(label): say(told) for label, told in colophon(notebook).items()},
         "style": Markup(_style() + _printed(title, opening)),
     }
     html = _filled(notebook, resources)

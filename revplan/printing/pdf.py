@@ -25,6 +25,7 @@ from revplan.ground.escaping import clean
 from revplan.ground.files import scratch_folder
 from revplan.ground.tables import NUMERIC
 from revplan.printing.blocks import Block, Heading, Prose, Shown, blocks, paragraphs, runs, words
+from revplan.printing.translated import language_of, speaker
 
 TEMPLATE = Path(__file__).parents[1] / "exhibits" / "style" / "report.typ"
 PAPERS = ("a4", "us-letter")
@@ -89,13 +90,14 @@ def pictures(notebook: Any, name: str, resolution: float = 80.0) -> list[bytes]:
 def _document(notebook: Any, name: str, paper: str) -> dict[str, Any]:
     """What the template sets."""
     found = blocks(notebook)
-    made = colophon(notebook)
+    made, say = colophon(notebook), speaker(notebook)
     opening = next((block.raw for block in found if isinstance(block, Shown) and block.raw.get("header")), {})
     headings = [block.text for block in found if isinstance(block, Heading) and block.level == 1]
     title = words(headings[0]) if headings else name.replace("_", " ").capitalize()
     message = opening.get("message", "")
     return {
         "paper": paper,
+        "language": language_of(notebook),
         "title": title,
         "description": message,
         "keywords": [f"{label}: {value}" for label, value in made.items()],
@@ -105,7 +107,7 @@ def _document(notebook: Any, name: str, paper: str) -> dict[str, Any]:
             "message": fitting(message, EDGE),
         },
         "sections": _sections(found if headings else [Heading(level=1, text=title), *found]),
-        "colophon": [[label, value] for label, value in made.items()],
+        "colophon": [[say(label), say(value)] for label, value in made.items()],
     }
 
 

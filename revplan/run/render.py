@@ -23,11 +23,13 @@ from revplan.exhibits.provenance import pack_id, provenance
 from revplan.ground.errors import Fault, PlanError, ReportError, RevplanError, shown
 from revplan.ground.extras import check_installed
 from revplan.ground.files import copied, own_folder, scratch_folder
+from revplan.ground.language import ENGLISH, languages
 from revplan.ground.written import check_folder, shown_path, written, written_together
 from revplan.plan.file import read_plan, real_path
 from revplan.plan.model import Plan
 from revplan.printing.blocks import exhibits, under_headings
 from revplan.printing.registry import registry
+from revplan.printing.translated import translated
 from revplan.record.signed import CONTENTS, digest, names_in, read_record
 from revplan.run.commentary import NOTHING_SAID, Commentary, read_commentary, with_commentary
 from revplan.run.notebooks import PACKAGE, REPOSITORY, check_trust, notebook_in
@@ -64,6 +66,8 @@ class Request:
     """A deck of the report that people worked on; its numbers are brought up to date, and what they wrote stays."""
     given: Path | None = None
     """The plan file as it was given, where `plan_path` is a copy of it: notebooks are looked for beside it."""
+    language: str = ENGLISH
+    """The language of page, PDF and slides, one of `languages()`; the live workbook is in English."""
     commented: bool = True
     """Whether what people say in `commentary.yaml` is printed."""
     outside: Mapping[Path, str] = field(default_factory=dict)
@@ -186,9 +190,10 @@ def refresh(request: Request, out: Path | None, progress: TextIO | None = None) 
     with frozen([request]) as (kept,):
         ready = prepared(kept)
         copy, place = kept.refresh or request.refresh, shown_path(request.refresh)
-        check_deck(copy, kept.name, ready.plan.name, place)
+        check_deck(copy, kept.name, ready.plan.name, place, kept.language)
         check_folder(target)
-        deck, found = refreshed(done := run(ready, progress), kept.name, copy, place)
+        done = run(ready, progress)
+        deck, found = refreshed(translated(done, kept.language).notebook, kept.name, copy, place)
         is_of_pack = request.refresh.name == f"{request.name}.pptx" and not request.refresh.is_symlink()
         if out or is_of_pack:
             return printed(done, kept, target, {"pptx": deck}), found
@@ -261,8 +266,12 @@ def printed(notebook: Any, request: Request, out: Path, ready: Mapping[str, byte
     ReportError
         If the folder cannot be written to, or a printing fails; the earlier files are kept.
     """
-    kinds = dict.fromkeys(request.formats)
-    files = {f"{request.name}.{kind}": ready.get(kind) or PRINTINGS[kind](notebook, request) for kind in kinds}
+    kinds, told = dict.fromkeys(request.formats), translated(notebook, request.language)
+    files = {
+        f"{request.name}.{kind}": ready.get(kind)
+        or PRINTINGS[kind](notebook if kind == "xlsx" else told.notebook, request)
+        for kind in kinds
+    }
     _unchanged_outside(request)
     return written_together(out, request.name, files, notebook.metadata.get("revplan", {}).get("pack", ""))
 
@@ -361,6 +370,11 @@ def _check_request(request: Request) -> None:
     available = ", ".join(PRINTINGS)
     unknown = [kind for kind in request.formats if kind not in PRINTINGS]
     faults += [Fault("formats", f"{shown(kind)} is not a format; available: {available}") for kind in unknown]
+    if request.language not in (known := languages()):
+        problem = f"{shown(request.language)} is not a language reports are written in; available: {', '.join(known)}"
+        faults.append(Fault("language", problem))
+    if request.language != ENGLISH and set(request.formats) == {"xlsx"}:
+        faults.append(Fault("language", "is of page, PDF and slides; the live workbook is in English. Leave it out"))
     if not request.formats:
         faults.append(Fault("formats", f"none given; available: {available}"))
     decks = {"template": request.template, "refresh": request.refresh} if "pptx" not in request.formats else {}
@@ -381,7 +395,7 @@ def _check_decks(request: Request) -> None:
     if request.refresh:
         from revplan.printing.slides.refresh import check_deck
 
-        check_deck(request.refresh, request.name)
+        check_deck(request.refresh, request.name, language=request.language)
 
 
 def _parameters(request: Request, notebook: Any, place: str) -> dict[str, object]:

@@ -55,7 +55,7 @@ BASE = "(below)"
 
 def drawn_series(chart: Chart, inks: Mapping[str, str], room: float) -> list[Drawn]:
     """The series as they are drawn in a chart `room` inches wide; `inks` says what is legible on each colour."""
-    return [_inked(each, inks) for each in _drawn(chart, room)]
+    return [replace(_inked(each, inks), language=chart.language) for each in _drawn(chart, room)]
 
 
 def _inked(drawn: Drawn, inks: Mapping[str, str]) -> Drawn:

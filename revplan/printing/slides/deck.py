@@ -9,7 +9,7 @@ hold the rows that were drawn. What stands behind a figure is in the speaker not
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -41,43 +41,47 @@ from revplan.printing.slides.table import (
     sheets,
     shortened,
 )
+from revplan.printing.translated import language_of, speaker
 from revplan.printing.slides.template import CONTENTS, Area, Template, area, kind, open_template
 
 NONE: Mapping[str, str] = MappingProxyType({})
+Say = Callable[[str], str]
+"""Says the few words of a printing's own in the language of the deck."""
 MOST_FIGURES = 12
 """Figures of one measure beyond which they are read in the table, not named one by one."""
 
 
-def spoken(raw: dict[str, Any], said: Iterable[str] = (), periods: Mapping[str, str] = NONE) -> tuple[str, ...]:
+def spoken(
+    raw: dict[str, Any], said: Iterable[str] = (), periods: Mapping[str, str] = NONE, say: Say = str
+) -> tuple[str, ...]:
     """The speaker notes of an exhibit, a paragraph each; `periods` says what a period is called by its id."""
     told = raw.get("definitions") or {}
-    each = (_measure(measure, raw["figures"], definition, periods) for measure, definition in told.items())
+    each = (_measure(measure, raw["figures"], definition, periods, say) for measure, definition in told.items())
     return (*said, *below(raw), *each)
 
 
-def definitions(exhibits: Iterable[dict[str, Any]]) -> list[str]:
+def definitions(exhibits: Iterable[dict[str, Any]], say: Say) -> list[str]:
     """Every measure of a report once, a paragraph each: what it is called, how it is worked out, its source."""
     told = {name: each for raw in exhibits for name, each in (raw.get("definitions") or {}).items()}
-    return sorted(f"{each['label']}: {_definition(each)}" for each in told.values())
+    return sorted(f"{each['label']}: {_definition(each, say)}" for each in told.values())
 
 
 def _measure(
-    measure: str, figures: list[dict[str, Any]], definition: dict[str, Any], periods: Mapping[str, str]
+    measure: str, figures: list[dict[str, Any]], definition: dict[str, Any], periods: Mapping[str, str], say: Say
 ) -> str:
     mine = [figure for figure in figures if figure["measure"] == measure]
     some = dict.fromkeys(_figure(figure, periods) for figure in mine)
-    values = "; ".join(some) if len(some) <= MOST_FIGURES else f"{len(some)} figures on the slide"
-    return f"{definition['label']}: {values}. {_definition(definition)}"
+    values = "; ".join(some) if len(some) <= MOST_FIGURES else say(f"{len(some)} figures on the slide")
+    return f"{definition['label']}: {values}. {_definition(definition, say)}"
 
 
-def _definition(definition: dict[str, Any]) -> str:
-    parts = [definition.get("formula", ""), _with("Rounded", definition), _with("Source", definition)]
+def _definition(definition: dict[str, Any], say: Say) -> str:
+    further = {"Rounded": definition.get("rounding"), "Source": definition.get("source")}
+    parts = [
+        definition.get("formula", ""),
+        *(f"{say(word)}: {told}" for word, told in further.items() if told and told != "none"),
+    ]
     return " ".join(f"{part.rstrip('.')}." for part in parts if part)
-
-
-def _with(word: str, definition: dict[str, Any]) -> str:
-    told = definition.get({"Rounded": "rounding"}.get(word, "source"), "")
-    return f"{word}: {told}" if told and told != "none" else ""
 
 
 def _figure(figure: dict[str, Any], periods: Mapping[str, str]) -> str:
@@ -134,7 +138,8 @@ def deck(notebook: Any, name: str, template: Path | None = None) -> bytes:
 
 
 def _written(notebook: Any, name: str, template: Path | None) -> bytes:
-    opened = open_template(template)
+    say = speaker(notebook)
+    opened = replace(open_template(template), say=say)
     made_from = colophon(notebook)
     shown = blocks(notebook)
     every = list(_slides(shown, name))
@@ -142,20 +147,22 @@ def _written(notebook: Any, name: str, template: Path | None) -> bytes:
     slides = [replace(slide, periods=periods) for slide in every if not slide.raw.get("appendix")]
     title = _title(notebook) or clean(name.replace("_", " ").capitalize())
     opening = next((slide.raw for slide in slides if slide.raw.get("header")), {})
-    footer = _footer(made_from, opening.get("header", ""))
+    footer = _footer(made_from, opening.get("header", ""), say)
     _open(opened, title, opening, _question(notebook), ShapeMark(report=name, key="opening"))
     for slide in slides:
         _add(opened, slide, footer)
     for slide in slides:
         if slide.raw["native"] and slide.raw["kind"] == "table":
             behind = replace(slide.mark, key=f"{slide.mark.key} (rows)")
-            _add_table(opened, replace(slide, section=f"Appendix: {slide.section}", mark=behind), footer)
+            _add_table(opened, replace(slide, section=say(f"Appendix: {slide.section}"), mark=behind), footer)
     _close(opened, slides, made_from or {LABELS["report"]: name}, footer, ShapeMark(report=name, key="made_from"))
     _stamp(opened.deck, title, made_from)
     buffer = io.BytesIO()
     opened.deck.save(buffer)
     plan, raws = made_from.get(LABELS["plan"], ""), [each.raw for each in shown if isinstance(each, Shown)]
-    return with_record(settled_zip(buffer.getvalue()), name, plan, figure_texts(raws), opened.exhibit.name)
+    return with_record(
+        settled_zip(buffer.getvalue()), name, plan, figure_texts(raws), opened.exhibit.name, language_of(notebook)
+    )
 
 
 def _slides(shown: Sequence[Any], report: str) -> Iterator[Slide]:
@@ -182,10 +189,10 @@ def _question(notebook: Any) -> str:
     return clean(words(clean(first.source))) if isinstance(first, Prose) else ""
 
 
-def _footer(made_from: dict[str, str], header: str) -> str:
+def _footer(made_from: dict[str, str], header: str, say: Say) -> str:
     """The line a page names itself by, else plan and plan date."""
     dated = made_from.get(LABELS["plan_date"], "")
-    return header or " · ".join(filter(None, [made_from.get(LABELS["plan"], ""), dated and f"as of {dated}"]))
+    return header or " · ".join(filter(None, [made_from.get(LABELS["plan"], ""), dated and say(f"as of {dated}")]))
 
 
 def _open(template: Template, title: str, opening: dict[str, Any], question: str, mark: ShapeMark) -> None:
@@ -209,35 +216,35 @@ def _add(template: Template, slide: Slide, footer: str) -> None:
     {"chart": _add_chart, "table": _add_table, "text": _add_text}[kind](template, slide, footer)
 
 
-def _words(slide: Slide, footer: str, notes: Sequence[str]) -> SlideTexts:
+def _words(template: Template, slide: Slide, footer: str, notes: Sequence[str]) -> SlideTexts:
     raw = slide.raw
     return SlideTexts(
         title=raw["message"],
         section=slide.section,
         footer=footer,
         notes=tuple(notes),
-        spoken=spoken(raw, slide.said, slide.periods),
+        spoken=spoken(raw, slide.said, slide.periods, template.say),
         mark=slide.mark,
     )
 
 
 def _add_chart(template: Template, slide: Slide, footer: str) -> None:
     """A native chart."""
-    page, place = add_slide(template, _words(slide, footer, below(slide.raw)))
+    page, place = add_slide(template, _words(template, slide, footer, below(slide.raw)))
     drawn, book = chart_parts(from_raw(slide.raw["native"], slide.raw["message"]), template.inks, place.width)
     _described(_framed(page, place, drawn, book), filling(page, template), slide.raw, slide.mark.of("chart"))
 
 
 def _add_table(template: Template, slide: Slide, footer: str) -> None:
     raw = slide.raw
-    told = _words(slide, footer, raw["notes"] if raw["native"] else below(raw))
+    told = _words(template, slide, footer, raw["notes"] if raw["native"] else below(raw))
     found = columns_of(raw, NUMBERS)
     parts = sheets(found, raw["totals"], content_area(template, told.notes))
     if len(parts) > 1 and raw.get("brief"):
-        told = replace(told, notes=(REST, *told.notes))
+        told = replace(told, notes=(template.say(REST), *told.notes))
         parts = [shortened(found, raw["totals"], content_area(template, told.notes))]
     for number, part in enumerate(parts, start=1):
-        counted = f"{number} of {len(parts)}" if len(parts) > 1 else ""
+        counted = template.say(f"{number} of {len(parts)}") if len(parts) > 1 else ""
         mark = replace(slide.mark, part=number)
         page, place = add_slide(template, replace(told, mark=mark), counted)
         _described(add_table(page, place, part)._element, filling(page, template), raw, mark.of("table"))
@@ -249,28 +256,28 @@ def _add_text(template: Template, slide: Slide, footer: str) -> None:
     if len(facts) > MOST_TILES:
         _add_table(template, slide, footer)
         return
-    page, place = add_slide(template, _words(slide, footer, ()))
+    page, place = add_slide(template, _words(template, slide, footer, ()))
     removed(filling(page, template))
     notes = below(raw)
     if not facts and not notes:
         as_statement(page, template, raw["message"])
         return
     left = add_tiles(page, place, facts, slide.mark) if facts else place
-    done = add_lines(page, left, _within(notes, left) if facts else notes, slide.mark)
+    done = add_lines(page, left, _within(notes, left, template.say) if facts else notes, slide.mark)
     mark = slide.mark
     while not facts and done < len(notes):
         mark = replace(mark, part=mark.part + 1)
-        page, place = add_slide(template, replace(_words(slide, footer, ()), mark=mark), "continued")
+        page, place = add_slide(template, replace(_words(template, slide, footer, ()), mark=mark), template.say("continued"))
         removed(filling(page, template))
         done += add_lines(page, place, notes[done:], mark)
 
 
-def _within(notes: Sequence[str], place: Area) -> list[str]:
+def _within(notes: Sequence[str], place: Area, say: Say) -> list[str]:
     """Notes that fit, and how many are left to the speaker notes."""
     count = fitting_lines(notes, place)
     if count == len(notes):
         return list(notes)
-    return [*notes[: count - 1], f"{len(notes) - count + 1} more in the speaker notes."] if count else []
+    return [*notes[: count - 1], say(f"{len(notes) - count + 1} more in the speaker notes.")] if count else []
 
 
 def _framed(page: Any, place: Area, drawn: bytes, book: bytes) -> Any:
@@ -298,11 +305,12 @@ def _close(
     template: Template, slides: Sequence[Slide], made_from: dict[str, str], footer: str, mark: ShapeMark
 ) -> None:
     """The last slide: from what all this was made; its notes say what each figure of the deck is."""
-    rows = list(made_from.items())
-    columns = [{"name": head, "label": head, "kind": "text"} for head in ("What", "Which")]
-    message = "From what this was made, so that it can be made again."
-    notes = ["What each figure is stands in the notes of its slide, and of all figures in the notes of this one."]
-    measured = definitions(slide.raw for slide in slides)
+    say = template.say
+    rows = [(say(label), say(value)) for label, value in made_from.items()]
+    columns = [{"name": head, "label": say(head), "kind": "text"} for head in ("What", "Which")]
+    message = say("From what this was made, so that it can be made again.")
+    notes = [say("What each figure is stands in the notes of its slide, and of all figures in the notes of this one.")]
+    measured = definitions((slide.raw for slide in slides), say)
     raw = {
         "kind": "table",
         "message": message,
@@ -313,7 +321,7 @@ def _close(
         "totals": 0,
         "shown": rows,
     }
-    last = Slide(raw=raw, section="Definitions and sources", mark=mark, said=tuple(measured))
+    last = Slide(raw=raw, section=say("Definitions and sources"), mark=mark, said=tuple(measured))
     _add_table(template, last, footer)
 
 

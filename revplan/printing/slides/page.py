@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -183,17 +183,17 @@ def _note(template: Template, notes: Sequence[str]) -> tuple[str, float]:
     own = _note_place(template)
     room = own.width - 2 * INSET if own else template.content.width - 0.1
     deep = own.height if own else height(NOTE_LINES, NOTE_SIZES[0])
-    told = [(text, size) for text in _fewer(notes) for size in NOTE_SIZES]
+    told = [(text, size) for text in _fewer(notes, template.say) for size in NOTE_SIZES]
     fits = (each for each in told if height(len(lines(each[0], each[1], room)), each[1]) <= deep)
     text, size = told[-1]
     return next(fits, (cut(text, size, room, int(deep / height(1, size))), size))
 
 
-def _fewer(notes: Sequence[str]) -> Iterator[str]:
+def _fewer(notes: Sequence[str], say: Callable[[str], str]) -> Iterator[str]:
     """All notes in one text, then one fewer each time."""
     for count in range(len(notes), 0, -1):
         left = len(notes) - count
-        yield " · ".join([*notes[:count], *([f"{left} more in the speaker notes."] if left else [])])
+        yield " · ".join([*notes[:count], *([say(f"{left} more in the speaker notes.")] if left else [])])
     if not notes:
         yield ""
 

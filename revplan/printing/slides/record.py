@@ -76,6 +76,7 @@ class DeckRecord:
     """What the file's description said."""
     earlier: Mapping[str, list[str]] = field(default_factory=dict)
     """Numbers of still earlier decks that a sentence quoted on, with the ids of the figures they were."""
+    language: str = ENGLISH
 
 
 def figure_texts(exhibits: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
@@ -300,7 +301,9 @@ def description(package: Package) -> Any:
     )
 
 
-def with_record(raw: bytes, report: str, plan: str, figures: Mapping[str, list[str]], layout: str) -> bytes:
+def with_record(
+    raw: bytes, report: str, plan: str, figures: Mapping[str, list[str]], layout: str, language: str = ENGLISH
+) -> bytes:
     """A deck just made, with the record of what it says."""
     package = Package(raw)
     about = description(package)
@@ -313,6 +316,7 @@ def with_record(raw: bytes, report: str, plan: str, figures: Mapping[str, list[s
             figures=figures,
             layout=layout,
             about="" if about is None else about.text or "",
+            language=language,
         ),
     )
     return package.written()
@@ -371,4 +375,5 @@ def read(package: Package) -> DeckRecord | None:
     told = json.loads(text)
     if told.pop("version") != 1:
         raise ValueError("a later version of revplan made it")
+    told.setdefault("language", ENGLISH)  # decks made before there was another
     return DeckRecord(**{name: told[name] for name in DeckRecord.__dataclass_fields__})

@@ -24,6 +24,7 @@ from revplan.exhibits.provenance import LABELS, colophon
 from revplan.ground.errors import Fault, PlanError, shown
 from revplan.ground.escaping import clean, cut_words
 from revplan.ground.files import told_of
+from revplan.ground.language import ENGLISH
 from revplan.ground.written import shown_path
 from revplan.printing.slides.deck import deck
 from revplan.printing.slides.edited import (
@@ -67,16 +68,18 @@ ONE_EACH = ("title", "section", "note", "footer", "spoken")
 """Roles that every slide of an exhibit has: a part that is no longer made says what the last one says."""
 
 
-def check_deck(path: Path, report: str, plan: str = "", place: str = "") -> None:
-    """That the deck in `path`, which `place` names to a reader, is one of this report and plan that can be refreshed.
+def check_deck(path: Path, report: str, plan: str = "", place: str = "", language: str = ENGLISH) -> None:
+    """That the deck in `path`, which `place` names to a reader, is one of this report, plan and language.
 
     Raises
     ------
     PlanError
-        If it is no presentation, is damaged, holds code, carries no record, or is of another report or plan.
+        If it is no presentation, is damaged, holds code, carries no record, or is of another report, plan or language.
     """
     place = place or shown_path(path)
-    _recorded(_package(path, place), place, report, cut_words(clean(plan)))
+    record = _recorded(_package(path, place), place, report, cut_words(clean(plan)))
+    if record.language != language:
+        raise PlanError.at(place, f"is a deck in the language {record.language}; give `--language {record.language}`")
 
 
 def refreshed(notebook: Any, report: str, path: Path, place: str = "") -> tuple[bytes, list[DeckFinding]]:

@@ -19,6 +19,7 @@ from revplan.exhibits.chart import LINE_MARKS, Chart, Plotted, Series, written
 from revplan.exhibits.figures import PRECISION
 from revplan.exhibits.shapes import slide_letters
 from revplan.ground.formats import MINUS
+from revplan.ground.language import ENGLISH, marks_of
 
 CHART = "http://schemas.openxmlformats.org/drawingml/2006/chart"
 DRAWING = "http://schemas.openxmlformats.org/drawingml/2006/main"
@@ -65,6 +66,8 @@ class Drawn:
     fixed: frozenset[int] = frozenset()
     """Places of labels that no cell holds the number of: a bar in two parts."""
     hidden: bool = False
+    language: str = ENGLISH
+    """How the labels write numbers."""
 
 
 def fill(color: str, shade: float = 1.0, alpha: float = 1.0) -> Any:
@@ -105,34 +108,58 @@ def valued(tag: str, value: object) -> Any:
     return C(tag, val=str(value))
 
 
-def number_format(text: str) -> str:
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """How a number is written: what stands before and after it, its decimals, and the commas that scale it."""
+
+    before: str
+    decimals: int
+    scale: str
+    after: str
+
+
+def look_of(text: str, code: str = ENGLISH) -> Look | None:
+    """How `text` writes a number in the language `code`; None if it is a day."""
+    found = re.fullmatch(r"(\D*?)(\d(?:[\d.,’\u202f]*\d)?)(\D*)", text)
+    if found is None:
+        return None
+    before, number, after = (part.replace('"', "") for part in found.groups())
+    mark, words = marks_of(code)
+    decimals = len(number.rpartition(mark)[2]) if mark in number else 0
+    scale = next((UNITS[unit] for unit in UNITS if words.get(unit, unit) in after), "")
+    return Look(before=before, decimals=decimals, scale=scale, after=after)
+
+
+def number_format(text: str, code: str = ENGLISH) -> str:
     """The number format that writes a number as `text` was: "$"0.0,"k" for $33.4k.
 
     A label keeps following its cell, and shows what the message says.
     """
-    found = re.fullmatch(rf"({MINUS}?)(\D*?)([\d,]+)(?:\.(\d+))?([kMB%]?)", text)
-    if found is None:
+    look = look_of(text, code)
+    if look is None:
         return "d mmm yyyy"
-    minus, prefix, _, decimals, unit = found.groups()
-    lead = minus + prefix.replace('"', "")
-    tail = "%" if unit == "%" else UNITS.get(unit, "") + (f'"{unit}"' if unit else "")
-    body = (f'"{lead}"' if lead else "") + "#,##0" + (f".{'0' * len(decimals)}" if decimals else "") + tail
+    decimals = f".{'0' * look.decimals}" if look.decimals else ""
+    body = f"{_quoted(look.before)}#,##0{decimals}{look.scale}{_quoted(look.after)}"
     return f"{body};{body}"
+
+
+def _quoted(text: str) -> str:
+    """Words of a number format; a per cent sign that scales stands outside the quotes."""
+    words, share, rest = text.partition("%")
+    return "".join(f'"{part}"' if part != share else part for part in (words, share, rest) if part)
 
 
 def axis_format(chart: Chart, largest: float) -> str:
     """How an axis up to `largest` writes its ticks."""
-    if chart.kind == "date":
+    look = look_of(written(largest, chart), chart.language)
+    if look is None:
         return "mmm yyyy"
     if chart.kind == "share":
-        return "0%" if largest >= 0.05 else "0.0%"
-    sample = written(largest, chart)
-    unit = sample[-1] if sample[-1:] in UNITS else ""
-    units = largest / {"": 1, "k": 1e3, "M": 1e6, "B": 1e9}[unit]
-    lead = re.match(r"\D*", sample)
-    prefix = f'"{lead[0]}"' if lead and lead[0] else ""
-    body = prefix + ("#,##0" if units >= 5 else "0.0") + (UNITS[unit] + f'"{unit}"' if unit else "")
-    return f'{body};"{MINUS}"{body};{prefix}0'
+        return f"{'0' if largest >= 0.05 else '0.0'}{_quoted(look.after)}"
+    units = largest / 1e3 ** len(look.scale)
+    before, after = _quoted(look.before), _quoted(look.after)
+    body = f"{before}{'#,##0' if units >= 5 else '0.0'}{look.scale}{after}"
+    return f'{body};"{MINUS}"{body};{before}0'
 
 
 class ChartSheet:
@@ -254,7 +281,7 @@ def _label(place: int, text: str, drawn: Drawn) -> Any:
     return C.dLbl(
         valued("idx", place),
         *([C.tx(rich_text(text, drawn.ink))] if place in drawn.fixed else []),
-        C.numFmt(formatCode=number_format(text), sourceLinked="0"),
+        C.numFmt(formatCode=number_format(text, drawn.language), sourceLinked="0"),
         C.spPr(fill("paper") if boxed else A.noFill(), nothing()),
         text_look(slide_letters("chart")[0], "ink" if boxed else drawn.ink),
         valued("dLblPos", drawn.position),

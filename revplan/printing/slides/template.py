@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,6 +76,8 @@ class Template:
     content_index: int
     title_size: float
     inks: dict[str, str]
+    say: Callable[[str], str] = str
+    """Says the few words of a deck's own in its language."""
 
 
 def open_template(path: Path | None) -> Template:

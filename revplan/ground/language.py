@@ -1,0 +1,197 @@
+"""The reader's language: what was written in English, with that language's words, numbers, months and dates.
+
+revplan thinks and writes in English. Another language is a catalogue, `languages/CODE.po`, of what reports say: each
+sentence once, with places for what it tells:
+
+    {n} a number, an amount or a share      {p} a day, a month or a quarter
+    {x} names, as the plan has them         {t} words that have an entry of their own
+
+Several of a kind are numbered ({n}, {n2}), and stand in the translation in whatever order it needs. A text that no
+entry covers as a whole stays in English, its numbers too: half of one language in another misleads.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cache
+from pathlib import Path
+
+from revplan.ground.calendar import MONTHS
+from revplan.ground.formats import MISSING, SYMBOLS
+
+ENGLISH = "en"
+FOLDER = Path(__file__).parents[1] / "languages"
+
+_MONTH = "|".join(MONTHS)
+_PERIOD = re.compile(
+    rf"(?<!\w)(?:(?P<day>\d{{1,2}}) (?P<of>{_MONTH})|(?P<first>{_MONTH})(?:-(?P<last>{_MONTH}))?) (?P<year>\d{{4}})(?!\w)"
+)
+_NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)"
+_AMOUNT = re.compile(
+    rf"(?<![\w.,/#])(?<!\w-)(?P<currency>[$€£]|[A-Z]{{3}} )?(?P<number>{_NUMBER})(?P<unit>[kMB](?!\w))?(?P<share>%)?"
+    r"(?!\w|[.,-]\d)"
+)
+_PLACES: Mapping[str, str] = {
+    "n": rf"[−+]?(?:[$€£]|[A-Z]{{3}} )?{_NUMBER}[kMB]?%?|−?∞|{MISSING}",
+    "p": r"[^.;:]{2,60}?",
+    "x": r"[^;]{1,120}?",
+    "t": r".+?",
+}
+_PLACE = re.compile(r"\{(?P<kind>[npxt])(?P<number>\d*)\}")
+_SENTENCE_ENDS = re.compile(r"(?<=[.!?:;]) (?=\S)")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Language:
+    """What reports say in one language."""
+
+    code: str
+    texts: Mapping[str, str]
+    """English to this language, both with places."""
+    words: Mapping[str, str] = field(default_factory=dict)
+    """The few words that are put together with others: `k`, `M`, `B` of amounts, `and` of lists."""
+
+    def said(self, text: str) -> str | None:
+        """`text` in this language; None where no entry covers it as a whole."""
+        return _said(self, " ".join(text.split()))
+
+    def numbers(self, text: str) -> str:
+        """`text` with its numbers, amounts, months and days as this language writes them; its words as they are."""
+        dated = _PERIOD.sub(lambda found: _period(found, self.code), text)
+        return _AMOUNT.sub(lambda found: _amount(found, self), dated)
+
+
+def languages() -> list[str]:
+    """Codes of the languages reports can be had in, English first."""
+    return [ENGLISH, *sorted(path.stem for path in FOLDER.glob("*.po"))]
+
+
+@cache
+def language(code: str) -> Language:
+    """The language of that code, one of `languages`."""
+    from babel.messages.pofile import read_po
+
+    with (FOLDER / f"{code}.po").open("rb") as file:
+        entries = [each for each in read_po(file, locale=code) if each.id and each.string]
+    texts = {str(each.id): str(each.string) for each in entries if not each.context}
+    words = {str(each.id): str(each.string) for each in entries if each.context}
+    return Language(code=code, texts=texts, words=words)
+
+
+def numbers_in(text: str, code: str) -> str:
+    """`text` with its numbers, months and days as the language `code` writes them."""
+    return text if code == ENGLISH else language(code).numbers(text)
+
+
+@cache
+def _said(spoken: Language, text: str) -> str | None:
+    if not re.search(r"[^\W\d_]{2}", _AMOUNT.sub("", _PERIOD.sub("", text))):
+        return spoken.numbers(text)
+    return next(_covering(spoken, text), None) or _in_pieces(spoken, text)
+
+
+def _covering(spoken: Language, text: str) -> Iterator[str]:
+    """What the entries that cover the whole text make of it, the most specific first."""
+    if text in spoken.texts:
+        yield spoken.texts[text]
+    for pattern, translation in _patterns(spoken):
+        found = pattern.fullmatch(text)
+        told = found and {name: _told(spoken, name, part) for name, part in found.groupdict().items()}
+        if told and None not in told.values():
+            yield _PLACE.sub(lambda place: str(told[place[0][1:-1]]), translation)
+
+
+def _told(spoken: Language, name: str, part: str) -> str | None:
+    """What stands in a place of an entry; None where it does not belong there."""
+    if name[0] == "t":
+        return spoken.said(part)
+    if name[0] == "p":
+        return spoken.numbers(part) if _PERIOD.search(part) or re.search(r"FY\d\d|\d", part) else None
+    listed = part if name[0] == "n" else part.replace(" and ", f" {spoken.words.get('and', 'and')} ")
+    return spoken.numbers(listed)
+
+
+def _in_pieces(spoken: Language, text: str) -> str | None:
+    """Sentence by sentence, where each has an entry."""
+    pieces = _SENTENCE_ENDS.split(text)
+    told = [spoken.said(each) for each in pieces] if len(pieces) > 1 else [None]
+    return None if None in told else " ".join(map(str, told))
+
+
+@cache
+def _patterns(spoken: Language) -> list[tuple[re.Pattern[str], str]]:
+    """The entries with places, those first that say most in words."""
+    placed = [each for each in spoken.texts.items() if _PLACE.search(each[0])]
+    placed.sort(key=lambda each: -len(_PLACE.sub("", each[0])))
+    return [(_pattern(english), told) for english, told in placed]
+
+
+def _pattern(english: str) -> re.Pattern[str]:
+    """What an entry covers."""
+    parts, at = [], 0
+    for place in _PLACE.finditer(english):
+        parts += [
+            re.escape(english[at : place.start()]),
+            f"(?P<{place[0][1:-1]}>{_PLACES[place['kind']]})",
+        ]
+        at = place.end()
+    return re.compile("".join([*parts, re.escape(english[at:])]))
+
+
+def _period(found: re.Match[str], code: str) -> str:
+    """A day or months as a language writes them."""
+    from babel.dates import format_skeleton, get_month_names
+
+    year = int(found["year"])
+    if found["day"]:
+        try:
+            return format_skeleton("yMMMd", date(year, MONTHS.index(found["of"]) + 1, int(found["day"])), locale=code)
+        except ValueError:
+            return found[0]
+    last = MONTHS.index(found["last"] or found["first"]) + 1
+    ending = format_skeleton("yMMM", date(year, last, 1), locale=code)
+    first = get_month_names("abbreviated", locale=code)[MONTHS.index(found["first"]) + 1]
+    return f"{first}–{ending}" if found["last"] else ending
+
+
+def _amount(found: re.Match[str], spoken: Language) -> str:
+    """A number as a language writes it; years and counts below a thousand are the same everywhere."""
+    from babel import Locale
+    from babel.numbers import get_decimal_symbol, get_group_symbol
+
+    marks = {",": get_group_symbol(spoken.code), ".": get_decimal_symbol(spoken.code)}
+    number = "".join(marks.get(each, each) for each in found["number"])
+    unit = f"\u00a0{spoken.words.get(found['unit'], found['unit'])}" if found["unit"] else ""
+    if found["share"]:
+        return f"{number}{Locale.parse(spoken.code).percent_formats[None].pattern[-2:].replace('0', '')}"
+    currency = (found["currency"] or "").strip()
+    if not currency:
+        return number + unit
+    if len(currency) == len("EUR") and currency not in Locale.parse(spoken.code).currencies:
+        return f"{currency} {number}{unit}"
+    after = not Locale.parse(spoken.code).currency_formats["standard"].pattern.startswith("¤")
+    return f"{number}{unit}\u00a0{currency}" if after else f"{currency}{'' if currency in SYMBOLS.values() else ' '}{number}{unit}"
+
+
+def marks_of(code: str) -> tuple[str, Mapping[str, str]]:
+    """What the language `code` writes before decimals, and its words for thousands, millions and billions."""
+    if code == ENGLISH:
+        return ".", {}
+    from babel.numbers import get_decimal_symbol
+
+    return get_decimal_symbol(code), language(code).words
+
+
+def as_entry(text: str) -> str:
+    """A text as an entry of a catalogue would have it: its days and numbers as places, numbered where there are several."""
+    count = {"n": 0, "p": 0}
+
+    def placed(kind: str) -> str:
+        count[kind] += 1
+        return f"{{{kind}{count[kind] if count[kind] > 1 else ''}}}"
+
+    dated = re.sub(rf"{_PERIOD.pattern}(?: \((?:Q\d )?FY\d\d(?: to Q\d)?\))?", lambda _: placed("p"), text)
+    return _AMOUNT.sub(lambda found: placed("n"), re.sub(rf"[−+](?={_NUMBER}|[$€£])", "", dated))

@@ -1,0 +1,148 @@
+"""An executed notebook in another language: every text of it, and every drawing made anew from its description.
+
+It comes between running and printing, so that nothing before it and nothing after it knows of languages. What people
+wrote (the plan's names, commentary) stays as they wrote it.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from revplan.exhibits.chart import as_raw, from_raw, renamed
+from revplan.exhibits.exhibit import drawings
+from revplan.exhibits.figures import MIMETYPE
+from revplan.ground.escaping import escape
+from revplan.ground.formats import counted
+from revplan.ground.language import ENGLISH, Language, language
+from revplan.printing.blocks import HEADING
+
+TEXT = re.compile(r">([^<>]+)<")
+LABEL = re.compile(r'aria-label="([^"]*)"')
+COMMENT = re.compile(r'<p class="comment[^>]*>.*?</p>', re.DOTALL)
+EXPIRED = re.compile(r"<em>([^<]*)</em>")
+DRAWINGS = re.compile(r'<svg class="on-page".*?</svg><svg class="on-phone".*?</svg>', re.DOTALL)
+PART = re.compile(r"\n\s*\n")
+A_SENTENCE = re.compile(r"\b[a-z]+ [a-z]+ [a-z]+\b")
+"""What tells a sentence from a name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Translation:
+    """A notebook in another language, and what of it no entry covers."""
+
+    notebook: Any
+    left: tuple[str, ...] = ()
+    """Texts that stay as they are: names, and sentences still in English."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Speaker:
+    """Says texts in a language; one that has no entry stays as it is, and is noted."""
+
+    spoken: Language
+    left: dict[str, None] = field(default_factory=dict)
+
+    def __call__(self, text: str) -> str:
+        if not text.strip():
+            return text
+        told = self.spoken.said(text)
+        if told is None:
+            self.left[" ".join(text.split())] = None
+        return text if told is None else told
+
+
+def language_of(notebook: Any) -> str:
+    """The language an executed `notebook` was translated to."""
+    return str(notebook.metadata.get("revplan", {}).get("language", ENGLISH))
+
+
+def speaker(notebook: Any) -> Callable[[str], str]:
+    """What a printing says its own few words with, in the language of `notebook`."""
+    code = language_of(notebook)
+    return str if code == ENGLISH else _Speaker(language(code))
+
+
+def translated(notebook: Any, code: str) -> Translation:
+    """The executed `notebook` in the language `code`, one of `languages`."""
+    if code == ENGLISH:
+        return Translation(notebook=notebook)
+    say, told = _Speaker(language(code)), deepcopy(notebook)
+    for cell in told.cells:
+        if cell.cell_type == "markdown":
+            cell.source = "\n\n".join(_part(part, say) for part in PART.split(cell.source.strip()))
+        for output in cell.get("outputs", []):
+            _in_output(output.get("data", {}), say)
+    sentences = [text for text in say.left if A_SENTENCE.search(text)]
+    left = {"untranslated": counted(len(sentences), "sentence")} if sentences else {}
+    told.metadata["revplan"] = {**told.metadata.get("revplan", {}), "language": code, **left}
+    return Translation(notebook=told, left=tuple(say.left))
+
+
+def _part(source: str, say: _Speaker) -> str:
+    """A heading, and the paragraph below it."""
+    first, _, rest = source.partition("\n")
+    heading = HEADING.fullmatch(first.strip())
+    if heading is None:
+        return say(source)
+    return "\n".join(filter(None, [f"{heading[1]} {say(heading[2])}", rest.strip() and say(rest.strip())]))
+
+
+def _in_output(data: dict[str, Any], say: _Speaker) -> None:
+    """The output of a cell in another language; one that is no exhibit stays as it is."""
+    if MIMETYPE not in data:
+        return
+    raw = data[MIMETYPE] = _raw(data[MIMETYPE], say)
+    if "text/html" in data:
+        data["text/html"] = _page(data["text/html"], raw, say)
+
+
+def _raw(raw: Mapping[str, Any], say: _Speaker) -> dict[str, Any]:
+    """The values of an exhibit as its printings set them."""
+    told: dict[str, Any] = {
+        **raw,
+        **{name: say(raw[name]) for name in ("message", "alt", "header")},
+        "notes": [say(note) for note in raw["notes"]],
+        "columns": [{**column, "label": say(column["label"])} for column in raw["columns"]],
+        "shown": [[say(cell) for cell in row] for row in raw["shown"]],
+        "figures": [{**each, "label": say(each["label"]), "text": say(each["text"])} for each in raw["figures"]],
+        "definitions": {name: _definition(each, say) for name, each in raw["definitions"].items()},
+    }
+    if raw["native"]:
+        chart = renamed(from_raw(raw["native"], told["message"]), say)
+        told["native"] = as_raw(replace(chart, language=say.spoken.code))
+    if "periods" in raw:
+        told["periods"] = {name: say(label) for name, label in raw["periods"].items()}
+    if "comments" in raw:
+        told["comments"] = [{**each, "expired": say(each["expired"])} for each in raw["comments"]]
+    return told
+
+
+def _definition(definition: Mapping[str, Any], say: _Speaker) -> dict[str, Any]:
+    return {**definition, **{name: say(definition[name]) for name in ("label", "formula", "rounding", "source")}}
+
+
+def _page(page: str, raw: Mapping[str, Any], say: _Speaker) -> str:
+    """The page of an exhibit: its texts said, its drawings made anew, its comments as people wrote them."""
+    kept: list[str] = []
+
+    def keep(part: str) -> str:
+        kept.append(part)
+        return f"<kept {len(kept) - 1}>"
+
+    def comment(found: re.Match[str]) -> str:
+        return keep(EXPIRED.sub(lambda told: f"<em>{_escaped(told[1], say)}</em>", found[0]))
+
+    drawn = drawings(from_raw(raw["native"], raw["message"])) if raw["native"] else ""
+    bare = COMMENT.sub(comment, DRAWINGS.sub(lambda _: keep(drawn), page))
+    told = TEXT.sub(lambda found: f">{_escaped(found[1], say)}<", bare)
+    told = LABEL.sub(lambda found: f'aria-label="{_escaped(found[1], say)}"', told)
+    return re.sub(r"<kept (\d+)>", lambda found: kept[int(found[1])], told)
+
+
+def _escaped(text: str, say: _Speaker) -> str:
+    return escape(say(html.unescape(text)))
