@@ -9,7 +9,7 @@ import re
 import sys
 from pathlib import Path
 
-from revplan.ground.language import as_entry
+from revplan.ground.language import as_entry, language
 from revplan.printing.translated import translated
 from revplan.run.render import Request, frozen, prepared, run
 
@@ -21,7 +21,8 @@ def main(code: str, name: str, plan: str, *settings: str) -> None:
     asked = Request(name=name, plan_path=Path(plan), settings=given, against=Path(against) if against else None)
     with frozen([asked]) as (kept,):
         left = translated(run(prepared(kept)), code).left
-    for entry in sorted({as_entry(piece) for text in left for piece in re.split(r"(?<=[.!?]) (?=[A-Z])", text)}):
+    pieces = {piece for text in left for piece in re.split(r"(?<=[.!?]) (?=\S)", text)}
+    for entry in sorted({as_entry(piece) for piece in pieces if language(code).said(piece) is None}):
         print(entry)
 
 

@@ -128,7 +128,9 @@ def _months(scale: Scale, most: int, language: str) -> list[tuple[float, str]]:
     count = (last.year - first.year) * 12 + last.month - first.month
     step = next((step for step in STEPS if count / step <= most), STEPS[-1])
     begun = (divmod(first.year * 12 + first.month + at, 12) for at in range(0, max(1, count), step))
-    marked = [(day_number(date(year, month + 1, 1)), numbers_in(f"{MONTHS[month]} {year}", language)) for year, month in begun]
+    marked = [
+        (day_number(date(year, month + 1, 1)), numbers_in(f"{MONTHS[month]} {year}", language)) for year, month in begun
+    ]
     return [each for each in marked if scale.low <= each[0] <= scale.high]
 
 

@@ -4,7 +4,8 @@ revplan thinks and writes in English. Another language is a catalogue, `language
 sentence once, with places for what it tells:
 
     {n} a number, an amount or a share      {p} a day, a month or a quarter
-    {x} names, as the plan has them         {t} words that have an entry of their own
+    {s} one word, such as a currency        {x} names, as the plan has them
+    {t} words that have an entry of their own
 
 Several of a kind are numbered ({n}, {n2}), and stand in the translation in whatever order it needs. A text that no
 entry covers as a whole stays in English, its numbers too: half of one language in another misleads.
@@ -16,7 +17,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from revplan.ground.calendar import MONTHS
@@ -37,11 +38,13 @@ _AMOUNT = re.compile(
 _PLACES: Mapping[str, str] = {
     "n": rf"[−+]?(?:[$€£]|[A-Z]{{3}} )?{_NUMBER}[kMB]?%?|−?∞|{MISSING}",
     "p": r"[^.;:]{2,60}?",
-    "x": r"[^;]{1,120}?",
+    "s": r"\S+",
+    "x": r"(?:(?!\. )[^;]){1,120}?",
     "t": r".+?",
 }
-_PLACE = re.compile(r"\{(?P<kind>[npxt])(?P<number>\d*)\}")
-_SENTENCE_ENDS = re.compile(r"(?<=[.!?:;]) (?=\S)")
+_PLACE = re.compile(r"\{(?P<kind>[npsxt])(?P<number>\d*)\}")
+_ENDS = (re.compile(r"(?<=[.!?]) (?=\S)"), re.compile(r"(?<=[:;]) (?=\S)"))
+"""Where sentences end, and then clauses."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -98,27 +101,35 @@ def _covering(spoken: Language, text: str) -> Iterator[str]:
     if text in spoken.texts:
         yield spoken.texts[text]
     for pattern, translation in _patterns(spoken):
-        found = pattern.fullmatch(text)
-        told = found and {name: _told(spoken, name, part) for name, part in found.groupdict().items()}
-        if told and None not in told.values():
-            yield _PLACE.sub(lambda place: str(told[place[0][1:-1]]), translation)
+        if found := pattern.fullmatch(text):
+            told = {f"{{{name}}}": _told(spoken, name, part) for name, part in found.groupdict().items()}
+            if None not in told.values():
+                yield re.sub(_PLACE, partial(_filled, told), translation)
+
+
+def _filled(told: Mapping[str, str | None], place: re.Match[str]) -> str:
+    return str(told[place[0]])
 
 
 def _told(spoken: Language, name: str, part: str) -> str | None:
     """What stands in a place of an entry; None where it does not belong there."""
     if name[0] == "t":
         return spoken.said(part)
-    if name[0] == "p":
-        return spoken.numbers(part) if _PERIOD.search(part) or re.search(r"FY\d\d|\d", part) else None
-    listed = part if name[0] == "n" else part.replace(" and ", f" {spoken.words.get('and', 'and')} ")
-    return spoken.numbers(listed)
+    if name[0] == "p" and not re.search(r"\d", part):
+        return None
+    listed = re.split(r"(, | and )", part) if name[0] == "x" else [part]
+    words = {" and ": f" {spoken.words['and']} "}
+    return "".join(words.get(each) or spoken.texts.get(each) or spoken.numbers(each) for each in listed)
 
 
 def _in_pieces(spoken: Language, text: str) -> str | None:
-    """Sentence by sentence, where each has an entry."""
-    pieces = _SENTENCE_ENDS.split(text)
-    told = [spoken.said(each) for each in pieces] if len(pieces) > 1 else [None]
-    return None if None in told else " ".join(map(str, told))
+    """Sentence by sentence, or clause by clause, where each has an entry."""
+    for ends in _ENDS:
+        pieces = ends.split(text)
+        told = [spoken.said(each) for each in pieces] if len(pieces) > 1 else [None]
+        if None not in told:
+            return " ".join(map(str, told))
+    return None
 
 
 @cache
@@ -173,7 +184,11 @@ def _amount(found: re.Match[str], spoken: Language) -> str:
     if len(currency) == len("EUR") and currency not in Locale.parse(spoken.code).currencies:
         return f"{currency} {number}{unit}"
     after = not Locale.parse(spoken.code).currency_formats["standard"].pattern.startswith("¤")
-    return f"{number}{unit}\u00a0{currency}" if after else f"{currency}{'' if currency in SYMBOLS.values() else ' '}{number}{unit}"
+    return (
+        f"{number}{unit}\u00a0{currency}"
+        if after
+        else f"{currency}{'' if currency in SYMBOLS.values() else ' '}{number}{unit}"
+    )
 
 
 def marks_of(code: str) -> tuple[str, Mapping[str, str]]:

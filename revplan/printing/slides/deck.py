@@ -41,8 +41,8 @@ from revplan.printing.slides.table import (
     sheets,
     shortened,
 )
-from revplan.printing.translated import language_of, speaker
 from revplan.printing.slides.template import CONTENTS, Area, Template, area, kind, open_template
+from revplan.printing.translated import language_of, speaker
 
 NONE: Mapping[str, str] = MappingProxyType({})
 Say = Callable[[str], str]
@@ -267,7 +267,9 @@ def _add_text(template: Template, slide: Slide, footer: str) -> None:
     mark = slide.mark
     while not facts and done < len(notes):
         mark = replace(mark, part=mark.part + 1)
-        page, place = add_slide(template, replace(_words(template, slide, footer, ()), mark=mark), template.say("continued"))
+        page, place = add_slide(
+            template, replace(_words(template, slide, footer, ()), mark=mark), template.say("continued")
+        )
         removed(filling(page, template))
         done += add_lines(page, place, notes[done:], mark)
 

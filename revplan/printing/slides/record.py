@@ -21,6 +21,7 @@ from typing import Any
 from lxml import etree
 
 from revplan.ground.formats import show
+from revplan.ground.language import ENGLISH
 from revplan.printing.slides.redraw import chart_state
 from revplan.printing.slides.series import DRAWING
 
