@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 from revplan.ground.language import as_entry, language
-from revplan.printing.translated import translated
+from revplan.plan.file import read_plan
+from revplan.printing.translated import translated, written_in
 from revplan.run.render import Request, frozen, prepared, run
 
 
@@ -20,7 +21,7 @@ def main(code: str, name: str, plan: str, *settings: str) -> None:
     against = given.pop("against", "")
     asked = Request(name=name, plan_path=Path(plan), settings=given, against=Path(against) if against else None)
     with frozen([asked]) as (kept,):
-        left = translated(run(prepared(kept)), code).left
+        left = translated(run(prepared(kept)), code, written_in(read_plan(kept.plan_path))).left
     pieces = {piece for text in left for piece in re.split(r"(?<=[.!?]) (?=\S)", text)}
     for entry in sorted({as_entry(piece) for piece in pieces if language(code).said(piece) is None}):
         print(entry)

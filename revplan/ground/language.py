@@ -39,11 +39,11 @@ _PLACES: Mapping[str, str] = {
     "n": rf"[−+]?(?:[$€£]|[A-Z]{{3}} )?{_NUMBER}[kMB]?%?|−?∞|{MISSING}",
     "p": r"[^.;:]{2,60}?",
     "s": r"\S+",
-    "x": r"(?:(?!\. )[^;]){1,120}?",
+    "x": r"(?:(?!\. )[^;]){1,400}?",
     "t": r".+?",
 }
 _PLACE = re.compile(r"\{(?P<kind>[npsxt])(?P<number>\d*)\}")
-_ENDS = (re.compile(r"(?<=[.!?]) (?=\S)"), re.compile(r"(?<=[:;]) (?=\S)"))
+_ENDS = (re.compile(r"(?:(?<=[.!?])|(?<=[.!?]\))) (?=\S)"), re.compile(r"(?<=[:;]) (?=\S)"))
 """Where sentences end, and then clauses."""
 
 

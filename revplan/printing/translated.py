@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any
+
+from pydantic import BaseModel
 
 from revplan.exhibits.chart import as_raw, from_raw, renamed
 from revplan.exhibits.exhibit import drawings
@@ -37,7 +39,7 @@ class Translation:
 
     notebook: Any
     left: tuple[str, ...] = ()
-    """Texts that stay as they are: names, and sentences still in English."""
+    """Sentences of ours that are still in English."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +69,14 @@ def speaker(notebook: Any) -> Callable[[str], str]:
     return str if code == ENGLISH else _Speaker(language(code))
 
 
-def translated(notebook: Any, code: str) -> Translation:
-    """The executed `notebook` in the language `code`, one of `languages`."""
+def translated(notebook: Any, code: str, own: Collection[str] = ()) -> Translation:
+    """The executed `notebook` in the language `code`, one of `languages`.
+
+    Parameters
+    ----------
+    own
+        What people wrote in the plan, which is not ours to translate.
+    """
     if code == ENGLISH:
         return Translation(notebook=notebook)
     say, told = _Speaker(language(code)), deepcopy(notebook)
@@ -77,10 +85,24 @@ def translated(notebook: Any, code: str) -> Translation:
             cell.source = "\n\n".join(_part(part, say) for part in PART.split(cell.source.strip()))
         for output in cell.get("outputs", []):
             _in_output(output.get("data", {}), say)
-    sentences = [text for text in say.left if A_SENTENCE.search(text)]
-    left = {"untranslated": counted(len(sentences), "sentence")} if sentences else {}
-    told.metadata["revplan"] = {**told.metadata.get("revplan", {}), "language": code, **left}
-    return Translation(notebook=told, left=tuple(say.left))
+    left = tuple(text for text in say.left if A_SENTENCE.search(text) and not any(each in text for each in own))
+    noted = {"untranslated": counted(len(left), "sentence")} if left else {}
+    told.metadata["revplan"] = {**told.metadata.get("revplan", {}), "language": code, **noted}
+    return Translation(notebook=told, left=left)
+
+
+def written_in(plan: BaseModel) -> set[str]:
+    """What people wrote in a plan: its sentences."""
+    found: set[str] = set()
+    waiting: list[Any] = [plan.model_dump()]
+    while waiting:
+        each = waiting.pop()
+        waiting += (
+            [*each, *each.values()] if isinstance(each, Mapping) else each if isinstance(each, list | tuple) else []
+        )
+        if isinstance(each, str) and " " in each:
+            found.add(each)
+    return found
 
 
 def _part(source: str, say: _Speaker) -> str:

@@ -29,7 +29,7 @@ from revplan.plan.file import read_plan, real_path
 from revplan.plan.model import Plan
 from revplan.printing.blocks import exhibits, under_headings
 from revplan.printing.registry import registry
-from revplan.printing.translated import translated
+from revplan.printing.translated import translated, written_in
 from revplan.record.signed import CONTENTS, digest, names_in, read_record
 from revplan.run.commentary import NOTHING_SAID, Commentary, read_commentary, with_commentary
 from revplan.run.notebooks import PACKAGE, REPOSITORY, check_trust, notebook_in
@@ -193,7 +193,7 @@ def refresh(request: Request, out: Path | None, progress: TextIO | None = None) 
         check_deck(copy, kept.name, ready.plan.name, place, kept.language)
         check_folder(target)
         done = run(ready, progress)
-        deck, found = refreshed(translated(done, kept.language).notebook, kept.name, copy, place)
+        deck, found = refreshed(_in_language(done, kept), kept.name, copy, place)
         is_of_pack = request.refresh.name == f"{request.name}.pptx" and not request.refresh.is_symlink()
         if out or is_of_pack:
             return printed(done, kept, target, {"pptx": deck}), found
@@ -266,14 +266,19 @@ def printed(notebook: Any, request: Request, out: Path, ready: Mapping[str, byte
     ReportError
         If the folder cannot be written to, or a printing fails; the earlier files are kept.
     """
-    kinds, told = dict.fromkeys(request.formats), translated(notebook, request.language)
+    kinds, told = dict.fromkeys(request.formats), _in_language(notebook, request)
     files = {
-        f"{request.name}.{kind}": ready.get(kind)
-        or PRINTINGS[kind](notebook if kind == "xlsx" else told.notebook, request)
+        f"{request.name}.{kind}": ready.get(kind) or PRINTINGS[kind](notebook if kind == "xlsx" else told, request)
         for kind in kinds
     }
     _unchanged_outside(request)
     return written_together(out, request.name, files, notebook.metadata.get("revplan", {}).get("pack", ""))
+
+
+def _in_language(notebook: Any, request: Request) -> Any:
+    if request.language == ENGLISH:
+        return notebook
+    return translated(notebook, request.language, written_in(read_plan(request.plan_path))).notebook
 
 
 def _unchanged_outside(request: Request) -> None:
@@ -370,8 +375,8 @@ def _check_request(request: Request) -> None:
     available = ", ".join(PRINTINGS)
     unknown = [kind for kind in request.formats if kind not in PRINTINGS]
     faults += [Fault("formats", f"{shown(kind)} is not a format; available: {available}") for kind in unknown]
-    if request.language not in (known := languages()):
-        problem = f"{shown(request.language)} is not a language reports are written in; available: {', '.join(known)}"
+    if request.language not in (choices := languages()):
+        problem = f"{shown(request.language)} is not a language reports are written in; available: {', '.join(choices)}"
         faults.append(Fault("language", problem))
     if request.language != ENGLISH and set(request.formats) == {"xlsx"}:
         faults.append(Fault("language", "is of page, PDF and slides; the live workbook is in English. Leave it out"))

@@ -109,7 +109,7 @@ def valued(tag: str, value: object) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Look:
+class NumberLook:
     """How a number is written: what stands before and after it, its decimals, and the commas that scale it."""
 
     before: str
@@ -118,7 +118,7 @@ class Look:
     after: str
 
 
-def look_of(text: str, code: str = ENGLISH) -> Look | None:
+def look_of(text: str, code: str = ENGLISH) -> NumberLook | None:
     """How `text` writes a number in the language `code`; None if it is a day."""
     found = re.fullmatch(r"(\D*?)(\d(?:[\d.,’\u202f]*\d)?)(\D*)", text)
     if found is None:
@@ -127,7 +127,7 @@ def look_of(text: str, code: str = ENGLISH) -> Look | None:
     mark, words = marks_of(code)
     decimals = len(number.rpartition(mark)[2]) if mark in number else 0
     scale = next((UNITS[unit] for unit in UNITS if words.get(unit, unit) in after), "")
-    return Look(before=before, decimals=decimals, scale=scale, after=after)
+    return NumberLook(before=before, decimals=decimals, scale=scale, after=after)
 
 
 def number_format(text: str, code: str = ENGLISH) -> str:
