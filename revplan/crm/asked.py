@@ -6,9 +6,10 @@ What a label means is asked of the code that reads cells into memory, for each d
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 
 import numpy as np
 
@@ -54,6 +55,7 @@ MOST_LABELS = 5_000  # different texts of one column: more are ids, not labels
 NO_DAY = -1_000_000  # the number of a day that is missing
 EPOCH = "DATE '1970-01-01'"
 SPACES = (" ", "\t", "\n", "\r", "\u00a0")
+NULLS = ", ".join(literal(each) for each in sorted({*HIDDEN_NULLS, ""}))
 READ = {
     "format",
     "count",
@@ -79,7 +81,7 @@ class Log:
     """A log of changes: SQL for the rows that count, and what they lead to."""
 
     rows: str
-    """A relation of id, v (number of the stage, -1 for a loss) and m (moment)."""
+    """A relation of id (the number it is known by), v (number of the stage, -1 for a loss) and m (moment)."""
     who: str
     """A join with the records, where there are any."""
     final: tuple[str, ...]
@@ -91,15 +93,15 @@ class Log:
     closings: np.ndarray
     """Those of wins and losses."""
 
-    def clean(self, day: date | None, hashed: Callable[[str], str]) -> str:
+    def clean(self, day: date | None) -> str:
         """SQL for the records whose loss or win, if they have one, is the last thing that happened.
 
-        The last column is 0 for them, and for the others a number that is mostly the record's own.
+        The column `odd` is 0 for them, and for the others their id.
         """
         firsts = ", ".join(f"min(CASE WHEN v = {step} THEN m END) AS e{step}" for step in range(self.stages))
         lost = f"min(CASE WHEN v = {LOST} THEN m END) AS lost, max(m) AS last, count(*) AS behind"
         records = f"SELECT id, {firsts}, {lost} FROM {self._until(day)} GROUP BY id"
-        odd = f"CASE WHEN lost < last OR e{self.stages - 1} < last THEN {hashed('id')} ELSE 0 END"
+        odd = f"CASE WHEN lost < last OR e{self.stages - 1} < last THEN id ELSE 0 END"
         days = [_number(each) for each in (*(f"e{step}" for step in range(self.stages)), "lost")]
         return _counting(
             [*self.final, *days, odd], f"({records}) AS records {self.who}", "count(*) AS n, sum(behind) AS behind"
@@ -108,13 +110,13 @@ class Log:
     def others(self, day: date | None, near: str) -> str:
         """SQL for the other records: losses that were reopened left out, and wins that were undone.
 
-        They are looked for among the rows for which `near` holds.
+        They are looked for among the rows for which `near` holds, which are read once.
         """
-        won, rows = self.stages - 1, f"(SELECT * FROM {self._until(day)} WHERE {near}) AS near"
+        won = self.stages - 1
         of_id = (
             f"SELECT id, max(m) AS final, max(CASE WHEN v >= 0 THEN m END) AS last, max(CASE WHEN v >= 0 AND v < {won} THEN m END) AS open, "
             f"min(CASE WHEN v = {LOST} THEN m END) AS lost, max(CASE WHEN v = {LOST} THEN m END) AS gone, "
-            f"min(CASE WHEN v = {won} THEN m END) AS won FROM {rows} GROUP BY id"
+            f"min(CASE WHEN v = {won} THEN m END) AS won FROM near GROUP BY id"
         )
         undone = "greatest(open, CASE WHEN last IS NULL OR gone >= last THEN gone END)"
         bound = undone if self.outcome == "last" else "CAST(NULL AS TIMESTAMP)"
@@ -130,12 +132,13 @@ class Log:
             f"SELECT id, {names}, min(CASE WHEN v >= 0 THEN m END) AS arrived, "
             f"max(CASE WHEN v = {won} AND m < bound THEN 1 ELSE 0 END) AS undone, "
             f"sum(CASE WHEN v = {LOST} AND m < last THEN 1 ELSE 0 END) AS reopened "
-            f"FROM {rows} JOIN ({odd}) AS odd USING (id) GROUP BY id"
+            f"FROM near JOIN ({odd}) AS odd USING (id) GROUP BY id"
         )
         columns = [_number(f"e{number}") for number in range(self.stages + 1)]
-        return _counting(
+        counted = _counting(
             [*self.final, *columns, _number("arrived"), "undone", "reopened"], f"({records}) AS records {self.who}"
         )
+        return f"WITH near AS MATERIALIZED (SELECT * FROM {self._until(day)} WHERE {near}) {counted}"
 
     def of_records(self) -> str:
         """SQL for the days of the rows of records: whether they close one, and how many they are."""
@@ -254,19 +257,30 @@ class _Scanned:
             return f"CAST({name} AS VARCHAR)" if len(self.tables) > 1 else name, f"{name} IS NOT NULL"
         if kind != TEXT:
             raise self._fault(file, column, "holds no texts and no whole numbers, by which records are known in place")
-        spaced = " OR ".join(f"{name} LIKE {literal(f'%{space}%')}" for space in SPACES)
-        nulls = ", ".join(literal(each) for each in sorted({*HIDDEN_NULLS, ""}))
-        odd = f"{name} LIKE '%.0' OR {spaced} OR (length({name}) <= {LONGEST_NULL} AND lower({name}) IN ({nulls}))"
-        query = f"SELECT coalesce(max(CASE WHEN {odd} THEN 1 ELSE 0 END), 0) AS odd FROM {self.tables[file].sql}"
-        if not int(self.engine.ask(query)[0][0]):
+        if not self._text_ids[file][0]:
             return name, f"{name} IS NOT NULL"
         text = _stripped(name)
         number = f"substr({text}, 1, length({text}) - 2)"
         whole = (
             f"CASE WHEN {text} LIKE '_%.0' AND translate({number}, '0123456789', '') = '' THEN {number} ELSE {text} END"
         )
-        filled = f"{name} IS NOT NULL AND NOT (length({text}) <= {LONGEST_NULL} AND lower({text}) IN ({nulls}))"
+        filled = f"{name} IS NOT NULL AND NOT (length({text}) <= {LONGEST_NULL} AND lower({text}) IN ({NULLS}))"
         return whole, filled
+
+    @cached_property
+    def _text_ids(self) -> dict[str, tuple[bool, int]]:
+        """By file whose ids are texts: whether any is written oddly, or means none; and the length of the longest."""
+        found = {}
+        for file, entry in entries_of(self.source).items():
+            if file in self.tables and self._kind(file, entry.id or "") == TEXT:
+                name = quoted(entry.id or "")
+                spaced = " OR ".join(f"{name} LIKE {literal(f'%{space}%')}" for space in SPACES)
+                none = f"length({name}) <= {LONGEST_NULL} AND lower({name}) IN ({NULLS})"
+                odd = f"CASE WHEN {name} LIKE '%.0' OR {spaced} OR ({none}) THEN 1 ELSE 0 END"
+                asked = f"SELECT coalesce(max({odd}), 0) AS odd, coalesce(max(length({name})), 0) AS longest FROM {self.tables[file].sql}"
+                at = self.engine.ask(asked)
+                found[file] = bool(at[0][0]), int(at[1][0])
+        return found
 
     def refuse_ids_cut(self) -> None:
         """Stop where one table has Salesforce's ids of 15 characters and the other those of 18, which mean the same.
@@ -276,12 +290,7 @@ class _Scanned:
         DataError
             If so.
         """
-        lengths = set()
-        for file, entry in entries_of(self.source).items():
-            if file in self.tables and self._kind(file, entry.id or "") == TEXT:
-                asked = f"SELECT coalesce(max(length({quoted(entry.id or '')})), 0) AS n FROM {self.tables[file].sql}"
-                lengths.add(int(self.engine.ask(asked)[0][0]))
-        if lengths == {15, 18}:
+        if {longest for _, longest in self._text_ids.values()} == {15, 18}:
             raise DataError(
                 [Fault(self.source.place(("id",)), "has ids of 15 and of 18 characters; in memory they are joined")]
             )
@@ -384,7 +393,7 @@ class _Scanned:
         return Findings(lines=(how, *aside.lines, ImportLine(part, "rows kept", kept)))
 
     def unique(self, file: str, columns: dict[str, str]) -> tuple[str, Findings]:
-        """A relation of an id and `columns` of the rows of `file` that count, each id once; and the lines on it.
+        """A relation of an id's number and `columns` of the rows of `file` that count, each id once; and the lines on it.
 
         Raises
         ------
@@ -392,10 +401,10 @@ class _Scanned:
             If rows of one id differ: which of them counts is a question of their order, and a store keeps none.
         """
         id_, filled = self.id(file)
-        named = ", ".join(f"{sql} AS {name}" for name, sql in {"id": id_, **columns}.items())
+        named = ", ".join(f"{sql} AS {name}" for name, sql in {"id": self.engine.hashed(id_), **columns}.items())
         plain_rows = f"(SELECT {named} FROM {self.tables[file].sql} WHERE {filled} AND {self.counting(file)}) AS r"
         for relation in (plain_rows, f"(SELECT DISTINCT * FROM {plain_rows}) AS r"):
-            asked = f"SELECT count(*) AS n, count(DISTINCT {self.engine.hashed('id')}) AS ids FROM {relation}"
+            asked = f"SELECT count(*) AS n, count(DISTINCT id) AS ids FROM {relation}"
             number, ids = (int(each[0]) for each in self.engine.ask(asked))
             if number == ids:
                 return relation.removesuffix(" AS r"), self.read(file, self.rows(file), number)
@@ -405,20 +414,19 @@ class _Scanned:
             "one of each in a view, or count in memory",
         )
 
-    def sound(self, file: str, column: str, moment: str) -> None:
-        """Stop at days before 1970 and after 2100.
+    def sound(self, file: str, column: str, day: np.ndarray, rows: np.ndarray) -> None:
+        """Stop at days before 1970, after 2100 and after today, of the numbers of days and the rows of each.
 
         Raises
         ------
         DataError
             If there are any.
         """
-        early, late = (f"TIMESTAMP '{each.item()}'" for each in (EARLIEST, LATEST))
-        asked = f"SELECT count(*) AS n FROM {self.tables[file].sql} WHERE {moment} < {early} OR {moment} >= {late}"
-        if number := int(self.engine.ask(asked)[0][0]):
+        early, late, today = (np.datetime64(each, "D").astype(np.int64) for each in (EARLIEST, LATEST, self.today))
+        dated = day != NO_DAY
+        if number := int(rows[dated & ((day < early) | (day >= late))].sum()):
             raise self._fault(file, column, f"holds {many(number, 'day')} before 1970 or after 2100")
-        asked = f"SELECT count(*) AS n FROM {self.tables[file].sql} WHERE {moment} >= DATE '{self.today}' + INTERVAL '1 day'"
-        if number := int(self.engine.ask(asked)[0][0]):
+        if number := int(rows[dated & (day > today)].sum()):
             raise self._fault(
                 file,
                 column,
@@ -473,7 +481,8 @@ class _Scanned:
             )
         column = column_of(entered.at)
         moment = self.moment(file, column)
-        self.sound(file, column, moment)
+        asked = f"SELECT {_number(moment)} AS day, count(*) AS n FROM {self.tables[file].sql} GROUP BY 1"
+        self.sound(file, column, *(each.astype(np.int64) for each in self.engine.ask(asked)))
         chosen = [self.is_one_of(file, column_of(each), names) for each, names in entered.conditions().items()]
         if not chosen:
             return moment
@@ -519,7 +528,6 @@ class _Scanned:
         if crm.records:
             self.refuse_ids_cut()
         moment = self.moment(CHANGES, crm.at)
-        self.sound(CHANGES, crm.at, moment)
         field = self.is_one_of(CHANGES, crm.field, crm.is_ or ()) if crm.field else "TRUE"
         pairs, checked = self.values(crm, field)
         cases = " ".join(f"WHEN {literal(text)} THEN {number}" for text, number in pairs)
@@ -529,6 +537,7 @@ class _Scanned:
         reasons += f"WHEN {stage} IN ({LOST}, {len(crm.stages) - 1}) THEN 4 ELSE 3 END"
         asked = f"SELECT {reasons} AS why, {_number(moment)} AS day, count(*) AS n FROM {table.sql} GROUP BY 1, 2"
         why, day, number = (each.astype(np.int64) for each in self.engine.ask(asked))
+        self.sound(CHANGES, crm.at, day, number)
         counts, read = (why >= 3) & (day != NO_DAY), int(number.sum())
         part = table.name
         if undated := number[(why == 4) & (day == NO_DAY)].sum():
@@ -540,7 +549,7 @@ class _Scanned:
             lines += counted(part, f"set aside: {reason}", number[(why == code) & ~counts].sum())
         lines += Findings(lines=(ImportLine(part, "rows kept", int(number[counts].sum())),))
         events, closings = event_days(why[counts] == 4, day[counts], number[counts])
-        rows = f"(SELECT id, v, m FROM (SELECT {id_} AS id, {stage} AS v, {moment} AS m FROM {table.sql} WHERE {filled} AND {field}) AS r WHERE v IS NOT NULL AND m IS NOT NULL) AS log"
+        rows = f"(SELECT id, v, m FROM (SELECT {self.engine.hashed(id_)} AS id, {stage} AS v, {moment} AS m FROM {table.sql} WHERE {filled} AND {field}) AS r WHERE v IS NOT NULL AND m IS NOT NULL) AS log"
         log = Log(rows, who, tuple(final.values()), len(crm.stages), crm.outcome, events, closings)
         return Look(places, read, meant, lines + checked + found, log, "")
 

@@ -64,7 +64,10 @@ class Engine(Protocol):
         raise NotImplementedError
 
     def hashed(self, name: str) -> str:
-        """SQL for a number that differs only where `name` does."""
+        """SQL for the number that `name` is known by, which takes a third of the time and room of a text.
+
+        Two of ten million ids share one in about one file of two hundred thousand.
+        """
         raise NotImplementedError
 
 
@@ -81,7 +84,7 @@ class _DuckDb:
         return [np.asarray(column) for column in self._answer(sql, lambda answer: answer.fetchnumpy()).values()]
 
     def hashed(self, name: str) -> str:
-        return f"hash({name})"
+        return f"CAST(hash({name}) >> 1 AS BIGINT)"  # signed, as what is compared with it is written
 
     def _answer(self, sql: str, take: Callable[[Any], Any]) -> Any:
         import duckdb

@@ -196,13 +196,13 @@ class Stored:
             if self.look.log is None:
                 ways = _ways(engine.ask(self.look.wide), stages)
                 return ways, int(ways.count.sum())
-            *columns, odd, count, behind = engine.ask(self.look.log.clean(day, engine.hashed))
+            *columns, odd, count, behind = engine.ask(self.look.log.clean(day))
             others = odd != 0
             ways, rows = _ways([*columns, count], stages), int(behind.sum())
             if not others.any():
                 return ways, rows
             numbers = ", ".join(map(str, np.unique(odd[others]).tolist())) if others.sum() <= FEW else ""
-            near = f"{engine.hashed('id')} IN ({numbers})" if numbers else "TRUE"
+            near = f"id IN ({numbers})" if numbers else "TRUE"
             return ways.where(~others) + _ways(engine.ask(self.look.log.others(day, near)), stages), rows
 
     @cached_property
