@@ -136,7 +136,7 @@ def load_notes(history: History | Counted) -> tuple[str, ...]:
         return history.loads
     rows = history.stage_history
     first = rows.loc[~rows["record"].duplicated(), ["source", "entered_on"]]
-    return loads_told(first["entered_on"].to_numpy(), first["source"])
+    return loads_told(first["entered_on"].to_numpy(), first["source"], np.ones(len(first), dtype=int))
 
 
 def read_first(history: History | Counted) -> tuple[str, ...]:
@@ -147,13 +147,14 @@ def read_first(history: History | Counted) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*history.notes[len(history.first) :], *load_notes(history), *history.reading)))
 
 
-def loads_told(arrived: np.ndarray, sources: pd.Series) -> tuple[str, ...]:
-    """The same of records of the `sources`, that came in at the moments `arrived`."""
+def loads_told(arrived: np.ndarray, sources: pd.Series | pd.Categorical, count: np.ndarray) -> tuple[str, ...]:
+    """The same of records of the `sources`, as many as `count` says, that came in at the moments `arrived`."""
     days = arrived.astype("datetime64[D]").astype(np.int64)
     start = int(days.min())
     lines = []
-    for load in bulk_loads(np.bincount(days - start), start):
-        names = sources[(days >= load.first) & (days <= load.last)].value_counts()
+    for load in bulk_loads(np.bincount(days - start, count).astype(np.int64), start):
+        rows = (days >= load.first) & (days <= load.last)
+        names = pd.Series(np.asarray(sources)[rows].repeat(count[rows])).value_counts()
         of = "" if names.index[0] == EVERY else f", most of source {shown(names.index[0])}"
         when = show(_as_date(load.first), "date")
         when += f" to {show(_as_date(load.last), 'date')}" if load.last > load.first else ""

@@ -223,9 +223,11 @@ def _first_stage(moments: Moments, rows: np.ndarray) -> int:
     than 20 records says too little, and enters at the first stage.
     """
     dated = ~np.isnat(moments.entered[rows])
-    by_then = np.logical_or.accumulate(dated[:, ::-1], axis=1)[:, ::-1]
-    count = np.ones(len(dated), dtype=np.int64) if moments.count is None else moments.count[rows]
-    reached, filled = (count @ each for each in (by_then, dated))
+    bits = 1 << np.arange(dated.shape[1])  # few patterns of filled columns stand for all records
+    patterns = np.arange(2 * bits[-1])[:, None] & bits > 0
+    count = np.bincount(dated @ bits, None if moments.count is None else moments.count[rows], len(patterns))
+    by_then = np.logical_or.accumulate(patterns[:, ::-1], axis=1)[:, ::-1]
+    reached, filled = (count @ each for each in (by_then, patterns))
     passed = filled >= np.maximum(1, ENTRY_SHARE * reached)
     return int(np.argmax(passed)) if reached[0] >= ENTRY_RECORDS else 0
 

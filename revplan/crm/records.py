@@ -287,8 +287,9 @@ def _told_of_days(export: Export, written: Moments, moments: Moments, day: date)
     yield from future(raw.events, (*stages, "lost"), raw.records, export.today)
     first = np.fmin.reduce(moments.entered, axis=1)
     yield from holes(first[~np.isnat(first)])
-    yield from silent_stages(written.entered, stages, day)
-    yield from a_year_off(written.entered, stages, raw.records)
+    once = np.ones(len(written.entered), dtype=int)
+    yield from silent_stages(written.entered, stages, day, once)
+    yield from a_year_off(written.entered, stages, raw.records, once)
 
 
 def last_recorded(history: History) -> date:

@@ -155,11 +155,12 @@ class Stored:
             later = int(((events > np.datetime64(day)) & (events <= np.datetime64(last))).sum())
             report += no_longer_coming(day, last, later)
         lines = tuple(dict.fromkeys((*report.lines, ImportLine("records", "kept", kept))))
-        arrived = np.fmin.reduce(moments.entered, axis=1)[used].repeat(ways.count[used]).astype("datetime64[D]")
+        first = np.fmin.reduce(moments.entered, axis=1)[used].astype("datetime64[D]")
+        arrived = first.repeat(ways.count[used])
         latest = np.fmax(np.fmax.reduce(moments.entered, axis=None), np.fmax.reduce(moments.lost))
         ends = stale_since(as_day(latest), day) or silence_after(arrived, day, lines)
-        each = entered.repeat(ways.count, axis=0)
-        strange = (*holes(arrived), *silent_stages(each, stages, day), *a_year_off(each, stages, _Nameless()))
+        silent = silent_stages(entered, stages, day, ways.count)
+        strange = (*holes(arrived), *silent, *a_year_off(entered, stages, _Nameless(), ways.count))
         return Counted(
             stages=stages,
             as_of=day,
@@ -171,7 +172,7 @@ class Stored:
             report=lines,
             notes=(*((ends,) if ends else ()), *strange),
             reading=telling(lines),
-            loads=loads_told(arrived, pd.Series(sources[used].repeat(ways.count[used]))),
+            loads=loads_told(first, sources[used], ways.count[used]),
         )
 
     def _recorded_on(self, day: date) -> Ways:

@@ -152,46 +152,52 @@ def holes(arrived: np.ndarray) -> Iterator[str]:
         )
 
 
-def silent_stages(entered: np.ndarray, names: Sequence[str], as_of: date) -> Iterator[str]:
-    """Stages that fell silent while records went on entering the one before. `entered` has a row per record, a column per stage."""
+def silent_stages(entered: np.ndarray, names: Sequence[str], as_of: date, count: np.ndarray) -> Iterator[str]:
+    """Stages that fell silent while records went on entering the one before.
+
+    `entered` has a row for every `count` records that are alike, a column per stage.
+    """
     until = np.datetime64(as_of, "us")
     for number, (_, name) in enumerate(pairwise(names), start=1):
-        moments = entered[~np.isnat(entered[:, number]), number]
+        dated = np.flatnonzero(~np.isnat(entered[:, number]))
+        moments = entered[dated, number].repeat(count[dated])
         if not len(moments):
             continue
         last = moments.max()
         missing, silent = records_missing(moments, until), (until - last) / DAY
         unusual = silent > GAPS * _longest_gap(moments, last) and (last - moments.min()) / DAY >= SPAN * silent
-        if missing >= MISSED and unusual and (entered[:, number - 1] > last + SHORT_SILENCE * DAY).sum() >= MISSED:
+        if missing >= MISSED and unusual and count[entered[:, number - 1] > last + SHORT_SILENCE * DAY].sum() >= MISSED:
             yield (
                 f"No new {name} since {_shown(last)}, {silent:,.0f} days before {show(as_of, 'date')}, where about {missing:,.0f} were to "
                 f"be expected, though {names[number - 1]} goes on: was the stage renamed, or is it no longer filled in?"
             )
 
 
-def a_year_off(entered: np.ndarray, names: Sequence[str], records: Sequence[object]) -> Iterator[str]:
-    """Days that would be usual a year earlier or later: a slip in the year."""
+def a_year_off(
+    entered: np.ndarray, names: Sequence[str], records: Sequence[object], count: np.ndarray
+) -> Iterator[str]:
+    """Days that would be usual a year earlier or later: a slip in the year. `entered` as for `silent_stages`."""
     days = entered.astype("datetime64[D]")
+    dated = ~np.isnat(days)
     for number, (before, after) in enumerate(itertools.pairwise(names)):
-        lag = (days[:, number + 1] - days[:, number]).astype(float)
-        lag[np.isnat(days[:, number]) | np.isnat(days[:, number + 1])] = np.nan
-        filled = lag[~np.isnan(lag) & (lag >= 0)]
+        both = np.flatnonzero(dated[:, number] & dated[:, number + 1])
+        lag, times = (days[both, number + 1] - days[both, number]).astype(np.int64), count[both]
+        forward = lag >= 0
+        filled = lag[forward].repeat(times[forward])
         if len(filled) < FEW:
             continue
-        usual = (
-            float(np.quantile(filled, USUAL))
-            if np.quantile(filled, USUAL) < A_YEAR - 30
-            else float(np.quantile(filled, 0.9))
-        )
+        usual = float(np.quantile(filled, USUAL))
+        usual = usual if usual < A_YEAR - 30 else float(np.quantile(filled, 0.9))
         if usual >= A_YEAR / 2:
             continue  # where a year is no unusual time nothing is a slip
         early = (lag < -A_YEAR / 2) & (lag + A_YEAR >= -1) & (lag + A_YEAR <= usual + 1)
         late = (lag > A_YEAR - 1) & (lag > 2 * usual) & (lag - A_YEAR <= usual + 1)
-        rows = np.flatnonzero(early | late)
-        if 0 < len(rows) <= max(1, (1 - USUAL) * 2 * len(filled)):
-            row = rows[0]
+        off = np.flatnonzero(early | late)
+        number_off = int(times[off].sum())
+        if 0 < number_off <= max(1, (1 - USUAL) * 2 * len(filled)):
+            row = both[off[0]]
             yield (
-                f"{len(rows):,} {'record looks' if len(rows) == 1 else 'records look'} a year off between {before} and {after}, such as "
+                f"{number_off:,} {'record looks' if number_off == 1 else 'records look'} a year off between {before} and {after}, such as "
                 f"{records[row]} with {days[row, number]} and {days[row, number + 1]}, where the others take up to {usual:,.0f} days: "
                 "counted as written; correct the year in the CRM."
             )

@@ -232,8 +232,9 @@ class StageEntries:
         return self._exits(self.lost).since(window)
 
     def _exits(self, days: np.ndarray) -> Cohort:
-        gone = days >= 0
-        age, after = (np.repeat(each[gone], self.count[gone]) for each in (self.age, days))
+        gone = np.flatnonzero(days >= 0)
+        gone = gone.repeat(self.count[gone])
+        age, after = self.age[gone], days[gone]
         entries = self.entries()
         return Cohort(entries, age, after, len(entries) - 1)
 
