@@ -23,7 +23,7 @@ from scipy.special import ndtr, ndtri
 
 from revplan.crm.records import EVERY, History
 from revplan.funnel.funnel import HORIZON, forward
-from revplan.funnel.year import year_without_commit
+from revplan.funnel.year import PlannedYear, year_without_commit
 from revplan.ground.errors import DataError, PlanError
 from revplan.plan.model import Plan
 from revplan.rates.backtest import proportion_interval
@@ -34,7 +34,7 @@ from revplan.rates.spells import loss_incidence, open_items, stage_entries
 from revplan.simulation.simulate import simulate
 from revplan.snapshot.state import Records, snapshot_of, with_history_rates
 from revplan.tracking.attainment import rest_of_year
-from revplan.tracking.landing import landing
+from revplan.tracking.landing import landing, months_of
 from revplan.tracking.periods import Span, whole_year
 
 BUILDING, HELD_OUT = 1000, 900_000  # first seeds
@@ -413,11 +413,11 @@ def committed(made: World, plan: Plan) -> dict[tuple[str, str], np.ndarray]:
     return flows
 
 
-def landed(made: World, day: date, market: dict[str, float]) -> tuple[pd.DataFrame, History, pd.DataFrame]:
-    """Table landing as told on `day` of the quarter that follows it and of the year; the history; its estimates."""
-    truth = made.truth
-    stated = plan_of(truth, market).model_copy(update={"plan_date": day + timedelta(days=1)})
-    known_then = history(truth, made.up_to(day), day)
+def year_on(
+    plan: Plan, known_then: History, asked: dict[tuple[str, str], np.ndarray], day: date
+) -> tuple[PlannedYear, pd.DataFrame]:
+    """The rest of the year as told on `day` from what was known then and from entries committed; its estimates."""
+    stated = plan.model_copy(update={"plan_date": day + timedelta(days=1)})
     estimates = estimate_transitions(known_then, day)
     records = Records(
         history=known_then,
@@ -428,15 +428,27 @@ def landed(made: World, day: date, market: dict[str, float]) -> tuple[pd.DataFra
     )
     stated = with_history_rates(stated, records)
     known_now = snapshot_of(stated, records)
-    at_first = year_without_commit(stated.model_copy(update={"plan_date": FIRST.start_time.date()}), known_now)
-    asked = committed(made, stated)
+    first_day = plan.first_month.start_time.date()
+    at_first = year_without_commit(stated.model_copy(update={"plan_date": first_day}), known_now)
     flows = tuple(forward(cell, asked[cell.segment, cell.source], at_first.start) for cell in at_first.cells)
-    now = rest_of_year(replace(at_first, flows=flows), stated, known_now)
+    return rest_of_year(replace(at_first, flows=flows), stated, known_now), estimates
+
+
+def spans_after(day: date) -> tuple[Span, Span, Span]:
+    """The month and the quarter that the day after `day` lies in, and the year."""
     ahead = pd.Period(day + timedelta(days=1), freq="M")
-    quarter = Span(f"{ahead.year}-Q{ahead.quarter}", FIRST + 3 * (ahead.quarter - 1), 3, day)
-    table = landing(now, simulate(now, trials=2048), [quarter, whole_year(FIRST, day)], np.nan)
+    quarter = Span(f"{ahead.year}-Q{ahead.quarter}", FIRST + quarter_start(ahead), 3, day)
+    return Span(str(ahead), ahead, 1, day), quarter, whole_year(FIRST, day)
+
+
+def landed(made: World, day: date, market: dict[str, float]) -> tuple[pd.DataFrame, History, pd.DataFrame]:
+    """Table landing as told on `day` of the quarter that follows it and of the year; the history; its estimates."""
+    plan, known_then = plan_of(made.truth, market), history(made.truth, made.up_to(day), day)
+    now, estimates = year_on(plan, known_then, committed(made, plan), day)
+    _, quarter, year = spans_after(day)
+    table = landing(now, simulate(now, trials=2048), [quarter, year], np.nan)
     large = [cell.segment == "large" for cell in now.cells]
-    table["large"] = [now.open_arr[large][:, each].sum() for each in (slice(quarter_start(ahead), quarter_start(ahead) + 3), slice(0, 12))]  # fmt: skip
+    table["large"] = [now.open_arr[large][:, months_of(now, span)].sum() for span in (quarter, year)]
     return table, known_then, estimates
 
 

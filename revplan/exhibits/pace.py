@@ -211,8 +211,13 @@ def landing(book: PaceBook) -> Exhibit:
         return text("Where new ARR comes out cannot be told without records of the running year.").as_appendix()
     year = rows.iloc[-1]
     band = f"{compact(year['landing_low'], book.plan.currency)} to {compact(year['landing_high'], book.plan.currency)}"
-    chance = "" if pd.isna(year["chance_of_goal"]) else f": {show(year['chance_of_goal'], 'share')} chance of the goal"
-    said = f"{book.label(year['period'])} is expected to land at {compact(year['landing'], book.plan.currency)} of new ARR ({band} in eight of ten cases){chance}."
+    chances = [
+        f"{book.label(row.period)} {_chance(row.chance_of_goal)}"
+        for row in rows.itertuples()
+        if pd.notna(row.chance_of_goal)
+    ]
+    chance = f" Chance of the goal: {', '.join(chances)}." if chances else ""
+    said = f"{book.label(year['period'])} is expected to land at {compact(year['landing'], book.plan.currency)} of new ARR ({band} in eight of ten cases).{chance}"
     items, worth = book.zombies
     dead = (
         [

@@ -296,7 +296,15 @@ def opened_rows(year: PlannedYear) -> list[tuple[Cell, OpenGroup, OpenYield]]:
     ]
 
 
-def outlook(year: PlannedYear, given_stage: str | None = None, opened: OpenByMonth | None = None) -> Outlook:
+WHOLE_YEAR = slice(0, YEAR)
+
+
+def outlook(
+    year: PlannedYear,
+    given_stage: str | None = None,
+    opened: OpenByMonth | None = None,
+    counted: slice = WHOLE_YEAR,
+) -> Outlook:
     """What is uncertain about `year`, its committed entries included.
 
     Parameters
@@ -308,6 +316,8 @@ def outlook(year: PlannedYear, given_stage: str | None = None, opened: OpenByMon
         month, and only what follows is uncertain. Sources that enter below it stay as they are.
     opened
         What `open_months` gives, where it is known already.
+    counted
+        The months of which goal and new ARR are counted: the whole year, or one that has begun and those after it.
     """
     plan = year.plan
     transitions = used_transitions(year)
@@ -315,14 +325,14 @@ def outlook(year: PlannedYear, given_stage: str | None = None, opened: OpenByMon
     number = {_key(each): index for index, each in enumerate(transitions)}
     if opened is None:
         opened = open_months(year) if lags.cv > 0 or plan.capacity else (np.zeros(YEAR),) * len(opened_rows(year))
-    rows = [*_new_rows(year, given_stage, lags), *_open_rows(year, lags, opened)]
+    rows = [*_new_rows(year, given_stage, lags, counted), *_open_rows(year, lags, opened, counted)]
     paths = np.full((len(rows), len(plan.stages) - 1), len(transitions))
     for row, (cell, start, *_) in zip(paths, rows, strict=True):
         steps = [number[_key(each)] for each in plan.path(cell.segment, cell.source)[start:]]
         row[len(row) - len(steps) :] = steps
     return Outlook(
-        goal=float(year.targets[:, :YEAR].sum()),
-        won=float(year.won_arr[:, :YEAR].sum()),
+        goal=float(year.targets[:, counted].sum()),
+        won=float(year.won_arr[:, counted].sum()),
         rates=UncertainRates(
             np.array([each.rate for each in transitions]), np.array([_evidence(each) for each in transitions])
         ),
@@ -338,14 +348,16 @@ def outlook(year: PlannedYear, given_stage: str | None = None, opened: OpenByMon
         volume_cv=plan.uncertainty.volume_cv,
         rate_names=tuple(step_name(each) for each in transitions),
         source_names=tuple(plan.sources),
-        months=_months(year, given_stage, lags, opened),
+        months=_months(year, given_stage, lags, opened, counted),
     )
 
 
 PATHS, PEOPLE_SEED = 8192, 1  # drawn years of the people: trials take turns with them
 
 
-def _months(year: PlannedYear, given_stage: str | None, lags: LagScale, opened: OpenByMonth) -> LimitedMonths | None:
+def _months(
+    year: PlannedYear, given_stage: str | None, lags: LagScale, opened: OpenByMonth, counted: slice
+) -> LimitedMonths | None:
     """When the wins of each row come; None where the plan says nothing of its people."""
     plan = year.plan
     if plan.capacity is None:
@@ -365,6 +377,8 @@ def _months(year: PlannedYear, given_stage: str | None, lags: LagScale, opened: 
         cells.append(cell)
         starts.append(group.stage)
         loads.append(tied_months(spread / rate, found.wins[:YEAR] / rate, lags))
+    for load in loads:
+        load[counted.stop :] = 0.0  # what is closed before does not hang on what comes later
     limits, worked = _load_limits(year, pools, cells, starts)
     drawn = drawn_pools(plan, pools, PATHS, PEOPLE_SEED)
     return LimitedMonths(
@@ -448,43 +462,53 @@ def _deal_cv(plan: Plan, cell: Cell) -> float:
 _OutlookRow = tuple[Cell, int, np.ndarray, bool, int, float, float]
 
 
-def _new_rows(year: PlannedYear, given_stage: str | None, lags: LagScale) -> Iterator[_OutlookRow]:
+def _new_rows(
+    year: PlannedYear, given_stage: str | None, lags: LagScale, counted: slice
+) -> Iterator[_OutlookRow]:
     """Cell, stage its records are in, landing, whether open, volume, value of a win, chance of a record."""
     sources = list(year.plan.sources)
     for cell, flow in zip(year.cells, year.flows, strict=True):
         at = cell.stages.index(given_stage) if given_stage in cell.stages else None
         start = at or 0
-        landing = _landing(year, cell, flow, start, lags)
+        landing = _landing(year, cell, flow, start, lags, counted)
         volume = sources.index(cell.source) if at is None else len(sources)
-        chance = 0.0 if at is None else _chance(year, cell, flow[start], start)
+        chance = 0.0 if at is None else _chance(year, cell, flow[start], start, counted)
         yield cell, start, landing, False, volume, cell.acv, chance
 
 
-def _chance(year: PlannedYear, cell: Cell, entries: np.ndarray, start: int) -> float:
-    """Chance of a win in the year of one record that enters at `start`, weighted by what it brings. [0-1]
+def _from_here(year: PlannedYear, counted: slice) -> tuple[int, int]:
+    """First of the months counted, and the month after their last, as the flows of `year` count them."""
+    return counted.start - year.first, counted.stop - year.first
+
+
+def _chance(year: PlannedYear, cell: Cell, entries: np.ndarray, start: int, counted: slice) -> float:
+    """Chance of a win in time of one record that enters at `start`, weighted by what it brings. [0-1]
 
     Of a known number of entries e_t with chances p_t the wins have the variance sum e_t p_t (1 - p_t).
     """
-    months = YEAR - year.first
-    chances = landing_chances(cell.lags[start:], months, year.start, (-year.first, months)) * cell.rates_to_won[start]
+    window = _from_here(year, counted)
+    months = window[1]
+    chances = landing_chances(cell.lags[start:], months, year.start, window) * cell.rates_to_won[start]
     brought = entries[:months] * chances
     return min(float(brought @ chances / brought.sum()), 1.0) if brought.sum() > 0 else 0.0
 
 
-def _landing(year: PlannedYear, cell: Cell, flow: np.ndarray, start: int, lags: LagScale) -> np.ndarray:
-    """Wins in the year if every rate after `start` were 1, by lag; at the planned lags exactly the plan's."""
-    wins = float(flow[-1][max(-year.first, 0) : YEAR - year.first].sum()) / cell.rates_to_won[start]
-    window = (-year.first, YEAR - year.first)
+def _landing(
+    year: PlannedYear, cell: Cell, flow: np.ndarray, start: int, lags: LagScale, counted: slice
+) -> np.ndarray:
+    """Wins in time if every rate after `start` were 1, by lag; at the planned lags exactly the plan's."""
+    window = _from_here(year, counted)
+    wins = float(flow[-1][max(window[0], 0) : window[1]].sum()) / cell.rates_to_won[start]
     return lags.tied(entries_landing(cell.lags[start:], flow[start], year.start, window, lags), wins)
 
 
-def _open_rows(year: PlannedYear, lags: LagScale, opened: OpenByMonth) -> Iterator[_OutlookRow]:
+def _open_rows(year: PlannedYear, lags: LagScale, opened: OpenByMonth, counted: slice) -> Iterator[_OutlookRow]:
     """Groups of open records: each record a chance of its own, of a value known in the mean."""
     stretched = open_by_month(opened, year.start, -year.first, lags.factors)
     for (cell, group, found), months in zip(opened_rows(year), stretched, strict=True):
-        wins, rate = float(found.wins[:YEAR].sum()), float(cell.rates_to_won[group.stage])
-        by_lag = months.sum(axis=1) / rate
-        value = float(found.arr[:YEAR].sum()) / wins
+        wins, rate = float(found.wins[counted].sum()), float(cell.rates_to_won[group.stage])
+        by_lag = months[:, counted].sum(axis=1) / rate
+        value = float(found.arr[counted].sum()) / wins if wins > 0 else 0.0
         items = float(group.items.sum()) - found.dead_items
         chance = min(wins / items, 1.0) if items > 0 else 0.0
         none = len(year.plan.sources)

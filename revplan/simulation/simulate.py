@@ -117,6 +117,10 @@ class Simulation:
         ]
         return averaged([chance for _, chance in rounds], [count for count, _ in rounds]).value
 
+    def within(self, months: slice) -> Outcome:
+        """How the new ARR of some months of the year comes out, with the same trials: one that has begun, and those after it."""
+        return _swept(self.trials, self.seed, outlook(self.year, None, self.opened, months))
+
     def at_confidence(self, confidence: float) -> Simulation:
         """The same year with the same trials and seed, to be signed at another confidence."""
         plan = self.year.plan

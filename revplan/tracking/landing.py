@@ -227,38 +227,32 @@ def landing(now: PlannedYear, made: Simulation | None, spans: list[Span], pace: 
     rows = []
     for span in spans:
         months = months_of(now, span)
-        parts = [float(each[:, months].sum()) for each in (now.won_arr, now.open_arr, now.commit_arr)]
-        goal = float(now.targets[:, months].sum())
-        whole_year = span.count == YEAR
-        low, middle, high = (parts[0],) * 3 if made is None or span.is_over else _band(made, now, span)
+        closed, from_open, to_create = (
+            float(each[:, months].sum()) for each in (now.won_arr, now.open_arr, now.commit_arr)
+        )
+        mean, goal = closed + from_open + to_create, float(now.targets[:, months].sum())
+        low, middle, high, chance = closed, closed, closed, np.nan
+        if made is not None and not span.is_over:
+            found = made.outcome if span.count == YEAR else made.within(months)
+            low, middle, high = found.p10.value, found.p50.value, found.p90.value
+            chance = min(max(found.chance_of_goal.value, 0.0), 1.0)
         rows.append(
             {
                 "period": span.name,
-                "closed": parts[0],
-                "from_open": parts[1],
-                "to_create": parts[2],
-                "landing": sum(parts),
+                "closed": closed,
+                "from_open": from_open,
+                "to_create": to_create,
+                "landing": mean,
                 "landing_low": low,
                 "landing_middle": middle,
                 "landing_high": high,
                 "goal": goal,
-                "gap": sum(parts) - goal,
-                "chance_of_goal": min(max(made.outcome.chance_of_goal.value, 0.0), 1.0)
-                if made and whole_year
-                else np.nan,
-                "at_recent_pace": parts[0] + pace if whole_year else np.nan,
+                "gap": mean - goal,
+                "chance_of_goal": chance,
+                "at_recent_pace": closed + pace if span.count == YEAR else np.nan,
             }
         )
     return conform(pd.DataFrame(rows), "landing") if rows else empty("landing")
-
-
-def _band(made: Simulation, now: PlannedYear, span: Span) -> tuple[float, float, float]:
-    """P10, P50 and P90 of the new ARR of a period that has begun. [plan currency]"""
-    if span.count == YEAR:
-        return made.outcome.p10.value, made.outcome.p50.value, made.outcome.p90.value
-    months = months_of(now, span)
-    low, middle, high = made.fan.arr[:, months.stop - 1] - now.won_arr[:, : months.start].sum()
-    return float(low), float(middle), float(high)
 
 
 def recent_pace(history: History, now: PlannedYear, segment: str) -> float:

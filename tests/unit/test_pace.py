@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -19,7 +20,9 @@ from revplan.ground.errors import PlanError
 from revplan.ground.workdays import Workdays, unknown_place
 from revplan.plan.file import read_plan
 from revplan.plan.parts import WorkPlace
+from revplan.simulation.simulate import simulate
 from revplan.tracking.claims import converted, covered, growth, sourced
+from revplan.tracking.landing import landing
 from revplan.tracking.pace import (
     DayRun,
     Followed,
@@ -37,6 +40,7 @@ from revplan.tracking.pace import (
     to_come,
 )
 from revplan.tracking.pacebook import PaceBook, open_pace
+from revplan.tracking.periods import Span
 
 # --- working days --------------------------------------------------------------------------------
 
@@ -307,6 +311,10 @@ amount: leads.amount
 """
 
 
+PEOPLE = "capacity: {roster: [{rep: ann, role: ae, start: 2020-01-01}, {rep: bo, role: ae, start: 2020-01-01}], roles: {ae: {productivity: 50_000}}}\n"
+JUNE = Span("2026-06", pd.Period("2026-06", "M"), 1, date(2026, 6, 17))
+
+
 def company(folder: Path, more: str = "", until: date = date(2026, 6, 17)) -> Path:
     """A plan and its records: from 2024 on three leads a working day, every second one an SQL a day later."""
     generator = np.random.default_rng(11)
@@ -386,6 +394,51 @@ def test_the_landing_of_month_quarter_and_year(book: PaceBook) -> None:
         assert row["landing_low"] <= row["landing_middle"] <= row["landing_high"]
     assert found.loc["2026-06", "closed"] < found.loc["2026-Q2", "closed"] < found.loc["2026", "closed"]
     assert found.loc["2026", "landing"] == pytest.approx(book.board.landing["landing"].iloc[-1])
+    assert found["chance_of_goal"].between(0, 1).all()
+
+
+@pytest.mark.parametrize("people", ["", PEOPLE], ids=["without people", "with people"])
+def test_the_chance_of_each_goal_is_that_of_its_band(tmp_path: Path, people: str) -> None:
+    book = open_pace(company(tmp_path, people))
+    told, now = book.landing, book.board.now
+    assert now is not None
+    for number, (span, name) in enumerate(((5, "month"), (3, "quarter"), (0, "year"))):
+        months = slice(span, {"month": 6, "quarter": 6, "year": 12}[name])
+        for column, chance in (("landing_low", 0.9), ("landing_middle", 0.5), ("landing_high", 0.1)):
+            goal = told[column].iloc[number]
+            targets = now.targets * goal / now.targets[:, months].sum()
+            found = simulate(dataclasses.replace(now, targets=targets)).within(months)
+            assert found.chance_of_goal.value == pytest.approx(chance, abs=0.02), (name, column)
+
+
+def test_a_month_lands_as_its_open_records_are_won_or_lost(tmp_path: Path) -> None:
+    """Each record drawn for itself: won in the month with its own chance, worth what it is worth."""
+    book = open_pace(company(tmp_path, "uncertainty: {rho: 0, lag_cv: 0, volume_cv: 0}\n"))
+    now = book.board.now
+    assert now is not None and now.first == 5
+    still = now.plan.model_copy(
+        update={"transitions": tuple(each.model_copy(update={"evidence": None}) for each in now.plan.transitions)}
+    )
+    row = landing(dataclasses.replace(now, plan=still), simulate(dataclasses.replace(now, plan=still)), [JUNE], np.nan)
+    generator = np.random.default_rng(5)
+    drawn = np.full(20_000, row["closed"].iloc[0])
+    for number, (cell, groups) in enumerate(zip(now.cells, now.open_yields, strict=True)):
+        acv = still.segments[cell.segment].acv
+        spread = np.sqrt(np.log1p(((acv.sd or 0.0) / acv.mean) ** 2))
+        new = generator.poisson(now.flows[number][-1][0], len(drawn))
+        wins = [(new, cell.acv)]
+        for group, found in groups:
+            items = round(float(group.items.sum() - found.dead_items))
+            if found.wins[5] > 0:
+                wins.append((generator.binomial(items, found.wins[5] / items, len(drawn)), found.arr[5] / found.wins[5]))
+        for count, value in wins:
+            worth = value * np.exp(spread * generator.standard_normal(count.sum()) - spread**2 / 2)
+            drawn += np.bincount(np.repeat(np.arange(len(drawn)), count), worth, len(drawn))
+    low, middle, high = np.quantile(drawn, [0.1, 0.5, 0.9])
+    told = row.iloc[0]
+    assert told["landing"] == pytest.approx(drawn.mean(), rel=0.01)
+    assert told[["landing_low", "landing_middle", "landing_high"]].tolist() == pytest.approx([low, middle, high], rel=0.03)
+    assert told["chance_of_goal"] == pytest.approx((drawn >= told["goal"]).mean(), abs=0.03)
 
 
 def test_the_deals_that_decide_are_open_and_swing_most(book: PaceBook) -> None:
