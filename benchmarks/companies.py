@@ -335,26 +335,33 @@ def _joined(one: Lives, other: Lives) -> Lives:
 
 def expected(made: World, day: date, last: date, futures: int = LIVES) -> dict[str, float] | None:
     """Wins and ARR by term after `day` up to `last`, expected given what was known; None where it is not worked out."""
+    found = expected_by(made, day, (last,), futures)
+    return None if found is None else found[0]
+
+
+def expected_by(made: World, day: date, lasts: tuple[date, ...], futures: int = LIVES) -> list[dict[str, float]] | None:
+    """What `expected` gives for each of some last days, the latest one last, from the same futures."""
     if made.truth.kind in UNWORKED:
         return None
     rng = np.random.default_rng([made.seed, day_of(day)])
-    now, end = day_of(day) + 1.0, day_of(last) + 1.0
+    now, ends = day_of(day) + 1.0, [day_of(last) + 1.0 for last in lasts]
     known_now = made.up_to(day)
     is_open = (known_now.entered[:, -1] == NEVER) & (known_now.lost == NEVER)
     stock = known_now.chosen(is_open)
     if made.truth.kind == "bulk load":
         stock = stock.chosen(~((stock.cell == 1) & (stock.entered[:, 0] < 2) & (stock.entered[:, 1] == NEVER)))
     worth = np.where(np.isnan(stock.amount), made.truth.deals[stock.cell // 3], stock.amount)
-    sums = dict.fromkeys(("open_wins", "open", "new", "large"), 0.0)
+    sums = [dict.fromkeys(("open_wins", "open", "new", "large"), 0.0) for _ in ends]
     for _ in range(futures):
-        won = lived(made.truth, rng, stock, now).entered[:, -1] < end
-        fresh = lived(made.truth, rng, arrived(made.truth, rng, int(now), int(end)))
-        came = fresh.entered[:, -1] < end
-        sums["open_wins"] += won.sum()
-        sums["open"] += worth[won].sum()
-        sums["large"] += worth[won & (stock.cell >= 6)].sum()
-        sums["new"] += made.truth.deals[fresh.cell[came] // 3].sum()
-    return {name: total / futures for name, total in sums.items()}
+        closed = lived(made.truth, rng, stock, now).entered[:, -1]
+        fresh = lived(made.truth, rng, arrived(made.truth, rng, int(now), int(ends[-1])))
+        for end, total in zip(ends, sums, strict=True):
+            won, came = closed < end, fresh.entered[:, -1] < end
+            total["open_wins"] += won.sum()
+            total["open"] += worth[won].sum()
+            total["large"] += worth[won & (stock.cell >= 6)].sum()
+            total["new"] += made.truth.deals[fresh.cell[came] // 3].sum()
+    return [{name: total / futures for name, total in each.items()} for each in sums]
 
 
 def history(truth: Truth, known_now: Lives, day: date) -> History:

@@ -18,7 +18,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -31,7 +31,7 @@ from companies import (
     World,
     committed,
     day_of,
-    expected,
+    expected_by,
     history,
     plan_of,
     spans_after,
@@ -42,7 +42,9 @@ from companies import (
 from revplan.crm.records import History, read_export
 from revplan.funnel.funnel import HORIZON
 from revplan.ground.errors import DataError, PlanError
+from revplan.funnel.year import PlannedYear
 from revplan.plan.model import Plan
+from revplan.plan.parts import Uncertainty
 from revplan.simulation.simulate import simulate
 from revplan.tracking.landing import landing
 from revplan.tracking.periods import Span
@@ -50,7 +52,7 @@ from revplan.tracking.periods import Span
 PUBLIC = Path(__file__).parents[2] / "shared" / "data"
 KINDS = ("steady", "sparse", "recorded late", "dates missing", "month-end dates", "closing bursts", "heavy tails", "drift", "reopened", "bulk load")  # fmt: skip
 SPANS = ("month", "quarter", "year")
-TRIALS, FUTURES = 2048, 8
+TRIALS, FUTURES = 2048, 4
 Row = dict[str, object]
 
 
@@ -62,32 +64,32 @@ def month_ends(first: pd.Period, count: int) -> list[date]:
 # --- invented companies ---------------------------------------------------------------------------
 
 
-def of_company(kind: str, seed: int, market: str, futures: int) -> Iterator[Row]:
-    """The landings of one company at every month end of its year, each with what came."""
+def of_company(kind: str, seed: int, futures: int) -> Iterator[Row]:
+    """The landings of one company at every month end of its year, in each market, each with what came."""
     made = world(seed, kind)
-    plan = plan_of(made.truth, MARKETS[market])
+    plan = plan_of(made.truth, {})
     asked = committed(made, plan)
     for day in month_ends(FIRST, 11):
+        of = {"kind": kind, "company": f"{kind} {seed}", "day": str(day)}
         try:
             now, _ = year_on(plan, history(made.truth, made.up_to(day), day), asked, day)
         except (PlanError, DataError) as error:
-            yield {"kind": kind, "company": seed, "day": str(day), "span": "refused", "why": str(error)[:200]}
+            yield {**of, "market": "any", "span": "refused", "why": str(error)[:200]}
             continue
         spans = spans_after(day)
-        told = landing(now, simulate(now, trials=TRIALS), list(spans), np.nan)
-        for name, span, row in zip(SPANS, spans, told.to_dict("records"), strict=True):
-            last = span.last.end_time.date()
-            live_on = expected(made, day, last, futures) if futures else None
-            likely = np.nan if live_on is None else row["closed"] + live_on["open"] + live_on["new"]
-            yield {
-                "kind": kind,
-                "company": f"{kind} {seed}",
-                "day": str(day),
-                "span": name,
-                "actual": came(made, span),
-                "expected": likely,
-                **row,
-            }
+        lived_on = expected_by(made, day, tuple(span.last.end_time.date() for span in spans), futures) if futures else None
+        for market, told in in_markets(now, spans):
+            for number, (span, row) in enumerate(zip(spans, told.to_dict("records"), strict=True)):
+                likely = np.nan if lived_on is None else row["closed"] + lived_on[number]["open"] + lived_on[number]["new"]
+                yield {**of, "market": market, "span": SPANS[number], "actual": came(made, span), "expected": likely, **row}
+
+
+def in_markets(now: PlannedYear, spans: tuple[Span, ...]) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Table landing in a market that stands still, and in one that moves as plans take it to unless they say otherwise."""
+    for market, uncertainty in MARKETS.items():
+        plan = now.plan.model_copy(update={"uncertainty": Uncertainty(**uncertainty)})
+        year = replace(now, plan=plan)
+        yield market, landing(year, simulate(year, trials=TRIALS), list(spans), np.nan)
 
 
 def came(made: World, span: Span) -> float:
@@ -155,27 +157,27 @@ def of_public(records: PublicRecords, folder: Path) -> Iterator[Row]:
     whole = _whole(export.on(end))
     for day in month_ends(records.first, 11)[records.told_from - 1 :]:
         known_then = _whole(export.on(day))
+        of = {"kind": records.name, "company": records.name, "day": str(day)}
         try:
-            told, actual = _public_landing(records, known_then, whole, day)
+            now, actual = _public_year(records, known_then, whole, day)
         except (PlanError, DataError) as error:
-            yield {"kind": records.name, "company": records.name, "day": str(day), "span": "refused", "why": str(error)[:200]}  # fmt: skip
+            yield {**of, "market": "any", "span": "refused", "why": str(error)[:200]}
             continue
-        for name, row in zip(SPANS, told.to_dict("records"), strict=True):
-            yield {"kind": records.name, "company": records.name, "day": str(day), "span": name, "expected": np.nan, "actual": actual[name], **row}  # fmt: skip
+        for market, told in in_markets(now, _spans(records.first, day)):
+            for name, row in zip(SPANS, told.to_dict("records"), strict=True):
+                yield {**of, "market": market, "span": name, "expected": np.nan, "actual": actual[name], **row}
 
 
 def _whole(known: History) -> History:
     """The records of one segment and source."""
-    from dataclasses import replace
-
     only = {"segment": "all", "source": "all"}
     return replace(known, stage_history=known.stage_history.assign(**only), records=known.records.assign(**only))
 
 
-def _public_landing(
+def _public_year(
     records: PublicRecords, known_then: History, whole: History, day: date
-) -> tuple[pd.DataFrame, dict[str, float]]:
-    """Table landing as told on `day`, and what came of each period."""
+) -> tuple[PlannedYear, dict[str, float]]:
+    """The rest of the year as told on `day`, and what came of each period."""
     first, stages = records.first, known_then.stages
     wins = known_then.stage_history[known_then.stage_history["stage"] == "won"]
     amounts = known_then.records.set_index("record")["amount"] if "amount" in known_then.records else pd.Series(dtype=float)
@@ -197,17 +199,15 @@ def _public_landing(
     months = (entered - first).map(lambda gap: gap.n)
     asked = np.bincount(months[(months >= 0) & (months < HORIZON)], minlength=HORIZON).astype(float)
     now, _ = year_on(plan, known_then, {("all", "all"): asked}, day)
-    spans = _spans(first, day)
-    told = landing(now, simulate(now, trials=TRIALS), list(spans), np.nan)
     final = whole.stage_history[whole.stage_history["stage"] == "won"]
     final_amounts = whole.records.set_index("record")["amount"] if "amount" in whole.records else None
     worth = 1.0 if final_amounts is None or final_amounts.isna().all() else final_amounts.reindex(final["record"]).to_numpy()
     final = final.assign(worth=worth, month=final["entered_on"].dt.to_period("M"))
     actual = {
         name: float(final.loc[final["month"].between(span.first, span.last), "worth"].sum())
-        for name, span in zip(SPANS, spans, strict=True)
+        for name, span in zip(SPANS, _spans(first, day), strict=True)
     }
-    return told, actual
+    return now, actual
 
 
 def _spans(first: pd.Period, day: date) -> tuple[Span, Span, Span]:
@@ -255,13 +255,12 @@ def told(rows: pd.DataFrame) -> None:
     for (kind, why), each in refused.groupby(["kind", "why"]) if len(refused) else ():
         print(f"{kind}: refused {len(each)}: {why}")
     rows = rows[rows["span"] != "refused"]
-    public = rows["kind"].isin([OLIST.name, MAVEN.name])
-    invented = rows[~public]
-    for span in SPANS:
-        if len(invented):
-            print(f"{invented['company'].nunique()} companies {span:8s} {line(invented[invented['span'] == span])}")
-    for (kind, span), each in rows.groupby(["kind", "span"], sort=False):
-        print(f"{kind:16s} {span:8s} {line(each)}")
+    invented = ~rows["kind"].isin([OLIST.name, MAVEN.name])
+    count = rows.loc[invented, "company"].nunique()
+    for (market, span), each in rows[invented].groupby(["market", "span"], sort=False):
+        print(f"market {market:6s} {count} companies, {span:8s} {line(each)}")
+    for (market, kind, span), each in rows.groupby(["market", "kind", "span"], sort=False):
+        print(f"market {market:6s} {kind:16s} {span:8s} {line(each)}")
 
 
 def main() -> None:
@@ -270,7 +269,6 @@ def main() -> None:
     parser.add_argument("--worlds", type=int, default=5, help="companies of each kind")
     parser.add_argument("--kinds", nargs="*", default=list(KINDS))
     parser.add_argument("--first", type=int, default=BUILDING, help="seed of the first")
-    parser.add_argument("--market", choices=list(MARKETS), default="still")
     parser.add_argument("--futures", type=int, default=FUTURES, help="lives behind what was to be expected; 0 for none")
     parser.add_argument("--public", type=Path, default=PUBLIC)
     parser.add_argument("--save")
@@ -282,7 +280,7 @@ def main() -> None:
     found: list[Row] = []
     for kind in given.kinds:
         for seed in range(given.first, given.first + given.worlds):
-            found += of_company(kind, seed, given.market, given.futures)
+            found += of_company(kind, seed, given.futures)
     if given.public.is_dir() and given.kinds == list(KINDS) or not given.kinds:
         for records in (OLIST, MAVEN):
             found += of_public(records, given.public)

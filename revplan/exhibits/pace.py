@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 
 import pandas as pd
 
@@ -64,7 +65,7 @@ def told(book: PaceBook) -> str:
     return (
         f"{stands} To meet {show(line['target'], 'count')} it takes {show(line['needed_per_working_day'], 'count')} a working day; the recent pace is "
         f"{show(line['recent_per_working_day'], 'count')} and leads to {show(line['projected'], 'count')} ({band}): "
-        f"{_chance(line['chance_of_missing'])} chance of missing.{_reach(line)}"
+        f"{_chance(line['chance_of_missing'])} chance of missing.{_reach(line, book.as_of)}"
     )
 
 
@@ -82,10 +83,14 @@ def _position(line: pd.Series) -> str:
     return f"{show(abs(line['gap']), 'count')} {'behind' if days > 0 else 'ahead'}, {counted(abs(days), 'working day', kind='days')}"
 
 
-def _reach(line: pd.Series) -> str:
-    if pd.isna(line["unreachable_on"]):
+def _reach(line: pd.Series, as_of: date) -> str:
+    """From when on the month is out of reach: a fact of an evening that is over, at the recent pace of one to come."""
+    day = line["unreachable_on"]
+    if pd.isna(day):
         return ""
-    return f" From {show(line['unreachable_on'], 'date')} on even the best pace ever held would not do."
+    if day.date() <= as_of:
+        return f" Since {show(day, 'date')} even the best pace ever held would not do."
+    return f" At the recent pace, from {show(day, 'date')} on even the best ever held would not do."
 
 
 def line(book: PaceBook) -> Exhibit:

@@ -445,24 +445,26 @@ class _PaceRow:
         return float(done - np.interp(self.actual, reached, np.arange(count + 1)))
 
     def _unreachable(self, to_come: float) -> object:
-        """The first evening after which even the best pace ever held misses the target, days ahead at the recent pace."""
+        """The evening from which on even the best pace ever held misses the target, days ahead at the recent pace.
+
+        A month that a new record makes reachable again has none: it is an evening after which no later one is within reach.
+        """
         worked = np.flatnonzero(self.worked[self.inside]) + self.inside.start
         count, done = len(worked), int(self.worked[self.so_far].sum())
         past = self._by_working_day()
         if not count or len(past) < count or self.target <= 0:
             return pd.NaT
         sums = np.append(0.0, np.cumsum(past))
-        best = [float((sums[days:] - sums[: len(sums) - days]).max()) for days in range(count + 1)]
+        best = np.array([(sums[days:] - sums[: len(sums) - days]).max() for days in range(count)])[::-1]
         actual = np.cumsum(self.counts[self.inside.start : self.now + 1])
-        left = count - done
-        for number, day in enumerate(worked.tolist()):
-            if number < done:
-                reached = float(actual[min(day - self.inside.start, len(actual) - 1)])
-            else:
-                reached = self.actual + to_come * (number + 1 - done) / left
-            if reached + best[count - number - 1] < self.target - 1e-9:
-                return pd.Timestamp(self.followed.days.at(day))
-        return pd.NaT
+        reached = self.actual + to_come * (np.arange(count) + 1 - done) / max(count - done, 1)
+        reached[:done] = actual[np.minimum(worked[:done] - self.inside.start, len(actual) - 1)]
+        lost = reached + best < self.target - 1e-9
+        if not lost[-1]:
+            return pd.NaT
+        within_reach = np.flatnonzero(~lost)
+        first = int(within_reach[-1]) + 1 if len(within_reach) else 0
+        return pd.Timestamp(self.followed.days.at(int(worked[first])))
 
     def _by_working_day(self) -> np.ndarray:
         """Entries of each working day up to the last day known, with those of the free days before it."""

@@ -182,24 +182,82 @@ def test_a_shape_moves_the_line() -> None:
     assert row["projected"] == pytest.approx(800, rel=0.05)
 
 
-def test_the_best_pace_ever_held_says_when_a_month_is_lost() -> None:
-    days = DayRun(date(2027, 3, 1), date(2027, 4, 30))  # 23 and 22 weekdays
-    worked = Workdays().are_worked(days.first, days.last)
-    counts = np.where(worked[: days.place(date(2027, 4, 9)) + 1], 10.0, 0.0)
-    counts[days.place(date(2027, 3, 29)) :] = 0.0  # silent since 29 March; 20 days of 10 before
-    target = 150.0
-    april = Period("month", "2027-04", date(2027, 4, 1), days.last)
-    asked = np.zeros(len(days))
-    asked[days.place(april.first) :] = target * spread_over(april.first, april.last, Workdays(), Shape())
+SPRING = DayRun(date(2027, 3, 1), date(2027, 4, 30))  # 23 and 22 weekdays
+APRIL = Period("month", "2027-04", date(2027, 4, 1), SPRING.last)
+
+
+def in_april(counts: np.ndarray, target: float) -> pd.Series:
+    """April's line as of the last day of `counts`, which begin on 1 March."""
+    asked = np.zeros(len(SPRING))
+    asked[SPRING.place(APRIL.first) :] = target * spread_over(APRIL.first, APRIL.last, Workdays(), Shape())
     given = Followed(
-        as_of=date(2027, 4, 9), days=days, cells=(("all", "web"),), stages=("lead",), targets=asked[None, None], worth=np.ones((1, 1)),
-        counts=np.stack([counts[None], 0 * counts[None]]), late=np.zeros((2, 1, len(counts))), shapes={"lead": Shape()}, begin=days.first,
+        as_of=SPRING.at(len(counts) - 1), days=SPRING, cells=(("all", "web"),), stages=("lead",), targets=asked[None, None], worth=np.ones((1, 1)),
+        counts=np.stack([counts[None], 0 * counts[None]]), late=np.zeros((2, 1, len(counts))), shapes={"lead": Shape()}, begin=SPRING.first,
     )  # fmt: skip
-    row = pace_lines(given, [Group("whole", "all", "all", "all", (0, 1), Workdays())], [april], {}).iloc[0]
+    return pace_lines(given, [Group("whole", "all", "all", "all", (0, 1), Workdays())], [APRIL], {}).iloc[0]
+
+
+def test_the_best_pace_ever_held_says_when_a_month_is_lost() -> None:
+    worked = Workdays().are_worked(SPRING.first, SPRING.last)
+    counts = np.where(worked[: SPRING.place(date(2027, 4, 9)) + 1], 10.0, 0.0)
+    counts[SPRING.place(date(2027, 3, 29)) :] = 0.0  # silent since 29 March; 20 days of 10 before
+    row = in_april(counts, 150.0)
     # 15 working days at 10 each are needed: of 22 seven are gone on the evening of 9 April, 8 on Monday the 12th;
     # what the recent pace brings until then is less than the ten that the eighth day costs.
     assert row["working_days_left"] == 15
     assert row["unreachable_on"].date() == date(2027, 4, 12)
+    told = exhibits._reach(row, date(2027, 4, 9))
+    assert told == " At the recent pace, from 12 Apr 2027 on even the best ever held would not do."
+    after = in_april(np.append(counts, [0.0] * 5), 150.0)  # Wednesday the 14th: two more silent days
+    assert exhibits._reach(after, date(2027, 4, 14)) == " Since 12 Apr 2027 even the best pace ever held would not do."
+
+
+def test_a_month_is_out_of_reach_where_no_stretch_of_the_past_would_do() -> None:
+    """Every evening of drawn months: what is told of days that are over, by trying every stretch of the past."""
+    generator = np.random.default_rng(8)
+    worked = Workdays().are_worked(SPRING.first, SPRING.last)
+    lost, reachable = 0, 0
+    for _ in range(60):
+        pace = np.where(np.arange(len(SPRING)) < 31, 10.0, generator.choice([2.0, 8.0, 14.0], len(SPRING)))
+        whole = generator.poisson(pace * worked).astype(float)
+        known = int(generator.integers(35, len(SPRING)))
+        counts = whole[:known]
+        row = in_april(counts, 190.0)
+        by_working_day = counts[worked[:known]]
+        left = int(worked[known:].sum())
+        best = max(by_working_day[at : at + left].sum() for at in range(len(by_working_day) - left + 1))
+        would_not_do = counts[31:].sum() + best < 190
+        over = pd.notna(row["unreachable_on"]) and row["unreachable_on"].date() <= SPRING.at(known - 1)
+        assert over == would_not_do
+        lost, reachable = lost + over, reachable + (not over)
+    assert lost > 5 and reachable > 5
+
+
+def test_a_new_record_brings_a_lost_month_back() -> None:
+    worked = Workdays().are_worked(SPRING.first, SPRING.last)
+    counts = np.where(worked[: SPRING.place(date(2027, 4, 16)) + 1], 10.0, 0.0)
+    counts[SPRING.place(date(2027, 4, 1)) :] = 0.0
+    lost = in_april(counts, 200.0)
+    assert lost["unreachable_on"].date() < date(2027, 4, 16)  # 10 working days are left, which never brought over 100
+    back = in_april(np.append(counts, [0.0, 0.0, 190.0]), 200.0)  # on Monday the 19th as many as never before
+    assert back["projected"] > 200
+    assert pd.isna(back["unreachable_on"])
+
+
+def test_the_straight_line_misleads_where_days_or_pace_are_uneven_and_only_there() -> None:
+    days = SPRING.place(date(2027, 4, 15)) + 1
+    worked = Workdays().are_worked(SPRING.first, SPRING.last)
+    even = in_april(np.where(worked[:days], 100.0, 0.0), 2200.0)
+    assert even["straight_line"] == pytest.approx(1100 * 30 / 15)  # 11 of 22 working days are gone, and half of the month
+    assert even["projected"] == pytest.approx(2200, rel=0.02)
+    assert not even["line_misleads"]
+    begin = in_april(np.where(worked[: days - 11], 100.0, 0.0), 2200.0)  # Sunday the 4th: two of 22 days, four of 30
+    assert begin["straight_line"] == pytest.approx(200 * 30 / 4)
+    assert begin["line_misleads"] and begin["projected"] == pytest.approx(2200, rel=0.05)
+    faster = np.where(worked[:days], 100.0, 0.0)
+    faster[SPRING.place(date(2027, 4, 1)) : SPRING.place(date(2027, 4, 9))] = 0.0  # nothing came in the first week
+    stopped = in_april(faster, 2200.0)
+    assert stopped["line_misleads"] and stopped["projected_low"] > stopped["straight_line"]
 
 
 # --- shapes --------------------------------------------------------------------------------------
