@@ -77,11 +77,22 @@ def of_company(kind: str, seed: int, futures: int) -> Iterator[Row]:
             yield {**of, "market": "any", "span": "refused", "why": str(error)[:200]}
             continue
         spans = spans_after(day)
-        lived_on = expected_by(made, day, tuple(span.last.end_time.date() for span in spans), futures) if futures else None
+        lived_on = (
+            expected_by(made, day, tuple(span.last.end_time.date() for span in spans), futures) if futures else None
+        )
         for market, told in in_markets(now, spans):
             for number, (span, row) in enumerate(zip(spans, told.to_dict("records"), strict=True)):
-                likely = np.nan if lived_on is None else row["closed"] + lived_on[number]["open"] + lived_on[number]["new"]
-                yield {**of, "market": market, "span": SPANS[number], "actual": came(made, span), "expected": likely, **row}
+                likely = (
+                    np.nan if lived_on is None else row["closed"] + lived_on[number]["open"] + lived_on[number]["new"]
+                )
+                yield {
+                    **of,
+                    "market": market,
+                    "span": SPANS[number],
+                    "actual": came(made, span),
+                    "expected": likely,
+                    **row,
+                }
 
 
 def in_markets(now: PlannedYear, spans: tuple[Span, ...]) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -180,7 +191,9 @@ def _public_year(
     """The rest of the year as told on `day`, and what came of each period."""
     first, stages = records.first, known_then.stages
     wins = known_then.stage_history[known_then.stage_history["stage"] == "won"]
-    amounts = known_then.records.set_index("record")["amount"] if "amount" in known_then.records else pd.Series(dtype=float)
+    amounts = (
+        known_then.records.set_index("record")["amount"] if "amount" in known_then.records else pd.Series(dtype=float)
+    )
     prices = amounts.reindex(wins["record"]).dropna()
     mean, sd = (float(prices.mean()), float(prices.std())) if len(prices) > 1 else (1.0, 0.0)
     plan = Plan.model_validate(
@@ -201,7 +214,11 @@ def _public_year(
     now, _ = year_on(plan, known_then, {("all", "all"): asked}, day)
     final = whole.stage_history[whole.stage_history["stage"] == "won"]
     final_amounts = whole.records.set_index("record")["amount"] if "amount" in whole.records else None
-    worth = 1.0 if final_amounts is None or final_amounts.isna().all() else final_amounts.reindex(final["record"]).to_numpy()
+    worth = (
+        1.0
+        if final_amounts is None or final_amounts.isna().all()
+        else final_amounts.reindex(final["record"]).to_numpy()
+    )
     final = final.assign(worth=worth, month=final["entered_on"].dt.to_period("M"))
     actual = {
         name: float(final.loc[final["month"].between(span.first, span.last), "worth"].sum())
@@ -232,7 +249,9 @@ def line(rows: pd.DataFrame) -> str:
     )
     known = rows[rows["expected"].notna()]
     if len(known):
-        against, error = jackknifed(known["landing"].to_numpy(), known["expected"].to_numpy(), known["company"].to_numpy())
+        against, error = jackknifed(
+            known["landing"].to_numpy(), known["expected"].to_numpy(), known["company"].to_numpy()
+        )
         text += f", against expected {against - 1:+.3f} ({error:.3f}, {len(known)})"
     return text
 

@@ -87,6 +87,7 @@ def consistency(plan: UncheckedPlan) -> list[Fault]:
         _scenarios,
         _assumptions,
         _calendar,
+        _pace,
         _service_levels,
     )
     return [fault for rule in rules for fault in rule(plan)]
@@ -370,6 +371,13 @@ def _calendar(plan: UncheckedPlan) -> Iterator[Fault]:
     }.items():
         if where.weekend and None not in (where.country, where.region, where.closures, *(where.closures or ())):
             yield from _idle_months(place, where, pd.Period(plan.year.first_month, freq="M"))
+
+
+def _pace(plan: UncheckedPlan) -> Iterator[Fault]:
+    """Shapes of segments that the plan lacks."""
+    for name in (plan.pace.by_segment or ()) if plan.pace is not None and plan.segments else ():
+        if name not in plan.segments:
+            yield Fault(f"pace.by_segment.{shown(name)}", _unknown("segment", name, plan.segments))
 
 
 def _idle_months(place: str, where: WorkPlace, first: pd.Period) -> Iterator[Fault]:

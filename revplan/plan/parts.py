@@ -263,12 +263,19 @@ class Calendar(WorkPlace):
     """Teams by name, the first that works a segment and source answering for it; without any, the owners of the sources."""
 
 
+Shares = tuple[Annotated[Number, Field(ge=0)], ...]
+
+
 class Pace(Value):
     """How the running month is followed day by day."""
 
-    within_month: tuple[Annotated[Number, Field(ge=0)], ...] | None = Field(default=None, min_length=2, max_length=23)
+    within_month: Shares | None = Field(default=None, min_length=2, max_length=23)
     """Shares of a month's entries in equal stretches of its working days, such as [0.2, 0.3, 0.5]; if left out, learnt from
     the records where they show a shape, even where they show none."""
+    by_segment: Annotated[dict[Name, Annotated[Shares, Field(min_length=2, max_length=23)]], frozen] = Field(
+        default_factory=FrozenDict
+    )
+    """The same for segments with a shape of their own: {enterprise: [0.1, 0.2, 0.7]}; others as within_month says, or learnt."""
     watch: Literal["month", "quarter", "year"] = "month"
     """What the alert is about: entries at the commit stage of the month or quarter, or the year's goal."""
     alert: Number = Field(default=0.9, gt=0.5, lt=1)
@@ -282,8 +289,13 @@ class Pace(Value):
             raise ValueError(
                 f"all_clear ({self.all_clear:g}) lies above alert ({self.alert:g}); give it a smaller chance"
             )
-        if info.context != SALVAGE and self.within_month is not None and not 0.999 < sum(self.within_month) < 1.001:
-            raise ValueError(f"within_month sums to {sum(self.within_month):g}; its shares must sum to 1")
+        given = {
+            "within_month": self.within_month,
+            **{f"by_segment.{name}": each for name, each in self.by_segment.items()},
+        }
+        for name, shares in given.items() if info.context != SALVAGE else ():
+            if shares is not None and not 0.999 < sum(shares) < 1.001:
+                raise ValueError(f"{name} sums to {sum(shares):g}; its shares must sum to 1")
         return self
 
 

@@ -462,9 +462,7 @@ def _deal_cv(plan: Plan, cell: Cell) -> float:
 _OutlookRow = tuple[Cell, int, np.ndarray, bool, int, float, float]
 
 
-def _new_rows(
-    year: PlannedYear, given_stage: str | None, lags: LagScale, counted: slice
-) -> Iterator[_OutlookRow]:
+def _new_rows(year: PlannedYear, given_stage: str | None, lags: LagScale, counted: slice) -> Iterator[_OutlookRow]:
     """Cell, stage its records are in, landing, whether open, volume, value of a win, chance of a record."""
     sources = list(year.plan.sources)
     for cell, flow in zip(year.cells, year.flows, strict=True):
@@ -493,9 +491,7 @@ def _chance(year: PlannedYear, cell: Cell, entries: np.ndarray, start: int, coun
     return min(float(brought @ chances / brought.sum()), 1.0) if brought.sum() > 0 else 0.0
 
 
-def _landing(
-    year: PlannedYear, cell: Cell, flow: np.ndarray, start: int, lags: LagScale, counted: slice
-) -> np.ndarray:
+def _landing(year: PlannedYear, cell: Cell, flow: np.ndarray, start: int, lags: LagScale, counted: slice) -> np.ndarray:
     """Wins in time if every rate after `start` were 1, by lag; at the planned lags exactly the plan's."""
     window = _from_here(year, counted)
     wins = float(flow[-1][max(window[0], 0) : window[1]].sum()) / cell.rates_to_won[start]

@@ -12,18 +12,19 @@ doi.org/10.2307/3314912.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 
+from revplan.ground.calendar import MONTHS_PER_QUARTER
 from revplan.ground.tables import conform, empty
 from revplan.ground.workdays import Workdays
 
 BINS = 5  # equal stretches of a month's working days in which a shape is learnt
-LEAST_MONTHS, LEAST_ENTRIES = 12, 120  # of history below which no shape is learnt
+LEAST_MONTHS, LEAST_QUARTERS, LEAST_ENTRIES = 12, 6, 120  # of history below which no shape is learnt
 SHAPE_LEVEL = 0.01  # share of even histories in which a shape is found all the same
 HALF_LIVES = (15.0, 45.0, 135.0)  # days after which a day counts half; the one that erred least is taken
 MIDDLE = 1  # which of them where nothing tells
@@ -35,16 +36,20 @@ WARM_UP = 42  # days a level needs before its forecasts are judged
 LEAST_SPREAD = 1e-6
 
 
-# --- the shape of a month ------------------------------------------------------------------------
+# --- the shape of a month and of a quarter -------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Shape:
-    """How the entries of a month lie in its working days."""
+    """How entries lie in the working days of a month, and in the months of a quarter."""
 
     shares: tuple[float, ...] = (1.0,)
-    """Share of each of equally long stretches of them."""
+    """Share of a month in each of equally long stretches of its working days."""
     basis: str = "even by working day"
+    paces: tuple[float, ...] = (1.0, 1.0, 1.0)
+    """Pace of the first, second and third month of a quarter, over that of the quarter. [ratio]"""
+    phase: int = 0
+    """Months from the begin of a quarter of the calendar year to that of a quarter."""
 
     def weights(self, count: int) -> np.ndarray:
         """Share of the month on each of its `count` working days; sums to 1."""
@@ -52,34 +57,78 @@ class Shape:
         done = np.append(0.0, np.cumsum(self.shares) / sum(self.shares))
         return np.diff(np.interp(np.arange(count + 1) / max(count, 1), edges, done))
 
+    def pace(self, month: pd.Period) -> float:
+        """Pace of a month over that of its quarter. [ratio]"""
+        return self.paces[(month.month - 1 - self.phase) % MONTHS_PER_QUARTER]
 
-def learnt_shape(by_stretch: np.ndarray) -> tuple[Shape, float]:
-    """The shape that past months show, even where they show none; and how often chance alone would show as much. [0-1]
 
-    Hotelling's test of whether the months' counts differ from even ones in the mean: what months have in common is
-    a shape, what differs from month to month is not.
+def _in_common(counts: np.ndarray, usual: np.ndarray) -> tuple[np.ndarray, float]:
+    """By how much the shares of all rows differ from the usual ones, luck taken off; how often chance alone does. [0-1]
+
+    Hotelling's test of whether the rows differ from them in the mean: what rows have in common is a shape, what differs
+    from row to row is not. The difference is drawn towards none by the part of its square that the scatter of the rows
+    makes alone (the positive-part rule of James and Stein).
+    """
+    rows, stretches = counts.shape
+    total = counts.sum()
+    excess = counts - counts.sum(axis=1, keepdims=True) * usual
+    free, mean = stretches - 1, excess[:, :-1].mean(axis=0)
+    spread = np.cov(excess[:, :-1], rowvar=False) + LEAST_SPREAD * np.eye(free)
+    t_squared = rows * float(mean @ np.linalg.solve(spread, mean))
+    from scipy.special import fdtrc
+
+    chance = float(fdtrc(free, rows - free, t_squared * (rows - free) / (free * (rows - 1))))
+    moved = excess.sum(axis=0) / total
+    luck = rows * float(excess.var(axis=0, ddof=1).sum()) / total**2
+    return moved * max(1 - luck / max(float(moved @ moved), 1e-300), 0.0), chance
+
+
+def learnt_shape(by_stretch: np.ndarray, like: Shape | None = None, level: float = SHAPE_LEVEL) -> tuple[Shape, float]:
+    """The shape that past months show, that of all where they show none of their own; how often chance shows as much. [0-1]
 
     Parameters
     ----------
     by_stretch
         Month x stretch: entries of whole past months.
+    like
+        The shape of all, from which a part of them may differ; even if left out.
+    level
+        Share of histories like it in which a shape of its own is found all the same.
     """
     months, stretches = by_stretch.shape
     total = by_stretch.sum()
     if months < LEAST_MONTHS or total < LEAST_ENTRIES:
-        return Shape(basis=f"even by working day: {months} whole months with {total:,.0f} entries tell no shape"), 1.0
-    excess = (by_stretch - by_stretch.mean(axis=1, keepdims=True))[:, :-1]
-    free, mean = stretches - 1, excess.mean(axis=0)
-    spread = np.cov(excess, rowvar=False) + LEAST_SPREAD * np.eye(free)
-    t_squared = months * float(mean @ np.linalg.solve(spread, mean))
-    from scipy.special import fdtrc
-
-    chance = float(fdtrc(free, months - free, t_squared * (months - free) / (free * (months - 1))))
+        few = Shape(basis=f"even by working day: {months} whole months with {total:,.0f} entries tell no shape")
+        return like or few, 1.0
+    usual = np.diff(np.interp(np.arange(stretches + 1) / stretches, np.linspace(0, 1, len((like or Shape()).shares) + 1),
+                              np.append(0.0, np.cumsum((like or Shape()).shares))))  # fmt: skip
+    moved, chance = _in_common(by_stretch, usual)
     told = f"{months} whole months with {total:,.0f} entries"
+    if chance >= level:
+        return like or Shape(basis=f"even by working day: {told} show no other shape"), chance
+    shares = np.maximum(usual + moved, 0.0)
+    shares /= shares.sum()
+    basis = f"learnt from {told}: {shares[-1]:.0%} in the last fifth of a month"
+    return replace(like or Shape(), shares=tuple(shares.tolist()), basis=basis), chance
+
+
+def learnt_paces(by_month: np.ndarray, worked: np.ndarray) -> tuple[tuple[float, ...], float]:
+    """Pace of the months of a quarter over that of the quarter, 1 where past quarters show no other; and as above.
+
+    Parameters
+    ----------
+    by_month, worked
+        Quarter x month: entries of whole past quarters, and their working days.
+    """
+    even = (1.0,) * MONTHS_PER_QUARTER
+    if len(by_month) < LEAST_QUARTERS or by_month.sum() < LEAST_ENTRIES or not worked.all():
+        return even, 1.0
+    usual = worked / worked.sum(axis=1, keepdims=True)
+    moved, chance = _in_common(by_month, usual)
     if chance >= SHAPE_LEVEL:
-        return Shape(basis=f"even by working day: {told} show no other shape"), chance
-    shares = by_stretch.sum(axis=0) / total
-    return Shape(tuple(shares.tolist()), f"learnt from {told}: {shares[-1]:.0%} in the last fifth of a month"), chance
+        return even, chance
+    paces = np.maximum(1 + moved / usual.mean(axis=0), 0.0)
+    return tuple((paces / paces.mean()).tolist()), chance
 
 
 # --- what came, day by day -----------------------------------------------------------------------
@@ -135,6 +184,25 @@ def by_stretch(counts: np.ndarray, days: DayRun, workdays: Workdays, until: date
         stretch = np.clip((done * BINS / max(worked[inside].sum(), 1)).astype(int), 0, BINS - 1)
         rows.append(np.bincount(stretch, counts[inside], BINS))
     return np.array(rows).reshape(-1, BINS)
+
+
+def by_month_of_quarter(
+    counts: np.ndarray, days: DayRun, workdays: Workdays, until: date, phase: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Quarter x month: entries of each whole quarter up to `until`, and the working days of its months."""
+    worked = workdays.are_worked(days.first, days.last)
+    months = pd.period_range(days.first, until, freq="M")
+    whole = [each for each in months if each.start_time.date() >= days.first and each.end_time.date() <= until]
+    begin = next(
+        (at for at, each in enumerate(whole) if (each.month - 1 - phase) % MONTHS_PER_QUARTER == 0), len(whole)
+    )
+    quarters = (len(whole) - begin) // MONTHS_PER_QUARTER
+    rows = []
+    for month in whole[begin : begin + quarters * MONTHS_PER_QUARTER]:
+        inside = slice(days.place(month.start_time.date()), days.place(month.end_time.date()) + 1)
+        rows.append((counts[inside].sum(), worked[inside].sum()))
+    both = np.array(rows, dtype=float).reshape(-1, MONTHS_PER_QUARTER, 2)
+    return both[:, :, 0], both[:, :, 1]
 
 
 def spread_over(first: date, last: date, workdays: Workdays, shape: Shape, begin: date | None = None) -> np.ndarray:
@@ -271,14 +339,14 @@ class Followed:
     """What came, up to the last day known. [records]"""
     late: np.ndarray
     """What is still expected to be recorded of each of those days. [records]"""
-    shapes: dict[str, Shape]
-    """By stage."""
+    shapes: dict[tuple[str, str], Shape]
+    """By segment and stage; under `all` of what is of several segments."""
     begin: date
     """The day from which the plan counts: what entered before it is history."""
 
-    def weights(self, workdays: Workdays, stage: str) -> np.ndarray:
-        """What each day can bring, a mean working day being 1; of the people who work on some days."""
-        return _weights(self.days.first, self.days.last, workdays, self.shapes[stage])
+    def weights(self, group: Group, stage: str) -> np.ndarray:
+        """What each day can bring to a group, a mean working day being 1."""
+        return _weights(self.days.first, self.days.last, group.workdays, self.shapes[group.segment, stage])
 
 
 @lru_cache(maxsize=256)
@@ -286,7 +354,7 @@ def _weights(first: date, last: date, workdays: Workdays, shape: Shape) -> np.nd
     parts = []
     for month in pd.period_range(first, last, freq="M"):
         start, end = month.start_time.date(), month.end_time.date()
-        share = spread_over(start, end, workdays, shape) * workdays.count(start, end)
+        share = spread_over(start, end, workdays, shape) * workdays.count(start, end) * shape.pace(month)
         parts.append(share[max((first - start).days, 0) : len(share) - max((end - last).days, 0)])
     weights = np.concatenate(parts)
     weights.flags.writeable = False
@@ -350,10 +418,11 @@ def pace_lines(
 
 
 def _still_to_come(lines: list[_PaceRow]) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and spread of what is still to come of each line; those of the same working days are worked out together."""
+    """Mean and spread of what is still to come of each line; those of the same days and shape are worked out together."""
     mean, spread = np.zeros((2, len(lines)))
-    for workdays in dict.fromkeys(line.group.workdays for line in lines):
-        rows = [number for number, line in enumerate(lines) if line.group.workdays == workdays]
+    kinds = [(line.group.workdays, line.followed.shapes[line.group.segment, line.stage]) for line in lines]
+    for kind in dict.fromkeys(kinds):
+        rows = [number for number, each in enumerate(kinds) if each == kind]
         found = to_come(np.stack([lines[row].recorded() for row in rows]), lines[rows[0]].weights())
         mean[rows], spread[rows] = found.mean, found.spread
     return mean, spread
@@ -392,7 +461,7 @@ class _PaceRow:
 
     def weights(self) -> np.ndarray:
         """What each day up to the end of the period can bring."""
-        return self.followed.weights(self.group.workdays, self.stage)[: self.inside.stop]
+        return self.followed.weights(self.group, self.stage)[: self.inside.stop]
 
     def row(self, to_come: float) -> dict[str, object]:
         """The columns that need no distribution."""

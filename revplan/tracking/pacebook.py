@@ -44,6 +44,7 @@ from revplan.tracking.nowcast import (
 )
 from revplan.tracking.pace import (
     LOOKED_BACK,
+    SHAPE_LEVEL,
     DayRun,
     Followed,
     Group,
@@ -51,8 +52,10 @@ from revplan.tracking.pace import (
     Shape,
     alert_after,
     attainment,
+    by_month_of_quarter,
     by_stretch,
     entries_by_day,
+    learnt_paces,
     learnt_shape,
     pace_lines,
     quantile,
@@ -168,7 +171,9 @@ class PaceBook:
         recorded = DayRun(days.first, self.as_of)
         counts = entries_by_day(self.history.stage_history, self.cells, self.recorded, recorded)
         shapes = {
-            stage: self._shape(counts[:, number].sum(axis=0), recorded) for number, stage in enumerate(self.recorded)
+            (segment, stage): shape
+            for number, stage in enumerate(self.recorded)
+            for segment, shape in self._shapes(counts[:, number], recorded)
         }
         return Followed(
             as_of=self.as_of,
@@ -183,19 +188,35 @@ class PaceBook:
             begin=self.plan.plan_date,
         )
 
-    def _shape(self, counts: np.ndarray, recorded: DayRun) -> Shape:
-        given = self.live.pace.within_month
-        if given is not None:
-            return Shape(given, "as the plan gives it")
-        before = self.month.first - timedelta(days=1)
-        return learnt_shape(by_stretch(counts, recorded, self.live.calendar.workdays, before))[0]
+    def _shapes(self, counts: np.ndarray, recorded: DayRun) -> Iterator[tuple[str, Shape]]:
+        """The shape of all together at a stage, then those of the segments: as given, or learnt from cell x day."""
+        given, before = self.live.pace, self.month.first - timedelta(days=1)
+        workdays = self.live.calendar.workdays
+        phase = (self.plan.first_month.month - 1) % MONTHS_PER_QUARTER
+        if given.within_month is None:
+            whole = learnt_shape(by_stretch(counts.sum(axis=0), recorded, workdays, before))[0]
+        else:
+            whole = Shape(given.within_month, "as the plan gives it")
+        paces, _ = learnt_paces(*by_month_of_quarter(counts.sum(axis=0), recorded, workdays, before, phase))
+        whole = replace(whole, paces=paces, phase=phase)
+        yield ALL, whole
+        names = dict.fromkeys(segment for segment, _ in self.cells)
+        for name in names:
+            rows = [row for row, cell in enumerate(self.cells) if cell[0] == name]
+            shape = whole
+            if name in given.by_segment:
+                shape = replace(whole, shares=given.by_segment[name], basis="as the plan gives it")
+            elif given.within_month is None and len(names) > 1:
+                own = by_stretch(counts[rows].sum(axis=0), recorded, workdays, before)
+                shape = learnt_shape(own, whole, SHAPE_LEVEL / len(names))[0]
+            yield name, shape
 
     @cached_property
     def _worth(self) -> np.ndarray:
         values = cell_values_table(self.board.year).set_index(["segment", "source", "stage"])["value_per_entry"]
         return np.array([[float(values.get((*cell, stage), 0.0)) for stage in self.recorded] for cell in self.cells])
 
-    def _targets(self, days: DayRun, shapes: dict[str, Shape]) -> np.ndarray:
+    def _targets(self, days: DayRun, shapes: dict[tuple[str, str], Shape]) -> np.ndarray:
         """Entries planned by cell, stage and day: those of each month spread over its working days."""
         keys = ["segment", "source", "stage", "month"]
         flow = self.board.sides.planned_flow.groupby(keys, sort=False)["entries"].sum()
@@ -203,10 +224,10 @@ class PaceBook:
         place = {cell: row for row, cell in enumerate(self.cells)}
         for (segment, source, stage, month), entries in flow[flow > 0].items():
             first, last = month.start_time.date(), month.end_time.date()
-            if stage not in shapes or last < days.first or first > days.last:
+            if stage not in self.recorded or last < days.first or first > days.last:
                 continue
             begin = None if stage == self.plan.stage_ids[-1] else self.plan.plan_date
-            share = spread_over(first, last, self.live.workdays_of(segment, source), shapes[stage], begin)
+            share = spread_over(first, last, self.live.workdays_of(segment, source), shapes[segment, stage], begin)
             row, number, at = place[segment, source], self.recorded.index(stage), days.place(first)
             part = share[max(-at, 0) : len(days) - at]
             targets[row, number, max(at, 0) : max(at, 0) + len(part)] += entries * part
@@ -324,7 +345,7 @@ class PaceBook:
         actual = followed.counts[:, stage, inside].sum(axis=0)
         actual[: max((followed.begin - self.month.first).days, 0)] = 0.0
         reached = np.append(np.cumsum(actual), np.full(len(days) - recorded, np.nan))
-        weights = followed.weights(group.workdays, self.stage)[inside][recorded - 1 :].copy()
+        weights = followed.weights(group, self.stage)[inside][recorded - 1 :].copy()
         weights[0] = 0.0
         share = np.cumsum(weights) / max(weights.sum(), 1e-12)
         ahead = np.full((3, len(days)), np.nan)
@@ -441,9 +462,21 @@ class PaceBook:
 
     def _basis_notes(self) -> Iterator[str]:
         """What working days, shape and forecast rest on."""
-        shape = self.followed.shapes[self.stage] if self.followed else Shape()
+        shapes = self.followed.shapes if self.followed else {(ALL, self.stage): Shape()}
+        shape = shapes[ALL, self.stage]
+        own = [
+            f"{name} {each.basis}"
+            for (name, stage), each in shapes.items()
+            if stage == self.stage and name != ALL and each.shares != shape.shares
+        ]
         teams = f"; {listed(list(self.live.calendar.teams))} by their own" if self.live.calendar.teams else ""
-        yield f"Working days {place_words(self.live.calendar)}{teams}; first and last day included. The plan of a month is spread {shape.basis}."
+        yield f"Working days {place_words(self.live.calendar)}{teams}; first and last day included. The plan of a month is spread {shape.basis}{''.join(f'; {each}' for each in own)}."
+        if shape.paces != Shape().paces:
+            quickest = int(np.argmax(shape.paces))
+            yield (
+                f"Past quarters were quickest in their {('first', 'second', 'third')[quickest]} month, at {show(shape.paces[quickest], 'ratio')} times their "
+                "mean pace; the forecast expects it again, the plan's months stay as planned."
+            )
         yield (
             "Forecast: what came, and the recent pace for the working days left; P10 to P90 by how far such forecasts strayed in the past. "
             "Best pace: the most that as many working days in a row ever brought, of the last three years."

@@ -389,7 +389,7 @@ calendar:
   closures: [{from: 2027-12-24, to: 2027-12-31}]
   weekend: [sat, sun]
   teams: {dach: {country: DE, region: BY, weekend: [fri, sat], sources: [partner], segments: [mid]}}
-pace: {within_month: [0.4, 0.6], watch: month, alert: 0.9, all_clear: 0.7}
+pace: {within_month: [0.4, 0.6], by_segment: {mid: [0.3, 0.7]}, watch: month, alert: 0.9, all_clear: 0.7}
 service_levels:
   stage: sql
   accepted: won

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -31,8 +31,10 @@ from revplan.tracking.pace import (
     Shape,
     at_most,
     attainment,
+    by_month_of_quarter,
     by_stretch,
     entries_by_day,
+    learnt_paces,
     learnt_shape,
     pace_lines,
     quantile,
@@ -111,7 +113,7 @@ def followed(counts: list[float], target: float = 1000.0, shape: Shape | None = 
         worth=np.array([[16.0]]),
         counts=np.stack([known[None], np.zeros((1, len(known)))]),
         late=missing,
-        shapes={"lead": shape},
+        shapes={("all", "lead"): shape},
         begin=FEBRUARY.first,
     )
 
@@ -192,7 +194,7 @@ def in_april(counts: np.ndarray, target: float) -> pd.Series:
     asked[SPRING.place(APRIL.first) :] = target * spread_over(APRIL.first, APRIL.last, Workdays(), Shape())
     given = Followed(
         as_of=SPRING.at(len(counts) - 1), days=SPRING, cells=(("all", "web"),), stages=("lead",), targets=asked[None, None], worth=np.ones((1, 1)),
-        counts=np.stack([counts[None], 0 * counts[None]]), late=np.zeros((2, 1, len(counts))), shapes={"lead": Shape()}, begin=SPRING.first,
+        counts=np.stack([counts[None], 0 * counts[None]]), late=np.zeros((2, 1, len(counts))), shapes={("all", "lead"): Shape()}, begin=SPRING.first,
     )  # fmt: skip
     return pace_lines(given, [Group("whole", "all", "all", "all", (0, 1), Workdays())], [APRIL], {}).iloc[0]
 
@@ -248,7 +250,9 @@ def test_the_straight_line_misleads_where_days_or_pace_are_uneven_and_only_there
     days = SPRING.place(date(2027, 4, 15)) + 1
     worked = Workdays().are_worked(SPRING.first, SPRING.last)
     even = in_april(np.where(worked[:days], 100.0, 0.0), 2200.0)
-    assert even["straight_line"] == pytest.approx(1100 * 30 / 15)  # 11 of 22 working days are gone, and half of the month
+    assert even["straight_line"] == pytest.approx(
+        1100 * 30 / 15
+    )  # 11 of 22 working days are gone, and half of the month
     assert even["projected"] == pytest.approx(2200, rel=0.02)
     assert not even["line_misleads"]
     begin = in_april(np.where(worked[: days - 11], 100.0, 0.0), 2200.0)  # Sunday the 4th: two of 22 days, four of 30
@@ -280,6 +284,98 @@ def test_shapes_are_found_in_even_histories_as_rarely_as_stated() -> None:
     busy = generator.gamma(10, 4, (2000, 24, 5))  # months of uneven stretches that have no shape in common
     found = sum(learnt_shape(each)[1] < 0.01 for each in generator.poisson(busy).astype(float))
     assert 5 <= found <= 38  # 1 % of 2,000, give or take three standard errors and a little
+
+
+def test_a_segment_has_a_shape_of_its_own_where_its_months_show_one() -> None:
+    generator = np.random.default_rng(4)
+    whole = Shape((0.2,) * 5, "of all")
+    same = generator.poisson(40, (24, 5)).astype(float)
+    assert learnt_shape(same, whole)[0] is whole
+    late = generator.poisson([4, 6, 8, 10, 12], (24, 5)).astype(float)
+    own, chance = learnt_shape(late, whole)
+    assert chance < 0.01
+    assert own.shares == pytest.approx([0.1, 0.15, 0.2, 0.25, 0.3], abs=0.04)
+    raw = late.sum(axis=0) / late.sum()
+    moved = np.array(own.shares) - 0.2
+    assert 0 < moved[-1] < raw[-1] - 0.2  # luck is taken off: drawn towards the shape of all
+    assert learnt_shape(late[:11], whole)[0] is whole  # too short to tell
+    quarters = replace(whole, paces=(0.8, 1.0, 1.2), phase=1)
+    assert learnt_shape(late, quarters)[0].paces == (0.8, 1.0, 1.2)
+
+
+def test_drawing_shapes_towards_that_of_all_brings_them_nearer_the_truth() -> None:
+    generator = np.random.default_rng(6)
+    raw, drawn = [], []
+    for _ in range(300):
+        truth = generator.dirichlet([40.0] * 5)
+        counts = generator.poisson(generator.gamma(8, 1 / 8, (24, 1)) * 30 * truth).astype(float)
+        shape, _ = learnt_shape(counts, Shape((0.2,) * 5), level=1.0)
+        raw.append(((counts.sum(axis=0) / counts.sum() - truth) ** 2).sum())
+        drawn.append(((np.array(shape.shares) - truth) ** 2).sum())
+    assert np.mean(drawn) < 0.95 * np.mean(raw)
+
+
+def test_the_pace_of_the_months_of_a_quarter_is_learnt_where_there_is_one() -> None:
+    generator = np.random.default_rng(9)
+    worked = np.tile([21.0, 20.0, 22.0], (10, 1))
+    paces, chance = learnt_paces(generator.poisson(worked * [3, 4, 5]).astype(float), worked)
+    assert chance < 0.01
+    assert paces == pytest.approx((0.75, 1.0, 1.25), abs=0.1)
+    assert sum(paces) == pytest.approx(3)
+    assert learnt_paces(generator.poisson(worked[:5] * [3, 4, 5]).astype(float), worked[:5])[0] == (1, 1, 1)
+    even = generator.gamma(20, 0.2, (1500, 10, 3)) * worked  # quarters of uneven months that have nothing in common
+    found = sum(learnt_paces(each, worked)[0] != (1, 1, 1) for each in generator.poisson(even).astype(float))
+    assert 3 <= found <= 30  # 1 % of 1,500, give or take four standard errors
+
+
+def test_months_are_told_by_their_place_in_the_quarter() -> None:
+    days = DayRun(date(2026, 1, 1), date(2027, 1, 31))
+    counts = np.array([float(days.at(number).month) for number in range(len(days))])
+    entries, worked = by_month_of_quarter(counts, days, Workdays(), date(2026, 12, 31), phase=1)
+    # Quarters of a year that begins in February: February to April, May to July, August to October.
+    assert entries.tolist() == [[2 * 28, 3 * 31, 4 * 30], [5 * 31, 6 * 30, 7 * 31], [8 * 31, 9 * 30, 10 * 31]]
+    assert worked[0].tolist() == [20, 22, 22]
+    shape = Shape(paces=(0.5, 1.0, 1.5), phase=1)
+    assert [shape.pace(pd.Period(month, "M")) for month in ("2027-01", "2027-02", "2027-03", "2027-04")] == [
+        1.5,
+        0.5,
+        1,
+        1.5,
+    ]
+
+
+def test_a_quarter_that_ends_fast_is_expected_to_again() -> None:
+    days = DayRun(date(2027, 1, 1), date(2027, 3, 31))
+    counts = np.where(Workdays().are_worked(days.first, date(2027, 2, 28)), 10.0, 0.0)
+    quarter = Period("quarter", "2027-Q1", days.first, days.last)
+
+    def projected(shape: Shape) -> float:
+        given = Followed(
+            as_of=date(2027, 2, 28), days=days, cells=(("all", "web"),), stages=("lead",), targets=np.full((1, 1, len(days)), 5.0), worth=np.ones((1, 1)),
+            counts=np.stack([counts[None], 0 * counts[None]]), late=np.zeros((2, 1, len(counts))), shapes={("all", "lead"): shape}, begin=days.first,
+        )  # fmt: skip
+        return float(
+            pace_lines(given, [Group("whole", "all", "all", "all", (0, 1), Workdays())], [quarter], {}).iloc[0][
+                "projected"
+            ]
+        )
+
+    assert projected(Shape()) == pytest.approx(410 + 230, rel=0.01)  # 41 working days of 10, and 23 more
+    assert projected(Shape(paces=(0.75, 0.75, 1.5))) == pytest.approx(410 + 460, rel=0.01)
+
+
+def test_the_shape_of_a_segment_moves_its_line_alone(tmp_path: Path) -> None:
+    def by_segment(more: str) -> pd.Series:
+        lines = open_pace(company(tmp_path, more)).lines
+        rows = lines[(lines["of"] == "segment") & (lines["period_kind"] == "month") & (lines["stage"] == "sql")]
+        return rows.set_index("segment")["target_to_date"]
+
+    even = by_segment("pace: {within_month: [0.5, 0.5]}\n")
+    moved = by_segment("pace: {within_month: [0.5, 0.5], by_segment: {b: [0.1, 0.1, 0.8]}}\n")
+    assert moved["a"] == pytest.approx(even["a"])
+    assert moved["b"] < 0.6 * even["b"]
+    learnt = by_segment("pace: {by_segment: {b: [0.1, 0.1, 0.8]}}\n")
+    assert learnt["b"] == pytest.approx(moved["b"])
 
 
 def test_a_month_is_spread_over_what_is_left_of_it() -> None:
@@ -465,7 +561,7 @@ def test_the_chance_of_each_goal_is_that_of_its_band(tmp_path: Path, people: str
         for column, chance in (("landing_low", 0.9), ("landing_middle", 0.5), ("landing_high", 0.1)):
             goal = told[column].iloc[number]
             targets = now.targets * goal / now.targets[:, months].sum()
-            found = simulate(dataclasses.replace(now, targets=targets)).within(months)
+            found = simulate(replace(now, targets=targets)).within(months)
             assert found.chance_of_goal.value == pytest.approx(chance, abs=0.02), (name, column)
 
 
@@ -477,7 +573,7 @@ def test_a_month_lands_as_its_open_records_are_won_or_lost(tmp_path: Path) -> No
     still = now.plan.model_copy(
         update={"transitions": tuple(each.model_copy(update={"evidence": None}) for each in now.plan.transitions)}
     )
-    row = landing(dataclasses.replace(now, plan=still), simulate(dataclasses.replace(now, plan=still)), [JUNE], np.nan)
+    row = landing(replace(now, plan=still), simulate(replace(now, plan=still)), [JUNE], np.nan)
     generator = np.random.default_rng(5)
     drawn = np.full(20_000, row["closed"].iloc[0])
     for number, (cell, groups) in enumerate(zip(now.cells, now.open_yields, strict=True)):
@@ -488,14 +584,18 @@ def test_a_month_lands_as_its_open_records_are_won_or_lost(tmp_path: Path) -> No
         for group, found in groups:
             items = round(float(group.items.sum() - found.dead_items))
             if found.wins[5] > 0:
-                wins.append((generator.binomial(items, found.wins[5] / items, len(drawn)), found.arr[5] / found.wins[5]))
+                wins.append(
+                    (generator.binomial(items, found.wins[5] / items, len(drawn)), found.arr[5] / found.wins[5])
+                )
         for count, value in wins:
             worth = value * np.exp(spread * generator.standard_normal(count.sum()) - spread**2 / 2)
             drawn += np.bincount(np.repeat(np.arange(len(drawn)), count), worth, len(drawn))
     low, middle, high = np.quantile(drawn, [0.1, 0.5, 0.9])
     told = row.iloc[0]
     assert told["landing"] == pytest.approx(drawn.mean(), rel=0.01)
-    assert told[["landing_low", "landing_middle", "landing_high"]].tolist() == pytest.approx([low, middle, high], rel=0.03)
+    assert told[["landing_low", "landing_middle", "landing_high"]].tolist() == pytest.approx(
+        [low, middle, high], rel=0.03
+    )
     assert told["chance_of_goal"] == pytest.approx((drawn >= told["goal"]).mean(), abs=0.03)
 
 
@@ -584,6 +684,8 @@ def test_teams_work_by_their_own_calendar(tmp_path: Path) -> None:
         ("calendar: {teams: {x: {sources: [web]}, y: {sources: [web], segments: [a]}}}", "calendar.teams.y: works nothing"),
         ("pace: {alert: 0.6, all_clear: 0.8}", "lies above alert"),
         ("pace: {within_month: [0.5, 0.6]}", "sums to 1.1"),
+        ("pace: {by_segment: {b: [0.5, 0.6]}}", "by_segment.b sums to 1.1"),
+        ("pace: {by_segment: {c: [0.5, 0.5]}}", "'c' is no segment of this plan; it has a, b"),
         ("pace: {watched: month}", "watched"),
     ],
 )  # fmt: skip

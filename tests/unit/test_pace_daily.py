@@ -340,7 +340,7 @@ calendar:
   closures: [{from: 2026-06-08, to: 2026-06-09}]
   weekend: [sat, sun]
   teams: {dach: {country: DE, region: BY, weekend: [fri, sat], sources: [fairs], segments: [b]}}
-pace: {within_month: [0.4, 0.6], watch: month, alert: 0.9, all_clear: 0.7}
+pace: {within_month: [0.4, 0.6], by_segment: {a: [0.3, 0.7]}, watch: month, alert: 0.9, all_clear: 0.7}
 """
 OTHER: list[tuple[tuple[str, ...], object]] = [
     (("calendar", "country"), ""),
@@ -354,6 +354,7 @@ OTHER: list[tuple[tuple[str, ...], object]] = [
     (("calendar", "teams", "dach", "segments"), ["a"]),
     (("calendar", "teams", "dach", "closures"), ["2026-06-10"]),
     (("pace", "within_month"), [0.5, 0.5]),
+    (("pace", "by_segment"), {"a": [0.2, 0.8]}),
     (("pace", "watch"), "year"),
     (("pace", "alert"), 0.75),
     (("pace", "all_clear"), 0.2),
