@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from revplan.plan.file import read_plan
     from revplan.rates.book import open_history
     from revplan.tracking.book import open_board
+    from revplan.tracking.movement import open_movement
     from revplan.tracking.pacebook import open_pace
     from revplan.workbook.workbook import open_people, open_workbook
 
@@ -34,6 +35,7 @@ __all__ = [
     "exhibits_of",
     "open_board",
     "open_history",
+    "open_movement",
     "open_pace",
     "open_people",
     "open_workbook",
@@ -46,6 +48,7 @@ DOORS = {
     "open_people": "revplan.workbook.workbook",
     "open_history": "revplan.rates.book",
     "open_board": "revplan.tracking.book",
+    "open_movement": "revplan.tracking.movement",
     "open_pace": "revplan.tracking.pacebook",
     "exhibit": "revplan.exhibits.named",
     "exhibits_of": "revplan.exhibits.named",

@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from revplan.capacity.attainment import HEALTHY
 from revplan.capacity.measured import measured_answer
 from revplan.crm.counted import Counted
-from revplan.crm.records import Export, History, read_export, write_unread
+from revplan.crm.records import Export, History, write_unread
 from revplan.crm.store import open_counts
 from revplan.exhibits import annual_commit, confidence, movement, pace, rates, realism, record, side_by_side
 from revplan.exhibits import capacity as people
@@ -38,7 +38,7 @@ from revplan.simulation.people import asked_capacity, capacity_answer
 from revplan.simulation.realism import assumed, nothing_to_compare, stacked, unreached
 from revplan.simulation.tables import finite
 from revplan.tracking.deals import PARTS
-from revplan.tracking.movement import MovementSpan, PipelineMovement, Window, pipeline_movement
+from revplan.tracking.movement import MovementSpan, PipelineMovement, Window, movement_of
 from revplan.tracking.pacebook import CELL, MONTH, QUARTER, YEAR, PaceBook
 from revplan.workbook.workbook import PeopleBook, Workbook, open_workbook, plan_answer
 
@@ -237,8 +237,7 @@ def replay(crm: Path, span: tuple[date, date], every: Every, months: int, tell: 
 
 def pipeline(crm: Path, before: Path | None, asked: MovementSpan) -> Answer:
     """The movement of the pipeline that the records `crm` names, or those of two exports, hold between two days."""
-    earlier = None if before is None else read_export(before / crm.name if before.is_dir() else before)
-    found = pipeline_movement(read_export(crm), asked, earlier)
+    found = movement_of(crm, before, asked)
     return _movement(found), movement.exhibits(found)
 
 

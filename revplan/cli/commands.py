@@ -462,18 +462,14 @@ def _pace(given: argparse.Namespace) -> int:
 
     book = open_pace(given.plan, given.as_of, given.against or "", given.segment, given.crm or "")
     levels, called = ServiceBook(book), CallBook(book)
-    answer = {
-        **answers.pace_answer(book),
-        "service_levels": levels.answer(),
-        "why": levels.why(),
-        "calls": called.answer(),
-    }
-    alert = book.alert()
+    if given.out is None and not given.json:
+        _answer(given, ({}, [*pace.tables(book), *service.tables(levels), *calls.tables(called)]))
+        return BEHIND if book.alert() else DONE
+    answer = answers.pace_answer(book)
+    answer |= {"service_levels": levels.answer(), "why": levels.why(), "calls": called.answer()}
     if given.out is None:
-        _answer(
-            given, (answer, [] if given.json else [*pace.tables(book), *service.tables(levels), *calls.tables(called)])
-        )
-        return BEHIND if alert else DONE
+        _answer(given, (answer, []))
+        return BEHIND if book.alert() else DONE
     from revplan.run.daily import write_day
 
     made = write_day(book, given.out, answer, service.tables(levels))

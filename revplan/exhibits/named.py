@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from difflib import get_close_matches
+from functools import wraps
 from importlib import import_module
 from inspect import Parameter, signature
 from typing import Any
@@ -25,6 +26,9 @@ SUBJECTS = (
     "summary",
     "detail",
     "pace",
+    "service",
+    "calls",
+    "movement",
     "capacity",
 )
 """The modules that make exhibits, in the order of the notebooks."""
@@ -39,9 +43,30 @@ def exhibits_of(book: Any) -> dict[str, Callable[..., Exhibit | None]]:
     Parameters
     ----------
     book
-        What `open_workbook`, `open_history`, `open_board`, `open_pace` or `open_people` gave.
+        What `open_workbook`, `open_history`, `open_board`, `open_pace`, `open_movement` or `open_people` gave.
     """
-    return {name: function for name, function in _makers() if _shows(function, type(book).__name__)}
+    views = _views(book)
+    return {
+        name: _of_view(function, view)
+        for name, function in _makers()
+        for kind, view in views.items()
+        if _shows(function, kind)
+    }
+
+
+def _views(book: Any) -> dict[str, Callable[[Any], Any] | None]:
+    """Kind of book -> how to see one that was opened as it; None of its own kind. The pace has two more sides."""
+    own: dict[str, Callable[[Any], Any] | None] = {type(book).__name__: None}
+    if "PaceBook" not in own:
+        return own
+    from revplan.tracking.calls import CallBook
+    from revplan.tracking.servicebook import ServiceBook
+
+    return {**own, "ServiceBook": ServiceBook, "CallBook": CallBook}
+
+
+def _of_view(function: Callable[..., Exhibit | None], view: Callable[[Any], Any] | None) -> Callable[..., Exhibit | None]:
+    return function if view is None else wraps(function)(lambda book, **options: function(view(book), **options))
 
 
 def exhibit_names() -> set[str]:
@@ -71,7 +96,7 @@ def exhibit(book: Any, name: str, **options: Any) -> Exhibit:
     Parameters
     ----------
     book
-        What `open_workbook`, `open_history`, `open_board`, `open_pace` or `open_people` gave.
+        What `open_workbook`, `open_history`, `open_board`, `open_pace`, `open_movement` or `open_people` gave.
     name
         One of `exhibits_of(book)`.
     options

@@ -39,7 +39,7 @@ def tables(book: ServiceBook) -> list[Exhibit]:
         overdue(book),
         *touched,
         *reasons,
-        text(book.quality.said),
+        quality(book),
         *reasons_why(book),
     ]
 

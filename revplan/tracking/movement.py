@@ -17,14 +17,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from revplan.crm.mapping import file_of
-from revplan.crm.records import Export
+from revplan.crm.records import Export, read_export
 from revplan.crm.today import last_day
-from revplan.ground.calendar import MONTHS_PER_QUARTER, months_label
+from revplan.ground.calendar import MONTHS_PER_QUARTER, day_written, months_label
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.formats import counted, listed, money, show
 from revplan.ground.tables import conform
@@ -262,6 +263,40 @@ def pipeline_movement(export: Export, asked: MovementSpan, earlier: Export | Non
     if faults:
         raise DataError(faults)
     return PipelineMovement(export=export, earlier=earlier or export, asked=asked)
+
+
+def open_movement(
+    crm: str | Path, first: date | str, last: date | str, before: str | Path | None = None, closing: str = "all"
+) -> PipelineMovement:
+    """The movement of the pipeline between the ends of two days.
+
+    Parameters
+    ----------
+    crm
+        The CRM file of the records.
+    first, last
+        The two days, such as 2026-06-30.
+    before
+        The CRM file of an earlier export, or its folder, where two exports are compared.
+    closing
+        The expected close dates that breakdowns are of: `all`, `this quarter` or `next quarter` seen from `last`.
+
+    Raises
+    ------
+    DataError
+        If the files are at fault, or do not fit together.
+    """
+    start, end = day_written(first), day_written(last)
+    if start is None or end is None:
+        raise DataError.at("first and last", "name both days, such as 2026-06-30 and 2026-09-30")
+    asked = MovementSpan(first=start, last=end, closing=closing)
+    return movement_of(Path(crm), None if before is None else Path(before), asked)
+
+
+def movement_of(crm: Path, before: Path | None, asked: MovementSpan) -> PipelineMovement:
+    """The movement that the records `crm` names, or those of two exports, hold."""
+    earlier = None if before is None else read_export(before / crm.name if before.is_dir() else before)
+    return pipeline_movement(read_export(crm), asked, earlier)
 
 
 def _windows(export: Export, asked: MovementSpan) -> tuple[Window, ...]:

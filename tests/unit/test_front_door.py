@@ -56,7 +56,7 @@ def test_every_name_of_the_front_door_leads_somewhere() -> None:
 
 
 @pytest.fixture(scope="module")
-def books() -> list[object]:
+def books(tmp_path_factory: pytest.TempPathFactory) -> list[object]:
     """The example company's plan, records and running year, opened as an analyst would."""
     fy26 = EXAMPLE / "plan_fy26.yaml"
     return [
@@ -65,7 +65,17 @@ def books() -> list[object]:
         rp.open_board(fy26, "Q3 FY26", as_of="2026-09-30"),
         rp.open_pace(fy26),
         rp.open_people(EXAMPLE / "plan_people.yaml"),
+        rp.open_movement(two_deals(tmp_path_factory.mktemp("movement")), "2026-01-31", "2026-03-31"),
     ]
+
+
+def two_deals(folder: Path) -> Path:
+    """The CRM file of two deals, one of them won in between."""
+    rows = "id,opened,won,amount\na,2026-01-05,2026-02-10,1000\nb,2026-01-20,,500\n"
+    (folder / "deals.csv").write_text(rows, encoding="utf-8")
+    crm = "format: wide\nfiles: {deals: {path: deals.csv, id: id}}\nstages: {opened: deals.opened, won: deals.won}\namount: deals.amount\n"
+    (folder / "crm.yaml").write_text(crm, encoding="utf-8")
+    return folder / "crm.yaml"
 
 
 def test_every_exhibit_is_found_by_its_name(books: list[object]) -> None:
@@ -74,12 +84,16 @@ def test_every_exhibit_is_found_by_its_name(books: list[object]) -> None:
     assert {"import_report", "lags", "backtest"} <= names[1]
     assert {"variance", "landing", "coverage", "sources"} <= names[2]
     assert {"line", "stages", "landing", "deciding"} <= names[3]
+    assert {"quality", "both_ways", "lost", "record"} <= names[3]  # the service levels and calls of the day too
     assert {"summary", "by_month", "ramped", "hires", "one_more"} <= names[4]
+    assert {"waterfall", "pushed", "record_of_pushed"} <= names[5]
 
 
-@pytest.mark.parametrize("number", [0, 1, 2, 3, 4])
-def test_an_exhibit_by_name_is_the_exhibit(books: list[object], number: int) -> None:
-    name = ["goal_bridge", "lags", "landing", "line", "ramped"][number]
+@pytest.mark.parametrize(
+    ("number", "name"),
+    [(0, "goal_bridge"), (1, "lags"), (2, "landing"), (3, "line"), (3, "quality"), (3, "running"), (4, "ramped"), (5, "waterfall")],
+)
+def test_an_exhibit_by_name_is_the_exhibit(books: list[object], number: int, name: str) -> None:
     found = rp.exhibit(books[number], name)
     assert isinstance(found, Exhibit)
     assert found.message == rp.exhibits_of(books[number])[name](books[number]).message

@@ -487,6 +487,12 @@ def test_the_command_gives_both_ways(tmp_path: Path, capsys: pytest.CaptureFixtu
 # --- bad input ----------------------------------------------------------------------------------------------------
 
 
+def test_the_terminal_has_the_weeks_behind_the_quality(quality_book: ServiceBook) -> None:
+    shown = [each for each in exhibits.tables(quality_book) if each.kind == "chart"]
+    assert quality_book.quality.said in [each.message for each in shown]
+    assert "usual for its segments and sources" in "\n".join(map(terminal, shown))
+
+
 def test_touches_of_unknown_leads_are_set_aside_and_counted(tmp_path: Path) -> None:
     company(tmp_path)
     export = read_export(tmp_path / "crm.yaml")
