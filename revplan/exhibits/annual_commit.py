@@ -22,10 +22,16 @@ from revplan.ground.formats import (
     whole_amounts,
 )
 from revplan.plan.stages import titles_of
+from revplan.plan.words import if_people
+from revplan.simulation.people import headline as people_headline
 from revplan.simulation.scenarios import spend_of_entries
 from revplan.simulation.signing import ToSign
 from revplan.workbook.workbook import Workbook
 
+UNLIMITED = (
+    "What the commit and open records bring is told as if people had the time for all of it; what people can close stands "
+    "under Who closes it."
+)
 OF_STAGE = {"commit": "stage_commit", "value_per_entry": "value_per_entry"}
 OF_PIPELINE = {"items": "open_records", "amount": "open_worth", "arr_in_year": "open_arr", "dead_items": "past_delays"}
 
@@ -45,7 +51,7 @@ def summary(book: Workbook) -> Exhibit:
         f"{plural(title)} of the expected commit": f"{show(asked.expected[asked.stage], 'commitment')}, "
         f"{show(round(asked.chance, 3), 'share')} sure",
         "The ceilings allow": _ceilings(asked),
-        "The year in expectation": _over_or_under(missing, currency),
+        "The year in expectation": f"{_over_or_under(missing, currency)}{if_people(book.plan.capacity)}",
         "Traces back to before the plan date": compact(float(quarters["before_plan_date"].sum()), currency),
         "Won, and expected of open records": "not known" if book.records is None else compact(coming, currency),
         "Programme spend to sign": _spend_words(book),
@@ -60,7 +66,12 @@ def summary(book: Workbook) -> Exhibit:
         of("before_plan_date", float(quarters["before_plan_date"].sum())),
         of("spend", spend_of_entries(book.year)),
     ]
-    return text(book.headline, facts, header=header(book), notes=book.beside).sharing(*stated)
+    return text(book.headline, facts, header=header(book), notes=[*book.beside, *_people(book)]).sharing(*stated)
+
+
+def _people(book: Workbook) -> list[str]:
+    """What people can close against demand, in a line; none where the plan says nothing of them."""
+    return [people_headline(book.people.staffing)] if book.people.considered else []
 
 
 def header(book: Workbook) -> str:
@@ -148,7 +159,8 @@ def entering_later(book: Workbook) -> str:
 def quarters(book: Workbook) -> Exhibit:
     """What each quarter is made of."""
     frame = in_whole_units(book.quarters)
-    made = chart(charts.quarters(frame, book.plan.currency), frame, kinds_of("quarters"))
+    notes = [] if book.plan.capacity is None else [UNLIMITED]
+    made = chart(charts.quarters(frame, book.plan.currency), frame, kinds_of("quarters"), notes=notes)
     return made.sharing(*_year_sums(book, frame), cells=quarter_cells(book.plan, frame))
 
 

@@ -14,13 +14,28 @@ from revplan.capacity.attainment import attainment_words
 from revplan.capacity.measured import measured_words
 from revplan.exhibits.annual_commit import header
 from revplan.exhibits.chart import ACTUAL, ATTENTION, INK, LINE_COLORS, PLAN, Chart, Series, names, numbers
+from revplan.exhibits.attainment import money
 from revplan.exhibits.exhibit import Exhibit, table_of, text
-from revplan.exhibits.figures import OF_EXPECTED, of_year
+from revplan.exhibits.figures import OF_EXPECTED, FigureCells, of_year, say
+from revplan.exhibits.summary import year_of
+from revplan.funnel.funnel import YEAR
 from revplan.ground.errors import shown
-from revplan.ground.formats import compact, listed, show
+from revplan.ground.formats import compact, counted, largest_remainder, listed, show
+from revplan.ground.tables import conform
 from revplan.simulation.hiring import hiring_notes, hiring_words, worth_table, worth_words
-from revplan.simulation.people import KEPT_BACK, NO_PEOPLE, PEOPLE, PEOPLE_LINE, headline, limited_by, staffing_notes
-from revplan.workbook.workbook import PeopleBook
+from revplan.simulation.people import (
+    KEPT_BACK,
+    NO_PEOPLE,
+    PEOPLE,
+    PEOPLE_LINE,
+    Staffing,
+    headline,
+    limited_by,
+    staffing,
+    staffing_notes,
+)
+from revplan.tracking.book import BoardBook
+from revplan.workbook.workbook import PeopleBook, Workbook
 
 UNUSED = 1e-6  # of what closes, from which people have time left
 UNLOADED = "Nothing says how loaded anybody is."
@@ -53,15 +68,7 @@ def by_month(book: PeopleBook) -> Exhibit | None:
     if not book.considered:
         return None
     found, currency = book.staffing, book.plan.currency
-    frame = pd.DataFrame(
-        {
-            "month": found.plan.months,
-            "demand_arr": found.demand.sum(axis=0),
-            "capacity_arr": found.rooms.sum(axis=0),
-            "closed_arr": found.closed.sum(axis=0),
-            "binding": [", ".join(dict.fromkeys(row[month] for row in found.binds)) for month in range(12)],
-        }
-    )
+    frame = _months(found)
     bound = int(found.people_bind.any(axis=0).sum())
     told = (
         f"In {bound} of 12 months more people would close more."
@@ -73,6 +80,63 @@ def by_month(book: PeopleBook) -> Exhibit | None:
     notes = [f"In {spare} of these, people of another segment have time: it closes nothing in the one that lacks it."]
     made = table_of("bookings", frame, told, notes=notes if spare else (), currency=currency)
     return made.pictured(capacity_and_demand(frame, told, currency))
+
+
+def _months(found: Staffing) -> pd.DataFrame:
+    """Table bookings: demand, capacity, what closes and what binds, by month."""
+    frame = pd.DataFrame(
+        {
+            "month": found.plan.months,
+            "demand_arr": found.demand.sum(axis=0),
+            "capacity_arr": found.rooms.sum(axis=0),
+            "closed_arr": found.closed.sum(axis=0),
+            "binding": [", ".join(dict.fromkeys(row[month] for row in found.binds)) for month in range(YEAR)],
+        }
+    )
+    return conform(frame.astype({"binding": "str"}), "bookings")
+
+
+def who_closes(book: Workbook) -> Exhibit:
+    """What people can close against demand, for the report on the plan; that they are not considered, where they are not."""
+    return by_month(book.people) or text(NO_PEOPLE).as_appendix()
+
+
+def left_to_close(book: BoardBook) -> Exhibit:
+    """What people can close of what is left of the year, against what demand brings; every number a figure."""
+    if book.plan.capacity is None:
+        return text(say("{told}", told=NO_PEOPLE)).as_appendix()
+    if book.segment:
+        return text(say("What people can close is told of the whole company, and this is one segment.")).as_appendix()
+    if book.simulation is None:
+        return text(say("Nothing of the year is left that people could close.")).as_appendix()
+    found, currency = staffing(book.simulation), book.plan.currency
+    first = max(found.year.first, 0)
+    frame = _months(found)[first:].reset_index(drop=True)
+    amounts = ("demand_arr", "capacity_arr", "closed_arr")
+    for name in amounts:
+        frame[name] = largest_remainder(frame[name].to_numpy(), digits=book.decimals)
+    rest = f"{'rest of ' if first else ''}{year_of(book)}"
+    sums = {name: float(frame[name].sum()) for name in amounts}
+    said = say(
+        "From {month} on people can close {capacity_arr} in the year, "
+        + ("less" if sums["capacity_arr"] < sums["demand_arr"] else "no less")
+        + " than the {demand_arr} that demand brings; where months come as expected, {closed_arr} is closed.",
+        month=show(found.plan.months[first], "month"),
+        **{name: money(book, name, amount, rest) for name, amount in sums.items()},
+    )
+    bound = int(found.people_bind[:, first:].any(axis=0).sum())
+    notes = [
+        f"In {bound} of {counted(len(frame), 'month')} more people would close more."
+        if bound
+        else "In no month would more people close more, as far as months come as expected."
+    ]
+    cells = FigureCells(
+        rows=[{"period": str(month)} for month in frame["month"]],
+        columns={name: {"measure": name} for name in amounts},
+        currency=currency,
+    )
+    made = table_of("bookings", frame, said, notes=notes, currency=currency).with_cells(cells).as_brief()
+    return made.pictured(capacity_and_demand(frame, said, currency))
 
 
 def capacity_and_demand(frame: pd.DataFrame, said: str, currency: str) -> Chart:

@@ -11,6 +11,7 @@ from revplan.ground.lag import Lag
 from revplan.ground.values import Value
 from revplan.plan.goal import ArrChange
 from revplan.plan.parts import Acv, Transition
+from revplan.plan.people import Capacity
 
 NAMES = {
     "acv": "deal",
@@ -111,3 +112,8 @@ def lag_words(lag: Lag) -> str:
     if lag.weights is not None:
         return "by month " + "/".join(show(weight, "share") for weight in lag.weights[:6])
     return f"median {counted(lag.median_days or 0.0, 'day', kind='days')}, P90 {show(lag.p90_days, 'days')}"
+
+
+def if_people(capacity: Capacity | None) -> str:
+    """What a sentence adds that tells of demand alone, where a plan says who has to work it."""
+    return "" if capacity is None else ", if people have the time"

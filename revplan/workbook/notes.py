@@ -17,6 +17,7 @@ from revplan.ground.formats import compact, counted, first_largest, plural, show
 from revplan.ground.lag import tail_beyond
 from revplan.plan.goal import next_year_growth, next_year_new_arr
 from revplan.plan.stages import titles_of
+from revplan.plan.words import if_people
 from revplan.simulation.signing import ToSign, sentence
 
 NOTEWORTHY = 0.005  # share of a quarter's goal below which nothing is said
@@ -52,7 +53,7 @@ def headline(year: PlannedYear, quarters: pd.DataFrame, asked: ToSign, stretch: 
     goal = f"Goal: {money(year.bridge.new_arr)} new ARR"
     if year.bridge.closing_arr is not None:
         goal += f" to close at {money(year.bridge.closing_arr)}"
-    return f"{goal}. {sentence(asked)} Largest gap: {worst_quarter(quarters, year.plan.currency)}. Action: {action(year, quarters, stretch)}"
+    return f"{goal}. {sentence(asked)} Largest gap: {worst_quarter(quarters, year.plan.currency)}{if_people(year.plan.capacity)}. Action: {action(year, quarters, stretch)}"
 
 
 def _money(year: PlannedYear) -> Callable[[float], str]:

@@ -273,6 +273,11 @@ class Workbook:
         return attainment(capacity.people, wins, capacity, span, months_label(last - 11, 12))
 
     @cached_property
+    def people(self) -> PeopleBook:
+        """Who closes the plan, as known on the plan date."""
+        return PeopleBook(self)
+
+    @cached_property
     def realism(self) -> Realism | None:
         """What the history says of the plan's assumptions; None where the plan names no records."""
         return realism(self.year, self.records, signed_year(self.to_sign))
