@@ -26,7 +26,7 @@ HEADS, RAMPED, FULL = 0, 1, 2
 """Rows of what a seat brings: people there, ramped-rep equivalents, those of them that are fully ramped. [reps]"""
 KINDS = 3
 _STREAM = 7919  # of random numbers, so that people share none with what else is drawn
-DECIMALS = 9  # of what a seat brings: less would tell seats apart that are alike
+DECIMALS = 12  # of what a seat brings: less would tell seats apart that are alike
 ROUNDS = 12  # searches begun anew for a hire that did not start; the rest never does
 
 
@@ -156,7 +156,7 @@ def _placed(role: Role, start: float, months: int) -> np.ndarray:
     month = int(np.floor(start + 1e-9))
     if month >= months:
         return found
-    whole = _newcomer(role, round(max(start - month, 0.0), 6), months + max(-month, 0))
+    whole = _newcomer(role, round(max(start - month, 0.0), DECIMALS), months + max(-month, 0))
     if month >= 0:
         found[:, month:] = whole[:, : months - month]
     else:
@@ -307,6 +307,16 @@ def expected_pools(plan: Plan, pools: Pools, months: int = MONTHS_PER_YEAR) -> n
     return with_judgment(found, judged(plan, months))
 
 
+def months_left(since: float, months: int = MONTHS_PER_YEAR) -> np.ndarray:
+    """Share of each month that lies after the time `since`, in months from the first of the year: nobody works in what is over. [0-1]
+
+    >>> months_left(1.25, 4).tolist()
+    [0.0, 0.75, 1.0, 1.0]
+    """
+    found: np.ndarray = np.clip(np.arange(months) + 1.0 - since, 0.0, 1.0)
+    return found
+
+
 def with_judgment(found: np.ndarray, added: np.ndarray) -> np.ndarray:
     """`found`, shape (..., pools, months), with what a judgment adds to each month, by the pools' own shares."""
     total = found.sum(axis=-2)
@@ -358,7 +368,10 @@ def drawn_together(plan: Plan, found: np.ndarray, seed: int) -> np.ndarray:
     assert plan.capacity is not None
     all_in = found * together_factor(plan.capacity, seed, found.shape[2])
     added = judged(plan)
-    return np.moveaxis(with_judgment(np.moveaxis(all_in, -1, 0), added), 0, -1) if added.any() else all_in
+    if added.any():
+        all_in = np.moveaxis(with_judgment(np.moveaxis(all_in, -1, 0), added), 0, -1)
+    left = months_left(in_months(plan.plan_date, plan.first_month.ordinal))
+    return all_in * left[:, None] if left.min() < 1 else all_in
 
 
 def together_factor(capacity: Capacity, seed: int, paths: int) -> np.ndarray:
@@ -430,3 +443,98 @@ def seat_of(plan: Plan, who: Rep | Hire, months: int) -> Seat:
     if isinstance(who, Hire):
         return _seat(capacity, who, who.count, *_ways_of_hire(role, who, first, months))
     return _seat(capacity, who, who.count, *_ways_of_rep(role, who, (first, in_months(plan.plan_date, first)), months))
+
+
+# --- line by line -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Spell:
+    """A stretch of time that a line of the roster, its successor, or a hire is there: the parts that seats are made of.
+
+    What it brings is count x chance x the ramp over the time it is there, less what unnamed leaving takes, and what those
+    bring who follow them.
+    """
+
+    who: Rep | Hire
+    words: str
+    """What it is, where it is not its line from the first day on."""
+    chance: float
+    start: float
+    """When its ramp began, in months from the first of the year."""
+    since: float
+    until: float
+    """When it is there; infinity if nobody knows of its end."""
+    risk: float | None
+    """The month from whose end on its holder may leave unnamed; None if that is not reckoned with."""
+    followed: bool
+    """Whether the successors of unnamed leavers stand here: once for each seat."""
+
+    def brought(self, role: Role, months: int) -> np.ndarray:
+        """Shape (KINDS, months): what it brings in expectation. [reps]"""
+        curve, stay = _curve(role.stated_ramp), _stay(role)
+        begins = np.arange(float(months))
+        lower, upper = (np.clip(each, begins, begins + 1) for each in (self.since, self.until))
+        found = np.where(upper > lower, curve.worked(np.asarray(self.start), lower, np.maximum(upper, lower)), 0.0)
+        if self.risk is not None:
+            away = np.arange(months) - round(self.risk)
+            found = found * stay ** np.maximum(away, 0)
+            if self.followed:
+                after = successors(role, months + max(-round(self.risk), 0))
+                found = found + np.where(away >= 0, after[:, np.maximum(away, 0)], 0.0)
+        return self.who.count * self.chance * found
+
+
+def successors(role: Role, months: int) -> np.ndarray:
+    """Shape (KINDS, months): what those bring in all who follow somebody who may leave from the end of the first month on."""
+    if role.backfill_delay_days is None or role.attrition == 0:
+        return np.zeros((KINDS, months))
+    alone = _curve(role.stated_ramp).months(0.0, np.inf, (), months) * _stay(role) ** np.arange(months)
+    found: np.ndarray = _newcomer(role, 0.0, months) - alone
+    return found
+
+
+def spells(plan: Plan, months: int = MONTHS_PER_YEAR) -> list[Spell]:
+    """The spells of the plan's people that touch the year, line by line."""
+    capacity = plan.capacity
+    assert capacity is not None
+    first = plan.first_month.ordinal
+    now = in_months(plan.plan_date, first)
+    every = [spell for rep in capacity.people for spell in _spells_of_rep(capacity.roles[rep.role], rep, first, now)]
+    for hire in capacity.hires:
+        every += _spells_of_hire(capacity.roles[hire.role], hire, first)
+    return [each for each in every if each.since < months and (each.until > 0 or each.followed)]
+
+
+def _spells_of_rep(role: Role, rep: Rep, first: int, now: float) -> Iterator[Spell]:
+    start = in_months(rep.start, first)
+    left = np.inf if rep.leave is None else in_months(rep.leave, first, end=True)
+    risk = float(np.floor(max(now, start, -240.0))) if rep.leave is None and role.attrition > 0 else None
+    away = sorted((in_months(each.from_day, first), in_months(each.to_day, first, end=True)) for each in rep.away)
+    edges = [start, *(edge for pair in away for edge in pair), left]
+    for number, (since, until) in enumerate(zip(edges[::2], edges[1::2], strict=True)):
+        if min(until, left) > since or number == 0:
+            words = "" if number == 0 else "back from leave"
+            yield Spell(
+                rep, words, 1.0, start, since, min(until, left), risk, followed=number == 0 and risk is not None
+            )
+    if rep.leave is not None and left >= now and role.backfill_delay_days is not None:
+        yield _newcomers(role, rep, "successor", 1.0, left + role.backfill_delay_days / MONTH_DAYS)
+
+
+def _spells_of_hire(role: Role, hire: Hire, first: int) -> Iterator[Spell]:
+    start = in_months(hire.first_day, first)
+    chance = role.start_probability if hire.start_probability is None else hire.start_probability
+    lead = lead_days(role, hire) / MONTH_DAYS
+    for turn in range(ROUNDS if chance < 1 and lead > 0 else 1):
+        words = (
+            "" if chance == 1 else "starts as planned" if turn == 0 else f"after {turn} more search{'es' * (turn > 1)}"
+        )
+        yield _newcomers(role, hire, words, chance * (1 - chance) ** turn, start + turn * lead)
+
+
+def _newcomers(role: Role, who: Rep | Hire, words: str, chance: float, start: float) -> Spell:
+    month = float(np.floor(start + 1e-9))
+    since = month + round(max(start - month, 0.0), DECIMALS)
+    risk = month if role.attrition > 0 else None
+    return Spell(who, words, chance, since, since, np.inf, risk, followed=risk is not None)

@@ -21,10 +21,12 @@ from revplan.excel.check_sheets import (
 from revplan.excel.flow_sheets import write_commit, write_forward, write_required, write_targets
 from revplan.excel.goal_sheets import write_bridge, write_inputs
 from revplan.excel.grid import MOST_ROWS, READ_ME, SHEETS, SOLVED, Grid
+from revplan.excel.people_sheets import too_many, write_people
 from revplan.excel.rate_sheets import write_composed, write_from_entry, write_rates, write_to_won
 from revplan.excel.result_sheets import write_arr, write_budget, write_quarters
 from revplan.excel.writer import BookWriter, Sheet
 from revplan.exhibits.provenance import LABELS
+from revplan.simulation.people import Staffing
 from revplan.workbook.workbook import Workbook
 
 CALCULATIONS = SHEETS.index(SOLVED)
@@ -44,9 +46,10 @@ KEY = (
 )
 NOT_LIVE = (
     "Not recomputed here: the commit; what open records bring, which was worked out record by record at the plan's rates and delays; "
-    "the plan date; pairs of segment and source whose share was 0; confidence and simulation; the people of the plan and what they can close.",
+    "the plan date; pairs of segment and source whose share was 0; confidence and simulation{people}.",
     "The numbered sheets hold the values of the report and do not follow the inputs.",
 )
+MANY_PEOPLE = "; the people of the plan and what they can close, for there are too many of them"
 
 
 def live_workbook(book: Workbook, exhibits: Sequence[dict[str, Any]], provenance: Mapping[str, str]) -> bytes:
@@ -76,12 +79,13 @@ def live_workbook(book: Workbook, exhibits: Sequence[dict[str, Any]], provenance
     writer = BookWriter(target, Grid(book.year))
     live = len(writer.grid.rows) <= MOST_ROWS
     first = Sheet(writer, READ_ME, provenance.get("plan") or book.plan.name)
+    people = book.people.staffing if live and book.people.considered else None
     if live:
-        _live_sheets(writer)
+        _live_sheets(writer, people)
     for number, exhibit in enumerate(exhibits, 1):
         write_exhibit(writer, number, exhibit)
     _in_order(writer)
-    _read_me(first, provenance, live)
+    _read_me(first, provenance, live, MANY_PEOPLE if people is not None and too_many(people) else "")
     target.close()
     return content.getvalue()
 
@@ -93,7 +97,7 @@ def _opened(content: BytesIO) -> Any:
     return xlsxwriter.Workbook(content, options)
 
 
-def _live_sheets(writer: BookWriter) -> None:
+def _live_sheets(writer: BookWriter, people: Staffing | None) -> None:
     """Inputs first: the sheets after them point at them."""
     write_inputs(writer)
     write_rates(writer)
@@ -109,11 +113,13 @@ def _live_sheets(writer: BookWriter) -> None:
     write_arr(writer)
     write_quarters(writer)
     write_budget(writer)
+    if people is not None and not too_many(people):
+        write_people(writer, people)
     write_solved(writer)
     write_check(writer)
 
 
-def _read_me(sheet: Sheet, provenance: Mapping[str, str], live: bool) -> None:
+def _read_me(sheet: Sheet, provenance: Mapping[str, str], live: bool, left_out: str) -> None:
     """What the workbook is made from, whether its checks hold, and how to use it."""
     writer = sheet.writer
     sheet.heads(PROVENANCE_TOP - 1, ["What this is", ""])
@@ -125,7 +131,7 @@ def _read_me(sheet: Sheet, provenance: Mapping[str, str], live: bool) -> None:
         row += 1
     row = _verdicts(sheet, row + 1) if live else row
     sheet.heads(row + 1, ["How to use it", ""])
-    lines = (*HOW, *NOT_LIVE) if live else _too_big(writer.grid)
+    lines = (*HOW, *(line.format(people=left_out) for line in NOT_LIVE)) if live else _too_big(writer.grid)
     row += 2
     for line in lines:
         sheet.paper.merge_range(row, 0, row, 1, "", writer.format("@", "wrap"))

@@ -14,7 +14,7 @@ import pandas as pd
 from revplan.crm.inputs import frozen_inputs
 from revplan.excel.goal_sheets import CHANGES
 from revplan.excel.reading import DAMAGED, ChangedInput, read_filled
-from revplan.excel.writer import ENTRIES, PLAN, RECORDS, InputPlace
+from revplan.excel.writer import ENTRIES, PEOPLE, PLAN, RECORDS, InputPlace
 from revplan.exhibits.exhibit import Exhibit, table_of, text
 from revplan.exhibits.provenance import fingerprint
 from revplan.funnel.tables import BRIDGE_TERMS
@@ -118,16 +118,16 @@ def difference(data: Mapping[str, Any], plan: Plan, whole: Plan, changed: Sequen
     DataError
         If they name what the plan lacks.
     """
-    own = [each for each in changed if each.owner == PLAN]
+    own = [each for each in changed if each.owner in (PLAN, PEOPLE)]
     steps = list(_transitions(plan, whole, _moved(whole, own)))
     if steps and "transitions" not in data:
         steps = [((("transitions",), [value for (_, value), _ in steps]), steps[0][1])]
     edits = [*_plain_edits(data, own), *_phasing(plan, own), *steps]
-    return WorkbookDifference(tuple(edits), Counter(each.owner for each in changed if each.owner != PLAN))
+    return WorkbookDifference(tuple(edits), Counter(each.owner for each in changed if each.owner in LEFT_ALONE))
 
 
 def _plain_edits(data: Mapping[str, Any], changed: Sequence[ChangedInput]) -> Iterator[tuple[Edit, Any]]:
-    """Goal, segments and sources: one value each."""
+    """Goal, segments, sources and people: one value each."""
     for each in changed:
         if each.place[0] == "rates" or each.place[:2] == ("goal", "phasing"):
             continue
@@ -149,6 +149,10 @@ def _is_declared(data: Mapping[str, Any], place: InputPlace) -> bool:
             return name in data["sources"]
         case "sources", name, "share", segment:
             return name in data["sources"] and segment in data["segments"]
+        case "capacity", "hires", int(number), "count":
+            return 0 <= number < len((data.get("capacity") or {}).get("hires") or [])
+        case "capacity", "roles", role, "attrition" | "productivity" | "quota", *segment:
+            return role in ((data.get("capacity") or {}).get("roles") or {}) and len(segment) <= 1
     return False
 
 

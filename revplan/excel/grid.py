@@ -15,10 +15,11 @@ from revplan.ground.lag import Lag
 READ_ME, INPUTS, RATES, BRIDGE, TARGETS = "Read me", "Inputs", "Rates and delays", "Bridge", "Targets"
 REQUIRED, REQUIRED_NEXT, COMMIT, FORWARD = "Required", "Required next year", "Commit", "Forward"
 ARR, QUARTERS, BUDGET, CHECK = "ARR by month", "Quarters", "Budget", "Check"
+PEOPLE, CAPACITY = "People", "Demand and people"
 TO_WON, FROM_ENTRY, COMPOSED, SOLVED = "Delays to won", "Delays from entry", "Composed delays", "Solved for"
 SHEETS = (
-    READ_ME, INPUTS, RATES, BRIDGE, TARGETS, REQUIRED, REQUIRED_NEXT, COMMIT, FORWARD, ARR, QUARTERS, BUDGET, CHECK,
-    SOLVED, TO_WON, FROM_ENTRY, COMPOSED,
+    READ_ME, INPUTS, RATES, BRIDGE, TARGETS, REQUIRED, REQUIRED_NEXT, COMMIT, FORWARD, ARR, QUARTERS, BUDGET, CAPACITY, PEOPLE,
+    CHECK, SOLVED, TO_WON, FROM_ENTRY, COMPOSED,
 )  # fmt: skip
 
 MOST_ROWS = 600

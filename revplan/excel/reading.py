@@ -13,7 +13,7 @@ from zipfile import ZipFile
 from revplan.crm.excel import refuse_what_unpacks_too_far, rows_of
 from revplan.excel.check_sheets import ADDRESS, LAYOUT, LAYOUT_LABEL, NOTHING, NOW, OWNER, PLACE, SHEET, TOP, WAS, WHAT
 from revplan.excel.grid import READ_ME, SOLVED
-from revplan.excel.writer import ENTRIES, PLAN, RECORDS, InputPlace
+from revplan.excel.writer import ENTRIES, PEOPLE, PLAN, RECORDS, InputPlace
 from revplan.exhibits.provenance import LABELS
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.files import WORKBOOK_MB, content_of, megabytes, told_of
@@ -153,7 +153,7 @@ def _input(sheets: dict[str, SheetCells], row: int, text: str) -> ChangedInput |
     listed = sheets[SOLVED]
     place, owner = _place(text), listed.get((row, OWNER))
     sheet, address = str(listed.get((row, SHEET))), str(listed.get((row, ADDRESS)))
-    if owner not in (PLAN, RECORDS, ENTRIES) or sheet not in sheets:
+    if owner not in (PLAN, PEOPLE, RECORDS, ENTRIES) or sheet not in sheets:
         raise ValueError(DAMAGED)
     try:
         at, col = coordinate_to_tuple(address)

@@ -26,8 +26,8 @@ FIRST_YEAR = 1900  # in which the calendar of Excel begins
 SAME = 1e-9  # share by which an input may differ and not be shown as changed
 PAGE_WIDTH = 190  # characters across a page, so that a sheet can be read on paper
 FEW_ROWS = 40  # of a sheet that nobody reads on paper, rows that are printed all the same: a sheet cannot be left out
-PLAN, RECORDS, ENTRIES = "plan", "records", "commit"
-"""Whose an input is: the planner's, the records', or the optimisation's."""
+PLAN, RECORDS, ENTRIES, PEOPLE = "plan", "records", "commit", "people"
+"""Whose an input is: the planner's, the records', or the optimisation's; the planner's of people, which no commit hangs on."""
 
 MONEY, COUNT, WHOLE, SHARE, RATE, RATIO = (
     "#,##0;[Red]-#,##0;0",
@@ -186,11 +186,11 @@ class Sheet:
     ) -> None:
         """A cell a person may change: coloured by whose it is, guarded by `rule`, and listed."""
         place, what = named
-        owner = str(place[0]) if place[0] in (RECORDS, ENTRIES) else PLAN
-        self.number(*at, value, kind, {PLAN: "input"}.get(owner, owner))
+        owner = PEOPLE if place[0] == "capacity" else str(place[0]) if place[0] in (RECORDS, ENTRIES) else PLAN
+        self.number(*at, value, kind, {PLAN: "input", PEOPLE: "input"}.get(owner, owner))
         self.writer.inputs[place] = Input(place, what, owner, self.name, *at, value)
         self.guard(at, at, rule)
-        if value is not None and owner == PLAN and "lag" not in place:
+        if value is not None and owner in (PLAN, PEOPLE) and "lag" not in place:
             self._mark_change(at, value)
 
     def _mark_change(self, at: tuple[int, int], value: float) -> None:

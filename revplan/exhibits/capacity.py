@@ -13,10 +13,10 @@ import pandas as pd
 from revplan.capacity.attainment import attainment_words
 from revplan.capacity.measured import measured_words
 from revplan.exhibits.annual_commit import header
-from revplan.exhibits.chart import ACTUAL, ATTENTION, INK, LINE_COLORS, PLAN, Chart, Series, names, numbers
 from revplan.exhibits.attainment import money
+from revplan.exhibits.chart import ACTUAL, ATTENTION, INK, LINE_COLORS, PLAN, Chart, Series, names, numbers
 from revplan.exhibits.exhibit import Exhibit, table_of, text
-from revplan.exhibits.figures import OF_EXPECTED, FigureCells, of_year, say
+from revplan.exhibits.figures import OF_EXPECTED, FigureCells, Sentence, of_year, say
 from revplan.exhibits.summary import year_of
 from revplan.funnel.funnel import YEAR
 from revplan.ground.errors import shown
@@ -71,11 +71,11 @@ def by_month(book: PeopleBook) -> Exhibit | None:
     frame = _months(found)
     bound = int(found.people_bind.any(axis=0).sum())
     told = (
-        f"In {bound} of 12 months more people would close more."
+        f"In {bound} of {counted(len(frame), 'month')} more people would close more."
         if bound
         else "In no month would more people close more, as far as months come as expected."
     )
-    idle = frame["capacity_arr"] > frame["closed_arr"] * (1 + UNUSED)
+    idle = found.rooms.sum(axis=0) > found.closed.sum(axis=0) * (1 + UNUSED)
     spare = int((found.people_bind.any(axis=0) & idle).sum())
     notes = [f"In {spare} of these, people of another segment have time: it closes nothing in the one that lacks it."]
     made = table_of("bookings", frame, told, notes=notes if spare else (), currency=currency)
@@ -83,7 +83,7 @@ def by_month(book: PeopleBook) -> Exhibit | None:
 
 
 def _months(found: Staffing) -> pd.DataFrame:
-    """Table bookings: demand, capacity, what closes and what binds, by month."""
+    """Table bookings: demand, capacity, what closes and what binds, in each month that is not over."""
     frame = pd.DataFrame(
         {
             "month": found.plan.months,
@@ -93,7 +93,8 @@ def _months(found: Staffing) -> pd.DataFrame:
             "binding": [", ".join(dict.fromkeys(row[month] for row in found.binds)) for month in range(YEAR)],
         }
     )
-    return conform(frame.astype({"binding": "str"}), "bookings")
+    left = frame[max(found.year.first, 0) :].reset_index(drop=True)
+    return conform(left.astype({"binding": "str"}), "bookings")
 
 
 def who_closes(book: Workbook) -> Exhibit:
@@ -110,21 +111,20 @@ def left_to_close(book: BoardBook) -> Exhibit:
     if book.simulation is None:
         return text(say("Nothing of the year is left that people could close.")).as_appendix()
     found, currency = staffing(book.simulation), book.plan.currency
-    first = max(found.year.first, 0)
-    frame = _months(found)[first:].reset_index(drop=True)
+    frame = _months(found)
     amounts = ("demand_arr", "capacity_arr", "closed_arr")
     for name in amounts:
         frame[name] = largest_remainder(frame[name].to_numpy(), digits=book.decimals)
-    rest = f"{'rest of ' if first else ''}{year_of(book)}"
+    rest = f"{'rest of ' if len(frame) < YEAR else ''}{year_of(book)}"
     sums = {name: float(frame[name].sum()) for name in amounts}
     said = say(
         "From {month} on people can close {capacity_arr} in the year, "
         + ("less" if sums["capacity_arr"] < sums["demand_arr"] else "no less")
         + " than the {demand_arr} that demand brings; where months come as expected, {closed_arr} is closed.",
-        month=show(found.plan.months[first], "month"),
+        month=show(frame["month"].iloc[0], "month"),
         **{name: money(book, name, amount, rest) for name, amount in sums.items()},
     )
-    bound = int(found.people_bind[:, first:].any(axis=0).sum())
+    bound = int(found.people_bind.any(axis=0).sum())
     notes = [
         f"In {bound} of {counted(len(frame), 'month')} more people would close more."
         if bound
@@ -139,7 +139,7 @@ def left_to_close(book: BoardBook) -> Exhibit:
     return made.pictured(capacity_and_demand(frame, said, currency))
 
 
-def capacity_and_demand(frame: pd.DataFrame, said: str, currency: str) -> Chart:
+def capacity_and_demand(frame: pd.DataFrame, said: str | Sentence, currency: str) -> Chart:
     """What people can close by month as columns, with what demand brings and what closes as lines."""
     return Chart(
         said=said,

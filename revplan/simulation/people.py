@@ -25,6 +25,7 @@ from revplan.capacity.team import (
     lead_days,
     lines_of,
     month_weights,
+    months_left,
     seats,
 )
 from revplan.funnel.funnel import YEAR
@@ -94,8 +95,8 @@ class Staffing:
 
     @cached_property
     def rooms(self) -> np.ndarray:
-        """Shape (segments + 1, 12): what the people can close, judgment included; the last row is of those in all segments."""
-        return expected_pools(self.plan, self.pools)
+        """Shape (segments + 1, 12): what the people can close from the plan date on, judgment included; the last row is of those in all segments."""
+        return expected_pools(self.plan, self.pools) * months_left(self.year.first + self.year.start)
 
     @cached_property
     def workloads(self) -> list[Workload]:

@@ -211,7 +211,8 @@ def landing(now: PlannedYear, made: Simulation | None, spans: list[Span], pace: 
     """Table landing: where each period comes out, with the band that holds it in 8 of 10 cases. [plan currency]
 
     Closed, expected of open records by the rates known today, and expected of the entries still
-    committed: all three in one simulation, so that the band shares their rates, lags and market.
+    committed: all three in one simulation, so that the band shares their rates, lags and market. Where the plan says who
+    closes, open records and entries count as far as people have the time.
 
     Parameters
     ----------
@@ -227,9 +228,9 @@ def landing(now: PlannedYear, made: Simulation | None, spans: list[Span], pace: 
     rows = []
     for span in spans:
         months = months_of(now, span)
-        closed, from_open, to_create = (
-            float(each[:, months].sum()) for each in (now.won_arr, now.open_arr, now.commit_arr)
-        )
+        share = _closed_share(made, months)
+        closed = float(now.won_arr[:, months].sum())
+        from_open, to_create = (share * float(each[:, months].sum()) for each in (now.open_arr, now.commit_arr))
         mean, goal = closed + from_open + to_create, float(now.targets[:, months].sum())
         low, middle, high, chance = closed, closed, closed, np.nan
         if made is not None and not span.is_over:
@@ -253,6 +254,15 @@ def landing(now: PlannedYear, made: Simulation | None, spans: list[Span], pace: 
             }
         )
     return conform(pd.DataFrame(rows), "landing") if rows else empty("landing")
+
+
+def _closed_share(made: Simulation | None, months: slice) -> float:
+    """What people close in some months over what comes in them, in expectation over the simulated years. [ratio]"""
+    if made is None or made.detail.demand is None:
+        return 1.0
+    demand = made.detail.demand
+    asked = float((demand.fixed + demand.scaled)[:, months].mean(axis=2).sum())
+    return float(demand.booked()[:, months].mean(axis=2).sum()) / asked if asked > 0 else 1.0
 
 
 def recent_pace(history: History, now: PlannedYear, segment: str) -> float:
