@@ -35,8 +35,10 @@ from revplan.excel.grid import (
     ARR,
     BRIDGE,
     BUDGET,
+    CAPACITY,
     CHECK,
     FORWARD,
+    PEOPLE,
     QUARTERS,
     RATES,
     REQUIRED,
@@ -276,6 +278,49 @@ CHANGES: list[Change] = [
     ("rounded, goal", BY_SEGMENT, [(["goal", "new_arr"], 2.7e6)], put("goal", "new_arr", 2.7e6)),
     ("rounded, delay", BY_SEGMENT, lag_of(CELLS[:2], "mql", [0.6, 0.4]), put("transitions", 1, "lag", {"weights": [0.6, 0.4]})),
 ]  # fmt: skip
+LIMITED: dict[str, Any] = {
+    **STEADY,
+    "capacity": {
+        "roles": {
+            "ae": {"productivity": {"smb": 3e5, "mid": 6e5}, "ramp": {"linear_months": 4.5, "tenure": "middle"}, "attrition": 0.2, "backfill_delay_days": 75, "start_probability": 0.8, "open_requisition_days": 30},
+            "hunter": {"productivity": 2e5, "ramp": {"quarters": [0.2, 0.6]}},
+            "sdr": {},
+        },
+        "roster": [
+            {"rep": EVIL[0], "role": "ae", "segment": "smb", "start": date(2024, 3, 11), "count": 2},
+            {"rep": "b", "role": "ae", "segment": "mid", "start": date(2026, 10, 5), "away": [{"from": date(2027, 2, 10), "to": date(2027, 4, 20)}]},
+            {"rep": "c", "role": "ae", "segment": "mid", "start": date(2025, 1, 1), "leave": date(2027, 5, 17)},
+            {"rep": "d", "role": "hunter", "start": date(2026, 12, 7)},
+            {"rep": "e", "role": "ae", "segment": "smb", "start": date(2024, 3, 11), "seat": "overlay"},
+            {"rep": "f", "role": "sdr", "start": date(2024, 3, 11)},
+        ],
+        "hires": [{"role": "ae", "segment": "mid", "start": "2027-03", "count": 2}, {"role": "hunter", "start": date(2027, 6, 15)}],
+        "judgment": {"owner": "VP Sales", "quarters": [-2e4, 0, 1e4, 3e4]},
+        "excess": {"kept": [0.9, 0.5]},
+        "selling_days": [20, 20, 22, 21, 20, 22, 21, 22, 21, 21, 20, 19],
+    },
+}  # fmt: skip
+BY_QUOTA: dict[str, Any] = {
+    **BY_SEGMENT,
+    "capacity": {
+        "roles": {"ae": {"quota": 9e5, "ramp": [0, 0.25, 0.5, 1], "attrition": 0.3}},
+        "basis": "quota",
+        "attainment": {"rate": 0.8, "ramping": 0.5},
+        "roster": [
+            {"rep": "a", "role": "ae", "start": date(2026, 12, 7), "quota": 7e5},
+            {"rep": "b", "role": "ae", "segment": "mid", "start": date(2026, 2, 7)},
+        ],
+        "hires": [{"role": "ae", "start": "2027-05"}],
+        "excess": {"kept": 0.7},
+    },
+}
+PEOPLE_CHANGES: list[Change] = [
+    ("productivity", LIMITED, [(["capacity", "roles", "ae", "productivity", "mid"], 4e5)], put("capacity", "roles", "ae", "productivity", "mid", 4e5)),
+    ("productivity of all", LIMITED, [(["capacity", "roles", "hunter", "productivity"], 1e5)], put("capacity", "roles", "hunter", "productivity", 1e5)),
+    ("attrition", LIMITED, [(["capacity", "roles", "ae", "attrition"], 0.5)], put("capacity", "roles", "ae", "attrition", 0.5)),
+    ("hires", LIMITED, [(["capacity", "hires", 0, "count"], 5.0)], put("capacity", "hires", 0, "count", 5)),
+    ("a hire more", LIMITED, [(["capacity", "hires", 1, "count"], 2.0)], put("capacity", "hires", 1, "count", 2)),
+]  # fmt: skip
 ONLY_SHEET: dict[str, list[tuple[list[Any], float | str]]] = {
     "entries": [(["commit", "smb", "inbound", 2], 500.0)],
     "open pipeline": [(["records", "open_arr", "smb", "inbound", 4], 1e5)],
@@ -342,7 +387,7 @@ class Batch:
             self._add(f"random{seed}", book_of(random_plan(seed)), {})
             files.append(folder / f"random{seed}.xlsx")
             files[-1].write_bytes(with_wrong_values(self.written[f"random{seed}"]))
-        for name, data in (("steady", STEADY), ("by_segment", BY_SEGMENT)):
+        for name, data in (("steady", STEADY), ("by_segment", BY_SEGMENT), ("limited", LIMITED), ("by_quota", BY_QUOTA)):
             self.plans[name] = folder / f"{name}.yaml"
             self.plans[name].write_text(yaml_of(data), encoding="utf-8")
             self._add(name, book_of(data), {"plan_fingerprint": fingerprint([self.plans[name]])})
@@ -350,12 +395,12 @@ class Batch:
             patch.setattr(grid, "MOST_COMPOSED", 1)
             self._add("delays shown", self.books["steady"], {})
         self._add("hostile", book_of(hostile()), {"plan": EVIL[0], "report": EVIL[1]})
-        for name, book in [("hostile", "hostile"), ("untouched", "steady"), ("delays shown", "delays shown")]:
+        for name, book in [("hostile", "hostile"), ("untouched", "steady"), *((each, each) for each in ("delays shown", "limited", "by_quota"))]:
             files.append(folder / f"{name}.xlsx")
             files[-1].write_bytes(with_wrong_values(self.written[book]))
-        for name, data, values, _ in CHANGES:
+        for name, data, values, _ in (*CHANGES, *PEOPLE_CHANGES):
             files.append(folder / f"{name}.xlsx")
-            raw = self.written["steady" if data is STEADY else "by_segment"]
+            raw = self.written["limited" if data is LIMITED else "steady" if data is STEADY else "by_segment"]
             files[-1].write_bytes(typed(with_wrong_values(raw), values))
         for name, values in ONLY_SHEET.items():
             files.append(folder / f"{name}.xlsx")
@@ -427,7 +472,7 @@ def close(left: Any, right: Any) -> bool:
     return (left or "") == (right or "")
 
 
-FRESH = [*(f"random{seed}" for seed in range(RANDOM_PLANS)), "untouched", "hostile", "delays shown"]
+FRESH = [*(f"random{seed}" for seed in range(RANDOM_PLANS)), "untouched", "hostile", "delays shown", "limited", "by_quota"]
 
 
 @pytest.mark.parametrize("name", FRESH)
@@ -495,6 +540,36 @@ def test_a_changed_input_does_what_the_same_change_of_the_plan_does(
         monkeypatch.setattr(Grid, width, getattr(written, width))
     expected = formula_cells(live_workbook(changed_book(base, changed_plan(data, act)), [], {}))
     assert differing(expected, batch.values(name), RESULTS) == []
+
+
+@pytest.mark.parametrize("change", PEOPLE_CHANGES, ids=[change[0] for change in PEOPLE_CHANGES])
+def test_a_change_of_people_moves_what_they_close_and_leaves_the_commit_alone(
+    batch: Batch, change: Change, tmp_path: Path
+) -> None:
+    name, data, _, act = change
+    base, plan = batch.books["limited"], changed_plan(data, act)
+    expected = formula_cells(live_workbook(Workbook(year=replace(base.year, plan=plan)), [], {}))
+    assert differing(expected, batch.values(name), (PEOPLE, CAPACITY)) == []
+    assert differing(formula_cells(batch.written["limited"]), batch.values(name), (PEOPLE, CAPACITY)) != []
+    assert batch.named(name, "commit_is") == "OK"
+    plan_path = tmp_path / "limited.yaml"
+    shutil.copy(batch.plans["limited"], plan_path)
+    answer, _ = import_workbook(batch.done[f"{name}.xlsx"], plan_path, True)
+    assert answer["written"]
+    assert read_plan(plan_path).capacity == plan.capacity
+
+
+def test_what_people_close_is_what_the_command_says(batch: Batch) -> None:
+    for name in ("limited", "by_quota"):
+        found = batch.books[name].people.staffing
+        assert batch.named(name, "people_demand") == pytest.approx(found.demand.sum(), rel=1e-9)
+        assert batch.named(name, "people_can_close") == pytest.approx(found.rooms.sum(), rel=1e-9)
+        assert batch.named(name, "people_close") == pytest.approx(found.closed.sum(), rel=1e-9)
+        assert 0.1 < found.closed.sum() / found.demand.sum() < 0.999  # people bind, or the sheet would show demand alone
+
+
+def test_a_plan_without_people_has_no_sheet_of_them(batch: Batch) -> None:
+    assert not {PEOPLE, CAPACITY} & {sheet for sheet, _ in batch.values("untouched")}
 
 
 def changed_plan(data: dict[str, Any], act: Callable[[dict[str, Any]], None]) -> Plan:
