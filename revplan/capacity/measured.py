@@ -6,8 +6,10 @@ Booked is the lesser of demand and capacity, so only months count in which peopl
 what they can work. A deal counts on the day it was won, with the tenure of its owner on that day.
 
 Deals are compound Poisson and reps differ; both widen the intervals (80 %, from P10 to P90). Calendar months are shrunk
-towards their trend, months of tenure towards a straight ramp, each by as much as its own noise asks for (empirical
-Bayes). Who has not left is censored; who changed to another line of the roster has not left.
+towards their trend by as much as their noise asks for (empirical Bayes). Each month of tenure is told as it was seen, which
+is right on average and may lie above 1 or below the month before; what a plan counts with is another figure, the curve:
+the months shrunk towards a straight ramp, never falling, between 0 and 1, nearer to the truth in all and off by a few points in
+single months where a ramp has steps. Who has not left is censored; who changed to another line of the roster has not left.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ LONGEST_RAMP = 12  # months of tenure after which a rep is taken as ramped
 FEWEST_HIRES = 5  # whose ramp was seen: with fewer, a ramp is an assumption
 FEWEST_MONTHS = 6.0  # of ramped reps, below which nothing is measured
 LEVEL = 0.1, 0.9
+LEAST_LEVEL = 0.05  # share of a ramped rep: below it a month's own noise cannot be told
 LEAST_KEPT = 0.6  # of what a month of tenure differs from a straight ramp: ramps are seldom straight
 PROMOTED_DAYS = 31  # between two lines of one rep that are no leaving
 
@@ -55,7 +58,9 @@ class Measured:
     productivity: dict[str, Interval]
     """By segment ('all' for those without): what a ramped one closed in a year. [plan currency]"""
     ramp: tuple[Interval, ...] | None
-    """Share of a ramped rep by month of tenure; None where too few hires were seen. [0-1]"""
+    """Share of a ramped rep in each month of tenure as it was seen; None where too few hires were. [ratio]"""
+    curve: tuple[float, ...] | None
+    """The same as a ramp to plan with: never falling, all 1 where no ramp was found. [0-1]"""
     months_lost: Interval | None
     """Ramped months that a new one costs in all; None where too few hires were seen. [months]"""
     attrition: Interval
@@ -131,14 +136,15 @@ def measured(
     size = float(panel.squares.sum() / panel.arr.sum())  # variance over mean of a compound Poisson sum
     base = _base(panel.where(ramped), size)
     hires = len({rep.rep for rep in mine if rep.start >= span[0]} & set(panel.rep[~ramped].tolist()))
-    ramp = lost = None
+    ramp = curve = lost = None
     if hires >= FEWEST_HIRES:
-        ramp, lost = _ramp(panel.where(~ramped), base, size)
+        ramp, curve, lost = _ramp(panel.where(~ramped), base, size)
     leavers, years = _leaving(people, role, span)
     return Measured(
         role=role,
         productivity={name: _yearly(base, name) for name in base.segments},
         ramp=ramp,
+        curve=curve,
         months_lost=lost,
         attrition=_attrition(leavers, years),
         hires=hires,
@@ -285,8 +291,8 @@ def _yearly(base: _Base, segment: str) -> Interval:
     return Interval(value, value * np.exp(-width), value * np.exp(width))
 
 
-def _ramp(panel: _Tenures, base: _Base, size: float) -> tuple[tuple[Interval, ...], Interval]:
-    """The share of a ramped rep in each month of tenure, and the months lost in all."""
+def _ramp(panel: _Tenures, base: _Base, size: float) -> tuple[tuple[Interval, ...], tuple[float, ...], Interval]:
+    """The share of a ramped rep in each month of tenure, the curve to plan with, and the months lost in all."""
     expected = base.expected(panel)
     asked, got = np.zeros(LONGEST_RAMP), np.zeros(LONGEST_RAMP)
     np.add.at(asked, panel.tenure, expected)
@@ -309,12 +315,20 @@ def _ramp(panel: _Tenures, base: _Base, size: float) -> tuple[tuple[Interval, ..
     kept = np.where(straight < 1, np.maximum(kept, LEAST_KEPT), kept)
     shrunk = straight + kept * (raw - straight)
     smooth = np.clip(_rising(shrunk, np.where(given, asked, 1e-9)), 0.0, 1.0)
-    error = np.sqrt(kept * (luck + between) + smooth**2 * of_base**2)
-    ramp = tuple(
-        Interval(float(share), float(np.clip(share - width * each, 0, 1)), float(np.clip(share + width * each, 0, 1)))
-        for share, each in zip(smooth, error, strict=True)
+    level = np.maximum(
+        _rising(raw, np.where(given, asked, 1e-9)), LEAST_LEVEL
+    )  # of its neighbours, or luck sets its own error
+    of_month = level * size / np.where(given, asked, size) + level**2 * (
+        base.spread**2 * (shares**2).sum(axis=0) + of_base**2
     )
-    return ramp, Interval(lost, lost - width * float(np.sqrt(together)), lost + width * float(np.sqrt(together)))
+    ramp = tuple(
+        Interval(float(share), max(float(share - width * each), 0.0), float(share + width * each))
+        for share, each in zip(raw, np.sqrt(of_month), strict=True)
+    )
+    error = width * float(np.sqrt(together))
+    found = Interval(lost, lost - error, lost + error)
+    curve = smooth.tolist() if found.low > 0 else [1.0] * LONGEST_RAMP
+    return ramp, tuple(curve), found
 
 
 def _straight(raw: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -446,7 +460,7 @@ def with_measured_ramps(plan: Plan, history: History | None) -> Plan:
     faults = [
         Fault(f"capacity.roles.{shown(name)}.ramp", _assumption(found.get(name)))
         for name in wanted
-        if not (each := found.get(name)) or each.ramp is None
+        if not (each := found.get(name)) or each.curve is None
     ]
     if faults:
         raise PlanError(faults)
@@ -455,7 +469,7 @@ def with_measured_ramps(plan: Plan, history: History | None) -> Plan:
         each = found[name]
         assert each is not None
         roles[name] = roles[name].model_copy(
-            update={"ramp": Ramp(months=tuple(round(one.value, 3) for one in each.ramp or ()))}
+            update={"ramp": Ramp(months=tuple(round(share, 3) for share in each.curve or ()))}
         )
     return plan.model_copy(update={"capacity": plan.capacity.model_copy(update={"roles": FrozenDict(roles)})})
 
@@ -503,6 +517,7 @@ def measured_answer(found: Mapping[str, Measured | None]) -> list[dict[str, Any]
             "role": role,
             "productivity": {name: vars(one) for name, one in each.productivity.items()} if each else None,
             "ramp": [vars(one) for one in each.ramp] if each and each.ramp else None,
+            "curve": list(each.curve) if each and each.curve else None,
             "months_lost": vars(each.months_lost) if each and each.months_lost else None,
             "has_ramp": each.has_ramp if each else None,
             "attrition": vars(each.attrition) if each else None,
