@@ -1,56 +1,16 @@
-"""Numbers as people type them: 31, 31 %, 31,5, 29,000, $1.2M.
-
-The controls on the screen: a slider, a field and a few words for each lever, by groups.
-"""
+"""The controls on the screen: a slider, a field and a few words for each lever, by groups."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import ipywidgets as widgets
 
-from revplan.app.levers import GROUPS, RATES, Board, Lever
+from revplan.app.levers import DAYS, DELAYS, GROUPS, PERCENT, RATES, Board, Lever
 from revplan.app.state import State
 from revplan.ground.errors import shown
 from revplan.ground.escaping import escape
-
-UNITS = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9}
-_NUMBER = re.compile(r"([+-]?)([0-9][0-9.,]*|[.,][0-9]+)([kmb]?)")
-_THOUSANDS = re.compile(r"[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?|[0-9]{1,3}(\.[0-9]{3})+,[0-9]*|[0-9]{1,3}(\.[0-9]{3}){2,}")
-_LONGEST = 40
-
-
-def typed_number(text: str) -> float:
-    """The number that was typed; percent signs, currencies and separators of thousands are taken off.
-
-    A comma is a decimal mark unless exactly three digits follow it.
-
-    Raises
-    ------
-    ValueError
-        In words, if it is no number.
-    """
-    bare = re.sub(r"[\s%$€£_'\u202f\u00a0]|^[A-Za-z]{3}(?=[\s0-9])|(?<=[0-9\s])[A-Z]{3}$", "", text)
-    found = _NUMBER.fullmatch(bare.lower().replace("\u2212", "-")) if len(text) <= _LONGEST else None
-    if found is None:
-        raise ValueError(f"{shown(text)!r} is no number; write it like 28.4" if text.strip() else "nothing was written")
-    sign, digits, unit = found.groups()
-    try:
-        return float(sign + _plain(digits)) * UNITS[unit]
-    except ValueError:
-        raise ValueError(f"{shown(text)!r} is no number; write it like 28.4") from None
-
-
-def _plain(digits: str) -> str:
-    """Digits with a point as their only mark."""
-    if _THOUSANDS.fullmatch(digits):
-        decimal = max(digits.rfind("."), digits.rfind(","))
-        european = (digits[decimal] == "," and "." in digits) or digits.count(".") > 1
-        return digits.replace(".", "").replace(",", ".") if european else digits.replace(",", "")
-    return digits.replace(",", ".")
-
 
 OnMove = Callable[[Lever, float], None]
 """What is called when a value was typed; it raises a ValueError, in words, if the lever cannot be moved there."""
@@ -99,7 +59,7 @@ class LeverRow:
         if self.quiet:
             return
         try:
-            value = typed_number(text)
+            value = self.lever.read(text)
             if not self.lever.low <= value <= self.lever.high:
                 raise ValueError(f"{shown(text)} is outside {self.lever.range}")
             self.typed(self.lever, value)
@@ -135,22 +95,27 @@ class Controls:
 
     def __init__(self, board: Board, typed: OnMove, slid: Slid) -> None:
         self.board, self.state = board, State()
-        levers = board.levers()
+        self.segment = _choice(
+            "Segment",
+            [("all segments together", ""), *((shown(name), name) for name in board.game.plan.segments)],
+            lambda: self._rebind(RATES),
+        )
+        self.delays_in = _choice("In", [("% of plan", PERCENT), ("days", DAYS)], lambda: self._rebind(DELAYS))
+        levers = self._levers()
         planned = board.readings(self.state, levers)
         self.rows = [LeverRow(lever, value, typed, slid) for lever, value in zip(levers, planned, strict=True)]
-        self.segment = widgets.Dropdown(
-            description="Segment",
-            options=[("all segments together", ""), *((shown(name), name) for name in board.game.plan.segments)],
-            layout={"width": "auto"},
-        )
-        self.segment.observe(self._choose, "value")
-        self.group = widgets.ToggleButtons(options=GROUPS, description="", tooltips=[f"show {name}" for name in GROUPS])
+        there = {lever.group for lever in levers}
+        groups = [name for name in GROUPS if name in there]
+        self.group = widgets.ToggleButtons(options=groups, description="", tooltips=[f"show {name}" for name in groups])
         self.group.add_class("rp-groups")
-        self.pages = [self._of(group) for group in GROUPS]
+        self.pages = [self._of(group) for group in groups]
         self.group.observe(lambda _: self._turn(), "index")
         self.widget = widgets.VBox([self.group, *self.pages])
         self._turn()
         self.show(self.state)
+
+    def _levers(self) -> tuple[Lever, ...]:
+        return self.board.levers(self.segment.value, self.delays_in.value)
 
     def show(self, state: State) -> None:
         """Shows where everything stands."""
@@ -161,18 +126,26 @@ class Controls:
 
     def _of(self, group: str) -> widgets.Widget:
         rows = [row.box for row in self.rows if row.lever.group == group]
-        return widgets.VBox([self.segment, *rows] if group == RATES and len(self.segment.options) > 2 else rows)
+        chosen = {DELAYS: [self.delays_in], RATES: [self.segment] if len(self.segment.options) > 2 else []}
+        return widgets.VBox([*chosen.get(group, []), *rows])
 
     def _turn(self) -> None:
         for number, page in enumerate(self.pages):
             page.layout.display = None if number == self.group.index else "none"
 
-    def _choose(self, change: dict[str, str]) -> None:
-        """Binds the rows of rates to those of the segment chosen; a step it does not take is not shown."""
-        levers = {lever.key[1]: lever for lever in self.board.levers(change["new"]) if lever.group == RATES}
+    def _rebind(self, group: str) -> None:
+        """Binds the rows of a group to the levers that are chosen now; a step that the segment does not take is not shown."""
+        levers = {lever.key[1]: lever for lever in self._levers() if lever.group == group}
         for row in self.rows:
-            if row.lever.group == RATES:
+            if row.lever.group == group:
                 lever = levers.get(row.lever.key[1])
                 row.box.layout.display = "none" if lever is None else None
                 row.bind(lever or row.lever, self.board.reading(State(), lever or row.lever))
         self.show(self.state)
+
+
+def _choice(label: str, options: list[tuple[str, str]], chosen: Callable[[], None]) -> widgets.Dropdown:
+    """A list to choose from, each option with what it stands for."""
+    made = widgets.Dropdown(description=label, options=options, layout={"width": "auto"})
+    made.observe(lambda _: chosen(), "value")
+    return made

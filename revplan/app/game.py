@@ -28,12 +28,15 @@ from revplan.simulation.outlook import OpenByMonth, Outlook, open_months, outloo
 from revplan.simulation.scenarios import with_entries
 from revplan.simulation.simulate import SEED, STRETCH, TRIALS, Simulation, run
 from revplan.simulation.trials import drivers
+from revplan.tracking.book import read_year
+from revplan.tracking.pacebook import PaceBook, pace_of
 from revplan.workbook.workbook import Workbook, open_workbook
 
 KEPT = 2  # simulations and worlds: of the move before, for a volume moves within one world
 KEPT_FIGURES = 64  # scenarios whose figures are kept for the table: a simulation takes a megabyte, its figures nothing
 KEPT_DELAYS = 400  # large results kept of delays
 PLAYED = "played"
+CHANGED = "has changed since this page was opened, or a file it names has; load the page again"
 
 Volumes = tuple[float, ...]
 
@@ -96,6 +99,22 @@ class Game:
         if faults:
             raise PlanError(faults)
         return varied(self.plan, PLAYED, scenario)
+
+    @cached_property
+    def pace(self) -> PaceBook:
+        """The running year by the last day that the records know.
+
+        Raises
+        ------
+        RevplanError
+            If the files are at fault, or are others by now than those that were opened.
+        """
+        with scratch_folder("revplan-") as scratch:
+            copy = frozen_inputs(self.path, Path(scratch, "plan"))
+            if stamp(copy) != self.stamp:
+                raise PlanError.at(self.path.name, CHANGED)
+            files = replace(read_year(copy), path=self.path)  # what nightly runs saw lies beside the plan itself
+            return pace_of(files, None, "")
 
     @cached_property
     def _simulated(self) -> Callable[[Plan, Volumes], Simulation]:

@@ -5,37 +5,57 @@ A lever is read and set in the unit it is shown in (percent, plan currency), and
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from math import ceil, floor, isclose, log10
 
+import pandas as pd
+
 from revplan.app.game import Game
 from revplan.app.state import (
     ACV,
+    ATTRITION,
     CONFIDENCE,
     GOAL,
+    HIRES,
     LAG,
+    MOST_TIMES,
+    OF_PEOPLE,
+    PRODUCTIVITY,
+    RAMP,
     RATE,
+    START,
     UNCERTAIN,
     VOLUME,
     LeverKey,
     State,
+    first_start,
+    hires_of,
     scenario_of,
     step_name,
 )
 from revplan.funnel.funnel import YEAR
+from revplan.ground.calendar import month_of
 from revplan.ground.errors import PlanError, shown
+from revplan.ground.formats import show
 from revplan.ground.lag import MAX_MONTHS
 from revplan.plan.goal import solve_bridge
 from revplan.plan.model import Plan
 from revplan.plan.parts import Scenario, Transition
+from revplan.plan.people import Hire, Rep
 from revplan.plan.scenario import cells_through, varied
 from revplan.plan.stages import titles_of
 
-RATES, DEALS, DELAYS, VOLUMES, CERTAINTY = "Rates", "Deal size", "Delays", "Volume and budget", "Goal and certainty"
-GROUPS = (RATES, DEALS, DELAYS, VOLUMES, CERTAINTY)
+RATES, DEALS, DELAYS, VOLUMES = "Rates", "Deal size", "Delays", "Volume and budget"
+PEOPLE, CERTAINTY = "People", "Goal and certainty"
+GROUPS = (RATES, DEALS, DELAYS, VOLUMES, PEOPLE, CERTAINTY)
+DAYS, PERCENT = "days", "%"  # the units that a delay can be moved in
+FEW_DAYS = 20.0  # below which a delay is moved by tenths of a day
+LONGEST_RAMP = 60.0  # months
+MOST_HIRES = 20  # a slider offers at least
 TIMES = 4.0  # how far above (and below) the plan a slider reaches
 GRID_DIGITS = 9  # decimals of a slider's values: takes the noise of binary fractions off
 MORE_DIGITS, SHORT_DIGITS = 4, 7  # further decimals with which a value is shown that has so few digits
@@ -45,6 +65,13 @@ UNCERTAIN_LABELS = {
     "lag_cv": "Delays stray by (%)",
     "volume_cv": "Volumes stray by (%)",
 }
+
+
+BOUNDS = {
+    RATE: "a rate would pass 100 %",
+    **dict.fromkeys((RAMP, PRODUCTIVITY), f"a scenario changes it by {MOST_TIMES:.0f} times at most"),
+}
+"""Why a lever cannot be set to a value."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +89,19 @@ class Lever:
     """Least decimals it is shown with."""
     scale: float | None
     """What is shown over what the plan file holds; None where a factor is set."""
-    unit: str = "%"
+    unit: str = PERCENT
+    first: pd.Period | None = None
+    """The month that 0 stands for, where a month is set; None where a number is."""
 
     @property
     def range(self) -> str:
         """The range it accepts, in words."""
-        return f"{self.written(self.low)} to {self.written(self.high)} {self.unit}"
+        return f"{self.written(self.low)} to {self.written(self.high)} {self.unit}".rstrip()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it takes whole numbers only: people, and months of a ramp that is a list of them."""
+        return self.key[0] == HIRES or (self.key[0] == RAMP and self.step == 1)
 
     @property
     def positions(self) -> tuple[int, int]:
@@ -84,10 +118,28 @@ class Lever:
         return round(position * self.step, GRID_DIGITS)
 
     def written(self, value: float) -> str:
-        """A value as it is shown: to its last decimal where it has few, else rounded."""
+        """A value as it is shown: a month by its name, a number to its last decimal where it has few, else rounded."""
+        if self.first is not None:
+            return show(self.first + round(value), "month")
         tried = range(self.digits, self.digits + MORE_DIGITS + 1)
         decimals = next((each for each in tried if _ends(value, each)), self.digits)
         return f"{round(value, decimals) + 0.0:,.{decimals}f}"
+
+    def read(self, text: str) -> float:
+        """The value that somebody typed.
+
+        Raises
+        ------
+        ValueError
+            In words, if it is no number, or no month that can be set.
+        """
+        if self.first is None:
+            return typed_number(text)
+        for value in range(round(self.low), round(self.high) + 1):
+            month = self.first + value
+            if text.strip().casefold() in (str(month), self.written(value).casefold()):
+                return float(value)
+        raise ValueError(f"{shown(text)!r} is no month from {self.written(self.low)} to {self.written(self.high)}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,9 +160,10 @@ class Board:
             for cell, flow in zip(year.cells, year.flows, strict=True)
         }
 
-    def levers(self, segment: str = "") -> tuple[Lever, ...]:
-        """Every lever; rates of all segments together, or of one."""
-        made = (self._rates(segment), self._deals(), self._delays(), self._volumes(), self._certainty())
+    def levers(self, segment: str = "", delays_in: str = PERCENT) -> tuple[Lever, ...]:
+        """Every lever; rates of all segments together, or of one; delays in days, or in per cent of the plan's."""
+        delays = self._delays(delays_in)
+        made = (self._rates(segment), self._deals(), delays, self._volumes(), self._people(), self._certainty())
         return tuple(lever for part in made for lever in part)
 
     def readings(self, state: State, levers: Sequence[Lever]) -> list[float]:
@@ -128,7 +181,10 @@ class Board:
         if kind == RATE:
             return 100 * self._mean_rate(plan, name, segment)
         if kind == LAG:
-            return 100 * (self._length(plan, name) / self._length(self.game.plan, name))
+            days = self._length(plan, name)
+            return days if lever.unit == DAYS else 100 * (days / self._length(self.game.plan, name))
+        if kind in OF_PEOPLE:
+            return _of_people(plan, scenario, lever)
         return (lever.scale or 1.0) * _value(plan, scenario.volume_of(name), kind, name)
 
     def set_to(self, state: State, lever: Lever, value: float) -> State:
@@ -142,15 +198,19 @@ class Board:
             In words, if the scenario cannot take that value.
         """
         untouched = state.without(lever.key)
+        if lever.key[0] == START and not _hires_there(self.game.plan, state, lever.key):
+            raise ValueError("Nobody is to be hired there; add a hire first")
         before = self.reading(untouched, lever)
-        if isclose(value, before, rel_tol=SAME) or value == float(lever.written(before).replace(",", "")):
+        if isclose(value, before, rel_tol=SAME) or value == lever.read(lever.written(before)):
             return untouched
+        if lever.is_whole and value != round(value):
+            raise ValueError(f"{lever.written(value)} is no whole number of {lever.unit}")
         if lever.scale is None and not before > 0:
             raise ValueError(f"in this scenario {lever.label} is 0, and no share of 0 is anything else")
         moved = untouched.with_moved(lever.key, value / (lever.scale or before))
         read_back = self.reading(moved, lever)
         if not isclose(read_back, value, rel_tol=REACHED, abs_tol=REACHED):
-            bound = "a rate would pass 100 %" if lever.key[0] == RATE else f"a delay would pass {MAX_MONTHS} months"
+            bound = BOUNDS.get(lever.key[0], f"a delay would pass {MAX_MONTHS} months")
             raise ValueError(
                 f"{lever.written(value)} is too much for this scenario, {lever.written(read_back)} is not: {bound}"
             )
@@ -222,12 +282,53 @@ class Board:
                 plan.currency,
             )
 
-    def _delays(self) -> Iterator[Lever]:
+    def _delays(self, unit: str) -> Iterator[Lever]:
         plan = self.game.plan
         names = {"": "All delays", **{step_name(pair): _step_title(plan, pair) for pair in pairwise(plan.stage_ids)}}
         for step, label in names.items():
-            if self._length(plan, step) > 0:
+            days = self._length(plan, step)
+            if days > 0 and unit == DAYS:
+                digits = int(days < FEW_DAYS)
+                span = _grid(days / TIMES, days * TIMES, 10.0**-digits)
+                yield Lever((LAG, step, ""), DELAYS, f"{label} (median days)", *span, digits, None, DAYS)
+            elif days > 0:
                 yield Lever((LAG, step, ""), DELAYS, f"{label} (% of plan)", 25.0, 100 * TIMES, 1.0, 0, None)
+
+    def _people(self) -> Iterator[Lever]:
+        """Hires of each closing role and segment, when they start; ramp, attrition and what a rep closes, of all."""
+        plan = self.game.plan
+        if plan.capacity is None:
+            return
+        for role, segment in _hired_places(plan):
+            where = f"{shown(role)}{f', {shown(segment)}' if segment else ''}"
+            planned = hires_of(plan.capacity.hires, role, segment)
+            most = max(MOST_HIRES, 2 * sum(each.count for each in planned))
+            yield Lever((HIRES, role, segment), PEOPLE, f"Hires {where} (people)", 0.0, most, 1.0, 0, 1.0, "people")
+            starts = [*(month_of(each.first_day) for each in planned), first_start(plan, role, segment)]
+            places = [(month - plan.first_month).n for month in starts]
+            span = (float(min(places)), float(max(YEAR - 1, *places)), 1.0)
+            yield Lever(
+                (START, role, segment),
+                PEOPLE,
+                f"Start of the hires {where} (month)",
+                *span,
+                0,
+                1.0,
+                "",
+                plan.first_month,
+            )
+        if lengths := _ramp_months(plan):
+            role, months = max(lengths.items(), key=lambda each: each[1])
+            ramp = plan.capacity.roles[role].stated_ramp
+            fine = 1.0 if ramp is None or ramp.linear_months is None else 0.5
+            span = _grid(fine, min(max(3 * months, 12.0), LONGEST_RAMP, 10 * months), fine)
+            label = f"Ramp of {shown(role)}{', others in proportion' if len(lengths) > 1 else ''} (months)"
+            yield Lever((RAMP, "", ""), PEOPLE, label, *span, int(fine < 1), None, "months")
+        for name, each in plan.capacity.roles.items():
+            if each.closes:
+                label = f"Attrition {shown(name)} (% a year)"
+                yield Lever((ATTRITION, name, ""), PEOPLE, label, 0.0, 60.0, 1.0, 0, 100.0)
+        yield Lever((PRODUCTIVITY, "", ""), PEOPLE, "What each rep closes (% of plan)", 25.0, 300.0, 1.0, 0, None)
 
     def _volumes(self) -> Iterator[Lever]:
         plan, spent = self.game.plan, self._spent()
@@ -299,6 +400,46 @@ def _value(plan: Plan, volume: float, kind: str, name: str) -> float:
     return plan.commit.confidence if kind == CONFIDENCE else float(getattr(plan.uncertainty, kind))
 
 
+def _hired_places(plan: Plan) -> list[tuple[str, str]]:
+    """Role and segment of those who close, of the roster and of planned hires; the segment is empty where they work all."""
+    if plan.capacity is None:
+        return []
+    people: tuple[Rep | Hire, ...] = (*plan.capacity.people, *plan.capacity.hires)
+    places = dict.fromkeys((each.role, each.segment or "") for each in people if plan.capacity.roles[each.role].closes)
+    return list(places) or [(name, "") for name, role in plan.capacity.roles.items() if role.closes]
+
+
+def _hires_there(plan: Plan, state: State, key: LeverKey) -> bool:
+    hires = varied(plan, "", scenario_of(plan, state.without(key))).capacity
+    return bool(hires and hires_of(hires.hires, *key[1:]))
+
+
+def _ramp_months(plan: Plan) -> dict[str, float]:
+    """Length of the ramp of each role that has one. [months]"""
+    roles = plan.capacity.roles if plan.capacity else {}
+    return {
+        name: length for name, role in roles.items() if role.stated_ramp and (length := role.stated_ramp.length) > 0
+    }
+
+
+def _of_people(plan: Plan, scenario: Scenario, lever: Lever) -> float:
+    """Where a lever of the people stands, in the unit it is shown in."""
+    kind, role, segment = lever.key
+    if plan.capacity is None:
+        raise PlanError.at("capacity", "the plan says nothing of its people")
+    hires = hires_of(plan.capacity.hires, role, segment)
+    if kind == HIRES:
+        return float(sum(each.count for each in hires))
+    if kind == START:
+        month = month_of(hires[0].first_day) if hires else first_start(plan, role, segment)
+        return float((month - plan.first_month).n)
+    if kind == RAMP:
+        return max(_ramp_months(plan).values())
+    if kind == PRODUCTIVITY:
+        return 100 * ((scenario.capacity.productivity if scenario.capacity else None) or 1.0)
+    return 100 * plan.capacity.roles[role].attrition
+
+
 def _pair(plan: Plan, step: str) -> tuple[str, str]:
     return next(pair for pair in pairwise(plan.stage_ids) if step_name(pair) == step)
 
@@ -340,3 +481,41 @@ def _ends(value: float, decimals: int) -> bool:
     """Whether a value of few digits has no more than these decimals."""
     short = float(f"{value:.{SHORT_DIGITS}g}")
     return isclose(short, value, rel_tol=SAME) and isclose(round(short, decimals), short, rel_tol=SAME)
+
+
+# --- numbers as people type them: 31, 31 %, 31,5, 29,000, $1.2M ---------------------------------------------------
+
+UNITS = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9}
+_NUMBER = re.compile(r"([+-]?)([0-9][0-9.,]*|[.,][0-9]+)([kmb]?)")
+_THOUSANDS = re.compile(r"[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?|[0-9]{1,3}(\.[0-9]{3})+,[0-9]*|[0-9]{1,3}(\.[0-9]{3}){2,}")
+_LONGEST = 40
+
+
+def typed_number(text: str) -> float:
+    """The number that was typed; percent signs, currencies and separators of thousands are taken off.
+
+    A comma is a decimal mark unless exactly three digits follow it.
+
+    Raises
+    ------
+    ValueError
+        In words, if it is no number.
+    """
+    bare = re.sub(r"[\s%$€£_'\u202f\u00a0]|^[A-Za-z]{3}(?=[\s0-9])|(?<=[0-9\s])[A-Z]{3}$", "", text)
+    found = _NUMBER.fullmatch(bare.lower().replace("\u2212", "-")) if len(text) <= _LONGEST else None
+    if found is None:
+        raise ValueError(f"{shown(text)!r} is no number; write it like 28.4" if text.strip() else "nothing was written")
+    sign, digits, unit = found.groups()
+    try:
+        return float(sign + _plain(digits)) * UNITS[unit]
+    except ValueError:
+        raise ValueError(f"{shown(text)!r} is no number; write it like 28.4") from None
+
+
+def _plain(digits: str) -> str:
+    """Digits with a point as their only mark."""
+    if _THOUSANDS.fullmatch(digits):
+        decimal = max(digits.rfind("."), digits.rfind(","))
+        european = (digits[decimal] == "," and "." in digits) or digits.count(".") > 1
+        return digits.replace(".", "").replace(",", ".") if european else digits.replace(",", "")
+    return digits.replace(",", ".")

@@ -11,9 +11,10 @@ import ipywidgets as widgets
 
 from revplan.app.answers import headline, side_by_side, tiles, warnings
 from revplan.app.controls import Controls
+from revplan.app.front import Front
 from revplan.app.game import Game, open_game
 from revplan.app.levers import Board, Lever
-from revplan.app.pictures import curve_chart, fan_chart, funnel_chart, tornado_chart
+from revplan.app.pictures import curve_chart, fan_chart, funnel_chart, people_chart, tornado_chart
 from revplan.app.scenario_files import read_scenario, scenario_text
 from revplan.app.shelf import BASE_COLUMN, NOW_COLUMN, Shelf
 from revplan.app.state import Gesture, LeverStep, State, StateHistory, scenario_of
@@ -59,7 +60,9 @@ class Panel:
         self.words, self.table, self.fault = widgets.HTML(), widgets.HTML(), widgets.HTML()
         self.place, self.placing = widgets.Textarea(continuous_update=False), False
         self.place.observe(lambda change: self._taken_up(change["new"]), "value")
-        self.charts = {name: widgets.HTML() for name in ("fan", "curve", "funnel", "tornado")}
+        people = [] if game.plan.capacity is None else ["people"]
+        self.charts = {name: widgets.HTML() for name in ("fan", "curve", *people, "funnel", "tornado")}
+        self.front = Front(game)
         self.widget = self._laid_out()
         self._show()
 
@@ -86,6 +89,7 @@ class Panel:
                     style,
                     self.fault,
                     _classed(widgets.Box([self.words]), "rp-top"),
+                    self.front.widget,
                     body,
                     _classed(widgets.Box([self.place]), "rp-place"),
                 ]
@@ -146,6 +150,8 @@ class Panel:
         self.words.value = _words(simulation, base, self.game.book.doubts)
         self.charts["fan"].value = _figure(fan_chart(simulation, base))
         self.charts["curve"].value = _figure(curve_chart(simulation, base))
+        if "people" in self.charts:
+            self.charts["people"].value = _figure(people_chart(simulation))
         self.charts["funnel"].value = _figure(funnel_chart(simulation, base))
         self.charts["tornado"].value = _figure(tornado_chart(simulation))
         self.undo.disabled, self.redo.disabled = not self.history.past, not self.history.future

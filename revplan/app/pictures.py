@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from revplan.exhibits.capacity import capacity_and_demand, monthly
 from revplan.exhibits.chart import (
     ACTUAL,
     ATTENTION,
@@ -21,6 +22,7 @@ from revplan.exhibits.fit import fitting
 from revplan.funnel.funnel import YEAR
 from revplan.ground.formats import commitment, compact, counted, plural, raised, show
 from revplan.plan.stages import titles_of
+from revplan.simulation.people import PEOPLE, able_words, limited_by, staffing
 from revplan.simulation.scenarios import entries_by_stage
 from revplan.simulation.signing import ToSign, expected_words, reaching_words, to_sign_words
 from revplan.simulation.simulate import Simulation
@@ -128,6 +130,15 @@ def tornado_chart(simulation: Simulation) -> Chart | str:
         currency=currency,
         start=simulation.outcome.p50.value,
     )
+
+
+def people_chart(simulation: Simulation) -> Chart:
+    """What people can close by month, what demand brings and what closes."""
+    found = staffing(simulation)
+    frame, told = monthly(found)
+    share = limited_by(simulation)[PEOPLE] or 0.0
+    limit = f"People hold back {show(share, 'share')} of the simulated years."
+    return capacity_and_demand(frame, f"{able_words(found)}. {told} {limit}", found.plan.currency)
 
 
 def _more(now: float, before: float) -> str:

@@ -12,7 +12,7 @@ from threading import Thread
 
 import ipywidgets as widgets
 
-from revplan.app.game import Game, stamp
+from revplan.app.game import CHANGED, Game, stamp
 from revplan.app.scenario_files import with_scenario
 from revplan.crm.inputs import frozen_inputs
 from revplan.ground.errors import Fault, PlanError, ReportError, RevplanError
@@ -68,6 +68,14 @@ def fault_html(error: RevplanError) -> str:
     return f'<span class="rp-fault" role="alert">{lines}</span>'
 
 
+def say(place: widgets.HTML, work: Callable[[], str]) -> None:
+    """Does `work` and says in `place`, beside its control, how it went."""
+    try:
+        place.value = f'<span role="status">{escape(work())}</span>'
+    except RevplanError as error:
+        place.value = fault_html(error)
+
+
 def report_pdf(game: Game, name: str, scenario: Scenario, tell: Callable[[str], None]) -> bytes:
     """The annual commit in the world of `scenario`, with the entries, trials and seed of the screen, as a PDF.
 
@@ -81,8 +89,7 @@ def report_pdf(game: Game, name: str, scenario: Scenario, tell: Callable[[str], 
     with scratch_folder("revplan-") as scratch:
         plan = frozen_inputs(game.path, Path(scratch, "plan"))
         if stamp(plan) != game.stamp:
-            reason = "has changed since this page was opened, or a file it names has; load the page again"
-            raise PlanError.at(game.path.name, reason)
+            raise PlanError.at(game.path.name, CHANGED)
         command = [
             sys.executable,
             "-P",

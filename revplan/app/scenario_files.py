@@ -239,6 +239,7 @@ def as_plan(game: Game, name: str, scenario: Scenario) -> str:
         edits.append((("uncertainty",), (data.get("uncertainty") or {}) | strays))
     if scenario.confidence is not None:
         edits.append((("commit",), (data.get("commit") or {}) | {"confidence": scenario.confidence}))
+    edits += _people_edits(game.plan, plan)
     return edited(text, edits, game.path.name)
 
 
@@ -286,6 +287,22 @@ def _transition_edits(data: Mapping[str, Any], base: Plan, plan: Plan, basis: st
         yield ("transitions",), added
     else:
         yield from ((("transitions", len(listed) + number), new) for number, new in enumerate(added))
+
+
+def _people_edits(base: Plan, plan: Plan) -> Iterator[Edit]:
+    """What differs about the people: the hires as a whole, of each role what changed of it, and the attainment."""
+    before, after = base.capacity, plan.capacity
+    if before is None or after is None:
+        return
+    if after.hires != before.hires:
+        yield ("capacity", "hires"), [_plain(hire) for hire in after.hires]
+    for name, role in after.roles.items():
+        for key in ("productivity", "ramp", "attrition"):
+            value = getattr(role, key)
+            if value != getattr(before.roles[name], key):
+                yield ("capacity", "roles", name, key), _plain(value) if isinstance(value, Value) else value
+    if after.attainment is not None and after.attainment != before.attainment:
+        yield ("capacity", "attainment"), _plain(after.attainment)
 
 
 def _deal(plan: Plan, segment: str, basis: str) -> dict[str, Any]:

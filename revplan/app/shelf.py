@@ -9,7 +9,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from revplan.app.game import Game
-from revplan.app.printing import Printer, fault_html
+from revplan.app.printing import Printer, fault_html, say
 from revplan.app.scenario_files import (
     FOLDER,
     checked_name,
@@ -21,7 +21,6 @@ from revplan.app.scenario_files import (
     scenario_path,
 )
 from revplan.ground.errors import PlanError, RevplanError, shown
-from revplan.ground.escaping import escape
 from revplan.ground.files import PLAN_MB
 from revplan.plan.parts import Scenario
 
@@ -104,7 +103,7 @@ class Shelf:
         return found or [("none yet", ("", ""))]
 
     def _save(self) -> None:
-        _say(self.said_of_name, lambda: f"Saved as {self._put_away(self.name.value)}, beside the plan.")
+        say(self.said_of_name, lambda: f"Saved as {self._put_away(self.name.value)}, beside the plan.")
 
     def _keep(self) -> None:
         def work() -> str:
@@ -116,7 +115,7 @@ class Shelf:
             self.changed()
             return f"{name} stands in the table, and is kept as {file}, beside the plan."
 
-        _say(self.said_of_name, work)
+        say(self.said_of_name, work)
 
     def _free_name(self) -> str:
         return next(name for number in count(1) if not scenario_path(self.game, name := f"Kept {number}").exists())
@@ -139,11 +138,11 @@ class Shelf:
             self.changed()
             return f"{names}: taken out of the table; the files in {FOLDER}/ stay." if names else "None was kept."
 
-        _say(self.said_of_name, work)
+        say(self.said_of_name, work)
 
     def _open(self) -> None:
         where, name = self.choice.value
-        _say(self.said_of_choice, lambda: self._take_up(name, *self._found(where, name)))
+        say(self.said_of_choice, lambda: self._take_up(name, *self._found(where, name)))
 
     def _found(self, where: str, name: str) -> tuple[Scenario, str]:
         if where == FILE:
@@ -157,7 +156,7 @@ class Shelf:
         if files:
             name, content = str(files[0]["name"]), bytes(files[0]["content"])
             size = int(files[0]["size"])
-            _say(self.said_of_choice, lambda: self._take_up(name, *self._sent(name, content, size)))
+            say(self.said_of_choice, lambda: self._take_up(name, *self._sent(name, content, size)))
             self.upload.value = ()
 
     def _sent(self, name: str, content: bytes, size: int) -> tuple[Scenario, str]:
@@ -186,11 +185,3 @@ class Shelf:
     def _choose(self, choice: FileChoice) -> None:
         self.choice.options = self._choices()
         self.choice.value = choice
-
-
-def _say(place: widgets.HTML, work: Callable[[], str]) -> None:
-    """Does `work` and says how it went beside the control."""
-    try:
-        place.value = f'<span role="status">{escape(work())}</span>'
-    except RevplanError as error:
-        place.value = fault_html(error)

@@ -1,30 +1,39 @@
 """What the sliders say, as frozen values: a scenario to start from, what was moved, and the way there.
 
-A rate or a delay is moved by a factor, everything else to a value. A slider moved back to where it
+A rate, a delay, a ramp or what a rep closes is moved by a factor, everything else to a value. A slider moved back to where it
 stood before it was touched counts as not moved, so that the same figures come out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
 from functools import cached_property
 from itertools import pairwise
 
+import pandas as pd
+
+from revplan.capacity.team import lead_days
+from revplan.ground.calendar import month_of
 from revplan.ground.lag import INSTANT, Lag
 from revplan.ground.values import FrozenDict
 from revplan.plan.model import Plan
 from revplan.plan.parts import Acv, Scenario, Transition, TransitionChange
+from revplan.plan.people import Capacity, CapacityChange, Hire, changed_capacity
 from revplan.plan.scenario import cells_through, varied
 
 RATE, LAG, ACV, VOLUME, GOAL, CONFIDENCE = "rate", "lag", "acv", "volume", "goal", "confidence"
 UNCERTAIN = ("rho", "lag_cv", "volume_cv")
+HIRES, START, RAMP, ATTRITION, PRODUCTIVITY = "hires", "start", "ramp", "attrition", "productivity"
+MOST_TIMES = 10.0  # by which a scenario may change a ramp, or what a rep closes
+OF_PEOPLE = {HIRES, START, RAMP, ATTRITION, PRODUCTIVITY}
 MOST_PAST = 200
 DIGITS, WEIGHT_DIGITS = 12, 12  # significant digits of a rate or a delay as it is written, and decimals of a share
 PAUSE = 1.0  # seconds after which another move of the same slider is a step of its own
 
 LeverKey = tuple[str, str, str]
-"""What is moved: the kind, the step, segment or source it is of, and for rates the one segment."""
+"""What is moved: the kind, the step, segment, source or role it is of, and for rates and hires the one segment."""
 
 CellPlace = tuple[str | None, ...]
 
@@ -131,7 +140,85 @@ def scenario_of(plan: Plan, state: State) -> Scenario:
     if kinds & set(UNCERTAIN):
         strays = {name: moved[name, "", ""] for name in UNCERTAIN if name in kinds}
         update["uncertainty"] = start.uncertainty.model_copy(update=strays)
+    if kinds & OF_PEOPLE and plan.capacity is not None:
+        update["capacity"] = _people(plan, plan.capacity, state)
     return start.model_copy(update=update)
+
+
+def _people(plan: Plan, capacity: Capacity, state: State) -> CapacityChange:
+    """What a state changes about the people: hires are written out whole once one of them is moved."""
+    begun = state.start.capacity
+    written = {} if begun is None else {name: getattr(begun, name) for name in begun.model_fields_set}
+    moved = {key: value for key, value in state.moves if key[0] in (HIRES, START)}
+    if moved:
+        hires = (capacity if begun is None else changed_capacity(capacity, begun)).hires
+        written = {key: value for key, value in written.items() if key not in ("more_hires", "start_months")}
+        written["hires"] = moved_hires(plan, hires, moved)
+    leaving = {key[1]: value for key, value in state.moves if key[0] == ATTRITION}
+    if leaving:
+        before = written.get(ATTRITION)
+        stated = (
+            dict(before)
+            if isinstance(before, Mapping)
+            else dict.fromkeys(capacity.roles if before is not None else (), before)
+        )
+        written[ATTRITION] = stated | leaving
+    for name in (RAMP, PRODUCTIVITY):
+        if (name, "", "") in state.moved:
+            written[name] = _short(min((written.get(name) or 1.0) * state.moved[name, "", ""], MOST_TIMES))
+    return CapacityChange.model_validate(written)
+
+
+def hires_of(hires: Iterable[Hire], role: str, segment: str) -> list[Hire]:
+    """The hires of a role in one segment, or in none in particular; who starts first comes first."""
+    mine = [each for each in hires if each.role == role and (each.segment or "") == segment]
+    return sorted(mine, key=lambda each: each.first_day)
+
+
+def first_start(plan: Plan, role: str, segment: str) -> pd.Period:
+    """The first whole month that somebody whose position is opened on the plan date can start in."""
+    hire = Hire(role=role, segment=segment or None, start=plan.plan_date)
+    days = lead_days(plan.capacity.roles[role], hire) if plan.capacity else 0.0
+    return month_of(plan.plan_date + timedelta(days=round(days))) + 1
+
+
+def moved_hires(plan: Plan, hires: tuple[Hire, ...], moved: Mapping[LeverKey, float]) -> tuple[Hire, ...]:
+    """`hires` as many as was set for their role and segment, the first of them starting in the month that was set."""
+    kept = list(hires)
+    for role, segment in dict.fromkeys(key[1:] for key in moved):
+        mine = hires_of(kept, role, segment)
+        kept = [each for each in kept if each not in mine]
+        wanted, month = moved.get((HIRES, role, segment)), moved.get((START, role, segment))
+        if wanted is not None:
+            mine = _as_many(mine, round(wanted), plan, (role, segment))
+        if month is not None and mine:
+            later = round(month) - (month_of(mine[0].first_day) - plan.first_month).n
+            mine = (
+                [each.model_copy(update={"start": _later(each.first_day, later)}) for each in mine] if later else mine
+            )
+        kept += mine
+    return tuple(kept)
+
+
+def _as_many(hires: list[Hire], wanted: int, plan: Plan, place: tuple[str, str]) -> list[Hire]:
+    """The first `wanted` of some hires; more of them start with the last, or as soon as can be where there is none."""
+    found, missing = [], wanted
+    for each in hires:
+        if missing > 0:
+            found.append(each.model_copy(update={"count": min(each.count, missing)}))
+            missing -= found[-1].count
+    if missing > 0 and found:
+        found[-1] = found[-1].model_copy(update={"count": found[-1].count + missing})
+    elif missing > 0:
+        role, segment = place
+        found = [Hire(role=role, segment=segment or None, start=str(first_start(plan, role, segment)), count=missing)]
+    return found
+
+
+def _later(day: date, months: int) -> date | str:
+    """The same day of a later month, or its last one where it is shorter; the month alone for its first day."""
+    month = month_of(day) + months
+    return str(month) if day.day == 1 else date(month.year, month.month, min(day.day, month.days_in_month))
 
 
 def _volume(plan: Plan, state: State) -> float | FrozenDict[float]:

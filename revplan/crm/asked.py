@@ -422,7 +422,9 @@ class _Scanned:
         DataError
             If there are any.
         """
-        early, late, today = (np.datetime64(each, "D").astype(np.int64) for each in (EARLIEST, LATEST, self.today))
+        early, late, today = (
+            np.datetime64(each).astype("M8[D]").astype(np.int64) for each in (EARLIEST, LATEST, self.today)
+        )
         dated = day != NO_DAY
         if number := int(rows[dated & ((day < early) | (day >= late))].sum()):
             raise self._fault(file, column, f"holds {many(number, 'day')} before 1970 or after 2100")

@@ -68,18 +68,25 @@ def by_month(book: PeopleBook) -> Exhibit | None:
     if not book.considered:
         return None
     found, currency = book.staffing, book.plan.currency
-    frame = _months(found)
-    bound = int(found.people_bind.any(axis=0).sum())
-    told = (
-        f"In {bound} of {counted(len(frame), 'month')} more people would close more."
-        if bound
-        else "In no month would more people close more, as far as months come as expected."
-    )
+    frame, told = monthly(found)
     idle = found.rooms.sum(axis=0) > found.closed.sum(axis=0) * (1 + UNUSED)
     spare = int((found.people_bind.any(axis=0) & idle).sum())
     notes = [f"In {spare} of these, people of another segment have time: it closes nothing in the one that lacks it."]
     made = table_of("bookings", frame, told, notes=notes if spare else (), currency=currency)
     return made.pictured(capacity_and_demand(frame, told, currency))
+
+
+def monthly(found: Staffing) -> tuple[pd.DataFrame, str]:
+    """Table bookings of a year with its people, and in how many of its months more of them would close more."""
+    frame = _months(found)
+    return frame, _short_of_people(found, len(frame))
+
+
+def _short_of_people(found: Staffing, months: int) -> str:
+    bound = int(found.people_bind.any(axis=0).sum())
+    if not bound:
+        return "In no month would more people close more, as far as months come as expected."
+    return f"In {bound} of {counted(months, 'month')} more people would close more."
 
 
 def _months(found: Staffing) -> pd.DataFrame:
@@ -124,12 +131,7 @@ def left_to_close(book: BoardBook) -> Exhibit:
         month=show(frame["month"].iloc[0], "month"),
         **{name: money(book, name, amount, rest) for name, amount in sums.items()},
     )
-    bound = int(found.people_bind.any(axis=0).sum())
-    notes = [
-        f"In {bound} of {counted(len(frame), 'month')} more people would close more."
-        if bound
-        else "In no month would more people close more, as far as months come as expected."
-    ]
+    notes = [_short_of_people(found, len(frame))]
     cells = FigureCells(
         rows=[{"period": str(month)} for month in frame["month"]],
         columns={name: {"measure": name} for name in amounts},

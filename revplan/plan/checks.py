@@ -299,6 +299,8 @@ def _scenario(plan: UncheckedPlan, name: str, scenario: Scenario | None) -> Iter
     if scenario.capacity is not None and plan.capacity is None:
         faults.append(Fault(f"{place}.capacity", "changes people, and the plan has none; give it a `capacity` first"))
     elif scenario.capacity is not None and plan.capacity is not None and not list(_people(plan)):
+        leaving = f"{place}.capacity.attrition"
+        faults += _names(leaving, "role", scenario.capacity.attrition, plan.capacity.roles)
         changed = changed_capacity(plan.capacity, scenario.capacity)
         faults += people_faults(changed, plan.segments, _declared_stages(plan), f"{place}.capacity")
     yield from faults

@@ -95,7 +95,8 @@ def _with(text: str, place: Place, value: Any) -> str | None:
         return None
     old = _child(node, place[-1])
     if old is not None:
-        return text[: old.start_mark.index] + flow(value) + text[_end(old) :]
+        inside = " " if old.start_mark.column == node.start_mark.column else ""  # a list as far left as its key
+        return text[: old.start_mark.index] + inside + flow(value) + text[_end(old) :]
     item = flow(value) if isinstance(node, SequenceNode) else f"{_key(place[-1])}: {flow(value)}"
     return _appended(text, node, item)
 

@@ -72,6 +72,11 @@ class Ramp(Value):
         done = {"completed": 0.0, "middle": 0.5, "current": 1.0}[self.tenure]
         return tuple(min((month + done) / length, 1.0) for month in range(-int(-length // 1)))
 
+    @property
+    def length(self) -> float:
+        """Time until somebody counts in full, as stated. [months]"""
+        return float(len(self.shares)) if self.linear_months is None else self.linear_months
+
     def stretched(self, factor: float) -> Ramp:
         """The same ramp taking `factor` times as long, by whole months of what it counts between its entries."""
         if self.linear_months is not None:
@@ -328,6 +333,9 @@ class Capacity(Value):
         return self.roster
 
 
+Leaving = Annotated[Number, Field(ge=0, lt=1)]
+
+
 class CapacityChange(Value):
     """What a scenario changes about the people."""
 
@@ -339,8 +347,8 @@ class CapacityChange(Value):
     """Factor on what each rep closes."""
     ramp: Annotated[Number, Field(gt=0, le=10)] | None = None
     """Factor on how long a ramp takes."""
-    attrition: Annotated[Number, Field(ge=0, lt=1)] | None = None
-    """Share that leaves in a year, in every role."""
+    attrition: Leaving | Annotated[dict[Name, Leaving], frozen] | None = None
+    """Share that leaves in a year: a number for every role, or {role: number}."""
     start_months: Annotated[Number, Field(ge=-24, le=24)] | None = None
     """Months by which every planned hire starts later (earlier, with a minus)."""
 
@@ -357,7 +365,7 @@ def changed_capacity(capacity: Capacity, change: CapacityChange) -> Capacity:
     hires = (*hires, *change.more_hires)
     if change.start_months:
         hires = tuple(_moved(hire, change.start_months) for hire in hires)
-    roles = {name: _changed_role(role, change) for name, role in capacity.roles.items()}
+    roles = {name: _changed_role(name, role, change) for name, role in capacity.roles.items()}
     update: dict[str, Any] = {"hires": hires, "roles": FrozenDict(roles)}
     if change.productivity is not None and (capacity.attainment or capacity.basis == "quota"):
         given = capacity.attainment or Attainment(rate=1.0, applies_to="all")
@@ -373,7 +381,7 @@ def _moved(hire: Hire, months: float) -> Hire:
     return hire.model_copy(update={"start": moved})
 
 
-def _changed_role(role: Role, change: CapacityChange) -> Role:
+def _changed_role(name: str, role: Role, change: CapacityChange) -> Role:
     update: dict[str, Any] = {}
     if change.productivity is not None and role.productivity is not None:
         given, factor = role.productivity, change.productivity
@@ -384,6 +392,7 @@ def _changed_role(role: Role, change: CapacityChange) -> Role:
         )
     if change.ramp is not None and isinstance(role.ramp, Ramp):
         update["ramp"] = role.ramp.stretched(change.ramp)
-    if change.attrition is not None:
-        update["attrition"] = change.attrition
+    leaving = change.attrition.get(name) if isinstance(change.attrition, Mapping) else change.attrition
+    if leaving is not None:
+        update["attrition"] = leaving
     return role.model_copy(update=update)

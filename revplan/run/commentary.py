@@ -122,7 +122,7 @@ def with_commentary(notebook: Any, commentary: Commentary, report: str) -> Any:
     done, expired = deepcopy(notebook), []
     for name, data in _shown(done):
         mine = [each for each in commentary.comments if each.exhibit == name and each.report in ("", report)]
-        told = [_said(each, data[MIMETYPE], commentary.expires_when_moved) for each in mine]
+        told = [printed(each, data[MIMETYPE], commentary.expires_when_moved) for each in mine]
         expired += [Fault(f"{NAME}, {name}", each.expired) for each in told if each.expired]
         if told:
             data[MIMETYPE]["comments"] = [{"line": each.line, "expired": each.expired} for each in told]
@@ -155,7 +155,8 @@ def _name(source: str) -> str:
     return str(given.value) if isinstance(given, ast.Constant) else name
 
 
-def _said(comment: Comment, raw: Any, moved: float) -> PrintedComment:
+def printed(comment: Comment, raw: Any, moved: float) -> PrintedComment:
+    """A comment beside the exhibit of `raw`; expired where a figure moved by more than the part `moved`."""
     line = f"{cut_words(clean(comment.text))} ({cut_words(clean(comment.owner))}, {show(comment.date, 'date')})"
     moves = "; ".join(_moves(comment, raw, moved))
     return PrintedComment(line=line, expired=moves and f"Written when {moves}.")
@@ -176,13 +177,17 @@ def _moves(comment: Comment, raw: Any, moved: float) -> Iterator[str]:
 def _in_page(page: str, told: Sequence[PrintedComment]) -> str:
     """The exhibit with the comments below all that belongs to it."""
     body, end, rest = page.rpartition("</figure>")
-    lines = "".join(
+    return f"{body}{comments_in_page(told)}{end}{rest}"
+
+
+def comments_in_page(told: Sequence[PrintedComment]) -> str:
+    """Comments as a page shows them: a paragraph each, in grey and with what it was written of where it has expired."""
+    return "".join(
         f'<p class="comment expired" style="opacity:.55">{escape(each.line)} <em>{escape(each.expired)}</em></p>'
         if each.expired
         else f'<p class="comment">{escape(each.line)}</p>'
         for each in told
     )
-    return f"{body}{lines}{end}{rest}"
 
 
 def comment_of(exhibit: str, text: str, owner: str, on: date, report: str) -> Comment:
@@ -211,27 +216,63 @@ def commented(notebook: Any, folder: Path, comment: Comment) -> Comment:
     if comment.exhibit not in raw:
         names = ", ".join(name for name in raw if name)
         raise PlanError.at("exhibit", f"{shown(comment.exhibit)!r} is not in that report; it shows {names}")
-    read_commentary(folder)
-    headline = [each for each in raw[comment.exhibit]["figures"] if each["column"] == "message"]
+    return replaced(folder, None, with_figures(comment, raw[comment.exhibit]))
+
+
+def with_figures(comment: Comment, raw: Any) -> Comment:
+    """`comment` with the figures that the headline of its exhibit tells, as they are now."""
+    headline = [each for each in raw["figures"] if each["column"] == "message"]
     beside = [
         {"figure": each["id"], "value": each["value"], "shown": each["text"]}
         for each in {figure["id"]: figure for figure in headline}.values()
         if each["value"] is not None
     ]
-    added = Comment.model_validate({**comment.model_dump(), "beside": beside})
-    _append(folder / NAME, added)
-    return added
+    return Comment.model_validate({**comment.model_dump(), "beside": beside})
 
 
-def _append(path: Path, comment: Comment) -> None:
-    """Writes the file anew with one comment more; what people wrote in it stays as they wrote it."""
+def replaced(folder: Path, before: Comment | None, after: Comment) -> Comment:
+    """`after`, which `commentary.yaml` in `folder` now holds in place of `before`, or besides where that is None.
+
+    Raises
+    ------
+    PlanError
+        If the file is at fault, or does not hold `before` any more; it is left as it was.
+    ReportError
+        If it cannot be written.
+    """
+    entry = after.model_dump(mode="python", exclude_defaults=True)
+    if after.beside:
+        entry["beside"] = [each.model_dump() for each in after.beside]
+    _rewrite(folder, before, entry)
+    return after
+
+
+def removed(folder: Path, comment: Comment) -> None:
+    """Takes a comment out of `commentary.yaml` in `folder`.
+
+    Raises
+    ------
+    PlanError
+        If the file is at fault, or does not hold it any more; it is left as it was.
+    ReportError
+        If it cannot be written.
+    """
+    _rewrite(folder, comment, None)
+
+
+def _rewrite(folder: Path, before: Comment | None, entry: dict[str, Any] | None) -> None:
+    """Writes the file anew with one comment changed, added or left out; what else people wrote in it stays as it is."""
+    path, listed = folder / NAME, read_commentary(folder).comments
+    if before is not None and before not in listed:
+        raise PlanError.at(
+            NAME, "this comment is not there any more as it was shown: somebody changed it; load the page again"
+        )
     yaml = YAML()
     yaml.width = 4096
-    data = yaml.load(path.read_text(encoding="utf-8-sig")) if path.exists() else {}
-    data.setdefault("comments", []).append(comment.model_dump(mode="python", exclude_defaults=True))
-    entry = data["comments"][-1]
-    if comment.beside:
-        entry["beside"] = [each.model_dump() for each in comment.beside]
+    data = (yaml.load(path.read_text(encoding="utf-8-sig")) if path.exists() else None) or {}
+    comments = data.setdefault("comments", [])
+    place = len(listed) if before is None else listed.index(before)
+    comments[place : place + 1] = [] if entry is None else [entry]
     text = StringIO()
     yaml.dump(data, text)
     try:

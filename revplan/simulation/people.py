@@ -323,19 +323,20 @@ def _capped_segments(year: PlannedYear) -> set[str]:
 # --- what is said --------------------------------------------------------------------------------
 
 
-def headline(found: Staffing) -> str:
-    """What the people can close against what the plan asks, and what is closed, in one sentence."""
+def able_words(found: Staffing) -> str:
+    """What the people can close against what demand brings, without a full stop."""
     currency = found.plan.currency
     able, asked = found.capacity_arr + found.judgment_arr, found.demand_arr
-    room, want, expected = (compact(each, currency) for each in (able, asked, found.expected_arr))
     relation = "less than" if able < asked else "more than"
-    return (
-        f"People can close {room} in the year, {relation} the {want} that demand brings; "
-        f"in expectation {expected} is closed, for a month in which nobody has time is not made good by one in which "
-        "nothing is to be done."
-        if able < asked or found.people_bind.any()
-        else f"People can close {room} in the year, {relation} the {want} that demand brings; in expectation {expected} is closed."
-    )
+    return f"People can close {compact(able, currency)} in the year, {relation} the {compact(asked, currency)} that demand brings"
+
+
+def headline(found: Staffing) -> str:
+    """What the people can close against what the plan asks, and what is closed, in one sentence."""
+    expected = f"in expectation {compact(found.expected_arr, found.plan.currency)} is closed"
+    uneven = found.capacity_arr + found.judgment_arr < found.demand_arr or found.people_bind.any()
+    why = ", for a month in which nobody has time is not made good by one in which nothing is to be done"
+    return f"{able_words(found)}; {expected}{why if uneven else ''}."
 
 
 def staffing_notes(found: Staffing) -> Iterator[str]:

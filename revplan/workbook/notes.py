@@ -29,7 +29,7 @@ STEEP = 3.0  # a commit month this many times the mean monthly need is named
 def notes(year: PlannedYear, quarters: pd.DataFrame, pipeline: pd.DataFrame) -> tuple[str, ...]:
     """All notes of a planned year, the most important first."""
     parts = (
-        _misses(year, quarters),
+        misses(year, quarters),
         _too_dear(year),
         _dependence(year, quarters),
         _below_share(year),
@@ -179,7 +179,8 @@ def _mean_need(year: PlannedYear, source: str) -> float:
     return sum(float(required.this_year[0].sum()) for cell, required in of_source if cell.source == source) / YEAR
 
 
-def _misses(year: PlannedYear, quarters: pd.DataFrame) -> Iterator[str]:
+def misses(year: PlannedYear, quarters: pd.DataFrame) -> Iterator[str]:
+    """The quarters that miss their goals by more than is worth no word, a sentence each."""
     money = _money(year)
     for index, (_, quarter) in enumerate(quarters.iterrows()):
         if quarter["shortfall"] <= NOTEWORTHY * quarter["goal"]:

@@ -46,3 +46,23 @@ def plan_file(folder: Path, **changes: Any) -> Path:
 def small_game(folder: Path, **changes: Any) -> Game:
     """The small plan, opened to be played with."""
     return open_game(plan_file(folder, **changes))
+
+
+PEOPLE: dict[str, Any] = {
+    "roster": [
+        {"rep": "Ana", "role": "ae", "segment": "smb", "start": "2025-01-01"},
+        {"rep": "Ben", "role": "ae", "segment": "mid", "start": "2026-09-01"},
+        {"rep": "Cem", "role": "ae", "segment": "mid", "start": "2024-03-01"},
+    ],
+    "roles": {
+        "ae": {
+            "productivity": 800_000,
+            "ramp": {"linear_months": 6},
+            "attrition": 0.1,
+            "open_requisition_days": 30,
+            "offer_lead_days": 20,
+        }
+    },
+    "hires": [{"role": "ae", "segment": "mid", "start": "2027-03"}],
+}
+"""People of the small plan, who are too few for its goal."""

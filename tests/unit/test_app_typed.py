@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from revplan.app.controls import typed_number
+from revplan.app.levers import typed_number
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,136 @@
+"""What people say beside an exhibit, read and written on the screen: `commentary.yaml` beside the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import ipywidgets as widgets
+
+from revplan.app.printing import say
+from revplan.exhibits.exhibit import Exhibit, raw
+from revplan.ground.errors import RevplanError, shown
+from revplan.ground.escaping import clean, cut_words, escape
+from revplan.run.commentary import (
+    Comment,
+    comment_of,
+    comments_in_page,
+    printed,
+    read_commentary,
+    removed,
+    replaced,
+    with_figures,
+)
+
+SHORT = 40  # characters of a comment by which it is chosen
+
+
+class Remarks:
+    """The comments of one exhibit, and a form to add, change and remove them.
+
+    Parameters
+    ----------
+    folder
+        Where `commentary.yaml` lies.
+    name
+        What the exhibit is called.
+    report
+        The report that a new comment is of.
+    exhibit
+        Makes the exhibit as the report shows it: what a comment is written of, and has expired by.
+    """
+
+    def __init__(self, folder: Path, name: str, report: str, exhibit: Callable[[], Exhibit]) -> None:
+        self.folder, self.name, self.report, self.exhibit = folder, name, report, exhibit
+        self.listed, self.said = widgets.HTML(), widgets.HTML()
+        self.open = widgets.Button(description="Comment", tooltip=f"Say something beside this, for the {report} report")
+        self.which = widgets.Dropdown(description="Which", options=[("a new one", None)])
+        self.owner = widgets.Text(description="Who", placeholder="your name")
+        self.text = widgets.Textarea(description="What", placeholder="what the figures do not say by themselves")
+        self.remove = widgets.Button(description="Remove")
+        buttons = widgets.Box(
+            [self._button("Save comment", self._save), self.remove, self._button("Close", self._close)]
+        )
+        self.form = widgets.VBox([self.which, self.owner, self.text, buttons])
+        self.remove.on_click(lambda _: say(self.said, self._remove))
+        self.open.on_click(lambda _: self._show_form(True))
+        self.which.observe(lambda _: self._fill(), "value")
+        self.widget = widgets.VBox([self.listed, self.open, self.form, self.said])
+        self.widget.add_class("rp-remarks")
+        self._show_form(False)
+        self.show()
+
+    def _button(self, label: str, work: Callable[[], str]) -> widgets.Button:
+        button = widgets.Button(description=label)
+        button.on_click(lambda _: say(self.said, work))
+        return button
+
+    def show(self) -> None:
+        """Shows the comments as the file has them now, those that have expired with why."""
+        try:
+            commentary = read_commentary(self.folder)
+        except RevplanError as error:
+            self.mine: list[Comment] = []
+            self.listed.value = f'<p class="rp-warning">{escape("; ".join(map(str, error.faults)))}</p>'
+            self.open.disabled = True
+            return
+        self.open.disabled = False
+        self.mine = [each for each in commentary.comments if self._is_mine(each)]
+        beside = raw(self.exhibit()) if self.mine else {}
+        self.listed.value = comments_in_page(
+            [printed(each, beside, commentary.expires_when_moved) for each in self.mine]
+        )
+        self.which.options = [("a new one", None), *((_brief(each), at) for at, each in enumerate(self.mine))]
+
+    def _is_mine(self, comment: Comment) -> bool:
+        return comment.exhibit == self.name and comment.report in ("", self.report)
+
+    def _show_form(self, shown_now: bool) -> None:
+        self.form.layout.display = None if shown_now else "none"
+        self.open.layout.display = "none" if shown_now else None
+        if shown_now:
+            self.show()
+            self._fill()
+
+    def _chosen(self) -> Comment | None:
+        return None if self.which.value is None else self.mine[self.which.value]
+
+    def _fill(self) -> None:
+        chosen = self._chosen()
+        if chosen is not None:
+            self.owner.value, self.text.value = chosen.owner, chosen.text
+        self.remove.disabled = chosen is None
+        self.said.value = ""
+
+    def _save(self) -> str:
+        before = self._chosen()
+        report = self.report if before is None else before.report
+        given = comment_of(self.name, self.text.value, self.owner.value, date.today(), report)
+        replaced(self.folder, before, with_figures(given, raw(self.exhibit())))
+        self._done()
+        return (
+            f"Saved in commentary.yaml: {shown(given.owner)}, beside {self.name} of {given.report or 'every report'}."
+        )
+
+    def _remove(self) -> str:
+        chosen = self._chosen()
+        if chosen is not None:
+            removed(self.folder, chosen)
+        self._done()
+        return "Taken out of commentary.yaml."
+
+    def _done(self) -> None:
+        self.text.value = ""
+        self._show_form(False)
+        self.show()
+        self.which.value = None
+
+    def _close(self) -> str:
+        self._show_form(False)
+        return ""
+
+
+def _brief(comment: Comment) -> str:
+    words = cut_words(clean(comment.text))
+    return f"{clean(comment.owner)}: {words[:SHORT]}{'…' if len(words) > SHORT else ''}"
