@@ -9,7 +9,16 @@ import pandas as pd
 
 from revplan.exhibits import charts
 from revplan.exhibits.exhibit import Exhibit, by_quarter, chart, table_of, text
-from revplan.exhibits.figures import OF_EXPECTED, TO_SIGN, Figure, in_whole_units, of_year, quarter_cells, year_cells
+from revplan.exhibits.figures import (
+    OF_EXPECTED,
+    TO_SIGN,
+    Figure,
+    Sentence,
+    in_whole_units,
+    of_year,
+    quarter_cells,
+    year_cells,
+)
 from revplan.funnel.tables import missed_in_year, wins_of_year
 from revplan.ground.formats import (
     compact,
@@ -17,15 +26,13 @@ from revplan.ground.formats import (
     kinds_of,
     largest_remainder,
     money_digits,
-    plural,
     show,
     whole_amounts,
 )
 from revplan.plan.stages import titles_of
-from revplan.plan.words import if_people
 from revplan.simulation.people import headline as people_headline
 from revplan.simulation.scenarios import spend_of_entries
-from revplan.simulation.signing import ToSign
+from revplan.workbook.notes import TO_DO
 from revplan.workbook.workbook import Workbook
 
 UNLIMITED = (
@@ -37,36 +44,19 @@ OF_PIPELINE = {"items": "open_records", "amount": "open_worth", "arr_in_year": "
 
 
 def summary(book: Workbook) -> Exhibit:
-    """Goal, what to sign, largest gap and one action, over the facts they rest on."""
-    year, quarters = book.year, book.quarters
-    currency, bridge = book.plan.currency, year.bridge
-    title = titles_of(book.plan.stages)[book.plan.commit_stage]
-    asked = book.to_sign
-    missing = missed_in_year(quarters)
-    coming = float((quarters["open_pipeline"] + quarters["won"]).sum())
-    facts = {
-        "New ARR the goal asks for": compact(bridge.new_arr, currency),
-        "Closing ARR": "not given" if bridge.closing_arr is None else compact(bridge.closing_arr, currency),
-        f"{plural(title)} to sign, {show(asked.confidence, 'share')} sure": show(asked.number, "commitment"),
-        f"{plural(title)} of the expected commit": f"{show(asked.expected[asked.stage], 'commitment')}, "
-        f"{show(round(asked.chance, 3), 'share')} sure",
-        "The ceilings allow": _ceilings(asked),
-        "The year in expectation": f"{_over_or_under(missing, currency)}{if_people(book.plan.capacity)}",
-        "Traces back to before the plan date": compact(float(quarters["before_plan_date"].sum()), currency),
-        "Won, and expected of open records": "not known" if book.records is None else compact(coming, currency),
-        "Programme spend to sign": _spend_words(book),
-        "Programme CAC of the expected commit": "not priced" if book.cac is None else compact(book.cac, currency),
-    }
+    """What to sign, and below it goal, where we are and land, how sure, what it costs and one action: a line each."""
+    bridge, asked = book.year.bridge, book.to_sign
+    said = {**book.answers, "What it costs": _cost_words(book)}
+    lines = {label: Sentence(text=said[label]) for label in sorted(said, key=lambda label: label == TO_DO)}
     of = partial(of_year, book.plan)
     stated = [
         of("goal", bridge.new_arr),
         of("commit", asked.expected[asked.stage]),
         *([] if asked.number is None else [of("signed", float(asked.number), TO_SIGN)]),
-        of("landing_gap", -missing, OF_EXPECTED),
-        of("before_plan_date", float(quarters["before_plan_date"].sum())),
+        of("landing_gap", -missed_in_year(book.quarters), OF_EXPECTED),
         of("spend", spend_of_entries(book.year)),
     ]
-    return text(book.headline, facts, header=header(book), notes=[*book.beside, *_people(book)]).sharing(*stated)
+    return text(book.headline, lines, header=header(book), notes=[*book.beside, *_people(book)]).sharing(*stated)
 
 
 def _people(book: Workbook) -> list[str]:
@@ -79,26 +69,14 @@ def header(book: Workbook) -> str:
     return f"{book.plan.name}, made on {show(book.plan.plan_date, 'date')}"
 
 
-def _over_or_under(missing: float, currency: str) -> str:
-    if not missing:
-        return "on goal"
-    return f"{compact(abs(missing), currency)} {'short of' if missing > 0 else 'above'} goal"
-
-
-def _ceilings(asked: ToSign) -> str:
-    """Up to which confidence the ceilings allow, in few words."""
-    return (
-        f"up to {show(round(asked.highest_within_ceilings, 3), 'share')} sure" if asked.ceilings else "none is stated"
-    )
-
-
-def _spend_words(book: Workbook) -> str:
-    """The year's programme spend on what is to sign, beside that of the expected commit."""
+def _cost_words(book: Workbook) -> str:
+    """The year's programme spend on what is to sign and on the expected commit, and what a win costs."""
     if all(source.cost_per_entry is None for source in book.plan.sources.values()):
-        return "not priced"
+        return "Not known: the plan gives no source a cost per entry."
     spent, currency, scale = spend_of_entries(book.year), book.plan.currency, book.to_sign.scale
-    expected = f"{compact(spent, currency)} for the expected commit"
-    return expected if scale is None else f"{compact(scale * spent, currency)}; {expected}"
+    signed = "" if scale is None else f"{compact(scale * spent, currency)} of programme spend for what is to sign; "
+    a_win = "" if book.cac is None else f", {compact(book.cac, currency)} a win"
+    return f"{signed}{compact(spent, currency)} for the expected commit{a_win}."
 
 
 def goal_bridge(book: Workbook) -> Exhibit:

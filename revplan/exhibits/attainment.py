@@ -160,11 +160,6 @@ def _quarterly_message(book: BoardBook, frame: pd.DataFrame, quarters: list[str]
     )
 
 
-def committed(book: BoardBook) -> Figure:
-    """Entries of the expected commit at its stage for the year."""
-    return figure("commit", commitment(_entered(book, book.expected)), str(book.plan.first_month.year))
-
-
 def signed(book: BoardBook) -> Figure:
     """Entries at the commit stage for the year that were signed, or are to sign."""
     basis = SIGNED if book.signed else "to sign"

@@ -87,6 +87,8 @@ class Exhibit:
     """Whether every number of it is a figure; otherwise those it shares with others are."""
     appendix: bool = False
     """Whether it is there to be looked up, not to be shown."""
+    lined: bool = False
+    """Whether the facts of a text are sentences, set below each other in full lines."""
     brief: bool = False
     """Whether one slide has to do: rows that it cannot hold stand in the other printings."""
     periods: Mapping[str, str] = field(default_factory=dict)
@@ -262,14 +264,14 @@ def by_quarter(quarters: pd.DataFrame, kind: str) -> dict[str, tuple[str, str]]:
 
 def text(
     message: str | Sentence,
-    facts: Mapping[str, str | Figure] | None = None,
+    facts: Mapping[str, str | Figure | Sentence] | None = None,
     *,
     notes: Sequence[str] = (),
     header: str = "",
 ) -> Exhibit:
     """A statement, with the few facts it rests on, each a label and a formatted value.
 
-    The first one of a notebook with a `header` opens the page: `header` names the plan and its
+    Facts that are sentences are set below each other in full lines. The first one of a notebook with a `header` opens the page: `header` names the plan and its
     date, and `message` is repeated at the top of every printed page.
 
     Raises
@@ -281,18 +283,22 @@ def text(
 
     said = _message(message, "text")
     given = facts or {}
+    values = given.values()
+    told = [each for each in values if isinstance(each, Sentence)]
     pairs = [
-        (cut_words(clean(label)), value.text if isinstance(value, Figure) else cut_words(clean(value)))
+        (cut_words(clean(label)), cut_words(clean(value)) if isinstance(value, str) else value.text)
         for label, value in given.items()
     ]
+    quoted = [quote for each in told for quote in each.figures]
     return Exhibit(
         message=said.text,
         kind="text",
         alt=said.text,
-        said=said,
-        facts=tuple(value for value in given.values() if isinstance(value, Figure)),
+        said=replace(said, registered=said.registered and all(each.registered for each in told)),
+        facts=(*(value for value in values if isinstance(value, Figure)), *quoted),
         table=pd.DataFrame(pairs, columns=["fact", "value"]) if pairs else None,
-        kinds={"fact": "text", "value": "figure"},
+        kinds={"fact": "text", "value": "text" if told else "figure"},
+        lined=bool(told),
         notes=_lines(notes),
         header=cut_words(clean(header)),
     )
@@ -382,6 +388,7 @@ def raw(exhibit: Exhibit) -> dict[str, Any]:
         "appendix": exhibit.appendix,
         "native": as_raw(exhibit.chart) if exhibit.chart else None,
         **({"brief": True} if exhibit.brief else {}),
+        **({"lined": True} if exhibit.lined else {}),
         **({"periods": dict(exhibit.periods)} if exhibit.periods else {}),
         **_registered(exhibit),
     }
@@ -450,6 +457,9 @@ def _text(exhibit: Exhibit) -> str:
     if exhibit.table is None:
         return headline
     pairs = zip(exhibit.table["fact"], exhibit.table["value"], strict=True)
+    if exhibit.lined:
+        lines = "".join(f"<div><dt>{escape(label)}</dt><dd>{escape(line)}</dd></div>" for label, line in pairs)
+        return f'{headline}<dl class="lines">{lines}</dl>'
     facts = "".join(
         f'<div><dt style="float:none;width:auto">{escape(fact)}</dt><dd{_long(value, 18)}>{escape(value)}</dd></div>'
         for fact, value in pairs

@@ -65,7 +65,9 @@ def _views(book: Any) -> dict[str, Callable[[Any], Any] | None]:
     return {**own, "ServiceBook": ServiceBook, "CallBook": CallBook}
 
 
-def _of_view(function: Callable[..., Exhibit | None], view: Callable[[Any], Any] | None) -> Callable[..., Exhibit | None]:
+def _of_view(
+    function: Callable[..., Exhibit | None], view: Callable[[Any], Any] | None
+) -> Callable[..., Exhibit | None]:
     return function if view is None else wraps(function)(lambda book, **options: function(view(book), **options))
 
 

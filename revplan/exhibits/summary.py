@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from revplan.exhibits import charts
-from revplan.exhibits.attainment import ACTUAL, NAME, PLANNED, brought, committed, entries, money, new_arr, signed
+from revplan.exhibits.attainment import ACTUAL, NAME, PLANNED, agreeing, brought, entries, money, new_arr, signed
 from revplan.exhibits.exhibit import Exhibit, table_of, text
 from revplan.exhibits.figures import Figure, FigureCells, Sentence, figure, joined, measures, say
 from revplan.exhibits.fit import fitting
@@ -16,15 +16,20 @@ from revplan.exhibits.outlook import ended, landing_figures, landing_rows, uncov
 from revplan.exhibits.performance import furthest_behind
 from revplan.exhibits.side_by_side import NONE_NAMED
 from revplan.ground.calendar import MONTHS_PER_YEAR
-from revplan.ground.formats import TIE, first_largest, plural, round_half_up, show, steady_order
+from revplan.ground.formats import TIE, first_largest, plural, raised, round_half_up, show, steady_order
 from revplan.plan.scenario import scenario_effects
 from revplan.plan.stages import titles_of
+from revplan.simulation.signing import EVEN
 from revplan.snapshot.fit import look_first
 from revplan.tracking.book import BoardBook
+from revplan.workbook.notes import LANDS, TO_DO, WHERE
+
+VERY_LIKELY = 0.9
+"""Chance from which a year is called very likely to reach its goal, or to miss it."""
 
 
 def summary(book: BoardBook, before: BoardBook | None) -> Exhibit:
-    """Goal, commit, confidence, actuals, where the year lands, what changed since, and one action with its owner.
+    """Whether the year reaches its goal, and below it what was signed, where we are and land, and one action: a line each.
 
     Parameters
     ----------
@@ -35,9 +40,14 @@ def summary(book: BoardBook, before: BoardBook | None) -> Exhibit:
     """
     state = f"{book.plan.name}{f', {book.segment}' if book.segment else ''}"
     header = f"{state}, as known on {show(book.as_of, 'date')}"
-    facts = {**_facts(book), **_changed(book, before)}
-    made = text(_headline(book), facts, header=header, notes=[*([book.state] if book.spans else []), *book.beside])
-    return made.with_periods(book.period_labels)
+    lines = {
+        "The commit": _commit(book),
+        WHERE: _where(book),
+        LANDS: _band(book, before),
+        TO_DO: _to_do(book),
+    }
+    told = {label: line for label, line in lines.items() if line.text}
+    return text(_headline(book), told, header=header, notes=book.beside).with_periods(book.period_labels)
 
 
 def year_of(book: BoardBook) -> str:
@@ -50,76 +60,118 @@ def goal(book: BoardBook) -> Figure:
     return money(book, "goal", float(book.year.targets[:, :MONTHS_PER_YEAR].sum()), year_of(book))
 
 
-def _facts(book: BoardBook) -> dict[str, Figure]:
-    title, year = titles_of(book.plan.stages)[book.plan.commit_stage], year_of(book)
-    facts = {
-        "Goal: new ARR of the year": goal(book),
-        f"{plural(title)} {'signed' if book.signed else 'to sign, not signed,'} for the year": signed(book),
-        f"{plural(title)} of the expected commit": committed(book),
-        "Confidence wanted": figure("confidence", book.plan.commit.confidence, year),
+def _commit(book: BoardBook) -> Sentence:
+    """What was signed, by whom and how sure it should be; or what is to be signed, and that nobody did."""
+    number, period = signed(book), year_of(book)
+    parts: dict[str, Figure | str] = {
+        "number": number,
+        "year": book.plan.period_label(period),
+        "wanted": figure("confidence", book.plan.commit.confidence, period),
+        "segment": f" of {fitting(book.segment, NAME)}" if book.segment else "",
+        "signed": book.signed,
+        **agreeing(number, titles_of(book.plan.stages)[book.plan.commit_stage]),
     }
-    facts |= _quarter_facts(book, title) if book.spans else {}
-    if len(book.landing):
-        found = landing_figures(book)
-        facts |= {
-            "Landing of the year": found["landing"],
-            "Landing less goal": found["gap"],
-            "Chance of the goal": found["chance"],
-        }
-    return facts
+    if book.signed:
+        said = "{number} {counted}{segment} for {year}, {signed}; all that was signed was to give a chance of {wanted} to reach the goal."
+    elif book.scale is None:
+        said = "Nothing is signed for {year}, and no volume gives a chance of {wanted} to reach the goal; held against the expected commit, {number} {counted}{segment}."
+    else:
+        said = "Nothing is signed for {year}; held against what gives a chance of {wanted} to reach the goal, {number} {counted}{segment}."
+    return say(said, **parts)
 
 
-def _quarter_facts(book: BoardBook, title: str) -> dict[str, Figure]:
+def _where(book: BoardBook) -> Sentence:
+    """Plan and actual of the quarter, in money and in entries, and of the year so far."""
+    if not book.spans:
+        return say("{state}", state=book.state)
     label, stage = book.spans[0].label, book.plan.commit_stage
-    period = book.plan.period_label(label)
-    return {
-        f"New ARR planned for {period}": new_arr(book, label, PLANNED),
-        "Actual new ARR": new_arr(book, label, ACTUAL),
-        f"{plural(title)} planned for {period}": entries(book, stage, PLANNED, label),
-        f"Actual {plural(title)}": entries(book, stage, ACTUAL, label),
-    }
+    if new_arr(book, label, ACTUAL).value is None:
+        said = say(
+            "{asked} of new ARR was planned for {period}; what was won is not known.",
+            period=book.plan.period_label(label),
+            asked=new_arr(book, label, PLANNED),
+        )
+        return said
+    actual, asked = (entries(book, stage, basis, label) for basis in (ACTUAL, PLANNED))
+    counts = say(
+        "{actual} {counted} came where {asked} were planned.",
+        actual=actual,
+        asked=asked,
+        **agreeing(actual, titles_of(book.plan.stages)[stage]),
+    )
+    others = [brought(book, span.label) for span in book.spans[1:] if span.first != book.spans[0].first]
+    return joined(brought(book, label), *([counts] if actual.value is not None else []), *others)
 
 
 def _headline(book: BoardBook) -> Sentence:
+    """What is doubtful, if anything is, and whether the year reaches its goal."""
     parts = [say("{doubt}", doubt=line) for line in (*look_first(book.doubts), book.stale) if line]
-    parts.append(_begun(book) if book.spans else say("{state}", state=book.state))
-    if len(book.landing):
-        parts.append(_lands(book))
-    parts += [
-        say("Action: {ask} ({owner}).", ask=first.ask, owner=fitting(first.owner, NAME)) for first in risks(book)[:1]
-    ]
-    return joined(*parts)
+    return joined(*parts, _verdict(book))
 
 
-def _begun(book: BoardBook) -> Sentence:
-    label = book.spans[0].label
-    if new_arr(book, label, ACTUAL).value is not None:
-        return brought(book, label)
-    said = "{asked} was planned for {period}; what was won is not known."
-    return say(said, period=book.plan.period_label(label), asked=new_arr(book, label, PLANNED))
-
-
-def _lands(book: BoardBook) -> Sentence:
+def _verdict(book: BoardBook) -> Sentence:
+    if not len(book.landing):
+        return say(
+            "Whether {year} reaches its goal of {goal} cannot be told: {lacking}.",
+            year=book.plan.period_label(year_of(book)),
+            goal=goal(book),
+            lacking=book.lacking_of_year or "nothing is known of it",
+        )
     found = landing_figures(book)
     if found["chance"].value is None:
         return ended(book)
-    side = "above its goal" if (found["gap"].value or 0.0) > 0 else "against its goal"
     return say(
-        f"The year lands at {{landing}} ({{gap}} {side}, which it reaches with a chance of {{chance}}).",
+        f"{{year}} is {likely(found['chance'].value)} its goal: new ARR is heading for {{landing}}, the goal is {{goal}}.",
+        year=book.plan.period_label(year_of(book)),
         landing=found["landing"],
-        gap=found["gap"],
-        chance=found["chance"],
+        goal=found["goal"],
     )
 
 
-def _changed(book: BoardBook, before: BoardBook | None) -> dict[str, Figure]:
+def likely(chance: float) -> str:
+    """A chance of reaching something in words a reader agrees with; the number stands beside it."""
+    if EVEN[0] <= chance <= EVEN[1]:
+        return "about as likely to reach as to miss"
+    side, sure = ("reach", chance) if chance > EVEN[1] else ("miss", 1 - chance)
+    return f"{'very likely' if sure >= VERY_LIKELY else 'likely'} to {side}"
+
+
+def _band(book: BoardBook, before: BoardBook | None) -> Sentence:
+    """How far from the goal the year lands, how sure that is, and what changed since the quarter began."""
+    if not len(book.landing):
+        return say("")
+    found = landing_figures(book)
+    if found["chance"].value is None:
+        return say("{gap} against its goal.", gap=found["gap"])
+    side = "above" if (found["gap"].value or 0.0) > 0 else "against"
+    said = say(
+        f"{{gap}} {side} its goal; between {{low}} and {{high}} of new ARR in eight of ten cases. The chance of the goal is {{chance}}.",
+        gap=found["gap"],
+        low=found["landing_low"],
+        high=found["landing_high"],
+        chance=found["chance"],
+    )
+    return joined(said, *_changed(book, before))
+
+
+def _changed(book: BoardBook, before: BoardBook | None) -> list[Sentence]:
     """What changed since the quarter began."""
     if before is None or before.landing.empty or book.landing.empty:
-        return {}
+        return []
     now, then = (landing_rows(each).iloc[0]["landing"] for each in (book, before))
     day = show(before.as_of, "date")
     change = money(book, "landing_change", now - then, year_of(book), f"as known on {day}")
-    return {f"Change of the landing since {day}": change}
+    if not change.value:
+        return [say("The forecast is where it was on {day}.", day=day)]
+    return [say("The forecast has moved by {change} since {day}.", change=change, day=day)]
+
+
+def _to_do(book: BoardBook) -> Sentence:
+    """The largest risk's ask, whose it is and what it is worth."""
+    for first in risks(book)[:1]:
+        asked = say("{owner}: {ask}.", ask=first.ask, owner=fitting(raised(first.owner), NAME))
+        return joined(asked, say("{size} of new ARR is at stake.", size=first.size)) if first.size else asked
+    return _no_risk(book)
 
 
 # --- what if -------------------------------------------------------------------------------------

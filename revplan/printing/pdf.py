@@ -152,6 +152,7 @@ def _exhibit(block: Shown) -> dict[str, Any]:
     return {
         **{key: raw[key] for key in ("kind", "message", "alt", "notes", "totals")},
         "svg": block.svg,
+        "lined": raw.get("lined", False),
         "comments": [{"text": line, "expired": expired} for line, expired in comments(raw)],
         "columns": [
             {

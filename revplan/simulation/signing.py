@@ -187,7 +187,11 @@ def chance_words(entries: float, title: str, chance: float) -> str:
     """An expected commit of so many entries, and in how many years it reaches the goal."""
     toss = ", about a coin toss" if EVEN[0] <= chance <= EVEN[1] else ""
     share = show(round(chance, 3), "share")
-    return f"Expected commit: {counted(commitment(entries), title, kind='commitment')}, {share} of the years{toss}"
+    whole = commitment(entries)
+    reach = "reaches" if whole == 1 else "reach"
+    return (
+        f"Expected commit: {counted(whole, title, kind='commitment')}, which {reach} it in {share} of the years{toss}"
+    )
 
 
 def ceiling_words(asked: ToSign) -> str:

@@ -13,12 +13,12 @@ from revplan.funnel.funnel import YEAR
 from revplan.funnel.tables import missed_in_year
 from revplan.funnel.year import PlannedYear, by_quarter, too_late
 from revplan.ground.errors import shown
-from revplan.ground.formats import compact, counted, first_largest, plural, show
+from revplan.ground.formats import compact, counted, first_largest, plural, raised, show
 from revplan.ground.lag import tail_beyond
 from revplan.plan.goal import next_year_growth, next_year_new_arr
 from revplan.plan.stages import titles_of
 from revplan.plan.words import if_people
-from revplan.simulation.signing import ToSign, sentence
+from revplan.simulation.signing import ToSign, ceiling_words, expected_words, to_sign_words
 
 NOTEWORTHY = 0.005  # share of a quarter's goal below which nothing is said
 UNREACHED = 0.05  # share of a goal that is missed from which seeing to it comes before all else
@@ -47,13 +47,57 @@ def notes(year: PlannedYear, quarters: pd.DataFrame, pipeline: pd.DataFrame) -> 
     return tuple(note for part in parts for note in part)
 
 
-def headline(year: PlannedYear, quarters: pd.DataFrame, asked: ToSign, stretch: str = "") -> str:
-    """Goal, what to sign, largest gap, and one action with its owner, in one line; `stretch` as for `action`."""
+WHERE, LANDS, SURE, TO_DO = "Where we are", "Where we land", "How sure", "The one thing to do"
+"""What page one answers, in every report: each is a label with a sentence or two beside it."""
+
+
+def headline(asked: ToSign) -> str:
+    """What to sign, in one sentence."""
+    if not asked.simulation.view.goal > 0:
+        return "To sign: nothing, for the year asks for no new ARR."
+    more = " That is more than the sources' ceilings allow." if asked.is_above_ceilings else ""
+    return f"To sign: {to_sign_words(asked)}.{more}"
+
+
+def answers(year: PlannedYear, quarters: pd.DataFrame, asked: ToSign, stretch: str = "") -> dict[str, str]:
+    """Goal, where we are, where we land, how sure, and one action with its owner, a line each; `stretch` as for `action`."""
+    if not asked.simulation.view.goal > 0:
+        return {"The goal": _goal_words(year)}
+    return {
+        "The goal": _goal_words(year),
+        WHERE: _already(year, quarters),
+        LANDS: f"{_lands(year, quarters)}{if_people(year.plan.capacity)}; {worst_quarter(quarters, year.plan.currency)}.",
+        SURE: f"{expected_words(asked)}. {ceiling_words(asked)}.",
+        TO_DO: raised(action(year, quarters, stretch)),
+    }
+
+
+def _goal_words(year: PlannedYear) -> str:
+    money, bridge = _money(year), year.bridge
+    closing = "" if bridge.closing_arr is None else f", to close at {money(bridge.closing_arr)}"
+    kept = "" if bridge.nrr is None else f" with net revenue retention of {show(bridge.nrr, 'share')}"
+    label = year.plan.period_label(str(year.plan.first_month.year))
+    return f"{money(bridge.new_arr)} of new ARR in {label}{closing}{kept if closing else ''}."
+
+
+def _already(year: PlannedYear, quarters: pd.DataFrame) -> str:
+    """What of the year's goal is won, or expected of what is open."""
     money = _money(year)
-    goal = f"Goal: {money(year.bridge.new_arr)} new ARR"
-    if year.bridge.closing_arr is not None:
-        goal += f" to close at {money(year.bridge.closing_arr)}"
-    return f"{goal}. {sentence(asked)} Largest gap: {worst_quarter(quarters, year.plan.currency)}{if_people(year.plan.capacity)}. Action: {action(year, quarters, stretch)}"
+    if year.plan.history is None:
+        return "The plan names no records: what is open counts as nothing, and all of the goal is asked of new entries."
+    won, coming = float(quarters["won"].sum()), float(quarters["open_pipeline"].sum())
+    done = f"{money(won)} is won, and the" if won > 0 else "The"
+    return (
+        f"{done} pipeline open on {show(year.plan.plan_date, 'date')} is expected to bring {money(coming)} of the goal."
+    )
+
+
+def _lands(year: PlannedYear, quarters: pd.DataFrame) -> str:
+    missing = missed_in_year(quarters)
+    side = (
+        f"{_money(year)(abs(missing))} {'short of' if missing > 0 else 'above'} its goal" if missing else "on its goal"
+    )
+    return f"At the plan's rates the expected commit ends the year {side}"
 
 
 def _money(year: PlannedYear) -> Callable[[float], str]:

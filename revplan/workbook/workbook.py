@@ -45,7 +45,7 @@ from revplan.simulation.signing import ToSign, signed_year
 from revplan.simulation.simulate import SEED, TRIALS, Simulation, simulate
 from revplan.snapshot.fit import look_first, misfits
 from revplan.snapshot.state import Records, read_history, snapshot_of, with_history_rates
-from revplan.workbook.notes import headline, notes
+from revplan.workbook.notes import answers, headline, notes
 
 FEW_RECORDS = 30.0
 """Below this a rate is little more than an opinion: with 30 records and a rate of 20 % the error is 7 points."""
@@ -317,13 +317,13 @@ class Workbook:
 
     @cached_property
     def headline(self) -> str:
-        """What is doubtful, if anything is; goal, what to sign, largest gap, and one action with its owner."""
-        return " ".join(
-            [
-                *look_first(self.doubts),
-                headline(self.year, self.quarters, self.to_sign, stretch(signed_year(self.to_sign), self.records)),
-            ]
-        )
+        """What is doubtful, if anything is, and what to sign."""
+        return " ".join([*look_first(self.doubts), headline(self.to_sign)])
+
+    @cached_property
+    def answers(self) -> dict[str, str]:
+        """What page one answers, a line each: goal, where we are, where we land, how sure, what to do and who does it."""
+        return answers(self.year, self.quarters, self.to_sign, stretch(signed_year(self.to_sign), self.records))
 
 
 def _scenario_words(plan: Plan, name: str, scenario: Scenario) -> str:

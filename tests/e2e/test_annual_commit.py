@@ -11,6 +11,7 @@ import pytest
 
 from revplan.cli import main
 from revplan.ground.formats import show
+from revplan.workbook.notes import LANDS, SURE, TO_DO, WHERE
 from revplan.workbook.workbook import open_workbook, plan_answer
 
 ROOT = Path(__file__).parents[2]
@@ -33,13 +34,15 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     return (out / "annual_commit.html").read_text(encoding="utf-8")
 
 
-def test_the_first_line_says_goal_commit_gap_and_action(page: str) -> None:
+def test_page_one_says_what_to_sign_and_answers_a_line_each(page: str) -> None:
     words = _words(page)
     book = open_workbook(EXAMPLE)
     assert book.headline in words
-    for part in ("Goal:", "To sign:", "Expected commit:", "Largest gap:", "Action:"):
-        assert part in book.headline
-    assert words.index(book.headline) < words.index("How sure it is")
+    assert list(book.answers) == ["The goal", WHERE, LANDS, SURE, TO_DO]
+    assert max(len(each) for each in (book.headline, *book.answers.values())) < 220  # each is read at one glance
+    places = [words.index(book.headline), *(words.index(f"{label} {said}") for label, said in book.answers.items())]
+    assert places == sorted(places)
+    assert places[-1] < words.index("How sure it is")
 
 
 def test_the_page_shows_the_numbers_of_plan_json(page: str) -> None:

@@ -20,6 +20,7 @@ from revplan.exhibits.figures import MIMETYPE, measures
 from revplan.ground.errors import PlanError
 from revplan.printing.registry import registry
 from revplan.tracking.book import BoardBook, open_before, open_board
+from revplan.workbook.notes import LANDS, TO_DO, WHERE
 
 EXAMPLE = Path(__file__).parents[2] / "data" / "example"
 FY26 = EXAMPLE / "plan_fy26.yaml"
@@ -61,14 +62,13 @@ def example(q3: BoardBook) -> list[Exhibit]:
 
 
 def test_the_summary_says_what_came_where_it_lands_what_changed_and_what_to_do(example: list[Exhibit]) -> None:
-    said = example[0].message
-    assert said.startswith(
-        "Jul-Sep 2026 (Q3 FY26) brought $728k of new ARR against $1.12M planned. The year lands at $2.64M (−$160k against its goal"
-    )
-    assert said.endswith("Action: build pipeline in smb, or win more of it (sales).")
-    assert ("Change of the landing since 30 Jun 2026", "−$383k") in [
-        tuple(row) for row in raws(example[:1])[0]["shown"]
-    ]
+    assert example[0].message == "FY26 is likely to miss its goal: new ARR is heading for $2.64M, the goal is $2.8M."
+    said = dict(raws(example[:1])[0]["shown"])
+    assert list(said) == ["The commit", WHERE, LANDS, TO_DO]
+    assert said[WHERE].startswith("Jul-Sep 2026 (Q3 FY26) brought $728k of new ARR against $1.12M planned.")
+    assert said[LANDS].startswith("−$160k against its goal; between ")
+    assert said[LANDS].endswith("The forecast has moved by −$383k since 30 Jun 2026.")
+    assert said[TO_DO].startswith("Sales: build pipeline in smb, or win more of it. $")
     assert example[0].header == "Orrinvale Software FY26, as known on 30 Sep 2026"
 
 
@@ -100,7 +100,8 @@ def test_one_segment_of_the_example(segment: str, opened: Callable[..., BoardBoo
 
 def test_a_year_that_has_not_begun_shows_what_is_promised(year_to_come: BoardBook) -> None:
     made = checked(year_to_come)
-    assert made[0].message.startswith("The year begins on 1 Jan 2027; nothing can have come yet. The year lands at")
+    assert made[0].message.startswith("FY27 is likely to reach its goal: new ARR is heading for ")
+    assert dict(raws(made[:1])[0]["shown"])[WHERE] == "The year begins on 1 Jan 2027; nothing can have come yet."
     assert "SQLs are to sign for the year; with those of records open already " in made[1].message
 
 

@@ -724,7 +724,7 @@ def test_doubts_come_first_in_every_answer(company: Company, capsys: pytest.Capt
     assert main(["check", path, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["notes"][0].startswith("One Lead of events costs 9,000 USD")
     page = summary(open_workbook(path)).message
-    assert page.index("Look at this first: One Lead of events costs") < page.index("Goal:")
+    assert page.index("Look at this first: One Lead of events costs") < page.index("To sign:")
     screen = Panel(open_game(Path(path))).words.value
     assert screen.startswith('<p class="rp-warning">Look at this first: One Lead of events costs')
     assert open_board(path, as_of="2026-11-14").notes[1].startswith("One Lead of events costs")

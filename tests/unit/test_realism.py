@@ -34,7 +34,7 @@ from revplan.simulation.history import (
 )
 from revplan.simulation.realism import Stretch, assumed, boldest, chance_words, stacked, stretch, unreached
 from revplan.simulation.signing import scaled, signed_year
-from revplan.workbook.notes import action
+from revplan.workbook.notes import TO_DO, action
 from revplan.workbook.workbook import Workbook, open_workbook
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -450,8 +450,10 @@ def test_the_action_is_the_largest_stretch_against_the_own_past() -> None:
     fewest = min(met for met, *_ in shares.values())
     name = max((n for n, each in shares.items() if each[0] == fewest), key=lambda n: shares[n][2] / shares[n][3])
     met, months, asked, _, owner = shares[name]
-    assert f"Action: {owner} brings {math.ceil(asked)} " in book.headline
-    assert book.headline.endswith(f"from {name}, from Dec 2026 on; reached in {met} of the last {months} months.")
+    assert book.answers[TO_DO].startswith(f"{owner.capitalize()} brings {math.ceil(asked)} ")
+    assert book.answers[TO_DO].endswith(
+        f"from {name}, from Dec 2026 on; it did in {met or 'none'} of the last {months} months."
+    )
 
 
 def test_no_stretch_is_named_where_most_months_brought_as_much(book: Workbook) -> None:

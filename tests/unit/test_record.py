@@ -135,7 +135,8 @@ def test_a_commit_that_misses_the_goal_in_expectation_is_not_said_to_reach_it(
 ) -> None:
     before = (signed.folder / README).read_text(encoding="utf-8")
     assert re.search(
-        r"Expected commit: [0-9]+ SQLs, [0-9.]+% of the years[^;]*; in expectation it reaches the goal\.", before
+        r"Expected commit: [0-9]+ SQLs, which reach it in [0-9.]+% of the years[^;]*; in expectation it reaches the goal\.",
+        before,
     )
     low = PLAN.replace("enters: sql", "enters: sql, max_per_month: 5").replace("cost_per_entry: 85", "max_per_month: 8")
     plan_file.write_text(low, encoding="utf-8")
@@ -143,7 +144,7 @@ def test_a_commit_that_misses_the_goal_in_expectation_is_not_said_to_reach_it(
     book, text = open_workbook(missed.plan_path), (missed.folder / README).read_text(encoding="utf-8")
     mean = compact(book.simulation.outcome.mean.value, "USD")
     chance = show(round(book.simulation.outcome.chance_of_goal.value, 3), "share")
-    assert f"SQLs, {chance} of the years; in expectation it brings {mean} of the $1M." in text
+    assert f"SQLs, which reach it in {chance} of the years; in expectation it brings {mean} of the $1M." in text
     assert "in expectation it reaches" not in text
 
 

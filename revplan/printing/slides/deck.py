@@ -32,6 +32,7 @@ from revplan.printing.slides.file import MEND, settled_zip
 from revplan.printing.slides.page import SlideTexts, add_slide, as_statement, content_area, filling, removed, write
 from revplan.printing.slides.record import ShapeMark, figure_texts, with_record
 from revplan.printing.slides.table import (
+    add_answers,
     add_lines,
     add_table,
     add_tiles,
@@ -262,7 +263,8 @@ def _add_text(template: Template, slide: Slide, footer: str) -> None:
     if not facts and not notes:
         as_statement(page, template, raw["message"])
         return
-    left = add_tiles(page, place, facts, slide.mark) if facts else place
+    setting = add_answers if raw.get("lined") else add_tiles
+    left = setting(page, place, facts, slide.mark) if facts else place
     done = add_lines(page, left, _within(notes, left, template.say) if facts else notes, slide.mark)
     mark = slide.mark
     while not facts and done < len(notes):

@@ -67,6 +67,9 @@ COUNTED = re.compile(r" \(\d+ of \d+\)$")
 ONE_EACH = ("title", "section", "note", "footer", "spoken")
 """Roles that every slide of an exhibit has: a part that is no longer made says what the last one says."""
 
+LABELLED = {"fact": -1, "line": 0}
+"""Roles known by their label, and which paragraph that is: a value stands over it, a sentence beside it."""
+
 
 def check_deck(path: Path, report: str, plan: str = "", place: str = "", language: str = ENGLISH) -> None:
     """That the deck in `path`, which `place` names to a reader, is one of this report, plan and language.
@@ -204,7 +207,11 @@ class _Refresh:
         found = {}
         for key in {_key(name) for name in self.before}:
             was, now = (
-                {name: told["text"][-1] for name, told in side.items() if _key(name) == key and _role(name) == "fact"}
+                {
+                    name: _label(name, told["text"])
+                    for name, told in side.items()
+                    if _key(name) == key and _role(name) in LABELLED
+                }
                 for side in (self.before, self.now)
             )
             for one, other in paired(list(was.values()), list(now.values()), loose=True).items():
@@ -213,7 +220,7 @@ class _Refresh:
 
     def _counterpart(self, name: str) -> str | None:
         """The shape of today that a shape which was made has become; None where there is none."""
-        if _role(name) == "fact":
+        if _role(name) in LABELLED:
             return self.facts.get(name)
         if name in self.now:
             return name
@@ -234,8 +241,8 @@ class _Refresh:
             self._touched(shape)
         if "text" in there:
             told = self._told(shape, other)
-            if _role(name) == "fact" and _relabelled(was["text"], there["text"], told):
-                message = f"stands under words of yours, and what it was is no longer in the report ({was['text'][-1]})"
+            if _role(name) in LABELLED and _relabelled(_label(name, was["text"]), there["text"], _label(name, told)):
+                message = f"stands under words of yours, and what it was is no longer in the report ({_label(name, was['text'])})"
                 self._find("gone", message, shape, " ".join(there["text"]))
             else:
                 self._retell(shape, was["text"], told)
@@ -501,14 +508,17 @@ class _Refresh:
     def _listed_new(self, there: Collection[str]) -> None:
         """Lists exhibits that the deck was made without, and notes, facts and others of which it has no shape."""
         keys, present = {_key(name) for name in self.before}, {_key(name) for name in there}
-        had = {(_key(name), _role(name)) for name in self.before if _role(name) != "fact"} | set(self.facts.values())
+        had = {(_key(name), _role(name)) for name in self.before if _role(name) not in LABELLED} | set(
+            self.facts.values()
+        )
         for key in dict.fromkeys(_key(name) for name in self.now):
             if key not in keys:
                 self.found.append(DeckFinding(kind="new", message=f"{key} is new in the report and not in this deck"))
         for name, told in self.now.items():
-            one = name if _role(name) == "fact" else (_key(name), _role(name))
+            one = name if _role(name) in LABELLED else (_key(name), _role(name))
             if one not in had and _key(name) in present & keys:
-                text = ": ".join(reversed(told["text"])) if "text" in told else told["alt"]
+                words = reversed(told.get("text", [])) if _role(name) == "fact" else told.get("text", [])
+                text = ": ".join(words) if "text" in told else told["alt"]
                 message = f"{_role(name)} of {_key(name)} is new in the report, and this deck has no place for it"
                 self.found.append(DeckFinding(kind="new", message=message, text=text))
 
@@ -532,9 +542,14 @@ def _is_table(name: str, key: str) -> bool:
     return _key(name) == key and _role(name) == "table"
 
 
-def _relabelled(was: Sequence[str], mine: Sequence[str], told: Sequence[str]) -> bool:
+def _label(name: str, texts: Sequence[str]) -> str:
+    """The label among the paragraphs of a shape that is known by one."""
+    return plain(texts[LABELLED[_role(name)]])
+
+
+def _relabelled(was: str, mine: Sequence[str], told: str) -> bool:
     """Whether a person named a fact that is another one now: its number would stand under words that are not its own."""
-    return masked(was[-1]) not in map(masked, mine) and masked(was[-1]) != masked(plain(told[-1]))
+    return masked(was) not in map(masked, mine) and masked(was) != masked(told)
 
 
 def _first(told: Mapping[str, Any]) -> str:

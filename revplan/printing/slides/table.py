@@ -303,12 +303,12 @@ def _size(texts: Sequence[str], sizes: Sequence[float], room: float, most: int, 
     return next((size for size in sizes if all(fits(text, size) for text in texts)), sizes[-1])
 
 
-def _tile(slide: Any, place: Area, fact: tuple[str, str], sizes: tuple[float, float]) -> Any:
+def _panel(slide: Any, place: Area, above: float) -> Any:
+    """A tinted box for a few words, with so much room above and below them. [inches]"""
     from pptx.enum.dml import MSO_THEME_COLOR_INDEX
     from pptx.enum.shapes import MSO_SHAPE
     from pptx.enum.text import MSO_ANCHOR
 
-    room = place.width - 2 * INSIDE
     tile = slide.shapes.add_shape(MSO_SHAPE.RECTANGLE, *place.emu())
     tile._element.remove(tile._element.find(f"{{{tile._element.nsmap['p']}}}style"))  # shadows
     tile.line.fill.background()
@@ -319,15 +319,53 @@ def _tile(slide: Any, place: Area, fact: tuple[str, str], sizes: tuple[float, fl
     frame.word_wrap = True
     frame.vertical_anchor = MSO_ANCHOR.TOP
     frame.margin_left = frame.margin_right = round(INSIDE * 914_400)
-    frame.margin_top = frame.margin_bottom = round(ABOVE_TILE * 914_400)
+    frame.margin_top = frame.margin_bottom = round(above * 914_400)
+    return tile
+
+
+def _left(panel: Any) -> None:
+    for paragraph in panel.text_frame.paragraphs:
+        paragraph.alignment = 1
+
+
+def _tile(slide: Any, place: Area, fact: tuple[str, str], sizes: tuple[float, float]) -> Any:
+    room = place.width - 2 * INSIDE
+    tile = _panel(slide, place, ABOVE_TILE)
+    frame = tile.text_frame
     label = cut(fact[0], sizes[0], room, LABEL_LINES)
     deep = place.height - 2 * ABOVE_TILE - height(len(lines(label, sizes[0], room)), sizes[0])
     most = max(1, int(deep / height(1, sizes[1])))
     write(frame, cut(fact[1], sizes[1], room / BOLD, most), sizes[1], "ACCENT_1", True)
     write_more(frame, label, sizes[0], "TEXT_1", False)
-    for paragraph in frame.paragraphs:
-        paragraph.alignment = 1
+    _left(tile)
     return tile
+
+
+MOST_LINES, ABOVE_ANSWER = 4, 0.075
+ANSWER_SIZES, (ANSWER_LABEL,) = slide_letters("answer"), slide_letters("answer label")
+
+
+def add_answers(slide: Any, place: Area, answers: Sequence[tuple[str, str]], mark: ShapeMark) -> Area:
+    """Sentences below each other, each under its label, as large as all fit; the place left below them."""
+    room = place.width - 2 * INSIDE
+
+    def deep(size: float, words: str) -> float:
+        told = min(MOST_LINES, len(lines(words, size, room)))
+        return height(1, ANSWER_LABEL) + height(told, size) + 2 * ABOVE_ANSWER
+
+    def fits(size: float) -> bool:
+        return sum(deep(size, words) + ABOVE_ANSWER for _, words in answers) <= place.height
+
+    size = next((size for size in ANSWER_SIZES if fits(size)), ANSWER_SIZES[-1])
+    top = place.top
+    for number, (label, words) in enumerate(answers, start=1):
+        panel = _panel(slide, replace(place, top=top, height=deep(size, words)), ABOVE_ANSWER)
+        panel.name = replace(mark, part=number).of("line")
+        write(panel.text_frame, cut(label, ANSWER_LABEL, room, 1), ANSWER_LABEL, "ACCENT_1", True)
+        write_more(panel.text_frame, unbroken(cut(words, size, room, MOST_LINES)), size, "TEXT_1", False)
+        _left(panel)
+        top += deep(size, words) + ABOVE_ANSWER
+    return replace(place, top=top, height=max(0.0, place.top + place.height - top))
 
 
 def add_lines(slide: Any, place: Area, texts: Sequence[str], mark: ShapeMark) -> int:
