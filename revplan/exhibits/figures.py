@@ -39,6 +39,7 @@ ROUNDING = {
     "share": "one decimal of a percent; none where all are whole, two where one is below 0.1%",
     "count": "one decimal below a hundred, none where all are whole",
     "number": "one decimal below a hundred, none where all are whole",
+    "days": "one decimal",
     "ratio": "three decimals below 2, two below 10, one above",
 }
 """How the values of each kind are rounded for display, in words; `formats` does it."""

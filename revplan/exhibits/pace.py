@@ -10,9 +10,11 @@ import pandas as pd
 from revplan.exhibits.chart import PLAN, REQUIRED, Chart, Series, numbers
 from revplan.exhibits.detail import for_audience
 from revplan.exhibits.exhibit import Exhibit, chart, table_of, text
+from revplan.exhibits.figures import Figure, FigureCells, Sentence, figure, say
 from revplan.ground.formats import compact, counted, kinds_of, plural, show
 from revplan.plan.stages import titles_of
-from revplan.tracking.pacebook import ALL, CELL, MONTH, PaceBook
+from revplan.tracking.book import BoardBook
+from revplan.tracking.pacebook import ALL, CELL, MONTH, QUARTER, PaceBook, pace_from
 
 ON_THE_LINE = 0.05  # working days within which a month is on its line
 NEARLY = 0.999
@@ -99,26 +101,85 @@ def line(book: PaceBook) -> Exhibit:
     if book.state or found.empty:
         return text(book.state).as_appendix()
     title = plural(titles_of(book.plan.stages)[book.stage])
-    drawn = Chart(
-        said=_line_message(book),
+    drawn = _drawn(found, title, Sentence(text=_line_message(book)))
+    return chart(drawn, found, kinds_of("pace_days"))
+
+
+def _drawn(found: pd.DataFrame, title: str, said: Sentence) -> Chart:
+    """Plan, actual and forecast, day by day."""
+    forecast = Series(
+        name="forecast",
+        values=numbers(found["forecast"]),
+        low=numbers(found["forecast_low"]),
+        high=numbers(found["forecast_high"]),
+        color=PLAN,
+        mark="dashed",
+    )
+    return Chart(
+        said=said,
         form="columns",
         categories=tuple(show(day, "date").rsplit(" ", 1)[0] for day in found["day"]),
         series=(
             Series(name=f"{title} planned", values=numbers(found["target"]), color=REQUIRED, mark="line"),
             Series(name="actual", values=numbers(found["actual"]), color=PLAN, mark="line"),
-            Series(
-                name="forecast",
-                values=numbers(found["forecast"]),
-                low=numbers(found["forecast_low"]),
-                high=numbers(found["forecast_high"]),
-                color=PLAN,
-                mark="dashed",
-            ),
+            *([forecast] if found["forecast"].notna().sum() > 1 else []),
         ),
         kind="count",
         x_kind="date",
     )
-    return chart(drawn, found, kinds_of("pace_days"))
+
+
+def of_quarter(board: BoardBook) -> Exhibit:
+    """The yellow line of the quarter for a board: plan, actual and forecast by working day, at the stage of the commit."""
+    book = pace_from(board)
+    period = next((each for each in book.periods if each.kind == QUARTER), None)
+    line = None if period is None or not board.spans else book.line(QUARTER)
+    if period is None or line is None or not line["target"] > 0:
+        told = book.state or f"There is no line to follow in {board.plan.period_label(board.quarter.name)}."
+        return text(say("{told}", told=told)).as_appendix()
+    found = book.days_of(period)
+    title = plural(titles_of(board.plan.stages)[book.stage])
+    made = chart(
+        _drawn(found, title, _quarter_message(book, found, line)), found, {**kinds_of("pace_days"), "worked": "text"}
+    )
+    rows = [{"period": str(day.date()), "stage": book.stage} for day in found["day"]]
+    columns = {name: {"measure": "entries_so_far", "basis": basis} for name, basis in BASES.items()}
+    return made.with_cells(FigureCells(rows=rows, columns=columns))
+
+
+BASES = {
+    "target": "planned by working day",
+    "actual": "actual",
+    "forecast": "forecast",
+    "forecast_low": "forecast, one case in ten lies below",
+    "forecast_high": "forecast, one case in ten lies above",
+}
+"""Columns of table pace_days, and what each rests on."""
+
+
+def _quarter_message(book: PaceBook, found: pd.DataFrame, line: pd.Series) -> Sentence:
+    """How far the quarter is from its line, and where the recent pace leads."""
+    plan, last = book.plan, found.iloc[-1]
+    end = {
+        name: figure("entries_so_far", last[name], str(last["day"].date()), basis, stage=book.stage)
+        for name, basis in BASES.items()
+    }
+    days, name = line["days_behind"], str(line["period"])
+    side = "behind" if days > 0 else "ahead of"
+    off = figure("days_off_plan", abs(days), name, f"on {book.as_of}", stage=book.stage)
+    on_line = pd.isna(days) or abs(days) < ON_THE_LINE
+    parts: dict[str, Figure | str] = {
+        "title": plural(titles_of(plan.stages)[book.stage]),
+        "period": plan.period_label(name),
+        **({} if on_line else {"off": off}),
+    }
+    where = "on plan" if on_line else f"{{off}} working days {side} plan"
+    if not line["working_days_left"]:
+        said = f"{{title}} of {{period}} ended {where}: {{actual}} of {{target}} planned."
+        return say(said, **parts, actual=end["actual"], target=end["target"])
+    said = f"{{title}} of {{period}} are {where}; at the recent pace {{forecast}} of {{target}} come by its end ({{low}} to {{high}} in eight of ten cases)."
+    ahead = {"forecast": end["forecast"], "low": end["forecast_low"], "high": end["forecast_high"]}
+    return say(said, **parts, **ahead, target=end["target"])
 
 
 def _line_message(book: PaceBook) -> str:

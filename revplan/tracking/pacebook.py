@@ -334,16 +334,20 @@ class PaceBook:
 
     @cached_property
     def days(self) -> pd.DataFrame:
-        """Table pace_days: the month day by day, all records at the stage of the commit."""
-        followed, line = self.followed, self.line()
+        """Table pace_days of the month."""
+        return self.days_of(self.month)
+
+    def days_of(self, period: Period) -> pd.DataFrame:
+        """Table pace_days: a period day by day, all records at the stage of the commit."""
+        followed, line = self.followed, self.line(period.kind)
         if followed is None or line is None:
             return empty("pace_days")
         group, stage = self.groups[0], self.recorded.index(self.stage)
-        inside = slice(followed.days.place(self.month.first), followed.days.place(self.month.last) + 1)
+        inside = slice(followed.days.place(period.first), followed.days.place(period.last) + 1)
         recorded = followed.days.place(self.as_of) - inside.start + 1
-        days = pd.date_range(self.month.first, self.month.last)
+        days = pd.date_range(period.first, period.last)
         actual = followed.counts[:, stage, inside].sum(axis=0)
-        actual[: max((followed.begin - self.month.first).days, 0)] = 0.0
+        actual[: max((followed.begin - period.first).days, 0)] = 0.0
         reached = np.append(np.cumsum(actual), np.full(len(days) - recorded, np.nan))
         weights = followed.weights(group, self.stage)[inside][recorded - 1 :].copy()
         weights[0] = 0.0
@@ -355,7 +359,7 @@ class PaceBook:
         frame = pd.DataFrame(
             {
                 "day": days.as_unit("us"),
-                "worked": group.workdays.are_worked(self.month.first, self.month.last),
+                "worked": group.workdays.are_worked(period.first, period.last),
                 "target": np.cumsum(followed.targets[:, stage, inside].sum(axis=0)),
                 "actual": reached,
                 "forecast": ahead[0],
@@ -608,7 +612,12 @@ def pace_of(files: YearFiles, as_of: date | None, segment: str) -> PaceBook:
     """The year of some files as known at the end of `as_of`."""
     actual = None if files.actuals is None else files.actuals.table
     day = as_of or last_day_counted(files.live, files.snapshots, actual, "")
-    board = book_on(files, "", day, segment)
+    return pace_from(book_on(files, "", day, segment))
+
+
+def pace_from(board: BoardBook) -> PaceBook:
+    """The year of a board book followed day by day."""
+    files, day, segment = board.files, board.as_of, board.segment
     history = board.history or _history(files.live, board.plan, files.snapshots, day)
     triangle = Triangle(empty("triangle"))
     if history is not None and PaceBook(board, history).is_nightly:

@@ -14,12 +14,13 @@ import small_company
 from every_exhibit import reports
 from small_company import ACTUALS, LEADS, NAMELESS, small_book
 
-from revplan.exhibits import attainment, detail, outlook, performance, summary
+from revplan.exhibits import attainment, detail, outlook, pace, performance, summary
 from revplan.exhibits.exhibit import Exhibit
 from revplan.exhibits.figures import MIMETYPE, measures
 from revplan.ground.errors import PlanError
 from revplan.printing.registry import registry
 from revplan.tracking.book import BoardBook, open_before, open_board
+from revplan.tracking.pacebook import pace_from
 from revplan.workbook.notes import LANDS, TO_DO, WHERE
 
 EXAMPLE = Path(__file__).parents[2] / "data" / "example"
@@ -31,6 +32,7 @@ def pack(book: BoardBook, before: BoardBook | None = None) -> list[Exhibit]:
     """Every exhibit of the notebook, in order."""
     made = [
         attainment.attainment,
+        pace.of_quarter,
         attainment.so_far,
         attainment.variance,
         performance.three_numbers,
@@ -70,6 +72,30 @@ def test_the_summary_says_what_came_where_it_lands_what_changed_and_what_to_do(e
     assert said[LANDS].endswith("The forecast has moved by −$383k since 30 Jun 2026.")
     assert said[TO_DO].startswith("Sales: build pipeline in smb, or win more of it. $")
     assert example[0].header == "Orrinvale Software FY26, as known on 30 Sep 2026"
+
+
+def test_the_line_of_the_quarter_says_where_it_stands_and_where_the_pace_leads(
+    opened: Callable[..., BoardBook],
+) -> None:
+    running = opened(quarter="2026-Q3", as_of=date(2026, 8, 20))
+    made = pace.of_quarter(running)
+    assert registry(raws([made]))
+    row = pace_from(running).line("quarter")
+    assert row is not None
+    told = [f"{row[name]:.0f}" for name in ("projected", "target", "projected_low", "projected_high")]
+    assert made.message == (
+        f"SQLs of Jul-Sep 2026 (Q3 FY26) are {row['days_behind']:.1f} working days behind plan; at the recent pace {told[0]} of "
+        f"{told[1]} come by its end ({told[2]} to {told[3]} in eight of ten cases)."
+    )
+    assert len(made.table) == 92  # each day of the quarter
+    assert made.table["actual"].notna().sum() == 51  # those up to the last day known
+    assert made.table["target"].iloc[-1] == pytest.approx(row["target"])
+    ended = pace.of_quarter(opened(quarter="2026-Q3", as_of=date(2026, 9, 30))).message
+    assert "ended" in ended
+    assert "recent pace" not in ended
+    before = pace.of_quarter(opened(quarter="2026-Q1", as_of=date(2025, 12, 1)))
+    assert before.appendix
+    assert before.chart is None
 
 
 def test_every_measure_that_is_defined_is_used_somewhere(example: list[Exhibit], year_to_come: BoardBook) -> None:
