@@ -10,7 +10,7 @@ import pandas as pd
 
 from revplan.exhibits.attainment import ACTUAL, PLANNED, STEPS, money, new_arr, nothing_yet, whole
 from revplan.exhibits.exhibit import Exhibit, table_of
-from revplan.exhibits.figures import FigureCells, Sentence, say
+from revplan.exhibits.figures import FigureCells, Sentence, figure, say
 from revplan.exhibits.performance import sources
 from revplan.ground.errors import PlanError, shown
 from revplan.ground.formats import counted, largest_remainder, round_half_up, steady_order
@@ -65,24 +65,71 @@ def for_audience(audience: str, shows: Mapping[str, Show]) -> Show:
 def arr_bridge(book: BoardBook) -> Exhibit:
     """From opening to closing ARR of the quarter, as planned and as booked."""
     label = book.spans[0].label if book.spans else ""
-    found = book.arr_bridge[book.arr_bridge["period"] == label]
+    found = _booked(book, label)
     if found.empty:
-        return nothing_yet(book, "No ARR movements are booked that the bridge could be made of.")
+        return _not_booked(book)
     frame = _bridge_rows(found, book.decimals)
-    made = table_of(
-        "arr_bridge",
-        frame,
-        _bridge_message(book, frame, label),
-        notes=[f"Contraction and churn are what is lost. {found['basis'].iloc[0]}."],
-        period=book.plan.period_label(label),
-        currency=book.plan.currency,
-    )
+    note = f"Contraction and churn are what is lost. {found['basis'].iloc[0]}."
+    return _bridge_table(book, frame, label, _bridge_message(book, frame, label), note)
+
+
+def retention(book: BoardBook) -> Exhibit:
+    """From opening to closing ARR of the year so far, as planned and as booked, and what became of existing customers."""
+    label = book.spans[-1].label if book.spans else ""
+    found = _booked(book, label)
+    if found.empty:
+        return _not_booked(book)
+    frame = _bridge_rows(found, book.decimals)
+    said = _retention_message(book, frame, label, str(found["basis"].iloc[0]))
+    return _bridge_table(book, frame, label, said, "Contraction and churn are what is lost.")
+
+
+def _booked(book: BoardBook, label: str) -> pd.DataFrame:
+    return book.arr_bridge[book.arr_bridge["period"] == label]
+
+
+def _not_booked(book: BoardBook) -> Exhibit:
+    return nothing_yet(book, "No ARR movements are booked that the bridge could be made of.")
+
+
+def _bridge_table(book: BoardBook, frame: pd.DataFrame, label: str, said: Sentence, note: str) -> Exhibit:
+    period, currency = book.plan.period_label(label), book.plan.currency
+    made = table_of("arr_bridge", frame, said, notes=[note], period=period, currency=currency)
     columns: dict[str, dict[str, str]] = {
         name: {"measure": "arr_term", "period": label, "basis": name} for name in (PLANNED, ACTUAL)
     }
     columns["gap"] = {"measure": "arr_term_gap", "period": label}
-    rows = [{"term": term} for term in found["term"]]
-    return made.with_cells(FigureCells(rows=rows, columns=columns, currency=book.plan.currency))
+    return made.with_cells(FigureCells(rows=[{"term": term} for term in TERMS], columns=columns, currency=currency))
+
+
+def _retention_message(book: BoardBook, frame: pd.DataFrame, label: str, basis: str) -> Sentence:
+    """Closing ARR and net revenue retention, planned and actual, as far as all of their terms are known."""
+    terms = frame.set_index("term")
+    closing = {
+        side: money(book, "arr_term", terms[side]["Closing ARR"], label, side, term="closing")
+        for side in (PLANNED, ACTUAL)
+    }
+    if None in (closing[ACTUAL].value, closing[PLANNED].value):
+        return _bridge_message(book, frame, label)
+    kept = {side: figure("nrr", _net_retention(terms[side]), label, side) for side in (PLANNED, ACTUAL)}
+    known = None not in (kept[PLANNED].value, kept[ACTUAL].value)
+    nrr = ", and net revenue retention is {kept} against {kept_planned}" if known else ""
+    return say(
+        f"ARR stands at {{actual}} against {{planned}} planned{nrr} ({{basis}}).",
+        actual=closing[ACTUAL],
+        planned=closing[PLANNED],
+        basis=basis,
+        **({"kept": kept[ACTUAL], "kept_planned": kept[PLANNED]} if known else {}),
+    )
+
+
+def _net_retention(terms: pd.Series) -> float | None:
+    """Share of the opening ARR that its customers pay now, from the terms as displayed. [ratio]"""
+    opening = terms[TERMS["opening"]]
+    if not opening > 0:
+        return None
+    lost = terms[TERMS["contraction"]] + terms[TERMS["churn"]]
+    return float(opening + terms[TERMS["expansion"]] - lost) / float(opening)
 
 
 def _bridge_rows(found: pd.DataFrame, decimals: int) -> pd.DataFrame:

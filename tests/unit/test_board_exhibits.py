@@ -34,6 +34,7 @@ def pack(book: BoardBook, before: BoardBook | None = None) -> list[Exhibit]:
         attainment.attainment,
         pace.of_quarter,
         attainment.so_far,
+        detail.retention,
         attainment.variance,
         performance.three_numbers,
         *(partial(detail.detail, audience=each) for each in detail.AUDIENCES),
@@ -96,6 +97,20 @@ def test_the_line_of_the_quarter_says_where_it_stands_and_where_the_pace_leads(
     before = pace.of_quarter(opened(quarter="2026-Q1", as_of=date(2025, 12, 1)))
     assert before.appendix
     assert before.chart is None
+
+
+def test_the_pack_says_closing_arr_and_what_existing_customers_kept(q3: BoardBook) -> None:
+    made = detail.retention(q3)
+    assert registry(raws([made]))
+    terms = made.table.set_index("term")
+    booked = q3.files.actuals.table
+    months = booked[booked["month"].astype(str) <= "2026-09"]
+    opening = terms["actual"]["Opening ARR"]
+    lost = months[["contraction", "churn"]].sum().sum()
+    kept = (opening + months["expansion"].sum() - lost) / opening
+    assert f"net revenue retention is {kept:.1%} against " in made.message
+    assert terms["actual"]["Closing ARR"] == opening + months["new"].sum() + months["expansion"].sum() - lost
+    assert terms["gap"]["Churn"] == terms["actual"]["Churn"] - terms["planned"]["Churn"]
 
 
 def test_every_measure_that_is_defined_is_used_somewhere(example: list[Exhibit], year_to_come: BoardBook) -> None:
