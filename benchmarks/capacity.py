@@ -32,8 +32,8 @@ from revplan.workbook.workbook import plan_year
 MONTHS, TRIALS, SEGMENTS, SOURCES = 36, 8192, 4, 3
 
 
-def company(reps: int) -> Plan:
-    """Twelve cells whose people are a little too few."""
+def company(reps: int, asked: float = 0.9) -> Plan:
+    """Twelve cells with so many reps, of whose productivity the goal asks for a share: at 0.9 they are a little too few."""
     draw = np.random.default_rng(5)
     each = 400_000.0
     segments = {
@@ -52,7 +52,7 @@ def company(reps: int) -> Plan:
         {
             "year": {"first_month": "2027-01"},
             "plan_date": date(2026, 11, 15),
-            "goal": {"new_arr": 0.9 * each * reps},
+            "goal": {"new_arr": asked * each * reps},
             "stages": [{"id": "lead"}, {"id": "sql"}, {"id": "won"}],
             "segments": segments,
             "sources": {f"c{number}": {"share": 1 / SOURCES, "cost_per_entry": 50} for number in range(SOURCES)},
@@ -102,7 +102,8 @@ def main() -> None:
     """Each of the tasks, with its time."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--reps", type=int, default=500)
-    plan = company(parser.parse_args().reps)
+    reps = parser.parse_args().reps
+    plan = company(reps)
     year = plan_year(plan, Snapshot())
     pools = Pools(tuple(plan.segments))
     total = timed(
@@ -120,8 +121,12 @@ def main() -> None:
 
     asked = (0.8, STRETCH, *CONFIDENCES)
     free = plan.model_copy(update={"capacity": None})
-    moves = []
-    for name, each in (("without people", free), ("with people", plan)):
+    moves = {}
+    for name, each in (
+        ("without people", free),
+        ("with people", plan),
+        ("with people who are enough", company(reps, 0.72)),
+    ):
         base = plan_year(each, Snapshot())
 
         def move(base: Any = base) -> None:
@@ -129,8 +134,9 @@ def main() -> None:
             run(view, DrawStore(TRIALS, drivers(view), 1), asked)
 
         move()
-        moves.append(timed(f"a slider move {name}", move, 5))
-    print(f"{'with people over without':56}{moves[1] / moves[0]:>10.1f} times (target: under 20 ms)")
+        moves[name] = timed(f"a slider move {name}", move, 15)
+    ratio = moves["with people"] / moves["without people"]
+    print(f"{'with people over without':56}{ratio:>10.1f} times (target: under 20 ms)")
 
 
 if __name__ == "__main__":

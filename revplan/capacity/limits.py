@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from scipy.special import ndtr
 
 NOTHING = 1e-9  # of a plan's currency: less is none
+TOGETHER = 2048  # trials worked out at once: what they take fits into a processor's cache
 
 
 def booked(demand: np.ndarray, capacity: np.ndarray, kept: Sequence[float]) -> np.ndarray:
@@ -70,7 +72,7 @@ def _older(new: np.ndarray, waiting: list[np.ndarray], closed: np.ndarray, kept:
     return moved
 
 
-def compound_sums(mean: np.ndarray, per_deal: np.ndarray, normal: np.ndarray) -> np.ndarray:
+def compound_sums(mean: np.ndarray, per_deal: np.ndarray, normal: np.ndarray, usual: np.ndarray) -> np.ndarray:
     """Sums of a Poisson number of deals at standard normals: positive, of the mean and the variance asked for. [plan currency]
 
     The law is the gamma of the same mean and variance by the cube-root transformation of Wilson and Hilferty (1931,
@@ -84,17 +86,21 @@ def compound_sums(mean: np.ndarray, per_deal: np.ndarray, normal: np.ndarray) ->
         Variance over mean: second moment of a deal over its mean.
     normal
         Standard normals, a trial along the last axis.
+    usual
+        Expected sum over all trials, of which the given ones may be some: the last axis is 1 long.
     """
-    deals = mean / per_deal
-    typical = np.maximum(deals.mean(axis=-1, keepdims=True), NOTHING)
-    root = 1 / (3 * np.sqrt(np.maximum(deals, NOTHING)))
+    root = mean / per_deal  # in place from here on: to ask the system for memory takes as long as the arithmetic
+    np.maximum(root, NOTHING, out=root)
+    np.sqrt(root, out=root)
+    np.divide(1 / 3, root, out=root)
     cubes = normal - root
     cubes *= root
     cubes += 1.0
     np.maximum(cubes, 0.0, out=cubes)
-    square = cubes * cubes
-    cubes *= square
-    cubes *= mean / _average(typical)
+    np.multiply(cubes, cubes, out=root)
+    cubes *= root
+    np.multiply(mean, 1 / _average(np.maximum(usual / per_deal, NOTHING)), out=root)
+    cubes *= root
     return cubes
 
 
@@ -133,7 +139,10 @@ class People:
 
     def of_trials(self, begin: int, count: int) -> np.ndarray:
         """Shape (segments + 1, months, count): the drawn years of trials from `begin` on, which take turns."""
-        return self.capacity[:, :, np.arange(begin, begin + count) % self.paths]
+        first = begin % self.paths
+        if first + count <= self.paths:
+            return self.capacity[:, :, first : first + count]
+        return self.capacity.take(np.arange(begin, begin + count), axis=2, mode="wrap")
 
     @property
     def typical(self) -> np.ndarray:
@@ -161,20 +170,32 @@ class Demand:
     won: float
     """New ARR closed before the plan date."""
 
+    @cached_property
+    def _means(self) -> tuple[np.ndarray, np.ndarray]:
+        """Shape (segments, months, 1) each: means of the two over all trials."""
+        return self.fixed.mean(axis=2, keepdims=True), self.scaled.mean(axis=2, keepdims=True)
+
     def drawn(self, scale: float | np.ndarray = 1.0, value: float = 1.0) -> np.ndarray:
         """Shape (segments, months, trials): demand with `scale` times the entries and `value` times their deals."""
-        mean = (scale * value) * self.scaled
-        mean += self.fixed
-        of_deal = self._of_deal(float(np.mean(scale)), value)
-        demand = compound_sums(mean, of_deal, self.luck)
+        mean, demand = self._coming(scale, value)
         return self._worked(demand, mean, scale * value) if self.people.loads else demand
 
-    def asked(self, scale: float | np.ndarray = 1.0) -> np.ndarray:
+    def asked(self, scale: float = 1.0) -> np.ndarray:
         """The year's new ARR in each trial, were nobody lacking. [plan currency]"""
-        mean = self.fixed + scale * self.scaled
-        drawn = compound_sums(mean, self._of_deal(float(np.mean(scale)), 1.0), self.luck)
-        found: np.ndarray = self.won + drawn.sum(axis=(0, 1))
+        found: np.ndarray = self.won + self._coming(scale, 1.0)[1].sum(axis=(0, 1))
         return found
+
+    def _coming(self, scale: float | np.ndarray, value: float) -> tuple[np.ndarray, np.ndarray]:
+        """Expected demand, and demand drawn, as far as nobody need work its records."""
+        mean = (scale * value) * self.scaled
+        mean += self.fixed
+        fixed, new = self._means
+        usual = mean.mean(axis=2, keepdims=True) if np.ndim(scale) else fixed + (scale * value) * new
+        new = float(np.mean(scale)) * value * new
+        # second moment of a deal over its mean, as open and new ones are mixed
+        second = fixed * self.per_deal[0][..., None] + new * value * self.per_deal[1][..., None]
+        of_deal = np.maximum(second / np.maximum(fixed + new, NOTHING), NOTHING)
+        return mean, compound_sums(mean, of_deal, self.luck, usual)
 
     def _worked(self, demand: np.ndarray, mean: np.ndarray, factor: float | np.ndarray) -> np.ndarray:
         """What of `demand` those who work its records let through."""
@@ -186,13 +207,6 @@ class Demand:
             room = np.stack([np.broadcast_to(limit.arr[:, None], share.shape), np.zeros(share.shape)])
             demand[here] += (booked(asked, room, self.people.kept) - asked)[0]
         return demand
-
-    def _of_deal(self, scale: float, value: float) -> np.ndarray:
-        """Shape (segments, months, 1): second moment of a deal over its mean, as open and new ones are mixed. [plan currency]"""
-        fixed, new = self.fixed.mean(axis=2), scale * value * self.scaled.mean(axis=2)
-        second = fixed * self.per_deal[0] + new * value * self.per_deal[1]
-        found: np.ndarray = np.maximum(second / np.maximum(fixed + new, NOTHING), NOTHING)[..., None]
-        return found
 
     @property
     def _drawn(self) -> tuple[np.ndarray, ...]:
@@ -210,11 +224,23 @@ class Demand:
         """The same of the first `most` trials."""
         return self._with([np.ascontiguousarray(each[:, :, :most]) for each in self._drawn])
 
+    def _alike(self, drawn: Sequence[np.ndarray]) -> Demand:
+        """The same of some of the trials, demand being what it is over all."""
+        found = self._with(drawn)
+        found.__dict__["_means"] = self._means
+        return found
+
     def booked(self, scale: float | np.ndarray = 1.0, value: float = 1.0) -> np.ndarray:
         """Shape (segments, months, trials): what closes of it."""
         return booked(self.drawn(scale, value), self.capacity, self.people.kept)
 
-    def arr(self, scale: float | np.ndarray = 1.0, value: float = 1.0) -> np.ndarray:
-        """The year's new ARR in each trial. [plan currency]"""
-        found: np.ndarray = self.won + self.booked(scale, value).sum(axis=(0, 1))
-        return found
+    def arr(self, scale: float | np.ndarray = 1.0, value: float = 1.0, trials: np.ndarray | None = None) -> np.ndarray:
+        """The year's new ARR in each trial, or in those whose numbers are given. [plan currency]"""
+        count = self.luck.shape[2] if trials is None else len(trials)
+        step = count if np.ndim(scale) else TOGETHER
+        found = np.empty(count)
+        for begin in range(0, count, step):
+            some = slice(begin, begin + step)
+            drawn = [each[..., some] if trials is None else each.take(trials[some], axis=2) for each in self._drawn]
+            found[some] = self._alike(drawn).booked(scale, value).sum(axis=(0, 1))
+        return self.won + found

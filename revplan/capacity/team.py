@@ -11,10 +11,11 @@ integral of the ramp over the days of the month that somebody is there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -168,9 +169,28 @@ def seats(plan: Plan, months: int = MONTHS_PER_YEAR) -> list[Seat]:
     """The seats of the plan's people over `months` from the first of the year; none where it has no capacity."""
     if plan.capacity is None:
         return []
-    lines = list(each_line(plan, months))
-    there = _alike([seat for who, seat in lines if isinstance(who, Rep)])
-    return [*there, *(seat for who, seat in lines if isinstance(who, Hire))]
+
+    def made() -> list[Seat]:
+        lines = list(each_line(plan, months))
+        there = _alike([seat for who, seat in lines if isinstance(who, Rep)])
+        return [*there, *(seat for who, seat in lines if isinstance(who, Hire))]
+
+    return _kept((plan.capacity, plan.first_month, plan.plan_date, months), made)
+
+
+def _kept(key: tuple[object, ...], make: Callable[[], Kept]) -> Kept:
+    """What `make` gives, kept for the next run: people do not change while demand is played with."""
+    for known, found in _KEPT:
+        if known == key:  # quick for the same people; to hash hundreds of them is not
+            return found
+    made = make()
+    _KEPT[:] = [(key, made), *_KEPT[: MOST_KEPT - 1]]
+    return made
+
+
+Kept = TypeVar("Kept")
+_KEPT: list[tuple[tuple[object, ...], Any]] = []
+MOST_KEPT = 8  # teams, with what their seats bring or what was drawn of them
 
 
 def _alike(found: list[Seat]) -> list[Seat]:
@@ -330,20 +350,13 @@ def drawn_pools(plan: Plan, pools: Pools, paths: int, seed: int) -> np.ndarray:
     Each seat goes one of its ways; reps differ by `rep_cv`, all together stray by `productivity_cv`. A seat's
     draws depend on the seed and on what it is, so that one more hire leaves the others as they were.
     """
-    assert plan.capacity is not None
-    key = plan.capacity, plan.first_month, plan.plan_date, pools.segments, paths, seed
-    if key not in _KEPT:  # people do not change while demand is played with
-        found, _ = drawn_seats(plan, pools, paths, seed)
-        while len(_KEPT) >= MOST_KEPT:
-            _KEPT.pop(next(iter(_KEPT)), None)
-        drawn = drawn_together(plan, found, seed)
+
+    def made() -> np.ndarray:
+        drawn = drawn_together(plan, drawn_seats(plan, pools, paths, seed)[0], seed)
         drawn.flags.writeable = False
-        _KEPT[key] = drawn
-    return _KEPT[key]
+        return drawn
 
-
-_KEPT: dict[tuple[object, ...], np.ndarray] = {}
-MOST_KEPT = 4  # drawn teams kept for the next run
+    return _kept((plan.capacity, plan.first_month, plan.plan_date, pools.segments, paths, seed), made)
 
 
 def drawn_seats(

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from scipy.optimize import brentq
@@ -57,6 +58,7 @@ def scales_needed(trials: Trials, goal: float) -> np.ndarray:
 SMALLEST_SCALE, LARGEST_SCALE, STEPS = 2.0**-6, 2.0**6, 8  # between which the scales of limited trials lie
 FEW_TRIALS = 512  # that show where a curve is to be looked at
 BELOW = 0.9  # of the smallest node, where the next smaller one is
+ABOVE = 2.0  # of the largest scale of limited trials, above which no node lies
 
 
 def _halved(demand: Demand, goal: float) -> np.ndarray:
@@ -72,6 +74,35 @@ def _halved(demand: Demand, goal: float) -> np.ndarray:
     return np.where(none, 0.0, np.where(reached, np.exp(place), NEVER))
 
 
+@dataclass(frozen=True, eq=False)
+class _Reached:
+    """Which trials reach the goal at one scale after the other: one that does at some scale does at every larger one.
+
+    So a trial is looked at only at scales between the largest at which it is known to miss and the smallest at which
+    it is known to reach.
+    """
+
+    trials: Trials
+    goal: float
+    misses: np.ndarray
+    reaches: np.ndarray
+
+    @classmethod
+    def of(cls, trials: Trials, goal: float) -> _Reached:
+        """What is known from the scale of the plan, 1."""
+        there = trials.arr >= goal
+        return cls(trials, goal, np.where(there, -1.0, 1.0), np.where(there, 1.0, NEVER))
+
+    def at(self, scale: float) -> np.ndarray:
+        """1 for each trial that reaches the goal at `scale`, 0 for the others."""
+        asked = np.flatnonzero((self.misses < scale) & (scale < self.reaches))
+        demand = self.trials.demand
+        if len(asked) and demand is not None:
+            there = demand.arr(scale, trials=asked) >= self.goal
+            self.reaches[asked[there]] = self.misses[asked[~there]] = scale
+        return (self.reaches <= scale).astype(float)
+
+
 def chance_of_goal(trials: Trials, goal: float, scale: float) -> np.ndarray:
     """Chance in each trial that `scale` times the entries reach `goal`. [0-1]"""
     return 1 - trials.chances_at(scale).below(goal)
@@ -84,15 +115,21 @@ def commit_curve(trials: Trials, goal: float, confidences: Sequence[float]) -> t
     needed = np.sort(scales_needed(trials, goal))
     looked = ordered if trials.demand is None else ordered[::2]  # a limited year takes longer to look at
     nodes = _spread(needed, np.concatenate([edges[:1], looked, edges[1:]]))
-    per_trial = [chance_of_goal(trials, goal, float(scale)) for scale in (0.0, *nodes)]
-    most = LARGEST_SCALE if trials.demand is not None else MOST
+    limited = trials.demand is not None
+    chance = _Reached.of(trials, goal).at if limited else partial(chance_of_goal, trials, goal)
+    middle_first = sorted(range(len(nodes)), key=lambda index: -((index + 1) & -(index + 1)))
+    seen = {index: chance(float(nodes[index])) for index in middle_first}
+    per_trial = [seen[index] for index in range(len(nodes))]
+    most = LARGEST_SCALE if limited else MOST
+    if limited and len(nodes) and per_trial[-1].mean() < ordered[-1]:
+        chance(ABOVE * most)  # who misses there is not looked at again
     while len(nodes) and nodes[-1] < most and per_trial[-1].mean() < ordered[-1]:
         nodes = np.append(nodes, 1.5 * nodes[-1] + 0.1)
-        per_trial.append(chance_of_goal(trials, goal, float(nodes[-1])))
-    if trials.demand is not None and len(nodes):  # nodes were looked for with few trials
-        while nodes[0] > SMALLEST_SCALE and per_trial[1].mean() > ordered[0]:
-            nodes = np.append(nodes[0] * BELOW, nodes)
-            per_trial.insert(1, chance_of_goal(trials, goal, float(nodes[0])))
+        per_trial.append(chance(float(nodes[-1])))
+    while limited and len(nodes) and nodes[0] > SMALLEST_SCALE and per_trial[0].mean() > ordered[0]:
+        nodes = np.append(nodes[0] * BELOW, nodes)  # nodes were looked for with few trials
+        per_trial.insert(0, chance(float(nodes[0])))
+    per_trial.insert(0, chance(0.0))
     chances = np.array([float(each.mean()) for each in per_trial])
     errors = np.array([trials.standard_error(each) for each in per_trial[1:]])
     return tuple(CurvePoint(each, _scale(nodes, chances, errors, each)) for each in confidences)

@@ -111,7 +111,7 @@ def _made_block(seed: int, drivers: int, size: int, number: int) -> np.ndarray:
     net = _net(seed, width, size * REPLICATES)
     shift = np.random.default_rng([seed, 1 + replicate]).integers(2**BITS, size=drivers, dtype=np.uint64)
     points = net[:drivers, part * size : (part + 1) * size] ^ shift[:, None]
-    normals = ndtri((points.astype(float) + 0.5) * 2.0**-BITS)
+    normals = ndtri(np.ascontiguousarray((points.astype(float) + 0.5) * 2.0**-BITS))
     normals.flags.writeable = False
     return normals
 
@@ -140,9 +140,14 @@ def normal_quadrature(nodes: int) -> tuple[np.ndarray, np.ndarray]:
 
 def hermite_projection(values: np.ndarray, nodes: int, degree: int) -> np.ndarray:
     """Coefficients of Hermite polynomials 0..degree, from values at the quadrature's nodes (last axis)."""
+    return values @ _weighted_hermite(nodes, degree)
+
+
+@cache
+def _weighted_hermite(nodes: int, degree: int) -> np.ndarray:
+    """Shape (nodes, degree + 1): each polynomial at the quadrature's nodes, times their weight, over its norm."""
     points, weights = normal_quadrature(nodes)
-    basis = hermevander(points, degree) * weights[:, None]
-    return values @ basis / [factorial(i) for i in range(degree + 1)]
+    return hermevander(points, degree) * weights[:, None] / [factorial(i) for i in range(degree + 1)]
 
 
 _TO_POWERS = np.zeros((DEGREE + 1, DEGREE + 1))

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from revplan.capacity.limits import People
+from revplan.funnel.funnel import YEAR
 from revplan.ground.errors import shown
 from revplan.ground.formats import compact, show, steady_order
 from revplan.simulation.draws import DrawStore
@@ -109,7 +110,9 @@ def _limited(
     count = months.drivers
     spread = np.broadcast_to(luck / np.sqrt(count), (count, len(luck)))
     capacity = np.broadcast_to(months.people.typical, (*months.people.typical.shape[:2], len(luck)))
-    return demand_of(view, months, monthly(view, months, *normals), spread, capacity).arr()
+    parts = np.empty((2, months.segments, YEAR, len(luck)))
+    monthly(view, months, *normals, out=parts)
+    return demand_of(view, months, parts, spread, capacity).arr()
 
 
 def _of_people(view: Outlook, people: People, trials: Trials) -> Swing:

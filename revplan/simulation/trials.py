@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.polynomial.hermite_e import hermevander
@@ -154,6 +154,9 @@ class Inverse:
 
 
 MARKET, LAG, LUCK, SHARED = 0, 1, 2, 3  # drivers by row of the bank; then volumes by source, then rates
+ONE_THREAD = (
+    2**18
+)  # products of a matrix product that BLAS does not split: threads wait for each other on a busy machine
 ROUND = 2**15  # trials worked out together; more of them are averaged round by round
 
 
@@ -162,7 +165,7 @@ class Trials:
     """Trials of one year, `size` to a block."""
 
     fixed: np.ndarray
-    """Shape (3, trials): cumulants of the ARR that comes without new entries."""
+    """Shape (3, trials): cumulants of the ARR that comes without new entries; none where people limit what closes."""
     scaled: np.ndarray
     """Shape (3, trials): cumulants of the ARR that committed entries bring; they grow with the entries."""
     luck: np.ndarray
@@ -207,43 +210,52 @@ def drivers(view: Outlook) -> int:
 def trials_of(view: Outlook, store: DrawStore, numbers: range | None = None) -> Trials:
     """The trials of some blocks of `store`; of all where none are named."""
     chosen = range(store.blocks) if numbers is None else numbers
-    parts = [_block(view, store.block(number)) for number in chosen]
-    fixed, scaled, luck = (np.concatenate(part, axis=-1) for part in zip(*parts, strict=True))
-    demand = None if view.months is None else _demand(view, view.months, store, chosen)
-    return Trials(fixed, scaled, luck, store.size, demand)
+    blocks = [store.block(number) for number in chosen]
+    luck = np.concatenate([normals[LUCK] for normals in blocks])
+    if view.months is not None:
+        none = np.zeros((3, 0))
+        return Trials(none, none, luck, store.size, _demand(view, view.months, store, chosen))
+    found = []
+    for normals in blocks:
+        own, volumes = split(view, normals)
+        found.append(cumulants(view, wins(view, own, normals[LAG], volumes)))
+    fixed, scaled = (np.concatenate(part, axis=-1) for part in zip(*found, strict=True))
+    return Trials(fixed, scaled, luck, store.size)
 
 
-def _block(view: Outlook, normals: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    own, volumes, _ = split(view, normals)
-    fixed, scaled = cumulants(view, wins(view, own, normals[LAG], volumes))
-    return fixed, scaled, normals[LUCK]
-
-
-def split(view: Outlook, normals: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The normals of the rates, the market in them, those of the volumes, and those of the deals of each month."""
+def split(view: Outlook, normals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The normals of the rates, the market in them, and those of the volumes."""
     rates = SHARED + len(view.source_names)
-    months = rates + len(view.rates.mean)
-    own = normals[rates:months]
+    own = normals[rates : rates + len(view.rates.mean)]
     if view.rho > 0:
         own = np.sqrt(1 - view.rho) * own
         own += np.sqrt(view.rho) * normals[MARKET]
-    return own, normals[SHARED:rates], normals[months:]
+    return own, normals[SHARED:rates]
 
 
-def _demand(view: Outlook, months: LimitedMonths, store: DrawStore, numbers: Iterable[int]) -> Demand:
+def _demand(view: Outlook, months: LimitedMonths, store: DrawStore, numbers: range) -> Demand:
     """What would close by month in the trials of some blocks, and what the people can close in them."""
-    parts = []
+    luck = _month_luck(store, numbers, months.drivers)
+    parts = np.empty((2, months.segments, YEAR, luck.shape[1]))
+    begin = 0
     for number in numbers:
         normals = store.block(number)
-        own, volumes, luck = split(view, normals)
-        capacity = months.people.of_trials(number * store.size, normals.shape[1])
-        parts.append((*monthly(view, months, own, normals[LAG], volumes), luck, capacity))
-    fixed, scaled, luck, capacity = (np.concatenate(part, axis=-1) for part in zip(*parts, strict=True))
-    return demand_of(view, months, (fixed, scaled), luck, capacity)
+        own, volumes = split(view, normals)
+        end = begin + normals.shape[1]
+        monthly(view, months, own, normals[LAG], volumes, out=parts[..., begin:end])
+        begin = end
+    capacity = months.people.of_trials(numbers.start * store.size, begin)
+    return demand_of(view, months, parts, luck, capacity)
+
+
+@lru_cache(maxsize=2)  # the same for every move of a slider
+def _month_luck(store: DrawStore, numbers: range, drivers: int) -> np.ndarray:
+    """Standard normals of the deals of each month, the last drivers of the store: shape (drivers, trials)."""
+    return np.concatenate([store.block(number)[-drivers:] for number in numbers], axis=1)
 
 
 def demand_of(
-    view: Outlook, months: LimitedMonths, parts: tuple[np.ndarray, np.ndarray], luck: np.ndarray, capacity: np.ndarray
+    view: Outlook, months: LimitedMonths, parts: np.ndarray, luck: np.ndarray, capacity: np.ndarray
 ) -> Demand:
     """Expected ARR by month in its two parts, with the luck of the deals and what the people can close."""
     fixed, scaled = parts
@@ -260,25 +272,27 @@ def demand_of(
 
 
 def monthly(
-    view: Outlook, months: LimitedMonths, rates: np.ndarray, lag: np.ndarray, volumes: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Expected ARR by segment and month of the year without and of new entries: shape (segments, 12, trials) each."""
+    view: Outlook, months: LimitedMonths, rates: np.ndarray, lag: np.ndarray, volumes: np.ndarray, out: np.ndarray
+) -> None:
+    """Fills `out` with expected ARR without and of new entries by segment and month: shape (2, segments, 12, trials)."""
     weight = path_products(view, view.rates.at(rates))
     if view.volume_cv > 0:
         weight *= volume_factors(view, volumes)[view.volumes]
     terms = months.loads.shape[2] if view.lags.cv > 0 else 1
     basis = hermevander(lag, terms - 1).T
-    found = []
-    for wanted in (view.is_open, ~view.is_open):
-        part = np.zeros((months.segments, YEAR, rates.shape[1]))
+    for part, wanted in zip(out, (view.is_open, ~view.is_open), strict=True):
         for segment in range(months.segments):
             rows = np.flatnonzero(wanted & (months.segment == segment))
             if len(rows):
-                loads = months.loads[rows] * view.value[rows, None, None]
-                for term in range(terms):
-                    part[segment] += (loads[:, :, term].T @ weight[rows]) * basis[term]
-        found.append(np.maximum(part, 0.0))
-    return found[0], found[1]
+                loads = (months.loads[rows, :, :terms] * view.value[rows, None, None]).transpose(1, 0, 2)
+                mixed = (weight[rows, None] * basis).reshape(-1, len(lag))
+                step = max(ONE_THREAD // (YEAR * len(mixed)), 1)
+                for begin in range(0, len(lag), step):
+                    some = slice(begin, begin + step)
+                    np.matmul(loads.reshape(YEAR, -1), mixed[:, some], out=part[segment, :, some])
+                np.maximum(part[segment], 0.0, out=part[segment])
+            else:
+                part[segment] = 0.0
 
 
 def _planned(view: Outlook, months: LimitedMonths) -> np.ndarray:

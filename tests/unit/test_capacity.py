@@ -26,6 +26,7 @@ from revplan.plan.file import read_plan
 from revplan.plan.model import Plan
 from revplan.plan.people import Ramp
 from revplan.plan.scenario import scenario_plans
+from revplan.simulation.curve import _Reached, chance_of_goal
 from revplan.simulation.hiring import Search, WorthOfOne, entering, hiring, hiring_answer, worth_words, worths
 from revplan.simulation.people import capacity_answer, limited_by, staffing
 from revplan.simulation.signing import simulation_notes
@@ -295,7 +296,9 @@ def test_those_who_sell_in_all_segments_take_of_each_rest_alike() -> None:
 @pytest.mark.parametrize("deals", [0.3, 1.0, 4.0, 50.0])
 def test_sums_of_deals_have_the_mean_and_about_the_variance_of_a_compound_poisson_law(deals: float) -> None:
     normal = np.random.default_rng(3).standard_normal(400_000)
-    found = compound_sums(np.full(400_000, deals * 10_000.0), np.full(1, 10_000.0), normal)
+    found = compound_sums(
+        np.full(400_000, deals * 10_000.0), np.full(1, 10_000.0), normal, np.array([deals * 10_000.0])
+    )
     assert found.min() >= 0
     assert found.mean() == pytest.approx(deals * 10_000, rel=0.01)
     assert found.std() == pytest.approx(np.sqrt(deals) * 10_000, rel=0.08)
@@ -646,6 +649,30 @@ def test_ties_are_named() -> None:
     assert "one more b is worth the same within the error" in worth_words(same, "USD")
     apart = [same[0], WorthOfOne("entry", "one more b", 1, 50.0, 5.0, 0.1)]
     assert "the same" not in worth_words(apart, "USD")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"excess": {"kept": [0.9, 0.7, 0.2]}},
+        {"judgment": {"quarters": [-60_000] * 4, "owner": "sales"}},
+        {"productivity_cv": 0.4, "rep_cv": 0.6},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("segment", ["mid", None])
+def test_a_curve_that_skips_what_is_known_is_that_of_looking_at_every_trial(
+    more: dict[str, Any], segment: str | None
+) -> None:
+    roles = {"ae": {"productivity": 400_000}, "sdr": {"load": {"stage": "sql", "per_month": 9}}}
+    roster = [{"segment": "smb"}, {"segment": segment}, {"role": "sdr", "segment": "mid"}]
+    found = simulated(plan(team(*roster, roles=roles, **more), goal=600_000, **TWO), 2048)
+    trials, goal = found.detail, found.view.goal
+    reached = _Reached.of(trials, goal)
+    for scale in (1.3, 0.8, 0.0, 1.0, 64.0, 0.9, 1.1, 2.0, 1.05):
+        assert reached.at(scale).tolist() == chance_of_goal(trials, goal, scale).tolist()
+    assert 0.02 < reached.at(1.05).mean() < 0.98  # there is something to tell apart
 
 
 # --- the command -------------------------------------------------------------------------------------------------
