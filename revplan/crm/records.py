@@ -68,16 +68,18 @@ TELLING = (  # what changes how figures are read, among the lines of the report
     "no text in",
     "NUL characters",
     "set aside: bad value",
-    "converted, as rates asks",
     "of one id differ",
     "hardly recorded before",
     "recorded only from",
     "may pose as the day",
     "not history",
     "these are snapshots",
-    "renamed, as names asks",
-    "left out by names",
 )
+ASKED_FOR = {  # what the CRM file asks for, which readers of a report have not seen
+    "converted, as rates asks": "{count:,} amounts were converted at the rates given in the CRM file: {example}.",
+    "renamed, as names asks": "The CRM file gives {count:,} records another {part} than the CRM does: {example}.",
+    "that names leaves out": "{count:,} records are left out, as the CRM file asks by their names: {example}.",
+}
 SILENT_DAYS = 7  # without any date at the end: the export may be older than the as-of day
 
 
@@ -125,7 +127,12 @@ ODD_FORM = "look for days, amounts or labels of an odd form in the files it name
 
 def telling(report: tuple[ImportLine, ...]) -> tuple[str, ...]:
     """The lines of a report that change how figures are read, a sentence each."""
-    return tuple(f"{line}." for line in report if any(word in line.what for word in TELLING))
+    told = []
+    for line in report:
+        asked = [sentence for word, sentence in ASKED_FOR.items() if word in line.what]
+        told += [sentence.format(count=line.count, part=line.part, example=line.example) for sentence in asked]
+        told += [f"{line}."] if any(word in line.what for word in TELLING) else []
+    return tuple(told)
 
 
 def read_records(crm_path: str | Path, as_of: date | None = None, today: date | None = None) -> History:

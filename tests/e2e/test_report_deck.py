@@ -32,12 +32,12 @@ from revplan.exhibits import charts, rate_charts
 from revplan.exhibits.chart import Chart, Series, checked, day_number, from_raw
 from revplan.exhibits.exhibit import Exhibit, chart, table, text
 from revplan.exhibits.figures import FigureCells, figure, say
-from revplan.exhibits.fit import cut, lines, width
+from revplan.exhibits.fit import BOLD, cut, height, lines, width
 from revplan.exhibits.shapes import STYLE
 from revplan.ground.errors import PlanError, ReportError
 from revplan.ground.formats import compact
 from revplan.printing.blocks import exhibits
-from revplan.printing.slides.chart import chart_parts
+from revplan.printing.slides.chart import chart_parts, drawn_series
 from revplan.printing.slides.deck import deck
 from revplan.printing.slides.series import SCHEME, number_format
 from revplan.printing.slides.template import MASTER, open_template
@@ -50,6 +50,7 @@ EVIL = "<script>alert(1)</script> =cmd|'/c calc'!A1 {{ 7*7 }} ../../x"
 LONG = "endless " * 600 + "x" * 5_000
 CJK, RTL = "株式会社の中堅企業向けセグメント", "القطاع المتوسط עברית"
 NAMES = [EVIL, "nul\x00 bell\x07 half\ud800", LONG, CJK, RTL, "=1+1", "\u202egnp.exe", "a & b < c"]
+INKS = dict.fromkeys(SCHEME, "paper")
 PLAN = {"plan": "Example FY27", "plan_date": "15 Nov 2026", "plan_fingerprint": "0123456789ab", "revplan": "0.1"}
 
 
@@ -313,6 +314,28 @@ def test_a_waterfall_above_zero_has_no_second_part() -> None:
     assert (base.fill.type, base.line.fill.type) == (5, 5)  # MSO_FILL.BACKGROUND: not drawn
 
 
+@pytest.mark.parametrize(
+    ("mark", "position"), [(None, "ctr"), (9.0, "ctr"), (5.0, "inEnd"), (4.4, "inEnd"), (12.0, "ctr")]
+)
+def test_no_mark_crosses_the_number_in_a_bar(mark: float | None, position: str) -> None:
+    bars = Series(name="has", values=(10.0,))
+    needed = Series(name="needed", values=(mark,), mark="dashes")
+    drawn, other = drawn_series(
+        Chart(said="So.", form="stacked", categories=("a",), series=(bars, needed), kind="count"), INKS, 6.0
+    )
+    assert (drawn.labels, other.labels) == (("10",), ())
+    assert drawn.moved.get(0, drawn.position) == position
+
+
+def test_a_bar_crossed_everywhere_has_no_number() -> None:
+    bars = Series(name="has", values=(1.0, 10.0))
+    needed = [Series(name=str(mark), values=(mark, None), mark="dashes") for mark in (0.3, 0.7)]
+    drawn, *_ = drawn_series(
+        Chart(said="So.", form="stacked", categories=("a", "b"), series=(bars, *needed), kind="count"), INKS, 6.0
+    )
+    assert drawn.labels == ("", "10")
+
+
 # --- what is written ---------------------------------------------------------------------------------------------
 
 
@@ -350,7 +373,9 @@ def test_titles_alt_texts_and_notes(name: str, reports: dict[str, Any], decks: d
     for slide in slides[1:-1]:
         title = slide.shapes.title
         size = title.text_frame.paragraphs[0].runs[0].font.size.pt
-        assert len(lines(title.text, size, title.width / 914_400)) <= 3
+        bold = len(lines(title.text, size * BOLD, title.width / 914_400 - 0.2))
+        assert bold <= 3
+        assert height(bold, size) <= title.height / 914_400  # what it says ends above the exhibit
         assert any(title.text.startswith(message[:40]) for message in told) or "figures are" in title.text
     whole = everything(decks[name])
     assert [message for message in told if not any(message in each for each in whole)] == []

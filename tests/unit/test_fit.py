@@ -520,6 +520,8 @@ def test_a_typo_is_refused_proposed_and_mended_by_the_line(company: Company) -> 
     company.crm["names"] = {"source": {"Wbe": "web"}}
     assert company.doubts() == ""
     assert "source: renamed, as names asks: 304 ('Wbe' 304 to 'web')" in company.read()
+    told = open_workbook(company.path()).beside
+    assert "The CRM file gives 304 records another source than the CRM does: 'Wbe' 304 to 'web'." in told
 
 
 def test_the_only_name_left_is_proposed(company: Company) -> None:
@@ -578,6 +580,8 @@ def test_names_can_leave_records_out(company: Company) -> None:
     said = company.read()
     assert "records: set aside: of a source that names leaves out: 60 ('Jobs' 60)" in said
     assert "records: kept: 540" in said
+    told = open_workbook(company.path()).beside
+    assert "60 records are left out, as the CRM file asks by their names: 'Jobs' 60." in told
 
 
 def test_a_name_that_no_record_has_is_refused(company: Company) -> None:
@@ -627,7 +631,9 @@ def test_given_rates_convert(company: Company) -> None:
     company.crm |= {"currency": "leads.CurrencyIsoCode", "rates": {"EUR": 1.25}}
     assert company.doubts() == ""
     assert "amount: converted, as rates asks: 100 (EUR at 1.25)" in company.read()
-    found = open_workbook(company.path()).pipeline
+    book = open_workbook(company.path())
+    assert "100 amounts were converted at the rates given in the CRM file: EUR at 1.25." in book.beside
+    found = book.pipeline
     assert found["amount"].sum() == pytest.approx(right["amount"].sum())
 
 

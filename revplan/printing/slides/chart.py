@@ -49,6 +49,9 @@ BESIDE, BELOW = 0.33, 0.85
 BAR_SHARE = 0.58
 """Share of a chart's width that its columns take."""
 
+CLEAR = 1.2
+"""How far the middle of a number is at least from a mark, over the height of a number."""
+
 BASE = "(below)"
 """What the column is called on which the bars of a waterfall stand; it is not drawn."""
 
@@ -84,13 +87,7 @@ def _drawn(chart: Chart, room: float) -> list[Drawn]:
         return list(_upright(chart))
     bars = [series for series in chart.series if series.mark in BAR_MARKS]
     if chart.form == "stacked":
-        tallest = max(
-            (sum(filter(None, values)) for values in zip(*(s.values for s in bars), strict=True)), default=0.0
-        )
-        return [
-            _segment(series, chart, tallest if _labels_fit(chart, bars, 1, room) else math.inf)
-            for series in chart.series
-        ]
+        return list(_segments(chart, bars, labelled=_labels_fit(chart, bars, 1, room)))
     fits = len(bars) == len(chart.series) and _labels_fit(chart, bars, len(bars), room)
     return [_labelled(series, chart, fits) for series in chart.series]
 
@@ -103,11 +100,28 @@ def _labels_fit(chart: Chart, bars: Sequence[Series], beside: int, room: float) 
     return all(width(written(value, chart), LABEL_SIZE) <= column for series in bars for value in series.values)
 
 
-def _segment(series: Series, chart: Chart, tallest: float) -> Drawn:
-    if series.mark not in BAR_MARKS:
-        return Drawn(series=series)
-    labels = [written(value, chart) if value and value > LEAST_SEGMENT * tallest else "" for value in series.values]
-    return Drawn(series=series, labels=tuple(labels), position="ctr")
+def _segments(chart: Chart, bars: Sequence[Series], *, labelled: bool) -> Iterator[Drawn]:
+    """Bars on each other, each with its number in the middle of it, or at the end or the base that no line or mark crosses."""
+    tops = [sum(filter(None, values)) for values in zip(*(each.values for each in bars), strict=True)]
+    deep = LEAST_SEGMENT * max(tops, default=0.0)
+    crossing = [each.values for each in chart.series if each not in bars]
+    base = [0.0] * len(chart.categories)
+    for series in chart.series:
+        labels, positions = [""] * len(chart.categories), {}
+        for at, value in enumerate(series.values if series in bars else ()):
+            begin, end = base[at], base[at] + (value or 0.0)
+            base[at] = end
+            places = {"ctr": (begin + end) / 2, "inEnd": end - deep / 2, "inBase": begin + deep / 2}
+            marks = [mark for marks in crossing if (mark := marks[at]) is not None]
+            free = [name for name, place in places.items() if all(abs(mark - place) > deep * CLEAR for mark in marks)]
+            if labelled and value and value > deep and free:
+                labels[at], positions[at] = written(value, chart), free[0]
+        moved = {at: name for at, name in positions.items() if name != "ctr"}
+        yield (
+            Drawn(series=series, labels=tuple(labels), position="ctr", moved=moved)
+            if series in bars
+            else Drawn(series=series)
+        )
 
 
 def _labelled(series: Series, chart: Chart, fits: bool) -> Drawn:

@@ -7,7 +7,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from revplan.exhibits.fit import cut, height, lines, unbroken
+from revplan.exhibits.fit import BOLD, cut, height, lines, unbroken
 from revplan.exhibits.shapes import slide_letters
 from revplan.ground.escaping import clean
 from revplan.printing.slides.record import ShapeMark
@@ -136,23 +136,22 @@ def text_box(slide: Any, place: Area, name: str) -> Any:
 
 
 def _titled(slide: Any, template: Template, title: str, part: str) -> bool:
-    """Sets the title as large as it fits; whether it had to be cut."""
-    suffix = f" ({part})" if part else ""
-    room = template.title.width - 2 * INSET
+    """Sets the title as large as it fits, in the bold letters it is set in; whether it had to be cut."""
+    suffix, place = f" ({part})" if part else "", template.title
+    room = (place.width - 2 * INSET) / BOLD
     sizes = [min(size, template.title_size) for size in TITLE_SIZES]
-    size = next((size for size in sizes if _fits(title + suffix, size, template.title, room)), sizes[-1])
-    most = max(1, min(MOST_TITLE_LINES, int(template.title.height / height(1, size))))
+
+    def fits(size: float) -> bool:
+        count = len(lines(title + suffix, size, room))
+        return count <= TITLE_LINES and height(count, size) <= place.height
+
+    size = next(filter(fits, sizes), sizes[-1])
+    most = max(1, min(MOST_TITLE_LINES, int(place.height / height(1, size))))
     told = title
     if len(lines(told + suffix, size, room)) > most:
         told = cut(title, size, room - len(suffix) * size / 72, most)
-    frame = slide.shapes.title.text_frame
-    write(frame, unbroken(told + suffix), size)
+    write(slide.shapes.title.text_frame, unbroken(told + suffix), size)
     return told != title
-
-
-def _fits(title: str, size: float, place: Area, room: float) -> bool:
-    count = len(lines(title, size, room))
-    return count <= TITLE_LINES and height(count, size) <= place.height
 
 
 def _sectioned(slide: Any, template: Template, words: SlideTexts) -> None:

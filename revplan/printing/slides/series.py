@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -68,6 +68,8 @@ class Drawn:
     hidden: bool = False
     language: str = ENGLISH
     """How the labels write numbers."""
+    moved: Mapping[int, str] = field(default_factory=dict)
+    """Where labels stand that have another position than the others, by their places."""
 
 
 def fill(color: str, shade: float = 1.0, alpha: float = 1.0) -> Any:
@@ -284,7 +286,7 @@ def _label(place: int, text: str, drawn: Drawn) -> Any:
         C.numFmt(formatCode=number_format(text, drawn.language), sourceLinked="0"),
         C.spPr(fill("paper") if boxed else A.noFill(), nothing()),
         text_look(slide_letters("chart")[0], "ink" if boxed else drawn.ink),
-        valued("dLblPos", drawn.position),
+        valued("dLblPos", drawn.moved.get(place, drawn.position)),
         *_shows(value=True),
     )
 
