@@ -90,7 +90,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--memory-mb", type=int, default=1_500)
     given = parser.parse_args()
-    limits = {"REVPLAN_MAX_SECONDS": "900", "REVPLAN_MAX_MEMORY_MB": str(given.memory_mb)}
+    limits = {"REVPLAN_MAX_SECONDS": "3600", "REVPLAN_MAX_MEMORY_MB": str(given.memory_mb)}
     with tempfile.TemporaryDirectory(prefix="revplan-") as place:
         rows = make(Path(place), given.rows)
         print(f"{rows:,} changes{'':16}{'wall s':>8}{'ratio':>7}{'cpu s':>8}{'ratio':>7}{'peak GB':>9}", flush=True)

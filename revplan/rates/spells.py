@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
@@ -109,8 +110,18 @@ def spells_of(history: History | Counted) -> Spells:
     return counted_spells(history).each()
 
 
+KNOWN: WeakKeyDictionary[History | Counted, Spells] = WeakKeyDictionary()
+"""The arrays of every history in use: many tables start from the same ones, and making them takes longer than most."""
+
+
 def counted_spells(history: History | Counted) -> Spells:
     """The records of `history` as arrays; where they are counted in place a row stands for all that are alike."""
+    if history not in KNOWN:
+        KNOWN[history] = _counted_spells(history)
+    return KNOWN[history]
+
+
+def _counted_spells(history: History | Counted) -> Spells:
     if isinstance(history, Counted):
         cell, cells = _cells(history.labels)
         order = in_order(cell)  # cell by cell, as most are looked at
@@ -171,12 +182,25 @@ def stage_entries(history: History) -> pd.DataFrame:
 
 def open_items(history: History, as_of: date) -> pd.DataFrame:
     """Records neither won nor lost at the end of `as_of`, by last stage reached and age in whole days."""
-    items = _last_stages(history, as_of)
-    is_open = (items["stage"] != history.stages[-1]) & ~(items["lost_on"] < _end(as_of)) & ~items["undated"]
-    items = items[is_open].assign(age_days=lambda each: _days_between(each["entered_on"], _start(as_of)))
-    groups = items.groupby(ITEM, observed=True)["amount"]
+    spells = spells_of(history)
+    known = spells.up_to(day_number(as_of))
+    inside = known.entered < NEVER
+    last = len(spells.stages) - 1 - np.argmax(inside[:, ::-1], axis=1)
+    is_open = inside.any(axis=1) & (last < len(spells.stages) - 1) & (known.lost == NEVER)
+    if spells.undated is not None:
+        is_open &= ~spells.undated
+    rows = np.flatnonzero(is_open)
+    ages = (day_number(as_of) - known.entered[rows, last[rows]]).astype(float)
+    frame = pd.DataFrame(
+        {"cell": spells.cell[rows], "stage": last[rows], "age_days": ages, "amount": spells.amount[rows]}
+    )
+    groups = frame.groupby(["cell", "stage", "age_days"])["amount"]
     table = groups.agg(items="size", amount="sum", items_with_amount="count").reset_index()
-    return conform(_as_text(table), "open_items")
+    names = np.array(spells.cells, dtype=object).reshape(-1, 2)[table["cell"]]
+    stage = np.array(spells.stages, dtype=object)[table["stage"]]
+    named = {"segment": names[:, 0], "source": names[:, 1], "stage": stage}
+    texts = {name: pd.Series(each, index=table.index, dtype="str") for name, each in named.items()}
+    return conform(table.assign(**texts), "open_items")
 
 
 def _in_stage_order(frame: pd.DataFrame, history: History) -> pd.DataFrame:
@@ -186,30 +210,6 @@ def _in_stage_order(frame: pd.DataFrame, history: History) -> pd.DataFrame:
 
 def _as_text(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(stage=table["stage"].astype("str"))
-
-
-def _last_stages(history: History, as_of: date) -> pd.DataFrame:
-    """One row per record known on `as_of`: its last stage, when it was entered, and what the record says."""
-    seen = history.stage_history[history.stage_history["entered_on"] < _end(as_of)]
-    in_order = _in_stage_order(seen, history).sort_values("stage", kind="stable")
-    last = in_order.drop_duplicates("record", keep="last")
-    records = history.records[["record", "amount", "lost_on"]].assign(undated=closed_undated(history.records))
-    return last.merge(records, on="record")
-
-
-def _days_between(start: pd.Series, end: pd.Series | np.datetime64) -> pd.Series:
-    """Calendar days from `start` to `end`. [days]"""
-    days = np.asarray(end, dtype="datetime64[D]") - start.to_numpy().astype("datetime64[D]")
-    return pd.Series(days / DAY, index=start.index)
-
-
-def _start(day: date) -> np.datetime64:
-    return np.datetime64(day)
-
-
-def _end(day: date) -> pd.Timestamp:
-    """The moment from which on nothing is known yet on `day`."""
-    return pd.Timestamp(day) + pd.Timedelta(days=1)
 
 
 FEWEST_EXITS = 5  # a segment with fewer takes the figures of all, at its own pace
@@ -229,17 +229,26 @@ def loss_incidence(history: History, as_of: date, estimates: pd.DataFrame, clock
         record. A segment with at least 5 records that have left the stage has rows of its own; one with
         fewer has those of all, stretched as its delay is against that of all (table `estimates`).
     """
-    stays = _stays(history, as_of, clock)
-    every = {str(stage): _incidence(rows, EVERY, str(stage)) for stage, rows in stays.groupby("stage", observed=True)}
-    found = list(every.values())
-    for (stage, segment), rows in stays.groupby(["stage", "segment"], observed=True):
-        if segment == EVERY:
+    spells = spells_of(history).up_to(day_number(as_of))
+    segment, segments = spells.codes(0)
+    of_record = segment[spells.cell]
+    found: list[pd.DataFrame] = []
+    of_segments: list[pd.DataFrame] = []
+    for stage in sorted(range(len(spells.stages) - 1), key=lambda number: spells.stages[number]):
+        name, (rows, stays) = spells.stages[stage], _stays(spells, stage, clock)
+        if not len(rows):
             continue
-        if (rows["went_on"] | rows["lost"]).sum() >= FEWEST_EXITS:
-            found.append(_incidence(rows, str(segment), str(stage)))
-        else:
-            found.append(_stretched(every[str(stage)], str(segment), _pace(estimates, str(stage), str(segment))))
-    return conform(pd.concat(found), "loss_incidence")
+        every = _incidence(stays, EVERY, name)
+        found.append(every)
+        for code, label in enumerate(segments):
+            own = stays.where(of_record[rows] == code)
+            if label == EVERY or not len(own.days):
+                continue
+            if (own.went_on | own.lost).sum() >= FEWEST_EXITS:
+                of_segments.append(_incidence(own, label, name))
+            else:
+                of_segments.append(_stretched(every, label, _pace(estimates, name, label)))
+    return conform(pd.concat([*found, *of_segments]), "loss_incidence")
 
 
 def _pace(estimates: pd.DataFrame, stage: str, segment: str) -> float:
@@ -256,36 +265,39 @@ def _stretched(rows: pd.DataFrame, segment: str, pace: float) -> pd.DataFrame:
     return moved.drop_duplicates("age_days", keep="last")
 
 
-def _stays(history: History, as_of: date, clock: Clock | None) -> pd.DataFrame:
-    """One row per record and stage before won: days stayed, and how the stay ended."""
-    records = history.records[["record", "lost_on"]].assign(undated=closed_undated(history.records))
-    seen = history.stage_history.merge(records, on="record")
-    position = pd.Series(range(len(history.stages)), index=list(history.stages))
-    seen = seen.assign(position=seen["stage"].map(position)).sort_values(["record", "position"], kind="stable")
-    following = seen.groupby("record", sort=False)["entered_on"].shift(-1)
-    now: pd.Timestamp | pd.Series = pd.Timestamp(as_of)
-    went_on = following.notna()
-    lost = ~went_on & seen["lost_on"].notna()
-    now = seen["entered_on"].where(seen["undated"], now)  # watched until then, and no longer
-    end = following.where(went_on, seen["lost_on"].where(lost, now))
-    days = (end.dt.normalize() - seen["entered_on"].dt.normalize()).dt.days.clip(lower=0)
-    if clock is not None:
-        closing = seen["stage"].eq(history.stages[-2])
-        began, ended = (_days(each[closing]) for each in (seen["entered_on"], end))
-        still = ~(went_on | lost)[closing].to_numpy()
-        work = np.where(still, clock.by_evening(ended), clock.of(ended)) - clock.of(began)
-        days = days.where(~closing, pd.Series(np.maximum(work, 0), index=seen.index[closing]))
-    stays = seen.assign(days=days, went_on=went_on, lost=lost)
-    return stays[stays["stage"] != history.stages[-1]]
+@dataclass(frozen=True, eq=False)
+class _Stays:
+    """How long records were in a stage, and how that ended. [days]"""
+
+    days: np.ndarray
+    went_on: np.ndarray
+    lost: np.ndarray
+
+    def where(self, mask: np.ndarray) -> _Stays:
+        """Those of `mask`."""
+        return _Stays(self.days[mask], self.went_on[mask], self.lost[mask])
 
 
-def _incidence(stays: pd.DataFrame, segment: str, stage: str) -> pd.DataFrame:
-    longest = int(stays["days"].max())
-    days = stays["days"].to_numpy(dtype=int)
-    ended = np.bincount(days, minlength=longest + 1)
+def _stays(spells: Spells, stage: int, clock: Clock | None) -> tuple[np.ndarray, _Stays]:
+    """The records that entered `stage`, which is before won, and their stays."""
+    rows = np.flatnonzero(spells.entered[:, stage] < NEVER)
+    began, onward, gone = spells.entered[rows, stage], spells.entered[rows, stage + 1], spells.lost[rows]
+    unseen = spells.censored(stage)[rows]  # watched until they entered, and no longer
+    went_on = onward < NEVER
+    lost = ~went_on & ~unseen & (gone < NEVER)
+    ended = np.where(went_on, onward, np.where(lost, gone, np.where(unseen, began, spells.day)))
+    days = ended - began
+    if clock is not None and stage == len(spells.stages) - 2:
+        days = np.where(went_on | lost, clock.of(ended), clock.by_evening(ended)) - clock.of(began)
+    return rows, _Stays(np.maximum(days, 0), went_on, lost)
+
+
+def _incidence(stays: _Stays, segment: str, stage: str) -> pd.DataFrame:
+    size = int(stays.days.max()) + 1
+    ended = np.bincount(stays.days, minlength=size)
     at_risk = ended[::-1].cumsum()[::-1]
-    lost = np.bincount(days[stays["lost"].to_numpy()], minlength=longest + 1) / at_risk
-    left = np.bincount(days[(stays["lost"] | stays["went_on"]).to_numpy()], minlength=longest + 1) / at_risk
+    lost = np.bincount(stays.days[stays.lost], minlength=size) / at_risk
+    left = np.bincount(stays.days[stays.lost | stays.went_on], minlength=size) / at_risk
     still_there = np.concatenate([[1.0], np.cumprod(1 - left)[:-1]])
     ages = np.flatnonzero(lost)
     shares = np.minimum(np.cumsum(still_there * lost)[ages], 1.0)
