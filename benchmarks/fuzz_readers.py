@@ -283,7 +283,7 @@ def spend(_: Random, path: Path, said: dict[str, str]) -> None:
 
 def roster(_: Random, path: Path, said: dict[str, str]) -> None:
     """A roster."""
-    read_roster(TableFile.model_validate({"path": path.name, **said}), path.parent)
+    read_roster(TableFile.model_validate({"path": path.name, **said}), path.parent).sound()
 
 
 def subscriptions(_: Random, path: Path, said: dict[str, str]) -> None:

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from revplan.crm.mapping import plain
-from revplan.crm.plan_tables import ROSTER, roster_findings
-from revplan.crm.sheets import FoundTable, read_sheet
+from revplan.crm.plan_tables import read_roster
+from revplan.crm.sheets import FoundTable
 from revplan.crm.writings import CODES
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.formats import counted, listed
@@ -44,9 +44,8 @@ def with_roster(plan: Plan, folder: Path) -> tuple[Plan, tuple[str, ...]]:
     """
     if plan.capacity is None or not isinstance(plan.capacity.roster, TableFile):
         return plan, ()
-    sheet = read_sheet(plan.capacity.roster, folder, ROSTER, KEY)
-    of_cells = [fault for each in (sheet.found, *roster_findings(sheet)) for fault in each.faults]
-    faults = [*of_cells, *_other_currency(sheet, plan), *_unknown_seats(sheet)]
+    sheet = read_roster(plan.capacity.roster, folder, KEY)
+    faults = [*sheet.found.faults, *_other_currency(sheet, plan), *_unknown_seats(sheet)]
     lines = list(_lines(sheet, plan))
     people = [(place, who) for place, who in lines if isinstance(who, Rep)]
     hires = tuple(who for _, who in lines if isinstance(who, Hire))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -12,7 +12,6 @@ from pydantic import TypeAdapter, ValidationError
 
 from revplan.crm.cells import Findings
 from revplan.crm.mapping import (
-    KEPT_AWAY,
     RECORDS,
     TOUCHES,
     CrmFile,
@@ -23,15 +22,16 @@ from revplan.crm.mapping import (
     WideCrm,
     crm_labels,
     file_of,
+    form_of,
     plain,
 )
 from revplan.crm.presets import expanded, presets
 from revplan.crm.separated import TextTable
 from revplan.ground.errors import DataError, Fault, shown
+from revplan.ground.field_faults import field_faults
 from revplan.ground.files import told_of
-from revplan.ground.tablefile import EVERY_COLUMN
 from revplan.ground.values import SALVAGE
-from revplan.ground.yamlfile import Document, Place, dotted, read_yaml
+from revplan.ground.yamlfile import Document, dotted, read_yaml
 
 
 @dataclass(frozen=True)
@@ -133,42 +133,15 @@ def _validated(
     try:
         return model.model_validate(data), []
     except ValidationError as error:
-        faults = [Fault(document.where(_written(each["loc"])), _message(model, dict(each))) for each in error.errors()]
-        return model.model_validate(data, context=SALVAGE), faults
+        found = [
+            Fault(document.where(place), OF_HISTORY if model is WideCrm and LOGGED.intersection(place[:1]) else message)
+            for place, message in field_faults(error, data, form_of(model))
+        ]
+        return model.model_validate(data, context=SALVAGE), found
 
 
-def _written(place: Place) -> Place:
-    """`place` without the key that stands for every column where one value is written."""
-    return tuple(key for key in place if key != EVERY_COLUMN)
-
-
-def _message(model: type[CrmFile], error: Mapping[str, Any]) -> str:
-    where, given = error["loc"], error["input"]
-    if error["type"] == "missing":
-        return "is missing"
-    if error["type"] == "extra_forbidden":
-        return _unknown_key(model, where)
-    if error["type"] == "string_pattern_mismatch" and where[-1] == "currency":
-        return f"is {shown(given)!r}; write a code such as EUR for all amounts, or file.column with the code of each record"
-    if error["type"] == "string_pattern_mismatch":
-        return f"is {shown(given)!r}; write file.column, such as leads.created"
-    if where[-1] == "url":
-        return KEPT_AWAY
-    if given is None:
-        return "is empty; give it a value or leave the key out"
-    if error["type"] == "string_type":
-        return f"is {shown(given)}, which is no text here; put it in quotes if it is one"
-    reason = error["msg"].removeprefix("Value error, ")
-    return f"{shown(given)!r}: {reason[:1].lower()}{reason[1:]}"
-
-
-def _unknown_key(model: type[CrmFile], where: Place) -> str:
-    if len(where) > 1:
-        return "is no key of the CRM file"
-    if where[0] in HistoryCrm.model_fields and model is WideCrm:
-        return "is for `format: history` only: in `format: wide` a stage has one day; take it out"
-    names = [field.alias or name for name, field in model.model_fields.items()]
-    return f"is no key of the CRM file{did_you_mean(str(where[-1]), names)}"
+LOGGED = HistoryCrm.model_fields.keys() - WideCrm.model_fields.keys()
+OF_HISTORY = "is for `format: history` only: in `format: wide` a stage has one day; take it out"
 
 
 def did_you_mean(name: str, names: list[str]) -> str:

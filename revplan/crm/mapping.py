@@ -11,6 +11,7 @@ import pandas as pd
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from revplan.ground.errors import shown
+from revplan.ground.field_faults import FileForm
 from revplan.ground.tablefile import EVERY_COLUMN, DateFormats, DecimalMarks, Rates, Text
 from revplan.ground.values import FrozenDict, PathText, Value, Zone, frozen, visible
 
@@ -372,6 +373,16 @@ class HistoryCrm(CrmFile, Location):
 
     def days(self) -> dict[KeyPath, Entered]:
         return {("stages", stage): day for stage, day in (self.stages or {}).items() if day is not None and day.at}
+
+
+def form_of(model: type[Value]) -> FileForm:
+    """What messages about a CRM file, or a part of it, say of its keys."""
+    return FileForm(
+        model.model_json_schema(),
+        examples={"currency": "EUR for all amounts, or file.column with the code of each record"},
+        example="leads.created, a file and its column",
+        fixed={"url": KEPT_AWAY},
+    )
 
 
 def crm_labels(crm: HistoryCrm) -> dict[str, tuple[str, ...]]:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from revplan.crm.cells import Findings
 from revplan.crm.sheets import Asked, FoundTable, read_sheet
 from revplan.crm.writings import months_in
 from revplan.ground.errors import DataError, shown
@@ -107,32 +106,25 @@ def _month_of_titles(sheet: FoundTable) -> np.datetime64:
     return np.datetime64(found[0])
 
 
-def read_roster(where: TableFile, folder: Path, key: str = "roster", *others: Findings) -> FoundTable:
+def read_roster(where: TableFile, folder: Path, key: str = "roster") -> FoundTable:
     """Who sells: `rep`, `start` and what else the file has of ROSTER, a row each; days as days, quota as money.
+
+    Nobody's start and ends before a start are among its faults.
 
     Raises
     ------
     DataError
-        With every fault of the file, and those of `others`: unreadable cells, nobody's start, an end before a start.
+        If the file cannot be read, or lacks a column that is needed.
     """
     sheet = read_sheet(where, folder, ROSTER, key)
-    sheet.sound(*others, *roster_findings(sheet))
-    return sheet
-
-
-def roster_findings(sheet: FoundTable) -> list[Findings]:
-    """What is wrong with the days of a roster: nobody's start, an end before a start."""
-    table = sheet.table
-    faults = [
-        sheet.faults_at("start", table["start"].isna(), "is empty; write the first day of work", "rows without a start")
-    ]
+    table, found = sheet.table, sheet.found
+    found += sheet.faults_at(
+        "start", table["start"].isna(), "is empty; write the first day of work", "rows without a start"
+    )
     if "leave" in table:
-        early = table["leave"] < table["start"]
-        message = "lies before the start; correct one of the days"
-        faults.append(sheet.faults_at("leave", early, message, "days of leaving before the start"))
+        early, message = table["leave"] < table["start"], "lies before the start; correct one of the days"
+        found += sheet.faults_at("leave", early, message, "days of leaving before the start")
     if {"absent_from", "absent_to"} <= set(table):
-        early = table["absent_to"] < table["absent_from"]
-        faults.append(
-            sheet.faults_at("absent_to", early, "lies before the absence begins", "absences that end before they begin")
-        )
-    return faults
+        early, message = table["absent_to"] < table["absent_from"], "lies before the absence begins"
+        found += sheet.faults_at("absent_to", early, message, "absences that end before they begin")
+    return replace(sheet, found=found)

@@ -26,10 +26,11 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 
 from revplan.crm.cells import Findings, ImportLine
-from revplan.crm.mapping import RECORDS, DataFile, meanings_of, plain
+from revplan.crm.mapping import RECORDS, DataFile, form_of, meanings_of, plain
 from revplan.crm.readers import read_table, refuse_missing
 from revplan.crm.separated import TextTable
 from revplan.ground.errors import DataError, Fault, shown
+from revplan.ground.field_faults import field_faults
 from revplan.ground.yamlfile import Document
 
 Data = dict[str, Any]
@@ -377,7 +378,8 @@ def _entries(document: Document) -> dict[str, DataFile]:
         try:
             entries[str(name)] = DataFile.model_validate(entry)
         except ValidationError as error:
-            faults += [Fault(document.where(("files", name, *each["loc"])), each["msg"]) for each in error.errors()]
+            found = field_faults(error, entry, form_of(DataFile))
+            faults += [Fault(document.where(("files", name, *place)), message) for place, message in found]
         if not isinstance(name, str) or "." in name or name == RECORDS:
             faults.append(
                 Fault(document.where(("files", str(name))), "choose a word as name, without a dot, and not `records`")

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
-from revplan.ground.errors import Fault, PlanError, digits, shown
+from revplan.ground.errors import Fault, PlanError
+from revplan.ground.field_faults import FileForm, field_faults
 from revplan.ground.files import told_of
 from revplan.ground.values import SALVAGE, FrozenDict
 from revplan.ground.yamlfile import Document, Place, dotted, read_yaml
@@ -43,7 +42,23 @@ SHARES = {
 SHARES |= {"lag_cv", "volume_cv", "max_growth", "next_year_growth", "volume"}
 """Keys of shares and ratios, of which somebody may write the percentage."""
 
-LATER = {"budget"}
+FORMS = {
+    "Acv": "it must be a plain number, such as 9_000, or {mean: 9_000, sd: 4_000}",
+    "Change": "it must be a plain number, or {rate: 0.08}, {monthly_rate: 0.007}, {amount: 640_000}",
+    "Lag": "write {months: 1}, {median_days: 20, p90_days: 60} or {weights: [0.6, 0.4]}",
+    "Stage": "each stage is {id: demo, label: Demo}; or name a preset in place of the list: saastr",
+    "Year": "write {first_month: 2027-01}",
+    "History": "write {leads: crm.yaml}",
+    "Capacity": "write {roster: roster.csv, roles: {ae: {productivity: 600_000, ramp: {linear_months: 5}}}}",
+    "Ramp": "write a list of monthly shares, [0, 0.25, 0.5, 0.75, 1], or {linear_months: 5}",
+    "Role": "write {productivity: 600_000, ramp: {linear_months: 5}}",
+    "Rep": "write {rep: Anna, role: ae, segment: mid, start: 2025-03-01}",
+    "Hire": "write {role: ae, segment: mid, start: 2027-03, count: 2}",
+    "Commit": "write {stage: sql, confidence: 0.8}",
+    "Assumption": "write {about: goal.churn, owner: finance, expires: 2027-03-31}",
+}
+EXAMPLES = {"first_month": "2027-01", "currency": "USD", "id": "mql"}
+LATER = {"budget": "this version of revplan does not compute budget yet; take the block out"}
 
 
 def read_plan(path: Path) -> Plan:
@@ -162,139 +177,6 @@ def scenario_in(document: Document, plan: Plan, header: Collection[str] = ()) ->
     return scenario
 
 
-def _field_faults(error: ValidationError, document: Document, within: Place = ()) -> list[Fault]:
-    """One fault per place: a value that fits none of several forms is one mistake.
-
-    `within` is where in a plan file the document would stand.
-    """
-    by_place: dict[Place, ErrorDetails] = {}
-    for detail in error.errors():
-        by_place.setdefault(_place(detail, document.data), detail)
-    deepest = [place for place in by_place if not any(_inside(other, place) for other in by_place)]
-    return [Fault(dotted(place), _cure(by_place[place], within + place)) for place in deepest]
-
-
-def _inside(place: Place, outer: Place) -> bool:
-    return len(place) > len(outer) and place[: len(outer)] == outer
-
-
-def _place(detail: ErrorDetails, data: Any) -> Place:
-    """Keys of the file that lead to the fault: pydantic's own names of alternatives are left out."""
-    place: list[str | int] = []
-    key: Any
-    for index, key in enumerate(detail["loc"]):
-        last = index == len(detail["loc"]) - 1
-        if (isinstance(data, Mapping) and key in data) or (
-            isinstance(data, (list, tuple)) and isinstance(key, int) and key < len(data)
-        ):
-            data = data[key]
-        elif not (last and detail["type"] == "missing"):
-            continue
-        place.append(key)
-    return tuple(place)
-
-
-def _cure(detail: ErrorDetails, place: Place) -> str:
-    """What came and what to do, in the planner's words."""
-    kind, given, limits = detail["type"], shown(_plain(detail["input"])), detail.get("ctx", {})
-    if kind == "missing":
-        return "is missing; add it" + _meaning(place)
-    if kind == "extra_forbidden":
-        return _unknown_key(place)
-    if kind == "value_error":
-        return str(limits["error"])
-    if kind == "finite_number":
-        return f"got {given}; it must be a finite number"
-    if kind in {"less_than_equal", "less_than", "greater_than", "greater_than_equal"}:
-        return _out_of_range(given, kind, limits, place)
-    if kind in {"string_pattern_mismatch", "date_from_datetime_parsing", "date_type", "date_parsing"}:
-        return f"got {given!r}; write it like {_example(place)}"
-    return f"got {given!r}; {_expected(kind, limits)}{_meaning(place)}"
-
-
-_FORMS = {
-    "Acv": "it must be a plain number, such as 9_000, or {mean: 9_000, sd: 4_000}",
-    "Change": "it must be a plain number, or {rate: 0.08}, {monthly_rate: 0.007}, {amount: 640_000}",
-    "Lag": "write {months: 1}, {median_days: 20, p90_days: 60} or {weights: [0.6, 0.4]}",
-    "Stage": "each stage is {id: demo, label: Demo}; or name a preset in place of the list: saastr",
-    "Year": "write {first_month: 2027-01}",
-    "History": "write {leads: crm.yaml}",
-    "Capacity": "write {roster: roster.csv, roles: {ae: {productivity: 600_000, ramp: {linear_months: 5}}}}",
-    "Ramp": "write a list of monthly shares, [0, 0.25, 0.5, 0.75, 1], or {linear_months: 5}",
-    "Role": "write {productivity: 600_000, ramp: {linear_months: 5}}",
-    "Rep": "write {rep: Anna, role: ae, segment: mid, start: 2025-03-01}",
-    "Hire": "write {role: ae, segment: mid, start: 2027-03, count: 2}",
-    "Commit": "write {stage: sql, confidence: 0.8}",
-    "Assumption": "write {about: goal.churn, owner: finance, expires: 2027-03-31}",
-}
-
-
-def _plain(value: Any) -> Any:
-    return repr(value) if isinstance(value, float) else value
-
-
-def _out_of_range(given: str, kind: str, limits: Mapping[str, Any], place: Place) -> str:
-    bound = next(iter(limits.values()))
-    relation = {
-        "less_than_equal": "at most",
-        "less_than": "less than",
-        "greater_than": "more than",
-        "greater_than_equal": "at least",
-    }[kind]
-    message = f"got {given}; it must be {relation} {digits(bound)}"
-    if kind.startswith("less") and SHARES.intersection(map(str, place)) and (fraction := _as_fraction(given)):
-        return f"{message}: write {fraction} for {given} %"
-    return message + _meaning(place)
-
-
-def _as_fraction(given: str) -> str:
-    try:
-        return digits(float(given) / 100) if 1 < float(given) <= 100 else ""
-    except ValueError:
-        return ""
-
-
-def _expected(kind: str, limits: Mapping[str, Any]) -> str:
-    if kind == "literal_error":
-        return f"it must be {limits['expected']}"
-    if kind in {"model_type", "dict_type"}:
-        return _FORMS.get(limits.get("class_name", ""), "it must be keys with values")
-    meanings = {
-        "float_type": "it must be a plain number, such as 8_000_000 or 0.25",
-        "int_type": "it must be a whole number; a delay in between is written as weights: [0.5, 0.5]",
-        "string_type": "it must be text; put it in quotes",
-        "tuple_type": "it must be a list",
-        "too_short": f"it has {limits.get('actual_length')} entries and needs {limits.get('min_length')}",
-        "too_long": f"it has more entries than the {limits.get('max_length')} allowed",
-        "invalid_key": "that is no key; the decimal mark is a point: 0.08",
-        "string_too_short": "it is empty",
-        "string_too_long": f"it is longer than {limits.get('max_length')} characters",
-    }
-    return meanings.get(kind, "that is not a value this key takes")
-
-
-def _last(place: Place) -> str:
-    return str(place[-1]) if place else ""
-
-
-def _example(place: Place) -> str:
-    return {"first_month": "2027-01", "currency": "USD", "id": "mql"}.get(_last(place), "2026-11-15")
-
-
-def _unknown_key(place: Place) -> str:
-    if _last(place) in LATER and len(place) == 1:
-        return f"this version of revplan does not compute {place[-1]} yet; take the block out"
-    allowed = list(_schema_at(place[:-1]).get("properties", {}))
-    close = get_close_matches(_last(place), allowed, 1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"unknown key {shown(_last(place))!r}; {hint}allowed here: {', '.join(allowed)}"
-
-
-def _meaning(place: Place) -> str:
-    meaning = _schema_at(place).get("description", "")
-    return f" ({meaning.rstrip('.')})" if meaning else ""
-
-
 @cache
 def plan_schema() -> dict[str, Any]:
     """The JSON Schema of the plan file, for editors."""
@@ -303,30 +185,11 @@ def plan_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
-def _schema_at(place: Place) -> dict[str, Any]:
-    """What the schema says of the key at `place`; its own description wins over its type's."""
-    node: dict[str, Any] = plan_schema()
-    for key in place:
-        found = [step for option in _options(node) if (step := _schema_step(option, key))]
-        if not found:
-            return {}
-        node = found[0]
-    options = _options(node)
-    return {**(options[-1] if options else {}), **node}
+@cache
+def _form() -> FileForm:
+    return FileForm(plan_schema(), FORMS, EXAMPLES, shares=SHARES, fixed=LATER)
 
 
-def _options(node: dict[str, Any]) -> list[dict[str, Any]]:
-    """The node itself, or the forms it may take, references followed."""
-    if "$ref" in node:
-        node = {**plan_schema()["$defs"][node["$ref"].rsplit("/", 1)[-1]], "description": node.get("description", "")}
-    choices = [option for key in ("anyOf", "allOf") for each in node.get(key, []) for option in _options(each)]
-    return choices or [node]
-
-
-def _schema_step(node: dict[str, Any], key: str | int) -> dict[str, Any] | None:
-    if isinstance(key, int):
-        return node.get("items")
-    if key in node.get("properties", {}):
-        return node["properties"][key]
-    more = node.get("additionalProperties")
-    return more if isinstance(more, dict) else None
+def _field_faults(error: ValidationError, document: Document, within: Place = ()) -> list[Fault]:
+    """The faults of the values of a plan, or of what would stand `within` one, by their keys."""
+    return [Fault(dotted(place), what) for place, what in field_faults(error, document.data, _form(), within)]

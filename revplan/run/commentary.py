@@ -20,10 +20,11 @@ from revplan.exhibits.figures import MIMETYPE
 from revplan.exhibits.named import exhibit_names
 from revplan.ground.errors import Fault, PlanError, ReportError, shown
 from revplan.ground.escaping import clean, cut_words, escape
+from revplan.ground.field_faults import FileForm, field_faults
 from revplan.ground.formats import show
 from revplan.ground.values import Value
 from revplan.ground.written import written
-from revplan.ground.yamlfile import Document, read_yaml
+from revplan.ground.yamlfile import Document, dotted, read_yaml
 
 NAME = "commentary.yaml"
 CommentText = Annotated[str, Field(min_length=1, max_length=2000)]
@@ -66,6 +67,7 @@ class Commentary(Value):
 
 
 NOTHING_SAID = Commentary()
+FORM = FileForm(Commentary.model_json_schema())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,9 +93,8 @@ def read_commentary(folder: Path) -> Commentary:
     try:
         found = Commentary.model_validate(document.data)
     except ValidationError as error:
-        raise PlanError(
-            Fault(document.where(each["loc"]), f"{each['msg']}: got {shown(each['input'])}") for each in error.errors()
-        ) from None
+        found_wrong = field_faults(error, document.data, FORM)
+        raise PlanError(Fault(document.where(place), message) for place, message in found_wrong) from None
     faults = list(_unknown(found, document))
     if faults:
         raise PlanError(faults)
@@ -198,10 +199,12 @@ def comment_of(exhibit: str, text: str, owner: str, on: date, report: str) -> Co
     PlanError
         If a part of it is empty or too long.
     """
+    given = {"exhibit": exhibit, "text": text.strip(), "owner": owner.strip(), "date": on, "report": report}
     try:
-        return Comment(exhibit=exhibit, text=text.strip(), owner=owner.strip(), date=on, report=report)
+        return Comment.model_validate(given)
     except ValidationError as error:
-        raise PlanError(Fault(str(each["loc"][0]), each["msg"]) for each in error.errors()) from None
+        found = field_faults(error, given, FileForm(Comment.model_json_schema()))
+        raise PlanError(Fault(dotted(place), message) for place, message in found) from None
 
 
 def commented(notebook: Any, folder: Path, comment: Comment) -> Comment:

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from movement_files import LOG_CRM, WIDE_CRM
 
 from revplan.crm.records import read_export
 from revplan.tracking.deals import PARTS
@@ -181,33 +182,6 @@ def test_bookings_are_what_was_won_in_between(made: list[Deal]) -> None:
     assert (moved[["pulled_in", "pushed_out"]].sum() == 0).all()
 
 
-LOG_CRM = """\
-format: history
-path: log.csv
-id: id
-at: at
-field: field
-is: [Stage]
-value: new
-records: {path: deals.csv, id: id}
-changes: {amount: {is: Amount, old: old}, close_on: {is: Close, old: old}}
-stages: {opp: {at: records.created}, open: Open, won: Won}
-lost: [Lost]
-amount: records.amount
-close_on: records.close
-segment: records.segment
-owner: records.owner
-"""
-WIDE_CRM = """\
-format: wide
-files: {deals: {path: deals.csv, id: id}}
-stages: {opp: deals.created, open: deals.opened, won: deals.won}
-lost: deals.lost
-amount: deals.amount
-close_on: deals.close
-segment: deals.segment
-owner: deals.owner
-"""
 FIELDS = {"amount": "Amount", "close": "Close", "state": "Stage"}
 
 
@@ -236,7 +210,12 @@ def logged(made: list[Deal], folder: Path) -> Path:
         rows.append(
             f"{deal.name},{deal.created},{written(state[1], 'amount')},{state[2] or ''},{','.join(deal.labels)}"
         )
-    return saved(folder, LOG_CRM, deals=["id,created,amount,close,segment,owner", *rows], log=log)
+    return saved(
+        folder,
+        LOG_CRM.replace("proposal: Proposal", "open: Open"),
+        deals=["id,created,amount,close,segment,owner", *rows],
+        log=log,
+    )
 
 
 def exported(made: list[Deal], folder: Path, day: date) -> Path:
@@ -248,7 +227,8 @@ def exported(made: list[Deal], folder: Path, day: date) -> Path:
             won, lost = (state[3] if state[0] == name else "" for name in ("won", "lost"))
             cells = (deal.name, deal.created, deal.created, won, lost, written(state[1], "amount"), state[2] or "")
             rows.append(",".join(map(str, (*cells, *deal.labels))))
-    return saved(folder, WIDE_CRM, deals=["id,created,opened,won,lost,amount,close,segment,owner", *rows])
+    crm = WIDE_CRM.replace("won: deals.won", "open: deals.opened, won: deals.won")
+    return saved(folder, crm, deals=["id,created,opened,won,lost,amount,close,segment,owner", *rows])
 
 
 def saved(folder: Path, crm: str, **files: list[str]) -> Path:

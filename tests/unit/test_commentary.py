@@ -91,7 +91,11 @@ def test_faults_are_told_with_their_lines_and_at_once(tmp_path: Path) -> None:
     (tmp_path / "commentary.yaml").write_text("expired: maybe\ncomments:\n- {exhibit: coverage, text: a, date: soon}\n")
     with pytest.raises(PlanError) as faults:
         read_commentary(tmp_path)
-    assert len(faults.value.faults) == 3
+    assert [str(each).partition(", ")[2].partition(" (")[0] for each in faults.value.faults] == [
+        "comments[0].owner: is missing; add it",
+        "comments[0].date: got 'soon'; write it like 2026-11-15",
+        "expired: got 'maybe'; it must be 'grey' or 'refuse'",
+    ]
     with pytest.raises(PlanError, match="text"):
         comment_of("landing", "  ", "Ana", date(2026, 1, 1), "board_report")
     with pytest.raises(PlanError, match="it shows landing"):

@@ -86,12 +86,14 @@ decimal: ";"
 date_format: "%d/%m"
 segment: {}
 """
+    keys = WideCrm.model_json_schema()["properties"]
     assert faults(tmp_path, text) == [
-        "crm.yaml line 8, date_format: '%d/%m': is no date format with year, month and day, such as %d/%m/%Y or %m/%d/%Y %H:%M; nor one of epoch_ms, epoch_s, excel_serial",
-        "crm.yaml line 7, decimal: ';': input should be '.' or ','",
-        "crm.yaml line 3, files.leads.id: is 5, which is no text here; put it in quotes if it is one",
-        "crm.yaml line 4, stages.lead.at: is 'first_contact_date'; write file.column, such as leads.created",
-        "crm.yaml line 5, souce: is no key of the CRM file; did you mean 'source'?",
+        "crm.yaml line 8, date_format: '%d/%m' is no date format with year, month and day, such as %d/%m/%Y or %m/%d/%Y %H:%M; nor one of epoch_ms, epoch_s, excel_serial",
+        "crm.yaml line 7, decimal: got ';'; it must be '.' or ',' "
+        '(Decimal mark of amounts, "." or ","; or file.column -> its mark)',
+        "crm.yaml line 3, files.leads.id: got '5'; it must be text; put it in quotes (Column that identifies the record; `row` where there is none: then each row is one)",
+        "crm.yaml line 4, stages.lead: got 'first_contact_date'; write it like leads.created, a file and its column",
+        f"crm.yaml line 5, souce: unknown key 'souce'; did you mean 'source'? allowed here: {', '.join(keys)}",
         "crm.yaml line 4, stages.won.at: 'deals' is none of the files; it has leads",
         "crm.yaml line 4, stages.lead: has no `at`; name the column with its day (file.column)",
         "crm.yaml line 9, segment: give either a column (file.column) or {value: one label for all}",

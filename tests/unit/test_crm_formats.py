@@ -165,6 +165,8 @@ def test_a_password_never_stands_in_a_message(tmp_path: Path, monkeypatch: pytes
     told = fault(tmp_path, 'url: "postgresql://me:hunter2@host/crm", sql: SELECT 1')
     assert told.startswith("crm.yaml line 2, files.leads.url: write env:NAME")
     assert "hunter2" not in told
+    for odd in ("[hunter2]", "{hunter2: 1}", f"hunter2{'x' * 5000}"):
+        assert "hunter2" not in fault(tmp_path, f"url: {odd}, sql: SELECT 1")
     for address in ("postgresql://me:hunter2@127.0.0.1:1/crm", "mysql://me:hunter2@host/crm", "hunter2"):
         monkeypatch.setenv("OUR_CRM", address)
         with pytest.raises((DataError, ReportError)) as caught:  # the latter where psycopg is not installed

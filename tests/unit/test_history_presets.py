@@ -224,7 +224,7 @@ def test_what_a_preset_cannot_use(tmp_path: Path) -> None:
         "more.csv: is Opportunity like another file (opps and more); if they are parts of one table, one name for both: "
         "opps: {path: [opps.csv, more.csv]}; else keep one of them"
     )
-    assert "is no key of the CRM file; did you mean 'source'?" in fault(
+    assert "unknown key 'souce'; did you mean 'source'? allowed here: " in fault(
         written(tmp_path, preset("salesforce", "opps") + "souce: opps.x\n")
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from movement_files import LOG_CRM, WIDE_CRM
 
 from revplan.cli import main
 from revplan.crm.records import read_export
@@ -24,23 +25,6 @@ from revplan.tracking.movement import (
     windows,
 )
 
-LOG_CRM = """\
-format: history
-path: log.csv
-id: id
-at: at
-field: field
-is: [Stage]
-value: new
-records: {path: deals.csv, id: id}
-changes: {amount: {is: Amount, old: old}, close_on: {is: Close, old: old}}
-stages: {opp: {at: records.created}, proposal: Proposal, won: Won}
-lost: [Lost]
-amount: records.amount
-close_on: records.close
-segment: records.segment
-owner: records.owner
-"""
 DEALS = """\
 id,created,amount,close,segment,owner
 a,2026-11-01,150.10,2027-03-25,smb,ann
@@ -63,16 +47,6 @@ f,2027-02-01,Stage,opp,Lost
 g,2026-11-01,Stage,opp,Proposal
 g,2026-12-01,Stage,Proposal,Lost
 g,2027-03-02,Stage,Lost,Proposal
-"""
-WIDE_CRM = """\
-format: wide
-files: {deals: {path: deals.csv, id: id}}
-stages: {opp: deals.created, won: deals.won}
-lost: deals.lost
-amount: deals.amount
-close_on: deals.close
-segment: deals.segment
-owner: deals.owner
 """
 BEFORE = """\
 id,created,won,lost,amount,close,segment,owner

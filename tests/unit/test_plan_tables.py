@@ -119,7 +119,7 @@ def test_micros_are_millionths(tmp_path: Path) -> None:
 
 
 def roster(folder: Path, content: str, **said: Any) -> list[tuple[Any, ...]]:
-    table = read_roster(TableFile(path=write(folder, "roster.csv", content), **said), folder).table
+    table = read_roster(TableFile(path=write(folder, "roster.csv", content), **said), folder).sound()
     return [
         (each["rep"], None if each.isna()["start"] else each["start"].date(), each["quota"])
         for _, each in table.iterrows()
