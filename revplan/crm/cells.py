@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from decimal import Decimal
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import accumulate
 from typing import Any, TypeVar, overload
 
@@ -43,6 +43,7 @@ EXAMPLES = 3
 SOME = 1_000  # texts of a column that show how it is written
 SAMPLE_ZONES = ("America/Los_Angeles", "Europe/Berlin", "Asia/Kolkata")
 Faulty = TypeVar("Faulty")
+Item = TypeVar("Item", covariant=True)
 
 
 @dataclass(frozen=True)
@@ -111,8 +112,23 @@ def as_text(value: Any) -> str:
     return value.isoformat() if isinstance(value, date | time) else str(value)
 
 
+class Items(Sequence[Item]):
+    """A sequence of which only `item` and the length need be told."""
+
+    def item(self, at: int) -> Item:
+        """What stands at a place."""
+        raise NotImplementedError
+
+    @overload
+    def __getitem__(self, at: int) -> Item: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[Item]: ...
+    def __getitem__(self, at: int | slice) -> Item | list[Item]:
+        return [self.item(each) for each in range(*at.indices(len(self)))] if isinstance(at, slice) else self.item(at)
+
+
 @dataclass(frozen=True, eq=False)
-class Written(Sequence[str]):
+class Written(Items[str]):
     """Values of a typed column, days or numbers, that become texts where one is looked at; missing ones are empty."""
 
     values: np.ndarray
@@ -126,13 +142,7 @@ class Written(Sequence[str]):
     def __len__(self) -> int:
         return len(self.values)
 
-    @overload
-    def __getitem__(self, at: int) -> str: ...
-    @overload
-    def __getitem__(self, at: slice) -> Sequence[str]: ...
-    def __getitem__(self, at: int | slice) -> str | Sequence[str]:
-        if isinstance(at, slice):
-            return [*Written(self.values[at])]
+    def item(self, at: int) -> str:
         value = self.values[at]
         return "" if pd.isna(value) else as_text(value.item())
 
@@ -142,7 +152,7 @@ class Written(Sequence[str]):
 
 
 @dataclass(frozen=True, eq=False)
-class Texts(Sequence[str]):
+class Texts(Items[str]):
     """The cells of a column: the texts it holds, and which of them each row has. A text is parsed once, not in every row."""
 
     different: Sequence[str]
@@ -203,13 +213,7 @@ class Texts(Sequence[str]):
     def __len__(self) -> int:
         return len(self.different if self.codes is None else self.codes)
 
-    @overload
-    def __getitem__(self, at: int) -> str: ...
-    @overload
-    def __getitem__(self, at: slice) -> Sequence[str]: ...
-    def __getitem__(self, at: int | slice) -> str | Sequence[str]:
-        if isinstance(at, slice):
-            return [self[row] for row in range(*at.indices(len(self)))]
+    def item(self, at: int) -> str:
         return self.different[at if self.codes is None else int(self.codes[at])]
 
     def __iter__(self) -> Iterator[str]:
@@ -251,7 +255,7 @@ class TextColumn:
 
 
 @dataclass(frozen=True, eq=False)
-class Lines(Sequence[str]):
+class Lines(Items[str]):
     """Where the rows of a table stand that is in several files: file and line, such as deals-2025.csv line 12."""
 
     files: tuple[tuple[str, str, Sequence[int]], ...]
@@ -265,33 +269,21 @@ class Lines(Sequence[str]):
     def __len__(self) -> int:
         return self.starts[-1]
 
-    @overload
-    def __getitem__(self, row: int) -> str: ...
-    @overload
-    def __getitem__(self, row: slice) -> Sequence[str]: ...
-    def __getitem__(self, row: int | slice) -> str | Sequence[str]:
-        if isinstance(row, slice):
-            return [self[each] for each in range(*row.indices(len(self)))]
+    def item(self, at: int) -> str:
+        name, unit, line = self.parts_of(at)
+        return f"{name} {unit} {line}"
+
+    def parts_of(self, row: int) -> tuple[str, str, int]:
+        """The file of `row`, what its lines are called, and the line."""
         if not 0 <= row < len(self):
             raise IndexError(row)
         number = bisect_right(self.starts, row) - 1
         name, unit, lines = self.files[number]
-        return f"{name} {unit} {lines[row - self.starts[number]]}"
-
-    def at(self, row: int) -> tuple[str, int]:
-        """The file and the line of `row`."""
-        number = bisect_right(self.starts, row) - 1
-        name, _, lines = self.files[number]
-        return name, lines[row - self.starts[number]]
+        return name, unit, lines[row - self.starts[number]]
 
     def of(self, rows: Sequence[int]) -> Lines:
         """Those of some rows, in their order."""
-        found = [(bisect_right(self.starts, row) - 1, row) for row in rows]
-        return Lines(
-            tuple(
-                (*self.files[number][:2], [self.files[number][2][row - self.starts[number]]]) for number, row in found
-            )
-        )
+        return Lines(tuple((name, unit, [line]) for name, unit, line in map(self.parts_of, rows)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -318,7 +310,16 @@ class Cells:
 
     def file_and_line(self, row: int) -> tuple[str, int]:
         """The file that `row` stands in, and its line there."""
-        return self.lines.at(row) if isinstance(self.lines, Lines) else (self.file, self.lines[row])
+        return self.lines.parts_of(row)[::2] if isinstance(self.lines, Lines) else (self.file, self.lines[row])
+
+    @property
+    def part(self) -> str:
+        """File and column, for the lines of the report."""
+        return f"{self.file}, {shown(self.column)}"
+
+    def counted(self, what: str, rows: np.ndarray) -> Findings:
+        """A line on `rows`, if there are any, with the text of the first."""
+        return counted(self.part, what, len(rows), shown(self.texts[int(rows[0])].strip()) if len(rows) else "")
 
     def line_for(self, key: str, value: str) -> str:
         """The line that says of this column, in the file that names it, how it is written."""
@@ -391,9 +392,8 @@ def _said(cells: Cells) -> _Said:
     filled = np.fromiter(map(bool, texts), dtype=bool)
     rows = coded.rows()
     example = ", ".join(sorted({texts[number] for number in np.flatnonzero(hidden).tolist()})[:3])
-    part = f"{cells.file}, {shown(cells.column)}"
-    found = counted(part, "empty cells", rows[~filled].sum())
-    found += counted(part, "hidden nulls, taken as missing", rows[hidden].sum(), example)
+    found = counted(cells.part, "empty cells", rows[~filled].sum())
+    found += counted(cells.part, "hidden nulls, taken as missing", rows[hidden].sum(), example)
     return _Said(coded, texts, filled & ~hidden, found)
 
 
@@ -416,13 +416,13 @@ def days(cells: Cells, date_format: str | None = None, zone: str | None = None) 
     Without a declared `date_format` a day is written with its year first or its month by name, or the whole
     column is numbers that can be nothing else; beside a declared one such days are read too.
     """
-    part, typed = f"{cells.file}, {shown(cells.column)}", cells.coded.different
+    typed = cells.coded.different
     said: _Said | None = None
     if isinstance(typed, Written) and typed.values.dtype.kind == "M":
         moments, filled = typed.values, ~np.isnat(typed.values)
         sound = filled & (moments >= EARLIEST) & (moments < LATEST)
         moved = sound & typed.zoned
-        found = counted(part, "empty cells", len(filled) - int(filled.sum()))
+        found = counted(cells.part, "empty cells", (~filled).sum())
     else:
         said = _said(cells)
         filled = said.filled
@@ -434,13 +434,18 @@ def days(cells: Cells, date_format: str | None = None, zone: str | None = None) 
         moments[moved] = local.to_numpy().astype("datetime64[us]")
     endless = filled & np.isin(moments.astype("datetime64[D]"), OPEN_ENDED)
     values = np.where(endless | ~filled, np.datetime64("NaT", "us"), moments)
-    found += _told_of(cells, part, "days that mean none, taken as missing", rows(endless))
+    found += cells.counted("days that mean none, taken as missing", rows(endless))
     if zone is None and (moments[moved].astype("datetime64[D]") != moments[moved]).any():
-        found += _of_another_zone(cells, part, moments, moved & ~endless, rows)
+        found += _of_another_zone(cells, moments, moved & ~endless, rows)
     wrong = filled & ~(sound | endless)
     values = np.where(wrong, np.datetime64("NaT", "us"), values)
     hint = _lines_for_days(cells, said, sound, date_format) if wrong.any() else ""
-    fault = partial(_day_fault, cells, date_format, hint)
+
+    def fault(row: int) -> Fault:
+        wanted = f"written as {date_format}" if date_format else "like 2026-03-31"
+        declare = "" if date_format and not hint else f", or declare date_format in {cells.said_in}{hint}"
+        return Fault(cells.place(row), f"{shown(cells.texts[row])!r} is not a date {wanted}; correct it{declare}")
+
     found += unread(cells, rows(wrong), "no date", fault, "values that are no date")
     return Parsed(values if said is None else said.coded.of_rows(values), found)
 
@@ -449,7 +454,7 @@ def _read_days(
     cells: Cells, said: _Said, date_format: str | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, Findings]:
     """The moments of the different texts, which of them are sound, which carry an offset; and what was understood unasked."""
-    texts, part = said.saying(), f"{cells.file}, {shown(cells.column)}"
+    texts = said.saying()
     moments, sound = moments_in(texts, date_format)
     found = said.found
     unread = said.filled & ~sound
@@ -458,13 +463,11 @@ def _read_days(
         number = numbered_format(text for text, here in zip(texts, unread.tolist(), strict=True) if here)
         if number is not None:
             moments, sound = _filled_in(texts, moments, sound, unread, number)
-            found += _told_of(cells, part, f"numbers read as days, {number}", said.rows(unread))
+            found += cells.counted(f"numbers read as days, {number}", said.rows(unread))
     elif unread.any() and number is None and date_format and not date_format.startswith("%Y"):
         moments, sound = _filled_in(texts, moments, sound, unread, None)
         beside = unread & sound
-        found += _told_of(
-            cells, part, "days that are not written as date_format says, and have one meaning", said.rows(beside)
-        )
+        found += cells.counted("days that are not written as date_format says, and have one meaning", said.rows(beside))
         found += _swapped(cells, said, moments, sound & ~beside, beside)
     offset = np.array([number in EPOCHS or OFFSET.search(text) is not None for text in texts], dtype=bool)
     return moments, sound, sound & offset, found
@@ -499,7 +502,7 @@ def _swapped(cells: Cells, said: _Said, moments: np.ndarray, declared: np.ndarra
 
 
 def _of_another_zone(
-    cells: Cells, part: str, moments: np.ndarray, moved: np.ndarray, rows: Callable[[np.ndarray], np.ndarray]
+    cells: Cells, moments: np.ndarray, moved: np.ndarray, rows: Callable[[np.ndarray], np.ndarray]
 ) -> Findings:
     """How many moments would fall on another day elsewhere."""
     places, counts = np.flatnonzero(moved), {}
@@ -512,7 +515,7 @@ def _of_another_zone(
     told = ", ".join(f"{count:,} in {zone}" for zone, count in counts.items())
     what = "moments with an offset, whose day is that in UTC; on another day would be " + told
     zone = max(counts, key=counts.__getitem__)
-    return _told_of(cells, part, f"{what}; timezone: {zone}, say, makes it the day there", rows(moved))
+    return cells.counted(f"{what}; timezone: {zone}, say, makes it the day there", rows(moved))
 
 
 def _lines_for_days(cells: Cells, said: _Said | None, sound: np.ndarray, date_format: str | None) -> str:
@@ -531,17 +534,6 @@ def _lines_for_days(cells: Cells, said: _Said | None, sound: np.ndarray, date_fo
     return f": {lines}" + (", which both fit" if len(fits) > 1 else "")
 
 
-def _told_of(cells: Cells, part: str, what: str, rows: np.ndarray) -> Findings:
-    """A line on `rows`, with the text of the first."""
-    return counted(part, what, len(rows), shown(cells.texts[int(rows[0])].strip()) if len(rows) else "")
-
-
-def _day_fault(cells: Cells, date_format: str | None, hint: str, row: int) -> Fault:
-    wanted = f"written as {date_format}" if date_format else "like 2026-03-31"
-    todo = "correct it" if date_format and not hint else f"correct it, or declare date_format in {cells.said_in}{hint}"
-    return Fault(cells.place(row), f"{shown(cells.texts[row])!r} is not a date {wanted}; {todo}")
-
-
 def months(cells: Cells, date_format: str | None = None) -> Parsed:
     """The first day of the months of a column: 2026-04, Apr 2026, or any day of the month."""
     said = _said(cells)
@@ -558,13 +550,13 @@ def months(cells: Cells, date_format: str | None = None) -> Parsed:
         values = values.astype("datetime64[M]").astype("datetime64[us]")
     wrong = said.rows(said.filled & ~sound).tolist()
     hint = _lines_for_days(cells, said, sound, date_format) if wrong else ""
-    faults = first_faults(wrong, partial(_month_fault, cells, hint), "values that are no month")
+    declare = f", or declare date_format in {cells.said_in}{hint}" if hint else ""
+
+    def fault(row: int) -> Fault:
+        return Fault(cells.place(row), f"got {shown(cells.texts[row].strip())!r}; write it like 2026-04{declare}")
+
+    faults = first_faults(wrong, fault, "values that are no month")
     return Parsed(said.coded.of_rows(np.where(said.filled, values, NO_DAY)), said.found + Findings(faults))
-
-
-def _month_fault(cells: Cells, hint: str, row: int) -> Fault:
-    todo = f", or declare date_format in {cells.said_in}{hint}" if hint else ""
-    return Fault(cells.place(row), f"got {shown(cells.texts[row].strip())!r}; write it like 2026-04{todo}")
 
 
 def amounts(cells: Cells, decimal: str | None = None, separator: str = ",") -> Parsed:
@@ -574,23 +566,19 @@ def amounts(cells: Cells, decimal: str | None = None, separator: str = ",") -> P
     """
     numbers = cells.coded.values
     if numbers is not None and numbers.dtype.kind == "f":
-        found = counted(f"{cells.file}, {shown(cells.column)}", "empty cells", np.isnan(numbers).sum())
-        wrong = np.flatnonzero(np.abs(numbers) > LARGEST_AMOUNT)
-        found += unread(cells, wrong, "no amount", partial(_amount_fault, cells), "values that are no amount")
-        return Parsed(numbers, found + _negative(cells, numbers))
+        found = counted(cells.part, "empty cells", np.isnan(numbers).sum())
+        found += _no_amounts(cells, np.flatnonzero(np.abs(numbers) > LARGEST_AMOUNT))
+        return Parsed(numbers, found + cells.counted(NEGATIVE, np.flatnonzero(numbers < 0)))
     said = _said(cells)
     told = Findings()
     if decimal is None and _only_with_comma(said):
         decimal = ","
         commas = said.rows(np.array(["," in text for text in said.texts], dtype=bool))
-        told = _told_of(
-            cells, f"{cells.file}, {shown(cells.column)}", "amounts with a decimal comma, the only reading left", commas
-        )
+        told = cells.counted("amounts with a decimal comma, the only reading left", commas)
     written = [with_point(text, decimal) for text in said.saying()]
     matches = [AMOUNT.fullmatch(text) for text in written]
     numbers = np.fromiter(map(number_of, matches), dtype=float, count=len(matches))
-    wrong = said.rows(said.filled & ~(np.abs(numbers) <= LARGEST_AMOUNT))
-    found = said.found + unread(cells, wrong, "no amount", partial(_amount_fault, cells), "values that are no amount")
+    found = said.found + _no_amounts(cells, said.rows(said.filled & ~(np.abs(numbers) <= LARGEST_AMOUNT)))
     faults = _two_meanings(cells, said, written, decimal, separator)
     signs = said.coded.of_rows(
         np.array([(each["before"] or each["after"]) if each else "" for each in matches], dtype=object)
@@ -598,7 +586,9 @@ def amounts(cells: Cells, decimal: str | None = None, separator: str = ",") -> P
     signed = signs[signs != ""]
     faults += _two_currencies(cells, signs, Counter(signed.tolist()))
     values = said.coded.of_rows(np.where(said.filled, numbers, np.nan))
-    found += told + Findings(faults) + _negative(cells, values) + _scaled(cells, said, matches)
+    found += told + Findings(faults) + cells.counted(NEGATIVE, np.flatnonzero(values < 0))
+    scaled = np.array([bool(match and match["scale"]) for match in matches], dtype=bool)
+    found += cells.counted("amounts written in thousands (K) or millions (M)", said.rows(scaled))
     return Parsed(values, found, str(signed[0]) if len(signed) else "")
 
 
@@ -621,10 +611,18 @@ def _only_with_comma(said: _Said) -> bool:
     return fits and any(AMOUNT.fullmatch(with_point(text, None)) is None for text in texts)
 
 
-def _amount_fault(cells: Cells, row: int) -> Fault:
+NEGATIVE = "negative amounts"
+
+
+def _no_amounts(cells: Cells, rows: np.ndarray) -> Findings:
+    """What is found of `rows` whose cells are no amounts."""
     line = cells.line_for("decimal", ",")
     todo = f"correct it, or declare {line} in {cells.said_in} if the comma is its decimal mark"
-    return Fault(cells.place(row), f"{shown(cells.texts[row])!r} is not an amount like 1,200.50 up to 1e12; {todo}")
+
+    def fault(row: int) -> Fault:
+        return Fault(cells.place(row), f"{shown(cells.texts[row])!r} is not an amount like 1,200.50 up to 1e12; {todo}")
+
+    return unread(cells, rows, "no amount", fault, "values that are no amount")
 
 
 def _two_meanings(
@@ -637,13 +635,13 @@ def _two_meanings(
         return ()
     if cells.unit != "line" and not any(written[row].endswith("0") for row in np.flatnonzero(written_so).tolist()):
         return ()  # a number of a typed cell is written without zeros at its end
-    return first_faults(doubtful.tolist(), partial(_meaning_fault, cells), "values that can mean two amounts")
-
-
-def _meaning_fault(cells: Cells, row: int) -> Fault:
-    doubt = f"{shown(cells.texts[row])!r} can be thousands or a fraction: every value with a point, or the file's separator, leaves both open"
-    lines = f"{cells.line_for('decimal', ',')} or {cells.line_for('decimal', '.')}"
-    return Fault(cells.place(row), f"{doubt}; declare {lines} in {cells.said_in}")
+    doubt = "can be thousands or a fraction: every value with a point, or the file's separator, leaves both open"
+    cure = f"declare {cells.line_for('decimal', ',')} or {cells.line_for('decimal', '.')} in {cells.said_in}"
+    return first_faults(
+        doubtful.tolist(),
+        lambda row: Fault(cells.place(row), f"{shown(cells.texts[row])!r} {doubt}; {cure}"),
+        "values that can mean two amounts",
+    )
 
 
 def _two_currencies(cells: Cells, signs: np.ndarray, counts: Counter[str]) -> tuple[Fault, ...]:
@@ -652,19 +650,6 @@ def _two_currencies(cells: Cells, signs: np.ndarray, counts: Counter[str]) -> tu
     row = int(np.argmax(signs == counts.most_common()[-1][0]))
     listed = ", ".join(f"{sign} {count}" for sign, count in counts.most_common())
     return (Fault(cells.place(row), f"amounts stand in several currencies ({listed}); export them in one"),)
-
-
-def _scaled(cells: Cells, said: _Said, matches: list[Any]) -> Findings:
-    rows = said.rows(np.array([bool(match and match["scale"]) for match in matches], dtype=bool))
-    example = shown(cells.texts[int(rows[0])]) if len(rows) else ""
-    what = "amounts written in thousands (K) or millions (M)"
-    return counted(f"{cells.file}, {shown(cells.column)}", what, len(rows), example)
-
-
-def _negative(cells: Cells, values: np.ndarray) -> Findings:
-    rows = np.flatnonzero(values < 0)
-    example = shown(cells.texts[rows[0]]) if len(rows) else ""
-    return counted(f"{cells.file}, {shown(cells.column)}", "negative amounts", len(rows), example)
 
 
 def several_currencies(counts: Mapping[str, int], others: Iterable[str], where: str = "") -> str:

@@ -9,6 +9,7 @@ import codecs
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from revplan.crm.cells import ImportLine
 from revplan.ground.errors import DataError
@@ -56,54 +57,47 @@ def decoded(raw: bytes, name: str) -> Decoded:
     """
     marked = next((encoding for mark, encoding in BYTE_ORDER_MARKS.items() if raw.startswith(mark)), None)
     if marked in ("utf-16", "utf-32"):
-        return _without_nul(_strictly(raw, marked, name), marked)
-    if marked is None:
-        for encoding in _utf16_by_its_zeros(raw):
-            try:
-                return _without_nul(raw.decode(encoding), encoding)
-            except UnicodeDecodeError:
-                continue
-    encoding = marked or "utf-8"
-    try:
-        return _without_nul(raw.decode(encoding), encoding)
-    except UnicodeDecodeError:
-        pass
-    stray = _strays(raw)
-    if marked or len(stray) <= _whole_characters(raw):
-        return _with_strays(
-            raw.removeprefix(codecs.BOM_UTF8), encoding, stray, len(raw) - len(raw.removeprefix(codecs.BOM_UTF8))
-        )
+        try:
+            return _without_nul(raw.decode(marked), marked)
+        except UnicodeDecodeError as error:
+            odd = f"0x{error.object[error.start]:02x}"
+            message = f"byte {odd} is not {marked}, as its first bytes say; export the file again as UTF-8"
+            line = error.object.count(b"\n", 0, error.start) + 1
+            raise DataError.at(f"{name} line {line}", message) from None
+    encoding, body = marked or "utf-8", raw.removeprefix(codecs.BOM_UTF8)
+    for each in (encoding,) if marked else (*_utf16_by_its_zeros(raw), encoding):
+        try:
+            return _without_nul(raw.decode(each), each)
+        except UnicodeDecodeError:
+            continue
+    stray = _strays(body)
+    sound = (character > "\x7f" for character in body.decode("utf-8", errors="ignore")[:SOME])
+    if marked or len(stray) <= sum(sound):
+        return _with_strays(body, encoding, stray)
     found = _code_page(raw)
     text = raw.decode(found, errors="replace")
-    return _without_nul(text, found, _unknown(text, found))
-
-
-def _strictly(raw: bytes, encoding: str, name: str) -> str:
-    try:
-        return raw.decode(encoding)
-    except UnicodeDecodeError as error:
-        message = f"byte 0x{error.object[error.start]:02x} is not {encoding}, as its first bytes say; export the file again as UTF-8"
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise DataError.at(f"{name} line {line}", message) from None
+    return _without_nul(text, found, _counted(text, LOST, f"bytes that are no text in {found}, shown as {LOST}"))
 
 
 def _without_nul(text: str, encoding: str, told: tuple[ImportLine, ...] = ()) -> Decoded:
     """`text` without NUL characters, which say nothing; they are counted."""
-    count = text.count("\0")
-    if not count:
-        return Decoded(text, encoding, told)
-    line = text.count("\n", 0, text.index("\0")) + 1
-    return Decoded(
-        text.replace("\0", ""), encoding, (*told, ImportLine("", "NUL characters, left out", count, f"line {line}"))
-    )
+    return Decoded(text.replace("\0", ""), encoding, (*told, *_counted(text, "\0", "NUL characters, left out")))
+
+
+def _counted(text: str, character: str, what: str) -> tuple[ImportLine, ...]:
+    """A line on a character where it stands in the text."""
+    count = text.count(character)
+    line = text.count("\n", 0, text.find(character)) + 1 if count else 0
+    return (ImportLine("", what, count, f"line {line}"),) if count else ()
 
 
 def _utf16_by_its_zeros(raw: bytes) -> Iterator[str]:
     """UTF-16 where every other byte of a mostly Latin text is zero."""
     head = raw[:4000]
-    if head[1::2].count(0) > 0.4 * len(head) / 2 and head[0::2].count(0) < 0.1 * len(head) / 2:
+    even, odd = (head[start::2].count(0) for start in (0, 1))
+    if odd > 0.2 * len(head) and even < 0.05 * len(head):
         yield "utf-16-le"
-    if head[0::2].count(0) > 0.4 * len(head) / 2 and head[1::2].count(0) < 0.1 * len(head) / 2:
+    if even > 0.2 * len(head) and odd < 0.05 * len(head):
         yield "utf-16-be"
 
 
@@ -127,21 +121,15 @@ def _strays(raw: bytes) -> list[tuple[int, int]]:
     return found
 
 
-def _whole_characters(raw: bytes) -> int:
-    """Characters beyond ASCII that are sound UTF-8."""
-    text = raw.decode("utf-8", errors="ignore")
-    return sum(1 for character in text[:SOME] if character > "\x7f") if not text.isascii() else 0
-
-
-def _with_strays(raw: bytes, encoding: str, stray: list[tuple[int, int]], offset: int) -> Decoded:
+def _with_strays(raw: bytes, encoding: str, stray: list[tuple[int, int]]) -> Decoded:
     """The text of a UTF-8 file with stray bytes, each read by itself."""
     parts, end = [], 0
-    for start, stop in ((start - offset, stop - offset) for start, stop in stray):
+    for start, stop in stray:
         parts.append(raw[end:start].decode("utf-8", errors="replace"))
         parts.append(raw[start:stop].decode(STRAY, errors="replace"))
         end = stop
     text = "".join([*parts, raw[end:].decode("utf-8", errors="replace")])
-    first, last = stray[0][0] - offset, stray[0][1] - offset
+    first, last = stray[0]
     line = raw.count(b"\n", 0, first) + 1
     shown = " ".join(f"0x{byte:02x}" for byte in raw[first:last])
     example = f"line {line}: {shown} as {raw[first:last].decode(STRAY, errors='replace')}"
@@ -151,9 +139,9 @@ def _with_strays(raw: bytes, encoding: str, stray: list[tuple[int, int]], offset
 
 def _code_page(raw: bytes) -> str:
     """The code page of a file that is no UTF-8: the one whose letters make words, Windows-1252 where none does better."""
-    words = b" ".join(match[0] for _, match in zip(range(5_000), WORD.finditer(raw), strict=False))
+    words = b" ".join(match[0] for match in islice(WORD.finditer(raw), 5_000))
     western = words.decode("latin-1").translate(C1)
-    many = sum(1 for character in western if character > "\x7f")
+    many = sum(character > "\x7f" for character in western)
     if _decodes(raw, "cp932") and len(KANA.findall(words.decode("cp932", errors="ignore"))) > many / 10:
         return "cp932"
     for page, share, odd in OTHERS:
@@ -174,12 +162,3 @@ def _decodes(raw: bytes, encoding: str) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def _unknown(text: str, encoding: str) -> tuple[ImportLine, ...]:
-    """A line on bytes that stand for nothing."""
-    count = text.count(LOST)
-    if not count:
-        return ()
-    line = text.count("\n", 0, text.index(LOST)) + 1
-    return (ImportLine("", f"bytes that are no text in {encoding}, shown as {LOST}", count, f"line {line}"),)

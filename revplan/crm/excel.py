@@ -13,7 +13,7 @@ from zipfile import BadZipFile, ZipFile
 import numpy as np
 
 from revplan.crm.cells import as_text, first_faults
-from revplan.crm.separated import TextRows, TextTable, filled_down, framed, header_faults, labelled_by_groups
+from revplan.crm.separated import TextRows, TextTable, framed, header_faults, table_of
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.files import UNPACKED_MB, content_of, megabytes, within_limits
 from revplan.ground.values import visible
@@ -47,24 +47,10 @@ def read_excel(path: Path, sheet: str | None, header_row: int | None = None, kee
     ]
     if faults:
         raise DataError(faults)
-    columns, headed = labelled_by_groups(grid, framing, len(header))
-    first = next((number for number, text in enumerate(header) if text), 0)
-    labelled, grouped = filled_down(columns[first:], framing)
     blank = (filled[-1][0] - head_line) - (len(filled) - 1 - framing.head)
     how = f"Excel, sheet {shown(name)}"
-    aside = (*framing.aside, *headed, *grouped)
-    return TextTable(
-        path.name,
-        header,
-        dict(zip(header, [*columns[:first], *labelled], strict=True)),
-        lines,
-        how,
-        blank,
-        sha256(raw).hexdigest(),
-        unit="row",
-        titles=framing.titles(grid),
-        aside=aside,
-    )
+    read = TextTable(path.name, header, {}, lines, how, blank, sha256(raw).hexdigest(), unit="row")
+    return table_of(read, grid, framing)
 
 
 def refuse_what_unpacks_too_far(raw: bytes, name: str) -> None:

@@ -29,7 +29,8 @@ KEPT_AWAY = "write env:NAME and keep the address in that environment variable: i
 
 def no_file(path: str, whose: str = "CRM file's") -> str:
     """That there is no such file, and from where its path counts."""
-    return f"there is no file {shown(path)!r}; its path counts from the {whose} folder"
+    like = "like " if set(path) & set("*?") else ""
+    return f"there is no file {like}{shown(path)!r}; its path counts from the {whose} folder"
 
 
 def _environment_url(url: str) -> str:
@@ -399,30 +400,16 @@ def plain(label: str) -> str:
     return " ".join(visible(label).split()).casefold()
 
 
-TRUE = {
-    "true",
-    "1",
-    "1.0",
-    "yes",
-    "y",
-    "t",
-    "wahr",
-    "ja",
-    "vrai",
-    "oui",
-    "verdadero",
-    "sí",
-    "si",
-    "sim",
-    "да",
-    "истина",
+BOOLEANS = {
+    "true": "true 1 1.0 yes y t wahr ja vrai oui verdadero sí si sim да истина",
+    "false": "false 0 0.0 no n f falsch nein faux non falso não нет ложь",
 }
-FALSE = {"false", "0", "0.0", "no", "n", "f", "falsch", "nein", "faux", "non", "falso", "não", "нет", "ложь"}
 
 
 def meanings_of(label: str) -> set[str]:
     """The plain texts that mean `label`: true and false are written in many ways."""
-    return {"true": TRUE, "false": FALSE}.get(plain(label), {plain(label)})
+    key = plain(label)
+    return set(BOOLEANS[key].split()) if key in BOOLEANS else {key}
 
 
 # What labels say in words: that something was won, lost, or is over.

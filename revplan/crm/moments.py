@@ -151,46 +151,40 @@ def _in_order(moments: Moments, rules: Rules) -> Moments:
     if rules.anchored:
         for number, stage in enumerate(stages[1:], start=1):
             early = entered[:, number] < entered[:, 0]
-            found += _moved(moments, (stage, stages[0]), entered[:, number], entered[:, 0], early)
+            found += _moved(moments, (stage, *_moved_up(stages[0])), entered[:, number], entered[:, 0], early)
             entered[early, number] = entered[early, 0]
     earliest = entered[:, -1].copy()
     for number in range(len(stages) - 2, -1, -1):
         late = entered[:, number] > earliest
-        found += _moved_back(moments, stages[number], entered[:, number], earliest, late)
+        found += _moved(moments, (stages[number], *BACK), entered[:, number], earliest, late)
         entered[late, number] = earliest[late]
         earliest = np.fmin(earliest, entered[:, number])
     return replace(moments, entered=entered, found=found)
 
 
-def _moved_back(moments: Moments, stage: str, moment: np.ndarray, following: np.ndarray, late: np.ndarray) -> Findings:
-    """Lines for moments after those of a later stage: on the same day only the time of day disagrees."""
-    same_day = late & (moment.astype("datetime64[D]") == following.astype("datetime64[D]"))
-    later = late & ~same_day
-    row = int(np.argmax(later))
-    example = f"{_day(moment[row])} after {_day(following[row])}" if later.any() else ""
-    return counted(
-        stage, "dates after a later stage's, taken as entered with it", moments.number(later), example
-    ) + counted(
-        stage, "times of day after a later stage's on the same day, taken as entered with it", moments.number(same_day)
-    )
+BACK = (
+    "dates after a later stage's, taken as entered with it",
+    "times of day after a later stage's on the same day, taken as entered with it",
+)
+
+
+def _moved_up(to: str) -> tuple[str, str]:
+    """What is said of dates, and of mere times of day, before those of the stage `to`."""
+    return f"dates before {to}, moved up to it", f"times of day before that of {to} on the same day, moved up to it"
 
 
 def _moved(
-    moments: Moments, names: tuple[str, str], moment: np.ndarray, previous: np.ndarray, early: np.ndarray
+    moments: Moments, said: tuple[str, str, str], moment: np.ndarray, other: np.ndarray, rows: np.ndarray
 ) -> Findings:
-    """Lines for moments moved up, of one stage to another: on the same day only the time of day disagrees."""
-    stage, to = names
-    same_day = early & (moment.astype("datetime64[D]") == previous.astype("datetime64[D]"))
-    earlier = early & ~same_day
-    row = int(np.argmax(earlier))
-    example = f"{_day(moment[row])} after {_day(previous[row])}" if earlier.any() else ""
-    return counted(stage, f"dates before {to}, moved up to it", moments.number(earlier), example) + counted(
-        stage, f"times of day before that of {to} on the same day, moved up to it", moments.number(same_day)
+    """Lines for moments of a stage moved to the `other` ones: on the same day only the time of day disagrees."""
+    stage, of_days, of_times = said
+    days, others = moment.astype("datetime64[D]"), other.astype("datetime64[D]")
+    apart = rows & (days != others)
+    row = int(np.argmax(apart))
+    example = f"{days[row]} after {others[row]}" if apart.any() else ""
+    return counted(stage, of_days, moments.number(apart), example) + counted(
+        stage, of_times, moments.number(rows & ~apart)
     )
-
-
-def _day(moment: np.datetime64) -> str:
-    return str(moment.astype("datetime64[D]"))
 
 
 def _without_gaps(
@@ -239,5 +233,5 @@ def _losses_last(moments: Moments, stages: Sequence[str]) -> Moments:
     early = ~won & (moments.lost < last)
     lost = np.where(after_win, NEVER, np.where(early, last, moments.lost))
     found = moments.found + counted("lost", f"losses of records in {stages[-1]}, ignored", moments.number(after_win))
-    found += _moved(moments, ("lost", "the last stage"), moments.lost, last, early)
+    found += _moved(moments, ("lost", *_moved_up("the last stage")), moments.lost, last, early)
     return replace(moments, lost=lost, found=found)

@@ -14,7 +14,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -23,7 +23,7 @@ import numpy as np
 
 from revplan.crm.cells import TextColumn, Texts, Written, as_text
 from revplan.crm.excel import read_excel
-from revplan.crm.mapping import Location
+from revplan.crm.mapping import Location, no_file
 from revplan.crm.separated import TextTable, below_one_another, header_faults, read_csv
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.extras import check_installed
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
-CHUNK = 1 << 20
 FETCHED = 10_000  # rows taken from an engine at a time
 VECTORS = 50  # of 2,048 rows each that are taken from DuckDB at a time
 ZONED = "TIMESTAMP WITH TIME ZONE"
@@ -66,9 +65,8 @@ def read_parquet(path: Path, wanted: Callable[[str], bool]) -> TextTable:
     """
     import duckdb
 
-    literal = "".join(f"[{c}]" if c in "*?[" else c for c in str(path.resolve())).replace("'", "''")
     with duckdb.connect(":memory:", config=_bounds()) as connection:
-        source = f"read_parquet('{literal}', hive_partitioning = false)"
+        source = f"read_parquet({literal(glob.escape(str(path.resolve())))}, hive_partitioning = false)"
         return _of_duckdb(connection, source, path, path.name, "Parquet", wanted)
 
 
@@ -164,7 +162,9 @@ def _of_duckdb(
             raise DataError.at(name, because(fault, is_late())) from None
     _refuse_faulty(name, header, rows)
     columns = {visible(column): cells[number] for number, (column, _) in enumerate(chosen)}
-    return TextTable(name, header, columns, range(1, rows + 1), how, 0, _digest(path), unit="row")
+    with path.open("rb") as file:
+        digest = file_digest(file, "sha256").hexdigest()
+    return TextTable(name, header, columns, range(1, rows + 1), how, 0, digest, unit="row")
 
 
 def _columns(answer: DuckDBPyConnection, name: str, zoned: list[bool]) -> tuple[int, list[Texts]]:
@@ -214,14 +214,6 @@ def _cell(column: str, kind: str) -> str:
 def _refuse_faulty(name: str, header: Sequence[str], rows: int) -> None:
     if faults := list(header_faults(name, header, rows, "header")):
         raise DataError(faults)
-
-
-def _digest(path: Path) -> str:
-    digest = sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _first_line(fault: object) -> str:
@@ -392,12 +384,8 @@ def refuse_missing(where: Location, folder: Path, place: str) -> None:
         With every such path.
     """
     gone = [each for each in where.path or () if not any(path.is_file() for path in _like(each, folder))]
-    todo = "its path counts from the CRM file's folder"
     if gone:
-        raise DataError(
-            Fault(place, f"there is no file {'like ' if set(each) & set('*?') else ''}{shown(each)!r}; {todo}")
-            for each in gone
-        )
+        raise DataError(Fault(place, no_file(each)) for each in gone)
 
 
 Wanted = Callable[[str], bool]  # whether a column is needed; of databases only such columns are read
@@ -433,12 +421,10 @@ def _read_file(path: Path, where: Location | TableFile, wanted: Wanted, keep_tot
     kind = _kind(path)
     for key, of in (("sheet", (EXCEL,)), ("table", (DUCKDB,)), ("header_row", (EXCEL, TEXT))):
         if getattr(where, key) and kind not in of:
-            raise DataError.at(
-                shown(path.name), f"is {kind}, which has no {key}s; take `{key}` out of the file that names it"
-            )
-    with told_of(
-        DataError, shown(path.name), f"it is {kind}, and damaged or of an odd kind: export it again, or as CSV"
-    ):
+            todo = f"take `{key}` out of the file that names it"
+            raise DataError.at(shown(path.name), f"is {kind}, which has no {key}s; {todo}")
+    damaged = f"it is {kind}, and damaged or of an odd kind: export it again, or as CSV"
+    with told_of(DataError, shown(path.name), damaged):
         if kind == EXCEL:
             return read_excel(path, where.sheet, where.header_row, keep_totals)
         if kind == PARQUET:

@@ -19,11 +19,11 @@ from functools import cached_property, partial
 from hashlib import sha256
 from itertools import chain, compress, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from revplan.crm.cells import ImportLine, Lines, TextColumn, Texts, first_faults
+from revplan.crm.cells import ImportLine, Items, Lines, TextColumn, Texts, first_faults
 from revplan.crm.encodings import decoded
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.files import COLUMNS, LOOK_EVERY, content_of, within_limits_at_once
@@ -161,7 +161,7 @@ TITLES = 30  # rows looked through for the header
 MANY = 20_000  # rows that are put into columns at once
 
 
-class TextRows(Sequence[list[str]]):
+class TextRows(Items[list[str]]):
     """The rows of a text file or a sheet, held by column: a text that many rows have takes the room of one.
 
     Rows of another length than most, such as titles, stand in the columns cut or with empty cells at their end.
@@ -203,13 +203,7 @@ class TextRows(Sequence[list[str]]):
     def __len__(self) -> int:
         return self._size + len(self._waiting)
 
-    @overload
-    def __getitem__(self, at: int) -> list[str]: ...
-    @overload
-    def __getitem__(self, at: slice) -> list[list[str]]: ...
-    def __getitem__(self, at: int | slice) -> list[str] | list[list[str]]:
-        if isinstance(at, slice):
-            return [self[row] for row in range(*at.indices(len(self)))]
+    def item(self, at: int) -> list[str]:
         columns = self.columns
         return self.others[at] if at in self.others else [column[at] for column in columns]
 
@@ -286,10 +280,6 @@ class Framed:
     groups: np.ndarray
     """Rows that only head a group."""
 
-    def titles(self, rows: TextRows) -> tuple[str, ...]:
-        """What stands above the header, line by line."""
-        return tuple(" ".join(filter(None, map(str.strip, row))) for row in rows[: self.head])
-
 
 def framed(rows: TextRows, lines: Sequence[int], header_row: int | None = None, keep_totals: bool = False) -> Framed:
     """The table within `rows`, of which line `header_row` is the header, or the first that looks like one.
@@ -356,7 +346,7 @@ def _groups(rows: TextRows, body: np.ndarray, usual: int) -> np.ndarray:
     alone = {row: cells for row, cells in alone.items() if cells.count("") >= len(cells) - 1}
     if not alone or len(alone) == len(body):
         return body[:0]
-    places = {row: next(n for n, cell in enumerate(cells) if cell.strip()) for row, cells in alone.items()}
+    places = {row: _place(cells) for row, cells in alone.items()}
     more = _without(body, np.array([*alone]))
     used = {number for number in set(places.values()) if rows.said(number)[more].any()}
     found = [
@@ -387,8 +377,13 @@ def _totals(rows: TextRows, body: np.ndarray, usual: int) -> np.ndarray:
     return np.array(found, dtype=int)
 
 
+def _place(row: Sequence[str]) -> int:
+    """The number of the first cell in which something stands."""
+    return next((number for number, cell in enumerate(row) if cell.strip()), 0)
+
+
 def _first_cell(row: Sequence[str]) -> str:
-    return next((text for text in map(str.strip, row) if text), "")
+    return row[_place(row)].strip() if row else ""
 
 
 def _adds_up(rows: TextRows, body: np.ndarray, total: int) -> bool:
@@ -438,7 +433,7 @@ def labelled_by_groups(rows: TextRows, framing: Framed, width: int) -> tuple[lis
     if not len(heads):
         return columns, ()
     said = [rows[row] for row in heads.tolist()]
-    places = np.array([next(n for n, cell in enumerate(cells) if cell.strip()) for cells in said])
+    places = np.array([*map(_place, said)])
     texts = [COUNTED.sub("", _first_cell(cells)) for cells in said]
     above = np.searchsorted(heads, body) - 1
     for place in sorted(set(places[places < width].tolist())):
@@ -448,6 +443,19 @@ def labelled_by_groups(rows: TextRows, framing: Framed, width: int) -> tuple[lis
         columns[place] = Texts.of(cells.tolist())
         count += int(left.sum())
     return columns, (ImportLine("", "labels of groups filled down", count),) if count else ()
+
+
+def table_of(read: TextTable, rows: TextRows, framing: Framed) -> TextTable:
+    """`read`, which says how a file was read, with the cells of the table within its rows."""
+    columns, headed = labelled_by_groups(rows, framing, len(read.header))
+    named = _place(read.header)
+    filled, grouped = filled_down(columns[named:], framing)
+    return replace(
+        read,
+        columns=dict(zip(read.header, [*columns[:named], *filled], strict=True)),
+        titles=tuple(" ".join(filter(None, map(str.strip, row))) for row in rows[: framing.head]),
+        aside=(*read.aside, *framing.aside, *headed, *grouped),
+    )
 
 
 def read_csv(
@@ -466,7 +474,8 @@ def read_csv(
     """
     raw = _bytes(path)
     found = decoded(raw, path.name)
-    _refuse_other_kinds(found.text, path.name)
+    if MARKUP.match(found.text):
+        raise DataError.at(f"{path.name} line 1", "is a web page, not a table; export the records as CSV")
     text, first_line, separator = _separator(found.text)
     digest = sha256(raw).hexdigest()
     del raw
@@ -485,21 +494,10 @@ def read_csv(
         raise DataError.at(path.name, message)
     if faults:
         raise DataError(faults)
-    labelled, headed = labelled_by_groups(rows, framing, len(header))
-    columns, grouped = filled_down(labelled, framing)
     how = f"{found.encoding}, separated by {SEPARATORS[separator]}"
-    return TextTable(
-        path.name,
-        header,
-        dict(zip(header, columns, strict=True)),
-        _of(lines, framing.body),
-        how,
-        blank,
-        digest,
-        separator,
-        titles=framing.titles(rows),
-        aside=(*found.told, *framing.aside, *headed, *grouped),
-    )
+    lines = _of(lines, framing.body)
+    read = TextTable(path.name, header, {}, lines, how, blank, digest, separator, aside=found.told)
+    return table_of(read, rows, framing)
 
 
 @contextmanager
@@ -528,14 +526,6 @@ def _bytes(path: Path) -> bytes:
     return raw
 
 
-def _refuse_other_kinds(text: str, name: str) -> None:
-    if MARKUP.match(text):
-        raise DataError.at(
-            f"{name} line 1",
-            "is a web page, not a table; export the records as CSV",
-        )
-
-
 def _separator(text: str) -> tuple[str, int, str]:
     """The text without a line that only names the separator, its first line, and the separator."""
     named = NAMED_SEPARATOR.match(text)
@@ -558,7 +548,8 @@ def _header_width(text: str, separator: str, first: int = 1) -> int:
 
 def _records(text: str, separator: str, name: str, first_line: int) -> tuple[TextRows, Sequence[int], int]:
     """The rows with a value, the line each begins on, and the number of rows without any."""
-    reader = csv.reader(_lines(text, separator, name, first_line), delimiter=separator, strict=True)
+    lines_of_text = chain.from_iterable(_pieces(text, separator, name, first_line))
+    reader = csv.reader(lines_of_text, delimiter=separator, strict=True)
     found, lines, starts = TextRows(), array("q"), [first_line]
     blank = 0
     try:
@@ -593,15 +584,11 @@ def _batches(reader: Reader, first_line: int, starts: list[int]) -> Iterator[lis
         yield rows
 
 
-def _lines(text: str, separator: str, name: str, first_line: int) -> Iterator[str]:
+def _pieces(text: str, separator: str, name: str, first_line: int) -> Iterator[Iterable[str]]:
     """The lines of `text`, a piece at a time: a copy of the whole would take four times its memory.
 
     A line with more separators than a table has columns is refused before it becomes a list.
     """
-    return chain.from_iterable(_pieces(text, separator, name, first_line))
-
-
-def _pieces(text: str, separator: str, name: str, first_line: int) -> Iterator[Iterable[str]]:
     most, start = COLUMNS.value, 0
     while start < len(text):
         end = _line_end(text, start)
