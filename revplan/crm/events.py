@@ -20,7 +20,6 @@ from revplan.crm.files import (
     alike,
     as_keys,
     joined_rows,
-    labelled,
     other_than,
     per_record,
     usable_rows,
@@ -344,7 +343,8 @@ def _with_attempts(raw: RawRecords, left: Events, last: int, asked: bool) -> Raw
     records = len(np.unique(events.record[here[again]]))
     if not asked:
         what = "records that left and entered again, counted as one; attempts: true counts each attempt"
-        return replace(raw, found=raw.found + counted("records", what, records, _first_id(raw, events, here[again])))
+        example = shown(raw.records[int(events.record[here[again][0]])])
+        return replace(raw, found=raw.found + counted("records", what, records, example))
     begins = np.zeros(len(events.at), dtype=int)
     begins[here[again]] = 1
     starts = np.flatnonzero(np.append(True, events.record[1:] != events.record[:-1]))
@@ -390,10 +390,6 @@ def _with_attempts(raw: RawRecords, left: Events, last: int, asked: bool) -> Raw
     )
 
 
-def _first_id(raw: RawRecords, events: Events, places: np.ndarray) -> str:
-    return shown(raw.records[int(events.record[places[0]])])
-
-
 @dataclass(frozen=True, eq=False)
 class _LogRows:
     ids: np.ndarray
@@ -414,9 +410,10 @@ def _log(tables: Tables, crm: HistoryCrm, rows: dict[str, Rows]) -> _LogRows:
     texts, filled, _ = stripped(id_cells)
     ids = as_keys(texts).objects()
     moments = tables.days(CHANGES, crm.at)
-    of_field = _of_field(tables, crm)
+    is_stage = crm.field and tables.is_one_of(CHANGES, crm.field, crm.is_ or ())
+    of_field = is_stage if isinstance(is_stage, np.ndarray) else np.ones(len(ids), dtype=bool)
     stages, stage_found = _stages(crm, value_cells)
-    stage_found += _labels_checked(tables, crm, value_cells, of_field, stages)
+    stage_found += values_checked(tables.source, crm, _labels_of(value_cells, np.flatnonzero(of_field)), stages)
     places = np.zeros(len(ids), dtype=int)
     if rows:
         merged = tables.merged(RECORDS)
@@ -432,10 +429,9 @@ def _log(tables: Tables, crm: HistoryCrm, rows: dict[str, Rows]) -> _LogRows:
         ("no date", np.isnat(moments.values), id_cells),
         ("no record of that id", places < 0, id_cells),
     ]
-    kept = ~np.logical_or.reduce([rows for _, rows, _ in aside]) & _of_field(tables, crm)
-    read = Findings(lines=tables.tables[CHANGES].report(id_cells.file))
-    found = read + _set_aside(aside)
-    found += Findings(lines=(ImportLine(id_cells.file, "rows kept", int(kept.sum())),))
+    kept, found = rows_set_aside(id_cells.file, aside)
+    found = Findings(lines=tables.tables[CHANGES].report(id_cells.file)) + found
+    found += Findings(lines=(ImportLine(id_cells.file, "rows kept", int((kept & of_field).sum())),))
     found += moments.found + stage_found
     of_stage = filled & of_field
     values = value_cells.coded.objects()[of_stage]
@@ -478,15 +474,11 @@ def _numbered(crm: HistoryCrm) -> dict[str, int]:
     return exact | dict.fromkeys(crm.lost or (), LOST)
 
 
-def _labels_checked(
-    tables: Tables, crm: HistoryCrm, cells: Cells, of_field: np.ndarray, numbers: np.ndarray
-) -> Findings:
-    """Faults of labels no change has, of stages records passed unseen, and of values that look closed and stand for nothing."""
-    return values_checked(tables.source, crm, _labels_of(cells, np.flatnonzero(of_field)), numbers)
-
-
 def values_checked(source: CrmSource, crm: HistoryCrm, counts: Counter[str], numbers: np.ndarray) -> Findings:
-    """The same of a log whose values of the field are `counts`, and whose rows lead to the stages `numbers`."""
+    """Faults of labels no change has, of stages records passed unseen, and of values that look closed and stand for nothing.
+
+    The values of the log's field are `counts`; its rows lead to the stages `numbers`.
+    """
     labelled = crm_labels(crm)
     meant: dict[KeyPath, tuple[str, ...]] = {("stages", stage): labels for stage, labels in labelled.items()}
     meant |= {("lost",): crm.lost} if crm.lost else {}
@@ -504,14 +496,10 @@ def _labels_of(cells: Cells, rows: np.ndarray) -> Counter[str]:
     """How often each label stands in `rows`, the most frequent first."""
     texts = cells.coded
     counts: Counter[str] = Counter()
-    if texts.codes is None:
-        counts.update(texts[row].strip() for row in rows.tolist())
-    else:
-        for text, count in zip(
-            texts.different, np.bincount(texts.codes[rows], minlength=len(texts.different)).tolist(), strict=True
-        ):
-            counts[text.strip()] += count
-    return Counter({label: count for label, count in counts.most_common() if label and count})
+    some = texts.taken(rows)
+    for text, count in zip(some.different, some.rows().tolist(), strict=True):
+        counts[text.strip()] += count
+    return Counter({label: count for label, count in counts.most_common() if label})
 
 
 NAMED = ("\0",)  # where the labels that look closed are to stand in a line to paste
@@ -556,12 +544,11 @@ def _label_faults(
 
 def _of_values(tables: Tables, crm: HistoryCrm) -> np.ndarray:
     """The rows that are read as changes of another value than the stage, though not of the stage's field."""
-    labels = {plain(label) for place in (crm.changes or {}).values() for label in place.is_ or ()}
+    labels = [label for place in (crm.changes or {}).values() for label in place.is_ or ()]
     every = any(place.column for place in (crm.changes or {}).values())
-    size = len(tables.tables[CHANGES].lines)
     if every or crm.field is None or not labels:
-        return np.full(size, every)
-    return labelled(tables.cells(CHANGES, crm.field), labels)
+        return np.full(len(tables.tables[CHANGES].lines), every)
+    return tables.is_one_of(CHANGES, crm.field, labels)
 
 
 def _value_changes(
@@ -574,25 +561,21 @@ def _value_changes(
     at = tables.days(CHANGES, crm.at).values
     rows = filled & (record >= 0) & ~np.isnat(at)
     if place.column is None:
-        rows &= labelled(tables.cells(CHANGES, crm.field or ""), {plain(label) for label in place.is_ or ()})
+        rows &= tables.is_one_of(CHANGES, crm.field or "", place.is_ or ())
     order = np.flatnonzero(rows)
     order = order[np.lexsort((at[order], record[order]))]
     after = _values_in(tables, place.column or crm.value, name, order)
     found = after.found + counted(tables.tables[CHANGES].name, f"rows read as changes of {name}", len(order))
     if place.column is None and crm.field and not len(order):
-        labels, hint = shown(" or ".join(place.is_ or ())), did_you_mean((place.is_ or ("",))[0], _fields(tables, crm))
-        found += Findings((Fault(tables.source.place(("changes", name)), f"no row is of {labels}{hint}"),))
+        labels, fields = place.is_ or ("",), tables.cells(CHANGES, crm.field)
+        hint = did_you_mean(labels[0], list(_labels_of(fields, np.arange(len(fields.texts)))))
+        message = f"no row is of {shown(' or '.join(labels))}{hint}"
+        found += Findings((Fault(tables.source.place(("changes", name)), message),))
     before = None
     if place.old is not None:
         former = _values_in(tables, place.old, name, order)
         before, found = former.values, found + former.found
     return Changes(record[order].astype(NUMBER), at[order], after.values, before), found
-
-
-def _fields(tables: Tables, crm: HistoryCrm) -> list[str]:
-    """What the log's column with the field that changed holds, the most frequent first."""
-    texts = map(str.strip, tables.cells(CHANGES, crm.field or "").coded.objects().tolist())
-    return [text for text, _ in Counter(texts).most_common() if text]
 
 
 def _values_in(tables: Tables, column: str, name: str, rows: np.ndarray) -> Parsed:
@@ -604,23 +587,16 @@ def _values_in(tables: Tables, column: str, name: str, rows: np.ndarray) -> Pars
     return tables.days_of(CHANGES, some) if name == "close_on" else tables.amounts_of(CHANGES, some)
 
 
-def _of_field(tables: Tables, crm: HistoryCrm) -> np.ndarray:
-    if crm.field is None:
-        return np.ones(len(tables.tables[CHANGES].lines), dtype=bool)
-    wanted = {plain(label) for label in crm.is_ or ()}
-    return labelled(tables.cells(CHANGES, crm.field), wanted)
-
-
-def _set_aside(aside: list[tuple[str, np.ndarray, Cells]]) -> Findings:
-    """How many rows are set aside for each reason that no earlier one holds for, with common examples."""
-    done = np.zeros_like(aside[0][1])
-    found = Findings()
+def rows_set_aside(part: str, aside: Iterable[tuple[str, np.ndarray, Cells]]) -> tuple[np.ndarray, Findings]:
+    """The rows that are kept; how many are not, for each reason that no earlier one holds for, with common examples."""
+    done, found = np.zeros(0, dtype=bool), Findings()
     for why, rows, cells in aside:
+        done = done if len(done) else np.zeros_like(rows)
         values = Counter(cells.texts[row] for row in np.flatnonzero(rows & ~done).tolist()).most_common(3)
         example = ", ".join(f"{shown(value)!r} {count:,}" for value, count in values)
-        found += counted(cells.file, f"set aside: {why}", (rows & ~done).sum(), example)
+        found += counted(part, f"set aside: {why}", (rows & ~done).sum(), example)
         done |= rows
-    return found
+    return ~done, found
 
 
 def _snapshots(part: str, ids: np.ndarray, at: np.ndarray, values: Sequence[str] | np.ndarray) -> Findings:

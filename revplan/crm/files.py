@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -90,15 +90,11 @@ class Tables:
         days = [day.at for key, day in self.source.crm.days().items() if day.at and key[0] == "stages"]
         return list(dict.fromkeys(column_of(at) for at in days if file_of(at) == file))
 
-    def has_days(self, file: str) -> bool:
-        """Whether a stage is entered on a day that stands in `file`."""
-        return bool(self.day_columns(file))
-
-    def of_a_line(self) -> list[str]:
-        """The columns in which the line items of one record may differ."""
+    def of_a_line(self, file: str) -> list[str]:
+        """The columns of a file in which the line items of one record may differ."""
         crm = self.source.crm
         named = (crm.amount.column if crm.amount else None, crm.cost, crm.product, crm.owner)
-        return [each for each in named if each]
+        return [column_of(each) for each in named if each and file_of(each) == file]
 
     def merged(self, file: str) -> Mapping[str, str]:
         """Id of a record of `file` that was merged into another -> the id of that one."""
@@ -138,7 +134,7 @@ class Tables:
     def is_one_of(self, file: str, column: str, labels: Iterable[str]) -> np.ndarray:
         """Which rows of a file have one of `labels` in a column."""
         wanted = set().union(*(meanings_of(label) for label in labels))
-        return labelled(self.cells(file, column), wanted)
+        return self.cells(file, column).coded.which(lambda text: plain(text) in wanted)
 
     def labels_met(self, column: str, labels: Iterable[str]) -> tuple[str, ...]:
         """Those of `labels` that a row of file.column has; all where none has."""
@@ -146,23 +142,11 @@ class Tables:
         there = {plain(text) for text in self.cells(file_of(column), column_of(column)).coded.different}
         return tuple(label for label in labels if meanings_of(label) & there) or labels
 
-    def left_out(self, file: str) -> list[tuple[str, np.ndarray]]:
+    def left_out(self, file: str) -> Iterator[tuple[str, np.ndarray]]:
         """Why rows of a file do not count, as `only` and `except` ask, and which; each column in turn."""
-        crm = self.source.crm
-        rows = [
-            (
-                f"{key}: {shown(column_of(column))} is {shown(' or '.join(labels))}",
-                self.is_one_of(file, column_of(column), labels),
-                key,
-            )
-            for key, conditions in (("only", crm.only), ("except", crm.except_))
-            for column, labels in (conditions or {}).items()
-            if file_of(column) == file
-        ]
-        return [
-            (f"not what {why}" if key == "only" else f"as {why}", ~found if key == "only" else found)
-            for why, found, key in rows
-        ]
+        for key, column, names in self.source.crm.conditions(file):
+            why, rows = f"{key}: {shown(column)} is {shown(' or '.join(names))}", self.is_one_of(file, column, names)
+            yield (f"not what {why}", ~rows) if key == "only" else (f"as {why}", rows)
 
     def amounts(self, column: str) -> Parsed:
         """The amounts of file.column, read with the decimal mark declared for its file."""
@@ -201,13 +185,6 @@ def merged_into(tables: Tables, file: str, column: str) -> dict[str, str]:
             seen.add(now)
             into[gone] = into[now]
     return into
-
-
-def labelled(cells: Cells, wanted: Collection[str]) -> np.ndarray:
-    """Which rows hold one of the labels `wanted`, which are written plainly."""
-    texts = cells.coded
-    found = (plain(text) in wanted for text in texts.different)
-    return texts.of_rows(np.fromiter(found, dtype=bool, count=len(texts.different)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -253,7 +230,8 @@ def read_tables(source: CrmSource) -> Tables:
         except DataError as error:
             faults += error.faults
     for key, (file, column) in needed.items():
-        if file in tables and column not in tables[file].header and not _is_no_column(key, column):
+        is_no_column = key[-1:] == ("id",) and column == ROW
+        if file in tables and column not in tables[file].header and not is_no_column:
             faults.append(_no_column(source.place(key), tables[file], column))
     if faults:
         raise DataError(faults)
@@ -319,11 +297,6 @@ def wanted_columns(source: CrmSource) -> dict[KeyPath, tuple[str, str]]:
     return {key: (file, column) for key, (file, column) in needed.items() if column}
 
 
-def _is_no_column(key: KeyPath, column: str) -> bool:
-    """Whether `column` stands for the rows of a file without ids."""
-    return key[-1:] == ("id",) and column == ROW
-
-
 def _no_column(place: str, table: TextTable, column: str) -> Fault:
     here = [shown(each.name) for each in table.parts if column in each.header]
     gone = [shown(each.name) for each in table.parts if column not in each.header]
@@ -340,7 +313,8 @@ def _no_column(place: str, table: TextTable, column: str) -> Fault:
 def usable_rows(tables: Tables, file: str) -> Rows:
     """One row for every id in `file`; every other row is set aside and counted, or a fault."""
     ids, filled, cells = _ids_of(tables, file)
-    found = Findings(lines=tables.tables[file].report(file)) + _aside(file, cells, "no id", ~filled)
+    found = Findings(lines=tables.tables[file].report(file))
+    found += _aside(file, cells, "no id", np.flatnonzero(~filled))
     filled, more = _that_count(tables, file, cells, ids, filled)
     rows, repeated = _one_row_each(tables, file, cells, ids, filled)
     kept = Findings(lines=(ImportLine(file, "rows kept", len(rows.positions)),))
@@ -360,34 +334,28 @@ def _that_count(
     """Which of the `filled` rows count: not those left out, nor those of records merged into another."""
     found = Findings(_labels_not_there(tables, file))
     for why, rows in tables.left_out(file):
-        found += _aside(file, cells, why, filled & rows)
+        found += _aside(file, cells, why, np.flatnonzero(filled & rows))
         filled = filled & ~rows
     if merged := tables.merged(file):
         gone = filled & np.isin(ids, list(merged))
-        found += _aside(file, cells, "merged into another record", gone)
+        found += _aside(file, cells, "merged into another record", np.flatnonzero(gone))
         filled = filled & ~gone
     return filled, found
 
 
 def _labels_not_there(tables: Tables, file: str) -> tuple[Fault, ...]:
     """Faults of labels that `only` or `except` names and no row of the file has; a yes or a no may be missing."""
-    crm, faults = tables.source.crm, []
-    for key, conditions in (("only", crm.only), ("except", crm.except_)):
-        for column, names in (conditions or {}).items():
-            if file_of(column) != file or column not in _written(tables.source, key):
-                continue
-            there = {plain(text): text for text in tables.cells(file, column_of(column)).coded.different}
-            for label in names:
-                if plain(label) not in ("true", "false") and plain(label) not in there:
-                    hint = did_you_mean(label, [text.strip() for text in there.values() if text.strip()])
-                    faults.append(Fault(tables.source.place((key, column)), f"no row is {shown(label)!r}{hint}"))
+    faults = []
+    for key, column, names in tables.source.crm.conditions(file):
+        if f"{file}.{column}" not in (tables.source.document.data.get(key) or ()):
+            continue  # what a preset writes stands for every spelling there may be
+        there = {plain(text): text for text in tables.cells(file, column).coded.different}
+        for label in names:
+            if plain(label) not in ("true", "false") and plain(label) not in there:
+                hint = did_you_mean(label, [text.strip() for text in there.values() if text.strip()])
+                place = tables.source.place((key, f"{file}.{column}"))
+                faults.append(Fault(place, f"no row is {shown(label)!r}{hint}"))
     return tuple(faults)
-
-
-def _written(source: CrmSource, key: str) -> Collection[str]:
-    """The columns that the user names under `key`; what a preset writes stands for every spelling there may be."""
-    said = source.document.data.get(key)
-    return said if isinstance(said, dict) else ()
 
 
 def _one_row_each(
@@ -397,48 +365,44 @@ def _one_row_each(
     positions = np.flatnonzero(filled)
     several = pd.Series(ids[positions]).duplicated(keep=False).to_numpy()
     if not several.any():
-        return Rows(
-            pd.Index(ids if len(positions) == len(ids) else ids[positions], dtype=object), positions, Findings()
-        ), Findings()
+        own = ids if len(positions) == len(ids) else ids[positions]
+        return Rows(pd.Index(own, dtype=object), positions, Findings()), Findings()
     at = positions[several]
-    leads_to = [
-        column_of(each.via) for each in entries_of(tables.source).values() if each.via and file_of(each.via) == file
-    ]
+    others = [each.via for each in entries_of(tables.source).values() if each.via]
+    leads_to = [column_of(via) for via in others if file_of(via) == file]
     read = [column for column in tables.columns_read(file) if column not in (cells.column, *leads_to)]
     frame = pd.DataFrame({column: tables.stripped_cells(file, column)[at] for column in read}, dtype=object)
     frame = frame.assign(**{ID: ids[at], AT: at})
     crm, found = tables.source.crm, Findings()
     modified = next((each for each in crm.modified or () if file_of(each) == file), None)
-    lines = crm.amount is not None and crm.amount.of == "lines" and file_of(crm.amount.column) == file
-    of_lines = [column_of(each) for each in tables.of_a_line() if file_of(each) == file]
+    lines = crm.has_lines(file)
     if modified and not lines:
         parsed = tables.days(file, column_of(modified))
-        frame = frame.assign(**{AT + "changed": parsed.values[at]})
-        newest = frame[AT + "changed"].eq(frame.groupby(ID)[AT + "changed"].transform("max"))
-        found += parsed.found + _rows_aside(
-            file, cells, "an older version of a record, as duplicates: newest asks", frame.loc[~newest, AT]
-        )
+        changed = pd.Series(parsed.values[at], index=frame.index)
+        newest = changed.eq(changed.groupby(frame[ID]).transform("max"))
+        why = "an older version of a record, as duplicates: newest asks"
+        found += parsed.found + _aside(file, cells, why, frame.loc[~newest, AT].to_numpy())
         frame = frame[newest]
-    differing = frame.groupby(ID)[[each for each in read if not (lines and each in of_lines)]].nunique(dropna=False) > 1
-    unequal = differing.index[differing.any(axis=1)]
-    if len(unequal):
+    compared = [each for each in read if not (lines and each in tables.of_a_line(file))]
+    differing = frame.groupby(ID)[compared].nunique(dropna=False) > 1
+    unequal = frame[ID].isin(differing.index[differing.any(axis=1)])
+    if unequal.any():
         columns = [str(each) for each in differing.columns[differing.any()]]
-        found += Findings(
-            (_repeated_fault(tables, file, cells, frame[frame[ID].isin(unequal)], columns, len(positions)),)
-        )
+        found += Findings((_repeated_fault(tables, file, cells, frame[unequal], columns, len(positions)),))
     frame = frame.sort_values([*read, AT], kind="stable")
     first = ~frame[ID].duplicated()
-    others = np.sort(frame.loc[~first, AT].to_numpy())
+    further = np.sort(frame.loc[~first, AT].to_numpy())
     if not lines:
-        found += _rows_aside(
-            file, cells, "the same as another row of its id", frame.loc[~first & ~frame[ID].isin(unequal), AT]
-        )
+        same = frame.loc[~first & ~unequal, AT].to_numpy()
+        found += _aside(file, cells, "the same as another row of its id", same)
     kept = np.sort(np.concatenate([positions[~several], frame.loc[first, AT].to_numpy()]))
     index = pd.Index(ids[kept], dtype=object)
-    if not lines or not len(others):
+    if not lines or not len(further):
         return Rows(index, kept, Findings()), found
-    found += counted(file, "line items added to their record, as of: lines asks", len(others), _example(cells, others))
-    return Rows(index, kept, Findings(), (others, index.get_indexer(pd.Index(ids[others], dtype=object)))), found
+    found += counted(
+        file, "line items added to their record, as of: lines asks", len(further), _example(cells, further)
+    )
+    return Rows(index, kept, Findings(), (further, index.get_indexer(pd.Index(ids[further], dtype=object)))), found
 
 
 ID, AT = "\0id", "\0at"  # columns of a frame beside those of a file, which are never called so
@@ -458,17 +422,18 @@ def _repeated_fault(
     changed = next((each for each in tables.tables[file].header if MODIFIED.search(each)), "COLUMN")
     cures = [f"if they are versions of a record: duplicates: newest and modified: {shown(file)}.{shown(changed)}"]
     amount = tables.source.crm.amount
-    if amount is not None and set(columns) <= {column_of(each) for each in tables.of_a_line() if file_of(each) == file}:
+    if amount is not None and set(columns) <= {*tables.of_a_line(file)}:
         lines = f"if they are line items: amount: {{column: {shown(amount.column)}, of: lines}}"
         cures.insert(0, lines)
     if again > filled / 2:
         cures.append("if the column identifies no record: id: row")
-    message = f"{again:,} {'row repeats an id and differs' if again == 1 else 'rows repeat an id and differ'} in {named} ({shown(rows[ID].iloc[0])}, {example}); {'; '.join(cures)}"
-    return Fault(f"{cells.file}, {shown(cells.column)}", message)
+    repeat = "row repeats an id and differs" if again == 1 else "rows repeat an id and differ"
+    message = f"{again:,} {repeat} in {named} ({shown(rows[ID].iloc[0])}, {example}); {'; '.join(cures)}"
+    return Fault(cells.part, message)
 
 
-def _rows_aside(file: str, cells: Cells, why: str, positions: pd.Series) -> Findings:
-    return counted(file, f"set aside: {why}", len(positions), _example(cells, positions.to_numpy()))
+def _aside(file: str, cells: Cells, why: str, positions: np.ndarray) -> Findings:
+    return counted(file, f"set aside: {why}", len(positions), _example(cells, positions))
 
 
 def _example(cells: Cells, positions: np.ndarray) -> str:
@@ -505,7 +470,7 @@ def _key(text: str) -> str:
 def _checksum(short: str) -> str:
     """The three characters by which Salesforce tells ids apart where case is lost: which of each five are capitals."""
     marks = short.translate(CAPITALS)
-    return OF_FIVE[marks[:5]] + OF_FIVE[marks[5:10]] + OF_FIVE[marks[10:]]
+    return "".join(OF_FIVE[marks[start : start + 5]] for start in (0, 5, 10))
 
 
 def alike(sought: pd.Index, present: pd.Index) -> tuple[pd.Index, pd.Index]:
@@ -529,22 +494,18 @@ def joined_rows(tables: Tables, file: str, main: str, records: Rows, arrived: np
     A row counts once however many records lead to it: it is the earliest one's. A row to which none leads, and the
     later ones of a record to which several belong, are records of their own where the file has days of stages.
     """
-    entry, staged = tables.entry(file), tables.has_days(file)
+    entry, staged = tables.entry(file), bool(tables.day_columns(file))
     ids, filled, cells = _ids_of(tables, file)
     found = Findings(lines=tables.tables[file].report(file))
     nameless = ~filled
     if entry.via is not None or not staged:
-        found += _aside(file, cells, "no id", nameless)
+        found += _aside(file, cells, "no id", np.flatnonzero(nameless))
     else:
         filled = np.ones(len(ids), dtype=bool)
     filled, more = _that_count(tables, file, cells, ids, filled)
     found += more
-    crm = tables.source.crm
-    lines = crm.amount is not None and crm.amount.of == "lines" and file_of(crm.amount.column) == file
-    if entry.via is not None or not staged or lines:
-        rows, more = _one_row_each(tables, file, cells, ids, filled)
-    else:
-        rows, more = _each_row(tables, file, cells, ids, filled)
+    once = entry.via is not None or not staged or tables.source.crm.has_lines(file)
+    rows, more = (_one_row_each if once else _each_row)(tables, file, cells, ids, filled)
     found += more
     sharing, naming = np.zeros(0, dtype=int), np.zeros(0, dtype=int)
     if entry.via is not None:
@@ -553,27 +514,18 @@ def joined_rows(tables: Tables, file: str, main: str, records: Rows, arrived: np
         numbers, more = _belonging(tables, file, main, records, rows, ids)
     found += more
     if not staged:
-        strange = rows.positions[numbers < 0]
-        found += _rows_aside(file, cells, "no record of that id", pd.Series(strange))
+        found += _aside(file, cells, "no record of that id", rows.positions[numbers < 0])
         rows, numbers = _chosen(rows, numbers >= 0), numbers[numbers >= 0]
     further = _further(tables, file, rows, numbers)
-    orphans = numbers < 0
-    own = further | orphans
-    found += counted(
-        file,
-        f"rows to which no record of {shown(main)} leads, records of their own",
-        orphans.sum(),
-        _example(cells, rows.positions[orphans]),
-    )
-    found += counted(
-        file,
-        f"further rows of a record of {shown(main)}, records of their own",
-        further.sum(),
-        _example(cells, rows.positions[further]),
-    )
-    names = (
-        np.array(records.ids, dtype=object)[numbers] if len(records.ids) else np.full(len(numbers), "", dtype=object)
-    )
+    own = further | (numbers < 0)
+    kinds = {
+        f"rows to which no record of {shown(main)} leads": numbers < 0,
+        f"further rows of a record of {shown(main)}": further,
+    }
+    for what, those in kinds.items():
+        example = _example(cells, rows.positions[those])
+        found += counted(file, f"{what}, records of their own", those.sum(), example)
+    names = np.append(np.array(records.ids, dtype=object), "")[numbers]  # -1, no record, is the name appended last
     if own.any():
         written = [f"{file} {at + 1}" if nameless[at] else str(ids[at]) for at in rows.positions[own].tolist()]
         names[own] = other_than(records.ids, written, file)
@@ -584,16 +536,11 @@ def joined_rows(tables: Tables, file: str, main: str, records: Rows, arrived: np
 
 def _chosen(rows: Rows, mask: np.ndarray) -> Rows:
     """The rows in `mask`, with their further lines."""
-    if rows.lines is None:
-        return replace(rows, ids=rows.ids[mask], positions=rows.positions[mask])
-    places = np.cumsum(mask) - 1
-    kept = mask[rows.lines[1]]
-    return replace(
-        rows,
-        ids=rows.ids[mask],
-        positions=rows.positions[mask],
-        lines=(rows.lines[0][kept], places[rows.lines[1][kept]]),
-    )
+    lines = rows.lines
+    if lines is not None:
+        kept = mask[lines[1]]
+        lines = lines[0][kept], (np.cumsum(mask) - 1)[lines[1][kept]]
+    return replace(rows, ids=rows.ids[mask], positions=rows.positions[mask], lines=lines)
 
 
 def _each_row(tables: Tables, file: str, cells: Cells, ids: np.ndarray, filled: np.ndarray) -> tuple[Rows, Findings]:
@@ -605,7 +552,7 @@ def _each_row(tables: Tables, file: str, cells: Cells, ids: np.ndarray, filled: 
         columns = tables.tables[file].columns
         frame = pd.DataFrame({name: tables.stripped_cells(file, name)[positions[several]] for name in columns})
         same[several] = frame.duplicated().to_numpy()
-    found = _rows_aside(file, cells, "the same as another row", pd.Series(positions[same]))
+    found = _aside(file, cells, "the same as another row", positions[same])
     kept = positions[~same]
     return Rows(pd.Index(ids[kept], dtype=object), kept, Findings()), found
 
@@ -651,9 +598,8 @@ def _led_to(
     pairs["name"] = pairs["name"].map({text: gone.get(key, key) for text, key in different.items()})
     sought, present = alike(pd.Index(pairs["name"], dtype=object), ids)
     numbers = pairs["number"].to_numpy()
-    pairs = pd.DataFrame(
-        {"place": present.get_indexer(sought) if present.is_unique else ids.get_indexer(sought), "number": numbers}
-    )
+    places = (present if present.is_unique else ids).get_indexer(sought)
+    pairs = pd.DataFrame({"place": places, "number": numbers})
     found = why_few(main, sought, file, present)
     pairs = pairs[pairs["place"] >= 0]
     pairs = pairs.assign(arrived=arrived[pairs["number"]], id=np.array(records.ids, dtype=object)[pairs["number"]])
@@ -721,10 +667,6 @@ def why_few(here: str, sought: pd.Index, there: str, present: pd.Index) -> Findi
         else f"{pair}; is it the column meant, and of the same time?"
     )
     return counted(here, f"ids of which {shown(there)} has only {met:,}", len(sought), why)
-
-
-def _aside(part: str, cells: Cells, why: str, rows: np.ndarray) -> Findings:
-    return _rows_aside(part, cells, why, pd.Series(np.flatnonzero(rows)))
 
 
 def per_record(parsed: Parsed, rows: Rows, records: pd.Index, missing: object) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal
 
 import pandas as pd
@@ -284,6 +284,17 @@ class CrmFile(Value):
         others = {file_of(column) for key, column in self.columns().items() if key[0] != "expected"} | {RECORDS}
         listed = [file_of(column) for column in (self.expected or {}).values() if column]
         return tuple(dict.fromkeys(file for file in listed if file not in others))
+
+    def conditions(self, file: str) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+        """What `only` and `except` ask of a file: which of the two it is, the column, and its labels."""
+        for key, said in (("only", self.only), ("except", self.except_)):
+            for column, labels in (said or {}).items():
+                if file_of(column) == file:
+                    yield key, column_of(column), labels
+
+    def has_lines(self, file: str) -> bool:
+        """Whether several rows of `file` are the line items of one record."""
+        return self.amount is not None and self.amount.of == "lines" and file_of(self.amount.column) == file
 
     def columns(self) -> dict[KeyPath, str]:
         """Every column the file names, by the key that names it."""

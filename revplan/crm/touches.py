@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from revplan.crm.cells import UNKNOWN, Findings, ImportLine, Parsed, counted, stripped
-from revplan.crm.events import NEVER, NUMBER, moments_in
+from revplan.crm.cells import UNKNOWN, Findings, ImportLine, Parsed, stripped
+from revplan.crm.events import NEVER, NUMBER, moments_in, rows_set_aside
 from revplan.crm.files import Tables, as_keys
 from revplan.crm.mapping import MOMENTS, TOUCHES, column_of, file_of
 from revplan.ground.errors import Fault, shown
@@ -52,11 +52,8 @@ def read_touches(tables: Tables, records: pd.Index) -> tuple[Touched | None, Fin
     found = Findings(lines=tables.tables[TOUCHES].report(TOUCHES)) + moments.found
     aside = [("no id", ~filled), *tables.left_out(TOUCHES), ("no date", np.isnat(moments.values))]
     aside.append(("no record of that id", record < 0))
-    kept = np.ones(len(record), dtype=bool)
-    for why, rows in aside:
-        example = shown(cells.texts[int(np.argmax(kept & rows))])
-        found += counted(TOUCHES, f"set aside: {why}", (kept & rows).sum(), example)
-        kept &= ~rows
+    kept, more = rows_set_aside(TOUCHES, [(why, rows, cells) for why, rows in aside])
+    found += more
     if filled.any() and (record[filled] < 0).all():
         example, mine = (shown(each) for each in (cells.texts[int(np.argmax(filled))], records[0]))
         message = f"not one touch is of a record: {example!r}, say, where records are called {mine!r}; name the column with the record's id"

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from revplan.ground.errors import digits, shown
+from revplan.ground.formats import counted
 from revplan.ground.yamlfile import Place
 
 
@@ -148,7 +149,7 @@ def _expected(kind: str, limits: Mapping[str, Any], form: FileForm) -> str:
         "int_type": "it must be a whole number; a delay in between is written as weights: [0.5, 0.5]",
         "string_type": "it must be text; put it in quotes",
         "tuple_type": "it must be a list",
-        "too_short": f"it has {limits.get('actual_length')} entries and needs {limits.get('min_length')}",
+        "too_short": f"it has {counted(limits.get('actual_length', 0), 'entry', 'entries')} and needs {limits.get('min_length')}",
         "too_long": f"it has more entries than the {limits.get('max_length')} allowed",
         "invalid_key": "that is no key; the decimal mark is a point: 0.08",
         "string_too_short": "it is empty",

@@ -497,7 +497,7 @@ def test_touches_of_unknown_leads_are_set_aside_and_counted(tmp_path: Path) -> N
     company(tmp_path)
     export = read_export(tmp_path / "crm.yaml")
     lines = [str(line) for line in export.details.found.lines if line.part == "touches"]
-    assert "touches: set aside: no record of that id: 1 (x)" in lines
+    assert "touches: set aside: no record of that id: 1 ('x' 1)" in lines
     assert "touches: rows kept: 7" in lines
 
 
