@@ -21,7 +21,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr, ndtri
 
-from revplan.crm.records import EVERY, History
+from revplan.crm.mapping import EVERY
+from revplan.crm.records import History
 from revplan.funnel.funnel import HORIZON, forward
 from revplan.funnel.year import PlannedYear, year_without_commit
 from revplan.ground.errors import DataError, PlanError

@@ -13,7 +13,8 @@ import pandas as pd
 from example_text import COMPANY, OWN_SOURCES, TEMPLATES, Tables, arr_on, bridge_rates, costs, segment_line
 from example_world import SEGMENTS, World, day_of
 
-from revplan.crm.records import EVERY, read_records
+from revplan.crm.mapping import EVERY
+from revplan.crm.records import read_records
 from revplan.rates.estimates import estimate_transitions
 from revplan.rates.parts import OWN_LAG
 

@@ -12,7 +12,8 @@ import pandas as pd
 
 from revplan.crm.cells import ImportLine
 from revplan.crm.counted import Counted
-from revplan.crm.records import EVERY, History, closed_undated, read_export
+from revplan.crm.mapping import EVERY
+from revplan.crm.records import History, closed_undated, read_export
 from revplan.crm.today import last_day
 from revplan.ground.cohorts import LOADED, LOADED_RECORDS
 from revplan.ground.errors import shown

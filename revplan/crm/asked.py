@@ -24,11 +24,13 @@ from revplan.crm.cells import (
     counted,
     labels,
 )
+from revplan.crm.details import CODE, CONVERTED, CURRENCY, called_every
 from revplan.crm.engines import DAY, NUMBER, TEXT, WHOLE, ZONED, Engine, Relation, TablePlace, engine_of, place_of
 from revplan.crm.events import LOST, NO_STAGE, stage_numbers, values_checked
 from revplan.crm.file import CrmSource, did_you_mean
 from revplan.crm.files import CHANGES, entries_of, key_of, wanted_columns
 from revplan.crm.mapping import (
+    EVERY,
     ORIGINS,
     RECORDS,
     Entered,
@@ -40,13 +42,6 @@ from revplan.crm.mapping import (
     plain,
 )
 from revplan.crm.readers import literal, quoted
-from revplan.crm.records import (
-    CODE,
-    CONVERTED,
-    CURRENCY,
-    EVERY,
-    called_every,
-)
 from revplan.crm.writings import EARLIEST, LATEST
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.formats import counted as many

@@ -43,7 +43,7 @@ EXAMPLES = 3
 SOME = 1_000  # texts of a column that show how it is written
 SAMPLE_ZONES = ("America/Los_Angeles", "Europe/Berlin", "Asia/Kolkata")
 Faulty = TypeVar("Faulty")
-Item = TypeVar("Item", covariant=True)
+Element = TypeVar("Element", covariant=True)
 
 
 @dataclass(frozen=True)
@@ -112,18 +112,18 @@ def as_text(value: Any) -> str:
     return value.isoformat() if isinstance(value, date | time) else str(value)
 
 
-class Items(Sequence[Item]):
+class Items(Sequence[Element]):
     """A sequence of which only `item` and the length need be told."""
 
-    def item(self, at: int) -> Item:
+    def item(self, at: int) -> Element:
         """What stands at a place."""
         raise NotImplementedError
 
     @overload
-    def __getitem__(self, at: int) -> Item: ...
+    def __getitem__(self, at: int) -> Element: ...
     @overload
-    def __getitem__(self, at: slice) -> list[Item]: ...
-    def __getitem__(self, at: int | slice) -> Item | list[Item]:
+    def __getitem__(self, at: slice) -> list[Element]: ...
+    def __getitem__(self, at: int | slice) -> Element | list[Element]:
         return [self.item(each) for each in range(*at.indices(len(self)))] if isinstance(at, slice) else self.item(at)
 
 

@@ -18,6 +18,7 @@ from revplan.ground.values import FrozenDict, PathText, Value, Zone, frozen, vis
 ROW = "row"  # the `id` of a file whose rows are records without one
 RECORDS = "records"  # the name the columns of the records file are written with in `format: history`
 ORIGINS = ("segment", "source")
+EVERY = "all"  # the segment and the source of records where the CRM names none
 TOUCHES = "touches"  # the name the columns of the touches file are written with
 LABELS = ("owner", "team", "program", "product", "lost_reason")
 MONEY = ("amount", "cost")

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import csv
-import re
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from hashlib import sha256
@@ -18,11 +16,12 @@ import pandas as pd
 from pandas.api.extensions import ExtensionArray
 
 from revplan.crm import quality
-from revplan.crm.cells import UNKNOWN, Findings, ImportLine, Parsed, Unread, counted, several_currencies
+from revplan.crm.cells import Findings, ImportLine, Unread, counted
+from revplan.crm.details import Details, read_details
 from revplan.crm.events import LOST, NO_STAGE, NUMBER, RawRecords, read_events
-from revplan.crm.file import CrmSource, did_you_mean, read_crm_file
-from revplan.crm.files import Rows, Tables, per_record, read_tables
-from revplan.crm.mapping import LABELS, MONEY, ORIGINS, CrmFile, HistoryCrm, Origin, column_of, file_of, tidy
+from revplan.crm.file import CrmSource, read_crm_file
+from revplan.crm.files import Tables, read_tables
+from revplan.crm.mapping import LABELS, MONEY, ORIGINS, CrmFile, HistoryCrm
 from revplan.crm.moments import (
     Moments,
     Rules,
@@ -44,7 +43,7 @@ from revplan.crm.today import (
     records_missing,
     silent_stages,
 )
-from revplan.crm.touches import Touched, given_and_given_back, read_touches
+from revplan.crm.touches import Touched, read_touches
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.escaping import spreadsheet
 from revplan.ground.files import told_of
@@ -52,7 +51,6 @@ from revplan.ground.formats import show
 from revplan.ground.tables import conform
 from revplan.ground.written import written
 
-EVERY = "all"  # the segment and the source of records where the CRM names none
 STALE_DAYS = 31  # without any date at the end: whatever is counted or estimated is too low
 NO_LONGER = "no new record since"  # begins what is said where records stop coming in
 TELLING = (  # what changes how figures are read, among the lines of the report
@@ -146,9 +144,7 @@ def read_records(crm_path: str | Path, as_of: date | None = None, today: date | 
     DataError
         If a file is at fault (each fault with its line), or no record can be used.
     """
-    name = shown(Path(crm_path).name)
-    with told_of(DataError, name, ODD_FORM):
-        return _read_export(Path(crm_path), today=today).on(as_of)
+    return read_export(crm_path, today=today).on(as_of)
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,7 +176,47 @@ class Export:
         DataError
             If no record can be used.
         """
-        return _recorded_by(self, as_of)
+        with told_of(DataError, shown(self.source.path.name), ODD_FORM):
+            return self._on(as_of)
+
+    def _on(self, as_of: date | None) -> History:
+        source, raw, details = self.source, self.raw, self.details
+        day = as_of or self.last_day
+        stages = source.crm.stage_ids()
+        as_written, moments = _moments(raw, day, source.crm, details.columns["source"])
+        if not moments.used.any():
+            raise nothing_usable(source, raw.found, f"no record has entered a stage by {day}")
+        found = (
+            source.found
+            + raw.found
+            + details.found
+            + moments.found
+            + _quality(raw, as_written, moments, day, stages)
+            + _money_quality(raw, moments, details)
+            + _kept(raw, moments, day, details.left_out, self.today)
+        )
+        if as_of is None:
+            found += _no_longer_coming(raw, day, self.today)
+        return History(
+            stages=stages,
+            stage_history=_stage_history(raw.records, details.columns, moments, stages),
+            records=_records(raw, details.columns, moments),
+            report=tuple(dict.fromkeys(found.lines)),
+            as_of=day,
+            fingerprint=self.fingerprint,
+            currency=details.currency,
+            found=tuple(self._told_of_days(as_written, moments, day)),
+        )
+
+    def _told_of_days(self, written: Moments, moments: Moments, day: date) -> Iterator[str]:
+        """What is wrong with the days, a sentence each; dates after today first."""
+        raw, stages = self.raw, self.source.crm.stage_ids()
+        yield from future(raw.events, (*stages, "lost"), raw.records, self.today)
+        first = np.fmin.reduce(moments.entered, axis=1)
+        yield from holes(first[~np.isnat(first)])
+        once = np.ones(len(written.entered), dtype=int)
+        yield from silent_stages(written.entered, stages, day, once)
+        yield from a_year_off(written.entered, stages, raw.records, once)
 
     def values_on(self, name: str, day: date) -> tuple[np.ndarray, np.ndarray]:
         """`amount` or `close_on` of every record at the end of `day`, and for which of them that is an assumption.
@@ -211,7 +247,7 @@ def read_export(crm_path: str | Path, cells_to: Path | None = None, today: date 
 def _read_export(crm_path: Path, cells_to: Path | None = None, today: date | None = None) -> Export:
     tables = read_tables(read_crm_file(crm_path))
     raw = read_events(tables)
-    details = _details(tables, raw)
+    details = read_details(tables, raw)
     touched, told = read_touches(tables, raw.records)
     details = replace(details, found=details.found + told)
     unread = raw.found.unread + details.found.unread
@@ -246,9 +282,7 @@ def _without_unread(details: Details, raw: RawRecords, unread: tuple[Unread, ...
     """`details` without the records that have a cell that cannot be read; they are counted."""
     out = np.zeros(len(raw.records), dtype=bool)
     example = ""
-    for each in unread:
-        if each.file not in raw.rows:
-            continue
+    for each in (each for each in unread if each.file in raw.rows):
         rows = raw.rows[each.file]
         numbers = raw.records.get_indexer(rows.ids)
         bad = np.isin(rows.positions, each.rows)
@@ -258,45 +292,6 @@ def _without_unread(details: Details, raw: RawRecords, unread: tuple[Unread, ...
         example = example or f"{each.cells.place(int(each.rows[0]))}: {shown(each.cells.texts[int(each.rows[0])])}"
     found = counted("records", "set aside: a cell of theirs cannot be read", (out & ~details.left_out).sum(), example)
     return replace(details, found=details.found + found, left_out=details.left_out | out)
-
-
-def _recorded_by(export: Export, as_of: date | None) -> History:
-    source, raw, details = export.source, export.raw, export.details
-    day = as_of or export.last_day
-    stages = source.crm.stage_ids()
-    as_written, moments = _moments(raw, day, source.crm, details.columns["source"])
-    if not moments.used.any():
-        raise nothing_usable(source, raw.found, f"no record has entered a stage by {day}")
-    return History(
-        stages=stages,
-        stage_history=_stage_history(raw.records, details.columns, moments, stages),
-        records=_records(raw, details.columns, moments),
-        report=_report(
-            source.found,
-            raw.found,
-            details.found,
-            moments.found,
-            _quality(raw, as_written, moments, day, stages),
-            _money_quality(raw, moments, details),
-            _kept(raw, moments, day, details.left_out, export.today),
-            Findings() if as_of else _no_longer_coming(raw, day, export.today),
-        ),
-        as_of=day,
-        fingerprint=export.fingerprint,
-        currency=details.currency,
-        found=tuple(_told_of_days(export, as_written, moments, day)),
-    )
-
-
-def _told_of_days(export: Export, written: Moments, moments: Moments, day: date) -> Iterator[str]:
-    """What is wrong with the days, a sentence each; dates after today first."""
-    raw, stages = export.raw, export.source.crm.stage_ids()
-    yield from future(raw.events, (*stages, "lost"), raw.records, export.today)
-    first = np.fmin.reduce(moments.entered, axis=1)
-    yield from holes(first[~np.isnat(first)])
-    once = np.ones(len(written.entered), dtype=int)
-    yield from silent_stages(written.entered, stages, day, once)
-    yield from a_year_off(written.entered, stages, raw.records, once)
 
 
 def last_recorded(history: History) -> date:
@@ -438,224 +433,6 @@ def silence_after(arrived: np.ndarray, as_of: date, report: tuple[ImportLine, ..
 def closed_undated(records: pd.DataFrame) -> pd.Series:
     """Which of the `records` are won or lost on a day that no file says: they are not open, and nothing dates them."""
     return records["undated"] != "" if "undated" in records else pd.Series(False, index=records.index)
-
-
-def _report(*found: Findings) -> tuple[ImportLine, ...]:
-    """The lines of all steps in order, each once."""
-    return tuple(dict.fromkeys(line for each in found for line in each.lines))
-
-
-# --- labels and amounts -------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, eq=False)
-class Details:
-    """What the CRM says about each record besides its stages: column -> values in record order."""
-
-    columns: dict[str, np.ndarray]
-    found: Findings
-    currency: str = ""
-    left_out: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
-    """Which records `names` leaves out."""
-    codes: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=object))
-    """The currency each record's amount is written in; empty where nothing says it, or there are no amounts."""
-    factors: np.ndarray = field(default_factory=lambda: np.ones(0))
-    """What one unit of it is worth in the plan's currency."""
-
-
-def _details(tables: Tables, raw: RawRecords) -> Details:
-    """Labels and amounts of the records, with the faults of all columns."""
-    crm = tables.source.crm
-    details = Details({}, Findings())
-    for key in ORIGINS:
-        details = _with_label(details, tables, raw, key)
-    for key in LABELS:
-        if column := getattr(crm, key):
-            details = _with_names(details, tables, raw, key, column)
-    for key, column in (("amount", crm.amount.column if crm.amount else None), ("cost", crm.cost)):
-        if column:
-            details = _with_values(details, raw, key, column, tables.amounts(column), np.nan)
-    for key, column, parsed, missing in given_and_given_back(tables):
-        details = _with_values(details, raw, key, column, parsed, missing)
-    details = _in_one_currency(_renamed(details, tables, len(raw.records)), tables, raw)
-    return replace(details, found=details.found + _told_only(tables, raw))
-
-
-def _renamed(details: Details, tables: Tables, records: int) -> Details:
-    """`details` with segments and sources called as `names` says, and the records it leaves out."""
-    columns, found, left_out = dict(details.columns), details.found, np.zeros(records, dtype=bool)
-    for key, names in (tables.source.crm.names or {}).items():
-        if names is None:
-            continue
-        wanted, values = {tidy(label): label for label in names}, columns[key].tolist()
-        labels = [wanted.get(tidy(value)) for value in values]
-        lacking = [label for label in names if label not in set(labels)]
-        hints = [did_you_mean(label, sorted(set(values))) for label in lacking]
-        place = [tables.source.place(("names", key, label)) for label in lacking]
-        found += Findings(
-            tuple(
-                Fault(at, f"no record is of {key} {shown(label)!r}{hint}")
-                for at, label, hint in zip(place, lacking, hints, strict=True)
-            )
-        )
-        told = Counter(label for label in labels if label is not None)
-        renamed = [
-            f"{shown(label)!r} {told[label]:,} to {shown(name)!r}" for label, name in names.items() if name is not None
-        ]
-        out = [label is not None and names[label] is None for label in labels]
-        example = ", ".join(f"{shown(label)!r} {told[label]:,}" for label, name in names.items() if name is None)
-        found += counted(key, "renamed, as names asks", sum(told.values()) - sum(out), "; ".join(renamed[:3]))
-        found += counted(
-            "records", f"set aside: of a {key} that names leaves out", sum(np.array(out) & ~left_out), example
-        )
-        columns[key] = np.array(
-            [value if label is None else names[label] or value for value, label in zip(values, labels, strict=True)],
-            dtype=object,
-        )
-        left_out = left_out | np.array(out, dtype=bool)
-    return replace(details, columns=columns, found=found, left_out=left_out)
-
-
-# --- currencies ---------------------------------------------------------------------------------------------
-
-CURRENCY = re.compile(r"curr|währung|waehrung|devise|moneda|moeda|valuta", re.IGNORECASE)
-"""What a column with currencies is called."""
-CONVERTED = re.compile(r"convert|company|home|base|reporting", re.IGNORECASE)
-"""What a column with amounts is called that are in one currency already."""
-CODE = re.compile(r"\b[A-Z]{3}\b|[$€£¥]")
-
-
-def _in_one_currency(details: Details, tables: Tables, raw: RawRecords) -> Details:
-    """`details` with amounts in one currency, and which it is; a fault where several would be added up."""
-    crm = tables.source.crm
-    if not crm.amount or "amount" not in details.columns:
-        return details
-    codes, column = _codes(tables, raw, crm)
-    rates = dict(crm.rates or {})
-    priced = ~np.isnan(details.columns["amount"]) & (details.columns["amount"] != 0) & (codes != "")
-    counts = Counter(codes[priced].tolist())
-    others = [code for code in counts if code not in rates]
-    if len(others) > 1:
-        main = counts.most_common(1)[0][0]
-        where = f"currency: {column}, " if column and not crm.currency else ""
-        told = several_currencies(dict(counts.most_common(6)), [code for code in counts if code != main], where)
-        message = f"{told}; or name a column of converted amounts"
-        return replace(details, found=details.found + Findings((Fault(tables.source.place(("amount",)), message),)))
-    factors = np.array([rates.get(code, 1.0) for code in codes.tolist()])
-    columns = {**details.columns, **{key: details.columns[key] * factors for key in MONEY if key in details.columns}}
-    changed = int((priced & np.isin(codes, list(rates))).sum())
-    found = details.found + counted(
-        "amount", "converted, as rates asks", changed, ", ".join(f"{code} at {rate:g}" for code, rate in rates.items())
-    )
-    return replace(details, columns=columns, found=found, currency=next(iter(others), ""), codes=codes, factors=factors)
-
-
-def _codes(tables: Tables, raw: RawRecords, crm: CrmFile) -> tuple[np.ndarray, str]:
-    """The currency of each record's amount, empty where nothing says it; and the column that says it."""
-    amount = crm.amount.column if crm.amount else ""
-    file, name = file_of(amount), column_of(amount)
-    if crm.currency and "." not in crm.currency:
-        return np.full(len(raw.records), crm.currency, dtype=object), ""
-    column = crm.currency or _currency_column(tables, file, name)
-    if not column:
-        return np.full(len(raw.records), tables.amounts(amount).sign, dtype=object), ""
-    texts = tables.labels(column)
-    values = per_record(texts, raw.rows[file_of(column)], raw.records, UNKNOWN)
-    found = [CODE.search(str(value)) for value in values]
-    return np.array([match[0] if match else "" for match in found], dtype=object), column
-
-
-def _currency_column(tables: Tables, file: str, amount: str) -> str:
-    """The column beside the amounts that says their currency; empty where there is none, or amounts are converted."""
-    table = tables.tables[file]
-    if CONVERTED.search(amount):
-        return ""
-    named = [
-        each for each in table.header if CURRENCY.search(each) and not CONVERTED.search(each) and each in table.columns
-    ]
-    named.sort(key=lambda each: each.casefold() != f"{amount} currency".casefold())
-    for each in named:
-        cells = [cell.strip() for cell in table.cells(each) if cell.strip()]
-        if cells and sum(CODE.search(cell) is not None and len(cell) < 40 for cell in cells) > len(cells) / 2:
-            return f"{file}.{each}"
-    return ""
-
-
-def _told_only(tables: Tables, raw: RawRecords) -> Findings:
-    """What the report says of columns that are looked at for data quality only."""
-    crm = tables.source.crm
-    found = Findings()
-    if crm.probability:
-        cells = tables.cells(file_of(crm.probability), column_of(crm.probability))
-        found += quality.impossible_probabilities(f"{cells.file}, {shown(cells.column)}", cells.texts)
-    for file in crm.lists():
-        table = tables.tables[file]
-        listed = ImportLine(file, "rows kept, as a list of expected names", len(table.lines))
-        found += Findings(lines=(*table.report(file), listed))
-    return found
-
-
-def _with_label(details: Details, tables: Tables, raw: RawRecords, key: str) -> Details:
-    origin: Origin | None = getattr(tables.source.crm, key)
-    if origin is None or origin.column is None:
-        value = origin.value if origin else EVERY
-        return Details({**details.columns, key: np.full(len(raw.records), value, dtype=object)}, details.found)
-    details = _with_names(details, tables, raw, key, origin.column)
-    values = set(details.columns[key])
-    if EVERY not in values or len(values) == 1:
-        return details
-    return Details(details.columns, details.found + Findings((called_every(tables.source, key),)))
-
-
-def called_every(source: CrmSource, key: str) -> Fault:
-    """That a segment or source has the name that stands for all of them."""
-    return Fault(source.place((key,)), f"a {key} is called {EVERY!r}, which here means every {key}; rename it")
-
-
-def _with_names(details: Details, tables: Tables, raw: RawRecords, key: str, column: str) -> Details:
-    """`details` with the labels of a column; what is strange about them is told, and merged where the CRM file says so."""
-    crm = tables.source.crm
-    details = _with_values(details, raw, key, column, tables.labels(column), UNKNOWN)
-    values = details.columns[key]
-    same, found = quality.label_variants(key, values)
-    found += quality.dates_as_labels(key, values)
-    if listed := {str(label): each for label, each in (crm.expected or {}).items()}.get(key):
-        expected = [name for name in tables.labels(listed).values.tolist() if name != UNKNOWN]
-        meant, strange = quality.unexpected_labels(key, values, expected)
-        same = {**{rare: meant.get(common, common) for rare, common in same.items()}, **meant}
-        found += strange + quality.idle_names(key, values, expected, same)
-    if crm.merge_labels and same:
-        merged = np.array([same.get(value, value) for value in values.tolist()], dtype=object)
-        found += counted(key, "labels merged, as merge_labels asks", (merged != values).sum())
-        values = merged
-    return Details({**details.columns, key: values}, details.found + found)
-
-
-def _with_values(details: Details, raw: RawRecords, key: str, column: str, parsed: Parsed, missing: object) -> Details:
-    """`details` with the values of a column; records without a row in its file are counted."""
-    rows = raw.rows[file_of(column)]
-    is_money = key in MONEY
-    values = per_record(_summed(parsed, rows) if is_money else parsed, rows, raw.records, missing)
-    of = raw.money_of if is_money else raw.label_of if file_of(column) == raw.main else None
-    if of is not None:
-        values = np.append(values, np.array([missing], dtype=values.dtype))[of]
-    rowless = len(raw.records) - len(rows.ids) if of is None else int((of < 0).sum())
-    found = counted(key, f"missing: no row in {shown(file_of(column))}", rowless)
-    return Details({**details.columns, key: values}, details.found + parsed.found + found)
-
-
-def _summed(parsed: Parsed, rows: Rows) -> Parsed:
-    """Amounts by row, those of further lines added to the one that stands for their record."""
-    if rows.lines is None:
-        return parsed
-    values, (further, of) = parsed.values.copy(), rows.lines
-    added = np.zeros(len(rows.ids))
-    np.add.at(added, of, np.nan_to_num(values[further]))
-    some = np.zeros(len(rows.ids), dtype=bool)
-    some[of[~np.isnan(values[further])]] = True
-    own = values[rows.positions]
-    values[rows.positions] = np.where(some, np.nan_to_num(own) + added, own)
-    return replace(parsed, values=values)
 
 
 # --- tables -------------------------------------------------------------------------------------------------

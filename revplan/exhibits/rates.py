@@ -7,7 +7,7 @@ from dataclasses import replace
 import pandas as pd
 
 from revplan.crm.answer import read_first
-from revplan.crm.records import EVERY
+from revplan.crm.mapping import EVERY
 from revplan.exhibits import rate_charts
 from revplan.exhibits.exhibit import Exhibit, chart, table_of, text
 from revplan.exhibits.figures import Figure, FigureCells, figure

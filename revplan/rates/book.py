@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from revplan.crm.counted import Counted
-from revplan.crm.records import EVERY, Export, History
+from revplan.crm.mapping import EVERY
+from revplan.crm.records import Export, History
 from revplan.crm.store import Stored, open_counts
 from revplan.ground.calendar import MONTHS_PER_QUARTER, day_written, months_label
 from revplan.ground.errors import DataError, PlanError

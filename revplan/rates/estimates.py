@@ -35,7 +35,8 @@ from scipy.special import bdtr, bdtrc, betaincinv, gammaln, ndtr, xlog1py, xlogy
 
 from revplan.crm.answer import load_notes
 from revplan.crm.counted import Counted
-from revplan.crm.records import EVERY, History
+from revplan.crm.mapping import EVERY
+from revplan.crm.records import History
 from revplan.ground.calendar import MONTH_DAYS
 from revplan.ground.clock import Clock
 from revplan.ground.cohorts import Cohort, DayLag, Estimate, conversions_by_day, own_estimate, recorded_window

@@ -29,7 +29,7 @@ from itertools import pairwise, product
 import numpy as np
 from scipy.special import betaincinv, expit
 
-from revplan.crm.records import EVERY
+from revplan.crm.mapping import EVERY
 from revplan.ground.cohorts import Cohort, DayLag, Estimate, in_order, own_estimate
 from revplan.rates.spells import NEVER, Spells
 from revplan.rates.tails import FEWEST, curve_of_part, mixed, with_tail

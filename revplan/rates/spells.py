@@ -18,7 +18,8 @@ import numpy as np
 import pandas as pd
 
 from revplan.crm.counted import Counted
-from revplan.crm.records import EVERY, History, closed_undated
+from revplan.crm.mapping import EVERY
+from revplan.crm.records import History, closed_undated
 from revplan.ground.clock import Clock
 from revplan.ground.cohorts import in_order
 from revplan.ground.tables import conform

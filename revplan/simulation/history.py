@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtr, ndtri
 
-from revplan.crm.records import EVERY
+from revplan.crm.mapping import EVERY
 from revplan.funnel.funnel import YEAR, plan_cells
 from revplan.funnel.year import PlannedYear
 from revplan.ground.formats import first_largest

@@ -19,8 +19,8 @@ import pandas as pd
 
 from revplan.crm.actuals import LOSSES, Actuals
 from revplan.crm.cells import UNKNOWN
-from revplan.crm.mapping import plain
-from revplan.crm.records import EVERY, STALE_DAYS, last_recorded
+from revplan.crm.mapping import EVERY, plain
+from revplan.crm.records import STALE_DAYS, last_recorded
 from revplan.ground.calendar import MONTHS_PER_YEAR
 from revplan.ground.errors import Fault, PlanError, shown
 from revplan.ground.formats import listed, plural, show

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from revplan.crm.mapping import in_spelling_of
-from revplan.crm.records import EVERY, Export, History, read_export
+from revplan.crm.mapping import EVERY, in_spelling_of
+from revplan.crm.records import Export, History, read_export
 from revplan.funnel.funnel import HORIZON
 from revplan.funnel.pipeline import OpenGroup
 from revplan.funnel.year import CellName, Snapshot

@@ -7,7 +7,8 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from revplan.crm.records import EVERY, Export
+from revplan.crm.mapping import EVERY
+from revplan.crm.records import Export
 from revplan.ground.tables import conform
 
 PARTS = ["segment", "source", "owner"]

@@ -1,0 +1,235 @@
+"""What a CRM says about its records besides their stages: labels, amounts in one currency, days; in record order."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from revplan.crm import quality
+from revplan.crm.cells import UNKNOWN, Findings, ImportLine, Parsed, counted, several_currencies
+from revplan.crm.events import RawRecords
+from revplan.crm.file import CrmSource, did_you_mean
+from revplan.crm.files import Rows, Tables, per_record
+from revplan.crm.mapping import EVERY, LABELS, MONEY, ORIGINS, CrmFile, Origin, column_of, file_of, tidy
+from revplan.crm.touches import given_and_given_back
+from revplan.ground.errors import Fault, shown
+
+
+@dataclass(frozen=True, eq=False)
+class Details:
+    """What the CRM says about each record besides its stages: column -> values in record order."""
+
+    columns: dict[str, np.ndarray]
+    found: Findings
+    left_out: np.ndarray
+    """Which records `names` leaves out, or have a cell that cannot be read."""
+    currency: str = ""
+    codes: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=object))
+    """The currency each record's amount is written in; empty where nothing says it, or there are no amounts."""
+    factors: np.ndarray = field(default_factory=lambda: np.ones(0))
+    """What one unit of it is worth in the plan's currency."""
+
+
+def read_details(tables: Tables, raw: RawRecords) -> Details:
+    """Labels, amounts and days of the records, with the faults of all columns."""
+    crm, read = tables.source.crm, _ColumnsRead(tables, raw)
+    for key in ORIGINS:
+        read.add_origin(key)
+    for key in LABELS:
+        if column := getattr(crm, key):
+            read.add_names(key, column)
+    for key, column in (("amount", crm.amount.column if crm.amount else None), ("cost", crm.cost)):
+        if column:
+            read.add(key, column, tables.amounts(column), np.nan)
+    for key, column, parsed, missing in given_and_given_back(tables):
+        read.add(key, column, parsed, missing)
+    left_out = read.rename()
+    details = _in_one_currency(Details(read.columns, read.found, left_out), tables, raw)
+    return replace(details, found=details.found + _told_only(tables))
+
+
+@dataclass(eq=False)
+class _ColumnsRead:
+    """The columns read so far, and what was found on the way."""
+
+    tables: Tables
+    raw: RawRecords
+    columns: dict[str, np.ndarray] = field(default_factory=dict)
+    found: Findings = field(default_factory=Findings)
+
+    def add(self, key: str, column: str, parsed: Parsed, missing: object) -> None:
+        """The values of a column; records without a row in its file are counted."""
+        raw, file = self.raw, file_of(column)
+        rows, is_money = raw.rows[file], key in MONEY
+        values = per_record(_summed(parsed, rows) if is_money else parsed, rows, raw.records, missing)
+        of = raw.money_of if is_money else raw.label_of if file == raw.main else None
+        if of is not None:
+            values = np.append(values, np.array([missing], dtype=values.dtype))[of]
+        rowless = len(raw.records) - len(rows.ids) if of is None else int((of < 0).sum())
+        self.columns[key] = values
+        self.found += parsed.found + counted(key, f"missing: no row in {shown(file)}", rowless)
+
+    def add_names(self, key: str, column: str) -> None:
+        """The labels of a column; what is strange about them is told, and merged where the CRM file says so."""
+        crm = self.tables.source.crm
+        self.add(key, column, self.tables.labels(column), UNKNOWN)
+        values = self.columns[key]
+        same, found = quality.label_variants(key, values)
+        found += quality.dates_as_labels(key, values)
+        if listed := {str(label): each for label, each in (crm.expected or {}).items()}.get(key):
+            expected = [name for name in self.tables.labels(listed).values.tolist() if name != UNKNOWN]
+            meant, strange = quality.unexpected_labels(key, values, expected)
+            same = {**{rare: meant.get(common, common) for rare, common in same.items()}, **meant}
+            found += strange + quality.idle_names(key, values, expected, same)
+        if crm.merge_labels and same:
+            merged = np.array([same.get(value, value) for value in values.tolist()], dtype=object)
+            found += counted(key, "labels merged, as merge_labels asks", (merged != values).sum())
+            self.columns[key] = merged
+        self.found += found
+
+    def add_origin(self, key: str) -> None:
+        """Segments or sources: of a column, or one for all."""
+        origin: Origin | None = getattr(self.tables.source.crm, key)
+        if origin is None or origin.column is None:
+            value = origin.value if origin else EVERY
+            self.columns[key] = np.full(len(self.raw.records), value, dtype=object)
+            return
+        self.add_names(key, origin.column)
+        if {EVERY} < set(self.columns[key]):
+            self.found += Findings((called_every(self.tables.source, key),))
+
+    def rename(self) -> np.ndarray:
+        """Calls segments and sources as `names` says; which records it leaves out."""
+        source, left_out = self.tables.source, np.zeros(len(self.raw.records), dtype=bool)
+        for key, names in (source.crm.names or {}).items():
+            if names is None:
+                continue
+            wanted, values = {tidy(label): label for label in names}, self.columns[key].tolist()
+            labels = [wanted.get(tidy(value)) for value in values]
+            told = Counter(label for label in labels if label is not None)
+            self.found += Findings(
+                tuple(
+                    Fault(
+                        source.place(("names", key, label)),
+                        f"no record is of {key} {shown(label)!r}{did_you_mean(label, sorted(set(values)))}",
+                    )
+                    for label in names
+                    if not told[label]
+                )
+            )
+            out = np.array([label is not None and names[label] is None for label in labels], dtype=bool)
+            pairs = {label: f"{shown(label)!r} {told[label]:,}" for label in names}
+            renamed = [f"{pairs[label]} to {shown(name)!r}" for label, name in names.items() if name is not None]
+            gone = ", ".join(pairs[label] for label, name in names.items() if name is None)
+            self.found += counted(key, "renamed, as names asks", told.total() - out.sum(), "; ".join(renamed[:3]))
+            what = f"set aside: of a {key} that names leaves out"
+            self.found += counted("records", what, (out & ~left_out).sum(), gone)
+            called = [
+                value if label is None else names[label] or value for value, label in zip(values, labels, strict=True)
+            ]
+            self.columns[key] = np.array(called, dtype=object)
+            left_out |= out
+        return left_out
+
+
+def called_every(source: CrmSource, key: str) -> Fault:
+    """That a segment or source has the name that stands for all of them."""
+    return Fault(source.place((key,)), f"a {key} is called {EVERY!r}, which here means every {key}; rename it")
+
+
+def _summed(parsed: Parsed, rows: Rows) -> Parsed:
+    """Amounts by row, those of further lines added to the one that stands for their record."""
+    if rows.lines is None:
+        return parsed
+    values, (further, of) = parsed.values.copy(), rows.lines
+    added = np.zeros(len(rows.ids))
+    np.add.at(added, of, np.nan_to_num(values[further]))
+    some = np.zeros(len(rows.ids), dtype=bool)
+    some[of[~np.isnan(values[further])]] = True
+    own = values[rows.positions]
+    values[rows.positions] = np.where(some, np.nan_to_num(own) + added, own)
+    return replace(parsed, values=values)
+
+
+# --- currencies ---------------------------------------------------------------------------------------------
+
+CURRENCY = re.compile(r"curr|währung|waehrung|devise|moneda|moeda|valuta", re.IGNORECASE)
+"""What a column with currencies is called."""
+CONVERTED = re.compile(r"convert|company|home|base|reporting", re.IGNORECASE)
+"""What a column with amounts is called that are in one currency already."""
+CODE = re.compile(r"\b[A-Z]{3}\b|[$€£¥]")
+
+
+def _in_one_currency(details: Details, tables: Tables, raw: RawRecords) -> Details:
+    """`details` with amounts in one currency, and which it is; a fault where several would be added up."""
+    crm = tables.source.crm
+    if not crm.amount:
+        return details
+    codes, column = _codes(tables, raw, crm)
+    rates = dict(crm.rates or {})
+    priced = ~np.isnan(details.columns["amount"]) & (details.columns["amount"] != 0) & (codes != "")
+    counts = Counter(codes[priced].tolist())
+    others = [code for code in counts if code not in rates]
+    if len(others) > 1:
+        main = counts.most_common(1)[0][0]
+        where = f"currency: {column}, " if column and not crm.currency else ""
+        told = several_currencies(dict(counts.most_common(6)), [code for code in counts if code != main], where)
+        fault = Fault(tables.source.place(("amount",)), f"{told}; or name a column of converted amounts")
+        return replace(details, found=details.found + Findings((fault,)))
+    factors = np.array([rates.get(code, 1.0) for code in codes.tolist()])
+    columns = {key: values * factors if key in MONEY else values for key, values in details.columns.items()}
+    said = ", ".join(f"{code} at {rate:g}" for code, rate in rates.items())
+    found = counted("amount", "converted, as rates asks", (priced & np.isin(codes, list(rates))).sum(), said)
+    return Details(
+        columns, details.found + found, details.left_out, next(iter(others), ""), codes=codes, factors=factors
+    )
+
+
+def _codes(tables: Tables, raw: RawRecords, crm: CrmFile) -> tuple[np.ndarray, str]:
+    """The currency of each record's amount, empty where nothing says it; and the column that says it."""
+    amount = crm.amount.column if crm.amount else ""
+    file, name = file_of(amount), column_of(amount)
+    if crm.currency and "." not in crm.currency:
+        return np.full(len(raw.records), crm.currency, dtype=object), ""
+    column = crm.currency or _currency_column(tables, file, name)
+    if not column:
+        return np.full(len(raw.records), tables.amounts(amount).sign, dtype=object), ""
+    texts = tables.labels(column)
+    values = per_record(texts, raw.rows[file_of(column)], raw.records, UNKNOWN)
+    found = [CODE.search(str(value)) for value in values]
+    return np.array([match[0] if match else "" for match in found], dtype=object), column
+
+
+def _currency_column(tables: Tables, file: str, amount: str) -> str:
+    """The column beside the amounts that says their currency; empty where there is none, or amounts are converted."""
+    table = tables.tables[file]
+    if CONVERTED.search(amount):
+        return ""
+    named = [
+        each for each in table.header if CURRENCY.search(each) and not CONVERTED.search(each) and each in table.columns
+    ]
+    named.sort(key=lambda each: each.casefold() != f"{amount} currency".casefold())
+    for each in named:
+        cells = [cell.strip() for cell in table.cells(each) if cell.strip()]
+        if cells and sum(CODE.search(cell) is not None and len(cell) < 40 for cell in cells) > len(cells) / 2:
+            return f"{file}.{each}"
+    return ""
+
+
+# --- columns that are looked at only ------------------------------------------------------------------------
+
+
+def _told_only(tables: Tables) -> Findings:
+    """What the report says of columns that are looked at for data quality only."""
+    crm, found = tables.source.crm, Findings()
+    if crm.probability:
+        cells = tables.cells(file_of(crm.probability), column_of(crm.probability))
+        found += quality.impossible_probabilities(cells.part, cells.texts)
+    for file in crm.lists():
+        table = tables.tables[file]
+        listed = ImportLine(file, "rows kept, as a list of expected names", len(table.lines))
+        found += Findings(lines=(*table.report(file), listed))
+    return found
