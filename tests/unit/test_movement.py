@@ -411,6 +411,32 @@ def test_hubspot_names_the_close_date(tmp_path: Path) -> None:
     assert terms(found, "this quarter") == [160, 0, 0, 0, 0, 0, 0, 60, 100]
 
 
+EXPECTED = {
+    "zoho": "Record Id,Deal Name,Deal Owner,Stage,Amount,Closing Date,Created Time\n"
+    "1,a,ann,Negotiation/Review,100,2027-03-01,2026-11-01\n2,b,ann,Closed Won,60,2027-02-01,2026-11-01\n3,c,ann,Qualification,30,2027-05-01,2026-11-01\n",
+    "bitrix24": "ID,STAGE_ID,STAGE_SEMANTIC_ID,OPPORTUNITY,DATE_CREATE,CLOSEDATE,CLOSED,ASSIGNED_BY_ID\n"
+    "1,NEW,P,100,2026-11-01,2027-03-01,N,ann\n2,WON,S,60,2026-11-01,2027-02-01,Y,ann\n3,NEW,P,30,2026-11-01,2027-05-01,N,ann\n",
+    "pipedrive": "Deal - ID,Deal - Status,Deal - Value,Deal - Deal created,Deal - Won time,Deal - Lost time,Deal - Expected close date,Deal - Owner\n"
+    "1,Open,100,2026-11-01,,,2027-03-01,ann\n2,Won,60,2026-11-01,2027-02-01,,2027-02-20,ann\n3,Open,30,2026-11-01,,,2027-05-01,ann\n",
+    "dynamics": "opportunityid,statecode,estimatedvalue,createdon,actualclosedate,estimatedclosedate,ownerid\n"
+    "1,0,100,2026-11-01,,2027-03-01,ann\n2,1,60,2026-11-01,2027-02-01,2027-02-20,ann\n3,0,30,2026-11-01,,2027-05-01,ann\n",
+}
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_every_crm_names_the_day_a_deal_is_expected_to_close(tmp_path: Path, name: str) -> None:
+    found = moved(written(tmp_path, f"preset: {name}\nfiles: {{deals: {{path: deals.csv}}}}\n", deals=EXPECTED[name]))
+    assert terms(found, "all") == [190, 0, 0, 0, 0, 0, 0, 60, 130]
+    assert terms(found, "this quarter") == [160, 0, 0, 0, 0, 0, 0, 60, 100]
+    assert terms(found, "next quarter") == [30, 0, 0, 0, 0, 0, 0, 0, 30]
+
+
+def test_the_day_a_deal_was_closed_is_no_expectation(tmp_path: Path) -> None:
+    deals = EXPECTED["bitrix24"].replace("CLOSEDATE", "DATE_CLOSED")
+    crm = "preset: bitrix24\nfiles: {deals: {path: deals.csv}}\n"
+    assert read_export(written(tmp_path, crm, deals=deals)).source.crm.close_on is None
+
+
 @pytest.mark.parametrize(
     ("day", "first_month", "this", "following"),
     [
