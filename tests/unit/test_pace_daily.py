@@ -6,6 +6,10 @@ import csv
 import email
 import email.policy
 import json
+import os
+import shutil
+import subprocess
+import sys
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -286,6 +290,61 @@ def test_the_exit_code_follows_the_chance_of_missing(tmp_path: Path, capsys: pyt
         assert main(["pace", str(path), "--json"]) == code
         answer = json.loads(capsys.readouterr().out)
         assert answer["alert"] == (code == 3)
+
+
+# --- the lines of docs/pace.md -------------------------------------------------------------------
+
+DOCS = (Path(__file__).parents[2] / "docs" / "pace.md").read_text(encoding="utf-8")
+
+
+def block(title: str, number: int = 0) -> str:
+    """A block of code under a heading of the page."""
+    return DOCS.split(f"## {title}\n", 1)[1].split("\n## ", 1)[0].split("```\n")[2 * number + 1]
+
+
+@pytest.mark.skipif(not Path("/bin/sh").exists(), reason="cron runs a shell")
+@pytest.mark.parametrize(("goal", "mails"), [("12_000", False), ("1_200_000", True)])
+def test_the_line_of_cron_runs_and_mails_where_there_is_an_alert(tmp_path: Path, goal: str, mails: bool) -> None:
+    minute, hour, *rest, line = block("cron (Linux, macOS)").strip().split(maxsplit=5)
+    assert (minute, hour, rest) == ("30", "6", ["*", "*", "1-5"])
+    assert "%" not in line  # which cron takes for the end of a line
+    folders = [tmp_path / each for each in ("plan", "revplan/.venv/bin", "bin")]
+    for folder in folders:
+        folder.mkdir(parents=True)
+    path = company(folders[0])
+    path.write_text(path.read_text(encoding="utf-8").replace("120_000", goal), encoding="utf-8")
+    for place, text in (
+        (folders[1] / "revplan", f'exec "{sys.executable}" -c "import sys; from revplan.cli import main; sys.exit(main(sys.argv[1:]))" "$@"'),
+        (folders[2] / "mail", f'echo "$@" > {tmp_path}/mailed; cat >> {tmp_path}/mailed'),
+    ):
+        place.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+        place.chmod(0o755)
+    there = {**os.environ, "HOME": str(tmp_path), "PATH": f"{folders[2]}:{os.environ['PATH']}", "PYTHONPATH": str(Path(__file__).parents[2])}
+    subprocess.run(["/bin/sh", "-c", line.replace("yesterday", "2026-06-17")], env=there, check=False, capture_output=True)
+    assert (folders[0] / "pace" / "pace.html").exists()
+    mailed = tmp_path / "mailed"
+    assert mailed.exists() == mails
+    if mails:
+        text = mailed.read_text(encoding="utf-8")
+        assert text.startswith("-s Behind plan team@example.com\n")
+        assert (folders[0] / "pace" / "pace.txt").read_text(encoding="utf-8") in text
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not there to verify its units")
+def test_the_units_of_systemd_are_sound(tmp_path: Path) -> None:
+    service, timer = (block("systemd", number) for number in (0, 1))
+    program = tmp_path / "revplan"
+    program.write_text("#!/bin/sh\n", encoding="utf-8")
+    program.chmod(0o755)
+    assert "ExecStart=%h/revplan/.venv/bin/revplan pace" in service
+    service = service.replace("%h/revplan/.venv/bin/revplan", str(program)).replace("%h/plan", str(tmp_path))
+    names = []
+    for name, text in (("service", service), ("timer", timer)):
+        place = tmp_path / f"revplan-pace.{name}"
+        place.write_text(text, encoding="utf-8")
+        names.append(str(place))
+    found = subprocess.run(["systemd-analyze", "verify", "--user", *names], capture_output=True, text=True, check=False)
+    assert [each for each in found.stderr.splitlines() if "revplan-pace" in each] == []
 
 
 def test_messages_survive_names_that_mean_something_to_slack(tmp_path: Path) -> None:
