@@ -41,8 +41,8 @@ from companies import (
 
 from revplan.crm.records import History, read_export
 from revplan.funnel.funnel import HORIZON
-from revplan.ground.errors import DataError, PlanError
 from revplan.funnel.year import PlannedYear
+from revplan.ground.errors import DataError, PlanError
 from revplan.plan.model import Plan
 from revplan.plan.parts import Uncertainty
 from revplan.simulation.simulate import simulate
@@ -300,7 +300,7 @@ def main() -> None:
     for kind in given.kinds:
         for seed in range(given.first, given.first + given.worlds):
             found += of_company(kind, seed, given.futures)
-    if given.public.is_dir() and given.kinds == list(KINDS) or not given.kinds:
+    if (given.public.is_dir() and given.kinds == list(KINDS)) or not given.kinds:
         for records in (OLIST, MAVEN):
             found += of_public(records, given.public)
     table = pd.DataFrame(found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import date
 from io import StringIO
 from pathlib import Path
@@ -40,6 +40,7 @@ from revplan.simulation.tables import finite
 from revplan.tracking.deals import PARTS
 from revplan.tracking.movement import MovementSpan, PipelineMovement, Window, movement_of
 from revplan.tracking.pacebook import CELL, MONTH, QUARTER, YEAR, PaceBook
+from revplan.tracking.why import split_of, split_words
 from revplan.workbook.workbook import PeopleBook, Workbook, open_workbook, plan_answer
 
 Answer = tuple[dict[str, Any], list[Exhibit]]
@@ -341,10 +342,25 @@ def difference(a: Path, b: Path, progress: Progress | None) -> Answer:
         ],
         "together": dict(found.together),
         "interaction": dict(found.interaction),
+        "conversion": _conversion(found),
         "stages": {"first": found.a.plan.stage_ids[0], "commit": found.a.plan.commit_stage},
         "notes": list(found.notes),
     }
-    return answer, [record.changes(found)]
+    return answer, [each for each in (record.changes(found), record.planned_conversion(found)) if each is not None]
+
+
+def _conversion(found: Difference) -> dict[str, Any] | None:
+    """The planned conversion from the commit stage to won in both plans, parted into rate and mix."""
+    table = record.planned_mix_and_rate(found)
+    if table.empty:
+        return None
+    split = split_of(table)
+    return {
+        **asdict(split),
+        "change": split.change,
+        "says": split_words(split, record.planned_step(found)),
+        "cells": plain_rows(table),
+    }
 
 
 def _side(found: Difference, side: str) -> dict[str, Any]:

@@ -6,10 +6,12 @@ import pandas as pd
 
 from revplan.exhibits.exhibit import Exhibit, table_of, text
 from revplan.ground.formats import counted, plural, show
+from revplan.ground.tables import empty
 from revplan.plan.stages import titles_of
 from revplan.record.difference import FIGURES, Difference, Figures
 from revplan.record.signed import CONTENTS, Record
 from revplan.record.summary import by_line, signed_lines
+from revplan.tracking.why import CELL, SAME, in_points, mix_and_rate, planned_conversions, split_of, split_words
 from revplan.workbook.workbook import Workbook
 
 NAMED = 0.05  # records from which the error of the simulation is worth a line
@@ -51,6 +53,34 @@ def changes(found: Difference) -> Exhibit:
         commit=plural(titles[plan.commit_stage]),
         currency=plan.currency,
     )
+
+
+def planned_mix_and_rate(found: Difference) -> pd.DataFrame:
+    """Table mix_and_rate of the two plans, from the commit stage of the first to won; empty where the other lacks it."""
+    stage, later = found.a.plan.commit_stage, found.b.plan
+    if stage not in later.stage_ids[:-1]:
+        return empty("mix_and_rate")
+    return mix_and_rate(*(planned_conversions(side.book.year, stage) for side in (found.a, found.b)))
+
+
+def planned_conversion(found: Difference) -> Exhibit | None:
+    """What other rates and another mix of segments and sources change of the planned conversion; None where it stays."""
+    table = planned_mix_and_rate(found)
+    split = split_of(table)
+    if table.empty or (abs(split.change) <= SAME and not (table["rate"].abs() > SAME).any()):
+        return None
+    frame = table[[*CELL, "entries_before", "entries_after", "rate_before", "rate_after"]].assign(
+        by_rate=in_points(float(table["rate"].sum()), *table["rate"])[1:],
+        by_mix=in_points(float(table["mix"].sum()), *table["mix"])[1:],
+    )
+    points = {"by_rate": ("By rates (points)", "figure"), "by_mix": ("By the mix (points)", "figure")}
+    return table_of("mix_and_rate", frame, split_words(split, planned_step(found)), more=points)
+
+
+def planned_step(found: Difference) -> str:
+    """What a reader calls the step of `planned_conversion`."""
+    titles = titles_of(found.a.plan.stages)
+    return f"{titles[found.a.plan.commit_stage]} to {titles[found.a.plan.stage_ids[-1]]} as planned"
 
 
 def _changes_notes(found: Difference) -> list[str]:

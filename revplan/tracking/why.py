@@ -25,6 +25,8 @@ import pandas as pd
 
 from revplan.crm.cells import UNKNOWN
 from revplan.crm.records import History
+from revplan.funnel.funnel import YEAR
+from revplan.funnel.year import PlannedYear
 from revplan.ground.formats import largest_remainder, round_half_up, show
 from revplan.ground.tables import conform, empty
 from revplan.tracking.quality import ALARM, SHUFFLES
@@ -108,6 +110,20 @@ def split_of(table: pd.DataFrame) -> Split:
         len(ways) > 1 and bool((ways != 0).any()) and abs(change) > SAME and bool((ways * np.sign(change) <= 0).all())
     )
     return Split(before, after, float(table["rate"].sum()), float(table["mix"].sum()), paradox)
+
+
+def planned_conversions(year: PlannedYear, stage: str) -> pd.DataFrame:
+    """What each segment and source whose records pass `stage` is to bring into it in the year, and how many of them are won.
+
+    As `mix_and_rate` takes it, so that two versions of a plan are parted as two quarters are. [records]
+    """
+    rows = []
+    for cell, flow in zip(year.cells, year.flows, strict=True):
+        if stage in cell.stages[:-1]:
+            index = cell.stages.index(stage)
+            entries = float(flow[index][max(-year.first, 0) : YEAR - year.first].sum())
+            rows.append((cell.segment, cell.source, entries, entries * float(cell.rates_to_won[index])))
+    return pd.DataFrame(rows, columns=[*CELL, *COUNTS])
 
 
 def split_words(split: Split, step: str) -> str:

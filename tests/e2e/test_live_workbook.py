@@ -387,7 +387,12 @@ class Batch:
             self._add(f"random{seed}", book_of(random_plan(seed)), {})
             files.append(folder / f"random{seed}.xlsx")
             files[-1].write_bytes(with_wrong_values(self.written[f"random{seed}"]))
-        for name, data in (("steady", STEADY), ("by_segment", BY_SEGMENT), ("limited", LIMITED), ("by_quota", BY_QUOTA)):
+        for name, data in (
+            ("steady", STEADY),
+            ("by_segment", BY_SEGMENT),
+            ("limited", LIMITED),
+            ("by_quota", BY_QUOTA),
+        ):
             self.plans[name] = folder / f"{name}.yaml"
             self.plans[name].write_text(yaml_of(data), encoding="utf-8")
             self._add(name, book_of(data), {"plan_fingerprint": fingerprint([self.plans[name]])})
@@ -395,7 +400,11 @@ class Batch:
             patch.setattr(grid, "MOST_COMPOSED", 1)
             self._add("delays shown", self.books["steady"], {})
         self._add("hostile", book_of(hostile()), {"plan": EVIL[0], "report": EVIL[1]})
-        for name, book in [("hostile", "hostile"), ("untouched", "steady"), *((each, each) for each in ("delays shown", "limited", "by_quota"))]:
+        for name, book in [
+            ("hostile", "hostile"),
+            ("untouched", "steady"),
+            *((each, each) for each in ("delays shown", "limited", "by_quota")),
+        ]:
             files.append(folder / f"{name}.xlsx")
             files[-1].write_bytes(with_wrong_values(self.written[book]))
         for name, data, values, _ in (*CHANGES, *PEOPLE_CHANGES):
@@ -472,7 +481,14 @@ def close(left: Any, right: Any) -> bool:
     return (left or "") == (right or "")
 
 
-FRESH = [*(f"random{seed}" for seed in range(RANDOM_PLANS)), "untouched", "hostile", "delays shown", "limited", "by_quota"]
+FRESH = [
+    *(f"random{seed}" for seed in range(RANDOM_PLANS)),
+    "untouched",
+    "hostile",
+    "delays shown",
+    "limited",
+    "by_quota",
+]
 
 
 @pytest.mark.parametrize("name", FRESH)
@@ -565,7 +581,9 @@ def test_what_people_close_is_what_the_command_says(batch: Batch) -> None:
         assert batch.named(name, "people_demand") == pytest.approx(found.demand.sum(), rel=1e-9)
         assert batch.named(name, "people_can_close") == pytest.approx(found.rooms.sum(), rel=1e-9)
         assert batch.named(name, "people_close") == pytest.approx(found.closed.sum(), rel=1e-9)
-        assert 0.1 < found.closed.sum() / found.demand.sum() < 0.999  # people bind, or the sheet would show demand alone
+        assert (
+            0.1 < found.closed.sum() / found.demand.sum() < 0.999
+        )  # people bind, or the sheet would show demand alone
 
 
 def test_a_plan_without_people_has_no_sheet_of_them(batch: Batch) -> None:

@@ -94,7 +94,8 @@ def test_a_lever_says_where_it_stands_and_moved_back_is_the_plan(board: Board) -
 def test_hires_are_as_many_as_set_and_start_when_set(board: Board) -> None:
     hires = "Hires ae, mid (people)", "Start of the hires ae, mid (month)", "Hires ae, smb (people)"
     capacity = moved(board, *hires).capacity
-    assert capacity is not None and capacity.hires is not None
+    assert capacity is not None
+    assert capacity.hires is not None
     found = {each.segment: (each.count, each.first_day.isoformat()) for each in capacity.hires}
     # Plan date 15 November, 30 + 20 days to find and get somebody: 4 January, so 1 February is the first whole month.
     assert found == {"mid": (3, "2027-09-01"), "smb": (1, "2027-02-01")}

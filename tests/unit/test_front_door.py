@@ -91,7 +91,16 @@ def test_every_exhibit_is_found_by_its_name(books: list[object]) -> None:
 
 @pytest.mark.parametrize(
     ("number", "name"),
-    [(0, "goal_bridge"), (1, "lags"), (2, "landing"), (3, "line"), (3, "quality"), (3, "running"), (4, "ramped"), (5, "waterfall")],
+    [
+        (0, "goal_bridge"),
+        (1, "lags"),
+        (2, "landing"),
+        (3, "line"),
+        (3, "quality"),
+        (3, "running"),
+        (4, "ramped"),
+        (5, "waterfall"),
+    ],
 )
 def test_an_exhibit_by_name_is_the_exhibit(books: list[object], number: int, name: str) -> None:
     found = rp.exhibit(books[number], name)

@@ -232,7 +232,8 @@ def test_a_month_is_out_of_reach_where_no_stretch_of_the_past_would_do() -> None
         over = pd.notna(row["unreachable_on"]) and row["unreachable_on"].date() <= SPRING.at(known - 1)
         assert over == would_not_do
         lost, reachable = lost + over, reachable + (not over)
-    assert lost > 5 and reachable > 5
+    assert lost > 5
+    assert reachable > 5
 
 
 def test_a_new_record_brings_a_lost_month_back() -> None:
@@ -257,11 +258,13 @@ def test_the_straight_line_misleads_where_days_or_pace_are_uneven_and_only_there
     assert not even["line_misleads"]
     begin = in_april(np.where(worked[: days - 11], 100.0, 0.0), 2200.0)  # Sunday the 4th: two of 22 days, four of 30
     assert begin["straight_line"] == pytest.approx(200 * 30 / 4)
-    assert begin["line_misleads"] and begin["projected"] == pytest.approx(2200, rel=0.05)
+    assert begin["line_misleads"]
+    assert begin["projected"] == pytest.approx(2200, rel=0.05)
     faster = np.where(worked[:days], 100.0, 0.0)
     faster[SPRING.place(date(2027, 4, 1)) : SPRING.place(date(2027, 4, 9))] = 0.0  # nothing came in the first week
     stopped = in_april(faster, 2200.0)
-    assert stopped["line_misleads"] and stopped["projected_low"] > stopped["straight_line"]
+    assert stopped["line_misleads"]
+    assert stopped["projected_low"] > stopped["straight_line"]
 
 
 # --- shapes --------------------------------------------------------------------------------------
@@ -569,7 +572,8 @@ def test_a_month_lands_as_its_open_records_are_won_or_lost(tmp_path: Path) -> No
     """Each record drawn for itself: won in the month with its own chance, worth what it is worth."""
     book = open_pace(company(tmp_path, "uncertainty: {rho: 0, lag_cv: 0, volume_cv: 0}\n"))
     now = book.board.now
-    assert now is not None and now.first == 5
+    assert now is not None
+    assert now.first == 5
     still = now.plan.model_copy(
         update={"transitions": tuple(each.model_copy(update={"evidence": None}) for each in now.plan.transitions)}
     )

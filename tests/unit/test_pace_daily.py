@@ -314,13 +314,23 @@ def test_the_line_of_cron_runs_and_mails_where_there_is_an_alert(tmp_path: Path,
     path = company(folders[0])
     path.write_text(path.read_text(encoding="utf-8").replace("120_000", goal), encoding="utf-8")
     for place, text in (
-        (folders[1] / "revplan", f'exec "{sys.executable}" -c "import sys; from revplan.cli import main; sys.exit(main(sys.argv[1:]))" "$@"'),
+        (
+            folders[1] / "revplan",
+            f'exec "{sys.executable}" -c "import sys; from revplan.cli import main; sys.exit(main(sys.argv[1:]))" "$@"',
+        ),
         (folders[2] / "mail", f'echo "$@" > {tmp_path}/mailed; cat >> {tmp_path}/mailed'),
     ):
         place.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
         place.chmod(0o755)
-    there = {**os.environ, "HOME": str(tmp_path), "PATH": f"{folders[2]}:{os.environ['PATH']}", "PYTHONPATH": str(Path(__file__).parents[2])}
-    subprocess.run(["/bin/sh", "-c", line.replace("yesterday", "2026-06-17")], env=there, check=False, capture_output=True)
+    there = {
+        **os.environ,
+        "HOME": str(tmp_path),
+        "PATH": f"{folders[2]}:{os.environ['PATH']}",
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+    }
+    subprocess.run(
+        ["/bin/sh", "-c", line.replace("yesterday", "2026-06-17")], env=there, check=False, capture_output=True
+    )
     assert (folders[0] / "pace" / "pace.html").exists()
     mailed = tmp_path / "mailed"
     assert mailed.exists() == mails

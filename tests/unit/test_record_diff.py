@@ -59,6 +59,47 @@ def changed(tmp_path: Path):
     return make
 
 
+MIXED = PLAN.replace("{share: 0.6, cost_per_entry: 85}", "{share: 0.6}").replace(
+    "rate: 0.25, evidence: 90", "rate: 0.3, evidence: 90"
+)
+
+
+def test_a_planned_conversion_is_parted_into_rate_and_mix(changed, tmp_path: Path) -> None:
+    """smb needs 50 deals and mid 25: at 0.3 and 0.2 they are 166.67 and 125 SQLs, 25.7 % won together.
+
+    With all ARR but a hundredth from smb these are 330 and 2.5, though every rate falls by a point.
+    """
+    changed(
+        ("smb: {share: 0.5", "smb: {share: 0.99"), ("mid: {share: 0.5", "mid: {share: 0.01"),
+        ("rate: 0.3, evidence: 90", "rate: 0.29, evidence: 90"), ("rate: 0.20, evidence: 60", "rate: 0.19, evidence: 60"),
+        base=MIXED,
+    )  # fmt: skip
+    answer = difference(tmp_path / "a" / "plan.yaml", tmp_path / "b" / "plan.yaml", None)[0]["conversion"]
+    assert answer["before"] == pytest.approx(75 / (50 / 0.3 + 25 / 0.2))
+    smb, mid = 99 / 0.29, 0.5 / 0.19
+    assert answer["after"] == pytest.approx(99.5 / (smb + mid))
+    assert answer["rate"] == pytest.approx(-0.01)
+    assert answer["mix"] == pytest.approx(answer["change"] + 0.01)
+    assert answer["paradox"]
+    said = shown(tmp_path / "a" / "plan.yaml", tmp_path / "b" / "plan.yaml")
+    assert "SQL to Won as planned: 25.7% to 28.9% (+3.2 points)" in said
+    assert (
+        "every segment and source fell or stayed and the whole rose, Simpson's paradox: −1 by other rates, +4.2 by another mix"
+        in said
+    )
+
+
+def test_a_conversion_that_stays_is_not_parted(changed, tmp_path: Path) -> None:
+    changed(("closing_arr: 5_000_000", "closing_arr: 6_000_000"))
+    assert "as planned" not in shown(tmp_path / "a" / "plan.yaml", tmp_path / "b" / "plan.yaml")
+
+
+def test_plans_of_other_stages_have_no_conversion_in_common(changed, tmp_path: Path) -> None:
+    changed(("{id: sql}", "{id: mql}"), ("stage: sql", "stage: mql"), ("enters: sql", "enters: mql"),
+            ("to: sql", "to: mql"), ("from: sql", "from: mql"))  # fmt: skip
+    assert difference(tmp_path / "a" / "plan.yaml", tmp_path / "b" / "plan.yaml", None)[0]["conversion"] is None
+
+
 def told(found: Difference) -> list[str]:
     return [change.what for change in found.changes]
 
