@@ -83,8 +83,17 @@ class FoundTable:
         return f"{self.row(row)}, {shown(self.headers.get(name, name))}"
 
     def faults_at(self, name: str, wrong: Sequence[bool] | np.ndarray | pd.Series, message: str, kind: str) -> Findings:
-        """Faults of the rows that are `wrong` in a column: the first three with their line, and how many more."""
-        rows = np.flatnonzero(np.asarray(wrong)).tolist()
+        """Faults of the rows that are `wrong` in a column: the first three with their line, and how many more.
+
+        A cell that cannot be read is at fault for that already, and is not empty.
+        """
+        unread = {
+            each.cells.file_and_line(row)[1]
+            for each in self.found.unread
+            if each.cells.column == self.headers.get(name)
+            for row in each.rows.tolist()
+        }
+        rows = np.flatnonzero(np.asarray(wrong) & ~self.table["line"].isin(unread)).tolist()
         return Findings(first_faults(rows, lambda row: Fault(self.place(row, name), message), kind))
 
     def sound(self, *others: Findings) -> pd.DataFrame:

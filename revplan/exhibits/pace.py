@@ -11,6 +11,7 @@ from revplan.exhibits.chart import PLAN, REQUIRED, Chart, Series, numbers
 from revplan.exhibits.detail import for_audience
 from revplan.exhibits.exhibit import Exhibit, chart, table_of, text
 from revplan.exhibits.figures import Figure, FigureCells, Sentence, figure, say
+from revplan.ground.calendar import MONTHS_PER_YEAR
 from revplan.ground.formats import compact, counted, kinds_of, plural, show
 from revplan.plan.stages import titles_of
 from revplan.tracking.book import BoardBook
@@ -32,7 +33,7 @@ def summary(book: PaceBook) -> Exhibit:
     """Where the month stands at the stage of the commit: ahead or behind, what is needed, where it comes out."""
     line = book.line()
     if book.state or line is None:
-        return text(book.state, notes=book.notes, header=header(book))
+        return text(book.state, notes=[each for each in book.notes if each != book.state], header=header(book))
     facts = {
         f"Plan to {show(book.as_of, 'date')}": show(line["target_to_date"], "count"),
         "Actual": show(line["actual"], "count"),
@@ -283,7 +284,11 @@ def landing(book: PaceBook) -> Exhibit:
         if pd.notna(row.chance_of_goal)
     ]
     chance = f" Chance of the goal: {', '.join(chances)}." if chances else ""
-    said = f"{book.label(year['period'])} is expected to land at {compact(year['landing'], book.plan.currency)} of new ARR ({band} in eight of ten cases).{chance}"
+    total = compact(year["landing"], book.plan.currency)
+    if book.as_of >= (book.plan.first_month + MONTHS_PER_YEAR - 1).end_time.date():
+        said = f"{book.label(year['period'])} has ended: {total} of new ARR is on record."
+    else:
+        said = f"{book.label(year['period'])} is expected to land at {total} of new ARR ({band} in eight of ten cases).{chance}"
     items, worth = book.zombies
     dead = (
         [
@@ -292,6 +297,14 @@ def landing(book: PaceBook) -> Exhibit:
         if items >= 0.5
         else []
     )
+    if year["to_create"] >= 0.5 * 10.0**-book.board.decimals:
+        pace = year["at_recent_pace"]
+        lands = (
+            ""
+            if pd.isna(pace)
+            else f"; if they come in as they did lately, {book.label(year['period'])} lands at {compact(pace, book.plan.currency)}"
+        )
+        dead.append(f"Still to create: what the entries still planned are to bring{lands}.")
     names = [
         "period",
         "closed",

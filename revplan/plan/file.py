@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from revplan.ground.errors import Fault, PlanError
 from revplan.ground.field_faults import FileForm, field_faults
 from revplan.ground.files import told_of
+from revplan.ground.formats import counted
 from revplan.ground.values import SALVAGE, FrozenDict
 from revplan.ground.yamlfile import Document, Place, dotted, read_yaml
 from revplan.plan.checks import consistency
@@ -175,6 +176,139 @@ def scenario_in(document: Document, plan: Plan, header: Collection[str] = ()) ->
     if faults:
         raise PlanError(Fault(document.where(_as_place(fault.place)), fault.message) for fault in faults)
     return scenario
+
+
+def _field_faults(error: ValidationError, document: Document, within: Place = ()) -> list[Fault]:
+    """One fault per place: a value that fits none of several forms is one mistake.
+
+    `within` is where in a plan file the document would stand.
+    """
+    by_place: dict[Place, ErrorDetails] = {}
+    for detail in error.errors():
+        by_place.setdefault(_place(detail, document.data), detail)
+    deepest = [place for place in by_place if not any(_inside(other, place) for other in by_place)]
+    return [Fault(dotted(place), _cure(by_place[place], within + place)) for place in deepest]
+
+
+def _inside(place: Place, outer: Place) -> bool:
+    return len(place) > len(outer) and place[: len(outer)] == outer
+
+
+def _place(detail: ErrorDetails, data: Any) -> Place:
+    """Keys of the file that lead to the fault: pydantic's own names of alternatives are left out."""
+    place: list[str | int] = []
+    key: Any
+    for index, key in enumerate(detail["loc"]):
+        last = index == len(detail["loc"]) - 1
+        if (isinstance(data, Mapping) and key in data) or (
+            isinstance(data, (list, tuple)) and isinstance(key, int) and key < len(data)
+        ):
+            data = data[key]
+        elif not (last and detail["type"] == "missing"):
+            continue
+        place.append(key)
+    return tuple(place)
+
+
+def _cure(detail: ErrorDetails, place: Place) -> str:
+    """What came and what to do, in the planner's words."""
+    kind, given, limits = detail["type"], shown(_plain(detail["input"])), detail.get("ctx", {})
+    if kind == "missing":
+        return "is missing; add it" + _meaning(place)
+    if kind == "extra_forbidden":
+        return _unknown_key(place)
+    if kind == "value_error":
+        return str(limits["error"])
+    if kind == "finite_number":
+        return f"got {given}; it must be a finite number"
+    if kind in {"less_than_equal", "less_than", "greater_than", "greater_than_equal"}:
+        return _out_of_range(given, kind, limits, place)
+    if kind in {"string_pattern_mismatch", "date_from_datetime_parsing", "date_type", "date_parsing"}:
+        return f"got {given!r}; write it like {_example(place)}"
+    return f"got {given!r}; {_expected(kind, limits)}{_meaning(place)}"
+
+
+_FORMS = {
+    "Acv": "it must be a plain number, such as 9_000, or {mean: 9_000, sd: 4_000}",
+    "Change": "it must be a plain number, or {rate: 0.08}, {monthly_rate: 0.007}, {amount: 640_000}",
+    "Lag": "write {months: 1}, {median_days: 20, p90_days: 60} or {weights: [0.6, 0.4]}",
+    "Stage": "each stage is {id: demo, label: Demo}; or name a preset in place of the list: saastr",
+    "Year": "write {first_month: 2027-01}",
+    "History": "write {leads: crm.yaml}",
+    "Capacity": "write {roster: roster.csv, roles: {ae: {productivity: 600_000, ramp: {linear_months: 5}}}}",
+    "Ramp": "write a list of monthly shares, [0, 0.25, 0.5, 0.75, 1], or {linear_months: 5}",
+    "Role": "write {productivity: 600_000, ramp: {linear_months: 5}}",
+    "Rep": "write {rep: Anna, role: ae, segment: mid, start: 2025-03-01}",
+    "Hire": "write {role: ae, segment: mid, start: 2027-03, count: 2}",
+    "Commit": "write {stage: sql, confidence: 0.8}",
+    "Assumption": "write {about: goal.churn, owner: finance, expires: 2027-03-31}",
+}
+
+
+def _plain(value: Any) -> Any:
+    return repr(value) if isinstance(value, float) else value
+
+
+def _out_of_range(given: str, kind: str, limits: Mapping[str, Any], place: Place) -> str:
+    bound = next(iter(limits.values()))
+    relation = {
+        "less_than_equal": "at most",
+        "less_than": "less than",
+        "greater_than": "more than",
+        "greater_than_equal": "at least",
+    }[kind]
+    message = f"got {given}; it must be {relation} {digits(bound)}"
+    if kind.startswith("less") and SHARES.intersection(map(str, place)) and (fraction := _as_fraction(given)):
+        return f"{message}: write {fraction} for {given} %"
+    return message + _meaning(place)
+
+
+def _as_fraction(given: str) -> str:
+    try:
+        return digits(float(given) / 100) if 1 < float(given) <= 100 else ""
+    except ValueError:
+        return ""
+
+
+def _expected(kind: str, limits: Mapping[str, Any]) -> str:
+    if kind == "literal_error":
+        return f"it must be {limits['expected']}"
+    if kind in {"model_type", "dict_type"}:
+        return _FORMS.get(limits.get("class_name", ""), "it must be keys with values")
+    meanings = {
+        "float_type": "it must be a plain number, such as 8_000_000 or 0.25",
+        "int_type": "it must be a whole number; a delay in between is written as weights: [0.5, 0.5]",
+        "string_type": "it must be text; put it in quotes",
+        "tuple_type": "it must be a list",
+        "too_short": f"it has {counted(limits.get('actual_length', 0), 'entry')} and needs {limits.get('min_length')}",
+        "too_long": f"it has more entries than the {limits.get('max_length')} allowed",
+        "invalid_key": "that is no key; the decimal mark is a point: 0.08",
+        "string_too_short": "it is empty",
+        "string_too_long": f"it is longer than {limits.get('max_length')} characters",
+    }
+    return meanings.get(kind, "that is not a value this key takes")
+
+
+def _last(place: Place) -> str:
+    return str(place[-1]) if place else ""
+
+
+def _example(place: Place) -> str:
+    return {"first_month": "2027-01", "currency": "USD", "id": "mql"}.get(_last(place), "2026-11-15")
+
+
+def _unknown_key(place: Place) -> str:
+    if _last(place) in LATER and len(place) == 1:
+        return f"this version of revplan does not compute {place[-1]} yet; take the block out"
+    allowed = list(_schema_at(place[:-1]).get("properties", {}))
+    close = get_close_matches(_last(place), allowed, 1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"unknown key {shown(_last(place))!r}; {hint}allowed here: {', '.join(allowed)}"
+
+
+def _meaning(place: Place) -> str:
+    meaning = _schema_at(place).get("description", "")
+    return f" ({meaning.rstrip('.')})" if meaning else ""
 
 
 @cache

@@ -269,6 +269,8 @@ class ServiceBook:
 
     def _notes(self) -> Iterator[str]:
         export, levels = self.export, self.pace.live.service_levels
+        if export is None and self.pace.board.files.snapshots is not None:
+            return  # nothing can have come yet, which the pace says
         if export is None:
             yield "The plan names no records, so nothing is known of service levels."
             return

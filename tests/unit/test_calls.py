@@ -212,6 +212,16 @@ def test_calls_that_cannot_be_are_refused(tmp_path: Path, calls: str, told: str)
     assert told in str(refused.value)
 
 
+def test_a_cell_that_cannot_be_read_is_not_called_empty(tmp_path: Path) -> None:
+    rows = "".join(f"2025-0{month}-40,Sales,Q4 FY25,lots\n" for month in range(1, 7))
+    plan = read_plan(example(tmp_path, f"date,who,quarter,number\n{rows}"))
+    assert plan.calls is not None
+    with pytest.raises(DataError) as refused:
+        read_calls(plan.calls, tmp_path, plan)
+    assert "'lots' is not an amount" in str(refused.value)
+    assert "is empty" not in str(refused.value)
+
+
 def test_check_tells_every_fault_of_the_calls(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = example(tmp_path, CALLS.replace("450000", "-450000").replace("2025-Q3", "2025-Q5"))
     assert main(["check", str(path)]) == 2

@@ -653,6 +653,24 @@ def test_days_outside_the_year(plan: Path, day: str, said: str) -> None:
     assert [each.kind for each in exhibits.tables(book)]
 
 
+def test_before_and_after_the_year_nothing_false_is_said(plan: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["pace", str(plan), "--as-of", "2025-12-10"]) == 0
+    before = capsys.readouterr().out
+    assert before.count("nothing of it can have come yet") == 1
+    assert "names no records" not in before
+    assert "FY26 is expected to land at" in before
+    assert main(["pace", str(plan), "--as-of", "2027-02-01"]) == 0
+    after = capsys.readouterr().out
+    assert "FY26 has ended:" in after
+    assert "expected to land" not in after
+
+
+def test_the_landing_says_what_still_to_create_takes_for_granted(plan: Path, book: PaceBook) -> None:
+    assert "Still to create: what the entries still planned are to bring." in exhibits.landing(book).notes
+    evening = exhibits.landing(open_pace(plan, "2026-05-31"))
+    assert any("if they come in as they did lately, FY26 lands at $" in each for each in evening.notes)
+
+
 def test_the_last_day_of_a_month_says_what_became_of_it(plan: Path) -> None:
     said = exhibits.told(open_pace(plan, "2026-05-31"))
     assert "No working day is left in May 2026" in said
