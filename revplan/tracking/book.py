@@ -248,13 +248,17 @@ class BoardBook:
     @cached_property
     def landing(self) -> pd.DataFrame:
         """Table landing: of the quarter, once it has begun, and of the whole year; of the year as planned before it begins."""
+        return self.landing_of(self.spans[:1])
+
+    def landing_of(self, spans: list[Span]) -> pd.DataFrame:
+        """Table landing of some periods that have begun, and of the whole year; of that alone before it begins."""
         whole = whole_year(self.plan.first_month, self.as_of)
         if not whole.has_begun:
             return landing.landing(self.year, self.simulation, [whole], float("nan"))
         if self.now is None or self.history is None:
             return empty("landing")
         pace = landing.recent_pace(self.history, self.now, self.segment)
-        return landing.landing(self.now, self.simulation, [*self.spans[:1], whole], pace)
+        return landing.landing(self.now, self.simulation, [*spans, whole], pace)
 
     @cached_property
     def attainment_by_source(self) -> pd.DataFrame:

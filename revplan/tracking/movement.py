@@ -29,7 +29,8 @@ from revplan.ground.calendar import MONTHS_PER_QUARTER, day_written, months_labe
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.formats import counted, listed, money, show
 from revplan.ground.tables import conform
-from revplan.tracking.deals import DAY, PARTS, cents, deals_on
+from revplan.tracking.deals import PARTS, cents, deals_on
+from revplan.tracking.periods import DayRun
 from revplan.tracking.slips import slips, track_record
 
 SIGNS = {"created": 1, "increased": 1, "decreased": -1, "pulled_in": 1, "pushed_out": -1, "lost": -1, "won": -1}
@@ -52,7 +53,7 @@ class Window:
         """Which of `days` lie inside; a missing one does only where there is no limit."""
         if self.first is None or self.last is None:
             return np.ones(len(days), dtype=bool)
-        return ((days >= np.datetime64(self.first)) & (days < np.datetime64(self.last) + DAY)).to_numpy()
+        return DayRun(self.first, self.last).holds(days).to_numpy()
 
 
 ALL = Window("all", "all months")

@@ -13,7 +13,7 @@ doi.org/10.2307/3314912.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from functools import lru_cache
 
 import numpy as np
@@ -22,6 +22,7 @@ import pandas as pd
 from revplan.ground.calendar import MONTHS_PER_QUARTER
 from revplan.ground.tables import conform, empty
 from revplan.ground.workdays import Workdays
+from revplan.tracking.periods import DayRun
 
 BINS = 5  # equal stretches of a month's working days in which a shape is learnt
 LEAST_MONTHS, LEAST_QUARTERS, LEAST_ENTRIES = 12, 6, 120  # of history below which no shape is learnt
@@ -132,25 +133,6 @@ def learnt_paces(by_month: np.ndarray, worked: np.ndarray) -> tuple[tuple[float,
 
 
 # --- what came, day by day -----------------------------------------------------------------------
-
-
-@dataclass(frozen=True, eq=False)
-class DayRun:
-    """Calendar days in a row."""
-
-    first: date
-    last: date
-
-    def __len__(self) -> int:
-        return (self.last - self.first).days + 1
-
-    def place(self, day: date) -> int:
-        """Number of a day, 0 for the first."""
-        return (day - self.first).days
-
-    def at(self, place: int) -> date:
-        """The day of a number."""
-        return self.first + timedelta(days=place)
 
 
 def entries_by_day(

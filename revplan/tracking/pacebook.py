@@ -45,7 +45,6 @@ from revplan.tracking.nowcast import (
 from revplan.tracking.pace import (
     LOOKED_BACK,
     SHAPE_LEVEL,
-    DayRun,
     Followed,
     Group,
     Period,
@@ -61,7 +60,7 @@ from revplan.tracking.pace import (
     quantile,
     spread_over,
 )
-from revplan.tracking.periods import Span, whole_year
+from revplan.tracking.periods import DayRun, Span
 
 ALL = "all"
 WHOLE, SEGMENT, SOURCE, TEAM, CELL = "whole", "segment", "source", "team", "cell"
@@ -499,14 +498,8 @@ class PaceBook:
     @cached_property
     def landing(self) -> pd.DataFrame:
         """Table landing: of the month, the quarter and the year; of the year as planned before it begins."""
-        board = self.board
-        whole = whole_year(self.plan.first_month, self.as_of)
-        if board.now is None or board.history is None or not whole.has_begun:
-            return board.landing
-        month = Span(self.month.name, month_of(self.as_of), 1, self.as_of)
-        spans = [month, *board.spans[:1], whole] if self.periods else [*board.spans[:1], whole]
-        pace = year_landing.recent_pace(board.history, board.now, board.segment)
-        return year_landing.landing(board.now, board.simulation, spans, pace)
+        month = [Span(self.month.name, month_of(self.as_of), 1, self.as_of)] if self.periods else []
+        return self.board.landing_of([*month, *self.board.spans[:1]])
 
     @cached_property
     def zombies(self) -> tuple[float, float]:

@@ -22,6 +22,29 @@ from revplan.ground.errors import PlanError, shown
 
 
 @dataclass(frozen=True)
+class DayRun:
+    """Calendar days in a row, both ends included."""
+
+    first: date
+    last: date
+
+    def __len__(self) -> int:
+        return (self.last - self.first).days + 1
+
+    def place(self, day: date) -> int:
+        """Number of a day, 0 for the first."""
+        return (day - self.first).days
+
+    def at(self, place: int) -> date:
+        """The day of a number."""
+        return self.first + timedelta(days=place)
+
+    def holds(self, moments: pd.Series) -> pd.Series:
+        """Which moments lie inside."""
+        return (moments >= np.datetime64(self.first)) & (moments < np.datetime64(self.last) + np.timedelta64(1, "D"))
+
+
+@dataclass(frozen=True)
 class Span:
     """Whole months, of which what lies after the last day known does not count yet."""
 

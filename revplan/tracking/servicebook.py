@@ -23,7 +23,7 @@ from revplan.plan.stages import titles_of
 from revplan.tracking import quality as tested
 from revplan.tracking import service, why
 from revplan.tracking.pacebook import CELL, MONTH, PaceBook
-from revplan.tracking.why import Weeks
+from revplan.tracking.periods import DayRun
 
 LOOKED_BACK = 90  # days whose hand-overs count where no quarter of the plan runs
 
@@ -188,11 +188,11 @@ class ServiceBook:
     # --- why -------------------------------------------------------------------------------------
 
     @cached_property
-    def stretches(self) -> tuple[Weeks, Weeks]:
+    def stretches(self) -> tuple[DayRun, DayRun]:
         """The quarter before, and this one to the last day known."""
         begin = pd.Period(self.first, freq="M")
         before = (begin - MONTHS_PER_QUARTER).start_time.date()
-        return Weeks(before, self.first - timedelta(days=1)), Weeks(self.first, self.pace.as_of)
+        return DayRun(before, self.first - timedelta(days=1)), DayRun(self.first, self.pace.as_of)
 
     @cached_property
     def steps(self) -> pd.DataFrame:

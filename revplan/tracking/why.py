@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -29,6 +28,7 @@ from revplan.funnel.funnel import YEAR
 from revplan.funnel.year import PlannedYear
 from revplan.ground.formats import largest_remainder, round_half_up, show
 from revplan.ground.tables import conform, empty
+from revplan.tracking.periods import DayRun
 from revplan.tracking.quality import ALARM, SHUFFLES
 from revplan.tracking.service import share_of
 
@@ -180,19 +180,7 @@ def flow_chance(weeks: np.ndarray, later: np.ndarray, seed: int = 1) -> float:
 # --- quarter on quarter --------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Weeks:
-    """Days in a row, both ends included."""
-
-    first: date
-    last: date
-
-    def holds(self, moments: pd.Series) -> pd.Series:
-        """Which moments lie inside."""
-        return (moments >= np.datetime64(self.first)) & (moments < np.datetime64(self.last) + np.timedelta64(1, "D"))
-
-
-def steps(history: History, before: Weeks, after: Weeks, titles: Mapping[str, str]) -> pd.DataFrame:
+def steps(history: History, before: DayRun, after: DayRun, titles: Mapping[str, str]) -> pd.DataFrame:
     """Table quarter_on_quarter: for every step, how many entered and converted in two stretches, and what changed.
 
     Both are held to the same terms: only records old enough to have had the days in which nine of ten convert, and
@@ -211,7 +199,7 @@ def steps(history: History, before: Weeks, after: Weeks, titles: Mapping[str, st
 
 
 def _step(
-    history: History, pair: tuple[str, str], stretches: tuple[Weeks, Weeks], titles: Mapping[str, str]
+    history: History, pair: tuple[str, str], stretches: tuple[DayRun, DayRun], titles: Mapping[str, str]
 ) -> dict[str, object] | None:
     entered = cohort(history, pair)
     sides = [conversions(entered[each.holds(entered["entered_on"]) & entered["ripe"]]) for each in stretches]
@@ -263,11 +251,11 @@ def conversions(entered: pd.DataFrame) -> pd.DataFrame:
     return groups.agg(entries="size", conversions="sum").reset_index()
 
 
-def weekly(moments: pd.Series, before: Weeks, after: Weeks) -> tuple[np.ndarray, np.ndarray]:
+def weekly(moments: pd.Series, before: DayRun, after: DayRun) -> tuple[np.ndarray, np.ndarray]:
     """Entries of every whole week of two stretches, counted back from the end of each; which weeks are the later's."""
     counts, later = [], []
     for number, each in enumerate((before, after)):
-        size = ((each.last - each.first).days + 1) // WEEK
+        size = len(each) // WEEK
         days = (np.datetime64(each.last) - moments.to_numpy().astype("datetime64[D]")).astype(int)
         place = days[(days >= 0) & (days < size * WEEK)] // WEEK
         counts.append(np.bincount(place, minlength=size).astype(float))

@@ -24,7 +24,6 @@ from revplan.simulation.simulate import simulate
 from revplan.tracking.claims import converted, covered, growth, sourced
 from revplan.tracking.landing import landing
 from revplan.tracking.pace import (
-    DayRun,
     Followed,
     Group,
     Period,
@@ -42,7 +41,7 @@ from revplan.tracking.pace import (
     to_come,
 )
 from revplan.tracking.pacebook import PaceBook, open_pace
-from revplan.tracking.periods import Span
+from revplan.tracking.periods import DayRun, Span
 
 # --- working days --------------------------------------------------------------------------------
 

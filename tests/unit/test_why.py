@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from revplan.cli import main
 from revplan.crm.records import read_records
 from revplan.tracking import why
+from revplan.tracking.periods import DayRun
 from revplan.tracking.quality import ALARM
 
 
@@ -131,7 +132,7 @@ lost_reason: leads.reason
 segment: leads.segment
 source: leads.source
 """
-BEFORE, AFTER = why.Weeks(date(2026, 1, 1), date(2026, 3, 31)), why.Weeks(date(2026, 4, 1), date(2026, 6, 30))
+BEFORE, AFTER = DayRun(date(2026, 1, 1), date(2026, 3, 31)), DayRun(date(2026, 4, 1), date(2026, 6, 30))
 
 
 def history(folder: Path) -> Path:
@@ -172,8 +173,8 @@ def test_quarter_on_quarter_from_records(tmp_path: Path) -> None:
 
 def test_young_records_count_for_neither(tmp_path: Path) -> None:
     """Known only to 1 April, the leads of the last days had no time: they are no lower rate."""
-    found = why.steps(read_records(history(tmp_path), date(2026, 4, 1)), why.Weeks(date(2026, 1, 1), date(2026, 2, 28)),
-                      why.Weeks(date(2026, 3, 1), date(2026, 4, 1)), TITLES)  # fmt: skip
+    found = why.steps(read_records(history(tmp_path), date(2026, 4, 1)), DayRun(date(2026, 1, 1), date(2026, 2, 28)),
+                      DayRun(date(2026, 3, 1), date(2026, 4, 1)), TITLES)  # fmt: skip
     assert not found["moved"].iloc[0]
     assert found["entries_after"].iloc[0] < 320
 
