@@ -30,7 +30,7 @@ from revplan.ground.errors import Fault, PlanError, shown
 from revplan.ground.formats import compact, counted, show
 from revplan.ground.values import FrozenDict
 from revplan.plan.model import Plan
-from revplan.plan.people import Load, Ramp, Rep
+from revplan.plan.people import Capacity, Load, Ramp, Rep, Role
 
 LONGEST_RAMP = 12  # months of tenure after which a rep is taken as ramped
 FEWEST_HIRES = 5  # whose ramp was seen: with fewer, a ramp is an assumption
@@ -508,6 +508,60 @@ def measured_words(role: str, found: Measured | None, currency: str) -> Iterator
     )
     if found.months_used < found.months_seen:
         yield f"{found.months_used} of {found.months_seen} months are used: in the others people had less work than they could do."
+
+
+def typed_words(plan: Plan, found: Mapping[str, Measured | None]) -> Iterator[str]:
+    """What the plan states of its people and the records do not bear out, one sentence each, with both figures."""
+    capacity = plan.capacity
+    for name, each in found.items() if capacity is not None else ():
+        if capacity is None or each is None:
+            continue
+        role, who = capacity.roles[name], shown(name)
+        for segment, seen in each.productivity.items():
+            typed = _typed_yearly(capacity, role, None if segment == "all" else segment)
+            if typed is not None and _outside(typed, seen):
+                where = "" if segment == "all" else f" in {shown(segment)}"
+                yield _typed_productivity(f"{who}{where}", typed, seen, role, plan.currency)
+        if each.months_lost is not None and not isinstance(role.ramp, str):
+            lost = sum(1 - share for share in role.ramp.shares) if role.ramp else 0.0
+            if _outside(lost, each.months_lost):
+                way = "fewer" if lost < each.months_lost.value else "more"
+                yield (
+                    f"The plan's ramp costs a new {who} {show(lost, 'months')} ramped months, {way} than the "
+                    f"{show(each.months_lost.value, 'months')} that the records show ({_range(each.months_lost, 'months')})."
+                )
+        if _outside(role.attrition, each.attrition):
+            way = "fewer" if role.attrition < each.attrition.value else "more"
+            yield (
+                f"The plan has {show(role.attrition, 'share')} of {who} leave in a year besides those named, {way} than the "
+                f"{show(each.attrition.value, 'share')} that the records show ({_range(each.attrition, 'share')})."
+            )
+
+
+def _typed_yearly(capacity: Capacity, role: Role, segment: str | None) -> float | None:
+    """What a ramped one closes in a year by the plan; None where it does not say. [plan currency]"""
+    typed = role.yearly(capacity.basis, segment)
+    if typed is None or capacity.basis == "productivity" or capacity.attainment is None:
+        return typed
+    return typed * capacity.attainment.rate
+
+
+def _typed_productivity(who: str, typed: float, seen: Interval, role: Role, currency: str) -> str:
+    told = f"{compact(seen.value, currency)} that the records show ({compact(seen.low, currency)} to {compact(seen.high, currency)})"
+    said = f"The plan has a ramped {who} close {compact(typed, currency)} a year, {'more' if typed > seen.value else 'less'} than the {told}"
+    if typed <= seen.value:
+        return f"{said}."
+    if role.load is not None:
+        return f"{said}: by the records people close less than the plan reckons with."
+    return f"{said}: people close less than the plan reckons with, or they lacked work, which only a stated `load` can tell."
+
+
+def _outside(typed: float, seen: Interval) -> bool:
+    return not seen.low <= typed <= seen.high
+
+
+def _range(seen: Interval, kind: str) -> str:
+    return f"{show(seen.low, kind)} to {show(seen.high, kind)}"
 
 
 def measured_answer(found: Mapping[str, Measured | None]) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from functools import partial
 import pandas as pd
 
 from revplan.capacity.attainment import attainment_words
-from revplan.capacity.measured import measured_words
+from revplan.capacity.measured import measured_words, typed_words
 from revplan.exhibits.annual_commit import header
 from revplan.exhibits.attainment import money
 from revplan.exhibits.chart import ACTUAL, ATTENTION, INK, LINE_COLORS, PLAN, Chart, Series, names, numbers
@@ -273,6 +273,7 @@ def measured(book: PeopleBook) -> Exhibit | None:
     said = [
         line for role, found in book.book.measured.items() for line in measured_words(role, found, book.plan.currency)
     ]
+    said += typed_words(book.plan, book.book.measured)
     first, *others = said or ["No role closes deals: there is neither productivity nor ramp to measure."]
     return text(first, notes=others)
 

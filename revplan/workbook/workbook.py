@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from revplan.capacity.attainment import RepAttainment, attainment
-from revplan.capacity.measured import Measured, measured_roles, wins_of, with_measured_ramps
+from revplan.capacity.measured import Measured, measured_roles, typed_words, wins_of, with_measured_ramps
 from revplan.capacity.roster import with_roster
 from revplan.crm.actuals import Actuals, read_actuals
 from revplan.crm.answer import read_first
@@ -489,6 +489,7 @@ def check_plan(path: str | Path, on: date | None = None) -> tuple[str, ...]:
     report = () if records is None else tuple(str(line) for line in records.history.report)
     look = [*told.doubtful, *expired(plan, on or plan.plan_date), *idle(plan), *idle_uncertainty(whole)]
     look += [] if plan.capacity is None else list(idle_roles(plan.capacity))
+    look += typed_words(plan, measured_roles(plan, None if records is None else records.history))
     look += [line for name in whole.scenarios for line in scenario_effects(whole, name)]
     return (*(f"{LOOK}{line}" for line in look), *report, *told.read)
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+import random
+import re
+import shutil
+from collections.abc import Callable
+from datetime import date, timedelta
 from itertools import combinations_with_replacement
 from pathlib import Path
 from typing import Any
@@ -16,21 +20,25 @@ from ruamel.yaml import YAML
 
 from revplan.capacity.limits import booked, compound_sums
 from revplan.capacity.roster import with_roster
-from revplan.capacity.team import HEADS, RAMPED, Pools, drawn_pools, expected_pools, seats
+from revplan.capacity.team import HEADS, RAMPED, Pools, drawn_pools, expected_pools, seats, spells
 from revplan.cli.commands import main
+from revplan.exhibits import annual_commit
 from revplan.exhibits import capacity as exhibits
+from revplan.exhibits.exhibit import raw
 from revplan.exhibits.named import exhibits_of
 from revplan.funnel.year import Snapshot
 from revplan.ground.errors import DataError, PlanError
 from revplan.plan.file import read_plan
 from revplan.plan.model import Plan
-from revplan.plan.people import Ramp
+from revplan.plan.people import Capacity, Ramp
 from revplan.plan.scenario import scenario_plans
+from revplan.printing.registry import registry
 from revplan.simulation.curve import _Reached, chance_of_goal
 from revplan.simulation.hiring import Search, WorthOfOne, entering, hiring, hiring_answer, worth_words, worths
-from revplan.simulation.people import capacity_answer, limited_by, staffing
+from revplan.simulation.people import capacity_answer, headline, limited_by, staffing
 from revplan.simulation.signing import simulation_notes
 from revplan.simulation.simulate import Simulation, simulate
+from revplan.tracking.book import BoardBook, open_board
 from revplan.workbook.workbook import PeopleBook, Workbook, check_plan, open_people, open_workbook, plan_year
 
 EXAMPLE = Path(__file__).parents[2] / "data" / "example"
@@ -780,3 +788,130 @@ def test_without_records_the_ramp_is_an_assumption(tmp_path: Path) -> None:
     said = exhibits.measured(open_people(written(tmp_path)))
     assert said is not None
     assert "Your ramp is an assumption" in said.message
+
+
+# --- in the reports on plan and year ------------------------------------------------------------------------------
+
+
+def test_the_annual_commit_says_who_closes_it_and_without_people_that_nobody_is_considered() -> None:
+    book = open_workbook(EXAMPLE / "plan_people.yaml")
+    months = exhibits.who_closes(book)
+    assert months.table is not None
+    assert months.table["closed_arr"].sum() == pytest.approx(book.people.staffing.closed.sum())
+    page_one = annual_commit.summary(book)
+    assert headline(book.people.staffing) in page_one.notes
+    assert "if people have the time" in page_one.message
+    alone = open_workbook(EXAMPLE / "plan.yaml")
+    nobody = exhibits.who_closes(alone)
+    assert (nobody.message.startswith("People are not considered"), nobody.appendix) == (True, True)
+    assert not any("people" in line.casefold() for line in annual_commit.summary(alone).notes)
+    assert "people" not in annual_commit.summary(alone).message
+    assert exhibits.hires(alone.people) is None
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., BoardBook]:
+    """The example's running year with people who close `share` of what those of the next year do."""
+    folder = tmp_path_factory.mktemp("running") / "company"
+    shutil.copytree(EXAMPLE, folder)
+    year = (folder / "plan_fy26.yaml").read_text(encoding="utf-8")
+    people = (folder / "plan_people.yaml").read_text(encoding="utf-8").partition("\ncapacity:")[2]
+
+    def opened(share: float, segment: str = "") -> BoardBook:
+        amounts = "".join(f"{name}: {share * amount:.0f}, " for name, amount in YEARLY.items())
+        block = re.sub("productivity: .*", f"productivity: {{{amounts}}}", people.replace("2027-05", "2026-11"))
+        path = folder / f"plan_{share}.yaml"
+        path.write_text(f"{year}\ncapacity:{block}", encoding="utf-8")
+        return open_board(path, "Q3 FY26", segment=segment)
+
+    return opened
+
+
+YEARLY = {"smb": 300_000, "mid": 520_000, "enterprise": 520_000}
+
+
+def test_the_board_sees_what_people_can_close_of_what_is_left(running: Callable[..., BoardBook]) -> None:
+    shown = exhibits.left_to_close(running(0.2))
+    assert shown.table is not None
+    assert [str(month) for month in shown.table["month"]] == ["2026-10", "2026-11", "2026-12"]
+    able, asked, closed = (float(shown.table[name].sum()) for name in ("capacity_arr", "demand_arr", "closed_arr"))
+    assert closed <= able < asked
+    assert "less than the" in shown.message
+    assert shown.notes[0].startswith("In 3 of 3 months more people would close more")
+    plenty = exhibits.left_to_close(running(5.0))
+    assert "no less than the" in plenty.message
+    assert plenty.table is not None
+    assert plenty.table["closed_arr"].sum() == pytest.approx(plenty.table["demand_arr"].sum())
+    registry([raw(shown)])
+    of_one = exhibits.left_to_close(running(1.0, "mid"))
+    assert (of_one.table, of_one.appendix) == (None, True)
+
+
+def test_where_people_lack_the_time_the_landing_lies_in_its_band(running: Callable[..., BoardBook]) -> None:
+    few, plenty = running(0.2).landing.iloc[-1], running(50.0).landing.iloc[-1]
+    assert few["landing_low"] < few["landing"] < few["landing_high"]
+    assert few["landing"] < 0.9 * plenty["landing"]
+    assert few["landing"] == pytest.approx(few[["closed", "from_open", "to_create"]].sum())
+    without = open_board(EXAMPLE / "plan_fy26.yaml", "Q3 FY26").landing.iloc[-1]
+    assert plenty["landing"] == pytest.approx(without["landing"], rel=1e-3)
+
+
+def test_in_the_plan_month_people_have_what_is_left_of_it() -> None:
+    given = plan(team({}), plan_date=date(2027, 3, 11))
+    found = staffing(simulated(given))
+    assert found.rooms.sum(axis=0)[:3] == pytest.approx([0.0, 0.0, 10_000 * 21 / 31])
+    assert found.rooms.sum(axis=0)[3:] == pytest.approx([10_000.0] * 9)
+    drawn = drawn_pools(given.model_copy(update={"capacity": calm(given)}), Pools(("all",)), 8, 1)
+    assert drawn.sum(axis=0).mean(axis=1) == pytest.approx(found.rooms.sum(axis=0))
+
+
+def calm(given: Plan) -> Capacity:
+    """Its people, none of whom strays."""
+    assert given.capacity is not None
+    return given.capacity.model_copy(update={"rep_cv": 0.0, "productivity_cv": 0.0})
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_spells_add_up_to_the_seats(seed: int) -> None:
+    """Two derivations of what people bring in expectation: by the ways a seat may go, and line by line as the workbook has it."""
+    given = plan(**any_team(seed))
+    assert given.capacity is not None
+    by_seat = np.sum([seat.expected for seat in seats(given)], axis=0)
+    by_line = np.sum([each.brought(given.capacity.roles["ae"], 12) for each in spells(given)], axis=0)
+    assert by_line == pytest.approx(by_seat, abs=1e-9)
+
+
+def any_team(seed: int) -> dict[str, Any]:
+    """Reps who start, leave, are away and are followed on any day, and hires that may not start, for a plan of any date."""
+    draw = random.Random(seed)
+    ramps = [
+        {"linear_months": 5},
+        [0, 0.25, 0.5, 0.75],
+        {"quarters": [0, 0.25]},
+        {"linear_months": 4.5, "tenure": "middle"},
+    ]
+    role: dict[str, Any] = {
+        "productivity": 120_000,
+        "ramp": draw.choice(ramps),
+        "attrition": draw.choice([0, 0.1, 0.4]),
+        "start_probability": draw.choice([1, 0.7]),
+        "open_requisition_days": draw.choice([0, 45]),
+    }
+    if draw.random() < 0.6:
+        role["backfill_delay_days"] = draw.choice([0, 10, 90, 200])
+    lines = []
+    for number in range(8):
+        start = date(2025, 1, 1) + timedelta(days=draw.randrange(1000))
+        line: dict[str, Any] = {"rep": f"R{number}", "role": "ae", "start": start, "count": draw.choice([1, 2])}
+        if draw.random() < 0.4:
+            line["leave"] = start + timedelta(days=draw.randrange(1, 700))
+        if draw.random() < 0.4:
+            away = start + timedelta(days=draw.randrange(1, 200))
+            line["away"] = [{"from": away, "to": away + timedelta(days=draw.randrange(5, 80))}]
+        lines.append(line)
+    hires = [
+        {"role": "ae", "start": f"2027-0{draw.randrange(1, 9)}", "count": 2},
+        {"role": "ae", "start": date(2026, 10, 5)},
+    ]
+    day = date(2026, 12, 1) + timedelta(days=draw.randrange(-300, 200))
+    return {"capacity": {"roles": {"ae": role}, "roster": lines, "hires": hires}, "plan_date": day}
