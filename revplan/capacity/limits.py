@@ -182,8 +182,12 @@ class Demand:
 
     def asked(self, scale: float = 1.0) -> np.ndarray:
         """The year's new ARR in each trial, were nobody lacking. [plan currency]"""
-        found: np.ndarray = self.won + self._coming(scale, 1.0)[1].sum(axis=(0, 1))
+        found: np.ndarray = self.won + self.unlimited(scale).sum(axis=(0, 1))
         return found
+
+    def unlimited(self, scale: float = 1.0) -> np.ndarray:
+        """Shape (segments, months, trials): what would close, were nobody lacking."""
+        return self._coming(scale, 1.0)[1]
 
     def _coming(self, scale: float | np.ndarray, value: float) -> tuple[np.ndarray, np.ndarray]:
         """Expected demand, and demand drawn, as far as nobody need work its records."""

@@ -261,8 +261,8 @@ def _closed_share(made: Simulation | None, months: slice) -> float:
     if made is None or made.detail.demand is None:
         return 1.0
     demand = made.detail.demand
-    asked = float((demand.fixed + demand.scaled)[:, months].mean(axis=2).sum())
-    return float(demand.booked()[:, months].mean(axis=2).sum()) / asked if asked > 0 else 1.0
+    asked = float(demand.unlimited()[:, months].sum())
+    return float(demand.booked()[:, months].sum()) / asked if asked > 0 else 1.0
 
 
 def recent_pace(history: History, now: PlannedYear, segment: str) -> float:
