@@ -823,6 +823,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., BoardBook
     def opened(share: float, segment: str = "") -> BoardBook:
         amounts = "".join(f"{name}: {share * amount:.0f}, " for name, amount in YEARLY.items())
         block = re.sub("productivity: .*", f"productivity: {{{amounts}}}", people.replace("2027-05", "2026-11"))
+        block = block.replace("load: {stage: mql, per_month: 80}", "")
         path = folder / f"plan_{share}.yaml"
         path.write_text(f"{year}\ncapacity:{block}", encoding="utf-8")
         return open_board(path, "Q3 FY26", segment=segment)
