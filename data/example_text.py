@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from string import Template
 
+import example_people as people
 import numpy as np
 import pandas as pd
 from example_world import (
@@ -192,6 +193,20 @@ def truth_values(world: World) -> dict[str, object]:
             for segment, chances in RENEWAL.items()
         },
         "later": later_wins(world.records),
+        "people": true_people(world.records),
+    }
+
+
+def true_people(records: pd.DataFrame) -> dict[str, object]:
+    """What the owners of the records were drawn from, and who had more in work than the limit when."""
+    _, overloaded = people.owners(records[records["id"].notna()])
+    return {
+        "ramp": people.RAMP,
+        "skill": people.SKILL,
+        "in_work_days": people.IN_WORK_DAYS,
+        "limits": people.LIMITS,
+        "backfills": people.BACKFILLS,
+        "overloaded": overloaded,
     }
 
 
@@ -253,9 +268,20 @@ def truth_texts(truth: dict) -> dict[str, object]:
         "renewal": "; ".join(f"{name} {listed(chances)}" for name, chances in RENEWAL.items()),
         "contraction_range": f"{CONTRACTION[0]} to {CONTRACTION[1]}",
         "expansion_range": f"{EXPANSION[0]} to {EXPANSION[1]}",
+        "ramp": listed(people.RAMP),
+        "skill": "; ".join(f"{rep} {skill}" for rep, skill in people.SKILL.items()),
+        "in_work_days": people.IN_WORK_DAYS,
+        "limits": "; ".join(f"{name} {most}" for name, most in people.LIMITS.items()),
+        "backfills": "; ".join(f"{new} follows {old}" for new, old in people.BACKFILLS.items()),
+        "overloaded": "\n".join(_overload_line(row) for row in truth["people"]["overloaded"]),
         "later_wins": sum(row["wins"] for row in truth["later"]),
         "later_arr": f"{sum(row['arr'] for row in truth['later']):,}",
     }
+
+
+def _overload_line(row: dict) -> str:
+    over = row["in_work"] - row["limit"]
+    return f"- {row['month']}: {row['rep']} had {row['in_work']} records in work at the month's end, {over} of them beyond the limit."
 
 
 def listed(numbers: tuple[float, ...]) -> str:

@@ -13,6 +13,7 @@ import example_fy26
 import example_text
 import numpy as np
 import pandas as pd
+from example_people import owners, roster
 from example_world import (
     ENTERS,
     EPOCH,
@@ -31,28 +32,6 @@ from example_world import (
 ACTUAL_MONTHS = pd.period_range("2026-01", "2026-09", freq="M")  # the complete quarters of the year that is running
 PLAN_DAY = day_of(PLAN_DATE)
 
-REPS = (  # rep, role, segment, started_on, left_on, quota a year
-    ("AE01", "ae", "smb", "2023-02-06", "2026-03-31", 300_000),
-    ("AE02", "ae", "smb", "2024-05-13", "", 300_000),
-    ("AE03", "ae", "smb", "2025-01-13", "", 300_000),
-    ("AE04", "ae", "smb", "2026-05-04", "", 300_000),
-    ("AE05", "ae", "mid", "2022-09-05", "", 480_000),
-    ("AE06", "ae", "mid", "2024-03-04", "2025-10-17", 480_000),
-    ("AE07", "ae", "mid", "2025-03-10", "", 480_000),
-    ("AE08", "ae", "mid", "2026-08-17", "", 480_000),
-    ("AE09", "ae", "enterprise", "2023-06-12", "", 700_000),
-    ("AE10", "ae", "enterprise", "2025-09-01", "", 700_000),
-    ("SDR1", "sdr", "smb", "2024-02-12", "", None),
-    ("SDR2", "sdr", "mid", "2025-04-14", "", None),
-    ("SDR3", "sdr", "enterprise", "2026-02-02", "", None),
-)
-
-
-def reps() -> pd.DataFrame:
-    """The sales people, one row each."""
-    frame = pd.DataFrame(REPS, columns=["rep", "role", "segment", "started_on", "left_on", "quota"])
-    return frame.astype({"quota": "Int64"})
-
 
 def known(days: pd.Series) -> pd.Series:
     """The day as text, blank where nothing happened or nobody knows it yet."""
@@ -64,27 +43,11 @@ def leads(world: World) -> pd.DataFrame:
     """The CRM export of the plan date: one row per record, a day per stage entered."""
     crm = world.records[world.records["id"].notna()]
     frame = crm[["id", "segment", "source", "program"]].rename(columns={"id": "record"})
-    frame["owner"] = owners(crm)
+    frame["owner"] = owners(crm)[0]
     for stage in (*STAGES, "lost"):
         frame[f"{stage}_on"] = known(crm[stage])
     frame["amount"] = crm["amount"].where(crm["sqo"] < PLAN_DAY).astype("Int64")
     return frame
-
-
-def owners(crm: pd.DataFrame) -> list[str]:
-    """The account executive who holds each record that sales accepted, or held it last."""
-    ends = crm[["won", "lost"]].min(axis=1).clip(upper=PLAN_DAY).fillna(PLAN_DAY)
-    table = reps()
-    table = table[table["role"] == "ae"]
-    starts, lefts = (
-        (pd.to_datetime(table[name]).fillna(PLAN_DATE) - EPOCH).dt.days for name in ("started_on", "left_on")
-    )
-    stays = table["left_on"] == ""
-    chosen = []
-    for record, segment, sal, end in zip(crm["id"], crm["segment"], crm["sal"], ends, strict=True):
-        here = table["rep"][(table["segment"] == segment) & (starts <= end) & (stays | (lefts > end))]
-        chosen.append(here.iloc[record % len(here)] if sal < PLAN_DAY else "")
-    return chosen
 
 
 def spend(entries: pd.DataFrame) -> pd.DataFrame:
@@ -152,7 +115,7 @@ def main() -> None:
     tables = {
         "leads": leads(world),
         "spend": spent,
-        "reps": reps(),
+        "reps": roster(),
         "subscriptions": dated_subscriptions(world),
         "actuals": actuals(world, spent),
     }

@@ -160,14 +160,91 @@ def test_opening_arr_is_projected_from_the_plan_date_to_the_start_of_the_year(su
     assert read_yaml("plan.yaml")["goal"]["opening_arr"] == round(known + net / days * ahead, -4)
 
 
-def test_owners_are_reps_of_the_segment_who_had_started(leads):
+@pytest.fixture(scope="module")
+def closers() -> pd.DataFrame:
+    """The account executives of the roster."""
     reps = pd.read_csv(EXAMPLE / "reps.csv", parse_dates=["started_on", "left_on"])
-    held = leads[leads["owner"].notna()].merge(
-        reps, left_on=["owner", "segment"], right_on=["rep", "segment"], how="left"
-    )
-    assert (held["role"] == "ae").all()
+    return reps[reps["role"] == "ae"].reset_index(drop=True)
+
+
+def test_owners_are_reps_of_the_segment_who_had_started(leads, closers):
+    accepted = leads[leads["sal_on"].notna()]
+    assert accepted["owner"].notna().all()
+    assert leads[leads["sal_on"].isna()]["owner"].isna().all()
+    held = accepted.merge(closers, left_on=["owner", "segment"], right_on=["rep", "segment"], how="left")
+    assert held["rep"].notna().all()
     assert (held["won_on"].isna() | (held["started_on"] <= held["won_on"])).all()
-    assert not (held["won_on"] >= held["left_on"]).any()
+    assert not (held["won_on"] > held["left_on"]).any()
+
+
+def wins_by_chance(leads: pd.DataFrame, closers: pd.DataFrame, truth: dict, *, ramped: bool) -> pd.DataFrame:
+    """For each deal won and each who could have won it: the chance by skill (and ramp), whether it was, months in the role."""
+    ramp = dict(enumerate(truth["people"]["ramp"] if ramped else []))
+    rows = []
+    for deal in leads[leads["won_on"].notna()].itertuples():
+        there = closers[(closers["segment"] == deal.segment) & (closers["started_on"] <= deal.won_on)]
+        there = there[there["left_on"].isna() | (there["left_on"] >= deal.won_on)]
+        kept = there[there["started_on"] <= deal.sal_on]
+        there = kept if len(kept) else there
+        months = [
+            12 * (deal.won_on.year - each.year) + deal.won_on.month - each.month - (deal.won_on.day < each.day)
+            for each in there["started_on"]
+        ]
+        chance = np.array(
+            [
+                truth["people"]["skill"][rep] * ramp.get(month, 1.0)
+                for rep, month in zip(there["rep"], months, strict=True)
+            ]
+        )
+        if chance.sum() > 0:
+            shares = chance / chance.sum()
+            rows += [
+                (rep, share, rep == deal.owner, month)
+                for rep, share, month in zip(there["rep"], shares, months, strict=True)
+            ]
+    return pd.DataFrame(rows, columns=["rep", "chance", "won", "months"])
+
+
+def misses(rows: pd.DataFrame) -> float:
+    """How far the wins lie from what the chances give. [standard errors]"""
+    error = math.sqrt((rows["chance"] * (1 - rows["chance"])).sum())
+    return float((rows["won"].sum() - rows["chance"].sum()) / error) if error else 0.0
+
+
+def test_deals_are_won_by_skill_and_ramp_as_the_truth_has_it(leads, closers, truth):
+    rows = wins_by_chance(leads, closers, truth, ramped=True)
+    assert all(abs(misses(part)) < 3 for _, part in rows.groupby("rep"))
+    young = rows["months"] < len(truth["people"]["ramp"])
+    assert abs(misses(rows[young])) < 3
+    unramped = wins_by_chance(leads, closers, truth, ramped=False)
+    likelihood = [float(np.log(found[found["won"]]["chance"]).sum()) for found in (rows, unramped)]
+    assert likelihood[0] > likelihood[1]  # with the ramp the wins are more likely than without
+
+
+def test_two_months_were_overloaded_as_the_truth_says(leads, closers, truth):
+    found = []
+    told = truth["people"]
+    for month in pd.period_range("2025-01", "2026-10", freq="M"):
+        day = (month + 1).start_time
+        ended = leads[["won_on", "lost_on"]].min(axis=1)
+        in_work = leads[leads["sal_on"].between(day - pd.Timedelta(days=told["in_work_days"]), day, inclusive="left")]
+        in_work = in_work[~(ended[in_work.index] < day)].groupby("owner").size()
+        for each in closers[(closers["started_on"] <= day) & ~(closers["left_on"] < day)].itertuples():
+            if in_work.get(each.rep, 0) > told["limits"][each.segment]:
+                found.append((str(month), each.rep, int(in_work[each.rep])))
+    assert found == [(row["month"], row["rep"], row["in_work"]) for row in told["overloaded"]]
+    assert len({month for month, _, _ in found}) == 2
+
+
+def test_the_roster_knows_a_change_of_role_and_who_followed_whom(truth):
+    reps = pd.read_csv(EXAMPLE / "reps.csv", parse_dates=["started_on", "left_on"])
+    assert set(reps["role"]) == {"ae", "sdr", "manager"}
+    before, after = (reps[(reps["rep"] == "AE03") & (reps["role"] == role)].iloc[0] for role in ("sdr", "ae"))
+    assert after["started_on"] == before["left_on"] + pd.Timedelta(days=1)
+    lines = reps.drop_duplicates("rep", keep="last").set_index("rep")
+    for new, old in truth["people"]["backfills"].items():
+        assert lines.loc[new, "started_on"] > lines.loc[old, "left_on"]
+        assert lines.loc[new, "segment"] == lines.loc[old, "segment"]
 
 
 def test_the_plan_with_people_is_the_annual_plan_but_for_them() -> None:
