@@ -22,11 +22,11 @@ from revplan.funnel.year import Snapshot
 from revplan.plan.model import Plan
 from revplan.simulation.curve import CONFIDENCES
 from revplan.simulation.draws import DrawStore
-from revplan.simulation.hiring import hiring
 from revplan.simulation.outlook import outlook
-from revplan.simulation.people import staffing
 from revplan.simulation.simulate import STRETCH, run, simulate
 from revplan.simulation.trials import drivers
+from revplan.staffing.hiring import hiring
+from revplan.staffing.staffing import staffing
 from revplan.workbook.workbook import plan_year
 
 MONTHS, TRIALS, SEGMENTS, SOURCES = 36, 8192, 4, 3

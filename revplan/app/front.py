@@ -16,7 +16,7 @@ from revplan.exhibits.exhibit import Exhibit, page_html
 from revplan.ground.errors import RevplanError
 from revplan.ground.escaping import escape
 from revplan.ground.formats import counted, raised
-from revplan.simulation.people import NO_PEOPLE
+from revplan.simulation.signing import NO_PEOPLE
 from revplan.tracking.pacebook import PaceBook
 from revplan.workbook.notes import misses
 from revplan.workbook.workbook import Workbook, expired

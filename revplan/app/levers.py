@@ -152,10 +152,9 @@ class Board:
     def entries(self) -> Mapping[tuple[str, str], Mapping[str, float]]:
         """By cell and stage: entries of the base plan's year. [records]"""
         year = self.game.base.year
-        inside = slice(max(-year.first, 0), YEAR - year.first)
         return {
             (cell.segment, cell.source): {
-                stage: float(months[inside].sum()) for stage, months in zip(cell.stages, flow, strict=True)
+                stage: float(year.in_year(months).sum()) for stage, months in zip(cell.stages, flow, strict=True)
             }
             for cell, flow in zip(year.cells, year.flows, strict=True)
         }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from revplan.capacity.team import RAMPED, seats
+from revplan.capacity.team import RAMPED, asked_capacity, seats
 from revplan.funnel.funnel import YEAR
 from revplan.funnel.year import PlannedYear
 
@@ -31,10 +31,8 @@ class Workload:
 
 def load_limits(year: PlannedYear, segments: tuple[str, ...]) -> list[Workload]:
     """The workloads of every role that states a limit, in each segment where somebody of it works."""
-    capacity = year.plan.capacity
-    assert capacity is not None
     found = []
-    for name, role in capacity.roles.items():
+    for name, role in asked_capacity(year.plan).roles.items():
         if role.load is None:
             continue
         entries = {segment: _entries(year, segment, role.load.stage) for segment in segments}
@@ -57,8 +55,7 @@ def _entries(year: PlannedYear, segment: str, stage: str) -> np.ndarray:
     found = np.zeros(YEAR)
     for cell, flow in zip(year.cells, year.flows, strict=True):
         if cell.segment == segment and stage in cell.stages:
-            inside = flow[cell.stages.index(stage)][max(-year.first, 0) : YEAR - year.first]
-            found[YEAR - len(inside) :] += inside
+            found += year.in_year(flow[cell.stages.index(stage)])
     return found
 
 

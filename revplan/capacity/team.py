@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from revplan.ground.calendar import MONTH_DAYS, MONTHS_PER_YEAR, month_of
+from revplan.ground.errors import PlanError
 from revplan.plan.model import Plan
 from revplan.plan.people import Capacity, Hire, Ramp, Rep, Role
 
@@ -29,6 +30,23 @@ KINDS = 3
 _STREAM = 7919  # of random numbers, so that people share none with what else is drawn
 DECIMALS = 12  # of what a seat brings: less would tell seats apart that are alike
 ROUNDS = 12  # searches begun anew for a hire that did not start; the rest never does
+
+
+PEOPLE_LINE = "capacity: {roster: roster.csv, roles: {ae: {productivity: 600_000, ramp: {linear_months: 5}}}}"
+"""What a plan may say of its people, to be pasted."""
+
+
+def asked_capacity(plan: Plan) -> Capacity:
+    """The people of a plan.
+
+    Raises
+    ------
+    PlanError
+        If it says nothing of them.
+    """
+    if plan.capacity is None:
+        raise PlanError.at("capacity", f"the plan says nothing of its people; add a line such as {PEOPLE_LINE}")
+    return plan.capacity
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,8 +198,8 @@ def seats(plan: Plan, months: int = MONTHS_PER_YEAR) -> list[Seat]:
 
 def _kept(key: tuple[object, ...], make: Callable[[], Kept]) -> Kept:
     """What `make` gives, kept for the next run: people do not change while demand is played with."""
-    for known, found in _KEPT:
-        if known == key:  # quick for the same people; to hash hundreds of them is not
+    for each, found in _KEPT:
+        if each == key:  # quick for the same people; to hash hundreds of them is not
             return found
     made = make()
     _KEPT[:] = [(key, made), *_KEPT[: MOST_KEPT - 1]]
@@ -318,8 +336,7 @@ def judged(plan: Plan, months: int = MONTHS_PER_YEAR) -> np.ndarray:
 
 def expected_pools(plan: Plan, pools: Pools, months: int = MONTHS_PER_YEAR) -> np.ndarray:
     """Shape (pools, months): new ARR that the people can close in expectation, judgment included. [plan currency]"""
-    capacity = plan.capacity
-    assert capacity is not None
+    capacity = asked_capacity(plan)
     found = np.zeros((len(pools.segments) + 1, months))
     for seat in seats(plan, months):
         if (pool := pools.of(seat.segment)) is not None:
@@ -363,8 +380,7 @@ def drawn_seats(
     plan: Plan, pools: Pools, paths: int, seed: int
 ) -> tuple[np.ndarray, dict[tuple[str, str | None], int]]:
     """The same before what strays together and judgment; and how many seats were drawn by role and segment."""
-    capacity = plan.capacity
-    assert capacity is not None
+    capacity = asked_capacity(plan)
     found = np.zeros((len(pools.segments) + 1, MONTHS_PER_YEAR, paths))
     seen: dict[tuple[str, str | None], int] = {}
     for seat in seats(plan):
@@ -378,8 +394,7 @@ def drawn_seats(
 
 def drawn_together(plan: Plan, found: np.ndarray, seed: int) -> np.ndarray:
     """What seats drawn one by one can close together: the productivity of all strays, and judgment is added."""
-    assert plan.capacity is not None
-    all_in = found * together_factor(plan.capacity, seed, found.shape[2])
+    all_in = found * together_factor(asked_capacity(plan), seed, found.shape[2])
     added = judged(plan)
     if added.any():
         all_in = np.moveaxis(with_judgment(np.moveaxis(all_in, -1, 0), added), 0, -1)
@@ -422,8 +437,7 @@ def _word(text: str) -> int:
 
 def lines_of(plan: Plan, months: int) -> Iterator[tuple[str, str | None, np.ndarray, np.ndarray]]:
     """Role, segment, what they bring (KINDS, months) and what they can close by month, for each role in a segment."""
-    capacity = plan.capacity
-    assert capacity is not None
+    capacity = asked_capacity(plan)
     found: dict[tuple[str, str | None], tuple[np.ndarray, np.ndarray]] = {}
     for seat in seats(plan, months):
         brought = seat.expected
@@ -435,8 +449,7 @@ def lines_of(plan: Plan, months: int) -> Iterator[tuple[str, str | None, np.ndar
 
 def each_line(plan: Plan, months: int) -> Iterator[tuple[Rep | Hire, Seat]]:
     """Every line of the roster and every hire, with the seats it stands for."""
-    capacity = plan.capacity
-    assert capacity is not None
+    capacity = asked_capacity(plan)
     first = plan.first_month.ordinal
     now = in_months(plan.plan_date, first)
     made: dict[tuple[object, ...], tuple[np.ndarray, np.ndarray]] = {}
@@ -450,8 +463,7 @@ def each_line(plan: Plan, months: int) -> Iterator[tuple[Rep | Hire, Seat]]:
 
 def seat_of(plan: Plan, who: Rep | Hire, months: int) -> Seat:
     """The seats that one line of the roster, or some hires, stand for."""
-    capacity = plan.capacity
-    assert capacity is not None
+    capacity = asked_capacity(plan)
     role, first = capacity.roles[who.role], plan.first_month.ordinal
     if isinstance(who, Hire):
         return _seat(capacity, who, who.count, *_ways_of_hire(role, who, first, months))

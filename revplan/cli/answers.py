@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 
 from revplan.capacity.attainment import HEALTHY
 from revplan.capacity.measured import measured_answer
+from revplan.capacity.team import asked_capacity
 from revplan.crm.counted import Counted
 from revplan.crm.records import Export, History, write_unread
 from revplan.crm.store import open_counts
@@ -33,14 +34,14 @@ from revplan.record.difference import Difference, compare
 from revplan.record.signed import Record
 from revplan.record.signing import Terms, sign
 from revplan.simulation.answer import simulation_answer
-from revplan.simulation.hiring import hiring_answer, worth_table
-from revplan.simulation.people import asked_capacity, capacity_answer
-from revplan.simulation.realism import assumed, nothing_to_compare, stacked, unreached
 from revplan.simulation.tables import finite
+from revplan.staffing.hiring import hiring_answer, worth_table
+from revplan.staffing.staffing import capacity_answer
 from revplan.tracking.deals import PARTS
 from revplan.tracking.movement import MovementSpan, PipelineMovement, Window, movement_of
 from revplan.tracking.pacebook import CELL, MONTH, QUARTER, YEAR, PaceBook
 from revplan.tracking.why import split_of, split_words
+from revplan.workbook.realism import assumed, nothing_to_compare, stacked, unreached
 from revplan.workbook.workbook import PeopleBook, Workbook, open_workbook, plan_answer
 
 Answer = tuple[dict[str, Any], list[Exhibit]]

@@ -26,7 +26,7 @@ from revplan.excel.rate_sheets import write_composed, write_from_entry, write_ra
 from revplan.excel.result_sheets import write_arr, write_budget, write_quarters
 from revplan.excel.writer import BookWriter, Sheet
 from revplan.exhibits.provenance import LABELS
-from revplan.simulation.people import Staffing
+from revplan.staffing.staffing import Staffing
 from revplan.workbook.workbook import Workbook
 
 CALCULATIONS = SHEETS.index(SOLVED)

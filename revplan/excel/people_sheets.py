@@ -36,7 +36,7 @@ from revplan.funnel.funnel import YEAR
 from revplan.ground.calendar import MONTH_DAYS
 from revplan.ground.formats import counted
 from revplan.plan.people import Hire, Rep, Role
-from revplan.simulation.people import ALL, Staffing
+from revplan.staffing.staffing import ALL, Staffing
 
 YEARLY = Rule("New ARR that a ramped one closes in a year, 0 or more.", 0, 1e12)
 LEAVING = Rule("A share that leaves in a year: 0 or more, below 1.", 0, 0.999999)

@@ -30,8 +30,8 @@ from revplan.ground.formats import (
     whole_amounts,
 )
 from revplan.plan.stages import titles_of
-from revplan.simulation.people import headline as people_headline
 from revplan.simulation.scenarios import spend_of_entries
+from revplan.staffing.staffing import headline as people_headline
 from revplan.workbook.notes import TO_DO
 from revplan.workbook.workbook import Workbook
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from revplan.capacity.attainment import attainment_words
 from revplan.capacity.measured import measured_words, typed_words
+from revplan.capacity.team import PEOPLE_LINE
 from revplan.exhibits.annual_commit import header
 from revplan.exhibits.attainment import money
 from revplan.exhibits.chart import ACTUAL, ATTENTION, INK, LINE_COLORS, PLAN, Chart, Series, names, numbers
@@ -22,18 +23,10 @@ from revplan.funnel.funnel import YEAR
 from revplan.ground.errors import shown
 from revplan.ground.formats import compact, counted, largest_remainder, listed, show
 from revplan.ground.tables import conform
-from revplan.simulation.hiring import hiring_notes, hiring_words, worth_table, worth_words
-from revplan.simulation.people import (
-    KEPT_BACK,
-    NO_PEOPLE,
-    PEOPLE,
-    PEOPLE_LINE,
-    Staffing,
-    headline,
-    limited_by,
-    staffing,
-    staffing_notes,
-)
+from revplan.simulation.signing import NO_PEOPLE
+from revplan.simulation.simulate import KEPT_BACK, PEOPLE, limited_by
+from revplan.staffing.hiring import hiring_notes, hiring_words, worth_table, worth_words
+from revplan.staffing.staffing import Staffing, headline, staffing, staffing_notes
 from revplan.tracking.book import BoardBook
 from revplan.workbook.workbook import PeopleBook, Workbook
 

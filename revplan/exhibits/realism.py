@@ -8,7 +8,7 @@ from revplan.exhibits import charts
 from revplan.exhibits.exhibit import Exhibit, chart, table_of, text
 from revplan.exhibits.figures import of_year
 from revplan.ground.formats import counted, kinds_of, show
-from revplan.simulation.realism import assumed, boldest, nothing_to_compare, stacked, unreached
+from revplan.workbook.realism import assumed, boldest, nothing_to_compare, stacked, unreached
 from revplan.workbook.workbook import Workbook
 
 MOST_ROWS = 20

@@ -249,7 +249,7 @@ def stages_table(year: PlannedYear) -> pd.DataFrame:
     required = required_by_stage(year)
     commit = dict.fromkeys(year.plan.stage_ids, 0.0)
     for cell, flow in zip(year.cells, year.flows, strict=True):
-        for stage, entries in zip(cell.stages, _within_year(year, flow).sum(axis=1), strict=True):
+        for stage, entries in zip(cell.stages, year.in_year(flow).sum(axis=1), strict=True):
             commit[stage] += float(entries)
     wins = {stage: _passing(year, stage) for stage in year.plan.stage_ids}
     return _table(
@@ -267,11 +267,6 @@ def stages_table(year: PlannedYear) -> pd.DataFrame:
             for stage in year.plan.stage_ids
         ),
     )
-
-
-def _within_year(year: PlannedYear, flow: np.ndarray) -> np.ndarray:
-    begin = max(-year.first, 0)
-    return flow[:, begin : YEAR - year.first]
 
 
 def _passing(year: PlannedYear, stage: str, worth: np.ndarray | float = 1.0) -> float:

@@ -19,6 +19,7 @@ from revplan.plan.model import Plan
 CellName = tuple[str, str]
 
 MISSED = 0.02  # share of its own goal from which what a cell misses is told
+AT_CEILING = 1 - 1e-6  # of a ceiling, from which it is reached
 SETTLED = 4e-7  # share of the year's goal below which a quarter, or the year, neither misses nor exceeds
 
 
@@ -100,6 +101,20 @@ class PlannedYear:
     def past_share(self, months: np.ndarray) -> np.ndarray:
         """Share of each month (counted from the first of the year) that is over on the plan date. [0-1]"""
         return np.clip(self.first + self.start - months, 0, 1)
+
+    def in_year(self, flow: np.ndarray) -> np.ndarray:
+        """The year's months (last axis) of a flow from the plan month on; those gone by are empty. [records]"""
+        inside = flow[..., max(-self.first, 0) : YEAR - self.first]
+        return np.pad(inside, [(0, 0)] * (inside.ndim - 1) + [(YEAR - inside.shape[-1], 0)])
+
+    @property
+    def whole_months(self) -> dict[str, np.ndarray]:
+        """By source, its entries by month from the plan month on, that one as if all of it were ahead. [records]"""
+        found: dict[str, np.ndarray] = {}
+        for cell, flow in zip(self.cells, self.flows, strict=True):
+            whole = np.append(flow[0][:1] / (1 - self.start), flow[0][1:])
+            found[cell.source] = found.get(cell.source, 0.0) + whole
+        return found
 
     def _in_horizon(self, flow: np.ndarray) -> np.ndarray:
         """A flow from the plan month on, over the 24 months of the two years."""
@@ -217,6 +232,23 @@ def _recent(cells: tuple[Cell, ...], rows: list[int], snapshot: Snapshot) -> np.
     if snapshot.recent is None:
         return None
     return np.array([snapshot.recent.get((cells[row].segment, cells[row].source), 0.0) for row in rows])
+
+
+def capped_segments(year: PlannedYear) -> set[str]:
+    """The segments whose goal is missed while one of their sources enters as much as its ceiling allows."""
+    missed = (year.targets - year.commit_arr - year.coming)[:, :YEAR].sum(axis=1)
+    ceilings = {name: source.max_per_month for name, source in year.plan.sources.items()}
+    at_ceiling = {
+        name
+        for name, entries in year.whole_months.items()
+        if (most := ceilings[name]) is not None and (entries >= most * AT_CEILING).any()
+    }
+    goal = float(year.targets[:, :YEAR].sum())
+    return {
+        cell.segment
+        for cell, short in zip(year.cells, missed, strict=True)
+        if cell.source in at_ceiling and short > 1e-6 * goal
+    }
 
 
 @dataclass(frozen=True)

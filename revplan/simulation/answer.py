@@ -9,10 +9,9 @@ from revplan.ground.escaping import spreadsheet
 from revplan.ground.terminal import plain_rows
 from revplan.simulation import tables
 from revplan.simulation.curve import CurvePoint
-from revplan.simulation.people import limited_by
 from revplan.simulation.scenarios import ComparedScenario, entries_by_stage, scenario_notes
 from revplan.simulation.signing import ToSign, simulation_notes
-from revplan.simulation.simulate import Simulation
+from revplan.simulation.simulate import Simulation, limited_by
 
 
 def simulation_answer(simulation: Simulation, compared: Sequence[ComparedScenario]) -> dict[str, Any]:

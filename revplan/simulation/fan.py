@@ -120,8 +120,7 @@ def _flows(year: PlannedYear, view: Outlook, opened: OpenByMonth, wanted: Collec
         for index, stage in enumerate(cell.stages):
             if stage not in wanted:
                 continue
-            planned = flow[index][max(-year.first, 0) : YEAR - year.first]
-            planned = np.append(np.zeros(YEAR - len(planned)), planned)
+            planned = year.in_year(flow[index])
             months = entries_by_month(cell.lags[:index], flow[0], year.start, -year.first, month_factors(view.lags))
             loads = tied_months(months, planned / cell.rates_from_entry[index], view.lags)
             volume, value = int(view.volumes[row]), 0.0

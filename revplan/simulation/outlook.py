@@ -366,7 +366,7 @@ def _months(
     cells, starts, loads = [], [], []
     for cell, flow in zip(year.cells, year.flows, strict=True):
         start = cell.stages.index(given_stage) if given_stage in cell.stages else 0
-        planned = _in_year(year, flow[-1]) / cell.rates_to_won[start]
+        planned = year.in_year(flow[-1]) / cell.rates_to_won[start]
         spread = entries_by_month(cell.lags[start:], flow[start], year.start, -year.first, month_factors(lags))
         cells.append(cell)
         starts.append(start)
@@ -388,12 +388,6 @@ def _months(
         worked=worked,
         segments=len(pools.segments),
     )
-
-
-def _in_year(year: PlannedYear, flow: np.ndarray) -> np.ndarray:
-    """The year's months of a flow from the plan month on, those before it empty."""
-    inside = flow[max(-year.first, 0) : YEAR - year.first]
-    return np.append(np.zeros(YEAR - len(inside)), inside)
 
 
 def month_factors(lags: LagScale) -> np.ndarray:

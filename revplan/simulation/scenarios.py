@@ -147,20 +147,16 @@ def entries_by_stage(year: PlannedYear) -> dict[str, float]:
     totals = dict.fromkeys(year.plan.stage_ids, 0.0)
     for cell, flow in zip(year.cells, year.flows, strict=True):
         for stage, months in zip(cell.stages, flow, strict=True):
-            totals[stage] += float(_in_year(year, months).sum())
+            totals[stage] += float(year.in_year(months).sum())
     return totals
 
 
 def spend_of_entries(year: PlannedYear) -> float:
     """Programme spend on the committed entries of the year, over the priced sources. [plan currency]"""
     return sum(
-        spend(float(_in_year(year, flow[0]).sum()), year.plan.sources[cell.source].cost_per_entry)
+        spend(float(year.in_year(flow[0]).sum()), year.plan.sources[cell.source].cost_per_entry)
         for cell, flow in zip(year.cells, year.flows, strict=True)
     )
-
-
-def _in_year(year: PlannedYear, months: np.ndarray) -> np.ndarray:
-    return months[max(-year.first, 0) : YEAR - year.first]
 
 
 def largest_scale(year: PlannedYear) -> float:
@@ -173,10 +169,7 @@ def largest_scales(year: PlannedYear) -> dict[str, float]:
 
     From month to month a factor changes no growth, so that `max_growth` binds against what came before only.
     """
-    flows: dict[str, np.ndarray] = {}
-    for cell, flow in zip(year.cells, year.flows, strict=True):
-        whole = np.append(flow[0][:1] / (1 - year.start), flow[0][1 : YEAR - year.first])
-        flows[cell.source] = flows.get(cell.source, np.zeros(len(whole))) + whole
+    flows = {name: entries[: YEAR - year.first] for name, entries in year.whole_months.items()}
     found = {name: _kept_up_to(year, name, flow) for name, flow in flows.items()}
     return {name: scale for name, scale in found.items() if scale is not None}
 

@@ -16,7 +16,6 @@ from revplan.ground.formats import commitment, compact, counted, listed, plural,
 from revplan.plan.stages import titles_of
 from revplan.simulation.curve import MOST
 from revplan.simulation.draws import DrawStore
-from revplan.simulation.people import NO_PEOPLE
 from revplan.simulation.scenarios import entries_by_stage, largest_scales
 from revplan.simulation.simulate import Simulation, run
 from revplan.simulation.tables import WITHIN, finite
@@ -28,6 +27,7 @@ TOO_FEW = (
     "the people of the plan could not close what it would bring; `revplan hire` says who would have to start when."
 )
 HELD = 0.10  # of the number to sign, from which what people hold back of it is told
+NO_PEOPLE = "People are not considered: the plan has no `capacity`, so it is taken that whatever comes can be worked."
 STEP = 0.01  # of the confidences that are offered
 
 

@@ -13,7 +13,7 @@ from typing import TypeVar
 import numpy as np
 from scipy.special import ndtr
 
-from revplan.funnel.year import PlannedYear
+from revplan.funnel.year import PlannedYear, capped_segments
 from revplan.ground.values import Progress
 from revplan.simulation.curve import (
     CONFIDENCES,
@@ -58,6 +58,8 @@ TRIALS, SEED = 8192, 1
 # has thousands of rates.
 DETAILED, LEAST_DETAILED, NORMALS = 8192, 1024, 2**23
 STRETCH = 0.5  # confidence of the stretch goal
+PEOPLE, DEMAND, BUDGET = "people", "demand", "budget"
+KEPT_BACK = 0.005  # share of the goal from which what people hold back counts
 
 
 @dataclass(frozen=True)
@@ -194,6 +196,21 @@ class Simulation:
     def detail(self) -> Trials:
         """The trials behind what is not signed."""
         return trials_of(self.view, self.detail_store)
+
+
+def limited_by(simulation: Simulation) -> dict[str, float | None]:
+    """Share of the simulated years that people, demand or a source's ceiling limits; None where people are not considered.
+
+    A year is limited by people where they hold back more than half a percent of the goal; by budget where they do
+    not and the plan misses its goal at the ceiling of a source.
+    """
+    trials = simulation.detail
+    if trials.demand is None:
+        return {PEOPLE: None, DEMAND: None, BUDGET: None}
+    kept = trials.demand.asked() - trials.demand.arr()
+    share = float((kept > KEPT_BACK * simulation.view.goal).mean())
+    budget = 1 - share if capped_segments(simulation.year) else 0.0
+    return {PEOPLE: share, DEMAND: 1 - share - budget, BUDGET: budget}
 
 
 def simulate(year: PlannedYear, trials: int = TRIALS, seed: int = SEED, progress: Progress | None = None) -> Simulation:

@@ -37,15 +37,15 @@ from revplan.plan.people_checks import idle_roles
 from revplan.plan.scenario import idle, idle_uncertainty, scenario_effects, scenario_plans
 from revplan.plan.stages import titles_of
 from revplan.plan.words import key_words, step_words, value_words
-from revplan.simulation.hiring import Hiring, WorthOfOne, hiring, worths
-from revplan.simulation.people import Staffing, staffing
-from revplan.simulation.realism import Realism, realism, stretch
 from revplan.simulation.scenarios import ComparedScenario, compare, scenario_year
 from revplan.simulation.signing import ToSign, signed_year
 from revplan.simulation.simulate import SEED, TRIALS, Simulation, simulate
 from revplan.snapshot.fit import look_first, misfits
 from revplan.snapshot.state import Records, read_history, snapshot_of, with_history_rates
+from revplan.staffing.hiring import Hiring, WorthOfOne, hiring, worths
+from revplan.staffing.staffing import Staffing, staffing
 from revplan.workbook.notes import answers, headline, notes
+from revplan.workbook.realism import Realism, realism, stretch
 
 FEW_RECORDS = 30.0
 """Below this a rate is little more than an opinion: with 30 records and a rate of 20 % the error is 7 points."""

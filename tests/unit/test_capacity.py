@@ -34,10 +34,10 @@ from revplan.plan.people import Capacity, Ramp
 from revplan.plan.scenario import scenario_plans
 from revplan.printing.registry import registry
 from revplan.simulation.curve import _Reached, chance_of_goal
-from revplan.simulation.hiring import Search, WorthOfOne, entering, hiring, hiring_answer, worth_words, worths
-from revplan.simulation.people import capacity_answer, headline, limited_by, staffing
 from revplan.simulation.signing import simulation_notes
-from revplan.simulation.simulate import Simulation, simulate
+from revplan.simulation.simulate import Simulation, limited_by, simulate
+from revplan.staffing.hiring import Search, WorthOfOne, entering, hiring, hiring_answer, worth_words, worths
+from revplan.staffing.staffing import capacity_answer, headline, staffing
 from revplan.tracking.book import BoardBook, open_board
 from revplan.workbook.workbook import PeopleBook, Workbook, check_plan, open_people, open_workbook, plan_year
 

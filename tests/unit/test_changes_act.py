@@ -26,10 +26,10 @@ from revplan.plan.model import Plan
 from revplan.plan.scenario import scenario_plans
 from revplan.rates.book import open_history
 from revplan.simulation.answer import simulation_answer
-from revplan.simulation.people import capacity_answer, staffing
 from revplan.simulation.scenarios import compare, scenario_notes
 from revplan.simulation.simulate import simulate
 from revplan.snapshot.state import read_history, with_history_rates
+from revplan.staffing.staffing import capacity_answer, staffing
 from revplan.workbook.workbook import Workbook, check_plan, open_workbook
 
 TRIALS = 256

@@ -36,6 +36,7 @@ WINGS = (
     "snapshot",
     "capacity",
     "simulation",
+    "staffing",
     "workbook",
     "record",
     "tracking",

@@ -22,7 +22,8 @@ from revplan.funnel.funnel import YEAR, forward
 from revplan.rates.estimates import rate_law
 from revplan.rates.spells import spells_of
 from revplan.simulation.draws import DrawStore, chance_all_above
-from revplan.simulation.history import (
+from revplan.simulation.signing import scaled, signed_year
+from revplan.workbook.history import (
     World,
     Yield,
     buffers,
@@ -32,9 +33,8 @@ from revplan.simulation.history import (
     won_deals,
     yield_in,
 )
-from revplan.simulation.realism import Stretch, assumed, boldest, chance_words, stacked, stretch, unreached
-from revplan.simulation.signing import scaled, signed_year
 from revplan.workbook.notes import TO_DO, action
+from revplan.workbook.realism import Stretch, assumed, boldest, chance_words, stacked, stretch, unreached
 from revplan.workbook.workbook import Workbook, open_workbook
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -332,7 +332,7 @@ def table_mid(book: Workbook, assumption: str) -> float:
 
 
 def compared(book: Workbook) -> list:
-    from revplan.simulation.history import compared_steps
+    from revplan.workbook.history import compared_steps
 
     assert book.records is not None
     return compared_steps(book.year, book.records.estimates, spells_of(book.records.history))

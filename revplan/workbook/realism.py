@@ -32,7 +32,11 @@ from revplan.plan.stages import titles_of
 from revplan.rates.estimates import rate_law
 from revplan.rates.spells import spells_of
 from revplan.simulation.draws import chance_all_above
-from revplan.simulation.history import (
+from revplan.simulation.outlook import LagScale, step_name, used_transitions
+from revplan.simulation.scenarios import entries_by_stage
+from revplan.simulation.simulate import Simulation
+from revplan.snapshot.state import Records
+from revplan.workbook.history import (
     Buffer,
     ComparedTransition,
     WonDeals,
@@ -46,10 +50,6 @@ from revplan.simulation.history import (
     won_deals,
     yield_in,
 )
-from revplan.simulation.outlook import LagScale, step_name, used_transitions
-from revplan.simulation.scenarios import entries_by_stage
-from revplan.simulation.simulate import Simulation
-from revplan.snapshot.state import Records
 
 RECENT_MONTHS, FEWEST_MONTHS = 24, 6  # past months that a volume is held against
 SPANS = (MONTHS_PER_YEAR, 6)  # months compared with as many before them, for growth: the longest there is room for

@@ -19,6 +19,7 @@ from revplan.capacity.team import (
     RAMPED,
     Pools,
     arr_of,
+    asked_capacity,
     each_line,
     expected_pools,
     judged,
@@ -29,36 +30,19 @@ from revplan.capacity.team import (
     seats,
 )
 from revplan.funnel.funnel import YEAR
-from revplan.funnel.year import PlannedYear
+from revplan.funnel.year import PlannedYear, capped_segments
 from revplan.ground.calendar import MONTHS_PER_YEAR
-from revplan.ground.errors import PlanError, shown
+from revplan.ground.errors import shown
 from revplan.ground.formats import compact, counted, listed, show
 from revplan.ground.tables import conform
 from revplan.ground.terminal import plain_rows
 from revplan.plan.model import Plan
 from revplan.plan.people import Capacity, Hire
-from revplan.simulation.simulate import Simulation
+from revplan.simulation.simulate import BUDGET, DEMAND, PEOPLE, Simulation, limited_by
 
-NO_PEOPLE = "People are not considered: the plan has no `capacity`, so it is taken that whatever comes can be worked."
-PEOPLE_LINE = "capacity: {roster: roster.csv, roles: {ae: {productivity: 600_000, ramp: {linear_months: 5}}}}"
-"""What a plan may say of its people, to be pasted."""
 ALL = "all"
-PEOPLE, DEMAND, BUDGET, LOAD = "people", "demand", "budget", "load"
-FULL_LOAD = 1 - 1e-6  # of capacity, from which it binds
-KEPT_BACK = 0.005  # share of the goal from which what people hold back counts
-
-
-def asked_capacity(plan: Plan) -> Capacity:
-    """The people of a plan.
-
-    Raises
-    ------
-    PlanError
-        If it says nothing of them.
-    """
-    if plan.capacity is None:
-        raise PlanError.at("capacity", f"the plan says nothing of its people; add a line such as {PEOPLE_LINE}")
-    return plan.capacity
+LOAD = "load"
+FULL_LOAD = 1 - 1e-6  # of what can be worked, from which it binds
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +112,7 @@ class Staffing:
     @cached_property
     def binds(self) -> list[list[str]]:
         """What binds, by segment and month: people, load, budget (a source at its ceiling) or demand."""
-        capped = _capped_segments(self.year)
+        capped = capped_segments(self.year)
         found = []
         for number, segment in enumerate(self.pools.segments):
             row = [DEMAND] * YEAR
@@ -300,26 +284,6 @@ def staffing(simulation: Simulation, as_of: date | None = None) -> Staffing:
     return Staffing(replace(simulation.year, plan=plan), simulation)
 
 
-def _capped_segments(year: PlannedYear) -> set[str]:
-    """The segments whose goal is missed while one of their sources enters as much as its ceiling allows."""
-    missed = (year.targets - year.commit_arr - year.coming)[:, :YEAR].sum(axis=1)
-    flows: dict[str, np.ndarray] = {}
-    for cell, flow in zip(year.cells, year.flows, strict=True):
-        whole = np.append(flow[0][:1] / (1 - year.start), flow[0][1:])
-        flows[cell.source] = flows.get(cell.source, np.zeros(len(whole))) + whole
-    at_ceiling = {
-        name
-        for name, flow in flows.items()
-        if (most := year.plan.sources[name].max_per_month) is not None and (flow >= most * FULL_LOAD).any()
-    }
-    goal = float(year.targets[:, :YEAR].sum())
-    return {
-        cell.segment
-        for cell, short in zip(year.cells, missed, strict=True)
-        if cell.source in at_ceiling and short > 1e-6 * goal
-    }
-
-
 # --- what is said --------------------------------------------------------------------------------
 
 
@@ -420,21 +384,6 @@ def excess_words(capacity: Capacity) -> str:
     return (
         f"Demand that nobody has time for waits, oldest first; {shares} of it is still there after {ages} of waiting."
     )
-
-
-def limited_by(simulation: Simulation) -> dict[str, float | None]:
-    """Share of the simulated years that people, demand or a source's ceiling limits; None where people are not considered.
-
-    A year is limited by people where they hold back more than half a percent of the goal; by budget where they do
-    not and the plan misses its goal at the ceiling of a source.
-    """
-    trials = simulation.detail
-    if trials.demand is None:
-        return {PEOPLE: None, DEMAND: None, BUDGET: None}
-    kept = trials.demand.asked() - trials.demand.arr()
-    share = float((kept > KEPT_BACK * simulation.view.goal).mean())
-    budget = 1 - share if _capped_segments(simulation.year) else 0.0
-    return {PEOPLE: share, DEMAND: 1 - share - budget, BUDGET: budget}
 
 
 def capacity_answer(found: Staffing) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from revplan.capacity.team import (
     Pools,
     Seat,
     arr_of,
+    asked_capacity,
     drawn_seat,
     drawn_seats,
     drawn_together,
@@ -45,9 +46,9 @@ from revplan.plan.people import CapacityChange, Hire, Rep, changed_capacity
 from revplan.plan.stages import titles_of
 from revplan.simulation.draws import DrawStore, UncertainRates
 from revplan.simulation.outlook import PEOPLE_SEED, Outlook
-from revplan.simulation.people import ALL, asked_capacity
 from revplan.simulation.simulate import Simulation, run, simulate
 from revplan.simulation.trials import drivers, trials_of
+from revplan.staffing.staffing import ALL
 
 RolePlace = tuple[str, str | None]
 """Role and segment of a hire."""
@@ -623,7 +624,7 @@ def _budget(simulation: Simulation, view: Outlook) -> Iterator[tuple[str, str, i
     priced = []
     for cell, flow in zip(year.cells, year.flows, strict=True):
         cost = year.plan.sources[cell.source].cost_per_entry
-        spent += float(flow[0][max(-year.first, 0) : YEAR - year.first].sum()) * (cost or 0.0)
+        spent += float(year.in_year(flow[0]).sum()) * (cost or 0.0)
         priced.append(bool(cost))
     rows = np.zeros(len(view.is_open), dtype=bool)
     rows[np.flatnonzero(~view.is_open)] = priced
@@ -636,7 +637,7 @@ def _budget(simulation: Simulation, view: Outlook) -> Iterator[tuple[str, str, i
 def _entries(year: PlannedYear, segment: str, stage: str) -> float:
     """Committed entries of the year into a stage in a segment. [records]"""
     return sum(
-        float(flow[cell.stages.index(stage)][max(-year.first, 0) : YEAR - year.first].sum())
+        float(year.in_year(flow[cell.stages.index(stage)]).sum())
         for cell, flow in zip(year.cells, year.flows, strict=True)
         if cell.segment == segment and stage in cell.stages
     )

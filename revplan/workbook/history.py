@@ -202,12 +202,11 @@ def yield_in(year: PlannedYear, world: World) -> Yield:
 
     Open records bring what the plan expects of them times the change of the rates they still pass.
     """
-    inside = slice(max(-year.first, 0), YEAR - year.first)
     coming, entries = float(year.won_arr[:, :YEAR].sum()), 0.0
     cells = zip(plan_cells(_changed(year.plan, world)), year.cells, year.flows, year.open_yields, strict=True)
     for cell, planned, flow, opened in cells:
         arrived = flow if cell == planned else year.brought(cell, flow[0])
-        entries += float(arrived[-1, inside].sum()) * cell.acv
+        entries += float(year.in_year(arrived[-1]).sum()) * cell.acv
         for group, found in opened:
             change = cell.rates_to_won[group.stage] / planned.rates_to_won[group.stage]
             coming += float(found.arr[:YEAR].sum() * change)
