@@ -272,12 +272,10 @@ def _transition_edits(data: Mapping[str, Any], base: Plan, plan: Plan, basis: st
     lines = {tuple(line.get(key) for key in PLACE): index for index, line in enumerate(listed)}
     stated = {place[:2] for place in lines}
     before = set(base.transitions)
-    changed = {
-        (each.from_stage, each.to_stage, each.segment, each.source) for each in plan.transitions if each not in before
-    }
+    changed = {each.key for each in plan.transitions if each not in before}
     steps, added = {place[:2] for place in changed}, []
     for each in plan.transitions:
-        place = (each.from_stage, each.to_stage, each.segment, each.source)
+        place = each.key
         new = _plain(each) | ({"basis": basis} if place in changed else {})
         if place in lines and place in changed:
             yield ("transitions", lines[place]), new

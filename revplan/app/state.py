@@ -35,8 +35,6 @@ PAUSE = 1.0  # seconds after which another move of the same slider is a step of 
 LeverKey = tuple[str, str, str]
 """What is moved: the kind, the step, segment, source or role it is of, and for rates and hires the one segment."""
 
-CellPlace = tuple[str | None, ...]
-
 
 @dataclass(frozen=True)
 class State:
@@ -230,10 +228,10 @@ def _volume(plan: Plan, state: State) -> float | FrozenDict[float]:
 def moved_transitions(plan: Plan, state: State) -> tuple[Transition, ...]:
     """The transitions of `plan` in the state's scenario."""
     begun = varied(plan, "", state.start)
-    found = {_place(each): each for each in begun.transitions}
+    found = {each.key: each for each in begun.transitions}
     for (kind, step, segment), factor in state.moves:
         if kind == RATE and segment:
-            found |= {_place(each): each for each in _of_segment(begun, step, segment, factor)}
+            found |= {each.key: each for each in _of_segment(begun, step, segment, factor)}
     return tuple(_scaled(each, state) for each in found.values())
 
 
@@ -276,16 +274,12 @@ def _short(value: float) -> float:
 
 def _changes(plan: Plan, transitions: tuple[Transition, ...]) -> Iterator[TransitionChange]:
     """What makes the plan's transitions into `transitions`."""
-    stated = {_place(each): each for each in plan.transitions}
+    stated = {each.key: each for each in plan.transitions}
     for each in transitions:
-        before = stated.get(_place(each))
+        before = stated.get(each.key)
         names = ("rate", "evidence", "lag")
         written = {name: getattr(each, name) for name in names if getattr(each, name) != getattr(before, name, None)}
         if written:
-            place = dict(zip(("from", "to", "segment", "source"), _place(each), strict=True))
+            place = dict(zip(("from", "to", "segment", "source"), each.key, strict=True))
             kept = {key: value for key, value in (place | written).items() if value is not None}
             yield TransitionChange.model_validate(kept)
-
-
-def _place(transition: Transition) -> CellPlace:
-    return transition.from_stage, transition.to_stage, transition.segment, transition.source

@@ -39,7 +39,7 @@ def places(plan: UncheckedPlan) -> dict[str, object]:
     for stage in plan.stages or ():
         found.update(_walked(f"stages.{stage.id}", stage))
     for each in plan.transitions or ():
-        found.update(_walked(transition_place(each.from_stage, each.to_stage, each.segment, each.source), each))
+        found.update(_walked(transition_place(*each.key), each))
     return found
 
 
@@ -188,7 +188,7 @@ def _transitions(plan: UncheckedPlan) -> Iterator[Fault]:
     for index, transition in enumerate(plan.transitions or ()):
         place = f"transitions[{index}]"
         yield from _reference(plan, place, transition)
-        key = (transition.from_stage, transition.to_stage, transition.segment, transition.source)
+        key = transition.key
         if None not in key[:2] and key in seen:
             yield Fault(place, f"says again what transitions[{seen[key]}] says; take one of them out")
         seen.setdefault(key, index)

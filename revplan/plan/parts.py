@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date
 from functools import cached_property
 from itertools import pairwise, product
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import pandas as pd
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
@@ -26,7 +26,7 @@ from revplan.ground.tablefile import ActualsFile, TableFile, path_or_more
 from revplan.ground.values import SALVAGE, FrozenDict, Number, PathText, Value, Zone, at_least, frozen
 from revplan.ground.workdays import WEEKDAYS, Workdays, unknown_place
 from revplan.plan.goal import MOST_GROWTH, Goal, Money, Share, Term
-from revplan.plan.people import Capacity, CapacityChange, Name
+from revplan.plan.people import Capacity, CapacityChange, DayOrDays, Name
 from revplan.plan.stages import PRESETS, Stage, expand_preset
 
 Line = Annotated[str, Field(min_length=1, max_length=1000)]
@@ -131,8 +131,12 @@ class Source(Value):
         return self.share.get(segment, 0.0) if isinstance(self.share, dict) else self.share
 
 
-class Transition(Value):
-    """From one stage to the next: how many get there, and how long that takes."""
+StepKey = tuple[str, str, str | None, str | None]
+"""From, to, segment and source of a transition."""
+
+
+class Step(Value):
+    """From one stage to the next, everywhere or in a segment or source."""
 
     from_stage: str = Field(alias="from")
     """Stage left."""
@@ -142,6 +146,27 @@ class Transition(Value):
     """Only for this segment; for all if left out."""
     source: str | None = None
     """Only for this source; for all if left out."""
+
+    @property
+    def key(self) -> StepKey:
+        """What is said of no other transition of a plan."""
+        return self.from_stage, self.to_stage, self.segment, self.source
+
+
+Stated = TypeVar("Stated", bound=Step)
+
+
+def most_specific(
+    stated: Mapping[StepKey, Stated], pair: tuple[str, str], segment: str | None, source: str | None
+) -> Stated | None:
+    """What holds between two stages for a segment and a source: segment+source before segment, source, all."""
+    places = ((segment, source), (segment, None), (None, source), (None, None))
+    return next((stated[(*pair, *place)] for place in places if (*pair, *place) in stated), None)
+
+
+class Transition(Step):
+    """From one stage to the next: how many get there, and how long that takes."""
+
     rate: Rate
     """Share of the entries that ever get there."""
     evidence: Annotated[Number, Field(gt=0, le=1e12), AfterValidator(at_least(LEAST_EVIDENCE))] | None = None
@@ -170,41 +195,13 @@ class RecordsFile(Value):
     """Path of the CRM file, from the plan file's folder."""
 
 
-class Closure(Value):
-    """Days in a row on which nobody works."""
-
-    from_day: date = Field(alias="from")
-    """The first of them."""
-    to_day: date = Field(alias="to")
-    """The last of them."""
-
-    @model_validator(mode="after")
-    def _in_order(self, info: ValidationInfo) -> Closure:
-        if info.context != SALVAGE and self.to_day < self.from_day:
-            raise ValueError(f"ends on {self.to_day}, before it begins on {self.from_day}; exchange the two")
-        if info.context != SALVAGE and (self.to_day - self.from_day).days >= LONGEST_CLOSURE:
-            raise ValueError(f"lasts more than {LONGEST_CLOSURE} days; check both days for a slip")
-        return self
-
-    @property
-    def days(self) -> frozenset[date]:
-        """Each of its days."""
-        return frozenset(self.from_day + timedelta(days=gone) for gone in range((self.to_day - self.from_day).days + 1))
-
-
-def _as_closure(value: Any) -> Any:
-    return value if isinstance(value, Mapping | Closure) else {"from": value, "to": value}
-
-
 def _a_weekend(days: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(days)) == len(WEEKDAYS):
         raise ValueError("leaves no day of the week to work on; name the days that are not worked, such as [sat, sun]")
     return days
 
 
-LONGEST_CLOSURE = 366  # days
 Weekend = Annotated[tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...], AfterValidator(_a_weekend)]
-Closures = tuple[Annotated[Closure, BeforeValidator(_as_closure, json_schema_input_type=date | Closure)], ...]
 
 
 def _a_day(hours: tuple[float, float]) -> tuple[float, float]:
@@ -224,7 +221,7 @@ class WorkPlace(Value):
     """Two-letter code of the country whose public holidays are not worked, such as US; none are taken out if left out."""
     region: str = ""
     """Code of its region or state, such as CA; only holidays of the whole country if left out."""
-    closures: Closures = ()
+    closures: tuple[DayOrDays, ...] = ()
     """Further days without work: a day, or {from, to} with both days included."""
     weekend: Weekend = ("sat", "sun")
     """Days of the week that are not worked."""
@@ -263,16 +260,16 @@ class Calendar(WorkPlace):
     """Teams by name, the first that works a segment and source answering for it; without any, the owners of the sources."""
 
 
-Shares = tuple[Annotated[Number, Field(ge=0)], ...]
+Stretches = tuple[Annotated[Number, Field(ge=0)], ...]
 
 
 class Pace(Value):
     """How the running month is followed day by day."""
 
-    within_month: Shares | None = Field(default=None, min_length=2, max_length=23)
+    within_month: Stretches | None = Field(default=None, min_length=2, max_length=23)
     """Shares of a month's entries in equal stretches of its working days, such as [0.2, 0.3, 0.5]; if left out, learnt from
     the records where they show a shape, even where they show none."""
-    by_segment: Annotated[dict[Name, Annotated[Shares, Field(min_length=2, max_length=23)]], frozen] = Field(
+    by_segment: Annotated[dict[Name, Annotated[Stretches, Field(min_length=2, max_length=23)]], frozen] = Field(
         default_factory=FrozenDict
     )
     """The same for segments with a shape of their own: {enterprise: [0.1, 0.2, 0.7]}; others as within_month says, or learnt."""
@@ -376,17 +373,9 @@ class Uncertainty(Value):
     """Coefficient of variation of the volume of entries."""
 
 
-class TransitionChange(Value):
+class TransitionChange(Step):
     """What a scenario changes in one transition; more specific ones follow in proportion."""
 
-    from_stage: str = Field(alias="from")
-    """Stage left."""
-    to_stage: str = Field(alias="to")
-    """The stage right after it."""
-    segment: str | None = None
-    """Only for this segment."""
-    source: str | None = None
-    """Only for this source."""
     rate: Rate | None = None
     """The rate in the scenario; more specific rates move in proportion."""
     evidence: Annotated[Number, Field(gt=0, le=1e12), AfterValidator(at_least(LEAST_EVIDENCE))] | None = None
@@ -581,12 +570,11 @@ class UncheckedPlan(Value):
 
     def transition(self, pair: tuple[str, str], segment: str, source: str) -> Transition | None:
         """The most specific transition between the two stages of `pair` for a segment and source."""
-        wanted = ((segment, source), (segment, None), (None, source), (None, None))
-        return next((self._written[pair + key] for key in wanted if pair + key in self._written), None)
+        return most_specific(self._written, pair, segment, source)
 
     @cached_property
-    def _written(self) -> dict[tuple[str | None, ...], Transition]:
-        return {(each.from_stage, each.to_stage, each.segment, each.source): each for each in self.transitions}
+    def _written(self) -> dict[StepKey, Transition]:
+        return {each.key: each for each in self.transitions}
 
     def path(self, segment: str, source: str) -> tuple[Transition, ...]:
         """The transitions from the stage where `source` enters to won.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
 from revplan.ground.calendar import MONTHS_PER_YEAR
 from revplan.ground.errors import PlanError, digits
@@ -156,19 +156,44 @@ class Role(Value):
         return given
 
 
-class Away(Value):
-    """A leave of absence."""
+LONGEST = 366  # days: more in a row are a slip of the pen
+
+
+class DaysInRow(Value):
+    """Days in a row without work."""
 
     from_day: date = Field(alias="from")
-    """Its first day."""
+    """The first of them."""
     to_day: date = Field(alias="to")
-    """Its last day."""
+    """The last of them."""
 
     @model_validator(mode="after")
-    def _in_order(self, info: ValidationInfo) -> Away:
+    def _in_order(self, info: ValidationInfo) -> DaysInRow:
         if info.context != SALVAGE and self.to_day < self.from_day:
-            raise ValueError(f"ends on {self.to_day}, before it begins on {self.from_day}; correct one")
+            raise ValueError(f"ends on {self.to_day}, before it begins on {self.from_day}; exchange the two")
         return self
+
+    @property
+    def days(self) -> frozenset[date]:
+        """Each of its days."""
+        return frozenset(self.from_day + timedelta(days=gone) for gone in range((self.to_day - self.from_day).days + 1))
+
+
+def _as_days(value: Any) -> Any:
+    return value if isinstance(value, Mapping | DaysInRow) else {"from": value, "to": value}
+
+
+def _a_year_at_most(given: DaysInRow, info: ValidationInfo) -> DaysInRow:
+    if info.context != SALVAGE and (given.to_day - given.from_day).days >= LONGEST:
+        raise ValueError(f"lasts more than {LONGEST} days; check both days for a slip")
+    return given
+
+
+DayOrDays = Annotated[
+    DaysInRow,
+    AfterValidator(_a_year_at_most),
+    BeforeValidator(_as_days, json_schema_input_type=date | DaysInRow),
+]
 
 
 class Rep(Value):
@@ -186,7 +211,7 @@ class Rep(Value):
     """First day in the role."""
     leave: date | None = None
     """Last day in the role; none if left out."""
-    away: tuple[Away, ...] = ()
+    away: tuple[DaysInRow, ...] = ()
     """Leaves of absence: [{from: 2027-03-01, to: 2027-05-31}]."""
     quota: Number | None = Field(default=None, ge=0, le=1e12)
     """Quota of a year in the plan's currency."""
@@ -375,8 +400,6 @@ def changed_capacity(capacity: Capacity, change: CapacityChange) -> Capacity:
 
 
 def _moved(hire: Hire, months: float) -> Hire:
-    from datetime import timedelta
-
     moved = hire.first_day + timedelta(days=round(months * 365.25 / MONTHS_PER_YEAR))
     return hire.model_copy(update={"start": moved})
 

@@ -17,17 +17,16 @@ from revplan.plan.parts import (
     Commit,
     GoalChange,
     Scenario,
+    StepKey,
     Transition,
     TransitionChange,
     Uncertainty,
     UncheckedPlan,
+    most_specific,
 )
 from revplan.plan.people import changed_capacity
 
 AnyPlan = TypeVar("AnyPlan", bound=UncheckedPlan)
-
-Key = tuple[str | None, ...]
-"""From, to, segment and source of a transition."""
 
 
 def scenario_plans(plan: AnyPlan) -> dict[str, AnyPlan]:
@@ -50,19 +49,17 @@ def scenario_plans(plan: AnyPlan) -> dict[str, AnyPlan]:
 def scenario_faults(plan: UncheckedPlan, name: str, scenario: Scenario) -> list[Fault]:
     """What keeps a scenario, sound by itself, from being a variation of `plan`."""
     place, faults = f"scenarios.{shown(name)}", []
-    found = {transition_key(each): each for each in plan.transitions}
-    seen: dict[Key, int] = {}
+    found = {each.key: each for each in plan.transitions}
+    seen: dict[StepKey, int] = {}
     for index, change in enumerate(scenario.changes):
         line = f"{place}.changes[{index}]"
-        if change.rate is None and _stated(found, change, change.segment, change.source) is None:
+        if change.rate is None and most_specific(found, change.key[:2], change.segment, change.source) is None:
             step = f"{change.from_stage} to {change.to_stage}"
             faults.append(Fault(line, f"the plan states no rate from {step}; give one here"))
         elif reason := _in_proportion_to_none(plan, found, change):
             faults.append(Fault(line, reason))
-        elif seen.setdefault(transition_key(change), index) != index:
-            faults.append(
-                Fault(line, f"is of the same place as changes[{seen[transition_key(change)]}]; make one of the two")
-            )
+        elif seen.setdefault(change.key, index) != index:
+            faults.append(Fault(line, f"is of the same place as changes[{seen[change.key]}]; make one of the two"))
     try:
         varied_goal(plan.goal, scenario.goal)
     except BridgeError as error:
@@ -70,9 +67,9 @@ def scenario_faults(plan: UncheckedPlan, name: str, scenario: Scenario) -> list[
     return faults
 
 
-def _in_proportion_to_none(plan: UncheckedPlan, found: Mapping[Key, Transition], change: TransitionChange) -> str:
+def _in_proportion_to_none(plan: UncheckedPlan, found: Mapping[StepKey, Transition], change: TransitionChange) -> str:
     """What to say of a change that is wider than all the plan states of its step; empty where none is."""
-    if _stated(found, change, change.segment, change.source) is not None:
+    if most_specific(found, change.key[:2], change.segment, change.source) is not None:
         return ""
     stated = list(followers(plan, found, change))
     if not stated:
@@ -157,31 +154,25 @@ def _transitions(plan: UncheckedPlan, changes: tuple[TransitionChange, ...]) -> 
     for all segments moves them all, whether the plan states theirs or its records gave them. Wide changes come
     first, and a narrower one has the last word.
     """
-    found = {transition_key(each): each for each in plan.transitions}
+    found = {each.key: each for each in plan.transitions}
     for change in sorted(changes, key=_narrowness):
-        basis = _stated(found, change, change.segment, change.source)
+        basis = most_specific(found, change.key[:2], change.segment, change.source)
         moved = [_following(each, change, basis) for each in followers(plan, found, change)] if basis else []
-        found |= {transition_key(each): each for each in (_changed(change, basis), *moved)}
+        found |= {each.key: each for each in (_changed(change, basis), *moved)}
     return tuple(found.values())
 
 
-def followers(plan: UncheckedPlan, found: Mapping[Key, Transition], change: TransitionChange) -> Iterator[Transition]:
+def followers(
+    plan: UncheckedPlan, found: Mapping[StepKey, Transition], change: TransitionChange
+) -> Iterator[Transition]:
     """What goes before a change in a part of its place, for just that part."""
     for place, each in found.items():
-        if _is_within(each, change) and place != transition_key(change):
+        if _is_within(each, change) and place != change.key:
             yield each
     for cell in _cells_of(plan, change):
-        used = _stated(found, change, *cell)
+        used = most_specific(found, change.key[:2], *cell)
         if used is not None and change.segment is None is not used.segment and not _is_within(used, change):
             yield used.model_copy(update={"source": cell[1]})  # the whole segment's, changed for one source of it
-
-
-def _stated(found: Mapping[Key, Transition], change: TransitionChange, *place: str | None) -> Transition | None:
-    """The most specific transition of a change's step for a segment and a source; the widest for None of them."""
-    segment, source = place
-    wanted = ((segment, source), (segment, None), (None, source), (None, None))
-    pair = (change.from_stage, change.to_stage)
-    return next((found[pair + each] for each in wanted if pair + each in found), None)
 
 
 def cells_through(plan: UncheckedPlan, pair: tuple[str, str]) -> Iterator[tuple[str, str]]:
@@ -194,11 +185,6 @@ def _cells_of(plan: UncheckedPlan, change: TransitionChange) -> list[tuple[str, 
     """The cells whose records take the step of a change in its place."""
     cells = cells_through(plan, (change.from_stage, change.to_stage))
     return [cell for cell in cells if change.segment in (None, cell[0]) and change.source in (None, cell[1])]
-
-
-def transition_key(transition: Transition | TransitionChange) -> Key:
-    """What a transition or its change is about."""
-    return transition.from_stage, transition.to_stage, transition.segment, transition.source
 
 
 def _narrowness(change: TransitionChange) -> int:
@@ -219,7 +205,7 @@ def _changed(change: TransitionChange, basis: Transition | None) -> Transition:
 def _is_within(each: Transition, change: TransitionChange) -> bool:
     """Whether a transition is of a change's step, for a segment and source that the change covers."""
     covered = change.segment in (None, each.segment) and change.source in (None, each.source)
-    return covered and transition_key(each)[:2] == transition_key(change)[:2]
+    return covered and each.key[:2] == change.key[:2]
 
 
 def _following(each: Transition, change: TransitionChange, basis: Transition) -> Transition:
@@ -275,7 +261,7 @@ def scenario_effects(plan: UncheckedPlan, name: str) -> Iterator[str]:
         yield f"Scenario {shown(name)} changes nothing: {'; '.join(vain) or 'it writes nothing'}."
         return
     yield from (f"In scenario {shown(name)}, {reason}." for reason in vain)
-    found: dict[Key, Transition] = {transition_key(each): each for each in plan.transitions}
+    found: dict[StepKey, Transition] = {each.key: each for each in plan.transitions}
     for change in scenario.changes:
         moved = list(followers(plan, found, change))
         if moved:

@@ -102,9 +102,7 @@ def can_stand(plan: Plan) -> bool:
 def _keyed(plan: Plan) -> FrozenDict[Any]:
     """The parts of a plan by their keys, transitions by what they are about."""
     parts: dict[str, Any] = {name: getattr(plan, name) for name in type(plan).model_fields}
-    steps: dict[Any, Any] = {
-        (each.from_stage, each.to_stage, each.segment, each.source): each for each in plan.transitions
-    }
+    steps: dict[Any, Any] = {each.key: each for each in plan.transitions}
     return FrozenDict({**parts, "transitions": FrozenDict(steps)})
 
 

@@ -16,21 +16,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
 from revplan.capacity.limits import LoadLimit, People
-from revplan.capacity.load import load_limits
-from revplan.capacity.team import Pools, drawn_pools
+from revplan.capacity.load import Workload, load_limits
+from revplan.capacity.team import Pools, asked_capacity, drawn_pools
 from revplan.funnel.funnel import YEAR, Cell
 from revplan.funnel.pipeline import OpenGroup, OpenYield
 from revplan.funnel.year import PlannedYear
 from revplan.ground.calendar import MONTH_DAYS
 from revplan.ground.errors import shown
 from revplan.ground.lag import Lag, path_day_chances
-from revplan.plan.model import Plan
 from revplan.plan.parts import Transition
 from revplan.simulation.draws import UncertainRates, hermite_projection, normal_quadrature
 
@@ -322,33 +321,35 @@ def outlook(
     plan = year.plan
     transitions = used_transitions(year)
     lags = LagScale(plan.uncertainty.lag_cv)
-    number = {_key(each): index for index, each in enumerate(transitions)}
+    number = {each.key: index for index, each in enumerate(transitions)}
     if opened is None:
         opened = open_months(year) if lags.cv > 0 or plan.capacity else (np.zeros(YEAR),) * len(opened_rows(year))
     rows = [*_new_rows(year, given_stage, lags, counted), *_open_rows(year, lags, opened, counted)]
     paths = np.full((len(rows), len(plan.stages) - 1), len(transitions))
-    for row, (cell, start, *_) in zip(paths, rows, strict=True):
-        steps = [number[_key(each)] for each in plan.path(cell.segment, cell.source)[start:]]
-        row[len(row) - len(steps) :] = steps
+    for path, row in zip(paths, rows, strict=True):
+        steps = [number[each.key] for each in plan.path(row.cell.segment, row.cell.source)[row.start :]]
+        path[len(path) - len(steps) :] = steps
+    deals = [plan.segments[row.cell.segment].acv for row in rows]
     return Outlook(
         goal=float(year.targets[:, counted].sum()),
         won=float(year.won_arr[:, counted].sum()),
         rates=UncertainRates(
-            np.array([each.rate for each in transitions]), np.array([_evidence(each) for each in transitions])
+            np.array([each.rate for each in transitions]),
+            np.array([np.inf if each.evidence is None else each.evidence for each in transitions]),
         ),
         paths=paths,
-        landing=np.stack([row[2] for row in rows]),
-        is_open=np.array([row[3] for row in rows]),
-        volumes=np.array([row[4] for row in rows]),
-        value=np.array([row[5] for row in rows]),
-        spread=np.array([_deal_cv(plan, row[0]) * row[5] for row in rows]),
-        chance=np.array([row[6] for row in rows]),
+        landing=np.stack([row.landing for row in rows]),
+        is_open=np.array([row.is_open for row in rows]),
+        volumes=np.array([row.volume for row in rows]),
+        value=np.array([row.value for row in rows]),
+        spread=np.array([row.value * (acv.sd or 0.0) / acv.mean for row, acv in zip(rows, deals, strict=True)]),
+        chance=np.array([row.chance for row in rows]),
         rho=plan.uncertainty.rho,
         lags=lags,
         volume_cv=plan.uncertainty.volume_cv,
         rate_names=tuple(step_name(each) for each in transitions),
         source_names=tuple(plan.sources),
-        months=_months(year, given_stage, lags, opened, counted),
+        months=_months(year, rows, lags, opened, counted) if plan.capacity else None,
     )
 
 
@@ -356,36 +357,37 @@ PATHS, PEOPLE_SEED = 8192, 1  # drawn years of the people: trials take turns wit
 
 
 def _months(
-    year: PlannedYear, given_stage: str | None, lags: LagScale, opened: OpenByMonth, counted: slice
-) -> LimitedMonths | None:
-    """When the wins of each row come; None where the plan says nothing of its people."""
-    plan = year.plan
-    if plan.capacity is None:
-        return None
+    year: PlannedYear, rows: Sequence[_OutlookRow], lags: LagScale, opened: OpenByMonth, counted: slice
+) -> LimitedMonths:
+    """When the wins of each row come, in a plan with people."""
+    factors = month_factors(lags)
+    new = (
+        entries_by_month(row.cell.lags[row.start :], flow[row.start], year.start, -year.first, factors)
+        for row, flow in zip(rows[: len(year.cells)], year.flows, strict=True)
+    )
+    stretched = (
+        months / row.cell.rates_to_won[row.start]
+        for row, months in zip(
+            rows[len(year.cells) :], open_by_month(opened, year.start, -year.first, factors), strict=True
+        )
+    )
+    loads = np.stack(
+        [tied_months(months, row.planned, lags) for row, months in zip(rows, chain(new, stretched), strict=True)]
+    )
+    loads[:, counted.stop :] = 0.0  # what is closed before does not hang on what comes later
     pools = Pools(tuple(dict.fromkeys(cell.segment for cell in year.cells)))
-    cells, starts, loads = [], [], []
-    for cell, flow in zip(year.cells, year.flows, strict=True):
-        start = cell.stages.index(given_stage) if given_stage in cell.stages else 0
-        planned = year.in_year(flow[-1]) / cell.rates_to_won[start]
-        spread = entries_by_month(cell.lags[start:], flow[start], year.start, -year.first, month_factors(lags))
-        cells.append(cell)
-        starts.append(start)
-        loads.append(tied_months(spread, planned, lags))
-    stretched = open_by_month(opened, year.start, -year.first, month_factors(lags))
-    for (cell, group, found), spread in zip(opened_rows(year), stretched, strict=True):
-        rate = cell.rates_to_won[group.stage]
-        cells.append(cell)
-        starts.append(group.stage)
-        loads.append(tied_months(spread / rate, found.wins[:YEAR] / rate, lags))
-    for load in loads:
-        load[counted.stop :] = 0.0  # what is closed before does not hang on what comes later
-    limits, worked = _load_limits(year, pools, cells, starts)
-    drawn = drawn_pools(plan, pools, PATHS, PEOPLE_SEED)
+    limits = load_limits(year, pools.segments)
     return LimitedMonths(
-        people=People(drawn, plan.capacity.excess.by_age, limits),
-        loads=np.stack(loads),
-        segment=np.array([pools.segments.index(cell.segment) for cell in cells]),
-        worked=worked,
+        people=People(
+            drawn_pools(year.plan, pools, PATHS, PEOPLE_SEED),
+            asked_capacity(year.plan).excess.by_age,
+            tuple(LoadLimit(each.pool, each.arr) for each in limits),
+        ),
+        loads=loads,
+        segment=np.array([pools.segments.index(row.cell.segment) for row in rows]),
+        worked=np.array([[row.is_about(limit, pools) for row in rows] for limit in limits], dtype=bool).reshape(
+            len(limits), len(rows)
+        ),
         segments=len(pools.segments),
     )
 
@@ -406,40 +408,13 @@ def tied_months(months: np.ndarray, planned: np.ndarray, lags: LagScale) -> np.n
     return hermite_projection((months[:-1] * scale).T, MONTH_NODES, TERMS)
 
 
-def _load_limits(
-    year: PlannedYear, pools: Pools, cells: Sequence[Cell], starts: Sequence[int]
-) -> tuple[tuple[LoadLimit, ...], np.ndarray]:
-    """What the load limits allow to come of the records of a stage, and the rows they are about."""
-    found, worked = [], []
-    for limit in load_limits(year, pools.segments):
-        found.append(LoadLimit(limit.pool, limit.arr))
-        about = [
-            cell.segment == pools.segments[limit.pool] and limit.stage in cell.stages[start:]
-            for cell, start in zip(cells, starts, strict=True)
-        ]
-        new = len(year.cells)  # open records in the stage itself are worked already
-        opened = [
-            holds and cell.stages[start] != limit.stage for holds, cell, start in zip(about, cells, starts, strict=True)
-        ]
-        worked.append([*about[:new], *opened[new:]])
-    return tuple(found), np.array(worked, dtype=bool).reshape(len(found), len(cells))
-
-
 def used_transitions(year: PlannedYear) -> list[Transition]:
     """The transitions the cells use, the last step first: rates close to the win rest on the fewest records."""
-    used = {_key(each): each for cell in year.cells for each in year.plan.path(cell.segment, cell.source)}
-    stated = [_key(each) for each in year.plan.transitions]
+    used = {each.key: each for cell in year.cells for each in year.plan.path(cell.segment, cell.source)}
+    stated = [each.key for each in year.plan.transitions]
     steps = list(pairwise(year.plan.stage_ids))
     order = {key: (-steps.index((key[0] or "", key[1] or "")), stated.index(key)) for key in used}
     return [used[key] for key in sorted(used, key=order.__getitem__)]
-
-
-def _key(transition: Transition) -> tuple[str | None, ...]:
-    return transition.from_stage, transition.to_stage, transition.segment, transition.source
-
-
-def _evidence(transition: Transition) -> float:
-    return np.inf if transition.evidence is None else transition.evidence
 
 
 def step_name(transition: Transition) -> str:
@@ -448,24 +423,46 @@ def step_name(transition: Transition) -> str:
     return ", ".join([f"{transition.from_stage} to {transition.to_stage}", *where])
 
 
-def _deal_cv(plan: Plan, cell: Cell) -> float:
-    acv = plan.segments[cell.segment].acv
-    return (acv.sd or 0.0) / acv.mean
+@dataclass(frozen=True, eq=False)
+class _OutlookRow:
+    """What one cell's entries, or open records of it, bring."""
 
+    cell: Cell
+    start: int
+    """Stage its records are in."""
+    landing: np.ndarray
+    """Wins in time if every rate after `start` were 1, by lag."""
+    planned: np.ndarray
+    """The same by month of the year, at the planned lags: shape (12,)."""
+    is_open: bool
+    volume: int
+    value: float
+    """Mean value of a win. [plan currency]"""
+    chance: float
+    """Chance of a win of each record where their number is known; 0 where it is not. [0-1]"""
 
-_OutlookRow = tuple[Cell, int, np.ndarray, bool, int, float, float]
+    def is_about(self, limit: Workload, pools: Pools) -> bool:
+        """Whether its records come through the stage of a load limit; open records in the stage itself are worked already."""
+        ahead = self.cell.stages[self.start + self.is_open :]
+        return self.cell.segment == pools.segments[limit.pool] and limit.stage in ahead
 
 
 def _new_rows(year: PlannedYear, given_stage: str | None, lags: LagScale, counted: slice) -> Iterator[_OutlookRow]:
-    """Cell, stage its records are in, landing, whether open, volume, value of a win, chance of a record."""
+    """What the entries of each cell bring."""
     sources = list(year.plan.sources)
     for cell, flow in zip(year.cells, year.flows, strict=True):
         at = cell.stages.index(given_stage) if given_stage in cell.stages else None
         start = at or 0
-        landing = _landing(year, cell, flow, start, lags, counted)
-        volume = sources.index(cell.source) if at is None else len(sources)
-        chance = 0.0 if at is None else _chance(year, cell, flow[start], start, counted)
-        yield cell, start, landing, False, volume, cell.acv, chance
+        yield _OutlookRow(
+            cell=cell,
+            start=start,
+            landing=_landing(year, cell, flow, start, lags, counted),
+            planned=year.in_year(flow[-1]) / cell.rates_to_won[start],
+            is_open=False,
+            volume=sources.index(cell.source) if at is None else len(sources),
+            value=cell.acv,
+            chance=0.0 if at is None else _chance(year, cell, flow[start], start, counted),
+        )
 
 
 def _from_here(year: PlannedYear, counted: slice) -> tuple[int, int]:
@@ -501,6 +498,13 @@ def _open_rows(year: PlannedYear, lags: LagScale, opened: OpenByMonth, counted: 
         value = float(found.arr[counted].sum()) / wins if wins > 0 else 0.0
         items = float(group.items.sum()) - found.dead_items
         chance = min(wins / items, 1.0) if items > 0 else 0.0
-        none = len(year.plan.sources)
-        landing = lags.tied(by_lag, wins / rate)
-        yield cell, group.stage, landing, True, none, value if value > 0 else cell.acv, chance
+        yield _OutlookRow(
+            cell=cell,
+            start=group.stage,
+            landing=lags.tied(by_lag, wins / rate),
+            planned=found.wins[:YEAR] / rate,
+            is_open=True,
+            volume=len(year.plan.sources),
+            value=value if value > 0 else cell.acv,
+            chance=chance,
+        )

@@ -243,19 +243,15 @@ def in_todays_world(now: Plan, baseline: Plan, varied: Plan) -> Plan:
     """
     if now == baseline:
         return varied
-    written = {_key(each): each for each in now.transitions}
+    written = {each.key: each for each in now.transitions}
     for pair, cell in product(pairwise(now.stage_ids), now.cells):
         today, planned, other = (plan.transition(pair, *cell) for plan in (now, baseline, varied))
         if today and planned and other and _said(planned) != _said(other):
             moved = _moved(today, planned, other)
-            written[_key(moved)] = moved
+            written[moved.key] = moved
     kept = ("segments", "goal", "uncertainty", "capacity")
     update = {name: getattr(varied, name) for name in kept}
     return now.model_copy(update={**update, "transitions": tuple(written.values())})
-
-
-def _key(transition: Transition) -> tuple[str | None, ...]:
-    return transition.from_stage, transition.to_stage, transition.segment, transition.source
 
 
 def _said(transition: Transition) -> tuple[object, ...]:

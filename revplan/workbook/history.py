@@ -31,7 +31,7 @@ from revplan.ground.formats import first_largest
 from revplan.ground.lag import Lag
 from revplan.ground.tables import conform, empty
 from revplan.plan.model import Plan
-from revplan.plan.parts import Transition
+from revplan.plan.parts import StepKey, Transition
 from revplan.rates.estimates import transitions_block
 from revplan.rates.parts import OWN_LAG
 from revplan.rates.spells import NEVER, Spells
@@ -137,21 +137,12 @@ def monthly_entries(entries: pd.DataFrame, stage: str, until: pd.Period, source:
     return mine.groupby("month")["entries"].sum().reindex(months, fill_value=0.0).astype(float)
 
 
-TransitionStep = tuple[str, str, str | None, str | None]
-"""A transition by its stages, segment and source."""
-
-
-def step_of(transition: Transition) -> TransitionStep:
-    """Which step a transition speaks for."""
-    return transition.from_stage, transition.to_stage, transition.segment, transition.source
-
-
 @dataclass(frozen=True)
 class World:
     """Assumptions other than the plan's."""
 
-    rates: Mapping[TransitionStep, float] = field(default_factory=dict)
-    lags: Mapping[TransitionStep, Lag] = field(default_factory=dict)
+    rates: Mapping[StepKey, float] = field(default_factory=dict)
+    lags: Mapping[StepKey, Lag] = field(default_factory=dict)
     deals: Mapping[str, float] = field(default_factory=dict)
     """Mean deal by segment. [plan currency]"""
 
@@ -216,7 +207,7 @@ def yield_in(year: PlannedYear, world: World) -> Yield:
 def _changed(plan: Plan, world: World) -> Plan:
     transitions = []
     for each in plan.transitions:
-        step = step_of(each)
+        step = each.key
         written = {"rate": world.rates.get(step, each.rate), "lag": world.lags.get(step, each.lag)}
         transitions.append(each.model_copy(update=written))
     segments = {
@@ -233,7 +224,7 @@ class ComparedTransition:
     """A transition of the plan beside its row of estimates."""
 
     name: str
-    step: TransitionStep
+    step: StepKey
     planned: Transition
     row: dict[Any, Any]
     lag: Lag
@@ -255,26 +246,26 @@ def compared_steps(year: PlannedYear, estimates: pd.DataFrame, spells: Spells) -
     found = []
     for each in used_transitions(year):
         pair = (each.from_stage, each.to_stage)
-        rows = [row_of[pair + part] for part in parts[step_of(each)] if pair + part in row_of]
+        rows = [row_of[pair + part] for part in parts[each.key] if pair + part in row_of]
         if rows and each.rate < 1:
             row = _pooled(rows)
             (block,) = transitions_block(pd.DataFrame([row]))
             cohorts = past_cohorts(spells, row, [(part["segment"], part["source"]) for part in rows])
             lag = Transition.model_validate(block).lag
-            found.append(ComparedTransition(step_name(each), step_of(each), each, row, lag, cohorts))
+            found.append(ComparedTransition(step_name(each), each.key, each, row, lag, cohorts))
     return found
 
 
-def _parts(plan: Plan) -> dict[TransitionStep, list[HistoryPart]]:
+def _parts(plan: Plan) -> dict[StepKey, list[HistoryPart]]:
     """What of the history each transition speaks for: its own segment and source, or its cells where others override it.
 
     A plan with one segment (or source) is held against the records of all.
     """
-    users: dict[TransitionStep, list[HistoryPart]] = {}
-    in_scope: Counter[TransitionStep] = Counter()
+    users: dict[StepKey, list[HistoryPart]] = {}
+    in_scope: Counter[StepKey] = Counter()
     for segment, source in plan.cells:
         for each in plan.path(segment, source):
-            users.setdefault(step_of(each), []).append((segment, source))
+            users.setdefault(each.key, []).append((segment, source))
             places = product((segment, None), (source, None))
             in_scope.update((each.from_stage, each.to_stage, *place) for place in places)
     many = len(plan.segments) > 1, len(plan.sources) > 1

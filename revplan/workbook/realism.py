@@ -46,7 +46,6 @@ from revplan.workbook.history import (
     compared_steps,
     deal_laws,
     monthly_entries,
-    step_of,
     won_deals,
     yield_in,
 )
@@ -280,7 +279,7 @@ def _not_compared(year: PlannedYear, steps: list[ComparedTransition]) -> Iterato
     """Uncertain rates that the records say nothing of."""
     compared = {each.step for each in steps}
     for each in used_transitions(year):
-        if each.evidence is not None and each.rate < 1 and step_of(each) not in compared:
+        if each.evidence is not None and each.rate < 1 and each.key not in compared:
             yield step_name(each)
 
 

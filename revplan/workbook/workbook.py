@@ -95,7 +95,7 @@ def _evidence(plan: Plan, about: str) -> float | None:
 
 
 def _place(each: Transition) -> str:
-    return transition_place(each.from_stage, each.to_stage, each.segment, each.source)
+    return transition_place(*each.key)
 
 
 def expired(plan: Plan, on: date) -> Iterator[str]:

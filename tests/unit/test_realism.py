@@ -29,7 +29,6 @@ from revplan.workbook.history import (
     buffers,
     monthly_entries,
     past_cohorts,
-    step_of,
     won_deals,
     yield_in,
 )
@@ -259,7 +258,7 @@ def test_the_plan_s_own_world_gives_the_plan() -> None:
 
 def test_prudent_assumptions_multiply(book: Workbook) -> None:
     year = book.year
-    steps = [step_of(each) for each in year.plan.transitions]
+    steps = [each.key for each in year.plan.transitions]
     planned = yield_in(year, World())
     worlds = [
         ("first", World(rates={steps[0]: 0.48})),
@@ -277,7 +276,7 @@ def test_prudent_assumptions_multiply(book: Workbook) -> None:
 
 def test_a_longer_lag_brings_later_what_the_forward_funnel_says(book: Workbook) -> None:
     year = book.year
-    step = step_of(year.plan.transitions[0])
+    step = year.plan.transitions[0].key
     lag = year.plan.transitions[0].lag.stretched(2)
     (cell,), (flow,) = year.cells, year.flows
     slow = replace(cell, lags=(lag, cell.lags[1]))
@@ -314,12 +313,12 @@ def test_the_buffer_of_a_careful_plan_is_told_in_entries_and_money(book: Workboo
     fewer = replace(book.year, flows=tuple(flow * (found.needed / sql) for flow in book.year.flows))
     mids = World(
         rates={
-            step_of(each): table_mid(book, f"rate {each.from_stage} to {each.to_stage}")
+            each.key: table_mid(book, f"rate {each.from_stage} to {each.to_stage}")
             for each in book.plan.transitions
         },
         deals={"all": table_mid(book, "deal size all")},
     )
-    lags = {step_of(each.planned): each.lag for each in compared(book)}
+    lags = {each.planned.key: each.lag for each in compared(book)}
     assert yield_in(fewer, mids | World(lags=lags)).total == pytest.approx(found.planned.total)
     text = stacked(found, book.plan)
     assert text.startswith("At the history's medians")
