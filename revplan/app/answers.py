@@ -142,7 +142,7 @@ def side_by_side(columns: Mapping[str, tuple[float, ...]], base: Simulation, lef
     by_figure = zip(figures(base), values(base), *columns.values(), strict=True)
     rows = "".join(_row(figure, before, found) for figure, before, *found in by_figure)
     return (
-        '<div class="rp-scroll" tabindex="0" role="region" aria-label="Scenarios side by side"><table>'
+        '<div class="scroll rp-scroll" tabindex="0" role="region" aria-label="Scenarios side by side"><table>'
         f"<caption>Scenarios side by side; below each figure its difference to the base plan.{more}</caption>"
         f'<thead><tr><th scope="col">Figure</th>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
     )

@@ -23,7 +23,8 @@ HOST = "127.0.0.1"
 TICKETS = 256  # given out and not yet used
 HEADERS = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
+    "Content-Security-Policy": "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; "
+    "connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 }
 PAGE = """<!DOCTYPE html>
@@ -49,9 +50,21 @@ FULL = PAGE.format(
 )
 OPENING = PAGE.format(
     title="Opening the simulator",
-    words='One moment.<script>location.replace("/?visit={ticket}")</script>'
+    words='The sliders come in a moment.<script>const plan = new URLSearchParams(location.search).get("plan");'
+    'location.replace("/?visit={ticket}" + (plan ? "&plan=" + encodeURIComponent(plan) : ""))</script>'
     "<noscript>The simulator needs JavaScript. Allow it for this address, then load the page again.</noscript>",
 )
+FIRST = """<link rel="preload" as="script" href="/voila/static/voila.js">
+<div id="first" style="position: absolute; left: 0; right: 0; max-width: 1336px; margin: 0 auto; padding: 0 2rem"></div>
+<script>
+async function show() {
+  const html = plan ? "" : await (await fetch("/first")).text();
+  if (html) document.getElementById("first").innerHTML = html; else if (!plan) setTimeout(show, 150);
+}
+show();
+</script>
+"""
+"""While the kernel starts: the browser loads the program of the page, and shows the plan's health once that is known."""
 
 
 class Entrance(RequestHandler):
@@ -92,10 +105,14 @@ class Door(Router):
         What opens it.
     full
         The page that says so, while there is no room for another visit; empty while there is.
+    first
+        What can be shown of the plan at once; empty while nothing can.
     """
 
-    def __init__(self, inside: Application, port: int, token: str, full: Callable[[], str]) -> None:
-        self.inside, self.full = inside, full
+    def __init__(
+        self, inside: Application, port: int, token: str, full: Callable[[], str], first: Callable[[], str]
+    ) -> None:
+        self.inside, self.full, self.first = inside, full, first
         self.outside = Application()
         self.names = {f"{HOST}:{port}", f"localhost:{port}"}
         self.cookie = _cookie(port)
@@ -111,6 +128,8 @@ class Door(Router):
             return self.outside.get_handler_delegate(request, Entrance)
         if _asked_by(request) in ("same-site", "cross-site"):
             return self._answer(request, *((200, FROM_ELSEWHERE) if _is_visit(request) else (403, REFUSED)))
+        if request.path == "/first":
+            return self._answer(request, 200, self.first())
         return self._visit(request) if request.path == "/" else self.inside.find_handler(request, **options)
 
     def _visit(self, request: HTTPServerRequest) -> Any:
@@ -120,9 +139,10 @@ class Door(Router):
             return self._answer(request, 403, REFUSED)
         if ticket not in self.tickets:
             self.tickets.append(secrets.token_urlsafe(16))
-            return self._answer(request, 200, OPENING.format(ticket=self.tickets[-1]))
+            return self._answer(request, 200, OPENING.format(ticket=self.tickets[-1]) + FIRST)
         if full := self.full():
             return self._answer(request, 503, full)
+        self.first()
         self.tickets.remove(ticket)
         return self.inside.find_handler(request)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import date
 from functools import partial
 from threading import Thread
@@ -56,10 +57,14 @@ class Front:
         self.live.add_class("rp-live")
         self.widget = widgets.VBox([self.health, self.remarks.widget, self.live])
         self.widget.add_class("rp-front")
-        self.thread = Thread(target=self._follow, daemon=True)
-        self.thread.start()
 
-    def _follow(self) -> None:
+    def follow(self) -> Thread:
+        """Begins to look where the year stands, beside what is shown already."""
+        thread = Thread(target=self.look, daemon=True)
+        thread.start()
+        return thread
+
+    def look(self) -> None:
         """Shows where the year stands, or says plainly why that is not known."""
         try:
             book = self.game.pace
@@ -82,7 +87,9 @@ class Front:
 
     def _exhibit(self, name: str, made: Exhibit) -> widgets.Widget:
         said = Remarks(self.game.path.parent, name, "pace", lambda: made)
-        box = widgets.VBox([widgets.HTML(page_html(made)), said.widget])
+        notes = "".join(f'<p class="note">{escape(line)}</p>' for line in made.notes)
+        folded = f"<details><summary>How this is known</summary>{notes}</details>" if notes else ""
+        box = widgets.VBox([widgets.HTML(page_html(replace(made, notes=())) + folded), said.widget])
         box.add_class(f"rp-live-{name}")
         return box
 

@@ -58,7 +58,7 @@ class Game:
         """The base plan."""
         return self.book.plan
 
-    @property
+    @cached_property
     def base(self) -> Simulation:
         """The base plan simulated."""
         return self.book.simulation

@@ -11,7 +11,7 @@ import ipywidgets as widgets
 
 from revplan.app.answers import headline, side_by_side, tiles, warnings
 from revplan.app.controls import Controls
-from revplan.app.front import Front
+from revplan.app.front import Front, health_html
 from revplan.app.game import Game, open_game
 from revplan.app.levers import Board, Lever
 from revplan.app.pictures import curve_chart, fan_chart, funnel_chart, people_chart, tornado_chart
@@ -26,6 +26,7 @@ from revplan.plan.parts import Scenario
 from revplan.simulation.simulate import Simulation
 
 STYLE = Path(__file__).parent / "panel.css"
+REPORT_STYLE = Path(draw.__file__).parent / "style"
 
 
 def panel(plan_path: str | Path) -> widgets.Widget:
@@ -36,7 +37,9 @@ def panel(plan_path: str | Path) -> widgets.Widget:
     RevplanError
         If the plan or a file it names is at fault.
     """
-    return Panel(open_game(plan_path)).widget
+    made = Panel(open_game(plan_path))
+    made.front.follow()
+    return made.widget
 
 
 class Screen(widgets.VBox):  # type: ignore[misc]
@@ -58,8 +61,10 @@ class Panel:
         self.redo = self._button("Redo", lambda history: history.redone())
         self.reset = self._button("Reset to the plan", lambda history: history.then(State()))
         self.words, self.table, self.fault = widgets.HTML(), widgets.HTML(), widgets.HTML()
-        self.place, self.placing = widgets.Textarea(continuous_update=False), False
+        self.place, self.kept_place = (widgets.Textarea(continuous_update=False) for _ in range(2))
+        self.placing = False
         self.place.observe(lambda change: self._taken_up(change["new"]), "value")
+        self.kept_place.observe(lambda change: self._kept_again(change["new"]), "value")
         people = [] if game.plan.capacity is None else ["people"]
         self.charts = {name: widgets.HTML() for name in ("fan", "curve", *people, "funnel", "tornado")}
         self.front = Front(game)
@@ -73,7 +78,7 @@ class Panel:
 
     def _laid_out(self) -> widgets.Widget:
         steps = widgets.HBox([self.undo, self.redo, self.reset])
-        style = widgets.HTML(f"<style>{STYLE.read_text(encoding='utf-8')}</style>")
+        looks = widgets.HTML(f"<style>{style()}</style>")
         body = _classed(
             widgets.Box(
                 [
@@ -86,12 +91,12 @@ class Panel:
         return _classed(
             Screen(
                 [
-                    style,
+                    looks,
                     self.fault,
                     _classed(widgets.Box([self.words]), "rp-top"),
                     self.front.widget,
                     body,
-                    _classed(widgets.Box([self.place]), "rp-place"),
+                    _classed(widgets.Box([self.place, self.kept_place]), "rp-place"),
                 ]
             ),
             "rp-app",
@@ -133,11 +138,17 @@ class Panel:
             note = " ".join(map(str, error.faults))
         self.fault.value = f'<p class="rp-warning" role="status">{escape(note)}</p>' if note else ""
 
+    def _kept_again(self, text: str) -> None:
+        """Takes up again what another visit had in its table."""
+        if not self.placing and text:
+            self.shelf.take_back(text.split("\n"))
+
     def _leave_a_trace(self) -> None:
-        """Leaves on the page what the scenario is, so that it outlives this process; nothing while nothing was moved."""
+        """Leaves on the page what the scenario is and what stands in the table, so that both outlive this process."""
         changed = self.history.now != State()
         self.placing = True
         self.place.value = scenario_text(self.game, self._scenario()) if changed else ""
+        self.kept_place.value = "\n".join(self.shelf.kept)
         self.placing = False
 
     def _go(self, history: StateHistory) -> None:
@@ -156,7 +167,6 @@ class Panel:
         self.charts["tornado"].value = _figure(tornado_chart(simulation))
         self.undo.disabled, self.redo.disabled = not self.history.past, not self.history.future
         self.controls.show(self.history.now)
-        self._leave_a_trace()
         self.shelf.stale()
         self.fault.value = ""
         self._show_table()
@@ -166,6 +176,7 @@ class Panel:
         columns = {BASE_COLUMN: Scenario(), NOW_COLUMN: self._scenario(), **self.shelf.columns()}
         figures = {name: self.game.figures(scenario) for name, scenario in columns.items()}
         self.table.value = side_by_side(figures, self.game.base, self.shelf.left_out)
+        self._leave_a_trace()
 
 
 def _words(simulation: Simulation, base: Simulation, doubts: tuple[str, ...]) -> str:
@@ -175,6 +186,21 @@ def _words(simulation: Simulation, base: Simulation, doubts: tuple[str, ...]) ->
     return doubtful + said + warned + tiles(simulation, base)
 
 
+def first_html(game: Game) -> str:
+    """What is seen of a plan before its sliders come: what is to be signed, how sure that is, what is wrong."""
+    said = _words(game.base, game.base, game.book.doubts)
+    health = health_html(game.book, game.plan.plan_date)
+    return f'<style>{style()}</style><div class="rp-app rp-first"><div class="rp-top">{said}</div>{health}</div>'
+
+
+def style() -> str:
+    """The style of the simulator: that of the reports, kept to what is inside it, and what only it has."""
+    report = (
+        (REPORT_STYLE / "page.css").read_text(encoding="utf-8").replace(":root {", "& {").replace("\nbody {", "\n& {")
+    )
+    return f".rp-app {{\n{report}\n}}\n{STYLE.read_text(encoding='utf-8')}"
+
+
 WIDTH = 330.0
 """Of a drawing beside another. [points]"""
 
@@ -182,8 +208,9 @@ WIDTH = 330.0
 def _figure(chart: Chart | str) -> str:
     """A chart under what it says, or words alone where there is nothing to draw."""
     if isinstance(chart, str):
-        return f"<figure><figcaption>{escape(chart)}</figcaption></figure>"
-    return f"<figure><figcaption>{escape(chart.message)}</figcaption>{draw.svg(chart, WIDTH, outlined=False)}</figure>"
+        return f'<figure class="exhibit text"><figcaption>{escape(chart)}</figcaption></figure>'
+    drawn = draw.svg(chart, WIDTH, outlined=False)
+    return f'<figure class="exhibit chart"><figcaption>{escape(chart.message)}</figcaption>{drawn}</figure>'
 
 
 def _classed(widget: widgets.Box, name: str) -> widgets.Box:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import Any
 
@@ -130,6 +130,23 @@ class Shelf:
         path = save(self.game, name, self.present())
         self._choose((FILE, name))
         return f"{path.parent.name}/{path.name}"
+
+    def take_back(self, names: Sequence[str]) -> None:
+        """Puts kept scenarios into the table again, as their files have them; says which are gone."""
+
+        def work() -> str:
+            gone = []
+            for name in names[:MOST_KEPT]:
+                try:
+                    self.kept[name] = load(self.game, name)[0]
+                    self.game.figures(self.kept[name])
+                except RevplanError:
+                    self.kept.pop(name, None)
+                    gone.append(shown(name))
+            self.changed()
+            return f"{', '.join(gone)}: kept before, and no longer to be read." if gone else ""
+
+        say(self.said_of_name, work)
 
     def _forget(self) -> None:
         def work() -> str:

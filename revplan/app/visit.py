@@ -2,43 +2,49 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable
+from weakref import WeakSet
 
 from ipywidgets import HTML, register_comm_target
 from ipywidgets.widgets.widget import Widget
 
 from revplan.app.game import Game, open_game
-from revplan.app.panel import Panel
+from revplan.app.panel import Panel, first_html
+from revplan.app.warm import asked
 from revplan.crm.inputs import input_files, queries
 from revplan.ground.errors import RevplanError
 from revplan.ground.escaping import escape
 from revplan.plan.file import read_plan, real_path
+from revplan.plan.scenario import scenario_plans
 
 ASKED_EVERY = 60  # seconds
 
 Seen = tuple[tuple[str, int, int], ...]
 """Files with their times and sizes, by which a change of one is noticed."""
 
-_prepared: dict[str, tuple[Game, Seen]] = {}
+_opened: dict[str, tuple[Game, Seen]] = {}
+_shown: WeakSet[Game] = WeakSet()
 
 
 def visit(plan: str) -> Widget:
-    """The simulator of the plan at `plan` as it is when the visitor comes, or what is wrong with it."""
+    """The simulator of the plan that the visitor asks for, `plan` or one beside it, as it is now; or what is wrong with it."""
     register_comm_target()  # as ipywidgets does where it is loaded by a kernel; a forked one has it loaded before
     try:
-        prepare(plan)
-        return Panel(_prepared[plan][0]).widget
+        shown = Panel(opened(asked(plan, os.environ)))
     except (RevplanError, OSError) as error:
         faults = error.faults if isinstance(error, RevplanError) else [error]
         return _words("The plan needs a change", map(str, faults), "Mend it, then load this page again.")
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
         return _words("A fault of revplan itself, not of your files", [reason], "Please report it with your plan.")
+    shown.front.follow()
+    return shown.widget
 
 
-def prepare(plan: str) -> bool:
-    """Works the plan out unless that was done with the files as they are now; whether it was necessary.
+def opened(plan: str) -> Game:
+    """The plan worked out, which was done before if the files are as they were then.
 
     Raises
     ------
@@ -46,14 +52,38 @@ def prepare(plan: str) -> bool:
         If the plan or a file it names is at fault.
     """
     seen = _seen(plan)
-    if plan in _prepared and _prepared[plan][1] == seen:
-        return False
-    _prepared.pop(plan, None)
-    game = open_game(plan)
-    _ = Panel(game)  # what is loaded and worked out at the first showing, no visit need do again
-    Widget.close_all()
-    _prepared[plan] = game, seen
-    return True
+    if plan not in _opened or _opened[plan][1] != seen:
+        _opened.pop(plan, None)
+        game = open_game(plan)
+        scenario_plans(game.plan)
+        _opened[plan] = game, seen
+    return _opened[plan][0]
+
+
+def prepare(plan: str) -> None:
+    """Works out what the first showing of a plan takes, so that no visit need do it again.
+
+    Raises
+    ------
+    RevplanError
+        If the plan or a file it names is at fault.
+    """
+    game = opened(plan)
+    if game not in _shown:
+        _shown.add(game)
+        _ = Panel(game)
+        Widget.close_all()
+
+
+def first_screen(plan: str) -> dict[str, object]:
+    """What a visitor sees of the plan before the sliders come, and the files it was worked out from; as they are now.
+
+    Raises
+    ------
+    RevplanError
+        If the plan or a file it names is at fault.
+    """
+    return {"seen": _seen(plan), "html": first_html(opened(plan))}
 
 
 def _seen(plan: str) -> Seen:

@@ -12,17 +12,25 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
 
-from jupyter_client.provisioning.local_provisioner import LocalProvisioner
+from revplan.app.plans import plans_in
+from revplan.ground.errors import DataError, Fault, PlanError, ReportError, RevplanError, shown
+from revplan.run.running import environment
+
+if TYPE_CHECKING:
+    from revplan.app.game import Game
 
 THREADS = Path("/proc/self/task")
 FORKS = sys.platform == "linux" and THREADS.is_dir()
+FIRST = "first.json"
+BY_NAME: dict[str, type[RevplanError]] = {each.__name__: each for each in (PlanError, DataError, ReportError)}
 ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",  # a process with threads cannot fork, and visitors share the cores anyway
     "OMP_NUM_THREADS": "1",
@@ -41,14 +49,27 @@ class Warm:
         The plan file that its kernels will play.
     folder
         Where it runs: a folder of our own, since Python looks for modules there.
-    environment
-        What its environment differs in.
     """
 
-    def __init__(self, plan: Path, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, plan: Path, folder: Path) -> None:
         self.command = [sys.executable, "-m", "revplan.app.warm", str(plan)]
-        self.folder, self.environment, self.lock = folder, {**os.environ, **environment, **ENVIRONMENT}, Lock()
+        self.folder, self.environment, self.lock = folder, {**os.environ, **environment(folder), **ENVIRONMENT}, Lock()
         self.process = self._started()
+
+    def checked(self) -> str:
+        """The name of the plan, if neither it nor a file it names is at fault; to be asked once.
+
+        Raises
+        ------
+        PlanError, DataError, ReportError
+            With every fault.
+        """
+        said = json.loads(self._line() or "{}")
+        if "faults" in said:
+            raise BY_NAME[said["kind"]](Fault(*each) for each in said["faults"])
+        if "name" not in said:
+            raise ReportError.at("app", "the plan could not be worked out: a fault of revplan itself; please report it")
+        return str(said["name"])
 
     def fork(self, argv: list[str], environment: Mapping[str, str]) -> int | None:
         """The process id of a new kernel; None where none can be forked just now."""
@@ -56,9 +77,10 @@ class Warm:
         with self.lock:
             if self.process.poll() is not None:
                 self.process = self._started()
+                self._line()  # what it says of the plan, the visitor is told
             try:
                 print(order, file=self.process.stdin, flush=True)
-                answer = self.process.stdout.readline() if self.process.stdout else ""
+                answer = self._line()
             except OSError:  # it ended this very moment
                 return None
         return int(answer or 0) or None
@@ -68,83 +90,83 @@ class Warm:
         self.process.kill()
         self.process.communicate()
 
+    def first_screen(self) -> str:
+        """The plan's health as a page shows it; empty while it is not known, or a file has changed since.
+
+        So nobody is shown figures of another day's files, and who comes to files that are as they were need not wait.
+        """
+        try:
+            said = json.loads((self.folder / FIRST).read_text(encoding="utf-8"))
+            same = all(_is_as_seen(*seen) for seen in said["seen"])
+        except (OSError, ValueError):
+            return ""
+        return str(said["html"]) if same else ""
+
+    def _line(self) -> str:
+        return self.process.stdout.readline() if self.process.stdout else ""
+
     def _started(self) -> Popen[str]:
         options: dict[str, Any] = {"stdin": PIPE, "stdout": PIPE, "stderr": DEVNULL, "text": True}
         return Popen(self.command, cwd=self.folder, env=self.environment, start_new_session=True, **options)
 
 
-class ForkedKernel:
-    """A kernel that is no child of this process, with what is asked of one that is."""
-
-    stdin = stdout = stderr = None
-
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
-
-    def poll(self) -> int | None:
-        """None while it runs."""
-        try:
-            os.kill(self.pid, 0)
-        except OSError:
-            return 1
-        return None
-
-    wait = poll
-
-    def send_signal(self, number: int) -> None:
-        """Sends a signal, if it still runs."""
-        os.kill(self.pid, number)
-
-    def kill(self) -> None:
-        """Ends it at once."""
-        self.send_signal(signal.SIGKILL)
-
-    def terminate(self) -> None:
-        """Asks it to end."""
-        self.send_signal(signal.SIGTERM)
-
-
-class Forker(LocalProvisioner):
-    """Starts a kernel by forking it from `warm`, or as Jupyter does where that cannot be."""
-
-    warm: Warm | None = None
-    process: Any = None
-
-    async def launch_kernel(self, cmd: list[str], **options: Any) -> Any:
-        """The connection of a new kernel."""
-        from asyncio import get_running_loop
-
-        pid = None
-        if self.warm is not None:
-            loop = get_running_loop()
-            pid = await loop.run_in_executor(None, self.warm.fork, cmd, options.get("env", {}))
-        if pid is None:
-            return await super().launch_kernel(cmd, **options)
-        self.process, self.pid, self.pgid = ForkedKernel(pid), pid, pid
-        self.cwd = options.get("cwd", Path.cwd())
-        return self.connection_info
+def _is_as_seen(file: str, changed: int, size: int) -> bool:
+    """Whether a file has the time and the size it had; what has no file, as a query, is asked again."""
+    stat = Path(file).stat() if file else None
+    return stat is not None and (stat.st_mtime_ns, stat.st_size) == (changed, size)
 
 
 def main(plan: str) -> None:
-    """Forks a kernel for every line that comes, and says its process id, or 0 where it cannot."""
+    """Says whether the plan is at fault; then forks a kernel for every line, and says its process id, or 0 if it cannot."""
     os.environ["JPY_PARENT_PID"] = str(os.getpid())  # a kernel ends when this process is gone
     sys.modules["debugpy"] = None  # type: ignore[assignment]  # nobody debugs a visit, and it takes 10 MB of each
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for a kernel, so it shall leave nothing
+    from revplan.app.visit import first_screen, opened, prepare
+
+    print(json.dumps(_said_of(plan, opened)), flush=True)
     import ipykernel.kernelapp  # noqa: F401
 
-    from revplan.app.visit import prepare
     from revplan.ground.lag import forget
+    from revplan.ground.written import written
 
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for a kernel, so it shall leave nothing
     with suppress(Exception):  # said by the kernel, where somebody sees it
+        written(Path(FIRST), json.dumps(first_screen(plan)))
         prepare(plan)
     forget(0)
     gc.collect()
     gc.freeze()  # what nobody tidies stays shared
     for line in sys.stdin:
+        order = json.loads(line)
         with suppress(Exception):
-            prepare(plan)
-        pid = _fork(json.loads(line)) if len(os.listdir(THREADS)) == 1 else 0
+            prepare(asked(plan, order["env"]))
+        pid = _fork(order) if len(os.listdir(THREADS)) == 1 else 0
         print(pid, flush=True)
+        with suppress(Exception):  # what the next visitor need not wait for
+            _ = opened(plan).pace
+
+
+def _said_of(plan: str, opened: Callable[[str], Game]) -> dict[str, object]:
+    """The name of the plan, or what is wrong with it."""
+    try:
+        return {"name": opened(plan).plan.name}
+    except RevplanError as error:
+        faults = [(fault.place, fault.message) for fault in error.faults]
+        return {"kind": type(error).__name__, "faults": faults}
+
+
+def asked(plan: str, env: Mapping[str, str]) -> str:
+    """The plan that a visitor asks for in the address, one of those beside `plan`; `plan` itself if none is asked for.
+
+    Raises
+    ------
+    PlanError
+        If there is no such plan beside it.
+    """
+    name = parse_qs(env.get("QUERY_STRING", "")).get("plan", [Path(plan).name])[-1]
+    beside = {path.name: path for path in (*plans_in(Path(plan).parent), Path(plan))}
+    if name not in beside:
+        raise PlanError.at(shown(name), f"is no plan in this folder; there are {', '.join(map(shown, beside))}")
+    return str(beside[name])
 
 
 def _fork(order: Mapping[str, Any]) -> int:

@@ -150,7 +150,7 @@ def kernel_spec(scratch: Path) -> Any:
         raise ReportError.at("kernel", f"ipykernel is missing in {sys.prefix}; install revplan there again") from None
     from jupyter_client.kernelspec import KernelSpec
 
-    return KernelSpec(**{**get_kernel_dict(), "env": _environment(scratch)})
+    return KernelSpec(**{**get_kernel_dict(), "env": environment(scratch)})
 
 
 def _kernel_class(scratch: Path, log: Any) -> type:
@@ -175,7 +175,7 @@ def _kernel_class(scratch: Path, log: Any) -> type:
     return OwnKernel
 
 
-def _environment(scratch: Path) -> dict[str, str]:
+def environment(scratch: Path) -> dict[str, str]:
     """What the kernel's environment differs in: revplan is found, and sets come in one order."""
     paths = [str(REPOSITORY or ""), os.environ.get("PYTHONPATH", "")]
     return {

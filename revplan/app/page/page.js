@@ -23,39 +23,41 @@ new MutationObserver(nameSliders).observe(document.body, {childList: true, subtr
 
 // Says when the simulator behind the page is gone, and leads back to where the visitor stood: the page has it in words.
 const kernel = JSON.parse(document.getElementById("jupyter-config-data").textContent).kernelId;
-const lost = document.getElementById("lost"), earlier = document.getElementById("earlier");
-const KEPT = "revplan " + document.title, GO_ON = KEPT + " go on";
-history.replaceState(null, "", "/");
+const lost = document.getElementById("lost");
+const KEPT = "revplan " + document.title + " ";
+history.replaceState(null, "", here);
 
 // Whoever leaves makes room for another; a browser may leave out the event before, on which the widgets do so.
 addEventListener("pagehide", () => navigator.sendBeacon(`voila/api/shutdown/${kernel}`));
 
-function place() { return document.querySelector(".rp-place textarea"); }
-function takeUp() {
-  place().value = sessionStorage.getItem(KEPT);
-  for (const kind of ["input", "change"]) place().dispatchEvent(new Event(kind, {bubbles: true}));
+// What a visitor has set lives as long as the window: it is kept here, and given to whichever kernel comes next.
+function places() { return [...document.querySelectorAll(".rp-place textarea")]; }
+function takeUp(place, kept) {
+  place.value = kept;
+  for (const kind of ["input", "change"]) place.dispatchEvent(new Event(kind, {bubbles: true}));
 }
-function goOn() {
-  sessionStorage.setItem(GO_ON, "yes");
-  location.reload();
-}
-lost.querySelector("button").onclick = goOn;
-earlier.querySelector("button").onclick = takeUp;
+lost.querySelector("button").onclick = () => location.reload();
 
-const begun = setInterval(() => {
-  if (!place() || !document.querySelector(".rp-charts svg")) return;
-  clearInterval(begun);
-  if (!sessionStorage.getItem(KEPT)) return;
-  if (sessionStorage.getItem(GO_ON)) takeUp(); else earlier.hidden = false;
-  sessionStorage.removeItem(GO_ON);
-}, 200);
+let begun = false;
+const beginning = setInterval(() => {
+  if (places().length < 2 || !document.querySelector(".rp-charts svg")) return;
+  clearInterval(beginning);
+  document.getElementById("first").remove();
+  places().forEach((place, number) => {
+    const kept = sessionStorage.getItem(KEPT + number);
+    if (kept) takeUp(place, kept);
+  });
+  begun = true;
+}, 100);
+function keep() {
+  if (!begun) return;
+  places().forEach((place, number) => sessionStorage.setItem(KEPT + number, place.value));
+}
+addEventListener("pagehide", keep);
 
 setInterval(async () => {
-  const now = place()?.value;
-  if (now) {
-    earlier.hidden = true;
-    sessionStorage.setItem(KEPT, now);
-  }
+  const now = places()[0]?.value;
+  keep();
   const answer = await fetch(`api/kernels/${kernel}`).catch(() => null);
   const gone = answer === null || !answer.ok;
   document.getElementById("rendered_cells").inert = gone;
