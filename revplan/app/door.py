@@ -48,23 +48,29 @@ FULL = PAGE.format(
     'who moves nothing for {rested} does so too: <a href="/">try again</a> soon. To let in more, start '
     "<code>revplan app</code> with <code>{key}</code> set to a larger number.",
 )
-OPENING = PAGE.format(
-    title="Opening the simulator",
-    words='The sliders come in a moment.<script>const plan = new URLSearchParams(location.search).get("plan");'
-    'location.replace("/?visit={ticket}" + (plan ? "&plan=" + encodeURIComponent(plan) : ""))</script>'
-    "<noscript>The simulator needs JavaScript. Allow it for this address, then load the page again.</noscript>",
-)
-FIRST = """<link rel="preload" as="script" href="/voila/static/voila.js">
+OPENING = (
+    PAGE.format(
+        title="Opening the simulator",
+        words="The sliders come in a moment."
+        "<noscript>The simulator needs JavaScript. Allow it for this address, then load the page again.</noscript>",
+    )
+    + """<link rel="preload" as="script" href="/voila/static/voila.js">
 <div id="first" style="position: absolute; left: 0; right: 0; max-width: 1336px; margin: 0 auto; padding: 0 2rem"></div>
 <script>
-async function show() {
-  const html = plan ? "" : await (await fetch("/first")).text();
-  if (html) document.getElementById("first").innerHTML = html; else if (!plan) setTimeout(show, 150);
+const plan = new URLSearchParams(location.search).get("plan"), wait = time => new Promise(done => setTimeout(done, time));
+async function open() {
+  for (let answer; !plan && (answer = await fetch("/first")).ok; await wait(100)) {
+    document.getElementById("first").innerHTML = await answer.text();
+    if (answer.status === 200) break;
+  }
+  await wait(0);
+  location.replace("/?visit=TICKET" + (plan ? "&plan=" + encodeURIComponent(plan) : ""));
 }
-show();
+open();
 </script>
 """
-"""While the kernel starts: the browser loads the program of the page, and shows the plan's health once that is known."""
+)
+"""Shows the plan's health as soon as it is known, and the browser loads the program of the page meanwhile."""
 
 
 class Entrance(RequestHandler):
@@ -106,11 +112,11 @@ class Door(Router):
     full
         The page that says so, while there is no room for another visit; empty while there is.
     first
-        What can be shown of the plan at once; empty while nothing can.
+        What can be shown of the plan before its kernel has started; None while that is being worked out.
     """
 
     def __init__(
-        self, inside: Application, port: int, token: str, full: Callable[[], str], first: Callable[[], str]
+        self, inside: Application, port: int, token: str, full: Callable[[], str], first: Callable[[], str | None]
     ) -> None:
         self.inside, self.full, self.first = inside, full, first
         self.outside = Application()
@@ -129,7 +135,8 @@ class Door(Router):
         if _asked_by(request) in ("same-site", "cross-site"):
             return self._answer(request, *((200, FROM_ELSEWHERE) if _is_visit(request) else (403, REFUSED)))
         if request.path == "/first":
-            return self._answer(request, 200, self.first())
+            known = self.first()
+            return self._answer(request, 202 if known is None else 200, known or "")
         return self._visit(request) if request.path == "/" else self.inside.find_handler(request, **options)
 
     def _visit(self, request: HTTPServerRequest) -> Any:
@@ -139,7 +146,7 @@ class Door(Router):
             return self._answer(request, 403, REFUSED)
         if ticket not in self.tickets:
             self.tickets.append(secrets.token_urlsafe(16))
-            return self._answer(request, 200, OPENING.format(ticket=self.tickets[-1]) + FIRST)
+            return self._answer(request, 200, OPENING.replace("TICKET", self.tickets[-1]))
         if full := self.full():
             return self._answer(request, 503, full)
         self.first()

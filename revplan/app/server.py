@@ -180,10 +180,10 @@ class Server(Voila):  # type: ignore[misc]
         full = FULL.format(most=f"{self.most:,}", rested=f"{RESTED // 60} minutes", key=VISITS.variable)
         return full if taken >= self.most else ""
 
-    def _first(self) -> str:
-        """What can be shown of the plan before its kernel has started; the page of the visit shows it too."""
+    def _first(self) -> str | None:
+        """What can be shown of the plan before its kernel has started, which the page of the visit shows too."""
         shown = "" if self.warm is None else self.warm.first_screen()
-        self.voila_configuration.config.VoilaConfiguration.resources = {"first": shown}
+        self.voila_configuration.config.VoilaConfiguration.resources = {"first": shown or ""}
         return shown
 
     async def _drop_dead_kernels(self) -> None:

@@ -90,15 +90,18 @@ class Warm:
         self.process.kill()
         self.process.communicate()
 
-    def first_screen(self) -> str:
-        """The plan's health as a page shows it; empty while it is not known, or a file has changed since.
+    def first_screen(self) -> str | None:
+        """The plan's health as a page shows it; None while it is being worked out, empty where a file has changed since.
 
         So nobody is shown figures of another day's files, and who comes to files that are as they were need not wait.
         """
+        path = self.folder / FIRST
+        if not path.exists():
+            return None if self.process.poll() is None else ""
+        said = json.loads(path.read_text(encoding="utf-8"))
         try:
-            said = json.loads((self.folder / FIRST).read_text(encoding="utf-8"))
             same = all(_is_as_seen(*seen) for seen in said["seen"])
-        except (OSError, ValueError):
+        except OSError:
             return ""
         return str(said["html"]) if same else ""
 
@@ -129,8 +132,11 @@ def main(plan: str) -> None:
     from revplan.ground.lag import forget
     from revplan.ground.written import written
 
+    shown: dict[str, object] = {"seen": [], "html": ""}
     with suppress(Exception):  # said by the kernel, where somebody sees it
-        written(Path(FIRST), json.dumps(first_screen(plan)))
+        shown = first_screen(plan)
+    written(Path(FIRST), json.dumps(shown))
+    with suppress(Exception):
         prepare(plan)
     forget(0)
     gc.collect()
