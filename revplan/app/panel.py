@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
@@ -15,11 +15,13 @@ from revplan.app.front import Front, health_html
 from revplan.app.game import Game, open_game
 from revplan.app.levers import Board, Lever
 from revplan.app.pictures import curve_chart, fan_chart, funnel_chart, people_chart, tornado_chart
+from revplan.app.remarks import Remarks
 from revplan.app.scenario_files import read_scenario, scenario_text
 from revplan.app.shelf import BASE_COLUMN, NOW_COLUMN, Shelf
 from revplan.app.state import Gesture, LeverStep, State, StateHistory, scenario_of
-from revplan.exhibits import draw
+from revplan.exhibits import annual_commit, confidence, draw
 from revplan.exhibits.chart import Chart
+from revplan.exhibits.exhibit import Exhibit
 from revplan.ground.errors import RevplanError
 from revplan.ground.escaping import escape
 from revplan.plan.parts import Scenario
@@ -83,7 +85,7 @@ class Panel:
             widgets.Box(
                 [
                     widgets.VBox([steps, self.controls.widget, self.shelf.widget]),
-                    widgets.VBox([_classed(widgets.Box(list(self.charts.values())), "rp-charts"), self.table]),
+                    widgets.VBox([_classed(widgets.Box(list(self._pictures())), "rp-charts"), self.table]),
                 ]
             ),
             "rp-body",
@@ -101,6 +103,18 @@ class Panel:
             ),
             "rp-app",
         )
+
+    def _pictures(self) -> Iterator[widgets.Widget]:
+        """The charts, with what people say beside those that a report shows of the plan."""
+        book = self.game.book
+        shown: dict[str, tuple[str, str, Callable[[], Exhibit]]] = {
+            "curve": ("commit_curve", "annual_commit", lambda: confidence.commit_curve(book)),
+            "funnel": ("required_funnel", "annual_commit", lambda: annual_commit.required_funnel(book)),
+            "tornado": ("tornado", "annual_commit", lambda: confidence.tornado(book)),
+        }
+        for name, chart in self.charts.items():
+            remarks = [Remarks(self.game.path.parent, *shown[name]).widget] if name in shown else []
+            yield widgets.VBox([chart, *remarks])
 
     def _scenario(self) -> Scenario:
         return scenario_of(self.game.plan, self.history.now)

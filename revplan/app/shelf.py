@@ -68,7 +68,7 @@ class Shelf:
 
     def stale(self) -> None:
         """Takes back what was said of another state than the present one."""
-        self.said_of_name.value = self.said_of_choice.value = self.links.value = ""
+        self.said_of_name.value = self.said_of_choice.value = self.links.value = self.refused = ""
 
     def _laid_out(self) -> widgets.Widget:
         named = widgets.Box(

@@ -415,11 +415,94 @@ def test_a_kernel_that_died_is_told_at_once_and_the_visitor_goes_on_where_he_was
         page.wait_for_function(f"before => ({SHOWN})() === before", arg=before)
         assert field(page, "Lead to Sql (%)") == "31.25"
         page.reload()
-        page.locator("#earlier").get_by_role("button", name="Go on where you were").click()
         page.wait_for_function(f"before => ({SHOWN})() === before", arg=before)
         wait_until(lambda: len(visits_of(app.process)) == 1)
         page.goto("about:blank")
         wait_until(lambda: not visits_of(app.process))
+
+
+def test_what_was_set_and_kept_survives_a_reload(visit: Any, start_app: Any, small_plan: Path) -> None:
+    with start_app(small_plan) as app:
+        page = visit(app.url)
+        typed(page, "Lead to Sql (%)", "31.25")
+        page.get_by_label("Name", exact=True).fill("Mine")
+        before = shown(page)
+        page.get_by_role("button", name="Keep beside the plan").click()
+        kept = changed(page, before)
+        page.reload()
+        page.wait_for_function(f"before => ({SHOWN})() === before", arg=kept)
+        assert field(page, "Lead to Sql (%)") == "31.25"
+        page.get_by_role("button", name="Reset").click()
+        reset = changed(page, kept)
+        page.reload()
+        page.wait_for_function(f"before => ({SHOWN})() === before", arg=reset)
+
+
+def test_the_plans_of_a_folder_are_opened_one_after_the_other(visit: Any, start_app: Any, small_plan: Path) -> None:
+    text = small_plan.read_text(encoding="utf-8").replace("1_000_000", "2_000_000")
+    name = re.search(r"^name: *(.*)$", text, re.MULTILINE)
+    other = "name: <b>Larger</b>" if name else "name: <b>Larger</b>\n"
+    text = text.replace(name[0], other) if name else other + text
+    (small_plan.parent / "larger.yaml").write_text(text, encoding="utf-8")
+    with start_app(small_plan.parent) as app:
+        page = visit(app.url)
+        typed(page, "Lead to Sql (%)", "31.25")
+        assert "$1M" in headline(page)
+        page.get_by_label("Plan", exact=True).select_option("larger.yaml")
+        page.get_by_text("$2M new ARR").first.wait_for()
+        ready(page)
+        assert page.locator("h1").inner_text() == "<b>Larger</b>"
+        assert field(page, "Lead to Sql (%)") != "31.25"
+        page.reload()
+        page.get_by_text("$2M new ARR").first.wait_for()
+        ready(page)
+        page.get_by_label("Plan", exact=True).select_option("plan.yaml")
+        page.get_by_text("$1M new ARR").first.wait_for()
+        ready(page)
+        page.wait_for_function("() => document.querySelector('.rp-row input').value === '31.25'")
+
+
+PEOPLE = """
+capacity:
+  roster: [{rep: Ana, role: ae, segment: mid, start: 2025-01-01}]
+  roles: {ae: {productivity: 400_000, ramp: {linear_months: 6}, attrition: 0.1}}
+  hires: [{role: ae, segment: mid, start: 2027-03}]
+"""
+
+
+def test_people_are_hired_and_a_comment_is_written(visit: Any, start_app: Any, small_plan: Path) -> None:
+    small_plan.write_text(small_plan.read_text(encoding="utf-8") + PEOPLE, encoding="utf-8")
+    with start_app(small_plan) as app:
+        page = visit(app.url)
+        labels(page, "People", "Hires ae, mid")
+        before, drawn = shown(page), pictures(page)
+        press(page, "Hires ae, mid (people)", "ArrowRight", "ArrowRight")
+        assert field(page, "Hires ae, mid (people)") == "3"
+        assert shown(page) != before
+        assert pictures(page) != drawn
+        typed(page, "Start of the hires ae, mid (month)", "2027-09")
+        assert field(page, "Start of the hires ae, mid (month)") == "Sep 2027"
+        remarks = page.locator(".rp-charts .rp-remarks").first
+        remarks.get_by_role("button", name="Comment", exact=True).click()
+        remarks.get_by_label("Who").fill("Ana")
+        remarks.get_by_label("What").fill("<img src=x onerror=alert(1)> three people are found")
+        remarks.get_by_role("button", name="Save comment").click()
+        said = page.locator(".rp-charts .comment")
+        said.wait_for()
+        assert said.inner_text().startswith("<img src=x onerror=alert(1)> three people are found (Ana, ")
+        assert "three people" in small_plan.with_name("commentary.yaml").read_text(encoding="utf-8")
+
+
+def test_the_plan_s_health_is_shown_before_the_sliders(browser: Any, start_app: Any, small_plan: Path) -> None:
+    with start_app(small_plan) as app:
+        page = browser.new_page()
+        page.route("**/voila/static/voila.js", lambda route: route.abort())  # so that no slider ever comes
+        page.goto(app.url)
+        page.locator("#first .rp-headline").wait_for(timeout=PATIENCE)
+        assert "$1M new ARR" in page.locator("#first .rp-headline").inner_text()
+        assert page.locator("#first .rp-health").is_visible()
+        assert page.locator(".noUi-handle").count() == 0
+        page.close()
 
 
 def test_a_file_too_large_to_be_a_scenario_is_told(page: Any, tmp_path: Path) -> None:
