@@ -43,23 +43,26 @@ class Remarks:
 
     def __init__(self, folder: Path, name: str, report: str, exhibit: Callable[[], Exhibit]) -> None:
         self.folder, self.name, self.report, self.exhibit = folder, name, report, exhibit
-        self.listed, self.said = widgets.HTML(), widgets.HTML()
+        self.listed, self.said, self.form = widgets.HTML(), widgets.HTML(), widgets.VBox()
         self.open = widgets.Button(description="Comment", tooltip=f"Say something beside this, for the {report} report")
-        self.which = widgets.Dropdown(description="Which", options=[("a new one", None)])
-        self.owner = widgets.Text(description="Who", placeholder="your name")
-        self.text = widgets.Textarea(description="What", placeholder="what the figures do not say by themselves")
-        self.remove = widgets.Button(description="Remove")
-        buttons = widgets.Box(
-            [self._button("Save comment", self._save), self.remove, self._button("Close", self._close)]
-        )
-        self.form = widgets.VBox([self.which, self.owner, self.text, buttons])
-        self.remove.on_click(lambda _: say(self.said, self._remove))
-        self.open.on_click(lambda _: self._show_form(True))
-        self.which.observe(lambda _: self._fill(), "value")
+        self.open.on_click(lambda _: self._open())
         self.widget = widgets.VBox([self.listed, self.open, self.form, self.said])
         self.widget.add_class("rp-remarks")
-        self._show_form(False)
         self.show()
+
+    def _open(self) -> None:
+        """Shows the form, which is made when somebody wants it: a page holds many exhibits, and few are written beside."""
+        self.which = widgets.Dropdown(description="Which")
+        self.owner = widgets.Text(description="Who", placeholder="your name")
+        self.text = widgets.Textarea(description="What", placeholder="what the figures do not say by themselves")
+        self.remove = self._button("Remove", self._remove)
+        others = self._button("Save comment", self._save), self._button("Close", self._close)
+        self.show()
+        self.which.options = [("a new one", None), *((_brief(each), at) for at, each in enumerate(self.mine))]
+        self.which.observe(lambda _: self._fill(), "value")
+        self.form.children = [self.which, self.owner, self.text, widgets.Box([others[0], self.remove, others[1]])]
+        self.open.layout.display = "none"
+        self._fill()
 
     def _button(self, label: str, work: Callable[[], str]) -> widgets.Button:
         button = widgets.Button(description=label)
@@ -81,17 +84,9 @@ class Remarks:
         self.listed.value = comments_in_page(
             [printed(each, beside, commentary.expires_when_moved) for each in self.mine]
         )
-        self.which.options = [("a new one", None), *((_brief(each), at) for at, each in enumerate(self.mine))]
 
     def _is_mine(self, comment: Comment) -> bool:
         return comment.exhibit == self.name and comment.report in ("", self.report)
-
-    def _show_form(self, shown_now: bool) -> None:
-        self.form.layout.display = None if shown_now else "none"
-        self.open.layout.display = "none" if shown_now else None
-        if shown_now:
-            self.show()
-            self._fill()
 
     def _chosen(self) -> Comment | None:
         return None if self.which.value is None else self.mine[self.which.value]
@@ -108,7 +103,7 @@ class Remarks:
         report = self.report if before is None else before.report
         given = comment_of(self.name, self.text.value, self.owner.value, date.today(), report)
         replaced(self.folder, before, with_figures(given, raw(self.exhibit())))
-        self._done()
+        self._close()
         return (
             f"Saved in commentary.yaml: {shown(given.owner)}, beside {self.name} of {given.report or 'every report'}."
         )
@@ -117,17 +112,13 @@ class Remarks:
         chosen = self._chosen()
         if chosen is not None:
             removed(self.folder, chosen)
-        self._done()
+        self._close()
         return "Taken out of commentary.yaml."
 
-    def _done(self) -> None:
-        self.text.value = ""
-        self._show_form(False)
-        self.show()
-        self.which.value = None
-
     def _close(self) -> str:
-        self._show_form(False)
+        self.form.children = []
+        self.open.layout.display = None
+        self.show()
         return ""
 
 

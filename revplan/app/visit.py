@@ -12,7 +12,7 @@ from ipywidgets.widgets.widget import Widget
 
 from revplan.app.game import Game, open_game
 from revplan.app.panel import Panel, first_html
-from revplan.app.warm import asked
+from revplan.app.plans import asked
 from revplan.crm.inputs import input_files, queries
 from revplan.ground.errors import RevplanError
 from revplan.ground.escaping import escape

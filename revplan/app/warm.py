@@ -18,10 +18,9 @@ from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
 from threading import Lock
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs
 
-from revplan.app.plans import plans_in
-from revplan.ground.errors import DataError, Fault, PlanError, ReportError, RevplanError, shown
+from revplan.app.plans import asked
+from revplan.ground.errors import DataError, Fault, PlanError, ReportError, RevplanError
 from revplan.run.running import environment
 
 if TYPE_CHECKING:
@@ -158,21 +157,6 @@ def _said_of(plan: str, opened: Callable[[str], Game]) -> dict[str, object]:
     except RevplanError as error:
         faults = [(fault.place, fault.message) for fault in error.faults]
         return {"kind": type(error).__name__, "faults": faults}
-
-
-def asked(plan: str, env: Mapping[str, str]) -> str:
-    """The plan that a visitor asks for in the address, one of those beside `plan`; `plan` itself if none is asked for.
-
-    Raises
-    ------
-    PlanError
-        If there is no such plan beside it.
-    """
-    name = parse_qs(env.get("QUERY_STRING", "")).get("plan", [Path(plan).name])[-1]
-    beside = {path.name: path for path in (*plans_in(Path(plan).parent), Path(plan))}
-    if name not in beside:
-        raise PlanError.at(shown(name), f"is no plan in this folder; there are {', '.join(map(shown, beside))}")
-    return str(beside[name])
 
 
 def _fork(order: Mapping[str, Any]) -> int:

@@ -283,7 +283,7 @@ def _parser() -> argparse.ArgumentParser:
     bring.add_argument("--write", action="store_true", help="write the changes to the plan file; without it, show them")
 
     app = _command(commands, "app", _app, "the simulator in the browser, without code")
-    app.add_argument("plan", type=Path, metavar="PLAN", help="the plan file (YAML)")
+    app.add_argument("plan", type=Path, metavar="PLAN", help="the plan file (YAML), or a folder of such")
     app.add_argument("--port", type=int, metavar="N", help="where to listen on this machine; default 8866 or the next")
     app.add_argument("--no-browser", action="store_true", help="print the address, open nothing")
     return parser

@@ -464,7 +464,7 @@ def test_the_plans_of_a_folder_are_opened_one_after_the_other(visit: Any, start_
 
 PEOPLE = """
 capacity:
-  roster: [{rep: Ana, role: ae, segment: mid, start: 2025-01-01}]
+  roster: [{rep: Ana, role: ae, start: 2025-01-01}]
   roles: {ae: {productivity: 400_000, ramp: {linear_months: 6}, attrition: 0.1}}
   hires: [{role: ae, segment: mid, start: 2027-03}]
 """

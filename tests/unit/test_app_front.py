@@ -15,11 +15,11 @@ from app_plan import PEOPLE, PLAN, plan_file, small_game
 from revplan.app.front import Front, health_html
 from revplan.app.game import Game, open_game
 from revplan.app.panel import Panel, first_html, style
-from revplan.app.plans import plans_in
+from revplan.app.plans import asked, plans_in
 from revplan.app.remarks import Remarks
 from revplan.app.serve import _chosen
 from revplan.app.visit import first_screen, opened
-from revplan.app.warm import Warm, asked
+from revplan.app.warm import Warm
 from revplan.exhibits import annual_commit, confidence, pace
 from revplan.exhibits.exhibit import raw, text
 from revplan.ground.errors import PlanError
