@@ -83,7 +83,9 @@ class Front:
             ("line", pace.line),
             ("landing", pace.landing),
         ]
-        self.live.children = [self._exhibit(name, make(book)) for name, make in made]
+        named = widgets.HTML(f'<p class="note">{escape(pace.header(book))}</p>')
+        named.add_class("rp-live-named")
+        self.live.children = [named, *(self._exhibit(name, make(book)) for name, make in made)]
 
     def _exhibit(self, name: str, made: Exhibit) -> widgets.Widget:
         said = Remarks(self.game.path.parent, name, "pace", lambda: made)
