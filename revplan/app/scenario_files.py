@@ -319,7 +319,11 @@ def downloads(game: Game, name: str, scenario: Scenario) -> str:
     plan = game.path.stem
     links = [
         _link("The scenario", f"{name}.yaml", scenario_text(game, scenario)),
-        _link("The plan with this scenario added", f"{plan}.yaml", with_scenario(game, name, scenario)),
+        _link(
+            f"The plan with this scenario {'in place of its own' if name in game.plan.scenarios else 'added'}",
+            f"{plan}.yaml",
+            with_scenario(game, name, scenario),
+        ),
         _link("The plan with the changes made", f"{plan} {name}.yaml", as_plan(game, name, scenario)),
     ]
     left_out = any(scenario.volume_of(source) != 1 for source in game.plan.sources)

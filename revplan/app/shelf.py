@@ -21,7 +21,7 @@ from revplan.app.scenario_files import (
     scenario_path,
 )
 from revplan.ground.errors import PlanError, RevplanError, shown
-from revplan.ground.files import PLAN_MB
+from revplan.ground.files import PLAN_MB, content_of, megabytes
 from revplan.plan.parts import Scenario
 
 MOST_KEPT, MOST_NAMED = 4, 6  # columns of the table: scenarios kept, and scenarios of the plan file
@@ -45,7 +45,7 @@ class Shelf:
     ) -> None:
         self.game, self.present, self.opened, self.changed = game, present, opened, changed
         self.kept: dict[str, Scenario] = {}
-        self.refused = ""
+        self.refused: tuple[str, bytes] | None = None
         self.name = widgets.Text(description="Name", placeholder="such as Lower win rate")
         self.choice = widgets.Dropdown(description="Scenario", options=self._choices())
         self.upload = widgets.FileUpload(
@@ -68,7 +68,8 @@ class Shelf:
 
     def stale(self) -> None:
         """Takes back what was said of another state than the present one."""
-        self.said_of_name.value = self.said_of_choice.value = self.links.value = self.refused = ""
+        self.said_of_name.value = self.said_of_choice.value = self.links.value = ""
+        self.refused = None
 
     def _laid_out(self) -> widgets.Widget:
         named = widgets.Box(
@@ -123,10 +124,12 @@ class Shelf:
     def _put_away(self, given: str) -> str:
         """The file beside the plan that now holds the present scenario; one that is there is replaced when asked twice."""
         name = checked_name(given)
-        if scenario_path(self.game, name).exists() and self.refused != name:
-            self.refused = name
+        there = scenario_path(self.game, name)
+        found = (name, content_of(there, PlanError, megabytes(PLAN_MB))) if there.exists() else None
+        if found is not None and self.refused != found:  # what was asked about, and nothing saved there meanwhile
+            self.refused = found
             raise PlanError.at(name, "is there already; press again to replace it, or choose another name")
-        self.refused = ""
+        self.refused = None
         path = save(self.game, name, self.present())
         self._choose((FILE, name))
         return f"{path.parent.name}/{path.name}"

@@ -59,10 +59,21 @@ def read_yaml(path: Path, error: type[RevplanError], wanted: str = A_FILE) -> Do
         Of the class `error`, if the file is missing, not text, not YAML, not a mapping, holds a key
         twice, an anchor twice, or a tag that asks for an object.
     """
+    return yaml_document(yaml_content(path, error, wanted), path.name, error, wanted)
+
+
+def yaml_content(path: Path, error: type[RevplanError], wanted: str = A_FILE) -> bytes:
+    """What the file at `path` holds, as long as its name is not that of a table.
+
+    Raises
+    ------
+    RevplanError
+        Of the class `error`, if the file is missing, cannot be read, or is a table.
+    """
     content = _content(path, error)
     if path.suffix.casefold() in TABLES:
         raise error.at(shown(path.name), f"is a table of data; give {wanted}")
-    return yaml_document(content, path.name, error, wanted)
+    return content
 
 
 def yaml_document(content: bytes, name: str, error: type[RevplanError], wanted: str = A_FILE) -> Document:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from revplan.ground.errors import Fault, PlanError
 from revplan.ground.field_faults import FileForm, field_faults
 from revplan.ground.files import told_of
 from revplan.ground.values import SALVAGE, FrozenDict
-from revplan.ground.yamlfile import Document, Place, dotted, read_yaml
+from revplan.ground.yamlfile import Document, Place, dotted, read_yaml, yaml_content, yaml_document
 from revplan.plan.checks import consistency
 from revplan.plan.model import Plan
 from revplan.plan.parts import Scenario
@@ -94,17 +94,23 @@ def checked_plan(path: Path) -> tuple[Plan | None, tuple[Fault, ...]]:
     PlanError
         If the file cannot be read as YAML.
     """
-    document = read_yaml(Path(path), PlanError, WANTED)
+    content = yaml_content(Path(path), PlanError, WANTED)
+    return _checked(content, Path(path).name, date.today())
+
+
+@lru_cache(maxsize=4)  # a command asks for its plan several times, and for that of a copy with the same content
+def _checked(content: bytes, name: str, today: date) -> tuple[Plan | None, tuple[Fault, ...]]:
+    document = yaml_document(content, name, PlanError, WANTED)
     with told_of(PlanError, document.name, "look for a value of an odd form, and write it plainly"):
-        return _checked(document)
+        return _plan_in(document, today)
 
 
-def _checked(document: Document) -> tuple[Plan | None, tuple[Fault, ...]]:
+def _plan_in(document: Document, today: date) -> tuple[Plan | None, tuple[Fault, ...]]:
     data = document.data
     if "goal" not in data and OF_RECORDS & set(data):
         raise PlanError.at(document.name, f"is a CRM file, which says how records are read; give {WANTED}")
     if not {"year", "plan_date"} & set(data):
-        data = {**data, "plan_date": date.today()}
+        data = {**data, "plan_date": today}
     try:
         return Plan.model_validate(data), ()
     except PlanError as error:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from dataclasses import replace
 from datetime import UTC, datetime
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from random import Random
@@ -13,6 +15,7 @@ from typing import Any
 import ipywidgets as widgets
 import pytest
 from app_plan import PLAN, plan_file, small_game
+from ruamel.yaml import YAML
 
 from revplan.app.controls import LeverRow
 from revplan.app.game import Game, open_game
@@ -329,6 +332,37 @@ def test_a_file_is_replaced_only_when_asked_twice(shown: Panel) -> None:
     assert "Mine: is there already; press again to replace it" in shown.shelf.said_of_name.value
     press(shown, "Save to a file")
     assert "Saved as" in shown.shelf.said_of_name.value
+
+
+def test_what_somebody_else_saved_meanwhile_or_before_a_move_is_asked_about_again(shown: Panel) -> None:
+    save(shown.game, "Mine", Scenario(volume=1.5))
+    shown.shelf.name.value = "Mine"
+    press(shown, "Save to a file")
+    save(shown.game, "Mine", Scenario(volume=1.2))
+    press(shown, "Save to a file")
+    assert "is there already" in shown.shelf.said_of_name.value
+    slide(row(shown, "Lead to SQL (%)"), 13.0)
+    press(shown, "Save to a file")
+    assert "is there already" in shown.shelf.said_of_name.value
+    assert load(shown.game, "Mine")[0].volume == pytest.approx(1.2)
+    press(shown, "Save to a file")
+    assert len(load(shown.game, "Mine")[0].changes) == 1
+
+
+def test_a_download_is_what_its_name_says(shown: Panel) -> None:
+    slide(row(shown, "Lead to SQL (%)"), 13.0)
+    shown.shelf.name.value = "downside"
+    press(shown, "Make downloads")
+    names = [unescape(each) for each in re.findall(r'<a download="([^"]+)"', shown.shelf.links.value)]
+    assert names == ["downside.yaml", "plan.yaml", "plan downside.yaml"]
+    assert "The plan with this scenario in place of its own" in shown.shelf.links.value
+    files = [b64decode(each).decode() for each in re.findall(r"base64,([^\"]+)", shown.shelf.links.value)]
+    scenario, plan, made = (YAML(typ="safe").load(each) for each in files)
+    assert scenario["changes"][0]["rate"] == pytest.approx(0.13)
+    assert plan["scenarios"]["downside"]["changes"] == scenario["changes"]
+    assert made["transitions"][0]["rate"] == pytest.approx(0.13)
+    assert made["name"] == "Small plan: downside"
+    assert not (shown.game.path.parent / "scenarios").exists(), "a download writes nothing beside the plan"
 
 
 def test_a_name_that_will_not_do_is_explained_beside_it(shown: Panel) -> None:
