@@ -25,9 +25,9 @@ INK = "ink"
 LINE_COLORS = (PLAN, REQUIRED, ACTUAL, ATTENTION, OTHER, PAST, GAP)
 """Colours of series that mean nothing but themselves, the most different first."""
 
-Form = Literal["columns", "stacked", "bars", "waterfall", "points"]
+Form = Literal["columns", "stacked", "bars", "waterfall", "points", "multiples"]
 """How the bars of a chart stand: side by side, on each other, lying, each on the last one's end; or
-no bars but points along a numeric axis."""
+no bars but points along a numeric axis; or several small charts that are read the same way."""
 
 Mark = Literal["bar", "level", "line", "dashed", "dotted", "dots", "squares", "diamonds", "dashes", "crosses"]
 """How a series is drawn; a level is the bar of a waterfall that stands on the ground."""
@@ -109,6 +109,8 @@ class Chart:
     behind: str = ""
     reach: tuple[float, float] = (0.0, 0.0)
     language: str = ENGLISH
+    panels: tuple[Chart, ...] = ()
+    """The small charts of multiples, each said to be what it shows; their series have the same names and looks."""
 
     @property
     def message(self) -> str:
@@ -203,6 +205,8 @@ def checked(chart: Chart, place: str) -> Chart:
     ReportError
         If one has not.
     """
+    for panel in chart.panels:
+        checked(panel, f"{place}, {panel.message}")
     for series in chart.series:
         wanted = len(series.x if chart.form == "points" else chart.categories)
         if {len(ends) for ends in (series.values, series.low, series.high) if ends} - {wanted}:
@@ -219,6 +223,7 @@ def renamed(chart: Chart, change: Callable[[str], str]) -> Chart:
         series=tuple(replace(each, name=change(each.name)) for each in chart.series),
         x_title=change(chart.x_title),
         behind=change(chart.behind),
+        panels=tuple(replace(renamed(each, change), said=change(each.message)) for each in chart.panels),
     )
 
 
@@ -229,6 +234,10 @@ def in_columns(chart: Chart) -> list[tuple[str, list[str], bool]]:
         x = [show(each.x[place], chart.x_kind) for each, place in rows]
         y = [written(each.values[place], chart) or MISSING for each, place in rows]
         return [("", [each.name for each, _ in rows], False), (chart.x_title, x, True), ("value", y, True)]
+    if chart.panels:
+        inside = [(panel, in_columns(panel)[1:]) for panel in chart.panels]
+        told = [(f"{panel.message}: {name}", cells, number) for panel, each in inside for name, cells, number in each]
+        return [("", list(chart.panels[0].categories), False), *told]
     return [
         ("", list(chart.categories), False),
         *(
@@ -247,15 +256,24 @@ def _with_interval(series: Series, at: int, chart: Chart) -> str:
 
 def as_raw(chart: Chart) -> dict[str, Any]:
     """The chart as JSON holds it, beside the message it says."""
-    told = {each.name: getattr(chart, each.name) for each in fields(chart) if each.name not in ("said", "series")}
+    told = {
+        each.name: getattr(chart, each.name) for each in fields(chart) if each.name not in ("said", "series", "panels")
+    }
+    panels = [{**as_raw(each), "said": each.message} for each in chart.panels]
     series = [{each.name: _listed(getattr(one, each.name)) for each in fields(one)} for one in chart.series]
-    return {**{key: _listed(value) for key, value in told.items()}, "series": series}
+    return {
+        **{key: _listed(value) for key, value in told.items()},
+        "series": series,
+        **({"panels": panels} if panels else {}),
+    }
 
 
 def from_raw(raw: Mapping[str, Any], said: str) -> Chart:
     """The chart that `as_raw` wrote."""
     series = tuple(Series(**{key: _tupled(value) for key, value in each.items()}) for each in raw["series"])
-    return Chart(**{**{key: _tupled(value) for key, value in raw.items()}, "series": series, "said": said})
+    panels = tuple(from_raw({**each, "said": ""}, each["said"]) for each in raw.get("panels", ()))
+    flat = {key: _tupled(value) for key, value in raw.items()}
+    return Chart(**{**flat, "series": series, "said": said, "panels": panels})
 
 
 def _listed(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -53,6 +53,26 @@ PARTS = (
     ("commit_arr", "expected commit", PLAN),
     ("shortfall", "shortfall", GAP),
 )
+
+
+def panel(name: str, table: pd.DataFrame, what: str, kind: str, currency: str) -> Chart:
+    """One small chart of a scorecard: the actual of each quarter as a column, its plan as a dash."""
+    return Chart(
+        said=name,
+        form="columns",
+        categories=names(table["quarter"]),
+        series=(
+            Series(name="actual", values=numbers(table[f"{what} actual"]), color=PLAN),
+            Series(name="plan", values=numbers(table[f"{what} planned"]), color=INK, mark="dashes"),
+        ),
+        kind=kind,
+        currency=currency,
+    )
+
+
+def multiples(said: Sentence, panels: Sequence[Chart]) -> Chart:
+    """Small charts that are read the same way, under one conclusion."""
+    return Chart(said=said, form="multiples", categories=(), series=(), kind=panels[0].kind, panels=tuple(panels))
 
 
 def bridge(table: pd.DataFrame, currency: str) -> Chart:

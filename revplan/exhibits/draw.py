@@ -56,6 +56,8 @@ NAMES, LONGEST_NAME = 0.4, 48
 """Share of a drawing that names of lying bars may take, and the most characters of one."""
 
 GAP_ABOVE = 6.0
+BETWEEN = 18.0
+"""Room between small charts that stand beside each other. [points]"""
 STEPS = (1, 2, 3, 6, 12, 24, 60)
 
 
@@ -72,6 +74,9 @@ def svg(chart: Chart, room: float = PAGE, *, outlined: bool = True) -> str:
         odd = lacking(chart)
         unknown, others = fonts.without_font(odd), fonts.covering(odd)
         chart = renamed(chart, lambda text: fonts.legible(text, unknown))
+    if chart.panels:
+        canvas = Canvas()
+        return canvas.svg(room, _multiples(canvas, chart, room), chart.message, others)
     canvas, named = Canvas(), _named(chart, room)
     form = _points if named.form == "points" else _lying if _lies(named, room) else _upright
     bottom = form(canvas, named, room, _key(canvas, named, room))
@@ -80,6 +85,8 @@ def svg(chart: Chart, room: float = PAGE, *, outlined: bool = True) -> str:
 
 def lacking(chart: Chart) -> frozenset[str]:
     """The characters in the drawing of a chart that DejaVu Sans has not."""
+    if chart.panels:
+        return frozenset().union(*(lacking(each) | fonts.lacking([each.message]) for each in chart.panels))
     return fonts.lacking([*chart.categories, *(each.name for each in chart.series), chart.x_title, chart.behind])
 
 
@@ -234,6 +241,21 @@ def _upright(canvas: Canvas, chart: Chart, room: float, top: float) -> float:
     canvas.line([(left, ground), (right, ground)], color("edge"), 0.8)
     draw_series(canvas, chart, placed, labelled=labelled_upright(chart, slot))
     return _names_below(canvas, chart, placed, bottom, room)
+
+
+def _multiples(canvas: Canvas, chart: Chart, room: float) -> float:
+    """Small charts beside and below each other under one key, each under its name; where the drawing ends."""
+    across = 1 if room < NARROW else 2
+    wide, top = (room - BETWEEN * (across - 1)) / across, _key(canvas, _named(chart.panels[0], room), room)
+    for begin in range(0, len(chart.panels), across):
+        ends = []
+        for place, panel in enumerate(chart.panels[begin : begin + across]):
+            small, left = Canvas(), place * (wide + BETWEEN)
+            small.words(2.0, 11.0, [cut(clean(panel.message), SIZE, wide / POINTS, 1)], SIZE, "start")
+            ends.append(_upright(small, _named(panel, wide), wide, 24.0))
+            canvas.put(small, left, top)
+        top += max(ends) + GAP_ABOVE
+    return top
 
 
 def _names_below(canvas: Canvas, chart: Chart, placed: Field, bottom: float, room: float) -> float:

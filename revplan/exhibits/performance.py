@@ -2,22 +2,86 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pandas as pd
 
 from revplan.exhibits import charts
 from revplan.exhibits.attainment import ACTUAL, NAME, PLANNED, agreeing, entries, money, nothing_yet, whole
-from revplan.exhibits.exhibit import Exhibit, table_of
+from revplan.exhibits.exhibit import Exhibit, table, table_of
 from revplan.exhibits.figures import Figure, FigureCells, Sentence, figure, joined, say
 from revplan.exhibits.fit import fitting
 from revplan.ground.formats import plural, round_half_up
 from revplan.plan.stages import titles_of
 from revplan.tracking.book import BoardBook
 from revplan.tracking.comparison import priced
+from revplan.tracking.landing import opportunity_stage
 
 RATES = ("conversion", "conversion_low", "conversion_high")
 
 
 # --- three numbers -------------------------------------------------------------------------------
+
+
+def eight_quarters(book: BoardBook) -> Exhibit:
+    """The scorecard of the last quarters: entries, opportunities, wins and new ARR, plan and actual, drawn small."""
+    counts, amounts = book.attainment_of_past
+    if counts.empty:
+        return nothing_yet(book, "No past quarter is known that this one could be seen beside.")
+    titles, labels = titles_of(book.plan.stages), [span.label for span in book.past_quarters]
+    stages = list(dict.fromkeys([book.stage, opportunity_stage(book.plan), book.plan.stage_ids[-1]]))
+    rows = {stage: counts[(counts["stage"] == stage) & (counts["part"] == "all")] for stage in stages}
+    found = {stage: each.set_index("period").reindex(labels) for stage, each in rows.items()}
+    new = amounts[amounts["term"] == "new_arr"].set_index("period").reindex(labels)
+    shown = {(stage, side): found[stage][side].map(whole) for stage in stages for side in (PLANNED, ACTUAL)}
+    shown |= {(NEW_ARR, side): new[side].map(partial(whole, decimals=book.decimals)) for side in (PLANNED, ACTUAL)}
+    frame = pd.DataFrame({f"{what} {side}": list(values) for (what, side), values in shown.items()})
+    frame.insert(0, "quarter", [book.plan.period_short(label) for label in labels])
+    names = {stage: plural(titles[stage]) for stage in stages} | {NEW_ARR: f"New ARR ({book.plan.currency})"}
+    said = _past_message(book, frame[f"{NEW_ARR} {ACTUAL}"], labels)
+    kinds = {f"{what} {side}": "money" if what == NEW_ARR else "count" for what, side in shown}
+    heads = {f"{what} {side}": f"{names[what]}: {'plan' if side == PLANNED else 'actual'}" for what, side in shown}
+    made = table(
+        frame, {"quarter": "text", **kinds}, said, labels={"quarter": "Quarter", **heads}, notes=_past_notes(book)
+    )
+    columns = {
+        f"{what} {side}": {"measure": NEW_ARR, "basis": side}
+        if what == NEW_ARR
+        else {"measure": "entries", "basis": side, "stage": what}
+        for what, side in shown
+    }
+    cells = FigureCells(rows=[{"period": label} for label in labels], columns=columns, currency=book.plan.currency)
+    panels = [charts.panel(names[what], frame, what, kinds[f"{what} {ACTUAL}"], book.plan.currency) for what in names]
+    return made.with_cells(cells).pictured(charts.multiples(said, panels))
+
+
+NEW_ARR = "new_arr"
+
+
+def _past_message(book: BoardBook, amounts: pd.Series, labels: list[str]) -> Sentence:
+    """New ARR of the last quarter that is over, beside the same one a year before where it is known."""
+    over = [at for at, span in enumerate(book.past_quarters) if span.is_over and pd.notna(amounts.iloc[at])]
+    if not over:
+        return say("No quarter before {period} is known.", period=book.plan.period_label(labels[-1]))
+    last = over[-1]
+    parts: dict[str, Figure | str] = {
+        "period": book.plan.period_label(labels[last]),
+        "now": money(book, NEW_ARR, amounts.iloc[last], labels[last], ACTUAL),
+    }
+    if last < 4 or pd.isna(amounts.iloc[last - 4]):
+        return say("{period} brought {now} of new ARR.", **parts)
+    then = money(book, NEW_ARR, amounts.iloc[last - 4], labels[last - 4], ACTUAL)
+    earlier = book.plan.period_label(labels[last - 4])
+    return say("{period} brought {now} of new ARR, {earlier} {then}.", **parts, earlier=earlier, then=then)
+
+
+def _past_notes(book: BoardBook) -> list[str]:
+    before = any(span.first < book.plan.first_month for span in book.past_quarters)
+    running = [] if book.quarter.is_over else ["The last quarter is not over: plan and actual to date."]
+    return [
+        *(["The plan is of its own year: of the quarters before it the actuals alone are known."] if before else []),
+        *running,
+    ]
 
 
 def three_numbers(book: BoardBook) -> Exhibit:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from math import ceil, floor, log10
 from pathlib import Path
@@ -92,6 +92,11 @@ class Canvas:
         self.labels += [
             PlacedText(x, y + at * size * LEADING, text, size, anchor) for at, text in enumerate(texts) if text
         ]
+
+    def put(self, other: Canvas, x: float, y: float) -> None:
+        """Another drawing, its corner at a place of this one."""
+        self.shapes.append(f'<g transform="translate({_n(x)} {_n(y)})">{"".join(other.shapes)}</g>')
+        self.labels += [replace(each, x=each.x + x, y=each.y + y) for each in other.labels]
 
     def svg(self, width: float, height: float, said: str, others: tuple[fonts.Font, ...] | None) -> str:
         """The drawing, which says `said` to who cannot see it.

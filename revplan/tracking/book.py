@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -40,6 +40,9 @@ from revplan.tracking.baseline import (
 )
 from revplan.tracking.comparison import Sides
 from revplan.tracking.periods import Span, quarter_span, whole_year, year_so_far
+
+QUARTERS_BACK = 8
+"""Quarters that a scorecard looks back over, this one included."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,6 +203,32 @@ class BoardBook:
         year = whole_year(self.plan.first_month, self.as_of)
         sides = self.sides
         return attainment.reached_by_month(sides.targets, sides.planned_flow, sides.actual_flow, year, self.stage)
+
+    @cached_property
+    def past_quarters(self) -> list[Span]:
+        """The last quarters that the records reach, up to this one, eight at most."""
+        if self.history is None or not self.quarter.has_begun:
+            return []
+        begin = self.history.stage_history["entered_on"].min().date()
+        spans = [self.quarter.earlier(back) for back in range(QUARTERS_BACK - 1, 0, -1)] + [self.quarter]
+        return [span for span in spans if span.first.start_time.date() + timedelta(days=STALE_DAYS) >= begin]
+
+    @cached_property
+    def attainment_of_past(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Tables attainment and attainment_money of the past quarters; nothing is planned of those before the year."""
+        spans = self.past_quarters
+        if self.history is None or not spans:
+            return empty("attainment"), empty("attainment_money")
+        happened = _of_segment(actual_flow(self.history, spans[0].first.start_time.date()), self.segment)
+        stages = self.plan.stage_ids
+        flows = attainment.Flows(self.sides.planned_flow, happened, stages, self.history.stages)
+        sides = replace(self.sides, actual_flow=happened)
+        entries = attainment.attainment(flows, spans)
+        money = attainment.attainment_money([row for span in spans for row in comparison.money_rows(sides, span)])
+        before = [span.label for span in spans if span.first < self.plan.first_month]
+        for table in (entries, money):
+            table.loc[table["period"].isin(before), ["planned", "gap", "reached"]] = float("nan")
+        return entries, money
 
     @cached_property
     def quarters(self) -> pd.DataFrame:

@@ -35,6 +35,7 @@ def pack(book: BoardBook, before: BoardBook | None = None) -> list[Exhibit]:
         pace.of_quarter,
         attainment.so_far,
         detail.retention,
+        performance.eight_quarters,
         attainment.variance,
         performance.three_numbers,
         *(partial(detail.detail, audience=each) for each in detail.AUDIENCES),

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from revplan.exhibits.chart import from_raw
+from revplan.exhibits.chart import Chart, from_raw
 from revplan.exhibits.comments import below
 from revplan.exhibits.fit import cut, fitting
 from revplan.exhibits.provenance import LABELS, colophon
@@ -29,7 +29,16 @@ from revplan.ground.written import shown_path
 from revplan.printing.blocks import Heading, Prose, Shown, blocks, words
 from revplan.printing.slides.chart import chart_parts
 from revplan.printing.slides.file import MEND, settled_zip
-from revplan.printing.slides.page import SlideTexts, add_slide, as_statement, content_area, filling, removed, write
+from revplan.printing.slides.page import (
+    SlideTexts,
+    add_slide,
+    as_statement,
+    content_area,
+    filling,
+    removed,
+    text_box,
+    write,
+)
 from revplan.printing.slides.record import ShapeMark, figure_texts, with_record
 from revplan.printing.slides.table import (
     add_answers,
@@ -95,6 +104,8 @@ def _figure(figure: dict[str, Any], periods: Mapping[str, str]) -> str:
 NUMBERS = frozenset(NUMERIC) | {"figure"}
 MOST_TILES = 12
 LONGEST_ALT = 1_000
+ACROSS, BETWEEN, PANEL_NAME = 2, 0.2, 0.24
+"""Small charts beside each other, the room between them, and that of their names. [inches]"""
 REST = "Rows that do not fit here stand in the page, the PDF and the workbook."
 UNDATED = datetime(2000, 1, 1)
 
@@ -232,8 +243,29 @@ def _words(template: Template, slide: Slide, footer: str, notes: Sequence[str]) 
 def _add_chart(template: Template, slide: Slide, footer: str) -> None:
     """A native chart."""
     page, place = add_slide(template, _words(template, slide, footer, below(slide.raw)))
-    drawn, book = chart_parts(from_raw(slide.raw["native"], slide.raw["message"]), template.inks, place.width)
+    chart = from_raw(slide.raw["native"], slide.raw["message"])
+    if chart.panels:
+        _add_multiples(template, page, place, slide, chart)
+        return
+    drawn, book = chart_parts(chart, template.inks, place.width)
     _described(_framed(page, place, drawn, book), filling(page, template), slide.raw, slide.mark.of("chart"))
+
+
+def _add_multiples(template: Template, page: Any, place: Area, slide: Slide, chart: Chart) -> None:
+    """The small charts of one exhibit, two beside each other, each a native chart under its name."""
+    removed(filling(page, template))
+    rows = -(-len(chart.panels) // ACROSS)
+    wide, deep = (place.width - BETWEEN * (ACROSS - 1)) / ACROSS, (place.height - BETWEEN * (rows - 1)) / rows
+    for number, panel in enumerate(chart.panels):
+        down, right = divmod(number, ACROSS)
+        mark = replace(slide.mark, part=number + 1)
+        left, top = place.left + right * (wide + BETWEEN), place.top + down * (deep + BETWEEN)
+        head = Area(left=left, top=top, width=wide, height=PANEL_NAME)
+        write(text_box(page, head, mark.of("panel")), cut(panel.message, 12, wide, 1), 12, "TEXT_1", True)
+        below_head = Area(left=left, top=top + PANEL_NAME, width=wide, height=deep - PANEL_NAME)
+        frame = _framed(page, below_head, *chart_parts(panel, template.inks, wide))
+        frame.nvGraphicFramePr.cNvPr.set("name", mark.of("chart"))
+        frame.nvGraphicFramePr.cNvPr.set("descr", fitting(f"{panel.message}. {slide.raw['alt']}", LONGEST_ALT))
 
 
 def _add_table(template: Template, slide: Slide, footer: str) -> None:
