@@ -60,7 +60,7 @@ def panel(name: str, table: pd.DataFrame, what: str, kind: str, currency: str) -
     return Chart(
         said=name,
         form="columns",
-        categories=names(table["quarter"]),
+        categories=names(quarter.removesuffix(" to date") for quarter in table["quarter"]),
         series=(
             Series(name="actual", values=numbers(table[f"{what} actual"]), color=PLAN),
             Series(name="plan", values=numbers(table[f"{what} planned"]), color=INK, mark="dashes"),

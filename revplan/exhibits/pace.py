@@ -19,6 +19,7 @@ from revplan.tracking.pacebook import ALL, CELL, MONTH, QUARTER, PaceBook, pace_
 
 ON_THE_LINE = 0.05  # working days within which a month is on its line
 NEARLY = 0.999
+FRIDAY = 4
 SHOWN = ("target_to_date", "actual", "gap", "days_behind", "needed_per_working_day", "recent_per_working_day", "target", "projected",
          "projected_low", "projected_high", "chance_of_missing")  # fmt: skip
 
@@ -138,7 +139,7 @@ def of_quarter(board: BoardBook) -> Exhibit:
     if period is None or line is None or not line["target"] > 0:
         told = book.state or f"There is no line to follow in {board.plan.period_label(board.quarter.name)}."
         return text(say("{told}", told=told)).as_appendix()
-    found = book.days_of(period)
+    found = _week_ends(book.days_of(period), book.as_of)
     title = plural(titles_of(board.plan.stages)[book.stage])
     made = chart(
         _drawn(found, title, _quarter_message(book, found, line)), found, {**kinds_of("pace_days"), "worked": "text"}
@@ -146,6 +147,13 @@ def of_quarter(board: BoardBook) -> Exhibit:
     rows = [{"period": str(day.date()), "stage": book.stage} for day in found["day"]]
     columns = {name: {"measure": "entries_so_far", "basis": basis} for name, basis in BASES.items()}
     return made.with_cells(FigureCells(rows=rows, columns=columns))
+
+
+def _week_ends(days: pd.DataFrame, as_of: date) -> pd.DataFrame:
+    """The Fridays of table pace_days, the last day known and the last one: a board looks at weeks."""
+    kept = (days["day"].dt.dayofweek == FRIDAY) | (days["day"] == pd.Timestamp(as_of))
+    kept.iloc[-1] = True
+    return days[kept].reset_index(drop=True)
 
 
 BASES = {

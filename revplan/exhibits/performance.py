@@ -72,7 +72,7 @@ def _past_message(book: BoardBook, amounts: pd.Series, labels: list[str]) -> Sen
         return say("{period} brought {now} of new ARR.", **parts)
     then = money(book, NEW_ARR, amounts.iloc[last - 4], labels[last - 4], ACTUAL)
     earlier = book.plan.period_label(labels[last - 4])
-    return say("{period} brought {now} of new ARR, {earlier} {then}.", **parts, earlier=earlier, then=then)
+    return say("{period} brought {now} of new ARR; {earlier} had brought {then}.", **parts, earlier=earlier, then=then)
 
 
 def _past_notes(book: BoardBook) -> list[str]:

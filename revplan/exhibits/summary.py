@@ -72,11 +72,11 @@ def _commit(book: BoardBook) -> Sentence:
         **agreeing(number, titles_of(book.plan.stages)[book.plan.commit_stage]),
     }
     if book.signed:
-        said = "{number} {counted}{segment} for {year}, {signed}; all that was signed was to give a chance of {wanted} to reach the goal."
+        said = "{number} {counted}{segment} for {year}, {signed}, to reach the goal with a chance of {wanted}."
     elif book.scale is None:
-        said = "Nothing is signed for {year}, and no volume gives a chance of {wanted} to reach the goal; held against the expected commit, {number} {counted}{segment}."
+        said = "Nothing is signed for {year}, and no volume reaches the goal with a chance of {wanted}. Actuals are compared with the expected commit, {number} {counted}{segment}."
     else:
-        said = "Nothing is signed for {year}; held against what gives a chance of {wanted} to reach the goal, {number} {counted}{segment}."
+        said = "Nothing is signed for {year}. Reaching the goal with a chance of {wanted} takes {number} {counted}{segment}; actuals are compared with that."
     return say(said, **parts)
 
 
@@ -94,7 +94,7 @@ def _where(book: BoardBook) -> Sentence:
         return said
     actual, asked = (entries(book, stage, basis, label) for basis in (ACTUAL, PLANNED))
     counts = say(
-        "{actual} {counted} came where {asked} were planned.",
+        "{actual} {counted} came against {asked} planned.",
         actual=actual,
         asked=asked,
         **agreeing(actual, titles_of(book.plan.stages)[stage]),

@@ -136,7 +136,8 @@ def _raw(raw: Mapping[str, Any], say: _Speaker) -> dict[str, Any]:
     }
     if raw["native"]:
         chart = renamed(from_raw(raw["native"], told["message"]), say)
-        told["native"] = as_raw(replace(chart, language=say.spoken.code))
+        panels = tuple(replace(each, language=say.spoken.code) for each in chart.panels)
+        told["native"] = as_raw(replace(chart, language=say.spoken.code, panels=panels))
     if "periods" in raw:
         told["periods"] = {name: say(label) for name, label in raw["periods"].items()}
     if "comments" in raw:

@@ -41,6 +41,8 @@ LABEL_SIZE, CROWDED_SIZE = slide_letters("chart")
 """Size of numbers at bars and of names, and of names where there are many. [points]"""
 
 MANY = 12
+MANY_DAYS = 16
+"""Days named along an axis; others lie between them."""
 """Categories up to which names are of full size."""
 
 BESIDE, BELOW = 0.33, 0.85
@@ -283,6 +285,7 @@ def _category_axis(chart: Chart, lying: bool) -> Any:
         valued("auto", 0),
         valued("lblAlgn", "ctr"),
         valued("lblOffset", 100),
+        *([valued("tickLblSkip", -(-len(chart.categories) // MANY_DAYS))] if chart.x_kind == "date" else []),
         valued("noMultiLvlLbl", 1),
     )
 
