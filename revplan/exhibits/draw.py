@@ -58,6 +58,9 @@ NAMES, LONGEST_NAME = 0.4, 48
 GAP_ABOVE = 6.0
 BETWEEN = 18.0
 """Room between small charts that stand beside each other. [points]"""
+
+PANEL = 88.0
+"""Height of the columns of a small chart. [points]"""
 STEPS = (1, 2, 3, 6, 12, 24, 60)
 
 
@@ -221,10 +224,10 @@ def _wrapped(name: str, size: float, slot: float) -> list[str]:
     return [*lines(first, size, room), f"({rest}"]
 
 
-def _upright(canvas: Canvas, chart: Chart, room: float, top: float) -> float:
-    """Columns, or lines, above the names of their categories; where the drawing ends."""
+def _upright(canvas: Canvas, chart: Chart, room: float, top: float, deep: float = 0.0) -> float:
+    """Columns, or lines, `deep` points high, above the names of their categories; where the drawing ends."""
     narrow, reach = room < NARROW, _reach(chart)
-    bottom, size = top + (138 if narrow else 168), SMALL if narrow else SIZE
+    bottom, size = top + (deep or (138 if narrow else 168)), SMALL if narrow else SIZE
     above = 14.0 if all(each.mark in BAR_MARKS for each in chart.series) else 6.0
     values = scale_of(reach, bottom, top, 6.0 if chart.start is not None or min(reach, default=0.0) < 0 else 0.0, above)
     marked = _marked(chart, values, 5)
@@ -252,7 +255,7 @@ def _multiples(canvas: Canvas, chart: Chart, room: float) -> float:
         for place, panel in enumerate(chart.panels[begin : begin + across]):
             small, left = Canvas(), place * (wide + BETWEEN)
             small.words(2.0, 11.0, [cut(clean(panel.message), SIZE, wide / POINTS, 1)], SIZE, "start")
-            ends.append(_upright(small, _named(panel, wide), wide, 24.0))
+            ends.append(_upright(small, _named(panel, wide), wide, 20.0, PANEL))
             canvas.put(small, left, top)
         top += max(ends) + GAP_ABOVE
     return top

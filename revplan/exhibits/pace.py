@@ -151,7 +151,7 @@ def of_quarter(board: BoardBook) -> Exhibit:
 
 def _week_ends(days: pd.DataFrame, as_of: date) -> pd.DataFrame:
     """The Fridays of table pace_days, the last day known and the last one: a board looks at weeks."""
-    kept = (days["day"].dt.dayofweek == FRIDAY) | (days["day"] == pd.Timestamp(as_of))
+    kept = (days["day"].dt.day_of_week == FRIDAY) | (days["day"] == pd.Timestamp(as_of))
     kept.iloc[-1] = True
     return days[kept].reset_index(drop=True)
 

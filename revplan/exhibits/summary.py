@@ -99,8 +99,11 @@ def _where(book: BoardBook) -> Sentence:
         asked=asked,
         **agreeing(actual, titles_of(book.plan.stages)[stage]),
     )
-    others = [brought(book, span.label) for span in book.spans[1:] if span.first != book.spans[0].first]
-    return joined(brought(book, label), *([counts] if actual.value is not None else []), *others)
+    whole = book.spans[-1].label
+    others = [brought(book, whole)] if book.spans[-1].first != book.spans[0].first else []
+    planned, asked_for = (new_arr(book, whole, basis) for basis in (PLANNED, "goal"))
+    aim = [say("The goal alone asks for {goal} by then.", goal=asked_for)] if planned.text != asked_for.text else []
+    return joined(brought(book, label), *([counts] if actual.value is not None else []), *others, *aim)
 
 
 def _headline(book: BoardBook) -> Sentence:

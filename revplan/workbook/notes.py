@@ -262,7 +262,7 @@ def _dependence(year: PlannedYear, quarters: pd.DataFrame) -> Iterator[str]:
         share = show(past / quarter["goal"], "share")
         text = (
             f"{quarter['label']}: at the plan's lags {money(past)} of its {money(quarter['goal'])} ({share}) depends on "
-            f"pipeline that exists already, entries before {year.plan.plan_date}"
+            f"pipeline that exists already, entries before {show(year.plan.plan_date, 'date')}"
         )
         yield f"{text}; {_expected(year, quarter)}."
 

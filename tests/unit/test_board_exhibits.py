@@ -116,6 +116,66 @@ def test_the_pack_says_closing_arr_and_what_existing_customers_kept(q3: BoardBoo
     assert terms["gap"]["Churn"] == terms["actual"]["Churn"] - terms["planned"]["Churn"]
 
 
+PAGE_ONE = [
+    ("CMO: what did marketing commit to?", "signed 2026 to sign"),
+    ("CMO: how sure was that to be?", "confidence 2026 wanted"),
+    ("CMO: how many SQLs came this quarter?", "entries [stage=sql] 2026-Q3 actual"),
+    ("CMO: how many were planned?", "entries [stage=sql] 2026-Q3 planned"),
+    ("CFO: is the year safe?", "chance 2026 simulated"),
+    ("CFO: where does the year land?", "landing 2026 expected"),
+    ("CFO: how low might it be?", "landing_low 2026 expected"),
+    ("CFO: how high might it be?", "landing_high 2026 expected"),
+    ("CFO: how far is that from the goal?", "landing_gap 2026 expected"),
+    ("CFO: what was won this quarter?", "new_arr 2026-Q3 actual"),
+    ("CFO: what was planned?", "new_arr 2026-Q3 planned"),
+    ("CFO: and since the year began?", "new_arr 2026 to Q3 actual"),
+    ("CFO: and what would the goal alone have asked for by now?", "new_arr 2026 to Q3 goal"),
+    ("board: what is the goal?", "goal 2026 plan"),
+    ("board: has the forecast changed?", "landing_change 2026 as known on 30 Jun 2026"),
+    ("board: what is at stake?", "uncovered [segment=smb] rest of 2026 expected"),
+]
+HEADLINES = [
+    ("CMO: what part of the plan is that?", "entries_reached [stage=sql] 2026-Q3 actual over plan"),
+    ("CMO: are the SQLs as good as planned?", "conversion 2026-Q3 actual"),
+    ("CMO: how far off the plan are we in time?", "days_off_plan [stage=sql] 2026-Q3 on 2026-09-30"),
+    ("CFO: what does a customer cost us?", "cac 2026-Q3 actual"),
+    ("CFO: what is our ARR?", "arr_term [term=closing] 2026 to Q3 actual"),
+    ("CFO: what do existing customers keep?", "nrr 2026 to Q3 actual"),
+    ("board: was last year's quarter better?", "new_arr 2025-Q3 actual"),
+    ("board: was it too few entries?", "variance_step [line=volume] 2026-Q3 estimated"),
+    ("board: what if we win less?", "scenario_difference [scenario=win rate down a fifth] 2026 expected"),
+    ("board: is there enough pipeline?", "coverage rest of 2026 open over remaining"),
+    ("board: how much would be enough?", "coverage_needed rest of 2026 one over the win rate"),
+]
+
+
+@pytest.mark.parametrize(("question", "name"), PAGE_ONE)
+def test_what_is_asked_first_is_answered_on_page_one_once(question: str, name: str, example: list[Exhibit]) -> None:
+    figures = {each.id: each for _, _, each in example[0].figures}
+    told = re.escape(figures[name].text)
+    words = " ".join([example[0].message, *example[0].table["value"]])
+    assert len(re.findall(rf"(?<![\w.,−+]){told}(?![\w%]|[.,]\d)", words)) == 1, question
+
+
+@pytest.mark.parametrize(("question", "name"), HEADLINES)
+def test_what_is_asked_next_is_answered_by_a_headline(question: str, name: str, example: list[Exhibit]) -> None:
+    found = [made for made in example for _, column, each in made.figures if (column, each.id) == ("message", name)]
+    assert found, question
+    quoted = next(each for _, _, each in found[0].figures if each.id == name)
+    assert quoted.text in found[0].message
+
+
+def test_everybody_finds_what_is_wanted_of_them(example: list[Exhibit]) -> None:
+    said = dict(zip(*(example[0].table[name] for name in ("fact", "value")), strict=True))
+    assert said["The commit"].startswith("Nothing is signed for FY26.")
+    assert said[TO_DO].startswith("Sales: build pipeline in smb")
+    asks = next(made for made in example if made.message.startswith("First of all: sales should")).table
+    assert "bring inbound back to the Leads it is planned to bring" in set(
+        asks.loc[asks["owner"] == "marketing", "ask"]
+    )
+    assert any("marketing answers for it" in made.message for made in example)
+
+
 def test_every_measure_that_is_defined_is_used_somewhere(example: list[Exhibit], year_to_come: BoardBook) -> None:
     planned = pack(year_to_come)
     others = [each for made in reports(EXAMPLE / "plan.yaml").values() for each in made]

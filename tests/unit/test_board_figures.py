@@ -342,3 +342,24 @@ def test_assumptions_that_have_expired_are_risks(book: BoardBook, plan: Any) -> 
     assert len(gone) == 2
     told = [risk.what for risk in summary.risks(book) if risk.size is None]
     assert told == [f"The assumption {about} has expired" for about in gone]
+
+
+# --- the last quarters ---------------------------------------------------------------------------
+
+
+def test_past_quarters_are_those_of_the_export_and_nothing_is_planned_before_the_year(
+    book: BoardBook, leads: pd.DataFrame
+) -> None:
+    made = performance.eight_quarters(book)
+    assert [panel.message for panel in made.chart.panels] == ["SQLs", "SQOs", "Wins", "New ARR (USD)"]
+    found, begun = made.figures, leads["lead_on"].min()
+    for year, number in [(2025, 1), (2025, 2), (2025, 3), (2025, 4), (2026, 1), (2026, 2), (2026, 3)]:
+        first = pd.Timestamp(year, 3 * number - 2, 1)
+        period = (first, first + pd.offsets.QuarterEnd(0))
+        assert first >= begun
+        for stage in ("sql", "sqo", "won"):
+            entered = leads[f"{stage}_on"].between(*period).sum()
+            assert value(found, f"entries [stage={stage}] {year}-Q{number} actual") == entered
+        assert value(found, f"new_arr {year}-Q{number} actual") == won_in(leads, period)["amount"].sum()
+        (planned,) = {each.value for _, _, each in found if each.id == f"new_arr {year}-Q{number} planned"}
+        assert (planned is None) == (year == 2025)

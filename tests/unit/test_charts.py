@@ -35,6 +35,16 @@ MONTHS = pd.DataFrame(
 BLUE, RED, LIGHT = (color(name) for name in ("C0", "C1", "C3"))
 
 
+QUARTERS = pd.DataFrame(
+    {
+        "quarter": [f"Q{1 + n % 4} FY{25 + n // 4}" for n in range(8)],
+        "sql actual": [100.0 + n for n in range(8)],
+        "sql planned": [None] * 4 + [150.0] * 4,
+    }
+)
+PANELS = [charts.panel(name, QUARTERS, "sql", "count", "USD") for name in ("SQLs", "Opportunities", "Wins")]
+
+
 def columns(*values: float | None, **more: Any) -> Chart:
     """A chart of one series, a column a value."""
     names = tuple("abcdefghijklmnopqrstuvwxyz"[: len(values)])
@@ -135,7 +145,11 @@ def test_buffers_begin_at_the_plan_and_come_to_what_all_do_together() -> None:
 
 
 def test_a_description_survives_json() -> None:
-    for made in (charts.landing(LANDING, SAID, "USD"), charts.so_far(MONTHS, SAID, "EUR")):
+    for made in (
+        charts.landing(LANDING, SAID, "USD"),
+        charts.so_far(MONTHS, SAID, "EUR"),
+        charts.multiples(SAID, PANELS),
+    ):
         assert from_raw(as_raw(made), made.message) == replace(made, said=made.message)
 
 
@@ -220,6 +234,7 @@ def test_bars_are_as_long_as_their_values(values: list[float]) -> None:
         ),
         charts.landing(LANDING.assign(**{name: 1e6 * LANDING[name] for name in LANDING.columns[1:]}), SAID, "JPY"),
         charts.so_far(MONTHS, SAID, "USD"),
+        charts.multiples(SAID, PANELS),
         charts.steps(STEPS.assign(line=["A long name of a step"] * 4, amount=STEPS["amount"] * 1e5), SAID, "CHF"),
     ],
     ids=lambda made: made.form if isinstance(made, Chart) else str(made),
@@ -291,6 +306,21 @@ def test_points_lie_where_both_numbers_say() -> None:
     assert (x2 - x1, y2 - y1) == pytest.approx((x3 - x2, y3 - y2), abs=0.03)
     assert (square[0] + 4, square[1] + 4) == pytest.approx((x2, y2), abs=0.02)
     assert {text[4]: text[0] for text in texts(svg)}["60%"] == pytest.approx(x2, abs=0.02)
+
+
+def test_small_charts_stand_two_beside_each_other_and_below_each_other_on_a_phone() -> None:
+    made = charts.multiples(SAID, PANELS)
+    page, phone = (drawn(made, room) for room in (draw.PAGE, draw.PHONE))
+    heads = [{words: (x, y) for x, y, _, _, words in texts(each)} for each in (page, phone)]
+    places = [[at[panel.message] for panel in PANELS] for at in heads]
+    (one, two, three), (first, second, third) = places
+    assert one[1] == two[1] < three[1]
+    assert one[0] == three[0] < two[0]
+    assert first[0] == second[0] == third[0]
+    assert first[1] < second[1] < third[1]
+    for each in (page, phone):  # the key once, and every quarter's column in every chart
+        assert [words for *_, words in texts(each)].count("actual") == 1
+        assert len(boxes(each, BLUE)) == 8 * len(PANELS)
 
 
 def test_columns_lie_down_where_their_names_have_no_room() -> None:

@@ -397,7 +397,7 @@ def test_a_plan_made_in_november_says_in_money_what_of_q1_exists_already() -> No
     assert money
     assert float(money[1]) * 1000 == pytest.approx(expected, abs=501)
     assert float(money[2]) / 100 == pytest.approx(expected / 1_000_000, abs=0.00051)
-    assert "entries before 2026-11-15" in note
+    assert "entries before 15 Nov 2026" in note
     assert "no records are named, so the open pipeline counts as 0" in note
 
 
