@@ -522,12 +522,13 @@ def _shown(exhibit: Exhibit) -> list[TextBlock]:
     if frame is None:
         return []
     return [
-        (_label(exhibit, name), list(map(cut_words, column(frame[name], kinds[name]))), _set_as_number(kinds[name]))
+        (_label(exhibit, name), list(map(cut_words, column(frame[name], kinds[name]))), set_as_number(kinds[name]))
         for name in frame.columns
     ]
 
 
-def _set_as_number(kind: str) -> bool:
+def set_as_number(kind: str) -> bool:
+    """Whether a column of that kind is set to the right, as numbers are."""
     return kind in NUMERIC or kind == "figure"
 
 

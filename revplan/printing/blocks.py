@@ -9,12 +9,13 @@ import ast
 import html
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 from revplan.exhibits.figures import MIMETYPE
+from revplan.ground.escaping import clean
 
 Node = dict[str, Any]
 
@@ -45,45 +46,26 @@ def _parser() -> Any:
 
 
 def _nodes(tokens: Iterable[Node]) -> list[Node]:
-    return [_KINDS.get(token["type"], _paragraph)(token) for token in tokens if token["type"] != "blank_line"]
+    return [_node(token) for token in tokens if token["type"] != "blank_line"]
 
 
-def _paragraph(token: Node) -> Node:
+def _node(token: Node) -> Node:
+    match token:
+        case {"type": "list", "attrs": of, "children": children}:
+            items = [_nodes(item["children"]) for item in children]
+            return {"kind": "list", "ordered": of["ordered"], "start": of.get("start", 1), "items": items}
+        case {"type": "block_quote", "children": children}:
+            return {"kind": "quote", "nodes": _nodes(children)}
+        case {"type": "block_code"}:
+            lines = [line.expandtabs(4) for line in _raw(token).rstrip("\n").split("\n")]
+            told = [{"indent": len(line) - len(line.lstrip()), "text": line} for line in lines]
+            return {"kind": "code", "lines": told}
+        case {"type": "table", "children": [head, *body]}:
+            rows = [head["children"], *(row["children"] for part in body for row in part["children"])]
+            return {"kind": "table", "rows": [[_runs(cell["children"]) for cell in row] for row in rows]}
+        case {"type": "thematic_break"}:
+            return {"kind": "rule"}
     return {"kind": "paragraph", "runs": _runs(token.get("children") or [{"type": "text", "raw": _raw(token)}])}
-
-
-def _list(token: Node) -> Node:
-    attributes = token["attrs"]
-    items = [_nodes(item["children"]) for item in token["children"]]
-    return {"kind": "list", "ordered": attributes["ordered"], "start": attributes.get("start", 1), "items": items}
-
-
-def _quote(token: Node) -> Node:
-    return {"kind": "quote", "nodes": _nodes(token["children"])}
-
-
-def _code(token: Node) -> Node:
-    lines = [line.expandtabs(4) for line in _raw(token).rstrip("\n").split("\n")]
-    return {"kind": "code", "lines": [{"indent": len(line) - len(line.lstrip()), "text": line} for line in lines]}
-
-
-def _table(token: Node) -> Node:
-    head, *body = token["children"]
-    rows = [row["children"] for part in body for row in part["children"]]
-    return {"kind": "table", "rows": [[_runs(cell["children"]) for cell in row] for row in [head["children"], *rows]]}
-
-
-def _rule(token: Node) -> Node:
-    return {"kind": "rule"}
-
-
-_KINDS: dict[str, Callable[[Node], Node]] = {
-    "list": _list,
-    "block_quote": _quote,
-    "block_code": _code,
-    "table": _table,
-    "thematic_break": _rule,
-}
 
 
 def _runs(tokens: Iterable[Node], looks: dict[str, bool] = PLAIN) -> list[Node]:
@@ -142,19 +124,24 @@ Block = Heading | Prose | Shown
 
 
 def blocks(notebook: Any) -> list[Block]:
-    """What `notebook` shows, in order. Code, streams and widgets have no block."""
-    return list(_numbered(block for cell in notebook.cells for block in _of_cell(cell)))
+    """What `notebook` shows, in order, exhibits of one key told apart by a number. Code, streams and widgets have no block."""
+    found, seen = [block for cell in notebook.cells for block in _of_cell(cell)], Counter[str]()
+    for at, block in enumerate(found):
+        if isinstance(block, Shown):
+            seen[block.key] += 1
+            found[at] = replace(block, key=f"{block.key} {seen[block.key]}") if seen[block.key] > 1 else block
+    return found
 
 
-def _numbered(found: Iterable[Block]) -> Iterator[Block]:
-    """The blocks, exhibits of one key told apart by a number."""
-    seen: Counter[str] = Counter()
-    for block in found:
-        if not isinstance(block, Shown):
-            yield block
-            continue
-        seen[block.key] += 1
-        yield replace(block, key=f"{block.key} {seen[block.key]}") if seen[block.key] > 1 else block
+def title_of(found: Iterable[Block], name: str, level: int = 6) -> str:
+    """What a report is called: its first heading, no deeper than `level`, or else its `name` in words."""
+    headings = (words(block.text) for block in found if isinstance(block, Heading) and block.level <= level)
+    return clean(next(headings, "")) or clean(name.replace("_", " ").capitalize())
+
+
+def opening_of(found: Iterable[Block]) -> dict[str, Any]:
+    """The raw exhibit that opens a report: the first one with a header; empty where none has."""
+    return next((block.raw for block in found if isinstance(block, Shown) and block.raw.get("header")), {})
 
 
 def exhibits(notebook: Any) -> list[dict[str, Any]]:
@@ -179,8 +166,12 @@ def _of_cell(cell: Any) -> list[Block]:
     if cell.cell_type != "code":
         return []
     bundles = [output.get("data", {}) for output in cell.get("outputs", [])]
-    key = _key(cell)
-    return [_shown(data, key) for data in bundles if MIMETYPE in data]
+    drawings = [PAGE_DRAWING.search(data.get("text/html", "")) for data in bundles]
+    return [
+        Shown(raw=data[MIMETYPE], svg=drawing and drawing[0], key=_key(cell))
+        for data, drawing in zip(bundles, drawings, strict=True)
+        if MIMETYPE in data
+    ]
 
 
 def _key(cell: Any) -> str:
@@ -213,8 +204,3 @@ def _of_markdown(source: str) -> list[Block]:
         if body.strip():
             found.append(Prose(source=body.strip()))
     return found
-
-
-def _shown(data: Any, key: str) -> Shown:
-    drawing = PAGE_DRAWING.search(data.get("text/html", ""))
-    return Shown(raw=data[MIMETYPE], svg=drawing[0] if drawing else None, key=key)

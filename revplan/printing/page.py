@@ -12,9 +12,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from revplan.exhibits.figures import MIMETYPE
 from revplan.exhibits.provenance import colophon
 from revplan.ground.escaping import clean, css_string
+from revplan.printing.blocks import blocks, opening_of, title_of
 from revplan.printing.translated import language_of, speaker
 
 STYLE = Path(__file__).parents[1] / "exhibits" / "style"
@@ -32,15 +32,15 @@ def page(notebook: Any, name: str) -> str:
     """
     from markupsafe import Markup
 
-    opening, say = _opening(notebook), speaker(notebook)
-    title = _title(notebook) or clean(name.replace("_", " ").capitalize())
+    found, say = blocks(notebook), speaker(notebook)
+    opening, title = opening_of(found), title_of(found, name, level=1)
     resources = {
         "policy": POLICY,
         "language": language_of(notebook),
         "title": title,
         "header": opening.get("header", ""),
         "colophon": {say(label): say(told) for label, told in colophon(notebook).items()},
-        "style": Markup(_style() + _printed(title, opening)),
+        "style": Markup((STYLE / "page.css").read_text(encoding="utf-8") + _printed(title, opening)),
     }
     html = _filled(notebook, resources)
     # HTML knows the namespaces of SVG by itself; without them the page holds no address at all.
@@ -48,23 +48,6 @@ def page(notebook: Any, name: str) -> str:
     return MESSAGE.sub(
         lambda found: found[1] + AMOUNT.sub(r'<span class="amount">\g<0></span>', found[2]) + found[3], html
     )
-
-
-def _opening(notebook: Any) -> dict[str, Any]:
-    """The exhibit that opens the page: the first one with a header."""
-    outputs = (output for cell in notebook.cells for output in cell.get("outputs", []))
-    exhibits = (output.get("data", {}).get(MIMETYPE) for output in outputs)
-    return next((exhibit for exhibit in exhibits if exhibit and exhibit.get("header")), {})
-
-
-def _title(notebook: Any) -> str:
-    sources = (cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    headings = (line[2:] for source in sources for line in source.splitlines() if line.startswith("# "))
-    return clean(next(headings, ""))
-
-
-def _style() -> str:
-    return (STYLE / "page.css").read_text(encoding="utf-8")
 
 
 def _printed(title: str, opening: dict[str, Any]) -> str:

@@ -11,25 +11,22 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from revplan.exhibits import fonts
 from revplan.exhibits.comments import comments
+from revplan.exhibits.exhibit import set_as_number
 from revplan.exhibits.fit import fitting, fitting_names
 from revplan.exhibits.provenance import LABELS, colophon
 from revplan.ground.errors import ReportError, shown
 from revplan.ground.escaping import clean
 from revplan.ground.files import scratch_folder
-from revplan.ground.tables import NUMERIC
-from revplan.printing.blocks import Block, Heading, Prose, Shown, blocks, paragraphs, runs, words
+from revplan.printing.blocks import Block, Heading, Prose, Shown, blocks, opening_of, paragraphs, runs, title_of
 from revplan.printing.translated import language_of, speaker
 
 TEMPLATE = Path(__file__).parents[1] / "exhibits" / "style" / "report.typ"
-PAPERS = ("a4", "us-letter")
-STANDARD: Literal["ua-1"] = "ua-1"
 
 EDGE, LABEL = 120, 200
 """Most characters of a line at the edges of a page, and of a column's label."""
@@ -44,28 +41,17 @@ Section = dict[str, Any]
 """What stays together: headings and words, and the exhibit they lead to."""
 
 
-def pdf(notebook: Any, name: str, paper: str = "a4") -> bytes:
+def pdf(notebook: Any, name: str) -> bytes:
     """The PDF of an executed `notebook`; its first heading is the title, or else `name`.
 
     The same notebook gives the same bytes on a machine with the same fonts.
 
-    Parameters
-    ----------
-    notebook
-        What papermill left.
-    name
-        The report's name.
-    paper
-        One of `PAPERS`.
-
     Raises
     ------
     ReportError
-        If the paper is unknown, or typst refuses the report.
+        If typst refuses the report.
     """
-    if paper not in PAPERS:
-        raise ReportError.at("pdf", f"{shown(paper)!r} is not a paper; give one of {', '.join(PAPERS)}")
-    return bytes(_compiled(*_readable(_document(notebook, name, paper)), format="pdf", pdf_standards=STANDARD))
+    return bytes(_compiled(*_readable(_document(notebook, name)), format="pdf", pdf_standards="ua-1"))
 
 
 def pictures(notebook: Any, name: str, resolution: float = 80.0) -> list[bytes]:
@@ -83,20 +69,17 @@ def pictures(notebook: Any, name: str, resolution: float = 80.0) -> list[bytes]:
     ReportError
         If typst refuses the report.
     """
-    made = _compiled(*_readable(_document(notebook, name, "a4")), format="png", ppi=resolution)
+    made = _compiled(*_readable(_document(notebook, name)), format="png", ppi=resolution)
     return list(made) if isinstance(made, list) else [made]
 
 
-def _document(notebook: Any, name: str, paper: str) -> dict[str, Any]:
+def _document(notebook: Any, name: str) -> dict[str, Any]:
     """What the template sets."""
     found = blocks(notebook)
-    made, say = colophon(notebook), speaker(notebook)
-    opening = next((block.raw for block in found if isinstance(block, Shown) and block.raw.get("header")), {})
-    headings = [block.text for block in found if isinstance(block, Heading) and block.level == 1]
-    title = words(headings[0]) if headings else name.replace("_", " ").capitalize()
+    made, say, opening, title = colophon(notebook), speaker(notebook), opening_of(found), title_of(found, name, level=1)
+    titled = any(isinstance(block, Heading) and block.level == 1 for block in found)
     message = opening.get("message", "")
     return {
-        "paper": paper,
         "language": language_of(notebook),
         "title": title,
         "description": message,
@@ -106,44 +89,28 @@ def _document(notebook: Any, name: str, paper: str) -> dict[str, Any]:
             "header": fitting(opening.get("header") or made.get(LABELS["plan"], ""), EDGE),
             "message": fitting(message, EDGE),
         },
-        "sections": _sections(found if headings else [Heading(level=1, text=title), *found]),
+        "sections": _sections(found if titled else [Heading(level=1, text=title), *found]),
         "colophon": [[say(label), say(value)] for label, value in made.items()],
     }
 
 
 def _sections(found: Iterable[Block]) -> list[Section]:
+    """The blocks in sections: a heading stands with headings only, nothing after an exhibit; no level is left out."""
     sections: list[Section] = []
-    for block in _levelled(found):
-        if not sections or not _joins(sections[-1], block):
-            sections.append({"lead": [], "exhibit": None})
-        _add(sections[-1], block)
-    return sections
-
-
-def _levelled(found: Iterable[Block]) -> Iterator[Block]:
-    """The same blocks; no heading lies more than one level below the one before."""
     level = 0
     for block in found:
+        last = sections[-1] if sections else None
+        headed = last and all(node["kind"] == "heading" for node in last["lead"])
+        if not last or last["exhibit"] or (isinstance(block, Heading) and not headed):
+            sections.append({"lead": [], "exhibit": None})
         if isinstance(block, Heading):
             level = min(block.level, level + 1)
-            block = replace(block, level=level)
-        yield block
-
-
-def _joins(section: Section, block: Block) -> bool:
-    """Whether `block` goes with what `section` holds already: a heading only with headings, nothing after an exhibit."""
-    if section["exhibit"]:
-        return False
-    return not isinstance(block, Heading) or all(node["kind"] == "heading" for node in section["lead"])
-
-
-def _add(section: Section, block: Block) -> None:
-    if isinstance(block, Heading):
-        section["lead"].append({"kind": "heading", "level": block.level, "runs": runs(block.text)})
-    elif isinstance(block, Prose):
-        section["lead"] += paragraphs(block.source)
-    else:
-        section["exhibit"] = _exhibit(block)
+            sections[-1]["lead"].append({"kind": "heading", "level": level, "runs": runs(block.text)})
+        elif isinstance(block, Prose):
+            sections[-1]["lead"] += paragraphs(block.source)
+        else:
+            sections[-1]["exhibit"] = _exhibit(block)
+    return sections
 
 
 def _exhibit(block: Shown) -> dict[str, Any]:
@@ -155,10 +122,7 @@ def _exhibit(block: Shown) -> dict[str, Any]:
         "lined": raw.get("lined", False),
         "comments": [{"text": line, "expired": expired} for line, expired in comments(raw)],
         "columns": [
-            {
-                "label": label,
-                "number": column["kind"] in NUMERIC or column["kind"] == "figure",
-            }
+            {"label": label, "number": set_as_number(column["kind"])}
             for label, column in zip(labels, raw["columns"], strict=True)
         ],
         "rows": raw["shown"],
@@ -168,8 +132,13 @@ def _exhibit(block: Shown) -> dict[str, Any]:
 
 def _readable(document: dict[str, Any]) -> tuple[dict[str, Any], tuple[fonts.Font, ...]]:
     """`document` with nothing in it that a font or a line cannot hold, and the fonts it takes beside DejaVu Sans."""
-    cleaned = _mapped(document, _cleaned)
-    texts = list(_texts(cleaned))
+    texts: list[str] = []
+
+    def noted(text: str) -> str:
+        texts.append(_cleaned(text))
+        return texts[-1]
+
+    cleaned = _mapped(document, noted)
     odd = fonts.lacking(texts)
     unknown = fonts.without_font(odd)
     found = fonts.covering(odd)
@@ -191,16 +160,6 @@ def _mapped(value: Any, change: Callable[[str], str]) -> Any:
     return change(value) if isinstance(value, str) else value
 
 
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        value = [each for key, each in value.items() if key != "svg"]
-    if isinstance(value, list):
-        for each in value:
-            yield from _texts(each)
-    elif isinstance(value, str):
-        yield value
-
-
 def _cleaned(text: str) -> str:
     """`text` cleaned, a space at its ends kept: it may be the middle of a sentence."""
     inner = clean(text)
@@ -209,11 +168,8 @@ def _cleaned(text: str) -> str:
 
 def _breaking(text: str) -> str:
     """`text` with places where its long words may break."""
-    return re.sub(rf"\S{{{WORD + 1},}}", lambda word: _parted(word[0]), text)
-
-
-def _parted(word: str) -> str:
-    return re.sub(rf"\S{{1,{PART - 1}}}[-_./:]|\S{{{PART}}}", "\\g<0>\u200b", word)
+    part = rf"\S{{1,{PART - 1}}}[-_./:]|\S{{{PART}}}"
+    return re.sub(rf"\S{{{WORD + 1},}}", lambda word: re.sub(part, "\\g<0>\u200b", word[0]), text)
 
 
 def _compiled(document: Mapping[str, Any], found: Sequence[fonts.Font], **form: Any) -> Any:

@@ -198,11 +198,6 @@ def test_a_table_too_wide_turns_its_page_on_its_side(tmp_path: Path) -> None:
     assert page_sizes(made, tmp_path) == [(595, 842), (842, 595)]
 
 
-@pytest.mark.parametrize(("paper", "size"), [("a4", (595, 842)), ("us-letter", (612, 792))])
-def test_papers(paper: str, size: tuple[int, int], tmp_path: Path) -> None:
-    assert page_sizes(pdf(notebook(text("One")), "x", paper), tmp_path) == [size]
-
-
 def page_sizes(made: bytes, folder: Path) -> list[tuple[int, int]]:
     """Width and height of each page. [points]"""
     found = re.findall(r"size: +([\d.]+) x ([\d.]+)", poppler("pdfinfo", made, folder, "-l", "99"))
@@ -250,11 +245,6 @@ def boxes(found: str) -> Iterator[tuple[float, float, list[tuple[float, ...]]]]:
         width, height = map(float, re.findall(r'(?:width|height)="([\d.]+)"', page)[:2])
         words = [tuple(map(float, re.findall(r'"(-?[\d.]+)"', word))) for word in re.findall("<word [^>]*>", page)]
         yield width, height, list(zip(*words, strict=True))
-
-
-def test_an_unknown_paper_is_refused() -> None:
-    with pytest.raises(ReportError, match="'foolscap' is not a paper; give one of a4, us-letter"):
-        pdf(notebook(text("One")), "x", "foolscap")
 
 
 # --- form ----------------------------------------------------------------------------------------------------

@@ -60,12 +60,9 @@ BASE = "(below)"
 
 def drawn_series(chart: Chart, inks: Mapping[str, str], room: float) -> list[Drawn]:
     """The series as they are drawn in a chart `room` inches wide; `inks` says what is legible on each colour."""
-    return [replace(_inked(each, inks), language=chart.language) for each in _drawn(chart, room)]
-
-
-def _inked(drawn: Drawn, inks: Mapping[str, str]) -> Drawn:
-    inside = drawn.position in ("ctr", "inBase")
-    return replace(drawn, ink=inks[drawn.series.color]) if inside else drawn
+    inside = ("ctr", "inBase")
+    drawn = [replace(each, language=chart.language) for each in _drawn(chart, room)]
+    return [replace(each, ink=inks[each.series.color]) if each.position in inside else each for each in drawn]
 
 
 def named(chart: Chart, room: float) -> Chart:
@@ -77,11 +74,7 @@ def named(chart: Chart, room: float) -> Chart:
     labels = [cut(clean(each), LABEL_SIZE, across, 1 if lying else 3) for each in chart.categories]
     if len(set(labels)) < len(set(chart.categories)):
         labels = fitting_names(chart.categories, max(8, min(map(len, labels))))
-    return replace(
-        chart,
-        categories=tuple(labels),
-        series=series,
-    )
+    return replace(chart, categories=tuple(labels), series=series)
 
 
 def _drawn(chart: Chart, room: float) -> list[Drawn]:
@@ -163,6 +156,7 @@ def _upright(chart: Chart) -> Iterator[Drawn]:
 
 
 CATEGORY_AXIS, VALUE_AXIS = "111111111", "222222222"
+BARS, LINES, POINTS = "barChart", "lineChart", "scatterChart"
 
 
 def chart_parts(chart: Chart, inks: Mapping[str, str], room: float) -> tuple[bytes, bytes]:
@@ -187,9 +181,11 @@ def chart_parts(chart: Chart, inks: Mapping[str, str], room: float) -> tuple[byt
     numbered = count()
     bars = [each for each in drawn if each.series.mark in BAR_MARKS]
     others = [each for each in drawn if each.series.mark not in BAR_MARKS]
-    plots = [_bar_plot(chart, bars, sheet, numbered)] if bars else []
-    if others:
-        plots.append((_point_plot if chart.form == "points" else _line_plot)(others, sheet, numbered))
+    plots = [
+        _plot(kind, chart, some, sheet, numbered)
+        for kind, some in ((BARS, bars), (POINTS if chart.form == "points" else LINES, others))
+        if some
+    ]
     labelled = chart.form == "waterfall" or (bool(bars) and all(any(each.labels) or each.hidden for each in drawn))
     space = C.chartSpace(
         valued("date1904", 0),
@@ -207,36 +203,22 @@ def chart_parts(chart: Chart, inks: Mapping[str, str], room: float) -> tuple[byt
     return etree.tostring(space, xml_declaration=True, encoding="UTF-8", standalone=True), sheet.workbook()
 
 
-def _bar_plot(chart: Chart, bars: Sequence[Drawn], sheet: ChartSheet, numbered: Iterator[int]) -> Any:
-    stacked = chart.form in ("stacked", "waterfall")
-    return C.barChart(
-        valued("barDir", "bar" if chart.form == "bars" else "col"),
-        valued("grouping", "stacked" if stacked else "clustered"),
+def _plot(kind: str, chart: Chart, drawn: Sequence[Drawn], sheet: ChartSheet, numbered: Iterator[int]) -> Any:
+    """Bars, lines, or points along numbers: what says how they stand, the series, and how far apart they are."""
+    before, after = {"grouping": "standard"}, {"marker": 1}
+    if kind == POINTS:
+        before, after = {"scatterStyle": "lineMarker"}, {}
+    elif kind == BARS:
+        stacked, lying = chart.form in ("stacked", "waterfall"), chart.form == "bars"
+        before = {"barDir": "bar" if lying else "col", "grouping": "stacked" if stacked else "clustered"}
+        over = 100 if stacked or (lying and not side_by_side(chart)) else -5
+        after = {"gapWidth": max(50, 300 // max(1, len(chart.categories))), "overlap": over}
+    return C(
+        kind,
+        *(valued(tag, value) for tag, value in before.items()),
         valued("varyColors", 0),
-        *(series_element(each, next(numbered), sheet, True) for each in bars),
-        valued("gapWidth", max(50, 300 // max(1, len(chart.categories)))),
-        valued("overlap", 100 if stacked or (chart.form == "bars" and not side_by_side(chart)) else -5),
-        valued("axId", CATEGORY_AXIS),
-        valued("axId", VALUE_AXIS),
-    )
-
-
-def _line_plot(lines: Sequence[Drawn], sheet: ChartSheet, numbered: Iterator[int]) -> Any:
-    return C.lineChart(
-        valued("grouping", "standard"),
-        valued("varyColors", 0),
-        *(series_element(each, next(numbered), sheet, False) for each in lines),
-        valued("marker", 1),
-        valued("axId", CATEGORY_AXIS),
-        valued("axId", VALUE_AXIS),
-    )
-
-
-def _point_plot(lines: Sequence[Drawn], sheet: ChartSheet, numbered: Iterator[int]) -> Any:
-    return C.scatterChart(
-        valued("scatterStyle", "lineMarker"),
-        valued("varyColors", 0),
-        *(series_element(each, next(numbered), sheet, False) for each in lines),
+        *(series_element(each, next(numbered), sheet, kind == BARS) for each in drawn),
+        *(valued(tag, value) for tag, value in after.items()),
         valued("axId", CATEGORY_AXIS),
         valued("axId", VALUE_AXIS),
     )
@@ -296,7 +278,11 @@ def _x_axis(chart: Chart) -> Any:
     step = 0.05 if chart.x_kind == "share" else 1.0
     return C.valAx(
         valued("axId", CATEGORY_AXIS),
-        C.scaling(valued("orientation", "minMax"), valued("max", _up(high, step)), valued("min", _down(low, step))),
+        C.scaling(
+            valued("orientation", "minMax"),
+            valued("max", round(-(-high // step) * step, 9)),
+            valued("min", round(low // step * step, 9)),
+        ),
         valued("delete", 0),
         valued("axPos", "b"),
         *_axis_title(chart.x_title),
@@ -312,18 +298,8 @@ def _x_axis(chart: Chart) -> Any:
     )
 
 
-def _up(value: float, step: float) -> float:
-    return round(-(-value // step) * step, 9)
-
-
-def _down(value: float, step: float) -> float:
-    return round(value // step * step, 9)
-
-
 def _axis_title(title: str) -> list[Any]:
-    if not title:
-        return []
-    return [C.title(C.tx(rich_text(fitting(title, 80))), valued("overlay", 0))]
+    return [C.title(C.tx(rich_text(fitting(title, 80))), valued("overlay", 0))] if title else []
 
 
 def _limits(chart: Chart) -> list[Any]:

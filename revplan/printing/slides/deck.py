@@ -17,6 +17,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import pandas as pd
+
+from revplan.exhibits import exhibit
 from revplan.exhibits.chart import Chart, from_raw
 from revplan.exhibits.comments import below
 from revplan.exhibits.fit import cut, fitting
@@ -24,9 +27,8 @@ from revplan.exhibits.provenance import LABELS, colophon
 from revplan.ground.errors import PlanError
 from revplan.ground.escaping import clean
 from revplan.ground.files import told_of
-from revplan.ground.tables import NUMERIC
 from revplan.ground.written import shown_path
-from revplan.printing.blocks import Heading, Prose, Shown, blocks, words
+from revplan.printing.blocks import Heading, Prose, Shown, blocks, title_of, words
 from revplan.printing.slides.chart import chart_parts
 from revplan.printing.slides.file import MEND, settled_zip
 from revplan.printing.slides.page import (
@@ -79,19 +81,15 @@ def definitions(exhibits: Iterable[dict[str, Any]], say: Say) -> list[str]:
 def _measure(
     measure: str, figures: list[dict[str, Any]], definition: dict[str, Any], periods: Mapping[str, str], say: Say
 ) -> str:
-    mine = [figure for figure in figures if figure["measure"] == measure]
-    some = dict.fromkeys(_figure(figure, periods) for figure in mine)
+    some = dict.fromkeys(_figure(figure, periods) for figure in figures if figure["measure"] == measure)
     values = "; ".join(some) if len(some) <= MOST_FIGURES else say(f"{len(some)} figures on the slide")
     return f"{definition['label']}: {values}. {_definition(definition, say)}"
 
 
 def _definition(definition: dict[str, Any], say: Say) -> str:
-    further = {"Rounded": definition.get("rounding"), "Source": definition.get("source")}
-    parts = [
-        definition.get("formula", ""),
-        *(f"{say(word)}: {told}" for word, told in further.items() if told and told != "none"),
-    ]
-    return " ".join(f"{part.rstrip('.')}." for part in parts if part)
+    told = {"": definition.get("formula"), "Rounded": definition.get("rounding"), "Source": definition.get("source")}
+    heads = {head: f"{say(head)}: " if head else "" for head in told}
+    return " ".join(f"{heads[head]}{each.rstrip('.')}." for head, each in told.items() if each and each != "none")
 
 
 def _figure(figure: dict[str, Any], periods: Mapping[str, str]) -> str:
@@ -101,7 +99,6 @@ def _figure(figure: dict[str, Any], periods: Mapping[str, str]) -> str:
     return f"{figure['text']} ({told})" if told else figure["text"]
 
 
-NUMBERS = frozenset(NUMERIC) | {"figure"}
 MOST_TILES = 12
 LONGEST_ALT = 1_000
 ACROSS, BETWEEN, PANEL_NAME = 2, 0.2, 0.24
@@ -157,10 +154,14 @@ def _written(notebook: Any, name: str, template: Path | None) -> bytes:
     every = list(_slides(shown, name))
     periods = {name: label for slide in every for name, label in slide.raw.get("periods", {}).items()}
     slides = [replace(slide, periods=periods) for slide in every if not slide.raw.get("appendix")]
-    title = _title(notebook) or clean(name.replace("_", " ").capitalize())
+    title = title_of(shown, name)
     opening = next((slide.raw for slide in slides if slide.raw.get("header")), {})
-    footer = _footer(made_from, opening.get("header", ""), say)
-    _open(opened, title, opening, _question(notebook), ShapeMark(report=name, key="opening"))
+    dated = made_from.get(LABELS["plan_date"], "")
+    named = " · ".join(filter(None, [made_from.get(LABELS["plan"], ""), dated and say(f"as of {dated}")]))
+    footer = opening.get("header", "") or named
+    asked = next((block for block in shown if isinstance(block, Prose | Shown)), None)
+    question = clean(words(clean(asked.source))) if isinstance(asked, Prose) else ""
+    _open(opened, title, opening, question, ShapeMark(report=name, key="opening"))
     for slide in slides:
         _add(opened, slide, footer)
     for slide in slides:
@@ -189,22 +190,6 @@ def _slides(shown: Sequence[Any], report: str) -> Iterator[Slide]:
             mark = ShapeMark(report=report, key=block.key)
             yield Slide(raw=block.raw, section=section, mark=mark, said=tuple(said))
             said = []
-
-
-def _title(notebook: Any) -> str:
-    return next((clean(words(each.text)) for each in blocks(notebook) if isinstance(each, Heading)), "")
-
-
-def _question(notebook: Any) -> str:
-    """What the notebook asks: its first prose, before any exhibit."""
-    first = next((each for each in blocks(notebook) if isinstance(each, Prose | Shown)), None)
-    return clean(words(clean(first.source))) if isinstance(first, Prose) else ""
-
-
-def _footer(made_from: dict[str, str], header: str, say: Say) -> str:
-    """The line a page names itself by, else plan and plan date."""
-    dated = made_from.get(LABELS["plan_date"], "")
-    return header or " · ".join(filter(None, [made_from.get(LABELS["plan"], ""), dated and say(f"as of {dated}")]))
 
 
 def _open(template: Template, title: str, opening: dict[str, Any], question: str, mark: ShapeMark) -> None:
@@ -271,7 +256,7 @@ def _add_multiples(template: Template, page: Any, place: Area, slide: Slide, cha
 def _add_table(template: Template, slide: Slide, footer: str) -> None:
     raw = slide.raw
     told = _words(template, slide, footer, raw["notes"] if raw["native"] else below(raw))
-    found = columns_of(raw, NUMBERS)
+    found = columns_of(raw)
     parts = sheets(found, raw["totals"], content_area(template, told.notes))
     if len(parts) > 1 and raw.get("brief"):
         told = replace(told, notes=(template.say(REST), *told.notes))
@@ -342,22 +327,16 @@ def _close(
 ) -> None:
     """The last slide: from what all this was made; its notes say what each figure of the deck is."""
     say = template.say
-    rows = [(say(label), say(value)) for label, value in made_from.items()]
-    columns = [{"name": head, "label": say(head), "kind": "text"} for head in ("What", "Which")]
-    message = say("From what this was made, so that it can be made again.")
-    notes = [say("What each figure is stands in the notes of its slide, and of all figures in the notes of this one.")]
     measured = definitions((slide.raw for slide in slides), say)
-    raw = {
-        "kind": "table",
-        "message": message,
-        "alt": message,
-        "notes": notes if measured else [],
-        "native": None,
-        "columns": columns,
-        "totals": 0,
-        "shown": rows,
-    }
-    last = Slide(raw=raw, section=say("Definitions and sources"), mark=mark, said=tuple(measured))
+    notes = [say("What each figure is stands in the notes of its slide, and of all figures in the notes of this one.")]
+    made = exhibit.table(
+        pd.DataFrame([map(say, row) for row in made_from.items()], columns=["what", "which"]),
+        {"what": "text", "which": "text"},
+        say("From what this was made, so that it can be made again."),
+        labels={"what": say("What"), "which": say("Which")},
+        notes=notes if measured else [],
+    )
+    last = Slide(raw=exhibit.raw(made), section=say("Definitions and sources"), mark=mark, said=tuple(measured))
     _add_table(template, last, footer)
 
 

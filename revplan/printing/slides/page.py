@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -57,8 +57,7 @@ def add_slide(template: Template, words: SlideTexts, part: str = "") -> tuple[An
     slide = template.deck.slides.add_slide(template.exhibit)
     shortened = _titled(slide, template, words.title, part)
     slide.shapes.title.name = words.mark.of("title")
-    _sectioned(slide, template, words)
-    _noted(slide, template, words)
+    _set_beside(slide, template, words)
     _footed(slide, template.exhibit, words)
     spoken = ([words.title] if shortened else []) + list(words.spoken)
     if spoken:
@@ -73,13 +72,10 @@ def as_statement(slide: Any, template: Template, message: str) -> None:
     place = replace(content, top=content.top + content.height / 6, height=content.height / 2)
     title = slide.shapes.title
     title.left, title.top, title.width, title.height = place.emu()
-    size = next((size for size in STATEMENT_SIZES if _deep(message, size, place) <= place.height), STATEMENT_SIZES[-1])
-    most = int(place.height / height(1, size))
-    write(title.text_frame, cut(message, size, place.width - 2 * INSET, most), size)
-
-
-def _deep(text: str, size: float, place: Area) -> float:
-    return height(len(lines(text, size, place.width - 2 * INSET)), size)
+    room, last = place.width - 2 * INSET, STATEMENT_SIZES[-1]
+    fitting = (size for size in STATEMENT_SIZES if height(len(lines(message, size, room)), size) <= place.height)
+    size = next(fitting, last)
+    write(title.text_frame, cut(message, size, room, int(place.height / height(1, size))), size)
 
 
 def _footed(slide: Any, layout: Any, words: SlideTexts) -> None:
@@ -91,32 +87,21 @@ def _footed(slide: Any, layout: Any, words: SlideTexts) -> None:
         slide.shapes._spTree.append(element)
         element.nvSpPr.cNvPr.set("id", str(900 + shape.placeholder_format.idx % 100))
         if kind(shape) == "FOOTER":
-            slide.shapes[-1].name = words.mark.of("footer")
-            _foot(slide.shapes[-1].text_frame, words.footer, area(shape).width - 2 * INSET)
+            foot, room = slide.shapes[-1], area(shape).width - 2 * INSET
+            foot.name = words.mark.of("footer")
+            size = next((size for size in FOOTER_SIZES if len(lines(words.footer, size, room)) == 1), FOOTER_SIZES[-1])
+            write(foot.text_frame, cut(words.footer, size, room, 1), size)
+            foot.text_frame.paragraphs[0].runs[0].font.name = "+mn-lt"  # LibreOffice gives footers a font of its own
 
 
-def _foot(frame: Any, footer: str, room: float) -> None:
-    size = next((size for size in FOOTER_SIZES if len(lines(footer, size, room)) == 1), FOOTER_SIZES[-1])
-    write(frame, cut(footer, size, room, 1), size)
-    frame.paragraphs[0].runs[0].font.name = "+mn-lt"  # LibreOffice gives footers a font of its own
-
-
-def write(frame: Any, text: str, size: float, color: str = "", bold: bool | None = None) -> None:
-    """Fills a text frame with one paragraph."""
-    frame.text = ""
-    _run(frame.paragraphs[0], text, size, color, bold)
-
-
-def write_more(frame: Any, text: str, size: float, color: str = "", bold: bool | None = None) -> None:
-    """Adds a paragraph to a text frame."""
-    _run(frame.add_paragraph(), text, size, color, bold)
-
-
-def _run(paragraph: Any, text: str, size: float, color: str, bold: bool | None) -> None:
+def write(frame: Any, text: str, size: float, color: str = "", bold: bool | None = None, *, more: bool = False) -> None:
+    """Fills a text frame with one paragraph, or adds one `more`."""
     from pptx.enum.dml import MSO_THEME_COLOR_INDEX
     from pptx.util import Pt
 
-    run = paragraph.add_run()
+    if not more:
+        frame.text = ""
+    run = (frame.add_paragraph() if more else frame.paragraphs[0]).add_run()
     run.text = clean(text)
     run.font.size = Pt(size)
     if bold is not None:
@@ -154,14 +139,32 @@ def _titled(slide: Any, template: Template, title: str, part: str) -> bool:
     return told != title
 
 
-def _sectioned(slide: Any, template: Template, words: SlideTexts) -> None:
-    own, name = _own(slide, OWN[0]), words.mark.of("section")
-    text = cut(words.section, SECTION_SIZE, template.title.width, 1)
-    if own is not None:
-        _fill(own, text, SECTION_SIZE, name)
-    elif text and template.title.top >= LEAST_ABOVE:
-        place = replace(template.title, top=template.title.top - SECTION_HEIGHT, height=SECTION_HEIGHT)
-        write(text_box(slide, place, name), text, SECTION_SIZE, "ACCENT_1", True)
+def _set_beside(slide: Any, template: Template, words: SlideTexts) -> None:
+    """Sets the section above the title and the notes below the exhibit: where the layout has places, in these."""
+    title, content = template.title, template.content
+    section = cut(words.section, SECTION_SIZE, title.width, 1)
+    if not _filled(slide, OWN[0], section, SECTION_SIZE, words.mark) and section and title.top >= LEAST_ABOVE:
+        place = replace(title, top=title.top - SECTION_HEIGHT, height=SECTION_HEIGHT)
+        write(text_box(slide, place, words.mark.of("section")), section, SECTION_SIZE, "ACCENT_1", True)
+    note, size = _note(template, words.notes)
+    if not _filled(slide, OWN[1], note, size, words.mark) and note:
+        top = content.top + content_area(template, words.notes).height + 0.08
+        place = replace(content, top=top, height=content.top + content.height - top)
+        write(text_box(slide, place, words.mark.of("note")), note, size, "TEXT_1")
+
+
+def _filled(slide: Any, role: str, text: str, size: float, mark: ShapeMark) -> bool:
+    """Whether the layout has a place of its own for the texts in that role; if so it says `text`, or is taken away."""
+    index = {shape.name: shape.placeholder_format.idx for shape in slide.slide_layout.placeholders}.get(role)
+    own = next((shape for shape in slide.placeholders if shape.placeholder_format.idx == index), None)
+    if own is None:
+        return False
+    own.name = mark.of(role.lower())
+    if text:
+        write(own.text_frame, text, size)
+    else:
+        removed(own)
+    return True
 
 
 def content_area(template: Template, notes: Sequence[str]) -> Area:
@@ -182,45 +185,15 @@ def _note(template: Template, notes: Sequence[str]) -> tuple[str, float]:
     own = _note_place(template)
     room = own.width - 2 * INSET if own else template.content.width - 0.1
     deep = own.height if own else height(NOTE_LINES, NOTE_SIZES[0])
-    told = [(text, size) for text in _fewer(notes, template.say) for size in NOTE_SIZES]
-    fits = (each for each in told if height(len(lines(each[0], each[1], room)), each[1]) <= deep)
-    text, size = told[-1]
-    return next(fits, (cut(text, size, room, int(deep / height(1, size))), size))
-
-
-def _fewer(notes: Sequence[str], say: Callable[[str], str]) -> Iterator[str]:
-    """All notes in one text, then one fewer each time."""
-    for count in range(len(notes), 0, -1):
-        left = len(notes) - count
-        yield " · ".join([*notes[:count], *([say(f"{left} more in the speaker notes.")] if left else [])])
-    if not notes:
-        yield ""
-
-
-def _noted(slide: Any, template: Template, words: SlideTexts) -> None:
-    """Sets the notes below the exhibit."""
-    own, (text, size), name = _own(slide, OWN[1]), _note(template, words.notes), words.mark.of("note")
-    if own is not None:
-        _fill(own, text, size, name)
-    elif text:
-        content, left = template.content, content_area(template, words.notes)
-        top = content.top + left.height + 0.08
-        place = replace(content, top=top, height=content.top + content.height - top)
-        write(text_box(slide, place, name), text, size, "TEXT_1")
-
-
-def _own(slide: Any, name: str) -> Any:
-    """The slide's placeholder of that name, which follows the layout's."""
-    index = {shape.name: shape.placeholder_format.idx for shape in slide.slide_layout.placeholders}.get(name)
-    return next((shape for shape in slide.placeholders if shape.placeholder_format.idx == index), None)
-
-
-def _fill(shape: Any, text: str, size: float, name: str) -> None:
-    shape.name = name
-    if text:
-        write(shape.text_frame, text, size)
-    else:
-        removed(shape)
+    text, size = "", NOTE_SIZES[-1]
+    for left in range(len(notes)):
+        text = " · ".join(
+            [*notes[: len(notes) - left], *([template.say(f"{left} more in the speaker notes.")] if left else [])]
+        )
+        for size in NOTE_SIZES:
+            if height(len(lines(text, size, room)), size) <= deep:
+                return text, size
+    return cut(text, size, room, int(deep / height(1, size))), size
 
 
 def removed(shape: Any) -> None:

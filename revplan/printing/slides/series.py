@@ -94,9 +94,9 @@ def nothing() -> Any:
     return A.ln(A.noFill())
 
 
-def text_look(size: float, color: str = "ink", bold: bool = False) -> Any:
+def text_look(size: float, color: str = "ink") -> Any:
     """How texts of a chart are set: in the font of the theme."""
-    looks = A.defRPr(fill(color), sz=str(round(size * 100)), b=str(int(bold)))
+    looks = A.defRPr(fill(color), sz=str(round(size * 100)), b="0")
     return C.txPr(A.bodyPr(rot="0", vert="horz"), A.lstStyle(), A.p(A.pPr(looks), A.endParaRPr(lang="en-US")))
 
 
@@ -178,11 +178,15 @@ class ChartSheet:
 
     def cells(self, column: int, rows: int) -> str:
         """The reference to the values of a column."""
-        letter = _letter(column)
-        return f"Sheet1!${letter}$2:${letter}${rows + 1}"
+        from xlsxwriter.utility import xl_range_abs
+
+        return f"Sheet1!{xl_range_abs(1, column, rows, column)}"
 
     def heading(self, column: int) -> str:
-        return f"Sheet1!${_letter(column)}$1"
+        """The reference to the name of a column."""
+        from xlsxwriter.utility import xl_rowcol_to_cell
+
+        return f"Sheet1!{xl_rowcol_to_cell(0, column, True, True)}"
 
     def workbook(self) -> bytes:
         """The workbook, the same bytes every time."""
@@ -201,11 +205,6 @@ class ChartSheet:
             sheet.write_column(1, place, values)
         book.close()
         return buffer.getvalue()
-
-
-def _letter(column: int) -> str:
-    first, second = divmod(column, 26)
-    return ("" if first == 0 else chr(64 + first)) + chr(65 + second)
 
 
 def number_data(reference: str, values: Sequence[Plotted]) -> Any:
@@ -227,7 +226,7 @@ def series_element(drawn: Drawn, index: int, sheet: ChartSheet, bars: bool) -> A
     x = [C.xVal(number_data(*_column(sheet, f"{series.name}: x", series.x)))] if series.x else []
     place = sheet.add(series.name, series.values)
     values = number_data(sheet.cells(place, len(series.values)), series.values)
-    element = C.ser(
+    return C.ser(
         valued("idx", index),
         valued("order", index),
         C.tx(text_data(sheet.heading(place), [series.name])),
@@ -237,10 +236,8 @@ def series_element(drawn: Drawn, index: int, sheet: ChartSheet, bars: bool) -> A
         *_interval(series, sheet, bars),
         *(x or [C.cat(text_data(sheet.cells(0, len(sheet.categories)), sheet.categories))]),
         C.yVal(values) if x else C.val(values),
+        *([] if bars else [valued("smooth", 0)]),
     )
-    if not bars:
-        element.append(valued("smooth", 0))
-    return element
 
 
 def _column(sheet: ChartSheet, name: str, values: tuple[Plotted, ...]) -> tuple[str, tuple[Plotted, ...]]:

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from revplan.exhibits.exhibit import set_as_number
 from revplan.exhibits.fit import BOLD, cut, fitting_names, height, lines, unbroken, width
 from revplan.exhibits.shapes import slide_letters
-from revplan.printing.slides.page import text_box, write, write_more
+from revplan.printing.slides.page import text_box, write
 from revplan.printing.slides.record import ShapeMark
 from revplan.printing.slides.template import Area
 
@@ -50,16 +51,12 @@ class TableSlide:
     heights: tuple[float, ...]
 
 
-def columns_of(raw: dict[str, Any], numeric: frozenset[str]) -> list[SlideColumn]:
+def columns_of(raw: dict[str, Any]) -> list[SlideColumn]:
     """The columns of an exhibit, as `raw` wrote them."""
     cells = list(zip(*raw["shown"], strict=True)) or [()] * len(raw["columns"])
     labels = fitting_names([column["label"] for column in raw["columns"]], LONGEST_CELL // 4)
     return [
-        SlideColumn(
-            label=label,
-            cells=tuple(fitting_names(texts, LONGEST_CELL)),
-            number=column["kind"] in numeric,
-        )
+        SlideColumn(label=label, cells=tuple(fitting_names(texts, LONGEST_CELL)), number=set_as_number(column["kind"]))
         for label, column, texts in zip(labels, raw["columns"], cells, strict=True)
     ]
 
@@ -336,7 +333,7 @@ def _tile(slide: Any, place: Area, fact: tuple[str, str], sizes: tuple[float, fl
     deep = place.height - 2 * ABOVE_TILE - height(len(lines(label, sizes[0], room)), sizes[0])
     most = max(1, int(deep / height(1, sizes[1])))
     write(frame, cut(fact[1], sizes[1], room / BOLD, most), sizes[1], "ACCENT_1", True)
-    write_more(frame, label, sizes[0], "TEXT_1", False)
+    write(frame, label, sizes[0], "TEXT_1", False, more=True)
     _left(tile)
     return tile
 
@@ -362,7 +359,7 @@ def add_answers(slide: Any, place: Area, answers: Sequence[tuple[str, str]], mar
         panel = _panel(slide, replace(place, top=top, height=deep(size, words)), ABOVE_ANSWER)
         panel.name = replace(mark, part=number).of("line")
         write(panel.text_frame, cut(label, ANSWER_LABEL, room, 1), ANSWER_LABEL, "ACCENT_1", True)
-        write_more(panel.text_frame, unbroken(cut(words, size, room, MOST_LINES)), size, "TEXT_1", False)
+        write(panel.text_frame, unbroken(cut(words, size, room, MOST_LINES)), size, "TEXT_1", False, more=True)
         _left(panel)
         top += deep(size, words) + ABOVE_ANSWER
     return replace(place, top=top, height=max(0.0, place.top + place.height - top))
@@ -378,7 +375,7 @@ def fill_lines(frame: Any, place: Area, texts: Sequence[str]) -> int:
     told, count = _told(texts, place), fitting_lines(texts, place)
     size = next((size for size in LINE_SIZES if _deep(told, size, place.width) <= place.height), LINE_SIZES[-1])
     for number, each in enumerate(told[:count]):
-        (write_more if number else write)(frame, unbroken(each), size)
+        write(frame, unbroken(each), size, more=bool(number))
         frame.paragraphs[-1].space_after = round(BETWEEN * 914_400)
     return count
 
