@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from difflib import get_close_matches
 from functools import wraps
 from importlib import import_module
 from inspect import Parameter, signature
 from typing import Any
 
 from revplan.exhibits.exhibit import Exhibit
-from revplan.ground.errors import PlanError, shown
+from revplan.ground.errors import PlanError, did_you_mean, shown
 
 SUBJECTS = (
     "annual_commit",
@@ -111,9 +110,8 @@ def exhibit(book: Any, name: str, **options: Any) -> Exhibit:
     """
     exhibits = exhibits_of(book)
     if name not in exhibits:
-        like = get_close_matches(name, exhibits, 1)
-        meant = f"; did you mean {like[0]}?" if like else f"; there are {', '.join(sorted(exhibits))}"
-        raise PlanError.at("exhibit", f"there is none called {shown(name)}{meant}")
+        meant = did_you_mean(name, exhibits).rstrip() or f"there are {', '.join(sorted(exhibits))}"
+        raise PlanError.at("exhibit", f"there is none called {shown(name)}; {meant}")
     found = exhibits[name](book, **options)
     if found is None:
         raise PlanError.at("exhibit", f"{name} has nothing to show of this plan; exhibit(book, 'summary') says why")

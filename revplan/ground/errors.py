@@ -15,6 +15,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from difflib import get_close_matches
 
 SHOWN_LENGTH = 60
 MOST_DIGITS = 10**SHOWN_LENGTH
@@ -63,6 +64,12 @@ class ReportError(RevplanError):
 def digits(value: float) -> str:
     """A number as a message writes it: six significant digits, with thousands separators and no exponent: 1,830, 0.00012."""
     return f"{Decimal(f'{value:.6g}'):,f}" if math.isfinite(value) else str(value)
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """The question whether the one of `names` most like `name` was meant, a space after it; empty where none is like it."""
+    close = get_close_matches(name, list(names), n=1)
+    return f"did you mean {close[0]}? " if close else ""
 
 
 def shown(value: object) -> str:

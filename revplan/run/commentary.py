@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import date
-from difflib import get_close_matches
 from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,13 +17,13 @@ from ruamel.yaml import YAML
 from revplan.exhibits.comments import comments
 from revplan.exhibits.figures import MIMETYPE
 from revplan.exhibits.named import exhibit_names
-from revplan.ground.errors import Fault, PlanError, ReportError, shown
+from revplan.ground.errors import Fault, PlanError, ReportError, did_you_mean, shown
 from revplan.ground.escaping import clean, cut_words, escape
 from revplan.ground.field_faults import FileForm, field_faults
 from revplan.ground.formats import show
 from revplan.ground.values import Value
 from revplan.ground.written import written
-from revplan.ground.yamlfile import Document, dotted, read_yaml
+from revplan.ground.yamlfile import dotted, read_yaml
 
 NAME = "commentary.yaml"
 CommentText = Annotated[str, Field(min_length=1, max_length=2000)]
@@ -95,21 +94,18 @@ def read_commentary(folder: Path) -> Commentary:
     except ValidationError as error:
         found_wrong = field_faults(error, document.data, FORM)
         raise PlanError(Fault(document.where(place), message) for place, message in found_wrong) from None
-    faults = list(_unknown(found, document))
-    if faults:
-        raise PlanError(faults)
-    return found
-
-
-def _unknown(found: Commentary, document: Document) -> Iterator[Fault]:
-    exhibits = exhibit_names()
-    for at, comment in enumerate(found.comments):
-        if comment.exhibit not in exhibits:
-            like = get_close_matches(comment.exhibit, exhibits, 1)
-            meant = f"did you mean {like[0]}?" if like else f"the exhibits are {', '.join(sorted(exhibits))}"
-            yield Fault(
-                document.where(("comments", at, "exhibit")), f"{shown(comment.exhibit)!r} is no exhibit; {meant}"
+    exhibits = sorted(exhibit_names())
+    unknown = [(at, each.exhibit) for at, each in enumerate(found.comments) if each.exhibit not in exhibits]
+    if unknown:
+        choices = f"the exhibits are {', '.join(exhibits)}"
+        raise PlanError(
+            Fault(
+                document.where(("comments", at, "exhibit")),
+                f"{shown(name)!r} is no exhibit; {did_you_mean(name, exhibits).rstrip() or choices}",
             )
+            for at, name in unknown
+        )
+    return found
 
 
 def with_commentary(notebook: Any, commentary: Commentary, report: str) -> Any:

@@ -105,14 +105,8 @@ def notebook_of(exhibits: list[Exhibit], title: str, origin: Mapping[str, str]) 
     ]
     for number, exhibit in enumerate(exhibits):
         output = {"output_type": "display_data", "metadata": {}, "data": exhibit._repr_mimebundle_()}
-        code: dict[str, Any] = {
-            "cell_type": "code",
-            "id": f"pace-{number}",
-            "execution_count": None,
-            "metadata": {},
-            "source": "",
-        }
-        cells.append({**code, "outputs": [output]})
+        code: dict[str, Any] = {"cell_type": "code", "metadata": {}, "source": "", "execution_count": None}
+        cells.append({**code, "id": f"pace-{number}", "outputs": [output]})
     made = {"nbformat": 4, "nbformat_minor": 5, "metadata": {"revplan": dict(origin)}, "cells": cells}
     return nbformat.from_dict(made)  # type: ignore[no-untyped-call]
 
@@ -179,10 +173,8 @@ def plain(book: PaceBook, subject: str) -> str:
     )
     said = [parts.message] if parts.kind == "table" else []
     landing = pace.landing(book).message
-    return (
-        "\n\n".join([subject, "\n".join(facts), *said, landing, "\n".join(f"- {note}" for note in summary.notes)])
-        + "\n"
-    )
+    notes = "\n".join(f"- {note}" for note in summary.notes)
+    return "\n\n".join([subject, "\n".join(facts), *said, landing, notes]) + "\n"
 
 
 def mail(subject: str, text: str, picture: bytes) -> bytes:

@@ -89,7 +89,8 @@ def check_trust(notebook: Any, path: Path) -> None:
     others = [notebook_in(own) for own in shipped if own.is_file()]
     if any(_cells(notebook) == _cells(own) for own in others) or NotebookNotary().check_signature(notebook):  # type: ignore[no-untyped-call]
         return
-    same_code = any(_code(notebook) == _code(own) for own in others)
+    codes = [[source for kind, source, _ in _cells(each) if kind == "code"] for each in (notebook, *others)]
+    same_code = codes[0] in codes[1:]
     differs = "its words or tags are not those" if same_code else "its code is not that"
     raise PlanError.at(
         shown_path(path),
@@ -100,12 +101,10 @@ def check_trust(notebook: Any, path: Path) -> None:
 
 def _cells(notebook: Any) -> list[tuple[str, str, list[str]]]:
     """The cells as far as they say what is run and printed; the place of the plan, which differs, as one."""
-    return [(cell.cell_type, _of_one_plan(cell.source), list(cell.metadata.get("tags", []))) for cell in notebook.cells]
-
-
-def _of_one_plan(source: str) -> str:
-    """`source` with the plan of a workspace without the example's others."""
-    return with_one_plan(in_workspace(source))
+    return [
+        (cell.cell_type, with_one_plan(in_workspace(cell.source)), list(cell.metadata.get("tags", [])))
+        for cell in notebook.cells
+    ]
 
 
 def with_one_plan(source: str) -> str:
@@ -113,7 +112,3 @@ def with_one_plan(source: str) -> str:
     for name in PLANS[1:]:
         source = source.replace(f"../{name}", f"../{PLANS[0]}")
     return source
-
-
-def _code(notebook: Any) -> list[str]:
-    return [source for kind, source, _ in _cells(notebook) if kind == "code"]

@@ -8,15 +8,15 @@ The cell is read, never run.
 from __future__ import annotations
 
 import ast
-import difflib
 import math
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from revplan.ground.errors import Fault, PlanError, ReportError, shown
+from revplan.ground.errors import Fault, PlanError, ReportError, did_you_mean, shown
 
 RESERVED = ("plan_path", "against")
 """Parameters the renderer sets itself, in notebooks that declare them."""
@@ -116,9 +116,7 @@ def _alternatives(name: str, declared: Mapping[str, Parameter]) -> str:
     allowed = [other for other in declared if other not in RESERVED]
     if not allowed:
         return "this report takes no settings"
-    close = difflib.get_close_matches(name, allowed, n=1)
-    meant = f"did you mean {close[0]}? " if close else ""
-    return f"{meant}The settings are {', '.join(allowed)}"
+    return f"{did_you_mean(name, allowed)}The settings are {', '.join(allowed)}"
 
 
 def _read(text: str, wanted: str) -> Setting | None:
@@ -132,7 +130,9 @@ def _read(text: str, wanted: str) -> Setting | None:
         return int(stripped) if _WHOLE.fullmatch(stripped) and len(stripped) < 20 else None
     if wanted == "float":
         return _finite(float(stripped)) if _NUMBER.fullmatch(stripped) else None
-    return _day(stripped)
+    with suppress(ValueError):
+        return date.fromisoformat(stripped).isoformat() if _DAY.fullmatch(stripped) else None
+    return None
 
 
 def _same(value: object, wanted: str) -> Setting | None:
@@ -148,10 +148,3 @@ def _same(value: object, wanted: str) -> Setting | None:
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
-
-
-def _day(text: str) -> str | None:
-    try:
-        return date.fromisoformat(text).isoformat() if _DAY.fullmatch(text) else None
-    except ValueError:
-        return None

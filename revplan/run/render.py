@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import sys
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from revplan.crm.inputs import frozen_inputs, input_files, named_outside
 from revplan.exhibits.provenance import pack_id, provenance
-from revplan.ground.errors import Fault, PlanError, ReportError, RevplanError, shown
+from revplan.ground.errors import Fault, PlanError, ReportError, RevplanError, did_you_mean, shown
 from revplan.ground.extras import check_installed
 from revplan.ground.files import copied, own_folder, scratch_folder
 from revplan.ground.language import ENGLISH, languages
@@ -44,6 +43,7 @@ T = TypeVar("T")
 
 NOTHING: Mapping[str, bytes] = MappingProxyType({})
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+FORMATS = ("html", "pdf", "pptx", "xlsx")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +90,7 @@ def frozen(requests: Sequence[Request]) -> Iterator[list[Request]]:
         plans = {path: _frozen_plan(path, scratch) for path in {each.plan_path: None for each in requests}}
         signed = {path: _frozen_baseline(path, scratch) for path in {each.against: None for each in requests} if path}
         templates = {each.template: None for each in requests} | {each.refresh: None for each in requests}
-        decks = {path: _frozen_file(path, scratch) for path in templates if path}
+        decks = {path: copied(path, Path(mkdtemp(dir=scratch), path.name), PlanError) for path in templates if path}
         yield [
             replace(
                 each,
@@ -124,10 +124,6 @@ def _frozen_baseline(path: Path, scratch: Path) -> Path:
     for name in (*names_in(real), CONTENTS):
         copied(real / name, copy / name, PlanError)
     return copy
-
-
-def _frozen_file(path: Path, scratch: Path) -> Path:
-    return copied(path, Path(mkdtemp(dir=scratch), path.name), PlanError)
 
 
 def render(request: Request, out: Path, progress: TextIO | None = None) -> list[Path]:
@@ -268,7 +264,7 @@ def printed(notebook: Any, request: Request, out: Path, ready: Mapping[str, byte
     """
     kinds, told = dict.fromkeys(request.formats), _in_language(notebook, request)
     files = {
-        f"{request.name}.{kind}": ready.get(kind) or PRINTINGS[kind](notebook if kind == "xlsx" else told, request)
+        f"{request.name}.{kind}": ready.get(kind) or printing(kind, notebook if kind == "xlsx" else told, request)
         for kind in kinds
     }
     _unchanged_outside(request)
@@ -353,10 +349,8 @@ def notebook_path(name: str, plan_path: Path) -> Path:
     if found:
         return found[0]
     names = sorted({path.stem for folder in folders for path in folder.glob("*.ipynb")})
-    close = difflib.get_close_matches(name, names, n=1)
-    meant = f"did you mean {close[0]}? " if close else ""
     choices = f"the reports are {', '.join(names)}" if names else "there is none beside the plan and none is installed"
-    raise PlanError.at("report", f"{shown(name)!r} is not known; {meant}{choices}")
+    raise PlanError.at("report", f"{shown(name)!r} is not known; {did_you_mean(name, names)}{choices}")
 
 
 def notebook_folders(plan_path: Path) -> list[Path]:
@@ -372,8 +366,8 @@ def _check_request(request: Request) -> None:
         faults.append(Fault("report", f"{shown(request.name)!r} is not a name; {rule}"))
     if not request.plan_path.is_file():
         faults.append(Fault(shown_path(request.plan_path), "is not a file; give the path of a plan file"))
-    available = ", ".join(PRINTINGS)
-    unknown = [kind for kind in request.formats if kind not in PRINTINGS]
+    available = ", ".join(FORMATS)
+    unknown = [kind for kind in request.formats if kind not in FORMATS]
     faults += [Fault("formats", f"{shown(kind)} is not a format; available: {available}") for kind in unknown]
     if request.language not in (choices := languages()):
         problem = f"{shown(request.language)} is not a language reports are written in; available: {', '.join(choices)}"
@@ -389,10 +383,6 @@ def _check_request(request: Request) -> None:
     if faults:
         raise PlanError(faults)
     check_installed("formats", *request.formats)
-    _check_decks(request)
-
-
-def _check_decks(request: Request) -> None:
     if request.template:
         from revplan.printing.slides.template import open_template
 
@@ -419,35 +409,21 @@ def _parameters(request: Request, notebook: Any, place: str) -> dict[str, object
     return values
 
 
-def _page(notebook: Any, request: Request) -> bytes:
-    from revplan.printing.page import page
+def printing(kind: str, notebook: Any, request: Request) -> bytes:
+    """The executed notebook in one of `FORMATS`; what a format needs is imported when it is asked for."""
+    if kind == "html":
+        from revplan.printing.page import page
 
-    return page(notebook, request.name).encode("utf-8")
+        return page(notebook, request.name).encode("utf-8")
+    if kind == "pdf":
+        from revplan.printing.pdf import pdf
 
+        return pdf(notebook, request.name)
+    if kind == "pptx":
+        from revplan.printing.slides.deck import deck
 
-def _pdf(notebook: Any, request: Request) -> bytes:
-    from revplan.printing.pdf import pdf
-
-    return pdf(notebook, request.name)
-
-
-def _deck(notebook: Any, request: Request) -> bytes:
-    from revplan.printing.slides.deck import deck
-
-    return deck(notebook, request.name, request.template)
-
-
-def _workbook(notebook: Any, request: Request) -> bytes:
+        return deck(notebook, request.name, request.template)
     from revplan.excel.book import live_workbook
     from revplan.workbook.workbook import open_workbook
 
     return live_workbook(open_workbook(request.plan_path), under_headings(notebook), notebook.metadata["revplan"])
-
-
-PRINTINGS: Mapping[str, Callable[[Any, Request], bytes]] = {
-    "html": _page,
-    "pdf": _pdf,
-    "pptx": _deck,
-    "xlsx": _workbook,
-}
-"""How an executed notebook is printed, by format."""

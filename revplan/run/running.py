@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +53,18 @@ def executed(
         If a cell failed otherwise, or the kernel did not start or died.
     """
     _enough_handles(progress.name)
-    try:
-        return _in_scratch(notebook, parameters, progress, folder)
-    except RevplanError:
-        progress.finish("stopped")
-        raise
+    with scratch_folder("revplan-") as scratch:
+        log = Path(scratch, "kernel.log")
+        try:
+            with log.open("wb") as stream:
+                kernel = _kernel_class(Path(scratch), stream)
+                return _papermill(notebook, parameters, progress, kernel, folder or Path(scratch))
+        except RevplanError:
+            progress.finish("stopped")
+            raise
+        except (RuntimeError, OSError) as error:
+            progress.finish("stopped")
+            raise _kernel_failure(error, progress, log) from None
 
 
 def _enough_handles(name: str) -> None:
@@ -78,17 +86,6 @@ def _enough_handles(name: str) -> None:
         cure = f"a report needs {HANDLES}; allow more with `ulimit -n 1024` and run again"
         raise ReportError.at(name, f"only {hard} files may be open at a time here, and {cure}")
     resource.setrlimit(resource.RLIMIT_NOFILE, (HANDLES, hard))
-
-
-def _in_scratch(notebook: Any, parameters: Mapping[str, object], progress: CellProgress, folder: Path | None) -> Any:
-    with scratch_folder("revplan-") as scratch:
-        log = Path(scratch, "kernel.log")
-        try:
-            with log.open("wb") as stream:
-                kernel = _kernel_class(Path(scratch), stream)
-                return _papermill(notebook, parameters, progress, kernel, folder or Path(scratch))
-        except (RuntimeError, OSError) as error:
-            raise _kernel_failure(error, progress, log) from None
 
 
 def _papermill(
@@ -114,20 +111,14 @@ def _papermill(
         )
     except PapermillExecutionError as error:
         raise _cell_failure(error, progress) from None
-    if any(_exited(cell) for cell in done.cells if cell.cell_type == "code"):
+    outputs = [output for cell in done.cells if cell.cell_type == "code" for output in cell.outputs]
+    if any(output.output_type == "error" for output in outputs):  # an exit, which papermill takes for success
         raise ReportError.at(progress.place, "ended the notebook early; take the exit out of the cell")
     return done
 
 
-def _exited(cell: Any) -> bool:
-    """Whether a cell left the notebook, which papermill takes for success."""
-    return any(output.output_type == "error" for output in cell.outputs)
-
-
 def _prepared(notebook: Any) -> Any:
     """The notebook as papermill expects it."""
-    from copy import deepcopy
-
     notebook = deepcopy(notebook)
     notebook.metadata["papermill"] = {}
     for cell in notebook.cells:
@@ -213,8 +204,7 @@ def _cell_failure(error: Any, progress: CellProgress) -> RevplanError:
 
 def shown_long(line: str) -> str:
     """A line of an error message: without control characters, at most 300 of the others."""
-    parts = [shown(line[start : start + 60]) for start in range(0, min(len(line), 300), 60)]
-    return "".join(parts)
+    return "".join(shown(line[start : start + 60]) for start in range(0, min(len(line), 300), 60))
 
 
 def _kernel_failure(error: Exception, progress: CellProgress, log: Path) -> RevplanError:

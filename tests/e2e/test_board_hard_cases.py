@@ -20,7 +20,7 @@ from lxml import html as lxml_html
 from revplan.exhibits.fonts import lacking, without_font
 from revplan.printing.blocks import exhibits
 from revplan.printing.registry import registry
-from revplan.run.render import PRINTINGS, Request
+from revplan.run.render import FORMATS, Request, printing
 
 pptx = pytest.importorskip("pptx")
 
@@ -52,7 +52,7 @@ def printed(request: pytest.FixtureRequest, executed: Callable[[str, str], Execu
     """One report of one company in all formats."""
     name, report = request.param
     plan, notebook = executed(name, report).plan, executed(name, report).notebook
-    files = {kind: made(notebook, Request(name=report, plan_path=plan)) for kind, made in PRINTINGS.items()}
+    files = {kind: printing(kind, notebook, Request(name=report, plan_path=plan)) for kind in FORMATS}
     return Printed(plan.parent, exhibits(notebook), files, report)
 
 

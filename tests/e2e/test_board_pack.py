@@ -23,7 +23,7 @@ from revplan.ground.tables import NUMERIC
 from revplan.printing.blocks import exhibits
 from revplan.printing.registry import displayed, registry
 from revplan.run.notebooks import notebook_in
-from revplan.run.render import PRINTINGS, Request
+from revplan.run.render import FORMATS, Request, printing
 
 pptx = pytest.importorskip("pptx")
 
@@ -56,7 +56,7 @@ def raw(notebook: Any) -> list[dict[str, Any]]:
 def printed(notebook: Any) -> dict[str, bytes]:
     """Its printings by format."""
     request = Request(name="board_report", plan_path=PLAN)
-    return {kind: made(notebook, request) for kind, made in PRINTINGS.items()}
+    return {kind: printing(kind, notebook, request) for kind in FORMATS}
 
 
 def tables(raw: list[dict[str, Any]]) -> list[list[list[str]]]:
@@ -217,7 +217,7 @@ def test_the_pdf_carries_the_id_of_its_pack(printed: dict[str, bytes], tmp_path:
 def test_page_and_pdf_have_the_same_bytes_each_time(notebook: Any, printed: dict[str, bytes]) -> None:
     request = Request(name="board_report", plan_path=PLAN)
     for kind in ("html", "pdf"):
-        assert PRINTINGS[kind](notebook, request) == printed[kind]
+        assert printing(kind, notebook, request) == printed[kind]
 
 
 def test_tables_stand_behind_their_pictures(raw: list[dict[str, Any]], printed: dict[str, bytes]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -167,8 +166,3 @@ def links_in(text: str, ids: Collection[str]) -> Iterator[str]:
         if found:
             whole = found[1].strip()
             yield from [whole] if whole in ids else filter(None, (each.strip() for each in whole.split(";")))
-
-
-def meant(figure: str, ids: Collection[str]) -> str:
-    close = difflib.get_close_matches(figure, ids, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""

@@ -21,7 +21,7 @@ from typing import Any
 from lxml import etree
 
 from revplan.exhibits.provenance import LABELS, colophon
-from revplan.ground.errors import Fault, PlanError, shown
+from revplan.ground.errors import Fault, PlanError, did_you_mean, shown
 from revplan.ground.escaping import clean, cut_words
 from revplan.ground.files import told_of
 from revplan.ground.language import ENGLISH
@@ -39,7 +39,7 @@ from revplan.printing.slides.edited import (
     whole_of,
 )
 from revplan.printing.slides.file import MEND, deck_bytes
-from revplan.printing.slides.quoted import LINK, DeckFigures, DeckFinding, links_in, meant, relinked, stale
+from revplan.printing.slides.quoted import LINK, DeckFigures, DeckFinding, links_in, relinked, stale
 from revplan.printing.slides.record import (
     NAME,
     RELATION,
@@ -474,8 +474,8 @@ class _Refresh:
         links = [each for each in named if self.figures.today(each)]
         for each in named:
             if each not in links:
-                close = "" if each in self.figures.ids() else meant(each, self.today.figures)
-                message = f"figure {each!r} is not in the report{close}; the sentence stays"
+                close = "" if each in self.figures.ids() else did_you_mean(each, self.today.figures)
+                message = f"figure {each!r} is not in the report; {close}the sentence stays"
                 self._find("gone", message, shape, plain(" ".join(there)))
         told, faults = relinked(there, links, self.figures)
         for paragraph, was, now in zip(own, there, told, strict=True):
