@@ -65,16 +65,14 @@ def live_workbook(book: Workbook, exhibits: Sequence[dict[str, Any]], provenance
         What it was made from, a text by its key, shown on the first sheet; `plan_fingerprint` is what
         `revplan import` knows the plan by.
     """
-    content = BytesIO()
-    target = _opened(content)
-    plan_date = book.plan.plan_date
-    target.set_properties(
-        {
-            "title": provenance.get("plan", ""),
-            "comments": "made with revplan",
-            "created": datetime(plan_date.year, plan_date.month, plan_date.day),
-        }
-    )
+    import xlsxwriter
+
+    content, plan_date = BytesIO(), book.plan.plan_date
+    safe = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+    target = xlsxwriter.Workbook(content, {"in_memory": True, **safe})
+    created = datetime(plan_date.year, plan_date.month, plan_date.day)
+    about = {"title": provenance.get("plan", ""), "comments": "made with revplan", "created": created}
+    target.set_properties(about)
     target.set_calc_mode("auto")
     writer = BookWriter(target, Grid(book.year))
     live = len(writer.grid.rows) <= MOST_ROWS
@@ -90,29 +88,22 @@ def live_workbook(book: Workbook, exhibits: Sequence[dict[str, Any]], provenance
     return content.getvalue()
 
 
-def _opened(content: BytesIO) -> Any:
-    import xlsxwriter
-
-    options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
-    return xlsxwriter.Workbook(content, options)
-
-
 def _live_sheets(writer: BookWriter, people: Staffing | None) -> None:
     """Inputs first: the sheets after them point at them."""
-    write_inputs(writer)
-    write_rates(writer)
-    write_bridge(writer)
-    write_targets(writer)
-    write_composed(writer)
-    write_to_won(writer)
-    write_from_entry(writer)
+    for write in (
+        write_inputs,
+        write_rates,
+        write_bridge,
+        write_targets,
+        write_composed,
+        write_to_won,
+        write_from_entry,
+    ):
+        write(writer)
     write_required(writer, next_year=False)
     write_required(writer, next_year=True)
-    write_commit(writer)
-    write_forward(writer)
-    write_arr(writer)
-    write_quarters(writer)
-    write_budget(writer)
+    for write in (write_commit, write_forward, write_arr, write_quarters, write_budget):
+        write(writer)
     if people is not None and not too_many(people):
         write_people(writer, people)
     write_solved(writer)
@@ -124,35 +115,30 @@ def _read_me(sheet: Sheet, provenance: Mapping[str, str], live: bool, left_out: 
     writer = sheet.writer
     sheet.heads(PROVENANCE_TOP - 1, ["What this is", ""])
     told = [(label, provenance[key]) for key, label in LABELS.items() if provenance.get(key)]
-    row = PROVENANCE_TOP
-    for label, text in [*told, (LAYOUT_LABEL, str(LAYOUT))]:
+    for row, (label, text) in enumerate([*told, (LAYOUT_LABEL, str(LAYOUT))], PROVENANCE_TOP):
         sheet.text(row, 0, label)
         sheet.text(row, 1, text)
-        row += 1
+    row = PROVENANCE_TOP + len(told) + 1
     row = _verdicts(sheet, row + 1) if live else row
     sheet.heads(row + 1, ["How to use it", ""])
-    lines = (*HOW, *(line.format(people=left_out) for line in NOT_LIVE)) if live else _too_big(writer.grid)
-    row += 2
-    for line in lines:
-        sheet.paper.merge_range(row, 0, row, 1, "", writer.format("@", "wrap"))
-        sheet.text(row, 0, line, "wrap")
-        _room(sheet, row, line, BOTH_COLUMNS)
-        row += 1
-    for place, (look, words) in enumerate(KEY if live else (), row + 1):
+    not_live = (line.format(people=left_out) for line in NOT_LIVE)
+    lines, key = ((*HOW, *not_live), KEY) if live else (_too_big(writer.grid), ())
+    for place, line in enumerate(lines, row + 2):
+        sheet.paper.merge_range(place, 0, place, 1, "", writer.format("@", "wrap"))
+        sheet.text(place, 0, line, "wrap")
+        _room(sheet, place, line, BOTH_COLUMNS)
+    row += 2 + len(lines)
+    for place, (look, words) in enumerate(key, row + 1):
         sheet.number(place, 0, None, look=look)
         sheet.text(place, 1, words)
-    _contents(sheet, row + (len(KEY) if live else 0) + 2)
-    sheet.widths(34, 96, 10)
-    sheet.freeze(1, 0)
-
-
-def _contents(sheet: Sheet, row: int) -> None:
-    """Every other sheet in its order, with what it is and a link to it."""
+    row += len(key) + 2  # every other sheet in its order, with what it is and a link to it
     sheet.heads(row, ["Sheet", "What it holds"], words=2)
     for place, other in enumerate(sheet.writer.book.worksheets()[1:], row + 1):
         sheet.link(place, 0, other.get_name())
         sheet.text(place, 1, sheet.writer.contents[other.get_name()], "wrap")
         _room(sheet, place, sheet.writer.contents[other.get_name()], SECOND_COLUMN)
+    sheet.widths(34, 96, 10)
+    sheet.freeze(1, 0)
 
 
 def _room(sheet: Sheet, row: int, line: str, width: int) -> None:

@@ -227,10 +227,11 @@ def _pair_edits(
     plan: Plan, whole: Plan, pair: tuple[str, str], cells: MovedCells
 ) -> Iterator[tuple[tuple[str | int, ...], Any, str]]:
     """Place, value and what was: an empty place is a new transition."""
-    stated = {each: place for place, each in enumerate(plan.transitions)}
+    stated, order = {each: place for place, each in enumerate(plan.transitions)}, whole.stage_ids.index
     new: list[tuple[dict[str, Any], str]] = []
     for each in (each for each in whole.transitions if (each.from_stage, each.to_stage) == pair):
-        served = [cell for cell in whole.cells if whole.transition(pair, *cell) is each and _passes(whole, pair, cell)]
+        entered = [cell for cell in whole.cells if order(pair[0]) >= order(whole.entry_stage(cell[1]))]
+        served = [cell for cell in entered if whole.transition(pair, *cell) is each]
         alike = _alike(each, served, cells)
         if each in stated:
             for key, value in alike.items():
@@ -244,10 +245,6 @@ def _pair_edits(
                 stated_so_far = {**of, **_plain(each), **alike, **own, **of, "basis": KEPT_EVIDENCE}
                 new.append((stated_so_far, f"as {_words(each)}"))
     yield from (((), value, was) for value, was in new)
-
-
-def _passes(plan: Plan, pair: tuple[str, str], cell: tuple[str, str]) -> bool:
-    return plan.stage_ids.index(pair[0]) >= plan.stage_ids.index(plan.entry_stage(cell[1]))
 
 
 def _alike(each: Transition, served: Sequence[tuple[str, str]], cells: MovedCells) -> dict[str, Any]:
@@ -306,9 +303,5 @@ def _shown(found: WorkbookDifference, workbook: Path, plan_path: Path, write: bo
         (dotted(place), was if isinstance(was, str) else flow(was), flow(value)) for (place, value), was in found.edits
     ]
     frame = pd.DataFrame(rows, columns=list(kinds_of("import_changes")))
-    return table_of(
-        "import_changes",
-        frame,
-        f"{workbook.name} changes {plan_path.name} in {counted(len(rows), 'place')}.",
-        notes=notes,
-    )
+    said = f"{workbook.name} changes {plan_path.name} in {counted(len(rows), 'place')}."
+    return table_of("import_changes", frame, said, notes=notes)

@@ -55,11 +55,11 @@ def write_solved(writer: BookWriter) -> None:
         words = (each.what, json.dumps(each.place), each.owner, each.sheet, cell(each.row, each.col))
         for col, text in enumerate(words):
             sheet.paper.write_string(row, col, text, writer.format("@", ""))
+        now = NOTHING if each.value is None else each.value
         if each.value is None:
             sheet.text(row, WAS, NOTHING)
         else:
             sheet.number(row, WAS, each.value, NUMBER)
-        now = NOTHING if each.value is None else each.value
         sheet.formula(row, NOW, f'IF(ISBLANK({input_cell}),"{NOTHING}",{input_cell})', now)
         sheet.formula(row, CHANGED, f"IF({cell(row, NOW)}={cell(row, WAS)},0,1)", 0)
     _verdicts(sheet, TOP + len(writer.inputs) - 1)
@@ -82,8 +82,7 @@ def _verdicts(sheet: Sheet, last: int) -> None:
     stale = f'IF({cell(4, 1)}+{cell(5, 1)}>0,"{STALE}","{OK}")'
     sheet.formula(3, 1, stale, OK, NUMBER, "strong")
     sheet.text(3, 0, "The commit is", "strong")
-    sheet.writer.name(STALE_NAME, sheet.name, 3, 1)
-    sheet.writer.cells[STALE_NAME] = (fixed(3, 1, sheet.name), None)
+    sheet.result(STALE_NAME, 3, 1, None)
     values = down(NOW, TOP, last, sheet.name)
     text = f'SUMPRODUCT(ISTEXT({values})*({values}<>"{NOTHING}"))'
     sheet.writer.check("Every input is a number or empty", (text, "0"), 0, 0)
@@ -94,9 +93,8 @@ def _verdicts(sheet: Sheet, last: int) -> None:
 
 def write_check(writer: BookWriter) -> None:
     """Every identity with both its sides: OK, or what is wrong."""
-    sheet = Sheet(
-        writer, CHECK, "Checks", ("Every cell of the last column says OK, or by how much the two sides differ.",)
-    )
+    about = "Every cell of the last column says OK, or by how much the two sides differ."
+    sheet = Sheet(writer, CHECK, "Checks", [about])
     top = sheet.top + 3
     sheet.heads(top - 1, ["What must hold", "Left", "Right", "May differ by"])
     sheet.heads(top - 1, ["Verdict"], 4, words=5)
@@ -105,22 +103,17 @@ def write_check(writer: BookWriter) -> None:
         sheet.formula(row, 1, check.left, check.values[0], PRECISE)
         sheet.formula(row, 2, check.right, check.values[1], PRECISE)
         sheet.number(row, 3, check.slack, PRECISE)
-        near = f"ABS({cell(row, 1)}-{cell(row, 2)})<={cell(row, 3)}"
-        sheet.formula(
-            row,
-            4,
-            f'IF(ISNUMBER({cell(row, 1)}-{cell(row, 2)}),IF({near},"{OK}","differs by "&TEXT({cell(row, 1)}-{cell(row, 2)},"0.######")),"cannot be worked out")',
-            OK,
-        )
+        apart = f"{cell(row, 1)}-{cell(row, 2)}"
+        verdict = f'IF(ABS({apart})<={cell(row, 3)},"{OK}","differs by "&TEXT({apart},"0.######"))'
+        sheet.formula(row, 4, f'IF(ISNUMBER({apart}),{verdict},"cannot be worked out")', OK)
     row = top + len(writer.checks)
     sheet.text(row, 0, "The commit was solved for the inputs as they are now", "wrap")
     sheet.formula(row, 4, f'IF({writer.cells[STALE_NAME][0]}="{OK}","{OK}","STALE: solve it again with revplan")', OK)
-    verdicts = down(4, top, row)
-    overall = f'IF(COUNTIF({verdicts},"{OK}")={row - top + 1},"{OK}",({row - top + 1}-COUNTIF({verdicts},"{OK}"))&" of {row - top + 1} checks fail")'
+    held, every = f'COUNTIF({down(4, top, row)},"{OK}")', row - top + 1
+    overall = f'IF({held}={every},"{OK}",({every}-{held})&" of {every} checks fail")'
     sheet.text(sheet.top, 0, "All checks", "strong")
     sheet.formula(sheet.top, 4, overall, OK, NUMBER, "strong")
-    sheet.writer.name(ALL_NAME, CHECK, sheet.top, 4)
-    sheet.writer.cells[ALL_NAME] = (fixed(sheet.top, 4, CHECK), None)
+    sheet.result(ALL_NAME, sheet.top, 4, None)
     for first, last in ((sheet.top, sheet.top), (top, row)):
         good_and_bad(sheet, (first, 4), (last, 4))
     sheet.widths(76, 16, 16, 13, 44)
@@ -156,9 +149,8 @@ WIDEST = 60
 def write_exhibit(writer: BookWriter, number: int, exhibit: dict[str, Any]) -> None:
     """The sheet of one exhibit, as `markup.raw` tells it."""
     taken = [sheet.get_name() for sheet in writer.book.worksheets()]
-    sheet = Sheet(
-        writer, sheet_name(f"{number} {exhibit.get('heading') or exhibit['message']}", taken), exhibit["message"]
-    )
+    name = sheet_name(f"{number} {exhibit.get('heading') or exhibit['message']}", taken)
+    sheet = Sheet(writer, name, exhibit["message"])
     columns, rows = exhibit["columns"], exhibit["rows"]
     for col, column in enumerate(columns):
         sheet.text(sheet.top, col, column["label"], "number head" if column["kind"] in NUMBERS else "head")

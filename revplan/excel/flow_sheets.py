@@ -5,6 +5,8 @@ The commit, and what it brings: entries of every stage by month.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 import numpy as np
 
 from revplan.excel.address import across, cell, down, fixed
@@ -46,12 +48,8 @@ def write_targets(writer: BookWriter) -> None:
     """New ARR asked of each cell by month, and the wins that make it."""
     grid = writer.grid
     year = grid.year
-    sheet = Sheet(
-        writer,
-        TARGETS,
-        "Targets by cell and month",
-        ("New ARR x phasing x shares; wins = ARR / ACV. The following year has the same phasing and shares.",),
-    )
+    about = "New ARR x phasing x shares; wins = ARR / ACV. The following year has the same phasing and shares."
+    sheet = Sheet(writer, TARGETS, "Targets by cell and month", [about])
     months = [grid.month(number) for number in range(HORIZON)]
     sheet.text(TARGET_TOP - 2, ARR_COL, f"New ARR ({grid.plan.currency})", "strong")
     sheet.text(TARGET_TOP - 2, WINS_COL, "Wins", "strong")
@@ -59,12 +57,7 @@ def write_targets(writer: BookWriter) -> None:
     sheet.heads(TARGET_TOP - 1, [*months, "Wins of the year", "Wins of the next"], WINS_COL)
     for at in range(len(grid.cells)):
         _target_row(sheet, at)
-    column_sums(
-        sheet,
-        TARGET_TOP,
-        len(grid.cells),
-        {ARR_COL + month: (year.targets[:, month].sum(), MONEY) for month in range(HORIZON)},
-    )
+    column_sums(sheet, TARGET_TOP, len(grid.cells), ARR_COL, year.targets.sum(axis=0), MONEY)
     first, last = TARGET_TOP, TARGET_TOP + len(grid.cells) - 1
     asked = f"SUM('{TARGETS}'!{cell(first, ARR_COL)}:{cell(last, ARR_COL + YEAR - 1)})"
     given, value = writer.cells["new_arr"][0], year.bridge.new_arr
@@ -94,10 +87,10 @@ def _target_row(sheet: Sheet, at: int) -> None:
         sheet.formula(row, col, f"SUM({months})", float(wins[begin : begin + YEAR].sum()), COUNT, "strong")
 
 
-def column_sums(sheet: Sheet, top: int, rows: int, columns: dict[int, tuple[float, str]]) -> None:
-    """Sums below the rows: column to value and number format."""
+def column_sums(sheet: Sheet, top: int, rows: int, first: int, values: Iterable[float], kind: str) -> None:
+    """Sums below the rows, of the columns from `first` on."""
     sheet.text(top + rows, 0, "Sum", "total")
-    for col, (value, kind) in columns.items():
+    for col, value in enumerate(values, first):
         sheet.formula(top + rows, col, f"SUM({cell(top, col)}:{cell(top + rows - 1, col)})", value, kind, "total")
 
 
@@ -145,8 +138,8 @@ def _month_col(grid: Grid, month: int) -> int:
 def _required_row(sheet: Sheet, at: int, row: StageRow, next_year: bool) -> None:
     grid = sheet.writer.grid
     cell_of = grid.cells[row.cell]
-    found = grid.year.required[row.cell]
-    values = (found.next_year if next_year else found.this_year)[row.stage]
+    start, stages = grid.required(row.cell, next_year)
+    values = stages[row.stage]
     total, won = float(values.sum()), grid.is_won(row)
     rate = fixed(RATES_TOP + grid.place(row.cell, row.stage), RATE_COL, RATES)
     to_won = f"{rate}*{cell(at + 1, TO_WON_COL)}"
@@ -156,15 +149,15 @@ def _required_row(sheet: Sheet, at: int, row: StageRow, next_year: bool) -> None
     first, last = _month_col(grid, -grid.reach), _month_col(grid, HORIZON - 1)
     months = across(at, first, last)
     sheet.formula(at, SUM_COL, f"SUM({months})", total, COUNT, "grey")
-    past = grid.year.past_share(np.arange(len(values)) + found.first)
+    past = grid.year.past_share(np.arange(len(values)) + start)
     header = f"${across(4, first, last).replace(':', ':$')}"
     sheet.formula(at, PAST_COL, f"SUMPRODUCT({months},{header})", float(values @ past), COUNT, "grey")
     sheet.number(at, ENTRY_COL, grid.source_number(cell_of) if row.stage == 0 else 0, look="grey")
     exits = "0" if won else cell(at + 1, SUM_COL)
-    reached = 0.0 if won else float((found.next_year if next_year else found.this_year)[row.stage + 1].sum())
+    reached = 0.0 if won else float(stages[row.stage + 1].sum())
     sheet.formula(at, EXITS_COL, exits, reached, COUNT, "grey")
     for month in range(-grid.reach, HORIZON):
-        value = float(values[month - found.first]) if month >= found.first else 0.0
+        value = float(values[month - start]) if month >= start else 0.0
         _required_month(sheet, at, row, month, (value, next_year, wins))
 
 
@@ -195,52 +188,37 @@ def _required_month(sheet: Sheet, at: int, row: StageRow, month: int, given: tup
 def _stage_sums(sheet: Sheet, top: int, next_year: bool) -> None:
     """Sums over the cells, stage by stage; the commitment is the year's sum rounded up."""
     grid = sheet.writer.grid
-    plan = grid.plan
-    months = range(-grid.reach, HORIZON)
-    last = top + len(grid.rows) - 1
-    sheet.heads(
-        5,
-        [
-            "Stage",
-            "Entries, rounded up",
-            "",
-            "No.",
-            "",
-            "Entries needed",
-            "",
-            "Before",
-            "",
-            "",
-            *(grid.month(month) for month in months),
-        ],
-    )
+    months = [grid.month(month) for month in range(-grid.reach, HORIZON)]
+    heads = ["Stage", "Entries, rounded up", "", "No.", "", "Entries needed", "", "Before", "", ""]
+    sheet.heads(5, [*heads, *months])
     by_month, totals, before = _by_stage(grid, next_year)
-    for number, stage in enumerate(plan.stages, 1):
-        row, total = 5 + number, totals[number - 1]
-        sheet.text(row, 0, stage.label or stage.id, "strong")
-        sheet.number(row, 3, number, look="grey")
-
-        def summed(col: int, number: int = number) -> str:
-            return f"SUMIF({down(3, top, last)},{number},{cell(top, col)}:{cell(last, col)})"
-
-        sheet.formula(row, TOTAL_COL, summed(TOTAL_COL), total, COUNT, "strong")
+    for number, stage in enumerate(grid.plan.stages):
+        row, total = 6 + number, totals[number]
+        columns = {TOTAL_COL: total, PAST_COL: before[number], **dict(enumerate(by_month[number], MONTH_COL))}
+        _stage_sum(sheet, row, top, number + 1, columns)
         needed = fixed(row, TOTAL_COL)
         sheet.formula(row, 1, f"-INT(-({needed}-1E-9*MAX(1,{needed})))", commitment(total), WHOLE, "strong")
-        sheet.formula(row, PAST_COL, summed(PAST_COL), before[number - 1], COUNT)
-        for month in months:
-            col = _month_col(grid, month)
-            sheet.formula(row, col, summed(col), by_month[number - 1, month + grid.reach], COUNT)
         if not next_year:
             sheet.result(f"required_{stage.id}", row, TOTAL_COL, total)
+
+
+def _stage_sum(sheet: Sheet, row: int, top: int, number: int, columns: Mapping[int, float]) -> None:
+    """One stage by its number: its name, and the sums over the rows of its cells, which begin at `top`; the first is strong."""
+    grid = sheet.writer.grid
+    last = top + len(grid.rows) - 1
+    sheet.text(row, 0, grid.plan.stages[number - 1].title, "strong")
+    sheet.number(row, 3, number, look="grey")
+    for at, (col, value) in enumerate(columns.items()):
+        formula = f"SUMIF({down(3, top, last)},{number},{cell(top, col)}:{cell(last, col)})"
+        sheet.formula(row, col, formula, float(value), COUNT, "" if at else "strong")
 
 
 def _by_stage(grid: Grid, next_year: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Required entries by stage: by month, in all, and before the plan date."""
     by_month = np.zeros((len(grid.plan.stage_ids), grid.reach + HORIZON))
     for row in grid.rows:
-        found = grid.year.required[row.cell]
-        values = (found.next_year if next_year else found.this_year)[row.stage]
-        by_month[grid.stage_number(row) - 1, grid.reach + found.first :] += values
+        first, stages = grid.required(row.cell, next_year)
+        by_month[grid.stage_number(row) - 1, grid.reach + first :] += stages[row.stage]
     past = grid.year.past_share(np.arange(-grid.reach, HORIZON))
     return by_month, by_month.sum(axis=1), by_month @ past
 
@@ -261,7 +239,7 @@ def _required_checks(sheet: Sheet, top: int, served: str) -> None:
     for number, stage in enumerate(grid.plan.stages[:-1], 1):
         left = f"SUMPRODUCT(({col(3)}={number})*{col(SUM_COL)},{rates})"
         right = f"SUMIF({col(3)},{number},{col(EXITS_COL)})"
-        what = f"Entries of {stage.label or stage.id} x rate = entries of the next stage, for {served} wins"
+        what = f"Entries of {stage.title} x rate = entries of the next stage, for {served} wins"
         slack = None if grid.plan.rounding == "none" else float(len(grid.cells))
         writer.check(what, (left, right), exits[number - 1], slack, reached[number - 1])
 
@@ -271,8 +249,7 @@ def _exits(grid: Grid, next_year: bool) -> np.ndarray:
     exits = np.zeros((2, len(grid.plan.stage_ids)))
     for row in grid.rows:
         if not grid.is_won(row):
-            found = grid.year.required[row.cell]
-            here, there = (found.next_year if next_year else found.this_year)[row.stage : row.stage + 2].sum(axis=1)
+            here, there = grid.required(row.cell, next_year)[1][row.stage : row.stage + 2].sum(axis=1)
             exits[:, grid.stage_number(row) - 1] += here * grid.cells[row.cell].rates[row.stage], there
     return exits
 
@@ -302,13 +279,7 @@ def write_commit(writer: BookWriter) -> None:
         inside = flow[0][max(-year.first, 0) : YEAR - year.first]
         cells = across(row, flow_col(grid, max(0, year.first)), flow_col(grid, YEAR - 1))
         sheet.formula(row, 3, f"SUM({cells})", float(inside.sum()), COUNT, "strong")
-    sums = np.sum([flow[0] for flow in year.flows], axis=0)
-    column_sums(
-        sheet,
-        TARGET_TOP,
-        len(grid.cells),
-        {flow_col(grid, month): (float(value), COUNT) for month, value in zip(months, sums, strict=True)},
-    )
+    column_sums(sheet, TARGET_TOP, len(grid.cells), FLOW_COL, np.sum([flow[0] for flow in year.flows], axis=0), COUNT)
     sheet.widths(16, 16, 5, 10, 9)
     sheet.freeze(TARGET_TOP, 2)
 
@@ -335,14 +306,10 @@ def write_forward(writer: BookWriter) -> None:
     """Entries of every stage and month that the commit brings."""
     grid = writer.grid
     year, months = grid.year, range(grid.year.first, HORIZON)
-    sheet = Sheet(
-        writer,
-        FORWARD,
-        "What the commit brings",
-        (
-            "Entries of each stage by month, through rates and delays. By stage first, then by segment, source and stage.",
-        ),
+    about = (
+        "Entries of each stage by month, through rates and delays. By stage first, then by segment, source and stage."
     )
+    sheet = Sheet(writer, FORWARD, "What the commit brings", [about])
     top = forward_top(grid)
     heads = [*NAME_HEADS, "Of the entries", "Year", *(grid.month(month) for month in months)]
     sheet.heads(3, ["Stage", "", "", "No.", "", "Year", *(grid.month(month) for month in months)])
@@ -350,19 +317,11 @@ def write_forward(writer: BookWriter) -> None:
     for place, row in enumerate(grid.rows):
         names(sheet, top + place, row)
         _forward_row(sheet, top + place, row)
-    last = top + len(grid.rows) - 1
-    for number, stage in enumerate(grid.plan.stages, 1):
-        rows = [(row.cell, row.stage) for row in grid.rows if grid.stage_number(row) == number]
-        flows = np.sum([year.flows[at][stage_at] for at, stage_at in rows], axis=0)
-        sheet.text(3 + number, 0, stage.label or stage.id, "strong")
-        sheet.number(3 + number, 3, number, look="grey")
-        inside = flows[max(-year.first, 0) : YEAR - year.first].sum() if rows else 0.0
-        for col, value in [
-            (YEAR_COL, inside),
-            *((forward_col(grid, month), flows[at] if rows else 0.0) for at, month in enumerate(months)),
-        ]:
-            formula = f"SUMIF({down(3, top, last)},{number},{cell(top, col)}:{cell(last, col)})"
-            sheet.formula(3 + number, col, formula, float(value), COUNT, "strong" if col == YEAR_COL else "")
+    for number in range(1, len(grid.plan.stages) + 1):
+        rows = [year.flows[row.cell][row.stage] for row in grid.rows if grid.stage_number(row) == number]
+        flows = np.sum([np.zeros(grid.flow_months), *rows], axis=0)
+        inside = flows[max(-year.first, 0) : YEAR - year.first].sum()
+        _stage_sum(sheet, 3 + number, top, number, {YEAR_COL: inside, **dict(enumerate(flows, FORWARD_COL))})
     sheet.widths(16, 16, 14, 5, 10, 10, 9)
     sheet.freeze(top, 3)
 

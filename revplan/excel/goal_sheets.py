@@ -59,12 +59,8 @@ SOLVED_FOR = "solved for: see Bridge"
 
 def write_inputs(writer: BookWriter) -> None:
     """The sheet of the goal, its phasing, the segments and the sources."""
-    sheet = Sheet(
-        writer,
-        INPUTS,
-        "Inputs",
-        ["Change what is coloured; everything else follows. Rates and delays have a sheet of their own."],
-    )
+    about = "Change what is coloured; everything else follows. Rates and delays have a sheet of their own."
+    sheet = Sheet(writer, INPUTS, "Inputs", [about])
     row = _goal(sheet, sheet.top)
     row = _phasing(sheet, row + 1)
     row = _segments(sheet, row + 1)
@@ -89,11 +85,9 @@ def _goal(sheet: Sheet, row: int) -> int:
             sheet.input((row, 1), value, MONEY, AMOUNTS, (("goal", term), WORDS[term]))
         else:
             sheet.text(row, 1, SOLVED_FOR, "beside")
-    row += 1
-    sheet.text(row, 0, "Growth of new ARR next year")
-    sheet.input(
-        (row, 1), goal.next_year_growth, SHARE, GROWTH, (("goal", "next_year_growth"), "Growth of new ARR next year")
-    )
+    row, growth = row + 1, "Growth of new ARR next year"
+    sheet.text(row, 0, growth)
+    sheet.input((row, 1), goal.next_year_growth, SHARE, GROWTH, (("goal", "next_year_growth"), growth))
     sheet.text(row, 2, "empty: ARR grows at this year's rate", "beside")
     return row + 1
 
@@ -101,36 +95,32 @@ def _goal(sheet: Sheet, row: int) -> int:
 def _phasing(sheet: Sheet, row: int) -> int:
     grid = sheet.writer.grid
     sheet.heads(row, ["Phasing", "Share of the year"])
-    first = row + 1
-    for at, share in enumerate(grid.plan.goal.phasing.by_month()):
+    first, shares = row + 1, grid.plan.goal.phasing.by_month()
+    for at, share in enumerate(shares):
         month = grid.month(at)
         sheet.month(first + at, 0, month, "")
         sheet.input((first + at, 1), share, SHARE, SHARES, (("goal", "phasing", at), f"Phasing, {month}"))
-    _share_sum(sheet, first + 12, 1, first, "Months' shares of the year")
+    _share_sum(sheet, (first, first + 12, 1), "Months' shares of the year", sum(shares))
     return first + 13
 
 
-def _share_sum(sheet: Sheet, row: int, col: int, first: int, what: str) -> None:
-    """The sum of the shares above, which is to be 1."""
+def _share_sum(sheet: Sheet, at: tuple[int, int, int], what: str, total: float) -> None:
+    """The sum of the shares in a column from a row to the one before another, where it stands; it is to be 1."""
+    first, row, col = at
     sheet.text(row, 0, "Sum", "total")
-    total = f"SUM({cell(first, col)}:{cell(row - 1, col)})"
-    values = [
-        each.value or 0.0
-        for each in sheet.writer.inputs.values()
-        if (each.sheet, each.col) == (INPUTS, col) and first <= each.row < row
-    ]
-    sheet.formula(row, col, total, sum(values), SHARE, "total")
+    sheet.formula(row, col, f"SUM({cell(first, col)}:{cell(row - 1, col)})", total, SHARE, "total")
     sheet.writer.check(f"{what} sum to 1", (sheet.ref(row, col), "1"), 1, SHARE_TOLERANCE * 1.01)
 
 
 def _segments(sheet: Sheet, row: int) -> int:
     sheet.heads(row, ["Segment", "Share of new ARR", "ACV (mean deal)"])
-    first = row + 1
-    for row, (name, segment) in enumerate(sheet.writer.grid.plan.segments.items(), first):
+    first, segments = row + 1, sheet.writer.grid.plan.segments
+    for row, (name, segment) in enumerate(segments.items(), first):
         sheet.text(row, 0, name)
         _share(sheet, (row, 1), segment.share, (("segments", name, "share"), f"Segment {name}, share"))
         sheet.input((row, 2), segment.acv.mean, MONEY, PRICES, (("segments", name, "acv"), f"Segment {name}, ACV"))
-    _share_sum(sheet, row + 1, 1, first, "Segments' shares")
+    total = sum(segment.share for segment in segments.values())
+    _share_sum(sheet, (first, row + 1, 1), "Segments' shares", total)
     return row + 2
 
 
@@ -145,10 +135,8 @@ def _share(sheet: Sheet, at: tuple[int, int], share: float, given: tuple[InputPl
 def _sources(sheet: Sheet, row: int) -> None:
     """Sources: what is alike for all segments first, then the share of each segment."""
     plan = sheet.writer.grid.plan
-    sheet.heads(
-        row, ["Source", "Share, all segments", "Cost per entry", "Most a month", "Most growth a month", "Owner"]
-    )
-    sheet.heads(row, [f"Share of {name}" for name in plan.segments], 6)
+    heads = ["Source", "Share, all segments", "Cost per entry", "Most a month", "Most growth a month", "Owner"]
+    sheet.heads(row, [*heads, *(f"Share of {name}" for name in plan.segments)])
     first = row + 1
     for row, (name, source) in enumerate(plan.sources.items(), first):
         sheet.text(row, 0, name)
@@ -158,23 +146,15 @@ def _sources(sheet: Sheet, row: int) -> None:
             ("max_growth", source.max_growth, SHARE, LIMIT),
         )
         for col, (key, value, kind, rule) in enumerate(limits, 2):
-            sheet.input(
-                (row, col), value, kind, rule, (("sources", name, key), f"Source {name}, {key.replace('_', ' ')}")
-            )
+            words = f"Source {name}, {key.replace('_', ' ')}"
+            sheet.input((row, col), value, kind, rule, (("sources", name, key), words))
         sheet.text(row, 5, source.owner, "beside")
         _source_shares(sheet, row, name)
     for col, segment in enumerate(plan.segments, 6):
         total = sum(source.share_of(segment) for source in plan.sources.values())
-        sheet.formula(row + 1, col, f"SUM({cell(first, col)}:{cell(row, col)})", total, SHARE, "total")
-        given = f"Sources' shares of {segment} sum to 1"
-        sheet.writer.check(given, (sheet.ref(row + 1, col), "1"), 1, SHARE_TOLERANCE * 1.01)
-    sheet.text(row + 1, 0, "Sum", "total")
-    sheet.text(
-        row + 3,
-        0,
-        "A share of 0 is no input: a pair of segment and source that brings nothing has no rates here. Raise it in the plan file.",
-        "grey",
-    )
+        _share_sum(sheet, (first, row + 1, col), f"Sources' shares of {segment}", total)
+    note = "A share of 0 is no input: a pair of segment and source that brings nothing has no rates here. Raise it in the plan file."
+    sheet.text(row + 3, 0, note, "grey")
 
 
 def _source_shares(sheet: Sheet, row: int, name: str) -> None:
@@ -199,12 +179,8 @@ def source_share(writer: BookWriter, name: str, segment: str) -> str:
 def write_bridge(writer: BookWriter) -> None:
     """closing = opening + new + expansion - contraction - churn, with its missing term solved."""
     bridge = writer.grid.year.bridge
-    sheet = Sheet(
-        writer,
-        BRIDGE,
-        "ARR bridge",
-        ["closing = opening + new + expansion - contraction - churn; the term the plan leaves open is solved for."],
-    )
+    about = "closing = opening + new + expansion - contraction - churn; the term the plan leaves open is solved for."
+    sheet = Sheet(writer, BRIDGE, "ARR bridge", [about])
     sheet.heads(sheet.top, ["Term", f"Amount ({writer.grid.plan.currency})", ""])
     first = sheet.top + 1
     at = {term: cell(first + place, 1) for place, term in enumerate(BRIDGE_TERMS)}
@@ -212,18 +188,13 @@ def write_bridge(writer: BookWriter) -> None:
         sheet.text(row, 0, WORDS[term])
         _term(sheet, row, term, at)
     if bridge.opening_arr is not None and bridge.closing_arr is not None:
-        made = f"{at['opening_arr']}+{at['new_arr']}+{at['expansion']}-{at['contraction']}-{at['churn']}"
-        sides = (_sheeted(made, f"'{BRIDGE}'!"), f"'{BRIDGE}'!{at['closing_arr']}")
-        writer.check(BRIDGE_TIES, sides, bridge.closing_arr, 1.01 * HALF_A_CENT)
+        on = {term: f"'{BRIDGE}'!{address}" for term, address in at.items()}
+        made = f"{on['opening_arr']}+{on['new_arr']}+{on['expansion']}-{on['contraction']}-{on['churn']}"
+        writer.check(BRIDGE_TIES, (made, on["closing_arr"]), bridge.closing_arr, 1.01 * HALF_A_CENT)
     row = _retention(sheet, first + len(BRIDGE_TERMS) + 1, at, bridge)
     _next_year(sheet, row + 1, at)
     sheet.widths(34, 18, 60)
     sheet.freeze(sheet.top + 1, 1)
-
-
-def _sheeted(formula: str, local: str) -> str:
-    """A formula of plain cells for another sheet."""
-    return "+".join(local + part.replace("-", "-" + local) for part in formula.split("+"))
 
 
 def _term(sheet: Sheet, row: int, term: str, at: dict[str, str]) -> None:

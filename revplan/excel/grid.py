@@ -61,6 +61,11 @@ class Grid:
         """Number of the stage in the plan's list, from 1."""
         return self.plan.stage_ids.index(self.cells[row.cell].stages[row.stage]) + 1
 
+    def required(self, cell: int, next_year: bool) -> tuple[int, np.ndarray]:
+        """Entries by stage and month that serve the wins of this year or of the next, and the first of these months."""
+        found = self.year.required[cell]
+        return found.first, found.next_year if next_year else found.this_year
+
     def source_number(self, cell: Cell) -> int:
         """Number of the source in the plan's list, from 1."""
         return list(self.plan.sources).index(cell.source) + 1

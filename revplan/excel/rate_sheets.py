@@ -7,7 +7,7 @@ delay that is changed leaves its combination and moves whole months, as `lag: {w
 
 from __future__ import annotations
 
-from itertools import combinations
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -30,13 +30,13 @@ def names(sheet: Sheet, row: int, at: StageRow) -> None:
     cell_of = sheet.writer.grid.cells[at.cell]
     sheet.text(row, 0, cell_of.segment)
     sheet.text(row, 1, cell_of.source)
-    sheet.text(row, 2, label(sheet.writer.grid, at))
+    sheet.text(row, 2, title(sheet.writer.grid, at))
     sheet.number(row, 3, sheet.writer.grid.stage_number(at), look="grey")
 
 
-def label(grid: Grid, at: StageRow) -> str:
+def title(grid: Grid, at: StageRow) -> str:
     """The stage as readers know it."""
-    return grid.plan.stages[grid.stage_number(at) - 1].label or grid.cells[at.cell].stages[at.stage]
+    return grid.plan.stages[grid.stage_number(at) - 1].title
 
 
 NAME_HEADS = ("Segment", "Source", "Stage", "No.")
@@ -94,9 +94,8 @@ def _step(sheet: Sheet, at: int, row: StageRow, cols: RateCols) -> None:
     grid = sheet.writer.grid
     cell_of = grid.cells[row.cell]
     key = ("rates", cell_of.segment, cell_of.source, cell_of.stages[row.stage])
-    words = f"{cell_of.segment} x {cell_of.source}, {label(grid, row)}"
-    following = StageRow(row.cell, row.stage + 1)
-    sheet.text(at, TO_COL, f"to {label(grid, following)}")
+    words = f"{cell_of.segment} x {cell_of.source}, {title(grid, row)}"
+    sheet.text(at, TO_COL, f"to {title(grid, StageRow(row.cell, row.stage + 1))}")
     sheet.input((at, RATE_COL), cell_of.rates[row.stage], RATE, RATES_TAKEN, ((*key, "rate"), f"{words}: rate"))
     shares = padded(cell_of.lags[row.stage].shares(), grid.lag_months)
     for month, share in enumerate(shares):
@@ -120,14 +119,11 @@ def _step(sheet: Sheet, at: int, row: StageRow, cols: RateCols) -> None:
 def write_composed(writer: BookWriter) -> None:
     """Every combination of the log-normal delays of a path, composed in days by the package."""
     grid = writer.grid
-    about = (
-        "Shares by month of the delays in a combination, composed in days by revplan. No inputs: the sheets of delays look their row up.",
-    )
-    sheet = Sheet(writer, COMPOSED, "Composed delays", about)
+    about = "Shares by month of the delays in a combination, composed in days by revplan. No inputs: the sheets of delays look their row up."
+    sheet = Sheet(writer, COMPOSED, "Composed delays", [about])
     width = _widest(grid)
-    sheet.heads(
-        TOP - 1, ["StageRow", "From the start of a month", *range(1, width), "From the plan date", *range(1, width)]
-    )
+    months = range(1, width)
+    sheet.heads(TOP - 1, ["StageRow", "From the start of a month", *months, "From the plan date", *months])
     row = 0
     for family in grid.families if grid.lags_are_inputs else ():
         for lags in _combinations(family):
@@ -147,9 +143,7 @@ def _widest(grid: Grid) -> int:
 
 def _combinations(family: tuple[Lag, ...]) -> list[tuple[Lag, ...]]:
     """All choices of `family`; each lag's place in it is its bit in the choice's number."""
-    chosen = [tuple(places) for size in range(len(family) + 1) for places in combinations(range(len(family)), size)]
-    chosen.sort(key=lambda places: sum(2**place for place in places))
-    return [tuple(family[place] for place in places) for places in chosen]
+    return [tuple(lag for at, lag in enumerate(family) if number >> at & 1) for number in range(2 ** len(family))]
 
 
 def _looked_up(grid: Grid, mask: str, base: int, month: int, partial: bool) -> str:
@@ -202,64 +196,53 @@ def from_entry_blocks(grid: Grid) -> tuple[LagBlock, LagBlock, LagBlock, LagBloc
 def write_to_won(writer: BookWriter) -> None:
     """Share of the wins 0, 1, 2, ... months after entry into each stage."""
     grid = writer.grid
-    sheet = Sheet(
-        writer,
-        TO_WON,
-        "Delays from each stage to won",
-        ("Calculation: moves by whole months x delays composed in days.",),
-    )
-    moves, composed, both = to_won_blocks(grid)
-    _block_heads(sheet, ("Whole months", moves), ("Composed in days", composed), ("Months to won", both))
+    moves, composed, both = blocks = to_won_blocks(grid)
+    heads = ("Whole months", "Composed in days", "Months to won")
+    sheet = _delays(writer, TO_WON, "Delays from each stage to won", dict(zip(heads, blocks, strict=True)))
     for place, row in enumerate(grid.rows):
         at, lags = TOP + place, grid.cells[row.cell].lags[row.stage :]
-        names(sheet, at, row)
         last = TOP + grid.place(row.cell, grid.cells[row.cell].won)
         _mask(sheet, at, (at, last - 1), lags)
         _moves(sheet, moves, at, lags, None if grid.is_won(row) else (at + 1, at))
         _composed(sheet, composed, at, row, lags)
         _both(sheet, (moves, composed, both), at, path_shares(lags))
-    sheet.widths(14, 14, 14, 5, 7)
-    sheet.print_only(FEW_ROWS)
-    sheet.freeze(TOP, NAMES)
 
 
 def write_from_entry(writer: BookWriter) -> None:
     """Share of the arrivals at each stage 0, 1, 2, ... months after entry; for the plan month by itself, it may be a part."""
     grid = writer.grid
-    sheet = Sheet(
-        writer,
-        FROM_ENTRY,
-        "Delays from entry to each stage",
-        ("Calculation: moves by whole months x delays composed in days.",),
+    moves, whole, part, both, both_part = blocks = from_entry_blocks(grid)
+    heads = (
+        "Whole months",
+        "Composed, month",
+        "Composed, plan month",
+        "Months from entry",
+        "Months from entry in the plan month",
     )
-    moves, whole, part, both, both_part = from_entry_blocks(grid)
-    _block_heads(
-        sheet,
-        ("Whole months", moves),
-        ("Composed, month", whole),
-        ("Composed, plan month", part),
-        ("Months from entry", both),
-        ("Months from entry in the plan month", both_part),
-    )
+    sheet = _delays(writer, FROM_ENTRY, "Delays from entry to each stage", dict(zip(heads, blocks, strict=True)))
     for place, row in enumerate(grid.rows):
         at, lags = TOP + place, grid.cells[row.cell].lags[: row.stage]
-        names(sheet, at, row)
         _mask(sheet, at, (at - row.stage, at - 1), lags)
         _moves(sheet, moves, at, lags, (at - 1, at - 1) if row.stage else None)
         _composed(sheet, whole, at, row, lags)
         _composed(sheet, part, at, row, lags, partial=True)
         _both(sheet, (moves, whole, both), at, path_shares(lags, 0.0))
         _both(sheet, (moves, part, both_part), at, path_shares(lags, grid.year.start))
+
+
+def _delays(writer: BookWriter, name: str, what: str, blocks: Mapping[str, LagBlock]) -> Sheet:
+    """A sheet of a row per stage of a cell, its names written, and the heads of blocks of months."""
+    sheet = Sheet(writer, name, what, ["Calculation: moves by whole months x delays composed in days."])
+    sheet.heads(TOP - 1, [*NAME_HEADS, "Combination"], words=3)
+    for words, block in blocks.items():
+        for month in range(block.months):
+            sheet.text(TOP - 1, block.col(month), f"{words}: {month}", "number head")
+    for place, row in enumerate(writer.grid.rows):
+        names(sheet, TOP + place, row)
     sheet.widths(14, 14, 14, 5, 7)
     sheet.print_only(FEW_ROWS)
     sheet.freeze(TOP, NAMES)
-
-
-def _block_heads(sheet: Sheet, *blocks: tuple[str, LagBlock]) -> None:
-    sheet.heads(TOP - 1, [*NAME_HEADS, "Combination"], words=3)
-    for words, block in blocks:
-        for month in range(block.months):
-            sheet.text(TOP - 1, block.col(month), f"{words}: {month}", "number head")
+    return sheet
 
 
 def _mask(sheet: Sheet, at: int, steps: tuple[int, int], lags: tuple[Lag, ...]) -> None:

@@ -6,6 +6,7 @@ import json
 import warnings
 from dataclasses import dataclass
 from io import BytesIO
+from math import isclose
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -22,6 +23,7 @@ ENCRYPTED = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 SAME = 1e-12
 """Share by which a number may differ and still be the same: LibreOffice saves fifteen digits."""
 
+MAY_BE_EMPTY = ("next_year_growth", "cost_per_entry", "max_per_month", "max_growth")
 DAMAGED = "the list of inputs is damaged; make the workbook again"
 
 SheetCells = dict[tuple[int, int], Any]
@@ -134,15 +136,11 @@ def _changed(name: str, sheets: dict[str, SheetCells]) -> tuple[ChangedInput, ..
         try:
             found.append(_input(sheets, row, str(text)))
         except ValueError as fault:
-            faults.append(Fault(f"{shown(name)}, {_where(sheets, row)}", str(fault)))
+            what, sheet, address = (shown(sheets[SOLVED].get((row, col), "")) for col in (WHAT, SHEET, ADDRESS))
+            faults.append(Fault(f"{shown(name)}, {sheet} {address} ({what})", str(fault)))
     if faults:
         raise DataError(faults)
     return tuple(each for each in found if each is not None)
-
-
-def _where(sheets: dict[str, SheetCells], row: int) -> str:
-    what, sheet, address = (shown(sheets[SOLVED].get((row, col), "")) for col in (WHAT, SHEET, ADDRESS))
-    return f"{sheet} {address} ({what})"
 
 
 def _input(sheets: dict[str, SheetCells], row: int, text: str) -> ChangedInput | None:
@@ -165,10 +163,12 @@ def _input(sheets: dict[str, SheetCells], row: int, text: str) -> ChangedInput |
     if not isinstance(was, int | float) and was != NOTHING:
         raise ValueError(DAMAGED)
     before = None if was == NOTHING else float(was)
-    if now is None and before is not None and not _may_be_empty(place):
+    if now is None and before is not None and place[-1] not in MAY_BE_EMPTY:
         raise ValueError("is empty; type a number")
     after = None if now is None else float(now)
-    if _same(before, after):
+    if before is after is None:
+        return None
+    if before is not None and after is not None and isclose(before, after, rel_tol=SAME):
         return None
     return ChangedInput(place, str(listed.get((row, WHAT), "")), str(owner), before, after)
 
@@ -182,13 +182,3 @@ def _place(text: str) -> InputPlace:
     if not isinstance(keys, list) or not keys or not all(isinstance(key, str | int) for key in keys):
         raise ValueError(DAMAGED)
     return tuple(keys)
-
-
-def _may_be_empty(place: InputPlace) -> bool:
-    return place[-1] in ("next_year_growth", "cost_per_entry", "max_per_month", "max_growth")
-
-
-def _same(before: float | None, after: float | None) -> bool:
-    if before is None or after is None:
-        return before is after
-    return abs(before - after) <= SAME * max(abs(before), abs(after))

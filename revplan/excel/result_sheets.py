@@ -48,16 +48,16 @@ def write_arr(writer: BookWriter) -> None:
     for at in range(len(grid.cells)):
         row = TARGET_TOP + at
         cell_names(sheet, row, at)
-        _committed(sheet, row, at)
-        _from_records(sheet, row, at)
+        _arr_row(sheet, row, at)
         _wins(sheet, row, at)
-        _gaps(sheet, row, gaps[at])
-    sums = {
-        col + month: (values[:, month].sum(), MONEY)
-        for col, values in ((COMMITTED_COL, year.commit_arr), (OPEN_COL, year.open_arr), (WON_COL, year.won_arr))
-        for month in range(HORIZON)
-    }
-    column_sums(sheet, TARGET_TOP, len(grid.cells), sums)
+        for quarter, gap in enumerate(gaps[at]):  # what the quarter misses of its target; below 0 where it brings more
+            first = 3 * quarter
+            target = across(row, ARR_COL + first, ARR_COL + first + 2, TARGETS)
+            blocks = [across(row, col + first, col + first + 2) for col in (COMMITTED_COL, OPEN_COL, WON_COL)]
+            parts = "".join(f"-SUM({block})" for block in blocks)
+            sheet.formula(row, GAP_COL + quarter, f"SUM({target}){parts}", float(gap), MONEY)
+    for col, values in ((COMMITTED_COL, year.commit_arr), (OPEN_COL, year.open_arr), (WON_COL, year.won_arr)):
+        column_sums(sheet, TARGET_TOP, len(grid.cells), col, values[:, :HORIZON].sum(axis=0), MONEY)
     sheet.widths(16, 16, 5, 11)
     sheet.freeze(TARGET_TOP, 2)
 
@@ -78,16 +78,6 @@ def _arr_heads(sheet: Sheet) -> None:
         sheet.heads(row, heads, col)
 
 
-def _gaps(sheet: Sheet, row: int, gaps: np.ndarray) -> None:
-    """What a cell's quarters miss of their targets; less than 0 where they bring more."""
-    for quarter, gap in enumerate(gaps):
-        first = 3 * quarter
-        target = across(row, ARR_COL + first, ARR_COL + first + 2, TARGETS)
-        blocks = [across(row, col + first, col + first + 2) for col in (COMMITTED_COL, OPEN_COL, WON_COL)]
-        parts = "".join(f"-SUM({block})" for block in blocks)
-        sheet.formula(row, GAP_COL + quarter, f"SUM({target}){parts}", float(gap), MONEY)
-
-
 def _quarter_names(grid: Grid) -> list[str]:
     return [grid.plan.quarter_label(quarter) for quarter in range(QUARTER_COUNT)]
 
@@ -96,22 +86,17 @@ def _won_row(grid: Grid, at: int) -> int:
     return forward_top(grid) + grid.place(at, grid.cells[at].won)
 
 
-def _committed(sheet: Sheet, row: int, at: int) -> None:
-    grid = sheet.writer.grid
+def _arr_row(sheet: Sheet, row: int, at: int) -> None:
+    """ARR of a cell by month: from the commit, and as found in the records."""
+    grid, year, cell_of = sheet.writer.grid, sheet.writer.grid.year, sheet.writer.grid.cells[at]
     acv = fixed(TARGET_TOP + at, ACV_COL, TARGETS)
-    for month in range(max(grid.year.first, 0), HORIZON):
+    for month in range(max(year.first, 0), HORIZON):
         wins = cell(_won_row(grid, at), forward_col(grid, month), FORWARD)
-        sheet.formula(row, COMMITTED_COL + month, f"{wins}*{acv}", grid.year.commit_arr[at, month], MONEY)
-
-
-def _from_records(sheet: Sheet, row: int, at: int) -> None:
-    year, cell_of = sheet.writer.grid.year, sheet.writer.grid.cells[at]
+        sheet.formula(row, COMMITTED_COL + month, f"{wins}*{acv}", year.commit_arr[at, month], MONEY)
     for col, key, values in ((OPEN_COL, "open_arr", year.open_arr), (WON_COL, "won_arr", year.won_arr)):
         for month in range(HORIZON):
             place = (RECORDS, key, cell_of.segment, cell_of.source, month)
-            what = (
-                f"{key.replace('_arr', ' ARR')}, {cell_of.segment} x {cell_of.source}, {sheet.writer.grid.month(month)}"
-            )
+            what = f"{key.replace('_arr', ' ARR')}, {cell_of.segment} x {cell_of.source}, {grid.month(month)}"
             sheet.input((row, col + month), float(values[at, month]), MONEY, ARR_RULE, (place, what))
 
 
@@ -126,26 +111,14 @@ def _wins(sheet: Sheet, row: int, at: int) -> None:
         place = (RECORDS, key, cell_of.segment, cell_of.source)
         what = f"{key.replace('_', ' ')} of the year, {cell_of.segment} x {cell_of.source}"
         sheet.input((row, COUNTED_COL + col), value, COUNT, WINS_RULE, (place, what))
-    sheet.formula(
-        row, COUNTED_COL + 3, f"SUM({across(row, COUNTED_COL, COUNTED_COL + 2)})", sum(counts), COUNT, "strong"
-    )
+    parts = across(row, COUNTED_COL, COUNTED_COL + 2)
+    sheet.formula(row, COUNTED_COL + 3, f"SUM({parts})", sum(counts), COUNT, "strong")
 
 
 # --- quarters ------------------------------------------------------------------------------------------------
 
-HEADS = (
-    "Quarter",
-    "Goal",
-    "From the commit",
-    "Open pipeline",
-    "Won before",
-    "Shortfall",
-    "Surplus",
-    "Missed so far",
-    "Cells below their share",
-    "Made good by",
-    "Gap",
-)
+HEADS = ("Quarter", "Goal", "From the commit", "Open pipeline", "Won before", "Shortfall", "Surplus", "Missed so far",
+         "Cells below their share", "Made good by", "Gap")  # fmt: skip
 GOAL, COMMITTED, OPEN, WON, SHORTFALL, SURPLUS, SO_FAR, BELOW, RECOVERED, GAP = range(1, 11)
 
 
@@ -153,12 +126,8 @@ def write_quarters(writer: BookWriter) -> None:
     """How each quarter comes out: commit + open pipeline + won + shortfall - surplus = goal."""
     grid = writer.grid
     results = quarter_results(grid.year)
-    sheet = Sheet(
-        writer,
-        QUARTERS,
-        f"Quarters ({grid.plan.currency})",
-        ("From the commit + open pipeline + won before + shortfall - surplus = goal.",),
-    )
+    about = "From the commit + open pipeline + won before + shortfall - surplus = goal."
+    sheet = Sheet(writer, QUARTERS, f"Quarters ({grid.plan.currency})", [about])
     top = sheet.top + 1
     sheet.heads(top - 1, HEADS)
     for quarter, name in enumerate(_quarter_names(grid)):
@@ -175,21 +144,15 @@ def write_quarters(writer: BookWriter) -> None:
         )
         sheet.formula(row, SO_FAR, f"IF({running}>{dust},{running},0)", result.missed_so_far, MONEY)
         recovered = recovered_by(results, quarter)
-        sheet.formula(
-            row, RECOVERED, _recovered(top, quarter), "" if recovered is None else _quarter_names(grid)[recovered]
-        )
+        made_good = "" if recovered is None else _quarter_names(grid)[recovered]
+        sheet.formula(row, RECOVERED, _recovered(top, quarter), made_good)
         _identity(writer, row, name)
-    values = [
-        [getattr(result, key) for result in results]
-        for key in ("goal", "committed", "open_pipeline", "won", "shortfall", "surplus")
-    ]
-    column_sums(sheet, top, QUARTER_COUNT, {col: (sum(value), MONEY) for col, value in enumerate(values, 1)})
-    for name, col in (
-        ("shortfall_of_quarters", SHORTFALL),
-        ("surplus_of_quarters", SURPLUS),
-        ("committed_arr", COMMITTED),
-    ):
-        sheet.result(name, top + QUARTER_COUNT, col, sum(values[col - 1]))
+    keys = ("goal", "committed", "open_pipeline", "won", "shortfall", "surplus")
+    sums = [sum(getattr(result, key) for result in results) for key in keys]
+    column_sums(sheet, top, QUARTER_COUNT, GOAL, sums, MONEY)
+    named = {"shortfall_of_quarters": SHORTFALL, "surplus_of_quarters": SURPLUS, "committed_arr": COMMITTED}
+    for name, col in named.items():
+        sheet.result(name, top + QUARTER_COUNT, col, sums[col - 1])
     sheet.widths(14, 14)
     sheet.freeze(top, 1)
 
@@ -301,28 +264,21 @@ def _source(sheet: Sheet, row: int, name: str, number: int) -> None:
     past = f"SUMIF({down(ENTRY_COL, *required, REQUIRED)},{number},{down(PAST_COL, *required, REQUIRED)})"
     sheet.formula(row, SUNK_COL, f"{past}*{cost}", price * sum(past_entries(year, at) for at in rows), MONEY)
     inside = across(row, SPEND_COL + max(0, -year.first), SPEND_COL + YEAR - 1 - year.first)
-    sheet.formula(
-        row, YEAR_COL, f"SUM({inside})", price * flows[max(0, -year.first) : YEAR - year.first].sum(), MONEY, "strong"
-    )
+    spent = price * flows[max(0, -year.first) : YEAR - year.first].sum()
+    sheet.formula(row, YEAR_COL, f"SUM({inside})", spent, MONEY, "strong")
     counted = f"SUMIF({down(2, first, last, ARR)},{number},{down(COUNTED_COL + 3, first, last, ARR)})"
     sheet.formula(row, WINS_COL, counted, wins_of_year(year, [name]), COUNT)
     ceiling = writer.at("sources", name, "max_per_month")
+    open_part = {year.first: repr(1 - year.start)}  # of the plan month, what lies after the plan date
     parts = [
-        f"--(SUMPRODUCT(({numbers}={number})*{_commits(grid, month)})>{ceiling}*{_open_share(grid, month)}*1.000001+0.000001)"
+        f"--(SUMPRODUCT(({numbers}={number})*{_commits(grid, month)})>{ceiling}*{open_part.get(month, '1')}*1.000001+0.000001)"
         for month in range(year.first, HORIZON)
     ]
     sheet.formula(row, ABOVE_COL, f"IF(ISNUMBER({ceiling}),{'+'.join(parts)},0)", 0, WHOLE)
     for month in range(year.first, YEAR):
-        entries = f"SUMIF({numbers},{number},{_commits(grid, month)})"
-        sheet.formula(
-            row, SPEND_COL + month - year.first, f"{entries}*{cost}", price * flows[month - year.first], MONEY
-        )
+        entries, at = f"SUMIF({numbers},{number},{_commits(grid, month)})", month - year.first
+        sheet.formula(row, SPEND_COL + at, f"{entries}*{cost}", price * flows[at], MONEY)
 
 
 def _commits(grid: Grid, month: int) -> str:
     return down(flow_col(grid, month), TARGET_TOP, TARGET_TOP + len(grid.cells) - 1, COMMIT)
-
-
-def _open_share(grid: Grid, month: int) -> str:
-    """Share of a month that lies after the plan date."""
-    return repr(1 - grid.year.start) if month == grid.year.first else "1"

@@ -128,10 +128,6 @@ class BookWriter:
         may_differ = 1e-6 * max(1.0, abs(value)) if slack is None else slack
         self.checks.append(Check(what, *sides, (value if left is None else left, value), may_differ))
 
-    def name(self, name: str, sheet: str, row: int, col: int) -> None:
-        """Gives a cell a name that formulas of the user can say."""
-        self.book.define_name(name, f"={fixed(row, col, sheet)}")
-
 
 class Sheet:
     """One sheet: what is written to it, and how it prints."""
@@ -189,34 +185,24 @@ class Sheet:
         owner = PEOPLE if place[0] == "capacity" else str(place[0]) if place[0] in (RECORDS, ENTRIES) else PLAN
         self.number(*at, value, kind, {PLAN: "input", PEOPLE: "input"}.get(owner, owner))
         self.writer.inputs[place] = Input(place, what, owner, self.name, *at, value)
-        self.guard(at, at, rule)
-        if value is not None and owner in (PLAN, PEOPLE) and "lag" not in place:
-            self._mark_change(at, value)
-
-    def _mark_change(self, at: tuple[int, int], value: float) -> None:
-        """Sets an input off once it is no longer what the commit was solved for."""
-        least, most = sorted((value * (1 - SAME), value * (1 + SAME)))
-        look = self.writer.changed
-        rule = {"type": "cell", "criteria": "not between", "minimum": least, "maximum": most, "format": look}
-        self.paper.conditional_format(*at, *at, rule)
-
-    def guard(self, first: tuple[int, int], last: tuple[int, int], rule: Rule) -> None:
-        """Refuses what `rule` does not take, and says why."""
-        self.paper.data_validation(
-            *first,
-            *last,
-            {
-                "validate": "decimal",
-                "criteria": "between",
-                "minimum": rule.least,
-                "maximum": rule.most,
-                "ignore_blank": rule.optional,
-                "input_title": "Input",
-                "input_message": rule.says + (" May be empty." if rule.optional else ""),
-                "error_title": "Not taken",
-                "error_message": rule.says,
-            },
-        )
+        guard = {
+            "validate": "decimal",
+            "criteria": "between",
+            "minimum": rule.least,
+            "maximum": rule.most,
+            "ignore_blank": rule.optional,
+            "input_title": "Input",
+            "input_message": rule.says + (" May be empty." if rule.optional else ""),
+            "error_title": "Not taken",
+            "error_message": rule.says,
+        }
+        self.paper.data_validation(*at, *at, guard)
+        if (
+            value is not None and owner in (PLAN, PEOPLE) and "lag" not in place
+        ):  # set off once the commit was not solved for it
+            least, most = sorted((value * (1 - SAME), value * (1 + SAME)))
+            look = {"criteria": "not between", "minimum": least, "maximum": most, "format": self.writer.changed}
+            self.paper.conditional_format(*at, *at, {"type": "cell", **look})
 
     def heads(self, row: int, heads: Sequence[object], first: int = 0, words: int = 1) -> None:
         """A row of headings, words or months: `words` columns of the sheet stand left, the others right."""
@@ -250,7 +236,7 @@ class Sheet:
     def result(self, name: str, row: int, col: int, value: float | None) -> None:
         """Makes a result known by its name: to other sheets, and to the user."""
         self.writer.cells[name] = (fixed(row, col, self.name), value)
-        self.writer.name(name, self.name, row, col)
+        self.writer.book.define_name(name, f"={fixed(row, col, self.name)}")
 
     def ref(self, row: int, col: int) -> str:
         """A cell of this sheet for formulas of another."""

@@ -383,6 +383,10 @@ def _check_request(request: Request) -> None:
     if faults:
         raise PlanError(faults)
     check_installed("formats", *request.formats)
+    _check_decks(request)
+
+
+def _check_decks(request: Request) -> None:
     if request.template:
         from revplan.printing.slides.template import open_template
 

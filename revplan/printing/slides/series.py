@@ -178,9 +178,9 @@ class ChartSheet:
 
     def cells(self, column: int, rows: int) -> str:
         """The reference to the values of a column."""
-        from xlsxwriter.utility import xl_range_abs
+        from xlsxwriter.utility import xl_rowcol_to_cell
 
-        return f"Sheet1!{xl_range_abs(1, column, rows, column)}"
+        return "Sheet1!" + ":".join(xl_rowcol_to_cell(row, column, True, True) for row in (1, rows))
 
     def heading(self, column: int) -> str:
         """The reference to the name of a column."""
