@@ -10,13 +10,16 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from revplan.exhibits.figures import PRECISION, Sentence
 from revplan.ground.errors import ReportError, shown
 from revplan.ground.escaping import clean
 from revplan.ground.formats import MISSING, compact, show, with_sign
 from revplan.ground.language import ENGLISH, numbers_in
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PLAN, GAP, PAST, REQUIRED, ATTENTION, ACTUAL, OTHER, BACKGROUND = (f"C{number}" for number in range(8))
 """Colours by what they mean; which they are stands in `style/chart.json`."""
@@ -36,6 +39,8 @@ BAR_MARKS = ("bar", "level")
 LINE_MARKS = ("line", "dashed", "dotted")
 
 Plotted = float | None
+SeriesPart = tuple[str, str] | tuple[str, str, str] | tuple[str, str, str, str]
+"""The column of a table that is drawn, what the key calls it, its colour, its mark."""
 DAY_ZERO = date(1899, 12, 30).toordinal()
 
 
@@ -122,6 +127,26 @@ def numbers(values: Iterable[Any]) -> tuple[Plotted, ...]:
     """`values` as a chart holds them: a gap where there is none."""
     floats = (math.nan if value is None else float(value) for value in values)
     return tuple(value if math.isfinite(value) else None for value in floats)
+
+
+def series_of(table: pd.DataFrame, *parts: SeriesPart) -> tuple[Series, ...]:
+    """A series for each part of which the table holds any value: its column, name, colour and mark; bars in the plan's if left out.
+
+    Where the table holds the ends of an interval about it, in `COLUMN_low` and `COLUMN_high`, the series has them.
+    """
+    found = []
+    for column, name, *looks in parts:
+        low, high = (numbers(table[end]) if end in table else () for end in (f"{column}_low", f"{column}_high"))
+        color, mark = [*looks, *(PLAN, "bar")[len(looks) :]]
+        if table[column].notna().any():
+            values = numbers(table[column])
+            found.append(Series(name=name, values=values, color=color, mark=mark, low=low, high=high))  # type: ignore[arg-type]
+    return tuple(found)
+
+
+def months(values: Iterable[object]) -> tuple[str, ...]:
+    """Months as categories."""
+    return tuple(show(month, "month") for month in values)
 
 
 def day_number(day: date) -> float:

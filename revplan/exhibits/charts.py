@@ -22,8 +22,10 @@ from revplan.exhibits.chart import (
     Series,
     StackedPart,
     day_number,
+    months,
     names,
     numbers,
+    series_of,
     waterfall,
 )
 from revplan.exhibits.figures import Sentence
@@ -110,17 +112,12 @@ def _bridge_message(amounts: dict[str, float], currency: str) -> str:
 
 def quarters(table: pd.DataFrame, currency: str) -> Chart:
     """What each quarter of table quarters is made of, against its goal."""
-    parts = [
-        Series(name=label, values=numbers(table[column]), color=color)
-        for column, label, color in PARTS
-        if table[column].any()
-    ]
-    goal = Series(name="goal", values=numbers(table["goal"]), color=INK, mark="dashes")
+    parts = [part for part in PARTS if table[part[0]].any()]
     return Chart(
         said=quarters_message(table, currency),
         form="stacked",
         categories=names(table["label"]),
-        series=(*parts, goal),
+        series=series_of(table, *parts, ("goal", "goal", INK, "dashes")),
         kind="money",
         currency=currency,
     )
@@ -137,16 +134,17 @@ def quarters_message(table: pd.DataFrame, currency: str) -> str:
 
 def commit_by_month(table: pd.DataFrame, stage: str, plan_month: pd.Period, past: float) -> Chart:
     """Committed entries by month against what is traced back, for one stage of table funnel."""
-    both = table["required"] + table["required_next_year"]
+    drawn = table.assign(both=table["required"] + table["required_next_year"])
     before = int((table["month"] < plan_month).sum())
     return Chart(
         said=_commit_message(stage, table, past),
         form="columns",
-        categories=tuple(show(month, "month") for month in table["month"]),
-        series=(
-            Series(name="expected commit", values=numbers(table["commit"])),
-            Series(name="required, with next year", values=numbers(both), color=ATTENTION, mark="line"),
-            Series(name="required", values=numbers(table["required"]), color=GAP, mark="dashed"),
+        categories=months(table["month"]),
+        series=series_of(
+            drawn,
+            ("commit", "expected commit"),
+            ("both", "required, with next year", ATTENTION, "line"),
+            ("required", "required", GAP, "dashed"),
         ),
         kind="count",
         x_kind="month",
@@ -175,15 +173,13 @@ def dependence(table: pd.DataFrame, exact: pd.DataFrame, currency: str, plan_dat
 
     Its sentence is of `exact`, the quarters unrounded: a share of amounts in millions is not one of their few digits.
     """
-    traced, coming = numbers(table["before_plan_date"]), numbers(table["open_pipeline"] + table["won"])
+    drawn = table.assign(coming=table["open_pipeline"] + table["won"])
+    parts = (("before_plan_date", "traces back to them", ATTENTION), ("coming", "expected of them", REQUIRED))
     return Chart(
         said=_dependence_message(exact, currency, plan_date, recorded),
         form="columns",
         categories=names(table["label"]),
-        series=(
-            Series(name="traces back to them", values=traced, color=ATTENTION),
-            Series(name="expected of them", values=coming, color=REQUIRED),
-        ),
+        series=series_of(drawn, *parts),
         kind="money",
         currency=currency,
     )
@@ -240,11 +236,8 @@ def budget(table: pd.DataFrame, currency: str) -> Chart:
     return Chart(
         said=_budget_message(table, list(spent.index), spent.sum(axis=1).to_numpy(), currency),
         form="stacked",
-        categories=tuple(show(month, "month") for month in spent.index),
-        series=tuple(
-            Series(name=name, values=numbers(spent[source]), color=color)
-            for name, source, color in zip(names(sources), sources, SOURCE_COLORS, strict=False)
-        ),
+        categories=months(spent.index),
+        series=series_of(spent, *zip(sources, names(sources), SOURCE_COLORS, strict=False)),
         kind="money",
         currency=currency,
         x_kind="month",
@@ -319,10 +312,7 @@ def tornado(table: pd.DataFrame, said: str, middle: float, currency: str) -> Cha
         said=said,
         form="bars",
         categories=names(table["driver"]),
-        series=(
-            Series(name="at its P10", values=numbers(table["arr_low"]), color=GAP),
-            Series(name="at its P90", values=numbers(table["arr_high"]), color=REQUIRED),
-        ),
+        series=series_of(table, ("arr_low", "at its P10", GAP), ("arr_high", "at its P90", REQUIRED)),
         kind="money",
         currency=currency,
         start=middle,
@@ -331,15 +321,12 @@ def tornado(table: pd.DataFrame, said: str, middle: float, currency: str) -> Cha
 
 def ranges(table: pd.DataFrame, said: str, currency: str) -> Chart:
     """P10, P50 and P90 of each scenario's year against its goal."""
-    middle, low, high = (numbers(table[name]) for name in ("arr_mid", "arr_low", "arr_high"))
+    parts = (("arr", "P50, P10 to P90", PLAN, "dots"), ("goal", "goal", ATTENTION, "dashes"))
     return Chart(
         said=said,
         form="bars",
         categories=names(table["scenario"]),
-        series=(
-            Series(name="P50, P10 to P90", values=middle, low=low, high=high, color=PLAN, mark="dots"),
-            Series(name="goal", values=numbers(table["goal"]), color=ATTENTION, mark="dashes"),
-        ),
+        series=series_of(table.rename(columns={"arr_mid": "arr"}), *parts),
         kind="money",
         currency=currency,
     )
@@ -359,24 +346,18 @@ def stacked_buffers(table: pd.DataFrame, said: str, currency: str) -> Chart:
     return replace(made, start=float(arr[0]), x_title=f"change of the {compact(arr[0], currency)} as planned")
 
 
-SO_FAR: tuple[tuple[str, str, str, Mark], ...] = (
-    ("goal", "goal", PAST, "dashed"),
-    ("planned", "plan", REQUIRED, "line"),
-    ("actual", "actual", PLAN, "line"),
-)
-
-
 def so_far(table: pd.DataFrame, said: Sentence, currency: str) -> Chart:
     """New ARR added up month by month: the curves of which any month is known."""
+    parts = (
+        ("goal", "goal", PAST, "dashed"),
+        ("planned", "plan", REQUIRED, "line"),
+        ("actual", "actual", PLAN, "line"),
+    )
     return Chart(
         said=said,
         form="columns",
-        categories=tuple(show(month, "month") for month in table["month"]),
-        series=tuple(
-            Series(name=name, values=numbers(table[column]), color=color, mark=mark)
-            for column, name, color, mark in SO_FAR
-            if table[column].notna().any()
-        ),
+        categories=months(table["month"]),
+        series=series_of(table, *parts),
         kind="money",
         currency=currency,
         x_kind="month",
@@ -426,30 +407,23 @@ def funnel(table: pd.DataFrame, said: Sentence) -> Chart:
             stage if pd.isna(part) else f"{stage}: {show(part, 'share')} attained"
             for stage, part in zip(table["stage"], table["attainment"], strict=True)
         ),
-        series=tuple(
-            Series(name=name, values=numbers(table[name]), color=color)
-            for name, color in (("plan", REQUIRED), ("actual", PLAN))
-            if table[name].notna().any()
-        ),
+        series=series_of(table, ("plan", "plan", REQUIRED), ("actual", "actual", PLAN)),
         kind="count",
     )
 
 
 def coverage(table: pd.DataFrame, said: Sentence) -> Chart:
     """Coverage of each segment as a column, what its win rate asks for as a line across it."""
-    enough = (table["enough"] == "yes").to_numpy()
-    parts = (("coverage", enough, REQUIRED), ("coverage, too thin", ~enough, GAP))
+    has, enough = table["coverage"], table["enough"] == "yes"
     return Chart(
         said=said,
         form="stacked",
         categories=names(table["segment"]),
-        series=(
-            *(
-                Series(name=name, values=numbers(table["coverage"].where(own)), color=color)
-                for name, own, color in parts
-                if table["coverage"].where(own).notna().any()
-            ),
-            Series(name="needed: 1 / win rate", values=numbers(table["coverage_needed"]), color=INK, mark="dashes"),
+        series=series_of(
+            table.assign(has=has.where(enough), thin=has.where(~enough)),
+            ("has", "coverage", REQUIRED),
+            ("thin", "coverage, too thin", GAP),
+            ("coverage_needed", "needed: 1 / win rate", INK, "dashes"),
         ),
         kind="ratio",
     )
@@ -457,16 +431,13 @@ def coverage(table: pd.DataFrame, said: Sentence) -> Chart:
 
 def sources(table: pd.DataFrame, said: Sentence, currency: str) -> Chart:
     """What the variance of each source is worth in new ARR."""
-    behind = (table["worth"] < 0).to_numpy()
+    worth, behind = table["worth"], table["worth"] < 0
+    drawn = table.assign(ahead=worth.where(~behind), behind=worth.where(behind))
     return Chart(
         said=said,
         form="bars",
         categories=names(table["source"]),
-        series=tuple(
-            Series(name=name, values=numbers(table["worth"].where(own)), color=color)
-            for name, own, color in (("ahead of plan", ~behind, REQUIRED), ("behind plan", behind, GAP))
-            if own.any()
-        ),
+        series=series_of(drawn, ("ahead", "ahead of plan", REQUIRED), ("behind", "behind plan", GAP)),
         kind="money",
         currency=currency,
     )
@@ -478,15 +449,10 @@ def scenarios(table: pd.DataFrame, said: Sentence, goal: float, currency: str) -
         said=said,
         form="columns",
         categories=names(table["scenario"]),
-        series=(
-            Series(
-                name="landing, 8 of 10 cases",
-                values=numbers(table["landing"]),
-                low=numbers(table["landing_low"]),
-                high=numbers(table["landing_high"]),
-                color=REQUIRED,
-            ),
-            Series(name="goal as planned", values=numbers([goal] * len(table)), color=INK, mark="dashes"),
+        series=series_of(
+            table.assign(goal=goal),
+            ("landing", "landing, 8 of 10 cases", REQUIRED),
+            ("goal", "goal as planned", INK, "dashes"),
         ),
         kind="money",
         currency=currency,

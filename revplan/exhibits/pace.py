@@ -7,7 +7,7 @@ from datetime import date
 
 import pandas as pd
 
-from revplan.exhibits.chart import PLAN, REQUIRED, Chart, Series, numbers
+from revplan.exhibits.chart import PLAN, REQUIRED, Chart, series_of
 from revplan.exhibits.detail import for_audience
 from revplan.exhibits.exhibit import Exhibit, chart, table_of, text
 from revplan.exhibits.figures import Figure, FigureCells, Sentence, figure, say
@@ -109,23 +109,14 @@ def line(book: PaceBook) -> Exhibit:
 
 def _drawn(found: pd.DataFrame, title: str, said: Sentence) -> Chart:
     """Plan, actual and forecast, day by day."""
-    forecast = Series(
-        name="forecast",
-        values=numbers(found["forecast"]),
-        low=numbers(found["forecast_low"]),
-        high=numbers(found["forecast_high"]),
-        color=PLAN,
-        mark="dashed",
-    )
+    parts = [("target", f"{title} planned", REQUIRED, "line"), ("actual", "actual", PLAN, "line")]
+    if found["forecast"].notna().sum() > 1:
+        parts.append(("forecast", "forecast", PLAN, "dashed"))
     return Chart(
         said=said,
         form="columns",
         categories=tuple(show(day, "date").rsplit(" ", 1)[0] for day in found["day"]),
-        series=(
-            Series(name=f"{title} planned", values=numbers(found["target"]), color=REQUIRED, mark="line"),
-            Series(name="actual", values=numbers(found["actual"]), color=PLAN, mark="line"),
-            *([forecast] if found["forecast"].notna().sum() > 1 else []),
-        ),
+        series=series_of(found, *parts),
         kind="count",
         x_kind="date",
     )

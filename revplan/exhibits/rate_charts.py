@@ -17,32 +17,28 @@ from revplan.exhibits.chart import (
     REQUIRED,
     Chart,
     Series,
+    months,
     names,
     numbers,
+    series_of,
 )
 from revplan.exhibits.fit import fitting
 from revplan.ground.formats import first_largest, show
 
 MOST_CURVES = 8
+PARTS = {"from_known": ("from known records", REQUIRED), "all": ("with new ones", PLAN)}  # of the wins ahead
 STEADY = 0.05  # chance above which a difference of the last months is taken for luck
 
 
 def rates(table: pd.DataFrame) -> Chart:
     """Each step's rate with its interval; immature ones grey."""
-    mature = table["mature"].astype(bool)
-    series = []
-    for name, some, color in (("settled", mature, PLAN), ("not settled", ~mature, PAST)):
-        values, low, high = (numbers(table[column].where(some)) for column in ("rate", "rate_low", "rate_high"))
-        if some.any():
-            told = f"{name}, P10 to P90"
-            series.append(Series(name=told, values=values, low=low, high=high, color=color, mark="dots"))
-    return Chart(
-        said=_rates_message(table),
-        form="bars",
-        categories=names(table["step"]),
-        series=tuple(series),
-        kind="share",
-    )
+    mature, rates = table["mature"].astype(bool), table[["rate", "rate_low", "rate_high"]]
+    series = [
+        series_of(rates.where(some), ("rate", f"{name}, P10 to P90", color, "dots"))
+        for name, some, color in (("settled", mature, PLAN), ("not settled", ~mature, PAST))
+    ]
+    categories = names(table["step"])
+    return Chart(said=_rates_message(table), form="bars", categories=categories, series=sum(series, ()), kind="share")
 
 
 def _rates_message(table: pd.DataFrame) -> str:
@@ -136,16 +132,12 @@ def _lags_message(medians: Mapping[str, float]) -> str:
 def drift(table: pd.DataFrame) -> Chart:
     """Conversions of the last 90 days over those expected, step by step."""
     moved, change = table["drift_chance"] < STEADY, table["drift"] - 1
-    parts = (("more than luck", moved, GAP), ("within luck", ~moved, PAST))
+    drawn = table.assign(more=change.where(moved), within=change.where(~moved))
     return Chart(
         said=_drift_message(table, table[moved]),
         form="bars",
         categories=names(table["step"]),
-        series=tuple(
-            Series(name=name, values=numbers(change.where(some)), color=color)
-            for name, some, color in parts
-            if some.any()
-        ),
+        series=series_of(drawn, ("more", "more than luck", GAP), ("within", "within luck", PAST)),
         kind="share",
     )
 
@@ -173,16 +165,16 @@ def replay(table: pd.DataFrame, errors: tuple[float, float], within: str) -> Cha
     within
         How many outcomes the intervals held, as a part of a sentence.
     """
-    low, high = numbers(table["p10"]), numbers(table["p90"])
-    baseline = names(table["baseline_name"].head(1))[0]
+    drawn = table.rename(columns={"p10": "mean_low", "p90": "mean_high"})
     return Chart(
         said=_replay_message(table, errors, within),
         form="columns",
-        categories=tuple(show(day, "month") for day in table["as_of"]),
-        series=(
-            Series(name="forecast, P10 to P90", values=numbers(table["mean"]), low=low, high=high, mark="dashes"),
-            Series(name="actual", values=numbers(table["actual"]), color=ACTUAL, mark="dots"),
-            Series(name=baseline, values=numbers(table["baseline"]), color=ATTENTION, mark="crosses"),
+        categories=months(table["as_of"]),
+        series=series_of(
+            drawn,
+            ("mean", "forecast, P10 to P90", PLAN, "dashes"),
+            ("actual", "actual", ACTUAL, "dots"),
+            ("baseline", names(table["baseline_name"].head(1))[0], ATTENTION, "crosses"),
         ),
         kind="count",
         x_kind="month",
@@ -200,20 +192,11 @@ def _replay_message(table: pd.DataFrame, errors: tuple[float, float], within: st
 
 def forecast(table: pd.DataFrame, said: str) -> Chart:
     """Wins of the months ahead: from known records, and with those still to come."""
-    parts = (("from_known", "from known records", REQUIRED), ("all", "with new ones", PLAN))
+    ends = {f"{part}_{tenth}": f"{part}_{end}" for part in PARTS for tenth, end in (("p10", "low"), ("p90", "high"))}
     return Chart(
         said=said,
         form="columns",
         categories=tuple(f"to {show(day, 'date')}" for day in table["month_end"]),
-        series=tuple(
-            Series(
-                name=name,
-                values=numbers(table[part]),
-                low=numbers(table[f"{part}_p10"]),
-                high=numbers(table[f"{part}_p90"]),
-                color=color,
-            )
-            for part, name, color in parts
-        ),
+        series=series_of(table.rename(columns=ends), *((part, *looks) for part, looks in PARTS.items())),
         kind="count",
     )

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from revplan.crm.cells import UNKNOWN
-from revplan.exhibits.chart import ATTENTION, PLAN, REQUIRED, Chart, Series, names, numbers
+from revplan.exhibits.chart import ATTENTION, PLAN, REQUIRED, Chart, names, series_of
 from revplan.exhibits.exhibit import Exhibit, chart, table_of, text
 from revplan.ground.formats import compact, counted, kinds_of, listed, show
 from revplan.plan.stages import titles_of
@@ -138,15 +138,15 @@ def quality(book: ServiceBook) -> Exhibit:
     weeks = found.weeks
     if weeks.empty:
         return text(found.said)
-    actual = (weeks["accepted"] / weeks["entries"].where(weeks["entries"] > 0)).to_numpy()
-    usual = (weeks["expected"] / weeks["entries"].where(weeks["entries"] > 0)).to_numpy()
+    shares = weeks[["accepted", "expected"]].div(weeks["entries"].where(weeks["entries"] > 0), axis=0)
     drawn = Chart(
         said=found.said,
         form="columns",
         categories=tuple(show(day, "date").rsplit(" ", 1)[0] for day in weeks["week"]),
-        series=(
-            Series(name=f"accepted within {found.days} days", values=numbers(actual), color=PLAN, mark="line"),
-            Series(name="usual for its segments and sources", values=numbers(usual), color=REQUIRED, mark="dashed"),
+        series=series_of(
+            shares,
+            ("accepted", f"accepted within {found.days} days", PLAN, "line"),
+            ("expected", "usual for its segments and sources", REQUIRED, "dashed"),
         ),
         kind="share",
         x_kind="date",
@@ -161,15 +161,8 @@ def response(book: ServiceBook) -> Exhibit:
     if len(counted) < 2:
         return text("Too few records had their time to tell what a slow answer goes with.")
     said = book.cost_said or "The share accepted by how soon somebody reached out; an association, not a cause."
-    series = Series(
-        name="accepted, P10 to P90",
-        values=numbers(counted["share"]),
-        low=numbers(counted["share_low"]),
-        high=numbers(counted["share_high"]),
-        color=ATTENTION,
-        mark="dots",
-    )
-    drawn = Chart(said=said, form="bars", categories=names(counted["band"]), series=(series,), kind="share")
+    series = series_of(counted, ("share", "accepted, P10 to P90", ATTENTION, "dots"))
+    drawn = Chart(said=said, form="bars", categories=names(counted["band"]), series=series, kind="share")
     return chart(drawn, counted, kinds_of("response_bands"))
 
 
