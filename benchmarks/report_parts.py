@@ -24,12 +24,11 @@ from nbformat.v4 import new_code_cell, new_notebook
 from revplan.ground.terminal import grid
 from revplan.ground.written import written_together
 from revplan.run.progress import CellProgress
-from revplan.run.render import PRINTINGS, Request, prepared, render, render_all, run
+from revplan.run.render import FORMATS, Request, prepared, printing, render, render_all, run
 from revplan.run.running import executed
 from revplan.tracking.book import open_before, open_board
 
 EXAMPLE = Path(__file__).parents[1] / "data" / "example"
-FORMATS = tuple(PRINTINGS)
 TABLES = (
     "attainment_money",
     "attainment",
@@ -92,10 +91,10 @@ def parts(out: Path, runs: int) -> dict[str, Cost]:
     ready = prepared(request)
     notebook = run(ready)
     empty = new_notebook(cells=[new_code_cell("pass")])
-    made = {kind: printing(notebook, request) for kind, printing in PRINTINGS.items()}
+    made = {kind: printing(kind, notebook, request) for kind in FORMATS}
     printings = {
         f"printed: {kind}, {len(made[kind]) // 1000} kB": cost(
-            lambda kind=kind: PRINTINGS[kind](notebook, request), runs
+            lambda kind=kind: printing(kind, notebook, request), runs
         )
         for kind in FORMATS
     }

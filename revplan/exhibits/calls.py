@@ -26,13 +26,10 @@ def record(book: CallBook) -> Exhibit:
         number = counted(mine["quarters"].iloc[0], "quarter")
         told.append(f"{who} was off by {show(errors.iloc[0], 'share')} in {number}{beside}")
     frame = rows.assign(
-        bias=[_signed(each) for each in rows["bias"]], error=[show(each, "share") for each in rows["error"]]
+        bias=[f"{show(100 * each, 'number')}%" for each in rows["bias"]],
+        error=[show(each, "share") for each in rows["error"]],
     )
     return table_of("call_scores", frame, f"{listed(told)}.", more=SHARES, notes=book.notes)
-
-
-def _signed(bias: float) -> str:
-    return f"{show(100 * bias, 'number')}%"
 
 
 def running(book: CallBook) -> Exhibit:

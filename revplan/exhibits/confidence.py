@@ -69,12 +69,11 @@ def commit_curve(book: Workbook) -> Exhibit:
     points = tables.commit_curve_table(simulation)
     entries = _commit(book)
     drawn = points.dropna(subset=["scale"])
+    title = titles_of(book.plan.stages)[stage]
     if not entries:
-        return text(
-            f"The commit asks for no new {plural(titles_of(book.plan.stages)[stage])}, so there is no curve of them."
-        )
+        return text(f"The commit asks for no new {plural(title)}, so there is no curve of them.")
     if drawn.empty:
-        return text(f"{raised(reaching_words(None, titles_of(book.plan.stages)[stage], points['confidence'].min()))}.")
+        return text(f"{raised(reaching_words(None, title, points['confidence'].min()))}.")
     frame = drawn.assign(entries=drawn["scale"] * entries)
     kinds = {**kinds_of("commit_curve"), "entries": "commitment"}
     now = simulation.outcome.chance_of_goal.value
@@ -82,7 +81,6 @@ def commit_curve(book: Workbook) -> Exhibit:
     marked = {"the expected commit": (now, entries)}
     if scale is not None:
         marked[f"to sign at {show(wanted, 'share')}"] = (wanted, scale * entries)
-    title = titles_of(book.plan.stages)[book.plan.commit_stage]
     rows = [{"stage": stage, "confidence": show(each, "share")} for each in frame["confidence"]]
     made = chart(charts.commit_curve(frame, title, marked), frame, kinds)
     return made.sharing(*_for_confidence(book), cells=year_cells(book.plan, rows, {"entries": "commit_for"}))
@@ -131,10 +129,7 @@ SOUGHT = {
 
 def tornado(book: Workbook) -> Exhibit:
     """What decides: each driver at its own P10 and P90."""
-    frame, said = (
-        tables.tornado_table(book.simulation),
-        decides_words(book.simulation.tornado, book.plan.currency),
-    )
+    frame, said = tables.tornado_table(book.simulation), decides_words(book.simulation.tornado, book.plan.currency)
     frame = frame[(frame["arr_high"] - frame["arr_low"]).abs() > 0].head(MOST_DRIVERS)
     if frame.empty:
         return text(said)

@@ -71,9 +71,11 @@ def monthly_commit(book: Workbook) -> Exhibit:
     of_stage = shown.loc[stage]
     asked = of_stage[of_stage > 0]
     low, high = (show(value, "commitment") for value in (asked.min(), asked.max())) if len(asked) else ("0", "0")
+    row = shown.index.get_loc(stage)
+    before = f", and {show(frame['before'][row], 'commitment')} before it" if "before" in frame else ""
     message = (
         f"{plural(titles[stage])} {_basis(book)} run from {low} to {high} a month, "
-        f"{show(of_stage.sum(), 'commitment')} in the year{_before_text(frame, shown.index.get_loc(stage))}."
+        f"{show(of_stage.sum(), 'commitment')} in the year{before}."
     )
     entering = entering_later(book)
     made = _monthly_table(book, frame, message, "Entries", [entering] if entering else [])
@@ -145,10 +147,6 @@ def _basis(book: Workbook) -> str:
     if asked.number is None:
         return f"of the expected commit (no volume gives {show(asked.confidence, 'share')})"
     return f"to sign ({show(asked.confidence, 'share')} sure)"
-
-
-def _before_text(frame: pd.DataFrame, row: int) -> str:
-    return f", and {show(frame['before'][row], 'commitment')} before it" if "before" in frame else ""
 
 
 def _monthly_table(book: Workbook, frame: pd.DataFrame, message: str, head: str, notes: list[str]) -> Exhibit:

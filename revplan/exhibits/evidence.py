@@ -43,22 +43,14 @@ def assumption_log(book: Workbook, on: date | None = None) -> Exhibit:
     if frame.empty:
         return text("No assumption is logged: add `assumptions` to the plan file, each with an owner and an expiry.")
     order = frame["state"].str.contains(EXPIRED).sort_values(ascending=False, kind="stable").index
-    rows = frame.assign(source=_rests_on(frame), state=_states(frame)).loc[order, SHOWN]
-    made = table_of("assumption_log", rows, _message(frame, day), notes=_thin(book))
-    return made.sharing(of_year(book.plan, "assumptions_logged", float(len(frame))))
-
-
-def _rests_on(frame: pd.DataFrame) -> list[str]:
-    """Source and note in one column: the page is not wide enough for two."""
-    return [": ".join(filter(None, pair)) for pair in zip(frame["source"], frame["note"], strict=True)]
-
-
-def _states(frame: pd.DataFrame) -> list[str]:
-    """The state, with the number of records where they are few."""
-    return [
+    rests_on = [": ".join(filter(None, pair)) for pair in zip(frame["source"], frame["note"], strict=True)]
+    states = [  # with the number of records where they are few
         state.replace(FEW, counted(evidence, "record"))
         for state, evidence in zip(frame["state"], frame["evidence"], strict=True)
     ]
+    rows = frame.assign(source=rests_on, state=states).loc[order, SHOWN]
+    made = table_of("assumption_log", rows, _message(frame, day), notes=_thin(book))
+    return made.sharing(of_year(book.plan, "assumptions_logged", float(len(frame))))
 
 
 def _message(frame: pd.DataFrame, day: date) -> str:
@@ -133,20 +125,16 @@ def _goal_rows(book: Workbook) -> list[tuple[object, ...]]:
 
 
 def _share_rows(plan: Plan) -> list[tuple[object, ...]]:
-    segments = [
-        (
-            f"Segment {name}",
-            f"{show(each.share, 'share')} of new ARR, deal {compact(each.acv.mean, plan.currency)}",
-            None,
-            "",
-            each.basis,
-        )
-        for name, each in plan.segments.items()
-    ]
-    sources = [
-        (f"Source {name}", _source_value(plan, name), None, "", each.basis) for name, each in plan.sources.items()
-    ]
-    return [*segments, *sources]
+    said = {
+        **{f"Segment {name}": (_segment_value(plan, name), each.basis) for name, each in plan.segments.items()},
+        **{f"Source {name}": (_source_value(plan, name), each.basis) for name, each in plan.sources.items()},
+    }
+    return [(what, value, None, "", basis) for what, (value, basis) in said.items()]
+
+
+def _segment_value(plan: Plan, name: str) -> str:
+    segment = plan.segments[name]
+    return f"{show(segment.share, 'share')} of new ARR, deal {compact(segment.acv.mean, plan.currency)}"
 
 
 def _source_value(plan: Plan, name: str) -> str:
@@ -223,10 +211,10 @@ def _sum_checks(book: Workbook) -> list[tuple[object, ...]]:
     if all(part is not None for part in terms):
         opening, expansion, contraction, churn = (float(part or 0.0) for part in terms)
         tied = opening + bridge.new_arr + expansion - contraction - churn
-    required = float(book.funnel.loc[book.funnel["stage"] == plan.commit_stage, "required"].sum())
-    parts = (
-        book.quarters[["commit_arr", "open_pipeline", "won", "shortfall"]].sum().sum() - book.quarters["surplus"].sum()
-    )
+    stage = plan.commit_stage
+    required = float(book.funnel.loc[book.funnel["stage"] == stage, "required"].sum())
+    sums = book.quarters[["commit_arr", "open_pipeline", "won", "shortfall", "surplus"]].sum()
+    parts = sums[:-1].sum() - sums["surplus"]
     by_stage = book.stages.set_index("stage")["required"]
     shares = 100 * sum(segment.share for segment in plan.segments.values())
     sourced = [100 * sum(each.share_of(name) for each in plan.sources.values()) for name in plan.segments]
@@ -235,15 +223,11 @@ def _sum_checks(book: Workbook) -> list[tuple[object, ...]]:
         ("Segments' shares of new ARR (%) = 100", shares, 100.0),
         (
             "Sources' shares of new ARR in every segment (%) = 100",
-            max(sourced, key=lambda share: abs(share - 100)),
+            max(sourced, key=lambda each: abs(each - 100)),
             100.0,
         ),
         ("Segments and sources add up to the goal", float(year.targets[:, :YEAR].sum()), bridge.new_arr),
-        (
-            f"{plan.commit_stage} required by month, segment and source = {plan.commit_stage} required",
-            required,
-            float(by_stage[plan.commit_stage]),
-        ),
+        (f"{stage} required by month, segment and source = {stage} required", required, float(by_stage[stage])),
         ("Quarters: commit + open pipeline + won + shortfall - surplus = goal", float(parts), bridge.new_arr),
     ]
 

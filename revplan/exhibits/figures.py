@@ -124,18 +124,12 @@ class FigureCells:
 def measures() -> Mapping[str, Measure]:
     """Every measure of `measures.csv`, by name."""
     text = resources.files("revplan.exhibits").joinpath("measures.csv").read_text(encoding="utf-8")
-    return {row["measure"]: _measure(row) for row in csv.DictReader(text.splitlines())}
-
-
-def _measure(row: Mapping[str, str]) -> Measure:
-    words = {key: row[key] for key in ("label", "kind", "basis", "formula", "source")}
-    return Measure(
-        name=row["measure"],
-        signed=row["signed"] == "yes",
-        additive=row["additive"] == "yes",
-        at_most_one=row["at_most_one"] == "yes",
-        **words,
-    )
+    answers = ("signed", "additive", "at_most_one")
+    found = {}
+    for row in csv.DictReader(text.splitlines()):
+        told: dict[str, Any] = {key: value == "yes" if key in answers else value for key, value in row.items()}
+        found[row["measure"]] = Measure(name=told.pop("measure"), **told)
+    return found
 
 
 def figure(measure: str, value: float | None, period: str, basis: str = "", currency: str = "", **of: str) -> Figure:
@@ -202,21 +196,13 @@ def cell_figures(frame: pd.DataFrame, cells: FigureCells) -> list[tuple[int, str
     """
     if len(cells.rows) != len(frame):
         raise ReportError.at("table", f"has {len(frame)} rows, of which {len(cells.rows)} are described")
-    described = [
-        (row, column, {**cells.columns[column], **cells.rows[row]})
-        for row in range(len(frame))
-        for column in frame.columns
-        if column in cells.columns
-    ]
-    return [
-        (row, column, _cell_figure(frame[column].iloc[row], said, cells))
-        for row, column, said in described
-        if "measure" in said
-    ]
-
-
-def _cell_figure(value: Any, said: dict[str, str], cells: FigureCells) -> Figure:
-    return figure(said.pop("measure"), value, said.pop("period", ""), said.pop("basis", ""), cells.currency, **said)
+    found = []
+    for row, own in enumerate(cells.rows):
+        for column in (each for each in frame.columns if each in cells.columns):
+            said = {"period": "", "basis": "", **cells.columns[column], **own, "currency": cells.currency}
+            if "measure" in said:
+                found.append((row, column, figure(value=frame[column].iloc[row], **said)))
+    return found
 
 
 OF_EXPECTED = "of the expected commit"

@@ -50,8 +50,10 @@ def lacking(texts: Iterable[str], faces: Sequence[str] = ("DejaVuSans", "DejaVuS
     odd = {c for c in set().union(*texts) if not (" " <= c <= "~" or "\xa1" <= c <= "\u017f" or c in COMMON)}
     if not odd:
         return frozenset()  # without the font's own list, which takes a third of a second to read
-    covered = frozenset.intersection(*map(_shipped, faces))
-    return frozenset(c for c in odd - covered if not _invisible(c))
+    covered = frozenset.intersection(*(_characters(str(folder() / f"{face}.ttf")) for face in faces))
+    kinds = {"Cf", "Cc", "Zs", "Zl", "Zp"}  # nothing to draw: formats, spaces, and variation selectors
+    drawn = (c for c in odd - covered if unicodedata.category(c) not in kinds)
+    return frozenset(c for c in drawn if "VARIATION SELECTOR" not in unicodedata.name(c, ""))
 
 
 @cache
@@ -143,13 +145,6 @@ def _named(character: str) -> str:
     return "Noto Sans Symbols 2"
 
 
-def _invisible(character: str) -> bool:
-    """Whether `character` is nothing to draw: formats, spaces, variation selectors."""
-    return unicodedata.category(character) in {"Cf", "Cc", "Zs", "Zl", "Zp"} or "VARIATION SELECTOR" in (
-        unicodedata.name(character, "")
-    )
-
-
 @cache
 def _installed() -> tuple[Font, ...]:
     """The upright fonts of the machine, those that go best with DejaVu Sans first."""
@@ -171,23 +166,12 @@ def _preference(font: Any) -> tuple[bool, bool, float, float, str, int]:
 
 
 @cache
-def _shipped(face: str) -> frozenset[str]:
-    return _characters(str(folder() / f"{face}.ttf"))
-
-
 def _characters(path: str, index: int = 0) -> frozenset[str]:
     """What the font in `path` has outlines for; nothing where it holds pictures only, or cannot be read."""
-    from matplotlib.ft2font import FaceFlags
+    from matplotlib.ft2font import FaceFlags, FT2Font
 
     try:
-        font = _face(path, index)
+        font = FT2Font(path, face_index=index) if index else FT2Font(path)  # of one or several in a file
     except (OSError, RuntimeError):
         return frozenset()
     return frozenset(map(chr, font.get_charmap())) if FaceFlags.SCALABLE in font.face_flags else frozenset()
-
-
-def _face(path: str, index: int) -> Any:
-    """A font; `index` tells it from others in a collection."""
-    from matplotlib.ft2font import FT2Font
-
-    return FT2Font(path, face_index=index) if index else FT2Font(path)

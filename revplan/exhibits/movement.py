@@ -46,15 +46,11 @@ def _said(found: PipelineMovement, amounts: pd.Series) -> str:
     changes = [(term, amounts[term] * sign) for term, sign in SIGNS.items() if round(amounts[term], 2)]
     if not changes:
         return f"The open pipeline{of} did not move {days}: it is {end}."
-    order = steady_order([-abs(size) for _, size in changes])[:2]
-    steps = [_step(changes[at], found.currency) for at in order]
+    labels = labels_of("movement_by")
+    largest_first = [changes[at] for at in steady_order([-abs(size) for _, size in changes])[:2]]
+    steps = [f"{labels[term].lower()} ({with_sign(size, found.currency)})" for term, size in largest_first]
     largest = "the one step is" if len(changes) == 1 else "the largest steps are"
     return f"The open pipeline{of} {went} {days}; {largest} {listed(steps)}."
-
-
-def _step(change: tuple[str, float], currency: str) -> str:
-    term, size = change
-    return f"{labels_of('movement_by')[term].lower()} ({with_sign(size, currency)})"
 
 
 def in_windows(found: PipelineMovement) -> Exhibit:

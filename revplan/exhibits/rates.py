@@ -55,18 +55,16 @@ def summary(book: HistoryBook) -> Exhibit:
         "Rates rest on outcomes from": _range(steps["recorded_from"], "date") if len(steps) else "–",
         "Rates rest on the last": f"{_range(steps['window_days'], 'days')} days" if len(steps) else "–",
     }
+    stated = [_of(book, "records_counted", float(history.number))]
     if book.forecast is not None:
         wins = book.forecast.with_arrivals.wins
         ahead = "month" if book.months == 1 else f"{book.months} months"
         facts[f"Wins of the next {ahead}"] = f"{wins.mean:.0f} ({wins.p10:.0f} to {wins.p90:.0f})"
+        stated.append(_of(book, "wins_ahead", wins.mean))
     if book.backtest is not None:
-        score = book.backtest.scores[ALL_WINS][MODEL]
-        facts["Error of past forecasts"] = show(score.wape, "share")
-    stated = [_of(book, "records_counted", float(history.number))]
-    if book.forecast is not None:
-        stated.append(_of(book, "wins_ahead", book.forecast.with_arrivals.wins.mean))
-    if book.backtest is not None:
-        stated.append(_of(book, "forecast_error", book.backtest.scores[ALL_WINS][MODEL].wape))
+        error = book.backtest.scores[ALL_WINS][MODEL].wape
+        facts["Error of past forecasts"] = show(error, "share")
+        stated.append(_of(book, "forecast_error", error))
     said = " ".join((*history.first, f"{message}."))
     made = text(said, facts, header=f"{book.name}: what the records support", notes=read_first(history))
     return made.sharing(*stated)
@@ -135,9 +133,11 @@ def differences(book: HistoryBook) -> Exhibit:
     found = book.differences
     if found.empty:
         return text("There is one segment and one source, or too few conversions to compare them.")
-    found = found.assign(
-        step=found["from_stage"] + " to " + found["to_stage"], **{end: _rates_of(book, found, end) for end in ENDS}
-    )
+    rate = book.estimates.set_index(["from_stage", "segment", "source"])[
+        "rate"
+    ]  # as the table of rates has it, if it has
+    ends = {end: [float(rate.get(part, float("nan"))) for part in _parts(found, end)] for end in ENDS}
+    found = found.assign(step=found["from_stage"] + " to " + found["to_stage"], **ends)
     real = found[found["differs"]]
     if real.empty:
         none = "The one comparison" if len(found) == 1 else f"Not one of {len(found)} comparisons"
@@ -164,12 +164,6 @@ def differences(book: HistoryBook) -> Exhibit:
 
 
 ENDS = {"best_rate": "best", "worst_rate": "worst"}
-
-
-def _rates_of(book: HistoryBook, found: pd.DataFrame, end: str) -> list[float]:
-    """The rate of the best or worst part of each comparison, as the table of rates has it; NaN where it has none."""
-    rate = book.estimates.set_index(["from_stage", "segment", "source"])["rate"]
-    return [float(rate.get(part, float("nan"))) for part in _parts(found, end)]
 
 
 def _parts(found: pd.DataFrame, end: str) -> list[tuple[str, str, str]]:
@@ -290,8 +284,8 @@ def wins_ahead(told: Forecast, currency: str, *, by_source: bool) -> Exhibit:
     return table_of("forecast", frame, ahead_words(told), notes=notes)
 
 
-def _counts(count: Count) -> tuple[str, str, str]:
-    return (_number(count.mean, count.mean), _number(count.p10, count.mean), _number(count.p90, count.mean))
+def _counts(count: Count) -> tuple[str, ...]:
+    return tuple(_number(value, count.mean) for value in (count.mean, count.p10, count.p90))
 
 
 def _number(value: float, size: float) -> str:
@@ -356,9 +350,8 @@ def scores_of(done: Backtest, target: str) -> Exhibit:
     ]
     frame = pd.DataFrame(rows, columns=["method", "wape", "bias", "crps", "coverage", "width"])
     frame = frame.astype(dict.fromkeys(["wape", "bias", "crps", "coverage", "width"], float))
-    return table_of(
-        "scores", frame, f"Replayed {_days(len(done.origins))}, {better_words(done, target)}.", unit=unit_of(target)
-    )
+    replayed = f"Replayed at {counted(len(done.origins), 'past day')}, {better_words(done, target)}."
+    return table_of("scores", frame, replayed, unit=unit_of(target))
 
 
 def replayed_by_source(done: Backtest) -> Exhibit:
@@ -367,7 +360,3 @@ def replayed_by_source(done: Backtest) -> Exhibit:
     missed, within = show(each.wape, "share"), show(each.coverage, "share")
     said = f"By source, from known records: missed by {missed} of the actuals; {within} of the outcomes lay in the band"
     return text(f"{said}, which should hold 80%.", notes=[SCORED, *done.warnings])
-
-
-def _days(number: int) -> str:
-    return "at 1 past day" if number == 1 else f"at {number} past days"

@@ -14,14 +14,13 @@ from revplan.ground.errors import shown
 from revplan.ground.lag import Lag
 from revplan.ground.values import FrozenDict, Value
 from revplan.plan.checks import consistency
-from revplan.plan.goal import LEVELS, Goal
+from revplan.plan.goal import LEVELS
 from revplan.plan.goal import ArrChange as Term
 from revplan.plan.model import Plan
 from revplan.plan.parts import Acv, Assumption, Scenario, Transition
 from revplan.plan.stages import titles_of
 from revplan.plan.words import key_words, step_words, value_words
 
-TransitionKey = tuple[str | None, ...]
 NodePlace = tuple[Any, ...]
 
 LEAVES = (Acv, Assumption, Lag, Scenario, Term, Transition)
@@ -174,23 +173,19 @@ class Together:
     @property
     def _other_unknown(self) -> bool:
         """Whether the goals leave different terms to be solved, or none."""
-        unknown = [_unknown(plan.goal) for plan in (self.a, self.b)]
-        return unknown[0] != unknown[1] or not unknown[0]
+        mine, theirs = (
+            {name for name in TERMS if getattr(plan.goal, name) in (None, "solve")} for plan in (self.a, self.b)
+        )
+        return mine != theirs or not mine
 
     def _is_mix(self, leaf: Leaf) -> bool:
+        """Whether a share or a part itself differs, or a transition speaks of a part that only one of the plans has."""
         if leaf.place[0] == "transitions":
-            return self._names_other_part(leaf.place[1])
+            *_, segment, source = leaf.place[1]
+            named = ((segment, self.a.segments, self.b.segments), (source, self.a.sources, self.b.sources))
+            return any(name is not None and (name in mine) != (name in theirs) for name, mine, theirs in named)
         is_part = leaf.place[0] in {"segments", "sources"}
         return is_part and (leaf.field == "share" or leaf.is_added or leaf.is_removed)
-
-    def _names_other_part(self, key: TransitionKey) -> bool:
-        """Whether a transition speaks of a segment or source that only one of the plans has."""
-        named = ((key[2], self.a.segments, self.b.segments), (key[3], self.a.sources, self.b.sources))
-        return any(name is not None and (name in mine) != (name in theirs) for name, mine, theirs in named)
-
-
-def _unknown(goal: Goal) -> set[str]:
-    return {name for name in TERMS if getattr(goal, name) in (None, "solve")}
 
 
 PARTS = {"segments": "segment", "sources": "source", "scenarios": "scenario"}
@@ -232,7 +227,9 @@ def leaf_words(leaf: Leaf, names: PlanNames) -> str:
     if head in PARTS and len(rest) == 1:
         return f"{PARTS[head]} {shown(rest[0])} {_whole(leaf, names)}"
     if head == "assumptions":
-        return f"assumption log: {_logged(leaf)}"
+        then, now = ({each.about: each for each in log} for log in (leaf.before, leaf.after))
+        changed = [shown(about) for about in {**then, **now} if then.get(about) != now.get(about)]
+        return f"assumption log: {_cut(changed) or 'another order'}"
     if head == "stages":
         orders = (" - ".join(stage.title for stage in stages) for stages in (leaf.before, leaf.after))
         return "stages " + " to ".join(dict.fromkeys(orders))
@@ -260,21 +257,10 @@ def _transition(leaf: Leaf, names: PlanNames) -> str:
     step = step_words(names.titles, *leaf.place[1])
     if leaf.is_added or leaf.is_removed:
         return f"{step}: {_whole(leaf, names)}"
-    return f"{step}: {', '.join(_fields(leaf.before, leaf.after, names))}"
-
-
-def _fields(before: Transition, after: Transition, names: PlanNames) -> Iterator[str]:
-    for name in ("rate", "lag", "evidence", "basis"):
-        pair = getattr(before, name), getattr(after, name)
-        if pair[0] != pair[1]:
-            yield f"{key_words(name)} {_both(Leaf((name,), *pair), names)}"
-
-
-def _logged(leaf: Leaf) -> str:
-    """The places whose line of the log differs."""
-    lines = [{each.about: each for each in log} for log in (leaf.before, leaf.after)]
-    changed = [about for about in {**lines[0], **lines[1]} if lines[0].get(about) != lines[1].get(about)]
-    return _cut([shown(about) for about in changed]) or "another order"
+    fields = ("rate", "lag", "evidence", "basis")
+    pairs = [Leaf((name,), getattr(leaf.before, name), getattr(leaf.after, name)) for name in fields]
+    told = [f"{key_words(each.place[0])} {_both(each, names)}" for each in pairs if each.before != each.after]
+    return f"{step}: {', '.join(told)}"
 
 
 def _cut(parts: Sequence[str], between: str = ", ") -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from revplan.crm.inputs import frozen_inputs, input_files, named_outside
@@ -34,7 +34,7 @@ from revplan.record.signed import Record, digest, drift, read_record
 from revplan.simulation.scenarios import entries_by_stage, spend_of_entries
 from revplan.simulation.signing import ToSign
 from revplan.simulation.simulate import simulate
-from revplan.snapshot.state import Records, snapshot_of
+from revplan.snapshot.state import snapshot_of
 from revplan.workbook.workbook import Workbook, open_workbook
 
 FIGURES = ("first", "commit", "budget", "arr", "signed")
@@ -104,7 +104,11 @@ class Difference:
     def interaction(self) -> Figures:
         """What is left of it when each change's own part is taken off."""
         alone = [change.effect for change in self.changes if change.effect is not None]
-        return {name: _rest(total, [each[name] for each in alone]) for name, total in self.together.items()}
+        parts = {name: [each[name] for each in alone] for name in FIGURES}
+        return {
+            name: None if total is None or None in parts[name] else total - sum(part or 0.0 for part in parts[name])
+            for name, total in self.together.items()
+        }
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -177,7 +181,11 @@ def changes_of(a: Side, b: Side) -> list[Change]:
     grouped: dict[str, list[Leaf]] = {}
     for leaf in leaves(a.plan, b.plan):
         grouped.setdefault(together.group(leaf), []).append(leaf)
-    with_records = _other_records(a.book.records, b.book.records)
+    read = [
+        side.book.records and (side.book.records.history.fingerprint, side.book.records.history.as_of)
+        for side in (a, b)
+    ]
+    with_records = read[0] != read[1]
     if with_records:
         grouped.setdefault(STAGES if together.other_stages else TIME, [])
     files = files_words(a.files, b.files)
@@ -190,12 +198,6 @@ def changes_of(a: Side, b: Side) -> list[Change]:
         ]
         made.append(Change("; ".join(filter(None, words)), tuple(found), takes))
     return made if with_records or not files else [*made, Change(f"files: {files}", (), False)]
-
-
-def _other_records(a: Records | None, b: Records | None) -> bool:
-    if a is None or b is None:
-        return a is not b
-    return (a.history.fingerprint, a.history.as_of) != (b.history.fingerprint, b.history.as_of)
 
 
 def figures(year: PlannedYear, first: str, stage: str) -> Figures:
@@ -220,7 +222,7 @@ def _effects(
         if progress:
             progress(done, len(changes), clean(change.what))
         effect = dict.fromkeys(FIGURES, 0.0) if change.is_words else _alone(change, sides, before)
-        found.append(Change(change.what, change.leaves, change.takes_records, effect))
+        found.append(replace(change, effect=effect))
     return found
 
 
@@ -236,17 +238,14 @@ def _alone(change: Change, sides: tuple[Side, Side], before: Figures) -> Figures
 
 def difference(before: Figures, after: Figures) -> Figures:
     """Later less earlier, by figure; what is less than a billionth of either is nothing."""
-    return {name: _less(after[name], before[name]) for name in FIGURES}
-
-
-def _less(after: float | None, before: float | None) -> float | None:
-    if after is None or before is None:
-        return 0.0 if after is before else None
-    return after - before if abs(after - before) > NOTHING * max(abs(after), abs(before)) else 0.0
-
-
-def _rest(total: float | None, parts: list[float | None]) -> float | None:
-    return None if total is None or None in parts else total - sum(part or 0.0 for part in parts)
+    found: dict[str, float | None] = {}
+    for name in FIGURES:
+        then, now = before[name], after[name]
+        if then is None or now is None:
+            found[name] = 0.0 if now is then else None
+        else:
+            found[name] = now - then if abs(now - then) > NOTHING * max(abs(now), abs(then)) else 0.0
+    return found
 
 
 def _size(change: Change, before: Figures) -> float:

@@ -15,7 +15,6 @@ import json
 import platform
 import re
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -98,27 +97,20 @@ def verified(folder: Path) -> str:
     PlanError
         If the folder is no signed plan, or with every file that was altered, lost or added.
     """
-    contents = _contents(folder)
-    found = content_hash(contents)
-    faults = [*_named_otherwise(folder, found), *_altered(folder, contents, found)]
+    try:
+        contents = content_of(folder / CONTENTS, PlanError, megabytes(PLAN_MB)).decode("utf-8")
+    except (OSError, UnicodeDecodeError):
+        message = f"is no signed plan: it has no readable {CONTENTS}; name a folder that `revplan sign` wrote"
+        raise PlanError.at(shown(folder.name), message) from None
+    found, faults = content_hash(contents), []
+    named = re.search(r"-([0-9a-f]{8})$", folder.name)  # a folder that was given a new name tells of no content
+    if named and not found.startswith(named[1]):
+        message = f"was altered after signing: its hash begins {found[:8]}, not {named[1]}; {AGAIN}"
+        faults = [Fault(CONTENTS, message)]
+    faults += _altered(folder, contents, found)
     if faults:
         raise PlanError(faults)
     return found
-
-
-def _contents(folder: Path) -> str:
-    with suppress(OSError, UnicodeDecodeError):
-        return content_of(folder / CONTENTS, PlanError, megabytes(PLAN_MB)).decode("utf-8")
-    message = f"is no signed plan: it has no readable {CONTENTS}; name a folder that `revplan sign` wrote"
-    raise PlanError.at(shown(folder.name), message)
-
-
-def _named_otherwise(folder: Path, found: str) -> list[Fault]:
-    """A folder whose name tells of another content; one that was given a new name tells of none."""
-    named = re.search(r"-([0-9a-f]{8})$", folder.name)
-    if named is None or found.startswith(named[1]):
-        return []
-    return [Fault(CONTENTS, f"was altered after signing: its hash begins {found[:8]}, not {named[1]}; {AGAIN}")]
 
 
 def _altered(folder: Path, contents: str, found: str) -> list[Fault]:
@@ -135,13 +127,9 @@ def _altered(folder: Path, contents: str, found: str) -> list[Fault]:
         for name, line in entries.items()
         if name in present and _entry(folder, name, found) != line
     ]
-    added = [name for name in sorted(present - set(entries)) if not _is_left_by_a_system(name)]
+    last = {name: name.rsplit("/", 1)[-1] for name in sorted(present - set(entries))}
+    added = [name for name, end in last.items() if not end.startswith(".") and end not in LEFT_BY_SYSTEMS]
     return faults + [Fault(shown(name), "was not there when the plan was signed; take it out") for name in added]
-
-
-def _is_left_by_a_system(name: str) -> bool:
-    last = name.rsplit("/", 1)[-1]
-    return last.startswith(".") or last in LEFT_BY_SYSTEMS
 
 
 PACKAGE = Path(__file__).parents[1]
@@ -197,19 +185,15 @@ def versions() -> Versions:
     """The code that is running."""
     needed = [line for line in metadata.requires("revplan") or () if "extra ==" not in line]
     names = sorted(re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in needed)
-    return Versions(
-        revplan=__version__,
-        code=_code(),
-        python=platform.python_version(),
-        packages=FrozenDict({name: metadata.version(name) for name in names}),
-    )
-
-
-def _code() -> str:
     whole = sha256()
     for path in [*sorted(PACKAGE.rglob("*.py")), PACKAGE / "ground" / "tables.csv"]:
         whole.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
-    return whole.hexdigest()
+    return Versions(
+        revplan=__version__,
+        code=whole.hexdigest(),
+        python=platform.python_version(),
+        packages=FrozenDict({name: metadata.version(name) for name in names}),
+    )
 
 
 SIGNATURE, RESULTS, INPUTS = "signature.json", "results", "inputs"
@@ -277,34 +261,28 @@ def _record(folder: Path) -> Record:
     found = verified(folder)
     try:
         signature = Signature.model_validate_json((folder / SIGNATURE).read_text("utf-8"))
-    except (OSError, ValidationError) as error:
-        raise PlanError.at(SIGNATURE, _unreadable(error)) from None
+    except (OSError, ValidationError) as error:  # as it was signed, so that what wrote it was another revplan
+        of_values = error.errors()[0]["loc"] if isinstance(error, ValidationError) else (error.strerror,)
+        where = ".".join(map(str, of_values))
+        cure = "open it with the version in its README"
+        message = f"is not what this version of revplan writes ({shown(where)}); {cure}"
+        raise PlanError.at(SIGNATURE, message) from None
     plan_path = folder / signature.plan_file
     if not plan_path.is_file() or not plan_path.resolve().is_relative_to(folder.resolve()):
         raise PlanError.at(SIGNATURE, f"names the plan {shown(signature.plan_file)}, which is not there; {AGAIN}")
     return Record(folder=folder, content_hash=found, signature=signature)
 
 
-def _unreadable(error: OSError | ValidationError) -> str:
-    """The file is as it was signed, so that what wrote it was another revplan."""
-    where = ".".join(map(str, error.errors()[0]["loc"])) if isinstance(error, ValidationError) else str(error.strerror)
-    return f"is not what this version of revplan writes ({shown(where)}); open it with the version in its README"
-
-
 def _table(folder: Path, name: str) -> pd.DataFrame:
-    with told_of(PlanError, f"{RESULTS}/{name}.csv", AGAIN):
-        return _results(folder, name)
-
-
-def _results(folder: Path, name: str) -> pd.DataFrame:
     kinds = {column.name: column.kind for column in columns(name)}
     words = {key: "str" for key, kind in kinds.items() if kind in {"text", "month"}}
     path = folder / RESULTS / f"{name}.csv"
-    if name == "commitments" and not path.exists():
-        path = path.with_name("promises.csv")  # as folders call it that were signed by revplan 0.3 and before
-    frame = pd.read_csv(path, dtype=words, keep_default_na=False, na_values=[""])
-    months = {key: pd.PeriodIndex(frame[key], freq="M") for key, kind in kinds.items() if kind == "month"}
-    return conform(frame.assign(**months), name)
+    with told_of(PlanError, f"{RESULTS}/{name}.csv", AGAIN):
+        if name == "commitments" and not path.exists():
+            path = path.with_name("promises.csv")  # as folders call it that were signed by revplan 0.3 and before
+        frame = pd.read_csv(path, dtype=words, keep_default_na=False, na_values=[""])
+        months = {key: pd.PeriodIndex(frame[key], freq="M") for key, kind in kinds.items() if kind == "month"}
+        return conform(frame.assign(**months), name)
 
 
 def drift(record: Record, book: Workbook) -> tuple[str, ...]:

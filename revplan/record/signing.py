@@ -120,8 +120,12 @@ def _agreed(frozen: Path, terms: Terms, progress: Progress | None) -> Workbook:
     PlanError
         With the options to add to the command, if nobody can be asked or the answer is no.
     """
-    if terms.confidence is not None:
-        _set_confidence(frozen, terms.confidence)
+    if terms.confidence not in (
+        None,
+        read_plan(frozen).commit.confidence,
+    ):  # all that is read of the plan says the same
+        commit = {**(read_yaml(frozen, PlanError).data.get("commit") or {}), "confidence": terms.confidence}
+        frozen.write_bytes(edited(plan_text(frozen), [(("commit",), commit)], frozen.name).encode())
     book = open_workbook(frozen, progress)
     asked = book.to_sign
     if asked.scale is not None and (terms.above_ceilings or not asked.is_above_ceilings):
@@ -156,14 +160,6 @@ def _what_to_add(asked: ToSign) -> str:
     else:
         said, options = _above(asked), [*options, f"--above-ceilings signs {asked.number:,} all the same"]
     return f"{said}. Nothing was signed. Add one of:\n    " + "\n    ".join(options) if options else f"{said}. {NO_WAY}"
-
-
-def _set_confidence(frozen: Path, confidence: float) -> None:
-    """Writes the confidence that is signed into the frozen plan file, so that all that is read of it says the same."""
-    text = plan_text(frozen)
-    if read_plan(frozen).commit.confidence != confidence:
-        stated = read_yaml(frozen, PlanError).data.get("commit") or {}
-        frozen.write_bytes(edited(text, [(("commit",), {**stated, "confidence": confidence})], frozen.name).encode())
 
 
 def _placed(made: Path, target: Path) -> Record:
@@ -239,11 +235,8 @@ def _results(folder: Path, book: Workbook) -> None:
     folder.mkdir(parents=True)
     _write(folder / "plan.json", _json(plan_answer(book)))
     _write(folder / "simulate.json", _json(simulation_answer(book.simulation, book.scenarios)))
-    tables = {
-        "commitments": commitments_table(book),
-        **{name: getattr(book, name) for name in TABLES if name != "commitments"},
-    }
-    for name, table in tables.items():
+    for name in TABLES:
+        table = commitments_table(book) if name == "commitments" else getattr(book, name)
         texts = {key: table[key].astype(str).map(spreadsheet) for key in ("source",) if key in table}
         _write(folder / f"{name}.csv", table.assign(**texts).to_csv(index=False, lineterminator="\n"))
 

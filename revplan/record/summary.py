@@ -32,14 +32,9 @@ def commitments_table(book: Workbook) -> pd.DataFrame:
     order = {name: number for number, name in enumerate((*book.plan.sources, *book.plan.stage_ids))}
     sums = sums.sort_values(KEYS, key=lambda column: column.map(order) if column.name != "quarter" else column)
     ids = [quarter_id(number, first) for number in sums["quarter"]]
-    return conform(
-        sums.assign(quarter=pd.Series(ids, index=sums.index, dtype="str"), signed=_signed(book, sums)), "commitments"
-    )
-
-
-def _signed(book: Workbook, sums: pd.DataFrame) -> pd.Series:
-    scale = book.to_sign.scale
-    return sums["commit"] * (float("nan") if scale is None else scale)
+    scale = float("nan") if book.to_sign.scale is None else book.to_sign.scale
+    quarters = pd.Series(ids, index=sums.index, dtype="str")
+    return conform(sums.assign(quarter=quarters, signed=sums["commit"] * scale), "commitments")
 
 
 MET = 0.005  # share of the goal that may be missing in expectation and the goal still count as met
