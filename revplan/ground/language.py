@@ -26,9 +26,11 @@ from revplan.ground.formats import MISSING, SYMBOLS
 ENGLISH = "en"
 FOLDER = Path(__file__).parents[1] / "languages"
 
+LEAP_YEAR = 2000  # in which every day there is has its place
 _MONTH = "|".join(MONTHS)
 _PERIOD = re.compile(
-    rf"(?<!\w)(?:(?P<day>\d{{1,2}}) (?P<of>{_MONTH})|(?P<first>{_MONTH})(?:-(?P<last>{_MONTH}))?) (?P<year>\d{{4}})(?!\w)"
+    rf"(?<!\w)(?:(?P<day>\d{{1,2}}) (?P<of>{_MONTH})(?: (?P<dated>\d{{4}}))?"
+    rf"|(?P<first>{_MONTH})(?:-(?P<last>{_MONTH}))? (?P<year>\d{{4}}))(?!\w)"
 )
 _NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)"
 _AMOUNT = re.compile(
@@ -156,12 +158,13 @@ def _period(found: re.Match[str], code: str) -> str:
     """A day or months as a language writes them."""
     from babel.dates import format_skeleton, get_month_names
 
-    year = int(found["year"])
     if found["day"]:
+        skeleton, year = ("yMMMd", int(found["dated"])) if found["dated"] else ("MMMd", LEAP_YEAR)
         try:
-            return format_skeleton("yMMMd", date(year, MONTHS.index(found["of"]) + 1, int(found["day"])), locale=code)
+            return format_skeleton(skeleton, date(year, MONTHS.index(found["of"]) + 1, int(found["day"])), locale=code)
         except ValueError:
             return found[0]
+    year = int(found["year"])
     last = MONTHS.index(found["last"] or found["first"]) + 1
     ending = format_skeleton("yMMM", date(year, last, 1), locale=code)
     first = get_month_names("abbreviated", locale=code)[MONTHS.index(found["first"]) + 1]

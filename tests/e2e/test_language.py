@@ -44,6 +44,7 @@ def language_of(*pairs: tuple[str, str]) -> Language:
         ("30 Sep 2026", "30. Sept. 2026"),
         ("Jul-Sep 2026 (Q3 FY26)", "Juli–Sept. 2026 (Q3 FY26)"),
         ("31 Feb 2026", "31 Feb 2026"),
+        ("29 Feb, 3 Jul", "29. Feb., 3. Juli"),
         ("0.4.0", "0.4.0"),
         ("2026-09-30", "2026-09-30"),
         ("leads_1.5.csv", "leads_1.5.csv"),
