@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -78,6 +77,24 @@ class Draft:
     """Key -> what stands behind it, for a comment."""
     questions: list[Question] = field(default_factory=list)
 
+    def counts(self, column: str) -> Counter[str]:
+        """How often each label of file.column occurs, those that say nothing left out."""
+        return _said(self.tables[file_of(column)], column_of(column))
+
+    def entry(self, name: str) -> Data:
+        """Where the CRM file describes a file."""
+        return self.data if name == CHANGES else self.data[RECORDS] if name == RECORDS else self.data["files"][name]
+
+
+def _said(table: TextTable, column: str) -> Counter[str]:
+    """How often each text of a column occurs, those that say nothing left out."""
+    texts, filled, _ = stripped(_cells(table, column))
+    return Counter(text for text, here in zip(texts, filled.tolist(), strict=True) if here)
+
+
+def _cells(table: TextTable, column: str) -> Cells:
+    return Cells(table.name, column, table.cells(column), table.lines, table.unit)
+
 
 def moved(draft: Draft, names: Mapping[str, str]) -> Draft:
     """The draft with other paths, by those it has."""
@@ -121,11 +138,8 @@ def drafted(paths: Sequence[Path], names: Sequence[str]) -> Draft:
     draft = Draft(data, called, {used.get(each.name, each.name): each.table for each in exports})
     draft.questions.extend(Question(note) for note in reading.notes)
     if by_days:
-        draft.questions.append(
-            Question(
-                f"stages: are these the stages, in this order? {', '.join(written['stages'])}: the columns with days, as they follow on another"
-            )
-        )
+        asked = f"are these the stages, in this order? {', '.join(written['stages'])}: the columns with days, as they follow on another"
+        draft.questions.append(Question(f"stages: {asked}"))
     _settle_labels(draft)
     _settle_versions(draft)
     _settle_days(draft)
@@ -189,10 +203,8 @@ def _put_together(exports: Sequence[RecognisedFile], preset: Data) -> list[Recog
         else:
             group.append(each)
     return [
-        group[0]
-        if len(group) == 1
-        else export_of(group[0].name, below_one_another([each.table for each in group]), preset)
-        for group in groups
+        export_of(first.name, below_one_another([each.table for each in (first, *others)]), preset) if others else first
+        for first, *others in groups
     ]
 
 
@@ -233,17 +245,15 @@ def _by_days(tables: dict[str, TextTable]) -> Data:
 
 def _is_id(table: TextTable, column: str) -> bool:
     """Whether a column tells records apart; in several exports of a table each may stand more than once."""
-    several = len(table.parts) or 1
-    return len(set(table.cells(column))) >= max(len(table.lines) / several, 1) > 0 and "" not in set(
-        table.cells(column)
-    )
+    different = set(table.cells(column))
+    return len(different) >= max(len(table.lines) / (len(table.parts) or 1), 1) and "" not in different
 
 
 def _days_of(name: str, table: TextTable, but: list[str]) -> dict[str, tuple[int, int]]:
     """Columns of days as file.column, and by what they are ordered: how many have one, and the day in the middle."""
     days: dict[str, tuple[int, int]] = {}
     for column in table.header:
-        formats = _formats(_texts(table, column)) if column and column not in but else []
+        formats = _formats(set(_said(table, column))) if column and column not in but else []
         if formats:
             moments, sound = moments_in(list(table.cells(column)), formats[0] or None)
             days[f"{name}.{column}"] = (-int(sound.sum()), int(np.median(moments[sound].astype("int64"))))
@@ -273,20 +283,6 @@ def _with_paths(
     return {"format": data.pop("format"), **({"files": files} if files else {}), **data}
 
 
-def _column(draft: Draft, column: str) -> Cells:
-    """The cells of file.column."""
-    table = draft.tables[file_of(column)]
-    name = column_of(column)
-    return Cells(table.name, name, table.cells(name), table.lines, table.unit)
-
-
-def _counts(draft: Draft, column: str) -> Counter[str]:
-    """How often each label of file.column occurs, those that say nothing left out."""
-    cells = _column(draft, column)
-    texts, filled, _ = stripped(cells)
-    return Counter(text for text, here in zip(texts, filled.tolist(), strict=True) if here)
-
-
 def _listed(counts: Counter[str], most: int = LISTED) -> str:
     listed = ", ".join(f"{shown(label)} {count:,}" for label, count in counts.most_common(most))
     return listed + (f" and {len(counts) - most} more" if len(counts) > most else "")
@@ -302,7 +298,7 @@ def _settle_labels(draft: Draft) -> None:
     won, lost = stages[last], draft.data.get("lost")
     if not isinstance(won, dict) or "field" not in won:
         return
-    counts = _counts(draft, won["field"])
+    counts = draft.counts(won["field"])
     draft.told["stages"] = f"{column_of(won['field'])}: {_listed(counts)}"
     won["is"] = _meant(counts, won["is"], WON, LOST)
     if isinstance(lost, dict) and lost.get("field") == won["field"]:
@@ -313,20 +309,14 @@ def _settle_labels(draft: Draft) -> None:
     if isinstance(lost, dict) and not lost["is"]:
         del draft.data["lost"]
     if not won["is"]:
-        draft.questions.append(_which(draft, f"stages.{last}: which of these means a win?", won["field"], counts))
+        draft.questions.append(_which(f"stages.{last}: which of these means a win?", won["field"], counts))
         won["is"] = [counts.most_common(1)[0][0]] if counts else ["?"]
         draft.told["open"] = "won"
     mapped = {*won["is"], *(draft.data.get("lost") or {}).get("is", ())}
     closed = [label for label in counts if label not in mapped and CLOSED.search(label) and not WON.search(label)]
     if closed:
-        draft.questions.append(
-            _which(
-                draft,
-                "lost: is one of these a loss too?",
-                won["field"],
-                Counter({each: counts[each] for each in closed}),
-            )
-        )
+        those = Counter({each: counts[each] for each in closed})
+        draft.questions.append(_which("lost: is one of these a loss too?", won["field"], those))
 
 
 def _meant(counts: Counter[str], usual: Iterable[str], like: re.Pattern[str], other: re.Pattern[str]) -> list[str]:
@@ -335,11 +325,9 @@ def _meant(counts: Counter[str], usual: Iterable[str], like: re.Pattern[str], ot
     return [label for label in counts if plain(label) in wanted or (like.search(label) and not other.search(label))]
 
 
-def _which(draft: Draft, asked: str, column: str, counts: Counter[str]) -> Question:
-    return Question(
-        f"{asked} {column_of(column)} has {_listed(counts)}",
-        tuple(f"is: [{flow(label)}]" for label, _ in counts.most_common(LISTED)),
-    )
+def _which(asked: str, column: str, counts: Counter[str]) -> Question:
+    choices = (f"is: [{flow(label)}]" for label, _ in counts.most_common(LISTED))
+    return Question(f"{asked} {column_of(column)} has {_listed(counts)}", tuple(choices))
 
 
 def _settle_versions(draft: Draft) -> None:
@@ -349,7 +337,9 @@ def _settle_versions(draft: Draft) -> None:
     columns = {}
     for name, entry in entries.items():
         table = draft.tables[name]
-        changed = next((each for each in table.header if MODIFIED.search(each) and _formats(_texts(table, each))), None)
+        changed = next(
+            (each for each in table.header if MODIFIED.search(each) and _formats(set(_said(table, each)))), None
+        )
         if table.parts and changed and entry.get("id") in table.header:
             ids = list(table.cells(entry["id"]))
             if len(set(ids)) < len(ids):
@@ -366,7 +356,7 @@ def _settle_days(draft: Draft) -> None:
     """How the days of each file are written, where not as 2018-01-31: for the file, and for columns that differ."""
     for name, columns in _day_columns(draft).items():
         table = draft.tables[name]
-        texts = {column: _texts(table, column) for column in columns}
+        texts = {column: set(_said(table, column)) for column in columns}
         fits = {column: _formats(found) for column, found in texts.items() if found}
         odd = {column: formats for column, formats in fits.items() if "" not in formats}
         if not odd:
@@ -378,37 +368,26 @@ def _settle_days(draft: Draft) -> None:
             others = [each for each in formats if each in settled.values()]
             european = table.separator == ";" or _has_comma_amounts(draft, name)
             likely = [each for each in formats if each.startswith("%d")] if european else []
+            place, lines = (
+                f"{name}, {shown(column)}",
+                [f"date_format: {{{flow(column)}: {flow(each)}}}" for each in formats],
+            )
             if others or likely:
                 settled[column] = (others or likely)[0]
             elif formats:
-                lines = tuple(f"date_format: {{{flow(column)}: {flow(each)}}}" for each in formats)
-                example = shown(max(texts[column]))
-                draft.questions.append(
-                    Question(
-                        f"{name}, {shown(column)}: is {example} {' or '.join(formats)}? Every day of the column can be either",
-                        lines,
-                    )
-                )
+                asked = f"is {shown(max(texts[column]))} {' or '.join(formats)}? Every day of the column can be either"
+                draft.questions.append(Question(f"{place}: {asked}", tuple(lines)))
             else:
-                wrong = _unread(texts[column])
-                draft.questions.append(
-                    Question(f"{name}, {shown(column)}: how is {shown(wrong)} written? No format known here fits it")
-                )
+                asked = f"how is {shown(_unread(texts[column]))} written? No format known here fits it"
+                draft.questions.append(Question(f"{place}: {asked}"))
         _declare(draft, name, "date_format", settled, set(fits))
 
 
 def _declare(draft: Draft, name: str, key: str, settled: dict[str, str], all_of: set[str]) -> None:
     """`key` for a file: one value where all columns agree, else a value for each column that needs one."""
-    if not settled:
-        return
-    one = len(set(settled.values())) == 1 and set(settled) == all_of
-    value: Any = next(iter(settled.values())) if one else dict(settled)
-    if name == CHANGES:
-        place = draft.data
-        value = value if one else next(iter(settled.values()))
-    else:
-        place = draft.data[RECORDS] if name == RECORDS else draft.data["files"][name]
-    place[key] = value
+    one = name == CHANGES or (len(set(settled.values())) == 1 and set(settled) == all_of)
+    if settled:
+        draft.entry(name)[key] = next(iter(settled.values())) if one else dict(settled)
 
 
 def _day_columns(draft: Draft) -> dict[str, list[str]]:
@@ -425,17 +404,11 @@ def _day_columns(draft: Draft) -> dict[str, list[str]]:
     return {name: list(dict.fromkeys(each)) for name, each in found.items()}
 
 
-def _texts(table: TextTable, column: str) -> set[str]:
-    cells = Cells(table.name, column, table.cells(column), table.lines, table.unit)
-    texts, filled, _ = stripped(cells)
-    return {text for text, here in zip(texts, filled.tolist(), strict=True) if here}
-
-
 def _formats(texts: set[str]) -> list[str]:
     """The ways in which every text of a column is a day; the empty one is 2018-01-31. A few faulty cells are let pass."""
     if not texts:
         return []
-    shares = {each: _read_as(sorted(texts), each).mean() for each in ("", *DATE_FORMATS)}
+    shares = {each: sound.mean() for each, sound in _read_in_every_way(texts).items()}
     best = max(shares.values())
     if best < 1 - YEARLY:
         return []
@@ -443,24 +416,23 @@ def _formats(texts: set[str]) -> list[str]:
     return found[:1] if found[0] in ("", *NUMBERED) else found
 
 
-def _read_as(texts: list[str], date_format: str) -> np.ndarray:
-    """Which texts are a day in a format; a number may be several, so it must be a day of CRMs."""
-    moments, sound = moments_in(texts, date_format or None)
-    return sound & (moments >= FIRST_DAY) if date_format in NUMBERED else sound
+def _read_in_every_way(texts: set[str]) -> dict[str, np.ndarray]:
+    """Format -> which texts, in order, are a day in it; a number may be several, so it must be a day of CRMs."""
+    read = {each: moments_in(sorted(texts), each or None) for each in ("", *DATE_FORMATS)}
+    return {
+        each: sound & (moments >= FIRST_DAY) if each in NUMBERED else sound for each, (moments, sound) in read.items()
+    }
 
 
 def _unread(texts: set[str]) -> str:
-    ordered = sorted(texts)
-    shares = {each: _read_as(ordered, each) for each in ("", *DATE_FORMATS)}
-    best = max(shares.values(), key=lambda sound: sound.mean())
-    return next((text for text, sound in zip(ordered, best.tolist(), strict=True) if not sound), ordered[0])
+    """A text that the best format does not read."""
+    best = max(_read_in_every_way(texts).values(), key=lambda sound: sound.mean())
+    return sorted(texts)[int(np.argmin(best))]
 
 
 def _has_comma_amounts(draft: Draft, name: str) -> bool:
     column = draft.data.get("amount")
-    if not isinstance(column, str) or file_of(column) != name:
-        return False
-    return _marks(_texts(draft.tables[name], column_of(column))) == ","
+    return isinstance(column, str) and file_of(column) == name and _marks(set(draft.counts(column))) == ","
 
 
 def _settle_amounts(draft: Draft) -> None:
@@ -468,16 +440,13 @@ def _settle_amounts(draft: Draft) -> None:
     column = draft.data.get("amount")
     if not isinstance(column, str):
         return
-    name = file_of(column)
-    table = draft.tables[name]
-    cells = _column(draft, column)
-    faults = {mark: len(amounts(cells, mark, table.separator).found.faults) for mark in (None, ",", ".")}
-    mark = _marks(_texts(table, column_of(column)))
+    table, mark = draft.tables[file_of(column)], _marks(set(draft.counts(column)))
+    cells = _cells(table, column_of(column))
+    faults = {mark: amounts(cells, mark, table.separator).found.faults for mark in (None, ",", ".")}
     if faults[None] and mark and not faults[mark]:
-        place = draft.data[RECORDS] if name == RECORDS else draft.data["files"][name]
-        place["decimal"] = mark
+        draft.entry(file_of(column))["decimal"] = mark
     elif faults[None]:
-        wrong = amounts(cells, None, table.separator).found.faults[0]
+        wrong = faults[None][0]
         choices = tuple(f"decimal: {json.dumps(each)}" for each in (",", ".") if not faults[each])
         draft.questions.append(Question(f"amount: {wrong.place}: {wrong.message}", choices))
 
@@ -504,10 +473,10 @@ def _settle_rows(draft: Draft, exports: Iterable[RecognisedFile], used: dict[str
         conditions = draft.data.pop(key, {})
         kept = {}
         for column, labels in conditions.items():
-            counts = _counts(draft, column)
+            counts = draft.counts(column)
             meanings = set().union(*(meanings_of(str(label)) for label in labels))
             meeting = sum(count for label, count in counts.items() if plain(label) in meanings)
-            if meeting and meeting < len(_column(draft, column).texts):
+            if meeting and meeting < len(draft.tables[file_of(column)].lines):
                 kept[column] = labels
         if kept:
             draft.data[key] = kept
@@ -520,12 +489,8 @@ def _settle_rows(draft: Draft, exports: Iterable[RecognisedFile], used: dict[str
             column = f"{name}.{header}"
             draft.data["only"] = {**draft.data.get("only", {}), column: list(counts)}
             asked = f"only: which of the pipelines are new business? All count until one is taken out of the list; {header} has {_listed(counts)}"
-            draft.questions.append(
-                Question(
-                    asked,
-                    tuple(f"only: {{{flow(column)}: [{flow(label)}]}}" for label, _ in counts.most_common(LISTED)),
-                )
-            )
+            choices = (f"only: {{{flow(column)}: [{flow(label)}]}}" for label, _ in counts.most_common(LISTED))
+            draft.questions.append(Question(asked, tuple(choices)))
 
 
 def _settle_segments(draft: Draft) -> None:
@@ -534,13 +499,13 @@ def _settle_segments(draft: Draft) -> None:
         for header in table.header:
             if name == CHANGES or not SEGMENT.search(header) or "segment" in draft.data:
                 continue
-            counts = _counts(draft, f"{name}.{header}")
+            counts = draft.counts(f"{name}.{header}")
             if FEW <= len(counts) <= MANY:
                 draft.data["segment"] = f"{name}.{header}"
                 draft.told["segment"] = _listed(counts)
     source = draft.data.get("source")
     if isinstance(source, str):
-        draft.told["source"] = _listed(_counts(draft, source))
+        draft.told["source"] = _listed(draft.counts(source))
 
 
 # --- as YAML ------------------------------------------------------------------------------------------------

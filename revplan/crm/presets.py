@@ -14,14 +14,16 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib import resources
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 
@@ -79,22 +81,22 @@ def export_of(name: str, table: TextTable, preset: Data) -> RecognisedFile:
     for header in table.header:
         headers.setdefault(squeezed_header(header, prefixes), header)
     for kind, described in preset["kinds"].items():
-        columns = {role: found for role, names in described["columns"].items() if (found := _first(names, headers))}
+        columns = {
+            role: found for role, names in described["columns"].items() if (found := header_called(names, headers))
+        }
         recognised_by = ([each] if isinstance(each, str) else each for each in described["recognised_by"])
         if any(set(roles) <= set(columns) for roles in recognised_by):
             return RecognisedFile(name, kind, table, columns)
     return RecognisedFile(name, LIST, table, {})
 
 
-def _first(names: Iterable[str], headers: Mapping[str, str]) -> str | None:
-    """The header with the first of `names` that there is; a star stands for anything."""
+def header_called(names: Iterable[str], headers: Mapping[str, str], taken: Collection[str] = ()) -> str | None:
+    """The header with the first of `names` that is not `taken`; a star stands for anything."""
     for name in names:
         start = squeezed_header(name)
-        found = [
-            header for text, header in headers.items() if text == start or (name[-1:] == "*" and text.startswith(start))
-        ]
-        if found:
-            return found[0]
+        for squeezed, header in headers.items():
+            if header not in taken and (squeezed == start or (name[-1:] == "*" and squeezed.startswith(start))):
+                return header
     return None
 
 
@@ -267,16 +269,13 @@ class Reading:
     def _values(self, template: Data) -> Any:
         """The cells of a column where other columns are what is asked for."""
         cells = self._cells(template["values"])
-        conditions = [(self._cells(column), plain(label)) for column, label in template["where"].items()]
-        if not all(len(column) == len(cells) for column, _ in conditions):
-            return GAP
-        rows = [
-            each
-            for each, *others in zip(cells, *(column for column, _ in conditions), strict=True)
-            if each
-            and all(plain(text) in meanings_of(label) for text, (_, label) in zip(others, conditions, strict=True))
-        ]
-        return list(dict.fromkeys(rows)) or GAP
+        chosen = np.array([bool(each) for each in cells], dtype=bool)
+        for column, label in template["where"].items():
+            others, wanted = self._cells(column), meanings_of(label)
+            if len(others) != len(cells):
+                return GAP
+            chosen &= np.fromiter((plain(text) in wanted for text in others), dtype=bool, count=len(others))
+        return list(dict.fromkeys(compress(cells, chosen.tolist()))) or GAP
 
 
 def reading_of(preset: Data, exports: Iterable[RecognisedFile], written: Iterable[str] = ()) -> Reading:

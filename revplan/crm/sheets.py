@@ -30,7 +30,7 @@ from revplan.crm.cells import (
 )
 from revplan.crm.file import did_you_mean
 from revplan.crm.mapping import no_file, tidy
-from revplan.crm.presets import squeezed_header
+from revplan.crm.presets import header_called, squeezed_header
 from revplan.crm.readers import read_table
 from revplan.crm.separated import TextTable
 from revplan.crm.writings import CODES
@@ -159,36 +159,22 @@ def _headers(text: TextTable, where: TableFile, asked: Sequence[Asked], key: str
             header = own[each.name] if own[each.name] in text.header else filled.get(squeezed_header(own[each.name]))
             if header is None:
                 hint = did_you_mean(own[each.name], [name for name in text.header if name])
-                place, subject = (
-                    (f"{key}.columns.{each.name}", f"{shown(text.name)} has") if key else (text.name, "has")
-                )
-                faults.append(Fault(place, f"{subject} no column {shown(own[each.name])!r}{hint}"))
+                place, which = (f"{key}.columns.{each.name}", f"{shown(text.name)} ") if key else (text.name, "")
+                faults.append(Fault(place, f"{which}has no column {shown(own[each.name])!r}{hint}"))
             else:
                 found[each.name] = header
-        elif header := _legend_name(each, filled, set(found.values())):
+        elif header := header_called((each.name, *each.called), filled, found.values()):
             found[each.name] = header
         elif each.needed:
             lacking.append(each.name)
     if lacking:
         listed = ", ".join(shown(header) for header in text.header[:LISTED] if header)
-        cure = (
-            f"; if one is called otherwise: {key}: {{path: {where.path}, columns: {{{lacking[0]}: ITS HEADER}}}}"
-            if key
-            else ""
-        )
+        paste = f"{key}: {{path: {where.path}, columns: {{{lacking[0]}: ITS HEADER}}}}"
+        cure = f"; if one is called otherwise: {paste}" if key else ""
         faults.append(Fault(text.name, f"lacks the columns {', '.join(lacking)}; it has {listed}{cure}"))
     if faults:
         raise DataError(faults)
     return found
-
-
-def _legend_name(asked: Asked, filled: Mapping[str, str], taken: set[str]) -> str | None:
-    for called in (asked.name, *asked.called):
-        start = squeezed_header(called)
-        for squeezed, header in filled.items():
-            if header not in taken and (squeezed == start or (called.endswith("*") and squeezed.startswith(start))):
-                return header
-    return None
 
 
 def _sheet(
@@ -198,10 +184,9 @@ def _sheet(
         each.name: _parsed(text, where, headers[each.name], each.kind, key) for each in asked if each.name in headers
     }
     table = pd.DataFrame({name: parsed.values for name, parsed in columns.items()})
-    for each in asked:
-        if each.name in columns and each.kind == "text":
-            table[each.name] = table[each.name].astype("str")
-    money = [each.name for each in asked if each.kind == "money" and each.name in columns]
+    there = [each for each in asked if each.name in columns]
+    table = table.astype({each.name: "str" for each in there if each.kind == "text"})
+    money = [each.name for each in there if each.kind == "money"]
     found = Findings(lines=text.report(text.name))
     for parsed in columns.values():
         found += parsed.found
@@ -220,15 +205,8 @@ def declared(said: Mapping[str, str] | None, header: str) -> str | None:
 
 
 def _parsed(text: TextTable, where: TableFile, header: str, kind: Kind, key: str) -> Parsed:
-    cells = Cells(
-        text.name,
-        header,
-        text.cells(header),
-        text.lines,
-        text.unit,
-        header,
-        f"the plan, under {key}" if key else "the plan",
-    )
+    said_in = f"the plan, under {key}" if key else "the plan"
+    cells = Cells(text.name, header, text.cells(header), text.lines, text.unit, header, said_in)
     date_format, decimal = declared(where.date_format, header), declared(where.decimal, header)
     if kind == "day":
         return days(cells, date_format)
@@ -236,9 +214,8 @@ def _parsed(text: TextTable, where: TableFile, header: str, kind: Kind, key: str
         return months(cells, date_format)
     if kind == "text":
         texts, filled, found = stripped(cells)
-        tidied = [tidy(each) for each in texts.different]
-        values = texts.of_rows(np.array(tidied, dtype=object)) if tidied else np.array([], dtype=object)
-        return Parsed(np.where(filled, values, ""), found)
+        tidied = np.array([tidy(each) for each in texts.different], dtype=object)
+        return Parsed(np.where(filled, texts.of_rows(tidied), ""), found)
     return (amounts if kind != "share" else shares)(cells, decimal, text.separator)
 
 
@@ -274,9 +251,7 @@ def _codes(text: TextTable, where: TableFile, signs: Mapping[str, str]) -> np.nd
     column = next((header for header in text.header if squeezed_header(header) in map(squeezed_header, CURRENCY)), None)
     if column is not None:
         texts, filled, _ = stripped(Cells(text.name, column, text.cells(column), text.lines, text.unit))
-        return np.array(
-            [each.upper() if here else "" for each, here in zip(texts, filled.tolist(), strict=True)], dtype=object
-        )
+        return np.where(filled, texts.of_rows(np.array([*map(str.upper, texts.different)], dtype=object)), "")
     rated = {CODES.get(sign, sign) for sign in signs} & set(where.rates or {})
     written = rated if len(signs) == 1 and rated else set(signs)
     return np.full(rows, next(iter(written)) if len(written) == 1 else "", dtype=object)
