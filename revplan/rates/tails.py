@@ -34,16 +34,26 @@ PART_SPREADS = np.array([0.6, 0.25])  # of a part's location and of the logarith
 NARROWER = 0.1  # by how much that logarithm is less: the parent mixes parts
 Z90 = 1.2815515655446004  # 90 % quantile of the standard normal
 
+NO_TIME = float(np.log(1e-9))  # logarithm that stands for that of no days
+
 Curve = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
-def _weibull(days: np.ndarray, at: np.ndarray) -> np.ndarray:
-    power = (np.log(np.maximum(days, 1e-9)) - at[0]) * np.exp(min(at[1], LARGEST_SHAPE))
-    return np.where(days > 0, -np.expm1(-np.exp(np.minimum(power, 50.0))), 0.0)
+# Curves ask for the logarithms of days, which stay the same while a fit looks for their place and shape.
 
 
-def _log_normal(days: np.ndarray, at: np.ndarray) -> np.ndarray:
-    return ndtr((np.log(np.maximum(days, 1e-9)) - at[0]) * np.exp(min(at[1], LARGEST_SHAPE)))
+def _weibull(logs: np.ndarray, at: np.ndarray) -> np.ndarray:
+    power = (logs - at[0]) * np.exp(min(at[1], LARGEST_SHAPE))
+    return np.where(logs > NO_TIME, -np.expm1(-np.exp(np.minimum(power, 50.0))), 0.0)
+
+
+def _log_normal(logs: np.ndarray, at: np.ndarray) -> np.ndarray:
+    found: np.ndarray = ndtr((logs - at[0]) * np.exp(min(at[1], LARGEST_SHAPE)))
+    return found
+
+
+def _logs(days: np.ndarray) -> np.ndarray:
+    return np.maximum(np.log(np.maximum(days, 1e-9)), NO_TIME)
 
 
 CURVES: tuple[Curve, ...] = (_weibull, _log_normal)
@@ -87,24 +97,25 @@ def _fitted(cohort: Cohort, horizon: int) -> tuple[np.ndarray, float]:
     seen = np.add.reduceat(np.bincount(np.minimum(cohort.delay, LONGEST), minlength=LONGEST + 1).astype(float), starts)
     inside = starts <= horizon
     start = np.log(np.maximum(np.median(cohort.delay), 0.5))
+    logs = _logs(edges)
 
     def loss(at: np.ndarray, curve: Curve) -> float:
-        steps = np.maximum(np.diff(curve(edges, at)), 1e-12)
+        steps = np.maximum(np.diff(curve(logs, at)), 1e-12)
         tail = np.log(max(float(steps[inside].sum()), 1e-6)) / TAIL_SPREAD
         likelihood = seen @ np.log(steps) - seen.sum() * np.log(watched @ steps)
         return float(-likelihood + 0.5 * tail**2 + 0.5 * (at[1] / SHAPE_SPREAD) ** 2)
 
     fits = [(minimize(loss, np.array([start, 0.0]), (curve,), method="Nelder-Mead"), curve) for curve in CURVES]
-    edges = np.append(0.0, np.arange(LONGEST + 1) + 0.5)
-    told = [(float(found.fun), _steps(curve, edges, found.x)) for found, curve in fits]
+    by_day = _logs(np.append(0.0, np.arange(LONGEST + 1) + 0.5))
+    told = [(float(found.fun), _steps(curve, by_day, found.x)) for found, curve in fits]
     best, steps = min(told, key=lambda each: each[0])
     unseen = max(float(each[horizon + 1 :].sum()) for cost, each in told if cost <= best + PLAUSIBLE)
     return steps, unseen
 
 
-def _steps(curve: Curve, edges: np.ndarray, at: np.ndarray) -> np.ndarray:
+def _steps(curve: Curve, logs: np.ndarray, at: np.ndarray) -> np.ndarray:
     """Share of the conversions on each day; what would come later is counted on the last one."""
-    steps = np.diff(curve(edges, at))
+    steps = np.diff(curve(logs, at))
     steps[-1] += 1 - steps.sum()
     return np.maximum(steps, 0.0)
 
@@ -130,23 +141,30 @@ def curve_of_part(cohort: Cohort, parent: DayLag) -> DayLag:
     expected = np.array([np.log(median), np.log(np.log(p90 / median) / Z90) - NARROWER])
     days, times = np.unique(np.minimum(cohort.delay, LONGEST), return_counts=True)
     edges, watched, _ = _binned(cohort.watched())
+    around, bins = _around(days), _logs(edges)
 
     def loss(at: np.ndarray) -> float:
         location, spread = at[0], np.exp(-at[1])
-        seen = _between_days(days, location, spread)
-        steps = np.diff(ndtr((np.log(np.maximum(edges, 1e-9)) - location) * spread))
+        seen = _between(around, location, spread)
+        steps = np.diff(ndtr((bins - location) * spread))
         likelihood = times @ np.log(np.maximum(seen, 1e-12)) - times.sum() * np.log(max(watched @ steps, 1e-12))
         return float(-likelihood + 0.5 * (((at - expected) / PART_SPREADS) ** 2).sum())
 
     found = minimize(loss, expected, method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-3})
-    shares = _between_days(np.arange(LONGEST + 1), found.x[0], float(np.exp(-found.x[1])))
+    shares = _between(_around(np.arange(LONGEST + 1)), found.x[0], float(np.exp(-found.x[1])))
     return DayLag(shares / shares.sum(), LONGEST)
 
 
-def _between_days(days: np.ndarray, location: float, spread: float) -> np.ndarray:
-    """Share of a log-normal delay from half a day before to half a day after each of `days`."""
-    below, above = (np.log(np.maximum(days + half, 1e-9)) for half in (-0.5, 0.5))
-    return ndtr((above - location) * spread) - ndtr((below - location) * spread)
+def _around(days: np.ndarray) -> np.ndarray:
+    """Logarithms of half a day before and half a day after each of `days`: shape (2, days)."""
+    return _logs(np.stack([days - 0.5, days + 0.5]))
+
+
+def _between(around: np.ndarray, location: float, spread: float) -> np.ndarray:
+    """Share of a log-normal delay that comes around each day."""
+    before, after = ndtr((around - location) * spread)
+    found: np.ndarray = after - before
+    return found
 
 
 def _binned(watched: np.ndarray, horizon: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
