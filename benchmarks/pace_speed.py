@@ -64,7 +64,9 @@ def main() -> None:
             crm = CRM.replace(".parquet", f".{kind}").replace("count: in_place\n", "")
             (Path(place) / "crm.yaml").write_text(crm, encoding="utf-8")
             by_hand = run(Path(place), limits, "-c", CHILD, BY_HAND.replace("KIND", kind))
-            ours = run(Path(place), limits, "-m", "revplan", "pace", "plan.yaml", "--out", f"out_{kind}", expected=(0, 3))
+            ours = run(
+                Path(place), limits, "-m", "revplan", "pace", "plan.yaml", "--out", f"out_{kind}", expected=(0, 3)
+            )
             for name, (wall, cpu, peak, _) in ((f"query by hand, {kind}", by_hand), (f"revplan pace, {kind}", ours)):
                 print(f"{name:<32}{wall:8.2f}{cpu:8.2f}{cpu / by_hand[1]:7.1f}{peak:9.2f}", flush=True)
 

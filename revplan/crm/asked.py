@@ -417,9 +417,8 @@ class _Scanned:
         DataError
             If there are any.
         """
-        early, late, today = (
-            np.datetime64(each).astype("M8[D]").astype(np.int64) for each in (EARLIEST, LATEST, self.today)
-        )
+        days = (EARLIEST, LATEST, np.datetime64(self.today))
+        early, late, today = (each.astype("datetime64[D]").astype(np.int64) for each in days)
         dated = day != NO_DAY
         if number := int(rows[dated & ((day < early) | (day >= late))].sum()):
             raise self._fault(file, column, f"holds {many(number, 'day')} before 1970 or after 2100")

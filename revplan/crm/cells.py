@@ -163,8 +163,7 @@ class Texts(Items[str]):
     @classmethod
     def of(cls, texts: Sequence[str]) -> Texts:
         """`texts`, row by row, as they stand."""
-        codes, different = pd.factorize(np.fromiter(texts, dtype=object, count=len(texts)))
-        return cls(different.tolist(), codes)
+        return cls(texts).once()
 
     @property
     def values(self) -> np.ndarray | None:
@@ -178,6 +177,13 @@ class Texts(Items[str]):
     def objects(self) -> np.ndarray:
         """The texts by row, as an array."""
         return self.of_rows(np.fromiter(self.different, dtype=object, count=len(self.different)))
+
+    def once(self) -> Texts:
+        """The same with each text once, whatever room that takes."""
+        if self.codes is not None:
+            return self
+        codes, different = pd.factorize(self.objects())
+        return Texts(different.tolist(), codes)
 
     def taken(self, rows: np.ndarray) -> Texts:
         """The cells of `rows`, and no text that none of them has."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -407,8 +407,12 @@ class _LogRows:
 def _log(tables: Tables, crm: HistoryCrm, rows: dict[str, Rows]) -> _LogRows:
     """The changes of records, those to no stage and those without a day among them; how many are set aside, by why."""
     id_cells, value_cells = tables.cells(CHANGES, crm.id), tables.cells(CHANGES, crm.value)
-    texts, filled, _ = stripped(id_cells)
-    ids = as_keys(texts).objects()
+    texts, filled, _ = stripped(replace(id_cells, texts=id_cells.coded.once()))  # a record has several rows
+    merged = tables.merged(RECORDS) if rows else {}
+    keys = [merged.get(each, each) for each in as_keys(texts).different]
+    number, different = pd.factorize(np.fromiter(keys, dtype=object, count=len(keys)))
+    numbers = texts.of_rows(number)
+    ids = different[numbers]
     moments = tables.days(CHANGES, crm.at)
     is_stage = crm.field and tables.is_one_of(CHANGES, crm.field, crm.is_ or ())
     of_field = is_stage if isinstance(is_stage, np.ndarray) else np.ones(len(ids), dtype=bool)
@@ -416,11 +420,10 @@ def _log(tables: Tables, crm: HistoryCrm, rows: dict[str, Rows]) -> _LogRows:
     stage_found += values_checked(tables.source, crm, _labels_of(value_cells, np.flatnonzero(of_field)), stages)
     places = np.zeros(len(ids), dtype=int)
     if rows:
-        merged = tables.merged(RECORDS)
-        ids = np.array([merged.get(each, each) for each in ids.tolist()], dtype=object) if merged else ids
-        sought, present = alike(pd.Index(ids, dtype=object), rows[RECORDS].ids)
-        places = present.get_indexer(sought)
-        stage_found += why_few(id_cells.file, sought[filled & of_field], RECORDS, present)
+        sought, present = alike(pd.Index(different, dtype=object), rows[RECORDS].ids)
+        places = present.get_indexer(sought)[numbers]
+        asked = np.bincount(numbers[filled & of_field], minlength=len(different)) > 0
+        stage_found += why_few(id_cells.file, sought[asked], RECORDS, present)
     aside = [
         ("no id", ~filled, value_cells),
         ("another field", ~of_field & ~_of_values(tables, crm), value_cells),
@@ -435,7 +438,7 @@ def _log(tables: Tables, crm: HistoryCrm, rows: dict[str, Rows]) -> _LogRows:
     found += moments.found + stage_found
     of_stage = filled & of_field
     values = value_cells.coded.objects()[of_stage]
-    found += _snapshots(id_cells.file, ids[of_stage], moments.values[of_stage], values)
+    found += _snapshots(id_cells.file, numbers[of_stage], moments.values[of_stage], values)
     told = filled & of_field & (places >= 0)
     return _LogRows(ids[told], stages[told], moments.values[told], found, places[told])
 
@@ -599,10 +602,14 @@ def rows_set_aside(part: str, aside: Iterable[tuple[str, np.ndarray, Cells]]) ->
     return ~done, found
 
 
-def _snapshots(part: str, ids: np.ndarray, at: np.ndarray, values: Sequence[str] | np.ndarray) -> Findings:
-    """A log with a row for every record and period, most of which change nothing: snapshots, not changes."""
-    numbers = {"id": pd.factorize(ids)[0], "value": pd.factorize(np.array(values, dtype=object))[0]}
-    rows = pd.DataFrame({**numbers, "day": at.astype("datetime64[D]")})
+def _snapshots(part: str, numbers: np.ndarray, at: np.ndarray, values: np.ndarray | list[str]) -> Findings:
+    """A log with a row for every record and period, most of which change nothing: snapshots, not changes.
+
+    `numbers` are those of the records.
+    """
+    rows = pd.DataFrame(
+        {"id": numbers, "value": pd.factorize(np.asarray(values, dtype=object))[0], "day": at.astype("datetime64[D]")}
+    )
     rows = rows[rows["day"].notna()].sort_values(["id", "day"], kind="stable")
     again = rows["id"].eq(rows["id"].shift())
     same = again & rows["value"].eq(rows["value"].shift())

@@ -175,8 +175,7 @@ def merged_into(tables: Tables, file: str, column: str) -> dict[str, str]:
     ids, has_id, _ = _ids_of(tables, file)
     into: dict[str, str] = {}
     for at in np.flatnonzero(filled & has_id).tolist():
-        for part in SEPARATED.split(texts[at]):
-            gone = _key(part.partition(":")[0])
+        for gone in _keys(part.partition(":")[0] for part in SEPARATED.split(texts[at])):
             if gone and gone != ids[at] and into.get(ids[at]) != gone:
                 into[gone] = ids[at]
     for gone in into:
@@ -445,32 +444,36 @@ def _example(cells: Cells, positions: np.ndarray) -> str:
 
 MODIFIED = re.compile(r"modif|updated|changed|geändert|änderung|mise à jour", re.IGNORECASE)
 """What a column with the moment of the last change is called."""
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"  # of the three that end a Salesforce id of 18 characters
+LETTERS = np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ012345", dtype=np.uint8)
+"""Of the three that end a Salesforce id of 18 characters, each says which of five are capitals, the first one first."""
 SHORT, LONG = 15, 18
-CAPITALS = {character: "1" if chr(character).isupper() else "0" for character in range(128)}
-OF_FIVE = {f"{number:05b}"[::-1]: letter for number, letter in enumerate(LETTERS)}
-"""Which of five characters are capitals, the first one first -> the letter that says so."""
 
 
 def as_keys(texts: Texts) -> Texts:
     """Ids as they are compared: 1001 for 1001.0, a Salesforce id by its 15 characters, letters composed, nothing hidden."""
-    return Texts([_key(text) for text in texts.different], texts.codes)
+    return Texts(_keys(texts.different), texts.codes)
 
 
-def _key(text: str) -> str:
+def _keys(texts: Iterable[str]) -> list[str]:
+    keys = [text if text.isascii() and not text.endswith(".0") else _tidied(text) for text in texts]
+    long = [number for number, text in enumerate(keys) if len(text) == LONG and text.isascii()]
+    for number in np.array(long, dtype=int)[_end_as_salesforce_ids([keys[number] for number in long])].tolist():
+        keys[number] = keys[number][:SHORT]
+    return keys
+
+
+def _tidied(text: str) -> str:
     if not text.isascii():
         text = tidy(text)
-    if text.endswith(".0") and text[:-2].isdigit():
-        return text[:-2]  # as programs write whole numbers in columns with gaps
-    if len(text) == LONG and text.isascii() and text.isalnum() and text[SHORT:] == _checksum(text[:SHORT]):
-        return text[:SHORT]
-    return text
+    return text[:-2] if text.endswith(".0") and text[:-2].isdigit() else text  # as programs write whole numbers
 
 
-def _checksum(short: str) -> str:
-    """The three characters by which Salesforce tells ids apart where case is lost: which of each five are capitals."""
-    marks = short.translate(CAPITALS)
-    return OF_FIVE[marks[:5]] + OF_FIVE[marks[5:10]] + OF_FIVE[marks[10:]]
+def _end_as_salesforce_ids(texts: list[str]) -> np.ndarray:
+    """Which of some texts of 18 letters and digits end in the three that tell Salesforce's ids apart where case is lost."""
+    of = np.frombuffer("".join(texts).encode("ascii"), dtype=np.uint8).reshape(-1, LONG)
+    capital, small, digit = ((of >= ord(first)) & (of <= ord(last)) for first, last in ("AZ", "az", "09"))
+    marks = capital[:, :SHORT].reshape(-1, 3, 5) @ (1 << np.arange(5))
+    return (capital | small | digit).all(axis=1) & (LETTERS[marks] == of[:, SHORT:]).all(axis=1)
 
 
 def alike(sought: pd.Index, present: pd.Index) -> tuple[pd.Index, pd.Index]:
@@ -569,7 +572,10 @@ def _belonging(
         named = sought.map(lambda text: merged.get(text, text)) if merged else sought
         numbers = present.get_indexer(named)
     else:
-        cells = [[_key(part.strip()) for part in text.split(split) if part.strip()] or [text] for text in sought]
+        cells = [[part.strip() for part in text.split(split) if part.strip()] for text in sought]
+        parts = list({part for cell in cells for part in cell})
+        key_of = dict(zip(parts, _keys(parts), strict=True))
+        cells = [[key_of[part] for part in cell] or [text] for cell, text in zip(cells, sought, strict=True)]
         cells = [[merged.get(part, part) for part in cell] for cell in cells]
         numbers = np.array([next((n for n in present.get_indexer(cell) if n >= 0), -1) for cell in cells], dtype=int)
         several = [text for text, cell in zip(rows.ids, cells, strict=True) if len(cell) > 1]
@@ -593,9 +599,9 @@ def _led_to(
     if (split := tables.entry(file).split) is not None:
         pairs = pairs.assign(name=pairs["name"].str.split(split, regex=False)).explode("name")
         pairs["name"] = pairs["name"].str.strip()
-    different = {text: _key(text) for text in pairs["name"].unique()}
-    gone = tables.merged(file)
-    pairs["name"] = pairs["name"].map({text: gone.get(key, key) for text, key in different.items()})
+    different, gone = pairs["name"].unique().tolist(), tables.merged(file)
+    keys = {text: gone.get(key, key) for text, key in zip(different, _keys(different), strict=True)}
+    pairs["name"] = pairs["name"].map(keys)
     sought, present = alike(pd.Index(pairs["name"], dtype=object), ids)
     numbers = pairs["number"].to_numpy()
     places = (present if present.is_unique else ids).get_indexer(sought)

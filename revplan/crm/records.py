@@ -163,7 +163,7 @@ class Export:
     touches: Touched | None = None
     """How often and when somebody reached out to the records; None where the CRM file names no file of it."""
 
-    @property
+    @cached_property
     def last_day(self) -> date:
         """The last day they know of, or the last on which records still came in."""
         return last_usual_day(self.raw.events, len(self.source.crm.stage_ids()), self.today)

@@ -215,17 +215,19 @@ def unseen_wins(history: History | None, plan: Plan, quarter: Span) -> list[Find
     if history is None or not quarter.has_begun or len(history.stages) < 2:
         return []
     rows = history.stage_history
-    first = rows.groupby("record", observed=True)["entered_on"].min().dt.date
     wins = rows[rows["stage"] == history.stages[-1]]
-    day = wins["entered_on"].dt.date
-    inside = (day >= quarter.first.start_time.date()) & (day <= quarter.last_day)
-    sudden = wins[inside & (day == wins["record"].map(first).astype(object))]
+    day = wins["entered_on"].dt.normalize()
+    inside = (day >= quarter.first.start_time) & (day <= pd.Timestamp(quarter.last_day))
+    wins, day = wins[inside], day[inside]
+    of_them = rows[rows["record"].isin(wins["record"])]
+    first = of_them.groupby("record", observed=True)["entered_on"].min().dt.normalize()
+    sudden = wins[day.to_numpy() == first.reindex(wins["record"]).to_numpy()]
     if not len(sudden):
         return []
     worth = sudden[["record"]].merge(history.records[["record", "amount"]], on="record")["amount"].sum()
     said = f"{counted(len(sudden), 'win')} of the quarter in no earlier snapshot"
     told = (
-        f"{len(sudden)} of {counted(int(inside.sum()), 'win')} entered the records on the day of the win, worth "
+        f"{len(sudden)} of {counted(len(wins), 'win')} entered the records on the day of the win, worth "
         f"{compact(float(worth), plan.currency)}: no forecast could count on that."
     )
     return [Finding(said, LOOK, told)]
