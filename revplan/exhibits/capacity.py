@@ -14,19 +14,23 @@ from revplan.capacity.attainment import attainment_words
 from revplan.capacity.measured import measured_words, typed_words
 from revplan.capacity.team import PEOPLE_LINE
 from revplan.exhibits.annual_commit import header
-from revplan.exhibits.attainment import money
+from revplan.exhibits.attainment import ACTUAL as ACTUAL_SIDE
+from revplan.exhibits.attainment import PLANNED, money, new_arr
 from revplan.exhibits.chart import ACTUAL, ATTENTION, INK, LINE_COLORS, PLAN, Chart, Series, names, numbers
 from revplan.exhibits.exhibit import Exhibit, table_of, text
-from revplan.exhibits.figures import OF_EXPECTED, FigureCells, Sentence, of_year, say
+from revplan.exhibits.figures import OF_EXPECTED, FigureCells, Sentence, figure, of_year, say
+from revplan.exhibits.outlook import coverage_period, coverage_rows
 from revplan.exhibits.summary import year_of
 from revplan.funnel.funnel import YEAR
 from revplan.ground.errors import shown
-from revplan.ground.formats import compact, counted, largest_remainder, listed, show
+from revplan.ground.formats import compact, counted, largest_remainder, listed, plural, show
 from revplan.ground.tables import conform
+from revplan.plan.stages import titles_of
 from revplan.simulation.signing import NO_PEOPLE
 from revplan.simulation.simulate import KEPT_BACK, PEOPLE, limited_by
 from revplan.staffing.hiring import hiring_notes, hiring_words, worth_table, worth_words
 from revplan.staffing.staffing import Staffing, headline, staffing, staffing_notes
+from revplan.tracking import variance
 from revplan.tracking.book import BoardBook
 from revplan.workbook.workbook import PeopleBook, Workbook
 
@@ -132,6 +136,70 @@ def left_to_close(book: BoardBook) -> Exhibit:
     )
     made = table_of("bookings", frame, said, notes=notes, currency=currency).with_cells(cells).as_brief()
     return made.pictured(capacity_and_demand(frame, said, currency))
+
+
+def what_is_behind(book: BoardBook) -> Exhibit | None:
+    """Whether people, product, price or too few opportunities is behind, side by side; nothing where no people are stated."""
+    found = book.diagnosis
+    if found is None:
+        return None
+    span, title = book.spans[-1].label, titles_of(book.plan.stages)[book.stage]
+    rest = coverage_rows(book)
+    sides = (PLANNED, ACTUAL_SIDE)
+    entries, rate = (
+        [figure(f"cohort_{name}", value, span, side) for value, side in zip(values, sides, strict=True)]
+        for name, values in (("entries", found.entries), ("conversion", found.rate))
+    )
+    deal = [money(book, "cohort_deal", value, span, side) for value, side in zip(found.deal, sides, strict=True)]
+    figures = {
+        "used": figure("capacity_used", found.used, span),
+        "planned": new_arr(book, span, PLANNED),
+        "actual": new_arr(book, span, ACTUAL_SIDE),
+        "worth": money(book, "factor_worth", -found.worth, span, factor=found.line or "none"),
+        "entries": entries[1], "entries_planned": entries[0],
+        "rate": rate[1], "rate_planned": rate[0],
+        "deal": deal[1], "deal_planned": deal[0],
+    }  # fmt: skip
+    facts = {
+        "People: of what they could close": figures["used"],
+        f"Opportunities: {plural(title)} planned": entries[0],
+        f"{plural(title)} that came": entries[1],
+        "Product: won of them, planned": rate[0],
+        "Won of them": rate[1],
+        "Price: new ARR per win, planned": deal[0],
+        "New ARR per win": deal[1],
+    }
+    if len(rest):
+        total, period = rest.iloc[-1], coverage_period(book)
+        facts["Coverage the win rate asks for"] = figure("coverage_needed", total["coverage_needed"], period)
+        facts["Coverage of what is left"] = figure("coverage", total["coverage"], period)
+    said = say(_BEHIND[found.cause], title=plural(title), line=_LINE_WORDS.get(found.line, ""), **figures)
+    return text(said, facts, notes=[_HOW_TOLD])
+
+
+_TIME_LEFT = "; people had time left: they closed {used} of what they could."
+_BEHIND = {
+    variance.PEOPLE: "It is people: they closed {used} of what they could, and yet {actual} came of the {planned} planned.",
+    variance.OPPORTUNITIES: "It is too few opportunities: {entries} {title} came of {entries_planned} planned, which costs {worth}"
+    + _TIME_LEFT,
+    variance.PRODUCT: "It is the product or how it is sold: {rate} of the {title} are won where {rate_planned} was planned, which costs {worth}"
+    + _TIME_LEFT,
+    variance.PRICE: "It is price: a win brings {deal} where {deal_planned} was planned, which costs {worth}"
+    + _TIME_LEFT,
+    variance.OTHER: "It is none of people, product, price and opportunities: what takes most away is {line}, {worth}"
+    + _TIME_LEFT,
+    variance.NOTHING: "Nothing stands out of people, product, price and opportunities: {actual} came of the {planned} planned, "
+    "no further off than luck may take it.",
+}
+_LINE_WORDS = {
+    "opening": "what came of the records open on the plan date",
+    "mix": "that entries came in other segments and sources",
+    "timing": "that wins come later",
+}
+_HOW_TOLD = (
+    "People come first: where they close nearly all that they can, fewer and later wins are what their lack does. Otherwise it is "
+    "the line of the bridge from plan to actual that takes most away. One year in ten misses its plan by luck as far as counts here as behind."
+)
 
 
 def capacity_and_demand(frame: pd.DataFrame, said: str | Sentence, currency: str) -> Chart:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from revplan.capacity.roster import with_roster
+from revplan.capacity.team import Pools, expected_pools
 from revplan.crm.actuals import Actuals, read_actuals
 from revplan.crm.answer import read_first
 from revplan.crm.records import STALE_DAYS, History, last_recorded, stale
@@ -251,6 +252,18 @@ class BoardBook:
     def variance_cells(self, span: Span) -> pd.DataFrame:
         """Table variance_cells of a period."""
         return bridging.variance_cells(self.variance_factors(span))
+
+    @cached_property
+    def diagnosis(self) -> bridging.Diagnosis | None:
+        """Whether people, opportunities, win rate or price is behind in the year so far; None without people or records, or of one segment."""
+        plan = self.files.live
+        if plan.capacity is None or self.segment or not self.spans or self.fates is None:
+            return None
+        span = self.spans[-1]
+        now = plan.model_copy(update={"plan_date": self.as_of + timedelta(days=1)})
+        shares = span.shares(pd.PeriodIndex(plan.months, freq="M"))
+        able = expected_pools(now, Pools(tuple(plan.segments))).sum(axis=0)
+        return bridging.diagnosis(self.variance_factors(span), float((able * shares).sum()))
 
     @cached_property
     def three_numbers(self) -> pd.DataFrame:

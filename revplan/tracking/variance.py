@@ -12,8 +12,9 @@ doi.org/10.1515/9781400881970-018.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import combinations
-from math import factorial
+from math import factorial, sqrt
 
 import numpy as np
 import pandas as pd
@@ -169,3 +170,98 @@ def variance(cells: pd.DataFrame, span: Span, decimals: int = 0) -> pd.DataFrame
 
 
 PROVISIONAL = ("win_rate", "timing")  # lines that move as young entries come of age
+
+
+# --- people, opportunities, product or price -------------------------------------------------------------------------
+
+PEOPLE, OPPORTUNITIES, PRODUCT, PRICE, NOTHING, OTHER = (
+    "people",
+    "opportunities",
+    "product",
+    "price",
+    "nothing",
+    "other",
+)
+BEHIND = {"volume": OPPORTUNITIES, "win_rate": PRODUCT, "deal_size": PRICE}
+"""Line of the bridge -> what it is if that line is what is missing."""
+FULLY_USED = 0.9  # of what people can close, from which they are the limit
+ONE_IN_TEN = 1.2816  # standard errors
+DEAL_SPREAD = 1.0  # standard deviation of a deal over its mean: deals are skewed, and few plans say how much
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diagnosis:
+    """What stands side by side where a year is behind: people, opportunities, win rate and price, planned and as they came."""
+
+    cause: str
+    """The one that weighs most; nothing where luck alone takes a year so far off its plan."""
+    line: str
+    """The line of the bridge that weighs most; empty where it is people, or nothing."""
+    worth: float
+    """What that line takes away, less than 0. [plan currency]"""
+    planned: float
+    actual: float
+    """New ARR. [plan currency]"""
+    able: float
+    """What people could close. [plan currency]"""
+    entries: tuple[float, float]
+    """Entries at the commit stage since the plan date, planned and actual."""
+    rate: tuple[float, float]
+    """Share of them that is won in the end. [0-1]"""
+    deal: tuple[float, float]
+    """ARR per win. [plan currency]"""
+
+    @property
+    def used(self) -> float:
+        """Share of what people could close that they closed. [ratio]"""
+        return self.actual / self.able
+
+
+def diagnosis(found: pd.DataFrame, able: float) -> Diagnosis | None:
+    """Which of people, opportunities, win rate and price is behind; None where nobody could close anything, or nothing was planned.
+
+    People come first: where they close nearly all they can, fewer and later wins are what their lack does. Behind means by more
+    than luck: one year in ten falls as far short of its plan though nothing is wrong.
+
+    Parameters
+    ----------
+    found
+        Table variance_factors of the period.
+    able
+        What people could close in it. [plan currency]
+    """
+    cells = variance_cells(found)
+    planned, actual = float(cells["planned"].sum()), float(cells["actual"].sum())
+    if able <= 0 or planned <= 0:
+        return None
+    sides = [{name: found[f"{name}_{side}"].to_numpy() for name in FACTORS} for side in ("planned", "actual")]
+    entries = [side["volume"] * side["mix"] for side in sides]
+    wins = [each * side["win_rate"] for each, side in zip(entries, sides, strict=True)]
+    landed = [each * side["timing"] for each, side in zip(wins, sides, strict=True)]
+    rate = [_over(won.sum(), came.sum()) for won, came in zip(wins, entries, strict=True)]
+    deal = [_over((each * side["deal_size"]).sum(), each.sum()) for each, side in zip(landed, sides, strict=True)]
+    lines = {name: float(cells[name].sum()) for name in LINES}
+    line = min(lines, key=lambda name: lines[name])
+    mean = deal[0] or 1.0
+    luck = ONE_IN_TEN * sqrt(planned * mean * (1 + DEAL_SPREAD**2))
+    if planned - actual <= luck:
+        cause, line = NOTHING, ""
+    elif actual >= FULLY_USED * able:
+        cause, line = PEOPLE, ""
+    else:
+        cause = BEHIND.get(line, OTHER)
+    return Diagnosis(
+        cause=cause,
+        line=line,
+        worth=lines.get(line, 0.0),
+        planned=planned,
+        actual=actual,
+        able=able,
+        entries=(float(entries[0].sum()), float(entries[1].sum())),
+        rate=(rate[0], rate[1]),
+        deal=(deal[0], deal[1]),
+    )
+
+
+def _over(above: float, below: float) -> float:
+    return float(above / below) if below > 0 else 0.0

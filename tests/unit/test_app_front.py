@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from app_plan import PEOPLE, PLAN, plan_file, small_game
+from revplan.simulation.people import NO_PEOPLE
 
 from revplan.app.front import Front, health_html
 from revplan.app.game import Game, open_game
@@ -24,7 +25,6 @@ from revplan.exhibits import annual_commit, confidence, pace
 from revplan.exhibits.exhibit import raw, text
 from revplan.ground.errors import PlanError
 from revplan.run.commentary import NAME, read_commentary
-from revplan.simulation.people import NO_PEOPLE
 from revplan.tracking.pacebook import open_pace
 
 EXAMPLE = Path(__file__).parents[2] / "data" / "example"

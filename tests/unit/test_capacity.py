@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 from openpyxl import Workbook as Excel
 from ruamel.yaml import YAML
+from small_company import small_book
 
 from revplan.capacity.limits import booked, compound_sums
 from revplan.capacity.roster import with_roster
@@ -919,3 +920,73 @@ def any_team(seed: int) -> dict[str, Any]:
     ]
     day = date(2026, 12, 1) + timedelta(days=draw.randrange(-300, 200))
     return {"capacity": {"roles": {"ae": role}, "roster": lines, "hires": hires}, "plan_date": day}
+
+
+# --- people, product, price or too few opportunities --------------------------------------------------------------
+
+HALF_YEAR = pd.period_range("2026-01", periods=6, freq="M")
+
+
+def half_year(
+    folder: Path, entries: float = 1.0, rate: float = 0.2, deal: float = 1000.0, able: float = 10.0
+) -> BoardBook:
+    """A company half a year into its plan: entries over the planned, share won, ARR per win, what people can close over the goal."""
+    goal = 600_000.0
+    people = (
+        f"capacity: {{roles: {{ae: {{productivity: {able * goal:.0f}}}}}, roster: [{{rep: A, role: ae, start: 2020-01-01}}]}}\n"
+        "uncertainty: {rho: 0, lag_cv: 0, volume_cv: 0}\n"
+    )
+
+    def opened(leads: str) -> BoardBook:
+        return small_book(
+            folder, goal=goal, leads=leads, actuals=None, as_of=date(2026, 6, 30), quarter="2026-Q2", more=people
+        )
+
+    head = "id,segment,lead,sql,won,lost,amount\n0,a,2025-11-03,2025-12-01,,2025-12-20,\n"
+    first = opened(f"{head}1,a,2026-01-02,2026-01-02,2026-02-02,,1000\n")
+    flow = first.sides.planned_flow
+    planned = flow[(flow["stage"] == "sql") & (flow["part"] == "new")].groupby("month")["entries"].sum()
+    rows, due = [], 0.0
+    for month in HALF_YEAR:
+        for _ in range(round(entries * planned[month])):
+            due += rate
+            won = due >= 1 and month < HALF_YEAR[-1]
+            due -= due >= 1
+            day, end = f"{month}-02", f"{month + 1}-02"
+            fate = f"{end}," if won else f",{end}" if month < HALF_YEAR[-1] else ","
+            rows.append(f"{len(rows) + 1},a,{day},{day},{fate},{deal if won else ''}\n")
+    return opened(head + "".join(rows))
+
+
+@pytest.mark.parametrize(
+    ("cause", "world", "said"),
+    [
+        ("people", {"rate": 0.1, "able": 0.52}, r"It is people: they closed 9\d\.\d% of what they could, and yet"),
+        (
+            "opportunities",
+            {"entries": 0.6},
+            r"It is too few opportunities: [\d,]+ SQLs came of [\d,]+ planned, which costs \$\d+k; people had time left",
+        ),
+        (
+            "product",
+            {"rate": 0.12},
+            r"It is the product or how it is sold: 1\d\.\d% of the SQLs are won where 20% was planned",
+        ),
+        ("price", {"deal": 600.0}, r"It is price: a win brings \$600 where \$1k was planned"),
+        ("nothing", {}, r"Nothing stands out of people, product, price and opportunities"),
+    ],
+)
+def test_what_is_behind_is_told_as_it_is_in_the_world(
+    cause: str, world: dict[str, float], said: str, tmp_path: Path
+) -> None:
+    book = half_year(tmp_path, **world)
+    assert book.diagnosis is not None
+    shown = exhibits.what_is_behind(book)
+    assert shown is not None
+    assert book.diagnosis.cause == cause, (book.diagnosis, shown.message)
+    assert re.match(said, shown.message), shown.message
+    registry([raw(shown)])
+
+
+def test_without_people_nobody_says_what_is_behind() -> None:
+    assert exhibits.what_is_behind(open_board(EXAMPLE / "plan_fy26.yaml", "Q3 FY26")) is None

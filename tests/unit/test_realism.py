@@ -313,8 +313,7 @@ def test_the_buffer_of_a_careful_plan_is_told_in_entries_and_money(book: Workboo
     fewer = replace(book.year, flows=tuple(flow * (found.needed / sql) for flow in book.year.flows))
     mids = World(
         rates={
-            each.key: table_mid(book, f"rate {each.from_stage} to {each.to_stage}")
-            for each in book.plan.transitions
+            each.key: table_mid(book, f"rate {each.from_stage} to {each.to_stage}") for each in book.plan.transitions
         },
         deals={"all": table_mid(book, "deal size all")},
     )
