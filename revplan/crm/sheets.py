@@ -171,7 +171,8 @@ def _headers(text: TextTable, where: TableFile, asked: Sequence[Asked], key: str
         listed = ", ".join(shown(header) for header in text.header[:LISTED] if header)
         paste = f"{key}: {{path: {where.path}, columns: {{{lacking[0]}: ITS HEADER}}}}"
         cure = f"; if one is called otherwise: {paste}" if key else ""
-        faults.append(Fault(text.name, f"lacks the columns {', '.join(lacking)}; it has {listed}{cure}"))
+        several = "s" * (len(lacking) > 1)
+        faults.append(Fault(text.name, f"lacks the column{several} {', '.join(lacking)}; it has {listed}{cure}"))
     if faults:
         raise DataError(faults)
     return found

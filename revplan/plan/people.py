@@ -49,7 +49,10 @@ class Ramp(Value):
         shares = self.months or self.quarters or ()
         for number, share in enumerate(shares, 1):
             if not 0 <= share <= 1:
-                raise ValueError(f"entry {number} of the ramp is {digits(share)}; a share lies between 0 and 1")
+                percent = f": {digits(share)}% is {digits(share / 100)}" if 2 <= share <= 100 else ""
+                raise ValueError(
+                    f"entry {number} of the ramp is {digits(share)}; a share lies between 0 and 1{percent}"
+                )
         for number, (before, after) in enumerate(pairwise(shares), 2):
             if after < before:
                 raise ValueError(

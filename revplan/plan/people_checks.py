@@ -7,7 +7,7 @@ from datetime import date
 from itertools import pairwise
 
 from revplan.ground.errors import Fault, shown
-from revplan.ground.formats import listed
+from revplan.ground.formats import compact, counted, listed
 from revplan.plan.people import MOST_SEATS, Capacity, Hire, Rep, Role
 
 
@@ -170,6 +170,18 @@ def idle_roles(capacity: Capacity) -> Iterator[str]:
         if name not in kept:
             does = "sells in" if role.closes else "has"
             yield f"Nobody on the roster and no planned hire {does} the role {shown(name)}, so what is said of it counts for nothing yet."
+
+
+def small_quotas(capacity: Capacity, smallest_deal: float, currency: str) -> Iterator[str]:
+    """The quotas of a year that are less than one deal: amounts in thousands, or by month, in a sentence."""
+    small = [rep for rep in capacity.people if _closes(capacity, rep) and rep.quota and rep.quota < smallest_deal]
+    if small:
+        first, count = small[0], sum(rep.count for rep in small)
+        deal = compact(smallest_deal, currency)
+        yield (
+            f"{counted(count, 'person has', 'people have')} a quota of a year below one deal of {deal} ({shown(first.rep)}: "
+            f"{compact(first.quota or 0.0, currency)}): if the amounts are in thousands, or by month, write them for the year in {currency}."
+        )
 
 
 def _closes(capacity: Capacity, each: Rep | Hire) -> bool:

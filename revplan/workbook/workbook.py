@@ -33,7 +33,7 @@ from revplan.plan.checks import places, transition_place
 from revplan.plan.file import checked_plan, located, real_path
 from revplan.plan.model import Plan
 from revplan.plan.parts import Assumption, Scenario, Transition
-from revplan.plan.people_checks import idle_roles
+from revplan.plan.people_checks import idle_roles, small_quotas
 from revplan.plan.scenario import idle, idle_uncertainty, scenario_effects, scenario_plans
 from revplan.plan.stages import titles_of
 from revplan.plan.words import key_words, step_words, value_words
@@ -488,7 +488,9 @@ def check_plan(path: str | Path, on: date | None = None) -> tuple[str, ...]:
     scenario_plans(whole)
     report = () if records is None else tuple(str(line) for line in records.history.report)
     look = [*told.doubtful, *expired(plan, on or plan.plan_date), *idle(plan), *idle_uncertainty(whole)]
-    look += [] if plan.capacity is None else list(idle_roles(plan.capacity))
+    if plan.capacity is not None:
+        look += idle_roles(plan.capacity)
+        look += small_quotas(plan.capacity, min(each.acv.mean for each in plan.segments.values()), plan.currency)
     look += typed_words(plan, measured_roles(plan, None if records is None else records.history))
     look += [line for name in whole.scenarios for line in scenario_effects(whole, name)]
     return (*(f"{LOOK}{line}" for line in look), *report, *told.read)

@@ -990,3 +990,33 @@ def test_what_is_behind_is_told_as_it_is_in_the_world(
 
 def test_without_people_nobody_says_what_is_behind() -> None:
     assert exhibits.what_is_behind(open_board(EXAMPLE / "plan_fy26.yaml", "Q3 FY26")) is None
+
+
+# --- what is typed and cannot be meant ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("shares", "said"),
+    [
+        ([0, 25, 50, 100], "entry 2 of the ramp is 25; a share lies between 0 and 1: 25% is 0.25"),
+        ([0, 0.5, 1.2], "entry 3 of the ramp is 1.2; a share lies between 0 and 1"),
+        ([0, -0.5, 1], "entry 2 of the ramp is -0.5; a share lies between 0 and 1"),
+    ],
+)
+def test_a_ramp_in_percent_is_told_how_to_be_written(shares: list[float], said: str) -> None:
+    with pytest.raises(ValueError, match=f"{re.escape(said)}(?!:)"):
+        Ramp(months=tuple(shares))
+
+
+@pytest.mark.parametrize(("quota", "small"), [(500_000, False), (500, True)])
+def test_a_quota_below_one_deal_is_doubted(quota: float, small: bool, tmp_path: Path) -> None:
+    text = PLAN.replace(
+        "roster: roster.csv",
+        "roster: [{rep: Ada, role: ae, segment: mid, start: 2020-01-01, quota: QUOTA}, {rep: Bo, role: ae, segment: smb, start: 2020-01-01}]",
+    )
+    path = written(tmp_path, text=text.replace("QUOTA", str(quota)))
+    doubts = [line for line in check_plan(path) if "below one deal" in line]
+    assert len(doubts) == small
+    if small:
+        assert doubts[0].startswith("look at this: 1 person has a quota of a year below one deal of €10k")
+        assert "(Ada: €500): if the amounts are in thousands, or by month, write them for the year in EUR." in doubts[0]

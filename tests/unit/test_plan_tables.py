@@ -163,7 +163,7 @@ def test_every_fault_of_a_roster_comes_at_once(tmp_path: Path) -> None:
 def test_a_column_that_lacks_is_named_with_the_line_to_paste(tmp_path: Path) -> None:
     told = refused(roster, tmp_path, "who,start\nA,2026-01-01\n")
     assert told == (
-        "roster.csv: lacks the columns rep; it has who, start; if one is called otherwise: roster: {path: roster.csv, columns: {rep: ITS HEADER}}"
+        "roster.csv: lacks the column rep; it has who, start; if one is called otherwise: roster: {path: roster.csv, columns: {rep: ITS HEADER}}"
     )
     assert roster(tmp_path, "who,start,quota\nA,2026-01-01,1\n", columns={"rep": "who"}) == [("A", date(2026, 1, 1), 1)]
     assert "did you mean 'who'?" in refused(roster, tmp_path, "who,start\nA,2026-01-01\n", columns={"rep": "whoo"})
