@@ -135,8 +135,8 @@ class Door(Router):
         if _asked_by(request) in ("same-site", "cross-site"):
             return self._answer(request, *((200, FROM_ELSEWHERE) if _is_visit(request) else (403, REFUSED)))
         if request.path == "/first":
-            known = self.first()
-            return self._answer(request, 202 if known is None else 200, known or "")
+            health = self.first()
+            return self._answer(request, 202 if health is None else 200, health or "")
         return self._visit(request) if request.path == "/" else self.inside.find_handler(request, **options)
 
     def _visit(self, request: HTTPServerRequest) -> Any:

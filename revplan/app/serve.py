@@ -18,7 +18,6 @@ from revplan.ground.errors import PlanError, ReportError, shown
 from revplan.ground.escaping import clean
 from revplan.ground.files import scratch_folder
 
-HOST = "127.0.0.1"
 PORT, TRIED = 8866, 20  # the first port tried, and how many
 
 
@@ -48,10 +47,11 @@ def serve(plan: Path, port: int | None, ready: Callable[[str], None]) -> None:
             from revplan.ground.extras import check_installed
 
             check_installed("app", "the simulator")
+            from revplan.app.door import HOST
             from revplan.app.server import Server
 
             name = _checked(plan) if warm is None else warm.checked()
-            listening, token = _listening(port), secrets.token_urlsafe(24)
+            listening, token = _listening(HOST, port), secrets.token_urlsafe(24)
             address = f"http://{HOST}:{listening.getsockname()[1]}/?token={token}"
             names = {**{path.name: each for path, each in plans_in(plan.parent).items()}, plan.name: name}
             notebook = _notebook(plan, names, Path(scratch, "simulator.ipynb"))
@@ -84,13 +84,13 @@ def _checked(plan: Path) -> str:
     return read_plan(plan).name
 
 
-def _listening(port: int | None) -> socket:
+def _listening(host: str, port: int | None) -> socket:
     if port is not None and not 0 <= port <= 65535:
         raise PlanError.at("--port", f"got {port}; name a port from 1 to 65535, or leave it out")
     tried = range(PORT, PORT + TRIED) if port is None else [port]
     for number in tried:
         with suppress(OSError):
-            return create_server((HOST, number))
+            return create_server((host, number))
     cure = "leave --port out, and a free one is found" if port is not None else "name a free one with --port"
     raise ReportError.at(f"port {tried[0]}", f"is taken by another program, or not yours to use; {cure}")
 

@@ -458,11 +458,11 @@ def test_sizes_of_letters_stand_in_the_style_files() -> None:
 # --- nothing that no user can reach --------------------------------------------------------------------------
 
 REACHED_OTHERWISE = {
-    "revplan.app.serve.get_kernel_spec": "jupyter_server asks it for the kernel",
-    "revplan.app.serve.get_all_specs": "jupyter_server asks it for the kernels",
-    "revplan.app.serve.listen": "voila calls it to serve",
-    "revplan.app.serve.start_kernel": "jupyter_server starts a kernel with it",
-    "revplan.app.warm.launch_kernel": "jupyter_client starts a process with it",
+    "revplan.app.server.get_kernel_spec": "jupyter_server asks it for the kernel",
+    "revplan.app.server.get_all_specs": "jupyter_server asks it for the kernels",
+    "revplan.app.server.listen": "voila calls it to serve",
+    "revplan.app.server.start_kernel": "jupyter_server starts a kernel with it",
+    "revplan.app.server.launch_kernel": "jupyter_client starts a process with it",
     "revplan.app.door.prepare": "tornado calls it for every request",
     "revplan.ground.tables.names": "the tests that go through the whole data dictionary",
     "revplan.exhibits.pace.teams": 'rp.exhibit(rp.open_pace(...), "teams")',
