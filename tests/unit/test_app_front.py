@@ -25,6 +25,7 @@ from revplan.exhibits import annual_commit, confidence, pace
 from revplan.exhibits.exhibit import raw, text
 from revplan.ground.errors import PlanError
 from revplan.run.commentary import NAME, read_commentary
+from revplan.simulation.signing import NO_PEOPLE
 from revplan.tracking.pacebook import open_pace
 
 EXAMPLE = Path(__file__).parents[2] / "data" / "example"
