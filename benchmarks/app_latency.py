@@ -113,6 +113,18 @@ def kernel_alone(folder: Path, presses: int) -> np.ndarray:
     return np.array(took)
 
 
+def started(browser: Any, folder: Path) -> tuple[float, float]:
+    """Seconds from the command until the plan's health is read, and until its sliders can be moved."""
+    begun = time.perf_counter()
+    with app(folder) as url:
+        page = browser.new_context().new_page()
+        page.goto(url, wait_until="commit")
+        page.locator(".rp-headline").first.wait_for()
+        health = time.perf_counter() - begun
+        page.locator(".rp-charts svg").first.wait_for()
+        return health, time.perf_counter() - begun
+
+
 def arrival(browser: Any, url: str) -> float:
     """Seconds until a page can be played with, once the server has had time to work the plan out."""
     time.sleep(15)
@@ -154,6 +166,7 @@ def measured(presses: int) -> str:
     """The table of all doors, and the lines below it."""
     rows = []
     with chromium() as (browser, folder):
+        health, sliders = started(browser, folder)
         with app(folder) as url:
             came = arrival(browser, url)
             page = browser.new_page(viewport={"width": 1280, "height": 800})
@@ -168,7 +181,8 @@ def measured(presses: int) -> str:
     heads = ("door", "what changed", "median ms", "95th ms", "presses")
     columns = zip(heads, map(list, zip(*rows, strict=True)), strict=True)
     table = grid([(head, cells, head not in heads[:2]) for head, cells in columns])
-    return f"{table}\na page comes in {came:.1f} s"
+    starts = f"from the command to the plan's health {health:.1f} s, to its sliders {sliders:.1f} s"
+    return f"{table}\n{starts}; a page of a running server comes in {came:.1f} s"
 
 
 def _row(door: str, name: str, took: np.ndarray) -> tuple[str, ...]:

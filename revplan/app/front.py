@@ -19,7 +19,7 @@ from revplan.ground.escaping import escape
 from revplan.ground.formats import counted, raised
 from revplan.simulation.signing import NO_PEOPLE
 from revplan.tracking.pacebook import PaceBook
-from revplan.workbook.notes import misses
+from revplan.workbook.notes import TO_DO, misses
 from revplan.workbook.workbook import Workbook, expired
 
 BEGUN = "The live line is being worked out …"
@@ -41,6 +41,8 @@ def health_html(book: Workbook, on: date) -> str:
         else "Nothing is wrong with the plan as far as it can be told."
     )
     listed = f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in found)}</ul>" if found else ""
+    to_do = book.answers.get(TO_DO, "")
+    listed += f'<p class="rp-said">{escape(TO_DO)}: {escape(to_do)}</p>' if to_do else ""
     left_out = "" if book.plan.capacity else f'<p class="note">{escape(NO_PEOPLE)}</p>'
     return f'<div class="rp-health"><p class="rp-said">{escape(said)}</p>{listed}{left_out}</div>'
 

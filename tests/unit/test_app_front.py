@@ -60,6 +60,14 @@ def test_health_names_what_expired_and_quarters_that_miss(tmp_path: Path) -> Non
     assert re.search(r"\d things? to look at", after)
 
 
+def test_health_names_the_one_thing_to_do_as_page_one_does(game: Game) -> None:
+    said = html_of_text(health_html(game.book, date(2026, 11, 15)))
+    facts = annual_commit.summary(game.book).table
+    assert facts is not None
+    told = dict(zip(facts["fact"], facts["value"], strict=True))
+    assert f"The one thing to do: {told['The one thing to do']}" in said
+
+
 def test_health_says_so_where_nothing_is_wrong(tmp_path: Path) -> None:
     steps = [{**each, "lag": {"months": 0}} for each in PLAN["transitions"]]
     book = small_game(tmp_path, transitions=steps, plan_date="2026-12-31").book

@@ -12,6 +12,7 @@ from revplan.app.answers import figures, headline, values
 from revplan.app.game import open_game
 from revplan.app.printing import Printer, report_pdf
 from revplan.ground.errors import RevplanError
+from revplan.ground.formats import compact
 from revplan.plan.parts import Scenario
 from revplan.run.render import Request, render
 from revplan.run.workspace import example_company, new_workspace
@@ -54,8 +55,9 @@ def test_the_report_says_what_the_screen_says(plan: Path, tmp_path: Path) -> Non
     shown = dict(zip((each.label for each in figures(game.base)), values(played), strict=True))
     written = {each.label: each.cell(shown[each.label], shown[each.label])[0] for each in figures(game.base)}
     assert [each for each in written.items() if each[1] not in paper] == []
-    for words in headline(played, game.base).partition(". Expected")[0].split(". "):
-        assert words in paper
+    said = headline(played, game.base).partition(". Expected")[0].split(". ")
+    assert said[0] == f"Goal: {compact(played.view.goal, 'USD')} new ARR"
+    assert said[1] in paper
     assert expected_words(ToSign(played)) in paper
     assert f"{game.plan.name}: Größer" in paper
     assert "Scenario Größer, as the simulator shows it" in paper
