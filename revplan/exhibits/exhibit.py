@@ -47,8 +47,6 @@ class Exhibit:
         The conclusion in one sentence: headline, slide title, what a notebook test compares.
     kind
         What it is.
-    alt
-        What a reader who cannot see it is told; the message unless more is needed.
     table
         The rows behind it; a text keeps its facts here. None where there are none.
     kinds
@@ -67,7 +65,6 @@ class Exhibit:
 
     message: str
     kind: Literal["chart", "table", "text"]
-    alt: str
     table: pd.DataFrame | None = None
     kinds: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -160,7 +157,6 @@ def chart(described: Chart, frame: pd.DataFrame, kinds: Mapping[str, str], *, no
     return Exhibit(
         message=said.text,
         kind="chart",
-        alt=said.text,
         said=said,
         table=frame.copy(),
         kinds=dict(kinds),
@@ -205,7 +201,6 @@ def table(
     return Exhibit(
         message=said.text,
         kind="table",
-        alt=said.text,
         said=said,
         table=frame.reset_index(drop=True),
         kinds=dict(kinds),
@@ -293,7 +288,6 @@ def text(
     return Exhibit(
         message=said.text,
         kind="text",
-        alt=said.text,
         said=replace(said, registered=said.registered and all(each.registered for each in told)),
         facts=(*(value for value in values if isinstance(value, Figure)), *quoted),
         table=pd.DataFrame(pairs, columns=["fact", "value"]) if pairs else None,
@@ -372,18 +366,19 @@ def raw(exhibit: Exhibit) -> dict[str, Any]:
     frame = exhibit.table
     names = [] if frame is None else list(frame.columns)
     values = [] if frame is None else [[_value(cell) for cell in frame[name]] for name in names]
+    shown_cells = [cells for _, cells, _ in _shown(exhibit)]
     return {
         "version": 2,
         "kind": exhibit.kind,
         "message": exhibit.message,
-        "alt": exhibit.alt,
+        "alt": exhibit.message,
         "header": exhibit.header,
         "notes": list(exhibit.notes),
         "columns": [
             {"name": clean(name), "label": _label(exhibit, name), "kind": exhibit.kinds[name]} for name in names
         ],
         "rows": [list(row) for row in zip(*values, strict=True)],
-        "shown": [] if exhibit.kind == "chart" else [list(row) for row in zip(*_cells(exhibit), strict=True)],
+        "shown": [] if exhibit.kind == "chart" else [list(row) for row in zip(*shown_cells, strict=True)],
         "totals": exhibit.totals,
         "appendix": exhibit.appendix,
         "native": as_raw(exhibit.chart) if exhibit.chart else None,
@@ -392,10 +387,6 @@ def raw(exhibit: Exhibit) -> dict[str, Any]:
         **({"periods": dict(exhibit.periods)} if exhibit.periods else {}),
         **_registered(exhibit),
     }
-
-
-def _cells(exhibit: Exhibit) -> list[list[str]]:
-    return [cells for _, cells, _ in _shown(exhibit)]
 
 
 def _registered(exhibit: Exhibit) -> dict[str, Any]:
@@ -508,13 +499,11 @@ def _long(content: str, most: int) -> str:
 def _breadth(exhibit: Exhibit) -> str:
     if exhibit.kind != "table":
         return ""
-    width = sum(_width(label, cells, number) + 2 for label, cells, number in _shown(exhibit))
+    width = 0
+    for label, cells, number in _shown(exhibit):
+        longest = max(map(len, [*label.split(), *cells]), default=0)
+        width += 2 + (longest if number else min(longest, WORDS))
     return " vast" if width > VAST else " wide" if width > WIDE else ""
-
-
-def _width(label: str, cells: list[str], number: bool) -> int:
-    longest = max(map(len, [*label.split(), *cells]), default=0)
-    return longest if number else min(longest, WORDS)
 
 
 def _shown(exhibit: Exhibit) -> list[TextBlock]:

@@ -13,7 +13,18 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from revplan.exhibits import charts, draw
-from revplan.exhibits.chart import Chart, Series, as_raw, from_raw, in_columns, side_by_side, spans
+from revplan.exhibits.chart import (
+    GAP,
+    PLAN,
+    Chart,
+    Series,
+    as_raw,
+    from_raw,
+    in_columns,
+    series_of,
+    side_by_side,
+    spans,
+)
 from revplan.exhibits.figures import say
 from revplan.exhibits.fit import POINTS, width
 from revplan.exhibits.shapes import STYLE, Canvas, Scale, color, scale_of, ticks
@@ -403,3 +414,13 @@ def test_colours_stand_in_the_style_file_and_fade_towards_white() -> None:
     assert color("C0") == "#1f4e79"
     assert color("C0") in STYLE.read_text(encoding="utf-8")
     assert (color("ink", 0.0), color("ink", 1.0)) == ("#ffffff", color("ink"))
+
+
+def test_a_series_is_the_column_it_names_with_the_interval_beside_it() -> None:
+    table = pd.DataFrame(
+        {"a": [1.0, None], "a_low": [0.5, None], "a_high": [2.0, None], "none": [None, None], "b": [3, 4]}
+    )
+    first, second = series_of(table, ("a", "of a", GAP, "dots"), ("none", "not known"), ("b", "of b"))
+    assert (first.name, first.values, first.low, first.high) == ("of a", (1.0, None), (0.5, None), (2.0, None))
+    assert (first.color, first.mark) == (GAP, "dots")
+    assert (second.name, second.values, second.low, second.color, second.mark) == ("of b", (3.0, 4.0), (), PLAN, "bar")

@@ -46,14 +46,11 @@ def paired(before: Sequence[str], now: Sequence[str], *, loose: bool = False) ->
             one, other = [masked(each) for each in before[first:end]], [masked(each) for each in now[at:stop]]
             for inner, a, b, c, d in SequenceMatcher(None, one, other, autojunk=False).get_opcodes():
                 both = zip(range(a, b), range(c, d), strict=False) if inner in ("equal", "replace") else ()
-                found.update({first + x: at + y for x, y in both if loose or _alike(one[x], other[y])})
+                for x, y in both:  # two labels are one where a part was added or left out at the end: `Q# FY# to date`
+                    short, long = sorted((one[x], other[y]), key=len)
+                    if loose or (long.startswith(short) and len(short) >= ALIKE * len(long)):
+                        found[first + x] = at + y
     return found
-
-
-def _alike(one: str, other: str) -> bool:
-    """Whether two labels are one, of which a part was added or left out at the end: `Q# FY# to date`."""
-    short, long = sorted((one, other), key=len)
-    return long.startswith(short) and len(short) >= ALIKE * len(long)
 
 
 def chart_state(root: Any) -> dict[str, Any]:

@@ -233,7 +233,7 @@ class _Refresh:
         was, there = self.before[name], content(self.package, shape)
         if other is None or set(self.now[other]) != set(there) or set(was) != set(there):
             message = f"{_role(name)} of {_key(name)} is no longer in the report; it was left as it was"
-            self._find("gone", message, shape, _first(there))
+            self._find("gone", message, shape, str(there.get("alt") or " ".join(there.get("text", []))))
             self.made.update(shape.element.iter(f"{A}p"))
             return
         if shape.name != name:
@@ -319,7 +319,13 @@ class _Refresh:
         key = _key(name)
         if key not in self.tables:
             was, now = (
-                whole_of({_part(each): told["rows"] for each, told in side.items() if _is_table(each, key)})
+                whole_of(
+                    {
+                        _part(each): told["rows"]
+                        for each, told in side.items()
+                        if (_key(each), _role(each)) == (key, "table")
+                    }
+                )
                 for side in (self.before, self.now)
             )
             self.tables[key] = was, now
@@ -538,10 +544,6 @@ def _part(name: str) -> int:
     return int(found["part"] or 1) if found else 1
 
 
-def _is_table(name: str, key: str) -> bool:
-    return _key(name) == key and _role(name) == "table"
-
-
 def _label(name: str, texts: Sequence[str]) -> str:
     """The label among the paragraphs of a shape that is known by one."""
     return plain(texts[LABELLED[_role(name)]])
@@ -550,7 +552,3 @@ def _label(name: str, texts: Sequence[str]) -> str:
 def _relabelled(was: str, mine: Sequence[str], told: str) -> bool:
     """Whether a person named a fact that is another one now: its number would stand under words that are not its own."""
     return masked(was) not in map(masked, mine) and masked(was) != masked(told)
-
-
-def _first(told: Mapping[str, Any]) -> str:
-    return str(told.get("alt") or " ".join(told.get("text", [])))

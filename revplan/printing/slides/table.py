@@ -94,7 +94,7 @@ def shortened(columns: Sequence[SlideColumn], totals: int, place: Area) -> Table
 
 def _dense(columns: Sequence[SlideColumn], place: Area) -> tuple[list[float], list[float]]:
     """Widths and heights in the smallest letters with the least room about them."""
-    widths = _widths(columns, SIZES[-1], place.width) or _squeezed(columns, SIZES[-1], place.width)
+    widths = _widths(columns, SIZES[-1], place.width) or _in_proportion(columns, SIZES[-1], place.width)
     spare = 2 * (ABOVE - TIGHT)
     return widths, [each - spare for each in _heights(columns, widths, SIZES[-1])]
 
@@ -110,7 +110,7 @@ def _sheet(
 
 
 def _paged(columns: Sequence[SlideColumn], totals: int, size: float, place: Area) -> list[TableSlide]:
-    widths = _widths(columns, size, place.width) or _squeezed(columns, size, place.width)
+    widths = _widths(columns, size, place.width) or _in_proportion(columns, size, place.width)
     heights = _heights(columns, widths, size)
     groups = _even(heights[1:], place.height - heights[0])
     last = groups[-1]
@@ -150,7 +150,7 @@ def _widths(columns: Sequence[SlideColumn], size: float, room: float) -> list[fl
     """Widths that fill `room`; empty where numbers do not fit, or words would be squeezed."""
     natural = [_natural(column, size) for column in columns]
     if sum(natural) <= room:
-        return [each * room / sum(natural) for each in natural]
+        return _in_proportion(columns, size, room)
     words = [place for place, column in enumerate(columns) if not column.number]
     left = room - sum(each for place, each in enumerate(natural) if place not in words)
     if not words or left < LEAST_WORDS * len(words):
@@ -170,8 +170,8 @@ def _shared(wanted: Sequence[float], room: float) -> list[float]:
     return given
 
 
-def _squeezed(columns: Sequence[SlideColumn], size: float, room: float) -> list[float]:
-    """Widths in proportion, where nothing else is left."""
+def _in_proportion(columns: Sequence[SlideColumn], size: float, room: float) -> list[float]:
+    """Widths that fill `room`, each by what the column takes by itself."""
     natural = [_natural(column, size) for column in columns]
     return [each * room / sum(natural) for each in natural]
 
@@ -253,7 +253,8 @@ LONGEST_NOTE = 4
 
 def add_tiles(slide: Any, place: Area, facts: Sequence[tuple[str, str]], mark: ShapeMark) -> Area:
     """Facts side by side, each a value over its label; the place left below them."""
-    across, rows = _grid(len(facts))
+    rows = -(-len(facts) // MOST_ACROSS)
+    across = -(-len(facts) // rows)  # as even as they get
     wide = (place.width - GAP * (across - 1)) / across
     deep = min(TALLEST, (place.height - GAP * (rows - 1)) / rows)
     sizes = _sizes(facts, wide - 2 * INSIDE, deep)
@@ -265,12 +266,6 @@ def add_tiles(slide: Any, place: Area, facts: Sequence[tuple[str, str]], mark: S
         tile.name = replace(mark, part=number + 1).of("fact")
     used = rows * (deep + GAP)
     return replace(place, top=place.top + used, height=max(0.0, place.height - used))
-
-
-def _grid(count: int) -> tuple[int, int]:
-    """Tiles across and rows of them, as even as they get."""
-    rows = -(-count // MOST_ACROSS)
-    return -(-count // rows), rows
 
 
 def _sizes(facts: Sequence[tuple[str, str]], room: float, deep: float) -> tuple[float, float]:

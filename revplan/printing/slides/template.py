@@ -176,7 +176,10 @@ def _exhibit_layout(deck: Any, place: str) -> Any:
     """
     layouts = [each for each in deck.slide_layouts if _has(each, TITLES) and _content(each) is not None]
     if not layouts:
-        had = "; ".join(f"{shown(each.name)} ({_parts(each)})" for each in deck.slide_layouts)
+        parts = {
+            each: [kind(shape).lower().replace("_", " ") for shape in each.placeholders] for each in deck.slide_layouts
+        }
+        had = "; ".join(f"{shown(each.name)} ({', '.join(found) or 'empty'})" for each, found in parts.items())
         wanted = f"a title and a content placeholder of at least {LEAST_WIDTH:g} x {LEAST_HEIGHT:g} inches"
         raise PlanError.at(place, f"has no layout with {wanted}; it has {had or 'no layouts'}. Add one in PowerPoint")
     return max(layouts, key=_fitness)
@@ -200,10 +203,6 @@ def _content(layout: Any) -> Any:
 
 def _has(layout: Any, kinds: Iterable[str]) -> bool:
     return any(kind(shape) in kinds for shape in layout.placeholders)
-
-
-def _parts(layout: Any) -> str:
-    return ", ".join(kind(shape).lower().replace("_", " ") for shape in layout.placeholders) or "empty"
 
 
 def _title_size(title: Any, slide_master: Any) -> float:
