@@ -10,7 +10,7 @@ import pandas as pd
 
 from revplan.exhibits.attainment import ACTUAL, PLANNED, STEPS, money, new_arr, nothing_yet, whole
 from revplan.exhibits.exhibit import Exhibit, table_of
-from revplan.exhibits.figures import FigureCells, Sentence, figure, say
+from revplan.exhibits.figures import Columns, FigureCells, Sentence, figure, say
 from revplan.exhibits.performance import sources
 from revplan.ground.errors import PlanError, shown
 from revplan.ground.formats import counted, largest_remainder, round_half_up, steady_order
@@ -95,11 +95,10 @@ def _not_booked(book: BoardBook) -> Exhibit:
 def _bridge_table(book: BoardBook, frame: pd.DataFrame, label: str, said: Sentence, note: str) -> Exhibit:
     period, currency = book.plan.period_label(label), book.plan.currency
     made = table_of("arr_bridge", frame, said, notes=[note], period=period, currency=currency)
-    columns: dict[str, dict[str, str]] = {
-        name: {"measure": "arr_term", "period": label, "basis": name} for name in (PLANNED, ACTUAL)
-    }
-    columns["gap"] = {"measure": "arr_term_gap", "period": label}
-    return made.with_cells(FigureCells(rows=[{"term": term} for term in TERMS], columns=columns, currency=currency))
+    booked = {name: {"measure": "arr_term", "basis": name} for name in (PLANNED, ACTUAL)}
+    columns: Columns = {**booked, "gap": "arr_term_gap"}
+    rows = [{"term": term} for term in TERMS]
+    return made.with_cells(FigureCells(rows=rows, columns=columns, currency=currency, of={"period": label}))
 
 
 def _retention_message(book: BoardBook, frame: pd.DataFrame, label: str, basis: str) -> Sentence:
@@ -205,9 +204,9 @@ def cells(book: BoardBook) -> Exhibit:
         else [],
     )
     rows = [{"segment": str(found.loc[at, "segment"]), "source": str(found.loc[at, "source"])} for at in order]
-    columns = {step: {"measure": "variance_step", "period": label, "line": step} for step in steps}
-    columns["gap"] = {"measure": "new_arr_gap", "period": label}
-    return made.with_cells(FigureCells(rows=rows, columns=columns, currency=book.plan.currency))
+    columns: Columns = {**{step: {"measure": "variance_step", "line": step} for step in steps}, "gap": "new_arr_gap"}
+    of = {"period": label}
+    return made.with_cells(FigureCells(rows=rows, columns=columns, currency=book.plan.currency, of=of))
 
 
 def _cells_message(book: BoardBook, frame: pd.DataFrame, cell: pd.Series, label: str) -> Sentence:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -107,17 +107,22 @@ class Sentence:
     """Whether every number in it is a figure or part of a name."""
 
 
+Columns = Mapping[str, Mapping[str, str] | str]
+
+
 @dataclass(frozen=True, kw_only=True)
 class FigureCells:
     """What the numbers of a table are: each of a row and a column, each of which says its part.
 
     A part may say `measure`, `period`, `basis`; every other key is what the number is of. A cell without a
-    measure holds no figure.
+    measure holds no figure. A column that says its measure alone may be that measure's name.
     """
 
     rows: Sequence[Mapping[str, str]]
-    columns: Mapping[str, Mapping[str, str]]
+    columns: Columns
     currency: str = ""
+    of: Mapping[str, str] = field(default_factory=dict)
+    """What all of them say, where a column or a row does not say it."""
 
 
 @cache
@@ -199,7 +204,9 @@ def cell_figures(frame: pd.DataFrame, cells: FigureCells) -> list[tuple[int, str
     found = []
     for row, own in enumerate(cells.rows):
         for column in (each for each in frame.columns if each in cells.columns):
-            said = {"period": "", "basis": "", **cells.columns[column], **own, "currency": cells.currency}
+            part = cells.columns[column]
+            told = {"measure": part} if isinstance(part, str) else part
+            said = {"period": "", "basis": "", **cells.of, **told, **own, "currency": cells.currency}
             if "measure" in said:
                 found.append((row, column, figure(value=frame[column].iloc[row], **said)))
     return found
@@ -209,14 +216,12 @@ OF_EXPECTED = "of the expected commit"
 """Basis of what the expected commit brings: a landing, which goes by what is signed and by today, says something else."""
 TO_SIGN = "to sign"
 """Basis of what is to be signed for the plan's confidence, as the board pack calls it."""
-OF_QUARTER = {
+OF_QUARTER: dict[str, dict[str, str] | str] = {
     "goal": {"measure": "new_arr", "basis": "goal"},
-    "commit_arr": {"measure": "commit_arr"},
-    "open_pipeline": {"measure": "open_arr"},
-    "won": {"measure": "won_arr"},
-    "shortfall": {"measure": "shortfall"},
-    "surplus": {"measure": "surplus"},
-    "before_plan_date": {"measure": "before_plan_date"},
+    "commit_arr": "commit_arr",
+    "open_pipeline": "open_arr",
+    "won": "won_arr",
+    **{name: name for name in ("shortfall", "surplus", "before_plan_date")},
 }
 """What the columns of table quarters measure."""
 ADDING_UP = ("goal", "commit_arr", "open_pipeline", "won", "before_plan_date")
@@ -239,15 +244,11 @@ def in_whole_units(quarters: pd.DataFrame) -> pd.DataFrame:
 
 def quarter_cells(plan: Plan, quarters: pd.DataFrame) -> FigureCells:
     """What table quarters holds."""
-    return FigureCells(
-        rows=[{"period": name} for name in quarters["quarter"]], columns=OF_QUARTER, currency=plan.currency
-    )
+    rows = [{"period": name} for name in quarters["quarter"]]
+    return FigureCells(rows=rows, columns=OF_QUARTER, currency=plan.currency)
 
 
-def year_cells(
-    plan: Plan, rows: Iterable[Mapping[str, str]], columns: Mapping[str, Mapping[str, str] | str], basis: str = ""
-) -> FigureCells:
+def year_cells(plan: Plan, rows: Iterable[Mapping[str, str]], columns: Columns, basis: str = "") -> FigureCells:
     """What a table of the plan's year holds: per column its measure, or all that it says."""
-    said = {name: {"measure": each} if isinstance(each, str) else each for name, each in columns.items()}
-    period = {"period": year_id(plan)} | ({"basis": basis} if basis else {})
-    return FigureCells(rows=[{**period, **row} for row in rows], columns=said, currency=plan.currency)
+    of = {"period": year_id(plan), "basis": basis}
+    return FigureCells(rows=list(rows), columns=columns, currency=plan.currency, of=of)

@@ -38,9 +38,9 @@ def coverage(book: BoardBook) -> Exhibit:
             "what is expected in time does.",
         ],
     )
-    columns = {name: {"measure": name, "period": period} for name in (*COVERAGE_MONEY, "coverage", "coverage_needed")}
+    columns = {name: name for name in (*COVERAGE_MONEY, "coverage", "coverage_needed")}
     rows = [{} if name == TOTAL else {"segment": name} for name in frame["segment"]]
-    cells = FigureCells(rows=rows, columns=columns, currency=book.plan.currency)
+    cells = FigureCells(rows=rows, columns=columns, currency=book.plan.currency, of={"period": period})
     made = made.with_cells(cells).as_brief()
     return made.pictured(charts.coverage(frame, made.said)) if frame["coverage"].notna().any() else made
 

@@ -9,7 +9,7 @@ import pandas as pd
 from revplan.exhibits import charts
 from revplan.exhibits.attainment import ACTUAL, NAME, PLANNED, agreeing, entries, money, nothing_yet, whole
 from revplan.exhibits.exhibit import Exhibit, table, table_of
-from revplan.exhibits.figures import Figure, FigureCells, Sentence, figure, joined, say
+from revplan.exhibits.figures import Columns, Figure, FigureCells, Sentence, figure, joined, say
 from revplan.exhibits.fit import fitting
 from revplan.ground.formats import plural, round_half_up
 from revplan.plan.stages import titles_of
@@ -213,15 +213,11 @@ def sources(book: BoardBook) -> Exhibit:
             "What a variance is worth follows from the plan's rates and deals; much of it falls into later quarters."
         ],
     )
-    columns: dict[str, dict[str, str]] = {
-        name: {"measure": "entries", "period": period, "basis": name} for name in (PLANNED, ACTUAL)
-    }
-    columns |= {
-        "gap": {"measure": "entries_gap", "period": period},
-        "worth": {"measure": "gap_worth", "period": period},
-    }
+    entered = {name: {"measure": "entries", "basis": name} for name in (PLANNED, ACTUAL)}
+    columns: Columns = {**entered, "gap": "entries_gap", "worth": "gap_worth"}
     rows = [{"source": name, "stage": stage} for name, stage in zip(found["source"], found["stage"], strict=True)]
-    made = made.with_cells(FigureCells(rows=rows, columns=columns, currency=book.plan.currency)).as_brief()
+    of = {"period": period}
+    made = made.with_cells(FigureCells(rows=rows, columns=columns, currency=book.plan.currency, of=of)).as_brief()
     drawn = frame["worth"].notna().any() and len(frame) > 1
     return made.pictured(charts.sources(frame, made.said, book.plan.currency)) if drawn else made
 

@@ -80,8 +80,7 @@ def _rate_cells(book: HistoryBook, rows: pd.DataFrame) -> FigureCells:
     names = {"step": "from_stage", "segment": "segment", "source": "source"}
     said = [{key: str(row[name]) for key, name in names.items()} for row in rows.to_dict("records")]
     columns = {"rate": "rate_counted", "conversions": "conversions_counted"}
-    period = {"period": f"to {book.history.as_of}"}
-    return FigureCells(rows=said, columns={name: {"measure": each, **period} for name, each in columns.items()})
+    return FigureCells(rows=said, columns=columns, of={"period": f"to {book.history.as_of}"})
 
 
 def _range(values: pd.Series, kind: str) -> str:

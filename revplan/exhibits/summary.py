@@ -197,9 +197,8 @@ def what_if(book: BoardBook) -> Exhibit:
             *(line for name in book.plan.scenarios for line in scenario_effects(book.plan, name)),
         ],
     )
-    columns = {name: {"measure": name} for name in ("landing", "landing_low", "landing_high")}
-    columns["chance_of_goal"] = {"measure": "chance"}
-    columns["difference"] = {"measure": "scenario_difference"}
+    columns = {name: name for name in ("landing", "landing_low", "landing_high")}
+    columns |= {"chance_of_goal": "chance", "difference": "scenario_difference"}
     rows = [_of(name, book) for name in frame["scenario"]]
     made = made.with_cells(FigureCells(rows=rows, columns=columns, currency=book.plan.currency)).as_brief()
     return made.pictured(charts.scenarios(frame, made.said, goal(book).value or 0.0, book.plan.currency))
