@@ -101,7 +101,9 @@ def required_funnel(book: Workbook) -> Exhibit:
     frame = book.stages.copy()
     rows = frame.set_index("stage")
     frame.insert(4, "to_sign", pd.Series(list(book.to_sign.entries.values()), dtype=float))
-    of_commit = "" if first == book.plan.commit_stage else _and_commit_stage(book, rows)
+    asked = book.plan.commit_stage
+    at_commit = counted(rows["commitment"][asked], titles[asked], kind="commitment")
+    of_commit = "" if first == asked else f" and {at_commit}"
     message = (
         f"{counted(rows['commitment'][last], 'win traces', 'wins trace', 'commitment')} back to "
         f"{counted(rows['commitment'][first], titles[first], kind='commitment')}{of_commit}; "
@@ -120,11 +122,6 @@ def required_funnel(book: Workbook) -> Exhibit:
         of_year(book.plan, "commit", rows["commit"][book.plan.commit_stage]),
         cells=year_cells(book.plan, [{"stage": stage} for stage in frame["stage"]], OF_STAGE),
     )
-
-
-def _and_commit_stage(book: Workbook, rows: pd.DataFrame) -> str:
-    stage = book.plan.commit_stage
-    return f" and {counted(rows['commitment'][stage], titles_of(book.plan.stages)[stage], kind='commitment')}"
 
 
 def entering_later(book: Workbook) -> str:
@@ -149,12 +146,6 @@ def _year_sums(book: Workbook, frame: pd.DataFrame) -> list[Figure]:
     return [*sums, of_year(book.plan, "goal", float(frame["goal"].sum()))]
 
 
-def _past_delays(items: float) -> str:
-    return (
-        "none of them has" if not items else "1 of them has" if items == 1 else f"{show(items, 'count')} of them have"
-    )
-
-
 def dependence(book: Workbook) -> Exhibit:
     """What falls before the plan date, and what is expected of the records that exist."""
     recorded, frame = book.records is not None, in_whole_units(book.quarters)
@@ -175,10 +166,15 @@ def open_pipeline(book: Workbook) -> Exhibit:
     total = sums.sum()
     frame = pd.concat([sums, total.to_frame("total").T]).reset_index(names="stage")
     worth = f"worth {compact(total['amount'], currency)}"
+    dead = (
+        counted(float(total["dead_items"]), "of them has", "of them have")
+        if total["dead_items"]
+        else "none of them has"
+    )
     message = (
         f"{counted(total['items'], f'open record {worth} is', f'open records {worth} are')} expected to bring "
         f"{compact(total['arr'], currency)}, {compact(total['arr_in_year'], currency)} of it within the year; "
-        f"{_past_delays(float(total['dead_items']))} waited longer than the plan's delays allow."
+        f"{dead} waited longer than the plan's delays allow."
     )
     return table_of(
         "pipeline",
@@ -269,12 +265,14 @@ def budget_by_quarter(book: Workbook) -> Exhibit:
     wide.insert(len(names), "year", wide[names[1:]].sum(axis=1))
     frame = pd.concat([wide, wide.sum().to_frame("Total").T]).reset_index(names="source")
     cac = "no priced source wins" if book.cac is None else _cac_text(book)
+    scale, spent = book.to_sign.scale, float(wide["year"].sum())
+    to_sign = "" if scale is None else f", what is to sign {compact(scale * spent, currency)}"
     unpriced = [name for name, source in book.plan.sources.items() if source.cost_per_entry is None]
     return table_of(
         "budget_by_quarter",
         frame,
         f"The expected commit takes {compact(wide['year'].sum(), currency)} of programme spend in the year"
-        f"{_to_sign_spend(book, float(wide['year'].sum()))}; {cac}.",
+        f"{to_sign}; {cac}.",
         more=by_quarter(book.quarters, "money"),
         notes=[
             "Spend falls in the month of entry. Required earlier: what the entries traced back to before the plan date "
@@ -286,11 +284,6 @@ def budget_by_quarter(book: Workbook) -> Exhibit:
     ).sharing(
         cells=year_cells(book.plan, [*({"source": name} for name in wide.index), {}], {"year": "spend"}),
     )
-
-
-def _to_sign_spend(book: Workbook, spent: float) -> str:
-    scale = book.to_sign.scale
-    return "" if scale is None else f", what is to sign {compact(scale * spent, book.plan.currency)}"
 
 
 def _cac_text(book: Workbook) -> str:

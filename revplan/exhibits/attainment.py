@@ -59,18 +59,14 @@ def attainment(book: BoardBook) -> Exhibit:
         frame,
         _attainment_message(book),
         more={"stage": ("Entries", "text"), **more},
-        notes=_attainment_notes(book),
+        notes=[
+            f"Plan: {_what_is_planned(book)}, and entries of the records open on its plan date. Variance: actual less plan."
+        ],
     )
     rows = [{"stage": stage} for stage in book.plan.stage_ids]
     first = parts[0].assign(stage=frame["stage"])
     drawn = first.rename(columns={PLANNED: "plan", ACTUAL: "actual", "reached": "attainment"})
     return made.with_cells(FigureCells(rows=rows, columns=columns)).pictured(charts.funnel(drawn, made.said))
-
-
-def _attainment_notes(book: BoardBook) -> list[str]:
-    return [
-        f"Plan: {_what_is_planned(book)}, and entries of the records open on its plan date. Variance: actual less plan."
-    ]
 
 
 def _what_is_planned(book: BoardBook) -> str:
