@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from app_plan import PEOPLE, PLAN, plan_file, small_game
-from revplan.simulation.people import NO_PEOPLE
 
 from revplan.app.front import Front, health_html
 from revplan.app.game import Game, open_game
