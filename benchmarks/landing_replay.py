@@ -300,9 +300,12 @@ def main() -> None:
     for kind in given.kinds:
         for seed in range(given.first, given.first + given.worlds):
             found += of_company(kind, seed, given.futures)
-    if (given.public.is_dir() and given.kinds == list(KINDS)) or not given.kinds:
+    if given.kinds in ([], list(KINDS)) and given.public.is_dir():
         for records in (OLIST, MAVEN):
             found += of_public(records, given.public)
+    if not found:
+        print(f"no kind of company is asked for, and there is no folder {given.public}")
+        return
     table = pd.DataFrame(found)
     if given.save:
         table.to_pickle(given.save)
