@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +21,7 @@ from revplan.funnel.year import SETTLED, PlannedYear, quarter_results, recovered
 from revplan.ground.calendar import MONTHS_PER_YEAR, months_from, quarter_id
 from revplan.ground.formats import commitment, money
 from revplan.ground.lag import path_quantile, path_shift
-from revplan.ground.tables import columns, conform, empty
+from revplan.ground.tables import columns, conform, from_rows
 from revplan.plan.goal import Bridge
 from revplan.plan.model import Plan
 
@@ -172,11 +171,6 @@ BRIDGE_TERMS = ("opening_arr", "new_arr", "expansion", "contraction", "churn", "
 BRIDGE_TIES = "The bridge ties: opening + new + expansion - contraction - churn = closing"
 
 
-def _table(name: str, rows: Iterable[tuple[Any, ...]]) -> pd.DataFrame:
-    made = list(rows)
-    return conform(pd.DataFrame(made, columns=[column.name for column in columns(name)]), name) if made else empty(name)
-
-
 def bridge_table(bridge: Bridge) -> pd.DataFrame:
     """The ARR bridge, term by term."""
     amounts = pd.Series([getattr(bridge, term) for term in BRIDGE_TERMS], dtype=float)
@@ -252,7 +246,7 @@ def stages_table(year: PlannedYear) -> pd.DataFrame:
         for stage, entries in zip(cell.stages, year.in_year(flow).sum(axis=1), strict=True):
             commit[stage] += float(entries)
     wins = {stage: _passing(year, stage) for stage in year.plan.stage_ids}
-    return _table(
+    return from_rows(
         "stages",
         (
             (
@@ -291,7 +285,7 @@ def cell_values_table(year: PlannedYear) -> pd.DataFrame:
         for cell in year.cells
         for stage, rate in zip(cell.stages, cell.rates_to_won, strict=True)
     )
-    return _table("cell_values", rows)
+    return from_rows("cell_values", rows)
 
 
 def quarters_table(year: PlannedYear) -> pd.DataFrame:
@@ -358,7 +352,7 @@ def pipeline_table(year: PlannedYear) -> pd.DataFrame:
         for cell, groups in zip(year.cells, year.open_yields, strict=True)
         for group, found in groups
     )
-    return _table("pipeline", rows)
+    return from_rows("pipeline", rows)
 
 
 def ledger_table(year: PlannedYear) -> pd.DataFrame:
@@ -379,7 +373,7 @@ def ledger_table(year: PlannedYear) -> pd.DataFrame:
         (whens[2], "this year", "commit", float(inside[0])),
         (whens[2], "later years", "commit", float(inside[1])),
     ]
-    return _table("ledger", rows)
+    return from_rows("ledger", rows)
 
 
 def _split(entered: np.ndarray, offset: int, year: PlannedYear) -> np.ndarray:
@@ -403,13 +397,13 @@ def last_useful_table(year: PlannedYear) -> pd.DataFrame:
         )
         for cell in year.cells
     )
-    return _table("last_useful", rows)
+    return from_rows("last_useful", rows)
 
 
 def commit_choices_table(year: PlannedYear) -> pd.DataFrame:
     """Which stage marketing could sign for, and why."""
     mean_acv = float(year.wins @ year.acv / year.wins.sum()) if year.wins.sum() > 0 else float(year.acv.mean())
-    return _table(
+    return from_rows(
         "commit_choices",
         (
             (choice.stage, choice.suggested, choice.stage == year.plan.commit_stage, choice.reason)

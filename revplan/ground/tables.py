@@ -7,9 +7,11 @@ formats, axis labels, docs) reads it from there.
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -75,6 +77,21 @@ def conform(frame: pd.DataFrame, table: str) -> pd.DataFrame:
     if faults:
         raise DataError(faults)
     return frame[[column.name for column in declared if column.name in frame]].reset_index(drop=True)
+
+
+def from_rows(table: str, rows: Iterable[Sequence[Any] | Mapping[str, Any]]) -> pd.DataFrame:
+    """The declared table of some rows: values in declared order, or by column; empty where there are none."""
+    made = list(rows)
+    if not made:
+        return empty(table)
+    names = None if isinstance(made[0], Mapping) else [column.name for column in columns(table)]
+    frame = pd.DataFrame(made, columns=names)
+    unknown = [
+        each.name
+        for each in columns(table)
+        if each.kind in NUMERIC and each.name in frame and frame[each.name].isna().all()
+    ]
+    return conform(frame.astype(dict.fromkeys(unknown, float)), table)
 
 
 def empty(table: str) -> pd.DataFrame:

@@ -40,7 +40,7 @@ from revplan.crm.records import History
 from revplan.ground.calendar import MONTH_DAYS
 from revplan.ground.clock import Clock
 from revplan.ground.cohorts import Cohort, DayLag, Estimate, conversions_by_day, own_estimate, recorded_window
-from revplan.ground.tables import conform, empty
+from revplan.ground.tables import from_rows
 from revplan.rates.closings import clock_of, closing_notes, on_clock
 from revplan.rates.parts import StageEntries, by_source, entered_stage, matured, parts_of
 from revplan.rates.spells import NEVER, Spells, as_date, counted_spells, day_number
@@ -223,7 +223,7 @@ def estimate_transitions(history: History | Counted, as_of: date) -> pd.DataFram
         spells = spells.each()
     spells = spells.up_to(min(spells.day, day_number(as_of)))
     rows = [row for stage in range(steps) for row in _rows(spells, stage, clock if stage == steps - 1 else None)]
-    return conform(pd.DataFrame(rows), "estimates") if rows else empty("estimates")
+    return from_rows("estimates", rows)
 
 
 def estimate_warnings(history: History | Counted, estimates: pd.DataFrame) -> tuple[str, ...]:

@@ -11,14 +11,14 @@ Goal seek: what volume, deal size or win rate would make the plan as sure as wan
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 from scipy.optimize import brentq
 
 from revplan.capacity.limits import Demand
-from revplan.simulation.draws import DrawStore, UncertainRates
+from revplan.simulation.draws import DrawStore
 from revplan.simulation.outlook import Outlook
 from revplan.simulation.trials import Chances, Inverse, SimulatedFigure, Trials, averaged, trials_of
 
@@ -245,15 +245,12 @@ def needed_value(trials: Trials, goal: float, confidence: float) -> float | None
 
 def needed_win_rate(view: Outlook, store: DrawStore, confidence: float) -> float | None:
     """Factor on every rate of the last step, none of them above 1; None where none gives it. [ratio]"""
-    last = np.unique(view.paths[:, -1])
-    last = last[last < len(view.rates.mean)]
+    last = view.last_rates
     if len(last) == 0:
         return None
 
     def chance(factor: float) -> float:
-        mean = view.rates.mean.copy()
-        mean[last] = np.minimum(mean[last] * factor, 1.0)
-        varied = replace(view, rates=UncertainRates(mean, view.rates.evidence))
+        varied = view.with_last_rates(lambda rates: rates * factor)
         return 1 - float(trials_of(varied, store).chances.below(view.goal).mean())
 
     return _least(chance, confidence, float(1 / view.rates.mean[last].min()))

@@ -13,8 +13,8 @@ the product of its rates; months and stages need not be simulated.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain, pairwise
 
@@ -247,6 +247,18 @@ class Outlook:
     def path_rates(self) -> np.ndarray:
         """Product of the mean rates of each row. [0-1]"""
         return np.append(self.rates.mean, 1.0)[self.paths].prod(axis=1)
+
+    def with_last_rates(self, change: Callable[[np.ndarray], np.ndarray]) -> Outlook:
+        """The same with other rates of the last step: what `change` makes of them, none above 1."""
+        mean, last = self.rates.mean.copy(), self.last_rates
+        mean[last] = np.clip(change(mean[last]), 1e-9, 1.0)
+        return replace(self, rates=UncertainRates(mean, self.rates.evidence))
+
+    @property
+    def last_rates(self) -> np.ndarray:
+        """The rates of the last step, by number."""
+        last = np.unique(self.paths[:, -1])
+        return last[last < len(self.rates.mean)]
 
     @property
     def planned_wins(self) -> np.ndarray:

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from revplan.funnel.funnel import YEAR
 from revplan.ground.calendar import months_from
-from revplan.ground.tables import columns, conform, empty
+from revplan.ground.tables import conform, from_rows
 from revplan.simulation.curve import CurvePoint
 from revplan.simulation.scenarios import ComparedScenario, entries_by_stage, largest_scale, spend_of_entries
 from revplan.simulation.simulate import Simulation
 
 AMOUNTS = ("p10", "p50", "p90", "mean", "sd", "expected_shortfall", "cvar_10")
 WITHIN = 1 + 1e-9  # a ceiling counts as kept within a rounding
-
-
-def _table(name: str, rows: Iterable[Sequence[Any]]) -> pd.DataFrame:
-    made, declared = list(rows), columns(name)
-    frame = pd.DataFrame(made, columns=[column.name for column in declared])
-    numbers = [column.name for column in declared if column.kind not in {"text", "month", "yes"}]
-    return conform(frame.astype(dict.fromkeys(numbers, float)), name) if made else empty(name)
 
 
 def finite(value: float) -> float | None:
@@ -44,7 +36,7 @@ def commit_curve_table(simulation: Simulation) -> pd.DataFrame:
         )
         for point in points(simulation)
     )
-    return _table("commit_curve", rows)
+    return from_rows("commit_curve", rows)
 
 
 def points(simulation: Simulation) -> tuple[CurvePoint, ...]:
@@ -61,7 +53,7 @@ def commit_curve_stages_table(simulation: Simulation) -> pd.DataFrame:
         for point in points(simulation)
         for stage, count in entries.items()
     )
-    return _table("commit_curve_stages", rows)
+    return from_rows("commit_curve_stages", rows)
 
 
 def commit_given_table(simulation: Simulation) -> pd.DataFrame:
@@ -80,17 +72,19 @@ def commit_given_table(simulation: Simulation) -> pd.DataFrame:
         )
         for stage, found in simulation.given_commit.items()
     )
-    return _table("commit_given", rows)
+    return from_rows("commit_given", rows)
 
 
 def tornado_table(simulation: Simulation) -> pd.DataFrame:
     """What each driver moves, the largest swing first."""
-    return _table("tornado", ((each.driver, each.low, each.high, each.share) for each in simulation.tornado))
+    return from_rows("tornado", ((each.driver, each.low, each.high, each.share) for each in simulation.tornado))
 
 
 def goal_seek_table(simulation: Simulation) -> pd.DataFrame:
     """What one driver alone would have to be for the plan's confidence."""
-    return _table("goal_seek", ((each.driver, each.planned, each.needed, each.factor) for each in simulation.goal_seek))
+    return from_rows(
+        "goal_seek", ((each.driver, each.planned, each.needed, each.factor) for each in simulation.goal_seek)
+    )
 
 
 def fan_table(simulation: Simulation) -> pd.DataFrame:
@@ -150,7 +144,7 @@ def scenarios_table(compared: Sequence[ComparedScenario]) -> pd.DataFrame:
         )
         for each in compared
     )
-    return _table("scenarios", rows)
+    return from_rows("scenarios", rows)
 
 
 def scenario_stages_table(compared: Sequence[ComparedScenario]) -> pd.DataFrame:
@@ -168,4 +162,4 @@ def scenario_stages_table(compared: Sequence[ComparedScenario]) -> pd.DataFrame:
         for each in compared
         for stage in each.entries
     )
-    return _table("scenario_stages", rows)
+    return from_rows("scenario_stages", rows)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import combinations_with_replacement, product
 from math import ceil, comb
 from typing import Any
@@ -44,7 +44,7 @@ from revplan.ground.tables import conform
 from revplan.ground.terminal import plain_rows
 from revplan.plan.people import CapacityChange, Hire, Rep, changed_capacity
 from revplan.plan.stages import titles_of
-from revplan.simulation.draws import DrawStore, UncertainRates
+from revplan.simulation.draws import DrawStore
 from revplan.simulation.outlook import PEOPLE_SEED, Outlook
 from revplan.simulation.simulate import Simulation, run, simulate
 from revplan.simulation.trials import drivers, trials_of
@@ -604,18 +604,10 @@ def _variations(simulation: Simulation) -> Iterator[tuple[str, str, int, np.ndar
             rows = (view.months.segment == number) & ~view.is_open if view.months else np.zeros(0, dtype=bool)
             yield "entry", words, sign, _arr_of(simulation, _with_entries(view, rows, 1 + sign / entries))
     yield from _budget(simulation, view)
-    last = np.unique(view.paths[:, -1])
-    last = last[last < len(view.rates.mean)]
-    for sign in (1, -1) if len(last) else ():
-        mean = view.rates.mean.copy()
-        mean[last] = np.clip(mean[last] + 0.01 * sign, 1e-9, 1.0)
+    for sign in (1, -1) if len(view.last_rates) else ():
         words = f"a point of win rate {'more' if sign > 0 else 'less'}"
-        yield (
-            "win rate",
-            words,
-            sign,
-            _arr_of(simulation, replace(view, rates=UncertainRates(mean, view.rates.evidence))),
-        )
+        varied = view.with_last_rates(partial(np.add, 0.01 * sign))
+        yield "win rate", words, sign, _arr_of(simulation, varied)
 
 
 def _budget(simulation: Simulation, view: Outlook) -> Iterator[tuple[str, str, int, np.ndarray]]:

@@ -29,7 +29,7 @@ from revplan.funnel.funnel import YEAR, plan_cells
 from revplan.funnel.year import PlannedYear
 from revplan.ground.formats import first_largest
 from revplan.ground.lag import Lag
-from revplan.ground.tables import conform, empty
+from revplan.ground.tables import conform, from_rows
 from revplan.plan.model import Plan
 from revplan.plan.parts import StepKey, Transition
 from revplan.rates.estimates import transitions_block
@@ -69,7 +69,7 @@ def past_cohorts(spells: Spells, row: Mapping[Any, Any], parts: Collection[Histo
     quarters = _months(start) // 3
     cohorts = ((quarter, delay[quarters == quarter]) for quarter in np.unique(quarters))
     made = [_cohort(int(quarter), mine, within, share) for quarter, mine in cohorts if len(mine) >= FEWEST_ENTRIES]
-    return conform(pd.DataFrame(made), "past_cohorts") if made else empty("past_cohorts")
+    return from_rows("past_cohorts", made)
 
 
 def _cohort(quarter: int, delay: np.ndarray, within: int, share: float) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from revplan.ground.calendar import MONTH_DAYS, MONTHS_PER_YEAR, month_of
 from revplan.ground.errors import shown
 from revplan.ground.formats import compact, counted, first_largest, plural, show, steady_order
 from revplan.ground.lag import Lag
-from revplan.ground.tables import conform, empty
+from revplan.ground.tables import empty, from_rows
 from revplan.plan.model import Plan
 from revplan.plan.stages import titles_of
 from revplan.rates.estimates import rate_law
@@ -286,7 +286,7 @@ def _not_compared(year: PlannedYear, steps: list[ComparedTransition]) -> Iterato
 def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
     names = ("history_low", "history_mid", "history_high")
     made = [{**row, **dict(zip(names, map(float, row["history"]), strict=True))} for row in rows]
-    return conform(pd.DataFrame(made), "realism") if made else empty("realism")
+    return from_rows("realism", made)
 
 
 def _chance_all_met(frame: pd.DataFrame, rho: float) -> float:
@@ -333,7 +333,7 @@ def _buffer_table(year: PlannedYear, planned: Yield, found: tuple[Buffer, ...]) 
     last = found[-1].together
     rows = [(each.name, each.alone, each.together) for each in found]
     made = [row(*each) for each in ((PLANNED, planned, planned), *rows, (TOGETHER, last, last))]
-    return conform(pd.DataFrame(made), "buffers")
+    return from_rows("buffers", made)
 
 
 BOLD = 0.1  # chance of being met below which an assumption is called bold
