@@ -59,9 +59,9 @@ def write_people(writer: BookWriter, found: Staffing) -> None:
     """The sheet of the people, and the one of what they close; none where nobody is there in the year."""
     if not spells(found.plan):
         return
-    people = _People(writer, found)
+    people = _PeopleSheet(writer, found)
     people.write()
-    _Closing(people).write()
+    _ClosingSheet(people).write()
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class _RolePlaces:
     """Heads, ramped and fully ramped of those who follow, by month since somebody may leave."""
 
 
-class _People:
+class _PeopleSheet:
     """The sheet of the people."""
 
     def __init__(self, writer: BookWriter, found: Staffing) -> None:
@@ -214,7 +214,7 @@ class _People:
             places[name] = _RolePlaces(stay, col[1], col[2], (col[3], col[4], col[5]))
         return places
 
-    def _write_ramp(self, role: Role, at: int, known: tuple[str, str]) -> None:
+    def _write_ramp(self, role: Role, at: int, places: tuple[str, str]) -> None:
         """Shares by month of tenure, their steps, and what followers bring by month since somebody may leave."""
         sheet, first = self.sheet, self.tenure_top
         stated = list(role.stated_ramp.shares) if role.stated_ramp else []
@@ -231,16 +231,16 @@ class _People:
             )
             sheet.number(row, at + 2, full[month] - (full[month - 1] if month else 0), RATIO)
             for kind in (HEADS, RAMPED, FULL):
-                formula = "0" if delay is None or not month else self._followers(month, at, kind, (delay, *known))
+                formula = "0" if delay is None or not month else self._followers(month, at, kind, (delay, *places))
                 sheet.formula(row, at + 3 + kind, formula, float(after[kind, month]), RATIO)
 
-    def _followers(self, month: int, at: int, kind: int, known: tuple[float, str, str]) -> str:
+    def _followers(self, month: int, at: int, kind: int, places: tuple[float, str, str]) -> str:
         """Followers a month later: those of before stay, and those of who left then have begun.
 
         A follower who is there k months, having begun a part of a month late, brings part x the ramp of the month
         before and the rest x that of the month; and its own followers.
         """
-        (delay, stay, delay_cell), first = known, self.tenure_top
+        (delay, stay, delay_cell), first = places, self.tenure_top
         formula = f"{stay}*{cell(first + month - 1, at + 3 + kind)}"
         since = month - 1 - int(delay)
         if since < 0:
@@ -341,10 +341,10 @@ class _People:
 _COLUMNS = {"count": PEOPLE_COUNT, "chance": CHANCE, "since": RAMPS_SINCE, "from": FROM, "until": UNTIL, "risk": RISK}
 
 
-class _Closing:
+class _ClosingSheet:
     """The sheet of what people close: the lesser of demand at hand and what they can, segment by segment."""
 
-    def __init__(self, people: _People) -> None:
+    def __init__(self, people: _PeopleSheet) -> None:
         self.people, self.found, self.writer = people, people.found, people.writer
         self.kept = people.capacity.excess.by_age
         self.segments = self.found.pools.segments

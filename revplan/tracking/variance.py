@@ -238,7 +238,7 @@ def diagnosis(found: pd.DataFrame, able: float) -> Diagnosis | None:
     entries = [side["volume"] * side["mix"] for side in sides]
     wins = [each * side["win_rate"] for each, side in zip(entries, sides, strict=True)]
     landed = [each * side["timing"] for each, side in zip(wins, sides, strict=True)]
-    rate = [_over(won.sum(), came.sum()) for won, came in zip(wins, entries, strict=True)]
+    rate = [_over(won.sum(), entered.sum()) for won, entered in zip(wins, entries, strict=True)]
     deal = [_over((each * side["deal_size"]).sum(), each.sum()) for each, side in zip(landed, sides, strict=True)]
     lines = {name: float(cells[name].sum()) for name in LINES}
     line = min(lines, key=lambda name: lines[name])

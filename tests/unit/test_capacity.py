@@ -18,6 +18,7 @@ import pytest
 from openpyxl import Workbook as Excel
 from ruamel.yaml import YAML
 from small_company import small_book
+from test_board_exhibits import OF_PEOPLE
 
 from revplan.capacity.limits import booked, compound_sums
 from revplan.capacity.roster import with_roster
@@ -848,6 +849,11 @@ def test_the_board_sees_what_people_can_close_of_what_is_left(running: Callable[
     assert plenty.table is not None
     assert plenty.table["closed_arr"].sum() == pytest.approx(plenty.table["demand_arr"].sum())
     registry([raw(shown)])
+    behind = exhibits.what_is_behind(running(0.2))
+    assert behind is not None
+    registry([raw(shown), raw(behind)])
+    used = {each.measure.name for made in (shown, behind) for _, _, each in made.figures}
+    assert used >= OF_PEOPLE - ({"factor_worth"} if behind.message.startswith(("It is people", "Nothing")) else set())
     of_one = exhibits.left_to_close(running(1.0, "mid"))
     assert (of_one.table, of_one.appendix) == (None, True)
 
