@@ -51,7 +51,7 @@ def serve(plan: Path, port: int | None, ready: Callable[[str], None]) -> None:
             from revplan.app.server import Server
 
             name = _checked(plan) if warm is None else warm.checked()
-            listening, token = _listening(HOST, port), secrets.token_urlsafe(24)
+            listening, token = _listening(port), secrets.token_urlsafe(24)
             address = f"http://{HOST}:{listening.getsockname()[1]}/?token={token}"
             names = {**{path.name: each for path, each in plans_in(plan.parent).items()}, plan.name: name}
             notebook = _notebook(plan, names, Path(scratch, "simulator.ipynb"))
@@ -84,13 +84,15 @@ def _checked(plan: Path) -> str:
     return read_plan(plan).name
 
 
-def _listening(host: str, port: int | None) -> socket:
+def _listening(port: int | None) -> socket:
+    from revplan.app.door import HOST
+
     if port is not None and not 0 <= port <= 65535:
         raise PlanError.at("--port", f"got {port}; name a port from 1 to 65535, or leave it out")
     tried = range(PORT, PORT + TRIED) if port is None else [port]
     for number in tried:
         with suppress(OSError):
-            return create_server((host, number))
+            return create_server((HOST, number))
     cure = "leave --port out, and a free one is found" if port is not None else "name a free one with --port"
     raise ReportError.at(f"port {tried[0]}", f"is taken by another program, or not yours to use; {cure}")
 
