@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -21,7 +21,7 @@ from revplan.plan.scenario import scenario_effects
 from revplan.plan.stages import titles_of
 from revplan.simulation.signing import EVEN
 from revplan.snapshot.fit import look_first
-from revplan.tracking.book import BoardBook
+from revplan.tracking.book import BoardBook, open_past
 from revplan.workbook.notes import LANDS, TO_DO, WHERE
 
 VERY_LIKELY = 0.9
@@ -332,6 +332,102 @@ def risks_and_asks(book: BoardBook) -> Exhibit:
     made = table_of("risks", sized, said, notes=book.notes[1:], currency=book.plan.currency)
     rows = [_described(risk.size) for risk in found]
     return made.with_cells(FigureCells(rows=rows, columns={"size": {}}, currency=book.plan.currency)).as_brief()
+
+
+def asked_before(book: BoardBook, before: BoardBook | None) -> Exhibit:
+    """What was asked when the quarter began, and what became of it: what was at stake then, and what is now."""
+    asked = [] if before is None else risks(before)
+    if before is None or not asked:
+        return text("Nothing was asked before this quarter.").as_appendix()
+    now = {risk.what: risk for risk in risks(book)}
+    then_on = f"as known on {show(before.as_of, 'date')}"
+    sizes = [(_size_then(risk, then_on), now[risk.what].size if risk.what in now else None) for risk in asked]
+    frame = pd.DataFrame(
+        {
+            "what": [risk.what for risk in asked],
+            "owner": [risk.owner for risk in asked],
+            "ask": [risk.ask for risk in asked],
+            "size_then": [then.value if then else None for then, _ in sizes],
+            "size_now": [size.value if size else None for _, size in sizes],
+            "outcome": [_outcome(risk.what in now, *pair) for risk, pair in zip(asked, sizes, strict=True)],
+        }
+    ).astype({"size_then": float, "size_now": float})
+    made = table_of("asked_before", frame, _asked_message(before, asked[0], *sizes[0]), currency=book.plan.currency)
+    return made.sharing(*(each for pair in sizes for each in pair if each))
+
+
+def _size_then(risk: Risk, basis: str) -> Figure | None:
+    return replace(risk.size, basis=basis) if risk.size else None
+
+
+def _outcome(is_open: bool, then: Figure | None, now: Figure | None) -> str:
+    """What became of an ask, in a word or two."""
+    if not is_open:
+        return "stands out no more"
+    if then is None or now is None or then.value is None or now.value is None:
+        return "still open"
+    change = now.value - then.value
+    return "still open, smaller" if change < 0 else "still open, larger" if change > 0 else "still open"
+
+
+def _asked_message(before: BoardBook, first: Risk, then: Figure | None, now: Figure | None) -> Sentence:
+    """What was asked first, and what became of that."""
+    day = show(before.as_of, "date")
+    asked = say("Asked first on {day}: {owner} should {ask}.", day=day, owner=fitting(first.owner, NAME), ask=first.ask)
+    if then is None:
+        return asked
+    if now is None:
+        return joined(asked, say("Of {then} at stake then nothing stands out any more.", then=then))
+    return joined(asked, say("{then} was at stake then, {now} is now.", then=then, now=now))
+
+
+def history(book: BoardBook) -> Exhibit:
+    """Where the year was seen to land at the end of each of its quarters, how sure that was, and where it is seen now."""
+    known = [*open_past(book), book] if book.spans else []
+    seen = [each for each in known if len(each.landing)]
+    if len(seen) < MOMENTS:
+        return text("The year has been looked at only once.").as_appendix()
+    rows = [landing_rows(each).iloc[0] for each in seen]
+    days = [show(each.as_of, "date") for each in seen]
+    frame = pd.DataFrame(
+        {
+            "known_on": days,
+            **{name: [row[name] for row in rows] for name in LANDED},
+            "chance_of_goal": [landing_figures(each)["chance"].value for each in seen],
+            "commit": [signed(each).value for each in seen],
+        }
+    ).astype({"chance_of_goal": float})
+    title = plural(titles_of(book.plan.stages)[book.plan.commit_stage])
+    said = _history_message(book, frame)
+    made = table_of("landing_history", frame, said, stage=title, currency=book.plan.currency)
+    columns = {name: {"measure": name} for name in LANDED} | {"chance_of_goal": {"measure": "chance"}}
+    known_then = [{"period": year_of(book), "basis": f"as known on {day}"} for day in days[:-1]]
+    cells = FigureCells(rows=[*known_then, {"period": year_of(book)}], columns=columns, currency=book.plan.currency)
+    return made.sharing(cells=cells)
+
+
+def _history_message(book: BoardBook, frame: pd.DataFrame) -> Sentence:
+    """Where the year was first seen to land, and where now; the chances where both are known."""
+    then, now = frame.iloc[0], frame.iloc[-1]
+    basis, period = f"as known on {then['known_on']}", year_of(book)
+    landed: dict[str, Figure | str] = {
+        "then": money(book, "landing", then["landing"], period, basis),
+        "now": money(book, "landing", now["landing"], period),
+        "day": str(then["known_on"]),
+    }
+    said = say("The year was seen to land at {then} on {day}; now it is {now}.", **landed)
+    if pd.isna(then["chance_of_goal"]) or pd.isna(now["chance_of_goal"]):
+        return said
+    chances = {
+        "then": figure("chance", then["chance_of_goal"], period, basis),
+        "now": figure("chance", now["chance_of_goal"], period),
+    }
+    return joined(said, say("The chance of the goal was {then} and is {now}.", **chances))
+
+
+LANDED = ("landing", "landing_low", "landing_high")
+MOMENTS = 2
+"""Days from which on there is a history."""
 
 
 def _no_risk(book: BoardBook) -> Sentence:

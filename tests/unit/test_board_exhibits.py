@@ -44,8 +44,10 @@ def pack(book: BoardBook, before: BoardBook | None = None) -> list[Exhibit]:
         outlook.landing,
         summary.what_if,
         summary.risks_and_asks,
+        summary.history,
     ]
-    return [summary.summary(book, before), *(each(book) for each in made), summary.definitions()]
+    then = summary.asked_before(book, before)
+    return [summary.summary(book, before), *(each(book) for each in made), then, summary.definitions()]
 
 
 def raws(exhibits: list[Exhibit]) -> list[dict[str, Any]]:
@@ -174,6 +176,31 @@ def test_everybody_finds_what_is_wanted_of_them(example: list[Exhibit]) -> None:
         asks.loc[asks["owner"] == "marketing", "ask"]
     )
     assert any("marketing answers for it" in made.message for made in example)
+
+
+def test_what_was_asked_last_time_is_told_with_what_became_of_it(q3: BoardBook) -> None:
+    before = open_before(q3)
+    made = summary.asked_before(q3, before)
+    assert registry(raws([made, summary.risks_and_asks(q3)]))
+    asked = made.table.set_index("what")
+    then = {risk.what: risk.size.value for risk in summary.risks(before) if risk.size}
+    now = {risk.what: risk.size.value for risk in summary.risks(q3) if risk.size}
+    assert dict(asked["size_then"]) == then
+    assert dict(asked["size_now"].dropna()) == {what: size for what, size in now.items() if what in then}
+    assert asked["outcome"]["Coverage of mid is too thin"] == "stands out no more"
+    assert asked["outcome"]["Coverage of smb is too thin"] == "still open, smaller"
+    assert made.message.startswith("Asked first on 30 Jun 2026: sales should build pipeline in smb")
+    assert summary.asked_before(before, None).appendix
+
+
+def test_the_history_of_the_landing_is_what_each_pack_said(q3: BoardBook, opened: Callable[..., BoardBook]) -> None:
+    found = summary.history(q3).table.set_index("known_on")
+    assert list(found.index) == ["31 Mar 2026", "30 Jun 2026", "30 Sep 2026"]
+    for day, as_of in zip(found.index, (date(2026, 3, 31), date(2026, 6, 30), date(2026, 9, 30)), strict=True):
+        then = outlook.landing_figures(opened(as_of=as_of))
+        assert found["landing"][day] == then["landing"].value
+        assert found["chance_of_goal"][day] == then["chance"].value
+    assert summary.history(opened("2026-Q1", date(2026, 3, 31))).appendix
 
 
 def test_every_measure_that_is_defined_is_used_somewhere(example: list[Exhibit], year_to_come: BoardBook) -> None:
