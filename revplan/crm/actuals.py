@@ -7,7 +7,7 @@ meaning is understood and told; what has two, or would count money twice, is a f
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,12 +22,13 @@ from revplan.crm.writings import months_in
 from revplan.ground.calendar import month_of, months_from
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.files import told_of
-from revplan.ground.formats import listed, show
+from revplan.ground.formats import counted, listed, show
 from revplan.ground.tablefile import ActualsFile
 from revplan.ground.tables import columns, conform
 from revplan.plan.model import Plan
 
 MONTH = re.compile(r"[12][0-9]{3}-(0[1-9]|1[0-2])")
+A_MONTH = re.compile(rf"\A{MONTH.pattern}\Z")  # and nothing else
 TABLE = "actuals"
 KEYS = ("segment", "source")
 MONEY = tuple(each.name for each in columns(TABLE) if each.kind == "money")
@@ -82,9 +83,18 @@ def read_actuals(plan: Plan, folder: Path) -> Actuals | None:
     if plan.actuals is None:
         return None
     with told_of(DataError, shown(Path(plan.actuals.path).name), EXPORT_AGAIN):
-        return _read(
-            read_sheet(plan.actuals, folder, ASKED, "actuals", keep_totals=True, home=plan.currency), plan.actuals, plan
-        )
+        sheet = read_sheet(plan.actuals, folder, ASKED, "actuals", keep_totals=True, home=plan.currency)
+        return _read(sheet, plan.actuals, plan)
+
+
+def _names(plan: Plan) -> dict[str, Collection[str]]:
+    """The plan's names of what a row is about."""
+    return {"segment": plan.segments, "source": plan.sources}
+
+
+def _matches(cells: pd.Series, pattern: re.Pattern[str]) -> np.ndarray:
+    """Which cells hold what is looked for."""
+    return cells.map(lambda cell: pattern.search(cell) is not None).to_numpy(dtype=bool)
 
 
 def _read(sheet: FoundTable, where: ActualsFile, plan: Plan) -> Actuals:
@@ -94,19 +104,17 @@ def _read(sheet: FoundTable, where: ActualsFile, plan: Plan) -> Actuals:
     totals, faults = _totals(sheet, rows, plan)
     kept = rows[~totals]
     faults += _bad_months(sheet, rows, totals)
-    kept = kept[kept["month"].map(lambda cell: MONTH.fullmatch(cell) is not None)]
+    kept = kept[_matches(kept["month"], A_MONTH)]
     kept, read, wrong_signs = _one_sign(sheet, kept, where)
     faults += (*wrong_signs, *_repeats(sheet, kept), *_months_off(sheet, kept, plan))
     if faults:
         raise DataError(faults)
-    if totals.any():
-        count = int(totals.sum())
-        said = (
-            "1 row totals others: it agrees with them and is"
-            if count == 1
-            else f"{count:,} rows total others: they agree with them and are"
+    if count := int(totals.sum()):
+        one, several = (
+            "row totals others: it agrees with them and is",
+            "rows total others: they agree with them and are",
         )
-        read = (f"{sheet.name}: {said} set aside.", *read)
+        read = (f"{sheet.name}: {counted(count, one, several)} set aside.", *read)
     months = pd.PeriodIndex(kept["month"], freq="M")
     table = conform(kept.drop(columns="line").fillna(dict.fromkeys(MONEY, 0.0)).assign(month=months), TABLE)
     doubts = (*_lacking(sheet.name, table), *_other_months(sheet.name, table, plan), *_below_zero(sheet, kept))
@@ -125,18 +133,17 @@ def _rows(sheet: FoundTable, where: ActualsFile, plan: Plan) -> pd.DataFrame:
     cells = sheet.table["month"]
     months, sound = months_in(cells.tolist(), declared(where.date_format, sheet.headers["month"]))
     written = np.where(sound, months.astype("datetime64[M]").astype(str), cells.to_numpy(dtype=object))
-    names = {key: in_spelling_of(plan.segments if key == "segment" else plan.sources, sheet.table[key]) for key in KEYS}
-    return sheet.table.assign(month=written, **names)
+    labels = {key: in_spelling_of(names, sheet.table[key]) for key, names in _names(plan).items()}
+    return sheet.table.assign(month=written, **labels)
 
 
 def _bad_months(sheet: FoundTable, rows: pd.DataFrame, totals: np.ndarray) -> tuple[Fault, ...]:
     cells = rows["month"].to_numpy()
-    wrong = [row for row, cell in enumerate(cells) if not totals[row] and not MONTH.fullmatch(cell)]
-
-    def fault(row: int) -> Fault:
-        return Fault(sheet.place(row, "month"), f"got {shown(cells[row])!r}; write it like 2026-04")
-
-    return first_faults(wrong, fault, "values that are no month")
+    return first_faults(
+        np.flatnonzero(~totals & ~_matches(rows["month"], A_MONTH)).tolist(),
+        lambda row: Fault(sheet.place(row, "month"), f"got {shown(cells[row])!r}; write it like 2026-04"),
+        "values that are no month",
+    )
 
 
 # --- rows that total others -----------------------------------------------------------------------------------
@@ -168,21 +175,18 @@ def _totals(sheet: FoundTable, rows: pd.DataFrame, plan: Plan) -> tuple[np.ndarr
 
 def _named(rows: pd.DataFrame, plan: Plan) -> np.ndarray:
     """Rows of a month, a segment and a source of the plan; a plan with one of them takes any name."""
-    named = rows["month"].map(lambda cell: MONTH.fullmatch(cell) is not None).to_numpy(dtype=bool)
-    for key, names in (("segment", plan.segments), ("source", plan.sources)):
+    named = _matches(rows["month"], A_MONTH)
+    for key, names in _names(plan).items():
         named = named & (rows[key].isin(list(names)).to_numpy() | (len(names) == 1))
     return named
 
 
 def _worded_total(rows: pd.DataFrame, plan: Plan) -> np.ndarray:
     """Rows that say they are a total, where the plan has no such name; and rows that say nothing but amounts."""
-    said = rows["month"].map(lambda cell: TOTAL.search(cell) is not None).to_numpy(dtype=bool)
-    empty = rows["month"].eq("").to_numpy(dtype=bool)
-    for key, names in (("segment", plan.segments), ("source", plan.sources)):
-        of_plan = rows[key].isin(list(names)).to_numpy()
-        said = said | (~of_plan & rows[key].map(lambda cell: TOTAL.search(cell) is not None).to_numpy(dtype=bool))
-        empty = empty & rows[key].eq("").to_numpy(dtype=bool)
-    return said | empty
+    said = _matches(rows["month"], TOTAL)
+    for key, names in _names(plan).items():
+        said = said | (~rows[key].isin(list(names)).to_numpy() & _matches(rows[key], TOTAL))
+    return said | rows[["month", *KEYS]].eq("").all(axis=1).to_numpy(dtype=bool)
 
 
 def _what_it_totals(rows: pd.DataFrame, strange: np.ndarray, row: int, plan: Plan) -> list[np.ndarray]:
@@ -190,7 +194,7 @@ def _what_it_totals(rows: pd.DataFrame, strange: np.ndarray, row: int, plan: Pla
     plain = ~strange
     label = str(rows["month"][row])
     named = plain.copy()
-    for key, names in (("segment", plan.segments), ("source", plan.sources)):
+    for key, names in _names(plan).items():
         if rows[key][row] in names and not (len(names) == 1 and TOTAL.search(rows[key][row])):
             named = named & rows[key].eq(rows[key][row]).to_numpy(dtype=bool)
     month, year = MONTH.search(label), re.search(r"[12][0-9]{3}", label)
@@ -216,26 +220,26 @@ def _quarters(label: str, rows: pd.DataFrame, plan: Plan) -> Iterator[list[str]]
 
 def _is_sum(rows: pd.DataFrame, row: int, part: np.ndarray) -> bool:
     """Whether the amounts of `row` are those of `part` together, each rounded to whole units; empty cells total nothing."""
-    own = rows.loc[row, list(MONEY)].to_numpy(dtype=float)
     sums = rows.loc[part, list(MONEY)].sum().to_numpy(dtype=float)
+    return bool(part.any()) and _is_one_of(rows, row, sums[None, :], part.sum(keepdims=True))
+
+
+def _is_one_of(rows: pd.DataFrame, row: int, sums: np.ndarray, counts: np.ndarray) -> bool:
+    """Whether the stated amounts of `row`, which are not all zero, are one of some `sums` of so many rows each."""
+    own = rows.loc[row, list(MONEY)].to_numpy(dtype=float)
     stated = ~np.isnan(own)
-    slack = 0.5 * (part.sum() + 1) + 1e-9 * np.abs(sums)
-    return bool(part.any() and (np.abs(own - sums) <= slack)[stated].all() and np.abs(own[stated]).sum() > 0)
+    slack = 0.5 * (counts[:, None] + 1) + 1e-9 * np.abs(sums)
+    return bool(np.abs(own[stated]).sum() > 0 and (np.abs(sums - own) <= slack)[:, stated].all(axis=1).any())
 
 
 def _is_block(rows: pd.DataFrame, row: int, plain: np.ndarray) -> bool:
     """Whether the amounts of `row` are those of the plain rows right above it, or right below, however many."""
-    own = rows.loc[row, list(MONEY)].to_numpy(dtype=float)
-    stated = ~np.isnan(own)
-    if not np.abs(own[stated]).sum() > 0:
-        return False
     at = np.flatnonzero(plain)
-    for beside in (at[at < row][::-1], at[at > row]):
-        sums = np.cumsum(np.nan_to_num(rows.loc[beside, list(MONEY)].to_numpy(dtype=float)), axis=0)
-        slack = 0.5 * np.arange(2, len(beside) + 2)[:, None] + 1e-9 * np.abs(sums)
-        if (np.abs(sums - own) <= slack)[:, stated].all(axis=1).any():
-            return True
-    return False
+    money = np.nan_to_num(rows[list(MONEY)].to_numpy(dtype=float))
+    return any(
+        _is_one_of(rows, row, np.cumsum(money[beside], axis=0), np.arange(1, len(beside) + 1))
+        for beside in (at[at < row][::-1], at[at > row])
+    )
 
 
 def _disagrees(rows: pd.DataFrame, row: int, part: np.ndarray) -> str:
@@ -264,32 +268,28 @@ def _one_sign(
             turned.append(column)
         elif len(below) and column in LOSSES:
             few, sign = (below, "below") if len(below) <= len(over) else (over, "above")
-            lines = listed([str(rows["line"][row]) for row in few[:3]])
-            faults.append(
-                Fault(
-                    sheet.place(few[0], column),
-                    f"{len(over):,} {'amount is' if len(over) == 1 else 'amounts are'} above zero and {len(below):,} below (those {sign} on {sheet.text.unit} {lines}"
-                    f"{', and more' if len(few) > 3 else ''}); write what was lost with one sign, all plus or all minus; "
-                    f"or, if the others are corrections: actuals: {{path: {where.path}, losses: {'minus' if sign == 'above' else 'plus'}}}",
-                )
+            lines = listed([str(rows["line"][row]) for row in few[:3]]) + (", and more" if len(few) > 3 else "")
+            paste = f"actuals: {{path: {where.path}, losses: {'minus' if sign == 'above' else 'plus'}}}"
+            message = (
+                f"{counted(len(over), 'amount is', 'amounts are')} above zero and {len(below):,} below (those {sign} on "
+                f"{sheet.text.unit} {lines}); write what was lost with one sign, all plus or all minus; or, if the others "
+                f"are corrections: {paste}"
             )
+            faults.append(Fault(sheet.place(few[0], column), message))
     rows = rows.assign(**{column: -rows[column] for column in turned})
     if not turned:
         return rows, (), tuple(faults)
-    said = (
-        f"{sheet.name}: {listed(turned)} {'is' if len(turned) == 1 else 'are'} written with a minus sign and taken as what it says: an amount that went out.",
-    )
-    return rows, said, tuple(faults)
+    are = "is" if len(turned) == 1 else "are"
+    said = f"{sheet.name}: {listed(turned)} {are} written with a minus sign and taken as what it says: an amount that went out."
+    return rows, (said,), tuple(faults)
 
 
 def _below_zero(sheet: FoundTable, rows: pd.DataFrame) -> Iterator[str]:
     for column in ("new", "expansion", "spend"):
         below = rows[rows[column] < 0]
         if len(below):
-            first = below.iloc[0]
-            amount = f"{below[column].sum():,.0f}"
-            count = f"{len(below):,} {'amount' if len(below) == 1 else 'amounts'}"
-            yield f"{sheet.name}: {column} has {count} below zero, the first in {sheet.text.unit} {first['line']}, {amount} in all: taken off; is that right?"
+            first, amount = f"{sheet.text.unit} {below['line'].iloc[0]}", f"{below[column].sum():,.0f}"
+            yield f"{sheet.name}: {column} has {counted(len(below), 'amount')} below zero, the first in {first}, {amount} in all: taken off; is that right?"
 
 
 def _repeats(sheet: FoundTable, rows: pd.DataFrame) -> tuple[Fault, ...]:
@@ -304,15 +304,10 @@ def _repeats(sheet: FoundTable, rows: pd.DataFrame) -> tuple[Fault, ...]:
         month, *names = (shown(group[key].iloc[0]) for key in keys)
         lines = listed([str(line) for line in group["line"]])
         same = bool(group[list(MONEY)].fillna(0.0).nunique().le(1).all())
-        what = (
-            "the same amounts: take the copies out"
-            if same
-            else "different amounts: keep the right one, or add them up in one row"
-        )
-        return Fault(
-            sheet.row(group.index[1]),
-            f"{month}, {' x '.join(names)} stands there {len(group)} times ({sheet.text.unit}s {lines}), with {what}",
-        )
+        cure = "keep the right one, or add them up in one row"
+        what = "the same amounts: take the copies out" if same else f"different amounts: {cure}"
+        times = f"{len(group)} times ({sheet.text.unit}s {lines})"
+        return Fault(sheet.row(group.index[1]), f"{month}, {' x '.join(names)} stands there {times}, with {what}")
 
     return first_faults(groups, fault, "repeated rows; is the file pasted twice?")
 

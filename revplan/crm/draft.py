@@ -42,7 +42,7 @@ from revplan.crm.presets import (
     squeezed_header,
 )
 from revplan.crm.readers import read_table
-from revplan.crm.separated import TextTable, below_one_another
+from revplan.crm.text_table import TextTable, below_one_another
 from revplan.crm.writings import DATE_FORMATS, moments_in
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.tablefile import NUMBERED

@@ -13,7 +13,7 @@ from zipfile import BadZipFile, ZipFile
 import numpy as np
 
 from revplan.crm.cells import as_text, first_faults
-from revplan.crm.separated import TextRows, TextTable, framed, header_faults, table_of
+from revplan.crm.text_table import TextRows, TextTable, framed, header_faults, table_of
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.files import UNPACKED_MB, content_of, megabytes, within_limits
 from revplan.ground.values import visible

@@ -26,7 +26,7 @@ from revplan.crm.mapping import (
     plain,
 )
 from revplan.crm.presets import expanded, presets
-from revplan.crm.separated import TextTable
+from revplan.crm.text_table import TextTable
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.field_faults import field_faults
 from revplan.ground.files import told_of

@@ -38,7 +38,7 @@ from revplan.crm.mapping import (
     tidy,
 )
 from revplan.crm.readers import files_of, read_table, refuse_missing
-from revplan.crm.separated import TextTable
+from revplan.crm.text_table import TextTable
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.tablefile import EVERY_COLUMN
 from revplan.ground.values import visible

@@ -30,7 +30,7 @@ from ruamel.yaml import YAML
 from revplan.crm.cells import Findings, ImportLine
 from revplan.crm.mapping import RECORDS, DataFile, form_of, meanings_of, plain
 from revplan.crm.readers import read_table, refuse_missing
-from revplan.crm.separated import TextTable
+from revplan.crm.text_table import TextTable
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.field_faults import field_faults
 from revplan.ground.yamlfile import Document

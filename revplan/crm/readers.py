@@ -24,7 +24,8 @@ import numpy as np
 from revplan.crm.cells import TextColumn, Texts, Written, as_text
 from revplan.crm.excel import read_excel
 from revplan.crm.mapping import Location, no_file
-from revplan.crm.separated import TextTable, below_one_another, header_faults, read_csv
+from revplan.crm.separated import read_csv
+from revplan.crm.text_table import TextTable, below_one_another, header_faults
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.extras import check_installed
 from revplan.ground.files import (

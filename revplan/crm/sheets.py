@@ -32,7 +32,7 @@ from revplan.crm.file import did_you_mean
 from revplan.crm.mapping import no_file, tidy
 from revplan.crm.presets import header_called, squeezed_header
 from revplan.crm.readers import read_table
-from revplan.crm.separated import TextTable
+from revplan.crm.text_table import TextTable
 from revplan.crm.writings import CODES
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.files import told_of

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from revplan.crm import separated
+from revplan.crm import separated, text_table
 from revplan.crm.records import read_records
-from revplan.crm.separated import TextTable, read_csv
+from revplan.crm.separated import read_csv
+from revplan.crm.text_table import TextTable
 from revplan.ground.errors import DataError
 
 
@@ -276,7 +277,7 @@ def test_a_file_that_is_put_into_columns_in_pieces_is_the_same_table(
         return table.header, cells, texts, [*table.lines], table.blank, table.titles, told(table)
 
     whole = found()
-    monkeypatch.setattr(separated, "MANY", rows)
+    monkeypatch.setattr(text_table, "MANY", rows)
     monkeypatch.setattr(separated, "LOOK_EVERY", at_once)
     assert found() == whole
 
