@@ -176,10 +176,9 @@ def _exhibit_layout(deck: Any, place: str) -> Any:
     """
     layouts = [each for each in deck.slide_layouts if _has(each, TITLES) and _content(each) is not None]
     if not layouts:
-        parts = {
-            each: [kind(shape).lower().replace("_", " ") for shape in each.placeholders] for each in deck.slide_layouts
-        }
-        had = "; ".join(f"{shown(each.name)} ({', '.join(found) or 'empty'})" for each, found in parts.items())
+        parts = [[kind(shape).lower().replace("_", " ") for shape in each.placeholders] for each in deck.slide_layouts]
+        named = zip(deck.slide_layouts, parts, strict=True)
+        had = "; ".join(f"{shown(each.name)} ({', '.join(found) or 'empty'})" for each, found in named)
         wanted = f"a title and a content placeholder of at least {LEAST_WIDTH:g} x {LEAST_HEIGHT:g} inches"
         raise PlanError.at(place, f"has no layout with {wanted}; it has {had or 'no layouts'}. Add one in PowerPoint")
     return max(layouts, key=_fitness)
