@@ -267,19 +267,19 @@ def _stretched(rows: pd.DataFrame, segment: str, pace: float) -> pd.DataFrame:
 
 
 @dataclass(frozen=True, eq=False)
-class _Stays:
+class _StageOutcomes:
     """How long records were in a stage, and how that ended. [days]"""
 
     days: np.ndarray
     went_on: np.ndarray
     lost: np.ndarray
 
-    def where(self, mask: np.ndarray) -> _Stays:
+    def where(self, mask: np.ndarray) -> _StageOutcomes:
         """Those of `mask`."""
-        return _Stays(self.days[mask], self.went_on[mask], self.lost[mask])
+        return _StageOutcomes(self.days[mask], self.went_on[mask], self.lost[mask])
 
 
-def _stays(spells: Spells, stage: int, clock: Clock | None) -> tuple[np.ndarray, _Stays]:
+def _stays(spells: Spells, stage: int, clock: Clock | None) -> tuple[np.ndarray, _StageOutcomes]:
     """The records that entered `stage`, which is before won, and their stays."""
     rows = np.flatnonzero(spells.entered[:, stage] < NEVER)
     began, onward, gone = spells.entered[rows, stage], spells.entered[rows, stage + 1], spells.lost[rows]
@@ -290,10 +290,10 @@ def _stays(spells: Spells, stage: int, clock: Clock | None) -> tuple[np.ndarray,
     days = ended - began
     if clock is not None and stage == len(spells.stages) - 2:
         days = np.where(went_on | lost, clock.of(ended), clock.by_evening(ended)) - clock.of(began)
-    return rows, _Stays(np.maximum(days, 0), went_on, lost)
+    return rows, _StageOutcomes(np.maximum(days, 0), went_on, lost)
 
 
-def _incidence(stays: _Stays, segment: str, stage: str) -> pd.DataFrame:
+def _incidence(stays: _StageOutcomes, segment: str, stage: str) -> pd.DataFrame:
     size = int(stays.days.max()) + 1
     ended = np.bincount(stays.days, minlength=size)
     at_risk = ended[::-1].cumsum()[::-1]
