@@ -184,14 +184,14 @@ def stage_entries(history: History) -> pd.DataFrame:
 def open_items(history: History, as_of: date) -> pd.DataFrame:
     """Records neither won nor lost at the end of `as_of`, by last stage reached and age in whole days."""
     spells = spells_of(history)
-    known = spells.up_to(day_number(as_of))
-    inside = known.entered < NEVER
+    then = spells.up_to(day_number(as_of))
+    inside = then.entered < NEVER
     last = len(spells.stages) - 1 - np.argmax(inside[:, ::-1], axis=1)
-    is_open = inside.any(axis=1) & (last < len(spells.stages) - 1) & (known.lost == NEVER)
+    is_open = inside.any(axis=1) & (last < len(spells.stages) - 1) & (then.lost == NEVER)
     if spells.undated is not None:
         is_open &= ~spells.undated
     rows = np.flatnonzero(is_open)
-    ages = (day_number(as_of) - known.entered[rows, last[rows]]).astype(float)
+    ages = (day_number(as_of) - then.entered[rows, last[rows]]).astype(float)
     frame = pd.DataFrame(
         {"cell": spells.cell[rows], "stage": last[rows], "age_days": ages, "amount": spells.amount[rows]}
     )
