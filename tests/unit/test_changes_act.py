@@ -28,7 +28,8 @@ from revplan.rates.book import open_history
 from revplan.simulation.answer import simulation_answer
 from revplan.simulation.scenarios import compare, scenario_notes
 from revplan.simulation.simulate import simulate
-from revplan.snapshot.state import read_history, with_history_rates
+from revplan.snapshot.state import Snapshots, read_history, with_history_rates
+from revplan.snapshot.state import read_snapshots as read_anew
 from revplan.staffing.staffing import capacity_answer, staffing
 from revplan.workbook.workbook import Workbook, check_plan, open_workbook
 
@@ -473,6 +474,21 @@ def answers(path: Path) -> Iterator[Any]:
     yield [show(made)._repr_mimebundle_() for show in exhibits]
 
 
+@pytest.fixture
+def read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every CRM file is read once for all the plans of a test, none of which changes it; so are rates of a day estimated."""
+    read: dict[tuple[str, Path], Snapshots | None] = {}
+
+    def read_snapshots(plan: Plan, folder: Path) -> Snapshots | None:
+        place = (str(plan.history and plan.history.leads), folder)
+        if place not in read:
+            read[place] = read_anew(plan, folder)
+        return read[place]
+
+    monkeypatch.setattr("revplan.snapshot.state.read_snapshots", read_snapshots)
+
+
+@pytest.mark.usefixtures("read_once")
 def test_every_key_of_the_plan_file_moves_something(folder: Path) -> None:
     for name, text in (("actuals", ACTUALS.replace("{new}", "20000")), ("other", ACTUALS.replace("{new}", "30000"))):
         (folder / f"{name}.csv").write_text(text, encoding="utf-8")
