@@ -351,3 +351,33 @@ def test_the_checksum_of_a_salesforce_id_says_which_letters_are_capitals() -> No
         whole = short + "".join((string.ascii_uppercase + "012345")[mark] for mark in marks)
         other = whole[:-1] + ("B" if whole[-1] != "B" else "C")
         assert [*as_keys(Texts([whole, other, short]))] == [short, other, short]
+
+
+def test_ids_of_every_kind_in_one_column_are_each_compared_by_their_own_rule() -> None:
+    of_salesforce, hidden = "003A000001abcdeIAA", "003A000001\u200babcdeIAA"
+    written = [
+        "1001.0",
+        of_salesforce,
+        "003A000001abcdeIAB",
+        "1234567890123456.0",
+        hidden,
+        "003A-00001abcdeIAA",
+        "a.0",
+        "é1",
+        "",
+    ]
+    compared = [
+        "1001",
+        of_salesforce[:15],
+        "003A000001abcdeIAB",
+        "1234567890123456",
+        of_salesforce[:15],
+        "003A-00001abcdeIAA",
+        "a.0",
+        "é1",
+        "",
+    ]
+    assert [*as_keys(Texts(written))] == compared
+    once = Texts([*written, *written]).once()
+    assert [*once] == [*written, *written]
+    assert len(once.different) == len(written)
