@@ -864,7 +864,7 @@ def test_where_people_lack_the_time_the_landing_lies_in_its_band(running: Callab
     assert few["landing"] < 0.9 * plenty["landing"]
     assert few["landing"] == pytest.approx(few[["closed", "from_open", "to_create"]].sum())
     without = open_board(EXAMPLE / "plan_fy26.yaml", "Q3 FY26").landing.iloc[-1]
-    assert plenty["from_open"] == pytest.approx(without["from_open"], rel=1e-6)
+    assert plenty["from_open"] == pytest.approx(without["from_open"], rel=1e-3)  # a segment may lose its last one
 
 
 def test_in_the_plan_month_people_have_what_is_left_of_it() -> None:
