@@ -111,14 +111,14 @@ def _retention_message(book: BoardBook, frame: pd.DataFrame, label: str, basis: 
     if None in (closing[ACTUAL].value, closing[PLANNED].value):
         return _bridge_message(book, frame, label)
     kept = {side: figure("nrr", _net_retention(terms[side]), label, side) for side in (PLANNED, ACTUAL)}
-    known = None not in (kept[PLANNED].value, kept[ACTUAL].value)
-    nrr = ", and net revenue retention is {kept} against {kept_planned}" if known else ""
+    told = None not in (kept[PLANNED].value, kept[ACTUAL].value)
+    nrr = ", and net revenue retention is {kept} against {kept_planned}" if told else ""
     return say(
         f"ARR stands at {{actual}} against {{planned}} planned{nrr} ({{basis}}).",
         actual=closing[ACTUAL],
         planned=closing[PLANNED],
         basis=basis,
-        **({"kept": kept[ACTUAL], "kept_planned": kept[PLANNED]} if known else {}),
+        **({"kept": kept[ACTUAL], "kept_planned": kept[PLANNED]} if told else {}),
     )
 
 

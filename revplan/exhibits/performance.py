@@ -8,7 +8,7 @@ import pandas as pd
 
 from revplan.exhibits import charts
 from revplan.exhibits.attainment import ACTUAL, NAME, PLANNED, agreeing, entries, money, nothing_yet, whole
-from revplan.exhibits.exhibit import Exhibit, table, table_of
+from revplan.exhibits.exhibit import Exhibit, table_of
 from revplan.exhibits.figures import Columns, Figure, FigureCells, Sentence, figure, joined, say
 from revplan.exhibits.fit import fitting
 from revplan.ground.formats import plural, round_half_up
@@ -39,11 +39,12 @@ def eight_quarters(book: BoardBook) -> Exhibit:
     frame.insert(0, "quarter", [book.plan.period_short(label) for label in labels])
     names = {stage: plural(titles[stage]) for stage in stages} | {NEW_ARR: f"New ARR ({book.plan.currency})"}
     said = _past_message(book, frame[f"{NEW_ARR} {ACTUAL}"], labels)
-    kinds = {f"{what} {side}": "money" if what == NEW_ARR else "count" for what, side in shown}
-    heads = {f"{what} {side}": f"{names[what]}: {'plan' if side == PLANNED else 'actual'}" for what, side in shown}
-    made = table(
-        frame, {"quarter": "text", **kinds}, said, labels={"quarter": "Quarter", **heads}, notes=_past_notes(book)
-    )
+    kinds = {what: "money" if what == NEW_ARR else "count" for what in names}
+    more = {
+        f"{what} {side}": (f"{names[what]}: {'plan' if side == PLANNED else 'actual'}", kinds[what])
+        for what, side in shown
+    }
+    made = table_of("eight_quarters", frame, said, more=more, notes=_past_notes(book))
     columns = {
         f"{what} {side}": {"measure": NEW_ARR, "basis": side}
         if what == NEW_ARR
@@ -51,7 +52,7 @@ def eight_quarters(book: BoardBook) -> Exhibit:
         for what, side in shown
     }
     cells = FigureCells(rows=[{"period": label} for label in labels], columns=columns, currency=book.plan.currency)
-    panels = [charts.panel(names[what], frame, what, kinds[f"{what} {ACTUAL}"], book.plan.currency) for what in names]
+    panels = [charts.panel(names[what], frame, what, kinds[what], book.plan.currency) for what in names]
     return made.with_cells(cells).pictured(charts.multiples(said, panels))
 
 

@@ -383,15 +383,15 @@ def _asked_message(before: BoardBook, first: Risk, then: Figure | None, now: Fig
 
 def history(book: BoardBook) -> Exhibit:
     """Where the year was seen to land at the end of each of its quarters, how sure that was, and where it is seen now."""
-    known = [*open_past(book), book] if book.spans else []
-    seen = [each for each in known if len(each.landing)]
+    looked = [*open_past(book), book] if book.spans else []
+    seen = [each for each in looked if len(each.landing)]
     if len(seen) < MOMENTS:
         return text("The year has been looked at only once.").as_appendix()
     rows = [landing_rows(each).iloc[0] for each in seen]
     days = [show(each.as_of, "date") for each in seen]
     frame = pd.DataFrame(
         {
-            "known_on": days,
+            "as_of": days,
             **{name: [row[name] for row in rows] for name in LANDED},
             "chance_of_goal": [landing_figures(each)["chance"].value for each in seen],
             "commit": [signed(each).value for each in seen],
@@ -401,19 +401,19 @@ def history(book: BoardBook) -> Exhibit:
     said = _history_message(book, frame)
     made = table_of("landing_history", frame, said, stage=title, currency=book.plan.currency)
     columns = {name: {"measure": name} for name in LANDED} | {"chance_of_goal": {"measure": "chance"}}
-    known_then = [{"period": year_of(book), "basis": f"as known on {day}"} for day in days[:-1]]
-    cells = FigureCells(rows=[*known_then, {"period": year_of(book)}], columns=columns, currency=book.plan.currency)
+    earlier = [{"period": year_of(book), "basis": f"as known on {day}"} for day in days[:-1]]
+    cells = FigureCells(rows=[*earlier, {"period": year_of(book)}], columns=columns, currency=book.plan.currency)
     return made.sharing(cells=cells)
 
 
 def _history_message(book: BoardBook, frame: pd.DataFrame) -> Sentence:
     """Where the year was first seen to land, and where now; the chances where both are known."""
     then, now = frame.iloc[0], frame.iloc[-1]
-    basis, period = f"as known on {then['known_on']}", year_of(book)
+    basis, period = f"as known on {then['as_of']}", year_of(book)
     landed: dict[str, Figure | str] = {
         "then": money(book, "landing", then["landing"], period, basis),
         "now": money(book, "landing", now["landing"], period),
-        "day": str(then["known_on"]),
+        "day": str(then["as_of"]),
     }
     said = say("The year was seen to land at {then} on {day}; now it is {now}.", **landed)
     if pd.isna(then["chance_of_goal"]) or pd.isna(now["chance_of_goal"]):

@@ -433,8 +433,8 @@ def open_past(book: BoardBook) -> list[BoardBook]:
     """The same year as known on the evening of each of its quarters that ended before that of `book`, the earliest first."""
     if book.history is None:
         return []
-    known = max(book.plan.plan_date, book.history.stage_history["entered_on"].min().date())
-    first = max(book.plan.first_month.start_time.date(), known)
+    told_from = max(book.plan.plan_date, book.history.stage_history["entered_on"].min().date())
+    first = max(book.plan.first_month.start_time.date(), told_from)
     begins = [book.quarter.earlier(back).first.start_time.date() for back in (2, 1, 0)]
     evenings = [begin - timedelta(days=1) for begin in begins if begin > first]
     return [book_on(book.files, "", evening, book.segment) for evening in evenings]

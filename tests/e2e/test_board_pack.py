@@ -30,7 +30,9 @@ pptx = pytest.importorskip("pptx")
 
 ROOT = Path(__file__).resolve().parents[2]
 PLAN = ROOT / "data" / "example" / "plan_fy26.yaml"
-MOST_SLIDES = 17  # twelve, and the line of the quarter, eight quarters, ARR, what was asked last time, the history of the landing
+MOST_SLIDES = (
+    17  # twelve, and the line of the quarter, eight quarters, ARR, what was asked last time, the history of the landing
+)
 PACK = "0fb1c2d3e4a5"
 
 

@@ -194,7 +194,7 @@ def test_what_was_asked_last_time_is_told_with_what_became_of_it(q3: BoardBook) 
 
 
 def test_the_history_of_the_landing_is_what_each_pack_said(q3: BoardBook, opened: Callable[..., BoardBook]) -> None:
-    found = summary.history(q3).table.set_index("known_on")
+    found = summary.history(q3).table.set_index("as_of")
     assert list(found.index) == ["31 Mar 2026", "30 Jun 2026", "30 Sep 2026"]
     for day, as_of in zip(found.index, (date(2026, 3, 31), date(2026, 6, 30), date(2026, 9, 30)), strict=True):
         then = outlook.landing_figures(opened(as_of=as_of))
