@@ -67,8 +67,11 @@ def digits(value: float) -> str:
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """The question whether the one of `names` most like `name` was meant, a space after it; empty where none is like it."""
-    close = get_close_matches(name, list(names), n=1)
+    """The question whether the one of `names` most like `name` was meant, a space after it; empty where none is like it.
+
+    A name of several words stands in quotes.
+    """
+    close = [repr(each) if " " in each else each for each in get_close_matches(name, list(names), n=1)]
     return f"did you mean {close[0]}? " if close else ""
 
 
