@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from revplan.exhibits import annual_commit, confidence, deliveries, evidence, rates, realism, side_by_side
+from revplan.exhibits import annual_commit, capacity, confidence, deliveries, evidence, rates, realism, side_by_side
 from revplan.exhibits import evidence as assumption_log
 from revplan.exhibits.exhibit import Exhibit
 from revplan.rates.book import open_history
@@ -27,6 +27,7 @@ ANNUAL_COMMIT = (
     deliveries.commit_choice,
     confidence.sure,
     confidence.commit_curve,
+    capacity.who_closes,
     confidence.tornado,
     confidence.left_uncertain,
     realism.against_history,
