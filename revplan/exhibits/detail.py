@@ -10,7 +10,7 @@ import pandas as pd
 
 from revplan.exhibits.attainment import ACTUAL, PLANNED, STEPS, money, new_arr, nothing_yet, whole
 from revplan.exhibits.exhibit import Exhibit, table_of
-from revplan.exhibits.figures import Columns, FigureCells, Sentence, figure, say
+from revplan.exhibits.figures import FigureCells, MeasuredColumns, Sentence, figure, say
 from revplan.exhibits.performance import sources
 from revplan.ground.errors import PlanError, shown
 from revplan.ground.formats import counted, largest_remainder, round_half_up, steady_order
@@ -96,7 +96,7 @@ def _bridge_table(book: BoardBook, frame: pd.DataFrame, label: str, said: Senten
     period, currency = book.plan.period_label(label), book.plan.currency
     made = table_of("arr_bridge", frame, said, notes=[note], period=period, currency=currency)
     booked = {name: {"measure": "arr_term", "basis": name} for name in (PLANNED, ACTUAL)}
-    columns: Columns = {**booked, "gap": "arr_term_gap"}
+    columns: MeasuredColumns = {**booked, "gap": "arr_term_gap"}
     rows = [{"term": term} for term in TERMS]
     return made.with_cells(FigureCells(rows=rows, columns=columns, currency=currency, of={"period": label}))
 
@@ -204,7 +204,10 @@ def cells(book: BoardBook) -> Exhibit:
         else [],
     )
     rows = [{"segment": str(found.loc[at, "segment"]), "source": str(found.loc[at, "source"])} for at in order]
-    columns: Columns = {**{step: {"measure": "variance_step", "line": step} for step in steps}, "gap": "new_arr_gap"}
+    columns: MeasuredColumns = {
+        **{step: {"measure": "variance_step", "line": step} for step in steps},
+        "gap": "new_arr_gap",
+    }
     of = {"period": label}
     return made.with_cells(FigureCells(rows=rows, columns=columns, currency=book.plan.currency, of=of))
 

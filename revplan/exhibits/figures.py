@@ -107,7 +107,7 @@ class Sentence:
     """Whether every number in it is a figure or part of a name."""
 
 
-Columns = Mapping[str, Mapping[str, str] | str]
+MeasuredColumns = Mapping[str, Mapping[str, str] | str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +119,7 @@ class FigureCells:
     """
 
     rows: Sequence[Mapping[str, str]]
-    columns: Columns
+    columns: MeasuredColumns
     currency: str = ""
     of: Mapping[str, str] = field(default_factory=dict)
     """What all of them say, where a column or a row does not say it."""
@@ -248,7 +248,7 @@ def quarter_cells(plan: Plan, quarters: pd.DataFrame) -> FigureCells:
     return FigureCells(rows=rows, columns=OF_QUARTER, currency=plan.currency)
 
 
-def year_cells(plan: Plan, rows: Iterable[Mapping[str, str]], columns: Columns, basis: str = "") -> FigureCells:
+def year_cells(plan: Plan, rows: Iterable[Mapping[str, str]], columns: MeasuredColumns, basis: str = "") -> FigureCells:
     """What a table of the plan's year holds: per column its measure, or all that it says."""
     of = {"period": year_id(plan), "basis": basis}
     return FigureCells(rows=list(rows), columns=columns, currency=plan.currency, of=of)

@@ -9,7 +9,7 @@ import pandas as pd
 from revplan.exhibits import charts
 from revplan.exhibits.attainment import ACTUAL, NAME, PLANNED, agreeing, entries, money, nothing_yet, whole
 from revplan.exhibits.exhibit import Exhibit, table_of
-from revplan.exhibits.figures import Columns, Figure, FigureCells, Sentence, figure, joined, say
+from revplan.exhibits.figures import Figure, FigureCells, MeasuredColumns, Sentence, figure, joined, say
 from revplan.exhibits.fit import fitting
 from revplan.ground.formats import plural, round_half_up
 from revplan.plan.stages import titles_of
@@ -215,7 +215,7 @@ def sources(book: BoardBook) -> Exhibit:
         ],
     )
     entered = {name: {"measure": "entries", "basis": name} for name in (PLANNED, ACTUAL)}
-    columns: Columns = {**entered, "gap": "entries_gap", "worth": "gap_worth"}
+    columns: MeasuredColumns = {**entered, "gap": "entries_gap", "worth": "gap_worth"}
     rows = [{"source": name, "stage": stage} for name, stage in zip(found["source"], found["stage"], strict=True)]
     of = {"period": period}
     made = made.with_cells(FigureCells(rows=rows, columns=columns, currency=book.plan.currency, of=of)).as_brief()

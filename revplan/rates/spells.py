@@ -166,10 +166,6 @@ def _details(history: History, names: pd.Index) -> tuple[np.ndarray, np.ndarray,
     return np.where(seen, lost[place], NEVER), np.where(seen, amount[place], np.nan), seen & undated[place]
 
 
-DAY = np.timedelta64(1, "D")
-ITEM = ["segment", "source", "stage", "age_days"]
-
-
 def stage_entries(history: History) -> pd.DataFrame:
     """Records that entered each stage, by calendar month. [records]
 

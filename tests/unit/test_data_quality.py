@@ -261,7 +261,7 @@ SAID = {
     "a silent stage": "No new sql since",
     "a bulk load": "Bulk load: 60",
     "wins undone": "won and later lost or reopened, no wins",
-    "two currencies": "converted, as rates asks",
+    "two currencies": "converted at the rates given in the CRM file",
 }
 
 

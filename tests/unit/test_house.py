@@ -464,7 +464,6 @@ REACHED_OTHERWISE = {
     "revplan.app.server.start_kernel": "jupyter_server starts a kernel with it",
     "revplan.app.server.launch_kernel": "jupyter_client starts a process with it",
     "revplan.app.door.prepare": "tornado calls it for every request",
-    "revplan.ground.tables.names": "the tests that go through the whole data dictionary",
     "revplan.exhibits.pace.teams": 'rp.exhibit(rp.open_pace(...), "teams")',
 }
 """What is called by its name alone -> by whom."""
