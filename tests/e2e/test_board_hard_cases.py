@@ -30,8 +30,11 @@ TRIED = ("one segment", "shrinking", "other scripts", "hostile")
 CASES = [(name, report) for name in COMPANIES for report in REPORTS if report == "board_report" or name in TRIED]
 """Every company's board pack, and the annual commit where it says something else than the others'."""
 
-MOST_SLIDES = {"board_report": 12, "annual_commit": 40}
-MOST_PAGES = {"board_report": 8, "annual_commit": 14}
+MOST_SLIDES = {"board_report": 17, "annual_commit": 40}
+MOST_PAGES = {
+    "board_report": 11,
+    "annual_commit": 14,
+}  # eight, and line of the quarter, eight quarters, ARR, asks and landing of before
 UNSAID = re.compile(
     r"\bnan\b|\bNone\b|\binf\b|\bNaT\b|∞|−0\b|[0-9]\.[0-9]{4,}|\b1 (?:records|wins|entries) |[^aeiou]ys\b"
 )
@@ -101,7 +104,8 @@ def check_slides(printed: Printed) -> None:
     ]
     assert not outside
     charts = sum(shape.has_chart for slide in deck.slides for shape in slide.shapes)
-    assert charts == sum(bool(each["native"]) for each in printed.raw if not each["appendix"])
+    natives = [each["native"] for each in printed.raw if each["native"] and not each["appendix"]]
+    assert charts == sum(len(each.get("panels", ())) or 1 for each in natives)
 
 
 def deep(shape: Any) -> int:
