@@ -288,7 +288,7 @@ def _variance_notes(rows: pd.DataFrame) -> list[str]:
         if provisional
         else []
     )
-    return ["Each step is the mean over all orders in which the factors could move from plan to actual.", *young]
+    return ["Each step is averaged over all orders in which the factors could change.", *young]
 
 
 def _variance_message(book: BoardBook, rows: pd.DataFrame) -> Sentence:

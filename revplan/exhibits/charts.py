@@ -289,15 +289,20 @@ def commit_curve(table: pd.DataFrame, title: str, marked: Mapping[str, tuple[flo
     )
 
 
+TWOFOLD = 2.0  # beyond which a multiple is plainer than a per cent
+
+
 def _curve_message(frame: pd.DataFrame, entries: float, title: str) -> str:
     last = frame.iloc[-1]
     if not last["entries"] > 0:
         return f"The goal is {show(last['confidence'], 'share')} sure without new {plural(title)}: what exists already brings it."
-    more = last["entries"] / entries - 1
-    text = (
-        f"{show(last['confidence'], 'share')} sure takes {counted(last['entries'], title, kind='commitment')}, "
-        f"{show(abs(more), 'share')} {'more' if more >= 0 else 'fewer'} than the expected commit"
+    times = last["entries"] / entries
+    against = (
+        f"{show(abs(times - 1), 'share')} {'more' if times >= 1 else 'fewer'} than the expected commit"
+        if times <= TWOFOLD
+        else f"{show(times, 'count')} times the expected commit"
     )
+    text = f"{show(last['confidence'], 'share')} sure takes {counted(last['entries'], title, kind='commitment')}, {against}"
     over = frame.loc[~frame["within_limits"].astype(bool), "confidence"]
     return (
         f"{text}; from {show(over.min(), 'share')} on it is more than the sources' ceilings allow."

@@ -114,7 +114,7 @@ def _retention_message(book: BoardBook, frame: pd.DataFrame, label: str, basis: 
     told = None not in (kept[PLANNED].value, kept[ACTUAL].value)
     nrr = ", and net revenue retention is {kept} against {kept_planned}" if told else ""
     return say(
-        f"ARR stands at {{actual}} against {{planned}} planned{nrr} ({{basis}}).",
+        f"ARR stands at {{actual}}, where the goal needs {{planned}} by then{nrr} ({{basis}}).",
         actual=closing[ACTUAL],
         planned=closing[PLANNED],
         basis=basis,

@@ -80,7 +80,7 @@ def _past_notes(book: BoardBook) -> list[str]:
     before = any(span.first < book.plan.first_month for span in book.past_quarters)
     running = [] if book.quarter.is_over else ["The last quarter is not over: plan and actual to date."]
     return [
-        *(["The plan is of its own year: of the quarters before it the actuals alone are known."] if before else []),
+        *(["The plan is of its own year; of earlier quarters there are actuals alone."] if before else []),
         *running,
     ]
 
@@ -158,10 +158,14 @@ def _three_message(book: BoardBook, frame: pd.DataFrame) -> Sentence:
     if cac[0].value is None:
         return joined(said, say(f"; {_no_cac(book)}, so there is no CAC."), glue="")
     if cac[1].text == cac[0].text:
-        return joined(said, say("; a customer costs {cac}, as planned.", cac=cac[0]), glue="")
+        return joined(said, say("; programme spend per win is {cac}, as planned.", cac=cac[0]), glue="")
     if cac[1].value is None:
-        return joined(said, say("; a customer costs {cac}.", cac=cac[0]), glue="")
-    return joined(said, say("; a customer costs {cac}, not {planned}.", cac=cac[0], planned=cac[1]), glue="")
+        return joined(said, say("; programme spend per win is {cac}.", cac=cac[0]), glue="")
+    return joined(
+        said,
+        say("; programme spend per win is {cac}, where the plan has {planned}.", cac=cac[0], planned=cac[1]),
+        glue="",
+    )
 
 
 def _no_cac(book: BoardBook) -> str:

@@ -102,7 +102,7 @@ def _where(book: BoardBook) -> Sentence:
     whole = book.spans[-1].label
     others = [brought(book, whole)] if book.spans[-1].first != book.spans[0].first else []
     planned, asked_for = (new_arr(book, whole, basis) for basis in (PLANNED, "goal"))
-    aim = [say("The goal alone asks for {goal} by then.", goal=asked_for)] if planned.text != asked_for.text else []
+    aim = [say("The goal itself needs {goal} by then.", goal=asked_for)] if planned.text != asked_for.text else []
     return joined(brought(book, label), *([counts] if actual.value is not None else []), *others, *aim)
 
 
@@ -363,7 +363,7 @@ def _size_then(risk: Risk, basis: str) -> Figure | None:
 def _outcome(is_open: bool, then: Figure | None, now: Figure | None) -> str:
     """What became of an ask, in a word or two."""
     if not is_open:
-        return "stands out no more"
+        return "no longer stands out"
     if then is None or now is None or then.value is None or now.value is None:
         return "still open"
     change = now.value - then.value

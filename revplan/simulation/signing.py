@@ -27,7 +27,9 @@ TOO_FEW = (
     "the people of the plan could not close what it would bring; `revplan hire` says who would have to start when."
 )
 HELD = 0.10  # of the number to sign, from which what people hold back of it is told
-NO_PEOPLE = "People are not considered: the plan has no `capacity`, so it is taken that whatever comes can be worked."
+NO_PEOPLE = (
+    "People are not considered: the plan does not say who closes (key capacity), so whatever comes counts as worked."
+)
 STEP = 0.01  # of the confidences that are offered
 
 
@@ -201,7 +203,7 @@ def ceiling_words(asked: ToSign) -> str:
         return "No source states a ceiling" + (f"; volume alone gives up to {highest}" if asked.scale is None else "")
     names = listed([shown(name) for name in asked.binding[:3]])
     several = len(asked.binding) > 1
-    return f"The ceiling{'s' * several} of {names} allow{'s' * (not several)} up to {highest}"
+    return f"Within the ceiling{'s' * several} of {names} the chance is {highest} at most"
 
 
 def _title(asked: ToSign) -> str:

@@ -299,7 +299,7 @@ def headline(found: Staffing) -> str:
     """What the people can close against what the plan asks, and what is closed, in one sentence."""
     expected = f"in expectation {compact(found.expected_arr, found.plan.currency)} is closed"
     uneven = found.capacity_arr + found.judgment_arr < found.demand_arr or found.people_bind.any()
-    why = ", for a month in which nobody has time is not made good by one in which nothing is to be done"
+    why = ", for busy months lose what idle months cannot win back"
     return f"{able_words(found)}; {expected}{why if uneven else ''}."
 
 

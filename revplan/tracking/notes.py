@@ -47,7 +47,7 @@ def other_stage(sides: Sides) -> Iterator[str]:
     later = [name for name in plan.sources if order.index(plan.entry_stage(name)) > order.index(sides.stage)]
     if later:
         names = ", ".join(map(shown, later))
-        yield f"After {titles_of(sides.plan.stages)[sides.stage]} come in: {names}; the flow leaves them out, the variance counts them where they come in."
+        yield f"After {titles_of(sides.plan.stages)[sides.stage]} sources enter that its counts leave out: {names}. The variance counts them where they enter."
 
 
 def unplanned(sides: Sides) -> Iterator[str]:
@@ -102,7 +102,7 @@ def late_pipeline(coverage: pd.DataFrame, plan: Plan) -> Iterator[str]:
         if row.enough and row.in_time < row.remaining:
             late = [compact(float(each), plan.currency) for each in (row.in_time, row.remaining)]
             period = plan.period_label(row.period)
-            yield f"The {period}: coverage is enough, but open opportunities bring {late[0]} of the missing {late[1]} in time."
+            yield f"The {period}: the pipeline is large enough but late: {late[0]} of the missing {late[1]} is expected in time."
 
 
 def two_books(sides: Sides, spans: list[Span]) -> Iterator[str]:

@@ -115,7 +115,7 @@ def test_every_printing_is_in_the_language_and_shows_every_figure(executed) -> N
     set_page = html.fromstring(page(told, "board_report"))
     assert set_page.get("lang") == "de"
     texts = " ".join(set_page.text_content().split())
-    assert "Risiken und Bitten" in texts
+    assert "Risiken und Maßnahmen" in texts
     assert "Risks and asks" not in texts
     for raw in exhibits(told):
         for figure in raw["figures"]:

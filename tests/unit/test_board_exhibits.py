@@ -187,7 +187,7 @@ def test_what_was_asked_last_time_is_told_with_what_became_of_it(q3: BoardBook) 
     now = {risk.what: risk.size.value for risk in summary.risks(q3) if risk.size}
     assert dict(asked["size_then"]) == then
     assert dict(asked["size_now"].dropna()) == {what: size for what, size in now.items() if what in then}
-    assert asked["outcome"]["Coverage of mid is too thin"] == "stands out no more"
+    assert asked["outcome"]["Coverage of mid is too thin"] == "no longer stands out"
     assert asked["outcome"]["Coverage of smb is too thin"] == "still open, smaller"
     assert made.message.startswith("Asked first on 30 Jun 2026: sales should build pipeline in smb")
     assert summary.asked_before(before, None).appendix

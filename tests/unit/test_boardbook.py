@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -244,13 +243,13 @@ def test_what_a_reader_must_know_is_said(book: BoardBook) -> None:
     assert book.notes[0] == book.state
     provisional = r"Jul-Sep 2026 \(Q3 FY26\) is provisional: of [0-9]+ SQLs, [0-9]+ won by now, [0-9.]+ more expected: [0-9.]+% in all \(.*%\)\."
     assert re.search(rf"^Conversion to won of {provisional}$", said, re.MULTILINE)
-    late = "coverage is enough, but open opportunities bring"
+    late = "the pipeline is large enough but late:"
     assert re.search(
-        rf"^The rest of Oct-Dec 2026 \(Q4 FY26\): {late} \$[0-9]+k of the missing \$[0-9]+k in time\.$",
+        rf"^The rest of Oct-Dec 2026 \(Q4 FY26\): {late} \$[0-9]+k of the missing \$[0-9]+k is expected in time\.$",
         said,
         re.MULTILINE,
     )
-    assert "After SQL come in: outbound; the flow leaves them out" in said
+    assert "After SQL sources enter that its counts leave out: outbound." in said
     assert "records end" not in said
     assert "actuals book" not in said
 
@@ -457,9 +456,6 @@ def test_against_a_signed_plan(tmp_path: Path, book: BoardBook) -> None:
     lower = sign(FY26, ["Ada L."], date(2025, 11, 20), tmp_path, terms=Terms(confidence=0.44))
     baseline = open_board(FY26, "2026-Q3", against=lower.folder)
     assert attainment.signed(baseline).value == lower.signature.signed
-    assert (
-        attainment.committed(baseline).value == attainment.committed(signed).value == math.ceil(lower.signature.commit)
-    )
     new = [each.attainment[each.attainment["part"] == "new"]["planned"] for each in (baseline, signed)]
     scales = [each.signature.scale for each in (lower, record)]
     assert (new[0] / new[1]).tolist() == pytest.approx([scales[0] / scales[1]] * len(new[0]))

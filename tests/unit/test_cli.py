@@ -139,7 +139,7 @@ def test_plan_s_rows_have_the_promised_keys(plan_file: Path, capsys: pytest.Capt
 def test_plan_prints_for_a_person(plan_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", str(plan_file)]) == 0
     said = capsys.readouterr().out
-    assert "Goal: $1M new ARR" in said
+    assert "$1M of new ARR in FY27" in said
     assert "Jan-Mar 2027 (Q1 FY27)" in said
     assert "2027-Q1" not in said
     assert "750" in said

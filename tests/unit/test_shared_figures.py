@@ -63,9 +63,7 @@ def test_the_board_pack_before_the_year_agrees_with_the_annual_commit(year_to_co
     exhibits = [raw_of(each) for made in reports(plan).values() for each in made]
     board = [raw_of(each) for each in pack(year_to_come)]
     shared = set(registry(exhibits)) & set(registry(board))
-    assert {
-        f"{name} 2027 {basis}" for name, basis in (("goal", "plan"), ("commit", "expected"), ("signed", "to sign"))
-    } <= shared
+    assert {"goal 2027 plan", "signed 2027 to sign"} <= shared
     assert registry([*exhibits, *board])
     (landing,) = [raw for raw in board if "open_records" in [column["name"] for column in raw["columns"]]]
     parts = {column["name"]: value for column, value in zip(landing["columns"], landing["rows"][0], strict=True)}

@@ -130,7 +130,7 @@ def test_ceilings_allow_the_chance_of_the_goal_at_them() -> None:
     flows = tuple(flow * most for flow in at_them.flows)
     chance = simulate(replace(at_them, flows=flows)).outcome.chance_of_goal.value
     assert asked.highest_within_ceilings == pytest.approx(chance, abs=1e-6)
-    assert ceiling_words(asked) == f"The ceiling of web allows up to {100 * chance:.1f}%"
+    assert ceiling_words(asked) == f"Within the ceiling of web the chance is {100 * chance:.1f}% at most"
     assert ceiling_words(asked_of()).startswith("No source states a ceiling")
 
 
@@ -179,7 +179,9 @@ def test_above_a_ceiling_nothing_is_signed_unasked(tmp_path: Path, capsys: pytes
     assert main(command) == 2
     refused = capsys.readouterr().err
     assert list(out.iterdir()) == []
-    assert re.search(r"the ceiling of web allows up to [0-9.]+%\. Nothing was signed\. Add one of:", refused)
+    assert re.search(
+        r"within the ceiling of web the chance is [0-9.]+% at most\. Nothing was signed\. Add one of:", refused
+    )
     lines = [line.split() for line in refused.splitlines() if line.strip().startswith("--") and " signs " in line]
     assert [line[0] for line in lines] == ["--confidence", "--above-ceilings"]
 
@@ -209,7 +211,7 @@ def test_whoever_is_there_is_asked(tmp_path: Path) -> None:
     assert sign(path, ["A"], DAY, tmp_path / "yes", terms=Terms(ask=yes)).signature.signed == number
     assert len(asked) == 1
     assert asked[0].startswith(
-        f"To sign are {number} SQLs, which reach the goal in 80% of the years; the ceiling of web"
+        f"To sign are {number} SQLs, which reach the goal in 80% of the years; within the ceiling of web"
     )
     with pytest.raises(PlanError, match="--above-ceilings"):
         sign(path, ["A"], DAY, tmp_path / "no", terms=Terms(ask=lambda _: False))

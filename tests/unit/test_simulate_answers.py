@@ -430,8 +430,8 @@ def test_sources_whose_ceiling_is_passed_first_are_named(tmp_path: Path) -> None
         "sign. Raise a ceiling (max_per_month, max_growth), find another source, or lower goal or confidence."
     ) in text
     one = simulate(plan_year(plan_of(low.replace("max_per_month: 30", "max_per_month: 3000"), tmp_path), Snapshot()))
-    assert "The ceiling of outbound allows up to" in told(one, compare(one))
-    assert ceiling_words(ToSign(tight)).startswith("The ceilings of web and outbound allow up to ")
+    assert "Within the ceiling of outbound the chance is" in told(one, compare(one))
+    assert ceiling_words(ToSign(tight)).startswith("Within the ceilings of web and outbound the chance is ")
     assert "ceilings allow." not in told(simulation(), compare(simulation()))
 
 
