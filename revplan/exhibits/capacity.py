@@ -68,8 +68,15 @@ def by_month(book: PeopleBook) -> Exhibit | None:
     frame, told = monthly(found)
     idle = found.rooms.sum(axis=0) > found.closed.sum(axis=0) * (1 + UNUSED)
     spare = int((found.people_bind.any(axis=0) & idle).sum())
-    notes = [f"In {spare} of these, people of another segment have time: it closes nothing in the one that lacks it."]
-    made = table_of("bookings", frame, told, notes=notes if spare else (), currency=currency)
+    closed, expected = (compact(each, currency) for each in (float(found.closed.sum()), found.expected_arr))
+    notes = [
+        f"The months as expected add up to {closed} closed; over the simulated years, in which they vary, it is {expected}."
+    ]
+    if spare:
+        notes.append(
+            f"In {spare} of the months short of people, people of another segment have time: it closes nothing in the one that lacks it."
+        )
+    made = table_of("bookings", frame, told, notes=notes, currency=currency)
     return made.pictured(capacity_and_demand(frame, told, currency))
 
 
