@@ -144,11 +144,12 @@ def _band(book: BoardBook, before: BoardBook | None) -> Sentence:
     if not len(book.landing):
         return say("")
     found = landing_figures(book)
+    gap = found["gap"].value or 0.0
+    side = "above" if gap > 0 else "below" if gap < 0 else "at"
     if found["chance"].value is None:
-        return say("{gap} against its goal.", gap=found["gap"])
-    side = "above" if (found["gap"].value or 0.0) > 0 else "against"
+        return say(f"{side.capitalize()} the goal ({{gap}}).", gap=found["gap"])
     said = say(
-        f"{{gap}} {side} its goal; between {{low}} and {{high}} of new ARR in eight of ten cases. The chance of the goal is {{chance}}.",
+        f"{side.capitalize()} the goal ({{gap}}); between {{low}} and {{high}} of new ARR in eight of ten cases. The chance of the goal is {{chance}}.",
         gap=found["gap"],
         low=found["landing_low"],
         high=found["landing_high"],

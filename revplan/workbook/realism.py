@@ -438,7 +438,7 @@ def stretch(year: PlannedYear, records: Records | None) -> str:
     entry = titles_of(year.plan.stages)[year.plan.entry_stage(most.source)]
     return (
         f"{shown(stated.owner)} brings {counted(most.asked, entry, kind='commitment')} a month from {shown(most.source)}, from "
-        f"{show(most.since, 'month')} on; it has in {most.met or 'none'} of the last {len(most.months)} months."
+        f"{show(most.since, 'month')} on; reached in {most.met or 'none'} of the last {len(most.months)} months."
     )
 
 

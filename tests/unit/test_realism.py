@@ -450,7 +450,7 @@ def test_the_action_is_the_largest_stretch_against_the_own_past() -> None:
     met, months, asked, _, owner = shares[name]
     assert book.answers[TO_DO].startswith(f"{owner.capitalize()} brings {math.ceil(asked)} ")
     assert book.answers[TO_DO].endswith(
-        f"from {name}, from Dec 2026 on; it has in {met or 'none'} of the last {months} months."
+        f"from {name}, from Dec 2026 on; reached in {met or 'none'} of the last {months} months."
     )
 
 
