@@ -37,6 +37,7 @@ from revplan.app.state import (
     scenario_of,
     step_name,
 )
+from revplan.capacity.team import asked_capacity
 from revplan.funnel.funnel import YEAR
 from revplan.ground.calendar import month_of
 from revplan.ground.errors import PlanError, shown
@@ -424,9 +425,8 @@ def _ramp_months(plan: Plan) -> dict[str, float]:
 def _of_people(plan: Plan, scenario: Scenario, lever: Lever) -> float:
     """Where a lever of the people stands, in the unit it is shown in."""
     kind, role, segment = lever.key
-    if plan.capacity is None:
-        raise PlanError.at("capacity", "the plan says nothing of its people")
-    hires = hires_of(plan.capacity.hires, role, segment)
+    capacity = asked_capacity(plan)
+    hires = hires_of(capacity.hires, role, segment)
     if kind == HIRES:
         return float(sum(each.count for each in hires))
     if kind == START:
@@ -436,7 +436,7 @@ def _of_people(plan: Plan, scenario: Scenario, lever: Lever) -> float:
         return max(_ramp_months(plan).values())
     if kind == PRODUCTIVITY:
         return 100 * ((scenario.capacity.productivity if scenario.capacity else None) or 1.0)
-    return 100 * plan.capacity.roles[role].attrition
+    return 100 * capacity.roles[role].attrition
 
 
 def _pair(plan: Plan, step: str) -> tuple[str, str]:

@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import gammaincinv, stdtrit
 
-from revplan.capacity.team import in_months
+from revplan.capacity.team import asked_capacity, in_months
 from revplan.crm.records import History
 from revplan.ground.calendar import MONTHS_PER_YEAR, month_of
 from revplan.ground.errors import Fault, PlanError, shown
@@ -512,10 +512,10 @@ def measured_words(role: str, found: Measured | None, currency: str) -> Iterator
 
 def typed_words(plan: Plan, found: Mapping[str, Measured | None]) -> Iterator[str]:
     """What the plan states of its people and the records do not bear out, one sentence each, with both figures."""
-    capacity = plan.capacity
-    for name, each in found.items() if capacity is not None else ():
-        if capacity is None or each is None:
+    for name, each in found.items():
+        if each is None:
             continue
+        capacity = asked_capacity(plan)
         role, who = capacity.roles[name], shown(name)
         for segment, seen in each.productivity.items():
             typed = _typed_yearly(capacity, role, None if segment == "all" else segment)

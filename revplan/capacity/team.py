@@ -521,8 +521,7 @@ def successors(role: Role, months: int) -> np.ndarray:
 
 def spells(plan: Plan, months: int = MONTHS_PER_YEAR) -> list[Spell]:
     """The spells of the plan's people that touch the year, line by line."""
-    capacity = plan.capacity
-    assert capacity is not None
+    capacity = asked_capacity(plan)
     first = plan.first_month.ordinal
     now = in_months(plan.plan_date, first)
     every = [spell for rep in capacity.people for spell in _spells_of_rep(capacity.roles[rep.role], rep, first, now)]

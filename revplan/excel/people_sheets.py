@@ -28,7 +28,7 @@ from revplan.capacity.team import (
     successors,
 )
 from revplan.excel.address import across, cell, down, fixed
-from revplan.excel.flow_sheets import TARGET_TOP
+from revplan.excel.flow_sheets import TARGET_TOP, column_sums
 from revplan.excel.grid import ARR, CAPACITY, MOST_ROWS, PEOPLE
 from revplan.excel.result_sheets import COMMITTED_COL, OPEN_COL
 from revplan.excel.writer import MONEY, NUMBER, RATIO, SHARE, BookWriter, Rule, Sheet
@@ -328,14 +328,10 @@ class _PeopleSheet:
 
     def _sums(self, firsts: list[int]) -> None:
         """Totals below, of all roles together."""
-        row = self.last + 1
-        self.sheet.text(row, WHO, "Sum", "total")
         brought = np.sum(self.brought, axis=0)
         columns = [(col, brought[kind], TIME) for col, kind in zip(firsts, self.blocks, strict=True)]
         for col, sums, kind in (*columns, (self.arr_col, self.arr.sum(axis=0), MONEY)):
-            for month in range(YEAR):
-                block = f"SUM({down(col + month, self.top, self.last)})"
-                self.sheet.formula(row, col + month, block, float(sums[month]), kind, "total")
+            column_sums(self.sheet, self.top, len(self.spells), col, map(float, sums), kind)
 
 
 _COLUMNS = {"count": PEOPLE_COUNT, "chance": CHANCE, "since": RAMPS_SINCE, "from": FROM, "until": UNTIL, "risk": RISK}

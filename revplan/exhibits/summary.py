@@ -86,12 +86,11 @@ def _where(book: BoardBook) -> Sentence:
         return say("{state}", state=book.state)
     label, stage = book.spans[0].label, book.plan.commit_stage
     if new_arr(book, label, ACTUAL).value is None:
-        said = say(
+        return say(
             "{asked} of new ARR was planned for {period}; what was won is not known.",
             period=book.plan.period_label(label),
             asked=new_arr(book, label, PLANNED),
         )
-        return said
     actual, asked = (entries(book, stage, basis, label) for basis in (ACTUAL, PLANNED))
     counts = say(
         "{actual} {counted} came against {asked} planned.",

@@ -174,33 +174,33 @@ def _period(found: re.Match[str], code: str) -> str:
 def _amount(found: re.Match[str], spoken: Language) -> str:
     """A number as a language writes it; years and counts below a thousand are the same everywhere."""
     from babel import Locale
-    from babel.numbers import get_decimal_symbol, get_group_symbol
 
-    marks = {",": get_group_symbol(spoken.code), ".": get_decimal_symbol(spoken.code)}
+    there, marks = Locale.parse(spoken.code), _symbols(spoken.code)
     number = "".join(marks.get(each, each) for each in found["number"])
-    unit = f"\u00a0{spoken.words.get(found['unit'], found['unit'])}" if found["unit"] else ""
     if found["share"]:
-        return f"{number}{Locale.parse(spoken.code).percent_formats[None].pattern[-2:].replace('0', '')}"
+        return number + there.percent_formats[None].pattern.strip("#,0.")
+    if found["unit"]:
+        number += f"\u00a0{spoken.words.get(found['unit'], found['unit'])}"
     currency = (found["currency"] or "").strip()
     if not currency:
-        return number + unit
-    if len(currency) == len("EUR") and currency not in Locale.parse(spoken.code).currencies:
-        return f"{currency} {number}{unit}"
-    after = not Locale.parse(spoken.code).currency_formats["standard"].pattern.startswith("¤")
-    return (
-        f"{number}{unit}\u00a0{currency}"
-        if after
-        else f"{currency}{'' if currency in SYMBOLS.values() else ' '}{number}{unit}"
-    )
+        return number
+    is_symbol = currency in SYMBOLS.values()
+    if (is_symbol or currency in there.currencies) and not there.currency_formats["standard"].pattern.startswith("¤"):
+        return f"{number}\u00a0{currency}"
+    return f"{currency}{'' if is_symbol else ' '}{number}"
+
+
+@cache
+def _symbols(code: str) -> dict[str, str]:
+    """What the language `code` writes for the English comma and point of a number."""
+    from babel.numbers import get_decimal_symbol, get_group_symbol
+
+    return {",": get_group_symbol(code), ".": get_decimal_symbol(code)}
 
 
 def marks_of(code: str) -> tuple[str, Mapping[str, str]]:
     """What the language `code` writes before decimals, and its words for thousands, millions and billions."""
-    if code == ENGLISH:
-        return ".", {}
-    from babel.numbers import get_decimal_symbol
-
-    return get_decimal_symbol(code), language(code).words
+    return (".", {}) if code == ENGLISH else (_symbols(code)["."], language(code).words)
 
 
 def as_entry(text: str) -> str:
