@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 from revplan.ground.version import __version__
 
 if TYPE_CHECKING:
+    from revplan.crm.planfile import read_plan
     from revplan.exhibits.named import exhibit, exhibits_of
-    from revplan.plan.file import read_plan
     from revplan.rates.book import open_history
     from revplan.tracking.book import open_board
     from revplan.tracking.movement import open_movement
@@ -43,7 +43,7 @@ __all__ = [
 ]
 
 DOORS = {
-    "read_plan": "revplan.plan.file",
+    "read_plan": "revplan.crm.planfile",
     "open_workbook": "revplan.workbook.workbook",
     "open_people": "revplan.workbook.workbook",
     "open_history": "revplan.rates.book",

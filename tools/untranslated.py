@@ -9,8 +9,8 @@ import re
 import sys
 from pathlib import Path
 
+from revplan.crm.planfile import read_plan
 from revplan.ground.language import as_entry, language
-from revplan.plan.file import read_plan
 from revplan.printing.translated import translated, written_in
 from revplan.run.render import Request, frozen, prepared, run
 

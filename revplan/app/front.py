@@ -17,9 +17,9 @@ from revplan.exhibits.exhibit import Exhibit, page_html
 from revplan.ground.errors import RevplanError
 from revplan.ground.escaping import escape
 from revplan.ground.formats import counted, raised
-from revplan.simulation.signing import NO_PEOPLE
 from revplan.tracking.pacebook import PaceBook
 from revplan.workbook.notes import TO_DO, misses
+from revplan.workbook.signing import NO_PEOPLE
 from revplan.workbook.workbook import Workbook, expired
 
 BEGUN = "The live line is being worked out …"

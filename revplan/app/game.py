@@ -13,12 +13,12 @@ from pathlib import Path
 
 from revplan.app.answers import values
 from revplan.crm.inputs import frozen_inputs, input_files
+from revplan.crm.planfile import read_plan, real_path
 from revplan.exhibits.provenance import fingerprint
 from revplan.funnel.year import PlannedYear, year_without_commit
 from revplan.ground.errors import PlanError
 from revplan.ground.files import scratch_folder
 from revplan.ground.lag import forget
-from revplan.plan.file import read_plan, real_path
 from revplan.plan.model import Plan
 from revplan.plan.parts import Scenario
 from revplan.plan.scenario import scenario_faults, varied

@@ -23,11 +23,11 @@ from revplan.funnel.funnel import YEAR
 from revplan.ground.formats import commitment, compact, counted, plural, raised, show
 from revplan.plan.stages import titles_of
 from revplan.simulation.scenarios import entries_by_stage
-from revplan.simulation.signing import ToSign, expected_words, reaching_words, to_sign_words
 from revplan.simulation.simulate import PEOPLE, Simulation, limited_by
 from revplan.simulation.tables import points
 from revplan.simulation.tornado import decides_words
 from revplan.staffing.staffing import able_words, staffing
+from revplan.workbook.signing import ToSign, expected_words, reaching_words, to_sign_words
 
 MOST_DRIVERS = 8
 

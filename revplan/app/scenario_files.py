@@ -22,15 +22,15 @@ from unicodedata import category, normalize
 from ruamel.yaml import YAML
 
 from revplan.app.game import Game
+from revplan.crm.planfile import scenario_in
 from revplan.exhibits.provenance import fingerprint
 from revplan.ground.errors import Fault, PlanError, shown
 from revplan.ground.escaping import escape
 from revplan.ground.files import told_of
 from revplan.ground.values import Value
 from revplan.ground.written import check_folder, written
+from revplan.ground.yamledit import Edit, edited, plan_text
 from revplan.ground.yamlfile import Document, on_one_line, yaml_document
-from revplan.plan.edit import Edit, edited, plan_text
-from revplan.plan.file import scenario_in
 from revplan.plan.goal import LEVELS
 from revplan.plan.model import Plan
 from revplan.plan.parts import Scenario

@@ -77,7 +77,7 @@ def _chosen(plan: Path) -> Path:
 
 def _checked(plan: Path) -> str:
     """The name of a plan without a fault, where no other process looks for them."""
-    from revplan.plan.file import read_plan
+    from revplan.crm.planfile import read_plan
     from revplan.workbook.workbook import check_plan
 
     check_plan(plan)

@@ -14,9 +14,9 @@ from revplan.app.game import Game, open_game
 from revplan.app.panel import Panel, first_html
 from revplan.app.plans import asked
 from revplan.crm.inputs import input_files, queries
+from revplan.crm.planfile import read_plan, real_path
 from revplan.ground.errors import RevplanError
 from revplan.ground.escaping import escape
-from revplan.plan.file import read_plan, real_path
 from revplan.plan.scenario import scenario_plans
 
 ASKED_EVERY = 60  # seconds

@@ -351,8 +351,8 @@ def _init(given: argparse.Namespace) -> None:
 def _check(given: argparse.Namespace) -> None:
     from revplan.crm.answer import check_crm
     from revplan.crm.file import is_crm_file
+    from revplan.crm.planfile import real_path
     from revplan.ground.written import checked_packs
-    from revplan.plan.file import real_path
     from revplan.run.commentary import read_commentary
     from revplan.workbook.workbook import LOOK, check_plan
 
@@ -437,9 +437,9 @@ def _progress(line: str) -> Callable[[int, int, str], None]:
 def _simulate(given: argparse.Namespace) -> None:
     from revplan.cli import answers
     from revplan.ground.written import check_file, written
-    from revplan.simulation.answer import scenarios_csv
     from revplan.simulation.draws import DrawStore
     from revplan.simulation.simulate import simulate
+    from revplan.workbook.answers import scenarios_csv
     from revplan.workbook.workbook import open_workbook
 
     DrawStore(given.trials, 1, given.seed)  # refuses what cannot be simulated before anything is solved
@@ -547,7 +547,7 @@ def _report(given: argparse.Namespace) -> None:
 
 
 def _comment(given: argparse.Namespace) -> None:
-    from revplan.plan.file import real_path
+    from revplan.crm.planfile import real_path
     from revplan.run.commentary import comment_of, commented
     from revplan.run.render import Request, frozen, prepared, run
 

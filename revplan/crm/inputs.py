@@ -8,10 +8,10 @@ from pathlib import Path
 
 from revplan.crm.file import read_crm_file
 from revplan.crm.files import data_paths, query_names
+from revplan.crm.planfile import read_plan, real_path
 from revplan.ground.errors import PlanError, shown
 from revplan.ground.files import MEGABYTES, copied
 from revplan.ground.tablefile import TableFile
-from revplan.plan.file import read_plan, real_path
 from revplan.plan.model import Plan
 
 TRIES = 5  # a plan may be saved while it is copied, and name other files than a moment ago

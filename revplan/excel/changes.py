@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from revplan.crm.inputs import frozen_inputs
+from revplan.crm.planfile import checked_plan, read_plan, real_path
 from revplan.excel.goal_sheets import CHANGES
 from revplan.excel.reading import DAMAGED, ChangedInput, read_filled
 from revplan.excel.writer import ENTRIES, PEOPLE, PLAN, RECORDS, InputPlace
@@ -23,9 +24,8 @@ from revplan.ground.files import scratch_folder, told_of
 from revplan.ground.formats import counted, kinds_of
 from revplan.ground.lag import MAX_MONTHS
 from revplan.ground.written import written
+from revplan.ground.yamledit import Edit, edited, flow, plan_text
 from revplan.ground.yamlfile import dotted, read_yaml
-from revplan.plan.edit import Edit, edited, flow, plan_text
-from revplan.plan.file import checked_plan, read_plan, real_path
 from revplan.plan.model import Plan
 from revplan.plan.parts import Transition
 from revplan.snapshot.state import read_history, with_history_rates

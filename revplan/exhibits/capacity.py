@@ -26,12 +26,12 @@ from revplan.ground.errors import shown
 from revplan.ground.formats import compact, counted, largest_remainder, listed, plural, show
 from revplan.ground.tables import conform
 from revplan.plan.stages import titles_of
-from revplan.simulation.signing import NO_PEOPLE
 from revplan.simulation.simulate import KEPT_BACK, PEOPLE, limited_by
 from revplan.staffing.hiring import hiring_notes, hiring_words, worth_table, worth_words
 from revplan.staffing.staffing import Staffing, headline, staffing, staffing_notes
 from revplan.tracking import variance
 from revplan.tracking.book import BoardBook
+from revplan.workbook.signing import NO_PEOPLE
 from revplan.workbook.workbook import PeopleBook, Workbook
 
 UNUSED = 1e-6  # of what closes, from which people have time left

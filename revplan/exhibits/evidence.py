@@ -21,8 +21,8 @@ from revplan.ground.version import __version__
 from revplan.plan.goal import next_year_growth
 from revplan.plan.model import Plan
 from revplan.plan.parts import Transition
-from revplan.plan.words import lag_words
 from revplan.simulation.outlook import step_name
+from revplan.workbook.words import lag_words
 from revplan.workbook.workbook import EXPIRED, FEW, FEW_RECORDS, Workbook, assumption_log_table, thin_and_unlogged
 
 SHOWN = ["what", "value", "owner", "source", "estimated_on", "expires_on", "state"]

@@ -13,7 +13,7 @@ from revplan.ground.errors import shown
 from revplan.ground.formats import commitment, compact, counted, first_largest, kinds_of, plural, show
 from revplan.plan.stages import titles_of
 from revplan.simulation import tables
-from revplan.simulation.scenarios import scenario_notes
+from revplan.workbook.idle import scenario_notes
 from revplan.workbook.workbook import Workbook
 
 MOST_DRAWN = 30

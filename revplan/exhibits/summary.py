@@ -17,12 +17,12 @@ from revplan.exhibits.performance import furthest_behind
 from revplan.exhibits.side_by_side import NONE_NAMED
 from revplan.ground.calendar import MONTHS_PER_YEAR
 from revplan.ground.formats import TIE, first_largest, plural, raised, round_half_up, show, steady_order
-from revplan.plan.scenario import scenario_effects
 from revplan.plan.stages import titles_of
-from revplan.simulation.signing import EVEN
 from revplan.snapshot.fit import look_first
 from revplan.tracking.book import BoardBook, open_past
+from revplan.workbook.idle import scenario_effects
 from revplan.workbook.notes import LANDS, TO_DO, WHERE
+from revplan.workbook.signing import EVEN
 
 VERY_LIKELY = 0.9
 """Chance from which a year is called very likely to reach its goal, or to miss it."""

@@ -2,7 +2,7 @@
 
 Which year an entry serves, and until when a new entry still serves this one.
 
-The commit sheet: one plan stated in every stage, what an entry is worth, and which stage to sign.
+The commit sheet: one plan stated in every stage, and what an entry is worth.
 
 The tables of a planned year, as declared in the data dictionary.
 """
@@ -10,7 +10,6 @@ The tables of a planned year, as declared in the data dictionary.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import date, timedelta
 
 import numpy as np
@@ -19,11 +18,10 @@ import pandas as pd
 from revplan.funnel.funnel import HORIZON, YEAR, Cell, forward
 from revplan.funnel.year import SETTLED, PlannedYear, quarter_results, recovered_by
 from revplan.ground.calendar import MONTHS_PER_YEAR, months_from, quarter_id
-from revplan.ground.formats import commitment, money
+from revplan.ground.formats import commitment
 from revplan.ground.lag import path_quantile, path_shift
 from revplan.ground.tables import columns, conform, from_rows
 from revplan.plan.goal import Bridge
-from revplan.plan.model import Plan
 
 
 def spend(entries: float, cost_per_entry: float | None) -> float:
@@ -93,72 +91,6 @@ def last_useful_day(cell: Cell, year_end: date, share: float = USEFUL_SHARE) -> 
         months = int(np.searchsorted(np.cumsum(path_shift(cell.lags)), share - 1e-12))
         return (pd.Period(year_end, freq="M") - months).end_time.date()
     return year_end - timedelta(days=path_quantile(cell.lags, share))
-
-
-# Deal sizes named by the SaaStr articles on one core marketing commit. [whole dollars, or what is worth as much]
-OPPORTUNITY_COMMIT_FROM = 50_000
-NURTURED_FROM = 3_000
-SOLD_FROM = 100
-"""Mean deal below which amounts are taken to be written in thousands or millions; the rule is left out then."""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A stage marketing could sign for, and what speaks for and against it."""
-
-    stage: str
-    suggested: bool
-    reason: str
-
-
-def commit_choices(plan: Plan, mean_acv: float) -> tuple[Choice, ...]:
-    """What speaks for and against a commit at each stage; the planner decides.
-
-    The rule looks at the mean deal and the number of stages; it is drawn from the SaaStr articles
-    "Pick, and agree on, 1 core marketing commit" and "Your VP Sales and VP Marketing Should Be Your
-    Mom and Dad of Revenue".
-    """
-    suggested = _suggested(plan, mean_acv)
-    return tuple(
-        Choice(stage, stage == suggested, _reason(plan, stage, suggested, mean_acv)) for stage in plan.stage_ids
-    )
-
-
-def _suggested(plan: Plan, mean_acv: float) -> str:
-    stages = plan.stage_ids
-    if len(stages) == 2 or SOLD_FROM <= mean_acv < NURTURED_FROM:
-        return stages[min(1, len(stages) - 2)]
-    if mean_acv >= OPPORTUNITY_COMMIT_FROM:
-        return stages[-2]
-    return plan.commit_stage if plan.commit_stage in stages[1:-2] else stages[min(2, len(stages) - 2)]
-
-
-def _reason(plan: Plan, stage: str, suggested: str, mean_acv: float) -> str:
-    stages = plan.stage_ids
-    deal = f"a mean deal of {money(mean_acv, plan.currency)}"
-    if stage == stages[-1]:
-        return "marketing shares this with sales: a commit here invites talk of best efforts"
-    if len(stages) == 2:
-        return "the one lead definition both teams share: right for transactional sales"
-    if stage == stages[0]:
-        nurture = "" if mean_acv < NURTURED_FROM else f", and with {deal} nurturing is not rewarded"
-        return f"easy to count, but invites disputes over quality{nurture}"
-    if stage == stages[-2] and len(stages) > 3:
-        return _of_opportunities(mean_acv, deal)
-    if SOLD_FROM <= mean_acv < NURTURED_FROM:
-        return f"{deal}: one definition of a qualified lead is enough"
-    if stage == suggested:
-        return "counts quality as well as volume, and marketing can still move it"
-    if stages.index(stage) < stages.index(suggested):
-        return "quicker to count, but nearer to raw leads: it says less about quality"
-    return "nearer to the deal, but less of it is in marketing's hands"
-
-
-def _of_opportunities(mean_acv: float, deal: str) -> str:
-    if mean_acv < SOLD_FROM:
-        return f"right for large deals; {deal} reads as if in thousands or millions, so deal sizes are left out"
-    enough = mean_acv >= OPPORTUNITY_COMMIT_FROM
-    return f"{deal} is {'enough' if enough else 'too small'} for it: wanted are {OPPORTUNITY_COMMIT_FROM:,} and up"
 
 
 def sums_by_quarter(months: np.ndarray) -> np.ndarray:
@@ -398,18 +330,6 @@ def last_useful_table(year: PlannedYear) -> pd.DataFrame:
         for cell in year.cells
     )
     return from_rows("last_useful", rows)
-
-
-def commit_choices_table(year: PlannedYear) -> pd.DataFrame:
-    """Which stage marketing could sign for, and why."""
-    mean_acv = float(year.wins @ year.acv / year.wins.sum()) if year.wins.sum() > 0 else float(year.acv.mean())
-    return from_rows(
-        "commit_choices",
-        (
-            (choice.stage, choice.suggested, choice.stage == year.plan.commit_stage, choice.reason)
-            for choice in commit_choices(year.plan, mean_acv)
-        ),
-    )
 
 
 def budget_table(year: PlannedYear) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from datetime import date
 from itertools import pairwise
 
 from revplan.ground.errors import Fault, shown
-from revplan.ground.formats import compact, counted, listed
+from revplan.ground.formats import listed
 from revplan.plan.people import MOST_SEATS, Capacity, Hire, Rep, Role
 
 
@@ -151,7 +151,7 @@ def not_of_this_year(capacity: Capacity, first_month: date, last_day: date) -> I
 def unsold(capacity: Capacity, segments: Sequence[str]) -> Iterator[Fault]:
     """The segments with new ARR in which nobody closes, on the roster or among the hires."""
     everybody: list[Rep | Hire] = [*capacity.people, *capacity.hires]
-    closers = [each for each in everybody if _closes(capacity, each)]
+    closers = [each for each in everybody if closes(capacity, each)]
     if any(each.segment is None for each in closers):
         return
     lacking = [name for name in segments if name not in {each.segment for each in closers}]
@@ -163,28 +163,7 @@ def unsold(capacity: Capacity, segments: Sequence[str]) -> Iterator[Fault]:
         )
 
 
-def idle_roles(capacity: Capacity) -> Iterator[str]:
-    """The roles that nobody has, one sentence each."""
-    kept = {each.role for each in capacity.people} | {each.role for each in capacity.hires}
-    for name, role in capacity.roles.items():
-        if name not in kept:
-            does = "sells in" if role.closes else "has"
-            yield f"Nobody on the roster and no planned hire {does} the role {shown(name)}, so what is said of it counts for nothing yet."
-
-
-def small_quotas(capacity: Capacity, smallest_deal: float, currency: str) -> Iterator[str]:
-    """The quotas of a year that are less than one deal: amounts in thousands, or by month, in a sentence."""
-    small = [rep for rep in capacity.people if _closes(capacity, rep) and rep.quota and rep.quota < smallest_deal]
-    if small:
-        first, count = small[0], sum(rep.count for rep in small)
-        deal = compact(smallest_deal, currency)
-        yield (
-            f"{counted(count, 'person has', 'people have')} a quota of a year below one deal of {deal} ({shown(first.rep)}: "
-            f"{compact(first.quota or 0.0, currency)}): if the amounts are in thousands, or by month, write them for the year in {currency}."
-        )
-
-
-def _closes(capacity: Capacity, each: Rep | Hire) -> bool:
+def closes(capacity: Capacity, each: Rep | Hire) -> bool:
     role = capacity.roles.get(each.role)
     return role is not None and role.closes and (isinstance(each, Hire) or each.seat == "quota")
 

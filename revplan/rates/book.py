@@ -12,12 +12,12 @@ import pandas as pd
 
 from revplan.crm.counted import Counted
 from revplan.crm.mapping import EVERY
+from revplan.crm.planfile import read_plan, real_path
 from revplan.crm.records import Export, History
 from revplan.crm.store import Stored, open_counts
 from revplan.ground.calendar import MONTHS_PER_QUARTER, day_written, months_label
 from revplan.ground.errors import DataError, PlanError
 from revplan.ground.tables import conform, empty
-from revplan.plan.file import read_plan, real_path
 from revplan.rates.backtest import Backtest, backtest
 from revplan.rates.counts import cohort_counts, differences
 from revplan.rates.estimates import estimate_transitions, estimate_warnings

@@ -19,7 +19,7 @@ from revplan.plan.goal import ArrChange as Term
 from revplan.plan.model import Plan
 from revplan.plan.parts import Acv, Assumption, Scenario, Transition
 from revplan.plan.stages import titles_of
-from revplan.plan.words import key_words, step_words, value_words
+from revplan.workbook.words import key_words, step_words, value_words
 
 NodePlace = tuple[Any, ...]
 

@@ -32,9 +32,9 @@ from revplan.record.changes import (
 )
 from revplan.record.signed import Record, digest, drift, read_record
 from revplan.simulation.scenarios import entries_by_stage, spend_of_entries
-from revplan.simulation.signing import ToSign
 from revplan.simulation.simulate import simulate
 from revplan.snapshot.state import snapshot_of
+from revplan.workbook.signing import ToSign
 from revplan.workbook.workbook import Workbook, open_workbook
 
 FIGURES = ("first", "commit", "budget", "arr", "signed")

@@ -32,7 +32,7 @@ from revplan.ground.formats import show
 from revplan.ground.tables import columns, conform
 from revplan.ground.values import FrozenDict, Number, Value, frozen
 from revplan.ground.version import __version__
-from revplan.simulation.signing import ToSign
+from revplan.workbook.signing import ToSign
 from revplan.workbook.workbook import Workbook
 
 CONTENTS, README = "CONTENTS.sha256", "README.md"

@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from revplan.crm.inputs import frozen_inputs, named_outside, queries
+from revplan.crm.planfile import read_plan, real_path
 from revplan.ground.errors import PlanError, ReportError, shown
 from revplan.ground.escaping import clean, spreadsheet
 from revplan.ground.files import MEGABYTES, scratch_folder
 from revplan.ground.formats import counted, lowered, show
 from revplan.ground.values import Progress
+from revplan.ground.yamledit import edited, plan_text
 from revplan.ground.yamlfile import read_yaml
-from revplan.plan.edit import edited, plan_text
-from revplan.plan.file import read_plan, real_path
 from revplan.plan.stages import titles_of
 from revplan.record.signed import (
     CONTENTS,
@@ -40,8 +40,8 @@ from revplan.record.signed import (
     versions,
 )
 from revplan.record.summary import commitments_table, summary
-from revplan.simulation.answer import simulation_answer
-from revplan.simulation.signing import ToSign, at_confidence, ceiling_words, to_sign_words
+from revplan.workbook.answers import simulation_answer
+from revplan.workbook.signing import ToSign, at_confidence, ceiling_words, to_sign_words
 from revplan.workbook.workbook import Workbook, check_plan, open_workbook, plan_answer
 
 LOCK = PACKAGE.parent / "requirements.lock"

@@ -16,7 +16,7 @@ from revplan.ground.formats import MISSING, commitment, compact, largest_remaind
 from revplan.ground.tables import conform
 from revplan.plan.stages import titles_of
 from revplan.record.signed import CONTENTS, NO_HASH, Signature
-from revplan.simulation.signing import ceiling_words, chance_words, reaching_words, simulation_notes
+from revplan.workbook.signing import ceiling_words, chance_words, reaching_words, simulation_notes
 from revplan.workbook.workbook import Workbook
 
 KEYS = ["quarter", "source", "stage"]

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from revplan.crm.inputs import input_files
+from revplan.crm.planfile import real_path
 from revplan.exhibits import pace
 from revplan.exhibits.exhibit import Exhibit
 from revplan.exhibits.provenance import provenance
@@ -26,7 +27,6 @@ from revplan.ground.escaping import clean
 from revplan.ground.files import content_of, megabytes
 from revplan.ground.tables import conform, empty
 from revplan.ground.written import check_folder, written, written_together
-from revplan.plan.file import real_path
 from revplan.printing.page import page
 from revplan.printing.pdf import pictures
 from revplan.tracking.nowcast import triangle_path

@@ -18,13 +18,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from revplan.crm.inputs import frozen_inputs, input_files, named_outside
+from revplan.crm.planfile import read_plan, real_path
 from revplan.exhibits.provenance import pack_id, provenance
 from revplan.ground.errors import Fault, PlanError, ReportError, RevplanError, did_you_mean, shown
 from revplan.ground.extras import check_installed
 from revplan.ground.files import copied, own_folder, scratch_folder
 from revplan.ground.language import ENGLISH, languages
 from revplan.ground.written import check_folder, shown_path, written, written_together
-from revplan.plan.file import read_plan, real_path
 from revplan.plan.model import Plan
 from revplan.printing.blocks import exhibits, under_headings
 from revplan.printing.registry import registry

@@ -15,13 +15,13 @@ import pandas as pd
 
 from revplan.crm.draft import Draft, draft_yaml, drafted, moved
 from revplan.crm.file import crm_schema
+from revplan.crm.planfile import plan_schema
 from revplan.crm.presets import presets
 from revplan.crm.records import History, read_export
 from revplan.ground.errors import PlanError, ReportError, RevplanError, shown
 from revplan.ground.files import scratch_folder
 from revplan.ground.formats import SYMBOLS, listed
 from revplan.ground.yamlfile import flow
-from revplan.plan.file import plan_schema
 from revplan.run.notebooks import PLANS, in_workspace, notebook_in, shipped, with_one_plan
 
 PLAN, CRM = "plan.yaml", "crm.yaml"

@@ -20,11 +20,11 @@ import pandas as pd
 from revplan.crm.actuals import LOSSES, Actuals
 from revplan.crm.cells import UNKNOWN
 from revplan.crm.mapping import EVERY, plain
+from revplan.crm.planfile import located
 from revplan.crm.records import STALE_DAYS, last_recorded
 from revplan.ground.calendar import MONTHS_PER_YEAR
 from revplan.ground.errors import Fault, PlanError, shown
 from revplan.ground.formats import listed, plural, show
-from revplan.plan.file import located
 from revplan.plan.goal import BridgeError, solve_bridge
 from revplan.plan.model import Plan
 from revplan.plan.stages import titles_of

@@ -9,21 +9,21 @@ from pathlib import Path
 import pandas as pd
 
 from revplan.capacity.roster import with_roster
+from revplan.crm.planfile import read_plan
 from revplan.crm.records import History
 from revplan.funnel.funnel import HORIZON
 from revplan.funnel.year import PlannedYear, plan_year
 from revplan.ground.errors import Fault, PlanError, shown
 from revplan.ground.formats import show
-from revplan.plan.file import read_plan
 from revplan.plan.model import Plan
 from revplan.record.signed import read_record
 from revplan.record.summary import by_line
-from revplan.simulation.signing import ToSign, scaled
 from revplan.simulation.simulate import simulate
 from revplan.snapshot.fit import doubts
 from revplan.snapshot.state import Records, Snapshots, read_snapshots, snapshot_of, with_history_rates
 from revplan.tracking.attainment import narrowed, rest_of_year
 from revplan.tracking.periods import quarter_span
+from revplan.workbook.signing import ToSign, scaled
 
 
 @dataclass(frozen=True, eq=False)

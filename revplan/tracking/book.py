@@ -13,16 +13,15 @@ from revplan.capacity.roster import with_roster
 from revplan.capacity.team import Pools, expected_pools
 from revplan.crm.actuals import Actuals, read_actuals
 from revplan.crm.answer import read_first
+from revplan.crm.planfile import read_plan, real_path
 from revplan.crm.records import STALE_DAYS, History, last_recorded, stale
 from revplan.funnel.tables import cell_values_table, quarters_table, targets_table
 from revplan.funnel.year import PlannedYear
 from revplan.ground.calendar import MONTHS_PER_YEAR, day_written
 from revplan.ground.formats import money_digits, show
 from revplan.ground.tables import empty
-from revplan.plan.file import read_plan, real_path
 from revplan.plan.model import Plan
 from revplan.plan.parts import RecordsFile as RecordsOf
-from revplan.simulation.scenarios import what_if
 from revplan.simulation.simulate import Simulation, simulate
 from revplan.snapshot.fit import doubts
 from revplan.snapshot.state import Fates, Snapshots, actual_flow, fates_of, read_snapshots
@@ -41,6 +40,7 @@ from revplan.tracking.baseline import (
 )
 from revplan.tracking.comparison import Sides
 from revplan.tracking.periods import Span, quarter_span, whole_year, year_so_far
+from revplan.tracking.what_if import what_if
 
 QUARTERS_BACK = 8
 """Quarters that a scorecard looks back over, this one included."""

@@ -22,13 +22,13 @@ import numpy as np
 import pandas as pd
 
 from revplan.crm.calls import quarters_by_name, read_calls, squeezed
+from revplan.crm.planfile import real_path
 from revplan.crm.records import History
 from revplan.ground.calendar import MONTHS_PER_QUARTER
 from revplan.ground.errors import DataError
 from revplan.ground.formats import compact, counted, listed, show
 from revplan.ground.tables import conform, empty
 from revplan.ground.terminal import plain_rows
-from revplan.plan.file import real_path
 from revplan.rates.forecast import forecast_wins
 from revplan.tracking.pacebook import PaceBook
 

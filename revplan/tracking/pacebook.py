@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from revplan.crm.answer import read_first
+from revplan.crm.planfile import real_path
 from revplan.crm.records import SILENT_DAYS, History
 from revplan.funnel.funnel import Cell
 from revplan.funnel.pipeline import open_yield
@@ -20,7 +21,6 @@ from revplan.ground.calendar import MONTHS_PER_QUARTER, MONTHS_PER_YEAR, day_wri
 from revplan.ground.formats import counted, listed, plural, show
 from revplan.ground.tables import conform, empty
 from revplan.ground.workdays import Workdays
-from revplan.plan.file import real_path
 from revplan.plan.model import Plan
 from revplan.plan.parts import WorkPlace
 from revplan.plan.stages import titles_of

@@ -17,8 +17,8 @@ from revplan.ground.formats import compact, counted, first_largest, plural, rais
 from revplan.ground.lag import tail_beyond
 from revplan.plan.goal import next_year_growth, next_year_new_arr
 from revplan.plan.stages import titles_of
-from revplan.plan.words import if_people
-from revplan.simulation.signing import ToSign, ceiling_words, expected_words, to_sign_words
+from revplan.workbook.signing import ToSign, ceiling_words, expected_words, to_sign_words
+from revplan.workbook.words import if_people
 
 NOTEWORTHY = 0.005  # share of a quarter's goal below which nothing is said
 UNREACHED = 0.05  # share of a goal that is missed from which seeing to it comes before all else

@@ -20,6 +20,7 @@ from revplan.capacity.roster import with_roster
 from revplan.crm.actuals import Actuals, read_actuals
 from revplan.crm.answer import read_first
 from revplan.crm.calls import call_faults
+from revplan.crm.planfile import checked_plan, located, real_path
 from revplan.funnel import tables as sheets
 from revplan.funnel.tables import program_cac
 from revplan.funnel.year import PlannedYear, plan_year
@@ -30,22 +31,21 @@ from revplan.ground.tables import columns, conform
 from revplan.ground.terminal import plain_rows
 from revplan.ground.values import Progress
 from revplan.plan.checks import places, transition_place
-from revplan.plan.file import checked_plan, located, real_path
 from revplan.plan.model import Plan
 from revplan.plan.parts import Assumption, Scenario, Transition
-from revplan.plan.people_checks import idle_roles, small_quotas
-from revplan.plan.scenario import idle, idle_uncertainty, scenario_effects, scenario_plans
+from revplan.plan.scenario import scenario_plans
 from revplan.plan.stages import titles_of
-from revplan.plan.words import key_words, step_words, value_words
 from revplan.simulation.scenarios import ComparedScenario, compare, scenario_year
-from revplan.simulation.signing import ToSign, signed_year
 from revplan.simulation.simulate import SEED, TRIALS, Simulation, simulate
 from revplan.snapshot.fit import look_first, misfits
 from revplan.snapshot.state import Records, read_history, snapshot_of, with_history_rates
 from revplan.staffing.hiring import Hiring, WorthOfOne, hiring, worths
 from revplan.staffing.staffing import Staffing, staffing
+from revplan.workbook.idle import idle, idle_roles, idle_uncertainty, scenario_effects, small_quotas
 from revplan.workbook.notes import answers, headline, notes
 from revplan.workbook.realism import Realism, realism, stretch
+from revplan.workbook.signing import ToSign, commit_choices_table, signed_year
+from revplan.workbook.words import key_words, step_words, value_words
 
 FEW_RECORDS = 30.0
 """Below this a rate is little more than an opinion: with 30 records and a rate of 20 % the error is 7 points."""
@@ -194,7 +194,7 @@ class Workbook:
     @cached_property
     def commit_choices(self) -> pd.DataFrame:
         """Table commit_choices."""
-        return sheets.commit_choices_table(self.year)
+        return commit_choices_table(self.year)
 
     @cached_property
     def budget(self) -> pd.DataFrame:

@@ -13,9 +13,9 @@ from lxml import html
 from pptx import Presentation
 
 from revplan.cli.commands import main
+from revplan.crm.planfile import read_plan
 from revplan.exhibits.figures import MIMETYPE
 from revplan.ground.language import FOLDER, Language, language, languages
-from revplan.plan.file import read_plan
 from revplan.printing.blocks import exhibits
 from revplan.printing.page import page
 from revplan.printing.slides.deck import deck

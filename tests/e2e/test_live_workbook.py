@@ -28,6 +28,7 @@ import numpy as np
 import pytest
 from lxml import etree
 
+from revplan.crm.planfile import read_plan
 from revplan.excel import grid
 from revplan.excel.book import live_workbook
 from revplan.excel.changes import import_workbook
@@ -52,8 +53,7 @@ from revplan.exhibits.provenance import fingerprint
 from revplan.funnel.funnel import HORIZON, forward
 from revplan.funnel.pipeline import OpenGroup
 from revplan.funnel.year import PlannedYear, Snapshot, plan_year, year_without_commit
-from revplan.plan.edit import flow
-from revplan.plan.file import read_plan
+from revplan.ground.yamledit import flow
 from revplan.plan.model import Plan
 from revplan.workbook.workbook import Workbook, plan_answer
 

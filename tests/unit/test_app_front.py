@@ -24,8 +24,8 @@ from revplan.exhibits import annual_commit, confidence, pace
 from revplan.exhibits.exhibit import raw, text
 from revplan.ground.errors import PlanError
 from revplan.run.commentary import NAME, read_commentary
-from revplan.simulation.signing import NO_PEOPLE
 from revplan.tracking.pacebook import open_pace
+from revplan.workbook.signing import NO_PEOPLE
 
 EXAMPLE = Path(__file__).parents[2] / "data" / "example"
 HOSTILE = "<script>alert(1)</script>\"' onload=x {{ 7*7 }} \u202e"

@@ -17,7 +17,7 @@ from revplan.app.state import State, scenario_of
 from revplan.ground.errors import PlanError
 from revplan.plan.parts import Scenario
 from revplan.plan.people import CapacityChange
-from revplan.simulation.signing import NO_PEOPLE
+from revplan.workbook.signing import NO_PEOPLE
 from revplan.workbook.workbook import open_workbook
 
 MOVES = {

@@ -16,7 +16,7 @@ from revplan.ground.formats import compact
 from revplan.plan.parts import Scenario
 from revplan.run.render import Request, render
 from revplan.run.workspace import example_company, new_workspace
-from revplan.simulation.signing import ToSign, expected_words
+from revplan.workbook.signing import ToSign, expected_words
 from revplan.workbook.workbook import open_workbook
 
 

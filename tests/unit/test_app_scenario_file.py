@@ -24,8 +24,8 @@ from revplan.app.scenario_files import (
     scenario_text,
     with_scenario,
 )
+from revplan.crm.planfile import read_plan
 from revplan.ground.errors import PlanError
-from revplan.plan.file import read_plan
 from revplan.plan.parts import Scenario
 from revplan.plan.scenario import varied
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from revplan.crm.planfile import plan_schema, read_plan
 from revplan.exhibits.evidence import assumption_log
 from revplan.ground.errors import PlanError
-from revplan.plan.file import plan_schema, read_plan
 from revplan.plan.model import Plan
 from revplan.workbook.workbook import assumption_log_table, check_plan, expired, open_workbook, thin_and_unlogged
 

@@ -17,10 +17,10 @@ import pytest
 from small_company import ACTUALS, CRM, LEADS, small_book
 
 from revplan.crm import files
+from revplan.crm.planfile import read_plan
 from revplan.exhibits import attainment
 from revplan.ground.errors import PlanError
 from revplan.ground.tables import columns, conform
-from revplan.plan.file import read_plan
 from revplan.record.signing import Terms, sign
 from revplan.snapshot import state
 from revplan.tracking import baseline

@@ -13,10 +13,10 @@ import pytest
 
 from revplan.cli import main
 from revplan.crm.calls import read_calls
+from revplan.crm.planfile import read_plan
 from revplan.exhibits import calls as exhibits
 from revplan.exhibits.exhibit import terminal
 from revplan.ground.errors import DataError
-from revplan.plan.file import read_plan
 from revplan.tracking import calls as scored
 from revplan.tracking.pacebook import open_pace
 

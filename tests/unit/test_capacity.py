@@ -24,23 +24,23 @@ from revplan.capacity.limits import booked, compound_sums
 from revplan.capacity.roster import with_roster
 from revplan.capacity.team import HEADS, RAMPED, Pools, drawn_pools, expected_pools, seats, spells
 from revplan.cli.commands import main
+from revplan.crm.planfile import read_plan
 from revplan.exhibits import annual_commit
 from revplan.exhibits import capacity as exhibits
 from revplan.exhibits.exhibit import raw
 from revplan.exhibits.named import exhibits_of
 from revplan.funnel.year import Snapshot
 from revplan.ground.errors import DataError, PlanError
-from revplan.plan.file import read_plan
 from revplan.plan.model import Plan
 from revplan.plan.people import Capacity, Ramp
 from revplan.plan.scenario import scenario_plans
 from revplan.printing.registry import registry
 from revplan.simulation.curve import _Reached, chance_of_goal
-from revplan.simulation.signing import simulation_notes
 from revplan.simulation.simulate import Simulation, limited_by, simulate
 from revplan.staffing.hiring import Search, WorthOfOne, entering, hiring, hiring_answer, worth_words, worths
 from revplan.staffing.staffing import capacity_answer, headline, staffing
 from revplan.tracking.book import BoardBook, open_board
+from revplan.workbook.signing import simulation_notes
 from revplan.workbook.workbook import PeopleBook, Workbook, check_plan, open_people, open_workbook, plan_year
 
 EXAMPLE = Path(__file__).parents[2] / "data" / "example"

@@ -16,21 +16,22 @@ from ruamel.yaml import YAML
 
 from revplan.cli.answers import plan as plan_answered
 from revplan.cli.answers import printed
+from revplan.crm.planfile import plan_schema, read_plan
 from revplan.exhibits import deliveries, evidence
 from revplan.exhibits import rates as rate_exhibits
 from revplan.exhibits.evidence import assumption_log
 from revplan.ground.errors import PlanError
 from revplan.ground.tablefile import ActualsFile
-from revplan.plan.file import plan_schema, read_plan
 from revplan.plan.model import Plan
 from revplan.plan.scenario import scenario_plans
 from revplan.rates.book import open_history
-from revplan.simulation.answer import simulation_answer
-from revplan.simulation.scenarios import compare, scenario_notes
+from revplan.simulation.scenarios import compare
 from revplan.simulation.simulate import simulate
 from revplan.snapshot.state import Snapshots, read_history, with_history_rates
 from revplan.snapshot.state import read_snapshots as read_anew
 from revplan.staffing.staffing import capacity_answer, staffing
+from revplan.workbook.answers import simulation_answer
+from revplan.workbook.idle import scenario_notes
 from revplan.workbook.workbook import Workbook, check_plan, open_workbook
 
 TRIALS = 256

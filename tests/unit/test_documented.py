@@ -15,7 +15,7 @@ import pytest
 
 from revplan.cli.commands import _parser
 from revplan.crm.mapping import CrmFile
-from revplan.plan.file import plan_schema
+from revplan.crm.planfile import plan_schema
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / name for name in ("README.md", "SECURITY.md", "GLOSSARY.md", "CONTRIBUTING.md", "DECISIONS.md")]

@@ -276,7 +276,7 @@ def test_modules_import_only_from_lower_floors() -> None:
         ("funnel/commit.py", "def f():\n    import revplan.tracking.landing"),
         ("rates/parts.py", "from ..funnel import year"),
         ("tracking/landing.py", "from .. import exhibits"),
-        ("plan/file.py", "from revplan import Plan"),
+        ("plan/checks.py", "from revplan import Plan"),
         ("printing/page.py", "import revplan"),
         ("printing/page.py", "import revplan.cli as c"),
         ("gadgets.py", ""),

@@ -14,6 +14,7 @@ import pytest
 from openpyxl import load_workbook
 
 from revplan.cli import main
+from revplan.crm.planfile import read_plan
 from revplan.excel import changes, reading
 from revplan.excel.address import column, sheet_name
 from revplan.excel.book import live_workbook
@@ -23,8 +24,7 @@ from revplan.exhibits.exhibit import terminal
 from revplan.exhibits.provenance import fingerprint
 from revplan.funnel.year import Snapshot, plan_year
 from revplan.ground.errors import DataError, PlanError
-from revplan.plan.edit import edited
-from revplan.plan.file import read_plan
+from revplan.ground.yamledit import edited
 from revplan.plan.model import Plan
 from revplan.workbook.workbook import Workbook, open_workbook
 

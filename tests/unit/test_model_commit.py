@@ -15,9 +15,9 @@ from scipy.stats import lognorm
 
 from revplan.funnel import tables as sheets
 from revplan.funnel.pipeline import OpenGroup
-from revplan.funnel.tables import commit_choices
 from revplan.funnel.year import PlannedYear, QuarterResult, Snapshot, plan_year, recovered_by
 from revplan.plan.model import Plan
+from revplan.workbook.signing import commit_choices, commit_choices_table
 from revplan.workbook.workbook import Workbook, plan_answer
 
 Z90 = 1.2815515655446004  # 90 % quantile of the standard normal
@@ -611,7 +611,7 @@ def test_the_reasons_against_leads_and_against_arr_are_said() -> None:
 
 @pytest.mark.parametrize(("signed", "suggested"), [("sal", "sal"), ("mql", "mql"), ("lead", "sql"), ("sqo", "sql")])
 def test_a_stage_of_the_middle_is_kept_and_marked(signed: str, suggested: str) -> None:
-    table = sheets.commit_choices_table(plan_year(chain(commit={"stage": signed}), Snapshot()))
+    table = commit_choices_table(plan_year(chain(commit={"stage": signed}), Snapshot()))
     assert table[table["signed"]]["stage"].tolist() == [signed]
     assert table[table["suggested"]]["stage"].tolist() == [suggested]
 

@@ -15,10 +15,10 @@ import pytest
 from pydantic import ValidationError
 
 from revplan.cli.commands import main
+from revplan.crm.planfile import read_plan
 from revplan.exhibits import pace as exhibits
 from revplan.ground.errors import PlanError
 from revplan.ground.workdays import Workdays, unknown_place
-from revplan.plan.file import read_plan
 from revplan.plan.parts import WorkPlace
 from revplan.simulation.simulate import simulate
 from revplan.tracking.claims import converted, covered, growth, sourced
@@ -872,5 +872,5 @@ def test_a_fiscal_year_may_begin_in_any_month(tmp_path: Path) -> None:
 
 
 def test_holidays_are_loaded_only_where_a_country_is_named() -> None:
-    code = "import sys, revplan.plan.file; sys.exit('holidays' in sys.modules)"
+    code = "import sys, revplan.crm.planfile; sys.exit('holidays' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -13,8 +13,8 @@ import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
+from revplan.crm.planfile import plan_schema, read_plan
 from revplan.ground.errors import PlanError
-from revplan.plan.file import plan_schema, read_plan
 from revplan.plan.model import Plan
 from revplan.plan.stages import PRESETS
 

@@ -17,11 +17,11 @@ import pytest
 
 from revplan.crm.actuals import Actuals, read_actuals
 from revplan.crm.plan_tables import SpendFile, read_roster, read_spend
+from revplan.crm.planfile import read_plan
 from revplan.crm.sheets import Asked, read_sheet
 from revplan.crm.subscriptions import Subscriptions, arr_bridge, read_subscriptions
 from revplan.ground.errors import DataError, PlanError
 from revplan.ground.tablefile import ActualsFile, TableFile
-from revplan.plan.file import read_plan
 from revplan.plan.model import Plan
 
 GOOGLE = """\

@@ -22,7 +22,6 @@ from revplan.funnel.funnel import YEAR, forward
 from revplan.rates.estimates import rate_law
 from revplan.rates.spells import spells_of
 from revplan.simulation.draws import DrawStore, chance_all_above
-from revplan.simulation.signing import scaled, signed_year
 from revplan.workbook.history import (
     World,
     Yield,
@@ -34,6 +33,7 @@ from revplan.workbook.history import (
 )
 from revplan.workbook.notes import TO_DO, action
 from revplan.workbook.realism import Stretch, assumed, boldest, chance_words, stacked, stretch, unreached
+from revplan.workbook.signing import scaled, signed_year
 from revplan.workbook.workbook import Workbook, open_workbook
 
 ROOT = Path(__file__).resolve().parents[2]

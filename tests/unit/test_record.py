@@ -18,10 +18,10 @@ import pytest
 
 from revplan.cli import main
 from revplan.crm.inputs import queries
+from revplan.crm.planfile import read_plan
 from revplan.ground.errors import PlanError
 from revplan.ground.formats import commitment, compact, show
 from revplan.ground.version import __version__
-from revplan.plan.file import read_plan
 from revplan.record.difference import compare
 from revplan.record.signed import CONTENTS, NO_HASH, README, Record, content_hash, drift, read_record
 from revplan.record.signing import Terms, _seal, sign

@@ -14,8 +14,8 @@ from revplan.exhibits.evidence import assumption_log
 from revplan.funnel.tables import missed_in_year
 from revplan.funnel.year import Snapshot, plan_year
 from revplan.plan.model import Plan
-from revplan.simulation.signing import simulation_notes
 from revplan.workbook.notes import LANDS
+from revplan.workbook.signing import simulation_notes
 from revplan.workbook.workbook import Workbook
 
 SMALL: dict[str, Any] = {

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from revplan.crm.planfile import read_plan
 from revplan.exhibits.provenance import colophon, fingerprint, provenance
 from revplan.ground.version import __version__
-from revplan.plan.file import read_plan
 
 FY26 = Path(__file__).parents[2] / "data" / "example" / "plan_fy26.yaml"
 

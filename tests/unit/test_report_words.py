@@ -15,11 +15,11 @@ from revplan.ground.escaping import LONGEST_WORD, clean, cut_words
 from revplan.ground.formats import counted, plural, with_sign
 from revplan.ground.lag import Lag
 from revplan.plan.stages import PRESETS, Stage
-from revplan.plan.words import lag_words
 from revplan.printing.page import AMOUNT, MESSAGE
 from revplan.printing.slides.chart import named
 from revplan.printing.slides.table import SlideColumn, sheets, shortened
 from revplan.printing.slides.template import Area
+from revplan.workbook.words import lag_words
 
 PLACE = Area(left=0.5, top=1.7, width=12.3, height=4.6)
 

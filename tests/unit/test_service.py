@@ -12,13 +12,13 @@ import pandas as pd
 import pytest
 
 from revplan.cli import main
+from revplan.crm.planfile import read_plan
 from revplan.crm.records import read_export
 from revplan.exhibits import service as exhibits
 from revplan.exhibits.exhibit import terminal
 from revplan.ground.errors import DataError, PlanError
 from revplan.ground.workdays import Workdays
 from revplan.ground.worktime import WorkingHours, in_utc
-from revplan.plan.file import read_plan
 from revplan.tracking import quality
 from revplan.tracking.pacebook import open_pace
 from revplan.tracking.servicebook import ServiceBook

@@ -12,17 +12,17 @@ from typing import Any
 import pytest
 
 from revplan.cli import main
+from revplan.crm.planfile import read_plan
 from revplan.exhibits import annual_commit, deliveries
 from revplan.funnel.year import Snapshot, plan_year
 from revplan.ground.errors import PlanError
 from revplan.ground.formats import plural
-from revplan.plan.file import read_plan
 from revplan.plan.model import Plan
 from revplan.record.signed import read_record
 from revplan.record.signing import Terms, sign
 from revplan.simulation.scenarios import largest_scales
-from revplan.simulation.signing import ToSign, at_confidence, ceiling_words, expected_words, sentence, to_sign_words
 from revplan.simulation.simulate import simulate
+from revplan.workbook.signing import ToSign, at_confidence, ceiling_words, expected_words, sentence, to_sign_words
 from revplan.workbook.workbook import open_workbook
 
 DAY = date(2026, 11, 22)

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from revplan.crm.planfile import read_plan
 from revplan.funnel.year import Snapshot, plan_year
 from revplan.ground.errors import DataError, Fault, PlanError, ReportError
-from revplan.plan.file import read_plan
 from revplan.simulation.draws import UncertainRates
 from revplan.simulation.simulate import in_order, simulate, sweep
 

@@ -20,9 +20,10 @@ from revplan.ground.values import FrozenDict
 from revplan.plan.model import Plan
 from revplan.plan.parts import Scenario
 from revplan.plan.scenario import scenario_plans
-from revplan.simulation.scenarios import compare, in_todays_world, what_if
+from revplan.simulation.scenarios import compare
 from revplan.simulation.simulate import simulate
 from revplan.tracking.book import BoardBook
+from revplan.tracking.what_if import in_todays_world, what_if
 
 EXAMPLE = Path(__file__).parents[2] / "data" / "example"
 FY26 = EXAMPLE / "plan_fy26.yaml"

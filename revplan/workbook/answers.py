@@ -9,9 +9,10 @@ from revplan.ground.escaping import spreadsheet
 from revplan.ground.terminal import plain_rows
 from revplan.simulation import tables
 from revplan.simulation.curve import CurvePoint
-from revplan.simulation.scenarios import ComparedScenario, entries_by_stage, scenario_notes
-from revplan.simulation.signing import ToSign, simulation_notes
+from revplan.simulation.scenarios import ComparedScenario, entries_by_stage
 from revplan.simulation.simulate import Simulation, limited_by
+from revplan.workbook.idle import scenario_notes
+from revplan.workbook.signing import ToSign, simulation_notes
 
 
 def simulation_answer(simulation: Simulation, compared: Sequence[ComparedScenario]) -> dict[str, Any]:
