@@ -106,7 +106,7 @@ def written_together(folder: Path, name: str, contents: Mapping[str, bytes], pac
         If they cannot be written; the earlier files are kept.
     """
     ready = folder / f".revplan-{name}.ready"
-    with _writing(folder), _alone(folder):
+    with _writing(folder), alone(folder):
         if _is_ours(ready, name):
             _move_out(ready, folder, name)
         with scratch_folder(f".revplan-{name}-", folder) as scratch:
@@ -200,8 +200,8 @@ def _is_as_listed(path: Path, digest: str | None) -> bool:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """While it lasts nobody else writes a pack into `folder`; where locks are not known, nobody is kept off."""
+def alone(folder: Path) -> Iterator[None]:
+    """While it lasts nobody else who asks for it writes into `folder`; where locks are not known, nobody is kept off."""
     if sys.platform == "win32":
         import msvcrt
 

@@ -22,7 +22,7 @@ from revplan.ground.escaping import clean, cut_words, escape
 from revplan.ground.field_faults import FileForm, field_faults
 from revplan.ground.formats import show
 from revplan.ground.values import Value
-from revplan.ground.written import written
+from revplan.ground.written import alone, written
 from revplan.ground.yamlfile import dotted, read_yaml
 
 NAME = "commentary.yaml"
@@ -260,7 +260,18 @@ def removed(folder: Path, comment: Comment) -> None:
 
 
 def _rewrite(folder: Path, before: Comment | None, entry: dict[str, Any] | None) -> None:
-    """Writes the file anew with one comment changed, added or left out; what else people wrote in it stays as it is."""
+    """Writes the file anew with one comment changed, added or left out; what else people wrote in it stays as it is.
+
+    Read, changed and replaced by one at a time: of two who write at the same instant neither loses a comment.
+    """
+    try:
+        with alone(folder):
+            written(folder / NAME, _with_entry(folder, before, entry))
+    except OSError as error:
+        raise ReportError.at(NAME, f"cannot be written: {error.strerror}") from None
+
+
+def _with_entry(folder: Path, before: Comment | None, entry: dict[str, Any] | None) -> str:
     path, listed = folder / NAME, read_commentary(folder).comments
     if before is not None and before not in listed:
         raise PlanError.at(
@@ -274,7 +285,4 @@ def _rewrite(folder: Path, before: Comment | None, entry: dict[str, Any] | None)
     comments[place : place + 1] = [] if entry is None else [entry]
     text = StringIO()
     yaml.dump(data, text)
-    try:
-        written(path, text.getvalue())
-    except OSError as error:
-        raise ReportError.at(NAME, f"cannot be written: {error.strerror}") from None
+    return text.getvalue()

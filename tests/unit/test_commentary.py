@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import threading
+import time
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from revplan.ground.errors import PlanError
 from revplan.printing.blocks import exhibits
 from revplan.printing.page import page
 from revplan.printing.slides.deck import deck
+from revplan.run import commentary
 from revplan.run.commentary import Commentary, comment_of, commented, read_commentary, with_commentary
 
 HOSTILE = "=cmd|' /C calc'!A0 <script>alert(1)</script> \u202e"
@@ -100,3 +103,36 @@ def test_faults_are_told_with_their_lines_and_at_once(tmp_path: Path) -> None:
         comment_of("landing", "  ", "Ana", date(2026, 1, 1), "board_report")
     with pytest.raises(PlanError, match="it shows landing"):
         commented(executed(0.5), tmp_path, comment_of("coverage", "a", "Ana", date(2026, 1, 1), "board_report"))
+
+
+def test_of_many_who_write_at_the_same_instant_nobody_loses_a_comment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = commentary.read_commentary
+
+    def slowly(folder: Path) -> Commentary:
+        found = read(folder)
+        time.sleep(0.05)  # so that whoever does not wait has read before the others write
+        return found
+
+    monkeypatch.setattr(commentary, "read_commentary", slowly)
+    start, names = threading.Barrier(4), ["Ana", "Ben", "Cem", "Dia"]
+
+    def say_it(name: str) -> None:
+        start.wait()
+        commented(executed(0.72), tmp_path, comment_of("landing", "Mine.", name, date(2026, 10, 5), "board_report"))
+
+    people = [threading.Thread(target=say_it, args=[name]) for name in names]
+    for each in people:
+        each.start()
+    for each in people:
+        each.join()
+    assert sorted(each.owner for each in read(tmp_path).comments) == names
+
+
+def test_of_two_who_change_the_same_comment_the_second_is_told(tmp_path: Path) -> None:
+    shown_to_both = said_when(0.72, tmp_path).comments[0]
+    commentary.replaced(tmp_path, shown_to_both, shown_to_both.model_copy(update={"text": "Three slipped."}))
+    with pytest.raises(PlanError, match="somebody changed it"):
+        commentary.replaced(tmp_path, shown_to_both, shown_to_both.model_copy(update={"text": "None slipped."}))
+    assert [each.text for each in read_commentary(tmp_path).comments] == ["Three slipped."]
