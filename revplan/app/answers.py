@@ -13,8 +13,8 @@ from revplan.ground.escaping import escape
 from revplan.ground.formats import compact, counted, money, plural, show
 from revplan.simulation.scenarios import spend_of_entries
 from revplan.simulation.simulate import Simulation
-from revplan.simulation.tables import WITHIN
 from revplan.workbook.signing import ToSign, ceiling_words, expected_words, limit_words, sentence, to_sign_words
+from revplan.workbook.simulated import WITHIN
 
 POINTS = 0.0005  # difference of two chances that shows
 TILES = 6  # figures shown as tiles

@@ -24,10 +24,9 @@ from revplan.ground.formats import commitment, compact, counted, plural, raised,
 from revplan.plan.stages import titles_of
 from revplan.simulation.scenarios import entries_by_stage
 from revplan.simulation.simulate import PEOPLE, Simulation, limited_by
-from revplan.simulation.tables import points
-from revplan.simulation.tornado import decides_words
 from revplan.staffing.staffing import able_words, staffing
-from revplan.workbook.signing import ToSign, expected_words, reaching_words, to_sign_words
+from revplan.workbook.signing import ToSign, decides_words, expected_words, reaching_words, to_sign_words
+from revplan.workbook.simulated import points
 
 MOST_DRIVERS = 8
 

@@ -33,7 +33,6 @@ from revplan.rates.forecast import forecast_answer, forecast_wins
 from revplan.record.difference import Difference, compare
 from revplan.record.signed import Record
 from revplan.record.signing import Terms, sign
-from revplan.simulation.tables import finite
 from revplan.staffing.hiring import hiring_answer, worth_table
 from revplan.staffing.staffing import capacity_answer
 from revplan.tracking.deals import PARTS
@@ -42,6 +41,7 @@ from revplan.tracking.pacebook import CELL, MONTH, QUARTER, YEAR, PaceBook
 from revplan.tracking.why import split_of, split_words
 from revplan.workbook.answers import simulation_answer
 from revplan.workbook.realism import assumed, nothing_to_compare, stacked, unreached
+from revplan.workbook.simulated import finite
 from revplan.workbook.workbook import PeopleBook, Workbook, open_workbook, plan_answer
 
 Answer = tuple[dict[str, Any], list[Exhibit]]

@@ -11,9 +11,8 @@ from revplan.exhibits.exhibit import Exhibit, chart, table_of, text
 from revplan.exhibits.figures import OF_EXPECTED, Figure, of_year, year_cells
 from revplan.ground.formats import compact, kinds_of, plural, raised, show
 from revplan.plan.stages import titles_of
-from revplan.simulation import tables
-from revplan.simulation.tornado import decides_words
-from revplan.workbook.signing import in_parts, reaching_words, sentence, simulation_notes
+from revplan.workbook import simulated as tables
+from revplan.workbook.signing import decides_words, in_parts, reaching_words, sentence, simulation_notes
 from revplan.workbook.workbook import Workbook
 
 MOST_DRIVERS = 8

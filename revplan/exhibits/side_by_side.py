@@ -12,7 +12,7 @@ from revplan.funnel.year import SETTLED
 from revplan.ground.errors import shown
 from revplan.ground.formats import commitment, compact, counted, first_largest, kinds_of, plural, show
 from revplan.plan.stages import titles_of
-from revplan.simulation import tables
+from revplan.workbook import simulated as tables
 from revplan.workbook.idle import scenario_notes
 from revplan.workbook.workbook import Workbook
 

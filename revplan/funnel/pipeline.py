@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 
@@ -200,18 +200,3 @@ def _month_edges(plan_date: date, first_month: pd.Period) -> np.ndarray:
     edges = np.maximum([(start - plan_date).days for start in starts], 0)
     edges.flags.writeable = False
     return edges
-
-
-def open_entries(
-    cell: Cell, group: OpenGroup, plan_date: date, first_month: pd.Period, clock: Clock | None = None
-) -> np.ndarray:
-    """Entries into each stage that open records still bring, in each of the 24 months. [records]
-
-    Shape (stages, 24); the last row are the wins. A stage before the end is reached like a win of a
-    shorter path.
-    """
-    rows = np.zeros((len(cell.stages), HORIZON))
-    for stage in range(group.stage + 1, len(cell.stages)):
-        shorter = replace(cell, stages=cell.stages[: stage + 1], rates=cell.rates[:stage], lags=cell.lags[:stage])
-        rows[stage] = open_yield(shorter, group, plan_date, first_month, clock if stage == cell.won else None).wins
-    return rows

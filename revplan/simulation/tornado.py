@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,7 +11,7 @@ from scipy.special import ndtri
 from revplan.capacity.limits import People
 from revplan.funnel.funnel import YEAR
 from revplan.ground.errors import shown
-from revplan.ground.formats import compact, show, steady_order
+from revplan.ground.formats import steady_order
 from revplan.simulation.draws import DrawStore
 from revplan.simulation.outlook import LimitedMonths, Outlook
 from revplan.simulation.trials import (
@@ -59,15 +59,6 @@ def tornado(view: Outlook, trials: Trials, store: DrawStore) -> tuple[Swing, ...
         swings.append(_of_people(view, view.months.people, trials))
     order = steady_order([-abs(swing.high - swing.low) for swing in swings])
     return tuple(swings[number] for number in order)
-
-
-def decides_words(swings: Iterable[Swing], currency: str) -> str:
-    """What decides most, and between what it moves the year, in one sentence."""
-    first = next((swing for swing in swings if abs(swing.high - swing.low) > 0), None)
-    if first is None:
-        return "Nothing in this plan is uncertain: it states no evidence, so its rates are taken as certain."
-    between = f"between {compact(first.low, currency)} and {compact(first.high, currency)}"
-    return f"What decides most is {shown(first.driver)}: {between}, {show(first.share, 'share')} of the year's uncertainty."
 
 
 def _named(view: Outlook) -> Iterator[tuple[int, str]]:

@@ -6,15 +6,17 @@ Plan and actual: entries of every stage, wins, money; by month for a curve.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from revplan.funnel.funnel import HORIZON, YEAR, Cell
-from revplan.funnel.pipeline import open_entries
+from revplan.funnel.pipeline import OpenGroup, open_yield
 from revplan.funnel.year import PlannedYear, Snapshot, year_without_commit
 from revplan.ground.calendar import months_from
+from revplan.ground.clock import Clock
 from revplan.ground.tables import conform, empty
 from revplan.plan.model import Plan
 from revplan.tracking.periods import Span
@@ -66,6 +68,21 @@ def _cell_flow(year: PlannedYear, row: int, cell: Cell) -> pd.DataFrame:
             "arr": arr.ravel(),
         }
     )
+
+
+def open_entries(
+    cell: Cell, group: OpenGroup, plan_date: date, first_month: pd.Period, clock: Clock | None = None
+) -> np.ndarray:
+    """Entries into each stage that open records still bring, in each of the 24 months. [records]
+
+    Shape (stages, 24); the last row are the wins. A stage before the end is reached like a win of a
+    shorter path.
+    """
+    rows = np.zeros((len(cell.stages), HORIZON))
+    for stage in range(group.stage + 1, len(cell.stages)):
+        shorter = replace(cell, stages=cell.stages[: stage + 1], rates=cell.rates[:stage], lags=cell.lags[:stage])
+        rows[stage] = open_yield(shorter, group, plan_date, first_month, clock if stage == cell.won else None).wins
+    return rows
 
 
 def rest_of_year(year: PlannedYear, plan: Plan, snapshot: Snapshot) -> PlannedYear:

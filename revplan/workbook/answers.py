@@ -7,10 +7,10 @@ from typing import Any
 
 from revplan.ground.escaping import spreadsheet
 from revplan.ground.terminal import plain_rows
-from revplan.simulation import tables
 from revplan.simulation.curve import CurvePoint
 from revplan.simulation.scenarios import ComparedScenario, entries_by_stage
 from revplan.simulation.simulate import Simulation, limited_by
+from revplan.workbook import simulated as tables
 from revplan.workbook.idle import scenario_notes
 from revplan.workbook.signing import ToSign, simulation_notes
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -22,8 +22,9 @@ from revplan.simulation.curve import MOST
 from revplan.simulation.draws import DrawStore
 from revplan.simulation.scenarios import entries_by_stage, largest_scales
 from revplan.simulation.simulate import Simulation, run
-from revplan.simulation.tables import WITHIN, finite
+from revplan.simulation.tornado import Swing
 from revplan.simulation.trials import drivers
+from revplan.workbook.simulated import WITHIN, finite
 
 FEW_WINS = 30  # expected wins below which bands of a year are rough: deals come whole (DECISIONS.md, Simulation)
 EVEN = 0.4, 0.6  # chances that are about a coin toss
@@ -250,6 +251,15 @@ def limit_words(asked: ToSign) -> Iterator[str]:
             f"{ceiling_words(asked)}: {asked.most:.2f} times the expected commit, where {asked.scale:.2f} times are to sign. "
             "Raise a ceiling (max_per_month, max_growth), find another source, or lower goal or confidence."
         )
+
+
+def decides_words(swings: Iterable[Swing], currency: str) -> str:
+    """What decides most, and between what it moves the year, in one sentence."""
+    first = next((swing for swing in swings if abs(swing.high - swing.low) > 0), None)
+    if first is None:
+        return "Nothing in this plan is uncertain: it states no evidence, so its rates are taken as certain."
+    between = f"between {compact(first.low, currency)} and {compact(first.high, currency)}"
+    return f"What decides most is {shown(first.driver)}: {between}, {show(first.share, 'share')} of the year's uncertainty."
 
 
 def _taken_as_certain(simulation: Simulation) -> Iterator[str]:

@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 
 from revplan.funnel.funnel import HORIZON, Cell
-from revplan.funnel.pipeline import OpenGroup, open_entries, open_yield
+from revplan.funnel.pipeline import OpenGroup, open_yield
 from revplan.funnel.year import Snapshot, plan_year
 from revplan.ground.lag import Lag
 from revplan.plan.model import Plan
-from revplan.tracking.attainment import narrowed, planned_flow, planned_rates, rest_of_year
+from revplan.tracking.attainment import narrowed, open_entries, planned_flow, planned_rates, rest_of_year
 
 JANUARY = pd.Period("2026-01", freq="M")
 LAGS = ((30.0, 80.0), (20.0, 45.0), (40.0, 90.0))

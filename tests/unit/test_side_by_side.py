@@ -14,7 +14,7 @@ from revplan.cli import main
 from revplan.exhibits import side_by_side as show
 from revplan.exhibits.draw import svg
 from revplan.exhibits.fit import fitting_names
-from revplan.simulation import tables
+from revplan.workbook import simulated as tables
 from revplan.workbook.workbook import Workbook, open_workbook
 
 PLAN = """\

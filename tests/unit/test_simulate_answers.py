@@ -24,13 +24,13 @@ from revplan.plan.goal import solve_bridge
 from revplan.plan.model import Plan
 from revplan.plan.parts import GoalChange, Uncertainty
 from revplan.plan.scenario import scenario_plans, varied_goal
-from revplan.simulation import tables
 from revplan.simulation.curve import CONFIDENCES, chance_of_goal, commit_curve, scales_needed, win_rate
 from revplan.simulation.draws import DrawStore
 from revplan.simulation.outlook import outlook
 from revplan.simulation.scenarios import ComparedScenario, compare, entries_by_stage, largest_scale, spend_of_entries
 from revplan.simulation.simulate import Simulation, simulate
 from revplan.simulation.trials import drivers, trials_of
+from revplan.workbook import simulated as tables
 from revplan.workbook.answers import simulation_answer
 from revplan.workbook.signing import ToSign, ceiling_words, in_parts
 from revplan.workbook.workbook import Workbook
