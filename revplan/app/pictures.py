@@ -20,9 +20,9 @@ from revplan.exhibits.chart import (
 )
 from revplan.exhibits.fit import fitting
 from revplan.funnel.funnel import YEAR
+from revplan.funnel.tables import entries_by_stage
 from revplan.ground.formats import commitment, compact, counted, plural, raised, show
 from revplan.plan.stages import titles_of
-from revplan.simulation.scenarios import entries_by_stage
 from revplan.simulation.simulate import PEOPLE, Simulation, limited_by
 from revplan.staffing.staffing import able_words, staffing
 from revplan.workbook.signing import ToSign, decides_words, expected_words, reaching_words, to_sign_words

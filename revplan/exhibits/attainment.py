@@ -12,7 +12,7 @@ import pandas as pd
 from revplan.exhibits import charts
 from revplan.exhibits.exhibit import Exhibit, by_quarter, chart, table_of, text
 from revplan.exhibits.figures import Figure, FigureCells, Sentence, figure, say
-from revplan.funnel.tables import sums_by_quarter
+from revplan.funnel.tables import entries_by_stage, sums_by_quarter
 from revplan.funnel.year import PlannedYear
 from revplan.ground.formats import (
     TIE,
@@ -26,7 +26,6 @@ from revplan.ground.formats import (
     steady_order,
 )
 from revplan.plan.stages import titles_of
-from revplan.simulation.scenarios import entries_by_stage
 from revplan.tracking.book import BoardBook
 
 PLANNED, ACTUAL, SIGNED = "planned", "actual", "signed"

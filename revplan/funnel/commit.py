@@ -70,16 +70,6 @@ NEXT_TO_NOTHING = 1e-3  # share of a mean month's goal that entries too late for
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What a source can do in a month."""
-
-    max_per_month: float | None = None
-    """Most entries a month over all segments. [records]"""
-    max_growth: float | None = None
-    """Largest growth from month to month. [share]"""
-
-
-@dataclass(frozen=True)
 class Task:
     """One source: its cells, what they are asked for, and what will come without new entries."""
 
@@ -90,7 +80,10 @@ class Task:
     """Shape (cells, 6): ARR that is won already or expected from open records. [plan currency]"""
     recent: np.ndarray | None
     """Shape (cells,): entries a month before the plan date; None where no records say. [records]"""
-    limits: Limits
+    max_per_month: float | None
+    """Most entries a month over all segments; None where nothing limits them. [records]"""
+    max_growth: float | None
+    """Largest growth from month to month; None where nothing limits it. [share]"""
     cost: float | None = None
     """Of an entry; None where it is not known. [plan currency]"""
     at_any_cost: bool = False
@@ -119,14 +112,13 @@ class Worth:
         return self.least > 1
 
 
-def worth(cells: Sequence[Cell], goals: np.ndarray, cost: float | None, span: tuple[int, int, float]) -> Worth:
+def worth(cells: Sequence[Cell], yields: np.ndarray, goals: np.ndarray, cost: float | None) -> Worth:
     """What an entry of a source brings, and what it must bring to be asked for on the year's account.
 
-    `goals` are the cells' ARR of the year; `span` holds months, the first of them, and the share of it that is over.
+    `yields` are the `quarter_yields` of its cells, `goals` the cells' ARR of the year.
     """
-    months, first, start = span
     each = np.array([cell.rates_to_won[0] * cell.acv for cell in cells])
-    in_year = np.stack([quarter_yields(cell, months, first, start)[:QUARTERS].sum(axis=0) for cell in cells])
+    in_year = yields[:, :QUARTERS].sum(axis=1)
     ever = float(goals.sum() / (goals / each).sum()) if goals.sum() > 0 else float(each.mean())
     return Worth(in_year / each[:, None], ever, LEAST_IN_YEAR if cost is None else cost / ever)
 
@@ -190,8 +182,8 @@ class _Programme:
         self.bends = max(months + self.before - 2, 0)
         self.sizes = (months, QUARTERS, ALL_QUARTERS, ALL_QUARTERS, self.bends)
         self.width = sum(self.sizes)
-        in_year = task.goals[:, :QUARTERS].sum(axis=1)
-        self.worth = worth(task.cells, in_year, task.cost, (months, first, start))
+        self.yields = np.stack([quarter_yields(cell, months, first, start) for cell in task.cells])
+        self.worth = worth(task.cells, self.yields, task.goals[:, :QUARTERS].sum(axis=1), task.cost)
 
     def solve(self) -> np.ndarray:
         """Entries by cell and month. [records]"""
@@ -249,9 +241,9 @@ class _Programme:
     def _equalities(self) -> tuple[sparse.csr_array, np.ndarray]:
         """Per cell and quarter: yield + coming + missed - exceeded = goal."""
         blocks = []
-        for cell, unit in zip(self.task.cells, self.unit, strict=True):
+        for yields, unit in zip(self.yields, self.unit, strict=True):
             row = np.zeros((ALL_QUARTERS, self.width))
-            row[:, : self.months] = quarter_yields(cell, self.months, self.first, self.start) * unit / self.money
+            row[:, : self.months] = yields * unit / self.money
             missed = self.months + QUARTERS
             row[:, missed : missed + ALL_QUARTERS] = np.eye(ALL_QUARTERS)
             row[:, missed + ALL_QUARTERS : missed + 2 * ALL_QUARTERS] = -np.eye(ALL_QUARTERS)
@@ -300,7 +292,7 @@ class _Programme:
             row[0, : self.months] = 1.0
             return row, np.zeros(1)
         asked = np.maximum(self.task.goals[index] - self.task.coming[index], 0.0)[QUARTERS:].sum()
-        brings = quarter_yields(self.task.cells[index], self.months, self.first, self.start)[QUARTERS:].sum(axis=0)
+        brings = self.yields[index, QUARTERS:].sum(axis=0)
         share = np.maximum(brings * self.unit[index] / self.money, NEXT_TO_NOTHING)
         of_year = np.arange(self.first, self.first + self.months) < 3 * QUARTERS
         row[0, : self.months] = np.where(self.worth.is_late[index] & of_year, share, 0.0)
@@ -336,18 +328,18 @@ class _Programme:
     def _source_rows(self) -> tuple[np.ndarray, np.ndarray]:
         """Limits of the source, over the sum of its cells in whole-month terms."""
         whole = np.diag(self._per_whole_month())
-        limits, recent = self.task.limits, self.task.recent
+        most, growth, recent = self.task.max_per_month, self.task.max_growth, self.task.recent
         rows, at_most = np.zeros((0, self.months)), np.zeros(0)
         scale = float(self.unit.max())
-        if limits.max_per_month is not None:
-            rows, at_most = whole, np.full(self.months, limits.max_per_month / scale)
-        if limits.max_growth is not None:
-            growth = (np.eye(self.months) - np.eye(self.months, k=-1) * (1 + limits.max_growth)) @ whole
+        if most is not None:
+            rows, at_most = whole, np.full(self.months, most / scale)
+        if growth is not None:
+            rise = (np.eye(self.months) - np.eye(self.months, k=-1) * (1 + growth)) @ whole
             base = np.zeros(self.months)
             before = 0.0 if recent is None else float(recent.sum())
-            base[0] = before * (1 + limits.max_growth) / scale
+            base[0] = before * (1 + growth) / scale
             past = slice(0 if before > 0 else 1, None)
-            rows, at_most = np.vstack([rows, growth[past]]), np.append(at_most, base[past])
+            rows, at_most = np.vstack([rows, rise[past]]), np.append(at_most, base[past])
         wide = np.zeros((len(rows), len(self.task.cells), self.width))
         wide[:, :, : self.months] = rows[:, None, :] * (self.unit / scale)[None, :, None]
         return wide.reshape(len(rows), self.width * len(self.task.cells)), at_most

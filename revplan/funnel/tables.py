@@ -156,27 +156,31 @@ def funnel_table(year: PlannedYear) -> pd.DataFrame:
 
 def _repeated(names: list[str], times: int) -> pd.Categorical:
     """Each name `times` over; a categorical, for the table may have hundreds of thousands of rows."""
-    codes_of = {name: code for code, name in enumerate(dict.fromkeys(names))}
-    codes = np.repeat([codes_of[name] for name in names], times)
-    return pd.Categorical.from_codes(codes, categories=list(codes_of))
+    return pd.Categorical(names, categories=list(dict.fromkeys(names))).repeat(times)
 
 
 def required_by_stage(year: PlannedYear) -> dict[str, float]:
     """Entries at each stage that the year's wins trace back to, over all months. [records]"""
+    return _by_stage(year, (required.this_year for required in year.required))
+
+
+def entries_by_stage(year: PlannedYear) -> dict[str, float]:
+    """Entries into each stage within the year that the committed entries bring. [records]"""
+    return _by_stage(year, map(year.in_year, year.flows))
+
+
+def _by_stage(year: PlannedYear, flows: Iterable[np.ndarray]) -> dict[str, float]:
+    """Sums by stage of a flow of each cell: shape (its stages, months). [records]"""
     totals = dict.fromkeys(year.plan.stage_ids, 0.0)
-    for cell, required in zip(year.cells, year.required, strict=True):
-        for stage, entries in zip(cell.stages, required.this_year.sum(axis=1), strict=True):
+    for cell, flow in zip(year.cells, flows, strict=True):
+        for stage, entries in zip(cell.stages, flow.sum(axis=1), strict=True):
             totals[stage] += float(entries)
     return totals
 
 
 def stages_table(year: PlannedYear) -> pd.DataFrame:
     """The plan restated in every stage: required, commitment, commit, and what an entry is worth."""
-    required = required_by_stage(year)
-    commit = dict.fromkeys(year.plan.stage_ids, 0.0)
-    for cell, flow in zip(year.cells, year.flows, strict=True):
-        for stage, entries in zip(cell.stages, year.in_year(flow).sum(axis=1), strict=True):
-            commit[stage] += float(entries)
+    required, commit = required_by_stage(year), entries_by_stage(year)
     wins = {stage: _passing(year, stage) for stage in year.plan.stage_ids}
     return from_rows(
         "stages",
@@ -336,7 +340,7 @@ def budget_table(year: PlannedYear) -> pd.DataFrame:
     """Entries and programme spend by source and month of spending, from the plan month on."""
     rows = []
     for name, source in year.plan.sources.items():
-        cells = [index for index, cell in enumerate(year.cells) if cell.source == name]
+        cells = year.rows_of(name)
         if not cells:
             continue
         flows = sum(year.flows[index][0] for index in cells)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from revplan.funnel.commit import ALL_QUARTERS, LAST_MONTH, QUARTERS, Limits, Task, commit_entries, worth
+from revplan.funnel.commit import ALL_QUARTERS, LAST_MONTH, QUARTERS, Task, commit_entries, quarter_yields, worth
 from revplan.funnel.funnel import HORIZON, YEAR, Cell, Required, forward, plan_cells, required_entries, target_arr
 from revplan.funnel.pipeline import OpenGroup, OpenYield, new_wins, open_yield
 from revplan.ground.calendar import month_of, share_gone
@@ -116,6 +116,18 @@ class PlannedYear:
             found[cell.source] = found.get(cell.source, 0.0) + whole
         return found
 
+    def rows_of(self, source: str) -> list[int]:
+        """The rows of a source's cells."""
+        return [row for row, cell in enumerate(self.cells) if cell.source == source]
+
+    def recent(self, source: str) -> np.ndarray | None:
+        """Entries a month of each of a source's cells before the plan date; None where no records say. [records]"""
+        known = self.snapshot.recent
+        if known is None:
+            return None
+        cells = (self.cells[row] for row in self.rows_of(source))
+        return np.array([known.get((cell.segment, cell.source), 0.0) for cell in cells])
+
     def _in_horizon(self, flow: np.ndarray) -> np.ndarray:
         """A flow from the plan month on, over the 24 months of the two years."""
         inside = np.zeros(HORIZON)
@@ -127,7 +139,7 @@ class PlannedYear:
 def plan_year(plan: Plan, snapshot: Snapshot, progress: Progress | None = None) -> PlannedYear:
     """The plan computed: required entries, the commit, and what comes without new entries."""
     year = year_without_commit(plan, snapshot)
-    entries = _commit(plan, year.cells, year.targets, year.coming, snapshot, progress)
+    entries = _commit(year, progress)
     flows = tuple(year.brought(cell, flow) for cell, flow in zip(year.cells, entries, strict=True))
     return replace(year, flows=flows)
 
@@ -185,53 +197,29 @@ def by_quarter(months: np.ndarray) -> np.ndarray:
     return months.reshape(len(months), HORIZON // 3, 3).sum(axis=2)[:, :ALL_QUARTERS]
 
 
-def _commit(
-    plan: Plan,
-    cells: tuple[Cell, ...],
-    targets: np.ndarray,
-    coming: np.ndarray,
-    snapshot: Snapshot,
-    progress: Progress | None,
-) -> list[np.ndarray]:
+def _commit(year: PlannedYear, progress: Progress | None) -> np.ndarray:
     """Committed entries of each cell, from the plan month to the end of next year. [records]"""
-    first = (month_of(plan.plan_date) - plan.first_month).n
-    goals, without_entries = by_quarter(targets), by_quarter(coming)
-    names = [cell.source for cell in cells]
-    rows = {name: [row for row, each in enumerate(names) if each == name] for name in dict.fromkeys(names)}
-    tasks = [
-        Task(
-            tuple(cells[row] for row in of),
-            goals[of],
-            without_entries[of],
-            _recent(cells, of, snapshot),
-            _limits(plan, name),
-            plan.sources[name].cost_per_entry,
-            plan.commit.at_any_cost,
+    goals, without_entries = by_quarter(year.targets), by_quarter(year.coming)
+    names = list(dict.fromkeys(cell.source for cell in year.cells))
+    tasks = []
+    for name in names:
+        source, rows = year.plan.sources[name], year.rows_of(name)
+        tasks.append(
+            Task(
+                cells=tuple(year.cells[row] for row in rows),
+                goals=goals[rows],
+                coming=without_entries[rows],
+                recent=year.recent(name),
+                max_per_month=source.max_per_month,
+                max_growth=source.max_growth,
+                cost=source.cost_per_entry,
+                at_any_cost=year.plan.commit.at_any_cost,
+            )
         )
-        for name, of in rows.items()
-    ]
-    found = commit_entries(tasks, share_gone(plan.plan_date), first, progress)
-    entries = np.zeros((len(cells), HORIZON - first))
-    for of, flows in zip(rows.values(), found, strict=True):
-        entries[of, : LAST_MONTH - first] = flows
-    return list(entries)
-
-
-def _limits(plan: Plan, source: str) -> Limits:
-    return Limits(plan.sources[source].max_per_month, plan.sources[source].max_growth)
-
-
-def recent_of(snapshot: Snapshot, cells: tuple[Cell, ...], source: str) -> float | None:
-    """Entries a month of a source before the plan date, over its cells; None where no records say. [records]"""
-    rows = [row for row, cell in enumerate(cells) if cell.source == source]
-    found = _recent(cells, rows, snapshot)
-    return None if found is None else float(found.sum())
-
-
-def _recent(cells: tuple[Cell, ...], rows: list[int], snapshot: Snapshot) -> np.ndarray | None:
-    if snapshot.recent is None:
-        return None
-    return np.array([snapshot.recent.get((cells[row].segment, cells[row].source), 0.0) for row in rows])
+    entries = np.zeros((len(year.cells), HORIZON - year.first))
+    for name, flows in zip(names, commit_entries(tasks, year.start, year.first, progress), strict=True):
+        entries[year.rows_of(name), : LAST_MONTH - year.first] = flows
+    return entries
 
 
 def capped_segments(year: PlannedYear) -> set[str]:
@@ -272,13 +260,14 @@ def too_late(year: PlannedYear) -> list[TooLate]:
         return []
     asked = year.targets[:, :YEAR].sum(axis=1)
     gaps = asked - (year.commit_arr + year.coming)[:, :YEAR].sum(axis=1)
-    span = (YEAR - year.first, year.first, year.start)
     found = []
     for name, source in year.plan.sources.items():
-        rows = np.array([row for row, cell in enumerate(year.cells) if cell.source == name], dtype=int)
+        rows = year.rows_of(name)
         if not asked[rows].sum() > 0:
             continue
-        mine = worth([year.cells[row] for row in rows], asked[rows], source.cost_per_entry, span)
+        cells = [year.cells[row] for row in rows]
+        yields = np.stack([quarter_yields(cell, YEAR - year.first, year.first, year.start) for cell in cells])
+        mine = worth(cells, yields, asked[rows], source.cost_per_entry)
         short = gaps[rows] > MISSED * asked[rows]
         late = mine.is_late[short].all(axis=0)
         if short.any() and late.any():

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date, timedelta
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
 from revplan.ground.calendar import MONTHS_PER_YEAR
@@ -85,15 +86,8 @@ class Ramp(Value):
         if self.linear_months is not None:
             return self.model_copy(update={"linear_months": self.linear_months * factor})
         shares = (*self.shares, 1.0)
-        length = round(len(self.shares) * factor)
-        places = [min(month / factor, len(shares) - 1) for month in range(length)]
-        return Ramp(months=tuple(_between(shares, place) for place in places) or (1.0,))
-
-
-def _between(shares: Sequence[float], place: float) -> float:
-    below = int(place)
-    part = place - below
-    return shares[below] if part == 0 else shares[below] * (1 - part) + shares[below + 1] * part
+        places = np.arange(round(len(self.shares) * factor)) / factor
+        return Ramp(months=tuple(np.interp(places, range(len(shares)), shares).tolist()) or (1.0,))
 
 
 RampOrList = Annotated[Ramp, BeforeValidator(_as_months, json_schema_input_type=list[float] | Ramp)]
@@ -392,7 +386,8 @@ def changed_capacity(capacity: Capacity, change: CapacityChange) -> Capacity:
     hires = capacity.hires if change.hires is None else change.hires
     hires = (*hires, *change.more_hires)
     if change.start_months:
-        hires = tuple(_moved(hire, change.start_months) for hire in hires)
+        later = timedelta(days=round(change.start_months * 365.25 / MONTHS_PER_YEAR))
+        hires = tuple(hire.model_copy(update={"start": hire.first_day + later}) for hire in hires)
     roles = {name: _changed_role(name, role, change) for name, role in capacity.roles.items()}
     update: dict[str, Any] = {"hires": hires, "roles": FrozenDict(roles)}
     if change.productivity is not None and (capacity.attainment or capacity.basis == "quota"):
@@ -400,11 +395,6 @@ def changed_capacity(capacity: Capacity, change: CapacityChange) -> Capacity:
         factor = change.productivity
         update["attainment"] = Attainment(rate=given.rate * factor, applies_to="all", ramping=given.of_ramping * factor)
     return capacity.model_copy(update=update)
-
-
-def _moved(hire: Hire, months: float) -> Hire:
-    moved = hire.first_day + timedelta(days=round(months * 365.25 / MONTHS_PER_YEAR))
-    return hire.model_copy(update={"start": moved})
 
 
 def _changed_role(name: str, role: Role, change: CapacityChange) -> Role:

@@ -7,16 +7,15 @@ from typing import TypeVar
 
 from revplan.ground.errors import Fault, PlanError, shown
 from revplan.ground.formats import listed
+from revplan.ground.values import FrozenDict
 from revplan.plan.goal import LEVELS, BridgeError, Goal, solve_bridge
 from revplan.plan.parts import (
     Acv,
-    Commit,
     GoalChange,
     Scenario,
     StepKey,
     Transition,
     TransitionChange,
-    Uncertainty,
     UncheckedPlan,
     most_specific,
 )
@@ -107,22 +106,21 @@ def varied_goal(goal: Goal, change: GoalChange) -> Goal:
 
 def varied(plan: AnyPlan, name: str, scenario: Scenario) -> AnyPlan:
     """`plan` with the changes of a scenario that does not contradict it, as a plan called `name`."""
-    update = {
+    strays = scenario.uncertainty
+    deals = {key: _acv(plan.segments[key].acv, acv) for key, acv in scenario.acv.items()}
+    segments = {key: plan.segments[key].model_copy(update={"acv": acv}) for key, acv in deals.items()}
+    update: dict[str, object] = {
         "name": f"{plan.name}: {name}",
         "goal": varied_goal(plan.goal, scenario.goal),
-        "segments": type(plan.segments)(
-            {
-                key: segment.model_copy(update={"acv": _acv(segment.acv, scenario.acv[key])})
-                if key in scenario.acv
-                else segment
-                for key, segment in plan.segments.items()
-            }
-        ),
+        "segments": FrozenDict({**plan.segments, **segments}),
         "transitions": _transitions(plan, scenario.changes),
-        "uncertainty": _uncertainty(plan.uncertainty, scenario.uncertainty),
-        "commit": _commit(plan.commit, scenario.confidence),
-        "scenarios": type(plan.scenarios)(),
+        "uncertainty": plan.uncertainty.model_copy(
+            update={key: getattr(strays, key) for key in strays.model_fields_set}
+        ),
+        "scenarios": FrozenDict(),
     }
+    if scenario.confidence is not None:
+        update["commit"] = plan.commit.model_copy(update={"confidence": scenario.confidence})
     if scenario.capacity is not None and plan.capacity is not None:
         update["capacity"] = changed_capacity(plan.capacity, scenario.capacity)
     return plan.model_copy(update=update)
@@ -135,14 +133,6 @@ def _acv(planned: Acv, changed: Acv) -> Acv:
     return changed.model_copy(update={"sd": planned.sd * changed.mean / planned.mean})
 
 
-def _uncertainty(planned: Uncertainty, changed: Uncertainty) -> Uncertainty:
-    return planned.model_copy(update={key: getattr(changed, key) for key in changed.model_fields_set})
-
-
-def _commit(planned: Commit, confidence: float | None) -> Commit:
-    return planned if confidence is None else planned.model_copy(update={"confidence": confidence})
-
-
 def _transitions(plan: UncheckedPlan, changes: tuple[TransitionChange, ...]) -> tuple[Transition, ...]:
     """The plan's transitions with the changes; one the plan has only in general is added for its own place.
 
@@ -151,7 +141,7 @@ def _transitions(plan: UncheckedPlan, changes: tuple[TransitionChange, ...]) -> 
     first, and a narrower one has the last word.
     """
     found = {each.key: each for each in plan.transitions}
-    for change in sorted(changes, key=_narrowness):
+    for change in sorted(changes, key=lambda each: (each.segment is not None, each.source is not None)):
         basis = most_specific(found, change.key[:2], change.segment, change.source)
         moved = [_following(each, change, basis) for each in followers(plan, found, change)] if basis else []
         found |= {each.key: each for each in (_changed(change, basis), *moved)}
@@ -165,7 +155,7 @@ def followers(
     for place, each in found.items():
         if _is_within(each, change) and place != change.key:
             yield each
-    for cell in _cells_of(plan, change):
+    for cell in cells_of(plan, change):
         used = most_specific(found, change.key[:2], *cell)
         if used is not None and change.segment is None is not used.segment and not _is_within(used, change):
             yield used.model_copy(update={"source": cell[1]})  # the whole segment's, changed for one source of it
@@ -177,20 +167,14 @@ def cells_through(plan: UncheckedPlan, pair: tuple[str, str]) -> Iterator[tuple[
     return (cell for cell in plan.cells if stages.index(plan.entry_stage(cell[1])) <= stages.index(pair[0]))
 
 
-def _cells_of(plan: UncheckedPlan, change: TransitionChange) -> list[tuple[str, str]]:
-    """The cells whose records take the step of a change in its place."""
+def cells_of(plan: UncheckedPlan, change: TransitionChange) -> list[tuple[str, str]]:
+    """The cells whose records take the step of a change, in its place."""
     cells = cells_through(plan, (change.from_stage, change.to_stage))
     return [cell for cell in cells if change.segment in (None, cell[0]) and change.source in (None, cell[1])]
 
 
-def _narrowness(change: TransitionChange) -> int:
-    return 2 * (change.segment is not None) + (change.source is not None)
-
-
 def _changed(change: TransitionChange, basis: Transition | None) -> Transition:
     """What holds in the place of a change: what it writes, and for the rest what held there before."""
-    from revplan.plan.parts import Transition
-
     place = {key: getattr(change, key) for key in ("from_stage", "to_stage", "segment", "source")}
     written = {key: value for key, value in change if key not in place and value is not None}
     if basis is None:

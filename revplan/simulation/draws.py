@@ -50,8 +50,17 @@ class DrawStore:
     seed: int
 
     def __post_init__(self) -> None:
-        found = (_trials_fault(self.trials), _seed_fault(self.seed), _drivers_fault(self.drivers))
-        faults = [fault for fault in found if fault]
+        faults = []
+        for name, least, most, such_as in (
+            ("trials", 2, MOST_TRIALS, f"{MOST_TRIALS:,}, such as 8192"),
+            ("seed", 0, MOST_SEED, f"{MOST_SEED}, such as 1"),
+        ):
+            given = getattr(self, name)
+            if not isinstance(given, int) or isinstance(given, bool) or not least <= given <= most:
+                faults.append(Fault(name, f"got {shown(given)}; it must be a whole number from {least} to {such_as}"))
+        if self.drivers > MOST_DRIVERS:
+            message = f"{self.drivers:,} figures are uncertain; no more than {MOST_DRIVERS:,} can be simulated"
+            faults.append(Fault("transitions", message))
         if faults:
             raise PlanError(faults)
 
@@ -76,24 +85,6 @@ class DrawStore:
         """Numbers of the blocks, in rounds of at most `most` trials."""
         step = max(most // self.size, 1)
         return (range(start, min(start + step, self.blocks)) for start in range(0, self.blocks, step))
-
-
-def _trials_fault(trials: object) -> Fault | None:
-    if isinstance(trials, int) and not isinstance(trials, bool) and 2 <= trials <= MOST_TRIALS:
-        return None
-    return Fault("trials", f"got {shown(trials)}; it must be a whole number from 2 to {MOST_TRIALS:,}, such as 8192")
-
-
-def _seed_fault(seed: object) -> Fault | None:
-    if isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed <= MOST_SEED:
-        return None
-    return Fault("seed", f"got {shown(seed)}; it must be a whole number from 0 to {MOST_SEED}, such as 1")
-
-
-def _drivers_fault(drivers: int) -> Fault | None:
-    if drivers <= MOST_DRIVERS:
-        return None
-    return Fault("transitions", f"{drivers:,} figures are uncertain; no more than {MOST_DRIVERS:,} can be simulated")
 
 
 @lru_cache(maxsize=2)

@@ -190,10 +190,4 @@ def _padded(flows: list[_StageFlow], none: int) -> np.ndarray:
 
 def _bands(values: np.ndarray) -> np.ndarray:
     """P10, P50 and P90 along the last axis, which becomes the first."""
-    ordered = np.sort(values, axis=-1)
-    count = ordered.shape[-1]
-    places = np.clip(np.array(BANDS) * count - 0.5, 0, count - 1)
-    below = np.minimum(places.astype(int), max(count - 2, 0))
-    above = np.minimum(below + 1, count - 1)
-    part = places - below
-    return np.moveaxis(ordered[..., below] * (1 - part) + ordered[..., above] * part, -1, 0)
+    return np.quantile(values, BANDS, axis=-1, method="hazen")

@@ -14,8 +14,8 @@ from functools import partial
 import numpy as np
 
 from revplan.funnel.funnel import YEAR
-from revplan.funnel.tables import spend
-from revplan.funnel.year import PlannedYear, plan_year, recent_of, year_without_commit
+from revplan.funnel.tables import entries_by_stage, spend
+from revplan.funnel.year import PlannedYear, plan_year, year_without_commit
 from revplan.ground.values import Progress
 from revplan.plan.model import Plan
 from revplan.plan.parts import Scenario
@@ -115,15 +115,6 @@ def _compared(
     )
 
 
-def entries_by_stage(year: PlannedYear) -> dict[str, float]:
-    """Entries into each stage within the year that the committed entries bring. [records]"""
-    totals = dict.fromkeys(year.plan.stage_ids, 0.0)
-    for cell, flow in zip(year.cells, year.flows, strict=True):
-        for stage, months in zip(cell.stages, flow, strict=True):
-            totals[stage] += float(year.in_year(months).sum())
-    return totals
-
-
 def spend_of_entries(year: PlannedYear) -> float:
     """Programme spend on the committed entries of the year, over the priced sources. [plan currency]"""
     return sum(
@@ -152,7 +143,8 @@ def _kept_up_to(year: PlannedYear, name: str, flow: np.ndarray) -> float | None:
     source, scales = year.plan.sources[name], []
     if source.max_per_month is not None and flow.max() > 0:
         scales.append(source.max_per_month / float(flow.max()))
-    before = recent_of(year.snapshot, year.cells, name)
+    recent = year.recent(name)
+    before = 0.0 if recent is None else float(recent.sum())
     if source.max_growth is not None and before and flow[0] > 0:
         scales.append(before * (1 + source.max_growth) / float(flow[0]))
     return min(scales, default=None)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from revplan.funnel.tables import entries_by_stage
 from revplan.ground.escaping import spreadsheet
 from revplan.ground.terminal import plain_rows
 from revplan.simulation.curve import CurvePoint
-from revplan.simulation.scenarios import ComparedScenario, entries_by_stage
+from revplan.simulation.scenarios import ComparedScenario
 from revplan.simulation.simulate import Simulation, limited_by
 from revplan.workbook import simulated as tables
 from revplan.workbook.idle import scenario_notes

@@ -10,7 +10,7 @@ from revplan.ground.formats import compact, counted, listed, show
 from revplan.plan.parts import Scenario, StepKey, Transition, TransitionChange, UncheckedPlan
 from revplan.plan.people import Capacity, changed_capacity
 from revplan.plan.people_checks import closes
-from revplan.plan.scenario import cells_through, followers, varied
+from revplan.plan.scenario import cells_of, cells_through, followers, varied
 from revplan.simulation.scenarios import ComparedScenario
 
 NAMED = 3
@@ -110,9 +110,7 @@ def _volume_in_vain(plan: UncheckedPlan, scenario: Scenario) -> Iterator[str]:
 def _change_in_vain(plan: UncheckedPlan, scenario: Scenario, change: TransitionChange) -> Iterator[str]:
     pair = (change.from_stage, change.to_stage)
     alone = varied(plan, "", scenario.model_copy(update={"changes": (change,)}))
-    if not any(
-        change.segment in (None, cell[0]) and change.source in (None, cell[1]) for cell in cells_through(plan, pair)
-    ):
+    if not cells_of(plan, change):
         yield f"{_what(change)} counts for nothing, since no new ARR of that kind is planned to take this step"
     elif [_said(each) for each in _used(plan, pair)] == [_said(each) for each in _used(alone, pair)]:
         yield f"{_what(change)} is what holds anyway"

@@ -21,6 +21,7 @@ import pandas as pd
 from scipy.special import betainc, betaincc, betaincinv, ndtr, ndtri
 
 from revplan.funnel.funnel import YEAR
+from revplan.funnel.tables import entries_by_stage
 from revplan.funnel.year import PlannedYear
 from revplan.ground.calendar import MONTH_DAYS, MONTHS_PER_YEAR, month_of
 from revplan.ground.errors import shown
@@ -33,7 +34,6 @@ from revplan.rates.estimates import rate_law
 from revplan.rates.spells import spells_of
 from revplan.simulation.draws import chance_all_above
 from revplan.simulation.outlook import LagScale, step_name, used_transitions
-from revplan.simulation.scenarios import entries_by_stage
 from revplan.simulation.simulate import Simulation
 from revplan.snapshot.state import Records
 from revplan.workbook.history import (
