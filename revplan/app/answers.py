@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
-from revplan.app.pictures import commit_entries, commit_title, required_by_stage
+from revplan.app.pictures import commit_entries, commit_title
+from revplan.funnel.tables import required_by_stage
 from revplan.ground.errors import shown
 from revplan.ground.escaping import escape
 from revplan.ground.formats import compact, counted, money, plural, show
@@ -75,7 +76,7 @@ def values(simulation: Simulation) -> tuple[float, ...]:
         simulation.view.goal,
         found.expected_shortfall.value,
         simulation.confidence,
-        *required_by_stage(simulation).values(),
+        *required_by_stage(simulation.year).values(),
     )
 
 

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from revplan.exhibits import charts
 from revplan.exhibits.capacity import capacity_and_demand, monthly
 from revplan.exhibits.chart import (
     ACTUAL,
@@ -18,17 +19,16 @@ from revplan.exhibits.chart import (
     names,
     numbers,
 )
+from revplan.exhibits.confidence import deciding
 from revplan.exhibits.fit import fitting
 from revplan.funnel.funnel import YEAR
-from revplan.funnel.tables import entries_by_stage
+from revplan.funnel.tables import entries_by_stage, required_by_stage
 from revplan.ground.formats import commitment, compact, counted, plural, raised, show
 from revplan.plan.stages import titles_of
 from revplan.simulation.simulate import PEOPLE, Simulation, limited_by
 from revplan.staffing.staffing import able_words, staffing
 from revplan.workbook.signing import ToSign, decides_words, expected_words, reaching_words, to_sign_words
 from revplan.workbook.simulated import points
-
-MOST_DRIVERS = 8
 
 
 def fan_chart(simulation: Simulation, base: Simulation) -> Chart:
@@ -88,7 +88,7 @@ def _column(points: list[tuple[float, float]], at: int) -> tuple[float, ...]:
 def funnel_chart(simulation: Simulation, base: Simulation) -> Chart:
     """Entries of each stage that the goal requires, beside those the base plan's goal requires."""
     stages = simulation.year.plan.stages
-    now, before = required_by_stage(simulation), required_by_stage(base)
+    now, before = required_by_stage(simulation.year), required_by_stage(base.year)
     first, last = stages[0], stages[-1]
     return Chart(
         said=f"The goal requires {counted(now[first.id], fitting(first.title), kind='commitment')}"
@@ -112,23 +112,9 @@ def _of_stages(entries: dict[str, float]) -> tuple[float, ...]:
 
 def tornado_chart(simulation: Simulation) -> Chart | str:
     """What decides: the year with each driver at its P10 and at its P90."""
-    swings = [swing for swing in simulation.tornado if abs(swing.high - swing.low) > 0][:MOST_DRIVERS]
-    currency = simulation.year.plan.currency
-    said = decides_words(swings, currency)
-    if not swings:
-        return said
-    return Chart(
-        said=said,
-        form="bars",
-        categories=names(swing.driver for swing in swings),
-        series=(
-            Series(name="at its P10", values=numbers(swing.low for swing in swings), color=GAP),
-            Series(name="at its P90", values=numbers(swing.high for swing in swings), color=REQUIRED),
-        ),
-        kind="money",
-        currency=currency,
-        start=simulation.outcome.p50.value,
-    )
+    frame, currency = deciding(simulation), simulation.year.plan.currency
+    said = decides_words(simulation.tornado, currency)
+    return said if frame.empty else charts.tornado(frame, said, simulation.outcome.p50.value, currency)
 
 
 def people_chart(simulation: Simulation) -> Chart:
@@ -154,15 +140,6 @@ def commit_title(simulation: Simulation) -> str:
 def commit_entries(simulation: Simulation) -> float:
     """Entries of the commit stage within the year. [records]"""
     return entries_by_stage(simulation.year)[simulation.year.plan.commit_stage]
-
-
-def required_by_stage(simulation: Simulation) -> dict[str, float]:
-    """Entries of each stage that the wins of the year require, all cells together. [records]"""
-    totals = dict.fromkeys(simulation.year.plan.stage_ids, 0.0)
-    for cell, required in zip(simulation.year.cells, simulation.year.required, strict=True):
-        for stage, months in zip(cell.stages, required.this_year, strict=True):
-            totals[stage] += float(months.sum())
-    return totals
 
 
 def _asked(simulation: Simulation) -> list[tuple[float, float]]:

@@ -16,7 +16,19 @@ from revplan.capacity.team import PEOPLE_LINE
 from revplan.exhibits.annual_commit import header
 from revplan.exhibits.attainment import ACTUAL as ACTUAL_SIDE
 from revplan.exhibits.attainment import PLANNED, money, new_arr
-from revplan.exhibits.chart import ACTUAL, ATTENTION, INK, LINE_COLORS, PLAN, Chart, Series, names, numbers
+from revplan.exhibits.chart import (
+    ACTUAL,
+    ATTENTION,
+    INK,
+    LINE_COLORS,
+    PLAN,
+    Chart,
+    Series,
+    drawn,
+    months,
+    names,
+    numbers,
+)
 from revplan.exhibits.exhibit import Exhibit, table_of, text
 from revplan.exhibits.figures import OF_EXPECTED, FigureCells, Sentence, figure, of_year, say
 from revplan.exhibits.outlook import coverage_period, coverage_rows
@@ -211,19 +223,12 @@ _HOW_TOLD = (
 
 def capacity_and_demand(frame: pd.DataFrame, said: str | Sentence, currency: str) -> Chart:
     """What people can close by month as columns, with what demand brings and what closes as lines."""
-    return Chart(
-        said=said,
-        form="columns",
-        categories=tuple(show(month, "month") for month in frame["month"]),
-        series=(
-            Series(name="people can close", values=numbers(frame["capacity_arr"]), color=PLAN),
-            Series(name="demand brings", values=numbers(frame["demand_arr"]), color=ATTENTION, mark="line"),
-            Series(name="closes", values=numbers(frame["closed_arr"]), color=ACTUAL, mark="dashed"),
-        ),
-        kind="money",
-        currency=currency,
-        x_kind="month",
+    parts = (
+        ("capacity_arr", "people can close", PLAN),
+        ("demand_arr", "demand brings", ATTENTION, "line"),
+        ("closed_arr", "closes", ACTUAL, "dashed"),
     )
+    return drawn(said, frame, "month", *parts, kind="money", currency=currency)
 
 
 def ramped(book: PeopleBook) -> Exhibit | None:
@@ -253,17 +258,17 @@ def ramped_by_role(frame: pd.DataFrame, roles: list[str], said: str) -> Chart:
     """Ramped people of each role on each other, by month, with the people there as a line."""
     columns = [f"role {number}" for number in range(len(roles))]
     apart = columns if len(columns) <= MOST_ROLES + 1 else columns[:MOST_ROLES]
-    drawn = {name: frame[column] for name, column in zip(names(roles), apart, strict=False)}
+    parts = {name: frame[column] for name, column in zip(names(roles), apart, strict=False)}
     if len(apart) < len(columns):
-        drawn["others"] = frame[columns[MOST_ROLES:]].sum(axis=1)
+        parts["others"] = frame[columns[MOST_ROLES:]].sum(axis=1)
     bars = [
         Series(name=name, values=numbers(values), color=color)
-        for (name, values), color in zip(drawn.items(), LINE_COLORS, strict=False)
+        for (name, values), color in zip(parts.items(), LINE_COLORS, strict=False)
     ]
     return Chart(
         said=said,
         form="stacked",
-        categories=tuple(show(month, "month") for month in frame["month"]),
+        categories=months(frame["month"]),
         series=(*bars, Series(name="people there", values=numbers(frame["heads"]), color=INK, mark="line")),
         kind="reps",
         x_kind="month",
@@ -303,21 +308,19 @@ def by_quarter(book: PeopleBook) -> Exhibit | None:
     return made.pictured(load_by_month(busiest, book.plan.months, told))
 
 
-def load_by_month(loads: pd.DataFrame, months: Sequence[pd.Period], said: str) -> Chart:
+def load_by_month(loads: pd.DataFrame, over: Sequence[pd.Period], said: str) -> Chart:
     """The load of each role in a segment by month, the most loaded if there are many, with what they can work as a line."""
-    lines = {
-        place: part.set_index("month")["load"].reindex(months) for place, part in loads.groupby(["role", "segment"])
-    }
+    lines = {place: part.set_index("month")["load"].reindex(over) for place, part in loads.groupby(["role", "segment"])}
     most = sorted(lines, key=lambda place: -lines[place].max())[: len(LINE_COLORS)]
-    drawn = [
+    loaded = [
         Series(name=name, values=numbers(lines[place]), color=color, mark="line")
         for place, name, color in zip(most, names(map(" ".join, most)), LINE_COLORS, strict=False)
     ]
     return Chart(
         said=said,
         form="columns",
-        categories=tuple(show(month, "month") for month in months),
-        series=(*drawn, Series(name="all they can work", values=(1.0,) * len(months), color=INK, mark="dashed")),
+        categories=months(over),
+        series=(*loaded, Series(name="all they can work", values=(1.0,) * len(over), color=INK, mark="dashed")),
         kind="ratio",
         x_kind="month",
     )

@@ -144,6 +144,28 @@ def series_of(table: pd.DataFrame, *parts: SeriesPart) -> tuple[Series, ...]:
     return tuple(found)
 
 
+def drawn(
+    said: str | Sentence,
+    table: pd.DataFrame,
+    by: str,
+    *parts: SeriesPart,
+    form: Form = "columns",
+    kind: str,
+    **more: Any,
+) -> Chart:
+    """A chart of a table: a category for each row, a month or a name as column `by` has it, and `series_of` its parts.
+
+    Parameters
+    ----------
+    more
+        What else a `Chart` says of itself, such as `currency`.
+    """
+    by_month = str(table[by].dtype).startswith("period")
+    categories = months(table[by]) if by_month else names(table[by])
+    along = {"x_kind": "month" if by_month else "", **more}
+    return Chart(said=said, form=form, categories=categories, series=series_of(table, *parts), kind=kind, **along)
+
+
 def months(values: Iterable[object]) -> tuple[str, ...]:
     """Months as categories."""
     return tuple(show(month, "month") for month in values)

@@ -22,6 +22,7 @@ from revplan.exhibits.chart import (
     Series,
     StackedPart,
     day_number,
+    drawn,
     months,
     names,
     numbers,
@@ -113,14 +114,9 @@ def _bridge_message(amounts: dict[str, float], currency: str) -> str:
 def quarters(table: pd.DataFrame, currency: str) -> Chart:
     """What each quarter of table quarters is made of, against its goal."""
     parts = [part for part in PARTS if table[part[0]].any()]
-    return Chart(
-        said=quarters_message(table, currency),
-        form="stacked",
-        categories=names(table["label"]),
-        series=series_of(table, *parts, ("goal", "goal", INK, "dashes")),
-        kind="money",
-        currency=currency,
-    )
+    goal = ("goal", "goal", INK, "dashes")
+    said = quarters_message(table, currency)
+    return drawn(said, table, "label", *parts, goal, form="stacked", kind="money", currency=currency)
 
 
 def quarters_message(table: pd.DataFrame, currency: str) -> str:
@@ -134,20 +130,15 @@ def quarters_message(table: pd.DataFrame, currency: str) -> str:
 
 def commit_by_month(table: pd.DataFrame, stage: str, plan_month: pd.Period, past: float) -> Chart:
     """Committed entries by month against what is traced back, for one stage of table funnel."""
-    drawn = table.assign(both=table["required"] + table["required_next_year"])
     before = int((table["month"] < plan_month).sum())
-    return Chart(
-        said=_commit_message(stage, table, past),
-        form="columns",
-        categories=months(table["month"]),
-        series=series_of(
-            drawn,
-            ("commit", "expected commit"),
-            ("both", "required, with next year", ATTENTION, "line"),
-            ("required", "required", GAP, "dashed"),
-        ),
+    return drawn(
+        _commit_message(stage, table, past),
+        table.assign(both=table["required"] + table["required_next_year"]),
+        "month",
+        ("commit", "expected commit"),
+        ("both", "required, with next year", ATTENTION, "line"),
+        ("required", "required", GAP, "dashed"),
         kind="count",
-        x_kind="month",
         behind="past" if before else "",
         reach=(-0.5, before - 0.5),
     )
@@ -173,16 +164,9 @@ def dependence(table: pd.DataFrame, exact: pd.DataFrame, currency: str, plan_dat
 
     Its sentence is of `exact`, the quarters unrounded: a share of amounts in millions is not one of their few digits.
     """
-    drawn = table.assign(coming=table["open_pipeline"] + table["won"])
+    said, both = _dependence_message(exact, currency, plan_date, recorded), table["open_pipeline"] + table["won"]
     parts = (("before_plan_date", "traces back to them", ATTENTION), ("coming", "expected of them", REQUIRED))
-    return Chart(
-        said=_dependence_message(exact, currency, plan_date, recorded),
-        form="columns",
-        categories=names(table["label"]),
-        series=series_of(drawn, *parts),
-        kind="money",
-        currency=currency,
-    )
+    return drawn(said, table.assign(coming=both), "label", *parts, kind="money", currency=currency)
 
 
 def _dependence_message(table: pd.DataFrame, currency: str, plan_date: str, recorded: bool) -> str:
@@ -313,28 +297,15 @@ def _curve_message(frame: pd.DataFrame, entries: float, title: str) -> str:
 
 def tornado(table: pd.DataFrame, said: str, middle: float, currency: str) -> Chart:
     """What each driver at its own P10 and P90 makes of the year, about the `middle` of its distribution."""
-    return Chart(
-        said=said,
-        form="bars",
-        categories=names(table["driver"]),
-        series=series_of(table, ("arr_low", "at its P10", GAP), ("arr_high", "at its P90", REQUIRED)),
-        kind="money",
-        currency=currency,
-        start=middle,
-    )
+    parts = (("arr_low", "at its P10", GAP), ("arr_high", "at its P90", REQUIRED))
+    return drawn(said, table, "driver", *parts, form="bars", kind="money", currency=currency, start=middle)
 
 
 def ranges(table: pd.DataFrame, said: str, currency: str) -> Chart:
     """P10, P50 and P90 of each scenario's year against its goal."""
     parts = (("arr", "P50, P10 to P90", PLAN, "dots"), ("goal", "goal", ATTENTION, "dashes"))
-    return Chart(
-        said=said,
-        form="bars",
-        categories=names(table["scenario"]),
-        series=series_of(table.rename(columns={"arr_mid": "arr"}), *parts),
-        kind="money",
-        currency=currency,
-    )
+    named = table.rename(columns={"arr_mid": "arr"})
+    return drawn(said, named, "scenario", *parts, form="bars", kind="money", currency=currency)
 
 
 def stacked_buffers(table: pd.DataFrame, said: str, currency: str) -> Chart:
@@ -358,15 +329,7 @@ def so_far(table: pd.DataFrame, said: Sentence, currency: str) -> Chart:
         ("planned", "plan", REQUIRED, "line"),
         ("actual", "actual", PLAN, "line"),
     )
-    return Chart(
-        said=said,
-        form="columns",
-        categories=months(table["month"]),
-        series=series_of(table, *parts),
-        kind="money",
-        currency=currency,
-        x_kind="month",
-    )
+    return drawn(said, table, "month", *parts, kind="money", currency=currency)
 
 
 def steps(table: pd.DataFrame, said: str | Sentence, currency: str, level: str = "New ARR") -> Chart:
@@ -405,60 +368,35 @@ def landing(table: pd.DataFrame, said: Sentence, currency: str) -> Chart:
 
 def funnel(table: pd.DataFrame, said: Sentence) -> Chart:
     """Entries of every stage, planned and actual, with what part of the plan each attained."""
-    return Chart(
-        said=said,
-        form="columns",
-        categories=names(
-            stage if pd.isna(part) else f"{stage}: {show(part, 'share')} attained"
-            for stage, part in zip(table["stage"], table["attainment"], strict=True)
-        ),
-        series=series_of(table, ("plan", "plan", REQUIRED), ("actual", "actual", PLAN)),
-        kind="count",
-    )
+    stages = [
+        stage if pd.isna(part) else f"{stage}: {show(part, 'share')} attained"
+        for stage, part in zip(table["stage"], table["attainment"], strict=True)
+    ]
+    parts = (("plan", "plan", REQUIRED), ("actual", "actual", PLAN))
+    return drawn(said, table.assign(stage=stages), "stage", *parts, kind="count")
 
 
 def coverage(table: pd.DataFrame, said: Sentence) -> Chart:
     """Coverage of each segment as a column, what its win rate asks for as a line across it."""
     has, enough = table["coverage"], table["enough"] == "yes"
-    return Chart(
-        said=said,
-        form="stacked",
-        categories=names(table["segment"]),
-        series=series_of(
-            table.assign(has=has.where(enough), thin=has.where(~enough)),
-            ("has", "coverage", REQUIRED),
-            ("thin", "coverage, too thin", GAP),
-            ("coverage_needed", "needed: 1 / win rate", INK, "dashes"),
-        ),
-        kind="ratio",
+    parts = (
+        ("has", "coverage", REQUIRED),
+        ("thin", "coverage, too thin", GAP),
+        ("coverage_needed", "needed: 1 / win rate", INK, "dashes"),
     )
+    parted = table.assign(has=has.where(enough), thin=has.where(~enough))
+    return drawn(said, parted, "segment", *parts, form="stacked", kind="ratio")
 
 
 def sources(table: pd.DataFrame, said: Sentence, currency: str) -> Chart:
     """What the variance of each source is worth in new ARR."""
     worth, behind = table["worth"], table["worth"] < 0
-    drawn = table.assign(ahead=worth.where(~behind), behind=worth.where(behind))
-    return Chart(
-        said=said,
-        form="bars",
-        categories=names(table["source"]),
-        series=series_of(drawn, ("ahead", "ahead of plan", REQUIRED), ("behind", "behind plan", GAP)),
-        kind="money",
-        currency=currency,
-    )
+    parted = table.assign(ahead=worth.where(~behind), behind=worth.where(behind))
+    parts = (("ahead", "ahead of plan", REQUIRED), ("behind", "behind plan", GAP))
+    return drawn(said, parted, "source", *parts, form="bars", kind="money", currency=currency)
 
 
 def scenarios(table: pd.DataFrame, said: Sentence, goal: float, currency: str) -> Chart:
     """Where the year lands in each scenario, with its band, and the goal."""
-    return Chart(
-        said=said,
-        form="columns",
-        categories=names(table["scenario"]),
-        series=series_of(
-            table.assign(goal=goal),
-            ("landing", "landing, 8 of 10 cases", REQUIRED),
-            ("goal", "goal as planned", INK, "dashes"),
-        ),
-        kind="money",
-        currency=currency,
-    )
+    parts = (("landing", "landing, 8 of 10 cases", REQUIRED), ("goal", "goal as planned", INK, "dashes"))
+    return drawn(said, table.assign(goal=goal), "scenario", *parts, kind="money", currency=currency)

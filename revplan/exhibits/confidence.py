@@ -11,6 +11,7 @@ from revplan.exhibits.exhibit import Exhibit, chart, table_of, text
 from revplan.exhibits.figures import OF_EXPECTED, Figure, of_year, year_cells
 from revplan.ground.formats import compact, kinds_of, plural, raised, show
 from revplan.plan.stages import titles_of
+from revplan.simulation.simulate import Simulation
 from revplan.workbook import simulated as tables
 from revplan.workbook.signing import decides_words, in_parts, reaching_words, sentence, simulation_notes
 from revplan.workbook.workbook import Workbook
@@ -128,12 +129,17 @@ SOUGHT = {
 
 def tornado(book: Workbook) -> Exhibit:
     """What decides: each driver at its own P10 and P90."""
-    frame, said = tables.tornado_table(book.simulation), decides_words(book.simulation.tornado, book.plan.currency)
-    frame = frame[(frame["arr_high"] - frame["arr_low"]).abs() > 0].head(MOST_DRIVERS)
+    frame, said = deciding(book.simulation), decides_words(book.simulation.tornado, book.plan.currency)
     if frame.empty:
         return text(said)
     middle, currency = book.simulation.outcome.p50.value, book.plan.currency
     return chart(charts.tornado(frame, said, middle, currency), frame, kinds_of("tornado"))
+
+
+def deciding(simulation: Simulation) -> pd.DataFrame:
+    """Table tornado: the drivers that move the year, those that move it most."""
+    frame = tables.tornado_table(simulation)
+    return frame[(frame["arr_high"] - frame["arr_low"]).abs() > 0].head(MOST_DRIVERS)
 
 
 def left_uncertain(book: Workbook) -> Exhibit:

@@ -7,7 +7,7 @@ from datetime import date
 
 import pandas as pd
 
-from revplan.exhibits.chart import PLAN, REQUIRED, Chart, series_of
+from revplan.exhibits.chart import PLAN, REQUIRED, Chart, drawn
 from revplan.exhibits.detail import for_audience
 from revplan.exhibits.exhibit import Exhibit, chart, table_of, text
 from revplan.exhibits.figures import Figure, FigureCells, Sentence, figure, say
@@ -103,8 +103,7 @@ def line(book: PaceBook) -> Exhibit:
     if book.state or found.empty:
         return text(book.state).as_appendix()
     title = plural(titles_of(book.plan.stages)[book.stage])
-    drawn = _drawn(found, title, Sentence(text=_line_message(book)))
-    return chart(drawn, found, kinds_of("pace_days"))
+    return chart(_drawn(found, title, Sentence(text=_line_message(book))), found, kinds_of("pace_days"))
 
 
 def _drawn(found: pd.DataFrame, title: str, said: Sentence) -> Chart:
@@ -112,14 +111,8 @@ def _drawn(found: pd.DataFrame, title: str, said: Sentence) -> Chart:
     parts = [("target", f"{title} planned", REQUIRED, "line"), ("actual", "actual", PLAN, "line")]
     if found["forecast"].notna().sum() > 1:
         parts.append(("forecast", "forecast", PLAN, "dashed"))
-    return Chart(
-        said=said,
-        form="columns",
-        categories=tuple(show(day, "date").rsplit(" ", 1)[0] for day in found["day"]),
-        series=series_of(found, *parts),
-        kind="count",
-        x_kind="date",
-    )
+    days = [show(day, "date").rsplit(" ", 1)[0] for day in found["day"]]
+    return drawn(said, found.assign(day=days), "day", *parts, kind="count", x_kind="date")
 
 
 def of_quarter(board: BoardBook) -> Exhibit:

@@ -17,7 +17,7 @@ from revplan.exhibits.chart import (
     REQUIRED,
     Chart,
     Series,
-    months,
+    drawn,
     names,
     numbers,
     series_of,
@@ -132,14 +132,9 @@ def _lags_message(medians: Mapping[str, float]) -> str:
 def drift(table: pd.DataFrame) -> Chart:
     """Conversions of the last 90 days over those expected, step by step."""
     moved, change = table["drift_chance"] < STEADY, table["drift"] - 1
-    drawn = table.assign(more=change.where(moved), within=change.where(~moved))
-    return Chart(
-        said=_drift_message(table, table[moved]),
-        form="bars",
-        categories=names(table["step"]),
-        series=series_of(drawn, ("more", "more than luck", GAP), ("within", "within luck", PAST)),
-        kind="share",
-    )
+    parted = table.assign(more=change.where(moved), within=change.where(~moved))
+    parts = (("more", "more than luck", GAP), ("within", "within luck", PAST))
+    return drawn(_drift_message(table, table[moved]), parted, "step", *parts, form="bars", kind="share")
 
 
 def _drift_message(table: pd.DataFrame, named: pd.DataFrame) -> str:
@@ -165,20 +160,15 @@ def replay(table: pd.DataFrame, errors: tuple[float, float], within: str) -> Cha
     within
         How many outcomes the intervals held, as a part of a sentence.
     """
-    drawn = table.rename(columns={"p10": "mean_low", "p90": "mean_high"})
-    return Chart(
-        said=_replay_message(table, errors, within),
-        form="columns",
-        categories=months(table["as_of"]),
-        series=series_of(
-            drawn,
-            ("mean", "forecast, P10 to P90", PLAN, "dashes"),
-            ("actual", "actual", ACTUAL, "dots"),
-            ("baseline", names(table["baseline_name"].head(1))[0], ATTENTION, "crosses"),
-        ),
-        kind="count",
-        x_kind="month",
+    parts = (
+        ("mean", "forecast, P10 to P90", PLAN, "dashes"),
+        ("actual", "actual", ACTUAL, "dots"),
+        ("baseline", names(table["baseline_name"].head(1))[0], ATTENTION, "crosses"),
     )
+    by_month = table.rename(columns={"p10": "mean_low", "p90": "mean_high"}).assign(
+        as_of=table["as_of"].dt.to_period("M")
+    )
+    return drawn(_replay_message(table, errors, within), by_month, "as_of", *parts, kind="count")
 
 
 def _replay_message(table: pd.DataFrame, errors: tuple[float, float], within: str) -> str:
@@ -193,10 +183,6 @@ def _replay_message(table: pd.DataFrame, errors: tuple[float, float], within: st
 def forecast(table: pd.DataFrame, said: str) -> Chart:
     """Wins of the months ahead: from known records, and with those still to come."""
     ends = {f"{part}_{tenth}": f"{part}_{end}" for part in PARTS for tenth, end in (("p10", "low"), ("p90", "high"))}
-    return Chart(
-        said=said,
-        form="columns",
-        categories=tuple(f"to {show(day, 'date')}" for day in table["month_end"]),
-        series=series_of(table.rename(columns=ends), *((part, *looks) for part, looks in PARTS.items())),
-        kind="count",
-    )
+    ended = [f"to {show(day, 'date')}" for day in table["month_end"]]
+    parts = ((part, *looks) for part, looks in PARTS.items())
+    return drawn(said, table.rename(columns=ends).assign(month_end=ended), "month_end", *parts, kind="count")

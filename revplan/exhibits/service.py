@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from revplan.crm.cells import UNKNOWN
-from revplan.exhibits.chart import ATTENTION, PLAN, REQUIRED, Chart, names, series_of
+from revplan.exhibits.chart import ATTENTION, PLAN, REQUIRED, drawn
 from revplan.exhibits.exhibit import Exhibit, chart, table_of, text
 from revplan.ground.formats import compact, counted, kinds_of, listed, show
 from revplan.plan.stages import titles_of
@@ -139,19 +139,13 @@ def quality(book: ServiceBook) -> Exhibit:
     if weeks.empty:
         return text(found.said)
     shares = weeks[["accepted", "expected"]].div(weeks["entries"].where(weeks["entries"] > 0), axis=0)
-    drawn = Chart(
-        said=found.said,
-        form="columns",
-        categories=tuple(show(day, "date").rsplit(" ", 1)[0] for day in weeks["week"]),
-        series=series_of(
-            shares,
-            ("accepted", f"accepted within {found.days} days", PLAN, "line"),
-            ("expected", "usual for its segments and sources", REQUIRED, "dashed"),
-        ),
-        kind="share",
-        x_kind="date",
+    parts = (
+        ("accepted", f"accepted within {found.days} days", PLAN, "line"),
+        ("expected", "usual for its segments and sources", REQUIRED, "dashed"),
     )
-    return chart(drawn, weeks, kinds_of("quality"))
+    by_week = shares.assign(week=[show(day, "date").rsplit(" ", 1)[0] for day in weeks["week"]])
+    described = drawn(found.said, by_week, "week", *parts, kind="share", x_kind="date")
+    return chart(described, weeks, kinds_of("quality"))
 
 
 def response(book: ServiceBook) -> Exhibit:
@@ -161,9 +155,8 @@ def response(book: ServiceBook) -> Exhibit:
     if len(counted) < 2:
         return text("Too few records had their time to tell what a slow answer goes with.")
     said = book.cost_said or "The share accepted by how soon somebody reached out; an association, not a cause."
-    series = series_of(counted, ("share", "accepted, P10 to P90", ATTENTION, "dots"))
-    drawn = Chart(said=said, form="bars", categories=names(counted["band"]), series=series, kind="share")
-    return chart(drawn, counted, kinds_of("response_bands"))
+    part = ("share", "accepted, P10 to P90", ATTENTION, "dots")
+    return chart(drawn(said, counted, "band", part, form="bars", kind="share"), counted, kinds_of("response_bands"))
 
 
 def conversion(book: ServiceBook) -> Exhibit:
