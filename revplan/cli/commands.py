@@ -25,9 +25,10 @@ from revplan.ground.version import __version__
 
 if TYPE_CHECKING:
     from revplan.cli.answers import Answer
+    from revplan.ground.values import Progress
 
 DONE, FAILED, INPUT_AT_FAULT, BEHIND = 0, 1, 2, 3
-SOLVED = "commit: {done} of {total} sources, now {what}"
+SOLVED, WORKED = "commit: {done} of {total} sources, now {what}", "{command}: {done} of {total} {what}"
 CRM_FILE = "the CRM file (YAML) that says how the records are read"
 PATIENCE = 2.0  # seconds after which progress is shown
 
@@ -151,19 +152,19 @@ def _parser() -> argparse.ArgumentParser:
         "--bad-values", type=Path, metavar="FILE", help="of a CRM file: write every cell that cannot be read here (CSV)"
     )
 
-    plan = _command(commands, "plan", _plan, "goal to required entries and commit")
+    plan = _command(commands, "plan", _asked, "goal to required entries and commit")
     plan.add_argument("plan", type=Path, metavar="PLAN", help="the plan file (YAML)")
 
-    rates = _command(commands, "rates", _rates, "estimated transitions of a CRM history")
+    rates = _command(commands, "rates", _asked, "estimated transitions of a CRM history")
     _crm(rates)
     rates.add_argument("--out", type=Path, metavar="FILE", help="write them here, ready to paste into a plan")
 
-    forecast = _command(commands, "forecast", _forecast, "wins expected from records known, and with new arrivals")
+    forecast = _command(commands, "forecast", _asked, "wins expected from records known, and with new arrivals")
     _crm(forecast)
     forecast.add_argument("--months", type=int, default=3, metavar="N", help="months ahead, 1 to 24; default 3")
     forecast.add_argument("--by", choices=["source"], help="also by source")
 
-    backtest = _command(commands, "backtest", _backtest, "replay the forecast at past days against the actuals")
+    backtest = _command(commands, "backtest", _asked, "replay the forecast at past days against the actuals")
     backtest.add_argument("crm", type=Path, metavar="CRM", help=CRM_FILE)
     backtest.add_argument(
         "--from", type=_day, required=True, dest="first", metavar="DAY", help="the first day replayed"
@@ -215,15 +216,13 @@ def _parser() -> argparse.ArgumentParser:
         "--out", type=Path, metavar="DIR", help="write page, picture, table and messages there, and keep their history"
     )
     pace.add_argument("--segment", default="", metavar="NAME", help="look at one segment only")
-    capacity = _command(
-        commands, "capacity", _capacity, "ramped reps, what they can close, load and what binds, by month"
-    )
+    capacity = _command(commands, "capacity", _asked, "ramped reps, what they can close, load and what binds, by month")
     capacity.add_argument("plan", type=Path, metavar="PLAN", help="the plan file (YAML)")
     capacity.add_argument(
         "--as-of", type=_day, metavar="DAY", help="people as known on this day; default the plan date"
     )
 
-    hire = _command(commands, "hire", _hire, "the fewest, latest hires that reach the plan at its confidence")
+    hire = _command(commands, "hire", _asked, "the fewest, latest hires that reach the plan at its confidence")
     hire.add_argument("plan", type=Path, metavar="PLAN", help="the plan file (YAML)")
     hire.add_argument(
         "--confidence", type=_confidence, metavar="Q", help="chance of the goal wanted; default the plan's"
@@ -239,7 +238,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     sign.add_argument("--above-ceilings", action="store_true", help="sign more than the sources' ceilings allow")
 
-    diff = _command(commands, "diff", _diff, "what changed between two plans, in words and money")
+    diff = _command(commands, "diff", _asked, "what changed between two plans, in words and money")
     for name in ("a", "b"):
         diff.add_argument(name, type=Path, metavar=name.upper(), help="a plan file, or a folder that `sign` wrote")
 
@@ -294,7 +293,7 @@ def _command(
 ) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(name, help=about, description=about)
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-    parser.set_defaults(command=run)
+    parser.set_defaults(command=run, asked=name)
     return parser
 
 
@@ -382,31 +381,32 @@ def _answer(given: argparse.Namespace, answer: Answer) -> None:
     _print(given, told, "" if given.json else printed(exhibits))
 
 
-def _plan(given: argparse.Namespace) -> None:
+ASKED: dict[str, tuple[str, Callable[[Any, argparse.Namespace, Progress], Answer]]] = {
+    "plan": (SOLVED, lambda answers, of, tell: answers.plan(answers.open_workbook(of.plan, tell))),
+    "capacity": (SOLVED, lambda answers, of, tell: answers.capacity(answers.open_workbook(of.plan, tell), of.as_of)),
+    "hire": (SOLVED, lambda answers, of, tell: answers.hire(answers.open_workbook(of.plan, tell), of.confidence)),
+    "rates": (WORKED, lambda answers, of, tell: answers.estimates(of.crm, of.as_of, of.out, tell)),
+    "forecast": (
+        WORKED,
+        lambda answers, of, tell: answers.outlook(of.crm, of.as_of, of.months, of.by == "source", tell),
+    ),
+    "backtest": (
+        WORKED,
+        lambda answers, of, tell: answers.replay(of.crm, (of.first, of.last), of.every, of.months, tell),
+    ),
+    "diff": (
+        "diff: {done} of {total} done, now {what}",
+        lambda answers, of, tell: answers.difference(of.a, of.b, tell),
+    ),
+}
+"""How the progress of a command is worded, and what it asks of `answers`."""
+
+
+def _asked(given: argparse.Namespace) -> None:
     from revplan.cli import answers
-    from revplan.workbook.workbook import open_workbook
 
-    _answer(given, answers.plan(open_workbook(given.plan, _progress(SOLVED))))
-
-
-def _rates(given: argparse.Namespace) -> None:
-    from revplan.cli import answers
-
-    _answer(given, answers.estimates(given.crm, given.as_of, given.out, _progress("rates: {done} of {total} {what}")))
-
-
-def _forecast(given: argparse.Namespace) -> None:
-    from revplan.cli import answers
-
-    tell = _progress("forecast: {done} of {total} {what}")
-    _answer(given, answers.outlook(given.crm, given.as_of, given.months, given.by == "source", tell))
-
-
-def _backtest(given: argparse.Namespace) -> None:
-    from revplan.cli import answers
-
-    span, tell = (given.first, given.last), _progress("backtest: {done} of {total} {what}")
-    _answer(given, answers.replay(given.crm, span, given.every, given.months, tell))
+    line, ask = ASKED[given.asked]
+    _answer(given, ask(answers, given, _progress(line.replace("{command}", given.asked))))
 
 
 def _movement(given: argparse.Namespace) -> None:
@@ -478,20 +478,6 @@ def _pace(given: argparse.Namespace) -> int:
     return BEHIND if made.alert else DONE
 
 
-def _capacity(given: argparse.Namespace) -> None:
-    from revplan.cli import answers
-    from revplan.workbook.workbook import open_workbook
-
-    _answer(given, answers.capacity(open_workbook(given.plan, _progress(SOLVED)), given.as_of))
-
-
-def _hire(given: argparse.Namespace) -> None:
-    from revplan.cli import answers
-    from revplan.workbook.workbook import open_workbook
-
-    _answer(given, answers.hire(open_workbook(given.plan, _progress(SOLVED)), given.confidence))
-
-
 def _sign(given: argparse.Namespace) -> None:
     from revplan.cli import answers
     from revplan.record.signing import Terms
@@ -508,13 +494,6 @@ def _sign(given: argparse.Namespace) -> None:
 def _answered_yes(question: str) -> bool:
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
-
-
-def _diff(given: argparse.Namespace) -> None:
-    from revplan.cli import answers
-
-    tell = _progress("diff: {done} of {total} done, now {what}")
-    _answer(given, answers.difference(given.a, given.b, tell))
 
 
 def _report(given: argparse.Namespace) -> None:
