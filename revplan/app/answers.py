@@ -150,9 +150,6 @@ def side_by_side(columns: Mapping[str, tuple[float, ...]], base: Simulation, lef
 
 
 def _row(figure: ShownFigure, before: float, found: Sequence[float]) -> str:
-    cells = "".join(_cell(*figure.cell(value, before)) for value in found)
-    return f'<tr><th scope="row">{escape(figure.label)}</th>{cells}</tr>'
-
-
-def _cell(value: str, difference: str) -> str:
-    return f"<td>{escape(value)}{f'<small>{escape(difference)}</small>' if difference else ''}</td>"
+    told = [figure.cell(value, before) for value in found]
+    cells = [f"<td>{escape(value)}{f'<small>{escape(apart)}</small>' if apart else ''}</td>" for value, apart in told]
+    return f'<tr><th scope="row">{escape(figure.label)}</th>{"".join(cells)}</tr>'

@@ -127,12 +127,14 @@ class Door(Router):
 
     def find_handler(self, request: HTTPServerRequest, **options: Any) -> Any:
         """What answers `request`."""
-        in_address, in_cookie = self._token_in_address(request), self._token_in_cookie(request)
+        cookie, given = request.cookies.get(self.cookie), request.query_arguments.get("token", [])
+        in_address = any(hmac.compare_digest(token, self.token) for token in given)
+        in_cookie = cookie is not None and hmac.compare_digest(cookie.value.encode(), self.token)
         if not self._is_from_here(request) or not (in_address or in_cookie):
             return self._answer(request, 403, REFUSED)
         if in_address and request.path == "/":
             return self.outside.get_handler_delegate(request, Entrance)
-        if _asked_by(request) in ("same-site", "cross-site"):
+        if request.headers.get("Sec-Fetch-Site", "none") in ("same-site", "cross-site"):  # whose page asks
             return self._answer(request, *((200, FROM_ELSEWHERE) if _is_visit(request) else (403, REFUSED)))
         if request.path == "/first":
             health = self.first()
@@ -162,18 +164,6 @@ class Door(Router):
         )  # what changes something names it
         origin = request.headers.get("Origin", unsaid)
         return request.host in self.names and origin == f"http://{request.host}"
-
-    def _token_in_address(self, request: HTTPServerRequest) -> bool:
-        return any(hmac.compare_digest(token, self.token) for token in request.query_arguments.get("token", []))
-
-    def _token_in_cookie(self, request: HTTPServerRequest) -> bool:
-        cookie = request.cookies.get(self.cookie)
-        return cookie is not None and hmac.compare_digest(cookie.value.encode(), self.token)
-
-
-def _asked_by(request: HTTPServerRequest) -> str:
-    """Whose page asks, as the browser says; a page of its own or nobody's where it says nothing."""
-    return request.headers.get("Sec-Fetch-Site", "none")
 
 
 def _is_visit(request: HTTPServerRequest) -> bool:

@@ -198,8 +198,10 @@ class Board:
             In words, if the scenario cannot take that value.
         """
         untouched = state.without(lever.key)
-        if lever.key[0] == START and not _hires_there(self.game.plan, state, lever.key):
-            raise ValueError("Nobody is to be hired there; add a hire first")
+        if lever.key[0] == START:
+            people = varied(self.game.plan, "", scenario_of(self.game.plan, untouched)).capacity
+            if people is None or not hires_of(people.hires, *lever.key[1:]):
+                raise ValueError("Nobody is to be hired there; add a hire first")
         before = self.reading(untouched, lever)
         if isclose(value, before, rel_tol=SAME) or value == lever.read(lever.written(before)):
             return untouched
@@ -271,16 +273,7 @@ class Board:
         for name, segment in plan.segments.items():
             if name not in brings:  # no share of the goal: its deal size decides nothing
                 continue
-            mean = segment.acv.mean
-            yield Lever(
-                (ACV, name, ""),
-                DEALS,
-                f"Deal size {shown(name)} ({plan.currency})",
-                *_around(mean),
-                _money_digits(mean),
-                1.0,
-                plan.currency,
-            )
+            yield _of_money((ACV, name, ""), DEALS, f"Deal size {shown(name)}", segment.acv.mean, plan.currency)
 
     def _delays(self, unit: str) -> Iterator[Lever]:
         plan = self.game.plan
@@ -366,15 +359,7 @@ class Board:
         plan = self.game.plan
         goal = solve_bridge(plan.goal).new_arr
         if goal > 0:
-            yield Lever(
-                (GOAL, "", ""),
-                CERTAINTY,
-                f"New ARR asked for ({plan.currency})",
-                *_around(goal),
-                _money_digits(goal),
-                1.0,
-                plan.currency,
-            )
+            yield _of_money((GOAL, "", ""), CERTAINTY, "New ARR asked for", goal, plan.currency)
         yield Lever((CONFIDENCE, "", ""), CERTAINTY, "Sign with a confidence of (%)", 50.0, 95.0, 1.0, 0, 100.0)
         strays = {
             "rho": any(each.evidence is not None for each in plan.transitions),
@@ -384,9 +369,13 @@ class Board:
         for name in UNCERTAIN:
             if not strays[name]:  # nothing that it could move
                 continue
-            yield Lever(
-                (name, "", ""), CERTAINTY, UNCERTAIN_LABELS[name], 0.0, 95.0 if name == "rho" else 200.0, 1.0, 0, 100.0
-            )
+            most = 95.0 if name == "rho" else 200.0
+            yield Lever((name, "", ""), CERTAINTY, UNCERTAIN_LABELS[name], 0.0, most, 1.0, 0, 100.0)
+
+
+def _of_money(key: LeverKey, group: str, label: str, amount: float, currency: str) -> Lever:
+    """What moves an amount, about the `amount` of the plan."""
+    return Lever(key, group, f"{label} ({currency})", *_around(amount), _money_digits(amount), 1.0, currency)
 
 
 def _value(plan: Plan, volume: float, kind: str, name: str) -> float:
@@ -407,11 +396,6 @@ def _hired_places(plan: Plan) -> list[tuple[str, str]]:
     people: tuple[Rep | Hire, ...] = (*plan.capacity.people, *plan.capacity.hires)
     places = dict.fromkeys((each.role, each.segment or "") for each in people if plan.capacity.roles[each.role].closes)
     return list(places) or [(name, "") for name, role in plan.capacity.roles.items() if role.closes]
-
-
-def _hires_there(plan: Plan, state: State, key: LeverKey) -> bool:
-    hires = varied(plan, "", scenario_of(plan, state.without(key))).capacity
-    return bool(hires and hires_of(hires.hires, *key[1:]))
 
 
 def _ramp_months(plan: Plan) -> dict[str, float]:

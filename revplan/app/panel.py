@@ -15,6 +15,7 @@ from revplan.app.front import Front, health_html
 from revplan.app.game import Game, open_game
 from revplan.app.levers import Board, Lever
 from revplan.app.pictures import curve_chart, fan_chart, funnel_chart, people_chart, tornado_chart
+from revplan.app.printing import pressed
 from revplan.app.remarks import Remarks
 from revplan.app.scenario_files import read_scenario, scenario_text
 from revplan.app.shelf import BASE_COLUMN, NOW_COLUMN, Shelf
@@ -59,9 +60,9 @@ class Panel:
         self.controls = Controls(self.board, self._typed, self._slid)
         self.gesture = Gesture()
         self.shelf = Shelf(game, self._scenario, self._opened, self._show_table)
-        self.undo = self._button("Undo", lambda history: history.undone())
-        self.redo = self._button("Redo", lambda history: history.redone())
-        self.reset = self._button("Reset to the plan", lambda history: history.then(State()))
+        self.undo = pressed("Undo", lambda: self._go(self.history.undone()))
+        self.redo = pressed("Redo", lambda: self._go(self.history.redone()))
+        self.reset = pressed("Reset to the plan", lambda: self._go(self.history.then(State())))
         self.words, self.table, self.fault = widgets.HTML(), widgets.HTML(), widgets.HTML()
         self.place, self.kept_place = (widgets.Textarea(continuous_update=False) for _ in range(2))
         self.placing = False
@@ -72,11 +73,6 @@ class Panel:
         self.front = Front(game)
         self.widget = self._laid_out()
         self._show()
-
-    def _button(self, label: str, step: Callable[[StateHistory], StateHistory]) -> widgets.Button:
-        button = widgets.Button(description=label)
-        button.on_click(lambda _: self._go(step(self.history)))
-        return button
 
     def _laid_out(self) -> widgets.Widget:
         steps = widgets.HBox([self.undo, self.redo, self.reset])

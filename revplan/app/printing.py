@@ -29,15 +29,14 @@ class Printer:
 
     def __init__(self, game: Game, present: Callable[[], tuple[str, Scenario]]) -> None:
         self.game, self.present = game, present
-        self.button, self.said = widgets.Button(description="Report (PDF)"), widgets.HTML()
-        self.button.on_click(lambda _: self._begin())
+        self.button, self.said = pressed("Report (PDF)", self._begin), widgets.HTML()
         self.widget = widgets.VBox([self.button, self.said])
 
     def _begin(self) -> None:
         try:
             name, scenario = self.present()
         except RevplanError as error:
-            self._refuse(error)
+            self.said.value = fault_html(error)
             return
         self.button.disabled = True
         self._say(BEGUN)
@@ -51,15 +50,19 @@ class Printer:
                 f'<a download="{file}" href="data:application/pdf;base64,{encoded}">The report: {file}</a>'
             )
         except RevplanError as error:
-            self._refuse(error)
+            self.said.value = fault_html(error)
         finally:
             self.button.disabled = False
 
     def _say(self, words: str) -> None:
         self.said.value = f'<span role="status">{escape(words)}</span>'
 
-    def _refuse(self, error: RevplanError) -> None:
-        self.said.value = fault_html(error)
+
+def pressed(label: str, work: Callable[[], object]) -> widgets.Button:
+    """A button that does `work`."""
+    button = widgets.Button(description=label)
+    button.on_click(lambda _: work())
+    return button
 
 
 def fault_html(error: RevplanError) -> str:
@@ -90,19 +93,8 @@ def report_pdf(game: Game, name: str, scenario: Scenario, tell: Callable[[str], 
         plan = frozen_inputs(game.path, Path(scratch, "plan"))
         if stamp(plan) != game.stamp:
             raise PlanError.at(game.path.name, CHANGED)
-        command = [
-            sys.executable,
-            "-P",
-            "-m",
-            "revplan",
-            "report",
-            REPORT,
-            str(plan),
-            "--out",
-            str(scratch),
-            "--formats",
-            "pdf",
-        ]
+        asked = ["report", REPORT, str(plan), "--out", str(scratch), "--formats", "pdf"]
+        command = [sys.executable, "-P", "-m", "revplan", *asked]
         if scenario != Scenario():
             text = with_scenario(replace(game, path=plan), name, scenario)
             plan.write_text(text, encoding="utf-8", newline="")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import ipywidgets as widgets
 
-from revplan.app.printing import say
+from revplan.app.printing import pressed, say
 from revplan.exhibits.exhibit import Exhibit, raw
 from revplan.ground.errors import RevplanError, shown
 from revplan.ground.escaping import clean, cut_words, escape
@@ -55,19 +56,15 @@ class Remarks:
         self.which = widgets.Dropdown(description="Which")
         self.owner = widgets.Text(description="Who", placeholder="your name")
         self.text = widgets.Textarea(description="What", placeholder="what the figures do not say by themselves")
-        self.remove = self._button("Remove", self._remove)
-        others = self._button("Save comment", self._save), self._button("Close", self._close)
+        works = {"Save comment": self._save, "Remove": self._remove, "Close": self._close}
+        buttons = [pressed(label, partial(say, self.said, work)) for label, work in works.items()]
+        self.remove = buttons[1]
         self.show()
         self.which.options = [("a new one", None), *((_brief(each), at) for at, each in enumerate(self.mine))]
         self.which.observe(lambda _: self._fill(), "value")
-        self.form.children = [self.which, self.owner, self.text, widgets.Box([others[0], self.remove, others[1]])]
+        self.form.children = [self.which, self.owner, self.text, widgets.Box(buttons)]
         self.open.layout.display = "none"
         self._fill()
-
-    def _button(self, label: str, work: Callable[[], str]) -> widgets.Button:
-        button = widgets.Button(description=label)
-        button.on_click(lambda _: say(self.said, work))
-        return button
 
     def show(self) -> None:
         """Shows the comments as the file has them now, those that have expired with why."""
@@ -79,14 +76,11 @@ class Remarks:
             self.open.disabled = True
             return
         self.open.disabled = False
-        self.mine = [each for each in commentary.comments if self._is_mine(each)]
+        reports = ("", self.report)
+        self.mine = [each for each in commentary.comments if each.exhibit == self.name and each.report in reports]
         beside = raw(self.exhibit()) if self.mine else {}
-        self.listed.value = comments_in_page(
-            [printed(each, beside, commentary.expires_when_moved) for each in self.mine]
-        )
-
-    def _is_mine(self, comment: Comment) -> bool:
-        return comment.exhibit == self.name and comment.report in ("", self.report)
+        told = [printed(each, beside, commentary.expires_when_moved) for each in self.mine]
+        self.listed.value = comments_in_page(told)
 
     def _chosen(self) -> Comment | None:
         return None if self.which.value is None else self.mine[self.which.value]
@@ -104,9 +98,8 @@ class Remarks:
         given = comment_of(self.name, self.text.value, self.owner.value, date.today(), report)
         replaced(self.folder, before, with_figures(given, raw(self.exhibit())))
         self._close()
-        return (
-            f"Saved in commentary.yaml: {shown(given.owner)}, beside {self.name} of {given.report or 'every report'}."
-        )
+        where = f"beside {self.name} of {given.report or 'every report'}"
+        return f"Saved in commentary.yaml: {shown(given.owner)}, {where}."
 
     def _remove(self) -> str:
         chosen = self._chosen()

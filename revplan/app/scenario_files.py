@@ -13,13 +13,10 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterator, Mapping
-from io import StringIO
 from pathlib import Path
 from textwrap import indent
 from typing import Any
 from unicodedata import category, normalize
-
-from ruamel.yaml import YAML
 
 from revplan.app.game import Game
 from revplan.crm.planfile import scenario_in
@@ -30,7 +27,7 @@ from revplan.ground.files import told_of
 from revplan.ground.values import Value
 from revplan.ground.written import check_folder, written
 from revplan.ground.yamledit import Edit, edited, plan_text
-from revplan.ground.yamlfile import Document, on_one_line, yaml_document
+from revplan.ground.yamlfile import Document, as_yaml, on_one_line, yaml_document
 from revplan.plan.goal import LEVELS
 from revplan.plan.model import Plan
 from revplan.plan.parts import Scenario
@@ -62,9 +59,8 @@ def checked_name(name: str) -> str:
 
 def _fault_of(name: str) -> str:
     """Why nothing may be called `name`; empty where something may."""
-    wrong = next(
-        (each for each in name if each not in " _-" and category(each)[0] not in "LM" and not _digit(each)), ""
-    )
+    strange = (each for each in name if each not in " _-" and category(each)[0] not in "LM" and not _digit(each))
+    wrong = next(strange, "")
     if not name:
         return "is empty"
     if len(name) > LONGEST:
@@ -101,11 +97,7 @@ def _tidy(value: Any) -> Any:
 def scenario_text(game: Game, scenario: Scenario) -> str:
     """The content of a scenario's file."""
     header = {"schema": SCHEMA, "plan": game.plan.name, "fingerprint": game.fingerprint}
-    yaml = YAML()
-    yaml.width = 10_000
-    stream = StringIO()
-    yaml.dump({**header, **scenario_block(scenario)}, stream)
-    return stream.getvalue()
+    return as_yaml({**header, **scenario_block(scenario)})
 
 
 def scenario_path(game: Game, name: str) -> Path:
@@ -119,9 +111,8 @@ def scenario_path(game: Game, name: str) -> Path:
     checked = checked_name(name)
     folder = game.path.parent / FOLDER
     existing = (path for path in folder.glob("*.yaml") if normalize("NFC", path.stem) == checked)
-    return next(
-        existing, folder / f"{checked}.yaml"
-    )  # a file from another system may write an umlaut as two characters
+    # a file from another system may write an umlaut as two characters
+    return next(existing, folder / f"{checked}.yaml")
 
 
 def saved_names(game: Game) -> list[str]:
@@ -209,10 +200,7 @@ def with_scenario(game: Game, name: str, scenario: Scenario) -> str:
     if "scenarios" in document.data or getattr(document.root, "flow_style", False):
         place = ("scenarios", name) if document.data.get("scenarios") else ("scenarios",)
         return edited(text, [(place, block if len(place) > 1 else {name: block})], game.path.name)
-    yaml, stream = YAML(), StringIO()
-    yaml.width = 10_000
-    yaml.dump({name: block}, stream)
-    return f"{text.rstrip()}\n\nscenarios:\n{indent(stream.getvalue(), '  ')}"
+    return f"{text.rstrip()}\n\nscenarios:\n{indent(as_yaml({name: block}), '  ')}"
 
 
 def as_plan(game: Game, name: str, scenario: Scenario) -> str:
@@ -232,7 +220,10 @@ def as_plan(game: Game, name: str, scenario: Scenario) -> str:
         (("name",), plan.name),
         *_goal_edits(plan, scenario),
         *_transition_edits(data, game.plan, plan, basis),
-        *((("segments", key), data["segments"][key] | _deal(plan, key, basis)) for key in scenario.acv),
+        *(
+            (("segments", key), data["segments"][key] | {"acv": _plain(plan.segments[key].acv), "basis": basis})
+            for key in scenario.acv
+        ),
     ]
     strays = scenario.uncertainty.model_dump(exclude_unset=True)
     if strays:
@@ -301,10 +292,6 @@ def _people_edits(base: Plan, plan: Plan) -> Iterator[Edit]:
                 yield ("capacity", "roles", name, key), _plain(value) if isinstance(value, Value) else value
     if after.attainment is not None and after.attainment != before.attainment:
         yield ("capacity", "attainment"), _plain(after.attainment)
-
-
-def _deal(plan: Plan, segment: str, basis: str) -> dict[str, Any]:
-    return {"acv": _plain(plan.segments[segment].acv), "basis": basis}
 
 
 def _plain(value: Value) -> dict[str, Any]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import count
 from typing import Any
 
 import ipywidgets as widgets
 
 from revplan.app.game import Game
-from revplan.app.printing import Printer, fault_html, say
+from revplan.app.printing import Printer, fault_html, pressed, say
 from revplan.app.scenario_files import (
     FOLDER,
     checked_name,
@@ -72,20 +73,20 @@ class Shelf:
         self.refused = None
 
     def _laid_out(self) -> widgets.Widget:
-        named = widgets.Box(
-            [self._button("Save to a file", self._save), self._button("Keep beside the plan", self._keep)]
-        )
-        chosen = widgets.Box([self._button("Open", self._open), self._button("Forget those kept", self._forget)])
+        of_name = {"Save to a file": self._save, "Keep beside the plan": self._keep}
+        named = [pressed(label, partial(say, self.said_of_name, work)) for label, work in of_name.items()]
+        opened = pressed("Open", partial(say, self.said_of_choice, self._open))
+        forgotten = pressed("Forget those kept", partial(say, self.said_of_name, self._forget))
         parts = [
             widgets.HTML("<h2>Scenarios</h2>"),
             self.name,
-            named,
+            widgets.Box(named),
             self.said_of_name,
             self.choice,
-            chosen,
+            widgets.Box([opened, forgotten]),
             self.upload,
             self.said_of_choice,
-            self._button("Make downloads", self._download),
+            pressed("Make downloads", self._download),
             self.links,
             Printer(self.game, lambda: (self._name(), self.present())).widget,
         ]
@@ -93,33 +94,23 @@ class Shelf:
         box.add_class("rp-files")
         return box
 
-    def _button(self, label: str, work: Callable[[], None]) -> widgets.Button:
-        button = widgets.Button(description=label)
-        button.on_click(lambda _: work())
-        return button
-
     def _choices(self) -> list[tuple[str, FileChoice]]:
         names = {PLAN: self.game.plan.scenarios, FILE: saved_names(self.game)}
         found = [(f"{shown(name)} ({where})", (where, name)) for where, listed in names.items() for name in listed]
         return found or [("none yet", ("", ""))]
 
-    def _save(self) -> None:
-        say(self.said_of_name, lambda: f"Saved as {self._put_away(self.name.value)}, beside the plan.")
+    def _save(self) -> str:
+        return f"Saved as {self._put_away(self.name.value)}, beside the plan."
 
-    def _keep(self) -> None:
-        def work() -> str:
-            name = checked_name(self.name.value or self._free_name())
-            if len(self.kept) == MOST_KEPT and name not in self.kept:
-                reason = f"{MOST_KEPT} stand in the table already; use one of their names, or forget those kept"
-                raise PlanError.at(name, reason)
-            file, self.kept[name] = self._put_away(name), self.present()
-            self.changed()
-            return f"{name} stands in the table, and is kept as {file}, beside the plan."
-
-        say(self.said_of_name, work)
-
-    def _free_name(self) -> str:
-        return next(name for number in count(1) if not scenario_path(self.game, name := f"Kept {number}").exists())
+    def _keep(self) -> str:
+        free = (name for number in count(1) if not scenario_path(self.game, name := f"Kept {number}").exists())
+        name = checked_name(self.name.value or next(free))
+        if len(self.kept) == MOST_KEPT and name not in self.kept:
+            reason = f"{MOST_KEPT} stand in the table already; use one of their names, or forget those kept"
+            raise PlanError.at(name, reason)
+        file, self.kept[name] = self._put_away(name), self.present()
+        self.changed()
+        return f"{name} stands in the table, and is kept as {file}, beside the plan."
 
     def _put_away(self, given: str) -> str:
         """The file beside the plan that now holds the present scenario; one that is there is replaced when asked twice."""
@@ -131,7 +122,8 @@ class Shelf:
             raise PlanError.at(name, "is there already; press again to replace it, or choose another name")
         self.refused = None
         path = save(self.game, name, self.present())
-        self._choose((FILE, name))
+        self.choice.options = self._choices()
+        self.choice.value = (FILE, name)
         return f"{path.parent.name}/{path.name}"
 
     def take_back(self, names: Sequence[str]) -> None:
@@ -151,57 +143,39 @@ class Shelf:
 
         say(self.said_of_name, work)
 
-    def _forget(self) -> None:
-        def work() -> str:
-            names = ", ".join(self.kept)
-            self.kept.clear()
-            self.changed()
-            return f"{names}: taken out of the table; the files in {FOLDER}/ stay." if names else "None was kept."
+    def _forget(self) -> str:
+        names = ", ".join(self.kept)
+        self.kept.clear()
+        self.changed()
+        return f"{names}: taken out of the table; the files in {FOLDER}/ stay." if names else "None was kept."
 
-        say(self.said_of_name, work)
-
-    def _open(self) -> None:
+    def _open(self) -> str:
         where, name = self.choice.value
-        say(self.said_of_choice, lambda: self._take_up(name, *self._found(where, name)))
-
-    def _found(self, where: str, name: str) -> tuple[Scenario, str]:
-        if where == FILE:
-            return load(self.game, name)
-        if where != PLAN:
+        if where not in (FILE, PLAN):
             raise PlanError.at("scenarios", "none was saved yet; move a slider, and save it under a name")
-        return self.game.plan.scenarios[name], ""
+        return self._take_up(name, *(load(self.game, name) if where == FILE else (self.game.plan.scenarios[name], "")))
 
     def _uploaded(self, change: Mapping[str, Any]) -> None:
-        files = change["new"]
-        if files:
-            name, content = str(files[0]["name"]), bytes(files[0]["content"])
-            size = int(files[0]["size"])
-            say(self.said_of_choice, lambda: self._take_up(name, *self._sent(name, content, size)))
+        for sent in change["new"][:1]:
+            say(self.said_of_choice, partial(self._sent, str(sent["name"]), bytes(sent["content"]), int(sent["size"])))
             self.upload.value = ()
 
-    def _sent(self, name: str, content: bytes, size: int) -> tuple[Scenario, str]:
-        """The scenario in a file that was sent; of one too large the page sends the size alone."""
+    def _sent(self, name: str, content: bytes, size: int) -> str:
+        """Takes up the scenario in a file that was sent; of one too large the page sends the size alone."""
         if size > len(content):
             reason = f"has {size / 1e6:,.1f} MB, and a scenario file has at most {PLAN_MB} MB; choose another file"
             raise PlanError.at(shown(name), reason)
-        return read_scenario(self.game, name, content)
+        return self._take_up(name, *read_scenario(self.game, name, content))
 
     def _take_up(self, name: str, scenario: Scenario, note: str) -> str:
         self.opened(scenario)
         return f"{shown(name)} is open. {note}"
 
     def _download(self) -> None:
-        def work() -> str:
-            return downloads(self.game, self._name(), self.present())
-
         try:
-            self.links.value = work()
+            self.links.value = downloads(self.game, self._name(), self.present())
         except RevplanError as error:
             self.links.value = fault_html(error)
 
     def _name(self) -> str:
         return checked_name(self.name.value or NAMELESS)
-
-    def _choose(self, choice: FileChoice) -> None:
-        self.choice.options = self._choices()
-        self.choice.value = choice

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from datetime import date
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from ruamel.yaml import YAML
 
 from revplan.capacity.attainment import HEALTHY
 from revplan.capacity.measured import measured_answer
@@ -25,7 +23,7 @@ from revplan.ground.formats import commitment, counted
 from revplan.ground.terminal import plain_rows
 from revplan.ground.values import Progress
 from revplan.ground.written import check_file, written
-from revplan.ground.yamlfile import on_one_line
+from revplan.ground.yamlfile import as_yaml, on_one_line
 from revplan.rates.backtest import Every, backtest, backtest_answer
 from revplan.rates.book import HistoryBook
 from revplan.rates.estimates import transitions_block
@@ -189,11 +187,8 @@ def rates_yaml(history: History | Counted, found: pd.DataFrame, warnings: Iterab
     """The `transitions` block of a plan file, with what a reader must know above it."""
     lines = [f"# Estimated from CRM records as of {history.as_of}. Paste into a plan file."]
     lines += [f"# {' '.join(line.split())}" for line in warnings]
-    yaml = YAML()
-    yaml.width = 10_000
-    stream = StringIO()
-    yaml.dump({"transitions": [on_one_line(_rounded(each)) for each in transitions_block(found)]}, stream)
-    return "\n".join(lines) + "\n" + stream.getvalue()
+    steps = [on_one_line(_rounded(each)) for each in transitions_block(found)]
+    return "\n".join(lines) + "\n" + as_yaml({"transitions": steps})
 
 
 def _rounded(value: Any) -> Any:

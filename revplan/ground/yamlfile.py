@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,14 @@ def _anchor_twice(name: str, warning: str) -> tuple[str, str]:
     lines = re.findall(r"line ([0-9]+)", warning)
     place = f"{name} line {lines[-1]}" if lines else name
     return place, f"sets an anchor (&) that line {lines[0] if lines else 'above'} sets already; give it another name"
+
+
+def as_yaml(data: Any) -> str:
+    """`data` as YAML, no line of it broken."""
+    yaml, text = YAML(), StringIO()
+    yaml.width = 10_000
+    yaml.dump(data, text)
+    return text.getvalue()
 
 
 def on_one_line(block: Mapping[str, Any]) -> Any:

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import date
-from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -23,7 +22,7 @@ from revplan.ground.field_faults import FileForm, field_faults
 from revplan.ground.formats import show
 from revplan.ground.values import Value
 from revplan.ground.written import alone, written
-from revplan.ground.yamlfile import dotted, read_yaml
+from revplan.ground.yamlfile import as_yaml, dotted, read_yaml
 
 NAME = "commentary.yaml"
 CommentText = Annotated[str, Field(min_length=1, max_length=2000)]
@@ -277,12 +276,8 @@ def _with_entry(folder: Path, before: Comment | None, entry: dict[str, Any] | No
         raise PlanError.at(
             NAME, "this comment is not there any more as it was shown: somebody changed it; load the page again"
         )
-    yaml = YAML()
-    yaml.width = 4096
-    data = (yaml.load(path.read_text(encoding="utf-8-sig")) if path.exists() else None) or {}
+    data = (YAML().load(path.read_text(encoding="utf-8-sig")) if path.exists() else None) or {}
     comments = data.setdefault("comments", [])
     place = len(listed) if before is None else listed.index(before)
     comments[place : place + 1] = [] if entry is None else [entry]
-    text = StringIO()
-    yaml.dump(data, text)
-    return text.getvalue()
+    return as_yaml(data)
