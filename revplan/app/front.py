@@ -54,7 +54,7 @@ class Front:
         self.game = game
         self.health = widgets.HTML(health_html(game.book, game.plan.plan_date))
         beside = partial(Remarks, game.path.parent)
-        self.remarks = beside("summary", "annual_commit", lambda: annual_commit.summary(game.book))
+        self.remarks = beside("summary", "annual_commit", lambda: annual_commit.in_brief(game.book))
         self.live = widgets.Box([widgets.HTML(f'<p role="status">{escape(BEGUN)}</p>')])
         self.live.add_class("rp-live")
         self.widget = widgets.VBox([self.health, self.remarks.widget, self.live])

@@ -39,6 +39,7 @@ from revplan.tracking.pacebook import CELL, MONTH, QUARTER, YEAR, PaceBook
 from revplan.tracking.why import split_of, split_words
 from revplan.workbook.answers import simulation_answer
 from revplan.workbook.realism import assumed, nothing_to_compare, stacked, unreached
+from revplan.workbook.signing import sentence
 from revplan.workbook.simulated import finite
 from revplan.workbook.workbook import PeopleBook, Workbook, open_workbook, plan_answer
 
@@ -62,7 +63,7 @@ def plan(book: Workbook) -> Answer:
     """Goal to required entries and commit."""
     quarters = rows_of(annual_commit.quarters(book), "quarters", QUARTERS, currency=book.plan.currency)
     return plan_answer(book), [
-        annual_commit.summary(book),
+        annual_commit.in_brief(book),
         annual_commit.required_funnel(book),
         quarters,
         annual_commit.notes(book),
@@ -77,7 +78,8 @@ def simulation(book: Workbook) -> Answer:
     scenarios = [side_by_side.in_money(book), side_by_side.in_units(book)]
     return answer, [
         *(text(f"Look at this first: {line}") for line in book.doubts),
-        replace(confidence.sure(book), header=annual_commit.header(book)),
+        text(sentence(book.to_sign), header=annual_commit.header(book)),
+        confidence.sure(book),
         confidence.curve_in_stages(book),
         confidence.left_uncertain(book),
         rows_of(confidence.tornado(book), "tornado", DRIVERS, currency=currency),

@@ -20,19 +20,24 @@ from revplan.exhibits.figures import (
     year_cells,
 )
 from revplan.funnel.tables import missed_in_year, wins_of_year
+from revplan.ground.errors import shown
 from revplan.ground.formats import (
     compact,
     counted,
     kinds_of,
     largest_remainder,
     money_digits,
+    plural,
+    raised,
     show,
     whole_amounts,
 )
 from revplan.plan.stages import titles_of
 from revplan.simulation.scenarios import spend_of_entries
+from revplan.staffing.hiring import Hiring, hires_words
 from revplan.staffing.staffing import headline as people_headline
-from revplan.workbook.notes import TO_DO
+from revplan.workbook.notes import DECIDE, TO_DO
+from revplan.workbook.signing import ceilings_of
 from revplan.workbook.workbook import Workbook
 
 UNLIMITED = (
@@ -44,10 +49,24 @@ OF_PIPELINE = {"items": "open_records", "amount": "open_worth", "arr_in_year": "
 
 
 def summary(book: Workbook) -> Exhibit:
-    """What to sign, and below it goal, where we are and land, how sure, what it costs and one action: a line each."""
+    """What to sign, and below it goal, where we are and land, how sure, what it costs, what to decide and to do: a line each."""
+    return _page_one(book, book.people.hiring if book.people.considered else None)
+
+
+def in_brief(book: Workbook) -> Exhibit:
+    """The same where an answer is awaited: without the search for hires, and so without what hinges on it."""
+    return _page_one(book, None)
+
+
+def _page_one(book: Workbook, hiring: Hiring | None) -> Exhibit:
     bridge, asked = book.year.bridge, book.to_sign
     said = {**book.answers, "What it costs": _cost_words(book)}
-    lines = {label: Sentence(text=said[label]) for label in sorted(said, key=lambda label: label == TO_DO)}
+    if asked.simulation.view.goal > 0 and (hiring is not None or not book.people.considered):
+        said[DECIDE] = _decision(book, hiring)
+    if hiring is not None and hiring.hires:
+        said[TO_DO] = _to_hire(book, hiring)
+    order = [*(label for label in said if label not in (DECIDE, TO_DO)), DECIDE, TO_DO]
+    lines = {label: Sentence(text=said[label]) for label in order if label in said}
     of = partial(of_year, book.plan)
     stated = [
         of("goal", bridge.new_arr),
@@ -59,9 +78,53 @@ def summary(book: Workbook) -> Exhibit:
     return text(book.headline, lines, header=header(book), notes=[*book.beside, *_people(book)]).sharing(*stated)
 
 
+def _decision(book: Workbook, hiring: Hiring | None) -> str:
+    """What who signs has to decide beside the signature, with its money, and the goal that needs no such decision."""
+    asked, currency = book.to_sign, book.plan.currency
+    titles, sure = plural(titles_of(book.plan.stages)[asked.stage]), show(asked.confidence, "share")
+    lower = f"lower the goal to {compact(asked.goal_within_reach, currency)}, which the expected commit reaches in {sure} of the years"
+    if hiring is not None and hiring.hires:
+        return f"{_with_hires(book, hiring)}; or {lower}."
+    if asked.number is None:
+        return f"{raised(lower)}: no number of {titles} reaches the goal as it is in so many."
+    spent = asked.more_spend
+    cost = f", for {compact(spent, currency)} more of programme spend than the expected commit" if spent else ""
+    if asked.over:
+        return f"Lift {ceilings_of(asked.over)}{cost}; or {lower}."
+    if not asked.more:
+        return "Nothing beside the signature: the expected commit is as sure as was asked for."
+    return f"Sign more than the expected commit{cost}; or {lower}."
+
+
+def _with_hires(book: Workbook, found: Hiring) -> str:
+    """The hires to approve, and what is then to be signed instead."""
+    asked, hires = book.to_sign, found.hires or ()
+    title = titles_of(book.plan.stages)[asked.stage]
+    count = counted(sum(hire.count for hire in hires), "hire")
+    instead = counted(found.scale * asked.expected[asked.stage], title, kind="commitment")
+    own = "" if asked.number is None else f" instead of {show(asked.number, 'commitment')}"
+    return (
+        f"Approve {count} besides the plan's and sign {instead}{own}, which then reach the goal in "
+        f"{show(round(found.chance_after, 3), 'share')} of the years"
+    )
+
+
+def _to_hire(book: Workbook, found: Hiring) -> str:
+    """Who opens the positions, by when, and who is to start in them."""
+    hires, owner = found.hires or (), book.plan.stages[-1].owner
+    count = sum(hire.count for hire in hires)
+    first = "the position" if count == 1 else f"the first of {count} positions"
+    by = show(found.table["open_by"].min(), "date")
+    return f"{raised(shown(owner))} opens {first} by {by}: {hires_words(hires)}."
+
+
 def _people(book: Workbook) -> list[str]:
-    """What people can close against demand, in a line; none where the plan says nothing of them."""
-    return [people_headline(book.people.staffing)] if book.people.considered else []
+    """What people can close against demand, and who the plan hires already; none where the plan says nothing of them."""
+    if book.plan.capacity is None:
+        return []
+    own = book.plan.capacity.hires
+    planned = f" The plan hires already: {hires_words(own)}." if own else " The plan itself hires nobody."
+    return [f"{people_headline(book.people.staffing)}{planned}"]
 
 
 def header(book: Workbook) -> str:

@@ -34,6 +34,7 @@ from revplan.exhibits.fit import fitting
 from revplan.funnel.tables import missed_in_year
 from revplan.ground.formats import commitment, compact, counted, first_largest, plural, raised, show, steady_order
 from revplan.workbook.notes import worst_quarter
+from revplan.workbook.signing import against_expected
 
 MOST_ROWS = 16
 EVEN = 1e-6  # months that differ by a smaller share are the same
@@ -273,20 +274,13 @@ def commit_curve(table: pd.DataFrame, title: str, marked: Mapping[str, tuple[flo
     )
 
 
-TWOFOLD = 2.0  # beyond which a multiple is plainer than a per cent
-
-
 def _curve_message(frame: pd.DataFrame, entries: float, title: str) -> str:
     last = frame.iloc[-1]
     if not last["entries"] > 0:
         return f"The goal is {show(last['confidence'], 'share')} sure without new {plural(title)}: what exists already brings it."
     times = last["entries"] / entries
-    against = (
-        f"{show(abs(times - 1), 'share')} {'more' if times >= 1 else 'fewer'} than the expected commit"
-        if times <= TWOFOLD
-        else f"{show(times, 'count')} times the expected commit"
-    )
-    text = f"{show(last['confidence'], 'share')} sure takes {counted(last['entries'], title, kind='commitment')}, {against}"
+    entered = counted(last["entries"], title, kind="commitment")
+    text = f"{show(last['confidence'], 'share')} sure takes {entered}, {against_expected(times)}"
     over = frame.loc[~frame["within_limits"].astype(bool), "confidence"]
     return (
         f"{text}; from {show(over.min(), 'share')} on it is more than the sources' ceilings allow."

@@ -13,7 +13,7 @@ from revplan.ground.formats import compact, kinds_of, plural, raised, show
 from revplan.plan.stages import titles_of
 from revplan.simulation.simulate import Simulation
 from revplan.workbook import simulated as tables
-from revplan.workbook.signing import decides_words, in_parts, reaching_words, sentence, simulation_notes
+from revplan.workbook.signing import decides_words, in_parts, parts_words, reaching_words, simulation_notes
 from revplan.workbook.workbook import Workbook
 
 MOST_DRIVERS = 8
@@ -21,9 +21,11 @@ MOST_DRIVERS = 8
 
 def sure(book: Workbook) -> Exhibit:
     """How often the year reaches its goal, over the figures of its distribution."""
-    found, currency = book.simulation.outcome, book.plan.currency
-    if not book.simulation.view.goal > 0:
+    found, currency, goal = book.simulation.outcome, book.plan.currency, book.simulation.view.goal
+    if not goal > 0:
         return text("The year asks for no new ARR, so it is reached.")
+    parts = in_parts(book.to_sign)
+    said = parts or f"The goal is {compact(goal, currency)}; how much the simulated years of the expected commit bring:"
     facts = {
         "Chance of the goal": show(found.chance_of_goal.value, "share"),
         "One year in ten brings less than": compact(found.p10.value, currency),
@@ -34,11 +36,11 @@ def sure(book: Workbook) -> Exhibit:
     notes = [
         f"{book.simulation.trials:,} years are simulated, and the same plan gives the same numbers; rates vary as far as the "
         "records behind them leave open, and together.",
-        *filter(None, [in_parts(book.to_sign)]),
+        *([parts_words(book.to_sign)] if parts else []),
     ]
     of = partial(of_year, book.plan)
     stated = [of("chance", found.chance_of_goal.value, OF_EXPECTED), of("landing_low", found.p10.value, OF_EXPECTED)]
-    return text(sentence(book.to_sign), facts, notes=notes).sharing(
+    return text(said, facts, notes=notes).sharing(
         *stated, of("landing_high", found.p90.value, OF_EXPECTED), of("commit", _commit(book)), *_for_confidence(book)
     )
 

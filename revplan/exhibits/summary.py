@@ -10,26 +10,27 @@ import pandas as pd
 from revplan.exhibits import charts
 from revplan.exhibits.attainment import ACTUAL, NAME, PLANNED, agreeing, brought, entries, money, new_arr, signed
 from revplan.exhibits.exhibit import Exhibit, table_of, text
-from revplan.exhibits.figures import Figure, FigureCells, Sentence, figure, joined, measures, say
-from revplan.exhibits.fit import fitting
+from revplan.exhibits.figures import TO_SIGN, Figure, FigureCells, Sentence, figure, joined, measures, say
+from revplan.exhibits.fit import fitting, fitting_names
 from revplan.exhibits.outlook import ended, landing_figures, landing_rows, uncovered
 from revplan.exhibits.performance import furthest_behind
 from revplan.exhibits.side_by_side import NONE_NAMED
 from revplan.ground.calendar import MONTHS_PER_YEAR
-from revplan.ground.formats import TIE, first_largest, plural, raised, round_half_up, show, steady_order
+from revplan.ground.errors import shown
+from revplan.ground.formats import TIE, first_largest, listed, plural, raised, round_half_up, show, steady_order
 from revplan.plan.stages import titles_of
 from revplan.snapshot.fit import look_first
 from revplan.tracking.book import BoardBook, open_past
 from revplan.workbook.idle import scenario_effects
-from revplan.workbook.notes import LANDS, TO_DO, WHERE
-from revplan.workbook.signing import EVEN
+from revplan.workbook.notes import DECIDE, LANDS, TO_DO, WHERE
+from revplan.workbook.signing import EVEN, ToSign
 
 VERY_LIKELY = 0.9
 """Chance from which a year is called very likely to reach its goal, or to miss it."""
 
 
 def summary(book: BoardBook, before: BoardBook | None) -> Exhibit:
-    """Whether the year reaches its goal, and below it what was signed, where we are and land, and one action: a line each.
+    """Whether the year reaches its goal, and below it what was signed, where we are and land, what to decide and to do.
 
     Parameters
     ----------
@@ -44,6 +45,7 @@ def summary(book: BoardBook, before: BoardBook | None) -> Exhibit:
         "The commit": _commit(book),
         WHERE: _where(book),
         LANDS: _band(book, before),
+        DECIDE: _decision(book),
         TO_DO: _to_do(book),
     }
     told = {label: line for label, line in lines.items() if line.text}
@@ -101,8 +103,20 @@ def _where(book: BoardBook) -> Sentence:
     whole = book.spans[-1].label
     others = [brought(book, whole)] if book.spans[-1].first != book.spans[0].first else []
     planned, asked_for = (new_arr(book, whole, basis) for basis in (PLANNED, "goal"))
-    aim = [say("The goal itself needs {goal} by then.", goal=asked_for)] if planned.text != asked_for.text else []
+    aim = [_aim(book, planned, asked_for)] if planned.text != asked_for.text else []
     return joined(brought(book, label), *([counts] if actual.value is not None else []), *others, *aim)
+
+
+def _aim(book: BoardBook, planned: Figure, asked_for: Figure) -> Sentence:
+    """What the goal asks for by now, and why more is planned where more entries were signed than would do on average."""
+    above = (planned.value or 0.0) > (asked_for.value or 0.0) and book.scale is not None and book.scale > 1
+    if not above:
+        return say("The goal itself needs {goal} by then.", goal=asked_for)
+    return say(
+        "The goal itself needs {goal} by then: the plan asks for more entries than do on average, to be {sure} sure.",
+        goal=asked_for,
+        sure=figure("confidence", book.plan.commit.confidence, year_of(book)),
+    )
 
 
 def _headline(book: BoardBook) -> Sentence:
@@ -169,12 +183,85 @@ def _changed(book: BoardBook, before: BoardBook | None) -> list[Sentence]:
     return [say("The forecast has moved by {change} since {day}.", change=change, day=day)]
 
 
+def _decision(book: BoardBook) -> Sentence:
+    """What the board is asked for: to sign, to lower the goal or to approve more, with the money; or that it is nothing."""
+    if not len(book.landing):
+        return say("Cannot be told, as where the year lands cannot.")
+    if book.simulation is None:
+        return say("No decision is needed: the year is over.")
+    asked, period = ToSign(book.simulation), year_of(book)
+    if not asked.simulation.view.goal > 0:
+        return say("No decision is needed: the year asks for no new ARR.")
+    lower = money(book, "goal_within_reach", asked.goal_within_reach, period)
+    parts: dict[str, Figure | str] = {
+        "year": book.plan.period_label(period),
+        "sure": figure("confidence", asked.confidence, period),
+        "lower": lower,
+    }
+    if not book.signed and not book.spans:
+        return _signature(book, asked, parts)
+    if round_half_up(asked.chance, 2) >= asked.confidence:
+        return say("No decision is needed: the goal is as likely as was asked for.")
+    accept = "Accept a goal of {lower} for {year}, which is reached with the {sure} wanted"
+    if not asked.more:
+        return say(
+            f"{accept}: no number of {{counted}} gives that chance to the goal as it is.",
+            counted=_of_stage(book),
+            **parts,
+        )
+    more = figure("more_entries", asked.more, period, stage=asked.stage)
+    over = ", which is above what the ceilings of {sources} allow" if asked.over else ""
+    cost = ""
+    if asked.more_spend is not None:
+        parts["spend"] = money(book, "more_spend", asked.more_spend, period)
+        cost = " for {spend} of programme spend"
+    return say(
+        f"{accept}; or approve {{more}} more {{counted}} by {{end}} than are still committed{cost}{over}.",
+        more=more,
+        counted=agreeing(more, titles_of(book.plan.stages)[asked.stage])["counted"],
+        end=show(book.plan.months[-1].end_time.date(), "date"),
+        sources=listed(fitting_names([shown(name) for name in asked.over], NAME)) if asked.over else "",
+        **parts,
+    )
+
+
+def _signature(book: BoardBook, asked: ToSign, parts: dict[str, Figure | str]) -> Sentence:
+    """What is asked for before the year begins and nobody has signed: the signature and its budget, or a lower goal."""
+    if book.scale is None:
+        return say(
+            "Agree a goal of {lower} for {year}: the expected commit reaches it with the {sure} wanted.", **parts
+        )
+    over = ", and lift the ceilings of {sources}" if asked.over else ""
+    spend = asked.spend
+    cost = "" if spend is None else " and {spend} of programme spend"
+    told: dict[str, Figure | str] = (
+        {} if spend is None else {"spend": money(book, "spend", spend, year_of(book), TO_SIGN)}
+    )
+    return say(
+        f"Sign the commit{cost}{over}.",
+        sources=listed(fitting_names([shown(name) for name in asked.over], NAME)) if asked.over else "",
+        **told,
+    )
+
+
+def _of_stage(book: BoardBook) -> str:
+    return plural(titles_of(book.plan.stages)[book.plan.commit_stage])
+
+
 def _to_do(book: BoardBook) -> Sentence:
-    """The largest risk's ask, whose it is and what it is worth."""
+    """The largest risk's ask, whose it is, what it is worth, and how that goes with where the year lands."""
     for first in risks(book)[:1]:
         asked = say("{owner}: {ask}.", ask=first.ask, owner=fitting(raised(first.owner), NAME))
-        return joined(asked, say("{size} of new ARR is at stake.", size=first.size)) if first.size else asked
+        return joined(asked, *([first.meaning] if first.meaning else []), *_beside_variance(book, first))
     return _no_risk(book)
+
+
+def _beside_variance(book: BoardBook, first: Risk) -> list[Sentence]:
+    """How what is at stake in one place goes with the variance of the whole year, which page one states above it."""
+    if first.size is None or not book.spans or not len(book.landing) or book.simulation is None:
+        return []
+    others = "other segments and " if len(book.plan.segments) > 1 and not book.segment else ""
+    return [say(f"The variance above is that of the whole year: it counts {others}entries still to come as well.")]
 
 
 # --- what if -------------------------------------------------------------------------------------
@@ -265,6 +352,8 @@ class Risk:
     size: Figure | None
     owner: str
     ask: str
+    meaning: Sentence | None = None
+    """What its size is, in a sentence."""
 
 
 def risks(book: BoardBook) -> list[Risk]:
@@ -281,13 +370,17 @@ def _behind(book: BoardBook) -> Iterator[Risk]:
         ask = f"bring {fitting(row['source'], NAME)} back to the {plural(row['stage'])} it is planned to bring"
         lost = figures["worth"]
         size = money(book, "at_stake", abs(lost.value or 0.0), lost.period, **dict(lost.of))
-        yield Risk(what=f"{row['source']} is behind", size=size, owner=row["owner"], ask=ask)
+        meaning = say("What it lacks would have brought {size} of new ARR in the end.", size=size)
+        yield Risk(what=f"{row['source']} is behind", size=size, owner=row["owner"], ask=ask, meaning=meaning)
 
 
 def _uncovered(book: BoardBook) -> Iterator[Risk]:
     for segment, size in uncovered(book).items():
         ask = f"build pipeline in {fitting(segment, NAME)}, or win more of it"
-        yield Risk(what=f"Coverage of {segment} is too thin", size=size, owner="sales", ask=ask)
+        meaning = say(
+            "{size} of what it still has to win is not expected of its open opportunities in time.", size=size
+        )
+        yield Risk(what=f"Coverage of {segment} is too thin", size=size, owner="sales", ask=ask, meaning=meaning)
 
 
 def _missed(book: BoardBook) -> Iterator[Risk]:
@@ -297,7 +390,14 @@ def _missed(book: BoardBook) -> Iterator[Risk]:
     for row in book.quarters[book.quarters["shortfall"] > 0].itertuples():
         size = money(book, "shortfall", row.shortfall, row.quarter)
         ask = f"agree who brings what {row.label} lacks, or a new goal for it"
-        yield Risk(what=f"{row.label} misses its goal by plan", size=size, owner="marketing and sales", ask=ask)
+        meaning = say("It lacks {size} of new ARR.", size=size)
+        yield Risk(
+            what=f"{row.label} misses its goal by plan",
+            size=size,
+            owner="marketing and sales",
+            ask=ask,
+            meaning=meaning,
+        )
 
 
 def _expired(book: BoardBook) -> Iterator[Risk]:

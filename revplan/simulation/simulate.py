@@ -11,6 +11,7 @@ from functools import cached_property, partial
 from typing import TypeVar
 
 import numpy as np
+from scipy.optimize import brentq
 from scipy.special import ndtr
 
 from revplan.funnel.year import PlannedYear, capped_segments
@@ -118,6 +119,18 @@ class Simulation:
             for each in _rounds(self.view, DrawStore(self.trials, drivers(self.view), self.seed))
         ]
         return averaged([chance for _, chance in rounds], [count for count, _ in rounds]).value
+
+    def goal_at(self, confidence: float) -> float:
+        """The highest goal that the year's entries, as they stand, reach with `confidence`. [plan currency]"""
+        chances = self.detail.chances
+
+        def missed(goal: float) -> float:
+            return float(chances.below(goal).mean()) - (1 - confidence)
+
+        high = 2 * max(float(self.detail.arr.max()), 1.0)
+        while missed(high) < 0:
+            high *= 2
+        return 0.0 if missed(0.0) >= 0 else float(brentq(missed, 0.0, high, xtol=1e-9 * high))
 
     def within(self, months: slice) -> Outcome:
         """How the new ARR of some months of the year comes out, with the same trials: one that has begun, and those after it."""

@@ -10,7 +10,7 @@ What binds, and what one more of it is worth, and one less: found by re-solving,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property, partial
@@ -37,7 +37,7 @@ from revplan.capacity.team import (
 )
 from revplan.funnel.funnel import YEAR
 from revplan.funnel.year import PlannedYear
-from revplan.ground.calendar import MONTH_DAYS, MONTHS_PER_YEAR
+from revplan.ground.calendar import MONTH_DAYS, MONTHS_PER_YEAR, month_of
 from revplan.ground.errors import shown
 from revplan.ground.formats import compact, counted, listed, show
 from revplan.ground.tables import conform
@@ -471,6 +471,16 @@ def hiring_words(found: Hiring) -> str:
         f"{'reaches' if count == 1 else 'reach'} the goal in {sure} of the years, {'it starts' if count == 1 else 'they start'} as late as "
         f"that allows: {after}, against {before} without."
     )
+
+
+def hires_words(hires: Sequence[Hire]) -> str:
+    """Hires by role, segment and month, as a list in a sentence."""
+    by_month: dict[str, list[str]] = {}
+    for hire in sorted(hires, key=lambda each: each.first_day):
+        where = f" in {shown(hire.segment)}" if hire.segment else ""
+        month = show(month_of(hire.first_day), "month")
+        by_month.setdefault(month, []).append(f"{hire.count} {shown(hire.role)}{where}")
+    return "; ".join(f"{listed(who)} from {month}" for month, who in by_month.items())
 
 
 def hiring_notes(found: Hiring) -> Iterator[str]:

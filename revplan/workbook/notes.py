@@ -17,7 +17,7 @@ from revplan.ground.formats import compact, counted, first_largest, plural, rais
 from revplan.ground.lag import tail_beyond
 from revplan.plan.goal import next_year_growth, next_year_new_arr
 from revplan.plan.stages import titles_of
-from revplan.workbook.signing import ToSign, ceiling_words, expected_words, to_sign_words
+from revplan.workbook.signing import ToSign, sure_words, to_sign_words
 from revplan.workbook.words import if_people
 
 NOTEWORTHY = 0.005  # share of a quarter's goal below which nothing is said
@@ -48,6 +48,7 @@ def notes(year: PlannedYear, quarters: pd.DataFrame, pipeline: pd.DataFrame) -> 
 
 
 WHERE, LANDS, SURE, TO_DO = "Where we are", "Where we land", "How sure", "The one thing to do"
+DECIDE = "What is to be decided"
 """What page one answers, in every report: each is a label with a sentence or two beside it."""
 
 
@@ -67,7 +68,7 @@ def answers(year: PlannedYear, quarters: pd.DataFrame, asked: ToSign, stretch: s
         "The goal": _goal_words(year),
         WHERE: _already(year, quarters),
         LANDS: f"{_lands(year, quarters)}{if_people(year.plan.capacity)}; {worst_quarter(quarters, year.plan.currency)}.",
-        SURE: f"{expected_words(asked)}. {ceiling_words(asked)}.",
+        SURE: sure_words(asked),
         TO_DO: raised(action(year, quarters, stretch)),
     }
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -21,7 +21,7 @@ from revplan.plan.model import Plan
 from revplan.plan.stages import titles_of
 from revplan.simulation.curve import MOST
 from revplan.simulation.draws import DrawStore
-from revplan.simulation.scenarios import largest_scales
+from revplan.simulation.scenarios import largest_scales, spend_of_entries
 from revplan.simulation.simulate import Simulation, run
 from revplan.simulation.tornado import Swing
 from revplan.simulation.trials import drivers
@@ -36,7 +36,9 @@ HELD = 0.10  # of the number to sign, from which what people hold back of it is 
 NO_PEOPLE = (
     "People are not considered: the plan does not say who closes (key capacity), so whatever comes counts as worked."
 )
+MOST_NAMED = 3  # sources in a sentence on ceilings
 STEP = 0.01  # of the confidences that are offered
+TWOFOLD = 2.0  # beyond which a multiple is plainer than a per cent
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +103,34 @@ class ToSign:
         """The sources whose ceiling is reached first."""
         return tuple(name for name, scale in self.ceilings.items() if scale <= self.most * (1 + 1e-6))
 
+    @property
+    def over(self) -> tuple[str, ...]:
+        """The sources that the number to sign asks for more than their ceilings allow."""
+        scale = self.scale or 0.0
+        return tuple(name for name, most in self.ceilings.items() if scale > most * WITHIN)
+
+    @cached_property
+    def goal_within_reach(self) -> float:
+        """The highest goal that the entries as they stand reach with the confidence wanted. [plan currency]"""
+        return self.simulation.goal_at(self.confidence)
+
+    @property
+    def more(self) -> int | None:
+        """Entries at the commit stage to sign beyond those that stand, rounded up; None where no volume is enough. [records]"""
+        return None if self.scale is None else commitment(max(self.scale - 1, 0.0) * self.expected[self.stage])
+
+    @property
+    def spend(self) -> float | None:
+        """Programme spend on the entries that stand, over the priced sources; None without any. [plan currency]"""
+        year = self.simulation.year
+        priced = any(source.cost_per_entry is not None for source in year.plan.sources.values())
+        return spend_of_entries(year) if priced else None
+
+    @property
+    def more_spend(self) -> float | None:
+        """Programme spend on `more`, over the priced sources; None without any, or where no volume is enough. [plan currency]"""
+        return None if self.scale is None or self.spend is None else max(self.scale - 1, 0.0) * self.spend
+
     @cached_property
     def highest_within_ceilings(self) -> float:
         """The highest chance of the goal that entries within the ceilings give, or any entries where none is stated. [0-1]"""
@@ -138,16 +168,29 @@ def at_confidence(simulation: Simulation, confidence: float) -> ToSign:
 
 def in_parts(asked: ToSign) -> str:
     """What of the number to sign is luck, ignorance and insurance, in one sentence; empty where no volume is enough."""
-    parts, given = asked.simulation.signed_parts, asked.simulation.year.plan.uncertainty
+    parts = asked.simulation.signed_parts
     if asked.scale is None or not parts.luck > 0:
         return ""
     luck, ignorance, insurance = (f"{parts.steps[name]:+.0%}" for name in ("luck", "ignorance", "insurance"))
-    market = (
-        f"rates move together at {given.rho:.0%}, delays stray by {given.lag_cv:.0%}, volumes by {given.volume_cv:.0%}"
-    )
     return (
-        f"Against the expected commit that is {luck} for luck (how many deals come, and how large), {ignorance} because the rates "
-        f"are estimates, {insurance} as insurance against a market that moves ({market})."
+        f"Being {show(asked.confidence, 'share')} sure takes {against_expected(asked.scale)}: {luck} for luck, {ignorance} because "
+        f"the rates are estimates, {insurance} as insurance against a market that moves."
+    )
+
+
+def against_expected(scale: float) -> str:
+    """So many times the expected commit, as a reader compares: a third more than it, 4.1 times it."""
+    if scale > TWOFOLD:
+        return f"{show(scale, 'ratio')} times the expected commit"
+    return f"{show(round(abs(scale - 1), 3), 'share')} {'more' if scale >= 1 else 'less'} than the expected commit"
+
+
+def parts_words(asked: ToSign) -> str:
+    """What the parts of the number to sign are, in one sentence."""
+    given = asked.simulation.year.plan.uncertainty
+    return (
+        "Luck is how many deals come, and how large; in a market that moves, rates move together at "
+        f"{given.rho:.0%}, delays stray by {given.lag_cv:.0%}, volumes by {given.volume_cv:.0%}."
     )
 
 
@@ -168,7 +211,14 @@ def sentence(asked: ToSign) -> str:
     """What to sign, what the plan gives in expectation and what the ceilings allow, in one line."""
     if not asked.simulation.view.goal > 0:
         return "To sign: nothing, for the year asks for no new ARR."
-    return f"To sign: {to_sign_words(asked)}. {expected_words(asked)}. {ceiling_words(asked)}."
+    return f"To sign: {to_sign_words(asked)}. {sure_words(asked)}"
+
+
+def sure_words(asked: ToSign) -> str:
+    """The expected commit and its chance, and what the ceilings allow; in one sentence or two."""
+    if abs(asked.most - 1) < STEP / 2:  # the expected commit takes all that the ceilings allow
+        return f"{expected_words(asked)}; more is above {_ceilings_of(asked)}."
+    return f"{expected_words(asked)}. {ceiling_words(asked)}."
 
 
 def to_sign_words(asked: ToSign) -> str:
@@ -207,9 +257,17 @@ def ceiling_words(asked: ToSign) -> str:
     highest = show(round(asked.highest_within_ceilings, 3), "share")
     if not asked.ceilings:
         return "No source states a ceiling" + (f"; volume alone gives up to {highest}" if asked.scale is None else "")
-    names = listed([shown(name) for name in asked.binding[:3]])
-    several = len(asked.binding) > 1
-    return f"Within the ceiling{'s' * several} of {names} the chance is {highest} at most"
+    return f"Within {_ceilings_of(asked)} the chance is {highest} at most"
+
+
+def _ceilings_of(asked: ToSign) -> str:
+    """The ceilings that are reached first."""
+    return ceilings_of(asked.binding[:MOST_NAMED])
+
+
+def ceilings_of(sources: Sequence[str]) -> str:
+    """The ceilings of some sources, named."""
+    return f"the ceiling{'s' * (len(sources) > 1)} of {listed([shown(name) for name in sources])}"
 
 
 def _title(asked: ToSign) -> str:
