@@ -27,7 +27,7 @@ from revplan.exhibits.figures import (
 from revplan.exhibits.fonts import advice, without_font
 from revplan.ground.errors import ReportError, shown
 from revplan.ground.escaping import clean, cut_words, escape
-from revplan.ground.formats import KINDS, MINUS, column, is_missing, kinds_of, labels_of, show
+from revplan.ground.formats import KINDS, column, is_missing, kinds_of, labels_of, show
 from revplan.ground.tables import NUMERIC
 from revplan.ground.terminal import TextBlock, grid
 
@@ -115,6 +115,14 @@ class Exhibit:
     def sharing(self, *figures: Figure, cells: FigureCells | None = None) -> Exhibit:
         """The same exhibit, those of its numbers registered that other exhibits or reports state too."""
         return replace(self, shared=figures, cells=cells, complete=False)
+
+    @property
+    def worse(self) -> set[tuple[int, int]]:
+        """Row and place of the cells that are a variance to the bad: they are set in the colour of a gap."""
+        names = [] if self.table is None else list(self.table.columns)
+        return {
+            (row, names.index(column)) for row, column, each in self.figures if row is not None and each.is_worse
+        }
 
     @property
     def figures(self) -> list[tuple[int | None, str, Figure]]:
@@ -380,6 +388,7 @@ def raw(exhibit: Exhibit) -> dict[str, Any]:
         "rows": [list(row) for row in zip(*values, strict=True)],
         "shown": [] if exhibit.kind == "chart" else [list(row) for row in zip(*shown_cells, strict=True)],
         "totals": exhibit.totals,
+        **({"worse": [list(place) for place in sorted(exhibit.worse)]} if exhibit.worse else {}),
         "appendix": exhibit.appendix,
         "native": as_raw(exhibit.chart) if exhibit.chart else None,
         **({"brief": True} if exhibit.brief else {}),
@@ -462,7 +471,11 @@ def _text(exhibit: Exhibit) -> str:
 def _table(exhibit: Exhibit) -> str:
     shown = _shown(exhibit)
     head = "".join(_cell("th", escape(label), number, "col") for label, _, number in shown)
-    rows = [_row(cells, [number for _, _, number in shown]) for cells in zip(*(c for _, c, _ in shown), strict=True)]
+    numbers, worse = [number for _, _, number in shown], exhibit.worse
+    lines = zip(*(cells for _, cells, _ in shown), strict=True)
+    rows = [
+        _row(cells, numbers, [(at, place) in worse for place in range(len(cells))]) for at, cells in enumerate(lines)
+    ]
     split = len(rows) - exhibit.totals
     foot = f"<tfoot>{''.join(rows[split:])}</tfoot>" if exhibit.totals else ""
     message = escape(exhibit.message)
@@ -475,19 +488,18 @@ def _table(exhibit: Exhibit) -> str:
     return f"{_chart(exhibit)}<details><summary>Table</summary>{table}</details>" if exhibit.chart else table
 
 
-def _row(cells: Iterable[str], numbers: Iterable[bool]) -> str:
+def _row(cells: Sequence[str], numbers: Iterable[bool], worse: Iterable[bool]) -> str:
     tags = (
-        _cell("td" if place else "th", escape(cell), number, "" if place else "row")
-        for place, (cell, number) in enumerate(zip(cells, numbers, strict=True))
+        _cell("td" if place else "th", escape(cell), number, "" if place else "row", " worse" if bad else "")
+        for place, (cell, number, bad) in enumerate(zip(cells, numbers, worse, strict=True))
     )
     return f"<tr>{''.join(tags)}</tr>"
 
 
-def _cell(tag: str, content: str, number: bool, scope: str) -> str:
+def _cell(tag: str, content: str, number: bool, scope: str, way: str = "") -> str:
     """One cell; Jupyter, which lacks the page's style, sets numbers right by itself but words too."""
     scoped = f' scope="{scope}"' if scope else ""
-    minus = " minus" if content.startswith(MINUS) else ""
-    looks = f' class="n{minus}"' if number else _long(content, WORDS) + ' style="text-align:left"'
+    looks = f' class="n{way}"' if number else _long(content, WORDS) + ' style="text-align:left"'
     return f"<{tag}{scoped}{looks}>{content}</{tag}>"
 
 

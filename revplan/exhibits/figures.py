@@ -55,6 +55,8 @@ class Measure:
     """The kind of its values, as in `tables.csv`."""
     signed: bool
     """Whether it is a difference, of which a sentence says + too."""
+    good: str
+    """Which way it is better, `up` or `down`; the other way for the terms after `except`; empty where neither is."""
     additive: bool
     """Whether parts add up to their total."""
     at_most_one: bool
@@ -95,6 +97,16 @@ class Figure:
             plus = "+" if self.measure.signed and self.value > 0 else ""
             return f"{plus}{compact(self.value, self.currency)}"
         return show(self.value, self.measure.kind)
+
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether it is a variance to the bad, whatever its sign: fewer wins, more churn."""
+        way, _, others = self.measure.good.partition(" except ")
+        if not way or not self.value:
+            return False
+        reversed_ = dict(self.of).get("term") in others.split()
+        return (self.value < 0) == ((way == "up") != reversed_)
 
 
 @dataclass(frozen=True, kw_only=True)

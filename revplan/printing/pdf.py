@@ -126,6 +126,7 @@ def _exhibit(block: Shown) -> dict[str, Any]:
             for label, column in zip(labels, raw["columns"], strict=True)
         ],
         "rows": raw["shown"],
+        "worse": raw.get("worse", []),
         "giant": any(len(cell) > GIANT for row in raw["shown"] for cell in row),
     }
 

@@ -480,7 +480,7 @@ def hires_words(hires: Sequence[Hire]) -> str:
         where = f" in {shown(hire.segment)}" if hire.segment else ""
         month = show(month_of(hire.first_day), "month")
         by_month.setdefault(month, []).append(f"{hire.count} {shown(hire.role)}{where}")
-    return "; ".join(f"{listed(who)} from {month}" for month, who in by_month.items())
+    return "; ".join(f"{listed(who)} (to start in {month})" for month, who in by_month.items())
 
 
 def hiring_notes(found: Hiring) -> Iterator[str]:
