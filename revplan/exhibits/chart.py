@@ -238,10 +238,16 @@ def spans(chart: Chart) -> Iterator[tuple[float, float]]:
 
 
 def side_by_side(chart: Chart) -> bool:
-    """Whether bars of one category stand beside each other: not on each other, nor away from a common start."""
-    bars = [series.values for series in chart.series if series.mark in BAR_MARKS]
-    several = any(sum(value is not None for value in values) > 1 for values in zip(*bars, strict=True))
-    return several and chart.start is None and chart.form in ("columns", "bars")
+    """Whether bars of one category stand beside each other: not on each other, nor apart on the two sides of a common start."""
+    if chart.form not in ("columns", "bars"):
+        return False
+    start = chart.start
+    for values in zip(*(series.values for series in chart.series if series.mark in BAR_MARKS), strict=True):
+        known = [value for value in values if value is not None]
+        sides = {value > start for value in known} if start is not None else {True}
+        if len(known) > max(1, len(sides)):
+            return True
+    return False
 
 
 def checked(chart: Chart, place: str) -> Chart:

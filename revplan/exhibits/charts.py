@@ -390,7 +390,24 @@ def sources(table: pd.DataFrame, said: Sentence, currency: str) -> Chart:
     return drawn(said, parted, "source", *parts, form="bars", kind="money", currency=currency)
 
 
-def scenarios(table: pd.DataFrame, said: Sentence, goal: float, currency: str) -> Chart:
-    """Where the year lands in each scenario, with its band, and the goal."""
-    parts = (("landing", "landing, 8 of 10 cases", REQUIRED), ("goal", "goal as planned", INK, "dashes"))
-    return drawn(said, table.assign(goal=goal), "scenario", *parts, kind="money", currency=currency)
+GOAL = "goal"
+"""What the row of the goal is called among scenarios."""
+
+
+def scenarios(table: pd.DataFrame, said: Sentence, gap: float, currency: str) -> Chart:
+    """How much higher or lower the year lands in each scenario than as planned, beside the `gap` to its goal, the best first."""
+    others = table.iloc[1:]
+    rows = [(name, change, False) for name, change in zip(others["scenario"], others["difference"], strict=True)]
+    rows.append((GOAL, gap, True))
+    best = steady_order([-change for _, change, _ in rows])
+    ordered = pd.DataFrame([rows[at] for at in best], columns=["name", "change", "aim"])
+    change, aim = ordered["change"], ordered["aim"]
+    parted = ordered.assign(
+        goal=change.where(aim), higher=change.where(~aim & (change >= 0)), lower=change.where(~aim & (change < 0))
+    )
+    parts = (
+        ("higher", "lands higher than the plan as it stands", REQUIRED),
+        ("lower", "lands lower", GAP),
+        ("goal", "what the goal asks for beyond it" if gap >= 0 else "how far the goal lies below it", INK),
+    )
+    return drawn(said, parted, "name", *parts, form="bars", kind="money", currency=currency)

@@ -120,9 +120,7 @@ class Exhibit:
     def worse(self) -> set[tuple[int, int]]:
         """Row and place of the cells that are a variance to the bad: they are set in the colour of a gap."""
         names = [] if self.table is None else list(self.table.columns)
-        return {
-            (row, names.index(column)) for row, column, each in self.figures if row is not None and each.is_worse
-        }
+        return {(row, names.index(column)) for row, column, each in self.figures if row is not None and each.is_worse}
 
     @property
     def figures(self) -> list[tuple[int | None, str, Figure]]:

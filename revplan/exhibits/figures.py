@@ -98,7 +98,6 @@ class Figure:
             return f"{plus}{compact(self.value, self.currency)}"
         return show(self.value, self.measure.kind)
 
-
     @property
     def is_worse(self) -> bool:
         """Whether it is a variance to the bad, whatever its sign: fewer wins, more churn."""

@@ -288,7 +288,10 @@ def what_if(book: BoardBook) -> Exhibit:
     columns |= {"chance_of_goal": "chance", "difference": "scenario_difference"}
     rows = [_of(name, book) for name in frame["scenario"]]
     made = made.with_cells(FigureCells(rows=rows, columns=columns, currency=book.plan.currency)).as_brief()
-    return made.pictured(charts.scenarios(frame, made.said, goal(book).value or 0.0, book.plan.currency))
+    if not frame["difference"].any():
+        return made
+    gap = (goal(book).value or 0.0) - frame["landing"].iloc[0]
+    return made.pictured(charts.scenarios(frame, made.said, gap, book.plan.currency))
 
 
 def _why_no_scenarios(book: BoardBook) -> str:

@@ -54,6 +54,12 @@ BAR_SHARE = 0.58
 CLEAR = 1.2
 """How far the middle of a number is at least from a mark, over the height of a number."""
 
+PLOT, HALF_NUMBER = 0.8, 0.035
+"""Share of a chart's height that its bars take, and half that of a number with the gap before it."""
+
+TOPMOST = 0.93
+"""Share of the tallest bar above which a number has no room over a bar."""
+
 BASE = "(below)"
 """What the column is called on which the bars of a waterfall stand; it is not drawn."""
 
@@ -148,11 +154,21 @@ def _upright(chart: Chart) -> Iterator[Drawn]:
         labels = tuple(written(value, chart) for value in series.values)
         fixed = frozenset(place for place, both in enumerate(crossing) if both)
         lengths = [abs(value or 0.0) for value in main]
-        thin = frozenset(place for place, length in enumerate(lengths) if length < LEAST_SEGMENT * tallest)
-        yield Drawn(series=replace(series, values=main), labels=labels, position="ctr", boxed=thin, fixed=fixed)
+        beside = {
+            place: _beside(length, ends[place][1], tallest)
+            for place, length in enumerate(lengths)
+            if length < LEAST_SEGMENT * tallest
+        }
+        yield Drawn(series=replace(series, values=main), labels=labels, position="ctr", beside=beside, fixed=fixed)
         if any(crossing):
             rest = tuple(down if both else None for down, both in zip(below, crossing, strict=True))
             yield Drawn(series=replace(series, name=f"{series.name}, below zero", values=rest))
+
+
+def _beside(length: float, top: float, tallest: float) -> float:
+    """How much lower than the middle of a thin bar its number stands: above the bar, below it where that is the tallest."""
+    away = HALF_NUMBER + PLOT * length / tallest / 2
+    return away if top > TOPMOST * tallest else -away
 
 
 CATEGORY_AXIS, VALUE_AXIS = "111111111", "222222222"

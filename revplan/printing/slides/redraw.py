@@ -259,13 +259,26 @@ def _retold(label: Any, was: list[str] | None, fresh: Any, series: Any) -> Any:
     mine, now = _label_text(label), _label_text(fresh)
     if bool(mine) != bool(was) or (mine and was and mine[1] != was[1]):
         return label
-    if not mine or not now or bool(mine[1]) != bool(now[1]):  # a bar that has no room now, or is in two parts
+    moved = _is_ours(label) and bool(_beside(label)) != bool(_beside(fresh))
+    if moved or not mine or not now or bool(mine[1]) != bool(now[1]):  # a bar that has no room now, or is in two parts
         return _fitted(deepcopy(fresh), series)
     number = label.find(f"{C}numFmt")
     if number is not None and (_bare(mine[0]) == _bare(was[0]) or _sign(now[0]) != _sign(was[0])):
         number.set("formatCode", now[0])
     _reworded(list(label.iterfind(f"{C}tx/{C}rich//{A}t")), now[1])
+    for place in label.iterfind(f"{C}layout/{C}manualLayout/{C}y") if _is_ours(label) else ():
+        place.set("val", _beside(fresh))
     return label
+
+
+def _is_ours(label: Any) -> bool:
+    """Whether a label stands where it was made to stand: a person who moves one hardly keeps it over the same spot."""
+    return all(float(each.get("val")) == 0 for each in label.iterfind(f"{C}layout/{C}manualLayout/{C}x"))
+
+
+def _beside(label: Any) -> str:
+    """How far from its bar's middle a label stands; empty where it stands there."""
+    return next((str(each.get("val")) for each in label.iterfind(f"{C}layout/{C}manualLayout/{C}y")), "")
 
 
 def _bare(code: str) -> str:

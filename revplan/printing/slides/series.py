@@ -22,6 +22,7 @@ from revplan.ground.formats import MINUS
 from revplan.ground.language import ENGLISH, marks_of
 
 CHART = "http://schemas.openxmlformats.org/drawingml/2006/chart"
+CHART_2012 = "http://schemas.microsoft.com/office/drawing/2012/chart"
 DRAWING = "http://schemas.openxmlformats.org/drawingml/2006/main"
 C = ElementMaker(namespace=CHART, nsmap={"c": CHART, "a": DRAWING})
 A = ElementMaker(namespace=DRAWING, nsmap={"a": DRAWING})
@@ -59,8 +60,8 @@ class Drawn:
     series: Series
     labels: tuple[str, ...] = ()
     position: str = "outEnd"
-    boxed: frozenset[int] = frozenset()
-    """Places of labels that a bar has no room for: they stand on a ground of their own."""
+    beside: Mapping[int, float] = field(default_factory=dict)
+    """Places of labels that a bar has no room for: they stand this much lower than its middle, of the chart's height."""
     ink: str = "ink"
     """The colour of labels inside bars."""
     fixed: frozenset[int] = frozenset()
@@ -270,19 +271,26 @@ def _labels(drawn: Drawn) -> list[Any]:
     if not any(drawn.labels):
         return []
     each = [_label(place, text, drawn) for place, text in enumerate(drawn.labels)]
-    return [C.dLbls(*each, *_shows(value=False))]
+    return [C.dLbls(*each, *_shows(value=False), *([_without_leaders()] if drawn.beside else []))]
+
+
+def _without_leaders() -> Any:
+    """What keeps programs from drawing a line between a bar and the number beside it."""
+    shown = ElementMaker(namespace=CHART_2012, nsmap={"c15": CHART_2012}).showLeaderLines(val="0")
+    return C.extLst(C.ext(shown, uri="{CE6537A1-D6FC-4f65-9D91-7224C49458BB}"))
 
 
 def _label(place: int, text: str, drawn: Drawn) -> Any:
     if not text:
         return C.dLbl(valued("idx", place), valued("delete", 1))
-    boxed = place in drawn.boxed
+    beside = drawn.beside.get(place)
     return C.dLbl(
         valued("idx", place),
-        *([C.tx(rich_text(text, drawn.ink))] if place in drawn.fixed else []),
+        *([] if beside is None else [C.layout(C.manualLayout(valued("x", 0), valued("y", f"{beside:.4g}")))]),
+        *([C.tx(rich_text(text, drawn.ink if beside is None else "ink"))] if place in drawn.fixed else []),
         C.numFmt(formatCode=number_format(text, drawn.language), sourceLinked="0"),
-        C.spPr(fill("paper") if boxed else A.noFill(), nothing()),
-        text_look(slide_letters("chart")[0], "ink" if boxed else drawn.ink),
+        C.spPr(A.noFill(), nothing()),
+        text_look(slide_letters("chart")[0], drawn.ink if beside is None else "ink"),
         valued("dLblPos", drawn.moved.get(place, drawn.position)),
         *_shows(value=True),
     )
