@@ -14,6 +14,7 @@ from revplan.capacity.attainment import HEALTHY
 from revplan.capacity.measured import measured_answer
 from revplan.capacity.team import asked_capacity
 from revplan.crm.counted import Counted
+from revplan.crm.planfile import read_plan, real_path
 from revplan.crm.records import Export, History, write_unread
 from revplan.crm.store import open_counts
 from revplan.exhibits import annual_commit, confidence, movement, pace, rates, realism, record, side_by_side
@@ -29,6 +30,7 @@ from revplan.rates.book import HistoryBook
 from revplan.rates.estimates import transitions_block
 from revplan.rates.forecast import forecast_answer, forecast_wins
 from revplan.record.difference import Difference, compare
+from revplan.record.packs import BASES, KeptPack, checked_packs, packs_of
 from revplan.record.signed import Record
 from revplan.record.signing import Terms, sign
 from revplan.staffing.hiring import hiring_answer, worth_table
@@ -327,6 +329,24 @@ def _signature(made: Record) -> dict[str, Any]:
     told = made.signature.model_dump(mode="json", exclude={"format", "versions"})
     place = {"folder": str(made.folder), "content_hash": made.content_hash, "signed_before": made.signed_before}
     return {**place, **told, "revplan": made.signature.versions.revplan}
+
+
+def kept_packs(plan_path: Path) -> Answer:
+    """The packs that were shown of a plan, every file of them found as it was kept."""
+    name, found = real_path(plan_path).name, checked_packs(plan_path)
+    plan = read_plan(plan_path).name
+    return {"plan": plan, "packs": [_pack(each) for each in packs_of(found, name)]}, [record.packs(found, name)]
+
+
+def _pack(kept: KeptPack) -> dict[str, Any]:
+    left_out = {"format", "figures", "files", "plan_file"}
+    told = {name: kept.pack.told(name) for name in BASES}
+    return {
+        **kept.pack.model_dump(mode="json", exclude=left_out),
+        **told,
+        "folder": str(kept.folder),
+        "files": list(kept.pack.files),
+    }
 
 
 def difference(a: Path, b: Path, progress: Progress | None) -> Answer:

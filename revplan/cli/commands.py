@@ -255,8 +255,17 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DECK",
         help="bring an edited deck of the report (pptx) up to date; without --out in its place",
     )
+    report.add_argument(
+        "--keep", action="store_true", help="keep what is printed in `packs` beside the plan: it was shown"
+    )
+    report.add_argument("--on", type=_day, metavar="DAY", help="of --keep: the day it is shown on; default today")
     report.add_argument("--language", default="en", metavar="CODE", help="of page, PDF and slides: en, de; default en")
     report.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a parameter of the notebook")
+
+    packs = _command(
+        commands, "packs", _packs, "the packs kept of a plan: when shown, landing, chance, commit, what was asked"
+    )
+    packs.add_argument("plan", type=Path, metavar="PLAN", help="the plan file (YAML)")
 
     comment = _command(
         commands, "comment", _comment, "say something beside an exhibit of a report, until its figures move"
@@ -509,9 +518,12 @@ def _report(given: argparse.Namespace) -> None:
             template=given.template,
             refresh=given.refresh,
             language=given.language,
+            shown_on=(given.on or date.today()) if given.keep else None,
         )
         for name in _listed(given.name) or [given.name]
     ]
+    if given.on and not given.keep:
+        raise PlanError.at("--on", "is the day a pack that is kept is shown on; add --keep, or leave it out")
     if not given.refresh and not given.out:
         raise PlanError.at("--out", "is missing; name the folder to write to, such as `--out reports`")
     if not given.refresh:
@@ -523,6 +535,12 @@ def _report(given: argparse.Namespace) -> None:
     files, found = refresh(requests[0], given.out, sys.stderr)
     answer = {"files": [str(path) for path in files], "findings": [asdict(each) for each in found]}
     _print(given, answer, "\n".join([*map(str, files), *map(str, found)]))
+
+
+def _packs(given: argparse.Namespace) -> None:
+    from revplan.cli import answers
+
+    _answer(given, answers.kept_packs(given.plan))
 
 
 def _comment(given: argparse.Namespace) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
 
 import numpy as np
@@ -18,6 +19,7 @@ from revplan.exhibits.figures import (
     of_year,
     quarter_cells,
     year_cells,
+    year_id,
 )
 from revplan.funnel.tables import missed_in_year, wins_of_year
 from revplan.ground.errors import shown
@@ -75,7 +77,9 @@ def _page_one(book: Workbook, hiring: Hiring | None) -> Exhibit:
         of("landing_gap", -missed_in_year(book.quarters), OF_EXPECTED),
         of("spend", spend_of_entries(book.year)),
     ]
-    return text(book.headline, lines, header=header(book), notes=[*book.beside, *_people(book)]).sharing(*stated)
+    made = text(book.headline, lines, header=header(book), notes=[*book.beside, *_people(book)]).sharing(*stated)
+    year, eve = year_id(book.plan), book.plan.plan_date - timedelta(days=1)
+    return made.of_report(year=year, period=year, label=book.plan.period_label(year), as_of=str(eve))
 
 
 def _decision(book: Workbook, hiring: Hiring | None) -> str:

@@ -90,6 +90,8 @@ class Exhibit:
     """Whether one slide has to do: rows that it cannot hold stand in the other printings."""
     periods: Mapping[str, str] = field(default_factory=dict)
     """Id to label of the periods that the figures of its report name."""
+    about: Mapping[str, str] = field(default_factory=dict)
+    """What its report is of, under which a pack that was shown is kept: year, period, segment, last day known, baseline."""
 
     def as_appendix(self) -> Exhibit:
         """The same exhibit for readers who look things up: a page has it, a deck has it in its notes."""
@@ -111,6 +113,10 @@ class Exhibit:
     def with_periods(self, labels: Mapping[str, str]) -> Exhibit:
         """The same exhibit, telling what readers call the periods that figures of its report name by their ids."""
         return replace(self, periods=dict(labels))
+
+    def of_report(self, **about: str) -> Exhibit:
+        """The same exhibit, telling what its report is of."""
+        return replace(self, about=about)
 
     def sharing(self, *figures: Figure, cells: FigureCells | None = None) -> Exhibit:
         """The same exhibit, those of its numbers registered that other exhibits or reports state too."""
@@ -392,6 +398,7 @@ def raw(exhibit: Exhibit) -> dict[str, Any]:
         **({"brief": True} if exhibit.brief else {}),
         **({"lined": True} if exhibit.lined else {}),
         **({"periods": dict(exhibit.periods)} if exhibit.periods else {}),
+        **({"about": dict(exhibit.about)} if exhibit.about else {}),
         **_registered(exhibit),
     }
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pandas as pd
 
 from revplan.exhibits.exhibit import Exhibit, table_of, text
-from revplan.ground.formats import counted, plural, show
+from revplan.ground.escaping import clean
+from revplan.ground.formats import compact, counted, plural, raised, show
 from revplan.ground.tables import empty
 from revplan.plan.stages import titles_of
 from revplan.record.difference import FIGURES, Difference, Figures
+from revplan.record.packs import FOLDER, KeptPack, Pack, packs_of
 from revplan.record.signed import CONTENTS, Record
 from revplan.record.summary import by_line, signed_lines
 from revplan.tracking.why import CELL, SAME, in_points, mix_and_rate, planned_conversions, split_of, split_words
@@ -24,6 +26,50 @@ def signed(record: Record, book: Workbook) -> Exhibit:
     proof = f"Content hash {record.content_hash} (of {CONTENTS})"
     lines = [*signed_lines(record.signature, book), proof, f"Folder {record.folder}"]
     return text(f"{record.name} {done}: {by}, {day}.", notes=lines)
+
+
+def packs(found: list[KeptPack], plan_file: str) -> Exhibit:
+    """The packs that were shown of a plan, a line each: when, where the year was seen to land, how sure, what was asked."""
+    mine = [each.pack for each in packs_of(found, plan_file)]
+    others = sorted({each.pack.plan_file for each in found} - {plan_file})
+    notes = [f"Packs of other plans lie in {FOLDER} too: {', '.join(map(clean, others))}."] if others else []
+    if not mine:
+        told = "No pack of this plan is kept; add --keep to `revplan report board_report` for the one that is shown."
+        return text(told, notes=notes)
+    last = mine[-1]
+    rows = [
+        {
+            "shown_on": pd.Timestamp(each.shown_on),
+            "report": each.report,
+            "period": ", ".join(filter(None, [each.label, each.segment])),
+            "as_of": pd.Timestamp(each.as_of),
+            "landing": landing_words(each),
+            "chance": each.told("chance"),
+            "commit": each.told("commit"),
+            "asked": _asked(each),
+        }
+        for each in mine
+    ]
+    said = f"{counted(len(mine), 'pack')} {'was' if len(mine) == 1 else 'were'} shown; the last one, of {last.label}, on {show(last.shown_on, 'date')}."
+    frame = pd.DataFrame(rows).astype({"chance": float, "commit": float})
+    return table_of("packs", frame, said, notes=notes)
+
+
+def landing_words(pack: Pack) -> str:
+    """Where the year was seen to land, and the band; empty where the pack does not tell it."""
+    landing, low, high = (pack.told(name) for name in ("landing", "landing_low", "landing_high"))
+    if landing is None:
+        return ""
+    band = "" if low is None or high is None else f" ({compact(low, pack.currency)} to {compact(high, pack.currency)})"
+    return f"{compact(landing, pack.currency)}{band}"
+
+
+def _asked(pack: Pack) -> str:
+    """The first ask, and how many others there were."""
+    if not pack.asks:
+        return "nothing"
+    more = f"; and {counted(len(pack.asks) - 1, 'other')}" if len(pack.asks) > 1 else ""
+    return f"{raised(clean(pack.asks[0].owner))}: {clean(pack.asks[0].ask)}{more}"
 
 
 def changes(found: Difference) -> Exhibit:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -17,8 +18,20 @@ from revplan.exhibits.performance import furthest_behind
 from revplan.exhibits.side_by_side import NONE_NAMED
 from revplan.ground.calendar import MONTHS_PER_YEAR
 from revplan.ground.errors import shown
-from revplan.ground.formats import TIE, first_largest, listed, plural, raised, round_half_up, show, steady_order
+from revplan.ground.formats import (
+    MISSING,
+    TIE,
+    first_largest,
+    listed,
+    plural,
+    raised,
+    round_half_up,
+    show,
+    steady_order,
+)
+from revplan.ground.version import __version__
 from revplan.plan.stages import titles_of
+from revplan.record.packs import Ask, Pack
 from revplan.snapshot.fit import look_first
 from revplan.tracking.book import BoardBook, open_past
 from revplan.workbook.idle import scenario_effects
@@ -49,7 +62,21 @@ def summary(book: BoardBook, before: BoardBook | None) -> Exhibit:
         TO_DO: _to_do(book),
     }
     told = {label: line for label, line in lines.items() if line.text}
-    return text(_headline(book), told, header=header, notes=book.beside).with_periods(book.period_labels)
+    made = text(_headline(book), told, header=header, notes=book.beside).with_periods(book.period_labels)
+    return made.of_report(**about(book))
+
+
+def about(book: BoardBook) -> dict[str, str]:
+    """What the pack is of, under which it is kept when it was shown."""
+    return {
+        "year": year_of(book),
+        "period": book.quarter.name,
+        "label": book.plan.period_label(book.quarter.name),
+        "segment": book.segment,
+        "as_of": str(book.as_of),
+        "signed": book.signed,
+        "baseline": book.files.baseline.record,
+    }
 
 
 def year_of(book: BoardBook) -> str:
@@ -172,15 +199,32 @@ def _band(book: BoardBook, before: BoardBook | None) -> Sentence:
 
 
 def _changed(book: BoardBook, before: BoardBook | None) -> list[Sentence]:
-    """What changed since the quarter began."""
-    if before is None or before.landing.empty or book.landing.empty:
+    """What changed since the last pack that was shown, or since the quarter began where none is kept."""
+    if book.landing.empty:
         return []
-    now, then = (landing_rows(each).iloc[0]["landing"] for each in (book, before))
-    day = show(before.as_of, "date")
-    change = money(book, "landing_change", now - then, year_of(book), f"as known on {day}")
-    if not change.value:
-        return [say("The forecast is where it was on {day}.", day=day)]
-    return [say("The forecast has moved by {change} since {day}.", change=change, day=day)]
+    now, shown = landing_rows(book).iloc[0]["landing"], last_shown(book)
+    if shown is not None:
+        day, then, basis = show(shown.shown_on, "date"), shown.told("landing") or 0.0, shown_basis(shown)
+        same, moved = "The forecast is as it was shown on {day}.", "The forecast shown on {day} has moved by {change}."
+    elif before is not None and not before.landing.empty:
+        day, then = show(before.as_of, "date"), landing_rows(before).iloc[0]["landing"]
+        basis = f"as known on {day}"
+        same, moved = "The forecast is where it was on {day}.", "The forecast has moved by {change} since {day}."
+    else:
+        return []
+    change = money(book, "landing_change", now - then, year_of(book), basis)
+    return [say(moved if change.value else same, change=change, day=day)]
+
+
+def last_shown(book: BoardBook) -> Pack | None:
+    """The last pack that was shown before this one and told where the year lands; None where none is kept."""
+    told = [each for each in book.packs if each.told("landing") is not None]
+    return told[-1] if told else None
+
+
+def shown_basis(pack: Pack) -> str:
+    """Basis of a figure that stands as a pack told it."""
+    return f"as shown on {show(pack.shown_on, 'date')}"
 
 
 def _decision(book: BoardBook) -> Sentence:
@@ -438,25 +482,60 @@ def risks_and_asks(book: BoardBook) -> Exhibit:
 
 
 def asked_before(book: BoardBook, before: BoardBook | None) -> Exhibit:
-    """What was asked when the quarter began, and what became of it: what was at stake then, and what is now."""
-    asked = [] if before is None else risks(before)
-    if before is None or not asked:
+    """What was asked last time, and what became of it: what was at stake then, and what is now.
+
+    Last time is the pack that was shown last; where none is kept, what would have been asked when the quarter began.
+    """
+    shown, day = _shown_before(book, before)
+    if not shown:
         return text("Nothing was asked before this quarter.").as_appendix()
     now = {risk.what: risk for risk in risks(book)}
-    then_on = f"as known on {show(before.as_of, 'date')}"
-    sizes = [(_size_then(risk, then_on), now[risk.what].size if risk.what in now else None) for risk in asked]
+    sizes = [(risk.size, now[risk.what].size if risk.what in now else None) for risk in shown]
     frame = pd.DataFrame(
         {
-            "what": [risk.what for risk in asked],
-            "owner": [risk.owner for risk in asked],
-            "ask": [risk.ask for risk in asked],
+            "what": [risk.what for risk in shown],
+            "owner": [risk.owner for risk in shown],
+            "ask": [risk.ask for risk in shown],
             "size_then": [then.value if then else None for then, _ in sizes],
             "size_now": [size.value if size else None for _, size in sizes],
-            "outcome": [_outcome(risk.what in now, *pair) for risk, pair in zip(asked, sizes, strict=True)],
+            "outcome": [_outcome(risk.what in now, *pair) for risk, pair in zip(shown, sizes, strict=True)],
         }
     ).astype({"size_then": float, "size_now": float})
-    made = table_of("asked_before", frame, _asked_message(before, asked[0], *sizes[0]), currency=book.plan.currency)
+    said = _asked_message(day, shown[0], *sizes[0])
+    made = table_of("asked_before", frame, said, notes=_told_by(book), currency=book.plan.currency)
     return made.sharing(*(each for pair in sizes for each in pair if each))
+
+
+def _shown_before(book: BoardBook, before: BoardBook | None) -> tuple[list[Risk], str]:
+    """What was asked last time, and the day of that."""
+    if book.packs:
+        return asks_of(book, book.packs[-1]), show(book.packs[-1].shown_on, "date")
+    if before is None:
+        return [], ""
+    day = show(before.as_of, "date")
+    return [replace(risk, size=_size_then(risk, f"as known on {day}")) for risk in risks(before)], day
+
+
+def asks_of(book: BoardBook, pack: Pack) -> list[Risk]:
+    """What a pack asked, as it was shown."""
+    return [
+        Risk(what=each.what, size=_size_shown(book, pack, each), owner=each.owner, ask=each.ask) for each in pack.asks
+    ]
+
+
+def _size_shown(book: BoardBook, pack: Pack, ask: Ask) -> Figure | None:
+    if ask.size is None:
+        return None
+    return money(book, "at_stake", ask.size, pack.year, shown_basis(pack), risk=ask.what)
+
+
+def _told_by(book: BoardBook) -> list[str]:
+    """Where what was asked is taken from, and what was said beside it."""
+    if not book.packs:
+        return ["No pack of an earlier day is kept: what would have been asked is worked out from today's records."]
+    pack = book.packs[-1]
+    said = [f"Said beside it then: {line}" for line in pack.comments.get("risks_and_asks", ())]
+    return [f"As asked in the pack of {pack.label} that was shown on {show(pack.shown_on, 'date')}.", *said]
 
 
 def _size_then(risk: Risk, basis: str) -> Figure | None:
@@ -473,9 +552,8 @@ def _outcome(is_open: bool, then: Figure | None, now: Figure | None) -> str:
     return "still open, smaller" if change < 0 else "still open, larger" if change > 0 else "still open"
 
 
-def _asked_message(before: BoardBook, first: Risk, then: Figure | None, now: Figure | None) -> Sentence:
+def _asked_message(day: str, first: Risk, then: Figure | None, now: Figure | None) -> Sentence:
     """What was asked first, and what became of that."""
-    day = show(before.as_of, "date")
     asked = say("Asked first on {day}: {owner} should {ask}.", day=day, owner=fitting(first.owner, NAME), ask=first.ask)
     if then is None:
         return asked
@@ -485,52 +563,137 @@ def _asked_message(before: BoardBook, first: Risk, then: Figure | None, now: Fig
 
 
 def history(book: BoardBook) -> Exhibit:
-    """Where the year was seen to land at the end of each of its quarters, how sure that was, and where it is seen now."""
+    """Where the year was seen to land at the end of each of its quarters, how sure that was, and where it is seen now.
+
+    Days of which a pack was shown stand as they were shown, beside what the same day comes to by today's records.
+    """
     looked = [*open_past(book), book] if book.spans else []
-    seen = [each for each in looked if len(each.landing)]
-    if len(seen) < MOMENTS:
+    moments = [_moment(book, each) for each in looked if len(each.landing)]
+    if len(moments) < MOMENTS:
         return text("The year has been looked at only once.").as_appendix()
-    rows = [landing_rows(each).iloc[0] for each in seen]
-    days = [show(each.as_of, "date") for each in seen]
-    frame = pd.DataFrame(
-        {
-            "as_of": days,
-            **{name: [row[name] for row in rows] for name in LANDED},
-            "chance_of_goal": [landing_figures(each)["chance"].value for each in seen],
-            "commit": [signed(each).value for each in seen],
-        }
-    ).astype({"chance_of_goal": float})
-    title = plural(titles_of(book.plan.stages)[book.plan.commit_stage])
-    said = _history_message(book, frame)
-    made = table_of("landing_history", frame, said, stage=title, currency=book.plan.currency)
+    frame = pd.DataFrame([each.row for each in moments])
+    kept = [each for each in moments if each.pack]
+    names = ["as_of", *(["shown_on"] if kept else []), *LANDED, "chance_of_goal", "commit"]
+    names += ["again", "differs"] if kept else []
+    frame = frame[names].astype({name: float for name in ("chance_of_goal", "commit", "again") if name in names})
+    made = table_of(
+        "landing_history",
+        frame,
+        _history_message(book, moments),
+        notes=_history_notes(moments, kept),
+        stage=plural(titles_of(book.plan.stages)[book.plan.commit_stage]),
+        currency=book.plan.currency,
+    )
     columns = {name: {"measure": name} for name in LANDED} | {"chance_of_goal": {"measure": "chance"}}
-    earlier = [{"period": year_of(book), "basis": f"as known on {day}"} for day in days[:-1]]
-    cells = FigureCells(rows=[*earlier, {"period": year_of(book)}], columns=columns, currency=book.plan.currency)
-    return made.sharing(cells=cells)
+    rows = [{"period": year_of(book), **({"basis": each.basis} if each.basis else {})} for each in moments]
+    cells = FigureCells(rows=rows, columns=columns, currency=book.plan.currency)
+    return made.sharing(*(each.again for each in kept if each.again), cells=cells)
 
 
-def _history_message(book: BoardBook, frame: pd.DataFrame) -> Sentence:
-    """Where the year was first seen to land, and where now; the chances where both are known."""
-    then, now = frame.iloc[0], frame.iloc[-1]
-    basis, period = f"as known on {then['as_of']}", year_of(book)
-    landed: dict[str, Figure | str] = {
-        "then": money(book, "landing", then["landing"], period, basis),
-        "now": money(book, "landing", now["landing"], period),
-        "day": str(then["as_of"]),
+@dataclass(frozen=True, kw_only=True)
+class Moment:
+    """Where the year was seen to land on a day: as a pack told it, or as today's records give it."""
+
+    row: Mapping[str, object]
+    basis: str
+    """Of its figures; empty for today's, which have their measure's own."""
+    pack: Pack | None = None
+    again: Figure | None = None
+    """What the day of a pack comes to by today's records."""
+
+
+def _moment(book: BoardBook, seen: BoardBook) -> Moment:
+    """`seen` is the year of `book` as today's records give it for a day."""
+    pack = next((each for each in book.packs if each.as_of == seen.as_of and each.told("landing") is not None), None)
+    day, landed = show(seen.as_of, "date"), landing_rows(seen).iloc[0]
+    replayed = {name: landed[name] for name in LANDED}
+    replayed |= {"chance_of_goal": landing_figures(seen)["chance"].value, "commit": signed(seen).value}
+    row: dict[str, object] = {"as_of": day, "shown_on": MISSING, "again": None, "differs": ""}
+    if pack is None:
+        return Moment(row={**row, **replayed}, basis="" if seen is book else f"as known on {day}")
+    told = {
+        **{name: pack.told(name) for name in LANDED},
+        "chance_of_goal": pack.told("chance"),
+        "commit": pack.told("commit"),
     }
-    said = say("The year was seen to land at {then} on {day}; now it is {now}.", **landed)
-    if pd.isna(then["chance_of_goal"]) or pd.isna(now["chance_of_goal"]):
-        return said
-    chances = {
-        "then": figure("chance", then["chance_of_goal"], period, basis),
-        "now": figure("chance", now["chance_of_goal"], period),
+    again = money(book, "landing", landed["landing"], year_of(book), f"as known on {day}")
+    row |= {
+        "shown_on": show(pack.shown_on, "date"),
+        "again": again.value,
+        "differs": _differs(book, pack, told, replayed),
     }
-    return joined(said, say("The chance of the goal was {then} and is {now}.", **chances))
+    return Moment(row={**row, **told}, basis=shown_basis(pack), pack=pack, again=again)
+
+
+def _differs(
+    book: BoardBook, pack: Pack, told: Mapping[str, float | None], replayed: Mapping[str, float | None]
+) -> str:
+    """What changed since a pack was shown, where its day comes to something else today."""
+    if all(_as_told(told[name], replayed[name]) for name in told):
+        return "nothing"
+    baseline = book.files.baseline.record
+    reasons = {
+        "another plan of record": pack.baseline != baseline,
+        "the plan": not baseline and pack.baseline == baseline and told["commit"] != replayed["commit"],
+        f"revplan ({pack.revplan} then)": pack.revplan != __version__,
+    }
+    return ", ".join(reason for reason, holds in reasons.items() if holds) or "the records"
+
+
+def _as_told(then: float | None, now: float | None) -> bool:
+    """Whether a reader would call both the same: processors make a difference far below."""
+    if then is None or now is None or pd.isna(now):
+        return then is None and (now is None or pd.isna(now))
+    return math.isclose(then, now, rel_tol=SAME, abs_tol=SAME)
+
+
+def _history_notes(moments: list[Moment], kept: list[Moment]) -> list[str]:
+    again = "Days without a pack are worked out again from today's records and rates, not taken from what was shown."
+    if not kept:
+        return [again]
+    beside = "What was shown stays as it was; beside it stands where the same day lands by today's records and rates."
+    return [beside, *([again] if len(kept) < len(moments) - 1 else [])]
+
+
+def _history_message(book: BoardBook, moments: list[Moment]) -> Sentence:
+    """Where the year was first seen to land, and where now; the chances where both are known; what is told otherwise now."""
+    first, last = moments[0], moments[-1]
+    landed = {name: _figure_of(book, each) for name, each in (("then", first), ("now", last))}
+    day = str(first.row["shown_on"] if first.pack else first.row["as_of"])
+    was = "The landing shown on {day} was {then}" if first.pack else "The year was seen to land at {then} on {day}"
+    said = [say(f"{was}; now it is {{now}}.", **landed, day=day)]
+    chances = {name: _figure_of(book, each, "chance") for name, each in (("then", first), ("now", last))}
+    if all(each.value is not None for each in chances.values()):
+        said.append(say("The chance of the goal was {then} and is {now}.", **chances))
+    for each in reversed(moments):
+        shown, again = _figure_of(book, each), each.again
+        if again and shown.text != again.text:
+            was_on = str(each.row["shown_on"])
+            said.append(
+                say(
+                    "By today's records the {shown} shown on {day} would be {again}.",
+                    shown=shown,
+                    again=again,
+                    day=was_on,
+                )
+            )
+            break
+    return joined(*said)
+
+
+def _figure_of(book: BoardBook, moment: Moment, measure: str = "landing") -> Figure:
+    value = moment.row["chance_of_goal" if measure == "chance" else measure]
+    made = float(value) if isinstance(value, int | float) else float("nan")
+    if measure == "chance":
+        return figure(measure, made, year_of(book), moment.basis)
+    return money(book, measure, made, year_of(book), moment.basis)
 
 
 LANDED = ("landing", "landing_low", "landing_high")
 MOMENTS = 2
 """Days from which on there is a history."""
+SAME = 1e-6
+"""Of a figure: less than that is no difference."""
 
 
 def _no_risk(book: BoardBook) -> Sentence:

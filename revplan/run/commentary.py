@@ -137,6 +137,11 @@ def _shown(notebook: Any) -> Iterator[tuple[str, Any]]:
                 yield _name(cell.source), output["data"]
 
 
+def named_exhibits(notebook: Any) -> list[tuple[str, Any]]:
+    """The exhibits of an executed notebook: what each is called, and its raw values."""
+    return [(name, data[MIMETYPE]) for name, data in _shown(notebook)]
+
+
 def _name(source: str) -> str:
     """What the exhibit that a cell ends in is called: the function that makes it, or the name `rp.exhibit` is given."""
     try:
@@ -210,7 +215,7 @@ def commented(notebook: Any, folder: Path, comment: Comment) -> Comment:
     PlanError
         If the report does not show that exhibit, or the file is at fault; it is left as it was.
     """
-    raw = {name: data[MIMETYPE] for name, data in _shown(notebook)}
+    raw = dict(named_exhibits(notebook))
     if comment.exhibit not in raw:
         names = ", ".join(name for name in raw if name)
         raise PlanError.at("exhibit", f"{shown(comment.exhibit)!r} is not in that report; it shows {names}")

@@ -10,6 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import date
 from itertools import repeat
 from multiprocessing import get_context
 from pathlib import Path
@@ -21,16 +22,19 @@ from revplan.crm.inputs import frozen_inputs, input_files, named_outside
 from revplan.crm.planfile import read_plan, real_path
 from revplan.exhibits.provenance import pack_id, provenance
 from revplan.ground.errors import Fault, PlanError, ReportError, RevplanError, did_you_mean, shown
+from revplan.ground.escaping import clean
 from revplan.ground.extras import check_installed
 from revplan.ground.files import copied, own_folder, scratch_folder
 from revplan.ground.language import ENGLISH, languages
+from revplan.ground.values import FrozenDict
 from revplan.ground.written import check_folder, shown_path, written, written_together
 from revplan.plan.model import Plan
 from revplan.printing.blocks import exhibits, under_headings
 from revplan.printing.registry import registry
 from revplan.printing.translated import translated, written_in
+from revplan.record.packs import FIGURES, Ask, Pack, figures_copied, keep
 from revplan.record.signed import CONTENTS, digest, names_in, read_record
-from revplan.run.commentary import NOTHING_SAID, Commentary, read_commentary, with_commentary
+from revplan.run.commentary import NOTHING_SAID, Commentary, named_exhibits, read_commentary, with_commentary
 from revplan.run.notebooks import PACKAGE, REPOSITORY, check_trust, notebook_in
 from revplan.run.parameters import checked, declared
 from revplan.run.progress import CellProgress
@@ -70,6 +74,8 @@ class Request:
     """The language of page, PDF and slides, one of `languages()`; the live workbook is in English."""
     commented: bool = True
     """Whether what people say in `commentary.yaml` is printed."""
+    shown_on: date | None = None
+    """The day the pack is shown to the board: what is printed is kept as that; None of a draft."""
     outside: Mapping[Path, str] = field(default_factory=dict)
     """Files that the copy names by their place on this machine, and their SHA-256 when it was made."""
 
@@ -109,6 +115,7 @@ def _frozen_plan(path: Path, scratch: Path) -> tuple[Path, dict[Path, str]]:
     """The copy of a plan file, and the hashes of what it reads elsewhere."""
     folder = Path(mkdtemp(dir=scratch), real_path(path).parent.name or "plan")
     copy = frozen_inputs(path, folder)
+    figures_copied(path, copy)
     return copy, {each: digest(each) for each in named_outside(copy, folder) if each.is_file()}
 
 
@@ -194,7 +201,8 @@ def refresh(request: Request, out: Path | None, progress: TextIO | None = None) 
         if out or is_of_pack:
             return printed(done, kept, target, {"pptx": deck}), found
         _unchanged_outside(kept)
-        return [written(request.refresh, deck)], found
+        archived = _kept(done, kept, {f"{kept.name}.pptx": deck})
+        return [written(request.refresh, deck), *archived], found
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -268,7 +276,56 @@ def printed(notebook: Any, request: Request, out: Path, ready: Mapping[str, byte
         for kind in kinds
     }
     _unchanged_outside(request)
-    return written_together(out, request.name, files, notebook.metadata.get("revplan", {}).get("pack", ""))
+    archived = _kept(notebook, request, files)
+    written_out = written_together(out, request.name, files, notebook.metadata.get("revplan", {}).get("pack", ""))
+    return [*written_out, *archived]
+
+
+def _kept(notebook: Any, request: Request, files: Mapping[str, bytes]) -> list[Path]:
+    """The figures of the pack as it is kept beside the plan, where it is one that is shown."""
+    if request.shown_on is None:
+        return []
+    made = keep(request.given or request.plan_path, pack_of(notebook, request, request.shown_on), files)
+    return [made.folder / FIGURES]
+
+
+def pack_of(notebook: Any, request: Request, shown_on: date) -> Pack:
+    """The executed `notebook` of a report as a pack that is shown on a day: its figures, what it asks, what is said in it.
+
+    Raises
+    ------
+    PlanError
+        If the report does not say what it is of.
+    """
+    shown_exhibits = dict(named_exhibits(notebook))
+    about = next((raw["about"] for raw in shown_exhibits.values() if raw.get("about")), None)
+    if about is None:
+        raise PlanError.at(
+            "--keep", f"is for a report that is of a quarter or a year, as board_report; {request.name} is not"
+        )
+    path, told = real_path(request.given or request.plan_path), notebook.metadata["revplan"]
+    asked = shown_exhibits.get("risks_and_asks", {"columns": [], "rows": []})
+    names = [column["name"] for column in asked["columns"]]
+    return Pack(
+        report=request.name,
+        plan=clean(told["plan"]),
+        plan_file=path.name,
+        currency=read_plan(request.plan_path).currency,
+        shown_on=shown_on,
+        pack=told["pack"],
+        revplan=told["revplan"],
+        figures=FrozenDict({name: each["value"] for name, each in registry(exhibits(notebook)).items()}),
+        asks=tuple(Ask.model_validate(dict(zip(names, row, strict=True))) for row in asked["rows"] if "ask" in names),
+        comments=FrozenDict(
+            {
+                name: tuple(each["line"] for each in raw["comments"])
+                for name, raw in shown_exhibits.items()
+                if raw.get("comments")
+            }
+        ),
+        files=FrozenDict(),
+        **about,
+    )
 
 
 def _in_language(notebook: Any, request: Request) -> Any:
@@ -313,7 +370,12 @@ def _beside_each_other(kept: Sequence[Request], out: Path, told: bool) -> list[l
         names = ", ".join(request.name for request in kept)
         cure = "if memory ran out, close programs or ask for one report at a time; then run again"
         raise ReportError.at(names, f"a process that made one of them was ended; {cure}") from None
-    return [each if isinstance(each, RevplanError) else [out / path.name for path in each] for each in found]
+    return [each if isinstance(each, RevplanError) else [_as_given(path, out) for path in each] for each in found]
+
+
+def _as_given(path: Path, out: Path) -> Path:
+    """A file of the folder `out` as whoever asked wrote it; one kept elsewhere as it is."""
+    return out / path.name if path.parent == out.absolute() else path
 
 
 def _attempted(kept: Request, out: Path, told: bool) -> list[Path] | RevplanError:

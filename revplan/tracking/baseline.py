@@ -39,6 +39,8 @@ class Baseline:
     scale: float | None
     """Times the expected commit; None where no volume gives the confidence: the expected commit stands. [ratio]"""
     doubts: tuple[str, ...]
+    record: str = ""
+    """Content hash of the plan of record; empty where it is none."""
 
 
 def read_baseline(path: Path, live_path: Path, live: Plan, snapshots: Snapshots | None) -> Baseline:
@@ -68,7 +70,7 @@ def read_baseline(path: Path, live_path: Path, live: Plan, snapshots: Snapshots 
     if record is None:
         scale = ToSign(simulate(expected)).scale
     year = scaled(expected, 1.0 if scale is None else scale)
-    return Baseline(year, expected, signed, scale, doubtful)
+    return Baseline(year, expected, signed, scale, doubtful, "" if record is None else record.content_hash)
 
 
 def refuse_others(live: Plan, planned: Plan, segment: str) -> None:

@@ -22,6 +22,7 @@ from revplan.ground.formats import money_digits, show
 from revplan.ground.tables import empty
 from revplan.plan.model import Plan
 from revplan.plan.parts import RecordsFile as RecordsOf
+from revplan.record.packs import Pack, packs_of, read_packs
 from revplan.simulation.simulate import Simulation, simulate
 from revplan.snapshot.fit import doubts
 from revplan.snapshot.state import Fates, Snapshots, actual_flow, fates_of, read_snapshots
@@ -152,6 +153,14 @@ class BoardBook:
             return f"the records end on {show(end, 'date')}"
         inside = whole.within(entered.dt.to_period("M"))
         return "" if inside.any() else "the records hold nothing of it"
+
+    @cached_property
+    def packs(self) -> list[Pack]:
+        """The packs of the year that were shown and knew less than this one, the earliest first; of a day the last edition."""
+        path, year = real_path(self.files.path), str(self.plan.first_month.year)
+        found = [each.pack for each in packs_of(read_packs(path), path.name, year, self.segment)]
+        by_day = {each.as_of: each for each in found if each.period != year and each.as_of < self.as_of}
+        return [by_day[day] for day in sorted(by_day)]
 
     @cached_property
     def spans(self) -> list[Span]:
@@ -430,14 +439,23 @@ def open_before(book: BoardBook) -> BoardBook | None:
 
 
 def open_past(book: BoardBook) -> list[BoardBook]:
-    """The same year as known on the evening of each of its quarters that ended before that of `book`, the earliest first."""
+    """The same year as known on the evening of each of its quarters that ended before that of `book`, the earliest first.
+
+    Of a quarter of which a pack was shown it is the last day that the pack knew; the days of other packs count too.
+    """
     if book.history is None:
         return []
     told_from = max(book.plan.plan_date, book.history.stage_history["entered_on"].min().date())
     first = max(book.plan.first_month.start_time.date(), told_from)
-    begins = [book.quarter.earlier(back).first.start_time.date() for back in (2, 1, 0)]
-    evenings = [begin - timedelta(days=1) for begin in begins if begin > first]
-    return [book_on(book.files, "", evening, book.segment) for evening in evenings]
+    ended = [book.quarter.earlier(back) for back in (3, 2, 1)]
+    evenings = {quarter.name: quarter.last.end_time.date() for quarter in ended}
+    shown = {each.as_of for each in book.packs}
+    days = shown | {
+        evening
+        for name, evening in evenings.items()
+        if not any(each.period == name and each.as_of >= evening for each in book.packs)
+    }
+    return [book_on(book.files, "", day, book.segment) for day in sorted(days) if first < day < book.as_of]
 
 
 def book_on(files: YearFiles, quarter: str, as_of: date | None, segment: str) -> BoardBook:
