@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from revplan.tracking.book import open_board
     from revplan.tracking.movement import open_movement
     from revplan.tracking.pacebook import open_pace
+    from revplan.tracking.retrospective import open_retrospective
     from revplan.workbook.workbook import open_people, open_workbook
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "open_movement",
     "open_pace",
     "open_people",
+    "open_retrospective",
     "open_workbook",
     "read_plan",
 ]
@@ -50,6 +52,7 @@ DOORS = {
     "open_board": "revplan.tracking.book",
     "open_movement": "revplan.tracking.movement",
     "open_pace": "revplan.tracking.pacebook",
+    "open_retrospective": "revplan.tracking.retrospective",
     "exhibit": "revplan.exhibits.named",
     "exhibits_of": "revplan.exhibits.named",
 }

@@ -260,9 +260,9 @@ STEPS = {
 }
 
 
-def variance(book: BoardBook) -> Exhibit:
-    """From plan to actual, step by step."""
-    label = book.spans[0].label if book.spans else ""
+def variance(book: BoardBook, period: str = "") -> Exhibit:
+    """From plan to actual, step by step: of the quarter, or of the `period` of that label, such as the year so far."""
+    label = period or (book.spans[0].label if book.spans else "")
     rows = book.variance[book.variance["period"] == label]
     if rows.empty:
         return nothing_yet(book, "Nothing is there to explain.")

@@ -23,6 +23,7 @@ SUBJECTS = (
     "performance",
     "outlook",
     "summary",
+    "retrospective",
     "detail",
     "pace",
     "service",

@@ -498,7 +498,7 @@ def asked_before(book: BoardBook, before: BoardBook | None) -> Exhibit:
             "ask": [risk.ask for risk in shown],
             "size_then": [then.value if then else None for then, _ in sizes],
             "size_now": [size.value if size else None for _, size in sizes],
-            "outcome": [_outcome(risk.what in now, *pair) for risk, pair in zip(shown, sizes, strict=True)],
+            "outcome": [outcome(risk.what in now, *pair) for risk, pair in zip(shown, sizes, strict=True)],
         }
     ).astype({"size_then": float, "size_now": float})
     said = _asked_message(day, shown[0], *sizes[0])
@@ -513,7 +513,7 @@ def _shown_before(book: BoardBook, before: BoardBook | None) -> tuple[list[Risk]
     if before is None:
         return [], ""
     day = show(before.as_of, "date")
-    return [replace(risk, size=_size_then(risk, f"as known on {day}")) for risk in risks(before)], day
+    return [replace(risk, size=size_then(risk, f"as known on {day}")) for risk in risks(before)], day
 
 
 def asks_of(book: BoardBook, pack: Pack) -> list[Risk]:
@@ -538,11 +538,11 @@ def _told_by(book: BoardBook) -> list[str]:
     return [f"As asked in the pack of {pack.label} that was shown on {show(pack.shown_on, 'date')}.", *said]
 
 
-def _size_then(risk: Risk, basis: str) -> Figure | None:
+def size_then(risk: Risk, basis: str) -> Figure | None:
     return replace(risk.size, basis=basis) if risk.size else None
 
 
-def _outcome(is_open: bool, then: Figure | None, now: Figure | None) -> str:
+def outcome(is_open: bool, then: Figure | None, now: Figure | None) -> str:
     """What became of an ask, in a word or two."""
     if not is_open:
         return "no longer stands out"

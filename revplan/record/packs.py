@@ -131,9 +131,7 @@ def keep(plan_path: Path, pack: Pack, files: Mapping[str, bytes]) -> KeptPack:
     """
     if pack.period != pack.year and pack.shown_on < pack.as_of:
         last, day = show(pack.as_of, "date"), show(pack.shown_on, "date")
-        raise PlanError.at(
-            "--on", f"got {day}, but the pack knows what came up to {last}; give the day it is shown on"
-        )
+        raise PlanError.at("--on", f"got {day}, but the pack knows what came up to {last}; give the day it is shown on")
     pack = pack.model_copy(
         update={"files": FrozenDict({name: sha256(each).hexdigest() for name, each in files.items()})}
     )

@@ -79,7 +79,7 @@ def lag_rows(plan: Plan, steps: list[ComparedTransition]) -> Iterator[dict[str, 
     sigma = LagScale(plan.uncertainty.lag_cv).sigma
     for each in (step for step in steps if step.has_own_lag):
         measured, medians = float(each.row["median_days"]), each.cohorts["median_days"].dropna()
-        planned = _median_days(each.planned.lag, measured)
+        planned = median_days(each.planned.lag, measured)
         longer = np.log(max(planned, 0.01) / max(measured, 0.01))
         chance = float(ndtr(longer / sigma)) if sigma > 0 else np.nan
         yield {
@@ -97,7 +97,7 @@ def lag_rows(plan: Plan, steps: list[ComparedTransition]) -> Iterator[dict[str, 
         }
 
 
-def _median_days(lag: Lag, measured: float) -> float:
+def median_days(lag: Lag, measured: float) -> float:
     """Median delay; written in whole months it stands for half a month around, nearest to the measured one. [days]"""
     if lag.median_days is not None:
         return lag.median_days

@@ -1,0 +1,417 @@
+"""A finished year looked back on: what was signed and what became of it, how good the forecasts were, what the next plan takes from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pandas as pd
+
+from revplan.exhibits.attainment import (
+    ACTUAL,
+    NAME,
+    PLANNED,
+    agreeing,
+    brought,
+    entries,
+    money,
+    new_arr,
+    nothing_yet,
+    signed,
+    variance,
+    whole,
+)
+from revplan.exhibits.exhibit import Exhibit, table_of, text
+from revplan.exhibits.figures import Figure, FigureCells, Sentence, figure, joined, say
+from revplan.exhibits.fit import fitting
+from revplan.exhibits.outlook import ended, landing_figures, landing_rows
+from revplan.exhibits.summary import Risk, about, asks_of, goal, outcome, risks, size_then, year_of
+from revplan.ground.formats import compact, plural, round_half_up, show
+from revplan.plan.stages import titles_of
+from revplan.snapshot.fit import look_first
+from revplan.tracking.book import BoardBook
+from revplan.tracking.periods import whole_year
+from revplan.tracking.retrospective import FITS, INSIDE, OPEN, Retrospective, is_finished
+
+NAMES = {
+    "entries": "Entries",
+    "win_rate": "Win rate",
+    "timing": "Won in time",
+    "deal_size": "Deal size",
+    "opening": "Records open at the start",
+}
+KINDS = {"entries": "count", "win_rate": "share", "timing": "share"}
+
+
+def verdict(year: Retrospective) -> Exhibit:
+    """Whether the year reached its goal; below it what was signed, what became of it, why, how good the forecasts were: a line each."""
+    book = year.book
+    lines = {
+        "What was signed": _signed(book),
+        "What became of it": _outcome(book),
+        "Still open": say("") if year.is_finished else _still_open(book),
+        "Why": _why(year),
+        "How good the forecasts were": _forecasts(year),
+        "For the next plan": _next(year),
+    }
+    told = {label: line for label, line in lines.items() if line.text}
+    header = f"{book.plan.name}{f', {book.segment}' if book.segment else ''}, as known on {show(book.as_of, 'date')}"
+    made = text(_headline(book), told, header=header, notes=book.beside).with_periods(book.period_labels)
+    return made.of_report(**{**about(book), "period": year_of(book), "label": book.plan.period_label(year_of(book))})
+
+
+def _headline(book: BoardBook) -> Sentence:
+    doubts = [say("{doubt}", doubt=line) for line in (*look_first(book.doubts), book.stale) if line]
+    return joined(*doubts, _ended(book))
+
+
+def _ended(book: BoardBook) -> Sentence:
+    label, found = book.plan.period_label(year_of(book)), landing_figures(book)
+    if not whole_year(book.plan.first_month, book.as_of).is_over:
+        return say(
+            "{year} is not over: {actual} of new ARR by {day}, {landing} expected in the end, against a goal of {goal}.",
+            year=label,
+            actual=new_arr(book, book.spans[-1].label, ACTUAL),
+            day=show(book.as_of, "date"),
+            landing=found["landing"],
+            goal=found["goal"],
+        )
+    if not is_finished(book):
+        return ended(book)
+    parts: dict[str, Figure | str] = {
+        "year": label,
+        "actual": found["landing"],
+        "goal": found["goal"],
+        "gap": found["gap"],
+    }
+    gap = found["gap"].value or 0.0
+    verb = "missed" if gap < 0 else "reached"
+    return say(f"{{year}} {verb} its goal: {{actual}} of new ARR against {{goal}} ({{gap}}).", **parts)
+
+
+def _signed(book: BoardBook) -> Sentence:
+    number = signed(book)
+    parts: dict[str, Figure | str] = {
+        "number": number,
+        "year": book.plan.period_label(year_of(book)),
+        "goal": goal(book),
+        "wanted": figure("confidence", book.plan.commit.confidence, year_of(book)),
+        "signed": book.signed,
+        **agreeing(number, titles_of(book.plan.stages)[book.plan.commit_stage]),
+    }
+    if book.signed:
+        return say("{number} {counted} for {year}, {signed}, for a goal of {goal} and a chance of {wanted}.", **parts)
+    if book.scale is None:
+        return say(
+            "Nothing was signed for {year}; it is held against the expected commit, {number} {counted}, for a goal of {goal}.",
+            **parts,
+        )
+    return say(
+        "Nothing was signed for {year}; it is held against {number} {counted}, which give the goal of {goal} a chance of {wanted}.",
+        **parts,
+    )
+
+
+def _outcome(book: BoardBook) -> Sentence:
+    """New ARR and entries, plan and actual, of the year so far."""
+    label, stage = book.spans[-1].label, book.plan.commit_stage
+    actual, planned = (entries(book, stage, basis, label) for basis in (ACTUAL, PLANNED))
+    counts = say(
+        "{actual} {counted} came against {planned} planned.",
+        actual=actual,
+        planned=planned,
+        **agreeing(actual, titles_of(book.plan.stages)[stage]),
+    )
+    return joined(brought(book, label), *([counts] if actual.value is not None else []))
+
+
+def _still_open(book: BoardBook) -> Sentence:
+    """What of an unfinished year is to come, or what the records lack of one that is over."""
+    if whole_year(book.plan.first_month, book.as_of).is_over:
+        return say("The year is over, but {lacking}; what they lack is not judged.", lacking=book.lacking_of_year)
+    found, row = landing_figures(book), landing_rows(book).iloc[0]
+    parts = {
+        "coming": money(book, "landing_part", row["open_records"], row["year"], "open records"),
+        "create": money(book, "landing_part", row["still_to_create"], row["year"], "still to create"),
+        "low": found["landing_low"],
+        "high": found["landing_high"],
+    }
+    return say(
+        "The year runs until {day}: {coming} of new ARR is expected of open records and {create} of entries still to come; "
+        "it lands between {low} and {high} in eight of ten cases.",
+        day=show(whole_year(book.plan.first_month, book.as_of).last.end_time.date(), "date"),
+        **parts,
+    )
+
+
+# --- plan and actual -----------------------------------------------------------------------------
+
+
+def quarter_by_quarter(year: Retrospective) -> Exhibit:
+    """Goal, plan and actual of each quarter of the year that has begun."""
+    book = year.book
+    counts, amounts = book.attainment_of_past
+    labels = [span.label for span in book.past_quarters if span.first >= book.plan.first_month]
+    if not labels:
+        return nothing_yet(book, "No quarter of the year is on record.")
+    new, aims = (amounts[amounts["term"] == term].set_index("period").reindex(labels) for term in ("new_arr", "goal"))
+    mine = counts[(counts["stage"] == book.stage) & (counts["part"] == "all")].set_index("period").reindex(labels)
+    shown = {
+        "goal": aims["planned"].map(lambda value: whole(value, book.decimals)),
+        **{side: new[side].map(lambda value: whole(value, book.decimals)) for side in (PLANNED, ACTUAL)},
+        "entries_planned": mine["planned"].map(whole),
+        "entries": mine["actual"].map(whole),
+    }
+    frame = pd.DataFrame({name: list(values) for name, values in shown.items()})
+    frame.insert(0, "quarter", [book.plan.period_short(label) for label in labels])
+    frame.insert(4, "gap", frame[ACTUAL] - frame[PLANNED])
+    frame.insert(5, "reached", (frame[ACTUAL] / frame[PLANNED]).where(frame[PLANNED] > 0))
+    stage = plural(titles_of(book.plan.stages)[book.stage])
+    made = table_of(
+        "quarter_by_quarter", frame, _quarters_message(book, frame, labels), stage=stage, currency=book.plan.currency
+    )
+    columns = {side: {"measure": "new_arr", "basis": side} for side in ("goal", PLANNED, ACTUAL)}
+    columns |= {
+        name: {"measure": "entries", "basis": side, "stage": book.stage}
+        for name, side in (("entries_planned", PLANNED), ("entries", ACTUAL))
+    }
+    return made.sharing(
+        cells=FigureCells(rows=[{"period": label} for label in labels], columns=columns, currency=book.plan.currency)
+    )
+
+
+def _quarters_message(book: BoardBook, frame: pd.DataFrame, labels: list[str]) -> Sentence:
+    worst = int(frame["gap"].to_numpy().argmin())
+    if not frame["gap"].iloc[worst] < 0:
+        return say("No quarter is below its plan.")
+    size = money(book, "new_arr_gap", frame["gap"].iloc[worst], labels[worst])
+    return say("{period} is furthest below its plan: {size}.", period=book.plan.period_label(labels[worst]), size=size)
+
+
+def why_of_year(year: Retrospective) -> Exhibit:
+    """From plan to actual of the year so far, step by step."""
+    return variance(year.book, year.book.spans[-1].label)
+
+
+# --- the forecasts -------------------------------------------------------------------------------
+
+
+def calibration(year: Retrospective) -> Exhibit:
+    """What was said of the year and of each quarter before it began, and how it turned out."""
+    book, found = year.book, year.forecasts
+    kept = found["shown_on"].notna().any()
+    frame = found.assign(period=[book.plan.period_short(name) for name in found["period"]])
+    again = "Forecasts without a pack that was shown are worked out again from today's records and rates."
+    made = table_of(
+        "forecasts_judged",
+        frame if kept else frame.drop(columns="shown_on"),
+        _forecasts(year),
+        notes=[
+            "A band is made to hold eight of ten cases; so few forecasts can show a gross fault of it, not a small one.",
+            *([again] if found["shown_on"].isna().any() else []),
+        ],
+        currency=book.plan.currency,
+    )
+    return made.sharing()
+
+
+def _forecasts(year: Retrospective) -> Sentence:
+    found, book, period = year.forecasts, year.book, year_of(year.book)
+    judged = found[found["inside"] != OPEN]
+    if judged.empty:
+        return say("No forecast of the year can be judged yet.")
+    number, inside = (
+        figure(name, float(count), period)
+        for name, count in (("forecasts_judged", len(judged)), ("forecasts_inside", (judged["inside"] == INSIDE).sum()))
+    )
+    miss = float(judged["miss"].mean())
+    size = money(book, "forecast_bias", abs(miss), period)
+    side = "too high" if miss > 0 else "too low"
+    by = f"{side} by {{size}}" if size.value else "neither too high nor too low"
+    if len(judged) == 1:
+        kept = "kept" if inside.value else "did not keep"
+        return say(f"The one forecast that can be judged {kept} its band; it was {by}.", size=size)
+    return say(
+        f"{{inside}} of {{number}} forecasts that can be judged kept their band; on average they were {by}.",
+        inside=inside,
+        number=number,
+        size=size,
+    )
+
+
+# --- the assumptions -----------------------------------------------------------------------------
+
+
+def assumptions(year: Retrospective) -> Exhibit:
+    """What the plan assumed of each segment, what it was, and what the difference brought or cost, the dearest first."""
+    book, found = year.book, year.assumptions
+    if found.empty:
+        return nothing_yet(book, "Nothing is there to explain.")
+    currency = book.plan.currency
+    frame = pd.DataFrame(
+        {
+            "assumption": [_assumption(row) for row in found.to_dict("records")],
+            **{
+                side: [_written(row[side], row["about"], currency) for row in found.to_dict("records")]
+                for side in ("planned", "actual")
+            },
+            "cost": found["cost"],
+        }
+    )
+    total = pd.DataFrame([{"assumption": "All together", "planned": "", "actual": "", "cost": found["cost"].sum()}])
+    young = found.loc[found["provisional"], "about"].map(NAMES).drop_duplicates()
+    notes = [
+        "The amounts are the steps of the variance, by segment; entries hold number and mix together. Won in time: the share of the "
+        "wins that falls into the period.",
+        *(
+            [f"Provisional, for the youngest entries are still open: {' and '.join(young).lower()}."]
+            if len(young)
+            else []
+        ),
+    ]
+    made = table_of(
+        "assumptions_shown",
+        pd.concat([frame, total], ignore_index=True),
+        _why(year),
+        totals=1,
+        notes=notes,
+        currency=currency,
+    )
+    return made.sharing().as_brief()
+
+
+def _assumption(row: dict[str, object]) -> str:
+    return ", ".join(filter(None, [NAMES[str(row["about"])], str(row["segment"])]))
+
+
+def _written(value: float, about_: str, currency: str) -> str:
+    return show(value, KINDS[about_]) if about_ in KINDS else "–" if pd.isna(value) else compact(value, currency)
+
+
+def _why(year: Retrospective) -> Sentence:
+    """The assumption that cost most, and the one that brought most."""
+    told = [_cost(year.book, row) for row in _ends(year.assumptions)]
+    if not told:
+        return say("No assumption of the plan cost anything, or brought more.")
+    words = ["{name} cost most ({size})", "{name} brought most ({size})"]
+    said = [say(words[0] if (size.value or 0.0) < 0 else words[1], name=name, size=size) for name, size in told]
+    return joined(joined(*said, glue="; "), say("."), glue="")
+
+
+def _ends(found: pd.DataFrame) -> Iterator[dict[str, object]]:
+    """The rows of the largest cost and the largest gain."""
+    rows = found.to_dict("records")
+    if rows and rows[0]["cost"] < 0:
+        yield rows[0]
+    if rows and rows[-1]["cost"] > 0:
+        yield rows[-1]
+
+
+def _cost(book: BoardBook, row: dict[str, object]) -> tuple[str, Figure]:
+    of = {name: str(row[name]) for name in ("about", "segment") if row[name]}
+    return fitting(_assumption(row), NAME), money(book, "assumption_cost", float(str(row["cost"])), year_of(book), **of)
+
+
+# --- the asks ------------------------------------------------------------------------------------
+
+
+def asks_of_year(year: Retrospective) -> Exhibit:
+    """Everything that was asked in the year, and what became of it."""
+    book = year.book
+    asked: dict[str, list[tuple[str, Risk]]] = {}
+    for day, risk in _asked(year):
+        asked.setdefault(risk.what, []).append((day, risk))
+    if not asked:
+        return text("Nothing was asked in the year.").as_appendix()
+    now = {risk.what: risk for risk in risks(book)}
+    firsts = {what: each[0] for what, each in asked.items()}
+    sizes = {what: (risk.size, now[what].size if what in now else None) for what, (_, risk) in firsts.items()}
+    frame = pd.DataFrame(
+        {
+            "asked_on": [day for day, _ in firsts.values()],
+            "owner": [risk.owner for _, risk in firsts.values()],
+            "ask": [risk.ask for _, risk in firsts.values()],
+            "times": [float(len(each)) for each in asked.values()],
+            "size_then": [then.value if then else None for then, _ in sizes.values()],
+            "size_now": [size.value if size else None for _, size in sizes.values()],
+            "outcome": [outcome(what in now, *sizes[what]) for what in asked],
+        }
+    ).astype({"size_then": float, "size_now": float})
+    met, open_ = (sum((what in now) == still for what in asked) for still in (False, True))
+    said = (
+        "Everything that was asked in the year no longer stands out." if not open_
+        else "Nothing that was asked in the year is settled." if not met
+        else "Some of what was asked in the year is settled, and some still stands out."
+    )  # fmt: skip
+    lacking = (
+        []
+        if all(each.pack for each in year.seen[1:])
+        else ["Days without a pack that was shown are worked out again from today's records."]
+    )
+    made = table_of("asks_of_year", frame, said, notes=lacking, currency=book.plan.currency)
+    return made.sharing(*(each for pair in sizes.values() for each in pair if each))
+
+
+def _asked(year: Retrospective) -> Iterator[tuple[str, Risk]]:
+    """Every ask of the year with the day it was made on, the earliest first."""
+    for each in year.seen[1:]:
+        if each.pack:
+            day = show(each.pack.shown_on, "date")
+            yield from ((day, risk) for risk in asks_of(year.book, each.pack))
+        else:
+            day = show(each.book.as_of, "date")
+            for risk in risks(each.book):
+                yield day, replace(risk, size=size_then(risk, f"as known on {day}"))
+
+
+# --- the next plan -------------------------------------------------------------------------------
+
+
+def next_plan(year: Retrospective) -> Exhibit:
+    """Each planned rate and delay beside what the records support now: what the next plan should take from the year."""
+    book, found = year.book, year.rates
+    if found.empty:
+        return text("No planned rate can be compared: the records hold no conversions.").as_appendix()
+    path = "crm.yaml" if book.files.live.history is None else book.files.live.history.leads
+    notes = [
+        f"`revplan rates {path} --as-of {book.as_of} --out rates.yaml` writes the rates and delays of the records ready to paste into the next plan.",
+        "Too high and too low: the planned rate lies outside the band that holds what the records support in eight of ten cases.",
+        *(
+            [
+                "Not settled, for the youngest records are still open: "
+                + ", ".join(found.loc[~found["mature"], "step"])
+                + "."
+            ]
+            if not found["mature"].all()
+            else []
+        ),
+    ]
+    made = table_of("rates_judged", found.drop(columns="mature"), _next(year), notes=notes)
+    return made.sharing().as_brief()
+
+
+def _next(year: Retrospective) -> Sentence:
+    found, period = year.rates, year_of(year.book)
+    if found.empty:
+        return say("No planned rate can be compared with the records.")
+    off = found[found["verdict"] != FITS]
+    compared, outside = (
+        figure("values_compared", len(found), period, of="rates"),
+        figure("rates_outside", len(off), period),
+    )
+    if off.empty:
+        return say("All {compared} planned rates are in line with the records: keep them.", compared=compared)
+    first = off.iloc[0]
+    planned, measured = (
+        figure("rate_of_step", round_half_up(first[name], 3), period, basis, step=first["step"])
+        for name, basis in (("planned", PLANNED), ("rate", "by the records"))
+    )
+    return say(
+        "{outside} of {compared} planned rates {are} off what the records support, first of all {step}: {measured} in place of {planned}.",
+        outside=outside,
+        compared=compared,
+        are="is" if len(off) == 1 else "are",
+        step=fitting(first["step"], NAME),
+        measured=measured,
+        planned=planned,
+    )
