@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 
@@ -26,7 +27,7 @@ from revplan.exhibits.figures import Figure, FigureCells, Sentence, figure, join
 from revplan.exhibits.fit import fitting
 from revplan.exhibits.outlook import ended, landing_figures, landing_rows
 from revplan.exhibits.summary import Risk, about, asks_of, goal, outcome, risks, size_then, year_of
-from revplan.ground.formats import compact, plural, round_half_up, show
+from revplan.ground.formats import compact, counted, lowered, plural, round_half_up, show
 from revplan.plan.stages import titles_of
 from revplan.snapshot.fit import look_first
 from revplan.tracking.book import BoardBook
@@ -40,6 +41,7 @@ NAMES = {
     "deal_size": "Deal size",
     "opening": "Records open at the start",
 }
+MOST_ROWS = 15
 KINDS = {"entries": "count", "win_rate": "share", "timing": "share"}
 
 
@@ -280,8 +282,8 @@ def assumptions(year: Retrospective) -> Exhibit:
     return made.sharing().as_brief()
 
 
-def _assumption(row: dict[str, object]) -> str:
-    return ", ".join(filter(None, [NAMES[str(row["about"])], str(row["segment"])]))
+def _assumption(row: Mapping[Any, Any]) -> str:
+    return " of ".join(filter(None, [NAMES[str(row["about"])], str(row["segment"])]))
 
 
 def _written(value: float, about_: str, currency: str) -> str:
@@ -290,26 +292,21 @@ def _written(value: float, about_: str, currency: str) -> str:
 
 def _why(year: Retrospective) -> Sentence:
     """The assumption that cost most, and the one that brought most."""
-    told = [_cost(year.book, row) for row in _ends(year.assumptions)]
-    if not told:
-        return say("No assumption of the plan cost anything, or brought more.")
-    words = ["{name} cost most ({size})", "{name} brought most ({size})"]
-    said = [say(words[0] if (size.value or 0.0) < 0 else words[1], name=name, size=size) for name, size in told]
-    return joined(joined(*said, glue="; "), say("."), glue="")
+    told = year.assumptions
+    ends = {"lost": told.iloc[:1], "gained": told.iloc[-1:]}
+    said = [
+        say(f"Most was {verb} by {{name}} ({{size}}).", **_cost(year.book, row))
+        for verb, sign in (("lost", -1), ("gained", 1))
+        for row in ends[verb].to_dict("records")
+        if sign * row["cost"] > 0
+    ]
+    return joined(*said) if said else say("No assumption of the plan cost anything, or brought more.")
 
 
-def _ends(found: pd.DataFrame) -> Iterator[dict[str, object]]:
-    """The rows of the largest cost and the largest gain."""
-    rows = found.to_dict("records")
-    if rows and rows[0]["cost"] < 0:
-        yield rows[0]
-    if rows and rows[-1]["cost"] > 0:
-        yield rows[-1]
-
-
-def _cost(book: BoardBook, row: dict[str, object]) -> tuple[str, Figure]:
+def _cost(book: BoardBook, row: Mapping[Any, Any]) -> dict[str, Figure | str]:
     of = {name: str(row[name]) for name in ("about", "segment") if row[name]}
-    return fitting(_assumption(row), NAME), money(book, "assumption_cost", float(str(row["cost"])), year_of(book), **of)
+    size = money(book, "assumption_cost", float(row["cost"]), year_of(book), **of)
+    return {"name": fitting(lowered(_assumption(row)), NAME), "size": size}
 
 
 # --- the asks ------------------------------------------------------------------------------------
@@ -329,6 +326,7 @@ def asks_of_year(year: Retrospective) -> Exhibit:
     frame = pd.DataFrame(
         {
             "asked_on": [day for day, _ in firsts.values()],
+            "what": list(asked),
             "owner": [risk.owner for _, risk in firsts.values()],
             "ask": [risk.ask for _, risk in firsts.values()],
             "times": [float(len(each)) for each in asked.values()],
@@ -337,12 +335,15 @@ def asks_of_year(year: Retrospective) -> Exhibit:
             "outcome": [outcome(what in now, *sizes[what]) for what in asked],
         }
     ).astype({"size_then": float, "size_now": float})
-    met, open_ = (sum((what in now) == still for what in asked) for still in (False, True))
-    said = (
-        "Everything that was asked in the year no longer stands out." if not open_
-        else "Nothing that was asked in the year is settled." if not met
-        else "Some of what was asked in the year is settled, and some still stands out."
-    )  # fmt: skip
+    period = year_of(book)
+    settled = figure("asks_settled", float(sum(what not in now for what in asked)), period)
+    made_in_year = figure("asks_made", float(len(asked)), period)
+    words = {"asks": "ask" if len(asked) == 1 else "asks", "stand": "stands" if settled.value == 1 else "stand"}
+    said = say(
+        f"{{settled}} of {{asked}} {words['asks']} of the year no longer {words['stand']} out.",
+        settled=settled,
+        asked=made_in_year,
+    )
     lacking = (
         []
         if all(each.pack for each in year.seen[1:])
@@ -373,9 +374,11 @@ def next_plan(year: Retrospective) -> Exhibit:
     if found.empty:
         return text("No planned rate can be compared: the records hold no conversions.").as_appendix()
     path = "crm.yaml" if book.files.live.history is None else book.files.live.history.leads
+    left = len(found) - max(MOST_ROWS, int((found["verdict"] != FITS).sum()))
     notes = [
+        *([f"{counted(left, 'further planned rate is', 'further planned rates are')} in line."] if left > 0 else []),
         f"`revplan rates {path} --as-of {book.as_of} --out rates.yaml` writes the rates and delays of the records ready to paste into the next plan.",
-        "Too high and too low: the planned rate lies outside the band that holds what the records support in eight of ten cases.",
+        "Too high and too low: the planned rate lies outside the band that holds what the records support in eight of ten cases; of rates that are right about one in five lies outside by luck.",
         *(
             [
                 "Not settled, for the youngest records are still open: "
@@ -386,7 +389,8 @@ def next_plan(year: Retrospective) -> Exhibit:
             else []
         ),
     ]
-    made = table_of("rates_judged", found.drop(columns="mature"), _next(year), notes=notes)
+    frame = found.drop(columns="mature")[: max(MOST_ROWS, int((found["verdict"] != FITS).sum()))]
+    made = table_of("rates_judged", frame, _next(year), notes=notes)
     return made.sharing().as_brief()
 
 
@@ -402,15 +406,15 @@ def _next(year: Retrospective) -> Sentence:
     if off.empty:
         return say("All {compared} planned rates are in line with the records: keep them.", compared=compared)
     first = off.iloc[0]
+    rates, verb = "rate" if len(found) == 1 else "rates", "is" if len(off) == 1 else "are"
     planned, measured = (
         figure("rate_of_step", round_half_up(first[name], 3), period, basis, step=first["step"])
         for name, basis in (("planned", PLANNED), ("rate", "by the records"))
     )
     return say(
-        "{outside} of {compared} planned rates {are} off what the records support, first of all {step}: {measured} in place of {planned}.",
+        f"{{outside}} of {{compared}} planned {rates} {verb} off what the records support, first of all {{step}}: {{measured}} in place of {{planned}}.",
         outside=outside,
         compared=compared,
-        are="is" if len(off) == 1 else "are",
         step=fitting(first["step"], NAME),
         measured=measured,
         planned=planned,

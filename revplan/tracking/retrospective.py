@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
@@ -15,6 +15,8 @@ from scipy.special import betaincinv
 from revplan.ground.errors import PlanError
 from revplan.ground.formats import largest_remainder, round_half_up, show
 from revplan.ground.tables import conform, empty
+from revplan.plan.parts import Transition
+from revplan.plan.stages import titles_of
 from revplan.rates.estimates import estimate_transitions, rate_law
 from revplan.rates.spells import spells_of
 from revplan.record.packs import Pack
@@ -206,13 +208,13 @@ def _rates_judged(book: BoardBook) -> pd.DataFrame:
     if book.history is None:
         return empty("rates_judged")
     estimates = estimate_transitions(book.history, book.as_of)
-    rows = []
+    rows, titles = [], titles_of(book.plan.stages)
     for each in compared_steps(book.year, estimates, spells_of(book.history)):
         low, high = betaincinv(*rate_law(each.row), BAND)
         planned, measured = each.planned.rate, float(each.row["rate"])
         rows.append(
             {
-                "step": each.name,
+                "step": _step(each.planned, titles),
                 "planned": planned,
                 "rate": measured,
                 "rate_low": float(low),
@@ -231,3 +233,9 @@ def _rates_judged(book: BoardBook) -> pd.DataFrame:
     return conform(
         found.sort_values(["fits", "off"], ascending=[True, False], kind="stable", ignore_index=True), "rates_judged"
     )
+
+
+def _step(planned: Transition, titles: Mapping[str, str]) -> str:
+    """What a reader calls a transition: its stages, and the segment and source that it is of."""
+    of = [part for part in (planned.segment, planned.source) if part]
+    return ", ".join([f"{titles[planned.from_stage]} to {titles[planned.to_stage]}", *of])
