@@ -63,7 +63,8 @@ def verdict(year: Retrospective) -> Exhibit:
 
 
 def _headline(book: BoardBook) -> Sentence:
-    doubts = [say("{doubt}", doubt=line) for line in (*look_first(book.doubts), book.stale) if line]
+    late = "" if is_finished(book) else book.stale  # what came after a year that is all on record changes nothing of it
+    doubts = [say("{doubt}", doubt=line) for line in (*look_first(book.doubts), late) if line]
     return joined(*doubts, _ended(book))
 
 

@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import betaincinv
 
+from revplan.crm.records import STALE_DAYS, last_recorded
+from revplan.ground.calendar import MONTHS_PER_YEAR
 from revplan.ground.errors import PlanError
 from revplan.ground.formats import largest_remainder, round_half_up, show
 from revplan.ground.tables import conform, empty
@@ -155,7 +157,10 @@ def _forecasts(book: BoardBook, said: Said) -> Iterator[dict[str, object]]:
 
 def _actual(book: BoardBook, span: Span) -> float:
     """New ARR of a period that is over; NaN where it is not, or the records lack some of it. [plan currency]"""
-    if not span.is_over or book.now is None or (span.count == len(book.plan.months) and not is_finished(book)):
+    if not span.is_over or book.now is None or book.history is None:
+        return np.nan
+    unrecorded = last_recorded(book.history) < span.last_day - timedelta(days=STALE_DAYS)
+    if unrecorded or (span.count == MONTHS_PER_YEAR and not is_finished(book)):
         return np.nan
     return round_half_up(float(book.now.won_arr[:, landing.months_of(book.now, span)].sum()), book.decimals)
 
