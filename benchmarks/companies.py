@@ -16,20 +16,21 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy.special import ndtr, ndtri
 
 from revplan.crm.mapping import EVERY
-from revplan.crm.records import History
+from revplan.crm.records import Export, History, read_export
 from revplan.funnel.funnel import HORIZON, forward
 from revplan.funnel.year import PlannedYear, year_without_commit
 from revplan.ground.errors import DataError, PlanError
 from revplan.plan.model import Plan
 from revplan.rates.backtest import proportion_interval
 from revplan.rates.closings import clock_of
-from revplan.rates.estimates import estimate_transitions, estimate_warnings
+from revplan.rates.estimates import estimate_transitions, estimate_warnings, step_levels
 from revplan.rates.forecast import forecast_wins
 from revplan.rates.spells import loss_incidence, open_items, stage_entries
 from revplan.simulation.simulate import simulate
@@ -50,6 +51,10 @@ NEVER = np.inf
 FULL_HANDS = 0.8  # deals that a team closes of those that come up in an early year, where it has no more hands
 CUT_OFF = 30  # days before the end from which new records are missing where an export ends early
 DRIFTS = {"drift": np.full(3, 0.5), "channels move": np.array([0.8, -0.8, 0.8])}  # of the last rate's odds a year
+JUMP_ON, JUMP = date(2026, 3, 15), 0.6  # day on which the last rate's odds jump, and by how much, up or down
+SLOWING = 0.5  # growth a year of the logarithm of the last delay
+BACK_LOADED = (0.5, 0.8, 1.7)  # speed of closing in the first, second and last month of a quarter
+YOUNG_SINCE = date(2025, 10, 1)  # first day of the records of a company that has just begun to keep any
 LIVES = 24  # futures behind each expectation
 
 # What each world is; the first two are as the model has it.
@@ -67,9 +72,25 @@ KINDS = (
     "channels move",
     "full hands",
     "export ends",
+    "rate jumps",
+    "deals slow down",
+    "back-loaded quarters",
+    "young records",
+    "close dates tell",
+    "close dates are noise",
 )
-UNWORKED = ("month-end dates", "reopened", "recorded late", "dates missing", "full hands", "export ends")
-LANDED = tuple(kind for kind in KINDS if kind not in ("full hands", "export ends"))  # worlds a landing is measured in
+UNWORKED = (
+    "month-end dates",
+    "reopened",
+    "recorded late",
+    "dates missing",
+    "full hands",
+    "export ends",
+    "young records",
+)
+LANDED = tuple(
+    kind for kind in KINDS if kind not in ("full hands", "export ends", "close dates tell", "close dates are noise")
+)  # worlds a landing is measured in
 
 
 def day_of(day: date) -> int:
@@ -107,13 +128,18 @@ class Truth:
     """Growth a year of the last rate's odds, by source."""
     clock: np.ndarray
     """Days of work done by the evening of each day, for the last step: straight, unless deals close in bursts."""
+    jump: float = 0.0
+    """By how much the last rate's log odds jump on JUMP_ON."""
+    slowing: float = 0.0
+    """Growth a year of the logarithm of the last delay."""
 
     def rate(self, cell: np.ndarray, step: int, at: np.ndarray) -> np.ndarray:
         """Share of those who enter at moments `at` that ever go on."""
         rate = self.rates[cell // 3, cell % 3, step]
-        if not self.drift.any() or step < len(self.stages) - 2:
+        if not (self.drift.any() or self.jump) or step < len(self.stages) - 2:
             return rate
         moved = np.log(rate / (1 - rate)) + self.drift[cell % 3] * (at - day_of(FIRST.start_time.date())) / 365.25
+        moved = moved + self.jump * (at >= day_of(JUMP_ON))
         return 1 / (1 + np.exp(-moved))
 
     def worked(self, at: np.ndarray) -> np.ndarray:
@@ -168,15 +194,19 @@ def company(seed: int, kind: str) -> Truth:
         float(rng.choice([0.5, 0.75, 1.0])),
         float(rng.uniform(1.2, 1.9)),
         float(rng.choice([-1, 1])) * DRIFTS.get(kind, np.zeros(3)),
-        _clock(kind == "closing bursts"),
+        _clock(kind),
+        float(rng.choice([-JUMP, JUMP])) if kind == "rate jumps" else 0.0,
+        SLOWING if kind == "deals slow down" else 0.0,
     )
 
 
-def _clock(bursts: bool) -> np.ndarray:
-    """The clock of the last step: four times as fast in the last twelve days of a calendar quarter."""
+def _clock(kind: str) -> np.ndarray:
+    """The clock of the last step: in bursts four times as fast in the last twelve days of a calendar quarter."""
     days = pd.date_range(START, periods=day_of(END) + 3660)
     speed = np.ones(len(days))
-    if bursts:
+    if kind == "back-loaded quarters":
+        speed = np.array(BACK_LOADED)[(days.month.to_numpy() - 1) % 3]
+    if kind == "closing bursts":
         left = (days + pd.offsets.QuarterEnd(0) - days).days.to_numpy()
         speed = np.where(left < 12, 4.0, 1.0)
         speed /= np.mean(speed)
@@ -222,6 +252,8 @@ def lived(truth: Truth, rng: np.random.Generator, lives: Lives, now: float = -NE
         rate, segment = truth.rate(cell, step, at), cell // 3
         mu, sigma = truth.location[segment, step], truth.scale[segment, step]
         last = step == len(truth.stages) - 2
+        if last and truth.slowing:
+            mu = mu + truth.slowing * (at - day_of(FIRST.start_time.date())) / 365.25
         clock: Callable[[np.ndarray], np.ndarray] = truth.worked if last else lambda moments: moments
         waited = np.where(at < now, clock(np.maximum(now, at)) - clock(at), 0.0)
         log = np.log(np.maximum(waited, 1e-12))
@@ -268,7 +300,8 @@ def world(seed: int, kind: str) -> World:
     """The world of a seed and a kind."""
     truth = company(seed, kind)
     rng = np.random.default_rng([seed, KINDS.index(kind), 1])
-    lives = lived(truth, rng, arrived(truth, rng, 0, day_of(END) + 1))
+    begun = day_of(YOUNG_SINCE) if kind == "young records" else 0
+    lives = lived(truth, rng, arrived(truth, rng, begun, day_of(END) + 1))
     size = len(lives.cell)
     back = np.full(size, NEVER)
     written = lives
@@ -381,6 +414,59 @@ def history(truth: Truth, known_now: Lives, day: date) -> History:
     return History(truth.stages, frame, records, (), day, "")
 
 
+CRM = """format: history
+path: log.csv
+id: id
+at: at
+field: field
+is: [Stage]
+value: new
+records: {path: deals.csv, id: id}
+changes: {close_on: {is: Close, old: old}}
+stages: {began: {at: records.began}, won: Won}
+close_on: records.close
+"""
+
+
+def with_close_dates(made: World, folder: Path) -> Export:
+    """The export of a company that writes down when each deal is expected to close, and pushes a date that has passed.
+
+    Where dates tell, a deal that will be won is expected a third of its delay off; else dates are any delay's.
+    """
+    rng = np.random.default_rng([made.seed, 7])
+    here = np.flatnonzero(made.written.entered[:, -2] < NEVER)
+    began, won = made.written.entered[here, -2], made.written.entered[here, -1]
+    gone = np.minimum(np.minimum(won, made.written.lost[here]), day_of(END) + 1)
+    segment = made.lives.cell[here] // 3
+    delay = np.exp(made.truth.location[segment, -1]) * normal(rng, 0.6, len(here))
+    if made.truth.kind == "close dates tell":
+        delay = np.where(won < NEVER, (won - began) * normal(rng, 0.33, len(here)), delay)
+    close = began + np.maximum(delay, 1.0)
+    rows = [(here, began, np.full(len(here), np.nan), close)]
+    while (due := np.flatnonzero(close + 1 < gone)).size:
+        pushed = close.copy()
+        pushed[due] += 30.0
+        rows.append((here[due], close[due] + 1, close[due], pushed[due]))
+        close = pushed
+        gone = np.where(close + 1 < gone, gone, -NEVER)
+    moments = [np.concatenate(column) for column in zip(*rows, strict=True)]
+    log = pd.DataFrame({"id": moments[0], "at": _stamp(moments[1]), "field": "Close", "old": _stamp(moments[2]), "new": _stamp(moments[3])})  # fmt: skip
+    wins = won < NEVER
+    ends = pd.DataFrame({"id": here[wins], "at": _stamp(won[wins]), "field": "Stage", "old": "", "new": "Won"})
+    pd.concat([log, ends]).to_csv(folder / "log.csv", index=False)
+    deals = pd.DataFrame({"id": here, "began": _stamp(began), "close": _stamp(close)})
+    deals.to_csv(folder / "deals.csv", index=False)
+    Path(folder, "crm.yaml").write_text(CRM, encoding="utf-8")
+    return read_export(folder / "crm.yaml")
+
+
+def _stamp(days: np.ndarray) -> np.ndarray:
+    """Days from the first day of the records as dates in text; empty where there is none."""
+    known = ~np.isnan(days)
+    stamps = np.datetime64(START, "D") + np.floor(np.where(known, days, 0)).astype("timedelta64[D]")
+    return np.where(known, stamps.astype(str), "")
+
+
 # --- what revplan says ----------------------------------------------------------------------------------------
 
 
@@ -439,7 +525,7 @@ def year_on(
     first_day = plan.first_month.start_time.date()
     at_first = year_without_commit(stated.model_copy(update={"plan_date": first_day}), known_now)
     flows = tuple(forward(cell, asked[cell.segment, cell.source], at_first.start) for cell in at_first.cells)
-    return rest_of_year(replace(at_first, flows=flows), stated, known_now), estimates
+    return rest_of_year(replace(at_first, flows=flows), stated, known_now, step_levels(known_then)), estimates
 
 
 def spans_after(day: date) -> tuple[Span, Span, Span]:

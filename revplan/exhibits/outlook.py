@@ -12,6 +12,8 @@ from revplan.exhibits.fit import fitting_names
 from revplan.ground.formats import largest_remainder, round_half_up
 from revplan.simulation.simulate import TRIALS
 from revplan.tracking.book import BoardBook
+from revplan.tracking.close_dates import close_date_notes
+from revplan.tracking.notes import levels_of
 
 # --- coverage ------------------------------------------------------------------------------------
 
@@ -216,5 +218,11 @@ def ended(book: BoardBook) -> Sentence:
 def _landing_notes(book: BoardBook) -> list[str]:
     return [
         "Won so far, expected of open records at today's rates, and expected of the entries still committed: one simulation, so "
-        f"that the band shares their rates, delays and market. {TRIALS:,} years are simulated; the same records give the same band."
+        f"that the band shares their rates, delays and market. {TRIALS:,} years are simulated; the same records give the same band.",
+        *(_of_the_records(book) if pd.notna(book.landing["chance_of_goal"].iloc[-1]) else ()),
     ]
+
+
+def _of_the_records(book: BoardBook) -> list[str]:
+    """How the landing takes the steps and the expected close dates of a running year's records."""
+    return [] if book.now is None else [*levels_of(book.now), *close_date_notes(book.dates)]

@@ -15,6 +15,8 @@ from revplan.ground.calendar import MONTHS_PER_YEAR
 from revplan.ground.formats import compact, counted, kinds_of, plural, show
 from revplan.plan.stages import titles_of
 from revplan.tracking.book import BoardBook
+from revplan.tracking.close_dates import close_date_notes
+from revplan.tracking.notes import levels_of
 from revplan.tracking.pacebook import ALL, CELL, MONTH, QUARTER, PaceBook, pace_from
 
 ON_THE_LINE = 0.05  # working days within which a month is on its line
@@ -297,6 +299,8 @@ def landing(book: PaceBook) -> Exhibit:
             else f"; if they come in as they did lately, {book.label(year['period'])} lands at {compact(pace, book.plan.currency)}"
         )
         dead.append(f"Still to create: what the entries still planned are to bring{lands}.")
+    if book.board.now is not None and pd.notna(year["chance_of_goal"]):
+        dead += [*levels_of(book.board.now), *close_date_notes(book.board.dates)]
     names = [
         "period",
         "closed",

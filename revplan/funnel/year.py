@@ -12,6 +12,7 @@ from revplan.funnel.funnel import HORIZON, YEAR, Cell, Required, forward, plan_c
 from revplan.funnel.pipeline import OpenGroup, OpenYield, new_wins, open_yield
 from revplan.ground.calendar import month_of, share_gone
 from revplan.ground.clock import Clock
+from revplan.ground.levels import Levels
 from revplan.ground.values import Progress
 from revplan.plan.goal import Bridge, solve_bridge
 from revplan.plan.model import Plan
@@ -65,6 +66,8 @@ class PlannedYear:
     won_wins: np.ndarray
     clock: Clock | None = None
     """By which new entries close in what is expected of a running year; a plan spreads them over its quarters evenly."""
+    levels: Levels = field(default_factory=dict)
+    """By step, how the rates of a running year run lately and how far they stray; a plan's do not."""
 
     def brought(self, cell: Cell, entries: np.ndarray) -> np.ndarray:
         """Entries into each stage of `cell` that entries by month from the plan month on bring. [records]"""

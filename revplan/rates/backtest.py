@@ -231,7 +231,12 @@ def chance_of_less(one: Sequence[ReplayedForecast], other: Sequence[ReplayedFore
     weights that fall to 0, so that the variance is none below it). Fewer than FEWEST_FORECASTS tell nothing.
     """
     lead = np.array([crps(b.sample(), b.actual) - crps(a.sample(), a.actual) for a, b in zip(one, other, strict=True)])
-    number, mean = len(lead), float(lead.mean())
+    return chance_of_lead(lead, under_way)
+
+
+def chance_of_lead(lead: np.ndarray, under_way: int) -> float:
+    """Chance of such leads, one per forecast, if there is none on the average, as `chance_of_less` has it. [0-1]"""
+    number, mean = len(lead), float(lead.mean()) if len(lead) else 0.0
     if mean <= 0 or number < FEWEST_FORECASTS:
         return 1.0
     around = lead - mean

@@ -13,6 +13,7 @@ doi.org/10.1162/003355398555559, for the bursts themselves.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary
 
@@ -28,8 +29,8 @@ from revplan.rates.spells import NEVER, Spells, counted_spells
 
 FEWEST, SHORTEST = 30, 180  # wins, and days between the first and the last day, from which bunching is looked for
 # Days at an end in which wins may bunch, and how many times as many as expected show that they do.
-MONTH_ENDS, MONTH_TIMES = (1, 2, 4), 2.0
-QUARTER_ENDS, QUARTER_TIMES = (3, 7, 12, 20), 1.5
+MONTH_ENDS = {1: 2.0, 2: 2.0, 4: 2.0}
+QUARTER_ENDS = {3: 1.5, 7: 1.5, 12: 1.5, 20: 1.5, 31: 1.25}  # the last: quarters whose last month brings most
 UNLIKELY = 0.001  # chance of it by luck
 MONTH_BINS = np.array([0, 1, 2, 4, 8, 15])  # days left, from which on speeds are told together
 QUARTER_BINS = np.array([0, 1, 3, 6, 9, 12, 16, 21, 31, 61])
@@ -122,32 +123,31 @@ def bunching_of(spells: Spells) -> Bunching | None:
     told *= closed.sum() / max(float(told.sum()), 1e-9)
     days = spells.day - ago
     in_quarter = {phase: _bunched(closed, told, days_left(days, 3, phase), QUARTER_ENDS) for phase in range(3)}
-    phase = min(in_quarter, key=lambda each: in_quarter[each][0])
+    phase = min(in_quarter, key=lambda each: in_quarter[each])
     left, left_in_quarter = days_left(days, 1), days_left(days, 3, phase)
     inner = left_in_quarter >= MONTH_LONGEST  # months that end no quarter
-    for name, at, chosen, ends, times in (
-        ("month", left, inner, MONTH_ENDS, MONTH_TIMES),
-        ("quarter", left_in_quarter, np.ones(span, dtype=bool), QUARTER_ENDS, QUARTER_TIMES),
+    for name, at, chosen, ends in (
+        ("month", left, inner, MONTH_ENDS),
+        ("quarter", left_in_quarter, np.ones(span, dtype=bool), QUARTER_ENDS),
     ):
-        chance, last, ratio = _bunched(closed[chosen], told[chosen], at[chosen], ends)
-        if chance < UNLIKELY and ratio >= times:
+        chance, last = _bunched(closed[chosen], told[chosen], at[chosen], ends)
+        if chance < UNLIKELY:
             within = at < last
             clock = _fitted(closed, told, left, left_in_quarter, phase)
             return Bunching(clock, name, last, float(closed[within].sum() / closed.sum()), float(within.mean()))
     return None
 
 
-def _bunched(closed: np.ndarray, told: np.ndarray, left: np.ndarray, ends: tuple[int, ...]) -> tuple[float, int, float]:
-    """The end at which a surplus of wins is least likely by luck: its chance, its days, wins over those expected."""
-    tests = []
-    for last in ends:
+def _bunched(closed: np.ndarray, told: np.ndarray, left: np.ndarray, ends: Mapping[int, float]) -> tuple[float, int]:
+    """The chance, were it luck, of the least likely surplus of wins at an end, and its days; 1 where none is large enough."""
+    tests = [(1.0, 0)]
+    for last, times in ends.items():
         inside = left < last
         number, share = round(float(closed.sum())), float(told[inside].sum()) / max(float(told.sum()), 1e-9)
         counted = round(float(closed[inside].sum()))
-        if number and 0 < share < 1:
-            chance = float(bdtrc(counted - 1, number, share))
-            tests.append((chance, last, counted / number / share))
-    return min(tests, default=(1.0, 0, 1.0))
+        if number and 0 < share < 1 and counted >= times * number * share:
+            tests.append((float(bdtrc(counted - 1, number, share)), last))
+    return min(tests)
 
 
 def _fitted(closed: np.ndarray, told: np.ndarray, month: np.ndarray, quarter: np.ndarray, phase: int) -> Clock:

@@ -40,16 +40,18 @@ from revplan.crm.records import History
 from revplan.ground.calendar import MONTH_DAYS
 from revplan.ground.clock import Clock
 from revplan.ground.cohorts import Cohort, DayLag, Estimate, conversions_by_day, own_estimate, recorded_window
+from revplan.ground.levels import StepLevel, level_of
 from revplan.ground.tables import from_rows
 from revplan.rates.closings import clock_of, closing_notes, on_clock
 from revplan.rates.parts import StageEntries, by_source, entered_stage, matured, parts_of
-from revplan.rates.spells import NEVER, Spells, as_date, counted_spells, day_number
+from revplan.rates.spells import NEVER, Spells, as_date, counted_spells, day_number, spells_of
 from revplan.rates.tails import FEWEST as FEWEST_OF_TAIL
 from revplan.rates.tails import with_tail
 
 WINDOWS = (365, 180)  # days tried beside all that was recorded
 PREFERENCE = 3.0  # log likelihood by which a shorter window must be better
 REPLAYS, STEP, AHEAD = 12, 30, 90  # days replayed, how far apart, and days forecast
+FEWEST_REPLAYS = 3  # of them that a shorter window must have been better in: one quarter is no record
 FEWEST = 30  # conversions a window needs, now and in every replay
 FEWEST_LATELY = 10  # conversions expected in the last 90 days, and before, from which they are compared
 LATELY = 90  # days that are compared with those before
@@ -70,19 +72,20 @@ def best_window(cohort: Cohort, sources: Sequence[Cohort]) -> int:
     `sources` are the same records, source by source.
     """
     windows = [cohort.window, *(window for window in WINDOWS if window < cohort.window)]
-    scores = dict.fromkeys(windows, 0.0)
+    scores, days = dict.fromkeys(windows, 0.0), 0
     for ago in range(AHEAD, AHEAD + REPLAYS * STEP, STEP):
         then = _as_recorded(cohort, ago)
         counts = [int((then.ago <= window).sum()) for window in windows]
         if then.window < min(WINDOWS) or min(counts) < FEWEST:
             break
+        days += 1
         converted = _converted(cohort, ago)
         parts = [_as_recorded(each, ago) for each in sources]
         for window in windows:
             told = max(_told(then, parts, min(window, then.window)), 1e-9)
             scores[window] += (xlogy(converted, told) - told) * STEP / AHEAD
     best = max(scores, key=lambda window: scores[window])
-    return best if scores[best] > scores[cohort.window] + PREFERENCE else cohort.window
+    return best if days >= FEWEST_REPLAYS and scores[best] > scores[cohort.window] + PREFERENCE else cohort.window
 
 
 def _as_recorded(cohort: Cohort, ago: int) -> Cohort:
@@ -131,15 +134,8 @@ def drift(cohort: Cohort, sources: Sequence[Cohort], on_file: int = 0) -> Drift 
     """
     if cohort.window < 2 * LATELY or len(cohort.delay) == 0:
         return None
-    cohort, sources = cohort.as_flow(), [each.as_flow() for each in sources]
-    chances = cohort.chances()
-    watched = _well_recorded(cohort, on_file)
-    ago = (cohort.age - cohort.delay)[chances[cohort.delay] > 0]
-    ago = ago[ago <= watched]
-    expected = np.zeros(cohort.window + 1)
-    for each in sources:
-        expected += _level(each, chances) * conversions_by_day(each.entries, chances, cohort.window)
-    expected = expected[: watched + 1]
+    by_day, expected = against_expected(cohort, sources, on_file)
+    ago = np.repeat(np.arange(len(by_day)), by_day.astype(int))
     lately, every, number = float(expected[:LATELY].sum()), float(expected.sum()), len(ago)
     converted = int((ago < LATELY).sum())
     if min(lately, every - lately) < FEWEST_LATELY or number < FEWEST or number == converted:
@@ -151,6 +147,21 @@ def drift(cohort: Cohort, sources: Sequence[Cohort], on_file: int = 0) -> Drift 
     trend = 2 * float(ndtr(-abs(float(ago.mean()) - middle) / spread))
     ratio = converted / (number - converted) * (every - lately) / lately
     return Drift(ratio, min(2 * min(jump, trend), 1.0))
+
+
+def against_expected(cohort: Cohort, sources: Sequence[Cohort], on_file: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Conversions 0, 1, 2, ... days ago, and those that chances by age which never moved lead to expect.
+
+    Each source counts at its own level; `on_file` is as in `drift`.
+    """
+    cohort, sources = cohort.as_flow(), [each.as_flow() for each in sources]
+    chances = cohort.chances()
+    watched = _well_recorded(cohort, on_file)
+    ago = (cohort.age - cohort.delay)[chances[cohort.delay] > 0]
+    expected = np.zeros(cohort.window + 1)
+    for each in sources:
+        expected += _level(each, chances) * conversions_by_day(each.entries, chances, cohort.window)
+    return np.bincount(ago[ago <= watched], minlength=watched + 1).astype(float), expected[: watched + 1]
 
 
 def as_unlikely(converted: int, number: int, share: float) -> float:
@@ -192,6 +203,39 @@ def _well_recorded(cohort: Cohort, on_file: int) -> int:
     if cohort.window >= on_file - LATELY:
         return cohort.window
     return max(cohort.window - max(LATELY, int(np.quantile(cohort.delay, 0.9))), 0)
+
+
+LEVEL_DAYS, LEVEL_MONTHS = 30, 36  # days told together where a step's level is looked for, and how many of them
+
+
+def step_levels(history: History | Counted) -> dict[tuple[str, str], StepLevel]:
+    """The level of every step that `history` holds a conversion of, by its stages."""
+    spells, clock = spells_of(history), clock_of(history)
+    pairs = list(pairwise(history.stages))
+    found = {}
+    for stage, pair in enumerate(pairs):
+        at = on_clock(spells, clock) if clock is not None and stage == len(pairs) - 1 else spells
+        counted = _months(at, stage)
+        if counted is not None:
+            found[pair] = level_of(*counted)
+    return found
+
+
+def _months(spells: Spells, stage: int) -> tuple[np.ndarray, np.ndarray, int] | None:
+    """Conversions of each month back, those expected, and how many months of them the rate rests on."""
+    entered = entered_stage(spells, stage)
+    if len(entered.age) == 0:
+        return None
+    whole = entered.cohort().ordered()
+    recorded = whole.since(recorded_window(whole))
+    if not len(recorded.delay):
+        return None
+    sources = by_source(spells, entered, recorded.window)
+    on_file = spells.day - int(spells.entered.min())
+    converted, expected = against_expected(recorded, sources, on_file if recorded.window < on_file - LATELY else 0)
+    months = min(len(expected) // LEVEL_DAYS, LEVEL_MONTHS)
+    sums = [days[: months * LEVEL_DAYS].reshape(months, LEVEL_DAYS).sum(axis=1) for days in (converted, expected)]
+    return sums[0], sums[1], max(best_window(recorded, sources) // LEVEL_DAYS, 1)
 
 
 MATURE_AGE = 0.6  # a rate is mature when p90 of the lag lies within this share of the longest watch
@@ -273,7 +317,10 @@ def _rows(spells: Spells, stage: int, clock: Clock | None) -> Iterator[dict[str,
     if estimate is None:
         return
     possible = _possible(estimate.rate, entered, cohort.window)
-    estimate = with_tail(estimate, cohort) if possible == estimate.rate else replace(estimate, rate=possible)
+    if possible == estimate.rate:
+        estimate = with_tail(estimate, cohort, max(1 - _lost(entered, cohort.window), estimate.rate))
+    else:
+        estimate = replace(estimate, rate=possible)
     shared = {
         "from_stage": spells.stages[stage],
         "to_stage": spells.stages[stage + 1],
@@ -315,11 +362,16 @@ def _possible(rate: float, entered: StageEntries, window: int) -> float:
     at, come to clearly more than 1, delays were not the same at all times (as where an older system's outcomes were
     entered late), and each is taken as its part of the fates on file.
     """
-    lost = float(entered.losses(window).chances().sum())
+    lost = _lost(entered, window)
     if rate + lost > ROOM:
         rate = rate / (rate + lost)
     count, kept = entered.number(), entered.number(entered.lost < 0)
     return min(rate, max(kept / count, 0.5 / (count + 1)))  # where all were lost the next may still go on
+
+
+def _lost(entered: StageEntries, window: int) -> float:
+    """Share of the entries that is recorded lost, summed over the ages they were watched at."""
+    return float(entered.losses(window).chances().sum())
 
 
 def _most(entered: StageEntries) -> float:

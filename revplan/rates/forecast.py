@@ -30,6 +30,7 @@ from revplan.crm.counted import Counted
 from revplan.crm.records import History
 from revplan.ground.errors import DataError
 from revplan.ground.formats import compact, show
+from revplan.ground.levels import MONTH_CV, QUARTER, USUAL_CV
 from revplan.ground.values import Progress
 from revplan.rates.closings import clock_of, closing_notes, on_clock
 from revplan.rates.estimates import recorded_only
@@ -37,7 +38,7 @@ from revplan.rates.expected import ForecastBasis, Means, Replay, by_month, deals
 from revplan.rates.hazards import Hazards, open_records, wins_by_day
 from revplan.rates.spells import NEVER, Spells, as_date, spells_of
 
-USUAL_CV, PRIOR_SPREAD = 0.14, 0.3  # of a quarter's wins, and the spread of its logarithm
+PRIOR_SPREAD = 0.3  # of the logarithm of what is usual
 CVS = np.exp(np.linspace(np.log(0.02), np.log(0.8), 75))
 QUANTILES = (0.1, 0.5, 0.9)
 NO_CV = 1e-4
@@ -120,8 +121,7 @@ def learnt_cv(actual: np.ndarray, mean: np.ndarray, new_share: float, usual: flo
 
 
 MAX_MONTHS = 24
-MONTH_CV, SOURCE_CV = 0.18, 0.18  # usual variation of a month's and of a source's wins, beyond chance
-QUARTER = 3  # months whose variation is learnt
+SOURCE_CV = 0.18  # usual variation of a source's wins, beyond chance
 SPREAD_PER_YEAR = 1.0  # growth of the variance of the level with every further year ahead
 FEW_REPLAYS = 3
 

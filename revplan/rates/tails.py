@@ -59,19 +59,24 @@ def _logs(days: np.ndarray) -> np.ndarray:
 CURVES: tuple[Curve, ...] = (_weibull, _log_normal)
 
 
-def with_tail(estimate: Estimate, cohort: Cohort) -> Estimate:
-    """`estimate` with the conversions still to come after the ages watched; evidence shrinks by what is unsure."""
+def with_tail(estimate: Estimate, cohort: Cohort, most: float = 1.0) -> Estimate:
+    """`estimate` with the conversions still to come after the ages watched; evidence shrinks by what is unsure.
+
+    The rate with its tail is no more than `most`: who is lost does not go on, so that a curve that wants more is cut,
+    and what was seen within the ages watched stays as it was seen.
+    """
     if estimate.conversions < FEWEST or estimate.rate >= 1:
         return estimate
     horizon = estimate.lag.horizon
     steps, unseen = _fitted(cohort, horizon)
-    share = float(steps[: horizon + 1].sum())
+    fitted = float(steps[: horizon + 1].sum())
+    share = max(fitted, min(estimate.rate / most, 1.0))
     if 1 - share < LEAST_TAIL:
         return replace(estimate, unseen=unseen)
     shares = np.zeros(LONGEST + 1)
     seen = estimate.lag.shares[: horizon + 1]
     shares[: len(seen)] = seen * share
-    shares[horizon + 1 :] = steps[horizon + 1 :]
+    shares[horizon + 1 :] = steps[horizon + 1 :] * ((1 - share) / (1 - fitted))
     rate = min(estimate.rate / share, 1.0)
     lag = _lag(shares, horizon)
     return Estimate(rate, _evidence(estimate, rate, share), estimate.conversions, lag, unseen)

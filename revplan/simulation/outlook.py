@@ -235,6 +235,8 @@ class Outlook:
     volume_cv: float
     rate_names: tuple[str, ...] = ()
     source_names: tuple[str, ...] = ()
+    strays: np.ndarray | None = None
+    """How far each row strays with the level of its steps: standard deviation of a common factor's logarithm; None where none does."""
     months: LimitedMonths | None = None
     """When in the year the rows' wins come, where people limit what is closed; None where they are not considered."""
 
@@ -361,8 +363,26 @@ def outlook(
         volume_cv=plan.uncertainty.volume_cv,
         rate_names=tuple(step_name(each) for each in transitions),
         source_names=tuple(plan.sources),
+        strays=_strays(year, rows, counted) if year.levels else None,
         months=_months(year, rows, lags, opened, counted) if plan.capacity else None,
     )
+
+
+def _strays(year: PlannedYear, rows: Sequence[_OutlookRow], counted: slice) -> np.ndarray | None:
+    """How far each row strays: the levels of all its steps, and the single months of the last, weighted by what they bring."""
+    brought = (year.open_arr + year.commit_arr)[:, counted].sum(axis=0)
+    weight = brought / brought.sum() if brought.sum() > 0 else np.zeros(len(brought))
+    ahead = np.maximum(np.arange(counted.start, counted.stop) - year.first, 0)
+    variances = {
+        pair: float(weight @ each.variance[np.minimum(ahead, len(each.variance) - 1)])
+        for pair, each in year.levels.items()
+    }
+    last = {pair: each.month_variance * float(weight @ weight) for pair, each in year.levels.items()}
+    found = []
+    for row in rows:
+        steps = list(pairwise(row.cell.stages[row.start :]))
+        found.append(sum(variances.get(step, 0.0) for step in steps) + last.get(steps[-1], 0.0))
+    return np.sqrt(np.log1p(found)) if any(found) else None
 
 
 PATHS, PEOPLE_SEED = 8192, 1  # drawn years of the people: trials take turns with them

@@ -204,7 +204,7 @@ class Trials:
 def drivers(view: Outlook) -> int:
     """Independent normals that a trial of `view` takes."""
     months = 0 if view.months is None else view.months.drivers
-    return SHARED + len(view.source_names) + len(view.rates.mean) + months
+    return SHARED + len(view.source_names) + len(view.rates.mean) + (view.strays is not None) + months
 
 
 def trials_of(view: Outlook, store: DrawStore, numbers: range | None = None) -> Trials:
@@ -224,13 +224,15 @@ def trials_of(view: Outlook, store: DrawStore, numbers: range | None = None) -> 
 
 
 def split(view: Outlook, normals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The normals of the rates, the market in them, and those of the volumes."""
+    """The normals of the rates, the market in them, and those of the volumes and of the level of the steps."""
     rates = SHARED + len(view.source_names)
-    own = normals[rates : rates + len(view.rates.mean)]
+    after = rates + len(view.rates.mean)
+    own = normals[rates:after]
     if view.rho > 0:
         own = np.sqrt(1 - view.rho) * own
         own += np.sqrt(view.rho) * normals[MARKET]
-    return own, normals[SHARED:rates]
+    volumes = normals[SHARED:rates]
+    return own, volumes if view.strays is None else np.vstack([volumes, normals[after]])
 
 
 def _demand(view: Outlook, months: LimitedMonths, store: DrawStore, numbers: range) -> Demand:
@@ -276,8 +278,7 @@ def monthly(
 ) -> None:
     """Fills `out` with expected ARR without and of new entries by segment and month: shape (2, segments, 12, trials)."""
     weight = path_products(view, view.rates.at(rates))
-    if view.volume_cv > 0:
-        weight *= volume_factors(view, volumes)[view.volumes]
+    stray(view, volumes, weight)
     terms = months.loads.shape[2] if view.lags.cv > 0 else 1
     basis = hermevander(lag, terms - 1).T
     for part, wanted in zip(out, (view.is_open, ~view.is_open), strict=True):
@@ -330,8 +331,7 @@ def wins(view: Outlook, rates: np.ndarray, lag: np.ndarray, volumes: np.ndarray)
     """Expected wins of each row in each trial, from the normals of its drivers: shape (rows, trials). [deals]"""
     found = path_products(view, view.rates.at(rates))
     found *= view.lags.read(view.landing, lag)
-    if view.volume_cv > 0:
-        found *= volume_factors(view, volumes)[view.volumes]
+    stray(view, volumes, found)
     return np.maximum(found, 0.0, out=found)
 
 
@@ -349,6 +349,19 @@ def volume_factors(view: Outlook, normals: np.ndarray) -> np.ndarray:
     """Factor of each source's volume, log-normal with mean 1; a last row of ones. [ratio]"""
     sigma = np.sqrt(np.log1p(view.volume_cv**2))
     return np.vstack([np.exp(sigma * normals - sigma**2 / 2), np.ones((1, normals.shape[1]))])
+
+
+def stray(view: Outlook, normals: np.ndarray, found: np.ndarray) -> None:
+    """Multiplies each row of `found` by the factor of its volume, and by that of the level of its steps, log-normal with mean 1.
+
+    The levels share one normal, the row of `normals` after those of the volumes; without it they are as expected.
+    """
+    sources = len(view.source_names)
+    if view.volume_cv > 0:
+        found *= volume_factors(view, normals[:sources])[view.volumes]
+    if view.strays is not None and len(normals) > sources:
+        sigma = view.strays[:, None]
+        found *= np.exp(sigma * normals[sources] - sigma**2 / 2)
 
 
 def cumulants(view: Outlook, wins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -22,13 +22,14 @@ from revplan.funnel.year import CellName, Snapshot
 from revplan.ground.clock import Clock
 from revplan.ground.errors import DataError, PlanError
 from revplan.ground.formats import counted
+from revplan.ground.levels import USUAL_CV
 from revplan.ground.tables import conform
 from revplan.plan.model import Plan
 from revplan.plan.parts import Transition
 from revplan.rates.closings import clock_of
 from revplan.rates.estimates import estimate_transitions, transitions_block
 from revplan.rates.expected import basis_of
-from revplan.rates.forecast import USUAL_CV, count_quantiles
+from revplan.rates.forecast import count_quantiles
 from revplan.rates.hazards import Hazards, open_records, wins_by_day
 from revplan.rates.parts import OWN_LAG
 from revplan.rates.spells import NEVER, Spells, day_number, loss_incidence, open_items, spells_of, stage_entries

@@ -17,8 +17,10 @@ from revplan.funnel.pipeline import OpenGroup, open_yield
 from revplan.funnel.year import PlannedYear, Snapshot, year_without_commit
 from revplan.ground.calendar import months_from
 from revplan.ground.clock import Clock
+from revplan.ground.levels import Levels
 from revplan.ground.tables import conform, empty
 from revplan.plan.model import Plan
+from revplan.plan.parts import Transition
 from revplan.tracking.periods import Span
 
 CELL_ROWS = ("targets", "open_arr", "open_wins", "won_arr", "won_wins")
@@ -85,7 +87,7 @@ def open_entries(
     return rows
 
 
-def rest_of_year(year: PlannedYear, plan: Plan, snapshot: Snapshot) -> PlannedYear:
+def rest_of_year(year: PlannedYear, plan: Plan, snapshot: Snapshot, levels: Levels | None = None) -> PlannedYear:
     """The same baseline as a later day sees it: entries as committed from then on, all else as is known now.
 
     Parameters
@@ -96,8 +98,12 @@ def rest_of_year(year: PlannedYear, plan: Plan, snapshot: Snapshot) -> PlannedYe
         The baseline plan with the rates of today; its plan date is the first day not known yet.
     snapshot
         What the records say on that day.
+    levels
+        How the steps run lately, in ratio to their rates; a step without goes by its rate.
     """
-    now = replace(year_without_commit(plan, snapshot), clock=snapshot.clock)
+    levels = levels or {}
+    plan = plan.model_copy(update={"transitions": tuple(_as_lately(each, levels) for each in plan.transitions)})
+    now = replace(year_without_commit(plan, snapshot), clock=snapshot.clock, levels=levels)
     flows = {}
     for cell, flow in zip(year.cells, year.flows, strict=True):
         entries = flow[0, now.first - year.first :].copy()
@@ -107,6 +113,15 @@ def rest_of_year(year: PlannedYear, plan: Plan, snapshot: Snapshot) -> PlannedYe
     none = np.zeros(HORIZON - now.first)
     brought = (now.brought(cell, flows.get((cell.segment, cell.source), none)) for cell in now.cells)
     return replace(now, flows=tuple(brought))
+
+
+def _as_lately(transition: Transition, levels: Levels) -> Transition:
+    """A transition at the level its step is expected to have in the next months; half of those who do not go on still do not."""
+    level = levels.get((str(transition.from_stage), str(transition.to_stage)))
+    if level is None:
+        return transition
+    rate = transition.rate
+    return transition.model_copy(update={"rate": min(rate * level.coming, (1 + rate) / 2)})
 
 
 def commit_index(cell: Cell, stage: str) -> int:

@@ -16,6 +16,7 @@ from revplan.funnel.year import PlannedYear, plan_year
 from revplan.ground.errors import Fault, PlanError, shown
 from revplan.ground.formats import show
 from revplan.plan.model import Plan
+from revplan.rates.estimates import step_levels
 from revplan.record.signed import read_record
 from revplan.record.summary import by_line
 from revplan.simulation.simulate import simulate
@@ -141,5 +142,5 @@ def year_from_here(planned: PlannedYear, records: Records | None, day: date, seg
     seen_on = min(day + timedelta(days=1), latest.start_time.date())
     plan = planned.plan.model_copy(update={"plan_date": seen_on, "transitions": stated})
     plan = with_history_rates(plan, records)
-    now = rest_of_year(planned, plan, snapshot_of(plan, records))
+    now = rest_of_year(planned, plan, snapshot_of(plan, records), step_levels(records.history))
     return narrowed(now, segment) if segment else now

@@ -39,6 +39,7 @@ from revplan.tracking.baseline import (
     refuse_others,
     year_from_here,
 )
+from revplan.tracking.close_dates import CloseDates, close_dates, with_dates
 from revplan.tracking.comparison import Sides
 from revplan.tracking.periods import Span, quarter_span, whole_year, year_so_far
 from revplan.tracking.what_if import what_if
@@ -82,6 +83,8 @@ class BoardBook:
     """Who signed the baseline and when; empty where nobody did."""
     scale: float | None
     """Times the expected commit that is planned; None where no volume gives the confidence. [ratio]"""
+    dates: CloseDates | None = None
+    """What expected close dates are worth; None where no log tells how they were."""
     doubts: tuple[str, ...] = ()
     """What is doubtful about how plan, records and actuals go together: it comes first."""
     read: tuple[str, ...] = ()
@@ -473,6 +476,10 @@ def book_on(files: YearFiles, quarter: str, as_of: date | None, segment: str) ->
     actual = None if actuals is None else actuals.table
     day = as_of or last_day_counted(live, files.snapshots, actual, quarter)
     records = records_on(live, files.snapshots, day) if day >= live.first_month.start_time.date() else None
+    now = year_from_here(baseline.year, records, day, segment)
+    dates = None
+    if now is not None and records is not None and files.snapshots is not None:
+        dates = close_dates(files.snapshots.export, records.history, landing.opportunity_stage(baseline.year.plan))
     doubtful = (*(() if records else baseline.doubts), *doubts(live, records, actuals, files.path))
     return BoardBook(
         year=narrowed(baseline.year, segment) if segment else baseline.year,
@@ -482,7 +489,8 @@ def book_on(files: YearFiles, quarter: str, as_of: date | None, segment: str) ->
         history=None if records is None else in_plan_names(records.history, baseline.year.plan),
         actual=actual,
         segment=segment,
-        now=year_from_here(baseline.year, records, day, segment),
+        now=None if now is None else with_dates(now, dates),
+        dates=dates,
         signed=baseline.signed,
         scale=baseline.scale,
         doubts=tuple(dict.fromkeys(doubtful)),

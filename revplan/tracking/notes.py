@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
+from itertools import pairwise
 
 import pandas as pd
 
 from revplan.crm.records import SILENT_DAYS, History, ending, last_recorded, stale
+from revplan.funnel.year import PlannedYear
 from revplan.ground.errors import shown
 from revplan.ground.formats import compact, counted, show
+from revplan.ground.levels import FEWEST, MONTH_CV, USUAL_CV
 from revplan.plan.model import Plan
 from revplan.plan.stages import titles_of
 from revplan.tracking.attainment import total
@@ -17,6 +20,7 @@ from revplan.tracking.comparison import Sides, booked_part
 from revplan.tracking.periods import Span
 
 NOTEWORTHY = 0.005  # share of a period's ARR below which nothing is said
+MOVED = 0.05  # by which a step must run otherwise than its rate to be named
 
 
 def no_records(history: History | None) -> Iterator[str]:
@@ -94,6 +98,34 @@ def young_cohorts(three: pd.DataFrame, sides: Sides) -> Iterator[str]:
                 f"Conversion to won of {sides.plan.period_label(row.period)} is provisional: of {flow}, {won} won by now, "
                 f"{more} more expected: {rate} in all ({band})."
             )
+
+
+def levels_of(now: PlannedYear) -> Iterator[str]:
+    """How the landing takes its steps: those that run otherwise than their rates, and what the band rests on."""
+    steps = list(pairwise(now.plan.stage_ids))
+    known = [step for step in steps if step in now.levels]
+    if not known:
+        return
+    titles = titles_of(now.plan.stages)
+    moved = [step for step in known if abs(now.levels[step].coming - 1) >= MOVED]
+    if moved:
+        said = [f"{_step(titles, step)} {now.levels[step].coming:.2f} times as often" for step in moved]
+        yield f"In the next months steps are expected to convert otherwise than their rates say, as they did lately: {', '.join(said)}."
+    short = [step for step in known if not now.levels[step].is_learnt]
+    if short:
+        step = min(short, key=lambda each: now.levels[each].months)
+        months = counted(now.levels[step].months, "whole month", "whole months")
+        yield (
+            f"Outcomes can be compared over {months} only, {FEWEST} are needed ({_step(titles, step)}): the band takes conversions to vary "
+            f"as they usually do, by {MONTH_CV:.0%} in a month and {USUAL_CV:.0%} in a quarter, and may be too narrow."
+        )
+    else:
+        months = counted(min(now.levels[step].months for step in known), "month")
+        yield f"The band holds how far conversions strayed from their rates in the last {months}."
+
+
+def _step(titles: Mapping[str, str], step: tuple[str, str]) -> str:
+    return f"{titles[step[0]]} to {titles[step[1]]}"
 
 
 def late_pipeline(coverage: pd.DataFrame, plan: Plan) -> Iterator[str]:
