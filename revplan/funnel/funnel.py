@@ -132,13 +132,13 @@ def required_entries(cell: Cell, wins: np.ndarray, *, round_up_chain: bool = Fal
         months keep their unrounded shares of it.
     """
     longest = max(len(cell.shares_to_won(stage)) for stage in range(cell.won + 1)) - 1
-    totals = _rounded_totals if round_up_chain else _totals
     years = []
     for year in (slice(0, YEAR), slice(YEAR, HORIZON)):
         asked = np.zeros(HORIZON)
         asked[year] = wins[year]
-        shape = _traced_back(cell, asked, longest)
-        years.append(shape * totals(cell, float(asked.sum()))[:, None])
+        total = float(asked.sum())
+        totals = _rounded_totals(cell, total) if round_up_chain else total / cell.rates_to_won
+        years.append(_traced_back(cell, asked, longest) * totals[:, None])
     return Required(-longest, *years)
 
 
@@ -153,10 +153,6 @@ def _traced_back(cell: Cell, wins: np.ndarray, longest: int) -> np.ndarray:
         start = longest - (len(shares) - 1)
         rows[stage, start:] = np.convolve(wins / total, shares[::-1])
     return rows
-
-
-def _totals(cell: Cell, wins: float) -> np.ndarray:
-    return wins / cell.rates_to_won
 
 
 def _rounded_totals(cell: Cell, wins: float) -> np.ndarray:

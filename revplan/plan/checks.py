@@ -282,12 +282,11 @@ def roster_misfits(plan: UncheckedPlan) -> list[Fault]:
 
 def _scenarios(plan: UncheckedPlan) -> Iterator[Fault]:
     for name, scenario in (plan.scenarios or {}).items():
-        yield from _scenario(plan, name, scenario)
+        if scenario is not None:
+            yield from _scenario(plan, name, scenario)
 
 
-def _scenario(plan: UncheckedPlan, name: str, scenario: Scenario | None) -> Iterator[Fault]:
-    if scenario is None:
-        return
+def _scenario(plan: UncheckedPlan, name: str, scenario: Scenario) -> Iterator[Fault]:
     place = f"scenarios.{shown(name)}"
     faults = [
         fault

@@ -186,46 +186,34 @@ class Sought:
 
 def goal_seek(view: Outlook, trials: Trials, store: DrawStore, confidence: float) -> tuple[Sought, ...]:
     """Volume, deal size and win rate, each alone, that reach the goal with `confidence`."""
-    rate = win_rate(view)
+    value = _mean_value(view)
     return (
-        _sought("volume", 1.0, needed_volume(trials, view.goal, confidence)),
-        _sought("acv", _mean_value(view), needed_value(trials, view.goal, confidence)),
-        _sought("win rate", rate, needed_win_rate(view, store, confidence), _win_rate_at(view, rate)),
+        _sought("volume", lambda factor: factor, needed_volume(trials, view.goal, confidence)),
+        _sought("acv", lambda factor: value * factor, needed_value(trials, view.goal, confidence)),
+        _sought("win rate", partial(win_rate, view), needed_win_rate(view, store, confidence)),
     )
 
 
-def _sought(driver: str, planned: float, factor: float | None, at: Callable[[float], float] | None = None) -> Sought:
+def _sought(driver: str, at: Callable[[float], float], factor: float | None) -> Sought:
+    """What a driver would have to be, which is `at` a factor on what was planned of it."""
+    planned = at(1.0)
     if factor is None:
         return Sought(driver, planned, None, None)
-    needed = at(factor) if at else planned * factor
+    needed = at(factor)
     return Sought(driver, planned, needed, needed / planned if planned > 0 else factor)
-
-
-def _new(view: Outlook) -> np.ndarray:
-    """Planned wins of committed entries, by row. [deals]"""
-    return view.planned_wins[~view.is_open]
 
 
 def _mean_value(view: Outlook) -> float:
     """Mean value of a win of committed entries. [plan currency]"""
-    wins = _new(view)
+    wins = view.planned_wins[~view.is_open]
     return float(wins @ view.value[~view.is_open] / wins.sum()) if wins.sum() > 0 else 0.0
 
 
-def win_rate(view: Outlook) -> float:
-    """Share of the entries into the last stage before won that are won, over all wins of the year. [0-1]"""
-    wins = view.planned_wins
-    tried = wins / np.append(view.rates.mean, 1.0)[view.paths[:, -1]]
-    return float(wins.sum() / tried.sum()) if tried.sum() > 0 else 0.0
-
-
-def _win_rate_at(view: Outlook, planned: float) -> Callable[[float], float]:
-    """The win rate over the same tries with every rate times a factor, at most 1. [0-1]"""
+def win_rate(view: Outlook, factor: float = 1.0) -> float:
+    """Share of the entries into the last stage before won that are won in the year, each rate `factor` times, at most 1. [0-1]"""
     last = np.append(view.rates.mean, 1.0)[view.paths[:, -1]]
     tried = view.planned_wins / last
-    if not tried.sum() > 0:
-        return lambda factor: planned
-    return lambda factor: float(tried @ np.minimum(last * factor, 1.0) / tried.sum())
+    return float(tried @ np.minimum(last * factor, 1.0) / tried.sum()) if tried.sum() > 0 else 0.0
 
 
 def needed_volume(trials: Trials, goal: float, confidence: float) -> float | None:

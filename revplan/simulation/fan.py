@@ -7,7 +7,7 @@ are marginal: each holds for its own stage and month, none for several at once.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,12 +68,12 @@ class _StageFlow:
         return len(self.loads) > YEAR
 
 
-def fan(year: PlannedYear, view: Outlook, opened: OpenByMonth, store: DrawStore) -> Fan:
-    """The bands of a planned year."""
-    flows = list(_flows(year, view, opened, year.plan.stage_ids))
-    parts = [_block(flows, view, store.block(number), len(year.plan.stages)) for number in _blocks(store)]
+def fan(year: PlannedYear, view: Outlook, opened: OpenByMonth, store: DrawStore, stages: Sequence[str]) -> Fan:
+    """The bands of a planned year, of some of its stages: of all of them, or of won alone, which takes less time."""
+    flows = list(_flows(year, view, opened, stages))
+    parts = [_block(flows, view, store.block(number), len(stages)) for number in _blocks(store)]
     entries, arr = (np.concatenate(part, axis=-1) for part in zip(*parts, strict=True))
-    planned = np.zeros((len(year.plan.stages), YEAR))
+    planned = np.zeros((len(stages), YEAR))
     money = np.zeros(YEAR)
     for flow in flows:
         planned[flow.stage] += flow.planned
@@ -97,28 +97,17 @@ def _closed(view: Outlook, store: DrawStore) -> tuple[np.ndarray, np.ndarray] | 
     return np.cumsum(found, axis=0), np.where(asked > 0, found / np.where(asked > 0, asked, 1.0), 0.0)
 
 
-def arr_bands(year: PlannedYear, view: Outlook, opened: OpenByMonth, store: DrawStore) -> np.ndarray:
-    """What `fan` gives as `arr`, in a fraction of its time: shape (3, 12). [plan currency]"""
-    closed = _closed(view, store)
-    if closed is not None:
-        return _bands(closed[0] + np.cumsum(year.won_arr[:, :YEAR].sum(axis=0))[:, None])
-    flows = list(_flows(year, view, opened, year.plan.stage_ids[-1:]))
-    arr = np.concatenate([_block(flows, view, store.block(number), 1)[1] for number in _blocks(store)], axis=-1)
-    return _bands(arr + np.cumsum(year.won_arr[:, :YEAR].sum(axis=0))[:, None])
-
-
 def _blocks(store: DrawStore) -> range:
     return range(min(store.blocks, max(MOST_TRIALS // store.size, 1)))
 
 
-def _flows(year: PlannedYear, view: Outlook, opened: OpenByMonth, wanted: Collection[str]) -> Iterator[_StageFlow]:
-    """The flows into the stages `wanted`."""
-    stages = list(year.plan.stage_ids)
+def _flows(year: PlannedYear, view: Outlook, opened: OpenByMonth, stages: Sequence[str]) -> Iterator[_StageFlow]:
+    """The flows into some stages, the last of which is won."""
     new = np.flatnonzero(~view.is_open).tolist()
     for row, cell, flow in zip(new, year.cells, year.flows, strict=True):
         path = _steps(view, row)
         for index, stage in enumerate(cell.stages):
-            if stage not in wanted:
+            if stage not in stages:
                 continue
             planned = year.in_year(flow[index])
             months = entries_by_month(cell.lags[:index], flow[0], year.start, -year.first, month_factors(view.lags))
@@ -127,17 +116,17 @@ def _flows(year: PlannedYear, view: Outlook, opened: OpenByMonth, wanted: Collec
             if index == cell.won:
                 loads, value = _with_money(loads, view, row), float(view.value[row])
             yield _StageFlow(stages.index(stage), path[:index], loads, planned, volume, value)
-    yield from _open_flows(year, view, opened)
+    yield from _open_flows(year, view, opened, len(stages) - 1)
 
 
-def _open_flows(year: PlannedYear, view: Outlook, opened: OpenByMonth) -> Iterator[_StageFlow]:
+def _open_flows(year: PlannedYear, view: Outlook, opened: OpenByMonth, won: int) -> Iterator[_StageFlow]:
     rows = np.flatnonzero(view.is_open).tolist()
     stretched = open_by_month(opened, year.start, -year.first, month_factors(view.lags))
     for row, (_, _, found), months in zip(rows, opened_rows(year), stretched, strict=True):
         rate, planned = float(view.path_rates[row]), found.wins[:YEAR]
         loads = _with_money(tied_months(months / rate, planned / rate, view.lags), view, row)
         none = len(view.source_names)
-        yield _StageFlow(len(year.plan.stages) - 1, _steps(view, row), loads, planned, none, float(view.value[row]))
+        yield _StageFlow(won, _steps(view, row), loads, planned, none, float(view.value[row]))
 
 
 def _with_money(loads: np.ndarray, view: Outlook, row: int) -> np.ndarray:

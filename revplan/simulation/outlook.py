@@ -66,14 +66,10 @@ class LagScale:
             return landing * (planned / landing[-1])
         return np.append(landing[:-1], planned)
 
-    def planned(self, landing: np.ndarray) -> np.ndarray:
-        """What lands at the planned lags, by row."""
-        return landing[:, -1]
-
     def expected(self, landing: np.ndarray) -> np.ndarray:
         """What lands in expectation over the lag factor, by row."""
         if self.cv == 0:
-            return self.planned(landing)
+            return landing[:, -1]
         points, weights = normal_quadrature(NODES)
         return np.stack([np.interp(points, GRID, row[:-1]) for row in landing]) @ weights
 
@@ -265,7 +261,7 @@ class Outlook:
     @property
     def planned_wins(self) -> np.ndarray:
         """Wins of each row at the mean rates and lags. [deals]"""
-        return self.lags.planned(self.landing) * self.path_rates
+        return self.landing[:, -1] * self.path_rates
 
     @property
     def planned_arr(self) -> float:
@@ -482,43 +478,38 @@ class _OutlookRow:
 def _new_rows(year: PlannedYear, given_stage: str | None, lags: LagScale, counted: slice) -> Iterator[_OutlookRow]:
     """What the entries of each cell bring."""
     sources = list(year.plan.sources)
+    window = counted.start - year.first, counted.stop - year.first  # as the flows count their months
     for cell, flow in zip(year.cells, year.flows, strict=True):
         at = cell.stages.index(given_stage) if given_stage in cell.stages else None
         start = at or 0
         yield _OutlookRow(
             cell=cell,
             start=start,
-            landing=_landing(year, cell, flow, start, lags, counted),
+            landing=_landing(cell, flow, start, year.start, window, lags),
             planned=year.in_year(flow[-1]) / cell.rates_to_won[start],
             is_open=False,
             volume=sources.index(cell.source) if at is None else len(sources),
             value=cell.acv,
-            chance=0.0 if at is None else _chance(year, cell, flow[start], start, counted),
+            chance=0.0 if at is None else _chance(cell, flow[start], start, year.start, window),
         )
 
 
-def _from_here(year: PlannedYear, counted: slice) -> tuple[int, int]:
-    """First of the months counted, and the month after their last, as the flows of `year` count them."""
-    return counted.start - year.first, counted.stop - year.first
-
-
-def _chance(year: PlannedYear, cell: Cell, entries: np.ndarray, start: int, counted: slice) -> float:
-    """Chance of a win in time of one record that enters at `start`, weighted by what it brings. [0-1]
+def _chance(cell: Cell, entries: np.ndarray, stage: int, start: float, window: tuple[int, int]) -> float:
+    """Chance of a win in time of one record that enters at `stage`, weighted by what it brings. [0-1]
 
     Of a known number of entries e_t with chances p_t the wins have the variance sum e_t p_t (1 - p_t).
     """
-    window = _from_here(year, counted)
-    months = window[1]
-    chances = landing_chances(cell.lags[start:], months, year.start, window) * cell.rates_to_won[start]
-    brought = entries[:months] * chances
+    chances = landing_chances(cell.lags[stage:], window[1], start, window) * cell.rates_to_won[stage]
+    brought = entries[: window[1]] * chances
     return min(float(brought @ chances / brought.sum()), 1.0) if brought.sum() > 0 else 0.0
 
 
-def _landing(year: PlannedYear, cell: Cell, flow: np.ndarray, start: int, lags: LagScale, counted: slice) -> np.ndarray:
-    """Wins in time if every rate after `start` were 1, by lag; at the planned lags exactly the plan's."""
-    window = _from_here(year, counted)
-    wins = float(flow[-1][max(window[0], 0) : window[1]].sum()) / cell.rates_to_won[start]
-    return lags.tied(entries_landing(cell.lags[start:], flow[start], year.start, window, lags), wins)
+def _landing(
+    cell: Cell, flow: np.ndarray, stage: int, start: float, window: tuple[int, int], lags: LagScale
+) -> np.ndarray:
+    """Wins in time if every rate after `stage` were 1, by lag; at the planned lags exactly the plan's."""
+    wins = float(flow[-1][max(window[0], 0) : window[1]].sum()) / cell.rates_to_won[stage]
+    return lags.tied(entries_landing(cell.lags[stage:], flow[stage], start, window, lags), wins)
 
 
 def _open_rows(year: PlannedYear, lags: LagScale, opened: OpenByMonth, counted: slice) -> Iterator[_OutlookRow]:

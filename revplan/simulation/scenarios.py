@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -36,18 +36,29 @@ class ComparedScenario:
     name: str
     year: PlannedYear
     """The scenario planned anew."""
-    view: Outlook
+    kept: PlannedYear
     """The base plan's entries in the scenario's world."""
+    view: Outlook
+    """What is uncertain about them."""
     outcome: Outcome
     """What becomes of the base plan's entries. [plan currency]"""
     signed: CurvePoint
     """Times the base plan's entries that the plan's confidence asks for."""
-    entries: Mapping[str, float]
-    """By stage: entries of the year that the base plan's commit brings. [records]"""
-    needed: Mapping[str, float]
-    """By stage: entries of the year that the scenario's own commit brings. [records]"""
-    spend: float
-    """Programme spend of the scenario's own commit in the year. [plan currency]"""
+
+    @cached_property
+    def entries(self) -> Mapping[str, float]:
+        """By stage: entries of the year that the base plan's commit brings. [records]"""
+        return entries_by_stage(self.kept)
+
+    @cached_property
+    def needed(self) -> Mapping[str, float]:
+        """By stage: entries of the year that the scenario's own commit brings. [records]"""
+        return entries_by_stage(self.year)
+
+    @cached_property
+    def spend(self) -> float:
+        """Programme spend of the scenario's own commit in the year. [plan currency]"""
+        return spend_of_entries(self.year)
 
 
 def compare(simulation: Simulation, progress: Progress | None = None) -> tuple[ComparedScenario, ...]:
@@ -67,7 +78,7 @@ def compare(simulation: Simulation, progress: Progress | None = None) -> tuple[C
     """
     base, plans = simulation.year, scenario_plans(simulation.year.plan)
     work = partial(_beside, base, (simulation.trials, simulation.seed))
-    found = [_compared(BASE, base, base, simulation.view, (simulation.outcome, simulation.signed))]
+    found = [ComparedScenario(BASE, base, base, simulation.view, simulation.outcome, simulation.signed)]
     for each in in_order(work, list(plans.items())):
         found.append(each)
         if progress:
@@ -81,8 +92,8 @@ def _beside(base: PlannedYear, drawn: tuple[int, int], scenario: tuple[str, Plan
     year = plan_year(plan, base.snapshot)
     kept = with_entries(year, base, base.plan.scenarios[name])
     view = outlook(kept)
-    result, (signed,) = run(view, DrawStore(drawn[0], drivers(view), drawn[1]), (plan.commit.confidence,))
-    return _compared(name, year, kept, view, (result, signed))
+    found, (signed,) = run(view, DrawStore(drawn[0], drivers(view), drawn[1]), (plan.commit.confidence,))
+    return ComparedScenario(name, year, kept, view, found, signed)
 
 
 def scenario_year(base: PlannedYear, plan: Plan, scenario: Scenario) -> PlannedYear:
@@ -98,21 +109,6 @@ def with_entries(year: PlannedYear, base: PlannedYear, scenario: Scenario) -> Pl
         for cell, flow in zip(year.cells, base.flows, strict=True)
     )
     return replace(year, flows=flows)
-
-
-def _compared(
-    name: str, year: PlannedYear, kept: PlannedYear, view: Outlook, result: tuple[Outcome, CurvePoint]
-) -> ComparedScenario:
-    return ComparedScenario(
-        name=name,
-        year=year,
-        view=view,
-        outcome=result[0],
-        signed=result[1],
-        entries=entries_by_stage(kept),
-        needed=entries_by_stage(year),
-        spend=spend_of_entries(year),
-    )
 
 
 def spend_of_entries(year: PlannedYear) -> float:

@@ -26,7 +26,7 @@ from revplan.simulation.curve import (
     merged_curve,
 )
 from revplan.simulation.draws import DrawStore, UncertainRates
-from revplan.simulation.fan import Fan, arr_bands, fan
+from revplan.simulation.fan import Fan, fan
 from revplan.simulation.outlook import LagScale, OpenByMonth, Outlook, open_months, outlook
 from revplan.simulation.tornado import Swing, tornado
 from revplan.simulation.trials import ROUND, Outcome, Trials, averaged, drivers, estimate, merged, outcome, trials_of
@@ -184,12 +184,12 @@ class Simulation:
     @cached_property
     def fan(self) -> Fan:
         """P10, P50 and P90 of every stage and month."""
-        return fan(self.year, self.view, self.opened, self.detail_store)
+        return fan(self.year, self.view, self.opened, self.detail_store, self.year.plan.stage_ids)
 
     @cached_property
     def arr_bands(self) -> np.ndarray:
         """P10, P50 and P90 of the ARR closed by the end of each month, as in `fan`: shape (3, 12). [plan currency]"""
-        return arr_bands(self.year, self.view, self.opened, self.detail_store)
+        return fan(self.year, self.view, self.opened, self.detail_store, self.year.plan.stage_ids[-1:]).arr
 
     @cached_property
     def given_commit(self) -> dict[str, Outcome]:

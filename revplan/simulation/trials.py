@@ -154,9 +154,8 @@ class Inverse:
 
 
 MARKET, LAG, LUCK, SHARED = 0, 1, 2, 3  # drivers by row of the bank; then volumes by source, then rates
-ONE_THREAD = (
-    2**18
-)  # products of a matrix product that BLAS does not split: threads wait for each other on a busy machine
+# Products of a matrix product that BLAS does not split: threads wait for each other on a busy machine.
+ONE_THREAD = 2**18
 ROUND = 2**15  # trials worked out together; more of them are averaged round by round
 
 
