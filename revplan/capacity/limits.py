@@ -169,10 +169,14 @@ class Demand:
     people: People
     won: float
     """New ARR closed before the plan date."""
+    whole: Demand | None = None
+    """All trials, where these are some of them and demand is to be what it is over all."""
 
     @cached_property
     def _means(self) -> tuple[np.ndarray, np.ndarray]:
         """Shape (segments, months, 1) each: means of the two over all trials."""
+        if self.whole is not None:
+            return self.whole._means
         return self.fixed.mean(axis=2, keepdims=True), self.scaled.mean(axis=2, keepdims=True)
 
     def drawn(self, scale: float | np.ndarray = 1.0, value: float = 1.0) -> np.ndarray:
@@ -228,12 +232,6 @@ class Demand:
         """The same of the first `most` trials."""
         return self._with([np.ascontiguousarray(each[:, :, :most]) for each in self._drawn])
 
-    def _alike(self, drawn: Sequence[np.ndarray]) -> Demand:
-        """The same of some of the trials, demand being what it is over all."""
-        found = self._with(drawn)
-        found.__dict__["_means"] = self._means
-        return found
-
     def booked(self, scale: float | np.ndarray = 1.0, value: float = 1.0) -> np.ndarray:
         """Shape (segments, months, trials): what closes of it."""
         return booked(self.drawn(scale, value), self.capacity, self.people.kept)
@@ -246,5 +244,5 @@ class Demand:
         for begin in range(0, count, step):
             some = slice(begin, begin + step)
             drawn = [each[..., some] if trials is None else each.take(trials[some], axis=2) for each in self._drawn]
-            found[some] = self._alike(drawn).booked(scale, value).sum(axis=(0, 1))
+            found[some] = replace(self._with(drawn), whole=self).booked(scale, value).sum(axis=(0, 1))
         return self.won + found

@@ -124,36 +124,22 @@ def _newcomer(role: Role, part: float, months: int) -> np.ndarray:
 
     Its holder may leave at the end of any month, and be followed after the backfill delay: all in expectation.
     """
-    curve, stay = _curve(role.stated_ramp), _stay(role)
-    there = curve.months(part, np.inf, (), months)
-    found = there * stay ** np.arange(months)
+    alone = _alone(role, part, months)
     if role.attrition == 0 or role.backfill_delay_days is None:
-        return found
-    gap = role.backfill_delay_days / MONTH_DAYS
-    again = _newcomer_again(role, curve, gap - int(gap), months)
-    for month in range(months):
-        begin = month + 1 + int(gap)
-        if begin < months:
-            found[:, begin:] += stay**month * (1 - stay) * again[:, : months - begin]
-    return found
+        return alone
+    whole, gap = divmod(role.backfill_delay_days / MONTH_DAYS, 1)
+    followed = np.zeros(months)  # chance that a successor starts 0, 1, 2, ... months later
+    stay, first = _stay(role), min(1 + int(whole), months)
+    followed[first:] = stay ** np.arange(months - first) * (1 - stay)
+    after = _alone(role, gap, months)
+    for month in range(months):  # successors have successors too
+        after[:, month] += after[:, :month] @ followed[month:0:-1]
+    return alone + np.stack([np.convolve(followed, row)[:months] for row in after])
 
 
-def _newcomer_again(role: Role, curve: _RampCurve, part: float, months: int) -> np.ndarray:
-    """The same for a successor: its successors have successors too, each some months later than the one before."""
-    stay, gap = _stay(role), (role.backfill_delay_days or 0.0) / MONTH_DAYS
-    own = curve.months(part, np.inf, (), months) * stay ** np.arange(months)
-    found = own.copy()
-    # seats filled in month m pass on to successors; starts[m] is the chance that one starts there
-    starts = np.zeros(months)
-    starts[0] = 1.0
-    for begin in range(months):
-        for left in range(begin, months):
-            at = left + 1 + int(gap)
-            if at < months:
-                starts[at] += starts[begin] * stay ** (left - begin) * (1 - stay)
-    for begin in range(1, months):
-        found[:, begin:] += starts[begin] * own[:, : months - begin]
-    return found
+def _alone(role: Role, part: float, months: int) -> np.ndarray:
+    """The same of its first holder alone."""
+    return _curve(role.stated_ramp).months(part, np.inf, (), months) * _stay(role) ** np.arange(months)
 
 
 def _stay(role: Role) -> float:
@@ -514,8 +500,7 @@ def successors(role: Role, months: int) -> np.ndarray:
     """Shape (KINDS, months): what those bring in all who follow somebody who may leave from the end of the first month on."""
     if role.backfill_delay_days is None or role.attrition == 0:
         return np.zeros((KINDS, months))
-    alone = _curve(role.stated_ramp).months(0.0, np.inf, (), months) * _stay(role) ** np.arange(months)
-    found: np.ndarray = _newcomer(role, 0.0, months) - alone
+    found: np.ndarray = _newcomer(role, 0.0, months) - _alone(role, 0.0, months)
     return found
 
 
