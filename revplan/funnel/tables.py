@@ -20,7 +20,7 @@ from revplan.funnel.year import SETTLED, PlannedYear, quarter_results, recovered
 from revplan.ground.calendar import MONTHS_PER_YEAR, months_from, quarter_id
 from revplan.ground.formats import commitment
 from revplan.ground.lag import path_quantile, path_shift
-from revplan.ground.tables import columns, conform, from_rows
+from revplan.ground.tables import conform, from_rows
 from revplan.plan.goal import Bridge
 
 
@@ -247,8 +247,7 @@ def quarters_table(year: PlannedYear) -> pd.DataFrame:
                 None if recovered is None else names[recovered],
             )
         )
-    frame = pd.DataFrame(rows, columns=[column.name for column in columns("quarters")])
-    return conform(frame.astype({"recovered_by": "str"}), "quarters")
+    return from_rows("quarters", rows)
 
 
 def missed_in_year(quarters: pd.DataFrame) -> float:
@@ -350,8 +349,7 @@ def budget_table(year: PlannedYear) -> pd.DataFrame:
             cost = source.cost_per_entry
             past = spend(sunk, cost) if offset == 0 else 0.0
             rows.append((name, month, float(entries), spend(entries, cost), past, cost is not None))
-    frame = pd.DataFrame(rows, columns=[column.name for column in columns("budget")])
-    return conform(frame.assign(month=pd.PeriodIndex(frame["month"], freq="M")), "budget")
+    return from_rows("budget", rows)
 
 
 def past_entries(year: PlannedYear, index: int) -> float:

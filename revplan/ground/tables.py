@@ -80,18 +80,21 @@ def conform(frame: pd.DataFrame, table: str) -> pd.DataFrame:
 
 
 def from_rows(table: str, rows: Iterable[Sequence[Any] | Mapping[str, Any]]) -> pd.DataFrame:
-    """The declared table of some rows: values in declared order, or by column; empty where there are none."""
+    """The declared table of some rows: values in declared order, or by column; empty where there are none.
+
+    A column of which the values alone do not tell what it holds, such as one of gaps, gets the type of its kind.
+    """
     made = list(rows)
     if not made:
         return empty(table)
     names = None if isinstance(made[0], Mapping) else [column.name for column in columns(table)]
     frame = pd.DataFrame(made, columns=names)
-    unknown = [
-        each.name
+    untold = {
+        each.name: _dtype(each.kind)
         for each in columns(table)
-        if each.kind in NUMERIC and each.name in frame and frame[each.name].isna().all()
-    ]
-    return conform(frame.astype(dict.fromkeys(unknown, float)), table)
+        if each.kind != "yes" and each.name in frame and frame[each.name].dtype == object  # a gap is no "no"
+    }
+    return conform(frame.astype(untold), table)
 
 
 def empty(table: str) -> pd.DataFrame:

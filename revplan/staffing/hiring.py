@@ -40,7 +40,7 @@ from revplan.funnel.year import PlannedYear
 from revplan.ground.calendar import MONTH_DAYS, MONTHS_PER_YEAR, month_of
 from revplan.ground.errors import shown
 from revplan.ground.formats import compact, counted, listed, show
-from revplan.ground.tables import conform
+from revplan.ground.tables import from_rows
 from revplan.ground.terminal import plain_rows
 from revplan.plan.people import CapacityChange, Hire, Rep, changed_capacity
 from revplan.plan.stages import titles_of
@@ -360,9 +360,7 @@ class Hiring:
                     pd.Timestamp(hire.first_day - lead),
                 )
             )
-        frame = pd.DataFrame(rows, columns=["role", "segment", "start", "count", "open_by"])
-        kinds = {"role": "str", "segment": "str", "start": "str", "count": "float64", "open_by": "datetime64[us]"}
-        return conform(frame.astype(kinds), "hires")
+        return from_rows("hires", rows)
 
     @cached_property
     def too_late(self) -> list[dict[str, Any]]:
@@ -702,6 +700,4 @@ def worth_words(found: list[WorthOfOne], currency: str) -> str:
 
 def worth_table(found: list[WorthOfOne]) -> pd.DataFrame:
     """Table worths."""
-    rows = [(each.what, each.arr, each.error, each.chance) for each in found]
-    frame = pd.DataFrame(rows, columns=["what", "arr", "arr_error", "chance"])
-    return conform(frame.astype({"what": "str"}), "worths")
+    return from_rows("worths", ((each.what, each.arr, each.error, each.chance) for each in found))

@@ -34,7 +34,7 @@ from revplan.funnel.year import PlannedYear, capped_segments
 from revplan.ground.calendar import MONTHS_PER_YEAR
 from revplan.ground.errors import shown
 from revplan.ground.formats import compact, counted, listed, show
-from revplan.ground.tables import conform
+from revplan.ground.tables import from_rows
 from revplan.ground.terminal import plain_rows
 from revplan.plan.model import Plan
 from revplan.plan.people import Capacity, Hire
@@ -154,7 +154,7 @@ class Staffing:
                         "binding": self._binding(segment, month),
                     }
                 )
-        return conform(pd.DataFrame(rows).astype({"role": "str", "segment": "str", "binding": "str"}), "capacity")
+        return from_rows("capacity", rows)
 
     def _load(self, role: str, segment: str | None, brought: np.ndarray) -> np.ndarray:
         """Work over what can be worked, by month: of records where the role states a limit, else of ARR. [ratio]"""
@@ -257,8 +257,7 @@ class Staffing:
             }
             for who, seat in each_line(self.plan, YEAR)
         ]
-        words = dict.fromkeys(("rep", "role", "segment", "team"), "str")
-        return conform(pd.DataFrame(rows).astype({**words, "start": "datetime64[us]"}), "people")
+        return from_rows("people", rows)
 
     @property
     def cushions(self) -> dict[str, float | None]:

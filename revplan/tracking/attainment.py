@@ -18,7 +18,7 @@ from revplan.funnel.year import PlannedYear, Snapshot, year_without_commit
 from revplan.ground.calendar import months_from
 from revplan.ground.clock import Clock
 from revplan.ground.levels import Levels
-from revplan.ground.tables import conform, empty
+from revplan.ground.tables import conform, from_rows
 from revplan.plan.model import Plan
 from revplan.plan.parts import Transition
 from revplan.tracking.periods import Span
@@ -171,7 +171,7 @@ def attainment(flows: Flows, spans: list[Span]) -> pd.DataFrame:
         for part in PARTS
         if part == "all" or _has_part(flows, stage, part)
     ]
-    return conform(pd.DataFrame(rows), "attainment") if rows else empty("attainment")
+    return from_rows("attainment", rows)
 
 
 def _has_part(flows: Flows, stage: str, part: str) -> bool:
@@ -242,7 +242,7 @@ def money_row(span: Span, term: str, asked: float, happened: float, basis: str) 
 
 def attainment_money(rows: list[dict[str, object]]) -> pd.DataFrame:
     """Table attainment_money."""
-    return conform(pd.DataFrame(rows), "attainment_money") if rows else empty("attainment_money")
+    return from_rows("attainment_money", rows)
 
 
 # --- by month ------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ from revplan.crm.records import History
 from revplan.ground.calendar import MONTHS_PER_QUARTER
 from revplan.ground.errors import DataError
 from revplan.ground.formats import compact, counted, listed, show
-from revplan.ground.tables import conform, empty
+from revplan.ground.tables import conform, empty, from_rows
 from revplan.ground.terminal import plain_rows
 from revplan.rates.forecast import forecast_wins
 from revplan.tracking.pacebook import PaceBook
@@ -74,7 +74,7 @@ def scores(held: pd.DataFrame) -> pd.DataFrame:
     """
     over = held[(held["actual"] > 0)]
     rows = [row for who, mine in over.groupby("who", sort=True) for row in _scores_of(str(who), mine)]
-    return conform(pd.DataFrame(rows), "call_scores") if rows else empty("call_scores")
+    return from_rows("call_scores", rows)
 
 
 def _scores_of(who: str, mine: pd.DataFrame) -> list[dict[str, object]]:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from revplan.crm.records import History
 from revplan.ground.formats import compact, counted, show
-from revplan.ground.tables import conform, empty
+from revplan.ground.tables import from_rows
 from revplan.plan.model import Plan
 from revplan.plan.parts import Claim
 from revplan.tracking.book import BoardBook
@@ -40,8 +40,7 @@ def claims(book: BoardBook) -> pd.DataFrame:
     rows += [
         ("records", each.claim, each.verdict, each.told) for each in unseen_wins(book.history, book.plan, book.quarter)
     ]
-    names = ["by", "claim", "verdict", "told"]
-    return conform(pd.DataFrame(rows, columns=names), "claims") if rows else empty("claims")
+    return from_rows("claims", rows)
 
 
 def _findings(book: BoardBook, claim: Claim) -> Iterator[Finding]:

@@ -14,7 +14,7 @@ from revplan.funnel.pipeline import OpenGroup, OpenYield
 from revplan.funnel.year import PlannedYear
 from revplan.ground.errors import DataError
 from revplan.ground.formats import show
-from revplan.ground.tables import conform, empty
+from revplan.ground.tables import conform, from_rows
 from revplan.plan.model import Plan
 from revplan.rates.forecast import forecast_wins
 from revplan.rates.spells import NEVER, as_date
@@ -253,7 +253,7 @@ def landing(now: PlannedYear, made: Simulation | None, spans: list[Span], pace: 
                 "at_recent_pace": closed + pace if span.count == YEAR else np.nan,
             }
         )
-    return conform(pd.DataFrame(rows), "landing") if rows else empty("landing")
+    return from_rows("landing", rows)
 
 
 def _closed_share(made: Simulation | None, months: slice) -> float:

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from revplan.ground.calendar import MONTHS_PER_YEAR
-from revplan.ground.tables import conform, empty
+from revplan.ground.tables import conform, empty, from_rows
 from revplan.tracking.attainment import counted, total
 from revplan.tracking.periods import Span
 
@@ -45,7 +45,7 @@ def coverage(pipeline: pd.DataFrame, remaining: dict[str, pd.DataFrame]) -> pd.D
         for period, left in remaining.items()
         for found in (*together, *by_segment)
     ]
-    return conform(pd.DataFrame(rows), "coverage")
+    return from_rows("coverage", rows)
 
 
 def _together(pipeline: pd.DataFrame) -> dict[str, object]:
@@ -162,7 +162,7 @@ def arr_bridge(
         Each period up to the last month booked, and on what it rests.
     """
     rows = [row for span, basis in spans for row in _rows(opening, (planned, actual), span, basis)]
-    return conform(pd.DataFrame(rows), "arr_bridge") if rows else empty("arr_bridge")
+    return from_rows("arr_bridge", rows)
 
 
 def _rows(opening: float, sides: tuple[pd.DataFrame, pd.DataFrame], span: Span, basis: str) -> list[dict[str, object]]:

@@ -18,7 +18,7 @@ from scipy.special import betaincinv
 from revplan.crm.cells import UNKNOWN
 from revplan.crm.records import Export, History
 from revplan.ground.formats import counted
-from revplan.ground.tables import conform, empty
+from revplan.ground.tables import conform, empty, from_rows
 from revplan.ground.worktime import WorkingHours, in_utc
 from revplan.plan.model import Plan
 from revplan.plan.parts import Hours
@@ -285,7 +285,7 @@ def level_rows(made: pd.DataFrame, plan: Plan, touched: bool) -> pd.DataFrame:
         for by, name, part in _groups(made)
         for row in (*_agreed_rows(part, plan), *_rate_rows(part, plan, touched))
     ]
-    return conform(pd.DataFrame(rows), "service_levels") if rows else empty("service_levels")
+    return from_rows("service_levels", rows)
 
 
 def _groups(made: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
@@ -369,7 +369,7 @@ def unworked(made: pd.DataFrame) -> pd.DataFrame:
         ages = idle["hours_open"].dropna()
         rows.append({"by": by, "name": name, "records": len(idle), "unassigned": int(idle["starts"].isna().sum()),
                      "median_hours": ages.median(), "oldest_hours": ages.max()})  # fmt: skip
-    return conform(pd.DataFrame(rows).astype({"median_hours": float, "oldest_hours": float}), "unworked")
+    return from_rows("unworked", rows)
 
 
 def clocks(made: pd.DataFrame) -> pd.DataFrame:
@@ -383,7 +383,7 @@ def clocks(made: pd.DataFrame) -> pd.DataFrame:
         {"clock": words, "records": int(made[name].notna().sum()), "median_hours": made[name].median(), "slow_hours": made[name].quantile(0.9)}
         for name, words in names.items()
     ]  # fmt: skip
-    return conform(pd.DataFrame(rows), "clocks")
+    return from_rows("clocks", rows)
 
 
 def reasons(made: pd.DataFrame) -> pd.DataFrame:
@@ -393,7 +393,7 @@ def reasons(made: pd.DataFrame) -> pd.DataFrame:
     rows = [
         {"reason": str(name), "records": int(number), **share_of(number, len(gone))} for name, number in counts.items()
     ]
-    return conform(pd.DataFrame(rows), "rejection_reasons") if rows else empty("rejection_reasons")
+    return from_rows("rejection_reasons", rows)
 
 
 def timeless(export: Export) -> str:

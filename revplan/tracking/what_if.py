@@ -8,7 +8,7 @@ from itertools import pairwise, product, repeat
 import pandas as pd
 
 from revplan.funnel.year import PlannedYear, year_without_commit
-from revplan.ground.tables import conform, empty
+from revplan.ground.tables import empty, from_rows
 from revplan.plan.model import Plan
 from revplan.plan.parts import Transition
 from revplan.plan.scenario import scenario_plans
@@ -47,7 +47,7 @@ def what_if(simulation: Simulation, baseline: Plan) -> pd.DataFrame:
     views = [outlook(with_entries(*each)) for each in zip(worlds, repeat(now), scenarios)]
     outcomes = (simulation.outcome, *sweep(views, simulation.trials, simulation.seed))
     rows = [_row(name, found, outcomes[0]) for name, found in zip((BASE, *plans), outcomes, strict=True)]
-    return conform(pd.DataFrame(rows), "what_if")
+    return from_rows("what_if", rows)
 
 
 def _world(now: PlannedYear, baseline: Plan, varied: Plan) -> PlannedYear:

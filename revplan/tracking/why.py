@@ -27,7 +27,7 @@ from revplan.crm.records import History
 from revplan.funnel.funnel import YEAR
 from revplan.funnel.year import PlannedYear
 from revplan.ground.formats import largest_remainder, round_half_up, show
-from revplan.ground.tables import conform, empty
+from revplan.ground.tables import conform, empty, from_rows
 from revplan.tracking.periods import DayRun
 from revplan.tracking.quality import ALARM, SHUFFLES
 from revplan.tracking.service import share_of
@@ -195,7 +195,7 @@ def steps(history: History, before: DayRun, after: DayRun, titles: Mapping[str, 
         _step(history, pair, (before, after), titles) for pair in zip(history.stages, history.stages[1:], strict=False)
     ]
     found = [row for row in rows if row is not None]
-    return conform(pd.DataFrame(found), "quarter_on_quarter") if found else empty("quarter_on_quarter")
+    return from_rows("quarter_on_quarter", found)
 
 
 def _step(
@@ -282,7 +282,7 @@ def loss_reasons(history: History) -> pd.DataFrame:
         }
     )
     rows = [row for keys in (["stage"], ["stage", "segment"]) for row in _reasons(frame, keys)]
-    return conform(pd.DataFrame(rows), "loss_reasons") if rows else empty("loss_reasons")
+    return from_rows("loss_reasons", rows)
 
 
 def _reasons(frame: pd.DataFrame, keys: list[str]) -> Iterator[dict[str, object]]:

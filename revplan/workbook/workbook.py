@@ -27,7 +27,7 @@ from revplan.funnel.year import PlannedYear, plan_year
 from revplan.ground.calendar import day_written, month_of, months_label
 from revplan.ground.errors import DataError, Fault, PlanError, shown
 from revplan.ground.formats import show
-from revplan.ground.tables import columns, conform
+from revplan.ground.tables import from_rows
 from revplan.ground.terminal import plain_rows
 from revplan.ground.values import Progress
 from revplan.plan.checks import places, transition_place
@@ -58,11 +58,7 @@ def assumption_log_table(plan: Plan, on: date) -> pd.DataFrame:
     """Table assumption_log: every logged assumption, and whether it still holds on the day `on`."""
     said = places(plan)
     rows = [_row(plan, each, said[each.about], on) for each in plan.assumptions if each.about in said]
-    kinds = {column.name: _DTYPES.get(column.kind, "str") for column in columns(TABLE)}
-    return conform(pd.DataFrame(rows, columns=list(kinds)).astype(kinds), TABLE)
-
-
-_DTYPES = {"date": "datetime64[us]", "count": "float64"}
+    return from_rows(TABLE, rows)
 
 
 def _row(plan: Plan, each: Assumption, value: object, on: date) -> tuple[Any, ...]:

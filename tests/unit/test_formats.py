@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from revplan.ground.errors import DataError
 from revplan.ground.escaping import clean, css_string, escape
 from revplan.ground.formats import (
     KINDS,
@@ -24,7 +25,7 @@ from revplan.ground.formats import (
     show,
     steady_order,
 )
-from revplan.ground.tables import NUMERIC, columns, names
+from revplan.ground.tables import NUMERIC, columns, from_rows, names
 
 
 @pytest.mark.parametrize(
@@ -244,3 +245,18 @@ def test_a_label_says_what_it_is_told_and_nothing_of_what_it_is_not() -> None:
     assert labels_of("ledger", currency="EUR")["arr"] == "ARR (EUR)"
     assert labels_of("ledger")["arr"] == "ARR"
     assert labels_of("arr_bridge", period="Q1 {odd}", currency="USD")["term"] == "ARR of Q1 {odd} (USD)"
+
+
+def test_a_column_of_gaps_is_of_its_declared_kind() -> None:
+    made = from_rows("goal_seek", [("volume", 1.0, None, None)])
+    assert made.dtypes.map(str).to_dict() == {
+        "driver": "str",
+        "planned": "float64",
+        "needed": "float64",
+        "factor": "float64",
+    }
+
+
+def test_a_gap_is_no_no() -> None:
+    with pytest.raises(DataError, match="column suggested: holds object; it must hold yes"):
+        from_rows("commit_choices", [("sql", None, True, "counts quality")])
