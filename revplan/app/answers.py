@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 
 from revplan.app.pictures import commit_entries, commit_title
-from revplan.funnel.tables import required_by_stage
+from revplan.funnel.tables import required_by_stage, spend_of_entries
 from revplan.ground.errors import shown
 from revplan.ground.escaping import escape
 from revplan.ground.formats import compact, counted, money, plural, show
-from revplan.simulation.scenarios import spend_of_entries
 from revplan.simulation.simulate import Simulation
 from revplan.workbook.signing import ToSign, ceiling_words, expected_words, limit_words, sentence, to_sign_words
 from revplan.workbook.simulated import WITHIN

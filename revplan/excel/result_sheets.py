@@ -25,7 +25,7 @@ from revplan.excel.grid import ARR, BUDGET, COMMIT, FORWARD, INPUTS, QUARTERS, R
 from revplan.excel.writer import CENTS, COUNT, MONEY, RECORDS, WHOLE, BookWriter, Rule, Sheet
 from revplan.funnel.commit import QUARTERS as QUARTER_COUNT
 from revplan.funnel.funnel import HORIZON, YEAR
-from revplan.funnel.tables import budget_table, past_entries, program_cac, spend_of_year, wins_of_year
+from revplan.funnel.tables import past_entries, program_cac, spend_of_year, wins_of_year
 from revplan.funnel.year import SETTLED, by_quarter, quarter_results, recovered_by
 
 BLOCK = HORIZON + 1
@@ -236,7 +236,7 @@ def write_budget(writer: BookWriter) -> None:
 def _spend_and_cac(sheet: Sheet, top: int, last: int) -> None:
     """The year's spend, and over the wins of the priced sources the program CAC."""
     writer, year = sheet.writer, sheet.writer.grid.year
-    spent = spend_of_year(budget_table(year), year)
+    spent = spend_of_year(year)
     whole, wins = sum(spent.values()), wins_of_year(year, spent)
     sheet.text(last + 1, 0, "Sum", "total")
     years = f"SUM({span((top, YEAR_COL), (last, YEAR_COL))})"

@@ -21,7 +21,7 @@ from revplan.exhibits.figures import (
     year_cells,
     year_id,
 )
-from revplan.funnel.tables import missed_in_year, wins_of_year
+from revplan.funnel.tables import missed_in_year, spend_of_entries, wins_of_year
 from revplan.ground.errors import shown
 from revplan.ground.formats import (
     compact,
@@ -35,7 +35,6 @@ from revplan.ground.formats import (
     whole_amounts,
 )
 from revplan.plan.stages import titles_of
-from revplan.simulation.scenarios import spend_of_entries
 from revplan.staffing.hiring import Hiring, hires_words
 from revplan.staffing.staffing import headline as people_headline
 from revplan.workbook.notes import DECIDE, TO_DO

@@ -24,14 +24,6 @@ from revplan.ground.tables import conform, from_rows
 from revplan.plan.goal import Bridge
 
 
-def spend(entries: float, cost_per_entry: float | None) -> float:
-    """Programme spend for entries at the stage where the source enters. [plan currency]
-
-    An unpriced source spends nothing here; who uses this names it.
-    """
-    return entries * (cost_per_entry or 0.0)
-
-
 def program_cac(spent: float, wins: float) -> float | None:
     """Programme spend of a year per win of the same sources in that year. [plan currency per deal]
 
@@ -41,17 +33,6 @@ def program_cac(spent: float, wins: float) -> float | None:
 
 
 USEFUL_SHARE = 0.2
-
-
-def arr_by_entry_month(cell: Cell, arr: np.ndarray) -> np.ndarray:
-    """ARR of the year's months, told by the month in which its records enter. [plan currency]
-
-    Returns
-    -------
-    numpy.ndarray
-        Months before the year first; the last element is the last month of the year.
-    """
-    return np.convolve(arr[:YEAR], cell.shares_to_won(0)[::-1])
 
 
 def serves(cell: Cell, entries: np.ndarray, first: int, start: float) -> tuple[float, float]:
@@ -258,14 +239,14 @@ def missed_in_year(quarters: pd.DataFrame) -> float:
 
 def _before_plan_date(year: PlannedYear) -> list[float]:
     """ARR of each quarter's goal that traces back to entries before the plan date. [plan currency]"""
-    past = np.zeros(4)
-    for cell, arr in zip(year.cells, year.targets, strict=True):
-        shares = cell.shares_to_won(0)
-        for month in range(YEAR):
-            age = month - year.first  # delays longer than this reach back before the plan month
-            late = float(shares[max(age + 1, 0) :].sum())
-            at_edge = float(shares[age]) * year.start if 0 <= age < len(shares) else 0.0
-            past[month // 3] += arr[month] * (late + at_edge)
+    quarter_of = np.arange(YEAR) // 3
+    past = [
+        sum(
+            _split(cell, arr[:YEAR] * (quarter_of == quarter), year)[0]
+            for cell, arr in zip(year.cells, year.targets, strict=True)
+        )
+        for quarter in range(4)
+    ]
     return [float(value) for value in past]
 
 
@@ -292,10 +273,8 @@ def pipeline_table(year: PlannedYear) -> pd.DataFrame:
 
 def ledger_table(year: PlannedYear) -> pd.DataFrame:
     """Carry-in and carry-out: when the records enter whose ARR this year counts, and whom this year's serve."""
-    carried = np.zeros(3)
-    for cell, arr in zip(year.cells, year.targets, strict=True):
-        entered = arr_by_entry_month(cell, arr)
-        carried += _split(entered, len(entered) - YEAR, year)
+    parts = [_split(cell, arr[:YEAR], year) for cell, arr in zip(year.cells, year.targets, strict=True)]
+    carried = np.sum(parts, axis=0)
     before, inside = np.zeros(2), np.zeros(2)
     for cell, flow in zip(year.cells, year.flows, strict=True):
         months = np.arange(year.first, year.first + len(flow[0]))
@@ -311,9 +290,10 @@ def ledger_table(year: PlannedYear) -> pd.DataFrame:
     return from_rows("ledger", rows)
 
 
-def _split(entered: np.ndarray, offset: int, year: PlannedYear) -> np.ndarray:
-    """ARR by month of entry, split at the plan date and at the start of the year."""
-    month = np.arange(len(entered)) - offset
+def _split(cell: Cell, arr: np.ndarray, year: PlannedYear) -> np.ndarray:
+    """ARR of the year's months by when its records enter: before the plan date, then before the year, within it. [plan currency]"""
+    entered = np.convolve(arr, cell.shares_to_won(0)[::-1])
+    month = np.arange(len(entered)) - (len(entered) - YEAR)
     past = year.past_share(month)
     before_year = month < 0
     return np.array([entered @ past, entered @ (before_year * (1 - past)), entered @ (~before_year * (1 - past))])
@@ -346,9 +326,9 @@ def budget_table(year: PlannedYear) -> pd.DataFrame:
         sunk = sum(past_entries(year, index) for index in cells)
         for offset, entries in enumerate(flows[: YEAR - year.first]):
             month = year.plan.first_month + (year.first + offset)
-            cost = source.cost_per_entry
-            past = spend(sunk, cost) if offset == 0 else 0.0
-            rows.append((name, month, float(entries), spend(entries, cost), past, cost is not None))
+            cost = source.cost_per_entry or 0.0  # an unpriced source spends nothing here; who uses this names it
+            past = sunk * cost if offset == 0 else 0.0
+            rows.append((name, month, float(entries), entries * cost, past, source.cost_per_entry is not None))
     return from_rows("budget", rows)
 
 
@@ -359,10 +339,18 @@ def past_entries(year: PlannedYear, index: int) -> float:
     return float(required.this_year[0] @ year.past_share(month))
 
 
-def spend_of_year(budget: pd.DataFrame, year: PlannedYear) -> dict[str, float]:
-    """Programme spend of the fiscal year by priced source. [plan currency]"""
-    inside = budget[budget["month"].isin(year.plan.months) & budget["priced"]]
-    return {str(name): float(spent) for name, spent in inside.groupby("source", sort=False)["spend"].sum().items()}
+def spend_of_year(year: PlannedYear) -> dict[str, float]:
+    """Programme spend on the committed entries of the fiscal year, by priced source. [plan currency]"""
+    return {
+        name: source.cost_per_entry * sum(float(year.in_year(year.flows[row][0]).sum()) for row in year.rows_of(name))
+        for name, source in year.plan.sources.items()
+        if source.cost_per_entry is not None and year.rows_of(name)
+    }
+
+
+def spend_of_entries(year: PlannedYear) -> float:
+    """The same over all priced sources. [plan currency]"""
+    return sum(spend_of_year(year).values())
 
 
 def wins_of_year(year: PlannedYear, sources: Iterable[str]) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from revplan.funnel.commit import ALL_QUARTERS, LAST_MONTH, QUARTERS, Task, commit_entries, quarter_yields, worth
+from revplan.funnel.commit import ALL_QUARTERS, LAST_MONTH, QUARTERS, Task, commit_entries
 from revplan.funnel.funnel import HORIZON, YEAR, Cell, Required, forward, plan_cells, required_entries, target_arr
 from revplan.funnel.pipeline import OpenGroup, OpenYield, new_wins, open_yield
 from revplan.ground.calendar import month_of, share_gone
@@ -19,7 +19,6 @@ from revplan.plan.model import Plan
 
 CellName = tuple[str, str]
 
-MISSED = 0.02  # share of its own goal from which what a cell misses is told
 AT_CEILING = 1 - 1e-6  # of a ceiling, from which it is reached
 SETTLED = 4e-7  # share of the year's goal below which a quarter, or the year, neither misses nor exceeds
 
@@ -240,45 +239,6 @@ def capped_segments(year: PlannedYear) -> set[str]:
         for cell, short in zip(year.cells, missed, strict=True)
         if cell.source in at_ceiling and short > 1e-6 * goal
     }
-
-
-@dataclass(frozen=True)
-class TooLate:
-    """Entries of a source that are not asked for because they bring less within the year than they cost."""
-
-    source: str
-    cost: float | None
-    """Of an entry; None where the plan states none. [plan currency]"""
-    first: int | None
-    """First month of entry of which that holds in every segment that misses, counted from the first of the year; None where none pays."""
-    missed: float
-    """ARR of the year that the source's cells miss. [plan currency]"""
-    worth: float
-    """ARR an entry of that month brings within the year at most; in the end where none pays. [plan currency]"""
-
-
-def too_late(year: PlannedYear) -> list[TooLate]:
-    """Where the commit stops short of the goal because more entries would cost more than they bring."""
-    if year.plan.commit.at_any_cost:
-        return []
-    asked = year.targets[:, :YEAR].sum(axis=1)
-    gaps = asked - (year.commit_arr + year.coming)[:, :YEAR].sum(axis=1)
-    found = []
-    for name, source in year.plan.sources.items():
-        rows = year.rows_of(name)
-        if not asked[rows].sum() > 0:
-            continue
-        cells = [year.cells[row] for row in rows]
-        yields = np.stack([quarter_yields(cell, YEAR - year.first, year.first, year.start) for cell in cells])
-        mine = worth(cells, yields, asked[rows], source.cost_per_entry)
-        short = gaps[rows] > MISSED * asked[rows]
-        late = mine.is_late[short].all(axis=0)
-        if short.any() and late.any():
-            at = None if mine.never_pays else int(np.argmax(late))
-            brings = mine.ever * (1.0 if at is None else float(mine.in_year[short, at].max()))
-            first = None if at is None else year.first + at
-            found.append(TooLate(name, source.cost_per_entry, first, float(gaps[rows][short].sum()), brings))
-    return found
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from revplan.ground.values import Value
 from revplan.plan.goal import SHARE_TOLERANCE, BridgeError, solve_bridge
 from revplan.plan.parts import Scenario, Source, Transition, TransitionChange, UncheckedPlan, WorkPlace
 from revplan.plan.people import changed_capacity
-from revplan.plan.people_checks import not_of_this_year, people_faults, unsold
+from revplan.plan.people_checks import not_of_plan, not_of_this_year, people_faults, unsold
 from revplan.plan.scenario import scenario_faults
 
 NO_PLACES = {"name", "stages", "transitions", "assumptions"}
@@ -136,7 +136,7 @@ def _commit(plan: UncheckedPlan) -> Iterator[Fault]:
     if plan.commit is None or plan.commit.stage is None or not stages:
         return
     if plan.commit.stage not in stages:
-        yield Fault("commit.stage", _unknown("stage", plan.commit.stage, stages))
+        yield Fault("commit.stage", not_of_plan("stage", plan.commit.stage, stages))
 
 
 def _segments(plan: UncheckedPlan) -> Iterator[Fault]:
@@ -161,11 +161,8 @@ def _sources(plan: UncheckedPlan) -> Iterator[Fault]:
 def _source(plan: UncheckedPlan, name: str, source: Source) -> Iterator[Fault]:
     stages = _declared_stages(plan)
     if source.enters is not None and stages and source.enters not in stages[:-1]:
-        yield Fault(f"sources.{shown(name)}.enters", _unknown("stage before won", source.enters, stages[:-1]))
-    if isinstance(source.share, dict) and plan.segments:
-        for segment in source.share:
-            if segment not in plan.segments:
-                yield Fault(f"sources.{shown(name)}.share", _unknown("segment", segment, plan.segments))
+        yield Fault(f"sources.{shown(name)}.enters", not_of_plan("stage before won", source.enters, stages[:-1]))
+    yield from _names(f"sources.{shown(name)}.share", "segment", source.share, plan.segments)
 
 
 def _sum_to_one(place: str, shares: dict[str, float | None], where: str = "") -> Iterator[Fault]:
@@ -201,14 +198,14 @@ def _reference(plan: UncheckedPlan, place: str, transition: Transition | Transit
         ("source", transition.source, plan.sources),
     ):
         if name is not None and declared and name not in declared:
-            yield Fault(f"{place}.{kind}", _unknown(kind, name, declared))
+            yield Fault(f"{place}.{kind}", not_of_plan(kind, name, declared))
     stages = _declared_stages(plan)
     pair = (transition.from_stage, transition.to_stage)
     if not stages or len(stages) < len(plan.stages or ()) or None in pair:
         return
     unknown = [(key, stage) for key, stage in zip(("from", "to"), pair, strict=True) if stage not in stages]
     for key, stage in unknown:
-        yield Fault(f"{place}.{key}", _unknown("stage", stage, stages))
+        yield Fault(f"{place}.{key}", not_of_plan("stage", stage, stages))
     if not unknown and pair not in set(pairwise(stages)):
         yield Fault(place, _not_adjacent(pair, stages))
 
@@ -308,10 +305,10 @@ def _scenario(plan: UncheckedPlan, name: str, scenario: Scenario) -> Iterator[Fa
 
 
 def _names(place: str, kind: str, written: object, declared: Mapping[str, object] | None) -> Iterator[Fault]:
-    """Faults of names that a scenario gives values for."""
+    """Faults of names that something is written for."""
     for name in written if isinstance(written, dict) else ():
         if declared and name not in declared:
-            yield Fault(place, _unknown(kind, name, declared))
+            yield Fault(place, not_of_plan(kind, name, declared))
 
 
 def _incomplete(plan: UncheckedPlan, scenario: Scenario) -> bool:
@@ -341,11 +338,6 @@ def _no_place(about: str, declared: Mapping[str, object]) -> str:
     return f"{shown(about)!r} is no place of this plan; {hint}"
 
 
-def _unknown(kind: str, name: str, declared: object) -> str:
-    names = [shown(each) for each in declared][:12]  # type: ignore[attr-defined]
-    return f"{shown(name)!r} is no {kind} of this plan; it has {', '.join(names)}"
-
-
 def _calendar(plan: UncheckedPlan) -> Iterator[Fault]:
     """Teams nobody's records belong to, names that the plan lacks, and months of the year without a working day."""
     if plan.calendar is None or plan.year is None or plan.year.first_month is None:
@@ -355,7 +347,7 @@ def _calendar(plan: UncheckedPlan) -> Iterator[Fault]:
     for name, team in teams.items():
         place = f"calendar.teams.{shown(name)}"
         unknown = [
-            Fault(f"{place}.{key}", _unknown(key[:-1], each, declared))
+            Fault(f"{place}.{key}", not_of_plan(key[:-1], each, declared))
             for key, declared in (("segments", plan.segments), ("sources", plan.sources))
             for each in getattr(team, key) or ()
             if declared and each not in declared
@@ -378,7 +370,7 @@ def _pace(plan: UncheckedPlan) -> Iterator[Fault]:
     """Shapes of segments that the plan lacks."""
     for name in (plan.pace.by_segment or ()) if plan.pace is not None and plan.segments else ():
         if name not in plan.segments:
-            yield Fault(f"pace.by_segment.{shown(name)}", _unknown("segment", name, plan.segments))
+            yield Fault(f"pace.by_segment.{shown(name)}", not_of_plan("segment", name, plan.segments))
 
 
 def _idle_months(place: str, where: WorkPlace, first: pd.Period) -> Iterator[Fault]:
@@ -402,7 +394,7 @@ def _service_levels(plan: UncheckedPlan) -> Iterator[Fault]:
         return
     unknown = [key for key in ("stage", "accepted") if getattr(levels, key) not in (None, *stages)]
     for key in unknown:
-        yield Fault(f"service_levels.{key}", _unknown("stage", getattr(levels, key), stages))
+        yield Fault(f"service_levels.{key}", not_of_plan("stage", getattr(levels, key), stages))
     handed = levels.stage or (plan.commit.stage if plan.commit is not None else None)
     if unknown or handed not in stages:
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from itertools import pairwise
 
@@ -50,21 +50,18 @@ def _role_faults(
         given = getattr(role, key)
         for segment in given if isinstance(given, Mapping) else ():
             if segments and segment not in segments:
-                yield Fault(f"{place}.{key}", _no_segment(segment, segments))
+                yield Fault(f"{place}.{key}", not_of_plan("segment", segment, segments))
     if role.closes and capacity.basis == "productivity" and role.productivity is None:
         yield Fault(f"{place}.productivity", "is missing; add what a ramped rep closes in a year, or basis: quota")
     if role.load is not None and stages and role.load.stage not in stages[:-1]:
-        yield Fault(
-            f"{place}.load.stage",
-            f"{shown(role.load.stage)!r} is no stage before won of this plan; it has {', '.join(stages[:-1])}",
-        )
+        yield Fault(f"{place}.load.stage", not_of_plan("stage before won", role.load.stage, stages[:-1]))
 
 
 def _hire_faults(place: str, capacity: Capacity, hire: Hire, segments: Mapping[str, object] | None) -> Iterator[Fault]:
     if hire.role is not None and hire.role not in capacity.roles:
         yield Fault(f"{place}.role", _no_role(hire.role, capacity))
     if hire.segment is not None and segments and hire.segment not in segments:
-        yield Fault(f"{place}.segment", _no_segment(hire.segment, segments))
+        yield Fault(f"{place}.segment", not_of_plan("segment", hire.segment, segments))
     role = capacity.roles.get(hire.role)
     if role is not None and role.closes and hire.quota is None:
         yield from _unvalued(place, capacity, role, hire.segment, "hire")
@@ -125,7 +122,7 @@ def _rep_faults(
     if rep.role is not None and rep.role not in capacity.roles:
         yield "role", Fault(place, f"{who}: {_no_role(rep.role, capacity)}")
     if rep.segment is not None and segments and rep.segment not in segments:
-        yield "segment", Fault(place, f"{who}: {_no_segment(rep.segment, segments)}")
+        yield "segment", Fault(place, f"{who}: {not_of_plan('segment', rep.segment, segments)}")
     if role is not None and role.closes and rep.seat == "quota":
         if rep.quota == 0:
             message = f"{who} closes with a quota of 0; give the quota, leave it empty, or write seat: overlay"
@@ -172,5 +169,6 @@ def _no_role(name: str, capacity: Capacity) -> str:
     return f"{shown(name)!r} is no role of capacity.roles; it has {', '.join(map(shown, capacity.roles))}"
 
 
-def _no_segment(name: str, segments: Mapping[str, object]) -> str:
-    return f"{shown(name)!r} is no segment of this plan; it has {', '.join(map(shown, list(segments)[:12]))}"
+def not_of_plan(kind: str, name: str, declared: Iterable[str]) -> str:
+    """That a plan has no stage, segment or source of a name, and which it has."""
+    return f"{shown(name)!r} is no {kind} of this plan; it has {', '.join(map(shown, list(declared)[:12]))}"

@@ -69,15 +69,16 @@ def _in_proportion_to_none(plan: UncheckedPlan, found: Mapping[StepKey, Transiti
     stated = list(followers(plan, found, change))
     if not stated:
         return ""
-    names = listed(list(dict.fromkeys(map(_named, stated))))
+    names = listed(list(dict.fromkeys(map(named, stated))))
     keys = [f"{key}: {shown(name)}" for key in ("segment", "source") if (name := getattr(stated[0], key))]
     return (
         f"the plan states {change.from_stage} to {change.to_stage} for {names} alone, so that a rate for "
-        f"{_named(change) or 'all'} is in proportion to none; say whose changes, such as {', '.join(keys)}"
+        f"{named(change) or 'all'} is in proportion to none; say whose changes, such as {', '.join(keys)}"
     )
 
 
-def _named(each: Transition | TransitionChange) -> str:
+def named(each: Transition | TransitionChange) -> str:
+    """The part of the plan that a transition is stated for, such as mid x inbound; empty where that is all of it."""
     return " x ".join(shown(part) for part in (each.segment, each.source) if part is not None)
 
 

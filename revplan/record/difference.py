@@ -10,7 +10,7 @@ from pathlib import Path
 
 from revplan.crm.inputs import frozen_inputs, input_files, named_outside
 from revplan.funnel.funnel import YEAR
-from revplan.funnel.tables import entries_by_stage, required_by_stage
+from revplan.funnel.tables import entries_by_stage, required_by_stage, spend_of_entries
 from revplan.funnel.year import PlannedYear, plan_year
 from revplan.ground.errors import PlanError
 from revplan.ground.escaping import clean
@@ -31,7 +31,6 @@ from revplan.record.changes import (
     leaves_words,
 )
 from revplan.record.signed import Record, digest, drift, read_record
-from revplan.simulation.scenarios import spend_of_entries
 from revplan.simulation.simulate import simulate
 from revplan.snapshot.state import snapshot_of
 from revplan.workbook.signing import ToSign

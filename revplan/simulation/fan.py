@@ -26,7 +26,7 @@ from revplan.simulation.outlook import (
     opened_rows,
     tied_months,
 )
-from revplan.simulation.trials import LAG, LUCK, MARKET, SHARED, trials_of, volume_factors
+from revplan.simulation.trials import LAG, LUCK, split, trials_of, volume_factors
 
 BANDS = (0.10, 0.50, 0.90)
 MOST_TRIALS = 4096  # bands are drawn, not signed: more trials move them by less than a line's width
@@ -140,10 +140,8 @@ def _steps(view: Outlook, row: int) -> tuple[int, ...]:
 
 def _block(flows: list[_StageFlow], view: Outlook, normals: np.ndarray, stages: int) -> tuple[np.ndarray, np.ndarray]:
     """Entries by stage and month, and cumulated ARR, in each trial of a block."""
-    rates = SHARED + len(view.source_names)
-    mine = normals[rates : rates + len(view.rates.mean)]
-    own = view.rates.at(np.sqrt(1 - view.rho) * mine + np.sqrt(view.rho) * normals[MARKET])
-    volumes = volume_factors(view, normals[SHARED:rates])
+    drawn, strays = split(view, normals)
+    own, volumes = view.rates.at(drawn), volume_factors(view, strays[: len(view.source_names)])
     terms = TERMS + 1 if view.lags.cv > 0 else 1
     basis = hermevander(normals[LAG], terms - 1).T
     excess = view.rates.excess(_padded(flows, len(view.rates.mean)), view.rho)

@@ -14,7 +14,7 @@ from functools import cached_property, partial
 import numpy as np
 
 from revplan.funnel.funnel import YEAR
-from revplan.funnel.tables import entries_by_stage, spend
+from revplan.funnel.tables import entries_by_stage, spend_of_entries
 from revplan.funnel.year import PlannedYear, plan_year, year_without_commit
 from revplan.ground.values import Progress
 from revplan.plan.model import Plan
@@ -109,14 +109,6 @@ def with_entries(year: PlannedYear, base: PlannedYear, scenario: Scenario) -> Pl
         for cell, flow in zip(year.cells, base.flows, strict=True)
     )
     return replace(year, flows=flows)
-
-
-def spend_of_entries(year: PlannedYear) -> float:
-    """Programme spend on the committed entries of the year, over the priced sources. [plan currency]"""
-    return sum(
-        spend(float(year.in_year(flow[0]).sum()), year.plan.sources[cell.source].cost_per_entry)
-        for cell, flow in zip(year.cells, year.flows, strict=True)
-    )
 
 
 def largest_scale(year: PlannedYear) -> float:

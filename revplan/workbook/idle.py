@@ -10,7 +10,7 @@ from revplan.ground.formats import compact, counted, listed, show
 from revplan.plan.parts import Scenario, StepKey, Transition, TransitionChange, UncheckedPlan
 from revplan.plan.people import Capacity, changed_capacity
 from revplan.plan.people_checks import closes
-from revplan.plan.scenario import cells_of, cells_through, followers, varied
+from revplan.plan.scenario import cells_of, cells_through, followers, named, varied
 from revplan.simulation.scenarios import ComparedScenario
 
 NAMED = 3
@@ -145,7 +145,7 @@ def _step_named(each: Transition | TransitionChange) -> str:
 
 
 def _place(each: Transition | TransitionChange) -> str:
-    return " x ".join(shown(part) for part in (each.segment, each.source) if part is not None) or "all"
+    return named(each) or "all"
 
 
 def idle_roles(capacity: Capacity) -> Iterator[str]:

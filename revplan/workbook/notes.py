@@ -8,10 +8,10 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from revplan.funnel.commit import LAST_MONTH, quarter_yields
+from revplan.funnel.commit import LAST_MONTH, quarter_yields, worth
 from revplan.funnel.funnel import YEAR
 from revplan.funnel.tables import missed_in_year
-from revplan.funnel.year import PlannedYear, by_quarter, too_late
+from revplan.funnel.year import PlannedYear, by_quarter
 from revplan.ground.errors import shown
 from revplan.ground.formats import compact, counted, first_largest, plural, raised, show
 from revplan.ground.lag import tail_beyond
@@ -23,6 +23,7 @@ from revplan.workbook.words import if_people
 NOTEWORTHY = 0.005  # share of a quarter's goal below which nothing is said
 UNREACHED = 0.05  # share of a goal that is missed from which seeing to it comes before all else
 LEANING = 0.25  # share of a quarter's goal from which the open pipeline is the first thing to see to
+MISSED = 0.02  # share of its own goal from which what a cell misses is told
 STEEP = 3.0  # a commit month this many times the mean monthly need is named
 
 
@@ -114,20 +115,36 @@ def worst_quarter(quarters: pd.DataFrame, currency: str) -> str:
 
 
 def _too_dear(year: PlannedYear) -> Iterator[str]:
-    """Where the commit stops because more entries would cost more than they bring."""
+    """Where the commit stops short of the goal because more entries would cost more than they bring."""
+    if year.plan.commit.at_any_cost:
+        return
     money = _money(year)
-    for each in too_late(year):
-        entry = titles_of(year.plan.stages)[year.plan.entry_stage(each.source)]
-        if each.first is None:
-            why = f"one costs {money(each.cost or 0.0)} and brings {money(each.worth)} of ARR in the end"
-        elif each.cost is None:
-            why = f"one that enters from {show(year.plan.first_month + each.first, 'month')} on brings {money(each.worth)} within the year at most"
+    asked = year.targets[:, :YEAR].sum(axis=1)
+    gaps = asked - (year.commit_arr + year.coming)[:, :YEAR].sum(axis=1)
+    for name, source in year.plan.sources.items():
+        rows, price = year.rows_of(name), source.cost_per_entry
+        if not asked[rows].sum() > 0:
+            continue
+        cells = [year.cells[row] for row in rows]
+        yields = np.stack([quarter_yields(cell, YEAR - year.first, year.first, year.start) for cell in cells])
+        mine = worth(cells, yields, asked[rows], price)
+        short = gaps[rows] > MISSED * asked[rows]
+        late = mine.is_late[short].all(axis=0)
+        if not (short.any() and late.any()):
+            continue
+        at = int(np.argmax(late))  # the first month of entry of which that holds in every segment that misses
+        month = show(year.plan.first_month + year.first + at, "month")
+        brings = f"brings {money(mine.ever * float(mine.in_year[short, at].max()))} within the year at most"
+        if mine.never_pays:
+            why = f"one costs {money(price or 0.0)} and brings {money(mine.ever)} of ARR in the end"
+        elif price is None:
+            why = f"one that enters from {month} on {brings}"
         else:
-            month = show(year.plan.first_month + each.first, "month")
-            why = f"one that enters from {month} on costs {money(each.cost)} and brings {money(each.worth)} within the year at most"
+            why = f"one that enters from {month} on costs {money(price)} and {brings}"
+        entry = titles_of(year.plan.stages)[year.plan.entry_stage(name)]
         yield (
-            f"{money(each.missed)} of the goal of {shown(each.source)} cannot be reached at a price that pays: {why}, so no more "
-            f"{plural(entry)} are asked for on this year's account. commit: {{at_any_cost: true}} asks for them."
+            f"{money(float(gaps[rows][short].sum()))} of the goal of {shown(name)} cannot be reached at a price that pays: {why}, so no "
+            f"more {plural(entry)} are asked for on this year's account. commit: {{at_any_cost: true}} asks for them."
         )
 
 

@@ -12,7 +12,7 @@ from functools import cached_property
 
 import pandas as pd
 
-from revplan.funnel.tables import entries_by_stage
+from revplan.funnel.tables import entries_by_stage, spend_of_entries
 from revplan.funnel.year import SETTLED, PlannedYear
 from revplan.ground.errors import shown
 from revplan.ground.formats import commitment, compact, counted, listed, money, plural, raised, show
@@ -21,7 +21,7 @@ from revplan.plan.model import Plan
 from revplan.plan.stages import titles_of
 from revplan.simulation.curve import MOST
 from revplan.simulation.draws import DrawStore
-from revplan.simulation.scenarios import largest_scales, spend_of_entries
+from revplan.simulation.scenarios import largest_scales
 from revplan.simulation.simulate import Simulation, run
 from revplan.simulation.tornado import Swing
 from revplan.simulation.trials import drivers

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from revplan.funnel.funnel import YEAR
-from revplan.funnel.tables import entries_by_stage
+from revplan.funnel.tables import entries_by_stage, spend_of_entries
 from revplan.ground.calendar import months_from
 from revplan.ground.tables import conform, from_rows
 from revplan.simulation.curve import CurvePoint
-from revplan.simulation.scenarios import ComparedScenario, largest_scale, spend_of_entries
+from revplan.simulation.scenarios import ComparedScenario, largest_scale
 from revplan.simulation.simulate import Simulation
 
 AMOUNTS = ("p10", "p50", "p90", "mean", "sd", "expected_shortfall", "cvar_10")

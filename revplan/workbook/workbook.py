@@ -200,7 +200,7 @@ class Workbook:
     @cached_property
     def cac(self) -> float | None:
         """Program CAC of the priced sources. [plan currency per deal]"""
-        spent = sheets.spend_of_year(self.budget, self.year)
+        spent = sheets.spend_of_year(self.year)
         return program_cac(sum(spent.values()), sheets.wins_of_year(self.year, spent)) if spent else None
 
     @cached_property
@@ -518,7 +518,7 @@ def plan_answer(book: Workbook) -> dict[str, Any]:
             **book.to_sign.entries,
         },
         "by": plain_rows(book.funnel),
-        "budget": sheets.spend_of_year(book.budget, year),
+        "budget": sheets.spend_of_year(year),
         "cac": book.cac,
         "value_per_entry": stages["value_per_entry"].to_dict(),
         "shortfall": plain_rows(book.quarters.rename(columns={"shortfall": "arr", "commit_arr": "yield"})),

@@ -18,7 +18,7 @@ from revplan.cli.answers import printed
 from revplan.cli.answers import simulation as answered
 from revplan.crm.planfile import read_plan
 from revplan.funnel.funnel import YEAR
-from revplan.funnel.tables import entries_by_stage
+from revplan.funnel.tables import entries_by_stage, spend_of_entries
 from revplan.funnel.year import Snapshot, plan_year
 from revplan.ground.errors import PlanError
 from revplan.plan.goal import solve_bridge
@@ -28,7 +28,7 @@ from revplan.plan.scenario import scenario_plans, varied_goal
 from revplan.simulation.curve import CONFIDENCES, chance_of_goal, commit_curve, scales_needed, win_rate
 from revplan.simulation.draws import DrawStore
 from revplan.simulation.outlook import outlook
-from revplan.simulation.scenarios import ComparedScenario, compare, largest_scale, spend_of_entries
+from revplan.simulation.scenarios import ComparedScenario, compare, largest_scale
 from revplan.simulation.simulate import Simulation, simulate
 from revplan.simulation.trials import drivers, trials_of
 from revplan.workbook import simulated as tables
