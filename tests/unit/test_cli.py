@@ -209,7 +209,7 @@ def test_a_fault_of_revplan_itself_is_exit_1_and_no_traceback(
     def broken(*_: object) -> None:
         raise RuntimeError("a cog is loose")
 
-    monkeypatch.setattr("revplan.workbook.workbook.open_workbook", broken)
+    monkeypatch.setattr("revplan.cli.answers.open_workbook", broken)
     assert main(["plan", str(plan_file)]) == 1
     said = capsys.readouterr()
     assert said.out == ""
@@ -224,7 +224,7 @@ def test_a_run_stopped_by_hand_is_exit_1(
     def stopped(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("revplan.workbook.workbook.open_workbook", stopped)
+    monkeypatch.setattr("revplan.cli.answers.open_workbook", stopped)
     assert main(["plan", str(plan_file)]) == 1
     assert "stopped" in capsys.readouterr().err
 
