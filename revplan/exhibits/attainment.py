@@ -13,7 +13,6 @@ from revplan.exhibits import charts
 from revplan.exhibits.exhibit import Exhibit, by_quarter, chart, table_of, text
 from revplan.exhibits.figures import Figure, FigureCells, Sentence, figure, say
 from revplan.funnel.tables import entries_by_stage, sums_by_quarter
-from revplan.funnel.year import PlannedYear
 from revplan.ground.formats import (
     TIE,
     commitment,
@@ -131,9 +130,8 @@ def planned_by_quarter(book: BoardBook) -> Exhibit:
     names = [name for name in frame.columns if name != "stage"]
     said = _quarterly_message(book, frame, names[:-1])
     made = table_of("plan_by_quarter", frame, said, more=by_quarter(book.quarters, "count"))
-    columns = {
-        name: {"measure": "entries", "basis": PLANNED, "period": year if name == "year" else name} for name in names
-    }
+    periods = {name: year if name == "year" else name for name in names}
+    columns = {name: {"measure": "entries", "basis": PLANNED, "period": each} for name, each in periods.items()}
     return made.with_cells(FigureCells(rows=[{"stage": stage} for stage in book.plan.stage_ids], columns=columns))
 
 
@@ -158,11 +156,8 @@ def _quarterly_message(book: BoardBook, frame: pd.DataFrame, quarters: list[str]
 def signed(book: BoardBook) -> Figure:
     """Entries at the commit stage for the year that were signed, or are to sign."""
     basis = SIGNED if book.signed else "to sign"
-    return figure("signed", commitment(_entered(book, book.year)), str(book.plan.first_month.year), basis)
-
-
-def _entered(book: BoardBook, year: PlannedYear) -> float:
-    return entries_by_stage(year)[book.plan.commit_stage]
+    entered = entries_by_stage(book.year)[book.plan.commit_stage]
+    return figure("signed", commitment(entered), str(book.plan.first_month.year), basis)
 
 
 def quarterly_plan(book: BoardBook) -> pd.DataFrame:
@@ -235,15 +230,11 @@ def brought(book: BoardBook, label: str, more: str = "", **parts: Figure | str) 
 
 def _planned_message(book: BoardBook, last: pd.Series) -> Sentence:
     """What the curve says while nothing has come or is known."""
-    asked, wanted = (
-        figure("new_arr_so_far", last[basis], str(last["month"]), basis, book.plan.currency)
-        for basis in (PLANNED, "goal")
-    )
-    return say(
-        "The plan expects {asked} of new ARR by the end of the year against a goal of {wanted}.",
-        asked=asked,
-        wanted=wanted,
-    )
+    bases, currency = {"asked": PLANNED, "wanted": "goal"}, book.plan.currency
+    ends = {
+        name: figure("new_arr_so_far", last[each], str(last["month"]), each, currency) for name, each in bases.items()
+    }
+    return say("The plan expects {asked} of new ARR by the end of the year against a goal of {wanted}.", **ends)
 
 
 # --- why -----------------------------------------------------------------------------------------

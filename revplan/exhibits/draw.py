@@ -123,13 +123,9 @@ def _with_room(chart: Chart, scale: Scale, size: float, most: int) -> list[tuple
 
 
 def _ticked(value: float, chart: Chart) -> str:
-    share = chart.kind == "share"
-    amount = show(round(value, 6), "share") if share else _compact(round(value, 9), chart)
+    currency = chart.currency if chart.kind == "money" else ""
+    amount = show(round(value, 6), "share") if chart.kind == "share" else compact(round(value, 9), currency)
     return numbers_in(amount, chart.language)
-
-
-def _compact(value: float, chart: Chart) -> str:
-    return compact(value, chart.currency if chart.kind == "money" else "")
 
 
 def _months(scale: Scale, most: int, language: str) -> list[tuple[float, str]]:
@@ -324,10 +320,8 @@ def _names_beside(categories: Sequence[str], room: float, size: float, most: int
     for letters in range(min(LONGEST_NAME, max(map(len, categories), default=1)), 8, -1):
         told = fitting_names(categories, letters)
         wrapped = [_wrapped(name, size, room) for name in told]
-        if (
-            max(map(len, wrapped), default=1) <= most
-            and widest((w for name in told for w in name.split()), size) <= room
-        ):
+        words = (word for name in told for word in name.split())
+        if max(map(len, wrapped), default=1) <= most and widest(words, size) <= room:
             return wrapped
     return [[name] for name in fitting_names(categories, 8)]
 

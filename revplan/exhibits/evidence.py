@@ -78,7 +78,11 @@ TIES = 1e-6
 
 def assumptions(book: Workbook) -> Exhibit:
     """Every assumption with its value, the records behind it, its source and date."""
-    rows = [*_goal_rows(book), *_share_rows(book.plan), *_transition_rows(book)]
+    plan = book.plan
+    segments = {f"Segment {name}": (_segment_value(plan, name), each.basis) for name, each in plan.segments.items()}
+    sources = {f"Source {name}": (_source_value(plan, name), each.basis) for name, each in plan.sources.items()}
+    shares = [(what, value, None, "", basis) for what, (value, basis) in {**segments, **sources}.items()]
+    rows = [*_goal_rows(book), *shares, *_transition_rows(book)]
     frame = pd.DataFrame(rows, columns=["what", "value", "evidence", "records", "basis"])
     bare = int((frame["basis"] == "").sum())
     sourced = (
@@ -122,14 +126,6 @@ def _goal_rows(book: Workbook) -> list[tuple[object, ...]]:
         ("New ARR of the year", compact(book.year.bridge.new_arr, plan.currency), None, "", goal.basis),
         ("Growth of new ARR next year", show(growth, "share"), None, "", said),
     ]
-
-
-def _share_rows(plan: Plan) -> list[tuple[object, ...]]:
-    said = {
-        **{f"Segment {name}": (_segment_value(plan, name), each.basis) for name, each in plan.segments.items()},
-        **{f"Source {name}": (_source_value(plan, name), each.basis) for name, each in plan.sources.items()},
-    }
-    return [(what, value, None, "", basis) for what, (value, basis) in said.items()]
 
 
 def _segment_value(plan: Plan, name: str) -> str:

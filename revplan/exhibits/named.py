@@ -46,12 +46,10 @@ def exhibits_of(book: Any) -> dict[str, Callable[..., Exhibit | None]]:
         What `open_workbook`, `open_history`, `open_board`, `open_pace`, `open_movement` or `open_people` gave.
     """
     views = _views(book)
-    return {
-        name: _of_view(function, view)
-        for name, function in _makers()
-        for kind, view in views.items()
-        if _shows(function, kind)
-    }
+    made = (
+        (name, function, view) for name, function in _makers() for kind, view in views.items() if _shows(function, kind)
+    )
+    return {name: function if view is None else _of_view(function, view) for name, function, view in made}
 
 
 def _views(book: Any) -> dict[str, Callable[[Any], Any] | None]:
@@ -65,10 +63,8 @@ def _views(book: Any) -> dict[str, Callable[[Any], Any] | None]:
     return {**own, "ServiceBook": ServiceBook, "CallBook": CallBook}
 
 
-def _of_view(
-    function: Callable[..., Exhibit | None], view: Callable[[Any], Any] | None
-) -> Callable[..., Exhibit | None]:
-    return function if view is None else wraps(function)(lambda book, **options: function(view(book), **options))
+def _of_view(function: Callable[..., Exhibit | None], view: Callable[[Any], Any]) -> Callable[..., Exhibit | None]:
+    return wraps(function)(lambda book, **options: function(view(book), **options))
 
 
 def exhibit_names() -> set[str]:

@@ -22,12 +22,15 @@ FEW = 3
 """Most segments that a sentence names."""
 
 COVERAGE_MONEY = ("open_pipeline", "remaining", "in_time")
+NO_RECORDS = "No records are named, so what is open is not known."
+NOT_RUNNING = "Open records are held against what is left to win while the year runs."
 
 
 def coverage(book: BoardBook) -> Exhibit:
     """The open pipeline over what is still to win in the year, by segment."""
     if book.coverage.empty:
-        return nothing_yet(book, _why_no_coverage(book))
+        unnamed = book.history is None and book.spans
+        return nothing_yet(book, NO_RECORDS if unnamed else NOT_RUNNING)
     frame, period = coverage_rows(book), coverage_period(book)
     made = table_of(
         "coverage_shown",
@@ -45,12 +48,6 @@ def coverage(book: BoardBook) -> Exhibit:
     cells = FigureCells(rows=rows, columns=columns, currency=book.plan.currency, of={"period": period})
     made = made.with_cells(cells).as_brief()
     return made.pictured(charts.coverage(frame, made.said)) if frame["coverage"].notna().any() else made
-
-
-def _why_no_coverage(book: BoardBook) -> str:
-    if book.history is None and book.spans:
-        return "No records are named, so what is open is not known."
-    return "Open records are held against what is left to win while the year runs."
 
 
 def coverage_period(book: BoardBook) -> str:
@@ -100,19 +97,13 @@ def _coverage_message(book: BoardBook, frame: pd.DataFrame, period: str) -> Sent
     thin = frame[:-1].loc[frame["enough"][:-1] == "no", "segment"]
     lacking = f"; too thin in {_some(list(thin))}" if len(thin) and len(frame) > 2 else ""
     enough = (coming.value or 0.0) > (left.value or 0.0)
-    return say(
-        "Open opportunities are {has} times what is still to win, where the win rate asks for {needs}{lacking}; "
-        + (
-            "{coming} is expected in time where {left} is left."
-            if enough
-            else "{coming} of the {left} is expected in time."
-        ),
-        has=has,
-        needs=needs,
-        lacking=lacking,
-        coming=coming,
-        left=left,
+    ahead = (
+        "{coming} is expected in time where {left} is left."
+        if enough
+        else "{coming} of the {left} is expected in time."
     )
+    said = "Open opportunities are {has} times what is still to win, where the win rate asks for {needs}{lacking}; "
+    return say(said + ahead, has=has, needs=needs, lacking=lacking, coming=coming, left=left)
 
 
 def _all_won(frame: pd.DataFrame, period: str) -> Sentence:
@@ -136,6 +127,10 @@ def _some(names: list[str]) -> str:
 
 # --- landing -------------------------------------------------------------------------------------
 
+HOW_SIMULATED = (
+    "Won so far, expected of open records at today's rates, and expected of the entries still committed: one simulation, so "
+    f"that the band shares their rates, delays and market. {TRIALS:,} years are simulated; the same records give the same band."
+)
 PARTS = {"won": "closed", "open_records": "from_open", "still_to_create": "to_create"}
 """Parts of the landing, each with its column of table landing."""
 
@@ -179,12 +174,9 @@ def landing_figures(book: BoardBook) -> dict[str, Figure]:
         name: money(book, name, row[name], row["year"]) for name in ("landing", "landing_low", "landing_high", "goal")
     }
     found["gap"] = money(book, "landing_gap", row["landing"] - row["goal"], row["year"])
-    found["chance"] = figure("chance", _percent(book.landing["chance_of_goal"].iloc[-1]), row["year"])
+    chance = book.landing["chance_of_goal"].iloc[-1]
+    found["chance"] = figure("chance", None if pd.isna(chance) else round_half_up(chance, 3), row["year"])
     return found
-
-
-def _percent(value: float) -> float | None:
-    return None if pd.isna(value) else round_half_up(value, 3)
 
 
 def _landing_message(book: BoardBook) -> Sentence:
@@ -192,13 +184,9 @@ def _landing_message(book: BoardBook) -> Sentence:
     if found["chance"].value is None:
         return ended(book)
     return say(
-        "The year is expected to land at {landing} ({low} to {high} in eight of ten cases) against a goal of {goal}; "
+        "The year is expected to land at {landing} ({landing_low} to {landing_high} in eight of ten cases) against a goal of {goal}; "
         "it reaches it with a chance of {chance}.",
-        landing=found["landing"],
-        low=found["landing_low"],
-        high=found["landing_high"],
-        goal=found["goal"],
-        chance=found["chance"],
+        **{name: each for name, each in found.items() if name != "gap"},
     )
 
 
@@ -216,13 +204,7 @@ def ended(book: BoardBook) -> Sentence:
 
 
 def _landing_notes(book: BoardBook) -> list[str]:
-    return [
-        "Won so far, expected of open records at today's rates, and expected of the entries still committed: one simulation, so "
-        f"that the band shares their rates, delays and market. {TRIALS:,} years are simulated; the same records give the same band.",
-        *(_of_the_records(book) if pd.notna(book.landing["chance_of_goal"].iloc[-1]) else ()),
-    ]
-
-
-def _of_the_records(book: BoardBook) -> list[str]:
-    """How the landing takes the steps and the expected close dates of a running year's records."""
-    return [] if book.now is None else [*levels_of(book.now), *close_date_notes(book.dates)]
+    """How it is simulated, and how the steps and expected close dates of a running year's records are taken."""
+    if book.now is None or pd.isna(book.landing["chance_of_goal"].iloc[-1]):
+        return [HOW_SIMULATED]
+    return [HOW_SIMULATED, *levels_of(book.now), *close_date_notes(book.dates)]

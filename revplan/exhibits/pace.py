@@ -301,20 +301,9 @@ def landing(book: PaceBook) -> Exhibit:
         dead.append(f"Still to create: what the entries still planned are to bring{lands}.")
     if book.board.now is not None and pd.notna(year["chance_of_goal"]):
         dead += [*levels_of(book.board.now), *close_date_notes(book.board.dates)]
-    names = [
-        "period",
-        "closed",
-        "from_open",
-        "to_create",
-        "landing",
-        "landing_low",
-        "landing_high",
-        "goal",
-        "chance_of_goal",
-    ]
-    frame = rows[names].assign(period=rows["period"].map(book.label))
-    whole = [name for name in names if name not in ("period", "chance_of_goal")]
-    frame[whole] = frame[whole].round(book.board.decimals)
+    amounts = ["closed", "from_open", "to_create", "landing", "landing_low", "landing_high", "goal"]
+    frame = rows[["period", *amounts, "chance_of_goal"]].assign(period=rows["period"].map(book.label))
+    frame[amounts] = frame[amounts].round(book.board.decimals)
     return table_of("landing", frame, said, notes=dead, currency=book.plan.currency)
 
 
@@ -368,19 +357,7 @@ def best(book: PaceBook) -> Exhibit:
             f"{name} is best: {show(first['shrunk'], 'share')} of its plan to date once luck is taken off "
             f"({show(first['attainment'], 'share')} as counted)."
         )
-    columns = [
-        "segment",
-        "source",
-        "team",
-        "stage",
-        "actual",
-        "target_to_date",
-        "attainment",
-        "shrunk",
-        "attainment_low",
-        "attainment_high",
-    ]
-    return table_of("pace_best", frame[columns], said)
+    return table_of("pace_best", frame.drop(columns="mean_attainment"), said)
 
 
 AUDIENCES: dict[str, Callable[[PaceBook], Exhibit]] = {"managers": cells, "all_hands": best}
