@@ -243,7 +243,8 @@ def _pair_edits(
             if own:
                 of = {"from": pair[0], "to": pair[1], "segment": cell[0], "source": cell[1]}
                 stated_so_far = {**of, **_plain(each), **alike, **own, **of, "basis": KEPT_EVIDENCE}
-                new.append((stated_so_far, f"as {_words(each)}"))
+                where = " x ".join(name for name in (each.segment, each.source) if name)
+                new.append((stated_so_far, f"as {flow(each.rate)} of {where or 'all'}"))
     yield from (((), value, was) for value, was in new)
 
 
@@ -271,11 +272,6 @@ def _plain(each: Transition) -> dict[str, Any]:
     """A transition as the plan file writes it."""
     stated = each.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
     return {**stated, "lag": each.lag.model_dump(mode="json", exclude_none=True)}
-
-
-def _words(each: Transition) -> str:
-    where = " x ".join(name for name in (each.segment, each.source) if name)
-    return f"{flow(each.rate)} of {where or 'all'}"
 
 
 # --- what is said of it --------------------------------------------------------------------------------------

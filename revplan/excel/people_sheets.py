@@ -179,9 +179,8 @@ class _PeopleSheet:
             sheet.text(row, 0, role)
             sheet.text(row, 1, segment or ALL)
             place = ("capacity", "roles", role, key, *([segment] if segment else []))
-            sheet.input(
-                (row, 2), value, MONEY, YEARLY, (place, f"{words}, {role}{f' in {segment}' if segment else ''}")
-            )
+            named = (place, f"{words}, {role}{f' in {segment}' if segment else ''}")
+            sheet.input((row, 2), value, MONEY, YEARLY, named)
             found[role, segment] = fixed(row, 2)
         return found
 
@@ -284,7 +283,8 @@ class _PeopleSheet:
             sheet.formula(row, self.arr_col + month, closed, float(self.arr[number, month]), MONEY)
 
     def _count(self, row: int, who: Rep | Hire) -> None:
-        place: tuple[str | int, ...] = ("capacity", "hires", self._number(who), "count")
+        number = next((at for at, each in enumerate(self.capacity.hires) if each is who), -1)
+        place: tuple[str | int, ...] = ("capacity", "hires", number, "count")
         if isinstance(who, Rep):
             self.sheet.number(row, PEOPLE_COUNT, who.count, NUMBER)
         elif place in self.writer.inputs:
@@ -293,9 +293,6 @@ class _PeopleSheet:
             self.sheet.input(
                 (row, PEOPLE_COUNT), float(who.count), NUMBER, HIRES, (place, f"Hires of {who.role}, {who.start}")
             )
-
-    def _number(self, who: Rep | Hire) -> int:
-        return next((number for number, each in enumerate(self.capacity.hires) if each is who), -1)
 
     def _brought(self, row: int, col: int, spell: Spell, places: _RolePlaces, kind: int) -> str:
         """People there, or ramped equivalents, in the month that stands above the column."""

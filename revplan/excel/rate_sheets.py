@@ -126,7 +126,8 @@ def write_composed(writer: BookWriter) -> None:
     sheet.heads(TOP - 1, ["StageRow", "From the start of a month", *months, "From the plan date", *months])
     row = 0
     for family in grid.families if grid.lags_are_inputs else ():
-        for lags in _combinations(family):
+        for choice in range(2 ** len(family)):
+            lags = tuple(lag for at, lag in enumerate(family) if choice >> at & 1)  # each lag is a bit of the choice
             sheet.number(TOP + row, 0, row, look="grey")
             for begin, start in ((1, 0.0), (1 + width, grid.year.start)):
                 for month, share in enumerate(path_shares(lags, start)[:width]):
@@ -139,11 +140,6 @@ def write_composed(writer: BookWriter) -> None:
 
 def _widest(grid: Grid) -> int:
     return max(grid.reach + 1, grid.flow_months)
-
-
-def _combinations(family: tuple[Lag, ...]) -> list[tuple[Lag, ...]]:
-    """All choices of `family`; each lag's place in it is its bit in the choice's number."""
-    return [tuple(lag for at, lag in enumerate(family) if number >> at & 1) for number in range(2 ** len(family))]
 
 
 def _looked_up(grid: Grid, mask: str, base: int, month: int, partial: bool) -> str:

@@ -6,13 +6,13 @@ import pandas as pd
 
 from revplan.exhibits.exhibit import Exhibit, table_of, text
 from revplan.ground.escaping import clean
-from revplan.ground.formats import compact, counted, plural, raised, show
+from revplan.ground.formats import compact, counted, listed, plural, raised, show
 from revplan.ground.tables import empty
 from revplan.plan.stages import titles_of
 from revplan.record.difference import FIGURES, Difference, Figures
 from revplan.record.packs import FOLDER, KeptPack, Pack, packs_of
 from revplan.record.signed import CONTENTS, Record
-from revplan.record.summary import by_line, signed_lines
+from revplan.record.summary import signed_lines
 from revplan.tracking.why import CELL, SAME, in_points, mix_and_rate, planned_conversions, split_of, split_words
 from revplan.workbook.workbook import Workbook
 
@@ -22,7 +22,7 @@ NAMED = 0.05  # records from which the error of the simulation is worth a line
 def signed(record: Record, book: Workbook) -> Exhibit:
     """Who signed what, and where it lies."""
     done = "is signed already, and nothing was changed" if record.signed_before else "is signed"
-    by, day = by_line(record.signature), show(record.signature.on, "date")
+    by, day = listed(record.signature.by), show(record.signature.on, "date")
     proof = f"Content hash {record.content_hash} (of {CONTENTS})"
     lines = [*signed_lines(record.signature, book), proof, f"Folder {record.folder}"]
     return text(f"{record.name} {done}: {by}, {day}.", notes=lines)

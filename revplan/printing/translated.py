@@ -132,7 +132,10 @@ def _raw(raw: Mapping[str, Any], say: _Speaker) -> dict[str, Any]:
         "columns": [{**column, "label": say(column["label"])} for column in raw["columns"]],
         "shown": [[say(cell) for cell in row] for row in raw["shown"]],
         "figures": [{**each, "label": say(each["label"]), "text": say(each["text"])} for each in raw["figures"]],
-        "definitions": {name: _definition(each, say) for name, each in raw["definitions"].items()},
+        "definitions": {
+            name: {**each, **{key: say(each[key]) for key in ("label", "formula", "rounding", "source")}}
+            for name, each in raw["definitions"].items()
+        },
     }
     if raw["native"]:
         chart = renamed(from_raw(raw["native"], told["message"]), say)
@@ -143,10 +146,6 @@ def _raw(raw: Mapping[str, Any], say: _Speaker) -> dict[str, Any]:
     if "comments" in raw:
         told["comments"] = [{**each, "expired": say(each["expired"])} for each in raw["comments"]]
     return told
-
-
-def _definition(definition: Mapping[str, Any], say: _Speaker) -> dict[str, Any]:
-    return {**definition, **{name: say(definition[name]) for name in ("label", "formula", "rounding", "source")}}
 
 
 def _page(page: str, raw: Mapping[str, Any], say: _Speaker) -> str:

@@ -156,7 +156,8 @@ class Together:
         if place[0] in {"year", "plan_date"}:
             return TIME
         if self._is_mix(leaf):
-            return SHARES if self._other_parts else f"{SHARES} of {place[0]}"
+            parts = ([set(getattr(plan, name)) for name in ("segments", "sources")] for plan in (self.a, self.b))
+            return f"{SHARES} of {place[0]}" if next(parts) == next(parts) else SHARES
         if place[0] == "goal" and leaf.field in TERMS and self._other_unknown:
             return "goal"
         return repr(place[:2] if place[:2] == PHASING else place)
@@ -165,10 +166,6 @@ class Together:
     def other_stages(self) -> bool:
         """Whether the plans have different stages."""
         return self.a.stage_ids != self.b.stage_ids
-
-    @property
-    def _other_parts(self) -> bool:
-        return any(set(getattr(self.a, name)) != set(getattr(self.b, name)) for name in ("segments", "sources"))
 
     @property
     def _other_unknown(self) -> bool:

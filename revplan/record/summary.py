@@ -76,18 +76,13 @@ def _brings(book: Workbook) -> str:
     return f"brings {compact(mean, money)} of the {compact(goal, money)}"
 
 
-def by_line(signature: Signature) -> str:
-    """Who signed, and when."""
-    return listed(signature.by)
-
-
 def summary(signature: Signature, book: Workbook) -> str:
     """The README of a signed folder, with zeros where its content hash goes."""
     queries = f"\nNot frozen, because a database gives it: {markdown(', '.join(signature.queries))}.\n"
     versions = signature.versions
     parts = [
         f"# Plan of record: {markdown(signature.plan)}",
-        f"Signed by {markdown(by_line(signature))} on {show(signature.on, 'date')}. "
+        f"Signed by {markdown(listed(signature.by))} on {show(signature.on, 'date')}. "
         f"The plan was made on {show(signature.plan_date, 'date')}.",
         _listed(map(markdown, signed_lines(signature, book))),
         "## In every stage",
@@ -159,10 +154,7 @@ def _in_year(wide: pd.DataFrame, book: Workbook) -> np.ndarray:
 
 def _whole(wide: pd.DataFrame, counted: pd.Series, book: Workbook) -> np.ndarray:
     """Whole entries; those of the year add up to the year of their stage rounded up."""
-    shown, inside = (
-        np.array([[float(commitment(cell)) for cell in row] for row in wide.to_numpy()]),
-        _in_year(wide, book),
-    )
+    shown, inside = wide.map(commitment).to_numpy(dtype=float), _in_year(wide, book)
     for stage in counted.unique():
         block = np.ix_((counted == stage).to_numpy(), inside)
         cells = wide.to_numpy()[block]

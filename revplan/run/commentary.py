@@ -122,7 +122,8 @@ def with_commentary(notebook: Any, commentary: Commentary, report: str) -> Any:
         expired += [Fault(f"{NAME}, {name}", each.expired) for each in told if each.expired]
         if told:
             data[MIMETYPE]["comments"] = [{"line": each.line, "expired": each.expired} for each in told]
-            data["text/html"] = _in_page(data["text/html"], told)
+            body, end, rest = data["text/html"].rpartition("</figure>")
+            data["text/html"] = f"{body}{comments_in_page(told)}{end}{rest}"  # below all that belongs to the exhibit
             data["text/plain"] = "\n".join([data["text/plain"], *(line for line, _ in comments(data[MIMETYPE]))])
     if expired and commentary.expired == "refuse":
         raise PlanError(Fault(each.place, f"{each.message} Write it anew, or take it out.") for each in expired)
@@ -173,12 +174,6 @@ def _moves(comment: Comment, raw: Any, moved: float) -> Iterator[str]:
         elif abs(figure["value"] - each.value) > moved * abs(each.value):
             label = figure["label"][:1].lower() + figure["label"][1:]
             yield f"{label} was {then} (now {figure['text']})"
-
-
-def _in_page(page: str, told: Sequence[PrintedComment]) -> str:
-    """The exhibit with the comments below all that belongs to it."""
-    body, end, rest = page.rpartition("</figure>")
-    return f"{body}{comments_in_page(told)}{end}{rest}"
 
 
 def comments_in_page(told: Sequence[PrintedComment]) -> str:

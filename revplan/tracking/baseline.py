@@ -14,11 +14,10 @@ from revplan.crm.records import History
 from revplan.funnel.funnel import HORIZON
 from revplan.funnel.year import PlannedYear, plan_year
 from revplan.ground.errors import Fault, PlanError, shown
-from revplan.ground.formats import show
+from revplan.ground.formats import listed, show
 from revplan.plan.model import Plan
 from revplan.rates.estimates import step_levels
 from revplan.record.signed import read_record
-from revplan.record.summary import by_line
 from revplan.simulation.simulate import simulate
 from revplan.snapshot.fit import doubts
 from revplan.snapshot.state import Records, Snapshots, read_snapshots, snapshot_of, with_history_rates
@@ -60,7 +59,7 @@ def read_baseline(path: Path, live_path: Path, live: Plan, snapshots: Snapshots 
     record = None
     if path.is_dir():
         record = read_record(path)
-        by, day = by_line(record.signature), show(record.signature.on, "date")
+        by, day = listed(record.signature.by), show(record.signature.on, "date")
         path, signed, scale = record.plan_path, f"signed by {by} on {day}", record.signature.scale
     if record is not None or path != live_path:
         live, _ = with_roster(read_plan(path), path.parent)

@@ -167,7 +167,8 @@ def arr_bridge(
 
 def _rows(opening: float, sides: tuple[pd.DataFrame, pd.DataFrame], span: Span, basis: str) -> list[dict[str, object]]:
     months = sides[0]["month"]
-    before = [opening + _net(side[side["month"].between(months.iloc[0], span.first - 1)]) for side in sides]
+    earlier = [side[side["month"].between(months.iloc[0], span.first - 1)] for side in sides]
+    before = [opening + sum(sign * each[name].sum(skipna=False) for name, sign in SIGNS.items()) for each in earlier]
     if set(months[months < span.first]) - set(sides[1]["month"]):
         before[1] = np.nan
     moves = {name: (counted(sides[0], span, name), total(sides[1], span, name)) for name in SIGNS}
@@ -184,8 +185,3 @@ def _rows(opening: float, sides: tuple[pd.DataFrame, pd.DataFrame], span: Span, 
         }
         for term, (asked, actual) in terms.items()
     ]
-
-
-def _net(movements: pd.DataFrame) -> float:
-    """Net change of ARR. [plan currency]"""
-    return float(sum(sign * movements[name].sum(skipna=False) for name, sign in SIGNS.items()))

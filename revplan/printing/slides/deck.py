@@ -163,7 +163,7 @@ def _written(notebook: Any, name: str, template: Path | None) -> bytes:
     question = clean(words(clean(asked.source))) if isinstance(asked, Prose) else ""
     _open(opened, title, opening, question, ShapeMark(report=name, key="opening"))
     for slide in slides:
-        _add(opened, slide, footer)
+        PRINTED["chart" if slide.raw["native"] else slide.raw["kind"]](opened, slide, footer)
     for slide in slides:
         if slide.raw["native"] and slide.raw["kind"] == "table":
             behind = replace(slide.mark, key=f"{slide.mark.key} (rows)")
@@ -206,11 +206,6 @@ def _open(template: Template, title: str, opening: dict[str, Any], question: str
             texts = []
         elif shape.placeholder_format.idx:
             removed(shape)
-
-
-def _add(template: Template, slide: Slide, footer: str) -> None:
-    kind = "chart" if slide.raw["native"] else slide.raw["kind"]
-    {"chart": _add_chart, "table": _add_table, "text": _add_text}[kind](template, slide, footer)
 
 
 def _words(template: Template, slide: Slide, footer: str, notes: Sequence[str]) -> SlideTexts:
@@ -291,6 +286,9 @@ def _add_text(template: Template, slide: Slide, footer: str) -> None:
         )
         removed(filling(page, template))
         done += add_lines(page, place, notes[done:], mark)
+
+
+PRINTED = {"chart": _add_chart, "table": _add_table, "text": _add_text}
 
 
 def _within(notes: Sequence[str], place: Area, say: Say) -> list[str]:

@@ -248,7 +248,9 @@ class _Refresh:
                 self._retell(shape, was["text"], told)
                 self._sized(shape, there["text"], self.sources[other])
             return
-        self._describe(shape, was["alt"], self.now[other]["alt"])
+        if plain(shape.alt) == was["alt"] != self.now[other]["alt"]:
+            shape.properties.set("descr", self.now[other]["alt"])
+            self._touched(shape)
         if "rows" in there:
             self._refill(shape, name)
         else:
@@ -307,11 +309,6 @@ class _Refresh:
         if mine > wanted > 0 and text != was:
             message = f"is set in {mine / 100:g} points, and would be in {wanted / 100:g} today; look whether it fits"
             self._find("room", message, shape, " ".join(text))
-
-    def _describe(self, shape: DeckShape, was: str, now: str) -> None:
-        if plain(shape.alt) == was != now:
-            shape.properties.set("descr", now)
-            self._touched(shape)
 
     # tables
 
