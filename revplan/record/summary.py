@@ -154,7 +154,7 @@ def _in_year(wide: pd.DataFrame, book: Workbook) -> np.ndarray:
 
 def _whole(wide: pd.DataFrame, counted: pd.Series, book: Workbook) -> np.ndarray:
     """Whole entries; those of the year add up to the year of their stage rounded up."""
-    shown, inside = wide.map(commitment).to_numpy(dtype=float), _in_year(wide, book)
+    shown, inside = np.array(wide.map(commitment), dtype=float), _in_year(wide, book)
     for stage in counted.unique():
         block = np.ix_((counted == stage).to_numpy(), inside)
         cells = wide.to_numpy()[block]
