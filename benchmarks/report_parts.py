@@ -23,9 +23,8 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from revplan.ground.terminal import grid
 from revplan.ground.written import written_together
-from revplan.run.progress import CellProgress
 from revplan.run.render import FORMATS, Request, prepared, printing, render, render_all, run
-from revplan.run.running import executed
+from revplan.run.running import CellProgress, executed
 from revplan.tracking.book import open_before, open_board
 
 EXAMPLE = Path(__file__).parents[1] / "data" / "example"

@@ -11,8 +11,7 @@ import re
 from copy import deepcopy
 from typing import Any
 
-from revplan.printing.slides.file import settled_zip
-from revplan.printing.slides.template import INCH, MASTER
+from revplan.printing.slides.template import INCH, MASTER, settled_zip
 
 WIDTH, HEIGHT = 12_192_000, 6_858_000
 COLORS = {

@@ -18,7 +18,7 @@ from typing import Any, TextIO
 from revplan.ground.errors import PlanError, ReportError, RevplanError, shown
 from revplan.ground.written import shown_path, written
 from revplan.run.notebooks import notebook_in
-from revplan.run.progress import CellProgress
+from revplan.run.running import CellProgress
 
 ROOT = Path(__file__).resolve().parents[1]
 METADATA = {

@@ -9,12 +9,21 @@ from time import monotonic
 
 import ipywidgets as widgets
 
-from revplan.app.answers import headline, side_by_side, tiles, warnings
+from revplan.app.answers import (
+    curve_chart,
+    fan_chart,
+    funnel_chart,
+    headline,
+    people_chart,
+    side_by_side,
+    tiles,
+    tornado_chart,
+    warnings,
+)
 from revplan.app.controls import Controls
 from revplan.app.front import Front, health_html
 from revplan.app.game import Game, open_game
 from revplan.app.levers import Board, Lever
-from revplan.app.pictures import curve_chart, fan_chart, funnel_chart, people_chart, tornado_chart
 from revplan.app.printing import pressed
 from revplan.app.remarks import Remarks
 from revplan.app.scenario_files import read_scenario, scenario_text

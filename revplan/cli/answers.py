@@ -35,8 +35,7 @@ from revplan.record.signed import Record
 from revplan.record.signing import Terms, sign
 from revplan.staffing.hiring import hiring_answer, worth_table
 from revplan.staffing.staffing import capacity_answer
-from revplan.tracking.deals import PARTS
-from revplan.tracking.movement import MovementSpan, PipelineMovement, Window, movement_of
+from revplan.tracking.movement import PARTS, MovementSpan, PipelineMovement, Window, movement_of
 from revplan.tracking.pacebook import CELL, MONTH, QUARTER, YEAR, PaceBook
 from revplan.tracking.why import split_of, split_words
 from revplan.workbook.answers import simulation_answer

@@ -7,8 +7,7 @@ import pandas as pd
 from revplan.exhibits import charts
 from revplan.exhibits.exhibit import Exhibit, chart, table_of, text
 from revplan.ground.formats import compact, counted, labels_of, listed, show, steady_order, with_sign
-from revplan.tracking.deals import PARTS
-from revplan.tracking.movement import ALL, SIGNS, TERMS, PipelineMovement
+from revplan.tracking.movement import ALL, PARTS, SIGNS, TERMS, PipelineMovement
 
 MOST_DEALS = 20
 STEP_KINDS = {"line": "text", "amount": "money"}

@@ -37,8 +37,7 @@ from revplan.record.signed import CONTENTS, digest, names_in, read_record
 from revplan.run.commentary import NOTHING_SAID, Commentary, named_exhibits, read_commentary, with_commentary
 from revplan.run.notebooks import PACKAGE, REPOSITORY, check_trust, notebook_in
 from revplan.run.parameters import checked, declared
-from revplan.run.progress import CellProgress
-from revplan.run.running import executed
+from revplan.run.running import CellProgress, executed
 
 if TYPE_CHECKING:
     from revplan.printing.slides.quoted import DeckFinding

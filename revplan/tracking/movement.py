@@ -21,17 +21,96 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.special import betaincinv
 
-from revplan.crm.mapping import file_of
+from revplan.crm.mapping import EVERY, file_of
 from revplan.crm.records import Export, read_export
 from revplan.crm.today import last_day
 from revplan.ground.calendar import MONTHS_PER_QUARTER, day_written, months_label
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.formats import counted, listed, money, show
 from revplan.ground.tables import conform
-from revplan.tracking.deals import PARTS, cents, deals_on
 from revplan.tracking.periods import DayRun
-from revplan.tracking.slips import slips, track_record
+
+# --- deals as they stood at the end of a day ------------------------------------------------------
+
+
+PARTS = ["segment", "source", "owner"]
+DAY = np.timedelta64(1, "D")
+
+
+def deals_on(export: Export, day: date, stage: str = "") -> pd.DataFrame:
+    """Table deals: every deal known at the end of `day`, with its state, amount and expected close date.
+
+    Parameters
+    ----------
+    stage
+        From which on a record is a deal; the first stage if empty.
+    """
+    stages = export.source.crm.stage_ids()
+    later = stages[stages.index(stage) :] if stage else stages
+    if not (export.raw.events.at < np.datetime64(day) + DAY).any():
+        return _no_deals()
+    history = export.on(day)
+    entries = history.stage_history[history.stage_history["stage"].isin(later)]
+    won_on = entries[entries["stage"] == stages[-1]].set_index("record")["entered_on"]
+    found = history.records[history.records["record"].isin(entries["record"])].astype({"record": "str"})
+    place = export.raw.records.get_indexer(pd.Index(found["record"], dtype=object))
+    won = found["record"].map({str(record): at for record, at in won_on.items()})
+    undated = found["undated"] if "undated" in found else pd.Series("", index=found.index)
+    details = export.details
+    amount, amount_assumed = _values(export, "amount", day, place)
+    close_on, close_assumed = _values(export, "close_on", day, place)
+    table = pd.DataFrame(
+        {
+            "record": found["record"].to_numpy(),
+            **{key: found[key].astype("str").to_numpy() if key in found else EVERY for key in PARTS},
+            "state": np.select(
+                [won.notna() | (undated == "won"), found["lost_on"].notna() | (undated == "lost")],
+                ["won", "lost"],
+                "open",
+            ),
+            "amount": cents(amount),
+            "first_close_on": _first_close_on(export, place),
+            "close_on": pd.to_datetime(pd.Series(won)).fillna(pd.Series(close_on, index=won.index)).to_numpy(),
+            "closed_on": pd.to_datetime(pd.Series(won)).fillna(found["lost_on"]).to_numpy(),
+            "currency": details.codes[place] if len(details.codes) else "",
+            "assumed": amount_assumed | close_assumed,
+        }
+    )
+    return conform(table.astype({"currency": "str", "state": "str"}), "deals")
+
+
+def _no_deals() -> pd.DataFrame:
+    text = {name: pd.Series(dtype="str") for name in ("record", *PARTS, "state", "currency")}
+    days = {name: pd.Series(dtype="datetime64[us]") for name in ("first_close_on", "close_on", "closed_on")}
+    return pd.DataFrame({**text, **days, "amount": pd.Series(dtype="int64"), "assumed": pd.Series(dtype="bool")}).pipe(
+        conform, "deals"
+    )
+
+
+def _values(export: Export, name: str, day: date, place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Amounts or expected close dates of some records at the end of a day; missing where the CRM file names no column."""
+    if name not in export.details.columns:
+        missing = np.nan if name == "amount" else np.datetime64("NaT", "us")
+        return np.full(len(place), missing), np.zeros(len(place), dtype=bool)
+    values, assumed = export.values_on(name, day)
+    return values[place], assumed[place]
+
+
+def _first_close_on(export: Export, place: np.ndarray) -> np.ndarray:
+    """The expected close dates that some records began with, as far as a log tells; else those they have."""
+    log, now = export.raw.changes.get("close_on"), export.details.columns.get("close_on")
+    if now is None:
+        return np.full(len(place), np.datetime64("NaT", "us"))
+    return (now if log is None else log.first(now))[place]
+
+
+def cents(amounts: np.ndarray) -> np.ndarray:
+    """Amounts in whole cents, halves away from zero; nothing where there is none."""
+    there = np.nan_to_num(amounts)
+    return (np.sign(there) * np.floor(np.abs(there) * 100 + 0.5 + 1e-7)).astype(np.int64)
+
 
 SIGNS = {"created": 1, "increased": 1, "decreased": -1, "pulled_in": 1, "pushed_out": -1, "lost": -1, "won": -1}
 """The terms between start and end, and how each counts."""
@@ -498,3 +577,73 @@ def _named(rows: pd.DataFrame) -> str:
     names = [shown(each) for each in rows["record"].iloc[:NAMED]]
     more = len(rows) - len(names)
     return listed([*names, f"{more:,} more"] if more else names)
+
+
+# --- expected close dates that were moved to a later day ------------------------------------------
+
+
+MOST_PUSHES = 3  # deals pushed as often or more are told together
+
+
+def slips(export: Export, deals: pd.DataFrame, first: date, last: date) -> pd.DataFrame:
+    """Table slips: how often each deal's expected close date was moved to a later day, by `last`. [times]
+
+    A move on the day of closing is none: there a CRM writes the day that it became. Empty without a log of the dates.
+
+    Parameters
+    ----------
+    deals
+        Table deals at the end of `last`.
+    first
+        After the end of which pushes also count as those of the period.
+    """
+    log = export.raw.changes.get("close_on")
+    if log is None:
+        return _slips(deals.iloc[:0], np.zeros(0, int), np.zeros(0, int))
+    again = np.append(False, log.record[1:] == log.record[:-1])
+    begun = np.datetime64("NaT", "us") if log.before is None else log.before
+    former = np.where(again, np.append(log.after[:1], log.after[:-1]), begun)
+    closed = pd.Series(deals["closed_on"].to_numpy(), index=export.raw.records.get_indexer(deals["record"]))
+    closing = closed.reindex(log.record).to_numpy().astype("datetime64[D]")
+    days = log.at.astype("datetime64[D]")
+    pushed = (log.after > former) & (days <= np.datetime64(last)) & ~(days >= closing)
+    recent = pushed & (days > np.datetime64(first))
+    size, place = len(export.raw.records), closed.index.to_numpy()
+    times, lately = (np.bincount(log.record[rows], minlength=size)[place] for rows in (pushed, recent))
+    return _slips(deals, times, lately)
+
+
+def _slips(deals: pd.DataFrame, times: np.ndarray, lately: np.ndarray) -> pd.DataFrame:
+    return conform(deals.assign(pushes=times, lately=lately, amount=deals["amount"] / 100), "slips")
+
+
+def track_record(found: pd.DataFrame) -> pd.DataFrame:
+    """Table track_record: of the deals decided, how many were won, by how often they were pushed, with 8 of 10 cases.
+
+    The interval is that of a share with Jeffreys' prior: the 10th and 90th percentile of Beta(won + 1/2, lost + 1/2).
+
+    Parameters
+    ----------
+    found
+        Table slips.
+    """
+    decided = found[found["state"].isin(["won", "lost"])]
+    times = decided["pushes"].clip(upper=MOST_PUSHES)
+    rows = pd.DataFrame({"pushes": times, "won": decided["state"] == "won"})
+    table = rows.groupby("pushes")["won"].agg(decided="size", won="sum").reset_index()
+    won, lost = table["won"], table["decided"] - table["won"]
+    low, high = (betaincinv(won + 0.5, lost + 0.5, share) for share in (0.1, 0.9))
+    return conform(
+        table.assign(
+            win_rate=won / table["decided"],
+            win_rate_low=low,
+            win_rate_high=high,
+            pushes=table["pushes"].map(pushed_words),
+        ),
+        "track_record",
+    )
+
+
+def pushed_words(times: int) -> str:
+    """How often a deal was pushed, in words: never, once, twice, three times or more."""
+    return {0: "never", 1: "once", 2: "twice"}.get(int(times), "three times or more")

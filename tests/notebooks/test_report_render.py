@@ -16,7 +16,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from one_source import SINGLE as PLAN
 from revplan.ground.errors import DataError, PlanError, ReportError
 from revplan.run import render as rendering
-from revplan.run.progress import CellProgress
+from revplan.run.running import CellProgress
 from revplan.run.render import Request, notebook_path
 from revplan.run.notebooks import check_trust
 from revplan.run.workspace import example_company, new_workspace
@@ -400,7 +400,7 @@ def test_progress_updates_in_place_on_a_terminal() -> None:
 
 def test_progress_is_a_line_now_and_then_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     seconds = iter([0.0, 1.0, 2.0, 4.0, 4.0, 4.0, 5.0, 5.0])
-    monkeypatch.setattr("revplan.run.progress.time.monotonic", lambda: next(seconds))
+    monkeypatch.setattr("revplan.run.running.time.monotonic", lambda: next(seconds))
     stream = io.StringIO()
     progress = CellProgress("demo", 9, stream)
     for number in range(4):

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from movement_files import LOG_CRM, WIDE_CRM
 
 from revplan.crm.records import read_export
-from revplan.tracking.deals import PARTS
 from revplan.tracking.movement import (
     ALL,
+    PARTS,
     SIGNS,
     TERMS,
     MovementSpan,

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from revplan.funnel.year import PlannedYear, Snapshot, plan_year
 from revplan.plan.model import Plan
-from revplan.record.changes import applied, leaves
-from revplan.record.difference import NOTHING, Side, between, figures
+from revplan.record.difference import NOTHING, Side, applied, between, figures, leaves
 from revplan.record.signed import CONTENTS, NO_HASH, README, content_hash, listing
 from revplan.workbook.workbook import Workbook
 

@@ -17,10 +17,10 @@ import pytest
 from app_plan import PLAN, plan_file, small_game
 from ruamel.yaml import YAML
 
+from revplan.app.answers import commit_entries
 from revplan.app.controls import LeverRow
 from revplan.app.game import Game, open_game
 from revplan.app.panel import Panel, panel
-from revplan.app.pictures import commit_entries
 from revplan.app.scenario_files import load, save, saved_names, scenario_text
 from revplan.funnel.tables import required_by_stage
 from revplan.ground.errors import PlanError

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from app_plan import PEOPLE, plan_file, small_game
 
+from revplan.app.answers import people_chart
 from revplan.app.game import Game, open_game
 from revplan.app.levers import DAYS, DELAYS, Board, Lever
 from revplan.app.levers import PEOPLE as GROUP
 from revplan.app.panel import Panel
-from revplan.app.pictures import people_chart
 from revplan.app.scenario_files import as_plan, read_scenario, scenario_text, with_scenario
 from revplan.app.state import State, scenario_of
 from revplan.ground.errors import PlanError

@@ -12,9 +12,9 @@ from app_plan import PLAN, small_game
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from revplan.app.answers import curve_chart, fan_chart, funnel_chart, tornado_chart
 from revplan.app.game import Game
 from revplan.app.levers import CERTAINTY, RATES, VOLUMES, Board, Lever
-from revplan.app.pictures import curve_chart, fan_chart, funnel_chart, tornado_chart
 from revplan.app.scenario_files import read_scenario, scenario_text
 from revplan.app.state import LAG, RATE, VOLUME, Gesture, State, StateHistory, scenario_of
 from revplan.ground.lag import INSTANT

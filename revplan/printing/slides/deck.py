@@ -30,7 +30,6 @@ from revplan.ground.files import told_of
 from revplan.ground.written import shown_path
 from revplan.printing.blocks import Heading, Prose, Shown, blocks, title_of, words
 from revplan.printing.slides.chart import chart_parts
-from revplan.printing.slides.file import MEND, settled_zip
 from revplan.printing.slides.page import (
     SlideTexts,
     add_slide,
@@ -53,7 +52,7 @@ from revplan.printing.slides.table import (
     sheets,
     shortened,
 )
-from revplan.printing.slides.template import CONTENTS, Area, Template, area, kind, open_template
+from revplan.printing.slides.template import CONTENTS, MEND, Area, Template, area, kind, open_template, settled_zip
 from revplan.printing.translated import language_of, speaker
 
 NONE: Mapping[str, str] = MappingProxyType({})

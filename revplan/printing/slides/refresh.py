@@ -27,18 +27,6 @@ from revplan.ground.files import told_of
 from revplan.ground.language import ENGLISH
 from revplan.ground.written import shown_path
 from revplan.printing.slides.deck import deck
-from revplan.printing.slides.edited import (
-    Slot,
-    Whole,
-    arranged,
-    follow,
-    placed,
-    recognised,
-    retext,
-    told_apart,
-    whole_of,
-)
-from revplan.printing.slides.file import MEND, deck_bytes
 from revplan.printing.slides.quoted import LINK, DeckFigures, DeckFinding, links_in, relinked, stale
 from revplan.printing.slides.record import (
     NAME,
@@ -60,7 +48,22 @@ from revplan.printing.slides.record import (
     shapes,
     words_of,
 )
-from revplan.printing.slides.redraw import C, masked, paired, redrawn
+from revplan.printing.slides.redraw import (
+    C,
+    Slot,
+    Whole,
+    arranged,
+    follow,
+    masked,
+    paired,
+    placed,
+    recognised,
+    redrawn,
+    retext,
+    told_apart,
+    whole_of,
+)
+from revplan.printing.slides.template import MEND, deck_bytes
 
 BOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 COUNTED = re.compile(r" \(\d+ of \d+\)$")
