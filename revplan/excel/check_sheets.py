@@ -30,7 +30,7 @@ from revplan.excel.writer import (
     BookWriter,
     Sheet,
 )
-from revplan.exhibits.comments import below
+from revplan.exhibits.exhibit import below
 
 LAYOUT, LAYOUT_LABEL = 1, "Layout"
 """Version of the list of inputs that `revplan import` reads."""

@@ -8,7 +8,7 @@ import pandas as pd
 
 from revplan.crm.answer import read_first
 from revplan.crm.mapping import EVERY
-from revplan.exhibits import rate_charts
+from revplan.exhibits import charts
 from revplan.exhibits.exhibit import Exhibit, chart, table_of, text
 from revplan.exhibits.figures import Figure, FigureCells, figure
 from revplan.ground.errors import PlanError, shown
@@ -107,7 +107,7 @@ def rates(book: HistoryBook) -> Exhibit:
     named = _named(book.steps)
     on_page_one = (*book.history.first, *read_first(book.history))
     notes = [line for line in book.warnings if line not in on_page_one]
-    made = chart(rate_charts.rates(named), named, kinds, notes=notes)
+    made = chart(charts.rates(named), named, kinds, notes=notes)
     return made.sharing(cells=_rate_cells(book, named))
 
 
@@ -209,7 +209,7 @@ def curves(book: HistoryBook, from_stage: str = "") -> Exhibit:
     if frame.empty:
         return text(f"{start} to {end}: the records are too young or too few to draw its curves.")
     settled = float(row["p90_days"].iloc[0]) / MONTH_DAYS
-    return chart(rate_charts.curves(frame, start, end, settled), frame, kinds_of("cohort_curves"))
+    return chart(charts.curves(frame, start, end, settled), frame, kinds_of("cohort_curves"))
 
 
 def lags(book: HistoryBook) -> Exhibit:
@@ -225,7 +225,7 @@ def lags(book: HistoryBook) -> Exhibit:
     kept = frame[frame["lag_months"] <= 18]
     medians = dict(zip(_named(book.steps)["step"], book.steps["median_days"], strict=True))
     kinds = {"step": "text", "lag_months": "months", "share": "share"}
-    return chart(rate_charts.lags(kept, medians), kept, kinds)
+    return chart(charts.lags(kept, medians), kept, kinds)
 
 
 def drift(book: HistoryBook) -> Exhibit:
@@ -234,7 +234,7 @@ def drift(book: HistoryBook) -> Exhibit:
     if drifting.empty:
         return text("The records are too few, or too young, to tell whether the last 90 days differ.")
     kinds = {**kinds_of("estimates"), "step": "text"}
-    return chart(rate_charts.drift(drifting), drifting, kinds)
+    return chart(charts.drift(drifting), drifting, kinds)
 
 
 def forecast(book: HistoryBook) -> Exhibit:
@@ -257,7 +257,7 @@ def forecast(book: HistoryBook) -> Exhibit:
         low, high = compact(arr.p10, book.currency), compact(arr.p90, book.currency)
         notes.insert(0, f"In ARR: {compact(arr.mean, book.currency)}, between {low} and {high}.")
     kinds = {"month_end": "date"} | dict.fromkeys(names[1:], "count")
-    drawn = chart(rate_charts.forecast(frame, ahead_words(told)), frame, kinds, notes=notes)
+    drawn = chart(charts.forecast(frame, ahead_words(told)), frame, kinds, notes=notes)
     return drawn.sharing(_of(book, "wins_ahead", float(frame["all"].sum())))
 
 
@@ -309,7 +309,7 @@ def backtest(book: HistoryBook) -> Exhibit:
     kinds = {"as_of": "date", "baseline_name": "text"} | dict.fromkeys(names[1:-1], "count")
     errors = scores[MODEL].wape, scores[best].wape
     frame = pd.DataFrame(rows, columns=names)
-    drawn = chart(rate_charts.replay(frame, errors, banded_words(done, ALL_WINS)), frame, kinds, notes=done.warnings)
+    drawn = chart(charts.replay(frame, errors, banded_words(done, ALL_WINS)), frame, kinds, notes=done.warnings)
     return drawn.sharing(_of(book, "forecast_error", errors[0]))
 
 

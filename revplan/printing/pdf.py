@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from revplan.exhibits import fonts
-from revplan.exhibits.comments import comments
-from revplan.exhibits.exhibit import set_as_number
+from revplan.exhibits.exhibit import comments, set_as_number
 from revplan.exhibits.fit import fitting, fitting_names
 from revplan.exhibits.provenance import LABELS, colophon
 from revplan.ground.errors import ReportError, shown

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 from ruamel.yaml import YAML
 
-from revplan.exhibits.comments import comments
+from revplan.exhibits.exhibit import comments
 from revplan.exhibits.figures import MIMETYPE
 from revplan.exhibits.named import exhibit_names
 from revplan.ground.errors import Fault, PlanError, ReportError, did_you_mean, shown

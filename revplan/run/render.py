@@ -40,7 +40,7 @@ from revplan.run.parameters import checked, declared
 from revplan.run.running import CellProgress, executed
 
 if TYPE_CHECKING:
-    from revplan.printing.slides.quoted import DeckFinding
+    from revplan.printing.slides.refresh import DeckFinding
 
 T = TypeVar("T")
 

@@ -34,10 +34,9 @@ from revplan.exhibits.exhibit import Exhibit, chart, table, text
 from revplan.exhibits.figures import FigureCells, figure, say
 from revplan.ground.errors import PlanError
 from revplan.printing.slides.deck import deck
-from revplan.printing.slides.quoted import DeckFinding, spans
 from revplan.printing.slides.record import Package, figure_texts, read, said
 from revplan.printing.slides.redraw import follow, paired
-from revplan.printing.slides.refresh import refreshed
+from revplan.printing.slides.refresh import DeckFinding, refreshed, spans
 from revplan.tracking.book import BoardBook
 
 pptx = pytest.importorskip("pptx")

@@ -18,8 +18,8 @@ from revplan.exhibits.figures import MIMETYPE
 from revplan.ground.language import FOLDER, Language, language, languages
 from revplan.printing.blocks import exhibits
 from revplan.printing.page import page
+from revplan.printing.slides.chart import number_format
 from revplan.printing.slides.deck import deck
-from revplan.printing.slides.series import number_format
 from revplan.printing.translated import translated, written_in
 
 PACKAGE = FOLDER.parent

@@ -28,7 +28,7 @@ from hypothesis import strategies as st
 from lxml import etree
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from revplan.exhibits import charts, rate_charts
+from revplan.exhibits import charts
 from revplan.exhibits.chart import Chart, Series, checked, day_number, from_raw
 from revplan.exhibits.exhibit import Exhibit, chart, table, text
 from revplan.exhibits.figures import FigureCells, figure, say
@@ -37,9 +37,8 @@ from revplan.exhibits.shapes import STYLE
 from revplan.ground.errors import PlanError, ReportError
 from revplan.ground.formats import compact
 from revplan.printing.blocks import exhibits
-from revplan.printing.slides.chart import chart_parts, drawn_series
+from revplan.printing.slides.chart import SCHEME, chart_parts, drawn_series, number_format
 from revplan.printing.slides.deck import deck
-from revplan.printing.slides.series import SCHEME, number_format
 from revplan.printing.slides.template import MASTER, open_template
 from tools.master import COLORS, master
 
@@ -526,7 +525,7 @@ def hard_exhibits(segments: int) -> list[Exhibit]:
         chart(charts.budget(spend, "JPY"), spend, {"source": "text", "month": "month", "spend": "money"}, notes=NAMES),
         chart(charts.last_useful(until), until, {"segment": "text", "source": "text", "last_useful_on": "date"}),
         chart(
-            rate_charts.rates(steps),
+            charts.rates(steps),
             steps,
             {"step": "text", "mature": "yes", **dict.fromkeys(("rate", "rate_low", "rate_high"), "share")},
         ),
@@ -606,7 +605,7 @@ def test_gaps_are_gaps_and_hollow_is_not_settled() -> None:
         }
     )
     kinds = {"step": "text", "mature": "yes", **dict.fromkeys(("rate", "rate_low", "rate_high"), "share")}
-    (slide,) = slides_of(chart(rate_charts.rates(frame), frame, kinds))
+    (slide,) = slides_of(chart(charts.rates(frame), frame, kinds))
     assert drawn_of(slide) == {"settled, P10 to P90": [0.3, None], "not settled, P10 to P90": [None, 0.2]}
     behind = sheet_of(frames(slide)[0])
     assert behind["settled, P10 to P90: up to P90"] == [pytest.approx(0.2), None]

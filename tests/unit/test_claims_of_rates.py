@@ -19,7 +19,7 @@ from revplan.crm import quality
 from revplan.crm.cells import Findings
 from revplan.crm.moments import Moments
 from revplan.crm.records import History
-from revplan.exhibits import rate_charts, rates
+from revplan.exhibits import charts, rates
 from revplan.ground.formats import show
 from revplan.rates.backtest import MODEL, NAMES, Backtest, Scores, beaten_by, better_words
 from revplan.rates.book import HistoryBook
@@ -87,8 +87,8 @@ def test_what_cohorts_are_said_to_have_reached_is_where_drawn_curves_end(
         for number, (last, share) in enumerate(ends)
         for month in range(last + 1)
     ]
-    message = rate_charts._curves_message(pd.DataFrame(rows), "lead", "won", settled)
-    drawn = ends[-rate_charts.MOST_CURVES :]
+    message = charts._curves_message(pd.DataFrame(rows), "lead", "won", settled)
+    drawn = ends[-charts.MOST_CURVES :]
     done = [share for last, share in drawn if last >= settled]
     young = len(drawn) - len(done)
     if not done:
@@ -106,10 +106,10 @@ def test_what_cohorts_are_said_to_have_reached_is_where_drawn_curves_end(
 
 def test_the_slowest_step_is_the_one_whose_half_takes_longest() -> None:
     # more of a happens in the month of entry than of b, and yet half of it takes far longer
-    message = rate_charts._lags_message({"a": 90.0, "b": 40.0})
+    message = charts._lags_message({"a": 90.0, "b": 40.0})
     assert message == "a takes longest: half of its conversions come within 90 days, those of b within 40."
-    assert rate_charts._lags_message({"a": 9.0, "b": 9.0}).startswith("No step is slower than another")
-    assert rate_charts._lags_message({"a": 9.0}).startswith("Half of the conversions from a come")
+    assert charts._lags_message({"a": 9.0, "b": 9.0}).startswith("No step is slower than another")
+    assert charts._lags_message({"a": 9.0}).startswith("Half of the conversions from a come")
 
 
 # --- replays ---------------------------------------------------------------------------------------------------
@@ -149,7 +149,7 @@ def test_replays_in_which_nothing_came_have_no_error_as_a_share() -> None:
     table = pd.DataFrame(
         {"actual": [0.0], "p10": [0.0], "p90": [2.0], "mean": [1.0], "baseline": [2.0], "baseline_name": ["x"]}
     )
-    message = rate_charts._replay_message(table, (1e9, 2e9), "1 of 1 outcomes lay within P10 to P90")
+    message = charts._replay_message(table, (1e9, 2e9), "1 of 1 outcomes lay within P10 to P90")
     assert message.startswith("In 1 replay no win came")
     assert message.endswith("; 1 of 1 outcomes lay within P10 to P90.")
 

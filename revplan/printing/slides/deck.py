@@ -21,7 +21,7 @@ import pandas as pd
 
 from revplan.exhibits import exhibit
 from revplan.exhibits.chart import Chart, from_raw
-from revplan.exhibits.comments import below
+from revplan.exhibits.exhibit import below
 from revplan.exhibits.fit import cut, fitting
 from revplan.exhibits.provenance import LABELS, colophon
 from revplan.ground.errors import PlanError

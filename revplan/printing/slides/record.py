@@ -22,8 +22,8 @@ from lxml import etree
 
 from revplan.ground.formats import show
 from revplan.ground.language import ENGLISH
+from revplan.printing.slides.chart import DRAWING
 from revplan.printing.slides.redraw import chart_state
-from revplan.printing.slides.series import DRAWING
 
 SLIDE = "http://schemas.openxmlformats.org/presentationml/2006/main"
 RELATION = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"

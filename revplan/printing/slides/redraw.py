@@ -20,7 +20,7 @@ from typing import Any
 from lxml import etree
 
 from revplan.ground.formats import MINUS
-from revplan.printing.slides.series import CHART, DRAWING, ChartSheet
+from revplan.printing.slides.chart import CHART, DRAWING, ChartSheet
 
 C, A = f"{{{CHART}}}", f"{{{DRAWING}}}"
 AXES = (f"{C}catAx", f"{C}valAx", f"{C}dateAx")

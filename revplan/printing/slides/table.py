@@ -235,7 +235,7 @@ def _cell(cell: Any, text: str, column: SlideColumn, setting: tuple[float, float
 
 def _ruled(cell: Any, color: str, points: float) -> None:
     """A line below the cell, which stands before its fill in the schema."""
-    from revplan.printing.slides.series import A
+    from revplan.printing.slides.chart import A
 
     line = A.lnB(A.solidFill(A.schemeClr(val=color)), w=str(round(points * 12_700)), cap="flat", cmpd="sng")
     cell._tc.get_or_add_tcPr().insert(0, line)

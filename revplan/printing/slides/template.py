@@ -12,7 +12,7 @@ from typing import Any
 from revplan.ground.errors import PlanError, RevplanError, shown
 from revplan.ground.files import TEMPLATE_MB, UNPACKED_MB, content_of, megabytes, told_of
 from revplan.ground.written import shown_path, unreadable
-from revplan.printing.slides.series import DRAWING, SCHEME
+from revplan.printing.slides.chart import DRAWING, SCHEME
 
 MOST_PARTS, MOST_TEXT_MB = 5_000, 60  # of a template: files in it, and what is not a picture or a film
 TYPES = "[Content_Types].xml"
