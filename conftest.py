@@ -20,7 +20,7 @@ DEAREST_FIRST = (
     ("test_live_workbook",),
     ("test_app_browser", "test_app_server", "test_strangers_folder"),
     ("test_board_exhibits", "test_boardbook", "test_board_figures", "test_shared_figures", "test_what_if"),
-    ("test_board_hard_cases", "test_words"),
+    ("test_board_hard_cases", "test_language", "test_words", "test_capacity_report"),
     ("test_deck_refresh",),
     ("test_history_import",),
     ("test_report_render",),

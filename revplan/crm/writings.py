@@ -141,8 +141,9 @@ def _declared_moments(texts: Sequence[str], date_format: str) -> tuple[np.ndarra
         [_tidy_clock(text) if text.isascii() or "%B" in day or "%b" in day else None for text in texts], dtype=object
     )
     parsed = pd.to_datetime(readable, format=date_format, utc=True, errors="coerce")
+    clocked = readable.str.contains(":", regex=False, na=False).astype(bool)
     for clock in TIMES:
-        if (open_ones := parsed.isna() & readable.notna()).any():
+        if (open_ones := parsed.isna() & (clocked if clock else readable.notna())).any():
             others = pd.to_datetime(readable[open_ones], format=day + clock, utc=True, errors="coerce")
             parsed[open_ones] = others
     return _sound(parsed)

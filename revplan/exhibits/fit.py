@@ -35,7 +35,7 @@ BREAKS = (". ", "; ", ": ", ", ", " ")
 def _font() -> Any:
     from PIL import ImageFont
 
-    return ImageFont.truetype(folder() / "DejaVuSans.ttf", 100)
+    return ImageFont.truetype(str(folder() / "DejaVuSans.ttf"), 100)  # Pillow takes no Path before 10.1
 
 
 @cache

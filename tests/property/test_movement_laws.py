@@ -152,7 +152,7 @@ def told(deal: Deal, window: Window) -> dict[str, int]:
     return found
 
 
-@settings(LAWS, max_examples=500)
+@settings(LAWS, max_examples=150)  # the same ones each time, hundreds of deals
 @given(deals())
 def test_the_terms_add_up_to_the_cent_and_the_ends_are_the_pipelines(made: list[Deal]) -> None:
     before, after = table(made, FIRST), table(made, LAST)

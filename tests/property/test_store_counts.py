@@ -21,7 +21,7 @@ from revplan.crm.store import open_counts
 from revplan.ground.errors import DataError
 from revplan.rates.spells import spells_of
 
-quiet = settings(deadline=None, max_examples=60, phases=(Phase.explicit, Phase.generate))  # shrinking takes minutes
+quiet = settings(deadline=None, max_examples=30, phases=(Phase.explicit, Phase.generate))  # shrinking takes minutes
 START = datetime(2026, 1, 1, 8)
 
 HISTORY = """\

@@ -69,9 +69,10 @@ class Company:
     def doubts(self) -> str:
         """What is doubtful about it: first in `check`, and first in the notes and the headline."""
         path = self.path()
-        said = [line.removeprefix("look at this: ") for line in check_plan(path) if line.startswith("look at this: ")]
+        checked = check_plan(path)
+        said = [line.removeprefix("look at this: ") for line in checked if line.startswith("look at this: ")]
         book = open_workbook(path)
-        assert [line.startswith("look at this: ") for line in check_plan(path)[: len(said)]] == [True] * len(said)
+        assert [line.startswith("look at this: ") for line in checked[: len(said)]] == [True] * len(said)
         assert list(book.notes[: len(said)]) == said
         assert not said or book.headline.startswith(f"Look at this first: {said[0]}")
         return "\n".join(said)
