@@ -215,7 +215,7 @@ def _kernel_class(scratch: Path, log: Any) -> type:
     from jupyter_client.manager import AsyncKernelManager
 
     class OwnKernel(AsyncKernelManager):
-        """Starts this interpreter, with its output in a log file and its connection encrypted."""
+        """Starts this interpreter, with its output in a log file and its connection encrypted where the kernel can (ipykernel from 7.3)."""
 
         def __init__(self, **options: Any) -> None:
             connection = str(scratch / "kernel.json")
