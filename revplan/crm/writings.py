@@ -142,9 +142,9 @@ def _declared_moments(texts: Sequence[str], date_format: str) -> tuple[np.ndarra
     )
     parsed = pd.to_datetime(readable, format=date_format, utc=True, errors="coerce")
     clocked = readable.str.contains(":", regex=False, na=False).astype(bool)
-    for clock in TIMES:
-        if (open_ones := parsed.isna() & (clocked if clock else readable.notna())).any():
-            others = pd.to_datetime(readable[open_ones], format=day + clock, utc=True, errors="coerce")
+    for other in (day + clock for clock in TIMES if day + clock != date_format):
+        if (open_ones := parsed.isna() & (clocked if other != day else readable.notna())).any():
+            others = pd.to_datetime(readable[open_ones], format=other, utc=True, errors="coerce")
             parsed[open_ones] = others
     return _sound(parsed)
 

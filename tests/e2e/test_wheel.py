@@ -75,7 +75,7 @@ def bare(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def revplan(python: Path, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """What `revplan` does with `words`, called in `folder` without anything of this checkout."""
     command = [str(python), "-P", "-m", "revplan", *words]
-    environment = {"PATH": str(python.parent), "HOME": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {"PATH": str(python.parent), "HOME": str(folder)}  # compiled once, not at each start
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
 
 

@@ -457,12 +457,11 @@ def other_value(place: tuple[Any, ...], value: Any) -> Any:
 
 
 def answers(path: Path) -> Iterator[Any]:
-    """What revplan says of a plan, the quick first: commands, then what of its pages tells of words."""
+    """What revplan says of a plan, the quick first: commands, then what of its pages tells of words, then the chances."""
     made = open_workbook(path)
     told, exhibits = plan_answered(made)
     yield told, printed(exhibits)
     found = simulate(made.year, TRIALS, 1)
-    yield simulation_answer(found, compare(found))
     yield capacity_answer(staffing(found))
     yield check_plan(path, date(2026, 11, 15))
     exhibits = (
@@ -473,6 +472,7 @@ def answers(path: Path) -> Iterator[Any]:
         assumption_log,
     )
     yield [show(made)._repr_mimebundle_() for show in exhibits]
+    yield simulation_answer(found, compare(found))
 
 
 @pytest.fixture
