@@ -1,7 +1,8 @@
-"""What tests share, made once a session: a headless Chromium, the served simulator, the books of the example company."""
+"""What tests share, made once a session: programs and places, the served simulator, the books of the example company."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +21,34 @@ from revplan.run.workspace import example_company, new_workspace
 from revplan.tracking.book import BoardBook, open_board
 
 FY26 = Path(__file__).parents[1] / "data" / "example" / "plan_fy26.yaml"
+
+
+# --- programs and places -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def office() -> str:
+    """LibreOffice on this machine. Skipped with a reason where there is none, except in CI, where it fails."""
+    path = os.environ.get("REVPLAN_SOFFICE") or shutil.which("soffice") or shutil.which("libreoffice")
+    if path is None and not os.environ.get("CI"):
+        pytest.skip("no LibreOffice found; set REVPLAN_SOFFICE")
+    assert path, "no LibreOffice found; set REVPLAN_SOFFICE"
+    return path
+
+
+@pytest.fixture
+def own_signatures(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jupyter's book of signatures in a folder of the test's own."""
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path_factory.mktemp("jupyter")))
+
+
+@pytest.fixture(scope="session")
+def golden() -> dict[str, dict[str, Any]]:
+    """The published examples beside this project, by their ids."""
+    path = Path(__file__).parents[2] / "shared" / "golden" / "golden.json"
+    if not path.exists():
+        pytest.skip("the folder with the published examples is not here")
+    return {case["id"]: case for case in json.loads(path.read_text(encoding="utf-8"))}
 
 
 # --- the simulator -----------------------------------------------------------------------------------------------

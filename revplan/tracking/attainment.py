@@ -164,42 +164,45 @@ def attainment(flows: Flows, spans: list[Span]) -> pd.DataFrame:
 
     What was planned counts up to the last day known.
     """
-    rows = [
-        _row(flows, span, stage, part)
-        for span in spans
-        for stage in flows.stages
-        for part in PARTS
-        if part == "all" or _has_part(flows, stage, part)
-    ]
+    parts = [_of(flows, stage, part) for stage in flows.stages for part in PARTS]
+    rows = [_row(each, span) for span in spans for each in parts if each.part == "all" or each.is_any]
     return from_rows("attainment", rows)
 
 
-def _has_part(flows: Flows, stage: str, part: str) -> bool:
-    """Whether a stage has entries of the part at all, planned or actual."""
-    sides = (flows.planned_flow, flows.actual_flow)
-    return any(each is not None and _of(each, stage, part)["entries"].any() for each in sides)
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Part:
+    """Plan and actual of a part of the entries at a stage; `actual` is None where the records do not know the stage."""
+
+    stage: str
+    part: str
+    planned: pd.DataFrame
+    actual: pd.DataFrame | None
+    is_any: bool
+    """Whether it has entries at all, planned or actual."""
 
 
-def _of(flow: pd.DataFrame, stage: str, part: str) -> pd.DataFrame:
-    rows = flow[flow["stage"] == stage]
-    return rows if part == "all" else rows[rows["part"] == part]
+def _of(flows: Flows, stage: str, part: str) -> _Part:
+    def side(flow: pd.DataFrame) -> pd.DataFrame:
+        return flow[(flow["stage"] == stage) & ((flow["part"] == part) | (part == "all"))]
+
+    planned, actual = side(flows.planned_flow), None if flows.actual_flow is None else side(flows.actual_flow)
+    is_any = any(each is not None and bool(each["entries"].any()) for each in (planned, actual))
+    known = actual if stage in flows.recorded else None
+    return _Part(stage=stage, part=part, planned=planned, actual=known, is_any=is_any)
 
 
-def _row(flows: Flows, span: Span, stage: str, part: str) -> dict[str, object]:
-    of_stage = _of(flows.planned_flow, stage, part)
-    asked = counted(of_stage, span, "entries")
-    happened = np.nan
-    if flows.actual_flow is not None and stage in flows.recorded:
-        happened = total(_of(flows.actual_flow, stage, part), span, "entries")
+def _row(of: _Part, span: Span) -> dict[str, object]:
+    asked = counted(of.planned, span, "entries")
+    happened = np.nan if of.actual is None else total(of.actual, span, "entries")
     return {
         "period": span.label,
-        "stage": stage,
-        "part": part,
+        "stage": of.stage,
+        "part": of.part,
         "planned": asked,
         "actual": happened,
         "gap": happened - asked,
         "reached": reached(asked, happened),
-        "planned_in_full": in_full(of_stage, span, "entries"),
+        "planned_in_full": in_full(of.planned, span, "entries"),
     }
 
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import random
-import shutil
 import subprocess
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -960,15 +958,6 @@ def test_the_command_refuses_before_it_runs(tmp_path: Path, capsys: pytest.Captu
 
 
 # --- LibreOffice ------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def office() -> str:
-    path = shutil.which("soffice") or shutil.which("libreoffice")
-    if path is None and not os.environ.get("CI"):
-        pytest.skip("LibreOffice is not installed")
-    assert path, "LibreOffice is not installed"
-    return path
 
 
 def test_a_deck_saved_by_libreoffice_refreshes(office: str, august: Any, september: Any, tmp_path: Path) -> None:

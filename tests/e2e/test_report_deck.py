@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import re
-import shutil
 import subprocess
 import zipfile
 from collections.abc import Iterator
@@ -797,15 +795,6 @@ def test_the_masters_colours_are_those_of_the_charts() -> None:
 
 
 # --- in LibreOffice --------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def office() -> str:
-    path = shutil.which("soffice")
-    if path is None and not os.environ.get("CI"):
-        pytest.skip("no LibreOffice found")
-    assert path, "no LibreOffice found"
-    return path
 
 
 def test_libreoffice_opens_every_slide(

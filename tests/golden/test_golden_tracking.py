@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,15 +16,7 @@ from revplan.tracking.scorecard import YearTerms, arr_bridge, coverage, planned_
 from revplan.tracking.variance import factors, shapley, variance_cells
 from revplan.tracking.why import COUNTS, mix_and_rate, split_of
 
-GOLDEN = Path(__file__).parents[3] / "shared" / "golden" / "golden.json"
 QUARTER = Span("2027-Q1", pd.Period("2027-01", freq="M"), 3, date(2027, 3, 31))
-
-
-@pytest.fixture(scope="module")
-def cases() -> dict[str, dict[str, Any]]:
-    if not GOLDEN.exists():
-        pytest.skip("the folder with the published examples is not here")
-    return {case["id"]: case for case in json.loads(GOLDEN.read_text(encoding="utf-8"))}
 
 
 def terms(sides: dict[str, list[float]]) -> pd.DataFrame:
@@ -38,8 +28,8 @@ def terms(sides: dict[str, list[float]]) -> pd.DataFrame:
     return frame.astype({"entries": float}).assign(wins=wins, arr=wins, opening_arr=0.0, provisional=False)
 
 
-def test_every_segment_falls_and_the_blend_rises(cases: dict[str, Any]) -> None:
-    given, expected = cases["MIX-01"]["inputs"], cases["MIX-01"]["expected"]
+def test_every_segment_falls_and_the_blend_rises(golden: dict[str, Any]) -> None:
+    given, expected = golden["MIX-01"]["inputs"], golden["MIX-01"]["expected"]
     cells = variance_cells(factors(terms(given["before"]), terms(given["after"])))
     assert cells["planned"].sum() == pytest.approx(expected["before_conv"])
     assert cells["actual"].sum() == pytest.approx(expected["after_conv"])
@@ -50,8 +40,8 @@ def test_every_segment_falls_and_the_blend_rises(cases: dict[str, Any]) -> None:
     assert cells["volume"].sum() == 0
 
 
-def test_mix_and_rate_leave_no_residual(cases: dict[str, Any]) -> None:
-    given, expected = cases["MIX-03"]["inputs"], cases["MIX-03"]["expected"]
+def test_mix_and_rate_leave_no_residual(golden: dict[str, Any]) -> None:
+    given, expected = golden["MIX-03"]["inputs"], golden["MIX-03"]["expected"]
     visits = np.array([given["visits_last"], given["visits_this"]], dtype=float)
     shares = visits / visits.sum(axis=1, keepdims=True)
     rates = np.array([given["cvr_last_pct"], given["cvr_this_pct"]])
@@ -62,8 +52,8 @@ def test_mix_and_rate_leave_no_residual(cases: dict[str, Any]) -> None:
     assert rate == pytest.approx(intra + interaction / 2)  # what the page leaves over is shared evenly
 
 
-def test_the_paradox_is_named_and_the_mix_made_it(cases: dict[str, Any]) -> None:
-    given, expected = cases["MIX-01"]["inputs"], cases["MIX-01"]["expected"]
+def test_the_paradox_is_named_and_the_mix_made_it(golden: dict[str, Any]) -> None:
+    given, expected = golden["MIX-01"]["inputs"], golden["MIX-01"]["expected"]
     sides = [
         pd.DataFrame([(name, n, n * rate) for name, (n, rate) in given[side].items()], columns=["source", *COUNTS])
         for side in ("before", "after")
@@ -76,9 +66,9 @@ def test_the_paradox_is_named_and_the_mix_made_it(cases: dict[str, Any]) -> None
     assert 100 * split.mix == pytest.approx(9)
 
 
-def test_the_columns_of_the_page_and_what_it_leaves_over(cases: dict[str, Any]) -> None:
+def test_the_columns_of_the_page_and_what_it_leaves_over(golden: dict[str, Any]) -> None:
     """The page prints rate and mix alone; what it leaves over belongs to both."""
-    given, expected = cases["MIX-03"]["inputs"], cases["MIX-03"]["expected"]
+    given, expected = golden["MIX-03"]["inputs"], golden["MIX-03"]["expected"]
     sides = [
         pd.DataFrame(
             {"source": given["channels"], "entries": given[f"visits_{at}"], "conversions": np.array(given[f"visits_{at}"]) * given[f"cvr_{at}_pct"] / 100}
@@ -101,8 +91,8 @@ def test_the_columns_of_the_page_and_what_it_leaves_over(cases: dict[str, Any]) 
     assert not split.paradox
 
 
-def test_coverage_is_held_against_the_win_rate(cases: dict[str, Any]) -> None:
-    given, expected = cases["PC-02"]["inputs"], cases["PC-02"]["expected"]
+def test_coverage_is_held_against_the_win_rate(golden: dict[str, Any]) -> None:
+    given, expected = golden["PC-02"]["inputs"], golden["PC-02"]["expected"]
     row = _coverage(given["open_pipeline"], given["remaining_quota"], given["win_rate"])
     assert row["coverage"] == pytest.approx(expected["coverage"])
     assert row["needed"] == pytest.approx(expected["required_coverage"])
@@ -113,8 +103,8 @@ def test_coverage_is_held_against_the_win_rate(cases: dict[str, Any]) -> None:
         assert _coverage(1.0, 1.0, float(rate))["needed"] == pytest.approx(expected[f"table.{rate}"])
 
 
-def test_three_times_is_not_enough_at_22_percent(cases: dict[str, Any]) -> None:
-    given, expected = cases["PC-05"]["inputs"], cases["PC-05"]["expected"]
+def test_three_times_is_not_enough_at_22_percent(golden: dict[str, Any]) -> None:
+    given, expected = golden["PC-05"]["inputs"], golden["PC-05"]["expected"]
     row = _coverage(given["rule_of_thumb"] * given["quota"], given["quota"], given["win_rate"])
     assert row["open_amount"] == expected["pipeline_at_3x"]
     assert row["expected_arr"] == pytest.approx(expected["covered"])
@@ -137,8 +127,8 @@ def _coverage(amount: float, remaining: float, rate: float) -> pd.Series:
     return coverage(pipeline, {"rest": left}).iloc[0]
 
 
-def test_the_bridge_of_a_quarter(cases: dict[str, Any]) -> None:
-    given, expected = cases["ARR-02"]["inputs"], cases["ARR-02"]["expected"]
+def test_the_bridge_of_a_quarter(golden: dict[str, Any]) -> None:
+    given, expected = golden["ARR-02"]["inputs"], golden["ARR-02"]["expected"]
     months = pd.period_range("2027-01", "2027-12", freq="M")
     moves = {name: [given[name], 0, 0] for name in ("new", "expansion", "contraction", "churn")}
     actual = pd.DataFrame({"month": months[:3], **moves}).astype(dict.fromkeys(moves, float))
@@ -152,8 +142,8 @@ def test_the_bridge_of_a_quarter(cases: dict[str, Any]) -> None:
     assert table["closing"] - table["opening"] == expected["net_new_arr"]
 
 
-def test_linearity_of_a_quarter(cases: dict[str, Any]) -> None:
-    given, expected = cases["SEAS-01"]["inputs"], cases["SEAS-01"]["expected"]
+def test_linearity_of_a_quarter(golden: dict[str, Any]) -> None:
+    given, expected = golden["SEAS-01"]["inputs"], golden["SEAS-01"]["expected"]
     months = QUARTER.months
     came = pd.DataFrame(
         {"month": months, "stage": "won", "entries": 1.0, "arr": [float(each) for each in given["months"]]}
@@ -165,8 +155,8 @@ def test_linearity_of_a_quarter(cases: dict[str, Any]) -> None:
     assert table["actual_arr"].iloc[-1] > table["goal_arr"].iloc[-1]
 
 
-def test_weighted_pipeline_and_how_far_it_strays(cases: dict[str, Any]) -> None:
-    given, expected = cases["WP-02"]["inputs"], cases["WP-02"]["expected"]
+def test_weighted_pipeline_and_how_far_it_strays(golden: dict[str, Any]) -> None:
+    given, expected = golden["WP-02"]["inputs"], golden["WP-02"]["expected"]
     for name in ("a", "b"):
         amount, chance = given[name]
         assert weighted(np.array([amount]), np.array([chance]))[0] == pytest.approx(expected[name])

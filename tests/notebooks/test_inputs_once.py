@@ -31,17 +31,13 @@ LEADS = "id,lead,sql,won\n1,2026-01-05,2026-01-20,2026-02-10\n2,2026-01-05,2026-
     f"{number},2026-10-01,2026-10-20,\n" for number in range(3, 40)
 )
 FEW = "\n".join(LEADS.splitlines()[:5]) + "\n"
+pytestmark = pytest.mark.usefixtures("own_signatures")
+
 CELLS = [
     'plan_path = "nowhere.yaml"',
     "from revplan.workbook.workbook import open_workbook\nfrom revplan.exhibits.exhibit import text\nbook = open_workbook(plan_path)",
     'text(f"goal {book.year.bridge.new_arr:.0f}, open {len(book.records.history.records)}")',
 ]
-
-
-@pytest.fixture(autouse=True)
-def own_signatures(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Jupyter's book of signatures in a folder of the test's own."""
-    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path_factory.mktemp("jupyter")))
 
 
 def company(folder: Path, *more: str, plan: str = PLAN, leads: str = LEADS) -> Path:
@@ -66,8 +62,19 @@ def told(plan: Path, out: Path) -> tuple[str, list[list[object]]]:
     ]
 
 
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, list[list[object]]]:
+    """What is told of the company where nothing changes and no link leads to it."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("JUPYTER_DATA_DIR", str(folder / "jupyter"))
+        return told(company(folder / "real"), folder / "out")
+
+
 @pytest.mark.parametrize("linked", ["plan.yaml", "folder"])
-def test_a_link_is_the_plan_it_leads_to_in_every_printing(tmp_path: Path, linked: str) -> None:
+def test_a_link_is_the_plan_it_leads_to_in_every_printing(
+    tmp_path: Path, linked: str, undisturbed: tuple[str, list[list[object]]]
+) -> None:
     """Beside the link lies another company's data, which page or workbook took for the plan's."""
     real = company(tmp_path / "real")
     if linked == "folder":
@@ -76,7 +83,7 @@ def test_a_link_is_the_plan_it_leads_to_in_every_printing(tmp_path: Path, linked
         company(tmp_path / "link", leads=FEW)
         (tmp_path / "link" / "plan.yaml").unlink()
         (tmp_path / "link" / "plan.yaml").symlink_to(real)
-    assert told(tmp_path / "link" / "plan.yaml", tmp_path / "a") == told(real, tmp_path / "b")
+    assert told(tmp_path / "link" / "plan.yaml", tmp_path / "a") == undisturbed
 
 
 @pytest.mark.parametrize("command", ["plan", "check", "simulate"])
@@ -109,11 +116,12 @@ def test_a_plan_saved_while_its_report_runs_is_of_the_next_report(tmp_path: Path
     assert "goal 900000" in again
 
 
-def test_records_replaced_while_a_report_runs_are_of_the_next_report(tmp_path: Path) -> None:
+def test_records_replaced_while_a_report_runs_are_of_the_next_report(
+    tmp_path: Path, undisturbed: tuple[str, list[list[object]]]
+) -> None:
     leads = tmp_path / "w" / "leads.csv"
     plan = company(tmp_path / "w", f"import pathlib\n_ = pathlib.Path({str(leads)!r}).write_text({FEW!r})")
-    still = company(tmp_path / "still", "0")
-    assert told(plan, tmp_path / "a")[1] == told(still, tmp_path / "b")[1]
+    assert told(plan, tmp_path / "a")[1] == undisturbed[1]
     assert leads.read_text("utf-8") == FEW
 
 

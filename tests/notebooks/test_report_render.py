@@ -21,6 +21,8 @@ from revplan.run.render import Request, notebook_path
 from revplan.run.running import EVERY, CellProgress
 from revplan.run.workspace import example_company, new_workspace
 
+pytestmark = pytest.mark.usefixtures("own_signatures")
+
 EVIL = "<script>alert(1)</script>"
 PARAMETERS = 'plan_path = "nowhere.yaml"\ntitle = "FY27 base"\ntrials = 3\nas_of = "2026-11-15"'
 IMPORTS = (
@@ -58,12 +60,6 @@ def workspace(folder: Path, *sources: str, name: str = "demo", parameters: str =
 def tree(folder: Path) -> set[str]:
     """Every file under `folder`."""
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-
-
-@pytest.fixture(autouse=True)
-def own_signatures(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Jupyter's book of signatures in a folder of the test's own."""
-    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path_factory.mktemp("jupyter")))
 
 
 # --- several reports -----------------------------------------------------------------------------

@@ -26,12 +26,12 @@ settings.register_profile(
     "laws",
     deadline=None,
     derandomize=True,
-    max_examples=80,
+    max_examples=50,
     suppress_health_check=[HealthCheck.too_slow],
     database=None,
 )
 LAWS = settings.get_profile("laws")
-SLOW_LAWS = settings(LAWS, max_examples=50)
+SLOW_LAWS = settings(LAWS, max_examples=30)
 
 # --- random plans --------------------------------------------------------------------------------------------
 

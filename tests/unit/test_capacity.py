@@ -44,7 +44,6 @@ from revplan.workbook.signing import simulation_notes
 from revplan.workbook.workbook import PeopleBook, Workbook, check_plan, open_people, open_workbook, plan_year
 
 EXAMPLE = Path(__file__).parents[2] / "data" / "example"
-GOLDEN = Path(__file__).parents[3] / "shared" / "golden" / "golden.json"
 
 
 def plan(capacity: dict[str, Any] | None, goal: float = 1_200_000, **more: Any) -> Plan:
@@ -218,13 +217,6 @@ def test_selling_days_share_a_year_out() -> None:
 
 
 # --- quota and attainment ----------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def golden() -> dict[str, dict[str, Any]]:
-    if not GOLDEN.exists():
-        pytest.skip("the folder with the published examples is not here")
-    return {case["id"]: case for case in json.loads(GOLDEN.read_text(encoding="utf-8"))}
 
 
 def on_quota(attainment: dict[str, Any], ramp: float, *groups: dict[str, Any]) -> float:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from datetime import date, timedelta
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,7 +13,6 @@ from revplan.ground.lag import Lag
 from revplan.rates.estimates import estimate_transitions, estimate_warnings, transitions_block
 
 START = date(2025, 1, 1)
-GOLDEN = Path(__file__).parents[3] / "shared" / "golden" / "golden.json"
 
 
 def history_of(records: list[dict], as_of: int, stages: tuple[str, ...] = ("lead", "won")) -> History:
@@ -34,12 +31,6 @@ def history_of(records: list[dict], as_of: int, stages: tuple[str, ...] = ("lead
     ]
     table = pd.DataFrame(rows).astype({"entered_on": "datetime64[us]"})
     return History(stages, table, pd.DataFrame(), (), START + timedelta(days=as_of), "")
-
-
-def cohort_case() -> dict:
-    """The published cohort table COH-01."""
-    (case,) = [case for case in json.loads(GOLDEN.read_text(encoding="utf-8")) if case["id"] == "COH-01"]
-    return case
 
 
 def only_row(history: History) -> dict:
@@ -73,10 +64,9 @@ def test_lag_by_month_splits_a_delay_between_two_months() -> None:
     assert only_row(history)["lag_months"] == "0.507187 0.492813"
 
 
-@pytest.mark.skipif(not GOLDEN.exists(), reason="the shared golden cases are not there")
-def test_the_published_cohort_table_as_records_gives_its_column_averages() -> None:
+def test_the_published_cohort_table_as_records_gives_its_column_averages(golden: dict[str, dict]) -> None:
     """COH-01, 50 opportunities a quarter: 18.1 %, not the naive 14.7 %. A quarter is a day here."""
-    case = cohort_case()
+    case = golden["COH-01"]
     records = []
     for quarter, percents in enumerate(case["inputs"]["rows"].values()):
         delays = [delay for delay, percent in enumerate(percents) for _ in range(percent // 2)]
