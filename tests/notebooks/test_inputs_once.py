@@ -171,7 +171,9 @@ def test_two_reports_of_one_command_are_of_one_plan(tmp_path: Path, capsys: pyte
     (notebooks / "other.ipynb").write_bytes((notebooks / "demo.ipynb").read_bytes())
     before = fingerprint([plan])
     assert main(["report", "demo,other", str(plan), "--out", str(tmp_path / "out"), "--json"]) == 0
-    for path in json.loads(capsys.readouterr().out)["files"]:
+    made = json.loads(capsys.readouterr().out)["files"]
+    assert [Path(path).name for path in made] == ["demo.html", "other.html"]
+    for path in made:
         assert before in Path(path).read_text("utf-8")
         assert "goal 100000" in Path(path).read_text("utf-8")
 

@@ -71,21 +71,18 @@ def together(plan: Path, out: Path, *names: str) -> list[Path]:
 
 
 def test_reports_run_beside_each_other_and_are_what_each_is_alone(tmp_path: Path) -> None:
-    plan = workspace(tmp_path, EXHIBITS[0], name="one")
-    workspace(tmp_path, EXHIBITS[1], name="two")
-    made = together(plan, tmp_path / "both", "one", "two")
-    assert [path.name for path in made] == ["one.html", "two.html"]
-    alone = [render(name, plan, tmp_path / "alone")[0] for name in ("one", "two")]
-    assert [path.read_bytes() for path in made] == [path.read_bytes() for path in alone]
-
-
-def test_of_reports_that_fail_all_faults_are_told_and_the_others_are_written(tmp_path: Path) -> None:
+    """Of those that fail all faults are told, and the others are written."""
     plan = workspace(tmp_path, EXHIBITS[0], name="one")
     workspace(tmp_path, "1 / 0", name="two")
+    workspace(tmp_path, EXHIBITS[1], name="three")
     with pytest.raises(ReportError) as error:
-        together(plan, tmp_path / "out", "one", "two")
+        together(plan, tmp_path / "out", "one", "two", "three")
     assert [fault.place for fault in error.value.faults] == ['two.ipynb, code cell 3 under "The point"']
-    assert tree(tmp_path / "out") == {"one.html", ".revplan-one.pack"}
+    packs = {".revplan-one.pack", ".revplan-three.pack"}
+    assert tree(tmp_path / "out") == {"one.html", "three.html", *packs}
+    for name in ("one", "three"):
+        (alone,) = render(name, plan, tmp_path / "alone")
+        assert (tmp_path / "out" / alone.name).read_bytes() == alone.read_bytes()
 
 
 def test_if_one_report_cannot_be_prepared_none_runs_and_all_faults_are_told(tmp_path: Path) -> None:
