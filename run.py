@@ -43,8 +43,7 @@ NETWORK_WORDS = (
 SIDE_BY_SIDE = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
 
 ENDS = {
-    # What old matplotlib calls in pyparsing warns since 3.3, and a warning fails a test.
-    "oldest": ["--resolution", "lowest-direct", "pyparsing>=3.1,<3.3"],
+    "oldest": ["--resolution", "lowest-direct"],
     "newest": ["--resolution", "highest"],
 }
 """How uv chooses the packages of the two ends of the ranges in pyproject.toml."""
