@@ -344,7 +344,7 @@ def test_columns_lie_down_where_their_names_have_no_room() -> None:
 
 
 def test_months_thin_out_and_keep_their_years() -> None:
-    months = tuple(f"{month:%b %Y}" for month in pd.period_range("2026-11", periods=14, freq="M"))
+    months = tuple(month.strftime("%b %Y") for month in pd.period_range("2026-11", periods=14, freq="M"))
     made = columns(*range(14), categories=months, x_kind="month")
     below = [text[4] for text in texts(drawn(made)) if text[3] == "middle" and not text[4][0].isdigit()]
     assert below[:4] == ["Nov", "Dec", "Jan", "Feb"]
