@@ -378,7 +378,7 @@ class _Said:
     """The texts of a column without outer spaces, and which of them say something."""
 
     coded: Texts
-    texts: list[str]
+    texts: Sequence[str]
     filled: np.ndarray
     found: Findings
 
@@ -393,14 +393,37 @@ class _Said:
 
 def _said(cells: Cells) -> _Said:
     coded = cells.coded
-    texts = [visible(text) for text in coded.different]
-    hidden = np.fromiter((len(text) <= LONGEST_NULL and text.casefold() in HIDDEN_NULLS for text in texts), dtype=bool)
-    filled = np.fromiter(map(bool, texts), dtype=bool)
+    texts = all_visible(coded.different)
+    lengths = np.fromiter(map(len, texts), dtype=np.int32, count=len(texts))
+    short = np.flatnonzero((lengths > 0) & (lengths <= LONGEST_NULL)).tolist()
+    hidden = np.zeros(len(texts), dtype=bool)
+    hidden[[number for number in short if texts[number].casefold() in HIDDEN_NULLS]] = True
+    filled = lengths > 0
     rows = coded.rows()
     example = ", ".join(sorted({texts[number] for number in np.flatnonzero(hidden).tolist()})[:3])
     found = counted(cells.part, "empty cells", rows[~filled].sum())
     found += counted(cells.part, "hidden nulls, taken as missing", rows[hidden].sum(), example)
     return _Said(coded, texts, filled & ~hidden, found)
+
+
+def all_visible(texts: Sequence[str]) -> Sequence[str]:
+    """`texts`, each as it is seen (`visible`): the very ones where nothing of them is hidden, as in most columns."""
+    if isinstance(texts, Written):
+        return [*texts]  # days and numbers are written without spaces at their ends
+    return texts if _nothing_hidden(texts) else [visible(text) for text in texts]
+
+
+def _nothing_hidden(texts: Sequence[str]) -> bool:
+    """Whether all texts are ASCII and no space or control character stands at an end of one: looked at all at once."""
+    joined = "\n".join(("", *texts, ""))
+    if not joined.isascii():
+        return False
+    characters = np.frombuffer(joined.encode("ascii"), dtype=np.uint8)
+    ends = np.flatnonzero(characters == ord("\n"))
+    if len(ends) != len(texts) + 1:
+        return False  # a line feed within a text
+    outer = np.concatenate([characters[ends[:-1] + 1], characters[ends[1:] - 1]])
+    return not ((outer <= ord(" ")) & (outer != ord("\n"))).any()
 
 
 def stripped(cells: Cells) -> tuple[Texts, np.ndarray, Findings]:

@@ -183,7 +183,7 @@ def _of_columns(tables: Tables, crm: WideCrm) -> RawRecords:
 
 def _as_written(raw: RawRecords, tables: Tables) -> RawRecords:
     """`raw` with the records called by their whole ids, where those of Salesforce are compared by 15 characters."""
-    if not tables.has_ids(raw.main):
+    if not tables.has_ids(raw.main) or SHORT not in set(map(len, raw.rows[raw.main].ids)):
         return raw
     main, column = raw.rows[raw.main], tables.entry(raw.main).id or ""
     written = tables.stripped_cells(raw.main, column)[main.positions].tolist()
@@ -285,14 +285,13 @@ def moments_in(tables: Tables, file: str, entered: Entered) -> _StageDays:
 def _of_changes(tables: Tables, crm: HistoryCrm) -> RawRecords:
     rows = {RECORDS: usable_rows(tables, RECORDS)} if crm.records else {}
     log = _log(tables, crm, rows)
-    if rows:
-        records, numbers = rows[RECORDS].ids, log.places
-    else:
-        staged = ~np.isnat(log.at) & (log.stages != NO_STAGE)
-        records = pd.Index(pd.unique(log.ids[staged]), dtype=object)
-        numbers = records.get_indexer(pd.Index(log.ids, dtype=object))
-    filled = numbers >= 0
-    log, numbers = log.where(filled), numbers[filled]
+    records, numbers = log.ids, log.places
+    if not rows:
+        staged = pd.unique(numbers[~np.isnat(log.at) & (log.stages != NO_STAGE)])
+        place = np.full(len(records), -1)
+        place[staged] = np.arange(len(staged))
+        records, numbers = records[staged], place[numbers]
+        log, numbers = log.where(numbers >= 0), numbers[numbers >= 0]
     happened = Events(numbers.astype(NUMBER), log.stages, log.at)
     closing = np.isnat(log.at) & ((log.stages == LOST) | (log.stages == len(crm.stages) - 1))
     undated = np.full(len(records), NO_STAGE, dtype=STAGE)
@@ -326,6 +325,7 @@ def _with_attempts(raw: RawRecords, left: Events, last: int, asked: bool) -> Raw
     is no stage enters again where it was, or before.
     """
     events = raw.events + left
+    events = events if asked else _of_those_that_go_on(events, last, len(raw.records))
     gone = (events.stage == LOST) | (events.stage == NO_STAGE)
     order = np.lexsort((np.where(gone, last + 1, events.stage), events.at, events.record))
     events, gone = events.where(order), gone[order]
@@ -390,18 +390,31 @@ def _with_attempts(raw: RawRecords, left: Events, last: int, asked: bool) -> Raw
     )
 
 
+def _of_those_that_go_on(events: Events, last: int, records: int) -> Events:
+    """The events of records that enter a stage after they were lost, won, or left: the few in which there is an order to look at."""
+    moments = events.at.astype(np.int64)
+    gone = events.stage < 0
+    ends = gone | (events.stage == last)
+    ended_at = np.full(records, np.iinfo(np.int64).max)
+    np.minimum.at(ended_at, events.record[ends], moments[ends])
+    goes_on = np.zeros(records, dtype=bool)
+    goes_on[events.record[~gone & (moments > ended_at[events.record])]] = True
+    return events.where(goes_on[events.record])
+
+
 @dataclass(frozen=True, eq=False)
 class _LogRows:
-    ids: np.ndarray
+    ids: pd.Index
+    """Those of the file with the records; without one, those of the log."""
     stages: np.ndarray
     at: np.ndarray
     found: Findings
     places: np.ndarray
-    """The number of each change's record in the file with the records."""
+    """The number of each change's record in `ids`."""
 
     def where(self, mask: np.ndarray) -> _LogRows:
         """The changes in `mask`."""
-        return _LogRows(self.ids[mask], self.stages[mask], self.at[mask], self.found, self.places[mask])
+        return _LogRows(self.ids, self.stages[mask], self.at[mask], self.found, self.places[mask])
 
 
 def _log(tables: Tables, crm: HistoryCrm, rows: dict[str, Rows]) -> _LogRows:
@@ -409,21 +422,23 @@ def _log(tables: Tables, crm: HistoryCrm, rows: dict[str, Rows]) -> _LogRows:
     id_cells, value_cells = tables.cells(CHANGES, crm.id), tables.cells(CHANGES, crm.value)
     texts, filled, _ = stripped(replace(id_cells, texts=id_cells.coded.once()))  # a record has several rows
     merged = tables.merged(RECORDS) if rows else {}
-    keys = [merged.get(each, each) for each in as_keys(texts).different]
-    number, different = pd.factorize(np.fromiter(keys, dtype=object, count=len(keys)))
+    keys = as_keys(texts).different
+    keys = [merged.get(each, each) for each in keys] if merged else keys
+    number, known = pd.factorize(pd.Index(keys, dtype=object))
     numbers = texts.of_rows(number)
-    ids = different[numbers]
     moments = tables.days(CHANGES, crm.at)
     is_stage = crm.field and tables.is_one_of(CHANGES, crm.field, crm.is_ or ())
-    of_field = is_stage if isinstance(is_stage, np.ndarray) else np.ones(len(ids), dtype=bool)
+    of_field = is_stage if isinstance(is_stage, np.ndarray) else np.ones(len(numbers), dtype=bool)
     stages, stage_found = _stages(crm, value_cells)
     stage_found += values_checked(tables.source, crm, _labels_of(value_cells, np.flatnonzero(of_field)), stages)
-    places = np.zeros(len(ids), dtype=int)
+    places = numbers
     if rows:
-        sought, present = alike(pd.Index(different, dtype=object), rows[RECORDS].ids)
-        places = present.get_indexer(sought)[numbers]
-        asked = np.bincount(numbers[filled & of_field], minlength=len(different)) > 0
-        stage_found += why_few(id_cells.file, sought[asked], RECORDS, present)
+        sought, present = alike(known, rows[RECORDS].ids)
+        place = present.get_indexer(sought)
+        places = place[numbers]
+        asked = np.bincount(numbers[filled & of_field], minlength=len(known)) > 0
+        if (place[asked] < 0).any():
+            stage_found += why_few(id_cells.file, sought[asked], RECORDS, present)
     aside = [
         ("no id", ~filled, value_cells),
         ("another field", ~of_field & ~_of_values(tables, crm), value_cells),
@@ -437,10 +452,11 @@ def _log(tables: Tables, crm: HistoryCrm, rows: dict[str, Rows]) -> _LogRows:
     found += Findings(lines=(ImportLine(id_cells.file, "rows kept", int((kept & of_field).sum())),))
     found += moments.found + stage_found
     of_stage = filled & of_field
-    values = value_cells.coded.objects()[of_stage]
-    found += _snapshots(id_cells.file, numbers[of_stage], moments.values[of_stage], values)
+    different = np.fromiter(value_cells.coded.different, dtype=object, count=len(value_cells.coded.different))
+    values = value_cells.coded.of_rows(pd.factorize(different)[0])
+    found += _snapshots(id_cells.file, numbers[of_stage], moments.values[of_stage], values[of_stage])
     told = filled & of_field & (places >= 0)
-    return _LogRows(ids[told], stages[told], moments.values[told], found, places[told])
+    return _LogRows(rows[RECORDS].ids if rows else known, stages[told], moments.values[told], found, places[told])
 
 
 def _unread(parsed: Parsed) -> np.ndarray:
@@ -602,24 +618,22 @@ def rows_set_aside(part: str, aside: Iterable[tuple[str, np.ndarray, Cells]]) ->
     return ~done, found
 
 
-def _snapshots(part: str, numbers: np.ndarray, at: np.ndarray, values: np.ndarray | list[str]) -> Findings:
+def _snapshots(part: str, numbers: np.ndarray, at: np.ndarray, values: np.ndarray) -> Findings:
     """A log with a row for every record and period, most of which change nothing: snapshots, not changes.
 
-    `numbers` are those of the records.
+    `numbers` are those of the records, and `values` those of the values.
     """
-    rows = pd.DataFrame(
-        {"id": numbers, "value": pd.factorize(np.asarray(values, dtype=object))[0], "day": at.astype("datetime64[D]")}
-    )
-    rows = rows[rows["day"].notna()].sort_values(["id", "day"], kind="stable")
-    again = rows["id"].eq(rows["id"].shift())
-    same = again & rows["value"].eq(rows["value"].shift())
-    periods, records = rows["day"].nunique(), rows["id"].nunique()
-    if (
-        len(rows) < FEW_ROWS
-        or periods < 3
-        or same.sum() <= MOST_ALIKE * again.sum()
-        or len(rows) <= MOST_ALIKE * periods * records
-    ):
+    dated = ~np.isnat(at)
+    days = at.astype("datetime64[D]").astype(np.int64)
+    periods = int((np.bincount(days[dated] - days[dated].min()) > 0).sum()) if dated.any() else 0
+    records = int((np.bincount(numbers[dated]) > 0).sum())
+    if dated.sum() < FEW_ROWS or periods < 3 or dated.sum() <= MOST_ALIKE * periods * records:
+        return Findings()
+    order = np.flatnonzero(dated)
+    order = order[np.lexsort((days[order], numbers[order]))]
+    again = np.diff(numbers[order]) == 0
+    same = again & (np.diff(values[order]) == 0)
+    if same.sum() <= MOST_ALIKE * again.sum():
         return Findings()
     what = "rows that change nothing: these are snapshots, one per record and period; a stage counts from its first"
     return counted(part, what, same.sum(), f"{records:,} records on {periods:,} days")

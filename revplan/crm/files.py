@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from revplan.crm.cells import (
     ImportLine,
     Parsed,
     Texts,
+    all_visible,
     amounts,
     counted,
     days,
@@ -41,7 +42,6 @@ from revplan.crm.readers import files_of, read_table, refuse_missing
 from revplan.crm.text_table import TextTable
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.tablefile import EVERY_COLUMN
-from revplan.ground.values import visible
 
 CHANGES = ""  # the name of the file with the changes in `format: history`, which no column can be written with
 
@@ -79,7 +79,8 @@ class Tables:
     def stripped_cells(self, file: str, column: str) -> np.ndarray:
         """The cells of a column without outer spaces, by row."""
         texts = self.tables[file].cells(column)
-        return texts.of_rows(np.array([visible(text) for text in texts.different], dtype=object))
+        different = all_visible(texts.different)
+        return texts.of_rows(np.fromiter(different, dtype=object, count=len(different)))
 
     def columns_read(self, file: str) -> list[str]:
         """The columns of a file that the CRM file names."""
@@ -362,10 +363,10 @@ def _one_row_each(
 ) -> tuple[Rows, Findings]:
     """A row for each id among the `filled` rows: equal ones once, versions as asked, line items together; or faults."""
     positions = np.flatnonzero(filled)
-    several = pd.Series(ids[positions]).duplicated(keep=False).to_numpy()
-    if not several.any():
-        own = ids if len(positions) == len(ids) else ids[positions]
-        return Rows(pd.Index(own, dtype=object), positions, Findings()), Findings()
+    own = pd.Index(ids if len(positions) == len(ids) else ids[positions], dtype=object)
+    if own.is_unique:  # which it keeps in mind, as others will ask again
+        return Rows(own, positions, Findings()), Findings()
+    several = own.duplicated(keep=False)
     at = positions[several]
     others = [each.via for each in entries_of(tables.source).values() if each.via]
     leads_to = [column_of(via) for via in others if file_of(via) == file]
@@ -447,6 +448,11 @@ MODIFIED = re.compile(r"modif|updated|changed|geändert|änderung|mise à jour",
 LETTERS = np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ012345", dtype=np.uint8)
 """Of the three that end a Salesforce id of 18 characters, each says which of five are capitals, the first one first."""
 SHORT, LONG = 15, 18
+CAPITAL = 2
+KINDS = np.array(
+    [CAPITAL * (65 <= code <= 90) + (48 <= code <= 57 or 97 <= code <= 122) for code in range(256)], np.uint8
+)
+"""By character: 2 for a capital, 1 for another letter or a digit, 0 for anything else."""
 
 
 def as_keys(texts: Texts) -> Texts:
@@ -454,11 +460,19 @@ def as_keys(texts: Texts) -> Texts:
     return Texts(_keys(texts.different), texts.codes)
 
 
-def _keys(texts: Iterable[str]) -> list[str]:
-    keys = [text if text.isascii() and not text.endswith(".0") else _tidied(text) for text in texts]
-    long = [number for number, text in enumerate(keys) if len(text) == LONG and text.isascii()]
-    for number in np.array(long, dtype=int)[_end_as_salesforce_ids([keys[number] for number in long])].tolist():
-        keys[number] = keys[number][:SHORT]
+def _keys(texts: Iterable[str]) -> Sequence[str]:
+    keys = [*texts]
+    joined = "\n".join((*keys, ""))
+    is_ascii = joined.isascii()
+    if not is_ascii or ".0\n" in joined:
+        keys = [text if text.isascii() and not text.endswith(".0") else _tidied(text) for text in keys]
+    lengths = np.fromiter(map(len, keys), dtype=np.int32, count=len(keys))
+    rows = np.flatnonzero(lengths == LONG).tolist()
+    long = keys if len(rows) == len(keys) else [keys[row] for row in rows]
+    if not is_ascii:
+        rows, long = [row for row in rows if keys[row].isascii()], [*filter(str.isascii, long)]
+    for row in np.array(rows, dtype=int)[_end_as_salesforce_ids(long)].tolist():
+        keys[row] = keys[row][:SHORT]
     return keys
 
 
@@ -470,10 +484,11 @@ def _tidied(text: str) -> str:
 
 def _end_as_salesforce_ids(texts: list[str]) -> np.ndarray:
     """Which of some texts of 18 letters and digits end in the three that tell Salesforce's ids apart where case is lost."""
-    of = np.frombuffer("".join(texts).encode("ascii"), dtype=np.uint8).reshape(-1, LONG)
-    capital, small, digit = ((of >= ord(first)) & (of <= ord(last)) for first, last in ("AZ", "az", "09"))
-    marks = capital[:, :SHORT].reshape(-1, 3, 5) @ (1 << np.arange(5))
-    return (capital | small | digit).all(axis=1) & (LETTERS[marks] == of[:, SHORT:]).all(axis=1)
+    of = KINDS[np.frombuffer("".join(texts).encode("ascii"), dtype=np.uint8).reshape(-1, LONG)]
+    ends = np.frombuffer("".join([text[SHORT:] for text in texts]).encode("ascii"), dtype=np.uint8).reshape(-1, 3)
+    capital = (of[:, :SHORT] == CAPITAL).view(np.uint8)
+    marks = sum(capital[:, place::5] << place for place in range(5))
+    return (of > 0).all(axis=1) & (LETTERS[marks] == ends).all(axis=1)
 
 
 def alike(sought: pd.Index, present: pd.Index) -> tuple[pd.Index, pd.Index]:

@@ -146,9 +146,8 @@ def test_a_log_with_a_row_per_record_and_month_is_snapshots() -> None:
 
     def told(rows: list[tuple[str, str, str]]) -> list[str]:
         record, at, values = zip(*rows, strict=True)
-        return lines(
-            events._snapshots("log", np.array(record, dtype=object), np.array(at, dtype="datetime64[us]"), values)
-        )
+        numbers, kinds = (pd.factorize(np.array(each, dtype=object))[0] for each in (record, values))
+        return lines(events._snapshots("log", numbers, np.array(at, dtype="datetime64[us]"), kinds))
 
     (line,) = told(rows)  # per record 5 steps, 4 of which change nothing
     assert line.endswith("a stage counts from its first: 20 (5 records on 6 days)")
