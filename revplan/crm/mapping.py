@@ -449,7 +449,9 @@ def tidy(label: str) -> str:
 def in_spelling_of(names: Iterable[str], labels: pd.Series) -> pd.Series:
     """`labels`, those that are one of `names` written as it is."""
     spelled = {tidy(name): name for name in names}
-    return labels.map({label: spelled.get(tidy(label), label) for label in labels.unique()}).astype("str")
+    written = {label: spelled.get(tidy(label), label) for label in labels.unique()}
+    is_same = labels.dtype == "str" and all(label == name for label, name in written.items())
+    return labels if is_same else labels.map(written).astype("str")
 
 
 def file_of(column: str) -> str:

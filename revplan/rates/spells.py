@@ -122,6 +122,13 @@ def counted_spells(history: History | Counted) -> Spells:
     return KNOWN[history]
 
 
+def known_with_amounts(history: History, before: History, deals: Mapping[str, float]) -> None:
+    """Keeps the arrays of `before` in mind as those of `history`, in which records without an amount are worth their segment's deal."""
+    spells = spells_of(before)
+    worth = np.array([deals.get(segment, np.nan) for segment, _ in spells.cells])[spells.cell]
+    KNOWN[history] = replace(spells, amount=np.where(np.isnan(spells.amount), worth, spells.amount))
+
+
 def _counted_spells(history: History | Counted) -> Spells:
     if isinstance(history, Counted):
         cell, cells = _cells(history.labels)
@@ -171,10 +178,45 @@ def stage_entries(history: History) -> pd.DataFrame:
 
     Only months with entries have rows; stages are in their order.
     """
-    entered = history.stage_history.assign(month=history.stage_history["entered_on"].dt.to_period("M"))
-    keys = ["segment", "source", "stage", "month"]
-    counts = _in_stage_order(entered, history).groupby(keys, observed=True).size()
-    return conform(_as_text(counts.rename("entries").reset_index()), "stage_entries")
+    spells = spells_of(history)
+    every = np.ones(len(spells.entered), dtype=bool)
+    found = [
+        entries_by_month(spells, number, every).assign(stage=stage, number=number)
+        for number, stage in enumerate(spells.stages)
+    ]
+    table = pd.concat(found).sort_values(["segment", "source", "number", "month"], kind="stable")
+    return conform(table.astype({"entries": np.int64}), "stage_entries")
+
+
+def month_numbers(days: np.ndarray) -> np.ndarray:
+    """The months of some days, each as pandas numbers them: months from January 1970 on."""
+    if not len(days):
+        return days
+    first = int(days.min())
+    months = np.arange(first, int(days.max()) + 1).astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
+    return np.asarray(months[days - first])  # of each day once: records are many, and days few
+
+
+def entries_by_month(spells: Spells, stage: int, chosen: np.ndarray) -> pd.DataFrame:
+    """Entries of the `chosen` records into a stage by segment, source and month, and the amounts known of them."""
+    rows = np.flatnonzero(chosen & (spells.entered[:, stage] < NEVER))
+    month = month_numbers(spells.entered[rows, stage])
+    first = int(month.min(initial=0))
+    size = int(month.max(initial=first)) - first + 1
+    place = spells.cell[rows] * size + (month - first)
+    entries = np.bincount(place, minlength=len(spells.cells) * size)
+    amount = np.bincount(place, np.nan_to_num(spells.amount[rows]), minlength=len(spells.cells) * size)
+    there = np.flatnonzero(entries)
+    names = np.array(spells.cells, dtype=object).reshape(-1, 2)[there // size]
+    return pd.DataFrame(
+        {
+            "segment": pd.Series(names[:, 0], dtype="str"),
+            "source": pd.Series(names[:, 1], dtype="str"),
+            "month": pd.PeriodIndex.from_ordinals(there % size + first, freq="M"),
+            "entries": entries[there].astype(float),
+            "amount": amount[there],
+        }
+    )
 
 
 def open_items(history: History, as_of: date) -> pd.DataFrame:
@@ -198,15 +240,6 @@ def open_items(history: History, as_of: date) -> pd.DataFrame:
     named = {"segment": names[:, 0], "source": names[:, 1], "stage": stage}
     texts = {name: pd.Series(each, index=table.index, dtype="str") for name, each in named.items()}
     return conform(table.assign(**texts), "open_items")
-
-
-def _in_stage_order(frame: pd.DataFrame, history: History) -> pd.DataFrame:
-    """`frame` with stages that sort as the history lists them."""
-    return frame.assign(stage=pd.Categorical(frame["stage"], history.stages, ordered=True))
-
-
-def _as_text(table: pd.DataFrame) -> pd.DataFrame:
-    return table.assign(stage=table["stage"].astype("str"))
 
 
 FEWEST_EXITS = 5  # a segment with fewer takes the figures of all, at its own pace

@@ -21,13 +21,14 @@ from revplan.crm.actuals import LOSSES, Actuals
 from revplan.crm.cells import UNKNOWN
 from revplan.crm.mapping import EVERY, plain
 from revplan.crm.planfile import located
-from revplan.crm.records import STALE_DAYS, last_recorded
+from revplan.crm.records import STALE_DAYS, History, last_recorded
 from revplan.ground.calendar import MONTHS_PER_YEAR
 from revplan.ground.errors import Fault, PlanError, shown
 from revplan.ground.formats import listed, plural, show
 from revplan.plan.goal import BridgeError, solve_bridge
 from revplan.plan.model import Plan
 from revplan.plan.stages import titles_of
+from revplan.rates.spells import NEVER, spells_of
 from revplan.snapshot.state import Records, in_plan, with_history_rates
 
 FEW_FOR_A_RATE = 10  # records that entered a stage: fewer say nothing about how many go on
@@ -111,8 +112,8 @@ def _silence(sides: PlanAndRecords) -> Found:
     if sides.records is None or sides.records.history.as_of != sides.plan.plan_date - timedelta(days=1):
         return  # a running year is looked at on a day of its own, and says so itself
     history, titles = sides.records.history, titles_of(sides.plan.stages)
-    days = {stage: rows["entered_on"] for stage, rows in history.stage_history.groupby("stage")}
-    last = {stage: days[stage].max().date() for stage in history.stages if stage in days}
+    days = history.stage_history.groupby("stage")["entered_on"].max()
+    last = {stage: days[stage].date() for stage in history.stages if stage in days.index}
     end = last_recorded(history)
     silent = (history.as_of - end).days
     if silent > SILENT_DAYS:
@@ -128,17 +129,22 @@ def _silence(sides: PlanAndRecords) -> Found:
         else:
             yield f"{text[0].upper()}{text[1:]}: what came later is not in them, and all that follows is too low. To mend it, {cure}."
         return
-    for stage, entered in days.items():
+    for stage in sorted(last):
         quiet = (end - last[stage]).days
-        recent = entered[entered > entered.max() - pd.Timedelta(days=USUAL_DAYS)]
-        flow = len(recent) / max((entered.max() - recent.min()).days, 30)
         if told := [line for line in history.found if line.startswith(f"No new {stage} since")]:
             yield told[0]
-        elif quiet > SILENT_DAYS and flow * quiet >= MISSED:
+        elif quiet > SILENT_DAYS and (flow := _usual_flow(history, stage)) * quiet >= MISSED:
             yield (
                 f"No record has become {titles[stage]} since {show(last[stage], 'date')}, though about {flow * 30:,.0f} did every 30 days "
                 f"before and the records go on to {show(end, 'date')}: is the export whole?"
             )
+
+
+def _usual_flow(history: History, stage: str) -> float:
+    """Entries a day into a stage in the year up to its last one. [records]"""
+    entered = history.stage_history.loc[history.stage_history["stage"] == stage, "entered_on"]
+    recent = entered[entered > entered.max() - pd.Timedelta(days=USUAL_DAYS)]
+    return len(recent) / max((entered.max() - recent.min()).days, 30)
 
 
 def _late_records(sides: PlanAndRecords) -> Found:
@@ -348,10 +354,10 @@ def _deal_sizes(sides: PlanAndRecords) -> Found:
     if sides.records is None:
         return
     history, plan = sides.records.history, sides.plan
-    won = history.stage_history.loc[history.stage_history["stage"] == history.stages[-1], "record"]
-    records = in_plan(history.records, plan)
-    deals = records[records["record"].isin(won) & (records["amount"] > 0)]
-    for name, amounts in deals.groupby("segment")["amount"]:
+    spells = spells_of(history)
+    deals = (spells.entered[:, -1] < NEVER) & (spells.amount > 0)
+    names = in_plan(pd.DataFrame(spells.cells, columns=["segment", "source"]), plan)["segment"].to_numpy(dtype=object)
+    for name, amounts in pd.Series(spells.amount[deals]).groupby(names[spells.cell[deals]]):
         if name not in plan.segments or len(amounts) < FEWEST_DEALS:
             continue
         stated, mean, median = plan.segments[name].acv.mean, float(amounts.mean()), float(amounts.median())

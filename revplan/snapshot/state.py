@@ -5,7 +5,7 @@ What the records show of a running year: entries by stage, and how many of a coh
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from itertools import pairwise
@@ -32,7 +32,17 @@ from revplan.rates.expected import basis_of
 from revplan.rates.forecast import count_quantiles
 from revplan.rates.hazards import Hazards, open_records, wins_by_day
 from revplan.rates.parts import OWN_LAG
-from revplan.rates.spells import NEVER, Spells, day_number, loss_incidence, open_items, spells_of, stage_entries
+from revplan.rates.spells import (
+    NEVER,
+    Spells,
+    day_number,
+    entries_by_month,
+    loss_incidence,
+    month_numbers,
+    open_items,
+    spells_of,
+    stage_entries,
+)
 
 RECENT_MONTHS = 3
 
@@ -121,13 +131,11 @@ class Snapshots:
 def _spelled(history: History, plan: Plan) -> History:
     """`history` with segments and sources written as the plan writes them, where only what cannot be seen differs."""
     tables = (history.stage_history, history.records)
-    named = [
-        table.assign(
-            segment=in_spelling_of(plan.segments, table["segment"]),
-            source=in_spelling_of(plan.sources, table["source"]),
-        )
-        for table in tables
-    ]
+    names: dict[str, Iterable[str]] = {"segment": plan.segments, "source": plan.sources}
+    spelled = [{key: in_spelling_of(each, table[key]) for key, each in names.items()} for table in tables]
+    if all(labels is table[key] for table, each in zip(tables, spelled, strict=True) for key, labels in each.items()):
+        return history
+    named = [table.assign(**each) for table, each in zip(tables, spelled, strict=True)]
     return replace(history, stage_history=named[0], records=named[1])
 
 
@@ -235,20 +243,22 @@ def _by_day(rows: pd.DataFrame) -> np.ndarray:
 
 def _won(plan: Plan, records: Records) -> Mapping[CellName, tuple[np.ndarray, np.ndarray]]:
     """Wins and their ARR closed before the plan date, in the months of the two fiscal years."""
-    history = records.history
-    wins = history.stage_history[history.stage_history["stage"] == history.stages[-1]]
-    wins = in_plan(wins.merge(history.records[["record", "amount"]], on="record"), plan)
-    month = (wins["entered_on"].dt.year - plan.first_month.year) * 12 + wins["entered_on"].dt.month
-    wins = wins.assign(month=month - plan.first_month.month)
-    wins = wins[(wins["month"] >= 0) & (wins["month"] < HORIZON)]
-    cells = set(plan.cells)
+    spells = spells_of(records.history)
+    won = np.flatnonzero(spells.entered[:, -1] < NEVER)
+    month = month_numbers(spells.entered[won, -1]) - plan.first_month.ordinal
+    inside = (month >= 0) & (month < HORIZON)
+    won, month = won[inside], month[inside]
+    names = in_plan(pd.DataFrame(spells.cells, columns=["segment", "source"]), plan)
+    cells, of_cell = set(plan.cells), list(zip(names["segment"], names["source"], strict=True))
     found = {}
-    for (segment, source), rows in wins.groupby(["segment", "source"], observed=True):
-        if (segment, source) in cells:
-            worth = rows["amount"].fillna(plan.segments[segment].acv.mean)
-            found[segment, source] = (
-                np.bincount(rows["month"], minlength=HORIZON).astype(float),
-                np.bincount(rows["month"], worth, minlength=HORIZON),
+    for name in dict.fromkeys(each for each in of_cell if each in cells):
+        mine = np.array([each == name for each in of_cell], dtype=bool)[spells.cell[won]]
+        if mine.any():
+            amount, months = spells.amount[won[mine]], month[mine]
+            worth = np.where(np.isnan(amount), plan.segments[name[0]].acv.mean, amount)
+            found[name] = (
+                np.bincount(months, minlength=HORIZON).astype(float),
+                np.bincount(months, worth, minlength=HORIZON),
             )
     return found
 
@@ -273,19 +283,16 @@ def actual_flow(history: History, since: date) -> pd.DataFrame:
     Records whose first day lies before `since` are its opening part, their wins before it included.
     A win without an amount counts no ARR.
     """
-    start = pd.Timestamp(since)
-    rows = history.stage_history.merge(history.records[["record", "amount"]], on="record")
-    won = rows["stage"] == history.stages[-1]
-    first = rows.groupby("record")["entered_on"].transform("min")
-    rows = rows.assign(
-        part=np.where(first < start, "opening", "new"),
-        month=rows["entered_on"].dt.to_period("M"),
-        entries=1.0,
-        arr=rows["amount"].fillna(0.0) * won,
-    )
-    rows = rows[(rows["entered_on"] >= start) | won]
+    spells, start = spells_of(history), day_number(since)
+    opening = spells.entered.min(axis=1) < start
+    found = []
+    for part, mine in (("new", ~opening), ("opening", opening)):
+        for number, stage in enumerate(spells.stages):
+            is_last = number == len(spells.stages) - 1
+            table = entries_by_month(spells, number, mine if is_last else mine & (spells.entered[:, number] >= start))
+            found.append(table.assign(stage=stage, part=part, arr=table["amount"] * is_last))
     keys = ["segment", "source", "stage", "month", "part"]
-    return conform(rows.groupby(keys, observed=True)[["entries", "arr"]].sum().reset_index(), "flow")
+    return conform(pd.concat(found).sort_values(keys, kind="stable"), "flow")
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,6 +17,7 @@ from revplan.ground.errors import Fault, PlanError, shown
 from revplan.ground.formats import listed, show
 from revplan.plan.model import Plan
 from revplan.rates.estimates import step_levels
+from revplan.rates.spells import known_with_amounts
 from revplan.record.signed import read_record
 from revplan.simulation.simulate import simulate
 from revplan.snapshot.fit import doubts
@@ -126,7 +127,11 @@ def in_plan_names(history: History, plan: Plan) -> History:
     deals = {name: segment.acv.mean for name, segment in plan.segments.items()}
     found = history.records.assign(**only)
     found["amount"] = found["amount"].fillna(found["segment"].map(deals))
-    return replace(history, stage_history=history.stage_history.assign(**only), records=found)
+    if only:
+        return replace(history, stage_history=history.stage_history.assign(**only), records=found)
+    named = replace(history, records=found)
+    known_with_amounts(named, history, deals)
+    return named
 
 
 def year_from_here(planned: PlannedYear, records: Records | None, day: date, segment: str) -> PlannedYear | None:

@@ -14,6 +14,8 @@ from revplan.ground.formats import compact, counted, show
 from revplan.ground.tables import from_rows
 from revplan.plan.model import Plan
 from revplan.plan.parts import Claim
+from revplan.rates.spells import spells_of
+from revplan.snapshot.state import within
 from revplan.tracking.book import BoardBook
 from revplan.tracking.periods import Span, year_so_far
 
@@ -213,20 +215,16 @@ def unseen_wins(history: History | None, plan: Plan, quarter: Span) -> list[Find
     """Wins of the quarter that entered the records on the day they were won: no earlier snapshot can have held them."""
     if history is None or not quarter.has_begun or len(history.stages) < 2:
         return []
-    rows = history.stage_history
-    wins = rows[rows["stage"] == history.stages[-1]]
-    day = wins["entered_on"].dt.normalize()
-    inside = (day >= quarter.first.start_time) & (day <= pd.Timestamp(quarter.last_day))
-    wins, day = wins[inside], day[inside]
-    of_them = rows[rows["record"].isin(wins["record"])]
-    first = of_them.groupby("record", observed=True)["entered_on"].min().dt.normalize()
-    sudden = wins[day.to_numpy() == first.reindex(wins["record"]).to_numpy()]
-    if not len(sudden):
+    spells = spells_of(history)
+    won = spells.entered[:, -1]
+    wins = within(won, quarter.first.start_time.date(), quarter.last_day)
+    sudden = wins & (spells.entered.min(axis=1) == won)
+    if not sudden.any():
         return []
-    worth = sudden[["record"]].merge(history.records[["record", "amount"]], on="record")["amount"].sum()
-    said = f"{counted(len(sudden), 'win')} of the quarter in no earlier snapshot"
+    worth = float(np.nansum(spells.amount[sudden]))
+    said = f"{counted(int(sudden.sum()), 'win')} of the quarter in no earlier snapshot"
     told = (
-        f"{len(sudden)} of {counted(len(wins), 'win')} entered the records on the day of the win, worth "
-        f"{compact(float(worth), plan.currency)}: no forecast could count on that."
+        f"{sudden.sum()} of {counted(int(wins.sum()), 'win')} entered the records on the day of the win, worth "
+        f"{compact(worth, plan.currency)}: no forecast could count on that."
     )
     return [Finding(said, LOOK, told)]

@@ -273,8 +273,10 @@ def recent_pace(history: History, now: PlannedYear, segment: str) -> float:
     months = YEAR - now.first
     if now.start > 0 or not 1 <= months <= YEAR:
         return np.nan
-    rows = [table["segment"].eq(segment) | (segment == "") for table in (history.stage_history, history.records)]
-    mine = replace(history, stage_history=history.stage_history[rows[0]], records=history.records[rows[1]])
+    mine = history
+    if segment:
+        rows = [table["segment"].eq(segment) for table in (history.stage_history, history.records)]
+        mine = replace(history, stage_history=history.stage_history[rows[0]], records=history.records[rows[1]])
     try:
         arr = forecast_wins(mine, months).with_arrivals.arr
     except DataError:

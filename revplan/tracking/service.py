@@ -74,22 +74,26 @@ def handovers(history: History, export: Export, plan: Plan, stage: str) -> pd.Da
     begin = levels.accepted if levels.accepted in stages else stages[stages.index(stage) + 1]
     later = stages[stages.index(begin) :]
     end, entries = end_of(history.as_of), history.stage_history
-    recent = (entries["stage"] == stage) & (entries["entered_on"] >= end - np.timedelta64(KEPT, "D"))
-    moment = entries[recent].set_index("record")["entered_on"]
-    mine = entries[entries["record"].isin(moment.index)].astype({"record": "str"})
-    first = mine.groupby("record", sort=False)["entered_on"].min()
-    accepted = mine[mine["stage"].isin(later)].groupby("record", sort=False)["entered_on"].min()
-    moment.index = moment.index.astype("str")
-    records = history.records[history.records["record"].isin(mine["record"])].astype({"record": "str"})
-    found = records.set_index("record").reindex(moment.index)
+    since = end - np.timedelta64(KEPT, "D")
+    code, names = pd.factorize(entries["stage"])
+    at = entries["entered_on"].to_numpy().astype("datetime64[us]")
+    rows = np.flatnonzero((np.array(names, dtype=object) == stage)[code] & (at >= since))
+    record, _ = pd.factorize(entries["record"])
+    first, accepted = (
+        _earliest(record, at, np.isin(np.array(names, dtype=object), chosen)[code])[record[rows]]
+        for chosen in (stages, later)
+    )
+    handed = entries.iloc[rows]
+    found = history.records.iloc[pd.Index(history.records["record"]).get_indexer(handed["record"])]
+    found = found.set_axis(found["record"].astype("str").to_numpy())
     place = export.raw.records.get_indexer(pd.Index(found.index, dtype=object))
     details = export.details.columns
     zone = record_zone(export, plan)
     recorded = {
-        "created": first.reindex(found.index).to_numpy(),
-        "handed_over": moment.to_numpy(),
+        "created": first,
+        "handed_over": handed["entered_on"].to_numpy(),
         "assigned": _recorded(details.get("assigned"), place, end),
-        "accepted": accepted.reindex(found.index).to_numpy(),
+        "accepted": accepted,
         "lost": found["lost_on"].to_numpy(),
     }
     recorded["rejected"] = _recorded(details.get("rejected"), place, end) if "rejected" in details else recorded["lost"]
@@ -111,6 +115,14 @@ def handovers(history: History, export: Export, plan: Plan, stage: str) -> pd.Da
         table.assign(starts=starts.where(starts.isna() | (starts >= table["handed_over"]), table["handed_over"])),
         "handovers",
     )
+
+
+def _earliest(record: np.ndarray, at: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """The first of the moments in `rows` of each record, by its number; none where it has none."""
+    never = np.iinfo(np.int64).max
+    moments = np.full(int(record.max(initial=-1)) + 1, never)
+    np.minimum.at(moments, record[rows], at[rows].astype(np.int64))
+    return np.where(moments < never, moments.astype(NEVER.dtype), NEVER)
 
 
 def end_of(day: date) -> np.datetime64:

@@ -235,14 +235,17 @@ def _step(
 def cohort(history: History, pair: tuple[str, str]) -> pd.DataFrame:
     """Records that entered the first stage: when, whether they entered the second in time, and whether that time is over."""
     table = history.stage_history
-    sides = [table[table["stage"] == stage].set_index("record") for stage in pair]
-    both = sides[0].assign(converted_on=sides[1]["entered_on"].reindex(sides[0].index))
+    record, names = pd.factorize(table["record"])
+    rows, later = (np.flatnonzero(table["stage"] == stage) for stage in pair)
+    converted_on = np.full(len(names), np.datetime64("NaT", "us"))
+    converted_on[record[later]] = table["entered_on"].to_numpy()[later]
+    both = table.iloc[rows].assign(converted_on=converted_on[record[rows]])
     taken = (both["converted_on"] - both["entered_on"]).dropna() / pd.Timedelta(days=1)
     wait = pd.Timedelta(days=int(np.ceil(taken.quantile(0.9))) + 1 if len(taken) else 1)
     end = pd.Timestamp(history.as_of) + pd.Timedelta(days=1)
     return both.assign(
         converted=(both["converted_on"] - both["entered_on"] <= wait), ripe=both["entered_on"] <= end - wait
-    ).reset_index()
+    ).reset_index(drop=True)
 
 
 def conversions(entered: pd.DataFrame) -> pd.DataFrame:
