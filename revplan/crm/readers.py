@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from revplan.crm.cells import TextColumn, Texts, Written, as_text
+from revplan.crm.cells import MOSTLY, TextColumn, Texts, Written, as_text
 from revplan.crm.excel import read_excel
 from revplan.crm.mapping import Location, no_file
 from revplan.crm.separated import read_csv
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
+ROW = "file_row_number"  # the column in which DuckDB numbers the rows of a Parquet file
 FETCHED = 10_000  # rows taken from an engine at a time
 VECTORS = 50  # of 2,048 rows each that are taken from DuckDB at a time
 ZONED = "TIMESTAMP WITH TIME ZONE"
@@ -67,8 +68,8 @@ def read_parquet(path: Path, wanted: Callable[[str], bool]) -> TextTable:
     import duckdb
 
     with duckdb.connect(":memory:", config=_bounds()) as connection:
-        source = f"read_parquet({literal(glob.escape(str(path.resolve())))}, hive_partitioning = false)"
-        return _of_duckdb(connection, source, path, path.name, "Parquet", wanted)
+        file = f"read_parquet({literal(glob.escape(str(path.resolve())))}, hive_partitioning = false"
+        return _of_duckdb(connection, (f"{file})", f"{file}, {ROW} = true)"), path, path.name, "Parquet", wanted)
 
 
 def _bounds() -> dict[str, Any]:
@@ -89,7 +90,7 @@ def read_duckdb(path: Path, table: str | None, wanted: Callable[[str], bool]) ->
         found = table_of(connection, table, path.name)
         parts = ".".join(quoted(part) for part in found.split("."))
         return _of_duckdb(
-            connection, parts, path, f"{path.name} {shown(found)}", f"DuckDB, table {shown(found)}", wanted
+            connection, (parts, ""), path, f"{path.name} {shown(found)}", f"DuckDB, table {shown(found)}", wanted
         )
 
 
@@ -145,9 +146,17 @@ def _of_names(connection: DuckDBPyConnection, name: str) -> list[str]:
 
 
 def _of_duckdb(
-    connection: DuckDBPyConnection, source: str, path: Path, name: str, how: str, wanted: Callable[[str], bool]
+    connection: DuckDBPyConnection,
+    sources: tuple[str, str],
+    path: Path,
+    name: str,
+    how: str,
+    wanted: Callable[[str], bool],
 ) -> TextTable:
+    """The wanted columns of the first of `sources`; the second is the same with its rows numbered, if it can be had so."""
     import duckdb
+
+    source, numbered = sources
 
     with stopped_in_time(connection.interrupt) as is_late:
         try:
@@ -156,9 +165,13 @@ def _of_duckdb(
             header = tuple(visible(str(each[0])) for each in described)
             chosen = [(each[0], str(each[1])) for each in described if wanted(visible(str(each[0])))]
             asked = ", ".join(f"{_cell(*each)} AS c{number}" for number, each in enumerate(chosen)) or "'' AS c0"
+            zoned = [kind == ZONED for _, kind in chosen] or [False]
             with within_memory():
-                answer = connection.execute(f"SELECT {asked} FROM {source} LIMIT {ROWS.value + 1}")
-                rows, cells = _columns(answer, name, [kind == ZONED for _, kind in chosen] or [False])
+                if numbered and ROW not in header:
+                    rows, cells = _coded_columns(connection, numbered, asked, name, zoned)
+                else:
+                    answer = connection.execute(f"SELECT {asked} FROM {source} LIMIT {ROWS.value + 1}")
+                    rows, cells = _columns(answer, name, zoned)
         except (duckdb.Error, *DAMAGED) as fault:
             raise DataError.at(name, because(fault, is_late())) from None
     _refuse_faulty(name, header, rows)
@@ -166,6 +179,50 @@ def _of_duckdb(
     with path.open("rb") as file:
         digest = file_digest(file, "sha256").hexdigest()
     return TextTable(name, header, columns, range(1, rows + 1), how, 0, digest, unit="row")
+
+
+def _coded_columns(
+    connection: DuckDBPyConnection, source: str, asked: str, name: str, zoned: list[bool]
+) -> tuple[int, list[Texts]]:
+    """The same as `_columns` of a source with numbered rows: the engine numbers the texts of a column, so that each comes once.
+
+    A million ids in five million rows would be made five million times, and told apart again.
+    """
+    rows, width = _one(connection, f"SELECT count(*) FROM {source}")[0], len(zoned)
+    refuse_beyond_limits(rows, rows * width, name)
+    table = f"(SELECT {ROW}, {asked} FROM {source})"
+    kinds = [str(each[1]) for each in connection.execute(f"SELECT * FROM {table} LIMIT 0").description or []][1:]
+    texts = [number for number, kind in enumerate(kinds) if kind == "VARCHAR"]
+    counts = ", ".join(f"approx_count_distinct(c{number})" for number in texts) or "0"
+    different = dict(zip(texts, _one(connection, f"SELECT {counts} FROM {table}"), strict=False))
+    coded = [number for number in texts if different[number] <= MOSTLY * rows]
+    for number in coded:
+        first = f"SELECT c{number} AS text, min({ROW}) AS seen FROM {table} GROUP BY ALL"
+        connection.execute(
+            f"CREATE TEMP TABLE t{number} AS SELECT text, CAST(row_number() OVER (ORDER BY seen) - 1 AS INTEGER) AS code FROM ({first})"
+        )
+    columns = ", ".join(f"t{number}.code AS c{number}" if number in coded else f"c{number}" for number in range(width))
+    joins = " ".join(f"JOIN t{number} ON cells.c{number} = t{number}.text" for number in coded)
+    found = connection.execute(f"SELECT {ROW}, {columns} FROM {table} AS cells {joins}").fetchnumpy()
+    order = np.empty(rows, dtype=np.int64)
+    order[found[ROW]] = np.arange(rows)  # as they stand in the file
+    cells = []
+    for number, zone in enumerate(zoned):
+        values = found.pop(f"c{number}")
+        missing = np.datetime64("NaT") if values.dtype.kind == "M" else np.nan
+        values = (values.filled(missing) if isinstance(values, np.ma.MaskedArray) else values)[order]
+        if number in coded:
+            text = connection.execute(f"SELECT text FROM t{number} ORDER BY code").fetchnumpy()["text"]
+            cells.append(Texts(text.tolist(), values))
+        else:
+            cells.append(Texts(values.tolist() if number in texts else Written(values, zone)))
+    return rows, cells
+
+
+def _one(connection: DuckDBPyConnection, query: str) -> tuple[Any, ...]:
+    """The only row of an answer."""
+    found: tuple[Any, ...] = connection.execute(query).fetchone() or ()
+    return found
 
 
 def _columns(answer: DuckDBPyConnection, name: str, zoned: list[bool]) -> tuple[int, list[Texts]]:
@@ -240,7 +297,7 @@ def read_query(url: str, sql: str) -> TextTable:
         path = path_of(address)
         with connected(path, url, _bounds()) as connection:
             source = f"({sql.rstrip().rstrip(';')}\n) AS answer"
-            return _of_duckdb(connection, source, path, f"query at {url}", how, lambda _: True)
+            return _of_duckdb(connection, (source, ""), path, f"query at {url}", how, lambda _: True)
     header, rows = _result_of_postgresql(address, sql, url)
     _refuse_faulty(f"query at {url}", header, len(rows))
     texts = [tuple(as_text(value) for value in row) for row in rows]
