@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
 
@@ -69,6 +69,13 @@ class OpenYield:
     """What those would be worth. [plan currency]"""
     overdue_items: float
     """Records past a fixed lag: taken to convert at the full rate next month. [records]"""
+
+    def times(self, factors: tuple[float, ...], first: int) -> OpenYield:
+        """The same with factors of the plan month, number `first` of the year, and of those that follow it."""
+        coming = np.append(factors, np.ones(HORIZON))[:HORIZON]
+        months = np.append(np.ones(max(first, 0)), coming[max(-first, 0) :])[:HORIZON]
+        months = np.append(months, np.ones(HORIZON - len(months)))
+        return replace(self, wins=self.wins * months, arr=self.arr * months, coming=self.coming * coming)
 
 
 def open_yield(

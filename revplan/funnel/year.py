@@ -35,6 +35,8 @@ class Snapshot:
     """Entries a month by cell, the mean of the last three whole months; None where no records say."""
     clock: Clock | None = None
     """By which the last step takes its time, the ages of its open records among them; None where that is days."""
+    by_dates: tuple[float, ...] = ()
+    """What open records bring in the plan month, the next one, ..., over what stage and age say; then as much. [ratio]"""
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,10 @@ def required(plan: Plan, cells: tuple[Cell, ...], targets: np.ndarray) -> tuple[
 
 def _opened(cell: Cell, plan: Plan, snapshot: Snapshot) -> tuple[tuple[OpenGroup, OpenYield], ...]:
     groups = snapshot.open_groups.get((cell.segment, cell.source), ())
-    return tuple((group, open_yield(cell, group, plan.plan_date, plan.first_month, snapshot.clock)) for group in groups)
+    found = (open_yield(cell, group, plan.plan_date, plan.first_month, snapshot.clock) for group in groups)
+    if snapshot.by_dates:
+        found = (each.times(snapshot.by_dates, (month_of(plan.plan_date) - plan.first_month).n) for each in found)
+    return tuple(zip(groups, found, strict=True))
 
 
 def _open_sum(opened: tuple[tuple[tuple[OpenGroup, OpenYield], ...], ...], name: str) -> np.ndarray:

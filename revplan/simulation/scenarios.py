@@ -103,7 +103,7 @@ def scenario_year(base: PlannedYear, plan: Plan, scenario: Scenario) -> PlannedY
 
 def with_entries(year: PlannedYear, base: PlannedYear, scenario: Scenario) -> PlannedYear:
     """`year` with the committed entries of `base` instead of its own, times the scenario's volumes."""
-    year = replace(year, clock=base.clock)
+    year = replace(year, clock=base.clock, levels=base.levels)
     flows = tuple(
         year.brought(cell, flow[0] * scenario.volume_of(cell.source))
         for cell, flow in zip(year.cells, base.flows, strict=True)

@@ -23,6 +23,7 @@ from revplan.simulation.simulate import simulate
 from revplan.snapshot.fit import doubts
 from revplan.snapshot.state import Records, Snapshots, read_snapshots, snapshot_of, with_history_rates
 from revplan.tracking.attainment import narrowed, rest_of_year
+from revplan.tracking.close_dates import CloseDates, with_dates
 from revplan.tracking.periods import quarter_span
 from revplan.workbook.signing import ToSign, scaled
 
@@ -134,8 +135,13 @@ def in_plan_names(history: History, plan: Plan) -> History:
     return named
 
 
-def year_from_here(planned: PlannedYear, records: Records | None, day: date, segment: str) -> PlannedYear | None:
-    """The rest of the year: entries as planned, rates as the records give them now, the plan's where they give none."""
+def year_from_here(
+    planned: PlannedYear, records: Records | None, day: date, segment: str, dates: CloseDates | None = None
+) -> PlannedYear | None:
+    """The rest of the year: entries as planned, rates as the records give them now, the plan's where they give none.
+
+    `dates` are what expected close dates are worth.
+    """
     if records is None:
         return None
     pairs = set(zip(records.estimates["from_stage"], records.estimates["to_stage"], strict=True))
@@ -147,4 +153,5 @@ def year_from_here(planned: PlannedYear, records: Records | None, day: date, seg
     plan = planned.plan.model_copy(update={"plan_date": seen_on, "transitions": stated})
     plan = with_history_rates(plan, records)
     now = rest_of_year(planned, plan, snapshot_of(plan, records), step_levels(records.history))
+    now = with_dates(now, dates)
     return narrowed(now, segment) if segment else now

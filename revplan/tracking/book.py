@@ -39,7 +39,7 @@ from revplan.tracking.baseline import (
     refuse_others,
     year_from_here,
 )
-from revplan.tracking.close_dates import CloseDates, close_dates, with_dates
+from revplan.tracking.close_dates import CloseDates, close_dates
 from revplan.tracking.comparison import Sides
 from revplan.tracking.periods import Span, quarter_span, whole_year, year_so_far
 from revplan.tracking.what_if import what_if
@@ -476,9 +476,8 @@ def book_on(files: YearFiles, quarter: str, as_of: date | None, segment: str) ->
     actual = None if actuals is None else actuals.table
     day = as_of or last_day_counted(live, files.snapshots, actual, quarter)
     records = records_on(live, files.snapshots, day) if day >= live.first_month.start_time.date() else None
-    now = year_from_here(baseline.year, records, day, segment)
     dates = None
-    if now is not None and records is not None and files.snapshots is not None:
+    if records is not None and files.snapshots is not None:
         dates = close_dates(files.snapshots.export, records.history, landing.opportunity_stage(baseline.year.plan))
     doubtful = (*(() if records else baseline.doubts), *doubts(live, records, actuals, files.path))
     return BoardBook(
@@ -489,7 +488,7 @@ def book_on(files: YearFiles, quarter: str, as_of: date | None, segment: str) ->
         history=None if records is None else in_plan_names(records.history, baseline.year.plan),
         actual=actual,
         segment=segment,
-        now=None if now is None else with_dates(now, dates),
+        now=year_from_here(baseline.year, records, day, segment, dates),
         dates=dates,
         signed=baseline.signed,
         scale=baseline.scale,

@@ -20,9 +20,7 @@ import numpy as np
 import pandas as pd
 
 from revplan.crm.records import Export, History
-from revplan.funnel.funnel import HORIZON
-from revplan.funnel.pipeline import OpenYield
-from revplan.funnel.year import PlannedYear
+from revplan.funnel.year import PlannedYear, year_without_commit
 from revplan.ground.formats import counted
 from revplan.rates.backtest import BY_LUCK, FEWEST_FORECASTS, chance_of_lead
 from revplan.rates.expected import months_before
@@ -203,21 +201,10 @@ def with_dates(now: PlannedYear, found: CloseDates | None) -> PlannedYear:
     """The rest of the year with what open records bring moved as their dates say, where these help."""
     if found is None or not found.helps:
         return now
-    factors = np.ones(HORIZON)
-    begin = max(now.first, 0)
-    inside = np.array(found.factors)[begin - now.first :][: HORIZON - begin]
-    factors[begin : begin + len(inside)] = inside
-
-    def moved(each: OpenYield) -> OpenYield:
-        coming = each.coming.copy()
-        coming[: len(found.factors)] *= found.factors
-        return replace(each, wins=each.wins * factors, arr=each.arr * factors, coming=coming)
-
+    snapshot = replace(now.snapshot, by_dates=found.factors)
+    again = year_without_commit(now.plan, snapshot)
     return replace(
-        now,
-        open_yields=tuple(tuple((group, moved(each)) for group, each in cell) for cell in now.open_yields),
-        open_arr=now.open_arr * factors,
-        open_wins=now.open_wins * factors,
+        now, snapshot=snapshot, open_yields=again.open_yields, open_arr=again.open_arr, open_wins=again.open_wins
     )
 
 

@@ -158,6 +158,16 @@ def test_quarters_of_a_fiscal_year_of_its_own_are_found() -> None:
     assert found.clock.phase == 1
 
 
+def test_quarters_whose_last_month_brings_most_have_a_clock() -> None:
+    """Half as fast in the first month, a good deal faster in the last: no burst of days, and yet no even pace."""
+    back_loaded = Clock((1.0,) * 31, (1.7,) * 31 + (0.8,) * 30 + (0.5,) * 31, 0)
+    found = bunching(lived(back_loaded, 5))
+    assert found is not None
+    assert (found.of, found.last) == ("quarter", 31)
+    days = np.arange(day("2026-01-01"), day("2026-12-31"))
+    assert np.abs(found.clock.worked(days) - back_loaded.worked(days)).max() < 6
+
+
 def test_steady_companies_have_no_clock() -> None:
     """Of 60 companies whose deals know no calendar at most one in ten is taken for one whose deals bunch."""
     assert sum(clock_of(lived(EVEN, seed, 700)) is not None for seed in range(100, 160)) <= 6
