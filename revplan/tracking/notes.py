@@ -107,10 +107,10 @@ def levels_of(now: PlannedYear) -> Iterator[str]:
     if not known:
         return
     titles = titles_of(now.plan.stages)
-    moved = [step for step in known if abs(now.levels[step].coming - 1) >= MOVED]
-    if moved:
-        said = [f"{_step(titles, step)} {now.levels[step].coming:.2f} times as often" for step in moved]
-        yield f"In the next months steps are expected to convert otherwise than their rates say, as they did lately: {', '.join(said)}."
+    for step in known:
+        if abs(now.levels[step].coming - 1) >= MOVED:
+            often = f"{now.levels[step].coming:.2f} times as often as its rate says"
+            yield f"{_step(titles, step)} is expected to convert {often}, as it did lately."
     short = [step for step in known if not now.levels[step].is_learnt]
     if short:
         step = min(short, key=lambda each: now.levels[each].months)

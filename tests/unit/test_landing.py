@@ -131,10 +131,7 @@ def test_what_is_said_of_levels_holds_and_is_said_only_where_it_does() -> None:
     (learnt,) = levels_of(from_march({LAST: straying(1.01, 0.1)}))
     assert learnt == "The band holds how far conversions strayed from their rates in the last 24 months."
     moved, _ = levels_of(from_march({LAST: straying(1.26, 0.1), ("lead", "sql"): straying(0.99, 0.0)}))
-    assert moved == (
-        "In the next months steps are expected to convert otherwise than their rates say, as they did lately: "
-        "Sql to Won 1.26 times as often."
-    )
+    assert moved == "Sql to Won is expected to convert 1.26 times as often as its rate says, as it did lately."
     (short,) = levels_of(from_march({LAST: level_of(np.array([3.0]), np.array([3.0]), 1)}))
     assert short == (
         "Outcomes can be compared over 1 whole month only, 6 are needed (Sql to Won): the band takes conversions to vary as they "
