@@ -26,7 +26,7 @@ from revplan.exhibits.exhibit import Exhibit, table_of, text
 from revplan.exhibits.figures import Figure, FigureCells, Sentence, figure, joined, say
 from revplan.exhibits.fit import fitting
 from revplan.exhibits.outlook import ended, landing_figures, landing_rows
-from revplan.exhibits.summary import Risk, about, asks_of, goal, outcome, risks, size_then, year_of
+from revplan.exhibits.summary import Risk, about, aim, asks_of, goal, outcome, risks, size_then, year_of
 from revplan.ground.formats import compact, counted, lowered, plural, round_half_up, show
 from revplan.plan.stages import titles_of
 from revplan.snapshot.fit import look_first
@@ -125,7 +125,9 @@ def _outcome(book: BoardBook) -> Sentence:
         planned=planned,
         **agreeing(actual, titles_of(book.plan.stages)[stage]),
     )
-    return joined(brought(book, label), *([counts] if actual.value is not None else []))
+    expected, needed = (new_arr(book, label, basis) for basis in (PLANNED, "goal"))
+    aims = [aim(book, expected, needed)] if expected.text != needed.text else []
+    return joined(brought(book, label), *([counts] if actual.value is not None else []), *aims)
 
 
 def _still_open(book: BoardBook) -> Sentence:
@@ -404,6 +406,8 @@ def _next(year: Retrospective) -> Sentence:
         figure("values_compared", len(found), period, of="rates"),
         figure("rates_outside", len(off), period),
     )
+    if off.empty and len(found) == 1:
+        return say("The one planned rate is in line with the records: keep it.")
     if off.empty:
         return say("All {compared} planned rates are in line with the records: keep them.", compared=compared)
     first = off.iloc[0]

@@ -130,11 +130,11 @@ def _where(book: BoardBook) -> Sentence:
     whole = book.spans[-1].label
     others = [brought(book, whole)] if book.spans[-1].first != book.spans[0].first else []
     planned, asked_for = (new_arr(book, whole, basis) for basis in (PLANNED, "goal"))
-    aim = [_aim(book, planned, asked_for)] if planned.text != asked_for.text else []
+    aim = [aim(book, planned, asked_for)] if planned.text != asked_for.text else []
     return joined(brought(book, label), *([counts] if actual.value is not None else []), *others, *aim)
 
 
-def _aim(book: BoardBook, planned: Figure, asked_for: Figure) -> Sentence:
+def aim(book: BoardBook, planned: Figure, asked_for: Figure) -> Sentence:
     """What the goal asks for by now, and why more is planned where more entries were signed than would do on average."""
     above = (planned.value or 0.0) > (asked_for.value or 0.0) and book.scale is not None and book.scale > 1
     if not above:
