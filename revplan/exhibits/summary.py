@@ -130,8 +130,8 @@ def _where(book: BoardBook) -> Sentence:
     whole = book.spans[-1].label
     others = [brought(book, whole)] if book.spans[-1].first != book.spans[0].first else []
     planned, asked_for = (new_arr(book, whole, basis) for basis in (PLANNED, "goal"))
-    aim = [aim(book, planned, asked_for)] if planned.text != asked_for.text else []
-    return joined(brought(book, label), *([counts] if actual.value is not None else []), *others, *aim)
+    aims = [aim(book, planned, asked_for)] if planned.text != asked_for.text else []
+    return joined(brought(book, label), *([counts] if actual.value is not None else []), *others, *aims)
 
 
 def aim(book: BoardBook, planned: Figure, asked_for: Figure) -> Sentence:
