@@ -36,7 +36,7 @@ PARTS = {"entries": ("volume", "mix"), "win_rate": ("win_rate",), "timing": ("ti
 
 
 @dataclass(frozen=True, kw_only=True)
-class Said:
+class SeenYear:
     """The year as it was seen on an earlier day, and the pack that told it."""
 
     book: BoardBook
@@ -56,12 +56,12 @@ class Retrospective:
         return is_finished(self.book)
 
     @cached_property
-    def seen(self) -> list[Said]:
+    def seen(self) -> list[SeenYear]:
         """The year as planned on the evening before it began, and on the days of its history, the earliest first."""
         book = self.book
         eve = book_on(book.files, "", book.plan.first_month.start_time.date() - timedelta(days=1), book.segment)
         packs = {each.as_of: each for each in book.packs if each.told("landing") is not None}
-        return [Said(book=each, pack=packs.get(each.as_of)) for each in (eve, *open_past(book))]
+        return [SeenYear(book=each, pack=packs.get(each.as_of)) for each in (eve, *open_past(book))]
 
     @cached_property
     def forecasts(self) -> pd.DataFrame:
@@ -125,7 +125,7 @@ def _forecasts_judged(year: Retrospective) -> pd.DataFrame:
     return conform(pd.DataFrame(rows), "forecasts_judged") if rows else empty("forecasts_judged")
 
 
-def _forecasts(book: BoardBook, said: Said) -> Iterator[dict[str, object]]:
+def _forecasts(book: BoardBook, said: SeenYear) -> Iterator[dict[str, object]]:
     seen, first = said.book, book.plan.first_month
     begins = seen.as_of + timedelta(days=1)
     quarter, whole = quarter_span("", first, begins), whole_year(first, book.as_of)

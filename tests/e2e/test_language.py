@@ -109,6 +109,11 @@ def test_the_packs_of_hard_companies_leave_no_sentence_in_english(name: str, rep
     assert translated(done.notebook, "de", written_in(read_plan(done.plan))).left == ()
 
 
+@pytest.mark.parametrize("name", sorted(name for name, each in COMPANIES.items() if each.begun and each.recorded))
+def test_the_retrospectives_of_hard_companies_leave_no_sentence_in_english(name: str, executed) -> None:  # type: ignore[no-untyped-def]
+    test_the_packs_of_hard_companies_leave_no_sentence_in_english(name, "retrospective", executed)
+
+
 def test_every_printing_is_in_the_language_and_shows_every_figure(executed) -> None:  # type: ignore[no-untyped-def]
     done = executed("one segment", "board_report")
     told = translated(done.notebook, "de", written_in(read_plan(done.plan))).notebook

@@ -17,8 +17,13 @@ from revplan.exhibits.figures import MIMETYPE
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "data" / "example"
 OLIST = ROOT / "data" / "olist"
-REPORTS = ("annual_commit", "board_report", "pace", "rates", "scenarios", "capacity")
-PLANS = {"board_report": "plan_fy26.yaml", "pace": "plan_fy26.yaml", "capacity": "plan_people.yaml"}
+REPORTS = ("annual_commit", "board_report", "pace", "rates", "scenarios", "capacity", "retrospective")
+PLANS = {
+    "board_report": "plan_fy26.yaml",
+    "pace": "plan_fy26.yaml",
+    "retrospective": "plan_fy26.yaml",
+    "capacity": "plan_people.yaml",
+}
 TRIED = ("one segment", "zero wins", "long names", "not begun")
 
 FORBIDDEN = {
@@ -91,7 +96,8 @@ def test_reports_of_the_example_speak_to_a_reader(report: str) -> None:
 
 @pytest.mark.parametrize("name", TRIED)
 def test_reports_of_hard_companies_speak_to_a_reader(name: str, executed: Callable[[str, str], Executed]) -> None:
-    assert broken([told for report in REPORTS for told in shown_by(executed(name, report), report)]) == []
+    begun = REPORTS[: -1 if name == "not begun" else None]  # a year that has not begun is not looked back on
+    assert broken([told for report in begun for told in shown_by(executed(name, report), report)]) == []
 
 
 @pytest.mark.parametrize("name", ["example", "one segment", "zero wins"])
