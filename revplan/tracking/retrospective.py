@@ -107,15 +107,15 @@ def open_retrospective(
         If the records it names are.
     """
     book = open_board(plan_path, "", as_of, against, segment)
+    if book.files.snapshots is None:
+        raise PlanError.at(
+            "history", "is not in the plan; a year is looked back on by its records: add history: {leads: crm.yaml}"
+        )
     if not book.spans:
         begins = show(book.plan.first_month.start_time.date(), "date")
         raise PlanError.at(
             "as_of",
             f"is {show(book.as_of, 'date')}, and the year begins on {begins}: nothing of it can be looked back on",
-        )
-    if book.history is None:
-        raise PlanError.at(
-            "history", "is not in the plan; a year is looked back on by its records: add history: {leads: crm.yaml}"
         )
     return Retrospective(book)
 
