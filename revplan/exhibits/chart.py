@@ -243,9 +243,9 @@ def side_by_side(chart: Chart) -> bool:
         return False
     start = chart.start
     for values in zip(*(series.values for series in chart.series if series.mark in BAR_MARKS), strict=True):
-        known = [value for value in values if value is not None]
-        sides = {value > start for value in known} if start is not None else {True}
-        if len(known) > max(1, len(sides)):
+        drawn = [value for value in values if value is not None]
+        sides = {value > start for value in drawn} if start is not None else {True}
+        if len(drawn) > max(1, len(sides)):
             return True
     return False
 

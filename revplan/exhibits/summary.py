@@ -140,9 +140,8 @@ def aim(book: BoardBook, planned: Figure, asked_for: Figure) -> Sentence:
     if not above:
         return say("The goal itself needs {goal} by then.", goal=asked_for)
     return say(
-        "The goal itself needs {goal} by then: the plan asks for more entries than do on average, to be {sure} sure.",
+        "The goal itself needs {goal} by then: the plan asks for more entries than do on average, to give it the chance wanted.",
         goal=asked_for,
-        sure=figure("confidence", book.plan.commit.confidence, year_of(book)),
     )
 
 
@@ -239,14 +238,13 @@ def _decision(book: BoardBook) -> Sentence:
     lower = money(book, "goal_within_reach", asked.goal_within_reach, period)
     parts: dict[str, Figure | str] = {
         "year": book.plan.period_label(period),
-        "sure": figure("confidence", asked.confidence, period),
         "lower": lower,
     }
     if not book.signed and not book.spans:
         return _signature(book, asked, parts)
     if round_half_up(asked.chance, 2) >= asked.confidence:
         return say("No decision is needed: the goal is as likely as was asked for.")
-    accept = "Accept a goal of {lower} for {year}, which is reached with the {sure} wanted"
+    accept = "Accept a goal of {lower} for {year}, which is reached with the chance wanted"
     if not asked.more:
         return say(
             f"{accept}: no number of {{counted}} gives that chance to the goal as it is.",
@@ -273,7 +271,7 @@ def _signature(book: BoardBook, asked: ToSign, parts: dict[str, Figure | str]) -
     """What is asked for before the year begins and nobody has signed: the signature and its budget, or a lower goal."""
     if book.scale is None:
         return say(
-            "Agree a goal of {lower} for {year}: the expected commit reaches it with the {sure} wanted.", **parts
+            "Agree a goal of {lower} for {year}: the expected commit reaches it with the chance wanted.", **parts
         )
     over = ", and lift the ceilings of {sources}" if asked.over else ""
     spend = asked.spend

@@ -32,6 +32,9 @@ _PERIOD = re.compile(
     rf"(?<!\w)(?:(?P<day>\d{{1,2}}) (?P<of>{_MONTH})(?: (?P<dated>\d{{4}}))?"
     rf"|(?P<first>{_MONTH})(?:-(?P<last>{_MONTH}))? (?P<year>\d{{4}}))(?!\w)"
 )
+_FISCAL = r"(?: \((?:Q\d )?FY\d\d(?: to Q\d)?\))?"
+"""What a quarter or a year is called beside its months."""
+
 _NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)"
 _AMOUNT = re.compile(
     rf"(?<![\w.,/#])(?<!\w-)(?P<currency>[$€£]|[A-Z]{{3}} )?(?P<number>{_NUMBER})(?P<unit>[kMB](?!\w))?(?P<share>%)?"
@@ -93,7 +96,7 @@ def numbers_in(text: str, code: str) -> str:
 
 @cache
 def _said(spoken: Language, text: str) -> str | None:
-    if not re.search(r"[^\W\d_]{2}", _AMOUNT.sub("", _PERIOD.sub("", text))):
+    if not re.search(r"[^\W\d_]{2}", _AMOUNT.sub("", re.sub(rf"(?:{_PERIOD.pattern}){_FISCAL}", "", text))):
         return spoken.numbers(text)
     return next(_covering(spoken, text), None) or _in_pieces(spoken, text)
 
@@ -211,5 +214,5 @@ def as_entry(text: str) -> str:
         count[kind] += 1
         return f"{{{kind}{count[kind] if count[kind] > 1 else ''}}}"
 
-    dated = re.sub(rf"{_PERIOD.pattern}(?: \((?:Q\d )?FY\d\d(?: to Q\d)?\))?", lambda _: placed("p"), text)
+    dated = re.sub(rf"(?:{_PERIOD.pattern}){_FISCAL}", lambda _: placed("p"), text)
     return _AMOUNT.sub(lambda found: placed("n"), re.sub(rf"[−+](?={_NUMBER}|[$€£])", "", dated))

@@ -22,7 +22,7 @@ from revplan.ground.errors import PlanError
 from revplan.printing.registry import registry
 from revplan.tracking.book import BoardBook, open_before, open_board
 from revplan.tracking.pacebook import pace_from
-from revplan.workbook.notes import LANDS, TO_DO, WHERE
+from revplan.workbook.notes import DECIDE, LANDS, TO_DO, WHERE
 
 EXAMPLE = Path(__file__).parents[2] / "data" / "example"
 FY26 = EXAMPLE / "plan_fy26.yaml"
@@ -71,7 +71,7 @@ def example(q3: BoardBook) -> list[Exhibit]:
 def test_the_summary_says_what_came_where_it_lands_what_changed_and_what_to_do(example: list[Exhibit]) -> None:
     assert example[0].message == "FY26 is likely to miss its goal: new ARR is heading for $2.64M, the goal is $2.8M."
     said = dict(raws(example[:1])[0]["shown"])
-    assert list(said) == ["The commit", WHERE, LANDS, TO_DO]
+    assert list(said) == ["The commit", WHERE, LANDS, DECIDE, TO_DO]
     assert said[WHERE].startswith("Jul-Sep 2026 (Q3 FY26) brought $728k of new ARR against $1.12M planned.")
     assert said[LANDS].startswith("Below the goal (−$160k); between ")
     assert said[LANDS].endswith("The forecast has moved by −$383k since 30 Jun 2026.")
