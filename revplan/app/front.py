@@ -2,49 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
 from functools import partial
 from threading import Thread
 
 import ipywidgets as widgets
 
+from revplan.app.first import health_html
 from revplan.app.game import Game
 from revplan.app.remarks import Remarks
 from revplan.exhibits import annual_commit, pace
 from revplan.exhibits.exhibit import Exhibit, page_html
 from revplan.ground.errors import RevplanError
 from revplan.ground.escaping import escape
-from revplan.ground.formats import counted, raised
 from revplan.tracking.pacebook import PaceBook
-from revplan.workbook.notes import TO_DO, misses
-from revplan.workbook.signing import NO_PEOPLE
-from revplan.workbook.workbook import Workbook, expired
 
 BEGUN = "The live line is being worked out …"
 NO_LINE = "The live line cannot be drawn"
-
-
-def wrong_with(book: Workbook, on: date) -> Iterator[str]:
-    """What is wrong with a plan on a day, one sentence each: quarters that miss, assumptions that have expired."""
-    yield from misses(book.year, book.quarters)
-    yield from expired(book.plan, on)
-
-
-def health_html(book: Workbook, on: date) -> str:
-    """What is wrong with a plan on a day, and what is left out of account, as the page says it."""
-    found = list(wrong_with(book, on))
-    said = (
-        f"{raised(counted(len(found), 'thing'))} to look at in the plan:"
-        if found
-        else "Nothing is wrong with the plan as far as it can be told."
-    )
-    listed = f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in found)}</ul>" if found else ""
-    to_do = book.answers.get(TO_DO, "")
-    listed += f'<p class="rp-said">{escape(TO_DO)}: {escape(to_do)}</p>' if to_do else ""
-    left_out = "" if book.plan.capacity else f'<p class="note">{escape(NO_PEOPLE)}</p>'
-    return f'<div class="rp-health"><p class="rp-said">{escape(said)}</p>{listed}{left_out}</div>'
 
 
 class Front:

@@ -9,19 +9,10 @@ from time import monotonic
 
 import ipywidgets as widgets
 
-from revplan.app.answers import (
-    curve_chart,
-    fan_chart,
-    funnel_chart,
-    headline,
-    people_chart,
-    side_by_side,
-    tiles,
-    tornado_chart,
-    warnings,
-)
+from revplan.app.answers import curve_chart, fan_chart, funnel_chart, people_chart, side_by_side, tornado_chart
 from revplan.app.controls import Controls
-from revplan.app.front import Front, health_html
+from revplan.app.first import style, words
+from revplan.app.front import Front
 from revplan.app.game import Game, open_game
 from revplan.app.levers import Board, Lever
 from revplan.app.printing import pressed
@@ -35,10 +26,6 @@ from revplan.exhibits.exhibit import Exhibit
 from revplan.ground.errors import RevplanError
 from revplan.ground.escaping import escape
 from revplan.plan.parts import Scenario
-from revplan.simulation.simulate import Simulation
-
-STYLE = Path(__file__).parent / "panel.css"
-REPORT_STYLE = Path(draw.__file__).parent / "style"
 
 
 def panel(plan_path: str | Path) -> widgets.Widget:
@@ -177,7 +164,7 @@ class Panel:
     def _show(self) -> None:
         """Shows the state: the words and the charts first, for they are what is looked at."""
         simulation, base = self.game.play(self._scenario()), self.game.base
-        self.words.value = _words(simulation, base, self.game.book.doubts)
+        self.words.value = words(simulation, base, self.game.book.doubts)
         self.charts["fan"].value = _figure(fan_chart(simulation, base))
         self.charts["curve"].value = _figure(curve_chart(simulation, base))
         if "people" in self.charts:
@@ -196,28 +183,6 @@ class Panel:
         figures = {name: self.game.figures(scenario) for name, scenario in columns.items()}
         self.table.value = side_by_side(figures, self.game.base, self.shelf.left_out)
         self._leave_a_trace()
-
-
-def _words(simulation: Simulation, base: Simulation, doubts: tuple[str, ...]) -> str:
-    doubtful = "".join(f'<p class="rp-warning">Look at this first: {escape(line)}</p>' for line in doubts)
-    warned = "".join(f'<p class="rp-warning">{escape(line)}</p>' for line in warnings(simulation))
-    said = f'<p class="rp-headline" role="status" aria-live="polite">{escape(headline(simulation, base))}</p>'
-    return doubtful + said + warned + tiles(simulation, base)
-
-
-def first_html(game: Game) -> str:
-    """What is seen of a plan before its sliders come: what is to be signed, how sure that is, what is wrong."""
-    said = _words(game.base, game.base, game.book.doubts)
-    health = health_html(game.book, game.plan.plan_date)
-    return f'<style>{style()}</style><div class="rp-app rp-first"><div class="rp-top">{said}</div>{health}</div>'
-
-
-def style() -> str:
-    """The style of the simulator: that of the reports, kept to what is inside it, and what only it has."""
-    report = (
-        (REPORT_STYLE / "page.css").read_text(encoding="utf-8").replace(":root {", "& {").replace("\nbody {", "\n& {")
-    )
-    return f".rp-app {{\n{report}\n}}\n{STYLE.read_text(encoding='utf-8')}"
 
 
 WIDTH = 330.0

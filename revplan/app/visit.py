@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterable
 from weakref import WeakSet
 
 from ipywidgets import HTML, register_comm_target
 from ipywidgets.widgets.widget import Widget
 
-from revplan.app.game import Game, open_game
-from revplan.app.panel import Panel, first_html
+from revplan.app.first import opened
+from revplan.app.game import Game
+from revplan.app.panel import Panel
 from revplan.app.plans import asked
-from revplan.crm.inputs import input_files, queries
-from revplan.crm.planfile import read_plan, real_path
 from revplan.ground.errors import RevplanError
 from revplan.ground.escaping import escape
-from revplan.plan.scenario import scenario_plans
 
-ASKED_EVERY = 60  # seconds
-
-Seen = tuple[tuple[str, int, int], ...]
-"""Files with their times and sizes, by which a change of one is noticed."""
-
-_opened: dict[str, tuple[Game, Seen]] = {}
 _shown: WeakSet[Game] = WeakSet()
 
 
@@ -43,23 +34,6 @@ def visit(plan: str) -> Widget:
     return shown.widget
 
 
-def opened(plan: str) -> Game:
-    """The plan worked out, which was done before if the files are as they were then.
-
-    Raises
-    ------
-    RevplanError
-        If the plan or a file it names is at fault.
-    """
-    seen = _seen(plan)
-    if plan not in _opened or _opened[plan][1] != seen:
-        _opened.pop(plan, None)
-        game = open_game(plan)
-        scenario_plans(game.plan)
-        _opened[plan] = game, seen
-    return _opened[plan][0]
-
-
 def prepare(plan: str) -> None:
     """Works out what the first showing of a plan takes, so that no visit need do it again.
 
@@ -73,27 +47,6 @@ def prepare(plan: str) -> None:
         _shown.add(game)
         _ = Panel(game)
         Widget.close_all()
-
-
-def first_screen(plan: str) -> dict[str, object]:
-    """What a visitor sees of the plan before the sliders come, and the files it was worked out from; as they are now.
-
-    Raises
-    ------
-    RevplanError
-        If the plan or a file it names is at fault.
-    """
-    return {"seen": _seen(plan), "html": first_html(opened(plan))}
-
-
-def _seen(plan: str) -> Seen:
-    path = real_path(plan)
-    read = read_plan(path)
-    files = [path, *input_files(read, path.parent)]
-    found = [(str(file), stat.st_mtime_ns, stat.st_size) for file in files if (stat := file.stat())]
-    if queries(read, path.parent):  # a database says of no change: it is asked again
-        found.append(("", int(time.time() / ASKED_EVERY), 0))
-    return tuple(found)
 
 
 def _words(what: str, reasons: Iterable[str], cure: str) -> Widget:

@@ -123,11 +123,9 @@ def main(plan: str) -> None:
     os.environ["JPY_PARENT_PID"] = str(os.getpid())  # a kernel ends when this process is gone
     sys.modules["debugpy"] = None  # type: ignore[assignment]  # nobody debugs a visit, and it takes 10 MB of each
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for a kernel, so it shall leave nothing
-    from revplan.app.visit import first_screen, opened, prepare
+    from revplan.app.first import first_screen, opened
 
     print(json.dumps(_said_of(plan, opened)), flush=True)
-    import ipykernel.kernelapp  # noqa: F401
-
     from revplan.ground.lag import forget
     from revplan.ground.written import written
 
@@ -135,6 +133,10 @@ def main(plan: str) -> None:
     with suppress(Exception):  # said by the kernel, where somebody sees it
         shown = first_screen(plan)
     written(Path(FIRST), json.dumps(shown))
+    import ipykernel.kernelapp  # noqa: F401  # from here on what nobody has to wait for
+
+    from revplan.app.visit import prepare
+
     with suppress(Exception):
         prepare(plan)
     forget(0)

@@ -7,7 +7,6 @@ from importlib.util import find_spec
 from types import MappingProxyType
 
 from revplan.ground.errors import ReportError
-from revplan.ground.formats import listed
 
 EXTRAS: Mapping[str, tuple[str, Mapping[str, str]]] = MappingProxyType(
     {
@@ -32,6 +31,8 @@ def check_installed(place: str, *uses: str) -> None:
     lacking = {use: packages for use, packages in missing.items() if packages}
     if not lacking:
         return
+    from revplan.ground.formats import listed  # with pandas, which the server of the app starts without
+
     packages = sorted({name for names in lacking.values() for name in names})
     extras = ",".join(dict.fromkeys(EXTRAS[use][0] for use in lacking))
     verb, noun = ("needs" if len(lacking) == 1 else "need"), ("is" if len(packages) == 1 else "are")

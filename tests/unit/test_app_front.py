@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from app_plan import PEOPLE, PLAN, plan_file, small_game
 
-from revplan.app.front import Front, health_html
+from revplan.app.first import first_html, first_screen, health_html, opened, style
+from revplan.app.front import Front
 from revplan.app.game import Game, open_game
-from revplan.app.panel import Panel, first_html, style
+from revplan.app.panel import Panel
 from revplan.app.plans import asked, plans_in
 from revplan.app.remarks import Remarks
 from revplan.app.serve import _chosen
-from revplan.app.visit import first_screen, opened
 from revplan.app.warm import Warm
 from revplan.exhibits import annual_commit, confidence, pace
 from revplan.exhibits.exhibit import raw, text
