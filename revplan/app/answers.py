@@ -10,7 +10,6 @@ from functools import lru_cache, partial
 import numpy as np
 
 from revplan.exhibits import charts
-from revplan.exhibits.capacity import capacity_and_demand, monthly
 from revplan.exhibits.chart import ACTUAL, ATTENTION, GAP, PAST, REQUIRED, Chart, Series, names, numbers
 from revplan.exhibits.confidence import deciding
 from revplan.exhibits.fit import fitting
@@ -263,6 +262,11 @@ def tornado_chart(simulation: Simulation) -> Chart | str:
 
 def people_chart(simulation: Simulation) -> Chart:
     """What people can close by month, what demand brings and what closes."""
+    from revplan.exhibits.capacity import (  # with the board's exhibits, which are slow to load
+        capacity_and_demand,
+        monthly,
+    )
+
     found = staffing(simulation)
     frame, told = monthly(found)
     share = limited_by(simulation)[PEOPLE] or 0.0

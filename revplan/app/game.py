@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from revplan.app.answers import values
 from revplan.crm.inputs import frozen_inputs, input_files
@@ -28,9 +29,10 @@ from revplan.simulation.outlook import OpenByMonth, Outlook, open_months, outloo
 from revplan.simulation.scenarios import with_entries
 from revplan.simulation.simulate import SEED, STRETCH, TRIALS, Simulation, run
 from revplan.simulation.trials import drivers
-from revplan.tracking.book import read_year
-from revplan.tracking.pacebook import PaceBook, pace_of
 from revplan.workbook.workbook import Workbook, open_workbook
+
+if TYPE_CHECKING:
+    from revplan.tracking.pacebook import PaceBook
 
 KEPT = 2  # simulations and worlds: of the move before, for a volume moves within one world
 KEPT_FIGURES = 64  # scenarios whose figures are kept for the table: a simulation takes a megabyte, its figures nothing
@@ -109,6 +111,9 @@ class Game:
         RevplanError
             If the files are at fault, or are others by now than those that were opened.
         """
+        from revplan.tracking.book import read_year  # what the first screen need not wait for
+        from revplan.tracking.pacebook import pace_of
+
         with scratch_folder("revplan-") as scratch:
             copy = frozen_inputs(self.path, Path(scratch, "plan"))
             if stamp(copy) != self.stamp:
