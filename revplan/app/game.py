@@ -25,7 +25,7 @@ from revplan.plan.parts import Scenario
 from revplan.plan.scenario import scenario_faults, varied
 from revplan.simulation.curve import CONFIDENCES
 from revplan.simulation.draws import DrawStore
-from revplan.simulation.outlook import OpenByMonth, Outlook, open_months, outlook
+from revplan.simulation.outlook import Outlook, outlook
 from revplan.simulation.scenarios import with_entries
 from revplan.simulation.simulate import SEED, STRETCH, TRIALS, Simulation, run
 from revplan.simulation.trials import drivers
@@ -130,7 +130,7 @@ class Game:
         return lru_cache(maxsize=KEPT_FIGURES)(lambda plan, volumes: values(self._simulated(plan, volumes)))
 
     @cached_property
-    def _world(self) -> Callable[[Plan], tuple[PlannedYear, OpenByMonth]]:
+    def _world(self) -> Callable[[Plan], PlannedYear]:
         return lru_cache(maxsize=KEPT)(self._make_world)
 
     @cached_property
@@ -139,22 +139,19 @@ class Game:
 
     def _simulate(self, plan: Plan, volumes: Volumes) -> Simulation:
         year, view = self._view(plan.model_copy(update={"commit": self.plan.commit}), volumes)
-        _, opened = self._world(year.plan)
         asked = (plan.commit.confidence, STRETCH, *CONFIDENCES)
         found, (signed, stretch, *curve) = run(view, DrawStore(TRIALS, drivers(view), SEED), asked)
         year = replace(year, plan=plan)
-        return Simulation(year, view, opened, TRIALS, SEED, found, tuple(curve), signed, stretch)
+        return Simulation(year, view, TRIALS, SEED, found, tuple(curve), signed, stretch)
 
     def _make_view(self, plan: Plan, volumes: Volumes) -> tuple[PlannedYear, Outlook]:
-        world, opened = self._world(plan)
         scaled = Scenario(volume=dict(zip(plan.sources, volumes, strict=True)))
-        year = with_entries(world, self.base.year, scaled)
-        return year, outlook(year, None, opened)
+        year = with_entries(self._world(plan), self.base.year, scaled)
+        return year, outlook(year)
 
-    def _make_world(self, plan: Plan) -> tuple[PlannedYear, OpenByMonth]:
+    def _make_world(self, plan: Plan) -> PlannedYear:
         forget(KEPT_DELAYS)
-        world = year_without_commit(plan, self.base.year.snapshot)
-        return world, open_months(world)
+        return year_without_commit(plan, self.base.year.snapshot)
 
 
 def open_game(path: str | Path) -> Game:

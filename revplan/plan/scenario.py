@@ -48,11 +48,12 @@ def scenario_faults(plan: UncheckedPlan, name: str, scenario: Scenario) -> list[
     seen: dict[StepKey, int] = {}
     for index, change in enumerate(scenario.changes):
         line = f"{place}.changes[{index}]"
-        if change.rate is None and most_specific(found, change.key[:2], change.segment, change.source) is None:
+        wider = most_specific(found, change.key[:2], change.segment, change.source) is None
+        if wider and change.rate is None:
             step = f"{change.from_stage} to {change.to_stage}"
             faults.append(Fault(line, f"the plan states no rate from {step}; give one here"))
-        elif reason := _in_proportion_to_none(plan, found, change):
-            faults.append(Fault(line, reason))
+        elif wider and (stated := list(followers(plan, found, change))):
+            faults.append(Fault(line, _in_proportion_to_none(change, stated)))
         elif seen.setdefault(change.key, index) != index:
             faults.append(Fault(line, f"is of the same place as changes[{seen[change.key]}]; make one of the two"))
     try:
@@ -62,13 +63,8 @@ def scenario_faults(plan: UncheckedPlan, name: str, scenario: Scenario) -> list[
     return faults
 
 
-def _in_proportion_to_none(plan: UncheckedPlan, found: Mapping[StepKey, Transition], change: TransitionChange) -> str:
-    """What to say of a change that is wider than all the plan states of its step; empty where none is."""
-    if most_specific(found, change.key[:2], change.segment, change.source) is not None:
-        return ""
-    stated = list(followers(plan, found, change))
-    if not stated:
-        return ""
+def _in_proportion_to_none(change: TransitionChange, stated: list[Transition]) -> str:
+    """What to say of a change that is wider than all the plan states of its step."""
     names = listed(list(dict.fromkeys(map(named, stated))))
     keys = [f"{key}: {shown(name)}" for key in ("segment", "source") if (name := getattr(stated[0], key))]
     return (

@@ -18,7 +18,6 @@ from revplan.funnel.year import PlannedYear
 from revplan.simulation.draws import DrawStore
 from revplan.simulation.outlook import (
     TERMS,
-    OpenByMonth,
     Outlook,
     entries_by_month,
     month_factors,
@@ -68,9 +67,9 @@ class _StageFlow:
         return len(self.loads) > YEAR
 
 
-def fan(year: PlannedYear, view: Outlook, opened: OpenByMonth, store: DrawStore, stages: Sequence[str]) -> Fan:
+def fan(year: PlannedYear, view: Outlook, store: DrawStore, stages: Sequence[str]) -> Fan:
     """The bands of a planned year, of some of its stages: of all of them, or of won alone, which takes less time."""
-    flows = list(_flows(year, view, opened, stages))
+    flows = list(_flows(year, view, stages))
     parts = [_block(flows, view, store.block(number), len(stages)) for number in _blocks(store)]
     entries, arr = (np.concatenate(part, axis=-1) for part in zip(*parts, strict=True))
     planned = np.zeros((len(stages), YEAR))
@@ -101,7 +100,7 @@ def _blocks(store: DrawStore) -> range:
     return range(min(store.blocks, max(MOST_TRIALS // store.size, 1)))
 
 
-def _flows(year: PlannedYear, view: Outlook, opened: OpenByMonth, stages: Sequence[str]) -> Iterator[_StageFlow]:
+def _flows(year: PlannedYear, view: Outlook, stages: Sequence[str]) -> Iterator[_StageFlow]:
     """The flows into some stages, the last of which is won."""
     new = np.flatnonzero(~view.is_open).tolist()
     for row, cell, flow in zip(new, year.cells, year.flows, strict=True):
@@ -116,12 +115,12 @@ def _flows(year: PlannedYear, view: Outlook, opened: OpenByMonth, stages: Sequen
             if index == cell.won:
                 loads, value = _with_money(loads, view, row), float(view.value[row])
             yield _StageFlow(stages.index(stage), path[:index], loads, planned, volume, value)
-    yield from _open_flows(year, view, opened, len(stages) - 1)
+    yield from _open_flows(year, view, len(stages) - 1)
 
 
-def _open_flows(year: PlannedYear, view: Outlook, opened: OpenByMonth, won: int) -> Iterator[_StageFlow]:
+def _open_flows(year: PlannedYear, view: Outlook, won: int) -> Iterator[_StageFlow]:
     rows = np.flatnonzero(view.is_open).tolist()
-    stretched = open_by_month(opened, year.start, -year.first, month_factors(view.lags))
+    stretched = open_by_month(year, month_factors(view.lags))
     for row, (_, _, found), months in zip(rows, opened_rows(year), stretched, strict=True):
         rate, planned = float(view.path_rates[row]), found.wins[:YEAR]
         loads = _with_money(tied_months(months / rate, planned / rate, view.lags), view, row)

@@ -157,30 +157,24 @@ def _integrated(area: np.ndarray, months: np.ndarray) -> np.ndarray:
     return (area[below] + (days - below) * (area[below + 1] - area[below])) / MONTH_DAYS
 
 
-def open_by_month(wins: Sequence[np.ndarray], start: float, begin: int, factors: np.ndarray) -> Iterator[np.ndarray]:
-    """Wins from open records in each month of the year, what is left of their delay stretched. [deals]
+def opened_rows(year: PlannedYear) -> list[tuple[Cell, OpenGroup, OpenYield]]:
+    """The groups of open records that bring wins in the year, each with its cell."""
+    return [
+        (cell, group, found)
+        for cell, groups in zip(year.cells, year.open_yields, strict=True)
+        for group, found in groups
+        if found.wins[:YEAR].sum() > 0
+    ]
 
-    Parameters
-    ----------
-    wins
-        For each group of records, wins by month at the planned lags, from the plan month on.
-    start
-        Share of the plan month that is over on the plan date. [0-1)
-    begin
-        First month of the year counted from the plan month; negative where the year has begun.
-    factors
-        The lag factors.
 
-    Yields
-    ------
-    numpy.ndarray
-        For each group, shape (factors, 12).
-    """
+def open_by_month(year: PlannedYear, factors: np.ndarray) -> Iterator[np.ndarray]:
+    """Wins in each month of the year from each of `opened_rows`, what is left of their delay stretched: shape (factors, 12). [deals]"""
+    wins = [found.coming if year.first < 0 else found.wins[year.first :] for _, _, found in opened_rows(year)]
+    edges = np.maximum(np.arange(YEAR + 1) - year.first - year.start, 0.0) / factors[:, None]
     for begun in range(0, len(wins), TOGETHER):
         months = np.stack(wins[begun : begun + TOGETHER])
-        times = np.maximum(np.arange(months.shape[1] + 1) - start, 0.0)
+        times = np.maximum(np.arange(months.shape[1] + 1) - year.start, 0.0)
         curves = PchipInterpolator(times, np.pad(np.cumsum(months, axis=1), ((0, 0), (1, 0))), axis=1)
-        edges = np.maximum(np.arange(begin, begin + YEAR + 1) - start, 0.0) / factors[:, None]
         yield from np.diff(curves(np.minimum(edges, times[-1])), axis=2)
 
 
@@ -286,34 +280,10 @@ class Outlook:
         return np.stack([first, second - p * first**2, third - 3 * p * second * first + 2 * p**2 * first**3])
 
 
-OpenByMonth = tuple[np.ndarray, ...]
-"""Wins by month from the plan month on, one per group of open records that brings any in the year."""
-
-
-def open_months(year: PlannedYear) -> OpenByMonth:
-    """What open records bring month by month, the months before the year included. [deals]"""
-    return tuple(found.coming if year.first < 0 else found.wins[year.first :] for _, _, found in opened_rows(year))
-
-
-def opened_rows(year: PlannedYear) -> list[tuple[Cell, OpenGroup, OpenYield]]:
-    """The groups of open records that bring wins in the year, each with its cell."""
-    return [
-        (cell, group, found)
-        for cell, groups in zip(year.cells, year.open_yields, strict=True)
-        for group, found in groups
-        if found.wins[:YEAR].sum() > 0
-    ]
-
-
 WHOLE_YEAR = slice(0, YEAR)
 
 
-def outlook(
-    year: PlannedYear,
-    given_stage: str | None = None,
-    opened: OpenByMonth | None = None,
-    counted: slice = WHOLE_YEAR,
-) -> Outlook:
+def outlook(year: PlannedYear, given_stage: str | None = None, counted: slice = WHOLE_YEAR) -> Outlook:
     """What is uncertain about `year`, its committed entries included.
 
     Parameters
@@ -323,8 +293,6 @@ def outlook(
     given_stage
         The stage whose commit is taken as hit: as many records as committed enter it, in every
         month, and only what follows is uncertain. Sources that enter below it stay as they are.
-    opened
-        What `open_months` gives, where it is known already.
     counted
         The months of which goal and new ARR are counted: the whole year, or one that has begun and those after it.
     """
@@ -332,9 +300,7 @@ def outlook(
     transitions = used_transitions(year)
     lags = LagScale(plan.uncertainty.lag_cv)
     number = {each.key: index for index, each in enumerate(transitions)}
-    if opened is None:
-        opened = open_months(year) if lags.cv > 0 or plan.capacity else (np.zeros(YEAR),) * len(opened_rows(year))
-    rows = [*_new_rows(year, given_stage, lags, counted), *_open_rows(year, lags, opened, counted)]
+    rows = [*_new_rows(year, given_stage, lags, counted), *_open_rows(year, lags, counted)]
     paths = np.full((len(rows), len(plan.stages) - 1), len(transitions))
     for path, row in zip(paths, rows, strict=True):
         steps = [number[each.key] for each in plan.path(row.cell.segment, row.cell.source)[row.start :]]
@@ -360,7 +326,7 @@ def outlook(
         rate_names=tuple(step_name(each) for each in transitions),
         source_names=tuple(plan.sources),
         strays=_strays(year, rows, counted) if year.levels else None,
-        months=_months(year, rows, lags, opened, counted) if plan.capacity else None,
+        months=_months(year, rows, lags, counted) if plan.capacity else None,
     )
 
 
@@ -384,9 +350,7 @@ def _strays(year: PlannedYear, rows: Sequence[_OutlookRow], counted: slice) -> n
 PATHS, PEOPLE_SEED = 8192, 1  # drawn years of the people: trials take turns with them
 
 
-def _months(
-    year: PlannedYear, rows: Sequence[_OutlookRow], lags: LagScale, opened: OpenByMonth, counted: slice
-) -> LimitedMonths:
+def _months(year: PlannedYear, rows: Sequence[_OutlookRow], lags: LagScale, counted: slice) -> LimitedMonths:
     """When the wins of each row come, in a plan with people."""
     factors = month_factors(lags)
     new = (
@@ -395,9 +359,7 @@ def _months(
     )
     stretched = (
         months / row.cell.rates_to_won[row.start]
-        for row, months in zip(
-            rows[len(year.cells) :], open_by_month(opened, year.start, -year.first, factors), strict=True
-        )
+        for row, months in zip(rows[len(year.cells) :], open_by_month(year, factors), strict=True)
     )
     loads = np.stack(
         [tied_months(months, row.planned, lags) for row, months in zip(rows, chain(new, stretched), strict=True)]
@@ -512,10 +474,9 @@ def _landing(
     return lags.tied(entries_landing(cell.lags[stage:], flow[stage], start, window, lags), wins)
 
 
-def _open_rows(year: PlannedYear, lags: LagScale, opened: OpenByMonth, counted: slice) -> Iterator[_OutlookRow]:
+def _open_rows(year: PlannedYear, lags: LagScale, counted: slice) -> Iterator[_OutlookRow]:
     """Groups of open records: each record a chance of its own, of a value known in the mean."""
-    stretched = open_by_month(opened, year.start, -year.first, lags.factors)
-    for (cell, group, found), months in zip(opened_rows(year), stretched, strict=True):
+    for (cell, group, found), months in zip(opened_rows(year), open_by_month(year, lags.factors), strict=True):
         wins, rate = float(found.wins[counted].sum()), float(cell.rates_to_won[group.stage])
         by_lag = months[:, counted].sum(axis=1) / rate
         value = float(found.arr[counted].sum()) / wins if wins > 0 else 0.0

@@ -27,7 +27,7 @@ from revplan.simulation.curve import (
 )
 from revplan.simulation.draws import DrawStore, UncertainRates
 from revplan.simulation.fan import Fan, fan
-from revplan.simulation.outlook import LagScale, OpenByMonth, Outlook, open_months, outlook
+from revplan.simulation.outlook import LagScale, Outlook, outlook
 from revplan.simulation.tornado import Swing, tornado
 from revplan.simulation.trials import ROUND, Outcome, Trials, averaged, drivers, estimate, merged, outcome, trials_of
 
@@ -95,8 +95,6 @@ class Simulation:
 
     year: PlannedYear
     view: Outlook
-    opened: OpenByMonth
-    """What open records bring by month."""
     trials: int
     seed: int
     outcome: Outcome
@@ -134,7 +132,7 @@ class Simulation:
 
     def within(self, months: slice) -> Outcome:
         """How the new ARR of some months of the year comes out, with the same trials: one that has begun, and those after it."""
-        return _swept(self.trials, self.seed, outlook(self.year, None, self.opened, months))
+        return _swept(self.trials, self.seed, outlook(self.year, counted=months))
 
     def at_confidence(self, confidence: float) -> Simulation:
         """The same year with the same trials and seed, to be signed at another confidence."""
@@ -184,17 +182,17 @@ class Simulation:
     @cached_property
     def fan(self) -> Fan:
         """P10, P50 and P90 of every stage and month."""
-        return fan(self.year, self.view, self.opened, self.detail_store, self.year.plan.stage_ids)
+        return fan(self.year, self.view, self.detail_store, self.year.plan.stage_ids)
 
     @cached_property
     def arr_bands(self) -> np.ndarray:
         """P10, P50 and P90 of the ARR closed by the end of each month, as in `fan`: shape (3, 12). [plan currency]"""
-        return fan(self.year, self.view, self.opened, self.detail_store, self.year.plan.stage_ids[-1:]).arr
+        return fan(self.year, self.view, self.detail_store, self.year.plan.stage_ids[-1:]).arr
 
     @cached_property
     def given_commit(self) -> dict[str, Outcome]:
         """By stage: the year if exactly the commit enters it, so that only what follows is uncertain."""
-        views = {stage: outlook(self.year, stage, self.opened) for stage in self.year.plan.stage_ids}
+        views = {stage: outlook(self.year, stage) for stage in self.year.plan.stage_ids}
         store = DrawStore(self.detail_store.trials, drivers(self.view), self.seed)
         return {stage: outcome(trials_of(view, store), view.goal) for stage, view in views.items()}
 
@@ -245,11 +243,10 @@ def simulate(year: PlannedYear, trials: int = TRIALS, seed: int = SEED, progress
     PlanError
         If trials or seed are no whole numbers within their limits.
     """
-    opened = open_months(year)
-    view = outlook(year, None, opened)
+    view = outlook(year)
     asked = (year.plan.commit.confidence, STRETCH, *CONFIDENCES)
     found, (signed, stretch, *curve) = run(view, DrawStore(trials, drivers(view), seed), asked, progress)
-    return Simulation(year, view, opened, trials, seed, found, tuple(curve), signed, stretch)
+    return Simulation(year, view, trials, seed, found, tuple(curve), signed, stretch)
 
 
 def run(

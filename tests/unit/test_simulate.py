@@ -18,7 +18,7 @@ from revplan.ground.lag import Lag
 from revplan.plan.model import Plan
 from revplan.simulation import simulate as module
 from revplan.simulation.draws import BLOCK, DrawStore, UncertainRates, normal_quadrature
-from revplan.simulation.outlook import LagScale, entries_landing, open_by_month, open_months, outlook
+from revplan.simulation.outlook import LagScale, entries_landing, open_by_month, outlook
 from revplan.simulation.simulate import run, simulate, sweep
 from revplan.simulation.trials import LEVELS, Chances, drivers, outcome, trials_of
 
@@ -211,7 +211,7 @@ def test_open_records_come_later_where_lags_stretch() -> None:
     made = plan_year(first, Snapshot(open_groups={("all", "web"): (group,)}))
     found = made.open_yields[0][0][1]
     scale = LagScale(0.2)
-    (months,) = open_by_month(open_months(made), made.start, 6, scale.factors)
+    (months,) = open_by_month(made, scale.factors)
     landing = months.sum(axis=1)
     assert landing[-1] == pytest.approx(found.wins[:YEAR].sum(), rel=1e-9)
     days = np.array([(made.plan.first_month.start_time.date() - made.plan.plan_date).days, 549])
