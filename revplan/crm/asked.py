@@ -49,6 +49,8 @@ from revplan.ground.formats import counted as many
 MOST_LABELS = 5_000  # different texts of one column: more are ids, not labels
 NO_DAY = -1_000_000  # the number of a day that is missing
 EPOCH = "DATE '1970-01-01'"
+NO_AMOUNT = "CAST('NaN' AS FLOAT8)"
+CONSTANT = ("0", NO_AMOUNT)  # which an engine would carry along with every group
 SPACES = (" ", "\t", "\n", "\r", "\u00a0")
 NULLS = ", ".join(literal(each) for each in sorted({*HIDDEN_NULLS, ""}))
 READ = {
@@ -76,7 +78,7 @@ class Log:
     """A log of changes: SQL for the rows that count, and what they lead to."""
 
     rows: str
-    """A relation of id (the number it is known by), v (number of the stage, -1 for a loss) and m (moment)."""
+    """A relation of id (the number it is known by), v (number of the stage, -1 for a loss), m (moment) and d (its day)."""
     who: str
     """A join with the records, where there are any."""
     final: tuple[str, ...]
@@ -93,13 +95,16 @@ class Log:
 
         The column `odd` is 0 for them, and for the others their id.
         """
-        firsts = ", ".join(f"min(CASE WHEN v = {step} THEN m END) AS e{step}" for step in range(self.stages))
-        lost = f"min(CASE WHEN v = {LOST} THEN m END) AS lost, max(m) AS last, count(*) AS behind"
-        records = f"SELECT id, {firsts}, {lost} FROM {self._until(day)} GROUP BY id"
-        odd = f"CASE WHEN lost < last OR e{self.stages - 1} < last THEN id ELSE 0 END"
-        days = [_number(each) for each in (*(f"e{step}" for step in range(self.stages)), "lost")]
+        steps = (*range(self.stages), LOST)
+        firsts = ", ".join(f"min(CASE WHEN v = {step} THEN d END) AS e{number}" for number, step in enumerate(steps))
+        closed = f"min(CASE WHEN v IN ({LOST}, {self.stages - 1}) THEN m END) AS closed, max(m) AS last"
+        records = f"SELECT id, {firsts}, {closed}, count(*) AS behind FROM {self._until(day)} GROUP BY id"
+        days = [f"coalesce(e{number}, {NO_DAY})" for number in range(len(steps))]
+        odd = "CASE WHEN closed < last THEN id ELSE 0 END"
         return _counting(
-            [*self.final, *days, odd], f"({records}) AS records {self.who}", "count(*) AS n, sum(behind) AS behind"
+            [*self.final, *days, odd],
+            f"({records}) AS records {self.who}",
+            "count(*) AS n, CAST(sum(behind) AS BIGINT) AS behind",
         )
 
     def others(self, day: date | None, near: str) -> str:
@@ -138,7 +143,7 @@ class Log:
     def of_records(self) -> str:
         """SQL for the days of the rows of records: whether they close one, and how many they are."""
         closes = f"CASE WHEN v IN ({LOST}, {self.stages - 1}) THEN 1 ELSE 0 END"
-        return _counting([closes, _number("m")], f"{self.rows} {self.who}")
+        return _counting([closes, "d"], f"{self.rows} {self.who}")
 
     def _until(self, day: date | None) -> str:
         if day is None:
@@ -148,7 +153,12 @@ class Log:
 
 def _number(moment: str) -> str:
     """SQL for the number of the day of a moment."""
-    return f"coalesce(CAST({moment} AS DATE) - {EPOCH}, {NO_DAY})"
+    return f"coalesce({_day(moment)}, {NO_DAY})"
+
+
+def _day(moment: str) -> str:
+    """The same, missing where the moment is."""
+    return f"CAST(CAST({moment} AS DATE) - {EPOCH} AS INTEGER)"  # half the room of what the engine takes by itself
 
 
 @dataclass(frozen=True, eq=False)
@@ -347,14 +357,14 @@ class _Scanned:
         """The file of the amounts, and SQL for that of a row."""
         amount = self.source.crm.amount
         if not amount:
-            return "", "CAST('NaN' AS FLOAT8)"
+            return "", NO_AMOUNT
         file, name = file_of(amount.column), column_of(amount.column)
         if amount.of == "lines":
             raise self._fault(file, name, "is of lines, which are added up in memory only")
         if self._kind(file, name) not in (WHOLE, NUMBER):
             raise self._fault(file, name, "holds no numbers but texts; cast it in a view, or count in memory")
         value, table = f"CAST({quoted(name)} AS FLOAT8)", self.tables[file]
-        wrong = f"SELECT count(*) AS n FROM {table.sql} WHERE NOT abs({value}) <= {LARGEST_AMOUNT:.0f} AND {value} <> CAST('NaN' AS FLOAT8)"
+        wrong = f"SELECT count(*) AS n FROM {table.sql} WHERE NOT abs({value}) <= {LARGEST_AMOUNT:.0f} AND {value} <> {NO_AMOUNT}"
         if int(self.engine.ask(wrong)[0][0]):
             raise self._fault(file, name, "holds amounts over 1e12")
         for each in table.kinds:
@@ -371,7 +381,7 @@ class _Scanned:
                         each,
                         f"holds several currencies ({', '.join(sorted(codes)[:6])}), which are converted in memory only",
                     )
-        return file, f"coalesce({value}, CAST('NaN' AS FLOAT8))"
+        return file, f"coalesce({value}, {NO_AMOUNT})"
 
     # --- tables
 
@@ -441,13 +451,12 @@ class _Scanned:
             meant.append(self.meant(key, file, column, texts))
             if file:
                 cases = " ".join(f"WHEN {literal(text)} THEN {number}" for number, text in enumerate(texts))
-                by_file.setdefault(file, {})[key] = f"CASE {_text(column)} {cases} END"
-            final[key] = f"coalesce({key}, {texts.index('')})" if file else "0"
+                by_file.setdefault(file, {})[key] = f"CAST(CASE {_text(column)} {cases} END AS SMALLINT)"
+            final[key] = f"coalesce({key}, CAST({texts.index('')} AS SMALLINT))" if file else "0"
         file, amount = self.amount()
         if file:
             by_file.setdefault(file, {})["amount"] = amount
-        nothing = "CAST('NaN' AS FLOAT8)"
-        final["amount"] = f"coalesce(amount, {nothing})" if file else nothing
+        final["amount"] = f"coalesce(amount, {NO_AMOUNT})" if file else NO_AMOUNT
         return by_file, final, (meant[0], meant[1])
 
     # --- the two formats
@@ -545,7 +554,7 @@ class _Scanned:
             lines += counted(part, f"set aside: {reason}", number[(why == code) & ~counts].sum())
         lines += Findings(lines=(ImportLine(part, "rows kept", int(number[counts].sum())),))
         events, closings = event_days(why[counts] == 4, day[counts], number[counts])
-        rows = f"(SELECT id, v, m FROM (SELECT {self.engine.hashed(id_)} AS id, {stage} AS v, {moment} AS m FROM {table.sql} WHERE {filled} AND {field}) AS r WHERE v IS NOT NULL AND m IS NOT NULL) AS log"
+        rows = f"(SELECT id, v, m, {_day('m')} AS d FROM (SELECT {self.engine.hashed(id_)} AS id, {stage} AS v, {moment} AS m FROM {table.sql} WHERE {filled} AND {field}) AS r WHERE v IS NOT NULL AND m IS NOT NULL) AS log"
         log = Log(rows, who, tuple(final.values()), len(crm.stages), crm.outcome, events, closings)
         return Look(places, read, meant, lines + checked + found, log, "")
 
@@ -566,7 +575,7 @@ def _among(text: str, values: Sequence[str]) -> str:
 def _counting(keys: Sequence[str], source: str, number: str = "count(*) AS n") -> str:
     """SQL that counts the rows of `source` by `keys`."""
     named = ", ".join(f"{each} AS c{number}" for number, each in enumerate(keys))
-    groups = ", ".join(str(number + 1) for number in range(len(keys)))
+    groups = ", ".join(str(number) for number, each in enumerate(keys, start=1) if each not in CONSTANT)
     return f"SELECT {named}, {number} FROM {source} GROUP BY {groups}"
 
 

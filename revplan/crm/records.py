@@ -213,8 +213,8 @@ class Export:
         raw, stages = self.raw, self.source.crm.stage_ids()
         yield from future(raw.events, (*stages, "lost"), raw.records, self.today)
         first = np.fmin.reduce(moments.entered, axis=1)
-        yield from holes(first[~np.isnat(first)])
         once = np.ones(len(written.entered), dtype=int)
+        yield from holes(first[moments.used], once[moments.used])
         yield from silent_stages(written.entered, stages, day, once)
         yield from a_year_off(written.entered, stages, raw.records, once)
 

@@ -109,13 +109,15 @@ class Ways:
 
 def _ways(answer: Sequence[np.ndarray], stages: int) -> Ways:
     """An answer's columns as ways: labels, amount, stages and loss; first day, undone and reopened if asked for; count."""
-    codes, entered = np.stack(answer[:2], axis=1), np.stack(answer[3 : 3 + stages], axis=1).astype(np.int32)
+    codes, entered = np.stack(answer[:2], axis=1), np.stack(answer[3 : 3 + stages], axis=1).astype(np.int32, copy=False)
     lost, *others, count = answer[3 + stages :]
     arrived = np.where(entered == NO_DAY, np.iinfo(np.int32).max, entered).min(axis=1)
     first = np.where(arrived == np.iinfo(np.int32).max, NO_DAY, arrived)
     nothing = np.zeros(len(count), dtype=np.int8)
     arrived, undone, reopened = others or (first, nothing, nothing)
-    return Ways(codes, answer[2].astype(float), entered, lost.astype(np.int32), arrived, undone, reopened, count)
+    return Ways(
+        codes, answer[2].astype(float), entered, lost.astype(np.int32, copy=False), arrived, undone, reopened, count
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,7 +162,7 @@ class Stored:
         latest = np.fmax(np.fmax.reduce(moments.entered, axis=None), np.fmax.reduce(moments.lost))
         ends = stale_since(as_day(latest), day) or silence_after(arrived, day, lines)
         silent = silent_stages(entered, stages, day, ways.count)
-        strange = (*holes(arrived), *silent, *a_year_off(entered, stages, _Nameless(), ways.count))
+        strange = (*holes(first, ways.count[used]), *silent, *a_year_off(entered, stages, _Nameless(), ways.count))
         return Counted(
             stages=stages,
             as_of=day,
@@ -202,8 +204,7 @@ class Stored:
             ways, rows = _ways([*columns, count], stages), int(behind.sum())
             if not others.any():
                 return ways, rows
-            numbers = ", ".join(map(str, np.unique(odd[others]).tolist())) if others.sum() <= FEW else ""
-            near = f"id IN ({numbers})" if numbers else "TRUE"
+            near = _one_of(np.unique(odd[others])) if others.sum() <= FEW else "TRUE"
             return ways.where(~others) + _ways(engine.ask(self.look.log.others(day, near)), stages), rows
 
     @cached_property
@@ -234,6 +235,12 @@ class Stored:
         arrived = ways.arrived != NO_DAY
         days = moments_of(ways.arrived[arrived]).repeat(ways.count[arrived])
         return usual_end(days if len(days) else self._events[0][:1], self._events[1], np.datetime64(self._last))
+
+
+def _one_of(numbers: np.ndarray) -> str:
+    """SQL for whether an id is among `numbers`: in one text, for a list of as many constants takes as long as the count."""
+    texts = ",".join(map(str, numbers.tolist()))
+    return f"id IN (SELECT CAST(each AS BIGINT) FROM unnest(string_to_array('{texts}', ',')) AS few(each))"
 
 
 class _Nameless(Sequence[str]):

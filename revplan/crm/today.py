@@ -131,20 +131,23 @@ def future(events: Events, names: Sequence[str], records: Sequence[object], toda
     )
 
 
-def holes(arrived: np.ndarray) -> Iterator[str]:
-    """A time in the middle of the flow of new records in which none came, though many should have."""
-    days = np.unique(arrived.astype("datetime64[D]"))
+def holes(arrived: np.ndarray, count: np.ndarray) -> Iterator[str]:
+    """A time in the middle of the flow of new records in which none came, though many should have.
+
+    At each moment of `arrived` came as many records as `count` says.
+    """
+    days = np.unique(arrived.astype("datetime64[D]", copy=False))
     gaps = np.diff(days).astype(int)
     if len(days) < FEWEST_DAYS or gaps.max() < LONG_HOLE:
         return
     place = int(np.argmax(gaps))
     others = np.delete(gaps, place)
     before, after = days[place], days[place + 1]
-    around = arrived[(arrived > before - RECENT) & (arrived < after + RECENT)]
+    around = count[(arrived > before - RECENT) & (arrived < after + RECENT)].sum()
     watched = max(
         min((before - days[0]) / DAY, RECENT / DAY) + min((days[-1] - after) / DAY, RECENT / DAY), FEWEST_WATCHED
     )
-    missing = len(around) / watched * gaps[place]
+    missing = around / watched * gaps[place]
     if missing >= MISSED and gaps[place] >= HOLE_GAPS * others.max(initial=1):
         yield (
             f"No new record between {_shown(before)} and {_shown(after)}, {gaps[place]:,} days in which about {missing:,.0f} were to "

@@ -113,7 +113,7 @@ def bunching_of(spells: Spells) -> Bunching | None:
     entered = entered_stage(spells, len(spells.stages) - 2)
     if entered.number(entered.delay >= 0) < FEWEST:
         return None
-    cohort = entered.cohort()
+    cohort = entered.cohort
     span = int(cohort.ago.max()) + 1
     if span < SHORTEST:
         return None

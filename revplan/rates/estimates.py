@@ -309,9 +309,10 @@ def _rows(spells: Spells, stage: int, clock: Clock | None) -> Iterator[dict[str,
     entered = entered_stage(spells, stage)
     if len(entered.age) == 0:
         return
-    whole = entered.cohort().ordered()
+    whole = entered.cohort.ordered()
     recorded = whole.since(recorded_window(whole))
-    sources = by_source(spells, entered, recorded.window)
+    by_cell = entered.by(entered.cell, len(spells.cells))
+    sources = by_source(spells, by_cell, recorded.window)
     cohort = recorded.since(best_window(recorded, sources))
     estimate = own_estimate(cohort)
     if estimate is None:
@@ -341,7 +342,7 @@ def _rows(spells: Spells, stage: int, clock: Clock | None) -> Iterator[dict[str,
         **_money(entered, cohort.window, estimate.lag),
         **moved,
     }
-    for part, cell, limits in parts_of(spells, entered, (cohort.window, recorded.window), estimate):
+    for part, cell, limits in parts_of(spells, by_cell, (cohort.window, recorded.window), estimate):
         possible = _possible(cell.rate, part.entered, part.cohort.window)
         if possible < cell.rate:
             cell = replace(cell, rate=possible)

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise, product
 
 import numpy as np
@@ -222,10 +223,10 @@ class StageEntries:
         edges = np.append(0, np.cumsum(np.bincount(group, minlength=groups)))
         return [StageEntries(*(column[a:b] for column in columns)) for a, b in pairwise(edges)]
 
-    def cohort(self, window: int | None = None) -> Cohort:
-        """Their counts, watched for the last `window` days, or for all days."""
-        cohort = self._exits(self.delay)
-        return cohort if window is None else cohort.since(window)
+    @cached_property
+    def cohort(self) -> Cohort:
+        """Their counts, watched for all days."""
+        return self._exits(self.delay)
 
     def losses(self, window: int) -> Cohort:
         """The same with losses in the place of conversions."""
@@ -245,17 +246,26 @@ COLUMNS = ("cell", "age", "delay", "lost", "amount", "count")
 def _joined(cells: list[StageEntries], mask: np.ndarray) -> StageEntries:
     """The records of the cells in `mask`; it holds one at least."""
     chosen = [cells[number] for number in np.flatnonzero(mask)]
+    if len(chosen) == 1:
+        return chosen[0]
     return StageEntries(*(np.concatenate([getattr(each, name) for each in chosen]) for name in COLUMNS))
 
 
-def by_source(spells: Spells, entered: StageEntries, window: int) -> list[Cohort]:
+def _cohort(cells: list[StageEntries], mask: np.ndarray, window: int) -> Cohort:
+    """The counts of the cells in `mask`, watched for the last `window` days; it holds one at least."""
+    chosen = [cells[number].cohort for number in np.flatnonzero(mask)]
+    entries = np.zeros(max(len(each.entries) for each in chosen), dtype=np.int64)
+    for each in chosen:
+        entries[: len(each.entries)] += each.entries
+    age, delay = (np.concatenate([getattr(each, name) for each in chosen]) for name in ("age", "delay"))
+    return Cohort(entries, age, delay, len(entries) - 1).since(window)
+
+
+def by_source(spells: Spells, by_cell: list[StageEntries], window: int) -> list[Cohort]:
     """The records of each source that has any, watched for the last `window` days."""
     codes, names = spells.codes(1)
-    if len(names) == 1:
-        return [entered.cohort(window).ordered()]
-    by_cell = entered.by(entered.cell, len(codes))
-    parts = [_joined(by_cell, codes == code) for code in range(len(names))]
-    return [each.cohort(window).ordered() for each in parts if len(each.age)]
+    parts = [_cohort(by_cell, codes == code, window) for code in range(len(names))]
+    return [each.ordered() for each in parts if each.entries.any()]
 
 
 @dataclass(frozen=True, eq=False)
@@ -287,7 +297,7 @@ def entered_stage(spells: Spells, stage: int) -> StageEntries:
 
 
 def parts_of(
-    spells: Spells, entered: StageEntries, windows: tuple[int, int], whole: Estimate
+    spells: Spells, by_cell: list[StageEntries], windows: tuple[int, int], whole: Estimate
 ) -> Iterator[tuple[Part, Estimate, tuple[float, float]]]:
     """Every part with enough records, its estimate and its bounds.
 
@@ -299,9 +309,9 @@ def parts_of(
     source = spells.codes(1)[0]
     if len(spells.cells) < 2:
         return
-    by_cell = entered.by(entered.cell, len(spells.cells))
-    looked = [window if each.number(each.age <= window) >= CELL_ENTRIES else recorded for each in by_cell]
-    by_segment = [_joined(by_cell, segment == code).cohort(window) for code in range(len(segments))]
+    recent = np.array([each.number(each.age <= window) for each in by_cell])
+    looked = [window if number >= CELL_ENTRIES else recorded for number in recent.tolist()]
+    by_segment = [_cohort(by_cell, segment == code, window) for code in range(len(segments))]
     owns = [_own(cohort) for cohort in by_segment]
     lags = [_lag(own, cohort, whole.lag) for own, cohort in zip(owns, by_segment, strict=True)]
     reliance = [_reliance(own) for own in owns]
@@ -310,8 +320,6 @@ def parts_of(
     parts = list(_named(spells, by_cell, looked, lags, whole.lag))
     if not parts:
         return
-    lately = entered.age <= window
-    recent = np.bincount(entered.cell[lately], entered.count[lately], minlength=len(spells.cells))
     weights = np.array([part.cells * np.maximum(recent, 1e-9) for part in parts])
     rates = shrunk(cells, weights / weights.sum(axis=1, keepdims=True))
     low, high = rates.bounds()
@@ -340,7 +348,7 @@ def _named(
     for labels, mask, parent in wanted:
         entered = _joined(by_cell, mask)
         if entered.number() >= CELL_ENTRIES:
-            cohort = entered.cohort(max(windows[number] for number in np.flatnonzero(mask)))
+            cohort = _cohort(by_cell, mask, max(windows[number] for number in np.flatnonzero(mask)))
             yield Part(labels, mask, entered, cohort, _lag(own_estimate(cohort), cohort, parent))
 
 
@@ -371,7 +379,7 @@ def _cells(by_cell: list[StageEntries], windows: list[int], lags: list[DayLag], 
     conversions, exposure = np.zeros(len(lags)), np.zeros(len(lags))
     for number, (mine, window, lag) in enumerate(zip(by_cell, windows, lags, strict=True)):
         if len(mine.age):
-            cohort = mine.cohort(window)
+            cohort = mine.cohort.since(window)
             conversions[number] = len(cohort.delay)
             exposure[number] = matured(cohort.entries.astype(float), lag, window)
     return CellRates(conversions * reliance, exposure * reliance, np.array([]), np.array([]))
