@@ -73,8 +73,8 @@ def scores(held: pd.DataFrame) -> pd.DataFrame:
     at least what was called, of the model the share inside its P10 to P90.
     """
     over = held[(held["actual"] > 0)]
-    rows = [row for who, mine in over.groupby("who", sort=True) for row in _scores_of(str(who), mine)]
-    return from_rows("call_scores", rows)
+    told = over.groupby("who", sort=True)
+    return from_rows("call_scores", (row for who, mine in told for row in _scores_of(str(who), mine)))
 
 
 def _scores_of(who: str, mine: pd.DataFrame) -> list[dict[str, object]]:
@@ -85,25 +85,12 @@ def _scores_of(who: str, mine: pd.DataFrame) -> list[dict[str, object]]:
     rows = []
     for of, said_by, number, part in sides:
         off = number / part["actual"] - 1
-        covered = (
-            part["actual"] >= number
-            if said_by != MODEL
-            else part["actual"].between(part["model_low"], part["model_high"])
-        )
-        by_quarter = (
-            pd.DataFrame({"bias": off, "error": off.abs(), "coverage": covered.astype(float)})
-            .groupby(part["quarter"])
-            .mean()
-        )
-        rows.append(
-            {
-                "who": of,
-                "said_by": said_by,
-                "quarters": len(by_quarter),
-                "calls": len(part),
-                **{name: float(by_quarter[name].mean()) for name in ("bias", "error", "coverage")},
-            }
-        )
+        band = part["actual"].between(part["model_low"], part["model_high"])
+        covered = (band if said_by == MODEL else part["actual"] >= number).astype(float)
+        by_call = pd.DataFrame({"bias": off, "error": off.abs(), "coverage": covered})
+        by_quarter = by_call.groupby(part["quarter"]).mean()
+        means = {name: float(by_quarter[name].mean()) for name in by_quarter}
+        rows.append({"who": of, "said_by": said_by, "quarters": len(by_quarter), "calls": len(part), **means})
     return rows
 
 

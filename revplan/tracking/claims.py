@@ -35,21 +35,15 @@ class Finding:
 
 def claims(book: BoardBook) -> pd.DataFrame:
     """Table claims: each claim of the plan file, and what the books say; wins that nobody saw coming at the end."""
-    rows = []
-    for claim in book.files.live.claims:
-        for finding in _findings(book, claim):
-            rows.append((claim.by, finding.claim, finding.verdict, finding.told))
-    rows += [
-        ("records", each.claim, each.verdict, each.told) for each in unseen_wins(book.history, book.plan, book.quarter)
-    ]
-    return from_rows("claims", rows)
+    found = [(claim.by, finding) for claim in book.files.live.claims for finding in _findings(book, claim)]
+    found += [("records", finding) for finding in unseen_wins(book.history, book.plan, book.quarter)]
+    return from_rows("claims", ((by, each.claim, each.verdict, each.told) for by, each in found))
 
 
 def _findings(book: BoardBook, claim: Claim) -> Iterator[Finding]:
     if claim.sales_growth is not None:
-        yield growth(
-            claim.sales_growth, arr_growth(book) if claim.arr_growth is None else claim.arr_growth, sales_growth(book)
-        )
+        arr = arr_growth(book) if claim.arr_growth is None else claim.arr_growth
+        yield growth(claim.sales_growth, arr, sales_growth(book))
     if claim.sourced:
         yield sourced(claim.sourced, sourced_shares(book))
     if claim.coverage is not None:
@@ -85,11 +79,9 @@ def growth(claimed: float, arr: float, measured: float) -> Finding:
 def arr_growth(book: BoardBook) -> float:
     """Growth of ARR since the year began, as far as it is booked; NaN where it cannot be told."""
     found = book.arr_bridge
-    year = (
-        found[found["period"] == book.spans[-1].label].set_index("term")["actual"]
-        if len(found) and book.spans
-        else pd.Series(dtype=float)
-    )
+    if found.empty or not book.spans:
+        return np.nan
+    year = found[found["period"] == book.spans[-1].label].set_index("term")["actual"]
     opening = float(year.get("opening", np.nan))
     return float(year.get("closing", np.nan)) / opening - 1 if opening > 0 else np.nan
 
@@ -133,11 +125,8 @@ def sourced(claimed: dict[str, float], measured: dict[str, float]) -> Finding:
     listed = ", ".join(f"{name} {show(share, 'share')}" for name, share in measured.items() if name in claimed)
     on_record = f" On record: {listed}." if listed else ""
     if total > 1 + 1e-9:
-        return Finding(
-            said,
-            CONTRADICTED,
-            f"The shares claimed add up to {show(total, 'share')}: a deal has one source.{on_record}",
-        )
+        told = f"The shares claimed add up to {show(total, 'share')}: a deal has one source.{on_record}"
+        return Finding(said, CONTRADICTED, told)
     if not listed:
         return Finding(said, UNKNOWN, "No won deal on record says who sourced it.")
     far = [name for name, share in claimed.items() if abs(measured.get(name, 0.0) - share) > NEAR * max(share, NEAR)]

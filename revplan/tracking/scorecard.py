@@ -161,7 +161,7 @@ def arr_bridge(
     spans
         Each period up to the last month booked, and on what it rests.
     """
-    rows = [row for span, basis in spans for row in _rows(opening, (planned, actual), span, basis)]
+    rows = (row for span, basis in spans for row in _rows(opening, (planned, actual), span, basis))
     return from_rows("arr_bridge", rows)
 
 

@@ -312,12 +312,8 @@ def _agreed_rows(part: pd.DataFrame, plan: Plan) -> Iterator[dict[str, object]]:
         counts = {state: int((part[level.name] == state).sum()) for state in (MET, BREACHED, PENDING, SETTLED)}
         clock = part["hours_to_touch"] if level.name == TOUCH else part["hours_to_answer"]
         middle = clock.median() if level.name != ATTEMPTS else np.nan
-        yield {
-            "level": level.words,
-            **counts,
-            **share_of(counts[MET], counts[MET] + counts[BREACHED]),
-            "median_hours": middle,
-        }
+        shares = share_of(counts[MET], counts[MET] + counts[BREACHED])
+        yield {"level": level.words, **counts, **shares, "median_hours": middle}
 
 
 def _rate_rows(part: pd.DataFrame, plan: Plan, touched: bool) -> Iterator[dict[str, object]]:
@@ -362,11 +358,8 @@ def breaches(made: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     for level in agreed_levels(plan, 8.0):
         rows = made[made[level.name] == BREACHED]
         done = rows["hours_to_touch"] if level.name == TOUCH else rows["hours_to_answer"]
-        found.append(
-            rows.assign(level=level.words, hours=done.fillna(rows["hours_open"]), done=done.notna())[
-                ["record", "level", "rep", "team", "starts", "hours", "done"]
-            ]
-        )
+        told = rows.assign(level=level.words, hours=done.fillna(rows["hours_open"]), done=done.notna())
+        found.append(told[["record", "level", "rep", "team", "starts", "hours", "done"]])
     if not found:
         return empty("breaches")
     table = pd.concat(found, ignore_index=True).sort_values(["done", "hours"], ascending=[True, False], kind="stable")
@@ -402,10 +395,10 @@ def reasons(made: pd.DataFrame) -> pd.DataFrame:
     """Table rejection_reasons: why records were rejected, the most frequent first."""
     gone = made[made["rejected"].notna() & ~(made["accepted"] <= made["rejected"])]
     counts = gone["reason"].value_counts()
-    rows = [
+    told = (
         {"reason": str(name), "records": int(number), **share_of(number, len(gone))} for name, number in counts.items()
-    ]
-    return from_rows("rejection_reasons", rows)
+    )
+    return from_rows("rejection_reasons", told)
 
 
 def timeless(export: Export) -> str:

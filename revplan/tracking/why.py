@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -191,11 +192,8 @@ def steps(history: History, before: DayRun, after: DayRun, titles: Mapping[str, 
     titles
         Stage -> what a reader calls it.
     """
-    rows = [
-        _step(history, pair, (before, after), titles) for pair in zip(history.stages, history.stages[1:], strict=False)
-    ]
-    found = [row for row in rows if row is not None]
-    return from_rows("quarter_on_quarter", found)
+    rows = (_step(history, pair, (before, after), titles) for pair in pairwise(history.stages))
+    return from_rows("quarter_on_quarter", filter(None, rows))
 
 
 def _step(
@@ -284,7 +282,7 @@ def loss_reasons(history: History) -> pd.DataFrame:
             "reason": lost["lost_reason"].astype("str").to_numpy(),
         }
     )
-    rows = [row for keys in (["stage"], ["stage", "segment"]) for row in _reasons(frame, keys)]
+    rows = (row for keys in (["stage"], ["stage", "segment"]) for row in _reasons(frame, keys))
     return from_rows("loss_reasons", rows)
 
 
@@ -294,9 +292,6 @@ def _reasons(frame: pd.DataFrame, keys: list[str]) -> Iterator[dict[str, object]
     for group, part in frame.groupby(keys, sort=False):
         names = dict(zip(keys, group, strict=True))
         for reason, number in part["reason"].value_counts().items():
-            told = {
-                "reason": "no reason given" if reason == UNKNOWN else str(reason),
-                "records": int(number),
-                "of": len(part),
-            }
+            why = "no reason given" if reason == UNKNOWN else str(reason)
+            told = {"reason": why, "records": int(number), "of": len(part)}
             yield {"segment": "all", **names, **told, **share_of(int(number), len(part))}
