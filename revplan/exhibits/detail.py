@@ -151,19 +151,12 @@ def _bridge_message(book: BoardBook, frame: pd.DataFrame, label: str) -> Sentenc
     actual, planned = (
         money(book, "arr_term", closing[basis], label, basis, term="closing") for basis in (ACTUAL, PLANNED)
     )
+    period = book.plan.period_label(label)
     if actual.value is None or planned.value is None:
-        return say(
-            "Closing ARR of {period} cannot be told: a term of its bridge is not known.",
-            period=book.plan.period_label(label),
-        )
+        return say("Closing ARR of {period} cannot be told: a term of its bridge is not known.", period=period)
     gap = money(book, "arr_term_gap", closing["gap"], label, term="closing")
-    return say(
-        "{period} closes at {actual} of ARR against {planned} planned: {gap}.",
-        period=book.plan.period_label(label),
-        actual=actual,
-        planned=planned,
-        gap=gap,
-    )
+    parts = {"actual": actual, "planned": planned, "gap": gap}
+    return say("{period} closes at {actual} of ARR against {planned} planned: {gap}.", period=period, **parts)
 
 
 # --- the team ------------------------------------------------------------------------------------
@@ -176,13 +169,8 @@ def cells(book: BoardBook) -> Exhibit:
         return nothing_yet(book, "Nothing is there to explain.")
     label, steps = book.spans[0].label, [step for step in STEPS if step not in ("planned", "actual")]
     digits = book.decimals
-    steps_of = pd.DataFrame(
-        [
-            largest_remainder(found.loc[at, steps], round_half_up(found.loc[at, steps].sum(), digits), digits)
-            for at in found.index
-        ],
-        columns=steps,
-    )
+    shares = [largest_remainder(row, round_half_up(row.sum(), digits), digits) for _, row in found[steps].iterrows()]
+    steps_of = pd.DataFrame(shares, columns=steps)
     gaps = steps_of.sum(axis=1)
     order = gaps.index[steady_order(-gaps.abs())[:MOST_CELLS]]
     frame = steps_of.assign(gap=gaps).loc[order].reset_index(drop=True)
@@ -214,15 +202,12 @@ def cells(book: BoardBook) -> Exhibit:
 
 def _cells_message(book: BoardBook, frame: pd.DataFrame, cell: pd.Series, label: str) -> Sentence:
     if not frame["gap"].iloc[0]:
-        return say(
-            "No segment and source brought in {period} another amount than was planned.",
-            period=book.plan.period_label(label),
-        )
+        none = "No segment and source brought in {period} another amount than was planned."
+        return say(none, period=book.plan.period_label(label))
     first = frame["gap"].abs() == abs(frame["gap"].iloc[0])
     most = "differs most from" if first.sum() == 1 else "differs as much as any from"
-    gap = money(
-        book, "new_arr_gap", frame["gap"].iloc[0], label, segment=str(cell["segment"]), source=str(cell["source"])
-    )
+    of = {name: str(cell[name]) for name in ("segment", "source")}
+    gap = money(book, "new_arr_gap", frame["gap"].iloc[0], label, **of)
     return say(
         f"{{cell}} {most} what was planned: {{gap}} of new ARR, where in all "
         "{actual} came in {period} against {asked}.",

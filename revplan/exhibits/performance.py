@@ -90,12 +90,11 @@ def three_numbers(book: BoardBook) -> Exhibit:
     found = book.three_numbers
     if found.empty:
         return nothing_yet(book, "Flow, conversion and CAC cannot be counted yet.")
+    named = zip(found["quarter"], _periods(book, found), strict=True)
+    quarters = [f"{name}: {book.plan.period_label(period)}" for name, period in named]
     frame = pd.DataFrame(
         {
-            "quarter": [
-                f"{name}: {book.plan.period_label(period)}"
-                for name, period in zip(found["quarter"], _periods(book, found), strict=True)
-            ],
+            "quarter": quarters,
             "entries": [whole(value) for value in found["flow"]],
             "conversion": found["rate"],
             "conversion_low": found["rate_low"],
@@ -132,14 +131,13 @@ def _periods(book: BoardBook, found: pd.DataFrame) -> list[str]:
 def _three_message(book: BoardBook, frame: pd.DataFrame) -> Sentence:
     now, plan, label = frame.iloc[0], frame.iloc[-1], book.spans[0].label
 
-    def both(measure: str) -> tuple[Figure, Figure]:
-        currency = book.plan.currency
-        return (
-            figure(measure, now[measure], label, ACTUAL, currency),
-            figure(measure, plan[measure], book.quarter.name, PLANNED, currency),
+    conversion, cac = (
+        (
+            figure(measure, now[measure], label, ACTUAL, book.plan.currency),
+            figure(measure, plan[measure], book.quarter.name, PLANNED, book.plan.currency),
         )
-
-    conversion, cac = both("conversion"), both("cac")
+        for measure in ("conversion", "cac")
+    )
     title = titles_of(book.plan.stages)[book.stage]
     actual, asked = (entries(book, book.stage, basis, label) for basis in (ACTUAL, PLANNED))
     won_words = (
@@ -157,15 +155,11 @@ def _three_message(book: BoardBook, frame: pd.DataFrame) -> Sentence:
     )
     if cac[0].value is None:
         return joined(said, say(f"; {_no_cac(book)}, so there is no CAC."), glue="")
-    if cac[1].text == cac[0].text:
-        return joined(said, say("; programme spend per win is {cac}, as planned.", cac=cac[0]), glue="")
-    if cac[1].value is None:
-        return joined(said, say("; programme spend per win is {cac}.", cac=cac[0]), glue="")
-    return joined(
-        said,
-        say("; programme spend per win is {cac}, where the plan has {planned}.", cac=cac[0], planned=cac[1]),
-        glue="",
-    )
+    if cac[1].value is None or cac[1].text == cac[0].text:
+        as_planned = "" if cac[1].value is None else ", as planned"
+        return joined(said, say(f"; programme spend per win is {{cac}}{as_planned}.", cac=cac[0]), glue="")
+    beside = say("; programme spend per win is {cac}, where the plan has {planned}.", cac=cac[0], planned=cac[1])
+    return joined(said, beside, glue="")
 
 
 def _no_cac(book: BoardBook) -> str:
@@ -179,22 +173,12 @@ def _no_cac(book: BoardBook) -> str:
 
 
 def _three_notes(book: BoardBook, found: pd.DataFrame) -> list[str]:
-    young = found.loc[found["provisional"] & found["rate"].notna(), "period"]
-    notes = (
-        [
-            f"Provisional, for part of the wins is still to come: {', '.join(map(book.plan.period_label, dict.fromkeys(young)))}."
-        ]
-        if len(young)
-        else []
-    )
+    label = book.plan.period_label
+    young = dict.fromkeys(found.loc[found["provisional"] & found["rate"].notna(), "period"])
+    notes = [f"Provisional, for part of the wins is still to come: {', '.join(map(label, young))}."] if young else []
     told = found[found["cac"].isna() | (found.index == 0)]
-    return [
-        *notes,
-        *(
-            f"{book.plan.period_label(period)}: {basis}."
-            for period, basis in zip(told["period"], told["basis"], strict=True)
-        ),
-    ]
+    pairs = zip(told["period"], told["basis"], strict=True)
+    return [*notes, *(f"{label(period)}: {basis}." for period, basis in pairs)]
 
 
 # --- sources -------------------------------------------------------------------------------------
