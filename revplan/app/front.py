@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from threading import Thread
@@ -16,7 +15,6 @@ from revplan.exhibits import annual_commit, pace
 from revplan.exhibits.exhibit import Exhibit, page_html
 from revplan.ground.errors import RevplanError
 from revplan.ground.escaping import escape
-from revplan.tracking.pacebook import PaceBook
 
 BEGUN = "The live line is being worked out …"
 NO_LINE = "The live line cannot be drawn"
@@ -55,14 +53,10 @@ class Front:
         if book.state:
             self._say(book.state)
             return
-        made: list[tuple[str, Callable[[PaceBook], Exhibit]]] = [
-            ("summary", pace.summary),
-            ("line", pace.line),
-            ("landing", pace.landing),
-        ]
+        made = {"summary": pace.summary(book), "line": pace.line(book), "landing": pace.landing(book)}
         named = widgets.HTML(f'<p class="note">{escape(pace.header(book))}</p>')
         named.add_class("rp-live-named")
-        self.live.children = [named, *(self._exhibit(name, make(book)) for name, make in made)]
+        self.live.children = [named, *(self._exhibit(*each) for each in made.items())]
 
     def _exhibit(self, name: str, made: Exhibit) -> widgets.Widget:
         said = Remarks(self.game.path.parent, name, "pace", lambda: made)

@@ -300,16 +300,8 @@ class Board:
             starts = [*(month_of(each.first_day) for each in planned), first_start(plan, role, segment)]
             places = [(month - plan.first_month).n for month in starts]
             span = (float(min(places)), float(max(YEAR - 1, *places)), 1.0)
-            yield Lever(
-                (START, role, segment),
-                PEOPLE,
-                f"Start of the hires {where} (month)",
-                *span,
-                0,
-                1.0,
-                "",
-                plan.first_month,
-            )
+            label = f"Start of the hires {where} (month)"
+            yield Lever((START, role, segment), PEOPLE, label, *span, 0, 1.0, "", plan.first_month)
         if lengths := _ramp_months(plan):
             role, months = max(lengths.items(), key=lambda each: each[1])
             ramp = plan.capacity.roles[role].stated_ramp
@@ -329,15 +321,8 @@ class Board:
             yield Lever((VOLUME, name, ""), VOLUMES, f"Entries {shown(name)} (% of plan)", 0.0, 300.0, 1.0, 0, 100.0)
             if spent.get(name, 0) > 0:
                 base = spent[name]
-                yield Lever(
-                    (VOLUME, name, ""),
-                    VOLUMES,
-                    f"Budget {shown(name)} ({plan.currency})",
-                    *_grid(0.0, 3 * base, _nice(base / 100)),
-                    _money_digits(base),
-                    base,
-                    plan.currency,
-                )
+                label, span = f"Budget {shown(name)} ({plan.currency})", _grid(0.0, 3 * base, _nice(base / 100))
+                yield Lever((VOLUME, name, ""), VOLUMES, label, *span, _money_digits(base), base, plan.currency)
 
     @cached_property
     def _committed(self) -> tuple[str, ...]:

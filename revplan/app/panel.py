@@ -72,29 +72,17 @@ class Panel:
 
     def _laid_out(self) -> widgets.Widget:
         steps = widgets.HBox([self.undo, self.redo, self.reset])
-        looks = widgets.HTML(f"<style>{style()}</style>")
-        body = _classed(
-            widgets.Box(
-                [
-                    widgets.VBox([steps, self.controls.widget, self.shelf.widget]),
-                    widgets.VBox([_classed(widgets.Box(list(self._pictures())), "rp-charts"), self.table]),
-                ]
-            ),
-            "rp-body",
-        )
-        return _classed(
-            Screen(
-                [
-                    looks,
-                    self.fault,
-                    _classed(widgets.Box([self.words]), "rp-top"),
-                    self.front.widget,
-                    body,
-                    _classed(widgets.Box([self.place, self.kept_place]), "rp-place"),
-                ]
-            ),
-            "rp-app",
-        )
+        left = widgets.VBox([steps, self.controls.widget, self.shelf.widget])
+        right = widgets.VBox([_classed(widgets.Box(list(self._pictures())), "rp-charts"), self.table])
+        parts = [
+            widgets.HTML(f"<style>{style()}</style>"),
+            self.fault,
+            _classed(widgets.Box([self.words]), "rp-top"),
+            self.front.widget,
+            _classed(widgets.Box([left, right]), "rp-body"),
+            _classed(widgets.Box([self.place, self.kept_place]), "rp-place"),
+        ]
+        return _classed(Screen(parts), "rp-app")
 
     def _pictures(self) -> Iterator[widgets.Widget]:
         """The charts, with what people say beside those that a report shows of the plan."""

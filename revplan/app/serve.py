@@ -100,13 +100,8 @@ def _listening(port: int | None) -> socket:
 def _notebook(plan: Path, names: Mapping[str, str], path: Path) -> Path:
     """`path`, which now holds the notebook that each visit runs, and the names of the plans it can choose from."""
     source = f"from revplan.app.visit import visit\nvisit({str(plan)!r})"
-    cell: dict[str, object] = {
-        "cell_type": "code",
-        "source": source,
-        "metadata": {},
-        "execution_count": None,
-        "outputs": [],
-    }
+    run: dict[str, object] = {"metadata": {}, "execution_count": None, "outputs": []}
+    cell = {"cell_type": "code", "source": source, **run}
     called = {file: clean(name) for file, name in names.items()}
     kernel = {"name": "python3", "display_name": "Python", "language": "python"}
     named = {"title": called[plan.name], "plan": plan.name, "plans": called, "kernelspec": kernel}
