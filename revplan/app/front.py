@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from threading import Thread
@@ -15,6 +16,7 @@ from revplan.exhibits import annual_commit, pace
 from revplan.exhibits.exhibit import Exhibit, page_html
 from revplan.ground.errors import RevplanError
 from revplan.ground.escaping import escape
+from revplan.tracking.pacebook import PaceBook
 
 BEGUN = "The live line is being worked out …"
 NO_LINE = "The live line cannot be drawn"
@@ -53,10 +55,14 @@ class Front:
         if book.state:
             self._say(book.state)
             return
-        made = {"summary": pace.summary(book), "line": pace.line(book), "landing": pace.landing(book)}
+        made: list[tuple[str, Callable[[PaceBook], Exhibit]]] = [
+            ("summary", pace.summary),
+            ("line", pace.line),
+            ("landing", pace.landing),
+        ]
         named = widgets.HTML(f'<p class="note">{escape(pace.header(book))}</p>')
         named.add_class("rp-live-named")
-        self.live.children = [named, *(self._exhibit(*each) for each in made.items())]
+        self.live.children = [named, *(self._exhibit(name, make(book)) for name, make in made)]
 
     def _exhibit(self, name: str, made: Exhibit) -> widgets.Widget:
         said = Remarks(self.game.path.parent, name, "pace", lambda: made)

@@ -17,7 +17,7 @@ from revplan.ground.lag import Lag
 from revplan.plan.stages import PRESETS, Stage
 from revplan.printing.page import AMOUNT, MESSAGE
 from revplan.printing.slides.chart import named
-from revplan.printing.slides.table import SlideColumn, sheets, shortened
+from revplan.printing.slides.page import SlideColumn, sheets, shortened
 from revplan.printing.slides.template import Area
 from revplan.workbook.words import lag_words
 

@@ -32,26 +32,24 @@ from revplan.printing.blocks import Heading, Prose, Shown, blocks, title_of, wor
 from revplan.printing.slides.chart import chart_parts
 from revplan.printing.slides.page import (
     SlideTexts,
+    add_answers,
+    add_lines,
     add_slide,
+    add_table,
+    add_tiles,
     as_statement,
+    columns_of,
     content_area,
+    fill_lines,
     filling,
+    fitting_lines,
     removed,
+    sheets,
+    shortened,
     text_box,
     write,
 )
 from revplan.printing.slides.record import ShapeMark, figure_texts, with_record
-from revplan.printing.slides.table import (
-    add_answers,
-    add_lines,
-    add_table,
-    add_tiles,
-    columns_of,
-    fill_lines,
-    fitting_lines,
-    sheets,
-    shortened,
-)
 from revplan.printing.slides.template import CONTENTS, MEND, Area, Template, area, kind, open_template, settled_zip
 from revplan.printing.translated import language_of, speaker
 

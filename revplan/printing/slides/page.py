@@ -1,4 +1,8 @@
-"""One slide: its title, section, footer and speaker notes, and the place left for its exhibit."""
+"""One slide: its title, section, footer and speaker notes, and in the place left for its exhibit a table or a text.
+
+A table is as large as it fits, else on several slides, by rows and if need be by columns. A text has its facts as
+tiles, and its notes in lines below them.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,8 @@ from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from revplan.exhibits.fit import BOLD, cut, height, lines, unbroken
+from revplan.exhibits.exhibit import set_as_number
+from revplan.exhibits.fit import BOLD, cut, fitting_names, height, lines, unbroken, width
 from revplan.exhibits.shapes import slide_letters
 from revplan.ground.escaping import clean
 from revplan.printing.slides.record import ShapeMark
@@ -204,3 +209,379 @@ def removed(shape: Any) -> None:
 def filling(slide: Any, template: Template) -> Any:
     """The placeholder that the exhibit fills."""
     return next(shape for shape in slide.placeholders if shape.placeholder_format.idx == template.content_index)
+
+
+# --- a table, tiles and lines in that place -------------------------------------------------------
+
+
+SIZES, PAGED_SIZES = slide_letters("table"), slide_letters("paged table")
+STEPS = 50
+SIDE, ABOVE, TIGHT = 0.11, 0.035, 0.018
+AIRY = 0.12
+"""Room inside a cell; above its text at least, and where a table would not fit otherwise; more where there is room. [inches]"""
+
+LEAST_WORDS = 1.1
+"""Width below which a column of words is not squeezed. [inches]"""
+
+LONGEST_CELL = 240
+NO_STYLE = "{2D5ABB26-0587-4C30-8999-92F81FD0307C}"
+"""The table style of PowerPoint without lines and fills."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlideColumn:
+    """A column: its label, its cells as displayed, whether they are set as numbers."""
+
+    label: str
+    cells: tuple[str, ...]
+    number: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableSlide:
+    """The part of a table that stands on one slide, with how it is set."""
+
+    columns: tuple[SlideColumn, ...]
+    rows: tuple[int, ...]
+    totals: int
+    size: float
+    widths: tuple[float, ...]
+    heights: tuple[float, ...]
+
+
+def columns_of(raw: dict[str, Any]) -> list[SlideColumn]:
+    """The columns of an exhibit, as `raw` wrote them."""
+    cells = list(zip(*raw["shown"], strict=True)) or [()] * len(raw["columns"])
+    labels = fitting_names([column["label"] for column in raw["columns"]], LONGEST_CELL // 4)
+    return [
+        SlideColumn(label=label, cells=tuple(fitting_names(texts, LONGEST_CELL)), number=set_as_number(column["kind"]))
+        for label, column, texts in zip(labels, raw["columns"], cells, strict=True)
+    ]
+
+
+def sheets(columns: Sequence[SlideColumn], totals: int, place: Area) -> list[TableSlide]:
+    """How the table is divided among slides, and how large it is set."""
+    count = len(columns[0].cells)
+    for size in SIZES:
+        widths = _widths(columns, size, place.width)
+        heights = _heights(columns, widths, size) if widths else []
+        if widths and sum(heights) <= place.height:
+            more = min(AIRY, (place.height - sum(heights)) / len(heights))
+            return [_sheet(columns, range(count), totals, size, (widths, [each + more for each in heights]))]
+    dense = _dense(columns, place)
+    if _widths(columns, SIZES[-1], place.width) and sum(dense[1]) <= place.height:
+        return [_sheet(columns, range(count), totals, SIZES[-1], dense)]
+    whole = [_paged(columns, totals, size, place) for size in PAGED_SIZES if _widths(columns, size, place.width)]
+    if whole:
+        return min(whole, key=len)
+    parts = _parts(columns, PAGED_SIZES[-1], place.width)
+    return [sheet for part in parts for sheet in _paged(part, totals, PAGED_SIZES[-1], place)]
+
+
+def shortened(columns: Sequence[SlideColumn], totals: int, place: Area) -> TableSlide:
+    """As many rows as stand on one slide, and the totals; where words would be squeezed, as many columns as have room."""
+    whole = _widths(columns, SIZES[-1], place.width)
+    kept = columns if whole else _parts(columns, SIZES[-1], place.width)[0]
+    widths, heights = _dense(kept, place)
+    count = len(kept[0].cells)
+    last = range(count - totals, count)
+    room = place.height - heights[0] - sum(heights[1 + row] for row in last)
+    first = _by_slide(heights[1 : count - totals + 1], room)[0]
+    return _sheet(kept, [*first, *last], totals, SIZES[-1], (widths, heights))
+
+
+def _dense(columns: Sequence[SlideColumn], place: Area) -> tuple[list[float], list[float]]:
+    """Widths and heights in the smallest letters with the least room about them."""
+    widths = _widths(columns, SIZES[-1], place.width) or _in_proportion(columns, SIZES[-1], place.width)
+    spare = 2 * (ABOVE - TIGHT)
+    return widths, [each - spare for each in _heights(columns, widths, SIZES[-1])]
+
+
+def _sheet(
+    columns: Sequence[SlideColumn], rows: Sequence[int], totals: int, size: float, room: tuple[list[float], list[float]]
+) -> TableSlide:
+    widths, heights = room
+    deep = (heights[0], *(heights[row + 1] for row in rows))
+    return TableSlide(
+        columns=tuple(columns), rows=tuple(rows), totals=totals, size=size, widths=tuple(widths), heights=deep
+    )
+
+
+def _paged(columns: Sequence[SlideColumn], totals: int, size: float, place: Area) -> list[TableSlide]:
+    widths = _widths(columns, size, place.width) or _in_proportion(columns, size, place.width)
+    heights = _heights(columns, widths, size)
+    groups = _even(heights[1:], place.height - heights[0])
+    last = groups[-1]
+    return [
+        _sheet(columns, rows, min(totals, len(rows)) if rows is last else 0, size, (widths, heights)) for rows in groups
+    ]
+
+
+def _even(heights: Sequence[float], room: float) -> list[list[int]]:
+    """Rows by slide: on as few slides as possible, and on those alike."""
+    fewest = len(_by_slide(heights, room))
+    tries = (_by_slide(heights, room * step / STEPS) for step in range(1, STEPS + 1))
+    return next(groups for groups in tries if len(groups) == fewest)
+
+
+def _by_slide(heights: Sequence[float], room: float) -> list[list[int]]:
+    """Rows by slide, each as full as it gets."""
+    groups: list[list[int]] = [[]]
+    used = 0.0
+    for row, deep in enumerate(heights):
+        if groups[-1] and used + deep > room:
+            groups.append([])
+            used = 0.0
+        groups[-1].append(row)
+        used += deep
+    return groups
+
+
+def _natural(column: SlideColumn, size: float) -> float:
+    words = max((width(word, size * BOLD) for word in column.label.split()), default=0.0)
+    set_as = size * BOLD if column.number else size  # totals are bold
+    cells = max((width(cell, set_as) for cell in column.cells), default=0.0)
+    return max(words, cells) + 2 * SIDE + 0.02
+
+
+def _widths(columns: Sequence[SlideColumn], size: float, room: float) -> list[float]:
+    """Widths that fill `room`; empty where numbers do not fit, or words would be squeezed."""
+    natural = [_natural(column, size) for column in columns]
+    if sum(natural) <= room:
+        return _in_proportion(columns, size, room)
+    words = [place for place, column in enumerate(columns) if not column.number]
+    left = room - sum(each for place, each in enumerate(natural) if place not in words)
+    if not words or left < LEAST_WORDS * len(words):
+        return []
+    shares = _shared([natural[place] for place in words], left)
+    given = dict(zip(words, shares, strict=True))
+    return [given.get(place, each) for place, each in enumerate(natural)]
+
+
+def _shared(wanted: Sequence[float], room: float) -> list[float]:
+    """`room` among columns of words: none more than it wants, the rest alike."""
+    order = sorted(range(len(wanted)), key=lambda place: wanted[place])
+    given = [0.0] * len(wanted)
+    for done, place in enumerate(order):
+        given[place] = min(wanted[place], room / (len(order) - done))
+        room -= given[place]
+    return given
+
+
+def _in_proportion(columns: Sequence[SlideColumn], size: float, room: float) -> list[float]:
+    """Widths that fill `room`, each by what the column takes by itself."""
+    natural = [_natural(column, size) for column in columns]
+    return [each * room / sum(natural) for each in natural]
+
+
+def _parts(columns: Sequence[SlideColumn], size: float, room: float) -> list[list[SlideColumn]]:
+    """Columns by slide: the first one names the rows on each of them."""
+    first, *others = columns
+    parts: list[list[SlideColumn]] = [[first]]
+    for column in others:
+        if len(parts[-1]) > 1 and not _widths([*parts[-1], column], size, room):
+            parts.append([first])
+        parts[-1].append(column)
+    return parts
+
+
+def _heights(columns: Sequence[SlideColumn], widths: Sequence[float], size: float) -> list[float]:
+    """Heights of the head and of every row."""
+    rooms = [each - 2 * SIDE for each in widths]
+    head = max(len(lines(column.label, size * BOLD, room)) for column, room in zip(columns, rooms, strict=True))
+    rows = [
+        max(len(lines(cell, size, room)) for cell, room in zip(cells, rooms, strict=True))
+        for cells in zip(*(column.cells for column in columns), strict=True)
+    ]
+    return [height(count, size) + 2 * ABOVE for count in (head, *rows)]
+
+
+def add_table(slide: Any, place: Area, sheet: TableSlide) -> Any:
+    """The table as a native one; its frame."""
+    left, top, wide, _ = place.emu()
+    deep = round(sum(sheet.heights) * 914_400)
+    above = min(ABOVE, (min(sheet.heights) - height(1, sheet.size)) / 2)
+    frame = slide.shapes.add_table(len(sheet.rows) + 1, len(sheet.columns), left, top, wide, deep)
+    table = frame.table
+    table._tbl.tblPr.find(f"{{{table._tbl.nsmap['a']}}}tableStyleId").text = NO_STYLE
+    table.horz_banding = False
+    for column, each in zip(table.columns, sheet.widths, strict=True):
+        column.width = round(each * 914_400)
+    for row, each in zip(table.rows, sheet.heights, strict=True):
+        row.height = round(each * 914_400)
+    table.last_row = bool(sheet.totals)
+    split = len(sheet.rows) - sheet.totals
+    for at, column in enumerate(sheet.columns):
+        _cell(table.cell(0, at), column.label, column, (sheet.size, above), "head")
+        for row, number in enumerate(sheet.rows, start=1):
+            role = "total" if row > split else "last" if row == split and sheet.totals else "row"
+            _cell(table.cell(row, at), column.cells[number], column, (sheet.size, above), role)
+    return frame
+
+
+def _cell(cell: Any, text: str, column: SlideColumn, setting: tuple[float, float], role: str) -> None:
+    from pptx.enum.text import MSO_ANCHOR, PP_ALIGN
+
+    size, above = setting
+    cell.margin_left = cell.margin_right = round(SIDE * 914_400)
+    cell.margin_top = cell.margin_bottom = round(above * 914_400)
+    cell.vertical_anchor = MSO_ANCHOR.BOTTOM if role == "head" else MSO_ANCHOR.MIDDLE
+    write(cell.text_frame, text, size, "ACCENT_1" if role == "head" else "TEXT_1", role in ("head", "total"))
+    cell.text_frame.paragraphs[0].alignment = PP_ALIGN.RIGHT if column.number else PP_ALIGN.LEFT
+    _ruled(cell, *{"head": ("accent1", 1.5), "last": ("tx1", 1.25)}.get(role, ("bg2", 0.5)))
+
+
+def _ruled(cell: Any, color: str, points: float) -> None:
+    """A line below the cell, which stands before its fill in the schema."""
+    from revplan.printing.slides.chart import A
+
+    line = A.lnB(A.solidFill(A.schemeClr(val=color)), w=str(round(points * 12_700)), cap="flat", cmpd="sng")
+    cell._tc.get_or_add_tcPr().insert(0, line)
+
+
+GAP, INSIDE, ABOVE_TILE = 0.22, 0.16, 0.12
+TALLEST, MOST_ACROSS = 1.5, 4
+LABEL_SIZES, VALUE_SIZES = slide_letters("fact label"), slide_letters("fact")
+LABEL_LINES, VALUE_LINES = 2, 2
+LINE_SIZES = slide_letters("lines")
+BETWEEN = 0.1
+LONGEST_NOTE = 4
+"""Lines of a sentence; the whole of it is in the speaker notes."""
+
+
+def add_tiles(slide: Any, place: Area, facts: Sequence[tuple[str, str]], mark: ShapeMark) -> Area:
+    """Facts side by side, each a value over its label; the place left below them."""
+    rows = -(-len(facts) // MOST_ACROSS)
+    across = -(-len(facts) // rows)  # as even as they get
+    wide = (place.width - GAP * (across - 1)) / across
+    deep = min(TALLEST, (place.height - GAP * (rows - 1)) / rows)
+    sizes = _sizes(facts, wide - 2 * INSIDE, deep)
+    deep = min(deep, max(_needed(fact, sizes, wide - 2 * INSIDE) for fact in facts))
+    for number, fact in enumerate(facts):
+        down, right = divmod(number, across)
+        left, top = place.left + right * (wide + GAP), place.top + down * (deep + GAP)
+        tile = _tile(slide, Area(left=left, top=top, width=wide, height=deep), fact, sizes)
+        tile.name = replace(mark, part=number + 1).of("fact")
+    used = rows * (deep + GAP)
+    return replace(place, top=place.top + used, height=max(0.0, place.height - used))
+
+
+def _sizes(facts: Sequence[tuple[str, str]], room: float, deep: float) -> tuple[float, float]:
+    """Sizes of labels and of values, the same in every tile."""
+    label = _size([label for label, _ in facts], LABEL_SIZES, room, LABEL_LINES)
+    above = max(height(len(lines(cut(name, label, room, LABEL_LINES), label, room)), label) for name, _ in facts)
+    left = deep - 2 * ABOVE_TILE - above
+    fitting = [size for size in VALUE_SIZES if height(1, size) <= left]
+    value = _size([value for _, value in facts], fitting or VALUE_SIZES[-1:], room, VALUE_LINES, left)
+    return label, value
+
+
+def _needed(fact: tuple[str, str], sizes: tuple[float, float], room: float) -> float:
+    """Height of the tile that a fact needs. [inches]"""
+    label = height(len(lines(cut(fact[0], sizes[0], room, LABEL_LINES), sizes[0], room)), sizes[0])
+    return label + height(len(lines(fact[1], sizes[1] * BOLD, room)), sizes[1]) + 2 * ABOVE_TILE + 0.05
+
+
+def _size(texts: Sequence[str], sizes: Sequence[float], room: float, most: int, deep: float = 99.0) -> float:
+    """The largest size at which every text takes few enough lines; short texts stay in one."""
+
+    def fits(text: str, size: float) -> bool:
+        count = len(lines(text, size * BOLD, room))
+        allowed = 1 if len(text) <= 14 else most
+        return count <= allowed and height(count, size) <= deep
+
+    return next((size for size in sizes if all(fits(text, size) for text in texts)), sizes[-1])
+
+
+def _panel(slide: Any, place: Area, above: float) -> Any:
+    """A tinted box for a few words, with so much room above and below them. [inches]"""
+    from pptx.enum.dml import MSO_THEME_COLOR_INDEX
+    from pptx.enum.shapes import MSO_SHAPE
+    from pptx.enum.text import MSO_ANCHOR
+
+    tile = slide.shapes.add_shape(MSO_SHAPE.RECTANGLE, *place.emu())
+    tile._element.remove(tile._element.find(f"{{{tile._element.nsmap['p']}}}style"))  # shadows
+    tile.line.fill.background()
+    tile.fill.solid()
+    tile.fill.fore_color.theme_color = MSO_THEME_COLOR_INDEX.BACKGROUND_1
+    tile.fill.fore_color.brightness = -0.04
+    frame = tile.text_frame
+    frame.word_wrap = True
+    frame.vertical_anchor = MSO_ANCHOR.TOP
+    frame.margin_left = frame.margin_right = round(INSIDE * 914_400)
+    frame.margin_top = frame.margin_bottom = round(above * 914_400)
+    return tile
+
+
+def _left(panel: Any) -> None:
+    for paragraph in panel.text_frame.paragraphs:
+        paragraph.alignment = 1
+
+
+def _tile(slide: Any, place: Area, fact: tuple[str, str], sizes: tuple[float, float]) -> Any:
+    room = place.width - 2 * INSIDE
+    tile = _panel(slide, place, ABOVE_TILE)
+    frame = tile.text_frame
+    label = cut(fact[0], sizes[0], room, LABEL_LINES)
+    deep = place.height - 2 * ABOVE_TILE - height(len(lines(label, sizes[0], room)), sizes[0])
+    most = max(1, int(deep / height(1, sizes[1])))
+    write(frame, cut(fact[1], sizes[1], room / BOLD, most), sizes[1], "ACCENT_1", True)
+    write(frame, label, sizes[0], "TEXT_1", False, more=True)
+    _left(tile)
+    return tile
+
+
+MOST_LINES, ABOVE_ANSWER = 4, 0.075
+ANSWER_SIZES, (ANSWER_LABEL,) = slide_letters("answer"), slide_letters("answer label")
+
+
+def add_answers(slide: Any, place: Area, answers: Sequence[tuple[str, str]], mark: ShapeMark) -> Area:
+    """Sentences below each other, each under its label, as large as all fit; the place left below them."""
+    room = place.width - 2 * INSIDE
+
+    def deep(size: float, words: str) -> float:
+        told = min(MOST_LINES, len(lines(words, size, room)))
+        return height(1, ANSWER_LABEL) + height(told, size) + 2 * ABOVE_ANSWER
+
+    def fits(size: float) -> bool:
+        return sum(deep(size, words) + ABOVE_ANSWER for _, words in answers) <= place.height
+
+    size = next((size for size in ANSWER_SIZES if fits(size)), ANSWER_SIZES[-1])
+    top = place.top
+    for number, (label, words) in enumerate(answers, start=1):
+        panel = _panel(slide, replace(place, top=top, height=deep(size, words)), ABOVE_ANSWER)
+        panel.name = replace(mark, part=number).of("line")
+        write(panel.text_frame, cut(label, ANSWER_LABEL, room, 1), ANSWER_LABEL, "ACCENT_1", True)
+        write(panel.text_frame, unbroken(cut(words, size, room, MOST_LINES)), size, "TEXT_1", False, more=True)
+        _left(panel)
+        top += deep(size, words) + ABOVE_ANSWER
+    return replace(place, top=top, height=max(0.0, place.top + place.height - top))
+
+
+def add_lines(slide: Any, place: Area, texts: Sequence[str], mark: ShapeMark) -> int:
+    """Sentences below each other in a box of their own; how many were set."""
+    return fill_lines(text_box(slide, place, mark.of("lines")), place, texts) if texts else 0
+
+
+def fill_lines(frame: Any, place: Area, texts: Sequence[str]) -> int:
+    """Sentences below each other, as large as they all fit, or as many as fit; how many were set."""
+    told, count = _told(texts, place), fitting_lines(texts, place)
+    size = next((size for size in LINE_SIZES if _deep(told, size, place.width) <= place.height), LINE_SIZES[-1])
+    for number, each in enumerate(told[:count]):
+        write(frame, unbroken(each), size, more=bool(number))
+        frame.paragraphs[-1].space_after = round(BETWEEN * 914_400)
+    return count
+
+
+def fitting_lines(texts: Sequence[str], place: Area) -> int:
+    """How many sentences have room below each other."""
+    told, size = _told(texts, place), LINE_SIZES[-1]
+    return next(count for count in range(len(told), -1, -1) if _deep(told[:count], size, place.width) <= place.height)
+
+
+def _told(texts: Sequence[str], place: Area) -> list[str]:
+    return [cut(text, LINE_SIZES[-1], place.width - 0.1, LONGEST_NOTE) for text in texts]
+
+
+def _deep(texts: Sequence[str], size: float, room: float) -> float:
+    return sum(height(len(lines(text, size, room - 0.05)), size) + BETWEEN for text in texts)
