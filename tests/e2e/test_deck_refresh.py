@@ -35,12 +35,14 @@ from revplan.printing.slides.deck import deck
 from revplan.printing.slides.record import Package, figure_texts, read, said
 from revplan.printing.slides.redraw import follow, paired
 from revplan.printing.slides.refresh import DeckFinding, refreshed, spans
+from revplan.run.notebooks import notebook_in
 from revplan.tracking.book import BoardBook
 
 pptx = pytest.importorskip("pptx")
 from test_report_deck import SEQUENCES  # noqa: E402
 
-FY26 = Path(__file__).parents[2] / "data" / "example" / "plan_fy26.yaml"
+ROOT = Path(__file__).parents[2]
+FY26 = ROOT / "data" / "example" / "plan_fy26.yaml"
 REPORT = "board_report"
 NAMES = {
     "c": "http://schemas.openxmlformats.org/drawingml/2006/chart",
@@ -919,19 +921,26 @@ def _odd_record() -> bytes:
 
 
 def test_the_command_refreshes_in_place_and_elsewhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The whole report, run on two days."""
-    plan, out = str(FY26), tmp_path / "out"
-    assert main(["report", REPORT, plan, "--out", str(out), "--formats", "pptx", "--set", "as_of=2026-08-31"]) == 0
-    path = out / f"{REPORT}.pptx"
+    """The whole report: the deck of the committed one, brought to what was known a month before."""
+    out, day = tmp_path / "out", "as_of=2026-08-31"
+    out.mkdir()
+    committed = notebook_in(ROOT / "notebooks" / f"{REPORT}.ipynb")
+    committed.metadata["revplan"] = {
+        "report": REPORT,
+        "plan": "Orrinvale Software FY26",
+        "revplan": "test",
+        "pack": "0fb1c2d3e4a5",
+    }
+    path = _stored(out / f"{REPORT}.pptx", deck(committed, REPORT))
+    asked = ["report", REPORT, str(FY26), "--set", day, "--refresh"]
     edited(path, lambda opened: own_box(own_slide(opened), "Landing: $2.64M, sure", "figure: nothing of that name"))
     own = _stored(tmp_path / "My deck.pptx", path.read_bytes())
-    capsys.readouterr()
-    assert main(["report", REPORT, plan, "--refresh", str(own), "--json"]) == 0
+    assert main([*asked, str(own), "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer["files"] == [str(own)]
     assert own.read_bytes() != path.read_bytes()
     assert "gone" in [each["kind"] for each in answer["findings"]]
-    assert main(["report", REPORT, plan, "--refresh", str(path), "--out", str(out), "--formats", "html,pptx"]) == 0
+    assert main([*asked, str(path), "--out", str(out), "--formats", "html,pptx"]) == 0
     assert path.read_bytes() == own.read_bytes()
     assert "nothing of that name" in capsys.readouterr().out
     assert main(["check", str(out)]) == 0
