@@ -36,7 +36,8 @@ def commit_by_month(book: Workbook) -> Exhibit:
     rows = book.funnel_by_month[book.funnel_by_month["stage"] == stage]
     months = pd.period_range(begin, book.plan.months[-1], freq="M")
     values = rows.set_index("month").drop(columns="stage").reindex(months, fill_value=0.0).reset_index(names="month")
-    past = book.year.past_share((rows["month"] - book.plan.first_month).map(lambda gap: gap.n).to_numpy(dtype=float))
+    at = pd.PeriodIndex(rows["month"], freq="M").asi8 - book.plan.first_month.ordinal
+    past = book.year.past_share(at.astype(float))
     share = float(rows["required"] @ past / rows["required"].sum()) if rows["required"].sum() else 0.0
     drawn = charts.commit_by_month(values, titles_of(book.plan.stages)[stage], plan_month, share)
     return chart(drawn, values, {"month": "month", **kinds_of("funnel")})

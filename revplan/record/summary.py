@@ -26,7 +26,7 @@ def commitments_table(book: Workbook) -> pd.DataFrame:
     """Table commitments: committed entries from the plan date to the end of the year, and those at the confidence."""
     first = book.plan.first_month
     rows = book.funnel[(book.funnel["commit"] > 0) & (book.funnel["month"] <= book.plan.months[-1])]
-    index = (rows["month"] - first).map(lambda gap: gap.n // 3)
+    index = (pd.PeriodIndex(rows["month"], freq="M").asi8 - first.ordinal) // 3
     rows = rows.assign(quarter=index, source=rows["source"].astype(str), stage=rows["stage"].astype(str))
     sums = rows.groupby(KEYS)["commit"].sum().reset_index()
     order = {name: number for number, name in enumerate((*book.plan.sources, *book.plan.stage_ids))}

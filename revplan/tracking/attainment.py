@@ -170,7 +170,7 @@ def attainment(flows: Flows, spans: list[Span]) -> pd.DataFrame:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Part:
+class _PartFlows:
     """Plan and actual of a part of the entries at a stage; `actual` is None where the records do not know the stage."""
 
     stage: str
@@ -181,17 +181,17 @@ class _Part:
     """Whether it has entries at all, planned or actual."""
 
 
-def _of(flows: Flows, stage: str, part: str) -> _Part:
+def _of(flows: Flows, stage: str, part: str) -> _PartFlows:
     def side(flow: pd.DataFrame) -> pd.DataFrame:
         return flow[(flow["stage"] == stage) & ((flow["part"] == part) | (part == "all"))]
 
     planned, actual = side(flows.planned_flow), None if flows.actual_flow is None else side(flows.actual_flow)
     is_any = any(each is not None and bool(each["entries"].any()) for each in (planned, actual))
-    known = actual if stage in flows.recorded else None
-    return _Part(stage=stage, part=part, planned=planned, actual=known, is_any=is_any)
+    recorded = actual if stage in flows.recorded else None
+    return _PartFlows(stage=stage, part=part, planned=planned, actual=recorded, is_any=is_any)
 
 
-def _row(of: _Part, span: Span) -> dict[str, object]:
+def _row(of: _PartFlows, span: Span) -> dict[str, object]:
     asked = counted(of.planned, span, "entries")
     happened = np.nan if of.actual is None else total(of.actual, span, "entries")
     return {
