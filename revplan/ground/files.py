@@ -58,7 +58,7 @@ class Limit:
 MEGABYTES = Limit("REVPLAN_MAX_MB", 250, "MB")
 ROWS = Limit("REVPLAN_MAX_ROWS", 5_000_000, "rows")
 COLUMNS = Limit("REVPLAN_MAX_COLUMNS", 16_384, "columns")
-CELLS = Limit("REVPLAN_MAX_CELLS", 12_000_000, "cells")
+CELLS = Limit("REVPLAN_MAX_CELLS", 20_000_000, "cells")
 SECONDS = Limit("REVPLAN_MAX_SECONDS", 60, "seconds")
 MEMORY_MB = Limit("REVPLAN_MAX_MEMORY_MB", 1_500, "MB of memory")
 

@@ -144,8 +144,9 @@ def _counted_spells(history: History | Counted) -> Spells:
     first = np.flatnonzero(np.diff(np.maximum.accumulate(record), prepend=-1))  # they are numbered as they come
     cell, cells = _cells(rows.iloc[first])
     lost, amount, undated = _details(history, pd.Index(names))
-    last = np.where(entered < NEVER, entered, np.iinfo(np.int64).min).max(axis=1, initial=np.iinfo(np.int64).min)
-    lost = np.where(undated, last, lost)
+    if undated.any():
+        last = np.where(entered < NEVER, entered, np.iinfo(np.int64).min).max(axis=1, initial=np.iinfo(np.int64).min)
+        lost = np.where(undated, last, lost)
     seen = undated if undated.any() else None
     return Spells(history.stages, day_number(history.as_of), entered, lost, cell, cells, amount, None, seen)
 

@@ -132,7 +132,7 @@ class Window:
         """Which of `days` lie inside; a missing one does only where there is no limit."""
         if self.first is None or self.last is None:
             return np.ones(len(days), dtype=bool)
-        return DayRun(self.first, self.last).holds(days).to_numpy()
+        return DayRun(self.first, self.last).holds(days)
 
 
 ALL = Window("all", "all months")

@@ -514,9 +514,15 @@ class PaceBook:
         if now is None or history is None or now.first >= MONTHS_PER_YEAR:
             return empty("deciding")
         stages = self.plan.stage_ids[self.plan.stage_ids.index(year_landing.opportunity_stage(self.plan)) : -1]
-        last = history.stage_history.drop_duplicates("record", keep="last")
-        last = last.merge(history.records[["record", "amount", "lost_on"]], on="record")
-        last = last[last["stage"].isin(stages) & last["lost_on"].isna() & (last["amount"] > 0)]
+        record, names = pd.factorize(history.stage_history["record"])
+        place = np.full(len(names), 0)
+        place[record] = np.arange(len(record))  # of the last row of each
+        last = history.stage_history.iloc[np.sort(place)]
+        last = last[last["stage"].isin(stages)]
+        known = history.records.iloc[pd.Index(history.records["record"]).get_indexer(last["record"])]
+        last = last.assign(amount=known["amount"].to_numpy())[
+            (known["lost_on"].isna() & (known["amount"] > 0)).to_numpy()
+        ]
         cells = {(cell.segment, cell.source): (row, cell) for row, cell in enumerate(now.cells)}
         rows = []
         for item in last.nlargest(LARGEST, "amount").itertuples():

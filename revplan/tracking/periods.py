@@ -39,9 +39,10 @@ class DayRun:
         """The day of a number."""
         return self.first + timedelta(days=place)
 
-    def holds(self, moments: pd.Series) -> pd.Series:
+    def holds(self, moments: pd.Series | np.ndarray) -> np.ndarray:
         """Which moments lie inside."""
-        return (moments >= np.datetime64(self.first)) & (moments < np.datetime64(self.last) + np.timedelta64(1, "D"))
+        at = np.asarray(moments)
+        return (at >= np.datetime64(self.first)) & (at < np.datetime64(self.last) + np.timedelta64(1, "D"))
 
 
 @dataclass(frozen=True)

@@ -199,10 +199,10 @@ def steps(history: History, before: DayRun, after: DayRun, titles: Mapping[str, 
 def _step(
     history: History, pair: tuple[str, str], stretches: tuple[DayRun, DayRun], titles: Mapping[str, str]
 ) -> dict[str, object] | None:
-    entered = cohort(history, pair)
+    entered = cohort(history, pair, stretches)
     sides = [conversions(entered[each.holds(entered["entered_on"]) & entered["ripe"]]) for each in stretches]
-    if min(map(len, sides)) == 0 or not entered["converted"].any():
-        return None  # nothing says how long the step takes
+    if min(map(len, sides)) == 0:
+        return None
     split = split_of(mix_and_rate(*sides))
     totals = [tuple(float(side[name].sum()) for name in COUNTS) for side in sides]
     weeks, later = weekly(entered["entered_on"], *stretches)
@@ -230,20 +230,23 @@ def _step(
     }
 
 
-def cohort(history: History, pair: tuple[str, str]) -> pd.DataFrame:
-    """Records that entered the first stage: when, whether they entered the second in time, and whether that time is over."""
+def cohort(history: History, pair: tuple[str, str], stretches: tuple[DayRun, DayRun]) -> pd.DataFrame:
+    """Records that entered the first stage in one of the stretches: when, whether they entered the second in time, and
+    whether that time is over. Without rows where none ever entered the second: nothing says how long that takes."""
     table = history.stage_history
     record, names = pd.factorize(table["record"])
     rows, later = (np.flatnonzero(table["stage"] == stage) for stage in pair)
+    moments = table["entered_on"].to_numpy()
     converted_on = np.full(len(names), np.datetime64("NaT", "us"))
-    converted_on[record[later]] = table["entered_on"].to_numpy()[later]
-    both = table.iloc[rows].assign(converted_on=converted_on[record[rows]])
-    taken = (both["converted_on"] - both["entered_on"]).dropna() / pd.Timedelta(days=1)
-    wait = pd.Timedelta(days=int(np.ceil(taken.quantile(0.9))) + 1 if len(taken) else 1)
-    end = pd.Timestamp(history.as_of) + pd.Timedelta(days=1)
-    return both.assign(
-        converted=(both["converted_on"] - both["entered_on"] <= wait), ripe=both["entered_on"] <= end - wait
-    ).reset_index(drop=True)
+    converted_on[record[later]] = moments[later]
+    entered_on, converted_on = moments[rows], converted_on[record[rows]]
+    took = converted_on - entered_on
+    taken = took[~np.isnat(took)] / np.timedelta64(1, "D")
+    inside = np.logical_or(*(each.holds(entered_on) for each in stretches)) & (len(taken) > 0)
+    wait = np.timedelta64(int(np.ceil(np.percentile(taken, 90))) + 1 if len(taken) else 1, "D")
+    end = np.datetime64(history.as_of) + np.timedelta64(1, "D")
+    found = table.iloc[rows[inside]]
+    return found.assign(converted=took[inside] <= wait, ripe=entered_on[inside] <= end - wait).reset_index(drop=True)
 
 
 def conversions(entered: pd.DataFrame) -> pd.DataFrame:

@@ -10,9 +10,11 @@ from random import Random
 import numpy as np
 import pytest
 
+from revplan.crm import cells as read_cells
 from revplan.crm import writings
-from revplan.crm.cells import Cells, Parsed, TextColumn, Texts, amounts, days, labels
+from revplan.crm.cells import Cells, Parsed, TextColumn, Texts, all_visible, amounts, days, labels
 from revplan.crm.files import as_keys
+from revplan.ground.values import visible
 
 
 def column(*texts: str) -> Cells:
@@ -351,6 +353,37 @@ def test_the_checksum_of_a_salesforce_id_says_which_letters_are_capitals() -> No
         whole = short + "".join((string.ascii_uppercase + "012345")[mark] for mark in marks)
         other = whole[:-1] + ("B" if whole[-1] != "B" else "C")
         assert [*as_keys(Texts([whole, other, short]))] == [short, other, short]
+
+
+ODD = [
+    "",
+    " ",
+    " a",
+    "a ",
+    "a\t",
+    "\x1fa",
+    "a b",
+    "a\nb",
+    "a\n",
+    "\n",
+    "é",
+    "e\u0301",
+    "a\u200b",
+    "\u00a0a",
+    "\x00a",
+    "\x7f",
+]
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_one_odd_text_among_plain_ones_is_seen_as_it_is_alone(text: str) -> None:
+    for texts in ([text], ["a", text, "b"], [text, "", "b"], ["a", "", text]):
+        assert [*all_visible(texts)] == [visible(each) for each in texts]
+
+
+def test_texts_that_hide_nothing_are_not_looked_at_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(read_cells, "visible", lambda text: pytest.fail(f"{text!r} was looked at"))
+    assert labels(column("web", "", "trade fair", "n/a")).values.tolist() == ["web", "unknown", "trade fair", "unknown"]
 
 
 def test_ids_of_every_kind_in_one_column_are_each_compared_by_their_own_rule() -> None:

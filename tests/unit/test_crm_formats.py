@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from revplan.crm.cells import as_text
+from revplan.crm.readers import read_parquet
 from revplan.crm.records import History, read_records
 from revplan.ground.errors import DataError, ReportError
 
@@ -288,3 +289,20 @@ def test_the_same_log_as_text_and_as_parquet_is_one_history(rows: int, tmp_path:
     for name in ("stage_history", "records"):
         pd.testing.assert_frame_equal(getattr(text, name), getattr(typed, name))
     assert [(line.what, line.count) for line in text.report] == [(line.what, line.count) for line in typed.report]
+
+
+def test_texts_that_repeat_in_parquet_stand_in_their_rows_and_come_once(tmp_path: Path) -> None:
+    """More rows than the engine takes at a time; texts of a few and of many kinds, missing ones and missing days."""
+    query = (
+        "SELECT 'r' || (i * 7919 % 20011) AS id, CASE WHEN i % 4 > 0 THEN ['New', 'Won ', 'Lost'][1 + i % 3] END AS value, "
+        "CASE WHEN i % 9 > 0 THEN TIMESTAMP '2025-01-01' + INTERVAL 1 MINUTE * CAST(i AS INT) END AS at, 'n' || i AS own, "
+        "CASE WHEN i % 5 > 0 THEN i / 8 END AS amount FROM range(150_000) t(i) ORDER BY i"
+    )
+    with duckdb.connect() as connection:
+        connection.execute(f"COPY ({query}) TO '{tmp_path / 'log.parquet'}' (ROW_GROUP_SIZE 10_000)")
+        rows = connection.execute(query).fetchall()
+    table = read_parquet(tmp_path / "log.parquet", lambda _: True)
+    for number, name in enumerate(("id", "value", "at", "own", "amount")):
+        assert [*table.cells(name)] == [as_text(row[number]) for row in rows]
+    assert len(table.cells("id").different) == 20_011
+    assert [*table.cells("value").different] == ["", "Won ", "Lost", "New"]  # as they come

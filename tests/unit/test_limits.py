@@ -23,7 +23,7 @@ from revplan.crm.separated import read_csv
 from revplan.excel.reading import read_filled
 from revplan.ground import files
 from revplan.ground.errors import DataError, PlanError, RevplanError
-from revplan.ground.files import ROWS, content_of, megabytes, within_limits
+from revplan.ground.files import CELLS, ROWS, content_of, megabytes, within_limits
 from revplan.record.signed import verified
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "data" / "example"
@@ -136,6 +136,11 @@ def test_a_file_beyond_its_limit_is_not_read(tmp_path: Path, monkeypatch: pytest
     assert message == ("large.csv: has more than 3 MB; if it is right, set REVPLAN_MAX_MB to a larger number")
     monkeypatch.setenv("REVPLAN_MAX_MB", "4")
     assert len(content_of(path, DataError, megabytes(3))) == 3_000_001
+
+
+def test_the_rows_that_are_read_may_have_four_columns_each() -> None:
+    """As a log of changes has: the id, the moment, the field, the value."""
+    assert CELLS.default >= 4 * ROWS.default
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "many", "1e3", "9" * 40, "٣"])

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+import pytest
+
+from revplan.crm import events
+from revplan.crm.records import read_records
+from revplan.snapshot.state import actual_flow
 from revplan.workbook.workbook import open_workbook
 
 EXAMPLE = Path(__file__).parents[2] / "data" / "example"
@@ -19,3 +27,49 @@ def test_a_rate_from_the_records_says_what_it_rests_on(tmp_path: Path) -> None:
     basis = {(each.from_stage, each.segment, each.source): each.basis for each in book.plan.transitions}
     assert basis["sqo", "enterprise", None].endswith("9 conversions, the delay near that of a wider group")
     assert basis["lead", None, None].endswith("conversions")
+
+
+@pytest.mark.parametrize("since", [date(2025, 7, 1), date(2026, 1, 1), date(2027, 1, 1)])
+def test_the_flow_that_happened_is_that_of_the_stage_history(since: date) -> None:
+    history = read_records(EXAMPLE / "crm.yaml")
+    start = pd.Timestamp(since)
+    rows = history.stage_history.astype({"record": "str"}).merge(
+        history.records.astype({"record": "str"})[["record", "amount"]]
+    )
+    rows["won"] = rows["stage"] == history.stages[-1]
+    first = rows.groupby("record")["entered_on"].transform("min")
+    rows["part"] = ["opening" if moment < start else "new" for moment in first]
+    rows["month"] = rows["entered_on"].dt.to_period("M")
+    rows["arr"] = rows["amount"].fillna(0.0) * rows["won"]
+    rows = rows[(rows["entered_on"] >= start) | rows["won"]]
+    keys = ["segment", "source", "stage", "month", "part"]
+    expected = rows.groupby(keys).agg(entries=("arr", "size"), arr=("arr", "sum")).reset_index()
+    found = actual_flow(history, since)
+    assert len(found) > 100
+    assert found[keys].astype("str").to_numpy().tolist() == expected[keys].astype("str").to_numpy().tolist()
+    for name in ("entries", "arr"):
+        assert found[name].to_numpy() == pytest.approx(expected[name].to_numpy(dtype=float))
+
+
+def test_records_that_go_on_after_their_end_are_found_among_all() -> None:
+    """The few records looked at are those that a look at every one finds, whatever stands in the log."""
+    rng = np.random.default_rng(3)
+    for _ in range(200):
+        size = int(rng.integers(2, 60))
+        at = np.datetime64("2026-01-01", "us") + rng.integers(0, 6, size) * np.timedelta64(1, "D")
+        record, stage = rng.integers(0, 5, size).astype(events.NUMBER), rng.integers(-2, 4, size).astype(events.STAGE)
+        every = events.Events(record, stage, at)
+        raw = events.RawRecords(
+            pd.Index([f"r{number}" for number in range(5)], dtype=object),
+            every.where(stage != events.NO_STAGE),
+            {},
+            events.Findings(),
+            True,
+            np.arange(5),
+            np.zeros(5, dtype=int),
+            np.full(5, events.NO_STAGE, dtype=events.STAGE),
+        )
+        left = every.where(stage == events.NO_STAGE)
+        told = events._with_attempts(raw, left, 3, asked=False).found.lines
+        alone = events._with_attempts(raw, left, 3, asked=True)  # which puts all of them in order
+        assert [line.count for line in told] == ([len(np.unique(alone.label_of[5:]))] if len(alone.records) > 5 else [])
