@@ -29,6 +29,7 @@ from revplan.funnel.funnel import HORIZON, forward  # noqa: E402
 from revplan.funnel.year import PlannedYear, year_without_commit  # noqa: E402
 from revplan.plan.model import Plan  # noqa: E402
 from revplan.rates.backtest import proportion_interval  # noqa: E402
+from revplan.rates.estimates import step_levels  # noqa: E402
 from revplan.simulation.simulate import simulate  # noqa: E402
 from revplan.snapshot.state import read_history, snapshot_of, with_history_rates  # noqa: E402
 from revplan.tracking.attainment import rest_of_year  # noqa: E402
@@ -87,7 +88,7 @@ def told(folder: Path, day: date, market: str) -> pd.DataFrame:
     promised = committed(
         year_without_commit(stated.model_copy(update={"plan_date": FIRST.start_time.date()}), known_now)
     )
-    now = rest_of_year(promised, stated, known_now)
+    now = rest_of_year(promised, stated, known_now, step_levels(records.history))
     return landing(now, simulate(now), [quarter_span("", FIRST, day), whole_year(FIRST, day)], np.nan)
 
 
