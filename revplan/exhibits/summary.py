@@ -29,9 +29,9 @@ from revplan.ground.formats import (
     show,
     steady_order,
 )
-from revplan.ground.version import __version__
 from revplan.plan.stages import titles_of
 from revplan.record.packs import Ask, Pack
+from revplan.record.signed import versions
 from revplan.snapshot.fit import look_first
 from revplan.tracking.book import BoardBook, open_past
 from revplan.workbook.idle import scenario_effects
@@ -633,7 +633,7 @@ def _differs(
     reasons = {
         "another plan of record": pack.baseline != baseline,
         "the plan": not baseline and pack.baseline == baseline and told["commit"] != replayed["commit"],
-        f"revplan ({pack.revplan} then)": pack.revplan != __version__,
+        f"revplan ({pack.revplan} then)": pack.code != versions().code,
     }
     return ", ".join(reason for reason, holds in reasons.items() if holds) or "the records"
 

@@ -79,6 +79,8 @@ class Pack(Value):
     """Id that its printings carry."""
     revplan: str
     """The version that made it."""
+    code: str
+    """SHA-256 over the modules of revplan that made it, as a signed plan tells it."""
     figures: Annotated[dict[str, Number | None], frozen]
     """Every figure of its registry: id -> value."""
     asks: tuple[Ask, ...] = ()

@@ -33,7 +33,7 @@ from revplan.printing.blocks import exhibits, under_headings
 from revplan.printing.registry import registry
 from revplan.printing.translated import translated, written_in
 from revplan.record.packs import FIGURES, Ask, Pack, figures_copied, keep
-from revplan.record.signed import CONTENTS, digest, names_in, read_record
+from revplan.record.signed import CONTENTS, digest, names_in, read_record, versions
 from revplan.run.commentary import NOTHING_SAID, Commentary, named_exhibits, read_commentary, with_commentary
 from revplan.run.notebooks import PACKAGE, REPOSITORY, check_trust, notebook_in
 from revplan.run.parameters import checked, declared
@@ -313,6 +313,7 @@ def pack_of(notebook: Any, request: Request, shown_on: date) -> Pack:
         shown_on=shown_on,
         pack=told["pack"],
         revplan=told["revplan"],
+        code=versions().code,
         figures=FrozenDict({name: each["value"] for name, each in registry(exhibits(notebook)).items()}),
         asks=tuple(Ask.model_validate(dict(zip(names, row, strict=True))) for row in asked["rows"] if "ask" in names),
         comments=FrozenDict(

@@ -20,6 +20,7 @@ from revplan.ground.errors import PlanError
 from revplan.ground.values import FrozenDict
 from revplan.record import packs
 from revplan.record.packs import Ask, Pack, checked_packs, keep, read_packs
+from revplan.record.signed import versions
 from revplan.tracking.book import open_before, open_board
 
 JULY = date(2026, 7, 14)
@@ -48,6 +49,7 @@ def pack(**other: Any) -> Pack:
         "shown_on": JULY,
         "pack": "0123456789ab",
         "revplan": "0.5.0",
+        "code": versions().code,
         "figures": FrozenDict(FIGURES),
         "asks": ASKS,
         "files": FrozenDict(),
@@ -263,7 +265,7 @@ def test_where_no_pack_is_kept_the_report_says_that_it_is_worked_out_again(tmp_p
     ("other", "said"),
     [
         ({"baseline": "f" * 64}, "another plan of record"),
-        ({"revplan": "0.1.0"}, "revplan (0.1.0 then)"),
+        ({"revplan": "0.1.0", "code": "0" * 64}, "revplan (0.1.0 then)"),
         ({}, "the plan"),
     ],
 )

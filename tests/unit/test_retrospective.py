@@ -142,7 +142,7 @@ def test_a_forecast_that_was_shown_is_judged_as_it_was_shown(tmp_path: Path) -> 
     }
     shown = Pack(
         report="board_report", plan="Plan", plan_file="plan.yaml", currency="USD", year="2024", period="2024-Q2", label="Q2",
-        as_of=date(2024, 6, 30), shown_on=date(2024, 7, 9), pack="0123456789ab", revplan="0.5.0", figures=FrozenDict(figures),
+        as_of=date(2024, 6, 30), shown_on=date(2024, 7, 9), pack="0123456789ab", revplan="0.5.0", code="0" * 64, figures=FrozenDict(figures),
         asks=(Ask(what="Nobody answers the phone", owner="sales", ask="answer it", size=4_000.0),), files=FrozenDict(),
     )  # fmt: skip
     keep(path, shown, {"board_report.html": b"x"})
