@@ -15,7 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from revplan.crm.planfile import real_path
 from revplan.ground.errors import Fault, PlanError, shown
@@ -26,10 +26,12 @@ from revplan.ground.written import alone, check_folder, shown_path
 from revplan.record.signed import LEFT_BY_SYSTEMS, digest
 
 FOLDER, FIGURES = "packs", "pack.json"
-MOST_PACKS, MOST_MB = 1_000, 5  # in one folder; of the figures of a pack, which have some ten kilobytes
+MOST_PACKS, MOST_MB = 1_000, 50  # in one folder; of the figures of a pack, which have some ten kilobytes
 OUT = "take it out of the folder"
 PlainName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$")]
 """What may be part of a path on every system: nothing that a plan's name could lead elsewhere by."""
+LONG_NAMES = ConfigDict(str_max_length=50_000)
+"""The id of a figure holds names of the plan, each of which may be as long as a value takes."""
 BASES = {
     "goal": ("goal", ("plan",)),
     "landing": ("landing", ("expected",)),
@@ -44,6 +46,8 @@ BASES = {
 class Ask(Value):
     """What a pack asked of somebody."""
 
+    model_config = LONG_NAMES
+
     what: str
     owner: str
     ask: str
@@ -53,6 +57,8 @@ class Ask(Value):
 
 class Pack(Value):
     """A pack as it was shown."""
+
+    model_config = LONG_NAMES
 
     format: Literal[1] = 1
     """How the folder is laid out."""

@@ -8,7 +8,9 @@ import shutil
 import subprocess
 import zipfile
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +19,13 @@ from hard_companies import COMPANIES, HOSTILE, SCRIPTS, Executed, before_the_app
 from lxml import etree
 from lxml import html as lxml_html
 
+from revplan.exhibits.exhibit import terminal
 from revplan.exhibits.fonts import lacking, without_font
+from revplan.exhibits.record import packs
 from revplan.printing.blocks import exhibits
 from revplan.printing.registry import registry
-from revplan.run.render import FORMATS, Request, printing
+from revplan.record.packs import checked_packs, keep
+from revplan.run.render import FORMATS, Request, pack_of, printing
 
 pptx = pytest.importorskip("pptx")
 
@@ -179,3 +184,20 @@ def test_nothing_of_a_name_is_executed_and_nobody_is_shut_out(
                 assert axe.run(opened).violations_count == 0
         finally:
             opened.close()
+
+
+@pytest.mark.parametrize("report", REPORTS)
+def test_a_pack_is_kept_whatever_the_plan_is_called(
+    report: str, executed: Callable[[str, str], Executed], tmp_path: Path
+) -> None:
+    done = executed("hostile", report)
+    plan = shutil.copy(done.plan, tmp_path / "plan.yaml")
+    notebook = deepcopy(done.notebook)
+    notebook.metadata["revplan"] = {"plan": HOSTILE[0], "pack": "0123456789ab", "revplan": "test"}
+    made = pack_of(notebook, Request(name=report, plan_path=plan), date(2026, 10, 1))
+    kept = keep(plan, made, {f"{report}.html": b"shown"})
+    assert kept.folder.parent == tmp_path / "packs"
+    (found,) = checked_packs(plan)
+    assert found.pack.figures == {name: each["value"] for name, each in registry(exhibits(notebook)).items()}
+    assert found.pack.told("landing") is not None
+    assert terminal(packs([found], "plan.yaml")).count("\n") < 12

@@ -351,3 +351,22 @@ def test_a_report_that_is_of_no_quarter_is_not_kept(tmp_path: Path, capsys: pyte
     assert "--keep: is for a report that is of a quarter or a year" in capsys.readouterr().err
     assert not (tmp_path / "out" / "rates.html").exists()
     assert not (tmp_path / "packs").exists()
+
+
+def test_an_edited_deck_that_is_refreshed_is_kept_as_it_was_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pptx = pytest.importorskip("pptx")
+    small_book(tmp_path)
+    path, own = str(tmp_path / "plan.yaml"), tmp_path / "ours.pptx"
+    of_day = ["--set", "quarter=Q1 FY26", "--set", "as_of=2026-03-31"]
+    assert main(["report", "board_report", path, *of_day, "--formats", "pptx", "--out", str(tmp_path / "out")]) == 0
+    deck = pptx.Presentation(tmp_path / "out" / "board_report.pptx")
+    deck.slides[0].shapes[0].text_frame.text = "Our own words"
+    deck.save(own)
+    assert main(["report", "board_report", path, *of_day, "--refresh", str(own), "--keep", "--on", "2026-04-14"]) == 0
+    (kept,) = checked_packs(Path(path))
+    shown = kept.folder / "board_report.pptx"
+    assert shown.read_bytes() == own.read_bytes()
+    texts = [each.text_frame.text for each in pptx.Presentation(shown).slides[0].shapes if each.has_text_frame]
+    assert "Our own words" in texts
