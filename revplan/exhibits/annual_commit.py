@@ -126,8 +126,8 @@ def _people(book: Workbook) -> list[str]:
     if book.plan.capacity is None:
         return []
     own = book.plan.capacity.hires
-    planned = f" The plan hires already: {hires_words(own)}." if own else " The plan itself hires nobody."
-    return [f"{people_headline(book.people.staffing)}{planned}"]
+    planned = f"The plan hires already: {hires_words(own)}." if own else "The plan itself hires nobody."
+    return [people_headline(book.people.staffing), planned]
 
 
 def header(book: Workbook) -> str:

@@ -752,6 +752,32 @@ def test_a_label_takes_the_text_of_today_and_one_that_was_taken_away_stays_away(
     }
 
 
+def test_the_number_of_a_bar_moves_beside_it_when_it_gets_thin_and_back_into_it(tmp_path: Path) -> None:
+    def bridge(mix: float) -> Exhibit:
+        values = {"level": (1e6, None, 1e6 + mix), "up": (None, mix, None)}
+        series = tuple(Series(name=name, values=each) for name, each in values.items())
+        described = Chart(
+            said=say("A bridge"),
+            form="waterfall",
+            categories=("a", "b", "c"),
+            kind="money",
+            currency="USD",
+            series=series,
+        )
+        return chart(described, pd.DataFrame({"x": [1.0]}), {"x": "count"})
+
+    def beside(opened: Any) -> list[float]:
+        space = shape_of(opened, "bars:chart").chart._chartSpace
+        return [float(each.get("val")) for each in space.iterfind(".//c:dLbl/c:layout/c:manualLayout/c:y", NAMES)]
+
+    thick, thin, thinner = bridge(8e5), bridge(2e4), bridge(1e4)
+    for before, after, count in ((thick, thin, 1), (thin, thick, 0), (thin, thinner, 1)):
+        now, _ = again(made(notebook(bars=before), tmp_path), notebook(bars=after))
+        fresh = Presentation(made(notebook(bars=after), tmp_path))
+        assert len(beside(now)) == count
+        assert beside(now) == pytest.approx(beside(fresh))
+
+
 def shares(high: float) -> Exhibit:
     described = Chart(
         said=say("Shares"),

@@ -35,7 +35,7 @@ from revplan.exhibits.shapes import STYLE
 from revplan.ground.errors import PlanError, ReportError
 from revplan.ground.formats import compact
 from revplan.printing.blocks import exhibits
-from revplan.printing.slides.chart import SCHEME, chart_parts, drawn_series, number_format
+from revplan.printing.slides.chart import PLOT, SCHEME, chart_parts, drawn_series, number_format
 from revplan.printing.slides.deck import deck
 from revplan.printing.slides.template import MASTER, open_template
 from tools.master import COLORS, master
@@ -47,6 +47,7 @@ EVIL = "<script>alert(1)</script> =cmd|'/c calc'!A1 {{ 7*7 }} ../../x"
 LONG = "endless " * 600 + "x" * 5_000
 CJK, RTL = "株式会社の中堅企業向けセグメント", "القطاع المتوسط עברית"
 NAMES = [EVIL, "nul\x00 bell\x07 half\ud800", LONG, CJK, RTL, "=1+1", "\u202egnp.exe", "a & b < c"]
+C = "{http://schemas.openxmlformats.org/drawingml/2006/chart}"
 INKS = dict.fromkeys(SCHEME, "paper")
 PLAN = {"plan": "Example FY27", "plan_date": "15 Nov 2026", "plan_fingerprint": "0123456789ab", "revplan": "0.1"}
 
@@ -310,6 +311,23 @@ def test_a_waterfall_above_zero_has_no_second_part() -> None:
     assert (plot.overlap, plot._element.grouping.val) == (100, "stacked")
     base = plot.series[0].format
     assert (base.fill.type, base.line.fill.type) == (5, 5)  # MSO_FILL.BACKGROUND: not drawn
+
+
+def test_the_number_of_a_thin_bar_stands_beside_it_and_never_on_it() -> None:
+    """Above it, or below it where it is the tallest; that of a bar with room stands in it."""
+    shown = falling(("=", 100.0), ("+", -2.0), ("+", -58.0), ("+", 1.0), ("=", 41.0))
+    (change,) = [each for each in drawn_series(shown, INKS, 12.0) if each.series.name == "change"]
+    assert set(change.beside) == {1, 3}
+    assert change.beside[1] > 0.02 + PLOT * 0.02 / 2  # lower: it hangs from the tallest bar
+    assert change.beside[3] < -0.02 - PLOT * 0.01 / 2
+    xml, _ = chart_parts(shown, INKS, 12.0)
+    places = {
+        int(label.find(f"{C}idx").get("val")): label.find(f"{C}layout/{C}manualLayout/{C}y")
+        for label in etree.fromstring(xml).iter(f"{C}dLbl")
+        if label.find(f"{C}numFmt") is not None
+    }
+    moved = {at: float(y.get("val")) for at, y in places.items() if y is not None}
+    assert moved == pytest.approx({1: change.beside[1], 3: change.beside[3]}, rel=1e-3)
 
 
 @pytest.mark.parametrize(

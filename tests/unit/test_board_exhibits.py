@@ -19,10 +19,12 @@ from revplan.exhibits import attainment, detail, outlook, pace, performance, sum
 from revplan.exhibits.exhibit import Exhibit
 from revplan.exhibits.figures import MIMETYPE, measures
 from revplan.ground.errors import PlanError
+from revplan.ground.formats import compact
 from revplan.printing.registry import registry
 from revplan.tracking.book import BoardBook, open_before, open_board
 from revplan.tracking.pacebook import pace_from
 from revplan.workbook.notes import DECIDE, LANDS, TO_DO, WHERE
+from revplan.workbook.signing import ToSign
 
 EXAMPLE = Path(__file__).parents[2] / "data" / "example"
 FY26 = EXAMPLE / "plan_fy26.yaml"
@@ -77,6 +79,56 @@ def test_the_summary_says_what_came_where_it_lands_what_changed_and_what_to_do(e
     assert said[LANDS].endswith("The forecast has moved by −$383k since 30 Jun 2026.")
     assert said[TO_DO].startswith("Sales: build pipeline in smb, or win more of it. $")
     assert example[0].header == "Orrinvale Software FY26, as known on 30 Sep 2026"
+
+
+def lines(book: BoardBook) -> dict[str, str]:
+    """What page one says, by its labels."""
+    return dict(raws([summary.summary(book, None)])[0]["shown"])
+
+
+def test_page_one_says_what_is_to_be_decided_and_what_each_way_comes_to(q3: BoardBook) -> None:
+    asked = ToSign(q3.simulation)
+    wanted = q3.plan.commit.confidence
+    assert asked.chance < wanted
+    reached = 1 - q3.simulation.detail.chances.below(asked.goal_within_reach).mean()
+    assert reached == pytest.approx(wanted, abs=1e-6)
+    scale = 1 + asked.more / asked.expected[asked.stage]
+    assert q3.simulation.chance_at(scale) == pytest.approx(wanted, abs=0.003)
+    costs = {name: each.cost_per_entry or 0.0 for name, each in q3.now.plan.sources.items()}
+    entered = zip(q3.now.cells, q3.now.flows, strict=True)
+    spent = sum(costs[cell.source] * q3.now.in_year(flow[0]).sum() for cell, flow in entered)
+    said = lines(q3)[DECIDE]
+    assert said.startswith(
+        f"Accept a goal of {compact(asked.goal_within_reach, 'USD')} for FY26, which is reached with"
+    )
+    assert f"or approve {asked.more} more SQLs by 31 Dec 2026" in said
+    assert f"for {compact((asked.scale - 1) * spent, 'USD')} of programme spend" in said
+    assert ("above what the ceilings of" in said) == (asked.scale > asked.most)
+
+
+def test_no_decision_is_asked_for_where_none_is_needed(opened: Callable[..., BoardBook]) -> None:
+    on_course = opened(quarter="2026-Q1", as_of=date(2026, 3, 31))
+    assert on_course.landing["chance_of_goal"].iloc[-1] >= on_course.plan.commit.confidence
+    assert lines(on_course)[DECIDE] == "No decision is needed: the goal is as likely as was asked for."
+    assert lines(opened(quarter="2026-Q4", as_of=date(2026, 12, 31)))[DECIDE].startswith(
+        "No decision is needed: the year"
+    )
+
+
+def test_before_the_year_the_board_is_asked_for_its_signature(year_to_come: BoardBook) -> None:
+    asked = ToSign(year_to_come.simulation)
+    said = lines(year_to_come)[DECIDE]
+    assert said.startswith(f"Sign the commit and {compact(asked.spend, 'USD')} of programme spend")
+    assert [name for name in year_to_come.plan.sources if name in said] == list(asked.over)
+
+
+def test_page_one_says_why_the_plan_lies_above_the_goal_only_where_it_does(opened: Callable[..., BoardBook]) -> None:
+    why = "the plan asks for more entries than do on average"
+    for quarter, day in (("2026-Q1", date(2026, 3, 31)), ("2026-Q3", date(2026, 9, 30))):
+        book = opened(quarter=quarter, as_of=day)
+        rows = book.attainment_money[book.attainment_money["period"] == book.spans[-1].label].set_index("term")
+        above = rows["planned"]["new_arr"] > rows["planned"]["goal"]
+        assert (why in lines(book)[WHERE]) == (above and book.scale > 1)
 
 
 def test_the_line_of_the_quarter_says_where_it_stands_and_where_the_pace_leads(

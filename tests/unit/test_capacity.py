@@ -40,6 +40,7 @@ from revplan.simulation.simulate import Simulation, limited_by, simulate
 from revplan.staffing.hiring import Search, WorthOfOne, entering, hiring, hiring_answer, worth_words, worths
 from revplan.staffing.staffing import capacity_answer, headline, staffing
 from revplan.tracking.book import BoardBook, open_board
+from revplan.workbook.notes import DECIDE, TO_DO
 from revplan.workbook.signing import simulation_notes
 from revplan.workbook.workbook import PeopleBook, Workbook, check_plan, open_people, open_workbook, plan_year
 
@@ -605,6 +606,28 @@ def test_what_hire_says_simulate_says_of_the_plan_with_these_hires() -> None:
     answer = hiring_answer(found)
     assert {"role", "segment", "start", "count"} <= set(answer["hires"][0])
     assert answer["chance_after"] == found.chance_after
+
+
+def test_page_one_names_the_hires_who_opens_the_positions_and_by_when() -> None:
+    found = simulated(short({"segment": "smb"}, {"segment": "mid"}, open_requisition_days=20))
+    book = Workbook(year=found.year, records=None)
+    hires = book.people.hiring
+    count = sum(hire.count for hire in hires.hires)
+    said = dict(zip(*(annual_commit.summary(book).table[name] for name in ("fact", "value")), strict=True))
+    assert said[DECIDE].startswith(f"Approve {count} hire{'s' * (count > 1)} besides the plan's and sign ")
+    assert f"reach the goal in {hires.chance_after:.1%} of the years".replace(".0%", "%") in said[DECIDE]
+    first = hires.table["open_by"].min()
+    assert f"by {first.day} {first:%b} {first.year}: " in said[TO_DO]
+    for hire in hires.hires:
+        assert f"{hire.count} {hire.role} in {hire.segment}" in said[TO_DO]
+    brief = annual_commit.in_brief(book).table
+    assert DECIDE not in set(brief["fact"])  # the search for hires is not waited for
+
+
+def test_page_one_asks_for_no_hires_where_nobody_lacks() -> None:
+    found = simulated(short({"segment": "smb", "count": 9}, {"segment": "mid", "count": 9}), 1024)
+    said = annual_commit.summary(Workbook(year=found.year, records=None)).table
+    assert not any("hire" in line or "position" in line for line in said["value"])
 
 
 def test_lead_times_are_kept() -> None:

@@ -168,8 +168,28 @@ def test_bars_stand_beside_each_other_only_where_a_category_has_several() -> Non
     one, other = Series(name="x", values=(1.0, None)), Series(name="y", values=(None, 2.0))
     both = columns(1.0, 2.0, series=(one, replace(other, values=(3.0, 2.0))))
     assert side_by_side(both)
-    assert not side_by_side(replace(both, start=1.5))
+    assert not side_by_side(replace(both, start=2.0))  # one on either side of it
+    assert side_by_side(replace(both, start=0.5))  # both ends of a driver on one side: one would hide the other
     assert not side_by_side(replace(both, series=(one, other)))
+
+
+def test_scenarios_are_drawn_by_what_they_change_the_best_first_and_beside_the_goal() -> None:
+    rows = pd.DataFrame(
+        {
+            "scenario": ["base", "less", "much", "some"],
+            "landing": [80.0, 60.0, 130.0, 85.0],
+            "difference": [0.0, -20.0, 50.0, 5.0],
+        }
+    )
+    made = charts.scenarios(rows, SAID, 10.0, "USD")
+    assert made.categories == ("much", "goal", "some", "less")
+    drawn_as = {each.name: each.values for each in made.series}
+    assert drawn_as["lands higher than the plan as it stands"] == (50.0, None, 5.0, None)
+    assert drawn_as["lands lower"] == (None, None, None, -20.0)
+    assert drawn_as["what the goal asks for beyond it"] == (None, 10.0, None, None)
+    below = charts.scenarios(rows, SAID, -10.0, "USD")
+    assert below.categories == ("much", "some", "goal", "less")
+    assert "how far the goal lies below it" in [each.name for each in below.series]
 
 
 # --- the values in words -------------------------------------------------------------------------

@@ -183,3 +183,26 @@ def test_a_number_that_is_no_figure() -> None:
 )
 def test_a_displayed_number_is_read_back(shown: str, value: float) -> None:
     assert displayed(shown) == value
+
+
+@pytest.mark.parametrize(
+    ("measure", "value", "of", "worse"),
+    [
+        ("new_arr_gap", -1.0, {}, True),
+        ("new_arr_gap", 1.0, {}, False),
+        ("arr_term_gap", -1.0, {"term": "expansion"}, True),
+        ("arr_term_gap", -1.0, {"term": "churn"}, False),
+        ("arr_term_gap", 1.0, {"term": "churn"}, True),
+        ("arr_term_gap", 1.0, {"term": "contraction"}, True),
+        ("arr_term_gap", 0.0, {"term": "churn"}, False),
+        ("remaining", -1.0, {}, False),  # more is won than was to be: no variance to the bad
+    ],
+)
+def test_which_way_is_worse_follows_the_measure(measure: str, value: float, of: dict[str, str], worse: bool) -> None:
+    assert figure(measure, value, "2026", **of).is_worse is worse
+
+
+def test_every_variance_says_which_way_is_better() -> None:
+    said = {each.name: each.good.partition(" ")[0] for each in measures().values()}
+    assert all(said[each.name] for each in measures().values() if each.signed)
+    assert set(said.values()) <= {"", "up", "down"}

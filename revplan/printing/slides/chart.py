@@ -466,7 +466,7 @@ def _upright(chart: Chart) -> Iterator[Drawn]:
         beside = {
             place: _beside(length, ends[place][1], tallest)
             for place, length in enumerate(lengths)
-            if length < LEAST_SEGMENT * tallest
+            if main[place] is not None and length < LEAST_SEGMENT * tallest
         }
         yield Drawn(series=replace(series, values=main), labels=labels, position="ctr", beside=beside, fixed=fixed)
         if any(crossing):
