@@ -773,7 +773,7 @@ def test_the_number_of_a_bar_moves_beside_it_when_it_gets_thin_and_back_into_it(
     thick, thin, thinner = bridge(8e5), bridge(2e4), bridge(1e4)
     for before, after, count in ((thick, thin, 1), (thin, thick, 0), (thin, thinner, 1)):
         now, _ = again(made(notebook(bars=before), tmp_path), notebook(bars=after))
-        fresh = Presentation(made(notebook(bars=after), tmp_path))
+        fresh = pptx.Presentation(str(made(notebook(bars=after), tmp_path)))
         assert len(beside(now)) == count
         assert beside(now) == pytest.approx(beside(fresh))
 
