@@ -636,8 +636,8 @@ SEQUENCES = {
     "lineChart": "grouping varyColors ser marker axId",
     "scatterChart": "scatterStyle varyColors ser axId",
     "ser": "idx order tx spPr invertIfNegative marker dLbls errBars cat val xVal yVal smooth",
-    "dLbls": "dLbl showLegendKey showVal showCatName showSerName showPercent showBubbleSize",
-    "dLbl": "idx delete tx numFmt spPr txPr dLblPos showLegendKey showVal showCatName showSerName showPercent showBubbleSize",
+    "dLbls": "dLbl showLegendKey showVal showCatName showSerName showPercent showBubbleSize extLst",
+    "dLbl": "idx delete layout tx numFmt spPr txPr dLblPos showLegendKey showVal showCatName showSerName showPercent showBubbleSize",
     "errBars": "errDir errBarType errValType noEndCap plus minus spPr",
     "catAx": "axId scaling delete axPos majorGridlines title numFmt majorTickMark minorTickMark tickLblPos spPr txPr crossAx "
     "crosses crossesAt auto lblAlgn lblOffset noMultiLvlLbl",
