@@ -126,11 +126,11 @@ class PlannedYear:
 
     def recent(self, source: str) -> np.ndarray | None:
         """Entries a month of each of a source's cells before the plan date; None where no records say. [records]"""
-        known = self.snapshot.recent
-        if known is None:
+        entries = self.snapshot.recent
+        if entries is None:
             return None
         cells = (self.cells[row] for row in self.rows_of(source))
-        return np.array([known.get((cell.segment, cell.source), 0.0) for cell in cells])
+        return np.array([entries.get((cell.segment, cell.source), 0.0) for cell in cells])
 
     def _in_horizon(self, flow: np.ndarray) -> np.ndarray:
         """A flow from the plan month on, over the 24 months of the two years."""
