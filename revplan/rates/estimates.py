@@ -226,11 +226,11 @@ def _months(spells: Spells, stage: int) -> tuple[np.ndarray, np.ndarray, int] | 
     entered = entered_stage(spells, stage)
     if len(entered.age) == 0:
         return None
-    whole = entered.cohort().ordered()
+    whole = entered.cohort.ordered()
     recorded = whole.since(recorded_window(whole))
     if not len(recorded.delay):
         return None
-    sources = by_source(spells, entered, recorded.window)
+    sources = by_source(spells, entered.by(entered.cell, len(spells.cells)), recorded.window)
     on_file = spells.day - int(spells.entered.min())
     converted, expected = against_expected(recorded, sources, on_file if recorded.window < on_file - LATELY else 0)
     months = min(len(expected) // LEVEL_DAYS, LEVEL_MONTHS)

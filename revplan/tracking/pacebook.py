@@ -531,8 +531,8 @@ class PaceBook:
                 continue
             chance = self._chance(found[1], now.open_yields[found[0]], item)
             expected, swing = year_landing.weighted(np.array([item.amount]), np.array([chance]))
-            place = (item.segment, item.source, item.stage)
-            rows.append((str(item.record), *place, item.amount, chance, expected, swing))
+            where = (item.segment, item.source, item.stage)
+            rows.append((str(item.record), *where, item.amount, chance, expected, swing))
         names = ["record", "segment", "source", "stage", "amount", "chance", "expected", "swing"]
         frame = pd.DataFrame(rows, columns=names).sort_values("swing", ascending=False, kind="stable")
         return conform(frame.head(DECIDING), "deciding") if rows else empty("deciding")
