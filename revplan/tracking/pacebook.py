@@ -515,9 +515,9 @@ class PaceBook:
             return empty("deciding")
         stages = self.plan.stage_ids[self.plan.stage_ids.index(year_landing.opportunity_stage(self.plan)) : -1]
         record, names = pd.factorize(history.stage_history["record"])
-        place = np.full(len(names), 0)
-        place[record] = np.arange(len(record))  # of the last row of each
-        last = history.stage_history.iloc[np.sort(place)]
+        ends = np.zeros(len(names), dtype=int)
+        ends[record] = np.arange(len(record))  # the last row of each
+        last = history.stage_history.iloc[np.sort(ends)]
         last = last[last["stage"].isin(stages)]
         known = history.records.iloc[pd.Index(history.records["record"]).get_indexer(last["record"])]
         last = last.assign(amount=known["amount"].to_numpy())[
