@@ -32,7 +32,6 @@ MONTHS = 3  # that a deal is followed
 BEGIN = 3  # replays behind the first forecast that is judged
 PRIOR_DEALS, PRIOR_WINS = 10.0, 5.0  # that a stage's mean, and a factor of 1, count for
 MOST_PUSHES = 2  # deals pushed as often or more are told together
-DUE = ("in the month", "before it", "after it", "at no time")
 MOST, LEAST = 0.95, 1e-4  # chances are kept between
 
 
@@ -75,11 +74,11 @@ class _Deals:
         return stage * len(BANDS) + bands_of(day - reached[np.arange(len(rows)), stage])
 
     def dates(self, rows: np.ndarray, day: int, window: tuple[int, int]) -> np.ndarray:
-        """A number for when some of them are due, as known on `day`, seen from a window of days, and how often pushed."""
+        """A number for when some of them are due (0 in the window, 1 before it, 2 after it, 3 at no time), as known on `day`, seen from a window of days, and how often pushed."""
         close = self.export.values_on("close_on", as_date(day))[0][self.place[rows]].astype("datetime64[D]")
-        known = ~np.isnat(close)
-        at = np.where(known, close.astype(np.int64), 0)
-        due = np.select([~known, at < window[0], at > window[1]], [3, 1, 2], 0)
+        is_dated = ~np.isnat(close)
+        at = np.where(is_dated, close.astype(np.int64), 0)
+        due = np.select([~is_dated, at < window[0], at > window[1]], [3, 1, 2], 0)
         record, when = self.pushed
         times = np.bincount(record[when <= day], minlength=len(self.export.raw.records))[self.place[rows]]
         return due * (MOST_PUSHES + 1) + np.minimum(times, MOST_PUSHES)
@@ -126,8 +125,8 @@ def _deals_of(export: Export, history: History, stage: str) -> _Deals:
     names = pd.unique(history.stage_history["record"])  # in the order of the spells
     place = export.raw.records.get_indexer(pd.Index(names, dtype=object))
     amount = spells.amount
-    known = ~np.isnan(amount)
-    worth = np.where(known, amount, amount[known].mean() if known.any() else 1.0)
+    priced = ~np.isnan(amount)
+    worth = np.where(priced, amount, amount[priced].mean() if priced.any() else 1.0)
     log = export.raw.changes["close_on"]
     again = np.append(False, log.record[1:] == log.record[:-1])
     begun = np.full(len(log.record), np.datetime64("NaT", "us")) if log.before is None else log.before

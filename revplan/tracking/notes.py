@@ -103,15 +103,15 @@ def young_cohorts(three: pd.DataFrame, sides: Sides) -> Iterator[str]:
 def levels_of(now: PlannedYear) -> Iterator[str]:
     """How the landing takes its steps: those that run otherwise than their rates, and what the band rests on."""
     steps = list(pairwise(now.plan.stage_ids))
-    known = [step for step in steps if step in now.levels]
-    if not known:
+    recorded = [step for step in steps if step in now.levels]
+    if not recorded:
         return
     titles = titles_of(now.plan.stages)
-    for step in known:
+    for step in recorded:
         if abs(now.levels[step].coming - 1) >= MOVED:
             often = f"{now.levels[step].coming:.2f} times as often as its rate says"
             yield f"{_step(titles, step)} is expected to convert {often}, as it did lately."
-    short = [step for step in known if not now.levels[step].is_learnt]
+    short = [step for step in recorded if not now.levels[step].is_learnt]
     if short:
         step = min(short, key=lambda each: now.levels[each].months)
         months = counted(now.levels[step].months, "whole month", "whole months")
@@ -120,7 +120,7 @@ def levels_of(now: PlannedYear) -> Iterator[str]:
             f"as they usually do, by {MONTH_CV:.0%} in a month and {USUAL_CV:.0%} in a quarter, and may be too narrow."
         )
     else:
-        months = counted(min(now.levels[step].months for step in known), "month")
+        months = counted(min(now.levels[step].months for step in recorded), "month")
         yield f"The band holds how far conversions strayed from their rates in the last {months}."
 
 
