@@ -132,6 +132,36 @@ def test_wherever_records_lie_they_are_the_same(
     assert sorted(other.count.tolist()) == sorted(usual.count.tolist())
 
 
+def ways(found: Any) -> list[tuple[Any, ...]]:
+    """What is counted, in an order of its own."""
+    columns = (found.labels["segment"], found.labels["source"], found.count, found.lost, *found.entered.T)
+    return sorted(zip(*(map(str, each) for each in columns), strict=True))
+
+
+def test_reopened_records_are_counted_alike_by_name_and_among_all(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = crm(place, f"{HISTORY.format(**FILES)}count: in_place\n")
+    by_name = open_counts(path).on()
+    monkeypatch.setattr("revplan.crm.store.FEW", 0)
+    among_all = open_counts(path).on()
+    assert any("reopened later" in line.what for line in by_name.report)
+    assert ways(by_name) == ways(among_all)
+
+
+def test_a_hole_in_the_flow_is_told_by_records_and_not_by_ways(tmp_path: Path) -> None:
+    days = [date(2025, 1, 1) + timedelta(days=day) for day in range(240) if not 90 <= day < 150]
+    with duckdb.connect() as connection:
+        connection.execute("CREATE TABLE changes (id BIGINT, moment TIMESTAMP, value VARCHAR)")
+        rows = [(number * 5 + each, day, "New") for number, day in enumerate(days) for each in range(5)]
+        closed = [(number, days[-1], value) for number, value in enumerate(("SQL", "Won", "Lost"))]
+        connection.executemany("INSERT INTO changes VALUES (?, ?, ?)", [*rows, *closed])
+        connection.execute(f"COPY changes TO '{tmp_path / 'changes.parquet'}' (FORMAT parquet)")
+    text = HISTORY.partition("records:")[0].format(**FILES)
+    notes = [open_counts(crm(tmp_path, f"{text}count: {how}\n")).on().notes for how in ("in_memory", "in_place")]
+    hole = [next(note for note in each if note.startswith("No new record between")) for each in notes]
+    assert hole[0] == hole[1]
+    assert "61 days in which about 308 were to be expected" in hole[0]  # 900 in 178 days around it
+
+
 def test_few_records_are_read_into_memory_unless_asked(place: Path) -> None:
     assert isinstance(open_counts(crm(place, HISTORY.format(**FILES))), Export)
 
