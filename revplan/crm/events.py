@@ -424,7 +424,7 @@ def _log(tables: Tables, crm: HistoryCrm, rows: dict[str, Rows]) -> _LogRows:
     merged = tables.merged(RECORDS) if rows else {}
     keys = as_keys(texts).different
     keys = [merged.get(each, each) for each in keys] if merged else keys
-    number, known = pd.factorize(pd.Index(keys, dtype=object))
+    number, different = pd.factorize(pd.Index(keys, dtype=object))
     numbers = texts.of_rows(number)
     moments = tables.days(CHANGES, crm.at)
     is_stage = crm.field and tables.is_one_of(CHANGES, crm.field, crm.is_ or ())
@@ -433,10 +433,10 @@ def _log(tables: Tables, crm: HistoryCrm, rows: dict[str, Rows]) -> _LogRows:
     stage_found += values_checked(tables.source, crm, _labels_of(value_cells, np.flatnonzero(of_field)), stages)
     places = numbers
     if rows:
-        sought, present = alike(known, rows[RECORDS].ids)
+        sought, present = alike(different, rows[RECORDS].ids)
         place = present.get_indexer(sought)
         places = place[numbers]
-        asked = np.bincount(numbers[filled & of_field], minlength=len(known)) > 0
+        asked = np.bincount(numbers[filled & of_field], minlength=len(different)) > 0
         if (place[asked] < 0).any():
             stage_found += why_few(id_cells.file, sought[asked], RECORDS, present)
     aside = [
@@ -456,7 +456,7 @@ def _log(tables: Tables, crm: HistoryCrm, rows: dict[str, Rows]) -> _LogRows:
     values = value_cells.coded.of_rows(pd.factorize(different)[0])
     found += _snapshots(id_cells.file, numbers[of_stage], moments.values[of_stage], values[of_stage])
     told = filled & of_field & (places >= 0)
-    return _LogRows(rows[RECORDS].ids if rows else known, stages[told], moments.values[told], found, places[told])
+    return _LogRows(rows[RECORDS].ids if rows else different, stages[told], moments.values[told], found, places[told])
 
 
 def _unread(parsed: Parsed) -> np.ndarray:

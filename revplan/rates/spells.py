@@ -122,7 +122,7 @@ def counted_spells(history: History | Counted) -> Spells:
     return KNOWN[history]
 
 
-def known_with_amounts(history: History, before: History, deals: Mapping[str, float]) -> None:
+def keep_with_amounts(history: History, before: History, deals: Mapping[str, float]) -> None:
     """Keeps the arrays of `before` in mind as those of `history`, in which records without an amount are worth their segment's deal."""
     spells = spells_of(before)
     worth = np.array([deals.get(segment, np.nan) for segment, _ in spells.cells])[spells.cell]

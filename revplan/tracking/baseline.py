@@ -17,7 +17,7 @@ from revplan.ground.errors import Fault, PlanError, shown
 from revplan.ground.formats import listed, show
 from revplan.plan.model import Plan
 from revplan.rates.estimates import step_levels
-from revplan.rates.spells import known_with_amounts
+from revplan.rates.spells import keep_with_amounts
 from revplan.record.signed import read_record
 from revplan.simulation.simulate import simulate
 from revplan.snapshot.fit import doubts
@@ -131,7 +131,7 @@ def in_plan_names(history: History, plan: Plan) -> History:
     if only:
         return replace(history, stage_history=history.stage_history.assign(**only), records=found)
     named = replace(history, records=found)
-    known_with_amounts(named, history, deals)
+    keep_with_amounts(named, history, deals)
     return named
 
 

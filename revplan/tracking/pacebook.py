@@ -519,9 +519,9 @@ class PaceBook:
         ends[record] = np.arange(len(record))  # the last row of each
         last = history.stage_history.iloc[np.sort(ends)]
         last = last[last["stage"].isin(stages)]
-        known = history.records.iloc[pd.Index(history.records["record"]).get_indexer(last["record"])]
-        last = last.assign(amount=known["amount"].to_numpy())[
-            (known["lost_on"].isna() & (known["amount"] > 0)).to_numpy()
+        of_record = history.records.iloc[pd.Index(history.records["record"]).get_indexer(last["record"])]
+        last = last.assign(amount=of_record["amount"].to_numpy())[
+            (of_record["lost_on"].isna() & (of_record["amount"] > 0)).to_numpy()
         ]
         cells = {(cell.segment, cell.source): (row, cell) for row, cell in enumerate(now.cells)}
         rows = []
