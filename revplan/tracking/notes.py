@@ -122,6 +122,9 @@ def levels_of(now: PlannedYear) -> Iterator[str]:
     else:
         months = counted(min(now.levels[step].months for step in recorded), "month")
         yield f"The band holds how far conversions strayed from their rates in the last {months}."
+        for step in steps:
+            if step not in recorded:
+                yield f"How far {_step(titles, step)} strays is not in it."
 
 
 def _step(titles: Mapping[str, str], step: tuple[str, str]) -> str:

@@ -18,7 +18,7 @@ from revplan.ground.lag import Lag
 from revplan.plan.model import Plan
 from revplan.plan.parts import Scenario
 from revplan.rates.closings import bunching, clock_of, closing_notes
-from revplan.rates.estimates import estimate_transitions
+from revplan.rates.estimates import estimate_transitions, step_levels
 from revplan.rates.forecast import forecast_wins
 from revplan.simulation.scenarios import scenario_year
 from revplan.tracking.attainment import rest_of_year
@@ -193,6 +193,13 @@ def test_wins_dated_at_month_ends_leave_delays_smooth_and_the_rate_as_it_is_in_m
         )  # counted from the beginning of the month of entry
         assert row["p90_days"] == pytest.approx(40 * np.log(10) + 15, abs=9)
         assert row["recorded_from"] <= pd.Timestamp("2024-02-01")
+
+
+def test_a_last_step_that_goes_by_a_clock_is_not_said_to_run_otherwise_lately() -> None:
+    """Seen at the end of a month that all its wins are dated at, it would seem to run faster than ever."""
+    days = 699  # to 30 November 2025
+    assert set(step_levels(lived(EVEN, 11, 8000, days))) == {("sqo", "won")}
+    assert step_levels(lived(EVEN, 11, 8000, days, dated="month")) == {}
 
 
 def test_a_forecast_right_after_a_burst_expects_less_than_one_before_it() -> None:

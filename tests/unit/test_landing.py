@@ -128,9 +128,11 @@ def test_no_rate_goes_above_what_halves_those_who_do_not_go_on() -> None:
 
 def test_what_is_said_of_levels_holds_and_is_said_only_where_it_does() -> None:
     assert list(levels_of(from_march({}))) == []
-    (learnt,) = levels_of(from_march({LAST: straying(1.01, 0.1)}))
-    assert learnt == "The band holds how far conversions strayed from their rates in the last 24 months."
-    moved, _ = levels_of(from_march({LAST: straying(1.26, 0.1), ("lead", "sql"): straying(0.99, 0.0)}))
+    held = "The band holds how far conversions strayed from their rates in the last 24 months."
+    first = {("lead", "sql"): straying(0.99, 0.0)}
+    assert list(levels_of(from_march({LAST: straying(1.01, 0.1), **first}))) == [held]
+    assert list(levels_of(from_march(first))) == [held, "How far Sql to Won strays is not in it."]
+    moved, _ = levels_of(from_march({LAST: straying(1.26, 0.1), **first}))
     assert moved == "Sql to Won is expected to convert 1.26 times as often as its rate says, as it did lately."
     (short,) = levels_of(from_march({LAST: level_of(np.array([3.0]), np.array([3.0]), 1)}))
     assert short == (
