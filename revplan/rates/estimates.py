@@ -40,6 +40,7 @@ from revplan.crm.records import History
 from revplan.ground.calendar import MONTH_DAYS
 from revplan.ground.clock import Clock
 from revplan.ground.cohorts import Cohort, DayLag, Estimate, conversions_by_day, own_estimate, recorded_window
+from revplan.ground.levels import FEWEST as FEWEST_MONTHS
 from revplan.ground.levels import StepLevel, level_of
 from revplan.ground.tables import from_rows
 from revplan.rates.closings import clock_of, closing_notes, on_clock
@@ -209,14 +210,18 @@ LEVEL_DAYS, LEVEL_MONTHS = 30, 36  # days told together where a step's level is 
 
 
 def step_levels(history: History | Counted) -> dict[tuple[str, str], StepLevel]:
-    """The level of every step that `history` holds a conversion of, by its stages."""
+    """The level of every step that `history` holds a conversion of, by its stages.
+
+    A last step that goes by a clock has none once there are months enough to look for one: what ended on a day of much
+    work is spread evenly over it, so that its last days of work do not tell how it runs lately.
+    """
     spells, clock = spells_of(history), clock_of(history)
     pairs = list(pairwise(history.stages))
     found = {}
     for stage, pair in enumerate(pairs):
-        at = on_clock(spells, clock) if clock is not None and stage == len(pairs) - 1 else spells
-        counted = _months(at, stage)
-        if counted is not None:
+        by_clock = clock is not None and stage == len(pairs) - 1
+        counted = _months(on_clock(spells, clock) if clock is not None and by_clock else spells, stage)
+        if counted is not None and not (by_clock and len(counted[0]) >= FEWEST_MONTHS):
             found[pair] = level_of(*counted)
     return found
 
