@@ -140,7 +140,7 @@ def aim(book: BoardBook, planned: Figure, asked_for: Figure) -> Sentence:
     if not above:
         return say("The goal itself needs {goal} by then.", goal=asked_for)
     return say(
-        "The goal itself needs {goal} by then: the plan asks for more entries than do on average, to give it the chance wanted.",
+        "The goal itself needs {goal} by then: the plan asks for more entries than are needed on average, to give it the chance wanted.",
         goal=asked_for,
     )
 

@@ -123,7 +123,7 @@ def test_before_the_year_the_board_is_asked_for_its_signature(year_to_come: Boar
 
 
 def test_page_one_says_why_the_plan_lies_above_the_goal_only_where_it_does(opened: Callable[..., BoardBook]) -> None:
-    why = "the plan asks for more entries than do on average"
+    why = "the plan asks for more entries than are needed on average"
     for quarter, day in (("2026-Q1", date(2026, 3, 31)), ("2026-Q3", date(2026, 9, 30))):
         book = opened(quarter=quarter, as_of=day)
         rows = book.attainment_money[book.attainment_money["period"] == book.spans[-1].label].set_index("term")
