@@ -361,6 +361,12 @@ def landing(table: pd.DataFrame, said: Sentence, currency: str) -> Chart:
     return replace(made, series=(replace(made.series[0], low=low, high=high), *made.series[1:]))
 
 
+def forecasts(table: pd.DataFrame, said: Sentence, currency: str) -> Chart:
+    """What each period was expected to bring, with the band that should hold it, and what it brought."""
+    parts = (("landing", "forecast, 8 of 10 cases", REQUIRED), ("actual", "actual", INK, "dashes"))
+    return drawn(said, table, "of", *parts, kind="money", currency=currency)
+
+
 def funnel(table: pd.DataFrame, said: Sentence) -> Chart:
     """Entries of every stage, planned and actual, with what part of the plan each attained."""
     stages = [

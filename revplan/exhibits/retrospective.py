@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from revplan.exhibits import charts
 from revplan.exhibits.attainment import (
     ACTUAL,
     NAME,
@@ -217,7 +218,12 @@ def calibration(year: Retrospective) -> Exhibit:
         ],
         currency=book.plan.currency,
     )
-    return made.sharing()
+    judged = frame[frame["actual"].notna()]
+    if judged.empty:
+        return made.sharing()
+    days = [show(day, "date") for day in judged["said_on"]]
+    named = judged.assign(of=[f"{name}, seen on {day}" for name, day in zip(judged["period"], days, strict=True)])
+    return made.sharing().pictured(charts.forecasts(named, made.said, book.plan.currency))
 
 
 def _forecasts(year: Retrospective) -> Sentence:
