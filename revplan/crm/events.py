@@ -452,8 +452,8 @@ def _log(tables: Tables, crm: HistoryCrm, rows: dict[str, Rows]) -> _LogRows:
     found += Findings(lines=(ImportLine(id_cells.file, "rows kept", int((kept & of_field).sum())),))
     found += moments.found + stage_found
     of_stage = filled & of_field
-    different = np.fromiter(value_cells.coded.different, dtype=object, count=len(value_cells.coded.different))
-    values = value_cells.coded.of_rows(pd.factorize(different)[0])
+    labels = value_cells.coded.different
+    values = value_cells.coded.of_rows(pd.factorize(np.fromiter(labels, dtype=object, count=len(labels)))[0])
     found += _snapshots(id_cells.file, numbers[of_stage], moments.values[of_stage], values[of_stage])
     told = filled & of_field & (places >= 0)
     return _LogRows(rows[RECORDS].ids if rows else different, stages[told], moments.values[told], found, places[told])

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from small_company import CRM, PLAN
+from test_board_exhibits import OF_A_YEAR_LOOKED_BACK_ON
 
 from revplan.exhibits import retrospective as show
 from revplan.exhibits.exhibit import Exhibit, terminal
@@ -203,6 +204,8 @@ def test_every_exhibit_of_it_says_something(running: Retrospective) -> None:
     for each in made:
         assert each(running).message
         assert "nan" not in terminal(each(running)).casefold().split()
+    told = {figure.measure.name for each in (show.verdict, *made) for _, _, figure in each(running).figures}
+    assert told >= OF_A_YEAR_LOOKED_BACK_ON
 
 
 def test_what_the_records_lack_of_a_year_is_not_judged(tmp_path: Path) -> None:
