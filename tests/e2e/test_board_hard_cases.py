@@ -37,9 +37,9 @@ CASES = [(name, report) for name in COMPANIES for report in REPORTS if report ==
 
 MOST_SLIDES = {"board_report": 17, "annual_commit": 40}
 MOST_PAGES = {
-    "board_report": 11,
+    "board_report": 12,
     "annual_commit": 14,
-}  # eight, and line of the quarter, eight quarters, ARR, asks and landing of before
+}  # eight, and line of the quarter, eight quarters, ARR, asks and landing of before, a decision and more definitions
 UNSAID = re.compile(
     r"\bnan\b|\bNone\b|\binf\b|\bNaT\b|∞|−0\b|[0-9]\.[0-9]{4,}|\b1 (?:records|wins|entries) |[^aeiou]ys\b"
 )
