@@ -413,9 +413,9 @@ def scenarios(table: pd.DataFrame, said: Sentence, gap: float, currency: str) ->
         goal=change.where(aim), higher=change.where(~aim & (change >= 0)), lower=change.where(~aim & (change < 0))
     )
     parts = (
-        ("higher", "lands higher than the plan as it stands", REQUIRED),
-        ("lower", "lands lower", GAP),
-        ("goal", "what the goal asks for beyond it" if gap >= 0 else "how far the goal lies below it", INK),
+        ("higher", "lands above today's forecast", REQUIRED),
+        ("lower", "lands below it", GAP),
+        ("goal", "missing to the goal" if gap >= 0 else "how far the goal lies below the forecast", INK),
     )
     return drawn(said, parted, "name", *parts, form="bars", kind="money", currency=currency)
 

@@ -252,13 +252,13 @@ def _decision(book: BoardBook) -> Sentence:
             **parts,
         )
     more = figure("more_entries", asked.more, period, stage=asked.stage)
-    over = ", which is above what the ceilings of {sources} allow" if asked.over else ""
+    over = ", but is above what the ceilings of {sources} allow" if asked.over else ""
     cost = ""
     if asked.more_spend is not None:
         parts["spend"] = money(book, "more_spend", asked.more_spend, period)
         cost = " for {spend} of programme spend"
     return say(
-        f"{accept}; or approve {{more}} more {{counted}} by {{end}} than are still committed{cost}{over}.",
+        f"{accept}; or approve {{more}} more {{counted}} by {{end}} than are still committed{cost}, which gives the goal as it is that chance{over}.",
         more=more,
         counted=agreeing(more, titles_of(book.plan.stages)[asked.stage])["counted"],
         end=show(book.plan.months[-1].end_time.date(), "date"),
@@ -299,11 +299,11 @@ def _to_do(book: BoardBook) -> Sentence:
 
 
 def _beside_variance(book: BoardBook, first: Risk) -> list[Sentence]:
-    """How what is at stake in one place goes with the variance of the whole year, which page one states above it."""
+    """How what is at stake in one place goes with how far the whole year lands from its goal, which page one states above it."""
     if first.size is None or not book.spans or not len(book.landing) or book.simulation is None:
         return []
     others = "other segments and " if len(book.plan.segments) > 1 and not book.segment else ""
-    return [say(f"The variance above is that of the whole year: it counts {others}entries still to come as well.")]
+    return [say(f"The landing above counts {others}entries still to come as well.")]
 
 
 # --- what if -------------------------------------------------------------------------------------
@@ -423,7 +423,7 @@ def _uncovered(book: BoardBook) -> Iterator[Risk]:
     for segment, size in uncovered(book).items():
         ask = f"build pipeline in {fitting(segment, NAME)}, or win more of it"
         meaning = say(
-            "{size} of what it still has to win is not expected of its open opportunities in time.", size=size
+            "Its open opportunities are expected to bring {size} less in time than it still has to win.", size=size
         )
         yield Risk(what=f"Coverage of {segment} is too thin", size=size, owner="sales", ask=ask, meaning=meaning)
 
@@ -499,7 +499,7 @@ def asked_before(book: BoardBook, before: BoardBook | None) -> Exhibit:
             "outcome": [outcome(risk.what in now, *pair) for risk, pair in zip(shown, sizes, strict=True)],
         }
     ).astype({"size_then": float, "size_now": float})
-    said = _asked_message(day, shown[0], *sizes[0])
+    said = _asked_message(day, bool(book.packs), shown[0], *sizes[0])
     made = table_of("asked_before", frame, said, notes=_told_by(book), currency=book.plan.currency)
     return made.sharing(*(each for pair in sizes for each in pair if each))
 
@@ -550,9 +550,11 @@ def outcome(is_open: bool, then: Figure | None, now: Figure | None) -> str:
     return "still open, smaller" if change < 0 else "still open, larger" if change > 0 else "still open"
 
 
-def _asked_message(day: str, first: Risk, then: Figure | None, now: Figure | None) -> Sentence:
+def _asked_message(day: str, is_kept: bool, first: Risk, then: Figure | None, now: Figure | None) -> Sentence:
     """What was asked first, and what became of that."""
-    asked = say("Asked first on {day}: {owner} should {ask}.", day=day, owner=fitting(first.owner, NAME), ask=first.ask)
+    parts = {"day": day, "owner": fitting(first.owner, NAME), "ask": first.ask}
+    again = "By today's records this would have been asked first on {day}: {owner} should {ask}."
+    asked = say("Asked first on {day}: {owner} should {ask}." if is_kept else again, **parts)
     if then is None:
         return asked
     if now is None:

@@ -77,7 +77,9 @@ def test_the_summary_says_what_came_where_it_lands_what_changed_and_what_to_do(e
     assert said[WHERE].startswith("Jul-Sep 2026 (Q3 FY26) brought $728k of new ARR against $1.12M planned.")
     assert said[LANDS].startswith("Below the goal (−$158k); between ")
     assert said[LANDS].endswith("The forecast has moved by −$376k since 30 Jun 2026.")
-    assert said[TO_DO].startswith("Sales: build pipeline in smb, or win more of it. $")
+    assert said[TO_DO].startswith(
+        "Sales: build pipeline in smb, or win more of it. Its open opportunities are expected to bring $"
+    )
     assert example[0].header == "Orrinvale Software FY26, as known on 30 Sep 2026"
 
 
@@ -241,7 +243,9 @@ def test_what_was_asked_last_time_is_told_with_what_became_of_it(q3: BoardBook) 
     assert dict(asked["size_now"].dropna()) == {what: size for what, size in now.items() if what in then}
     assert asked["outcome"]["Coverage of mid is too thin"] == "no longer stands out"
     assert asked["outcome"]["Coverage of smb is too thin"] == "still open, smaller"
-    assert made.message.startswith("Asked first on 30 Jun 2026: sales should build pipeline in smb")
+    assert made.message.startswith(
+        "By today's records this would have been asked first on 30 Jun 2026: sales should build pipeline in smb"
+    )
     assert summary.asked_before(before, None).appendix
 
 

@@ -184,12 +184,12 @@ def test_scenarios_are_drawn_by_what_they_change_the_best_first_and_beside_the_g
     made = charts.scenarios(rows, SAID, 10.0, "USD")
     assert made.categories == ("much", "goal", "some", "less")
     drawn_as = {each.name: each.values for each in made.series}
-    assert drawn_as["lands higher than the plan as it stands"] == (50.0, None, 5.0, None)
-    assert drawn_as["lands lower"] == (None, None, None, -20.0)
-    assert drawn_as["what the goal asks for beyond it"] == (None, 10.0, None, None)
+    assert drawn_as["lands above today's forecast"] == (50.0, None, 5.0, None)
+    assert drawn_as["lands below it"] == (None, None, None, -20.0)
+    assert drawn_as["missing to the goal"] == (None, 10.0, None, None)
     below = charts.scenarios(rows, SAID, -10.0, "USD")
     assert below.categories == ("much", "some", "goal", "less")
-    assert "how far the goal lies below it" in [each.name for each in below.series]
+    assert "how far the goal lies below the forecast" in [each.name for each in below.series]
 
 
 # --- the values in words -------------------------------------------------------------------------
