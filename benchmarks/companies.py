@@ -36,6 +36,7 @@ from revplan.rates.spells import loss_incidence, open_items, stage_entries
 from revplan.simulation.simulate import simulate
 from revplan.snapshot.state import Records, snapshot_of, with_history_rates
 from revplan.tracking.attainment import rest_of_year
+from revplan.tracking.close_dates import CloseDates, with_dates
 from revplan.tracking.landing import landing, months_of
 from revplan.tracking.periods import Span, whole_year
 
@@ -508,7 +509,11 @@ def committed(made: World, plan: Plan) -> dict[tuple[str, str], np.ndarray]:
 
 
 def year_on(
-    plan: Plan, known_then: History, asked: dict[tuple[str, str], np.ndarray], day: date
+    plan: Plan,
+    known_then: History,
+    asked: dict[tuple[str, str], np.ndarray],
+    day: date,
+    dates: CloseDates | None = None,
 ) -> tuple[PlannedYear, pd.DataFrame]:
     """The rest of the year as told on `day` from what was known then and from entries committed; its estimates."""
     stated = plan.model_copy(update={"plan_date": day + timedelta(days=1)})
@@ -521,7 +526,7 @@ def year_on(
         estimates=estimates,
     )
     stated = with_history_rates(stated, records)
-    known_now = snapshot_of(stated, records)
+    known_now = with_dates(snapshot_of(stated, records), dates)
     first_day = plan.first_month.start_time.date()
     at_first = year_without_commit(stated.model_copy(update={"plan_date": first_day}), known_now)
     flows = tuple(forward(cell, asked[cell.segment, cell.source], at_first.start) for cell in at_first.cells)

@@ -47,7 +47,7 @@ from revplan.ground.errors import DataError, PlanError
 from revplan.plan.model import Plan
 from revplan.plan.parts import Uncertainty
 from revplan.simulation.simulate import simulate
-from revplan.tracking.close_dates import CloseDates, close_dates, with_dates
+from revplan.tracking.close_dates import close_dates
 from revplan.tracking.landing import landing
 from revplan.tracking.periods import Span
 
@@ -90,7 +90,11 @@ def of_company(kind: str, seed: int, futures: int, markets: Iterable[str] = tupl
         lived_on = (
             expected_by(made, day, tuple(span.last.end_time.date() for span in spans), futures) if futures else None
         )
-        for name, year in _with_and_without(kind, now, dates):
+        years = {kind: now}
+        if dates is not None:
+            used, _ = year_on(plan, known_then, asked, day, dates)
+            years = {f"{kind}, used": used, f"{kind}, not used": now}
+        for name, year in years.items():
             for market, told in in_markets(year, spans, markets):
                 for number, (span, row) in enumerate(zip(spans, told.to_dict("records"), strict=True)):
                     ahead = None if lived_on is None else lived_on[number]
@@ -104,13 +108,6 @@ def of_company(kind: str, seed: int, futures: int, markets: Iterable[str] = tupl
                         "expected": np.nan if ahead is None else row["closed"] + ahead["open"] + ahead["new"],
                         **row,
                     }
-
-
-def _with_and_without(kind: str, now: PlannedYear, dates: CloseDates | None) -> list[tuple[str, PlannedYear]]:
-    """The rest of the year as told; where there are expected close dates also as it were without them."""
-    if dates is None:
-        return [(kind, now)]
-    return [(f"{kind}, used", with_dates(now, dates)), (f"{kind}, not used", now)]
 
 
 def in_markets(now: PlannedYear, spans: tuple[Span, ...], markets: Iterable[str]) -> Iterator[tuple[str, pd.DataFrame]]:

@@ -15,7 +15,6 @@ from revplan.exhibits.attainment import (
     PLANNED,
     agreeing,
     brought,
-    entries,
     money,
     new_arr,
     nothing_yet,
@@ -27,10 +26,21 @@ from revplan.exhibits.exhibit import Exhibit, table_of, text
 from revplan.exhibits.figures import Figure, FigureCells, Sentence, figure, joined, say
 from revplan.exhibits.fit import fitting
 from revplan.exhibits.outlook import ended, landing_figures, landing_rows
-from revplan.exhibits.summary import Risk, about, aim, asks_of, goal, outcome, risks, size_then, year_of
+from revplan.exhibits.summary import (
+    Risk,
+    about,
+    aim,
+    asks_of,
+    doubtful,
+    entered,
+    goal,
+    outcome,
+    risks,
+    size_then,
+    year_of,
+)
 from revplan.ground.formats import compact, counted, lowered, plural, round_half_up, show
 from revplan.plan.stages import titles_of
-from revplan.snapshot.fit import look_first
 from revplan.tracking.book import BoardBook
 from revplan.tracking.periods import whole_year
 from revplan.tracking.retrospective import FITS, INSIDE, OPEN, Retrospective, is_finished
@@ -65,8 +75,7 @@ def verdict(year: Retrospective) -> Exhibit:
 
 def _headline(book: BoardBook) -> Sentence:
     late = "" if is_finished(book) else book.stale  # what came after a year that is all on record changes nothing of it
-    doubts = [say("{doubt}", doubt=line) for line in (*look_first(book.doubts), late) if line]
-    return joined(*doubts, _ended(book))
+    return joined(*doubtful(book, late), _ended(book))
 
 
 def _ended(book: BoardBook) -> Sentence:
@@ -118,17 +127,8 @@ def _signed(book: BoardBook) -> Sentence:
 
 def _outcome(book: BoardBook) -> Sentence:
     """New ARR and entries, plan and actual, of the year so far."""
-    label, stage = book.spans[-1].label, book.plan.commit_stage
-    actual, planned = (entries(book, stage, basis, label) for basis in (ACTUAL, PLANNED))
-    counts = say(
-        "{actual} {counted} came against {planned} planned.",
-        actual=actual,
-        planned=planned,
-        **agreeing(actual, titles_of(book.plan.stages)[stage]),
-    )
-    expected, needed = (new_arr(book, label, basis) for basis in (PLANNED, "goal"))
-    aims = [aim(book, expected, needed)] if expected.text != needed.text else []
-    return joined(brought(book, label), *([counts] if actual.value is not None else []), *aims)
+    label = book.spans[-1].label
+    return joined(brought(book, label), *entered(book, label), *aim(book, label))
 
 
 def _still_open(book: BoardBook) -> Sentence:

@@ -113,33 +113,37 @@ def _where(book: BoardBook) -> Sentence:
     """Plan and actual of the quarter, in money and in entries, and of the year so far."""
     if not book.spans:
         return say("{state}", state=book.state)
-    label, stage = book.spans[0].label, book.plan.commit_stage
+    label = book.spans[0].label
     if new_arr(book, label, ACTUAL).value is None:
         return say(
             "{asked} of new ARR was planned for {period}; what was won is not known.",
             period=book.plan.period_label(label),
             asked=new_arr(book, label, PLANNED),
         )
-    actual, asked = (entries(book, stage, basis, label) for basis in (ACTUAL, PLANNED))
-    counts = say(
-        "{actual} {counted} came against {asked} planned.",
-        actual=actual,
-        asked=asked,
-        **agreeing(actual, titles_of(book.plan.stages)[stage]),
-    )
     whole = book.spans[-1].label
     others = [brought(book, whole)] if book.spans[-1].first != book.spans[0].first else []
-    planned, asked_for = (new_arr(book, whole, basis) for basis in (PLANNED, "goal"))
-    aims = [aim(book, planned, asked_for)] if planned.text != asked_for.text else []
-    return joined(brought(book, label), *([counts] if actual.value is not None else []), *others, *aims)
+    return joined(brought(book, label), *entered(book, label), *others, *aim(book, whole))
 
 
-def aim(book: BoardBook, planned: Figure, asked_for: Figure) -> Sentence:
-    """What the goal asks for by now, and why more is planned where more entries were signed than would do on average."""
+def entered(book: BoardBook, label: str) -> Iterator[Sentence]:
+    """Entries at the commit stage in a period beside those planned; nothing where the records do not tell."""
+    stage = book.plan.commit_stage
+    actual, asked = (entries(book, stage, basis, label) for basis in (ACTUAL, PLANNED))
+    if actual.value is not None:
+        counted = agreeing(actual, titles_of(book.plan.stages)[stage])
+        yield say("{actual} {counted} came against {asked} planned.", actual=actual, asked=asked, **counted)
+
+
+def aim(book: BoardBook, label: str) -> Iterator[Sentence]:
+    """What the goal asks for by then where that is not what is planned, and why more is where more entries than do on average were signed."""
+    planned, asked_for = (new_arr(book, label, basis) for basis in (PLANNED, "goal"))
+    if planned.text == asked_for.text:
+        return
     above = (planned.value or 0.0) > (asked_for.value or 0.0) and book.scale is not None and book.scale > 1
     if not above:
-        return say("The goal itself needs {goal} by then.", goal=asked_for)
-    return say(
+        yield say("The goal itself needs {goal} by then.", goal=asked_for)
+        return
+    yield say(
         "The goal itself needs {goal} by then: the plan asks for more entries than are needed on average, to give it the chance wanted.",
         goal=asked_for,
     )
@@ -147,8 +151,12 @@ def aim(book: BoardBook, planned: Figure, asked_for: Figure) -> Sentence:
 
 def _headline(book: BoardBook) -> Sentence:
     """What is doubtful, if anything is, and whether the year reaches its goal."""
-    parts = [say("{doubt}", doubt=line) for line in (*look_first(book.doubts), book.stale) if line]
-    return joined(*parts, _verdict(book))
+    return joined(*doubtful(book, book.stale), _verdict(book))
+
+
+def doubtful(book: BoardBook, stale: str) -> Iterator[Sentence]:
+    """What of the records a reader must look at first, and what is `stale` of them."""
+    yield from (say("{doubt}", doubt=line) for line in (*look_first(book.doubts), stale) if line)
 
 
 def _verdict(book: BoardBook) -> Sentence:
@@ -262,7 +270,7 @@ def _decision(book: BoardBook) -> Sentence:
         more=more,
         counted=agreeing(more, titles_of(book.plan.stages)[asked.stage])["counted"],
         end=show(book.plan.months[-1].end_time.date(), "date"),
-        sources=listed(fitting_names([shown(name) for name in asked.over], NAME)) if asked.over else "",
+        sources=_over(asked),
         **parts,
     )
 
@@ -281,9 +289,14 @@ def _signature(book: BoardBook, asked: ToSign, parts: dict[str, Figure | str]) -
     )
     return say(
         f"Sign the commit{cost}{over}.",
-        sources=listed(fitting_names([shown(name) for name in asked.over], NAME)) if asked.over else "",
+        sources=_over(asked),
         **told,
     )
+
+
+def _over(asked: ToSign) -> str:
+    """The sources whose ceilings what is asked for lies above, named; empty where it lies above none."""
+    return listed(fitting_names(map(shown, asked.over), NAME)) if asked.over else ""
 
 
 def _of_stage(book: BoardBook) -> str:

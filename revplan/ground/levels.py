@@ -22,6 +22,8 @@ from itertools import product
 import numpy as np
 from scipy.special import ndtr
 
+from revplan.ground.lag import Z90
+
 USUAL_CV, MONTH_CV = 0.14, 0.18  # usual variation of a quarter's and of a month's wins, beyond chance
 QUARTER = 3  # months
 FEWEST = 6  # months from which they tell how far a step strays
@@ -34,7 +36,6 @@ STANDS_STILL = (0.8, 0.9, 0.8)
 WIDE = 10.0  # standard deviation of the level before a look
 LEAST = 0.1  # a level is never taken for less
 GRID = 801  # places at which a mixture is looked at
-Z90 = 1.2815515655446004  # 90 % quantile of the standard normal
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,6 +21,7 @@ from scipy.optimize import minimize
 from scipy.special import ndtr
 
 from revplan.ground.cohorts import Cohort, DayLag, Estimate
+from revplan.ground.lag import Z90
 
 FEWEST = 50  # conversions from which a tail is looked for
 TAIL_SPREAD = 0.15  # standard deviation of the prior of log(1 / share within the ages watched)
@@ -32,7 +33,6 @@ UNSURE = 1.0  # of the tail's size, how much is not known
 PLAUSIBLE = 4.0  # log likelihood by which a curve may be less likely and still be thought of for what is unseen
 PART_SPREADS = np.array([0.6, 0.25])  # of a part's location and of the logarithm of its spread, around its parent's
 NARROWER = 0.1  # by how much that logarithm is less: the parent mixes parts
-Z90 = 1.2815515655446004  # 90 % quantile of the standard normal
 
 NO_TIME = float(np.log(1e-9))  # logarithm that stands for that of no days
 

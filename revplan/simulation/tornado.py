@@ -12,6 +12,7 @@ from revplan.capacity.limits import People
 from revplan.funnel.funnel import YEAR
 from revplan.ground.errors import shown
 from revplan.ground.formats import steady_order
+from revplan.ground.lag import Z90
 from revplan.simulation.draws import DrawStore
 from revplan.simulation.outlook import LimitedMonths, Outlook
 from revplan.simulation.trials import (
@@ -28,7 +29,6 @@ from revplan.simulation.trials import (
     wins,
 )
 
-Z90 = 1.2815515655446004  # 90 % quantile of the standard normal
 OF_PEOPLE = "people: who comes, leaves and ramps"
 COLUMNS = 256  # settings of the drivers worked out together
 

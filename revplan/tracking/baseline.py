@@ -152,6 +152,6 @@ def year_from_here(
     seen_on = min(day + timedelta(days=1), latest.start_time.date())
     plan = planned.plan.model_copy(update={"plan_date": seen_on, "transitions": stated})
     plan = with_history_rates(plan, records)
-    now = rest_of_year(planned, plan, snapshot_of(plan, records), step_levels(records.history))
-    now = with_dates(now, dates)
+    snapshot = with_dates(snapshot_of(plan, records), dates)
+    now = rest_of_year(planned, plan, snapshot, step_levels(records.history))
     return narrowed(now, segment) if segment else now

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from revplan.crm.records import Export, History
-from revplan.funnel.year import PlannedYear, year_without_commit
+from revplan.funnel.year import Snapshot
 from revplan.ground.formats import counted
 from revplan.rates.backtest import BY_LUCK, FEWEST_FORECASTS, chance_of_lead
 from revplan.rates.expected import months_before
@@ -196,15 +196,9 @@ def _loss(won: pd.Series, chances: np.ndarray) -> float:
     return -float(np.log(np.where(won, chances, 1 - chances)).sum())
 
 
-def with_dates(now: PlannedYear, found: CloseDates | None) -> PlannedYear:
-    """The rest of the year with what open records bring moved as their dates say, where these help."""
-    if found is None or not found.helps:
-        return now
-    snapshot = replace(now.snapshot, by_dates=found.factors)
-    again = year_without_commit(now.plan, snapshot)
-    return replace(
-        now, snapshot=snapshot, open_yields=again.open_yields, open_arr=again.open_arr, open_wins=again.open_wins
-    )
+def with_dates(snapshot: Snapshot, found: CloseDates | None) -> Snapshot:
+    """`snapshot` with what open records bring moved as their dates say, where these help."""
+    return replace(snapshot, by_dates=found.factors) if found is not None and found.helps else snapshot
 
 
 def close_date_notes(found: CloseDates | None) -> Iterator[str]:

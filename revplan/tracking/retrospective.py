@@ -16,7 +16,7 @@ from revplan.crm.records import STALE_DAYS, last_recorded
 from revplan.ground.calendar import MONTHS_PER_YEAR
 from revplan.ground.errors import PlanError
 from revplan.ground.formats import largest_remainder, round_half_up, show
-from revplan.ground.tables import conform, empty
+from revplan.ground.tables import conform, empty, from_rows
 from revplan.plan.parts import Transition
 from revplan.plan.stages import titles_of
 from revplan.rates.estimates import estimate_transitions, rate_law
@@ -121,8 +121,7 @@ def open_retrospective(
 
 
 def _forecasts_judged(year: Retrospective) -> pd.DataFrame:
-    rows = [row for said in year.seen for row in _forecasts(year.book, said)]
-    return conform(pd.DataFrame(rows), "forecasts_judged") if rows else empty("forecasts_judged")
+    return from_rows("forecasts_judged", (row for said in year.seen for row in _forecasts(year.book, said)))
 
 
 def _forecasts(book: BoardBook, said: SeenYear) -> Iterator[dict[str, object]]:

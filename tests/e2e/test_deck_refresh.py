@@ -709,23 +709,25 @@ def test_a_restyled_chart_stays_in_the_order_of_the_schema(august: Any, septembe
         assert places == sorted(places), element.tag
 
 
-def test_a_label_takes_the_text_of_today_and_one_that_was_taken_away_stays_away(tmp_path: Path) -> None:
-    def bridge(mix: float) -> Exhibit:
-        steps = (1e6, mix, 1e6 + mix)
-        described = Chart(
-            said=say("A bridge"),
-            form="waterfall",
-            categories=("plan", "mix", "actual"),
-            kind="money",
-            currency="USD",
-            series=(
-                Series(name="level", values=(steps[0], None, steps[2]), color="C0"),
-                Series(name="up", values=(None, mix if mix > 0 else None, None), color="C2"),
-                Series(name="down", values=(None, mix if mix < 0 else None, None), color="C3"),
-            ),
-        )
-        return chart(described, pd.DataFrame({"x": [1.0]}), {"x": "count"})
+def bridge(mix: float) -> Exhibit:
+    """A waterfall of one step, up or down."""
+    steps = (1e6, mix, 1e6 + mix)
+    described = Chart(
+        said=say("A bridge"),
+        form="waterfall",
+        categories=("plan", "mix", "actual"),
+        kind="money",
+        currency="USD",
+        series=(
+            Series(name="level", values=(steps[0], None, steps[2]), color="C0"),
+            Series(name="up", values=(None, mix if mix > 0 else None, None), color="C2"),
+            Series(name="down", values=(None, mix if mix < 0 else None, None), color="C3"),
+        ),
+    )
+    return chart(described, pd.DataFrame({"x": [1.0]}), {"x": "count"})
 
+
+def test_a_label_takes_the_text_of_today_and_one_that_was_taken_away_stays_away(tmp_path: Path) -> None:
     path = made(notebook(bars=bridge(-2e5)), tmp_path)
 
     def strip(opened: Any) -> None:
@@ -753,19 +755,6 @@ def test_a_label_takes_the_text_of_today_and_one_that_was_taken_away_stays_away(
 
 
 def test_the_number_of_a_bar_moves_beside_it_when_it_gets_thin_and_back_into_it(tmp_path: Path) -> None:
-    def bridge(mix: float) -> Exhibit:
-        values = {"level": (1e6, None, 1e6 + mix), "up": (None, mix, None)}
-        series = tuple(Series(name=name, values=each) for name, each in values.items())
-        described = Chart(
-            said=say("A bridge"),
-            form="waterfall",
-            categories=("a", "b", "c"),
-            kind="money",
-            currency="USD",
-            series=series,
-        )
-        return chart(described, pd.DataFrame({"x": [1.0]}), {"x": "count"})
-
     def beside(opened: Any) -> list[float]:
         space = shape_of(opened, "bars:chart").chart._chartSpace
         return [float(each.get("val")) for each in space.iterfind(".//c:dLbl/c:layout/c:manualLayout/c:y", NAMES)]

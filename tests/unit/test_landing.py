@@ -258,12 +258,12 @@ def test_dates_move_what_open_records_bring_in_the_next_months_and_nothing_else(
     later = plan.model_copy(update={"plan_date": date(2026, 3, 1)})
     year = rest_of_year(plan_year(plan, Snapshot()), later, snapshot)
     found = CloseDates(12, True, (1.5, 0.5, 1.0), (0.4, 0.1))
-    moved = with_dates(year, found)
+    moved = rest_of_year(plan_year(plan, Snapshot()), later, with_dates(snapshot, found))
     assert moved.open_arr[0, :8] / np.maximum(year.open_arr[0, :8], 1) == pytest.approx([0, 0, 1.5, 0.5, 1, 1, 1, 1])
     assert moved.commit_arr == pytest.approx(year.commit_arr)
     assert scenario_year(moved, moved.plan, Scenario()).open_arr == pytest.approx(moved.open_arr)
-    assert with_dates(year, replace(found, helps=False)) is year
-    assert with_dates(year, None) is year
+    assert with_dates(snapshot, replace(found, helps=False)) is snapshot
+    assert with_dates(snapshot, None) is snapshot
 
 
 def test_a_scenario_that_changes_nothing_lands_where_the_year_does() -> None:
