@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pandas as pd
 
 from revplan.exhibits import charts
@@ -9,7 +11,7 @@ from revplan.exhibits.attainment import NAME, money, nothing_yet
 from revplan.exhibits.exhibit import Exhibit, chart, table_of
 from revplan.exhibits.figures import Figure, FigureCells, Sentence, figure, say
 from revplan.exhibits.fit import fitting_names
-from revplan.ground.formats import largest_remainder, round_half_up
+from revplan.ground.formats import compact, largest_remainder, round_half_up
 from revplan.simulation.simulate import TRIALS
 from revplan.tracking.book import BoardBook
 from revplan.tracking.close_dates import close_date_notes
@@ -23,6 +25,8 @@ FEW = 3
 
 COVERAGE_MONEY = ("open_pipeline", "remaining", "in_time")
 NO_RECORDS = "No records are named, so what is open is not known."
+NOT_EVERYWHERE = "not everywhere"
+"""Whether the pipeline is enough in total, where it is and that of a segment is not."""
 NOT_RUNNING = "Open records are held against what is left to win while the year runs."
 
 
@@ -66,13 +70,14 @@ def coverage_rows(book: BoardBook) -> pd.DataFrame:
         name: largest_remainder(parts[column].to_numpy(), digits=book.decimals) for name, column in amounts.items()
     }
     rows = pd.concat([parts, whole])
+    *answers, in_all = ("yes" if enough else "no" for enough in rows["enough"])
     return pd.DataFrame(
         {
             "segment": [*parts["segment"], TOTAL],
             **{name: [*column, float(column.sum())] for name, column in shown.items()},
             "coverage": rows["coverage"].to_numpy(),
             "coverage_needed": rows["needed"].to_numpy(),
-            "enough": ["yes" if enough else "no" for enough in rows["enough"]],
+            "enough": [*answers, NOT_EVERYWHERE if in_all == "yes" and "no" in answers else in_all],
         }
     )
 
@@ -207,4 +212,16 @@ def _landing_notes(book: BoardBook) -> list[str]:
     """How it is simulated, and how the steps and expected close dates of a running year's records are taken."""
     if book.now is None or pd.isna(book.landing["chance_of_goal"].iloc[-1]):
         return [HOW_SIMULATED]
-    return [HOW_SIMULATED, *levels_of(book.now), *close_date_notes(book.dates)]
+    return [HOW_SIMULATED, *_of_open_records(book), *levels_of(book.now), *close_date_notes(book.dates)]
+
+
+def _of_open_records(book: BoardBook) -> Iterator[str]:
+    """What of the landing's open records is also the coverage's open pipeline; people who lack the time cut the one alone."""
+    rest = coverage_rows(book)
+    if rest.empty or book.plan.capacity is not None:
+        return
+    pipeline = float(rest["in_time"].iloc[-1])
+    other = float(landing_rows(book)["open_records"].iloc[0]) - pipeline
+    if round(other, book.decimals) > 0:
+        told, younger = (compact(each, book.plan.currency) for each in (pipeline, other))
+        yield f"Of the open records, opportunities are expected to bring {told} and records that are none yet {younger}."

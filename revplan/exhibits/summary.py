@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -37,6 +37,7 @@ from revplan.tracking.book import BoardBook, open_past
 from revplan.workbook.idle import scenario_effects
 from revplan.workbook.notes import DECIDE, LANDS, TO_DO, WHERE
 from revplan.workbook.signing import EVEN, ToSign
+from revplan.workbook.workbook import assumption_words
 
 VERY_LIKELY = 0.9
 """Chance from which a year is called very likely to reach its goal, or to miss it."""
@@ -266,8 +267,9 @@ def _decision(book: BoardBook) -> Sentence:
         parts["spend"] = money(book, "more_spend", asked.more_spend, period)
         cost = " for {spend} of programme spend"
     return say(
-        f"{accept}; or approve {{more}} more {{counted}} by {{end}} than are still committed{cost}, which gives the goal as it is that chance{over}.",
+        f"{accept}; or approve {{more}} more {{counted}} by {{end}} than the {{committed}} still committed{cost}, which gives the goal as it is that chance{over}.",
         more=more,
+        committed=figure("entries_left", asked.expected[asked.stage], period, stage=asked.stage),
         counted=agreeing(more, titles_of(book.plan.stages)[asked.stage])["counted"],
         end=show(book.plan.months[-1].end_time.date(), "date"),
         sources=_over(asked),
@@ -391,11 +393,26 @@ def _what_if_message(book: BoardBook, frame: pd.DataFrame) -> Sentence:
     change = money(book, "scenario_difference", row["difference"], **of)
     chance = figure("chance", row["chance_of_goal"], **of)
     most = " most:" if (size >= size.max() * (1 - TIE)).sum() == 1 and len(others) > 1 else ""
-    return say(
+    first = say(
         f"Scenario {{name}} moves the landing{most} by {{change}}, to a chance of {{chance}}.",
         name=fitting(row["scenario"], NAME),
         change=change,
         chance=chance,
+    )
+    return first if row["difference"] > 0 or len(others) == 1 else joined(first, _what_helps(book, others))
+
+
+def _what_helps(book: BoardBook, others: pd.DataFrame) -> Sentence:
+    """The scenario that brings most, where the one that moves most takes away."""
+    best = others.iloc[first_largest(others["difference"])]
+    if round(best["difference"], 6) <= 0:
+        return say("No scenario brings more than is expected now.")
+    of = _of(best["scenario"], book)
+    return say(
+        "Most is gained by {name}: {gained}, to a chance of {then}.",
+        name=fitting(best["scenario"], NAME),
+        gained=money(book, "scenario_difference", best["difference"], **of),
+        then=figure("chance", best["chance_of_goal"], **of),
     )
 
 
@@ -462,7 +479,8 @@ def _expired(book: BoardBook) -> Iterator[Risk]:
     for each in book.plan.assumptions:
         if each.has_expired(book.as_of) and _concerns(book, each.about):
             ask = "estimate it again"
-            yield Risk(what=f"The assumption {each.about} has expired", size=None, owner=each.owner, ask=ask)
+            what = f"The assumption of {assumption_words(book.plan, each.about)} has expired"
+            yield Risk(what=what, size=None, owner=each.owner, ask=ask)
 
 
 def _concerns(book: BoardBook, about: str) -> bool:
@@ -729,11 +747,12 @@ def _described(size: Figure | None) -> dict[str, str]:
 
 # --- definitions ---------------------------------------------------------------------------------
 
+DEFINED = "Every figure is defined once, and has one value wherever it stands."
 
-def definitions() -> Exhibit:
-    """What every figure of the pack means, how it is computed and where it comes from."""
-    rows = [(each.label, each.formula, each.source) for each in measures().values()]
+
+def definitions(shown: Collection[str] | None = None) -> Exhibit:
+    """What every figure means, how it is computed and where it comes from: of all reports, or of the measures `shown`."""
+    told = [each for name, each in measures().items() if shown is None or name in shown]
+    rows = [(each.label, each.formula, each.source) for each in told]
     frame = pd.DataFrame(rows, columns=["figure", "computed", "source"])
-    return table_of(
-        "definitions", frame, "Every figure is defined once, and has one value wherever it stands."
-    ).as_appendix()
+    return table_of("definitions", frame, DEFINED).as_appendix()

@@ -11,7 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
-from itertools import repeat
+from itertools import chain, repeat
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import mkdtemp
@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from revplan.crm.inputs import frozen_inputs, input_files, named_outside
 from revplan.crm.planfile import read_plan, real_path
+from revplan.exhibits.figures import MIMETYPE
 from revplan.exhibits.provenance import pack_id, provenance
+from revplan.exhibits.summary import DEFINED, definitions
 from revplan.ground.errors import Fault, PlanError, ReportError, RevplanError, did_you_mean, shown
 from revplan.ground.escaping import clean
 from revplan.ground.extras import check_installed
@@ -255,10 +257,19 @@ def run(ready: Ready, progress: TextIO | None = None) -> Any:
     done = executed(ready.notebook, ready.values, told)
     told.finish("done")
     registry(exhibits(done))
+    keep_own_definitions(done)
     done = with_commentary(done, ready.commentary, request.name)
     made_from = provenance(request.name, ready.plan, request.plan_path, ready.inputs, ready.values)
     done.metadata["revplan"] = {**made_from, "pack": pack_id(exhibits(done), made_from)}
     return done
+
+
+def keep_own_definitions(notebook: Any) -> None:
+    """Cuts the list of the measures of all reports down to those that this one shows."""
+    shown = {measure for each in exhibits(notebook) for measure in each["definitions"]}
+    for output in chain.from_iterable(cell.get("outputs", ()) for cell in notebook.cells):
+        if output.get("data", {}).get(MIMETYPE, {}).get("message") == DEFINED:
+            output["data"].update(definitions(shown)._repr_mimebundle_())
 
 
 def printed(notebook: Any, request: Request, out: Path, ready: Mapping[str, bytes] = NOTHING) -> list[Path]:

@@ -67,11 +67,11 @@ def _row(plan: Plan, each: Assumption, value: object, on: date) -> tuple[Any, ..
     states = [state for state, applies in ((EXPIRED, each.has_expired(on)), (FEW, few)) if applies]
     words = value_words(each.about.rsplit(".", 1)[-1], value, plan.currency) if value is not None else ""
     state = ", ".join(states) or HOLDS
-    dates = each.estimated, each.expires
-    return each.about, _what(plan, each.about), words, each.owner, each.source, *dates, evidence, state, each.note
+    what, dates = assumption_words(plan, each.about), (each.estimated, each.expires)
+    return each.about, what, words, each.owner, each.source, *dates, evidence, state, each.note
 
 
-def _what(plan: Plan, about: str) -> str:
+def assumption_words(plan: Plan, about: str) -> str:
     """A place in words: SQO to Won, mid; mid, deal; churn."""
     head, *keys = about.split(".")
     if head == "transitions":

@@ -10,6 +10,7 @@ import math
 import re
 import shutil
 import subprocess
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,14 @@ import pytest
 from hard_companies import before_the_appendix
 from lxml import html as lxml_html
 
+from revplan.exhibits.figures import measures
 from revplan.ground.formats import MISSING
 from revplan.ground.tables import NUMERIC
 from revplan.printing.blocks import exhibits
 from revplan.printing.registry import displayed, registry
 from revplan.printing.slides.record import WORD_JOINER
 from revplan.run.notebooks import notebook_in
-from revplan.run.render import FORMATS, Request, printing
+from revplan.run.render import FORMATS, Request, keep_own_definitions, printing
 
 pptx = pytest.importorskip("pptx")
 
@@ -70,6 +72,17 @@ def tables(raw: list[dict[str, Any]]) -> list[list[list[str]]]:
 def facts(raw: list[dict[str, Any]]) -> list[tuple[str, str]]:
     """The facts of every text."""
     return [tuple(row) for each in raw if each["kind"] == "text" for row in each["shown"]]
+
+
+def test_the_definitions_are_those_of_the_figures_the_report_shows(notebook: Any) -> None:
+    printed_from = deepcopy(notebook)
+    keep_own_definitions(printed_from)
+    found = exhibits(printed_from)
+    shown = {figure["measure"] for each in found for figure in each["figures"]}
+    told = [row[0] for row in found[-1]["shown"]]
+    assert told == [each.label for name, each in measures().items() if name in shown]
+    assert 0 < len(told) < len(measures())
+    assert [row[0] for row in exhibits(notebook)[-1]["shown"]] == [each.label for each in measures().values()]
 
 
 # --- the registry --------------------------------------------------------------------------------

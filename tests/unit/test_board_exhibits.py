@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -103,7 +105,8 @@ def test_page_one_says_what_is_to_be_decided_and_what_each_way_comes_to(q3: Boar
     assert said.startswith(
         f"Accept a goal of {compact(asked.goal_within_reach, 'USD')} for FY26, which is reached with"
     )
-    assert f"or approve {asked.more} more SQLs by 31 Dec 2026" in said
+    left = math.ceil(asked.expected[asked.stage] - 1e-9)
+    assert f"or approve {asked.more} more SQLs by 31 Dec 2026 than the {left} still committed" in said
     assert f"for {compact((asked.scale - 1) * spent, 'USD')} of programme spend" in said
     assert ("above what the ceilings of" in said) == (asked.scale > asked.most)
 
@@ -398,17 +401,50 @@ WHAT_IF = "scenarios:\n  calm: {{changes: [{{from: sql, to: won, rate: {one}}}]}
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "said"),
+    ("one", "other", "said", "last"),
     [
-        (0.2, 0.2, "No scenario moves the landing."),
-        (0.1, 0.1, "Scenario calm moves the landing by "),
-        (0.1, 0.15, "Scenario calm moves the landing most: by "),
+        (0.2, 0.2, "No scenario moves the landing.", ""),
+        (0.1, 0.1, "Scenario calm moves the landing by ", "No scenario brings more than is expected now."),
+        (0.1, 0.15, "Scenario calm moves the landing most: by ", "No scenario brings more than is expected now."),
+        (0.1, 0.22, "Scenario calm moves the landing most: by ", "Most is gained by same: +"),
+        (0.4, 0.1, "Scenario calm moves the landing most: by ", "%."),
     ],
 )
-def test_the_scenario_that_moves_most_is_the_only_one_to(tmp_path: Path, one: float, other: float, said: str) -> None:
+def test_the_scenario_that_moves_most_and_the_one_that_brings_most(
+    tmp_path: Path, one: float, other: float, said: str, last: str
+) -> None:
     book = small_book(tmp_path, more=WHAT_IF.format(one=one, other=other))
     checked(book)
-    assert summary.what_if(book).message.startswith(said)
+    message = summary.what_if(book).message
+    assert message.startswith(said)
+    assert last in message
+    assert ("gained" in message) == last.startswith("Most")
+
+
+@pytest.mark.parametrize(
+    ("parts", "total", "said"),
+    [
+        ((True, True, True), True, "yes"),
+        ((False, True, True), True, "not everywhere"),
+        ((False, True, True), False, "no"),
+    ],
+)
+def test_a_total_that_is_enough_does_not_hide_a_segment_that_is_not(
+    q3: BoardBook, parts: tuple[bool, ...], total: bool, said: str
+) -> None:
+    periods = q3.coverage["period"].nunique()
+    book = replace(q3, coverage=q3.coverage.assign(enough=[total, *parts] * periods))
+    rows = outlook.coverage_rows(book)
+    assert rows["enough"].tolist() == ["yes" if each else "no" for each in parts] + [said]
+    assert ("too thin" in outlook.coverage(book).message) == (False in parts)
+
+
+def test_what_open_records_bring_is_parted_into_opportunities_and_the_others(q3: BoardBook) -> None:
+    pipeline = outlook.coverage_rows(q3)["in_time"].iloc[-1]
+    other = outlook.landing_rows(q3)["open_records"].iloc[0] - pipeline
+    assert other > 0
+    told = f"opportunities are expected to bring {compact(pipeline, 'USD')} and records that are none yet {compact(other, 'USD')}."
+    assert any(told in note for note in outlook.landing(q3).notes)
 
 
 def test_a_customer_that_costs_what_was_planned_is_not_said_to_cost_another_sum(tmp_path: Path) -> None:
