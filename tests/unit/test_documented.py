@@ -19,7 +19,9 @@ from revplan.crm.planfile import plan_schema
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / name for name in ("README.md", "SECURITY.md", "GLOSSARY.md", "CONTRIBUTING.md", "DECISIONS.md")]
-PAGES += sorted([*(ROOT / "data").rglob("README.md"), *(ROOT / "reports").glob("README.md")])
+PAGES += sorted(
+    [*(ROOT / "docs").glob("*.md"), *(ROOT / "data").rglob("README.md"), *(ROOT / "reports").glob("README.md")]
+)
 SETTING = re.compile(r"\bREVPLAN_[A-Z_]*[A-Z]\b")
 
 
@@ -59,6 +61,30 @@ def faults(call: list[str]) -> list[str]:
         return [f"revplan {call[0]}"]
     named = {word.split("=")[0] for word in call if word.startswith("--")}
     return [f"revplan {call[0]} {word}" for word in sorted(named - options(call[0]))]
+
+
+# --- files ---------------------------------------------------------------------------------------------------
+
+
+def files_named(text: str) -> set[str]:
+    """The places a page names, as `rates/hazards` or `docs/crm.md`; CAPITALS stand for a name of the reader's."""
+    found = re.findall(r"`((?:[a-z_]+/)+[\w.-]*)`", text)
+    return {name for name in found if not re.search(r"\b[A-Z]{3,}\b", name)}
+
+
+def is_there(name: str) -> bool:
+    """Whether a place is one of the project or of the package; a module may be named without its ending, or by what it holds."""
+    wing = ROOT / "revplan"
+    return any(
+        (place / each).exists() for place in (ROOT, wing) for each in (name, f"{name}.py", name.split(".")[0] + ".py")
+    )
+
+
+def test_places_that_are_named_exist() -> None:
+    named = {(page, name) for page, text in pages().items() for name in files_named(text)}
+    assert len(named) > 50
+    made = {"history/", "reports/olist/", "shared/data/olist_asof"}  # by a command, or lent and no part of the project
+    assert sorted(each for each in named if not is_there(each[1]) and each[1] not in made) == []
 
 
 @pytest.mark.parametrize("name", commands())
