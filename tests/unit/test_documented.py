@@ -72,12 +72,11 @@ def files_named(text: str) -> set[str]:
     return {name for name in found if not re.search(r"\b[A-Z]{3,}\b", name)}
 
 
-def is_there(name: str) -> bool:
-    """Whether a place is one of the project or of the package; a module may be named without its ending, or by what it holds."""
-    wing = ROOT / "revplan"
-    return any(
-        (place / each).exists() for place in (ROOT, wing) for each in (name, f"{name}.py", name.split(".")[0] + ".py")
-    )
+def is_there(page: str, name: str) -> bool:
+    """Whether a place is one of the project, the package or the page's folder; a module may be named without its ending."""
+    written = (name, f"{name}.py", name.split(".")[0] + ".py")
+    places = (ROOT, ROOT / "revplan", (ROOT / page).parent)
+    return any((place / each).exists() for place in places for each in written)
 
 
 def test_places_that_are_named_exist() -> None:
