@@ -8,7 +8,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from functools import cached_property
@@ -24,12 +24,10 @@ from revplan.crm.writings import (
     EARLIEST,
     EPOCHS,
     LATEST,
-    NO_DAY,
     OFFSET,
     THOUSAND_OR_FRACTION,
     formats_of,
     moments_in,
-    months_in,
     number_of,
     numbered_format,
     with_point,
@@ -563,31 +561,6 @@ def _lines_for_days(cells: Cells, said: _Said | None, sound: np.ndarray, date_fo
     return f": {lines}" + (", which both fit" if len(fits) > 1 else "")
 
 
-def months(cells: Cells, date_format: str | None = None) -> Parsed:
-    """The first day of the months of a column: 2026-04, Apr 2026, or any day of the month."""
-    said = _said(cells)
-    texts = said.saying()
-    values, sound = months_in(texts, date_format)
-    unread = said.filled & ~sound
-    number = (
-        numbered_format(text for text, here in zip(texts, unread.tolist(), strict=True) if here)
-        if not date_format
-        else None
-    )
-    if number is not None:
-        values, sound = _filled_in(texts, values, sound, unread, number)
-        values = values.astype("datetime64[M]").astype("datetime64[us]")
-    wrong = said.rows(said.filled & ~sound).tolist()
-    hint = _lines_for_days(cells, said, sound, date_format) if wrong else ""
-    declare = f", or declare date_format in {cells.said_in}{hint}" if hint else ""
-
-    def fault(row: int) -> Fault:
-        return Fault(cells.place(row), f"got {shown(cells.texts[row].strip())!r}; write it like 2026-04{declare}")
-
-    faults = first_faults(wrong, fault, "values that are no month")
-    return Parsed(said.coded.of_rows(np.where(said.filled, values, NO_DAY)), said.found + Findings(faults))
-
-
 def amounts(cells: Cells, decimal: str | None = None, separator: str = ",") -> Parsed:
     """The amounts of a column: `1200`, `$1,200.50`, `$1,117.10K`, `(1,200)` and `1,200-` for negative ones.
 
@@ -619,15 +592,6 @@ def amounts(cells: Cells, decimal: str | None = None, separator: str = ",") -> P
     scaled = np.array([bool(match and match["scale"]) for match in matches], dtype=bool)
     found += cells.counted("amounts written in thousands (K) or millions (M)", said.rows(scaled))
     return Parsed(values, found, str(signed[0]) if len(signed) else "")
-
-
-def shares(cells: Cells, decimal: str | None = None, separator: str = ",") -> Parsed:
-    """The shares of a column, of 1: 0.5, or 50%."""
-    percent = [text.strip().endswith("%") for text in cells.coded.different]
-    bare = [text.strip().removesuffix("%") for text in cells.coded.different]
-    parsed = amounts(replace(cells, texts=Texts(bare, cells.coded.codes)), decimal, separator)
-    scale = cells.coded.of_rows(np.where(np.array(percent, dtype=bool), 0.01, 1.0))
-    return replace(parsed, values=parsed.values * scale)
 
 
 def _only_with_comma(said: _Said) -> bool:

@@ -1,31 +1,12 @@
-"""Spend and rosters: tables that a plan names, as ad platforms, finance and people teams export them."""
+"""Rosters: tables that a plan names, as people teams export them."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from revplan.crm.sheets import Asked, FoundTable, read_sheet
-from revplan.crm.writings import months_in
-from revplan.ground.errors import DataError, shown
-from revplan.ground.tablefile import TableFile, Text
-
-MICROS = 1e6  # in which programming interfaces of ad platforms count money
-
-SPEND = (
-    Asked("month", "month", ("day", "date", "week", "period", "reporting starts", "start date*", "time period", "monat", "tag",
-                             "datum", "mois", "mes"), needed=False),
-    Asked("spend", "money", ("cost", "costs", "total spent*", "amount spent*", "total cost", "total spend", "actual spend",
-                             "kosten", "ausgaben", "coût", "coste", "amount", "betrag", "montant", "cost micros",
-                             "metrics.cost_micros")),
-    Asked("source", "text", ("channel", "platform", "quelle", "kanal"), needed=False),
-    Asked("program", "text", ("campaign", "campaign name", "programme", "kampagne", "campagne", "campaña"), needed=False),
-    Asked("segment", "text", ("segmento",), needed=False),
-)  # fmt: skip
-"""The columns of a table of costs, under the headers of Google Ads, LinkedIn, Meta and plain tables."""
+from revplan.ground.tablefile import TableFile
 
 ROSTER = (
     Asked("rep", "text", ("rep id", "name", "rep name", "employee id", "employee", "employee name", "full name", "seller",
@@ -45,65 +26,6 @@ ROSTER = (
     Asked("seat", "text", ("seat type", "type", "seat status", "status"), needed=False),
 )  # fmt: skip
 """The columns of a roster: who sells what, from when, until when, with which quota; an open seat has no name yet."""
-
-
-class SpendFile(TableFile):
-    """A table of what was spent."""
-
-    source: Text | None = None
-    """The plan's source that all of it was spent on, where no column says it."""
-
-
-def read_spend(where: SpendFile, folder: Path, key: str = "spend") -> FoundTable:
-    """What was spent: `month` (its first day), `spend`, `source`, `program` and `segment` where they are known, a row each.
-
-    A report without a column of days is of the month that its title names.
-
-    Raises
-    ------
-    DataError
-        With every fault of the file; or if nothing says in which month the money was spent.
-    """
-    sheet = read_sheet(where, folder, SPEND, key)
-    table = sheet.table
-    if "micros" in sheet.headers["spend"].casefold():
-        table = table.assign(spend=table["spend"] / MICROS)
-    if where.source is not None:
-        table = table.assign(source=where.source)
-    if "month" not in table:
-        table = table.assign(month=_month_of_titles(sheet))
-    sheet = replace(sheet, table=table)
-    stated = table["spend"].fillna(0.0).ne(0.0)
-    sheet.sound(
-        sheet.faults_at(
-            "month",
-            table["month"].isna() & stated,
-            "an amount stands here without its month",
-            "amounts without a month",
-        ),
-        sheet.faults_at(
-            "spend", table["spend"].isna(), "is empty; write 0 where nothing was spent", "rows without an amount"
-        ),
-    )
-    return sheet
-
-
-def _month_of_titles(sheet: FoundTable) -> np.datetime64:
-    """The month that the lines above a report's header name: both ends of its days.
-
-    Raises
-    ------
-    DataError
-        If they name none, or days of several months.
-    """
-    parts = [part.strip(' "') for title in sheet.text.titles for part in re.split(r" [-–—] | to | bis |: ", title)]
-    months, sound = months_in(parts)
-    found = np.unique(months[sound])
-    if len(found) != 1:
-        arrived = "names several months" if len(found) else "has no column with days and no title that names its month"
-        listed = ", ".join(shown(header) for header in sheet.text.header[:20])
-        raise DataError.at(sheet.name, f"{arrived}; export it by month or by day (columns: {listed})")
-    return np.datetime64(found[0])
 
 
 def read_roster(where: TableFile, folder: Path, key: str = "roster") -> FoundTable:

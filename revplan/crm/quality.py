@@ -165,7 +165,7 @@ def zombies(moments: Moments, as_of: date) -> Findings:
     return counted("records", what, (ages > limit).sum(), f"of {is_open.sum():,} open")
 
 
-def losses_on_the_last_day(lost: np.ndarray, what: str = "lost") -> Findings:
+def losses_on_the_last_day(lost: np.ndarray) -> Findings:
     """Many more losses on the last day than on any other: the day of the export, not of the losses."""
     ends = lost[~np.isnat(lost)].astype("datetime64[D]").astype(int)
     every = np.bincount(ends - ends.min(initial=0)) if len(ends) else np.zeros(0, dtype=int)
@@ -173,8 +173,8 @@ def losses_on_the_last_day(lost: np.ndarray, what: str = "lost") -> Findings:
     usual = int(counts[:-1].max(initial=0))
     if len(days) < 2 or counts[-1] < max(FEW / 2, BUSIEST * usual):
         return Findings()
-    told = f"{what} on the last day; the day of the export may pose as the day they ended"
-    return counted(what, told, counts[-1], f"{days[-1]}; on no other day more than {usual:,}")
+    what = "lost on the last day; the day of the export may pose as the day they ended"
+    return counted("lost", what, counts[-1], f"{days[-1]}; on no other day more than {usual:,}")
 
 
 def one_instant(raw: Moments, stages: Sequence[str]) -> Findings:

@@ -1,4 +1,4 @@
-"""Tables that a plan names, read by what their columns are called: spend, rosters, subscriptions, actuals.
+"""Tables that a plan names, read by what their columns are called: actuals, rosters, calls.
 
 One reader for all of them. A caller says which columns it asks for, of which kind and under which headers they are
 known; it gets values by row, with the line of each, and every fault of the file at once. How the file is written
@@ -23,9 +23,7 @@ from revplan.crm.cells import (
     counted,
     days,
     first_faults,
-    months,
     several_currencies,
-    shares,
     stripped,
 )
 from revplan.crm.file import did_you_mean
@@ -38,7 +36,7 @@ from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.files import told_of
 from revplan.ground.tablefile import EVERY_COLUMN, TableFile
 
-Kind = Literal["text", "day", "month", "money", "number", "share"]
+Kind = Literal["text", "day", "money"]
 CURRENCY = ("currency", "currency code", "currency iso code", "währung", "devise", "moneda", "valuta")
 LISTED = 20  # headers shown in a message
 EXPORT_AGAIN = "export it again as CSV, with a header row"
@@ -62,9 +60,8 @@ class FoundTable:
     name: str
     """The file's name."""
     table: pd.DataFrame
-    """text: str, "" where the cell says nothing; day and month: datetime64, the month's first day; money, number and
-    share: float, NaN where the cell says nothing. Column `line`: where the row begins. Rows without any of what was
-    asked for are left out, and counted."""
+    """text: str, "" where the cell says nothing; day: datetime64; money: float, NaN where the cell says nothing.
+    Column `line`: where the row begins. Rows without any of what was asked for are left out, and counted."""
     headers: Mapping[str, str]
     """Name asked for -> the header it was found under."""
     signs: Mapping[str, str]
@@ -211,13 +208,11 @@ def _parsed(text: TextTable, where: TableFile, header: str, kind: Kind, key: str
     date_format, decimal = declared(where.date_format, header), declared(where.decimal, header)
     if kind == "day":
         return days(cells, date_format)
-    if kind == "month":
-        return months(cells, date_format)
     if kind == "text":
         texts, filled, found = stripped(cells)
         tidied = np.array([tidy(each) for each in texts.different], dtype=object)
         return Parsed(np.where(filled, texts.of_rows(tidied), ""), found)
-    return (amounts if kind != "share" else shares)(cells, decimal, text.separator)
+    return amounts(cells, decimal, text.separator)
 
 
 def _in_one_currency(

@@ -1,4 +1,4 @@
-"""Tables that a plan names: spend, rosters, subscriptions and actuals as the systems that keep them write them."""
+"""Tables that a plan names: rosters and actuals as the systems that keep them write them."""
 
 from __future__ import annotations
 
@@ -16,31 +16,11 @@ import openpyxl
 import pytest
 
 from revplan.crm.actuals import Actuals, read_actuals
-from revplan.crm.plan_tables import SpendFile, read_roster, read_spend
+from revplan.crm.plan_tables import read_roster
 from revplan.crm.planfile import read_plan
-from revplan.crm.sheets import Asked, read_sheet
-from revplan.crm.subscriptions import Subscriptions, arr_bridge, read_subscriptions
 from revplan.ground.errors import DataError, PlanError
 from revplan.ground.tablefile import ActualsFile, TableFile
 from revplan.plan.model import Plan
-
-GOOGLE = """\
-Campaign report
-"January 1, 2026 - March 31, 2026"
-Month,Campaign,Campaign type,Currency code,Cost,Clicks
-2026-01-01,Brand,Search,EUR,"1,200.50",300
-2026-02-01,Brand,Search,EUR,"1,100.00",280
-2026-02-01,Rivals,Search,EUR,900,120
-2026-03-01,Brand,Search,EUR,0,0
-Total: Campaigns, --, --,EUR,"3,200.50",700
-Total: Account, --, --,EUR,"3,200.50",700
-"""
-LINKEDIN = (
-    "Campaign Performance Report (in UTC)\nReport Start: 1/1/2026\nReport End: 3/31/2026\n"
-    "Date Generated: April 1, 2026 at 9:12 AM\n\n"
-    "Start Date (in UTC)\tAccount Name\tCurrency\tCampaign Name\tTotal Spent\tImpressions\n"
-    "1/5/2026\tAcme\tUSD\tABM\t1200.5\t1000\n1/28/2026\tAcme\tUSD\tABM\t300\t900\n2/14/2026\tAcme\tUSD\tABM\t99.5\t10\n"
-)
 
 
 def write(folder: Path, name: str, content: str | bytes) -> str:
@@ -48,71 +28,10 @@ def write(folder: Path, name: str, content: str | bytes) -> str:
     return name
 
 
-def spend(folder: Path, content: str | bytes, **said: Any) -> dict[str, float]:
-    sheet = read_spend(SpendFile(path=write(folder, "spend.csv", content), **said), folder)
-    table = sheet.table.assign(month=sheet.table["month"].dt.strftime("%Y-%m"))
-    return table.groupby("month")["spend"].sum().to_dict()
-
-
 def refused(read: Any, *given: Any, **said: Any) -> str:
     with pytest.raises(DataError) as caught:
         read(*given, **said)
     return str(caught.value)
-
-
-# --- spend ----------------------------------------------------------------------------------------------------
-
-
-def test_a_report_of_google_ads(tmp_path: Path) -> None:
-    assert spend(tmp_path, GOOGLE) == pytest.approx({"2026-01": 1200.5, "2026-02": 2000, "2026-03": 0})
-    sheet = read_spend(SpendFile(path="spend.csv", source="paid"), tmp_path)
-    said = [str(line) for line in sheet.found.lines]
-    assert "spend.csv: set aside: rows above the header: 2 (line 1: Campaign report)" in said
-    assert "spend.csv: set aside: rows of totals: 2 (line 8: Total: Campaigns  --  -- EUR 3,200.50 700)" in said
-    assert set(sheet.table["source"]) == {"paid"}
-    assert sheet.table["program"].tolist() == ["Brand", "Brand", "Rivals", "Brand"]
-
-
-def test_a_report_without_days_is_of_the_month_in_its_title(tmp_path: Path) -> None:
-    text = 'Campaign report\n"January 1, 2026 - January 31, 2026"\nCampaign,Currency code,Cost\nBrand,EUR,12\nTotal: Account,EUR,12\n'
-    assert spend(tmp_path, text) == {"2026-01": 12}
-    assert "export it by month" in refused(spend, tmp_path, text.replace("January 31", "February 28"))
-
-
-def test_a_report_of_linkedin(tmp_path: Path) -> None:
-    raw = LINKEDIN.encode("utf-16")
-    told = refused(spend, tmp_path, raw)
-    assert 'date_format: {Start Date (in UTC): "%m/%d/%Y"}' in told
-    assert spend(tmp_path, raw, date_format="%m/%d/%Y") == pytest.approx({"2026-01": 1500.5, "2026-02": 99.5})
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("Monat;Quelle;Kosten\nJan 2026;web;1.200,50 €\n02/2026;web;800\n", {}),
-        ("month,channel,cost\n2026-01-31,web,1200.5\n2026-02-28,web,800\n", {}),
-        ("period\tsource\tspend\n202601\tweb\t1200.5\n202602\tweb\t800\n", {}),
-        ("wann|wofür\n1/2026|1 200,50\nFeb-26|800\n", {"columns": {"month": "wann", "spend": "wofür"}}),
-        ('day,cost\n2026-01-03,$700\n2026-01-09,$500.50\n2026-02-01,$800\nTotal,"$2,000.50"\n', {}),
-        ("month,cost,currency\n2026-01,1000.5,USD\n2026-01,100,EUR\n2026-02,800,USD\n", {"rates": {"EUR": 2}}),
-    ],
-)
-def test_tables_of_costs(tmp_path: Path, text: str, said: dict[str, Any]) -> None:
-    assert spend(tmp_path, text, **said) == pytest.approx({"2026-01": 1200.5, "2026-02": 800})
-
-
-def test_every_fault_of_a_table_of_costs_comes_at_once(tmp_path: Path) -> None:
-    text = "month,cost,currency\n2026-01,x,USD\nsoon,5,EUR\n,7,USD\n2026-03,,USD\n"
-    told = refused(spend, tmp_path, text)
-    assert "spend.csv line 2, cost: 'x' is not an amount" in told
-    assert "spend.csv line 3, month: got 'soon'; write it like 2026-04" in told
-    assert "spend.csv line 4, month: an amount stands here without its month" in told
-    assert "spend.csv line 5, cost: is empty; write 0 where nothing was spent" in told
-    assert "amounts are in several currencies (EUR 1, USD 1)" in told
-
-
-def test_micros_are_millionths(tmp_path: Path) -> None:
-    assert spend(tmp_path, "day,cost_micros\n2026-01-03,1200500000\n") == {"2026-01": 1200.5}
 
 
 # --- rosters --------------------------------------------------------------------------------------------------
@@ -172,51 +91,24 @@ def test_a_column_that_lacks_is_named_with_the_line_to_paste(tmp_path: Path) -> 
     )
 
 
-def test_shares_are_read_with_and_without_percent(tmp_path: Path) -> None:
-    where = TableFile(path=write(tmp_path, "a.csv", 'month,attainment\n1,80%\n2,0.8\n3,\n4,"12,5 %"\n'), decimal=",")
-    assert refused(lambda: read_sheet(where, tmp_path, [Asked("attainment", "share")]).sound()).startswith(
-        "a.csv line 3"
+def test_a_roster_below_a_title_with_totals_in_two_currencies(tmp_path: Path) -> None:
+    text = (
+        'Sales team\n"January 1, 2026"\nRep ID,Role,Hire Date,Currency code,Quota\nA1,AE,01/15/2024,EUR,"600,000.50"\n'
+        'A2,AE,02/01/2024,EUR,500000\nTotal: Team,--,--,EUR,"1,100,000.50"\n'
     )
-    sheet = read_sheet(TableFile(path="a.csv", decimal={"attainment": "."}), tmp_path, [Asked("attainment", "share")])
-    assert len(sheet.found.faults) == 1  # 12,5 %
-    sheet = read_sheet(TableFile(path=write(tmp_path, "a.csv", "a,m\n80%,1\n0.8,1\n")), tmp_path, [Asked("a", "share")])
-    assert sheet.table["a"].tolist() == pytest.approx([0.8, 0.8])
-
-
-# --- subscriptions --------------------------------------------------------------------------------------------
-
-STRIPE = """\
-id,Customer ID,Plan,Quantity,Currency,Interval,Amount,Status,Created (UTC),Start Date (UTC),Ended At (UTC),Canceled At (UTC)
-sub_1,cus_1,p1,2,usd,month,10.00,active,2026-01-03 10:22,2026-01-03 10:22,,
-sub_2,cus_2,p2,1,usd,year,600.00,canceled,2026-01-05 10:22,2026-01-05 10:22,2026-03-02 00:00,2026-02-20 00:00
-sub_3,cus_3,p1,1,usd,month,10.00,trialing,2026-02-05 10:22,2026-02-05 10:22,,
-sub_4,cus_4,p3,1,usd,3 months,90.00,active,2026-02-05 10:22,2026-02-05 10:22,,
-"""
-
-
-def bridge(folder: Path, content: str, **said: Any) -> list[list[float]]:
-    periods = read_subscriptions(Subscriptions(path=write(folder, "s.csv", content), **said), folder, date(2026, 3, 31))
-    return arr_bridge(periods)[["new", "churn", "closing"]].to_numpy().tolist()
-
-
-def test_subscriptions_of_stripe(tmp_path: Path) -> None:
-    # 2 seats of 10 a month are 240 a year, 90 a quarter are 360; the trial has paid nothing
-    assert bridge(tmp_path, STRIPE) == [[840, 0, 840], [360, 0, 1200], [0, -600, 600]]
-    report = read_subscriptions(Subscriptions(path="s.csv"), tmp_path).report
-    assert any(str(line) == "s.csv: set aside: not paid yet, by its status: 1" for line in report)
-
-
-def test_subscriptions_of_chartmogul(tmp_path: Path) -> None:
-    text = "Customer name,Customer external ID,Plan,Quantity,MRR,Currency,Start date,End date\nA,c1,p,3,20,USD,2026-01-03,\nB,c2,p,1,50,USD,2026-01-05,2026-03-02\n"
-    assert bridge(tmp_path, text) == [[840, 0, 840], [0, 0, 840], [0, -600, 240]]  # MRR is that of all seats
-
-
-def test_subscriptions_that_do_not_say_what_amounts_are_for_are_asked(tmp_path: Path) -> None:
-    text = "customer,from,to,amount\nA,2026-01-03,,20\n"
-    assert "nothing says whether the amounts are per month or per year" in refused(bridge, tmp_path, text)
-    assert bridge(tmp_path, text, per="year")[0] == [20, 0, 20]
-    told = refused(bridge, tmp_path, "customer,from,to,amount,interval\nA,2026-01-03,,20,now and then\n")
-    assert "s.csv line 2, interval: is no interval such as month, year or 3 months" in told
+    raw = text.encode("utf-16")
+    told = refused(lambda: read_roster(TableFile(path=write(tmp_path, "r.csv", raw)), tmp_path).sound())
+    assert 'date_format: {Hire Date: "%m/%d/%Y"}' in told
+    sheet = read_roster(TableFile(path="r.csv", date_format="%m/%d/%Y"), tmp_path)
+    said = [str(line) for line in sheet.found.lines]
+    assert "r.csv: set aside: rows above the header: 2 (line 1: Sales team)" in said
+    assert "r.csv: set aside: rows of totals: 1 (line 6: Total: Team -- -- EUR 1,100,000.50)" in said
+    assert sheet.sound()["quota"].tolist() == pytest.approx([600_000.5, 500_000])
+    mixed = text.replace("EUR,500000", "USD,500000")
+    told = refused(lambda: read_roster(TableFile(path=write(tmp_path, "r.csv", mixed)), tmp_path).sound())
+    assert "amounts are in several currencies (EUR 1, USD 1)" in told
+    where = TableFile(path="r.csv", date_format="%m/%d/%Y", rates={"EUR": 2})
+    assert read_roster(where, tmp_path).sound()["quota"].tolist() == pytest.approx([1_200_001, 500_000])
 
 
 # --- actuals --------------------------------------------------------------------------------------------------
