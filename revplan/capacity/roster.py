@@ -11,8 +11,7 @@ import numpy as np
 import pandas as pd
 
 from revplan.crm.mapping import plain
-from revplan.crm.plan_tables import read_roster
-from revplan.crm.sheets import FoundTable
+from revplan.crm.plan_tables import FoundTable, read_roster
 from revplan.crm.writings import CODES
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.formats import counted, listed

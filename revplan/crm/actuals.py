@@ -17,7 +17,7 @@ import pandas as pd
 
 from revplan.crm.cells import first_faults
 from revplan.crm.mapping import in_spelling_of
-from revplan.crm.sheets import EXPORT_AGAIN, Asked, FoundTable, declared, read_sheet
+from revplan.crm.plan_tables import EXPORT_AGAIN, Asked, FoundTable, declared, read_sheet
 from revplan.crm.writings import months_in
 from revplan.ground.calendar import month_of, months_from
 from revplan.ground.errors import DataError, Fault, shown

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from revplan.crm.calls import quarters_by_name, read_calls, squeezed
+from revplan.crm.plan_tables import quarters_by_name, read_calls, squeezed
 from revplan.crm.planfile import real_path
 from revplan.crm.records import History
 from revplan.ground.calendar import MONTHS_PER_QUARTER

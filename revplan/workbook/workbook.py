@@ -19,7 +19,7 @@ from revplan.capacity.measured import Measured, measured_roles, typed_words, win
 from revplan.capacity.roster import with_roster
 from revplan.crm.actuals import Actuals, read_actuals
 from revplan.crm.answer import read_first
-from revplan.crm.calls import call_faults
+from revplan.crm.plan_tables import call_faults
 from revplan.crm.planfile import checked_plan, located, real_path
 from revplan.funnel import tables as sheets
 from revplan.funnel.tables import program_cac

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from revplan.cli import main
-from revplan.crm.calls import read_calls
+from revplan.crm.plan_tables import read_calls
 from revplan.crm.planfile import read_plan
 from revplan.exhibits import calls as exhibits
 from revplan.exhibits.exhibit import terminal
