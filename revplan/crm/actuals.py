@@ -27,7 +27,7 @@ from revplan.ground.tablefile import ActualsFile
 from revplan.ground.tables import columns, conform
 from revplan.plan.model import Plan
 
-MONTH = re.compile(r"[12][0-9]{3}-(0[1-9]|1[0-2])")
+MONTH = re.compile(r"[12][0-9]{3}-(?:0[1-9]|1[0-2])")
 A_MONTH = re.compile(rf"\A{MONTH.pattern}\Z")  # and nothing else
 TABLE = "actuals"
 KEYS = ("segment", "source")
@@ -49,6 +49,8 @@ QUARTER = re.compile(r"\b[QT]([1-4])\b", re.IGNORECASE)
 MOST_STRANGE = 500  # rows of names the plan lacks: more are no totals, but another company's
 FAR_MONTHS = 36  # from the plan's year: a month further off is a slip of the pen
 OLD_MONTHS = 6  # between the last month and the plan date: more is an old export
+# what begins the lines of the reader that are told
+UNDERSTOOD = ("set aside", "numbers read", "rows converted", "amounts with", "days that are not")
 SPARSE = 0.9  # share of the months times cells with a row from which a missing row is worth a line
 
 
@@ -92,11 +94,6 @@ def _names(plan: Plan) -> dict[str, Collection[str]]:
     return {"segment": plan.segments, "source": plan.sources}
 
 
-def _matches(cells: pd.Series, pattern: re.Pattern[str]) -> np.ndarray:
-    """Which cells hold what is looked for."""
-    return cells.map(lambda cell: pattern.search(cell) is not None).to_numpy(dtype=bool)
-
-
 def _read(sheet: FoundTable, where: ActualsFile, plan: Plan) -> Actuals:
     rows = _rows(sheet, where, plan)
     if sheet.found.faults:
@@ -104,7 +101,7 @@ def _read(sheet: FoundTable, where: ActualsFile, plan: Plan) -> Actuals:
     totals, faults = _totals(sheet, rows, plan)
     kept = rows[~totals]
     faults += _bad_months(sheet, rows, totals)
-    kept = kept[_matches(kept["month"], A_MONTH)]
+    kept = kept[kept["month"].str.contains(A_MONTH)]
     kept, read, wrong_signs = _one_sign(sheet, kept, where)
     faults += (*wrong_signs, *_repeats(sheet, kept), *_months_off(sheet, kept, plan))
     if faults:
@@ -117,15 +114,9 @@ def _read(sheet: FoundTable, where: ActualsFile, plan: Plan) -> Actuals:
         read = (f"{sheet.name}: {counted(count, one, several)} set aside.", *read)
     months = pd.PeriodIndex(kept["month"], freq="M")
     table = conform(kept.drop(columns="line").fillna(dict.fromkeys(MONEY, 0.0)).assign(month=months), TABLE)
+    understood = [f"{line}." for line in sheet.found.lines if line.what.startswith(UNDERSTOOD)]
     doubts = (*_lacking(sheet.name, table), *_other_months(sheet.name, table, plan), *_below_zero(sheet, kept))
-    return Actuals(sheet.name, table, sheet.signs, (*_told(sheet), *read), doubts)
-
-
-def _told(sheet: FoundTable) -> Iterator[str]:
-    """What was left out or understood on the way, in the order of the file."""
-    for line in sheet.found.lines:
-        if line.what.startswith(("set aside", "numbers read", "rows converted", "amounts with", "days that are not")):
-            yield f"{line}."
+    return Actuals(sheet.name, table, sheet.signs, (*understood, *read), doubts)
 
 
 def _rows(sheet: FoundTable, where: ActualsFile, plan: Plan) -> pd.DataFrame:
@@ -140,7 +131,7 @@ def _rows(sheet: FoundTable, where: ActualsFile, plan: Plan) -> pd.DataFrame:
 def _bad_months(sheet: FoundTable, rows: pd.DataFrame, totals: np.ndarray) -> tuple[Fault, ...]:
     cells = rows["month"].to_numpy()
     return first_faults(
-        np.flatnonzero(~totals & ~_matches(rows["month"], A_MONTH)).tolist(),
+        np.flatnonzero(~totals & ~rows["month"].str.contains(A_MONTH).to_numpy(dtype=bool)).tolist(),
         lambda row: Fault(sheet.place(row, "month"), f"got {shown(cells[row])!r}; write it like 2026-04"),
         "values that are no month",
     )
@@ -175,7 +166,7 @@ def _totals(sheet: FoundTable, rows: pd.DataFrame, plan: Plan) -> tuple[np.ndarr
 
 def _named(rows: pd.DataFrame, plan: Plan) -> np.ndarray:
     """Rows of a month, a segment and a source of the plan; a plan with one of them takes any name."""
-    named = _matches(rows["month"], A_MONTH)
+    named = rows["month"].str.contains(A_MONTH).to_numpy(dtype=bool)
     for key, names in _names(plan).items():
         named = named & (rows[key].isin(list(names)).to_numpy() | (len(names) == 1))
     return named
@@ -183,9 +174,9 @@ def _named(rows: pd.DataFrame, plan: Plan) -> np.ndarray:
 
 def _worded_total(rows: pd.DataFrame, plan: Plan) -> np.ndarray:
     """Rows that say they are a total, where the plan has no such name; and rows that say nothing but amounts."""
-    said = _matches(rows["month"], TOTAL)
+    said = rows["month"].str.contains(TOTAL).to_numpy(dtype=bool)
     for key, names in _names(plan).items():
-        said = said | (~rows[key].isin(list(names)).to_numpy() & _matches(rows[key], TOTAL))
+        said = said | (~rows[key].isin(list(names)).to_numpy() & rows[key].str.contains(TOTAL).to_numpy(dtype=bool))
     return said | rows[["month", *KEYS]].eq("").all(axis=1).to_numpy(dtype=bool)
 
 

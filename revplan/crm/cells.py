@@ -133,10 +133,6 @@ class Written(Items[str]):
     zoned: bool = False
     """Whether the values are moments of a column with time zones, in UTC."""
 
-    def is_like(self, other: Written) -> bool:
-        """Whether both are days, or both numbers, and mean the same."""
-        return self.values.dtype.kind == other.values.dtype.kind and self.zoned == other.zoned
-
     def __len__(self) -> int:
         return len(self.values)
 
@@ -202,7 +198,11 @@ class Texts(Items[str]):
     def __add__(self, below: Texts) -> Texts:
         """These cells, and those of the same column in another file below them."""
         here, there = self.different, below.different
-        if isinstance(here, Written) and isinstance(there, Written) and here.is_like(there):
+        if (
+            isinstance(here, Written)
+            and isinstance(there, Written)
+            and (here.values.dtype.kind, here.zoned) == (there.values.dtype.kind, there.zoned)
+        ):
             return Texts(Written(np.concatenate([here.values, there.values]), here.zoned))
         pieces = TextColumn()
         for each in (self, below):

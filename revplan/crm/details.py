@@ -1,20 +1,33 @@
-"""What a CRM says about its records besides their stages: labels, amounts in one currency, days; in record order."""
+"""What a CRM says about its records besides their stages: labels, amounts in one currency, days; and what sales did with them."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import pandas as pd
 
 from revplan.crm import quality
-from revplan.crm.cells import UNKNOWN, Findings, ImportLine, Parsed, counted, several_currencies
-from revplan.crm.events import RawRecords
+from revplan.crm.cells import UNKNOWN, Findings, ImportLine, Parsed, counted, several_currencies, stripped
+from revplan.crm.events import NEVER, NUMBER, RawRecords, moments_in, rows_set_aside
 from revplan.crm.file import CrmSource, did_you_mean
-from revplan.crm.files import Rows, Tables, per_record
-from revplan.crm.mapping import EVERY, LABELS, MONEY, ORIGINS, CrmFile, Origin, column_of, file_of, tidy
-from revplan.crm.touches import given_and_given_back
+from revplan.crm.files import Rows, Tables, as_keys, per_record
+from revplan.crm.mapping import (
+    EVERY,
+    LABELS,
+    MOMENTS,
+    MONEY,
+    ORIGINS,
+    TOUCHES,
+    CrmFile,
+    Origin,
+    column_of,
+    file_of,
+    tidy,
+)
 from revplan.ground.errors import Fault, shown
 
 
@@ -233,3 +246,62 @@ def _told_only(tables: Tables) -> Findings:
         listed = ImportLine(file, "rows kept, as a list of expected names", len(table.lines))
         found += Findings(lines=(*table.report(file), listed))
     return found
+
+
+# --- what sales did with a record: given to somebody, given back and why, reached out to --------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Touched:
+    """Parallel arrays, by record and moment, a touch each: record number, moment, who and how where that is told."""
+
+    record: np.ndarray
+    at: np.ndarray
+    who: np.ndarray
+    kind: np.ndarray
+
+
+def given_and_given_back(tables: Tables) -> Iterator[tuple[str, str, Parsed, object]]:
+    """`close_on`, `assigned`, `rejected` and `rejected_reason` as far as the CRM file names them: key, column, values, missing."""
+    crm = tables.source.crm
+    for key in MOMENTS:
+        if column := getattr(crm, key):
+            yield key, column, tables.days(file_of(column), column_of(column)), NEVER
+    if crm.rejected is None:
+        return
+    if crm.rejected.at:
+        days = moments_in(tables, file_of(crm.rejected.at), crm.rejected)
+        yield "rejected", crm.rejected.at, Parsed(days.values, days.found), NEVER
+    if crm.rejected.reason:
+        yield "rejected_reason", crm.rejected.reason, tables.labels(crm.rejected.reason), UNKNOWN
+
+
+def read_touches(tables: Tables, records: pd.Index) -> tuple[Touched | None, Findings]:
+    """The touches of `records`; those of others are set aside and counted, and a fault where all are of others."""
+    touches = tables.source.crm.touches
+    if touches is None:
+        return None, Findings()
+    cells = tables.cells(TOUCHES, touches.id or "")
+    texts, filled, _ = stripped(cells)
+    record = records.get_indexer(pd.Index(as_keys(texts).objects(), dtype=object))
+    moments = tables.days(TOUCHES, touches.at or "")
+    found = Findings(lines=tables.tables[TOUCHES].report(TOUCHES)) + moments.found
+    aside = [("no id", ~filled), *tables.left_out(TOUCHES), ("no date", np.isnat(moments.values))]
+    aside.append(("no record of that id", record < 0))
+    kept, more = rows_set_aside(TOUCHES, [(why, rows, cells) for why, rows in aside])
+    found += more
+    if filled.any() and (record[filled] < 0).all():
+        example, mine = (shown(each) for each in (cells.texts[int(np.argmax(filled))], records[0]))
+        message = f"not one touch is of a record: {example!r}, say, where records are called {mine!r}; name the column with the record's id"
+        found += Findings((Fault(tables.source.place((TOUCHES, "id")), message),))
+    found += Findings(lines=(ImportLine(TOUCHES, "rows kept", int(kept.sum())),))
+    order = np.flatnonzero(kept)
+    order = order[np.lexsort((moments.values[order], record[order]))]
+    who, kind = (_labels_of(tables, column, order) for column in (touches.who, touches.kind))
+    return Touched(record[order].astype(NUMBER), moments.values[order], who, kind), found
+
+
+def _labels_of(tables: Tables, column: str | None, rows: np.ndarray) -> np.ndarray:
+    if column is None:
+        return np.full(len(rows), UNKNOWN, dtype=object)
+    return tables.labels(f"{TOUCHES}.{column}").values[rows]

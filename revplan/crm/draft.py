@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -43,13 +43,13 @@ from revplan.crm.presets import (
 )
 from revplan.crm.readers import read_table
 from revplan.crm.text_table import TextTable, below_one_another
-from revplan.crm.writings import DATE_FORMATS, moments_in
+from revplan.crm.writings import DATE_FORMATS, formats_of, moments_in
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.tablefile import NUMBERED
 from revplan.ground.yamlfile import flow
 
 SEGMENT = re.compile(r"segment|company ?size|unternehmensgr|tier|customer ?type|kundentyp|taille|größe", re.IGNORECASE)
-FIRST_DAY = np.datetime64("1995-01-01", "us")
+EVERY_WAY = ("", *DATE_FORMATS)
 MOST_STAGES = 10
 FEW, MANY = 2, 12  # labels of a segment
 LISTED = 8
@@ -232,7 +232,10 @@ def _by_days(tables: dict[str, TextTable]) -> Data:
     elif len(tables) > 1 and common and all(found.get(name) for name in tables):
         used = dict.fromkeys(tables, common[0])
     else:
-        raise DataError(_strange(tables))
+        todo = "write the CRM file by hand (docs/crm.md), or rename them"
+        strange = "no columns for a record's id and the days it entered stages were found among"
+        listed = {table.name: ", ".join(map(shown, table.header[:20])) for table in tables.values()}
+        raise DataError(Fault(name, f"{strange} {headers}; {todo}") for name, headers in listed.items())
     days = {column: rank for name in used for column, rank in found[name].items()}
     order = sorted(days, key=days.__getitem__)
     stages = {squeezed_header(column_of(column)): column for column in order[:MOST_STAGES]}
@@ -258,15 +261,6 @@ def _days_of(name: str, table: TextTable, but: list[str]) -> dict[str, tuple[int
             moments, sound = moments_in(list(table.cells(column)), formats[0] or None)
             days[f"{name}.{column}"] = (-int(sound.sum()), int(np.median(moments[sound].astype("int64"))))
     return days
-
-
-def _strange(tables: dict[str, TextTable]) -> Iterator[Fault]:
-    for table in tables.values():
-        listed = ", ".join(shown(column) for column in table.header[:20])
-        todo = "write the CRM file by hand (docs/crm.md), or rename them"
-        yield Fault(
-            table.name, f"no columns for a record's id and the days it entered stages were found among {listed}; {todo}"
-        )
 
 
 def _with_paths(
@@ -354,6 +348,8 @@ def _settle_versions(draft: Draft) -> None:
 
 def _settle_days(draft: Draft) -> None:
     """How the days of each file are written, where not as 2018-01-31: for the file, and for columns that differ."""
+    marks = _faults_of_amounts(draft)
+    commas = bool(marks) and bool(marks["."]) and not marks[","]
     for name, columns in _day_columns(draft).items():
         table = draft.tables[name]
         texts = {column: set(_said(table, column)) for column in columns}
@@ -366,28 +362,23 @@ def _settle_days(draft: Draft) -> None:
             if column in settled:
                 continue
             others = [each for each in formats if each in settled.values()]
-            european = table.separator == ";" or _has_comma_amounts(draft, name)
+            european = table.separator == ";" or (commas and file_of(draft.data["amount"]) == name)
             likely = [each for each in formats if each.startswith("%d")] if european else []
-            place, lines = (
-                f"{name}, {shown(column)}",
-                [f"date_format: {{{flow(column)}: {flow(each)}}}" for each in formats],
-            )
+            place = f"{name}, {shown(column)}"
+            lines = (f"date_format: {{{flow(column)}: {flow(each)}}}" for each in formats)
             if others or likely:
                 settled[column] = (others or likely)[0]
             elif formats:
                 asked = f"is {shown(max(texts[column]))} {' or '.join(formats)}? Every day of the column can be either"
                 draft.questions.append(Question(f"{place}: {asked}", tuple(lines)))
             else:
-                asked = f"how is {shown(_unread(texts[column]))} written? No format known here fits it"
+                every = sorted(texts[column])
+                best = max((moments_in(every, each or None)[1] for each in EVERY_WAY), key=np.mean)
+                asked = f"how is {shown(every[int(np.argmin(best))])} written? No format known here fits it"
                 draft.questions.append(Question(f"{place}: {asked}"))
-        _declare(draft, name, "date_format", settled, set(fits))
-
-
-def _declare(draft: Draft, name: str, key: str, settled: dict[str, str], all_of: set[str]) -> None:
-    """`key` for a file: one value where all columns agree, else a value for each column that needs one."""
-    one = name == CHANGES or (len(set(settled.values())) == 1 and set(settled) == all_of)
-    if settled:
-        draft.entry(name)[key] = next(iter(settled.values())) if one else dict(settled)
+        one = name == CHANGES or (len(set(settled.values())) == 1 and settled.keys() == fits.keys())
+        if settled:
+            draft.entry(name)["date_format"] = next(iter(settled.values())) if one else settled
 
 
 def _day_columns(draft: Draft) -> dict[str, list[str]]:
@@ -406,62 +397,32 @@ def _day_columns(draft: Draft) -> dict[str, list[str]]:
 
 def _formats(texts: set[str]) -> list[str]:
     """The ways in which every text of a column is a day; the empty one is 2018-01-31. A few faulty cells are let pass."""
-    if not texts:
-        return []
-    shares = {each: sound.mean() for each, sound in _read_in_every_way(texts).items()}
-    best = max(shares.values())
-    if best < 1 - YEARLY:
-        return []
-    found = [each for each, share in shares.items() if share == best]
-    return found[:1] if found[0] in ("", *NUMBERED) else found
-
-
-def _read_in_every_way(texts: set[str]) -> dict[str, np.ndarray]:
-    """Format -> which texts, in order, are a day in it; a number may be several, so it must be a day of CRMs."""
-    read = {each: moments_in(sorted(texts), each or None) for each in ("", *DATE_FORMATS)}
-    return {
-        each: sound & (moments >= FIRST_DAY) if each in NUMBERED else sound for each, (moments, sound) in read.items()
-    }
-
-
-def _unread(texts: set[str]) -> str:
-    """A text that the best format does not read."""
-    best = max(_read_in_every_way(texts).values(), key=lambda sound: sound.mean())
-    return sorted(texts)[int(np.argmin(best))]
-
-
-def _has_comma_amounts(draft: Draft, name: str) -> bool:
-    column = draft.data.get("amount")
-    return isinstance(column, str) and file_of(column) == name and _marks(set(draft.counts(column))) == ","
+    found = formats_of(sorted(texts), EVERY_WAY, 1 - YEARLY)
+    return found[:1] if found and found[0] in ("", *NUMBERED) else found
 
 
 def _settle_amounts(draft: Draft) -> None:
     """The decimal mark of the amounts, where it is not plainly the point."""
-    column = draft.data.get("amount")
-    if not isinstance(column, str):
+    faults = _faults_of_amounts(draft)
+    fits = [mark for mark in (",", ".") if not faults.get(mark)]
+    if not faults.get(""):
         return
-    table, mark = draft.tables[file_of(column)], _marks(set(draft.counts(column)))
-    cells = _cells(table, column_of(column))
-    faults = {mark: amounts(cells, mark, table.separator).found.faults for mark in (None, ",", ".")}
-    if faults[None] and mark and not faults[mark]:
-        draft.entry(file_of(column))["decimal"] = mark
-    elif faults[None]:
-        wrong = faults[None][0]
-        choices = tuple(f"decimal: {json.dumps(each)}" for each in (",", ".") if not faults[each])
+    if len(fits) == 1:
+        draft.entry(file_of(draft.data["amount"]))["decimal"] = fits[0]
+    else:
+        wrong = faults[""][0]
+        choices = tuple(f"decimal: {json.dumps(each)}" for each in fits)
         draft.questions.append(Question(f"amount: {wrong.place}: {wrong.message}", choices))
 
 
-def _marks(texts: set[str]) -> str | None:
-    """The decimal mark that amounts can only have been written with; None where both, or neither, can be."""
-    points = {
-        text for text in texts if re.search(r"\.[0-9]{1,2}(?![0-9])|,[0-9]{3}\.[0-9]|[0-9],[0-9]{3},[0-9]{3}", text)
-    }
-    commas = {
-        text for text in texts if re.search(r",[0-9]{1,2}(?![0-9])|\.[0-9]{3},[0-9]|[0-9]\.[0-9]{3}\.[0-9]{3}", text)
-    }
-    if bool(points) == bool(commas):
-        return None
-    return "." if points else ","
+def _faults_of_amounts(draft: Draft) -> dict[str, tuple[Fault, ...]]:
+    """Decimal mark, the empty one for what is understood unasked -> the faults of the amounts read with it."""
+    column = draft.data.get("amount")
+    if not isinstance(column, str):
+        return {}
+    table = draft.tables[file_of(column)]
+    cells = _cells(table, column_of(column))
+    return {mark: amounts(cells, mark or None, table.separator).found.faults for mark in ("", ",", ".")}
 
 
 # --- which rows count ---------------------------------------------------------------------------------------

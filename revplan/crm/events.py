@@ -345,16 +345,12 @@ def _with_attempts(raw: RawRecords, left: Events, last: int, asked: bool) -> Raw
         what = "records that left and entered again, counted as one; attempts: true counts each attempt"
         example = shown(raw.records[int(events.record[here[again][0]])])
         return replace(raw, found=raw.found + counted("records", what, records, example))
-    begins = np.zeros(len(events.at), dtype=int)
+    size, number = len(raw.records), events.record.astype(int)
+    begins = np.zeros(len(number), dtype=int)
     begins[here[again]] = 1
-    starts = np.flatnonzero(np.append(True, events.record[1:] != events.record[:-1]))
-    total = np.cumsum(begins)
-    attempt = total - np.repeat(total[starts], np.diff(np.append(starts, len(total))))
-    size = len(raw.records)
-    number = events.record.astype(int)
+    attempt = pd.Series(begins).groupby(number).cumsum().to_numpy()
     later = attempt > 0
     pairs, codes = np.unique(np.stack([number[later], attempt[later]], axis=1), axis=0, return_inverse=True)
-    number = number.copy()
     number[later] = size + codes.reshape(-1)
     ended = again & ~was_lost & was_away
     losses = Events(

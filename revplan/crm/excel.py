@@ -6,11 +6,10 @@ import warnings
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from io import BytesIO
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile
-
-import numpy as np
 
 from revplan.crm.cells import as_text, first_faults
 from revplan.crm.text_table import TextRows, TextTable, framed, header_faults, table_of
@@ -40,10 +39,16 @@ def read_excel(path: Path, sheet: str | None, header_row: int | None = None, kee
     head_line = numbers[framing.head]
     header = tuple(visible(text) for text in _without_empty_end(grid[framing.head]))
     lines = [numbers[row] for row in framing.body.tolist()]
+    wide: list[int] = framing.body[grid.lengths[framing.body] > len(header)].tolist()
+
+    def too_wide(row: int) -> Fault:
+        what = f"has a value right of the header's last column ({shown(grid[row][-1])}); give the column a name"
+        return Fault(f"{path.name} row {numbers[row]}", what)
+
     faults = [
         *header_faults(path.name, header, len(lines), f"row {head_line}"),
-        *_too_wide(path.name, header, grid, framing.body, numbers),
-        *_unsaved(raw, path.name, name, header),
+        *first_faults(wide, too_wide, "rows longer than the header"),
+        *_unsaved(raw, path.name, name, rows, header),
     ]
     if faults:
         raise DataError(faults)
@@ -82,7 +87,7 @@ def _rows(raw: bytes, name: str, sheet: str | None, saved_values: bool) -> tuple
             workbook = load_workbook(BytesIO(raw), read_only=True, data_only=saved_values, keep_links=False)
             sheets = {each.title: each for each in workbook.worksheets}
             chosen = _chosen(name, sheet, list(sheets))
-            rows = [_texts(row) for row in rows_of(sheets[chosen], name)]
+            rows = [_without_empty_end([*map(as_text, row)]) for row in rows_of(sheets[chosen], name)]
         except DataError:
             raise
         except Exception as fault:  # openpyxl names no errors of its own for damaged files
@@ -103,10 +108,6 @@ def rows_of(sheet: Any, name: str) -> Iterator[tuple[Any, ...]]:
     return within_limits(sheet.iter_rows(values_only=True), name, LAST_ROW)
 
 
-def _texts(row: Sequence[Any]) -> list[str]:
-    return _without_empty_end([as_text(value) for value in row])
-
-
 def _without_empty_end(texts: Sequence[str]) -> list[str]:
     filled = [number for number, text in enumerate(texts) if text.strip()]
     return list(texts[: filled[-1] + 1]) if filled else []
@@ -122,41 +123,24 @@ def _chosen(name: str, sheet: str | None, sheets: list[str]) -> str:
     return matching[0]
 
 
-def _too_wide(
-    name: str, header: Sequence[str], rows: TextRows, body: np.ndarray, numbers: Sequence[int]
-) -> tuple[Fault, ...]:
-    wrong: list[int] = body[rows.lengths[body] > len(header)].tolist()
-
-    def fault(row: int) -> Fault:
-        message = f"has a value right of the header's last column ({shown(rows[row][-1])}); give the column a name"
-        return Fault(f"{name} row {numbers[row]}", message)
-
-    return first_faults(wrong, fault, "rows longer than the header")
-
-
-def _unsaved(raw: bytes, name: str, sheet: str, header: Sequence[str]) -> tuple[Fault, ...]:
+def _unsaved(
+    raw: bytes, name: str, sheet: str, saved: Sequence[Sequence[str]], header: Sequence[str]
+) -> Iterator[Fault]:
     """Faults for formulas whose value was never saved, as programs write them that do not calculate."""
-    if not _has_formulas(raw):
-        return ()
-    cells = list(_formulas_without_value(raw, name, sheet, header))
-    todo = "the workbook was written by a program; open it in Excel and save it once"
-    return first_faults(
-        cells,
-        lambda each: Fault(f"{name} row {each[0]}, {shown(each[1])}", f"holds a formula without its value; {todo}"),
-        "formulas without their value",
-    )
-
-
-def _has_formulas(raw: bytes) -> bool:
     with ZipFile(BytesIO(raw)) as archive:
         sheets = [part for part in archive.namelist() if part.startswith("xl/worksheets/")]
-        return any(b"<f>" in (content := archive.read(part)) or b"<f " in content for part in sheets)
-
-
-def _formulas_without_value(raw: bytes, name: str, sheet: str, header: Sequence[str]) -> Iterator[tuple[int, str]]:
-    saved, written = _rows(raw, name, sheet, True)[1], _rows(raw, name, sheet, False)[1]
-    for number, (values, formulas) in enumerate(zip(saved, written, strict=False), start=1):
-        for column, (formula, text) in enumerate(zip(formulas, header, strict=False)):
-            value = values[column] if column < len(values) else ""
-            if formula.startswith("=") and not value:
-                yield number, text
+        if not any(b"<f>" in (content := archive.read(part)) or b"<f " in content for part in sheets):
+            return
+    written = _rows(raw, name, sheet, False)[1]
+    cells = [
+        (number, text)
+        for number, (values, formulas) in enumerate(zip(saved, written, strict=False), start=1)
+        for formula, value, text in zip(formulas, chain(values, repeat("")), header, strict=False)
+        if formula.startswith("=") and not value
+    ]
+    message = (
+        "holds a formula without its value; the workbook was written by a program; open it in Excel and save it once"
+    )
+    yield from first_faults(
+        cells, lambda each: Fault(f"{name} row {each[0]}, {shown(each[1])}", message), "formulas without their value"
+    )

@@ -49,9 +49,9 @@ def _as_list(value: Any) -> Any:
 
 
 def _key_where_text(key: str, of: Any) -> BeforeValidator:
-    return BeforeValidator(
-        lambda value: {key: value} if isinstance(value, str | bool) else value, json_schema_input_type=of | str
-    )
+    """A value that is written by one of its keys alone, where that is a text, a yes or a no, or for `is` several of them."""
+    alone = (str, bool, list) if key == "is" else (str, bool)
+    return BeforeValidator(lambda value: {key: value} if isinstance(value, alone) else value, json_schema_input_type=of)
 
 
 KeyPath = tuple[str, ...]  # the keys on the way to a value of the file
@@ -176,23 +176,11 @@ class Changed(Value):
     """The log's column that holds the value as of each row."""
 
 
-def _labels_as_is(value: Any) -> Any:
-    return {"is": value} if isinstance(value, str | bool | list) else value
-
-
-Day = Annotated[Entered, _key_where_text("at", Entered)]
-Rejection = Annotated[Rejected, _key_where_text("at", Rejected)]
-StageChange = Annotated[
-    Entered,
-    _key_where_text("is", Entered | list[str]),
-    BeforeValidator(
-        lambda v: {"is": v} if isinstance(v, list) else v, json_schema_input_type=Entered | str | bool | list[str]
-    ),
-]
-LogValue = Annotated[
-    Changed, BeforeValidator(_labels_as_is, json_schema_input_type=Changed | str | bool | list[str | bool])
-]
-OriginColumn = Annotated[Origin, _key_where_text("column", Origin)]
+Day = Annotated[Entered, _key_where_text("at", Entered | str)]
+Rejection = Annotated[Rejected, _key_where_text("at", Rejected | str)]
+StageChange = Annotated[Entered, _key_where_text("is", Entered | str | bool | list[str])]
+LogValue = Annotated[Changed, _key_where_text("is", Changed | str | bool | list[str | bool])]
+OriginColumn = Annotated[Origin, _key_where_text("column", Origin | str)]
 
 
 class CrmFile(Value):
@@ -208,7 +196,7 @@ class CrmFile(Value):
     """Team of who works it."""
     program: ColumnName | None = None
     """Programme the record came from."""
-    amount: Annotated[AmountColumn, _key_where_text("column", AmountColumn)] | None = None
+    amount: Annotated[AmountColumn, _key_where_text("column", AmountColumn | str)] | None = None
     """Money the record is worth; {column: file.column, of: lines} adds up its line items."""
     cost: ColumnName | None = None
     """Money spent on the record."""

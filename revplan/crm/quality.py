@@ -71,18 +71,13 @@ def unexpected_labels(part: str, values: np.ndarray, expected: Sequence[str]) ->
     by_key = {squeezed(name): name for name in expected}
     strange = [label for label, _ in counts.most_common() if label != UNKNOWN and label not in set(expected)]
     same = {label: by_key[squeezed(label)] for label in strange if squeezed(label) in by_key}
-    likely = {label: same.get(label) or _most_like(label, by_key) for label in strange}
-    pairs = [
-        f"{shown(label)!r} {counts[label]:,}" + (f", perhaps {shown(name)!r}" if name else "")
-        for label, name in likely.items()
-    ]
+    pairs = []
+    for label in strange:
+        close = [squeezed(label)] if label in same else get_close_matches(squeezed(label), list(by_key), 1, ALIKE)
+        perhaps = f", perhaps {shown(by_key[close[0]])!r}" if close else ""
+        pairs.append(f"{shown(label)!r} {counts[label]:,}{perhaps}")
     unknown = counted(part, "not among the expected names", sum(counts[label] for label in strange), _listed(pairs))
     return same, unknown
-
-
-def _most_like(label: str, by_key: Mapping[str, str]) -> str | None:
-    close = get_close_matches(squeezed(label), list(by_key), n=1, cutoff=ALIKE)
-    return by_key[close[0]] if close else None
 
 
 def idle_names(part: str, values: np.ndarray, expected: Sequence[str], same: Same) -> Findings:

@@ -17,7 +17,7 @@ from pandas.api.extensions import ExtensionArray
 
 from revplan.crm import quality
 from revplan.crm.cells import Findings, ImportLine, Unread, counted
-from revplan.crm.details import Details, read_details
+from revplan.crm.details import Details, Touched, read_details, read_touches
 from revplan.crm.events import LOST, NO_STAGE, NUMBER, RawRecords, read_events
 from revplan.crm.file import CrmSource, read_crm_file
 from revplan.crm.files import Tables, read_tables
@@ -43,7 +43,6 @@ from revplan.crm.today import (
     records_missing,
     silent_stages,
 )
-from revplan.crm.touches import Touched, read_touches
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.escaping import spreadsheet
 from revplan.ground.files import told_of

@@ -30,6 +30,7 @@ OFFSET = re.compile(rf":[0-9.,:]+{ZONE}$")
 TIMES = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", "T%H:%M:%S", ", %H:%M", ", %H:%M:%S",
          ", %I:%M %p", ", %I:%M:%S %p", " %H:%M:%S %z", " %H:%M %z", " %I:%M %p %z")  # fmt: skip
 """What may stand behind a declared day."""
+HALF = re.compile(r"(?<=[0-9]) ?([AaPp])\.?[Mm]\.?$")  # 2:05 p.m. and 2:05pm are 2:05 PM
 MONTHS = {  # names and their short forms in the languages CRMs speak; no two months share one
     1: "jan january januar jänner jän janvier janv enero ene gennaio gen janeiro januari",
     2: "feb february februar février févr fév fevrier febrero febbraio fevereiro fev februari",
@@ -58,6 +59,8 @@ DATE_FORMATS = (
     "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%m-%y", "%Y-%d-%m", *NUMBERED,
 )  # fmt: skip
 """Ways to write days that are looked through for what a column may mean."""
+FIRST_NUMBERED = np.datetime64("1995-01-01", "us")
+MOSTLY_DAYS = 0.9
 NUMBERS_OF_DAYS = {
     "%Y%m%d": (1990, 2100),
     "epoch_ms": (1990, 2100),
@@ -75,7 +78,10 @@ def moments_in(texts: Sequence[str], date_format: str | None = None) -> tuple[np
         return _numbered_moments(texts, date_format)
     if date_format:
         return _declared_moments(texts, date_format)
-    return _plain_moments(texts)
+    # days that have one meaning however a column is written: the year first, or the month by its name
+    texts = [_as_iso(text) for text in texts]
+    readable = pd.Series([text if ISO_DAY.fullmatch(text) else None for text in texts], dtype=object)
+    return _sound(pd.to_datetime(readable, format="ISO8601", utc=True, errors="coerce"))
 
 
 def numbered_format(texts: Iterable[str]) -> str | None:
@@ -90,21 +96,17 @@ def numbered_format(texts: Iterable[str]) -> str | None:
     return None
 
 
-def formats_of(texts: Sequence[str]) -> list[str]:
-    """The formats by which every one of `texts` is a day, or all but a few; the best first, an equal best beside it."""
-    shares = {each: float(moments_in(texts, each)[1].mean()) for each in DATE_FORMATS if texts}
+def formats_of(texts: Sequence[str], formats: Sequence[str] = DATE_FORMATS, least: float = MOSTLY_DAYS) -> list[str]:
+    """Those of `formats` by which every one of `texts` is a day, or all but a few; the best first, an equal best beside it.
+
+    A number may be a day in several ways, so it must be one of our time. The empty format is that of days written unasked.
+    """
+    shares: dict[str, float] = {}
+    for each in formats if texts else ():
+        moments, sound = moments_in(texts, each or None)
+        shares[each] = float((sound & (moments >= FIRST_NUMBERED) if each in NUMBERED else sound).mean())
     best = max(shares.values(), default=0.0)
-    return [each for each, share in shares.items() if share == best and best > MOSTLY_DAYS]
-
-
-MOSTLY_DAYS = 0.9
-
-
-def _plain_moments(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Days that have one meaning however a column is written: the year first, or the month by its name."""
-    texts = [_as_iso(text) for text in texts]
-    readable = pd.Series([text if ISO_DAY.fullmatch(text) else None for text in texts], dtype=object)
-    return _sound(pd.to_datetime(readable, format="ISO8601", utc=True, errors="coerce"))
+    return [each for each, share in shares.items() if share == best and best >= least]
 
 
 def _as_iso(text: str) -> str:
@@ -137,9 +139,11 @@ def _whole_year(two: str) -> str:
 def _declared_moments(texts: Sequence[str], date_format: str) -> tuple[np.ndarray, np.ndarray]:
     """The moments written in a format, each with a time of day behind the day or without."""
     day = re.split(r"[T, ]*%[HI]", date_format)[0]
-    readable = pd.Series(
-        [_tidy_clock(text) if text.isascii() or "%B" in day or "%b" in day else None for text in texts], dtype=object
-    )
+    named = "%B" in day or "%b" in day
+    tidied = [
+        HALF.sub(lambda half: f" {half[1].upper()}M", text) if named or text.isascii() else None for text in texts
+    ]
+    readable = pd.Series(tidied, dtype=object)
     parsed = pd.to_datetime(readable, format=date_format, utc=True, errors="coerce")
     clocked = readable.str.contains(":", regex=False, na=False).astype(bool)
     for other in (day + clock for clock in TIMES if day + clock != date_format):
@@ -147,11 +151,6 @@ def _declared_moments(texts: Sequence[str], date_format: str) -> tuple[np.ndarra
             others = pd.to_datetime(readable[open_ones], format=other, utc=True, errors="coerce")
             parsed[open_ones] = others
     return _sound(parsed)
-
-
-def _tidy_clock(text: str) -> str:
-    """`text` with AM and PM as they are understood: 2:05 p.m. and 2:05pm are 2:05 PM."""
-    return re.sub(r"(?<=[0-9]) ?([AaPp])\.?[Mm]\.?$", lambda half: f" {half[1].upper()}M", text)
 
 
 def _sound(parsed: pd.Series) -> tuple[np.ndarray, np.ndarray]:
