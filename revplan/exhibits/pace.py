@@ -17,6 +17,7 @@ from revplan.plan.stages import titles_of
 from revplan.tracking.book import BoardBook
 from revplan.tracking.close_dates import close_date_notes
 from revplan.tracking.notes import levels_of
+from revplan.tracking.pace import enough
 from revplan.tracking.pacebook import ALL, CELL, MONTH, QUARTER, PaceBook, pace_from
 
 ON_THE_LINE = 0.05  # working days within which a month is on its line
@@ -63,9 +64,9 @@ def told(book: PaceBook) -> str:
     actual = counted(line["actual"], title, plural(title))
     stands = f"{actual} by {show(book.as_of, 'date')} against {show(line['target_to_date'], 'count')} planned: {_position(line)}."
     if not line["working_days_left"]:
-        verdict = "met" if line["actual"] >= line["target"] - 1e-9 * max(line["target"], 1) else "missed"
+        verdict = "met" if line["actual"] >= enough(line["target"]) else "missed"
         return f"{stands} No working day is left in {book.label(line['period'])}: its plan of {show(line['target'], 'count')} is {verdict} as counted."
-    if line["actual"] >= line["target"]:
+    if line["actual"] >= enough(line["target"]):
         return f"{stands} The plan of the month, {show(line['target'], 'count')}, is met."
     band = f"{show(line['projected_low'], 'count')} to {show(line['projected_high'], 'count')} in eight of ten cases"
     return (

@@ -46,7 +46,7 @@ class Shape:
 
     shares: tuple[float, ...] = (1.0,)
     """Share of a month in each of equally long stretches of its working days."""
-    basis: str = "even by working day"
+    basis: str = "evenly by working day"
     paces: tuple[float, ...] = (1.0, 1.0, 1.0)
     """Pace of the first, second and third month of a quarter, over that of the quarter. [ratio]"""
     phase: int = 0
@@ -99,17 +99,17 @@ def learnt_shape(by_stretch: np.ndarray, like: Shape | None = None, level: float
     months, stretches = by_stretch.shape
     total = by_stretch.sum()
     if months < LEAST_MONTHS or total < LEAST_ENTRIES:
-        few = Shape(basis=f"even by working day: {months} whole months with {total:,.0f} entries tell no shape")
+        few = Shape(basis=f"evenly by working day: {months} whole months with {total:,.0f} entries tell no shape")
         return like or few, 1.0
     usual = np.diff(np.interp(np.arange(stretches + 1) / stretches, np.linspace(0, 1, len((like or Shape()).shares) + 1),
                               np.append(0.0, np.cumsum((like or Shape()).shares))))  # fmt: skip
     moved, chance = _in_common(by_stretch, usual)
     told = f"{months} whole months with {total:,.0f} entries"
     if chance >= level:
-        return like or Shape(basis=f"even by working day: {told} show no other shape"), chance
+        return like or Shape(basis=f"evenly by working day: {told} show no other shape"), chance
     shares = np.maximum(usual + moved, 0.0)
     shares /= shares.sum()
-    basis = f"learnt from {told}: {shares[-1]:.0%} in the last fifth of a month"
+    basis = f"as {told} show it, {shares[-1]:.0%} in the last fifth of a month"
     return replace(like or Shape(), shares=tuple(shares.tolist()), basis=basis), chance
 
 
@@ -154,17 +154,23 @@ def entries_by_day(
 
 
 def by_stretch(counts: np.ndarray, days: DayRun, workdays: Workdays, until: date) -> np.ndarray:
-    """Month x stretch: entries of each whole month up to `until`, by stretch of its working days."""
+    """Month x stretch: entries of each whole month up to `until`, by stretch of its working days.
+
+    A working day that lies in two stretches is parted between them, so that an even month brings as much to each. What
+    came on a free day counts with the next working day, or the last one.
+    """
     worked = workdays.are_worked(days.first, days.last)
+    edges = np.linspace(0, 1, BINS + 1)
     rows = []
     for month in pd.period_range(days.first, until, freq="M"):
         first, last = month.start_time.date(), month.end_time.date()
         if first < days.first or last > until:
             continue
         inside = slice(days.place(first), days.place(last) + 1)
-        done = np.cumsum(worked[inside]) - worked[inside] * 0.5
-        stretch = np.clip((done * BINS / max(worked[inside].sum(), 1)).astype(int), 0, BINS - 1)
-        rows.append(np.bincount(stretch, counts[inside], BINS))
+        size = max(int(worked[inside].sum()), 1)
+        number = np.minimum(np.cumsum(worked[inside]) - worked[inside], size - 1)
+        reached = np.append(0.0, np.cumsum(np.bincount(number, counts[inside], size)))
+        rows.append(np.diff(np.interp(edges * size, np.arange(size + 1), reached)))
     return np.array(rows).reshape(-1, BINS)
 
 
@@ -303,6 +309,18 @@ def quantile(share: float, mean: np.ndarray, spread: np.ndarray) -> np.ndarray:
 
 # --- the lines -----------------------------------------------------------------------------------
 
+SHOWN_WHOLE = 100  # from which on a count is shown without decimals
+
+
+def enough(target: np.ndarray | float) -> np.ndarray:
+    """The records that meet a target: whole ones, and as many as it is shown to be where it is shown without decimals.
+
+    >>> enough(1000.14).item(), enough(99.2).item(), enough(2.4).item()
+    (1000.0, 100.0, 3.0)
+    """
+    target = np.asarray(target, dtype=float)
+    return np.where(target >= SHOWN_WHOLE, np.floor(target + 0.5), np.ceil(target - 1e-9 * np.maximum(target, 1)))
+
 
 @dataclass(frozen=True, eq=False)
 class Followed:
@@ -387,7 +405,7 @@ def pace_lines(
         return empty("pace")
     target, actual, mean, variance = np.array(ahead).T
     spread = np.maximum(variance - mean, 0) / np.maximum(mean, LEAST_SPREAD) ** 2
-    short = np.ceil(target - 1e-9 * np.maximum(target, 1)) - actual
+    short = enough(target) - actual
     low, high = (actual + quantile(share, mean, spread) for share in (0.1, 0.9))
     frame = pd.DataFrame(rows).assign(
         projected=actual + mean,
@@ -510,7 +528,7 @@ class _PaceRow:
         actual = np.cumsum(self.counts[self.inside.start : self.now + 1])
         reached = self.actual + to_come * (np.arange(count) + 1 - done) / max(count - done, 1)
         reached[:done] = actual[np.minimum(worked[:done] - self.inside.start, len(actual) - 1)]
-        lost = reached + best < self.target - 1e-9
+        lost = reached + best < float(min(enough(self.target), self.target)) - 1e-9
         if not lost[-1]:
             return pd.NaT
         within_reach = np.flatnonzero(~lost)

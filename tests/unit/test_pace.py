@@ -160,9 +160,10 @@ def test_without_a_working_day_left_nothing_more_comes() -> None:
 def test_the_plan_is_met_by_exactly_as_many() -> None:
     assert line(followed([1000.0] + [0.0] * 27))["chance_of_missing"] == 0
     assert line(followed([999.0] + [0.0] * 27))["chance_of_missing"] == pytest.approx(1, abs=1e-5)
-    assert line(followed([999.0] + [0.0] * 27, target=999.1))["chance_of_missing"] == pytest.approx(
-        1, abs=1e-5
-    )  # it takes whole records
+    short_of_a_record = line(followed([999.0] + [0.0] * 27, target=999.6))  # which is shown as 1,000
+    assert short_of_a_record["chance_of_missing"] == pytest.approx(1, abs=1e-5)
+    assert line(followed([1000.0] + [0.0] * 27, target=1000.14))["chance_of_missing"] == 0  # 1,000 of 1,000, as shown
+    assert line(followed([99.0] + [0.0] * 27, target=99.1))["chance_of_missing"] == pytest.approx(1, abs=1e-5)
 
 
 def test_what_is_still_to_be_recorded_counts_in_the_forecast() -> None:
@@ -393,6 +394,17 @@ def test_entries_are_counted_by_stretch_of_the_working_days() -> None:
     assert found.sum() == 31
     assert found.shape == (1, 5)
     assert by_stretch(counts, DayRun(date(2027, 5, 2), date(2027, 6, 1)), Workdays(), date(2027, 6, 1)).shape == (0, 5)
+
+
+@pytest.mark.parametrize(("month", "worked"), [("2027-02", 20), ("2027-05", 21), ("2027-04", 22), ("2027-03", 23)])
+def test_an_even_month_brings_as_much_to_each_stretch_whatever_its_working_days(month: str, worked: int) -> None:
+    days = DayRun(pd.Period(month).start_time.date(), pd.Period(month).end_time.date())
+    even = Workdays().are_worked(days.first, days.last).astype(float)
+    assert even.sum() == worked
+    assert by_stretch(even, days, Workdays(), days.last)[0] == pytest.approx([worked / 5] * 5)
+    late = np.zeros(len(days))
+    late[-1] = 7.0  # whatever day of the week it is
+    assert by_stretch(late, days, Workdays(), days.last)[0] == pytest.approx([0, 0, 0, 0, 7])
 
 
 def test_records_of_no_cell_of_the_plan_are_counted_apart() -> None:
