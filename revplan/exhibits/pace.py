@@ -15,6 +15,7 @@ from revplan.ground.calendar import MONTHS_PER_YEAR
 from revplan.ground.formats import compact, counted, kinds_of, plural, show
 from revplan.plan.stages import titles_of
 from revplan.tracking.book import BoardBook
+from revplan.tracking.claims import CONTRADICTED, LOOK
 from revplan.tracking.close_dates import close_date_notes
 from revplan.tracking.notes import levels_of
 from revplan.tracking.pace import enough
@@ -389,12 +390,13 @@ def claims(book: PaceBook) -> Exhibit:
     found = book.claims
     if found.empty:
         return text("No claim is made in the plan file that could be held against the books (claims).").as_appendix()
-    wrong = found[found["verdict"] == "contradicted"]
-    said = (
-        f"{counted(len(wrong), 'claim is', 'claims are')} contradicted, of {len(found)}: {wrong['told'].iloc[0]}"
-        if len(wrong)
-        else f"{counted(len(found), 'claim was', 'claims were')} looked at; none is contradicted."
-    )
+    wrong, made = found[found["verdict"] == CONTRADICTED], found[found["verdict"] != LOOK]
+    if made.empty:
+        said = found["told"].iloc[0]
+    elif wrong.empty:
+        said = f"{counted(len(made), 'claim was', 'claims were')} looked at; none is contradicted."
+    else:
+        said = f"{counted(len(wrong), 'claim is', 'claims are')} contradicted, of {len(made)}: {wrong['told'].iloc[0]}"
     return table_of("claims", found, said)
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from revplan.crm.cells import UNKNOWN
 from revplan.exhibits.chart import ATTENTION, PLAN, REQUIRED, drawn
 from revplan.exhibits.exhibit import Exhibit, chart, table_of, text
 from revplan.ground.formats import compact, counted, kinds_of, listed, show
 from revplan.plan.stages import titles_of
 from revplan.tracking import quality as tested
+from revplan.tracking.service import NO_REASON
 from revplan.tracking.servicebook import ServiceBook
 from revplan.tracking.why import in_points
 
@@ -32,7 +32,7 @@ def tables(book: ServiceBook) -> list[Exhibit]:
     if book.every.empty:
         return [both_ways(book), *reasons_why(book)]
     touched = [clocks(book), unworked(book), response(book)] if book.touched else []
-    reasons = [rejections(book)] if (book.reasons["reason"] != UNKNOWN).any() else []
+    reasons = [rejections(book)] if (book.reasons["reason"] != NO_REASON).any() else []
     return [
         both_ways(book),
         sales(book),
@@ -140,7 +140,7 @@ def quality(book: ServiceBook) -> Exhibit:
         return text(found.said)
     shares = weeks[["accepted", "expected"]].div(weeks["entries"].where(weeks["entries"] > 0), axis=0)
     parts = (
-        ("accepted", f"accepted within {found.days} days", PLAN, "line"),
+        ("accepted", f"accepted within {counted(found.days, 'day')}", PLAN, "line"),
         ("expected", "usual for its segments and sources", REQUIRED, "dashed"),
     )
     by_week = shares.assign(week=[show(day, "date").rsplit(" ", 1)[0] for day in weeks["week"]])
@@ -197,7 +197,9 @@ def flow(book: ServiceBook) -> Exhibit:
     told = (
         f"Entries a week moved by more than luck explains at {listed(list(moved['from_stage']))}."
         if len(moved)
-        else "Entries a week are those of the quarter before, but for luck."
+        else "No stage's entries a week differ from the quarter before by more than luck explains."
+        if rows["flow_chance"].notna().any()
+        else "Too few whole weeks of the quarter are over to tell entries a week from luck."
     )
     return table_of(
         "quarter_on_quarter",

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from revplan.crm.records import History
-from revplan.ground.formats import compact, counted, show
+from revplan.ground.errors import shown
+from revplan.ground.formats import compact, counted, listed, show
 from revplan.ground.tables import from_rows
 from revplan.plan.model import Plan
 from revplan.plan.parts import Claim
@@ -122,13 +123,17 @@ def sourced(claimed: dict[str, float], measured: dict[str, float]) -> Finding:
     """
     said = ", ".join(f"{name} sourced {show(share, 'share')}" for name, share in claimed.items())
     total = sum(claimed.values())
-    listed = ", ".join(f"{name} {show(share, 'share')}" for name, share in measured.items() if name in claimed)
-    on_record = f" On record: {listed}." if listed else ""
+    recorded = ", ".join(f"{name} {show(measured[name], 'share')}" for name in claimed if name in measured)
+    on_record = f" On record: {recorded}." if recorded else ""
     if total > 1 + 1e-9:
         told = f"The shares claimed add up to {show(total, 'share')}: a deal has one source.{on_record}"
         return Finding(said, CONTRADICTED, told)
-    if not listed:
+    if not measured:
         return Finding(said, UNKNOWN, "No won deal on record says who sourced it.")
+    strange = [shown(name) for name in claimed if name not in measured]
+    if strange:
+        told = f"Nothing won on record is of {listed(strange)}; it names {listed(list(measured))}."
+        return Finding(said, UNKNOWN, told)
     far = [name for name, share in claimed.items() if abs(measured.get(name, 0.0) - share) > NEAR * max(share, NEAR)]
     return Finding(said, CONTRADICTED if far else AGREES, on_record.strip())
 
@@ -143,20 +148,21 @@ def sourced_shares(book: BoardBook) -> dict[str, float]:
     total = float(rows["arr"].sum())
     if total <= 0:
         return {}
+    sources = book.plan.sources
     by_source = rows.groupby("source", observed=True)["arr"].sum() / total
-    owners = {name: source.owner for name, source in book.plan.sources.items()}
+    by_source = by_source.reindex([*sources, *by_source.index.difference(list(sources))], fill_value=0.0)
+    owners = {name: source.owner for name, source in sources.items()}
     by_owner = by_source.groupby(lambda name: owners.get(str(name), str(name))).sum()
-    return {
-        **{str(name): float(share) for name, share in by_source.items()},
-        **{str(name): float(share) for name, share in by_owner.items()},
-    }
+    return {str(name): float(share) for part in (by_source, by_owner) for name, share in part.items()}
 
 
 # --- coverage and win rate -----------------------------------------------------------------------
 
 
-def covered(claimed: float, of_whole: float, of_rest: float) -> Finding:
+def covered(claimed: float, of_whole: float, of_rest: float, dead: str = "") -> Finding:
     """A coverage that is quoted of the whole target where only what is left of it is still to be covered. [times]
+
+    `dead` is what open records are worth in name that are older than any conversion; empty where none are.
 
     >>> covered(3.0, 3.0, 4.5).told
     'The open pipeline is 3.00 times the goal of the whole year, and 4.50 times what is left to win: that is the coverage.'
@@ -167,16 +173,19 @@ def covered(claimed: float, of_whole: float, of_rest: float) -> Finding:
     if abs(of_rest - claimed) <= NEAR * claimed:
         return Finding(said, AGREES, f"The open pipeline is {of_rest:.2f} times what is left to win.")
     told = f"The open pipeline is {of_whole:.2f} times the goal of the whole year, and {of_rest:.2f} times what is left to win: that is the coverage."
-    return Finding(said, CONTRADICTED, told)
+    zombies = f" Open records worth {dead} in name are older than any conversion, and not in it." if dead else ""
+    return Finding(said, CONTRADICTED, f"{told}{zombies}")
 
 
-def coverages(book: BoardBook) -> tuple[float, float]:
-    """Open pipeline over the goal of the whole year, and over what is left of it to win. [times]"""
+def coverages(book: BoardBook) -> tuple[float, float, str]:
+    """Open pipeline over the goal of the whole year, and over what is left of it to win [times]; what is dead, in words."""
     rows = book.coverage
     if rows.empty:
-        return np.nan, np.nan
+        return np.nan, np.nan, ""
     row = rows[rows["period"] == rows["period"].iloc[-1]].iloc[0]  # the first row of each period is the whole
-    return float(row["open_amount"]) / book.year.bridge.new_arr, float(row["coverage"])
+    dead = float(row["dead_amount"])
+    of_whole = float(row["open_amount"]) / book.year.bridge.new_arr
+    return of_whole, float(row["coverage"]), compact(dead, book.plan.currency) if dead >= 0.5 else ""
 
 
 def converted(claimed: float, three: pd.DataFrame) -> Finding:
@@ -187,7 +196,8 @@ def converted(claimed: float, three: pd.DataFrame) -> Finding:
         return Finding(said, UNKNOWN, "The records do not tell how many of the quarter's entries are won in the end.")
     row = rows.iloc[0]
     rate = f"{show(row['rate'], 'share')} ({show(row['rate_low'], 'share')} to {show(row['rate_high'], 'share')})"
-    if row["rate_low"] <= claimed <= row["rate_high"]:
+    near = abs(row["rate"] - claimed) <= NEAR * claimed  # a whole cohort has no band left
+    if near or row["rate_low"] <= claimed <= row["rate_high"]:
         return Finding(said, AGREES, f"Of the quarter's entries {rate} are won in the end.")
     ratio = row["period_ratio"]
     as_ratio = pd.notna(ratio) and abs(ratio - claimed) <= NEAR * claimed

@@ -67,6 +67,7 @@ WHOLE, SEGMENT, SOURCE, TEAM, CELL = "whole", "segment", "source", "team", "cell
 MONTH, QUARTER, YEAR = "month", "quarter", "year"
 LARGEST = 60  # open records of which the chance is worked out one by one
 DECIDING = 10  # of them that are listed
+SURE = 0.0005  # chance below which a record counts as lost, and the one above 1 less which as won
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -530,6 +531,8 @@ class PaceBook:
             if found is None or item.stage not in found[1].stages:
                 continue
             chance = self._chance(found[1], now.open_yields[found[0]], item)
+            if not SURE <= chance <= 1 - SURE:  # older than any conversion, or as good as won: it decides nothing
+                continue
             expected, swing = year_landing.weighted(np.array([item.amount]), np.array([chance]))
             where = (item.segment, item.source, item.stage)
             rows.append((str(item.record), *where, item.amount, chance, expected, swing))

@@ -18,7 +18,7 @@ from math import sqrt
 import numpy as np
 import pandas as pd
 
-from revplan.ground.formats import show
+from revplan.ground.formats import counted, show
 from revplan.ground.tables import conform, empty
 from revplan.tracking.service import BREACHED, MET, TOUCH, share_of
 
@@ -114,7 +114,7 @@ class Quality:
         since = show(self.weeks["week"].iloc[self.change.week], "date")
         rates = [show(each["share"], "share") for each in (self.before, self.after)]
         return (
-            f"The leads are {word} since the week of {since}: {rates[0]} were accepted within {self.days} days before, {rates[1]} since, where the same "
+            f"The leads are {word} since the week of {since}: {rates[0]} were accepted within {counted(self.days, 'day')} before, {rates[1]} since, where the same "
             f"segments and sources would have had {show(self.after['expected'], 'share')}; luck brings as much in {chance} of years (the test raises a "
             f"false alarm in 1 of {wolf})."
         )

@@ -28,6 +28,7 @@ NOTHING = np.zeros(0, dtype="datetime64[us]")
 MET, BREACHED, PENDING, SETTLED = "met", "breached", "pending", "settled"
 TOUCH, ATTEMPTS, ANSWER = "first touch", "attempts", "answer"
 CLOCKS = ("hours_to_assign", "hours_to_touch", "hours_to_touch_all", "hours_to_answer", "hours_open")
+NO_REASON = "no reason given"
 KEPT = 731  # days back that hand-overs are looked at
 LIKELY = (0.1, 0.9)  # percentiles that hold a share in 8 of 10 cases
 
@@ -319,22 +320,19 @@ def _agreed_rows(part: pd.DataFrame, plan: Plan) -> Iterator[dict[str, object]]:
 def _rate_rows(part: pd.DataFrame, plan: Plan, touched: bool) -> Iterator[dict[str, object]]:
     """Acceptance and work rate, which are shares and no deadlines."""
     accepted, rejected = answered(part)
-    yield {"level": "acceptance rate", MET: accepted, BREACHED: rejected, **_open(part, accepted + rejected), **share_of(accepted, accepted + rejected),
+    is_open = part["ended"].isna()
+    left = {PENDING: int(is_open.sum()), SETTLED: int((~is_open).sum()) - accepted - rejected}
+    yield {"level": "acceptance rate", MET: accepted, BREACHED: rejected, **left, **share_of(accepted, accepted + rejected),
            "median_hours": part["hours_to_answer"].median()}  # fmt: skip
     if not touched:
         return
     worked = int((part["touches"] > 0).sum())
-    idle = part[(part["touches"] == 0) & part["starts"].notna() & part["ended"].isna()]
-    limit = plan.service_levels.first_touch_hours or 0.0
-    due = int((idle["hours_open"] > limit).sum())
-    yield {"level": "work rate", MET: worked, BREACHED: due, **_open(part, worked + due), **share_of(worked, worked + due),
+    untouched = (part["touches"] == 0) & part["starts"].notna()
+    over = part["hours_open"] > (plan.service_levels.first_touch_hours or 0.0)
+    due, pending = int((untouched & is_open & over).sum()), int((untouched & is_open & ~over).sum())
+    left = {PENDING: pending, SETTLED: int(untouched.sum()) - due - pending}
+    yield {"level": "work rate", MET: worked, BREACHED: due, **left, **share_of(worked, worked + due),
            "median_hours": part["hours_to_touch"].median()}  # fmt: skip
-
-
-def _open(part: pd.DataFrame, counted_already: int) -> dict[str, int]:
-    """Records that neither did nor failed to: still open, or lost before."""
-    left = int(part["starts"].notna().sum()) - counted_already
-    return {PENDING: max(left, 0), SETTLED: 0}
 
 
 def answered(part: pd.DataFrame) -> tuple[int, int]:
@@ -394,7 +392,7 @@ def clocks(made: pd.DataFrame) -> pd.DataFrame:
 def reasons(made: pd.DataFrame) -> pd.DataFrame:
     """Table rejection_reasons: why records were rejected, the most frequent first."""
     gone = made[made["rejected"].notna() & ~(made["accepted"] <= made["rejected"])]
-    counts = gone["reason"].value_counts()
+    counts = gone["reason"].replace(UNKNOWN, NO_REASON).value_counts()
     told = (
         {"reason": str(name), "records": int(number), **share_of(number, len(gone))} for name, number in counts.items()
     )

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from math import comb
 
 import numpy as np
 import pandas as pd
@@ -31,7 +32,7 @@ from revplan.ground.formats import largest_remainder, round_half_up, show
 from revplan.ground.tables import conform, empty, from_rows
 from revplan.tracking.periods import DayRun
 from revplan.tracking.quality import ALARM, SHUFFLES
-from revplan.tracking.service import share_of
+from revplan.tracking.service import NO_REASON, share_of
 
 CELL = ["segment", "source"]
 COUNTS = ["entries", "conversions"]
@@ -163,6 +164,9 @@ def conversion_chance(before: tuple[float, float], after: tuple[float, float]) -
 def flow_chance(weeks: np.ndarray, later: np.ndarray, seed: int = 1) -> float:
     """How often luck parts the entries a week of two stretches as much: the same weeks in random order. [0-1]
 
+    Missing where the weeks are so few that the largest difference there can be is one that luck makes: a single week after
+    a quarter of 13 is the largest of all in one order of 14, whatever it brings.
+
     Parameters
     ----------
     weeks
@@ -170,8 +174,8 @@ def flow_chance(weeks: np.ndarray, later: np.ndarray, seed: int = 1) -> float:
     later
         Which of them belong to the later stretch.
     """
-    if not 0 < later.sum() < len(weeks):
-        return 1.0
+    if comb(len(weeks), int(later.sum())) * ALARM < 1:
+        return np.nan
     random = np.random.default_rng(seed)
     orders = np.concatenate([weeks[None], random.permuted(np.tile(weeks, (SHUFFLES, 1)), axis=1)])
     apart = np.abs(orders[:, later].mean(axis=1) - orders[:, ~later].mean(axis=1))
@@ -295,6 +299,6 @@ def _reasons(frame: pd.DataFrame, keys: list[str]) -> Iterator[dict[str, object]
     for group, part in frame.groupby(keys, sort=False):
         names = dict(zip(keys, group, strict=True))
         for reason, number in part["reason"].value_counts().items():
-            why = "no reason given" if reason == UNKNOWN else str(reason)
+            why = NO_REASON if reason == UNKNOWN else str(reason)
             told = {"reason": why, "records": int(number), "of": len(part)}
             yield {"segment": "all", **names, **told, **share_of(int(number), len(part))}

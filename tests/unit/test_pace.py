@@ -623,6 +623,18 @@ def test_the_deals_that_decide_are_open_and_swing_most(book: PaceBook) -> None:
     )
     won = book.history.stage_history if book.history else pd.DataFrame()
     assert not set(found["record"]) & set(won.loc[won["stage"] == "won", "record"].astype(str))
+    assert found["chance"].between(0.0005, 0.9995).all()
+
+
+def test_records_older_than_any_conversion_decide_nothing(tmp_path: Path) -> None:
+    path = company(tmp_path)
+    head, *rows = (tmp_path / "leads.csv").read_text(encoding="utf-8").splitlines()
+    decided = [row for row in rows if row.split(",")[4] == "" or "".join(row.split(",")[5:7])]
+    old = "ancient,a,web,2025-01-06,2025-01-06,,,900000"
+    (tmp_path / "leads.csv").write_text("\n".join([head, *decided, old]) + "\n", encoding="utf-8")
+    book = open_pace(path)
+    assert book.deciding.empty
+    assert book.zombies[1] >= 900_000
 
 
 def test_json_says_what_the_interface_promises(plan: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -799,12 +811,17 @@ def test_shares_of_who_sourced_add_up_to_all_at_most() -> None:
     assert sourced({"marketing": 0.5}, {"marketing": 0.52}).verdict == "agrees"
     assert sourced({"marketing": 0.7}, {"marketing": 0.5}).verdict == "contradicted"
     assert sourced({"marketing": 0.7}, {}).verdict == "cannot be told"
+    unheard = sourced({"marketing": 0.5, "agency": 0.5}, {"marketing": 0.5, "sales": 0.5})
+    assert (unheard.verdict, "agency" in unheard.told) == ("cannot be told", True)
+    assert sourced({"sales": 0.3}, {"marketing": 1.0, "sales": 0.0}).verdict == "contradicted"
 
 
 def test_coverage_is_of_what_is_left() -> None:
     assert covered(3.0, 3.0, 4.5).verdict == "contradicted"
     assert covered(4.5, 3.0, 4.5).verdict == "agrees"
     assert covered(3.0, 3.0, NAN).verdict == "cannot be told"
+    assert "older than any conversion" in covered(3.0, 0.0, 0.0, "$500k").told
+    assert "older than any conversion" not in covered(3.0, 3.0, 4.5).told
 
 
 def test_the_ratio_of_a_period_is_no_win_rate() -> None:
@@ -817,6 +834,9 @@ def test_the_ratio_of_a_period_is_no_win_rate() -> None:
     assert converted(0.2, three).verdict == "agrees"
     assert "won in the quarter over" not in converted(0.5, three).told
     assert converted(0.2, three.assign(rate=NAN)).verdict == "cannot be told"
+    decided = three.assign(rate=0.099, rate_low=0.099, rate_high=0.099, period_ratio=0.099)  # nothing is open any more
+    assert converted(0.1, decided).verdict == "agrees"
+    assert converted(0.2, decided).verdict == "contradicted"
 
 
 def test_claims_of_a_plan_are_held_against_its_records(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

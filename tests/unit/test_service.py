@@ -225,7 +225,10 @@ def test_the_three_clocks(book: ServiceBook) -> None:
 
 def test_work_rate_unworked_and_who(book: ServiceBook) -> None:
     found = row(book, "work rate")
-    assert [found["met"], found["breached"]] == [3, 1]  # a, b, e touched; c idle; d and g are settled
+    names = ["met", "breached", "pending", "settled"]
+    assert [found[name] for name in names] == [3, 1, 0, 2]  # a, b, e touched; c idle; d and g need no touch any more
+    answers = row(book, "acceptance rate")
+    assert [answers[name] for name in names] == [2, 1, 3, 1]  # a, d; b; c, e and f whom nobody has; g was lost before
     idle = book.unworked.set_index("name")
     assert idle.loc["all", ["records", "unassigned"]].tolist() == [2, 1]  # c, and f whom nobody has
     assert idle.loc["bob", "oldest_hours"] == pytest.approx(47)  # c: 7 hours on the 4th, and five whole days
@@ -241,8 +244,10 @@ def test_breaches_are_listed_those_still_open_first(book: ServiceBook) -> None:
     assert rows["hours"].tolist() == pytest.approx([47, 47, 47, 26, 6.5])
 
 
-def test_reasons_of_rejection(book: ServiceBook) -> None:
+def test_reasons_of_rejection(book: ServiceBook, tmp_path: Path) -> None:
     assert book.reasons[["reason", "records", "share"]].to_numpy().tolist() == [["no budget", 1, 1.0]]
+    silent = opened(tmp_path, leads=LEADS.replace("no budget", ""))
+    assert silent.reasons["reason"].tolist() == ["no reason given"]
 
 
 def test_volume_and_value_against_the_plan(book: ServiceBook) -> None:

@@ -114,7 +114,10 @@ def test_what_moved_is_seen() -> None:
     before = [20.0, 22, 19, 21, 20, 23, 18, 20, 21, 19, 20, 22, 21]
     weeks = np.array([*before, *(each + 10 for each in before)])
     assert why.flow_chance(weeks, np.arange(26) >= 13) <= 0.002
-    assert why.flow_chance(weeks, np.zeros(26, dtype=bool)) == 1
+    assert np.isnan(why.flow_chance(weeks, np.zeros(26, dtype=bool)))
+    alone = np.append(before, 500.0)  # the most there can be: luck puts a week last in one order of 14
+    assert np.isnan(why.flow_chance(alone, np.arange(14) >= 13))
+    assert why.flow_chance(np.append(alone, 480.0), np.arange(15) >= 13) <= 2 / 105 + 0.01
     assert why.conversion_chance((200, 80), (200, 40)) < 1e-4
     assert why.conversion_chance((0, 0), (10, 5)) == 1
     # Of the 70 tables of the same margins, 2 are as far apart as 4 of 4 and 0 of 4.
@@ -224,5 +227,5 @@ def test_the_command_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert main(["pace", str(tmp_path / "plan.yaml"), "--as-of", "2026-06-30"]) in (0, 3)
     text = capsys.readouterr().out
     assert "Against the quarter before 1 step of 1 moved by more than luck explains. Lead to SQL:" in text
-    assert "Entries a week are those of the quarter before, but for luck." in text
+    assert "No stage's entries a week differ from the quarter before by more than luck explains." in text
     assert "Most records are lost from Lead" in text
