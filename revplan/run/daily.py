@@ -11,6 +11,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from io import StringIO
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import nbformat
@@ -180,7 +181,7 @@ def plain(book: PaceBook, subject: str) -> str:
 def mail(subject: str, text: str, picture: bytes) -> bytes:
     """A mail without sender or addressee, to be sent as it is: the text, and the picture of the page."""
     message = EmailMessage(policy=SMTP)
-    message["Subject"] = clean(subject)[:HEADER]
+    message["Subject"] = shorten(clean(subject), HEADER, placeholder=" …")
     message.set_content(text)
     message.add_attachment(picture, maintype="image", subtype="png", filename=f"{NAME}.png")
     message.set_boundary("revplan-pace")
@@ -188,27 +189,27 @@ def mail(subject: str, text: str, picture: bytes) -> bytes:
 
 
 def slack(book: PaceBook, subject: str) -> dict[str, Any]:
-    """A message of blocks for Slack's incoming webhooks and `chat.postMessage`."""
+    """A message of blocks for Slack's incoming webhooks and `chat.postMessage`.
+
+    Its texts are plain ones, in which no name can mark anything: a segment called A_B or *new* is shown as it is called.
+    """
     summary = pace.summary(book)
     blocks: list[dict[str, Any]] = [
-        {
-            "type": "header",
-            "text": {"type": "plain_text", "text": f"{book.plan.name}: pace of {book.label(book.month.name)}"[:HEADER]},
-        },
-        {"type": "section", "text": {"type": "mrkdwn", "text": _marked(subject)}},
+        {"type": "header", "text": _as_it_is(f"{book.plan.name}: pace of {book.label(book.month.name)}", HEADER)},
+        {"type": "section", "text": _as_it_is(subject)},
     ]
-    if summary.table is not None:
-        fields = [
-            {"type": "mrkdwn", "text": f"*{_marked(fact)}*\n{_marked(value)}"}
-            for fact, value in list(summary.table.itertuples(index=False))[:FIELDS]
-        ]
+    facts = [] if summary.table is None else [f"{each[0]}\n{each[1]}" for each in summary.table.to_numpy().tolist()]
+    for begin in range(0, len(facts), FIELDS):
+        fields = [_as_it_is(fact) for fact in facts[begin : begin + FIELDS]]
         blocks.append({"type": "section", "fields": fields})
-    notes = _marked("\n".join(summary.notes))
-    if notes:
-        blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": notes}]})
-    return {"text": _marked(subject), "blocks": blocks}
+    if summary.notes:
+        blocks.append({"type": "context", "elements": [_as_it_is("\n".join(summary.notes))]})
+    return {"text": html.escape(clean(subject), quote=False), "mrkdwn": False, "blocks": blocks}
 
 
-def _marked(text: str) -> str:
-    """`text` as Slack shows it: its three marks escaped, and no longer than a block takes."""
-    return html.escape(clean(text) if "\n" not in text else "\n".join(map(clean, text.split("\n"))), quote=False)[:TEXT]
+def _as_it_is(text: str, most: int = TEXT) -> dict[str, Any]:
+    """A text in which Slack marks nothing, no longer than a block takes: whole lines, as far as the first one fits."""
+    lines = [clean(line) for line in text.split("\n")]
+    while len(lines) > 1 and len("\n".join(lines)) > most:
+        lines.pop()
+    return {"type": "plain_text", "text": "\n".join(lines)[:most], "emoji": False}

@@ -322,8 +322,13 @@ class PaceBook:
         return ("", np.nan) if line is None else (str(line["period"]), float(line["chance_of_missing"]))
 
     def alert(self, before: bool = False) -> bool:
-        """Whether missing what is watched is likely enough for an alert, given whether there was one `before`."""
+        """Whether missing what is watched is likely enough for an alert, given whether there was one `before`.
+
+        Records that ended days ago neither give one nor end one: an export that failed is no month that is missed.
+        """
         settings = self.live.pace
+        if self.ended_on is not None:
+            return before
         return alert_after(self.watched[1], before, settings.alert, settings.all_clear)
 
     def line(self, kind: str = MONTH, stage: str = "") -> pd.Series | None:
@@ -442,6 +447,12 @@ class PaceBook:
     def is_nightly(self) -> bool:
         """Whether this is a night whose records count for the triangle: they reach the day, and do not go past it."""
         return -SILENT_DAYS <= self._records_past <= 1
+
+    @property
+    def ended_on(self) -> date | None:
+        """The day on which the records end, if that is so long before the day looked at that they do not tell of it."""
+        snapshots = self.board.files.snapshots
+        return None if snapshots is None or self._records_past >= -SILENT_DAYS else snapshots.export.last_day
 
     @property
     def _records_past(self) -> int:

@@ -205,8 +205,10 @@ def test_every_printing_says_the_same(two_days: Path) -> None:
     assert says in (out / "pace.txt").read_text(encoding="utf-8")
     blocks = json.loads((out / "pace.slack.json").read_text(encoding="utf-8"))
     assert says.replace("&", "&amp;") in blocks["text"]
-    assert [block["type"] for block in blocks["blocks"]] == ["header", "section", "section", "context"]
-    assert len(blocks["blocks"][2]["fields"]) <= 10
+    assert [block["type"] for block in blocks["blocks"]] == ["header", "section", "section", "section", "context"]
+    fields = [each["text"] for block in blocks["blocks"][2:4] for each in block["fields"]]
+    assert len(blocks["blocks"][2]["fields"]) == 10
+    assert [each.split("\n")[0] for each in fields[-2:]] == ["Straight line", "Out of reach on"]
     with (out / "pace.eml").open("rb") as file:
         message: Any = email.message_from_binary_file(file, policy=email.policy.default)
     assert (
@@ -292,6 +294,16 @@ def test_the_exit_code_follows_the_chance_of_missing(tmp_path: Path, capsys: pyt
         assert answer["alert"] == (code == 3)
 
 
+def test_records_that_ended_days_ago_give_no_alert_and_end_none(tmp_path: Path) -> None:
+    path = company(tmp_path)
+    path.write_text(PLAN.replace("120_000", "1_200_000"), encoding="utf-8")
+    for day, told in (("2026-06-24", True), ("2026-06-25", False)):  # the records end on 17 June
+        book = open_pace(path, day)
+        assert book.watched[1] > 0.99
+        assert (book.alert(), book.alert(before=True)) == (told, True)
+        assert exhibits.told(book).startswith("By records that end on 17 Jun 2026: ") != told
+
+
 # --- the lines of docs/pace.md -------------------------------------------------------------------
 
 DOCS = (Path(__file__).parents[2] / "docs" / "pace.md").read_text(encoding="utf-8")
@@ -361,7 +373,13 @@ def test_messages_survive_names_that_mean_something_to_slack(tmp_path: Path) -> 
     path = company(tmp_path)
     path.write_text(f"name: 'A & <B> *c*'\n{PLAN}", encoding="utf-8")
     book = open_pace(path)
-    assert slack(book, "A & <B>")["text"] == "A &amp; &lt;B&gt;"
+    message = slack(book, "A & <B>")
+    assert (message["text"], message["mrkdwn"]) == ("A &amp; &lt;B&gt;", False)
+    texts = [each for block in message["blocks"] for each in [block.get("text"), *block.get("fields", []), *block.get("elements", [])] if each]  # fmt: skip
+    assert {each["type"] for each in texts} == {"plain_text"}  # nothing is read as bold, a link or an emoji
+    assert texts[0]["text"].startswith("A & <B> *c*: pace of ")
+    assert all(0 < len(each["text"]) <= 3000 for each in texts)
+    assert len(slack(book, "many words " * 900)["blocks"][1]["text"]["text"]) <= 3000
     assert "A & <B> *c*" in plain(book, f"{book.plan.name}: {exhibits.told(book)}")
 
 
