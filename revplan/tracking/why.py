@@ -92,6 +92,8 @@ class Split:
     """What another mix changed of it."""
     paradox: bool
     """Whether every cell moved one way and the whole the other."""
+    comparable: bool = True
+    """Whether every cell has entries before and after."""
 
     @property
     def change(self) -> float:
@@ -104,14 +106,21 @@ def split_of(table: pd.DataFrame) -> Split:
 
     Where everything is known, change = rate + mix.
     """
-    before, after = (float((table[f"share_{side}"] * table[f"rate_{side}"]).sum()) for side in ("before", "after"))
-    moved = (table["rate_after"] - table["rate_before"])[(table["entries_before"] > 0) & (table["entries_after"] > 0)]
+    before, after = (_whole(table, side) for side in ("before", "after"))
+    both = table[(table["entries_before"] > 0) & (table["entries_after"] > 0)]
+    moved = both["rate_after"] - both["rate_before"]
     ways = np.sign(np.where(moved.abs() > SAME, moved, 0.0))
-    change = after - before
-    paradox = (
-        len(ways) > 1 and bool((ways != 0).any()) and abs(change) > SAME and bool((ways * np.sign(change) <= 0).all())
-    )
-    return Split(before, after, float(table["rate"].sum()), float(table["mix"].sum()), paradox)
+    # A cell that is new or gone moved no way: what happened to the others alone must turn round, and the whole with it.
+    changes = np.array([after - before, _whole(both, "after") - _whole(both, "before")])
+    against = (np.abs(changes) > SAME).all() and (np.sign(changes)[:, None] * ways <= 0).all()
+    paradox = len(ways) > 1 and bool((ways != 0).any()) and bool(against)
+    return Split(before, after, float(table["rate"].sum()), float(table["mix"].sum()), paradox, len(both) == len(table))
+
+
+def _whole(table: pd.DataFrame, side: str) -> float:
+    """The conversion of all cells of table mix_and_rate, `before` or `after`. [0-1]"""
+    entries = table[f"entries_{side}"]
+    return float((entries * table[f"rate_{side}"]).sum() / max(entries.sum(), 1e-300))
 
 
 def planned_conversions(year: PlannedYear, stage: str) -> pd.DataFrame:
@@ -137,7 +146,8 @@ def split_words(split: Split, step: str) -> str:
     parts = f"{rate} by other rates, {mix} by another mix of segments and sources"
     if split.paradox:
         way, whole = ("fell", "rose") if split.change > 0 else ("rose", "fell")
-        return f"{told}: every segment and source {way} or stayed and the whole {whole}, Simpson's paradox: {parts}."
+        which = "every segment and source" if split.comparable else "every segment and source that is in both"
+        return f"{told}: {which} {way} or stayed and the whole {whole}, Simpson's paradox: {parts}."
     return f"{told}: {parts}."
 
 

@@ -48,6 +48,9 @@ def test_simpsons_paradox_is_named_when_it_happens() -> None:
     )
     back = why.split_words(why.split_of(why.mix_and_rate(after, before)), "Visit to Lead")
     assert "every segment and source rose or stayed and the whole fell, Simpson's paradox" in back
+    newcomer = pd.concat([after, cells(fair=(10, 1))])
+    told = why.split_words(why.split_of(why.mix_and_rate(before, newcomer)), "Visit to Lead")
+    assert "every segment and source that is in both fell or stayed and the whole rose, Simpson's paradox" in told
 
 
 @pytest.mark.parametrize(
@@ -60,6 +63,7 @@ def test_simpsons_paradox_is_named_when_it_happens() -> None:
             cells(a=(50, 10), b=(150, 15)),
         ),  # only the mix moves: nobody moved the other way
         (cells(a=(100, 20)), cells(a=(100, 30))),
+        (cells(a=(100, 20), b=(100, 10)), cells(a=(100, 19), b=(100, 9), c=(100, 60))),  # all fall, and what is new is good
     ],
 )
 def test_no_paradox_is_named_where_there_is_none(before: pd.DataFrame, after: pd.DataFrame) -> None:
