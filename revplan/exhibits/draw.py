@@ -261,10 +261,14 @@ def _names_below(canvas: Canvas, chart: Chart, placed: Field, bottom: float, roo
         wide = widest([parts[0] for parts in told if parts], size) + 6
         step = next((step for step in STEPS if step * placed.slot >= wide), STEPS[-1])
         last: list[str] = []
+        free = 0.0  # from where on nothing is written
         for place in range(0, len(told), step):
             shown = [told[place][0], *(told[place][1:] if told[place][1:] != last else [])]
-            canvas.words(placed.at(place, 0.0)[0], y, shown, size)
-            last = told[place][1:]
+            half = widest(shown, size) / 2
+            x = min(placed.at(place, 0.0)[0], room - half)  # the last name may be longer than its place
+            if x - half >= free:
+                canvas.words(x, y, shown, size)
+                last, free = told[place][1:], x + half
         deepest = max(map(len, told), default=1)
     else:
         fitted = _name_size(chart, placed.slot)

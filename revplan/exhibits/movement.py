@@ -89,7 +89,7 @@ def pushed(found: PipelineMovement) -> Exhibit:
     lately, worth = int((rows["lately"] > 0).sum()), compact(float(rows["amount"].sum()), found.currency)
     message = (
         f"{counted(len(rows), 'open deal')} worth {worth} {'was' if len(rows) == 1 else 'were'} pushed to a later day at "
-        f"least once, {lately:,} of them after {show(found.asked.first, 'date')}."
+        f"least once; after {show(found.asked.first, 'date')}: {lately:,}."
     )
     more = len(rows) - MOST_DEALS
     notes = (

@@ -555,7 +555,7 @@ def _particulars(found: PipelineMovement) -> Iterator[str]:
             amount = money(past["amount"].sum() / 100, found.currency)
             yield (
                 f"{counted(len(past), 'open deal')} ({amount}) should have closed before {show(found.asked.last, 'date')}: "
-                "their dates need a look."
+                f"{'its date needs' if len(past) == 1 else 'their dates need'} a look."
             )
 
 

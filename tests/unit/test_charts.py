@@ -265,6 +265,8 @@ def test_bars_are_as_long_as_their_values(values: list[float]) -> None:
         ),
         charts.landing(LANDING.assign(**{name: 1e6 * LANDING[name] for name in LANDING.columns[1:]}), SAID, "JPY"),
         charts.so_far(MONTHS, SAID, "USD"),
+        replace(columns(*range(1, 32)), categories=tuple(f"{day} Mar" for day in range(1, 32)), x_kind="date"),
+        replace(columns(*range(1, 30)), categories=tuple(f"{day} September" for day in range(1, 30)), x_kind="date"),
         charts.multiples(SAID, PANELS),
         charts.steps(STEPS.assign(line=["A long name of a step"] * 4, amount=STEPS["amount"] * 1e5), SAID, "CHF"),
     ],
