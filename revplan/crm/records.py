@@ -184,7 +184,9 @@ class Export:
         stages = source.crm.stage_ids()
         as_written, moments = _moments(raw, day, source.crm, details.columns["source"])
         if not moments.used.any():
-            raise nothing_usable(source, raw.found, f"no record has entered a stage by {day}")
+            first = raw.events.at.min().astype("datetime64[D]").item()
+            later = f", the first did on {first}: ask of a later day, or plan from one" if first > day else ""
+            raise nothing_usable(source, raw.found, f"no record has entered a stage by {day}{later}")
         found = (
             source.found
             + raw.found

@@ -73,13 +73,16 @@ def sales(book: ServiceBook) -> Exhibit:
             f"{counted(len(book.recent), 'record was', 'records were')} handed over since {show(book.first, 'date')}."
         )
     else:
-        worst = owed.iloc[int((owed["breached"]).to_numpy().argmax())]
-        message = (
-            f"{worst['name']} has the most breaches of a level: {worst['breached']:,.0f} of {worst['met'] + worst['breached']:,.0f} "
-            f"({worst['level']})."
-            if worst["breached"]
-            else "No rep has breached a level."
-        )
+        most = owed[owed["breached"] == owed["breached"].max()]
+        worst = most.iloc[0]
+        of = f"{worst['breached']:,.0f} of {worst['met'] + worst['breached']:,.0f} ({worst['level']})"
+        reps = most["name"].nunique()
+        if not worst["breached"]:
+            message = "No rep has breached a level."
+        elif reps > 1:
+            message = f"No rep has more breaches of a level than {worst['name']}, {of}; {counted(reps - 1, 'rep has', 'reps have')} as many."
+        else:
+            message = f"{worst['name']} has the most breaches of a level: {of}."
     return table_of("service_levels", rows, message)
 
 
