@@ -161,7 +161,7 @@ def found_uv(command: str) -> str:
 def lock_command() -> list[str]:
     """The command that writes requirements.lock, without addresses, for every system.
 
-    The extra `warehouse` is left out: its packages would double the size of `.venv`.
+    The extras `warehouse` and `spark` are left out: only users of such servers need them.
     """
     return (
         f"{found_uv('lock')} pip compile pyproject.toml --extra app --extra deck --extra excel --extra dev --extra browser --python-version 3.11 --universal --generate-hashes "

@@ -1,6 +1,6 @@
-"""The engines that count records where they lie: DuckDB, over its own files and Parquet, and PostgreSQL.
+"""The engines that count records where they lie: DuckDB, over its own files and Parquet, PostgreSQL, and Spark.
 
-Both get the same SQL. Nothing in it can write; DuckDB may read the files the CRM file names and no others, and what
+All get the same SQL, Spark in its own dialect. Nothing in it can write; DuckDB may read the files the CRM file names and no others, and what
 does not fit into its memory goes to a folder that is gone afterwards.
 """
 
@@ -30,6 +30,7 @@ from revplan.crm.readers import (
     table_of,
     url_of,
 )
+from revplan.crm.spark import SPARK, SparkServer, of_spark, spark_server
 from revplan.ground.errors import DataError, shown
 from revplan.ground.files import MEMORY_MB, SPILL_MB, scratch_folder, stopped_in_time
 
@@ -40,6 +41,8 @@ KINDS |= dict.fromkeys(("BIGINT", "INTEGER", "SMALLINT", "TINYINT", "HUGEINT"), 
 KINDS |= {f"U{name}": WHOLE for name in ("BIGINT", "INTEGER", "SMALLINT", "TINYINT")}
 OF_POSTGRESQL = {25: TEXT, 1043: TEXT, 1042: TEXT, 1082: DAY, 1114: MOMENT, 1184: ZONED}
 OF_POSTGRESQL |= {20: WHOLE, 21: WHOLE, 23: WHOLE, 700: NUMBER, 701: NUMBER, 1700: NUMBER}
+OF_SPARK = {"string": TEXT, "date": DAY, "timestamp_ntz": MOMENT, "timestamp": ZONED, "float": NUMBER, "double": NUMBER}
+OF_SPARK |= dict.fromkeys(("tinyint", "smallint", "int", "bigint"), WHOLE)
 
 
 @dataclass(frozen=True)
@@ -115,11 +118,28 @@ class _PostgreSql:
 
 
 @dataclass(frozen=True)
+class _Spark:
+    server: SparkServer
+
+    def kinds(self, sql: str) -> dict[str, str]:
+        kinds = self.server.kinds(sql)
+        return {
+            name: NUMBER if kind.startswith("decimal") else OF_SPARK.get(kind, OTHER) for name, kind in kinds.items()
+        }
+
+    def ask(self, sql: str) -> list[np.ndarray]:
+        return [column.to_numpy() for column in self.server.ask(of_spark(sql)).columns]
+
+    def hashed(self, name: str) -> str:
+        return f"xxhash64({name})"
+
+
+@dataclass(frozen=True)
 class TablePlace:
     """Where a table lies: in an engine, under a name."""
 
     engine: str
-    """duckdb, or the address of a PostgreSQL server as env:NAME."""
+    """duckdb, or the address of a server as env:NAME."""
     database: Path | None
     files: tuple[Path, ...]
     sql: str
@@ -197,12 +217,9 @@ def engine_of(named: Mapping[str, TablePlace]) -> Iterator[tuple[Engine, dict[st
         names = " and ".join(shown(each.name) for each in places)
         raise DataError.at(names, "lie in different databases, and cannot be counted together there")
     if engines != {"duckdb"}:
-        with postgresql_read(places[0].engine, [each.sql for each in places]) as connection:
-            engine = _PostgreSql(connection)
-            yield (
-                engine,
-                {key: Relation(each.sql, each.name, each.how, engine.kinds(each.sql)) for key, each in named.items()},
-            )
+        with _server(places[0].engine, [each.sql for each in places]) as (engine, queries):
+            asked = zip(named.items(), queries, strict=True)
+            yield engine, {key: Relation(sql, at.name, at.how, engine.kinds(sql)) for (key, at), sql in asked}
         return
     with scratch_folder("revplan-count-") as spill:
         database = next(iter(databases), None)
@@ -224,3 +241,16 @@ def engine_of(named: Mapping[str, TablePlace]) -> Iterator[tuple[Engine, dict[st
                     name, how = f"{each.name} {shown(table)}", f"DuckDB, table {shown(table)}"
                 relations[key] = Relation(source, name, how, found.kinds(source))
             yield found, relations
+
+
+@contextmanager
+def _server(url: str, queries: list[str]) -> Iterator[tuple[Engine, list[str]]]:
+    """The server behind `url`, and the queries of tables as it is asked for them."""
+    kind, address = url_of(url)
+    if kind == SPARK:
+        with spark_server(address, url) as server:
+            views = [server.view(f"SELECT * FROM {sql}", number) for number, sql in enumerate(queries)]
+            yield _Spark(server), views
+    else:
+        with postgresql_read(url, queries) as connection:
+            yield _PostgreSql(connection), queries

@@ -243,7 +243,7 @@ class CrmFile(Value):
     timezone: Zone | None = None
     """Zone, such as America/New_York, in which a moment written with its offset becomes a day; UTC if left out."""
     count: Literal["in_place", "in_memory"] | None = None
-    """Where rates, forecasts and backtests count records: in_place, where they lie (Parquet, DuckDB, PostgreSQL), or in_memory."""
+    """Where rates, forecasts and backtests count records: in_place, where they lie (Parquet, DuckDB, PostgreSQL, Spark), or in_memory."""
     merge_labels: bool = False
     """Whether labels that differ only in case or spacing become one; otherwise this is only proposed."""
     date_format: DateFormats | None = None

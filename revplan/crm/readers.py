@@ -25,6 +25,7 @@ from revplan.crm.cells import MOSTLY, TextColumn, Texts, Written, as_text
 from revplan.crm.excel import read_excel
 from revplan.crm.mapping import Location, no_file
 from revplan.crm.separated import read_csv
+from revplan.crm.spark import SPARK, only_reading, spark_server
 from revplan.crm.text_table import TextTable, below_one_another, header_faults
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.extras import check_installed
@@ -52,6 +53,7 @@ ZONED = "TIMESTAMP WITH TIME ZONE"
 MOMENTS = ("DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", ZONED)
 DAMAGED = (RuntimeError, ValueError, MemoryError)  # what else DuckDB raises: over bytes that are no text, out of memory
 POSTGRESQL = ("postgresql", "postgres")
+DIALECTS = {"duckdb": "duckdb", SPARK: "spark"} | dict.fromkeys(POSTGRESQL, "postgres")
 ENVIRONMENT = "env:"
 CALLED = re.compile(r"""([\w$]+)"?\s*(?=\(|/\*|--)""")
 ESCAPED_NAME = re.compile(r"""\bU&\s*["']""", re.IGNORECASE)
@@ -298,7 +300,7 @@ def read_query(url: str, sql: str) -> TextTable:
         with connected(path, url, _bounds()) as connection:
             source = f"({sql.rstrip().rstrip(';')}\n) AS answer"
             return _of_duckdb(connection, (source, ""), path, f"query at {url}", how, lambda _: True)
-    header, rows = _result_of_postgresql(address, sql, url)
+    header, rows = (_result_of_spark if engine == SPARK else _result_of_postgresql)(address, sql, url)
     _refuse_faulty(f"query at {url}", header, len(rows))
     texts = [tuple(as_text(value) for value in row) for row in rows]
     columns = dict(zip(header, map(Texts.of, zip(*texts, strict=True)), strict=True))
@@ -320,8 +322,9 @@ def url_of(url: str) -> tuple[str, str]:
         todo = f"set it to the address of the warehouse, such as {POSTGRESQL[0]}://reader@host/database"
         raise DataError.at(url, f"the environment variable {shown(variable)} is not set; {todo}")
     engine = address.partition(":")[0].lower() if "://" in address else ""
-    if engine != "duckdb" and engine not in POSTGRESQL:
-        raise DataError.at(url, "holds the address of an engine that is not read here; duckdb:// and postgresql:// are")
+    if engine not in DIALECTS:
+        read = "duckdb://, postgresql:// and sc:// (Spark Connect) are"
+        raise DataError.at(url, f"holds the address of an engine that is not read here; {read}")
     return engine, address
 
 
@@ -331,7 +334,7 @@ def refuse_other_than_select(sql: str, engine: str) -> None:
     from sqlglot.errors import SqlglotError
 
     try:
-        trees = sqlglot.parse(sql, read="postgres" if engine in POSTGRESQL else "duckdb")
+        trees = sqlglot.parse(sql, read=DIALECTS[engine])
     except (SqlglotError, RecursionError) as fault:
         raise DataError.at("query", f"is no SQL that can be read: {_first_line(fault)}") from None
     writes = (exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Create, exp.Command, exp.Into)
@@ -356,6 +359,14 @@ def _result_of_postgresql(address: str, sql: str, name: str) -> QueryResult:
         cursor.execute(f"{sql.rstrip().rstrip(';')}\n".encode())
         rows = list(within_limits(cursor, name))
         return tuple(each.name for each in cursor.description or ()), rows
+
+
+def _result_of_spark(address: str, sql: str, name: str) -> QueryResult:
+    with spark_server(address, name) as server:
+        answer = server.ask(f"SELECT * FROM ({only_reading(sql)}) AS answer LIMIT {ROWS.value + 1}")
+        refuse_beyond_limits(answer.num_rows, answer.num_rows * answer.num_columns, name)
+        columns = [column.to_pylist() for column in answer.columns]
+        return tuple(answer.column_names), list(zip(*columns, strict=True))
 
 
 def postgresql_read(url: str, queries: Sequence[str]) -> AbstractContextManager[Any]:

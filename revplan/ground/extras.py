@@ -14,6 +14,10 @@ EXTRAS: Mapping[str, tuple[str, Mapping[str, str]]] = MappingProxyType(
         "xlsx": ("excel", {"xlsxwriter": "xlsxwriter"}),
         "the simulator": ("app", {"voila": "voila"}),
         "PostgreSQL": ("warehouse", {"psycopg": "psycopg"}),
+        "Spark": (
+            "spark",
+            {"pyspark": "pyspark-client", "grpc": "grpcio", "grpc_status": "grpcio-status", "pyarrow": "pyarrow"},
+        ),
     }
 )
 """By use: the extra of pyproject.toml that brings what it takes, and the packages by the name they are imported as."""

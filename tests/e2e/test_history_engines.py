@@ -1,7 +1,7 @@
-"""Queries against the user's own PostgreSQL: what acts is refused, what answers reads as any other table.
+"""Queries against the user's own PostgreSQL and Spark: what acts is refused, what answers reads as any other table.
 
-The server runs on the loopback address in a temporary folder and is stopped at the end. Tests are skipped,
-with a reason, where a server or the extra `warehouse` is missing.
+The servers run on the loopback address in a temporary folder and are stopped at the end. Tests are skipped,
+with a reason, where a server or the packages that speak to it are missing.
 """
 
 from __future__ import annotations
@@ -11,17 +11,19 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
+from dirty_logs import HISTORY, LEADS, LOG, PEOPLE, WIDE, random_leads, random_log, told, ways, written
 
 from revplan.crm.readers import read_query
 from revplan.crm.records import read_export
-from revplan.crm.store import Stored, open_counts
+from revplan.crm.store import open_counts
 from revplan.ground.errors import DataError
-from revplan.rates.spells import spells_of
 
 # --- a server of our own -----------------------------------------------------------------------------------------------
 
@@ -73,6 +75,55 @@ def postgres() -> Iterator[str]:
             yield f"postgresql://planner@127.0.0.1:{port}/postgres"
         finally:
             subprocess.run([*control, "-m", "immediate", "stop"], check=True, **quiet)
+
+
+@pytest.fixture(scope="module")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a Spark of our own, which speaks Spark Connect."""
+    pytest.importorskip("pyspark.sql.connect.session", reason="pyspark[connect] is not installed", exc_type=ImportError)
+    import pyspark
+
+    home = Path(pyspark.__file__).parent
+    if not [*home.glob("jars/spark-connect_*.jar")]:
+        pytest.skip("pyspark is installed without its server: pyspark-client")
+    if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
+        pytest.skip("Java is not installed")
+    folder, port = tmp_path_factory.mktemp("spark"), _free_port()
+    settings = {  # small data: no code is compiled for it
+        "spark.ui.enabled": "false",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.connect.grpc.binding.address": "127.0.0.1",
+        "spark.connect.grpc.binding.port": str(port),
+        "spark.sql.shuffle.partitions": "1",
+        "spark.sql.codegen.wholeStage": "false",
+        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+        "spark.sql.warehouse.dir": str(folder / "warehouse"),
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+    }
+    started = [str(home / "bin" / "spark-submit"), "--master", "local[1]", "--driver-memory", "1g"]
+    started += [word for name, value in settings.items() for word in ("--conf", f"{name}={value}")]
+    started += ["--class", "org.apache.spark.sql.connect.service.SparkConnectServer", "spark-internal"]
+    environment = {**os.environ, "SPARK_HOME": str(home), "SPARK_LOCAL_IP": "127.0.0.1"}
+    with open(folder / "log", "wb") as log:
+        server = subprocess.Popen(started, cwd=folder, stdout=log, stderr=log, env=environment)
+        try:
+            _wait_for(server, port)
+            yield f"sc://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+            server.wait(60)
+
+
+def _wait_for(server: subprocess.Popen[bytes], port: int) -> None:
+    """Until the port is open."""
+    for _ in range(240):
+        with socket.socket() as tried:
+            if tried.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        assert server.poll() is None, "Spark ended while it started"
+        time.sleep(0.5)
+    raise AssertionError("Spark does not start")
 
 
 # --- queries against the user's own server -----------------------------------------------------------------------
@@ -139,58 +190,96 @@ def test_a_refusal_of_the_server_keeps_the_password(postgres: str, monkeypatch: 
         read_query("env:CRM", "SELECT 1 AS id")
 
 
+def test_a_query_of_spark_reads_as_any_other_table(spark: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRM", spark)
+    query = "SELECT 7L AS id, DATE '2026-03-04' AS lead, 1200.50 AS amount, CAST(NULL AS DATE) AS won, true AS mine;"
+    found = read_query("env:CRM", query)
+    assert found.header == ("id", "lead", "amount", "won", "mine")
+    assert [found.cells(column)[0] for column in found.header] == ["7", "2026-03-04", "1200.50", "", "true"]
+
+
+def test_a_query_of_spark_without_end_is_stopped(spark: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRM", spark)
+    monkeypatch.setenv("REVPLAN_MAX_ROWS", "1000")
+    with pytest.raises(DataError, match="has more than 1,000 rows"):
+        read_query("env:CRM", "SELECT explode(sequence(1, 100000)) AS id")
+    monkeypatch.setenv("REVPLAN_MAX_SECONDS", "2")
+    many = "(SELECT explode(sequence(1, 1000000)) AS id)"
+    with pytest.raises(DataError, match="takes longer to answer than 2 seconds"):
+        read_query("env:CRM", f"SELECT count(*) AS n FROM {many} AS a CROSS JOIN {many} AS b")
+
+
+def test_what_spark_refuses_is_told_in_its_words(
+    spark: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CRM", spark)
+    with pytest.raises(DataError, match="env:CRM: the query failed: The table or view `nope` cannot be found"):
+        read_query("env:CRM", "SELECT * FROM nope")
+    assert capfd.readouterr() == ("", "")
+    monkeypatch.setenv("CRM", f"{spark}/;hunter2")
+    with pytest.raises(DataError, match="no Spark can be reached at the address it holds") as caught:
+        read_query("env:CRM", "SELECT 1 AS id")
+    assert "hunter2" not in str(caught.value)
+
+
 # --- records counted there ---------------------------------------------------------------------------------------
 
 
-def test_records_are_counted_on_the_server(postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def load_into_postgres(path: Path, address: str, columns: str, rows: list[tuple[Any, ...]]) -> str:
+    """The query for a new table with `rows`."""
     import psycopg
 
-    rows = [
-        ("a", "2026-01-01 08:00", "New"),
-        ("a", "2026-01-05 08:00", "Lost"),
-        ("a", "2026-01-05 09:00", "SQL"),  # reopened an hour later
-        (" b", "2026-01-02 08:00", "New"),
-        ("b", "2026-01-03 08:00", "Won"),
-        ("b", "2026-01-04 08:00", "Lost"),  # undone
-        ("c", "2026-01-02 08:00", "SQL"),
-        ("null", "2026-01-02 08:00", "New"),
-        ("d", None, "New"),
-        *((f"e{number}", "2026-01-02 10:00", "New") for number in range(30)),
-    ]
-    with psycopg.connect(postgres) as connection:
-        connection.execute("CREATE TABLE changes (id text, moment timestamp, value text)")
-        connection.execute("CREATE TABLE people (id text, source text, amount numeric)")
-        with connection.cursor() as cursor:
-            cursor.executemany("INSERT INTO changes VALUES (%s, %s, %s)", rows)
-            people = [
-                ("a", "web", 5),
-                ("b", "fair", None),
-                ("c", "", 7),
-                *((f"e{number}", "web", 1) for number in range(30)),
-            ]
-            cursor.executemany("INSERT INTO people VALUES (%s, %s, %s)", people)
-    monkeypatch.setenv("CRM", postgres)
-    text = (
-        "format: history\nurl: env:CRM\nsql: SELECT * FROM changes\nid: id\nat: moment\nvalue: value\n"
-        "stages: {lead: New, sql: SQL, won: Won}\nlost: Lost\nsource: records.source\namount: records.amount\n"
-        "records: {url: env:CRM, sql: SELECT * FROM people, id: id}\n"
-    )
-    (tmp_path / "crm.yaml").write_text(text, encoding="utf-8")
-    memory = spells_of(read_export(tmp_path / "crm.yaml").on())
-    (tmp_path / "crm.yaml").write_text(f"{text}count: in_place\n", encoding="utf-8")
-    found = open_counts(tmp_path / "crm.yaml")
-    assert isinstance(found, Stored)
-    store = spells_of(found.on())
-    rows_of = [
-        sorted(
-            zip(
-                each.entered.tolist(),
-                each.lost.tolist(),
-                [each.cells[cell] for cell in each.cell.tolist()],
-                strict=True,
-            )
-        )
-        for each in (memory, store)
-    ]
-    assert rows_of[0] == rows_of[1]
-    assert store.day == memory.day
+    with psycopg.connect(address) as connection, connection.cursor() as cursor:
+        cursor.execute(f"DROP TABLE IF EXISTS {path.stem}; CREATE TABLE {path.stem} ({columns})".encode())
+        cursor.executemany(f"INSERT INTO {path.stem} VALUES ({', '.join(['%s'] * len(rows[0]))})".encode(), rows)
+    return f"SELECT * FROM {path.stem}"
+
+
+def load_into_spark(path: Path, _: str, columns: str, rows: list[tuple[Any, ...]]) -> str:
+    """The query for a Parquet file that DuckDB wrote."""
+    return f"SELECT * FROM parquet.`{path}`"
+
+
+@pytest.fixture(params=[("postgres", load_into_postgres), ("spark", load_into_spark)], ids=lambda each: each[0])
+def load(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., str]:
+    """Writes a Parquet file, lays the same on a server, and gives the place of that as the CRM file says it."""
+    name, lay = request.param
+    monkeypatch.setenv("REVPLAN_MAX_SECONDS", "600")  # of a machine that has other work to do
+    address = request.getfixturevalue(name)
+    monkeypatch.setenv("CRM", address)
+
+    def placed(file: str, columns: str, rows: list[tuple[Any, ...]]) -> str:
+        written(tmp_path / file, columns, rows)
+        return f'url: "env:CRM", sql: "{lay(tmp_path / file, address, columns, rows)}"'
+
+    return placed
+
+
+def check_alike(crm: Path, here: str, there: str, as_of: date | None) -> None:
+    """That Parquet counted by DuckDB, the server's own count, and its rows counted in memory are the same."""
+    found = []
+    for text, open_ in ((here, open_counts), (there, open_counts), (there, read_export)):
+        crm.write_text(f"{text}count: {'in_place' if open_ is open_counts else 'in_memory'}\n", encoding="utf-8")
+        history = open_(crm).on(as_of)
+        found.append((ways(history), told(history), history.notes, history.as_of))
+    assert found[0] == found[1] == found[2]
+    assert sum(found[0][0].values()) > 200
+
+
+@pytest.mark.parametrize(("zoned", "outcome", "day"), [(False, "last", None), (True, "first", date(2026, 4, 20))])
+def test_a_random_dirty_log_is_counted_there_as_here(
+    zoned: bool, outcome: str, day: date | None, load: Callable[..., str], tmp_path: Path
+) -> None:
+    log, people = random_log(7, zoned)
+    columns = LOG.replace("TIMESTAMP", "TIMESTAMPTZ") if zoned else LOG
+    changes, records = load("changes.parquet", columns, log), load("records.parquet", PEOPLE, people)
+    here = f"{HISTORY}outcome: {outcome}\n{'timezone: Europe/Berlin' if zoned else ''}\n"
+    there = here.replace("path: changes.parquet", changes.replace(", sql", "\nsql"))
+    check_alike(tmp_path / "crm.yaml", here, there.replace("path: records.parquet", records), day)
+
+
+def test_random_records_with_a_column_for_each_stage_are_counted_there_as_here(
+    load: Callable[..., str], tmp_path: Path
+) -> None:
+    place = load("leads.parquet", LEADS, random_leads(7))
+    check_alike(tmp_path / "crm.yaml", WIDE, WIDE.replace("path: leads.parquet", place), None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
@@ -10,45 +9,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import duckdb
-import numpy as np
+from dirty_logs import EVERY_LABEL, EVERY_STAGE, HISTORY, LEADS, LOG, PEOPLE, START, WIDE, told, ways, written
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from revplan.crm.counted import Counted
-from revplan.crm.records import History, read_export
+from revplan.crm.records import read_export
 from revplan.crm.store import open_counts
 from revplan.ground.errors import DataError
-from revplan.rates.spells import spells_of
 
 quiet = settings(deadline=None, max_examples=30, phases=(Phase.explicit, Phase.generate))  # shrinking takes minutes
-START = datetime(2026, 1, 1, 8)
-
-HISTORY = """\
-format: history
-path: changes.parquet
-id: id
-at: moment
-field: field
-is: Status
-value: value
-stages: {lead: New, sql: [SQL, Qualified], won: Won}
-lost: [Lost, Dead]
-records: {path: records.parquet, id: id}
-source: records.source
-amount: records.amount
-"""
-WIDE = """\
-format: wide
-files: {leads: {path: leads.parquet, id: id}}
-stages: {lead: leads.created, sql: leads.sql, won: {at: leads.closed, field: leads.stage, is: Closed Won}}
-lost: {at: leads.closed, field: leads.stage, is: Closed Lost}
-source: leads.source
-segment: leads.size
-amount: leads.amount
-except: {leads.gone: true}
-"""
-
 ids = st.sampled_from([*"123456789", " 2 ", "3.0", "", "null", None])
 moments = st.one_of(
     st.none(),
@@ -63,49 +33,13 @@ changes = st.one_of(  # a win or a loss without a day is counted in memory only
     st.tuples(ids, moments, fields, st.sampled_from(["New", "SQL", "qualified", "Nurture", "", None])),
     st.tuples(ids, real, fields, st.sampled_from(["Won", "won ", "Lost", "dead"])),
 )
-EVERY_LABEL = [("x", START, "Status", value) for value in ("New", "SQL", "Qualified", "Won", "Lost", "Dead")]
 unique_ids = [*"123456789"]
-
-
-def written(folder: Path, name: str, columns: str, rows: list[tuple[Any, ...]]) -> None:
-    """A Parquet file with `rows`."""
-    with duckdb.connect() as connection:
-        connection.execute(f"CREATE TABLE t ({columns})")
-        if rows:
-            connection.executemany(f"INSERT INTO t VALUES ({', '.join('?' * len(rows[0]))})", rows)
-        connection.execute(f"COPY t TO '{folder / name}' (FORMAT parquet)")
 
 
 @contextmanager
 def folder() -> Iterator[Path]:
     with TemporaryDirectory() as name:
         yield Path(name)
-
-
-def ways(found: History | Counted) -> Counter[tuple[Any, ...]]:
-    """Records by everything that is counted of them."""
-    spells = spells_of(found)
-    money = ["" if np.isnan(each) else each for each in spells.amount.tolist()]
-    cells = [spells.cells[number] for number in spells.cell.tolist()]
-    return Counter(zip(cells, money, map(tuple, spells.entered.tolist()), spells.lost.tolist(), strict=True))
-
-
-def told(found: History | Counted) -> dict[tuple[str, str], int]:
-    """The repairs told, with their counts; times of a day are not looked at where records lie."""
-    words = (
-        "moved up",
-        "skipped",
-        "enter here",
-        "reopened later, ignored",
-        "losses of records in",
-        "won and later",
-        "taken as entered",
-        "no new record",
-    )
-    lines = [
-        line for line in found.report if any(each in line.what for each in words) and "times of day" not in line.what
-    ]
-    return {(line.part, line.what): line.count for line in lines}
 
 
 def check_equal(place: Path, crm: str, as_of: date | None) -> None:
@@ -145,9 +79,8 @@ def test_a_log_of_changes(
     log: list[tuple[Any, ...]], people: list[tuple[Any, ...]], cut: date | None, outcome: str
 ) -> None:
     with folder() as place:
-        columns = "id VARCHAR, moment TIMESTAMP, field VARCHAR, value VARCHAR"
-        written(place, "changes.parquet", columns, [*log, *EVERY_LABEL])
-        written(place, "records.parquet", "id VARCHAR, source VARCHAR, amount DOUBLE", [*people, ("x", "web", 1.0)])
+        written(place / "changes.parquet", LOG, [*log, *EVERY_LABEL])
+        written(place / "records.parquet", PEOPLE, [*people, ("x", "web", 1.0)])
         check_equal(place, f"{HISTORY}outcome: {outcome}\n", cut)
 
 
@@ -172,11 +105,6 @@ wide = st.tuples(
 )
 def test_a_column_for_each_stage(leads: list[tuple[Any, ...]], cut: date | None, outcome: str) -> None:
     rows = [(*row[:3], *row[3], *row[4:]) for row in leads]
-    rows += [
-        (f"y{number}", START, None, START, stage, *[None] * 3, False)
-        for number, stage in enumerate(("Closed Won", "Closed Lost"))
-    ]
     with folder() as place:
-        columns = "id VARCHAR, created TIMESTAMP, sql DATE, closed TIMESTAMP, stage VARCHAR, source VARCHAR, size VARCHAR, amount DOUBLE, gone BOOLEAN"
-        written(place, "leads.parquet", columns, rows)
+        written(place / "leads.parquet", LEADS, [*rows, *EVERY_STAGE])
         check_equal(place, f"{WIDE}outcome: {outcome}\n", cut)

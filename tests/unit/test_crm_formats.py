@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from datetime import date, datetime
 from decimal import Decimal
@@ -16,6 +17,7 @@ import pytest
 from revplan.crm.cells import as_text
 from revplan.crm.readers import read_parquet
 from revplan.crm.records import History, read_records
+from revplan.crm.spark import only_reading
 from revplan.ground.errors import DataError, ReportError
 
 CRM = """\
@@ -182,6 +184,47 @@ def test_without_its_driver_postgresql_names_the_extra(tmp_path: Path, monkeypat
         read_records(written(tmp_path, 'url: "env:OUR_CRM", sql: SELECT 1'))
     told = "PostgreSQL needs psycopg, which is not installed; pip install 'revplan[warehouse]'"
     assert str(caught.value).endswith(told)
+
+
+def test_without_its_client_spark_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("pyspark", "grpc", "grpc_status", "pyarrow"):
+        monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.setenv("OUR_CRM", "sc://127.0.0.1:1")
+    with pytest.raises(ReportError) as caught:
+        read_records(written(tmp_path, 'url: "env:OUR_CRM", sql: SELECT 1'))
+    told = "Spark needs grpcio, grpcio-status, pyarrow and pyspark-client, which are not installed; pip install 'revplan[spark]'"
+    assert str(caught.value).endswith(told)
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("SELECT reflect('java.lang.System', 'exit', 0)", "calls reflect, of which it is not known that it only reads"),
+        ("SELECT /* ' */ `java_method`('a', 'b') -- '", "calls java_method"),
+        ("SELECT 1 WHERE EXISTS (SELECT system.builtin.try_reflect('a', 'b'))", "calls try_reflect"),
+        ("SELECT * FROM IDENTIFIER('text.' || '`/etc/passwd`')", "calls IDENTIFIER"),
+        ("WITH a AS (SELECT ours(id) AS id FROM t) SELECT * FROM a", "calls ours"),
+        ("SELECT TRANSFORM(id) USING 'cat' AS (id) FROM t", "sends rows through a program"),
+        ("SELECT * FROM t JOIN text.`/etc/passwd` AS p", "reads text./etc/passwd, a file; ask for a table, or parquet"),
+        (
+            "SELECT * FROM `org.apache.spark.sql.execution.datasources.text.TextFileFormat`.`x`",
+            "a file; ask for a table",
+        ),
+    ],
+)
+def test_what_a_query_of_spark_could_do_but_read_is_refused(query: str, told: str) -> None:
+    with pytest.raises(DataError, match=re.escape(told)):
+        only_reading(query)
+
+
+def test_a_query_of_spark_is_sent_as_it_was_read() -> None:
+    query = (
+        "SELECT id, to_date(a) AS lead FROM sales.crm.`my-deals` JOIN delta.`s3://b/c` USING (id) /* reflect('a') */"
+    )
+    assert (
+        only_reading(query)
+        == "SELECT id, TO_DATE(a) AS lead FROM sales.crm.`my-deals` JOIN delta.`s3://b/c` USING (id)"
+    )
 
 
 def test_a_query_reads_no_other_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ import revplan
 
 ROOT = Path(__file__).resolve().parents[2]
 GIVEN = {"jupyterlab", "pandas", "matplotlib", "ipywidgets", "scipy", "papermill", "nbval"}
-UNLOCKED = {"warehouse"}  # extras that requirements.lock leaves out
+UNLOCKED = {"warehouse", "spark"}  # extras that requirements.lock leaves out
 LONGEST_MODULE = 800  # lines: fewer modules, somewhat longer; one subject may fill one
 
 # The wings, from the ground up: each imports only from those before it.
@@ -136,9 +136,10 @@ def test_lock_pins_what_is_declared(wanted: Requirement) -> None:
     assert [v for v in versions if not wanted.specifier.contains(v)] == [], f"{wanted} is pinned elsewhere"
 
 
-def test_lock_leaves_the_warehouse_out() -> None:
-    names = [canonicalize_name(Requirement(line).name) for line in project()["optional-dependencies"]["warehouse"]]
-    assert names == ["psycopg"]
+def test_lock_leaves_the_servers_of_users_out() -> None:
+    lines = [line for extra in sorted(UNLOCKED) for line in project()["optional-dependencies"][extra]]
+    names = [canonicalize_name(Requirement(line).name) for line in lines]
+    assert names == ["grpcio", "grpcio-status", "pyarrow", "pyspark-client", "psycopg"]
     assert [name for name in names if name in pins(lock())] == []
 
 
@@ -153,9 +154,11 @@ NOT_IMPORTED = {
     "mypy": "run by `make lint`",
     "ruff": "run by `make lint`",
     "pytest-xdist": "the processes of `make test`",
+    "grpcio-status": "imported by pyspark-client, which requires neither",
+    "pyarrow": "what pyspark-client answers with",
 }
 PEERS = {"atheris", "lifelines", "squigglepy"}  # of benchmarks, each left out where it is not installed
-USERS = ("app", "deck", "excel", "warehouse")  # extras a user may ask for; the others are for development
+USERS = ("app", "deck", "excel", "warehouse", "spark")  # extras a user may ask for; the others are for development
 
 
 def imported_packages(*paths: Path) -> dict[str, str]:
@@ -176,7 +179,8 @@ def imported_packages(*paths: Path) -> dict[str, str]:
     return found
 
 
-DISTRIBUTIONS = packages_distributions()
+UNINSTALLED = {"grpc": ["grpcio"], "pyspark": ["pyspark-client"]}  # or brought by pyspark itself
+DISTRIBUTIONS = {**packages_distributions(), **UNINSTALLED}
 
 
 def required(*extras: str) -> set[str]:
