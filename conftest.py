@@ -6,6 +6,7 @@ Committed notebooks are run by nbval and compared by what they show, not by the 
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -15,6 +16,10 @@ import pytest
 from nbval.plugin import IPyNbCell
 
 from tools.refresh import differences
+
+# Compiled once, not at each start: of every process of tests, and of every program that a test starts.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 DEAREST_FIRST = (
     ("test_app_browser", "test_app_server"),

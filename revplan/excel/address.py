@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cache
 from itertools import count
 
 from revplan.ground.escaping import clean
@@ -12,6 +13,7 @@ LONGEST_SHEET_NAME = 31
 FORBIDDEN = re.compile(r"[\[\]:*?/\\']")
 
 
+@cache  # asked for some ten times a formula
 def column(number: int) -> str:
     """Letters of a column counted from 0: A, ..., Z, AA, ..."""
     letters = ""
