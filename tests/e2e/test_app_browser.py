@@ -27,8 +27,18 @@ pytestmark = pytest.mark.browser
 WIN_RATE = "SQO to Won (%)"
 HEADLINE, CHARTS = ".rp-headline", ".rp-charts"
 PATIENCE = 60_000  # milliseconds for anything to appear; much less is needed unless the machine is busy
-REST = 0.4  # seconds without a change after which an answer is taken for complete
+REST = 600  # milliseconds without a change after which an answer is taken for complete
 SHOWN = "() => [...document.querySelectorAll('.rp-headline, .rp-tiles, .rp-charts, .rp-scroll')].map(e => e.innerHTML).join()"
+GLANCE = 60  # milliseconds between two looks
+AT_REST = f"""rest => new Promise(told => {{
+  const shown = {SHOWN};
+  let before = shown(), since = performance.now();
+  const looks = setInterval(() => {{
+    const now = shown();
+    if (now !== before) [before, since] = [now, performance.now()];
+    if (performance.now() - since >= rest) {{ clearInterval(looks); told(before); }}
+  }}, {GLANCE});
+}})"""  # looked for in the page: what is drawn is large, and sent once
 
 
 @pytest.fixture(scope="module")
@@ -104,17 +114,12 @@ def drag(page: Any, label: str, pixels: int) -> None:
 
 def shown(page: Any) -> str:
     """All figures and pictures, once they have come to rest."""
-    before, since = page.evaluate(SHOWN), time.monotonic()
-    while time.monotonic() - since < REST:
-        page.wait_for_timeout(60)
-        if before != (before := page.evaluate(SHOWN)):
-            since = time.monotonic()
-    return before
+    return page.evaluate(AT_REST, REST)
 
 
 def changed(page: Any, before: str) -> str:
     """What is shown once it is not what it was."""
-    page.wait_for_function(f"before => ({SHOWN})() !== before", arg=before)
+    page.wait_for_function(f"before => ({SHOWN})() !== before", arg=before, polling=GLANCE)
     return shown(page)
 
 
@@ -412,10 +417,10 @@ def test_a_kernel_that_died_is_told_at_once_and_the_visitor_goes_on_where_he_was
         assert page.locator("#rendered_cells").evaluate("e => e.inert"), "sliders go on moving"
         assert "rate: 0.3125" in unquote(page.locator("#lost a").get_attribute("href"))
         page.locator("#lost").get_by_role("button", name="Go on where you were").click()
-        page.wait_for_function(f"before => ({SHOWN})() === before", arg=before)
+        page.wait_for_function(f"before => ({SHOWN})() === before", arg=before, polling=GLANCE)
         assert field(page, "Lead to Sql (%)") == "31.25"
         page.reload()
-        page.wait_for_function(f"before => ({SHOWN})() === before", arg=before)
+        page.wait_for_function(f"before => ({SHOWN})() === before", arg=before, polling=GLANCE)
         wait_until(lambda: len(visits_of(app.process)) == 1)
         page.goto("about:blank")
         wait_until(lambda: not visits_of(app.process))
@@ -430,12 +435,12 @@ def test_what_was_set_and_kept_survives_a_reload(visit: Any, start_app: Any, sma
         page.get_by_role("button", name="Keep beside the plan").click()
         kept = changed(page, before)
         page.reload()
-        page.wait_for_function(f"before => ({SHOWN})() === before", arg=kept)
+        page.wait_for_function(f"before => ({SHOWN})() === before", arg=kept, polling=GLANCE)
         assert field(page, "Lead to Sql (%)") == "31.25"
         page.get_by_role("button", name="Reset").click()
         reset = changed(page, kept)
         page.reload()
-        page.wait_for_function(f"before => ({SHOWN})() === before", arg=reset)
+        page.wait_for_function(f"before => ({SHOWN})() === before", arg=reset, polling=GLANCE)
 
 
 def test_the_plans_of_a_folder_are_opened_one_after_the_other(visit: Any, start_app: Any, small_plan: Path) -> None:
