@@ -153,6 +153,8 @@ class Texts(Items[str]):
     """Each text once, or nearly so; of a typed column its values, `Written`."""
     codes: np.ndarray | None = None
     """By row the number of its text; left out where each row has its own."""
+    known: int = 0
+    """How many of the first texts are the ids of another table, row by row."""
 
     @classmethod
     def of(cls, texts: Sequence[str]) -> Texts:
@@ -189,6 +191,12 @@ class Texts(Items[str]):
             return Texts(self.different, codes)
         different = [text for text, here in zip(self.different, used.tolist(), strict=True) if here]
         return Texts(different, (np.cumsum(used, dtype=np.int32) - 1)[codes])
+
+    def named(self, numbers: np.ndarray) -> Texts:
+        """The texts of some numbers, a row each."""
+        if len(numbers) == len(self.different):
+            return Texts(self.different)
+        return Texts([self.different[number] for number in numbers.tolist()])
 
     def which(self, holds: Callable[[str], bool]) -> np.ndarray:
         """By row, whether its text `holds`."""

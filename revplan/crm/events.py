@@ -416,25 +416,31 @@ class _LogRows:
 def _log(tables: Tables, crm: HistoryCrm, rows: dict[str, Rows]) -> _LogRows:
     """The changes of records, those to no stage and those without a day among them; how many are set aside, by why."""
     id_cells, value_cells = tables.cells(CHANGES, crm.id), tables.cells(CHANGES, crm.value)
-    texts, filled, _ = stripped(replace(id_cells, texts=id_cells.coded.once()))  # a record has several rows
-    merged = tables.merged(RECORDS) if rows else {}
-    keys = as_keys(texts).different
-    keys = [merged.get(each, each) for each in keys] if merged else keys
-    number, different = pd.factorize(pd.Index(keys, dtype=object))
-    numbers = texts.of_rows(number)
+    coded = id_cells.coded.once()  # a record has several rows
     moments = tables.days(CHANGES, crm.at)
     is_stage = crm.field and tables.is_one_of(CHANGES, crm.field, crm.is_ or ())
-    of_field = is_stage if isinstance(is_stage, np.ndarray) else np.ones(len(numbers), dtype=bool)
+    of_field = is_stage if isinstance(is_stage, np.ndarray) else np.ones(len(coded), dtype=bool)
     stages, stage_found = _stages(crm, value_cells)
     stage_found += values_checked(tables.source, crm, _labels_of(value_cells, np.flatnonzero(of_field)), stages)
-    places = numbers
-    if rows:
-        sought, present = alike(different, rows[RECORDS].ids)
-        place = present.get_indexer(sought)
-        places = place[numbers]
-        asked = np.bincount(numbers[filled & of_field], minlength=len(different)) > 0
-        if (place[asked] < 0).any():
-            stage_found += why_few(id_cells.file, sought[asked], RECORDS, present)
+    ids = rows[RECORDS].ids if rows else pd.Index([], dtype=object)
+    number = np.full(len(coded.different), -1)  # of each text that of its record; higher ones of those that have none
+    if rows and coded.known:
+        number[rows[RECORDS].positions] = np.arange(len(ids))
+    others = np.flatnonzero(number < 0)
+    texts, has_id, _ = stripped(replace(id_cells, texts=coded.named(others)))
+    merged = tables.merged(RECORDS) if rows else {}
+    keys = [merged.get(each, each) for each in as_keys(texts).different]
+    own, different = pd.factorize(pd.Index(keys, dtype=object))
+    sought, present = alike(different, ids) if len(others) == len(number) else (different, ids)
+    place = present.get_indexer(sought)[own] if rows else own
+    number[others] = np.where(place < 0, len(ids) + own, place)
+    filled = np.ones(len(number), dtype=bool)
+    filled[others] = has_id
+    filled, numbers = coded.of_rows(filled), coded.of_rows(number)
+    places = np.where(numbers < len(ids), numbers, -1) if rows else numbers
+    if (places[filled & of_field] < 0).any():
+        asked = pd.Index([*present, *sought], dtype=object)[pd.unique(numbers[filled & of_field])]
+        stage_found += why_few(id_cells.file, asked, RECORDS, present)
     aside = [
         ("no id", ~filled, value_cells),
         ("another field", ~of_field & ~_of_values(tables, crm), value_cells),

@@ -26,6 +26,7 @@ from revplan.crm.cells import (
 )
 from revplan.crm.file import CrmSource, did_you_mean
 from revplan.crm.mapping import (
+    RECORDS,
     ROW,
     TOUCHES,
     DataFile,
@@ -38,7 +39,7 @@ from revplan.crm.mapping import (
     plain,
     tidy,
 )
-from revplan.crm.readers import files_of, read_table, refuse_missing
+from revplan.crm.readers import KnownIds, files_of, read_table, refuse_missing
 from revplan.crm.text_table import TextTable
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.tablefile import EVERY_COLUMN
@@ -225,8 +226,9 @@ def read_tables(source: CrmSource) -> Tables:
     faults: list[Fault] = []
     needed = wanted_columns(source)
     for file, entry in entries_of(source).items():
+        columns = {column for at, column in needed.values() if at == file}
         try:
-            tables[file] = _table(source, file, entry, {column for at, column in needed.values() if at == file})
+            tables[file] = _table(source, file, entry, columns, _known_ids(source, tables) if file == CHANGES else None)
         except DataError as error:
             faults += error.faults
     for key, (file, column) in needed.items():
@@ -264,14 +266,23 @@ def key_of(source: CrmSource, file: str) -> KeyPath:
     return source.crm.key_of(file) if file else ()
 
 
-def _table(source: CrmSource, file: str, entry: DataFile, needed: set[str]) -> TextTable:
+def _known_ids(source: CrmSource, tables: Mapping[str, TextTable]) -> KnownIds | None:
+    """The ids of the records that the rows of a log are about, where each row of theirs has one of its own."""
+    column = entries_of(source)[RECORDS].id if RECORDS in tables else None
+    ids = tables[RECORDS].columns.get(column or "") if RECORDS in tables else None
+    if ids is None or ids.codes is not None or ids.values is not None:
+        return None
+    return KnownIds(entries_of(source)[CHANGES].id or "", ids.different)
+
+
+def _table(source: CrmSource, file: str, entry: DataFile, needed: set[str], known: KnownIds | None) -> TextTable:
     read = source.tables.get(file)
     if read is not None and needed.intersection(read.header) <= set(read.columns):
         return read
     folder = source.path.parent
     refuse_missing(entry, folder, source.place((*key_of(source, file), "path")))
     try:
-        return read_table(entry, folder, needed.__contains__)
+        return read_table(entry, folder, needed.__contains__, known=known)
     except DataError as error:
         if entry.sql is None:
             raise

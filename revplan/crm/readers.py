@@ -12,14 +12,16 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import numpy as np
+import pandas as pd
 
 from revplan.crm.cells import MOSTLY, TextColumn, Texts, Written, as_text
 from revplan.crm.excel import read_excel
@@ -51,6 +53,7 @@ FETCHED = 10_000  # rows taken from an engine at a time
 VECTORS = 50  # of 2,048 rows each that are taken from DuckDB at a time
 ZONED = "TIMESTAMP WITH TIME ZONE"
 MOMENTS = ("DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", ZONED)
+NEW = -1  # the number of a text that is not known
 DAMAGED = (RuntimeError, ValueError, MemoryError)  # what else DuckDB raises: over bytes that are no text, out of memory
 POSTGRESQL = ("postgresql", "postgres")
 DIALECTS = {"duckdb": "duckdb", SPARK: "spark"} | dict.fromkeys(POSTGRESQL, "postgres")
@@ -59,8 +62,16 @@ CALLED = re.compile(r"""([\w$]+)"?\s*(?=\(|/\*|--)""")
 ESCAPED_NAME = re.compile(r"""\bU&\s*["']""", re.IGNORECASE)
 
 
-def read_parquet(path: Path, wanted: Callable[[str], bool]) -> TextTable:
-    """The wanted columns of the Parquet file at `path`.
+@dataclass(frozen=True, eq=False)
+class KnownIds:
+    """The column of a table that names the rows of another one, and the ids of those rows."""
+
+    column: str
+    texts: Sequence[str]
+
+
+def read_parquet(path: Path, wanted: Callable[[str], bool], known: KnownIds | None = None) -> TextTable:
+    """The wanted columns of the Parquet file at `path`; ids that are `known` are numbered as there.
 
     Raises
     ------
@@ -71,7 +82,8 @@ def read_parquet(path: Path, wanted: Callable[[str], bool]) -> TextTable:
 
     with duckdb.connect(":memory:", config=_bounds()) as connection:
         file = f"read_parquet({literal(glob.escape(str(path.resolve())))}, hive_partitioning = false"
-        return _of_duckdb(connection, (f"{file})", f"{file}, {ROW} = true)"), path, path.name, "Parquet", wanted)
+        sources = f"{file})", f"{file}, {ROW} = true)"
+        return _of_duckdb(connection, sources, path, (path.name, "Parquet"), wanted, known)
 
 
 def _bounds() -> dict[str, Any]:
@@ -92,7 +104,7 @@ def read_duckdb(path: Path, table: str | None, wanted: Callable[[str], bool]) ->
         found = table_of(connection, table, path.name)
         parts = ".".join(quoted(part) for part in found.split("."))
         return _of_duckdb(
-            connection, (parts, ""), path, f"{path.name} {shown(found)}", f"DuckDB, table {shown(found)}", wanted
+            connection, (parts, ""), path, (f"{path.name} {shown(found)}", f"DuckDB, table {shown(found)}"), wanted
         )
 
 
@@ -151,15 +163,17 @@ def _of_duckdb(
     connection: DuckDBPyConnection,
     sources: tuple[str, str],
     path: Path,
-    name: str,
-    how: str,
+    called: tuple[str, str],
     wanted: Callable[[str], bool],
+    known: KnownIds | None = None,
 ) -> TextTable:
-    """The wanted columns of the first of `sources`; the second is the same with its rows numbered, if it can be had so."""
+    """The wanted columns of the first of `sources`; the second is the same with its rows numbered, if it can be had so.
+
+    It is `called` by its name, and by how it is read.
+    """
     import duckdb
 
-    source, numbered = sources
-
+    (source, numbered), (name, how) = sources, called
     with stopped_in_time(connection.interrupt) as is_late:
         try:
             connection.execute("SET TimeZone = 'UTC'")
@@ -170,7 +184,9 @@ def _of_duckdb(
             zoned = [kind == ZONED for _, kind in chosen] or [False]
             with within_memory():
                 if numbered and ROW not in header:
-                    rows, cells = _coded_columns(connection, numbered, asked, name, zoned)
+                    at = [n for n, each in enumerate(chosen) if known is not None and visible(each[0]) == known.column]
+                    ids = dict.fromkeys(at[:1], known.texts if known is not None else ())
+                    rows, cells = _coded_columns(connection, numbered, asked, name, zoned, ids)
                 else:
                     answer = connection.execute(f"SELECT {asked} FROM {source} LIMIT {ROWS.value + 1}")
                     rows, cells = _columns(answer, name, zoned)
@@ -184,36 +200,56 @@ def _of_duckdb(
 
 
 def _coded_columns(
-    connection: DuckDBPyConnection, source: str, asked: str, name: str, zoned: list[bool]
+    connection: DuckDBPyConnection,
+    source: str,
+    asked: str,
+    name: str,
+    zoned: list[bool],
+    known: Mapping[int, Sequence[str]],
 ) -> tuple[int, list[Texts]]:
     """The same as `_columns` of a source with numbered rows: the engine numbers the texts of a column, so that each comes once.
 
-    A million ids in five million rows would be made five million times, and told apart again.
+    A million ids in five million rows would be made five million times, and told apart again. Of a column of which
+    texts are `known` those have their numbers there, and what is known of a text is known of its rows.
     """
     rows, width = _one(connection, f"SELECT count(*) FROM {source}")[0], len(zoned)
     refuse_beyond_limits(rows, rows * width, name)
     table = f"(SELECT {ROW}, {asked} FROM {source})"
     kinds = [str(each[1]) for each in connection.execute(f"SELECT * FROM {table} LIMIT 0").description or []][1:]
     texts = [number for number, kind in enumerate(kinds) if kind == "VARCHAR"]
+    known = {number: known[number] for number in texts if number in known}
     counts = ", ".join(f"approx_count_distinct(c{number})" for number in texts) or "0"
     different = dict(zip(texts, _one(connection, f"SELECT {counts} FROM {table}"), strict=False))
-    coded = [number for number in texts if different[number] <= MOSTLY * rows]
+    coded = [number for number in texts if different[number] <= MOSTLY * rows or number in known]
     for number in coded:
         first = f"SELECT c{number} AS text, min({ROW}) AS seen FROM {table} GROUP BY ALL"
+        if number in known:
+            connection.register("known", pd.DataFrame({"text": pd.Series(known[number], dtype=object)}))
+            first = "SELECT text, row_number() OVER () AS seen FROM known"
         connection.execute(
-            f"CREATE TEMP TABLE t{number} AS SELECT text, CAST(row_number() OVER (ORDER BY seen) - 1 AS INTEGER) AS code FROM ({first})"
+            f"CREATE OR REPLACE TEMP TABLE t{number} AS SELECT text, CAST(row_number() OVER (ORDER BY seen) - 1 AS INTEGER) AS code FROM ({first})"
         )
     columns = ", ".join(f"t{number}.code AS c{number}" if number in coded else f"c{number}" for number in range(width))
-    joins = " ".join(f"JOIN t{number} ON cells.c{number} = t{number}.text" for number in coded)
+    joins = " ".join(
+        f"{'LEFT ' if number in known else ''}JOIN t{number} ON cells.c{number} = t{number}.text" for number in coded
+    )
     found = connection.execute(f"SELECT {ROW}, {columns} FROM {table} AS cells {joins}").fetchnumpy()
+    if len(found[ROW]) != rows:  # what is known names a text twice
+        return _coded_columns(connection, source, asked, name, zoned, {})
     order = np.empty(rows, dtype=np.int64)
     order[found[ROW]] = np.arange(rows)  # as they stand in the file
     cells = []
     for number, zone in enumerate(zoned):
         values = found.pop(f"c{number}")
-        missing = np.datetime64("NaT") if values.dtype.kind == "M" else np.nan
+        missing = np.datetime64("NaT") if values.dtype.kind == "M" else np.nan if values.dtype.kind == "f" else NEW
         values = (values.filled(missing) if isinstance(values, np.ma.MaskedArray) else values)[order]
-        if number in coded:
+        if number in known:
+            new = np.flatnonzero(values == NEW)
+            of_new = f"SELECT c{number} AS text FROM {table} ANTI JOIN t{number} ON c{number} = text ORDER BY {ROW}"
+            codes, more = pd.factorize(connection.execute(of_new).fetchnumpy()["text"]) if len(new) else (new, [])
+            values[new] = codes + len(known[number])
+            cells.append(Texts([*known[number], *more], values, known=len(known[number])))
+        elif number in coded:
             text = connection.execute(f"SELECT text FROM t{number} ORDER BY code").fetchnumpy()["text"]
             cells.append(Texts(text.tolist(), values))
         else:
@@ -223,7 +259,7 @@ def _coded_columns(
 
 def _one(connection: DuckDBPyConnection, query: str) -> tuple[Any, ...]:
     """The only row of an answer."""
-    found: tuple[Any, ...] = connection.execute(query).fetchone() or ()
+    found: tuple[Any, ...] = connection.execute(query).fetchall()[0]  # all, so that nothing is left of the answer
     return found
 
 
@@ -299,7 +335,7 @@ def read_query(url: str, sql: str) -> TextTable:
         path = path_of(address)
         with connected(path, url, _bounds()) as connection:
             source = f"({sql.rstrip().rstrip(';')}\n) AS answer"
-            return _of_duckdb(connection, (source, ""), path, f"query at {url}", how, lambda _: True)
+            return _of_duckdb(connection, (source, ""), path, (f"query at {url}", how), lambda _: True)
     header, rows = (_result_of_spark if engine == SPARK else _result_of_postgresql)(address, sql, url)
     _refuse_faulty(f"query at {url}", header, len(rows))
     texts = [tuple(as_text(value) for value in row) for row in rows]
@@ -462,10 +498,13 @@ Wanted = Callable[[str], bool]  # whether a column is needed; of databases only 
 EXCEL, PARQUET, DUCKDB, TEXT = "Excel", "Parquet", "DuckDB", "text"
 
 
-def read_table(where: Location | TableFile, folder: Path, wanted: Wanted, keep_totals: bool = False) -> TextTable:
+def read_table(
+    where: Location | TableFile, folder: Path, wanted: Wanted, keep_totals: bool = False, known: KnownIds | None = None
+) -> TextTable:
     """The table at `where`, its path counted from `folder`; with its rows of totals for whoever checks them.
 
-    A table in several files is one, their rows below one another.
+    A table in several files is one, their rows below one another. One in a Parquet file has the ids that are `known`
+    by their numbers.
 
     Raises
     ------
@@ -478,7 +517,7 @@ def read_table(where: Location | TableFile, folder: Path, wanted: Wanted, keep_t
     faults: list[Fault] = []
     for path in files_of(where, folder):
         try:
-            tables.append(_read_file(path, where, wanted, keep_totals))
+            tables.append(_read_file(path, where, wanted, keep_totals, known))
         except DataError as error:
             faults += error.faults
     if faults:
@@ -486,7 +525,9 @@ def read_table(where: Location | TableFile, folder: Path, wanted: Wanted, keep_t
     return below_one_another(tables, wanted)
 
 
-def _read_file(path: Path, where: Location | TableFile, wanted: Wanted, keep_totals: bool) -> TextTable:
+def _read_file(
+    path: Path, where: Location | TableFile, wanted: Wanted, keep_totals: bool, known: KnownIds | None
+) -> TextTable:
     kind = _kind(path)
     for key, of in (("sheet", (EXCEL,)), ("table", (DUCKDB,)), ("header_row", (EXCEL, TEXT))):
         if getattr(where, key) and kind not in of:
@@ -497,7 +538,7 @@ def _read_file(path: Path, where: Location | TableFile, wanted: Wanted, keep_tot
         if kind == EXCEL:
             return read_excel(path, where.sheet, where.header_row, keep_totals)
         if kind == PARQUET:
-            return read_parquet(path, wanted)
+            return read_parquet(path, wanted, known)
         if kind == DUCKDB:
             return read_duckdb(path, where.table, wanted)
         return read_csv(path, wanted, where.header_row, keep_totals)

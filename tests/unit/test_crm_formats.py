@@ -349,3 +349,38 @@ def test_texts_that_repeat_in_parquet_stand_in_their_rows_and_come_once(tmp_path
         assert [*table.cells(name)] == [as_text(row[number]) for row in rows]
     assert len(table.cells("id").different) == 20_011
     assert [*table.cells("value").different] == ["", "Won ", "Lost", "New"]  # as they come
+
+
+LOG = """\
+format: history
+path: changes.KIND
+id: id
+at: at
+value: value
+stages: {lead: New, won: Won}
+lost: Lost
+records: {path: records.KIND, id: id}
+source: records.source
+"""
+
+
+@pytest.mark.parametrize("renamed", ["id", "id || '.0'", "'A' || id", "CASE WHEN id = '8' THEN '6' ELSE id END"])
+def test_changes_meet_the_records_they_name_however_their_ids_are_written(renamed: str, tmp_path: Path) -> None:
+    """Ids that are those of the records, others, some with spaces or behind .0, of records that repeat, and of none at all."""
+    queries = {
+        "records": f"SELECT {renamed} AS id, source FROM (SELECT CAST(i AS VARCHAR) AS id, ['web', 'call'][1 + i % 2] AS source "
+        "FROM range(1000) t(i)) WHERE CAST(id AS INT) % 11 <> 0 UNION ALL SELECT '1003', 'web' UNION ALL SELECT '1003.0', 'web' ORDER BY 1",
+        "changes": "SELECT CAST(i % 1004 AS VARCHAR) || ['', ' ', '.0'][1 + i % 3] AS id, DATE '2025-01-01' + CAST(i // 9 AS INT) AS at, "
+        "['New', 'Won', 'Lost'][1 + i // 1004] AS value FROM range(2900) t(i) ORDER BY hash(i)",
+    }
+    found = []
+    for kind in ("csv", "parquet"):
+        with duckdb.connect() as connection:
+            for name, query in queries.items():
+                connection.execute(f"COPY ({query}) TO '{tmp_path / f'{name}.{kind}'}' (FORMAT {kind})")
+        (tmp_path / "crm.yaml").write_text(LOG.replace("KIND", kind), encoding="utf-8")
+        found.append(read_records(tmp_path / "crm.yaml"))
+    text, typed = found
+    for name in ("stage_history", "records"):
+        pd.testing.assert_frame_equal(getattr(text, name), getattr(typed, name))
+    assert [(line.what, line.count) for line in text.report] == [(line.what, line.count) for line in typed.report]
