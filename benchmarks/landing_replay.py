@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -27,7 +27,6 @@ import pandas as pd
 from companies import (
     BUILDING,
     FIRST,
-    MARKETS,
     World,
     committed,
     day_of,
@@ -45,7 +44,6 @@ from revplan.funnel.funnel import HORIZON
 from revplan.funnel.year import PlannedYear
 from revplan.ground.errors import DataError, PlanError
 from revplan.plan.model import Plan
-from revplan.plan.parts import Uncertainty
 from revplan.simulation.simulate import simulate
 from revplan.tracking.close_dates import close_dates
 from revplan.tracking.landing import landing
@@ -68,8 +66,8 @@ def month_ends(first: pd.Period, count: int) -> list[date]:
 # --- invented companies ---------------------------------------------------------------------------
 
 
-def of_company(kind: str, seed: int, futures: int, markets: Iterable[str] = tuple(MARKETS)) -> Iterator[Row]:
-    """The landings of one company at every month end of its year, in each market, each with what came."""
+def of_company(kind: str, seed: int, futures: int) -> Iterator[Row]:
+    """The landings of one company at every month end of its year, each with what came."""
     made = world(seed, kind)
     plan = plan_of(made.truth, {})
     asked = committed(made, plan)
@@ -84,7 +82,7 @@ def of_company(kind: str, seed: int, futures: int, markets: Iterable[str] = tupl
             now, _ = year_on(plan, known_then, asked, day)
             dates = None if export is None else close_dates(export, known_then, made.truth.stages[-2])
         except (PlanError, DataError) as error:
-            yield {**of, "market": "any", "span": "refused", "why": str(error)[:200]}
+            yield {**of, "span": "refused", "why": str(error)[:200]}
             continue
         spans = spans_after(day)
         lived_on = (
@@ -95,27 +93,22 @@ def of_company(kind: str, seed: int, futures: int, markets: Iterable[str] = tupl
             used, _ = year_on(plan, known_then, asked, day, dates)
             years = {f"{kind}, used": used, f"{kind}, not used": now}
         for name, year in years.items():
-            for market, told in in_markets(year, spans, markets):
-                for number, (span, row) in enumerate(zip(spans, told.to_dict("records"), strict=True)):
-                    ahead = None if lived_on is None else lived_on[number]
-                    yield {
-                        **of,
-                        "kind": name,
-                        "helps": dates is not None and dates.helps,
-                        "market": market,
-                        "span": SPANS[number],
-                        "actual": came(made, span),
-                        "expected": np.nan if ahead is None else row["closed"] + ahead["open"] + ahead["new"],
-                        **row,
-                    }
+            for number, (span, row) in enumerate(zip(spans, landings(year, spans), strict=True)):
+                ahead = None if lived_on is None else lived_on[number]
+                yield {
+                    **of,
+                    "kind": name,
+                    "helps": dates is not None and dates.helps,
+                    "span": SPANS[number],
+                    "actual": came(made, span),
+                    "expected": np.nan if ahead is None else row["closed"] + ahead["open"] + ahead["new"],
+                    **row,
+                }
 
 
-def in_markets(now: PlannedYear, spans: tuple[Span, ...], markets: Iterable[str]) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Table landing in a market that stands still, and in one that moves as plans take it to unless they say otherwise."""
-    for market in markets:
-        plan = now.plan.model_copy(update={"uncertainty": Uncertainty(**MARKETS[market])})
-        year = replace(now, plan=plan)
-        yield market, landing(year, simulate(year, trials=TRIALS), list(spans), np.nan)
+def landings(now: PlannedYear, spans: tuple[Span, ...]) -> list[Row]:
+    """The rows of table landing."""
+    return landing(now, simulate(now, trials=TRIALS), list(spans), np.nan).to_dict("records")
 
 
 def came(made: World, span: Span) -> float:
@@ -165,7 +158,7 @@ amount: deals.close_value
 )
 
 
-def of_public(records: PublicRecords, folder: Path, markets: Iterable[str] = tuple(MARKETS)) -> Iterator[Row]:
+def of_public(records: PublicRecords, folder: Path) -> Iterator[Row]:
     """The landings of a public set at month ends, each with what came. Deals count 1 each where no amounts are known."""
     with tempfile.TemporaryDirectory() as made:
         crm = Path(made, "crm.yaml")
@@ -187,11 +180,10 @@ def of_public(records: PublicRecords, folder: Path, markets: Iterable[str] = tup
         try:
             now, actual = _public_year(records, known_then, whole, day)
         except (PlanError, DataError) as error:
-            yield {**of, "market": "any", "span": "refused", "why": str(error)[:200]}
+            yield {**of, "span": "refused", "why": str(error)[:200]}
             continue
-        for market, told in in_markets(now, _spans(records.first, day), markets):
-            for name, row in zip(SPANS, told.to_dict("records"), strict=True):
-                yield {**of, "market": market, "span": name, "expected": np.nan, "actual": actual[name], **row}
+        for name, row in zip(SPANS, landings(now, _spans(records.first, day)), strict=True):
+            yield {**of, "span": name, "expected": np.nan, "actual": actual[name], **row}
 
 
 def _whole(known: History) -> History:
@@ -293,10 +285,10 @@ def told(rows: pd.DataFrame) -> None:
     count = rows.loc[invented, "company"].nunique()
     for kind, each in rows[rows["kind"].str.endswith(", used")].groupby("kind"):
         print(f"{kind}: expected close dates are said to help in {each['helps'].mean():.2f} of the landings")
-    for (market, span), each in rows[invented].groupby(["market", "span"], sort=False):
-        print(f"market {market:6s} {count} companies, {span:8s} {line(each)}")
-    for (market, kind, span), each in rows.groupby(["market", "kind", "span"], sort=False):
-        print(f"market {market:6s} {kind:16s} {span:8s} {line(each)}")
+    for span, each in rows[invented].groupby("span", sort=False):
+        print(f"{count} companies, {span:8s} {line(each)}")
+    for (kind, span), each in rows.groupby(["kind", "span"], sort=False):
+        print(f"{kind:16s} {span:8s} {line(each)}")
 
 
 def main() -> None:
@@ -305,7 +297,6 @@ def main() -> None:
     parser.add_argument("--worlds", type=int, default=5, help="companies of each kind")
     parser.add_argument("--kinds", nargs="*", default=list(KINDS))
     parser.add_argument("--first", type=int, default=BUILDING, help="seed of the first")
-    parser.add_argument("--markets", nargs="*", choices=list(MARKETS), default=list(MARKETS))
     parser.add_argument("--futures", type=int, default=FUTURES, help="lives behind what was to be expected; 0 for none")
     parser.add_argument("--public", type=Path, default=PUBLIC)
     parser.add_argument("--save")
@@ -317,10 +308,10 @@ def main() -> None:
     found: list[Row] = []
     for kind in given.kinds:
         for seed in range(given.first, given.first + given.worlds):
-            found += of_company(kind, seed, given.futures, given.markets)
+            found += of_company(kind, seed, given.futures)
     if given.kinds in ([], list(KINDS)) and given.public.is_dir():
         for records in (OLIST, MAVEN):
-            found += of_public(records, given.public, given.markets)
+            found += of_public(records, given.public)
     if not found:
         print(f"no kind of company is asked for, and there is no folder {given.public}")
         return

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -99,10 +100,14 @@ def rest_of_year(year: PlannedYear, plan: Plan, snapshot: Snapshot, levels: Leve
     snapshot
         What the records say on that day.
     levels
-        How the steps run lately, in ratio to their rates; a step without goes by its rate.
+        How the steps run lately, in ratio to their rates; a step without goes by its rate. How far they strayed is
+        what the market did, so that the one which the plan supposes gives way to it.
     """
     levels = levels or {}
-    plan = plan.model_copy(update={"transitions": tuple(_as_lately(each, levels) for each in plan.transitions)})
+    update: dict[str, object] = {"transitions": tuple(_as_lately(each, levels) for each in plan.transitions)}
+    if all(step in levels or _goes_by_clock(step, plan, snapshot) for step in pairwise(plan.stage_ids)):
+        update["uncertainty"] = plan.uncertainty.model_copy(update={"rho": 0.0, "lag_cv": 0.0})
+    plan = plan.model_copy(update=update)
     now = replace(year_without_commit(plan, snapshot), clock=snapshot.clock, levels=levels)
     flows = {}
     for cell, flow in zip(year.cells, year.flows, strict=True):
@@ -113,6 +118,11 @@ def rest_of_year(year: PlannedYear, plan: Plan, snapshot: Snapshot, levels: Leve
     none = np.zeros(HORIZON - now.first)
     brought = (now.brought(cell, flows.get((cell.segment, cell.source), none)) for cell in now.cells)
     return replace(now, flows=tuple(brought))
+
+
+def _goes_by_clock(step: tuple[str, str], plan: Plan, snapshot: Snapshot) -> bool:
+    """Whether a step is the last one and its wins come by a clock, which has no level."""
+    return snapshot.clock is not None and step[1] == plan.stage_ids[-1]
 
 
 def _as_lately(transition: Transition, levels: Levels) -> Transition:

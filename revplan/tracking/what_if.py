@@ -69,7 +69,7 @@ def _with_lags_of(today: Plan, changed: Plan) -> Plan:
 
 
 def in_todays_world(now: Plan, baseline: Plan, varied: Plan) -> Plan:
-    """`now` changed by as much as `varied` differs from `baseline`: rates in proportion, lags and deals as they are written.
+    """`now` changed by as much as `varied` differs from `baseline`: rates in proportion, lags, deals and market as they are written.
 
     A changed transition is written for as wide a place as both today's and the scenario's hold in: cells that
     share a rate go on sharing it, and stray together.
@@ -82,8 +82,11 @@ def in_todays_world(now: Plan, baseline: Plan, varied: Plan) -> Plan:
         if today and planned and other and _said(planned) != _said(other):
             moved = _moved(today, planned, other)
             written[moved.key] = moved
-    kept = ("segments", "goal", "uncertainty", "capacity")
+    kept = ("segments", "goal", "capacity")
     update = {name: getattr(varied, name) for name in kept}
+    supposed, in_scenario = dict(baseline.uncertainty), dict(varied.uncertainty)
+    strays = {key: value for key, value in in_scenario.items() if value != supposed[key]}
+    update["uncertainty"] = now.uncertainty.model_copy(update=strays)
     return now.model_copy(update={**update, "transitions": tuple(written.values())})
 
 

@@ -13,10 +13,12 @@ import pytest
 from revplan.crm.records import Export, read_export
 from revplan.funnel.pipeline import OpenGroup
 from revplan.funnel.year import PlannedYear, Snapshot, plan_year
+from revplan.ground.clock import Clock
 from revplan.ground.cohorts import Cohort, own_estimate
 from revplan.ground.levels import MONTH_CV, USUAL_CV, StepLevel, level_of
 from revplan.plan.model import Plan
 from revplan.plan.parts import Scenario
+from revplan.plan.scenario import varied
 from revplan.rates.estimates import best_window
 from revplan.rates.tails import with_tail
 from revplan.simulation.scenarios import scenario_year
@@ -26,6 +28,7 @@ from revplan.tracking.close_dates import CloseDates, close_date_notes, close_dat
 from revplan.tracking.landing import landing
 from revplan.tracking.notes import levels_of
 from revplan.tracking.periods import whole_year
+from revplan.tracking.what_if import in_todays_world
 
 PLAN = {
     "year": {"first_month": "2026-01"},
@@ -40,15 +43,16 @@ PLAN = {
     "segments": {"all": {"share": 1.0, "acv": {"mean": 1000.0}}},
     "sources": {"web": {"share": 1.0, "enters": "lead"}},
 }
-LAST = ("sql", "won")
+FIRST, LAST = ("lead", "sql"), ("sql", "won")
 
 
-def from_march(levels: dict[tuple[str, str], StepLevel]) -> PlannedYear:
-    """What is left of a year from March on, its steps at some levels."""
-    plan = Plan.model_validate(PLAN)
-    return rest_of_year(
-        plan_year(plan, Snapshot()), plan.model_copy(update={"plan_date": date(2026, 3, 1)}), Snapshot(), levels
-    )
+def from_march(
+    levels: dict[tuple[str, str], StepLevel], snapshot: Snapshot | None = None, **market: float
+) -> PlannedYear:
+    """What is left of a year from March on, its steps at some levels, in a market that the plan supposes."""
+    plan = Plan.model_validate({**PLAN, "uncertainty": market})
+    later = plan.model_copy(update={"plan_date": date(2026, 3, 1)})
+    return rest_of_year(plan_year(plan, Snapshot()), later, snapshot or Snapshot(), levels)
 
 
 def straying(level: float, sd: float, months: int = 24) -> StepLevel:
@@ -116,9 +120,42 @@ def test_steps_as_they_run_lately_move_the_landing_and_how_far_they_stray_widens
     )
     assert lately["landing"] == pytest.approx(1.2 * plain["landing"], rel=1e-6)
     assert unsure["landing"] == pytest.approx(plain["landing"], rel=1e-9)
-    width = {name: row["landing_high"] - row["landing_low"] for name, row in (("plain", plain), ("unsure", unsure))}
-    by_hand = np.hypot(width["plain"], 2 * 1.2816 * 0.3 * plain["landing"])  # the sum of independent spreads
-    assert width["unsure"] == pytest.approx(by_hand, rel=0.1)
+    wide = {name: row["landing_high"] - row["landing_low"] for name, row in (("plain", plain), ("unsure", unsure))}
+    by_hand = np.hypot(wide["plain"], 2 * 1.2816 * 0.3 * plain["landing"])  # the sum of independent spreads
+    assert wide["unsure"] == pytest.approx(by_hand, rel=0.1)
+
+
+def width(year: PlannedYear) -> float:
+    row = landed(year)
+    return float(row["landing_high"] - row["landing_low"])
+
+
+def test_the_market_that_a_plan_supposes_gives_way_where_every_step_says_how_it_strays() -> None:
+    """What the market did is in the months that the steps' levels are learnt from: it is not counted twice."""
+    every = {FIRST: straying(1.0, 0.05), LAST: straying(1.0, 0.1)}
+    still, wild = {"rho": 0.0, "lag_cv": 0.0}, {"rho": 0.6, "lag_cv": 0.6}
+    assert width(from_march(every, **wild)) == pytest.approx(width(from_march(every, **still)))
+    by_clock = Snapshot(clock=Clock((1.0,) * 31, (1.0,) * 92, 0))
+    for levels, snapshot, gives_way in (
+        ({}, None, False),
+        ({LAST: every[LAST]}, None, False),
+        ({FIRST: every[FIRST]}, None, False),
+        ({FIRST: every[FIRST]}, by_clock, True),
+    ):
+        wide, narrow = (width(from_march(levels, snapshot, **market)) for market in (wild, still))
+        assert (wide == pytest.approx(narrow)) is gives_way
+    entries = [width(from_march(every, volume_cv=each)) for each in (0.0, 0.5)]  # of which no level says anything
+    assert entries[1] > 1.3 * entries[0]
+
+
+def test_a_scenario_with_a_market_of_its_own_has_it_in_a_running_year() -> None:
+    promised = Plan.model_validate(PLAN)
+    year = from_march({FIRST: straying(1.0, 0.0), LAST: straying(1.0, 0.0)})
+    for strays, wider in (({}, False), ({"lag_cv": 0.15}, False), ({"lag_cv": 0.6}, True)):
+        scenario = Scenario.model_validate({"uncertainty": strays})
+        plan = in_todays_world(year.plan, promised, varied(promised, "x", scenario))
+        assert (width(scenario_year(year, plan, scenario)) > 1.05 * width(year)) is wider
+        assert plan.uncertainty.lag_cv == (strays["lag_cv"] if wider else 0.0)
 
 
 def test_no_rate_goes_above_what_halves_those_who_do_not_go_on() -> None:
@@ -129,7 +166,7 @@ def test_no_rate_goes_above_what_halves_those_who_do_not_go_on() -> None:
 def test_what_is_said_of_levels_holds_and_is_said_only_where_it_does() -> None:
     assert list(levels_of(from_march({}))) == []
     held = "The band holds how far conversions strayed from their rates in the last 24 months."
-    first = {("lead", "sql"): straying(0.99, 0.0)}
+    first = {FIRST: straying(0.99, 0.0)}
     assert list(levels_of(from_march({LAST: straying(1.01, 0.1), **first}))) == [held]
     assert list(levels_of(from_march(first))) == [held, "How far Sql to Won strays is not in it."]
     moved, _ = levels_of(from_march({LAST: straying(1.26, 0.1), **first}))
