@@ -352,8 +352,11 @@ class Unread:
     rows: np.ndarray
     what: str
     faults: tuple[Fault, ...]
-    file: str = ""
-    """What the CRM file calls the file."""
+
+    @property
+    def file(self) -> str:
+        """What the CRM file calls the file."""
+        return self.cells.named.partition(".")[0]
 
     def table(self) -> Iterator[tuple[str, int, str, str, str]]:
         """File, line, column, what stands there, and what is wrong with it, by cell."""

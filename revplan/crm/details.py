@@ -22,7 +22,6 @@ from revplan.crm.mapping import (
     MONEY,
     ORIGINS,
     TOUCHES,
-    CrmFile,
     Origin,
     column_of,
     file_of,
@@ -54,13 +53,17 @@ def read_details(tables: Tables, raw: RawRecords) -> Details:
     for key in LABELS:
         if column := getattr(crm, key):
             read.add_names(key, column)
-    for key, column in (("amount", crm.amount.column if crm.amount else None), ("cost", crm.cost)):
-        if column:
-            read.add(key, column, tables.amounts(column), np.nan)
+    sign = ""
+    if crm.amount:
+        amounts = tables.amounts(crm.amount.column)
+        sign = amounts.sign
+        read.add("amount", crm.amount.column, amounts, np.nan)
+    if crm.cost:
+        read.add("cost", crm.cost, tables.amounts(crm.cost), np.nan)
     for key, column, parsed, missing in given_and_given_back(tables):
         read.add(key, column, parsed, missing)
     left_out = read.rename()
-    details = _in_one_currency(Details(read.columns, read.found, left_out), tables, raw)
+    details = _in_one_currency(Details(read.columns, read.found, left_out), tables, raw, sign)
     return replace(details, found=details.found + _told_only(tables))
 
 
@@ -77,11 +80,12 @@ class _ColumnsRead:
         """The values of a column; records without a row in its file are counted."""
         raw, file = self.raw, file_of(column)
         rows, is_money = raw.rows[file], key in MONEY
-        values = per_record(_summed(parsed, rows) if is_money else parsed, rows, raw.records, missing)
+        own = _summed(parsed.values, rows) if is_money else parsed.values
+        values = per_record(own, rows, len(raw.records), missing)
         of = raw.money_of if is_money else raw.label_of if file == raw.main else None
         if of is not None:
             values = np.append(values, np.array([missing], dtype=values.dtype))[of]
-        rowless = len(raw.records) - len(rows.ids) if of is None else int((of < 0).sum())
+        rowless = len(raw.records) - len(rows.positions) if of is None else int((of < 0).sum())
         self.columns[key] = values
         self.found += parsed.found + counted(key, f"missing: no row in {shown(file)}", rowless)
 
@@ -153,18 +157,14 @@ def called_every(source: CrmSource, key: str) -> Fault:
     return Fault(source.place((key,)), f"a {key} is called {EVERY!r}, which here means every {key}; rename it")
 
 
-def _summed(parsed: Parsed, rows: Rows) -> Parsed:
-    """Amounts by row, those of further lines added to the one that stands for their record."""
-    if rows.lines is None:
-        return parsed
-    values, (further, of) = parsed.values.copy(), rows.lines
-    added = np.zeros(len(rows.ids))
-    np.add.at(added, of, np.nan_to_num(values[further]))
-    some = np.zeros(len(rows.ids), dtype=bool)
-    some[of[~np.isnan(values[further])]] = True
-    own = values[rows.positions]
-    values[rows.positions] = np.where(some, np.nan_to_num(own) + added, own)
-    return replace(parsed, values=values)
+def _summed(amounts: np.ndarray, rows: Rows) -> np.ndarray:
+    """Amounts by row of the file, those of further lines added to the one that stands for their record."""
+    stated = ~np.isnan(amounts[rows.further])
+    further, first = rows.further[stated], rows.positions[rows.first[stated]]
+    sums = amounts.copy()
+    sums[first] = np.nan_to_num(sums[first])
+    np.add.at(sums, first, amounts[further])
+    return sums
 
 
 # --- currencies ---------------------------------------------------------------------------------------------
@@ -176,12 +176,12 @@ CONVERTED = re.compile(r"convert|company|home|base|reporting", re.IGNORECASE)
 CODE = re.compile(r"\b[A-Z]{3}\b|[$€£¥]")
 
 
-def _in_one_currency(details: Details, tables: Tables, raw: RawRecords) -> Details:
+def _in_one_currency(details: Details, tables: Tables, raw: RawRecords, sign: str) -> Details:
     """`details` with amounts in one currency, and which it is; a fault where several would be added up."""
     crm = tables.source.crm
     if not crm.amount:
         return details
-    codes, column = _codes(tables, raw, crm)
+    codes, column = _codes(tables, raw, crm.amount.column, sign)
     rates = dict(crm.rates or {})
     priced = ~np.isnan(details.columns["amount"]) & (details.columns["amount"] != 0) & (codes != "")
     counts = Counter(codes[priced].tolist())
@@ -201,17 +201,15 @@ def _in_one_currency(details: Details, tables: Tables, raw: RawRecords) -> Detai
     )
 
 
-def _codes(tables: Tables, raw: RawRecords, crm: CrmFile) -> tuple[np.ndarray, str]:
+def _codes(tables: Tables, raw: RawRecords, amount: str, sign: str) -> tuple[np.ndarray, str]:
     """The currency of each record's amount, empty where nothing says it; and the column that says it."""
-    amount = crm.amount.column if crm.amount else ""
-    file, name = file_of(amount), column_of(amount)
-    if crm.currency and "." not in crm.currency:
-        return np.full(len(raw.records), crm.currency, dtype=object), ""
-    column = crm.currency or _currency_column(tables, file, name)
+    said = tables.source.crm.currency
+    if said and "." not in said:
+        return np.full(len(raw.records), said, dtype=object), ""
+    column = said or _currency_column(tables, file_of(amount), column_of(amount))
     if not column:
-        return np.full(len(raw.records), tables.amounts(amount).sign, dtype=object), ""
-    texts = tables.labels(column)
-    values = per_record(texts, raw.rows[file_of(column)], raw.records, UNKNOWN)
+        return np.full(len(raw.records), sign, dtype=object), ""
+    values = per_record(tables.labels(column).values, raw.rows[file_of(column)], len(raw.records), UNKNOWN)
     found = [CODE.search(str(value)) for value in values]
     return np.array([match[0] if match else "" for match in found], dtype=object), column
 
@@ -239,7 +237,7 @@ def _told_only(tables: Tables) -> Findings:
     """What the report says of columns that are looked at for data quality only."""
     crm, found = tables.source.crm, Findings()
     if crm.probability:
-        cells = tables.cells(file_of(crm.probability), column_of(crm.probability))
+        cells = tables.cells(crm.probability)
         found += quality.impossible_probabilities(cells.part, cells.texts)
     for file in crm.lists():
         table = tables.tables[file]
@@ -266,7 +264,7 @@ def given_and_given_back(tables: Tables) -> Iterator[tuple[str, str, Parsed, obj
     crm = tables.source.crm
     for key in MOMENTS:
         if column := getattr(crm, key):
-            yield key, column, tables.days(file_of(column), column_of(column)), NEVER
+            yield key, column, tables.days(column), NEVER
     if crm.rejected is None:
         return
     if crm.rejected.at:
@@ -281,10 +279,10 @@ def read_touches(tables: Tables, records: pd.Index) -> tuple[Touched | None, Fin
     touches = tables.source.crm.touches
     if touches is None:
         return None, Findings()
-    cells = tables.cells(TOUCHES, touches.id or "")
+    cells = tables.cells(f"{TOUCHES}.{touches.id}")
     texts, filled, _ = stripped(cells)
     record = records.get_indexer(pd.Index(as_keys(texts).objects(), dtype=object))
-    moments = tables.days(TOUCHES, touches.at or "")
+    moments = tables.days(f"{TOUCHES}.{touches.at}")
     found = Findings(lines=tables.tables[TOUCHES].report(TOUCHES)) + moments.found
     aside = [("no id", ~filled), *tables.left_out(TOUCHES), ("no date", np.isnat(moments.values))]
     aside.append(("no record of that id", record < 0))

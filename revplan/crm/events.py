@@ -19,6 +19,7 @@ from revplan.crm.files import (
     Tables,
     alike,
     as_keys,
+    in_log,
     joined_rows,
     other_than,
     per_record,
@@ -150,7 +151,10 @@ def _of_columns(tables: Tables, crm: WideCrm) -> RawRecords:
     opening = moments_in(tables, first, stages[0])
     arrived = opening.values[main.positions]
     others = [file for file in crm.files if file not in (first, *crm.lists())]
-    joined = {file: joined_rows(tables, file, first, main, arrived) for file in others}
+    joined: dict[str, JoinedRows] = {}
+    for file in others:
+        taken = len(main.ids) + sum(len(each.own) for each in joined.values())
+        joined[file] = joined_rows(tables, file, first, main, arrived, taken)
     own = [each for each in joined.values() if len(each.own)]
     records = main.ids if not own else pd.Index(np.concatenate([main.ids, *(each.own for each in own)]), dtype=object)
     enters = [
@@ -186,16 +190,9 @@ def _as_written(raw: RawRecords, tables: Tables) -> RawRecords:
     if not tables.has_ids(raw.main) or SHORT not in set(map(len, raw.rows[raw.main].ids)):
         return raw
     main, column = raw.rows[raw.main], tables.entry(raw.main).id or ""
-    written = tables.stripped_cells(raw.main, column)[main.positions].tolist()
+    written = tables.frame(raw.main, [column], main.positions)[column]
     whole = {key: text for key, text in zip(main.ids, written, strict=True) if len(key) == SHORT < len(text)}
-    if not whole:
-        return raw
-
-    def called(ids: pd.Index) -> pd.Index:
-        return pd.Index([whole.get(each, each) for each in ids], dtype=object)
-
-    rows = {file: replace(each, ids=called(each.ids)) for file, each in raw.rows.items()}
-    return replace(raw, records=called(raw.records), rows=rows)
+    return replace(raw, records=pd.Index([whole.get(each, each) for each in raw.records], dtype=object))
 
 
 def _columns_checked(tables: Tables, crm: WideCrm, rows: dict[str, Rows]) -> Findings:
@@ -210,7 +207,7 @@ def _columns_checked(tables: Tables, crm: WideCrm, rows: dict[str, Rows]) -> Fin
     for column, keys in meant.items():
         if not {last, ("lost",)} & keys.keys():
             continue
-        counts = _labels_of(tables.cells(file_of(column), column_in(column)), rows[file_of(column)].positions)
+        counts = _labels_of(tables.cells(column), rows[file_of(column)].positions)
         day = crm.lost or crm.stages[last[1]]
         filled = day.conditions().get(column, ()) if crm.lost else ()
         at = {"at": day.at, "field": column} if day.at else {"column": column}
@@ -250,12 +247,12 @@ def _without_sharers(days: _StageDays, main: Rows, joined: Iterable[JoinedRows],
 
 def _with_column(raw: RawRecords, file: str, stage: int, days: _StageDays, closes: bool) -> RawRecords:
     """`raw` with the events whose moments stand in a column."""
-    at = per_record(Parsed(days.values, days.found), raw.rows[file], raw.records, NEVER)
+    at = per_record(days.values, raw.rows[file], len(raw.records), NEVER)
     record = np.flatnonzero(~np.isnat(at))
     events = Events(record.astype(NUMBER), np.full(len(record), stage, dtype=STAGE), at[record])
     undated = raw.undated
     if closes and days.undated.any():
-        those = per_record(Parsed(days.undated, days.found), raw.rows[file], raw.records, False)
+        those = per_record(days.undated, raw.rows[file], len(raw.records), False)
         undated = np.where(those, np.int8(stage), undated)
     return replace(raw, events=raw.events + events, found=raw.found + days.found, undated=undated)
 
@@ -263,12 +260,12 @@ def _with_column(raw: RawRecords, file: str, stage: int, days: _StageDays, close
 def moments_in(tables: Tables, file: str, entered: Entered) -> _StageDays:
     """The moments of a column, for the rows whose field is one of the labels."""
     size = len(tables.tables[file].lines)
-    parsed = tables.days(file, column_in(entered.at)) if entered.at else Parsed(np.full(size, NEVER), Findings())
+    parsed = tables.days(entered.at) if entered.at else Parsed(np.full(size, NEVER), Findings())
     if not entered.conditions():
         return _StageDays(parsed.values, np.zeros(size, dtype=bool), parsed.found)
     chosen = np.ones(size, dtype=bool)
     for column, names in entered.conditions().items():
-        chosen &= tables.is_one_of(file, column_in(column), names)
+        chosen &= tables.is_one_of(column, names)
     dateless = chosen & np.isnat(parsed.values)
     columns = " and ".join(shown(column_in(column)) for column in entered.conditions())
     met = {column: tables.labels_met(column, names) for column, names in entered.conditions().items()}
@@ -284,23 +281,22 @@ def moments_in(tables: Tables, file: str, entered: Entered) -> _StageDays:
 
 def _of_changes(tables: Tables, crm: HistoryCrm) -> RawRecords:
     rows = {RECORDS: usable_rows(tables, RECORDS)} if crm.records else {}
-    log = _log(tables, crm, rows)
-    records, numbers = log.ids, log.places
+    records, log, found = _log(tables, crm, rows)
     if not rows:
-        staged = pd.unique(numbers[~np.isnat(log.at) & (log.stages != NO_STAGE)])
+        staged = pd.unique(log.record[~np.isnat(log.at) & (log.stage != NO_STAGE)])
         place = np.full(len(records), -1)
         place[staged] = np.arange(len(staged))
-        records, numbers = records[staged], place[numbers]
-        log, numbers = log.where(numbers >= 0), numbers[numbers >= 0]
-    happened = Events(numbers.astype(NUMBER), log.stages, log.at)
-    closing = np.isnat(log.at) & ((log.stages == LOST) | (log.stages == len(crm.stages) - 1))
+        records, log = records[staged], replace(log, record=place[log.record])
+        log = log.where(log.record >= 0)
+    happened = replace(log, record=log.record.astype(NUMBER))
+    closing = np.isnat(log.at) & ((log.stage == LOST) | (log.stage == len(crm.stages) - 1))
     undated = np.full(len(records), NO_STAGE, dtype=STAGE)
-    undated[numbers[closing]] = log.stages[closing]
+    undated[log.record[closing]] = log.stage[closing]
     changes = {name: _value_changes(tables, crm, (name, place), records) for name, place in (crm.changes or {}).items()}
-    found = sum((each.found for each in rows.values()), Findings()) + log.found
+    found = sum((each.found for each in rows.values()), Findings()) + found
     raw = RawRecords(
         records=records,
-        events=happened.where(~np.isnat(log.at) & (log.stages != NO_STAGE)),
+        events=happened.where(~np.isnat(log.at) & (log.stage != NO_STAGE)),
         rows=rows,
         found=found + sum((each for _, each in changes.values()), Findings()),
         logged=True,
@@ -313,7 +309,7 @@ def _of_changes(tables: Tables, crm: HistoryCrm) -> RawRecords:
         if entered.at:
             days = moments_in(tables, file_of(entered.at), entered)
             raw = _with_column(raw, file_of(entered.at), number, days, closes=number == len(crm.stages) - 1)
-    left = happened.where(~np.isnat(log.at) & (log.stages == NO_STAGE))
+    left = happened.where(~np.isnat(log.at) & (log.stage == NO_STAGE))
     raw = _as_written(raw, tables) if rows else raw
     return _with_attempts(raw, left, len(crm.stages) - 1, crm.attempts)
 
@@ -398,27 +394,15 @@ def _of_those_that_go_on(events: Events, last: int, records: int) -> Events:
     return events.where(goes_on[events.record])
 
 
-@dataclass(frozen=True, eq=False)
-class _LogRows:
-    ids: pd.Index
-    """Those of the file with the records; without one, those of the log."""
-    stages: np.ndarray
-    at: np.ndarray
-    found: Findings
-    places: np.ndarray
-    """The number of each change's record in `ids`."""
+def _log(tables: Tables, crm: HistoryCrm, rows: dict[str, Rows]) -> tuple[pd.Index, Events, Findings]:
+    """The ids of records, and their changes, those to no stage and those without a day among them; and what was found.
 
-    def where(self, mask: np.ndarray) -> _LogRows:
-        """The changes in `mask`."""
-        return _LogRows(self.ids, self.stages[mask], self.at[mask], self.found, self.places[mask])
-
-
-def _log(tables: Tables, crm: HistoryCrm, rows: dict[str, Rows]) -> _LogRows:
-    """The changes of records, those to no stage and those without a day among them; how many are set aside, by why."""
-    id_cells, value_cells = tables.cells(CHANGES, crm.id), tables.cells(CHANGES, crm.value)
+    The ids are those of the file with the records; without one, those of the log.
+    """
+    id_cells, value_cells = tables.cells(in_log(crm.id)), tables.cells(in_log(crm.value))
     coded = id_cells.coded.once()  # a record has several rows
-    moments = tables.days(CHANGES, crm.at)
-    is_stage = crm.field and tables.is_one_of(CHANGES, crm.field, crm.is_ or ())
+    moments = tables.days(in_log(crm.at))
+    is_stage = crm.field and tables.is_one_of(in_log(crm.field), crm.is_ or ())
     of_field = is_stage if isinstance(is_stage, np.ndarray) else np.ones(len(coded), dtype=bool)
     stages, stage_found = _stages(crm, value_cells)
     stage_found += values_checked(tables.source, crm, _labels_of(value_cells, np.flatnonzero(of_field)), stages)
@@ -445,7 +429,7 @@ def _log(tables: Tables, crm: HistoryCrm, rows: dict[str, Rows]) -> _LogRows:
         ("no id", ~filled, value_cells),
         ("another field", ~of_field & ~_of_values(tables, crm), value_cells),
         ("a value that is no stage", (stages == NO_STAGE) & of_field, value_cells),
-        ("a day that cannot be read", _unread(moments), tables.cells(CHANGES, crm.at)),
+        ("a day that cannot be read", _unread(moments), tables.cells(in_log(crm.at))),
         ("no date", np.isnat(moments.values), id_cells),
         ("no record of that id", places < 0, id_cells),
     ]
@@ -458,7 +442,8 @@ def _log(tables: Tables, crm: HistoryCrm, rows: dict[str, Rows]) -> _LogRows:
     values = value_cells.coded.of_rows(pd.factorize(np.fromiter(labels, dtype=object, count=len(labels)))[0])
     found += _snapshots(id_cells.file, numbers[of_stage], moments.values[of_stage], values[of_stage])
     told = filled & of_field & (places >= 0)
-    return _LogRows(rows[RECORDS].ids if rows else different, stages[told], moments.values[told], found, places[told])
+    changes = Events(places, stages, moments.values).where(told)
+    return (rows[RECORDS].ids if rows else different), changes, found
 
 
 def _unread(parsed: Parsed) -> np.ndarray:
@@ -569,7 +554,7 @@ def _of_values(tables: Tables, crm: HistoryCrm) -> np.ndarray:
     every = any(place.column for place in (crm.changes or {}).values())
     if every or crm.field is None or not labels:
         return np.full(len(tables.tables[CHANGES].lines), every)
-    return tables.is_one_of(CHANGES, crm.field, labels)
+    return tables.is_one_of(in_log(crm.field), labels)
 
 
 def _value_changes(
@@ -577,18 +562,18 @@ def _value_changes(
 ) -> tuple[Changes, Findings]:
     """How the log says that a value of the records changed, by record and moment."""
     name, place = said
-    texts, filled, _ = stripped(tables.cells(CHANGES, crm.id))
+    texts, filled, _ = stripped(tables.cells(in_log(crm.id)))
     record = records.get_indexer(pd.Index(as_keys(texts).objects(), dtype=object))
-    at = tables.days(CHANGES, crm.at).values
+    at = tables.days(in_log(crm.at)).values
     rows = filled & (record >= 0) & ~np.isnat(at)
     if place.column is None:
-        rows &= tables.is_one_of(CHANGES, crm.field or "", place.is_ or ())
+        rows &= tables.is_one_of(in_log(crm.field or ""), place.is_ or ())
     order = np.flatnonzero(rows)
     order = order[np.lexsort((at[order], record[order]))]
     after = _values_in(tables, place.column or crm.value, name, order)
     found = after.found + counted(tables.tables[CHANGES].name, f"rows read as changes of {name}", len(order))
     if place.column is None and crm.field and not len(order):
-        labels, fields = place.is_ or ("",), tables.cells(CHANGES, crm.field)
+        labels, fields = place.is_ or ("",), tables.cells(in_log(crm.field))
         hint = did_you_mean(labels[0], list(_labels_of(fields, np.arange(len(fields.texts)))))
         message = f"no row is of {shown(' or '.join(labels))}{hint}"
         found += Findings((Fault(tables.source.place(("changes", name)), message),))
@@ -601,11 +586,11 @@ def _value_changes(
 
 def _values_in(tables: Tables, column: str, name: str, rows: np.ndarray) -> Parsed:
     """The amounts or days that some rows of the log's column hold."""
-    cells = tables.cells(CHANGES, column)
+    cells = tables.cells(in_log(column))
     texts = cells.coded.objects()[rows].tolist()
     lines = cells.lines.of(rows.tolist()) if isinstance(cells.lines, Lines) else [cells.lines[n] for n in rows.tolist()]
     some = Cells(cells.file, column, texts, lines, cells.unit)
-    return tables.days_of(CHANGES, some) if name == "close_on" else tables.amounts_of(CHANGES, some)
+    return (tables.days if name == "close_on" else tables.amounts)(in_log(column), some)
 
 
 def rows_set_aside(part: str, aside: Iterable[tuple[str, np.ndarray, Cells]]) -> tuple[np.ndarray, Findings]:

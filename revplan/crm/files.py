@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -47,50 +47,50 @@ from revplan.ground.tablefile import EVERY_COLUMN
 CHANGES = ""  # the name of the file with the changes in `format: history`, which no column can be written with
 
 
+def in_log(column: str) -> str:
+    """file.column of a column of the file with the changes."""
+    return f"{CHANGES}.{column}"
+
+
 @dataclass(frozen=True, eq=False)
 class Tables:
     """The tables a CRM file names, by name, with the CRM file itself."""
 
     source: CrmSource
     tables: dict[str, TextTable]
-    _amounts: dict[str, Parsed] = field(default_factory=dict)
-    """The columns of amounts that were read, which are asked for more than once."""
 
     def entry(self, file: str) -> DataFile:
         """What the CRM file says about `file`."""
         return entries_of(self.source)[file]
 
-    def cells(self, file: str, column: str) -> Cells:
-        """A column as text, with its place for messages."""
+    def cells(self, column: str) -> Cells:
+        """The text cells of file.column, with their places for messages."""
+        file, name = file_of(column), column_of(column)
         table = self.tables[file]
-        named = f"{file}.{column}" if file else ""  # the file with the changes has no name
-        return Cells(table.name, column, table.cells(column), table.lines, table.unit, named)
+        # no column of the file with the changes can be named in the CRM file as this one is
+        return Cells(table.name, name, table.cells(name), table.lines, table.unit, column if file else "")
 
     def id_cells(self, file: str) -> Cells:
         """The ids of a file; of one without, the numbers of its lines."""
-        name, table = self.entry(file).id or "", self.tables[file]
-        if not self.has_ids(file):
-            return Cells(table.name, ROW, Texts([str(line) for line in table.lines]), table.lines, table.unit)
-        return self.cells(file, name)
+        if self.has_ids(file):
+            return self.cells(f"{file}.{self.entry(file).id}")
+        table = self.tables[file]
+        return Cells(table.name, ROW, Texts([str(line) for line in table.lines]), table.lines, table.unit)
 
     def has_ids(self, file: str) -> bool:
         """Whether a column of `file` says which record a row is of; without one each row is its own."""
         return self.entry(file).id != ROW or ROW in self.tables[file].header
 
-    def stripped_cells(self, file: str, column: str) -> np.ndarray:
-        """The cells of a column without outer spaces, by row."""
-        texts = self.tables[file].cells(column)
-        different = all_visible(texts.different)
-        return texts.of_rows(np.fromiter(different, dtype=object, count=len(different)))
-
-    def columns_read(self, file: str) -> list[str]:
-        """The columns of a file that the CRM file names."""
-        return list(dict.fromkeys(column for at, column in wanted_columns(self.source).values() if at == file))
+    def frame(self, file: str, names: Iterable[str], rows: np.ndarray) -> pd.DataFrame:
+        """The cells of some columns of a file without outer spaces, those of `rows`."""
+        texts = {name: self.tables[file].cells(name) for name in names}
+        seen = {name: Texts(all_visible(each.different), each.codes).objects()[rows] for name, each in texts.items()}
+        return pd.DataFrame(seen, dtype=object)
 
     def day_columns(self, file: str) -> list[str]:
-        """The columns of a file with the days of stages."""
+        """The columns of a file with the days of stages, as file.column."""
         days = [day.at for key, day in self.source.crm.days().items() if day.at and key[0] == "stages"]
-        return list(dict.fromkeys(column_of(at) for at in days if file_of(at) == file))
+        return list(dict.fromkeys(at for at in days if file_of(at) == file))
 
     def of_a_line(self, file: str) -> list[str]:
         """The columns of a file in which the line items of one record may differ."""
@@ -98,105 +98,86 @@ class Tables:
         named = (crm.amount.column if crm.amount else None, crm.cost, crm.product, crm.owner)
         return [column_of(each) for each in named if each and file_of(each) == file]
 
-    def merged(self, file: str) -> Mapping[str, str]:
-        """Id of a record of `file` that was merged into another -> the id of that one."""
-        column = self.source.crm.merged
-        return merged_into(self, file, column_of(column)) if column and file_of(column) == file else {}
-
     def labels(self, column: str) -> Parsed:
         """The labels of file.column, one per row of the file."""
-        return labels(self.cells(file_of(column), column_of(column)))
+        return labels(self.cells(column))
 
-    def days(self, file: str, column: str) -> Parsed:
-        """The moments of a column, read in the date format declared for its file."""
-        return self.days_of(file, self.cells(file, column))
+    def days(self, column: str, cells: Cells | None = None) -> Parsed:
+        """The moments of file.column, or of some `cells` of it, written as the CRM file says."""
+        declared = self._declared("date_format", column)
+        return days(cells or self.cells(column), declared, self.source.crm.timezone)
 
-    def days_of(self, file: str, cells: Cells) -> Parsed:
-        """The moments of some cells of a column of a file."""
-        declared = self._declared("date_format", file, cells.column)
-        return self._with_unread(file, days(cells, declared, self.source.crm.timezone))
+    def amounts(self, column: str, cells: Cells | None = None) -> Parsed:
+        """The amounts of file.column, or of some `cells` of it, written as the CRM file says."""
+        separator = self.tables[file_of(column)].separator
+        return amounts(cells or self.cells(column), self._declared("decimal", column), separator)
 
-    def _with_unread(self, file: str, parsed: Parsed) -> Parsed:
-        """`parsed`, its cells that cannot be read no faults where the CRM file sets them aside."""
-        found = parsed.found
-        if not found.unread:
-            return parsed
-        told = {fault for each in found.unread for fault in each.faults}
-        aside = self.source.crm.bad_values == "set_aside"
-        faults = tuple(fault for fault in found.faults if not (aside and fault in told))
-        cells = tuple(replace(each, file=file) for each in found.unread)
-        return replace(parsed, found=Findings(faults, found.lines, cells))
-
-    def _declared(self, key: str, file: str, column: str) -> str | None:
-        """What the CRM file says of how a column is written: for the column, its file, or all."""
-        own, general = (dict(getattr(each, key) or {}) for each in (self.entry(file), self.source.crm))
-        places = ((own, column), (general, f"{file}.{column}"), (own, EVERY_COLUMN), (general, EVERY_COLUMN))
+    def _declared(self, key: str, column: str) -> str | None:
+        """What the CRM file says of how file.column is written: for the column, its file, or all."""
+        own, general = (dict(getattr(each, key) or {}) for each in (self.entry(file_of(column)), self.source.crm))
+        places = ((own, column_of(column)), (general, column), (own, EVERY_COLUMN), (general, EVERY_COLUMN))
         return next((said[name] for said, name in places if name in said), None)
 
-    def is_one_of(self, file: str, column: str, labels: Iterable[str]) -> np.ndarray:
-        """Which rows of a file have one of `labels` in a column."""
+    def is_one_of(self, column: str, labels: Iterable[str]) -> np.ndarray:
+        """Which rows of its file have one of `labels` in file.column."""
         wanted = set().union(*(meanings_of(label) for label in labels))
-        return self.cells(file, column).coded.which(lambda text: plain(text) in wanted)
+        return self.cells(column).coded.which(lambda text: plain(text) in wanted)
 
     def labels_met(self, column: str, labels: Iterable[str]) -> tuple[str, ...]:
         """Those of `labels` that a row of file.column has; all where none has."""
         labels = tuple(labels)
-        there = {plain(text) for text in self.cells(file_of(column), column_of(column)).coded.different}
+        there = {plain(text) for text in self.cells(column).coded.different}
         return tuple(label for label in labels if meanings_of(label) & there) or labels
 
     def left_out(self, file: str) -> Iterator[tuple[str, np.ndarray]]:
         """Why rows of a file do not count, as `only` and `except` ask, and which; each column in turn."""
         for key, column, names in self.source.crm.conditions(file):
-            why, rows = f"{key}: {shown(column)} is {shown(' or '.join(names))}", self.is_one_of(file, column, names)
+            why, rows = (
+                f"{key}: {shown(column)} is {shown(' or '.join(names))}",
+                self.is_one_of(f"{file}.{column}", names),
+            )
             yield (f"not what {why}", ~rows) if key == "only" else (f"as {why}", rows)
 
-    def amounts(self, column: str) -> Parsed:
-        """The amounts of file.column, read with the decimal mark declared for its file."""
-        if column not in self._amounts:
-            file = file_of(column)
-            self._amounts[column] = self.amounts_of(file, self.cells(file, column_of(column)))
-        return self._amounts[column]
+    def merged(self, file: str) -> dict[str, str]:
+        """Id of a record of `file` that was merged into another -> the id of the record that has it now.
 
-    def amounts_of(self, file: str, cells: Cells) -> Parsed:
-        """The amounts of some cells of a column of a file."""
-        mark = self._declared("decimal", file, cells.column)
-        return self._with_unread(file, amounts(cells, mark, self.tables[file].separator))
+        HubSpot writes them 2001:1700000000000;3001:1700000000000, each with its moment.
+        """
+        column, into = self.source.crm.merged, dict[str, str]()
+        if not column or file_of(column) != file:
+            return into
+        texts, filled, _ = stripped(self.cells(column))
+        ids, has_id, _ = _ids_of(self, file)
+        for at in np.flatnonzero(filled & has_id).tolist():
+            for gone in _keys(part.partition(":")[0] for part in SEPARATED.split(texts[at])):
+                if gone and gone != ids[at] and into.get(ids[at]) != gone:
+                    into[gone] = ids[at]
+        for gone in into:
+            seen = {gone}
+            while (now := into[gone]) in into and now not in seen:
+                seen.add(now)
+                into[gone] = into[now]
+        return into
 
 
 SEPARATED = re.compile(r"[;,|\s]+")
-
-
-def merged_into(tables: Tables, file: str, column: str) -> dict[str, str]:
-    """Id of a record that was merged into another -> the id of the record that has it now.
-
-    HubSpot writes them 2001:1700000000000;3001:1700000000000, each with its moment.
-    """
-    texts, filled, _ = stripped(tables.cells(file, column))
-    if not filled.any():
-        return {}
-    ids, has_id, _ = _ids_of(tables, file)
-    into: dict[str, str] = {}
-    for at in np.flatnonzero(filled & has_id).tolist():
-        for gone in _keys(part.partition(":")[0] for part in SEPARATED.split(texts[at])):
-            if gone and gone != ids[at] and into.get(ids[at]) != gone:
-                into[gone] = ids[at]
-    for gone in into:
-        seen = {gone}
-        while (now := into[gone]) in into and now not in seen:
-            seen.add(now)
-            into[gone] = into[now]
-    return into
+NO_ROWS = np.zeros(0, dtype=int)
 
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """The rows of a file that can be used: their records, each once, and where they stand."""
+    """The rows of a file that can be used, and whose they are."""
 
     ids: pd.Index
     positions: np.ndarray
-    found: Findings
-    lines: tuple[np.ndarray, np.ndarray] | None = None
-    """Where the further lines of the same records stand, and the number of each one's record in `ids`."""
+    """Where they stand in the file."""
+    numbers: np.ndarray
+    """The number of each one's record."""
+    found: Findings = field(default_factory=Findings)
+    further: np.ndarray = field(default_factory=NO_ROWS.copy)
+    """Where further lines of the same records stand."""
+    first: np.ndarray = field(default_factory=NO_ROWS.copy)
+    """The place in `positions` of the row that each of them goes on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -323,13 +304,10 @@ def _no_column(place: str, table: TextTable, column: str) -> Fault:
 
 def usable_rows(tables: Tables, file: str) -> Rows:
     """One row for every id in `file`; every other row is set aside and counted, or a fault."""
-    ids, filled, cells = _ids_of(tables, file)
-    found = Findings(lines=tables.tables[file].report(file))
-    found += _aside(file, cells, "no id", np.flatnonzero(~filled))
-    filled, more = _that_count(tables, file, cells, ids, filled)
-    rows, repeated = _one_row_each(tables, file, cells, ids, filled)
-    kept = Findings(lines=(ImportLine(file, "rows kept", len(rows.positions)),))
-    return replace(rows, found=found + more + repeated + kept)
+    sifted = _Sifted(tables, file)
+    sifted.set_aside("no id", sifted.nameless)
+    sifted.leave_out()
+    return sifted.with_report(sifted.one_row_each())
 
 
 def _ids_of(tables: Tables, file: str) -> tuple[np.ndarray, np.ndarray, Cells]:
@@ -339,117 +317,135 @@ def _ids_of(tables: Tables, file: str) -> tuple[np.ndarray, np.ndarray, Cells]:
     return as_keys(texts).objects(), filled, cells
 
 
-def _that_count(
-    tables: Tables, file: str, cells: Cells, ids: np.ndarray, filled: np.ndarray
-) -> tuple[np.ndarray, Findings]:
-    """Which of the `filled` rows count: not those left out, nor those of records merged into another."""
-    found = Findings(_labels_not_there(tables, file))
-    for why, rows in tables.left_out(file):
-        found += _aside(file, cells, why, np.flatnonzero(filled & rows))
-        filled = filled & ~rows
-    if merged := tables.merged(file):
-        gone = filled & np.isin(ids, list(merged))
-        found += _aside(file, cells, "merged into another record", np.flatnonzero(gone))
-        filled = filled & ~gone
-    return filled, found
+ID, AT = "\0id", "\0at"  # columns of a frame beside those of a file, which are never called so
+
+
+@dataclass(eq=False)
+class _Sifted:
+    """The rows of a file on the way to those that can be used, and what was found of the others."""
+
+    tables: Tables
+    file: str
+
+    def __post_init__(self) -> None:
+        self.ids, filled, self.cells = _ids_of(self.tables, self.file)
+        self.nameless, self.left = ~filled, np.ones(len(filled), dtype=bool)
+        self.found = Findings(lines=self.tables.tables[self.file].report(self.file))
+
+    def count(self, what: str, positions: np.ndarray) -> None:
+        """A line on some rows, with line and id of the first."""
+        if len(positions):
+            first = int(positions.min())
+            example = f"{self.cells.line(first)}: {shown(self.cells.texts[first])}"
+            self.found += counted(self.file, what, len(positions), example)
+
+    def set_aside(self, why: str, rows: np.ndarray) -> None:
+        """Those of `rows` that are left are no longer."""
+        self.count(f"set aside: {why}", np.flatnonzero(self.left & rows))
+        self.left = self.left & ~rows
+
+    def leave_out(self) -> None:
+        """Sets aside what `only` and `except` leave out, and rows of records merged into another."""
+        self.found += Findings(_labels_not_there(self.tables, self.file))
+        for why, rows in self.tables.left_out(self.file):
+            self.set_aside(why, rows)
+        if merged := self.tables.merged(self.file):
+            self.set_aside("merged into another record", np.isin(self.ids, list(merged)))
+
+    def with_report(self, rows: Rows) -> Rows:
+        """`rows` with all that was found, and how many they are."""
+        kept = ImportLine(self.file, "rows kept", len(rows.positions))
+        return replace(rows, found=self.found + Findings(lines=(kept,)))
+
+    def _rows(self, positions: np.ndarray) -> Rows:
+        return Rows(pd.Index(self.ids[positions], dtype=object), positions, np.arange(len(positions)))
+
+    def each_row(self) -> Rows:
+        """Every row that is left, those that are the same in all columns once."""
+        positions = np.flatnonzero(self.left)
+        several = pd.Series(self.ids[positions]).duplicated(keep=False).to_numpy()
+        same = np.zeros(len(positions), dtype=bool)
+        if several.any():
+            frame = self.tables.frame(self.file, self.tables.tables[self.file].columns, positions[several])
+            same[several] = frame.duplicated().to_numpy()
+        self.count("set aside: the same as another row", positions[same])
+        return self._rows(positions[~same])
+
+    def one_row_each(self) -> Rows:
+        """A row for each id that is left: equal ones once, versions as asked, line items together; or faults."""
+        tables, file, crm = self.tables, self.file, self.tables.source.crm
+        positions = np.flatnonzero(self.left)
+        own = pd.Index(self.ids if self.left.all() else self.ids[positions], dtype=object)
+        if own.is_unique:  # which it keeps in mind, as others will ask again
+            return Rows(own, positions, np.arange(len(own)))
+        several = own.duplicated(keep=False)
+        at = positions[several]
+        others = [each.via for each in entries_of(tables.source).values() if each.via]
+        leads_to = [column_of(via) for via in others if file_of(via) == file]
+        named = dict.fromkeys(column for where, column in wanted_columns(tables.source).values() if where == file)
+        read = [column for column in named if column not in (self.cells.column, *leads_to)]
+        frame = tables.frame(file, read, at).assign(**{ID: self.ids[at], AT: at})
+        modified = next((each for each in crm.modified or () if file_of(each) == file), None)
+        lines = crm.has_lines(file)
+        if modified and not lines:
+            parsed = tables.days(modified)
+            changed = pd.Series(parsed.values[at], index=frame.index)
+            newest = changed.eq(changed.groupby(frame[ID]).transform("max"))
+            self.found += parsed.found
+            what = "set aside: an older version of a record, as duplicates: newest asks"
+            self.count(what, frame.loc[~newest, AT].to_numpy())
+            frame = frame[newest]
+        compared = [each for each in read if not (lines and each in tables.of_a_line(file))]
+        differing = frame.groupby(ID)[compared].nunique(dropna=False) > 1
+        unequal = frame[ID].isin(differing.index[differing.any(axis=1)])
+        if unequal.any():
+            columns = [str(each) for each in differing.columns[differing.any()]]
+            self.found += Findings((self._repeated(frame[unequal], columns, len(positions)),))
+        frame = frame.sort_values([*read, AT], kind="stable")
+        first = ~frame[ID].duplicated()
+        rows = self._rows(np.sort(np.concatenate([positions[~several], frame.loc[first, AT].to_numpy()])))
+        if not lines:
+            self.count("set aside: the same as another row of its id", frame.loc[~first & ~unequal, AT].to_numpy())
+            return rows
+        further = np.sort(frame.loc[~first, AT].to_numpy())
+        self.count("line items added to their record, as of: lines asks", further)
+        return replace(rows, further=further, first=rows.ids.get_indexer(pd.Index(self.ids[further], dtype=object)))
+
+    def _repeated(self, rows: pd.DataFrame, columns: list[str], filled: int) -> Fault:
+        """That rows repeat an id and say something else, with what to write where they are lines, versions, or have no id."""
+        tables, file, cells = self.tables, self.file, self.cells
+        rows = rows.sort_values(AT)
+        again = int(rows[ID].duplicated().sum())
+        first = rows[rows[ID] == rows[ID].iloc[0]]
+        named = " and ".join(shown(each) for each in columns[:3])
+        example = ", ".join(
+            f"{cells.line(int(row[AT]))}: {shown(row[columns[0]]) or 'empty'}" for _, row in first.head(2).iterrows()
+        )
+        changed = next((each for each in tables.tables[file].header if MODIFIED.search(each)), "COLUMN")
+        cures = [f"if they are versions of a record: duplicates: newest and modified: {shown(file)}.{shown(changed)}"]
+        amount = tables.source.crm.amount
+        if amount is not None and set(columns) <= {*tables.of_a_line(file)}:
+            cures.insert(0, f"if they are line items: amount: {{column: {shown(amount.column)}, of: lines}}")
+        if again > filled / 2:
+            cures.append("if the column identifies no record: id: row")
+        repeat = "row repeats an id and differs" if again == 1 else "rows repeat an id and differ"
+        message = f"{again:,} {repeat} in {named} ({shown(rows[ID].iloc[0])}, {example}); {'; '.join(cures)}"
+        return Fault(cells.part, message)
 
 
 def _labels_not_there(tables: Tables, file: str) -> tuple[Fault, ...]:
     """Faults of labels that `only` or `except` names and no row of the file has; a yes or a no may be missing."""
     faults = []
-    for key, column, names in tables.source.crm.conditions(file):
-        if f"{file}.{column}" not in (tables.source.document.data.get(key) or ()):
+    for key, name, names in tables.source.crm.conditions(file):
+        column = f"{file}.{name}"
+        if column not in (tables.source.document.data.get(key) or ()):
             continue  # what a preset writes stands for every spelling there may be
-        there = {plain(text): text for text in tables.cells(file, column).coded.different}
+        there = {plain(text): text for text in tables.cells(column).coded.different}
         for label in names:
             if plain(label) not in ("true", "false") and plain(label) not in there:
                 hint = did_you_mean(label, [text.strip() for text in there.values() if text.strip()])
-                place = tables.source.place((key, f"{file}.{column}"))
-                faults.append(Fault(place, f"no row is {shown(label)!r}{hint}"))
+                faults.append(Fault(tables.source.place((key, column)), f"no row is {shown(label)!r}{hint}"))
     return tuple(faults)
-
-
-def _one_row_each(
-    tables: Tables, file: str, cells: Cells, ids: np.ndarray, filled: np.ndarray
-) -> tuple[Rows, Findings]:
-    """A row for each id among the `filled` rows: equal ones once, versions as asked, line items together; or faults."""
-    positions = np.flatnonzero(filled)
-    own = pd.Index(ids if len(positions) == len(ids) else ids[positions], dtype=object)
-    if own.is_unique:  # which it keeps in mind, as others will ask again
-        return Rows(own, positions, Findings()), Findings()
-    several = own.duplicated(keep=False)
-    at = positions[several]
-    others = [each.via for each in entries_of(tables.source).values() if each.via]
-    leads_to = [column_of(via) for via in others if file_of(via) == file]
-    read = [column for column in tables.columns_read(file) if column not in (cells.column, *leads_to)]
-    frame = pd.DataFrame({column: tables.stripped_cells(file, column)[at] for column in read}, dtype=object)
-    frame = frame.assign(**{ID: ids[at], AT: at})
-    crm, found = tables.source.crm, Findings()
-    modified = next((each for each in crm.modified or () if file_of(each) == file), None)
-    lines = crm.has_lines(file)
-    if modified and not lines:
-        parsed = tables.days(file, column_of(modified))
-        changed = pd.Series(parsed.values[at], index=frame.index)
-        newest = changed.eq(changed.groupby(frame[ID]).transform("max"))
-        why = "an older version of a record, as duplicates: newest asks"
-        found += parsed.found + _aside(file, cells, why, frame.loc[~newest, AT].to_numpy())
-        frame = frame[newest]
-    compared = [each for each in read if not (lines and each in tables.of_a_line(file))]
-    differing = frame.groupby(ID)[compared].nunique(dropna=False) > 1
-    unequal = frame[ID].isin(differing.index[differing.any(axis=1)])
-    if unequal.any():
-        columns = [str(each) for each in differing.columns[differing.any()]]
-        found += Findings((_repeated_fault(tables, file, cells, frame[unequal], columns, len(positions)),))
-    frame = frame.sort_values([*read, AT], kind="stable")
-    first = ~frame[ID].duplicated()
-    further = np.sort(frame.loc[~first, AT].to_numpy())
-    if not lines:
-        same = frame.loc[~first & ~unequal, AT].to_numpy()
-        found += _aside(file, cells, "the same as another row of its id", same)
-    kept = np.sort(np.concatenate([positions[~several], frame.loc[first, AT].to_numpy()]))
-    index = pd.Index(ids[kept], dtype=object)
-    if not lines or not len(further):
-        return Rows(index, kept, Findings()), found
-    found += counted(
-        file, "line items added to their record, as of: lines asks", len(further), _example(cells, further)
-    )
-    return Rows(index, kept, Findings(), (further, index.get_indexer(pd.Index(ids[further], dtype=object)))), found
-
-
-ID, AT = "\0id", "\0at"  # columns of a frame beside those of a file, which are never called so
-
-
-def _repeated_fault(
-    tables: Tables, file: str, cells: Cells, rows: pd.DataFrame, columns: list[str], filled: int
-) -> Fault:
-    """That rows repeat an id and say something else, with what to write where they are lines, versions, or have no id."""
-    rows = rows.sort_values(AT)
-    again = int(rows[ID].duplicated().sum())
-    first = rows[rows[ID] == rows[ID].iloc[0]]
-    named = " and ".join(shown(each) for each in columns[:3])
-    example = ", ".join(
-        f"{cells.line(int(row[AT]))}: {shown(row[columns[0]]) or 'empty'}" for _, row in first.head(2).iterrows()
-    )
-    changed = next((each for each in tables.tables[file].header if MODIFIED.search(each)), "COLUMN")
-    cures = [f"if they are versions of a record: duplicates: newest and modified: {shown(file)}.{shown(changed)}"]
-    amount = tables.source.crm.amount
-    if amount is not None and set(columns) <= {*tables.of_a_line(file)}:
-        lines = f"if they are line items: amount: {{column: {shown(amount.column)}, of: lines}}"
-        cures.insert(0, lines)
-    if again > filled / 2:
-        cures.append("if the column identifies no record: id: row")
-    repeat = "row repeats an id and differs" if again == 1 else "rows repeat an id and differ"
-    message = f"{again:,} {repeat} in {named} ({shown(rows[ID].iloc[0])}, {example}); {'; '.join(cures)}"
-    return Fault(cells.part, message)
-
-
-def _aside(file: str, cells: Cells, why: str, positions: np.ndarray) -> Findings:
-    return counted(file, f"set aside: {why}", len(positions), _example(cells, positions))
-
-
-def _example(cells: Cells, positions: np.ndarray) -> str:
-    """Line and id of the first of some rows."""
-    return f"{cells.line(int(positions.min()))}: {shown(cells.texts[int(positions.min())])}" if len(positions) else ""
 
 
 # --- ids as they are compared -------------------------------------------------------------------------------
@@ -517,81 +513,56 @@ def _cut(text: str) -> str:
 # --- files beside the records -------------------------------------------------------------------------------
 
 
-def joined_rows(tables: Tables, file: str, main: str, records: Rows, arrived: np.ndarray) -> JoinedRows:
+def joined_rows(tables: Tables, file: str, main: str, records: Rows, arrived: np.ndarray, taken: int) -> JoinedRows:
     """The rows of `file` for the `records` of the file `main`, which came in at the moments `arrived`.
+
+    Records of their own are numbered from `taken` on.
 
     A row counts once however many records lead to it: it is the earliest one's. A row to which none leads, and the
     later ones of a record to which several belong, are records of their own where the file has days of stages.
     """
-    entry, staged = tables.entry(file), bool(tables.day_columns(file))
-    ids, filled, cells = _ids_of(tables, file)
-    found = Findings(lines=tables.tables[file].report(file))
-    nameless = ~filled
-    if entry.via is not None or not staged:
-        found += _aside(file, cells, "no id", np.flatnonzero(nameless))
+    via, staged = tables.entry(file).via, bool(tables.day_columns(file))
+    sifted = _Sifted(tables, file)
+    if via is not None or not staged:
+        sifted.set_aside("no id", sifted.nameless)
+    sifted.leave_out()
+    once = via is not None or not staged or tables.source.crm.has_lines(file)
+    rows = sifted.one_row_each() if once else sifted.each_row()
+    sharing, naming = NO_ROWS, NO_ROWS
+    if via is not None:
+        numbers, sharing, naming, found = _led_to(tables, file, main, records, arrived, rows.ids)
     else:
-        filled = np.ones(len(ids), dtype=bool)
-    filled, more = _that_count(tables, file, cells, ids, filled)
-    found += more
-    once = entry.via is not None or not staged or tables.source.crm.has_lines(file)
-    rows, more = (_one_row_each if once else _each_row)(tables, file, cells, ids, filled)
-    found += more
-    sharing, naming = np.zeros(0, dtype=int), np.zeros(0, dtype=int)
-    if entry.via is not None:
-        numbers, sharing, naming, more = _led_to(tables, file, main, records, arrived, rows.ids)
-    else:
-        numbers, more = _belonging(tables, file, main, records, rows, ids)
-    found += more
+        numbers, found = _belonging(tables, file, main, records, rows.ids)
+    sifted.found += found
+    known = numbers >= 0
     if not staged:
-        found += _aside(file, cells, "no record of that id", rows.positions[numbers < 0])
-        rows, numbers = _chosen(rows, numbers >= 0), numbers[numbers >= 0]
+        sifted.count("set aside: no record of that id", rows.positions[~known])
+        goes_on = known[rows.first]
+        rows = replace(
+            rows,
+            ids=rows.ids[known],
+            positions=rows.positions[known],
+            further=rows.further[goes_on],
+            first=(np.cumsum(known) - 1)[rows.first[goes_on]],
+        )
+        numbers, known = numbers[known], known[known]
     further = _further(tables, file, rows, numbers)
-    own = further | (numbers < 0)
-    kinds = {
-        f"rows to which no record of {shown(main)} leads": numbers < 0,
-        f"further rows of a record of {shown(main)}": further,
-    }
-    for what, those in kinds.items():
-        example = _example(cells, rows.positions[those])
-        found += counted(file, f"{what}, records of their own", those.sum(), example)
-    names = np.append(np.array(records.ids, dtype=object), "")[numbers]  # -1, no record, is the name appended last
-    if own.any():
-        written = [f"{file} {at + 1}" if nameless[at] else str(ids[at]) for at in rows.positions[own].tolist()]
-        names[own] = other_than(records.ids, written, file)
-    found += Findings(lines=(ImportLine(file, "rows kept", len(rows.positions)),))
-    joined = replace(rows, ids=pd.Index(names, dtype=object), found=found)
-    return JoinedRows(joined, pd.Index(names[own], dtype=object), np.where(further, numbers, -1)[own], sharing, naming)
+    own = further | ~known
+    what = f"rows to which no record of {shown(main)} leads, records of their own"
+    sifted.count(what, rows.positions[~known])
+    sifted.count(f"further rows of a record of {shown(main)}, records of their own", rows.positions[further])
+    places = rows.positions[own].tolist()
+    written = [f"{file} {at + 1}" if sifted.nameless[at] else str(sifted.ids[at]) for at in places]
+    names = pd.Index(other_than(records.ids, written, file), dtype=object)
+    of = np.where(further, numbers, -1)[own]
+    numbers = np.where(own, taken + np.cumsum(own) - 1, numbers)
+    return JoinedRows(sifted.with_report(replace(rows, numbers=numbers)), names, of, sharing, naming)
 
 
-def _chosen(rows: Rows, mask: np.ndarray) -> Rows:
-    """The rows in `mask`, with their further lines."""
-    lines = rows.lines
-    if lines is not None:
-        kept = mask[lines[1]]
-        lines = lines[0][kept], (np.cumsum(mask) - 1)[lines[1][kept]]
-    return replace(rows, ids=rows.ids[mask], positions=rows.positions[mask], lines=lines)
-
-
-def _each_row(tables: Tables, file: str, cells: Cells, ids: np.ndarray, filled: np.ndarray) -> tuple[Rows, Findings]:
-    """Every one of the `filled` rows, those that are the same in all columns once."""
-    positions = np.flatnonzero(filled)
-    several = pd.Series(ids[positions]).duplicated(keep=False).to_numpy()
-    same = np.zeros(len(positions), dtype=bool)
-    if several.any():
-        columns = tables.tables[file].columns
-        frame = pd.DataFrame({name: tables.stripped_cells(file, name)[positions[several]] for name in columns})
-        same[several] = frame.duplicated().to_numpy()
-    found = _aside(file, cells, "the same as another row", positions[same])
-    kept = positions[~same]
-    return Rows(pd.Index(ids[kept], dtype=object), kept, Findings()), found
-
-
-def _belonging(
-    tables: Tables, file: str, main: str, records: Rows, rows: Rows, ids: np.ndarray
-) -> tuple[np.ndarray, Findings]:
+def _belonging(tables: Tables, file: str, main: str, records: Rows, ids: pd.Index) -> tuple[np.ndarray, Findings]:
     """The number of the record that each row of a file names; -1 where it names none there is."""
     split, merged = tables.entry(file).split, tables.merged(main)
-    sought, present = alike(rows.ids, records.ids)
+    sought, present = alike(ids, records.ids)
     present = present if present.is_unique else pd.Index(records.ids)
     several: list[str] = []
     if split is None:
@@ -604,7 +575,7 @@ def _belonging(
         cells = [[key_of[part] for part in cell] or [text] for cell, text in zip(cells, sought, strict=True)]
         cells = [[merged.get(part, part) for part in cell] for cell in cells]
         numbers = np.array([next((n for n in present.get_indexer(cell) if n >= 0), -1) for cell in cells], dtype=int)
-        several = [text for text, cell in zip(rows.ids, cells, strict=True) if len(cell) > 1]
+        several = [text for text, cell in zip(ids, cells, strict=True) if len(cell) > 1]
         named = pd.Index([part for cell in cells for part in cell], dtype=object)
     what = "rows that name several records, given to the first of them"
     found = counted(file, what, len(several), shown(several[0]) if several else "")
@@ -618,7 +589,7 @@ def _led_to(
 
     Of several that name a row it is the one that came in first.
     """
-    texts, filled, _ = stripped(tables.cells(main, column_of(tables.entry(file).via or "")))
+    texts, filled, _ = stripped(tables.cells(tables.entry(file).via or ""))
     own = records.ids.get_indexer(pd.Index(_ids_of(tables, main)[0], dtype=object))  # of further rows of a record too
     here = filled & (own >= 0)
     pairs = pd.DataFrame({"name": texts.objects()[here], "number": own[here]}).drop_duplicates()
@@ -652,8 +623,8 @@ def _further(tables: Tables, file: str, rows: Rows, numbers: np.ndarray) -> np.n
     if not several.any():
         return further
     at = rows.positions[several]
-    moments = [tables.days(file, column).values[at] for column in tables.day_columns(file)]
-    frame = pd.DataFrame({name: tables.stripped_cells(file, name)[at] for name in tables.tables[file].columns})
+    moments = [tables.days(column).values[at] for column in tables.day_columns(file)]
+    frame = tables.frame(file, tables.tables[file].columns, at)
     frame = frame.assign(**{AT: np.fmin.reduce(moments), ID: numbers[several]})
     order = frame.sort_values([AT, *tables.tables[file].columns], kind="stable", na_position="last")
     later = order[ID].duplicated()
@@ -701,10 +672,8 @@ def why_few(here: str, sought: pd.Index, there: str, present: pd.Index) -> Findi
     return counted(here, f"ids of which {shown(there)} has only {met:,}", len(sought), why)
 
 
-def per_record(parsed: Parsed, rows: Rows, records: pd.Index, missing: object) -> np.ndarray:
-    """The values of a file's rows in the order of `records`; `missing` where a record has no row."""
-    if rows.ids is records:
-        return parsed.values[rows.positions]
-    where = rows.ids.get_indexer(records)
-    values = np.append(parsed.values[rows.positions], np.array([missing], dtype=parsed.values.dtype))
-    return values[where]  # -1, no row, is the value appended last
+def per_record(values: np.ndarray, rows: Rows, records: int, missing: object) -> np.ndarray:
+    """The values of a file's rows by the number of their record, of so many `records`; `missing` where one has no row."""
+    found = np.full(records, missing, dtype=values.dtype)
+    found[rows.numbers] = values[rows.positions]
+    return found

@@ -254,7 +254,8 @@ def _read_export(crm_path: Path, cells_to: Path | None = None, today: date | Non
     unread = raw.found.unread + details.found.unread
     if cells_to is not None:
         write_unread(unread, cells_to)
-    if faults := tuple(dict.fromkeys(raw.found.faults + details.found.faults)):
+    aside = {fault for each in unread for fault in each.faults if tables.source.crm.bad_values == "set_aside"}
+    if faults := [fault for fault in dict.fromkeys(raw.found.faults + details.found.faults) if fault not in aside]:
         raise DataError(faults)
     details = _without_unread(details, raw, unread)
     if details.left_out.any():
@@ -285,11 +286,8 @@ def _without_unread(details: Details, raw: RawRecords, unread: tuple[Unread, ...
     example = ""
     for each in (each for each in unread if each.file in raw.rows):
         rows = raw.rows[each.file]
-        numbers = raw.records.get_indexer(rows.ids)
-        bad = np.isin(rows.positions, each.rows)
-        out[numbers[bad & (numbers >= 0)]] = True
-        if rows.lines is not None:
-            out[numbers[rows.lines[1][np.isin(rows.lines[0], each.rows)]]] = True
+        out[rows.numbers[np.isin(rows.positions, each.rows)]] = True
+        out[rows.numbers[rows.first[np.isin(rows.further, each.rows)]]] = True
         example = example or f"{each.cells.place(int(each.rows[0]))}: {shown(each.cells.texts[int(each.rows[0])])}"
     found = counted("records", "set aside: a cell of theirs cannot be read", (out & ~details.left_out).sum(), example)
     return replace(details, found=details.found + found, left_out=details.left_out | out)

@@ -37,8 +37,6 @@ class TextTable:
     separator: str = ","
     unit: str = "line"
     """What `lines` count."""
-    titles: tuple[str, ...] = ()
-    """What stands above the header, line by line: a report's name, its days."""
     aside: tuple[ImportLine, ...] = ()
     """Rows that are no records, such as titles, totals and footers: why, how many, the first; and labels filled down."""
     parts: tuple[TextTable, ...] = ()
@@ -424,7 +422,6 @@ def table_of(read: TextTable, rows: TextRows, framing: Framed) -> TextTable:
     return replace(
         read,
         columns=dict(zip(read.header, [*columns[:named], *filled], strict=True)),
-        titles=tuple(" ".join(filter(None, map(str.strip, row))) for row in rows[: framing.head]),
         aside=(*read.aside, *framing.aside, *headed, *grouped),
     )
 

@@ -274,7 +274,7 @@ def test_a_file_that_is_put_into_columns_in_pieces_is_the_same_table(
             return str(error)
         cells = {name: [*table.cells(name)] for name in table.header}
         texts = {name: sorted(set(table.cells(name).different)) for name in table.header}
-        return table.header, cells, texts, [*table.lines], table.blank, table.titles, told(table)
+        return table.header, cells, texts, [*table.lines], table.blank, told(table)
 
     whole = found()
     monkeypatch.setattr(text_table, "MANY", rows)
