@@ -8,12 +8,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from decimal import Decimal
 from functools import cached_property
 from itertools import accumulate
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -41,7 +41,6 @@ EXAMPLES = 3
 SOME = 1_000  # texts of a column that show how it is written
 SAMPLE_ZONES = ("America/Los_Angeles", "Europe/Berlin", "Asia/Kolkata")
 Faulty = TypeVar("Faulty")
-Element = TypeVar("Element", covariant=True)
 
 
 @dataclass(frozen=True)
@@ -110,23 +109,8 @@ def as_text(value: Any) -> str:
     return value.isoformat() if isinstance(value, date | time) else str(value)
 
 
-class Items(Sequence[Element]):
-    """A sequence of which only `item` and the length need be told."""
-
-    def item(self, at: int) -> Element:
-        """What stands at a place."""
-        raise NotImplementedError
-
-    @overload
-    def __getitem__(self, at: int) -> Element: ...
-    @overload
-    def __getitem__(self, at: slice) -> list[Element]: ...
-    def __getitem__(self, at: int | slice) -> Element | list[Element]:
-        return [self.item(each) for each in range(*at.indices(len(self)))] if isinstance(at, slice) else self.item(at)
-
-
 @dataclass(frozen=True, eq=False)
-class Written(Items[str]):
+class Written(Sequence[str]):
     """Values of a typed column, days or numbers, that become texts where one is looked at; missing ones are empty."""
 
     values: np.ndarray
@@ -136,7 +120,7 @@ class Written(Items[str]):
     def __len__(self) -> int:
         return len(self.values)
 
-    def item(self, at: int) -> str:
+    def __getitem__(self, at: int) -> str:  # type: ignore[override]  # nobody asks for a slice
         value = self.values[at]
         return "" if pd.isna(value) else as_text(value.item())
 
@@ -146,7 +130,7 @@ class Written(Items[str]):
 
 
 @dataclass(frozen=True, eq=False)
-class Texts(Items[str]):
+class Texts(Sequence[str]):
     """The cells of a column: the texts it holds, and which of them each row has. A text is parsed once, not in every row."""
 
     different: Sequence[str]
@@ -225,7 +209,7 @@ class Texts(Items[str]):
     def __len__(self) -> int:
         return len(self.different if self.codes is None else self.codes)
 
-    def item(self, at: int) -> str:
+    def __getitem__(self, at: int) -> str:  # type: ignore[override]  # nobody asks for a slice
         return self.different[at if self.codes is None else int(self.codes[at])]
 
     def __iter__(self) -> Iterator[str]:
@@ -267,7 +251,7 @@ class TextColumn:
 
 
 @dataclass(frozen=True, eq=False)
-class Lines(Items[str]):
+class Lines(Sequence[str]):
     """Where the rows of a table stand that is in several files: file and line, such as deals-2025.csv line 12."""
 
     files: tuple[tuple[str, str, Sequence[int]], ...]
@@ -281,7 +265,7 @@ class Lines(Items[str]):
     def __len__(self) -> int:
         return self.starts[-1]
 
-    def item(self, at: int) -> str:
+    def __getitem__(self, at: int) -> str:  # type: ignore[override]  # nobody asks for a slice
         name, unit, line = self.parts_of(at)
         return f"{name} {unit} {line}"
 
@@ -292,10 +276,6 @@ class Lines(Items[str]):
         number = bisect_right(self.starts, row) - 1
         name, unit, lines = self.files[number]
         return name, unit, lines[row - self.starts[number]]
-
-    def of(self, rows: Sequence[int]) -> Lines:
-        """Those of some rows, in their order."""
-        return Lines(tuple((name, unit, [line]) for name, unit, line in map(self.parts_of, rows)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -323,6 +303,15 @@ class Cells:
     def file_and_line(self, row: int) -> tuple[str, int]:
         """The file that `row` stands in, and its line there."""
         return self.lines.parts_of(row)[::2] if isinstance(self.lines, Lines) else (self.file, self.lines[row])
+
+    def taken(self, rows: np.ndarray) -> Cells:
+        """The cells of some rows, in their order."""
+        lines: Sequence[int] | Lines
+        if isinstance(self.lines, Lines):
+            lines = Lines(tuple((name, unit, [line]) for name, unit, line in map(self.lines.parts_of, rows.tolist())))
+        else:
+            lines = [self.lines[row] for row in rows.tolist()]
+        return replace(self, texts=self.coded.taken(rows), lines=lines)
 
     @property
     def part(self) -> str:
@@ -455,17 +444,16 @@ def days(cells: Cells, date_format: str | None = None, zone: str | None = None) 
     column is numbers that can be nothing else; beside a declared one such days are read too.
     """
     typed = cells.coded.different
-    said: _Said | None = None
     if isinstance(typed, Written) and typed.values.dtype.kind == "M":
         moments, filled = typed.values, ~np.isnat(typed.values)
+        said = _Said(cells.coded, typed, filled, counted(cells.part, "empty cells", (~filled).sum()))
         sound = filled & (moments >= EARLIEST) & (moments < LATEST)
-        moved = sound & typed.zoned
-        found = counted(cells.part, "empty cells", (~filled).sum())
+        moved, found = sound & typed.zoned, said.found
     else:
         said = _said(cells)
         filled = said.filled
         moments, sound, moved, found = _read_days(cells, said, date_format)
-    rows = np.flatnonzero if said is None else said.rows
+    rows = said.rows
     if zone is not None and moved.any():
         local = pd.DatetimeIndex(moments[moved]).tz_localize("UTC").tz_convert(zone).tz_localize(None)
         moments = moments.copy()
@@ -485,7 +473,7 @@ def days(cells: Cells, date_format: str | None = None, zone: str | None = None) 
         return Fault(cells.place(row), f"{shown(cells.texts[row])!r} is not a date {wanted}; correct it{declare}")
 
     found += unread(cells, rows(wrong), "no date", fault, "values that are no date")
-    return Parsed(values if said is None else said.coded.of_rows(values), found)
+    return Parsed(said.coded.of_rows(values), found)
 
 
 def _read_days(
@@ -556,9 +544,9 @@ def _of_another_zone(
     return cells.counted(f"{what}; timezone: {zone}, say, makes it the day there", rows(moved))
 
 
-def _lines_for_days(cells: Cells, said: _Said | None, sound: np.ndarray, date_format: str | None) -> str:
+def _lines_for_days(cells: Cells, said: _Said, sound: np.ndarray, date_format: str | None) -> str:
     """The line to paste that would read the days of a column; the choice where several would."""
-    if said is None:
+    if isinstance(said.texts, Written):
         return ""
     unread = [
         text

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from revplan.crm.cells import Cells, Findings, ImportLine, Lines, Parsed, counted, stripped
+from revplan.crm.cells import Cells, Findings, ImportLine, Parsed, counted, stripped
 from revplan.crm.file import CrmSource, did_you_mean
 from revplan.crm.files import (
     CHANGES,
@@ -586,10 +586,7 @@ def _value_changes(
 
 def _values_in(tables: Tables, column: str, name: str, rows: np.ndarray) -> Parsed:
     """The amounts or days that some rows of the log's column hold."""
-    cells = tables.cells(in_log(column))
-    texts = cells.coded.objects()[rows].tolist()
-    lines = cells.lines.of(rows.tolist()) if isinstance(cells.lines, Lines) else [cells.lines[n] for n in rows.tolist()]
-    some = Cells(cells.file, column, texts, lines, cells.unit)
+    some = tables.cells(in_log(column)).taken(rows)
     return (tables.days if name == "close_on" else tables.amounts)(in_log(column), some)
 
 

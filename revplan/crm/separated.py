@@ -240,7 +240,7 @@ BYTE_ORDER_MARKS = {
 }
 STRAY = "cp1252"  # in which single bytes are read that are no UTF-8
 LOST = "\ufffd"  # for a byte that stands for nothing even there
-HIGH = re.compile(rb"[\x80-\xff]+")
+ESCAPED = re.compile("[\udc80-\udcff]")  # what Python makes of a byte that is no UTF-8
 SOME = 200_000  # bytes beyond ASCII that show which code page a file is in
 OTHERS = (  # code pages by what their letters are read as Windows-1252 in words nobody writes, and the share from which it shows
     ("cp1251", 0.5, re.compile("[À-ÿ¸¨]{3,}")),  # Cyrillic: whole words of accented letters
@@ -287,10 +287,13 @@ def decoded(raw: bytes, name: str) -> Decoded:
             return _without_nul(raw.decode(each), each)
         except UnicodeDecodeError:
             continue
-    stray = _strays(body)
-    sound = (character > "\x7f" for character in body.decode("utf-8", errors="ignore")[:SOME])
-    if marked or len(stray) <= sum(sound):
-        return _with_strays(body, encoding, stray)
+    text = body.decode("utf-8", errors="surrogateescape")
+    stray = [*islice(ESCAPED.finditer(text), SOME)]
+    if marked or len(stray) <= sum(character > "\x7f" for character in ESCAPED.sub("", text[:SOME])):
+        line, example = text.count("\n", 0, stray[0].start()) + 1, f"0x{_byte(stray[0]).hex()} as {_alone(stray[0])}"
+        what = f"bytes that are no text in {encoding}, read as {STRAY}; correct them where they come from"
+        told = ImportLine("", what, len(stray), f"line {line}: {example}")
+        return _without_nul(ESCAPED.sub(_alone, text), encoding, (told,))
     found = _code_page(raw)
     text = raw.decode(found, errors="replace")
     return _without_nul(text, found, _counted(text, LOST, f"bytes that are no text in {found}, shown as {LOST}"))
@@ -321,37 +324,13 @@ def _utf16_by_its_zeros(raw: bytes) -> Iterator[str]:
 # --- bytes that are no UTF-8 ----------------------------------------------------------------------------------
 
 
-def _strays(raw: bytes) -> list[tuple[int, int]]:
-    """Where bytes stand that are no UTF-8: start and end of each, those of the first 200,000 beyond ASCII."""
-    found: list[tuple[int, int]] = []
-    for run in HIGH.finditer(raw):
-        start = run.start()
-        while start < run.end():
-            try:
-                raw[start : run.end()].decode("utf-8")
-                break
-            except UnicodeDecodeError as error:
-                found.append((start + error.start, start + error.end))
-                start += error.end
-        if len(found) > SOME:
-            break
-    return found
+def _byte(escaped: re.Match[str]) -> bytes:
+    return escaped[0].encode("utf-8", errors="surrogateescape")
 
 
-def _with_strays(raw: bytes, encoding: str, stray: list[tuple[int, int]]) -> Decoded:
-    """The text of a UTF-8 file with stray bytes, each read by itself."""
-    parts, end = [], 0
-    for start, stop in stray:
-        parts.append(raw[end:start].decode("utf-8", errors="replace"))
-        parts.append(raw[start:stop].decode(STRAY, errors="replace"))
-        end = stop
-    text = "".join([*parts, raw[end:].decode("utf-8", errors="replace")])
-    first, last = stray[0]
-    line = raw.count(b"\n", 0, first) + 1
-    shown = " ".join(f"0x{byte:02x}" for byte in raw[first:last])
-    example = f"line {line}: {shown} as {raw[first:last].decode(STRAY, errors='replace')}"
-    what = f"bytes that are no text in {encoding}, read as {STRAY}; correct them where they come from"
-    return _without_nul(text, encoding, (ImportLine("", what, len(stray), example),))
+def _alone(escaped: re.Match[str]) -> str:
+    """A stray byte of a UTF-8 file, read by itself."""
+    return _byte(escaped).decode(STRAY, errors="replace")
 
 
 def _code_page(raw: bytes) -> str:
