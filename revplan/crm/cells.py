@@ -13,7 +13,7 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from functools import cached_property
 from itertools import accumulate
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 import numpy as np
 import pandas as pd
@@ -41,6 +41,7 @@ EXAMPLES = 3
 SOME = 1_000  # texts of a column that show how it is written
 SAMPLE_ZONES = ("America/Los_Angeles", "Europe/Berlin", "Asia/Kolkata")
 Faulty = TypeVar("Faulty")
+Element = TypeVar("Element", covariant=True)
 
 
 @dataclass(frozen=True)
@@ -109,8 +110,23 @@ def as_text(value: Any) -> str:
     return value.isoformat() if isinstance(value, date | time) else str(value)
 
 
+class Items(Sequence[Element]):
+    """A sequence of which only `item` and the length need be told."""
+
+    def item(self, at: int) -> Element:
+        """What stands at a place."""
+        raise NotImplementedError
+
+    @overload
+    def __getitem__(self, at: int) -> Element: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[Element]: ...
+    def __getitem__(self, at: int | slice) -> Element | list[Element]:
+        return [self.item(each) for each in range(*at.indices(len(self)))] if isinstance(at, slice) else self.item(at)
+
+
 @dataclass(frozen=True, eq=False)
-class Written(Sequence[str]):
+class Written(Items[str]):
     """Values of a typed column, days or numbers, that become texts where one is looked at; missing ones are empty."""
 
     values: np.ndarray
@@ -120,7 +136,7 @@ class Written(Sequence[str]):
     def __len__(self) -> int:
         return len(self.values)
 
-    def __getitem__(self, at: int) -> str:  # type: ignore[override]  # nobody asks for a slice
+    def item(self, at: int) -> str:
         value = self.values[at]
         return "" if pd.isna(value) else as_text(value.item())
 
@@ -130,7 +146,7 @@ class Written(Sequence[str]):
 
 
 @dataclass(frozen=True, eq=False)
-class Texts(Sequence[str]):
+class Texts(Items[str]):
     """The cells of a column: the texts it holds, and which of them each row has. A text is parsed once, not in every row."""
 
     different: Sequence[str]
@@ -209,7 +225,7 @@ class Texts(Sequence[str]):
     def __len__(self) -> int:
         return len(self.different if self.codes is None else self.codes)
 
-    def __getitem__(self, at: int) -> str:  # type: ignore[override]  # nobody asks for a slice
+    def item(self, at: int) -> str:
         return self.different[at if self.codes is None else int(self.codes[at])]
 
     def __iter__(self) -> Iterator[str]:
@@ -251,7 +267,7 @@ class TextColumn:
 
 
 @dataclass(frozen=True, eq=False)
-class Lines(Sequence[str]):
+class Lines(Items[str]):
     """Where the rows of a table stand that is in several files: file and line, such as deals-2025.csv line 12."""
 
     files: tuple[tuple[str, str, Sequence[int]], ...]
@@ -265,7 +281,7 @@ class Lines(Sequence[str]):
     def __len__(self) -> int:
         return self.starts[-1]
 
-    def __getitem__(self, at: int) -> str:  # type: ignore[override]  # nobody asks for a slice
+    def item(self, at: int) -> str:
         name, unit, line = self.parts_of(at)
         return f"{name} {unit} {line}"
 

@@ -14,7 +14,7 @@ from hashlib import sha256
 
 import numpy as np
 
-from revplan.crm.cells import ImportLine, Lines, TextColumn, Texts
+from revplan.crm.cells import ImportLine, Items, Lines, TextColumn, Texts
 from revplan.ground.errors import DataError, Fault, shown
 
 
@@ -130,7 +130,7 @@ TITLES = 30  # rows looked through for the header
 MANY = 20_000  # rows that are put into columns at once
 
 
-class TextRows(Sequence[list[str]]):
+class TextRows(Items[list[str]]):
     """The rows of a text file or a sheet, held by column: a text that many rows have takes the room of one.
 
     Rows of another length than most, such as titles, stand in the columns cut or with empty cells at their end.
@@ -172,7 +172,7 @@ class TextRows(Sequence[list[str]]):
     def __len__(self) -> int:
         return self._size + len(self._waiting)
 
-    def __getitem__(self, at: int) -> list[str]:  # type: ignore[override]  # nobody asks for a slice
+    def item(self, at: int) -> list[str]:
         columns = self.columns
         return self.others[at] if at in self.others else [column[at] for column in columns]
 
