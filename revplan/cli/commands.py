@@ -506,6 +506,7 @@ def _answered_yes(question: str) -> bool:
 
 
 def _report(given: argparse.Namespace) -> None:
+    from revplan.ground.extras import check_installed
     from revplan.run.render import Request, refresh, render_all
 
     requests = [
@@ -532,6 +533,7 @@ def _report(given: argparse.Namespace) -> None:
         return
     if len(requests) > 1:
         raise PlanError.at("--refresh", "takes the deck of one report; name that report alone")
+    check_installed("--refresh", "pptx")
     files, found = refresh(requests[0], given.out, sys.stderr)
     answer = {"files": [str(path) for path in files], "findings": [asdict(each) for each in found]}
     _print(given, answer, "\n".join([*map(str, files), *map(str, found)]))

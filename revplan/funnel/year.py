@@ -39,7 +39,7 @@ class Snapshot:
     """What open records bring in the plan month, the next one, ..., over what stage and age say; then as much. [ratio]"""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PlannedYear:
     """A plan computed: every array has one row per cell; money in the plan's currency."""
 
@@ -69,6 +69,9 @@ class PlannedYear:
     """By which new entries close in what is expected of a running year; a plan spreads them over its quarters evenly."""
     levels: Levels = field(default_factory=dict)
     """By step, how the rates of a running year run lately and how far they stray; a plan's do not."""
+
+    def __repr__(self) -> str:
+        return f"<PlannedYear {self.plan.name}: {len(self.cells)} cells from {self.plan.first_month + self.first} on>"
 
     def brought(self, cell: Cell, entries: np.ndarray) -> np.ndarray:
         """Entries into each stage of `cell` that entries by month from the plan month on bring. [records]"""

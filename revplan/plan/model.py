@@ -21,6 +21,9 @@ class Plan(UncheckedPlan):
         If its values contradict each other; all faults at once.
     """
 
+    def __repr__(self) -> str:
+        return f"<Plan {self.name}>"
+
     @model_validator(mode="after")
     def _consistent(self, info: ValidationInfo) -> Self:
         if info.context != SALVAGE and (faults := consistency(self)):

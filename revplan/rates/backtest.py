@@ -275,7 +275,7 @@ class ReplayedDay:
     """Wins from known records, a source each."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Backtest:
     """Replays and their scores."""
 

@@ -15,6 +15,7 @@ from scipy.optimize import brentq
 from scipy.special import ndtr
 
 from revplan.funnel.year import PlannedYear, capped_segments
+from revplan.ground.formats import compact, show
 from revplan.ground.values import Progress
 from revplan.simulation.curve import (
     CONFIDENCES,
@@ -89,7 +90,7 @@ class SignedParts:
         }
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Simulation:
     """A planned year simulated; what is not asked for is not computed."""
 
@@ -104,6 +105,12 @@ class Simulation:
     """What the plan's own confidence asks for."""
     stretch: CurvePoint
     """What an even chance asks for."""
+
+    def __repr__(self) -> str:
+        bands = (self.outcome.p10, self.outcome.p50, self.outcome.p90)
+        low, middle, high = (compact(each.value, self.year.plan.currency) for each in bands)
+        chance = show(self.outcome.chance_of_goal.value, "share")
+        return f"<Simulation {self.year.plan.name}: {middle} of new ARR ({low} to {high} in eight of ten cases), chance of the goal {chance}>"
 
     @property
     def confidence(self) -> float:

@@ -295,7 +295,7 @@ def actual_flow(history: History, since: date) -> pd.DataFrame:
     return conform(pd.concat(found).sort_values(keys, kind="stable"), "flow")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Fates:
     """The records as arrays, with the hazards by which open ones go on."""
 

@@ -316,7 +316,7 @@ def earliest(year: PlannedYear, role: str) -> int:
 # --- the answer ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Hiring:
     """Who must be hired besides the plan's hires, and what it does."""
 

@@ -45,7 +45,7 @@ LOAD = "load"
 FULL_LOAD = 1 - 1e-6  # of what can be worked, from which it binds
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Staffing:
     """A planned year and its people, month by month, in expectation."""
 

@@ -48,7 +48,7 @@ QUARTERS_BACK = 8
 """Quarters that a scorecard looks back over, this one included."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class YearFiles:
     """The files of a running year, read once; a book of any day, quarter or segment is a view of them."""
 

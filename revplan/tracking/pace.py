@@ -322,7 +322,7 @@ def enough(target: np.ndarray | float) -> np.ndarray:
     return np.where(target >= SHOWN_WHOLE, np.floor(target + 0.5), np.ceil(target - 1e-9 * np.maximum(target, 1)))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Followed:
     """A running year day by day, as the lines count it: cell x stage x day, the last cell being what no cell has."""
 

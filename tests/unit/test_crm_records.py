@@ -265,7 +265,10 @@ def test_faults_of_all_columns_come_at_once(crm: Path) -> None:
 
 
 def test_an_export_without_a_usable_record_is_refused(tmp_path: Path, crm: Path) -> None:
-    with pytest.raises(DataError, match=r"crm\.yaml: no record has entered a stage by 2020-01-01, the first did on 20\d\d-\d\d-\d\d: ask of a later day"):
+    with pytest.raises(
+        DataError,
+        match=r"crm\.yaml: no record has entered a stage by 2020-01-01, the first did on 20\d\d-\d\d-\d\d: ask of a later day",
+    ):
         read_records(crm, date(2020, 1, 1))
     workspace(tmp_path, leads="id,created,sql,lost,origin\n77,,,,x\n", deals="lead,won,amount\n77,,\n")
     with pytest.raises(DataError, match=r"crm\.yaml: no row has a day on which a stage was entered"):

@@ -65,6 +65,16 @@ def test_a_format_is_refused_before_the_notebook_runs(
     assert not out.exists()
 
 
+def test_a_deck_is_brought_up_to_date_only_where_slides_can_be_made(
+    bare: None, plan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deck = tmp_path / "deck.pptx"
+    deck.write_bytes(b"PK")
+    assert main(["report", "board_report", str(plan), "--refresh", str(deck)]) == 1
+    told = "pptx needs lxml, pillow, python-pptx and xlsxwriter, which are not installed; pip install 'revplan[deck]'"
+    assert capsys.readouterr().err.splitlines()[1:] == [f"  --refresh: {told}"]
+
+
 def test_a_company_deck_is_opened_only_where_slides_can_be_made(
     bare: None, plan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

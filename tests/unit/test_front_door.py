@@ -5,11 +5,13 @@ from __future__ import annotations
 import doctest
 import importlib
 import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import revplan as rp
@@ -22,7 +24,7 @@ MODULES = [
     "revplan",
     *(
         f"revplan.{wing}.{found.name}"
-        for wing in ("ground", "plan", "funnel", "simulation", "rates")
+        for wing in ("ground", "plan", "funnel", "simulation", "rates", "tracking")
         for found in pkgutil.iter_modules([str(ROOT / "revplan" / wing)])
     ),
 ]
@@ -128,5 +130,18 @@ def test_the_commit_is_what_page_one_says_is_to_sign(books: list[object]) -> Non
 
 
 def test_books_say_what_they_are(books: list[object]) -> None:
+    said = repr(books[0].simulate(trials=500))  # type: ignore[attr-defined]
+    assert re.fullmatch(
+        r"<Simulation Orrinvale Software FY27: \$[\d.]+M of new ARR \(\$[\d.]+M to \$[\d.]+M in eight of ten cases\), chance of the goal [\d.]+%>",
+        said,
+    )
     assert repr(books[1]).startswith("<HistoryBook Orrinvale Software FY27: ")
     assert repr(books[2]) == "<BoardBook Orrinvale Software FY26: Jul-Sep 2026 (Q3 FY26), as of 2026-09-30>"
+
+
+def test_nothing_that_an_analyst_looks_at_fills_the_screen_with_arrays(books: list[object]) -> None:
+    for book in books:
+        for name in (each for each in dir(book) if not each.startswith("_")):
+            found = getattr(book, name)
+            shown = repr(found[0] if isinstance(found, (tuple, list)) and found else found)
+            assert callable(found) or isinstance(found, pd.DataFrame) or len(shown) < 10_000, (type(book), name)

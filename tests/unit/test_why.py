@@ -63,7 +63,10 @@ def test_simpsons_paradox_is_named_when_it_happens() -> None:
             cells(a=(50, 10), b=(150, 15)),
         ),  # only the mix moves: nobody moved the other way
         (cells(a=(100, 20)), cells(a=(100, 30))),
-        (cells(a=(100, 20), b=(100, 10)), cells(a=(100, 19), b=(100, 9), c=(100, 60))),  # all fall, and what is new is good
+        (
+            cells(a=(100, 20), b=(100, 10)),
+            cells(a=(100, 19), b=(100, 9), c=(100, 60)),
+        ),  # all fall, and what is new is good
     ],
 )
 def test_no_paradox_is_named_where_there_is_none(before: pd.DataFrame, after: pd.DataFrame) -> None:
