@@ -63,8 +63,8 @@ def told(book: PaceBook) -> str:
         return book.state
     title = titles_of(book.plan.stages)[book.stage]
     actual = counted(line["actual"], title, plural(title))
-    known = "" if book.ended_on is None else f"By records that end on {show(book.ended_on, 'date')}: "
-    stands = f"{known}{actual} by {show(book.as_of, 'date')} against {show(line['target_to_date'], 'count')} planned: {_position(line)}."
+    by = "" if book.ended_on is None else f"By records that end on {show(book.ended_on, 'date')}: "
+    stands = f"{by}{actual} by {show(book.as_of, 'date')} against {show(line['target_to_date'], 'count')} planned: {_position(line)}."
     if not line["working_days_left"]:
         verdict = "met" if line["actual"] >= enough(line["target"]) else "missed"
         return f"{stands} No working day is left in {book.label(line['period'])}: its plan of {show(line['target'], 'count')} is {verdict} as counted."
