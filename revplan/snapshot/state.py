@@ -118,7 +118,7 @@ class Snapshots:
                 f"the CRM file has {' - '.join(history.stages)}, the plan {' - '.join(plan.stage_ids)}; "
                 "use the plan's stage ids in the CRM file, the last one included",
             )
-        estimates = estimate_transitions(history, history.as_of)
+        estimates = self._estimates(history, (tuple(plan.segments), tuple(plan.sources)))
         return Records(
             history=history,
             entries=in_plan(stage_entries(history), plan),
@@ -126,6 +126,19 @@ class Snapshots:
             losses=loss_incidence(history, history.as_of, estimates, clock_of(history)),
             estimates=estimates,
         )
+
+    def _estimates(self, history: History, spelled: tuple[object, ...]) -> pd.DataFrame:
+        """Table estimates: of the same files on the same day, spelled by the same names, estimated once, whoever opens them."""
+        key = (self.export.fingerprint, self.export.today, history.as_of, spelled)
+        if key not in _ESTIMATED:
+            if len(_ESTIMATED) >= MOST_ESTIMATED:
+                _ESTIMATED.clear()
+            _ESTIMATED[key] = estimate_transitions(history, history.as_of)
+        return _ESTIMATED[key]
+
+
+_ESTIMATED: dict[tuple[object, ...], pd.DataFrame] = {}
+MOST_ESTIMATED = 64  # of some hundred rows each
 
 
 def _spelled(history: History, plan: Plan) -> History:

@@ -70,8 +70,10 @@ def counted(crm: str, header: Row, rows: list[Row]) -> dict[str, Any]:
 
 
 def figures(found: dict[str, Any]) -> dict[str, Any]:
-    """The figures of an answer, which no order of rows may change."""
-    aside = Counter({each["why"]: each["count"] for each in found["set_aside"]})
+    """The figures of an answer, which no order of rows may change; without an id a last row is told to lie below the table."""
+    aside: Counter[str] = Counter()
+    for each in found["set_aside"]:
+        aside[each["why"].replace("rows below the table", "no id")] += each["count"]
     names = ("records", "entered", "open", "lost", "closed_without_day", "amount_won")
     return {**{name: found[name] for name in names}, "aside": aside}
 

@@ -477,6 +477,7 @@ def calls_of(counted: Counter[str], module: ModuleType, name: str, patched: pyte
 def test_a_board_pack_reads_each_file_once_and_estimates_each_day_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The baseline on its plan date, the day known and the evening before the quarter: three days of one export."""
     counted: Counter[str] = Counter()
+    monkeypatch.setattr(state, "_ESTIMATED", {})
     for module, name in (
         (files, "read_table"),
         (state, "estimate_transitions"),

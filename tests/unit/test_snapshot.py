@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from revplan.crm import events
 from revplan.crm.records import read_records
+from revplan.snapshot import state
 from revplan.snapshot.state import actual_flow
 from revplan.workbook.workbook import open_workbook
 
@@ -27,6 +29,33 @@ def test_a_rate_from_the_records_says_what_it_rests_on(tmp_path: Path) -> None:
     basis = {(each.from_stage, each.segment, each.source): each.basis for each in book.plan.transitions}
     assert basis["sqo", "enterprise", None].endswith("9 conversions, the delay near that of a wider group")
     assert basis["lead", None, None].endswith("conversions")
+
+
+def test_rates_of_a_day_are_estimated_once_and_anew_where_a_record_or_the_day_differs(
+    small_plan: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, days = small_plan.parent, []
+    leads = "id,segment,source,lead,sql,won\n" + "".join(
+        f"{n},{('smb', 'mid')[n % 2]},web,2026-08-05,2026-08-20,{'2026-11-10' if n % 3 else ''}\n" for n in range(120)
+    )
+    files = {name: f"leads.{name}" for name in ("segment", "source")}
+    crm = {"format": "wide", "files": {"leads": {"path": "leads.csv", "id": "id"}}, **files}
+    crm["stages"] = {stage: f"leads.{stage}" for stage in ("lead", "sql", "won")}
+    (folder / "crm.yaml").write_text(json.dumps(crm), encoding="utf-8")
+    text = small_plan.read_text(encoding="utf-8").partition("transitions:")[0] + "history: {leads: crm.yaml}\n"
+    really = state.estimate_transitions
+
+    def rate_of(leads: str, plan: str) -> float:
+        (folder / "leads.csv").write_text(leads, encoding="utf-8")
+        small_plan.write_text(plan, encoding="utf-8")
+        return open_workbook(small_plan).plan.path("smb", "web")[-1].rate
+
+    monkeypatch.setattr(state, "estimate_transitions", lambda *asked: days.append(asked[1]) or really(*asked))
+    assert rate_of(leads, text) == rate_of(leads, text.replace("1_000_000", "2_000_000"))
+    assert days == [date(2026, 11, 14)]
+    assert rate_of(leads.replace("2026-11-10", "", 30), text) < 0.8 * rate_of(leads, text)
+    rate_of(leads, text.replace("2026-11-15", "2026-11-16"))
+    assert days == [date(2026, 11, 14), date(2026, 11, 14), date(2026, 11, 15)]
 
 
 @pytest.mark.parametrize("since", [date(2025, 7, 1), date(2026, 1, 1), date(2027, 1, 1)])
