@@ -448,21 +448,34 @@ OTHER: list[tuple[tuple[str, ...], object]] = [
 ]
 
 
-@pytest.mark.parametrize(("place", "value"), OTHER, ids=[".".join(place) for place, _ in OTHER])
-def test_every_key_of_calendar_and_pace_moves_something(tmp_path: Path, place: tuple[str, ...], value: object) -> None:
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, object]:
+    """A company whose plan writes every key of calendar and pace, and what is said of it."""
+    path = company(tmp_path_factory.mktemp("world"))
+    return path, said_of(path, followed())
+
+
+def followed() -> dict[str, Any]:
+    """The data of its plan."""
     yaml = YAML(typ="safe")
-    path = company(tmp_path)
-    world = {**yaml.load(PLAN), **yaml.load(FOLLOWED)}
+    return {**yaml.load(PLAN), **yaml.load(FOLLOWED)}
 
-    def said() -> object:
-        yaml.dump(world, path)
-        book = open_pace(path)
-        alerts = [alert_after(chance, True, book.live.pace.alert, book.live.pace.all_clear) for chance in (0.3, 0.65)]
-        starts = alert_after(0.8, False, book.live.pace.alert, book.live.pace.all_clear)
-        return book.lines.to_dict("list").__repr__(), book.watched, alerts, starts
 
-    before = said()
-    node: Any = world
+def said_of(path: Path, plan: dict[str, Any]) -> object:
+    """What the lines, the watch and the alerts of a plan say."""
+    YAML(typ="safe").dump(plan, path)
+    book = open_pace(path)
+    alerts = [alert_after(chance, True, book.live.pace.alert, book.live.pace.all_clear) for chance in (0.3, 0.65)]
+    starts = alert_after(0.8, False, book.live.pace.alert, book.live.pace.all_clear)
+    return book.lines.to_dict("list").__repr__(), book.watched, alerts, starts
+
+
+@pytest.mark.parametrize(("place", "value"), OTHER, ids=[".".join(place) for place, _ in OTHER])
+def test_every_key_of_calendar_and_pace_moves_something(
+    world: tuple[Path, object], place: tuple[str, ...], value: object
+) -> None:
+    (path, before), plan = world, followed()
+    node: Any = plan
     for key in place[:-1]:
         node = node[key]
     if place[-1] == "country" and len(place) == 2:
@@ -470,7 +483,12 @@ def test_every_key_of_calendar_and_pace_moves_something(tmp_path: Path, place: t
     if place == ("calendar", "teams", "dach", "country"):
         node["region"] = ""
     node[place[-1]] = value
-    assert said() != before
+    assert said_of(path, plan) != before
+
+
+def test_the_same_plan_says_the_same(world: tuple[Path, object]) -> None:
+    path, before = world
+    assert said_of(path, followed()) == before
 
 
 @pytest.mark.parametrize("world", ["steady", "bursts", "waves"])
