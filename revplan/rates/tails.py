@@ -100,14 +100,15 @@ def _fitted(cohort: Cohort, horizon: int) -> tuple[np.ndarray, float]:
     """
     edges, watched, starts = _binned(cohort.watched(), horizon)
     seen = np.add.reduceat(np.bincount(np.minimum(cohort.delay, LONGEST), minlength=LONGEST + 1).astype(float), starts)
-    inside = starts <= horizon
+    inside, conversions = int((starts <= horizon).sum()), seen.sum()
     start = np.log(np.maximum(np.median(cohort.delay), 0.5))
     logs = _logs(edges)
 
     def loss(at: np.ndarray, curve: Curve) -> float:
-        steps = np.maximum(np.diff(curve(logs, at)), 1e-12)
-        tail = np.log(max(float(steps[inside].sum()), 1e-6)) / TAIL_SPREAD
-        likelihood = seen @ np.log(steps) - seen.sum() * np.log(watched @ steps)
+        come = curve(logs, at)
+        steps = np.maximum(come[1:] - come[:-1], 1e-12)
+        tail = np.log(max(float(steps[:inside].sum()), 1e-6)) / TAIL_SPREAD
+        likelihood = seen @ np.log(steps) - conversions * np.log(watched @ steps)
         return float(-likelihood + 0.5 * tail**2 + 0.5 * (at[1] / SHAPE_SPREAD) ** 2)
 
     fits = [(minimize(loss, np.array([start, 0.0]), (curve,), method="Nelder-Mead"), curve) for curve in CURVES]
@@ -146,13 +147,14 @@ def curve_of_part(cohort: Cohort, parent: DayLag) -> DayLag:
     expected = np.array([np.log(median), np.log(np.log(p90 / median) / Z90) - NARROWER])
     days, times = np.unique(np.minimum(cohort.delay, LONGEST), return_counts=True)
     edges, watched, _ = _binned(cohort.watched())
-    around, bins = _around(days), _logs(edges)
+    around, bins, conversions = _around(days), _logs(edges), times.sum()
 
     def loss(at: np.ndarray) -> float:
         location, spread = at[0], np.exp(-at[1])
         seen = _between(around, location, spread)
-        steps = np.diff(ndtr((bins - location) * spread))
-        likelihood = times @ np.log(np.maximum(seen, 1e-12)) - times.sum() * np.log(max(watched @ steps, 1e-12))
+        come = ndtr((bins - location) * spread)
+        steps = come[1:] - come[:-1]
+        likelihood = times @ np.log(np.maximum(seen, 1e-12)) - conversions * np.log(max(watched @ steps, 1e-12))
         return float(-likelihood + 0.5 * (((at - expected) / PART_SPREADS) ** 2).sum())
 
     found = minimize(loss, expected, method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-3})
