@@ -11,6 +11,7 @@ import sys
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -161,13 +162,26 @@ PEERS = {"atheris", "lifelines", "squigglepy"}  # of benchmarks, each left out w
 USERS = ("app", "deck", "excel", "warehouse", "spark")  # extras a user may ask for; the others are for development
 
 
+@cache
+def nodes_in(source: str) -> tuple[ast.AST, ...]:
+    """All nodes of a module, itself the first."""
+    return tuple(ast.walk(ast.parse(source)))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _kept_no_longer() -> Iterator[None]:
+    """What is kept of so many modules is let go with this one."""
+    yield
+    nodes_in.cache_clear()
+
+
 def imported_packages(*paths: Path) -> dict[str, str]:
     """The packages from elsewhere that modules in `paths` import, by their name; with one of the modules."""
     scripts = ("tests", "tools", "benchmarks", "data")  # whose modules import each other by their bare names
     ours = {"revplan", "tools", *(path.stem for folder in scripts for path in (ROOT / folder).rglob("*.py"))}
     found: dict[str, str] = {}
     for path in (each for given in paths for each in ([given] if given.is_file() else sorted(given.rglob("*.py")))):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes_in(path.read_text(encoding="utf-8")):
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom) and not node.level:
@@ -212,7 +226,7 @@ def test_what_benchmarks_and_tools_take_from_revplan_is_there() -> None:
         (path.name, str(node.module), name.name)
         for folder in ("benchmarks", "tools", "data")
         for path in (ROOT / folder).glob("*.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in nodes_in(path.read_text(encoding="utf-8"))
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "revplan"
         for name in node.names
     ]
@@ -240,7 +254,7 @@ def modules() -> list[Path]:
 
 def imported(source: str, package: tuple[str, ...]) -> Iterator[str]:
     """The parts of revplan that `source`, a module in `package`, imports; `""` is the package's front."""
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes_in(source):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -309,7 +323,7 @@ def arrows() -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for name, path in names.items():
         found[name] = set()
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes_in(path.read_text(encoding="utf-8")):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("revplan"):
                 for alias in node.names:
                     whole = f"{node.module}.{alias.name}"
@@ -361,9 +375,10 @@ NOT_THE_FIELDS = re.compile(
 OTHERS = {"held", "promises", "autoload_known_extensions"}
 
 
-def types_of(tree: ast.Module) -> set[str]:
+def types_of(source: str) -> set[str]:
     """The types a module defines: classes, and aliases and type variables at its top, an underscore before them left out."""
-    classes = {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+    tree, *nodes = nodes_in(source)
+    classes = {node.name for node in nodes if isinstance(node, ast.ClassDef)}
     named = (
         target.id
         for node in tree.body
@@ -377,7 +392,7 @@ def types_of(tree: ast.Module) -> set[str]:
 
 def names_of(source: str) -> set[str]:
     """The identifiers of a module, those in its f-strings among them, and texts that are one word: columns, ids."""
-    fields = (value for node in ast.walk(ast.parse(source)) for _, value in ast.iter_fields(node))
+    fields = (value for node in nodes_in(source) for _, value in ast.iter_fields(node))
     texts = (text for text in fields if isinstance(text, str) and re.fullmatch(r"[\w.]+", text))
     return {name for text in texts for name in text.split(".")}
 
@@ -385,7 +400,7 @@ def names_of(source: str) -> set[str]:
 def test_one_name_is_one_type() -> None:
     defined: dict[str, list[str]] = {}
     for path in modules():
-        for name in types_of(ast.parse(path.read_text(encoding="utf-8"))):
+        for name in types_of(path.read_text(encoding="utf-8")):
             defined.setdefault(name, []).append(str(path.relative_to(ROOT / "revplan")))
     assert "Plan" in defined
     assert {name: places for name, places in defined.items() if len(places) > 1} == {}
@@ -393,7 +408,7 @@ def test_one_name_is_one_type() -> None:
 
 def test_a_second_type_of_a_name_is_seen() -> None:
     source = "class Plan: pass\nclass _Row(NamedTuple): pass\nKey = tuple[str, ...]\nItem = TypeVar('Item')\nMOST: int = 3\nX = 1"
-    assert types_of(ast.parse(source)) == {"Plan", "Row", "Key", "Item"}
+    assert types_of(source) == {"Plan", "Row", "Key", "Item"}
 
 
 def test_things_are_called_by_the_fields_words() -> None:
@@ -434,7 +449,7 @@ def test_sentences_and_the_fields_words_pass() -> None:
 
 def labels_given(source: str) -> int:
     """How often `source` hands the labels of a table in, instead of naming the table."""
-    calls = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
+    calls = (node for node in nodes_in(source) if isinstance(node, ast.Call))
     return sum(keyword.arg == "labels" for call in calls for keyword in call.keywords)
 
 
@@ -468,6 +483,7 @@ REACHED_OTHERWISE = {
     "revplan.app.server.start_kernel": "jupyter_server starts a kernel with it",
     "revplan.app.server.launch_kernel": "jupyter_client starts a process with it",
     "revplan.app.door.prepare": "tornado calls it for every request",
+    "revplan.excel.writer._prepare_formula": "xlsxwriter asks it for every formula",
     "revplan.exhibits.pace.teams": 'rp.exhibit(rp.open_pace(...), "teams")',
 }
 """What is called by its name alone -> by whom."""
@@ -476,8 +492,7 @@ PYDANTIC = {"model_validator", "field_validator", "model_serializer"}
 
 def named_in(source: str, module: str) -> Iterator[str]:
     """What `source`, the code of `module`, names: `module.name` where it is known of which, `.name` of something."""
-    tree = ast.parse(source)
-    nodes = [*ast.walk(tree)]
+    nodes = nodes_in(source)
     imports = [node for node in nodes if isinstance(node, ast.ImportFrom)]
     known = {alias.asname or alias.name: f"{node.module}.{alias.name}" for node in imports for alias in node.names}
     yield from known.values()
@@ -495,11 +510,13 @@ def named_in(source: str, module: str) -> Iterator[str]:
 def unreached(sources: dict[str, str], elsewhere: Iterable[str] = ()) -> set[str]:
     """Functions, classes and constants of `sources` (by module) that only themselves name, there and in code `elsewhere`."""
     named = Counter(name for source in elsewhere for name in named_in(source, "elsewhere"))
-    named.update(name for module, source in sources.items() for name in named_in(source, module))
+    inside = {module: Counter(named_in(source, module)) for module, source in sources.items()}
+    for counts in inside.values():
+        named.update(counts)
     found = set()
     for module, source in sources.items():
-        tree = ast.parse(source)
-        for node in ast.walk(tree):
+        tree, *nodes = nodes_in(source)
+        for node in nodes:
             targets = node.targets if isinstance(node, ast.Assign) and node in tree.body else ()
             hooks = {ast.unparse(each).split("(")[0] for each in getattr(node, "decorator_list", ())}
             for name in (
@@ -507,8 +524,10 @@ def unreached(sources: dict[str, str], elsewhere: Iterable[str] = ()) -> set[str
                 if isinstance(node, DEFINED)
                 else [each.id for target in targets for each in ast.walk(target) if isinstance(each, ast.Name)]
             ):
-                own = Counter(named_in(ast.unparse(node), module))
                 keys = [f"{module}.{name}"] if node in tree.body else [f"{module}.{name}", f".{name}"]
+                if any(named[key] > inside[module][key] for key in keys):  # another module names it
+                    continue
+                own = Counter(named_in(ast.unparse(node), module))
                 if all(named[key] <= own[key] for key in keys) and not hooks & PYDANTIC and not name.startswith("__"):
                     found.add(f"{module}.{name}")
     return found
