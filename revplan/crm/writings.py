@@ -144,11 +144,11 @@ def _declared_moments(texts: Sequence[str], date_format: str) -> tuple[np.ndarra
         HALF.sub(lambda half: f" {half[1].upper()}M", text) if named or text.isascii() else None for text in texts
     ]
     readable = pd.Series(tidied, dtype=object)
-    parsed = pd.to_datetime(readable, format=date_format, utc=True, errors="coerce")
+    parsed = pd.to_datetime(readable, format=date_format, utc=True, errors="coerce").dt.as_unit("us")
     clocked = readable.str.contains(":", regex=False, na=False).astype(bool)
     for other in (day + clock for clock in TIMES if day + clock != date_format):
         if (open_ones := parsed.isna() & (clocked if other != day else readable.notna())).any():
-            others = pd.to_datetime(readable[open_ones], format=other, utc=True, errors="coerce")
+            others = pd.to_datetime(readable[open_ones], format=other, utc=True, errors="coerce").dt.as_unit("us")
             parsed[open_ones] = others
     return _sound(parsed)
 

@@ -13,7 +13,7 @@ import duckdb
 import numpy as np
 import openpyxl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from revplan.crm.cells import Cells, amounts, days
@@ -390,6 +390,7 @@ def test_any_text_is_a_crm_file_or_a_data_error(text: str) -> None:
     date_format=st.sampled_from([None, "%d/%m/%Y", "%Y%m%d", "%d %b, %Y %H:%M:%S"]),
     decimal=st.sampled_from([None, ".", ","]),
 )
+@example(text="00000101 0:0:0.1", date_format=None, decimal=None)
 def test_any_cell_is_a_value_missing_or_a_fault(text: str, date_format: str | None, decimal: str | None) -> None:
     cells = Cells("a.csv", "x", [text], [2])
     for parsed in (days(cells, date_format), amounts(cells, decimal, ";")):
@@ -403,6 +404,14 @@ def test_any_cell_is_a_value_missing_or_a_fault(text: str, date_format: str | No
 def test_a_day_written_is_the_day_read(moment: datetime) -> None:
     (value,) = days(Cells("a.csv", "x", [moment.isoformat(sep=" ")], [2])).values
     assert value == np.datetime64(moment, "us")
+
+
+@pytest.mark.parametrize("date_format", ["%d/%m/%Y", "%d/%m/%Y %H:%M"])
+def test_parts_of_a_second_are_read_though_the_format_names_none(date_format: str) -> None:
+    """In every row, as of a system that writes milliseconds."""
+    found = days(Cells("a.csv", "x", ["05/01/2026 10:00:00.123", "06/01/2026 09:30:00.5"], [2, 3]), date_format)
+    assert [str(each) for each in found.values] == ["2026-01-05T10:00:00.123000", "2026-01-06T09:30:00.500000"]
+    assert not found.found.faults
 
 
 # --- estimates -----------------------------------------------------------------------------------------------
