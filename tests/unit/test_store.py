@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pandas as pd
 import pytest
 
 from revplan.cli.commands import main
@@ -51,11 +52,13 @@ def made(place: Path, records: int = 3000) -> None:
                 break
             log.append((people[-1][0], at, value))
     last = datetime(2025, 12, 31)
+    all_records = pd.DataFrame(people, columns=["id", "size", "source", "amount"])
+    all_changes = pd.DataFrame([row for row in log if row[1] <= last], columns=["id", "moment", "value"])
     with duckdb.connect(str(place / "crm.duckdb")) as connection:
         connection.execute("CREATE TABLE records (id VARCHAR, size VARCHAR, source VARCHAR, amount DOUBLE)")
         connection.execute("CREATE TABLE changes (id VARCHAR, moment TIMESTAMP, value VARCHAR)")
-        connection.executemany("INSERT INTO records VALUES (?, ?, ?, ?)", people)
-        connection.executemany("INSERT INTO changes VALUES (?, ?, ?)", [row for row in log if row[1] <= last])
+        connection.register("all_records", all_records).execute("INSERT INTO records FROM all_records")
+        connection.register("all_changes", all_changes).execute("INSERT INTO changes FROM all_changes")
         for table in ("records", "changes"):
             connection.execute(f"COPY {table} TO '{place / table}.parquet' (FORMAT parquet)")
         by_year = "(FORMAT parquet, PARTITION_BY (year))"
