@@ -394,7 +394,7 @@ def wins_of(history: History, acv: Mapping[str, float]) -> pd.DataFrame:
     deals = won.merge(history.records, on="record", how="left")
     if "owner" not in deals:
         return pd.DataFrame({"owner": [], "won_on": pd.Series(dtype="datetime64[us]"), "amount": []})
-    usual = deals["segment"].map(acv).fillna(float(np.mean(list(acv.values()))))
+    usual = deals["segment"].astype("str").map(acv).fillna(float(np.mean(list(acv.values()))))
     amounts = deals["amount"].where(deals["amount"] > 0, usual)
     return pd.DataFrame(
         {"owner": deals["owner"].astype("str"), "won_on": deals["entered_on"], "amount": amounts.astype(float)}
@@ -431,7 +431,7 @@ def measured_roles(plan: Plan, history: History | None) -> dict[str, Measured | 
     """By closing role: what the records say of its people; None where they say too little. Empty without records."""
     if plan.capacity is None or history is None:
         return {}
-    span = (history.stage_history["entered_on"].min().date(), history.as_of)
+    span = (history.began, history.as_of)
     wins = wins_of(history, {name: segment.acv.mean for name, segment in plan.segments.items()})
     found = {}
     for name, role in plan.capacity.roles.items():

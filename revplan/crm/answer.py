@@ -135,8 +135,7 @@ def load_notes(history: History | Counted) -> tuple[str, ...]:
     """What a reader must know of lists loaded at once, a sentence each."""
     if isinstance(history, Counted):
         return history.loads
-    rows = history.stage_history
-    first = rows.loc[~rows["record"].duplicated(), ["source", "entered_on"]]
+    first = history.arrivals
     return loads_told(first["entered_on"].to_numpy(), first["source"], np.ones(len(first), dtype=int))
 
 

@@ -438,7 +438,8 @@ def in_spelling_of(names: Iterable[str], labels: pd.Series) -> pd.Series:
     """`labels`, those that are one of `names` written as it is."""
     spelled = {tidy(name): name for name in names}
     written = {label: spelled.get(tidy(label), label) for label in labels.unique()}
-    is_same = labels.dtype == "str" and all(label == name for label, name in written.items())
+    is_text = labels.dtype == "str" or isinstance(labels.dtype, pd.CategoricalDtype)
+    is_same = is_text and all(label == name for label, name in written.items())
     return labels if is_same else labels.map(written).astype("str")
 
 

@@ -13,12 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from pandas.api.extensions import ExtensionArray
 
 from revplan.crm import quality
 from revplan.crm.cells import Findings, ImportLine, Unread, counted
 from revplan.crm.details import Details, Touched, read_details, read_touches
-from revplan.crm.events import LOST, NO_STAGE, NUMBER, RawRecords, read_events
+from revplan.crm.events import LOST, NO_STAGE, NUMBER, STAGE, RawRecords, read_events
 from revplan.crm.file import CrmSource, read_crm_file
 from revplan.crm.files import Tables, read_tables
 from revplan.crm.mapping import LABELS, MONEY, ORIGINS, CrmFile, HistoryCrm
@@ -99,6 +98,36 @@ class History:
         """Records known."""
         return len(self.records)
 
+    @property
+    def began(self) -> date:
+        """The first day on which a record entered a stage."""
+        first: pd.Timestamp = self.stage_history["entered_on"].min()
+        return first.date()
+
+    @cached_property
+    def numbers(self) -> np.ndarray:
+        """By row of the stage history the number of its record, counted as they come."""
+        record = _codes(self.stage_history["record"])
+        step = np.diff(record, prepend=record[:1])
+        return np.cumsum(step > 0) if (step >= 0).all() else pd.factorize(record)[0]
+
+    @cached_property
+    def arrivals(self) -> pd.DataFrame:
+        """The first row of each record in the stage history."""
+        return self.stage_history.iloc[np.flatnonzero(np.diff(np.maximum.accumulate(self.numbers), prepend=-1))]
+
+    @cached_property
+    def places(self) -> np.ndarray:
+        """By number of a record its row in the table records; -1 where it has none."""
+        if len(self.records) == 0:
+            return np.full(len(self.arrivals), -1)
+        own, named = self.arrivals["record"], self.records["record"]
+        if own.dtype != named.dtype or not isinstance(named.array, pd.Categorical):
+            return pd.Index(named).get_indexer(pd.Index(own))
+        place = np.full(len(named.array.categories), -1)
+        place[_codes(named)] = np.arange(len(named))
+        return place[_codes(own)]
+
     found: tuple[str, ...] = ()
     """What is wrong with the days, a sentence each: dates after today, holes, stages that fell silent, wrong years."""
 
@@ -117,6 +146,11 @@ class History:
     def reading(self) -> tuple[str, ...]:
         """How the files were read where another reading would give other figures, a sentence each."""
         return telling(self.report)
+
+
+def _codes(records: pd.Series) -> np.ndarray:
+    """The numbers of some records: equal ones where they are the same."""
+    return np.asarray(records.array.codes if isinstance(records.array, pd.Categorical) else pd.factorize(records)[0])
 
 
 ODD_FORM = "look for days, amounts or labels of an odd form in the files it names"
@@ -182,7 +216,7 @@ class Export:
         source, raw, details = self.source, self.raw, self.details
         day = as_of or self.last_day
         stages = source.crm.stage_ids()
-        as_written, moments = _moments(raw, day, source.crm, details.columns["source"])
+        as_written, moments = _moments(raw, day, source.crm, self.labels["source"])
         if not moments.used.any():
             first = raw.events.at.min().astype("datetime64[D]").item()
             later = f", the first did on {first}: ask of a later day, or plan from one" if first > day else ""
@@ -198,16 +232,41 @@ class Export:
         )
         if as_of is None:
             found += _no_longer_coming(raw, day, self.today)
+        records = self._records(moments)
         return History(
             stages=stages,
-            stage_history=_stage_history(raw.records, details.columns, moments, stages),
-            records=_records(raw, details.columns, moments),
+            stage_history=_stage_history(records, moments, stages),
+            records=records,
             report=tuple(dict.fromkeys(found.lines)),
             as_of=day,
             fingerprint=self.fingerprint,
             currency=details.currency,
             found=tuple(self._told_of_days(as_written, moments, day)),
         )
+
+    @cached_property
+    def labels(self) -> dict[str, pd.Categorical]:
+        """Segment, source and what else is a text, by record: numbers of the few different ones there are."""
+        columns = self.details.columns
+        return {key: pd.Categorical(columns[key]) for key in (*ORIGINS, *LABELS) if key in columns}
+
+    def _records(self, moments: Moments) -> pd.DataFrame:
+        """Table records: those that have entered a stage."""
+        raw, columns, used = self.raw, self.details.columns, np.flatnonzero(moments.used)
+        ids = pd.Categorical.from_codes(used.astype(NUMBER), dtype=pd.CategoricalDtype(raw.records), validate=False)
+        numbers = {"amount": np.full(len(raw.records), np.nan)} | {key: columns[key] for key in MONEY if key in columns}
+        frame = pd.DataFrame(
+            {
+                "record": ids,
+                **{key: _those(each, used) for key, each in self.labels.items()},
+                **{key: values[used] for key, values in numbers.items()},
+                "lost_on": moments.lost[used],
+            }
+        )
+        undated = _closed_undated(raw, moments)[used]
+        if (undated != NO_STAGE).any():
+            frame["undated"] = np.where(undated == NO_STAGE, "", np.where(undated == LOST, "lost", "won"))
+        return conform(frame, "records")
 
     def _told_of_days(self, written: Moments, moments: Moments, day: date) -> Iterator[str]:
         """What is wrong with the days, a sentence each; dates after today first."""
@@ -330,7 +389,7 @@ def _fingerprint(tables: Tables) -> str:
     return sha256("\n".join(digests).encode()).hexdigest()
 
 
-def _moments(raw: RawRecords, as_of: date, crm: CrmFile, sources: np.ndarray) -> tuple[Moments, Moments]:
+def _moments(raw: RawRecords, as_of: date, crm: CrmFile, sources: pd.Categorical) -> tuple[Moments, Moments]:
     """When each record entered each stage, as far as known on `as_of`: as written, and repaired."""
     stages = crm.stage_ids()
     events, found = up_to(raw.events, as_of, stages)
@@ -409,8 +468,7 @@ def silence(history: History) -> str:
 
     Without new records every forecast that counts on some is too low, and what was recorded late looks lost.
     """
-    first = history.stage_history.loc[~history.stage_history["record"].duplicated(), "entered_on"]
-    return silence_after(first.to_numpy(), history.as_of, history.report)
+    return silence_after(history.arrivals["entered_on"].to_numpy(), history.as_of, history.report)
 
 
 def silence_after(arrived: np.ndarray, as_of: date, report: tuple[ImportLine, ...]) -> str:
@@ -437,36 +495,20 @@ def closed_undated(records: pd.DataFrame) -> pd.Series:
 # --- tables -------------------------------------------------------------------------------------------------
 
 
-def _stage_history(
-    ids: pd.Index, columns: dict[str, np.ndarray], moments: Moments, stages: tuple[str, ...]
-) -> pd.DataFrame:
+def _stage_history(records: pd.DataFrame, moments: Moments, stages: tuple[str, ...]) -> pd.DataFrame:
     """One row per stage entered, records in their order, stages in theirs."""
-    inside = ~np.isnat(moments.entered)
-    record = np.repeat(np.arange(len(ids), dtype=NUMBER), inside.sum(axis=1))
-    stage = np.nonzero(inside)[1]
+    entered = moments.entered[moments.used]
+    inside = ~np.isnat(entered)
+    several = inside.sum(axis=1)
+    stage = np.broadcast_to(np.arange(len(stages), dtype=STAGE), inside.shape)[inside]
     frame = pd.DataFrame(
         {
-            "record": _named(record, ids),
-            **{name: _labels(columns[name]).take(record) for name in ORIGINS},
-            "stage": _labels(np.array(stages, dtype=object)).take(stage),
-            "entered_on": moments.entered[inside],
+            **{key: records[key].array.repeat(several) for key in ("record", *ORIGINS)},
+            "stage": pd.Categorical.from_codes(stage, stages),
+            "entered_on": entered[inside],
         }
     )
     return conform(frame, "stage_history")
-
-
-def _records(raw: RawRecords, columns: dict[str, np.ndarray], moments: Moments) -> pd.DataFrame:
-    ids, used = raw.records, moments.used
-    numbers = {"amount": np.full(len(ids), np.nan)} | {key: columns[key] for key in MONEY if key in columns}
-    labels = {key: _labels(columns[key][used]) for key in (*ORIGINS, *LABELS) if key in columns}
-    frame = pd.DataFrame({"record": _named(np.flatnonzero(used), ids), **labels})
-    for key, values in numbers.items():
-        frame[key] = values[used]
-    frame = frame.assign(lost_on=moments.lost[used])
-    undated = _closed_undated(raw, moments)[used]
-    if (undated != NO_STAGE).any():
-        frame["undated"] = np.where(undated == NO_STAGE, "", np.where(undated == LOST, "lost", "won"))
-    return conform(frame, "records")
 
 
 def _closed_undated(raw: RawRecords, moments: Moments) -> np.ndarray:
@@ -475,12 +517,8 @@ def _closed_undated(raw: RawRecords, moments: Moments) -> np.ndarray:
     return np.where(no_day, raw.undated, NO_STAGE)
 
 
-def _named(record: np.ndarray, ids: pd.Index) -> pd.Categorical:
-    """Records by their number, with their ids for names: a million texts take the room of numbers."""
-    return pd.Categorical.from_codes(record, dtype=pd.CategoricalDtype(ids), validate=False)
-
-
-def _labels(values: np.ndarray) -> ExtensionArray:
-    """Labels as text, each looked at once: a million rows hold the few there are."""
-    codes, different = pd.factorize(values)
-    return pd.array(different, dtype="str").take(codes)
+def _those(labels: pd.Categorical, rows: np.ndarray) -> pd.Categorical:
+    """The labels of some rows, and no name that none of them has."""
+    codes = labels.codes[rows]
+    used = np.bincount(codes, minlength=len(labels.categories)) > 0
+    return pd.Categorical.from_codes((np.cumsum(used) - 1)[codes], labels.categories[used])

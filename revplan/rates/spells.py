@@ -137,13 +137,11 @@ def _counted_spells(history: History | Counted) -> Spells:
         entered, lost, cell, amount, count = (each[order] for each in parts)
         return Spells(history.stages, day_number(history.as_of), entered, lost, cell, cells, amount, count)
     rows = history.stage_history
-    record, names = pd.factorize(rows["record"])
     stage = pd.Categorical(rows["stage"], history.stages).codes
-    entered = np.full((len(names), len(history.stages)), NEVER, dtype=np.int64)
-    entered[record, stage] = _days(rows["entered_on"])
-    first = np.flatnonzero(np.diff(np.maximum.accumulate(record), prepend=-1))  # they are numbered as they come
-    cell, cells = _cells(rows.iloc[first])
-    lost, amount, undated = _details(history, pd.Index(names))
+    entered = np.full((len(history.arrivals), len(history.stages)), NEVER, dtype=np.int64)
+    entered[history.numbers, stage] = _days(rows["entered_on"])
+    cell, cells = _cells(history.arrivals)
+    lost, amount, undated = _details(history)
     if undated.any():
         last = np.where(entered < NEVER, entered, np.iinfo(np.int64).min).max(axis=1, initial=np.iinfo(np.int64).min)
         lost = np.where(undated, last, lost)
@@ -163,14 +161,14 @@ def _cells(records: Mapping[str, pd.Categorical] | pd.DataFrame) -> tuple[np.nda
     return code, tuple((str(segments[pair // len(sources)]), str(sources[pair % len(sources)])) for pair in pairs)
 
 
-def _details(history: History, names: pd.Index) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _details(history: History) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Day of loss, amount, and whether it closed on an unknown day, by record; a history without records has none."""
-    if len(history.records) == 0:
-        return np.full(len(names), NEVER, dtype=np.int64), np.full(len(names), np.nan), np.zeros(len(names), dtype=bool)
-    place = pd.Index(history.records["record"]).get_indexer(names)
+    place = history.places
+    seen = place >= 0
+    if not seen.any():
+        return np.full(len(place), NEVER, dtype=np.int64), np.full(len(place), np.nan), seen
     lost, amount = _days(history.records["lost_on"]), history.records["amount"].to_numpy(dtype=float)
     undated = closed_undated(history.records).to_numpy(dtype=bool)
-    seen = place >= 0
     return np.where(seen, lost[place], NEVER), np.where(seen, amount[place], np.nan), seen & undated[place]
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from revplan.capacity.roster import with_roster
@@ -127,7 +128,9 @@ def in_plan_names(history: History, plan: Plan) -> History:
     }
     deals = {name: segment.acv.mean for name, segment in plan.segments.items()}
     found = history.records.assign(**only)
-    found["amount"] = found["amount"].fillna(found["segment"].map(deals))
+    segment = pd.Categorical(found["segment"])
+    usual = np.array([deals.get(name, np.nan) for name in segment.categories])
+    found["amount"] = found["amount"].where(found["amount"].notna(), usual[segment.codes])
     if only:
         return replace(history, stage_history=history.stage_history.assign(**only), records=found)
     named = replace(history, records=found)

@@ -222,7 +222,7 @@ class BoardBook:
         """The last quarters that the records reach, up to this one, eight at most."""
         if self.history is None or not self.quarter.has_begun:
             return []
-        begin = self.history.stage_history["entered_on"].min().date()
+        begin = self.history.began
         spans = [self.quarter.earlier(back) for back in range(QUARTERS_BACK - 1, 0, -1)] + [self.quarter]
         return [span for span in spans if span.first.start_time.date() + timedelta(days=STALE_DAYS) >= begin]
 
@@ -448,7 +448,7 @@ def open_past(book: BoardBook) -> list[BoardBook]:
     """
     if book.history is None:
         return []
-    told_from = max(book.plan.plan_date, book.history.stage_history["entered_on"].min().date())
+    told_from = max(book.plan.plan_date, book.history.began)
     first = max(book.plan.first_month.start_time.date(), told_from)
     ended = [book.quarter.earlier(back) for back in (3, 2, 1)]
     evenings = {quarter.name: quarter.last.end_time.date() for quarter in ended}

@@ -227,7 +227,7 @@ class CallBook:
             if rows["month"].nunique() == len(months):
                 return float(rows["new"].sum())
         history = self.pace.history
-        if history is None or history.stage_history["entered_on"].min().date() > first:
+        if history is None or history.began > first:
             return None
         return _won(history, first, last)
 

@@ -94,7 +94,7 @@ def sales_growth(book: BoardBook) -> float:
     year = year_so_far(book.quarter, book.plan.first_month)
     now = _won(book.history, year.first.start_time.date(), year.last_day)
     then = _won(book.history, *(_a_year_before(day) for day in (year.first.start_time.date(), year.last_day)))
-    began = book.history.stage_history["entered_on"].min().date()
+    began = book.history.began
     if began > _a_year_before(year.first.start_time.date()) or then <= 0:
         return np.nan
     return now / then - 1

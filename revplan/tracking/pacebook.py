@@ -166,7 +166,7 @@ class PaceBook:
             return None
         end = max(period.last for period in self.periods)
         first = min(self.as_of - timedelta(days=LOOKED_BACK), *(period.first for period in self.periods))
-        began = self.history.stage_history["entered_on"].min().date()
+        began = self.history.began
         days = DayRun(min(max(first, began), *(period.first for period in self.periods)), end)
         recorded = DayRun(days.first, self.as_of)
         counts = entries_by_day(self.history.stage_history, self.cells, self.recorded, recorded)
@@ -526,13 +526,13 @@ class PaceBook:
         if now is None or history is None or now.first >= MONTHS_PER_YEAR:
             return empty("deciding")
         stages = self.plan.stage_ids[self.plan.stage_ids.index(year_landing.opportunity_stage(self.plan)) : -1]
-        record, names = pd.factorize(history.stage_history["record"])
-        ends = np.zeros(len(names), dtype=int)
+        record = history.numbers
+        ends = np.zeros(len(history.places), dtype=int)
         ends[record] = np.arange(len(record))  # the last row of each
-        last = history.stage_history.iloc[np.sort(ends)]
-        last = last[last["stage"].isin(stages)]
-        of_record = history.records.iloc[pd.Index(history.records["record"]).get_indexer(last["record"])]
-        last = last.assign(amount=of_record["amount"].to_numpy())[
+        ends = np.sort(ends)
+        ends = ends[history.stage_history["stage"].iloc[ends].isin(stages).to_numpy()]
+        of_record = history.records.iloc[history.places[record[ends]]]
+        last = history.stage_history.iloc[ends].assign(amount=of_record["amount"].to_numpy())[
             (of_record["lost_on"].isna() & (of_record["amount"] > 0)).to_numpy()
         ]
         cells = {(cell.segment, cell.source): (row, cell) for row, cell in enumerate(now.cells)}

@@ -75,19 +75,14 @@ def handovers(history: History, export: Export, plan: Plan, stage: str) -> pd.Da
     begin = levels.accepted if levels.accepted in stages else stages[stages.index(stage) + 1]
     later = stages[stages.index(begin) :]
     end, entries = end_of(history.as_of), history.stage_history
-    since = end - np.timedelta64(KEPT, "D")
-    code, names = pd.factorize(entries["stage"])
-    at = entries["entered_on"].to_numpy().astype("datetime64[us]")
-    rows = np.flatnonzero((np.array(names, dtype=object) == stage)[code] & (at >= since))
-    record, _ = pd.factorize(entries["record"])
+    at, record = entries["entered_on"].to_numpy(), history.numbers
+    rows = np.flatnonzero((entries["stage"] == stage).to_numpy() & (at >= end - np.timedelta64(KEPT, "D")))
     first, accepted = (
-        _earliest(record, at, np.isin(np.array(names, dtype=object), chosen)[code])[record[rows]]
-        for chosen in (stages, later)
+        _earliest(record, at, entries["stage"].isin(chosen).to_numpy())[record[rows]] for chosen in (stages, later)
     )
     handed = entries.iloc[rows]
-    found = history.records.iloc[pd.Index(history.records["record"]).get_indexer(handed["record"])]
-    found = found.set_axis(found["record"].astype("str").to_numpy())
-    place = export.raw.records.get_indexer(pd.Index(found.index, dtype=object))
+    place = handed["record"].cat.codes.to_numpy()  # records are numbered as the export does
+    found = history.records.iloc[history.places[record[rows]]].set_axis(export.raw.records[place])
     details = export.details.columns
     zone = record_zone(export, plan)
     recorded = {

@@ -247,11 +247,10 @@ def _step(
 def cohort(history: History, pair: tuple[str, str], stretches: tuple[DayRun, DayRun]) -> pd.DataFrame:
     """Records that entered the first stage in one of the stretches: when, whether they entered the second in time, and
     whether that time is over. Without rows where none ever entered the second: nothing says how long that takes."""
-    table = history.stage_history
-    record, names = pd.factorize(table["record"])
+    table, record = history.stage_history, history.numbers
     rows, later = (np.flatnonzero(table["stage"] == stage) for stage in pair)
     moments = table["entered_on"].to_numpy()
-    converted_on = np.full(len(names), np.datetime64("NaT", "us"))
+    converted_on = np.full(len(history.arrivals), np.datetime64("NaT", "us"))
     converted_on[record[later]] = moments[later]
     entered_on, converted_on = moments[rows], converted_on[record[rows]]
     took = converted_on - entered_on
@@ -290,11 +289,16 @@ def loss_reasons(history: History) -> pd.DataFrame:
     if "lost_reason" not in records:
         return empty("loss_reasons")
     since = np.datetime64(history.as_of) - np.timedelta64(LOOKED_BACK - 1, "D")
-    lost = records[records["lost_on"].notna() & (records["lost_on"] >= since)]
-    stage = history.stage_history.drop_duplicates("record", keep="last").set_index("record")["stage"]
+    is_lost = (records["lost_on"] >= since).to_numpy()
+    lost = records[is_lost]
+    last = np.zeros(len(history.places), dtype=int)
+    last[history.numbers] = np.arange(len(history.numbers))  # the last row of each
+    of_record = np.zeros(len(records), dtype=int)
+    of_record[history.places] = last
+    stage = history.stage_history["stage"].iloc[of_record[np.flatnonzero(is_lost)]]
     frame = pd.DataFrame(
         {
-            "stage": stage.reindex(lost["record"]).astype("str").to_numpy(),
+            "stage": stage.astype("str").to_numpy(),
             "segment": lost["segment"].astype("str").to_numpy(),
             "reason": lost["lost_reason"].astype("str").to_numpy(),
         }

@@ -101,7 +101,7 @@ def check_tables(history: History) -> None:
     assert not table.duplicated(["record", "stage"]).any()
     assert table["entered_on"].dt.date.max() <= history.as_of
     for _, rows in table.groupby("record"):
-        numbers = rows["stage"].map(order)
+        numbers = rows["stage"].map(order).astype(int)
         assert numbers.diff().dropna().eq(1).all()  # no gaps, in order
         assert rows["entered_on"].is_monotonic_increasing
         if not own_records(history):
