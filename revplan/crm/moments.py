@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,7 @@ from revplan.crm.events import LOST, NEVER, Events
 from revplan.ground.errors import shown
 
 DAY = np.timedelta64(1, "D")
-ENTRY_RECORDS, ENTRY_SHARE = 20, 0.05  # see _first_stage
+ENTRY_RECORDS, ENTRY_SHARE = 20, 0.05  # see _first_stages
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,10 +36,15 @@ class Moments:
         """Records of the rows that `rows` marks."""
         return int(rows.sum() if self.count is None else self.count[rows].sum())
 
-    @property
+    @cached_property
     def used(self) -> np.ndarray:
         """Which records have entered a stage."""
         return ~np.isnat(self.entered).all(axis=1)
+
+    @cached_property
+    def days(self) -> np.ndarray:
+        """The days of the moments of entry."""
+        return self.entered.astype("datetime64[D]")
 
 
 def up_to(events: Events, as_of: date, stages: Sequence[str]) -> tuple[Events, Findings]:
@@ -113,12 +119,12 @@ def last_entries(events: Events, records: int, stages: int) -> tuple[Events, Fin
 def first_moments(events: Events, records: int, stages: int, found: Findings) -> Moments:
     """The first entry into every stage, and the first loss."""
     never = np.iinfo(np.int64).max
-    first = np.full((records, stages + 1), never)
-    place = events.record.astype("int64") * (stages + 1) + events.stage % (stages + 1)  # LOST, -1, is the last column
-    np.minimum.at(first.reshape(-1), place, events.at.astype("int64"))
+    first = np.full((stages + 1, records), never)  # a stage's moments side by side, as they are looked at
+    offset = np.arange(stages + 1) * records  # LOST, -1, is the last
+    np.minimum.at(first.reshape(-1), offset[events.stage] + events.record, events.at.view("int64"))
     first[first == never] = NEVER.astype("int64")
     moments = first.view(NEVER.dtype)
-    return Moments(moments[:, :-1], moments[:, -1], found)
+    return Moments(moments[:-1].T, moments[-1], found)
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +153,7 @@ def _in_order(moments: Moments, rules: Rules) -> Moments:
 
     Where the day of the first stage stands in a column, as that of the record's creation, an earlier one is moved up to it.
     """
-    entered, found, stages = moments.entered.copy(), moments.found, rules.stages
+    entered, found, stages = moments.entered.copy(order="K"), moments.found, rules.stages
     if rules.anchored:
         for number, stage in enumerate(stages[1:], start=1):
             early = entered[:, number] < entered[:, 0]
@@ -197,8 +203,8 @@ def _without_gaps(
     """
     codes, names = pd.factorize(sources)
     usual = enters == 0
-    firsts = np.array([_first_stage(moments, usual & (codes == code)) for code in range(len(names))], dtype=int)
-    entered, found = moments.entered.copy(), moments.found
+    firsts = _first_stages(moments, np.where(usual, codes, -1), len(names))
+    entered, found = moments.entered.copy(order="K"), moments.found
     for code in np.flatnonzero(firsts > 0):
         what = f"records of source {shown(names[code])} enter here: hardly any has a date before"
         found += counted(stages[firsts[code]], what, moments.number(usual & (codes == code)))
@@ -210,20 +216,22 @@ def _without_gaps(
     return replace(moments, entered=entered, found=found)
 
 
-def _first_stage(moments: Moments, rows: np.ndarray) -> int:
-    """Number of the stage at which the records of a source, `rows`, enter: 0, unless hardly any has a date before.
+def _first_stages(moments: Moments, source: np.ndarray, sources: int) -> np.ndarray:
+    """By source the number of the stage at which its records enter: 0, unless hardly any has a date before.
 
     It is the first stage dated in at least 5 % of the records dated there or later; a source of fewer
-    than 20 records says too little, and enters at the first stage.
+    than 20 records says too little, and enters at the first stage. `source` is by record, below 0 for those left out.
     """
-    dated = ~np.isnat(moments.entered[rows])
-    bits = 1 << np.arange(dated.shape[1])  # few patterns of filled columns stand for all records
-    patterns = np.arange(2 * bits[-1])[:, None] & bits > 0
-    count = np.bincount(dated @ bits, None if moments.count is None else moments.count[rows], len(patterns))
-    by_then = np.logical_or.accumulate(patterns[:, ::-1], axis=1)[:, ::-1]
-    reached, filled = (count @ each for each in (by_then, patterns))
-    passed = filled >= np.maximum(1, ENTRY_SHARE * reached)
-    return int(np.argmax(passed)) if reached[0] >= ENTRY_RECORDS else 0
+    stages = moments.entered.shape[1]
+    bits = sum((~np.isnat(moments.entered[:, stage])).astype(np.int64) << stage for stage in range(stages))
+    pattern, patterns = pd.factorize(bits)  # few patterns of filled columns stand for all records
+    filled = patterns[:, None] >> np.arange(stages) & 1 > 0
+    place = (source + 1) * len(filled) + pattern
+    count = np.bincount(place, moments.count, (sources + 1) * len(filled)).reshape(sources + 1, -1)[1:]
+    by_then = np.logical_or.accumulate(filled[:, ::-1], axis=1)[:, ::-1]
+    reached, dated = count @ by_then, count @ filled
+    passed = dated >= np.maximum(1, ENTRY_SHARE * reached)
+    return np.where(reached[:, 0] >= ENTRY_RECORDS, np.argmax(passed, axis=1), 0)
 
 
 def _losses_last(moments: Moments, stages: Sequence[str]) -> Moments:

@@ -135,7 +135,7 @@ def _first(records: pd.Index, rows: np.ndarray) -> str:
 
 def closed_before_created(raw: Moments, stages: Sequence[str], records: pd.Index) -> Findings:
     """Records won or lost on a day before the first stage was entered, as the CRM has them."""
-    entered = raw.entered[:, 0].astype("datetime64[D]")
+    entered = raw.days[:, 0]
     found = Findings()
     for name, closed in ((stages[-1], raw.entered[:, -1]), ("lost", raw.lost)):
         day = closed.astype("datetime64[D]")
@@ -147,8 +147,8 @@ def closed_before_created(raw: Moments, stages: Sequence[str], records: pd.Index
 
 def zombies(moments: Moments, as_of: date) -> Findings:
     """Open records older than any that ever closed, the longest time rounded up to whole tens of days."""
-    created = np.fmin.reduce(moments.entered, axis=1).astype("datetime64[D]")
-    closed = np.fmin(moments.entered[:, -1], moments.lost).astype("datetime64[D]")
+    created = np.fmin.reduce(moments.days, axis=1)
+    closed = np.fmin(moments.days[:, -1], moments.lost.astype("datetime64[D]"))
     days = (closed - created)[~np.isnat(closed)].astype(int)
     is_open = np.isnat(closed) & ~np.isnat(created)
     if len(days) < FEW or not is_open.any():
@@ -186,8 +186,9 @@ def one_instant(raw: Moments, stages: Sequence[str]) -> Findings:
             what = f"entered at one and the same moment of {len(at):,}; a snapshot or a migration, not history"
             found += counted(stage, what, same, moment)
     dated = (~np.isnat(raw.entered)).sum(axis=1) >= 2
-    times = (raw.entered != raw.entered.astype("datetime64[D]")) & ~np.isnat(raw.entered)
-    equal = dated & times.any(axis=1) & (np.fmin.reduce(raw.entered, axis=1) == np.fmax.reduce(raw.entered, axis=1))
+    equal = dated & (np.fmin.reduce(raw.entered, axis=1) == np.fmax.reduce(raw.entered, axis=1))
+    if equal.sum() > MOST * dated.sum():  # where their days are, their times of day may be
+        equal &= ((raw.entered != raw.days) & ~np.isnat(raw.entered)).any(axis=1)
     if equal.sum() >= FEW and equal.sum() > MOST * dated.sum():
         what = "all stages entered in the same second; their days were filled in at once"
         found += counted("records", what, equal.sum(), f"of {dated.sum():,} with several stages")
@@ -197,24 +198,24 @@ def one_instant(raw: Moments, stages: Sequence[str]) -> Findings:
 def late_outcomes(moments: Moments, stages: Sequence[str], as_of: date) -> Findings:
     """Stages whose entries were recorded only, or but for a few, from some day on, while the records before them go back further."""
     found = Findings()
-    ages = (np.datetime64(as_of, "D") - moments.entered.astype("datetime64[D]")).astype("timedelta64[D]")
+    inside = [~np.isnat(days) for days in moments.days.T]
+    ages = [(np.datetime64(as_of, "D") - days).astype(int) for days in moments.days.T]
     for number, stage in enumerate(stages[1:]):
-        entered = ~np.isnat(ages[:, number])
-        converted = entered & ~np.isnat(ages[:, number + 1])
-        if not converted.any():
+        converted = np.flatnonzero(inside[number] & inside[number + 1])
+        if not len(converted):
             continue
-        age, then = ages[:, number].astype(int), ages[:, number + 1].astype(int)
-        entries = np.bincount(age[entered]).astype(float)
-        cohort = Cohort(entries, age[converted], (age - then)[converted], len(entries) - 1)
+        entries = np.bincount(ages[number][inside[number]]).astype(float)
+        age, then = ages[number][converted], ages[number + 1][converted]
+        cohort = Cohort(entries, age, age - then, len(entries) - 1)
         window = recorded_window(cohort)
         if len(entries) - 1 - window > LATE:
             start, first = as_of - timedelta(days=window), as_of - timedelta(days=len(entries) - 1)
-            earlier = int((then[converted] > window).sum())
+            earlier = int((then > window).sum())
             what = (
-                f"hardly recorded before {start} ({earlier:,} of {converted.sum():,}); {stages[number]} before then only looks as "
+                f"hardly recorded before {start} ({earlier:,} of {len(converted):,}); {stages[number]} before then only looks as "
                 "if it seldom led here"
                 if earlier
                 else f"recorded only from {start} on; {stages[number]} before then only looks as if it never led here"
             )
-            found += counted(stage, what, (age[entered] > window).sum(), f"{stages[number]} from {first}")
+            found += counted(stage, what, entries[window + 1 :].sum(), f"{stages[number]} from {first}")
     return found

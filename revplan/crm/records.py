@@ -37,7 +37,7 @@ from revplan.crm.today import (
     a_year_off,
     future,
     holes,
-    last_day,
+    last_moment,
     last_usual_day,
     records_missing,
     silent_stages,
@@ -199,7 +199,12 @@ class Export:
     @cached_property
     def last_day(self) -> date:
         """The last day they know of, or the last on which records still came in."""
-        return last_usual_day(self.raw.events, len(self.source.crm.stage_ids()), self.today)
+        return last_usual_day(self.raw.events, len(self.source.crm.stage_ids()), self.last_moment)
+
+    @cached_property
+    def last_moment(self) -> np.datetime64:
+        """The last moment they know of."""
+        return last_moment(self.raw.events, self.today)
 
     def on(self, as_of: date | None = None) -> History:
         """The history as known at the end of `as_of`, or of the last day it knows of.
@@ -228,10 +233,10 @@ class Export:
             + moments.found
             + _quality(raw, as_written, moments, day, stages)
             + _money_quality(raw, moments, details)
-            + _kept(raw, moments, day, details.left_out, self.today)
+            + _kept(raw, moments, day, details.left_out, self.last_moment)
         )
         if as_of is None:
-            found += _no_longer_coming(raw, day, self.today)
+            found += _no_longer_coming(raw, day, self.last_moment)
         records = self._records(moments)
         return History(
             stages=stages,
@@ -276,7 +281,7 @@ class Export:
         once = np.ones(len(written.entered), dtype=int)
         yield from holes(first[moments.used], once[moments.used])
         yield from silent_stages(written.entered, stages, day, once)
-        yield from a_year_off(written.entered, stages, raw.records, once)
+        yield from a_year_off(written.days, stages, raw.records, once)
 
     def values_on(self, name: str, day: date) -> tuple[np.ndarray, np.ndarray]:
         """`amount` or `close_on` of every record at the end of `day`, and for which of them that is an assumption.
@@ -433,12 +438,12 @@ def set_aside(number: int, example: str = "") -> Findings:
     return counted("records", "set aside: no stage entered by the as-of day", number, example)
 
 
-def _kept(raw: RawRecords, moments: Moments, as_of: date, left_out: np.ndarray, today: date) -> Findings:
+def _kept(raw: RawRecords, moments: Moments, as_of: date, left_out: np.ndarray, last: np.datetime64) -> Findings:
     used, asked = int(moments.used.sum()), len(raw.records) - int(left_out.sum())
     dateless = asked - int((np.bincount(raw.events.record) > 0).sum())
     example = f"{dateless:,} without any day" if dateless else ""
     found = set_aside(asked - used, example)
-    silent = (as_of - last_day(raw.events, today)).days
+    silent = int((np.datetime64(as_of) - last.astype("datetime64[D]")).astype(int))
     if silent > SILENT_DAYS:
         found += counted("records", "days without any date before the as-of day", silent, f"as of {as_of}")
     undated = _closed_undated(raw, moments)
@@ -448,9 +453,9 @@ def _kept(raw: RawRecords, moments: Moments, as_of: date, left_out: np.ndarray, 
     return found + Findings(lines=(ImportLine("records", "kept", used),))
 
 
-def _no_longer_coming(raw: RawRecords, day: date, today: date) -> Findings:
+def _no_longer_coming(raw: RawRecords, day: date, until: np.datetime64) -> Findings:
     """That records stopped coming in on `day`, though others went on; empty where they did not."""
-    last = last_day(raw.events, today)
+    last: date = until.astype("datetime64[D]").item()
     after = np.datetime64(day) + np.timedelta64(1, "D"), np.datetime64(last) + np.timedelta64(1, "D")
     return no_longer_coming(day, last, int(((raw.events.at >= after[0]) & (raw.events.at < after[1])).sum()))
 

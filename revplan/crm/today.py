@@ -32,13 +32,13 @@ USUAL = 0.99  # of the times between two stages
 
 def last_day(events: Events, today: date | None = None) -> date:
     """The last day that the events know of, until `today`; lone dates far after all others are typing errors."""
-    return _last(events, today).astype("datetime64[D]").item()
+    return last_moment(events, today).astype("datetime64[D]").item()
 
 
-def last_usual_day(events: Events, stages: int, today: date | None = None) -> date:
-    """The last day that the events know of; the last on which records still came in, where they break off before it."""
+def last_usual_day(events: Events, stages: int, last: np.datetime64) -> date:
+    """The day of `last`, the last moment that the events know of; or the last on which records still came in, where they break off before it."""
     closings = events.at[(events.stage == LOST) | (events.stage == stages - 1)]
-    return usual_end(_arrived(events), closings, _last(events, today))
+    return usual_end(_arrived(events), closings, last)
 
 
 def usual_end(arrived: np.ndarray, closings: np.ndarray, last: np.datetime64) -> date:
@@ -83,19 +83,19 @@ def records_missing(arrived: np.ndarray, until: np.datetime64) -> float:
     return float(flow.sum()) / watched * silent if len(flow) >= FEWEST_DAYS and silent >= SHORT_SILENCE else 0.0
 
 
-def _last(events: Events, today: date | None) -> np.datetime64:
+def last_moment(events: Events, today: date | None) -> np.datetime64:
     """The last moment, typing errors and dates after today left out."""
     return last_of(events.at[~after_today(events, today)])
 
 
 def last_of(at: np.ndarray) -> np.datetime64:
     """The last of the moments, typing errors left out."""
-    days = np.sort(at.astype("datetime64[D]"))
-    few = int(TYPOS * len(days)) + 1
-    if len(days) >= FEW:
-        ahead = np.flatnonzero(np.diff(days[-few - 1 :]) > FAR)
+    few = int(TYPOS * len(at)) + 1
+    if len(at) >= FEW:
+        days = np.sort(np.partition(at, len(at) - few - 1)[-few - 1 :].astype("datetime64[D]"))
+        ahead = np.flatnonzero(np.diff(days) > FAR)
         if len(ahead):
-            return at[at.astype("datetime64[D]") <= days[len(days) - few - 1 + ahead[0]]].max()
+            return at[at.astype("datetime64[D]") <= days[ahead[0]]].max()
     return at.max()
 
 
@@ -180,7 +180,7 @@ def a_year_off(
     entered: np.ndarray, names: Sequence[str], records: Sequence[object], count: np.ndarray
 ) -> Iterator[str]:
     """Days that would be usual a year earlier or later: a slip in the year. `entered` as for `silent_stages`."""
-    days = entered.astype("datetime64[D]")
+    days = entered.astype("datetime64[D]", copy=False)
     dated = ~np.isnat(days)
     for number, (before, after) in enumerate(itertools.pairwise(names)):
         both = np.flatnonzero(dated[:, number] & dated[:, number + 1])

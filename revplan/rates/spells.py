@@ -138,7 +138,7 @@ def _counted_spells(history: History | Counted) -> Spells:
         return Spells(history.stages, day_number(history.as_of), entered, lost, cell, cells, amount, count)
     rows = history.stage_history
     stage = pd.Categorical(rows["stage"], history.stages).codes
-    entered = np.full((len(history.arrivals), len(history.stages)), NEVER, dtype=np.int64)
+    entered = np.full((len(history.arrivals), len(history.stages)), NEVER, dtype=np.int64, order="F")
     entered[history.numbers, stage] = _days(rows["entered_on"])
     cell, cells = _cells(history.arrivals)
     lost, amount, undated = _details(history)
