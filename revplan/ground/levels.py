@@ -20,12 +20,14 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from scipy.special import ndtr
+from scipy.special import ndtr, stdtrit
 
 from revplan.ground.lag import Z90
 
 USUAL_CV, MONTH_CV = 0.14, 0.18  # usual variation of a quarter's and of a month's wins, beyond chance
 QUARTER = 3  # months
+SPREAD_PER_YEAR = 1.0  # growth of the variance of the level with every further year ahead
+PRIOR_MONTHS = 2  # of a record's own that the usual variation counts for
 FEWEST = 6  # months from which they tell how far a step strays
 MONTHS_AHEAD = 12
 MIDDLE = 3  # the month ahead whose level rates are taken at
@@ -77,7 +79,7 @@ def level_of(converted: np.ndarray, expected: np.ndarray, rests_on: int) -> Step
     """
     told = float(expected[:rests_on].sum())
     if len(converted) < FEWEST or not told > 0 or not float(converted[:rests_on].sum()) > 0:
-        return _usual(len(converted))
+        return _usual(len(converted), rests_on)
     expected = expected * (float(converted[:rests_on].sum()) / told)
     steps = np.array(list(product(LEVEL_STEPS, SLOPE_STEPS, MONTH_ERRORS)))
     weight = np.log(_prior(steps))
@@ -106,10 +108,17 @@ def level_of(converted: np.ndarray, expected: np.ndarray, rests_on: int) -> Step
     return StepLevel(np.array(means), np.array(variances), float(weight @ alone), len(converted))
 
 
-def _usual(months: int) -> StepLevel:
-    """A step that strays as usual: a level and single months that give a month's and a quarter's wins their usual variation."""
+def _usual(months: int, rests_on: int) -> StepLevel:
+    """A step that strays as usual: a level and single months that give a month's and a quarter's wins their usual variation.
+
+    The few months that the rate rests on were off on their own too. How far they are from the usual is not known: what
+    comes follows a Student law, whose P10 and P90 the variances are those of.
+    """
     alone = (MONTH_CV**2 - USUAL_CV**2) / (1 - 1 / QUARTER)
-    return StepLevel(np.ones(MONTHS_AHEAD), np.full(MONTHS_AHEAD, MONTH_CV**2 - alone), alone, months)
+    further = 1 + SPREAD_PER_YEAR * np.maximum(np.arange(1, MONTHS_AHEAD + 1) - QUARTER, 0) / 12
+    wider = float(stdtrit(rests_on - 1 + PRIOR_MONTHS, 0.9) / Z90) ** 2
+    variance = wider * ((MONTH_CV**2 - alone) * further + alone / rests_on)
+    return StepLevel(np.ones(MONTHS_AHEAD), variance, wider * alone, months)
 
 
 def _spread(weight: np.ndarray, mean: np.ndarray, sd: np.ndarray) -> float:

@@ -30,7 +30,7 @@ from revplan.crm.counted import Counted
 from revplan.crm.records import History
 from revplan.ground.errors import DataError
 from revplan.ground.formats import compact, show
-from revplan.ground.levels import MONTH_CV, QUARTER, USUAL_CV
+from revplan.ground.levels import MONTH_CV, QUARTER, SPREAD_PER_YEAR, USUAL_CV
 from revplan.ground.values import Progress
 from revplan.rates.closings import clock_of, closing_notes, on_clock
 from revplan.rates.estimates import recorded_only
@@ -122,7 +122,6 @@ def learnt_cv(actual: np.ndarray, mean: np.ndarray, new_share: float, usual: flo
 
 MAX_MONTHS = 24
 SOURCE_CV = 0.18  # usual variation of a source's wins, beyond chance
-SPREAD_PER_YEAR = 1.0  # growth of the variance of the level with every further year ahead
 FEW_REPLAYS = 3
 
 

@@ -105,7 +105,7 @@ def rest_of_year(year: PlannedYear, plan: Plan, snapshot: Snapshot, levels: Leve
     """
     levels = levels or {}
     update: dict[str, object] = {"transitions": tuple(_as_lately(each, levels) for each in plan.transitions)}
-    if all(step in levels or _goes_by_clock(step, plan, snapshot) for step in pairwise(plan.stage_ids)):
+    if tell_the_market(levels, plan, snapshot):
         update["uncertainty"] = plan.uncertainty.model_copy(update={"rho": 0.0, "lag_cv": 0.0})
     plan = plan.model_copy(update=update)
     now = replace(year_without_commit(plan, snapshot), clock=snapshot.clock, levels=levels)
@@ -120,9 +120,10 @@ def rest_of_year(year: PlannedYear, plan: Plan, snapshot: Snapshot, levels: Leve
     return replace(now, flows=tuple(brought))
 
 
-def _goes_by_clock(step: tuple[str, str], plan: Plan, snapshot: Snapshot) -> bool:
-    """Whether a step is the last one and its wins come by a clock, which has no level."""
-    return snapshot.clock is not None and step[1] == plan.stage_ids[-1]
+def tell_the_market(levels: Levels, plan: Plan, snapshot: Snapshot) -> bool:
+    """Whether what the market did is told by the levels: of every step, but for a last one that goes by a clock."""
+    without = [step for step in pairwise(plan.stage_ids) if step not in levels]
+    return not without or (snapshot.clock is not None and without == [plan.stage_ids[-2:]])
 
 
 def _as_lately(transition: Transition, levels: Levels) -> Transition:

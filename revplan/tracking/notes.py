@@ -15,7 +15,7 @@ from revplan.ground.formats import compact, counted, show
 from revplan.ground.levels import FEWEST, MONTH_CV, USUAL_CV
 from revplan.plan.model import Plan
 from revplan.plan.stages import titles_of
-from revplan.tracking.attainment import total
+from revplan.tracking.attainment import tell_the_market, total
 from revplan.tracking.comparison import Sides, booked_part
 from revplan.tracking.periods import Span
 
@@ -117,11 +117,15 @@ def levels_of(now: PlannedYear) -> Iterator[str]:
         months = counted(now.levels[step].months, "whole month", "whole months")
         yield (
             f"Outcomes can be compared over {months} only, {FEWEST} are needed ({_step(titles, step)}): the band takes conversions to vary "
-            f"as they usually do, by {MONTH_CV:.0%} in a month and {USUAL_CV:.0%} in a quarter, and may be too narrow."
+            f"as they usually do, by {MONTH_CV:.0%} in a month and {USUAL_CV:.0%} in a quarter, is widened because so few "
+            "are known, and may still be too narrow."
         )
     else:
         months = counted(min(now.levels[step].months for step in recorded), "month")
-        yield f"The band holds how far conversions strayed from their rates in the last {months}."
+        instead = (
+            ", in place of the plan's rho and lag_cv" if tell_the_market(now.levels, now.plan, now.snapshot) else ""
+        )
+        yield f"The band holds how far conversions strayed from their rates in the last {months}{instead}."
         for step in steps:
             if step not in recorded:
                 yield f"How far {_step(titles, step)} strays is not in it."

@@ -99,12 +99,32 @@ def test_months_that_are_off_on_their_own_widen_the_band_of_a_month_and_move_no_
     assert np.mean([each.coming for each in found]) == pytest.approx(1.0, abs=0.03)
 
 
-def test_fewer_than_six_months_stray_as_wins_usually_do() -> None:
-    found = level_of(np.array([30.0, 60.0, 90.0]), np.full(3, 60.0), 3)
-    assert not found.is_learnt
-    assert found.level == pytest.approx(1.0)
-    assert np.sqrt(found.variance[0] + found.month_variance) == pytest.approx(MONTH_CV)
-    assert np.sqrt(found.variance[0] + found.month_variance / 3) == pytest.approx(USUAL_CV)
+def test_fewer_than_six_months_stray_as_wins_usually_do_and_more_the_fewer_they_are() -> None:
+    def told(months: int) -> StepLevel:
+        return level_of(np.full(months, 60.0), np.full(months, 60.0), months)
+
+    assert not told(3).is_learnt
+    assert told(3).level == pytest.approx(1.0)
+    of_a_month = [float(np.sqrt(each.variance[0] + each.month_variance)) for each in map(told, (1, 2, 3, 5))]
+    assert of_a_month == sorted(of_a_month, reverse=True)
+    assert of_a_month[-1] > MONTH_CV
+    of_many = level_of(np.zeros(0), np.full(2000, 60.0), 2000)  # no month to compare, though the rate rests on many
+    assert np.sqrt(of_many.variance[0] + of_many.month_variance) == pytest.approx(MONTH_CV, rel=1e-3)
+    assert np.sqrt(of_many.variance[0] + of_many.month_variance / 3) == pytest.approx(USUAL_CV, rel=1e-3)
+
+
+@pytest.mark.parametrize("months", [1, 2, 4])
+def test_a_band_of_few_months_holds_what_comes_though_the_rate_rests_on_months_that_were_off(months: int) -> None:
+    """Companies stray as real ones do, each its own way; the rate is told from the few months that there are."""
+    rng = np.random.default_rng(7)
+    spread, few = level_of(np.zeros(0), np.ones(months), months), 4000
+    own = np.exp(0.3 * rng.standard_normal(few))  # how far each company strays, over the usual
+    alone = (MONTH_CV**2 - USUAL_CV**2) * 1.5
+    level = 1 + own * np.sqrt(MONTH_CV**2 - alone) * rng.standard_normal(few)
+    past = 1 + (own * np.sqrt(alone / months)) * rng.standard_normal(few)
+    coming = level + own * np.sqrt(alone) * rng.standard_normal(few)
+    half = 1.2816 * np.sqrt(spread.variance[0] + spread.month_variance)
+    assert np.mean(np.abs(coming - past) < half) > 0.8
 
 
 def test_the_level_is_that_of_the_months_the_rate_rests_on() -> None:
@@ -167,14 +187,15 @@ def test_what_is_said_of_levels_holds_and_is_said_only_where_it_does() -> None:
     assert list(levels_of(from_march({}))) == []
     held = "The band holds how far conversions strayed from their rates in the last 24 months."
     first = {FIRST: straying(0.99, 0.0)}
-    assert list(levels_of(from_march({LAST: straying(1.01, 0.1), **first}))) == [held]
+    instead = f"{held[:-1]}, in place of the plan's rho and lag_cv."
+    assert list(levels_of(from_march({LAST: straying(1.01, 0.1), **first}))) == [instead]
     assert list(levels_of(from_march(first))) == [held, "How far Sql to Won strays is not in it."]
     moved, _ = levels_of(from_march({LAST: straying(1.26, 0.1), **first}))
     assert moved == "Sql to Won is expected to convert 1.26 times as often as its rate says, as it did lately."
     (short,) = levels_of(from_march({LAST: level_of(np.array([3.0]), np.array([3.0]), 1)}))
     assert short == (
         "Outcomes can be compared over 1 whole month only, 6 are needed (Sql to Won): the band takes conversions to vary as they "
-        "usually do, by 18% in a month and 14% in a quarter, and may be too narrow."
+        "usually do, by 18% in a month and 14% in a quarter, is widened because so few are known, and may still be too narrow."
     )
 
 
