@@ -5,7 +5,8 @@ ages scatter by chance around 1 where nothing moves. Where something does, they 
 slope that fades, and months are off on their own: a local trend, damped, read by the Kalman filter. How much each of
 the three moves is not known; each setting of a small grid is weighed by how likely it makes the record's own past,
 half of the weight lying, before a look, on a step that stands still. So a level far from 1 takes evidence, and what
-is left open widens the band of a landing. What the rate's own evidence already leaves open is taken off.
+is left open widens the band of a landing. What the rate's own evidence already leaves open is taken off. Fewer than six
+months say too little of it: what is usual stands in for them, wider the fewer they are.
 
 Sources: A. C. Harvey, "Forecasting, structural time series models and the Kalman filter" (1989), for the local level
 and trend; E. Gardner and E. McKenzie, "Forecasting trends in time series", Management Science 31 (1985),
