@@ -528,7 +528,7 @@ class _PaceRow:
         actual = np.cumsum(self.counts[self.inside.start : self.now + 1])
         reached = self.actual + to_come * (np.arange(count) + 1 - done) / max(count - done, 1)
         reached[:done] = actual[np.minimum(worked[:done] - self.inside.start, len(actual) - 1)]
-        lost = reached + best < float(min(enough(self.target), self.target)) - 1e-9
+        lost = reached + best < np.minimum(enough(self.target), self.target) - 1e-9
         if not lost[-1]:
             return pd.NaT
         within_reach = np.flatnonzero(~lost)
