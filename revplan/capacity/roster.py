@@ -12,7 +12,7 @@ import pandas as pd
 
 from revplan.crm.mapping import plain
 from revplan.crm.plan_tables import FoundTable, read_roster
-from revplan.crm.writings import CODES
+from revplan.crm.writings import codes_of
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.formats import counted, listed
 from revplan.ground.tablefile import TableFile
@@ -101,19 +101,11 @@ def _day(value: Any) -> date | None:
     return None if value is None or pd.isna(value) else pd.Timestamp(value).date()
 
 
-def _other_currency(sheet: FoundTable, plan: Plan) -> list[Fault]:
+def _other_currency(sheet: FoundTable, plan: Plan) -> Iterable[Fault]:
     """Quotas in another currency than the plan's, which are never taken as they are."""
-    dollars = {"$"} if plan.currency.endswith("D") else set()
-    mine = {plan.currency, *(sign for sign, code in CODES.items() if code == plan.currency), *dollars}
-    found = []
-    for sign, place in sheet.signs.items():
-        if sign and sign not in mine:
-            message = (
-                f"is in {sign}, the plan in {plan.currency}; convert it, or say what one unit is worth in the plan's"
-            )
-            paste = f": roster: {{path: {sheet.name}, rates: {{{CODES.get(sign, sign)}: ...}}}}"
-            found.append(Fault(place, message + paste))
-    return found
+    for sign, place in sheet.other_currencies(plan.currency).items():
+        message = f"is in {sign}, the plan in {plan.currency}; convert it, or say what one unit is worth in the plan's"
+        yield Fault(place, f"{message}: roster: {{path: {sheet.name}, rates: {{{codes_of(sign)[0]}: ...}}}}")
 
 
 def _unknown_seats(sheet: FoundTable) -> tuple[Fault, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -60,8 +59,7 @@ def read_details(tables: Tables, raw: RawRecords) -> Details:
         read.add("amount", crm.amount.column, amounts, np.nan)
     if crm.cost:
         read.add("cost", crm.cost, tables.amounts(crm.cost), np.nan)
-    for key, column, parsed, missing in given_and_given_back(tables):
-        read.add(key, column, parsed, missing)
+    read.add_days()
     left_out = read.rename()
     details = _in_one_currency(Details(read.columns, read.found, left_out), tables, raw, sign)
     return replace(details, found=details.found + _told_only(tables))
@@ -117,6 +115,18 @@ class _ColumnsRead:
         self.add_names(key, origin.column)
         if {EVERY} < set(self.columns[key]):
             self.found += Findings((called_every(self.tables.source, key),))
+
+    def add_days(self) -> None:
+        """When records close, were given to somebody and given back, and why, as far as the CRM file names it."""
+        crm, gone = self.tables.source.crm, self.tables.source.crm.rejected
+        for key in MOMENTS:
+            if column := getattr(crm, key):
+                self.add(key, column, self.tables.days(column), NEVER)
+        if gone is not None and gone.at:
+            days = moments_in(self.tables, file_of(gone.at), gone)
+            self.add("rejected", gone.at, Parsed(days.values, days.found), NEVER)
+        if gone is not None and gone.reason:
+            self.add("rejected_reason", gone.reason, self.tables.labels(gone.reason), UNKNOWN)
 
     def rename(self) -> np.ndarray:
         """Calls segments and sources as `names` says; which records it leaves out."""
@@ -246,7 +256,7 @@ def _told_only(tables: Tables) -> Findings:
     return found
 
 
-# --- what sales did with a record: given to somebody, given back and why, reached out to --------------------
+# --- every time somebody reached out to a record ------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)
@@ -257,21 +267,6 @@ class Touched:
     at: np.ndarray
     who: np.ndarray
     kind: np.ndarray
-
-
-def given_and_given_back(tables: Tables) -> Iterator[tuple[str, str, Parsed, object]]:
-    """`close_on`, `assigned`, `rejected` and `rejected_reason` as far as the CRM file names them: key, column, values, missing."""
-    crm = tables.source.crm
-    for key in MOMENTS:
-        if column := getattr(crm, key):
-            yield key, column, tables.days(column), NEVER
-    if crm.rejected is None:
-        return
-    if crm.rejected.at:
-        days = moments_in(tables, file_of(crm.rejected.at), crm.rejected)
-        yield "rejected", crm.rejected.at, Parsed(days.values, days.found), NEVER
-    if crm.rejected.reason:
-        yield "rejected_reason", crm.rejected.reason, tables.labels(crm.rejected.reason), UNKNOWN
 
 
 def read_touches(tables: Tables, records: pd.Index) -> tuple[Touched | None, Findings]:

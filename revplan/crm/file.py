@@ -119,25 +119,18 @@ def _checked(data: dict[str, Any], document: Document) -> WideCrm | HistoryCrm:
     if model is None:
         given = shown(data.get("format", "missing"))
         raise DataError.at(document.where(("format",)), f"is {given}; it must be one of: {', '.join(FORMATS)}")
-    crm, faults = _validated(model, data, document)
+    faults: list[Fault] = []
+    try:
+        crm = model.model_validate(data)
+    except ValidationError as error:
+        logged = LOGGED if model is WideCrm else set()
+        found = field_faults(error, data, form_of(model))
+        faults += [Fault(document.where(at), OF_HISTORY if logged & {*at[:1]} else message) for at, message in found]
+        crm = model.model_validate(data, context=SALVAGE)  # what is at fault is None
     faults += [Fault(document.where(key), message) for key, message in _consistency(crm)]
     if faults:
         raise DataError(faults)
     return crm
-
-
-def _validated(
-    model: type[WideCrm] | type[HistoryCrm], data: dict[str, Any], document: Document
-) -> tuple[WideCrm | HistoryCrm, list[Fault]]:
-    """What could be read, and what is wrong with the rest, which is None."""
-    try:
-        return model.model_validate(data), []
-    except ValidationError as error:
-        found = [
-            Fault(document.where(place), OF_HISTORY if model is WideCrm and LOGGED.intersection(place[:1]) else message)
-            for place, message in field_faults(error, data, form_of(model))
-        ]
-        return model.model_validate(data, context=SALVAGE), found
 
 
 LOGGED = HistoryCrm.model_fields.keys() - WideCrm.model_fields.keys()

@@ -32,7 +32,7 @@ from revplan.crm.mapping import no_file, tidy
 from revplan.crm.presets import header_called, squeezed_header
 from revplan.crm.readers import read_table
 from revplan.crm.text_table import TextTable
-from revplan.crm.writings import CODES
+from revplan.crm.writings import CODES, codes_of, may_be
 from revplan.ground.calendar import MONTHS_PER_QUARTER, quarter_id, quarter_label, quarter_short
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.files import told_of
@@ -96,6 +96,10 @@ class FoundTable:
         }
         rows = np.flatnonzero(np.asarray(wrong) & ~self.table["line"].isin(unread)).tolist()
         return Findings(first_faults(rows, lambda row: Fault(self.place(row, name), message), kind))
+
+    def other_currencies(self, currency: str) -> dict[str, str]:
+        """Signs and codes found that cannot stand for the plan's `currency` -> where each stands first."""
+        return {sign: place for sign, place in self.signs.items() if not may_be(sign, currency)}
 
     def sound(self, *others: Findings) -> pd.DataFrame:
         """The table, where neither its cells nor what else was found is at fault.
@@ -319,7 +323,7 @@ def read_calls(where: TableFile, folder: Path, plan: Plan) -> pd.DataFrame:
     sheet = read_sheet(where, folder, CALLS, "calls", home=plan.currency)
     table = sheet.table
     filled = quarters_by_name(plan)
-    starts = [filled.get(squeezed(text)) for text in table["quarter"]]
+    starts = [filled.get(squeezed_header(text)) for text in table["quarter"]]
     ends = np.array([_end(each) if each is not None else "NaT" for each in starts], dtype="datetime64[D]")
     made = table["made_on"].to_numpy().astype("datetime64[D]")
     example = quarter_id(0, plan.first_month)
@@ -350,19 +354,15 @@ def call_faults(plan: Plan, folder: Path) -> tuple[Fault, ...]:
 
 
 def _two_currencies(sheet: FoundTable, plan: Plan) -> Findings:
-    others = [code for code in sheet.signs if plan.currency and code != plan.currency]
+    others = list(sheet.other_currencies(plan.currency))
     wrong = np.full(len(sheet.table), bool(others))
-    message = f"is in {', '.join(map(shown, others))}, the plan in {plan.currency}; give calls: {{path: ..., rates: {{{others[0] if others else ''}: ...}}}}"
+    code = codes_of(others[0])[0] if others else ""
+    message = f"is in {', '.join(map(shown, others))}, the plan in {plan.currency}; give calls: {{path: ..., rates: {{{code}: ...}}}}"
     return sheet.faults_at("number", wrong, message, "calls in another currency")
 
 
-def squeezed(text: str) -> str:
-    """A quarter's name by its letters and digits."""
-    return "".join(c for c in text.casefold() if c.isalnum())
-
-
 def quarters_by_name(plan: Plan) -> dict[str, pd.Period]:
-    """Every way to write a quarter of the plan's fiscal years -> its first month."""
+    """Every way to write a quarter of the plan's fiscal years, squeezed like a header -> its first month."""
     first, names = plan.first_month, plan.fiscal_year.names
     found: dict[str, pd.Period] = {}
     for index in range(-4 * YEARS_BACK, 4 * YEARS_AHEAD):
@@ -375,7 +375,7 @@ def quarters_by_name(plan: Plan) -> dict[str, pd.Period]:
             quarter_label(index, first, names),
         ]
         written += [f"{number} {year}"] if first.month == 1 else []
-        found.update(dict.fromkeys(map(squeezed, written), begin))
+        found.update(dict.fromkeys(map(squeezed_header, written), begin))
     return found
 
 

@@ -473,20 +473,16 @@ def _with_name(value: Any, name: str) -> Any:
 def _told(name: str, reading: Reading, exports: Iterable[RecognisedFile], data: Data, own: Data) -> Findings:
     """Lines about what each file was taken for, and which column for what."""
     part = f"preset {name}"
-    lines = [
-        ImportLine(part, f"{shown(each.name)} read as {each.kind}, columns known", len(each.roles), _columns(each))
-        for each in exports
-    ]
+    lines = []
+    for each in exports:
+        known = ", ".join(f"{role}: {shown(column)}" for role, column in each.roles.items())
+        lines.append(ImportLine(part, f"{shown(each.name)} read as {each.kind}, columns known", len(each.roles), known))
     chosen = [f"{key} = {_short(value)}" for key, value in (data.get("stages") or {}).items()]
     chosen += [f"lost = {_short(data['lost'])}"] if "lost" in data else []
     who = "written in the CRM file" if "stages" in own else "chosen"
     lines.append(ImportLine(part, f"stages {who}", len(data.get("stages") or {}), "; ".join(chosen)))
     lines += [ImportLine(part, note, 1) for note in reading.notes]
     return Findings(lines=tuple(lines))
-
-
-def _columns(export: RecognisedFile) -> str:
-    return ", ".join(f"{role}: {shown(column)}" for role, column in export.roles.items())
 
 
 def _short(value: Any) -> str:

@@ -152,7 +152,10 @@ def _records(text: str, separator: str, name: str, first_line: int) -> tuple[Tex
             blank += valued.count(False)
             del starts[:-1]
     except csv.Error as error:
-        raise DataError.at(f"{name} line {starts[-1]}", _quote_fault(error)) from None
+        message = "a quote that opens in this row is never closed; close it, or double a quote inside a value"
+        if "expected after" in str(error):
+            message = 'has text after a closing quote; a quote inside a value must be doubled ("")'
+        raise DataError.at(f"{name} line {starts[-1]}", message) from None
     return found, lines, blank
 
 
@@ -208,12 +211,6 @@ def _line_end(text: str, start: int) -> int:
     last = text.rfind("\n", start, start + PIECE) if start + PIECE < len(text) else len(text) - 1
     last = last if last >= 0 else text.find("\n", start + PIECE)
     return last + 1 if last >= 0 else len(text)
-
-
-def _quote_fault(error: csv.Error) -> str:
-    if "expected after" in str(error):
-        return 'has text after a closing quote; a quote inside a value must be doubled ("")'
-    return "a quote that opens in this row is never closed; close it, or double a quote inside a value"
 
 
 def _row_faults(

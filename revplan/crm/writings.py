@@ -209,6 +209,16 @@ AMOUNT = re.compile(
 CODES = {"€": "EUR", "£": "GBP", "₹": "INR", "₽": "RUB", "руб": "RUB", "руб.": "RUB", "US$": "USD", "C$": "CAD", "A$": "AUD",
          "R$": "BRL", "zł": "PLN", "Kč": "CZK", "Ft": "HUF", "Fr.": "CHF", "₩": "KRW", "₺": "TRY"}  # fmt: skip
 """Signs that mean one currency."""
+SIGNS = {
+    "$": ("USD", "CAD", "AUD", "NZD", "SGD", "HKD", "TWD", "MXN", "ARS", "CLP", "COP"),
+    "£": ("GBP", "EGP"),
+    "¥": ("JPY", "CNY"),
+    "₪": ("ILS",),
+    "฿": ("THB",),
+    **dict.fromkeys(("kr", "kr."), ("SEK", "NOK", "DKK", "ISK")),
+    "lei": ("RON", "MDL"),
+}
+"""Signs of several currencies, the likeliest first, and those of one that no rate is asked for under."""
 SCALES = {"": 1.0, "K": 1e3, "M": 1e6}
 THOUSAND_OR_FRACTION = re.compile(rf"[-+(]*{SIGN} ?[1-9][0-9]{{0,2}}\.[0-9]{{3}} ?{SIGN}-?\)?")
 PLAIN = re.compile(r"[-$(A-Z]*[0-9.,]+\)?")
@@ -216,6 +226,17 @@ PLAIN = re.compile(r"[-$(A-Z]*[0-9.,]+\)?")
 PLAINER = dict.fromkeys(map(ord, SPACES), " ") | {ord("\u2212"): "-"}
 TURNED = {ord("."): ",", ord(","): "."}
 SWISS_END = re.compile(r"(?<=[0-9])\.[-–—]+$")  # CHF 1'200.– has no centimes
+
+
+def codes_of(found: str) -> tuple[str, ...]:
+    """The codes of the currencies that a sign, or a text with a code, may stand for, the likeliest first."""
+    code = re.search(r"\b[A-Z]{3}\b", found)
+    return SIGNS.get(found) or ((CODES.get(found) or (code[0] if code else found)),)
+
+
+def may_be(found: str, currency: str) -> bool:
+    """Whether a sign or code may stand for a currency; what says nothing may."""
+    return not found or not currency or currency in codes_of(found)
 
 
 def with_point(text: str, decimal: str | None) -> str:

@@ -22,6 +22,7 @@ from revplan.crm.cells import UNKNOWN
 from revplan.crm.mapping import EVERY, plain
 from revplan.crm.planfile import located
 from revplan.crm.records import STALE_DAYS, History, last_recorded
+from revplan.crm.writings import codes_of, may_be
 from revplan.ground.calendar import MONTHS_PER_YEAR
 from revplan.ground.errors import Fault, PlanError, shown
 from revplan.ground.formats import listed, plural, show
@@ -42,8 +43,6 @@ SILENT_DAYS, LONG_SILENT_DAYS = STALE_DAYS, 183
 USUAL_DAYS = 365  # over which the usual flow of a stage is taken
 MISSED = 10.0  # entries that a silent stage should have had at its usual flow
 SHOWN = 6
-DOLLARS = {"USD", "CAD", "AUD", "NZD", "SGD", "HKD", "TWD", "MXN", "ARS", "CLP", "COP"}
-SIGNS = {"$": DOLLARS, "€": {"EUR"}, "£": {"GBP", "EGP"}}
 
 Found = Iterator[Fault | str]
 
@@ -323,9 +322,9 @@ def _stages_passed_by(sides: PlanAndRecords) -> Found:
 def _currencies(sides: PlanAndRecords) -> Found:
     """Amounts of records or actuals in another currency than the plan's."""
     currency, plan = sides.plan.currency, sides.plan
-    if sides.records is not None and plan.history and not _is(sides.records.history.currency, currency):
+    if sides.records is not None and plan.history and not may_be(sides.records.history.currency, currency):
         other = sides.records.history.currency
-        code = next(iter(SIGNS.get(other, {other})))
+        code = codes_of(other)[0]
         rate = f"give the rate in the CRM file (currency: {code}, rates: {{{code}: ...}}, {currency} for one {code})"
         yield Fault(
             f"{plan.history.leads}, amount",
@@ -334,19 +333,13 @@ def _currencies(sides: PlanAndRecords) -> Found:
         )
     if sides.actuals is None:
         return
-    found = {sign: place for sign, place in sides.actuals.currencies.items() if not _is(sign, currency)}
+    found = {sign: place for sign, place in sides.actuals.currencies.items() if not may_be(sign, currency)}
     for sign, place in list(found.items())[:3]:
         yield Fault(
             place,
             f"has amounts in {shown(sign)}, and the plan is in {currency}; convert them, all into {currency}, or give what one is worth: "
-            f"actuals: {{path: {plan.actuals.path if plan.actuals else ''}, rates: {{{next(iter(SIGNS.get(sign, {sign})))}: ...}}}}",
+            f"actuals: {{path: {plan.actuals.path if plan.actuals else ''}, rates: {{{codes_of(sign)[0]}: ...}}}}",
         )
-
-
-def _is(found: str, currency: str) -> bool:
-    """Whether a sign or code may stand for the plan's currency; what says nothing may."""
-    code = re.search(r"\b[A-Z]{3}\b", found)
-    return not found or currency in SIGNS.get(found, {code[0] if code else currency})
 
 
 def _deal_sizes(sides: PlanAndRecords) -> Found:

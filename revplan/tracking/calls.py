@@ -21,8 +21,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from revplan.crm.plan_tables import quarters_by_name, read_calls, squeezed
+from revplan.crm.plan_tables import quarters_by_name, read_calls
 from revplan.crm.planfile import real_path
+from revplan.crm.presets import squeezed_header
 from revplan.crm.records import History
 from revplan.ground.calendar import MONTHS_PER_QUARTER
 from revplan.ground.errors import DataError
@@ -205,7 +206,7 @@ class CallBook:
 
     def _ends(self, quarter: str) -> tuple[date, date]:
         """The first and the last day of a quarter."""
-        begin = quarters_by_name(self.pace.live)[squeezed(quarter)]
+        begin = quarters_by_name(self.pace.live)[squeezed_header(quarter)]
         return begin.start_time.date(), (begin + MONTHS_PER_QUARTER - 1).end_time.date()
 
     @cached_property

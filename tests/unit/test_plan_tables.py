@@ -15,12 +15,15 @@ from typing import Any
 import openpyxl
 import pytest
 
+from revplan.capacity.roster import with_roster
 from revplan.crm.actuals import Actuals, read_actuals
-from revplan.crm.plan_tables import read_roster
+from revplan.crm.plan_tables import read_calls, read_roster
 from revplan.crm.planfile import read_plan
 from revplan.ground.errors import DataError, PlanError
 from revplan.ground.tablefile import ActualsFile, TableFile
 from revplan.plan.model import Plan
+
+EXAMPLE = Path(__file__).parents[2] / "data" / "example"
 
 
 def write(folder: Path, name: str, content: str | bytes) -> str:
@@ -111,9 +114,29 @@ def test_a_roster_below_a_title_with_totals_in_two_currencies(tmp_path: Path) ->
     assert read_roster(where, tmp_path).sound()["quota"].tolist() == pytest.approx([1_200_001, 500_000])
 
 
+@pytest.mark.parametrize(
+    ("amount", "refused_with"), [("$5", ""), ("US$5", ""), ("USD 5", ""), ("R$5", "BRL"), ("5 kr", "SEK")]
+)
+def test_a_sign_is_of_the_plans_currency_in_calls_as_in_rosters(tmp_path: Path, amount: str, refused_with: str) -> None:
+    plan = read_plan(EXAMPLE / "plan_people.yaml")
+    assert plan.currency == "USD"
+    assert plan.capacity is not None
+    calls = TableFile(path=write(tmp_path, "c.csv", f"date,who,quarter,number\n2026-07-01,Sales,2026-Q3,{amount}\n"))
+    people = "".join(f"{segment},ae,{segment},2025-01-01,{amount}\n" for segment in plan.segments)
+    where = TableFile(path=write(tmp_path, "r.csv", f"rep,role,segment,start,quota\n{people}"))
+    staffed = plan.model_copy(update={"capacity": plan.capacity.model_copy(update={"roster": where})})
+    if not refused_with:
+        assert read_calls(calls, tmp_path, plan)["number"].tolist() == [5]
+        capacity = with_roster(staffed, tmp_path)[0].capacity
+        assert capacity is not None
+        assert [rep.quota for rep in capacity.roster] == [5, 5, 5]
+    else:
+        assert f"rates: {{{refused_with}: ...}}" in refused(read_calls, calls, tmp_path, plan)
+        assert f"rates: {{{refused_with}: ...}}" in refused(with_roster, staffed, tmp_path)
+
+
 # --- actuals --------------------------------------------------------------------------------------------------
 
-EXAMPLE = Path(__file__).parents[2] / "data" / "example"
 CASES = Path(os.environ.get("REVPLAN_SHARED", Path(__file__).parents[3] / "shared")) / "cases"
 needs_cases = pytest.mark.skipif(not CASES.is_dir(), reason="the shared cases are not there")
 
