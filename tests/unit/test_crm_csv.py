@@ -144,6 +144,15 @@ Confidential
 """
 
 
+def test_a_character_cut_in_two_is_counted_byte_by_byte(tmp_path: Path) -> None:
+    raw = "id,source\na,Müller\nb,Łódź\nc,".encode() + b"\xe2\x82x\n"  # two of the euro sign's three bytes
+    table = read_csv(written(tmp_path, raw))
+    assert [*table.cells("source")] == ["Müller", "Łódź", "â‚x"]
+    assert any(
+        "read as cp1252; correct them where they come from: 2 (line 4: 0xe2 as â)" in line for line in told(table)
+    )
+
+
 def test_titles_totals_and_footers_are_no_records(tmp_path: Path) -> None:
     table = read_csv(written(tmp_path, REPORT))
     assert [*table.columns["id"]] == ["1", "2", "3"]
