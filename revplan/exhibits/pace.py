@@ -63,8 +63,8 @@ def told(book: PaceBook) -> str:
         return book.state
     title = titles_of(book.plan.stages)[book.stage]
     actual = counted(line["actual"], title, plural(title))
-    by = "" if book.ended_on is None else f"By records that end on {show(book.ended_on, 'date')}: "
-    stands = f"{by}{actual} by {show(book.as_of, 'date')} against {show(line['target_to_date'], 'count')} planned: {_position(line)}."
+    ended = "" if book.ended_on is None else f"The records end on {show(book.ended_on, 'date')}. "
+    stands = f"{ended}{actual} by {show(book.as_of, 'date')} against {show(line['target_to_date'], 'count')} planned: {_position(line)}."
     if not line["working_days_left"]:
         verdict = "met" if line["actual"] >= enough(line["target"]) else "missed"
         return f"{stands} No working day is left in {book.label(line['period'])}: its plan of {show(line['target'], 'count')} is {verdict} as counted."
@@ -357,8 +357,8 @@ def best(book: PaceBook) -> Exhibit:
         said = "What looks best may be luck: no segment and source is surely above the mean of all."
     else:
         said = (
-            f"{name} is best: {show(first['shrunk'], 'share')} of its plan to date once luck is taken off "
-            f"({show(first['attainment'], 'share')} as counted)."
+            f"{name} is best: {show(first['shrunk'], 'ratio')} times its plan to date once luck is taken off "
+            f"({show(first['attainment'], 'ratio')} as counted)."
         )
     return table_of("pace_best", frame.drop(columns="mean_attainment"), said)
 

@@ -181,7 +181,10 @@ def plain(book: PaceBook, subject: str) -> str:
 def mail(subject: str, text: str, picture: bytes) -> bytes:
     """A mail without sender or addressee, to be sent as it is: the text, and the picture of the page."""
     message = EmailMessage(policy=SMTP)
-    message["Subject"] = shorten(clean(subject), HEADER, placeholder=" …")
+    title = clean(subject)
+    while len(title) > HEADER and ". " in title:  # whole sentences, as long as there are several
+        title = f"{title.rpartition('. ')[0]}."
+    message["Subject"] = shorten(title, HEADER, placeholder=" …")
     message.set_content(text)
     message.add_attachment(picture, maintype="image", subtype="png", filename=f"{NAME}.png")
     message.set_boundary("revplan-pace")

@@ -51,7 +51,7 @@ def other_stage(sides: Sides) -> Iterator[str]:
     later = [name for name in plan.sources if order.index(plan.entry_stage(name)) > order.index(sides.stage)]
     if later:
         names = ", ".join(map(shown, later))
-        yield f"After {titles_of(sides.plan.stages)[sides.stage]} sources enter that its counts leave out: {names}. The variance counts them where they enter."
+        yield f"Sources that enter after {titles_of(sides.plan.stages)[sides.stage]} are not in its counts: {names}. The variance counts them where they enter."
 
 
 def unplanned(sides: Sides) -> Iterator[str]:

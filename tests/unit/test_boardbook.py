@@ -249,7 +249,7 @@ def test_what_a_reader_must_know_is_said(book: BoardBook) -> None:
         said,
         re.MULTILINE,
     )
-    assert "After SQL sources enter that its counts leave out: outbound." in said
+    assert "Sources that enter after SQL are not in its counts: outbound." in said
     assert "records end" not in said
     assert "actuals book" not in said
 

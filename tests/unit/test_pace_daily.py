@@ -215,6 +215,8 @@ def test_every_printing_says_the_same(two_days: Path) -> None:
         says in message.get_body().get_content().replace("\n", " ").replace("  ", " ")
         or says in message.get_body().get_content()
     )
+    assert message["Subject"].removeprefix("Alert: ").endswith(" working days.")
+    assert len(message["Subject"]) <= 150
     pictures = [part.get_content() for part in message.iter_attachments()]
     assert pictures == [(out / "pace.png").read_bytes()]
     assert pictures[0].startswith(b"\x89PNG")
@@ -301,7 +303,7 @@ def test_records_that_ended_days_ago_give_no_alert_and_end_none(tmp_path: Path) 
         book = open_pace(path, day)
         assert book.watched[1] > 0.99
         assert (book.alert(), book.alert(before=True)) == (told, True)
-        assert exhibits.told(book).startswith("By records that end on 17 Jun 2026: ") != told
+        assert exhibits.told(book).startswith("The records end on 17 Jun 2026. ") != told
 
 
 # --- the lines of docs/pace.md -------------------------------------------------------------------
