@@ -533,6 +533,8 @@ class _PaceRow:
             return pd.NaT
         within_reach = np.flatnonzero(~lost)
         first = int(within_reach[-1]) + 1 if len(within_reach) else 0
+        if first == count - 1 and done < count:
+            return pd.NaT  # short at its end, and within reach until then
         return pd.Timestamp(self.followed.days.at(int(worked[first])))
 
     def _by_working_day(self) -> np.ndarray:

@@ -236,6 +236,15 @@ def test_a_month_is_out_of_reach_where_no_stretch_of_the_past_would_do() -> None
     assert reachable > 5
 
 
+def test_a_month_that_ends_short_by_a_hair_is_within_reach_until_then() -> None:
+    worked = Workdays().are_worked(SPRING.first, SPRING.last)
+    row = in_april(np.where(worked[: SPRING.place(date(2027, 4, 16))], 10.0, 0.0), 222.0)  # 22 days of 10
+    assert 215 < row["projected"] < 222
+    assert pd.isna(row["unreachable_on"])
+    over = in_april(np.where(worked, 10.0, 0.0), 222.0)
+    assert over["unreachable_on"].date() == date(2027, 4, 30)
+
+
 def test_a_new_record_brings_a_lost_month_back() -> None:
     worked = Workdays().are_worked(SPRING.first, SPRING.last)
     counts = np.where(worked[: SPRING.place(date(2027, 4, 16)) + 1], 10.0, 0.0)
