@@ -25,7 +25,7 @@ from revplan.snapshot.fit import doubts
 from revplan.snapshot.state import Records, Snapshots, read_snapshots, snapshot_of, with_history_rates
 from revplan.tracking.attainment import narrowed, rest_of_year
 from revplan.tracking.close_dates import CloseDates, with_dates
-from revplan.tracking.periods import quarter_span
+from revplan.tracking.periods import DayRun, quarter_span
 from revplan.workbook.signing import ToSign, scaled
 
 
@@ -136,6 +136,14 @@ def in_plan_names(history: History, plan: Plan) -> History:
     named = replace(history, records=found)
     keep_with_amounts(named, history, deals)
     return named
+
+
+def new_arr_won(history: History, first: date, last: date) -> float | None:
+    """New ARR won on days from `first` to `last`, both included; None where a win has no amount. [plan currency]"""
+    entries = history.stage_history
+    won = entries[(entries["stage"] == history.stages[-1]) & DayRun(first, last).holds(entries["entered_on"])]
+    amounts = history.records.set_index("record")["amount"].reindex(won["record"])
+    return None if amounts.isna().any() else float(amounts.sum())
 
 
 def year_from_here(

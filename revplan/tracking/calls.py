@@ -24,13 +24,13 @@ import pandas as pd
 from revplan.crm.plan_tables import quarters_by_name, read_calls
 from revplan.crm.planfile import real_path
 from revplan.crm.presets import squeezed_header
-from revplan.crm.records import History
 from revplan.ground.calendar import MONTHS_PER_QUARTER
 from revplan.ground.errors import DataError
 from revplan.ground.formats import compact, counted, listed, show
 from revplan.ground.tables import conform, empty, from_rows
 from revplan.ground.terminal import plain_rows
 from revplan.rates.forecast import forecast_wins
+from revplan.tracking.baseline import new_arr_won
 from revplan.tracking.pacebook import PaceBook
 
 FEWEST = 4  # quarters that say something of a blend
@@ -230,7 +230,7 @@ class CallBook:
         history = self.pace.history
         if history is None or history.began > first:
             return None
-        return _won(history, first, last)
+        return new_arr_won(history, first, last)
 
     @cached_property
     def held(self) -> pd.DataFrame:
@@ -256,7 +256,7 @@ class CallBook:
             ahead = forecast_wins(history, months).with_arrivals
         except DataError:
             return None  # nothing was known then, or nothing ever won
-        won = _won(history, first, as_of) if first <= as_of else 0.0
+        won = new_arr_won(history, first, as_of) if first <= as_of else 0.0
         if ahead.arr is None or won is None:
             return None
         wins = np.array([each.mean for each in ahead.by_month])
@@ -320,14 +320,3 @@ class CallBook:
             "running": list(self.running),
             "notes": list(self.notes),
         }
-
-
-def _won(history: History, first: date, last: date) -> float | None:
-    """New ARR won on days from `first` to `last`; None where a win has no amount. [plan currency]"""
-    entries = history.stage_history
-    won = entries[entries["stage"] == history.stages[-1]]
-    won = won[
-        (won["entered_on"] >= np.datetime64(first)) & (won["entered_on"] < np.datetime64(last) + np.timedelta64(1, "D"))
-    ]
-    amounts = history.records.set_index("record")["amount"].reindex(won["record"])
-    return None if amounts.isna().any() else float(amounts.sum())

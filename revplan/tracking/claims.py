@@ -17,6 +17,7 @@ from revplan.plan.model import Plan
 from revplan.plan.parts import Claim
 from revplan.rates.spells import spells_of
 from revplan.snapshot.state import within
+from revplan.tracking.baseline import new_arr_won
 from revplan.tracking.book import BoardBook
 from revplan.tracking.periods import Span, year_so_far
 
@@ -92,24 +93,17 @@ def sales_growth(book: BoardBook) -> float:
     if book.history is None or not book.spans:
         return np.nan
     year = year_so_far(book.quarter, book.plan.first_month)
-    now = _won(book.history, year.first.start_time.date(), year.last_day)
-    then = _won(book.history, *(_a_year_before(day) for day in (year.first.start_time.date(), year.last_day)))
-    began = book.history.began
-    if began > _a_year_before(year.first.start_time.date()) or then <= 0:
+    stretch = year.first.start_time.date(), year.last_day
+    before = _a_year_before(stretch[0]), _a_year_before(stretch[1])
+    now, then = new_arr_won(book.history, *stretch), new_arr_won(book.history, *before)
+    began = book.history.stage_history["entered_on"].min().date()
+    if began > before[0] or now is None or not then:
         return np.nan
     return now / then - 1
 
 
 def _a_year_before(day: date) -> date:
     return (pd.Timestamp(day) - pd.DateOffset(years=1)).date()
-
-
-def _won(history: History, first: date, last: date) -> float:
-    """New ARR won from `first` to `last`, both included. [plan currency]"""
-    wins = history.stage_history[history.stage_history["stage"] == history.stages[-1]]
-    day = wins["entered_on"].dt.date
-    wins = wins[(day >= first) & (day <= last)]
-    return float(wins[["record"]].merge(history.records[["record", "amount"]], on="record")["amount"].sum())
 
 
 # --- shares of who sourced -----------------------------------------------------------------------

@@ -21,7 +21,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.special import betaincinv
 
 from revplan.crm.mapping import EVERY, file_of
 from revplan.crm.records import Export, read_export
@@ -29,8 +28,9 @@ from revplan.crm.today import last_day
 from revplan.ground.calendar import MONTHS_PER_QUARTER, day_written, months_label
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.formats import counted, listed, money, show
-from revplan.ground.tables import conform
+from revplan.ground.tables import conform, from_rows
 from revplan.tracking.periods import DayRun
+from revplan.tracking.service import share_of
 
 # --- deals as they stood at the end of a day ------------------------------------------------------
 
@@ -629,19 +629,12 @@ def track_record(found: pd.DataFrame) -> pd.DataFrame:
     """
     decided = found[found["state"].isin(["won", "lost"])]
     times = decided["pushes"].clip(upper=MOST_PUSHES)
-    rows = pd.DataFrame({"pushes": times, "won": decided["state"] == "won"})
-    table = rows.groupby("pushes")["won"].agg(decided="size", won="sum").reset_index()
-    won, lost = table["won"], table["decided"] - table["won"]
-    low, high = (betaincinv(won + 0.5, lost + 0.5, share) for share in (0.1, 0.9))
-    return conform(
-        table.assign(
-            win_rate=won / table["decided"],
-            win_rate_low=low,
-            win_rate_high=high,
-            pushes=table["pushes"].map(pushed_words),
-        ),
-        "track_record",
-    )
+    rows = []
+    for number, states in decided.groupby(times)["state"]:
+        won = int((states == "won").sum())
+        rate = {name.replace("share", "win_rate"): each for name, each in share_of(won, len(states)).items()}
+        rows.append({"pushes": pushed_words(int(number)), "decided": len(states), "won": won, **rate})
+    return from_rows("track_record", rows)
 
 
 def pushed_words(times: int) -> str:
