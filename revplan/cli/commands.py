@@ -471,8 +471,9 @@ def _pace(given: argparse.Namespace) -> int:
 
     book = open_pace(given.plan, given.as_of, given.against or "", given.segment, given.crm or "")
     levels, called = ServiceBook(book), CallBook(book)
+    more = [*service.tables(levels), *calls.tables(called)]
     if given.out is None and not given.json:
-        _answer(given, ({}, [*pace.tables(book), *service.tables(levels), *calls.tables(called)]))
+        _answer(given, ({}, [*pace.tables(book), *more]))
         return BEHIND if book.alert() else DONE
     answer = answers.pace_answer(book)
     answer |= {"service_levels": levels.answer(), "why": levels.why(), "calls": called.answer()}
@@ -481,7 +482,7 @@ def _pace(given: argparse.Namespace) -> int:
         return BEHIND if book.alert() else DONE
     from revplan.run.daily import write_day
 
-    made = write_day(book, given.out, answer, service.tables(levels))
+    made = write_day(book, given.out, answer, more)
     files = [str(path) for path in made.files]
     _print(given, {**answer, "alert": made.alert, "files": files}, "\n".join([pace.told(book), *files]))
     return BEHIND if made.alert else DONE

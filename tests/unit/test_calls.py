@@ -178,6 +178,12 @@ def test_the_command_scores_calls(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert {each["who"] for each in told["scores"]} == {"Sales"}
     assert len(told["calls"]) == 7
     assert told["calls"][-1]["actual"] is None
+    assert main(["pace", str(tmp_path / "plan.yaml"), "--as-of", "2026-09-20", "--out", str(tmp_path / "out")]) in (
+        0,
+        3,
+    )
+    page = (tmp_path / "out" / "pace.html").read_text(encoding="utf-8")
+    assert "the mean of Sales&#x27;s calls and the model" in page or "the mean of Sales's calls and the model" in page
 
 
 def test_a_plan_without_calls_scores_none(tmp_path: Path) -> None:
