@@ -175,7 +175,7 @@ def plain(book: PaceBook, subject: str) -> str:
     said = [parts.message] if parts.kind == "table" else []
     landing = pace.landing(book).message
     notes = "\n".join(f"- {note}" for note in summary.notes)
-    return "\n\n".join([subject, "\n".join(facts), *said, landing, notes]) + "\n"
+    return "\n\n".join(filter(None, [subject, "\n".join(facts), *said, landing, notes])) + "\n"
 
 
 def mail(subject: str, text: str, picture: bytes) -> bytes:
