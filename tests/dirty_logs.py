@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,8 @@ def written(path: Path, columns: str, rows: list[tuple[Any, ...]]) -> None:
     with duckdb.connect() as connection:
         connection.execute(f"CREATE TABLE t ({columns})")
         if rows:
-            connection.executemany(f"INSERT INTO t VALUES ({', '.join('?' * len(rows[0]))})", rows)
+            row = f"({', '.join('?' * len(rows[0]))})"  # all in one go: each by itself takes a millisecond
+            connection.execute(f"INSERT INTO t VALUES {', '.join([row] * len(rows))}", [*chain.from_iterable(rows)])
         connection.execute(f"COPY t TO '{path}' (FORMAT parquet)")
 
 

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -158,7 +159,8 @@ def as_database(header: str, rows: list[tuple[str, ...]], name: str) -> bytes:
         path = Path(folder) / name
         with duckdb.connect(":memory:" if name.endswith("parquet") else str(path)) as connection:
             connection.execute(f"CREATE TABLE t ({', '.join(f'{each} VARCHAR' for each in header.split(','))})")
-            connection.executemany(f"INSERT INTO t VALUES ({', '.join('?' * len(rows[0]))})", rows)
+            row = f"({', '.join('?' * len(rows[0]))})"
+            connection.execute(f"INSERT INTO t VALUES {', '.join([row] * len(rows))}", [*chain.from_iterable(rows)])
             if name.endswith("parquet"):
                 connection.execute(f"COPY t TO '{path}' (FORMAT parquet)")
         return path.read_bytes()

@@ -392,7 +392,7 @@ def test_nightly_runs_tell_what_is_late(tmp_path: Path) -> None:
     path = company(tmp_path, until=last)
     text = (tmp_path / "leads.csv").read_text(encoding="utf-8").splitlines()
     delays = [int(each) for each in generator.geometric(0.5, len(text)) - 1]
-    for back in range(30, -1, -1):
+    for back in range(17, -1, -1):
         today = last - timedelta(days=back)
         kept = [text[0]]
         for row, delay in zip(text[1:], delays[1:], strict=True):
