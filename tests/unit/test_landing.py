@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -29,6 +30,9 @@ from revplan.tracking.landing import landing
 from revplan.tracking.notes import levels_of
 from revplan.tracking.periods import whole_year
 from revplan.tracking.what_if import in_todays_world
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
+from companies import CRM
 
 PLAN = {
     "year": {"first_month": "2026-01"},
@@ -236,19 +240,6 @@ def test_one_quarter_is_no_record_by_which_a_shorter_window_would_be_better() ->
 
 
 # --- expected close dates ------------------------------------------------------------------------
-
-CRM = """format: history
-path: log.csv
-id: id
-at: at
-field: field
-is: [Stage]
-value: new
-records: {path: deals.csv, id: id}
-changes: {close_on: {is: Close, old: old}}
-stages: {began: {at: records.began}, won: Won}
-close_on: records.close
-"""
 
 
 def dated(folder: Path, informative: bool, size: int = 1500) -> Export:
