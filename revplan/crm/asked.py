@@ -42,6 +42,7 @@ from revplan.crm.mapping import (
     plain,
 )
 from revplan.crm.readers import literal, quoted
+from revplan.crm.today import Times
 from revplan.crm.writings import EARLIEST, LATEST
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.formats import counted as many
@@ -85,9 +86,9 @@ class Log:
     """Segment, source and amount of a record."""
     stages: int
     outcome: str
-    events: np.ndarray
-    """The days of all rows, in order."""
-    closings: np.ndarray
+    events: Times
+    """The days of all rows."""
+    closings: Times
     """Those of wins and losses."""
 
     def clean(self, day: date | None) -> str:
@@ -108,7 +109,7 @@ class Log:
         )
 
     def others(self, day: date | None, near: str) -> str:
-        """SQL for the other records: losses that were reopened left out, and wins that were undone.
+        """SQL for the other records, by id: losses that were reopened left out, and wins that were undone.
 
         They are looked for among the rows for which `near` holds, which are read once.
         """
@@ -129,16 +130,15 @@ class Log:
         firsts = [f"min(CASE WHEN {kept.get(step, f'v = {step}')} THEN m END)" for step in (*range(self.stages), LOST)]
         names = ", ".join(f"{each} AS e{number}" for number, each in enumerate(firsts))
         records = (
-            f"SELECT id, {names}, min(CASE WHEN v >= 0 THEN m END) AS arrived, "
+            f"SELECT id AS number, {names}, min(CASE WHEN v >= 0 THEN m END) AS arrived, "
             f"max(CASE WHEN v = {won} AND m < bound THEN 1 ELSE 0 END) AS undone, "
             f"sum(CASE WHEN v = {LOST} AND m < last THEN 1 ELSE 0 END) AS reopened "
             f"FROM near JOIN ({odd}) AS odd USING (id) GROUP BY id"
         )
-        columns = [_number(f"e{number}") for number in range(self.stages + 1)]
-        counted = _counting(
-            [*self.final, *columns, _number("arrived"), "undone", "reopened"], f"({records}) AS records {self.who}"
-        )
-        return f"WITH near AS MATERIALIZED (SELECT * FROM {self._until(day)} WHERE {near}) {counted}"
+        moments = [*(f"e{number}" for number in range(self.stages + 1)), "arrived"]
+        days = ", ".join(f"{_number(moment)} AS d{number}" for number, moment in enumerate(moments))
+        rows = f"SELECT * FROM {self._until(day)} WHERE {near}"
+        return f"WITH near AS MATERIALIZED ({rows}) SELECT number, {days}, undone, reopened FROM ({records}) AS records"
 
     def of_records(self) -> str:
         """SQL for the days of the rows of records: whether they close one, and how many they are."""
@@ -584,9 +584,7 @@ def moments_of(days: np.ndarray) -> np.ndarray:
     return np.where(days == NO_DAY, np.int64(np.iinfo(np.int64).min), days).view("datetime64[D]")
 
 
-def event_days(closes: np.ndarray, days: np.ndarray, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Days in order, as often as something happened on them, and those on which records closed."""
-    order = np.argsort(days, kind="stable")
-    closing = order[closes[order] > 0]
-    every, closings = (moments_of(days[rows]).repeat(numbers[rows].astype(np.int64)) for rows in (order, closing))
-    return every, closings
+def event_days(closes: np.ndarray, days: np.ndarray, numbers: np.ndarray) -> tuple[Times, Times]:
+    """The days on which something happened, and those on which records closed."""
+    every = Times(moments_of(days), numbers.astype(np.int64))
+    return every, every.where(closes > 0)

@@ -144,7 +144,7 @@ def repaired(moments: Moments, rules: Rules, sources: np.ndarray | pd.Categorica
     `sources` are the records' sources: a source may enter below the first stage; `enters` is the number of the stage
     above which a record has none.
     """
-    stages = rules.stages
+    stages, moments = rules.stages, replace(moments, entered=moments.entered.copy(order="K"))  # which the next two change
     return _losses_last(_without_gaps(_in_order(moments, rules), stages, sources, enters), stages)
 
 
@@ -153,7 +153,7 @@ def _in_order(moments: Moments, rules: Rules) -> Moments:
 
     Where the day of the first stage stands in a column, as that of the record's creation, an earlier one is moved up to it.
     """
-    entered, found, stages = moments.entered.copy(order="K"), moments.found, rules.stages
+    entered, found, stages = moments.entered, moments.found, rules.stages
     if rules.anchored:
         for number, stage in enumerate(stages[1:], start=1):
             early = entered[:, number] < entered[:, 0]
@@ -165,7 +165,7 @@ def _in_order(moments: Moments, rules: Rules) -> Moments:
         found += _moved(moments, (stages[number], *BACK), entered[:, number], earliest, late)
         entered[late, number] = earliest[late]
         earliest = np.fmin(earliest, entered[:, number])
-    return replace(moments, entered=entered, found=found)
+    return replace(moments, found=found)
 
 
 BACK = (
@@ -204,7 +204,7 @@ def _without_gaps(
     codes, names = pd.factorize(sources)
     usual = enters == 0
     firsts = _first_stages(moments, np.where(usual, codes, -1), len(names))
-    entered, found = moments.entered.copy(order="K"), moments.found
+    entered, found = moments.entered, moments.found
     for code in np.flatnonzero(firsts > 0):
         what = f"records of source {shown(names[code])} enter here: hardly any has a date before"
         found += counted(stages[firsts[code]], what, moments.number(usual & (codes == code)))
@@ -213,7 +213,7 @@ def _without_gaps(
         skipped = np.isnat(entered[:, number]) & ~np.isnat(entered[:, number + 1]) & (begins <= number)
         entered[skipped, number] = entered[skipped, number + 1]
         found += counted(stages[number], "skipped, taken as entered with the next stage", moments.number(skipped))
-    return replace(moments, entered=entered, found=found)
+    return replace(moments, found=found)
 
 
 def _first_stages(moments: Moments, source: np.ndarray, sources: int) -> np.ndarray:

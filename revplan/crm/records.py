@@ -34,6 +34,7 @@ from revplan.crm.moments import (
 from revplan.crm.today import (
     AFTER_TODAY,
     MISSED,
+    Times,
     a_year_off,
     future,
     holes,
@@ -473,18 +474,18 @@ def silence(history: History) -> str:
 
     Without new records every forecast that counts on some is too low, and what was recorded late looks lost.
     """
-    return silence_after(history.arrivals["entered_on"].to_numpy(), history.as_of, history.report)
+    return silence_after(Times.once(history.arrivals["entered_on"].to_numpy()), history.as_of, history.report)
 
 
-def silence_after(arrived: np.ndarray, as_of: date, report: tuple[ImportLine, ...]) -> str:
-    """The same of records that came in at the moments `arrived`."""
+def silence_after(arrived: Times, as_of: date, report: tuple[ImportLine, ...]) -> str:
+    """The same of when records came in, `arrived`."""
     told = [line for line in report if line.what.startswith(NO_LONGER)]
     if told:
         return f"{told[0].what[0].upper()}{told[0].what[1:]}: {told[0].count:,} ({told[0].example})."
     missing = records_missing(arrived, np.datetime64(as_of))
     if missing < MISSED:
         return ""
-    last: date = arrived.max().astype("datetime64[D]").item()
+    last: date = arrived.at.max().astype("datetime64[D]").item()
     silent = (as_of - last).days
     return (
         f"{NO_LONGER[0].upper()}{NO_LONGER[1:]} {show(last, 'date')}, {silent:,} days before {show(as_of, 'date')}, "

@@ -1,7 +1,7 @@
 """Records counted where they lie: in Parquet files and folders, DuckDB files, and PostgreSQL.
 
 The engine answers with ways: the days on which records entered their stages, their labels and amount, and how many
-records they are; no id and no row leaves it. What happens to the days after that (order, gaps, losses last) is the
+records they are; no id and no row leaves it, but of records looked at again the number their id is known by. What happens to the days after that (order, gaps, losses last) is the
 code all records go through (`moments.repaired`), and what a label means is asked of the same code, for each different
 text. Only two rules look at the events of a record before they are days: a loss that was reopened, and a win that was
 undone. They are said in SQL here and in numpy in `moments`; a test holds both equal on random dirty histories.
@@ -12,7 +12,7 @@ Records of a log that neither rule can touch are counted in one pass, the few ot
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -41,7 +41,7 @@ from revplan.crm.records import (
     stale_since,
     telling,
 )
-from revplan.crm.today import a_year_off, holes, last_of, silent_stages, usual_end
+from revplan.crm.today import Times, a_year_off, holes, last_of, silent_stages, usual_end
 from revplan.ground.errors import DataError, shown
 from revplan.ground.files import told_of
 from revplan.ground.values import Progress
@@ -98,26 +98,25 @@ class Ways:
     """Losses left out because a stage was entered after them."""
     count: np.ndarray
 
-    def where(self, rows: np.ndarray) -> Ways:
-        """The ways that `rows` names."""
-        return Ways(*(getattr(self, each.name)[rows] for each in fields(self)))
-
-    def __add__(self, other: Ways) -> Ways:
-        pairs = ((getattr(self, each.name), getattr(other, each.name)) for each in fields(self))
-        return Ways(*(np.concatenate(pair) for pair in pairs))
+    def put(self, places: np.ndarray, ids: np.ndarray, answer: Sequence[np.ndarray]) -> None:
+        """Puts what an answer says of single records, by id, into the ways at `places`, which stand for `ids`."""
+        found, *columns = answer
+        order = np.argsort(found)
+        at = order[np.searchsorted(found, ids, sorter=order).clip(max=len(order) - 1)]
+        there = found[at] == ids
+        kept = (*self.entered.T, self.lost, self.arrived, self.undone, self.reopened)
+        for one, other in zip(kept, columns, strict=True):
+            one[places[there]] = other[at[there]]
 
 
 def _ways(answer: Sequence[np.ndarray], stages: int) -> Ways:
     """An answer's columns as ways: labels, amount, stages and loss; first day, undone and reopened if asked for; count."""
-    codes, entered = np.stack(answer[:2], axis=1), np.stack(answer[3 : 3 + stages], axis=1).astype(np.int32, copy=False)
+    codes, entered = np.stack(answer[:2]).T, np.stack(answer[3 : 3 + stages]).astype(np.int32, copy=False).T
     lost, *others, count = answer[3 + stages :]
     arrived = np.where(entered == NO_DAY, np.iinfo(np.int32).max, entered).min(axis=1)
     first = np.where(arrived == np.iinfo(np.int32).max, NO_DAY, arrived)
-    nothing = np.zeros(len(count), dtype=np.int8)
-    arrived, undone, reopened = others or (first, nothing, nothing)
-    return Ways(
-        codes, answer[2].astype(float), entered, lost.astype(np.int32, copy=False), arrived, undone, reopened, count
-    )
+    arrived, undone, reopened = others or (first, *np.zeros((2, len(count)), dtype=np.int32))
+    return Ways(codes, answer[2].astype(float), entered, lost.astype(np.int32), arrived, undone, reopened, count)
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,38 +148,38 @@ class Stored:
         written = Moments(entered, lost, found, ways.count)
         moments = repaired(written, rules, sources, np.zeros(len(lost), dtype=int))
         used, every = moments.used, int(ways.count.sum())
-        kept = int(ways.count[used].sum())
+        rows = slice(None) if used.all() else used
+        kept = int(ways.count[rows].sum())
         report = self.source.found + moments.found
         report += set_aside(every - kept)
         if as_of is None:
             events, last = self._events[0], self._last
-            later = int(((events > np.datetime64(day)) & (events <= np.datetime64(last))).sum())
-            report += no_longer_coming(day, last, later)
+            later = events.where((events.at > np.datetime64(day)) & (events.at <= np.datetime64(last)))
+            report += no_longer_coming(day, last, later.number)
         lines = tuple(dict.fromkeys((*report.lines, ImportLine("records", "kept", kept))))
-        first = np.fmin.reduce(moments.entered, axis=1)[used].astype("datetime64[D]")
-        arrived = first.repeat(ways.count[used])
+        first, count = np.fmin.reduce(moments.entered, axis=1)[rows], ways.count[rows]
         latest = np.fmax(np.fmax.reduce(moments.entered, axis=None), np.fmax.reduce(moments.lost))
-        ends = stale_since(as_day(latest), day) or silence_after(arrived, day, lines)
+        ends = stale_since(as_day(latest), day) or silence_after(Times(first, count), day, lines)
         silent = silent_stages(entered, stages, day, ways.count)
-        strange = (*holes(first, ways.count[used]), *silent, *a_year_off(entered, stages, _Nameless(), ways.count))
+        strange = (*holes(first, count), *silent, *a_year_off(entered, stages, _Nameless(), ways.count))
         return Counted(
             stages=stages,
             as_of=day,
-            entered=moments.entered[used].astype("datetime64[D]"),
-            lost=moments.lost[used].astype("datetime64[D]"),
-            labels={"segment": segments[used], "source": sources[used]},
-            amount=ways.amount[used],
-            count=ways.count[used],
+            entered=moments.entered[rows],
+            lost=moments.lost[rows],
+            labels={"segment": segments[rows], "source": sources[rows]},
+            amount=ways.amount[rows],
+            count=count,
             report=lines,
             notes=(*((ends,) if ends else ()), *strange),
             reading=telling(lines),
-            loads=loads_told(first, sources[used], ways.count[used]),
+            loads=loads_told(first, sources[rows], count),
         )
 
     def _recorded_on(self, day: date) -> Ways:
         if self.look.log is None:
             return _recorded_of_columns(self._ever, day)
-        return self._ever if (self._events[0] <= np.datetime64(day)).all() else self._asked(day)[0]
+        return self._ever if (self._events[0].at <= np.datetime64(day)).all() else self._asked(day)[0]
 
     @property
     def _ever(self) -> Ways:
@@ -200,41 +199,43 @@ class Stored:
                 ways = _ways(engine.ask(self.look.wide), stages)
                 return ways, int(ways.count.sum())
             *columns, odd, count, behind = engine.ask(self.look.log.clean(day))
-            others = odd != 0
-            ways, rows = _ways([*columns, count], stages), int(behind.sum())
-            if not others.any():
-                return ways, rows
-            near = _one_of(np.unique(odd[others])) if others.sum() <= FEW else "TRUE"
-            return ways.where(~others) + _ways(engine.ask(self.look.log.others(day, near)), stages), rows
+            ways, places = _ways([*columns, count], stages), np.flatnonzero(odd)
+            if len(places):
+                near = _one_of(odd[places]) if len(places) <= FEW else "TRUE"
+                ways.put(places, odd[places], engine.ask(self.look.log.others(day, near)))
+            return ways, int(behind.sum())
 
     @cached_property
-    def _events(self) -> tuple[np.ndarray, np.ndarray]:
-        """The days on which something happened, as often as it did; and those of wins and losses."""
+    def _events(self) -> tuple[Times, Times]:
+        """The days on which something happened; and those of wins and losses."""
         ways, rows = self._all
         if (log := self.look.log) is not None:
-            if rows == len(log.events):
+            if rows == log.events.number:
                 return log.events, log.closings
             with engine_of(self.look.places) as (engine, _):  # there are rows of records that are none
                 return event_days(*engine.ask(log.of_records()))
         days = np.append(ways.entered, ways.lost[:, None], axis=1)
+        counts = np.broadcast_to(ways.count[:, None], days.shape)
+        dated = days != NO_DAY
         every, closings = (
-            moments_of(each[each != NO_DAY].repeat(np.broadcast_to(ways.count[:, None], each.shape)[each != NO_DAY]))
-            for each in (days, days[:, -2:])
+            Times(moments_of(days[:, some][dated[:, some]]), counts[:, some][dated[:, some]])
+            for some in (slice(None), slice(-2, None))
         )
         return every, closings
 
     @cached_property
     def _last(self) -> date:
-        if not len(self._events[0]):
+        if not len(self._events[0].at):
             raise nothing_usable(self.source, self.look.found, NO_DAY_AT_ALL)
         return as_day(last_of(self._events[0]))
 
     @property
     def _usual_end(self) -> date:
         ways = self._ever
-        arrived = ways.arrived != NO_DAY
-        days = moments_of(ways.arrived[arrived]).repeat(ways.count[arrived])
-        return usual_end(days if len(days) else self._events[0][:1], self._events[1], np.datetime64(self._last))
+        arrived = Times(moments_of(ways.arrived), ways.count).where(ways.arrived != NO_DAY)
+        return usual_end(
+            arrived if len(arrived.at) else self._events[0].where([0]), self._events[1], np.datetime64(self._last)
+        )
 
 
 def _one_of(numbers: np.ndarray) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 
@@ -30,6 +31,36 @@ FALSE_CLOCK = 0.5  # share of the events after today from which it is the clock 
 USUAL = 0.99  # of the times between two stages
 
 
+@dataclass(frozen=True, eq=False)
+class Times:
+    """When something happened, and how often it did at each of these moments."""
+
+    at: np.ndarray
+    count: np.ndarray
+
+    @classmethod
+    def once(cls, at: np.ndarray) -> Times:
+        """Moments at each of which it happened once."""
+        return cls(at, np.broadcast_to(np.int64(1), len(at)))
+
+    def where(self, rows: np.ndarray) -> Times:
+        """Those of `rows`."""
+        return Times(self.at[rows], self.count[rows])
+
+    @property
+    def number(self) -> int:
+        """How often it happened."""
+        return int(self.count.sum())
+
+    def by_day(self) -> Times:
+        """The same by day, the first one first."""
+        days = self.at.astype("datetime64[D]", copy=False).astype(np.int64)
+        first = days.min(initial=np.iinfo(np.int64).max)
+        counts = np.bincount(days - first, self.count)
+        there = np.flatnonzero(counts)
+        return Times((there + first).astype("datetime64[D]"), counts[there].astype(np.int64))
+
+
 def last_day(events: Events, today: date | None = None) -> date:
     """The last day that the events know of, until `today`; lone dates far after all others are typing errors."""
     return last_moment(events, today).astype("datetime64[D]").item()
@@ -38,33 +69,33 @@ def last_day(events: Events, today: date | None = None) -> date:
 def last_usual_day(events: Events, stages: int, last: np.datetime64) -> date:
     """The day of `last`, the last moment that the events know of; or the last on which records still came in, where they break off before it."""
     closings = events.at[(events.stage == LOST) | (events.stage == stages - 1)]
-    return usual_end(_arrived(events), closings, last)
+    return usual_end(Times.once(_arrived(events)), Times.once(closings), last)
 
 
-def usual_end(arrived: np.ndarray, closings: np.ndarray, last: np.datetime64) -> date:
-    """The same, of records that came in at the moments `arrived`; `closings` are those of wins and losses."""
-    arrived, closings = arrived[arrived <= last], closings[closings <= last]
-    ends = len(arrived) > 0 and _breaks_off(arrived, closings, last)
-    return (arrived.max() if ends else last).astype("datetime64[D]").item()
+def usual_end(arrived: Times, closings: Times, last: np.datetime64) -> date:
+    """The same, of when records came in, `arrived`; `closings` are wins and losses."""
+    arrived, closings = (each.where(each.at <= last) for each in (arrived, closings))
+    ends = len(arrived.at) > 0 and _breaks_off(arrived, closings, last)
+    return (arrived.at.max() if ends else last).astype("datetime64[D]").item()
 
 
-def _breaks_off(arrived: np.ndarray, closings: np.ndarray, last: np.datetime64) -> bool:
+def _breaks_off(arrived: Times, closings: Times, last: np.datetime64) -> bool:
     """Whether a steady flow of records ends before `last`.
 
     Ten or more that would have come are missing; the silence is at most half as long as the flow was and twice as
     long as any before; and most outcomes lie before it. A list of a month's records with what became of them is
     no flow that broke off.
     """
-    ended = arrived.max()
+    ended = arrived.at.max()
     silent = (last - ended) / DAY
     if (
         records_missing(arrived, last) < MISSED
-        or len(arrived) < STEADY
-        or (ended - arrived.min()) / DAY < SPAN * silent
+        or arrived.number < STEADY
+        or (ended - arrived.at.min()) / DAY < SPAN * silent
     ):
         return False
-    filled = len(closings) == 0 or (closings <= ended + DAY).mean() >= KEPT
-    return bool(filled and silent > GAPS * _longest_gap(arrived, ended))
+    filled = closings.where(closings.at <= ended + DAY).number >= KEPT * closings.number
+    return bool(filled and silent > GAPS * _longest_gap(arrived.at, ended))
 
 
 def _longest_gap(arrived: np.ndarray, ended: np.datetime64) -> int:
@@ -73,30 +104,30 @@ def _longest_gap(arrived: np.ndarray, ended: np.datetime64) -> int:
     return int(np.diff(days).astype(int).max(initial=1))
 
 
-def records_missing(arrived: np.ndarray, until: np.datetime64) -> float:
+def records_missing(arrived: Times, until: np.datetime64) -> float:
     """Records that would have come in since the last moment in `arrived`, at the pace of the 90 days before; 0 within a week."""
-    last = arrived.max()
-    recent = arrived[arrived > last - RECENT]
-    silent, watched = (until - last) / DAY, max((last - recent.min()) / DAY, FEWEST_WATCHED)
-    counts = np.unique(recent.astype("datetime64[D]"), return_counts=True)[1]
+    last = arrived.at.max()
+    recent = arrived.where(arrived.at > last - RECENT)
+    silent, watched = (until - last) / DAY, max((last - recent.at.min()) / DAY, FEWEST_WATCHED)
+    counts = recent.by_day().count
     flow = counts[counts <= BULK * np.median(counts)]
     return float(flow.sum()) / watched * silent if len(flow) >= FEWEST_DAYS and silent >= SHORT_SILENCE else 0.0
 
 
 def last_moment(events: Events, today: date | None) -> np.datetime64:
     """The last moment, typing errors and dates after today left out."""
-    return last_of(events.at[~after_today(events, today)])
+    return last_of(Times.once(events.at[~after_today(events, today)]))
 
 
-def last_of(at: np.ndarray) -> np.datetime64:
+def last_of(times: Times) -> np.datetime64:
     """The last of the moments, typing errors left out."""
-    few = int(TYPOS * len(at)) + 1
-    if len(at) >= FEW:
-        days = np.sort(np.partition(at, len(at) - few - 1)[-few - 1 :].astype("datetime64[D]"))
-        ahead = np.flatnonzero(np.diff(days) > FAR)
+    days, number = times.by_day(), times.number
+    if number >= FEW:
+        later = number - np.cumsum(days.count)[:-1]
+        ahead = np.flatnonzero((later <= int(TYPOS * number) + 1) & (np.diff(days.at) > FAR))
         if len(ahead):
-            return at[at.astype("datetime64[D]") <= days[ahead[0]]].max()
-    return at.max()
+            return times.at[times.at < days.at[ahead[0]] + DAY].max()
+    return times.at.max()
 
 
 def after_today(events: Events, today: date | None) -> np.ndarray:
@@ -163,11 +194,11 @@ def silent_stages(entered: np.ndarray, names: Sequence[str], as_of: date, count:
     until = np.datetime64(as_of, "us")
     for number, (_, name) in enumerate(pairwise(names), start=1):
         dated = np.flatnonzero(~np.isnat(entered[:, number]))
-        moments = entered[dated, number].repeat(count[dated])
-        if not len(moments):
+        if not len(dated):
             continue
+        moments = entered[dated, number]
         last = moments.max()
-        missing, silent = records_missing(moments, until), (until - last) / DAY
+        missing, silent = records_missing(Times(moments, count[dated]), until), (until - last) / DAY
         unusual = silent > GAPS * _longest_gap(moments, last) and (last - moments.min()) / DAY >= SPAN * silent
         if missing >= MISSED and unusual and count[entered[:, number - 1] > last + SHORT_SILENCE * DAY].sum() >= MISSED:
             yield (
@@ -186,24 +217,31 @@ def a_year_off(
         both = np.flatnonzero(dated[:, number] & dated[:, number + 1])
         lag, times = (days[both, number + 1] - days[both, number]).astype(np.int64), count[both]
         forward = lag >= 0
-        filled = lag[forward].repeat(times[forward])
-        if len(filled) < FEW:
+        filled = np.cumsum(np.bincount(lag[forward], times[forward]))  # records with such a lag or a shorter one
+        if not len(filled) or filled[-1] < FEW:
             continue
-        usual = float(np.quantile(filled, USUAL))
-        usual = usual if usual < A_YEAR - 30 else float(np.quantile(filled, 0.9))
+        usual = _quantile(filled, USUAL)
+        usual = usual if usual < A_YEAR - 30 else _quantile(filled, 0.9)
         if usual >= A_YEAR / 2:
             continue  # where a year is no unusual time nothing is a slip
         early = (lag < -A_YEAR / 2) & (lag + A_YEAR >= -1) & (lag + A_YEAR <= usual + 1)
         late = (lag > A_YEAR - 1) & (lag > 2 * usual) & (lag - A_YEAR <= usual + 1)
         off = np.flatnonzero(early | late)
         number_off = int(times[off].sum())
-        if 0 < number_off <= max(1, (1 - USUAL) * 2 * len(filled)):
+        if 0 < number_off <= max(1, (1 - USUAL) * 2 * filled[-1]):
             row = both[off[0]]
             yield (
                 f"{number_off:,} {'record looks' if number_off == 1 else 'records look'} a year off between {before} and {after}, such as "
                 f"{records[row]} with {days[row, number]} and {days[row, number + 1]}, where the others take up to {usual:,.0f} days: "
                 "counted as written; correct the year in the CRM."
             )
+
+
+def _quantile(up_to: np.ndarray, share: float) -> float:
+    """The quantile of whole numbers 0, 1, 2, ... of which `up_to` says how many are so large at most, as numpy's default has it."""
+    place = share * (up_to[-1] - 1)
+    below, above = np.searchsorted(up_to, [np.floor(place), np.ceil(place)], side="right")
+    return float(below + (above - below) * (place % 1))
 
 
 def _shown(moment: np.datetime64) -> str:

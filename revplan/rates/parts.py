@@ -283,7 +283,7 @@ class Part:
 def entered_stage(spells: Spells, stage: int) -> StageEntries:
     """The records that have entered `stage`, but for those that left it on a day no file says."""
     inside = (spells.entered[:, stage] < NEVER) & ~spells.censored(stage)
-    start, end = spells.entered[inside, stage], spells.entered[inside, stage + 1]
+    start, end = spells.entered[:, stage][inside], spells.entered[:, stage + 1][inside]
     delay = np.where(end < NEVER, end - start, -1)
     gone = spells.lost[inside]
     lost = np.where((end == NEVER) & (gone < NEVER), np.maximum(gone - start, 0), -1)

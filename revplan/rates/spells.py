@@ -134,7 +134,9 @@ def _counted_spells(history: History | Counted) -> Spells:
         cell, cells = _cells(history.labels)
         order = in_order(cell)  # cell by cell, as most are looked at
         parts = (_days(history.entered), _days(history.lost), cell, history.amount, history.count)
-        entered, lost, cell, amount, count = (each[order] for each in parts)
+        entered, lost, cell, amount, count = (
+            np.take(each.T, order, axis=-1).T for each in parts
+        )  # column by column, as they lie
         return Spells(history.stages, day_number(history.as_of), entered, lost, cell, cells, amount, count)
     rows = history.stage_history
     stage = pd.Categorical(rows["stage"], history.stages).codes
@@ -150,8 +152,10 @@ def _counted_spells(history: History | Counted) -> Spells:
 
 
 def _days(moments: pd.Series | np.ndarray) -> np.ndarray:
-    days = np.asarray(moments).astype("datetime64[D]")
-    return np.where(np.isnat(days), NEVER, days.astype(np.int64))
+    days = np.asarray(moments).astype("datetime64[D]", copy=False)
+    numbers = days.astype(np.int64)
+    numbers[np.isnat(days)] = NEVER
+    return numbers
 
 
 def _cells(records: Mapping[str, pd.Categorical] | pd.DataFrame) -> tuple[np.ndarray, tuple[tuple[str, str], ...]]:
