@@ -48,6 +48,7 @@ from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.formats import counted as many
 
 MOST_LABELS = 5_000  # different texts of one column: more are ids, not labels
+CUT = {15, 18}  # the lengths of Salesforce's ids, which mean the same
 NO_DAY = -1_000_000  # the number of a day that is missing
 EPOCH = "DATE '1970-01-01'"
 NO_AMOUNT = "CAST('NaN' AS FLOAT8)"
@@ -171,12 +172,16 @@ class Look:
     """Of segment and of source: the label that each text stands for."""
     found: Findings
     log: Log | None
+    as_written: bool
+    """Whether ids of the log were taken as they stand, of which none may mean the same as one written differently."""
     wide: str
     """SQL for records that have a column for each stage."""
 
 
-def look_of(source: CrmSource, today: date | None = None) -> Look:
-    """What the tables hold.
+def look_of(source: CrmSource, today: date | None = None, as_written: bool = False) -> Look:
+    """What the tables hold. Ids in a log of records are taken `as_written`, without a look at each.
+
+    That is enough where every row turns out to be of a record (`store.open_counts` sees to it).
 
     Raises
     ------
@@ -189,12 +194,19 @@ def look_of(source: CrmSource, today: date | None = None) -> Look:
     used = {file for file in entries if file not in crm.lists()}
     places = {file: place_of(entry, source.path.parent) for file, entry in entries.items() if file in used}
     with engine_of(places) as (engine, tables):
-        seen = _Scanned(source, engine, tables, today or date.today())
+        seen = _Scanned(source, engine, tables, today or date.today(), as_written)
         seen.refuse_missing()
         if isinstance(crm, HistoryCrm):
             return seen.of_changes(places, crm)
         assert isinstance(crm, WideCrm)
         return seen.of_columns(places, crm)
+
+
+def ids_are_odd(source: CrmSource, places: dict[str, TablePlace]) -> bool:
+    """Whether ids of the log and of the records it is about may mean the same though they are written differently."""
+    with engine_of(places) as (engine, tables):
+        ids = _Scanned(source, engine, tables, date.today(), as_written=False).text_ids
+    return any(odd for odd, _ in ids.values()) or {longest for _, longest in ids.values()} == CUT
 
 
 def _unread(source: CrmSource) -> Iterator[Fault]:
@@ -226,6 +238,7 @@ class _Scanned:
     engine: Engine
     tables: dict[str, Relation]
     today: date
+    as_written: bool
 
     def refuse_missing(self) -> None:
         """Stop where a column is missing.
@@ -262,7 +275,7 @@ class _Scanned:
             return f"CAST({name} AS VARCHAR)" if len(self.tables) > 1 else name, f"{name} IS NOT NULL"
         if kind != TEXT:
             raise self._fault(file, column, "holds no texts and no whole numbers, by which records are known in place")
-        if not self._text_ids[file][0]:
+        if not self.text_ids.get(file, (False, 0))[0]:
             return name, f"{name} IS NOT NULL"
         text = _stripped(name)
         number = f"substr({text}, 1, length({text}) - 2)"
@@ -273,11 +286,15 @@ class _Scanned:
         return whole, filled
 
     @cached_property
-    def _text_ids(self) -> dict[str, tuple[bool, int]]:
+    def text_ids(self) -> dict[str, tuple[bool, int]]:
         """By file whose ids are texts: whether any is written oddly, or means none; and the length of the longest."""
         found = {}
         for file, entry in entries_of(self.source).items():
-            if file in self.tables and self._kind(file, entry.id or "") == TEXT:
+            if (
+                file in self.tables
+                and self._kind(file, entry.id or "") == TEXT
+                and not (self.as_written and file == CHANGES)
+            ):
                 name = quoted(entry.id or "")
                 spaced = " OR ".join(f"{name} LIKE {literal(f'%{space}%')}" for space in SPACES)
                 none = f"length({name}) <= {LONGEST_NULL} AND lower({name}) IN ({NULLS})"
@@ -295,7 +312,7 @@ class _Scanned:
         DataError
             If so.
         """
-        if {longest for _, longest in self._text_ids.values()} == {15, 18}:
+        if {longest for _, longest in self.text_ids.values()} == CUT:
             raise DataError(
                 [Fault(self.source.place(("id",)), "has ids of 15 and of 18 characters; in memory they are joined")]
             )
@@ -477,7 +494,7 @@ class _Scanned:
         first = _number(f"least({', '.join(moments)})")
         columns = [*map(_number, moments), _number(lost), first, undone, "0"]
         wide = _counting([*final.values(), *columns], f"{relation} AS records")
-        return Look(places, self.rows(main), meant, found, None, wide)
+        return Look(places, self.rows(main), meant, found, None, self.as_written, wide)
 
     def _entered(self, file: str, entered: Entered) -> str:
         if entered.at is None:
@@ -556,7 +573,7 @@ class _Scanned:
         events, closings = event_days(why[counts] == 4, day[counts], number[counts])
         rows = f"(SELECT id, v, m, {_day('m')} AS d FROM (SELECT {self.engine.hashed(id_)} AS id, {stage} AS v, {moment} AS m FROM {table.sql} WHERE {filled} AND {field}) AS r WHERE v IS NOT NULL AND m IS NOT NULL) AS log"
         log = Log(rows, who, tuple(final.values()), len(crm.stages), crm.outcome, events, closings)
-        return Look(places, read, meant, lines + checked + found, log, "")
+        return Look(places, read, meant, lines + checked + found, log, self.as_written, "")
 
 
 def _text(column: str) -> str:

@@ -144,7 +144,10 @@ def repaired(moments: Moments, rules: Rules, sources: np.ndarray | pd.Categorica
     `sources` are the records' sources: a source may enter below the first stage; `enters` is the number of the stage
     above which a record has none.
     """
-    stages, moments = rules.stages, replace(moments, entered=moments.entered.copy(order="K"))  # which the next two change
+    stages, moments = (
+        rules.stages,
+        replace(moments, entered=moments.entered.copy(order="K")),
+    )  # which the next two change
     return _losses_last(_without_gaps(_in_order(moments, rules), stages, sources, enters), stages)
 
 

@@ -12,6 +12,7 @@ Records of a log that neither rule can touch are counted in one pass, the few ot
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
@@ -22,13 +23,14 @@ import numpy as np
 import pandas as pd
 
 from revplan.crm.answer import loads_told
-from revplan.crm.asked import NO_DAY, Look, event_days, look_of, moments_of
+from revplan.crm.asked import NO_DAY, Look, event_days, ids_are_odd, look_of, moments_of
 from revplan.crm.cells import (
     ImportLine,
 )
 from revplan.crm.counted import Counted
 from revplan.crm.engines import engine_of
 from revplan.crm.file import CrmSource, read_crm_file
+from revplan.crm.mapping import HistoryCrm
 from revplan.crm.moments import Moments, Rules, losses_ignored, repaired, wins_undone
 from revplan.crm.records import (
     NO_DAY_AT_ALL,
@@ -65,17 +67,24 @@ def open_counts(
     """
     path = Path(crm_path)
     source = read_crm_file(path)
+    as_written = isinstance(source.crm, HistoryCrm) and source.crm.records is not None
     if source.crm.count == "in_place":
         with told_of(DataError, shown(path.name), "take `count: in_place` out, and it is read into memory"):
-            return Stored(source, look_of(source, today), tell)
+            return _stored(Stored(source, look_of(source, today, as_written), tell), today)
     if unasked and source.crm.count is None and "preset" not in source.document.data:
-        try:
-            look = look_of(source, today)
-            if look.rows >= LARGE:
-                return Stored(source, look, tell)
-        except DataError:  # the reader into memory says what is wrong, with the row, or has a way of its own
-            pass
+        look = None
+        with suppress(DataError):  # the reader into memory says what is wrong, with the row, or has a way of its own
+            look = look_of(source, today, as_written)
+        if look is not None and look.rows >= LARGE:
+            return _stored(Stored(source, look, tell), today)
     return read_export(path, today=today)
+
+
+def _stored(found: Stored, today: date | None) -> Stored:
+    """`found`; looked at again where rows of its log are of no record, and one may be, if its id is read as people write them."""
+    if found.look.as_written and found.has_strangers and ids_are_odd(found.source, found.look.places):
+        return replace(found, look=look_of(found.source, today))
+    return found
 
 
 # --- ways -------------------------------------------------------------------------------------------------------
@@ -205,12 +214,17 @@ class Stored:
                 ways.put(places, odd[places], engine.ask(self.look.log.others(day, near)))
             return ways, int(behind.sum())
 
+    @property
+    def has_strangers(self) -> bool:
+        """Whether rows of the log are of no record."""
+        return self.look.log is not None and self._all[1] < self.look.log.events.number
+
     @cached_property
     def _events(self) -> tuple[Times, Times]:
         """The days on which something happened; and those of wins and losses."""
-        ways, rows = self._all
+        ways = self._ever
         if (log := self.look.log) is not None:
-            if rows == log.events.number:
+            if not self.has_strangers:
                 return log.events, log.closings
             with engine_of(self.look.places) as (engine, _):  # there are rows of records that are none
                 return event_days(*engine.ask(log.of_records()))
@@ -234,7 +248,7 @@ class Stored:
         ways = self._ever
         arrived = Times(moments_of(ways.arrived), ways.count).where(ways.arrived != NO_DAY)
         return usual_end(
-            arrived if len(arrived.at) else self._events[0].where([0]), self._events[1], np.datetime64(self._last)
+            arrived if len(arrived.at) else self._events[0].where(np.array([0])), self._events[1], np.datetime64(self._last)
         )
 
 

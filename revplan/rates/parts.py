@@ -282,7 +282,7 @@ class Part:
 
 def entered_stage(spells: Spells, stage: int) -> StageEntries:
     """The records that have entered `stage`, but for those that left it on a day no file says."""
-    inside = (spells.entered[:, stage] < NEVER) & ~spells.censored(stage)
+    inside = np.flatnonzero((spells.entered[:, stage] < NEVER) & ~spells.censored(stage))
     start, end = spells.entered[:, stage][inside], spells.entered[:, stage + 1][inside]
     delay = np.where(end < NEVER, end - start, -1)
     gone = spells.lost[inside]
