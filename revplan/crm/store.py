@@ -248,7 +248,9 @@ class Stored:
         ways = self._ever
         arrived = Times(moments_of(ways.arrived), ways.count).where(ways.arrived != NO_DAY)
         return usual_end(
-            arrived if len(arrived.at) else self._events[0].where(np.array([0])), self._events[1], np.datetime64(self._last)
+            arrived if len(arrived.at) else self._events[0].where(np.array([0])),
+            self._events[1],
+            np.datetime64(self._last),
         )
 
 
