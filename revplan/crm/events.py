@@ -62,6 +62,8 @@ class Events:
 
     def where(self, mask: np.ndarray) -> Events:
         """The events `mask` keeps."""
+        if mask.all():
+            return self
         return Events(self.record[mask], self.stage[mask], self.at[mask])
 
     def __add__(self, other: Events) -> Events:
@@ -407,7 +409,9 @@ def _log(tables: Tables, crm: HistoryCrm, rows: dict[str, Rows]) -> tuple[pd.Ind
     stages, stage_found = _stages(crm, value_cells)
     stage_found += values_checked(tables.source, crm, _labels_of(value_cells, np.flatnonzero(of_field)), stages)
     ids = rows[RECORDS].ids if rows else pd.Index([], dtype=object)
-    number = np.full(len(coded.different), -1)  # of each text that of its record; higher ones of those that have none
+    number = np.full(
+        len(coded.different), -1, dtype=NUMBER
+    )  # of each text that of its record; higher ones of those that have none
     if rows and coded.known:
         number[rows[RECORDS].positions] = np.arange(len(ids))
     others = np.flatnonzero(number < 0)

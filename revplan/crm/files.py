@@ -474,11 +474,11 @@ def _keys(texts: Iterable[str]) -> Sequence[str]:
     if not is_ascii or ".0\n" in joined:
         keys = [text if text.isascii() and not text.endswith(".0") else _tidied(text) for text in keys]
     lengths = np.fromiter(map(len, keys), dtype=np.int32, count=len(keys))
-    rows = np.flatnonzero(lengths == LONG).tolist()
-    long = keys if len(rows) == len(keys) else [keys[row] for row in rows]
+    rows = np.flatnonzero(lengths == LONG)
+    long = keys if len(rows) == len(keys) else [keys[row] for row in rows.tolist()]
     if not is_ascii:
-        rows, long = [row for row in rows if keys[row].isascii()], [*filter(str.isascii, long)]
-    for row in np.array(rows, dtype=int)[_end_as_salesforce_ids(long)].tolist():
+        rows, long = rows[[text.isascii() for text in long]], [*filter(str.isascii, long)]
+    for row in rows[_end_as_salesforce_ids(long)].tolist():
         keys[row] = keys[row][:SHORT]
     return keys
 
@@ -490,12 +490,14 @@ def _tidied(text: str) -> str:
 
 
 def _end_as_salesforce_ids(texts: list[str]) -> np.ndarray:
-    """Which of some texts of 18 letters and digits end in the three that tell Salesforce's ids apart where case is lost."""
-    of = KINDS[np.frombuffer("".join(texts).encode("ascii"), dtype=np.uint8).reshape(-1, LONG)]
-    ends = np.frombuffer("".join([text[SHORT:] for text in texts]).encode("ascii"), dtype=np.uint8).reshape(-1, 3)
+    """The places of those of some texts of 18 characters that end in the three that tell Salesforce's ids apart where case is lost."""
+    letters = np.frombuffer("".join(texts).encode("ascii"), dtype=np.uint8).reshape(-1, LONG)
+    found = np.flatnonzero(np.isin(np.arange(256), LETTERS)[letters[:, SHORT:]].all(axis=1))  # most other ids are none
+    letters = letters[found]
+    of = KINDS[letters]
     capital = (of[:, :SHORT] == CAPITAL).view(np.uint8)
     marks = sum(capital[:, place::5] << place for place in range(5))
-    return (of > 0).all(axis=1) & (LETTERS[marks] == ends).all(axis=1)
+    return found[(of > 0).all(axis=1) & (LETTERS[marks] == letters[:, SHORT:]).all(axis=1)]
 
 
 def alike(sought: pd.Index, present: pd.Index) -> tuple[pd.Index, pd.Index]:

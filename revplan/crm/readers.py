@@ -218,9 +218,10 @@ def _coded_columns(
     kinds = [str(each[1]) for each in connection.execute(f"SELECT * FROM {table} LIMIT 0").description or []][1:]
     texts = [number for number, kind in enumerate(kinds) if kind == "VARCHAR"]
     known = {number: known[number] for number in texts if number in known}
-    counts = ", ".join(f"approx_count_distinct(c{number})" for number in texts) or "0"
-    different = dict(zip(texts, _one(connection, f"SELECT {counts} FROM {table}"), strict=False))
-    coded = [number for number in texts if different[number] <= MOSTLY * rows or number in known]
+    asked_of = [number for number in texts if number not in known]
+    counts = ", ".join(f"approx_count_distinct(c{number})" for number in asked_of) or "0"
+    different = dict(zip(asked_of, _one(connection, f"SELECT {counts} FROM {table}"), strict=False))
+    coded = [number for number in texts if number in known or different[number] <= MOSTLY * rows]
     for number in coded:
         first = f"SELECT c{number} AS text, min({ROW}) AS seen FROM {table} GROUP BY ALL"
         if number in known:

@@ -441,7 +441,11 @@ def _money(entered: StageEntries, window: int, lag: DayLag) -> dict[str, Any]:
     priced = entered.amount > 0
     if entered.number(priced) < PRICED * entered.number():
         return {"dollar_rate": np.nan}
-    amount, age, delay = (entered.amount * entered.count)[priced], entered.age[priced], entered.delay[priced]
+    amount, age, delay = (
+        (entered.amount if entered.count is None else entered.amount * entered.count)[priced],
+        entered.age[priced],
+        entered.delay[priced],
+    )
     won = float(amount[(delay >= 0) & (age - delay <= window)].sum())
     entered_money = matured(np.bincount(age, amount), lag, window)
     return {"dollar_rate": min(won / entered_money, 1.0) if entered_money > 0 else np.nan}

@@ -23,7 +23,7 @@ Segments, sources and cells of both: their records, their lags, and their rates 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise, product
 
@@ -194,34 +194,36 @@ CURVE_WEIGHT = 10.0  # conversions its curve counts for beside its own
 
 @dataclass(frozen=True, eq=False)
 class StageEntries:
-    """The records that entered a stage, by cell: age on the as-of day, delay or -1, days to loss or -1, and money.
-
-    A row stands for `count` records.
-    """
+    """The records that entered a stage, by cell: age on the as-of day, delay or -1, days to loss or -1, and money."""
 
     cell: np.ndarray
     age: np.ndarray
     delay: np.ndarray
     lost: np.ndarray
     amount: np.ndarray
-    count: np.ndarray
+    count: np.ndarray | None
+    """How many records each row stands for; left out where each stands for one."""
 
-    def number(self, rows: np.ndarray | slice = slice(None)) -> int:
-        """The records of `rows`."""
-        return int(self.count[rows].sum())
+    def number(self, rows: np.ndarray | None = None) -> int:
+        """The records that `rows` marks, or all."""
+        if self.count is None:
+            return len(self.age) if rows is None else int(np.count_nonzero(rows))
+        return int(self.count[slice(None) if rows is None else rows].sum())
 
     def entries(self) -> np.ndarray:
         """Records that entered 0, 1, 2, ... days ago."""
         return np.bincount(self.age, self.count).astype(np.int64)
 
+    def at(self, rows: np.ndarray | slice) -> StageEntries:
+        """Those of some rows."""
+        count = None if self.count is None else self.count[rows]
+        return replace(self, **{name: getattr(self, name)[rows] for name in COLUMNS}, count=count)
+
     def by(self, group: np.ndarray, groups: int) -> list[StageEntries]:
         """The records of each group, given its number by record."""
-        columns = tuple(getattr(self, name) for name in COLUMNS)
-        if (group[1:] < group[:-1]).any():
-            order = in_order(group)
-            columns = tuple(column[order] for column in columns)
+        ordered = self.at(in_order(group)) if (group[1:] < group[:-1]).any() else self
         edges = np.append(0, np.cumsum(np.bincount(group, minlength=groups)))
-        return [StageEntries(*(column[a:b] for column in columns)) for a, b in pairwise(edges)]
+        return [ordered.at(slice(a, b)) for a, b in pairwise(edges)]
 
     @cached_property
     def cohort(self) -> Cohort:
@@ -234,13 +236,13 @@ class StageEntries:
 
     def _exits(self, days: np.ndarray) -> Cohort:
         gone = np.flatnonzero(days >= 0)
-        gone = gone.repeat(self.count[gone])
+        gone = gone if self.count is None else gone.repeat(self.count[gone])
         age, after = self.age[gone], days[gone]
         entries = self.entries()
         return Cohort(entries, age, after, len(entries) - 1)
 
 
-COLUMNS = ("cell", "age", "delay", "lost", "amount", "count")
+COLUMNS = ("cell", "age", "delay", "lost", "amount")
 
 
 def _joined(cells: list[StageEntries], mask: np.ndarray) -> StageEntries:
@@ -248,7 +250,9 @@ def _joined(cells: list[StageEntries], mask: np.ndarray) -> StageEntries:
     chosen = [cells[number] for number in np.flatnonzero(mask)]
     if len(chosen) == 1:
         return chosen[0]
-    return StageEntries(*(np.concatenate([getattr(each, name) for each in chosen]) for name in COLUMNS))
+    counts = [each.count for each in chosen if each.count is not None]
+    columns = {name: np.concatenate([getattr(each, name) for each in chosen]) for name in COLUMNS}
+    return replace(chosen[0], **columns, count=np.concatenate(counts) if counts else None)
 
 
 def _cohort(cells: list[StageEntries], mask: np.ndarray, window: int) -> Cohort:
@@ -292,7 +296,7 @@ def entered_stage(spells: Spells, stage: int) -> StageEntries:
         delay.astype(np.int32),
         lost.astype(np.int32),
     )  # half the room
-    count = np.ones(len(start), dtype=np.int32) if spells.count is None else spells.count[inside]
+    count = None if spells.count is None else spells.count[inside]
     return StageEntries(spells.cell[inside].astype(np.int32), *days, spells.amount[inside], count)
 
 

@@ -263,21 +263,19 @@ def loss_incidence(history: History, as_of: date, estimates: pd.DataFrame, clock
         fewer has those of all, stretched as its delay is against that of all (table `estimates`).
     """
     spells = spells_of(history).up_to(day_number(as_of))
-    segment, segments = spells.codes(0)
-    of_record = segment[spells.cell]
+    segments = spells.codes(0)[1]
     found: list[pd.DataFrame] = []
     of_segments: list[pd.DataFrame] = []
     for stage in sorted(range(len(spells.stages) - 1), key=lambda number: spells.stages[number]):
-        name, (rows, stays) = spells.stages[stage], _stays(spells, stage, clock)
-        if not len(rows):
+        name, stays = spells.stages[stage], _stays(spells, stage, clock)
+        if not stays.any():
             continue
-        every = _incidence(stays, EVERY, name)
+        every = _incidence(stays.sum(axis=0), EVERY, name)
         found.append(every)
-        for code, label in enumerate(segments):
-            own = stays.where(of_record[rows] == code)
-            if label == EVERY or not len(own.days):
+        for label, own in zip(segments, stays, strict=True):
+            if label == EVERY or not own.any():
                 continue
-            if (own.went_on | own.lost).sum() >= FEWEST_EXITS:
+            if own[WENT_ON:].sum() >= FEWEST_EXITS:
                 of_segments.append(_incidence(own, label, name))
             else:
                 of_segments.append(_stretched(every, label, _pace(estimates, name, label)))
@@ -298,21 +296,11 @@ def _stretched(rows: pd.DataFrame, segment: str, pace: float) -> pd.DataFrame:
     return moved.drop_duplicates("age_days", keep="last")
 
 
-@dataclass(frozen=True, eq=False)
-class _StageOutcomes:
-    """How long records were in a stage, and how that ended. [days]"""
-
-    days: np.ndarray
-    went_on: np.ndarray
-    lost: np.ndarray
-
-    def where(self, mask: np.ndarray) -> _StageOutcomes:
-        """Those of `mask`."""
-        return _StageOutcomes(self.days[mask], self.went_on[mask], self.lost[mask])
+STILL_THERE, WENT_ON, LOST = range(3)  # how a stay in a stage ended
 
 
-def _stays(spells: Spells, stage: int, clock: Clock | None) -> tuple[np.ndarray, _StageOutcomes]:
-    """The records that entered `stage`, which is before won, and their stays."""
+def _stays(spells: Spells, stage: int, clock: Clock | None) -> np.ndarray:
+    """Records that entered `stage`, which is before won: segment x how that ended x days they were in it."""
     rows = np.flatnonzero(spells.entered[:, stage] < NEVER)
     began, onward, gone = spells.entered[rows, stage], spells.entered[rows, stage + 1], spells.lost[rows]
     unseen = spells.censored(stage)[rows]  # watched until they entered, and no longer
@@ -322,15 +310,16 @@ def _stays(spells: Spells, stage: int, clock: Clock | None) -> tuple[np.ndarray,
     days = ended - began
     if clock is not None and stage == len(spells.stages) - 2:
         days = np.where(went_on | lost, clock.of(ended), clock.by_evening(ended)) - clock.of(began)
-    return rows, _StageOutcomes(np.maximum(days, 0), went_on, lost)
+    of_cell, segments = spells.codes(0)
+    shape = len(segments), 3, int(days.max(initial=0)) + 1
+    place = of_cell[spells.cell[rows]] * 3 + np.where(went_on, WENT_ON, np.where(lost, LOST, STILL_THERE))
+    counts = np.bincount(place * shape[2] + np.maximum(days, 0), minlength=shape[0] * shape[1] * shape[2])
+    return counts.reshape(shape)
 
 
-def _incidence(stays: _StageOutcomes, segment: str, stage: str) -> pd.DataFrame:
-    size = int(stays.days.max()) + 1
-    ended = np.bincount(stays.days, minlength=size)
-    at_risk = ended[::-1].cumsum()[::-1]
-    lost = np.bincount(stays.days[stays.lost], minlength=size) / at_risk
-    left = np.bincount(stays.days[stays.lost | stays.went_on], minlength=size) / at_risk
+def _incidence(stays: np.ndarray, segment: str, stage: str) -> pd.DataFrame:
+    at_risk = np.maximum(stays.sum(axis=0)[::-1].cumsum()[::-1], 1)
+    lost, left = stays[LOST] / at_risk, stays[WENT_ON:].sum(axis=0) / at_risk
     still_there = np.concatenate([[1.0], np.cumprod(1 - left)[:-1]])
     ages = np.flatnonzero(lost)
     shares = np.minimum(np.cumsum(still_there * lost)[ages], 1.0)
