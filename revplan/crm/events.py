@@ -506,7 +506,7 @@ def _labels_of(cells: Cells, rows: np.ndarray) -> Counter[str]:
     """How often each label stands in `rows`, the most frequent first."""
     texts = cells.coded
     counts: Counter[str] = Counter()
-    some = texts.taken(rows)
+    some = texts if len(rows) == len(texts) else texts.taken(rows)
     for text, count in zip(some.different, some.rows().tolist(), strict=True):
         counts[text.strip()] += count
     return Counter({label: count for label, count in counts.most_common() if label})
@@ -611,14 +611,18 @@ def _snapshots(part: str, numbers: np.ndarray, at: np.ndarray, values: np.ndarra
 
     `numbers` are those of the records, and `values` those of the values.
     """
-    dated = ~np.isnat(at)
-    days = at.astype("datetime64[D]").astype(np.int64)
-    periods = int((np.bincount(days[dated] - days[dated].min()) > 0).sum()) if dated.any() else 0
-    records = int((np.bincount(numbers[dated]) > 0).sum())
-    if dated.sum() < FEW_ROWS or periods < 3 or dated.sum() <= MOST_ALIKE * periods * records:
+    if (undated := np.isnat(at)).any():
+        numbers, at, values = (each[~undated] for each in (numbers, at, values))
+    if len(at) < FEW_ROWS:
         return Findings()
-    order = np.flatnonzero(dated)
-    order = order[np.lexsort((days[order], numbers[order]))]
+    days = at.astype("datetime64[D]").astype(np.int64)
+    periods = int((np.bincount(days - days.min()) > 0).sum())
+    seen = np.zeros(int(numbers.max()) + 1, dtype=bool)
+    seen[numbers] = True
+    records = int(seen.sum())
+    if periods < 3 or len(at) <= MOST_ALIKE * periods * records:
+        return Findings()
+    order = np.lexsort((days, numbers))
     again = np.diff(numbers[order]) == 0
     same = again & (np.diff(values[order]) == 0)
     if same.sum() <= MOST_ALIKE * again.sum():
