@@ -35,7 +35,7 @@ MIDDLE = 3  # the month ahead whose level rates are taken at
 DAMPING = 0.9  # of the slope, from month to month
 # Standard deviations tried: of the level's steps, of the slope's, and of single months; and how likely 0 is before a look.
 LEVEL_STEPS, SLOPE_STEPS, MONTH_ERRORS = (0.0, 0.03, 0.06, 0.12), (0.0, 0.01, 0.02), (0.0, 0.1, 0.2, 0.4)
-STANDS_STILL = (0.8, 0.9, 0.8)
+STANDS_STILL = (0.7, 0.85, 0.8)
 WIDE = 10.0  # standard deviation of the level before a look
 LEAST = 0.1  # a level is never taken for less
 GRID = 801  # places at which a mixture is looked at
