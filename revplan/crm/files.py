@@ -536,22 +536,14 @@ def joined_rows(tables: Tables, file: str, main: str, records: Rows, arrived: np
     else:
         numbers, found = _belonging(tables, file, main, records, rows.ids)
     sifted.found += found
-    known = numbers >= 0
-    if not staged:
-        sifted.count("set aside: no record of that id", rows.positions[~known])
-        goes_on = known[rows.first]
-        rows = replace(
-            rows,
-            ids=rows.ids[known],
-            positions=rows.positions[known],
-            further=rows.further[goes_on],
-            first=(np.cumsum(known) - 1)[rows.first[goes_on]],
-        )
-        numbers, known = numbers[known], known[known]
-    further = _further(tables, file, rows, numbers)
-    own = further | ~known
+    if staged:
+        further = _further(tables, file, rows, numbers)
+    else:
+        rows = _of_records(sifted, rows, numbers, records.ids)
+        numbers, further = rows.numbers, np.zeros(len(rows.numbers), dtype=bool)
+    own = further | (numbers < 0)
     what = f"rows to which no record of {shown(main)} leads, records of their own"
-    sifted.count(what, rows.positions[~known])
+    sifted.count(what, rows.positions[numbers < 0])
     sifted.count(f"further rows of a record of {shown(main)}, records of their own", rows.positions[further])
     places = rows.positions[own].tolist()
     written = [f"{file} {at + 1}" if sifted.nameless[at] else str(sifted.ids[at]) for at in places]
@@ -559,6 +551,33 @@ def joined_rows(tables: Tables, file: str, main: str, records: Rows, arrived: np
     of = np.where(further, numbers, -1)[own]
     numbers = np.where(own, taken + np.cumsum(own) - 1, numbers)
     return JoinedRows(sifted.with_report(replace(rows, numbers=numbers)), names, of, sharing, naming)
+
+
+def _of_records(sifted: _Sifted, rows: Rows, numbers: np.ndarray, records: pd.Index) -> Rows:
+    """One row for each record: its own before that of a record merged into it. The others are its lines, or set aside."""
+    theirs = numbers >= 0
+    sifted.count("set aside: no record of that id", rows.positions[~theirs])
+    again, other = np.zeros((2, len(numbers)), dtype=bool)
+    other[theirs] = rows.ids[theirs] != records[numbers[theirs]]
+    order = np.lexsort((rows.positions, other))
+    again[order] = pd.Series(numbers[order]).duplicated()
+    again &= theirs
+    further, of, kept = rows.further, numbers[rows.first], theirs & ~again
+    if sifted.tables.source.crm.has_lines(sifted.file):
+        sifted.count("line items added to their record, as of: lines asks", rows.positions[again])
+        further, of = np.append(further, rows.positions[again]), np.append(of, numbers[again])
+    else:
+        sifted.count("set aside: of a record that has another row", rows.positions[again])
+    place = np.zeros(len(records), dtype=int)
+    place[numbers[kept]] = np.arange(kept.sum())
+    return replace(
+        rows,
+        ids=rows.ids[kept],
+        positions=rows.positions[kept],
+        numbers=numbers[kept],
+        further=further[of >= 0],
+        first=place[of[of >= 0]],
+    )
 
 
 def _belonging(tables: Tables, file: str, main: str, records: Rows, ids: pd.Index) -> tuple[np.ndarray, Findings]:

@@ -475,8 +475,8 @@ def _told(name: str, reading: Reading, exports: Iterable[RecognisedFile], data: 
     part = f"preset {name}"
     lines = []
     for each in exports:
-        known = ", ".join(f"{role}: {shown(column)}" for role, column in each.roles.items())
-        lines.append(ImportLine(part, f"{shown(each.name)} read as {each.kind}, columns known", len(each.roles), known))
+        roles = ", ".join(f"{role}: {shown(column)}" for role, column in each.roles.items())
+        lines.append(ImportLine(part, f"{shown(each.name)} read as {each.kind}, columns known", len(each.roles), roles))
     chosen = [f"{key} = {_short(value)}" for key, value in (data.get("stages") or {}).items()]
     chosen += [f"lost = {_short(data['lost'])}"] if "lost" in data else []
     who = "written in the CRM file" if "stages" in own else "chosen"

@@ -531,3 +531,39 @@ def test_typed_files_of_one_table_stay_typed(tmp_path: Path) -> None:
     assert found["entered"] == {"lead": 4, "won": 2}
     here, _ = check_crm(told(tmp_path, YEARS % "[opps-2024.parquet, opps-2025.parquet]"))
     assert here["entered"] == found["entered"]
+
+
+@pytest.mark.parametrize(
+    ("amount", "won", "said"),
+    [
+        ("money.amount", 5.0, "money: set aside: of a record that has another row: 1 (line 2: X1)"),
+        (
+            "{column: money.amount, of: lines}",
+            13.0,
+            "money: line items added to their record, as of: lines asks: 1 (line 2: X1)",
+        ),
+    ],
+)
+def test_rows_of_a_record_and_of_one_merged_into_it_are_of_one_record(
+    tmp_path: Path, amount: str, won: float, said: str
+) -> None:
+    crm = (
+        "format: wide\nfiles: {leads: {path: leads.csv, id: id}, money: {path: money.csv, id: lead}}\n"
+        f"stages: {{lead: leads.created, won: leads.won}}\nmerged: leads.merged\namount: {amount}\n"
+    )
+    leads = "id,created,won,merged\nL1,2026-01-01,2026-02-01,X1\nL2,2026-01-02,,\n"
+    money = "lead,amount\nX1,7\nL1,5\nL2,9\nL9,3\n"
+    money += "L1,1\n" if "lines" in amount else ""
+    history = read_records(workspace(tmp_path, crm=crm, leads=leads, money=money))
+    assert history.records.set_index("record")["amount"].astype(float).to_dict() == {"L1": won, "L2": 9.0}
+    assert said in report(history)
+    assert "money: set aside: no record of that id: 1 (line 5: L9)" in report(history)
+
+
+def test_rows_beside_records_that_are_all_left_out_are_set_aside(tmp_path: Path) -> None:
+    crm = CRM.replace("stages:", "  more: {path: more.csv, id: lead}\nstages:").replace("deals.amount", "more.amount")
+    crm = crm.replace("won: deals.won", "won: leads.won") + "except: {leads.origin: [web, fair, Select]}\n"
+    leads = "id,created,sql,won,lost,origin\n1,2026-01-01,,,,web\n2,2026-01-02,,,,fair\n3,2026-01-02,,,,Select\n"
+    path = workspace(tmp_path, crm=crm, leads=leads, deals=DEALS, more="lead,amount\n1,5\n")
+    with pytest.raises(DataError, match="no row has a day on which a stage was entered"):
+        read_records(path)
