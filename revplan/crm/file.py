@@ -174,6 +174,7 @@ def _files(crm: CrmFile) -> Iterator[tuple[KeyPath, str]]:
         if file is not None:
             yield from _location(key, file)
             yield from _id(key, file, name in lists)
+    yield from _joins_that_do_nothing(crm)
     if crm.touches is not None and crm.touches.at is None:
         yield (TOUCHES, "at"), "is missing; name the column with the moment of a touch"
     if crm.touches is not None and TOUCHES in (getattr(crm, "files", None) or {}):
@@ -213,6 +214,18 @@ def _id(key: KeyPath, file: DataFile, is_list: bool) -> Iterator[tuple[KeyPath, 
         yield (*key, "id"), "is missing"
     if file.via and file_of(file.via) == key[-1]:
         yield (*key, "via"), "is a column of this file itself; name one of the file with the records"
+
+
+def _joins_that_do_nothing(crm: CrmFile) -> Iterator[tuple[KeyPath, str]]:
+    """`via` and `split` of files whose rows are not joined to the records of another."""
+    stages = () if isinstance(crm, HistoryCrm) else tuple(crm.days().values())
+    first = file_of(stages[0].at) if stages and stages[0].at else ""
+    joined = () if isinstance(crm, HistoryCrm) else set(crm.data_files()) - {first, TOUCHES, *crm.lists()}
+    for name, file in crm.data_files().items():
+        for key in ("via", "split"):
+            if file is not None and name not in joined and getattr(file, key) is not None:
+                todo = "acts only where the rows of a file belong to the records of another, in `format: wide`"
+                yield (*crm.key_of(name), key), f"{todo}; take it out"
 
 
 def _days(crm: CrmFile) -> Iterator[tuple[KeyPath, str]]:

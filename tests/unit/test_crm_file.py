@@ -194,3 +194,27 @@ files: {deals: {path: deals.csv, id: id}}
         "crm.yaml line 7, amount: 'deals.Amount': in `format: history` the files under `files` only list names; "
         "take it from the file under `records`, whose columns are records.column"
     )
+
+
+SIDE = "touches: {path: t.csv, id: lead, at: when}"
+
+
+@pytest.mark.parametrize(
+    ("text", "old", "new", "place"),
+    [
+        (WIDE, "leads: {path: leads.csv, id: mql_id}", "leads: {path: leads.csv, id: mql_id, split: ';'}", "files.leads.split"),
+        (WIDE, "leads: {path: leads.csv, id: mql_id}", "leads: {path: leads.csv, id: mql_id, via: deals.lead}", "files.leads.via"),
+        (HISTORY, "id: Id,", "id: Id, split: ';',", "records.split"),
+        (WIDE + SIDE, "at: when", "at: when, split: ';'", "touches.split"),
+        (WIDE + SIDE, "at: when", "at: when, via: leads.t", "touches.via"),
+    ],
+)  # fmt: skip
+def test_a_join_that_would_do_nothing_is_refused(tmp_path: Path, text: str, old: str, new: str, place: str) -> None:
+    (fault,) = faults(tmp_path, text.replace(old, new))
+    assert f", {place}: acts only where" in fault
+    assert "take it out" in fault
+
+
+def test_a_file_beside_the_records_may_be_joined_by_several_ids(tmp_path: Path) -> None:
+    joined = WIDE.replace("closed_deals.csv, id: mql_id", "closed_deals.csv, id: deal_id, via: leads.deal, split: ';'")
+    assert read_crm_file(written(tmp_path, joined)).crm.files["deals"].split == ";"  # type: ignore[index, union-attr]
