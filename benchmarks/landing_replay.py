@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -66,8 +66,8 @@ def month_ends(first: pd.Period, count: int) -> list[date]:
 # --- invented companies ---------------------------------------------------------------------------
 
 
-def of_company(kind: str, seed: int, futures: int) -> Iterator[Row]:
-    """The landings of one company at every month end of its year, each with what came."""
+def of_company(kind: str, seed: int, futures: int, ends: Sequence[int]) -> Iterator[Row]:
+    """The landings of one company at some month ends of its year, each with what came."""
     made = world(seed, kind)
     plan = plan_of(made.truth, {})
     asked = committed(made, plan)
@@ -75,7 +75,7 @@ def of_company(kind: str, seed: int, futures: int) -> Iterator[Row]:
     if kind in ("close dates tell", "close dates are noise"):
         with tempfile.TemporaryDirectory() as folder:
             export = with_close_dates(made, Path(folder))
-    for day in month_ends(FIRST, 11):
+    for day in (month_ends(FIRST, 11)[number - 1] for number in ends):
         of = {"kind": kind, "company": f"{kind} {seed}", "day": str(day)}
         try:
             known_then = history(made.truth, made.up_to(day), day)
@@ -298,6 +298,14 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="*", default=list(KINDS))
     parser.add_argument("--first", type=int, default=BUILDING, help="seed of the first")
     parser.add_argument("--futures", type=int, default=FUTURES, help="lives behind what was to be expected; 0 for none")
+    parser.add_argument(
+        "--ends",
+        type=int,
+        nargs="*",
+        choices=range(1, 12),
+        default=list(range(1, 12)),
+        help="months of the year at whose end an invented company is looked at",
+    )
     parser.add_argument("--public", type=Path, default=PUBLIC)
     parser.add_argument("--save")
     parser.add_argument("--pool", nargs="*", default=[])
@@ -308,7 +316,7 @@ def main() -> None:
     found: list[Row] = []
     for kind in given.kinds:
         for seed in range(given.first, given.first + given.worlds):
-            found += of_company(kind, seed, given.futures)
+            found += of_company(kind, seed, given.futures, given.ends)
     if given.kinds in ([], list(KINDS)) and given.public.is_dir():
         for records in (OLIST, MAVEN):
             found += of_public(records, given.public)
