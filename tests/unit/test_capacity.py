@@ -777,13 +777,13 @@ def test_a_segment_may_lack_people_while_others_have_time() -> None:
     assert len(everywhere.notes) == 1  # nobody of another segment has time
 
 
-def test_hires_are_asked_for_at_another_chance_and_day() -> None:
-    path = EXAMPLE / "plan_people.yaml"
+def test_hires_are_asked_for_at_another_chance_and_day(tmp_path: Path) -> None:
+    path = written(tmp_path)
     assert open_people(path, confidence=0.0).hiring.confidence == pytest.approx(0.8)
     sure = open_people(path, confidence=0.5)
     assert sure.hiring.confidence == pytest.approx(0.5)
-    later = open_people(path, "2027-06-30").staffing
-    assert later.capacity_arr > sure.staffing.capacity_arr  # nobody leaves unnamed before that day
+    usual, later = (open_people(EXAMPLE / "plan_people.yaml", day).staffing for day in (None, "2027-06-30"))
+    assert later.capacity_arr > usual.capacity_arr  # nobody leaves unnamed before that day
     with pytest.raises(PlanError, match="confidence: got 80; write a chance between 0 and 1"):
         open_people(path, confidence=80)
     with pytest.raises(PlanError, match=r"as_of: got '30\.6\.27'"):
