@@ -32,7 +32,7 @@ from revplan.snapshot.state import read_snapshots as read_anew
 from revplan.staffing.staffing import capacity_answer, staffing
 from revplan.workbook.answers import simulation_answer
 from revplan.workbook.idle import scenario_notes
-from revplan.workbook.workbook import Workbook, check_plan, open_workbook
+from revplan.workbook.workbook import Workbook, check_plan, open_workbook, plan_answer
 
 TRIALS = 256
 PLAN = """\
@@ -459,8 +459,8 @@ def other_value(place: tuple[Any, ...], value: Any) -> Any:
 def answers(path: Path) -> Iterator[Any]:
     """What revplan says of a plan, the quick first: commands, then what of its pages tells of words, then the chances."""
     made = open_workbook(path)
-    told, exhibits = plan_answered(made)
-    yield told, printed(exhibits)
+    yield plan_answer(made)
+    yield printed(plan_answered(made)[1])
     found = simulate(made.year, TRIALS, 1)
     yield capacity_answer(staffing(found))
     exhibits = (
