@@ -112,7 +112,8 @@ def formats_of(texts: Sequence[str], formats: Sequence[str] = DATE_FORMATS, leas
 def _as_iso(text: str) -> str:
     """`text` as 2021-04-15 00:03:00, where it is a day with its month by name or its year first; any other as it is."""
     if ISO_START.match(text):
-        return re.sub(r" ?(UTC|GMT)$", "Z", text.replace(",", ".")) if len(text) > 10 else text
+        text = text.replace(",", ".") if len(text) > 10 else text
+        return re.sub(r" ?(UTC|GMT)$", "Z", text) if text.endswith(("UTC", "GMT")) else text
     if match := YEAR_FIRST.fullmatch(text):
         return f"{match['year']}-{int(match['month']):02d}-{int(match['day']):02d}{match['rest'] or ''}"
     match = NAMED_DAY.fullmatch(text) if any(map(str.isalpha, text)) else None
