@@ -153,7 +153,7 @@ class Texts(Items[str]):
     """Each text once, or nearly so; of a typed column its values, `Written`."""
     codes: np.ndarray | None = None
     """By row the number of its text; left out where each row has its own."""
-    known: int = 0
+    shared: int = 0
     """How many of the first texts are the ids of another table, row by row."""
 
     @classmethod

@@ -412,7 +412,7 @@ def _log(tables: Tables, crm: HistoryCrm, rows: dict[str, Rows]) -> tuple[pd.Ind
     number = np.full(
         len(coded.different), -1, dtype=NUMBER
     )  # of each text that of its record; higher ones of those that have none
-    if rows and coded.known:
+    if rows and coded.shared:
         number[rows[RECORDS].positions] = np.arange(len(ids))
     others = np.flatnonzero(number < 0)
     texts, has_id, _ = stripped(replace(id_cells, texts=coded.named(others)))

@@ -39,7 +39,7 @@ from revplan.crm.mapping import (
     plain,
     tidy,
 )
-from revplan.crm.readers import KnownIds, files_of, read_table, refuse_missing
+from revplan.crm.readers import NumberedIds, files_of, read_table, refuse_missing
 from revplan.crm.text_table import TextTable
 from revplan.ground.errors import DataError, Fault, shown
 from revplan.ground.tablefile import EVERY_COLUMN
@@ -209,7 +209,9 @@ def read_tables(source: CrmSource) -> Tables:
     for file, entry in entries_of(source).items():
         columns = {column for at, column in needed.values() if at == file}
         try:
-            tables[file] = _table(source, file, entry, columns, _known_ids(source, tables) if file == CHANGES else None)
+            tables[file] = _table(
+                source, file, entry, columns, _ids_of_records(source, tables) if file == CHANGES else None
+            )
         except DataError as error:
             faults += error.faults
     for key, (file, column) in needed.items():
@@ -247,23 +249,23 @@ def key_of(source: CrmSource, file: str) -> KeyPath:
     return source.crm.key_of(file) if file else ()
 
 
-def _known_ids(source: CrmSource, tables: Mapping[str, TextTable]) -> KnownIds | None:
+def _ids_of_records(source: CrmSource, tables: Mapping[str, TextTable]) -> NumberedIds | None:
     """The ids of the records that the rows of a log are about, where each row of theirs has one of its own."""
     column = entries_of(source)[RECORDS].id if RECORDS in tables else None
     ids = tables[RECORDS].columns.get(column or "") if RECORDS in tables else None
     if ids is None or ids.codes is not None or ids.values is not None:
         return None
-    return KnownIds(entries_of(source)[CHANGES].id or "", ids.different)
+    return NumberedIds(entries_of(source)[CHANGES].id or "", ids.different)
 
 
-def _table(source: CrmSource, file: str, entry: DataFile, needed: set[str], known: KnownIds | None) -> TextTable:
+def _table(source: CrmSource, file: str, entry: DataFile, needed: set[str], ids: NumberedIds | None) -> TextTable:
     read = source.tables.get(file)
     if read is not None and needed.intersection(read.header) <= set(read.columns):
         return read
     folder = source.path.parent
     refuse_missing(entry, folder, source.place((*key_of(source, file), "path")))
     try:
-        return read_table(entry, folder, needed.__contains__, known=known)
+        return read_table(entry, folder, needed.__contains__, ids=ids)
     except DataError as error:
         if entry.sql is None:
             raise

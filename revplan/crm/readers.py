@@ -53,7 +53,7 @@ FETCHED = 10_000  # rows taken from an engine at a time
 VECTORS = 50  # of 2,048 rows each that are taken from DuckDB at a time
 ZONED = "TIMESTAMP WITH TIME ZONE"
 MOMENTS = ("DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", ZONED)
-NEW = -1  # the number of a text that is not known
+NEW = -1  # the number of a text that the other table lacks
 DAMAGED = (RuntimeError, ValueError, MemoryError)  # what else DuckDB raises: over bytes that are no text, out of memory
 POSTGRESQL = ("postgresql", "postgres")
 DIALECTS = {"duckdb": "duckdb", SPARK: "spark"} | dict.fromkeys(POSTGRESQL, "postgres")
@@ -63,15 +63,15 @@ ESCAPED_NAME = re.compile(r"""\bU&\s*["']""", re.IGNORECASE)
 
 
 @dataclass(frozen=True, eq=False)
-class KnownIds:
+class NumberedIds:
     """The column of a table that names the rows of another one, and the ids of those rows."""
 
     column: str
     texts: Sequence[str]
 
 
-def read_parquet(path: Path, wanted: Callable[[str], bool], known: KnownIds | None = None) -> TextTable:
-    """The wanted columns of the Parquet file at `path`; ids that are `known` are numbered as there.
+def read_parquet(path: Path, wanted: Callable[[str], bool], ids: NumberedIds | None = None) -> TextTable:
+    """The wanted columns of the Parquet file at `path`; those of `ids` are numbered as there.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def read_parquet(path: Path, wanted: Callable[[str], bool], known: KnownIds | No
     with duckdb.connect(":memory:", config=_bounds()) as connection:
         file = f"read_parquet({literal(glob.escape(str(path.resolve())))}, hive_partitioning = false"
         sources = f"{file})", f"{file}, {ROW} = true)"
-        return _of_duckdb(connection, sources, path, (path.name, "Parquet"), wanted, known)
+        return _of_duckdb(connection, sources, path, (path.name, "Parquet"), wanted, ids)
 
 
 def _bounds() -> dict[str, Any]:
@@ -165,7 +165,7 @@ def _of_duckdb(
     path: Path,
     called: tuple[str, str],
     wanted: Callable[[str], bool],
-    known: KnownIds | None = None,
+    ids: NumberedIds | None = None,
 ) -> TextTable:
     """The wanted columns of the first of `sources`; the second is the same with its rows numbered, if it can be had so.
 
@@ -184,9 +184,8 @@ def _of_duckdb(
             zoned = [kind == ZONED for _, kind in chosen] or [False]
             with within_memory():
                 if numbered and ROW not in header:
-                    at = [n for n, each in enumerate(chosen) if known is not None and visible(each[0]) == known.column]
-                    ids = dict.fromkeys(at[:1], known.texts if known is not None else ())
-                    rows, cells = _coded_columns(connection, numbered, asked, name, zoned, ids)
+                    shared = {n: ids.texts for n, each in enumerate(chosen) if ids and visible(each[0]) == ids.column}
+                    rows, cells = _coded_columns(connection, numbered, asked, name, zoned, shared)
                 else:
                     answer = connection.execute(f"SELECT {asked} FROM {source} LIMIT {ROWS.value + 1}")
                     rows, cells = _columns(answer, name, zoned)
@@ -205,37 +204,37 @@ def _coded_columns(
     asked: str,
     name: str,
     zoned: list[bool],
-    known: Mapping[int, Sequence[str]],
+    shared: Mapping[int, Sequence[str]],
 ) -> tuple[int, list[Texts]]:
     """The same as `_columns` of a source with numbered rows: the engine numbers the texts of a column, so that each comes once.
 
-    A million ids in five million rows would be made five million times, and told apart again. Of a column of which
-    texts are `known` those have their numbers there, and what is known of a text is known of its rows.
+    A million ids in five million rows would be made five million times, and told apart again. Of a column that
+    shares its texts with a column of another table, by its number, they have their places there for numbers.
     """
     rows, width = _one(connection, f"SELECT count(*) FROM {source}")[0], len(zoned)
     refuse_beyond_limits(rows, rows * width, name)
     table = f"(SELECT {ROW}, {asked} FROM {source})"
     kinds = [str(each[1]) for each in connection.execute(f"SELECT * FROM {table} LIMIT 0").description or []][1:]
     texts = [number for number, kind in enumerate(kinds) if kind == "VARCHAR"]
-    known = {number: known[number] for number in texts if number in known}
-    asked_of = [number for number in texts if number not in known]
+    shared = {number: shared[number] for number in texts if number in shared}
+    asked_of = [number for number in texts if number not in shared]
     counts = ", ".join(f"approx_count_distinct(c{number})" for number in asked_of) or "0"
     different = dict(zip(asked_of, _one(connection, f"SELECT {counts} FROM {table}"), strict=False))
-    coded = [number for number in texts if number in known or different[number] <= MOSTLY * rows]
+    coded = [number for number in texts if number in shared or different[number] <= MOSTLY * rows]
     for number in coded:
         first = f"SELECT c{number} AS text, min({ROW}) AS seen FROM {table} GROUP BY ALL"
-        if number in known:
-            connection.register("known", pd.DataFrame({"text": pd.Series(known[number], dtype=object)}))
-            first = "SELECT text, row_number() OVER () AS seen FROM known"
+        if number in shared:
+            connection.register("shared", pd.DataFrame({"text": pd.Series(shared[number], dtype=object)}))
+            first = "SELECT text, row_number() OVER () AS seen FROM shared"
         connection.execute(
             f"CREATE OR REPLACE TEMP TABLE t{number} AS SELECT text, CAST(row_number() OVER (ORDER BY seen) - 1 AS INTEGER) AS code FROM ({first})"
         )
     columns = ", ".join(f"t{number}.code AS c{number}" if number in coded else f"c{number}" for number in range(width))
     joins = " ".join(
-        f"{'LEFT ' if number in known else ''}JOIN t{number} ON cells.c{number} = t{number}.text" for number in coded
+        f"{'LEFT ' if number in shared else ''}JOIN t{number} ON cells.c{number} = t{number}.text" for number in coded
     )
     found = connection.execute(f"SELECT {ROW}, {columns} FROM {table} AS cells {joins}").fetchnumpy()
-    if len(found[ROW]) != rows:  # what is known names a text twice
+    if len(found[ROW]) != rows:  # a text stands twice in the other table
         return _coded_columns(connection, source, asked, name, zoned, {})
     order = np.empty(rows, dtype=np.int64)
     order[found[ROW]] = np.arange(rows)  # as they stand in the file
@@ -244,12 +243,12 @@ def _coded_columns(
         values = found.pop(f"c{number}")
         missing = np.datetime64("NaT") if values.dtype.kind == "M" else np.nan if values.dtype.kind == "f" else NEW
         values = (values.filled(missing) if isinstance(values, np.ma.MaskedArray) else values)[order]
-        if number in known:
+        if number in shared:
             new = np.flatnonzero(values == NEW)
             of_new = f"SELECT c{number} AS text FROM {table} ANTI JOIN t{number} ON c{number} = text ORDER BY {ROW}"
             codes, more = pd.factorize(connection.execute(of_new).fetchnumpy()["text"]) if len(new) else (new, [])
-            values[new] = codes + len(known[number])
-            cells.append(Texts([*known[number], *more], values, known=len(known[number])))
+            values[new] = codes + len(shared[number])
+            cells.append(Texts([*shared[number], *more], values, shared=len(shared[number])))
         elif number in coded:
             text = connection.execute(f"SELECT text FROM t{number} ORDER BY code").fetchnumpy()["text"]
             cells.append(Texts(text.tolist(), values))
@@ -500,12 +499,11 @@ EXCEL, PARQUET, DUCKDB, TEXT = "Excel", "Parquet", "DuckDB", "text"
 
 
 def read_table(
-    where: Location | TableFile, folder: Path, wanted: Wanted, keep_totals: bool = False, known: KnownIds | None = None
+    where: Location | TableFile, folder: Path, wanted: Wanted, keep_totals: bool = False, ids: NumberedIds | None = None
 ) -> TextTable:
     """The table at `where`, its path counted from `folder`; with its rows of totals for whoever checks them.
 
-    A table in several files is one, their rows below one another. One in a Parquet file has the ids that are `known`
-    by their numbers.
+    A table in several files is one, their rows below one another. One in a Parquet file numbers `ids` as they are told.
 
     Raises
     ------
@@ -518,7 +516,7 @@ def read_table(
     faults: list[Fault] = []
     for path in files_of(where, folder):
         try:
-            tables.append(_read_file(path, where, wanted, keep_totals, known))
+            tables.append(_read_file(path, where, wanted, keep_totals, ids))
         except DataError as error:
             faults += error.faults
     if faults:
@@ -527,7 +525,7 @@ def read_table(
 
 
 def _read_file(
-    path: Path, where: Location | TableFile, wanted: Wanted, keep_totals: bool, known: KnownIds | None
+    path: Path, where: Location | TableFile, wanted: Wanted, keep_totals: bool, ids: NumberedIds | None
 ) -> TextTable:
     kind = _kind(path)
     for key, of in (("sheet", (EXCEL,)), ("table", (DUCKDB,)), ("header_row", (EXCEL, TEXT))):
@@ -539,7 +537,7 @@ def _read_file(
         if kind == EXCEL:
             return read_excel(path, where.sheet, where.header_row, keep_totals)
         if kind == PARQUET:
-            return read_parquet(path, wanted, known)
+            return read_parquet(path, wanted, ids)
         if kind == DUCKDB:
             return read_duckdb(path, where.table, wanted)
         return read_csv(path, wanted, where.header_row, keep_totals)
