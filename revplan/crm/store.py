@@ -70,18 +70,21 @@ def open_counts(
     as_written = isinstance(source.crm, HistoryCrm) and source.crm.records is not None
     if source.crm.count == "in_place":
         with told_of(DataError, shown(path.name), "take `count: in_place` out, and it is read into memory"):
-            return _stored(Stored(source, look_of(source, today, as_written), tell), today)
+            return _sure(Stored(source, look_of(source, today, as_written), tell), today)
     if unasked and source.crm.count is None and "preset" not in source.document.data:
         look = None
         with suppress(DataError):  # the reader into memory says what is wrong, with the row, or has a way of its own
             look = look_of(source, today, as_written)
         if look is not None and look.rows >= LARGE:
-            return _stored(Stored(source, look, tell), today)
+            found = Stored(source, look, tell)
+            _ = found.has_strangers  # what stops the count is told
+            with suppress(DataError):
+                return _sure(found, today)
     return read_export(path, today=today)
 
 
-def _stored(found: Stored, today: date | None) -> Stored:
-    """`found`; looked at again where rows of its log are of no record, and one may be, if its id is read as people write them."""
+def _sure(found: Stored, today: date | None) -> Stored:
+    """`found`, or the same with a look at every id: where rows are of no record, and one may be, if ids are read as people write them."""
     if found.look.as_written and found.has_strangers and ids_are_odd(found.source, found.look.places):
         return replace(found, look=look_of(found.source, today))
     return found

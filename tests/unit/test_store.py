@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from revplan.cli.commands import main
+from revplan.crm import engines
 from revplan.crm.counted import Counted
 from revplan.crm.records import Export
 from revplan.crm.store import Stored, open_counts
@@ -212,6 +213,49 @@ def test_days_that_only_memory_can_tell_of_are_refused(columns: str, rows: str, 
     with pytest.raises(DataError) as error:
         open_counts(crm(tmp_path, text)).on(date(2026, 6, 30))
     assert told in str(error.value)
+
+
+def with_ids(place: Path, tmp_path: Path, written: str) -> Path:
+    """A CRM file whose log has its ids as `written`, SQL."""
+    with duckdb.connect(str(tmp_path / "crm.duckdb")) as connection:
+        changes = f"SELECT {written} AS id, moment, value FROM '{place / 'changes.parquet'}'"
+        connection.execute(f"CREATE TABLE changes AS {changes}")
+        records = f"SELECT concat(id, '012345') AS id, size, source, amount FROM '{place / 'records.parquet'}'"
+        connection.execute(f"CREATE TABLE records AS {records}")
+    tables = {"where": "path: crm.duckdb\ntable: changes", "records": "path: crm.duckdb, table: records"}
+    return crm(tmp_path, f"{HISTORY.format(**tables)}count: in_place\n")
+
+
+@pytest.mark.parametrize("odd", [False, True])
+def test_ids_of_a_log_are_looked_at_where_rows_are_of_no_record(
+    odd: bool, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = open_counts(crm(place, f"{HISTORY.format(**FILES)}count: in_place\n")).on()
+    asked: list[str] = []
+    ask = engines._DuckDb.ask
+    monkeypatch.setattr(engines._DuckDb, "ask", lambda self, sql: [asked.append(sql), ask(self, sql)][1])
+    plain = "concat(id, '012345')"
+    written = f"CASE WHEN value = 'SQL' THEN concat(' ', {plain}) ELSE {plain} END" if odd else plain
+    found = open_counts(with_ids(place, tmp_path, written)).on()
+    assert ways(found) == ways(usual)
+    looks = [sql for sql in asked if "AS odd, coalesce(max(length" in sql]
+    assert [sum(f'"{table}"' in sql for sql in looks) for table in ("records", "changes")] == (
+        [3, 2] if odd else [1, 0]
+    )
+
+
+def test_ids_cut_to_15_characters_are_refused_in_place_and_read_into_memory_unasked(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = with_ids(place, tmp_path, "concat(id, '012')")
+    with duckdb.connect(str(tmp_path / "crm.duckdb")) as connection:
+        connection.execute("UPDATE records SET id = concat(substr(id, 1, 12), 'AAAAAA')")
+        connection.execute("UPDATE changes SET id = concat(id, 'AAA')")
+    with pytest.raises(DataError, match="has ids of 15 and of 18 characters"):
+        open_counts(path)
+    monkeypatch.setattr("revplan.crm.store.LARGE", 100)
+    path.write_text(path.read_text(encoding="utf-8").replace("count: in_place\n", ""), encoding="utf-8")
+    assert isinstance(open_counts(path), Export)
 
 
 def test_a_view_of_a_database_reads_no_other_file(tmp_path: Path) -> None:
