@@ -5,8 +5,8 @@ Run: python benchmarks/store_counts.py [--rows 1000000] [--memory-mb 1500]
 The query joins each record's first days with its labels and counts, for every step, segment and source, entries and conversions by day of
 entry and age: what the estimators need, with no look at what is wrong in the file. One record in a hundred is reopened after a loss.
 Ten million rows take about half a minute; a hundred million need some ten gigabytes of disk, minutes, and --memory-mb 4000.
-Processor seconds and peak memory on two cores of a shared x86 server with 24 GB, by hand and by revplan: 9.8 million rows 6.3 s,
-1.06 GB and 14.5 s, 1.14 GB; 98 million, out of core, 90 s, 3.1 GB and 222 s, 6.2 GB.
+Processor seconds and peak memory on two cores of a shared x86 server with 24 GB, by hand and by revplan: 9.8 million rows 6.3 to
+6.5 s, 1.06 GB and 11.3 to 12.2 s, 1.09 GB; 98 million, out of core and before the last savings, 90 s, 3.1 GB and 222 s, 6.2 GB.
 """
 
 from __future__ import annotations
