@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import socket
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -70,6 +71,16 @@ def spark_server(address: str, name: str) -> Iterator[SparkServer]:
         If it cannot be reached.
     """
     check_installed(name, "Spark")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of pandas 3, whose frames none comes here in; and of tries that we tell of
+        session = _session(address, name)
+    try:
+        yield SparkServer(session, name)
+    finally:
+        session.stop()
+
+
+def _session(address: str, name: str) -> Any:
     from pyspark.errors import PySparkException
     from pyspark.sql.connect.client.retries import DefaultPolicy
     from pyspark.sql.connect.session import SparkSession
@@ -82,13 +93,10 @@ def spark_server(address: str, name: str) -> Iterator[SparkServer]:
         session.client.set_retry_policies([DefaultPolicy(max_retries=RETRIES)])
         session.conf.set("spark.sql.session.timeZone", "UTC")
     except (PySparkException, OSError, ValueError) as fault:
-        why = fault.getCondition() if isinstance(fault, PySparkException) else type(fault).__name__
+        why = (isinstance(fault, PySparkException) and fault.getCondition()) or type(fault).__name__
         todo = "set it to sc://host:port of a Spark Connect server that runs"
         raise DataError.at(name, f"no Spark can be reached at the address it holds ({why}); {todo}") from None
-    try:
-        yield SparkServer(session, name)
-    finally:
-        session.stop()
+    return session
 
 
 def only_reading(sql: str) -> str:

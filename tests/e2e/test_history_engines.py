@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import date
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -80,10 +81,10 @@ def postgres() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a Spark of our own, which speaks Spark Connect."""
-    pytest.importorskip("pyspark.sql.connect.session", reason="pyspark[connect] is not installed", exc_type=ImportError)
-    import pyspark
-
-    home = Path(pyspark.__file__).parent
+    found = find_spec("pyspark")
+    if found is None or found.origin is None or find_spec("grpc_status") is None:
+        pytest.skip("pyspark[connect] is not installed")
+    home = Path(found.origin).parent
     if not [*home.glob("jars/spark-connect_*.jar")]:
         pytest.skip("pyspark is installed without its server: pyspark-client")
     if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
