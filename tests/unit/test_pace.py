@@ -24,6 +24,7 @@ from revplan.simulation.simulate import simulate
 from revplan.tracking.claims import converted, covered, growth, sourced
 from revplan.tracking.landing import landing
 from revplan.tracking.pace import (
+    SHAPE_LEVEL,
     Followed,
     Group,
     Period,
@@ -414,6 +415,22 @@ def test_an_even_month_brings_as_much_to_each_stretch_whatever_its_working_days(
     late = np.zeros(len(days))
     late[-1] = 7.0  # whatever day of the week it is
     assert by_stretch(late, days, Workdays(), days.last)[0] == pytest.approx([0, 0, 0, 0, 7])
+
+
+def test_days_of_even_histories_show_a_shape_as_rarely_as_stated() -> None:
+    """From days on, and however many entries: months of 18 to 23 working days have no fifths of whole days."""
+    generator = np.random.default_rng(5)
+    days, workdays = DayRun(date(2024, 1, 1), date(2025, 12, 31)), Workdays(country="US")
+    worked = workdays.are_worked(days.first, days.last)
+    of_day = np.zeros(len(days))
+    for month in pd.period_range(days.first, days.last, freq="M"):
+        inside = slice(days.place(month.start_time.date()), days.place(month.end_time.date()) + 1)
+        of_day[inside] = 3000 * worked[inside] / worked[inside].sum()
+    found = sum(
+        learnt_shape(by_stretch(generator.poisson(of_day).astype(float), days, workdays, days.last))[1] < SHAPE_LEVEL
+        for _ in range(300)
+    )
+    assert found <= 3 + 3 * np.sqrt(3)  # one in a hundred
 
 
 def test_records_of_no_cell_of_the_plan_are_counted_apart() -> None:
