@@ -726,6 +726,13 @@ def test_the_last_day_of_a_month_says_what_became_of_it(plan: Path) -> None:
     assert "its plan of" in said
 
 
+def test_a_record_short_on_the_last_day_is_not_on_the_line() -> None:
+    whole, short = (line(followed([float(each)] + [0.0] * 27, target=1000.14)) for each in (1000, 999))
+    assert exhibits._position(whole) == "on the line"
+    assert exhibits._position(short) == "1.1 behind"
+    assert exhibits._position(line(followed([49.0]))) == "on the line"  # a record short, with days left
+
+
 def test_what_is_said_is_so(book: PaceBook) -> None:
     row = book.line()
     assert row is not None
