@@ -123,7 +123,9 @@ def levels_of(now: PlannedYear) -> Iterator[str]:
     else:
         months = counted(min(now.levels[step].months for step in recorded), "month")
         instead = (
-            ", in place of the plan's rho and lag_cv" if tell_the_market(now.levels, now.plan, now.snapshot) else ""
+            ", in place of the market that the plan supposes"
+            if tell_the_market(now.levels, now.plan, now.snapshot)
+            else ""
         )
         yield f"The band holds how far conversions strayed from their rates in the last {months}{instead}."
         for step in steps:

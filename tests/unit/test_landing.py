@@ -191,7 +191,7 @@ def test_what_is_said_of_levels_holds_and_is_said_only_where_it_does() -> None:
     assert list(levels_of(from_march({}))) == []
     held = "The band holds how far conversions strayed from their rates in the last 24 months."
     first = {FIRST: straying(0.99, 0.0)}
-    instead = f"{held[:-1]}, in place of the plan's rho and lag_cv."
+    instead = f"{held[:-1]}, in place of the market that the plan supposes."
     assert list(levels_of(from_march({LAST: straying(1.01, 0.1), **first}))) == [instead]
     assert list(levels_of(from_march(first))) == [held, "How far Sql to Won strays is not in it."]
     moved, _ = levels_of(from_march({LAST: straying(1.26, 0.1), **first}))
