@@ -110,7 +110,7 @@ class History:
         """By row of the stage history the number of its record, counted as they come."""
         record = _codes(self.stage_history["record"])
         step = np.diff(record, prepend=record[:1])
-        return np.cumsum(step > 0) if (step >= 0).all() else pd.factorize(record)[0]
+        return np.cumsum(step > 0, dtype=NUMBER) if (step >= 0).all() else pd.factorize(record)[0]
 
     @cached_property
     def arrivals(self) -> pd.DataFrame:
