@@ -62,7 +62,7 @@ def test_rates_of_a_day_are_estimated_once_and_anew_where_a_record_or_the_day_di
 def test_the_flow_that_happened_is_that_of_the_stage_history(since: date) -> None:
     history = read_records(EXAMPLE / "crm.yaml")
     start = pd.Timestamp(since)
-    rows = history.stage_history.astype({name: "str" for name in ("record", "segment", "source", "stage")}).merge(
+    rows = history.stage_history.astype(dict.fromkeys(("record", "segment", "source", "stage"), "str")).merge(
         history.records.astype({"record": "str"})[["record", "amount"]]
     )
     rows["won"] = rows["stage"] == history.stages[-1]
