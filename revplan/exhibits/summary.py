@@ -203,7 +203,27 @@ def _band(book: BoardBook, before: BoardBook | None) -> Sentence:
         high=found["landing_high"],
         chance=found["chance"],
     )
-    return joined(said, *_changed(book, before))
+    return joined(said, *_at_recent_pace(book), *_changed(book, before))
+
+
+def _at_recent_pace(book: BoardBook) -> list[Sentence]:
+    """What the landing is where new records come in as lately, beside the entries it takes for granted; of a year with some to come."""
+    row, pace = landing_rows(book).iloc[0], book.landing["at_recent_pace"].iloc[-1]
+    if book.simulation is None or pd.isna(pace) or not row["still_to_create"] > 0:
+        return []
+    left = _still_committed(book, ToSign(book.simulation))
+    said = "The landing counts on the {committed} {counted} still committed; if new records come in as they did lately, it is {pace}."
+    pace_figure = money(book, "landing_at_pace", round_half_up(pace, book.decimals), row["year"])
+    return [say(said, committed=left, counted=_agreeing_entries(book, left), pace=pace_figure)]
+
+
+def _still_committed(book: BoardBook, asked: ToSign) -> Figure:
+    return figure("entries_left", asked.expected[asked.stage], year_of(book), stage=asked.stage)
+
+
+def _agreeing_entries(book: BoardBook, count: Figure) -> str:
+    """What is counted at the commit stage, in the number of `count`."""
+    return agreeing(count, titles_of(book.plan.stages)[book.plan.commit_stage])["counted"]
 
 
 def _changed(book: BoardBook, before: BoardBook | None) -> list[Sentence]:
@@ -269,8 +289,8 @@ def _decision(book: BoardBook) -> Sentence:
     return say(
         f"{accept}; or approve {{more}} more {{counted}} by {{end}} than the {{committed}} still committed{cost}, which gives the goal as it is that chance{over}.",
         more=more,
-        committed=figure("entries_left", asked.expected[asked.stage], period, stage=asked.stage),
-        counted=agreeing(more, titles_of(book.plan.stages)[asked.stage])["counted"],
+        committed=_still_committed(book, asked),
+        counted=_agreeing_entries(book, more),
         end=show(book.plan.months[-1].end_time.date(), "date"),
         sources=_over(asked),
         **parts,

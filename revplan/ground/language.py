@@ -34,6 +34,8 @@ _PERIOD = re.compile(
 )
 _FISCAL = r"(?: \((?:Q\d )?FY\d\d(?: to Q\d)?\))?"
 """What a quarter or a year is called beside its months."""
+_SO_FAR = re.compile(r"(?<!\w)(FY\d\d) to (Q\d)(?!\w)")
+"""What a year up to the end of a quarter is called."""
 
 _NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)"
 _AMOUNT = re.compile(
@@ -60,7 +62,7 @@ class Language:
     texts: Mapping[str, str]
     """English to this language, both with places."""
     words: Mapping[str, str] = field(default_factory=dict)
-    """The few words that are put together with others: `k`, `M`, `B` of amounts, `and` of lists."""
+    """The few words that are put together with others: `k`, `M`, `B` of amounts, `and` of lists, `to` of FY27 to Q3."""
 
     def said(self, text: str) -> str | None:
         """`text` in this language; None where no entry covers it as a whole."""
@@ -68,7 +70,8 @@ class Language:
 
     def numbers(self, text: str) -> str:
         """`text` with its numbers, amounts, months and days as this language writes them; its words as they are."""
-        dated = _PERIOD.sub(lambda found: _period(found, self.code), text)
+        so_far = _SO_FAR.sub(lambda found: f"{found[1]} {self.words['to']} {found[2]}", text)
+        dated = _PERIOD.sub(lambda found: _period(found, self.code), so_far)
         return _AMOUNT.sub(lambda found: _amount(found, self), dated)
 
 

@@ -127,7 +127,8 @@ def read_history(path: Path) -> pd.DataFrame:
         return empty("pace_history")
     text = content_of(path, DataError, megabytes(16)).decode("utf-8", "replace")
     try:
-        found = pd.read_csv(StringIO(text), dtype={"period": "str", "stage": "str", "watched": "str"})
+        texts = dict.fromkeys(("period", "stage", "watched"), "str")
+        found = pd.read_csv(StringIO(text), dtype=texts, float_precision="round_trip")  # pandas 3.0 is a bit off else
         found["as_of"] = pd.to_datetime(found["as_of"], format="%Y-%m-%d").astype("datetime64[us]")
         return conform(found.fillna({"watched": ""}), "pace_history")
     except (ValueError, KeyError, DataError) as error:

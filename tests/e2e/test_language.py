@@ -28,7 +28,9 @@ NBSP = "\u00a0"
 
 
 def language_of(*pairs: tuple[str, str]) -> Language:
-    return Language(code="de", texts=dict(pairs), words={"k": "Tsd.", "M": "Mio.", "B": "Mrd.", "and": "und"})
+    return Language(
+        code="de", texts=dict(pairs), words={"k": "Tsd.", "M": "Mio.", "B": "Mrd.", "and": "und", "to": "bis"}
+    )
 
 
 @pytest.mark.parametrize(
@@ -43,6 +45,7 @@ def language_of(*pairs: tuple[str, str]) -> Language:
         ("2027", "2027"),
         ("30 Sep 2026", "30. Sept. 2026"),
         ("Jul-Sep 2026 (Q3 FY26)", "Juli–Sept. 2026 (Q3 FY26)"),
+        ("Jan-Sep 2026 (FY26 to Q3)", "Jan.–Sept. 2026 (FY26 bis Q3)"),
         ("31 Feb 2026", "31 Feb 2026"),
         ("29 Feb, 3 Jul", "29. Feb., 3. Juli"),
         ("0.4.0", "0.4.0"),

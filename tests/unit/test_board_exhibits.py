@@ -111,6 +111,18 @@ def test_page_one_says_what_is_to_be_decided_and_what_each_way_comes_to(q3: Boar
     assert ("above what the ceilings of" in said) == (asked.scale > asked.most)
 
 
+def test_page_one_says_what_the_landing_counts_on_and_what_it_is_at_the_recent_pace(q3: BoardBook) -> None:
+    left = math.ceil(ToSign(q3.simulation).expected["sql"] - 1e-9)
+    pace_ = compact(q3.landing["at_recent_pace"].iloc[-1], "USD")
+    assert f"The landing counts on the {left} SQLs still committed; if new records come in as they did lately, it is {pace_}." in lines(q3)[LANDS]  # fmt: skip
+    unknown = replace(q3)
+    vars(unknown)["landing"] = q3.landing.assign(at_recent_pace=math.nan)
+    assert "counts on" not in lines(unknown)[LANDS]
+    nothing_to_come = replace(q3)
+    vars(nothing_to_come)["landing"] = q3.landing.assign(to_create=0.0)
+    assert "counts on" not in lines(nothing_to_come)[LANDS]
+
+
 def test_no_decision_is_asked_for_where_none_is_needed(opened: Callable[..., BoardBook]) -> None:
     on_course = opened(quarter="2026-Q1", as_of=date(2026, 3, 31))
     assert on_course.landing["chance_of_goal"].iloc[-1] >= on_course.plan.commit.confidence

@@ -193,7 +193,7 @@ def test_the_example_company_shows_its_true_rates() -> None:
 
 def test_the_sources_of_the_example_company_enter_where_its_plan_says() -> None:
     history = read_records(ROOT / "data" / "example" / "crm.yaml")
-    stages = history.stage_history.groupby("source")["stage"].agg(set)
+    stages = history.stage_history.astype({"stage": "str"}).groupby("source")["stage"].agg(set)
     assert "lead" in stages["inbound"]
     assert not {"lead", "mql"} & stages["partner"]
     assert not {"lead", "mql", "sql"} & stages["outbound"]

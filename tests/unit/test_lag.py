@@ -7,7 +7,7 @@ from math import exp, log
 import numpy as np
 import pytest
 from pydantic import ValidationError
-from scipy.integrate import quad
+from scipy.integrate import quad, trapezoid
 from scipy.stats import lognorm
 
 from revplan.ground.calendar import MONTH_DAYS
@@ -105,7 +105,7 @@ def test_a_composed_path_is_the_integral_over_both_delays(start: float) -> None:
     def both(days: float) -> float:
         """Chance that the two delays together take no longer than `days`."""
         steps = np.linspace(0, max(days, 0), 1501)
-        return float(np.trapezoid(inner.pdf(np.maximum(steps, 1e-12)) * outer.cdf(days - steps), steps))  # type: ignore[attr-defined]
+        return float(trapezoid(inner.pdf(np.maximum(steps, 1e-12)) * outer.cdf(days - steps), steps))
 
     entries = start + (1 - start) * (np.arange(200) + 0.5) / 200
     for k in range(4):
