@@ -280,7 +280,7 @@ def _table(folder: Path, name: str) -> pd.DataFrame:
     with told_of(PlanError, f"{RESULTS}/{name}.csv", AGAIN):
         if name == "commitments" and not path.exists():
             path = path.with_name("promises.csv")  # as folders call it that were signed by revplan 0.3 and before
-        frame = pd.read_csv(path, dtype=words, keep_default_na=False, na_values=[""], float_precision="round_trip")
+        frame = pd.read_csv(path, dtype=words, keep_default_na=False, na_values=[""])
         months = {key: pd.PeriodIndex(frame[key], freq="M") for key, kind in kinds.items() if kind == "month"}
         return conform(frame.assign(**months), name)
 

@@ -127,8 +127,9 @@ def read_history(path: Path) -> pd.DataFrame:
         return empty("pace_history")
     text = content_of(path, DataError, megabytes(16)).decode("utf-8", "replace")
     try:
-        texts = dict.fromkeys(("period", "stage", "watched"), "str")
-        found = pd.read_csv(StringIO(text), dtype=texts, float_precision="round_trip")  # pandas 3.0 is a bit off else
+        numbers = list(empty("pace_history").select_dtypes("float"))  # which the reader of pandas 3.0 takes a bit off
+        found = pd.read_csv(StringIO(text), dtype=dict.fromkeys((*numbers, "period", "stage", "watched"), "str"))
+        found[numbers] = found[numbers].astype(float)
         found["as_of"] = pd.to_datetime(found["as_of"], format="%Y-%m-%d").astype("datetime64[us]")
         return conform(found.fillna({"watched": ""}), "pace_history")
     except (ValueError, KeyError, DataError) as error:
