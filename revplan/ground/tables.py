@@ -18,6 +18,9 @@ import pandas as pd
 
 from revplan.ground.errors import DataError, Fault, shown
 
+# Texts are held alike whether pyarrow is installed or not: with it, half a character in a stranger's name is an error.
+pd.set_option("mode.string_storage", "python")
+
 NUMERIC = {"count", "commitment", "number", "reps", "money", "share", "ratio", "months", "days"}
 
 
