@@ -178,9 +178,14 @@ def test_ordinary_functions_are_answered(postgres: str, monkeypatch: pytest.Monk
     }
 
 
-def test_an_answer_of_a_server_reads_as_any_other_table(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CRM", postgres)
-    query = "SELECT 7::bigint AS id, DATE '2026-03-04' AS lead, 1200.50 AS amount, NULL::date AS won, true AS mine;"
+@pytest.mark.parametrize(
+    ("server", "whole", "nothing"), [("postgres", "7::bigint", "NULL::date"), ("spark", "7L", "CAST(NULL AS DATE)")]
+)
+def test_an_answer_of_a_server_reads_as_any_other_table(
+    server: str, whole: str, nothing: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRM", request.getfixturevalue(server))
+    query = f"SELECT {whole} AS id, DATE '2026-03-04' AS lead, 1200.50 AS amount, {nothing} AS won, true AS mine;"
     found = read_query("env:CRM", query)
     assert found.header == ("id", "lead", "amount", "won", "mine")
     assert [found.cells(column)[0] for column in found.header] == ["7", "2026-03-04", "1200.50", "", "true"]
@@ -190,14 +195,6 @@ def test_a_refusal_of_the_server_keeps_the_password(postgres: str, monkeypatch: 
     monkeypatch.setenv("CRM", postgres.replace("planner@", "planner:hunter2@").replace("/postgres", "/hunter2"))
     with pytest.raises(DataError, match=r'env:CRM: the query failed: .*database "\*\*\*" does not exist'):
         read_query("env:CRM", "SELECT 1 AS id")
-
-
-def test_a_query_of_spark_reads_as_any_other_table(spark: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CRM", spark)
-    query = "SELECT 7L AS id, DATE '2026-03-04' AS lead, 1200.50 AS amount, CAST(NULL AS DATE) AS won, true AS mine;"
-    found = read_query("env:CRM", query)
-    assert found.header == ("id", "lead", "amount", "won", "mine")
-    assert [found.cells(column)[0] for column in found.header] == ["7", "2026-03-04", "1200.50", "", "true"]
 
 
 def test_a_query_of_spark_without_end_is_stopped(spark: str, monkeypatch: pytest.MonkeyPatch) -> None:
