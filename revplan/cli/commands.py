@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from revplan.ground.errors import PlanError, ReportError, RevplanError, shown
+from revplan.ground.memory import keep_freed
 from revplan.ground.version import __version__
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ PATIENCE = 2.0  # seconds after which progress is shown
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit code of the command in `arguments`."""
     given = _parser().parse_args(arguments)
+    if given.asked != "app":  # which goes on for hours
+        keep_freed()
     try:
         code: int | None = given.command(given)
         sys.stdout.flush()  # what cannot be written is told here, not when Python ends

@@ -87,23 +87,26 @@ class _ColumnsRead:
         self.columns[key] = values
         self.found += parsed.found + counted(key, f"missing: no row in {shown(file)}", rowless)
 
-    def add_names(self, key: str, column: str) -> None:
-        """The labels of a column; what is strange about them is told, and merged where the CRM file says so."""
+    def add_names(self, key: str, column: str) -> Counter[str]:
+        """The labels of a column, and how many records have each; what is strange about them is told, and merged where the CRM file says so."""
         crm = self.tables.source.crm
         self.add(key, column, self.tables.labels(column), UNKNOWN)
         values = self.columns[key]
-        same, found = quality.label_variants(key, values)
-        found += quality.dates_as_labels(key, values)
+        counts = Counter(values.tolist())
+        same, found = quality.label_variants(key, counts)
+        found += quality.dates_as_labels(key, counts)
         if listed := {str(label): each for label, each in (crm.expected or {}).items()}.get(key):
             expected = [name for name in self.tables.labels(listed).values.tolist() if name != UNKNOWN]
-            meant, strange = quality.unexpected_labels(key, values, expected)
+            meant, strange = quality.unexpected_labels(key, counts, expected)
             same = {**{rare: meant.get(common, common) for rare, common in same.items()}, **meant}
-            found += strange + quality.idle_names(key, values, expected, same)
+            found += strange + quality.idle_names(key, counts, expected, same)
         if crm.merge_labels and same:
             merged = np.array([same.get(value, value) for value in values.tolist()], dtype=object)
             found += counted(key, "labels merged, as merge_labels asks", (merged != values).sum())
             self.columns[key] = merged
+            counts = Counter(merged.tolist())
         self.found += found
+        return counts
 
     def add_origin(self, key: str) -> None:
         """Segments or sources: of a column, or one for all."""
@@ -112,8 +115,7 @@ class _ColumnsRead:
             value = origin.value if origin else EVERY
             self.columns[key] = np.full(len(self.raw.records), value, dtype=object)
             return
-        self.add_names(key, origin.column)
-        if {EVERY} < set(self.columns[key]):
+        if {EVERY} < self.add_names(key, origin.column).keys():
             self.found += Findings((called_every(self.tables.source, key),))
 
     def add_days(self) -> None:

@@ -49,9 +49,8 @@ def squeezed(label: str) -> str:
     return "".join(label.split()).casefold()
 
 
-def label_variants(part: str, values: np.ndarray) -> tuple[Same, Findings]:
+def label_variants(part: str, counts: Counter[str]) -> tuple[Same, Findings]:
     """Labels that differ only in case or spacing, each with the most common way of writing it."""
-    counts = Counter(values.tolist())
     spellings: dict[str, list[str]] = {}
     for label, _ in sorted(counts.items(), key=lambda each: (-each[1], each[0])):
         spellings.setdefault(squeezed(label), []).append(label)
@@ -65,9 +64,8 @@ def _renamed(same: Same, counts: Counter[str]) -> str:
     return _listed(pairs)
 
 
-def unexpected_labels(part: str, values: np.ndarray, expected: Sequence[str]) -> tuple[Same, Findings]:
+def unexpected_labels(part: str, counts: Counter[str], expected: Sequence[str]) -> tuple[Same, Findings]:
     """Labels that are not among the `expected` names, with the name each may mean; only sure ones are to be merged."""
-    counts = Counter(values.tolist())
     by_key = {squeezed(name): name for name in expected}
     strange = [label for label, _ in counts.most_common() if label != UNKNOWN and label not in set(expected)]
     same = {label: by_key[squeezed(label)] for label in strange if squeezed(label) in by_key}
@@ -80,17 +78,16 @@ def unexpected_labels(part: str, values: np.ndarray, expected: Sequence[str]) ->
     return same, unknown
 
 
-def idle_names(part: str, values: np.ndarray, expected: Sequence[str], same: Same) -> Findings:
+def idle_names(part: str, counts: Counter[str], expected: Sequence[str], same: Same) -> Findings:
     """Expected names that no record has: a rep without a deal belongs into every average all the same."""
-    met = {same.get(label, label) for label in set(values.tolist())}
+    met = {same.get(label, label) for label in counts}
     idle = sorted(set(expected) - met)
     what = "expected names without any record; keep them in the denominator"
     return counted(part, what, len(idle), _listed([shown(name) for name in idle], 6))
 
 
-def dates_as_labels(part: str, values: np.ndarray) -> Findings:
+def dates_as_labels(part: str, counts: Counter[str]) -> Findings:
     """Labels that are dates: Excel makes May-20 of the category 5-20."""
-    counts = Counter(values.tolist())
     dates = [label for label in counts if DATE_LIKE.fullmatch(label)]
     example = _listed([f"{shown(label)!r} {counts[label]:,}" for label in dates])
     what = "labels that are dates; Excel may have changed them: export as CSV again"
@@ -199,7 +196,7 @@ def late_outcomes(moments: Moments, stages: Sequence[str], as_of: date) -> Findi
     """Stages whose entries were recorded only, or but for a few, from some day on, while the records before them go back further."""
     found = Findings()
     inside = [~np.isnat(days) for days in moments.days.T]
-    ages = [(np.datetime64(as_of, "D") - days).astype(int) for days in moments.days.T]
+    ages = [(np.datetime64(as_of, "D") - days).astype(np.int32) for days in moments.days.T]
     for number, stage in enumerate(stages[1:]):
         converted = np.flatnonzero(inside[number] & inside[number + 1])
         if not len(converted):

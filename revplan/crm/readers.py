@@ -222,13 +222,11 @@ def _coded_columns(
     different = dict(zip(asked_of, _one(connection, f"SELECT {counts} FROM {table}"), strict=False))
     coded = [number for number in texts if number in shared or different[number] <= MOSTLY * rows]
     for number in coded:
-        first = f"SELECT c{number} AS text, min({ROW}) AS seen FROM {table} GROUP BY ALL"
+        numbered = f"SELECT text, CAST(row_number() OVER (ORDER BY seen) - 1 AS INTEGER) AS code FROM (SELECT c{number} AS text, min({ROW}) AS seen FROM {table} GROUP BY ALL)"
         if number in shared:
             connection.register("shared", pd.DataFrame({"text": pd.Series(shared[number], dtype=object)}))
-            first = "SELECT text, row_number() OVER () AS seen FROM shared"
-        connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE t{number} AS SELECT text, CAST(row_number() OVER (ORDER BY seen) - 1 AS INTEGER) AS code FROM ({first})"
-        )
+            numbered = "SELECT text, CAST(row_number() OVER () - 1 AS INTEGER) AS code FROM shared"
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE t{number} AS {numbered}")
     columns = ", ".join(f"t{number}.code AS c{number}" if number in coded else f"c{number}" for number in range(width))
     joins = " ".join(
         f"{'LEFT ' if number in shared else ''}JOIN t{number} ON cells.c{number} = t{number}.text" for number in coded

@@ -503,7 +503,7 @@ def closed_undated(records: pd.DataFrame) -> pd.Series:
 
 def _stage_history(records: pd.DataFrame, moments: Moments, stages: tuple[str, ...]) -> pd.DataFrame:
     """One row per stage entered, records in their order, stages in theirs."""
-    entered = moments.entered[moments.used]
+    entered = moments.entered if moments.used.all() else moments.entered[moments.used]
     inside = ~np.isnat(entered)
     several = inside.sum(axis=1)
     stage = np.broadcast_to(np.arange(len(stages), dtype=STAGE), inside.shape)[inside]

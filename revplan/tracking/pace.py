@@ -139,18 +139,25 @@ def entries_by_day(
     stage_history: pd.DataFrame, cells: tuple[tuple[str, str], ...], stages: tuple[str, ...], days: DayRun
 ) -> np.ndarray:
     """Entries, cell x stage x day; what belongs to none of the `cells` is counted in one more. [records]"""
-    codes = [pd.factorize(stage_history[key]) for key in ("segment", "source")]
+    (segment, segments), (source, sources), (stage, names) = (
+        _numbered(stage_history[key]) for key in ("segment", "source", "stage")
+    )
     place = {cell: number for number, cell in enumerate(cells)}
-    table = [[place.get((str(a), str(b)), len(cells)) for b in codes[1][1]] for a in codes[0][1]]
-    cell = np.array(table, dtype=np.int64).reshape(len(codes[0][1]), len(codes[1][1]))[codes[0][0], codes[1][0]]
-    found, names = pd.factorize(stage_history["stage"])
-    stage = np.array([stages.index(name) if name in stages else -1 for name in names], dtype=np.int64)[found]
-    day = stage_history["entered_on"].to_numpy().astype("datetime64[D]").astype(np.int64)
-    day = day - np.datetime64(days.first, "D").astype(np.int64)
-    inside = (stage >= 0) & (day >= 0) & (day < len(days))
+    rows = [[place.get((str(a), str(b)), len(cells)) for b in sources] for a in segments]
+    cell_of = np.array(rows, dtype=np.int32).reshape(len(segments), len(sources))
+    stage_of = np.array([stages.index(name) if name in stages else -1 for name in names], dtype=np.int32)
+    day = stage_history["entered_on"].to_numpy().astype("datetime64[D]").view(np.int64)
+    day = (day - np.datetime64(days.first, "D").astype(np.int64)).astype(np.int32)
     shape = (len(cells) + 1, len(stages), len(days))
-    index = (cell[inside] * shape[1] + stage[inside]) * shape[2] + day[inside]
+    inside = (stage_of[stage] >= 0) & (day >= 0) & (day < len(days))
+    index = (cell_of[segment[inside], source[inside]] * shape[1] + stage_of[stage[inside]]) * shape[2] + day[inside]
     return np.bincount(index, minlength=shape[0] * shape[1] * shape[2]).reshape(shape).astype(float)
+
+
+def _numbered(labels: pd.Series) -> tuple[np.ndarray, pd.Index]:
+    """The number of each label, and the labels by number."""
+    is_numbered = isinstance(labels.array, pd.Categorical)
+    return (labels.array.codes, labels.array.categories) if is_numbered else pd.factorize(labels)
 
 
 def by_stretch(counts: np.ndarray, days: DayRun, workdays: Workdays, until: date) -> np.ndarray:

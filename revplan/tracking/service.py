@@ -137,15 +137,17 @@ def _teams(found: pd.DataFrame, plan: Plan) -> np.ndarray:
     """The team of each record: as the records say, or else as the plan's calendar does."""
     if "team" in found:
         return found["team"].astype("str").to_numpy()
-    codes, cells = _cells(found.astype({"segment": "str", "source": "str"}), ["segment", "source"])
+    codes, cells = _cells(found, ["segment", "source"])
     named = [plan.team_of(*cell) if cell[0] in plan.segments and cell[1] in plan.sources else UNKNOWN for cell in cells]
     return np.array([*named, UNKNOWN], dtype=object)[codes]
 
 
 def _cells(table: pd.DataFrame, names: list[str]) -> tuple[np.ndarray, list[tuple[str, ...]]]:
     """The number of each row's cell, and what the cells are called."""
-    codes = table.groupby(names, sort=False).ngroup().to_numpy()
-    return codes, list(table[names].drop_duplicates().itertuples(index=False, name=None))
+    codes = table.groupby(names, sort=False, observed=True).ngroup().to_numpy()
+    first = np.zeros(int(codes.max(initial=-1)) + 1, dtype=np.int64)
+    first[codes[::-1]] = np.arange(len(codes))[::-1]  # the first row of each, written last
+    return codes, [tuple(map(str, cell)) for cell in table[names].iloc[first].itertuples(index=False, name=None)]
 
 
 def record_zone(export: Export, plan: Plan) -> str:
@@ -215,13 +217,14 @@ def timed(table: pd.DataFrame, touches: TouchTimes, plan: Plan, now: np.datetime
     ends = table[["accepted", "rejected", "lost"]].min(axis=1).to_numpy()
     made = table.assign(first_touch=first, ended=ends, touches=np.bincount(touches.row, minlength=len(table)))
     codes, hours = hours_of(plan, table)
-    made = made.assign(**dict.fromkeys(CLOCKS, np.nan), **dict.fromkeys((TOUCH, ATTEMPTS, ANSWER), ""))
-    for number, working in enumerate(hours):
-        mine = np.flatnonzero(codes == number)
+    made = made.assign(**dict.fromkeys((TOUCH, ATTEMPTS, ANSWER), ""))
+    rows = [np.flatnonzero(codes == number) for number in range(len(hours))]
+    parts = []
+    for number, (mine, working) in enumerate(zip(rows, hours, strict=True)):
         chosen = codes[touches.row] == number
         reached = np.searchsorted(mine, touches.row[chosen]), touches.at[chosen]
-        made.iloc[mine] = _clocked(made.iloc[mine], reached, working, now, plan)
-    return made
+        parts.append(_clocked(made.iloc[mine], reached, working, now, plan))
+    return pd.concat(parts).iloc[np.argsort(np.concatenate(rows), kind="stable")]
 
 
 def _clocked(

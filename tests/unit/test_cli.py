@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -494,3 +495,31 @@ def test_too_few_files_at_a_time_are_told(plan_file: Path, monkeypatch: pytest.M
     monkeypatch.setattr(resource, "getrlimit", lambda which: (20, 20))
     with pytest.raises(ReportError, match="only 20 files may be open at a time here, and a report needs"):
         running._enough_handles("scenarios")
+
+
+ARRAYS = """
+import resource
+import numpy as np
+from revplan.cli import main
+
+def pages() -> int:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    np.ones(12_000_000)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+pages()
+print(pages())
+main(["plan", "none.yaml"])
+pages()
+print(pages())
+"""
+
+
+@pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc" or tuple(map(int, platform.libc_ver()[1].split("."))) < (2, 35),
+    reason="other C libraries, and glibc before 2.35, keep no array so large",
+)
+def test_a_command_keeps_the_memory_of_its_arrays(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", ARRAYS], cwd=tmp_path, capture_output=True, text=True, check=True)
+    before, after = map(int, done.stdout.split())
+    assert after < before / 10

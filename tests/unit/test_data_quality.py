@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import date
 from pathlib import Path
 
@@ -26,8 +27,8 @@ def lines(found: Findings) -> list[str]:
     return [str(line) for line in found.lines]
 
 
-def labels(**counts: int) -> np.ndarray:
-    return np.array([name for name, count in counts.items() for _ in range(count)], dtype=object)
+def labels(**counts: int) -> Counter[str]:
+    return Counter(counts)
 
 
 def moments(*rows: tuple[str | None, str | None, str | None]) -> Moments:
@@ -44,7 +45,7 @@ def ids(count: int) -> pd.Index:
 
 
 def test_spellings_of_one_label_are_proposed_as_the_commonest() -> None:
-    values = np.array(["Google"] * 3 + ["google", "GTX Pro", "GTXPro", "GTXPro", "web"], dtype=object)
+    values = Counter(["Google"] * 3 + ["google", "GTX Pro", "GTXPro", "GTXPro", "web"])
     same, found = quality.label_variants("source", values)
     assert same == {"google": "Google", "GTX Pro": "GTXPro"}
     assert lines(found) == [
@@ -55,7 +56,7 @@ def test_spellings_of_one_label_are_proposed_as_the_commonest() -> None:
 
 
 def test_labels_outside_the_expected_names() -> None:
-    values = np.array(["GTXPro"] * 2 + ["MG Advancd", "Else", "GTX Basic", "unknown"], dtype=object)
+    values = Counter(["GTXPro"] * 2 + ["MG Advancd", "Else", "GTX Basic", "unknown"])
     same, found = quality.unexpected_labels("product", values, ["GTX Pro", "MG Advanced", "GTX Basic"])
     assert same == {"GTXPro": "GTX Pro"}  # a likely name is proposed, only a sure one merged
     assert lines(found) == [
@@ -70,7 +71,7 @@ def test_names_without_a_record_stay_in_the_denominator() -> None:
 
 
 def test_dates_among_labels_are_told() -> None:
-    values = np.array(["May-20", "May-20", "5-May", "2020-05-20", "21-50", "May"], dtype=object)
+    values = Counter(["May-20", "May-20", "5-May", "2020-05-20", "21-50", "May"])
     (line,) = lines(quality.dates_as_labels("segment", values))
     assert line.startswith(
         "segment: labels that are dates; Excel may have changed them: export as CSV again: 4 ('May-20' 2;"
