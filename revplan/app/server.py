@@ -18,6 +18,7 @@ from socket import socket
 from subprocess import DEVNULL
 from typing import Any, ClassVar
 
+from jupyter_client.connect import port_names
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from jupyter_core.utils import run_sync
@@ -30,7 +31,7 @@ from voila.app import Voila
 from revplan.app.door import FULL, HOST, Door
 from revplan.app.warm import Warm
 from revplan.ground.files import Limit
-from revplan.run.running import kernel_spec
+from revplan.run.running import STARTS, kernel_spec, through_files
 
 PAGE = Path(__file__).with_name("page")
 STYLE = Path(__file__).parents[1] / "exhibits" / "style"
@@ -115,21 +116,43 @@ class OwnKernels(KernelSpecManager):
 
 
 class QuietKernel(ServerKernelManager):
-    """A kernel that writes nothing into the terminal of `revplan app`."""
+    """A kernel that writes nothing into the terminal of `revplan app`, and whose ports no other program can have taken."""
 
     starting: ClassVar[int] = 0
     """How many are on their way and not listed yet."""
 
     async def start_kernel(self, *given: Any, **options: Any) -> None:  # type: ignore[override]
-        """Starts it, with what it prints thrown away."""
+        """Starts it, with what it prints thrown away; where it needs ports, until it has some."""
         kernels: Any = self.parent
+        connection = Path(self.connection_file)
+        for name, value in through_files(connection.parent, f"{options.get('kernel_id', '')[:8]}").items():
+            setattr(self, name, value)
         self.provisioner = Forker(kernel_id=options.get("kernel_id", ""), kernel_spec=self.kernel_spec, parent=self)
         self.provisioner.warm = kernels.parent.warm
         QuietKernel.starting += 1
         try:
             await super().start_kernel(*given, **options, stdout=DEVNULL, stderr=DEVNULL)
+            for _ in range(STARTS - 1):
+                if self.transport == "ipc" or await self._answers():
+                    break
+                self.cleanup_connection_file()
+                for port in port_names:
+                    setattr(self, port, 0)
+                await self.restart_kernel(now=True)
         finally:
             QuietKernel.starting -= 1
+
+    async def _answers(self) -> bool:
+        """Whether it has started: one that ended at once most often found a port of its taken."""
+        client = self.client()
+        client.start_channels()
+        try:
+            await client.wait_for_ready(timeout=60)
+        except RuntimeError:
+            return False
+        finally:
+            client.stop_channels()
+        return True
 
 
 class Server(Voila):  # type: ignore[misc]

@@ -90,6 +90,12 @@ def _injected(cell: Any) -> bool:
 HANDLES = 256
 """Files that a report has open at a time, with a wide margin."""
 
+STARTS = 4
+"""How often a kernel is started anew where it cannot bind what it was given, as a port that another program took."""
+
+SOCKET_PATH = 100
+"""Bytes that the path of a socket may have on any system: 107 on Linux, 103 on macOS."""
+
 INPUT_ERRORS: dict[str, type[RevplanError]] = {"PlanError": PlanError, "DataError": DataError}
 """Errors of a cell that are the user's to mend: they are passed on as they are."""
 
@@ -120,16 +126,38 @@ def executed(
     _enough_handles(progress.name)
     with scratch_folder("revplan-") as scratch:
         log = Path(scratch, "kernel.log")
-        try:
-            with log.open("wb") as stream:
-                kernel = _kernel_class(Path(scratch), stream)
-                return _papermill(notebook, parameters, progress, kernel, folder or Path(scratch))
-        except RevplanError:
-            progress.finish("stopped")
-            raise
-        except (RuntimeError, OSError) as error:
-            progress.finish("stopped")
-            raise _kernel_failure(error, progress, log) from None
+        connections = [through_files(Path(scratch), "kernel"), *[{"transport": "tcp"}] * STARTS][:STARTS]
+        for left, connection in zip(reversed(range(STARTS)), connections, strict=True):
+            try:
+                with log.open("wb") as stream:
+                    kernel = _kernel_class(Path(scratch), stream, connection)
+                    return _papermill(notebook, parameters, progress, kernel, folder or Path(scratch))
+            except RevplanError:
+                progress.finish("stopped")
+                raise
+            except (RuntimeError, OSError) as error:
+                if left and not progress.done and _could_not_bind(log):
+                    continue
+                progress.finish("stopped")
+                raise _kernel_failure(error, progress, log) from None
+        raise AssertionError("the last start returns or raises")
+
+
+def through_files(folder: Path, name: str) -> dict[str, str]:
+    """How Jupyter shall talk to a kernel: through sockets in `folder`, a private one, named from `name` on.
+
+    A port can be taken by another program between the moment Jupyter chooses it and the kernel binds it. Ports it is
+    nevertheless on Windows, which has no such sockets here, and where the path would be too long for one.
+    """
+    place = str(folder / name)
+    fits = len(os.fsencode(f"{place}-00")) <= SOCKET_PATH
+    return {"transport": "ipc", "ip": place} if fits and sys.platform != "win32" else {"transport": "tcp"}
+
+
+def _could_not_bind(log: Path) -> bool:
+    with suppress(OSError):
+        return "zmq.error.ZMQError" in log.read_text(errors="replace")
+    return False
 
 
 def _enough_handles(name: str) -> None:
@@ -209,7 +237,7 @@ def kernel_spec(scratch: Path) -> Any:
     return KernelSpec(**{**get_kernel_dict(), "env": environment(scratch)})
 
 
-def _kernel_class(scratch: Path, log: Any) -> type:
+def _kernel_class(scratch: Path, log: Any, through: Mapping[str, str]) -> type:
     spec = kernel_spec(scratch)
     from jupyter_client.kernelspec import KernelSpec
     from jupyter_client.manager import AsyncKernelManager
@@ -219,7 +247,7 @@ def _kernel_class(scratch: Path, log: Any) -> type:
 
         def __init__(self, **options: Any) -> None:
             connection = str(scratch / "kernel.json")
-            super().__init__(**options, connection_file=connection, transport_encryption="auto")
+            super().__init__(**options, **through, connection_file=connection, transport_encryption="auto")
 
         @property
         def kernel_spec(self) -> KernelSpec:

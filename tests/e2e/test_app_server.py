@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import os
 import re
@@ -207,6 +208,45 @@ def test_stopped_it_leaves_no_kernel_and_no_file(
     wait_until(lambda: not any(Path(f"/proc/{kernel}").exists() for kernel in kernels))
     assert os.listdir(scratch) == []
     assert sorted(os.listdir(small_plan.parent)) == ["plan.yaml", "scratch"]
+
+
+@pytest.mark.parametrize("through", ["files", "ports"])
+def test_a_visit_whose_port_another_program_takes_meanwhile_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, through: str
+) -> None:
+    from jupyter_client.connect import LocalPortCache
+    from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
+    from traitlets.config import Configurable
+
+    from revplan.app.server import OwnKernels
+    from revplan.run.running import kernel_spec
+
+    class Served(Configurable):  # what a kernel asks of the server it belongs to
+        warm, kernel = None, kernel_spec(tmp_path)
+
+    place = tmp_path / ("s" if through == "files" else "s" * 100)  # a path too long for a socket: as on Windows, ports
+    place.mkdir()
+    served = Served()
+
+    async def visited() -> bool:
+        kernels = AsyncMappingKernelManager(
+            parent=served,
+            kernel_manager_class="revplan.app.server.QuietKernel",
+            connection_dir=str(place),
+            kernel_spec_manager=OwnKernels(parent=served),
+        )
+        kernel = kernels.get_kernel(await kernels.start_kernel())
+        try:
+            return bool(await kernel._answers())
+        finally:
+            await kernels.shutdown_all(now=True)
+
+    with socket.create_server(("127.0.0.1", 0)) as another:
+        given = iter([another.getsockname()[1]])
+        found = LocalPortCache.find_available_port
+        monkeypatch.setattr(LocalPortCache, "find_available_port", lambda *each: next(given, None) or found(*each))
+        assert asyncio.run(visited())
+    assert os.listdir(place) == []
 
 
 def test_every_fault_is_said_before_anything_starts(small_plan: Path, capsys: pytest.CaptureFixture[str]) -> None:

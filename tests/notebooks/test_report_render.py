@@ -5,16 +5,21 @@ from __future__ import annotations
 import io
 import os
 import re
+import socket
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+from jupyter_client.connect import LocalPortCache
 from nbformat import read, write
 from nbformat.sign import NotebookNotary
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from one_source import SINGLE as PLAN
 
 from revplan.ground.errors import DataError, PlanError, ReportError
+from revplan.ground.files import sweep
 from revplan.run import render as rendering
 from revplan.run.notebooks import check_trust
 from revplan.run.render import Request, notebook_path
@@ -349,6 +354,52 @@ def test_a_kernel_that_does_not_start_says_why(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "broken"))
     with pytest.raises(ReportError, match=r"demo\.ipynb: the kernel stopped \(ImportError: no zmq here\)"):
         render("demo", workspace(tmp_path, "1"), tmp_path / "out")
+
+
+@pytest.mark.parametrize("through", ["files", "ports"])
+def test_a_port_that_another_program_takes_meanwhile_stops_no_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, through: str
+) -> None:
+    plan = workspace(tmp_path, 'text("It ran")')
+    scratch = tmp_path / ("s" if through == "files" else "s" * 100)  # a path too long for a socket: as on Windows, ports
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    with socket.create_server(("127.0.0.1", 0)) as another:
+        given = iter([another.getsockname()[1]])
+        found = LocalPortCache.find_available_port
+        monkeypatch.setattr(LocalPortCache, "find_available_port", lambda *each: next(given, None) or found(*each))
+        (page,) = render("demo", plan, tmp_path / "out")
+        assert next(given, None) is None or (through == "files" and sys.platform != "win32")
+    assert "It ran" in page.read_text(encoding="utf-8")
+    assert os.listdir(scratch) == []
+
+
+def test_a_folder_in_which_no_socket_can_be_is_gone_round_by_ports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = workspace(tmp_path, 'text("It ran")')
+    nowhere = lambda *_: {"transport": "ipc", "ip": str(tmp_path / "no" / "such")}  # noqa: E731
+    monkeypatch.setattr("revplan.run.running.through_files", nowhere)
+    (page,) = render("demo", plan, tmp_path / "out")
+    assert "It ran" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no sockets are files there")
+def test_a_report_killed_leaves_no_socket_behind_the_next(tmp_path: Path) -> None:
+    plan = workspace(tmp_path, "import time\ntime.sleep(60)")
+    scratch = tmp_path / "s"
+    scratch.mkdir()
+    asked = "from revplan.run.render import Request, render; import sys; from pathlib import Path\n"
+    asked += "plan = Path(sys.argv[1])\nrender(Request(name='demo', plan_path=plan), plan.parent / 'out', None)"
+    run = subprocess.Popen([sys.executable, "-c", asked, str(plan)], env={**os.environ, "TMPDIR": str(scratch)})
+    end = time.monotonic() + 30
+    while not any(path.is_socket() for path in scratch.rglob("*")):
+        assert time.monotonic() < end, run.poll()
+        time.sleep(0.05)
+    run.kill()
+    run.wait()
+    sweep(scratch, "revplan-")
+    assert not any(path.is_socket() for path in scratch.rglob("*"))
 
 
 def test_the_kernel_is_this_interpreter_without_the_users_profile(tmp_path: Path, monkeypatch: object) -> None:
