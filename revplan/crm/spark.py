@@ -92,6 +92,7 @@ def _session(address: str, name: str) -> Any:
         session = SparkSession.builder.remote(address).create()
         session.client.set_retry_policies([DefaultPolicy(max_retries=RETRIES)])
         session.conf.set("spark.sql.session.timeZone", "UTC")
+        session.conf.set("spark.sql.autoBroadcastJoinThreshold", "-1")  # Spark cannot end a cross join it has broadcast
     except (PySparkException, OSError, ValueError) as fault:
         why = (isinstance(fault, PySparkException) and fault.getCondition()) or type(fault).__name__
         todo = "set it to sc://host:port of a Spark Connect server that runs"
