@@ -76,6 +76,15 @@ def test_deals_of_one_size_leave_the_poisson_law_of_their_number() -> None:
     assert found.sd.value == pytest.approx(1e5, rel=1e-6)
 
 
+@pytest.mark.parametrize("wins", [100, 10_000, 36_000_000, 1e12])
+def test_where_nothing_else_is_uncertain_a_confidence_costs_only_the_luck_of_the_deals(wins: float) -> None:
+    found = simulate(year(sd=None, segments={"all": {"acv": 1e6 / wins}}, sources={"web": {}}), 512)
+    # the waiting time for a count: N or more of a Poisson number whose mean is a gamma's quantile; 36 million give 1.00014
+    asked = stats.gamma.ppf(0.8, wins + 0.5) / wins
+    assert found.signed.scale.value - 1 == pytest.approx(asked - 1, rel=0.03, abs=1e-6)
+    assert found.view.planned_arr == pytest.approx(found.view.goal, rel=1e-9)
+
+
 def test_infinite_evidence_is_a_certain_rate() -> None:
     certain, infinite = simulate(year()).outcome, simulate(year(evidence=1e12)).outcome
     assert infinite.p10.value == pytest.approx(certain.p10.value, rel=1e-6)
