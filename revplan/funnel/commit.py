@@ -313,11 +313,23 @@ class _Programme:
         differences = np.diff(np.eye(self.months + self.before), 2, axis=0)
         recent = 0.0 if self.task.recent is None else self.task.recent[index] / self.unit[index]
         past = differences[:, : self.before].sum(axis=1) * recent
+        step = self._beginning(index)
+        past[:step] = 0.0
         bend = np.zeros((self.bends, self.width))
         bend[:, : self.months] = differences[:, self.before :] * self._per_whole_month()
+        bend[:step] = 0.0
         absolute = np.zeros_like(bend)
         absolute[:, self.width - self.bends :] = np.eye(self.bends)
         return np.vstack([bend - absolute, -bend - absolute]), np.concatenate([-past, past])
+
+    def _beginning(self, index: int) -> int:
+        """How many bends lie before the first entry of a cell that brings anything: a flow begins there at its level.
+
+        Were that step a bend to be spread, an even year would be asked for in waves.
+        """
+        brings = self.yields[index].sum(axis=0)
+        waited = int((brings > 1e-9 * brings.max()).argmax())
+        return waited + self.before if waited else 0
 
     def _per_whole_month(self) -> np.ndarray:
         """Factor that turns the entries of each month into a whole month's; the first may be a part."""

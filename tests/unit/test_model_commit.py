@@ -76,6 +76,20 @@ def test_where_nothing_stands_in_the_way_the_commit_is_smooth_and_meets_the_goal
     assert quarters(year)["commit_arr"] == pytest.approx([250_000] * 4)
 
 
+@pytest.mark.parametrize("goal", [{"new_arr": 1_000_000.0}, {"new_arr": 1_000_000.0, "next_year_growth": 0.0}])
+@pytest.mark.parametrize(("months", "plan_date"), [(0, "2026-07-01"), (0, "2026-11-15"), (2, "2026-07-01")])
+@pytest.mark.parametrize("known", [None, 60.0])
+def test_an_even_year_planned_ahead_is_asked_for_in_even_months_from_the_first_that_counts(
+    goal: dict[str, float], months: int, plan_date: str, known: float | None
+) -> None:
+    came = Snapshot() if known is None else Snapshot(recent={("all", "web"): known})
+    found = commit_by_month(planned({"months": months}, plan_date, came, goal=goal))
+    begun = pd.Period("2027-01", "M") - months  # not 62, 124, 115 and 106 % of a month's need, though that bends less
+    assert found == pytest.approx(
+        {str(month): 100 / 3 for month in pd.period_range(begun, "2028-06", freq="M")}, abs=1e-4
+    )
+
+
 def test_a_fixed_lag_of_six_months_cannot_reach_the_first_half() -> None:
     year = planned({"months": 6})
     table = quarters(year)
