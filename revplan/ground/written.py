@@ -105,28 +105,50 @@ def written_together(folder: Path, name: str, contents: Mapping[str, bytes], pac
     ReportError
         If they cannot be written; the earlier files are kept.
     """
-    ready = folder / f".revplan-{name}.ready"
-    with _writing(folder), alone(folder):
-        if _is_ours(ready, name):
-            _move_out(ready, folder, name)
-        with scratch_folder(f".revplan-{name}-", folder) as scratch:
-            half = scratch / "half"
-            half.mkdir()
-            for file, content in contents.items():
-                _stored(half / file, content)
-            if pack:
-                _stored(half / _list_name(name), _listed(pack, contents, folder / _list_name(name)))
-            _synced(half)
-            if len(contents) == 1 and not pack:  # replaced in one step: no later run has anything to complete
-                _move_out(half, folder, name)
-            elif contents and os.path.lexists(ready):
-                message = "stands where a finished report waits to be moved, and revplan did not make it; take it away"
-                raise PlanError.at(shown_path(ready), message)
-            elif contents:
-                half.rename(ready)
-                _synced(folder)
-                _move_out(ready, folder, name, keep=False)
+    with _writing(folder), in_turn(folder, name):
+        return replaced_together(folder, name, contents, pack)
+
+
+@contextmanager
+def in_turn(folder: Path, name: str) -> Iterator[None]:
+    """While it lasts nobody else writes the pack `name`; what a run of it that was stopped left is completed first.
+
+    For whoever reads what the last run wrote in order to write on: `replaced_together` then takes what is to be written.
+    """
+    with alone(folder):
+        with _writing(folder):
+            ready = _ready(folder, name)
+            if _is_ours(ready, name):
+                _move_out(ready, folder, name)
+        yield
+
+
+def replaced_together(folder: Path, name: str, contents: Mapping[str, bytes], pack: str = "") -> list[Path]:
+    """What `written_together` does, for whoever is `in_turn`."""
+    ready = _ready(folder, name)
+    with _writing(folder), scratch_folder(f".revplan-{name}-", folder) as scratch:
+        half = scratch / "half"
+        half.mkdir()
+        for file, content in contents.items():
+            _stored(half / file, content)
+        if pack:
+            _stored(half / _list_name(name), _listed(pack, contents, folder / _list_name(name)))
+        _synced(half)
+        if len(contents) == 1 and not pack:  # replaced in one step: no later run has anything to complete
+            _move_out(half, folder, name)
+        elif contents and os.path.lexists(ready):
+            message = "stands where a finished report waits to be moved, and revplan did not make it; take it away"
+            raise PlanError.at(shown_path(ready), message)
+        elif contents:
+            half.rename(ready)
+            _synced(folder)
+            _move_out(ready, folder, name, keep=False)
     return [folder / file for file in contents]
+
+
+def _ready(folder: Path, name: str) -> Path:
+    """Where a complete pack waits to be moved."""
+    return folder / f".revplan-{name}.ready"
 
 
 def _is_ours(path: Path, name: str) -> bool:
@@ -173,7 +195,7 @@ def checked_packs(folder: Path) -> list[str]:
     for path in lists:
         name = path.name.removeprefix(".revplan-").removesuffix(".pack")
         beside = {each.name for each in folder.glob(f"{glob.escape(name)}.*") if each.suffix in ENDINGS}
-        moving = folder / f".revplan-{name}.ready" / path.name  # of a run stopped when all but this was moved
+        moving = _ready(folder, name) / path.name  # of a run stopped when all but this was moved
         wrong: list[str] = []
         for each in (path, moving):
             if each.is_file() and (wrong or each == path):

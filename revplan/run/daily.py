@@ -23,15 +23,23 @@ from revplan.crm.planfile import real_path
 from revplan.exhibits import pace
 from revplan.exhibits.exhibit import Exhibit
 from revplan.exhibits.provenance import provenance
-from revplan.ground.errors import DataError, shown
+from revplan.ground.errors import DataError, ReportError, shown
 from revplan.ground.escaping import clean
 from revplan.ground.files import content_of, megabytes
 from revplan.ground.tables import conform, empty
-from revplan.ground.written import check_folder, written, written_together
+from revplan.ground.written import (
+    alone,
+    check_file,
+    check_folder,
+    in_turn,
+    replaced_together,
+    written,
+    written_together,
+)
 from revplan.printing.page import page
 from revplan.printing.pdf import pictures
-from revplan.tracking.nowcast import triangle_path
-from revplan.tracking.pacebook import PaceBook
+from revplan.tracking.nowcast import check_known, read_triangle, triangle_path
+from revplan.tracking.pacebook import PaceBook, with_night
 
 NAME = "pace"
 HISTORY = f"{NAME}.history.csv"
@@ -68,29 +76,53 @@ def write_day(book: PaceBook, out: Path, answer: Mapping[str, Any], more: Sequen
     ReportError
         If a file cannot be written.
     """
-    check_folder(out)
-    check_folder(out / "history")
-    past = read_history(out / HISTORY)
-    alert = book.alert(alert_before(past, book.as_of, book.watched[0]))
-    told = {**answer, "alert": alert}
+    for folder in (out, out / "history"):
+        check_folder(folder)
+    _past(out, book)
+    made = _night_kept(book)
+    with in_turn(out, NAME):
+        past = _past(out, book)
+        alert = book.alert(alert_before(past, book.as_of, book.watched[0], book.stage))
+        files = _files(book, {**answer, "alert": alert}, more)
+        files[HISTORY] = with_day(past, book, alert).to_csv(index=False, lineterminator="\n").encode("utf-8")
+        day = str(book.as_of)
+        kept = {f"{day}{ending}": files[f"{NAME}{ending}"] for ending in (".html", ".csv", ".json")}
+        made += written_together(out / "history", day, kept)
+        made += replaced_together(out, NAME, files)
+    return WrittenFiles(made, alert)
+
+
+def _files(book: PaceBook, told: Mapping[str, Any], more: Sequence[Exhibit]) -> dict[str, bytes]:
+    """The files of the day, but for the history: name -> content."""
     notebook = notebook_of([*pace.page(book), *more], f"Pace of {book.label(book.month.name)}", _origin(book))
-    subject = f"{'Alert: ' if alert else ''}{book.plan.name}: {pace.told(book)}"
-    files = {
+    subject = f"{'Alert: ' if told['alert'] else ''}{book.plan.name}: {pace.told(book)}"
+    text, picture = plain(book, subject), pictures(notebook, NAME, RESOLUTION)[0]
+    return {
         f"{NAME}.html": page(notebook, NAME).encode("utf-8"),
-        f"{NAME}.png": pictures(notebook, NAME, RESOLUTION)[0],
+        f"{NAME}.png": picture,
         f"{NAME}.csv": book.lines.to_csv(index=False, lineterminator="\n").encode("utf-8"),
-        f"{NAME}.txt": plain(book, subject).encode("utf-8"),
+        f"{NAME}.txt": text.encode("utf-8"),
         f"{NAME}.json": (json.dumps(told, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8"),
         f"{NAME}.slack.json": (json.dumps(slack(book, subject), ensure_ascii=False) + "\n").encode("utf-8"),
-        HISTORY: with_day(past, book, alert).to_csv(index=False, lineterminator="\n").encode("utf-8"),
+        f"{NAME}.eml": mail(subject, text, picture),
     }
-    files[f"{NAME}.eml"] = mail(subject, files[f"{NAME}.txt"].decode("utf-8"), files[f"{NAME}.png"])
-    day = str(book.as_of)
-    kept = {f"{day}{ending}": files[f"{NAME}{ending}"] for ending in (".html", ".csv", ".json")}
-    made = [*written_together(out, NAME, files), *written_together(out / "history", day, kept)]
-    if len(book.triangle.nights) and not book.board.segment:
-        made.append(written(triangle_path(real_path(book.board.files.path)), book.triangle.text()))
-    return WrittenFiles(made, alert)
+
+
+def _night_kept(book: PaceBook) -> list[Path]:
+    """The triangle beside the plan with this night in it; none of a look back, nor of one segment.
+
+    It is read anew: of two runs at the same time neither loses the night of the other.
+    """
+    if book.history is None or book.board.segment or not book.is_nightly:
+        return []
+    path = triangle_path(real_path(book.board.files.path))
+    try:
+        check_file(path)
+    except ReportError:
+        message = "cannot be written beside the plan, where nightly runs keep count of what comes late; let this user write into its folder"
+        raise ReportError.at(shown(path.name), message) from None
+    with alone(path.parent):
+        return [written(path, with_night(read_triangle(path), book.history, book.as_of).text())]
 
 
 def _origin(book: PaceBook) -> dict[str, str]:
@@ -127,19 +159,48 @@ def read_history(path: Path) -> pd.DataFrame:
         return empty("pace_history")
     text = content_of(path, DataError, megabytes(16)).decode("utf-8", "replace")
     try:
-        numbers = list(empty("pace_history").select_dtypes("float"))  # which the reader of pandas 3.0 takes a bit off
-        found = pd.read_csv(StringIO(text), dtype=dict.fromkeys((*numbers, "period", "stage", "watched"), "str"))
+        told = empty("pace_history")
+        numbers = list(told.select_dtypes("float"))  # which the reader of pandas 3.0 takes a bit off
+        found = pd.read_csv(
+            StringIO(text), dtype=dict.fromkeys((*numbers, "plan", "period", "stage", "watched"), "str")
+        )
         found[numbers] = found[numbers].astype(float)
         found["as_of"] = pd.to_datetime(found["as_of"], format="%Y-%m-%d").astype("datetime64[us]")
-        return conform(found.fillna({"watched": ""}), "pace_history")
+        check_known(found, list(told))
+        return conform(found.assign(plan=found.get("plan", "")).fillna({"plan": "", "watched": ""}), "pace_history")
     except (ValueError, KeyError, DataError) as error:
         message = f"is no history of the pace ({shown(error)}); take it away, and the next run begins a new one"
         raise DataError.at(shown(path.name), message) from None
 
 
-def alert_before(past: pd.DataFrame, as_of: date, watched: str) -> bool:
-    """Whether there was an alert on the last day before `as_of` on which the same period was watched."""
-    earlier = past[(past["as_of"] < pd.Timestamp(as_of)) & (past["watched"] == watched)]
+def _past(out: Path, book: PaceBook) -> pd.DataFrame:
+    """Table pace_history of a folder, which is that of the plan looked at.
+
+    Raises
+    ------
+    DataError
+        If the file is none, or that of another plan: its days would be taken for this plan's, and its page be replaced.
+    """
+    found, own = read_history(out / HISTORY), followed_words(book)
+    strange = [name for name in found["plan"].unique() if name and name != own]
+    if strange:
+        message = (
+            f"is that of {shown(strange[0])}, and this run is of {shown(own)}; give every plan a folder of its own (--out). "
+            f"If it is the same plan by a new name, write {shown(own)} into its column plan"
+        )
+        raise DataError.at(shown(str(out / HISTORY)), message)
+    return found
+
+
+def followed_words(book: PaceBook) -> str:
+    """What a history is of: the plan, its file, and the segment if it is only one."""
+    segment = f", {book.board.segment}" if book.board.segment else ""
+    return f"{book.live.name} ({real_path(book.board.files.path).name}{segment})"
+
+
+def alert_before(past: pd.DataFrame, as_of: date, watched: str, stage: str) -> bool:
+    """Whether there was an alert on the last day before `as_of` on which the same period was watched at the same stage."""
+    earlier = past[(past["as_of"] < pd.Timestamp(as_of)) & (past["watched"] == watched) & (past["stage"] == stage)]
     return bool(earlier.sort_values("as_of")["alert"].iloc[-1]) if len(earlier) else False
 
 
@@ -150,6 +211,7 @@ def with_day(past: pd.DataFrame, book: PaceBook, alert: bool) -> pd.DataFrame:
     year = book.landing.iloc[-1] if len(book.landing) else None
     row = {
         "as_of": pd.Timestamp(book.as_of),
+        "plan": followed_words(book),
         "stage": book.stage,
         "period": book.month.name,
         **{name: np.nan if line is None else float(line[name]) for name in names},

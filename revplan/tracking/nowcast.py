@@ -12,6 +12,7 @@ R. Bornhuetter and R. Ferguson, "The actuary and IBNR", Proceedings of the Casua
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from io import StringIO
@@ -22,11 +23,13 @@ import pandas as pd
 
 from revplan.ground.errors import DataError, shown
 from revplan.ground.files import content_of, megabytes
+from revplan.ground.formats import counted
 from revplan.ground.tables import conform, empty
 
 KEPT_DAYS = 160  # of events that the triangle keeps
 LATEST = 60  # days after which a record no longer counts as late
 HALF_LIFE = 30.0  # nights after which what was seen counts half
+RESTATED = 0.5  # of what the run before knew: a run that knows less of it, or more than twice, saw other records, not late ones
 LEAST_NIGHTS = 7  # in a row before anything is told of lateness
 USUAL_DAYS = 42  # of which a usual day is the mean
 USUAL_WEIGHT = 0.2  # share of a day that a usual day counts for
@@ -41,12 +44,23 @@ class Triangle:
     """What each nightly run saw for the first time."""
 
     rows: pd.DataFrame
-    """Table triangle: a row without a stage says that a run was made, whatever it saw."""
+    """Table triangle: a row without a stage says that a run was made, and how many records it knew by then."""
 
     @property
     def nights(self) -> list[date]:
         """The last day known of every run, in order."""
         return [day.date() for day in sorted(self.rows["seen_on"].unique())]
+
+    def until(self, day: date) -> Triangle:
+        """What the runs up to that of `day` saw."""
+        return Triangle(self.rows[self.rows["seen_on"] <= pd.Timestamp(day)])
+
+    @property
+    def missing(self) -> float:
+        """How many records the last run knew that its rows do not hold; 0 where it did not note how many it knew. [records]"""
+        runs, seen = self.rows[self.rows["stage"] == ""], self.rows[self.rows["stage"] != ""]
+        known = float(runs.sort_values("seen_on")["entries"].iloc[-1]) if len(runs) else 0.0
+        return known - float(seen["entries"].sum()) if known else 0.0
 
     def text(self) -> str:
         """As its file holds it."""
@@ -72,13 +86,31 @@ def read_triangle(path: Path) -> Triangle:
     text = content_of(path, DataError, megabytes(64)).decode("utf-8", "replace")
     try:
         found = pd.read_csv(StringIO(text), dtype=dict.fromkeys(KEY, "str"), keep_default_na=False)
-        found = found[COLUMNS].astype({"entries": "float64"})
+        rows = found[COLUMNS].astype({"entries": "float64"})
+        check_known(found, COLUMNS)
         for key in ("seen_on", "event_day"):
-            found[key] = pd.to_datetime(found[key], format="%Y-%m-%d").astype("datetime64[us]")
-    except (ValueError, KeyError, pd.errors.ParserError) as error:
-        message = f"is no triangle of nightly runs ({shown(error)}); take it away, and the next run begins a new one"
+            rows[key] = pd.to_datetime(rows[key], format="%Y-%m-%d").astype("datetime64[us]")
+        triangle = Triangle(conform(rows, "triangle"))
+        if triangle.missing:
+            known = counted(abs(triangle.missing), "record")
+            raise ValueError(f"{known} {'fewer' if triangle.missing > 0 else 'more'} than its last run noted")
+    except (ValueError, KeyError, DataError) as error:
+        message = f"is no triangle of nightly runs as a run left it ({shown(error)}); take it away, and the next run begins a new one, or put a backup in its place"
         raise DataError.at(shown(path.name), message) from None
-    return Triangle(conform(found, "triangle"))
+    return triangle
+
+
+def check_known(found: pd.DataFrame, columns: Sequence[str]) -> None:
+    """That a file has no columns but those known: one of a newer version would lose them when it is written again.
+
+    Raises
+    ------
+    ValueError
+        If it has others.
+    """
+    strange = [str(name) for name in found.columns if name not in columns]
+    if strange:
+        raise ValueError(f"strange columns: {', '.join(strange)}; a newer revplan may have written it")
 
 
 def after_run(before: Triangle, counts: pd.DataFrame, seen_on: date) -> Triangle:
@@ -96,8 +128,9 @@ def after_run(before: Triangle, counts: pd.DataFrame, seen_on: date) -> Triangle
     now = counts[counts["event_day"] > first].groupby(KEY, observed=True)["entries"].sum()
     more = now.sub(recorded, fill_value=0.0)
     more = more[more != 0].rename("entries").reset_index().assign(seen_on=today)
+    known = float(now.sum())
     run = pd.DataFrame(
-        [{"seen_on": today, "stage": "", "segment": "", "source": "", "event_day": pd.NaT, "entries": 0.0}]
+        [{"seen_on": today, "stage": "", "segment": "", "source": "", "event_day": pd.NaT, "entries": known}]
     )
     parts = [part for part in (kept, run, more) if len(part)]
     rows = pd.concat([part[COLUMNS] for part in parts], ignore_index=True)
@@ -133,7 +166,7 @@ def late_of(recorded: np.ndarray, nights: np.ndarray, usual: np.ndarray) -> Late
         What each event day can bring relative to a mean one.
     """
     days = recorded.shape[0]
-    in_a_row = np.diff(nights, prepend=nights[0] - 2) == 1
+    in_a_row = (np.diff(nights, prepend=nights[0] - 2) == 1) & _comparable(recorded, nights)
     if in_a_row.sum() < LEAST_NIGHTS:
         return None
     shares = _shares(recorded, nights, in_a_row)
@@ -156,6 +189,22 @@ def late_of(recorded: np.ndarray, nights: np.ndarray, usual: np.ndarray) -> Late
     missing = np.zeros(days)
     missing[: len(past[-1])] = factor * past[-1]
     return Late(missing, _spread(told["day"], factor), _spread(told["all"], factor), int(in_a_row.sum()))
+
+
+def _comparable(recorded: np.ndarray, nights: np.ndarray) -> np.ndarray:
+    """Nights that knew of the days before about what the run before them knew.
+
+    A stage that is new in the plan, a file read in part or another one in its place moves all of it at once: that tells
+    of no record that came late. Nor does the night on which it comes back.
+    """
+    reached = np.append(np.zeros((1, len(nights))), np.cumsum(recorded, axis=0), axis=0)
+    found = np.zeros(len(nights), dtype=bool)
+    whole = 0.0
+    for night in range(1, len(nights)):
+        before, now = reached[nights[night - 1] + 1, [night - 1, night]]
+        whole = max(whole, before)
+        found[night] = RESTATED * whole <= before and RESTATED * before <= now <= before / RESTATED and before > 0
+    return found
 
 
 def _shares(recorded: np.ndarray, nights: np.ndarray, in_a_row: np.ndarray) -> np.ndarray:

@@ -249,11 +249,12 @@ class PaceBook:
     @cached_property
     def late(self) -> dict[str, Late]:
         """By stage: what is still to be recorded of the last days; without stages where nightly runs do not tell."""
-        if self.history is None or len(self.triangle.nights) < 2 or self.triangle.nights[-1] != self.as_of:
+        triangle = self.triangle.until(self.as_of)
+        if self.history is None or len(triangle.nights) < 2 or triangle.nights[-1] != self.as_of:
             return {}
         found = {}
         for stage in self.recorded:
-            recorded, nights, first = recorded_by_night(self.triangle, stage, self.as_of)
+            recorded, nights, first = recorded_by_night(triangle, stage, self.as_of)
             usual = self.live.calendar.workdays.are_worked(first, self.as_of).astype(float)
             late = late_of(recorded, nights, usual)
             if late is not None:
@@ -433,8 +434,11 @@ class PaceBook:
             yield "The records know later days too: what was recorded late is in what came, as it was not that evening."
         elif not self.is_nightly:
             yield f"{unknown}, since the records end {counted(-self._records_past, 'day')} before."
+        elif self.triangle.nights and self.as_of not in self.triangle.nights:
+            last = show(self.triangle.nights[-1], "date")
+            yield f"{unknown}: no nightly run was made for this day, and one was for a later one ({last})."
         elif len(self.triangle.nights) > 1:
-            yield f"{unknown} yet: it takes {counted(LEAST_NIGHTS, 'nightly run')} in a row."
+            yield f"{unknown} yet: it takes {counted(LEAST_NIGHTS, 'nightly run')} in a row that can be compared."
         else:
             yield f"{unknown}, since no nightly runs kept count (revplan pace PLAN --out DIR does): what came may be too low."
 
@@ -624,9 +628,7 @@ def pace_from(board: BoardBook) -> PaceBook:
     history = board.history or _history(files.live, board.plan, files.snapshots, day)
     triangle = Triangle(empty("triangle"))
     if history is not None and PaceBook(board, history).is_nightly:
-        triangle = after_run(
-            read_triangle(triangle_path(real_path(files.path))), _recent(history.stage_history, day), day
-        )
+        triangle = with_night(read_triangle(triangle_path(real_path(files.path))), history, day)
     if history is not None and segment:
         history = replace(
             history, **{name: _of(getattr(history, name), segment) for name in ("stage_history", "records")}
@@ -634,6 +636,11 @@ def pace_from(board: BoardBook) -> PaceBook:
         rows = triangle.rows
         triangle = Triangle(rows[(rows["segment"] == segment) | (rows["stage"] == "")])
     return PaceBook(board, history, triangle)
+
+
+def with_night(before: Triangle, history: History, day: date) -> Triangle:
+    """The triangle after the night of `day`, whose records are `history`."""
+    return after_run(before, _recent(history.stage_history, day), day)
 
 
 def _of(table: pd.DataFrame, segment: str) -> pd.DataFrame:

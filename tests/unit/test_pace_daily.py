@@ -22,12 +22,12 @@ from test_pace import PLAN, company
 
 from revplan.cli.commands import main
 from revplan.exhibits import pace as exhibits
-from revplan.ground.errors import DataError
+from revplan.ground.errors import DataError, RevplanError
 from revplan.run import daily
 from revplan.run.daily import alert_before, plain, read_history, slack, write_day
 from revplan.tracking.nowcast import KEPT_DAYS, Triangle, after_run, late_of, read_triangle, triangle_path
 from revplan.tracking.pace import alert_after, at_most, quantile, to_come
-from revplan.tracking.pacebook import open_pace
+from revplan.tracking.pacebook import PaceBook, open_pace
 
 # --- the triangle --------------------------------------------------------------------------------
 
@@ -74,6 +74,27 @@ def test_what_is_no_triangle_is_refused(tmp_path: Path) -> None:
         (tmp_path / "plan.triangle.csv").write_text(text, encoding="utf-8")
         with pytest.raises(DataError, match="take it away"):
             read_triangle(triangle_path(tmp_path / "plan.yaml"))
+
+
+def test_a_triangle_that_lost_lines_or_is_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    path, triangle = tmp_path / "plan.triangle.csv", read_triangle(tmp_path / "none.csv")
+    for day in (1, 2, 3):
+        known = {f"2027-03-0{each}": 4 for each in range(1, day + 1)}
+        triangle = after_run(triangle, counts(known), date(2027, 3, day))
+    lines = triangle.text().splitlines()
+    path.write_text("\n".join([*lines[:2], *lines[3:]]) + "\n", encoding="utf-8")
+    with pytest.raises(DataError, match="4 records fewer than its last run noted.*backup"):
+        read_triangle(path)
+    path.write_text(
+        "\n".join(lines[:-2]) + "\n", encoding="utf-8"
+    )  # the last night is gone whole, as if it had not been
+    assert read_triangle(path).nights == [date(2027, 3, 1), date(2027, 3, 2)]
+    path.write_text("\n".join([f"{lines[0]},kind", *(f"{line},x" for line in lines[1:])]) + "\n", encoding="utf-8")
+    with pytest.raises(DataError, match="strange columns: kind; a newer revplan may have written it"):
+        read_triangle(path)
+    old = [line.rpartition(",")[0] + ",0.0" if ",,,,," in line else line for line in lines]
+    path.write_text("\n".join(old) + "\n", encoding="utf-8")  # as 0.7.0 wrote it: runs do not say how many they knew
+    assert len(read_triangle(path).nights) == 3
 
 
 # --- the nowcast ---------------------------------------------------------------------------------
@@ -137,6 +158,25 @@ def test_where_little_comes_late_the_nowcast_is_no_worse_than_what_is_counted(ki
     assert errors <= naive
 
 
+def test_what_all_comes_or_goes_in_one_night_is_not_late() -> None:
+    """A stage that is new in the plan, records read in part for a night, and another file in their place."""
+    generator = np.random.default_rng(3)
+    true = generator.poisson(20, KEPT_DAYS)
+    nights = np.arange(KEPT_DAYS - 30, KEPT_DAYS)
+    known = np.where(np.arange(KEPT_DAYS)[:, None] <= nights, true[:, None], 0).astype(float)
+    for kind in ("new stage", "read in part", "another file"):
+        found = known.copy()
+        if kind == "new stage":
+            found[:, :12] = 0.0
+        elif kind == "read in part":
+            found[:, 12] = np.floor(known[:, 12] / 10)
+        else:
+            found[:, 12:] = known[:, 12:] * 5
+        late = late_of(found, nights, np.ones(KEPT_DAYS))
+        assert late is not None
+        assert late.missing.sum() == pytest.approx(0.0, abs=1e-9), kind
+
+
 def test_a_few_nights_tell_nothing() -> None:
     known, runs, _ = simulated(np.random.default_rng(7), "geometric", 15, 6, 0.0)
     assert late_of(known, runs, np.ones(KEPT_DAYS)) is None
@@ -154,13 +194,13 @@ def test_an_alert_holds_until_the_all_clear() -> None:
     assert not alert_after(float("nan"), True, 0.9, 0.7)
 
 
-def test_an_alert_of_another_month_is_over() -> None:
-    past = pd.DataFrame(
-        {"as_of": pd.to_datetime(["2027-03-30", "2027-03-31"]), "watched": "2027-03", "alert": [False, True]}
-    )
-    assert alert_before(past, date(2027, 4, 1), "2027-03")
-    assert not alert_before(past, date(2027, 4, 1), "2027-04")
-    assert not alert_before(past, date(2027, 3, 31), "2027-03")
+def test_an_alert_of_another_month_or_stage_is_over() -> None:
+    days = pd.to_datetime(["2027-03-30", "2027-03-31"])
+    past = pd.DataFrame({"as_of": days, "stage": "sql", "watched": "2027-03", "alert": [False, True]})
+    assert alert_before(past, date(2027, 4, 1), "2027-03", "sql")
+    assert not alert_before(past, date(2027, 4, 1), "2027-04", "sql")
+    assert not alert_before(past, date(2027, 3, 31), "2027-03", "sql")
+    assert not alert_before(past, date(2027, 4, 1), "2027-03", "lead")  # the plan commits at another stage since
 
 
 # --- the files of a day --------------------------------------------------------------------------
@@ -258,6 +298,95 @@ def test_a_run_that_is_killed_leaves_the_day_before(
     monkeypatch.undo()
     write_day(open_pace(path), out, {"says": "third"})
     assert json.loads((out / "pace.json").read_text(encoding="utf-8"))["says"] == "third"
+
+
+def test_a_day_whose_files_a_killed_run_left_unmoved_is_not_lost(two_days: Path, tmp_path: Path) -> None:
+    """The run of the 17th is killed when its files wait to be moved; that of the 18th moves them before it goes on."""
+    out = tmp_path / "out"
+    write_day(open_pace(company(tmp_path, until=date(2026, 6, 16))), out, {})
+    before = {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
+    write_day(open_pace(company(tmp_path, until=date(2026, 6, 17))), out, {})
+    waiting = out / ".revplan-pace.ready"
+    waiting.mkdir()
+    for name, content in before.items():
+        (out / name).rename(waiting / name)
+        (out / name).write_bytes(content)
+    write_day(open_pace(company(tmp_path, until=date(2026, 6, 18))), out, {})
+    days = read_history(out / "pace.history.csv")["as_of"].dt.day.tolist()
+    assert days == [16, 17, 18]
+    assert not waiting.exists()
+
+
+def test_two_runs_at_the_same_time_lose_nothing_of_each_other(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    books = [open_pace(company(tmp_path, until=date(2026, 6, day))) for day in (16, 17)]
+    for book in books:  # both were read before either wrote
+        write_day(book, out, {})
+    assert read_triangle(triangle_path(tmp_path / "plan.yaml")).nights == [date(2026, 6, 16), date(2026, 6, 17)]
+    assert len(read_history(out / "pace.history.csv")) == 2
+
+
+@pytest.mark.parametrize("other", ["name", "file", "segment"])
+def test_another_plan_does_not_write_into_the_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], other: str
+) -> None:
+    path, out = company(tmp_path), tmp_path / "out"
+    path.write_text("name: Acme\n" + PLAN, encoding="utf-8")
+    assert main(["pace", str(path), "--out", str(out)]) in (0, 3)
+    before = {each: each.read_bytes() for each in tmp_path.rglob("*") if each.is_file()}
+    more = []
+    if other == "name":
+        path.write_text("name: Beta\n" + PLAN, encoding="utf-8")
+    elif other == "file":
+        path = path.rename(tmp_path / "stretch.yaml")
+    else:
+        more = ["--segment", "a"]
+    capsys.readouterr()
+    assert main(["pace", str(path), "--out", str(out), *more]) == 2
+    told = " ".join(capsys.readouterr().err.split())
+    own = {"name": "Beta (plan.yaml)", "file": "Acme (stretch.yaml)", "segment": "Acme (plan.yaml, a)"}[other]
+    assert f"is that of Acme (plan.yaml), and this run is of {own}; give every plan a folder of its own" in told
+    after = {each: each.read_bytes() for each in tmp_path.rglob("*") if each.is_file() and each.suffix != ".yaml"}
+    assert after == {each: content for each, content in before.items() if each.suffix != ".yaml"}
+    history = out / "pace.history.csv"  # what the message advises works
+    history.write_text(history.read_text(encoding="utf-8").replace("Acme (plan.yaml)", f'"{own}"'), encoding="utf-8")
+    assert main(["pace", str(path), "--out", str(out), *more]) in (0, 3)
+
+
+def test_a_history_of_before_plans_were_named_in_it_goes_on(tmp_path: Path) -> None:
+    path, out = company(tmp_path), tmp_path / "out"
+    write_day(open_pace(path), out, {})
+    file = out / "pace.history.csv"
+    table = pd.read_csv(file, dtype="str").drop(columns="plan")
+    table.assign(as_of="2026-06-16").to_csv(file, index=False)
+    write_day(open_pace(path), out, {})
+    assert read_history(file)["plan"].tolist()[0] == ""
+    assert len(read_history(file)) == 2
+
+
+def test_where_the_triangle_cannot_be_written_nothing_is(tmp_path: Path) -> None:
+    path = company(tmp_path)
+    book = open_pace(path)
+    triangle_path(path).mkdir()
+    with pytest.raises(RevplanError):
+        write_day(book, tmp_path / "out", {})
+    assert [each.name for each in (tmp_path / "out").rglob("*") if each.is_file()] == []
+
+
+def test_a_clock_set_back_is_told_and_changes_nothing(two_days: Path) -> None:
+    before = triangle_path(two_days / "plan.yaml").read_bytes()
+    assert main(["pace", str(two_days / "plan.yaml"), "--as-of", "2026-06-16", "--out", str(two_days / "out")]) in (
+        0,
+        3,
+    )
+    assert triangle_path(two_days / "plan.yaml").read_bytes() == before
+    triangle = Triangle(read_triangle(triangle_path(two_days / "plan.yaml")).rows.iloc[0:0])
+    ahead = after_run(triangle, counts({"2026-06-17": 4}), date(2026, 6, 18))
+    notes = PaceBook(open_pace(two_days / "plan.yaml").board, open_pace(two_days / "plan.yaml").history, ahead).notes
+    assert any(
+        "no nightly run was made for this day, and one was for a later one (18 Jun 2026)" in each for each in notes
+    )
+    assert not any("it takes" in each for each in notes)
 
 
 def test_a_look_back_does_not_touch_the_triangle(two_days: Path) -> None:
