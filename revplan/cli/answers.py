@@ -272,7 +272,7 @@ def _window(found: PipelineMovement, window: Window) -> dict[str, Any]:
 
 # --- the running year ----------------------------------------------------------------------------
 
-LINE = ("stage", "segment", "source", "team", "period", "target", "target_to_date", "actual", "gap", "gap_value", "days_behind",
+LINE = ("stage", "segment", "source", "team", "period", "target", "target_to_date", "actual", "gap", "attainment", "gap_value", "days_behind",
         "working_days_done", "working_days_left", "needed_per_working_day", "recent_per_working_day", "projected", "projected_low",
         "projected_high", "chance_of_missing", "unreachable_on", "straight_line", "line_misleads", "late")  # fmt: skip
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 
+import numpy as np
 import pandas as pd
 
 from revplan.exhibits.chart import PLAN, REQUIRED, Chart, drawn
@@ -12,7 +13,7 @@ from revplan.exhibits.detail import for_audience
 from revplan.exhibits.exhibit import Exhibit, chart, table_of, text
 from revplan.exhibits.figures import Figure, FigureCells, Sentence, figure, say
 from revplan.ground.calendar import MONTHS_PER_YEAR
-from revplan.ground.formats import compact, counted, kinds_of, plural, show
+from revplan.ground.formats import compact, counted, kinds_of, listed, plural, show
 from revplan.plan.stages import titles_of
 from revplan.tracking.book import BoardBook
 from revplan.tracking.claims import CONTRADICTED, LOOK
@@ -24,8 +25,11 @@ from revplan.tracking.pacebook import ALL, CELL, MONTH, QUARTER, PaceBook, pace_
 ON_THE_LINE = 0.05  # working days within which a month is on its line
 NEARLY = 0.999
 FRIDAY = 4
-SHOWN = ("target_to_date", "actual", "gap", "days_behind", "needed_per_working_day", "recent_per_working_day", "target", "projected",
+SHOWN = ("target_to_date", "actual", "gap", "attainment", "days_behind", "needed_per_working_day", "recent_per_working_day", "target", "projected",
          "projected_low", "projected_high", "chance_of_missing")  # fmt: skip
+
+REACHED = "% of plan to date"
+SEEN = {"gap": 0.05, "gap_value": 0.5}  # below which a variance is shown as none
 
 
 def header(book: PaceBook) -> str:
@@ -43,6 +47,7 @@ def summary(book: PaceBook) -> Exhibit:
         f"Plan to {show(book.as_of, 'date')}": show(line["target_to_date"], "count"),
         "Actual": show(line["actual"], "count"),
         "Variance": show(line["gap"], "number"),
+        REACHED: show(line["attainment"], "share"),
         "Worth in new ARR": compact(line["gap_value"], book.plan.currency),
         "Working days behind": show(line["days_behind"], "days"),
         "Working days left": show(line["working_days_left"], "days"),
@@ -53,7 +58,8 @@ def summary(book: PaceBook) -> Exhibit:
         "Straight line": show(line["straight_line"], "count"),
         "Out of reach on": show(line["unreachable_on"], "date"),
     }
-    return text(told(book), facts, notes=book.notes, header=header(book))
+    notes = [*_both_ways(line.to_frame().T, [book.label(line["period"])]), *book.notes]
+    return text(told(book), facts, notes=notes, header=header(book))
 
 
 def told(book: PaceBook) -> str:
@@ -204,7 +210,9 @@ def stages(book: PaceBook) -> Exhibit:
         f"{len(behind)} of {len(rows)} stages are behind their line" if len(behind) else "No stage is behind its line"
     )
     worst = "" if behind.empty else f", {titles[behind.loc[behind['days_behind'].idxmax(), 'stage']]} furthest"
-    return table_of("pace", frame, f"{said} in {book.label(book.month.name)}{worst}.", currency=book.plan.currency)
+    return _table(
+        book, frame, f"{said} in {book.label(book.month.name)}{worst}.", _both_ways(rows, rows["stage"].map(titles))
+    )
 
 
 def periods(book: PaceBook) -> Exhibit:
@@ -218,7 +226,9 @@ def periods(book: PaceBook) -> Exhibit:
         for row in rows.itertuples()
         if pd.notna(row.chance_of_missing)
     )
-    return table_of("pace", frame, f"Chance of missing the plan: {chances}.", currency=book.plan.currency)
+    return _table(
+        book, frame, f"Chance of missing the plan: {chances}.", _both_ways(rows, rows["period"].map(book.label))
+    )
 
 
 def parts(book: PaceBook) -> Exhibit:
@@ -254,8 +264,34 @@ def _parts(book: PaceBook, kinds: tuple[str, ...], what: str) -> Exhibit:
         worst = behind["gap_value"].idxmin()
         worth = compact(abs(behind.loc[worst, "gap_value"]), book.plan.currency)
         are = "is behind its" if len(behind) == 1 else "are behind their"
-        said = f"{len(behind)} of {len(rows)} {are} line; what {rows.loc[worst, 'of']} {names[worst]} lacks is worth most: {worth} of new ARR."
-    return table_of("pace", frame, said, more={"of": (what.capitalize(), "text")}, currency=book.plan.currency)
+        said = f"{len(behind)} of {counted(len(rows), what)} {are} line; what {rows.loc[worst, 'of']} {names[worst]} lacks is worth most: {worth} of new ARR."
+    return _table(book, frame, said, _both_ways(rows, frame["of"]), {"of": (what.capitalize(), "text")})
+
+
+def _table(
+    book: PaceBook,
+    frame: pd.DataFrame,
+    said: str,
+    notes: Sequence[str] = (),
+    more: Mapping[str, tuple[str, str]] | None = None,
+) -> Exhibit:
+    """Rows of table pace as a reader sees them."""
+    shown = {"attainment": (REACHED, "share"), **(more or {})}
+    return table_of("pace", frame, said, more=shown, notes=notes, currency=book.plan.currency)
+
+
+def _both_ways(rows: pd.DataFrame, names: Iterable[object]) -> list[str]:
+    """Why some of the rows are behind in entries and ahead in money, or the other way round: a sentence for each side."""
+    named, told = pd.Series([str(each) for each in names], index=rows.index), []
+    entries, worth = (rows[name].astype(float) for name in ("gap", "gap_value"))
+    for sign, side, other, more in ((-1, "behind", "ahead", "more"), (1, "ahead", "behind", "less")):
+        found = named[(sign * entries >= SEEN["gap"]) & (sign * worth <= -SEEN["gap_value"])]
+        if len(found):
+            told.append(
+                f"{listed(found.tolist())}: {side} in entries and {other} in money, since what came is of segments and sources "
+                f"whose entries are worth {more} than those planned."
+            )
+    return told
 
 
 def cells(book: PaceBook) -> Exhibit:
@@ -267,7 +303,7 @@ def cells(book: PaceBook) -> Exhibit:
         return text(book.state).as_appendix()
     frame = rows[["segment", "source", "team", *SHOWN]]
     said = f"{counted(int((rows['days_behind'] > ON_THE_LINE).sum()), 'cell is', 'cells are')} behind the line, of {len(rows)}."
-    return table_of("pace", frame, said, currency=book.plan.currency).as_appendix()
+    return _table(book, frame, said).as_appendix()
 
 
 def landing(book: PaceBook) -> Exhibit:

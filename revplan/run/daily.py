@@ -236,7 +236,7 @@ def plain(book: PaceBook, subject: str) -> str:
     facts = (
         [] if summary.table is None else [f"{fact}: {value}" for fact, value in summary.table.itertuples(index=False)]
     )
-    said = [parts.message] if parts.kind == "table" else []
+    said = [" ".join([parts.message, *parts.notes])] if parts.kind == "table" else []
     landing = pace.landing(book).message
     notes = "\n".join(f"- {note}" for note in summary.notes)
     return "\n\n".join(filter(None, [subject, "\n".join(facts), *said, landing, notes])) + "\n"

@@ -493,6 +493,7 @@ class _PaceRow:
             "target_to_date": target_to_date,
             "actual": self.actual,
             "gap": gap,
+            "attainment": self.actual / target_to_date if target_to_date > 0 else np.nan,
             "gap_value": value,
             "days_behind": self._days_behind(done),
             "working_days_done": done,

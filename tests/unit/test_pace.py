@@ -18,8 +18,10 @@ from revplan.cli.commands import main
 from revplan.crm.planfile import read_plan
 from revplan.exhibits import pace as exhibits
 from revplan.ground.errors import PlanError
+from revplan.ground.formats import show
 from revplan.ground.workdays import Workdays, unknown_place
 from revplan.plan.parts import WorkPlace
+from revplan.run.daily import plain
 from revplan.simulation.simulate import simulate
 from revplan.tracking.claims import converted, covered, growth, sourced
 from revplan.tracking.landing import landing
@@ -569,6 +571,47 @@ def test_parts_add_up_to_the_whole(book: PaceBook) -> None:
     came = book.history.stage_history if book.history else pd.DataFrame()
     april = came[came["entered_on"] >= "2026-04-01"].groupby("stage").size()
     assert quarter.to_dict() == april.astype(float).to_dict()
+
+
+def month_of_june(folder: Path, a: int, b: int) -> PaceBook:
+    """Records of before June, and so many SQLs of each segment on its first working day, of entries worth 1 to 3."""
+    path = company(folder, until=date(2026, 5, 29))
+    with (folder / "leads.csv").open("a", encoding="utf-8") as file:
+        for number, segment in enumerate("a" * a + "b" * b):
+            file.write(f"june{number},{segment},web,2026-05-29,2026-06-01,,,\n")
+    return open_pace(path, "2026-06-01")
+
+
+def test_attainment_is_the_actual_over_the_plan_to_date(tmp_path: Path) -> None:
+    book = month_of_june(tmp_path, 3, 1)
+    row = book.line()
+    assert row is not None
+    assert row["attainment"] == pytest.approx(4 / row["target_to_date"])
+    percent = show(row["attainment"], "share")
+    facts = exhibits.summary(book).table
+    assert facts is not None
+    assert dict(facts.to_numpy().tolist())["% of plan to date"] == percent
+    for made in (exhibits.stages(book), exhibits.periods(book), exhibits.parts(book), exhibits.cells(book)):
+        assert "% of plan to date" in made._repr_mimebundle_()["text/html"]
+    assert "% of plan to date: " + percent in plain(book, "")
+
+
+def test_behind_in_entries_and_ahead_in_money_is_explained(tmp_path: Path) -> None:
+    """Planned by the evening: 40.5 SQLs over 22 working days, of 0.6 a and 0.4 b, of 1,000 and 3,000 each."""
+    more = "what came is of segments and sources whose entries are worth more than those planned."
+    for a, b, said in ((0, 1, f"behind in entries and ahead in money, since {more}"), (2, 0, f"ahead in entries and behind in money, since {more.replace('more than', 'less than')}"),
+                       (0, 0, ""), (3, 3, "")):  # fmt: skip
+        folder = tmp_path / f"{a}{b}"
+        folder.mkdir()
+        book = month_of_june(folder, a, b)
+        row = book.line()
+        assert row is not None
+        differ = row["gap"] * row["gap_value"] < 0
+        assert differ == bool(said), (a, b)
+        for made in (exhibits.summary(book), exhibits.stages(book)):
+            told = [note for note in made.notes if "in entries and" in note]
+            assert [note.split(": ", 1)[1] for note in told] == ([said] if said else [])
+        assert ("in entries and" in plain(book, "")) == bool(said)
 
 
 def test_lines_of_the_month_end_where_the_table_says(book: PaceBook) -> None:
