@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 
-import numpy as np
 import pandas as pd
 
 from revplan.exhibits.chart import PLAN, REQUIRED, Chart, drawn

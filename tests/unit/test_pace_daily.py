@@ -83,7 +83,7 @@ def test_a_triangle_that_lost_lines_or_is_of_a_newer_version_is_refused(tmp_path
         triangle = after_run(triangle, counts(known), date(2027, 3, day))
     lines = triangle.text().splitlines()
     path.write_text("\n".join([*lines[:2], *lines[3:]]) + "\n", encoding="utf-8")
-    with pytest.raises(DataError, match="4 records fewer than its last run noted.*backup"):
+    with pytest.raises(DataError, match=r"4 records fewer than its last run noted.*backup"):
         read_triangle(path)
     path.write_text(
         "\n".join(lines[:-2]) + "\n", encoding="utf-8"
